@@ -1,0 +1,53 @@
+/** The HTTP edge: one feature, one folder; handlers hold no rules. */
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { BellhopError } from "../core/errors.ts";
+import { requireKey } from "./auth.ts";
+import { MAX_BODY_BYTES } from "./body.ts";
+import { deadLetterRoutes } from "./dead-letters/routes.ts";
+import type { ApiEnv, ApiParts } from "./environment.ts";
+import { functionRoutes } from "./functions/routes.ts";
+import { answerProblem, toBellhopError } from "./problem.ts";
+import { runRoutes } from "./runs/routes.ts";
+import { taskRoutes } from "./tasks/routes.ts";
+
+export function createApp(parts: ApiParts): Hono<ApiEnv> {
+  const { probes, log, metrics, store } = parts;
+  const app = new Hono<ApiEnv>();
+
+  app.use(async (context, next) => {
+    await next();
+    metrics.requests.inc({ method: context.req.method, status: context.res.status });
+  });
+  for (const path of ["/healthz", "/readyz", "/metrics"]) {
+    app.get(path, async (context) => {
+      const answer = (await probes(path))!;
+      return context.body(answer.body, answer.status as ContentfulStatusCode, {
+        "content-type": answer.contentType,
+      });
+    });
+  }
+  app.use(
+    "/v1/*",
+    requireKey(store.db),
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: () => {
+        throw new BellhopError("body_too_large", 413, `A body holds at most ${MAX_BODY_BYTES} bytes.`);
+      },
+    }),
+  );
+  app.route("/v1/tasks", taskRoutes(parts));
+  app.route("/v1/runs", runRoutes(parts));
+  app.route("/v1/functions", functionRoutes(parts));
+  app.route("/v1/dead-letters", deadLetterRoutes(parts));
+  app.notFound((context) =>
+    answerProblem(
+      context,
+      new BellhopError("no_such_route", 404, `There is no ${context.req.method} ${context.req.path}.`),
+    ),
+  );
+  app.onError((error, context) => answerProblem(context, toBellhopError(error, log)));
+  return app;
+}

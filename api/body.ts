@@ -1,0 +1,32 @@
+/** Reading what callers send: bounded, JSON, validated. */
+import type { Context } from "hono";
+import type { z } from "zod";
+import { BellhopError } from "../core/errors.ts";
+import type { Json } from "../core/json.ts";
+import { toInputError } from "./problem.ts";
+
+export const MAX_BODY_BYTES = 2_000_000;
+
+/** The JSON body; 415 for another type, 400 for no JSON. An absent body is undefined where `optional`. */
+export async function readJson(
+  context: Context,
+  options: { optional?: boolean } = {},
+): Promise<Json | undefined> {
+  const type = context.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
+  const text = await context.req.text();
+  if (text === "" && options.optional) return undefined;
+  // curl -d sends a form's type; what is JSON is taken as JSON, browsers' cross-site forms carry no key anyway.
+  if (type === "multipart/form-data")
+    throw new BellhopError("unsupported_media_type", 415, "This takes application/json.");
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    throw new BellhopError("invalid_json", 400, `The body is not valid JSON: ${(error as Error).message}`);
+  }
+}
+
+export function validate<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(input, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw toInputError(parsed.error);
+}

@@ -1,0 +1,47 @@
+/** `/v1/dead-letters`: runs whose last attempt failed: list, redrive, discard. */
+import { Hono } from "hono";
+import { z } from "zod";
+import { toWireRun } from "../../core/contracts/run.ts";
+import { notFound } from "../../core/errors.ts";
+import { isId } from "../../core/store/ids.ts";
+import { discardDeadLetter } from "../../core/store/runs/cancel.ts";
+import { redriveDeadLetters } from "../../core/store/runs/dead-letters.ts";
+import { findRun } from "../../core/store/runs/read.ts";
+import { requireScope } from "../auth.ts";
+import { readJson, validate } from "../body.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+import { answerRunPage } from "../runs/page.ts";
+
+const redriveRequest = z.strictObject({ taskId: z.uuid().optional() });
+
+export function deadLetterRoutes({ store, ringer }: ApiParts): Hono<ApiEnv> {
+  const { db } = store;
+  const routes = new Hono<ApiEnv>();
+
+  routes.get("/", requireScope("read"), (context) => answerRunPage(context, db, { dead: true }));
+
+  routes.post("/redrive", requireScope("write"), async (context) => {
+    const { taskId } = validate(redriveRequest, (await readJson(context, { optional: true })) ?? {});
+    const runs = await redriveDeadLetters(db, context.get("owner").namespaceId, { taskId });
+    ringer.ring(runs);
+    return context.json({ redriven: runs.length }, 202);
+  });
+
+  routes.post("/:id/redrive", requireScope("write"), async (context) => {
+    const { namespaceId } = context.get("owner");
+    const id = context.req.param("id");
+    const runs = isId(id) ? await redriveDeadLetters(db, namespaceId, { runId: id }) : [];
+    if (runs.length === 0) throw notFound("dead letter", id);
+    ringer.ring(runs);
+    return context.json(toWireRun((await findRun(db, namespaceId, id))!), 202);
+  });
+
+  routes.delete("/:id", requireScope("write"), async (context) => {
+    const id = context.req.param("id");
+    const discarded = isId(id) && (await discardDeadLetter(db, context.get("owner").namespaceId, id));
+    if (!discarded) throw notFound("dead letter", id);
+    return context.body(null, 204);
+  });
+
+  return routes;
+}

@@ -1,0 +1,30 @@
+import type { Clock } from "../core/clock.ts";
+import type { QueueTransport } from "../core/queue/transport.ts";
+import type { Store } from "../core/store/database.ts";
+import type { KeyOwner } from "../core/store/keys.ts";
+import type { Notifier } from "../core/store/notify.ts";
+import type { Logger } from "../core/telemetry/log.ts";
+import type { ApiMetrics } from "../core/telemetry/metrics.ts";
+import type { Probes } from "../core/telemetry/probes.ts";
+import type { FinishWaiter } from "./functions/wait.ts";
+import type { RunRinger } from "./ring.ts";
+
+/** What the routes are given. */
+export interface ApiParts {
+  store: Store;
+  transport: QueueTransport;
+  ringer: RunRinger;
+  notifier: Notifier;
+  waiter: FinishWaiter;
+  clock: Clock;
+  log: Logger;
+  metrics: ApiMetrics;
+  probes: Probes;
+  /** Aborts when the API stops: whoever follows is let go. */
+  stopping: AbortSignal;
+}
+
+/** What Hono hands from the key check to the routes. */
+export interface ApiEnv {
+  Variables: { owner: KeyOwner };
+}

@@ -1,0 +1,61 @@
+/** Following a function's log: every complete line once, in the order of recording, until somebody leaves. */
+import type { Clock } from "../../core/clock.ts";
+import { toWireLogLine } from "../../core/contracts/run.ts";
+import type { Db } from "../../core/store/database.ts";
+import { readFunctionLogsAfter } from "../../core/store/logs.ts";
+
+const LOOK_EVERY_MS = 500;
+const LINES_PER_LOOK = 1_000;
+/** A quiet stream says so, so that proxies keep it and a dead peer is noticed. */
+const KEEP_ALIVE_MS = 15_000;
+
+export type FollowFormat = "ndjson" | "sse";
+
+export interface FollowOptions {
+  functionId: string;
+  /** Lines after this position. */
+  after: string;
+  format: FollowFormat;
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+/** A stream of lines: NDJSON, or server-sent events whose ids are positions. Back-pressure is the reader's pull. */
+export function followFunctionLogs(
+  db: Db,
+  { functionId, after, format, clock, signal }: FollowOptions,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  const left = new AbortController();
+  const gone = AbortSignal.any([signal, left.signal]);
+  let position = after;
+  let quietSinceMs = clock.now().getTime();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      while (!gone.aborted) {
+        const lines = await readFunctionLogsAfter(db, functionId, position, LINES_PER_LOOK);
+        if (lines.length > 0) {
+          position = lines.at(-1)!.position;
+          quietSinceMs = clock.now().getTime();
+          const text = lines
+            .map((line) => formatLine(JSON.stringify(toWireLogLine(line)), line.position, format))
+            .join("");
+          return controller.enqueue(encoder.encode(text));
+        }
+        await clock.sleep(LOOK_EVERY_MS, gone);
+        if (!gone.aborted && clock.now().getTime() - quietSinceMs >= KEEP_ALIVE_MS) {
+          quietSinceMs = clock.now().getTime();
+          return controller.enqueue(encoder.encode(format === "sse" ? ": still here\n\n" : "\n"));
+        }
+      }
+      controller.close();
+    },
+    cancel() {
+      left.abort();
+    },
+  });
+}
+
+function formatLine(json: string, position: string, format: FollowFormat): string {
+  return format === "sse" ? `id: ${position}\ndata: ${json}\n\n` : `${json}\n`;
+}

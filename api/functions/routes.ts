@@ -1,0 +1,109 @@
+/** `/v1/functions`: deploy, list, get, invoke, logs. */
+import { type Context, Hono } from "hono";
+import { z } from "zod";
+import { listQuery, nameField, toPage } from "../../core/contracts/common.ts";
+import type { FunctionSummary } from "../../core/contracts/function.ts";
+import { toWireFunction } from "../../core/contracts/function.ts";
+import { toWireLogLine } from "../../core/contracts/run.ts";
+import { BellhopError, invalidField, notFound } from "../../core/errors.ts";
+import { deployRevision, findFunction, listFunctions } from "../../core/store/functions/functions.ts";
+import { newId } from "../../core/store/ids.ts";
+import { currentLogPosition, isLogPosition, listFunctionLogs } from "../../core/store/logs.ts";
+import { buildRevision } from "../../functions/build/build-revision.ts";
+import { requireScope } from "../auth.ts";
+import { readJson, validate } from "../body.ts";
+import { decodeIdCursor, decodeLogCursor } from "../cursor.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+import { answerProblem } from "../problem.ts";
+import { followFunctionLogs } from "./follow.ts";
+import { invokeAndWait, startInvocation, toInvocationError } from "./invoke.ts";
+import { readUpload } from "./upload.ts";
+
+const logQuery = listQuery.extend({ follow: z.enum(["true", "false"]).default("false") });
+
+export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
+  const { store, clock } = parts;
+  const { db } = store;
+  const routes = new Hono<ApiEnv>();
+
+  async function requireFunction(context: Context<ApiEnv>): Promise<FunctionSummary> {
+    const name = context.req.param("name") ?? "";
+    const fn = await findFunction(db, context.get("owner").namespaceId, name);
+    if (!fn) throw notFound("function", name);
+    return fn;
+  }
+
+  routes.put("/:name", requireScope("deploy"), async (context) => {
+    const name = nameField.safeParse(context.req.param("name"));
+    if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
+    const { files, entry, isSingleSource } = await readUpload(context);
+    const built = await buildRevision({ files, entry, ...(isSingleSource ? { singleSource: true } : {}) });
+    const { fn, created } = await deployRevision(db, context.get("owner").namespaceId, name.data, {
+      ...built,
+      files,
+    });
+    context.header("location", `/v1/functions/${fn.name}`);
+    return context.json(toWireFunction(fn), created ? 201 : 200);
+  });
+
+  routes.get("/", requireScope("read"), async (context) => {
+    const { limit, cursor } = validate(listQuery, context.req.query());
+    const rows = await listFunctions(db, context.get("owner").namespaceId, limit, decodeIdCursor(cursor));
+    return context.json(toPage(rows, limit, toWireFunction, ({ id }) => id));
+  });
+
+  routes.get("/:name", requireScope("read"), async (context) =>
+    context.json(toWireFunction(await requireFunction(context))),
+  );
+
+  routes.post("/:name/invoke", requireScope("invoke"), async (context) => {
+    const fn = await requireFunction(context);
+    const input = (await readJson(context, { optional: true })) ?? null;
+    const target = { namespaceId: context.get("owner").namespaceId, functionId: fn.id, input };
+    if (/\brespond-async\b/i.test(context.req.header("prefer") ?? "")) {
+      const runId = newId();
+      await startInvocation(parts, target, runId, false);
+      context.header("bellhop-run-id", runId);
+      context.header("location", `/v1/runs/${runId}`);
+      context.header("preference-applied", "respond-async");
+      return context.json({ runId }, 202);
+    }
+    const { runId, run } = await invokeAndWait(
+      parts,
+      target,
+      AbortSignal.any([context.req.raw.signal, parts.stopping]),
+    );
+    context.header("bellhop-run-id", runId);
+    if (run?.state === "succeeded") return context.json(run.result);
+    return answerProblem(context, toInvocationError(run));
+  });
+
+  routes.get("/:name/logs", requireScope("read"), async (context) => {
+    const fn = await requireFunction(context);
+    const { limit, cursor, follow } = validate(logQuery, context.req.query());
+    if (follow === "true") return await answerFollow(context, fn.id);
+    const rows = await listFunctionLogs(db, fn.id, limit, decodeLogCursor(cursor));
+    return context.json(toPage(rows, limit, toWireLogLine, ({ position }) => position));
+  });
+
+  async function answerFollow(context: Context<ApiEnv>, functionId: string): Promise<Response> {
+    const lastSeen = context.req.header("last-event-id");
+    if (lastSeen !== undefined && !isLogPosition(lastSeen)) {
+      throw new BellhopError("invalid_input", 400, "Last-Event-ID is not an id this stream gave.");
+    }
+    const format = context.req.header("accept")?.includes("text/event-stream") ? "sse" : "ndjson";
+    const stream = followFunctionLogs(db, {
+      functionId,
+      after: lastSeen ?? (await currentLogPosition(db)),
+      format,
+      clock,
+      signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),
+    });
+    context.header("cache-control", "no-store");
+    context.header("x-accel-buffering", "no");
+    context.header("content-type", format === "sse" ? "text/event-stream" : "application/x-ndjson");
+    return context.body(stream);
+  }
+
+  return routes;
+}

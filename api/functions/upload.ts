@@ -1,0 +1,52 @@
+/** What an author uploads, as files and an entry: JSON (`source`, or `files` with `entry`) or multipart with files. */
+import type { Context } from "hono";
+import { functionUpload } from "../../core/contracts/function.ts";
+import { BellhopError, invalidField } from "../../core/errors.ts";
+import { readJson, validate } from "../body.ts";
+
+export interface Upload {
+  files: Record<string, string>;
+  entry: string;
+  /** Where errors point when the author sent one `source`. */
+  isSingleSource: boolean;
+}
+
+const SINGLE_ENTRY = "index.ts";
+const ENTRY_NAMES = ["index.ts", "index.tsx", "index.js", "index.mjs", "main.ts", "worker.ts"];
+
+export async function readUpload(context: Context): Promise<Upload> {
+  const isMultipart = context.req.header("content-type")?.toLowerCase().startsWith("multipart/form-data");
+  return isMultipart ? await readMultipart(context) : toUpload(await readJson(context));
+}
+
+function toUpload(body: unknown): Upload {
+  const { source, files, entry } = validate(functionUpload, body);
+  if (source !== undefined)
+    return { files: { [SINGLE_ENTRY]: source }, entry: SINGLE_ENTRY, isSingleSource: true };
+  return { files: files!, entry: chooseEntry(files!, entry), isSingleSource: false };
+}
+
+/** Each file part is a file under its file name; the field `entry` names the entry, the field `source` is one file. */
+async function readMultipart(context: Context): Promise<Upload> {
+  const form = await context.req.formData().catch(() => {
+    throw new BellhopError("invalid_multipart", 400, "The multipart body could not be read.");
+  });
+  const files: Record<string, string> = {};
+  const fields: Record<string, string> = {};
+  for (const [name, value] of form.entries()) {
+    if (typeof value === "string") fields[name] = value;
+    else files[value.name || name] = await value.text();
+  }
+  if (fields["source"] !== undefined) return toUpload(fields);
+  return { files, entry: chooseEntry(files, fields["entry"]), isSingleSource: false };
+}
+
+function chooseEntry(files: Record<string, string>, given: string | undefined): string {
+  const names = Object.keys(files);
+  if (names.length === 0) throw invalidField("files", "holds no file");
+  const entry = given ?? (names.length === 1 ? names[0] : ENTRY_NAMES.find((name) => name in files));
+  if (entry === undefined) throw invalidField("entry", "name the file that exports the function");
+  if (!Object.hasOwn(files, entry))
+    throw invalidField("entry", `there is no file ${JSON.stringify(entry)} among the files`);
+  return entry;
+}

@@ -1,0 +1,57 @@
+/** Every error leaves as a problem document (RFC 9457): `type`, `title`, `status`, `detail`, a stable `code`, `errors` by field. */
+import { STATUS_CODES } from "node:http";
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { ZodError, type z } from "zod";
+import { BellhopError, type FieldError } from "../core/errors.ts";
+import type { Logger } from "../core/telemetry/log.ts";
+
+export function answerProblem(context: Context, error: BellhopError): Response {
+  const { code, status, message, fields } = error;
+  const body = {
+    type: "about:blank",
+    title: STATUS_CODES[status] ?? "Error",
+    status,
+    detail: message,
+    code,
+    ...(fields.length > 0 ? { errors: fields } : {}),
+  };
+  if (status === 401) context.header("www-authenticate", 'Bearer realm="bellhop"');
+  return context.body(JSON.stringify(body), status as ContentfulStatusCode, {
+    "content-type": "application/problem+json",
+  });
+}
+
+/** What was thrown, as an error for the caller; what nobody foresaw is logged and says nothing of the inside. */
+export function toBellhopError(thrown: unknown, log: Logger): BellhopError {
+  if (thrown instanceof BellhopError) return thrown;
+  if (thrown instanceof ZodError) return toInputError(thrown);
+  if (thrown instanceof HTTPException) {
+    return new BellhopError("bad_request", thrown.status, thrown.message || "The request could not be read.");
+  }
+  log.error({ error: thrown }, "a request failed unexpectedly");
+  return new BellhopError("internal_error", 500, "Something went wrong on our side; the log has more.");
+}
+
+/** 422, one entry for each refused field, with its dotted path. */
+export function toInputError(error: z.ZodError): BellhopError {
+  const fields = error.issues.flatMap(toFieldErrors);
+  const detail = fields
+    .map(({ field, message }) => (field === "" ? message : `${field}: ${message}`))
+    .join("; ");
+  return new BellhopError("invalid_input", 422, detail || "The input is not valid.", fields);
+}
+
+function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({ field: [...path, key].join("."), message: "is not a known field" }));
+  }
+  if (issue.code === "invalid_key") {
+    return [{ field: path.join("."), message: issue.issues[0]?.message ?? issue.message }];
+  }
+  if (issue.code === "invalid_type" && issue.input === undefined)
+    return [{ field: path.join("."), message: "is needed" }];
+  return [{ field: path.join("."), message: issue.message }];
+}

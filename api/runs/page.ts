@@ -1,0 +1,15 @@
+import type { Context } from "hono";
+import { listQuery, toPage } from "../../core/contracts/common.ts";
+import { toWireRun } from "../../core/contracts/run.ts";
+import type { Db } from "../../core/store/database.ts";
+import { listRuns, type RunFilter } from "../../core/store/runs/read.ts";
+import { validate } from "../body.ts";
+import { decodeIdCursor } from "../cursor.ts";
+import type { ApiEnv } from "../environment.ts";
+
+/** A page of runs, newest first. */
+export async function answerRunPage(context: Context<ApiEnv>, db: Db, filter: RunFilter): Promise<Response> {
+  const { limit, cursor } = validate(listQuery, context.req.query());
+  const rows = await listRuns(db, context.get("owner").namespaceId, filter, limit, decodeIdCursor(cursor));
+  return context.json(toPage(rows, limit, toWireRun, ({ id }) => id));
+}

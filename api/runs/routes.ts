@@ -1,0 +1,50 @@
+/** `/v1/runs`: list, get, logs, cancel. */
+import { Hono } from "hono";
+import { listQuery, toPage } from "../../core/contracts/common.ts";
+import { toWireLogLine, toWireRun } from "../../core/contracts/run.ts";
+import { conflict, notFound } from "../../core/errors.ts";
+import { isId } from "../../core/store/ids.ts";
+import { listRunLogs } from "../../core/store/logs.ts";
+import { cancelRuns } from "../../core/store/runs/cancel.ts";
+import { findRun } from "../../core/store/runs/read.ts";
+import { requireScope } from "../auth.ts";
+import { validate } from "../body.ts";
+import { decodeLogCursor } from "../cursor.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+import { answerRunPage } from "./page.ts";
+
+export function runRoutes({ store, notifier }: ApiParts): Hono<ApiEnv> {
+  const { db } = store;
+  const routes = new Hono<ApiEnv>();
+
+  async function requireRun(namespaceId: string, id: string) {
+    const run = isId(id) ? await findRun(db, namespaceId, id) : undefined;
+    if (!run) throw notFound("run", id);
+    return run;
+  }
+
+  routes.get("/", requireScope("read"), (context) => answerRunPage(context, db, {}));
+
+  routes.get("/:id", requireScope("read"), async (context) =>
+    context.json(toWireRun(await requireRun(context.get("owner").namespaceId, context.req.param("id")))),
+  );
+
+  routes.get("/:id/logs", requireScope("read"), async (context) => {
+    const run = await requireRun(context.get("owner").namespaceId, context.req.param("id"));
+    const { limit, cursor } = validate(listQuery, context.req.query());
+    const rows = await listRunLogs(db, run.id, limit, decodeLogCursor(cursor));
+    return context.json(toPage(rows, limit, toWireLogLine, ({ position }) => position));
+  });
+
+  routes.post("/:id/cancel", requireScope("write"), async (context) => {
+    const { namespaceId } = context.get("owner");
+    const run = await requireRun(namespaceId, context.req.param("id"));
+    const { ended, asked } = await cancelRuns(db, namespaceId, { runId: run.id });
+    if (ended.length + asked.length === 0)
+      throw conflict(`A ${run.state} run cannot be cancelled.`, "run_not_open");
+    if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
+    return context.json(toWireRun(await requireRun(namespaceId, run.id)), asked.length > 0 ? 202 : 200);
+  });
+
+  return routes;
+}

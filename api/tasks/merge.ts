@@ -1,0 +1,51 @@
+/** Changing a task: each field given replaces the one that stands, null brings its default back, and the whole is validated. */
+import type { z } from "zod";
+import type { taskInput } from "../../core/contracts/task-input.ts";
+import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts";
+import type { TaskSpec } from "../../core/domain/task-spec.ts";
+import { BellhopError, invalidField } from "../../core/errors.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import type { Db } from "../../core/store/database.ts";
+import { findFunction } from "../../core/store/functions/functions.ts";
+import type { TaskChange } from "../../core/store/tasks/change.ts";
+import { validate } from "../body.ts";
+
+export async function mergeTask(
+  db: Db,
+  schema: ReturnType<typeof taskInput>,
+  task: Task,
+  patch: Json | undefined,
+): Promise<TaskChange> {
+  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) {
+    throw new BellhopError("invalid_input", 422, "A change is a JSON object with the fields that change.");
+  }
+  if (patch["type"] !== undefined && patch["type"] !== task.spec.type) {
+    throw invalidField("type", "a task keeps its type; make a new task");
+  }
+  const { schedule: _standing, ...definition } = toTaskDefinition(task);
+  const merged: JsonObject = { ...definition };
+  for (const [field, value] of Object.entries(patch)) {
+    if (value === null && field !== "input" && field !== "body") delete merged[field];
+    else merged[field] = value;
+  }
+  const reschedules = patch["schedule"] !== undefined;
+  const input: z.output<typeof schema> = validate(schema, merged);
+  return {
+    input: reschedules ? input : { ...input, schedule: task.schedule },
+    functionId: await resolveFunction(db, task.namespaceId, input.spec),
+    reschedules,
+  };
+}
+
+/** The id of the function a task calls; 422 when there is none of that name. */
+export async function resolveFunction(db: Db, namespaceId: string, spec: TaskSpec): Promise<string | null> {
+  if (spec.type !== "function") return null;
+  const fn = await findFunction(db, namespaceId, spec.function);
+  if (!fn)
+    throw invalidField(
+      "function",
+      `there is no function ${JSON.stringify(spec.function)} in this namespace`,
+      "unknown_function",
+    );
+  return fn.id;
+}

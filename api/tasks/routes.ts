@@ -1,0 +1,104 @@
+/** `/v1/tasks`: create, list, get, change, cancel, pause, resume, run now, and a task's runs. */
+import { Hono } from "hono";
+import { listQuery, toPage } from "../../core/contracts/common.ts";
+import { toWireRun } from "../../core/contracts/run.ts";
+import { taskInput } from "../../core/contracts/task-input.ts";
+import { toWireTask } from "../../core/contracts/task-output.ts";
+import { notFound } from "../../core/errors.ts";
+import { isId } from "../../core/store/ids.ts";
+import { enqueueTaskRun } from "../../core/store/runs/enqueue.ts";
+import { findRun } from "../../core/store/runs/read.ts";
+import { cancelTask, changeTask, pauseTask, resumeTask } from "../../core/store/tasks/change.ts";
+import { createTask } from "../../core/store/tasks/create.ts";
+import { findTask, listTasks } from "../../core/store/tasks/read.ts";
+import { requireScope } from "../auth.ts";
+import { readJson, validate } from "../body.ts";
+import { decodeIdCursor } from "../cursor.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+import { answerRunPage } from "../runs/page.ts";
+import { mergeTask, resolveFunction } from "./merge.ts";
+
+export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<ApiEnv> {
+  const { db } = store;
+  const schema = taskInput(() => clock.now());
+  const routes = new Hono<ApiEnv>();
+
+  routes.post("/", requireScope("write"), async (context) => {
+    const { namespaceId } = context.get("owner");
+    const input = validate(schema, await readJson(context));
+    const functionId = await resolveFunction(db, namespaceId, input.spec);
+    const { task, run } = await createTask(store, namespaceId, input, functionId, clock.now());
+    if (run) ringer.ring([run]);
+    else notifier.notify("bellhop_schedule");
+    context.header("location", `/v1/tasks/${task.id}`);
+    return context.json(toWireTask(task), 201);
+  });
+
+  routes.get("/", requireScope("read"), async (context) => {
+    const { namespaceId } = context.get("owner");
+    const { limit, cursor } = validate(listQuery, context.req.query());
+    const rows = await listTasks(db, namespaceId, limit, decodeIdCursor(cursor));
+    return context.json(toPage(rows, limit, toWireTask, ({ id }) => id));
+  });
+
+  routes.get("/:id", requireScope("read"), async (context) => {
+    const id = context.req.param("id");
+    const task = isId(id) ? await findTask(db, context.get("owner").namespaceId, id) : undefined;
+    if (!task) throw notFound("task", id);
+    return context.json(toWireTask(task));
+  });
+
+  routes.patch("/:id", requireScope("write"), async (context) => {
+    const { namespaceId } = context.get("owner");
+    const patch = await readJson(context);
+    const task = await changeTask(db, namespaceId, context.req.param("id"), clock.now(), (current) =>
+      mergeTask(db, schema, current, patch),
+    );
+    notifier.notify("bellhop_schedule");
+    return context.json(toWireTask(task));
+  });
+
+  routes.delete("/:id", requireScope("write"), async (context) =>
+    context.json(await cancel(context.get("owner").namespaceId, context.req.param("id"))),
+  );
+  routes.post("/:id/cancel", requireScope("write"), async (context) =>
+    context.json(await cancel(context.get("owner").namespaceId, context.req.param("id"))),
+  );
+
+  async function cancel(namespaceId: string, id: string) {
+    const { task, runs } = await cancelTask(db, namespaceId, id, clock.now());
+    if (runs.asked.length > 0) notifier.notify("bellhop_cancel", runs.asked);
+    return toWireTask(task);
+  }
+
+  routes.post("/:id/pause", requireScope("write"), async (context) =>
+    context.json(
+      toWireTask(await pauseTask(db, context.get("owner").namespaceId, context.req.param("id"), clock.now())),
+    ),
+  );
+
+  routes.post("/:id/resume", requireScope("write"), async (context) => {
+    const task = await resumeTask(db, context.get("owner").namespaceId, context.req.param("id"), clock.now());
+    notifier.notify("bellhop_schedule");
+    return context.json(toWireTask(task));
+  });
+
+  routes.post("/:id/run", requireScope("invoke"), async (context) => {
+    const { namespaceId } = context.get("owner");
+    const id = context.req.param("id");
+    const run = isId(id) ? await enqueueTaskRun(store, namespaceId, id) : undefined;
+    if (!run) throw notFound("task", id);
+    ringer.ring([run]);
+    context.header("location", `/v1/runs/${run.runId}`);
+    return context.json(toWireRun((await findRun(db, namespaceId, run.runId))!), 202);
+  });
+
+  routes.get("/:id/runs", requireScope("read"), async (context) => {
+    const { namespaceId } = context.get("owner");
+    const id = context.req.param("id");
+    if (!isId(id) || !(await findTask(db, namespaceId, id))) throw notFound("task", id);
+    return await answerRunPage(context, db, { taskId: id });
+  });
+
+  return routes;
+}

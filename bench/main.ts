@@ -1,0 +1,131 @@
+/** `npm run bench`: what Bellhop does on this machine, over HTTP, every run recorded. Prints figures, asserts nothing about time. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { findKafkaSupport, startKafkaBroker } from "../test/kafka/broker.ts";
+import {
+  invokeCold,
+  invokeWarm,
+  measureCreateToStart,
+  measureEndToEnd,
+  measureHerd,
+  measureSpreadLateness,
+  prepare,
+  type TaskBody,
+} from "./scenarios.ts";
+import { type Spread, spreadOf } from "./stats.ts";
+import { type BenchSystem, startSystem } from "./system.ts";
+
+const HELP = `npm run bench -- [options]
+  --transport T   postgres, kafka or both [both]
+  --runs N        runs of a throughput scenario [10000]
+  --repeat N      how often a throughput scenario is repeated [3]
+  --out FILE      where the figures go as JSON [.bellhop/bench.json]
+`;
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+const { values: options } = parseArgs({
+  options: {
+    transport: { type: "string", default: "both" },
+    runs: { type: "string", default: "10000" },
+    repeat: { type: "string", default: "3" },
+    out: { type: "string", default: join(root, ".bellhop/bench.json") },
+    help: { type: "boolean", default: false },
+  },
+});
+
+function report(label: string, figure: Spread | number[], unit: string): void {
+  const { p50, p99, min, max, count } = Array.isArray(figure) ? spreadOf(figure) : figure;
+  const spread = Array.isArray(figure)
+    ? `min ${min}, max ${max}, ${count} times`
+    : `p99 ${p99}, max ${max}, n ${count}`;
+  process.stdout.write(
+    `  ${label.padEnd(46)} median ${String(p50).padStart(9)} ${unit.padEnd(8)} (${spread})\n`,
+  );
+}
+
+async function repeat<T>(times: number, work: () => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (let index = 0; index < times; index += 1) results.push(await work());
+  return results;
+}
+
+async function measure(system: BenchSystem, runs: number, times: number): Promise<Record<string, unknown>> {
+  const bodies: Record<string, TaskBody> = {
+    function: { type: "function", function: "noop" },
+    http: { type: "http", method: "POST", url: system.sinkUrl, body: { n: 1 } },
+  };
+  const figures: Record<string, unknown> = {};
+  await prepare(system);
+  for (const [type, body] of Object.entries(bodies)) {
+    const endToEnd = await repeat(times, () => measureEndToEnd(system, body, runs));
+    report(`${type}: POST to recorded, 64 callers`, endToEnd, "runs/s");
+    const herds = await repeat(times, () => measureHerd(system, body, runs));
+    report(
+      `${type}: ${runs} due at one instant`,
+      herds.map(({ runsPerSecond }) => runsPerSecond),
+      "runs/s",
+    );
+    report(`${type}: ${runs} due at one instant, lateness`, herds.at(-1)!.latenessMs, "ms");
+    const createToStart = await measureCreateToStart(system, body, 300);
+    report(`${type}: POST to run started`, createToStart, "ms");
+    const spread = await measureSpreadLateness(system, body, 1_000, 20_000);
+    report(`${type}: lateness, 1,000 over 20 s`, spread, "ms");
+    figures[type] = { endToEnd, herds, createToStart, spreadLateness: spread };
+  }
+  const cold = await invokeCold(system, 30);
+  report("invoke: first call of a new revision", cold, "ms");
+  const warm = await invokeWarm(system, runs / 2);
+  report("invoke: warm, one at a time", warm.oneAtATimeMs, "ms");
+  report("invoke: warm, 32 in flight", [warm.callsPerSecond], "calls/s");
+  figures["invoke"] = { cold, warm };
+  return figures;
+}
+
+async function main(): Promise<void> {
+  if (options.help) return void process.stdout.write(HELP);
+  const wanted = ["postgres", "kafka"].filter(
+    (name) => options.transport === "both" || options.transport === name,
+  );
+  if (wanted.length === 0) throw new Error(`--transport is postgres, kafka or both.\n\n${HELP}`);
+  const machine = {
+    cpu: cpus()[0]?.model,
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+  };
+  process.stdout.write(
+    `${machine.cores} × ${machine.cpu}, Node ${machine.node}; client, server, worker and database share them.\n`,
+  );
+  const figures: Record<string, unknown> = {};
+  for (const transport of wanted) {
+    const broker = transport === "kafka" ? await findBroker() : undefined;
+    if (transport === "kafka" && !broker) continue;
+    process.stdout.write(`${transport}\n`);
+    const system = await startSystem(broker?.brokers);
+    try {
+      figures[transport] = await measure(system, Number(options.runs), Number(options.repeat));
+    } finally {
+      await system.stop();
+      await broker?.stop();
+    }
+  }
+  await mkdir(dirname(options.out), { recursive: true });
+  await writeFile(
+    options.out,
+    `${JSON.stringify({ at: new Date().toISOString(), machine, runs: Number(options.runs), figures }, null, 2)}\n`,
+  );
+  process.stdout.write(`Figures written to ${options.out}\n`);
+}
+
+async function findBroker(): Promise<{ brokers: string; stop(): Promise<void> } | undefined> {
+  const given = process.env["KAFKA_BROKERS"];
+  if (given) return { brokers: given, stop: async () => {} };
+  const missing = findKafkaSupport();
+  if (missing) return void process.stdout.write(`kafka is left out: ${missing}\n`);
+  return await startKafkaBroker({ dir: join(root, ".cache/kafka-bench") });
+}
+
+await main();

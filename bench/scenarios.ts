@@ -1,0 +1,164 @@
+/** What is measured, each against a running system. Times in milliseconds, rates per second. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { forEachConcurrently, type Spread, spreadOf } from "./stats.ts";
+import type { BenchSystem } from "./system.ts";
+
+export type TaskBody = Record<string, unknown>;
+
+/** The herd's instant is set so far ahead that all its tasks are made before it. */
+const SLOWEST_CREATES_PER_SECOND = 600;
+const NOOP_SOURCE = "export default async () => null;";
+const nowMs = () => performance.timeOrigin + performance.now();
+
+export async function prepare({ call }: BenchSystem): Promise<void> {
+  await call("PUT", "/v1/functions/noop", { source: NOOP_SOURCE });
+  // The first call starts the executor; it is measured by itself in `invokeCold`.
+  await call("POST", "/v1/functions/noop/invoke", null);
+}
+
+/** The newest run id: what is made after it belongs to the scenario. */
+async function lastRunId({ db }: BenchSystem): Promise<string> {
+  const { rows } = await db.query(
+    "SELECT coalesce(max(id::text), '00000000-0000-0000-0000-000000000000') AS id FROM task_runs",
+  );
+  return rows[0].id;
+}
+
+interface RunTimes {
+  scheduledMs: number;
+  startedMs: number;
+  finishedMs: number;
+}
+
+/** Waits until `count` runs made after `afterId` are recorded as succeeded. */
+async function waitForRuns({ db }: BenchSystem, afterId: string, count: number): Promise<RunTimes[]> {
+  for (;;) {
+    const { rows } = await db.query(
+      "SELECT count(*)::int AS done FROM task_runs WHERE id > $1 AND state = 'succeeded'",
+      [afterId],
+    );
+    if (rows[0].done >= count) break;
+    await sleep(100);
+  }
+  const { rows } = await db.query(
+    `SELECT extract(epoch FROM scheduled_for)::float8 * 1000 AS "scheduledMs",
+      extract(epoch FROM started_at)::float8 * 1000 AS "startedMs", extract(epoch FROM finished_at)::float8 * 1000 AS "finishedMs"
+     FROM task_runs WHERE id > $1`,
+    [afterId],
+  );
+  return rows;
+}
+
+/** Runs a second, from the first POST to the last run recorded, the API kept busy by 64 callers. */
+export async function measureEndToEnd(system: BenchSystem, body: TaskBody, count: number): Promise<number> {
+  const after = await lastRunId(system);
+  const beganMs = nowMs();
+  await forEachConcurrently(count, 64, async () => void (await system.call("POST", "/v1/tasks", body)));
+  const runs = await waitForRuns(system, after, count);
+  return Math.round(count / ((Math.max(...runs.map(({ finishedMs }) => finishedMs)) - beganMs) / 1_000));
+}
+
+/** All due at one instant: runs recorded a second from that instant on, and how late each started. */
+export async function measureHerd(
+  system: BenchSystem,
+  body: TaskBody,
+  count: number,
+): Promise<{ runsPerSecond: number; latenessMs: Spread }> {
+  const after = await lastRunId(system);
+  const at = new Date(
+    Date.now() + Math.ceil((count / SLOWEST_CREATES_PER_SECOND) * 1_000) + 3_000,
+  ).toISOString();
+  await forEachConcurrently(
+    count,
+    64,
+    async () => void (await system.call("POST", "/v1/tasks", { ...body, schedule: { at } })),
+  );
+  if (Date.now() > Date.parse(at) - 1_500)
+    throw new Error("This machine makes tasks too slowly for the herd: lower --runs.");
+  const runs = await waitForRuns(system, after, count);
+  const seconds = (Math.max(...runs.map(({ finishedMs }) => finishedMs)) - Date.parse(at)) / 1_000;
+  return {
+    runsPerSecond: Math.round(count / seconds),
+    latenessMs: spreadOf(runs.map((run) => run.startedMs - run.scheduledMs)),
+  };
+}
+
+/** From the POST to the start of the run, one at a time. */
+export async function measureCreateToStart(
+  system: BenchSystem,
+  body: TaskBody,
+  count: number,
+): Promise<Spread> {
+  const waits: number[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const after = await lastRunId(system);
+    const beganMs = nowMs();
+    await system.call("POST", "/v1/tasks", body);
+    const [run] = await waitForOne(system, after);
+    waits.push(run!.startedMs - beganMs);
+  }
+  return spreadOf(waits);
+}
+
+async function waitForOne(system: BenchSystem, after: string): Promise<RunTimes[]> {
+  for (;;) {
+    const { rows } = await system.db.query(
+      `SELECT extract(epoch FROM started_at)::float8 * 1000 AS "startedMs" FROM task_runs
+       WHERE id > $1 AND state = 'succeeded'`,
+      [after],
+    );
+    if (rows.length > 0) return rows;
+    await sleep(2);
+  }
+}
+
+/** How late runs start whose instants are spread evenly. */
+export async function measureSpreadLateness(
+  system: BenchSystem,
+  body: TaskBody,
+  count: number,
+  overMs: number,
+): Promise<Spread> {
+  const after = await lastRunId(system);
+  const firstMs = Date.now() + 4_000;
+  await forEachConcurrently(count, 32, async (index) => {
+    const at = new Date(firstMs + Math.round((index * overMs) / count)).toISOString();
+    await system.call("POST", "/v1/tasks", { ...body, schedule: { at } });
+  });
+  const runs = await waitForRuns(system, after, count);
+  return spreadOf(runs.map((run) => run.startedMs - run.scheduledMs));
+}
+
+/** The first call of a new revision, the executor up. */
+export async function invokeCold(system: BenchSystem, count: number): Promise<Spread> {
+  const waits: number[] = [];
+  for (let index = 0; index < count; index += 1) {
+    await system.call("PUT", "/v1/functions/cold", {
+      source: `export default () => ${index} + ${Date.now()};`,
+    });
+    const beganMs = nowMs();
+    await system.call("POST", "/v1/functions/cold/invoke", null);
+    waits.push(nowMs() - beganMs);
+  }
+  return spreadOf(waits);
+}
+
+/** Later calls: one at a time, and calls a second with 32 in flight. */
+export async function invokeWarm(
+  system: BenchSystem,
+  count: number,
+): Promise<{ oneAtATimeMs: Spread; callsPerSecond: number }> {
+  const waits: number[] = [];
+  for (let index = 0; index < 300; index += 1) {
+    const beganMs = nowMs();
+    await system.call("POST", "/v1/functions/noop/invoke", null);
+    waits.push(nowMs() - beganMs);
+  }
+  const beganMs = nowMs();
+  await forEachConcurrently(
+    count,
+    32,
+    async () => void (await system.call("POST", "/v1/functions/noop/invoke", null)),
+  );
+  return { oneAtATimeMs: spreadOf(waits), callsPerSecond: Math.round(count / ((nowMs() - beganMs) / 1_000)) };
+}

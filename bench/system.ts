@@ -1,0 +1,103 @@
+/** The whole of Bellhop for one benchmark: a durable PostgreSQL, the roles as processes, a local HTTP server to call. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import pg from "pg";
+import { Agent, request } from "undici";
+import { startEmbeddedPostgres } from "../standalone/embedded-postgres.ts";
+
+export interface BenchSystem {
+  transport: "postgres" | "kafka";
+  db: pg.Pool;
+  sinkUrl: string;
+  /** Calls the API; throws on any answer but 2xx. */
+  call(method: string, path: string, body?: unknown): Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+const KEY = "bh_bench";
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+export async function startSystem(kafkaBrokers: string | undefined): Promise<BenchSystem> {
+  const dataDir = await mkdtemp(join(tmpdir(), "bellhop-bench-"));
+  const postgres = await startEmbeddedPostgres({ dataDir });
+  const env: NodeJS.ProcessEnv = {
+    PATH: process.env["PATH"],
+    DATABASE_URL: postgres.url,
+    PORT: "0",
+    HOST: "127.0.0.1",
+    BELLHOP_API_KEY: KEY,
+    EGRESS_ALLOW: "127.0.0.0/8",
+    ...(kafkaBrokers ? { KAFKA_BROKERS: kafkaBrokers, KAFKA_TOPIC_PREFIX: `bench-${Date.now()}` } : {}),
+  };
+  const api = await startRole("api/main.ts", env);
+  const others = await Promise.all([startRole("scheduler/main.ts", env), startRole("runtime/main.ts", env)]);
+  const sink = createServer((incoming, response) => {
+    incoming.resume();
+    response.end("ok");
+  });
+  sink.listen(0, "127.0.0.1");
+  await once(sink, "listening");
+  const db = new pg.Pool({ connectionString: postgres.url, max: 2 });
+  const agent = new Agent({ connections: 64 });
+  const origin = `http://127.0.0.1:${api.port}`;
+
+  return {
+    transport: kafkaBrokers ? "kafka" : "postgres",
+    db,
+    sinkUrl: `http://127.0.0.1:${(sink.address() as AddressInfo).port}/`,
+    async call(method, path, body) {
+      const { statusCode, body: answer } = await request(`${origin}${path}`, {
+        method: method as "GET",
+        headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+        body: body === undefined ? null : JSON.stringify(body),
+        dispatcher: agent,
+      });
+      const text = await answer.text();
+      if (statusCode >= 300) throw new Error(`${method} ${path} answered ${statusCode}: ${text}`);
+      return JSON.parse(text);
+    },
+    async stop() {
+      await Promise.all([...others, api].map(({ stop }) => stop()));
+      await Promise.all([db.end(), agent.close()]);
+      sink.closeAllConnections();
+      sink.close();
+      await postgres.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts a role as its own process; resolves when its log says which port it took. */
+async function startRole(
+  file: string,
+  env: NodeJS.ProcessEnv,
+): Promise<{ port: number; stop(): Promise<void> }> {
+  const flags = ["--disable-warning=TimeoutNegativeWarning"];
+  const child: ChildProcess = spawn(process.execPath, [...flags, join(root, file)], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit");
+  const port = await new Promise<number>((resolve, reject) => {
+    createInterface({ input: child.stdout! }).on("line", (line) => {
+      const entry = JSON.parse(line) as { port?: number; level: string };
+      if (entry.port !== undefined) resolve(entry.port);
+      if (entry.level === "error" || entry.level === "warn") process.stderr.write(`${line}\n`);
+    });
+    void exited.then(() => reject(new Error(`${file} ended before it was ready`)));
+  });
+  return {
+    port,
+    async stop() {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}

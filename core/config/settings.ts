@@ -1,0 +1,158 @@
+/** Every setting of every role: its unit, default and meaning, in one place. Read once, at the start. */
+import { parseDuration } from "../duration.ts";
+import { BellhopError } from "../errors.ts";
+
+interface Definition<T> {
+  help: string;
+  /** Shown by --help; undefined: none. */
+  shown?: string;
+  parse(text: string | undefined): T;
+}
+
+const text = (help: string): Definition<string | undefined> => ({ help, parse: (given) => given });
+const textOr = (help: string, fallback: string): Definition<string> => ({
+  help,
+  shown: fallback,
+  parse: (given) => given ?? fallback,
+});
+const required = (help: string): Definition<string> => ({
+  help,
+  shown: "(needed)",
+  parse(given) {
+    if (given === undefined) throw new Error("is needed and not set");
+    return given;
+  },
+});
+const list = (help: string): Definition<string[]> => ({
+  help,
+  parse: (given) =>
+    (given ?? "")
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+});
+const whole = (help: string, fallback: number, min: number, max: number): Definition<number> => ({
+  help,
+  shown: String(fallback),
+  parse(given) {
+    const value = given === undefined ? fallback : Number(given);
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw new Error(`must be a whole number from ${min} to ${max}`);
+    return value;
+  },
+});
+const duration = (help: string, fallback: string, minMs: number): Definition<number> => ({
+  help,
+  shown: fallback,
+  parse(given) {
+    const ms = parseDuration(given ?? fallback);
+    if (ms === undefined || ms < minMs)
+      throw new Error(`must be a duration such as "10s", at least ${minMs} ms`);
+    return ms;
+  },
+});
+const choice = <T extends string>(help: string, options: readonly T[], fallback: T): Definition<T> => ({
+  help,
+  shown: fallback,
+  parse(given) {
+    const value = (given ?? fallback) as T;
+    if (!options.includes(value)) throw new Error(`must be one of ${options.join(", ")}`);
+    return value;
+  },
+});
+
+const SETTINGS = {
+  DATABASE_URL: required("PostgreSQL 15 or later, as postgres://user:password@host:port/database"),
+  KAFKA_BROKERS: list("Kafka brokers, host:port, comma-separated; none: the queue is Postgres itself"),
+  KAFKA_TOPIC_PREFIX: textOr("what topic and group names begin with", "bellhop"),
+  KAFKA_PARTITIONS: whole("partitions of a topic that is made", 12, 1, 1_000),
+  PORT: whole("the role's HTTP port; 0 picks a free one and the log says which", 8080, 0, 65_535),
+  HOST: textOr("the address the role's HTTP port is bound to", "0.0.0.0"),
+  LOG_LEVEL: choice(
+    "the least level that is logged",
+    ["debug", "info", "warn", "error", "silent"] as const,
+    "info",
+  ),
+  EGRESS_ALLOW: textOr("private networks that tasks may reach, comma-separated, such as 10.1.0.0/16", ""),
+  EMAIL_URL: text(
+    "the mail provider: smtp://user:pass@host:587, smtps://…, resend://KEY, postmark://KEY, sendgrid://KEY",
+  ),
+  EMAIL_FROM: text("the sender of e-mails that name none"),
+  BELLHOP_API_KEY: text("the first, administrator's key of the namespace default"),
+  BELLHOP_DATA_DIR: textOr("where npm start keeps its database and key", ".bellhop"),
+  BELLHOP_RETENTION_DAYS: whole("how many days finished runs and logs are kept", 30, 1, 3_650),
+  WORKER_SLOTS: whole("how many runs a worker works on at once", 100, 1, 10_000),
+  WORKER_LEASE: duration("how long a worker may be silent before its runs are given to others", "15s", 500),
+  WORKER_DRAIN: duration("how long a stopping worker waits for its runs before it gives them back", "25s", 0),
+};
+
+export type SettingName = keyof typeof SETTINGS;
+export type Settings = { [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]["parse"]> };
+
+/** Ours by their first word, so a stranger among them is a typo. */
+const OWN_PREFIX = /^(BELLHOP|EGRESS|EMAIL|WORKER)_/;
+/** What Kubernetes injects for services of these names. */
+const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
+const TEST_ONLY = /^BELLHOP_TEST_/;
+
+/** Reads the settings a role uses. Throws `invalid_setting` with a sentence for the first that is wrong or unknown. */
+export function readSettings<Name extends SettingName>(
+  names: readonly Name[],
+  env: NodeJS.ProcessEnv,
+  defaults: Partial<Record<Name, string>> = {},
+): Pick<Settings, Name> {
+  refuseUnknown(env);
+  const settings: Record<string, unknown> = {};
+  for (const name of names) {
+    const given = env[name]?.trim() || defaults[name];
+    try {
+      settings[name] = SETTINGS[name].parse(given);
+    } catch (error) {
+      throw new BellhopError(
+        "invalid_setting",
+        500,
+        `The setting ${name} ${(error as Error).message}. It is: ${SETTINGS[name].help}.`,
+      );
+    }
+  }
+  return settings as Pick<Settings, Name>;
+}
+
+function refuseUnknown(env: NodeJS.ProcessEnv): void {
+  const known = Object.keys(SETTINGS);
+  for (const name of Object.keys(env)) {
+    if (name in SETTINGS || INJECTED.test(name) || TEST_ONLY.test(name)) continue;
+    const near = known.find((candidate) => candidate.length >= 8 && isOneEditAway(candidate, name));
+    if (!near && !OWN_PREFIX.test(name)) continue;
+    const hint = near ? `did you mean ${near}?` : `the settings are ${known.join(", ")}.`;
+    throw new BellhopError("invalid_setting", 500, `There is no setting ${name}; ${hint}`);
+  }
+}
+
+/** One letter more, less, other or swapped. */
+function isOneEditAway(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) return false;
+  let start = 0;
+  while (start < a.length && a[start] === b[start]) start += 1;
+  let end = 0;
+  while (end < Math.min(a.length, b.length) - start && a.at(-1 - end) === b.at(-1 - end)) end += 1;
+  const [restA, restB] = [a.slice(start, a.length - end), b.slice(start, b.length - end)];
+  return (
+    Math.max(restA.length, restB.length) <= 1 ||
+    (restA.length === 2 && restA[0] === restB[1] && restA[1] === restB[0])
+  );
+}
+
+/** The lines `--help` prints for these settings. */
+export function describeSettings(
+  names: readonly SettingName[],
+  defaults: Partial<Record<SettingName, string>> = {},
+): string {
+  return names
+    .map((name) => {
+      const definition: Definition<unknown> = SETTINGS[name];
+      const shown = defaults[name] ?? definition.shown;
+      return `  ${name.padEnd(24)}${definition.help}${shown ? ` [${shown}]` : ""}`;
+    })
+    .join("\n");
+}

@@ -1,0 +1,79 @@
+/** A run and its log lines as the API shows them. */
+import type { RunError } from "../domain/attempt.ts";
+import type { RunState } from "../domain/run-state.ts";
+import type { TaskType } from "../domain/task-spec.ts";
+import type { Json, JsonObject } from "../json.ts";
+
+/** One try. `error` is null for the one that succeeded. */
+export interface AttemptRecord {
+  attempt: number;
+  workerId: string | null;
+  startedAt: string | null;
+  finishedAt: string;
+  error: RunError | null;
+}
+
+export interface Run {
+  id: string;
+  namespaceId: string;
+  taskId: string | null;
+  type: TaskType;
+  functionName: string | null;
+  revisionId: string | null;
+  state: RunState;
+  attempt: number;
+  scheduledFor: Date;
+  queuedAt: Date | null;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+  availableAt: Date;
+  workerId: string | null;
+  result: Json;
+  error: RunError | null;
+  attempts: AttemptRecord[];
+}
+
+const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
+
+export function toWireRun(run: Run): JsonObject {
+  return {
+    id: run.id,
+    taskId: run.taskId,
+    type: run.type,
+    function: run.functionName,
+    revision: run.revisionId,
+    state: run.state,
+    attempt: run.attempt,
+    scheduledFor: iso(run.scheduledFor),
+    queuedAt: iso(run.queuedAt),
+    startedAt: iso(run.startedAt),
+    finishedAt: iso(run.finishedAt),
+    nextAttemptAt: run.state === "scheduled" ? iso(run.availableAt) : null,
+    result: run.result,
+    error: run.error as unknown as Json,
+    attempts: run.attempts as unknown as Json,
+    workerId: run.workerId,
+  };
+}
+
+export interface LogLine {
+  at: Date;
+  level: string;
+  message: string;
+  fields: JsonObject | null;
+  runId: string;
+  revisionId: string | null;
+  attempt: number;
+}
+
+export function toWireLogLine(line: LogLine): JsonObject {
+  return {
+    at: line.at.toISOString(),
+    level: line.level,
+    message: line.message,
+    fields: line.fields ?? {},
+    runId: line.runId,
+    revision: line.revisionId,
+    attempt: line.attempt,
+  };
+}

@@ -1,0 +1,54 @@
+/**
+ * A run's life. `scheduled` waits for a retry's instant; `queued` is committed and claimable from `availableAt` on;
+ * `running` is claimed by a worker under its lease; `dead` waits in the dead letters to be redriven or discarded.
+ * docs/architecture.md draws this table and a test holds the two together.
+ */
+export const RUN_STATES = [
+  "scheduled",
+  "queued",
+  "running",
+  "succeeded",
+  "failed",
+  "dead",
+  "cancelled",
+  "skipped",
+  "expired",
+] as const;
+
+export type RunState = (typeof RUN_STATES)[number];
+
+/** From each state, what may follow and who brings it about. */
+export const RUN_TRANSITIONS: Record<RunState, Partial<Record<RunState, string>>> = {
+  scheduled: { queued: "the scheduler, at the retry's instant", cancelled: "a cancel" },
+  queued: {
+    running: "a worker's claim",
+    cancelled: "a cancel",
+    skipped: "the overlap or catch-up policy",
+    expired: "its time to live",
+  },
+  running: {
+    succeeded: "the worker",
+    failed: "the worker, dead-lettering off",
+    dead: "the worker or the rescue, attempts used up",
+    scheduled: "a retry, a rescue",
+    queued: "a worker that drains",
+    cancelled: "the worker, asked to cancel",
+  },
+  dead: { queued: "a redrive", failed: "a discard" },
+  succeeded: {},
+  failed: {},
+  cancelled: {},
+  skipped: {},
+  expired: {},
+};
+
+export function canTransition(from: RunState, to: RunState): boolean {
+  return to in RUN_TRANSITIONS[from];
+}
+
+/** Open runs live in the hot partition; a dead letter stays open until somebody decides. */
+export const OPEN_STATES = ["scheduled", "queued", "running", "dead"] as const satisfies readonly RunState[];
+
+export function isTerminal(state: RunState): boolean {
+  return Object.keys(RUN_TRANSITIONS[state]).length === 0;
+}

@@ -1,0 +1,38 @@
+import type { Json } from "../json.ts";
+
+/** What a task does, as stored: the wire shape after validation, defaults filled in. */
+export interface HttpSpec {
+  type: "http";
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  /** A string is sent as it is; anything else as JSON. */
+  body?: Json;
+  followRedirects: boolean;
+  /** Statuses that count as success; absent: 200–299. */
+  expectStatus?: number[];
+}
+
+export interface EmailSpec {
+  type: "email";
+  from?: string;
+  to: string[];
+  cc: string[];
+  bcc: string[];
+  replyTo?: string;
+  subject: string;
+  /** The text part. */
+  body?: string;
+  html?: string;
+  /** `content` is base64. */
+  attachments: { filename: string; content: string; contentType?: string }[];
+}
+
+export interface FunctionSpec {
+  type: "function";
+  function: string;
+  input: Json;
+}
+
+export type TaskSpec = HttpSpec | EmailSpec | FunctionSpec;
+export type TaskType = TaskSpec["type"];

@@ -1,0 +1,108 @@
+import { messageOf } from "../errors.ts";
+
+export type EgressErrorCode =
+  /** The URL, the method or a header cannot be sent. */
+  | "invalid_request"
+  /** The address is not public and not allowed. */
+  | "egress_blocked"
+  | "dns_failed"
+  | "connect_failed"
+  | "tls_failed"
+  /** The connection broke before the response was whole. */
+  | "connection_reset"
+  /** The peer does not speak HTTP, or its head is too large. */
+  | "bad_response"
+  | "bad_redirect"
+  | "too_many_redirects"
+  | "request_timeout"
+  | "aborted";
+
+const FINAL = new Set<EgressErrorCode>([
+  "invalid_request",
+  "egress_blocked",
+  "bad_redirect",
+  "too_many_redirects",
+]);
+
+/** Why a request got no response. Messages name the host, never the path, the query or a credential. */
+export class EgressError extends Error {
+  readonly code: EgressErrorCode;
+  /** Whether the same request may fare better later. */
+  readonly retryable: boolean;
+
+  constructor(code: EgressErrorCode, message: string) {
+    super(message);
+    this.name = "EgressError";
+    this.code = code;
+    this.retryable = !FINAL.has(code);
+  }
+}
+
+export function addressBlocked(hostname: string): EgressError {
+  return new EgressError(
+    "egress_blocked",
+    `The address of ${JSON.stringify(hostname)} is not public, so nothing was sent. The setting EGRESS_ALLOW can allow its network.`,
+  );
+}
+
+export function dnsFailed(hostname: string, cause: unknown): EgressError {
+  return new EgressError(
+    "dns_failed",
+    `The name ${JSON.stringify(hostname)} was not resolved (${codeOf(cause) || messageOf(cause)}).`,
+  );
+}
+
+/** Why the caller's signal aborted: its clock (a TimeoutError), or anything else. */
+export function signalAborted(signal: AbortSignal, host: string): EgressError {
+  const { reason } = signal;
+  if (reason instanceof Error && reason.name === "TimeoutError") {
+    return new EgressError("request_timeout", `${host} did not answer in time.`);
+  }
+  return new EgressError("aborted", `The request to ${host} was aborted.`);
+}
+
+/** Translates what undici, net and tls throw. `host` is `name` or `name:port`. */
+export function toEgressError(thrown: unknown, host: string): EgressError {
+  if (thrown instanceof EgressError) return thrown;
+  const code = codeOf(thrown);
+  if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED") {
+    return new EgressError("invalid_request", `The request cannot be sent: ${messageOf(thrown)}.`);
+  }
+  if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
+    return new EgressError("connect_failed", `${host} did not accept a connection in time.`);
+  }
+  if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED" || code === "UND_ERR_ABORTED") {
+    return new EgressError("aborted", `The request to ${host} was aborted.`);
+  }
+  if (isConnectCode(code)) return new EgressError("connect_failed", `No connection to ${host} (${code}).`);
+  if (isTlsCode(code)) return new EgressError("tls_failed", `No secure connection to ${host} (${code}).`);
+  if ((thrown as Error).name === "HTTPParserError" || /^UND_ERR_(HEADERS|RES)/.test(code)) {
+    return new EgressError("bad_response", `${host} sent no valid HTTP response${suffix(code)}.`);
+  }
+  return new EgressError(
+    "connection_reset",
+    `The connection to ${host} broke before the response was complete${suffix(code)}.`,
+  );
+}
+
+function codeOf(thrown: unknown): string {
+  const code = (thrown as { code?: unknown } | null)?.code;
+  return typeof code === "string" ? code : "";
+}
+
+function suffix(code: string): string {
+  return code === "" ? "" : ` (${code})`;
+}
+
+function isConnectCode(code: string): boolean {
+  return /^E(CONNREFUSED|HOSTUNREACH|NETUNREACH|HOSTDOWN|NETDOWN|ADDRNOTAVAIL|ACCES|PERM|MFILE|NFILE|INVAL|AFNOSUPPORT)$/.test(
+    code,
+  );
+}
+
+/** OpenSSL's certificate verdicts have names without a common prefix. */
+function isTlsCode(code: string): boolean {
+  return /^(ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE)/.test(
+    code,
+  );
+}

@@ -1,0 +1,166 @@
+/**
+ * The one way out: every HTTP request that Bellhop makes for somebody passes here. URLs are parsed once, addresses
+ * checked and pinned, redirects checked hop by hop, bodies capped; the caller's signal is the clock.
+ */
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import type { Dispatcher } from "undici";
+import { isAddressAllowed, type Network } from "./address-policy.ts";
+import { createGuardedConnector, type Resolve } from "./connector.ts";
+import { addressBlocked, EgressError } from "./egress-error.ts";
+import { type Exchanged, type ExchangeFailure, type ExchangeLimits, exchange } from "./exchange.ts";
+import { hasHeader, sendableHeaders } from "./headers.ts";
+import { createPools } from "./pools.ts";
+import { type Hop, isRedirect, MAX_REDIRECTS, redirectHop } from "./redirect.ts";
+
+export interface EgressRequest {
+  /** Absolute http(s) URL. Credentials in it become an Authorization header, unless one is given. */
+  url: string;
+  method: string;
+  /** `host`, framing and hop-by-hop fields are left out. */
+  headers: Record<string, string>;
+  body?: string | Uint8Array | undefined;
+  /** Up to 5 hops; false returns the 3xx itself. */
+  followRedirects: boolean;
+  /** Ends the request at once, wherever it is. */
+  signal: AbortSignal;
+  /** Bytes of body to keep; where there are more the connection is closed and `truncated` set. */
+  maxResponseBytes: number;
+  /** Wait for a connection, per hop; default and upper bound: the egress's own `connectTimeoutMs`. */
+  connectTimeoutMs?: number | undefined;
+  /** The operator chose the host: private addresses are fine. Never for a URL that a user wrote. */
+  trusted?: boolean | undefined;
+}
+
+export interface EgressResponse {
+  status: number;
+  /** Names in lower case, repeated fields joined with `, `. */
+  headers: Record<string, string>;
+  /** As sent: a content encoding is not undone. */
+  body: Buffer;
+  truncated: boolean;
+  /** The URL that answered, without credentials. */
+  url: string;
+}
+
+export interface Egress {
+  /**
+   * Resolves with any response, whatever its status; rejects with EgressError only. An idempotent request whose
+   * kept-alive connection the server closed before answering is sent once more, at once; any other such request
+   * fails as `connection_reset`, retryable.
+   */
+  request(request: EgressRequest): Promise<EgressResponse>;
+  /** Ends all connections; requests in flight fail as `aborted`. */
+  close(): Promise<void>;
+}
+
+export interface EgressOptions {
+  /** Networks open besides the public ones. */
+  allow: readonly Network[];
+  /** Default: the system's resolver. */
+  resolve?: Resolve | undefined;
+  /** Name, connection and TLS handshake together. Default 10 s. */
+  connectTimeoutMs?: number | undefined;
+  /** Default 128. */
+  connectionsPerOrigin?: number | undefined;
+  /** Origins with kept connections. Default 512. */
+  maxOrigins?: number | undefined;
+}
+
+const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+const systemResolve: Resolve = (hostname) => lookup(hostname, { all: true });
+
+export function createEgress(options: EgressOptions): Egress {
+  const {
+    allow,
+    resolve = systemResolve,
+    connectTimeoutMs = 10_000,
+    connectionsPerOrigin = 128,
+    maxOrigins = 512,
+  } = options;
+  const limits = { connectionsPerOrigin, maxOrigins };
+  // Apart, so that a connection made for a trusted request never serves another.
+  const guarded = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), limits);
+  const trusted = createPools(createGuardedConnector({ resolve, allow: null, connectTimeoutMs }), limits);
+
+  return {
+    async request(request) {
+      const pools = request.trusted ? trusted : guarded;
+      const { signal, maxResponseBytes, connectTimeoutMs } = request;
+      let hop = firstHop(request);
+      for (let redirects = 0; ; redirects++) {
+        if (!request.trusted) refuseLiteral(hop.url, allow);
+        const response = await send(pools.get(hop.url.origin), hop, {
+          signal,
+          maxResponseBytes,
+          connectTimeoutMs,
+        });
+        const { location } = response.headers;
+        if (!request.followRedirects || !isRedirect(response.status) || location === undefined) {
+          return { ...response, url: hop.url.href };
+        }
+        if (redirects === MAX_REDIRECTS) {
+          throw new EgressError(
+            "too_many_redirects",
+            `More than ${MAX_REDIRECTS} redirects, the last from ${hop.url.host}.`,
+          );
+        }
+        hop = redirectHop(hop, response.status, location);
+      }
+    },
+
+    async close() {
+      await Promise.all([guarded.destroy(), trusted.destroy()]);
+    },
+  };
+}
+
+/** Pools that have answered before: only there can a connection have gone stale. */
+const answered = new WeakSet<Dispatcher>();
+
+async function send(pool: Dispatcher, hop: Hop, limits: ExchangeLimits): Promise<Exchanged> {
+  const mayBeStale = answered.has(pool) && IDEMPOTENT.has(hop.method);
+  try {
+    const response = await exchange(pool, hop, limits).catch((failure: ExchangeFailure) => {
+      if (mayBeStale && !failure.responded && failure.error.code === "connection_reset")
+        return exchange(pool, hop, limits);
+      throw failure;
+    });
+    answered.add(pool);
+    return response;
+  } catch (failure) {
+    throw (failure as ExchangeFailure).error;
+  }
+}
+
+function firstHop(request: EgressRequest): Hop {
+  const url = URL.parse(request.url);
+  if (url?.protocol !== "http:" && url?.protocol !== "https:") {
+    throw new EgressError("invalid_request", "The URL is no absolute http:// or https:// URL.");
+  }
+  const method = request.method.toUpperCase();
+  if (method === "CONNECT") throw new EgressError("invalid_request", "The method CONNECT is not sent.");
+  const headers = sendableHeaders(request.headers);
+  if ((url.username || url.password) && !hasHeader(headers, "authorization")) {
+    headers["authorization"] =
+      `Basic ${Buffer.from(`${decode(url.username)}:${decode(url.password)}`).toString("base64")}`;
+  }
+  url.username = "";
+  url.password = "";
+  url.hash = "";
+  return { url, method, headers, body: request.body ?? null };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Refused before a pool is made for it. URL has brought every odd form (`127.1`, `2130706433`) to the plain one. */
+function refuseLiteral(url: URL, allow: readonly Network[]): void {
+  const hostname = url.hostname.replace(/^\[|\]$/g, "");
+  if (isIP(hostname) !== 0 && !isAddressAllowed(hostname, allow)) throw addressBlocked(hostname);
+}

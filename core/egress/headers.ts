@@ -1,0 +1,49 @@
+import type { IncomingHttpHeaders } from "node:http";
+
+/** Framing and hop-by-hop fields belong to the connection; `host` to the URL. */
+const RESERVED = new Set([
+  "host",
+  "connection",
+  "content-length",
+  "transfer-encoding",
+  "upgrade",
+  "expect",
+  "keep-alive",
+  "te",
+  "trailer",
+]);
+
+export function isReservedHeader(name: string): boolean {
+  const lower = name.toLowerCase();
+  return RESERVED.has(lower) || lower.startsWith("proxy-");
+}
+
+/** A copy without the reserved fields. */
+export function sendableHeaders(given: Readonly<Record<string, string>>): Record<string, string> {
+  const sent: Record<string, string> = {};
+  for (const name in given) if (!isReservedHeader(name)) sent[name] = given[name]!;
+  return sent;
+}
+
+export function hasHeader(headers: Readonly<Record<string, string>>, lowerName: string): boolean {
+  for (const name in headers) if (name.toLowerCase() === lowerName) return true;
+  return false;
+}
+
+/** A copy without the fields whose lower-case name `drop` holds. */
+export function omitHeaders(
+  headers: Readonly<Record<string, string>>,
+  drop: (lowerName: string) => boolean,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !drop(name.toLowerCase())));
+}
+
+/** One string a field: repeated fields are joined with a comma. */
+export function joinHeaders(received: IncomingHttpHeaders): Record<string, string> {
+  const joined: Record<string, string> = {};
+  for (const name in received) {
+    const value = received[name];
+    if (value !== undefined) joined[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return joined;
+}

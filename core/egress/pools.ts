@@ -1,0 +1,58 @@
+import type { buildConnector } from "undici";
+import { type Dispatcher, Pool } from "undici";
+import { EgressError } from "./egress-error.ts";
+
+export interface PoolLimits {
+  /** Kept pools; the one unused for longest makes room. */
+  maxOrigins: number;
+  connectionsPerOrigin: number;
+}
+
+/** Kept-alive connections by origin, least recently used first. */
+export interface Pools {
+  get(origin: string): Dispatcher;
+  /** Ends every connection at once. */
+  destroy(): Promise<void>;
+}
+
+export function createPools(connect: buildConnector.connector, limits: PoolLimits): Pools {
+  const kept = new Map<string, Pool>();
+  const leaving = new Set<Pool>();
+
+  const evictOldest = () => {
+    for (const [origin, pool] of kept) {
+      kept.delete(origin);
+      leaving.add(pool);
+      // Its requests in flight still end well.
+      void pool.close().finally(() => leaving.delete(pool));
+      return;
+    }
+  };
+
+  return {
+    get(origin) {
+      let pool = kept.get(origin);
+      if (pool) {
+        kept.delete(origin);
+      } else {
+        if (kept.size >= limits.maxOrigins) evictOldest();
+        // No timeouts here: every request has its caller's signal.
+        pool = new Pool(origin, {
+          connect,
+          connections: limits.connectionsPerOrigin,
+          allowH2: false,
+          headersTimeout: 0,
+          bodyTimeout: 0,
+        });
+      }
+      kept.set(origin, pool);
+      return pool;
+    },
+
+    async destroy() {
+      const all = [...kept.values(), ...leaving];
+      kept.clear();
+      await Promise.all(all.map((pool) => pool.destroy(new EgressError("aborted", "Egress was closed."))));
+    },
+  };
+}

@@ -1,0 +1,49 @@
+/** Redirects as a pure step: from one request and its 3xx answer to the next request. */
+import { EgressError } from "./egress-error.ts";
+import { omitHeaders } from "./headers.ts";
+
+export const MAX_REDIRECTS = 5;
+
+/** One request on its way, URL parsed and free of credentials. */
+export interface Hop {
+  url: URL;
+  method: string;
+  headers: Record<string, string>;
+  body: string | Uint8Array | null;
+}
+
+export function isRedirect(status: number): boolean {
+  return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+}
+
+/**
+ * 303, and 301 or 302 on a POST, go on as a GET without body; 307 and 308 repeat the request. Across origins the
+ * credentials stay behind. Throws `bad_redirect` where the target is no http(s) URL.
+ */
+export function redirectHop(hop: Hop, status: number, location: string): Hop {
+  const url = parseTarget(location, hop.url);
+  const becomesGet =
+    (status === 303 && hop.method !== "HEAD") ||
+    ((status === 301 || status === 302) && hop.method === "POST");
+  const crossesOrigin = url.origin !== hop.url.origin;
+  const headers = omitHeaders(hop.headers, (name) => {
+    if (crossesOrigin && (name === "authorization" || name === "cookie")) return true;
+    return becomesGet && name.startsWith("content-");
+  });
+  return { url, headers, method: becomesGet ? "GET" : hop.method, body: becomesGet ? null : hop.body };
+}
+
+function parseTarget(location: string, base: URL): URL {
+  const url = URL.parse(location, base.href);
+  if (url?.protocol !== "http:" && url?.protocol !== "https:") {
+    throw new EgressError(
+      "bad_redirect",
+      `${base.host} redirects to something that is no http:// or https:// URL.`,
+    );
+  }
+  // A server hands out no credentials on its own.
+  url.username = "";
+  url.password = "";
+  url.hash = "";
+  return url;
+}

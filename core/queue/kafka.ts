@@ -1,0 +1,187 @@
+/** The queue on Kafka: bells travel as messages keyed by run id; the offset is committed once a bell is dealt with. */
+import { type Admin, CompressionTypes, type EachBatchPayload, Kafka, logLevel, type Producer } from "kafkajs";
+import type { Bell, BellHandler, Consumption, QueueTransport } from "./transport.ts";
+
+export interface KafkaSettings {
+  brokers: string[];
+  clientId: string;
+  /** Topics and the consumer group begin with it. */
+  topicPrefix: string;
+  /** Of a topic that is made; an existing one keeps its own. */
+  partitions: number;
+  onError(message: string, error: unknown): void;
+}
+
+/** Long poll. Also the longest a partition waits for its turn after kafkajs has begun a fetch without it. */
+const FETCH_WAIT_MS = 50;
+const BELLS_PER_CHUNK = 500;
+
+export async function createKafkaTransport(settings: KafkaSettings): Promise<QueueTransport> {
+  const { topicPrefix, onError } = settings;
+  const topics = { runs: `${topicPrefix}.runs`, deadLetters: `${topicPrefix}.dead-letters` };
+  const groupId = `${topicPrefix}.workers`;
+  const kafka = new Kafka({
+    clientId: settings.clientId,
+    brokers: settings.brokers,
+    connectionTimeout: 3_000,
+    requestTimeout: 10_000,
+    retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 6 },
+    logLevel: logLevel.ERROR,
+    logCreator: () => (entry) => onError(entry.log.message, entry.log["error"]),
+  });
+  const admin = kafka.admin();
+  const producer = kafka.producer({
+    allowAutoTopicCreation: false,
+    retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 4 },
+  });
+  await admin.connect();
+  await provisionTopics(admin, Object.values(topics), settings.partitions);
+  await provisionOffsets(admin, groupId, topics.runs);
+  await producer.connect();
+  const consumptions = new Set<Consumption>();
+
+  return {
+    name: "kafka",
+    async ring(bells) {
+      if (bells.length > 0) await send(producer, topics.runs, bells.map(toMessage));
+    },
+    async consume(handler) {
+      const consumption = await consumeBells(kafka, groupId, topics.runs, handler, onError);
+      consumptions.add(consumption);
+      return consumption;
+    },
+    async publishDeadLetters(letters) {
+      if (letters.length === 0) return;
+      await send(
+        producer,
+        topics.deadLetters,
+        letters.map((letter) => ({ key: letter.runId, value: JSON.stringify(letter) })),
+      );
+    },
+    async checkReady() {
+      await admin.fetchTopicMetadata({ topics: [topics.runs] });
+    },
+    async close() {
+      await Promise.all([...consumptions].map((consumption) => consumption.stop()));
+      await Promise.allSettled([producer.disconnect(), admin.disconnect()]);
+    },
+  };
+}
+
+async function send(
+  producer: Producer,
+  topic: string,
+  messages: { key: string; value: string }[],
+): Promise<void> {
+  await producer.send({ topic, messages, acks: -1, compression: CompressionTypes.None });
+}
+
+async function provisionTopics(admin: Admin, topics: string[], numPartitions: number): Promise<void> {
+  const present = new Set(await admin.listTopics());
+  const missing = topics.filter((topic) => !present.has(topic));
+  if (missing.length === 0) return;
+  // -1: the broker's own default of replicas.
+  const made = missing.map((topic) => ({ topic, numPartitions, replicationFactor: -1 }));
+  try {
+    await admin.createTopics({ topics: made, waitForLeaders: true });
+  } catch (error) {
+    const now = new Set(await admin.listTopics());
+    // Two roles that start together both try; the one that is second finds the work done.
+    if (!missing.every((topic) => now.has(topic))) throw error;
+  }
+}
+
+/** Gives a new group its first offsets, so that lag is known, and zero, before the first worker ever comes. */
+async function provisionOffsets(admin: Admin, groupId: string, topic: string): Promise<void> {
+  const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] });
+  const missing = (committed?.partitions ?? []).filter(({ offset }) => offset === "-1");
+  if (missing.length === 0) return;
+  const first = new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, low }) => [partition, low]));
+  const partitions = missing.map(({ partition }) => ({ partition, offset: first.get(partition) ?? "0" }));
+  // Refused while the group has members: then they have, or soon will have, committed themselves.
+  await admin.setOffsets({ groupId, topic, partitions }).catch(() => undefined);
+}
+
+async function consumeBells(
+  kafka: Kafka,
+  groupId: string,
+  topic: string,
+  handler: BellHandler,
+  onError: KafkaSettings["onError"],
+): Promise<Consumption> {
+  const consumer = kafka.consumer({
+    groupId,
+    sessionTimeout: 10_000,
+    heartbeatInterval: 2_000,
+    rebalanceTimeout: 15_000,
+    maxWaitTimeInMs: FETCH_WAIT_MS,
+    allowAutoTopicCreation: false,
+    retry: { initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => true },
+  });
+  let stopping: Promise<void> | undefined;
+  await consumer.connect();
+  await consumer.subscribe({ topics: [topic], fromBeginning: true });
+  await consumer.run({
+    autoCommit: false,
+    eachBatchAutoResolve: false,
+    partitionsConsumedConcurrently: 16,
+    eachBatch: (payload) =>
+      handleBatch(payload, handler, () => stopping !== undefined, consumer.commitOffsets),
+  });
+  return {
+    stop() {
+      stopping ??= consumer
+        .stop()
+        .then(() => consumer.disconnect())
+        .catch((error) => onError("The consumer did not stop cleanly.", error));
+      return stopping;
+    },
+  };
+}
+
+type CommitOffsets = (offsets: { topic: string; partition: number; offset: string }[]) => Promise<void>;
+
+async function handleBatch(
+  { batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload,
+  handler: BellHandler,
+  isStopping: () => boolean,
+  commitOffsets: CommitOffsets,
+): Promise<void> {
+  for (let from = 0; from < batch.messages.length; from += BELLS_PER_CHUNK) {
+    if (!isRunning() || isStale() || isStopping()) return;
+    const chunk = batch.messages.slice(from, from + BELLS_PER_CHUNK);
+    const bells = chunk.flatMap(({ value }) => parseBell(value) ?? []);
+    // While all slots are taken the call waits: heartbeats keep the partition meanwhile.
+    const beating = setInterval(() => void heartbeat().catch(() => undefined), 2_000);
+    try {
+      await handler.onBells(bells);
+    } catch (error) {
+      if (isStopping()) return;
+      throw error;
+    } finally {
+      clearInterval(beating);
+    }
+    const last = chunk.at(-1)!.offset;
+    resolveOffset(last);
+    await commitOffsets([
+      { topic: batch.topic, partition: batch.partition, offset: String(BigInt(last) + 1n) },
+    ]);
+  }
+}
+
+function toMessage({ runId, availableAt }: Bell): { key: string; value: string } {
+  return { key: runId, value: JSON.stringify({ runId, availableAt: availableAt.getTime() }) };
+}
+
+/** Undefined for what is no bell of ours: it is skipped, for it would block the partition for ever. */
+export function parseBell(value: Buffer | null): Bell | undefined {
+  try {
+    const { runId, availableAt } = JSON.parse(value?.toString() ?? "") as Record<string, unknown>;
+    if (typeof runId !== "string" || !/^[0-9a-f-]{36}$/.test(runId) || typeof availableAt !== "number")
+      return undefined;
+    const at = new Date(availableAt);
+    return Number.isNaN(at.getTime()) ? undefined : { runId, availableAt: at };
+  } catch {
+    return undefined;
+  }
+}

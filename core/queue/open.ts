@@ -1,0 +1,27 @@
+/** Which transport the settings ask for. */
+import type { Settings } from "../config/settings.ts";
+import type { Listener } from "../store/listen.ts";
+import type { Notifier } from "../store/notify.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { createKafkaTransport } from "./kafka.ts";
+import { createPostgresTransport } from "./postgres.ts";
+import type { QueueTransport } from "./transport.ts";
+
+export type QueueSettings = Pick<Settings, "KAFKA_BROKERS" | "KAFKA_TOPIC_PREFIX" | "KAFKA_PARTITIONS">;
+
+export async function openTransport(
+  settings: QueueSettings,
+  clientId: string,
+  database: { notifier: Notifier; listener: Listener },
+  log: Logger,
+): Promise<QueueTransport> {
+  if (settings.KAFKA_BROKERS.length === 0)
+    return createPostgresTransport(database.notifier, database.listener);
+  return await createKafkaTransport({
+    brokers: settings.KAFKA_BROKERS,
+    clientId,
+    topicPrefix: settings.KAFKA_TOPIC_PREFIX,
+    partitions: settings.KAFKA_PARTITIONS,
+    onError: (message, error) => log.warn({ error }, `kafka: ${message}`),
+  });
+}

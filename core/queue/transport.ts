@@ -1,0 +1,44 @@
+/**
+ * The doorbell. A bell says "this run is ready at that instant" and nothing else that matters: a lost one costs
+ * delay (the sweeps find the run in the table), a double one costs a claim that finds nothing.
+ */
+export interface Bell {
+  runId: string;
+  /** The run may not start before. Bells may ring a little ahead. */
+  availableAt: Date;
+}
+
+export interface BellHandler {
+  /**
+   * These runs are ready. Resolves once each was claimed, found gone or handed to somebody's timer; only then is the
+   * message acknowledged. Applies back-pressure: it does not resolve while no slot is free.
+   */
+  onBells(bells: Bell[]): Promise<void>;
+  /** Something may be ready: look in the table. */
+  onHint(): void;
+}
+
+export interface Consumption {
+  /** Receives nothing more; resolves when no handler call is under way. */
+  stop(): Promise<void>;
+}
+
+export interface DeadLetter {
+  runId: string;
+  taskId: string | null;
+  namespaceId: string;
+  error: { code: string; message: string } | null;
+  deadAt: string;
+}
+
+export interface QueueTransport {
+  readonly name: "kafka" | "postgres";
+  /** One send for the batch. Rejects when the bells could not be handed over. */
+  ring(bells: Bell[]): Promise<void>;
+  consume(handler: BellHandler): Promise<Consumption>;
+  /** Tells whoever listens outside; the dead letter itself is a row. */
+  publishDeadLetters(letters: DeadLetter[]): Promise<void>;
+  /** Throws while the transport cannot carry. */
+  checkReady(): Promise<void>;
+  close(): Promise<void>;
+}

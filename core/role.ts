@@ -1,0 +1,54 @@
+/** How every role's process starts and stops. States: starting → running → stopping (first signal) → gone. */
+import { describeSettings, type SettingName } from "./config/settings.ts";
+import { messageOf } from "./errors.ts";
+
+export interface Role {
+  /** The HTTP port the role listens on. */
+  port: number;
+  /** Drains and closes everything; resolves when nothing of the role is left. */
+  stop(): Promise<void>;
+}
+
+export interface RoleProgram {
+  /** `npm run api` and so on. */
+  command: string;
+  purpose: string;
+  settings: readonly SettingName[];
+  defaults?: Partial<Record<SettingName, string>>;
+  start(env: NodeJS.ProcessEnv): Promise<Role>;
+}
+
+/** Runs a role until SIGTERM or SIGINT; a second signal ends it at once. `--help` tells its settings. */
+export async function runRole(program: RoleProgram, args: string[] = process.argv.slice(2)): Promise<void> {
+  if (args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(
+      `${program.command}: ${program.purpose}\n\nSettings, from the environment:\n${describeSettings(program.settings, program.defaults)}\n`,
+    );
+    return;
+  }
+  if (args.length > 0)
+    return fail(`${program.command} takes no argument ${JSON.stringify(args[0])}; see --help.`);
+  const stopping = new Promise<void>((resolve) => {
+    let asked = false;
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(130);
+        asked = true;
+        resolve();
+      });
+    }
+  });
+  try {
+    const role = await program.start(process.env);
+    await stopping;
+    await role.stop();
+  } catch (error) {
+    return fail(messageOf(error));
+  }
+  process.exit(0);
+}
+
+function fail(message: string): void {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,39 @@
+import { Kysely, PostgresDialect } from "kysely";
+import pg from "pg";
+import type { Database } from "./schema.ts";
+
+export type Db = Kysely<Database>;
+
+export interface Store {
+  db: Db;
+  /** For statements on the hot path: prepared once per connection by their name. */
+  pool: pg.Pool;
+  close(): Promise<void>;
+}
+
+export interface StoreSettings {
+  databaseUrl: string;
+  /** Seen in pg_stat_activity. */
+  applicationName: string;
+  maxConnections: number;
+  onError(error: Error): void;
+}
+
+/** Opens a pool; nothing is connected before the first statement. A statement is given up after a minute. */
+export function openStore(settings: StoreSettings): Store {
+  const pool = new pg.Pool({
+    connectionString: settings.databaseUrl,
+    application_name: settings.applicationName,
+    max: settings.maxConnections,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: 60_000,
+    // jit costs more than it brings on statements of a millisecond.
+    options: "-c jit=off -c timezone=UTC",
+    keepAlive: true,
+  });
+  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  pool.on("error", settings.onError);
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  return { db, pool, close: () => db.destroy() };
+}

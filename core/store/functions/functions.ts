@@ -1,0 +1,135 @@
+/** Functions and their immutable revisions. */
+import { sql } from "kysely";
+import type { FunctionSummary } from "../../contracts/function.ts";
+import type { Db } from "../database.ts";
+import { newId } from "../ids.ts";
+import { toJsonText } from "../json-text.ts";
+
+export interface RevisionContent {
+  contentHash: string;
+  entry: string;
+  files: Record<string, string>;
+  code: string;
+  sourceMap: string;
+}
+
+/**
+ * Records a revision and gives it all traffic. The same content again is the revision already there (`created`
+ * false), made active again. Deploys of one function wait for each other on its row.
+ */
+export async function deployRevision(
+  db: Db,
+  namespaceId: string,
+  name: string,
+  content: RevisionContent,
+): Promise<{ fn: FunctionSummary; created: boolean }> {
+  const created = await db.transaction().execute(async (tx) => {
+    await tx
+      .insertInto("functions")
+      .values({ id: newId(), namespace_id: namespaceId, name, active_revision_id: null })
+      .onConflict((on) => on.columns(["namespace_id", "name"]).doNothing())
+      .execute();
+    const fn = await tx
+      .selectFrom("functions")
+      .select("id")
+      .where("namespace_id", "=", namespaceId)
+      .where("name", "=", name)
+      .forUpdate()
+      .executeTakeFirstOrThrow();
+    const known = await tx
+      .selectFrom("function_revisions")
+      .select("id")
+      .where("function_id", "=", fn.id)
+      .where("content_hash", "=", content.contentHash)
+      .executeTakeFirst();
+    const revisionId = known?.id ?? newId();
+    if (!known) {
+      await tx
+        .insertInto("function_revisions")
+        .values({
+          id: revisionId,
+          function_id: fn.id,
+          number: sql<number>`(SELECT coalesce(max(number), 0) + 1 FROM function_revisions WHERE function_id = ${fn.id})`,
+          content_hash: content.contentHash,
+          entry: content.entry,
+          files: toJsonText(content.files),
+          code: content.code,
+          source_map: content.sourceMap,
+        })
+        .execute();
+    }
+    await sql`UPDATE functions SET active_revision_id = ${revisionId}, updated_at = now()
+      WHERE id = ${fn.id} AND active_revision_id IS DISTINCT FROM ${revisionId}`.execute(tx);
+    return !known;
+  });
+  return { fn: (await findFunction(db, namespaceId, name))!, created };
+}
+
+const summaries = (db: Db, namespaceId: string) =>
+  db
+    .selectFrom("functions as f")
+    .innerJoin("function_revisions as r", "r.id", "f.active_revision_id")
+    .select([
+      "f.id",
+      "f.name",
+      "f.created_at",
+      "f.updated_at",
+      "r.id as revision_id",
+      "r.number",
+      "r.content_hash",
+      "r.entry",
+      "r.created_at as revision_created_at",
+    ])
+    .where("f.namespace_id", "=", namespaceId);
+
+type SummaryRow = Awaited<ReturnType<ReturnType<typeof summaries>["executeTakeFirstOrThrow"]>>;
+
+function toSummary(row: SummaryRow): FunctionSummary {
+  return {
+    id: row.id,
+    name: row.name,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    revision: {
+      id: row.revision_id,
+      number: row.number,
+      contentHash: row.content_hash,
+      entry: row.entry,
+      createdAt: row.revision_created_at,
+    },
+  };
+}
+
+export async function findFunction(
+  db: Db,
+  namespaceId: string,
+  name: string,
+): Promise<FunctionSummary | undefined> {
+  const row = await summaries(db, namespaceId).where("f.name", "=", name).executeTakeFirst();
+  return row && toSummary(row);
+}
+
+/** One more than `limit`, so that the caller knows whether there is a next page. */
+export async function listFunctions(
+  db: Db,
+  namespaceId: string,
+  limit: number,
+  beforeId: string | undefined,
+): Promise<FunctionSummary[]> {
+  const rows = await summaries(db, namespaceId)
+    .$if(beforeId !== undefined, (query) => query.where("f.id", "<", beforeId!))
+    .orderBy("f.id", "desc")
+    .limit(limit + 1)
+    .execute();
+  return rows.map(toSummary);
+}
+
+/** The script a worker runs. Revisions never change, so callers may keep it for ever. */
+export async function loadRevisionCode(db: Db, revisionId: string): Promise<string> {
+  const row = await db
+    .selectFrom("function_revisions")
+    .select("code")
+    .where("id", "=", revisionId)
+    .executeTakeFirstOrThrow();
+  return row.code;
+}

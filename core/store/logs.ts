@@ -1,0 +1,79 @@
+/**
+ * Reading log lines. Their order is the order of recording, (recorded_xid, id): lines below the oldest transaction
+ * still under way are complete, so a follower that stays below it neither misses nor repeats one.
+ */
+import { type RawBuilder, sql } from "kysely";
+import type { LogLine } from "../contracts/run.ts";
+import type { Db } from "./database.ts";
+import { createdAtOf } from "./ids.ts";
+
+export interface RecordedLine extends LogLine {
+  /** `xid:id`, opaque to callers. */
+  position: string;
+}
+
+const COLUMNS = sql`at, level, message, fields, run_id AS "runId", revision_id AS "revisionId", attempt,
+  recorded_xid || ':' || id AS position`;
+
+/** A run's lines, oldest first, after `afterId`. One more than `limit`. */
+export async function listRunLogs(
+  db: Db,
+  runId: string,
+  limit: number,
+  after: string | undefined,
+): Promise<RecordedLine[]> {
+  const { rows } = await sql<RecordedLine>`
+    SELECT ${COLUMNS} FROM task_logs
+    WHERE run_id = ${runId} AND at >= ${createdAtOf(runId)} AND at < clock_timestamp() + interval '1 day'
+      AND id > ${after === undefined ? "0" : idOf(after)}
+    ORDER BY id LIMIT ${limit + 1}`.execute(db);
+  return rows;
+}
+
+/** A function's lines, newest first, before `before`. One more than `limit`. */
+export async function listFunctionLogs(
+  db: Db,
+  functionId: string,
+  limit: number,
+  before: string | undefined,
+): Promise<RecordedLine[]> {
+  const { rows } = await sql<RecordedLine>`
+    SELECT ${COLUMNS} FROM task_logs
+    WHERE function_id = ${functionId} ${before === undefined ? sql`` : sql`AND ${pair()} < ${pair(before)}`}
+    ORDER BY recorded_xid DESC, id DESC LIMIT ${limit + 1}`.execute(db);
+  return rows;
+}
+
+/** A function's complete lines after `after`, in the order they were recorded. */
+export async function readFunctionLogsAfter(
+  db: Db,
+  functionId: string,
+  after: string,
+  limit: number,
+): Promise<RecordedLine[]> {
+  const { rows } = await sql<RecordedLine>`
+    SELECT ${COLUMNS} FROM task_logs
+    WHERE function_id = ${functionId} AND ${pair()} > ${pair(after)}
+      AND recorded_xid < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY recorded_xid, id LIMIT ${limit}`.execute(db);
+  return rows;
+}
+
+/** Where "from now on" begins. */
+export async function currentLogPosition(db: Db): Promise<string> {
+  const { rows } = await sql<{
+    xid: string;
+  }>`SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xid`.execute(db);
+  return `${rows[0]!.xid}:0`;
+}
+
+const POSITION = /^\d{1,20}:\d{1,19}$/;
+export const isLogPosition = (text: string): boolean => POSITION.test(text);
+
+const idOf = (position: string): string => position.split(":")[1]!;
+
+function pair(position?: string): RawBuilder<unknown> {
+  if (position === undefined) return sql`(recorded_xid, id)`;
+  const [xid, id] = position.split(":");
+  return sql`(${xid}::xid8, ${id}::bigint)`;
+}

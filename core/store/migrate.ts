@@ -1,0 +1,42 @@
+import { sql } from "kysely";
+import { type Migration, Migrator } from "kysely/migration";
+import type { Db } from "./database.ts";
+import * as initial from "./migrations/0001-initial.ts";
+import { ensurePartitions } from "./partitions.ts";
+
+const MIGRATIONS: Record<string, Migration> = { "0001-initial": initial };
+
+/** Brings the schema up to date, under a lock, so that any number of roles may start at once. */
+export async function migrateUp(db: Db, now: Date = new Date()): Promise<string[]> {
+  const done = await report(await migrator(db).migrateToLatest());
+  await ensurePartitions(db, now);
+  return done;
+}
+
+/** Takes the newest migration back. */
+export async function migrateDown(db: Db): Promise<string[]> {
+  return await report(await migrator(db).migrateDown());
+}
+
+/** Whether the schema is the one this code knows. */
+export async function isMigrated(db: Db): Promise<boolean> {
+  const { rows } = await sql<{ count: number }>`
+    SELECT count(*)::int AS count FROM kysely_migration WHERE name = ANY(${Object.keys(MIGRATIONS)})`.execute(
+    db,
+  );
+  return rows[0]?.count === Object.keys(MIGRATIONS).length;
+}
+
+function migrator(db: Db): Migrator {
+  return new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+}
+
+async function report({
+  error,
+  results,
+}: Awaited<ReturnType<Migrator["migrateToLatest"]>>): Promise<string[]> {
+  if (error) throw error;
+  return (results ?? [])
+    .filter(({ status }) => status === "Success")
+    .map(({ migrationName }) => migrationName);
+}

@@ -1,0 +1,70 @@
+/**
+ * The database's doorbells. Sending is debounced: one NOTIFY per burst, after the commit it speaks of, because a
+ * NOTIFY inside every inserting transaction serialises their commits.
+ */
+import type { Clock } from "../clock.ts";
+import type { Store } from "./database.ts";
+
+export type Channel =
+  /** A run is ready, or soon will be. */
+  | "bellhop_runs"
+  /** A task's next instant changed, or a retry waits. */
+  | "bellhop_schedule"
+  /** A running run should stop. Payload: run ids. */
+  | "bellhop_cancel"
+  /** A run somebody waits for has ended. Payload: run ids. */
+  | "bellhop_finished";
+
+const QUIET_MS = 5;
+/** A payload is at most 8,000 bytes; an id takes 37. */
+const IDS_PER_PAYLOAD = 200;
+
+export interface Notifier {
+  /** Rings soon; failures are reported, never thrown: a bell is never needed for truth. */
+  notify(channel: Channel, ids?: string[]): void;
+  /** Resolves once everything asked for was sent. */
+  flush(): Promise<void>;
+}
+
+/** States per channel: quiet, or sending with `wanted` for what came meanwhile. */
+export function createNotifier(store: Store, clock: Clock, onError: (error: unknown) => void): Notifier {
+  const pending = new Map<Channel, Set<string>>();
+  const sending = new Map<Channel, Promise<void>>();
+
+  async function drain(channel: Channel): Promise<void> {
+    for (let ids = pending.get(channel); ids; ids = pending.get(channel)) {
+      pending.delete(channel);
+      try {
+        const all = [...ids];
+        for (let from = 0; from === 0 || from < all.length; from += IDS_PER_PAYLOAD) {
+          const payload = all.slice(from, from + IDS_PER_PAYLOAD).join(",");
+          await store.pool.query({
+            name: "notify",
+            text: "SELECT pg_notify($1, $2)",
+            values: [channel, payload],
+          });
+        }
+      } catch (error) {
+        onError(error);
+      }
+      await clock.sleep(QUIET_MS);
+    }
+  }
+
+  return {
+    notify(channel, ids = []) {
+      const wanted = pending.get(channel) ?? new Set<string>();
+      for (const id of ids) wanted.add(id);
+      pending.set(channel, wanted);
+      if (!sending.has(channel)) {
+        const sent = drain(channel).finally(() => {
+          sending.delete(channel);
+        });
+        sending.set(channel, sent);
+      }
+    },
+    async flush() {
+      await Promise.all(sending.values());
+    },
+  };
+}

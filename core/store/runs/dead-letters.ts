@@ -1,0 +1,28 @@
+/** dead → queued: a redrive gives a run its whole allowance of attempts again. */
+import { type RawBuilder, sql } from "kysely";
+import type { Db } from "../database.ts";
+import type { StagedRun } from "./stage.ts";
+
+/** Most runs one call redrives; the caller repeats while it gets as many. */
+export const REDRIVE_BATCH = 1_000;
+
+/** Redrives one dead letter, those of one task, or all of a namespace, oldest first. */
+export async function redriveDeadLetters(
+  db: Db,
+  namespaceId: string,
+  which: { runId?: string | undefined; taskId?: string | undefined },
+): Promise<StagedRun[]> {
+  const conditions: RawBuilder<unknown>[] = [sql`namespace_id = ${namespaceId} AND state = 'dead'`];
+  if (which.runId !== undefined) conditions.push(sql`id = ${which.runId}`);
+  if (which.taskId !== undefined) conditions.push(sql`task_id = ${which.taskId}`);
+  const { rows } = await sql<StagedRun>`
+    WITH dead AS MATERIALIZED (
+      SELECT id FROM task_runs_open WHERE ${sql.join(conditions, sql` AND `)}
+      ORDER BY id LIMIT ${REDRIVE_BATCH} FOR UPDATE SKIP LOCKED
+    )
+    UPDATE task_runs_open r SET state = 'queued', dead_at = NULL, error = NULL, result = NULL, worker_id = NULL,
+      started_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1, available_at = clock_timestamp(),
+      queued_at = clock_timestamp()
+    FROM dead WHERE r.id = dead.id RETURNING r.id AS "runId", r.available_at AS "availableAt"`.execute(db);
+  return rows;
+}

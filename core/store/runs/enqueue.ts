@@ -1,0 +1,64 @@
+/** Runs that are made at once, on somebody's word: "run now" and invocations. */
+import { conflict } from "../../errors.ts";
+import type { Json } from "../../json.ts";
+import type { Store } from "../database.ts";
+import { newId } from "../ids.ts";
+import { toJsonText } from "../json-text.ts";
+import type { StagedRun } from "./stage.ts";
+
+/** A run of a task, besides its schedule. Undefined when the namespace has no such task; 409 when it is cancelled. */
+export async function enqueueTaskRun(
+  store: Store,
+  namespaceId: string,
+  taskId: string,
+): Promise<StagedRun | undefined> {
+  const { rows } = await store.pool.query<{ runId: string | null; availableAt: Date }>({
+    name: "run-now",
+    text: `WITH task AS (SELECT * FROM tasks WHERE id = $1 AND namespace_id = $2 FOR SHARE),
+      made AS (
+        INSERT INTO task_runs_open (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for,
+          available_at, queued_at)
+        SELECT $3, namespace_id, id, function_id, type, 'manual', 'queued', statement_timestamp(),
+          statement_timestamp(), statement_timestamp()
+        FROM task WHERE state <> 'cancelled' RETURNING id
+      )
+      SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" FROM task`,
+    values: [taskId, namespaceId, newId()],
+  });
+  const row = rows[0];
+  if (!row) return undefined;
+  if (!row.runId) throw conflict("A cancelled task does not run any more.", "task_cancelled");
+  return { runId: row.runId, availableAt: row.availableAt };
+}
+
+export interface InvocationRequest {
+  /** Made by the caller, so that it can listen for the end before the run exists. */
+  runId: string;
+  namespaceId: string;
+  functionId: string;
+  input: Json;
+  timeoutMs: number;
+  /** Whether somebody waits for the end and wants it announced. */
+  awaited: boolean;
+}
+
+/** A run of a function without a task. */
+export async function enqueueInvocation(store: Store, request: InvocationRequest): Promise<StagedRun> {
+  const { rows } = await store.pool.query<{ availableAt: Date }>({
+    name: "enqueue-invocation",
+    text: `INSERT INTO task_runs_open (id, namespace_id, function_id, type, trigger, state, scheduled_for, available_at,
+        queued_at, timeout_ms, awaited, input)
+      VALUES ($1, $2, $3, 'function', 'invoke', 'queued', statement_timestamp(), statement_timestamp(),
+        statement_timestamp(), $4, $5, $6)
+      RETURNING available_at AS "availableAt"`,
+    values: [
+      request.runId,
+      request.namespaceId,
+      request.functionId,
+      request.timeoutMs,
+      request.awaited,
+      toJsonText(request.input),
+    ],
+  });
+  return { runId: request.runId, availableAt: rows[0]!.availableAt };
+}

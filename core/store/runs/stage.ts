@@ -1,0 +1,107 @@
+/** Due tasks become queued runs, and retries that waited become queued again: what the scheduler decides, written. */
+import { sql } from "kysely";
+import { advanceCursor, type Schedule } from "../../domain/schedule.ts";
+import type { TaskType } from "../../domain/task-spec.ts";
+import type { Db, Store } from "../database.ts";
+import { newId } from "../ids.ts";
+
+/** A run that is ready at an instant: what is rung. */
+export interface StagedRun {
+  runId: string;
+  availableAt: Date;
+}
+
+interface DueTask {
+  id: string;
+  namespace_id: string;
+  type: TaskType;
+  function_id: string | null;
+  schedule: Schedule;
+  anchor_at: Date;
+  next_run_at: Date;
+}
+
+/**
+ * Takes up to `limit` active tasks that are due before `horizon`, inserts a run for each and advances the cursors in
+ * the same transaction: that is what makes an occurrence exist once. SKIP LOCKED lets schedulers share the work.
+ */
+export async function stageDueTasks(db: Db, now: Date, horizon: Date, limit: number): Promise<StagedRun[]> {
+  return await db.transaction().execute(async (tx) => {
+    const { rows: due } = await sql<DueTask>`
+      SELECT id, namespace_id, type, function_id, schedule, anchor_at, next_run_at FROM tasks
+      WHERE state = 'active' AND next_run_at <= ${horizon}
+      ORDER BY next_run_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx);
+    if (due.length === 0) return [];
+    const next = nextCursors(due, now);
+    const staged = due.map((task, index) => ({ task, runId: newId(), nextRunAt: next[index]! }));
+    const rows = staged.map(({ task, runId, nextRunAt }) => ({
+      run_id: runId,
+      task_id: task.id,
+      namespace_id: task.namespace_id,
+      function_id: task.function_id,
+      type: task.type,
+      due_at: task.next_run_at,
+      next_run_at: nextRunAt,
+    }));
+    await sql`
+      WITH staged AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json) AS s(run_id uuid, task_id uuid,
+          namespace_id uuid, function_id uuid, type text, due_at timestamptz, next_run_at timestamptz)
+      ), advanced AS (
+        UPDATE tasks t SET next_run_at = s.next_run_at,
+          state = CASE WHEN s.next_run_at IS NULL THEN 'completed' ELSE t.state END
+        FROM staged s WHERE t.id = s.task_id
+      )
+      INSERT INTO task_runs_open
+        (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for, available_at, queued_at)
+      SELECT run_id, namespace_id, task_id, function_id, type, 'schedule', 'queued', due_at, due_at, clock_timestamp()
+      FROM staged`.execute(tx);
+    return staged.map(({ task, runId }) => ({ runId, availableAt: task.next_run_at }));
+  });
+}
+
+/** Tasks that share a cron expression and an instant share the answer: a midnight herd asks the parser once. */
+function nextCursors(due: DueTask[], now: Date): (Date | null)[] {
+  const answers = new Map<string, Date | null>();
+  return due.map(({ schedule, anchor_at, next_run_at }) => {
+    if (schedule.kind !== "cron") return advanceCursor(schedule, anchor_at, next_run_at, now);
+    const question = `${schedule.expression}\n${schedule.timezone}\n${next_run_at.getTime()}`;
+    const known = answers.get(question);
+    if (known !== undefined) return known;
+    const answer = advanceCursor(schedule, anchor_at, next_run_at, now);
+    answers.set(question, answer);
+    return answer;
+  });
+}
+
+/** scheduled → queued for retries whose instant comes before `horizon`. */
+export async function queueDueRetries(db: Db, horizon: Date, limit: number): Promise<StagedRun[]> {
+  const { rows } = await sql<StagedRun>`
+    WITH due AS MATERIALIZED (
+      SELECT id FROM task_runs_open WHERE state = 'scheduled' AND available_at <= ${horizon}
+      ORDER BY available_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
+    )
+    UPDATE task_runs_open r SET state = 'queued', queued_at = clock_timestamp() FROM due WHERE r.id = due.id
+    RETURNING r.id AS "runId", r.available_at AS "availableAt"`.execute(db);
+  return rows;
+}
+
+/** The next instant at which a task fires or a retry becomes ready; null when nothing waits. */
+export async function findNextInstant(db: Db): Promise<Date | null> {
+  const { rows } = await sql<{ at: Date | null }>`
+    SELECT least(
+      (SELECT min(next_run_at) FROM tasks WHERE state = 'active'),
+      (SELECT min(available_at) FROM task_runs_open WHERE state = 'scheduled')) AS at`.execute(db);
+  return rows[0]?.at ?? null;
+}
+
+/** Queued runs that nobody has claimed for `overdueMs`, oldest first: their bell was lost, or everybody is busy. */
+export async function findOverdueRuns(store: Store, overdueMs: number, limit: number): Promise<StagedRun[]> {
+  const { rows } = await store.pool.query<StagedRun>(
+    `SELECT id AS "runId", available_at AS "availableAt" FROM task_runs_open
+     WHERE state = 'queued' AND available_at <= statement_timestamp() - $1::int * interval '1 millisecond'
+     ORDER BY available_at LIMIT $2`,
+    [overdueMs, limit],
+  );
+  return rows;
+}

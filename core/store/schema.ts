@@ -1,0 +1,123 @@
+/** The tables as Kysely knows them. Truth is the migrations; this mirrors them. */
+import type { ColumnType, Generated } from "kysely";
+import type { AttemptRecord } from "../contracts/run.ts";
+import type { TaskState } from "../contracts/task-output.ts";
+import type { RunError } from "../domain/attempt.ts";
+import type { RetryPolicy } from "../domain/retry.ts";
+import type { RunState } from "../domain/run-state.ts";
+import type { Schedule } from "../domain/schedule.ts";
+import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
+import type { Json, JsonObject } from "../json.ts";
+
+/** jsonb: read as a value, written as JSON text (see json-text.ts). */
+type Jsonb<T> = ColumnType<T, string, string>;
+/** Filled by the database's clock. */
+type Stamp = ColumnType<Date, Date | undefined, Date>;
+
+export interface Database {
+  namespaces: { id: string; name: string; created_at: Stamp };
+  api_keys: {
+    id: string;
+    namespace_id: string;
+    name: string;
+    key_hash: Buffer;
+    scopes: string[];
+    created_at: Stamp;
+    expires_at: Date | null;
+    revoked_at: Date | null;
+  };
+  functions: {
+    id: string;
+    namespace_id: string;
+    name: string;
+    active_revision_id: string | null;
+    created_at: Stamp;
+    updated_at: Stamp;
+  };
+  function_revisions: {
+    id: string;
+    function_id: string;
+    number: number;
+    content_hash: string;
+    entry: string;
+    files: Jsonb<Record<string, string>>;
+    code: string;
+    source_map: string;
+    created_at: Stamp;
+  };
+  tasks: {
+    id: string;
+    namespace_id: string;
+    name: string | null;
+    state: TaskState;
+    type: TaskType;
+    spec: Jsonb<TaskSpec>;
+    function_id: string | null;
+    schedule: Jsonb<Schedule>;
+    /** Where the grid of `every` is counted from. */
+    anchor_at: Date;
+    next_run_at: Date | null;
+    retry: Jsonb<RetryPolicy>;
+    timeout_ms: number;
+    dead_letter: boolean;
+    labels: Jsonb<Record<string, string>>;
+    created_at: Stamp;
+    updated_at: Stamp;
+  };
+  task_runs: TaskRunsTable;
+  task_runs_open: TaskRunsTable;
+  task_logs: {
+    id: Generated<string>;
+    recorded_xid: Generated<string>;
+    at: Date;
+    namespace_id: string;
+    run_id: string;
+    attempt: number;
+    function_id: string | null;
+    revision_id: string | null;
+    level: string;
+    message: string;
+    fields: Jsonb<JsonObject | null>;
+  };
+  workers: {
+    id: string;
+    host: string;
+    pid: number;
+    slots: number;
+    started_at: Stamp;
+    lease_until: Date;
+    draining: Generated<boolean>;
+  };
+}
+
+export interface TaskRunsTable {
+  id: string;
+  /** 'infinity' (read as Infinity) while the run is open. */
+  finished_at: ColumnType<Date | number, Date | undefined, Date>;
+  namespace_id: string;
+  task_id: string | null;
+  function_id: string | null;
+  revision_id: string | null;
+  type: TaskType;
+  trigger: "schedule" | "manual" | "invoke";
+  state: RunState;
+  attempt: Generated<number>;
+  /** Attempts spent before the last redrive: a redriven run has its whole allowance again. */
+  attempt_offset: Generated<number>;
+  claim_no: Generated<number>;
+  scheduled_for: Date;
+  available_at: Date;
+  queued_at: Date | null;
+  started_at: Date | null;
+  dead_at: Date | null;
+  worker_id: string | null;
+  cancel_requested_at: Date | null;
+  /** Somebody waits for the end: it is announced. */
+  awaited: Generated<boolean>;
+  /** For invocations; a task's run takes its task's. */
+  timeout_ms: number | null;
+  input: Jsonb<Json>;
+  result: Jsonb<Json>;
+  error: Jsonb<RunError | null>;
+  attempts: Jsonb<AttemptRecord[]>;
+}

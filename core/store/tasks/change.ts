@@ -1,0 +1,141 @@
+/**
+ * Changes of a task: each locks the task and amends its staged runs in one transaction. A task's states: active ⇄
+ * paused, active → completed (no further occurrence), any but cancelled → cancelled.
+ */
+import { sql } from "kysely";
+import type { TaskInput } from "../../contracts/task-input.ts";
+import type { Task } from "../../contracts/task-output.ts";
+import { firstOccurrence, nextOccurrence } from "../../domain/schedule.ts";
+import { conflict, notFound } from "../../errors.ts";
+import type { Db } from "../database.ts";
+import { isId } from "../ids.ts";
+import { toJsonText } from "../json-text.ts";
+import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
+import { toTask } from "./read.ts";
+
+interface LockedTask {
+  task: Task;
+  anchorAt: Date;
+  /** The cursor, also of a paused task; staged occurrences that were taken back count again. */
+  cursor: Date | null;
+}
+
+/** Locks the task and takes back what was staged ahead and is not due yet, as if it had never been staged. */
+async function lockTask(tx: Db, namespaceId: string, taskId: string): Promise<LockedTask> {
+  const row = isId(taskId)
+    ? await tx
+        .selectFrom("tasks")
+        .selectAll()
+        .where("id", "=", taskId)
+        .where("namespace_id", "=", namespaceId)
+        .forUpdate()
+        .executeTakeFirst()
+    : undefined;
+  if (!row) throw notFound("task", taskId);
+  const { rows: withdrawn } = await sql<{ at: Date }>`
+    DELETE FROM task_runs_open
+    WHERE task_id = ${taskId} AND state = 'queued' AND trigger = 'schedule' AND claim_no = 0
+      AND available_at > clock_timestamp()
+    RETURNING scheduled_for AS at`.execute(tx);
+  const instants = withdrawn.map(({ at }) => at.getTime());
+  const cursor = instants.length > 0 ? new Date(Math.min(...instants)) : row.next_run_at;
+  const state = row.state === "completed" && cursor ? "active" : row.state;
+  return { task: toTask({ ...row, state, next_run_at: cursor }), anchorAt: row.anchor_at, cursor };
+}
+
+async function saveState(
+  tx: Db,
+  task: Task,
+  state: Task["state"],
+  nextRunAt: Date | null,
+  now: Date,
+): Promise<Task> {
+  const row = await tx
+    .updateTable("tasks")
+    .set({ state, next_run_at: nextRunAt, updated_at: now })
+    .where("id", "=", task.id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return toTask(row);
+}
+
+export async function pauseTask(db: Db, namespaceId: string, taskId: string, now: Date): Promise<Task> {
+  return await db.transaction().execute(async (tx) => {
+    const { task, cursor } = await lockTask(tx, namespaceId, taskId);
+    if (task.state === "paused") return task;
+    if (task.state !== "active")
+      throw conflict(`A ${task.state} task cannot be paused.`, `task_${task.state}`);
+    return await saveState(tx, task, "paused", cursor, now);
+  });
+}
+
+/** Repeating tasks go on at their next instant; one that should have fired meanwhile fires now. */
+export async function resumeTask(db: Db, namespaceId: string, taskId: string, now: Date): Promise<Task> {
+  return await db.transaction().execute(async (tx) => {
+    const { task, anchorAt, cursor } = await lockTask(tx, namespaceId, taskId);
+    if (task.state === "active") return await saveState(tx, task, "active", cursor, now);
+    if (task.state !== "paused")
+      throw conflict(`A ${task.state} task cannot be resumed.`, `task_${task.state}`);
+    const next = cursor && cursor > now ? cursor : (nextOccurrence(task.schedule, anchorAt, now) ?? cursor);
+    return await saveState(tx, task, next ? "active" : "completed", next, now);
+  });
+}
+
+/** Ends the task, its waiting runs with it; running ones are asked to stop. Cancelling twice is the same as once. */
+export async function cancelTask(
+  db: Db,
+  namespaceId: string,
+  taskId: string,
+  now: Date,
+): Promise<{ task: Task; runs: Cancelled }> {
+  return await db.transaction().execute(async (tx) => {
+    const { task } = await lockTask(tx, namespaceId, taskId);
+    const runs = await cancelRuns(tx, namespaceId, { taskId });
+    const done = task.state === "cancelled" ? task : await saveState(tx, task, "cancelled", null, now);
+    return { task: done, runs };
+  });
+}
+
+export interface TaskChange {
+  input: TaskInput;
+  functionId: string | null;
+  /** Whether the schedule is new: then its grid starts now. */
+  reschedules: boolean;
+}
+
+/** `decide` sees the task as it stands under the lock and returns what it should become, or throws. */
+export async function changeTask(
+  db: Db,
+  namespaceId: string,
+  taskId: string,
+  now: Date,
+  decide: (task: Task) => Promise<TaskChange>,
+): Promise<Task> {
+  return await db.transaction().execute(async (tx) => {
+    const { task, anchorAt, cursor } = await lockTask(tx, namespaceId, taskId);
+    if (task.state === "cancelled") throw conflict("A cancelled task cannot be changed.", "task_cancelled");
+    const { input, functionId, reschedules } = await decide(task);
+    const nextRunAt = reschedules ? firstOccurrence(input.schedule, now) : cursor;
+    const state = reschedules && task.state === "completed" ? "active" : task.state;
+    const row = await tx
+      .updateTable("tasks")
+      .set({
+        name: input.name,
+        spec: toJsonText(input.spec),
+        function_id: functionId,
+        schedule: toJsonText(input.schedule),
+        anchor_at: reschedules ? now : anchorAt,
+        next_run_at: nextRunAt,
+        state,
+        retry: toJsonText(input.retry),
+        timeout_ms: input.timeoutMs,
+        dead_letter: input.deadLetter,
+        labels: toJsonText(input.labels),
+        updated_at: now,
+      })
+      .where("id", "=", taskId)
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    return toTask(row);
+  });
+}

@@ -1,0 +1,70 @@
+/** A new task; one without a schedule is made together with its run, in one statement. */
+import type { TaskInput } from "../../contracts/task-input.ts";
+import type { Task } from "../../contracts/task-output.ts";
+import { firstOccurrence } from "../../domain/schedule.ts";
+import type { Store } from "../database.ts";
+import { newId } from "../ids.ts";
+import { toJsonText } from "../json-text.ts";
+import type { StagedRun } from "../runs/stage.ts";
+
+// A run made at once takes the database's clock: claims compare with it.
+const CREATE = `
+  WITH made AS (
+    INSERT INTO tasks (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at, retry,
+      timeout_ms, dead_letter, labels, created_at, updated_at)
+    VALUES ($1, $2, $3, CASE WHEN $14::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
+      $11, $12, $13, $8, $8)
+  )
+  INSERT INTO task_runs_open (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for,
+    available_at, queued_at)
+  SELECT $14, $2, $1, $6, $4, 'schedule', 'queued', statement_timestamp(), statement_timestamp(), statement_timestamp()
+  WHERE $14::uuid IS NOT NULL
+  RETURNING available_at AS "availableAt"`;
+
+export interface CreatedTask {
+  task: Task;
+  /** The run of a task without a schedule: to be rung. */
+  run: StagedRun | undefined;
+}
+
+export async function createTask(
+  store: Store,
+  namespaceId: string,
+  input: TaskInput,
+  functionId: string | null,
+  now: Date,
+): Promise<CreatedTask> {
+  const id = newId();
+  const runId = input.schedule.kind === "now" ? newId() : null;
+  const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
+  const { rows } = await store.pool.query<{ availableAt: Date }>({
+    name: "create-task",
+    text: CREATE,
+    values: [
+      id,
+      namespaceId,
+      input.name,
+      input.spec.type,
+      toJsonText(input.spec),
+      functionId,
+      toJsonText(input.schedule),
+      now,
+      nextRunAt,
+      toJsonText(input.retry),
+      input.timeoutMs,
+      input.deadLetter,
+      toJsonText(input.labels),
+      runId,
+    ],
+  });
+  const task: Task = {
+    ...input,
+    id,
+    namespaceId,
+    state: runId ? "completed" : "active",
+    nextRunAt,
+    createdAt: now,
+    updatedAt: now,
+  };
+  return { task, run: runId ? { runId, availableAt: rows[0]!.availableAt } : undefined };
+}

@@ -1,0 +1,101 @@
+/** `/healthz` the process answers, `/readyz` it can do its work, `/metrics` what it counted. The same in every role. */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Registry } from "prom-client";
+import { messageOf } from "../errors.ts";
+
+/** Throws or rejects while the part is not ready. */
+export type ReadinessCheck = () => Promise<void> | void;
+
+export interface ProbeAnswer {
+  status: number;
+  contentType: string;
+  body: string;
+}
+
+const CHECK_TIMEOUT_MS = 2_000;
+
+/** Answers one of the three paths; undefined for any other. */
+export type Probes = (path: string) => Promise<ProbeAnswer | undefined>;
+
+export function createProbes(registry: Registry, checks: Record<string, ReadinessCheck>): Probes {
+  const json = (status: number, body: object): ProbeAnswer => ({
+    status,
+    contentType: "application/json",
+    body: JSON.stringify(body),
+  });
+  return async (path) => {
+    if (path === "/healthz") return json(200, { status: "ok" });
+    if (path === "/readyz") {
+      const parts = Object.fromEntries(
+        await Promise.all(
+          Object.entries(checks).map(async ([name, check]) => [name, await runCheck(check)] as const),
+        ),
+      );
+      const ready = Object.values(parts).every((part) => part === "ok");
+      return json(ready ? 200 : 503, { status: ready ? "ready" : "not ready", checks: parts });
+    }
+    if (path === "/metrics")
+      return { status: 200, contentType: registry.contentType, body: await registry.metrics() };
+    return undefined;
+  };
+}
+
+async function runCheck(check: ReadinessCheck): Promise<string> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([check(), late]);
+    return "ok";
+  } catch (error) {
+    return messageOf(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The small HTTP server of a role without an API of its own. */
+export async function startProbeServer(
+  probes: Probes,
+  host: string,
+  port: number,
+): Promise<{ port: number; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    const answering =
+      request.method === "GET" ? probes(request.url?.split("?")[0] ?? "/") : Promise.resolve(undefined);
+    answering.then(
+      (answer) => {
+        const { status, contentType, body } = answer ?? {
+          status: 404,
+          contentType: "text/plain",
+          body: "not found\n",
+        };
+        response.writeHead(status, { "content-type": contentType }).end(body);
+      },
+      () => response.writeHead(500).end(),
+    );
+  });
+  return await listen(server, host, port);
+}
+
+/** Binds the server; closing it waits for answers under way and ends idle connections. */
+export async function listen(
+  server: Server,
+  host: string,
+  port: number,
+): Promise<{ port: number; close(): Promise<void> }> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+  };
+}

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { BellhopError } from "../../core/errors.ts";
+import { buildRevision, type RevisionSource } from "./build-revision.ts";
+
+async function buildError(input: RevisionSource): Promise<BellhopError> {
+  const thrown = await buildRevision(input).then(
+    () => assert.fail("the build succeeded"),
+    (error: unknown) => error,
+  );
+  assert.ok(thrown instanceof BellhopError, String(thrown));
+  assert.equal(thrown.code, "build_failed");
+  assert.equal(thrown.status, 422);
+  return thrown;
+}
+
+/** The default export of a built script, run here because the test wrote it. */
+function load(code: string): unknown {
+  const module = { exports: {} as { default?: unknown } };
+  new Function("module", "exports", code)(module, module.exports);
+  return module.exports.default;
+}
+
+const one = (source: string): RevisionSource => ({ files: { "index.ts": source }, entry: "index.ts" });
+
+describe("a build that succeeds", () => {
+  test("makes one script of several files, with and without extension", async () => {
+    const built = await buildRevision({
+      files: {
+        "src/index.ts":
+          'import { twice } from "./lib/math";\nimport text from "../data.json";\nimport { three } from "./lib/three.js";\nimport { four } from "./four";\nexport default (n: number) => [twice(n), text.greeting, three, four];',
+        "src/lib/math.ts": "export function twice(n: number): number { return 2 * n; }",
+        "src/lib/three.ts": "export const three = 3;",
+        "src/four/index.mjs": "export const four = 4;",
+        "data.json": '{ "greeting": "hello" }',
+      },
+      entry: "src/index.ts",
+    });
+    const run = load(built.code) as (n: number) => unknown;
+    assert.deepEqual(run(21), [42, "hello", 3, 4]);
+    const { sources, sourcesContent } = JSON.parse(built.sourceMap);
+    assert.deepEqual([...sources].sort(), [
+      "data.json",
+      "src/four/index.mjs",
+      "src/index.ts",
+      "src/lib/math.ts",
+      "src/lib/three.ts",
+    ]);
+    assert.equal(sourcesContent[sources.indexOf("src/lib/three.ts")], "export const three = 3;");
+  });
+
+  test("addresses the same upload the same, whatever the order of its files", async () => {
+    const files = { "a.ts": "export default () => 1;", "b.ts": "export const b = 1;" };
+    const first = await buildRevision({ files, entry: "a.ts" });
+    const reversed = Object.fromEntries(Object.entries(files).reverse());
+    const second = await buildRevision({ files: reversed, entry: "a.ts" });
+    const changed = await buildRevision({
+      files: { ...files, "b.ts": "export const b = 2;" },
+      entry: "a.ts",
+    });
+    assert.match(first.contentHash, /^[0-9a-f]{64}$/);
+    assert.equal(second.contentHash, first.contentHash);
+    assert.notEqual(changed.contentHash, first.contentHash);
+  });
+
+  test("builds the sample, whose type import vanishes", async () => {
+    const source = await readFile(new URL("../samples/greet.ts", import.meta.url), "utf8");
+    const { code } = await buildRevision({ files: { "greet.ts": source }, entry: "greet.ts" });
+    assert.ok(!code.includes('"bellhop"'));
+    assert.equal((load(code) as { name: string }).name, "greet");
+  });
+});
+
+describe("a build that fails says where", () => {
+  test("syntax errors carry file, line and column, counted from 1 and in characters", async () => {
+    const error = await buildError(one("export default 1;\n\n  const é = 1 x y;"));
+    const message = 'index.ts:3:15: Expected ";" but found "x"';
+    assert.deepEqual(error.fields, [
+      { field: "files.index.ts", message, file: "index.ts", line: 3, column: 15 },
+    ]);
+    assert.ok(error.message.includes(message));
+  });
+
+  test("one field error for each fault, under the caller's field name", async () => {
+    const source = 'import "./gone";\nimport axios from "axios";\nexport default () => axios;';
+    const error = await buildError({ ...one(source), fieldOf: () => "source" });
+    assert.deepEqual(
+      error.fields.map(({ field, line, column }) => ({ field, line, column })),
+      [
+        { field: "source", line: 1, column: 8 },
+        { field: "source", line: 2, column: 19 },
+      ],
+    );
+    assert.match(error.fields[0]!.message, /"\.\/gone" is not among the uploaded files/);
+    assert.match(error.fields[1]!.message, /The package "axios" is not among the uploaded files/);
+  });
+
+  test("a value import of bellhop, a missing default export, top-level await", async () => {
+    const value = await buildError(one('import { kv } from "bellhop";\nexport default () => kv;'));
+    assert.match(value.message, /holds only types: write import type/);
+    const none = await buildError(one("export const handler = () => 1;"));
+    assert.match(none.message, /index\.ts has no default export/);
+    const waits = await buildError(one("await 1;\nexport default () => 1;"));
+    assert.match(waits.message, /index\.ts:1:1: Top-level await is not supported/);
+  });
+
+  test("a source too deep for the compiler fails alone: the next one builds", async () => {
+    const deep = buildError(one(`export default ${"[".repeat(900_000)}`));
+    const good = buildRevision(one("export default () => 1;"));
+    assert.match((await deep).message, /nests too deeply/);
+    assert.equal((load((await good).code) as () => number)(), 1);
+  });
+});
+
+describe("what is refused before the build", () => {
+  const refused: [string, RevisionSource, RegExp][] = [
+    ["no files", { files: {}, entry: "index.ts" }, /no files/],
+    ["an entry that is not there", { files: { "a.ts": "" }, entry: "b.ts" }, /"b\.ts" is not among/],
+    ["an absolute path", { files: { "/etc/a.ts": "" }, entry: "/etc/a.ts" }, /must be relative/],
+    ["a path that climbs", { files: { "a/../../b.ts": "" }, entry: "a/../../b.ts" }, /must not contain/],
+    ["a backslash", { files: { "a\\b.ts": "" }, entry: "a\\b.ts" }, /forward slashes/],
+    ["too much source", one(`export default 1; // ${"x".repeat(1_000_000)}`), /the most is 1000000/],
+    [
+      "too many files",
+      { files: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`${i}.ts`, ""])), entry: "0.ts" },
+      /101 files; the most is 100/,
+    ],
+  ];
+  for (const [name, input, message] of refused) {
+    test(name, async () => assert.match((await buildError(input)).message, message));
+  }
+});
+
+test("nothing is read from the disk: no import, no source map, no tsconfig", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "bellhop-build-"));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, "secret.ts"), "export default 'topsecret';");
+  const map = { version: 3, sources: ["x"], sourcesContent: ["topsecret"], mappings: "AAAA", names: [] };
+  await writeFile(join(folder, "x.map"), JSON.stringify(map));
+
+  const path = join(folder, "secret.ts");
+  for (const specifier of [path, pathToFileURL(path).href, `../../../../../../..${path}`]) {
+    const error = await buildError(
+      one(`import x from ${JSON.stringify(specifier)};\nexport default () => x;`),
+    );
+    assert.match(error.message, /not among the uploaded files/);
+  }
+  const url = pathToFileURL(join(folder, "x.map")).href;
+  for (const comment of [`//# sourceMappingURL=${url}`, `/*# sourceMappingURL=${url} */`]) {
+    const { sourceMap } = await buildRevision(one(`export default () => 1;\n${comment}`));
+    assert.ok(!sourceMap.includes("topsecret"));
+    assert.deepEqual(JSON.parse(sourceMap).sources, ["index.ts"]);
+  }
+});

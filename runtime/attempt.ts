@@ -1,0 +1,115 @@
+/** One attempt of one run, as a list of steps: prepare, run, judge, record. */
+import type { Clock } from "../core/clock.ts";
+import type { AttemptOutcome } from "../core/domain/attempt.ts";
+import { failed } from "../core/domain/attempt.ts";
+import { decideVerdict } from "../core/domain/retry.ts";
+import type { TaskType } from "../core/domain/task-spec.ts";
+import { formatDuration } from "../core/duration.ts";
+import { messageOf } from "../core/errors.ts";
+import type { ClaimedRun } from "../core/store/runs/claim.ts";
+import type { AttemptLogLine, FinishedAttempt } from "../core/store/runs/finish.ts";
+import type { TaskRunner } from "./tasks/task-runner.ts";
+
+/** Why an attempt is stopped from outside. `released` ones are not judged: another worker starts them anew. */
+export type StopReason = "timeout" | "cancelled" | "released";
+
+export class AttemptStop extends Error {
+  readonly reason: StopReason;
+  constructor(reason: StopReason) {
+    super(`the attempt was stopped: ${reason}`);
+    this.reason = reason;
+  }
+}
+
+export type Runners = Record<TaskType, TaskRunner>;
+
+/** A runner that does not answer its abort is left behind after this long. */
+const ABORT_GRACE_MS = 2_000;
+
+/** Runs the attempt; null when it was released and is not to be recorded. */
+export async function runAttempt(
+  run: ClaimedRun,
+  runners: Runners,
+  stop: AbortController,
+  workerId: string,
+  clock: Clock,
+): Promise<FinishedAttempt | null> {
+  const logs: AttemptLogLine[] = [];
+  const outcome = await runUntilDeadline(run, runners[run.spec.type], stop, logs, clock);
+  const reason = stop.signal.aborted ? (stop.signal.reason as AttemptStop).reason : undefined;
+  if (reason === "released") return null;
+  return judge(run, reason ? replaceOutcome(outcome, reason, run) : outcome, logs, workerId, clock.now());
+}
+
+async function runUntilDeadline(
+  run: ClaimedRun,
+  runner: TaskRunner,
+  stop: AbortController,
+  logs: AttemptLogLine[],
+  clock: Clock,
+): Promise<AttemptOutcome> {
+  const startedMs = clock.now().getTime();
+  const over = new AbortController();
+  void clock.sleep(run.timeoutMs, over.signal).then(() => {
+    if (!over.signal.aborted) stop.abort(new AttemptStop("timeout"));
+  });
+  const abandoned = new Promise<AttemptOutcome>((resolve) => {
+    stop.signal.addEventListener("abort", () => {
+      void clock.sleep(ABORT_GRACE_MS, over.signal).then(() => resolve({ kind: "cancelled" }));
+    });
+  });
+  const context = {
+    signal: stop.signal,
+    deadlineAt: new Date(startedMs + run.timeoutMs),
+    log(level: string, message: string, fields?: AttemptLogLine["fields"], at = clock.now()) {
+      logs.push({ at, level, message, fields });
+    },
+  };
+  try {
+    return await Promise.race([runner(run, context), abandoned]);
+  } catch (error) {
+    return failed("internal_error", `Bellhop could not run this attempt: ${messageOf(error)}`, {
+      retryable: true,
+    });
+  } finally {
+    over.abort();
+  }
+}
+
+/** A result that was complete before the stop took effect counts. */
+function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: ClaimedRun): AttemptOutcome {
+  if (outcome.kind === "succeeded") return outcome;
+  if (reason === "cancelled") return { kind: "cancelled" };
+  if (outcome.kind === "failed" && outcome.error.code.endsWith("_timeout")) return outcome;
+  return failed("timeout", `The attempt took longer than its timeout of ${formatDuration(run.timeoutMs)}.`, {
+    retryable: true,
+  });
+}
+
+function judge(
+  run: ClaimedRun,
+  outcome: AttemptOutcome,
+  logs: AttemptLogLine[],
+  workerId: string,
+  now: Date,
+): FinishedAttempt {
+  const facts = { attempt: run.attempt - run.attemptOffset, retry: run.retry, deadLetter: run.deadLetter };
+  return {
+    runId: run.id,
+    claimNo: run.claimNo,
+    namespaceId: run.namespaceId,
+    taskId: run.taskId,
+    type: run.spec.type,
+    functionId: run.functionId,
+    revisionId: run.revisionId,
+    verdict: decideVerdict(outcome, facts, now),
+    record: {
+      attempt: run.attempt,
+      workerId,
+      startedAt: run.startedAt.toISOString(),
+      finishedAt: now.toISOString(),
+      error: outcome.kind === "failed" ? outcome.error : null,
+    },
+    logs,
+  };
+}

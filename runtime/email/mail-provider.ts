@@ -1,0 +1,102 @@
+/** What a mail provider is: it takes a message and says, in one vocabulary, what became of it. */
+
+export interface MailMessage {
+  /** The Message-ID header, angle brackets included; the same for every attempt at one message. */
+  messageId: string;
+  /** `user@example.com` or `Name <user@example.com>`, as every address here. */
+  from: string;
+  to: string[];
+  cc: string[];
+  bcc: string[];
+  replyTo?: string | undefined;
+  subject: string;
+  text?: string | undefined;
+  html?: string | undefined;
+  /** `content` is base64. */
+  attachments: { filename: string; content: string; contentType?: string | undefined }[];
+}
+
+export interface MailReceipt {
+  /** By which the provider knows the message. */
+  messageId: string;
+  accepted: string[];
+  /** Recipients refused while others were accepted; when all are refused, `send` throws. */
+  rejected: string[];
+  /** The provider's own words. */
+  response?: string;
+}
+
+export interface MailProvider {
+  name: string;
+  /** Resolves once the provider has taken the message over. Throws MailError only. */
+  send(message: MailMessage, signal: AbortSignal): Promise<MailReceipt>;
+  close(): Promise<void>;
+}
+
+export type MailErrorCode =
+  /** An address, the subject or a file name holds a line break. */
+  | "mail_invalid"
+  /** A final refusal (5yz). */
+  | "smtp_rejected"
+  /** A refusal for now (4yz). */
+  | "smtp_deferred"
+  /** No connection, or it broke. */
+  | "smtp_unavailable"
+  | "mail_auth_failed"
+  /** The provider's API refuses this message for good. */
+  | "mail_provider_rejected"
+  /** The provider's API is busy or broken. */
+  | "mail_provider_error"
+  | "mail_provider_unavailable"
+  | "aborted";
+
+export class MailError extends Error {
+  readonly code: MailErrorCode;
+  /** Whether the same message may be taken later. */
+  readonly retryable: boolean;
+  /** How long the provider asks to wait. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    code: MailErrorCode,
+    message: string,
+    options: { retryable: boolean; retryAfterMs?: number | undefined },
+  ) {
+    super(message);
+    this.name = "MailError";
+    this.code = code;
+    this.retryable = options.retryable;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** Line breaks in a header field would let its author write further ones. Every provider calls this first. */
+export function refuseLineBreaks(message: MailMessage): void {
+  const { messageId, from, to, cc, bcc, replyTo = "", subject, attachments } = message;
+  const files = attachments.flatMap(({ filename, contentType = "" }) => [filename, contentType]);
+  if (
+    [messageId, from, ...to, ...cc, ...bcc, replyTo, subject, ...files].some((field) =>
+      /[\r\n\0]/.test(field),
+    )
+  ) {
+    throw new MailError(
+      "mail_invalid",
+      "An address, the subject or an attachment's name or type holds a line break.",
+      { retryable: false },
+    );
+  }
+}
+
+const MAX_QUOTED_CHARS = 300;
+
+/** Makes a remote side's words fit to be shown: one line, bounded, without the given secrets. */
+export function createQuoter(secrets: string[]): (text: string) => string {
+  const hidden = secrets
+    .filter((secret) => secret !== "")
+    .flatMap((secret) => [secret, Buffer.from(secret).toString("base64")]);
+  return (text) => {
+    let quoted = text;
+    for (const secret of hidden) quoted = quoted.replaceAll(secret, "***");
+    return quoted.replace(/\s+/g, " ").trim().slice(0, MAX_QUOTED_CHARS);
+  };
+}

@@ -1,0 +1,171 @@
+/**
+ * From bells to claimed runs. One claim is under way at a time; what rings meanwhile joins the next one, so claims
+ * grow into batches by themselves. States of a bell: early (a timer holds it) → pending → claiming → dealt with.
+ * States of the intake: open → closed (bells are refused, the claim under way still counts).
+ */
+import type { Clock } from "../core/clock.ts";
+import type { Bell, BellHandler } from "../core/queue/transport.ts";
+import type { ClaimedRun } from "../core/store/runs/claim.ts";
+import type { Slots } from "./slots.ts";
+
+/** What the intake needs of the store. */
+export interface ClaimSource {
+  claimRuns(runIds: string[]): Promise<ClaimedRun[]>;
+  claimDueRuns(limit: number, overdueMs: number): Promise<ClaimedRun[]>;
+  findEarlyRuns(runIds: string[]): Promise<{ id: string; availableAt: Date }[]>;
+  msUntilNextQueued(): Promise<number | null>;
+}
+
+export interface Intake extends BellHandler {
+  /** Looks for runs that have been due for a while: their bell was lost, or its hearer is busy. */
+  sweep(): void;
+  /** Refuses further bells; resolves when the claim under way is done. */
+  close(): Promise<void>;
+}
+
+export class IntakeClosed extends Error {
+  override name = "IntakeClosed";
+}
+
+const CLAIM_BATCH = 500;
+/** A hint is followed by a look at the next instant; timers beyond this are left to the next hint or sweep. */
+const LOOK_AHEAD_MS = 5_000;
+/** A run is left to its bell's hearer this long before a sweep takes it. */
+export const SWEEP_OVERDUE_MS = 1_000;
+
+interface PendingBell extends Bell {
+  settle(): void;
+}
+
+export function createIntake(
+  source: ClaimSource,
+  slots: Slots,
+  clock: Clock,
+  start: (run: ClaimedRun) => void,
+  onError: (error: unknown) => void,
+): Intake {
+  const pending: PendingBell[] = [];
+  const closed = new AbortController();
+  /** The least overdue age the table is searched for; null: no search is wanted. */
+  let searchOverdueMs: number | null = null;
+  let hintTimer: { firesAtMs: number; abort: AbortController } | undefined;
+  let working: Promise<void> | undefined;
+
+  function begin(runs: ClaimedRun[]): void {
+    slots.take(runs.length);
+    for (const run of runs) start(run);
+  }
+
+  async function claimPending(): Promise<void> {
+    const batch = pending.splice(0, Math.min(slots.free(), CLAIM_BATCH));
+    const ids = [...new Set(batch.map(({ runId }) => runId))];
+    try {
+      const claimed = await source.claimRuns(ids);
+      begin(claimed);
+      if (claimed.length < ids.length) await holdEarly(ids, claimed);
+    } finally {
+      // After a failed claim too: the sweep finds these runs, a redelivered bell would only repeat the failure.
+      for (const bell of batch) bell.settle();
+    }
+  }
+
+  async function holdEarly(ids: string[], claimed: ClaimedRun[]): Promise<void> {
+    const taken = new Set(claimed.map(({ id }) => id));
+    const early = await source.findEarlyRuns(ids.filter((id) => !taken.has(id)));
+    for (const { id, availableAt } of early) hold({ runId: id, availableAt });
+  }
+
+  /** At least a millisecond, so that clocks that differ by less cannot spin. */
+  function hold(bell: Bell): void {
+    const waitMs = Math.max(bell.availableAt.getTime() - clock.now().getTime(), 1);
+    if (waitMs > LOOK_AHEAD_MS) return;
+    void clock.sleep(waitMs, closed.signal).then(() => push(bell, () => {}));
+  }
+
+  function push(bell: Bell, settle: () => void): void {
+    if (closed.signal.aborted) {
+      settle();
+      return;
+    }
+    pending.push({ ...bell, settle });
+    work();
+  }
+
+  async function searchTable(overdueMs: number): Promise<void> {
+    const limit = Math.min(slots.free(), CLAIM_BATCH);
+    const claimed = await source.claimDueRuns(limit, overdueMs);
+    begin(claimed);
+    if (claimed.length === limit) wantSearch(overdueMs);
+    if (claimed.length === limit || overdueMs > 0) return;
+    const waitMs = await source.msUntilNextQueued();
+    if (waitMs !== null && waitMs <= LOOK_AHEAD_MS) armHint(Math.max(waitMs, 1));
+  }
+
+  function wantSearch(overdueMs: number): void {
+    searchOverdueMs = Math.min(searchOverdueMs ?? overdueMs, overdueMs);
+  }
+
+  function armHint(waitMs: number): void {
+    const firesAtMs = clock.now().getTime() + waitMs;
+    if (hintTimer && hintTimer.firesAtMs <= firesAtMs) return;
+    hintTimer?.abort.abort();
+    const mine = { firesAtMs, abort: new AbortController() };
+    hintTimer = mine;
+    void clock.sleep(waitMs, AbortSignal.any([mine.abort.signal, closed.signal])).then(() => {
+      if (hintTimer !== mine) return;
+      hintTimer = undefined;
+      if (closed.signal.aborted) return;
+      wantSearch(0);
+      work();
+    });
+  }
+
+  function work(): void {
+    working ??= loop().finally(() => {
+      working = undefined;
+    });
+  }
+
+  async function loop(): Promise<void> {
+    const hasWork = () => pending.length > 0 || searchOverdueMs !== null;
+    while (!closed.signal.aborted && hasWork() && slots.free() > 0) {
+      try {
+        if (pending.length > 0) await claimPending();
+        else {
+          const overdueMs = searchOverdueMs!;
+          searchOverdueMs = null;
+          await searchTable(overdueMs);
+        }
+      } catch (error) {
+        onError(error);
+      }
+    }
+  }
+
+  slots.onFree(work);
+  return {
+    async onBells(bells) {
+      if (closed.signal.aborted) throw new IntakeClosed("The worker is draining.");
+      const now = clock.now();
+      const due = bells.filter(({ availableAt }) => availableAt <= now);
+      for (const bell of bells) if (bell.availableAt > now) hold(bell);
+      await Promise.all(due.map((bell) => new Promise<void>((resolve) => push(bell, resolve))));
+      if (closed.signal.aborted) throw new IntakeClosed("The worker is draining.");
+    },
+    onHint() {
+      if (closed.signal.aborted) return;
+      wantSearch(0);
+      work();
+    },
+    sweep() {
+      if (closed.signal.aborted || slots.free() === 0) return;
+      wantSearch(SWEEP_OVERDUE_MS);
+      work();
+    },
+    async close() {
+      closed.abort();
+      for (const bell of pending.splice(0)) bell.settle();
+      await working;
+    },
+  };
+}

@@ -1,0 +1,34 @@
+/** How many runs a worker works on at once. A slot is taken before a claim and given back when the run is recorded. */
+export interface Slots {
+  free(): number;
+  take(count: number): void;
+  release(count: number): void;
+  /** Calls back after slots were given back. */
+  onFree(callback: () => void): void;
+  /** Resolves when all are free. */
+  whenIdle(): Promise<void>;
+}
+
+export function createSlots(total: number): Slots {
+  let free = total;
+  const callbacks: (() => void)[] = [];
+  let idleWaiters: (() => void)[] = [];
+  return {
+    free: () => free,
+    take(count) {
+      free -= count;
+    },
+    release(count) {
+      free += count;
+      for (const callback of callbacks) callback();
+      if (free < total) return;
+      for (const resolve of idleWaiters) resolve();
+      idleWaiters = [];
+    },
+    onFree(callback) {
+      callbacks.push(callback);
+    },
+    whenIdle: () =>
+      free === total ? Promise.resolve() : new Promise((resolve) => void idleWaiters.push(resolve)),
+  };
+}

@@ -1,0 +1,69 @@
+/** What of a response is kept with the run. Everything a stranger's server sends is bounded here. */
+import type { EgressResponse } from "../../core/egress/egress.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+
+export const MAX_RECORDED_BODY_BYTES = 64 * 1024;
+const MAX_HEADERS = 64;
+const MAX_HEADER_CHARS = 8 * 1024;
+/** Deeper JSON is kept as text: parsers further on recurse. */
+const MAX_JSON_DEPTH = 100;
+
+/**
+ * `{ status, headers, body, truncated? }`: `body` is parsed JSON where the type says JSON and it is whole and valid,
+ * else text where it is UTF-8, else `{ base64 }`. `truncated` appears, as true, only when there was more.
+ */
+export function recordResponse(response: EgressResponse): JsonObject {
+  const { status, headers, body, truncated } = response;
+  return {
+    status,
+    headers: recordHeaders(headers),
+    body: recordBody(body, headers["content-type"] ?? "", truncated),
+    ...(truncated ? { truncated: true } : {}),
+  };
+}
+
+/** As many as fit; `set-cookie` is a credential and stays out. */
+function recordHeaders(headers: Record<string, string>): Record<string, string> {
+  const kept: Record<string, string> = {};
+  let count = 0;
+  let chars = 0;
+  for (const [name, value] of Object.entries(headers)) {
+    if (name === "set-cookie") continue;
+    chars += name.length + value.length;
+    if (++count > MAX_HEADERS || chars > MAX_HEADER_CHARS) break;
+    kept[name] = value;
+  }
+  return kept;
+}
+
+function recordBody(body: Buffer, contentType: string, truncated: boolean): Json {
+  const text = decodeText(body, truncated);
+  if (text === undefined) return { base64: body.toString("base64") };
+  return truncated || !/^[^;]*[/+]json\s*(?:;|$)/i.test(contentType) ? text : parseJson(text);
+}
+
+/** Undefined for what is no UTF-8 or holds NUL. A character cut in two by the cap is left off. */
+function decodeText(body: Buffer, truncated: boolean): string | undefined {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(body, { stream: truncated });
+    return text.includes("\0") ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The value, or the text itself where it is no valid or reasonable JSON. */
+function parseJson(text: string): Json {
+  try {
+    const value = JSON.parse(text) as Json;
+    return isDeeperThan(value, MAX_JSON_DEPTH) ? text : value;
+  } catch {
+    return text;
+  }
+}
+
+function isDeeperThan(value: Json, levels: number): boolean {
+  if (value === null || typeof value !== "object") return false;
+  if (levels === 0) return true;
+  return Object.values(value).some((inner) => isDeeperThan(inner, levels - 1));
+}

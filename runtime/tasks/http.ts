@@ -1,0 +1,122 @@
+/** Runs an http task: one request through egress, its response recorded, its status judged. */
+import { randomBytes } from "node:crypto";
+import { STATUS_CODES } from "node:http";
+import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
+import type { HttpSpec } from "../../core/domain/task-spec.ts";
+import type { Egress, EgressResponse } from "../../core/egress/egress.ts";
+import { EgressError } from "../../core/egress/egress-error.ts";
+import { parseRetryAfter } from "../../core/egress/retry-after.ts";
+import { USER_AGENT } from "../../core/egress/user-agent.ts";
+import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import { MAX_RECORDED_BODY_BYTES, recordResponse } from "./http-record.ts";
+import type { AttemptContext, TaskRunner } from "./task-runner.ts";
+
+const MAX_SHOWN_URL_CHARS = 300;
+
+export function createHttpRunner({ egress }: { egress: Egress }): TaskRunner {
+  return async (run, context) => {
+    if (run.spec.type !== "http") throw new TypeError(`an http runner got a run of type ${run.spec.type}`);
+    const spec = run.spec;
+    const started = performance.now();
+    const { headers, body } = buildRequest(run, spec);
+    try {
+      const response = await egress.request({
+        url: spec.url,
+        method: spec.method,
+        headers,
+        body,
+        followRedirects: spec.followRedirects,
+        signal: context.signal,
+        maxResponseBytes: MAX_RECORDED_BODY_BYTES,
+      });
+      return judge(spec, response, context, millisSince(started));
+    } catch (error) {
+      if (!(error instanceof EgressError)) throw error;
+      const { code, message, retryable } = error;
+      context.log("warn", `${showRequest(spec)} failed: ${message}`, {
+        code,
+        durationMs: millisSince(started),
+      });
+      return failed(code, message, { retryable });
+    }
+  };
+}
+
+function judge(
+  spec: HttpSpec,
+  response: EgressResponse,
+  context: AttemptContext,
+  durationMs: number,
+): AttemptOutcome {
+  const { status } = response;
+  const asHoped = isExpected(status, spec.expectStatus);
+  context.log(asHoped ? "info" : "warn", `${showRequest(spec)} → ${status} in ${durationMs} ms`, {
+    status,
+    durationMs,
+    bytes: response.body.length,
+  });
+  const result = recordResponse(response);
+  if (asHoped) return succeeded(result);
+  const message = `${showRequest(spec)} answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
+  const details = { status };
+  if (!isRetryableStatus(status))
+    return failed("http_status", message, { retryable: false, details, result });
+  const retryAfterMs = parseRetryAfter(response.headers["retry-after"], new Date());
+  return failed("http_status", message, {
+    retryable: true,
+    details,
+    result,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+/** The statuses that speak of the moment, not of the request. */
+export function isRetryableStatus(status: number): boolean {
+  return status === 408 || status === 425 || status === 429 || status >= 500;
+}
+
+function isExpected(status: number, expected: number[] | undefined): boolean {
+  return expected ? expected.includes(status) : status >= 200 && status < 300;
+}
+
+interface BuiltRequest {
+  headers: Record<string, string>;
+  body: string | undefined;
+}
+
+/** The author's headers win over our defaults; `Bellhop-*` is ours alone. */
+export function buildRequest(run: ClaimedRun, spec: HttpSpec): BuiltRequest {
+  const headers: Record<string, string> = {};
+  const given = new Set<string>();
+  for (const [name, value] of Object.entries(spec.headers)) {
+    if (name.toLowerCase().startsWith("bellhop-")) continue;
+    given.add(name.toLowerCase());
+    headers[name] = value;
+  }
+  const setDefault = (name: string, value: string) => {
+    if (!given.has(name.toLowerCase())) headers[name] = value;
+  };
+  setDefault("User-Agent", USER_AGENT);
+  setDefault("Idempotency-Key", run.id);
+  setDefault("traceparent", `00-${run.id.replaceAll("-", "")}-${randomBytes(8).toString("hex")}-01`);
+  headers["Bellhop-Run-Id"] = run.id;
+  if (run.taskId !== null) headers["Bellhop-Task-Id"] = run.taskId;
+  headers["Bellhop-Attempt"] = String(run.attempt);
+  headers["Bellhop-Scheduled-At"] = run.scheduledFor.toISOString();
+  if (spec.body === undefined) return { headers, body: undefined };
+  if (typeof spec.body === "string") return { headers, body: spec.body };
+  setDefault("Content-Type", "application/json");
+  return { headers, body: JSON.stringify(spec.body) };
+}
+
+/** Method, origin and path: queries and credentials hold secrets. */
+function showRequest({ method, url }: HttpSpec): string {
+  const parsed = URL.parse(url);
+  if (!parsed) return method;
+  const shown = `${method} ${parsed.origin}${parsed.pathname}`;
+  return shown.length > MAX_SHOWN_URL_CHARS ? `${shown.slice(0, MAX_SHOWN_URL_CHARS)}…` : shown;
+}
+
+function millisSince(started: number): number {
+  return Math.round(performance.now() - started);
+}

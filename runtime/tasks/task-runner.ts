@@ -1,0 +1,21 @@
+import type { AttemptOutcome } from "../../core/domain/attempt.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** What a runner may use while it tries one run once. */
+export interface AttemptContext {
+  /** Aborts at the attempt's deadline, on cancellation and when the worker must go; `signal.reason` is an AttemptAbort. */
+  signal: AbortSignal;
+  /** The instant after which the attempt counts as timed out. */
+  deadlineAt: Date;
+  /** Adds one line to the run's log. */
+  log(level: LogLevel, message: string, fields?: JsonObject, at?: Date): void;
+}
+
+/**
+ * Runs one attempt of one type. Resolves with its outcome; a runner throws only on a bug. When the signal aborts
+ * it resolves soon with whatever it has: the pipeline replaces the outcome by the reason of the abort.
+ */
+export type TaskRunner = (run: ClaimedRun, context: AttemptContext) => Promise<AttemptOutcome>;

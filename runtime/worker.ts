@@ -1,0 +1,187 @@
+/**
+ * A worker: receives bells, claims runs into its free slots, runs them, records them. It keeps nothing that a crash
+ * could lose: what it runs is its lease's. States: running → draining (receives nothing, finishes what it can) → gone.
+ */
+import type { Clock } from "../core/clock.ts";
+import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import type { Store } from "../core/store/database.ts";
+import type { Listener } from "../core/store/listen.ts";
+import type { Notifier } from "../core/store/notify.ts";
+import { findCancelRequests } from "../core/store/runs/cancel.ts";
+import {
+  type ClaimedRun,
+  claimDueRuns,
+  claimRuns,
+  findEarlyRuns,
+  msUntilNextQueued,
+} from "../core/store/runs/claim.ts";
+import {
+  type FinishedAttempt,
+  type FinishReport,
+  finishAttempts,
+  releaseRuns,
+} from "../core/store/runs/finish.ts";
+import { removeWorker, renewLease, type WorkerFacts } from "../core/store/workers.ts";
+import type { Logger } from "../core/telemetry/log.ts";
+import type { WorkerMetrics } from "../core/telemetry/metrics.ts";
+import { AttemptStop, type Runners, runAttempt } from "./attempt.ts";
+import { createIntake } from "./intake.ts";
+import { createRecorder } from "./recorder.ts";
+import { createSlots } from "./slots.ts";
+
+export interface WorkerParts {
+  facts: WorkerFacts;
+  leaseMs: number;
+  drainMs: number;
+  store: Store;
+  transport: QueueTransport;
+  notifier: Notifier;
+  listener: Listener;
+  runners: Runners;
+  clock: Clock;
+  log: Logger;
+  metrics: WorkerMetrics;
+}
+
+export interface Worker {
+  /** Drains: finishes what it can within the grace, gives back the rest, lets its lease go. */
+  stop(): Promise<void>;
+}
+
+/** An idle worker looks for overdue runs this often: the bell behind the bell. */
+const SWEEP_MS = 2_000;
+
+interface RunningAttempt {
+  run: ClaimedRun;
+  stop: AbortController;
+}
+
+export async function startWorker(parts: WorkerParts): Promise<Worker> {
+  const { facts, store, clock, log, metrics, transport, listener } = parts;
+  const slots = createSlots(facts.slots);
+  const running = new Map<string, RunningAttempt>();
+  const stopped = new AbortController();
+  let draining = false;
+
+  const recorder = createRecorder((attempts) => finishAttempts(store, facts.id, attempts), clock, {
+    recorded: (attempts, report) => afterRecording(parts, attempts, report),
+    failed: (error) => log.error({ error }, "runs could not be recorded; tried again soon"),
+  });
+
+  async function work(run: ClaimedRun): Promise<void> {
+    const stop = new AbortController();
+    running.set(run.id, { run, stop });
+    metrics.running.set(running.size);
+    if (run.attempt === 1) {
+      metrics.lateness.observe(Math.max(run.startedAt.getTime() - run.scheduledFor.getTime(), 0) / 1_000);
+    }
+    try {
+      const attempt = await runAttempt(run, parts.runners, stop, facts.id, clock);
+      if (attempt) await recorder.record(attempt);
+    } finally {
+      running.delete(run.id);
+      metrics.running.set(running.size);
+      slots.release(1);
+    }
+  }
+
+  const intake = createIntake(
+    {
+      claimRuns: (ids) => claimRuns(store, facts.id, ids),
+      claimDueRuns: (limit, overdueMs) => claimDueRuns(store, facts.id, limit, overdueMs),
+      findEarlyRuns: (ids) => findEarlyRuns(store, ids),
+      msUntilNextQueued: () => msUntilNextQueued(store),
+    },
+    slots,
+    clock,
+    (run) =>
+      void work(run).catch((error) => log.error({ error, runId: run.id }, "a run was left to its lease")),
+    (error) => log.warn({ error }, "a claim failed; tried again soon"),
+  );
+
+  function cancel(ids: string[]): void {
+    for (const id of ids) running.get(id)?.stop.abort(new AttemptStop("cancelled"));
+  }
+
+  async function beat(): Promise<void> {
+    await renewLease(store.db, facts, parts.leaseMs, draining);
+    if (running.size > 0) cancel(await findCancelRequests(store.db, facts.id));
+  }
+
+  async function repeat(everyMs: number, pass: () => Promise<void> | void): Promise<void> {
+    while (!stopped.signal.aborted) {
+      await clock.sleep(everyMs, stopped.signal);
+      if (stopped.signal.aborted) return;
+      try {
+        await pass();
+      } catch (error) {
+        log.warn({ error }, "the worker's heartbeat or sweep failed; tried again soon");
+      }
+    }
+  }
+
+  await beat();
+  listener.on("bellhop_cancel", ({ ids }) => cancel(ids));
+  const loops = [repeat(parts.leaseMs / 3, beat), repeat(SWEEP_MS, () => intake.sweep())];
+  const consumption = await transport.consume(intake);
+
+  return {
+    async stop() {
+      draining = true;
+      const receiving = consumption.stop();
+      await intake.close();
+      await beat().catch(() => undefined);
+      await Promise.race([slots.whenIdle(), clock.sleep(parts.drainMs)]);
+      await giveBack([...running.values()], parts);
+      await receiving;
+      stopped.abort();
+      await Promise.all([...loops, recorder.flush()]);
+      await removeWorker(store.db, facts.id).catch((error) =>
+        log.warn({ error }, "the lease is left to run out"),
+      );
+    },
+  };
+}
+
+/** What did not end within the grace is another worker's to start anew; its attempt does not count. */
+async function giveBack(
+  left: RunningAttempt[],
+  { store, transport, clock, facts, log }: WorkerParts,
+): Promise<void> {
+  if (left.length === 0) return;
+  const runs = left.map(({ run }) => ({ id: run.id, claimNo: run.claimNo }));
+  const released = await releaseRuns(store, facts.id, runs);
+  for (const { stop } of left) stop.abort(new AttemptStop("released"));
+  log.info({ runs: released.length }, "gave back runs that did not end within the grace");
+  await transport
+    .ring(released.map((runId) => ({ runId, availableAt: clock.now() })))
+    .catch((error) => log.warn({ error }, "bells were not sent; the sweep rings them again"));
+}
+
+/** Everybody who must know: metrics, the scheduler about retries, callers who wait, the dead-letter topic. */
+function afterRecording(parts: WorkerParts, attempts: FinishedAttempt[], report: FinishReport): void {
+  const { metrics, notifier, transport, log } = parts;
+  const letters: DeadLetter[] = [];
+  let retries = false;
+  for (const { runId, namespaceId, verdict, record, taskId, type } of attempts) {
+    if (!report.recorded.has(runId)) {
+      metrics.dropped.inc();
+      continue;
+    }
+    metrics.runs.inc({ type, state: verdict.state });
+    metrics.duration.observe(
+      { type },
+      (Date.parse(record.finishedAt) - Date.parse(record.startedAt ?? record.finishedAt)) / 1_000,
+    );
+    if (verdict.state === "scheduled") retries = true;
+    if (verdict.state === "dead") {
+      const { code, message } = verdict.error;
+      letters.push({ runId, taskId, namespaceId, error: { code, message }, deadAt: record.finishedAt });
+    }
+  }
+  if (retries) notifier.notify("bellhop_schedule");
+  if (report.awaited.length > 0) notifier.notify("bellhop_finished", report.awaited);
+  transport
+    .publishDeadLetters(letters)
+    .catch((error) => log.warn({ error }, "dead letters were not published; their rows stand"));
+}

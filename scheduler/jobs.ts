@@ -1,0 +1,107 @@
+/** Every background job of the scheduler and its period, on one screen. */
+import type { Clock } from "../core/clock.ts";
+import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import type { Store } from "../core/store/database.ts";
+import type { Notifier } from "../core/store/notify.ts";
+import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
+import { type Rescue, rescueLostRuns } from "../core/store/runs/rescue.ts";
+import { findOverdueRuns } from "../core/store/runs/stage.ts";
+import { removeExpiredWorkers } from "../core/store/workers.ts";
+import type { Logger } from "../core/telemetry/log.ts";
+import type { SchedulerMetrics } from "../core/telemetry/metrics.ts";
+import { createRerings, type Rerings } from "./rering.ts";
+
+export interface JobContext {
+  store: Store;
+  clock: Clock;
+  transport: QueueTransport;
+  notifier: Notifier;
+  log: Logger;
+  metrics: SchedulerMetrics;
+  leaseMs: number;
+  retentionDays: number;
+}
+
+interface Job {
+  name: string;
+  everyMs: number;
+  run(context: JobContext, rerings: Rerings): Promise<void>;
+}
+
+const HOUR_MS = 3_600_000;
+const RESCUE_BATCH = 500;
+export const OVERDUE_MS = 1_000;
+const OVERDUE_BATCH = 1_000;
+
+export function listJobs(leaseMs: number): Job[] {
+  return [
+    { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
+    { name: "re-ring", everyMs: 1_000, run: rering },
+    { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
+    { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
+  ];
+}
+
+async function rescue({
+  store,
+  clock,
+  transport,
+  notifier,
+  log,
+  metrics,
+  leaseMs,
+}: JobContext): Promise<void> {
+  const rescued = await rescueLostRuns(store.db, clock.now(), leaseMs, RESCUE_BATCH);
+  if (rescued.length === 0) return;
+  metrics.rescued.inc(rescued.length);
+  log.warn({ runs: rescued.length }, "rescued runs of a worker whose lease ran out");
+  notifier.notify("bellhop_schedule");
+  const ended = rescued.filter(({ awaited, state }) => awaited && state !== "scheduled");
+  if (ended.length > 0)
+    notifier.notify(
+      "bellhop_finished",
+      ended.map(({ runId }) => runId),
+    );
+  await transport.publishDeadLetters(
+    rescued.filter(({ state }) => state === "dead").map((run) => toDeadLetter(run, clock.now())),
+  );
+}
+
+function toDeadLetter({ runId, taskId, namespaceId }: Rescue, now: Date): DeadLetter {
+  const error = { code: "worker_lost", message: "The worker that ran the last attempt stopped answering." };
+  return { runId, taskId, namespaceId, error, deadAt: now.toISOString() };
+}
+
+async function rering({ store, clock, transport, metrics }: JobContext, rerings: Rerings): Promise<void> {
+  const overdue = await findOverdueRuns(store, OVERDUE_MS, OVERDUE_BATCH);
+  const bells = rerings.choose(overdue, clock.now());
+  if (bells.length === 0) return;
+  await transport.ring(bells);
+  metrics.rerung.inc(bells.length);
+}
+
+async function keepPartitions({ store, clock, log, retentionDays }: JobContext): Promise<void> {
+  await ensurePartitions(store.db, clock.now());
+  const dropped = await dropExpiredPartitions(store.db, clock.now(), retentionDays);
+  if (dropped.length > 0) log.info({ dropped }, "dropped partitions past the retention");
+}
+
+/** Runs each job at once and then at its period; one that fails is logged and comes again. */
+export function startJobs(context: JobContext): { stop(): Promise<void> } {
+  const stopped = new AbortController();
+  const rerings = createRerings();
+  const loops = listJobs(context.leaseMs).map(async ({ name, everyMs, run }) => {
+    while (!stopped.signal.aborted) {
+      await run(context, rerings).catch((error) =>
+        context.log.error({ job: name, error }, "a background job failed"),
+      );
+      await context.clock.sleep(everyMs, stopped.signal);
+    }
+  });
+  return {
+    async stop() {
+      stopped.abort();
+      await Promise.all(loops);
+    },
+  };
+}

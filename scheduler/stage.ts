@@ -1,0 +1,84 @@
+/** The scheduler's pass: stage what is due soon, ring it at its instant, sleep until the next instant that matters. */
+import type { Clock } from "../core/clock.ts";
+import type { Store } from "../core/store/database.ts";
+import { findNextInstant, queueDueRetries, type StagedRun, stageDueTasks } from "../core/store/runs/stage.ts";
+
+/** Occurrences are staged this much before their instant. */
+export const STAGE_AHEAD_MS = 1_000;
+/** No sleep is longer: every wake looks again at the table. */
+export const MAX_SLEEP_MS = 60_000;
+export const STAGE_BATCH = 1_000;
+
+export interface StageReport {
+  staged: StagedRun[];
+  retries: StagedRun[];
+  /** A batch was full: there is more. */
+  more: boolean;
+}
+
+export async function stagePass(store: Store, clock: Clock): Promise<StageReport> {
+  const now = clock.now();
+  const horizon = new Date(now.getTime() + STAGE_AHEAD_MS);
+  const staged = await stageDueTasks(store.db, now, horizon, STAGE_BATCH);
+  const retries = await queueDueRetries(store.db, horizon, STAGE_BATCH);
+  return { staged, retries, more: staged.length === STAGE_BATCH || retries.length === STAGE_BATCH };
+}
+
+/** How long to sleep when the next instant is `next`. Pure. */
+export function decideSleepMs(next: Date | null, now: Date): number {
+  if (next === null) return MAX_SLEEP_MS;
+  const untilStagedMs = next.getTime() - STAGE_AHEAD_MS - now.getTime();
+  return Math.min(Math.max(untilStagedMs, 0), MAX_SLEEP_MS);
+}
+
+export interface StageLoop {
+  /** Something changed: look now. */
+  wake(): void;
+  stop(): Promise<void>;
+}
+
+/** After a failed pass the loop waits this long, so that an outage of the database is no storm. */
+const RETRY_MS = 500;
+/** Instants closer together than this are staged together. */
+const MIN_SLEEP_MS = 20;
+
+export function startStageLoop(
+  store: Store,
+  clock: Clock,
+  on: { staged(report: StageReport): void; failed(error: unknown): void },
+): StageLoop {
+  const stopped = new AbortController();
+  let sleeping = new AbortController();
+  let woken = false;
+
+  async function run(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      woken = false;
+      let waitMs = RETRY_MS;
+      try {
+        const report = await stagePass(store, clock);
+        on.staged(report);
+        if (report.more) continue;
+        waitMs = Math.max(decideSleepMs(await findNextInstant(store.db), clock.now()), MIN_SLEEP_MS);
+      } catch (error) {
+        on.failed(error);
+      }
+      if (woken || stopped.signal.aborted) continue;
+      sleeping = new AbortController();
+      await clock.sleep(waitMs, sleeping.signal);
+    }
+  }
+
+  const running = run();
+  return {
+    wake() {
+      woken = true;
+      sleeping.abort();
+    },
+    async stop() {
+      stopped.abort();
+      sleeping.abort();
+      await running;
+    },
+  };
+}
