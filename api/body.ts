@@ -6,6 +6,7 @@ import type { Json } from "../core/json.ts";
 import { toInputError } from "./problem.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
+const MAX_DEPTH = 200;
 
 /** The JSON body; 415 for another type, 400 for no JSON. An absent body is undefined where `optional`. */
 export async function readJson(
@@ -18,11 +19,29 @@ export async function readJson(
   // curl -d sends a form's type; what is JSON is taken as JSON, browsers' cross-site forms carry no key anyway.
   if (type === "multipart/form-data")
     throw new BellhopError("unsupported_media_type", 415, "This takes application/json.");
+  const body = parseJson(text);
+  if (isDeeperThan(body, MAX_DEPTH)) {
+    throw new BellhopError("invalid_json", 400, `The body is nested more than ${MAX_DEPTH} levels deep.`);
+  }
+  return body;
+}
+
+function parseJson(text: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
     throw new BellhopError("invalid_json", 400, `The body is not valid JSON: ${(error as Error).message}`);
   }
+}
+
+/** Level by level: recursion is what a deep body would break. */
+function isDeeperThan(value: Json, max: number): boolean {
+  let level: Json[] = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > max) return true;
+    level = level.flatMap((item) => (typeof item === "object" && item !== null ? Object.values(item) : []));
+  }
+  return false;
 }
 
 export function validate<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {

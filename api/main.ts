@@ -5,7 +5,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { systemClock } from "../core/clock.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openTransport } from "../core/queue/open.ts";
-import { type Role, type RoleProgram, runRole } from "../core/role.ts";
+import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openStore } from "../core/store/database.ts";
 import { DEFAULT_NAMESPACE, ensureAdminKey, ensureNamespace } from "../core/store/keys.ts";
 import { openListener } from "../core/store/listen.ts";
@@ -34,24 +34,30 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
   const log = createLogger("api", settings.LOG_LEVEL);
   const onError = (error: unknown) => log.warn({ error }, "database connection");
   const clock = systemClock;
+  await using opened = new AsyncDisposableStack();
   const store = openStore({
     databaseUrl: settings.DATABASE_URL,
     applicationName: "bellhop-api",
     maxConnections: 16,
     onError,
   });
+  opened.defer(() => store.close());
   await migrateUp(store.db, clock.now());
   const namespaceId = await ensureNamespace(store.db, DEFAULT_NAMESPACE);
   if (settings.BELLHOP_API_KEY !== undefined)
     await ensureAdminKey(store.db, namespaceId, settings.BELLHOP_API_KEY);
   const notifier = createNotifier(store, clock, onError);
+  opened.defer(() => notifier.flush());
   const listener = await openListener(settings.DATABASE_URL, clock, onError);
+  opened.defer(() => listener.close());
   const transport = await openTransport(settings, `bellhop-api-${hostname()}`, { notifier, listener }, log);
+  opened.defer(() => transport.close());
   const registry = createRegistry("api");
   const stopping = new AbortController();
   const ringer = createRunRinger(transport, (error) =>
     log.warn({ error }, "bells were not sent; the sweep rings them again"),
   );
+  opened.defer(() => ringer.flush());
   const app = createApp({
     store,
     transport,
@@ -74,22 +80,10 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
     settings.HOST,
     settings.PORT,
   );
+  opened.defer(() => server.close());
+  opened.defer(() => stopping.abort());
   log.info({ port: server.port, transport: transport.name }, "api started");
-
-  return {
-    port: server.port,
-    async stop() {
-      log.info("api stopping");
-      stopping.abort();
-      await server.close();
-      await ringer.flush();
-      await transport.close();
-      await listener.close();
-      await notifier.flush();
-      await store.close();
-      log.info("api stopped");
-    },
-  };
+  return runningRole(server.port, opened.move(), (message) => log.info(`api ${message}`));
 }
 
 export const apiProgram: RoleProgram = {

@@ -9,6 +9,22 @@ export interface Role {
   stop(): Promise<void>;
 }
 
+/** A role that is up: stopping it closes what it opened, newest first. */
+export function runningRole(
+  port: number,
+  opened: AsyncDisposableStack,
+  report: (message: string) => void,
+): Role {
+  return {
+    port,
+    async stop() {
+      report("stopping");
+      await opened.disposeAsync();
+      report("stopped");
+    },
+  };
+}
+
 export interface RoleProgram {
   /** `npm run api` and so on. */
   command: string;

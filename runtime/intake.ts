@@ -5,14 +5,14 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { Bell, BellHandler } from "../core/queue/transport.ts";
-import type { ClaimedRun } from "../core/store/runs/claim.ts";
+import type { ClaimedRun, EarlyRun } from "../core/store/runs/claim.ts";
 import type { Slots } from "./slots.ts";
 
 /** What the intake needs of the store. */
 export interface ClaimSource {
   claimRuns(runIds: string[]): Promise<ClaimedRun[]>;
   claimDueRuns(limit: number, overdueMs: number): Promise<ClaimedRun[]>;
-  findEarlyRuns(runIds: string[]): Promise<{ id: string; availableAt: Date }[]>;
+  findEarlyRuns(runIds: string[]): Promise<EarlyRun[]>;
   msUntilNextQueued(): Promise<number | null>;
 }
 
@@ -72,14 +72,13 @@ export function createIntake(
   async function holdEarly(ids: string[], claimed: ClaimedRun[]): Promise<void> {
     const taken = new Set(claimed.map(({ id }) => id));
     const early = await source.findEarlyRuns(ids.filter((id) => !taken.has(id)));
-    for (const { id, availableAt } of early) hold({ runId: id, availableAt });
+    for (const { id, availableAt, waitMs } of early) hold({ runId: id, availableAt }, waitMs);
   }
 
-  /** At least a millisecond, so that clocks that differ by less cannot spin. */
-  function hold(bell: Bell): void {
-    const waitMs = Math.max(bell.availableAt.getTime() - clock.now().getTime(), 1);
+  /** At least a millisecond, so that nothing spins. */
+  function hold(bell: Bell, waitMs: number): void {
     if (waitMs > LOOK_AHEAD_MS) return;
-    void clock.sleep(waitMs, closed.signal).then(() => push(bell, () => {}));
+    void clock.sleep(Math.max(waitMs, 1), closed.signal).then(() => push(bell, () => {}));
   }
 
   function push(bell: Bell, settle: () => void): void {
@@ -120,15 +119,20 @@ export function createIntake(
     });
   }
 
+  const canWork = () =>
+    !closed.signal.aborted && (pending.length > 0 || searchOverdueMs !== null) && slots.free() > 0;
+
   function work(): void {
-    working ??= loop().finally(() => {
+    if (working || !canWork()) return;
+    working = loop().finally(() => {
       working = undefined;
+      // What rang between the loop's last look and now.
+      work();
     });
   }
 
   async function loop(): Promise<void> {
-    const hasWork = () => pending.length > 0 || searchOverdueMs !== null;
-    while (!closed.signal.aborted && hasWork() && slots.free() > 0) {
+    while (canWork()) {
       try {
         if (pending.length > 0) await claimPending();
         else {
@@ -148,8 +152,12 @@ export function createIntake(
       if (closed.signal.aborted) throw new IntakeClosed("The worker is draining.");
       const now = clock.now();
       const due = bells.filter(({ availableAt }) => availableAt <= now);
-      for (const bell of bells) if (bell.availableAt > now) hold(bell);
-      await Promise.all(due.map((bell) => new Promise<void>((resolve) => push(bell, resolve))));
+      for (const bell of bells) {
+        if (bell.availableAt > now) hold(bell, bell.availableAt.getTime() - now.getTime());
+      }
+      const dealt = due.map((bell) => new Promise<void>((settle) => pending.push({ ...bell, settle })));
+      work();
+      await Promise.all(dealt);
       if (closed.signal.aborted) throw new IntakeClosed("The worker is draining.");
     },
     onHint() {

@@ -5,7 +5,7 @@ import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import { createEgress } from "../core/egress/egress.ts";
 import { openTransport } from "../core/queue/open.ts";
-import { type Role, type RoleProgram, runRole } from "../core/role.ts";
+import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openStore } from "../core/store/database.ts";
 import { loadRevisionCode } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
@@ -43,10 +43,14 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const settings = readSettings(SETTINGS, env, DEFAULTS);
   const log = createLogger("worker", settings.LOG_LEVEL);
   const onError = (error: unknown) => log.warn({ error }, "database connection");
+  await using opened = new AsyncDisposableStack();
   const egress = createEgress({ allow: parseNetworks(settings.EGRESS_ALLOW) });
+  opened.defer(() => egress.close());
   const provider =
     settings.EMAIL_URL === undefined ? null : createMailProvider(settings.EMAIL_URL, { egress });
-  const sandbox = createSandbox({ log });
+  opened.defer(() => provider?.close());
+  const sandbox = createSandbox({ logger: log });
+  opened.defer(() => sandbox.close());
   const clock = systemClock;
   const store = openStore({
     databaseUrl: settings.DATABASE_URL,
@@ -54,17 +58,34 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     maxConnections: 8,
     onError,
   });
+  opened.defer(() => store.close());
   await migrateUp(store.db, clock.now());
   const notifier = createNotifier(store, clock, onError);
+  opened.defer(() => notifier.flush());
   const listener = await openListener(settings.DATABASE_URL, clock, onError);
+  opened.defer(() => listener.close());
   const transport = await openTransport(
     settings,
     `bellhop-worker-${hostname()}`,
     { notifier, listener },
     log,
   );
+  opened.defer(() => transport.close());
   const registry = createRegistry("worker");
   const facts = { id: newId(), host: hostname(), pid: process.pid, slots: settings.WORKER_SLOTS };
+  // The probes outlive the drain: a worker that finishes its runs is alive.
+  let receiving = false;
+  const probes = createProbes(registry, {
+    database: async () => {
+      if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
+    },
+    queue: () => transport.checkReady(),
+    worker: () => {
+      if (!receiving) throw new Error("not receiving");
+    },
+  });
+  const server = await startProbeServer(probes, settings.HOST, settings.PORT);
+  opened.defer(() => server.close());
   const worker = await startWorker({
     facts,
     leaseMs: settings.WORKER_LEASE,
@@ -85,36 +106,16 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     log,
     metrics: createWorkerMetrics(registry),
   });
-  const probes = createProbes(registry, {
-    database: async () => {
-      if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
-    },
-    queue: () => transport.checkReady(),
+  receiving = true;
+  opened.defer(() => worker.stop());
+  opened.defer(() => {
+    receiving = false;
   });
-  const server = await startProbeServer(probes, settings.HOST, settings.PORT);
   log.info(
     { port: server.port, workerId: facts.id, slots: facts.slots, transport: transport.name },
     "worker started",
   );
-
-  return {
-    port: server.port,
-    async stop() {
-      log.info("worker draining");
-      await worker.stop();
-      await transport.close();
-      await Promise.all([
-        sandbox.close(),
-        provider?.close(),
-        egress.close(),
-        listener.close(),
-        server.close(),
-      ]);
-      await notifier.flush();
-      await store.close();
-      log.info("worker stopped");
-    },
-  };
+  return runningRole(server.port, opened.move(), (message) => log.info(`worker ${message}`));
 }
 
 export const workerProgram: RoleProgram = {

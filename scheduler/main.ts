@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { systemClock } from "../core/clock.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openTransport } from "../core/queue/open.ts";
-import { type Role, type RoleProgram, runRole } from "../core/role.ts";
+import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openStore } from "../core/store/database.ts";
 import { openListener } from "../core/store/listen.ts";
 import { isMigrated, migrateUp } from "../core/store/migrate.ts";
@@ -35,26 +35,32 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
   const registry = createRegistry("scheduler");
   const metrics = createSchedulerMetrics(registry);
   const clock = systemClock;
+  await using opened = new AsyncDisposableStack();
   const store = openStore({
     databaseUrl: settings.DATABASE_URL,
     applicationName: "bellhop-scheduler",
     maxConnections: 6,
     onError,
   });
+  opened.defer(() => store.close());
   await migrateUp(store.db, clock.now());
   const notifier = createNotifier(store, clock, onError);
+  opened.defer(() => notifier.flush());
   const listener = await openListener(settings.DATABASE_URL, clock, onError);
+  opened.defer(() => listener.close());
   const transport = await openTransport(
     settings,
     `bellhop-scheduler-${hostname()}`,
     { notifier, listener },
     log,
   );
+  opened.defer(() => transport.close());
 
   const ringer = createRinger(transport, clock, {
     rung: (count) => metrics.rung.inc(count),
     failed: (error) => log.warn({ error }, "bells were not sent; the sweep rings them again"),
   });
+  opened.defer(() => ringer.close());
   const loop = startStageLoop(store, clock, {
     staged({ staged, retries }) {
       metrics.staged.inc(staged.length);
@@ -63,6 +69,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
     },
     failed: (error) => log.error({ error }, "staging failed; tried again soon"),
   });
+  opened.defer(() => loop.stop());
   listener.on("bellhop_schedule", () => loop.wake());
   const jobs = startJobs({
     store,
@@ -74,6 +81,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
     leaseMs: settings.WORKER_LEASE,
     retentionDays: settings.BELLHOP_RETENTION_DAYS,
   });
+  opened.defer(() => jobs.stop());
   const probes = createProbes(registry, {
     database: async () => {
       if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
@@ -81,21 +89,9 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
     queue: () => transport.checkReady(),
   });
   const server = await startProbeServer(probes, settings.HOST, settings.PORT);
+  opened.defer(() => server.close());
   log.info({ port: server.port, transport: transport.name }, "scheduler started");
-
-  return {
-    port: server.port,
-    async stop() {
-      log.info("scheduler stopping");
-      await Promise.all([loop.stop(), jobs.stop()]);
-      await ringer.close();
-      await transport.close();
-      await Promise.all([listener.close(), server.close()]);
-      await notifier.flush();
-      await store.close();
-      log.info("scheduler stopped");
-    },
-  };
+  return runningRole(server.port, opened.move(), (message) => log.info(`scheduler ${message}`));
 }
 
 export const schedulerProgram: RoleProgram = {

@@ -40,15 +40,16 @@ export function createRinger(
   }
 
   function tick(now: Date): number | null {
-    const due: Bell[] = [];
+    // Moments, flattened at the end: a herd is more than one call takes as arguments.
+    const due: Bell[][] = [];
     let nextMs: number | null = null;
     for (const [leaveAtMs, bells] of waiting) {
       if (leaveAtMs <= now.getTime()) {
-        due.push(...bells);
+        due.push(bells);
         waiting.delete(leaveAtMs);
       } else if (nextMs === null || leaveAtMs < nextMs) nextMs = leaveAtMs;
     }
-    if (due.length > 0) send(due);
+    if (due.length > 0) send(due.flat());
     return nextMs === null ? null : nextMs - now.getTime();
   }
 

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startApi } from "../api/main.ts";
 import { systemClock } from "../core/clock.ts";
-import { readSettings, type SettingName } from "../core/config/settings.ts";
+import { readSettings, type SettingName, type Settings } from "../core/config/settings.ts";
 import { type Role, type RoleProgram, runRole } from "../core/role.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { startScheduler } from "../scheduler/main.ts";
@@ -29,6 +29,9 @@ const SETTINGS = [
 ] as const satisfies SettingName[];
 const LOOPBACK = "127.0.0.0/8,::1/128";
 const DEFAULTS = { HOST: "127.0.0.1", LOG_LEVEL: "warn", EGRESS_ALLOW: LOOPBACK };
+/** Without a database the roles cannot drain: they are given this long to try. */
+const DEAD_DATABASE_GRACE_MS = 10_000;
+type StandaloneSettings = Pick<Settings, (typeof SETTINGS)[number]>;
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 export async function startStandalone(env: NodeJS.ProcessEnv): Promise<Role> {
@@ -36,85 +39,82 @@ export async function startStandalone(env: NodeJS.ProcessEnv): Promise<Role> {
   const log = createLogger("standalone", settings.LOG_LEVEL);
   const dataDir = resolve(ROOT, settings.BELLHOP_DATA_DIR);
   await mkdir(dataDir, { recursive: true });
-  /** What is running, newest last: stopped in reverse, so the database goes last. */
-  const running: { stop(): Promise<void> }[] = [];
-  const stopAll = async () => {
-    for (let part = running.pop(); part; part = running.pop()) await part.stop();
+  await using opened = new AsyncDisposableStack();
+  process.stdout.write(`Starting PostgreSQL in ${dataDir} …\n`);
+  const postgres = await startEmbeddedPostgres({ dataDir });
+  opened.defer(() => postgres.stop());
+  const key = await readAdminKey(dataDir, settings.BELLHOP_API_KEY);
+  const roleEnv = chooseRoleEnv(env, settings, postgres.url);
+
+  const scheduler = await startScheduler(roleEnv.scheduler);
+  opened.defer(() => scheduler.stop());
+  const worker = superviseWorker(roleEnv.worker, settings.WORKER_DRAIN, systemClock, (detail) =>
+    log.error({ detail }, "the worker ended unexpectedly; it is started again"),
+  );
+  opened.defer(() => worker.stop());
+  const api = await startApi({ ...roleEnv.api, BELLHOP_API_KEY: key });
+  opened.defer(() => api.stop());
+
+  const host = settings.HOST.includes(":") ? `[${settings.HOST}]` : settings.HOST;
+  const address = `http://${host}:${api.port}`;
+  const facts = {
+    address,
+    key,
+    dataDir,
+    egressAllow: settings.EGRESS_ALLOW,
+    hasEmail: settings.EMAIL_URL !== undefined,
   };
-  try {
-    process.stdout.write(`Starting PostgreSQL in ${dataDir} …\n`);
-    const postgres = await startEmbeddedPostgres({ dataDir });
-    running.push(postgres);
-    const key = await readAdminKey(dataDir, settings.BELLHOP_API_KEY);
-    const shared: NodeJS.ProcessEnv = {
-      PATH: env["PATH"],
-      DATABASE_URL: postgres.url,
-      HOST: settings.HOST,
-      LOG_LEVEL: settings.LOG_LEVEL,
-      WORKER_LEASE: `${settings.WORKER_LEASE}ms`,
-    };
-    const scheduler = await startScheduler({
+  process.stdout.write(describeStart(facts));
+  const held = opened.move();
+  const stopWatching = watchDatabase(postgres.exited, held, (message) => log.error(message));
+  return {
+    port: api.port,
+    async stop() {
+      stopWatching();
+      process.stdout.write("Draining; the database stops last. A second Ctrl-C ends at once.\n");
+      await held.disposeAsync();
+      process.stdout.write("Stopped. Everything is kept; npm start picks up where this was.\n");
+    },
+  };
+}
+
+/** What each role sees: its own settings and no more. Only the API listens where the user said. */
+function chooseRoleEnv(env: NodeJS.ProcessEnv, settings: StandaloneSettings, databaseUrl: string) {
+  const shared: NodeJS.ProcessEnv = {
+    PATH: env["PATH"],
+    DATABASE_URL: databaseUrl,
+    LOG_LEVEL: settings.LOG_LEVEL,
+    HOST: "127.0.0.1",
+    PORT: "0",
+  };
+  const lease = { WORKER_LEASE: `${settings.WORKER_LEASE}ms` };
+  return {
+    api: { ...shared, HOST: settings.HOST, PORT: String(settings.PORT) },
+    scheduler: { ...shared, ...lease, BELLHOP_RETENTION_DAYS: String(settings.BELLHOP_RETENTION_DAYS) },
+    worker: {
       ...shared,
-      HOST: "127.0.0.1",
-      PORT: "0",
-      BELLHOP_RETENTION_DAYS: String(settings.BELLHOP_RETENTION_DAYS),
-    });
-    running.push(scheduler);
-    const workerEnv: NodeJS.ProcessEnv = {
-      ...shared,
-      HOST: "127.0.0.1",
-      PORT: "0",
+      ...lease,
       EGRESS_ALLOW: settings.EGRESS_ALLOW,
       WORKER_SLOTS: String(settings.WORKER_SLOTS),
       WORKER_DRAIN: `${settings.WORKER_DRAIN}ms`,
       ...(settings.EMAIL_URL === undefined ? {} : { EMAIL_URL: settings.EMAIL_URL }),
       ...(settings.EMAIL_FROM === undefined ? {} : { EMAIL_FROM: settings.EMAIL_FROM }),
-    };
-    running.push(
-      superviseWorker(workerEnv, settings.WORKER_DRAIN, systemClock, (detail) =>
-        log.error({ detail }, "the worker ended unexpectedly; it is started again"),
-      ),
-    );
-    const api = await startApi({ ...shared, PORT: String(settings.PORT), BELLHOP_API_KEY: key });
-    running.push(api);
-    const stopWatching = watchDatabase(postgres.exited, stopAll, (message) => log.error(message));
-    const address = `http://${settings.HOST.includes(":") ? `[${settings.HOST}]` : settings.HOST}:${api.port}`;
-    process.stdout.write(
-      describeStart({
-        address,
-        key,
-        dataDir,
-        egressAllow: settings.EGRESS_ALLOW,
-        hasEmail: settings.EMAIL_URL !== undefined,
-      }),
-    );
-    return {
-      port: api.port,
-      async stop() {
-        stopWatching();
-        process.stdout.write("Draining; the database stops last. A second Ctrl-C ends at once.\n");
-        await stopAll();
-        process.stdout.write("Stopped. Everything is kept; npm start picks up where this was.\n");
-      },
-    };
-  } catch (error) {
-    await stopAll();
-    throw error;
-  }
+    },
+  };
 }
 
 /** Without its database nothing works: says so and ends, instead of limping on. */
 function watchDatabase(
   exited: Promise<unknown>,
-  stopAll: () => Promise<void>,
+  opened: AsyncDisposableStack,
   report: (message: string) => void,
 ): () => void {
   let watching = true;
   void exited.then(() => {
     if (!watching) return;
     report("PostgreSQL ended unexpectedly; its log stands in the data folder.");
-    setTimeout(() => process.exit(1), 10_000).unref();
-    void stopAll().finally(() => process.exit(1));
+    setTimeout(() => process.exit(1), DEAD_DATABASE_GRACE_MS).unref();
+    void opened.disposeAsync().finally(() => process.exit(1));
   });
   return () => {
     watching = false;

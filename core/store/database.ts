@@ -29,7 +29,8 @@ export function openStore(settings: StoreSettings): Store {
     idleTimeoutMillis: 30_000,
     statement_timeout: 60_000,
     // jit costs more than it brings on statements of a millisecond.
-    options: "-c jit=off -c timezone=UTC",
+    // A process that is frozen inside a transaction must not keep its rows from the others.
+    options: "-c jit=off -c timezone=UTC -c idle_in_transaction_session_timeout=5000",
     keepAlive: true,
   });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.

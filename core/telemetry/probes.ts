@@ -2,7 +2,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
-import { messageOf } from "../errors.ts";
+import { BellhopError, messageOf } from "../errors.ts";
 
 /** Throws or rejects while the part is not ready. */
 export type ReadinessCheck = () => Promise<void> | void;
@@ -87,7 +87,10 @@ export async function listen(
   port: number,
 ): Promise<{ port: number; close(): Promise<void> }> {
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const taken = `Port ${port} of ${host} is taken: set PORT to another one, or to 0 to pick a free one.`;
+      reject(error.code === "EADDRINUSE" ? new BellhopError("port_taken", 500, taken) : error);
+    });
     server.listen(port, host, resolve);
   });
   return {

@@ -17,7 +17,8 @@ import {
 } from "./provider.suite.ts";
 
 type Behaviour = Parameters<ProviderServer["behave"]>[0];
-type JsonBody = { [key: string]: any };
+/** Whatever a request holds; the assertions are the check. */
+type JsonBody = ReturnType<typeof JSON.parse>;
 
 interface ApiRequest {
   path: string;
@@ -129,7 +130,7 @@ const APIS: Record<string, Api> = {
     read: ({ personalizations, from, subject, content, attachments }) => ({
       from: from.email,
       recipients: (["to", "cc", "bcc"] as const).flatMap((list) =>
-        personalizations[0][list].map((party: JsonBody) => party["email"]),
+        (personalizations[0][list] ?? []).map((party: JsonBody) => party["email"]),
       ),
       subject,
       text: content.find((part: JsonBody) => part["type"] === "text/plain").value,

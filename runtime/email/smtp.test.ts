@@ -265,7 +265,7 @@ describe("smtp", () => {
       assert.equal(taken.length, 2);
     });
     await withServer({}, async ({ url, taken }) => {
-      await assert.rejects(sendOnce(`${url}?requireTLS=true`), { retryable: true });
+      await assert.rejects(sendOnce(`${url}?requireTLS=true`), { code: "smtp_unavailable", retryable: true });
       assert.equal(taken.length, 0);
     });
   });

@@ -129,21 +129,24 @@ function toMailError(error: NodemailerError, quote: (text: string) => string): M
       retryable: responseCode !== undefined && !permanent,
     });
   }
-  if (responseCode !== undefined) {
-    const text = quote(response);
-    return permanent
-      ? new MailError("smtp_rejected", `The mail server refused the message: ${text}`, { retryable: false })
-      : new MailError("smtp_deferred", `The mail server did not take the message for now: ${text}`, {
-          retryable: true,
-        });
-  }
-  // Without a reply of the server's these come from our side of the wire: the message itself cannot be sent.
+  // Only these speak of the message; a reply to the greeting or to STARTTLS speaks of the connection.
   if (code === "EENVELOPE" || code === "EMESSAGE" || code === "ESTREAM") {
-    return new MailError("smtp_rejected", `The message cannot be sent: ${quote(error.message)}`, {
-      retryable: false,
-    });
+    if (responseCode === undefined) {
+      return new MailError("smtp_rejected", `The message cannot be sent: ${quote(error.message)}`, {
+        retryable: false,
+      });
+    }
+    return permanent
+      ? new MailError("smtp_rejected", `The mail server refused the message: ${quote(response)}`, {
+          retryable: false,
+        })
+      : new MailError(
+          "smtp_deferred",
+          `The mail server did not take the message for now: ${quote(response)}`,
+          { retryable: true },
+        );
   }
-  const reason = error.originalCode ?? (code || quote(error.message));
+  const reason = quote(response) || error.originalCode || code || quote(error.message);
   return new MailError("smtp_unavailable", `No working connection to the mail server (${reason}).`, {
     retryable: true,
   });

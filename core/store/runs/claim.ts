@@ -107,15 +107,20 @@ export async function claimDueRuns(
   return rows.map(toClaimedRun);
 }
 
+export interface EarlyRun {
+  id: string;
+  availableAt: Date;
+  /** Until its instant, by the database's clock, which is the one claims obey. */
+  waitMs: number;
+}
+
 /** Of `runIds`, those that still wait for their instant. */
-export async function findEarlyRuns(
-  store: Store,
-  runIds: string[],
-): Promise<{ id: string; availableAt: Date }[]> {
-  const { rows } = await store.pool.query<{ id: string; availableAt: Date }>({
+export async function findEarlyRuns(store: Store, runIds: string[]): Promise<EarlyRun[]> {
+  const { rows } = await store.pool.query<EarlyRun>({
     name: "early-runs",
-    text: `SELECT id, available_at AS "availableAt" FROM task_runs_open
-      WHERE id = ANY($1::uuid[]) AND state || '' = 'queued'`,
+    text: `SELECT id, available_at AS "availableAt",
+        greatest(0, ceil(extract(epoch FROM available_at - clock_timestamp()) * 1000))::float8 AS "waitMs"
+      FROM task_runs_open WHERE id = ANY($1::uuid[]) AND state || '' = 'queued'`,
     values: [runIds],
   });
   return rows;

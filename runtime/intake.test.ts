@@ -1,0 +1,348 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Bell } from "../core/queue/transport.ts";
+import { newId } from "../core/store/ids.ts";
+import type { ClaimedRun } from "../core/store/runs/claim.ts";
+import { createManualClock } from "../test/support/manual-clock.ts";
+import { type ClaimSource, createIntake, IntakeClosed, SWEEP_OVERDUE_MS } from "./intake.ts";
+import { createSlots } from "./slots.ts";
+import { claimedRun } from "./testing/claimed-run.ts";
+
+/** A table of queued runs in memory, by the clock it is given, and an intake that claims from it. */
+function openIntake(slotCount: number) {
+  const clock = createManualClock();
+  const slots = createSlots(slotCount);
+  /** Run id → the instant from which it may be claimed, in ms of the clock. */
+  const queued = new Map<string, number>();
+  const claims: { ids?: string[]; limit?: number; overdueMs?: number }[] = [];
+  const started: ClaimedRun[] = [];
+  const errors: unknown[] = [];
+  /** While set, every claim waits for it. */
+  let gate: Promise<void> | undefined;
+  let fault: Error | undefined;
+  const nowMs = () => clock.now().getTime();
+
+  async function take(find: () => string[]): Promise<ClaimedRun[]> {
+    await gate;
+    if (fault) throw fault;
+    const ids = find();
+    for (const id of ids) queued.delete(id);
+    return ids.map((id) => claimedRun({ id }));
+  }
+  const source: ClaimSource = {
+    claimRuns(ids) {
+      claims.push({ ids });
+      return take(() => ids.filter((id) => (queued.get(id) ?? Number.POSITIVE_INFINITY) <= nowMs()));
+    },
+    claimDueRuns(limit, overdueMs) {
+      claims.push({ limit, overdueMs });
+      return take(() =>
+        [...queued]
+          .filter(([, atMs]) => atMs <= nowMs() - overdueMs)
+          .sort(([, a], [, b]) => a - b)
+          .slice(0, limit)
+          .map(([id]) => id),
+      );
+    },
+    async findEarlyRuns(ids) {
+      return ids.flatMap((id) => {
+        const atMs = queued.get(id);
+        return atMs === undefined ? [] : [{ id, availableAt: new Date(atMs) }];
+      });
+    },
+    async msUntilNextQueued() {
+      return queued.size === 0 ? null : Math.max(0, Math.min(...queued.values()) - nowMs());
+    },
+  };
+  const intake = createIntake(
+    source,
+    slots,
+    clock,
+    (run) => void started.push(run),
+    (error) => void errors.push(error),
+  );
+  return {
+    clock,
+    slots,
+    claims,
+    started,
+    errors,
+    intake,
+    startedIds: () => started.map(({ id }) => id),
+    /** Queues a run that is due `inMs` from now; its bell. */
+    queue(inMs = 0): Bell {
+      const runId = newId();
+      queued.set(runId, nowMs() + inMs);
+      return { runId, availableAt: new Date(nowMs() + inMs) };
+    },
+    hold(): () => void {
+      const held = Promise.withResolvers<void>();
+      gate = held.promise;
+      return () => {
+        gate = undefined;
+        held.resolve();
+      };
+    },
+    failWith(error: Error | undefined) {
+      fault = error;
+    },
+  };
+}
+
+/** Whether the promise is settled once everything that can go on has gone on. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const mark = () => {
+    settled = true;
+  };
+  promise.then(mark, mark);
+  await new Promise(setImmediate);
+  return settled;
+}
+
+const idsOf = (bells: Bell[]) => bells.map(({ runId }) => runId);
+
+test("bells that ring in one turn become one claim", async () => {
+  const { intake, claims, queue, startedIds } = openIntake(10);
+  const bells = [queue(), queue(), queue()];
+  await Promise.all(bells.map((bell) => intake.onBells([bell])));
+  assert.deepEqual(startedIds(), idsOf(bells));
+  assert.ok(claims.length <= 2, `one claim for the first bell, one for the rest; there were ${claims.length}`);
+});
+
+test("what rings while a claim is under way joins the next one", async () => {
+  const { intake, claims, queue, hold } = openIntake(10);
+  const first = queue();
+  const others = [queue(), queue(), queue()];
+  const goOn = hold();
+  const dealt = [intake.onBells([first]), ...others.map((bell) => intake.onBells([bell]))];
+  goOn();
+  await Promise.all(dealt);
+  assert.deepEqual(claims, [{ ids: [first.runId] }, { ids: idsOf(others) }]);
+});
+
+test("never asks for more than the free slots; a bell that finds none waits for one", async () => {
+  const { intake, slots, claims, queue, started } = openIntake(2);
+  const bells = Array.from({ length: 5 }, () => queue());
+  const dealt = intake.onBells(bells);
+  assert.equal(await isSettled(dealt), false, "back-pressure: two of five bells are claimed");
+  assert.equal(started.length, 2);
+  assert.equal(slots.free(), 0);
+  slots.release(1);
+  await isSettled(dealt);
+  assert.equal(started.length, 3);
+  slots.release(2);
+  await dealt;
+  assert.equal(started.length, 5);
+  assert.deepEqual(
+    claims.map(({ ids }) => ids?.length),
+    [2, 1, 2],
+  );
+});
+
+test("a claim asks for 500 runs at most", async () => {
+  const { intake, claims, queue, started } = openIntake(2_000);
+  await intake.onBells(Array.from({ length: 1_200 }, () => queue()));
+  assert.equal(started.length, 1_200);
+  assert.deepEqual(
+    claims.map(({ ids }) => ids?.length),
+    [500, 500, 200],
+  );
+});
+
+test("a bell that rings early is acknowledged at once and claimed at its instant", async () => {
+  const { intake, clock, claims, queue, startedIds } = openIntake(10);
+  const bell = queue(200);
+  await intake.onBells([bell]);
+  await clock.advance(199);
+  assert.deepEqual(claims, []);
+  await clock.advance(1);
+  assert.deepEqual(startedIds(), [bell.runId]);
+});
+
+test("a run that the table says is early is held until its instant, whatever its bell said", async () => {
+  const { intake, clock, queue, startedIds } = openIntake(10);
+  const { runId } = queue(300);
+  await intake.onBells([{ runId, availableAt: clock.now() }]);
+  await clock.advance(299);
+  assert.deepEqual(startedIds(), []);
+  await clock.advance(1);
+  assert.deepEqual(startedIds(), [runId]);
+});
+
+test("a bell far ahead is not held in memory; it is left to the sweep", async () => {
+  const { intake, clock, claims, queue, startedIds } = openIntake(10);
+  const bell = queue(3_600_000);
+  await intake.onBells([bell]);
+  await clock.advance(3_600_000 + SWEEP_OVERDUE_MS);
+  assert.deepEqual(claims, []);
+  intake.sweep();
+  await clock.advance(0);
+  assert.deepEqual(startedIds(), [bell.runId]);
+});
+
+test("a double bell starts its run once, in one batch and in two", async () => {
+  const { intake, slots, claims, queue, startedIds } = openIntake(10);
+  const bell = queue();
+  await intake.onBells([bell, bell, bell]);
+  await intake.onBells([bell]);
+  assert.deepEqual(startedIds(), [bell.runId]);
+  assert.deepEqual(claims[0]?.ids, [bell.runId]);
+  assert.equal(slots.free(), 9);
+});
+
+test("a bell whose run is gone is acknowledged and takes no slot", async () => {
+  const { intake, slots, started } = openIntake(1);
+  await intake.onBells([{ runId: newId(), availableAt: new Date(0) }]);
+  assert.equal(started.length, 0);
+  assert.equal(slots.free(), 1);
+});
+
+test("no bells, no claim", async () => {
+  const { intake, claims } = openIntake(1);
+  await intake.onBells([]);
+  assert.deepEqual(claims, []);
+});
+
+test("a hint claims until less than asked comes back", async () => {
+  const { intake, clock, claims, queue, started } = openIntake(1_000);
+  for (let count = 0; count < 700; count += 1) queue();
+  intake.onHint();
+  await clock.advance(0);
+  assert.equal(started.length, 700);
+  assert.deepEqual(claims, [
+    { limit: 500, overdueMs: 0 },
+    { limit: 500, overdueMs: 0 },
+  ]);
+});
+
+test("a hint with full slots is remembered until one is free", async () => {
+  const { intake, clock, slots, queue, startedIds } = openIntake(1);
+  const [first, second] = [queue(), queue()];
+  intake.onHint();
+  await clock.advance(0);
+  assert.deepEqual(startedIds(), [first.runId]);
+  slots.release(1);
+  await clock.advance(0);
+  assert.deepEqual(startedIds(), [first.runId, second.runId]);
+});
+
+test("after a hint the next instant is waited for, and the one after it", async () => {
+  const { intake, clock, queue, startedIds } = openIntake(10);
+  const bells = [queue(1_000), queue(2_500)];
+  intake.onHint();
+  await clock.advance(999);
+  assert.deepEqual(startedIds(), []);
+  await clock.advance(1);
+  assert.deepEqual(startedIds(), [bells[0]!.runId]);
+  await clock.advance(1_500);
+  assert.deepEqual(startedIds(), idsOf(bells));
+});
+
+test("a hint of something sooner moves the timer forward", async () => {
+  const { intake, clock, queue, startedIds } = openIntake(10);
+  const later = queue(3_000);
+  intake.onHint();
+  await clock.advance(100);
+  const sooner = queue(100);
+  intake.onHint();
+  await clock.advance(100);
+  assert.deepEqual(startedIds(), [sooner.runId]);
+  await clock.advance(2_800);
+  assert.deepEqual(startedIds(), [sooner.runId, later.runId]);
+});
+
+test("a sweep takes what has been due for a while, and leaves the rest to its bell", async () => {
+  const { intake, clock, claims, queue, startedIds } = openIntake(10);
+  const lost = queue();
+  await clock.advance(SWEEP_OVERDUE_MS);
+  queue();
+  intake.sweep();
+  await clock.advance(0);
+  assert.deepEqual(startedIds(), [lost.runId]);
+  assert.deepEqual(claims, [{ limit: 10, overdueMs: SWEEP_OVERDUE_MS }]);
+});
+
+test("a sweep with no free slot asks nothing, then or later", async () => {
+  const { intake, clock, slots, claims, queue } = openIntake(1);
+  await intake.onBells([queue()]);
+  queue(-SWEEP_OVERDUE_MS);
+  intake.sweep();
+  slots.release(1);
+  await clock.advance(0);
+  assert.equal(claims.length, 1, "the bell's own claim and no other");
+});
+
+test("close refuses further bells and lets the waiting ones go", async () => {
+  const { intake, claims, queue } = openIntake(1);
+  await intake.onBells([queue()]);
+  const waiting = assert.rejects(intake.onBells([queue(), queue()]), IntakeClosed);
+  await intake.close();
+  await waiting;
+  await assert.rejects(intake.onBells([queue()]), IntakeClosed);
+  await assert.rejects(intake.onBells([]), IntakeClosed);
+  intake.onHint();
+  intake.sweep();
+  assert.equal(claims.length, 1);
+});
+
+test("close resolves when the claim under way is done, and what it claimed is started", async () => {
+  const { intake, queue, hold, startedIds } = openIntake(1);
+  const bell = queue();
+  const goOn = hold();
+  const dealt = assert.rejects(intake.onBells([bell]), IntakeClosed);
+  const closing = intake.close();
+  assert.equal(await isSettled(closing), false);
+  goOn();
+  await closing;
+  await dealt;
+  assert.deepEqual(startedIds(), [bell.runId]);
+});
+
+test("close ends the timers: an early bell is not claimed any more", async () => {
+  const { intake, clock, claims, queue } = openIntake(1);
+  await intake.onBells([queue(500)]);
+  intake.onHint();
+  await clock.advance(0);
+  const before = claims.length;
+  await intake.close();
+  await clock.advance(10_000);
+  assert.equal(claims.length, before);
+});
+
+test("a claim that fails is reported and hangs nobody; the next sweep finds the runs", async () => {
+  const { intake, clock, errors, slots, queue, startedIds, failWith } = openIntake(10);
+  const fault = new Error("connection lost");
+  failWith(fault);
+  const bells = [queue(), queue()];
+  await intake.onBells(bells);
+  assert.deepEqual(errors, [fault]);
+  assert.equal(slots.free(), 10);
+  failWith(undefined);
+  await clock.advance(SWEEP_OVERDUE_MS);
+  intake.sweep();
+  await clock.advance(0);
+  assert.deepEqual(startedIds(), idsOf(bells));
+});
+
+test("a search that fails is reported and not repeated by itself", async () => {
+  const { intake, clock, claims, errors, failWith } = openIntake(10);
+  failWith(new Error("connection lost"));
+  intake.onHint();
+  await clock.advance(1_000);
+  assert.equal(errors.length, 1);
+  assert.equal(claims.length, 1);
+});
+
+test("a bell is heard at whatever moment of a claim's end it rings", async () => {
+  for (let turns = 0; turns < 12; turns += 1) {
+    const { intake, clock, queue, startedIds } = openIntake(10);
+    const [first, second] = [queue(), queue()];
+    const dealt = intake.onBells([first]);
+    for (let turn = 0; turn < turns; turn += 1) await undefined;
+    void intake.onBells([second]);
+    await dealt;
+    await clock.advance(0);
+    assert.deepEqual(startedIds(), idsOf([first, second]), `${turns} turns after the first bell`);
+  }
+});

@@ -1,0 +1,120 @@
+import type { ChildProcess } from "node:child_process";
+import type { Socket } from "node:net";
+import { messageOf } from "../../core/errors.ts";
+import { spawnExecutor } from "./executor-command.ts";
+import { FrameDecoder, FrameWriter } from "./frames.ts";
+import {
+  type ChildMessage,
+  MAX_CHILD_FRAME_BYTES,
+  MAX_PARENT_FRAME_BYTES,
+  type ParentMessage,
+  readChildMessage,
+} from "./protocol.ts";
+import type { SandboxSettings } from "./settings.ts";
+
+const MAX_STDERR_CHARS = 4_096;
+
+export interface ChannelEvents {
+  onMessage(message: ChildMessage): void;
+  /** The executor sent what it must not; nothing more of it is read. */
+  onBroken(reason: string): void;
+  /** The pipe takes messages again. */
+  onDrained(): void;
+  /** The process is gone and all it had sent was read. */
+  onGone(code: number | null, signal: string | null): void;
+}
+
+/** An executor's process and the pipe to it; believes nothing that comes out of it. */
+export class ExecutorChannel {
+  readonly #child: ChildProcess;
+  /** They do not hold the event loop of the worker, except while the process is being ended. */
+  readonly #handles: { ref(): void; unref(): void }[];
+  readonly #writer: FrameWriter;
+  readonly #events: ChannelEvents;
+  #isCongested = false;
+  #isBroken = false;
+  #isGone = false;
+  #stderr = "";
+
+  constructor(settings: SandboxSettings, events: ChannelEvents) {
+    this.#events = events;
+    const child = spawnExecutor(settings);
+    this.#child = child;
+    const pipe = child.stdio[3] as Socket;
+    const stderr = child.stderr as Socket;
+    this.#handles = [child, pipe, stderr];
+    for (const handle of this.#handles) handle.unref();
+    this.#writer = new FrameWriter(pipe, MAX_PARENT_FRAME_BYTES);
+    const decoder = new FrameDecoder(MAX_CHILD_FRAME_BYTES, (text) => this.#receive(text));
+    pipe.on("data", (chunk: Buffer) => this.#decode(decoder, chunk));
+    pipe.on("error", () => {});
+    stderr.on("data", (chunk: Buffer) => this.#addStderr(chunk.toString()));
+    child.once("close", (code, signal) => this.#onGone(code, signal));
+    child.once("error", (error) => {
+      this.#addStderr(messageOf(error));
+      // Never started: there will be no close.
+      if (child.pid === undefined) this.#onGone(null, null);
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** The end of what the process wrote to stderr. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** Whether the executor is behind with reading; `onDrained` follows. */
+  get isCongested(): boolean {
+    return this.#isCongested;
+  }
+
+  /** Throws FrameTooLargeError. */
+  write(message: ParentMessage): void {
+    if (this.#writer.write(message) || this.#isCongested) return;
+    this.#isCongested = true;
+    void this.#writer.drained().then(() => {
+      this.#isCongested = false;
+      this.#events.onDrained();
+    });
+  }
+
+  kill(): void {
+    if (this.#isGone) return;
+    for (const handle of this.#handles) handle.ref();
+    this.#child.kill("SIGKILL");
+  }
+
+  #decode(decoder: FrameDecoder, chunk: Buffer): void {
+    if (this.#isBroken) return;
+    try {
+      decoder.push(chunk);
+    } catch (thrown) {
+      this.#break(messageOf(thrown));
+    }
+  }
+
+  #receive(text: string): void {
+    if (this.#isBroken) return;
+    const message = readChildMessage(text);
+    if (message) this.#events.onMessage(message);
+    else this.#break("a message of no known shape");
+  }
+
+  #break(reason: string): void {
+    this.#isBroken = true;
+    this.#events.onBroken(reason);
+  }
+
+  #addStderr(text: string): void {
+    this.#stderr = (this.#stderr + text).slice(-MAX_STDERR_CHARS);
+  }
+
+  #onGone(code: number | null, signal: string | null): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#events.onGone(code, signal);
+  }
+}

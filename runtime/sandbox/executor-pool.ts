@@ -1,0 +1,251 @@
+import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
+import { ExecutorProcess, type Job } from "./executor-process.ts";
+import type { Invocation, InvokeOptions, Sandbox } from "./invocation.ts";
+import { CANCELLED, executorKilled } from "./outcome.ts";
+import type { SandboxLogger, SandboxSettings } from "./settings.ts";
+
+/** A spare is replaced a moment after it was taken, so that its start does not slow the run that took it. */
+const REFILL_MS = 50;
+const SWEEP_MS = 30_000;
+const MAX_START_FAILURES = 3;
+const START_BACKOFF_MS = { initial: 100, max: 5_000 };
+
+/** One namespace's way to its executor. */
+interface Lane {
+  readonly namespaceId: string;
+  executor: ExecutorProcess | undefined;
+  /** In the order they came. */
+  readonly waiting: Set<Job>;
+}
+
+/**
+ * The executors of a worker: one for each namespace that has work, and a spare. A lane without an executor takes the
+ * spare or a new one; where all are taken it waits its turn, and gets the one of a lane that is idle or has had its
+ * time (`tenureMs`). An executor never serves a second namespace.
+ */
+export class ExecutorPool implements Sandbox {
+  readonly #settings: SandboxSettings;
+  readonly #logger: SandboxLogger | undefined;
+  readonly #lanes = new Map<string, Lane>();
+  /** Lanes that wait for an executor, in the order they came. */
+  readonly #queue = new Set<Lane>();
+  readonly #processes = new Set<ExecutorProcess>();
+  /** Those that take new work, by whom they serve; draining ones have left. */
+  readonly #assigned = new Map<ExecutorProcess, Lane>();
+  readonly #sweeper: NodeJS.Timeout;
+  #spare: ExecutorProcess | undefined;
+  #refill: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #startFailures = 0;
+  #outstanding = 0;
+  #isClosed = false;
+
+  constructor(settings: SandboxSettings, logger: SandboxLogger | undefined) {
+    this.#settings = settings;
+    this.#logger = logger;
+    // Executors do not hold the worker's event loop open; this timer does while a run is under way.
+    const sweepMs = Math.min(SWEEP_MS, Math.max(settings.idleExecutorMs / 2, 10));
+    this.#sweeper = setInterval(() => this.#sweep(performance.now()), sweepMs).unref();
+    this.#refillSpare();
+  }
+
+  invoke(invocation: Invocation, options: InvokeOptions): Promise<AttemptOutcome> {
+    const { signal } = options;
+    if (this.#isClosed) return Promise.resolve(executorKilled("is shut down"));
+    if (signal.aborted) return Promise.resolve(CANCELLED);
+    const lane = this.#laneOf(invocation.namespaceId);
+    if (lane.waiting.size >= this.#settings.maxWaiting) {
+      const message = "Too many invocations of this namespace wait for their turn on this worker.";
+      return Promise.resolve(failed("sandbox_overloaded", message, { retryable: true }));
+    }
+    return new Promise((resolve) => {
+      const onAbort = () => {
+        if (lane.waiting.delete(job)) job.finish(CANCELLED);
+        else job.executor?.cancel(job);
+      };
+      const job: Job = {
+        invocation,
+        options,
+        executor: undefined,
+        finish: (outcome) => {
+          signal.removeEventListener("abort", onAbort);
+          if (--this.#outstanding === 0) this.#sweeper.unref();
+          resolve(outcome);
+        },
+      };
+      signal.addEventListener("abort", onAbort);
+      if (this.#outstanding++ === 0) this.#sweeper.ref();
+      lane.waiting.add(job);
+      this.#pump(lane);
+    });
+  }
+
+  /** The process that serves a namespace now, if one does. */
+  pidOf(namespaceId: string): number | undefined {
+    return this.#lanes.get(namespaceId)?.executor?.pid;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#sweeper);
+    clearTimeout(this.#refill);
+    clearTimeout(this.#retry);
+    for (const lane of this.#lanes.values()) this.#failWaiting(lane, executorKilled("is shut down"));
+    const processes = [...this.#processes];
+    for (const executor of processes) executor.kill("is shut down");
+    await Promise.all(processes.map((executor) => executor.closed));
+  }
+
+  #laneOf(namespaceId: string): Lane {
+    let lane = this.#lanes.get(namespaceId);
+    if (!lane) {
+      lane = { namespaceId, executor: undefined, waiting: new Set() };
+      this.#lanes.set(namespaceId, lane);
+    }
+    return lane;
+  }
+
+  /** Starts what waits in a lane, as far as its executor has room. */
+  #pump(lane: Lane): void {
+    if (this.#isClosed || lane.waiting.size === 0) return;
+    if (!lane.executor && !this.#assign(lane)) return;
+    const executor = lane.executor!;
+    for (const job of lane.waiting) {
+      if (!executor.hasRoom) return;
+      lane.waiting.delete(job);
+      executor.start(job);
+    }
+  }
+
+  /** Gives a lane its executor, or a place in the queue for one. */
+  #assign(lane: Lane): boolean {
+    const { maxExecutors } = this.#settings;
+    if (this.#assigned.size >= maxExecutors) this.#releaseIdle();
+    const mayStart = this.#retry === undefined && this.#processes.size <= 2 * maxExecutors;
+    if (this.#assigned.size >= maxExecutors || !(this.#spare || mayStart)) {
+      this.#queue.add(lane);
+      return false;
+    }
+    const executor = this.#spare ?? this.#spawn();
+    this.#spare = undefined;
+    executor.assignedAt = performance.now();
+    lane.executor = executor;
+    this.#assigned.set(executor, lane);
+    this.#queue.delete(lane);
+    this.#refill ??= setTimeout(() => this.#refillSpare(), REFILL_MS).unref();
+    return true;
+  }
+
+  /** Ends the executor that has been idle longest, to make room. */
+  #releaseIdle(): void {
+    let longest: ExecutorProcess | undefined;
+    for (const [executor, { waiting }] of this.#assigned) {
+      if (executor.runningCount > 0 || waiting.size > 0) continue;
+      if (!longest || executor.idleSince < longest.idleSince) longest = executor;
+    }
+    if (!longest) return;
+    this.#unassign(longest);
+    longest.kill("was closed while idle");
+  }
+
+  #unassign(executor: ExecutorProcess): Lane | undefined {
+    const lane = this.#assigned.get(executor);
+    if (!lane) return undefined;
+    this.#assigned.delete(executor);
+    lane.executor = undefined;
+    return lane;
+  }
+
+  #spawn(): ExecutorProcess {
+    const executor = new ExecutorProcess(this.#settings, this.#logger, {
+      onReady: (ready) => {
+        this.#startFailures = 0;
+        const lane = this.#assigned.get(ready);
+        if (lane) this.#pump(lane);
+      },
+      onChange: (changed) => this.#onChange(changed),
+      onDead: (dead) => this.#onDead(dead),
+    });
+    this.#processes.add(executor);
+    return executor;
+  }
+
+  #refillSpare(): void {
+    clearTimeout(this.#refill);
+    this.#refill = undefined;
+    if (this.#isClosed || this.#spare || this.#retry || this.#settings.spareExecutors === 0) return;
+    this.#spare = this.#spawn();
+  }
+
+  #onChange(executor: ExecutorProcess): void {
+    const lane = this.#assigned.get(executor);
+    if (!lane) return;
+    if (this.#queue.size > 0 && executor.state === "ready" && this.#hasHadItsTime(executor, lane))
+      executor.drain();
+    if (executor.state === "draining" || executor.state === "dead") {
+      this.#unassign(executor);
+      this.#serveQueue();
+    }
+    this.#pump(lane);
+  }
+
+  #hasHadItsTime(executor: ExecutorProcess, lane: Lane): boolean {
+    if (executor.runningCount === 0 && lane.waiting.size === 0) return true;
+    return performance.now() - executor.assignedAt >= this.#settings.tenureMs;
+  }
+
+  #serveQueue(): void {
+    for (const lane of [...this.#queue]) {
+      this.#queue.delete(lane);
+      this.#pump(lane);
+      if (this.#queue.has(lane)) return;
+    }
+  }
+
+  #onDead(executor: ExecutorProcess): void {
+    this.#processes.delete(executor);
+    if (this.#spare === executor) this.#spare = undefined;
+    const lane = this.#unassign(executor);
+    if (this.#isClosed) return;
+    if (!executor.wasReady) this.#onFailedStart(lane);
+    if (lane) this.#pump(lane);
+    this.#serveQueue();
+    this.#refill ??= setTimeout(() => this.#refillSpare(), REFILL_MS).unref();
+  }
+
+  /** Waits before the next start, longer each time; gives up on what waits after a few. */
+  #onFailedStart(lane: Lane | undefined): void {
+    this.#startFailures++;
+    if (lane && this.#startFailures >= MAX_START_FAILURES) {
+      const message = "No process to run functions in could be started.";
+      this.#failWaiting(lane, failed("executor_unavailable", message, { retryable: true }));
+    }
+    const backoffMs = Math.min(START_BACKOFF_MS.initial * 2 ** this.#startFailures, START_BACKOFF_MS.max);
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.#serveQueue();
+      this.#refillSpare();
+    }, backoffMs).unref();
+  }
+
+  #failWaiting(lane: Lane, outcome: AttemptOutcome): void {
+    const jobs = [...lane.waiting];
+    lane.waiting.clear();
+    for (const job of jobs) job.finish(outcome);
+  }
+
+  /** Closes executors that nobody used for a while, and forgets their lanes. */
+  #sweep(now: number): void {
+    for (const [namespaceId, lane] of this.#lanes) {
+      const { executor, waiting } = lane;
+      if (waiting.size > 0 || (executor?.runningCount ?? 0) > 0) continue;
+      if (executor && now - Math.max(executor.idleSince, executor.assignedAt) < this.#settings.idleExecutorMs)
+        continue;
+      if (executor) {
+        this.#unassign(executor);
+        executor.kill("was closed while idle");
+      }
+      this.#lanes.delete(namespaceId);
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { describe, test } from "node:test";
+import { encodeFrame, FrameDecoder, FrameTooLargeError, FrameWriter } from "./frames.ts";
+
+function decodeAll(chunks: Buffer[], maxBytes = 1_000): unknown[] {
+  const frames: unknown[] = [];
+  const decoder = new FrameDecoder(maxBytes, (json) => frames.push(JSON.parse(json)));
+  for (const chunk of chunks) decoder.push(chunk);
+  return frames;
+}
+
+describe("FrameDecoder", () => {
+  const messages = [{ a: 1 }, { text: "grüße 🛎" }, {}, { long: "x".repeat(300) }];
+  const stream = Buffer.concat(messages.map((message) => encodeFrame(message, 1_000)));
+
+  for (const size of [1, 3, 5, 64, stream.length]) {
+    test(`gives whole frames from chunks of ${size} bytes`, () => {
+      const chunks: Buffer[] = [];
+      for (let i = 0; i < stream.length; i += size) chunks.push(stream.subarray(i, i + size));
+      assert.deepEqual(decodeAll(chunks), messages);
+    });
+  }
+
+  test("refuses a frame that is too long by its four bytes alone", () => {
+    const decoder = new FrameDecoder(1_000, () => assert.fail("no frame"));
+    const header = Buffer.alloc(4);
+    header.writeUInt32LE(1_001);
+    assert.throws(() => decoder.push(header), FrameTooLargeError);
+  });
+
+  test("takes a frame of just the limit", () => {
+    const frame = encodeFrame({ a: "x".repeat(92) }, 100);
+    assert.equal(frame.length, 4 + 100);
+    assert.equal(decodeAll([frame], 100).length, 1);
+  });
+});
+
+describe("FrameWriter", () => {
+  test("refuses what is too long before it writes", () => {
+    const stream = new PassThrough();
+    const writer = new FrameWriter(stream, 10);
+    assert.throws(() => writer.write({ a: "0123456789" }), FrameTooLargeError);
+    assert.equal(stream.readableLength + stream.writableLength, 0);
+  });
+
+  test("says when to wait and when to go on", async () => {
+    const stream = new PassThrough({ highWaterMark: 64 });
+    const writer = new FrameWriter(stream, 10_000);
+    assert.equal(writer.write({ a: "x".repeat(500) }), false);
+    let isDrained = false;
+    const drained = writer.drained().then(() => {
+      isDrained = true;
+    });
+    await Promise.resolve();
+    assert.equal(isDrained, false);
+    const all = text(stream);
+    await drained;
+    stream.end();
+    assert.equal((await all).length, 4 + 508);
+  });
+
+  test("does not wait for a stream that is gone", async () => {
+    const stream = new PassThrough({ highWaterMark: 8 });
+    stream.on("error", () => {});
+    const writer = new FrameWriter(stream, 1_000);
+    writer.write({ a: "0123456789" });
+    const drained = writer.drained();
+    stream.destroy();
+    await drained;
+    assert.equal(stream.destroyed, true);
+  });
+});

@@ -1,0 +1,130 @@
+import type { Writable } from "node:stream";
+
+/**
+ * Frames between a worker and its executor: four bytes of length, little endian, then so many bytes of JSON.
+ * Imported by both sides; it may import nothing else of the project.
+ */
+const HEADER_BYTES = 4;
+
+export class FrameTooLargeError extends Error {
+  constructor(bytes: number, maxBytes: number) {
+    super(`A frame of ${bytes} bytes passes the limit of ${maxBytes}.`);
+    this.name = "FrameTooLargeError";
+  }
+}
+
+/** Throws FrameTooLargeError. */
+export function encodeFrame(message: object, maxBytes: number): Buffer {
+  const text = JSON.stringify(message);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxBytes) throw new FrameTooLargeError(bytes, maxBytes);
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + bytes);
+  frame.writeUInt32LE(bytes, 0);
+  frame.write(text, HEADER_BYTES);
+  return frame;
+}
+
+/**
+ * Cuts a byte stream into frames. A length beyond `maxBytes` is refused when its four bytes are there, before
+ * anything is kept for it; after a throw the stream is lost and must be closed.
+ */
+export class FrameDecoder {
+  readonly #maxBytes: number;
+  readonly #onFrame: (text: string) => void;
+  readonly #header = Buffer.alloc(HEADER_BYTES);
+  #headerBytes = 0;
+  /** The frame under way where it does not lie in one chunk. */
+  #body: Buffer | undefined;
+  #bodyBytes = 0;
+
+  constructor(maxBytes: number, onFrame: (text: string) => void) {
+    this.#maxBytes = maxBytes;
+    this.#onFrame = onFrame;
+  }
+
+  /** Throws FrameTooLargeError. */
+  push(chunk: Buffer): void {
+    let offset = 0;
+    while (offset < chunk.length) {
+      if (this.#body) {
+        offset += this.#fillBody(this.#body, chunk, offset);
+        continue;
+      }
+      const taken = Math.min(HEADER_BYTES - this.#headerBytes, chunk.length - offset);
+      chunk.copy(this.#header, this.#headerBytes, offset, offset + taken);
+      this.#headerBytes += taken;
+      offset += taken;
+      if (this.#headerBytes === HEADER_BYTES) offset = this.#beginBody(chunk, offset);
+    }
+  }
+
+  #beginBody(chunk: Buffer, offset: number): number {
+    this.#headerBytes = 0;
+    const bytes = this.#header.readUInt32LE(0);
+    if (bytes > this.#maxBytes) throw new FrameTooLargeError(bytes, this.#maxBytes);
+    const end = offset + bytes;
+    if (end <= chunk.length) {
+      this.#onFrame(chunk.toString("utf8", offset, end));
+      return end;
+    }
+    this.#body = Buffer.allocUnsafe(bytes);
+    this.#bodyBytes = 0;
+    return offset;
+  }
+
+  #fillBody(body: Buffer, chunk: Buffer, offset: number): number {
+    const taken = chunk.copy(body, this.#bodyBytes, offset);
+    this.#bodyBytes += taken;
+    if (this.#bodyBytes === body.length) {
+      this.#body = undefined;
+      this.#onFrame(body.toString("utf8"));
+    }
+    return taken;
+  }
+}
+
+/** Writes frames to a stream, those of one tick in one system call. */
+export class FrameWriter {
+  readonly #stream: Writable;
+  readonly #maxBytes: number;
+  #corked = false;
+
+  constructor(stream: Writable, maxBytes: number) {
+    this.#stream = stream;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Bytes that the other side has not yet taken. */
+  get waitingBytes(): number {
+    return this.#stream.writableLength;
+  }
+
+  /** False once the stream asks to wait for `drained()`; the frame is taken all the same. Throws FrameTooLargeError. */
+  write(message: object): boolean {
+    const frame = encodeFrame(message, this.#maxBytes);
+    if (!this.#corked && !this.#stream.destroyed) {
+      this.#corked = true;
+      this.#stream.cork();
+      process.nextTick(() => {
+        this.#corked = false;
+        this.#stream.uncork();
+      });
+    }
+    return this.#stream.write(frame);
+  }
+
+  /** Resolves when the stream takes more, or is gone. */
+  drained(): Promise<void> {
+    const stream = this.#stream;
+    if (!stream.writableNeedDrain || stream.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const finish = () => {
+        stream.off("drain", finish);
+        stream.off("close", finish);
+        resolve();
+      };
+      stream.once("drain", finish);
+      stream.once("close", finish);
+    });
+  }
+}

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { readChildMessage } from "./protocol.ts";
+
+const result = { t: "result", id: 1, result: "null", droppedLines: 0, reused: false, recycle: false };
+const log = { t: "log", id: 1, level: "info", message: "m", fields: "", at: 1 };
+
+describe("readChildMessage", () => {
+  test("takes what an executor says", () => {
+    for (const message of [
+      { t: "ready" },
+      { t: "over", id: 3 },
+      log,
+      result,
+      { ...result, result: undefined, code: "function_error" },
+    ]) {
+      assert.deepEqual(readChildMessage(JSON.stringify(message)), JSON.parse(JSON.stringify(message)));
+    }
+  });
+
+  const refused: [string, unknown][] = [
+    ["no object", 1],
+    ["null", null],
+    ["an unknown kind", { t: "shutdown" }],
+    ["a log of no level", { ...log, level: "fatal" }],
+    ["a log whose message is an object", { ...log, message: {} }],
+    ["a log at no instant", { ...log, at: 1e300 }],
+    ["a result that is no text", { ...result, result: {} }],
+    ["a failure of unknown code", { ...result, result: undefined, code: "constructor" }],
+    ["a result of no run", { ...result, id: "1" }],
+    ["a count that is none", { ...result, droppedLines: 0.5 }],
+  ];
+  for (const [name, message] of refused) {
+    test(`refuses ${name}`, () => assert.equal(readChildMessage(JSON.stringify(message)), undefined));
+  }
+
+  test("refuses what is no JSON", () => assert.equal(readChildMessage("{"), undefined));
+});

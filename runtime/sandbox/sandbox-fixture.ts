@@ -1,0 +1,99 @@
+/** For tests: a real sandbox, and calls of functions given as source. */
+import type { TestContext } from "node:test";
+import type { AttemptOutcome, RunError } from "../../core/domain/attempt.ts";
+import type { Json } from "../../core/json.ts";
+import { buildRevision } from "../../functions/build/build-revision.ts";
+import { ExecutorPool } from "./executor-pool.ts";
+import type { LogLine } from "./invocation.ts";
+import { DEFAULT_SANDBOX_SETTINGS, type SandboxSettings } from "./settings.ts";
+
+export interface CallOptions {
+  input?: Json;
+  namespaceId?: string;
+  /** Calls that share one share the isolate. */
+  revisionId?: string;
+  wallMs?: number;
+  memoryMb?: number;
+  env?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+export interface Call {
+  outcome: Promise<AttemptOutcome>;
+  lines: LogLine[];
+  /** Resolves when the function has logged a line with this message. */
+  logged(message: string): Promise<void>;
+}
+
+export interface SandboxFixture {
+  pool: ExecutorPool;
+  /** Begins a call of `export default` in the source. */
+  begin(source: string, options?: CallOptions): Promise<Call>;
+  /** A whole call. */
+  call(source: string, options?: CallOptions): Promise<AttemptOutcome>;
+}
+
+let nextRevision = 1;
+
+export function startSandbox(settings: Partial<SandboxSettings> = {}): SandboxFixture {
+  const pool = new ExecutorPool({ ...DEFAULT_SANDBOX_SETTINGS, ...settings }, undefined);
+  const begin = async (source: string, options: CallOptions = {}): Promise<Call> => {
+    const { code } = await buildRevision({ files: { "index.ts": source }, entry: "index.ts" });
+    const lines: LogLine[] = [];
+    const watchers = new Set<() => void>();
+    const { namespaceId = "ns", wallMs = 5_000, memoryMb = 64 } = options;
+    const outcome = pool.invoke(
+      {
+        runId: "run-1",
+        namespaceId,
+        revisionId: options.revisionId ?? `revision-${nextRevision++}`,
+        code,
+        input: options.input ?? null,
+        attempt: 1,
+        scheduledFor: new Date("2026-01-02T03:04:05.678Z"),
+        deadlineAt: new Date("2026-01-02T03:05:05.678Z"),
+        env: options.env ?? {},
+        limits: { memoryMb, wallMs },
+      },
+      {
+        signal: options.signal ?? new AbortController().signal,
+        onLog(line) {
+          lines.push(line);
+          for (const watcher of watchers) watcher();
+        },
+      },
+    );
+    const logged = (message: string) =>
+      new Promise<void>((resolve) => {
+        const look = () => {
+          if (!lines.some((line) => line.message === message)) return;
+          watchers.delete(look);
+          resolve();
+        };
+        watchers.add(look);
+        look();
+      });
+    return { outcome, lines, logged };
+  };
+  const call = async (source: string, options?: CallOptions) => (await begin(source, options)).outcome;
+  return { pool, begin, call };
+}
+
+/** A sandbox of its own for one test. */
+export function startSandboxFor(t: TestContext, settings: Partial<SandboxSettings> = {}): SandboxFixture {
+  const fixture = startSandbox(settings);
+  t.after(() => fixture.pool.close());
+  return fixture;
+}
+
+/** The result of an outcome that must be a success. */
+export function resultOf(outcome: AttemptOutcome): Json {
+  if (outcome.kind !== "succeeded") throw new Error(`not a success: ${JSON.stringify(outcome)}`);
+  return outcome.result;
+}
+
+/** The error of an outcome that must be a failure, and whether it may be tried again. */
+export function errorOf(outcome: AttemptOutcome): RunError & { retryable: boolean } {
+  if (outcome.kind !== "failed") throw new Error(`not a failure: ${JSON.stringify(outcome)}`);
+  return { ...outcome.error, retryable: outcome.retryable };
+}

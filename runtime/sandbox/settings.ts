@@ -1,0 +1,57 @@
+import { availableParallelism } from "node:os";
+
+export interface SandboxLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface SandboxSettings {
+  /** Isolates of one executor that run at once; default max(2, 4 × cores). */
+  isolatesPerExecutor: number;
+  /** Executors that serve namespaces at once, draining ones apart; default 16. */
+  maxExecutors: number;
+  /** Executors that stand ready for a namespace to come; 0 or 1, default 1. */
+  spareExecutors: number;
+  /** An executor without a run for so long is closed; default 5 minutes. */
+  idleExecutorMs: number;
+  /** How long a namespace keeps its executor while others wait for one; default 1 s. */
+  tenureMs: number;
+  /** Runs after which an executor is replaced; default 10,000. */
+  maxRunsPerExecutor: number;
+  /** Invocations of one namespace that may wait; default 10,000. */
+  maxWaiting: number;
+  /** How long after its wall deadline a run may take to stop before its executor is killed; default 300. */
+  killGraceMs: number;
+  /** Resident memory at which an executor is killed whatever it runs; default 1,536. */
+  maxResidentMb: number;
+  /** How much an executor may grow beside what its runs are allowed; default 64. */
+  slackMb: number;
+  /** Resident memory beyond which an executor keeps no warm isolates; default 320. */
+  maxWarmResidentMb: number;
+  /** Warm isolates one executor keeps; default 16. */
+  maxIdleIsolates: number;
+  /** A warm isolate unused for so long is ended; default 5 minutes. */
+  idleIsolateMs: number;
+  /** Heap of the executor's own thread; default 192. */
+  executorHeapMb: number;
+  /** How long an executor may take to start; default 10 s. */
+  startTimeoutMs: number;
+}
+
+export const DEFAULT_SANDBOX_SETTINGS: SandboxSettings = {
+  isolatesPerExecutor: Math.max(2, 4 * availableParallelism()),
+  maxExecutors: 16,
+  spareExecutors: 1,
+  idleExecutorMs: 300_000,
+  tenureMs: 1_000,
+  maxRunsPerExecutor: 10_000,
+  maxWaiting: 10_000,
+  killGraceMs: 300,
+  maxResidentMb: 1_536,
+  slackMb: 64,
+  maxWarmResidentMb: 320,
+  maxIdleIsolates: 16,
+  idleIsolateMs: 300_000,
+  executorHeapMb: 192,
+  startTimeoutMs: 10_000,
+};

@@ -1,0 +1,57 @@
+import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
+import { DEFAULT_RETRY } from "../../core/domain/retry.ts";
+import { newId } from "../../core/store/ids.ts";
+import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
+import type { AttemptContext } from "../tasks/task-runner.ts";
+
+/** A claimed run of an http task, with what the test says about it. */
+export function claimedRun(given: Partial<ClaimedRun> = {}): ClaimedRun {
+  return {
+    id: newId(),
+    claimNo: 1,
+    namespaceId: newId(),
+    taskId: newId(),
+    spec: { type: "http", method: "GET", url: "http://127.0.0.1/", headers: {}, followRedirects: true },
+    attempt: 1,
+    attemptOffset: 0,
+    retry: DEFAULT_RETRY,
+    deadLetter: true,
+    timeoutMs: 30_000,
+    scheduledFor: new Date(0),
+    startedAt: new Date(0),
+    functionId: null,
+    revisionId: null,
+    ...given,
+  };
+}
+
+/** An attempt that succeeded, with what the test says about it. */
+export function finishedAttempt(given: Partial<FinishedAttempt> = {}): FinishedAttempt {
+  return {
+    runId: newId(),
+    claimNo: 1,
+    namespaceId: newId(),
+    taskId: newId(),
+    type: "http",
+    functionId: null,
+    revisionId: null,
+    verdict: { state: "succeeded", result: null },
+    record: {
+      attempt: 1,
+      workerId: newId(),
+      startedAt: new Date(0).toISOString(),
+      finishedAt: new Date(1).toISOString(),
+      error: null,
+    },
+    logs: [],
+    ...given,
+  };
+}
+
+/** A runner that goes on until its signal aborts, and then answers as runners do. */
+export function runUntilAborted(_run: ClaimedRun, { signal }: AttemptContext): Promise<AttemptOutcome> {
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(failed("aborted", "stopped", { retryable: true })));
+  });
+}
