@@ -62,7 +62,8 @@ async function runUntilDeadline(
     signal: stop.signal,
     deadlineAt: new Date(startedMs + run.timeoutMs),
     log(level: string, message: string, fields?: AttemptLogLine["fields"], at = clock.now()) {
-      logs.push({ at, level, message, fields });
+      // A runner that was left behind may still speak.
+      if (!over.signal.aborted) logs.push({ at, level, message, fields });
     },
   };
   try {

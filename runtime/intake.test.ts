@@ -47,7 +47,7 @@ function openIntake(slotCount: number) {
     async findEarlyRuns(ids) {
       return ids.flatMap((id) => {
         const atMs = queued.get(id);
-        return atMs === undefined ? [] : [{ id, availableAt: new Date(atMs) }];
+        return atMs === undefined ? [] : [{ id, availableAt: new Date(atMs), waitMs: atMs - nowMs() }];
       });
     },
     async msUntilNextQueued() {
@@ -107,7 +107,10 @@ test("bells that ring in one turn become one claim", async () => {
   const bells = [queue(), queue(), queue()];
   await Promise.all(bells.map((bell) => intake.onBells([bell])));
   assert.deepEqual(startedIds(), idsOf(bells));
-  assert.ok(claims.length <= 2, `one claim for the first bell, one for the rest; there were ${claims.length}`);
+  assert.ok(
+    claims.length <= 2,
+    `one claim for the first bell, one for the rest; there were ${claims.length}`,
+  );
 });
 
 test("what rings while a claim is under way joins the next one", async () => {

@@ -78,16 +78,11 @@ export function createIntake(
   /** At least a millisecond, so that nothing spins. */
   function hold(bell: Bell, waitMs: number): void {
     if (waitMs > LOOK_AHEAD_MS) return;
-    void clock.sleep(Math.max(waitMs, 1), closed.signal).then(() => push(bell, () => {}));
-  }
-
-  function push(bell: Bell, settle: () => void): void {
-    if (closed.signal.aborted) {
-      settle();
-      return;
-    }
-    pending.push({ ...bell, settle });
-    work();
+    void clock.sleep(Math.max(waitMs, 1), closed.signal).then(() => {
+      if (closed.signal.aborted) return;
+      pending.push({ ...bell, settle() {} });
+      work();
+    });
   }
 
   async function searchTable(overdueMs: number): Promise<void> {

@@ -1,6 +1,7 @@
 /**
  * Records attempts that ended, in batches that make themselves: while one statement is under way, what ends
- * meanwhile gathers for the next. Nothing is given up: a batch that fails is tried again until the database answers.
+ * meanwhile gathers for the next. Nothing is given up: a batch that fails is tried again until the database answers;
+ * one that it refuses is halved until the attempt at fault stands alone and is recorded as failed, without its result.
  */
 import type { Clock } from "../core/clock.ts";
 import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
@@ -46,7 +47,7 @@ export function createRecorder(
   }
 
   async function writeBatch(batch: Waiting[]): Promise<void> {
-    const attempts = batch.map(({ attempt }) => attempt);
+    let attempts = batch.map(({ attempt }) => attempt);
     for (let tries = 0; ; tries += 1) {
       try {
         const report = await write(attempts);
@@ -55,7 +56,14 @@ export function createRecorder(
         return;
       } catch (error) {
         on.failed(error);
-        await clock.sleep(RETRY_MS[Math.min(tries, RETRY_MS.length - 1)]!);
+        if (isRefusal(error) && batch.length > 1) {
+          const half = Math.ceil(batch.length / 2);
+          await writeBatch(batch.slice(0, half));
+          return await writeBatch(batch.slice(half));
+        }
+        if (isRefusal(error)) attempts = attempts.map(withoutContent);
+        if (!isRefusal(error) || tries > 0)
+          await clock.sleep(RETRY_MS[Math.min(tries, RETRY_MS.length - 1)]!);
       }
     }
   }
@@ -85,7 +93,40 @@ export function createRecorder(
 }
 
 function estimateBytes({ verdict, logs }: FinishedAttempt): number {
-  const result =
-    "result" in verdict && typeof verdict.result === "object" ? JSON.stringify(verdict.result).length : 200;
-  return logs.reduce((sum, { message }) => sum + message.length + 300, result);
+  const result = "result" in verdict ? jsonLength(verdict.result) : 0;
+  return logs.reduce(
+    (sum, { message, fields }) => sum + message.length + jsonLength(fields) + 200,
+    result + 200,
+  );
+}
+
+/** About as many as JSON.stringify makes; what is too deep for it is left to the write to refuse. */
+function jsonLength(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object") return 10;
+  try {
+    return JSON.stringify(value).length;
+  } catch {
+    return 0;
+  }
+}
+
+/** The content is at fault (SQLSTATE classes data exception and program limit, or no JSON at all): again is in vain. */
+function isRefusal(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return error instanceof RangeError || (typeof code === "string" && /^(22|54)[0-9A-Z]{3}$/.test(code));
+}
+
+function withoutContent(attempt: FinishedAttempt): FinishedAttempt {
+  const error = {
+    code: "unrecordable_result",
+    message:
+      "The attempt ended, but what it made cannot be stored: its result or its log is nested too deeply.",
+  };
+  return {
+    ...attempt,
+    verdict: { state: "failed", error },
+    record: { ...attempt.record, error },
+    logs: [],
+  };
 }

@@ -19,7 +19,12 @@ function openRinger() {
       },
     },
     clock,
-    { rung: (count) => void (reports.rung += count), failed: (error) => void reports.failed.push(error) },
+    {
+      rung(count) {
+        reports.rung += count;
+      },
+      failed: (error) => void reports.failed.push(error),
+    },
   );
   const bellAt = (ms: number): Bell => ({ runId: newId(), availableAt: new Date(startMs + ms) });
   return {

@@ -33,7 +33,7 @@ export function deadLetterRoutes({ store, ringer }: ApiParts): Hono<ApiEnv> {
     const runs = isId(id) ? await redriveDeadLetters(db, namespaceId, { runId: id }) : [];
     if (runs.length === 0) throw notFound("dead letter", id);
     ringer.ring(runs);
-    return context.json(toWireRun((await findRun(db, namespaceId, id))!), 202);
+    return context.json(toWireRun((await findRun(store, namespaceId, id))!), 202);
   });
 
   routes.delete("/:id", requireScope("write"), async (context) => {

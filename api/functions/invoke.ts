@@ -42,7 +42,7 @@ export async function invokeAndWait(
     await startInvocation(parts, target, runId, true);
     while (!caller.aborted && parts.clock.now().getTime() < deadlineMs) {
       await parts.waiter.next(runId, caller);
-      const run = await findRun(parts.store.db, target.namespaceId, runId);
+      const run = await findRun(parts.store, target.namespaceId, runId);
       if (run && (isTerminal(run.state) || run.state === "dead")) return { runId, run };
     }
     return { runId, run: undefined };
@@ -57,7 +57,12 @@ const STATUS_BY_CODE: Record<string, number> = {
   timeout: 504,
   function_memory_exceeded: 507,
   result_too_large: 507,
+  input_too_large: 413,
   executor_killed: 503,
+  executor_unavailable: 503,
+  executor_fault: 503,
+  function_unavailable: 503,
+  sandbox_overloaded: 503,
   worker_lost: 503,
   internal_error: 503,
 };

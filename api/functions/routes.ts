@@ -37,7 +37,11 @@ export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
     const name = nameField.safeParse(context.req.param("name"));
     if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
     const { files, entry, isSingleSource } = await readUpload(context);
-    const built = await buildRevision({ files, entry, ...(isSingleSource ? { singleSource: true } : {}) });
+    const built = await buildRevision({
+      files,
+      entry,
+      ...(isSingleSource ? { fieldOf: () => "source" } : {}),
+    });
     const { fn, created } = await deployRevision(db, context.get("owner").namespaceId, name.data, {
       ...built,
       files,

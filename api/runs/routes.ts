@@ -18,7 +18,7 @@ export function runRoutes({ store, notifier }: ApiParts): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>();
 
   async function requireRun(namespaceId: string, id: string) {
-    const run = isId(id) ? await findRun(db, namespaceId, id) : undefined;
+    const run = isId(id) ? await findRun(store, namespaceId, id) : undefined;
     if (!run) throw notFound("run", id);
     return run;
   }

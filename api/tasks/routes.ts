@@ -90,7 +90,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
     if (!run) throw notFound("task", id);
     ringer.ring([run]);
     context.header("location", `/v1/runs/${run.runId}`);
-    return context.json(toWireRun((await findRun(db, namespaceId, run.runId))!), 202);
+    return context.json(toWireRun((await findRun(store, namespaceId, run.runId))!), 202);
   });
 
   routes.get("/:id/runs", requireScope("read"), async (context) => {

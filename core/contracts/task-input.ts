@@ -38,9 +38,10 @@ const address = z
     /^(?:[^<>@,]*<[^\s<>@,]+@[^\s<>@,]+>|[^\s<>@,]+@[^\s<>@,]+)$/,
     "must be an address such as user@example.com",
   );
-const addresses = z.union([address.transform((one) => [one]), z.array(address).min(1).max(100)], {
-  error: "must be an address or a list of addresses",
-});
+const addresses = (min: number) =>
+  z.union([address.transform((one) => [one]), z.array(address).min(min).max(100)], {
+    error: "must be an address or a list of addresses",
+  });
 
 const httpFields = {
   type: z.literal("http"),
@@ -59,9 +60,9 @@ const httpFields = {
 const emailFields = {
   type: z.literal("email"),
   from: address.optional(),
-  to: addresses,
-  cc: addresses.default([]),
-  bcc: addresses.default([]),
+  to: addresses(1),
+  cc: addresses(0).default([]),
+  bcc: addresses(0).default([]),
   replyTo: address.optional(),
   subject: z.string().max(998).regex(NO_CONTROL, "a subject holds no line break"),
   body: z.string().max(500_000).optional(),

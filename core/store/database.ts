@@ -19,6 +19,18 @@ export interface StoreSettings {
   onError(error: Error): void;
 }
 
+/**
+ * jit costs more than it brings on statements of a millisecond. Prepared statements keep one plan: planning over the
+ * day partitions at each call costs a millisecond. And a process that is frozen inside a transaction must not keep
+ * its rows from the others.
+ */
+const SESSION_OPTIONS = [
+  "-c jit=off",
+  "-c timezone=UTC",
+  "-c plan_cache_mode=force_generic_plan",
+  "-c idle_in_transaction_session_timeout=5000",
+].join(" ");
+
 /** Opens a pool; nothing is connected before the first statement. A statement is given up after a minute. */
 export function openStore(settings: StoreSettings): Store {
   const pool = new pg.Pool({
@@ -28,9 +40,7 @@ export function openStore(settings: StoreSettings): Store {
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
     statement_timeout: 60_000,
-    // jit costs more than it brings on statements of a millisecond.
-    // A process that is frozen inside a transaction must not keep its rows from the others.
-    options: "-c jit=off -c timezone=UTC -c idle_in_transaction_session_timeout=5000",
+    options: SESSION_OPTIONS,
     keepAlive: true,
   });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.

@@ -23,7 +23,7 @@ function installGuest(emitLog, settle, wake, limitsJson) {
   const { isArray } = Array;
   const { max, trunc, ceil } = Math;
   const { freeze, defineProperty } = Object;
-  const { construct } = Reflect;
+  const { apply, construct } = Reflect;
   const toText = String;
   const toNumber = Number;
   const NativeDate = Date;
@@ -57,12 +57,16 @@ function installGuest(emitLog, settle, wake, limitsJson) {
   }
 
   async function execute(mine, inputJson, factsJson, factory) {
-    try {
-      if (factory !== undefined) {
+    if (factory !== undefined) {
+      try {
         const module = { exports: {} };
         factory(module, module.exports);
         target = module.exports.default;
+      } catch (thrown) {
+        return end(mine, "load_failed", stringify(describe(thrown)));
       }
+    }
+    try {
       const facts = parse(factsJson);
       const background = [];
       const value = await callTarget(parse(inputJson), makeContext(mine, facts, background), facts);
@@ -135,10 +139,18 @@ function installGuest(emitLog, settle, wake, limitsJson) {
       return seen;
     }
     const message = readText(() => thrown.message);
-    seen.message = message ?? clip(safeStringify(thrown));
+    seen.message = message ?? clip(plainJson(thrown));
     seen.name = readText(() => thrown.name) ?? seen.name;
     seen.stack = readText(() => thrown.stack) ?? "";
     return seen;
+  }
+
+  function plainJson(value) {
+    try {
+      return stringify(value) ?? toText(value);
+    } catch {
+      return "something unreadable was thrown";
+    }
   }
 
   function readText(read) {
@@ -379,8 +391,7 @@ function installGuest(emitLog, settle, wake, limitsJson) {
         mapSet(timers, timer.id, timer);
       } else if (mapDelete(timers, timer.id)) timerCount--;
       try {
-        const { callback, args } = timer;
-        callback(...args);
+        apply(timer.callback, undefined, timer.args);
       } catch (thrown) {
         fail(mine, thrown);
       }

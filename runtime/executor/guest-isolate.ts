@@ -46,6 +46,7 @@ export class GuestIsolate {
   #settled: GuestOutcome | undefined;
   #stopReason: StopReason | undefined;
   #entries = 0;
+  #isUnfit = false;
   #gone = false;
   #alarm: NodeJS.Timeout | undefined;
 
@@ -96,9 +97,9 @@ export class GuestIsolate {
       this.#enterGuest([0, performance.now(), id, input, facts, factory.derefInto({ release: true })]);
     } catch (thrown) {
       // A script that does not compile: what it says is the author's business.
+      this.#isUnfit = true;
       if (!this.#isolate.isDisposed) {
         this.#settled ??= outcome("function_error", JSON.stringify(describeHost(thrown)));
-        this.#disposeQuietly();
       }
     } finally {
       this.#leave();
@@ -148,7 +149,10 @@ export class GuestIsolate {
 
   readonly #onSettle = (id: unknown, code: unknown, text: unknown, droppedLines: unknown): void => {
     if (id !== this.#run?.id) return;
-    this.#settled ??= outcome(code as GuestOutcome["code"], String(text), Number(droppedLines));
+    // A module that threw while it was loaded is half there: the next run loads it anew.
+    this.#isUnfit ||= code === "load_failed";
+    const known = (code === "load_failed" ? "function_error" : code) as GuestOutcome["code"];
+    this.#settled ??= outcome(known, String(text), Number(droppedLines));
     clearTimeout(this.#alarm);
     if (this.#entries === 0) this.#complete();
   };
@@ -172,6 +176,7 @@ export class GuestIsolate {
     if (!run) return;
     this.#run = undefined;
     clearTimeout(this.#alarm);
+    if (this.#isUnfit) this.#disposeQuietly();
     if (this.#isolate.isDisposed) this.#gone = true;
     else this.idleSince = performance.now();
     run.done(this.#settled ?? this.#outcomeOfDeath());

@@ -130,10 +130,11 @@ export async function findEarlyRuns(store: Store, runIds: string[]): Promise<Ear
 export async function msUntilNextQueued(store: Store): Promise<number | null> {
   const { rows } = await store.pool.query<{ ms: number | null }>({
     name: "next-queued",
-    text: `SELECT greatest(0, ceil(extract(epoch FROM min(available_at) - clock_timestamp()) * 1000))::float8 AS ms
+    text: `SELECT ceil(extract(epoch FROM min(available_at) - clock_timestamp()) * 1000)::float8 AS ms
       FROM task_runs_open WHERE state = 'queued'`,
   });
-  return rows[0]?.ms ?? null;
+  const ms = rows[0]?.ms ?? null;
+  return ms === null ? null : Math.max(ms, 0);
 }
 
 function toClaimedRun(row: ClaimRow): ClaimedRun {

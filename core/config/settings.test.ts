@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BellhopError } from "../errors.ts";
+import { describeSettings, readSettings, type SettingName } from "./settings.ts";
+
+/** The sentence a role stops with. */
+function refusal(names: SettingName[], env: NodeJS.ProcessEnv): string {
+  try {
+    readSettings(names, env);
+  } catch (error) {
+    assert.ok(error instanceof BellhopError);
+    assert.equal(error.code, "invalid_setting");
+    return error.message;
+  }
+  assert.fail("the settings were accepted");
+}
+
+test("what is not set has its default", () => {
+  const settings = readSettings(
+    ["PORT", "HOST", "LOG_LEVEL", "KAFKA_BROKERS", "WORKER_SLOTS", "WORKER_LEASE", "EMAIL_URL"],
+    {},
+  );
+  assert.deepEqual(settings, {
+    PORT: 8080,
+    HOST: "0.0.0.0",
+    LOG_LEVEL: "info",
+    KAFKA_BROKERS: [],
+    WORKER_SLOTS: 100,
+    WORKER_LEASE: 15_000,
+    EMAIL_URL: undefined,
+  });
+});
+
+test("given values are trimmed and parsed; an empty one is as good as none", () => {
+  const env = {
+    PORT: " 0 ",
+    KAFKA_BROKERS: "a:9092, b:9092,,",
+    WORKER_LEASE: "PT1M",
+    LOG_LEVEL: "debug",
+    HOST: "  ",
+    UNRELATED: "x",
+  };
+  assert.deepEqual(readSettings(["PORT", "KAFKA_BROKERS", "WORKER_LEASE", "LOG_LEVEL", "HOST"], env), {
+    PORT: 0,
+    KAFKA_BROKERS: ["a:9092", "b:9092"],
+    WORKER_LEASE: 60_000,
+    LOG_LEVEL: "debug",
+    HOST: "0.0.0.0",
+  });
+});
+
+test("a role's own default stands in for the general one, and the environment wins over both", () => {
+  assert.equal(readSettings(["PORT"], {}, { PORT: "8081" }).PORT, 8_081);
+  assert.equal(readSettings(["PORT"], { PORT: "9000" }, { PORT: "8081" }).PORT, 9_000);
+});
+
+test("a needed setting that is missing is named, with what it is", () => {
+  assert.match(refusal(["DATABASE_URL"], {}), /DATABASE_URL is needed.*PostgreSQL/);
+});
+
+test("a bad value names the setting and the rule", () => {
+  const cases: [SettingName, string, RegExp][] = [
+    ["PORT", "65536", /PORT must be a whole number from 0 to 65535/],
+    ["PORT", "80a", /PORT must be a whole number/],
+    ["WORKER_SLOTS", "0", /WORKER_SLOTS must be a whole number from 1/],
+    ["WORKER_SLOTS", "1.5", /WORKER_SLOTS must be a whole number/],
+    ["WORKER_LEASE", "15", /WORKER_LEASE must be a duration.*500 ms/],
+    ["WORKER_LEASE", "499ms", /WORKER_LEASE must be a duration.*500 ms/],
+    ["LOG_LEVEL", "verbose", /LOG_LEVEL must be one of debug, info, warn, error, silent/],
+  ];
+  for (const [name, value, words] of cases) assert.match(refusal([name], { [name]: value }), words);
+});
+
+test("no message repeats what was set: it may be a secret in the wrong place", () => {
+  const secret = "postgres://user:hunter2@db/x";
+  for (const name of ["PORT", "WORKER_SLOTS", "WORKER_LEASE", "LOG_LEVEL", "KAFKA_PARTITIONS"] as const) {
+    assert.doesNotMatch(refusal([name], { [name]: secret }), /hunter2/);
+  }
+  assert.doesNotMatch(refusal(["PORT"], { BELLHOP_APIKEY: "hunter2" }), /hunter2/);
+  assert.doesNotMatch(refusal(["PORT"], { WORKER_SECRET: "hunter2" }), /hunter2/);
+});
+
+test("a name one letter away from a setting is a typo, and the message says of what", () => {
+  const cases = { KAFKA_BROKER: "KAFKA_BROKERS", DATABSE_URL: "DATABASE_URL", LOG_LEVLE: "LOG_LEVEL", EMAIL_URI: "EMAIL_URL" };
+  for (const [typo, meant] of Object.entries(cases)) {
+    assert.match(refusal(["PORT"], { [typo]: "x" }), new RegExp(`no setting ${typo}; did you mean ${meant}\\?`));
+  }
+});
+
+test("a stranger under a prefix of ours is refused with the list of what there is", () => {
+  for (const name of ["BELLHOP_MAGIC", "WORKER_THREADS", "EGRESS_DENY", "EMAIL_PASSWORD"]) {
+    assert.match(refusal(["PORT"], { [name]: "x" }), new RegExp(`no setting ${name}; the settings are .*WORKER_LEASE`));
+  }
+});
+
+test("other people's variables pass, those that Kubernetes injects for services of our names too", () => {
+  const env = {
+    PATH: "/bin",
+    KAFKA_HOME: "/opt/kafka",
+    WORKER_SERVICE_HOST: "10.0.0.1",
+    WORKER_SERVICE_PORT: "80",
+    WORKER_SERVICE_PORT_HTTP: "80",
+    WORKER_PORT: "tcp://10.0.0.1:80",
+    WORKER_PORT_80_TCP: "tcp://10.0.0.1:80",
+    WORKER_PORT_80_TCP_ADDR: "10.0.0.1",
+    BELLHOP_API_SERVICE_HOST: "10.0.0.2",
+    BELLHOP_API_PORT_8080_TCP_PROTO: "tcp",
+  };
+  assert.equal(readSettings(["PORT"], env).PORT, 8_080);
+});
+
+test("help shows each setting with its meaning and the default that holds for the role", () => {
+  const lines = describeSettings(["PORT", "DATABASE_URL"], { PORT: "8082" }).split("\n");
+  assert.equal(lines.length, 2);
+  assert.match(lines[0]!, /^ {2}PORT .*\[8082\]$/);
+  assert.match(lines[1]!, /^ {2}DATABASE_URL .*\[\(needed\)\]$/);
+});

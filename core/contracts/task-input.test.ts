@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { z } from "zod";
+import { DEFAULT_TIMEOUT_MS, type TaskInput, taskInput } from "./task-input.ts";
+
+const NOW = new Date("2026-06-01T12:00:00.000Z");
+const schema = taskInput(() => NOW);
+const http = { type: "http", url: "https://example.com/hook" };
+const email = { type: "email", to: "ada@example.com", subject: "Hello", body: "…" };
+const call = { type: "function", function: "greet" };
+
+const accept = (input: unknown): TaskInput => schema.parse(input);
+const scheduleOf = (schedule: unknown) => accept({ ...http, schedule }).schedule;
+
+/** The refused fields, dotted, each with what is said of it. */
+function refuse(input: unknown): Record<string, string> {
+  const parsed = schema.safeParse(input);
+  assert.ok(!parsed.success, `accepted: ${JSON.stringify(input)}`);
+  const refused: Record<string, string> = {};
+  for (const [field, message] of parsed.error.issues.flatMap(toEntries)) {
+    refused[field] = `${refused[field] ?? ""} ${message}`;
+  }
+  return refused;
+}
+
+function toEntries(issue: z.core.$ZodIssue): [string, string][] {
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => [[...path, key].join("."), "unknown"]);
+  if (issue.code === "invalid_key") return [[path.join("."), issue.issues[0]!.message]];
+  return [[path.join("."), issue.message]];
+}
+
+/** Refused for exactly this field, with these words. */
+function assertRefused(input: unknown, field: string, words: RegExp): void {
+  const refused = refuse(input);
+  assert.deepEqual(Object.keys(refused), [field], JSON.stringify(input));
+  assert.match(refused[field]!, words);
+}
+
+test("an http task with everything a first example has", () => {
+  const input = accept({
+    type: "http",
+    method: "POST",
+    url: "https://example.com/orders",
+    headers: { "X-Token": "abc" },
+    body: { order: 1 },
+    schedule: { every: "10s" },
+  });
+  assert.deepEqual(input, {
+    name: null,
+    spec: {
+      type: "http",
+      method: "POST",
+      url: "https://example.com/orders",
+      headers: { "X-Token": "abc" },
+      body: { order: 1 },
+      followRedirects: true,
+    },
+    schedule: { kind: "every", everyMs: 10_000 },
+    retry: { maxAttempts: 5, backoff: { initialMs: 1_000, factor: 2, maxMs: 300_000, jitter: true } },
+    timeoutMs: DEFAULT_TIMEOUT_MS,
+    deadLetter: true,
+    labels: {},
+  } satisfies TaskInput);
+});
+
+test("the least of each type, with its defaults", () => {
+  const least = accept(http);
+  assert.deepEqual(least.schedule, { kind: "now" });
+  assert.deepEqual(least.spec, { ...http, method: "GET", headers: {}, followRedirects: true });
+  assert.deepEqual(accept(email).spec, {
+    ...email,
+    to: ["ada@example.com"],
+    cc: [],
+    bcc: [],
+    attachments: [],
+  });
+  assert.deepEqual(accept(call).spec, { ...call, input: null });
+});
+
+test("every kind of schedule", () => {
+  assert.deepEqual(scheduleOf({ at: "2026-12-01T10:00:00+01:00" }), { kind: "once", at: "2026-12-01T09:00:00.000Z" });
+  assert.deepEqual(scheduleOf({ delay: "0s" }), { kind: "delay", delayMs: 0 });
+  assert.deepEqual(scheduleOf({ delay: "PT1H30M" }), { kind: "delay", delayMs: 5_400_000 });
+  assert.deepEqual(scheduleOf({ every: "1s" }), { kind: "every", everyMs: 1_000 });
+  assert.deepEqual(scheduleOf({ cron: "0 9 * * MON" }), { kind: "cron", expression: "0 9 * * MON", timezone: "UTC" });
+  assert.deepEqual(scheduleOf({ cron: " @daily ", timezone: "Europe/Rome" }), {
+    kind: "cron",
+    expression: "@daily",
+    timezone: "Europe/Rome",
+  });
+});
+
+test("an instant a moment ago is within the grace, clocks differ; beyond it lies in the past", () => {
+  assert.deepEqual(scheduleOf({ at: "2026-06-01T11:59:55.000Z" }), { kind: "once", at: "2026-06-01T11:59:55.000Z" });
+  assertRefused({ ...http, schedule: { at: "2026-06-01T11:59:54.999Z" } }, "schedule.at", /past/);
+});
+
+test("a schedule that cannot be names its field", () => {
+  const cases: [unknown, string, RegExp][] = [
+    [{}, "schedule", /exactly one/],
+    [{ at: "2026-12-01T09:00:00Z", every: "10s" }, "schedule", /exactly one/],
+    [{ delay: "1s", cron: "* * * * *" }, "schedule", /exactly one/],
+    [{ every: "10s", timezone: "Europe/Rome" }, "schedule.timezone", /only cron/],
+    [{ at: "tomorrow" }, "schedule.at", /RFC 3339/],
+    [{ at: "2026-12-01T09:00:00" }, "schedule.at", /RFC 3339/],
+    [{ at: "2026-02-30T09:00:00Z" }, "schedule.at", /RFC 3339/],
+    [{ at: "2026-12-31T23:59:60Z" }, "schedule.at", /RFC 3339/],
+    [{ at: 1_800_000_000_000 }, "schedule.at", /./],
+    [{ delay: "-5s" }, "schedule.delay", /negative/],
+    [{ delay: "soon" }, "schedule.delay", /duration/],
+    [{ delay: "9999d" }, "schedule.delay", /at most 3660d/],
+    [{ delay: 5 }, "schedule.delay", /./],
+    [{ every: "999ms" }, "schedule.every", /at least 1s/],
+    [{ every: "0s" }, "schedule.every", /at least 1s/],
+    [{ every: "-10s" }, "schedule.every", /negative/],
+    [{ cron: "0 0 30 2 *" }, "schedule.cron", /never fires/],
+    [{ cron: "61 * * * *" }, "schedule.cron", /61/],
+    [{ cron: "whenever" }, "schedule.cron", /five fields/],
+    [{ cron: "H * * * *" }, "schedule.cron", /hashed/],
+    [{ cron: "* * * * *", timezone: "Mars/Phobos" }, "schedule.timezone", /unknown timezone "Mars\/Phobos"/],
+    [{ cron: "* * * * *", timezone: "+02:00" }, "schedule.timezone", /unknown timezone/],
+    [{ every: "10s", jitter: "1s" }, "schedule.jitter", /unknown/],
+    ["10s", "schedule", /./],
+  ];
+  for (const [schedule, field, words] of cases) assertRefused({ ...http, schedule }, field, words);
+});
+
+test("a type is one of three", () => {
+  assertRefused({ ...http, type: "ftp" }, "type", /http, email, function/);
+  assertRefused({ url: http.url }, "type", /http, email, function/);
+  for (const input of [null, [], "http", 5]) assert.ok(!schema.safeParse(input).success);
+});
+
+test("a field of nobody is refused by name, also deep inside and one of another type", () => {
+  assertRefused({ ...http, retries: 3 }, "retries", /unknown/);
+  assertRefused({ ...http, subject: "x" }, "subject", /unknown/);
+  assertRefused({ ...email, url: http.url }, "url", /unknown/);
+  assertRefused({ ...http, retry: { attempts: 3 } }, "retry.attempts", /unknown/);
+  assertRefused({ ...http, retry: { backoff: { min: "1s" } } }, "retry.backoff.min", /unknown/);
+  assertRefused({ ...email, attachments: [{ filename: "a", content: "", path: "/etc/passwd" }] }, "attachments.0.path", /unknown/);
+});
+
+test("a URL is absolute and http or https", () => {
+  for (const url of ["ftp://example.com", "file:///etc/passwd", "javascript:alert(1)", "/hook", "example.com", "", "http://"]) {
+    assertRefused({ ...http, url }, "url", /absolute http/);
+  }
+  assertRefused({ type: "http" }, "url", /./);
+  assertRefused({ ...http, method: "TRACE" }, "method", /./);
+  assert.equal((accept({ ...http, method: "patch" }).spec as { method: string }).method, "PATCH");
+});
+
+test("a header holds no line break, in its name or its value", () => {
+  assertRefused({ ...http, headers: { "x-a": "1\r\nx-b: 2" } }, "headers.x-a", /line break/);
+  assertRefused({ ...http, headers: { "x-a": "\u0000" } }, "headers.x-a", /control/);
+  assertRefused({ ...http, headers: { "x-a\n": "1" } }, "headers.x-a\n", /header name/);
+  assertRefused({ ...http, headers: { "": "1" } }, "headers.", /header name/);
+  const many = Object.fromEntries(Array.from({ length: 101 }, (_, index) => [`x-${index}`, "1"]));
+  assertRefused({ ...http, headers: many }, "headers", /at most 100/);
+});
+
+test("an address is one address, without a line break", () => {
+  for (const to of ["ada@example.com\nbcc: x@example.com", "ada", "a@b, c@d", "a@b@c", "", []]) {
+    assertRefused({ ...email, to }, "to", /./);
+  }
+  assertRefused({ ...email, from: "ada@example.com\r\n" }, "from", /line break/);
+  assertRefused({ ...email, replyTo: "Ada" }, "replyTo", /user@example\.com/);
+  assertRefused({ ...email, cc: ["x@example.com", "nobody"] }, "cc.1", /user@example\.com/);
+  const named = accept({ ...email, to: ["Ada Lovelace <ada@example.com>", "bob@example.com"], cc: "c@example.com" }).spec;
+  assert.ok(named.type === "email");
+  assert.deepEqual(named.to, ["Ada Lovelace <ada@example.com>", "bob@example.com"]);
+  assert.deepEqual(named.cc, ["c@example.com"]);
+});
+
+test("an e-mail says something, and its subject is one line", () => {
+  const { body: _body, ...silent } = email;
+  assertRefused(silent, "body", /body or html/);
+  assert.equal(accept({ ...silent, html: "<p>Hi</p>" }).spec.type, "email");
+  assertRefused({ ...email, subject: "Hi\nBcc: x@example.com" }, "subject", /line break/);
+  assertRefused({ ...email, attachments: [{ filename: "a.txt", content: "not base64!" }] }, "attachments.0.content", /./);
+});
+
+test("retry, timeout and labels within their bounds", () => {
+  const input = accept({
+    ...http,
+    retry: { maxAttempts: 1, backoff: { initial: "200ms", factor: 1.5, max: "1m", jitter: false } },
+    timeout: "100ms",
+    deadLetter: false,
+    labels: { "team/owner": "ops" },
+  });
+  assert.deepEqual(input.retry, {
+    maxAttempts: 1,
+    backoff: { initialMs: 200, factor: 1.5, maxMs: 60_000, jitter: false },
+  });
+  assert.deepEqual([input.timeoutMs, input.deadLetter, input.labels], [100, false, { "team/owner": "ops" }]);
+  assert.equal(accept({ ...http, retry: { maxAttempts: 9 } }).retry.backoff.initialMs, 1_000);
+  const cases: [object, string][] = [
+    [{ retry: { maxAttempts: 0 } }, "retry.maxAttempts"],
+    [{ retry: { maxAttempts: 1.5 } }, "retry.maxAttempts"],
+    [{ retry: { backoff: { factor: 0.5 } } }, "retry.backoff.factor"],
+    [{ retry: { backoff: { initial: "0s" } } }, "retry.backoff.initial"],
+    [{ timeout: "99ms" }, "timeout"],
+    [{ timeout: "2h" }, "timeout"],
+    [{ timeout: 30 }, "timeout"],
+    [{ name: "" }, "name"],
+    [{ labels: { "": "x" } }, "labels."],
+    [{ expectStatus: [99] }, "expectStatus.0"],
+    [{ expectStatus: [] }, "expectStatus"],
+  ];
+  for (const [more, field] of cases) assertRefused({ ...http, ...more }, field, /./);
+});
+
+test("a function has a name of its own kind", () => {
+  for (const name of ["Greet", "1st", "a b", "", "x".repeat(64)]) {
+    assertRefused({ ...call, function: name }, "function", /lower-case/);
+  }
+  assert.deepEqual(accept({ ...call, input: { deep: [1, null] } }).spec, { ...call, input: { deep: [1, null] } });
+});
+
+test("several refusals are told at once", () => {
+  const refused = refuse({ type: "http", url: "nowhere", schedule: { every: "1ms" }, color: "red" });
+  assert.deepEqual(Object.keys(refused).sort(), ["color", "schedule.every", "url"]);
+});

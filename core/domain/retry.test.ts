@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { failed, succeeded } from "./attempt.ts";
+import { backoffMs, DEFAULT_RETRY, decideVerdict, MAX_RETRY_AFTER_MS, type RetryPolicy } from "./retry.ts";
+
+const policy = (jitter: boolean): RetryPolicy => ({
+  maxAttempts: 3,
+  backoff: { initialMs: 1_000, factor: 2, maxMs: 10_000, jitter },
+});
+const now = new Date("2026-01-01T00:00:00.000Z");
+const facts = (attempt: number, deadLetter = true) => ({ attempt, retry: policy(false), deadLetter });
+const flaky = failed("http_status", "The server answered 503.", { retryable: true });
+
+/** How long after `now` the verdict tries again. */
+function waitOf(verdict: ReturnType<typeof decideVerdict>): number {
+  assert.ok(verdict.state === "scheduled");
+  return verdict.availableAt.getTime() - now.getTime();
+}
+
+test("without jitter the wait grows by the factor up to the cap", () => {
+  const waits = [1, 2, 3, 4, 5, 60, 2_000].map((attempt) => backoffMs(policy(false), attempt));
+  assert.deepEqual(waits, [1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000]);
+});
+
+test("jitter takes at most half away, and never more than the random number says", () => {
+  for (const attempt of [1, 2, 3, 4, 5, 60]) {
+    const full = backoffMs(policy(false), attempt);
+    assert.equal(backoffMs(policy(true), attempt, () => 0), full / 2);
+    assert.equal(backoffMs(policy(true), attempt, () => 0.5), full * 0.75);
+    assert.ok(backoffMs(policy(true), attempt, () => 0.999_999) <= full);
+    const drawn = Array.from({ length: 50 }, () => backoffMs(policy(true), attempt));
+    assert.ok(drawn.every((ms) => ms >= full / 2 && ms <= full));
+    assert.ok(new Set(drawn).size > 1, "real randomness spreads");
+  }
+});
+
+test("the default policy: five attempts, jittered, at most five minutes apart", () => {
+  assert.equal(DEFAULT_RETRY.maxAttempts, 5);
+  assert.equal(DEFAULT_RETRY.backoff.jitter, true);
+  assert.equal(backoffMs(DEFAULT_RETRY, 40, () => 1), 300_000);
+});
+
+test("success and cancel end the run whatever the attempt", () => {
+  assert.deepEqual(decideVerdict(succeeded({ ok: 1 }), facts(3), now), { state: "succeeded", result: { ok: 1 } });
+  assert.deepEqual(decideVerdict({ kind: "cancelled" }, facts(1), now), { state: "cancelled" });
+});
+
+test("a retryable failure is tried again after the backoff, until the attempts are used up", () => {
+  assert.equal(waitOf(decideVerdict(flaky, facts(1), now)), 1_000);
+  assert.equal(waitOf(decideVerdict(flaky, facts(2), now)), 2_000);
+  assert.equal(decideVerdict(flaky, facts(3), now).state, "dead");
+  assert.equal(decideVerdict(flaky, facts(4), now).state, "dead");
+});
+
+test("what is used up or hopeless waits in the dead letters, or fails where these are off", () => {
+  const hopeless = failed("http_status", "The server answered 404.", { retryable: false, result: { status: 404 } });
+  const error = { code: "http_status", message: "The server answered 404." };
+  assert.deepEqual(decideVerdict(hopeless, facts(1), now), { state: "dead", error, result: { status: 404 } });
+  assert.deepEqual(decideVerdict(hopeless, facts(1, false), now), {
+    state: "failed",
+    error,
+    result: { status: 404 },
+  });
+  const usedUp = decideVerdict(flaky, facts(3, false), now);
+  assert.equal(usedUp.state, "failed");
+  assert.ok(!("result" in usedUp), "no result is invented");
+});
+
+test("Retry-After lengthens the wait, never shortens it, and is obeyed for a day at most", () => {
+  const busy = (retryAfterMs: number) => failed("http_status", "429", { retryable: true, retryAfterMs });
+  assert.equal(waitOf(decideVerdict(busy(60_000), facts(1), now)), 60_000);
+  assert.equal(waitOf(decideVerdict(busy(10), facts(1), now)), 1_000);
+  assert.equal(waitOf(decideVerdict(busy(10 * MAX_RETRY_AFTER_MS), facts(1), now)), 86_400_000);
+  assert.equal(decideVerdict(busy(60_000), facts(3), now).state, "dead", "it brings no further attempt");
+});

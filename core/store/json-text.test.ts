@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createTestDatabase } from "../../test/support/database.ts";
+import type { Json } from "../json.ts";
+import { toJsonText } from "./json-text.ts";
+import { openTestStore } from "./testing/test-store.ts";
+
+const { store } = await openTestStore(createTestDatabase);
+const NUL = String.fromCharCode(0);
+const LONE = String.fromCharCode(0xd83d);
+const LOW = String.fromCharCode(0xde00);
+const BACKSLASH = "\\";
+
+/** What jsonb gives back. */
+async function roundTrip(value: unknown): Promise<Json> {
+  const { rows } = await store.pool.query<{ value: Json }>("SELECT $1::jsonb AS value", [toJsonText(value)]);
+  return rows[0]!.value;
+}
+
+test("what jsonb takes comes back as it was", async () => {
+  const values: Json[] = [
+    null,
+    true,
+    -0.5,
+    "",
+    "plain",
+    "😀 pairs stay whole",
+    `${BACKSLASH}u0000 as six letters`,
+    `${BACKSLASH}${BACKSLASH}u0000`,
+    `${BACKSLASH}ud83d`,
+    "\u0001\u001f\u2028",
+    { nested: [{ "key with \\ and \"": "\t\n" }] },
+  ];
+  for (const value of values) assert.deepEqual(await roundTrip(value), value);
+});
+
+test("NUL and lone surrogates become the replacement character", async () => {
+  const cases: [string, string][] = [
+    [NUL, "\ufffd"],
+    [`${NUL}${NUL}a${NUL}`, "\ufffd\ufffda\ufffd"],
+    [LONE, "\ufffd"],
+    [`${LOW}${LONE}`, "\ufffd\ufffd"],
+    [`${LONE}${LONE}${LOW}`, "\ufffd😀"],
+    [`${BACKSLASH}${NUL}`, `${BACKSLASH}\ufffd`],
+    [`${BACKSLASH}${BACKSLASH}${LONE}`, `${BACKSLASH}${BACKSLASH}\ufffd`],
+    [`${BACKSLASH}u0000${NUL}`, `${BACKSLASH}u0000\ufffd`],
+  ];
+  for (const [given, expected] of cases) assert.equal(await roundTrip(given), expected);
+  assert.deepEqual(await roundTrip({ [`k${NUL}`]: [LONE] }), { "k\ufffd": ["\ufffd"] });
+});
+
+test("any mixture of the dangerous pieces is text that jsonb takes", async () => {
+  const pieces = [NUL, LONE, LOW, BACKSLASH, "u0000", "ud83d", '"', "a"];
+  const mixtures = pieces.flatMap((a) => pieces.flatMap((b) => pieces.map((c) => `${a}${b}${c}`)));
+  const expected = mixtures.map((text) => text.toWellFormed().replaceAll(NUL, "\ufffd"));
+  assert.deepEqual(await roundTrip(mixtures), expected);
+});
+
+test("undefined is null", async () => {
+  assert.equal(await roundTrip(undefined), null);
+});

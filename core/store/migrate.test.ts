@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { sql } from "kysely";
+import { createTestDatabase } from "../../test/support/database.ts";
+import { openStore } from "./database.ts";
+import { newId } from "./ids.ts";
+import { ensureNamespace } from "./keys.ts";
+import { isMigrated, migrateDown, migrateUp } from "./migrate.ts";
+
+const database = await createTestDatabase();
+const { db, pool, close } = openStore({
+  databaseUrl: database.url,
+  applicationName: "bellhop-test",
+  maxConnections: 10,
+  onError: () => {},
+});
+after(async () => {
+  await close();
+  await database.drop();
+});
+
+async function listTables(): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'kysely%'`.execute(db);
+  return rows.map(({ name }) => name);
+}
+
+test("roles that start together migrate once", async () => {
+  const done = await Promise.all(Array.from({ length: 4 }, () => migrateUp(db)));
+  assert.ok(done.flat().length <= 1, "at most one of them did it");
+  assert.ok(await isMigrated(db));
+  assert.ok((await listTables()).includes("task_runs_open"));
+});
+
+test("down takes everything back, and up brings it again", async () => {
+  assert.deepEqual(await migrateUp(db), []);
+  const before = await listTables();
+  await ensureNamespace(db, "gone");
+  assert.deepEqual(await migrateDown(db), ["0001-initial"]);
+  assert.deepEqual(await listTables(), []);
+  assert.equal(await isMigrated(db), false);
+  assert.deepEqual(await migrateDown(db), []);
+  assert.deepEqual(await migrateUp(db), ["0001-initial"]);
+  assert.deepEqual((await listTables()).sort(), before.sort());
+  assert.ok(await isMigrated(db));
+});
+
+/** Inserts a row made of a sound one and `change`; the SQLSTATE it is refused with. */
+async function refusalOf(table: string, sound: object, change: object): Promise<string | undefined> {
+  const row = Object.entries({ ...sound, ...change });
+  const columns = row.map(([name]) => `"${name}"`).join(", ");
+  const places = row.map((_, index) => `$${index + 1}`).join(", ");
+  try {
+    await pool.query(`INSERT INTO ${table} (${columns}) VALUES (${places})`, row.map(([, value]) => value));
+    return undefined;
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+}
+
+const CHECK_VIOLATION = "23514";
+const at = new Date();
+
+test("constraints refuse runs that cannot be", async () => {
+  const sound = () => ({
+    id: newId(),
+    namespace_id: newId(),
+    task_id: newId(),
+    type: "http",
+    trigger: "schedule",
+    state: "queued",
+    scheduled_for: at,
+    available_at: at,
+  });
+  const possible: object[] = [
+    {},
+    { state: "running", worker_id: newId(), started_at: at },
+    { state: "dead", dead_at: at },
+    { state: "succeeded", finished_at: at },
+    { task_id: null, function_id: newId() },
+  ];
+  for (const change of possible) assert.equal(await refusalOf("task_runs", sound(), change), undefined, JSON.stringify(change));
+  const impossible: object[] = [
+    { state: "sleeping" },
+    { trigger: "whim" },
+    { attempt: 0 },
+    { state: "running" },
+    { state: "running", worker_id: newId() },
+    { state: "running", started_at: at },
+    { state: "dead" },
+    { state: "queued", dead_at: at },
+    { state: "succeeded" },
+    { state: "cancelled", finished_at: "infinity" },
+    { state: "queued", finished_at: at },
+    { state: "dead", dead_at: at, finished_at: at },
+    { task_id: null },
+  ];
+  for (const change of impossible) {
+    assert.equal(await refusalOf("task_runs", sound(), change), CHECK_VIOLATION, JSON.stringify(change));
+  }
+});
+
+test("constraints refuse tasks, keys, namespaces and log lines that cannot be", async () => {
+  const namespaceId = await ensureNamespace(db, "constraints");
+  const task = () => ({
+    id: newId(),
+    namespace_id: namespaceId,
+    state: "active",
+    type: "http",
+    spec: "{}",
+    schedule: "{}",
+    anchor_at: at,
+    next_run_at: at,
+    retry: "{}",
+    timeout_ms: 1,
+    dead_letter: true,
+    labels: "{}",
+  });
+  assert.equal(await refusalOf("tasks", task(), {}), undefined);
+  assert.equal(await refusalOf("tasks", task(), { state: "completed", next_run_at: null }), undefined);
+  for (const change of [
+    { state: "asleep" },
+    { type: "ftp" },
+    { next_run_at: null },
+    { state: "completed" },
+    { state: "cancelled" },
+    { timeout_ms: 0 },
+    { type: "function" },
+  ]) {
+    assert.equal(await refusalOf("tasks", task(), change), CHECK_VIOLATION, JSON.stringify(change));
+  }
+  const key = { id: newId(), namespace_id: namespaceId, name: "k", key_hash: Buffer.alloc(31), scopes: [] };
+  assert.equal(await refusalOf("api_keys", key, {}), CHECK_VIOLATION, "only a hash, never a key");
+  assert.equal(await refusalOf("namespaces", { id: newId(), name: "Not-A-Name" }, {}), CHECK_VIOLATION);
+  const line = { at, namespace_id: namespaceId, run_id: newId(), attempt: 1, level: "loud", message: "" };
+  assert.equal(await refusalOf("task_logs", line, {}), CHECK_VIOLATION);
+});

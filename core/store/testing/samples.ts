@@ -1,0 +1,102 @@
+/** Tasks, workers and runs as the tests of the store need them. */
+import type { AttemptRecord } from "../../contracts/run.ts";
+import type { TaskInput } from "../../contracts/task-input.ts";
+import { DEFAULT_RETRY, type RunVerdict } from "../../domain/retry.ts";
+import type { Schedule } from "../../domain/schedule.ts";
+import type { Db, Store } from "../database.ts";
+import { deployRevision, type RevisionContent } from "../functions/functions.ts";
+import { newId } from "../ids.ts";
+import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
+import type { AttemptLogLine, FinishedAttempt } from "../runs/finish.ts";
+import { createTask } from "../tasks/create.ts";
+import { renewLease } from "../workers.ts";
+
+export const SAMPLE_ERROR = { code: "http_status", message: "The server answered 503." };
+
+export function httpTask(schedule: Schedule, given: Partial<TaskInput> = {}): TaskInput {
+  return {
+    name: null,
+    spec: { type: "http", method: "GET", url: "https://example.com/", headers: {}, followRedirects: true },
+    schedule,
+    retry: DEFAULT_RETRY,
+    timeoutMs: 5_000,
+    deadLetter: true,
+    labels: {},
+    ...given,
+  };
+}
+
+/** A worker with a lease of a minute; its id. */
+export async function makeWorker(db: Db, leaseMs = 60_000): Promise<string> {
+  const id = newId();
+  await renewLease(db, { id, host: "127.0.0.1", pid: 1, slots: 10 }, leaseMs, false);
+  return id;
+}
+
+/** The id of a queued run, of a task of its own that fires at once. */
+export async function queueRun(store: Store, namespaceId: string, given: Partial<TaskInput> = {}): Promise<string> {
+  const { run } = await createTask(store, namespaceId, httpTask({ kind: "now" }, given), null, new Date());
+  return run!.runId;
+}
+
+/** A run that `workerId` has claimed. */
+export async function startRun(
+  store: Store,
+  namespaceId: string,
+  workerId: string,
+  given: Partial<TaskInput> = {},
+): Promise<ClaimedRun> {
+  return await claim(store, workerId, await queueRun(store, namespaceId, given));
+}
+
+/** Claims one run; throws when it cannot be had. */
+export async function claim(store: Store, workerId: string, runId: string): Promise<ClaimedRun> {
+  const [claimed] = await claimRuns(store, workerId, [runId]);
+  if (!claimed) throw new Error("the run could not be claimed");
+  return claimed;
+}
+
+export function finished(
+  run: ClaimedRun,
+  workerId: string,
+  verdict: RunVerdict,
+  logs: AttemptLogLine[] = [],
+): FinishedAttempt {
+  const record: AttemptRecord = {
+    attempt: run.attempt,
+    workerId,
+    startedAt: run.startedAt.toISOString(),
+    finishedAt: new Date().toISOString(),
+    error: "error" in verdict ? verdict.error : null,
+  };
+  return {
+    runId: run.id,
+    claimNo: run.claimNo,
+    namespaceId: run.namespaceId,
+    taskId: run.taskId,
+    type: run.spec.type,
+    functionId: run.functionId,
+    revisionId: run.revisionId,
+    verdict,
+    record,
+    logs,
+  };
+}
+
+/** The verdict of a retryable failure, to be tried again after `waitMs`. */
+export function retryAfter(waitMs: number): RunVerdict {
+  return { state: "scheduled", availableAt: new Date(Date.now() + waitMs), error: SAMPLE_ERROR };
+}
+
+export function line(message: string, given: Partial<AttemptLogLine> = {}): AttemptLogLine {
+  return { at: new Date(), level: "info", message, ...given };
+}
+
+export function revision(code: string): RevisionContent {
+  return { contentHash: `sha256:${code}`, entry: "main.ts", files: { "main.ts": code }, code, sourceMap: "{}" };
+}
+
+/** The id of a function with one revision. */
+export async function deployFunction(db: Db, namespaceId: string, name: string): Promise<string> {
+  return (await deployRevision(db, namespaceId, name, revision(`export default () => "${name}"`))).fn.id;
+}

@@ -1,0 +1,57 @@
+/** A migrated database of its own for one test file. */
+import { after } from "node:test";
+import { sql } from "kysely";
+import { type Db, openStore, type Store } from "../database.ts";
+import { newId } from "../ids.ts";
+import { ensureNamespace } from "../keys.ts";
+import { migrateUp } from "../migrate.ts";
+
+export interface TestStore {
+  store: Store;
+  db: Db;
+  url: string;
+  /** A namespace nobody else knows. */
+  newNamespace(): Promise<string>;
+  /** Deletes tasks, runs, logs and workers: what one test must not find of another. */
+  clear(): Promise<void>;
+}
+
+/** The store is closed and its database dropped after the last test of the file. */
+export async function openTestStore(
+  createDatabase: () => Promise<{ url: string; drop(): Promise<void> }>,
+): Promise<TestStore> {
+  const database = await createDatabase();
+  const store = openStore({
+    databaseUrl: database.url,
+    applicationName: "bellhop-test",
+    maxConnections: 10,
+    onError: () => {},
+  });
+  after(async () => {
+    await store.close();
+    await database.drop();
+  });
+  const { db } = store;
+  await migrateUp(db);
+  return {
+    store,
+    db,
+    url: database.url,
+    newNamespace: () => ensureNamespace(db, `n${newId()}`),
+    async clear() {
+      for (const table of ["task_logs", "task_runs", "tasks", "workers"] as const) {
+        await sql`DELETE FROM ${sql.table(table)}`.execute(db);
+      }
+    },
+  };
+}
+
+/** Resolves with the first answer that is not undefined: for what another connection brings about. */
+export async function until<T>(look: () => Promise<T | undefined>, patienceMs = 20_000): Promise<T> {
+  for (const deadline = Date.now() + patienceMs; ; ) {
+    const seen = await look();
+    if (seen !== undefined) return seen;
+    if (Date.now() > deadline) throw new Error("what was waited for did not come about");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type AttemptOutcome, failed, succeeded } from "../core/domain/attempt.ts";
+import { DEFAULT_RETRY } from "../core/domain/retry.ts";
+import { newId } from "../core/store/ids.ts";
+import type { ClaimedRun } from "../core/store/runs/claim.ts";
+import { createManualClock } from "../test/support/manual-clock.ts";
+import { AttemptStop, runAttempt } from "./attempt.ts";
+import type { AttemptContext, TaskRunner } from "./tasks/task-runner.ts";
+import { claimedRun, runUntilAborted } from "./testing/claimed-run.ts";
+
+const ONE_ATTEMPT = { ...DEFAULT_RETRY, maxAttempts: 1 };
+
+/** Starts one attempt of a run with this runner; the same for every type. */
+function start(runner: TaskRunner, given: Partial<ClaimedRun> = {}) {
+  const clock = createManualClock();
+  const run = claimedRun({ startedAt: clock.now(), ...given });
+  const stop = new AbortController();
+  const workerId = newId();
+  const runners = { http: runner, email: runner, function: runner };
+  const ended = runAttempt(run, runners, stop, workerId, clock);
+  return { clock, run, stop, workerId, ended };
+}
+
+async function verdictOf(ended: ReturnType<typeof runAttempt>) {
+  const attempt = await ended;
+  assert.ok(attempt, "the attempt is to be recorded");
+  return attempt.verdict;
+}
+
+test("a success is recorded with its result, logs and who ran it", async () => {
+  const at = new Date("2026-01-01T00:00:00.500Z");
+  const { run, workerId, ended, clock } = start(async (_run, { log }) => {
+    log("info", "hello", { name: "Ada" });
+    log("debug", "at its own instant", undefined, at);
+    return succeeded({ status: 200 });
+  });
+  const attempt = (await ended)!;
+  assert.deepEqual(attempt.verdict, { state: "succeeded", result: { status: 200 } });
+  assert.deepEqual(attempt.logs, [
+    { at: clock.now(), level: "info", message: "hello", fields: { name: "Ada" } },
+    { at, level: "debug", message: "at its own instant", fields: undefined },
+  ]);
+  const { runId, claimNo, namespaceId, taskId, type, record } = attempt;
+  assert.deepEqual(
+    { runId, claimNo, namespaceId, taskId, type },
+    { runId: run.id, claimNo: 1, namespaceId: run.namespaceId, taskId: run.taskId, type: "http" },
+  );
+  assert.deepEqual(record, {
+    attempt: 1,
+    workerId,
+    startedAt: run.startedAt.toISOString(),
+    finishedAt: clock.now().toISOString(),
+    error: null,
+  });
+});
+
+test("the runner is chosen by the run's type", async () => {
+  const never: TaskRunner = () => assert.fail("another type's runner");
+  const run = claimedRun({ spec: { type: "function", function: "greet", input: null } });
+  const runners = { http: never, email: never, function: async () => succeeded("greeted") };
+  const attempt = await runAttempt(run, runners, new AbortController(), newId(), createManualClock());
+  assert.deepEqual(attempt?.verdict, { state: "succeeded", result: "greeted" });
+});
+
+test("the runner is told its deadline", async () => {
+  let seen: AttemptContext | undefined;
+  const { clock, ended } = start(
+    async (_run, context) => {
+      seen = context;
+      return succeeded(null);
+    },
+    { timeoutMs: 5_000 },
+  );
+  await ended;
+  assert.equal(seen?.deadlineAt.getTime(), clock.now().getTime() + 5_000);
+  assert.equal(seen?.signal.aborted, false);
+});
+
+test("a failure that may be retried is, after the policy's wait", async () => {
+  const retry = {
+    maxAttempts: 3,
+    backoff: { initialMs: 1_000, factor: 2, maxMs: 60_000, jitter: false },
+  };
+  const { clock, ended } = start(async () => failed("http_status", "503", { retryable: true }), {
+    attempt: 2,
+    retry,
+  });
+  const verdict = await verdictOf(ended);
+  assert.ok(verdict.state === "scheduled");
+  assert.equal(verdict.availableAt.getTime(), clock.now().getTime() + 2_000);
+  assert.deepEqual(verdict.error, { code: "http_status", message: "503" });
+});
+
+test("the last attempt is a dead letter, or a failure where dead letters are off", async () => {
+  const runner: TaskRunner = async () => failed("http_status", "503", { retryable: true });
+  for (const [deadLetter, state] of [
+    [true, "dead"],
+    [false, "failed"],
+  ] as const) {
+    const { ended } = start(runner, { attempt: 5, deadLetter });
+    assert.equal((await verdictOf(ended)).state, state);
+  }
+});
+
+test("attempts before a redrive do not count", async () => {
+  const { ended } = start(async () => failed("http_status", "503", { retryable: true }), {
+    attempt: 6,
+    attemptOffset: 5,
+  });
+  const attempt = (await ended)!;
+  assert.equal(attempt.verdict.state, "scheduled");
+  assert.equal(attempt.record.attempt, 6);
+});
+
+test("at the timeout the signal aborts with its reason and the attempt fails as timed out, retryable", async () => {
+  let reason: unknown;
+  const { clock, ended } = start(
+    (run, context) => {
+      context.signal.addEventListener("abort", () => {
+        reason = context.signal.reason;
+      });
+      return runUntilAborted(run, context);
+    },
+    { timeoutMs: 90_000 },
+  );
+  await clock.advance(89_999);
+  assert.equal(reason, undefined);
+  await clock.advance(1);
+  const verdict = await verdictOf(ended);
+  assert.ok(reason instanceof AttemptStop);
+  assert.equal(reason.reason, "timeout");
+  assert.equal(verdict.state, "scheduled");
+  assert.ok("error" in verdict);
+  assert.deepEqual(verdict.error, {
+    code: "timeout",
+    message: "The attempt took longer than its timeout of 90s.",
+  });
+});
+
+test("a runner's own word for a timeout stands", async () => {
+  const { clock, ended } = start(
+    (_run, { signal }) =>
+      new Promise((resolve) => {
+        signal.addEventListener("abort", () =>
+          resolve(failed("function_timeout", "ran for 1s", { retryable: false })),
+        );
+      }),
+    { timeoutMs: 1_000, deadLetter: false },
+  );
+  await clock.advance(1_000);
+  assert.deepEqual(await verdictOf(ended), {
+    state: "failed",
+    error: { code: "function_timeout", message: "ran for 1s" },
+  });
+});
+
+test("a cancelled attempt ends as cancelled, whatever its runner made of the abort", async () => {
+  for (const answer of [failed("aborted", "stopped", { retryable: true }), { kind: "cancelled" } as const]) {
+    const { stop, ended } = start(
+      (_run, { signal }) =>
+        new Promise<AttemptOutcome>((resolve) => {
+          signal.addEventListener("abort", () => resolve(answer));
+        }),
+    );
+    stop.abort(new AttemptStop("cancelled"));
+    const attempt = (await ended)!;
+    assert.deepEqual(attempt.verdict, { state: "cancelled" });
+    assert.equal(attempt.record.error, null);
+  }
+});
+
+test("a success that was complete before the stop took effect counts", async () => {
+  for (const reason of ["cancelled", "timeout"] as const) {
+    const { stop, ended } = start(
+      (_run, { signal }) =>
+        new Promise((resolve) => {
+          signal.addEventListener("abort", () => resolve(succeeded("just done")));
+        }),
+    );
+    stop.abort(new AttemptStop(reason));
+    assert.deepEqual(await verdictOf(ended), { state: "succeeded", result: "just done" });
+  }
+});
+
+test("a released attempt is not recorded, even one that succeeded in the same moment", async () => {
+  for (const outcome of [succeeded("done"), failed("aborted", "stopped", { retryable: true })]) {
+    const { stop, ended } = start(
+      (_run, { signal }) =>
+        new Promise((resolve) => {
+          signal.addEventListener("abort", () => resolve(outcome));
+        }),
+    );
+    stop.abort(new AttemptStop("released"));
+    assert.equal(await ended, null);
+  }
+});
+
+test("a runner that throws is a retryable internal error with its message and no stack", async () => {
+  const { ended } = start(async () => {
+    throw new TypeError("cannot read this");
+  });
+  const verdict = await verdictOf(ended);
+  assert.equal(verdict.state, "scheduled");
+  assert.ok("error" in verdict);
+  assert.deepEqual(verdict.error, {
+    code: "internal_error",
+    message: "Bellhop could not run this attempt: cannot read this",
+  });
+});
+
+test("a runner that throws at its abort counts as stopped, not as broken", async () => {
+  const { stop, ended } = start(
+    (_run, { signal }) =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+      }),
+  );
+  stop.abort(new AttemptStop("cancelled"));
+  assert.deepEqual(await verdictOf(ended), { state: "cancelled" });
+});
+
+test("a runner that ignores its abort is left behind after the grace", async () => {
+  for (const [reason, expected] of [
+    ["cancelled", "cancelled"],
+    ["timeout", "dead"],
+  ] as const) {
+    let over = false;
+    const { clock, stop, ended } = start(() => new Promise(() => {}), { retry: ONE_ATTEMPT });
+    void ended.then(() => {
+      over = true;
+    });
+    stop.abort(new AttemptStop(reason));
+    await clock.advance(1_999);
+    assert.equal(over, false, "it has two seconds");
+    await clock.advance(1);
+    assert.equal((await verdictOf(ended)).state, expected);
+  }
+});
+
+test("what a runner that was left behind still logs is not recorded", async () => {
+  let late: (() => void) | undefined;
+  const { clock, stop, ended } = start((_run, { log }) => {
+    log("info", "in time");
+    late = () => log("info", "too late");
+    return new Promise(() => {});
+  });
+  stop.abort(new AttemptStop("cancelled"));
+  await clock.advance(2_000);
+  const attempt = (await ended)!;
+  late!();
+  assert.deepEqual(
+    attempt.logs.map(({ message }) => message),
+    ["in time"],
+  );
+});
+
+test("an attempt that ended leaves no timer that stops it later", async () => {
+  const { clock, stop, ended } = start(async () => succeeded(null), { timeoutMs: 1_000 });
+  await ended;
+  await clock.advance(60_000);
+  assert.equal(stop.signal.aborted, false);
+});

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { AttemptOutcome } from "../../core/domain/attempt.ts";
+import { succeeded } from "../../core/domain/attempt.ts";
+import { buildRevision } from "../../functions/build/build-revision.ts";
+import { createSandbox, type Invocation, type InvokeOptions, type Sandbox } from "../sandbox/sandbox.ts";
+import { claimedRun } from "../testing/claimed-run.ts";
+import { createFunctionRunner } from "./function.ts";
+import type { AttemptContext } from "./task-runner.ts";
+
+const run = claimedRun({
+  spec: { type: "function", function: "greet", input: { name: "Ada" } },
+  functionId: "function-1",
+  revisionId: "revision-1",
+});
+
+function contextOf(log: AttemptContext["log"] = () => {}): AttemptContext {
+  return { signal: new AbortController().signal, deadlineAt: new Date(Date.now() + 10_000), log };
+}
+
+/** A sandbox that records what it is asked and answers at once. */
+function recordingSandbox(answer: AttemptOutcome = succeeded(null)) {
+  const calls: { invocation: Invocation; options: InvokeOptions }[] = [];
+  const sandbox: Sandbox = {
+    async invoke(invocation, options) {
+      calls.push({ invocation, options });
+      if (typeof invocation.code === "function") await invocation.code();
+      return answer;
+    },
+    close: async () => {},
+  };
+  return { sandbox, calls };
+}
+
+describe("the function runner", () => {
+  test("runs a revision in a real sandbox", async (t) => {
+    const { code } = await buildRevision({
+      files: {
+        "index.ts": "export default (i: any, ctx: any) => { ctx.log.warn('hm', { i }); return i.name; };",
+      },
+      entry: "index.ts",
+    });
+    const sandbox = createSandbox();
+    t.after(() => sandbox.close());
+    const lines: unknown[] = [];
+    const runner = createFunctionRunner({ sandbox, loadCode: async () => code });
+    const context = contextOf((level, message, fields) => lines.push([level, message, fields]));
+    assert.deepEqual(await runner(run, context), succeeded("Ada"));
+    assert.deepEqual(lines, [["warn", "hm", { i: { name: "Ada" } }]]);
+  });
+
+  test("hands over the run's facts and the time that is left", async () => {
+    const { sandbox, calls } = recordingSandbox();
+    const context = contextOf();
+    await createFunctionRunner({ sandbox, loadCode: async () => "" })(run, context);
+    const { invocation, options } = calls[0]!;
+    assert.deepEqual(
+      [invocation.runId, invocation.namespaceId, invocation.revisionId, invocation.attempt],
+      [run.id, run.namespaceId, "revision-1", 1],
+    );
+    assert.deepEqual(invocation.input, { name: "Ada" });
+    assert.equal(options.signal, context.signal);
+    assert.equal(invocation.limits.memoryMb, 128);
+    assert.ok(invocation.limits.wallMs > 9_000 && invocation.limits.wallMs <= 10_000);
+  });
+
+  test("loads a revision once, however many ask, and again after a failure", async () => {
+    const { sandbox } = recordingSandbox();
+    let loads = 0;
+    const loadCode = async () => {
+      if (++loads === 1) throw new Error("the database is away");
+      return "code";
+    };
+    const runner = createFunctionRunner({ sandbox, loadCode });
+    await assert.rejects(runner(run, contextOf()), /away/);
+    await Promise.all([runner(run, contextOf()), runner(run, contextOf())]);
+    await runner(run, contextOf());
+    assert.equal(loads, 2);
+  });
+
+  test("fails a run without a revision, for good", async () => {
+    const { sandbox, calls } = recordingSandbox();
+    const runner = createFunctionRunner({ sandbox, loadCode: async () => "" });
+    const outcome = await runner({ ...run, revisionId: null }, contextOf());
+    assert.ok(outcome.kind === "failed" && !outcome.retryable);
+    assert.equal(outcome.error.code, "function_not_found");
+    assert.equal(calls.length, 0);
+  });
+});

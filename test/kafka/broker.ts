@@ -1,0 +1,175 @@
+/**
+ * One real Kafka broker (KRaft, broker and controller in one process) on loopback.
+ * States: running → killed or stopped → (restart) running, on the same port and log.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, open, readFile, writeFile } from "node:fs/promises";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { guardProcess } from "../support/process-guard.ts";
+import { provideKafkaJars } from "./jars.ts";
+
+export { findKafkaSupport } from "./jars.ts";
+
+export interface KafkaBroker {
+  /** What KAFKA_BROKERS is set to. */
+  brokers: string;
+  /** Of the running broker; another one after a restart. */
+  readonly pid: number;
+  /** A crash: SIGKILL, resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Politely; safe to call again. */
+  stop(): Promise<void>;
+  /** The same log and port again, after a kill or a stop; stops a running one first. */
+  restart(): Promise<void>;
+  /** Lets this process end although the broker runs; the broker then ends with it. */
+  unref(): void;
+}
+
+const START_TIMEOUT_MS = 60_000;
+const STOP_GRACE_MS = 10_000;
+const JAVA_FLAGS = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
+/** @param options `dir`: the broker's own folder, kept after a stop; `port`: default a free one. */
+export async function startKafkaBroker(options: { dir: string; port?: number }): Promise<KafkaBroker> {
+  const dir = resolve(options.dir);
+  await mkdir(dir, { recursive: true });
+  const jars = join(await provideKafkaJars(), "*");
+  const [freeBrokerPort, controllerPort] = await freePorts();
+  const port = options.port ?? freeBrokerPort;
+  const config = join(dir, "server.properties");
+  await writeFile(config, serverProperties(dir, port, controllerPort));
+  if (!existsSync(join(dir, "data", "meta.properties"))) await formatLog(jars, config);
+
+  let running = await launchBroker(jars, config, dir, port);
+  let referenced = true;
+  const end = (signal: NodeJS.Signals) => endBroker(running, signal);
+  return {
+    brokers: `127.0.0.1:${port}`,
+    get pid() {
+      return running.child.pid!;
+    },
+    kill: () => end("SIGKILL"),
+    stop: () => end("SIGTERM"),
+    async restart() {
+      await end("SIGTERM");
+      running = await launchBroker(jars, config, dir, port);
+      if (!referenced) running.child.unref();
+    },
+    unref() {
+      referenced = false;
+      running.child.unref();
+    },
+  };
+}
+
+interface RunningBroker {
+  child: ChildProcess;
+  /** Tells the guard that the broker has ended. */
+  release(): void;
+}
+
+function serverProperties(dir: string, port: number, controllerPort: number): string {
+  const settings = {
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "log.dirs": join(dir, "data"),
+    "auto.create.topics.enable": false,
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    "group.initial.rebalance.delay.ms": 0,
+    // A broker that was killed may register again only after its old session: nine seconds by default.
+    "broker.session.timeout.ms": 2_000,
+    "broker.heartbeat.interval.ms": 500,
+  };
+  return Object.entries(settings)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join("");
+}
+
+async function formatLog(jars: string, config: string): Promise<void> {
+  const clusterId = randomBytes(16).toString("base64url");
+  // An id that begins with a dash would be read as an option.
+  const args = ["-cp", jars, "kafka.tools.StorageTool", "format", `--cluster-id=${clusterId}`, "-c", config];
+  await promisify(execFile)("java", args);
+}
+
+async function launchBroker(jars: string, config: string, dir: string, port: number): Promise<RunningBroker> {
+  const log = await open(join(dir, "kafka.log"), "a");
+  const child = spawn("java", [...JAVA_FLAGS, "-cp", jars, "kafka.Kafka", config], {
+    cwd: dir,
+    // A group of its own: a Ctrl-C in the terminal is for the runner, which stops the broker last.
+    detached: true,
+    stdio: ["ignore", log.fd, log.fd],
+  });
+  await once(child, "spawn").finally(() => log.close());
+  const guard = guardProcess(child.pid!, { signal: "SIGKILL" });
+  const running = { child, release: guard.release };
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (!(await answers(port))) {
+    if (!hasExited(child) && Date.now() < deadline) {
+      await delay(50);
+      continue;
+    }
+    const problem = hasExited(child) ? "ended at once" : "did not answer in time";
+    await endBroker(running, "SIGKILL");
+    const words = (await readFile(join(dir, "kafka.log"), "utf8")).trim().split("\n").slice(-10).join("\n");
+    throw new Error(`The Kafka broker ${problem}:\n${words}`);
+  }
+  return running;
+}
+
+async function endBroker({ child, release }: RunningBroker, signal: NodeJS.Signals): Promise<void> {
+  child.ref();
+  const patience = new AbortController();
+  const ended = hasExited(child) ? Promise.resolve() : once(child, "exit");
+  child.kill(signal);
+  const late = delay(STOP_GRACE_MS, "late", { signal: patience.signal }).catch(() => "ended");
+  if ((await Promise.race([ended, late])) === "late") {
+    child.kill("SIGKILL");
+    await ended;
+  }
+  patience.abort();
+  release();
+}
+
+const hasExited = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null;
+
+async function answers(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Two different ones: both are held until both are known. */
+async function freePorts(): Promise<[number, number]> {
+  const servers = [createServer(), createServer()] as const;
+  const ports: number[] = [];
+  for (const server of servers) {
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    ports.push((server.address() as AddressInfo).port);
+  }
+  for (const server of servers) await once(server.close(), "close");
+  return [ports[0]!, ports[1]!];
+}

@@ -1,0 +1,87 @@
+/** The roles as separate processes on one real Postgres and one real Kafka, and a client to talk to them. */
+import { randomBytes } from "node:crypto";
+import { createTestDatabase } from "../support/database.ts";
+import { type RunningProcess, startProcess } from "../support/processes.ts";
+
+export interface ApiClient {
+  url: string;
+  /** The parsed answer; throws unless the status is 2xx. */
+  call<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T>;
+}
+
+export interface Cluster {
+  api: ApiClient;
+  databaseUrl: string;
+  schedulers: RunningProcess[];
+  workers: RunningProcess[];
+  startWorker(env?: Record<string, string>): Promise<RunningProcess>;
+  stop(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  brokers?: string;
+  schedulers: number;
+  workers: number;
+  env?: Record<string, string>;
+}
+
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const database = await createTestDatabase();
+  const key = `bh_${randomBytes(8).toString("hex")}`;
+  const env: Record<string, string> = {
+    DATABASE_URL: database.url,
+    BELLHOP_API_KEY: key,
+    PORT: "0",
+    HOST: "127.0.0.1",
+    EGRESS_ALLOW: "127.0.0.0/8",
+    ...(options.brokers
+      ? { KAFKA_BROKERS: options.brokers, KAFKA_TOPIC_PREFIX: `test-${randomBytes(4).toString("hex")}`, KAFKA_PARTITIONS: "4" }
+      : {}),
+    ...options.env,
+  };
+  const startRole = async (file: string, more: Record<string, string> = {}) => {
+    const role = startProcess(file, { env: { ...env, ...more } });
+    await role.waitForLine(/"msg":"\w+ started"/, 30_000);
+    return role;
+  };
+  // The first one migrates; the others find it done.
+  const api = await startRole("api/main.ts");
+  const schedulers = await Promise.all(Array.from({ length: options.schedulers }, () => startRole("scheduler/main.ts")));
+  const workers = await Promise.all(Array.from({ length: options.workers }, () => startRole("runtime/main.ts")));
+  return {
+    api: createClient(`http://127.0.0.1:${portOf(api)}`, key),
+    databaseUrl: database.url,
+    schedulers,
+    workers,
+    async startWorker(more) {
+      const worker = await startRole("runtime/main.ts", more);
+      workers.push(worker);
+      return worker;
+    },
+    async stop() {
+      await Promise.all([...workers, ...schedulers, api].map((role) => role.stop()));
+      await database.drop();
+    },
+  };
+}
+
+export function portOf(role: RunningProcess): number {
+  const line = role.lines.find((text) => text.includes('"port":'));
+  return (JSON.parse(line ?? "{}") as { port: number }).port;
+}
+
+export function createClient(url: string, key: string): ApiClient {
+  return {
+    url,
+    async call<T>(method: string, path: string, body?: unknown) {
+      const response = await fetch(`${url}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
+      return (text === "" ? null : JSON.parse(text)) as T;
+    },
+  };
+}
