@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, it, type TestContext, test } from "node:test";
+import { beforeEach, describe, it, type TestContext, test } from "node:test";
 import { sql } from "kysely";
 import type { Clock } from "../core/clock.ts";
-import type { Store } from "../core/store/database.ts";
-import { newId } from "../core/store/ids.ts";
-import { claimRuns } from "../core/store/runs/claim.ts";
 import { finishAttempts } from "../core/store/runs/finish.ts";
-import { createTestDatabase, type TestDatabase } from "../test/support/database.ts";
+import { createTask } from "../core/store/tasks/create.ts";
+import { finished, httpTask, makeWorker, SAMPLE_ERROR, startRun } from "../core/store/testing/samples.ts";
+import { openTestStore } from "../core/store/testing/test-store.ts";
+import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
-import { seedNamespace, seedRun, seedTask } from "../test/support/seed-tasks.ts";
 import {
   decideSleepMs,
   MAX_SLEEP_MS,
@@ -37,31 +36,19 @@ test("the sleep ends a stage ahead of the next instant, and lasts a minute at mo
   }
 });
 
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+const namespaceId = await newNamespace();
+
 describe("staging", () => {
-  let database: TestDatabase;
-  let store: Store;
-  let namespaceId: string;
+  beforeEach(clear);
 
-  before(async () => {
-    database = await createTestDatabase();
-    store = database.store;
-    namespaceId = await seedNamespace(store);
-  });
-  after(() => database.drop());
-  beforeEach(() => sql`TRUNCATE tasks, task_runs`.execute(store.db));
-
-  const seedOnce = async (ms: number, from: Date) =>
-    (
-      await seedTask(
-        store,
-        namespaceId,
-        { schedule: { kind: "once", at: inMs(ms, from).toISOString() } },
-        from,
-      )
-    ).task.id;
+  async function seedOnce(ms: number, from: Date): Promise<void> {
+    const input = httpTask({ kind: "once", at: inMs(ms, from).toISOString() });
+    await createTask(store, namespaceId, input, null, from);
+  }
   const countRuns = async () =>
-    (await sql<{ count: number }>`SELECT count(*)::int AS count FROM task_runs_open`.execute(store.db))
-      .rows[0]!.count;
+    (await sql<{ count: number }>`SELECT count(*)::int AS count FROM task_runs_open`.execute(db)).rows[0]!
+      .count;
 
   it("stages what is due soon, once, and leaves the rest", async () => {
     const clock = createManualClock();
@@ -79,29 +66,22 @@ describe("staging", () => {
   });
 
   it("queues retries whose instant comes soon", async () => {
-    const { runId } = await seedRun(store, namespaceId);
-    const workerId = newId();
-    const [claimed] = await claimRuns(store, workerId, [runId]);
+    const workerId = await makeWorker(db);
+    const run = await startRun(store, namespaceId, workerId);
     const clock = createManualClock();
     const availableAt = inMs(5_000, clock.now());
-    await finishAttempts(store, workerId, [
-      {
-        ...{ runId, claimNo: claimed!.claimNo, namespaceId, taskId: claimed!.taskId, type: "http" },
-        ...{ functionId: null, revisionId: null, logs: [] },
-        verdict: { state: "scheduled", availableAt, error: { code: "http_status", message: "503" } },
-        record: { attempt: 1, workerId, startedAt: null, finishedAt: availableAt.toISOString(), error: null },
-      },
-    ]);
+    const verdict = { state: "scheduled", availableAt, error: SAMPLE_ERROR } as const;
+    await finishAttempts(store, workerId, [finished(run, workerId, verdict)]);
     assert.deepEqual((await stagePass(store, clock)).retries, []);
     await clock.advance(5_000 - STAGE_AHEAD_MS);
-    assert.deepEqual((await stagePass(store, clock)).retries, [{ runId, availableAt }]);
+    assert.deepEqual((await stagePass(store, clock)).retries, [{ runId: run.id, availableAt }]);
   });
 
   it("says that there is more when a batch was full", async () => {
     const clock = createManualClock();
-    const seeded = await seedOnce(0, clock.now());
+    await seedOnce(0, clock.now());
     await sql`INSERT INTO tasks SELECT (jsonb_populate_record(t, jsonb_build_object('id', gen_random_uuid()))).*
-      FROM tasks t, generate_series(1, ${STAGE_BATCH}) WHERE t.id = ${seeded}`.execute(store.db);
+      FROM tasks t, generate_series(1, ${STAGE_BATCH})`.execute(db);
     const first = await stagePass(store, clock);
     assert.deepEqual([first.staged.length, first.more], [STAGE_BATCH, true]);
     const second = await stagePass(store, clock);
@@ -135,10 +115,12 @@ describe("staging", () => {
     };
     const staged: StageReport["staged"] = [];
     const failures: unknown[] = [];
+    let passes = 0;
     let onPass: (() => void) | undefined;
     const loop = startStageLoop(store, clock, {
       staged(report) {
         staged.push(...report.staged);
+        passes += 1;
         onPass?.();
       },
       failed: (error) => void failures.push(error),
@@ -150,6 +132,7 @@ describe("staging", () => {
       staged,
       sleeps,
       failures,
+      passes: () => passes,
       onNextPass(callback: () => void) {
         onPass = () => {
           onPass = undefined;
@@ -201,28 +184,20 @@ describe("staging", () => {
   });
 
   it("a wake while a pass is under way is followed by another pass, without a sleep between", async (t) => {
-    const { clock, asleep, staged, loop, onNextPass, sleeps } = startLoop(t);
+    const { asleep, loop, passes, sleeps, onNextPass } = startLoop(t);
     await asleep();
-    const seeded = Promise.withResolvers<void>();
-    onNextPass(() => {
-      seedOnce(0, clock.now()).then(() => {
-        loop.wake();
-        seeded.resolve();
-      }, seeded.reject);
-    });
-    const before = sleeps.length;
+    assert.deepEqual([passes(), sleeps.length], [1, 1]);
+    onNextPass(() => loop.wake());
     loop.wake();
-    await seeded.promise;
-    while (staged.length === 0) await asleep();
-    assert.ok(sleeps.slice(before).every((ms) => ms === MAX_SLEEP_MS));
-    assert.equal(staged.length, 1);
+    await asleep();
+    assert.deepEqual([passes(), sleeps.length], [3, 2]);
   });
 
   it("a pass that fails is reported and tried again soon", async (t) => {
-    await sql`ALTER TABLE tasks RENAME TO hidden_tasks`.execute(store.db);
+    await sql`ALTER TABLE tasks RENAME TO hidden_tasks`.execute(db);
     const { clock, asleep, staged, failures } = startLoop(t);
     const waitMs = await asleep();
-    await sql`ALTER TABLE hidden_tasks RENAME TO tasks`.execute(store.db);
+    await sql`ALTER TABLE hidden_tasks RENAME TO tasks`.execute(db);
     assert.equal(failures.length, 1);
     assert.equal(waitMs, 500);
     await seedOnce(0, clock.now());

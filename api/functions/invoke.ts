@@ -2,7 +2,7 @@
 
 import type { Run } from "../../core/contracts/run.ts";
 import { isTerminal } from "../../core/domain/run-state.ts";
-import { BellhopError } from "../../core/errors.ts";
+import { BellhopError, notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { newId } from "../../core/store/ids.ts";
 import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
@@ -15,7 +15,7 @@ const QUEUE_GRACE_MS = 30_000;
 
 export interface InvocationTarget {
   namespaceId: string;
-  functionId: string;
+  functionName: string;
   input: Json;
 }
 
@@ -26,7 +26,9 @@ export async function startInvocation(
   awaited: boolean,
 ): Promise<void> {
   const request = { ...target, runId, timeoutMs: INVOCATION_TIMEOUT_MS, awaited };
-  parts.ringer.ring([await enqueueInvocation(parts.store, request)]);
+  const run = await enqueueInvocation(parts.store, request);
+  if (!run) throw notFound("function", target.functionName);
+  parts.ringer.ring([run]);
 }
 
 /** The finished run; undefined when it took too long or the caller went away. The run goes on by itself. */

@@ -61,9 +61,12 @@ export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
   );
 
   routes.post("/:name/invoke", requireScope("invoke"), async (context) => {
-    const fn = await requireFunction(context);
     const input = (await readJson(context, { optional: true })) ?? null;
-    const target = { namespaceId: context.get("owner").namespaceId, functionId: fn.id, input };
+    const target = {
+      namespaceId: context.get("owner").namespaceId,
+      functionName: context.req.param("name"),
+      input,
+    };
     if (/\brespond-async\b/i.test(context.req.header("prefer") ?? "")) {
       const runId = newId();
       await startInvocation(parts, target, runId, false);

@@ -1,5 +1,6 @@
 /** The queue on Kafka: bells travel as messages keyed by run id; the offset is committed once a bell is dealt with. */
 import { type Admin, CompressionTypes, type EachBatchPayload, Kafka, logLevel, type Producer } from "kafkajs";
+import { systemClock } from "../clock.ts";
 import type { Bell, BellHandler, Consumption, QueueTransport } from "./transport.ts";
 
 export interface KafkaSettings {
@@ -15,6 +16,8 @@ export interface KafkaSettings {
 /** Long poll. Also the longest a partition waits for its turn after kafkajs has begun a fetch without it. */
 const FETCH_WAIT_MS = 50;
 const BELLS_PER_CHUNK = 500;
+const COORDINATOR_TRIES = 60;
+const COORDINATOR_WAIT_MS = 250;
 
 export async function createKafkaTransport(settings: KafkaSettings): Promise<QueueTransport> {
   const { topicPrefix, onError } = settings;
@@ -36,7 +39,7 @@ export async function createKafkaTransport(settings: KafkaSettings): Promise<Que
   });
   await admin.connect();
   await provisionTopics(admin, Object.values(topics), settings.partitions);
-  await provisionOffsets(admin, groupId, topics.runs);
+  await whileCoordinatorLoads(() => provisionOffsets(admin, groupId, topics.runs));
   await producer.connect();
   const consumptions = new Set<Consumption>();
 
@@ -100,6 +103,19 @@ async function provisionOffsets(admin: Admin, groupId: string, topic: string): P
   const partitions = missing.map(({ partition }) => ({ partition, offset: first.get(partition) ?? "0" }));
   // Refused while the group has members: then they have, or soon will have, committed themselves.
   await admin.setOffsets({ groupId, topic, partitions }).catch(() => undefined);
+}
+
+/** A broker that has just started, or just elected, answers with retriable errors for a while. */
+async function whileCoordinatorLoads(work: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if ((error as { retriable?: boolean }).retriable !== true || tries >= COORDINATOR_TRIES) throw error;
+      await systemClock.sleep(COORDINATOR_WAIT_MS);
+    }
+  }
 }
 
 async function consumeBells(

@@ -29,7 +29,7 @@ test("what jsonb takes comes back as it was", async () => {
     `${BACKSLASH}${BACKSLASH}u0000`,
     `${BACKSLASH}ud83d`,
     "\u0001\u001f\u2028",
-    { nested: [{ "key with \\ and \"": "\t\n" }] },
+    { nested: [{ 'key with \\ and "': "\t\n" }] },
   ];
   for (const value of values) assert.deepEqual(await roundTrip(value), value);
 });

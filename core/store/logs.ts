@@ -5,7 +5,7 @@
 import { type RawBuilder, sql } from "kysely";
 import type { LogLine } from "../contracts/run.ts";
 import type { Db } from "./database.ts";
-import { createdAtOf } from "./ids.ts";
+import { earliestTraceOf } from "./ids.ts";
 
 export interface RecordedLine extends LogLine {
   /** `xid:id`, opaque to callers. */
@@ -24,7 +24,7 @@ export async function listRunLogs(
 ): Promise<RecordedLine[]> {
   const { rows } = await sql<RecordedLine>`
     SELECT ${COLUMNS} FROM task_logs
-    WHERE run_id = ${runId} AND at >= ${createdAtOf(runId)} AND at < clock_timestamp() + interval '1 day'
+    WHERE run_id = ${runId} AND at >= ${earliestTraceOf(runId)} AND at < clock_timestamp() + interval '1 day'
       AND id > ${after === undefined ? "0" : idOf(after)}
     ORDER BY id LIMIT ${limit + 1}`.execute(db);
   return rows;

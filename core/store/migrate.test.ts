@@ -21,7 +21,9 @@ after(async () => {
 
 async function listTables(): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`
-    SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'kysely%'`.execute(db);
+    SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'kysely%'`.execute(
+    db,
+  );
   return rows.map(({ name }) => name);
 }
 
@@ -51,7 +53,10 @@ async function refusalOf(table: string, sound: object, change: object): Promise<
   const columns = row.map(([name]) => `"${name}"`).join(", ");
   const places = row.map((_, index) => `$${index + 1}`).join(", ");
   try {
-    await pool.query(`INSERT INTO ${table} (${columns}) VALUES (${places})`, row.map(([, value]) => value));
+    await pool.query(
+      `INSERT INTO ${table} (${columns}) VALUES (${places})`,
+      row.map(([, value]) => value),
+    );
     return undefined;
   } catch (error) {
     return (error as { code: string }).code;
@@ -79,7 +84,8 @@ test("constraints refuse runs that cannot be", async () => {
     { state: "succeeded", finished_at: at },
     { task_id: null, function_id: newId() },
   ];
-  for (const change of possible) assert.equal(await refusalOf("task_runs", sound(), change), undefined, JSON.stringify(change));
+  for (const change of possible)
+    assert.equal(await refusalOf("task_runs", sound(), change), undefined, JSON.stringify(change));
   const impossible: object[] = [
     { state: "sleeping" },
     { trigger: "whim" },

@@ -22,8 +22,9 @@ describe("standalone", () => {
     await running.waitForLine(/^Ctrl-C drains/, 60_000);
     const find = (word: string) => running!.lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
     const [address, key] = [find("API"), find("Key")];
-    assert.ok(address?.startsWith("http://127.0.0.1:"));
-    assert.ok(key?.startsWith("bh_"));
+    assert.ok(address !== undefined && key !== undefined, "the start printed no address or key");
+    assert.ok(address.startsWith("http://127.0.0.1:"));
+    assert.ok(key.startsWith("bh_"));
     return { api: createClient(address, key), key };
   }
 

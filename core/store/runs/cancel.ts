@@ -9,29 +9,39 @@ export interface Cancelled {
   asked: string[];
 }
 
-/** Cancels open runs of one namespace: one run, or all of a task. Dead letters are left to redrive and discard. */
+/**
+ * Cancels open runs of one namespace: one run, or all of a task. Dead letters are left to redrive and discard. The
+ * rows are locked before their states are looked at: a run that goes from running to its retry is not missed.
+ */
 export async function cancelRuns(
   db: Db,
   namespaceId: string,
   which: { runId: string } | { taskId: string },
 ): Promise<Cancelled> {
-  const match = "runId" in which ? sql`r.id = ${which.runId}` : sql`r.task_id = ${which.taskId}`;
-  const { rows: ended } = await moveOpenRuns(
-    sql`${match} AND r.namespace_id = ${namespaceId} AND r.state IN ('scheduled', 'queued')`,
-    "cancelled",
-  ).execute(db);
-  const { rows: asked } = await sql<{ id: string }>`
-    UPDATE task_runs_open r SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
-    WHERE ${match} AND r.namespace_id = ${namespaceId} AND r.state = 'running' RETURNING r.id`.execute(db);
-  return { ended: ended.map(({ id }) => id), asked: asked.map(({ id }) => id) };
+  const match = "runId" in which ? sql`id = ${which.runId}` : sql`task_id = ${which.taskId}`;
+  const { rows } = await sql<{ id: string; running: boolean }>`
+    WITH chosen AS MATERIALIZED (
+      SELECT id, state = 'running' AS running FROM task_runs_open
+      WHERE ${match} AND namespace_id = ${namespaceId} AND state IN ('scheduled', 'queued', 'running')
+      FOR UPDATE
+    ), gone AS (
+      DELETE FROM task_runs_open r USING chosen c WHERE r.id = c.id AND NOT c.running RETURNING r.*
+    ), ended AS (${moveGone("cancelled")}
+    ), asked AS (
+      UPDATE task_runs_open r SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
+      FROM chosen c WHERE r.id = c.id AND c.running
+    )
+    SELECT id, running FROM chosen`.execute(db);
+  const idsOf = (running: boolean) => rows.filter((row) => row.running === running).map(({ id }) => id);
+  return { ended: idsOf(false), asked: idsOf(true) };
 }
 
 /** dead → failed: the dead letter is not wanted any more. */
 export async function discardDeadLetter(db: Db, namespaceId: string, runId: string): Promise<boolean> {
-  const { rows } = await moveOpenRuns(
-    sql`r.id = ${runId} AND r.namespace_id = ${namespaceId} AND r.state = 'dead'`,
-    "failed",
-  ).execute(db);
+  const { rows } = await sql<{ id: string }>`
+    WITH gone AS (
+      DELETE FROM task_runs_open WHERE id = ${runId} AND namespace_id = ${namespaceId} AND state = 'dead' RETURNING *
+    ) ${moveGone("failed")} RETURNING id`.execute(db);
   return rows.length > 0;
 }
 
@@ -43,10 +53,9 @@ export async function findCancelRequests(db: Db, workerId: string): Promise<stri
   return rows.map(({ id }) => id);
 }
 
-/** Moves open runs that match to their day's partition with a final state. */
-function moveOpenRuns(match: RawBuilder<unknown>, state: "cancelled" | "failed"): RawBuilder<{ id: string }> {
-  return sql<{ id: string }>`
-    WITH gone AS (DELETE FROM task_runs_open r WHERE ${match} RETURNING r.*)
+/** Puts the rows that `gone` deleted into their day's partition with a final state. */
+function moveGone(state: "cancelled" | "failed"): RawBuilder<unknown> {
+  return sql`
     INSERT INTO task_runs (id, namespace_id, task_id, function_id, revision_id, type, trigger, attempt,
       attempt_offset, claim_no, scheduled_for, available_at, queued_at, started_at, worker_id, cancel_requested_at,
       awaited, timeout_ms, input, result, error, attempts, finished_at, state)
@@ -55,5 +64,5 @@ function moveOpenRuns(match: RawBuilder<unknown>, state: "cancelled" | "failed")
       CASE WHEN ${state}::text = 'cancelled' THEN coalesce(cancel_requested_at, clock_timestamp())
         ELSE cancel_requested_at END,
       awaited, timeout_ms, input, result, error, attempts, clock_timestamp(), ${state}
-    FROM gone RETURNING id`;
+    FROM gone`;
 }

@@ -21,7 +21,7 @@ export async function redriveDeadLetters(
       ORDER BY id LIMIT ${REDRIVE_BATCH} FOR UPDATE SKIP LOCKED
     )
     UPDATE task_runs_open r SET state = 'queued', dead_at = NULL, error = NULL, result = NULL, worker_id = NULL,
-      started_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1, available_at = clock_timestamp(),
+      started_at = NULL, cancel_requested_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1, available_at = clock_timestamp(),
       queued_at = clock_timestamp()
     FROM dead WHERE r.id = dead.id RETURNING r.id AS "runId", r.available_at AS "availableAt"`.execute(db);
   return rows;

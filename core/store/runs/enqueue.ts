@@ -35,30 +35,28 @@ export interface InvocationRequest {
   /** Made by the caller, so that it can listen for the end before the run exists. */
   runId: string;
   namespaceId: string;
-  functionId: string;
+  functionName: string;
   input: Json;
   timeoutMs: number;
   /** Whether somebody waits for the end and wants it announced. */
   awaited: boolean;
 }
 
-/** A run of a function without a task. */
-export async function enqueueInvocation(store: Store, request: InvocationRequest): Promise<StagedRun> {
+/** A run of a function without a task. Undefined when the namespace has no such function. */
+export async function enqueueInvocation(
+  store: Store,
+  request: InvocationRequest,
+): Promise<StagedRun | undefined> {
+  const { runId, namespaceId, functionName, timeoutMs, awaited, input } = request;
   const { rows } = await store.pool.query<{ availableAt: Date }>({
     name: "enqueue-invocation",
     text: `INSERT INTO task_runs_open (id, namespace_id, function_id, type, trigger, state, scheduled_for, available_at,
         queued_at, timeout_ms, awaited, input)
-      VALUES ($1, $2, $3, 'function', 'invoke', 'queued', statement_timestamp(), statement_timestamp(),
-        statement_timestamp(), $4, $5, $6)
+      SELECT $1, f.namespace_id, f.id, 'function', 'invoke', 'queued', statement_timestamp(), statement_timestamp(),
+        statement_timestamp(), $4, $5, $6
+      FROM functions f WHERE f.namespace_id = $2 AND f.name = $3
       RETURNING available_at AS "availableAt"`,
-    values: [
-      request.runId,
-      request.namespaceId,
-      request.functionId,
-      request.timeoutMs,
-      request.awaited,
-      toJsonText(request.input),
-    ],
+    values: [runId, namespaceId, functionName, timeoutMs, awaited, toJsonText(input)],
   });
-  return { runId: request.runId, availableAt: rows[0]!.availableAt };
+  return rows[0] && { runId, availableAt: rows[0].availableAt };
 }

@@ -8,6 +8,7 @@ import type { TaskType } from "../../domain/task-spec.ts";
 import type { JsonObject } from "../../json.ts";
 import type { Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
+import { cancelRuns } from "./cancel.ts";
 
 export interface FinishedAttempt {
   runId: string;
@@ -65,7 +66,7 @@ const MOVE_TERMINAL = `
       v.error, g.attempts || v.record
     FROM gone g JOIN verdicts v ON v.id = g.id
   ), ${LOGGED("gone")}
-  SELECT id, awaited FROM gone`;
+  SELECT id, awaited, false AS unwanted FROM gone`;
 
 const KEEP_OPEN = `
   WITH ${VERDICTS},
@@ -76,9 +77,17 @@ const KEEP_OPEN = `
       attempt = r.attempt + (v.state = 'scheduled')::int,
       available_at = coalesce(v.available_at, r.available_at),
       dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
-    FROM verdicts v WHERE ${OURS} RETURNING r.id, r.awaited
+    FROM verdicts v WHERE ${OURS}
+    RETURNING r.id, r.awaited, r.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL AS unwanted
   ), ${LOGGED("kept")}
-  SELECT id, awaited FROM kept`;
+  SELECT id, awaited, unwanted FROM kept`;
+
+interface FinishedRow {
+  id: string;
+  awaited: boolean;
+  /** Waits for a retry, and was asked to stop. */
+  unwanted: boolean;
+}
 
 /** Records a batch of attempts that ended, with their logs: at most two statements, whatever its size. */
 export async function finishAttempts(
@@ -95,10 +104,15 @@ export async function finishAttempts(
   for (const { name, text, part } of parts) {
     if (part.length === 0) continue;
     const values = [workerId, toJsonText(part.map(toVerdictRow)), toJsonText(part.flatMap(toLogRows))];
-    const { rows } = await store.pool.query<{ id: string; awaited: boolean }>({ name, text, values });
+    const { rows } = await store.pool.query<FinishedRow>({ name, text, values });
     for (const { id, awaited } of rows) {
       report.recorded.add(id);
       if (awaited) report.awaited.push(id);
+    }
+    // Asked to stop while it failed by itself: it is not tried again.
+    const unwanted = new Set(rows.filter((row) => row.unwanted).map(({ id }) => id));
+    for (const { runId, namespaceId } of part) {
+      if (unwanted.has(runId)) await cancelRuns(store.db, namespaceId, { runId });
     }
   }
   return report;
@@ -132,19 +146,25 @@ function toLogRows({ runId, namespaceId, functionId, revisionId, record, logs }:
   }));
 }
 
-/** running → queued: a worker that drains gives back what it did not finish. The attempt does not count. */
+/**
+ * running → queued: a worker that drains gives back what it did not finish. The attempt does not count. Those that
+ * were asked to stop are cancelled instead.
+ */
 export async function releaseRuns(
   store: Store,
   workerId: string,
   runs: { id: string; claimNo: number }[],
 ): Promise<string[]> {
-  const { rows } = await store.pool.query<{ id: string }>(
+  const { rows } = await store.pool.query<{ id: string; namespaceId: string; unwanted: boolean }>(
     `UPDATE task_runs_open r SET state = 'queued', worker_id = NULL, started_at = NULL,
        available_at = statement_timestamp(), queued_at = statement_timestamp()
      FROM json_to_recordset($2::json) AS v(id uuid, "claimNo" int)
      WHERE r.id = v.id AND r.worker_id = $1 AND r.claim_no = v."claimNo" AND r.state = 'running'
-     RETURNING r.id`,
+     RETURNING r.id, r.namespace_id AS "namespaceId", r.cancel_requested_at IS NOT NULL AS unwanted`,
     [workerId, JSON.stringify(runs)],
   );
-  return rows.map(({ id }) => id);
+  for (const { id, namespaceId, unwanted } of rows) {
+    if (unwanted) await cancelRuns(store.db, namespaceId, { runId: id });
+  }
+  return rows.filter(({ unwanted }) => !unwanted).map(({ id }) => id);
 }

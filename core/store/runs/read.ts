@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Run } from "../../contracts/run.ts";
 import type { Db, Store } from "../database.ts";
-import { createdAtOf } from "../ids.ts";
+import { earliestTraceOf } from "../ids.ts";
 
 const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type, f.name AS "functionName",
   r.revision_id AS "revisionId", r.state, r.attempt, r.scheduled_for AS "scheduledFor", r.queued_at AS "queuedAt",
@@ -19,7 +19,7 @@ const FIND = `
 
 /** Prepared, for callers who wait for runs ask often, and planning over the day partitions costs more than the answer. */
 export async function findRun(store: Store, namespaceId: string, runId: string): Promise<Run | undefined> {
-  const values = [runId, namespaceId, createdAtOf(runId)];
+  const values = [runId, namespaceId, earliestTraceOf(runId)];
   const { rows } = await store.pool.query<Run>({ name: "find-run", text: FIND, values });
   return rows[0];
 }

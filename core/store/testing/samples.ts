@@ -7,6 +7,7 @@ import type { Db, Store } from "../database.ts";
 import { deployRevision, type RevisionContent } from "../functions/functions.ts";
 import { newId } from "../ids.ts";
 import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
+import { enqueueInvocation, type InvocationRequest } from "../runs/enqueue.ts";
 import type { AttemptLogLine, FinishedAttempt } from "../runs/finish.ts";
 import { createTask } from "../tasks/create.ts";
 import { renewLease } from "../workers.ts";
@@ -34,9 +35,26 @@ export async function makeWorker(db: Db, leaseMs = 60_000): Promise<string> {
 }
 
 /** The id of a queued run, of a task of its own that fires at once. */
-export async function queueRun(store: Store, namespaceId: string, given: Partial<TaskInput> = {}): Promise<string> {
+export async function queueRun(
+  store: Store,
+  namespaceId: string,
+  given: Partial<TaskInput> = {},
+): Promise<string> {
   const { run } = await createTask(store, namespaceId, httpTask({ kind: "now" }, given), null, new Date());
   return run!.runId;
+}
+
+/** The id of a queued invocation of a function that is there. */
+export async function queueInvocation(
+  store: Store,
+  namespaceId: string,
+  functionName: string,
+  given: Partial<InvocationRequest> = {},
+): Promise<string> {
+  const request = { runId: newId(), namespaceId, functionName, input: null, timeoutMs: 100, awaited: false, ...given };
+  const run = await enqueueInvocation(store, request);
+  if (!run) throw new Error("there is no such function");
+  return run.runId;
 }
 
 /** A run that `workerId` has claimed. */
@@ -93,7 +111,13 @@ export function line(message: string, given: Partial<AttemptLogLine> = {}): Atte
 }
 
 export function revision(code: string): RevisionContent {
-  return { contentHash: `sha256:${code}`, entry: "main.ts", files: { "main.ts": code }, code, sourceMap: "{}" };
+  return {
+    contentHash: `sha256:${code}`,
+    entry: "main.ts",
+    files: { "main.ts": code },
+    code,
+    sourceMap: "{}",
+  };
 }
 
 /** The id of a function with one revision. */

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { sql } from "kysely";
+import { createTestDatabase } from "../../../test/support/database.ts";
+import { newId } from "../ids.ts";
+import { claim, finished, makeWorker, queueRun, retryAfter, SAMPLE_ERROR, startRun } from "../testing/samples.ts";
+import { openTestStore, until } from "../testing/test-store.ts";
+import { cancelRuns, findCancelRequests } from "./cancel.ts";
+import { claimRuns } from "./claim.ts";
+import { enqueueTaskRun } from "./enqueue.ts";
+import { finishAttempts } from "./finish.ts";
+import { findRun } from "./read.ts";
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+beforeEach(clear);
+
+test("what waits ends at once", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  const queued = await queueRun(store, namespaceId);
+  const retried = await startRun(store, namespaceId, workerId);
+  await finishAttempts(store, workerId, [finished(retried, workerId, retryAfter(60_000))]);
+  for (const runId of [queued, retried.id]) {
+    assert.deepEqual(await cancelRuns(db, namespaceId, { runId }), { ended: [runId], asked: [] });
+    const run = await findRun(store, namespaceId, runId);
+    assert.equal(run?.state, "cancelled");
+    assert.ok(run.finishedAt);
+    assert.deepEqual(await claimRuns(store, workerId, [runId]), []);
+    assert.deepEqual(await cancelRuns(db, namespaceId, { runId }), { ended: [], asked: [] }, "once");
+  }
+  assert.equal((await findRun(store, namespaceId, retried.id))?.attempts.length, 1, "its history stays");
+});
+
+test("what runs is asked to stop, and only its worker hears of it", async () => {
+  const namespaceId = await newNamespace();
+  const [workerId, other] = [await makeWorker(db), await makeWorker(db)];
+  const claimed = await startRun(store, namespaceId, workerId);
+  await startRun(store, namespaceId, workerId);
+  assert.deepEqual(await cancelRuns(db, namespaceId, { runId: claimed.id }), { ended: [], asked: [claimed.id] });
+  assert.deepEqual(await cancelRuns(db, namespaceId, { runId: claimed.id }), { ended: [], asked: [claimed.id] });
+  assert.equal((await findRun(store, namespaceId, claimed.id))?.state, "running", "until the worker says so");
+  assert.deepEqual(await findCancelRequests(db, workerId), [claimed.id]);
+  assert.deepEqual(await findCancelRequests(db, other), []);
+  await finishAttempts(store, workerId, [finished(claimed, workerId, { state: "cancelled" })]);
+  assert.deepEqual(await findCancelRequests(db, workerId), []);
+});
+
+test("dead letters, finished runs and other people's runs are left as they are", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  const [dead, ended] = [await startRun(store, namespaceId, workerId), await startRun(store, namespaceId, workerId)];
+  await finishAttempts(store, workerId, [
+    finished(dead, workerId, { state: "dead", error: SAMPLE_ERROR }),
+    finished(ended, workerId, { state: "succeeded", result: 1 }),
+  ]);
+  const alien = await queueRun(store, await newNamespace());
+  for (const runId of [dead.id, ended.id, alien, newId()]) {
+    assert.deepEqual(await cancelRuns(db, namespaceId, { runId }), { ended: [], asked: [] });
+  }
+  assert.equal((await findRun(store, namespaceId, dead.id))?.state, "dead");
+  assert.equal((await findRun(store, namespaceId, ended.id))?.state, "succeeded");
+});
+
+test("a task's open runs are cancelled together, each in its way", async () => {
+  const namespaceId = await newNamespace();
+  const running = await startRun(store, namespaceId, await makeWorker(db));
+  const taskId = running.taskId!;
+  const queued = [await enqueueTaskRun(store, namespaceId, taskId), await enqueueTaskRun(store, namespaceId, taskId)];
+  const bystander = await queueRun(store, namespaceId);
+  const { ended, asked } = await cancelRuns(db, namespaceId, { taskId });
+  assert.deepEqual(ended.sort(), queued.map((run) => run!.runId).sort());
+  assert.deepEqual(asked, [running.id]);
+  assert.equal((await findRun(store, namespaceId, bystander))?.state, "queued");
+});
+
+/** Changes a run in a transaction of its own and cancels it meanwhile; commits once the cancel waits for the row. */
+async function cancelDuring(namespaceId: string, runId: string, change: string) {
+  const client = await store.pool.connect();
+  try {
+    await client.query("BEGIN");
+    await client.query(change, [runId]);
+    const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    const cancelling = cancelRuns(db, namespaceId, { runId });
+    await until(async () => {
+      const waiting = await sql`SELECT FROM pg_stat_activity
+        WHERE ${rows[0]!.pid}::int = ANY(pg_blocking_pids(pid))`.execute(db);
+      return waiting.rows.length > 0 || undefined;
+    });
+    await client.query("COMMIT");
+    return await cancelling;
+  } finally {
+    client.release();
+  }
+}
+
+test("a cancel is not lost on a run that changes its state under it", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  const claimed = await queueRun(store, namespaceId);
+  const claiming = `UPDATE task_runs_open SET state = 'running', worker_id = '${workerId}', started_at = now() WHERE id = $1`;
+  assert.deepEqual(await cancelDuring(namespaceId, claimed, claiming), { ended: [], asked: [claimed] });
+
+  const failing = await startRun(store, namespaceId, workerId);
+  const retrying = "UPDATE task_runs_open SET state = 'scheduled', attempt = 2 WHERE id = $1";
+  assert.deepEqual(await cancelDuring(namespaceId, failing.id, retrying), { ended: [failing.id], asked: [] });
+  assert.equal((await findRun(store, namespaceId, failing.id))?.attempt, 2);
+});
+
+test("cancels and claims that meet leave each run either cancelled or asked", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  const ids = await Promise.all(Array.from({ length: 40 }, () => queueRun(store, namespaceId)));
+  const [claims, ...cancels] = await Promise.all([
+    claimRuns(store, workerId, ids),
+    ...ids.map((runId) => cancelRuns(db, namespaceId, { runId })),
+  ]);
+  const claimed = new Set(claims.map(({ id }) => id));
+  for (const [index, runId] of ids.entries()) {
+    const expected = claimed.has(runId) ? { ended: [], asked: [runId] } : { ended: [runId], asked: [] };
+    assert.deepEqual(cancels[index], expected);
+  }
+  await assert.rejects(claim(store, workerId, ids[0]!));
+});

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { createTestDatabase } from "../../../test/support/database.ts";
+import { claim, finished, line, makeWorker, SAMPLE_ERROR, startRun } from "../testing/samples.ts";
+import { openTestStore } from "../testing/test-store.ts";
+import { cancelRuns, discardDeadLetter, findCancelRequests } from "./cancel.ts";
+import type { ClaimedRun } from "./claim.ts";
+import { redriveDeadLetters } from "./dead-letters.ts";
+import { finishAttempts } from "./finish.ts";
+import { findRun, listRuns } from "./read.ts";
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+beforeEach(clear);
+
+/** A run whose only attempt so far brought it into the dead letters. */
+async function makeDeadLetter(namespaceId: string): Promise<ClaimedRun> {
+  const workerId = await makeWorker(db);
+  const claimed = await startRun(store, namespaceId, workerId);
+  await bury(claimed, workerId);
+  return claimed;
+}
+
+async function bury(claimed: ClaimedRun, workerId: string): Promise<void> {
+  const verdict = { state: "dead", error: SAMPLE_ERROR, result: { status: 503 } } as const;
+  await finishAttempts(store, workerId, [finished(claimed, workerId, verdict, [line("no")])]);
+}
+
+test("a redriven run is due at once, with its history and its whole allowance again", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  const dead = await makeDeadLetter(namespaceId);
+  const [redriven, ...others] = await redriveDeadLetters(db, namespaceId, { runId: dead.id });
+  assert.deepEqual(others, []);
+  assert.equal(redriven?.runId, dead.id);
+  const run = await findRun(store, namespaceId, dead.id);
+  assert.deepEqual([run?.state, run?.attempt, run?.error, run?.result], ["queued", 2, null, null]);
+  assert.deepEqual([run?.finishedAt, run?.startedAt, run?.workerId], [null, null, null]);
+  assert.equal(run!.attempts.length, 1);
+
+  const second = await claim(store, workerId, dead.id);
+  assert.deepEqual([second.attempt, second.attemptOffset], [2, 1], "attempt − offset is the first of the allowance");
+  await bury(second, workerId);
+  await redriveDeadLetters(db, namespaceId, { runId: dead.id });
+  const third = await claim(store, workerId, dead.id);
+  assert.deepEqual([third.attempt, third.attemptOffset], [3, 2]);
+  await finishAttempts(store, workerId, [finished(third, workerId, { state: "succeeded", result: "at last" })]);
+  const ended = await findRun(store, namespaceId, dead.id);
+  assert.equal(ended?.state, "succeeded");
+  assert.deepEqual(ended.attempts.map(({ attempt, error }) => [attempt, error?.code]), [
+    [1, "http_status"],
+    [2, "http_status"],
+    [3, undefined],
+  ]);
+});
+
+test("one, those of a task, or all: nothing else is redriven", async () => {
+  const [ours, theirs] = [await newNamespace(), await newNamespace()];
+  const [a, b, c] = [await makeDeadLetter(ours), await makeDeadLetter(ours), await makeDeadLetter(ours)];
+  const alien = await makeDeadLetter(theirs);
+  const redrive = async (which: { runId?: string; taskId?: string }) =>
+    (await redriveDeadLetters(db, ours, which)).map(({ runId }) => runId);
+  assert.deepEqual(await redrive({ runId: alien.id }), []);
+  assert.deepEqual(await redrive({ taskId: alien.taskId! }), []);
+  assert.deepEqual(await redrive({ taskId: b.taskId! }), [b.id]);
+  assert.deepEqual(await redrive({ runId: a.id }), [a.id]);
+  assert.deepEqual(await redrive({ runId: a.id }), [], "it is dead no more");
+  assert.deepEqual(await redrive({}), [c.id]);
+  assert.equal((await findRun(store, theirs, alien.id))?.state, "dead");
+});
+
+test("a discarded dead letter failed, keeps its error and can no longer be redriven", async () => {
+  const namespaceId = await newNamespace();
+  const dead = await makeDeadLetter(namespaceId);
+  assert.equal(await discardDeadLetter(db, namespaceId, dead.id), true);
+  assert.equal(await discardDeadLetter(db, namespaceId, dead.id), false);
+  const run = await findRun(store, namespaceId, dead.id);
+  assert.deepEqual([run?.state, run?.error, run?.result], ["failed", SAMPLE_ERROR, { status: 503 }]);
+  assert.equal(run!.attempts.length, 1);
+  assert.deepEqual(await redriveDeadLetters(db, namespaceId, {}), []);
+  assert.deepEqual(await listRuns(db, namespaceId, { dead: true }, 10, undefined), []);
+});
+
+test("only a dead letter can be discarded", async () => {
+  const namespaceId = await newNamespace();
+  const running = await startRun(store, namespaceId, await makeWorker(db));
+  assert.equal(await discardDeadLetter(db, namespaceId, running.id), false);
+  assert.equal((await findRun(store, namespaceId, running.id))?.state, "running");
+});
+
+test("the list of dead letters holds them alone, newest first", async () => {
+  const namespaceId = await newNamespace();
+  const [a, b] = [await makeDeadLetter(namespaceId), await makeDeadLetter(namespaceId)];
+  await startRun(store, namespaceId, await makeWorker(db));
+  await makeDeadLetter(await newNamespace());
+  const listed = async (filter: object) =>
+    (await listRuns(db, namespaceId, { dead: true, ...filter }, 10, undefined)).map(({ id }) => id);
+  assert.deepEqual(await listed({}), [b.id, a.id]);
+  assert.deepEqual(await listed({ taskId: a.taskId! }), [a.id]);
+});
+
+test("a cancel from before the redrive is forgotten: the new attempt is not stopped by it", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  const claimed = await startRun(store, namespaceId, workerId);
+  await cancelRuns(db, namespaceId, { runId: claimed.id });
+  await bury(claimed, workerId);
+  await redriveDeadLetters(db, namespaceId, { runId: claimed.id });
+  await claim(store, workerId, claimed.id);
+  assert.deepEqual(await findCancelRequests(db, workerId), []);
+});

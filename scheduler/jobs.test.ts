@@ -1,0 +1,280 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, it, type TestContext } from "node:test";
+import { sql } from "kysely";
+import type { Clock } from "../core/clock.ts";
+import { DEFAULT_RETRY } from "../core/domain/retry.ts";
+import type { Bell, DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import { newId } from "../core/store/ids.ts";
+import type { Channel, Notifier } from "../core/store/notify.ts";
+import { claimRuns } from "../core/store/runs/claim.ts";
+import { enqueueInvocation } from "../core/store/runs/enqueue.ts";
+import { findRun } from "../core/store/runs/read.ts";
+import { deployFunction, makeWorker, queueRun, startRun } from "../core/store/testing/samples.ts";
+import { openTestStore } from "../core/store/testing/test-store.ts";
+import { createLogger } from "../core/telemetry/log.ts";
+import { createRegistry, createSchedulerMetrics } from "../core/telemetry/metrics.ts";
+import { createTestDatabase } from "../test/support/database.ts";
+import { createManualClock } from "../test/support/manual-clock.ts";
+import { listJobs, OVERDUE_MS, startJobs } from "./jobs.ts";
+import { createRerings } from "./rering.ts";
+
+const LEASE_MS = 1_000;
+const ONE_ATTEMPT = { ...DEFAULT_RETRY, maxAttempts: 1 };
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+const namespaceId = await newNamespace();
+
+describe("background jobs", () => {
+  beforeEach(clear);
+
+  /** What the jobs are given, and what they did with it. */
+  function openContext(given: { clock?: Clock; leaseMs?: number } = {}) {
+    const published: DeadLetter[][] = [];
+    const rung: Bell[][] = [];
+    const notified: [Channel, string[]][] = [];
+    const transport: QueueTransport = {
+      name: "kafka",
+      async ring(bells) {
+        rung.push(bells);
+      },
+      async publishDeadLetters(letters) {
+        published.push(letters);
+      },
+      consume: () => assert.fail("the scheduler consumes nothing"),
+      async checkReady() {},
+      async close() {},
+    };
+    const notifier: Notifier = {
+      notify: (channel, ids = []) => void notified.push([channel, ids]),
+      async flush() {},
+    };
+    const context = {
+      store,
+      clock: given.clock ?? createManualClock(new Date()),
+      transport,
+      notifier,
+      log: createLogger("scheduler", "silent"),
+      metrics: createSchedulerMetrics(createRegistry("scheduler")),
+      // The database has been up for longer than this, so its own start does not hold the rescue back.
+      leaseMs: given.leaseMs ?? 1,
+      retentionDays: 30,
+    };
+    return { context, published, rung, notified };
+  }
+
+  function jobNamed(name: string) {
+    const job = listJobs(LEASE_MS).find((each) => each.name === name);
+    assert.ok(job, `there is a job ${name}`);
+    return job;
+  }
+  const pass = (
+    name: string,
+    context: ReturnType<typeof openContext>["context"],
+    rerings = createRerings(),
+  ) => jobNamed(name).run(context, rerings);
+
+  /** A run in the hands of a worker that never had a lease. */
+  const loseRun = (given: Parameters<typeof startRun>[3] = {}) =>
+    startRun(store, namespaceId, newId(), given);
+
+  it("rescue: a lost worker's run is tried again, and the scheduler told to look", async () => {
+    const { id: runId } = await loseRun();
+    const { context, published, notified } = openContext();
+    await pass("rescue", context);
+    const run = (await findRun(store, namespaceId, runId))!;
+    assert.deepEqual([run.state, run.attempt], ["scheduled", 2]);
+    assert.deepEqual(notified, [["bellhop_schedule", []]]);
+    assert.deepEqual(published.flat(), []);
+  });
+
+  it("rescue: a lost worker's last attempt is a dead letter, published with its error", async () => {
+    const { id: runId, taskId } = await loseRun({ retry: ONE_ATTEMPT });
+    const { context, published } = openContext();
+    await pass("rescue", context);
+    const run = (await findRun(store, namespaceId, runId))!;
+    assert.equal(run.state, "dead");
+    assert.equal(run.error?.code, "worker_lost");
+    const [letter, ...others] = published.flat();
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      { ...letter, error: letter?.error?.code },
+      {
+        runId,
+        taskId,
+        namespaceId,
+        error: "worker_lost",
+        deadAt: context.clock.now().toISOString(),
+      },
+    );
+  });
+
+  it("rescue: who waits for an invocation is told that it ended", async () => {
+    await deployFunction(db, namespaceId, "greet");
+    const runId = newId();
+    await enqueueInvocation(store, {
+      ...{ runId, namespaceId, functionName: "greet", input: null },
+      timeoutMs: 1_000,
+      awaited: true,
+    });
+    await claimRuns(store, newId(), [runId]);
+    const { context, notified } = openContext();
+    await pass("rescue", context);
+    assert.equal((await findRun(store, namespaceId, runId))?.state, "failed");
+    assert.deepEqual(notified.at(-1), ["bellhop_finished", [runId]]);
+  });
+
+  it("rescue: a worker whose lease holds keeps its runs, and nothing is said", async () => {
+    const { id: runId } = await startRun(store, namespaceId, await makeWorker(db));
+    const { context, published, notified } = openContext();
+    await pass("rescue", context);
+    assert.equal((await findRun(store, namespaceId, runId))?.state, "running");
+    assert.deepEqual([published, notified], [[], []]);
+  });
+
+  it("rescue: nothing is taken while the database has not been up for one lease", async () => {
+    const { id: runId } = await loseRun();
+    const { context } = openContext({ leaseMs: (365 * 86_400_000) / 20 });
+    await pass("rescue", context);
+    assert.equal((await findRun(store, namespaceId, runId))?.state, "running");
+  });
+
+  it("re-ring: a run that nobody claimed is rung again, with backoff", async () => {
+    const runId = await queueRun(store, namespaceId);
+    await sql`UPDATE task_runs_open SET available_at = clock_timestamp() - ${OVERDUE_MS}::int * interval '1 ms'`.execute(
+      db,
+    );
+    const clock = createManualClock(new Date());
+    const { context, rung } = openContext({ clock });
+    const rerings = createRerings();
+    const ringsAfter = async (ms: number) => {
+      await clock.advance(ms);
+      rung.length = 0;
+      await pass("re-ring", context, rerings);
+      return rung.flat().map((bell) => bell.runId);
+    };
+    assert.deepEqual(await ringsAfter(0), [runId]);
+    assert.deepEqual(await ringsAfter(999), []);
+    assert.deepEqual(await ringsAfter(1), [runId]);
+    assert.deepEqual(await ringsAfter(1_999), []);
+    assert.deepEqual(await ringsAfter(1), [runId]);
+  });
+
+  it("re-ring: what is due only just, or claimed, is left alone", async () => {
+    const runId = await queueRun(store, namespaceId);
+    await queueRun(store, namespaceId);
+    await sql`UPDATE task_runs_open SET available_at = clock_timestamp() - interval '1 hour' WHERE id = ${runId}`.execute(
+      db,
+    );
+    await claimRuns(store, newId(), [runId]);
+    const { context, rung } = openContext();
+    await pass("re-ring", context);
+    assert.deepEqual(rung, []);
+  });
+
+  it("partitions: made ahead of the clock, dropped after the retention", async () => {
+    const future = createManualClock(new Date(Date.now() + 60 * 86_400_000));
+    const { context } = openContext({ clock: future });
+    const partitions = async () =>
+      (
+        await sql<{
+          name: string;
+        }>`SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+          WHERE i.inhparent = 'task_logs'::regclass ORDER BY 1`.execute(db)
+      ).rows.map(({ name }) => name);
+    const nameOf = (at: Date) => `task_logs_${at.toISOString().slice(0, 10).replaceAll("-", "")}`;
+    const today = nameOf(new Date());
+    assert.ok((await partitions()).includes(today));
+    await pass("partitions", context);
+    const after60Days = await partitions();
+    assert.ok(after60Days.includes(nameOf(future.now())));
+    assert.ok(!after60Days.includes(today), "older than 30 days by that clock");
+  });
+
+  it("workers: a row that is long gone and owns nothing is removed", async () => {
+    const [, owner, alive] = [await makeWorker(db), await makeWorker(db), await makeWorker(db)];
+    await sql`UPDATE workers SET lease_until = now() - interval '2 hours' WHERE id <> ${alive}`.execute(db);
+    await startRun(store, namespaceId, owner);
+    await pass("workers", openContext().context);
+    const { rows } = await sql<{ id: string }>`SELECT id FROM workers`.execute(db);
+    assert.deepEqual(rows.map(({ id }) => id).sort(), [owner, alive].sort());
+  });
+
+  /** Jobs that run by a manual clock, and the sleeps they take. */
+  function startWatched(t: TestContext, given: { leaseMs?: number } = {}) {
+    const manual = createManualClock(new Date());
+    const sleeps: number[] = [];
+    let slept = Promise.withResolvers<void>();
+    const clock: Clock = {
+      now: manual.now,
+      sleep(ms, signal) {
+        const sleeping = manual.sleep(ms, signal);
+        sleeps.push(ms);
+        slept.resolve();
+        slept = Promise.withResolvers();
+        return sleeping;
+      },
+    };
+    const opened = openContext({ clock, ...given });
+    const errors: object[] = [];
+    const jobs = startJobs({
+      ...opened.context,
+      log: { ...opened.context.log, error: (fields: object) => void errors.push(fields) } as never,
+    });
+    t.after(() => jobs.stop());
+    return {
+      ...opened,
+      jobs,
+      manual,
+      sleeps,
+      errors,
+      async sleepsTaken(count: number) {
+        while (sleeps.length < count) await slept.promise;
+      },
+    };
+  }
+
+  it("each job runs at once and then at its period", async (t) => {
+    const runId = await queueRun(store, namespaceId);
+    await sql`UPDATE task_runs_open SET available_at = clock_timestamp() - interval '1 hour'`.execute(db);
+    const { manual, sleeps, rung, sleepsTaken } = startWatched(t, { leaseMs: LEASE_MS });
+    const periods = listJobs(LEASE_MS).map(({ everyMs }) => everyMs);
+    await sleepsTaken(periods.length);
+    assert.deepEqual(sleeps.sort(), periods.sort());
+    assert.deepEqual(
+      rung.flat().map((bell) => bell.runId),
+      [runId],
+    );
+    await manual.advance(1_000);
+    await sleepsTaken(periods.length + 2);
+    assert.equal(rung.flat().length, 2);
+  });
+
+  it("a job that fails is logged with its name and comes again; the others go on", async (t) => {
+    await sql`ALTER TABLE workers RENAME TO hidden_workers`.execute(db);
+    const { manual, errors, sleeps, sleepsTaken } = startWatched(t);
+    await sleepsTaken(4);
+    await sql`ALTER TABLE hidden_workers RENAME TO workers`.execute(db);
+    const named = errors.map((fields) => (fields as { job: string }).job);
+    assert.deepEqual(named.sort(), ["rescue", "workers"]);
+    const before = sleeps.length;
+    await manual.advance(200);
+    await sleepsTaken(before + 1);
+    assert.equal(errors.length, 2, "the rescue came again and succeeded");
+  });
+
+  it("stop waits for the job under way and starts no other", async (t) => {
+    const { jobs, manual, sleeps, sleepsTaken } = startWatched(t);
+    await sleepsTaken(4);
+    await jobs.stop();
+    const before = sleeps.length;
+    await manual.advance(3_600_000);
+    assert.equal(sleeps.length, before);
+  });
+
+  it("the rescue comes several times a lease, and neither in a storm nor too rarely", () => {
+    const everyMs = (leaseMs: number) => listJobs(leaseMs).find(({ name }) => name === "rescue")!.everyMs;
+    assert.equal(everyMs(500), 200);
+    assert.equal(everyMs(3_000), 1_000);
+    assert.equal(everyMs(600_000), 5_000);
+  });
+});

@@ -1,0 +1,192 @@
+/**
+ * What `npm test` runs: starts the servers the tests need, runs the tests under node's own runner, stops everything.
+ * States: preparing → testing (the runner's output is the terminal's) → clearing. A signal while preparing clears at
+ * once; while testing it goes to the runner, whose end is awaited; a second one kills the runner,
+ * or leaves at once: what was started ends with this process by its guard (support/process-guard.ts).
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, globSync } from "node:fs";
+import { constants } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { messageOf } from "../core/errors.ts";
+import { findKafkaSupport } from "./kafka/broker.ts";
+import { guardProcess } from "./support/process-guard.ts";
+import { startTestKafka, startTestPostgres, type TestServer } from "./support/servers.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const FOLDERS = "{api,core,functions,runtime,scheduler,standalone,test}";
+const FILES_AT_ONCE = 2;
+const TEST_TIMEOUT_MS = 120_000;
+
+const HELP = `npm test -- [options] [files or parts of their paths …]
+
+Runs the tests (*.test.ts) on a PostgreSQL of their own and, where there is one, a real Kafka broker.
+
+  --unit          only the tests that stand beside the code, without Kafka
+  --name REGEX    only tests whose name matches
+  --strict        fail when the Kafka cases cannot run, instead of skipping them
+  --help          this text
+
+  KAFKA_BROKERS          a broker to use; without it one is started, which needs java and mvn
+  TEST_DATABASE_URL      a PostgreSQL to use, of a role that may create databases; without it one is started
+  BELLHOP_TEST_STRICT=1  the same as --strict
+
+npm test -- claim          the files with "claim" in their path
+npm test -- core/domain    the files of a folder`;
+
+interface Command {
+  files: string[];
+  nodeArgs: string[];
+  strict: boolean;
+  unit: boolean;
+}
+
+/** A mistake of the caller's: one sentence, status 2. */
+class UsageError extends Error {}
+
+function parseCommand(args: string[]): Command | "help" {
+  const { values, positionals } = parseOptions(args);
+  if (values.help) return "help";
+  const all = globSync(
+    values.unit ? `${FOLDERS.replace(",test", "")}/**/*.test.ts` : `${FOLDERS}/**/*.test.ts`,
+    {
+      cwd: ROOT,
+      exclude: ["**/node_modules/**"],
+    },
+  ).sort();
+  return {
+    files: selectFiles(all, positionals),
+    nodeArgs: values.name === undefined ? [] : [`--test-name-pattern=${values.name}`],
+    strict: values.strict || process.env["BELLHOP_TEST_STRICT"] === "1",
+    unit: values.unit,
+  };
+}
+
+function parseOptions(args: string[]) {
+  const flag = { type: "boolean", default: false } as const;
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: { strict: flag, unit: flag, name: { type: "string" }, help: { ...flag, short: "h" } },
+    });
+  } catch (error) {
+    throw new UsageError(`${messageOf(error)}\nnpm test -- --help tells the options.`);
+  }
+}
+
+/** Each word is a file or a part of a path; one that matches nothing is a mistake, not an empty success. */
+function selectFiles(all: string[], words: string[]): string[] {
+  if (words.length === 0) return all;
+  const chosen = new Set<string>();
+  for (const word of words) {
+    const asFile = relative(ROOT, resolve(word));
+    const matching =
+      all.includes(asFile) && existsSync(word) ? [asFile] : all.filter((file) => file.includes(word));
+    if (matching.length === 0) throw new UsageError(`No test file has ${JSON.stringify(word)} in its path.`);
+    for (const file of matching) chosen.add(file);
+  }
+  return [...chosen].sort();
+}
+
+interface KafkaAnswer {
+  env: { TEST_KAFKA_BROKERS: string } | { TEST_KAFKA_SKIP: string };
+  server?: TestServer;
+}
+
+async function provideKafka({ strict, unit }: Command): Promise<KafkaAnswer> {
+  const given = process.env["KAFKA_BROKERS"];
+  if (given) return { env: { TEST_KAFKA_BROKERS: given } };
+  if (unit) return { env: { TEST_KAFKA_SKIP: "--unit runs without Kafka" } };
+  let reason = findKafkaSupport();
+  try {
+    if (!reason) {
+      const server = await startTestKafka();
+      return { env: { TEST_KAFKA_BROKERS: server.address }, server };
+    }
+  } catch (error) {
+    reason = messageOf(error);
+    if (!strict) reason = reason.split("\n")[0]!;
+  }
+  if (strict) throw new Error(`The Kafka cases cannot run, and --strict asks for them: ${reason}.`);
+  console.log(
+    `The Kafka cases are skipped: ${reason}. Set KAFKA_BROKERS to run them on a broker of your own.`,
+  );
+  return { env: { TEST_KAFKA_SKIP: reason } };
+}
+
+/** The runner's own status; 128 + n when signal n ended it. */
+async function runNode(
+  command: Command,
+  env: NodeJS.ProcessEnv,
+  onStart: (child: ChildProcess) => void,
+): Promise<number> {
+  const args = [
+    "--disable-warning=TimeoutNegativeWarning",
+    "--test",
+    `--test-concurrency=${FILES_AT_ONCE}`,
+    `--test-timeout=${TEST_TIMEOUT_MS}`,
+    "--test-reporter=spec",
+    ...command.nodeArgs,
+    ...command.files,
+  ];
+  const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: "inherit" });
+  const guard = guardProcess(child.pid!, { signal: "SIGTERM" });
+  onStart(child);
+  const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+  guard.release();
+  return code ?? 128 + constants.signals[signal!];
+}
+
+async function main(): Promise<number> {
+  const command = parseCommand(process.argv.slice(2));
+  if (command === "help") {
+    console.log(HELP);
+    return 0;
+  }
+  const servers = new Set<TestServer>();
+  const interrupt = new AbortController();
+  let runner: ChildProcess | undefined;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      if (interrupt.signal.aborted && !runner) process.exit(128 + constants.signals[signal]);
+      runner?.kill(interrupt.signal.aborted ? "SIGKILL" : signal);
+      interrupt.abort(signal);
+    });
+  }
+  try {
+    const [postgres, kafka] = await Promise.allSettled([
+      provideDatabase(interrupt.signal),
+      provideKafka(command),
+    ]);
+    if (postgres.status === "fulfilled" && postgres.value.server) servers.add(postgres.value.server);
+    if (kafka.status === "fulfilled" && kafka.value.server) servers.add(kafka.value.server);
+    if (interrupt.signal.aborted) return 128 + constants.signals[interrupt.signal.reason as NodeJS.Signals];
+    if (postgres.status === "rejected") throw postgres.reason;
+    if (kafka.status === "rejected") throw kafka.reason;
+    // What is set for the product must not leak into the tests.
+    const { KAFKA_BROKERS: _brokers, DATABASE_URL: _url, ...outer } = process.env;
+    const env = { ...outer, TEST_DATABASE_URL: postgres.value.url, ...kafka.value.env };
+    return await runNode(command, env, (child) => {
+      runner = child;
+    });
+  } finally {
+    await Promise.all([...servers].map((server) => server.stop()));
+  }
+}
+
+async function provideDatabase(signal: AbortSignal): Promise<{ url: string; server?: TestServer }> {
+  const given = process.env["TEST_DATABASE_URL"];
+  if (given) return { url: given };
+  const server = await startTestPostgres(signal);
+  return { url: server.address, server };
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(messageOf(error));
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

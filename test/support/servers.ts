@@ -1,0 +1,74 @@
+/** The two servers that tests need, in temporary folders that go away with them. */
+import { randomBytes } from "node:crypto";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startEmbeddedPostgres } from "../../standalone/embedded-postgres.ts";
+import { startKafkaBroker } from "../kafka/broker.ts";
+import { guardProcess } from "./process-guard.ts";
+
+export interface TestServer {
+  /** A Postgres URL that may create databases, or the broker's address. */
+  address: string;
+  pid: number;
+  /** Ends it and removes its folder. */
+  stop(): Promise<void>;
+}
+
+/** Nothing here needs to survive a power cut. */
+const QUICK_AND_LOSSY = {
+  fsync: "off",
+  full_page_writes: "off",
+  shared_buffers: "128MB",
+  max_connections: "300",
+};
+
+export async function startTestPostgres(signal?: AbortSignal): Promise<TestServer> {
+  const folder = await makeFolder();
+  try {
+    const server = await startEmbeddedPostgres({
+      dataDir: folder,
+      settings: QUICK_AND_LOSSY,
+      ...(signal ? { signal } : {}),
+    });
+    return guarded(server.url, server.pid, "SIGQUIT", folder, () => server.stop());
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+export async function startTestKafka(): Promise<TestServer> {
+  const folder = await makeFolder();
+  try {
+    const broker = await startKafkaBroker({ dir: folder });
+    return guarded(broker.brokers, broker.pid, "SIGKILL", folder, () => broker.stop());
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function makeFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), `bellhop-test-${randomBytes(3).toString("hex")}-`));
+  // Started by root, the database server is another user, who has to come in.
+  await chmod(folder, 0o711);
+  return folder;
+}
+
+function guarded(
+  address: string,
+  pid: number,
+  signal: NodeJS.Signals,
+  folder: string,
+  end: () => Promise<void>,
+): TestServer {
+  const guard = guardProcess(pid, { signal, removeFolder: folder });
+  let stopping: Promise<void> | undefined;
+  const stop = async () => {
+    await end();
+    guard.release();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { address, pid, stop: () => (stopping ??= stop()) };
+}
