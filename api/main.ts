@@ -67,12 +67,15 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
     clock,
     log,
     metrics: createApiMetrics(registry),
-    probes: createProbes(registry, {
-      database: async () => {
-        if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
+    probes: createProbes(
+      registry,
+      {
+        database: async () => {
+          if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
+        },
       },
-      queue: () => transport.checkReady(),
-    }),
+      { queue: () => transport.checkReady() },
+    ),
     stopping: stopping.signal,
   });
   const server = await listen(

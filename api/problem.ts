@@ -30,8 +30,26 @@ export function toBellhopError(thrown: unknown, log: Logger): BellhopError {
   if (thrown instanceof HTTPException) {
     return new BellhopError("bad_request", thrown.status, thrown.message || "The request could not be read.");
   }
+  if (isDatabaseAway(thrown)) {
+    log.warn({ error: thrown }, "a request found no database");
+    return new BellhopError(
+      "database_unavailable",
+      503,
+      "The database does not answer right now; try again.",
+    );
+  }
   log.error({ error: thrown }, "a request failed unexpectedly");
   return new BellhopError("internal_error", 500, "Something went wrong on our side; the log has more.");
+}
+
+/** Connections refused or broken, servers starting or stopping (SQLSTATE classes 08 and 57P), and no free connection. */
+function isDatabaseAway(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  const { code = "" } = thrown as { code?: string };
+  return (
+    /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|08\w{3}|57P\w{2}|53300)$/.test(code) ||
+    /^(Connection terminated|timeout exceeded when trying to connect)/.test(thrown.message)
+  );
 }
 
 /** 422, one entry for each refused field, with its dotted path. */

@@ -22,10 +22,26 @@ test("a duration is a number with a unit, or ISO 8601", () => {
 });
 
 test("what is no duration, or has no fixed or no exact length, is undefined", () => {
-  const refused = ["", "10", "s", "-1s", "+1s", " 1s", "1 s", "1S", "1w", "1h30m", "1e3s", ".5s", "1.s", "Infinitys"];
+  const refused = [
+    "",
+    "10",
+    "s",
+    "-1s",
+    "+1s",
+    " 1s",
+    "1 s",
+    "1S",
+    "1w",
+    "1h30m",
+    "1e3s",
+    ".5s",
+    "1.s",
+    "Infinitys",
+  ];
   const refusedIso = ["P", "PT", "P1DT", "P1Y", "P1M", "-PT1S", "PT-1S", "P0.5D", "PT1.5H", "pt1s"];
   const tooLong = ["9007199254740993ms", "99999999999999999999d", "P99999999999999999999W"];
-  for (const text of [...refused, ...refusedIso, ...tooLong]) assert.equal(parseDuration(text), undefined, text);
+  for (const text of [...refused, ...refusedIso, ...tooLong])
+    assert.equal(parseDuration(text), undefined, text);
 });
 
 test("formatting finds the largest unit that is exact, and parsing brings it back", () => {

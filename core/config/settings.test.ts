@@ -81,15 +81,26 @@ test("no message repeats what was set: it may be a secret in the wrong place", (
 });
 
 test("a name one letter away from a setting is a typo, and the message says of what", () => {
-  const cases = { KAFKA_BROKER: "KAFKA_BROKERS", DATABSE_URL: "DATABASE_URL", LOG_LEVLE: "LOG_LEVEL", EMAIL_URI: "EMAIL_URL" };
+  const cases = {
+    KAFKA_BROKER: "KAFKA_BROKERS",
+    DATABSE_URL: "DATABASE_URL",
+    LOG_LEVLE: "LOG_LEVEL",
+    EMAIL_URI: "EMAIL_URL",
+  };
   for (const [typo, meant] of Object.entries(cases)) {
-    assert.match(refusal(["PORT"], { [typo]: "x" }), new RegExp(`no setting ${typo}; did you mean ${meant}\\?`));
+    assert.match(
+      refusal(["PORT"], { [typo]: "x" }),
+      new RegExp(`no setting ${typo}; did you mean ${meant}\\?`),
+    );
   }
 });
 
 test("a stranger under a prefix of ours is refused with the list of what there is", () => {
   for (const name of ["BELLHOP_MAGIC", "WORKER_THREADS", "EGRESS_DENY", "EMAIL_PASSWORD"]) {
-    assert.match(refusal(["PORT"], { [name]: "x" }), new RegExp(`no setting ${name}; the settings are .*WORKER_LEASE`));
+    assert.match(
+      refusal(["PORT"], { [name]: "x" }),
+      new RegExp(`no setting ${name}; the settings are .*WORKER_LEASE`),
+    );
   }
 });
 

@@ -25,7 +25,8 @@ function refuse(input: unknown): Record<string, string> {
 
 function toEntries(issue: z.core.$ZodIssue): [string, string][] {
   const path = issue.path.map(String);
-  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => [[...path, key].join("."), "unknown"]);
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => [[...path, key].join("."), "unknown"]);
   if (issue.code === "invalid_key") return [[path.join("."), issue.issues[0]!.message]];
   return [[path.join("."), issue.message]];
 }
@@ -79,11 +80,18 @@ test("the least of each type, with its defaults", () => {
 });
 
 test("every kind of schedule", () => {
-  assert.deepEqual(scheduleOf({ at: "2026-12-01T10:00:00+01:00" }), { kind: "once", at: "2026-12-01T09:00:00.000Z" });
+  assert.deepEqual(scheduleOf({ at: "2026-12-01T10:00:00+01:00" }), {
+    kind: "once",
+    at: "2026-12-01T09:00:00.000Z",
+  });
   assert.deepEqual(scheduleOf({ delay: "0s" }), { kind: "delay", delayMs: 0 });
   assert.deepEqual(scheduleOf({ delay: "PT1H30M" }), { kind: "delay", delayMs: 5_400_000 });
   assert.deepEqual(scheduleOf({ every: "1s" }), { kind: "every", everyMs: 1_000 });
-  assert.deepEqual(scheduleOf({ cron: "0 9 * * MON" }), { kind: "cron", expression: "0 9 * * MON", timezone: "UTC" });
+  assert.deepEqual(scheduleOf({ cron: "0 9 * * MON" }), {
+    kind: "cron",
+    expression: "0 9 * * MON",
+    timezone: "UTC",
+  });
   assert.deepEqual(scheduleOf({ cron: " @daily ", timezone: "Europe/Rome" }), {
     kind: "cron",
     expression: "@daily",
@@ -92,7 +100,10 @@ test("every kind of schedule", () => {
 });
 
 test("an instant a moment ago is within the grace, clocks differ; beyond it lies in the past", () => {
-  assert.deepEqual(scheduleOf({ at: "2026-06-01T11:59:55.000Z" }), { kind: "once", at: "2026-06-01T11:59:55.000Z" });
+  assert.deepEqual(scheduleOf({ at: "2026-06-01T11:59:55.000Z" }), {
+    kind: "once",
+    at: "2026-06-01T11:59:55.000Z",
+  });
   assertRefused({ ...http, schedule: { at: "2026-06-01T11:59:54.999Z" } }, "schedule.at", /past/);
 });
 
@@ -138,11 +149,23 @@ test("a field of nobody is refused by name, also deep inside and one of another 
   assertRefused({ ...email, url: http.url }, "url", /unknown/);
   assertRefused({ ...http, retry: { attempts: 3 } }, "retry.attempts", /unknown/);
   assertRefused({ ...http, retry: { backoff: { min: "1s" } } }, "retry.backoff.min", /unknown/);
-  assertRefused({ ...email, attachments: [{ filename: "a", content: "", path: "/etc/passwd" }] }, "attachments.0.path", /unknown/);
+  assertRefused(
+    { ...email, attachments: [{ filename: "a", content: "", path: "/etc/passwd" }] },
+    "attachments.0.path",
+    /unknown/,
+  );
 });
 
 test("a URL is absolute and http or https", () => {
-  for (const url of ["ftp://example.com", "file:///etc/passwd", "javascript:alert(1)", "/hook", "example.com", "", "http://"]) {
+  for (const url of [
+    "ftp://example.com",
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    "/hook",
+    "example.com",
+    "",
+    "http://",
+  ]) {
     assertRefused({ ...http, url }, "url", /absolute http/);
   }
   assertRefused({ type: "http" }, "url", /./);
@@ -166,7 +189,11 @@ test("an address is one address, without a line break", () => {
   assertRefused({ ...email, from: "ada@example.com\r\n" }, "from", /line break/);
   assertRefused({ ...email, replyTo: "Ada" }, "replyTo", /user@example\.com/);
   assertRefused({ ...email, cc: ["x@example.com", "nobody"] }, "cc.1", /user@example\.com/);
-  const named = accept({ ...email, to: ["Ada Lovelace <ada@example.com>", "bob@example.com"], cc: "c@example.com" }).spec;
+  const named = accept({
+    ...email,
+    to: ["Ada Lovelace <ada@example.com>", "bob@example.com"],
+    cc: "c@example.com",
+  }).spec;
   assert.ok(named.type === "email");
   assert.deepEqual(named.to, ["Ada Lovelace <ada@example.com>", "bob@example.com"]);
   assert.deepEqual(named.cc, ["c@example.com"]);
@@ -177,7 +204,11 @@ test("an e-mail says something, and its subject is one line", () => {
   assertRefused(silent, "body", /body or html/);
   assert.equal(accept({ ...silent, html: "<p>Hi</p>" }).spec.type, "email");
   assertRefused({ ...email, subject: "Hi\nBcc: x@example.com" }, "subject", /line break/);
-  assertRefused({ ...email, attachments: [{ filename: "a.txt", content: "not base64!" }] }, "attachments.0.content", /./);
+  assertRefused(
+    { ...email, attachments: [{ filename: "a.txt", content: "not base64!" }] },
+    "attachments.0.content",
+    /./,
+  );
 });
 
 test("retry, timeout and labels within their bounds", () => {
@@ -214,7 +245,10 @@ test("a function has a name of its own kind", () => {
   for (const name of ["Greet", "1st", "a b", "", "x".repeat(64)]) {
     assertRefused({ ...call, function: name }, "function", /lower-case/);
   }
-  assert.deepEqual(accept({ ...call, input: { deep: [1, null] } }).spec, { ...call, input: { deep: [1, null] } });
+  assert.deepEqual(accept({ ...call, input: { deep: [1, null] } }).spec, {
+    ...call,
+    input: { deep: [1, null] },
+  });
 });
 
 test("several refusals are told at once", () => {

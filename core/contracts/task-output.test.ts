@@ -47,7 +47,12 @@ const ONES_OF_EACH: JsonObject[] = [
     attachments: [{ filename: "a.txt", content: "aGk=", contentType: "text/plain" }],
     schedule: { at: "2026-12-01T10:00:00+01:00" },
   },
-  { type: "function", function: "greet", input: { name: "Ada" }, schedule: { cron: "0 9 * * *", timezone: "Europe/Rome" } },
+  {
+    type: "function",
+    function: "greet",
+    input: { name: "Ada" },
+    schedule: { cron: "0 9 * * *", timezone: "Europe/Rome" },
+  },
 ];
 
 test("a definition that is shown can be sent back and means the same", () => {

@@ -25,8 +25,14 @@ test("without jitter the wait grows by the factor up to the cap", () => {
 test("jitter takes at most half away, and never more than the random number says", () => {
   for (const attempt of [1, 2, 3, 4, 5, 60]) {
     const full = backoffMs(policy(false), attempt);
-    assert.equal(backoffMs(policy(true), attempt, () => 0), full / 2);
-    assert.equal(backoffMs(policy(true), attempt, () => 0.5), full * 0.75);
+    assert.equal(
+      backoffMs(policy(true), attempt, () => 0),
+      full / 2,
+    );
+    assert.equal(
+      backoffMs(policy(true), attempt, () => 0.5),
+      full * 0.75,
+    );
     assert.ok(backoffMs(policy(true), attempt, () => 0.999_999) <= full);
     const drawn = Array.from({ length: 50 }, () => backoffMs(policy(true), attempt));
     assert.ok(drawn.every((ms) => ms >= full / 2 && ms <= full));
@@ -37,11 +43,17 @@ test("jitter takes at most half away, and never more than the random number says
 test("the default policy: five attempts, jittered, at most five minutes apart", () => {
   assert.equal(DEFAULT_RETRY.maxAttempts, 5);
   assert.equal(DEFAULT_RETRY.backoff.jitter, true);
-  assert.equal(backoffMs(DEFAULT_RETRY, 40, () => 1), 300_000);
+  assert.equal(
+    backoffMs(DEFAULT_RETRY, 40, () => 1),
+    300_000,
+  );
 });
 
 test("success and cancel end the run whatever the attempt", () => {
-  assert.deepEqual(decideVerdict(succeeded({ ok: 1 }), facts(3), now), { state: "succeeded", result: { ok: 1 } });
+  assert.deepEqual(decideVerdict(succeeded({ ok: 1 }), facts(3), now), {
+    state: "succeeded",
+    result: { ok: 1 },
+  });
   assert.deepEqual(decideVerdict({ kind: "cancelled" }, facts(1), now), { state: "cancelled" });
 });
 
@@ -53,7 +65,10 @@ test("a retryable failure is tried again after the backoff, until the attempts a
 });
 
 test("what is used up or hopeless waits in the dead letters, or fails where these are off", () => {
-  const hopeless = failed("http_status", "The server answered 404.", { retryable: false, result: { status: 404 } });
+  const hopeless = failed("http_status", "The server answered 404.", {
+    retryable: false,
+    result: { status: 404 },
+  });
   const error = { code: "http_status", message: "The server answered 404." };
   assert.deepEqual(decideVerdict(hopeless, facts(1), now), { state: "dead", error, result: { status: 404 } });
   assert.deepEqual(decideVerdict(hopeless, facts(1, false), now), {

@@ -64,7 +64,9 @@ test("cron reads five fields, six with seconds first, names and @words, in its t
     "2026-01-01T00:00:40Z",
     "2026-01-01T00:01:00Z",
   ]);
-  assert.deepEqual(instants(cron("@daily", "Asia/Tokyo"), "2026-01-01T00:00:00Z", 1), ["2026-01-01T15:00:00Z"]);
+  assert.deepEqual(instants(cron("@daily", "Asia/Tokyo"), "2026-01-01T00:00:00Z", 1), [
+    "2026-01-01T15:00:00Z",
+  ]);
   assert.deepEqual(instants(cron("0 12 L * *"), "2026-02-01T00:00:00Z", 1), ["2026-02-28T12:00:00Z"]);
   assert.deepEqual(instants(cron("0 0 29 2 *"), "2026-01-01T00:00:00Z", 2), [
     "2028-02-29T00:00:00Z",
@@ -74,8 +76,14 @@ test("cron reads five fields, six with seconds first, names and @words, in its t
 
 test("a daily time keeps its hour on the wall through both changes of the clock", () => {
   const nine = cron("0 9 * * *", "Europe/Rome");
-  assert.deepEqual(instants(nine, "2026-03-27T12:00:00Z", 2), ["2026-03-28T08:00:00Z", "2026-03-29T07:00:00Z"]);
-  assert.deepEqual(instants(nine, "2026-10-23T12:00:00Z", 2), ["2026-10-24T07:00:00Z", "2026-10-25T08:00:00Z"]);
+  assert.deepEqual(instants(nine, "2026-03-27T12:00:00Z", 2), [
+    "2026-03-28T08:00:00Z",
+    "2026-03-29T07:00:00Z",
+  ]);
+  assert.deepEqual(instants(nine, "2026-10-23T12:00:00Z", 2), [
+    "2026-10-24T07:00:00Z",
+    "2026-10-25T08:00:00Z",
+  ]);
 });
 
 test("spring: a time that the clock jumps over fires once that day, after the jump", () => {
@@ -108,14 +116,20 @@ test("staged ahead of its instant, the cursor moves by one", () => {
   const fired = at("2026-01-01T00:00:10.000Z");
   const now = at("2026-01-01T00:00:09.200Z");
   assert.equal(advanceCursor(every(10_000), anchor, fired, now)?.toISOString(), "2026-01-01T00:00:20.000Z");
-  assert.equal(advanceCursor(cron("*/10 * * * * *"), anchor, fired, now)?.toISOString(), "2026-01-01T00:00:20.000Z");
+  assert.equal(
+    advanceCursor(cron("*/10 * * * * *"), anchor, fired, now)?.toISOString(),
+    "2026-01-01T00:00:20.000Z",
+  );
 });
 
 test("instants missed in an outage are merged: the cursor jumps past now", () => {
   const fired = at("2026-01-01T00:00:10.000Z");
   const now = at("2026-01-03T07:30:04.000Z");
   assert.equal(advanceCursor(every(10_000), anchor, fired, now)?.toISOString(), "2026-01-03T07:30:10.000Z");
-  assert.equal(advanceCursor(cron("0 * * * *"), anchor, fired, now)?.toISOString(), "2026-01-03T08:00:00.000Z");
+  assert.equal(
+    advanceCursor(cron("0 * * * *"), anchor, fired, now)?.toISOString(),
+    "2026-01-03T08:00:00.000Z",
+  );
 });
 
 test("a cron expression that cannot be is refused in words", () => {
@@ -132,19 +146,30 @@ test("a cron expression that cannot be is refused in words", () => {
     ["@reboot", /./],
     ["every day", /five fields/],
   ];
-  for (const [expression, words] of cases) assert.match(findCronFault(expression, anchor) ?? "", words, expression);
+  for (const [expression, words] of cases)
+    assert.match(findCronFault(expression, anchor) ?? "", words, expression);
   for (const fine of ["0 0 30 2 1", "@hourly", "0 0 * MAR THU", " 0 0 1 1 * ", "0 0 ? * *"]) {
     assert.equal(findCronFault(fine, anchor), undefined, fine);
   }
 });
 
 test("hashed fields are refused wherever they stand: each parse would choose another instant", () => {
-  for (const hashed of ["H * * * *", "0 H * * *", "0 0 * H *", "0 0 * * H", "0 0 * * H/2", "0 0 * * 1,h", "0 0 * H(1-6) *"]) {
+  for (const hashed of [
+    "H * * * *",
+    "0 H * * *",
+    "0 0 * H *",
+    "0 0 * * H",
+    "0 0 * * H/2",
+    "0 0 * * 1,h",
+    "0 0 * H(1-6) *",
+  ]) {
     assert.match(findCronFault(hashed, anchor) ?? "", /hashed/, hashed);
   }
 });
 
 test("a timezone is an IANA name, no offset and no invention", () => {
-  for (const name of ["UTC", "Europe/Rome", "America/Argentina/Buenos_Aires", "Etc/GMT+5"]) assert.ok(isTimezone(name), name);
-  for (const name of ["", "+02:00", "UTC+2", "Mars/Phobos", "Europe/Rome\n", "../etc"]) assert.ok(!isTimezone(name), name);
+  for (const name of ["UTC", "Europe/Rome", "America/Argentina/Buenos_Aires", "Etc/GMT+5"])
+    assert.ok(isTimezone(name), name);
+  for (const name of ["", "+02:00", "UTC+2", "Mars/Phobos", "Europe/Rome\n", "../etc"])
+    assert.ok(!isTimezone(name), name);
 });

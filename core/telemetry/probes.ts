@@ -18,7 +18,15 @@ const CHECK_TIMEOUT_MS = 2_000;
 /** Answers one of the three paths; undefined for any other. */
 export type Probes = (path: string) => Promise<ProbeAnswer | undefined>;
 
-export function createProbes(registry: Registry, checks: Record<string, ReadinessCheck>): Probes {
+/**
+ * Only `checks` decide readiness. What `reported` says is shown beside them: a role whose queue is away still records
+ * and runs what it finds in the table, and must not be taken out of its load balancer.
+ */
+export function createProbes(
+  registry: Registry,
+  checks: Record<string, ReadinessCheck>,
+  reported: Record<string, ReadinessCheck> = {},
+): Probes {
   const json = (status: number, body: object): ProbeAnswer => ({
     status,
     contentType: "application/json",
@@ -27,18 +35,20 @@ export function createProbes(registry: Registry, checks: Record<string, Readines
   return async (path) => {
     if (path === "/healthz") return json(200, { status: "ok" });
     if (path === "/readyz") {
-      const parts = Object.fromEntries(
-        await Promise.all(
-          Object.entries(checks).map(async ([name, check]) => [name, await runCheck(check)] as const),
-        ),
-      );
+      const [parts, others] = await Promise.all([runChecks(checks), runChecks(reported)]);
       const ready = Object.values(parts).every((part) => part === "ok");
-      return json(ready ? 200 : 503, { status: ready ? "ready" : "not ready", checks: parts });
+      const answer = { status: ready ? "ready" : "not ready", checks: { ...parts, ...others } };
+      return json(ready ? 200 : 503, answer);
     }
     if (path === "/metrics")
       return { status: 200, contentType: registry.contentType, body: await registry.metrics() };
     return undefined;
   };
+}
+
+async function runChecks(checks: Record<string, ReadinessCheck>): Promise<Record<string, string>> {
+  const answers = Object.entries(checks).map(async ([name, check]) => [name, await runCheck(check)] as const);
+  return Object.fromEntries(await Promise.all(answers));
 }
 
 async function runCheck(check: ReadinessCheck): Promise<string> {

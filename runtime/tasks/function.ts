@@ -5,6 +5,8 @@ import type { TaskRunner } from "./task-runner.ts";
 
 const DEFAULT_MEMORY_MB = 128;
 const MAX_CACHED_CODE_BYTES = 64_000_000;
+/** The sandbox stops a function this much before the attempt's own clock does: its word says more. */
+const HEAD_START_MS = 50;
 
 export interface FunctionRunnerParts {
   sandbox: Sandbox;
@@ -31,13 +33,18 @@ export function createFunctionRunner({ sandbox, loadCode }: FunctionRunnerParts)
       scheduledFor: run.scheduledFor,
       deadlineAt: context.deadlineAt,
       env: {},
-      limits: { memoryMb: DEFAULT_MEMORY_MB, wallMs: Math.max(1, context.deadlineAt.getTime() - Date.now()) },
+      limits: { memoryMb: DEFAULT_MEMORY_MB, wallMs: chooseWallMs(context.deadlineAt, new Date()) },
     };
     return sandbox.invoke(invocation, {
       signal: context.signal,
       onLog: ({ level, message, fields, at }) => context.log(level, message, fields, at),
     });
   };
+}
+
+function chooseWallMs(deadlineAt: Date, now: Date): number {
+  const leftMs = deadlineAt.getTime() - now.getTime();
+  return Math.max(1, leftMs - Math.min(HEAD_START_MS, leftMs / 2));
 }
 
 /** Keeps what was loaded, and loads a revision once however many ask; revisions never change. */

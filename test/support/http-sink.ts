@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { createRecording, type WaitOptions } from "./recording.ts";
 
 export interface SinkRequest {
@@ -42,12 +43,10 @@ export interface HttpSink {
 
 export async function createHttpSink(reply: HttpSink["reply"] = () => ({})): Promise<HttpSink> {
   const recording = createRecording<SinkRequest>("request");
-  const timers = new Set<NodeJS.Timeout>();
+  const closing = new AbortController();
   const answer = async (request: SinkRequest, response: ServerResponse) => {
     const { status = 200, headers = {}, body = "", delayMs = 0, drop = false } = await sink.reply(request);
-    if (delayMs > 0) {
-      await new Promise((resolve) => timers.add(setTimeout(resolve, delayMs)));
-    }
+    if (delayMs > 0) await delay(delayMs, undefined, { signal: closing.signal });
     if (drop) response.destroy();
     else response.writeHead(status, headers).end(body);
   };
@@ -59,7 +58,7 @@ export async function createHttpSink(reply: HttpSink["reply"] = () => ({})): Pro
       recording.add(request);
       await answer(request, response);
     } catch {
-      // The client went away, or the test's reply threw: either way there is no answer.
+      // The client went away, the sink is closing, or the test's reply threw: there is no answer.
       response.destroy();
     }
   });
@@ -73,7 +72,7 @@ export async function createHttpSink(reply: HttpSink["reply"] = () => ({})): Pro
     waitFor: recording.waitFor,
     async close() {
       recording.end("the sink was closed.");
-      for (const timer of timers) clearTimeout(timer);
+      closing.abort();
       if (!server.listening) return;
       const closed = once(server, "close");
       server.close();

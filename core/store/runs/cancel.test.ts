@@ -2,14 +2,29 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
+import type { Db } from "../database.ts";
 import { newId } from "../ids.ts";
-import { claim, finished, makeWorker, queueRun, retryAfter, SAMPLE_ERROR, startRun } from "../testing/samples.ts";
+import {
+  claim,
+  finished,
+  makeWorker,
+  queueRun,
+  retryAfter,
+  SAMPLE_ERROR,
+  startRun,
+} from "../testing/samples.ts";
 import { openTestStore, until } from "../testing/test-store.ts";
-import { cancelRuns, findCancelRequests } from "./cancel.ts";
+import { cancelRuns } from "./cancel.ts";
 import { claimRuns } from "./claim.ts";
 import { enqueueTaskRun } from "./enqueue.ts";
 import { finishAttempts } from "./finish.ts";
+import { listOwnedRuns } from "./owned.ts";
 import { findRun } from "./read.ts";
+
+async function listCancelled(db: Db, workerId: string): Promise<string[]> {
+  const owned = await listOwnedRuns(db, workerId, 15_000);
+  return owned.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id);
+}
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
@@ -36,19 +51,28 @@ test("what runs is asked to stop, and only its worker hears of it", async () => 
   const [workerId, other] = [await makeWorker(db), await makeWorker(db)];
   const claimed = await startRun(store, namespaceId, workerId);
   await startRun(store, namespaceId, workerId);
-  assert.deepEqual(await cancelRuns(db, namespaceId, { runId: claimed.id }), { ended: [], asked: [claimed.id] });
-  assert.deepEqual(await cancelRuns(db, namespaceId, { runId: claimed.id }), { ended: [], asked: [claimed.id] });
+  assert.deepEqual(await cancelRuns(db, namespaceId, { runId: claimed.id }), {
+    ended: [],
+    asked: [claimed.id],
+  });
+  assert.deepEqual(await cancelRuns(db, namespaceId, { runId: claimed.id }), {
+    ended: [],
+    asked: [claimed.id],
+  });
   assert.equal((await findRun(store, namespaceId, claimed.id))?.state, "running", "until the worker says so");
-  assert.deepEqual(await findCancelRequests(db, workerId), [claimed.id]);
-  assert.deepEqual(await findCancelRequests(db, other), []);
+  assert.deepEqual(await listCancelled(db, workerId), [claimed.id]);
+  assert.deepEqual(await listCancelled(db, other), []);
   await finishAttempts(store, workerId, [finished(claimed, workerId, { state: "cancelled" })]);
-  assert.deepEqual(await findCancelRequests(db, workerId), []);
+  assert.deepEqual(await listCancelled(db, workerId), []);
 });
 
 test("dead letters, finished runs and other people's runs are left as they are", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
-  const [dead, ended] = [await startRun(store, namespaceId, workerId), await startRun(store, namespaceId, workerId)];
+  const [dead, ended] = [
+    await startRun(store, namespaceId, workerId),
+    await startRun(store, namespaceId, workerId),
+  ];
   await finishAttempts(store, workerId, [
     finished(dead, workerId, { state: "dead", error: SAMPLE_ERROR }),
     finished(ended, workerId, { state: "succeeded", result: 1 }),
@@ -65,7 +89,10 @@ test("a task's open runs are cancelled together, each in its way", async () => {
   const namespaceId = await newNamespace();
   const running = await startRun(store, namespaceId, await makeWorker(db));
   const taskId = running.taskId!;
-  const queued = [await enqueueTaskRun(store, namespaceId, taskId), await enqueueTaskRun(store, namespaceId, taskId)];
+  const queued = [
+    await enqueueTaskRun(store, namespaceId, taskId),
+    await enqueueTaskRun(store, namespaceId, taskId),
+  ];
   const bystander = await queueRun(store, namespaceId);
   const { ended, asked } = await cancelRuns(db, namespaceId, { taskId });
   assert.deepEqual(ended.sort(), queued.map((run) => run!.runId).sort());

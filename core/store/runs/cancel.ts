@@ -45,14 +45,6 @@ export async function discardDeadLetter(db: Db, namespaceId: string, runId: stri
   return rows.length > 0;
 }
 
-/** Of this worker's running runs, those it should stop: the poll behind the bell. */
-export async function findCancelRequests(db: Db, workerId: string): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
-    SELECT id FROM task_runs_open
-    WHERE worker_id = ${workerId} AND state = 'running' AND cancel_requested_at IS NOT NULL`.execute(db);
-  return rows.map(({ id }) => id);
-}
-
 /** Puts the rows that `gone` deleted into their day's partition with a final state. */
 function moveGone(state: "cancelled" | "failed"): RawBuilder<unknown> {
   return sql`

@@ -5,7 +5,15 @@ import { createTestDatabase } from "../../../test/support/database.ts";
 import { deployRevision } from "../functions/functions.ts";
 import { newId } from "../ids.ts";
 import { createTask } from "../tasks/create.ts";
-import { claim, deployFunction, httpTask, makeWorker, queueInvocation, queueRun, revision } from "../testing/samples.ts";
+import {
+  claim,
+  deployFunction,
+  httpTask,
+  makeWorker,
+  queueInvocation,
+  queueRun,
+  revision,
+} from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { claimDueRuns, claimRuns, findEarlyRuns, msUntilNextQueued } from "./claim.ts";
 import { releaseRuns } from "./finish.ts";

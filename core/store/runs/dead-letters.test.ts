@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
+import type { Db } from "../database.ts";
 import { claim, finished, line, makeWorker, SAMPLE_ERROR, startRun } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { cancelRuns, discardDeadLetter, findCancelRequests } from "./cancel.ts";
+import { cancelRuns, discardDeadLetter } from "./cancel.ts";
 import type { ClaimedRun } from "./claim.ts";
 import { redriveDeadLetters } from "./dead-letters.ts";
 import { finishAttempts } from "./finish.ts";
+import { listOwnedRuns } from "./owned.ts";
 import { findRun, listRuns } from "./read.ts";
+
+async function listCancelled(db: Db, workerId: string): Promise<string[]> {
+  const owned = await listOwnedRuns(db, workerId, 15_000);
+  return owned.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id);
+}
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
@@ -38,19 +45,28 @@ test("a redriven run is due at once, with its history and its whole allowance ag
   assert.equal(run!.attempts.length, 1);
 
   const second = await claim(store, workerId, dead.id);
-  assert.deepEqual([second.attempt, second.attemptOffset], [2, 1], "attempt − offset is the first of the allowance");
+  assert.deepEqual(
+    [second.attempt, second.attemptOffset],
+    [2, 1],
+    "attempt − offset is the first of the allowance",
+  );
   await bury(second, workerId);
   await redriveDeadLetters(db, namespaceId, { runId: dead.id });
   const third = await claim(store, workerId, dead.id);
   assert.deepEqual([third.attempt, third.attemptOffset], [3, 2]);
-  await finishAttempts(store, workerId, [finished(third, workerId, { state: "succeeded", result: "at last" })]);
+  await finishAttempts(store, workerId, [
+    finished(third, workerId, { state: "succeeded", result: "at last" }),
+  ]);
   const ended = await findRun(store, namespaceId, dead.id);
   assert.equal(ended?.state, "succeeded");
-  assert.deepEqual(ended.attempts.map(({ attempt, error }) => [attempt, error?.code]), [
-    [1, "http_status"],
-    [2, "http_status"],
-    [3, undefined],
-  ]);
+  assert.deepEqual(
+    ended.attempts.map(({ attempt, error }) => [attempt, error?.code]),
+    [
+      [1, "http_status"],
+      [2, "http_status"],
+      [3, undefined],
+    ],
+  );
 });
 
 test("one, those of a task, or all: nothing else is redriven", async () => {
@@ -106,5 +122,5 @@ test("a cancel from before the redrive is forgotten: the new attempt is not stop
   await bury(claimed, workerId);
   await redriveDeadLetters(db, namespaceId, { runId: claimed.id });
   await claim(store, workerId, claimed.id);
-  assert.deepEqual(await findCancelRequests(db, workerId), []);
+  assert.deepEqual(await listCancelled(db, workerId), []);
 });

@@ -54,7 +54,10 @@ test("an invocation keeps its input as it was, NUL aside, and its id", async () 
   const input = { text: `a${String.fromCharCode(0)}b`, deep: [{ n: null }] };
   const request = { runId, namespaceId, functionName: "greet", input, timeoutMs: 1_000, awaited: false };
   assert.equal((await enqueueInvocation(store, request))?.runId, runId);
-  assert.equal(await enqueueInvocation(store, { ...request, runId: newId(), functionName: "nobody" }), undefined);
+  assert.equal(
+    await enqueueInvocation(store, { ...request, runId: newId(), functionName: "nobody" }),
+    undefined,
+  );
   const run = await findRun(store, namespaceId, runId);
   assert.deepEqual(
     [run?.state, run?.taskId, run?.functionName, run?.type],

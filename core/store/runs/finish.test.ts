@@ -5,7 +5,18 @@ import { createTestDatabase } from "../../../test/support/database.ts";
 import type { RunVerdict } from "../../domain/retry.ts";
 import { newId } from "../ids.ts";
 import { listRunLogs } from "../logs.ts";
-import { claim, deployFunction, finished, line, makeWorker, queueInvocation, queueRun, retryAfter, SAMPLE_ERROR, startRun } from "../testing/samples.ts";
+import {
+  claim,
+  deployFunction,
+  finished,
+  line,
+  makeWorker,
+  queueInvocation,
+  queueRun,
+  retryAfter,
+  SAMPLE_ERROR,
+  startRun,
+} from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { cancelRuns } from "./cancel.ts";
 import { claimRuns } from "./claim.ts";
@@ -68,7 +79,10 @@ test("a dead letter stays open, with the instant it died", async () => {
   await finishAttempts(store, workerId, [finished(claimed, workerId, verdict)]);
   assert.equal((await partitionOf(claimed.id)).partition, "task_runs_open");
   const run = await findRun(store, namespaceId, claimed.id);
-  assert.deepEqual([run?.state, run?.attempt, run?.error, run?.result], ["dead", 1, SAMPLE_ERROR, { status: 503 }]);
+  assert.deepEqual(
+    [run?.state, run?.attempt, run?.error, run?.result],
+    ["dead", 1, SAMPLE_ERROR, { status: 503 }],
+  );
   assert.ok(run!.finishedAt! >= claimed.startedAt, "shown as finished");
   assert.deepEqual(await claimRuns(store, workerId, [claimed.id]), []);
 });
@@ -83,7 +97,11 @@ test("a retry waits for its instant, is queued, and is claimed as the second att
   const waiting = await findRun(store, namespaceId, first.id);
   assert.deepEqual([waiting?.state, waiting?.attempt, waiting?.error], ["scheduled", 2, SAMPLE_ERROR]);
   assert.deepEqual(waiting!.availableAt, verdict.availableAt);
-  assert.deepEqual(await claimRuns(store, workerId, [first.id]), [], "scheduled is not claimable, even when due");
+  assert.deepEqual(
+    await claimRuns(store, workerId, [first.id]),
+    [],
+    "scheduled is not claimable, even when due",
+  );
 
   assert.deepEqual(await queueDueRetries(db, new Date(verdict.availableAt.getTime() - 1), 10), []);
   const queued = await queueDueRetries(db, verdict.availableAt, 10);
@@ -96,10 +114,13 @@ test("a retry waits for its instant, is queued, and is claimed as the second att
   await finishAttempts(store, workerId, [end]);
   const run = await findRun(store, namespaceId, first.id);
   assert.deepEqual([run?.state, run?.attempt, run?.error], ["succeeded", 2, null]);
-  assert.deepEqual(run!.attempts.map(({ attempt, error }) => [attempt, error?.code]), [
-    [1, "http_status"],
-    [2, undefined],
-  ]);
+  assert.deepEqual(
+    run!.attempts.map(({ attempt, error }) => [attempt, error?.code]),
+    [
+      [1, "http_status"],
+      [2, undefined],
+    ],
+  );
   assert.deepEqual(await logsOf(first.id), ["one", "two"]);
 });
 
@@ -115,7 +136,13 @@ test("the earliest retries are queued first, each by one scheduler", async () =>
   const [earliest] = await queueDueRetries(db, new Date(), 1);
   assert.equal(earliest?.runId, ids[1]);
   const shares = await Promise.all([1, 2, 3].map(() => queueDueRetries(db, new Date(), 10)));
-  assert.deepEqual(shares.flat().map(({ runId }) => runId).sort(), [ids[0], ids[2]].sort());
+  assert.deepEqual(
+    shares
+      .flat()
+      .map(({ runId }) => runId)
+      .sort(),
+    [ids[0], ids[2]].sort(),
+  );
 });
 
 test("one batch holds every kind of end, each run gets its own", async () => {
@@ -151,15 +178,24 @@ test("log lines keep their order, level and fields, also where their instants ar
   logs.push(line(`NUL ${String.fromCharCode(0)}`, { at, level: "error" }));
   await finishAttempts(store, workerId, [finished(claimed, workerId, { state: "cancelled" }, logs)]);
   const lines = await listRunLogs(db, claimed.id, 100, undefined);
-  assert.deepEqual(lines.map(({ message }) => message), [...logs.slice(0, 50).map(({ message }) => message), "NUL \ufffd"]);
+  assert.deepEqual(
+    lines.map(({ message }) => message),
+    [...logs.slice(0, 50).map(({ message }) => message), "NUL \ufffd"],
+  );
   assert.deepEqual(lines[7]!.fields, { index: 7 });
-  assert.deepEqual([lines[50]!.level, lines[50]!.fields, lines[50]!.attempt, lines[50]!.at], ["error", null, 1, at]);
+  assert.deepEqual(
+    [lines[50]!.level, lines[50]!.fields, lines[50]!.attempt, lines[50]!.at],
+    ["error", null, 1, at],
+  );
 });
 
 test("a result that jsonb would refuse spoils neither itself nor its batch", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
-  const [odd, plain] = [await startRun(store, namespaceId, workerId), await startRun(store, namespaceId, workerId)];
+  const [odd, plain] = [
+    await startRun(store, namespaceId, workerId),
+    await startRun(store, namespaceId, workerId),
+  ];
   const text = `a${String.fromCharCode(0)}b${String.fromCharCode(0xd800)}`;
   await finishAttempts(store, workerId, [
     finished(odd, workerId, { state: "succeeded", result: { text } }),
@@ -169,7 +205,10 @@ test("a result that jsonb would refuse spoils neither itself nor its batch", asy
   assert.equal((await findRun(store, namespaceId, plain.id))?.result, "fine");
 });
 
-for (const verdict of [{ state: "succeeded", result: 1 }, { state: "dead", error: SAMPLE_ERROR }] satisfies RunVerdict[]) {
+for (const verdict of [
+  { state: "succeeded", result: 1 },
+  { state: "dead", error: SAMPLE_ERROR },
+] satisfies RunVerdict[]) {
   test(`who does not hold the run records nothing, no result and no line (${verdict.state})`, async () => {
     const namespaceId = await newNamespace();
     const [owner, stranger] = [await makeWorker(db), await makeWorker(db)];
@@ -183,12 +222,19 @@ for (const verdict of [{ state: "succeeded", result: 1 }, { state: "dead", error
       [owner, { ...late, runId: newId() }],
     ] as const;
     for (const [workerId, attempt] of attempts) {
-      assert.deepEqual(await finishAttempts(store, workerId, [attempt]), { recorded: new Set(), awaited: [] });
+      assert.deepEqual(await finishAttempts(store, workerId, [attempt]), {
+        recorded: new Set(),
+        awaited: [],
+      });
     }
     assert.deepEqual(await findRun(store, namespaceId, claimed.id), before);
     assert.deepEqual(await logsOf(claimed.id), []);
     assert.equal((await finishAttempts(store, owner, [late])).recorded.size, 1);
-    assert.equal((await finishAttempts(store, owner, [late])).recorded.size, 0, "a second time finds nothing");
+    assert.equal(
+      (await finishAttempts(store, owner, [late])).recorded.size,
+      0,
+      "a second time finds nothing",
+    );
     assert.deepEqual(await logsOf(claimed.id), ["late"]);
   });
 }
@@ -203,7 +249,9 @@ test("a worker that only slept finds its run rescued: its result and its lines a
   await queueDueRetries(db, new Date(), 10);
   const again = await claim(store, other, claimed.id);
   assert.equal((await finishAttempts(store, sleeper, [late])).recorded.size, 0, "nor while another runs it");
-  await finishAttempts(store, other, [finished(again, other, { state: "succeeded", result: "in time" }, [line("in time")])]);
+  await finishAttempts(store, other, [
+    finished(again, other, { state: "succeeded", result: "in time" }, [line("in time")]),
+  ]);
   assert.equal((await findRun(store, namespaceId, claimed.id))?.result, "in time");
   assert.deepEqual(await logsOf(claimed.id), ["in time"]);
 });
@@ -211,7 +259,10 @@ test("a worker that only slept finds its run rescued: its result and its lines a
 test("the fence holds line by line: what is still ours in a batch is recorded", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
-  const [ours, lost] = [await startRun(store, namespaceId, workerId), await startRun(store, namespaceId, workerId)];
+  const [ours, lost] = [
+    await startRun(store, namespaceId, workerId),
+    await startRun(store, namespaceId, workerId),
+  ];
   await releaseRuns(store, workerId, [lost]);
   const batch = [ours, lost].map((run) => finished(run, workerId, { state: "cancelled" }, [line("bye")]));
   assert.deepEqual([...(await finishAttempts(store, workerId, batch)).recorded], [ours.id]);
@@ -241,7 +292,10 @@ test("the end of an awaited invocation is reported, with the revision it ran", a
 test("a draining worker gives back what it holds, to be taken at once as the same attempt", async () => {
   const namespaceId = await newNamespace();
   const [drained, next] = [await makeWorker(db), await makeWorker(db)];
-  const [held, alien] = [await startRun(store, namespaceId, drained), await startRun(store, namespaceId, next)];
+  const [held, alien] = [
+    await startRun(store, namespaceId, drained),
+    await startRun(store, namespaceId, next),
+  ];
   const asked = [held, alien, { id: held.id, claimNo: 7 }];
   assert.deepEqual(await releaseRuns(store, drained, asked), [held.id]);
   const run = await findRun(store, namespaceId, held.id);
@@ -269,7 +323,10 @@ test("a run that was asked to stop is not tried again: its failed attempt ends i
 test("a run that was asked to stop is not given back either", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
-  const [asked, other] = [await startRun(store, namespaceId, workerId), await startRun(store, namespaceId, workerId)];
+  const [asked, other] = [
+    await startRun(store, namespaceId, workerId),
+    await startRun(store, namespaceId, workerId),
+  ];
   await cancelRuns(db, namespaceId, { runId: asked.id });
   assert.deepEqual(await releaseRuns(store, workerId, [asked, other]), [other.id]);
   assert.equal((await findRun(store, namespaceId, asked.id))?.state, "cancelled");
@@ -286,7 +343,10 @@ test("batches recorded side by side do not mix: each run has its own result and 
       .map((run) => finished(run, workerId, { state: "succeeded", result: run.id }, [line(run.id)])),
   );
   const reports = await Promise.all(batches.map((batch) => finishAttempts(store, workerId, batch)));
-  assert.deepEqual(reports.map(({ recorded }) => recorded.size), [20, 20, 20]);
+  assert.deepEqual(
+    reports.map(({ recorded }) => recorded.size),
+    [20, 20, 20],
+  );
   for (const runId of runIds) {
     assert.equal((await findRun(store, namespaceId, runId))?.result, runId);
     assert.deepEqual(await logsOf(runId), [runId]);

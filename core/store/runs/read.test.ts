@@ -4,7 +4,16 @@ import { sql } from "kysely";
 import { v7 } from "uuid";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { listRunLogs } from "../logs.ts";
-import { claim, deployFunction, finished, line, makeWorker, queueInvocation, queueRun, startRun } from "../testing/samples.ts";
+import {
+  claim,
+  deployFunction,
+  finished,
+  line,
+  makeWorker,
+  queueInvocation,
+  queueRun,
+  startRun,
+} from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { claimRuns } from "./claim.ts";
 import { enqueueTaskRun } from "./enqueue.ts";
@@ -43,7 +52,9 @@ test("a run whose maker's clock ran ahead of the database's is found when it has
   const runId = v7({ msecs: Date.now() + 120_000 });
   await queueInvocation(store, namespaceId, "greet", { runId });
   const claimed = await claim(store, workerId, runId);
-  await finishAttempts(store, workerId, [finished(claimed, workerId, { state: "succeeded", result: 1 }, [line("hi")])]);
+  await finishAttempts(store, workerId, [
+    finished(claimed, workerId, { state: "succeeded", result: 1 }, [line("hi")]),
+  ]);
   assert.equal((await findRun(store, namespaceId, runId))?.state, "succeeded");
   assert.equal((await listRunLogs(db, runId, 10, undefined)).length, 1);
 });
@@ -53,8 +64,16 @@ test("a list is newest first over open and finished runs, page by page", async (
   const workerId = await makeWorker(db);
   const ids: string[] = [];
   for (let index = 0; index < 7; index += 1) ids.push(await queueRun(store, namespaceId));
-  const claims = await claimRuns(store, workerId, ids.filter((_, index) => index % 2 === 0));
-  await finishAttempts(store, workerId, claims.map((run) => finished(run, workerId, { state: "succeeded", result: 1 })));
+  const claims = await claimRuns(
+    store,
+    workerId,
+    ids.filter((_, index) => index % 2 === 0),
+  );
+  await finishAttempts(
+    store,
+    workerId,
+    claims.map((run) => finished(run, workerId, { state: "succeeded", result: 1 })),
+  );
   const pages: string[][] = [];
   for (let before: string | undefined; ; before = pages.at(-1)!.at(-1)) {
     const rows = await listRuns(db, namespaceId, {}, 3, before);
@@ -62,7 +81,10 @@ test("a list is newest first over open and finished runs, page by page", async (
     pages.push(rows.slice(0, 3).map(({ id }) => id));
     if (rows.length <= 3) break;
   }
-  assert.deepEqual(pages.map((page) => page.length), [3, 3, 1]);
+  assert.deepEqual(
+    pages.map((page) => page.length),
+    [3, 3, 1],
+  );
   assert.deepEqual(pages.flat(), ids.toReversed());
 });
 
@@ -72,7 +94,10 @@ test("a task's list holds its runs alone", async () => {
   await queueRun(store, namespaceId);
   const again = await enqueueTaskRun(store, namespaceId, claimed.taskId!);
   const listed = await listRuns(db, namespaceId, { taskId: claimed.taskId! }, 10, undefined);
-  assert.deepEqual(listed.map(({ id }) => id), [again!.runId, claimed.id]);
+  assert.deepEqual(
+    listed.map(({ id }) => id),
+    [again!.runId, claimed.id],
+  );
 });
 
 test("a run that moves while it is read is seen once, in one of its places", async () => {

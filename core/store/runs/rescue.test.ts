@@ -5,7 +5,15 @@ import { createTestDatabase } from "../../../test/support/database.ts";
 import type { TaskInput } from "../../contracts/task-input.ts";
 import { DEFAULT_RETRY } from "../../domain/retry.ts";
 import { newId } from "../ids.ts";
-import { claim, deployFunction, finished, makeWorker, queueInvocation, retryAfter, startRun } from "../testing/samples.ts";
+import {
+  claim,
+  deployFunction,
+  finished,
+  makeWorker,
+  queueInvocation,
+  retryAfter,
+  startRun,
+} from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { removeWorker } from "../workers.ts";
 import { cancelRuns } from "./cancel.ts";
@@ -34,7 +42,13 @@ test("a lost run waits for its next attempt, the lost one on record", async () =
   const now = new Date();
   const [rescued, ...others] = await rescueLostRuns(db, now, LEASE_MS, 100);
   assert.deepEqual(others, []);
-  assert.deepEqual(rescued, { runId: lost.id, taskId: lost.taskId, namespaceId, state: "scheduled", awaited: false });
+  assert.deepEqual(rescued, {
+    runId: lost.id,
+    taskId: lost.taskId,
+    namespaceId,
+    state: "scheduled",
+    awaited: false,
+  });
   const run = await findRun(store, namespaceId, lost.id);
   assert.deepEqual([run?.state, run?.attempt, run?.error?.code], ["scheduled", 2, "worker_lost"]);
   const waitMs = run!.availableAt.getTime() - now.getTime();
@@ -57,14 +71,20 @@ test("a worker whose row is gone is lost as well", async () => {
   const claimed = await startRun(store, namespaceId, workerId);
   assert.deepEqual(await rescue(), []);
   await removeWorker(db, workerId);
-  assert.deepEqual((await rescue()).map(({ runId }) => runId), [claimed.id]);
+  assert.deepEqual(
+    (await rescue()).map(({ runId }) => runId),
+    [claimed.id],
+  );
 });
 
 test("a live lease is left alone", async () => {
   const namespaceId = await newNamespace();
   const alive = await startRun(store, namespaceId, await makeWorker(db, 60_000));
   const lost = await loseRun(namespaceId);
-  assert.deepEqual((await rescue()).map(({ runId }) => runId), [lost.id]);
+  assert.deepEqual(
+    (await rescue()).map(({ runId }) => runId),
+    [lost.id],
+  );
   assert.equal((await findRun(store, namespaceId, alive.id))?.state, "running");
 });
 
@@ -137,7 +157,10 @@ test("schedulers that rescue side by side take each lost run once, as many as th
 test("what is queued, waiting or finished has no worker to lose", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
-  const [retried, ended] = [await startRun(store, namespaceId, workerId), await startRun(store, namespaceId, workerId)];
+  const [retried, ended] = [
+    await startRun(store, namespaceId, workerId),
+    await startRun(store, namespaceId, workerId),
+  ];
   await finishAttempts(store, workerId, [
     finished(retried, workerId, retryAfter(1_000)),
     finished(ended, workerId, { state: "succeeded", result: null }),

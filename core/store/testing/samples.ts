@@ -51,7 +51,15 @@ export async function queueInvocation(
   functionName: string,
   given: Partial<InvocationRequest> = {},
 ): Promise<string> {
-  const request = { runId: newId(), namespaceId, functionName, input: null, timeoutMs: 100, awaited: false, ...given };
+  const request = {
+    runId: newId(),
+    namespaceId,
+    functionName,
+    input: null,
+    timeoutMs: 100,
+    awaited: false,
+    ...given,
+  };
   const run = await enqueueInvocation(store, request);
   if (!run) throw new Error("there is no such function");
   return run.runId;

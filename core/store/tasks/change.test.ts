@@ -1,0 +1,267 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { sql } from "kysely";
+import { createTestDatabase } from "../../../test/support/database.ts";
+import type { TaskState } from "../../contracts/task-output.ts";
+import type { Schedule } from "../../domain/schedule.ts";
+import { BellhopError } from "../../errors.ts";
+import { newId } from "../ids.ts";
+import { enqueueTaskRun } from "../runs/enqueue.ts";
+import { finishAttempts } from "../runs/finish.ts";
+import { findRun, listRuns } from "../runs/read.ts";
+import { type StagedRun, stageDueTasks } from "../runs/stage.ts";
+import { claim, finished, httpTask, makeWorker, retryAfter } from "../testing/samples.ts";
+import { openTestStore } from "../testing/test-store.ts";
+import { cancelTask, changeTask, pauseTask, resumeTask, type TaskChange } from "./change.ts";
+import { createTask } from "./create.ts";
+import { findTask } from "./read.ts";
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+const HOUR_MS = 3_600_000;
+beforeEach(clear);
+
+const hourly: Schedule = { kind: "every", everyMs: HOUR_MS };
+const later = (from: Date, ms: number) => new Date(from.getTime() + ms);
+
+/** A task made now, or `ageMs` ago. */
+async function makeTask(schedule: Schedule, ageMs = 0) {
+  const namespaceId = await newNamespace();
+  const madeAt = new Date(Date.now() - ageMs);
+  const { task } = await createTask(store, namespaceId, httpTask(schedule), null, madeAt);
+  return { namespaceId, id: task.id, madeAt };
+}
+
+/** Stages ahead whatever fires within two hours of `now`. */
+async function stageAhead(now: Date): Promise<StagedRun[]> {
+  return await stageDueTasks(db, now, later(now, 2 * HOUR_MS), 100);
+}
+
+async function rowOf(id: string): Promise<{ state: TaskState; nextRunAt: Date | null }> {
+  const row = await db.selectFrom("tasks").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+  return { state: row.state, nextRunAt: row.next_run_at };
+}
+
+const refusedAs = (code: string, status: number) => (error: unknown) =>
+  error instanceof BellhopError && error.code === code && error.status === status;
+
+test("pausing takes back what was staged ahead, and resuming brings the same instant back", async () => {
+  const { namespaceId, id, madeAt } = await makeTask(hourly);
+  const [staged] = await stageAhead(madeAt);
+  assert.deepEqual(staged?.availableAt, later(madeAt, HOUR_MS));
+  const paused = await pauseTask(db, namespaceId, id, madeAt);
+  assert.deepEqual([paused.state, paused.nextRunAt], ["paused", null], "a paused task shows no next instant");
+  assert.equal(await findRun(store, namespaceId, staged.runId), undefined);
+  assert.deepEqual(await stageAhead(madeAt), [], "nothing is staged while it is paused");
+  assert.deepEqual(await pauseTask(db, namespaceId, id, madeAt), paused, "twice is the same as once");
+  const resumed = await resumeTask(db, namespaceId, id, later(madeAt, 60_000));
+  assert.deepEqual([resumed.state, resumed.nextRunAt], ["active", staged.availableAt]);
+  const [again] = await stageAhead(madeAt);
+  assert.deepEqual(again?.availableAt, staged.availableAt);
+  assert.notEqual(again.runId, staged.runId);
+});
+
+test("pausing leaves what is due already, what runs and what somebody asked for", async () => {
+  const { namespaceId, id, madeAt } = await makeTask(hourly, HOUR_MS + 1_000);
+  const [due] = await stageDueTasks(db, new Date(), new Date(), 10);
+  assert.deepEqual(due?.availableAt, later(madeAt, HOUR_MS));
+  const manual = await enqueueTaskRun(store, namespaceId, id);
+  const retried = await enqueueTaskRun(store, namespaceId, id);
+  const workerId = await makeWorker(db);
+  const claimed = await claim(store, workerId, retried!.runId);
+  await finishAttempts(store, workerId, [finished(claimed, workerId, retryAfter(HOUR_MS))]);
+  await pauseTask(db, namespaceId, id, new Date());
+  const states = await Promise.all(
+    [due.runId, manual!.runId, retried!.runId].map((run) => findRun(store, namespaceId, run)),
+  );
+  assert.deepEqual(
+    states.map((run) => run?.state),
+    ["queued", "queued", "scheduled"],
+  );
+});
+
+test("a retry that was queued ahead of its instant is not taken back", async () => {
+  const { namespaceId, id } = await makeTask(hourly, HOUR_MS + 1_000);
+  const [due] = await stageDueTasks(db, new Date(), new Date(), 10);
+  const workerId = await makeWorker(db);
+  const claimed = await claim(store, workerId, due!.runId);
+  await finishAttempts(store, workerId, [finished(claimed, workerId, retryAfter(HOUR_MS))]);
+  await sql`UPDATE task_runs_open SET state = 'queued' WHERE id = ${claimed.id}`.execute(db);
+  await pauseTask(db, namespaceId, id, new Date());
+  assert.equal((await findRun(store, namespaceId, claimed.id))?.state, "queued");
+});
+
+test("a repeating task that slept through its instants goes on at the next of its grid", async () => {
+  const { namespaceId, id, madeAt } = await makeTask(hourly);
+  await pauseTask(db, namespaceId, id, madeAt);
+  const resumed = await resumeTask(db, namespaceId, id, later(madeAt, 5.5 * HOUR_MS));
+  assert.deepEqual(resumed.nextRunAt, later(madeAt, 6 * HOUR_MS));
+});
+
+test("a task that should have fired once meanwhile fires when it is resumed", async () => {
+  const { namespaceId, id, madeAt } = await makeTask({ kind: "delay", delayMs: HOUR_MS });
+  await pauseTask(db, namespaceId, id, madeAt);
+  const now = later(madeAt, 3 * HOUR_MS);
+  const resumed = await resumeTask(db, namespaceId, id, now);
+  assert.deepEqual([resumed.state, resumed.nextRunAt], ["active", later(madeAt, HOUR_MS)]);
+  const staged = await stageDueTasks(db, now, now, 10);
+  assert.equal(staged.length, 1);
+  assert.equal((await rowOf(id)).state, "completed");
+});
+
+test("a task whose only occurrence was staged ahead can still be paused, resumed and cancelled", async () => {
+  const { namespaceId, id, madeAt } = await makeTask({ kind: "delay", delayMs: HOUR_MS });
+  const [staged] = await stageAhead(madeAt);
+  assert.equal((await rowOf(id)).state, "completed");
+  assert.equal((await pauseTask(db, namespaceId, id, madeAt)).state, "paused");
+  assert.equal(await findRun(store, namespaceId, staged!.runId), undefined);
+  const resumed = await resumeTask(db, namespaceId, id, madeAt);
+  assert.deepEqual([resumed.state, resumed.nextRunAt], ["active", later(madeAt, HOUR_MS)]);
+  assert.equal((await stageAhead(madeAt)).length, 1);
+  assert.equal((await cancelTask(db, namespaceId, id, madeAt)).task.state, "cancelled");
+  assert.deepEqual(await listRuns(db, namespaceId, {}, 10, undefined), []);
+});
+
+test("a completed task cannot be paused or resumed, a cancelled one not even changed", async () => {
+  const { namespaceId, id, madeAt } = await makeTask({ kind: "delay", delayMs: 0 }, 1_000);
+  await stageDueTasks(db, new Date(), new Date(), 10);
+  await assert.rejects(pauseTask(db, namespaceId, id, madeAt), refusedAs("task_completed", 409));
+  await assert.rejects(resumeTask(db, namespaceId, id, madeAt), refusedAs("task_completed", 409));
+  await cancelTask(db, namespaceId, id, madeAt);
+  await assert.rejects(pauseTask(db, namespaceId, id, madeAt), refusedAs("task_cancelled", 409));
+  await assert.rejects(resumeTask(db, namespaceId, id, madeAt), refusedAs("task_cancelled", 409));
+  await assert.rejects(
+    changeTask(db, namespaceId, id, madeAt, () => assert.fail("not asked")),
+    refusedAs("task_cancelled", 409),
+  );
+});
+
+test("an id that is none, or nobody's, is not found", async () => {
+  const namespaceId = await newNamespace();
+  const now = new Date();
+  for (const id of [newId(), "no-id", "' OR 1=1"]) {
+    await assert.rejects(pauseTask(db, namespaceId, id, now), refusedAs("not_found", 404));
+    await assert.rejects(resumeTask(db, namespaceId, id, now), refusedAs("not_found", 404));
+    await assert.rejects(cancelTask(db, namespaceId, id, now), refusedAs("not_found", 404));
+    await assert.rejects(
+      changeTask(db, namespaceId, id, now, () => assert.fail("not asked")),
+      refusedAs("not_found", 404),
+    );
+  }
+});
+
+test("cancelling ends what waits, asks what runs, and fires no more", async () => {
+  const { namespaceId, id, madeAt } = await makeTask(hourly, HOUR_MS + 1_000);
+  const [due] = await stageDueTasks(db, new Date(), new Date(), 10);
+  const running = await claim(store, await makeWorker(db), due!.runId);
+  const waiting = await enqueueTaskRun(store, namespaceId, id);
+  const now = new Date();
+  const { task, runs } = await cancelTask(db, namespaceId, id, now);
+  assert.deepEqual([task.state, task.nextRunAt, task.updatedAt], ["cancelled", null, now]);
+  assert.deepEqual(runs, { ended: [waiting!.runId], asked: [running.id] });
+  assert.equal((await findRun(store, namespaceId, waiting!.runId))?.state, "cancelled");
+  assert.deepEqual(await stageAhead(madeAt), []);
+  const again = await cancelTask(db, namespaceId, id, later(now, 1_000));
+  assert.deepEqual(again.task, task, "a second time changes nothing");
+});
+
+const changeTo = (schedule: Schedule, reschedules: boolean, given: object = {}): TaskChange => ({
+  input: httpTask(schedule, given),
+  functionId: null,
+  reschedules,
+});
+
+test("a new schedule takes back what was staged and counts from the change", async () => {
+  const { namespaceId, id, madeAt } = await makeTask(hourly);
+  const [staged] = await stageAhead(madeAt);
+  const now = later(madeAt, 60_000);
+  const schedule: Schedule = { kind: "every", everyMs: 600_000 };
+  const changed = await changeTask(db, namespaceId, id, now, async (current) => {
+    assert.deepEqual(
+      [current.state, current.nextRunAt],
+      ["active", staged!.availableAt],
+      "as if never staged",
+    );
+    return changeTo(schedule, true);
+  });
+  assert.deepEqual([changed.schedule, changed.nextRunAt], [schedule, later(now, 600_000)]);
+  assert.equal(await findRun(store, namespaceId, staged!.runId), undefined);
+  assert.deepEqual(
+    (await stageAhead(now)).map(({ availableAt }) => availableAt),
+    [later(now, 600_000)],
+  );
+  assert.deepEqual((await rowOf(id)).nextRunAt, later(now, 1_200_000), "on the new grid");
+});
+
+test("another change leaves the schedule where it was, staged or not", async () => {
+  const { namespaceId, id, madeAt } = await makeTask(hourly);
+  await stageAhead(madeAt);
+  const change = changeTo(hourly, false, { name: "renamed", timeoutMs: 777, labels: { a: "b" } });
+  const changed = await changeTask(db, namespaceId, id, later(madeAt, 60_000), async () => change);
+  assert.deepEqual([changed.name, changed.timeoutMs, changed.labels], ["renamed", 777, { a: "b" }]);
+  assert.deepEqual(changed.nextRunAt, later(madeAt, HOUR_MS));
+  assert.deepEqual(await findTask(db, namespaceId, id), changed);
+  assert.deepEqual(
+    (await stageAhead(madeAt)).map(({ availableAt }) => availableAt),
+    [later(madeAt, HOUR_MS)],
+  );
+  assert.deepEqual((await rowOf(id)).nextRunAt, later(madeAt, 2 * HOUR_MS), "the grid is the old one");
+});
+
+test("a new schedule revives a completed task and leaves a paused one paused", async () => {
+  const done = await makeTask({ kind: "delay", delayMs: 0 }, 1_000);
+  await stageDueTasks(db, new Date(), new Date(), 10);
+  const revived = await changeTask(db, done.namespaceId, done.id, done.madeAt, async () =>
+    changeTo(hourly, true),
+  );
+  assert.deepEqual([revived.state, revived.nextRunAt], ["active", later(done.madeAt, HOUR_MS)]);
+  const paused = await makeTask(hourly);
+  await pauseTask(db, paused.namespaceId, paused.id, paused.madeAt);
+  const schedule: Schedule = { kind: "every", everyMs: 2 * HOUR_MS };
+  const changed = await changeTask(db, paused.namespaceId, paused.id, paused.madeAt, async () =>
+    changeTo(schedule, true),
+  );
+  assert.equal(changed.state, "paused");
+  const resumed = await resumeTask(db, paused.namespaceId, paused.id, paused.madeAt);
+  assert.deepEqual(resumed.nextRunAt, later(paused.madeAt, 2 * HOUR_MS));
+});
+
+test("a change that is refused leaves everything, also what was staged", async () => {
+  const { namespaceId, id, madeAt } = await makeTask(hourly);
+  const [staged] = await stageAhead(madeAt);
+  const before = await rowOf(id);
+  await assert.rejects(
+    changeTask(db, namespaceId, id, madeAt, async () => {
+      throw new Error("not valid");
+    }),
+    /not valid/,
+  );
+  assert.deepEqual(await rowOf(id), before);
+  assert.equal((await findRun(store, namespaceId, staged!.runId))?.state, "queued");
+});
+
+test("pausing and staging that meet leave nothing staged and lose no instant", async () => {
+  const tasks = await Promise.all(Array.from({ length: 40 }, () => makeTask(hourly)));
+  const now = new Date();
+  await Promise.all([
+    stageDueTasks(db, now, later(now, 1.5 * HOUR_MS), 20),
+    ...tasks.map(({ namespaceId, id }) => pauseTask(db, namespaceId, id, now)),
+    stageDueTasks(db, now, later(now, 1.5 * HOUR_MS), 20),
+  ]);
+  for (const { id, madeAt } of tasks) {
+    assert.deepEqual(await rowOf(id), { state: "paused", nextRunAt: later(madeAt, HOUR_MS) });
+  }
+  const { rows } = await sql`SELECT FROM task_runs_open`.execute(db);
+  assert.equal(rows.length, 0);
+});
+
+test("changes of one task wait for each other: each sees what the one before made", async () => {
+  const { namespaceId, id, madeAt } = await makeTask(hourly);
+  const append = () =>
+    changeTask(db, namespaceId, id, madeAt, async ({ labels }) => {
+      const given = { labels: { ...labels, [`l${Object.keys(labels).length}`]: "x" } };
+      return changeTo(hourly, false, given);
+    });
+  await Promise.all(Array.from({ length: 5 }, append));
+  const task = await findTask(db, namespaceId, id);
+  assert.deepEqual(Object.keys(task!.labels).sort(), ["l0", "l1", "l2", "l3", "l4"]);
+});

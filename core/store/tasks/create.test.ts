@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { sql } from "kysely";
+import { createTestDatabase } from "../../../test/support/database.ts";
+import type { TaskInput } from "../../contracts/task-input.ts";
+import { newId } from "../ids.ts";
+import { findRun, listRuns } from "../runs/read.ts";
+import { deployFunction, httpTask } from "../testing/samples.ts";
+import { openTestStore } from "../testing/test-store.ts";
+import { createTask } from "./create.ts";
+import { findTask, listTasks } from "./read.ts";
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+const NOW = new Date("2026-03-02T10:00:00.000Z");
+beforeEach(clear);
+
+test("a task with a schedule waits for it: active, its cursor on the first instant, no run yet", async () => {
+  const namespaceId = await newNamespace();
+  const input = httpTask(
+    { kind: "every", everyMs: 10_000 },
+    { name: "hook", labels: { team: "ops" }, deadLetter: false, timeoutMs: 1_500 },
+  );
+  const { task, run } = await createTask(store, namespaceId, input, null, NOW);
+  assert.equal(run, undefined);
+  assert.deepEqual([task.state, task.nextRunAt], ["active", new Date("2026-03-02T10:00:10.000Z")]);
+  assert.deepEqual(await findTask(db, namespaceId, task.id), task, "what is answered is what is stored");
+  assert.deepEqual(await listRuns(db, namespaceId, {}, 10, undefined), []);
+});
+
+test("each kind of schedule starts at its own first instant", async () => {
+  const namespaceId = await newNamespace();
+  const cases: [TaskInput["schedule"], string][] = [
+    [{ kind: "once", at: "2026-12-01T09:00:00.000Z" }, "2026-12-01T09:00:00.000Z"],
+    [{ kind: "delay", delayMs: 500 }, "2026-03-02T10:00:00.500Z"],
+    [{ kind: "cron", expression: "0 9 * * *", timezone: "Europe/Rome" }, "2026-03-03T08:00:00.000Z"],
+  ];
+  for (const [schedule, expected] of cases) {
+    const { task } = await createTask(store, namespaceId, httpTask(schedule), null, NOW);
+    const stored = await findTask(db, namespaceId, task.id);
+    assert.deepEqual([stored?.schedule, stored?.nextRunAt?.toISOString()], [schedule, expected]);
+  }
+});
+
+test("a task without a schedule is made together with its run, due by the database's clock", async () => {
+  const namespaceId = await newNamespace();
+  // The maker's clock is of no account.
+  const { task, run } = await createTask(store, namespaceId, httpTask({ kind: "now" }), null, NOW);
+  assert.deepEqual([task.state, task.nextRunAt], ["completed", null]);
+  assert.deepEqual(await findTask(db, namespaceId, task.id), task);
+  const stored = await findRun(store, namespaceId, run!.runId);
+  assert.deepEqual(
+    [stored?.state, stored?.taskId, stored?.availableAt],
+    ["queued", task.id, run!.availableAt],
+  );
+  const { rows } = await sql<{ due: boolean }>`
+    SELECT available_at BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp() AS due
+    FROM task_runs_open`.execute(db);
+  assert.deepEqual(rows, [{ due: true }]);
+});
+
+test("strange text in a task is stored as jsonb can", async () => {
+  const namespaceId = await newNamespace();
+  const spec: TaskInput["spec"] = {
+    type: "http",
+    method: "POST",
+    url: "https://example.com/",
+    headers: {},
+    body: `a${String.fromCharCode(0)}\\u0000`,
+    followRedirects: true,
+  };
+  const { task } = await createTask(store, namespaceId, httpTask({ kind: "now" }, { spec }), null, NOW);
+  const stored = await findTask(db, namespaceId, task.id);
+  assert.deepEqual(stored?.spec, { ...spec, body: "a\ufffd\\u0000" });
+});
+
+test("a function task points at its function, and cannot point at none", async () => {
+  const namespaceId = await newNamespace();
+  const functionId = await deployFunction(db, namespaceId, "greet");
+  const spec: TaskInput["spec"] = { type: "function", function: "greet", input: { name: "Ada" } };
+  const input = httpTask({ kind: "now" }, { spec });
+  const { task, run } = await createTask(store, namespaceId, input, functionId, NOW);
+  assert.deepEqual((await findTask(db, namespaceId, task.id))?.spec, spec);
+  assert.equal((await findRun(store, namespaceId, run!.runId))?.functionName, "greet");
+  await assert.rejects(createTask(store, namespaceId, input, newId(), NOW), /foreign key/);
+  await assert.rejects(createTask(store, namespaceId, input, null, NOW), /check constraint/);
+});
+
+test("a list of tasks is newest first, page by page", async () => {
+  const namespaceId = await newNamespace();
+  const ids: string[] = [];
+  for (let index = 0; index < 5; index += 1) {
+    ids.push(
+      (await createTask(store, namespaceId, httpTask({ kind: "delay", delayMs: 1 }), null, NOW)).task.id,
+    );
+  }
+  const first = await listTasks(db, namespaceId, 3, undefined);
+  assert.deepEqual(
+    first.map(({ id }) => id),
+    ids.toReversed().slice(0, 4),
+    "one more tells of a next page",
+  );
+  const second = await listTasks(db, namespaceId, 3, first[2]!.id);
+  assert.deepEqual(
+    second.map(({ id }) => id),
+    ids.toReversed().slice(3),
+  );
+  assert.deepEqual(await listTasks(db, namespaceId, 3, ids[0]), []);
+});
