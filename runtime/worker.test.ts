@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, type TestContext, test } from "node:test";
 import { sql } from "kysely";
-import { systemClock } from "../core/clock.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
 import { type AttemptOutcome, failed, succeeded } from "../core/domain/attempt.ts";
 import { DEFAULT_RETRY } from "../core/domain/retry.ts";
 import { createPostgresTransport } from "../core/queue/postgres.ts";
@@ -10,6 +10,7 @@ import { newId } from "../core/store/ids.ts";
 import { openListener } from "../core/store/listen.ts";
 import { createNotifier } from "../core/store/notify.ts";
 import { cancelRuns } from "../core/store/runs/cancel.ts";
+import { claimRuns } from "../core/store/runs/claim.ts";
 import { enqueueInvocation } from "../core/store/runs/enqueue.ts";
 import { findRun } from "../core/store/runs/read.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
@@ -34,6 +35,7 @@ interface WorkerOptions {
   leaseMs?: number;
   drainMs?: number;
   store?: WorkerParts["store"];
+  clock?: Clock;
 }
 
 /** A worker on the real database and the Postgres transport; every attempt runs `runner`. */
@@ -54,7 +56,7 @@ async function openWorker(t: TestContext, runner: TaskRunner, options: WorkerOpt
     facts: { id, host: "here", pid: process.pid, slots },
     ...{ leaseMs, drainMs, store: options.store ?? store, transport, notifier, listener },
     runners: { http: runner, email: runner, function: runner },
-    ...{ clock: systemClock, log, metrics },
+    ...{ clock: options.clock ?? systemClock, log, metrics },
   });
   let stopped: Promise<void> | undefined;
   const stop = () => {
@@ -225,7 +227,16 @@ test("the lease is there before the first run, is renewed, and goes with the wor
 
 test("a draining worker takes nothing more and finishes what ends within the grace", async (t) => {
   const held = heldRunner();
-  const worker = await openWorker(t, held.runner, { drainMs: 60_000 });
+  let asleep = 0;
+  const clock: Clock = {
+    now: systemClock.now,
+    async sleep(ms, signal) {
+      asleep += 1;
+      await systemClock.sleep(ms, signal);
+      asleep -= 1;
+    },
+  };
+  const worker = await openWorker(t, held.runner, { drainMs: 60_000, clock });
   const runId = await queueRun(store, namespaceId);
   await ring(worker, runId);
   await held.whenStarted(1);
@@ -237,6 +248,7 @@ test("a draining worker takes nothing more and finishes what ends within the gra
   assert.deepEqual((await findRun(store, namespaceId, runId))?.result, "in time");
   assert.equal((await findRun(store, namespaceId, later))?.state, "queued");
   assert.equal(held.started.length, 1);
+  assert.equal(asleep, 0, "nothing waits any more, the grace's timer neither");
 });
 
 test("what outlasts the grace is given back: another worker runs it, with the same attempt number", async (t) => {
@@ -252,6 +264,14 @@ test("what outlasts the grace is given back: another worker runs it, with the sa
   assert.equal(run.workerId, second.id);
   assert.equal(run.attempts.length, 1);
   assert.equal(before!.context.signal.aborted, true);
+});
+
+test("a run that the table says is ours and nobody here knows is given back after a lease", async (t) => {
+  const worker = await openWorker(t, async () => succeeded("found"), { leaseMs: 600 });
+  const runId = await queueRun(store, namespaceId);
+  await claimRuns(store, worker.id, [runId]);
+  const run = await inState(runId, "succeeded");
+  assert.deepEqual([run.result, run.attempt, run.attempts.length], ["found", 1, 1]);
 });
 
 test("a late result of a run that was taken away is dropped and counted", async (t) => {
@@ -281,7 +301,7 @@ test("a run that comes back to the worker that lost it can still be cancelled an
       }),
     { leaseMs: 3_600_000 },
   );
-  const runId = await queueRun(store, namespaceId);
+  const runId = await queueRun(store, namespaceId, { timeoutMs: 3_600_000 });
   await ring(worker, runId);
   const [lost] = await attempts.waitFor(({ attempt }) => attempt === 1);
   await sql`UPDATE workers SET lease_until = now() - interval '1 second'`.execute(db);
@@ -293,7 +313,7 @@ test("a run that comes back to the worker that lost it can still be cancelled an
   await until(async () => ((await worker.metrics.dropped.get()).values[0]?.value === 1 ? true : undefined));
   await cancelRuns(db, namespaceId, { runId });
   worker.notifier.notify("bellhop_cancel", [runId]);
-  await inState(runId, "cancelled");
+  assert.equal((await inState(runId, "cancelled")).attempt, 2);
 });
 
 test("a worker that cannot give its runs back leaves them to its lease, and stops all the same", async (t) => {

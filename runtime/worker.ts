@@ -70,7 +70,8 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
 
   async function work(run: ClaimedRun): Promise<void> {
     const stop = new AbortController();
-    running.set(run.id, { run, stop });
+    const mine = { run, stop };
+    running.set(run.id, mine);
     metrics.running.set(running.size);
     if (run.attempt === 1) {
       metrics.lateness.observe(Math.max(run.startedAt.getTime() - run.scheduledFor.getTime(), 0) / 1_000);
@@ -79,7 +80,8 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
       const attempt = await runAttempt(run, parts.runners, stop, facts.id, clock);
       if (attempt) await recorder.record(attempt);
     } finally {
-      running.delete(run.id);
+      // A run that was lost may have come back here: then the entry is its newer attempt's.
+      if (running.get(run.id) === mine) running.delete(run.id);
       metrics.running.set(running.size);
       slots.release(1);
     }
@@ -135,10 +137,14 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
       const receiving = consumption.stop();
       await intake.close();
       await beat().catch(() => undefined);
-      await Promise.race([slots.whenIdle(), clock.sleep(parts.drainMs)]);
+      const grace = new AbortController();
+      await Promise.race([slots.whenIdle(), clock.sleep(parts.drainMs, grace.signal)]);
+      grace.abort();
       const left = [...running.values()];
       const runs = left.map(({ run }) => ({ id: run.id, claimNo: run.claimNo }));
-      await giveBack(runs, parts);
+      await giveBack(runs, parts).catch((error) =>
+        log.warn({ error }, "runs could not be given back; they are left to the lease"),
+      );
       for (const { stop } of left) stop.abort(new AttemptStop("released"));
       await receiving;
       stopped.abort();

@@ -5,13 +5,13 @@ import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts
 import type { TaskSpec } from "../../core/domain/task-spec.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import type { Db } from "../../core/store/database.ts";
-import { findFunction } from "../../core/store/functions/functions.ts";
+import type { Store } from "../../core/store/database.ts";
+import { findFunctionId } from "../../core/store/functions/functions.ts";
 import type { TaskChange } from "../../core/store/tasks/change.ts";
 import { validate } from "../body.ts";
 
 export async function mergeTask(
-  db: Db,
+  store: Store,
   schema: ReturnType<typeof taskInput>,
   task: Task,
   patch: Json | undefined,
@@ -32,20 +32,24 @@ export async function mergeTask(
   const input: z.output<typeof schema> = validate(schema, merged);
   return {
     input: reschedules ? input : { ...input, schedule: task.schedule },
-    functionId: await resolveFunction(db, task.namespaceId, input.spec),
+    functionId: await resolveFunction(store, task.namespaceId, input.spec),
     reschedules,
   };
 }
 
 /** The id of the function a task calls; 422 when there is none of that name. */
-export async function resolveFunction(db: Db, namespaceId: string, spec: TaskSpec): Promise<string | null> {
+export async function resolveFunction(
+  store: Store,
+  namespaceId: string,
+  spec: TaskSpec,
+): Promise<string | null> {
   if (spec.type !== "function") return null;
-  const fn = await findFunction(db, namespaceId, spec.function);
-  if (!fn)
+  const id = await findFunctionId(store, namespaceId, spec.function);
+  if (id === undefined)
     throw invalidField(
       "function",
       `there is no function ${JSON.stringify(spec.function)} in this namespace`,
       "unknown_function",
     );
-  return fn.id;
+  return id;
 }

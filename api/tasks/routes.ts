@@ -26,7 +26,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   routes.post("/", requireScope("write"), async (context) => {
     const { namespaceId } = context.get("owner");
     const input = validate(schema, await readJson(context));
-    const functionId = await resolveFunction(db, namespaceId, input.spec);
+    const functionId = await resolveFunction(store, namespaceId, input.spec);
     const { task, run } = await createTask(store, namespaceId, input, functionId, clock.now());
     if (run) ringer.ring([run]);
     else notifier.notify("bellhop_schedule");
@@ -52,7 +52,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
     const { namespaceId } = context.get("owner");
     const patch = await readJson(context);
     const task = await changeTask(db, namespaceId, context.req.param("id"), clock.now(), (current) =>
-      mergeTask(db, schema, current, patch),
+      mergeTask(store, schema, current, patch),
     );
     notifier.notify("bellhop_schedule");
     return context.json(toWireTask(task));

@@ -35,6 +35,7 @@ export async function openListener(
     const fresh = new pg.Client({
       connectionString: databaseUrl,
       application_name: "bellhop-listen",
+      connectionTimeoutMillis: 10_000,
       keepAlive: true,
     });
     fresh.on("error", onError);
@@ -49,6 +50,7 @@ export async function openListener(
     });
     await fresh.connect();
     for (const channel of handlers.keys()) await fresh.query(`LISTEN ${channel}`);
+    if (closed.signal.aborted) return await fresh.end();
     client = fresh;
   }
 
@@ -58,6 +60,7 @@ export async function openListener(
       if (closed.signal.aborted) return;
       try {
         await connect();
+        if (closed.signal.aborted) return;
         for (const all of handlers.values()) for (const handler of all) handler({ ids: [], resync: true });
         return;
       } catch (error) {

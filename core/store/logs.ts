@@ -68,7 +68,14 @@ export async function currentLogPosition(db: Db): Promise<string> {
 }
 
 const POSITION = /^\d{1,20}:\d{1,19}$/;
-export const isLogPosition = (text: string): boolean => POSITION.test(text);
+const MAX_XID = 2n ** 64n - 1n;
+const MAX_ID = 2n ** 63n - 1n;
+
+export function isLogPosition(text: string): boolean {
+  if (!POSITION.test(text)) return false;
+  const [xid, id] = text.split(":");
+  return BigInt(xid!) <= MAX_XID && BigInt(id!) <= MAX_ID;
+}
 
 const idOf = (position: string): string => position.split(":")[1]!;
 

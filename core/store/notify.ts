@@ -49,6 +49,8 @@ export function createNotifier(store: Store, clock: Clock, onError: (error: unkn
       }
       await clock.sleep(QUIET_MS);
     }
+    // In the turn of the last look: a bell that comes right after it starts anew.
+    sending.delete(channel);
   }
 
   return {
@@ -56,12 +58,7 @@ export function createNotifier(store: Store, clock: Clock, onError: (error: unkn
       const wanted = pending.get(channel) ?? new Set<string>();
       for (const id of ids) wanted.add(id);
       pending.set(channel, wanted);
-      if (!sending.has(channel)) {
-        const sent = drain(channel).finally(() => {
-          sending.delete(channel);
-        });
-        sending.set(channel, sent);
-      }
+      if (!sending.has(channel)) sending.set(channel, drain(channel));
     },
     async flush() {
       await Promise.all(sending.values());

@@ -6,12 +6,13 @@ const DAY_MS = 86_400_000;
 const AHEAD_DAYS = 14;
 const PARTITIONED = ["task_runs", "task_logs"] as const;
 const PARTITION_LOCK = 7_236_001;
+const DROP_LOCK = 7_236_002;
 
 /** Makes the partitions of yesterday to two weeks ahead; those that exist stay. */
 export async function ensurePartitions(db: Db, now: Date): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await sql`SELECT pg_advisory_xact_lock(${PARTITION_LOCK})`.execute(tx);
-    const present = new Set(await listPartitions(tx));
+    const present = new Set((await listPartitions(tx)).map(({ name }) => name));
     for (let offset = -1; offset <= AHEAD_DAYS; offset += 1) {
       const from = startOfDay(now.getTime() + offset * DAY_MS);
       const to = new Date(from.getTime() + DAY_MS);
@@ -27,34 +28,63 @@ export async function ensurePartitions(db: Db, now: Date): Promise<void> {
   });
 }
 
-/** Drops whole days older than the retention. Detached first, without blocking readers; gives up quickly when locked. */
+/**
+ * Drops whole days older than the retention, one caller at a time. Detached first, without blocking readers; gives up
+ * quickly when locked. What an earlier pass left half done is completed first: Postgres allows one such a table.
+ */
 export async function dropExpiredPartitions(db: Db, now: Date, retentionDays: number): Promise<string[]> {
   const oldestKept = startOfDay(now.getTime() - retentionDays * DAY_MS);
-  const dropped: string[] = [];
-  for (const name of await listPartitions(db)) {
-    const [, table, day] = /^(task_runs|task_logs)_(\d{8})$/.exec(name) ?? [];
-    if (!table || !day || parseDay(day) >= oldestKept) continue;
-    await db.connection().execute(async (connection) => {
+  return await db.connection().execute(async (connection) => {
+    if (!(await tryLock(connection))) return [];
+    try {
       await sql`SET lock_timeout = '2s'`.execute(connection);
-      try {
-        await sql`ALTER TABLE ${sql.table(table)} DETACH PARTITION ${sql.table(name)} CONCURRENTLY`.execute(
-          connection,
-        );
-        await sql`DROP TABLE ${sql.table(name)}`.execute(connection);
-        dropped.push(name);
-      } finally {
-        await sql`RESET lock_timeout`.execute(connection);
+      const expired = (await listPartitions(connection)).filter(({ day }) => parseDay(day) < oldestKept);
+      const dropped: string[] = [];
+      for (const partition of expired) {
+        await dropPartition(connection, partition);
+        dropped.push(partition.name);
       }
-    });
-  }
-  return dropped;
+      return dropped;
+    } finally {
+      await sql`RESET lock_timeout`.execute(connection);
+      await sql`SELECT pg_advisory_unlock(${DROP_LOCK})`.execute(connection);
+    }
+  });
 }
 
-async function listPartitions(db: Db): Promise<string[]> {
-  const { rows } = await sql<{ name: string }>`
-    SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE i.inhparent IN ('task_runs'::regclass, 'task_logs'::regclass)`.execute(db);
-  return rows.map(({ name }) => name);
+async function tryLock(connection: Db): Promise<boolean> {
+  const { rows } = await sql<{ got: boolean }>`SELECT pg_try_advisory_lock(${DROP_LOCK}) AS got`.execute(
+    connection,
+  );
+  return rows[0]!.got;
+}
+
+async function dropPartition(connection: Db, { table, name, stage }: Partition): Promise<void> {
+  const detach = sql`ALTER TABLE ${sql.table(table)} DETACH PARTITION ${sql.table(name)}`;
+  if (stage === "attached") await sql`${detach} CONCURRENTLY`.execute(connection);
+  if (stage === "detaching") await sql`${detach} FINALIZE`.execute(connection);
+  await sql`DROP TABLE ${sql.table(name)}`.execute(connection);
+}
+
+interface Partition {
+  table: string;
+  name: string;
+  /** YYYYMMDD. */
+  day: string;
+  /** `detaching` and `detached` are what an interrupted pass leaves behind. */
+  stage: "attached" | "detaching" | "detached";
+}
+
+/** The days of both tables, those that are being detached first, then the oldest. */
+async function listPartitions(db: Db): Promise<Partition[]> {
+  const { rows } = await sql<Partition>`
+    SELECT left(c.relname, -9) AS table, c.relname AS name, right(c.relname, 8) AS day,
+      CASE WHEN i.inhdetachpending THEN 'detaching' WHEN i.inhrelid IS NULL THEN 'detached' ELSE 'attached' END AS stage
+    FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+    WHERE c.relkind = 'r' AND c.relname ~ '^(task_runs|task_logs)_[0-9]{8}$'
+      AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'task_runs'::regclass)
+    ORDER BY coalesce(i.inhdetachpending, false) DESC, day, name`.execute(db);
+  return rows;
 }
 
 function partitionName(table: string, day: Date): string {

@@ -35,7 +35,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     HOST: "127.0.0.1",
     EGRESS_ALLOW: "127.0.0.0/8",
     ...(options.brokers
-      ? { KAFKA_BROKERS: options.brokers, KAFKA_TOPIC_PREFIX: `test-${randomBytes(4).toString("hex")}`, KAFKA_PARTITIONS: "4" }
+      ? {
+          KAFKA_BROKERS: options.brokers,
+          KAFKA_TOPIC_PREFIX: `test-${randomBytes(4).toString("hex")}`,
+          KAFKA_PARTITIONS: "4",
+        }
       : {}),
     ...options.env,
   };
@@ -46,8 +50,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
   // The first one migrates; the others find it done.
   const api = await startRole("api/main.ts");
-  const schedulers = await Promise.all(Array.from({ length: options.schedulers }, () => startRole("scheduler/main.ts")));
-  const workers = await Promise.all(Array.from({ length: options.workers }, () => startRole("runtime/main.ts")));
+  const schedulers = await Promise.all(
+    Array.from({ length: options.schedulers }, () => startRole("scheduler/main.ts")),
+  );
+  const workers = await Promise.all(
+    Array.from({ length: options.workers }, () => startRole("runtime/main.ts")),
+  );
   return {
     api: createClient(`http://127.0.0.1:${portOf(api)}`, key),
     databaseUrl: database.url,

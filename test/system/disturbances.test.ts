@@ -24,7 +24,12 @@ describe("disturbances", { skip }, () => {
     dir = await mkdtemp(join(tmpdir(), "bellhop-broker-"));
     broker = await startKafkaBroker({ dir });
     sink = await createHttpSink();
-    cluster = await startCluster({ brokers: broker.brokers, schedulers: 2, workers: 2, env: { WORKER_LEASE: "2s" } });
+    cluster = await startCluster({
+      brokers: broker.brokers,
+      schedulers: 2,
+      workers: 2,
+      env: { WORKER_LEASE: "2s" },
+    });
   });
 
   after(async () => {
@@ -49,13 +54,17 @@ describe("disturbances", { skip }, () => {
   }
 
   async function waitForAll(tasks: Set<string>): Promise<WireRun[]> {
-    const ours = async () => (await listAllRuns(cluster.api, "/v1/runs")).filter(({ taskId }) => tasks.has(taskId));
-    const isDone = (runs: WireRun[]) => runs.filter(({ state }) => state === "succeeded").length >= tasks.size;
+    const ours = async () =>
+      (await listAllRuns(cluster.api, "/v1/runs")).filter(({ taskId }) => tasks.has(taskId));
+    const isDone = (runs: WireRun[]) =>
+      runs.filter(({ state }) => state === "succeeded").length >= tasks.size;
     return await eventually(`${tasks.size} runs`, ours, isDone, 60_000);
   }
 
   function assertHitOnce(path: string, runs: WireRun[]): void {
-    const hits = sink.requests.filter(({ url }) => url === path).map(({ headers }) => headers["bellhop-run-id"] as string);
+    const hits = sink.requests
+      .filter(({ url }) => url === path)
+      .map(({ headers }) => headers["bellhop-run-id"] as string);
     assert.deepEqual([...hits].sort(), runs.map(({ id }) => id).sort());
   }
 
@@ -115,6 +124,9 @@ describe("disturbances", { skip }, () => {
     assert.equal(run!.id, running!.id);
     assert.equal(run!.attempt, 2);
     assert.notEqual(run!.workerId, running!.workerId);
-    assert.deepEqual(run!.attempts.map(({ error }) => error?.code ?? null), ["worker_lost", null]);
+    assert.deepEqual(
+      run!.attempts.map(({ error }) => error?.code ?? null),
+      ["worker_lost", null],
+    );
   });
 });

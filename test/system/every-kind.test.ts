@@ -5,7 +5,14 @@ import { createHttpSink, type HttpSink } from "../support/http-sink.ts";
 import { testKafka } from "../support/kafka.ts";
 import { createSmtpSink, type SmtpSink } from "../support/smtp-sink.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
-import { assertFiredOnce, describeLateness, eventually, type Listed, listAllRuns, type WireRun } from "./runs.ts";
+import {
+  assertFiredOnce,
+  describeLateness,
+  eventually,
+  type Listed,
+  listAllRuns,
+  type WireRun,
+} from "./runs.ts";
 
 const kafka = await testKafka();
 
@@ -23,7 +30,8 @@ describe("every type on every schedule", { skip: "skip" in kafka ? kafka.skip : 
       workers: 2,
       env: { EMAIL_URL: `smtp://127.0.0.1:${mail.port}`, EMAIL_FROM: "bellhop@example.com" },
     });
-    const source = "export default (input, ctx) => { ctx.log.info('called', input); return { attempt: ctx.attempt }; }";
+    const source =
+      "export default (input, ctx) => { ctx.log.info('called', input); return { attempt: ctx.attempt }; }";
     await cluster.api.call("PUT", "/v1/functions/echo", { source });
   });
 
@@ -35,7 +43,13 @@ describe("every type on every schedule", { skip: "skip" in kafka ? kafka.skip : 
   it("fires each at its instant, once, and records the run and its lines", async (t) => {
     const { api } = cluster;
     const specs: Record<string, object> = {
-      http: { type: "http", method: "POST", url: `${sink.url}/hit`, headers: { "x-test": "1" }, body: { n: 1 } },
+      http: {
+        type: "http",
+        method: "POST",
+        url: `${sink.url}/hit`,
+        headers: { "x-test": "1" },
+        body: { n: 1 },
+      },
       email: { type: "email", to: "user@example.com", subject: "hello", body: "text" },
       function: { type: "function", function: "echo", input: { n: 1 } },
     };
@@ -52,12 +66,22 @@ describe("every type on every schedule", { skip: "skip" in kafka ? kafka.skip : 
     );
     await Promise.all(
       tasks.map(async ({ type, kind, spec, schedule, occurrences }) => {
-        const task = await api.call<{ id: string; createdAt: string; nextRunAt: string | null }>("POST", "/v1/tasks", { ...spec, schedule });
-        const isDone = (runs: WireRun[]) => runs.filter(({ state }) => state === "succeeded").length >= occurrences;
+        const task = await api.call<{ id: string; createdAt: string; nextRunAt: string | null }>(
+          "POST",
+          "/v1/tasks",
+          { ...spec, schedule },
+        );
+        const isDone = (runs: WireRun[]) =>
+          runs.filter(({ state }) => state === "succeeded").length >= occurrences;
         await eventually(`${type} ${kind}`, () => listAllRuns(api, `/v1/tasks/${task.id}/runs`), isDone);
         if (occurrences > 1) await api.call("POST", `/v1/tasks/${task.id}/cancel`);
-        const noneOpen = (runs: WireRun[]) => runs.every(({ state }) => state === "succeeded" || state === "cancelled");
-        const runs = await eventually(`${type} ${kind} to settle`, () => listAllRuns(api, `/v1/tasks/${task.id}/runs`), noneOpen);
+        const noneOpen = (runs: WireRun[]) =>
+          runs.every(({ state }) => state === "succeeded" || state === "cancelled");
+        const runs = await eventually(
+          `${type} ${kind} to settle`,
+          () => listAllRuns(api, `/v1/tasks/${task.id}/runs`),
+          noneOpen,
+        );
         const fired = runs.filter(({ state }) => state === "succeeded");
         if (occurrences === 1) assert.equal(fired.length, 1);
         assertInstants(kind, task, fired);
@@ -67,25 +91,38 @@ describe("every type on every schedule", { skip: "skip" in kafka ? kafka.skip : 
     assertFiredOnce(all);
     await assertOutside(all);
     for (const run of all) {
-      const logs = await api.call<Listed<{ runId: string; message: string }>>("GET", `/v1/runs/${run.id}/logs`);
+      const logs = await api.call<Listed<{ runId: string; message: string }>>(
+        "GET",
+        `/v1/runs/${run.id}/logs`,
+      );
       assert.ok(logs.items.length >= 1, `${run.type} run ${run.id} has no log line`);
       assert.ok(logs.items.every(({ runId }) => runId === run.id));
     }
     t.diagnostic(describeLateness(all));
   });
 
-  function assertInstants(kind: string, task: { createdAt: string; nextRunAt: string | null }, fired: WireRun[]): void {
+  function assertInstants(
+    kind: string,
+    task: { createdAt: string; nextRunAt: string | null },
+    fired: WireRun[],
+  ): void {
     const instants = fired.map(({ scheduledFor }) => Date.parse(scheduledFor)).sort((a, b) => a - b);
     const createdMs = Date.parse(task.createdAt);
-    if (task.nextRunAt !== null) assert.equal(instants[0], Date.parse(task.nextRunAt), `${kind} did not fire at nextRunAt`);
+    if (task.nextRunAt !== null)
+      assert.equal(instants[0], Date.parse(task.nextRunAt), `${kind} did not fire at nextRunAt`);
     if (kind === "delay") assert.equal(instants[0], createdMs + 2_000);
-    if (kind === "every") for (const [index, at] of instants.entries()) assert.equal(at, createdMs + (index + 1) * 1_000);
+    if (kind === "every")
+      for (const [index, at] of instants.entries()) assert.equal(at, createdMs + (index + 1) * 1_000);
     if (kind === "cron") for (const at of instants) assert.equal(at % 2_000, 0);
   }
 
   /** What the outside saw: one request and one mail for each run. */
   async function assertOutside(runs: WireRun[]): Promise<void> {
-    const ids = (type: string) => runs.filter((run) => run.type === type).map(({ id }) => id).sort();
+    const ids = (type: string) =>
+      runs
+        .filter((run) => run.type === type)
+        .map(({ id }) => id)
+        .sort();
     const requests = sink.requests.map(({ headers }) => headers["bellhop-run-id"] as string);
     assert.deepEqual([...requests].sort(), ids("http"));
     assert.equal(mail.messages.length, ids("email").length);

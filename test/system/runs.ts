@@ -35,12 +35,20 @@ export async function listAllRuns(api: ApiClient, path: string): Promise<WireRun
 }
 
 /** Asks again until the answer satisfies; the state outside is its own signal, so there is no fixed wait to get wrong. */
-export async function eventually<T>(what: string, ask: () => Promise<T>, isEnough: (answer: T) => boolean, withinMs = 30_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T>,
+  isEnough: (answer: T) => boolean,
+  withinMs = 30_000,
+): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const answer = await ask();
     if (isEnough(answer)) return answer;
-    if (Date.now() > deadline) assert.fail(`${what}: not within ${withinMs} ms; last answer ${JSON.stringify(answer).slice(0, 2_000)}`);
+    if (Date.now() > deadline)
+      assert.fail(
+        `${what}: not within ${withinMs} ms; last answer ${JSON.stringify(answer).slice(0, 2_000)}`,
+      );
     await wait(100);
   }
 }
@@ -58,7 +66,10 @@ export function describeLateness(runs: WireRun[]): string {
 /** None early, and no occurrence of a task twice. */
 export function assertFiredOnce(runs: WireRun[]): void {
   for (const run of runs) {
-    assert.ok(Date.parse(run.startedAt) >= Date.parse(run.scheduledFor), `run ${run.id} started before its instant`);
+    assert.ok(
+      Date.parse(run.startedAt) >= Date.parse(run.scheduledFor),
+      `run ${run.id} started before its instant`,
+    );
   }
   const occurrences = runs.map((run) => `${run.taskId} ${run.scheduledFor}`);
   assert.equal(new Set(occurrences).size, occurrences.length, "an occurrence exists twice");

@@ -20,7 +20,8 @@ describe("standalone", () => {
   async function start(): Promise<{ api: ApiClient; key: string }> {
     running = startProcess("standalone/main.ts", { env: { PORT: "0", BELLHOP_DATA_DIR: dataDir! } });
     await running.waitForLine(/^Ctrl-C drains/, 60_000);
-    const find = (word: string) => running!.lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
+    const find = (word: string) =>
+      running!.lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
     const [address, key] = [find("API"), find("Key")];
     assert.ok(address !== undefined && key !== undefined, "the start printed no address or key");
     assert.ok(address.startsWith("http://127.0.0.1:"));
@@ -28,10 +29,13 @@ describe("standalone", () => {
     return { api: createClient(address, key), key };
   }
 
-  it("runs a function on a schedule, stops on one signal, and picks up where it was", { timeout: 120_000 }, async () => {
+  it("runs a function on a schedule, stops on one signal, and picks up where it was", {
+    timeout: 120_000,
+  }, async () => {
     dataDir = await mkdtemp(join(tmpdir(), "bellhop-standalone-"));
     const first = await start();
-    const source = "export default (input, ctx) => { ctx.log.info(`hello ${input.name}`); return input.name; }";
+    const source =
+      "export default (input, ctx) => { ctx.log.info(`hello ${input.name}`); return input.name; }";
     await first.api.call("PUT", "/v1/functions/greet", { source });
     assert.equal(await first.api.call("POST", "/v1/functions/greet/invoke", { name: "world" }), "world");
     const task = await first.api.call<{ id: string }>("POST", "/v1/tasks", {
@@ -41,7 +45,11 @@ describe("standalone", () => {
       schedule: { every: "1s" },
     });
     const succeeded = (runs: WireRun[]) => runs.filter(({ state }) => state === "succeeded").length;
-    const before = await eventually("two runs", () => listAllRuns(first.api, `/v1/tasks/${task.id}/runs`), (runs) => succeeded(runs) >= 2);
+    const before = await eventually(
+      "two runs",
+      () => listAllRuns(first.api, `/v1/tasks/${task.id}/runs`),
+      (runs) => succeeded(runs) >= 2,
+    );
     const logs = await first.api.call<Listed<{ message: string }>>("GET", "/v1/functions/greet/logs");
     assert.ok(logs.items.some(({ message }) => message === "hello again"));
 
@@ -52,7 +60,11 @@ describe("standalone", () => {
     const second = await start();
     assert.equal(second.key, first.key, "the key was made anew");
     const isMore = (runs: WireRun[]) => succeeded(runs) > succeeded(before);
-    await eventually("another run after the second start", () => listAllRuns(second.api, `/v1/tasks/${task.id}/runs`), isMore);
+    await eventually(
+      "another run after the second start",
+      () => listAllRuns(second.api, `/v1/tasks/${task.id}/runs`),
+      isMore,
+    );
     running!.signal("SIGTERM");
     assert.equal((await running!.exited).code, 0);
   });
@@ -60,6 +72,10 @@ describe("standalone", () => {
   it("refuses a setting it does not know, with a hint", async () => {
     const wrong = startProcess("standalone/main.ts", { env: { BELLHOP_DATADIR: "x" } });
     assert.equal((await wrong.exited).code, 1);
-    assert.ok(wrong.lines.some((line) => line.includes("There is no setting BELLHOP_DATADIR; did you mean BELLHOP_DATA_DIR?")));
+    assert.ok(
+      wrong.lines.some((line) =>
+        line.includes("There is no setting BELLHOP_DATADIR; did you mean BELLHOP_DATA_DIR?"),
+      ),
+    );
   });
 });

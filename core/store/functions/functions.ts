@@ -1,7 +1,7 @@
 /** Functions and their immutable revisions. */
 import { sql } from "kysely";
 import type { FunctionSummary } from "../../contracts/function.ts";
-import type { Db } from "../database.ts";
+import type { Db, Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 
@@ -107,6 +107,20 @@ export async function findFunction(
 ): Promise<FunctionSummary | undefined> {
   const row = await summaries(db, namespaceId).where("f.name", "=", name).executeTakeFirst();
   return row && toSummary(row);
+}
+
+/** Prepared: every task that calls a function asks. */
+export async function findFunctionId(
+  store: Store,
+  namespaceId: string,
+  name: string,
+): Promise<string | undefined> {
+  const { rows } = await store.pool.query<{ id: string }>({
+    name: "find-function-id",
+    text: "SELECT id FROM functions WHERE namespace_id = $1 AND name = $2",
+    values: [namespaceId, name],
+  });
+  return rows[0]?.id;
 }
 
 /** One more than `limit`, so that the caller knows whether there is a next page. */

@@ -1,0 +1,172 @@
+/** The statements that run all the time find their rows by an index, however much is stored beside them. */
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { Kysely, PostgresDialect } from "kysely";
+import pg from "pg";
+import { createTestDatabase } from "../../test/support/database.ts";
+import type { Db, Store } from "./database.ts";
+import { newId } from "./ids.ts";
+import { listFunctionLogs, listRunLogs, readFunctionLogsAfter } from "./logs.ts";
+import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
+import { type ClaimedRun, claimDueRuns, claimRuns, findEarlyRuns, msUntilNextQueued } from "./runs/claim.ts";
+import { redriveDeadLetters } from "./runs/dead-letters.ts";
+import { finishAttempts, releaseRuns } from "./runs/finish.ts";
+import { listOwnedRuns } from "./runs/owned.ts";
+import { findRun, listRuns } from "./runs/read.ts";
+import { rescueLostRuns } from "./runs/rescue.ts";
+import { findNextInstant, findOverdueRuns, queueDueRetries, stageDueTasks } from "./runs/stage.ts";
+import type { Database } from "./schema.ts";
+import { pauseTask } from "./tasks/change.ts";
+import { listTasks } from "./tasks/read.ts";
+import { finished, retryAfter } from "./testing/samples.ts";
+import { openTestStore } from "./testing/test-store.ts";
+
+const { store, newNamespace } = await openTestStore(createTestDatabase);
+const GROWING = /^(tasks|task_runs|task_logs)/;
+let namespaceId: string;
+
+interface Statement {
+  text: string;
+  parameters: number;
+}
+
+/** 20,000 tasks, 20,000 finished runs with a line each, 5,000 queued for later, 3,000 retries, 500 running, 500 dead. */
+const FILL = `
+  INSERT INTO tasks (id, namespace_id, state, type, spec, schedule, anchor_at, next_run_at, retry, timeout_ms, dead_letter, labels)
+  SELECT gen_random_uuid(), $1, CASE WHEN n % 4 = 0 THEN 'active' ELSE 'completed' END, 'http', '{}', '{"kind":"now"}',
+    now(), CASE WHEN n % 4 = 0 THEN now() + n * interval '1 second' END, '{}', 1000, true, '{}'
+  FROM generate_series(1, 20000) n`;
+const FILL_RUNS = `
+  INSERT INTO task_runs (id, finished_at, namespace_id, task_id, type, trigger, state, scheduled_for, available_at,
+    started_at, worker_id, dead_at)
+  SELECT gen_random_uuid(), CASE WHEN state = 'succeeded' THEN now() ELSE 'infinity' END, $1, gen_random_uuid(), 'http',
+    'schedule', state, now(), now() + interval '1 hour' + n * interval '1 second', now(), gen_random_uuid(),
+    CASE WHEN state = 'dead' THEN now() END
+  FROM (VALUES ('succeeded', 20000), ('queued', 5000), ('scheduled', 3000), ('running', 500), ('dead', 500)) AS s(state, count),
+    generate_series(1, count) n`;
+const FILL_LOGS = `
+  INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, level, message)
+  SELECT now(), $1, gen_random_uuid(), 1, gen_random_uuid(), 'info', 'x' FROM generate_series(1, 20000)`;
+
+before(async () => {
+  namespaceId = await newNamespace();
+  for (const fill of [FILL, FILL_RUNS, FILL_LOGS]) await store.pool.query(fill, [namespaceId]);
+  await store.pool.query("ANALYZE");
+});
+
+/** What `use` says to the database. */
+async function record(use: (store: Store) => Promise<unknown>): Promise<Statement[]> {
+  const statements: Statement[] = [];
+  const pool: pg.Pool = Object.create(store.pool, {
+    query: {
+      value(query: string | pg.QueryConfig, values?: unknown[]) {
+        const { text, values: own } = typeof query === "string" ? { text: query, values } : query;
+        statements.push({ text, parameters: own?.length ?? 0 });
+        return store.pool.query(query as pg.QueryConfig, values);
+      },
+    },
+  });
+  const db: Db = new Kysely<Database>({
+    dialect: new PostgresDialect({ pool: store.pool }),
+    log({ query }) {
+      statements.push({ text: query.sql, parameters: query.parameters.length });
+    },
+  });
+  await use({ ...store, db, pool });
+  return statements.filter(({ text }) => /^\s*(WITH|SELECT|INSERT|UPDATE|DELETE)/i.test(text));
+}
+
+interface PlanNode {
+  "Node Type": string;
+  "Relation Name"?: string;
+  "Index Name"?: string;
+  Plans?: PlanNode[];
+}
+
+/** The nodes of the plan that holds for every value of the parameters: the one that prepared statements keep. */
+async function explain({ text, parameters }: Statement): Promise<PlanNode[]> {
+  const client = await store.pool.connect();
+  try {
+    await client.query("SET plan_cache_mode = force_generic_plan");
+    await client.query(`PREPARE explained AS ${text}`);
+    const nulls = Array.from({ length: parameters }, () => "NULL").join(", ");
+    const { rows } = await client.query<{ "QUERY PLAN": [{ Plan: PlanNode }] }>(
+      `EXPLAIN (FORMAT JSON) EXECUTE explained${nulls && `(${nulls})`}`,
+    );
+    const flatten = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(flatten)];
+    return flatten(rows[0]!["QUERY PLAN"][0].Plan);
+  } finally {
+    await client.query("DEALLOCATE ALL");
+    client.release(true);
+  }
+}
+
+const id = newId();
+const run: ClaimedRun = {
+  id,
+  claimNo: 1,
+  namespaceId: id,
+  taskId: id,
+  spec: { type: "function", function: "f", input: null },
+  attempt: 1,
+  attemptOffset: 0,
+  retry: { maxAttempts: 1, backoff: { initialMs: 1, factor: 1, maxMs: 1, jitter: false } },
+  deadLetter: true,
+  timeoutMs: 1,
+  scheduledFor: new Date(),
+  startedAt: new Date(),
+  functionId: null,
+  revisionId: null,
+};
+const now = new Date();
+const soon = new Date(Date.now() + 1_000);
+
+const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: string }> = {
+  "claim what is due": { use: (s) => claimDueRuns(s, id, 10, 0), index: "task_runs_open_queued" },
+  "claim by id": { use: (s) => claimRuns(s, id, [id]), index: "task_runs_open_pkey" },
+  "early runs": { use: (s) => findEarlyRuns(s, [id]), index: "task_runs_open_pkey" },
+  "next queued": { use: (s) => msUntilNextQueued(s), index: "task_runs_open_queued" },
+  "overdue runs": { use: (s) => findOverdueRuns(s, 1_000, 100), index: "task_runs_open_queued" },
+  "due tasks": { use: (s) => stageDueTasks(s.db, now, soon, 100), index: "tasks_due" },
+  "due retries": { use: (s) => queueDueRetries(s.db, soon, 100), index: "task_runs_open_scheduled" },
+  "next instant": { use: (s) => findNextInstant(s.db), index: "tasks_due" },
+  "runs of a worker": { use: (s) => listOwnedRuns(s.db, id, 1_000), index: "task_runs_open_running" },
+  "lost runs": { use: (s) => rescueLostRuns(s.db, now, 2_000_000_000, 100), index: "task_runs_open_running" },
+  "finish for good": {
+    use: (s) => finishAttempts(s, id, [finished(run, id, { state: "succeeded", result: 1 })]),
+    index: "task_runs_open_pkey",
+  },
+  "finish for a retry": {
+    use: (s) => finishAttempts(s, id, [finished(run, id, retryAfter(1_000))]),
+    index: "task_runs_open_pkey",
+  },
+  "give back": { use: (s) => releaseRuns(s, id, [run]) },
+  "cancel a run": { use: (s) => cancelRuns(s.db, id, { runId: id }), index: "task_runs_open_pkey" },
+  "cancel a task's runs": { use: (s) => cancelRuns(s.db, id, { taskId: id }) },
+  "redrive one": { use: (s) => redriveDeadLetters(s.db, id, { runId: id }) },
+  "redrive all": { use: (s) => redriveDeadLetters(s.db, id, {}), index: "task_runs_open_dead" },
+  discard: { use: (s) => discardDeadLetter(s.db, id, id) },
+  "lock a task": { use: (s) => pauseTask(s.db, id, id, now).catch(() => {}), index: "tasks_pkey" },
+  "find a run": { use: (s) => findRun(s, id, id), index: "task_runs_open_pkey" },
+  "list runs": { use: (s) => listRuns(s.db, id, {}, 50, undefined) },
+  "list runs, next page": { use: (s) => listRuns(s.db, id, {}, 50, id) },
+  "list a task's runs": { use: (s) => listRuns(s.db, id, { taskId: id }, 50, undefined) },
+  "list dead letters": { use: (s) => listRuns(s.db, id, { dead: true }, 50, undefined), index: "task_runs_open_dead" },
+  "list tasks": { use: (s) => listTasks(s.db, id, 50, undefined), index: "tasks_by_namespace" },
+  "a run's lines": { use: (s) => listRunLogs(s.db, id, 50, undefined) },
+  "a function's lines": { use: (s) => listFunctionLogs(s.db, id, 50, undefined) },
+  "a function's next lines": { use: (s) => readFunctionLogsAfter(s.db, id, "1:1", 50) },
+};
+
+for (const [name, { use, index }] of Object.entries(CASES)) {
+  test(`${name}: no scan of a table that grows`, async () => {
+    const statements = await record(use);
+    assert.ok(statements.length > 0);
+    const plans = await Promise.all(statements.map(explain));
+    const nodes = plans.flat();
+    const scanned = nodes.filter((node) => node["Node Type"] === "Seq Scan" && GROWING.test(node["Relation Name"] ?? ""));
+    assert.deepEqual(scanned.map((node) => node["Relation Name"]), []);
+    const used = nodes.flatMap((node) => node["Index Name"] ?? []);
+    if (index) assert.ok(used.includes(index), `${index}; it uses ${used.join(", ")}`);
+  });
+}

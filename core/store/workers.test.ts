@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { sql } from "kysely";
+import { createTestDatabase } from "../../test/support/database.ts";
+import { newId } from "./ids.ts";
+import { makeWorker, startRun } from "./testing/samples.ts";
+import { openTestStore } from "./testing/test-store.ts";
+import { removeExpiredWorkers, removeWorker, renewLease } from "./workers.ts";
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+beforeEach(clear);
+
+const facts = () => ({ id: newId(), host: "10.0.0.1", pid: 42, slots: 7 });
+
+async function listWorkers() {
+  const { rows } = await sql<{ id: string; draining: boolean; leftMs: number; slots: number }>`
+    SELECT id, draining, slots, (extract(epoch FROM lease_until - clock_timestamp()) * 1000)::int AS "leftMs"
+    FROM workers ORDER BY id`.execute(db);
+  return rows;
+}
+
+test("a heartbeat makes the row, and makes the lease new from now on", async () => {
+  const worker = facts();
+  await renewLease(db, worker, 5_000, false);
+  const [first] = await listWorkers();
+  assert.deepEqual([first?.id, first?.slots, first?.draining], [worker.id, 7, false]);
+  assert.ok(first!.leftMs > 4_000 && first!.leftMs <= 5_000, String(first!.leftMs));
+  await renewLease(db, worker, 60_000, true);
+  const [second, ...others] = await listWorkers();
+  assert.deepEqual(others, []);
+  assert.equal(second?.draining, true);
+  assert.ok(second.leftMs > 59_000 && second.leftMs <= 60_000, String(second.leftMs));
+});
+
+test("a worker that leaves takes its row along", async () => {
+  const [a, b] = [facts(), facts()];
+  for (const worker of [a, b]) await renewLease(db, worker, 5_000, false);
+  await removeWorker(db, a.id);
+  await removeWorker(db, a.id);
+  assert.deepEqual(
+    (await listWorkers()).map(({ id }) => id),
+    [b.id],
+  );
+});
+
+test("rows are cleared away an hour after their lease, unless a run still waits for its rescue", async () => {
+  const namespaceId = await newNamespace();
+  const [gone, owner, recent] = [
+    await makeWorker(db, -3_700_000),
+    await makeWorker(db, -3_700_000),
+    await makeWorker(db, -3_500_000),
+  ];
+  await startRun(store, namespaceId, owner);
+  await removeExpiredWorkers(db);
+  const left = (await listWorkers()).map(({ id }) => id);
+  assert.deepEqual(left, [owner, recent].sort());
+  assert.ok(!left.includes(gone));
+});
