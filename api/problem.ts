@@ -38,8 +38,15 @@ export function toBellhopError(thrown: unknown, log: Logger): BellhopError {
       "The database does not answer right now; try again.",
     );
   }
+  if (isRefusedValue(thrown))
+    return new BellhopError("invalid_input", 422, "The input holds a value that cannot be stored.");
   log.error({ error: thrown }, "a request failed unexpectedly");
   return new BellhopError("internal_error", 500, "Something went wrong on our side; the log has more.");
+}
+
+/** SQLSTATE class 22: a text or number that no column takes. */
+function isRefusedValue(thrown: unknown): boolean {
+  return /^22\w{3}$/.test(String((thrown as { code?: unknown } | null)?.code ?? ""));
 }
 
 /** Connections refused or broken, servers starting or stopping (SQLSTATE classes 08 and 57P), and no free connection. */
@@ -52,9 +59,12 @@ function isDatabaseAway(thrown: unknown): boolean {
   );
 }
 
-/** 422, one entry for each refused field, with its dotted path. */
+const MAX_REPORTED_FIELDS = 20;
+
+/** 422, one entry for each refused field, with its dotted path; the first twenty. */
 export function toInputError(error: z.ZodError): BellhopError {
-  const fields = error.issues.flatMap(toFieldErrors);
+  const all = error.issues.slice(0, MAX_REPORTED_FIELDS).flatMap(toFieldErrors);
+  const fields = all.slice(0, MAX_REPORTED_FIELDS);
   const detail = fields
     .map(({ field, message }) => (field === "" ? message : `${field}: ${message}`))
     .join("; ");

@@ -1,4 +1,4 @@
-/** How every role's process starts and stops. States: starting → running → stopping (first signal) → gone. */
+/** How every role's process starts and stops. States: starting → running → stopping (a signal, or the parent is gone) → gone. */
 import { describeSettings, type SettingName } from "./config/settings.ts";
 import { messageOf } from "./errors.ts";
 
@@ -7,6 +7,8 @@ export interface Role {
   port: number;
   /** Drains and closes everything; resolves when nothing of the role is left. */
   stop(): Promise<void>;
+  /** Ends at once what would outlive the process. */
+  abandon?(): void;
 }
 
 /** A role that is up: stopping it closes what it opened, newest first. */
@@ -44,24 +46,36 @@ export async function runRole(program: RoleProgram, args: string[] = process.arg
   }
   if (args.length > 0)
     return fail(`${program.command} takes no argument ${JSON.stringify(args[0])}; see --help.`);
-  const stopping = new Promise<void>((resolve) => {
-    let asked = false;
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.on(signal, () => {
-        if (asked) process.exit(130);
-        asked = true;
-        resolve();
-      });
-    }
-  });
+  let role: Role | undefined;
+  const stopping = untilStopped(() => role?.abandon?.());
   try {
-    const role = await program.start(process.env);
+    role = await program.start(process.env);
     await stopping;
     await role.stop();
   } catch (error) {
     return fail(messageOf(error));
   }
   process.exit(0);
+}
+
+/** A signal that comes as a pair (npm hands on what the terminal sent to both) is one. */
+const SAME_SIGNAL_MS = 1_000;
+
+/** Resolves at SIGTERM, SIGINT, or when the parent that started us by fork is gone; a later signal ends at once. */
+function untilStopped(abandon: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    let askedMs: number | undefined;
+    const ask = () => {
+      askedMs ??= performance.now();
+      resolve();
+      if (performance.now() - askedMs < SAME_SIGNAL_MS) return;
+      abandon();
+      process.exit(130);
+    };
+    process.on("SIGTERM", ask);
+    process.on("SIGINT", ask);
+    process.once("disconnect", ask);
+  });
 }
 
 function fail(message: string): void {

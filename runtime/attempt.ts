@@ -63,7 +63,8 @@ async function runUntilDeadline(
     deadlineAt: new Date(startedMs + run.timeoutMs),
     log(level: string, message: string, fields?: AttemptLogLine["fields"], at = clock.now()) {
       // A runner that was left behind may still speak.
-      if (!over.signal.aborted) logs.push({ at, level, message, fields });
+      if (over.signal.aborted) return;
+      logs.push({ at: clampInstant(at, run.startedAt, clock.now()), level, message, fields });
     },
   };
   try {
@@ -75,6 +76,15 @@ async function runUntilDeadline(
   } finally {
     over.abort();
   }
+}
+
+/** Clocks differ a little; a line's instant may lie this far outside its attempt. */
+const CLOCK_SKEW_MS = 60_000;
+
+/** Logs stand in the partition of their day: an instant the executor made up must not choose it. */
+function clampInstant(at: Date, startedAt: Date, now: Date): Date {
+  const [fromMs, toMs] = [startedAt.getTime() - CLOCK_SKEW_MS, now.getTime() + CLOCK_SKEW_MS];
+  return at.getTime() >= fromMs && at.getTime() <= toMs ? at : now;
 }
 
 /** A result that was complete before the stop took effect counts. */

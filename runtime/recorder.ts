@@ -111,17 +111,17 @@ function jsonLength(value: unknown): number {
   }
 }
 
-/** The content is at fault (SQLSTATE classes data exception and program limit, or no JSON at all): again is in vain. */
+/** The content is at fault (SQLSTATE classes data exception, integrity and program limit, or no JSON at all): again is in vain. */
 function isRefusal(error: unknown): boolean {
   const { code } = error as { code?: unknown };
-  return error instanceof RangeError || (typeof code === "string" && /^(22|54)[0-9A-Z]{3}$/.test(code));
+  return error instanceof RangeError || (typeof code === "string" && /^(22|23|54)[0-9A-Z]{3}$/.test(code));
 }
 
 function withoutContent(attempt: FinishedAttempt): FinishedAttempt {
   const error = {
     code: "unrecordable_result",
     message:
-      "The attempt ended, but what it made cannot be stored: its result or its log is nested too deeply.",
+      "The attempt ended, but what it made cannot be stored: its result or its log holds what the database refuses.",
   };
   return {
     ...attempt,

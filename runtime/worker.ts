@@ -50,10 +50,16 @@ export interface Worker {
 
 /** An idle worker looks for overdue runs this often: the bell behind the bell. */
 const SWEEP_MS = 2_000;
+/** After a failed heartbeat the next one comes this soon: the lease runs on. */
+const BEAT_RETRY_MS = 500;
+/** A database that is away must not keep a stopping worker for ever: its lease is the answer. */
+const FLUSH_MS = 30_000;
 
 interface RunningAttempt {
   run: ClaimedRun;
   stop: AbortController;
+  /** Ended, and on its way to its row: it is not given back any more. */
+  isEnded: boolean;
 }
 
 export async function startWorker(parts: WorkerParts): Promise<Worker> {
@@ -70,7 +76,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
 
   async function work(run: ClaimedRun): Promise<void> {
     const stop = new AbortController();
-    const mine = { run, stop };
+    const mine: RunningAttempt = { run, stop, isEnded: false };
     running.set(run.id, mine);
     metrics.running.set(running.size);
     if (run.attempt === 1) {
@@ -78,6 +84,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     }
     try {
       const attempt = await runAttempt(run, parts.runners, stop, facts.id, clock);
+      mine.isEnded = true;
       if (attempt) await recorder.record(attempt);
     } finally {
       // A run that was lost may have come back here: then the entry is its newer attempt's.
@@ -114,13 +121,25 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     await giveBack(forgotten, parts);
   }
 
+  /** First stopped, then given back: two workers must not be at the same run. */
+  async function letGo(left: RunningAttempt[]): Promise<void> {
+    for (const { stop } of left) stop.abort(new AttemptStop("released"));
+    const runs = left.map(({ run }) => ({ id: run.id, claimNo: run.claimNo }));
+    await giveBack(runs, parts).catch((error) =>
+      log.warn({ error }, "runs could not be given back; they are left to the lease"),
+    );
+  }
+
   async function repeat(everyMs: number, pass: () => Promise<void> | void): Promise<void> {
+    let waitMs = everyMs;
     while (!stopped.signal.aborted) {
-      await clock.sleep(everyMs, stopped.signal);
+      await clock.sleep(waitMs, stopped.signal);
       if (stopped.signal.aborted) return;
+      waitMs = everyMs;
       try {
         await pass();
       } catch (error) {
+        waitMs = Math.min(everyMs, BEAT_RETRY_MS);
         log.warn({ error }, "the worker's heartbeat or sweep failed; tried again soon");
       }
     }
@@ -139,16 +158,13 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
       await beat().catch(() => undefined);
       const grace = new AbortController();
       await Promise.race([slots.whenIdle(), clock.sleep(parts.drainMs, grace.signal)]);
-      grace.abort();
-      const left = [...running.values()];
-      const runs = left.map(({ run }) => ({ id: run.id, claimNo: run.claimNo }));
-      await giveBack(runs, parts).catch((error) =>
-        log.warn({ error }, "runs could not be given back; they are left to the lease"),
-      );
-      for (const { stop } of left) stop.abort(new AttemptStop("released"));
+      await letGo([...running.values()].filter(({ isEnded }) => !isEnded));
       await receiving;
+      // The heart beats until the last row is written: a run that is recorded late must still be this worker's.
+      await Promise.race([recorder.flush(), clock.sleep(FLUSH_MS, grace.signal)]);
+      grace.abort();
       stopped.abort();
-      await Promise.all([...loops, recorder.flush()]);
+      await Promise.all(loops);
       await removeWorker(store.db, facts.id).catch((error) =>
         log.warn({ error }, "the lease is left to run out"),
       );

@@ -42,17 +42,15 @@ export function listJobs(leaseMs: number): Job[] {
   ];
 }
 
-async function rescue({
-  store,
-  clock,
-  transport,
-  notifier,
-  log,
-  metrics,
-  leaseMs,
-}: JobContext): Promise<void> {
+async function rescue(context: JobContext): Promise<void> {
+  while ((await rescueBatch(context)) === RESCUE_BATCH);
+}
+
+/** How many were rescued. */
+async function rescueBatch(context: JobContext): Promise<number> {
+  const { store, clock, transport, notifier, log, metrics, leaseMs } = context;
   const rescued = await rescueLostRuns(store.db, clock.now(), leaseMs, RESCUE_BATCH);
-  if (rescued.length === 0) return;
+  if (rescued.length === 0) return 0;
   metrics.rescued.inc(rescued.length);
   log.warn({ runs: rescued.length }, "rescued runs of a worker whose lease ran out");
   notifier.notify("bellhop_schedule");
@@ -65,6 +63,7 @@ async function rescue({
   await transport.publishDeadLetters(
     rescued.filter(({ state }) => state === "dead").map((run) => toDeadLetter(run, clock.now())),
   );
+  return rescued.length;
 }
 
 function toDeadLetter({ runId, taskId, namespaceId }: Rescue, now: Date): DeadLetter {

@@ -7,7 +7,9 @@ export async function readAdminKey(dataDir: string, given: string | undefined): 
   if (given !== undefined) return given;
   const path = join(dataDir, "api-key");
   try {
-    return (await readFile(path, "utf8")).trim();
+    const kept = (await readFile(path, "utf8")).trim();
+    // Empty after a crash in the middle of its making: then nobody has it yet.
+    if (kept !== "") return kept;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }

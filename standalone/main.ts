@@ -41,7 +41,10 @@ export async function startStandalone(env: NodeJS.ProcessEnv): Promise<Role> {
   await mkdir(dataDir, { recursive: true });
   await using opened = new AsyncDisposableStack();
   process.stdout.write(`Starting PostgreSQL in ${dataDir} …\n`);
-  const postgres = await startEmbeddedPostgres({ dataDir });
+  const postgres = await startEmbeddedPostgres({
+    dataDir,
+    onLog: (line) => process.stdout.write(`${line}\n`),
+  });
   opened.defer(() => postgres.stop());
   const key = await readAdminKey(dataDir, settings.BELLHOP_API_KEY);
   const roleEnv = chooseRoleEnv(env, settings, postgres.url);
@@ -74,6 +77,11 @@ export async function startStandalone(env: NodeJS.ProcessEnv): Promise<Role> {
       process.stdout.write("Draining; the database stops last. A second Ctrl-C ends at once.\n");
       await held.disposeAsync();
       process.stdout.write("Stopped. Everything is kept; npm start picks up where this was.\n");
+    },
+    abandon() {
+      worker.kill();
+      // Immediate: PostgreSQL recovers from its log at the next start.
+      process.kill(postgres.pid, "SIGQUIT");
     },
   };
 }

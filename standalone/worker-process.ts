@@ -14,6 +14,8 @@ const STABLE_MS = 60_000;
 export interface WorkerProcess {
   /** SIGTERM, and SIGKILL where it does not end within its drain and a little. */
   stop(): Promise<void>;
+  /** SIGKILL, now. */
+  kill(): void;
 }
 
 export function superviseWorker(
@@ -44,7 +46,8 @@ export function superviseWorker(
     const started = spawn(process.execPath, [...flags, WORKER_MAIN], {
       env,
       detached: true,
-      stdio: ["ignore", "inherit", "inherit"],
+      // When this process is gone, the channel closes and the worker drains by itself.
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     child = started;
     return new Promise((resolve) => {
@@ -55,6 +58,10 @@ export function superviseWorker(
 
   const running = keepRunning();
   return {
+    kill() {
+      stopping.abort();
+      child?.kill("SIGKILL");
+    },
     async stop() {
       stopping.abort();
       child?.kill("SIGTERM");

@@ -21,7 +21,8 @@ export function deadLetterRoutes({ store, ringer }: ApiParts): Hono<ApiEnv> {
   routes.get("/", requireScope("read"), (context) => answerRunPage(context, db, { dead: true }));
 
   routes.post("/redrive", requireScope("write"), async (context) => {
-    const { taskId } = validate(redriveRequest, (await readJson(context, { optional: true })) ?? {});
+    const body = await readJson(context, { optional: true });
+    const { taskId } = validate(redriveRequest, body === undefined ? {} : body);
     const runs = await redriveDeadLetters(db, context.get("owner").namespaceId, { taskId });
     ringer.ring(runs);
     return context.json({ redriven: runs.length }, 202);

@@ -21,13 +21,20 @@ import { readUpload } from "./upload.ts";
 
 const logQuery = listQuery.extend({ follow: z.enum(["true", "false"]).default("false") });
 
+/** A name that cannot be is not there. */
+function requireName(context: Context<ApiEnv>): string {
+  const name = context.req.param("name") ?? "";
+  if (!nameField.safeParse(name).success) throw notFound("function", name);
+  return name;
+}
+
 export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
   const { store, clock } = parts;
   const { db } = store;
   const routes = new Hono<ApiEnv>();
 
   async function requireFunction(context: Context<ApiEnv>): Promise<FunctionSummary> {
-    const name = context.req.param("name") ?? "";
+    const name = requireName(context);
     const fn = await findFunction(db, context.get("owner").namespaceId, name);
     if (!fn) throw notFound("function", name);
     return fn;
@@ -64,7 +71,7 @@ export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
     const input = (await readJson(context, { optional: true })) ?? null;
     const target = {
       namespaceId: context.get("owner").namespaceId,
-      functionName: context.req.param("name"),
+      functionName: requireName(context),
       input,
     };
     if (/\brespond-async\b/i.test(context.req.header("prefer") ?? "")) {

@@ -5,13 +5,13 @@ import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts
 import type { TaskSpec } from "../../core/domain/task-spec.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import type { Store } from "../../core/store/database.ts";
-import { findFunctionId } from "../../core/store/functions/functions.ts";
+import type { Db } from "../../core/store/database.ts";
+import { findFunction } from "../../core/store/functions/functions.ts";
 import type { TaskChange } from "../../core/store/tasks/change.ts";
 import { validate } from "../body.ts";
 
 export async function mergeTask(
-  store: Store,
+  db: Db,
   schema: ReturnType<typeof taskInput>,
   task: Task,
   patch: Json | undefined,
@@ -32,19 +32,21 @@ export async function mergeTask(
   const input: z.output<typeof schema> = validate(schema, merged);
   return {
     input: reschedules ? input : { ...input, schedule: task.schedule },
-    functionId: await resolveFunction(store, task.namespaceId, input.spec),
+    functionId: await resolveFunction(
+      input.spec,
+      async (name) => (await findFunction(db, task.namespaceId, name))?.id,
+    ),
     reschedules,
   };
 }
 
 /** The id of the function a task calls; 422 when there is none of that name. */
 export async function resolveFunction(
-  store: Store,
-  namespaceId: string,
   spec: TaskSpec,
+  findId: (name: string) => Promise<string | undefined>,
 ): Promise<string | null> {
   if (spec.type !== "function") return null;
-  const id = await findFunctionId(store, namespaceId, spec.function);
+  const id = await findId(spec.function);
   if (id === undefined)
     throw invalidField(
       "function",

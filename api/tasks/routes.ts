@@ -5,6 +5,7 @@ import { toWireRun } from "../../core/contracts/run.ts";
 import { taskInput } from "../../core/contracts/task-input.ts";
 import { toWireTask } from "../../core/contracts/task-output.ts";
 import { notFound } from "../../core/errors.ts";
+import { findFunctionId } from "../../core/store/functions/functions.ts";
 import { isId } from "../../core/store/ids.ts";
 import { enqueueTaskRun } from "../../core/store/runs/enqueue.ts";
 import { findRun } from "../../core/store/runs/read.ts";
@@ -26,7 +27,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   routes.post("/", requireScope("write"), async (context) => {
     const { namespaceId } = context.get("owner");
     const input = validate(schema, await readJson(context));
-    const functionId = await resolveFunction(store, namespaceId, input.spec);
+    const functionId = await resolveFunction(input.spec, (name) => findFunctionId(store, namespaceId, name));
     const { task, run } = await createTask(store, namespaceId, input, functionId, clock.now());
     if (run) ringer.ring([run]);
     else notifier.notify("bellhop_schedule");
@@ -51,8 +52,8 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   routes.patch("/:id", requireScope("write"), async (context) => {
     const { namespaceId } = context.get("owner");
     const patch = await readJson(context);
-    const task = await changeTask(db, namespaceId, context.req.param("id"), clock.now(), (current) =>
-      mergeTask(store, schema, current, patch),
+    const task = await changeTask(db, namespaceId, context.req.param("id"), clock.now(), (current, tx) =>
+      mergeTask(tx, schema, current, patch),
     );
     notifier.notify("bellhop_schedule");
     return context.json(toWireTask(task));

@@ -24,10 +24,13 @@ export function durationField(minMs: number, maxMs: number = MAX_DURATION_MS) {
   });
 }
 
+const END_OF_TIME_MS = Date.parse("9999-12-31T00:00:00Z");
+
 /** RFC 3339 with an offset or Z, in; a Date inside. */
 export const instantField = z.iso
   .datetime({ offset: true, message: "must be an RFC 3339 instant such as 2026-12-01T09:00:00Z" })
-  .transform((text) => new Date(text));
+  .transform((text) => new Date(text))
+  .refine((at) => at.getTime() < END_OF_TIME_MS, "lies beyond the year 9999");
 
 export const nameField = z
   .string()

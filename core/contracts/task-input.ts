@@ -147,7 +147,7 @@ export interface TaskInput {
 /** The schema of `POST /v1/tasks`; `now` decides what lies in the past. */
 export function taskInput(now: () => Date) {
   const shared = {
-    name: z.string().min(1).max(200).nullable().default(null),
+    name: z.string().min(1).max(200).regex(NO_CONTROL, "a name holds no line break").nullable().default(null),
     schedule: scheduleField(now).default({ kind: "now" }),
     retry,
     timeout: durationField(100, MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS),

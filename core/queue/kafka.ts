@@ -193,7 +193,11 @@ function toMessage({ runId, availableAt }: Bell): { key: string; value: string }
 export function parseBell(value: Buffer | null): Bell | undefined {
   try {
     const { runId, availableAt } = JSON.parse(value?.toString() ?? "") as Record<string, unknown>;
-    if (typeof runId !== "string" || !/^[0-9a-f-]{36}$/.test(runId) || typeof availableAt !== "number")
+    if (
+      typeof runId !== "string" ||
+      !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(runId) ||
+      typeof availableAt !== "number"
+    )
       return undefined;
     const at = new Date(availableAt);
     return Number.isNaN(at.getTime()) ? undefined : { runId, availableAt: at };

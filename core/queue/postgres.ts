@@ -5,7 +5,7 @@ import type { BellHandler, QueueTransport } from "./transport.ts";
 
 export function createPostgresTransport(notifier: Notifier, listener: Listener): QueueTransport {
   const handlers = new Set<BellHandler>();
-  let listens = false;
+  let listening: Promise<void> | undefined;
   return {
     name: "postgres",
     async ring(bells) {
@@ -13,13 +13,12 @@ export function createPostgresTransport(notifier: Notifier, listener: Listener):
     },
     async consume(handler) {
       handlers.add(handler);
-      if (!listens) {
-        listens = true;
-        listener.on("bellhop_runs", () => {
-          for (const each of handlers) each.onHint();
-        });
-      }
-      handler.onHint();
+      listening ??= listener.on("bellhop_runs", () => {
+        for (const each of handlers) each.onHint();
+      });
+      await listening;
+      // What rang before anybody listened.
+      if (handlers.has(handler)) handler.onHint();
       return {
         async stop() {
           handlers.delete(handler);

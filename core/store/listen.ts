@@ -14,7 +14,8 @@ export interface Bell {
 }
 
 export interface Listener {
-  on(channel: Channel, handler: (bell: Bell) => void): void;
+  /** Resolves once a bell of the channel would be heard, or at once while there is no connection. Never rejects. */
+  on(channel: Channel, handler: (bell: Bell) => void): Promise<void>;
   /** Whether a bell would be heard right now. */
   isListening(): boolean;
   close(): Promise<void>;
@@ -30,6 +31,7 @@ export async function openListener(
   const handlers = new Map<Channel, ((bell: Bell) => void)[]>();
   const closed = new AbortController();
   let client: pg.Client | undefined;
+  let asked: Promise<unknown> = Promise.resolve();
 
   async function connect(): Promise<void> {
     const fresh = new pg.Client({
@@ -37,6 +39,7 @@ export async function openListener(
       application_name: "bellhop-listen",
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
     });
     fresh.on("error", onError);
     fresh.on("notification", ({ channel, payload }) => {
@@ -71,13 +74,13 @@ export async function openListener(
 
   await connect();
   return {
-    on(channel, handler) {
+    async on(channel, handler) {
       const known = handlers.get(channel);
       if (known) known.push(handler);
-      else {
-        handlers.set(channel, [handler]);
-        client?.query(`LISTEN ${channel}`).catch(onError);
-      }
+      else handlers.set(channel, [handler]);
+      // One after another; twice is the same as once.
+      asked = asked.then(() => client?.query(`LISTEN ${channel}`)).catch(onError);
+      await asked;
     },
     isListening: () => client !== undefined,
     async close() {

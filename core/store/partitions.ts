@@ -12,6 +12,8 @@ const DROP_LOCK = 7_236_002;
 export async function ensurePartitions(db: Db, now: Date): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await sql`SELECT pg_advisory_xact_lock(${PARTITION_LOCK})`.execute(tx);
+    // A long reader keeps the parent's lock from us, and whoever asks after us waits behind: better to try again later.
+    await sql`SET LOCAL lock_timeout = '2s'`.execute(tx);
     const present = new Set((await listPartitions(tx)).map(({ name }) => name));
     for (let offset = -1; offset <= AHEAD_DAYS; offset += 1) {
       const from = startOfDay(now.getTime() + offset * DAY_MS);

@@ -1,10 +1,10 @@
 /** The statements that run all the time find their rows by an index, however much is stored beside them. */
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { Kysely, PostgresDialect } from "kysely";
-import pg from "pg";
+import type pg from "pg";
 import { createTestDatabase } from "../../test/support/database.ts";
-import type { Db, Store } from "./database.ts";
+import { type Db, openStore, type Store } from "./database.ts";
 import { newId } from "./ids.ts";
 import { listFunctionLogs, listRunLogs, readFunctionLogsAfter } from "./logs.ts";
 import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
@@ -21,57 +21,54 @@ import { listTasks } from "./tasks/read.ts";
 import { finished, retryAfter } from "./testing/samples.ts";
 import { openTestStore } from "./testing/test-store.ts";
 
-const { store, newNamespace } = await openTestStore(createTestDatabase);
+const { store, url, newNamespace } = await openTestStore(createTestDatabase);
 const GROWING = /^(tasks|task_runs|task_logs)/;
-let namespaceId: string;
 
 interface Statement {
   text: string;
-  parameters: number;
+  values: unknown[];
 }
 
-/** 20,000 tasks, 20,000 finished runs with a line each, 5,000 queued for later, 3,000 retries, 500 running, 500 dead. */
-const FILL = `
-  INSERT INTO tasks (id, namespace_id, state, type, spec, schedule, anchor_at, next_run_at, retry, timeout_ms, dead_letter, labels)
-  SELECT gen_random_uuid(), $1, CASE WHEN n % 4 = 0 THEN 'active' ELSE 'completed' END, 'http', '{}', '{"kind":"now"}',
-    now(), CASE WHEN n % 4 = 0 THEN now() + n * interval '1 second' END, '{}', 1000, true, '{}'
-  FROM generate_series(1, 20000) n`;
-const FILL_RUNS = `
-  INSERT INTO task_runs (id, finished_at, namespace_id, task_id, type, trigger, state, scheduled_for, available_at,
-    started_at, worker_id, dead_at)
-  SELECT gen_random_uuid(), CASE WHEN state = 'succeeded' THEN now() ELSE 'infinity' END, $1, gen_random_uuid(), 'http',
-    'schedule', state, now(), now() + interval '1 hour' + n * interval '1 second', now(), gen_random_uuid(),
-    CASE WHEN state = 'dead' THEN now() END
-  FROM (VALUES ('succeeded', 20000), ('queued', 5000), ('scheduled', 3000), ('running', 500), ('dead', 500)) AS s(state, count),
-    generate_series(1, count) n`;
-const FILL_LOGS = `
-  INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, level, message)
-  SELECT now(), $1, gen_random_uuid(), 1, gen_random_uuid(), 'info', 'x' FROM generate_series(1, 20000)`;
+const FILLS = [
+  `INSERT INTO tasks (id, namespace_id, state, type, spec, schedule, anchor_at, next_run_at, retry, timeout_ms, dead_letter, labels)
+   SELECT gen_random_uuid(), $1, CASE WHEN n % 4 = 0 THEN 'active' ELSE 'completed' END, 'http', '{}', '{"kind":"now"}',
+     now(), CASE WHEN n % 4 = 0 THEN now() + n * interval '1 second' END, '{}', 1000, true, '{}'
+   FROM generate_series(1, 4 * $2::int) n`,
+  `INSERT INTO task_runs (id, finished_at, namespace_id, task_id, type, trigger, state, scheduled_for, available_at,
+     started_at, worker_id, dead_at)
+   SELECT gen_random_uuid(), CASE WHEN state = 'succeeded' THEN now() ELSE 'infinity' END, $1, gen_random_uuid(), 'http',
+     'schedule', state, now(), now() + interval '1 hour' + n * interval '1 second', now(), gen_random_uuid(),
+     CASE WHEN state = 'dead' THEN now() END
+   FROM (VALUES ('succeeded', 4.0), ('queued', 1.0), ('scheduled', 0.6), ('running', 0.1), ('dead', 0.1)) AS s(state, share),
+     generate_series(1, ceil(share * $2::int)::int) n`,
+  `INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, level, message)
+   SELECT now(), $1, gen_random_uuid(), 1, gen_random_uuid(), 'info', 'x' FROM generate_series(1, 4 * $2::int)`,
+];
 
-before(async () => {
-  namespaceId = await newNamespace();
-  for (const fill of [FILL, FILL_RUNS, FILL_LOGS]) await store.pool.query(fill, [namespaceId]);
-  await store.pool.query("ANALYZE");
-});
+/** `count` queued runs for later, four times as many tasks, finished runs and lines, and some of the other states. */
+async function fill(count: number): Promise<void> {
+  const namespaceId = await newNamespace();
+  for (const statement of FILLS) await store.pool.query(statement, [namespaceId, count]);
+  await store.pool.query("VACUUM ANALYZE");
+}
 
-/** What `use` says to the database. */
+type Query = string | pg.QueryConfig;
+
+/** What `use` says to the database, through the pool or a connection of it. */
 async function record(use: (store: Store) => Promise<unknown>): Promise<Statement[]> {
   const statements: Statement[] = [];
-  const pool: pg.Pool = Object.create(store.pool, {
-    query: {
-      value(query: string | pg.QueryConfig, values?: unknown[]) {
-        const { text, values: own } = typeof query === "string" ? { text: query, values } : query;
-        statements.push({ text, parameters: own?.length ?? 0 });
-        return store.pool.query(query as pg.QueryConfig, values);
-      },
-    },
+  const recorded = <T extends pg.Pool | pg.PoolClient>(target: T): T => {
+    const query = (given: Query, values?: unknown[]) => {
+      const { text, values: own } = typeof given === "string" ? { text: given, values } : given;
+      statements.push({ text, values: own ?? values ?? [] });
+      return (target as pg.Pool).query(given as pg.QueryConfig, values);
+    };
+    return Object.create(target, { query: { value: query } });
+  };
+  const pool = Object.create(recorded(store.pool), {
+    connect: { value: async () => recorded(await store.pool.connect()) },
   });
-  const db: Db = new Kysely<Database>({
-    dialect: new PostgresDialect({ pool: store.pool }),
-    log({ query }) {
-      statements.push({ text: query.sql, parameters: query.parameters.length });
-    },
-  });
+  const db: Db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   await use({ ...store, db, pool });
   return statements.filter(({ text }) => /^\s*(WITH|SELECT|INSERT|UPDATE|DELETE)/i.test(text));
 }
@@ -83,22 +80,14 @@ interface PlanNode {
   Plans?: PlanNode[];
 }
 
-/** The nodes of the plan that holds for every value of the parameters: the one that prepared statements keep. */
-async function explain({ text, parameters }: Statement): Promise<PlanNode[]> {
-  const client = await store.pool.connect();
-  try {
-    await client.query("SET plan_cache_mode = force_generic_plan");
-    await client.query(`PREPARE explained AS ${text}`);
-    const nulls = Array.from({ length: parameters }, () => "NULL").join(", ");
-    const { rows } = await client.query<{ "QUERY PLAN": [{ Plan: PlanNode }] }>(
-      `EXPLAIN (FORMAT JSON) EXECUTE explained${nulls && `(${nulls})`}`,
-    );
-    const flatten = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(flatten)];
-    return flatten(rows[0]!["QUERY PLAN"][0].Plan);
-  } finally {
-    await client.query("DEALLOCATE ALL");
-    client.release(true);
-  }
+/** The nodes of the plan that the statement has now, with these values. */
+async function explain({ text, values }: Statement): Promise<PlanNode[]> {
+  const { rows } = await store.pool.query<{ "QUERY PLAN": [{ Plan: PlanNode }] }>(
+    `EXPLAIN (FORMAT JSON) ${text}`,
+    values,
+  );
+  const flatten = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(flatten)];
+  return flatten(rows[0]!["QUERY PLAN"][0].Plan);
 }
 
 const id = newId();
@@ -146,27 +135,67 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "redrive one": { use: (s) => redriveDeadLetters(s.db, id, { runId: id }) },
   "redrive all": { use: (s) => redriveDeadLetters(s.db, id, {}), index: "task_runs_open_dead" },
   discard: { use: (s) => discardDeadLetter(s.db, id, id) },
-  "lock a task": { use: (s) => pauseTask(s.db, id, id, now).catch(() => {}), index: "tasks_pkey" },
-  "find a run": { use: (s) => findRun(s, id, id), index: "task_runs_open_pkey" },
+  "lock a task": { use: (s) => pauseTask(s.db, id, id, now).catch(() => {}) },
+  "find a run": { use: (s) => findRun(s, id, id) },
   "list runs": { use: (s) => listRuns(s.db, id, {}, 50, undefined) },
   "list runs, next page": { use: (s) => listRuns(s.db, id, {}, 50, id) },
   "list a task's runs": { use: (s) => listRuns(s.db, id, { taskId: id }, 50, undefined) },
-  "list dead letters": { use: (s) => listRuns(s.db, id, { dead: true }, 50, undefined), index: "task_runs_open_dead" },
+  "list dead letters": {
+    use: (s) => listRuns(s.db, id, { dead: true }, 50, undefined),
+    index: "task_runs_open_dead",
+  },
   "list tasks": { use: (s) => listTasks(s.db, id, 50, undefined), index: "tasks_by_namespace" },
   "a run's lines": { use: (s) => listRunLogs(s.db, id, 50, undefined) },
   "a function's lines": { use: (s) => listFunctionLogs(s.db, id, 50, undefined) },
   "a function's next lines": { use: (s) => readFunctionLogsAfter(s.db, id, "1:1", 50) },
 };
 
-for (const [name, { use, index }] of Object.entries(CASES)) {
-  test(`${name}: no scan of a table that grows`, async () => {
-    const statements = await record(use);
-    assert.ok(statements.length > 0);
-    const plans = await Promise.all(statements.map(explain));
-    const nodes = plans.flat();
-    const scanned = nodes.filter((node) => node["Node Type"] === "Seq Scan" && GROWING.test(node["Relation Name"] ?? ""));
-    assert.deepEqual(scanned.map((node) => node["Relation Name"]), []);
-    const used = nodes.flatMap((node) => node["Index Name"] ?? []);
-    if (index) assert.ok(used.includes(index), `${index}; it uses ${used.join(", ")}`);
+for (const count of [1, 5_000]) {
+  describe(`plans with ${count} queued runs`, () => {
+    before(() => fill(count));
+    for (const [name, { use, index }] of Object.entries(CASES)) {
+      test(`${name}: by an index, no scan of a table that grows`, async () => {
+        const statements = await record(use);
+        assert.ok(statements.length > 0);
+        const nodes = (await Promise.all(statements.map(explain))).flat();
+        const scanned = nodes
+          .filter((node) => node["Node Type"] === "Seq Scan")
+          .map((node) => node["Relation Name"] ?? "");
+        assert.deepEqual(
+          scanned.filter((table) => GROWING.test(table)),
+          [],
+        );
+        const used = nodes.flatMap((node) => node["Index Name"] ?? []);
+        assert.ok(used.length > 0);
+        if (index && count > 1) assert.ok(used.includes(index), `${index}; it uses ${used.join(", ")}`);
+      });
+    }
   });
 }
+
+test("no plan is kept from before a table grew", async () => {
+  const single = openStore({
+    databaseUrl: url,
+    applicationName: "bellhop-test",
+    maxConnections: 1,
+    onError: () => {},
+  });
+  try {
+    for (let round = 0; round < 10; round += 1) {
+      await claimRuns(single, id, [id]);
+      await claimDueRuns(single, id, 10, 0);
+      await finishAttempts(single, id, [finished(run, id, { state: "cancelled" })]);
+      await findRun(single, id, id);
+    }
+    const { rows } = await single.pool.query<{ name: string; kept: boolean }>(
+      "SELECT name, generic_plans > 0 AS kept FROM pg_prepared_statements ORDER BY name",
+    );
+    const names = ["claim-by-id", "claim-due", "find-run", "finish-terminal"];
+    assert.deepEqual(
+      rows,
+      names.map((name) => ({ name, kept: false })),
+    );
+  } finally {
+    await single.close();
+  }
+});

@@ -14,6 +14,8 @@ export interface ProbeAnswer {
 }
 
 const CHECK_TIMEOUT_MS = 2_000;
+/** A closing server gives requests under way this long; a client that stalls must not hold up the shutdown. */
+const CLOSE_GRACE_MS = 5_000;
 
 /** Answers one of the three paths; undefined for any other. */
 export type Probes = (path: string) => Promise<ProbeAnswer | undefined>;
@@ -107,7 +109,11 @@ export async function listen(
     port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
+        const overdue = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+        server.close(() => {
+          clearTimeout(overdue);
+          resolve();
+        });
         server.closeIdleConnections();
       }),
   };

@@ -31,6 +31,10 @@ export function checkSourceFiles(
       const message = `${JSON.stringify(path.slice(0, MAX_PATH_LENGTH))} ${fault}.`;
       throw buildFailed(message, [{ field: fieldOf(path), message, file: path }]);
     }
+    if (source.includes("\0")) {
+      const message = `${path} holds a NUL character.`;
+      throw buildFailed(message, [{ field: fieldOf(path), message, file: path }]);
+    }
     bytes += Buffer.byteLength(source);
   }
   if (bytes > MAX_SOURCE_BYTES) {

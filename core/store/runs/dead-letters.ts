@@ -12,7 +12,11 @@ export async function redriveDeadLetters(
   namespaceId: string,
   which: { runId?: string | undefined; taskId?: string | undefined },
 ): Promise<StagedRun[]> {
-  const conditions: RawBuilder<unknown>[] = [sql`namespace_id = ${namespaceId} AND state = 'dead'`];
+  // A cancelled task does not run any more, by no door.
+  const conditions: RawBuilder<unknown>[] = [
+    sql`namespace_id = ${namespaceId} AND state = 'dead'
+      AND NOT EXISTS (SELECT FROM tasks t WHERE t.id = task_id AND t.state = 'cancelled')`,
+  ];
   if (which.runId !== undefined) conditions.push(sql`id = ${which.runId}`);
   if (which.taskId !== undefined) conditions.push(sql`task_id = ${which.taskId}`);
   const { rows } = await sql<StagedRun>`

@@ -2,13 +2,13 @@
  * running → what the attempt made of it, in batches. Every line is fenced by run, worker and claim number: a run
  * that was rescued meanwhile is not touched, and its late logs are dropped with its late result.
  */
+import type pg from "pg";
 import type { AttemptRecord } from "../../contracts/run.ts";
 import type { RunVerdict } from "../../domain/retry.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import type { JsonObject } from "../../json.ts";
 import type { Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
-import { cancelRuns } from "./cancel.ts";
 
 export interface FinishedAttempt {
   runId: string;
@@ -54,10 +54,10 @@ const LOGGED = (source: string) => `
     JOIN ${source} s ON s.id = l.run_id
   )`;
 
-const MOVED_COLUMNS = `id, namespace_id, task_id, function_id, type, trigger, attempt, attempt_offset, claim_no,
+export const MOVED_COLUMNS = `id, namespace_id, task_id, function_id, type, trigger, attempt, attempt_offset, claim_no,
   scheduled_for, available_at, queued_at, started_at, worker_id, cancel_requested_at, awaited, timeout_ms, input`;
 
-const MOVE_TERMINAL = `
+const MOVE_TERMINAL_TEXT = `
   WITH ${VERDICTS},
   gone AS (DELETE FROM task_runs_open r USING verdicts v WHERE ${OURS} RETURNING r.*),
   moved AS (
@@ -68,7 +68,7 @@ const MOVE_TERMINAL = `
   ), ${LOGGED("gone")}
   SELECT id, awaited, false AS unwanted FROM gone`;
 
-const KEEP_OPEN = `
+const KEEP_OPEN_TEXT = `
   WITH ${VERDICTS},
   kept AS (
     UPDATE task_runs_open r
@@ -77,45 +77,76 @@ const KEEP_OPEN = `
       attempt = r.attempt + (v.state = 'scheduled')::int,
       available_at = coalesce(v.available_at, r.available_at),
       dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
-    FROM verdicts v WHERE ${OURS}
-    RETURNING r.id, r.awaited, r.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL AS unwanted
+    FROM verdicts v
+    WHERE ${OURS} AND NOT (v.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL)
+    RETURNING r.id, r.awaited
   ), ${LOGGED("kept")}
-  SELECT id, awaited, unwanted FROM kept`;
+  SELECT id, awaited FROM kept`;
+
+const MOVE_TERMINAL = { name: "finish-terminal", text: MOVE_TERMINAL_TEXT };
+const KEEP_OPEN = { name: "finish-open", text: KEEP_OPEN_TEXT };
 
 interface FinishedRow {
   id: string;
   awaited: boolean;
-  /** Waits for a retry, and was asked to stop. */
-  unwanted: boolean;
 }
 
-/** Records a batch of attempts that ended, with their logs: at most two statements, whatever its size. */
+/**
+ * Records a batch of attempts that ended, with their logs: one statement, or two in one transaction where some stay
+ * open. A run that waits for a retry and was asked to stop meanwhile ends as cancelled instead.
+ */
 export async function finishAttempts(
   store: Store,
   workerId: string,
   attempts: FinishedAttempt[],
 ): Promise<FinishReport> {
   const isOpen = ({ verdict }: FinishedAttempt) => verdict.state === "scheduled" || verdict.state === "dead";
-  const report: FinishReport = { recorded: new Set(), awaited: [] };
-  const parts = [
-    { name: "finish-terminal", text: MOVE_TERMINAL, part: attempts.filter((attempt) => !isOpen(attempt)) },
-    { name: "finish-open", text: KEEP_OPEN, part: attempts.filter(isOpen) },
-  ];
-  for (const { name, text, part } of parts) {
-    if (part.length === 0) continue;
-    const values = [workerId, toJsonText(part.map(toVerdictRow)), toJsonText(part.flatMap(toLogRows))];
-    const { rows } = await store.pool.query<FinishedRow>({ name, text, values });
-    for (const { id, awaited } of rows) {
-      report.recorded.add(id);
-      if (awaited) report.awaited.push(id);
-    }
-    // Asked to stop while it failed by itself: it is not tried again.
-    const unwanted = new Set(rows.filter((row) => row.unwanted).map(({ id }) => id));
-    for (const { runId, namespaceId } of part) {
-      if (unwanted.has(runId)) await cancelRuns(store.db, namespaceId, { runId });
-    }
+  const open = attempts.filter(isOpen);
+  const terminal = attempts.filter((attempt) => !isOpen(attempt));
+  if (open.length === 0) return toReport(await writeVerdicts(store.pool, MOVE_TERMINAL, workerId, terminal));
+  return await inTransaction(store.pool, async (client) => {
+    const kept = await writeVerdicts(client, KEEP_OPEN, workerId, open);
+    const keptIds = new Set(kept.map(({ id }) => id));
+    const unwanted = open
+      .filter(({ runId, verdict }) => verdict.state === "scheduled" && !keptIds.has(runId))
+      .map((attempt): FinishedAttempt => ({ ...attempt, verdict: { state: "cancelled" } }));
+    const moved = await writeVerdicts(client, MOVE_TERMINAL, workerId, [...terminal, ...unwanted]);
+    return toReport([...kept, ...moved]);
+  });
+}
+
+async function writeVerdicts(
+  client: pg.Pool | pg.PoolClient,
+  statement: { name: string; text: string },
+  workerId: string,
+  attempts: FinishedAttempt[],
+): Promise<FinishedRow[]> {
+  if (attempts.length === 0) return [];
+  const values = [workerId, toJsonText(attempts.map(toVerdictRow)), toJsonText(attempts.flatMap(toLogRows))];
+  const { rows } = await client.query<FinishedRow>({ ...statement, values });
+  return rows;
+}
+
+async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query("BEGIN");
+    const result = await work(client);
+    await client.query("COMMIT");
+    client.release();
+    return result;
+  } catch (error) {
+    // Closing the connection is the rollback that cannot fail.
+    client.release(true);
+    throw error;
   }
-  return report;
+}
+
+function toReport(rows: FinishedRow[]): FinishReport {
+  return {
+    recorded: new Set(rows.map(({ id }) => id)),
+    awaited: rows.filter(({ awaited }) => awaited).map(({ id }) => id),
+  };
 }
 
 function toVerdictRow({ runId, claimNo, revisionId, verdict, record }: FinishedAttempt) {
@@ -147,24 +178,22 @@ function toLogRows({ runId, namespaceId, functionId, revisionId, record, logs }:
 }
 
 /**
- * running → queued: a worker that drains gives back what it did not finish. The attempt does not count. Those that
- * were asked to stop are cancelled instead.
+ * running → queued: a worker gives back what it will not finish. The attempt does not count. Those that were asked to
+ * stop are left to the lease: the rescue ends them as cancelled.
  */
 export async function releaseRuns(
   store: Store,
   workerId: string,
   runs: { id: string; claimNo: number }[],
 ): Promise<string[]> {
-  const { rows } = await store.pool.query<{ id: string; namespaceId: string; unwanted: boolean }>(
+  const { rows } = await store.pool.query<{ id: string }>(
     `UPDATE task_runs_open r SET state = 'queued', worker_id = NULL, started_at = NULL,
        available_at = statement_timestamp(), queued_at = statement_timestamp()
      FROM json_to_recordset($2::json) AS v(id uuid, "claimNo" int)
      WHERE r.id = v.id AND r.worker_id = $1 AND r.claim_no = v."claimNo" AND r.state = 'running'
-     RETURNING r.id, r.namespace_id AS "namespaceId", r.cancel_requested_at IS NOT NULL AS unwanted`,
-    [workerId, JSON.stringify(runs)],
+       AND r.cancel_requested_at IS NULL
+     RETURNING r.id`,
+    [workerId, JSON.stringify(runs.map(({ id, claimNo }) => ({ id, claimNo })))],
   );
-  for (const { id, namespaceId, unwanted } of rows) {
-    if (unwanted) await cancelRuns(store.db, namespaceId, { runId: id });
-  }
-  return rows.filter(({ unwanted }) => !unwanted).map(({ id }) => id);
+  return rows.map(({ id }) => id);
 }

@@ -103,18 +103,21 @@ export interface TaskChange {
   reschedules: boolean;
 }
 
-/** `decide` sees the task as it stands under the lock and returns what it should become, or throws. */
+/**
+ * `decide` sees the task as it stands under the lock and returns what it should become, or throws. It reads through
+ * `tx`: a second connection, asked for while the first is held, is how a pool locks itself up.
+ */
 export async function changeTask(
   db: Db,
   namespaceId: string,
   taskId: string,
   now: Date,
-  decide: (task: Task) => Promise<TaskChange>,
+  decide: (task: Task, tx: Db) => Promise<TaskChange>,
 ): Promise<Task> {
   return await db.transaction().execute(async (tx) => {
     const { task, anchorAt, cursor } = await lockTask(tx, namespaceId, taskId);
     if (task.state === "cancelled") throw conflict("A cancelled task cannot be changed.", "task_cancelled");
-    const { input, functionId, reschedules } = await decide(task);
+    const { input, functionId, reschedules } = await decide(task, tx);
     const nextRunAt = reschedules ? firstOccurrence(input.schedule, now) : cursor;
     const state = reschedules && task.state === "completed" ? "active" : task.state;
     const row = await tx
@@ -136,6 +139,13 @@ export async function changeTask(
       .where("id", "=", taskId)
       .returningAll()
       .executeTakeFirstOrThrow();
+    await tx
+      .updateTable("task_runs_open")
+      .set({ function_id: functionId })
+      .where("task_id", "=", taskId)
+      .where("function_id", "is distinct from", functionId)
+      .where("state", "in", ["scheduled", "queued", "dead"])
+      .execute();
     return toTask(row);
   });
 }

@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { describe, it, type TestContext, test } from "node:test";
+import { type Admin, Kafka, logLevel } from "kafkajs";
+import { testKafka } from "../../test/support/kafka.ts";
+import { createRecording } from "../../test/support/recording.ts";
+import { newId } from "../store/ids.ts";
+import { until } from "../store/testing/test-store.ts";
+import { createKafkaTransport, parseBell } from "./kafka.ts";
+import { describeTransport } from "./transport.suite.ts";
+import type { BellHandler, DeadLetter, QueueTransport } from "./transport.ts";
+
+const kafka = await testKafka();
+const brokers = "brokers" in kafka ? [kafka.brokers] : [];
+const PARTITIONS = 3;
+const file = `test-${randomBytes(6).toString("hex")}`;
+let queues = 0;
+const newPrefix = () => {
+  queues += 1;
+  return `${file}-${queues}`;
+};
+
+test("a bell is read back from its message", () => {
+  const runId = newId();
+  const message = (fields: unknown) => Buffer.from(JSON.stringify(fields));
+  assert.deepEqual(parseBell(message({ runId, availableAt: 1_767_225_600_000 })), {
+    runId,
+    availableAt: new Date("2026-01-01T00:00:00Z"),
+  });
+  assert.deepEqual(parseBell(message({ runId, availableAt: 0, more: "fields" }))?.runId, runId);
+});
+
+test("what is no bell of ours is no bell", () => {
+  const runId = newId();
+  for (const text of [
+    "",
+    "{",
+    "null",
+    "[]",
+    '"text"',
+    "\0\xff",
+    JSON.stringify({ runId }),
+    JSON.stringify({ availableAt: 1 }),
+    JSON.stringify({ runId: 7, availableAt: 1 }),
+    JSON.stringify({ runId: "'; DROP TABLE tasks", availableAt: 1 }),
+    JSON.stringify({ runId: `${runId}0`, availableAt: 1 }),
+    JSON.stringify({ runId: "-".repeat(36), availableAt: 1 }),
+    JSON.stringify({ runId, availableAt: "2026-01-01T00:00:00Z" }),
+    JSON.stringify({ runId, availableAt: 1e300 }),
+    JSON.stringify({ runId, availableAt: null }),
+  ]) {
+    assert.equal(parseBell(Buffer.from(text)), undefined, text);
+  }
+  assert.equal(parseBell(null), undefined);
+});
+
+describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
+  const connect = (topicPrefix: string): Promise<QueueTransport> =>
+    createKafkaTransport({ brokers, clientId: "test", topicPrefix, partitions: PARTITIONS, onError() {} });
+
+  describeTransport("kafka", async () => {
+    const prefix = newPrefix();
+    const opened: QueueTransport[] = [];
+    return {
+      async connect() {
+        const transport = await connect(prefix);
+        opened.push(transport);
+        return transport;
+      },
+      async close() {
+        await Promise.all(opened.map((transport) => transport.close()));
+      },
+    };
+  });
+
+  async function open(t: TestContext, topicPrefix: string): Promise<QueueTransport> {
+    const transport = await connect(topicPrefix);
+    t.after(() => transport.close());
+    return transport;
+  }
+
+  const client = () => new Kafka({ clientId: "outside", brokers, logLevel: logLevel.NOTHING });
+  async function openAdmin(t: TestContext): Promise<Admin> {
+    const admin = client().admin();
+    await admin.connect();
+    t.after(() => admin.disconnect());
+    return admin;
+  }
+
+  /** Messages of the runs topic that the group of the workers has not committed. */
+  async function lagOf(admin: Admin, prefix: string): Promise<number> {
+    const [committed] = await admin.fetchOffsets({
+      groupId: `${prefix}.workers`,
+      topics: [`${prefix}.runs`],
+    });
+    const ends = new Map(
+      (await admin.fetchTopicOffsets(`${prefix}.runs`)).map(({ partition, high }) => [partition, high]),
+    );
+    return committed!.partitions.reduce((lag, { partition, offset }) => {
+      assert.notEqual(offset, "-1", `partition ${partition} has no committed offset`);
+      return lag + Number(ends.get(partition)) - Number(offset);
+    }, 0);
+  }
+
+  function recordingHandler(): BellHandler & { heard: ReturnType<typeof createRecording<string>> } {
+    const heard = createRecording<string>("bell");
+    return {
+      heard,
+      async onBells(all) {
+        for (const { runId } of all) heard.add(runId);
+      },
+      onHint() {},
+    };
+  }
+
+  it("topics are made once, with their partitions, also by two roles that start together", async (t) => {
+    const prefix = newPrefix();
+    await Promise.all([open(t, prefix), open(t, prefix), open(t, prefix)]);
+    const admin = await openAdmin(t);
+    const names = [`${prefix}.runs`, `${prefix}.dead-letters`];
+    const { topics } = await admin.fetchTopicMetadata({ topics: names });
+    assert.deepEqual(
+      topics.map(({ name, partitions }) => [name, partitions.length]).sort(),
+      names.map((name) => [name, PARTITIONS]).sort(),
+    );
+  });
+
+  it("the lag is known, and zero, before the first worker; then it counts what waits", async (t) => {
+    const prefix = newPrefix();
+    const transport = await open(t, prefix);
+    const admin = await openAdmin(t);
+    assert.equal(await lagOf(admin, prefix), 0);
+    await transport.ring(Array.from({ length: 7 }, () => ({ runId: newId(), availableAt: new Date() })));
+    assert.equal(await lagOf(admin, prefix), 7);
+    await open(t, prefix);
+    assert.equal(await lagOf(admin, prefix), 7, "another role that starts moves no offset");
+  });
+
+  it("offsets are committed once a bell is dealt with, and not before", async (t) => {
+    const prefix = newPrefix();
+    const transport = await open(t, prefix);
+    const admin = await openAdmin(t);
+    const dealt = Promise.withResolvers<void>();
+    const inHand = Promise.withResolvers<void>();
+    await transport.consume({
+      async onBells() {
+        inHand.resolve();
+        await dealt.promise;
+      },
+      onHint() {},
+    });
+    await transport.ring([{ runId: newId(), availableAt: new Date() }]);
+    await inHand.promise;
+    assert.equal(await lagOf(admin, prefix), 1);
+    dealt.resolve();
+    await until(async () => ((await lagOf(admin, prefix)) === 0 ? true : undefined));
+  });
+
+  it("what is no bell is skipped and blocks nothing behind it", async (t) => {
+    const prefix = newPrefix();
+    const transport = await open(t, prefix);
+    const admin = await openAdmin(t);
+    const producer = client().producer();
+    await producer.connect();
+    t.after(() => producer.disconnect());
+    const garbage = [null, "", "not json", '{"runId":1}', "\0".repeat(10_000)];
+    for (let partition = 0; partition < PARTITIONS; partition += 1) {
+      await producer.send({
+        topic: `${prefix}.runs`,
+        messages: garbage.map((value) => ({ partition, key: "k", value })),
+      });
+    }
+    const behind = Array.from({ length: 12 }, () => ({ runId: newId(), availableAt: new Date() }));
+    await transport.ring(behind);
+    const handler = recordingHandler();
+    await transport.consume(handler);
+    await handler.heard.waitFor(() => true, { count: behind.length });
+    assert.deepEqual(handler.heard.items.toSorted(), behind.map(({ runId }) => runId).sort());
+    await until(async () => ((await lagOf(admin, prefix)) === 0 ? true : undefined));
+  });
+
+  it("dead letters reach their topic, keyed by run", async (t) => {
+    const prefix = newPrefix();
+    const transport = await open(t, prefix);
+    const consumer = client().consumer({ groupId: `${prefix}.outside`, maxWaitTimeInMs: 50 });
+    await consumer.connect();
+    t.after(() => consumer.disconnect());
+    await consumer.subscribe({ topics: [`${prefix}.dead-letters`], fromBeginning: true });
+    const arrived = createRecording<{ key: string; letter: DeadLetter }>("dead letter");
+    await consumer.run({
+      async eachMessage({ message }) {
+        arrived.add({
+          key: String(message.key),
+          letter: JSON.parse(String(message.value)) as DeadLetter,
+        });
+      },
+    });
+    const letters: DeadLetter[] = ["http_status", "timeout"].map((code) => ({
+      runId: newId(),
+      taskId: newId(),
+      namespaceId: newId(),
+      error: { code, message: "it failed" },
+      deadAt: new Date().toISOString(),
+    }));
+    await transport.publishDeadLetters(letters);
+    await arrived.waitFor(() => true, { count: 2, timeoutMs: 30_000 });
+    for (const letter of letters) {
+      assert.deepEqual(arrived.items.find(({ key }) => key === letter.runId)?.letter, letter);
+    }
+  });
+
+  it("a broker that is not there is refused at the start", async () => {
+    await assert.rejects(
+      createKafkaTransport({
+        brokers: ["127.0.0.1:1"],
+        clientId: "test",
+        topicPrefix: newPrefix(),
+        partitions: 1,
+        onError() {},
+      }),
+    );
+  });
+});
