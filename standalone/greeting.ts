@@ -20,13 +20,13 @@ Egress   tasks may reach public addresses${egressAllow ? ` and ${egressAllow}` :
 E-mail   ${hasEmail ? "by EMAIL_URL" : "set EMAIL_URL to send any"}
 
 Deploy the sample function:
-  curl -X PUT ${address}/v1/functions/greet ${auth} -F 'file=@functions/samples/greet.ts'
+  curl -sS -w '\\n' -X PUT ${address}/v1/functions/greet ${auth} -F 'file=@functions/samples/greet.ts'
 
 Run it every 10 seconds:
-  curl ${address}/v1/tasks ${auth} ${json} -d '{"type":"function","function":"greet","input":{"name":"world"},"schedule":{"every":"10s"}}'
+  curl -sS -w '\\n' ${address}/v1/tasks ${auth} ${json} -d '{"type":"function","function":"greet","input":{"name":"world"},"schedule":{"every":"10s"}}'
 
-Follow its logs:
-  curl -N '${address}/v1/functions/greet/logs?follow=true' ${auth}
+Follow its logs (the first line comes with the first run):
+  curl -sSN '${address}/v1/functions/greet/logs?follow=true' ${auth}
 
 Ctrl-C drains and stops everything.
 `;

@@ -130,7 +130,7 @@ function watchDatabase(
 }
 
 export const standaloneProgram: RoleProgram = {
-  command: "npm start --",
+  command: "npm start",
   purpose: "PostgreSQL, API, scheduler and a worker on this machine",
   settings: SETTINGS,
   defaults: DEFAULTS,

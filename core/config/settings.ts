@@ -2,6 +2,8 @@
 import { parseDuration } from "../duration.ts";
 import { BellhopError } from "../errors.ts";
 
+const MAX_DURATION_MS = 86_400_000;
+
 interface Definition<T> {
   help: string;
   /** Shown by --help; undefined: none. */
@@ -20,6 +22,23 @@ const required = (help: string): Definition<string> => ({
   shown: "(needed)",
   parse(given) {
     if (given === undefined) throw new Error("is needed and not set");
+    return given;
+  },
+});
+const databaseUrl = (help: string): Definition<string> => ({
+  ...required(help),
+  parse(given) {
+    if (given === undefined) throw new Error("is needed and not set");
+    // The value may hold a password: it is never quoted.
+    if (!/^postgres(ql)?:$/.test(URL.parse(given)?.protocol ?? "")) throw new Error("is no postgres:// URL");
+    return given;
+  },
+});
+const apiKey = (help: string): Definition<string | undefined> => ({
+  help,
+  parse(given) {
+    if (given !== undefined && !/^\S{1,200}$/.test(given))
+      throw new Error("holds at most 200 characters and no space");
     return given;
   },
 });
@@ -46,8 +65,8 @@ const duration = (help: string, fallback: string, minMs: number): Definition<num
   shown: fallback,
   parse(given) {
     const ms = parseDuration(given ?? fallback);
-    if (ms === undefined || ms < minMs)
-      throw new Error(`must be a duration such as "10s", at least ${minMs} ms`);
+    if (ms === undefined || ms < minMs || ms > MAX_DURATION_MS)
+      throw new Error(`must be a duration such as "10s", from ${minMs} ms to a day`);
     return ms;
   },
 });
@@ -62,7 +81,7 @@ const choice = <T extends string>(help: string, options: readonly T[], fallback:
 });
 
 const SETTINGS = {
-  DATABASE_URL: required("PostgreSQL 15 or later, as postgres://user:password@host:port/database"),
+  DATABASE_URL: databaseUrl("PostgreSQL 15 or later, as postgres://user:password@host:port/database"),
   KAFKA_BROKERS: list("Kafka brokers, host:port, comma-separated; none: the queue is Postgres itself"),
   KAFKA_TOPIC_PREFIX: textOr("what topic and group names begin with", "bellhop"),
   KAFKA_PARTITIONS: whole("partitions of a topic that is made", 12, 1, 1_000),
@@ -78,7 +97,7 @@ const SETTINGS = {
     "the mail provider: smtp://user:pass@host:587, smtps://…, resend://KEY, postmark://KEY, sendgrid://KEY",
   ),
   EMAIL_FROM: text("the sender of e-mails that name none"),
-  BELLHOP_API_KEY: text("the first, administrator's key of the namespace default"),
+  BELLHOP_API_KEY: apiKey("the first, administrator's key of the namespace default"),
   BELLHOP_DATA_DIR: textOr("where npm start keeps its database and key", ".bellhop"),
   BELLHOP_RETENTION_DAYS: whole("how many days finished runs and logs are kept", 30, 1, 3_650),
   WORKER_SLOTS: whole("how many runs a worker works on at once", 100, 1, 10_000),

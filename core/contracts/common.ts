@@ -40,7 +40,12 @@ export const nameField = z
   );
 
 export const listQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  limit: z.coerce
+    .number("must be a whole number from 1 to 200")
+    .int("must be a whole number from 1 to 200")
+    .min(1, "must be a whole number from 1 to 200")
+    .max(200, "must be a whole number from 1 to 200")
+    .default(50),
   cursor: z.string().max(200).optional(),
 });
 

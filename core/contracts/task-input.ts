@@ -43,6 +43,9 @@ const addresses = (min: number) =>
     error: "must be an address or a list of addresses",
   });
 
+/** What JSON.parse made; its depth is bounded where bodies are read. */
+const json = z.custom<Json>((value) => value !== undefined);
+
 const httpFields = {
   type: z.literal("http"),
   url: httpUrl,
@@ -52,7 +55,7 @@ const httpFields = {
     .pipe(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]))
     .default("GET"),
   headers: headers.default({}),
-  body: z.json().optional(),
+  body: json.optional(),
   followRedirects: z.boolean().default(true),
   expectStatus: z.array(z.int().min(100).max(599)).min(1).max(50).optional(),
 };
@@ -82,7 +85,7 @@ const emailFields = {
 const functionFields = {
   type: z.literal("function"),
   function: nameField,
-  input: z.json().default(null),
+  input: json.default(null),
 };
 
 const retry = z

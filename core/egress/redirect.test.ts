@@ -41,13 +41,9 @@ describe("redirectHop", () => {
     assert.equal(redirectHop(hop({ method: "HEAD", body: null }), 303, "/").method, "HEAD");
   });
 
-  it("leaves credentials behind when host, port or scheme changes", () => {
+  it("leaves credentials and unknown fields behind when host, port or scheme changes", () => {
     for (const location of ["https://b.example/", "https://a.example:8443/", "http://a.example/"]) {
-      assert.deepEqual(
-        redirectHop(hop(), 307, location).headers,
-        { "Content-Type": "text/plain", "x-own": "1" },
-        location,
-      );
+      assert.deepEqual(redirectHop(hop(), 307, location).headers, { "Content-Type": "text/plain" }, location);
     }
   });
 

@@ -17,8 +17,8 @@ export function isRedirect(status: number): boolean {
 }
 
 /**
- * 303, and 301 or 302 on a POST, go on as a GET without body; 307 and 308 repeat the request. Across origins the
- * credentials stay behind. Throws `bad_redirect` where the target is no http(s) URL.
+ * 303, and 301 or 302 on a POST, go on as a GET without body; 307 and 308 repeat the request. Across origins only
+ * fields known to be harmless go along. Throws `bad_redirect` where the target is no http(s) URL.
  */
 export function redirectHop(hop: Hop, status: number, location: string): Hop {
   const url = parseTarget(location, hop.url);
@@ -27,11 +27,18 @@ export function redirectHop(hop: Hop, status: number, location: string): Hop {
     ((status === 301 || status === 302) && hop.method === "POST");
   const crossesOrigin = url.origin !== hop.url.origin;
   const headers = omitHeaders(hop.headers, (name) => {
-    if (crossesOrigin && (name === "authorization" || name === "cookie")) return true;
+    if (crossesOrigin && !isHarmless(name)) return true;
     return becomesGet && name.startsWith("content-");
   });
   return { url, headers, method: becomesGet ? "GET" : hop.method, body: becomesGet ? null : hop.body };
 }
+
+/** What another origin may see: any other field may be the author's secret. */
+function isHarmless(name: string): boolean {
+  return HARMLESS.has(name) || /^(content|accept|bellhop)-/.test(name);
+}
+
+const HARMLESS = new Set(["accept", "user-agent", "idempotency-key", "traceparent", "cache-control"]);
 
 function parseTarget(location: string, base: URL): URL {
   const url = URL.parse(location, base.href);

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
+import { BellhopError, messageOf } from "../errors.ts";
 import type { Db } from "./database.ts";
 import * as initial from "./migrations/0001-initial.ts";
 import { ensurePartitions } from "./partitions.ts";
@@ -8,9 +9,17 @@ const MIGRATIONS: Record<string, Migration> = { "0001-initial": initial };
 
 /** Brings the schema up to date, under a lock, so that any number of roles may start at once. */
 export async function migrateUp(db: Db, now: Date = new Date()): Promise<string[]> {
-  const done = await report(await migrator(db).migrateToLatest());
-  await ensurePartitions(db, now);
-  return done;
+  try {
+    const done = await report(await migrator(db).migrateToLatest());
+    await ensurePartitions(db, now);
+    return done;
+  } catch (error) {
+    throw new BellhopError(
+      "database_unusable",
+      500,
+      `The PostgreSQL of DATABASE_URL cannot be used: ${messageOf(error)}`,
+    );
+  }
 }
 
 /** Takes the newest migration back. */

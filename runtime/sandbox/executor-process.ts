@@ -232,7 +232,10 @@ export class ExecutorProcess {
         run.log.drop(message.droppedLines);
         const isWorn = this.#nextId > this.#settings.maxRunsPerExecutor;
         if ((message.recycle || isWorn) && this.state === "ready") this.state = "draining";
-        this.#finish(run, toOutcome(message));
+        const outcome = toOutcome(message);
+        // A cancel that nobody asked for is a taken-over executor's word.
+        const isForged = outcome.kind === "cancelled" && !run.isCancelled;
+        this.#finish(run, isForged ? executorKilled("misbehaved") : outcome);
         break;
       }
     }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import type { Db } from "../database.ts";
+import { cancelTask } from "../tasks/change.ts";
 import { claim, finished, line, makeWorker, SAMPLE_ERROR, startRun } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { cancelRuns, discardDeadLetter } from "./cancel.ts";
@@ -123,4 +124,14 @@ test("a cancel from before the redrive is forgotten: the new attempt is not stop
   await redriveDeadLetters(db, namespaceId, { runId: claimed.id });
   await claim(store, workerId, claimed.id);
   assert.deepEqual(await listCancelled(db, workerId), []);
+});
+
+test("the dead letters of a cancelled task stay dead", async () => {
+  const namespaceId = await newNamespace();
+  const dead = await makeDeadLetter(namespaceId);
+  await cancelTask(db, namespaceId, dead.taskId!, new Date());
+  for (const which of [{}, { runId: dead.id }, { taskId: dead.taskId! }]) {
+    assert.deepEqual(await redriveDeadLetters(db, namespaceId, which), []);
+  }
+  assert.equal((await findRun(store, namespaceId, dead.id))?.state, "dead");
 });

@@ -9,17 +9,21 @@ const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r
   r.started_at AS "startedAt", coalesce(r.dead_at, nullif(r.finished_at, 'infinity')) AS "finishedAt",
   r.available_at AS "availableAt", r.worker_id AS "workerId", r.result, r.error, r.attempts`;
 
+const DAY_MS = 86_400_000;
+
 const FIND = `
   SELECT ${COLUMNS} FROM task_runs_open r LEFT JOIN functions f ON f.id = r.function_id
   WHERE r.id = $1 AND r.namespace_id = $2
   UNION ALL
   SELECT ${COLUMNS} FROM task_runs r LEFT JOIN functions f ON f.id = r.function_id
-  WHERE r.id = $1 AND r.namespace_id = $2 AND r.finished_at >= $3
-    AND r.finished_at < $4`;
+  WHERE r.id = $1 AND r.namespace_id = $2 AND r.finished_at >= $3 AND r.finished_at < $4`;
 
-/** Prepared, for callers who wait for runs ask often, and planning over the day partitions costs more than the answer. */
+/**
+ * Callers who wait for runs ask often: both bounds of the days are parameters, so that only the partitions between them
+ * are planned for.
+ */
 export async function findRun(store: Store, namespaceId: string, runId: string): Promise<Run | undefined> {
-  const values = [runId, namespaceId, earliestTraceOf(runId), new Date(Date.now() + 86_400_000)];
+  const values = [runId, namespaceId, earliestTraceOf(runId), new Date(Date.now() + DAY_MS)];
   const { rows } = await store.pool.query<Run>({ name: "find-run", text: FIND, values });
   return rows[0];
 }
