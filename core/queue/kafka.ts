@@ -39,7 +39,7 @@ export async function createKafkaTransport(settings: KafkaSettings): Promise<Que
   });
   await admin.connect();
   await provisionTopics(admin, Object.values(topics), settings.partitions);
-  await whileCoordinatorLoads(() => provisionOffsets(admin, groupId, topics.runs));
+  await whileCoordinatorLoads(() => provisionOffsets(kafka, admin, groupId, topics.runs));
   await producer.connect();
   const consumptions = new Set<Consumption>();
 
@@ -95,14 +95,41 @@ async function provisionTopics(admin: Admin, topics: string[], numPartitions: nu
 }
 
 /** Gives a new group its first offsets, so that lag is known, and zero, before the first worker ever comes. */
-async function provisionOffsets(admin: Admin, groupId: string, topic: string): Promise<void> {
+async function provisionOffsets(kafka: Kafka, admin: Admin, groupId: string, topic: string): Promise<void> {
   const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] });
   const missing = (committed?.partitions ?? []).filter(({ offset }) => offset === "-1");
   if (missing.length === 0) return;
+  const { groups } = await admin.describeGroups([groupId]);
+  // They have, or soon will have, committed themselves.
+  if (groups.some(({ members }) => members.length > 0)) return;
   const first = new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, low }) => [partition, low]));
-  const partitions = missing.map(({ partition }) => ({ partition, offset: first.get(partition) ?? "0" }));
-  // Refused while the group has members: then they have, or soon will have, committed themselves.
-  await admin.setOffsets({ groupId, topic, partitions }).catch(() => undefined);
+  const offsets = missing.map(({ partition }) => ({ topic, partition, offset: first.get(partition) ?? "0" }));
+  // Of two roles that start together one may be refused: then the other's commit stands.
+  await commitAsMember(kafka, groupId, offsets).catch(() => undefined);
+}
+
+/** What admin.setOffsets does, without the five seconds its own consumer waits for a first fetch. */
+async function commitAsMember(
+  kafka: Kafka,
+  groupId: string,
+  offsets: { topic: string; partition: number; offset: string }[],
+): Promise<void> {
+  const topics = [...new Set(offsets.map(({ topic }) => topic))];
+  const member = kafka.consumer({
+    groupId,
+    maxWaitTimeInMs: FETCH_WAIT_MS,
+    allowAutoTopicCreation: false,
+    retry: { restartOnFailure: async () => false },
+  });
+  try {
+    await member.connect();
+    await member.subscribe({ topics });
+    await member.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => {} });
+    member.pause(topics.map((topic) => ({ topic })));
+    await member.commitOffsets(offsets);
+  } finally {
+    await member.disconnect();
+  }
 }
 
 /** A broker that has just started, or just elected, answers with retriable errors for a while. */

@@ -35,6 +35,11 @@ const SESSION_OPTIONS = [
 
 /** Opens a pool; nothing is connected before the first statement. A statement is given up after a minute. */
 export function openStore(settings: StoreSettings): Store {
+  let closing = false;
+  // A server that stops may still end a connection which is just saying goodbye.
+  const report = (error: Error) => {
+    if (!closing) settings.onError(error);
+  };
   const pool = new pg.Pool({
     connectionString: settings.databaseUrl,
     application_name: settings.applicationName,
@@ -42,11 +47,22 @@ export function openStore(settings: StoreSettings): Store {
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
     statement_timeout: 60_000,
+    query_timeout: 65_000,
     options: SESSION_OPTIONS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
-  pool.on("error", settings.onError);
+  pool.on("error", report);
+  // So would one that breaks while it is lent out, between two statements of a transaction.
+  pool.on("connect", (client) => client.on("error", report));
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
-  return { db, pool, close: () => db.destroy() };
+  return {
+    db,
+    pool,
+    close() {
+      closing = true;
+      return db.destroy();
+    },
+  };
 }

@@ -35,7 +35,7 @@ describe("standalone", () => {
     dataDir = await mkdtemp(join(tmpdir(), "bellhop-standalone-"));
     const first = await start();
     const source =
-      "export default (input, ctx) => { ctx.log.info(`hello ${input.name}`); return input.name; }";
+      "export default (input, ctx) => { ctx.log.info('hello ' + input.name); return input.name; }";
     await first.api.call("PUT", "/v1/functions/greet", { source });
     assert.equal(await first.api.call("POST", "/v1/functions/greet/invoke", { name: "world" }), "world");
     const task = await first.api.call<{ id: string }>("POST", "/v1/tasks", {
