@@ -2,19 +2,15 @@
 import { hostname } from "node:os";
 import { systemClock } from "../core/clock.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
+import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import { createEgress } from "../core/egress/egress.ts";
-import { openTransport } from "../core/queue/open.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
-import { openStore } from "../core/store/database.ts";
 import { loadRevisionCode } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
-import { openListener } from "../core/store/listen.ts";
-import { isMigrated, migrateUp } from "../core/store/migrate.ts";
-import { createNotifier } from "../core/store/notify.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createRegistry, createWorkerMetrics } from "../core/telemetry/metrics.ts";
-import { createProbes, startProbeServer } from "../core/telemetry/probes.ts";
+import { startProbeServer } from "../core/telemetry/probes.ts";
 import { createMailProvider } from "./email/create-provider.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
 import { createEmailRunner } from "./tasks/email.ts";
@@ -23,13 +19,7 @@ import { createHttpRunner } from "./tasks/http.ts";
 import { startWorker } from "./worker.ts";
 
 const SETTINGS = [
-  "DATABASE_URL",
-  "KAFKA_BROKERS",
-  "KAFKA_TOPIC_PREFIX",
-  "KAFKA_PARTITIONS",
-  "PORT",
-  "HOST",
-  "LOG_LEVEL",
+  ...SHARED_SETTINGS,
   "EGRESS_ALLOW",
   "EMAIL_URL",
   "EMAIL_FROM",
@@ -42,7 +32,6 @@ const DEFAULTS = { PORT: "8082" };
 export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const settings = readSettings(SETTINGS, env, DEFAULTS);
   const log = createLogger("worker", settings.LOG_LEVEL);
-  const onError = (error: unknown) => log.warn({ error }, "database connection");
   await using opened = new AsyncDisposableStack();
   const egress = createEgress({ allow: parseNetworks(settings.EGRESS_ALLOW) });
   opened.defer(() => egress.close());
@@ -57,41 +46,23 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const sandbox = createSandbox({ logger: log });
   opened.defer(() => sandbox.close());
   const clock = systemClock;
-  const store = openStore({
-    databaseUrl: settings.DATABASE_URL,
-    applicationName: "bellhop-worker",
-    maxConnections: 8,
-    onError,
-  });
-  opened.defer(() => store.close());
-  await migrateUp(store.db, clock.now());
-  const notifier = createNotifier(store, clock, onError);
-  opened.defer(() => notifier.flush());
-  const listener = await openListener(settings.DATABASE_URL, clock, onError);
-  opened.defer(() => listener.close());
-  const transport = await openTransport(
+  const connections = await openConnections(opened, {
+    role: "worker",
     settings,
-    `bellhop-worker-${hostname()}`,
-    { notifier, listener },
+    maxConnections: 8,
+    clock,
     log,
-  );
-  opened.defer(() => transport.close());
+  });
+  const { store, notifier, listener, transport } = connections;
   const registry = createRegistry("worker");
   const facts = { id: newId(), host: hostname(), pid: process.pid, slots: settings.WORKER_SLOTS };
   // The probes outlive the drain: a worker that finishes its runs is alive.
   let receiving = false;
-  const probes = createProbes(
-    registry,
-    {
-      database: async () => {
-        if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
-      },
-      worker: () => {
-        if (!receiving) throw new Error("not receiving");
-      },
+  const probes = connections.createProbes(registry, {
+    worker: () => {
+      if (!receiving) throw new Error("not receiving");
     },
-    { queue: () => transport.checkReady() },
-  );
+  });
   const server = await startProbeServer(probes, settings.HOST, settings.PORT);
   opened.defer(() => server.close());
   const worker = await startWorker({

@@ -1,28 +1,17 @@
 /** The scheduler: decides what is due, rings it at its instant, rescues what was lost. Any number share the work. */
-import { hostname } from "node:os";
 import { systemClock } from "../core/clock.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
-import { openTransport } from "../core/queue/open.ts";
+import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
-import { openStore } from "../core/store/database.ts";
-import { openListener } from "../core/store/listen.ts";
-import { isMigrated, migrateUp } from "../core/store/migrate.ts";
-import { createNotifier } from "../core/store/notify.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createRegistry, createSchedulerMetrics } from "../core/telemetry/metrics.ts";
-import { createProbes, startProbeServer } from "../core/telemetry/probes.ts";
+import { startProbeServer } from "../core/telemetry/probes.ts";
 import { startJobs } from "./jobs.ts";
 import { createRinger } from "./ring-ahead.ts";
 import { startStageLoop } from "./stage.ts";
 
 const SETTINGS = [
-  "DATABASE_URL",
-  "KAFKA_BROKERS",
-  "KAFKA_TOPIC_PREFIX",
-  "KAFKA_PARTITIONS",
-  "PORT",
-  "HOST",
-  "LOG_LEVEL",
+  ...SHARED_SETTINGS,
   "WORKER_LEASE",
   "BELLHOP_RETENTION_DAYS",
 ] as const satisfies SettingName[];
@@ -31,30 +20,18 @@ const DEFAULTS = { PORT: "8081" };
 export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
   const settings = readSettings(SETTINGS, env, DEFAULTS);
   const log = createLogger("scheduler", settings.LOG_LEVEL);
-  const onError = (error: unknown) => log.warn({ error }, "database connection");
   const registry = createRegistry("scheduler");
   const metrics = createSchedulerMetrics(registry);
   const clock = systemClock;
   await using opened = new AsyncDisposableStack();
-  const store = openStore({
-    databaseUrl: settings.DATABASE_URL,
-    applicationName: "bellhop-scheduler",
-    maxConnections: 6,
-    onError,
-  });
-  opened.defer(() => store.close());
-  await migrateUp(store.db, clock.now());
-  const notifier = createNotifier(store, clock, onError);
-  opened.defer(() => notifier.flush());
-  const listener = await openListener(settings.DATABASE_URL, clock, onError);
-  opened.defer(() => listener.close());
-  const transport = await openTransport(
+  const connections = await openConnections(opened, {
+    role: "scheduler",
     settings,
-    `bellhop-scheduler-${hostname()}`,
-    { notifier, listener },
+    maxConnections: 6,
+    clock,
     log,
-  );
-  opened.defer(() => transport.close());
+  });
+  const { store, notifier, listener, transport } = connections;
 
   const ringer = createRinger(transport, clock, {
     rung: (count) => metrics.rung.inc(count),
@@ -82,15 +59,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
     retentionDays: settings.BELLHOP_RETENTION_DAYS,
   });
   opened.defer(() => jobs.stop());
-  const probes = createProbes(
-    registry,
-    {
-      database: async () => {
-        if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
-      },
-    },
-    { queue: () => transport.checkReady() },
-  );
+  const probes = connections.createProbes(registry);
   const server = await startProbeServer(probes, settings.HOST, settings.PORT);
   opened.defer(() => server.close());
   log.info({ port: server.port, transport: transport.name }, "scheduler started");

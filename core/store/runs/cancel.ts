@@ -1,6 +1,7 @@
 /** Cancelling: what waits ends at once, what runs is asked to stop. */
 import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../database.ts";
+import { MOVED_COLUMNS, MOVED_FROM_GONE } from "./moved-columns.ts";
 
 export interface Cancelled {
   /** Ended by this call. */
@@ -48,13 +49,7 @@ export async function discardDeadLetter(db: Db, namespaceId: string, runId: stri
 /** Puts the rows that `gone` deleted into their day's partition with a final state. */
 function moveGone(state: "cancelled" | "failed"): RawBuilder<unknown> {
   return sql`
-    INSERT INTO task_runs (id, namespace_id, task_id, function_id, revision_id, type, trigger, attempt,
-      attempt_offset, claim_no, scheduled_for, available_at, queued_at, started_at, worker_id, cancel_requested_at,
-      awaited, timeout_ms, input, result, error, attempts, finished_at, state)
-    SELECT id, namespace_id, task_id, function_id, revision_id, type, trigger, attempt, attempt_offset, claim_no,
-      scheduled_for, available_at, queued_at, started_at, worker_id,
-      CASE WHEN ${state}::text = 'cancelled' THEN coalesce(cancel_requested_at, clock_timestamp())
-        ELSE cancel_requested_at END,
-      awaited, timeout_ms, input, result, error, attempts, clock_timestamp(), ${state}
-    FROM gone`;
+    INSERT INTO task_runs (${sql.raw(MOVED_COLUMNS)}, revision_id, result, error, attempts, finished_at, state)
+    SELECT ${sql.raw(MOVED_FROM_GONE)}, g.revision_id, g.result, g.error, g.attempts, clock_timestamp(), ${state}
+    FROM gone g`;
 }

@@ -9,6 +9,7 @@ import type { TaskType } from "../../domain/task-spec.ts";
 import type { JsonObject } from "../../json.ts";
 import type { Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
+import { MOVED_COLUMNS, MOVED_FROM_GONE } from "./moved-columns.ts";
 
 export interface FinishedAttempt {
   runId: string;
@@ -54,15 +55,12 @@ const LOGGED = (source: string) => `
     JOIN ${source} s ON s.id = l.run_id
   )`;
 
-export const MOVED_COLUMNS = `id, namespace_id, task_id, function_id, type, trigger, attempt, attempt_offset, claim_no,
-  scheduled_for, available_at, queued_at, started_at, worker_id, cancel_requested_at, awaited, timeout_ms, input`;
-
 const MOVE_TERMINAL_TEXT = `
   WITH ${VERDICTS},
   gone AS (DELETE FROM task_runs_open r USING verdicts v WHERE ${OURS} RETURNING r.*),
   moved AS (
     INSERT INTO task_runs (${MOVED_COLUMNS}, finished_at, state, revision_id, result, error, attempts)
-    SELECT ${MOVED_COLUMNS.replaceAll(/(\w+)/g, "g.$1")}, clock_timestamp(), v.state, v.revision_id, v.result,
+    SELECT ${MOVED_FROM_GONE}, clock_timestamp(), v.state, v.revision_id, v.result,
       v.error, g.attempts || v.record
     FROM gone g JOIN verdicts v ON v.id = g.id
   ), ${LOGGED("gone")}

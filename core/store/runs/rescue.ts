@@ -5,6 +5,7 @@ import { failed } from "../../domain/attempt.ts";
 import { decideVerdict, type RetryPolicy } from "../../domain/retry.ts";
 import type { Db } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
+import { MOVED_COLUMNS, MOVED_FROM_GONE } from "./moved-columns.ts";
 
 export interface Rescue {
   runId: string;
@@ -115,11 +116,7 @@ const keepOpen = (json: string) => sql`
 const moveTerminal = (json: string) => sql`
   WITH v AS MATERIALIZED (SELECT * FROM ${rowsOf(json)}),
   gone AS (DELETE FROM task_runs_open r USING v WHERE r.id = v.id RETURNING r.*)
-  INSERT INTO task_runs (id, namespace_id, task_id, function_id, revision_id, type, trigger, attempt, attempt_offset,
-    claim_no, scheduled_for, available_at, queued_at, started_at, worker_id, cancel_requested_at, awaited,
-    timeout_ms, input, result, finished_at, state, error, attempts)
-  SELECT g.id, g.namespace_id, g.task_id, g.function_id, g.revision_id, g.type, g.trigger, g.attempt,
-    g.attempt_offset, g.claim_no, g.scheduled_for, g.available_at, g.queued_at, g.started_at, g.worker_id,
-    g.cancel_requested_at, g.awaited, g.timeout_ms, g.input, g.result, clock_timestamp(), v.state, v.error,
+  INSERT INTO task_runs (${sql.raw(MOVED_COLUMNS)}, revision_id, result, finished_at, state, error, attempts)
+  SELECT ${sql.raw(MOVED_FROM_GONE)}, g.revision_id, g.result, clock_timestamp(), v.state, v.error,
     g.attempts || v.record
   FROM gone g JOIN v ON v.id = g.id`;

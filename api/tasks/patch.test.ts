@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Json } from "../../core/json.ts";
+import { type Caller, openApi } from "../testing/open-api.ts";
+import { assertProblem } from "../testing/problem.ts";
+
+const api = await openApi();
+const TASK = {
+  ...{ type: "http", url: "https://example.com/hook", method: "POST", headers: { "x-a": "1", "x-b": "2" } },
+  ...{
+    body: { order: 1 },
+    schedule: { every: "1h" },
+    name: "hourly",
+    timeout: "1m",
+    labels: { team: "ops" },
+  },
+  retry: { maxAttempts: 3, backoff: { initial: "2s", factor: 3, max: "1m", jitter: false } },
+} as const;
+
+async function makeTask(definition: Json = TASK as never) {
+  const tenant = await api.newTenant();
+  const { status, body } = await tenant.call("POST", "/v1/tasks", { body: definition });
+  assert.equal(status, 201, JSON.stringify(body));
+  return { tenant, task: body, path: `/v1/tasks/${body.id}` };
+}
+
+/** The fields of the task besides those that every change moves. */
+async function read(tenant: Caller, path: string) {
+  const { updatedAt: _updatedAt, ...task } = (await tenant.call("GET", path)).body;
+  return task;
+}
+
+test("a field that is given replaces the one that stands; the others stay", async () => {
+  const { tenant, path } = await makeTask();
+  const before = await read(tenant, path);
+  const patch = {
+    url: "https://example.com/other",
+    headers: { "x-c": "3" },
+    labels: { tier: "1" },
+    name: "renamed",
+  };
+  const { status, body } = await tenant.call("PATCH", path, { body: patch });
+  assert.equal(status, 200);
+  const after = await read(tenant, path);
+  assert.deepEqual(after, { ...before, ...patch });
+  assert.deepEqual({ ...body, updatedAt: undefined }, { ...after, updatedAt: undefined });
+  assert.ok(body.updatedAt >= body.createdAt);
+});
+
+test("nested fields are replaced whole, with the defaults of what they leave out", async () => {
+  const { tenant, path } = await makeTask();
+  const { body } = await tenant.call("PATCH", path, { body: { retry: { maxAttempts: 7 } } });
+  assert.deepEqual(body.retry, {
+    maxAttempts: 7,
+    backoff: { initial: "1s", factor: 2, max: "5m", jitter: true },
+  });
+});
+
+test("null brings a field's default back", async () => {
+  const { tenant, path } = await makeTask();
+  const patch = { name: null, method: null, headers: null, timeout: null, retry: null, labels: null };
+  const { status, body } = await tenant.call("PATCH", path, { body: patch });
+  assert.equal(status, 200, JSON.stringify(body));
+  const { name, method, headers, timeout, retry, labels } = body;
+  assert.deepEqual(
+    { name, method, headers, timeout, retry, labels },
+    {
+      name: null,
+      method: "GET",
+      headers: {},
+      timeout: "30s",
+      retry: { maxAttempts: 5, backoff: { initial: "1s", factor: 2, max: "5m", jitter: true } },
+      labels: {},
+    },
+  );
+  assert.deepEqual(body.schedule, TASK.schedule);
+});
+
+test("null for a field that is needed is refused", async () => {
+  const { tenant, path } = await makeTask();
+  const before = await read(tenant, path);
+  assertProblem(await tenant.call("PATCH", path, { body: { url: null } }), 422, "invalid_input", ["url"]);
+  assert.deepEqual(await read(tenant, path), before);
+});
+
+test("an empty change changes nothing", async () => {
+  const { tenant, path } = await makeTask();
+  const before = await read(tenant, path);
+  assert.equal((await tenant.call("PATCH", path, { body: {} })).status, 200);
+  assert.deepEqual(await read(tenant, path), before);
+});
+
+test("a change that is refused leaves the task as it stands", async () => {
+  const { tenant, path } = await makeTask();
+  const before = await read(tenant, path);
+  for (const [patch, fields] of [
+    [{ colour: "red" }, ["colour"]],
+    [{ name: "fine", url: "ftp://example.com" }, ["url"]],
+    [{ subject: "of another type" }, ["subject"]],
+    [{ schedule: { every: "1ms" } }, ["schedule.every"]],
+    [{ schedule: { at: "2020-01-01T00:00:00Z" } }, ["schedule.at"]],
+    [{ type: "email" }, ["type"]],
+    [{ type: "" }, ["type"]],
+    [{ id: "00000000-0000-0000-0000-000000000000" }, ["id"]],
+    [{ state: "completed", nextRunAt: "2030-01-01T00:00:00Z" }, ["nextRunAt", "state"]],
+    [{ namespaceId: "00000000-0000-0000-0000-000000000000" }, ["namespaceId"]],
+  ] as const) {
+    assertProblem(await tenant.call("PATCH", path, { body: patch as never }), 422, "invalid_input", [
+      ...fields,
+    ]);
+  }
+  for (const body of ["null", "[]", '"text"', "1"]) {
+    assertProblem(await tenant.call("PATCH", path, { body }), 422, "invalid_input");
+  }
+  assertProblem(await tenant.call("PATCH", path, { body: "{" }), 400, "invalid_json");
+  assert.deepEqual(await read(tenant, path), before);
+});
+
+test("naming the type a task has is no change of it", async () => {
+  const { tenant, path } = await makeTask();
+  assert.equal((await tenant.call("PATCH", path, { body: { type: "http", name: "x" } })).status, 200);
+});
+
+test("a new schedule starts now; one that is not named goes on", async () => {
+  const { tenant, path, task } = await makeTask();
+  const same = await tenant.call("PATCH", path, { body: { name: "other" } });
+  assert.equal(same.body.nextRunAt, task.nextRunAt);
+  const changed = await tenant.call("PATCH", path, { body: { schedule: { every: "10m" } } });
+  assert.deepEqual(changed.body.schedule, { every: "10m" });
+  assert.ok(Math.abs(Date.parse(changed.body.nextRunAt) - Date.now() - 600_000) < 5_000);
+  const cron = await tenant.call("PATCH", path, {
+    body: { schedule: { cron: "0 0 1 1 *", timezone: "UTC" } },
+  });
+  assert.equal(cron.body.nextRunAt, `${new Date().getUTCFullYear() + 1}-01-01T00:00:00.000Z`);
+});
+
+test("a completed task with a new schedule is active again; a paused one stays paused", async () => {
+  const { tenant, path } = await makeTask({ type: "http", url: "https://example.com/" });
+  const revived = await tenant.call("PATCH", path, { body: { schedule: { delay: "1h" } } });
+  assert.deepEqual([revived.body.state, revived.body.schedule], ["active", { delay: "1h" }]);
+  await tenant.call("POST", `${path}/pause`);
+  const paused = await tenant.call("PATCH", path, { body: { schedule: { delay: "2h" } } });
+  assert.deepEqual([paused.body.state, paused.body.nextRunAt], ["paused", null]);
+  const resumed = await tenant.call("POST", `${path}/resume`);
+  assert.ok(Math.abs(Date.parse(resumed.body.nextRunAt) - Date.now() - 7_200_000) < 5_000);
+});
+
+test("a one-off whose instant has passed can still be renamed", async () => {
+  const { tenant, path } = await makeTask({
+    ...{ type: "http", url: "https://example.com/" },
+    schedule: { at: new Date(Date.now() - 1_000).toISOString() },
+  });
+  const { status, body } = await tenant.call("PATCH", path, { body: { name: "late" } });
+  assert.deepEqual([status, body.name], [200, "late"]);
+});
+
+test("a function task moves to another function that is there, and to no other", async () => {
+  const tenant = await api.newTenant();
+  for (const name of ["first", "second"]) {
+    await tenant.call("PUT", `/v1/functions/${name}`, { body: { source: "export default () => null;" } });
+  }
+  const { body: task } = await tenant.call("POST", "/v1/tasks", {
+    body: { type: "function", function: "first", input: { a: 1 }, schedule: { every: "1h" } },
+  });
+  const path = `/v1/tasks/${task.id}`;
+  const moved = await tenant.call("PATCH", path, { body: { function: "second" } });
+  assert.deepEqual([moved.body.function, moved.body.input], ["second", { a: 1 }]);
+  const { body: run } = await tenant.call("POST", `${path}/run`);
+  assert.equal(run.function, "second");
+  const missing = await tenant.call("PATCH", path, { body: { function: "third" } });
+  assertProblem(missing, 422, "unknown_function", ["function"]);
+  assert.equal((await read(tenant, path)).function, "second");
+});
+
+test("null as a function's input or an http body is a value", async () => {
+  const tenant = await api.newTenant();
+  await tenant.call("PUT", "/v1/functions/greet", { body: { source: "export default () => null;" } });
+  const { body: call } = await tenant.call("POST", "/v1/tasks", {
+    body: { type: "function", function: "greet", input: { a: 1 }, schedule: { every: "1h" } },
+  });
+  assert.equal(
+    (await tenant.call("PATCH", `/v1/tasks/${call.id}`, { body: { input: null } })).body.input,
+    null,
+  );
+  const { path, tenant: owner } = await makeTask();
+  assert.equal((await owner.call("PATCH", path, { body: { body: null } })).body.body, null);
+});
+
+test("an e-mail loses its text when it has html, and keeps one of the two", async () => {
+  const { tenant, path } = await makeTask({
+    ...{ type: "email", to: "ada@example.com", subject: "Hi", body: "text", html: "<p>text</p>" },
+    schedule: { every: "1h" },
+  });
+  const without = await tenant.call("PATCH", path, { body: { body: null } });
+  assert.equal(without.status, 200, JSON.stringify(without.body));
+  assert.ok(!("body" in without.body));
+  assertProblem(await tenant.call("PATCH", path, { body: { html: null } }), 422, "invalid_input", ["body"]);
+});
+
+test("many changes at once do not starve each other of connections", async () => {
+  const tenant = await api.newTenant();
+  await tenant.call("PUT", "/v1/functions/greet", { body: { source: "export default () => null;" } });
+  const definition = { type: "function", function: "greet", schedule: { every: "1h" } };
+  const made = await Promise.all(
+    Array.from({ length: 30 }, () => tenant.call("POST", "/v1/tasks", { body: definition })),
+  );
+  const started = performance.now();
+  const changed = await Promise.all(
+    made.map(({ body }) => tenant.call("PATCH", `/v1/tasks/${body.id}`, { body: { input: 1 } })),
+  );
+  assert.ok(changed.every(({ status }) => status === 200));
+  assert.ok(performance.now() - started < 9_000, "before a connection is given up for lost");
+});

@@ -1,0 +1,185 @@
+/** The API on a real database, called through `app.request()`; the worker's part is played by store functions. */
+import { randomBytes } from "node:crypto";
+import { after } from "node:test";
+import { sql } from "kysely";
+import { systemClock } from "../../core/clock.ts";
+import type { RunVerdict } from "../../core/domain/retry.ts";
+import type { Json } from "../../core/json.ts";
+import type { Bell, QueueTransport } from "../../core/queue/transport.ts";
+import type { Db, Store } from "../../core/store/database.ts";
+import { newId } from "../../core/store/ids.ts";
+import { hashKey } from "../../core/store/keys.ts";
+import { openListener } from "../../core/store/listen.ts";
+import { createNotifier } from "../../core/store/notify.ts";
+import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import { type AttemptLogLine, finishAttempts } from "../../core/store/runs/finish.ts";
+import { claim, finished, makeWorker } from "../../core/store/testing/samples.ts";
+import { openTestStore } from "../../core/store/testing/test-store.ts";
+import { createLogger } from "../../core/telemetry/log.ts";
+import { createApiMetrics, createRegistry } from "../../core/telemetry/metrics.ts";
+import { createProbes } from "../../core/telemetry/probes.ts";
+import { createTestDatabase } from "../../test/support/database.ts";
+import { createRecording, type Recording } from "../../test/support/recording.ts";
+import { createApp } from "../app.ts";
+import type { Scope } from "../auth.ts";
+import { createFinishWaiter } from "../functions/wait.ts";
+import { createRunRinger } from "../ring.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what the tests check
+type Answered = any;
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  /** Parsed where it is JSON, else text; undefined where there is none. */
+  body: Answered;
+}
+
+export interface CallOptions {
+  /** Sent as JSON; a string or FormData as it is. */
+  body?: Json | FormData;
+  headers?: Record<string, string>;
+}
+
+/** A caller with a key of its own. */
+export interface Caller {
+  namespaceId: string;
+  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  /** The raw response, for streams. */
+  request(method: string, path: string, options?: CallOptions): Promise<Response>;
+}
+
+export interface TestApi {
+  store: Store;
+  db: Db;
+  /** Bells rung by the API. */
+  bells: Recording<Bell>;
+  /** An administrator of a new namespace. */
+  newTenant(): Promise<Caller>;
+  /** Another key of a namespace. */
+  newCaller(namespaceId: string, scopes: (Scope | "admin")[], given?: KeyFaults): Promise<Caller>;
+  /** Without the Authorization header. */
+  anonymous: Caller;
+  /** Claims the run as a worker would, and says what became of it. */
+  work(runId: string, verdict: RunVerdict, logs?: AttemptLogLine[]): Promise<ClaimedRun>;
+  /** The claim alone. */
+  start(runId: string): Promise<ClaimedRun>;
+  finish(run: ClaimedRun, verdict: RunVerdict, logs?: AttemptLogLine[]): Promise<void>;
+  /** Rows of everything a request may write. */
+  countRows(): Promise<Record<string, number>>;
+  /** As the role does when it stops. */
+  stopServing(): void;
+}
+
+export interface KeyFaults {
+  expired?: boolean;
+  revoked?: boolean;
+}
+
+const NO_NAMESPACE = "00000000-0000-0000-0000-000000000000";
+const WRITTEN = ["tasks", "task_runs", "task_logs", "functions", "function_revisions"] as const;
+
+export async function openApi(): Promise<TestApi> {
+  const { store, db, url, newNamespace } = await openTestStore(createTestDatabase);
+  const ignore = () => {};
+  const notifier = createNotifier(store, systemClock, ignore);
+  const listener = await openListener(url, systemClock, ignore);
+  const bells = createRecording<Bell>("bell");
+  const stopping = new AbortController();
+  const transport: QueueTransport = {
+    name: "postgres",
+    async ring(rung) {
+      for (const bell of rung) bells.add(bell);
+    },
+    consume: () => Promise.reject(new Error("the API consumes nothing")),
+    async publishDeadLetters() {},
+    async checkReady() {},
+    async close() {},
+  };
+  const ringer = createRunRinger(transport, ignore);
+  const registry = createRegistry("api");
+  const app = createApp({
+    ...{ store, transport, ringer, notifier, clock: systemClock, stopping: stopping.signal },
+    waiter: createFinishWaiter(listener, systemClock),
+    log: createLogger("api", "silent"),
+    metrics: createApiMetrics(registry),
+    probes: createProbes(registry, {}, {}),
+  });
+  after(async () => {
+    stopping.abort();
+    await listener.close();
+    await notifier.flush();
+  });
+
+  function callerWith(key: string | undefined, namespaceId: string): Caller {
+    const request = async (method: string, path: string, { body, headers = {} }: CallOptions = {}) =>
+      await app.request(path, {
+        method,
+        headers: {
+          ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+          ...(body === undefined || body instanceof FormData ? {} : { "content-type": "application/json" }),
+          ...headers,
+        },
+        ...(body === undefined
+          ? {}
+          : { body: body instanceof FormData || typeof body === "string" ? body : JSON.stringify(body) }),
+      });
+    return {
+      namespaceId,
+      request,
+      async call(method, path, options) {
+        const response = await request(method, path, options);
+        const text = await response.text();
+        const isJson = /json/.test(response.headers.get("content-type") ?? "");
+        return {
+          status: response.status,
+          headers: response.headers,
+          body: isJson ? JSON.parse(text) : text || undefined,
+        };
+      },
+    };
+  }
+
+  async function newCaller(namespaceId: string, scopes: string[], faults: KeyFaults = {}): Promise<Caller> {
+    const key = `bh_${randomBytes(16).toString("hex")}`;
+    const past = new Date(Date.now() - 1_000);
+    await db
+      .insertInto("api_keys")
+      .values({
+        ...{ id: newId(), namespace_id: namespaceId, name: "test", key_hash: hashKey(key), scopes },
+        expires_at: faults.expired ? past : null,
+        revoked_at: faults.revoked ? past : null,
+      })
+      .execute();
+    return callerWith(key, namespaceId);
+  }
+
+  const workerId = await makeWorker(db);
+  const start = (runId: string) => claim(store, workerId, runId);
+  async function finish(run: ClaimedRun, verdict: RunVerdict, logs: AttemptLogLine[] = []): Promise<void> {
+    const { awaited } = await finishAttempts(store, workerId, [finished(run, workerId, verdict, logs)]);
+    if (awaited.length > 0) notifier.notify("bellhop_finished", awaited);
+  }
+
+  return {
+    ...{ store, db, bells, newCaller, start, finish },
+    anonymous: callerWith(undefined, NO_NAMESPACE),
+    newTenant: async () => await newCaller(await newNamespace(), ["admin"]),
+    async work(runId, verdict, logs) {
+      const run = await start(runId);
+      await finish(run, verdict, logs);
+      return run;
+    },
+    async countRows() {
+      const counts: Record<string, number> = {};
+      for (const table of WRITTEN) {
+        const { rows } = await sql<{
+          count: number;
+        }>`SELECT count(*)::int AS count FROM ${sql.table(table)}`.execute(db);
+        counts[table] = rows[0]!.count;
+      }
+      return counts;
+    },
+    stopServing: () => stopping.abort(),
+  };
+}
