@@ -2,13 +2,20 @@
 import type { z } from "zod";
 import type { taskInput } from "../../core/contracts/task-input.ts";
 import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts";
-import type { TaskSpec } from "../../core/domain/task-spec.ts";
+import type { TaskSpec, TaskType } from "../../core/domain/task-spec.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { Db } from "../../core/store/database.ts";
 import { findFunction } from "../../core/store/functions/functions.ts";
 import type { TaskChange } from "../../core/store/tasks/change.ts";
 import { validate } from "../body.ts";
+
+/** The field that holds JSON of the author's own, where null is as good as any. */
+const NULL_IS_A_VALUE: Record<TaskType, string | undefined> = {
+  http: "body",
+  function: "input",
+  email: undefined,
+};
 
 export async function mergeTask(
   db: Db,
@@ -25,7 +32,7 @@ export async function mergeTask(
   const { schedule: _standing, ...definition } = toTaskDefinition(task);
   const merged: JsonObject = { ...definition };
   for (const [field, value] of Object.entries(patch)) {
-    if (value === null && field !== "input" && field !== "body") delete merged[field];
+    if (value === null && field !== NULL_IS_A_VALUE[task.spec.type]) delete merged[field];
     else merged[field] = value;
   }
   const reschedules = patch["schedule"] !== undefined;

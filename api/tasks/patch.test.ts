@@ -211,3 +211,18 @@ test("many changes at once do not starve each other of connections", async () =>
   assert.ok(changed.every(({ status }) => status === 200));
   assert.ok(performance.now() - started < 9_000, "before a connection is given up for lost");
 });
+
+test("a burst of changes finds its way through a few connections", async () => {
+  const { tenant, path } = await makeTask();
+  await tenant.call("PUT", "/v1/functions/burst", { body: { source: "export default () => 1;" } });
+  const { body: task } = await tenant.call("POST", "/v1/tasks", {
+    body: { type: "function", function: "burst", schedule: { every: "1h" } },
+  });
+  const statuses = await Promise.all(
+    Array.from({ length: 40 }, async (_, index) => {
+      const target = index % 2 === 0 ? path : `/v1/tasks/${task.id}`;
+      return (await tenant.call("PATCH", target, { body: { name: `n${index}` } })).status;
+    }),
+  );
+  assert.deepEqual([...new Set(statuses)], [200]);
+});

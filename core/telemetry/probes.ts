@@ -97,6 +97,7 @@ export async function listen(
   server: Server,
   host: string,
   port: number,
+  closeGraceMs: number = CLOSE_GRACE_MS,
 ): Promise<{ port: number; close(): Promise<void> }> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
@@ -109,7 +110,7 @@ export async function listen(
     port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise((resolve) => {
-        const overdue = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+        const overdue = setTimeout(() => server.closeAllConnections(), closeGraceMs);
         server.close(() => {
           clearTimeout(overdue);
           resolve();
