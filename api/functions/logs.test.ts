@@ -1,7 +1,6 @@
 /** A function's log: listed in pages, and followed live. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { sql } from "kysely";
 import { line } from "../../core/store/testing/samples.ts";
 import { type Caller, openApi } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
@@ -209,20 +208,6 @@ test("follow is true or false", async () => {
   const tenant = await newTenantWithFunction();
   assertProblem(await tenant.call("GET", `${LOGS}?follow=yes`), 422, "invalid_input", ["follow"]);
   assert.deepEqual((await tenant.call("GET", `${LOGS}?follow=false`)).body.items, []);
-});
-
-test("a follower that leaves asks the database no more", async (t) => {
-  const tenant = await newTenantWithFunction();
-  const { leave } = await followFromHere(t, tenant);
-  await leave();
-  const asks = async () =>
-    (
-      await sql<{ count: number }>`SELECT count(*)::int AS count FROM pg_stat_activity
-        WHERE query LIKE '%recorded_xid < pg_snapshot_xmin%' AND state = 'active' AND pid <> pg_backend_pid()`.execute(
-        api.db,
-      )
-    ).rows[0]!.count;
-  assert.equal(await asks(), 0);
 });
 
 test("when the API stops, the streams end", async (t) => {

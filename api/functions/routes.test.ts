@@ -5,7 +5,7 @@ import { openApi } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
-const GREET = "export default (input: { name: string }) => `hello ${input.name}`;";
+const GREET = "export default (input: { name: string }) => ({ hello: input.name });";
 const FILES = {
   "main.ts": 'import { greet } from "./lib/greet.ts";\nexport default () => greet();',
   "lib/greet.ts": 'export const greet = () => "hello";',

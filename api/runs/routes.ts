@@ -43,6 +43,7 @@ export function runRoutes({ store, notifier }: ApiParts): Hono<ApiEnv> {
     if (ended.length + asked.length === 0)
       throw conflict(`A ${run.state} run cannot be cancelled.`, "run_not_open");
     if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
+    if (ended.length > 0) notifier.notify("bellhop_finished", ended);
     return context.json(toWireRun(await requireRun(namespaceId, run.id)), asked.length > 0 ? 202 : 200);
   });
 

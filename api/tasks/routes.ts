@@ -69,6 +69,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   async function cancel(namespaceId: string, id: string) {
     const { task, runs } = await cancelTask(db, namespaceId, id, clock.now());
     if (runs.asked.length > 0) notifier.notify("bellhop_cancel", runs.asked);
+    if (runs.ended.length > 0) notifier.notify("bellhop_finished", runs.ended);
     return toWireTask(task);
   }
 
