@@ -31,7 +31,7 @@ export const RUN_TRANSITIONS: Record<RunState, Partial<Record<RunState, string>>
     failed: "the worker, dead-lettering off",
     dead: "the worker or the rescue, attempts used up",
     scheduled: "a retry, a rescue",
-    queued: "a worker that drains",
+    queued: "a worker that gives it back",
     cancelled: "the worker, asked to cancel",
   },
   dead: { queued: "a redrive", failed: "a discard" },
