@@ -7,16 +7,13 @@ import type { Socket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { spawnExecutor } from "../sandbox/executor-command.ts";
 import { FrameDecoder, FrameWriter } from "../sandbox/frames.ts";
-import {
-  type ChildMessage,
-  MAX_CHILD_FRAME_BYTES,
-  MAX_PARENT_FRAME_BYTES,
-  readChildMessage,
-} from "../sandbox/protocol.ts";
+import { type ChildMessage, MAX_CHILD_FRAME_BYTES, MAX_PARENT_FRAME_BYTES } from "../sandbox/protocol.ts";
+import { readChildMessage } from "../sandbox/read-child-message.ts";
 import { DEFAULT_SANDBOX_SETTINGS } from "../sandbox/settings.ts";
 import { authorFrames } from "./author-frames.ts";
 import type { GuestIsolate } from "./guest-isolate.ts";
 import { IsolatePool } from "./isolate-pool.ts";
+import { shareOfCpu } from "./run-watch.ts";
 
 function startExecutor(t: TestContext) {
   const child = spawnExecutor(DEFAULT_SANDBOX_SETTINGS);
@@ -32,27 +29,41 @@ function startExecutor(t: TestContext) {
   });
   pipe.on("data", (chunk: Buffer) => decoder.push(chunk));
   pipe.on("error", () => {});
-  const next = (kind: ChildMessage["t"]) =>
+  /** The first message of a kind, or the nth. */
+  const next = (kind: ChildMessage["t"], nth = 1) =>
     new Promise<ChildMessage>((resolve) => {
       const look = () => {
-        const found = messages.find((message) => message.t === kind);
+        const found = messages.filter((message) => message.t === kind)[nth - 1];
         if (found) resolve(found);
       };
       watchers.add(look);
       look();
     });
-  return { child, pipe, out: new FrameWriter(pipe, MAX_PARENT_FRAME_BYTES), next };
+  return { child, pipe, out: new FrameWriter(pipe, MAX_PARENT_FRAME_BYTES), next, messages };
 }
 
-function invoke(out: FrameWriter, body: string): void {
-  out.write({ t: "load", revisionId: "r", code: `exports.default = () => { ${body} }` });
-  const facts = JSON.stringify({ runId: "r", attempt: 1, scheduledFor: 0, deadlineAt: 0, env: {} });
-  out.write({ t: "invoke", id: 1, revisionId: "r", input: "null", facts, memoryMb: 64, wallMs: 60_000 });
+function invoke(out: FrameWriter, body: string, count = 1): void {
+  out.write({ t: "load", revisionId: "r", code: `exports.default = (input, ctx) => { ${body} }` });
+  const runs = Array.from({ length: count }, (_, index) => ({
+    id: index + 1,
+    wallMs: 60_000,
+    cpuMs: 60_000,
+  }));
+  const facts = {
+    runId: "r",
+    attempt: 1,
+    scheduledFor: 0,
+    deadlineAt: 0,
+    env: {},
+    logLines: 10,
+    resultBytes: 1_000,
+  };
+  const starts = JSON.stringify(runs.map(({ id }) => [id, id, facts]));
+  out.write({ t: "invoke", revisionId: "r", memoryMb: 64, reuse: true, runs, starts });
 }
 
-async function exitOf(child: ChildProcess): Promise<unknown> {
-  const [, signal] = await once(child, "exit");
-  return signal;
+async function exitOf(child: ChildProcess): Promise<void> {
+  await once(child, "exit");
 }
 
 describe("an executor", () => {
@@ -78,7 +89,7 @@ describe("an executor", () => {
     await next("log");
     const ended = exitOf(child);
     pipe.destroy();
-    assert.equal(await ended, "SIGKILL");
+    await ended;
   });
 
   test("has the right to read its own sources, no other right, and no environment", async (t) => {
@@ -90,8 +101,8 @@ describe("an executor", () => {
       flags.filter((flag) => !readable.includes(flag)),
       ["--allow-addons"],
     );
-    for (const flag of readable)
-      assert.match(flag, /\/(runtime\/(executor|sandbox)|functions\/guest)\/[a-z-]+\.(ts|js)$/);
+    assert.equal(readable.length, 2);
+    for (const flag of readable) assert.match(flag, /\/(executor\.mjs|guest\.snapshot)$/);
     if (process.platform === "linux") assert.equal(await readFile(`/proc/${child.pid}/environ`, "utf8"), "");
   });
 
@@ -100,7 +111,7 @@ describe("an executor", () => {
     await next("ready");
     const ended = exitOf(child);
     pipe.write(Buffer.from([0xff, 0xff, 0xff, 0xff]));
-    assert.equal(await ended, "SIGKILL");
+    await ended;
   });
 });
 
@@ -118,8 +129,79 @@ test("authorFrames keeps the author's lines alone", () => {
   assert.equal(authorFrames("no stack"), "");
 });
 
+describe("a batch", () => {
+  test("is run one after another in one isolate", async (t) => {
+    const { out, next, messages } = startExecutor(t);
+    await next("ready");
+    invoke(out, "globalThis.seen = [...(globalThis.seen ?? []), input]; return globalThis.seen;", 3);
+    await next("result", 3);
+    const results = messages.filter((message) => message.t === "result");
+    assert.deepEqual(
+      results.map(({ id, result, reused }) => ({ id, result, reused })),
+      [
+        { id: 1, result: "[1]", reused: false },
+        { id: 2, result: "[1,2]", reused: true },
+        { id: 3, result: "[1,2,3]", reused: true },
+      ],
+    );
+  });
+
+  test("gives back the runs behind one that waits", async (t) => {
+    const { out, next, messages } = startExecutor(t);
+    await next("ready");
+    const body =
+      "console.log(input); return input === 2 ? new Promise((done) => setTimeout(done, 5, 2)) : input;";
+    invoke(out, body, 4);
+    await next("result", 2);
+    const said = messages.flatMap((message) => {
+      if (message.t === "unstarted") return message.ids.map((id) => `unstarted ${id}`);
+      if (message.t === "log") return [`log ${message.message}`];
+      return message.t === "result" ? [`result ${message.id}`] : [];
+    });
+    assert.deepEqual(said, ["log 1", "result 1", "log 2", "unstarted 3", "unstarted 4", "result 2"]);
+  });
+
+  test("gives back the runs behind one that ends the isolate", async (t) => {
+    const { out, next, messages } = startExecutor(t);
+    await next("ready");
+    invoke(
+      out,
+      "if (input === 2) { const all = []; for (;;) all.push(new Array(1e5).fill(input)); } return input;",
+      3,
+    );
+    await next("result", 2);
+    assert.deepEqual(
+      messages.filter((message) => message.t === "unstarted"),
+      [{ t: "unstarted", ids: [3] }],
+    );
+    const dead = messages.find((message) => message.t === "result" && message.id === 2);
+    assert.ok(dead?.t === "result" && dead.code === "function_memory_exceeded" && dead.reused);
+  });
+
+  test("whose script throws while it loads fails its first run and gives back the others", async (t) => {
+    const { out, next, messages } = startExecutor(t);
+    await next("ready");
+    out.write({ t: "load", revisionId: "r", code: "throw new RangeError('not today')" });
+    const runs = [1, 2].map((id) => ({ id, wallMs: 60_000, cpuMs: 60_000 }));
+    const starts = JSON.stringify(
+      runs.map(({ id }) => [id, null, { env: {}, logLines: 0, resultBytes: 100 }]),
+    );
+    out.write({ t: "invoke", revisionId: "r", memoryMb: 64, reuse: true, runs, starts });
+    const failure = await next("result");
+    assert.ok(failure.t === "result" && failure.name === "RangeError" && failure.message === "not today");
+    assert.deepEqual(messages.filter((message) => message.t === "unstarted").length, 1);
+  });
+});
+
+test("shareOfCpu shares out a process's time, and no thread's more than it had", () => {
+  assert.equal(shareOfCpu(10, 10, 20), 5);
+  assert.equal(shareOfCpu(30, 10, 20), 10);
+  assert.equal(shareOfCpu(0, 10, 10), 0);
+});
+
 describe("IsolatePool", () => {
-  const limits = { maxIdle: 2, maxIdleMs: 100, maxWarmRssBytes: 1_000 };
+  const limits = { maxIdle: 2, maxIdleMs: 100, maxWarmRssBytes: 1_000, spares: 0 };
+  const makeNone = () => assert.fail("no isolate is to be made");
   const isolate = (revisionId: string, idleSince = 0, memoryMb = 64) => {
     const stub = { revisionId, memoryMb, idleSince, evicted: false, evict() {} };
     stub.evict = () => {
@@ -129,20 +211,20 @@ describe("IsolatePool", () => {
   };
 
   test("gives back the isolate of the same revision and memory, the latest first", () => {
-    const pool = new IsolatePool(limits, () => 0);
+    const pool = new IsolatePool(limits, makeNone, () => 0);
     const [first, second] = [isolate("a"), isolate("a")];
     pool.give(first);
     pool.give(second);
-    assert.equal(pool.take("b", 64), undefined);
-    assert.equal(pool.take("a", 128), undefined);
-    assert.equal(pool.take("a", 64), second);
-    assert.equal(pool.take("a", 64), first);
-    assert.equal(pool.take("a", 64), undefined);
+    assert.equal(pool.takeWarm("b", 64), undefined);
+    assert.equal(pool.takeWarm("a", 128), undefined);
+    assert.equal(pool.takeWarm("a", 64), second);
+    assert.equal(pool.takeWarm("a", 64), first);
+    assert.equal(pool.takeWarm("a", 64), undefined);
   });
 
   test("keeps so many, so long, and none while memory is short", () => {
     let rssBytes = 0;
-    const pool = new IsolatePool(limits, () => rssBytes);
+    const pool = new IsolatePool(limits, makeNone, () => rssBytes);
     const isolates = [isolate("a", 0), isolate("b", 0), isolate("c", 90)];
     for (const each of isolates) pool.give(each);
     assert.deepEqual(
@@ -161,7 +243,7 @@ describe("IsolatePool", () => {
   });
 
   test("drops the isolates of a revision", () => {
-    const pool = new IsolatePool(limits, () => 0);
+    const pool = new IsolatePool(limits, makeNone, () => 0);
     const [a, b] = [isolate("a"), isolate("b")];
     pool.give(a);
     pool.give(b);

@@ -1,66 +1,108 @@
 import type ivmTypes from "isolated-vm";
-import { FUNCTION_FILENAME, GUEST_LIMITS, PRELUDE_FILENAME } from "../../functions/guest/limits.ts";
-import type { FailureCode, InvokeMessage } from "../sandbox/protocol.ts";
-
-export type Ivm = typeof ivmTypes;
-
-/** How a run ended inside; `code` "ok" carries the result in `text`. */
-export interface GuestOutcome {
-  code: FailureCode | "ok";
-  /** The result's JSON; for `function_error` the JSON of name, message, stack; else a message. */
-  text: string;
-  droppedLines: number;
-  /** Whether this process should take no more work. */
-  recycle: boolean;
-}
+import type { HostMessageKind } from "../../functions/guest/host.ts";
+import { FUNCTION_FILENAME } from "../../functions/guest/limits.ts";
+import { type BootedContext, bootContext, type Ivm, toGuestBytes } from "./guest-context.ts";
+import {
+  brokeDown,
+  describeHost,
+  type GuestOutcome,
+  memoryExceeded,
+  outcome,
+  type StopReason,
+  stopped,
+} from "./guest-outcome.ts";
 
 export interface GuestRun {
-  id: number;
+  readonly id: number;
+  readonly wallMs: number;
+  readonly cpuMs: number;
   log(level: string, message: string, fields: string, at: number): void;
-  /** Once, when no code of the run is on a thread any more. */
+  /** Once, when the run is over; the last of a batch only when none of its code is on a thread any more. */
   done(outcome: GuestOutcome): void;
+  /** Instead of `done`: the run has not begun here and may begin elsewhere. */
+  giveBack(): void;
 }
 
-type StopReason = "function_timeout" | "cancelled";
+/** What guests may ask of the process around them. */
+export interface GuestPowers {
+  onMessage(
+    isolate: GuestIsolate,
+    kind: string,
+    no: number,
+    text: string,
+    bytes: Uint8Array | undefined,
+  ): void;
+  randomBytes(count: number): Uint8Array;
+  domainToAscii(domain: string): string;
+}
 
-const STOP_TEXT: Record<StopReason, string> = {
-  function_timeout: "The function did not finish in its time.",
-  cancelled: "The run was cancelled.",
-};
+const MAX_RANDOM_BYTES = 65_536;
+const [START, TIMER, MESSAGE] = [0, 1, 2];
+const NO_RUNS: GuestRun[] = [];
 
 /**
- * One isolate, loaded with one revision, running one invocation at a time.
+ * One isolate: booted ahead, loaded with one revision, then running batches of runs one after another.
  *
- * booting → busy ⇄ idle → gone. A run is over when it has settled *and* no entry is on a thread: an isolate that
- * still spins in microtasks is not idle. `gone` is final: stopped, out of memory, or evicted.
+ * booting → idle ⇄ busy → gone. A batch is over when its last run has settled *and* no entry is on a thread: an isolate
+ * that still spins in microtasks is not idle. `gone` is final: stopped, out of memory, evicted, or not to be reused.
  */
 export class GuestIsolate {
-  readonly revisionId: string;
   readonly memoryMb: number;
-  runs = 0;
+  /** What it was loaded with; undefined in one that is booted ahead. */
+  revisionId: string | undefined;
   idleSince = 0;
+  /** Runs it has begun. */
+  runs = 0;
+  /** Resolves when a context stands, or never will. */
+  readonly booted: Promise<void>;
 
+  readonly #ivm: Ivm;
   readonly #isolate: ivmTypes.Isolate;
-  #enter: ivmTypes.Reference | undefined;
-  #run: GuestRun | undefined;
+  readonly #powers: GuestPowers;
+  readonly #onIdle: (isolate: GuestIsolate) => void;
+  #guest: BootedContext | undefined;
+  #batch = NO_RUNS;
+  /** Index of the run under way. */
+  #at = 0;
+  #runSince = 0;
+  #runCpuMs = 0;
   #settled: GuestOutcome | undefined;
   #stopReason: StopReason | undefined;
   #entries = 0;
   #isUnfit = false;
+  /** It could not be booted. */
+  #isBroken = false;
   #gone = false;
   #alarm: NodeJS.Timeout | undefined;
+  #enteredNs = 0n;
 
-  constructor(ivm: Ivm, revisionId: string, memoryMb: number) {
-    this.revisionId = revisionId;
+  /** `onIdle` is called when a batch is over, unless the isolate is gone. */
+  constructor(
+    ivm: Ivm,
+    snapshot: ivmTypes.ExternalCopy<ArrayBuffer>,
+    memoryMb: number,
+    powers: GuestPowers,
+    onIdle: (isolate: GuestIsolate) => void,
+  ) {
+    this.#ivm = ivm;
     this.memoryMb = memoryMb;
+    this.#powers = powers;
+    this.#onIdle = onIdle;
     this.#isolate = new ivm.Isolate({
       memoryLimit: Math.max(memoryMb, 8),
+      snapshot,
       onCatastrophicError: (message) => this.#onCatastrophe(message),
     });
+    this.booted = this.#boot();
   }
 
   get gone(): boolean {
     return this.#gone;
+  }
+
+  /** The run under way. */
+  get current(): GuestRun | undefined {
+    return this.#batch[this.#at];
   }
 
   /** Passed its memory limit and has not come to rest yet. */
@@ -68,33 +110,54 @@ export class GuestIsolate {
     return !this.#gone && this.#stopReason === undefined && this.#isolate.isDisposed;
   }
 
-  /** Begins a run in an isolate that is new (give `boot`) or idle. */
-  start(run: GuestRun, message: InvokeMessage, boot?: { ivm: Ivm; prelude: string; code: string }): void {
-    this.#run = run;
-    this.#settled = undefined;
-    this.runs++;
-    if (boot) void this.#boot(boot, message);
-    else this.#enterGuest([0, performance.now(), run.id, message.input, message.facts]);
+  get stopReason(): StopReason | undefined {
+    return this.#stopReason;
   }
 
-  async #boot({ ivm, prelude, code }: { ivm: Ivm; prelude: string; code: string }, message: InvokeMessage) {
-    this.#entries++;
+  async #boot(): Promise<void> {
     try {
-      const context = await this.#isolate.createContext();
-      const source = `"use strict";\n${prelude}\nreturn installGuest($0, $1, $2, $3);`;
-      const host = [
-        new ivm.Callback(this.#onLog, { ignored: true }),
-        new ivm.Callback(this.#onSettle, { ignored: true }),
-        new ivm.Callback(this.#onWake),
-        JSON.stringify(GUEST_LIMITS),
-      ];
-      const options = { result: { reference: true }, filename: PRELUDE_FILENAME, lineOffset: -1 } as const;
-      this.#enter = (await context.evalClosure(source, host, options)) as ivmTypes.Reference;
+      this.#guest = await bootContext(this.#ivm, this.#isolate, {
+        onLog: this.#onLog,
+        onSettle: this.#onSettle,
+        onWake: this.#onWake,
+        onSend: this.#onSend,
+        randomBytes: this.#randomBytes,
+        domainToAscii: (domain) => this.#powers.domainToAscii(String(domain)),
+      });
+    } catch {
+      this.#isBroken = !this.#isolate.isDisposed;
+      this.#disposeQuietly();
+    }
+  }
+
+  /**
+   * Begins a batch; `starts` is JSON of GuestStart[]. `code` is the revision's script, where the isolate has not been
+   * loaded with it.
+   */
+  start(batch: GuestRun[], starts: string, code?: string): void {
+    this.#batch = batch;
+    this.#at = 0;
+    this.#settled = undefined;
+    this.runs += batch.length;
+    this.#beginRun();
+    if (code === undefined) this.#enterGuest([START, performance.now(), undefined, starts]);
+    else void this.#load(code, starts);
+  }
+
+  async #load(code: string, starts: string): Promise<void> {
+    this.#entries++;
+    await this.booted;
+    try {
       // On one line with the script's first, so that line numbers hold.
       const wrapped = `(function (module, exports) {${code}\n})`;
-      const factory = await context.eval(wrapped, { reference: true, filename: FUNCTION_FILENAME });
-      const { input, facts, id } = message;
-      this.#enterGuest([0, performance.now(), id, input, facts, factory.derefInto({ release: true })]);
+      const factory = await this.#guest?.context.eval(wrapped, {
+        reference: true,
+        filename: FUNCTION_FILENAME,
+      });
+      if (factory) {
+        const argument = factory.derefInto({ release: true });
+        this.#enterGuest([START, performance.now(), argument, starts]);
+      }
     } catch (thrown) {
       // A script that does not compile: what it says is the author's business.
       this.#isUnfit = true;
@@ -106,10 +169,17 @@ export class GuestIsolate {
     }
   }
 
+  /** Gives the guest an answer to what it asked for; ignored where no run is under way. */
+  deliver(kind: HostMessageKind, no: number, text: string, bytes?: Uint8Array): void {
+    if (this.current === undefined || this.#settled) return;
+    const argument = bytes === undefined ? undefined : toGuestBytes(this.#ivm, bytes);
+    this.#enterGuest([MESSAGE, performance.now(), kind, no, text, argument]);
+  }
+
   #enterGuest(values: unknown[]): void {
-    if (!this.#enter || this.#isolate.isDisposed) return;
+    if (!this.#guest || this.#isolate.isDisposed) return;
     this.#entries++;
-    this.#enter.apply(undefined, values).then(this.#onLeft, this.#onThrown);
+    this.#guest.enter.apply(undefined, values).then(this.#onLeft, this.#onThrown);
   }
 
   readonly #onLeft = (nextTimerMs: unknown): void => {
@@ -121,7 +191,8 @@ export class GuestIsolate {
   readonly #onThrown = (thrown: unknown): void => {
     if (!this.#isolate.isDisposed) {
       const { name, message } = describeHost(thrown);
-      if (!this.#settled) this.#run?.log("error", `Unhandled rejection: ${name}: ${message}`, "", Date.now());
+      if (!this.#settled)
+        this.current?.log("error", `Unhandled rejection: ${name}: ${message}`, "", Date.now());
       this.#arm(0);
     }
     this.#leave();
@@ -129,37 +200,95 @@ export class GuestIsolate {
 
   #leave(): void {
     this.#entries--;
-    if (this.#entries === 0 && (this.#settled || this.#isolate.isDisposed)) this.#complete();
+    if (this.#entries > 0) return;
+    if (this.#settled || this.#isolate.isDisposed) this.#complete();
+    // The run under way waits for something: those behind it are withdrawn.
+    else this.#giveBackRest();
+  }
+
+  #giveBackRest(): void {
+    const rest = this.#batch.splice(this.#at + 1);
+    for (const run of rest) run.giveBack();
   }
 
   /** The alarm for the guest's timers; the guest asks for an earlier one through `wake`. */
   #arm(delayMs: number): void {
-    if (!this.#run || this.#settled || this.#gone || this.#isolate.isDisposed) return;
+    if (this.current === undefined || this.#settled || this.#gone || this.#isolate.isDisposed) return;
     clearTimeout(this.#alarm);
-    this.#alarm = setTimeout(() => this.#enterGuest([1, performance.now()]), delayMs);
+    this.#alarm = setTimeout(() => this.#enterGuest([TIMER, performance.now()]), delayMs);
   }
 
   readonly #onWake = (delayMs: unknown): void => {
     if (typeof delayMs === "number") this.#arm(delayMs);
   };
 
-  readonly #onLog = (id: unknown, level: unknown, message: unknown, fields: unknown, at: unknown): void => {
-    if (id === this.#run?.id) this.#run!.log(String(level), String(message), String(fields), Number(at));
+  readonly #onLog = (no: unknown, level: unknown, message: unknown, fields: unknown, at: unknown): void => {
+    const run = this.current;
+    if (run?.id === no) run?.log(String(level), String(message), String(fields), Number(at));
   };
 
-  readonly #onSettle = (id: unknown, code: unknown, text: unknown, droppedLines: unknown): void => {
-    if (id !== this.#run?.id) return;
+  readonly #onSend = (kind: unknown, no: unknown, text: unknown, bytes: unknown): void => {
+    if (this.current === undefined || this.#settled || typeof no !== "number") return;
+    const given = bytes instanceof Uint8Array ? bytes : undefined;
+    this.#powers.onMessage(this, String(kind), no, String(text), given);
+  };
+
+  readonly #randomBytes = (count: unknown): Uint8Array => {
+    if (!Number.isInteger(count) || (count as number) < 0 || (count as number) > MAX_RANDOM_BYTES) {
+      throw new RangeError("Too many random bytes at once.");
+    }
+    return this.#powers.randomBytes(count as number);
+  };
+
+  readonly #onSettle = (no: unknown, code: unknown, text: unknown, droppedLines: unknown): void => {
+    const run = this.current;
+    if (run === undefined || run.id !== no || this.#settled) return;
     // A module that threw while it was loaded is half there: the next run loads it anew.
     this.#isUnfit ||= code === "load_failed";
     const known = (code === "load_failed" ? "function_error" : code) as GuestOutcome["code"];
-    this.#settled ??= outcome(known, String(text), Number(droppedLines));
+    const result = outcome(known, String(text), Number(droppedLines));
     clearTimeout(this.#alarm);
+    if (this.#at + 1 < this.#batch.length && !this.#isUnfit) {
+      run.done(result);
+      this.#at++;
+      this.#beginRun();
+      return;
+    }
+    this.#settled = result;
     if (this.#entries === 0) this.#complete();
   };
 
+  #beginRun(): void {
+    this.#runSince = performance.now();
+    this.#runCpuMs = 0;
+  }
+
+  /** Stops the run under way once its time is over. */
+  checkDeadline(now: number): void {
+    const run = this.current;
+    if (run && now - this.#runSince >= run.wallMs) this.stop("function_timeout");
+  }
+
+  /** Milliseconds that its entries have been on a thread since the last call. */
+  takeEnteredMs(): number {
+    if (this.#isolate.isDisposed) return 0;
+    const enteredNs = this.#isolate.cpuTime;
+    const delta = Number(enteredNs - this.#enteredNs) / 1e6;
+    this.#enteredNs = enteredNs;
+    return delta;
+  }
+
+  /** Charges the run under way, and stops it where it has used up its processor time. */
+  chargeCpu(ms: number): void {
+    const run = this.current;
+    if (!run) return;
+    this.#runCpuMs += ms;
+    if (this.#runCpuMs > run.cpuMs) this.stop("function_cpu_exceeded");
+  }
+
   /** Ends the run under way by ending the isolate; `done` follows once its thread has let go. */
   stop(reason: StopReason): void {
-    if (this.#gone || this.#stopReason || !this.#run) return;
+    if (this.#gone || this.#stopReason || this.current === undefined) return;
     if (!this.#isolate.isDisposed) this.#stopReason = reason;
     this.#disposeQuietly();
     if (this.#entries === 0) this.#complete();
@@ -171,32 +300,37 @@ export class GuestIsolate {
     this.#disposeQuietly();
   }
 
+  /** The isolate serves its batch and none after it. */
+  forbidReuse(): void {
+    this.#isUnfit = true;
+  }
+
   #complete(): void {
-    const run = this.#run;
+    const run = this.current;
     if (!run) return;
-    this.#run = undefined;
+    this.#giveBackRest();
+    this.#batch = NO_RUNS;
     clearTimeout(this.#alarm);
     if (this.#isUnfit) this.#disposeQuietly();
     if (this.#isolate.isDisposed) this.#gone = true;
     else this.idleSince = performance.now();
-    run.done(this.#settled ?? this.#outcomeOfDeath());
+    run.done(this.#settled ?? this.#outcomeOfDeath(run));
+    if (!this.#gone) this.#onIdle(this);
   }
 
-  #outcomeOfDeath(): GuestOutcome {
-    const reason = this.#stopReason;
-    if (!reason) return memoryExceeded(this.memoryMb);
-    return { ...outcome(reason, STOP_TEXT[reason]), recycle: reason === "function_timeout" };
+  #outcomeOfDeath(run: GuestRun): GuestOutcome {
+    if (this.#isBroken) return brokeDown();
+    return this.#stopReason ? stopped(this.#stopReason, run) : memoryExceeded(this.memoryMb);
   }
 
   /** V8 lost the isolate: its promises never settle and it must not be touched again. */
   #onCatastrophe(message: string): void {
-    const run = this.#run;
-    this.#run = undefined;
+    const run = this.current;
+    this.#giveBackRest();
+    this.#batch = NO_RUNS;
     this.#gone = true;
     clearTimeout(this.#alarm);
-    const isMemory = /memory/i.test(message);
-    const fault = { ...outcome("executor_fault", "The isolate of this run broke down."), recycle: true };
-    run?.done(isMemory ? memoryExceeded(this.memoryMb) : fault);
+    run?.done(/memory/i.test(message) ? memoryExceeded(this.memoryMb) : brokeDown());
   }
 
   #disposeQuietly(): void {
@@ -207,23 +341,4 @@ export class GuestIsolate {
       // Already disposed, by V8 for its memory.
     }
   }
-}
-
-function outcome(code: GuestOutcome["code"], text: string, droppedLines = 0): GuestOutcome {
-  return { code, text, droppedLines, recycle: false };
-}
-
-function memoryExceeded(memoryMb: number): GuestOutcome {
-  const text = `The function used more than its ${memoryMb} MB of memory.`;
-  return { code: "function_memory_exceeded", text, droppedLines: 0, recycle: true };
-}
-
-/** An error as isolated-vm rebuilt it on this side: plain data, bounded. */
-function describeHost(thrown: unknown): { name: string; message: string; stack: string } {
-  if (!(thrown instanceof Error)) return { name: "Error", message: clip(String(thrown)), stack: "" };
-  return { name: clip(thrown.name), message: clip(thrown.message), stack: clip(thrown.stack ?? "") };
-}
-
-function clip(text: string): string {
-  return text.slice(0, GUEST_LIMITS.errorChars);
 }

@@ -1,35 +1,62 @@
+import { randomFillSync } from "node:crypto";
+import { domainToASCII } from "node:url";
+import type ivmTypes from "isolated-vm";
 import type { FrameWriter } from "../sandbox/frames.ts";
-import type { InvokeMessage, ParentMessage, ResultMessage } from "../sandbox/protocol.ts";
+import type { InvokedRun, InvokeMessage, ParentMessage, ResultMessage } from "../sandbox/protocol.ts";
 import { authorFrames } from "./author-frames.ts";
-import { GuestIsolate, type GuestOutcome, type Ivm } from "./guest-isolate.ts";
+import { deliverReply, isFetchKind, toAsk } from "./fetch-relay.ts";
+import type { Ivm } from "./guest-context.ts";
+import { GuestIsolate, type GuestPowers, type GuestRun } from "./guest-isolate.ts";
+import type { GuestOutcome } from "./guest-outcome.ts";
 import { IsolatePool, type IsolatePoolLimits } from "./isolate-pool.ts";
+import { RunWatch } from "./run-watch.ts";
 
-const WATCH_MS = 10;
 /** Memory is looked at often while something runs, age seldom. */
 const SWEEP_BUSY_TICKS = 20;
 const SWEEP_IDLE_MS = 10_000;
 /** Log lines are dropped while the worker has so much yet to read. */
 const MAX_WAITING_BYTES = 16_000_000;
-const MAX_TIMER_MS = 2 ** 31 - 1;
+/** What the first function is likely to ask for. */
+const FIRST_SPARE_MB = 128;
 
-/** The executor's side of the conversation: runs what the worker sends, one isolate for each run under way. */
+/** The executor's side of the conversation: runs what the worker sends, one isolate for each batch under way. */
 export class ExecutorHost {
-  readonly #ivm: Ivm;
-  readonly #prelude: string;
   readonly #out: FrameWriter;
   readonly #pool: IsolatePool;
   readonly #codes = new Map<string, string>();
-  readonly #busy = new Map<number, GuestIsolate>();
-  readonly #reportedOver = new Set<number>();
-  #watch: NodeJS.Timeout | undefined;
+  readonly #busy = new Set<GuestIsolate>();
+  /** By the id of the run under way or to come. */
+  readonly #byRun = new Map<number, GuestIsolate>();
+  readonly #watch: RunWatch;
   #ticks = 0;
 
-  constructor(ivm: Ivm, prelude: string, out: FrameWriter, limits: IsolatePoolLimits) {
-    this.#ivm = ivm;
-    this.#prelude = prelude;
+  constructor(
+    ivm: Ivm,
+    snapshot: ivmTypes.ExternalCopy<ArrayBuffer>,
+    out: FrameWriter,
+    limits: IsolatePoolLimits,
+  ) {
     this.#out = out;
-    this.#pool = new IsolatePool(limits);
+    const powers: GuestPowers = {
+      onMessage: (isolate, kind, no, text, bytes) => this.#onGuestMessage(isolate, kind, no, text, bytes),
+      randomBytes: (count) => randomFillSync(new Uint8Array(count)),
+      domainToAscii: domainToASCII,
+    };
+    const onIdle = (isolate: GuestIsolate) => this.#pool.give(isolate);
+    this.#pool = new IsolatePool(
+      limits,
+      (memoryMb) => new GuestIsolate(ivm, snapshot, memoryMb, powers, onIdle),
+    );
+    this.#watch = new RunWatch(
+      this.#busy,
+      (isolate, what) => {
+        const run = isolate.current;
+        if (run) this.#out.write({ t: "over", id: run.id, what });
+      },
+      () => this.#sweepNowAndThen(),
+    );
     setInterval(() => this.#pool.sweep(performance.now()), SWEEP_IDLE_MS);
+    this.#pool.prepareSpares(FIRST_SPARE_MB);
   }
 
   receive(message: ParentMessage): void {
@@ -44,51 +71,73 @@ export class ExecutorHost {
       case "invoke":
         this.#invoke(message);
         break;
-      case "cancel":
-        this.#busy.get(message.id)?.stop("cancelled");
+      case "cancel": {
+        const isolate = this.#byRun.get(message.id);
+        if (isolate?.current?.id === message.id) isolate.stop("cancelled");
         break;
+      }
+      default: {
+        const isolate = this.#byRun.get(message.id);
+        if (isolate?.current?.id === message.id) deliverReply(isolate, message);
+      }
     }
   }
 
-  #invoke(message: InvokeMessage): void {
-    const { id, revisionId, memoryMb, wallMs } = message;
-    const warm = this.#pool.take(revisionId, memoryMb);
-    const isolate = warm ?? new GuestIsolate(this.#ivm, revisionId, memoryMb);
-    const deadline = setTimeout(() => isolate.stop("function_timeout"), Math.min(wallMs, MAX_TIMER_MS));
-    this.#busy.set(id, isolate);
-    this.#watch ??= setInterval(() => this.#watchMemory(), WATCH_MS);
+  #invoke({ revisionId, memoryMb, reuse, runs, starts }: InvokeMessage): void {
+    const warm = reuse ? this.#pool.takeWarm(revisionId, memoryMb) : undefined;
+    const isolate = warm ?? this.#pool.takeFresh(memoryMb);
+    isolate.revisionId = revisionId;
+    if (!reuse) isolate.forbidReuse();
+    this.#busy.add(isolate);
+    this.#watch.wake();
+    const batch = runs.map((run, index) => this.#toGuestRun(run, isolate, warm !== undefined || index > 0));
+    if (warm) isolate.start(batch, starts);
+    else
+      isolate.start(
+        batch,
+        starts,
+        this.#codes.get(revisionId) ?? "throw new Error('This revision was not loaded.')",
+      );
+  }
+
+  #toGuestRun(invoked: InvokedRun, isolate: GuestIsolate, reused: boolean): GuestRun {
+    const { id } = invoked;
     let droppedHere = 0;
-    const run = {
-      id,
-      log: (level: string, text: string, fields: string, at: number) => {
+    this.#byRun.set(id, isolate);
+    return {
+      ...invoked,
+      log: (level, message, fields, at) => {
         if (this.#out.waitingBytes > MAX_WAITING_BYTES) droppedHere++;
-        else this.#out.write({ t: "log", id, level, message: text, fields, at });
+        else this.#out.write({ t: "log", id, level, message, fields, at });
       },
-      done: (outcome: GuestOutcome) => {
-        clearTimeout(deadline);
-        this.#busy.delete(id);
-        this.#reportedOver.delete(id);
-        this.#out.write(toResult(id, outcome, droppedHere, warm !== undefined));
-        if (!isolate.gone) this.#pool.give(isolate);
+      done: (outcome) => {
+        this.#byRun.delete(id);
+        if (isolate.current === undefined) this.#busy.delete(isolate);
+        this.#out.write(toResult(id, outcome, droppedHere, reused));
+      },
+      giveBack: () => {
+        this.#byRun.delete(id);
+        this.#out.write({ t: "unstarted", ids: [id] });
       },
     };
-    const code = this.#codes.get(revisionId) ?? "throw new Error('This revision was not loaded.')";
-    isolate.start(run, message, warm ? undefined : { ivm: this.#ivm, prelude: this.#prelude, code });
   }
 
-  /** Tells the worker whose memory it is, in case the isolate's thread does not stop and the worker must kill. */
-  #watchMemory(): void {
+  #onGuestMessage(
+    isolate: GuestIsolate,
+    kind: string,
+    no: number,
+    text: string,
+    bytes: Uint8Array | undefined,
+  ): void {
+    const run = isolate.current!;
+    if (isFetchKind(kind)) {
+      const ask = toAsk(run.id, kind, no, text, bytes);
+      if (ask) this.#out.write(ask);
+    }
+  }
+
+  #sweepNowAndThen(): void {
     if (++this.#ticks % SWEEP_BUSY_TICKS === 0 || this.#busy.size === 0) this.#pool.sweep(performance.now());
-    if (this.#busy.size === 0) {
-      clearInterval(this.#watch);
-      this.#watch = undefined;
-      return;
-    }
-    for (const [id, isolate] of this.#busy) {
-      if (!isolate.isOverMemory || this.#reportedOver.has(id)) continue;
-      this.#reportedOver.add(id);
-      this.#out.write({ t: "over", id });
-    }
   }
 }
 

@@ -7,24 +7,42 @@ export interface IsolatePoolLimits {
   maxIdleMs: number;
   /** While this process holds more than this, no isolate is kept warm. */
   maxWarmRssBytes: number;
+  /** Isolates that stand booted for a revision to come. */
+  spares: number;
 }
 
-/** The isolates that wait for their revision's next run, least recently used first. */
+/** A spare is made a moment after one was taken, so that its boot does not slow the run that took it. */
+const REFILL_MS = 3;
+
+/**
+ * The isolates that wait: warm ones for their revision's next run, least recently used first, and spares, booted but
+ * not yet loaded, of the memory size asked for last.
+ */
 export class IsolatePool {
   readonly #limits: IsolatePoolLimits;
+  readonly #make: (memoryMb: number) => GuestIsolate;
   readonly #rssBytes: () => number;
   #idle: GuestIsolate[] = [];
+  #spares: GuestIsolate[] = [];
+  #spareMb = 0;
+  #refill: NodeJS.Timeout | undefined;
 
-  constructor(limits: IsolatePoolLimits, rssBytes: () => number = process.memoryUsage.rss) {
+  constructor(
+    limits: IsolatePoolLimits,
+    make: (memoryMb: number) => GuestIsolate,
+    rssBytes: () => number = process.memoryUsage.rss,
+  ) {
     this.#limits = limits;
+    this.#make = make;
     this.#rssBytes = rssBytes;
   }
 
   get size(): number {
-    return this.#idle.length;
+    return this.#idle.length + this.#spares.length;
   }
 
-  take(revisionId: string, memoryMb: number): GuestIsolate | undefined {
+  /** A warm isolate of the revision. */
+  takeWarm(revisionId: string, memoryMb: number): GuestIsolate | undefined {
     for (let i = this.#idle.length - 1; i >= 0; i--) {
       const isolate = this.#idle[i]!;
       if (isolate.revisionId !== revisionId || isolate.memoryMb !== memoryMb) continue;
@@ -32,6 +50,30 @@ export class IsolatePool {
       return isolate;
     }
     return undefined;
+  }
+
+  /** An isolate that nobody used: a spare, or a new one. */
+  takeFresh(memoryMb: number): GuestIsolate {
+    if (memoryMb !== this.#spareMb) this.prepareSpares(memoryMb);
+    const spare = this.#spares.shift();
+    this.#refill ??= setTimeout(() => this.#fill(), REFILL_MS).unref();
+    return spare && !spare.gone ? spare : this.#make(memoryMb);
+  }
+
+  /** Makes the spares those of another memory size. */
+  prepareSpares(memoryMb: number): void {
+    this.#spareMb = memoryMb;
+    for (const spare of this.#spares.splice(0)) spare.evict();
+    this.#refill ??= setTimeout(() => this.#fill(), REFILL_MS).unref();
+  }
+
+  #fill(): void {
+    this.#refill = undefined;
+    if (this.#spares.length >= this.#limits.spares || this.#isMemoryShort()) return;
+    const spare = this.#make(this.#spareMb);
+    this.#spares.push(spare);
+    if (this.#spares.length < this.#limits.spares)
+      this.#refill = setTimeout(() => this.#fill(), REFILL_MS).unref();
   }
 
   /** Takes back an isolate that came to rest. */
@@ -42,8 +84,13 @@ export class IsolatePool {
 
   /** To be called now and then: ends what nobody used, and all that is idle while memory is short. */
   sweep(now: number): void {
-    const isShort = this.#idle.length > 0 && this.#rssBytes() > this.#limits.maxWarmRssBytes;
+    const isShort = this.size > 0 && this.#isMemoryShort();
     this.#evict((isolate) => isShort || now - isolate.idleSince > this.#limits.maxIdleMs);
+    if (isShort) for (const spare of this.#spares.splice(0)) spare.evict();
+  }
+
+  #isMemoryShort(): boolean {
+    return this.#rssBytes() > this.#limits.maxWarmRssBytes;
   }
 
   drop(revisionId: string): void {

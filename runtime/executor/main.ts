@@ -1,16 +1,16 @@
 /**
  * The executor: a child process of a worker that hosts isolates. It holds no secret, no file and no environment; it
  * speaks frames on descriptor 3 and ends when that closes, for then its worker is gone.
- * Arguments: the path of the isolated-vm addon, the path of the guest's prelude, IsolatePoolLimits as JSON.
+ * Arguments: the path of the isolated-vm addon, the path of the guest's snapshot, IsolatePoolLimits as JSON.
  */
 import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { FrameDecoder, FrameWriter } from "../sandbox/frames.ts";
 import { MAX_CHILD_FRAME_BYTES, MAX_PARENT_FRAME_BYTES, type ParentMessage } from "../sandbox/protocol.ts";
-import type { Ivm } from "./guest-isolate.ts";
+import type { Ivm } from "./guest-context.ts";
 import { ExecutorHost } from "./host.ts";
 
-const [addonPath = "", preludePath = "", poolLimits = "{}"] = process.argv.slice(2);
+const [addonPath = "", snapshotPath = "", poolLimits = "{}"] = process.argv.slice(2);
 
 /** A plain exit may wait for a guest's thread that never lets go. */
 function endNow(): void {
@@ -31,12 +31,11 @@ process.on("uncaughtException", (error) => process.stderr.write(`${error.stack}\
 
 const socket = new Socket({ fd: 3, readable: true, writable: true });
 const out = new FrameWriter(socket, MAX_CHILD_FRAME_BYTES);
-const host = new ExecutorHost(
-  loadAddon(addonPath),
-  readFileSync(preludePath, "utf8"),
-  out,
-  JSON.parse(poolLimits),
-);
+const ivm = loadAddon(addonPath);
+const snapshot = new ivm.ExternalCopy(new Uint8Array(readFileSync(snapshotPath)).buffer, {
+  transferOut: true,
+});
+const host = new ExecutorHost(ivm, snapshot, out, JSON.parse(poolLimits));
 const decoder = new FrameDecoder(MAX_PARENT_FRAME_BYTES, (text) =>
   host.receive(JSON.parse(text) as ParentMessage),
 );

@@ -3,13 +3,14 @@ import type { Socket } from "node:net";
 import { messageOf } from "../../core/errors.ts";
 import { spawnExecutor } from "./executor-command.ts";
 import { FrameDecoder, FrameWriter } from "./frames.ts";
+import { findExecutor, killTree, offerToOom } from "./process-tree.ts";
 import {
   type ChildMessage,
   MAX_CHILD_FRAME_BYTES,
   MAX_PARENT_FRAME_BYTES,
   type ParentMessage,
-  readChildMessage,
 } from "./protocol.ts";
+import { readChildMessage } from "./read-child-message.ts";
 import type { SandboxSettings } from "./settings.ts";
 
 const MAX_STDERR_CHARS = 4_096;
@@ -33,7 +34,9 @@ export class ExecutorChannel {
   readonly #events: ChannelEvents;
   #isCongested = false;
   #isBroken = false;
+  #isKilled = false;
   #isGone = false;
+  #executorPid: number | undefined;
   #stderr = "";
 
   constructor(settings: SandboxSettings, events: ChannelEvents) {
@@ -57,8 +60,9 @@ export class ExecutorChannel {
     });
   }
 
+  /** Of the executor itself once it is ready; before, of the process that starts it. */
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#executorPid ?? this.#child.pid;
   }
 
   /** The end of what the process wrote to stderr. */
@@ -69,6 +73,11 @@ export class ExecutorChannel {
   /** Whether the executor is behind with reading; `onDrained` follows. */
   get isCongested(): boolean {
     return this.#isCongested;
+  }
+
+  /** Whether anybody listens. */
+  get isOpen(): boolean {
+    return !this.#isGone && !this.#isKilled && !this.#isBroken;
   }
 
   /** Throws FrameTooLargeError. */
@@ -83,8 +92,12 @@ export class ExecutorChannel {
 
   kill(): void {
     if (this.#isGone) return;
+    this.#isKilled = true;
     for (const handle of this.#handles) handle.ref();
-    this.#child.kill("SIGKILL");
+    const { pid, exitCode, signalCode } = this.#child;
+    // An ended child's pid may be another's by now; what it held has ended with it.
+    if (pid !== undefined && exitCode === null && signalCode === null)
+      killTree(pid, this.#executorPid ?? pid);
   }
 
   #decode(decoder: FrameDecoder, chunk: Buffer): void {
@@ -99,8 +112,16 @@ export class ExecutorChannel {
   #receive(text: string): void {
     if (this.#isBroken) return;
     const message = readChildMessage(text);
+    if (message?.t === "ready") this.#findExecutor();
     if (message) this.#events.onMessage(message);
     else this.#break("a message of no known shape");
+  }
+
+  /** Before any guest runs in it; once, whatever it says later. */
+  #findExecutor(): void {
+    if (this.#executorPid !== undefined || this.#child.pid === undefined) return;
+    this.#executorPid = findExecutor(this.#child.pid);
+    offerToOom(this.#executorPid);
   }
 
   #break(reason: string): void {

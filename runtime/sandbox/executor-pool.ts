@@ -1,6 +1,8 @@
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
+import { LONG_MS } from "./batch-size.ts";
 import { ExecutorProcess, type Job } from "./executor-process.ts";
 import type { Invocation, InvokeOptions, Sandbox } from "./invocation.ts";
+import { JobQueue } from "./job-queue.ts";
 import { CANCELLED, executorKilled } from "./outcome.ts";
 import type { SandboxLogger, SandboxSettings } from "./settings.ts";
 
@@ -14,8 +16,10 @@ const START_BACKOFF_MS = { initial: 100, max: 5_000 };
 interface Lane {
   readonly namespaceId: string;
   executor: ExecutorProcess | undefined;
-  /** In the order they came. */
-  readonly waiting: Set<Job>;
+  readonly waiting: JobQueue;
+  pumping: NodeJS.Immediate | undefined;
+  /** Set while runs wait for others to share their batch. */
+  gathering: NodeJS.Timeout | undefined;
 }
 
 /**
@@ -61,12 +65,12 @@ export class ExecutorPool implements Sandbox {
     return new Promise((resolve) => {
       const onAbort = () => {
         if (lane.waiting.delete(job)) job.finish(CANCELLED);
-        else job.executor?.cancel(job);
+        else job.runs?.cancel(job);
       };
       const job: Job = {
         invocation,
         options,
-        executor: undefined,
+        runs: undefined,
         finish: (outcome) => {
           signal.removeEventListener("abort", onAbort);
           if (--this.#outstanding === 0) this.#sweeper.unref();
@@ -76,7 +80,7 @@ export class ExecutorPool implements Sandbox {
       signal.addEventListener("abort", onAbort);
       if (this.#outstanding++ === 0) this.#sweeper.ref();
       lane.waiting.add(job);
-      this.#pump(lane);
+      this.#pumpSoon(lane);
     });
   }
 
@@ -99,10 +103,26 @@ export class ExecutorPool implements Sandbox {
   #laneOf(namespaceId: string): Lane {
     let lane = this.#lanes.get(namespaceId);
     if (!lane) {
-      lane = { namespaceId, executor: undefined, waiting: new Set() };
+      lane = {
+        namespaceId,
+        executor: undefined,
+        waiting: new JobQueue(),
+        pumping: undefined,
+        gathering: undefined,
+      };
       this.#lanes.set(namespaceId, lane);
     }
     return lane;
+  }
+
+  /** At once where nothing runs; else once for all that come in this turn of the event loop. */
+  #pumpSoon(lane: Lane): void {
+    if ((lane.executor?.runningCount ?? 0) === 0) this.#pump(lane);
+    else
+      lane.pumping ??= setImmediate(() => {
+        lane.pumping = undefined;
+        this.#pump(lane);
+      });
   }
 
   /** Starts what waits in a lane, as far as its executor has room. */
@@ -110,10 +130,15 @@ export class ExecutorPool implements Sandbox {
     if (this.#isClosed || lane.waiting.size === 0) return;
     if (!lane.executor && !this.#assign(lane)) return;
     const executor = lane.executor!;
-    for (const job of lane.waiting) {
-      if (!executor.hasRoom) return;
-      lane.waiting.delete(job);
-      executor.start(job);
+    while (executor.hasRoom && lane.waiting.size > 0) {
+      if (!executor.shouldBegin(lane.waiting.first!, lane.waiting.size)) {
+        lane.gathering ??= setTimeout(() => {
+          lane.gathering = undefined;
+          this.#pump(lane);
+        }, LONG_MS + 1);
+        return;
+      }
+      executor.start(lane.waiting.takeBatch((job) => executor.batchSizeFor(job)));
     }
   }
 
@@ -164,6 +189,7 @@ export class ExecutorPool implements Sandbox {
         if (lane) this.#pump(lane);
       },
       onChange: (changed) => this.#onChange(changed),
+      onGivenBack: (job) => this.#laneOf(job.invocation.namespaceId).waiting.giveBack(job),
       onDead: (dead) => this.#onDead(dead),
     });
     this.#processes.add(executor);
@@ -186,7 +212,7 @@ export class ExecutorPool implements Sandbox {
       this.#unassign(executor);
       this.#serveQueue();
     }
-    this.#pump(lane);
+    this.#pumpSoon(lane);
   }
 
   #hasHadItsTime(executor: ExecutorProcess, lane: Lane): boolean {
@@ -229,9 +255,7 @@ export class ExecutorPool implements Sandbox {
   }
 
   #failWaiting(lane: Lane, outcome: AttemptOutcome): void {
-    const jobs = [...lane.waiting];
-    lane.waiting.clear();
-    for (const job of jobs) job.finish(outcome);
+    for (const job of lane.waiting.clear()) job.finish(outcome);
   }
 
   /** Closes executors that nobody used for a while, and forgets their lanes. */

@@ -13,15 +13,33 @@ export class FrameTooLargeError extends Error {
   }
 }
 
-/** Throws FrameTooLargeError. */
-export function encodeFrame(message: object, maxBytes: number): Buffer {
+interface Frame {
+  text: string;
+  bytes: number;
+}
+
+function toFrame(message: object, maxBytes: number): Frame {
   const text = JSON.stringify(message);
   const bytes = Buffer.byteLength(text);
   if (bytes > maxBytes) throw new FrameTooLargeError(bytes, maxBytes);
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + bytes);
-  frame.writeUInt32LE(bytes, 0);
-  frame.write(text, HEADER_BYTES);
-  return frame;
+  return { text, bytes };
+}
+
+/** Throws FrameTooLargeError. */
+export function encodeFrame(message: object, maxBytes: number): Buffer {
+  const frame = toFrame(message, maxBytes);
+  return encodeFrames([frame], HEADER_BYTES + frame.bytes);
+}
+
+function encodeFrames(frames: readonly Frame[], totalBytes: number): Buffer {
+  const encoded = Buffer.allocUnsafe(totalBytes);
+  let offset = 0;
+  for (const { text, bytes } of frames) {
+    encoded.writeUInt32LE(bytes, offset);
+    encoded.write(text, offset + HEADER_BYTES);
+    offset += HEADER_BYTES + bytes;
+  }
+  return encoded;
 }
 
 /**
@@ -83,11 +101,12 @@ export class FrameDecoder {
   }
 }
 
-/** Writes frames to a stream, those of one tick in one system call. */
+/** Writes frames to a stream, those of one tick in one piece. */
 export class FrameWriter {
   readonly #stream: Writable;
   readonly #maxBytes: number;
-  #corked = false;
+  #frames: Frame[] = [];
+  #frameBytes = 0;
 
   constructor(stream: Writable, maxBytes: number) {
     this.#stream = stream;
@@ -96,25 +115,29 @@ export class FrameWriter {
 
   /** Bytes that the other side has not yet taken. */
   get waitingBytes(): number {
-    return this.#stream.writableLength;
+    return this.#frameBytes + this.#stream.writableLength;
   }
 
   /** False once the stream asks to wait for `drained()`; the frame is taken all the same. Throws FrameTooLargeError. */
   write(message: object): boolean {
-    const frame = encodeFrame(message, this.#maxBytes);
-    if (!this.#corked && !this.#stream.destroyed) {
-      this.#corked = true;
-      this.#stream.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.#stream.uncork();
-      });
-    }
-    return this.#stream.write(frame);
+    const frame = toFrame(message, this.#maxBytes);
+    if (this.#frames.length === 0) process.nextTick(() => this.#flush());
+    this.#frames.push(frame);
+    this.#frameBytes += HEADER_BYTES + frame.bytes;
+    return this.waitingBytes < this.#stream.writableHighWaterMark;
+  }
+
+  #flush(): void {
+    if (this.#frames.length === 0) return;
+    const encoded = encodeFrames(this.#frames, this.#frameBytes);
+    this.#frames = [];
+    this.#frameBytes = 0;
+    if (!this.#stream.destroyed) this.#stream.write(encoded);
   }
 
   /** Resolves when the stream takes more, or is gone. */
   drained(): Promise<void> {
+    this.#flush();
     const stream = this.#stream;
     if (!stream.writableNeedDrain || stream.destroyed) return Promise.resolve();
     return new Promise((resolve) => {

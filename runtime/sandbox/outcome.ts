@@ -1,11 +1,13 @@
 import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
 import type { Json } from "../../core/json.ts";
 import { GUEST_LIMITS } from "../../functions/guest/limits.ts";
+import type { InvocationLimits as Limits } from "./invocation.ts";
 import type { FailureCode, ResultMessage } from "./protocol.ts";
 
 const RETRYABLE: Record<Exclude<FailureCode, "cancelled">, boolean> = {
   function_error: true,
   function_timeout: true,
+  function_cpu_exceeded: false,
   function_memory_exceeded: false,
   result_too_large: false,
   result_not_json: false,
@@ -16,8 +18,8 @@ const RETRYABLE: Record<Exclude<FailureCode, "cancelled">, boolean> = {
 export const CANCELLED: AttemptOutcome = { kind: "cancelled" };
 
 /** What an executor said of a run, as the run's outcome. */
-export function toOutcome(message: ResultMessage): AttemptOutcome {
-  if (message.result !== undefined) return readResult(message.result);
+export function toOutcome(message: ResultMessage, maxResultBytes: number): AttemptOutcome {
+  if (message.result !== undefined) return readResult(message.result, maxResultBytes);
   const code = message.code ?? "executor_fault";
   if (code === "cancelled") return CANCELLED;
   const text = clip(message.message ?? "");
@@ -30,9 +32,9 @@ export function toOutcome(message: ResultMessage): AttemptOutcome {
   return failed(code, text, { retryable });
 }
 
-function readResult(json: string): AttemptOutcome {
-  if (Buffer.byteLength(json) > GUEST_LIMITS.resultBytes) {
-    const message = `The result takes more than ${GUEST_LIMITS.resultBytes} bytes as JSON.`;
+function readResult(json: string, maxBytes: number): AttemptOutcome {
+  if (Buffer.byteLength(json) > maxBytes) {
+    const message = `The result takes more than ${maxBytes} bytes as JSON.`;
     return failed("result_too_large", message, { retryable: false });
   }
   try {
@@ -48,11 +50,18 @@ function clip(text: string): string {
   return text.length > GUEST_LIMITS.errorChars ? `${text.slice(0, GUEST_LIMITS.errorChars)}…` : text;
 }
 
-export function timedOut(): AttemptOutcome {
-  return failed("function_timeout", "The function did not finish in its time.", { retryable: true });
+export function timedOut({ wallMs }: Limits): AttemptOutcome {
+  return failed("function_timeout", `The function did not finish within its ${wallMs} ms.`, {
+    retryable: true,
+  });
 }
 
-export function memoryExceeded(memoryMb: number): AttemptOutcome {
+export function cpuExceeded({ cpuMs }: Limits): AttemptOutcome {
+  const message = `The function used more than its ${cpuMs} ms of processor time.`;
+  return failed("function_cpu_exceeded", message, { retryable: false });
+}
+
+export function memoryExceeded({ memoryMb }: Limits): AttemptOutcome {
   const message = `The function used more than its ${memoryMb} MB of memory.`;
   return failed("function_memory_exceeded", message, { retryable: false });
 }

@@ -6,15 +6,17 @@ import type { LogMessage } from "./protocol.ts";
 /** The log of one run on its way out of the sandbox: bounded again, whatever the executor sends. */
 export class RunLog {
   readonly #onLog: (line: LogLine) => void;
+  readonly #maxLines: number;
   #lines = 0;
   #dropped = 0;
 
-  constructor(onLog: (line: LogLine) => void) {
+  constructor(onLog: (line: LogLine) => void, maxLines: number) {
     this.#onLog = onLog;
+    this.#maxLines = maxLines;
   }
 
   add(message: LogMessage): void {
-    if (this.#lines >= GUEST_LIMITS.logLines) {
+    if (this.#lines >= this.#maxLines) {
       this.#dropped++;
       return;
     }
@@ -37,8 +39,8 @@ export class RunLog {
   /** Says in a last line what was left out. */
   close(): void {
     if (this.#dropped === 0) return;
-    const most = GUEST_LIMITS.logLines.toLocaleString("en-US");
-    const message = `${this.#dropped.toLocaleString("en-US")} more log lines were dropped: a run may log ${most}.`;
+    const most = this.#maxLines.toLocaleString("en-US");
+    const message = `${this.#dropped.toLocaleString("en-US")} more log lines were dropped: this run may log ${most}.`;
     this.#onLog({ level: "warn", message, at: new Date() });
   }
 }

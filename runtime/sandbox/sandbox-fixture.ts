@@ -1,10 +1,11 @@
 /** For tests: a real sandbox, and calls of functions given as source. */
 import type { TestContext } from "node:test";
 import type { AttemptOutcome, RunError } from "../../core/domain/attempt.ts";
+import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
 import type { Json } from "../../core/json.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { ExecutorPool } from "./executor-pool.ts";
-import type { LogLine } from "./invocation.ts";
+import type { InvocationLimits, LogLine } from "./invocation.ts";
 import { DEFAULT_SANDBOX_SETTINGS, type SandboxSettings } from "./settings.ts";
 
 export interface CallOptions {
@@ -13,7 +14,10 @@ export interface CallOptions {
   /** Calls that share one share the isolate. */
   revisionId?: string;
   wallMs?: number;
+  /** Beside wallMs 5,000 and memoryMb 64. */
+  limits?: Partial<InvocationLimits>;
   memoryMb?: number;
+  reuse?: boolean;
   env?: Record<string, string>;
   signal?: AbortSignal;
 }
@@ -34,11 +38,23 @@ export interface SandboxFixture {
 }
 
 let nextRevision = 1;
+const built = new Map<string, Promise<string>>();
+
+function build(source: string): Promise<string> {
+  let code = built.get(source);
+  if (!code) {
+    code = buildRevision({ files: { "index.ts": source }, entry: "index.ts" }).then(
+      (revision) => revision.code,
+    );
+    built.set(source, code);
+  }
+  return code;
+}
 
 export function startSandbox(settings: Partial<SandboxSettings> = {}): SandboxFixture {
   const pool = new ExecutorPool({ ...DEFAULT_SANDBOX_SETTINGS, ...settings }, undefined);
   const begin = async (source: string, options: CallOptions = {}): Promise<Call> => {
-    const { code } = await buildRevision({ files: { "index.ts": source }, entry: "index.ts" });
+    const code = await build(source);
     const lines: LogLine[] = [];
     const watchers = new Set<() => void>();
     const { namespaceId = "ns", wallMs = 5_000, memoryMb = 64 } = options;
@@ -53,7 +69,9 @@ export function startSandbox(settings: Partial<SandboxSettings> = {}): SandboxFi
         scheduledFor: new Date("2026-01-02T03:04:05.678Z"),
         deadlineAt: new Date("2026-01-02T03:05:05.678Z"),
         env: options.env ?? {},
-        limits: { memoryMb, wallMs },
+        limits: { ...DEFAULT_FUNCTION_LIMITS, memoryMb, wallMs, ...options.limits },
+        reuse: options.reuse ?? true,
+        traceparent: "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
       },
       {
         signal: options.signal ?? new AbortController().signal,

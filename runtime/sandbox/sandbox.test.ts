@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, describe, test } from "node:test";
+import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
 import { errorOf, resultOf, startSandbox } from "./sandbox-fixture.ts";
 
 const { pool, begin, call } = startSandbox();
@@ -154,7 +155,7 @@ describe("the log", () => {
     assert.equal(resultOf(await outcome), "done");
     assert.equal(lines.length, 1_001);
     assert.equal(lines[999]!.message, "line 999");
-    assert.equal(lines[1_000]!.message, "99,000 more log lines were dropped: a run may log 1,000.");
+    assert.equal(lines[1_000]!.message, "99,000 more log lines were dropped: this run may log 1,000.");
   });
 
   test("cuts a line at 8 KB, fields included", async () => {
@@ -276,7 +277,9 @@ test("code that cannot be loaded fails the run alone, as retryable", async () =>
       scheduledFor: new Date(0),
       deadlineAt: new Date(0),
       env: {},
-      limits: { memoryMb: 64, wallMs: 1_000 },
+      limits: { ...DEFAULT_FUNCTION_LIMITS, memoryMb: 64, wallMs: 1_000 },
+      reuse: true,
+      traceparent: "",
     },
     { signal: new AbortController().signal, onLog() {} },
   );

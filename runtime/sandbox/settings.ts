@@ -6,7 +6,7 @@ export interface SandboxLogger {
 }
 
 export interface SandboxSettings {
-  /** Isolates of one executor that run at once; default max(2, 4 × cores). */
+  /** Isolates of one executor that run at once, a batch of short runs each; default max(2, 4 × cores). */
   isolatesPerExecutor: number;
   /** Executors that serve namespaces at once, draining ones apart; default 16. */
   maxExecutors: number;
@@ -16,7 +16,7 @@ export interface SandboxSettings {
   idleExecutorMs: number;
   /** How long a namespace keeps its executor while others wait for one; default 1 s. */
   tenureMs: number;
-  /** Runs after which an executor is replaced; default 10,000. */
+  /** Runs after which an executor is replaced; default 250,000. */
   maxRunsPerExecutor: number;
   /** Invocations of one namespace that may wait; default 10,000. */
   maxWaiting: number;
@@ -30,6 +30,8 @@ export interface SandboxSettings {
   maxWarmResidentMb: number;
   /** Warm isolates one executor keeps; default 16. */
   maxIdleIsolates: number;
+  /** Isolates an executor keeps booted for a revision to come; default 1. */
+  spareIsolates: number;
   /** A warm isolate unused for so long is ended; default 5 minutes. */
   idleIsolateMs: number;
   /** Heap of the executor's own thread; default 192. */
@@ -44,13 +46,14 @@ export const DEFAULT_SANDBOX_SETTINGS: SandboxSettings = {
   spareExecutors: 1,
   idleExecutorMs: 300_000,
   tenureMs: 1_000,
-  maxRunsPerExecutor: 10_000,
+  maxRunsPerExecutor: 250_000,
   maxWaiting: 10_000,
   killGraceMs: 300,
   maxResidentMb: 1_536,
   slackMb: 64,
   maxWarmResidentMb: 320,
   maxIdleIsolates: 16,
+  spareIsolates: 1,
   idleIsolateMs: 300_000,
   executorHeapMb: 192,
   startTimeoutMs: 10_000,

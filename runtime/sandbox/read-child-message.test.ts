@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readChildMessage } from "./protocol.ts";
+import { readChildMessage } from "./read-child-message.ts";
 
 const result = { t: "result", id: 1, result: "null", droppedLines: 0, reused: false, recycle: false };
 const log = { t: "log", id: 1, level: "info", message: "m", fields: "", at: 1 };
@@ -9,7 +9,8 @@ describe("readChildMessage", () => {
   test("takes what an executor says", () => {
     for (const message of [
       { t: "ready" },
-      { t: "over", id: 3 },
+      { t: "over", id: 3, what: "cpu" },
+      { t: "unstarted", ids: [3, 4] },
       log,
       result,
       { ...result, result: undefined, code: "function_error" },

@@ -1,0 +1,56 @@
+/** Where the snapshot of the guest's script lies; made where it is missing or its sources changed. */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { BellhopError } from "../../../core/errors.ts";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const FOLDER = join(ROOT, ".cache/guest");
+const MAKER = fileURLToPath(new URL("make-snapshot.ts", import.meta.url));
+const MAX_MAKE_MS = 60_000;
+
+let knownPath: string | undefined;
+
+/**
+ * The path of a snapshot that fits these sources, this Node and this machine. The first call after a change takes a
+ * second. Throws `guest_snapshot_failed`.
+ */
+export function guestSnapshotPath(): string {
+  if (knownPath !== undefined) return knownPath;
+  const path = join(FOLDER, `${fingerprint()}.snapshot`);
+  if (!existsSync(path)) make(path);
+  knownPath = path;
+  return path;
+}
+
+function make(path: string): void {
+  mkdirSync(FOLDER, { recursive: true });
+  const draft = `${path}.${process.pid}`;
+  const made = spawnSync(process.execPath, ["--no-node-snapshot", MAKER, draft], {
+    stdio: ["ignore", "ignore", "pipe"],
+    timeout: MAX_MAKE_MS,
+  });
+  if (made.status !== 0) {
+    const reason = made.error?.message ?? made.stderr.toString().trim().slice(-2_000);
+    throw new BellhopError(
+      "guest_snapshot_failed",
+      500,
+      `The snapshot of the guest's web API was not made: ${reason}`,
+    );
+  }
+  for (const stale of globSync("*.snapshot", { cwd: FOLDER })) rmSync(join(FOLDER, stale), { force: true });
+  renameSync(draft, path);
+}
+
+function fingerprint(): string {
+  const hash = createHash("sha256");
+  hash.update(`${process.version} ${process.platform} ${process.arch}`);
+  const sources = globSync(["functions/guest/**/*.{ts,js}", "package.json"], {
+    cwd: ROOT,
+    exclude: ["**/*.test.ts"],
+  });
+  for (const source of sources.sort()) hash.update(source).update(readFileSync(join(ROOT, source)));
+  return hash.digest("hex").slice(0, 32);
+}

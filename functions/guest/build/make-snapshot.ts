@@ -1,0 +1,14 @@
+/**
+ * Makes the isolate snapshot of the guest's script: `node --no-node-snapshot make-snapshot.ts FILE`. A process of its
+ * own, because it needs the V8 flags that executors have.
+ */
+import { writeFileSync } from "node:fs";
+import ivm from "isolated-vm";
+import { GUEST_FILENAME } from "../limits.ts";
+import { bundleGuest } from "./bundle-guest.ts";
+
+const file = process.argv[2];
+if (file === undefined) throw new Error("Name the file to write.");
+const code = await bundleGuest();
+const snapshot = ivm.Isolate.createSnapshot([{ code, filename: GUEST_FILENAME }]);
+writeFileSync(file, Buffer.from(snapshot.copy()));

@@ -1,0 +1,59 @@
+/**
+ * What stands in every isolate before the author's code, held by a snapshot: this script is evaluated when that is
+ * made, `boot` when an isolate is made of it. The author's code sees the globals it leaves and nothing else of it.
+ */
+import { connectHost, type HostMessageKind, receiveMessage } from "./host.ts";
+import { BOOT_NAME } from "./limits.ts";
+import { installConsole } from "./run/console.ts";
+import { connectRunHost, type RunHost } from "./run/current-run.ts";
+import { executeRuns, type ModuleFactory, withdrawWaiting } from "./run/execute.ts";
+import { deleteDangerousGlobals, guardArrayBuffer } from "./run/lockdown.ts";
+import { installTimers } from "./run/timer-globals.ts";
+import { runDueTimer, setClock } from "./run/timers.ts";
+
+const NativeBytes = Uint8Array;
+
+guardArrayBuffer();
+installConsole();
+installTimers();
+Object.defineProperty(globalThis, BOOT_NAME, { value: boot, configurable: true });
+
+type Enter = (op: number, hostNow: number, ...args: unknown[]) => number;
+
+/** To be called once in every context; answers the one function through which the executor enters. */
+function boot(
+  log: RunHost["log"],
+  settle: RunHost["settle"],
+  wake: RunHost["wake"],
+  send: (kind: HostMessageKind, no: number, text: string, bytes: Uint8Array | undefined) => void,
+  randomBytes: (count: number) => Uint8Array,
+  domainToAscii: (domain: string) => string,
+): Enter {
+  delete (globalThis as Record<string, unknown>)[BOOT_NAME];
+  deleteDangerousGlobals();
+  connectRunHost({ log, settle, wake });
+  connectHost({ send, randomBytes, domainToAscii });
+  return enter;
+}
+
+/**
+ * op 0, START: factory or undefined, JSON of GuestStart[]; op 1, TIMER; op 2, MESSAGE: kind, number, text, bytes.
+ * Answers the milliseconds to the next timer, -1 where there is none.
+ */
+function enter(op: number, hostNow: number, ...args: unknown[]): number {
+  setClock(hostNow);
+  withdrawWaiting();
+  if (op === 0) {
+    void executeRuns(args[1] as string, args[0] as ModuleFactory | undefined);
+    return -1;
+  }
+  if (op === 1) return runDueTimer();
+  const bytes = args[3] as ArrayBuffer | undefined;
+  receiveMessage(
+    args[0] as HostMessageKind,
+    args[1] as number,
+    args[2] as string,
+    bytes === undefined ? undefined : new NativeBytes(bytes),
+  );
+  return -1;
+}

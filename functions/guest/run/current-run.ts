@@ -1,0 +1,84 @@
+/**
+ * The run under way in this isolate: one at a time. begun → ended, once, by `endRun`; what it logs, sets or asks for
+ * after that is ignored.
+ */
+import { describe } from "./describe.ts";
+import { slice, stringify } from "./primordials.ts";
+import { fittingChars } from "./text.ts";
+
+export interface GuestRun {
+  /** The executor's number for it. */
+  readonly no: number;
+  ended: boolean;
+  readonly maxLines: number;
+  readonly maxResultBytes: number;
+  lines: number;
+  dropped: number;
+}
+
+/** How the executor hears of a run. */
+export interface RunHost {
+  log(no: number, level: string, message: string, fields: string, at: number): void;
+  settle(no: number, code: string, text: string, dropped: number): void;
+  /** Asks for a timer entry in so many milliseconds, in place of a later one. */
+  wake(delayMs: number): void;
+}
+
+export let runHost: RunHost;
+export let currentRun: GuestRun = makeRun(0, 0, 0);
+currentRun.ended = true;
+
+/** Called when a run has ended, in this order. */
+const endHooks: (() => void)[] = [];
+
+export function connectRunHost(host: RunHost): void {
+  runHost = host;
+}
+
+export function onRunEnd(hook: () => void): void {
+  endHooks[endHooks.length] = hook;
+}
+
+export function beginRun(no: number, maxLines: number, maxResultBytes: number): GuestRun {
+  currentRun = makeRun(no, maxLines, maxResultBytes);
+  return currentRun;
+}
+
+function makeRun(no: number, maxLines: number, maxResultBytes: number): GuestRun {
+  return { __proto__: null, no, ended: false, maxLines, maxResultBytes, lines: 0, dropped: 0 } as GuestRun;
+}
+
+export function endRun(run: GuestRun, code: string, text: string): void {
+  if (run.ended) return;
+  run.ended = true;
+  for (let i = 0; i < endHooks.length; i++) endHooks[i]!();
+  runHost.settle(run.no, code, text, run.dropped);
+}
+
+export function failRun(run: GuestRun, thrown: unknown): void {
+  if (!run.ended) endRun(run, "function_error", stringify(describe(thrown)));
+}
+
+/** Ends the run with the function's value as JSON. */
+export function finishRun(run: GuestRun, value: unknown): void {
+  if (run.ended) return;
+  let json: string | undefined;
+  try {
+    json = value === undefined ? "null" : stringify(value);
+  } catch (thrown) {
+    const { name, message } = describe(thrown);
+    if (name !== "TypeError") failRun(run, thrown);
+    else endRun(run, "result_not_json", `The result is not JSON: ${slice(message, 0, 1_000)}`);
+    return;
+  }
+  if (json === undefined) {
+    endRun(run, "result_not_json", `The result is not JSON: it is a ${typeof value}.`);
+    return;
+  }
+  const { maxResultBytes } = run;
+  if (json.length * 3 > maxResultBytes && fittingChars(json, maxResultBytes) < json.length) {
+    endRun(run, "result_too_large", `The result takes more than ${maxResultBytes} bytes as JSON.`);
+    return;
+  }
+  endRun(run, "ok", json);
+}

@@ -1,0 +1,115 @@
+/** Calls the function: its module once an isolate, its default export once a run. */
+import { beginRun, currentRun, endRun, failRun, finishRun, type GuestRun } from "./current-run.ts";
+import { describe } from "./describe.ts";
+import { type LogLevel, log } from "./log.ts";
+import { freeze, NativeDate, NativePromise, parse, promiseThen, stringify } from "./primordials.ts";
+
+/** The author's script as a CommonJS function. */
+export type ModuleFactory = (module: { exports: Record<string, unknown> }, exports: object) => void;
+
+interface GuestFacts {
+  runId: string;
+  attempt: number;
+  scheduledFor: number;
+  deadlineAt: number;
+  env: Record<string, string>;
+  logLines: number;
+  resultBytes: number;
+}
+
+let target: unknown;
+
+/** One run of a batch: the executor's number for it, its input and its facts. */
+type PendingRun = [no: number, input: unknown, facts: GuestFacts];
+
+const NOTHING: PendingRun[] = [];
+let waiting = NOTHING;
+
+/**
+ * Runs them one after another within this entry. One that waits for something ends the row: those behind it are
+ * withdrawn at the next entry, and the executor, which sees that they were not settled, runs them elsewhere.
+ */
+export async function executeRuns(starts: string, factory: ModuleFactory | undefined): Promise<void> {
+  const runs = parse(starts) as PendingRun[];
+  waiting = runs;
+  for (let i = 0; i < runs.length && waiting === runs; i++) {
+    // By index: the author's code may have replaced the iterator of arrays.
+    const start = runs[i]!;
+    const facts = start[2];
+    const run = beginRun(start[0], facts.logLines, facts.resultBytes);
+    if (i === 0 && factory !== undefined && !loadModule(run, factory)) return;
+    await executeRun(run, start[1], facts);
+  }
+}
+
+export function withdrawWaiting(): void {
+  waiting = NOTHING;
+}
+
+function loadModule(run: GuestRun, factory: ModuleFactory): boolean {
+  try {
+    const module = { exports: {} as Record<string, unknown> };
+    factory(module, module.exports);
+    target = module.exports["default"];
+    return true;
+  } catch (thrown) {
+    endRun(run, "load_failed", stringify(describe(thrown)));
+    return false;
+  }
+}
+
+async function executeRun(run: GuestRun, input: unknown, facts: GuestFacts): Promise<void> {
+  try {
+    const background: Promise<unknown>[] = [];
+    const value = await callTarget(input, makeContext(run, facts, background), facts);
+    for (let i = 0; i < background.length; i++) await background[i];
+    finishRun(run, value);
+  } catch (thrown) {
+    failRun(run, thrown);
+  }
+}
+
+interface ModuleWorker {
+  scheduled?: unknown;
+  fetch?: unknown;
+}
+
+function callTarget(input: unknown, context: ReturnType<typeof makeContext>, facts: GuestFacts): unknown {
+  if (typeof target === "function") return target(input, context);
+  if (typeof target === "object" && target !== null) {
+    const worker = target as ModuleWorker;
+    if (typeof worker.scheduled === "function") {
+      const event = { type: "scheduled", scheduledTime: facts.scheduledFor, input };
+      return worker.scheduled(event, context.env, context);
+    }
+    if (typeof worker.fetch === "function") {
+      return refuse("The default export has only fetch(): it answers HTTP, it cannot be run by a task.");
+    }
+  }
+  return refuse(
+    "The default export must be a function (input, ctx) or an object with scheduled(event, env, ctx).",
+  );
+}
+
+function refuse(message: string): void {
+  endRun(currentRun, "unsupported_shape", message);
+}
+
+function makeContext(run: GuestRun, facts: GuestFacts, background: Promise<unknown>[]) {
+  const level = (name: LogLevel) => (message: unknown, fields?: unknown) => log(run, name, message, fields);
+  return {
+    runId: facts.runId,
+    attempt: facts.attempt,
+    scheduledAt: new NativeDate(facts.scheduledFor),
+    deadlineAt: new NativeDate(facts.deadlineAt),
+    env: freeze(facts.env),
+    log: { debug: level("debug"), info: level("info"), warn: level("warn"), error: level("error") },
+    waitUntil(promise: unknown) {
+      if (run.ended) return;
+      const settled = promiseThen(NativePromise.resolve(promise), undefined, (thrown) =>
+        log(run, "error", `waitUntil failed: ${describe(thrown).message}`),
+      );
+      background[background.length] = settled;
+    },
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * Built-ins as they were before any author's code ran: it may replace every one of them. What the guest's own code
+ * calls after that comes from here.
+ */
+type Uncurried<T> = T extends (this: infer This, ...args: infer Args) => infer Result
+  ? (self: This, ...args: Args) => Result
+  : never;
+
+const uncurry = Function.prototype.bind.bind(Function.prototype.call) as <T>(method: T) => Uncurried<T>;
+
+export const { parse, stringify } = JSON;
+export const { isArray } = Array;
+export const { max, min, trunc, ceil } = Math;
+export const { freeze, defineProperty } = Object;
+export const { apply, construct } = Reflect;
+export const toText = String;
+export const toNumber = Number;
+export const NativeDate = Date;
+export const dateNow = Date.now;
+export const NativeError = Error;
+export const NativeTypeError = TypeError;
+export const NativeRangeError = RangeError;
+export const NativeMap = Map;
+export const NativePromise = Promise;
+export const NativeArrayBuffer = ArrayBuffer;
+
+export const slice = uncurry(String.prototype.slice) as (text: string, from: number, to?: number) => string;
+export const charCodeAt = uncurry(String.prototype.charCodeAt) as (text: string, index: number) => number;
+export const replace = uncurry(RegExp.prototype[Symbol.replace]) as (
+  pattern: RegExp,
+  text: string,
+  by: (mark: string) => string,
+) => string;
+export const mapGet = uncurry(Map.prototype.get) as <K, V>(map: Map<K, V>, key: K) => V | undefined;
+export const mapSet = uncurry(Map.prototype.set) as <K, V>(map: Map<K, V>, key: K, value: V) => void;
+export const mapDelete = uncurry(Map.prototype.delete) as <K>(map: Map<K, unknown>, key: K) => boolean;
+export const mapClear = uncurry(Map.prototype.clear) as (map: Map<unknown, unknown>) => void;
+export const mapForEach = uncurry(Map.prototype.forEach) as <K, V>(
+  map: Map<K, V>,
+  visit: (value: V, key: K) => void,
+) => void;
+export const promiseThen = uncurry(Promise.prototype.then) as <T>(
+  promise: Promise<T>,
+  onValue?: (value: T) => unknown,
+  onError?: (thrown: unknown) => unknown,
+) => Promise<unknown>;
+
+/** As the platform's own classes and functions stand on the global object. */
+export function expose(name: string, value: unknown): void {
+  defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
+}

@@ -1,0 +1,46 @@
+import { GUEST_LIMITS } from "../../functions/guest/limits.ts";
+import type { FailureCode } from "../sandbox/protocol.ts";
+
+/** How a run ended inside; `code` "ok" carries the result in `text`. */
+export interface GuestOutcome {
+  code: FailureCode | "ok";
+  /** The result's JSON; for `function_error` the JSON of name, message, stack; else a message. */
+  text: string;
+  droppedLines: number;
+  /** Whether this process should take no more work. */
+  recycle: boolean;
+}
+
+export type StopReason = "function_timeout" | "function_cpu_exceeded" | "cancelled";
+
+export function outcome(code: GuestOutcome["code"], text: string, droppedLines = 0): GuestOutcome {
+  return { code, text, droppedLines, recycle: false };
+}
+
+export function stopped(reason: StopReason, limits: { wallMs: number; cpuMs: number }): GuestOutcome {
+  const texts: Record<StopReason, string> = {
+    function_timeout: `The function did not finish within its ${limits.wallMs} ms.`,
+    function_cpu_exceeded: `The function used more than its ${limits.cpuMs} ms of processor time.`,
+    cancelled: "The run was cancelled.",
+  };
+  return { ...outcome(reason, texts[reason]), recycle: reason !== "cancelled" };
+}
+
+export function memoryExceeded(memoryMb: number): GuestOutcome {
+  const text = `The function used more than its ${memoryMb} MB of memory.`;
+  return { ...outcome("function_memory_exceeded", text), recycle: true };
+}
+
+export function brokeDown(): GuestOutcome {
+  return { ...outcome("executor_fault", "The isolate of this run broke down."), recycle: true };
+}
+
+/** An error as isolated-vm rebuilt it on this side: plain data, bounded. */
+export function describeHost(thrown: unknown): { name: string; message: string; stack: string } {
+  if (!(thrown instanceof Error)) return { name: "Error", message: clip(String(thrown)), stack: "" };
+  return { name: clip(thrown.name), message: clip(thrown.message), stack: clip(thrown.stack ?? "") };
+}
+
+function clip(text: string): string {
+  return text.slice(0, GUEST_LIMITS.errorChars);
+}

@@ -1,0 +1,45 @@
+/**
+ * How many runs of a revision go to one isolate at a time. Handing a run over costs more than a short function takes,
+ * so functions that are through at once get several in a row. One that waits for something gets its runs alone.
+ */
+export interface BatchSize {
+  runs: number;
+  /** So many more before the size may grow again. */
+  holdRuns: number;
+}
+
+export interface FinishedBatch {
+  runs: number;
+  /** From sending it to its last result. */
+  tookMs: number;
+  /** Whether runs came back because one before them waited. */
+  gaveBack: boolean;
+}
+
+export const FIRST_BATCH_SIZE: BatchSize = { runs: 1, holdRuns: 0 };
+
+/** A batch that takes longer makes its last runs wait where another isolate might be free. */
+export const LONG_MS = 4;
+const HOLD_RUNS = 200;
+
+export function decideBatchSize(size: BatchSize, finished: FinishedBatch, maxRuns: number): BatchSize {
+  if (finished.gaveBack) return { runs: 1, holdRuns: HOLD_RUNS };
+  if (finished.tookMs > LONG_MS) return { ...size, runs: Math.max(1, size.runs >> 1) };
+  if (size.holdRuns > 0) return { ...size, holdRuns: Math.max(0, size.holdRuns - finished.runs) };
+  if (finished.runs < size.runs) return size;
+  return { runs: Math.min(maxRuns, size.runs * 2), holdRuns: 0 };
+}
+
+/** Batches of one short function that are under way before the next runs wait until they fill one. */
+const MAX_PARTIAL_BATCHES = 2;
+
+/** Whether to begin a batch now, or to let more runs gather: `oldestMs` is the age of the oldest batch under way. */
+export function shouldBegin(
+  size: BatchSize,
+  batches: number,
+  oldestMs: number,
+  waitingRuns: number,
+): boolean {
+  if (size.runs === 1 || waitingRuns >= size.runs) return true;
+  return batches < MAX_PARTIAL_BATCHES || oldestMs > LONG_MS;
+}

@@ -1,0 +1,30 @@
+import type { AttemptOutcome } from "../../core/domain/attempt.ts";
+import type { Job } from "./executor-process.ts";
+import type { RunLog } from "./run-log.ts";
+
+/** One run in an executor, seen from the worker. */
+export interface Run {
+  readonly id: number;
+  readonly job: Job;
+  readonly log: RunLog;
+  batch: Batch;
+  /** Made by its first fetch. */
+  fetches: { close(): void } | undefined;
+  /** When its executor is killed for its sake; Infinity while it waits for its turn. */
+  killAt: number;
+  isSent: boolean;
+  isCancelled: boolean;
+  /** What its isolate was ended for, as the executor says. */
+  over: "memory" | "cpu" | undefined;
+}
+
+/** Runs for one isolate, the first of them under way; each leaves when it is over or given back. */
+export interface Batch {
+  readonly runs: Run[];
+  readonly size: number;
+  readonly allowanceBytes: number;
+  sentAt: number;
+  gaveBack: boolean;
+}
+
+export type Verdict = (run: Run) => AttemptOutcome;

@@ -1,0 +1,326 @@
+import { failed } from "../../core/domain/attempt.ts";
+import { messageOf } from "../../core/errors.ts";
+import { type BatchSize, decideBatchSize, FIRST_BATCH_SIZE, shouldBegin } from "./batch-size.ts";
+import { ByteLru } from "./byte-lru.ts";
+import type { ExecutorChannel } from "./executor-channel.ts";
+import type { Job } from "./executor-process.ts";
+import type { Batch, Run, Verdict } from "./executor-run.ts";
+import { FrameTooLargeError } from "./frames.ts";
+import { CANCELLED, executorKilled, toOutcome } from "./outcome.ts";
+import { runAllowanceBytes } from "./process-watch.ts";
+import { type ChildMessage, type GuestStart, type InvokedRun, MAX_BATCH_RUNS } from "./protocol.ts";
+import { RunLog } from "./run-log.ts";
+import type { SandboxLogger, SandboxSettings } from "./settings.ts";
+
+const MAX_LOADED_CODE_BYTES = 32_000_000;
+
+/** What is known of a revision the executor has. */
+interface LoadedRevision {
+  batchSize: BatchSize;
+  /** Under way, the oldest first. */
+  batches: Set<Batch>;
+}
+
+export interface RunsEvents {
+  /** A run has its outcome, or its place is free again. */
+  onChange(): void;
+  /** A run that did not begin: it is to be started elsewhere. */
+  onGivenBack(job: Job): void;
+  /** The executor asks to be replaced. */
+  onRecycle(): void;
+  /** The executor said what cannot be. */
+  onBroken(reason: string): void;
+}
+
+/**
+ * The runs of one executor. A run: waits for its code → sent, behind others of its batch → under way → over. The
+ * clock of its deadline starts when it is under way.
+ */
+export class ExecutorRuns {
+  readonly #settings: SandboxSettings;
+  readonly #logger: SandboxLogger | undefined;
+  readonly #channel: ExecutorChannel;
+  readonly #events: RunsEvents;
+  readonly #loaded = new ByteLru<LoadedRevision>(MAX_LOADED_CODE_BYTES);
+  readonly #byJob = new Map<Job, Run>();
+  readonly #sent = new Map<number, Run>();
+  #batches = 0;
+  #allowanceBytes = 0;
+  #nextId = 1;
+
+  constructor(
+    settings: SandboxSettings,
+    logger: SandboxLogger | undefined,
+    channel: ExecutorChannel,
+    events: RunsEvents,
+  ) {
+    this.#settings = settings;
+    this.#logger = logger;
+    this.#channel = channel;
+    this.#events = events;
+  }
+
+  get count(): number {
+    return this.#byJob.size;
+  }
+
+  /** Isolates at work, or about to be. */
+  get batches(): number {
+    return this.#batches;
+  }
+
+  get begun(): number {
+    return this.#nextId - 1;
+  }
+
+  /** What the runs may add to the resident memory, in all. */
+  get allowanceBytes(): number {
+    return this.#allowanceBytes;
+  }
+
+  sent(): Iterable<Run> {
+    return this.#sent.values();
+  }
+
+  /** How many runs like this one to begin together. */
+  batchSizeFor(job: Job): number {
+    const { revisionId, reuse } = job.invocation;
+    return reuse ? (this.#loaded.get(revisionId)?.batchSize.runs ?? 1) : 1;
+  }
+
+  /** Whether a run like this one should begin now, or wait a moment for others to share its batch. */
+  shouldBegin(job: Job, waitingRuns: number): boolean {
+    const known = this.#loaded.get(job.invocation.revisionId);
+    if (!known || !job.invocation.reuse) return true;
+    const [oldest] = known.batches;
+    const oldestMs = oldest ? performance.now() - oldest.sentAt : 0;
+    return shouldBegin(known.batchSize, known.batches.size, oldestMs, waitingRuns);
+  }
+
+  /** Begins runs that fit into one isolate. */
+  start(jobs: Job[]): void {
+    const { limits, revisionId } = jobs[0]!.invocation;
+    const batch: Batch = {
+      runs: [],
+      size: jobs.length,
+      allowanceBytes: runAllowanceBytes(limits.memoryMb),
+      sentAt: 0,
+      gaveBack: false,
+    };
+    for (const job of jobs) {
+      const run: Run = {
+        id: this.#nextId++,
+        job,
+        log: new RunLog(job.options.onLog, job.invocation.limits.logLines),
+        batch,
+        fetches: undefined,
+        killAt: Number.POSITIVE_INFINITY,
+        isSent: false,
+        isCancelled: false,
+        over: undefined,
+      };
+      batch.runs.push(run);
+      this.#byJob.set(job, run);
+    }
+    this.#batches++;
+    this.#allowanceBytes += batch.allowanceBytes;
+    if (this.#loaded.get(revisionId)) this.#send(batch);
+    else void this.#loadAndSend(batch);
+  }
+
+  async #loadAndSend(batch: Batch): Promise<void> {
+    const { revisionId, code } = batch.runs[0]!.job.invocation;
+    try {
+      const text = typeof code === "string" ? code : await code();
+      if (batch.runs.length === 0 || !this.#channel.isOpen) return;
+      if (!this.#loaded.get(revisionId)) this.#load(revisionId, text);
+    } catch (thrown) {
+      this.#logger?.warn({ revisionId, err: messageOf(thrown) }, "a revision's code could not be loaded");
+      const message = "The function's code could not be loaded.";
+      for (const run of [...batch.runs]) {
+        this.#finish(run, failed("function_unavailable", message, { retryable: true }));
+      }
+      return;
+    }
+    this.#send(batch);
+  }
+
+  #load(revisionId: string, code: string): void {
+    this.#channel.write({ t: "load", revisionId, code });
+    const facts = { batchSize: FIRST_BATCH_SIZE, batches: new Set<Batch>() };
+    for (const evicted of this.#loaded.set(revisionId, facts, code.length * 2)) {
+      this.#channel.write({ t: "unload", revisionId: evicted });
+    }
+  }
+
+  #send(batch: Batch): void {
+    const [first] = batch.runs;
+    if (first === undefined) return;
+    const { revisionId, reuse, limits } = first.job.invocation;
+    const runs = batch.runs.map(toInvokedRun);
+    const starts = JSON.stringify(batch.runs.map(toGuestStart));
+    try {
+      this.#channel.write({ t: "invoke", revisionId, memoryMb: limits.memoryMb, reuse, runs, starts });
+    } catch (thrown) {
+      if (!(thrown instanceof FrameTooLargeError)) throw thrown;
+      this.#refuseLarge(batch);
+      return;
+    }
+    batch.sentAt = performance.now();
+    this.#loaded.get(revisionId)?.batches.add(batch);
+    for (const run of batch.runs) {
+      run.isSent = true;
+      this.#sent.set(run.id, run);
+    }
+    this.#setClock(first);
+  }
+
+  /** One input is too large for a frame, or several are together. */
+  #refuseLarge(batch: Batch): void {
+    if (batch.runs.length > 1) {
+      this.#giveBack(batch.runs.splice(1));
+      this.#send(batch);
+      return;
+    }
+    const message = "The function's input is too large.";
+    this.#finish(batch.runs[0]!, failed("input_too_large", message, { retryable: false }));
+  }
+
+  #setClock(run: Run): void {
+    run.killAt = performance.now() + run.job.invocation.limits.wallMs + this.#settings.killGraceMs;
+    if (run.isCancelled) this.#sendCancel(run);
+  }
+
+  #sendCancel(run: Run): void {
+    run.killAt = Math.min(run.killAt, performance.now() + this.#settings.killGraceMs);
+    if (this.#channel.isOpen) this.#channel.write({ t: "cancel", id: run.id });
+  }
+
+  /** Asks a run to stop; its outcome follows, at the latest when the executor was killed for it. */
+  cancel(job: Job): void {
+    const run = this.#byJob.get(job);
+    if (!run || run.isCancelled) return;
+    run.isCancelled = true;
+    if (!run.isSent) this.#finish(run, CANCELLED);
+    else if (run.batch.runs[0] === run) this.#sendCancel(run);
+  }
+
+  receive(message: Exclude<ChildMessage, { t: "ready" }>): void {
+    if (message.t === "unstarted") {
+      this.#onUnstarted(message.ids);
+      return;
+    }
+    const run = this.#sent.get(message.id);
+    // Of a run that ended meanwhile.
+    if (!run) return;
+    switch (message.t) {
+      case "log":
+        run.log.add(message);
+        break;
+      case "over":
+        run.over = message.what;
+        run.killAt = Math.min(run.killAt, performance.now() + this.#settings.killGraceMs);
+        break;
+      case "result":
+        this.#onResult(run, message);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #onResult(run: Run, message: Extract<ChildMessage, { t: "result" }>): void {
+    if (run.batch.runs[0] !== run) {
+      this.#events.onBroken("a result of a run that is not under way");
+      return;
+    }
+    run.log.drop(message.droppedLines);
+    if (message.recycle) this.#events.onRecycle();
+    const outcome = toOutcome(message, run.job.invocation.limits.resultBytes);
+    // A cancel that nobody asked for is a taken-over executor's word.
+    const isForged = outcome.kind === "cancelled" && !run.isCancelled;
+    this.#finish(run, isForged ? executorKilled("misbehaved") : outcome);
+  }
+
+  #onUnstarted(ids: number[]): void {
+    for (const id of ids) {
+      const run = this.#sent.get(id);
+      if (!run) continue;
+      const { batch } = run;
+      const at = batch.runs.indexOf(run);
+      if (at === 0) {
+        this.#events.onBroken("a run that is under way was given back");
+        return;
+      }
+      batch.runs.splice(at, 1);
+      batch.gaveBack = true;
+      this.#giveBack([run]);
+    }
+  }
+
+  #giveBack(runs: Run[]): void {
+    for (const run of runs) {
+      this.#sent.delete(run.id);
+      this.#byJob.delete(run.job);
+      run.job.runs = undefined;
+      if (run.isCancelled) run.job.finish(CANCELLED);
+      else this.#events.onGivenBack(run.job);
+    }
+  }
+
+  /** Every run that is left gets its outcome. */
+  finishAll(verdict: Verdict): void {
+    for (const run of [...this.#byJob.values()]) this.#finish(run, verdict(run));
+  }
+
+  #finish(run: Run, outcome: Parameters<Job["finish"]>[0]): void {
+    if (!this.#byJob.delete(run.job)) return;
+    this.#sent.delete(run.id);
+    run.fetches?.close();
+    const { batch } = run;
+    batch.runs.splice(batch.runs.indexOf(run), 1);
+    const [next] = batch.runs;
+    if (next === undefined) this.#endBatch(batch, run.job.invocation.revisionId);
+    else if (next.isSent && this.#channel.isOpen) this.#setClock(next);
+    run.log.close();
+    run.job.finish(outcome);
+    this.#events.onChange();
+  }
+
+  #endBatch(batch: Batch, revisionId: string): void {
+    this.#batches--;
+    this.#allowanceBytes -= batch.allowanceBytes;
+    const known = this.#loaded.get(revisionId);
+    if (!known || batch.sentAt === 0) return;
+    known.batches.delete(batch);
+    const finished = {
+      runs: batch.size,
+      tookMs: performance.now() - batch.sentAt,
+      gaveBack: batch.gaveBack,
+    };
+    known.batchSize = decideBatchSize(known.batchSize, finished, MAX_BATCH_RUNS);
+  }
+}
+
+function toInvokedRun({ id, job }: Run): InvokedRun {
+  const { wallMs, cpuMs } = job.invocation.limits;
+  return { id, wallMs, cpuMs };
+}
+
+function toGuestStart({ id, job }: Run): GuestStart {
+  const { runId, attempt, scheduledFor, deadlineAt, env, input, limits } = job.invocation;
+  const { logLines, resultBytes } = limits;
+  return [
+    id,
+    input,
+    {
+      runId,
+      attempt,
+      scheduledFor: scheduledFor.getTime(),
+      deadlineAt: deadlineAt.getTime(),
+      env,
+      logLines,
+      resultBytes,
+    },
+  ];
+}

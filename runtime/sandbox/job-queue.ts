@@ -1,0 +1,63 @@
+import type { Job } from "./executor-process.ts";
+
+/** The invocations of one namespace that wait, in the order they came; those given back go first. */
+export class JobQueue {
+  readonly #jobs = new Set<Job>();
+  readonly #returned = new Set<Job>();
+
+  get size(): number {
+    return this.#jobs.size + this.#returned.size;
+  }
+
+  add(job: Job): void {
+    this.#jobs.add(job);
+  }
+
+  giveBack(job: Job): void {
+    this.#returned.add(job);
+  }
+
+  delete(job: Job): boolean {
+    return this.#jobs.delete(job) || this.#returned.delete(job);
+  }
+
+  /** The one that comes next. */
+  get first(): Job | undefined {
+    for (const job of this.#returned) return job;
+    for (const job of this.#jobs) return job;
+    return undefined;
+  }
+
+  /** Takes all of them. */
+  clear(): Job[] {
+    const all = [...this.#returned, ...this.#jobs];
+    this.#returned.clear();
+    this.#jobs.clear();
+    return all;
+  }
+
+  /** The first job and, up to the size asked for it, the next ones that may run in the same isolate. */
+  takeBatch(sizeFor: (job: Job) => number): Job[] {
+    for (const job of this.#returned) {
+      this.#returned.delete(job);
+      return [job];
+    }
+    const batch: Job[] = [];
+    let maxRuns = 1;
+    for (const job of this.#jobs) {
+      const first = batch[0];
+      if (first === undefined) maxRuns = sizeFor(job);
+      // Behind another function's run: it keeps its place.
+      else if (!fitTogether(first, job)) break;
+      this.#jobs.delete(job);
+      batch.push(job);
+      if (batch.length >= maxRuns) break;
+    }
+    return batch;
+  }
+}
+
+function fitTogether(first: Job, next: Job): boolean {
+  const [a, b] = [first.invocation, next.invocation];
+  return a.revisionId === b.revisionId && a.limits.memoryMb === b.limits.memoryMb && a.reuse && b.reuse;
+}

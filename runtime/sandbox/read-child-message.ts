@@ -1,0 +1,75 @@
+/** The executor may have been taken over by what it runs: what it says is checked here, field by field. */
+import {
+  type ChildMessage,
+  FAILURE_CODES,
+  type LogMessage,
+  MAX_BATCH_RUNS,
+  type ResultMessage,
+} from "./protocol.ts";
+
+const LEVELS = ["debug", "info", "warn", "error"] as const;
+
+/** The message, or undefined where it is none. */
+export function readChildMessage(text: string): ChildMessage | undefined {
+  let value: Record<string, unknown>;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  switch (value["t"]) {
+    case "ready":
+      return { t: "ready" };
+    case "over":
+      return isOverMessage(value) ? value : undefined;
+    case "unstarted":
+      return isUnstartedMessage(value) ? value : undefined;
+    case "log":
+      return isLogMessage(value) ? value : undefined;
+    case "result":
+      return isResultMessage(value) ? value : undefined;
+    default:
+      return undefined;
+  }
+}
+
+type Value<M> = Record<string, unknown> & M;
+
+function isOverMessage(value: Record<string, unknown>): value is Value<Extract<ChildMessage, { t: "over" }>> {
+  return Number.isSafeInteger(value["id"]) && (value["what"] === "memory" || value["what"] === "cpu");
+}
+
+function isUnstartedMessage(
+  value: Record<string, unknown>,
+): value is Value<Extract<ChildMessage, { t: "unstarted" }>> {
+  const { ids } = value;
+  return Array.isArray(ids) && ids.length <= MAX_BATCH_RUNS && ids.every(Number.isSafeInteger);
+}
+
+function isLogMessage(value: Record<string, unknown>): value is Value<LogMessage> {
+  return (
+    Number.isSafeInteger(value["id"]) &&
+    (LEVELS as readonly unknown[]).includes(value["level"]) &&
+    typeof value["message"] === "string" &&
+    typeof value["fields"] === "string" &&
+    typeof value["at"] === "number" &&
+    Math.abs(value["at"]) <= 8.64e15
+  );
+}
+
+function isResultMessage(value: Record<string, unknown>): value is Value<ResultMessage> {
+  const isText = (text: unknown) => text === undefined || typeof text === "string";
+  return (
+    Number.isSafeInteger(value["id"]) &&
+    (value["result"] === undefined
+      ? (FAILURE_CODES as readonly unknown[]).includes(value["code"])
+      : typeof value["result"] === "string") &&
+    isText(value["message"]) &&
+    isText(value["name"]) &&
+    isText(value["stack"]) &&
+    Number.isSafeInteger(value["droppedLines"]) &&
+    typeof value["reused"] === "boolean" &&
+    typeof value["recycle"] === "boolean"
+  );
+}

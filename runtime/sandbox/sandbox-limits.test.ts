@@ -1,0 +1,129 @@
+/** What an author may lower: each limit ends the run with an error of its own, in words of its own. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { errorOf, resultOf, startSandboxFor } from "./sandbox-fixture.ts";
+
+const SPIN = "export default () => { for (;;); }";
+
+describe("a run's limits", () => {
+  test("processor time and wall time are told apart", async (t) => {
+    const { call } = startSandboxFor(t);
+    const cpu = errorOf(await call(SPIN, { limits: { cpuMs: 100 }, wallMs: 10_000 }));
+    assert.deepEqual(
+      [cpu.code, cpu.message, cpu.retryable],
+      ["function_cpu_exceeded", "The function used more than its 100 ms of processor time.", false],
+    );
+    const wall = errorOf(await call(SPIN, { wallMs: 100 }));
+    assert.deepEqual(
+      [wall.code, wall.message, wall.retryable],
+      ["function_timeout", "The function did not finish within its 100 ms.", true],
+    );
+  });
+
+  test("waiting costs no processor time", async (t) => {
+    const { call } = startSandboxFor(t);
+    const source = "export default () => new Promise((done) => setTimeout(done, 300, 'rested'))";
+    assert.equal(resultOf(await call(source, { limits: { cpuMs: 100 } })), "rested");
+  });
+
+  test("a busy neighbour is not charged to a run that waits", async (t) => {
+    const { begin, call } = startSandboxFor(t);
+    const source = "export default () => new Promise((done) => setTimeout(done, 400, 'rested'))";
+    const rested = await begin(source, { limits: { cpuMs: 100 } });
+    const spun = errorOf(await call(SPIN, { limits: { cpuMs: 150 } }));
+    assert.equal(spun.code, "function_cpu_exceeded");
+    const outcome = await rested.outcome;
+    // Where the busy one had to be killed, its neighbour is retried.
+    if (outcome.kind === "failed") assert.equal(outcome.error.code, "executor_killed");
+    else assert.equal(resultOf(outcome), "rested");
+  });
+
+  test("memory is told in the author's megabytes", async (t) => {
+    const { call } = startSandboxFor(t);
+    const source = "export default () => { const all = []; for (;;) all.push(new Array(1e5).fill(0.5)); }";
+    const error = errorOf(await call(source, { memoryMb: 32 }));
+    assert.equal(error.code, "function_memory_exceeded");
+    assert.equal(error.message, "The function used more than its 32 MB of memory.");
+  });
+
+  test("log lines", async (t) => {
+    const { begin } = startSandboxFor(t);
+    const call = await begin("export default () => { for (let i = 0; i < 9; i++) console.log(i); }", {
+      limits: { logLines: 3 },
+    });
+    resultOf(await call.outcome);
+    assert.deepEqual(
+      call.lines.map(({ message }) => message),
+      ["0", "1", "2", "6 more log lines were dropped: this run may log 3."],
+    );
+  });
+
+  test("bytes of the result, in UTF-8", async (t) => {
+    const { call } = startSandboxFor(t);
+    const ask = (chars: number) =>
+      call("export default (n) => 'ü'.repeat(n)", { input: chars, limits: { resultBytes: 102 } });
+    assert.equal(resultOf(await ask(50)), "ü".repeat(50));
+    const error = errorOf(await ask(51));
+    assert.equal(error.code, "result_too_large");
+    assert.equal(error.message, "The result takes more than 102 bytes as JSON.");
+  });
+});
+
+describe("reuse", () => {
+  const COUNT = "let runs = 0; export default () => ++runs;";
+  test("keeps what the module remembers from run to run", async (t) => {
+    const { call } = startSandboxFor(t);
+    const options = { revisionId: "counts" };
+    for (const expected of [1, 2, 3]) assert.equal(resultOf(await call(COUNT, options)), expected);
+  });
+
+  test("false: every run begins anew, and leaves nothing to a run of the same revision", async (t) => {
+    const { call } = startSandboxFor(t);
+    const options = { revisionId: "forgets" };
+    for (let i = 0; i < 3; i++) assert.equal(resultOf(await call(COUNT, { ...options, reuse: false })), 1);
+    assert.equal(resultOf(await call(COUNT, options)), 1);
+  });
+});
+
+describe("many short runs", () => {
+  test("share isolates and each get their own result", async (t) => {
+    const { begin } = startSandboxFor(t);
+    const source = "export default (input) => ({ input })";
+    const calls = await Promise.all(
+      Array.from({ length: 400 }, (_, input) => begin(source, { input, revisionId: "short" })),
+    );
+    const results = await Promise.all(calls.map(async ({ outcome }) => resultOf(await outcome)));
+    assert.deepEqual(
+      results,
+      results.map((_, input) => ({ input })),
+    );
+  });
+
+  test("that begin to wait are given back and run elsewhere, once each", async (t) => {
+    const { begin } = startSandboxFor(t);
+    const source = `export default (input, ctx) => {
+      ctx.log.info("began");
+      return input < 200 ? input : new Promise((done) => setTimeout(done, 1, input));
+    }`;
+    const calls = await Promise.all(
+      Array.from({ length: 400 }, (_, input) => begin(source, { input, revisionId: "mixed" })),
+    );
+    for (const [input, { outcome, lines }] of calls.entries()) {
+      assert.equal(resultOf(await outcome), input);
+      assert.equal(lines.length, 1);
+    }
+  });
+
+  test("beside one that does not stop: the others of its isolate run elsewhere", async (t) => {
+    const { begin } = startSandboxFor(t);
+    const source = "export default (input) => { if (input === 150) for (;;); return input; }";
+    const calls = await Promise.all(
+      Array.from({ length: 300 }, (_, input) => begin(source, { input, revisionId: "trap", wallMs: 500 })),
+    );
+    for (const [input, { outcome }] of calls.entries()) {
+      const ended = await outcome;
+      if (input === 150) assert.equal(errorOf(ended).code, "function_timeout");
+      else assert.equal(resultOf(ended), input);
+    }
+  });
+});

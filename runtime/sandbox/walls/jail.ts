@@ -1,0 +1,101 @@
+/**
+ * The folder executors are started from, one for each worker process.
+ *
+ *   made (files copied, mount points laid out) → removed, at the worker's exit
+ *
+ * `root` becomes an executor's root: inside its mount namespace node, the libraries and the addon are bound over empty
+ * files, everything read-only. Where there is no such namespace the executor reads the copies by their outer paths.
+ */
+import { spawnSync } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+export interface JailContents {
+  /** Copied in: outer path by name. */
+  files: Record<string, string>;
+  /** Written: text by name. */
+  texts: Record<string, string>;
+}
+
+export interface Jail {
+  root: string;
+  /** The outer path of a file in it. */
+  pathOf(name: string): string;
+  /** Lays out the mount points; returns the path of the table of mounts. */
+  layOut(bound: Record<string, string>): string;
+  remove(): void;
+}
+
+export function makeJail({ files, texts }: JailContents): Jail {
+  const folder = mkdtempSync(join(tmpdir(), "bellhop-sandbox-"));
+  const root = join(folder, "root");
+  // Other users pass, and list nothing outside the root; whatever the worker's umask is.
+  chmodSync(folder, 0o711);
+  makeFolder(root);
+  for (const [name, source] of Object.entries(files)) copyReadable(source, join(root, name));
+  for (const [name, text] of Object.entries(texts)) writeReadable(join(root, name), text);
+  return {
+    root,
+    pathOf: (name) => join(root, name),
+    layOut(bound) {
+      for (const inner of Object.keys(bound)) {
+        makeFolder(join(root, dirname(inner)), root);
+        writeReadable(join(root, inner), "");
+      }
+      makeFolder(join(root, "proc"));
+      const fstab = join(folder, "fstab");
+      writeFileSync(fstab, mountTable(root, bound));
+      return fstab;
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/**
+ * An fstab: the root itself, then each outer file over its inner path, then a /proc of the namespace's own. All flags
+ * that a host may have locked are set again, or a user namespace may not remount.
+ */
+export function mountTable(root: string, bound: Record<string, string>): string {
+  const line = (source: string, target: string, type: string, options: string) =>
+    `${escapeMount(source)} ${escapeMount(target)} ${type} ${options}\n`;
+  const lines = [line(root, root, "none", "bind,ro,nosuid,nodev,noexec")];
+  for (const [inner, outer] of Object.entries(bound))
+    lines.push(line(outer, join(root, inner), "none", "bind,ro,nosuid,nodev"));
+  lines.push(line("proc", join(root, "proc"), "proc", "ro,nosuid,nodev,noexec,subset=pid"));
+  return lines.join("");
+}
+
+const escapeMount = (path: string) =>
+  path.replace(/[\s\\#]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`);
+
+/** The shared libraries that programs load, as `ldd` tells them. */
+export function sharedLibraries(ldd: string, programs: string[]): string[] {
+  const { stdout } = spawnSync(ldd, programs, {
+    env: {},
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  return parseLdd(stdout ?? "");
+}
+
+/** Lines such as `libc.so.6 => /lib/libc.so.6 (0x00007f…)` and `/lib64/ld-linux-x86-64.so.2 (0x00007f…)`. */
+export function parseLdd(text: string): string[] {
+  const paths = [...text.matchAll(/(?:^|\s)(\/\S+) \(0x[0-9a-f]+\)$/gm)].map((match) => match[1]!);
+  return [...new Set(paths)].sort();
+}
+
+function makeFolder(path: string, upTo?: string): void {
+  mkdirSync(path, { recursive: true });
+  for (let each = path; each.length >= (upTo ?? path).length; each = dirname(each)) chmodSync(each, 0o755);
+}
+
+function copyReadable(source: string, target: string): void {
+  copyFileSync(source, target);
+  chmodSync(target, 0o644);
+}
+
+function writeReadable(path: string, text: string): void {
+  writeFileSync(path, text);
+  chmodSync(path, 0o644);
+}
