@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { findKafkaSupport, startKafkaBroker } from "../test/kafka/broker.ts";
+import { measureSandbox } from "./sandbox.ts";
 import {
   invokeCold,
   invokeWarm,
@@ -19,7 +20,7 @@ import { type Spread, spreadOf } from "./stats.ts";
 import { type BenchSystem, startSystem } from "./system.ts";
 
 const HELP = `npm run bench -- [options]
-  --transport T   postgres, kafka or both [both]
+  --transport T   postgres, kafka, both, or none for the sandbox alone [both]
   --runs N        runs of a throughput scenario [10000]
   --repeat N      how often a throughput scenario is repeated [3]
   --out FILE      where the figures go as JSON [.bellhop/bench.json]
@@ -84,12 +85,25 @@ async function measure(system: BenchSystem, runs: number, times: number): Promis
   return figures;
 }
 
+async function measureAlone(runs: number, times: number): Promise<Record<string, unknown>> {
+  process.stdout.write("sandbox alone (worker → executor → isolate → back)\n");
+  const figures = await measureSandbox(runs * 4, times);
+  report("sandbox: first call of a new revision", figures.coldMs, "ms");
+  report("sandbox: trivial, one at a time", figures.warmMs, "ms");
+  report("sandbox: trivial, 32 in flight", figures.callsPerSecond, "calls/s");
+  report("sandbox: medium, one at a time", figures.mediumWarmMs, "ms");
+  report("sandbox: medium, 32 in flight", figures.mediumCallsPerSecond, "calls/s");
+  report("sandbox: resident memory of a warm isolate", [figures.warmIsolateMb], "MB");
+  return { ...figures };
+}
+
 async function main(): Promise<void> {
   if (options.help) return void process.stdout.write(HELP);
   const wanted = ["postgres", "kafka"].filter(
     (name) => options.transport === "both" || options.transport === name,
   );
-  if (wanted.length === 0) throw new Error(`--transport is postgres, kafka or both.\n\n${HELP}`);
+  if (wanted.length === 0 && options.transport !== "none")
+    throw new Error(`--transport is postgres, kafka, both or none.\n\n${HELP}`);
   const machine = {
     cpu: cpus()[0]?.model,
     cores: cpus().length,
@@ -99,7 +113,9 @@ async function main(): Promise<void> {
   process.stdout.write(
     `${machine.cores} × ${machine.cpu}, Node ${machine.node}; client, server, worker and database share them.\n`,
   );
-  const figures: Record<string, unknown> = {};
+  const figures: Record<string, unknown> = {
+    sandbox: await measureAlone(Number(options.runs), Number(options.repeat)),
+  };
   for (const transport of wanted) {
     const broker = transport === "kafka" ? await findBroker() : undefined;
     if (transport === "kafka" && !broker) continue;

@@ -27,7 +27,42 @@ function load(code: string): unknown {
 
 const one = (source: string): RevisionSource => ({ files: { "index.ts": source }, entry: "index.ts" });
 
+describe("a source that harms the compiler", () => {
+  const gaveUp = /gave up on this source/;
+  test("is given up when it grows, and the next build succeeds", async () => {
+    const doubling = Array.from({ length: 24 }, (_, i) => `B${i + 1} = B${i} + B${i}`).join(", ");
+    const source = `enum E { B0 = "${"x".repeat(100)}", ${doubling} } export default () => [E.B24, E.B24, E.B24];`;
+    assert.match((await buildError(one(source))).message, gaveUp);
+    assert.equal((load((await buildRevision(one("export default () => 7"))).code) as () => number)(), 7);
+  });
+
+  test("makes its own tenant wait, and others by one build alone", async () => {
+    const order: string[] = [];
+    const build = async (tenant: string) => {
+      await buildRevision({ ...one("export default () => 1"), tenant });
+      order.push(tenant);
+    };
+    await Promise.all([build("a"), build("a"), build("a"), build("b")]);
+    assert.ok(order.indexOf("b") < 3, order.join());
+  });
+
+  test("is refused where too many of its tenant wait", async () => {
+    const builds = Array.from({ length: 30 }, () =>
+      buildRevision({ ...one("export default () => 1"), tenant: "t" }),
+    );
+    const outcomes = await Promise.allSettled(builds);
+    const refused = outcomes.filter((outcome) => outcome.status === "rejected");
+    assert.ok(refused.length > 0);
+    for (const { reason } of refused) assert.equal((reason as BellhopError).code, "build_overloaded");
+  });
+});
+
 describe("a build that succeeds", () => {
+  test("ignores a hashbang", async () => {
+    const { code } = await buildRevision(one("#!/usr/bin/env node\nexport default () => 1"));
+    assert.equal((load(code) as () => number)(), 1);
+  });
+
   test("makes one script of several files, with and without extension", async () => {
     const built = await buildRevision({
       files: {

@@ -35,10 +35,14 @@ export function brokeDown(): GuestOutcome {
   return { ...outcome("executor_fault", "The isolate of this run broke down."), recycle: true };
 }
 
+/** Where isolated-vm saw an error, when that is not in the author's script. */
+const OWN_PLACE = / \[<isolated-vm>:\d+:\d+\]$/;
+
 /** An error as isolated-vm rebuilt it on this side: plain data, bounded. */
 export function describeHost(thrown: unknown): { name: string; message: string; stack: string } {
   if (!(thrown instanceof Error)) return { name: "Error", message: clip(String(thrown)), stack: "" };
-  return { name: clip(thrown.name), message: clip(thrown.message), stack: clip(thrown.stack ?? "") };
+  const message = clip(thrown.message.replace(OWN_PLACE, ""));
+  return { name: clip(thrown.name), message, stack: clip(thrown.stack ?? "") };
 }
 
 function clip(text: string): string {

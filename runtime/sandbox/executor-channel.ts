@@ -14,6 +14,8 @@ import { readChildMessage } from "./read-child-message.ts";
 import type { SandboxSettings } from "./settings.ts";
 
 const MAX_STDERR_CHARS = 4_096;
+/** How long a pipe may outlive its process: what is in it is read at once. */
+const LEFT_PIPES_MS = 200;
 
 export interface ChannelEvents {
   onMessage(message: ChildMessage): void;
@@ -41,7 +43,7 @@ export class ExecutorChannel {
 
   constructor(settings: SandboxSettings, events: ChannelEvents) {
     this.#events = events;
-    const child = spawnExecutor(settings);
+    const child = (settings.spawn ?? spawnExecutor)(settings);
     this.#child = child;
     const pipe = child.stdio[3] as Socket;
     const stderr = child.stderr as Socket;
@@ -53,6 +55,10 @@ export class ExecutorChannel {
     pipe.on("error", () => {});
     stderr.on("data", (chunk: Buffer) => this.#addStderr(chunk.toString()));
     child.once("close", (code, signal) => this.#onGone(code, signal));
+    // What it left behind may hold the pipes open: they are closed from this side.
+    child.once("exit", () =>
+      setTimeout(() => [pipe, stderr].map((end) => end.destroy()), LEFT_PIPES_MS).unref(),
+    );
     child.once("error", (error) => {
       this.#addStderr(messageOf(error));
       // Never started: there will be no close.

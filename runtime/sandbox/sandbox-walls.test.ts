@@ -93,7 +93,7 @@ describe("memory", () => {
 describe("an executor that is killed", () => {
   test("ends each of its runs as retryable, and a new one serves", async (t) => {
     const { begin, call, pool } = startSandboxFor(t);
-    const runs = [await begin(WAIT), await begin(WAIT), await begin(WAIT)];
+    const runs = await Promise.all(Array.from({ length: 20 }, () => begin(WAIT)));
     await Promise.all(runs.map(({ logged }) => logged("here")));
     const pid = pool.pidOf("ns")!;
     process.kill(pid, "SIGKILL");
@@ -102,7 +102,9 @@ describe("an executor that is killed", () => {
       assert.deepEqual([code, retryable], ["executor_killed", true]);
       assert.match(message, /^The process that ran this function ended unexpectedly\.$/);
     }
+    const killedAt = performance.now();
     assert.equal(resultOf(await call(ANSWER)), 42);
+    assert.ok(performance.now() - killedAt < 1_000, "the next one stood ready");
     assert.notEqual(pool.pidOf("ns"), pid);
   });
 

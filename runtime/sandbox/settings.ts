@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import type { ChildProcess } from "node:child_process";
 
 export interface SandboxLogger {
   info(fields: object, message: string): void;
@@ -6,7 +6,7 @@ export interface SandboxLogger {
 }
 
 export interface SandboxSettings {
-  /** Isolates of one executor that run at once, a batch of short runs each; default max(2, 4 × cores). */
+  /** Isolates of one executor that run at once, a batch of short runs each; default 32. */
   isolatesPerExecutor: number;
   /** Executors that serve namespaces at once, draining ones apart; default 16. */
   maxExecutors: number;
@@ -28,7 +28,7 @@ export interface SandboxSettings {
   slackMb: number;
   /** Resident memory beyond which an executor keeps no warm isolates; default 320. */
   maxWarmResidentMb: number;
-  /** Warm isolates one executor keeps; default 16. */
+  /** Warm isolates one executor keeps; default 32. */
   maxIdleIsolates: number;
   /** Isolates an executor keeps booted for a revision to come; default 1. */
   spareIsolates: number;
@@ -38,10 +38,12 @@ export interface SandboxSettings {
   executorHeapMb: number;
   /** How long an executor may take to start; default 10 s. */
   startTimeoutMs: number;
+  /** Starts an executor; default: the real one, behind the walls that stand. */
+  spawn?(settings: SandboxSettings): ChildProcess;
 }
 
 export const DEFAULT_SANDBOX_SETTINGS: SandboxSettings = {
-  isolatesPerExecutor: Math.max(2, 4 * availableParallelism()),
+  isolatesPerExecutor: 32,
   maxExecutors: 16,
   spareExecutors: 1,
   idleExecutorMs: 300_000,
@@ -52,7 +54,7 @@ export const DEFAULT_SANDBOX_SETTINGS: SandboxSettings = {
   maxResidentMb: 1_536,
   slackMb: 64,
   maxWarmResidentMb: 320,
-  maxIdleIsolates: 16,
+  maxIdleIsolates: 32,
   spareIsolates: 1,
   idleIsolateMs: 300_000,
   executorHeapMb: 192,

@@ -49,7 +49,9 @@ export function wallChain(plan: WallPlan, facts: ChainFacts): string[] {
     chain.push(setpriv, ...first, "--pdeathsig=KILL", "--");
     chain.push(tools.unshare!, ...asRoot, ...namespaces, ...fork, "--");
   }
-  if (walls.has("files")) chain.push(tools.sh!, "-c", MOUNT_THEN, tools.mount!, jail!.fstab);
+  // A shell leaves variables of its own in the environment.
+  if (walls.has("files"))
+    chain.push(tools.sh!, "-c", MOUNT_THEN, tools.mount!, jail!.fstab, tools.env!, "-i");
   if (walls.has("limits")) chain.push(...limits(plan, facts));
   const root = walls.has("files") ? [`--root=${jail!.root}`, "--wd=/"] : [];
   if (fork.length > 0 || root.length > 0) chain.push(tools.unshare!, ...fork, ...root, "--");

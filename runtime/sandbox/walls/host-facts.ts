@@ -4,7 +4,7 @@ import { delimiter, isAbsolute, join } from "node:path";
 import type { HostFacts } from "./plan.ts";
 import { type IdRange, idBlock } from "./uid-range.ts";
 
-const TOOLS = ["setpriv", "unshare", "prlimit", "mount", "sh", "ldd"] as const;
+const TOOLS = ["setpriv", "unshare", "prlimit", "mount", "sh", "env", "ldd"] as const;
 const SYSTEM_FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /** The facts, and the user ids this worker may give to its executors. */

@@ -36,7 +36,7 @@ export interface HostFacts {
   isLinux: boolean;
   isRoot: boolean;
   /** Absolute paths. */
-  tools: Partial<Record<"setpriv" | "unshare" | "prlimit" | "mount" | "sh" | "ldd", string>>;
+  tools: Partial<Record<"setpriv" | "unshare" | "prlimit" | "mount" | "sh" | "env" | "ldd", string>>;
   /** Whether there are user ids to give away. */
   hasUidRange: boolean;
   /** Whether the system tells a process's children: without it an executor behind a fork is not found. */
@@ -52,7 +52,8 @@ export function possibleWalls(facts: HostFacts): ReadonlySet<Wall> {
   if (isRoot && hasUidRange) walls.add("uid");
   if (tools.unshare) walls.add("network");
   if (tools.unshare && tellsChildren) walls.add("processes");
-  if (walls.has("processes") && tools.mount && tools.sh && tools.ldd) walls.add("files");
+  const canMount = tools.mount && tools.sh && tools.env && tools.ldd;
+  if (walls.has("processes") && canMount) walls.add("files");
   return walls;
 }
 
@@ -65,7 +66,7 @@ const needsNamespace = (wall: Wall) => wall === "network" || wall === "processes
  */
 export function choosePlan(facts: HostFacts, stands: (plan: WallPlan) => boolean): WallPlan {
   const possible = possibleWalls(facts);
-  const ways = facts.isRoot ? [false, true] : [true];
+  const ways = ![...possible].some(needsNamespace) ? [false] : facts.isRoot ? [false, true] : [true];
   const best = { walls: new Set<Wall>(), userNamespace: false };
   if (possible.size === 0) return best;
   for (const userNamespace of ways) {

@@ -47,7 +47,10 @@ function codeOf(act: () => unknown): string {
 function tryConnect(target: number | string): Promise<string> {
   return new Promise((resolve) => {
     const socket = typeof target === "number" ? connect(target, "127.0.0.1") : connect(target);
-    socket.once("connect", () => resolve("done"));
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve("done");
+    });
     socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
   });
 }
@@ -69,7 +72,7 @@ const findings: ProbeFindings = {
   read: task.read.map((path) => codeOf(() => readFileSync(path))),
   written: task.write.map((path) => codeOf(() => writeFileSync(path, "x"))),
   ran: task.run.map(([file, ...args]) => {
-    const { status, error } = spawnSync(file!, args, { stdio: "ignore" });
+    const { status, error } = spawnSync(file!, args);
     return status === 0 ? "done" : ((error as NodeJS.ErrnoException | undefined)?.code ?? "failed");
   }),
 };
