@@ -10,7 +10,7 @@ import { type Listener, openListener } from "./store/listen.ts";
 import { isMigrated, migrateUp } from "./store/migrate.ts";
 import { createNotifier, type Notifier } from "./store/notify.ts";
 import type { Logger } from "./telemetry/log.ts";
-import { createProbes, type Probes, type ReadinessCheck } from "./telemetry/probes.ts";
+import { createProbes, type Probes, type ReadinessCheck, type Report } from "./telemetry/probes.ts";
 
 /** The settings every role reads. */
 export const SHARED_SETTINGS = [
@@ -37,8 +37,12 @@ export interface Connections {
   notifier: Notifier;
   listener: Listener;
   transport: QueueTransport;
-  /** Database and `checks` decide readiness; the queue is only reported. */
-  createProbes(registry: Registry, checks?: Record<string, ReadinessCheck>): Probes;
+  /** Database and `checks` decide readiness; the queue and `reported` are only shown. */
+  createProbes(
+    registry: Registry,
+    checks?: Record<string, ReadinessCheck>,
+    reported?: Record<string, Report>,
+  ): Probes;
 }
 
 /** Each part is closed by `opened`, newest first, also when a later one fails to open. */
@@ -66,7 +70,7 @@ export async function openConnections(
     notifier,
     listener,
     transport,
-    createProbes: (registry, checks = {}) =>
-      createProbes(registry, { database, ...checks }, { queue: () => transport.checkReady() }),
+    createProbes: (registry, checks = {}, reported = {}) =>
+      createProbes(registry, { database, ...checks }, { queue: () => transport.checkReady(), ...reported }),
   };
 }

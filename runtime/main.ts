@@ -1,18 +1,21 @@
 /** The worker: receives, claims, executes and records runs. Stateless; any number of them share the work. */
 import { hostname } from "node:os";
 import { systemClock } from "../core/clock.ts";
+import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import { createEgress } from "../core/egress/egress.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
-import { loadRevisionCode } from "../core/store/functions/functions.ts";
+import { loadRevision } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createRegistry, createWorkerMetrics } from "../core/telemetry/metrics.ts";
 import { startProbeServer } from "../core/telemetry/probes.ts";
 import { createMailProvider } from "./email/create-provider.ts";
+import { standingWalls } from "./sandbox/executor-command.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
+import { demandWalls } from "./sandbox/walls/demand-walls.ts";
 import { createEmailRunner } from "./tasks/email.ts";
 import { createFunctionRunner } from "./tasks/function.ts";
 import { createHttpRunner } from "./tasks/http.ts";
@@ -26,6 +29,8 @@ const SETTINGS = [
   "WORKER_SLOTS",
   "WORKER_LEASE",
   "WORKER_DRAIN",
+  "WORKER_SANDBOX_WALLS",
+  ...FUNCTION_CAP_SETTINGS,
 ] as const satisfies SettingName[];
 const DEFAULTS = { PORT: "8082" };
 
@@ -43,6 +48,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
           ...(settings.EMAIL_FROM === undefined ? {} : { from: settings.EMAIL_FROM }),
         });
   opened.defer(() => provider?.close());
+  const walls = demandWalls(settings.WORKER_SANDBOX_WALLS, standingWalls(), log);
   const sandbox = createSandbox({ logger: log });
   opened.defer(() => sandbox.close());
   const clock = systemClock;
@@ -58,11 +64,10 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const facts = { id: newId(), host: hostname(), pid: process.pid, slots: settings.WORKER_SLOTS };
   // The probes outlive the drain: a worker that finishes its runs is alive.
   let receiving = false;
-  const probes = connections.createProbes(registry, {
-    worker: () => {
-      if (!receiving) throw new Error("not receiving");
-    },
-  });
+  const isReceiving = () => {
+    if (!receiving) throw new Error("not receiving");
+  };
+  const probes = connections.createProbes(registry, { worker: isReceiving }, { sandbox: () => walls });
   const server = await startProbeServer(probes, settings.HOST, settings.PORT);
   opened.defer(() => server.close());
   const worker = await startWorker({
@@ -78,7 +83,8 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
       email: createEmailRunner({ provider, from: settings.EMAIL_FROM }),
       function: createFunctionRunner({
         sandbox,
-        loadCode: (revisionId) => loadRevisionCode(store.db, revisionId),
+        loadRevision: (revisionId) => loadRevision(store.db, revisionId),
+        caps: toFunctionCaps(settings),
       }),
     },
     clock,

@@ -10,12 +10,16 @@ const away = () => Promise.reject(new Error("is away"));
 
 test("readiness is decided by its checks; what is reported stands beside them", async () => {
   const registry = createRegistry("test");
-  const ready = createProbes(registry, { database: () => {} }, { queue: away });
+  const ready = createProbes(
+    registry,
+    { database: () => {} },
+    { queue: away, sandbox: () => ({ missing: [] }) },
+  );
   const answer = (await ready("/readyz"))!;
   assert.equal(answer.status, 200);
   assert.deepEqual(JSON.parse(answer.body), {
     status: "ready",
-    checks: { database: "ok", queue: "is away" },
+    checks: { database: "ok", queue: "is away", sandbox: { missing: [] } },
   });
   const unready = createProbes(registry, { database: away });
   assert.equal((await unready("/readyz"))!.status, 503);

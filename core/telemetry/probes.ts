@@ -7,6 +7,9 @@ import { BellhopError, messageOf } from "../errors.ts";
 /** Throws or rejects while the part is not ready. */
 export type ReadinessCheck = () => Promise<void> | void;
 
+/** Gives what is shown, JSON; nothing given: "ok". What it throws is shown by its message. */
+export type Report = () => unknown;
+
 export interface ProbeAnswer {
   status: number;
   contentType: string;
@@ -27,7 +30,7 @@ export type Probes = (path: string) => Promise<ProbeAnswer | undefined>;
 export function createProbes(
   registry: Registry,
   checks: Record<string, ReadinessCheck>,
-  reported: Record<string, ReadinessCheck> = {},
+  reported: Record<string, Report> = {},
 ): Probes {
   const json = (status: number, body: object): ProbeAnswer => ({
     status,
@@ -48,19 +51,18 @@ export function createProbes(
   };
 }
 
-async function runChecks(checks: Record<string, ReadinessCheck>): Promise<Record<string, string>> {
+async function runChecks(checks: Record<string, Report>): Promise<Record<string, unknown>> {
   const answers = Object.entries(checks).map(async ([name, check]) => [name, await runCheck(check)] as const);
   return Object.fromEntries(await Promise.all(answers));
 }
 
-async function runCheck(check: ReadinessCheck): Promise<string> {
+async function runCheck(check: Report): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
   });
   try {
-    await Promise.race([check(), late]);
-    return "ok";
+    return (await Promise.race([check(), late])) ?? "ok";
   } catch (error) {
     return messageOf(error);
   } finally {

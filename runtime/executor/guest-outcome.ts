@@ -38,9 +38,13 @@ export function brokeDown(): GuestOutcome {
 /** Where isolated-vm saw an error, when that is not in the author's script. */
 const OWN_PLACE = / \[<isolated-vm>:\d+:\d+\]$/;
 
+/** What isolated-vm says where an object was thrown that is no Error. */
+const NO_ERROR = /^An object was thrown from supplied code within isolated-vm/;
+
 /** An error as isolated-vm rebuilt it on this side: plain data, bounded. */
 export function describeHost(thrown: unknown): { name: string; message: string; stack: string } {
   if (!(thrown instanceof Error)) return { name: "Error", message: clip(String(thrown)), stack: "" };
+  if (NO_ERROR.test(thrown.message)) return { name: "Error", message: "it was no Error", stack: "" };
   const message = clip(thrown.message.replace(OWN_PLACE, ""));
   return { name: clip(thrown.name), message, stack: clip(thrown.stack ?? "") };
 }

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { messageOf } from "../../core/errors.ts";
 import { spawnExecutor } from "./executor-command.ts";
 import { FrameDecoder, FrameWriter } from "./frames.ts";
-import { findExecutor, killTree, offerToOom } from "./process-tree.ts";
+import { findExecutor, killTree, offerToOom } from "./holding-processes.ts";
 import {
   type ChildMessage,
   MAX_CHILD_FRAME_BYTES,

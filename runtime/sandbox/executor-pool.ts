@@ -1,7 +1,8 @@
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { LONG_MS } from "./batch-size.ts";
-import { ExecutorProcess, type Job } from "./executor-process.ts";
+import { ExecutorProcess } from "./executor-process.ts";
 import type { Invocation, InvokeOptions, Sandbox } from "./invocation.ts";
+import type { Job } from "./job.ts";
 import { JobQueue } from "./job-queue.ts";
 import { CANCELLED, executorKilled } from "./outcome.ts";
 import type { SandboxLogger, SandboxSettings } from "./settings.ts";
@@ -65,12 +66,12 @@ export class ExecutorPool implements Sandbox {
     return new Promise((resolve) => {
       const onAbort = () => {
         if (lane.waiting.delete(job)) job.finish(CANCELLED);
-        else job.runs?.cancel(job);
+        else job.cancel?.();
       };
       const job: Job = {
         invocation,
         options,
-        runs: undefined,
+        cancel: undefined,
         finish: (outcome) => {
           signal.removeEventListener("abort", onAbort);
           if (--this.#outstanding === 0) this.#sweeper.unref();

@@ -1,23 +1,12 @@
-import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import { ExecutorChannel } from "./executor-channel.ts";
 import type { Run, Verdict } from "./executor-run.ts";
 import { ExecutorRuns } from "./executor-runs.ts";
-import type { Invocation, InvokeOptions } from "./invocation.ts";
+import type { Job } from "./job.ts";
 import { CANCELLED, cpuExceeded, executorKilled, memoryExceeded, timedOut } from "./outcome.ts";
 import { type Doom, ProcessWatch } from "./process-watch.ts";
 import type { SandboxLogger, SandboxSettings } from "./settings.ts";
 
 const MEGABYTE = 1_048_576;
-
-/** An invocation on its way through the sandbox. */
-export interface Job {
-  readonly invocation: Invocation;
-  readonly options: InvokeOptions;
-  /** Where it runs, once it does. */
-  runs: ExecutorRuns | undefined;
-  /** Takes the outcome; called once. */
-  finish(outcome: AttemptOutcome): void;
-}
 
 export interface ExecutorEvents {
   onReady(executor: ExecutorProcess): void;
@@ -109,7 +98,7 @@ export class ExecutorProcess {
 
   /** Begins runs in one isolate; ask `hasRoom` before. */
   start(jobs: Job[]): void {
-    for (const job of jobs) job.runs = this.#runs;
+    for (const job of jobs) job.cancel = () => this.#runs.cancel(job);
     this.#runs.start(jobs);
     this.#watch.wake();
   }

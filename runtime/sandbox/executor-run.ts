@@ -1,5 +1,5 @@
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
-import type { Job } from "./executor-process.ts";
+import type { Job } from "./job.ts";
 import type { RunLog } from "./run-log.ts";
 
 /** One run in an executor, seen from the worker. */

@@ -3,9 +3,9 @@ import { messageOf } from "../../core/errors.ts";
 import { type BatchSize, decideBatchSize, FIRST_BATCH_SIZE, shouldBegin } from "./batch-size.ts";
 import { ByteLru } from "./byte-lru.ts";
 import type { ExecutorChannel } from "./executor-channel.ts";
-import type { Job } from "./executor-process.ts";
 import type { Batch, Run, Verdict } from "./executor-run.ts";
 import { FrameTooLargeError } from "./frames.ts";
+import type { Job } from "./job.ts";
 import { CANCELLED, executorKilled, toOutcome } from "./outcome.ts";
 import { runAllowanceBytes } from "./process-watch.ts";
 import { type ChildMessage, type GuestStart, type InvokedRun, MAX_BATCH_RUNS } from "./protocol.ts";
@@ -262,7 +262,7 @@ export class ExecutorRuns {
     for (const run of runs) {
       this.#sent.delete(run.id);
       this.#byJob.delete(run.job);
-      run.job.runs = undefined;
+      run.job.cancel = undefined;
       if (run.isCancelled) run.job.finish(CANCELLED);
       else this.#events.onGivenBack(run.job);
     }

@@ -1,4 +1,4 @@
-import type { Job } from "./executor-process.ts";
+import type { Job } from "./job.ts";
 
 /** The invocations of one namespace that wait, in the order they came; those given back go first. */
 export class JobQueue {

@@ -1,41 +1,8 @@
-import { closeSync, openSync, readSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { descendantsOf } from "./process-tree.ts";
+import { descendantsOf } from "../../core/processes/process-tree.ts";
+import { ResidentMemory } from "../../core/processes/resident-memory.ts";
 
-const PAGE_BYTES = 4096;
-const STATM_BYTES = 128;
 const MEGABYTE = 1_048_576;
-
-/** Reads a process's resident memory; undefined where the system does not tell (only Linux does). */
-export class ResidentMemory {
-  readonly #buffer = Buffer.alloc(STATM_BYTES);
-  #descriptor: number | undefined;
-
-  constructor(pid: number) {
-    if (process.platform !== "linux") return;
-    try {
-      this.#descriptor = openSync(`/proc/${pid}/statm`, "r");
-    } catch {
-      // The process is gone already.
-    }
-  }
-
-  readBytes(): number | undefined {
-    if (this.#descriptor === undefined) return undefined;
-    try {
-      const length = readSync(this.#descriptor, this.#buffer, 0, STATM_BYTES, 0);
-      const pages = Number(this.#buffer.toString("latin1", 0, length).split(" ", 2)[1]);
-      return Number.isFinite(pages) ? pages * PAGE_BYTES : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-
-  close(): void {
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
-    this.#descriptor = undefined;
-  }
-}
 
 /** What the descendants of a process hold. An executor has none, unless somebody took it over. */
 export function descendantBytes(pid: number): number {
@@ -60,8 +27,6 @@ const COLLECTING_FACTOR = 1.5;
 const ISOLATE_OVERHEAD_BYTES = 64 * MEGABYTE;
 /** Runs at once may hold this many times what the largest of them may, however many they are. */
 const TOGETHER_FACTOR = 4;
-/** From this part of what runs may add, no further run should begin. */
-const TIGHT_PART = 0.6;
 
 /** What one run may add to the resident memory. */
 export function runAllowanceBytes(memoryMb: number): number {
@@ -138,7 +103,6 @@ export class ProcessWatch<Run extends WatchedRun> {
   #timer: NodeJS.Timeout | undefined;
   #idleBytes = 0;
   #allowedBytes = 0;
-  #residentBytes: number | undefined;
   #descendantBytes = 0;
   #descendantsAt = 0;
   #lookedAt = 0;
@@ -149,18 +113,11 @@ export class ProcessWatch<Run extends WatchedRun> {
     this.#onDoom = onDoom;
   }
 
-  /** Whether so much of the memory is taken that another run would endanger those under way. */
-  get isTight(): boolean {
-    if (this.#timer === undefined || this.#residentBytes === undefined) return false;
-    return this.#residentBytes - this.#idleBytes > TIGHT_PART * this.#allowedBytes;
-  }
-
   /** To be called whenever a run begins, of a process that is ready. */
   wake(): void {
     if (this.#timer) return;
     this.#memory ??= new ResidentMemory(this.#watched.pid() ?? -1);
-    this.#residentBytes = this.#memory.readBytes();
-    this.#idleBytes = this.#residentBytes ?? 0;
+    this.#idleBytes = this.#memory.readBytes() ?? 0;
     this.#allowedBytes = 0;
     this.#lookedAt = performance.now();
     this.#lookIn(LOOK_MS.min);
@@ -178,13 +135,13 @@ export class ProcessWatch<Run extends WatchedRun> {
     const decayed = this.#allowedBytes - DECAY_BYTES_PER_MS * (now - this.#lookedAt);
     this.#lookedAt = now;
     this.#allowedBytes = Math.max(this.#allowance(), decayed);
-    this.#residentBytes = this.#readBytes(now);
+    const residentBytes = this.#readBytes(now);
     const limitBytes = residentLimitBytes(this.#budget, this.#idleBytes, this.#allowedBytes);
-    const doom = decideKill(now, this.#residentBytes, limitBytes, this.#watched.runs());
+    const doom = decideKill(now, residentBytes, limitBytes, this.#watched.runs());
     if (doom) {
       this.#sleep();
       this.#onDoom(doom);
-    } else this.#lookIn(nextLookMs(limitBytes - (this.#residentBytes ?? 0), this.#cores));
+    } else this.#lookIn(nextLookMs(limitBytes - (residentBytes ?? 0), this.#cores));
   }
 
   #allowance(): number {

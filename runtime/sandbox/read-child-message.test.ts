@@ -36,4 +36,11 @@ describe("readChildMessage", () => {
   }
 
   test("refuses what is no JSON", () => assert.equal(readChildMessage("{"), undefined));
+
+  test("refuses a large message of brackets before it is parsed", () => {
+    const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    assert.equal(readChildMessage(`{"t":"ready","x":${deep}}`), undefined);
+    const text = JSON.stringify({ ...log, message: '[{"'.repeat(30_000) });
+    assert.equal(readChildMessage(text)?.t, "log");
+  });
 });

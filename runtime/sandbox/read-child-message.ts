@@ -9,8 +9,28 @@ import {
 
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 
+/** Honest messages nest less; JSON.parse takes most of a second for a large one that is nothing but brackets. */
+const MAX_DEPTH = 8;
+const LARGE_CHARS = 65_536;
+
+function nestsDeeply(json: string): boolean {
+  let depth = 0;
+  let isText = false;
+  for (let i = 0; i < json.length; i++) {
+    const code = json.charCodeAt(i);
+    if (code === 0x22) isText = !isText;
+    else if (isText) {
+      if (code === 0x5c) i++;
+    } else if (code === 0x5b || code === 0x7b) {
+      if (++depth > MAX_DEPTH) return true;
+    } else if (code === 0x5d || code === 0x7d) depth--;
+  }
+  return false;
+}
+
 /** The message, or undefined where it is none. */
 export function readChildMessage(text: string): ChildMessage | undefined {
+  if (text.length > LARGE_CHARS && nestsDeeply(text)) return undefined;
   let value: Record<string, unknown>;
   try {
     value = JSON.parse(text);

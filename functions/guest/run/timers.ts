@@ -32,6 +32,9 @@ let armedFor = Number.POSITIVE_INFINITY;
 let hostBase = 0;
 let dateBase = 0;
 const NEVER = Number.POSITIVE_INFINITY;
+/** Each alarm costs the executor a message; beyond these an entry gets the earliest one there is. */
+const MAX_WAKES = 16;
+let wakes = 0;
 
 onRunEnd(clearTimers);
 
@@ -39,6 +42,7 @@ onRunEnd(clearTimers);
 export function setClock(hostNow: number): void {
   hostBase = hostNow;
   dateBase = dateNow();
+  wakes = 0;
 }
 
 /** Milliseconds, monotonic: the guest's own clock may be set back. */
@@ -57,9 +61,10 @@ export function addTimer(callback: () => void, delayMs: number, repeats: boolean
   const id = nextTimerId++;
   const due = clock() + waitMs;
   mapSet(timers, id, { __proto__: null, id, due, callback, everyMs: repeats ? waitMs : 0 } as Timer);
-  if (due < armedFor) {
-    armedFor = due;
-    runHost.wake(waitMs);
+  if (due < armedFor && wakes <= MAX_WAKES) {
+    const isLast = wakes++ === MAX_WAKES;
+    armedFor = isLast ? -NEVER : due;
+    runHost.wake(isLast ? 1 : waitMs);
   }
   return id;
 }

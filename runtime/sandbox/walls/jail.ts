@@ -1,15 +1,16 @@
 /**
  * The folder executors are started from, one for each worker process.
  *
- *   made (files copied, mount points laid out) → removed, at the worker's exit
+ *   made (files copied, mount points laid out) → removed, at the worker's exit or by the next worker
  *
  * `root` becomes an executor's root: inside its mount namespace node, the libraries and the addon are bound over empty
  * files, everything read-only. Where there is no such namespace the executor reads the copies by their outer paths.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { makeJailFolder } from "./jail-folder.ts";
 
 export interface JailContents {
   /** Copied in: outer path by name. */
@@ -28,7 +29,7 @@ export interface Jail {
 }
 
 export function makeJail({ files, texts }: JailContents): Jail {
-  const folder = mkdtempSync(join(tmpdir(), "bellhop-sandbox-"));
+  const folder = makeJailFolder(tmpdir());
   const root = join(folder, "root");
   // Other users pass, and list nothing outside the root; whatever the worker's umask is.
   chmodSync(folder, 0o711);

@@ -29,29 +29,31 @@ export function idBlock(uidMap: string, gidMap: string, pid: number): IdRange | 
   return undefined;
 }
 
-/** Lends the ids of a block, the one that rested longest first. */
+/** Lends the ids of a block, the one that rested longest first. Where all are lent the next is lent twice. */
 export class IdLender {
   readonly #block: IdRange;
-  readonly #lent = new Set<number>();
+  /** How often each is lent. */
+  readonly #lent = new Map<number, number>();
   #next = 0;
 
   constructor(block: IdRange) {
     this.#block = block;
   }
 
-  /** Throws where all are lent: two executors that share one could signal each other. */
   lend(): number {
-    const { first, count } = this.#block;
-    for (let tried = 0; tried < count; tried++) {
-      const id = first + (this.#next++ % count);
-      if (this.#lent.has(id)) continue;
-      this.#lent.add(id);
-      return id;
-    }
-    throw new Error(`all ${count} user ids for executors are in use`);
+    let id = this.#turn();
+    for (let tried = 1; tried < this.#block.count && this.#lent.has(id); tried++) id = this.#turn();
+    this.#lent.set(id, (this.#lent.get(id) ?? 0) + 1);
+    return id;
   }
 
   giveBack(id: number): void {
-    this.#lent.delete(id);
+    const rest = (this.#lent.get(id) ?? 1) - 1;
+    if (rest > 0) this.#lent.set(id, rest);
+    else this.#lent.delete(id);
+  }
+
+  #turn(): number {
+    return this.#block.first + (this.#next++ % this.#block.count);
   }
 }

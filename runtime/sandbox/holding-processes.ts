@@ -1,18 +1,6 @@
-/** The processes behind a process, as Linux tells them; elsewhere there are none to be seen. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-
-/** The children of a process, of all its threads. */
-export function childrenOf(pid: number): number[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((thread) => {
-      const text = readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1");
-      return text.split(" ").filter(Boolean).map(Number);
-    });
-  } catch {
-    // It is gone, or this is not Linux.
-    return [];
-  }
-}
+/** The processes between a worker and the executor it started: found, marked, ended. */
+import { writeFileSync } from "node:fs";
+import { childrenOf } from "../../core/processes/process-tree.ts";
 
 /**
  * The executor itself, of a child that holds it: the end of the line, as an executor has no children of its own. Ask
@@ -22,14 +10,6 @@ export function findExecutor(childPid: number): number {
   let pid = childPid;
   for (let children = childrenOf(pid); children.length > 0; children = childrenOf(pid)) pid = children[0]!;
   return pid;
-}
-
-/** All that descend from a process. */
-export function descendantsOf(pid: number): number[] {
-  const found = childrenOf(pid);
-  // Grows while it is walked.
-  for (const each of found) found.push(...childrenOf(each));
-  return found;
 }
 
 /** When the machine is out of memory, this process goes first. */

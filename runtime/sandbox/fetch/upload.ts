@@ -1,0 +1,105 @@
+/**
+ * The request body of one fetch, between the executor and the socket.
+ *
+ * open (chunks come, against credit) → ended (no more come, the rest is read) → closed (nobody reads it any more:
+ * what still comes is counted and dropped).
+ */
+import { FETCH_CHUNK_BYTES, FETCH_WINDOW_BYTES } from "../fetch-messages.ts";
+import { ProtocolError } from "./protocol-error.ts";
+
+/** Small chunks are gathered in blocks of this size: by themselves each would cost more than it holds. */
+const BLOCK_BYTES = 16_384;
+
+export class Upload implements AsyncIterable<Uint8Array> {
+  readonly #grant: (bytes: number) => void;
+  #state: "open" | "ended" | "closed" = "open";
+  #creditBytes = FETCH_WINDOW_BYTES;
+  #takenBytes = 0;
+  #blocks: Buffer[] = [];
+  /** Room behind the last block, which ends where this begins. */
+  #room = Buffer.alloc(0);
+  #wake = () => {};
+
+  /** @param grant tells the executor that it may send so many bytes more */
+  constructor(grant: (bytes: number) => void) {
+    this.#grant = grant;
+  }
+
+  /** Throws ProtocolError beyond the credit, and after the end. */
+  push(chunk: Buffer): void {
+    if (this.#state === "ended") throw new ProtocolError("a chunk after the end of its body");
+    this.#creditBytes -= chunk.length;
+    if (this.#creditBytes < 0) throw new ProtocolError("more of a request's body than was granted");
+    if (this.#state === "closed" || chunk.length === 0) return;
+    this.#keep(chunk);
+    this.#wake();
+  }
+
+  end(): void {
+    if (this.#state === "ended") throw new ProtocolError("a second end of a body");
+    if (this.#state === "open") this.#state = "ended";
+    this.#wake();
+  }
+
+  close(): void {
+    this.#state = "closed";
+    this.#blocks = [];
+    this.#room = Buffer.alloc(0);
+    this.#wake();
+  }
+
+  /** All of it, for bodies that fit into the credit; undefined when it was closed before its end. */
+  async whole(): Promise<Buffer | undefined> {
+    while (this.#state === "open") await this.#change();
+    return this.#state === "ended" ? Buffer.concat(this.#blocks.splice(0)) : undefined;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    return {
+      next: async () => {
+        while (this.#blocks.length === 0 && this.#state === "open") await this.#change();
+        const value = this.#take();
+        return value ? { done: false, value } : { done: true, value: undefined };
+      },
+      return: async () => {
+        this.close();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #keep(chunk: Buffer): void {
+    if (chunk.length >= BLOCK_BYTES) {
+      this.#blocks.push(chunk);
+      this.#room = Buffer.alloc(0);
+      return;
+    }
+    if (chunk.length > this.#room.length) {
+      this.#room = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      this.#blocks.push(this.#room.subarray(0, 0));
+    }
+    chunk.copy(this.#room);
+    const last = this.#blocks.pop()!;
+    this.#blocks.push(Buffer.from(last.buffer, last.byteOffset, last.length + chunk.length));
+    this.#room = this.#room.subarray(chunk.length);
+  }
+
+  #take(): Buffer | undefined {
+    const block = this.#blocks.shift();
+    if (!block) return undefined;
+    if (this.#blocks.length === 0) this.#room = Buffer.alloc(0);
+    this.#takenBytes += block.length;
+    if (this.#takenBytes >= FETCH_CHUNK_BYTES && this.#state === "open") {
+      this.#creditBytes += this.#takenBytes;
+      this.#grant(this.#takenBytes);
+      this.#takenBytes = 0;
+    }
+    return block;
+  }
+}

@@ -1,0 +1,45 @@
+/** The temporary folders of jails: named for the process they belong to, so that what a killed one left is found. */
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+const PREFIX = "bellhop-sandbox";
+
+/** Makes a folder of this process's own in `parent`, and clears away those of processes that are gone. */
+export function makeJailFolder(parent: string): string {
+  const namespace = pidNamespace();
+  if (namespace !== undefined) clearStale(parent, namespace);
+  const owner = `${namespace ?? 0}-${process.pid}-${startTimeOf(process.pid) ?? 0}`;
+  return mkdtempSync(join(parent, `${PREFIX}-${owner}-`));
+}
+
+/** Processes of another pid namespace, such as another container's, cannot be judged from here. */
+function clearStale(parent: string, namespace: string): void {
+  for (const name of readdirSync(parent)) {
+    const [, of, pid, startTime] = /^bellhop-sandbox-(\d+)-(\d+)-(\d+)-\w+$/.exec(name) ?? [];
+    if (of !== namespace || startTimeOf(Number(pid)) === startTime) continue;
+    try {
+      rmSync(join(parent, name), { recursive: true, force: true });
+    } catch {
+      // Another user's.
+    }
+  }
+}
+
+function pidNamespace(): string | undefined {
+  try {
+    return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Tells a process from a later one with its pid: ticks since boot. */
+function startTimeOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name, in parentheses, may hold spaces: count from behind it.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}
