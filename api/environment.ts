@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
 import type { KeyOwner } from "../core/store/keys.ts";
@@ -20,6 +21,7 @@ export interface ApiParts {
   log: Logger;
   metrics: ApiMetrics;
   probes: Probes;
+  functionCaps: FunctionLimitCaps;
   /** Aborts when the API stops: whoever follows is let go. */
   stopping: AbortSignal;
 }

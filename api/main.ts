@@ -2,6 +2,7 @@
 import type { Server } from "node:http";
 import { createAdaptorServer } from "@hono/node-server";
 import { systemClock } from "../core/clock.ts";
+import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
@@ -13,7 +14,11 @@ import { createApp } from "./app.ts";
 import { createFinishWaiter } from "./functions/wait.ts";
 import { createRunRinger } from "./ring.ts";
 
-const SETTINGS = [...SHARED_SETTINGS, "BELLHOP_API_KEY"] as const satisfies SettingName[];
+const SETTINGS = [
+  ...SHARED_SETTINGS,
+  "BELLHOP_API_KEY",
+  ...FUNCTION_CAP_SETTINGS,
+] as const satisfies SettingName[];
 
 export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
   const settings = readSettings(SETTINGS, env);
@@ -47,6 +52,7 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
     log,
     metrics: createApiMetrics(registry),
     probes: connections.createProbes(registry),
+    functionCaps: toFunctionCaps(settings),
     stopping: stopping.signal,
   });
   const server = await listen(

@@ -21,12 +21,14 @@ import {
   releaseRuns,
 } from "../core/store/runs/finish.ts";
 import { listOwnedRuns } from "../core/store/runs/owned.ts";
+import { offerRoom } from "../core/store/runs/room.ts";
 import { removeWorker, renewLease, type WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics.ts";
 import { AttemptStop, type Runners, runAttempt } from "./attempt.ts";
 import { createIntake } from "./intake.ts";
 import { createRecorder } from "./recorder.ts";
+import { createRoomOffers } from "./room-offers.ts";
 import { createSlots } from "./slots.ts";
 
 export interface WorkerParts {
@@ -74,6 +76,12 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     failed: (error) => log.error({ error }, "runs could not be recorded; tried again soon"),
   });
 
+  const roomOffers = createRoomOffers(
+    (functionIds) => offerRoom(store, functionIds),
+    (bells) => transport.ring(bells),
+    (error) => log.warn({ error }, "room was not offered; the scheduler does it"),
+  );
+
   async function work(run: ClaimedRun): Promise<void> {
     const stop = new AbortController();
     const mine: RunningAttempt = { run, stop, isEnded: false };
@@ -86,6 +94,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
       const attempt = await runAttempt(run, parts.runners, stop, facts.id, clock);
       mine.isEnded = true;
       if (attempt) await recorder.record(attempt);
+      if (run.holdsRoom && run.functionId !== null) roomOffers.add(run.functionId);
     } finally {
       // A run that was lost may have come back here: then the entry is its newer attempt's.
       if (running.get(run.id) === mine) running.delete(run.id);
@@ -161,7 +170,8 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
       await letGo([...running.values()].filter(({ isEnded }) => !isEnded));
       await receiving;
       // The heart beats until the last row is written: a run that is recorded late must still be this worker's.
-      await Promise.race([recorder.flush(), clock.sleep(FLUSH_MS, grace.signal)]);
+      const flushed = recorder.flush().then(() => roomOffers.flush());
+      await Promise.race([flushed, clock.sleep(FLUSH_MS, grace.signal)]);
       grace.abort();
       stopped.abort();
       await Promise.all(loops);

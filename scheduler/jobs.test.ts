@@ -9,7 +9,13 @@ import type { Channel, Notifier } from "../core/store/notify.ts";
 import { claimRuns } from "../core/store/runs/claim.ts";
 import { enqueueInvocation } from "../core/store/runs/enqueue.ts";
 import { findRun } from "../core/store/runs/read.ts";
-import { deployFunction, makeWorker, queueRun, startRun } from "../core/store/testing/samples.ts";
+import {
+  deployFunction,
+  makeWorker,
+  queueInvocation,
+  queueRun,
+  startRun,
+} from "../core/store/testing/samples.ts";
 import { openTestStore } from "../core/store/testing/test-store.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createRegistry, createSchedulerMetrics } from "../core/telemetry/metrics.ts";
@@ -123,6 +129,27 @@ describe("background jobs", () => {
     assert.deepEqual(notified.at(-1), ["bellhop_finished", [runId]]);
   });
 
+  it("rescue and room: a lost worker's room is offered to runs that waited for it, and they are rung", async () => {
+    await deployFunction(db, namespaceId, "limited", { concurrency: 1 });
+    const runIds = [];
+    for (let index = 0; index < 3; index += 1)
+      runIds.push(await queueInvocation(store, namespaceId, "limited"));
+    await claimRuns(store, newId(), runIds);
+    const { context, rung } = openContext();
+    await pass("room", context);
+    assert.deepEqual(rung.flat(), [], "the function is full");
+    await pass("rescue", context);
+    assert.deepEqual(
+      rung.flat().map(({ runId }) => runId),
+      [runIds[1]],
+    );
+    const [claimed] = await claimRuns(store, await makeWorker(db), [runIds[1]!]);
+    assert.equal(claimed?.id, runIds[1]);
+    await deployFunction(db, namespaceId, "limited");
+    await pass("room", context);
+    assert.deepEqual(rung.flat().at(-1)?.runId, runIds[2], "another revision has no limit");
+  });
+
   it("rescue: a worker whose lease holds keeps its runs, and nothing is said", async () => {
     const { id: runId } = await startRun(store, namespaceId, await makeWorker(db));
     const { context, published, notified } = openContext();
@@ -199,6 +226,8 @@ describe("background jobs", () => {
     assert.deepEqual(rows.map(({ id }) => id).sort(), [owner, alive].sort());
   });
 
+  const JOBS = listJobs(LEASE_MS).length;
+
   /** Jobs that run by a manual clock, and the sleeps they take. */
   function startWatched(t: TestContext, given: { leaseMs?: number } = {}) {
     const manual = createManualClock(new Date());
@@ -245,14 +274,14 @@ describe("background jobs", () => {
       [runId],
     );
     await manual.advance(1_000);
-    await sleepsTaken(periods.length + 2);
+    await sleepsTaken(periods.length + 3);
     assert.equal(rung.flat().length, 2);
   });
 
   it("a job that fails is logged with its name and comes again; the others go on", async (t) => {
     await sql`ALTER TABLE workers RENAME TO hidden_workers`.execute(db);
     const { manual, errors, sleeps, sleepsTaken } = startWatched(t);
-    await sleepsTaken(4);
+    await sleepsTaken(JOBS);
     await sql`ALTER TABLE hidden_workers RENAME TO workers`.execute(db);
     const named = errors.map((fields) => (fields as { job: string }).job);
     assert.deepEqual(named.sort(), ["rescue", "workers"]);
@@ -264,7 +293,7 @@ describe("background jobs", () => {
 
   it("stop waits for the job under way and starts no other", async (t) => {
     const { jobs, manual, sleeps, sleepsTaken } = startWatched(t);
-    await sleepsTaken(4);
+    await sleepsTaken(JOBS);
     await jobs.stop();
     const before = sleeps.length;
     await manual.advance(3_600_000);

@@ -5,6 +5,7 @@ import type { Store } from "../core/store/database.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
 import { type Rescue, rescueLostRuns } from "../core/store/runs/rescue.ts";
+import { findAwaitedFunctions, OFFER_BATCH, offerRoom } from "../core/store/runs/room.ts";
 import { findOverdueRuns } from "../core/store/runs/stage.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
@@ -32,18 +33,36 @@ const HOUR_MS = 3_600_000;
 const RESCUE_BATCH = 500;
 export const OVERDUE_MS = 1_000;
 const OVERDUE_BATCH = 1_000;
+const AWAITED_FUNCTIONS = 1_000;
 
 export function listJobs(leaseMs: number): Job[] {
   return [
     { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
     { name: "re-ring", everyMs: 1_000, run: rering },
+    { name: "room", everyMs: 1_000, run: offerAllRoom },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];
 }
 
 async function rescue(context: JobContext): Promise<void> {
-  while ((await rescueBatch(context)) === RESCUE_BATCH);
+  let rescued = 0;
+  let batch: number;
+  do {
+    batch = await rescueBatch(context);
+    rescued += batch;
+  } while (batch === RESCUE_BATCH);
+  if (rescued > 0) await offerAllRoom(context);
+}
+
+/** For what no worker does: the room of lost runs, of other limits, and of a look that failed. */
+async function offerAllRoom({ store, transport }: JobContext): Promise<void> {
+  const functionIds = await findAwaitedFunctions(store, AWAITED_FUNCTIONS);
+  for (let offered = OFFER_BATCH; functionIds.length > 0 && offered >= OFFER_BATCH; ) {
+    const bells = await offerRoom(store, functionIds);
+    await transport.ring(bells);
+    offered = bells.length;
+  }
 }
 
 /** How many were rescued. */

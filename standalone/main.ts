@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startApi } from "../api/main.ts";
 import { systemClock } from "../core/clock.ts";
+import { FUNCTION_CAP_SETTINGS } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName, type Settings } from "../core/config/settings.ts";
 import { type Role, type RoleProgram, runRole } from "../core/role.ts";
 import { createLogger } from "../core/telemetry/log.ts";
@@ -26,6 +27,8 @@ const SETTINGS = [
   "WORKER_SLOTS",
   "WORKER_LEASE",
   "WORKER_DRAIN",
+  "WORKER_SANDBOX_WALLS",
+  ...FUNCTION_CAP_SETTINGS,
 ] as const satisfies SettingName[];
 const LOOPBACK = "127.0.0.0/8,::1/128";
 const DEFAULTS = { HOST: "127.0.0.1", LOG_LEVEL: "warn", EGRESS_ALLOW: LOOPBACK };
@@ -95,16 +98,20 @@ function chooseRoleEnv(env: NodeJS.ProcessEnv, settings: StandaloneSettings, dat
     HOST: "127.0.0.1",
     PORT: "0",
   };
+  // As they were given: they were read, and so found sound, with the others.
+  const caps = Object.fromEntries(FUNCTION_CAP_SETTINGS.map((name) => [name, env[name]]));
   const lease = { WORKER_LEASE: `${settings.WORKER_LEASE}ms` };
   return {
-    api: { ...shared, HOST: settings.HOST, PORT: String(settings.PORT) },
+    api: { ...shared, ...caps, HOST: settings.HOST, PORT: String(settings.PORT) },
     scheduler: { ...shared, ...lease, BELLHOP_RETENTION_DAYS: String(settings.BELLHOP_RETENTION_DAYS) },
     worker: {
       ...shared,
       ...lease,
+      ...caps,
       EGRESS_ALLOW: settings.EGRESS_ALLOW,
       WORKER_SLOTS: String(settings.WORKER_SLOTS),
       WORKER_DRAIN: `${settings.WORKER_DRAIN}ms`,
+      WORKER_SANDBOX_WALLS: settings.WORKER_SANDBOX_WALLS,
       ...(settings.EMAIL_URL === undefined ? {} : { EMAIL_URL: settings.EMAIL_URL }),
       ...(settings.EMAIL_FROM === undefined ? {} : { EMAIL_FROM: settings.EMAIL_FROM }),
     },

@@ -57,6 +57,7 @@ export async function invokeAndWait(
 const STATUS_BY_CODE: Record<string, number> = {
   function_timeout: 504,
   timeout: 504,
+  function_cpu_exceeded: 504,
   function_memory_exceeded: 507,
   result_too_large: 507,
   input_too_large: 413,

@@ -9,6 +9,7 @@ import { BellhopError, invalidField, notFound } from "../../core/errors.ts";
 import { deployRevision, findFunction, listFunctions } from "../../core/store/functions/functions.ts";
 import { newId } from "../../core/store/ids.ts";
 import { currentLogPosition, isLogPosition, listFunctionLogs } from "../../core/store/logs.ts";
+import { offerRoom } from "../../core/store/runs/room.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { requireScope } from "../auth.ts";
 import { readJson, validate } from "../body.ts";
@@ -17,6 +18,7 @@ import type { ApiEnv, ApiParts } from "../environment.ts";
 import { answerProblem } from "../problem.ts";
 import { followFunctionLogs } from "./follow.ts";
 import { invokeAndWait, startInvocation, toInvocationError } from "./invoke.ts";
+import { hashRevision } from "./revision-hash.ts";
 import { readUpload } from "./upload.ts";
 
 const logQuery = listQuery.extend({ follow: z.enum(["true", "false"]).default("false") });
@@ -29,7 +31,7 @@ function requireName(context: Context<ApiEnv>): string {
 }
 
 export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
-  const { store, clock } = parts;
+  const { store, clock, log, functionCaps } = parts;
   const { db } = store;
   const routes = new Hono<ApiEnv>();
 
@@ -40,31 +42,50 @@ export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
     return fn;
   }
 
+  /** The new revision may leave room for runs that wait for it; where it cannot be looked, the scheduler soon does. */
+  async function ringOffered(functionId: string): Promise<void> {
+    const offered = await offerRoom(store, [functionId]).catch((error) => {
+      log.warn({ error }, "runs that wait for room were not looked for; the scheduler does it");
+      return [];
+    });
+    parts.ringer.ring(offered);
+  }
+
   routes.put("/:name", requireScope("deploy"), async (context) => {
     const name = nameField.safeParse(context.req.param("name"));
     if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
-    const { files, entry, isSingleSource } = await readUpload(context);
+    const { files, entry, isSingleSource, limits, reuse } = await readUpload(context, functionCaps);
+    const { namespaceId } = context.get("owner");
     const built = await buildRevision({
       files,
       entry,
+      tenant: namespaceId,
       ...(isSingleSource ? { fieldOf: () => "source" } : {}),
     });
-    const { fn, created } = await deployRevision(db, context.get("owner").namespaceId, name.data, {
-      ...built,
-      files,
+    const { fn, created } = await deployRevision(db, namespaceId, name.data, {
+      ...{ ...built, files, limits, reuse },
+      contentHash: hashRevision(built.contentHash, limits, reuse),
     });
+    await ringOffered(fn.id);
     context.header("location", `/v1/functions/${fn.name}`);
-    return context.json(toWireFunction(fn), created ? 201 : 200);
+    return context.json(toWireFunction(fn, functionCaps), created ? 201 : 200);
   });
 
   routes.get("/", requireScope("read"), async (context) => {
     const { limit, cursor } = validate(listQuery, context.req.query());
     const rows = await listFunctions(db, context.get("owner").namespaceId, limit, decodeIdCursor(cursor));
-    return context.json(toPage(rows, limit, toWireFunction, ({ id }) => id));
+    return context.json(
+      toPage(
+        rows,
+        limit,
+        (fn) => toWireFunction(fn, functionCaps),
+        ({ id }) => id,
+      ),
+    );
   });
 
   routes.get("/:name", requireScope("read"), async (context) =>
-    context.json(toWireFunction(await requireFunction(context))),
+    context.json(toWireFunction(await requireFunction(context), functionCaps)),
   );
 
   routes.post("/:name/invoke", requireScope("invoke"), async (context) => {

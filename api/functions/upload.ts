@@ -1,6 +1,7 @@
 /** What an author uploads, as files and an entry: JSON (`source`, or `files` with `entry`) or multipart with files. */
 import type { Context } from "hono";
-import { functionUpload } from "../../core/contracts/function.ts";
+import { functionUpload, uploadOptions } from "../../core/contracts/function.ts";
+import type { AskedLimits, FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import { readJson, validate } from "../body.ts";
 
@@ -9,25 +10,36 @@ export interface Upload {
   entry: string;
   /** Where errors point when the author sent one `source`. */
   isSingleSource: boolean;
+  limits: AskedLimits;
+  reuse: boolean;
 }
 
 const SINGLE_ENTRY = "index.ts";
 const ENTRY_NAMES = ["index.ts", "index.tsx", "index.js", "index.mjs", "main.ts", "worker.ts"];
 
-export async function readUpload(context: Context): Promise<Upload> {
+export async function readUpload(context: Context, caps: FunctionLimitCaps): Promise<Upload> {
   const isMultipart = context.req.header("content-type")?.toLowerCase().startsWith("multipart/form-data");
-  return isMultipart ? await readMultipart(context) : toUpload(await readJson(context));
+  return isMultipart ? await readMultipart(context, caps) : toUpload(await readJson(context), caps);
 }
 
-function toUpload(body: unknown): Upload {
-  const { source, files, entry } = validate(functionUpload, body);
+function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
+  const { source, files, entry, limits, reuse } = validate(functionUpload(caps), body);
   if (source !== undefined)
-    return { files: { [SINGLE_ENTRY]: source }, entry: SINGLE_ENTRY, isSingleSource: true };
-  return { files: files!, entry: chooseEntry(files!, entry), isSingleSource: false };
+    return {
+      ...{ files: { [SINGLE_ENTRY]: source }, entry: SINGLE_ENTRY, isSingleSource: true },
+      ...{ limits: withoutGaps(limits), reuse },
+    };
+  return {
+    ...{ files: files!, entry: chooseEntry(files!, entry), isSingleSource: false },
+    ...{ limits: withoutGaps(limits), reuse },
+  };
 }
 
-/** Each file part is a file under its file name; the field `entry` names the entry, the field `source` is one file. */
-async function readMultipart(context: Context): Promise<Upload> {
+/**
+ * Each file part is a file under its file name; the field `entry` names the entry, the field `source` is one file.
+ * `limits` and `reuse` are JSON.
+ */
+async function readMultipart(context: Context, caps: FunctionLimitCaps): Promise<Upload> {
   const form = await context.req.formData().catch(() => {
     throw new BellhopError("invalid_multipart", 400, "The multipart body could not be read.");
   });
@@ -37,8 +49,28 @@ async function readMultipart(context: Context): Promise<Upload> {
     if (typeof value === "string") fields[name] = value;
     else files[value.name || name] = await value.text();
   }
-  if (fields["source"] !== undefined) return toUpload(fields);
-  return { files, entry: chooseEntry(files, fields["entry"]), isSingleSource: false };
+  const options: Record<string, unknown> = {};
+  for (const name of ["limits", "reuse"])
+    if (fields[name] !== undefined) options[name] = parseField(name, fields[name]);
+  if (fields["source"] !== undefined) return toUpload({ ...fields, ...options }, caps);
+  const { limits, reuse } = validate(uploadOptions(caps), options);
+  return {
+    ...{ files, entry: chooseEntry(files, fields["entry"]), isSingleSource: false },
+    ...{ limits: withoutGaps(limits), reuse },
+  };
+}
+
+function parseField(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw invalidField(name, "must be JSON");
+  }
+}
+
+/** Only what was asked for. */
+function withoutGaps(limits: { [Name in keyof AskedLimits]?: number | undefined }): AskedLimits {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
 }
 
 function chooseEntry(files: Record<string, string>, given: string | undefined): string {

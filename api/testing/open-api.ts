@@ -3,6 +3,9 @@ import { randomBytes } from "node:crypto";
 import { after } from "node:test";
 import { sql } from "kysely";
 import { systemClock } from "../../core/clock.ts";
+import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../../core/config/function-caps.ts";
+import { readSettings } from "../../core/config/settings.ts";
+import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
 import type { Bell, QueueTransport } from "../../core/queue/transport.ts";
@@ -79,7 +82,10 @@ export interface KeyFaults {
 const NO_NAMESPACE = "00000000-0000-0000-0000-000000000000";
 const WRITTEN = ["tasks", "task_runs", "task_logs", "functions", "function_revisions"] as const;
 
-export async function openApi(): Promise<TestApi> {
+/** The caps where the operator says nothing. */
+const DEFAULT_CAPS = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
+
+export async function openApi({ caps = {} }: { caps?: Partial<FunctionLimitCaps> } = {}): Promise<TestApi> {
   const { store, db, url, newNamespace } = await openTestStore(createTestDatabase);
   const ignore = () => {};
   const notifier = createNotifier(store, systemClock, ignore);
@@ -104,6 +110,7 @@ export async function openApi(): Promise<TestApi> {
     log: createLogger("api", "silent"),
     metrics: createApiMetrics(registry),
     probes: createProbes(registry, {}, {}),
+    functionCaps: { ...DEFAULT_CAPS, ...caps },
   });
   after(async () => {
     stopping.abort();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BellhopError } from "../errors.ts";
+import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "./function-caps.ts";
 import { describeSettings, readSettings, type SettingName } from "./settings.ts";
 
 /** The sentence a role stops with. */
@@ -66,6 +67,9 @@ test("a bad value names the setting and the rule", () => {
     ["WORKER_SLOTS", "1.5", /WORKER_SLOTS must be a whole number/],
     ["WORKER_LEASE", "15", /WORKER_LEASE must be a duration.*500 ms/],
     ["WORKER_LEASE", "499ms", /WORKER_LEASE must be a duration.*500 ms/],
+    ["FUNCTION_MAX_MEMORY_MB", "15", /FUNCTION_MAX_MEMORY_MB must be a whole number from 16 to 1024/],
+    ["FUNCTION_MAX_RESULT_BYTES", "1000001", /FUNCTION_MAX_RESULT_BYTES must be .* to 1000000/],
+    ["FUNCTION_MAX_CPU", "0ms", /FUNCTION_MAX_CPU must be a duration/],
     ["LOG_LEVEL", "verbose", /LOG_LEVEL must be one of debug, info, warn, error, silent/],
   ];
   for (const [name, value, words] of cases) assert.match(refusal([name], { [name]: value }), words);
@@ -96,7 +100,13 @@ test("a name one letter away from a setting is a typo, and the message says of w
 });
 
 test("a stranger under a prefix of ours is refused with the list of what there is", () => {
-  for (const name of ["BELLHOP_MAGIC", "WORKER_THREADS", "EGRESS_DENY", "EMAIL_PASSWORD"]) {
+  for (const name of [
+    "BELLHOP_MAGIC",
+    "WORKER_THREADS",
+    "EGRESS_DENY",
+    "EMAIL_PASSWORD",
+    "FUNCTION_MAX_HEAP",
+  ]) {
     assert.match(
       refusal(["PORT"], { [name]: "x" }),
       new RegExp(`no setting ${name}; the settings are .*WORKER_LEASE`),
@@ -125,4 +135,19 @@ test("help shows each setting with its meaning and the default that holds for th
   assert.equal(lines.length, 2);
   assert.match(lines[0]!, /^ {2}PORT .*\[8082\]$/);
   assert.match(lines[1]!, /^ {2}DATABASE_URL .*\[\(needed\)\]$/);
+});
+
+test("the caps on functions have defaults, and durations are milliseconds", () => {
+  assert.deepEqual(toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {})), {
+    memoryMb: 512,
+    cpuMs: 300_000,
+    wallMs: 900_000,
+    concurrency: 1_000,
+    logLines: 1_000,
+    resultBytes: 1_000_000,
+    subrequests: 1_000,
+  });
+  const env = { FUNCTION_MAX_CPU: "90s", FUNCTION_MAX_SUBREQUESTS: "0" };
+  const caps = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, env));
+  assert.deepEqual([caps.cpuMs, caps.subrequests], [90_000, 0]);
 });

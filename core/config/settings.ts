@@ -102,14 +102,31 @@ const SETTINGS = {
   BELLHOP_RETENTION_DAYS: whole("how many days finished runs and logs are kept", 30, 1, 3_650),
   WORKER_SLOTS: whole("how many runs a worker works on at once", 100, 1, 10_000),
   WORKER_LEASE: duration("how long a worker may be silent before its runs are given to others", "15s", 500),
+  WORKER_SANDBOX_WALLS: choice(
+    "whether a worker refuses to start where a wall around its executors is missing",
+    ["prefer", "require"] as const,
+    "prefer",
+  ),
   WORKER_DRAIN: duration("how long a stopping worker waits for its runs before it gives them back", "25s", 0),
+  FUNCTION_MAX_MEMORY_MB: whole("the most memory a function may ask for, in MB", 512, 16, 1_024),
+  FUNCTION_MAX_CPU: duration("the most processor time a run of a function may ask for", "5m", 1),
+  FUNCTION_MAX_WALL: duration("the longest a run of a function may ask to take", "15m", 1),
+  FUNCTION_MAX_CONCURRENCY: whole("the most runs at once a function may ask for", 1_000, 1, 100_000),
+  FUNCTION_MAX_LOG_LINES: whole("the most log lines a run of a function may ask for", 1_000, 0, 10_000),
+  FUNCTION_MAX_RESULT_BYTES: whole(
+    "the largest result a function may ask for, in bytes of JSON",
+    1_000_000,
+    2,
+    1_000_000,
+  ),
+  FUNCTION_MAX_SUBREQUESTS: whole("the most requests a run of a function may ask for", 1_000, 0, 100_000),
 };
 
 export type SettingName = keyof typeof SETTINGS;
 export type Settings = { [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]["parse"]> };
 
 /** Ours by their first word, so a stranger among them is a typo. */
-const OWN_PREFIX = /^(BELLHOP|EGRESS|EMAIL|WORKER)_/;
+const OWN_PREFIX = /^(BELLHOP|EGRESS|EMAIL|FUNCTION|WORKER)_/;
 /** What Kubernetes injects for services of these names. */
 const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
 const TEST_ONLY = /^BELLHOP_TEST_/;
@@ -171,7 +188,7 @@ export function describeSettings(
     .map((name) => {
       const definition: Definition<unknown> = SETTINGS[name];
       const shown = defaults[name] ?? definition.shown;
-      return `  ${name.padEnd(24)}${definition.help}${shown ? ` [${shown}]` : ""}`;
+      return `  ${name.padEnd(28)}${definition.help}${shown ? ` [${shown}]` : ""}`;
     })
     .join("\n");
 }

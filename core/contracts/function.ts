@@ -1,32 +1,74 @@
 /** Functions and their revisions on the wire. */
 import { z } from "zod";
+import {
+  type AskedLimits,
+  effectiveLimits,
+  type FunctionLimitCaps,
+  type FunctionLimits,
+  MIN_FUNCTION_LIMITS,
+} from "../domain/function-limits.ts";
 import type { JsonObject } from "../json.ts";
 
 const source = z.string().min(1).max(1_000_000);
 
-/** The JSON body of `PUT /v1/functions/{name}`: one `source`, or `files` with their `entry`. */
-export const functionUpload = z
-  .strictObject({
-    source: source.optional(),
-    files: z.record(z.string().min(1).max(255), z.string().max(1_000_000)).optional(),
-    entry: z.string().min(1).max(255).optional(),
-  })
-  .superRefine((given, context) => {
-    if ((given.source === undefined) === (given.files === undefined)) {
-      context.addIssue({ code: "custom", path: ["source"], message: "give either source or files" });
-    }
-    if (given.source !== undefined && given.entry !== undefined) {
-      context.addIssue({ code: "custom", path: ["entry"], message: "entry goes with files" });
-    }
+/** A whole number from the least that makes sense to the operator's cap; the message says which of the two was passed. */
+function limitField(name: keyof FunctionLimits, caps: FunctionLimitCaps) {
+  const [min, max] = [MIN_FUNCTION_LIMITS[name], caps[name]];
+  const message = `must be a whole number from ${min} to ${max}`;
+  const isBeyondCap = (value: number) => Number.isSafeInteger(value) && value > max;
+  return z
+    .number(message)
+    .refine((value) => isBeyondCap(value) || (Number.isSafeInteger(value) && value >= min), message)
+    .refine((value) => !isBeyondCap(value), `must be at most ${max}: the operator's cap`)
+    .optional();
+}
+
+/** `limits` of an upload: each may be left out, none may be null. */
+const limitsField = (caps: FunctionLimitCaps) =>
+  z.strictObject({
+    memoryMb: limitField("memoryMb", caps),
+    cpuMs: limitField("cpuMs", caps),
+    wallMs: limitField("wallMs", caps),
+    concurrency: limitField("concurrency", caps),
+    logLines: limitField("logLines", caps),
+    resultBytes: limitField("resultBytes", caps),
+    subrequests: limitField("subrequests", caps),
   });
 
-export type FunctionUpload = z.infer<typeof functionUpload>;
+/** What an upload says besides its files; both belong to the revision. */
+export const uploadOptions = (caps: FunctionLimitCaps) =>
+  z.object({
+    limits: limitsField(caps).default({}),
+    /** Whether an isolate may serve one run of the revision after another. */
+    reuse: z.boolean().default(true),
+  });
+
+/** The JSON body of `PUT /v1/functions/{name}`: one `source`, or `files` with their `entry`; `limits` and `reuse`. */
+export const functionUpload = (caps: FunctionLimitCaps) =>
+  z
+    .strictObject({
+      source: source.optional(),
+      files: z.record(z.string().min(1).max(255), z.string().max(1_000_000)).optional(),
+      entry: z.string().min(1).max(255).optional(),
+      ...uploadOptions(caps).shape,
+    })
+    .superRefine((given, context) => {
+      if ((given.source === undefined) === (given.files === undefined)) {
+        context.addIssue({ code: "custom", path: ["source"], message: "give either source or files" });
+      }
+      if (given.source !== undefined && given.entry !== undefined) {
+        context.addIssue({ code: "custom", path: ["entry"], message: "entry goes with files" });
+      }
+    });
 
 export interface FunctionRevision {
   id: string;
   number: number;
   contentHash: string;
   entry: string;
+  /** As the author asked. */
+  limits: AskedLimits;
+  reuse: boolean;
   createdAt: Date;
 }
 
@@ -38,7 +80,8 @@ export interface FunctionSummary {
   revision: FunctionRevision;
 }
 
-export function toWireFunction(fn: FunctionSummary): JsonObject {
+/** `caps`: shown are the limits that hold, defaults and caps applied. */
+export function toWireFunction(fn: FunctionSummary, caps: FunctionLimitCaps): JsonObject {
   const { revision } = fn;
   return {
     name: fn.name,
@@ -47,6 +90,8 @@ export function toWireFunction(fn: FunctionSummary): JsonObject {
       number: revision.number,
       contentHash: revision.contentHash,
       entry: revision.entry,
+      limits: { ...effectiveLimits(revision.limits, caps) },
+      reuse: revision.reuse,
       createdAt: revision.createdAt.toISOString(),
     },
     createdAt: fn.createdAt.toISOString(),

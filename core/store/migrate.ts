@@ -3,9 +3,13 @@ import { type Migration, Migrator } from "kysely/migration";
 import { BellhopError, messageOf } from "../errors.ts";
 import type { Db } from "./database.ts";
 import * as initial from "./migrations/0001-initial.ts";
+import * as functionLimits from "./migrations/0002-function-limits.ts";
 import { ensurePartitions } from "./partitions.ts";
 
-const MIGRATIONS: Record<string, Migration> = { "0001-initial": initial };
+const MIGRATIONS: Record<string, Migration> = {
+  "0001-initial": initial,
+  "0002-function-limits": functionLimits,
+};
 
 /** Brings the schema up to date, under a lock, so that any number of roles may start at once. */
 export async function migrateUp(db: Db, now: Date = new Date()): Promise<string[]> {

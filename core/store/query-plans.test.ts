@@ -14,11 +14,12 @@ import { finishAttempts, releaseRuns } from "./runs/finish.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
 import { findRun, listRuns } from "./runs/read.ts";
 import { rescueLostRuns } from "./runs/rescue.ts";
+import { admitRuns, findAwaitedFunctions, offerRoom } from "./runs/room.ts";
 import { findNextInstant, findOverdueRuns, queueDueRetries, stageDueTasks } from "./runs/stage.ts";
 import type { Database } from "./schema.ts";
 import { pauseTask } from "./tasks/change.ts";
 import { listTasks } from "./tasks/read.ts";
-import { finished, retryAfter } from "./testing/samples.ts";
+import { deployFunction, finished, retryAfter } from "./testing/samples.ts";
 import { openTestStore } from "./testing/test-store.ts";
 
 const { store, url, newNamespace } = await openTestStore(createTestDatabase);
@@ -91,6 +92,7 @@ async function explain({ text, values }: Statement): Promise<PlanNode[]> {
 }
 
 const id = newId();
+const limitedFunctionId = await deployFunction(store.db, await newNamespace(), "limited", { concurrency: 1 });
 const run: ClaimedRun = {
   id,
   claimNo: 1,
@@ -106,6 +108,7 @@ const run: ClaimedRun = {
   startedAt: new Date(),
   functionId: null,
   revisionId: null,
+  holdsRoom: false,
 };
 const now = new Date();
 const soon = new Date(Date.now() + 1_000);
@@ -129,6 +132,12 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     use: (s) => finishAttempts(s, id, [finished(run, id, retryAfter(1_000))]),
     index: "task_runs_open_pkey",
   },
+  "admit runs with a limit": {
+    use: (s) => admitRuns(s, id, [{ id, functionId: limitedFunctionId }]),
+    index: "task_runs_open_room",
+  },
+  "offer room": { use: (s) => offerRoom(s, [limitedFunctionId]), index: "task_runs_open_room" },
+  "functions that runs wait for": { use: (s) => findAwaitedFunctions(s, 100), index: "task_runs_open_room" },
   "give back": { use: (s) => releaseRuns(s, id, [run]) },
   "cancel a run": { use: (s) => cancelRuns(s.db, id, { runId: id }), index: "task_runs_open_pkey" },
   "cancel a task's runs": { use: (s) => cancelRuns(s.db, id, { taskId: id }) },

@@ -3,6 +3,7 @@ import type { ColumnType, Generated } from "kysely";
 import type { AttemptRecord } from "../contracts/run.ts";
 import type { TaskState } from "../contracts/task-output.ts";
 import type { RunError } from "../domain/attempt.ts";
+import type { AskedLimits } from "../domain/function-limits.ts";
 import type { RetryPolicy } from "../domain/retry.ts";
 import type { RunState } from "../domain/run-state.ts";
 import type { Schedule } from "../domain/schedule.ts";
@@ -43,6 +44,8 @@ export interface Database {
     files: Jsonb<Record<string, string>>;
     code: string;
     source_map: string;
+    limits: Jsonb<AskedLimits>;
+    reuse: boolean;
     created_at: Stamp;
   };
   tasks: {
@@ -105,6 +108,8 @@ export interface TaskRunsTable {
   /** Attempts spent before the last redrive: a redriven run has its whole allowance again. */
   attempt_offset: Generated<number>;
   claim_no: Generated<number>;
+  /** How a queued run stands to its function's limit of runs at once; see runs/room.ts. */
+  room: "awaited" | "offered" | null;
   scheduled_for: Date;
   available_at: Date;
   queued_at: Date | null;

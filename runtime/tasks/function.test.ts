@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import { succeeded } from "../../core/domain/attempt.ts";
+import { DEFAULT_FUNCTION_LIMITS, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
+import type { RunnableRevision } from "../../core/store/functions/functions.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { createSandbox, type Invocation, type InvokeOptions, type Sandbox } from "../sandbox/sandbox.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
@@ -17,6 +19,9 @@ const run = claimedRun({
 function contextOf(log: AttemptContext["log"] = () => {}): AttemptContext {
   return { signal: new AbortController().signal, deadlineAt: new Date(Date.now() + 10_000), log };
 }
+
+const caps: FunctionLimitCaps = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };
+const plain = (code: string): RunnableRevision => ({ code, limits: {}, reuse: true });
 
 /** A sandbox that records what it is asked and answers at once. */
 function recordingSandbox(answer: AttemptOutcome = succeeded(null)) {
@@ -43,7 +48,7 @@ describe("the function runner", () => {
     const sandbox = createSandbox();
     t.after(() => sandbox.close());
     const lines: unknown[] = [];
-    const runner = createFunctionRunner({ sandbox, loadCode: async () => code });
+    const runner = createFunctionRunner({ sandbox, loadRevision: async () => plain(code), caps });
     const context = contextOf((level, message, fields) => lines.push([level, message, fields]));
     assert.deepEqual(await runner(run, context), succeeded("Ada"));
     assert.deepEqual(lines, [["warn", "hm", { i: { name: "Ada" } }]]);
@@ -52,7 +57,7 @@ describe("the function runner", () => {
   test("hands over the run's facts and the time that is left", async () => {
     const { sandbox, calls } = recordingSandbox();
     const context = contextOf();
-    await createFunctionRunner({ sandbox, loadCode: async () => "" })(run, context);
+    await createFunctionRunner({ sandbox, loadRevision: async () => plain(""), caps })(run, context);
     const { invocation, options } = calls[0]!;
     assert.deepEqual(
       [invocation.runId, invocation.namespaceId, invocation.revisionId, invocation.attempt],
@@ -60,19 +65,45 @@ describe("the function runner", () => {
     );
     assert.deepEqual(invocation.input, { name: "Ada" });
     assert.equal(options.signal, context.signal);
-    assert.equal(invocation.limits.memoryMb, 128);
+    assert.deepEqual(
+      [invocation.limits.memoryMb, invocation.limits.cpuMs, invocation.reuse],
+      [128, 30_000, true],
+    );
     assert.ok(invocation.limits.wallMs > 9_000 && invocation.limits.wallMs <= 10_000);
+  });
+
+  test("hands over the revision's limits, lowered to the worker's caps, and whether it is reused", async () => {
+    const { sandbox, calls } = recordingSandbox();
+    const limits = { memoryMb: 256, cpuMs: 50, wallMs: 200, concurrency: 3, logLines: 5, subrequests: 9 };
+    const loadRevision = async () => ({ code: "", limits, reuse: false });
+    await createFunctionRunner({ sandbox, loadRevision, caps })(run, contextOf());
+    const { invocation } = calls[0]!;
+    assert.deepEqual(invocation.limits, {
+      ...{ memoryMb: 128, cpuMs: 50, wallMs: 200, logLines: 5, subrequests: 9, resultBytes: 1_000_000 },
+    });
+    assert.equal(invocation.reuse, false);
+  });
+
+  test("each attempt carries on the run's trace with a span of its own", async () => {
+    const { sandbox, calls } = recordingSandbox();
+    const runner = createFunctionRunner({ sandbox, loadRevision: async () => plain(""), caps });
+    for (const attempt of [1, 2]) await runner({ ...run, attempt }, contextOf());
+    const [first, second] = calls.map(({ invocation }) => invocation.traceparent);
+    assert.match(first!, new RegExp(`^00-${run.id.replaceAll("-", "")}-[0-9a-f]{16}-01$`));
+    assert.equal(first!.slice(0, 36), second!.slice(0, 36));
+    assert.notEqual(first, second);
   });
 
   test("loads a revision once, however many ask, and again after a failure", async () => {
     const { sandbox } = recordingSandbox();
     let loads = 0;
-    const loadCode = async () => {
+    const loadRevision = async () => {
       if (++loads === 1) throw new Error("the database is away");
-      return "code";
+      return plain("code");
     };
-    const runner = createFunctionRunner({ sandbox, loadCode });
-    await assert.rejects(runner(run, contextOf()), /away/);
+    const runner = createFunctionRunner({ sandbox, loadRevision, caps });
+    const away = await runner(run, contextOf());
+    assert.ok(away.kind === "failed" && away.retryable && away.error.code === "function_unavailable");
     await Promise.all([runner(run, contextOf()), runner(run, contextOf())]);
     await runner(run, contextOf());
     assert.equal(loads, 2);
@@ -80,7 +111,7 @@ describe("the function runner", () => {
 
   test("fails a run without a revision, for good", async () => {
     const { sandbox, calls } = recordingSandbox();
-    const runner = createFunctionRunner({ sandbox, loadCode: async () => "" });
+    const runner = createFunctionRunner({ sandbox, loadRevision: async () => plain(""), caps });
     const outcome = await runner({ ...run, revisionId: null }, contextOf());
     assert.ok(outcome.kind === "failed" && !outcome.retryable);
     assert.equal(outcome.error.code, "function_not_found");

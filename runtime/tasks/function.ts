@@ -1,39 +1,49 @@
 import { failed } from "../../core/domain/attempt.ts";
-import { ByteLru } from "../sandbox/byte-lru.ts";
-import type { Sandbox } from "../sandbox/invocation.ts";
+import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
+import type { RunnableRevision } from "../../core/store/functions/functions.ts";
+import type { InvocationLimits, Sandbox } from "../sandbox/invocation.ts";
+import { createRevisionCache, type RevisionCache, type RevisionFacts } from "./revision-cache.ts";
 import type { TaskRunner } from "./task-runner.ts";
+import { createTraceparent } from "./trace-context.ts";
 
-const DEFAULT_MEMORY_MB = 128;
-const MAX_CACHED_CODE_BYTES = 64_000_000;
 /** The sandbox stops a function this much before the attempt's own clock does: its word says more. */
 const HEAD_START_MS = 50;
 
 export interface FunctionRunnerParts {
   sandbox: Sandbox;
-  /** The built script of a revision; rejects where it cannot be had. */
-  loadCode(revisionId: string): Promise<string>;
+  /** What is run of a revision; rejects where it cannot be had. */
+  loadRevision(revisionId: string): Promise<RunnableRevision>;
+  /** They lower what a revision was given, also where they were higher when it was deployed. */
+  caps: FunctionLimitCaps;
 }
 
 /** Runs `function` tasks: one invocation of the run's revision in the sandbox, until the attempt's deadline. */
-export function createFunctionRunner({ sandbox, loadCode }: FunctionRunnerParts): TaskRunner {
-  const loadCached = cacheCode(loadCode);
+export function createFunctionRunner({ sandbox, loadRevision, caps }: FunctionRunnerParts): TaskRunner {
+  const revisions = createRevisionCache(loadRevision);
   return async (run, context) => {
     const { spec, revisionId } = run;
     if (spec.type !== "function" || revisionId === null) {
       const message = "The function of this run does not exist or has no revision.";
       return failed("function_not_found", message, { retryable: false });
     }
+    const revision = await findFacts(revisions, revisionId);
+    if (!revision) {
+      const message = "The function's revision could not be loaded.";
+      return failed("function_unavailable", message, { retryable: true });
+    }
     const invocation = {
       runId: run.id,
       namespaceId: run.namespaceId,
       revisionId,
-      code: () => loadCached(revisionId),
+      code: () => revisions.code(revisionId),
       input: spec.input,
       attempt: run.attempt,
       scheduledFor: run.scheduledFor,
       deadlineAt: context.deadlineAt,
       env: {},
-      limits: { memoryMb: DEFAULT_MEMORY_MB, wallMs: chooseWallMs(context.deadlineAt, new Date()) },
+      limits: chooseLimits(revision, caps, context.deadlineAt, new Date()),
+      reuse: revision.reuse,
+      traceparent: createTraceparent(run.id),
     };
     return sandbox.invoke(invocation, {
       signal: context.signal,
@@ -42,34 +52,24 @@ export function createFunctionRunner({ sandbox, loadCode }: FunctionRunnerParts)
   };
 }
 
-function chooseWallMs(deadlineAt: Date, now: Date): number {
-  const leftMs = deadlineAt.getTime() - now.getTime();
-  return Math.max(1, leftMs - Math.min(HEAD_START_MS, leftMs / 2));
+/** Undefined where the database does not give them: which says nothing of the function. */
+async function findFacts(revisions: RevisionCache, revisionId: string): Promise<RevisionFacts | undefined> {
+  try {
+    return await revisions.facts(revisionId);
+  } catch {
+    return undefined;
+  }
 }
 
-/** Keeps what was loaded, and loads a revision once however many ask; revisions never change. */
-function cacheCode(
-  loadCode: (revisionId: string) => Promise<string>,
-): (revisionId: string) => Promise<string> {
-  const cached = new ByteLru<string>(MAX_CACHED_CODE_BYTES);
-  const loading = new Map<string, Promise<string>>();
-  const load = async (revisionId: string): Promise<string> => {
-    try {
-      const code = await loadCode(revisionId);
-      cached.set(revisionId, code, code.length * 2);
-      return code;
-    } finally {
-      loading.delete(revisionId);
-    }
-  };
-  return (revisionId) => {
-    const known = cached.get(revisionId);
-    if (known !== undefined) return Promise.resolve(known);
-    let pending = loading.get(revisionId);
-    if (!pending) {
-      pending = load(revisionId);
-      loading.set(revisionId, pending);
-    }
-    return pending;
-  };
+/** The revision's limits, its wall time no longer than the attempt has left. */
+function chooseLimits(
+  { limits }: RevisionFacts,
+  caps: FunctionLimitCaps,
+  deadlineAt: Date,
+  now: Date,
+): InvocationLimits {
+  const { concurrency: _store, ...held } = effectiveLimits(limits, caps);
+  const leftMs = deadlineAt.getTime() - now.getTime();
+  const attemptMs = Math.max(1, leftMs - Math.min(HEAD_START_MS, leftMs / 2));
+  return { ...held, wallMs: Math.min(held.wallMs, attemptMs) };
 }

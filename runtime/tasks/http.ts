@@ -1,5 +1,4 @@
 /** Runs an http task: one request through egress, its response recorded, its status judged. */
-import { randomBytes } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
 import type { HttpSpec } from "../../core/domain/task-spec.ts";
@@ -10,6 +9,7 @@ import { USER_AGENT } from "../../core/egress/user-agent.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { MAX_RECORDED_BODY_BYTES, recordResponse } from "./http-record.ts";
 import type { AttemptContext, TaskRunner } from "./task-runner.ts";
+import { createTraceparent } from "./trace-context.ts";
 
 const MAX_SHOWN_URL_CHARS = 300;
 
@@ -98,7 +98,7 @@ export function buildRequest(run: ClaimedRun, spec: HttpSpec): BuiltRequest {
   };
   setDefault("User-Agent", USER_AGENT);
   setDefault("Idempotency-Key", run.id);
-  setDefault("traceparent", `00-${run.id.replaceAll("-", "")}-${randomBytes(8).toString("hex")}-01`);
+  setDefault("traceparent", createTraceparent(run.id));
   headers["Bellhop-Run-Id"] = run.id;
   if (run.taskId !== null) headers["Bellhop-Task-Id"] = run.taskId;
   headers["Bellhop-Attempt"] = String(run.attempt);

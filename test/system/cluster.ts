@@ -12,6 +12,7 @@ export interface ApiClient {
 export interface Cluster {
   api: ApiClient;
   databaseUrl: string;
+  apiProcess: RunningProcess;
   schedulers: RunningProcess[];
   workers: RunningProcess[];
   startWorker(env?: Record<string, string>): Promise<RunningProcess>;
@@ -59,6 +60,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   return {
     api: createClient(`http://127.0.0.1:${portOf(api)}`, key),
     databaseUrl: database.url,
+    apiProcess: api,
     schedulers,
     workers,
     async startWorker(more) {

@@ -1,6 +1,7 @@
 /** Functions and their immutable revisions. */
 import { sql } from "kysely";
 import type { FunctionSummary } from "../../contracts/function.ts";
+import type { AskedLimits } from "../../domain/function-limits.ts";
 import type { Db, Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
@@ -11,6 +12,8 @@ export interface RevisionContent {
   files: Record<string, string>;
   code: string;
   sourceMap: string;
+  limits: AskedLimits;
+  reuse: boolean;
 }
 
 /**
@@ -55,6 +58,8 @@ export async function deployRevision(
           files: toJsonText(content.files),
           code: content.code,
           source_map: content.sourceMap,
+          limits: toJsonText(content.limits),
+          reuse: content.reuse,
         })
         .execute();
     }
@@ -78,6 +83,8 @@ const summaries = (db: Db, namespaceId: string) =>
       "r.number",
       "r.content_hash",
       "r.entry",
+      "r.limits",
+      "r.reuse",
       "r.created_at as revision_created_at",
     ])
     .where("f.namespace_id", "=", namespaceId);
@@ -95,6 +102,8 @@ function toSummary(row: SummaryRow): FunctionSummary {
       number: row.number,
       contentHash: row.content_hash,
       entry: row.entry,
+      limits: row.limits,
+      reuse: row.reuse,
       createdAt: row.revision_created_at,
     },
   };
@@ -138,12 +147,17 @@ export async function listFunctions(
   return rows.map(toSummary);
 }
 
-/** The script a worker runs. Revisions never change, so callers may keep it for ever. */
-export async function loadRevisionCode(db: Db, revisionId: string): Promise<string> {
-  const row = await db
+/** What a worker needs of a revision. Revisions never change, so callers may keep it for ever. */
+export interface RunnableRevision {
+  code: string;
+  limits: AskedLimits;
+  reuse: boolean;
+}
+
+export async function loadRevision(db: Db, revisionId: string): Promise<RunnableRevision> {
+  return await db
     .selectFrom("function_revisions")
-    .select("code")
+    .select(["code", "limits", "reuse"])
     .where("id", "=", revisionId)
     .executeTakeFirstOrThrow();
-  return row.code;
 }

@@ -9,6 +9,7 @@ import type { TaskType } from "../../domain/task-spec.ts";
 import type { JsonObject } from "../../json.ts";
 import type { Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
+import { inTransaction } from "../transaction.ts";
 import { MOVED_COLUMNS, MOVED_FROM_GONE } from "./moved-columns.ts";
 
 export interface FinishedAttempt {
@@ -123,21 +124,6 @@ async function writeVerdicts(
   const values = [workerId, toJsonText(attempts.map(toVerdictRow)), toJsonText(attempts.flatMap(toLogRows))];
   const { rows } = await client.query<FinishedRow>({ ...statement, values });
   return rows;
-}
-
-async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  try {
-    await client.query("BEGIN");
-    const result = await work(client);
-    await client.query("COMMIT");
-    client.release();
-    return result;
-  } catch (error) {
-    // Closing the connection is the rollback that cannot fail.
-    client.release(true);
-    throw error;
-  }
 }
 
 function toReport(rows: FinishedRow[]): FinishReport {

@@ -99,7 +99,8 @@ export async function findNextInstant(db: Db): Promise<Date | null> {
 export async function findOverdueRuns(store: Store, overdueMs: number, limit: number): Promise<StagedRun[]> {
   const { rows } = await store.pool.query<StagedRun>(
     `SELECT id AS "runId", available_at AS "availableAt" FROM task_runs_open
-     WHERE state = 'queued' AND available_at <= statement_timestamp() - $1::int * interval '1 millisecond'
+     WHERE state = 'queued' AND room IS DISTINCT FROM 'awaited'
+       AND available_at <= statement_timestamp() - $1::int * interval '1 millisecond'
      ORDER BY available_at LIMIT $2`,
     [overdueMs, limit],
   );

@@ -141,7 +141,8 @@ export async function changeTask(
       .executeTakeFirstOrThrow();
     await tx
       .updateTable("task_runs_open")
-      .set({ function_id: functionId })
+      // What waited for room in the one function has not waited in the other.
+      .set({ function_id: functionId, room: null })
       .where("task_id", "=", taskId)
       .where("function_id", "is distinct from", functionId)
       .where("state", "in", ["scheduled", "queued", "dead"])

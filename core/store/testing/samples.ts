@@ -1,6 +1,7 @@
 /** Tasks, workers and runs as the tests of the store need them. */
 import type { AttemptRecord } from "../../contracts/run.ts";
 import type { TaskInput } from "../../contracts/task-input.ts";
+import type { AskedLimits } from "../../domain/function-limits.ts";
 import { DEFAULT_RETRY, type RunVerdict } from "../../domain/retry.ts";
 import type { Schedule } from "../../domain/schedule.ts";
 import type { Db, Store } from "../database.ts";
@@ -118,17 +119,27 @@ export function line(message: string, given: Partial<AttemptLogLine> = {}): Atte
   return { at: new Date(), level: "info", message, ...given };
 }
 
-export function revision(code: string): RevisionContent {
+export function revision(code: string, given: Partial<RevisionContent> = {}): RevisionContent {
   return {
     contentHash: `sha256:${code}`,
     entry: "main.ts",
     files: { "main.ts": code },
     code,
     sourceMap: "{}",
+    limits: {},
+    reuse: true,
+    ...given,
   };
 }
 
-/** The id of a function with one revision. */
-export async function deployFunction(db: Db, namespaceId: string, name: string): Promise<string> {
-  return (await deployRevision(db, namespaceId, name, revision(`export default () => "${name}"`))).fn.id;
+/** The id of a function with one revision; of a second one where it is deployed again with other limits. */
+export async function deployFunction(
+  db: Db,
+  namespaceId: string,
+  name: string,
+  limits: AskedLimits = {},
+): Promise<string> {
+  const code = `export default () => "${name}"`;
+  const contentHash = `sha256:${code}${JSON.stringify(limits)}`;
+  return (await deployRevision(db, namespaceId, name, revision(code, { contentHash, limits }))).fn.id;
 }

@@ -1,0 +1,100 @@
+/** What a claim hands out, and the end that the claiming statements share. */
+import type { RetryPolicy } from "../../domain/retry.ts";
+import type { TaskSpec } from "../../domain/task-spec.ts";
+import type { Json } from "../../json.ts";
+
+/** A run that this worker owns until it finishes it or its lease ends, with all that is needed to try it. */
+export interface ClaimedRun {
+  id: string;
+  /** Fences every finish: a later claim has a higher number. */
+  claimNo: number;
+  namespaceId: string;
+  /** Null for a direct invocation of a function. */
+  taskId: string | null;
+  spec: TaskSpec;
+  attempt: number;
+  /** Attempts spent before the last redrive. */
+  attemptOffset: number;
+  retry: RetryPolicy;
+  deadLetter: boolean;
+  timeoutMs: number;
+  scheduledFor: Date;
+  startedAt: Date;
+  /** For functions: the revision this attempt runs. */
+  functionId: string | null;
+  revisionId: string | null;
+  /** Its function has a limit of runs at once: the end of this one makes room for another. */
+  holdsRoom: boolean;
+}
+
+/** An invocation is tried once: its caller decides what to do about a failure. */
+const INVOCATION_RETRY: RetryPolicy = {
+  maxAttempts: 1,
+  backoff: { initialMs: 1_000, factor: 2, maxMs: 1_000, jitter: false },
+};
+
+const FALLBACK_TIMEOUT_MS = 30_000;
+
+/**
+ * Takes the rows of a CTE `chosen` (id, function_name, active_revision_id, holds_room) that are `is_free` for the
+ * worker $1: a CTE `taken`. Who chose them has locked them.
+ */
+export const TAKEN = `
+  taken AS (
+    UPDATE task_runs_open r
+    SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(), room = NULL
+    FROM chosen c WHERE r.id = c.id AND c.is_free
+    RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
+      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.active_revision_id, c.holds_room
+  )`;
+
+/** `taken` with its tasks' definitions: a `ClaimRow` for each. */
+export const DESCRIBED = `
+  SELECT k.*, t.spec, t.retry, t.dead_letter, t.timeout_ms AS task_timeout_ms
+  FROM taken k LEFT JOIN tasks t ON t.id = k.task_id`;
+
+export interface ClaimRow {
+  id: string;
+  claim_no: number;
+  namespace_id: string;
+  task_id: string | null;
+  function_id: string | null;
+  attempt: number;
+  attempt_offset: number;
+  scheduled_for: Date;
+  started_at: Date;
+  timeout_ms: number | null;
+  input: Json;
+  spec: TaskSpec | null;
+  retry: RetryPolicy | null;
+  dead_letter: boolean | null;
+  task_timeout_ms: number | null;
+  function_name: string | null;
+  active_revision_id: string | null;
+  holds_room: boolean;
+}
+
+export function toClaimedRun(row: ClaimRow): ClaimedRun {
+  const spec: TaskSpec = row.spec ?? {
+    type: "function",
+    function: row.function_name ?? "",
+    input: row.input,
+  };
+  return {
+    id: row.id,
+    claimNo: row.claim_no,
+    namespaceId: row.namespace_id,
+    taskId: row.task_id,
+    spec,
+    attempt: row.attempt,
+    attemptOffset: row.attempt_offset,
+    retry: row.retry ?? INVOCATION_RETRY,
+    deadLetter: row.dead_letter ?? false,
+    timeoutMs: row.timeout_ms ?? row.task_timeout_ms ?? FALLBACK_TIMEOUT_MS,
+    scheduledFor: row.scheduled_for,
+    startedAt: row.started_at,
+    functionId: row.function_id,
+    revisionId: row.active_revision_id,
+    holdsRoom: row.holds_room,
+  };
+}
