@@ -5,17 +5,20 @@
 import { connectHost, type HostMessageKind, receiveMessage } from "./host.ts";
 import { BOOT_NAME } from "./limits.ts";
 import { installConsole } from "./run/console.ts";
-import { connectRunHost, type RunHost } from "./run/current-run.ts";
+import { connectRunHost, onRunEnd, type RunHost } from "./run/current-run.ts";
 import { executeRuns, type ModuleFactory, withdrawWaiting } from "./run/execute.ts";
 import { deleteDangerousGlobals, guardArrayBuffer } from "./run/lockdown.ts";
 import { installTimers } from "./run/timer-globals.ts";
 import { runDueTimer, setClock } from "./run/timers.ts";
+import { installWeb, resetWeb } from "./web/install-web.ts";
 
 const NativeBytes = Uint8Array;
 
 guardArrayBuffer();
 installConsole();
 installTimers();
+installWeb();
+onRunEnd(resetWeb);
 Object.defineProperty(globalThis, BOOT_NAME, { value: boot, configurable: true });
 
 type Enter = (op: number, hostNow: number, ...args: unknown[]) => number;

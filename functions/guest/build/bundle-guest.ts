@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { WEB_BUNDLE_OPTIONS } from "../web/bundle-options.ts";
 
 const ENTRY = fileURLToPath(new URL("../main.ts", import.meta.url));
 
@@ -20,6 +21,7 @@ export async function bundleGuest(): Promise<string> {
     charset: "utf8",
     legalComments: "none",
     logLevel: "silent",
+    ...WEB_BUNDLE_OPTIONS,
   });
   return outputFiles[0]!.text;
 }

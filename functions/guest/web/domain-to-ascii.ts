@@ -1,0 +1,18 @@
+/**
+ * Takes the place of the package tr46 in the bundle: Unicode's tables stay in the host. Most domains need none of
+ * them and do not cross.
+ */
+import { host } from "../host.ts";
+
+const PLAIN = /^[a-zA-Z0-9._~!$&'()*+,;=-]*$/;
+const HAS_PUNYCODE = /(?:^|\.)xn--/i;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the URL standard forbids them in domains.
+const FORBIDDEN = /[\0-\x20"#%/:<>?@[\\\]^`{|}\x7f]/;
+const MAX_DOMAIN_CHARS = 16_384;
+
+/** Null where the domain is none. */
+export function toASCII(domain: string): string | null {
+  if (PLAIN.test(domain) && !HAS_PUNYCODE.test(domain)) return domain.toLowerCase();
+  if (FORBIDDEN.test(domain) || domain.length > MAX_DOMAIN_CHARS) return null;
+  return host().domainToAscii(domain) || null;
+}

@@ -1,0 +1,57 @@
+/** The web platform's API on the global object. To be called once, while the snapshot is made. */
+import { installAbort } from "./abort.ts";
+import { installBase64 } from "./base64.ts";
+import { installBlob, withdrawAllBlobs } from "./blob.ts";
+import { installCompression } from "./compression.ts";
+import { installCrypto } from "./crypto.ts";
+import { receiveCrypto, resetCrypto } from "./crypto-bridge.ts";
+import { installDomException } from "./dom-exception.ts";
+import { installEncoding } from "./encoding.ts";
+import { installEvents } from "./events.ts";
+import { receiveExchanges, resetExchanges } from "./exchanges.ts";
+import { installFetch } from "./fetch.ts";
+import { installFormData } from "./form-data.ts";
+import { installHeaders } from "./headers.ts";
+import { installMessaging } from "./messaging.ts";
+import { installNavigator } from "./navigator.ts";
+import { installPerformance, resetPerformance } from "./performance.ts";
+import { makeUuid } from "./random.ts";
+import { installRequest } from "./request.ts";
+import { installResponse } from "./response.ts";
+import { installStreams } from "./streams.ts";
+import { installStructuredClone } from "./structured-clone.ts";
+import { installUrl } from "./url.ts";
+import { installUrlPattern } from "./url-pattern.ts";
+
+export function installWeb(): void {
+  installDomException();
+  installEvents();
+  installAbort();
+  installStreams();
+  installEncoding();
+  installBase64();
+  installBlob();
+  installUrl(makeUuid);
+  installUrlPattern();
+  installStructuredClone();
+  installMessaging();
+  installHeaders();
+  installFormData();
+  installRequest();
+  installResponse();
+  installFetch();
+  installCompression();
+  installCrypto();
+  installPerformance();
+  installNavigator();
+  receiveExchanges();
+  receiveCrypto();
+}
+
+/** Ends what a run left open; to be called when it is over. */
+export function resetWeb(): void {
+  resetExchanges();
+  resetCrypto();
+  resetPerformance();
+  withdrawAllBlobs();
+}
