@@ -5,7 +5,7 @@
 export type LogFields = Record<string, unknown>;
 
 export interface Log {
-  /** Adds one line to the run's log: at most 1,000 lines a run and 8 KB a line, message and fields together. */
+  /** Adds one line to the run's log: at most `limits.logLines` a run and 8 KB a line, message and fields together. */
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
@@ -28,7 +28,7 @@ export interface Context {
   waitUntil(promise: Promise<unknown>): void;
 }
 
-/** `export default async function (input, ctx) { … }`; the result is JSON of at most 1 MB, undefined becomes null. */
+/** `export default async function (input, ctx) { … }`; the result is JSON of at most `limits.resultBytes`, undefined becomes null. */
 export type FunctionHandler<Input = unknown, Result = unknown> = (
   input: Input,
   ctx: Context,

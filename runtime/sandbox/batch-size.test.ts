@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type BatchSize, decideBatchSize, FIRST_BATCH_SIZE, shouldBegin } from "./batch-size.ts";
 
-const quick = (runs: number) => ({ runs, tookMs: 1, gaveBack: false });
+const quick = (runs: number) => ({ runs, tookMs: 0.5, gaveBack: false });
 
 describe("decideBatchSize", () => {
   test("doubles while full batches are quick, up to the most there may be", () => {

@@ -18,13 +18,15 @@ export interface FinishedBatch {
 
 export const FIRST_BATCH_SIZE: BatchSize = { runs: 1, holdRuns: 0 };
 
-/** A batch that takes longer makes its last runs wait where another isolate might be free. */
-export const LONG_MS = 4;
+/** Longer runs gain nothing from a batch: the last of them would wait where another isolate might be free. */
+const MAX_RUN_MS = 1;
+/** How long runs wait for others to share their batch, at most. */
+export const GATHER_MS = 10;
 const HOLD_RUNS = 200;
 
 export function decideBatchSize(size: BatchSize, finished: FinishedBatch, maxRuns: number): BatchSize {
   if (finished.gaveBack) return { runs: 1, holdRuns: HOLD_RUNS };
-  if (finished.tookMs > LONG_MS) return { ...size, runs: Math.max(1, size.runs >> 1) };
+  if (finished.tookMs > MAX_RUN_MS * finished.runs) return { ...size, runs: Math.max(1, size.runs >> 1) };
   if (size.holdRuns > 0) return { ...size, holdRuns: Math.max(0, size.holdRuns - finished.runs) };
   if (finished.runs < size.runs) return size;
   return { runs: Math.min(maxRuns, size.runs * 2), holdRuns: 0 };
@@ -41,5 +43,5 @@ export function shouldBegin(
   waitingRuns: number,
 ): boolean {
   if (size.runs === 1 || waitingRuns >= size.runs) return true;
-  return batches < MAX_PARTIAL_BATCHES || oldestMs > LONG_MS;
+  return batches < MAX_PARTIAL_BATCHES || oldestMs > GATHER_MS;
 }

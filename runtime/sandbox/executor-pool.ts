@@ -1,5 +1,5 @@
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
-import { LONG_MS } from "./batch-size.ts";
+import { GATHER_MS } from "./batch-size.ts";
 import { ExecutorProcess } from "./executor-process.ts";
 import type { Invocation, InvokeOptions, Sandbox } from "./invocation.ts";
 import type { Job } from "./job.ts";
@@ -136,7 +136,7 @@ export class ExecutorPool implements Sandbox {
         lane.gathering ??= setTimeout(() => {
           lane.gathering = undefined;
           this.#pump(lane);
-        }, LONG_MS + 1);
+        }, GATHER_MS + 1);
         return;
       }
       executor.start(lane.waiting.takeBatch((job) => executor.batchSizeFor(job)));

@@ -8,6 +8,7 @@ import type { EgressStreamResponse } from "../../../core/egress/stream.ts";
 import {
   FETCH_CHUNK_BYTES,
   FETCH_WINDOW_BYTES,
+  type FetchAsk,
   type FetchReply,
   type FetchRequestHead,
   MAX_FETCH_HEADER_BYTES,
@@ -16,7 +17,7 @@ import {
 import { FetchRefused, toFetchFailure } from "./fetch-failure.ts";
 import { ProtocolError } from "./protocol-error.ts";
 import { announcedBytes, requestHeaders } from "./request-headers.ts";
-import type { RunFetchesOptions } from "./run-fetches.ts";
+import type { RunFetchesOptions } from "./run-fetches-options.ts";
 import { Upload } from "./upload.ts";
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
@@ -72,25 +73,32 @@ export class FetchCall {
   }
 
   /** Throws ProtocolError. */
-  pushData(chunk: Buffer): void {
-    this.#expectUpload().push(chunk);
-  }
-
-  /** Throws ProtocolError. */
-  endBody(): void {
-    this.#expectUpload().end();
-  }
-
-  /** Throws ProtocolError where more is granted than was ever sent. */
-  pull(bytes: number): void {
-    this.#creditBytes += bytes;
-    if (this.#creditBytes > FETCH_WINDOW_BYTES) throw new ProtocolError("more credit than a fetch has");
-    this.#wake();
+  receive(ask: Exclude<FetchAsk, { t: "fetch" }>): void {
+    switch (ask.t) {
+      case "fetch-data":
+        this.#expectUpload().push(Buffer.from(ask.base64, "base64"));
+        break;
+      case "fetch-body-end":
+        this.#expectUpload().end();
+        break;
+      case "fetch-pull":
+        this.#addCredit(ask.bytes);
+        break;
+      case "fetch-cancel":
+        this.cancel();
+        break;
+    }
   }
 
   #expectUpload(): Upload {
     if (!this.#upload) throw new ProtocolError("a body for a request without one");
     return this.#upload;
+  }
+
+  #addCredit(bytes: number): void {
+    this.#creditBytes += bytes;
+    if (this.#creditBytes > FETCH_WINDOW_BYTES) throw new ProtocolError("more credit than a fetch has");
+    this.#wake();
   }
 
   async #request(): Promise<EgressStreamResponse> {
@@ -119,7 +127,7 @@ export class FetchCall {
     const bodyBytes = announcedBytes(this.#head.headers);
     if (bodyBytes === undefined) return { body: this.#upload };
     if (bodyBytes > FETCH_WINDOW_BYTES) return { body: this.#upload, bodyBytes };
-    const body = await this.#upload.whole();
+    const body = await this.#upload.whole(bodyBytes);
     if (body && body.length !== bodyBytes) {
       throw new FetchRefused(
         "invalid_request",

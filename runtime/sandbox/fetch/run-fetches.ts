@@ -1,24 +1,8 @@
-import type { Egress } from "../../../core/egress/egress.ts";
 import { type FetchAsk, type FetchReply, MAX_FETCHES_AT_ONCE } from "../fetch-messages.ts";
 import { FetchCall } from "./fetch-call.ts";
 import { FetchRefused } from "./fetch-failure.ts";
 import { ProtocolError } from "./protocol-error.ts";
-
-export interface RunFetchesOptions {
-  /** The run's number in the frames to its executor. */
-  runId: number;
-  egress: Egress;
-  /** Requests that the run may make in all, redirects included. */
-  subrequests: number;
-  /** W3C trace context of the run; sent with each request that has none of its own. */
-  traceparent: string;
-  /** Of one answer, as received and as decoded. Default: egress's own, 100 MB. */
-  maxResponseBytes?: number | undefined;
-  /** False when the executor is behind with reading. */
-  send(reply: FetchReply): boolean;
-  /** Resolves when it reads again. */
-  drained(): Promise<void>;
-}
+import type { RunFetchesOptions } from "./run-fetches-options.ts";
 
 /**
  * The fetches of one run, on the worker's side. Its memory is bounded whatever the executor says: so many fetches at
@@ -49,21 +33,10 @@ export class RunFetches {
   /** An ask that `readFetchAsk` has let pass. Throws ProtocolError where the executor must be killed for it. */
   receive(ask: FetchAsk): void {
     if (this.#isClosed) return;
-    if (ask.t === "fetch") return this.#begin(ask);
-    if (ask.no > this.#lastNo) throw new ProtocolError("a word about a fetch that was not begun");
-    // Over already, which the executor did not know when it sent this.
-    const call = this.#calls.get(ask.no);
-    if (!call) return;
-    switch (ask.t) {
-      case "fetch-data":
-        return call.pushData(Buffer.from(ask.base64, "base64"));
-      case "fetch-body-end":
-        return call.endBody();
-      case "fetch-pull":
-        return call.pull(ask.bytes);
-      case "fetch-cancel":
-        return call.cancel();
-    }
+    if (ask.t === "fetch") this.#begin(ask);
+    else if (ask.no > this.#lastNo) throw new ProtocolError("a word about a fetch that was not begun");
+    // One that is over already: the executor did not know when it sent this.
+    else this.#calls.get(ask.no)?.receive(ask);
   }
 
   /** The run is over: so are its fetches, without another word. */
@@ -75,7 +48,10 @@ export class RunFetches {
   #begin({ no, head }: Extract<FetchAsk, { t: "fetch" }>): void {
     if (no <= this.#lastNo) throw new ProtocolError("a fetch's number that was there before");
     this.#lastNo = no;
-    if (this.#calls.size >= MAX_FETCHES_AT_ONCE) return this.#refuse(no);
+    if (this.#calls.size >= MAX_FETCHES_AT_ONCE) {
+      this.#refuse(no);
+      return;
+    }
     const call = new FetchCall(head, {
       ...this.#options,
       no,

@@ -48,10 +48,14 @@ export class Upload implements AsyncIterable<Uint8Array> {
     this.#wake();
   }
 
-  /** All of it, for bodies that fit into the credit; undefined when it was closed before its end. */
-  async whole(): Promise<Buffer | undefined> {
-    while (this.#state === "open") await this.#change();
-    return this.#state === "ended" ? Buffer.concat(this.#blocks.splice(0)) : undefined;
+  /**
+   * All of it, for a body that should have so many bytes, which must fit into the credit; of one that turns out
+   * longer, what has come. Undefined when it was closed before.
+   */
+  async whole(expectedBytes: number): Promise<Buffer | undefined> {
+    const isShort = () => FETCH_WINDOW_BYTES - this.#creditBytes <= expectedBytes;
+    while (this.#state === "open" && isShort()) await this.#change();
+    return this.#state === "closed" ? undefined : Buffer.concat(this.#blocks.splice(0));
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {

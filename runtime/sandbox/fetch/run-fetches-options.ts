@@ -1,0 +1,18 @@
+import type { Egress } from "../../../core/egress/egress.ts";
+import type { FetchReply } from "../fetch-messages.ts";
+
+export interface RunFetchesOptions {
+  /** The run's number in the frames to its executor. */
+  runId: number;
+  egress: Egress;
+  /** Requests that the run may make in all, redirects included. */
+  subrequests: number;
+  /** W3C trace context of the run; sent with each request that has none of its own. */
+  traceparent: string;
+  /** Of one answer, as received and as decoded. Default: egress's own, 100 MB. */
+  maxResponseBytes?: number | undefined;
+  /** False when the executor is behind with reading. */
+  send(reply: FetchReply): boolean;
+  /** Resolves when it reads again. */
+  drained(): Promise<void>;
+}
