@@ -49,7 +49,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
         });
   opened.defer(() => provider?.close());
   const walls = demandWalls(settings.WORKER_SANDBOX_WALLS, standingWalls(), log);
-  const sandbox = createSandbox({ logger: log });
+  const sandbox = createSandbox({ logger: log, egress });
   opened.defer(() => sandbox.close());
   const clock = systemClock;
   const connections = await openConnections(opened, {

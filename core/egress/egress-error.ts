@@ -5,6 +5,8 @@ export type EgressErrorCode =
   | "invalid_request"
   /** The address is not public and not allowed. */
   | "egress_blocked"
+  /** The port is another protocol's. Of streamed requests only. */
+  | "port_blocked"
   | "dns_failed"
   | "connect_failed"
   | "tls_failed"
@@ -14,14 +16,23 @@ export type EgressErrorCode =
   | "bad_response"
   | "bad_redirect"
   | "too_many_redirects"
+  /** A redirect, where the caller wants none. */
+  | "unexpected_redirect"
+  /** A redirect asks for the body once more, and it was a stream. */
+  | "body_not_replayable"
+  | "response_too_large"
   | "request_timeout"
   | "aborted";
 
 const FINAL = new Set<EgressErrorCode>([
   "invalid_request",
   "egress_blocked",
+  "port_blocked",
   "bad_redirect",
   "too_many_redirects",
+  "unexpected_redirect",
+  "body_not_replayable",
+  "response_too_large",
 ]);
 
 /** Why a request got no response. Messages name the host, never the path, the query or a credential. */
@@ -68,6 +79,9 @@ export function toEgressError(thrown: unknown, host: string): EgressError {
   if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED") {
     return new EgressError("invalid_request", `The request cannot be sent: ${messageOf(thrown)}.`);
   }
+  if (code === "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH") {
+    return new EgressError("invalid_request", "The request's body is not as long as was said.");
+  }
   if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
     return new EgressError("connect_failed", `${host} did not accept a connection in time.`);
   }
@@ -76,12 +90,22 @@ export function toEgressError(thrown: unknown, host: string): EgressError {
   }
   if (isConnectCode(code)) return new EgressError("connect_failed", `No connection to ${host} (${code}).`);
   if (isTlsCode(code)) return new EgressError("tls_failed", `No secure connection to ${host} (${code}).`);
-  if ((thrown as Error).name === "HTTPParserError" || /^UND_ERR_(HEADERS|RES)/.test(code)) {
+  if (
+    !isBrokenOff(thrown) &&
+    ((thrown as Error).name === "HTTPParserError" || /^UND_ERR_(HEADERS|RES)/.test(code))
+  ) {
     return new EgressError("bad_response", `${host} sent no valid HTTP response${suffix(code)}.`);
   }
   return new EgressError(
     "connection_reset",
     `The connection to ${host} broke before the response was complete${suffix(code)}.`,
+  );
+}
+
+/** What undici says of a body that ended early where the connection was not to be kept. */
+function isBrokenOff(thrown: unknown): boolean {
+  return (
+    codeOf(thrown) === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH" || /Invalid EOF state/.test(messageOf(thrown))
   );
 }
 

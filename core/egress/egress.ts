@@ -3,15 +3,16 @@
  * checked and pinned, redirects checked hop by hop, bodies capped; the caller's signal is the clock.
  */
 import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
 import type { Dispatcher } from "undici";
-import { isAddressAllowed, type Network } from "./address-policy.ts";
+import type { Network } from "./address-policy.ts";
 import { createGuardedConnector, type Resolve } from "./connector.ts";
-import { addressBlocked, EgressError } from "./egress-error.ts";
-import { type Exchanged, type ExchangeFailure, type ExchangeLimits, exchange } from "./exchange.ts";
-import { hasHeader, sendableHeaders } from "./headers.ts";
+import { EgressError } from "./egress-error.ts";
+import { type Exchanged, type ExchangeLimits, exchange } from "./exchange.ts";
+import { firstHop, refuseLiteral } from "./first-hop.ts";
 import { createPools } from "./pools.ts";
 import { type Hop, isRedirect, MAX_REDIRECTS, redirectHop } from "./redirect.ts";
+import { resendIfStale } from "./resend.ts";
+import { type EgressStreamRequest, type EgressStreamResponse, streamRequest } from "./stream.ts";
 
 export interface EgressRequest {
   /** Absolute http(s) URL. Credentials in it become an Authorization header, unless one is given. */
@@ -50,6 +51,12 @@ export interface Egress {
    * fails as `connection_reset`, retryable.
    */
   request(request: EgressRequest): Promise<EgressResponse>;
+  /**
+   * Like `request`, but neither body is kept in memory. Resolves with the head; the body is read off the socket only
+   * as fast as it is taken; who does not read it to its end leaves the loop over it or aborts the signal. Rejects, as does the
+   * body, with EgressError or what `onRedirect` threw.
+   */
+  stream(request: EgressStreamRequest): Promise<EgressStreamResponse>;
   /** Ends all connections; requests in flight fail as `aborted`. */
   close(): Promise<void>;
 }
@@ -67,7 +74,6 @@ export interface EgressOptions {
   maxOrigins?: number | undefined;
 }
 
-const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 const systemResolve: Resolve = (hostname) => lookup(hostname, { all: true });
 
 export function createEgress(options: EgressOptions): Egress {
@@ -82,12 +88,14 @@ export function createEgress(options: EgressOptions): Egress {
   // Apart, so that a connection made for a trusted request never serves another.
   const guarded = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), limits);
   const trusted = createPools(createGuardedConnector({ resolve, allow: null, connectTimeoutMs }), limits);
+  // Whoever takes his time with a stream holds its connection: those who want a whole answer must not wait for him.
+  const streamed = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), limits);
 
   return {
     async request(request) {
       const pools = request.trusted ? trusted : guarded;
       const { signal, maxResponseBytes, connectTimeoutMs } = request;
-      let hop = firstHop(request);
+      let hop: Hop = firstHop(request, request.body ?? null);
       for (let redirects = 0; ; redirects++) {
         if (!request.trusted) refuseLiteral(hop.url, allow);
         const response = await send(pools.get(hop.url.origin), hop, {
@@ -109,58 +117,14 @@ export function createEgress(options: EgressOptions): Egress {
       }
     },
 
+    stream: (request) => streamRequest(streamed, allow, request),
+
     async close() {
-      await Promise.all([guarded.destroy(), trusted.destroy()]);
+      await Promise.all([guarded.destroy(), trusted.destroy(), streamed.destroy()]);
     },
   };
 }
 
-/** Pools that have answered before: only there can a connection have gone stale. */
-const answered = new WeakSet<Dispatcher>();
-
 async function send(pool: Dispatcher, hop: Hop, limits: ExchangeLimits): Promise<Exchanged> {
-  const mayBeStale = answered.has(pool) && IDEMPOTENT.has(hop.method);
-  try {
-    const response = await exchange(pool, hop, limits).catch((failure: ExchangeFailure) => {
-      if (mayBeStale && !failure.responded && failure.error.code === "connection_reset")
-        return exchange(pool, hop, limits);
-      throw failure;
-    });
-    answered.add(pool);
-    return response;
-  } catch (failure) {
-    throw (failure as ExchangeFailure).error;
-  }
-}
-
-function firstHop(request: EgressRequest): Hop {
-  const url = URL.parse(request.url);
-  if (url?.protocol !== "http:" && url?.protocol !== "https:") {
-    throw new EgressError("invalid_request", "The URL is no absolute http:// or https:// URL.");
-  }
-  const method = request.method.toUpperCase();
-  if (method === "CONNECT") throw new EgressError("invalid_request", "The method CONNECT is not sent.");
-  const headers = sendableHeaders(request.headers);
-  if ((url.username || url.password) && !hasHeader(headers, "authorization")) {
-    headers["authorization"] =
-      `Basic ${Buffer.from(`${decode(url.username)}:${decode(url.password)}`).toString("base64")}`;
-  }
-  url.username = "";
-  url.password = "";
-  url.hash = "";
-  return { url, method, headers, body: request.body ?? null };
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** Refused before a pool is made for it. URL has brought every odd form (`127.1`, `2130706433`) to the plain one. */
-function refuseLiteral(url: URL, allow: readonly Network[]): void {
-  const hostname = url.hostname.replace(/^\[|\]$/g, "");
-  if (isIP(hostname) !== 0 && !isAddressAllowed(hostname, allow)) throw addressBlocked(hostname);
+  return resendIfStale(pool, hop, () => exchange(pool, hop, limits));
 }

@@ -5,29 +5,37 @@ import { omitHeaders } from "./headers.ts";
 export const MAX_REDIRECTS = 5;
 
 /** One request on its way, URL parsed and free of credentials. */
-export interface Hop {
+export interface Hop<Body = string | Uint8Array> {
   url: URL;
   method: string;
   headers: Record<string, string>;
-  body: string | Uint8Array | null;
+  body: Body | null;
 }
+
+/** What another origin is sent: any unknown field may be a secret, or, as in the Fetch standard, is none. */
+export type CrossOriginRule = "only-harmless" | "no-credentials";
 
 export function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 }
 
 /**
- * 303, and 301 or 302 on a POST, go on as a GET without body; 307 and 308 repeat the request. Across origins only
- * fields known to be harmless go along. Throws `bad_redirect` where the target is no http(s) URL.
+ * 303, and 301 or 302 on a POST, go on as a GET without body; 307 and 308 repeat the request. Throws `bad_redirect` where the target is no http(s) URL.
  */
-export function redirectHop(hop: Hop, status: number, location: string): Hop {
+export function redirectHop<Body>(
+  hop: Hop<Body>,
+  status: number,
+  location: string,
+  rule: CrossOriginRule = "only-harmless",
+): Hop<Body> {
   const url = parseTarget(location, hop.url);
   const becomesGet =
     (status === 303 && hop.method !== "HEAD") ||
     ((status === 301 || status === 302) && hop.method === "POST");
   const crossesOrigin = url.origin !== hop.url.origin;
+  const maySend = rule === "only-harmless" ? isHarmless : isNoCredential;
   const headers = omitHeaders(hop.headers, (name) => {
-    if (crossesOrigin && !isHarmless(name)) return true;
+    if (crossesOrigin && !maySend(name)) return true;
     return becomesGet && name.startsWith("content-");
   });
   return { url, headers, method: becomesGet ? "GET" : hop.method, body: becomesGet ? null : hop.body };
@@ -36,6 +44,10 @@ export function redirectHop(hop: Hop, status: number, location: string): Hop {
 /** What another origin may see: any other field may be the author's secret. */
 function isHarmless(name: string): boolean {
   return HARMLESS.has(name) || /^(content|accept|bellhop)-/.test(name);
+}
+
+function isNoCredential(name: string): boolean {
+  return name !== "authorization" && name !== "cookie";
 }
 
 const HARMLESS = new Set(["accept", "user-agent", "idempotency-key", "traceparent", "cache-control"]);

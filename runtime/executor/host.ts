@@ -6,6 +6,7 @@ import type { InvokedRun, InvokeMessage, ParentMessage, ResultMessage } from "..
 import { authorFrames } from "./author-frames.ts";
 import { deliverReply, isFetchKind, toAsk } from "./fetch-relay.ts";
 import type { Ivm } from "./guest-context.ts";
+import { GuestCrypto } from "./guest-crypto.ts";
 import { GuestIsolate, type GuestPowers, type GuestRun } from "./guest-isolate.ts";
 import type { GuestOutcome } from "./guest-outcome.ts";
 import { IsolatePool, type IsolatePoolLimits } from "./isolate-pool.ts";
@@ -25,6 +26,7 @@ export class ExecutorHost {
   readonly #pool: IsolatePool;
   readonly #codes = new Map<string, string>();
   readonly #busy = new Set<GuestIsolate>();
+  readonly #cryptos = new WeakMap<GuestIsolate, GuestCrypto>();
   /** By the id of the run under way or to come. */
   readonly #byRun = new Map<number, GuestIsolate>();
   readonly #watch: RunWatch;
@@ -133,7 +135,14 @@ export class ExecutorHost {
     if (isFetchKind(kind)) {
       const ask = toAsk(run.id, kind, no, text, bytes);
       if (ask) this.#out.write(ask);
-    }
+    } else if (kind === "crypto") void this.#answerCrypto(isolate, no, text, bytes);
+  }
+
+  async #answerCrypto(isolate: GuestIsolate, no: number, text: string, bytes: Uint8Array | undefined) {
+    let crypto = this.#cryptos.get(isolate);
+    if (!crypto) this.#cryptos.set(isolate, (crypto = new GuestCrypto()));
+    const answer = await crypto.answer(text, bytes);
+    isolate.deliver("crypto", no, answer.text, answer.bytes);
   }
 
   #sweepNowAndThen(): void {

@@ -86,14 +86,22 @@ export class ExecutorChannel {
     return !this.#isGone && !this.#isKilled && !this.#isBroken;
   }
 
-  /** Throws FrameTooLargeError. */
-  write(message: ParentMessage): void {
-    if (this.#writer.write(message) || this.#isCongested) return;
-    this.#isCongested = true;
-    void this.#writer.drained().then(() => {
-      this.#isCongested = false;
-      this.#events.onDrained();
-    });
+  /** False while the executor is behind with reading; the message is taken all the same. Throws FrameTooLargeError. */
+  write(message: ParentMessage): boolean {
+    if (this.#writer.write(message)) return true;
+    if (!this.#isCongested) {
+      this.#isCongested = true;
+      void this.drained().then(() => {
+        this.#isCongested = false;
+        this.#events.onDrained();
+      });
+    }
+    return false;
+  }
+
+  /** Resolves when the executor reads again, or is gone. */
+  drained(): Promise<void> {
+    return this.#writer.drained();
   }
 
   kill(): void {

@@ -5,7 +5,7 @@ import type { Invocation, InvokeOptions, Sandbox } from "./invocation.ts";
 import type { Job } from "./job.ts";
 import { JobQueue } from "./job-queue.ts";
 import { CANCELLED, executorKilled } from "./outcome.ts";
-import type { SandboxLogger, SandboxSettings } from "./settings.ts";
+import type { SandboxParts, SandboxSettings } from "./settings.ts";
 
 /** A spare is replaced a moment after it was taken, so that its start does not slow the run that took it. */
 const REFILL_MS = 50;
@@ -30,7 +30,7 @@ interface Lane {
  */
 export class ExecutorPool implements Sandbox {
   readonly #settings: SandboxSettings;
-  readonly #logger: SandboxLogger | undefined;
+  readonly #parts: SandboxParts;
   readonly #lanes = new Map<string, Lane>();
   /** Lanes that wait for an executor, in the order they came. */
   readonly #queue = new Set<Lane>();
@@ -45,9 +45,9 @@ export class ExecutorPool implements Sandbox {
   #outstanding = 0;
   #isClosed = false;
 
-  constructor(settings: SandboxSettings, logger: SandboxLogger | undefined) {
+  constructor(settings: SandboxSettings, parts: SandboxParts = {}) {
     this.#settings = settings;
-    this.#logger = logger;
+    this.#parts = parts;
     // Executors do not hold the worker's event loop open; this timer does while a run is under way.
     const sweepMs = Math.min(SWEEP_MS, Math.max(settings.idleExecutorMs / 2, 10));
     this.#sweeper = setInterval(() => this.#sweep(performance.now()), sweepMs).unref();
@@ -183,7 +183,7 @@ export class ExecutorPool implements Sandbox {
   }
 
   #spawn(): ExecutorProcess {
-    const executor = new ExecutorProcess(this.#settings, this.#logger, {
+    const executor = new ExecutorProcess(this.#settings, this.#parts, {
       onReady: (ready) => {
         this.#startFailures = 0;
         const lane = this.#assigned.get(ready);

@@ -4,7 +4,7 @@ import { ExecutorRuns } from "./executor-runs.ts";
 import type { Job } from "./job.ts";
 import { CANCELLED, cpuExceeded, executorKilled, memoryExceeded, timedOut } from "./outcome.ts";
 import { type Doom, ProcessWatch } from "./process-watch.ts";
-import type { SandboxLogger, SandboxSettings } from "./settings.ts";
+import type { SandboxLogger, SandboxParts, SandboxSettings } from "./settings.ts";
 
 const MEGABYTE = 1_048_576;
 
@@ -43,9 +43,9 @@ export class ExecutorProcess {
   readonly #startTimer: NodeJS.Timeout;
   #verdict: Verdict = () => executorKilled("ended unexpectedly");
 
-  constructor(settings: SandboxSettings, logger: SandboxLogger | undefined, events: ExecutorEvents) {
+  constructor(settings: SandboxSettings, parts: SandboxParts, events: ExecutorEvents) {
     this.#settings = settings;
-    this.#logger = logger;
+    this.#logger = parts.logger;
     this.#events = events;
     let onClosed = () => {};
     this.closed = new Promise((resolve) => {
@@ -60,7 +60,7 @@ export class ExecutorProcess {
         onClosed();
       },
     });
-    this.#runs = new ExecutorRuns(settings, logger, this.#channel, {
+    this.#runs = new ExecutorRuns(settings, parts, this.#channel, {
       onChange: () => this.#onRunsChange(),
       onGivenBack: (job) => events.onGivenBack(job),
       onRecycle: () => this.#retire(),

@@ -1,4 +1,5 @@
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
+import type { RunFetches } from "./fetch/run-fetches.ts";
 import type { Job } from "./job.ts";
 import type { RunLog } from "./run-log.ts";
 
@@ -9,7 +10,7 @@ export interface Run {
   readonly log: RunLog;
   batch: Batch;
   /** Made by its first fetch. */
-  fetches: { close(): void } | undefined;
+  fetches: RunFetches | undefined;
   /** When its executor is killed for its sake; Infinity while it waits for its turn. */
   killAt: number;
   isSent: boolean;

@@ -4,15 +4,23 @@ import { type BatchSize, decideBatchSize, FIRST_BATCH_SIZE, shouldBegin } from "
 import { ByteLru } from "./byte-lru.ts";
 import type { ExecutorChannel } from "./executor-channel.ts";
 import type { Batch, Run, Verdict } from "./executor-run.ts";
+import { ProtocolError } from "./fetch/protocol-error.ts";
+import { RunFetches } from "./fetch/run-fetches.ts";
+import type { FetchAsk } from "./fetch-messages.ts";
 import { FrameTooLargeError } from "./frames.ts";
 import type { Job } from "./job.ts";
 import { CANCELLED, executorKilled, toOutcome } from "./outcome.ts";
 import { runAllowanceBytes } from "./process-watch.ts";
 import { type ChildMessage, type GuestStart, type InvokedRun, MAX_BATCH_RUNS } from "./protocol.ts";
 import { RunLog } from "./run-log.ts";
-import type { SandboxLogger, SandboxSettings } from "./settings.ts";
+import type { SandboxParts, SandboxSettings } from "./settings.ts";
 
 const MAX_LOADED_CODE_BYTES = 32_000_000;
+const NO_WAY_OUT = {
+  t: "fetch-failed",
+  code: "fetch_unavailable",
+  message: "Functions cannot reach the network from here.",
+} as const;
 
 /** What is known of a revision the executor has. */
 interface LoadedRevision {
@@ -38,7 +46,7 @@ export interface RunsEvents {
  */
 export class ExecutorRuns {
   readonly #settings: SandboxSettings;
-  readonly #logger: SandboxLogger | undefined;
+  readonly #parts: SandboxParts;
   readonly #channel: ExecutorChannel;
   readonly #events: RunsEvents;
   readonly #loaded = new ByteLru<LoadedRevision>(MAX_LOADED_CODE_BYTES);
@@ -48,14 +56,9 @@ export class ExecutorRuns {
   #allowanceBytes = 0;
   #nextId = 1;
 
-  constructor(
-    settings: SandboxSettings,
-    logger: SandboxLogger | undefined,
-    channel: ExecutorChannel,
-    events: RunsEvents,
-  ) {
+  constructor(settings: SandboxSettings, parts: SandboxParts, channel: ExecutorChannel, events: RunsEvents) {
     this.#settings = settings;
-    this.#logger = logger;
+    this.#parts = parts;
     this.#channel = channel;
     this.#events = events;
   }
@@ -135,7 +138,10 @@ export class ExecutorRuns {
       if (batch.runs.length === 0 || !this.#channel.isOpen) return;
       if (!this.#loaded.get(revisionId)) this.#load(revisionId, text);
     } catch (thrown) {
-      this.#logger?.warn({ revisionId, err: messageOf(thrown) }, "a revision's code could not be loaded");
+      this.#parts.logger?.warn(
+        { revisionId, err: messageOf(thrown) },
+        "a revision's code could not be loaded",
+      );
       const message = "The function's code could not be loaded.";
       for (const run of [...batch.runs]) {
         this.#finish(run, failed("function_unavailable", message, { retryable: true }));
@@ -225,8 +231,35 @@ export class ExecutorRuns {
         this.#onResult(run, message);
         break;
       default:
-        break;
+        this.#onFetchAsk(run, message);
     }
+  }
+
+  #onFetchAsk(run: Run, ask: FetchAsk): void {
+    // Asked for by one that was cancelled or had no turn yet: nothing of it goes out.
+    if (run.batch.runs[0] !== run || run.isCancelled) return;
+    try {
+      run.fetches ??= this.#openFetches(run);
+      if (run.fetches) run.fetches.receive(ask);
+      else if (ask.t === "fetch") this.#channel.write({ ...NO_WAY_OUT, id: ask.id, no: ask.no });
+    } catch (thrown) {
+      if (!(thrown instanceof ProtocolError)) throw thrown;
+      this.#events.onBroken(thrown.message);
+    }
+  }
+
+  #openFetches({ id, job }: Run): RunFetches | undefined {
+    const { egress } = this.#parts;
+    if (!egress) return undefined;
+    const { limits, traceparent } = job.invocation;
+    return new RunFetches({
+      runId: id,
+      egress,
+      subrequests: limits.subrequests,
+      traceparent,
+      send: (reply) => this.#channel.write(reply),
+      drained: () => this.#channel.drained(),
+    });
   }
 
   #onResult(run: Run, message: Extract<ChildMessage, { t: "result" }>): void {

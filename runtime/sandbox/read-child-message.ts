@@ -1,4 +1,5 @@
 /** The executor may have been taken over by what it runs: what it says is checked here, field by field. */
+import { readFetchAsk } from "./fetch/read-fetch-ask.ts";
 import {
   type ChildMessage,
   FAILURE_CODES,
@@ -50,7 +51,7 @@ export function readChildMessage(text: string): ChildMessage | undefined {
     case "result":
       return isResultMessage(value) ? value : undefined;
     default:
-      return undefined;
+      return readFetchAsk(value);
   }
 }
 

@@ -6,7 +6,7 @@ import type { Json } from "../../core/json.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { ExecutorPool } from "./executor-pool.ts";
 import type { InvocationLimits, LogLine } from "./invocation.ts";
-import { DEFAULT_SANDBOX_SETTINGS, type SandboxSettings } from "./settings.ts";
+import { DEFAULT_SANDBOX_SETTINGS, type SandboxParts, type SandboxSettings } from "./settings.ts";
 
 export interface CallOptions {
   input?: Json;
@@ -51,8 +51,11 @@ function build(source: string): Promise<string> {
   return code;
 }
 
-export function startSandbox(settings: Partial<SandboxSettings> = {}): SandboxFixture {
-  const pool = new ExecutorPool({ ...DEFAULT_SANDBOX_SETTINGS, ...settings }, undefined);
+export function startSandbox(
+  settings: Partial<SandboxSettings> = {},
+  parts: SandboxParts = {},
+): SandboxFixture {
+  const pool = new ExecutorPool({ ...DEFAULT_SANDBOX_SETTINGS, ...settings }, parts);
   const begin = async (source: string, options: CallOptions = {}): Promise<Call> => {
     const code = await build(source);
     const lines: LogLine[] = [];
@@ -98,8 +101,12 @@ export function startSandbox(settings: Partial<SandboxSettings> = {}): SandboxFi
 }
 
 /** A sandbox of its own for one test. */
-export function startSandboxFor(t: TestContext, settings: Partial<SandboxSettings> = {}): SandboxFixture {
-  const fixture = startSandbox(settings);
+export function startSandboxFor(
+  t: TestContext,
+  settings: Partial<SandboxSettings> = {},
+  parts?: SandboxParts,
+): SandboxFixture {
+  const fixture = startSandbox(settings, parts);
   t.after(() => fixture.pool.close());
   return fixture;
 }

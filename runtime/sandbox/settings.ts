@@ -1,8 +1,16 @@
 import type { ChildProcess } from "node:child_process";
+import type { Egress } from "../../core/egress/egress.ts";
 
 export interface SandboxLogger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
+}
+
+/** What a sandbox uses of the process around it. */
+export interface SandboxParts {
+  logger?: SandboxLogger;
+  /** The way out for functions' fetches; without one they fail. */
+  egress?: Egress;
 }
 
 export interface SandboxSettings {

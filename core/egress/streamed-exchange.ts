@@ -1,0 +1,172 @@
+/**
+ * One request and its response on a pool, of whose bodies no more is held than a buffer of each.
+ *
+ * waiting (for a connection, then for the head) → streaming (the head is handed over, the socket read as fast as the
+ * body is) → over, once: by the end of the body, an error, the caller's signal, the connect timeout, or the body's
+ * destruction by its reader. One that is over before it has a connection is dropped when its turn comes.
+ */
+import type { IncomingHttpHeaders } from "node:http";
+import { Readable } from "node:stream";
+import type { Dispatcher } from "undici";
+import { EgressError, signalAborted, toEgressError } from "./egress-error.ts";
+import type { ExchangeFailure } from "./exchange.ts";
+import type { Hop } from "./redirect.ts";
+import { type RequestBody, readableOf } from "./request-body.ts";
+
+const BUFFER_BYTES = 65_536;
+const MAX_STATUS_TEXT_CHARS = 1_000;
+
+export interface StreamLimits {
+  signal: AbortSignal;
+  /** Of the body as sent. */
+  maxResponseBytes: number;
+  connectTimeoutMs: number | undefined;
+}
+
+export interface StreamedHead {
+  status: number;
+  statusText: string;
+  headers: [name: string, value: string][];
+  /** As sent: a content encoding is not undone. Destroying it before its end closes the connection. */
+  body: Readable;
+}
+
+/** Rejects with an ExchangeFailure; the body fails with EgressError. */
+export function streamExchange(
+  dispatcher: Dispatcher,
+  hop: Hop<RequestBody>,
+  limits: StreamLimits,
+): Promise<StreamedHead> {
+  return new Promise((resolve, reject) => {
+    const { url, method, headers, body: given } = hop;
+    const body = given === null || given instanceof Uint8Array ? given : readableOf(given);
+    const upload = body instanceof Readable ? body : undefined;
+    const handler = new StreamedExchange(url.host, limits, upload, resolve, reject);
+    if (!handler.begin()) return;
+    dispatcher.dispatch({ path: url.pathname + url.search, method, headers, body }, handler);
+  });
+}
+
+class StreamedExchange implements Dispatcher.DispatchHandler {
+  readonly #host: string;
+  readonly #limits: StreamLimits;
+  readonly #upload: Readable | undefined;
+  readonly #resolve: (head: StreamedHead) => void;
+  readonly #reject: (failure: ExchangeFailure) => void;
+  readonly #onAbort = () => this.#fail(signalAborted(this.#limits.signal, this.#host));
+  #isOver = false;
+  #controller: Dispatcher.DispatchController | undefined;
+  #connectTimer: NodeJS.Timeout | undefined;
+  #body: Readable | undefined;
+  #receivedBytes = 0;
+
+  constructor(
+    host: string,
+    limits: StreamLimits,
+    upload: Readable | undefined,
+    resolve: (head: StreamedHead) => void,
+    reject: (failure: ExchangeFailure) => void,
+  ) {
+    this.#host = host;
+    this.#limits = limits;
+    this.#upload = upload;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** False when there is nothing left to dispatch. */
+  begin(): boolean {
+    const { signal, connectTimeoutMs } = this.#limits;
+    if (signal.aborted) {
+      this.#onAbort();
+      return false;
+    }
+    signal.addEventListener("abort", this.#onAbort);
+    if (connectTimeoutMs !== undefined) {
+      const late = () =>
+        this.#fail(new EgressError("connect_failed", `${this.#host} did not accept a connection in time.`));
+      this.#connectTimer = setTimeout(late, connectTimeoutMs);
+    }
+    return true;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    clearTimeout(this.#connectTimer);
+    this.#controller = controller;
+    if (this.#isOver) controller.abort(new Error("over before it was sent"));
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    _headers: IncomingHttpHeaders,
+    statusMessage = "",
+  ): void {
+    // 100 and 103 only announce the response.
+    if (status < 200) return;
+    this.#body = new Readable({
+      highWaterMark: BUFFER_BYTES,
+      read: () => controller.resume(),
+      destroy: (error, done) => {
+        this.#fail(new EgressError("aborted", `The rest of ${this.#host}'s answer was not wanted.`));
+        done(error);
+      },
+    });
+    // Nobody may be reading it yet; who does later is told all the same.
+    this.#body.on("error", () => {});
+    const statusText = statusMessage.slice(0, MAX_STATUS_TEXT_CHARS);
+    this.#resolve({ status, statusText, headers: toPairs(controller.rawHeaders), body: this.#body });
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#receivedBytes += chunk.length;
+    if (this.#receivedBytes > this.#limits.maxResponseBytes) {
+      this.#fail(responseTooLarge(this.#host, this.#limits.maxResponseBytes));
+    } else if (!this.#body!.push(chunk)) {
+      controller.pause();
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#end()) this.#body!.push(null);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#fail(toEgressError(error, this.#host));
+  }
+
+  #fail(error: EgressError): void {
+    if (!this.#end()) return;
+    if (this.#body) this.#body.destroy(error);
+    else this.#reject({ error, responded: false });
+    this.#controller?.abort(error);
+  }
+
+  #end(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    clearTimeout(this.#connectTimer);
+    this.#limits.signal.removeEventListener("abort", this.#onAbort);
+    this.#upload?.destroy();
+    return true;
+  }
+}
+
+export function responseTooLarge(host: string, maxResponseBytes: number): EgressError {
+  return new EgressError(
+    "response_too_large",
+    `The answer of ${host} is larger than ${maxResponseBytes.toLocaleString("en")} bytes.`,
+  );
+}
+
+/** undici hands over names and values in turn; their bytes are Latin-1 by convention. */
+function toPairs(raw: Dispatcher.DispatchController["rawHeaders"]): [string, string][] {
+  const parts = Array.isArray(raw) ? raw : [];
+  const pairs: [string, string][] = [];
+  for (let i = 0; i + 1 < parts.length; i += 2) pairs.push([toText(parts[i]!), toText(parts[i + 1]!)]);
+  return pairs;
+}
+
+function toText(part: Buffer | string): string {
+  return typeof part === "string" ? part : part.toString("latin1");
+}
