@@ -118,7 +118,7 @@ describe("many short runs", () => {
     const { begin } = startSandboxFor(t);
     const source = "export default (input) => { if (input === 150) for (;;); return input; }";
     const calls = await Promise.all(
-      Array.from({ length: 300 }, (_, input) => begin(source, { input, revisionId: "trap", wallMs: 500 })),
+      Array.from({ length: 300 }, (_, input) => begin(source, { input, revisionId: "trap", wallMs: 2_000 })),
     );
     for (const [input, { outcome }] of calls.entries()) {
       const ended = await outcome;
