@@ -74,7 +74,10 @@ export class GuestIsolate {
   #isBroken = false;
   #gone = false;
   #alarm: NodeJS.Timeout | undefined;
+  /** On this process's clock; Infinity where none is set. */
+  #alarmAt = Number.POSITIVE_INFINITY;
   #enteredNs = 0n;
+  #works = 0;
 
   /** `onIdle` is called when a batch is over, unless the isolate is gone. */
   constructor(
@@ -214,8 +217,20 @@ export class GuestIsolate {
   /** The alarm for the guest's timers; the guest asks for an earlier one through `wake`. */
   #arm(delayMs: number): void {
     if (this.current === undefined || this.#settled || this.#gone || this.#isolate.isDisposed) return;
+    // A timer set behind an entry's last line is told before that entry's own answer: the earlier one holds.
+    const at = performance.now() + delayMs;
+    if (at >= this.#alarmAt) return;
     clearTimeout(this.#alarm);
-    this.#alarm = setTimeout(() => this.#enterGuest([TIMER, performance.now()]), delayMs);
+    this.#alarmAt = at;
+    this.#alarm = setTimeout(() => {
+      this.#alarmAt = Number.POSITIVE_INFINITY;
+      this.#enterGuest([TIMER, performance.now()]);
+    }, delayMs);
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#alarm);
+    this.#alarmAt = Number.POSITIVE_INFINITY;
   }
 
   readonly #onWake = (delayMs: unknown): void => {
@@ -247,7 +262,7 @@ export class GuestIsolate {
     this.#isUnfit ||= code === "load_failed";
     const known = (code === "load_failed" ? "function_error" : code) as GuestOutcome["code"];
     const result = outcome(known, String(text), Number(droppedLines));
-    clearTimeout(this.#alarm);
+    this.#disarm();
     if (this.#at + 1 < this.#batch.length && !this.#isUnfit) {
       run.done(result);
       this.#at++;
@@ -269,13 +284,22 @@ export class GuestIsolate {
     if (run && now - this.#runSince >= run.wallMs) this.stop("function_timeout");
   }
 
-  /** Milliseconds that its entries have been on a thread since the last call. */
-  takeEnteredMs(): number {
+  /** This process begins to work for the guest, on a thread that is not the isolate's. */
+  beginWork(): void {
+    this.#works++;
+  }
+
+  endWork(): void {
+    this.#works--;
+  }
+
+  /** Milliseconds of threads that were at work for it in the last `elapsedMs`. */
+  takeWorkedMs(elapsedMs: number): number {
     if (this.#isolate.isDisposed) return 0;
     const enteredNs = this.#isolate.cpuTime;
-    const delta = Number(enteredNs - this.#enteredNs) / 1e6;
+    const enteredMs = Number(enteredNs - this.#enteredNs) / 1e6;
     this.#enteredNs = enteredNs;
-    return delta;
+    return enteredMs + this.#works * elapsedMs;
   }
 
   /** Charges the run under way, and stops it where it has used up its processor time. */
@@ -310,7 +334,7 @@ export class GuestIsolate {
     if (!run) return;
     this.#giveBackRest();
     this.#batch = NO_RUNS;
-    clearTimeout(this.#alarm);
+    this.#disarm();
     if (this.#isUnfit) this.#disposeQuietly();
     if (this.#isolate.isDisposed) this.#gone = true;
     else this.idleSince = performance.now();
@@ -329,12 +353,12 @@ export class GuestIsolate {
     this.#giveBackRest();
     this.#batch = NO_RUNS;
     this.#gone = true;
-    clearTimeout(this.#alarm);
+    this.#disarm();
     run?.done(/memory/i.test(message) ? memoryExceeded(this.memoryMb) : brokeDown());
   }
 
   #disposeQuietly(): void {
-    clearTimeout(this.#alarm);
+    this.#disarm();
     try {
       this.#isolate.dispose();
     } catch {

@@ -6,8 +6,8 @@ const TICK_MS = 10;
  * Looks at the isolates that run something: ends them at their deadline or when their processor time is used up, and
  * tells of those over their memory. Asleep while nothing runs.
  *
- * An isolate's own clock counts the time its entries are on a thread, whether or not the thread has a processor. So
- * the processor time of the whole process is shared out by it.
+ * What is known of an isolate is how long threads were at work for it, whether or not they had a processor. So the
+ * processor time of the whole process is shared out by that.
  */
 export class RunWatch {
   readonly #busy: ReadonlySet<GuestIsolate>;
@@ -17,6 +17,7 @@ export class RunWatch {
   readonly #reported = new WeakSet<GuestIsolate>();
   #timer: NodeJS.Timeout | undefined;
   #cpuMs = 0;
+  #lookedAt = 0;
 
   constructor(
     busy: ReadonlySet<GuestIsolate>,
@@ -32,6 +33,7 @@ export class RunWatch {
   wake(): void {
     if (this.#timer) return;
     this.#cpuMs = processCpuMs();
+    this.#lookedAt = performance.now();
     this.#timer = setInterval(() => this.#tick(performance.now()), TICK_MS);
   }
 
@@ -42,7 +44,8 @@ export class RunWatch {
       this.#timer = undefined;
       return;
     }
-    this.#shareOutCpu();
+    this.#shareOutCpu(now - this.#lookedAt);
+    this.#lookedAt = now;
     for (const isolate of this.#busy) {
       isolate.checkDeadline(now);
       if (isolate.isOverMemory) this.#report(isolate, "memory");
@@ -50,14 +53,17 @@ export class RunWatch {
     }
   }
 
-  #shareOutCpu(): void {
+  #shareOutCpu(elapsedMs: number): void {
     const before = this.#cpuMs;
     this.#cpuMs = processCpuMs();
-    const shares = [...this.#busy].map((isolate) => ({ isolate, enteredMs: isolate.takeEnteredMs() }));
-    const allMs = shares.reduce((sum, { enteredMs }) => sum + enteredMs, 0);
+    const shares = [...this.#busy].map((isolate) => ({
+      isolate,
+      workedMs: isolate.takeWorkedMs(elapsedMs),
+    }));
+    const allMs = shares.reduce((sum, { workedMs }) => sum + workedMs, 0);
     if (allMs === 0) return;
-    for (const { isolate, enteredMs } of shares) {
-      isolate.chargeCpu(shareOfCpu(this.#cpuMs - before, enteredMs, allMs));
+    for (const { isolate, workedMs } of shares) {
+      isolate.chargeCpu(shareOfCpu(this.#cpuMs - before, workedMs, allMs));
     }
   }
 
@@ -68,9 +74,9 @@ export class RunWatch {
   }
 }
 
-/** An isolate has one thread: it never used more processor time than its entries took. */
-export function shareOfCpu(processMs: number, enteredMs: number, allEnteredMs: number): number {
-  return Math.min(enteredMs, (processMs * enteredMs) / allEnteredMs);
+/** A thread never used more processor time than it was at work. */
+export function shareOfCpu(processMs: number, workedMs: number, allWorkedMs: number): number {
+  return Math.min(workedMs, (processMs * workedMs) / allWorkedMs);
 }
 
 function processCpuMs(): number {
