@@ -1,12 +1,9 @@
 import { type BuildOptions, type BuildResult, build, stop } from "esbuild";
-import { childrenOf, programOf } from "../../core/processes/process-tree.ts";
-import { ResidentMemory } from "../../core/processes/resident-memory.ts";
 import { BuildQueue } from "./build-queue.ts";
+import { prepareCompiler, watchCompiler } from "./compiler-process.ts";
 import { buildFailed } from "./source-files.ts";
 
 const BUILD_TIMEOUT_MS = 5_000;
-const MAX_RESIDENT_BYTES = 400_000_000;
-const LOOK_MS = 20;
 
 const queue = new BuildQueue();
 
@@ -21,7 +18,7 @@ export function compile<T extends BuildOptions>(tenant: string, options: T): Pro
 }
 
 async function compileAlone<T extends BuildOptions>(options: T): Promise<BuildResult<T>> {
-  const watch = watchCompiler();
+  const watch = watchCompiler(await prepareCompiler(), { timeoutMs: BUILD_TIMEOUT_MS });
   try {
     const building = build<T>(options as Parameters<typeof build<T>>[0]);
     return await Promise.race([building, watch.tooMuch]);
@@ -34,32 +31,4 @@ async function compileAlone<T extends BuildOptions>(options: T): Promise<BuildRe
   } finally {
     watch.end();
   }
-}
-
-/** Rejects when a build takes too long, or the compiler's process too much memory. */
-function watchCompiler(): { tooMuch: Promise<never>; end(): void } {
-  const startedAt = performance.now();
-  let memory: ResidentMemory | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  const tooMuch = new Promise<never>((_, reject) => {
-    timer = setInterval(() => {
-      memory ??= memoryOfCompiler();
-      if ((memory?.readBytes() ?? 0) > MAX_RESIDENT_BYTES) reject(new Error("the compiler grew too large"));
-      if (performance.now() - startedAt > BUILD_TIMEOUT_MS) reject(new Error("the build took too long"));
-    }, LOOK_MS);
-  });
-  // Where it rejects after the build ended nobody waits for it.
-  tooMuch.catch(() => {});
-  return {
-    tooMuch,
-    end() {
-      clearInterval(timer);
-      memory?.close();
-    },
-  };
-}
-
-function memoryOfCompiler(): ResidentMemory | undefined {
-  const pid = childrenOf(process.pid).find((child) => programOf(child) === "esbuild");
-  return pid === undefined ? undefined : new ResidentMemory(pid);
 }

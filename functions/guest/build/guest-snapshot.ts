@@ -1,7 +1,16 @@
 /** Where the snapshot of the guest's script lies; made where it is missing or its sources changed. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BellhopError } from "../../../core/errors.ts";
@@ -10,6 +19,7 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const FOLDER = join(ROOT, ".cache/guest");
 const MAKER = fileURLToPath(new URL("make-snapshot.ts", import.meta.url));
 const MAX_MAKE_MS = 60_000;
+const KEPT_MS = 86_400_000;
 
 let knownPath: string | undefined;
 
@@ -40,8 +50,17 @@ function make(path: string): void {
       `The snapshot of the guest's web API was not made: ${reason}`,
     );
   }
-  for (const stale of globSync("*.snapshot", { cwd: FOLDER })) rmSync(join(FOLDER, stale), { force: true });
   renameSync(draft, path);
+  removeOld();
+}
+
+/** Younger ones may be those of another worker that runs from this folder. */
+function removeOld(): void {
+  for (const name of readdirSync(FOLDER)) {
+    const file = join(FOLDER, name);
+    const ageMs = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (ageMs > KEPT_MS) rmSync(file, { force: true });
+  }
 }
 
 function fingerprint(): string {

@@ -5,10 +5,11 @@
 import { writeFileSync } from "node:fs";
 import ivm from "isolated-vm";
 import { GUEST_FILENAME } from "../limits.ts";
+import { WEB_WARM_UP } from "../web/warm-up.ts";
 import { bundleGuest } from "./bundle-guest.ts";
 
 const file = process.argv[2];
 if (file === undefined) throw new Error("Name the file to write.");
 const code = await bundleGuest();
-const snapshot = ivm.Isolate.createSnapshot([{ code, filename: GUEST_FILENAME }]);
+const snapshot = ivm.Isolate.createSnapshot([{ code, filename: GUEST_FILENAME }], WEB_WARM_UP);
 writeFileSync(file, Buffer.from(snapshot.copy()));
