@@ -5,7 +5,7 @@ import { childrenOf, programOf } from "../../core/processes/process-tree.ts";
 import { ResidentMemory } from "../../core/processes/resident-memory.ts";
 
 /** What a build of 5 MB takes is a third of it. */
-const MAX_DATA_BYTES = 380_000_000;
+const MAX_DATA_BYTES = 330_000_000;
 const LOOK_MS = 20;
 
 const limited = new Set<number>();

@@ -1,6 +1,6 @@
 /** Bodies of requests and responses: where their bytes come from, and the methods that read them. */
 import { blobBytes, GuestBlob, isBlob } from "./blob.ts";
-import { decodeUtf8, encodeUtf8 } from "./encoding.ts";
+import { decodeUtf8, decodeUtf8KeepingBom, encodeUtf8 } from "./encoding.ts";
 import { type FormEntry, GuestFormData, isFormData } from "./form-data.ts";
 import { extractMimeType, type MimeType, serializeMimeType } from "./mime-type.ts";
 import { decodeMultipart, encodeMultipart } from "./multipart.ts";
@@ -212,7 +212,7 @@ function toForm(bytes: Bytes, mimeType: MimeType | undefined): GuestFormData {
     throw new TypeError("The body's content type is no form's");
   }
   const form = new GuestFormData();
-  const params = new GuestURLSearchParams(decodeUtf8(bytes)) as unknown as Iterable<FormEntry>;
+  const params = new GuestURLSearchParams(decodeUtf8KeepingBom(bytes)) as unknown as Iterable<FormEntry>;
   for (const [name, value] of params) form.append(name, value);
   return form;
 }

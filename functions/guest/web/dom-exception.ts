@@ -102,10 +102,8 @@ class GuestDomException {
     } else name = toDomString(options);
     const error = construct(NativeError, [], new.target);
     new Facts(error, name, text);
-    // The stack's first line is written now, from own properties alone.
-    Object.defineProperty(error, "message", { value: text, configurable: true });
     captureStackTrace(error, new.target);
-    delete (error as { message?: string }).message;
+    writeStack(error as Error, name, text);
     if (cause) {
       Object.defineProperty(error, "cause", { value: cause.value, writable: true, configurable: true });
     }
@@ -129,6 +127,15 @@ class GuestDomException {
 
 Object.setPrototypeOf(GuestDomException.prototype, Error.prototype);
 defineConstants(GuestDomException, CONSTANTS);
+
+/** V8 leaves the message out of a stack where it is behind an accessor. */
+function writeStack(error: Error, name: string, message: string): void {
+  const written = error.stack ?? "";
+  const frames = written.indexOf("\n    at ");
+  const head = message === "" ? name : `${name}: ${message}`;
+  const value = head + (frames < 0 ? "" : written.slice(frames));
+  Object.defineProperty(error, "stack", { value, writable: true, configurable: true });
+}
 
 export function isDomException(value: unknown): boolean {
   return Facts.has(value);

@@ -14,7 +14,7 @@ import {
   WritableStreamDefaultController,
   WritableStreamDefaultWriter,
 } from "web-streams-polyfill";
-import { defineGlobal } from "./webidl.ts";
+import { defineGlobal, notePlatformClass } from "./webidl.ts";
 
 export type ByteStream = globalThis.ReadableStream<Uint8Array<ArrayBuffer>>;
 type ByteController = globalThis.ReadableByteStreamController;
@@ -95,5 +95,8 @@ export function installStreams(): void {
     ByteLengthQueuingStrategy,
     CountQueuingStrategy,
   };
-  for (const [name, constructor] of Object.entries(classes)) defineGlobal(name, constructor);
+  for (const [name, constructor] of Object.entries(classes)) {
+    notePlatformClass(constructor as unknown as abstract new () => object);
+    defineGlobal(name, constructor);
+  }
 }

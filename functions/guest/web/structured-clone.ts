@@ -1,7 +1,7 @@
 /** structuredClone of the HTML standard, within one realm. */
 import { blobBytes, fileOf, GuestBlob, isBlob, isFile } from "./blob.ts";
 import { domException, isDomException } from "./dom-exception.ts";
-import { defineOperation, isArrayBuffer, isDetached, isObject, requireArguments, toDictionary, toSequence, viewName } from "./webidl.ts";
+import { defineOperation, isArrayBuffer, isDetached, isObject, isPlatformObject, requireArguments, toDictionary, toSequence, viewName } from "./webidl.ts";
 
 /** Moves an object to its new owner; the old one is left without its content. */
 type Transfer = (value: object) => object;
@@ -18,12 +18,6 @@ export function registerTransfer(is: (value: unknown) => boolean, transfer: Tran
 /** Makes a class of platform objects serializable. */
 export function registerCloner(is: (value: unknown) => boolean, clone: Cloner): void {
   cloners.push({ is, clone });
-}
-
-/** Platform objects that can be neither cloned nor transferred. */
-const refusals: ((value: unknown) => boolean)[] = [];
-export function registerUncloneable(is: (value: unknown) => boolean): void {
-  refusals.push(is);
 }
 
 const ERROR_CLASSES: Record<string, ErrorConstructor> = {
@@ -104,7 +98,6 @@ function clone(value: unknown, memory: Memory): unknown {
 function cloneLeaf(value: object, memory: Memory): object | undefined {
   for (const { is, clone: own } of cloners) if (is(value)) return own(value);
   for (const { is } of transfers) if (is(value)) refuse(value, "must be transferred");
-  for (const is of refusals) if (is(value)) refuse(value);
   if (isArrayBuffer(value)) {
     if (isDetached(value)) refuse(value, "is detached");
     return value.slice(0);
@@ -114,6 +107,7 @@ function cloneLeaf(value: object, memory: Memory): object | undefined {
   if (isFile(value)) return fileOf(new GuestBlob([blobBytes(value)], { type: value.type }), value.name, value.lastModified);
   if (isBlob(value)) return new GuestBlob([blobBytes(value)], { type: value.type });
   if (isDomException(value)) return cloneDomException(value as Error);
+  if (isPlatformObject(value)) refuse(value);
   if (isError(value)) return cloneError(value as Error, memory);
   return cloneWrapper(value);
 }

@@ -1,7 +1,7 @@
 /** URL and URLSearchParams: the URL standard as whatwg-url implements it, and object URLs. */
 import { URL as StandardUrl, URLSearchParams as StandardSearchParams } from "whatwg-url";
 import { publishBlob, withdrawBlob } from "./blob.ts";
-import { defineGlobal, requireArguments, toDomString } from "./webidl.ts";
+import { defineGlobal, notePlatformClass, requireArguments, toDomString } from "./webidl.ts";
 
 export const GuestURL = StandardUrl as unknown as typeof globalThis.URL;
 export const GuestURLSearchParams = StandardSearchParams as unknown as typeof globalThis.URLSearchParams;
@@ -30,6 +30,8 @@ export function installUrl(makeId: () => string): void {
   for (const [name, value] of Object.entries(operations)) {
     Object.defineProperty(GuestURL, name, { value, writable: true, enumerable: true, configurable: true });
   }
+  notePlatformClass(GuestURL);
+  notePlatformClass(GuestURLSearchParams);
   defineGlobal("URL", GuestURL);
   defineGlobal("URLSearchParams", GuestURLSearchParams);
 }

@@ -14,6 +14,7 @@ export function shapeInterface(name: string, constructor: Constructor): void {
   makeEnumerable(constructor.prototype, ["constructor"]);
   makeEnumerable(constructor, ["prototype", "name", "length"]);
   tag(constructor.prototype, name);
+  platformPrototypes.add(constructor.prototype);
   Object.defineProperty(constructor, "prototype", { writable: false });
 }
 
@@ -37,6 +38,22 @@ export function defineConstants(constructor: Constructor, constants: Record<stri
     Object.defineProperty(constructor, key, descriptor);
     Object.defineProperty(constructor.prototype, key, descriptor);
   }
+}
+
+const platformPrototypes = new WeakSet<object>();
+
+/** Whether it is an instance of one of the platform's interfaces, or of a class made of one. */
+export function isPlatformObject(value: object): boolean {
+  let prototype: object | null = Object.getPrototypeOf(value);
+  for (; prototype !== null; prototype = Object.getPrototypeOf(prototype)) {
+    if (platformPrototypes.has(prototype)) return true;
+  }
+  return false;
+}
+
+/** Says of a class that is no part of this script that its instances are platform objects. */
+export function notePlatformClass(constructor: Constructor): void {
+  platformPrototypes.add(constructor.prototype);
 }
 
 /** As the platform's own classes and functions stand on the global object. */

@@ -1,0 +1,276 @@
+/** The whole system as processes, two namespaces with a neighbour each, and attacks on it, one after the other. */
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { setTimeout as wait } from "node:timers/promises";
+import type { Json } from "../../core/json.ts";
+import { openStore } from "../../core/store/database.ts";
+import { ensureAdminKey, ensureNamespace, generateKey } from "../../core/store/keys.ts";
+import type { RunningProcess } from "../support/processes.ts";
+import { type Cluster, portOf, startCluster } from "../system/cluster.ts";
+import { type Attack, DEFAULT_LIMITS, type LogLine, type Targets } from "./attack.ts";
+import { ALLOWED_ADDRESS, type Bait, layBait } from "./bait.ts";
+import { type Answer, Client } from "./client.ts";
+import { judge, type Observation, type Outcome } from "./judge.ts";
+import { ProcessTree } from "./process-tree.ts";
+
+const PROBE = readFileSync(new URL("guest/probe.ts", import.meta.url), "utf8");
+const NEIGHBOUR = "neighbour";
+const NEIGHBOUR_SOURCE = "export default (input: number) => input + 1;";
+const NEIGHBOUR_PAUSE_MS = 200;
+/** How long to wait for the successor of a spare that was taken; later ones count as growth. */
+const RECOVERY_MS = 300;
+const LOOK_MS = 20;
+
+export interface Bout {
+  outcome: Outcome;
+  tookMs: number;
+  growthBytes: number | undefined;
+  neighbourMs: number;
+  /** None: the attack failed as it should. */
+  faults: string[];
+}
+
+/** Of one attack while it is under way. */
+interface Course {
+  outcome: Outcome;
+  answers: Json[];
+  lines: LogLine[];
+  said: string;
+  tookMs: number;
+}
+
+interface Neighbours {
+  worstMs: number;
+  faults: string[];
+}
+
+export class Arena {
+  readonly #cluster: Cluster;
+  readonly #bait: Bait;
+  /** The attacker's namespace and another one. */
+  readonly #own: Client;
+  readonly #other: Client;
+  readonly #targets: Targets;
+  readonly #secrets: readonly string[];
+  readonly #tree: ProcessTree;
+  readonly #pids: readonly number[];
+  #idleProcesses = 0;
+  #count = 0;
+
+  private constructor(parts: {
+    cluster: Cluster;
+    bait: Bait;
+    own: Client;
+    other: Client;
+    targets: Targets;
+    secrets: readonly string[];
+  }) {
+    this.#cluster = parts.cluster;
+    this.#bait = parts.bait;
+    this.#own = parts.own;
+    this.#other = parts.other;
+    this.#targets = parts.targets;
+    this.#secrets = parts.secrets;
+    this.#pids = this.#roles().map(({ pid }) => pid);
+    this.#tree = new ProcessTree(this.#pids);
+  }
+
+  static async start(): Promise<Arena> {
+    const bait = await layBait();
+    const [key, canary, foreignSecret] = [generateKey(), secret("canary"), secret("foreign")];
+    const cluster = await startCluster({
+      schedulers: 1,
+      workers: 1,
+      env: { EGRESS_ALLOW: `${ALLOWED_ADDRESS}/32`, BELLHOP_API_KEY: key, BELLHOP_TEST_CANARY: canary },
+    });
+    const { api, databaseUrl, workers } = cluster;
+    const own = new Client(api.url, key);
+    const otherKey = await makeNamespace(databaseUrl, "other");
+    const other = new Client(api.url, otherKey);
+    for (const client of [own, other]) {
+      const limits = { memoryMb: 16 };
+      requireOk(await client.deploy(NEIGHBOUR, { source: NEIGHBOUR_SOURCE, limits }));
+    }
+    requireOk(await other.deploy("vault", { source: `export default () => "${foreignSecret}";` }));
+    const foreign = requireOk(await other.invoke("vault", null));
+    const database = new URL(databaseUrl);
+    const targets: Targets = {
+      api: api.url,
+      worker: `http://127.0.0.1:${portOf(workers[0]!)}`,
+      forbidden: bait.forbiddenUrl,
+      allowed: bait.allowedUrl,
+      postgres: `${database.hostname}:${database.port}`,
+      foreignFunction: "vault",
+      foreignRunId: foreign.runId!,
+    };
+    const secrets = [canary, foreignSecret, key, otherKey, database.password].filter(
+      (text) => text.length > 7,
+    );
+    const arena = new Arena({ cluster, bait, own, other, targets, secrets });
+    await arena.#warmUp();
+    return arena;
+  }
+
+  async stop(): Promise<void> {
+    await this.#cluster.stop();
+    this.#bait.close();
+  }
+
+  #roles(): RunningProcess[] {
+    const { apiProcess, schedulers, workers } = this.#cluster;
+    return [apiProcess, ...schedulers, ...workers];
+  }
+
+  async #warmUp(): Promise<void> {
+    for (const client of [this.#own, this.#other, this.#own, this.#other]) {
+      requireOk(await client.invoke(NEIGHBOUR, 1));
+    }
+    // The spare that the second namespace's executor was replaced by.
+    let before = 0;
+    while (this.#idleProcesses !== before || before === 0) {
+      before = this.#tree.count();
+      await wait(10 * LOOK_MS);
+      this.#idleProcesses = this.#tree.count();
+    }
+  }
+
+  async fight(attack: Attack): Promise<Bout> {
+    await this.#recover();
+    const linesBefore = this.#roles().map(({ logs }) => logs.length);
+    const trespassesBefore = this.#bait.trespasses;
+    const idleBytes = this.#tree.watch();
+    const neighbours: Neighbours = { worstMs: 0, faults: [] };
+    const over = new AbortController();
+    const visits = this.#visitNeighbours(neighbours, over.signal);
+    let course: Course;
+    try {
+      course = await this.#run(attack);
+    } finally {
+      over.abort();
+      await visits;
+    }
+    await this.#visitBoth(neighbours, "after it");
+    const growthBytes = this.#tree.unwatch() - idleBytes;
+    const seen: Observation = {
+      ...course,
+      wallMs: attack.limits?.wallMs ?? DEFAULT_LIMITS.wallMs,
+      growthBytes: process.platform === "linux" ? growthBytes : undefined,
+      neighbours,
+      accidents: this.#accidentsSince(linesBefore),
+      trespasses: this.#bait.trespasses - trespassesBefore,
+    };
+    return {
+      outcome: course.outcome,
+      tookMs: course.tookMs,
+      growthBytes: seen.growthBytes,
+      neighbourMs: neighbours.worstMs,
+      faults: judge(attack, seen, this.#secrets),
+    };
+  }
+
+  async #run(attack: Attack): Promise<Course> {
+    const name = `attack-${++this.#count}`;
+    const upload = { ...attack, files: { "probe.ts": PROBE, ...attack.files } };
+    const course: Course = {
+      outcome: { kind: "refused", code: "" },
+      answers: [],
+      lines: [],
+      said: "",
+      tookMs: 0,
+    };
+    const deployed = await this.#own.deploy(name, upload);
+    if (deployed.status >= 300) {
+      const { code, tookMs, body } = deployed;
+      return { ...course, outcome: { kind: "refused", code }, tookMs, said: JSON.stringify(body) };
+    }
+    if (attack.inFirst !== undefined) {
+      requireOk(await this.#other.deploy(name, upload));
+      requireOk(await this.#other.invoke(name, attack.inFirst));
+    }
+    const { inputs = [null] } = attack;
+    for (const input of typeof inputs === "function" ? inputs(this.#targets) : inputs) {
+      const answer = await this.#own.invoke(name, input);
+      course.tookMs = Math.max(course.tookMs, answer.tookMs);
+      course.outcome = outcomeOf(answer);
+      if (course.outcome.kind === "answered") course.answers.push(answer.body);
+      const { said, lines } = await this.#own.recall(answer.runId!);
+      course.said += said + JSON.stringify(answer.body);
+      course.lines = lines;
+    }
+    return course;
+  }
+
+  async #visitNeighbours(neighbours: Neighbours, over: AbortSignal): Promise<void> {
+    while (!over.aborted) {
+      await this.#visitBoth(neighbours, "during it");
+      await wait(NEIGHBOUR_PAUSE_MS, undefined, { signal: over }).catch(() => {});
+    }
+  }
+
+  async #visitBoth(neighbours: Neighbours, when: string): Promise<void> {
+    await Promise.all([
+      this.#visit(this.#other, neighbours, `the other namespace's neighbour ${when}`, 0),
+      // One process serves a namespace: what kills it takes its runs along, to be tried again.
+      this.#visit(this.#own, neighbours, `the namespace's own neighbour ${when}`, 2),
+    ]);
+  }
+
+  async #visit(client: Client, neighbours: Neighbours, who: string, retries: number): Promise<void> {
+    const answer = await client.invoke(NEIGHBOUR, 41);
+    if (answer.code === "executor_killed" && retries > 0) {
+      await this.#visit(client, neighbours, who, retries - 1);
+      return;
+    }
+    neighbours.worstMs = Math.max(neighbours.worstMs, answer.tookMs);
+    if (answer.body !== 42)
+      neighbours.faults.push(`${who} got ${answer.status} ${JSON.stringify(answer.body)}`);
+  }
+
+  /** Until the executors that the last attack took along have their successors. */
+  async #recover(): Promise<void> {
+    for (const client of [this.#own, this.#other]) requireOk(await client.invoke(NEIGHBOUR, 1));
+    const deadline = performance.now() + RECOVERY_MS;
+    while (this.#tree.count() < this.#idleProcesses && performance.now() < deadline) await wait(LOOK_MS);
+  }
+
+  #accidentsSince(linesBefore: number[]): string[] {
+    return this.#roles().flatMap((role, index) => {
+      const errors = role.logs
+        .slice(linesBefore[index])
+        .filter(({ level }) => level === "error" || level === "fatal")
+        .map((line) => `a role logged an error: ${JSON.stringify(line).slice(0, 500)}`);
+      try {
+        process.kill(this.#pids[index]!, 0);
+        return errors;
+      } catch {
+        return [...errors, `a role ended: ${role.lines.slice(-5).join("\n")}`];
+      }
+    });
+  }
+}
+
+function outcomeOf({ status, code, body }: Answer): Outcome {
+  return status < 300 ? { kind: "answered", answer: body } : { kind: "failed", code };
+}
+
+function requireOk(answer: Answer): Answer {
+  if (answer.status >= 300)
+    throw new Error(`The arena was answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+  return answer;
+}
+
+function secret(kind: string): string {
+  return `${kind}-${randomBytes(12).toString("hex")}`;
+}
+
+/** Answers its administrator's key. */
+async function makeNamespace(databaseUrl: string, name: string): Promise<string> {
+  const store = openStore({ databaseUrl, applicationName: "attacks", maxConnections: 1, onError: () => {} });
+  try {
+    const key = generateKey();
+    await ensureAdminKey(store.db, await ensureNamespace(store.db, name), key);
+    return key;
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Stands in for an executor, as one would be that a guest has taken over. It answers a number honestly, with one more;
+ * where the input names a trick, it plays that.
+ */
+import { Socket } from "node:net";
+import { FrameDecoder } from "../../../runtime/sandbox/frames.ts";
+import {
+  type GuestStart,
+  MAX_PARENT_FRAME_BYTES,
+  type ParentMessage,
+} from "../../../runtime/sandbox/protocol.ts";
+import { frame, resultOf, TRICKS, type Trick } from "./tricks.ts";
+
+let played: Trick | undefined;
+const socket = new Socket({ fd: 3, readable: true, writable: true });
+const send = (message: object) => void socket.write(frame(message));
+
+function sendText(text: string): void {
+  const header = Buffer.alloc(4);
+  header.writeUInt32LE(Buffer.byteLength(text));
+  socket.write(Buffer.concat([header, Buffer.from(text)]));
+}
+
+function receive(message: ParentMessage): void {
+  if (message.t !== "invoke") return;
+  for (const [id, input] of JSON.parse(message.starts) as GuestStart[]) {
+    const answer = (result = "42") => send(resultOf(id, { result }));
+    if (typeof input === "number") answer(String(input + 1));
+    else {
+      played = input as Trick;
+      TRICKS[played]({ socket, id, send, sendText, answer });
+    }
+  }
+}
+
+const decoder = new FrameDecoder(MAX_PARENT_FRAME_BYTES, (text) =>
+  receive(JSON.parse(text) as ParentMessage),
+);
+socket.on("data", (chunk) => decoder.push(chunk));
+socket.on("close", () => {
+  if (played !== "closesPipe") process.exit();
+});
+socket.on("error", () => process.exit());
+send({ t: "ready" });

@@ -1,0 +1,88 @@
+/** Whether an attack failed as it should: decided from what was seen of it. */
+import type { Json } from "../../core/json.ts";
+import type { Attack, Expectation, LogLine } from "./attack.ts";
+
+const MEGABYTE = 1_048_576;
+/** Above the idle size of every process of the system together. */
+const MAX_GROWTH_BYTES = 400 * MEGABYTE;
+const MAX_OVERTIME_MS = 1_000;
+const MAX_NEIGHBOUR_MS = 5_000;
+
+export type Outcome =
+  | { kind: "answered"; answer: Json }
+  | { kind: "failed"; code: string }
+  | { kind: "refused"; code: string };
+
+export interface Observation {
+  outcome: Outcome;
+  /** Of all calls. */
+  answers: Json[];
+  /** Of the last call. */
+  lines: LogLine[];
+  /** Everything the guest or its author got to read. */
+  said: string;
+  /** The longest call, and what it was allowed. */
+  tookMs: number;
+  wallMs: number;
+  /** Undefined where the system does not tell. */
+  growthBytes: number | undefined;
+  neighbours: { worstMs: number; faults: string[] };
+  /** What happened to the system itself. */
+  accidents: string[];
+  trespasses: number;
+}
+
+/** What nobody outside may read: host paths, frames of Node, parts of the bridge. */
+const INNER = [
+  /\bnode:internal/,
+  /\bat [^\n]*\(?(node:|file:\/\/)/,
+  /isolated[-_]vm/,
+  /node_modules/,
+  /\/(executor|sandbox)\/[\w-]+\.(ts|js)/,
+];
+
+/** What is wrong, a sentence each; nothing: the attack failed as it should. `secrets` are texts that must not be seen. */
+export function judge(attack: Attack, seen: Observation, secrets: readonly string[]): string[] {
+  const { tookMs, wallMs, growthBytes, neighbours } = seen;
+  const faults = [judgeOutcome(attack.expect, seen)];
+  const late = Math.round(tookMs - wallMs - MAX_OVERTIME_MS);
+  if (late > 0) faults.push(`took ${Math.round(tookMs)} ms, ${late} ms more than it may`);
+  if (growthBytes !== undefined && growthBytes > MAX_GROWTH_BYTES) {
+    faults.push(`took ${Math.round(growthBytes / MEGABYTE)} MB of memory`);
+  }
+  for (const secret of secrets) if (seen.said.includes(secret)) faults.push(`tells a secret: ${secret}`);
+  for (const inner of INNER) {
+    const leak = inner.exec(seen.said);
+    if (leak)
+      faults.push(
+        `tells what is inside: ${seen.said.slice(Math.max(0, leak.index - 100), leak.index + 100)}`,
+      );
+  }
+  if (seen.trespasses > 0) faults.push(`reached a forbidden address ${seen.trespasses} times`);
+  if (neighbours.worstMs > MAX_NEIGHBOUR_MS) {
+    faults.push(`held a neighbour up for ${Math.round(neighbours.worstMs)} ms`);
+  }
+  return [...faults, ...neighbours.faults, ...seen.accidents].filter((fault) => fault !== undefined);
+}
+
+function judgeOutcome(expect: Expectation, { outcome, lines, answers }: Observation): string | undefined {
+  if (outcome.kind === "failed") return judgeCode("failed with", outcome.code, expect.codes);
+  if (outcome.kind === "refused") return judgeCode("was refused with", outcome.code, expect.refusals);
+  if (expect.differs && new Set(answers.flat()).size < answers.flat().length) {
+    return `two calls answered alike: ${JSON.stringify(answers)}`;
+  }
+  const { answer } = expect;
+  if (answer === undefined) return `answered ${brief(outcome.answer)}`;
+  if (typeof answer === "function") return answer(outcome.answer, lines);
+  const isEqual = JSON.stringify(outcome.answer) === JSON.stringify(answer.equal);
+  return isEqual ? undefined : `answered ${brief(outcome.answer)} instead of ${brief(answer.equal)}`;
+}
+
+function judgeCode(what: string, code: string, allowed: readonly string[] | undefined): string | undefined {
+  return allowed?.includes(code) ? undefined : `${what} ${code}`;
+}
+
+export function brief(answer: Json): string {
+  const text = JSON.stringify(answer);
+  return text.length > 600 ? `${text.slice(0, 600)}… (${text.length} characters)` : text;
+}
