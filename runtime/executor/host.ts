@@ -1,9 +1,9 @@
 import { randomFillSync } from "node:crypto";
+import { domainToASCII } from "node:url";
 import type ivmTypes from "isolated-vm";
 import type { FrameWriter } from "../sandbox/frames.ts";
 import type { InvokedRun, InvokeMessage, ParentMessage, ResultMessage } from "../sandbox/protocol.ts";
 import { authorFrames } from "./author-frames.ts";
-import { domainToAscii } from "./domain-to-ascii.ts";
 import { deliverReply, isFetchKind, toAsk } from "./fetch-relay.ts";
 import type { Ivm } from "./guest-context.ts";
 import { GuestCrypto } from "./guest-crypto.ts";
@@ -42,7 +42,7 @@ export class ExecutorHost {
     const powers: GuestPowers = {
       onMessage: (isolate, kind, no, text, bytes) => this.#onGuestMessage(isolate, kind, no, text, bytes),
       randomBytes: (count) => randomFillSync(new Uint8Array(count)),
-      domainToAscii,
+      domainToAscii: domainToASCII,
     };
     const onIdle = (isolate: GuestIsolate) => this.#pool.give(isolate);
     this.#pool = new IsolatePool(

@@ -2,6 +2,9 @@
 import { currentRun } from "./current-run.ts";
 import { type LogLevel, log } from "./log.ts";
 import {
+  assign,
+  create,
+  defineProperty,
   expose,
   mapDelete,
   mapGet,
@@ -29,11 +32,11 @@ export function installConsole(): void {
     const start = mapGet(started, label);
     if (start !== undefined) log(currentRun, "info", `${label}: ${clock() - start} ms`);
   };
-  const console = {
+  const methods = {
     debug: write("debug"),
     log: write("info"),
     info: write("info"),
-    dir: (value: unknown) => log(currentRun, "info", inspect(value)),
+    dir: (...values: unknown[]) => log(currentRun, "info", inspect(values[0])),
     dirxml: write("info"),
     table: write("info"),
     group: write("info"),
@@ -44,7 +47,7 @@ export function installConsole(): void {
     error: write("error"),
     trace: (...values: unknown[]) =>
       log(currentRun, "debug", `${format(values)}\n${new NativeError("Trace").stack}`),
-    assert(condition: unknown, ...values: unknown[]) {
+    assert(condition: unknown = false, ...values: unknown[]) {
       if (!condition) log(currentRun, "error", `Assertion failed: ${format(values)}`);
     },
     count(label: unknown = "default") {
@@ -65,6 +68,9 @@ export function installConsole(): void {
       mapDelete(started, toText(label));
     },
   };
+  // A namespace object: its own prototype, empty, between it and Object.prototype.
+  const console = assign(create({}), methods);
+  defineProperty(console, Symbol.toStringTag, { value: "console", configurable: true });
   expose("console", console);
 }
 
