@@ -1,6 +1,6 @@
 /** esbuild's own process: found among this process's children, limited, watched. */
 import { spawnSync } from "node:child_process";
-import { transform } from "esbuild";
+import { stop, transform } from "esbuild";
 import { childrenOf, programOf } from "../../core/processes/process-tree.ts";
 import { ResidentMemory } from "../../core/processes/resident-memory.ts";
 
@@ -18,7 +18,7 @@ process.env["GOTRACEBACK"] ??= "none";
  * it grew. Where the system has no `prlimit`, the watch over its memory stands alone.
  */
 export async function prepareCompiler(): Promise<number | undefined> {
-  await transform("");
+  await wake();
   // One that was stopped may not be gone yet: the last to come is the one that builds.
   const pids = childrenOf(process.pid).filter((child) => programOf(child) === "esbuild");
   for (const pid of pids) {
@@ -28,6 +28,16 @@ export async function prepareCompiler(): Promise<number | undefined> {
   }
   for (const pid of limited) if (!pids.includes(pid)) limited.delete(pid);
   return pids.at(-1);
+}
+
+/** A process that died of the last source is noticed only now: the second try starts a new one. */
+async function wake(): Promise<void> {
+  try {
+    await transform("");
+  } catch {
+    await stop();
+    await transform("");
+  }
 }
 
 /** Rejects when a build takes too long, or the compiler's process too much memory. */

@@ -1,4 +1,4 @@
-import { type BuildOptions, type BuildResult, build, stop } from "esbuild";
+import { type BuildFailure, type BuildOptions, type BuildResult, build, stop } from "esbuild";
 import { BuildQueue } from "./build-queue.ts";
 import { prepareCompiler, watchCompiler } from "./compiler-process.ts";
 import { buildFailed } from "./source-files.ts";
@@ -17,13 +17,17 @@ export function compile<T extends BuildOptions>(tenant: string, options: T): Pro
   return queue.run(tenant, () => compileAlone(options));
 }
 
+function isBuildFailure(thrown: unknown): thrown is BuildFailure {
+  return thrown instanceof Error && "errors" in thrown && Array.isArray(thrown.errors);
+}
+
 async function compileAlone<T extends BuildOptions>(options: T): Promise<BuildResult<T>> {
   const watch = watchCompiler(await prepareCompiler(), { timeoutMs: BUILD_TIMEOUT_MS });
   try {
     const building = build<T>(options as Parameters<typeof build<T>>[0]);
     return await Promise.race([building, watch.tooMuch]);
   } catch (thrown) {
-    if (thrown instanceof Error && "errors" in thrown) throw thrown;
+    if (isBuildFailure(thrown)) throw thrown;
     await stop();
     throw buildFailed(
       "The compiler gave up on this source: it nests too deeply, grows too large or takes too long to build.",
