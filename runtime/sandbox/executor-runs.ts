@@ -1,5 +1,6 @@
 import { failed } from "../../core/domain/attempt.ts";
 import { messageOf } from "../../core/errors.ts";
+import type { GuestStart } from "../../functions/guest/guest-start.ts";
 import { type BatchSize, decideBatchSize, FIRST_BATCH_SIZE, shouldBegin } from "./batch-size.ts";
 import { ByteLru } from "./byte-lru.ts";
 import type { ExecutorChannel } from "./executor-channel.ts";
@@ -11,7 +12,7 @@ import { FrameTooLargeError } from "./frames.ts";
 import type { Job } from "./job.ts";
 import { CANCELLED, executorKilled, toOutcome } from "./outcome.ts";
 import { runAllowanceBytes } from "./process-watch.ts";
-import { type ChildMessage, type GuestStart, type InvokedRun, MAX_BATCH_RUNS } from "./protocol.ts";
+import { type ChildMessage, type InvokedRun, MAX_BATCH_RUNS } from "./protocol.ts";
 import { RunLog } from "./run-log.ts";
 import type { SandboxParts, SandboxSettings } from "./settings.ts";
 

@@ -2,7 +2,6 @@
  * What worker and executor say to each other. Imported by both sides; it may import nothing of the project but the
  * messages of fetches.
  */
-import type { Json } from "../../core/json.ts";
 import type { FetchAsk, FetchReply } from "./fetch-messages.ts";
 
 /** Worker → executor: a bundle of 5 MB or an input, escaped. */
@@ -36,19 +35,6 @@ export interface InvokedRun {
   id: number;
   wallMs: number;
   cpuMs: number;
-}
-
-export type GuestStart = [id: number, input: Json, facts: GuestFacts];
-
-/** What the guest makes its Context of; instants in milliseconds since 1970. */
-export interface GuestFacts {
-  runId: string;
-  attempt: number;
-  scheduledFor: number;
-  deadlineAt: number;
-  env: Record<string, string>;
-  logLines: number;
-  resultBytes: number;
 }
 
 /** How a run in an isolate ended; anything else an executor says counts as `executor_fault`. */

@@ -1,4 +1,5 @@
 /** Calls the function: its module once an isolate, its default export once a run. */
+import type { GuestFacts, GuestStart } from "../guest-start.ts";
 import { beginRun, currentRun, endRun, failRun, finishRun, type GuestRun } from "./current-run.ts";
 import { describe } from "./describe.ts";
 import { type LogLevel, log } from "./log.ts";
@@ -7,22 +8,9 @@ import { freeze, NativeDate, NativePromise, parse, promiseThen, stringify } from
 /** The author's script as a CommonJS function. */
 export type ModuleFactory = (module: { exports: Record<string, unknown> }, exports: object) => void;
 
-interface GuestFacts {
-  runId: string;
-  attempt: number;
-  scheduledFor: number;
-  deadlineAt: number;
-  env: Record<string, string>;
-  logLines: number;
-  resultBytes: number;
-}
-
 let target: unknown;
 
-/** One run of a batch: the executor's number for it, its input and its facts. */
-type PendingRun = [no: number, input: unknown, facts: GuestFacts];
-
-const NOTHING: PendingRun[] = [];
+const NOTHING: GuestStart[] = [];
 let waiting = NOTHING;
 
 /**
@@ -30,7 +18,7 @@ let waiting = NOTHING;
  * withdrawn at the next entry, and the executor, which sees that they were not settled, runs them elsewhere.
  */
 export async function executeRuns(starts: string, factory: ModuleFactory | undefined): Promise<void> {
-  const runs = parse(starts) as PendingRun[];
+  const runs = parse(starts) as GuestStart[];
   waiting = runs;
   for (let i = 0; i < runs.length && waiting === runs; i++) {
     // By index: the author's code may have replaced the iterator of arrays.
