@@ -2,13 +2,11 @@
  * Stands in for an executor, as one would be that a guest has taken over. It answers a number honestly, with one more;
  * where the input names a trick, it plays that.
  */
+
 import { Socket } from "node:net";
+import type { GuestStart } from "../../../functions/guest/guest-start.ts";
 import { FrameDecoder } from "../../../runtime/sandbox/frames.ts";
-import {
-  type GuestStart,
-  MAX_PARENT_FRAME_BYTES,
-  type ParentMessage,
-} from "../../../runtime/sandbox/protocol.ts";
+import { MAX_PARENT_FRAME_BYTES, type ParentMessage } from "../../../runtime/sandbox/protocol.ts";
 import { frame, resultOf, TRICKS, type Trick } from "./tricks.ts";
 
 let played: Trick | undefined;
