@@ -77,6 +77,9 @@ export class GuestIsolate {
   /** On this process's clock; Infinity where none is set. */
   #alarmAt = Number.POSITIVE_INFINITY;
   #enteredNs = 0n;
+  #batchSinceNs = 0n;
+  /** Entries of the run under way, beside the one that began its batch. */
+  #laterEntries = 0;
   #works = 0;
 
   /** `onIdle` is called when a batch is over, unless the isolate is gone. */
@@ -142,6 +145,7 @@ export class GuestIsolate {
     this.#at = 0;
     this.#settled = undefined;
     this.runs += batch.length;
+    this.#batchSinceNs = this.#threadNs();
     this.#beginRun();
     if (code === undefined) this.#enterGuest([START, performance.now(), undefined, starts]);
     else void this.#load(code, starts);
@@ -182,6 +186,7 @@ export class GuestIsolate {
   #enterGuest(values: unknown[]): void {
     if (!this.#guest || this.#isolate.isDisposed) return;
     this.#entries++;
+    if (values[0] !== START) this.#laterEntries++;
     this.#guest.enter.apply(undefined, values).then(this.#onLeft, this.#onThrown);
   }
 
@@ -276,6 +281,7 @@ export class GuestIsolate {
   #beginRun(): void {
     this.#runSince = performance.now();
     this.#runCpuMs = 0;
+    this.#laterEntries = 0;
   }
 
   /** Stops the run under way once its time is over. */
@@ -293,10 +299,14 @@ export class GuestIsolate {
     this.#works--;
   }
 
+  /** How long its entries have been on a thread since it was made. */
+  #threadNs(): bigint {
+    return this.#isolate.isDisposed ? this.#enteredNs : this.#isolate.cpuTime;
+  }
+
   /** Milliseconds of threads that were at work for it in the last `elapsedMs`. */
   takeWorkedMs(elapsedMs: number): number {
-    if (this.#isolate.isDisposed) return 0;
-    const enteredNs = this.#isolate.cpuTime;
+    const enteredNs = this.#threadNs();
     const enteredMs = Number(enteredNs - this.#enteredNs) / 1e6;
     this.#enteredNs = enteredNs;
     return enteredMs + this.#works * elapsedMs;
@@ -338,7 +348,8 @@ export class GuestIsolate {
     if (this.#isUnfit) this.#disposeQuietly();
     if (this.#isolate.isDisposed) this.#gone = true;
     else this.idleSince = performance.now();
-    run.done(this.#settled ?? this.#outcomeOfDeath(run));
+    const ranMs = Number(this.#threadNs() - this.#batchSinceNs) / 1e6;
+    run.done({ ...(this.#settled ?? this.#outcomeOfDeath(run)), ranMs, waited: this.#laterEntries > 0 });
     if (!this.#gone) this.#onIdle(this);
   }
 

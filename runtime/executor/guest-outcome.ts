@@ -9,6 +9,10 @@ export interface GuestOutcome {
   droppedLines: number;
   /** Whether this process should take no more work. */
   recycle: boolean;
+  /** Whether the run needed more than one entry. */
+  waited?: boolean;
+  /** How long the batch has been on a thread. */
+  ranMs?: number;
 }
 
 export type StopReason = "function_timeout" | "function_cpu_exceeded" | "cancelled";

@@ -30,6 +30,8 @@ export class ExecutorHost {
   /** By the id of the run under way or to come. */
   readonly #byRun = new Map<number, GuestIsolate>();
   readonly #watch: RunWatch;
+  /** Results of batches that go on: each would wake the worker for itself. */
+  readonly #held: ResultMessage[] = [];
   #ticks = 0;
 
   constructor(
@@ -55,7 +57,7 @@ export class ExecutorHost {
         const run = isolate.current;
         if (run) this.#out.write({ t: "over", id: run.id, what });
       },
-      () => this.#sweepNowAndThen(),
+      () => this.#onTick(),
     );
     setInterval(() => this.#pool.sweep(performance.now()), SWEEP_IDLE_MS);
     this.#pool.prepareSpares(FIRST_SPARE_MB);
@@ -114,11 +116,14 @@ export class ExecutorHost {
       },
       done: (outcome) => {
         this.#byRun.delete(id);
-        if (isolate.current === undefined) this.#busy.delete(isolate);
-        this.#out.write(toResult(id, outcome, droppedHere, reused));
+        this.#held.push(toResult(id, outcome, droppedHere, reused));
+        if (isolate.current !== undefined) return;
+        this.#busy.delete(isolate);
+        this.#sendHeld();
       },
       giveBack: () => {
         this.#byRun.delete(id);
+        this.#sendHeld();
         this.#out.write({ t: "unstarted", ids: [id] });
       },
     };
@@ -150,7 +155,12 @@ export class ExecutorHost {
     isolate.deliver("crypto", no, answer.text, answer.bytes);
   }
 
-  #sweepNowAndThen(): void {
+  #sendHeld(): void {
+    for (const result of this.#held.splice(0)) this.#out.write(result);
+  }
+
+  #onTick(): void {
+    this.#sendHeld();
     if (++this.#ticks % SWEEP_BUSY_TICKS === 0 || this.#busy.size === 0) this.#pool.sweep(performance.now());
   }
 }
@@ -163,6 +173,8 @@ function toResult(id: number, outcome: GuestOutcome, droppedHere: number, reused
     droppedLines: outcome.droppedLines + droppedHere,
     reused,
     recycle,
+    ...(outcome.ranMs === undefined ? {} : { ranMs: outcome.ranMs }),
+    ...(outcome.waited ? { waited: true } : {}),
   } as const;
   if (code === "ok") return { ...base, result: text };
   if (code !== "function_error") return { ...base, code, message: text };

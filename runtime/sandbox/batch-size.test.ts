@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type BatchSize, decideBatchSize, FIRST_BATCH_SIZE, shouldBegin } from "./batch-size.ts";
 
-const quick = (runs: number) => ({ runs, tookMs: 0.5, gaveBack: false });
+const quick = (runs: number) => ({ runs, ranMs: 0.5, waited: false });
 
 describe("decideBatchSize", () => {
   test("doubles while full batches are quick, up to the most there may be", () => {
@@ -20,13 +20,13 @@ describe("decideBatchSize", () => {
   });
 
   test("halves after a long batch", () => {
-    const long = { runs: 8, tookMs: 30, gaveBack: false };
+    const long = { runs: 8, ranMs: 30, waited: false };
     assert.equal(decideBatchSize({ runs: 8, holdRuns: 0 }, long, 16).runs, 4);
     assert.equal(decideBatchSize({ runs: 1, holdRuns: 0 }, long, 16).runs, 1);
   });
 
-  test("falls to one after runs came back, and stays there for a while", () => {
-    let size = decideBatchSize({ runs: 16, holdRuns: 0 }, { runs: 16, tookMs: 1, gaveBack: true }, 16);
+  test("falls to one after a run waited, and stays there for a while", () => {
+    let size = decideBatchSize({ runs: 16, holdRuns: 0 }, { runs: 16, ranMs: 1, waited: true }, 16);
     assert.equal(size.runs, 1);
     let quickRuns = 0;
     for (; size.runs === 1; quickRuns++) size = decideBatchSize(size, quick(1), 16);

@@ -10,10 +10,10 @@ export interface BatchSize {
 
 export interface FinishedBatch {
   runs: number;
-  /** From sending it to its last result. */
-  tookMs: number;
-  /** Whether runs came back because one before them waited. */
-  gaveBack: boolean;
+  /** On a thread; not how long it took, which says more about how busy the machine is. */
+  ranMs: number;
+  /** Whether one of them waited for something. */
+  waited: boolean;
 }
 
 export const FIRST_BATCH_SIZE: BatchSize = { runs: 1, holdRuns: 0 };
@@ -25,8 +25,8 @@ export const GATHER_MS = 10;
 const HOLD_RUNS = 200;
 
 export function decideBatchSize(size: BatchSize, finished: FinishedBatch, maxRuns: number): BatchSize {
-  if (finished.gaveBack) return { runs: 1, holdRuns: HOLD_RUNS };
-  if (finished.tookMs > MAX_RUN_MS * finished.runs) return { ...size, runs: Math.max(1, size.runs >> 1) };
+  if (finished.waited) return { runs: 1, holdRuns: HOLD_RUNS };
+  if (finished.ranMs > MAX_RUN_MS * finished.runs) return { ...size, runs: Math.max(1, size.runs >> 1) };
   if (size.holdRuns > 0) return { ...size, holdRuns: Math.max(0, size.holdRuns - finished.runs) };
   if (finished.runs < size.runs) return size;
   return { runs: Math.min(maxRuns, size.runs * 2), holdRuns: 0 };

@@ -25,7 +25,10 @@ export interface Batch {
   readonly size: number;
   readonly allowanceBytes: number;
   sentAt: number;
-  gaveBack: boolean;
+  /** On a thread, as the executor says. */
+  ranMs: number;
+  /** Whether one of them waited for something. */
+  waited: boolean;
 }
 
 export type Verdict = (run: Run) => AttemptOutcome;

@@ -109,7 +109,8 @@ export class ExecutorRuns {
       size: jobs.length,
       allowanceBytes: runAllowanceBytes(limits.memoryMb),
       sentAt: 0,
-      gaveBack: false,
+      ranMs: 0,
+      waited: false,
     };
     for (const job of jobs) {
       const run: Run = {
@@ -269,6 +270,8 @@ export class ExecutorRuns {
       return;
     }
     run.log.drop(message.droppedLines);
+    run.batch.ranMs = message.ranMs ?? 0;
+    run.batch.waited ||= message.waited === true;
     if (message.recycle) this.#events.onRecycle();
     const outcome = toOutcome(message, run.job.invocation.limits.resultBytes);
     // A cancel that nobody asked for is a taken-over executor's word.
@@ -287,7 +290,6 @@ export class ExecutorRuns {
         return;
       }
       batch.runs.splice(at, 1);
-      batch.gaveBack = true;
       this.#giveBack([run]);
     }
   }
@@ -327,12 +329,8 @@ export class ExecutorRuns {
     const known = this.#loaded.get(revisionId);
     if (!known || batch.sentAt === 0) return;
     known.batches.delete(batch);
-    const finished = {
-      runs: batch.size,
-      tookMs: performance.now() - batch.sentAt,
-      gaveBack: batch.gaveBack,
-    };
-    known.batchSize = decideBatchSize(known.batchSize, finished, MAX_BATCH_RUNS);
+    const { size: runs, ranMs, waited } = batch;
+    known.batchSize = decideBatchSize(known.batchSize, { runs, ranMs, waited }, MAX_BATCH_RUNS);
   }
 }
 

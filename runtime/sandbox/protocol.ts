@@ -77,6 +77,10 @@ export interface ResultMessage {
   reused: boolean;
   /** The executor is no longer to be trusted with new work. */
   recycle: boolean;
+  /** How long the batch has been on a thread, so far. */
+  ranMs?: number;
+  /** Whether the run waited for something. */
+  waited?: boolean;
 }
 
 export type ChildMessage =

@@ -91,6 +91,8 @@ function isResultMessage(value: Record<string, unknown>): value is Value<ResultM
     isText(value["stack"]) &&
     Number.isSafeInteger(value["droppedLines"]) &&
     typeof value["reused"] === "boolean" &&
-    typeof value["recycle"] === "boolean"
+    typeof value["recycle"] === "boolean" &&
+    (value["ranMs"] === undefined || typeof value["ranMs"] === "number") &&
+    (value["waited"] === undefined || typeof value["waited"] === "boolean")
   );
 }
