@@ -71,7 +71,8 @@ describe("an executor", () => {
     const { out, next } = startExecutor(t);
     await next("ready");
     invoke(out, "return 'hello'");
-    const result = await next("result");
+    const { ranMs, ...result } = (await next("result")) as ResultMessage;
+    assert.ok(ranMs! >= 0);
     assert.deepEqual(result, {
       t: "result",
       id: 1,

@@ -2,7 +2,14 @@ import { randomFillSync } from "node:crypto";
 import { domainToASCII } from "node:url";
 import type ivmTypes from "isolated-vm";
 import type { FrameWriter } from "../sandbox/frames.ts";
-import type { InvokedRun, InvokeMessage, ParentMessage, ResultMessage } from "../sandbox/protocol.ts";
+import type {
+  ChildMessage,
+  InvokedRun,
+  InvokeMessage,
+  LogMessage,
+  ParentMessage,
+  ResultMessage,
+} from "../sandbox/protocol.ts";
 import { authorFrames } from "./author-frames.ts";
 import { deliverReply, isFetchKind, toAsk } from "./fetch-relay.ts";
 import type { Ivm } from "./guest-context.ts";
@@ -55,7 +62,7 @@ export class ExecutorHost {
       this.#busy,
       (isolate, what) => {
         const run = isolate.current;
-        if (run) this.#out.write({ t: "over", id: run.id, what });
+        if (run) this.#send({ t: "over", id: run.id, what });
       },
       () => this.#onTick(),
     );
@@ -112,7 +119,7 @@ export class ExecutorHost {
       ...invoked,
       log: (level, message, fields, at) => {
         if (this.#out.waitingBytes > MAX_WAITING_BYTES) droppedHere++;
-        else this.#out.write({ t: "log", id, level, message, fields, at });
+        else this.#send({ t: "log", id, level: level as LogMessage["level"], message, fields, at });
       },
       done: (outcome) => {
         this.#byRun.delete(id);
@@ -123,8 +130,7 @@ export class ExecutorHost {
       },
       giveBack: () => {
         this.#byRun.delete(id);
-        this.#sendHeld();
-        this.#out.write({ t: "unstarted", ids: [id] });
+        this.#send({ t: "unstarted", ids: [id] });
       },
     };
   }
@@ -139,7 +145,7 @@ export class ExecutorHost {
     const run = isolate.current!;
     if (isFetchKind(kind)) {
       const ask = toAsk(run.id, kind, no, text, bytes);
-      if (ask) this.#out.write(ask);
+      if (ask) this.#send(ask);
     } else if (kind === "crypto") void this.#answerCrypto(isolate, no, text, bytes);
   }
 
@@ -155,7 +161,14 @@ export class ExecutorHost {
     isolate.deliver("crypto", no, answer.text, answer.bytes);
   }
 
+  /** What a run says follows the results of those before it. */
+  #send(message: ChildMessage): void {
+    this.#sendHeld();
+    this.#out.write(message);
+  }
+
   #sendHeld(): void {
+    if (this.#held.length === 0) return;
     for (const result of this.#held.splice(0)) this.#out.write(result);
   }
 

@@ -189,3 +189,16 @@ describe("fetch in a function", () => {
     assert.match(message, /cannot reach the network from here/);
   });
 });
+
+test("short functions that now and then fetch get their answers, in batches too", async (t) => {
+  const url = await startServer(t, (_request, response) => response.end("answer"));
+  const { begin } = startWithEgress(t);
+  const source = `export default async (input: { n: number; url: string }) =>
+    input.n % 50 === 49 ? (await fetch(input.url)).text() : input.n;`;
+  const calls = await Promise.all(
+    Array.from({ length: 300 }, (_, n) => begin(source, { input: { n, url }, revisionId: "now and then" })),
+  );
+  for (const [n, { outcome }] of calls.entries()) {
+    assert.equal(resultOf(await outcome), n % 50 === 49 ? "answer" : n);
+  }
+});
