@@ -7,7 +7,10 @@ import { webcrypto } from "node:crypto";
 export const CRYPTO_LIMITS = {
   /** Of one isolate, under way. The guest waits with the others. */
   operations: 16,
-  /** Of one isolate, alive at once. */
+  /**
+   * Of one isolate. Beyond it the one that was used longest ago goes: a guest says which keys it dropped only when its
+   * garbage is collected, which may be never.
+   */
   keys: 10_000,
   /** Input of one operation. */
   bytes: 64_000_000,
@@ -89,9 +92,17 @@ export class GuestCrypto {
       if ($key === undefined) {
         return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, decode(item)]));
       }
-      return this.#keys.get($key) ?? refuse("The key is gone.");
+      return this.#useKey($key);
     };
     return args.map(decode);
+  }
+
+  #useKey(number: number): CryptoKey {
+    const key = this.#keys.get(number);
+    if (!key) refuse(`The key is gone: ${CRYPTO_LIMITS.keys} others were used since.`);
+    this.#keys.delete(number);
+    this.#keys.set(number, key);
+    return key;
   }
 
   #encode(result: unknown): CryptoAnswer {
@@ -114,9 +125,10 @@ export class GuestCrypto {
   }
 
   #encodeKey(key: CryptoKey, encode: (value: unknown) => unknown): object {
-    if (this.#keys.size >= CRYPTO_LIMITS.keys) refuse("Too many keys are in use.");
     const number = this.#nextKey++;
     this.#keys.set(number, key);
+    const [oldest] = this.#keys.keys();
+    if (this.#keys.size > CRYPTO_LIMITS.keys && oldest !== undefined) this.#keys.delete(oldest);
     const { type, extractable, algorithm, usages } = key;
     return { $key: number, type, extractable, algorithm: encode(algorithm), usages: [...usages] };
   }

@@ -253,10 +253,11 @@ export class ExecutorRuns {
   #openFetches({ id, job }: Run): RunFetches | undefined {
     const { egress } = this.#parts;
     if (!egress) return undefined;
-    const { limits, traceparent } = job.invocation;
+    const { limits, traceparent, namespaceId } = job.invocation;
     return new RunFetches({
       runId: id,
       egress,
+      tenant: namespaceId,
       subrequests: limits.subrequests,
       traceparent,
       send: (reply) => this.#channel.write(reply),

@@ -1,14 +1,8 @@
 /** AbortController and AbortSignal of the DOM standard. */
 import { addTimer } from "../run/timers.ts";
 import { domException } from "./dom-exception.ts";
-import {
-  defineHandler,
-  GuestEvent,
-  GuestEventTarget,
-  onListenerChange,
-  setSignalCheck,
-  trustedEvent,
-} from "./events.ts";
+import { defineHandler, GuestEventTarget, onListenerChange, setSignalCheck } from "./event-target.ts";
+import { GuestEvent, trustedEvent } from "./events.ts";
 import {
   defineInterface,
   enforceUnsigned,
@@ -58,7 +52,7 @@ export class GuestAbortSignal extends GuestEventTarget {
     super();
   }
 
-  static abort(reason?: unknown): GuestAbortSignal {
+  static abort(reason: unknown = undefined): GuestAbortSignal {
     const signal = new GuestAbortSignal(INTERNAL);
     signal.#aborted = true;
     signal.#reason = reason === undefined ? aborted() : reason;
@@ -69,7 +63,8 @@ export class GuestAbortSignal extends GuestEventTarget {
     requireArguments(arguments.length, 1, "AbortSignal.timeout");
     const delayMs = enforceUnsigned(milliseconds, 64, "The timeout");
     const signal = new GuestAbortSignal(INTERNAL);
-    const step = () => signal.#abort(domException("TimeoutError", "The operation was aborted due to timeout"));
+    const step = () =>
+      signal.#abort(domException("TimeoutError", "The operation was aborted due to timeout"));
     addTimer(step, delayMs, false);
     return signal;
   }
@@ -184,13 +179,13 @@ export class GuestAbortController {
     return this.#signal;
   }
 
-  abort(reason?: unknown) {
+  abort(reason: unknown = undefined) {
     signals.abort(this.#signal, reason);
   }
 }
 
 export function installAbort(): void {
-  defineInterface("AbortSignal", GuestAbortSignal);
+  defineInterface("AbortSignal", GuestAbortSignal, 0);
   defineHandler(GuestAbortSignal.prototype, "abort");
   defineInterface("AbortController", GuestAbortController);
 }

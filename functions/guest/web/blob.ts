@@ -31,9 +31,10 @@ export class GuestBlob {
   #type: string;
 
   constructor(parts: unknown = [], options: unknown = {}) {
-    const sequence = parts === undefined ? [] : toSequence(parts, "The blob's parts");
+    const sequence = parts === undefined ? [] : toSequence(parts, "The blob's parts", toPart);
     const { endings, type = "" } = toDictionary(options, "The blob's options");
-    const ends = endings === undefined ? "transparent" : toEnum(endings, ["transparent", "native"], "endings");
+    const ends =
+      endings === undefined ? "transparent" : toEnum(endings, ["transparent", "native"], "endings");
     const given = toUsvString(type);
     this.#chunks = sequence.flatMap((part) => toChunks(part, ends === "native"));
     this.#size = this.#chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
@@ -91,7 +92,8 @@ export class GuestBlob {
 
   static {
     isBlob = (value): value is GuestBlob => isObject(value) && #chunks in value;
-    blobBytes = (blob) => (blob.#chunks.length === 1 ? blob.#chunks[0]! : joinBytes(blob.#chunks, blob.#size));
+    blobBytes = (blob) =>
+      blob.#chunks.length === 1 ? blob.#chunks[0]! : joinBytes(blob.#chunks, blob.#size);
     blobOf = (chunks, type) => {
       const blob = new GuestBlob();
       blob.#chunks = chunks;
@@ -106,11 +108,18 @@ function relative(position: number, size: number): number {
   return position < 0 ? Math.max(size + position, 0) : Math.min(position, size);
 }
 
-function toChunks(part: unknown, nativeEndings: boolean): Bytes[] {
-  const bytes = isBufferSource(part) ? copyBytes(part) : isBlob(part) ? blobBytes(part) : undefined;
-  if (bytes) return bytes.byteLength > 0 ? [bytes] : [];
-  const text = toUsvString(part);
-  return text === "" ? [] : [encodeUtf8(nativeEndings ? text.replace(/\r\n?/g, "\n") : text)];
+type Part = ArrayBuffer | ArrayBufferView<ArrayBuffer> | GuestBlob | string;
+
+function toPart(value: unknown): Part {
+  return isBufferSource(value) || isBlob(value) ? value : toUsvString(value);
+}
+
+function toChunks(part: Part, nativeEndings: boolean): Bytes[] {
+  if (typeof part === "string") {
+    return part === "" ? [] : [encodeUtf8(nativeEndings ? part.replace(/\r\n?/g, "\n") : part)];
+  }
+  const bytes = isBlob(part) ? blobBytes(part) : copyBytes(part);
+  return bytes.byteLength > 0 ? [bytes] : [];
 }
 
 export let isFile: (value: unknown) => value is GuestFile;

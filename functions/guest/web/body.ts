@@ -13,6 +13,7 @@ import {
   joinBytes,
   readAll,
 } from "./streams.ts";
+import { structuredCloneOf } from "./structured-clone.ts";
 import { GuestURLSearchParams, isSearchParams } from "./url.ts";
 import { copyBytes, isBufferSource, toUsvString } from "./webidl.ts";
 
@@ -93,19 +94,29 @@ export class Body {
     return this.isUsed || (this.#stream?.locked ?? false);
   }
 
-  /** All of it, once. */
-  async readAll(): Promise<Bytes> {
-    if (this.#stream) return readAll(this.#stream);
+  /** All of it, once; calls one of the two once. */
+  readAll(onDone: (bytes: Bytes) => void, onError: (thrown: unknown) => void): void {
+    if (this.#stream) {
+      readAll(this.#stream, onDone, onError);
+      return;
+    }
     this.#used = true;
-    if (this.#bytes) return this.#bytes.slice();
+    if (this.#bytes) {
+      onDone(this.#bytes.slice());
+      return;
+    }
+    const source = this.#source!;
     const chunks: Bytes[] = [];
     let total = 0;
-    for (;;) {
-      const chunk = await this.#source!.next();
-      if (chunk === undefined) return joinBytes(chunks, total);
-      chunks.push(chunk);
-      total += chunk.byteLength;
-    }
+    const readOn = () => {
+      source.next().then((chunk) => {
+        if (chunk === undefined) return onDone(joinBytes(chunks, total));
+        chunks.push(chunk);
+        total += chunk.byteLength;
+        readOn();
+      }, onError);
+    };
+    readOn();
   }
 
   /** Hands its content to somebody who reads it in this one's place. */
@@ -165,7 +176,7 @@ function copying(stream: ByteStream): ByteStream {
     async pull(controller: ReadableStreamDefaultController<Bytes>) {
       const { done, value } = await reader.read();
       if (done) controller.close();
-      else controller.enqueue(value instanceof Uint8Array ? (value.slice() as Bytes) : value);
+      else controller.enqueue(structuredCloneOf(value) as Bytes);
     },
     cancel: (reason: unknown) => reader.cancel(reason),
   };
@@ -180,7 +191,8 @@ export function extractBody(
 ): { body: Body; type: string | undefined } {
   if (isReadableStream(object)) {
     if (keepalive) throw new TypeError("A stream cannot be sent with keepalive");
-    if (isDisturbed(object) || object.locked) throw new TypeError("The body's stream is locked or was read from");
+    if (isDisturbed(object) || object.locked)
+      throw new TypeError("The body's stream is locked or was read from");
     return { body: Body.ofStream(object), type: undefined };
   }
   if (isBlob(object)) return { body: Body.ofBytes(blobBytes(object)), type: object.type || undefined };
@@ -219,15 +231,24 @@ function toForm(bytes: Bytes, mimeType: MimeType | undefined): GuestFormData {
 
 /** The mixin's members. `holderOf` throws TypeError on a foreign object. */
 export function defineBody<T extends object>(
-  constructor: abstract new (...args: never[]) => T,
+  interfaceClass: abstract new (...args: never[]) => T,
   holderOf: (self: T) => BodyHolder,
 ): void {
-  const consume = async <R>(self: T, convert: (bytes: Bytes, holder: BodyHolder) => R): Promise<R> => {
-    const holder = holderOf(self);
-    if (holder.body?.isUnusable) throw new TypeError("The body was already read, or is being read");
-    const bytes = holder.body ? await holder.body.readAll() : new Uint8Array(0);
-    return convert(bytes, holder);
-  };
+  const consume = <R>(self: T, convert: (bytes: Bytes, holder: BodyHolder) => R): Promise<R> =>
+    new Promise((resolve, reject) => {
+      const holder = holderOf(self);
+      const { body } = holder;
+      if (body?.isUnusable) throw new TypeError("The body was already read, or is being read");
+      const finish = (bytes: Bytes) => {
+        try {
+          resolve(convert(bytes, holder));
+        } catch (thrown) {
+          reject(thrown);
+        }
+      };
+      if (body) body.readAll(finish, reject);
+      else finish(new Uint8Array(0));
+    });
   const members = {
     get body() {
       return holderOf(this as unknown as T).body?.stream ?? null;
@@ -258,6 +279,6 @@ export function defineBody<T extends object>(
     },
   };
   for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(members))) {
-    Object.defineProperty(constructor.prototype, key, descriptor);
+    Object.defineProperty(interfaceClass.prototype, key, descriptor);
   }
 }

@@ -5,7 +5,19 @@
  */
 import { host, onMessage } from "../host.ts";
 import { currentRun } from "../run/current-run.ts";
-import { apply, isArray, mapClear, mapDelete, mapGet, mapSet, NativeMap, NativePromise, parse, stringify } from "../run/primordials.ts";
+import {
+  apply,
+  isArray,
+  mapClear,
+  mapDelete,
+  mapForEach,
+  mapGet,
+  mapSet,
+  NativeMap,
+  NativePromise,
+  parse,
+  stringify,
+} from "../run/primordials.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -49,7 +61,10 @@ export function releaseKey(number: number): void {
 }
 
 /** Resolves with the answer's JSON and its bytes. */
-export function askHost(op: string, args: readonly unknown[]): Promise<{ text: string; bytes: Bytes | undefined }> {
+export function askHost(
+  op: string,
+  args: readonly unknown[],
+): Promise<{ text: string; bytes: Bytes | undefined }> {
   const parts: Bytes[] = [];
   const encoded = { __proto__: null, op, args: encode(args, parts), released };
   released = [];
@@ -98,11 +113,23 @@ function join(parts: readonly Bytes[]): Bytes | undefined {
   return joined;
 }
 
-/** The run's operations are dropped: nobody waits for them any more. */
+const OVER = {
+  text: stringify({
+    error: { name: "AbortError", message: "The run that asked for it is over", isDom: true },
+  }),
+  bytes: undefined,
+};
+
+/** The run's operations are dropped: whoever still waits for one, in a module's state perhaps, hears of it. */
 export function resetCrypto(): void {
+  const dropped = waiting;
+  mapForEach(asked, (one) => {
+    dropped[dropped.length] = one;
+  });
   waiting = [];
   mapClear(asked);
   askedCount = 0;
+  for (let i = 0; i < dropped.length; i++) dropped[i]!.resolve(OVER);
 }
 
 /** To be called while the snapshot is made. */
@@ -122,7 +149,11 @@ export function receiveCrypto(): void {
 }
 
 /** What an answer says, with its bytes as ArrayBuffers where they stood. */
-export function decodeAnswer(text: string, bytes: Bytes | undefined, makeKey: (facts: KeyFacts) => object): unknown {
+export function decodeAnswer(
+  text: string,
+  bytes: Bytes | undefined,
+  makeKey: (facts: KeyFacts) => object,
+): unknown {
   let at = 0;
   const decode = (value: unknown): unknown => {
     if (typeof value !== "object" || value === null) return value;

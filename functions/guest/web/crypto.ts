@@ -1,79 +1,30 @@
-/** Web Crypto: the interfaces. The operations are the executor's (crypto-bridge.ts). */
-import { askHost, decodeAnswer, type KeyFacts, KeyNumber, releaseKey } from "./crypto-bridge.ts";
+/** Web Crypto: Crypto and SubtleCrypto. The operations are the executor's (crypto-bridge.ts). */
+import {
+  FORMATS,
+  GuestCryptoKey,
+  makeKey,
+  toAlgorithm,
+  toBytes,
+  toJwk,
+  toKey,
+  toUsages,
+} from "./crypto-arguments.ts";
+import { askHost, decodeAnswer } from "./crypto-bridge.ts";
 import { domException } from "./dom-exception.ts";
 import { fillRandom, makeUuid } from "./random.ts";
-import { registerCloner } from "./structured-clone.ts";
 import {
-  copyBytes,
   defineInterface,
   defineReplaceable,
   enforceUnsigned,
   INTERNAL,
-  isBufferSource,
-  isObject,
   refuseConstruction,
   requireArguments,
-  toDictionary,
-  toDomString,
   toEnum,
-  toSequence,
   viewBytes,
   viewName,
 } from "./webidl.ts";
 
-const FORMATS = ["raw", "spki", "pkcs8", "jwk"] as const;
-const USAGES = ["encrypt", "decrypt", "sign", "verify", "deriveKey", "deriveBits", "wrapKey", "unwrapKey"] as const;
-const JWK_TEXTS = ["kty", "use", "alg", "crv", "x", "y", "d", "n", "e", "p", "q", "dp", "dq", "qi", "k"] as const;
 const MAX_RANDOM_BYTES = 65_536;
-
-let registry: FinalizationRegistry<number> | undefined;
-let handleOf: (key: GuestCryptoKey) => KeyNumber;
-let isKey: (value: unknown) => value is GuestCryptoKey;
-
-/** A number of a key that lives with the executor. */
-class Handle extends KeyNumber {}
-
-class GuestCryptoKey {
-  readonly #handle: Handle;
-  readonly #facts: KeyFacts;
-
-  constructor(mark: unknown, facts: KeyFacts, handle: Handle) {
-    refuseConstruction(mark);
-    this.#handle = handle;
-    this.#facts = facts;
-  }
-  get type() {
-    return this.#facts.type;
-  }
-  get extractable() {
-    return this.#facts.extractable;
-  }
-  get algorithm() {
-    return this.#facts.algorithm;
-  }
-  get usages() {
-    return this.#facts.usages;
-  }
-
-  static {
-    handleOf = (key) => key.#handle;
-    isKey = (value): value is GuestCryptoKey => isObject(value) && #handle in value;
-    registerCloner(isKey, (key) => {
-      const { algorithm, usages, ...facts } = (key as GuestCryptoKey).#facts;
-      const copies = { ...facts, algorithm: { ...algorithm }, usages: [...usages] };
-      return new GuestCryptoKey(INTERNAL, copies, (key as GuestCryptoKey).#handle);
-    });
-  }
-}
-
-function makeKey(facts: KeyFacts): GuestCryptoKey {
-  const handle = new Handle(facts.$key);
-  registry ??= new FinalizationRegistry(releaseKey);
-  registry.register(handle, facts.$key);
-  const { publicExponent } = facts.algorithm;
-  if (publicExponent instanceof ArrayBuffer) facts.algorithm["publicExponent"] = new Uint8Array(publicExponent);
-  return new GuestCryptoKey(INTERNAL, facts, handle);
-}
 
 interface HostError {
   name: string;
@@ -88,60 +39,6 @@ async function ask(op: string, ...args: unknown[]): Promise<unknown> {
   const { name, message, isDom } = answer.error;
   if (isDom) throw domException(name, message);
   throw new TypeError(message);
-}
-
-function toKey(value: unknown): KeyNumber {
-  if (!isKey(value)) throw new TypeError("The key is no CryptoKey");
-  return handleOf(value);
-}
-
-function toBytes(value: unknown, where: string): Uint8Array<ArrayBuffer> {
-  if (!isBufferSource(value)) throw new TypeError(`${where} is no buffer source`);
-  return copyBytes(value);
-}
-
-function toUsages(value: unknown): string[] {
-  return toSequence(value, "The key's usages").map((usage) => toEnum(usage, USAGES, "A key's usage"));
-}
-
-const INTEGERS = ["modulusLength", "length", "tagLength", "saltLength", "iterations"] as const;
-const BUFFERS = ["iv", "counter", "additionalData", "label", "salt", "info", "context"] as const;
-
-/** Every member that some algorithm knows, converted and copied now; what must be there the executor's side knows. */
-function toAlgorithm(value: unknown): Record<string, unknown> {
-  if (!isObject(value)) return { name: toDomString(value) };
-  const given = value as Record<string, unknown>;
-  if (given["name"] === undefined) throw new TypeError("The algorithm has no name");
-  const algorithm: Record<string, unknown> = { name: toDomString(given["name"]) };
-  for (const member of INTEGERS) {
-    if (given[member] !== undefined) algorithm[member] = enforceUnsigned(given[member], 32, member);
-  }
-  for (const member of BUFFERS) {
-    if (given[member] !== undefined) algorithm[member] = toBytes(given[member], member);
-  }
-  if (given["hash"] !== undefined) algorithm["hash"] = toAlgorithm(given["hash"]);
-  if (given["namedCurve"] !== undefined) algorithm["namedCurve"] = toDomString(given["namedCurve"]);
-  if (given["public"] !== undefined) algorithm["public"] = toKey(given["public"]);
-  const { publicExponent } = given;
-  if (publicExponent !== undefined) {
-    if (viewName(publicExponent) !== "Uint8Array") throw new TypeError("publicExponent is no Uint8Array");
-    algorithm["publicExponent"] = copyBytes(publicExponent as Uint8Array<ArrayBuffer>);
-  }
-  return algorithm;
-}
-
-function toJwk(value: unknown): Record<string, unknown> {
-  if (!isObject(value) || isBufferSource(value)) throw new TypeError("A key in the format jwk is an object");
-  const given = toDictionary(value, "The key");
-  const jwk: Record<string, unknown> = {};
-  for (const member of JWK_TEXTS) {
-    if (given[member] !== undefined) jwk[member] = toDomString(given[member]);
-  }
-  if (given["ext"] !== undefined) jwk["ext"] = Boolean(given["ext"]);
-  if (given["key_ops"] !== undefined) {
-    jwk["key_ops"] = toSequence(given["key_ops"], "key_ops").map((usage) => toDomString(usage));
-  }
-  return jwk;
 }
 
 class GuestSubtleCrypto {
@@ -188,7 +85,13 @@ class GuestSubtleCrypto {
     return ask("generateKey", toAlgorithm(algorithm), Boolean(extractable), toUsages(keyUsages));
   }
 
-  async importKey(format: unknown, keyData: unknown, algorithm: unknown, extractable: unknown, keyUsages: unknown) {
+  async importKey(
+    format: unknown,
+    keyData: unknown,
+    algorithm: unknown,
+    extractable: unknown,
+    keyUsages: unknown,
+  ) {
     checkSubtle(this, arguments.length, 5, "importKey");
     const form = toEnum(format, FORMATS, "The key's format");
     const data = form === "jwk" ? toJwk(keyData) : toBytes(keyData, "The key");
@@ -236,7 +139,11 @@ class GuestSubtleCrypto {
     checkSubtle(this, arguments.length, 7, "unwrapKey");
     const form = toEnum(format, FORMATS, "The key's format");
     const wrapped = toBytes(wrappedKey, "The wrapped key");
-    const [key, by, as] = [toKey(unwrappingKey), toAlgorithm(unwrapAlgorithm), toAlgorithm(unwrappedKeyAlgorithm)];
+    const [key, by, as] = [
+      toKey(unwrappingKey),
+      toAlgorithm(unwrapAlgorithm),
+      toAlgorithm(unwrappedKeyAlgorithm),
+    ];
     return ask("unwrapKey", form, wrapped, key, by, as, Boolean(extractable), toUsages(keyUsages));
   }
 }
@@ -277,9 +184,9 @@ class GuestCrypto {
 }
 
 export function installCrypto(): void {
-  defineInterface("CryptoKey", GuestCryptoKey);
-  defineInterface("SubtleCrypto", GuestSubtleCrypto);
-  defineInterface("Crypto", GuestCrypto);
+  defineInterface("CryptoKey", GuestCryptoKey, 0);
+  defineInterface("SubtleCrypto", GuestSubtleCrypto, 0);
+  defineInterface("Crypto", GuestCrypto, 0);
   const crypto = new GuestCrypto(INTERNAL);
   defineReplaceable("crypto", () => crypto);
 }

@@ -6,13 +6,14 @@ import { host } from "../host.ts";
 
 const PLAIN = /^[a-zA-Z0-9._~!$&'()*+,;=-]*$/;
 const HAS_PUNYCODE = /(?:^|\.)xn--/i;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the URL standard forbids them in domains.
 const FORBIDDEN = /[\0-\x20"#%/:<>?@[\\\]^`{|}\x7f]/;
 const MAX_DOMAIN_CHARS = 16_384;
 
 /** Null where the domain is none. */
 export function toASCII(domain: string): string | null {
   if (PLAIN.test(domain) && !HAS_PUNYCODE.test(domain)) return domain.toLowerCase();
-  if (FORBIDDEN.test(domain) || domain.length > MAX_DOMAIN_CHARS) return null;
-  return host().domainToAscii(domain) || null;
+  if (domain.length > MAX_DOMAIN_CHARS) return null;
+  // Composed first: < and > may be a part of another character.
+  const composed = domain.normalize("NFC");
+  return FORBIDDEN.test(composed) ? null : host().domainToAscii(composed) || null;
 }

@@ -1,5 +1,10 @@
 /** TextEncoder, TextDecoder and their streams: the encoding standard over @exodus/bytes. */
-import { labelToName, TextDecoder as Decoder, TextEncoder as Encoder } from "@exodus/bytes/encoding.js";
+import {
+  TextDecoder as Decoder,
+  TextEncoder as Encoder,
+  labelToName,
+  legacyHookDecode,
+} from "@exodus/bytes/encoding.js";
 import { GuestTransformStream } from "./streams.ts";
 import {
   defineInterface,
@@ -26,6 +31,15 @@ export function decodeUtf8(bytes: Uint8Array): string {
 /** UTF-8 decode without BOM handling. */
 export function decodeUtf8KeepingBom(bytes: Uint8Array): string {
   return new Decoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
+
+/** Decoded by the first of these labels that names an encoding, UTF-8 without one; a byte order mark overrules it. */
+export function decodeAs(bytes: Uint8Array, labels: readonly (string | undefined)[]): string {
+  const label = labels.find((one) => one !== undefined && labelToName(trimAscii(one)) !== null);
+  return legacyHookDecode(
+    bytes,
+    label === undefined ? "utf-8" : labelToName(trimAscii(label))!.toLowerCase(),
+  );
 }
 
 /** Each byte is a code point. */
@@ -74,7 +88,8 @@ function encodeInto(text: string, target: Uint8Array): { read: number; written: 
     if (written + size > room) break;
     if (size === 1) target[written] = scalar;
     else {
-      for (let i = size - 1, rest = scalar; i > 0; i--, rest >>= 6) target[written + i] = (rest & 0x3f) | 0x80;
+      for (let i = size - 1, rest = scalar; i > 0; i--, rest >>= 6)
+        target[written + i] = (rest & 0x3f) | 0x80;
       target[written] = ((0xf00 >> size) & 0xff) | (scalar >> (6 * (size - 1)));
     }
     written += size;
@@ -105,7 +120,7 @@ class GuestTextDecoder {
     return this.#decoder.ignoreBOM;
   }
 
-  decode(input?: unknown, options: unknown = {}) {
+  decode(input: unknown = undefined, options: unknown = {}) {
     const decoder = this.#decoder;
     if (input !== undefined && !isBufferSource(input)) throw new TypeError("decode takes a buffer source");
     const { stream } = toDictionary(options, "decode's options");

@@ -7,7 +7,17 @@
  */
 import { host, onMessage } from "../host.ts";
 import { currentRun } from "../run/current-run.ts";
-import { apply, mapClear, mapDelete, mapGet, mapSet, min, NativeMap, parse, stringify } from "../run/primordials.ts";
+import {
+  apply,
+  mapClear,
+  mapDelete,
+  mapGet,
+  mapSet,
+  min,
+  NativeMap,
+  parse,
+  stringify,
+} from "../run/primordials.ts";
 import type { HeaderPair } from "./headers.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;

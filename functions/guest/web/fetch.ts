@@ -87,4 +87,3 @@ function blobResponse(state: RequestState): GuestResponse {
 export function installFetch(): void {
   defineOperation("fetch", fetch);
 }
-

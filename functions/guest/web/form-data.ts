@@ -15,7 +15,7 @@ export class GuestFormData {
     if (form !== undefined) throw new TypeError("There are no forms here: FormData takes no argument");
   }
 
-  append(name: unknown, value: unknown, filename?: unknown) {
+  append(name: unknown, value: unknown, filename: unknown = undefined) {
     const entries = this.#entries;
     requireArguments(arguments.length, 2, "FormData.append");
     entries.push(toEntry(name, value, filename, arguments.length > 2));
@@ -48,7 +48,7 @@ export class GuestFormData {
     return entries.some((entry) => entry[0] === wanted);
   }
 
-  set(name: unknown, value: unknown, filename?: unknown) {
+  set(name: unknown, value: unknown, filename: unknown = undefined) {
     requireArguments(arguments.length, 2, "FormData.set");
     const entry = toEntry(name, value, filename, arguments.length > 2);
     const index = this.#entries.findIndex(([key]) => key === entry[0]);

@@ -234,7 +234,6 @@ function checkName(value: unknown): string {
 }
 
 function checkValue(name: string, value: string): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what a header value must not hold.
   if (/[\0\n\r]/.test(value)) throw new TypeError(`The value of the header '${name}' is not valid`);
 }
 

@@ -130,7 +130,9 @@ export function httpFetch(state: RequestState, signal: GuestAbortSignal): Promis
     const url = new GuestURL(state.url);
     const { hash } = url;
     url.hash = "";
-    const outgoing = state.body ? new Outgoing(state.body.toSource(), (thrown) => stop(thrown, true)) : undefined;
+    const outgoing = state.body
+      ? new Outgoing(state.body.toSource(), (thrown) => stop(thrown, true))
+      : undefined;
     const incoming = new Incoming(
       (bytes) => exchange.grant(bytes),
       () => stop(undefined, true),
@@ -187,5 +189,8 @@ function toResponse(head: ExchangeHead, method: string, hash: string, incoming: 
   const hasBody = method !== "HEAD" && !isNullBodyStatus(status);
   const body = hasBody ? Body.ofSource(incoming) : null;
   const seen = hash === "" || url.includes("#") ? url : url + hash;
-  return networkResponse({ url: seen.replace(/#.*$/s, ""), redirected, status, statusText, body }, new HeaderList(head.headers));
+  return networkResponse(
+    { url: seen.replace(/#.*$/s, ""), redirected, status, statusText, body },
+    new HeaderList(head.headers),
+  );
 }

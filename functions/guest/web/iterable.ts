@@ -7,7 +7,7 @@ const arrayIteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Sy
 
 /** `pairs` is asked again for each step, so that an iteration sees what changes meanwhile. It throws on a foreign object. */
 export function defineIterable<T extends object>(
-  constructor: abstract new (...args: never[]) => T,
+  interfaceClass: abstract new (...args: never[]) => T,
   name: string,
   pairs: (self: T) => readonly Pair[],
 ): void {
@@ -57,8 +57,13 @@ export function defineIterable<T extends object>(
     },
   };
   for (const [key, value] of Object.entries(methods)) {
-    Object.defineProperty(constructor.prototype, key, { value, writable: true, enumerable: true, configurable: true });
+    Object.defineProperty(interfaceClass.prototype, key, {
+      value,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
   }
   const iterate = { value: methods.entries, writable: true, enumerable: false, configurable: true };
-  Object.defineProperty(constructor.prototype, Symbol.iterator, iterate);
+  Object.defineProperty(interfaceClass.prototype, Symbol.iterator, iterate);
 }

@@ -1,6 +1,7 @@
 /** MessageEvent, MessageChannel and MessagePort of the HTML standard, within one isolate. */
 import { addTimer } from "../run/timers.ts";
-import { defineHandler, GuestEvent, GuestEventTarget, trustedEvent } from "./events.ts";
+import { defineHandler, GuestEventTarget } from "./event-target.ts";
+import { GuestEvent, trustedEvent } from "./events.ts";
 import { registerTransfer, structuredCloneOf } from "./structured-clone.ts";
 import {
   defineInterface,
@@ -24,7 +25,13 @@ class GuestMessageEvent extends GuestEvent {
   constructor(type: unknown, init: unknown = {}) {
     requireArguments(arguments.length, 1, "MessageEvent");
     super(type, init);
-    const { data = null, origin = "", lastEventId = "", source = null, ports = [] } = toDictionary(init, "The init");
+    const {
+      data = null,
+      origin = "",
+      lastEventId = "",
+      source = null,
+      ports = [],
+    } = toDictionary(init, "The init");
     this.#data = data;
     this.#origin = toUsvString(origin);
     this.#lastEventId = toDomString(lastEventId);
@@ -71,7 +78,9 @@ class GuestMessagePort extends GuestEventTarget {
   postMessage(message: unknown, options: unknown = undefined) {
     requireArguments(arguments.length, 1, "MessagePort.postMessage");
     const list =
-      isObject(options) && Symbol.iterator in options ? options : toDictionary(options, "The options")["transfer"];
+      isObject(options) && Symbol.iterator in options
+        ? options
+        : toDictionary(options, "The options")["transfer"];
     const transfer = list === undefined ? [] : (toSequence(list, "The transfer list") as object[]);
     const ports = transfer.filter(isPort);
     if (ports.includes(this)) structuredCloneOf(this);
@@ -101,17 +110,19 @@ class GuestMessagePort extends GuestEventTarget {
       a.#end!.other = b.#end;
       b.#end!.other = a.#end;
     };
-    registerTransfer(isPort, (port) => {
-      const old = port as GuestMessagePort;
-      const moved = new GuestMessagePort(INTERNAL);
-      const end = old.#end;
-      old.#end = undefined;
-      if (end) {
+    registerTransfer({
+      is: isPort,
+      hindrance: (port) => ((port as GuestMessagePort).#end ? undefined : "was transferred before"),
+      move(port) {
+        const old = port as GuestMessagePort;
+        const moved = new GuestMessagePort(INTERNAL);
+        const end = old.#end!;
+        old.#end = undefined;
         moved.#end = end;
         end.port = moved;
         end.isStarted = false;
-      }
-      return moved;
+        return moved;
+      },
     });
   }
 }
@@ -152,7 +163,7 @@ class GuestMessageChannel {
 
 export function installMessaging(): void {
   defineInterface("MessageEvent", GuestMessageEvent);
-  defineInterface("MessagePort", GuestMessagePort);
+  defineInterface("MessagePort", GuestMessagePort, 0);
   defineInterface("MessageChannel", GuestMessageChannel);
   const { prototype } = GuestMessagePort;
   defineHandler(prototype, "message");

@@ -1,6 +1,6 @@
 /** multipart/form-data: what a FormData becomes as a body, and back. */
 import { blobBytes, fileOf, GuestBlob } from "./blob.ts";
-import { decodeUtf8, encodeUtf8, decodeUtf8KeepingBom } from "./encoding.ts";
+import { decodeUtf8, decodeUtf8KeepingBom, encodeUtf8 } from "./encoding.ts";
 import { formEntries, GuestFormData } from "./form-data.ts";
 import { joinBytes } from "./streams.ts";
 

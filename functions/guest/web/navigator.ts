@@ -2,7 +2,8 @@
 import { currentRun } from "../run/current-run.ts";
 import { log } from "../run/log.ts";
 import { inspect } from "../run/text.ts";
-import { dispatchOnGlobal, GuestErrorEvent, onListenerError, trustedEvent } from "./events.ts";
+import { dispatchOnGlobal, onListenerError } from "./event-target.ts";
+import { GuestErrorEvent, trustedEvent } from "./events.ts";
 import {
   defineInterface,
   defineOperation,
@@ -41,7 +42,7 @@ function describe(thrown: unknown): string {
 }
 
 export function installNavigator(): void {
-  defineInterface("Navigator", GuestNavigator);
+  defineInterface("Navigator", GuestNavigator, 0);
   const navigator = new GuestNavigator(INTERNAL);
   defineReplaceable("navigator", () => navigator);
   defineReplaceable("self", () => globalThis);

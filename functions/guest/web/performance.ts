@@ -1,7 +1,9 @@
 /** High resolution time and user timing: `performance` and its entries, for one run at a time. */
-import { addTimer, clock } from "../run/timers.ts";
+import { clock } from "../run/timers.ts";
 import { domException } from "./dom-exception.ts";
-import { GuestEventTarget } from "./events.ts";
+import { GuestEventTarget } from "./event-target.ts";
+import { GuestPerformanceEntry, selectEntries } from "./performance-entry.ts";
+import { forgetObservers, installPerformanceObserver, tellObservers } from "./performance-observer.ts";
 import { structuredCloneOf } from "./structured-clone.ts";
 import {
   defineInterface,
@@ -22,46 +24,16 @@ let originClock: number | undefined;
 let originTime = 0;
 let entries: GuestPerformanceEntry[] = [];
 
-/** The time origin is the isolate's first look at the clock: a snapshot has none. */
+/**
+ * The time origin is the isolate's first look at the clock, for a snapshot has none: one millisecond before it, so
+ * that no time is 0.
+ */
 function now(): number {
   if (originClock === undefined) {
-    originClock = clock();
-    originTime = Date.now();
+    originClock = clock() - 1;
+    originTime = Date.now() - 1;
   }
   return Math.round((clock() - originClock) * 1_000) / 1_000;
-}
-
-class GuestPerformanceEntry {
-  readonly #name: string;
-  readonly #entryType: string;
-  readonly #startTime: number;
-  readonly #duration: number;
-
-  constructor(mark: unknown, name: string, entryType: string, startTime: number, duration: number) {
-    refuseConstruction(mark);
-    this.#name = name;
-    this.#entryType = entryType;
-    this.#startTime = startTime;
-    this.#duration = duration;
-  }
-  get name() {
-    return this.#name;
-  }
-  get entryType() {
-    return this.#entryType;
-  }
-  get startTime() {
-    return this.#startTime;
-  }
-  get duration() {
-    return this.#duration;
-  }
-  toJSON(): object {
-    const { name, entryType, startTime, duration } = this;
-    return "detail" in this
-      ? { name, entryType, startTime, duration, detail: this.detail }
-      : { name, entryType, startTime, duration };
-  }
 }
 
 class GuestPerformanceMark extends GuestPerformanceEntry {
@@ -125,7 +97,11 @@ function measureOf(name: string, startOrOptions: unknown, endMark: unknown): Gue
           ? toInstant(start) + lasts
           : now();
   const startTime =
-    startMark !== undefined ? toInstant(startMark) : lasts !== undefined && end !== undefined ? endTime - lasts : 0;
+    startMark !== undefined
+      ? toInstant(startMark)
+      : lasts !== undefined && end !== undefined
+        ? endTime - lasts
+        : 0;
   const kept = detail === undefined || detail === null ? null : structuredCloneOf(detail);
   return new GuestPerformanceMeasure(INTERNAL, name, startTime, endTime - startTime, kept);
 }
@@ -145,6 +121,7 @@ class GuestPerformance extends GuestEventTarget {
     return originTime;
   }
   toJSON() {
+    ownPerformance(this);
     return { timeOrigin: this.timeOrigin };
   }
   mark(name: unknown, options: unknown = {}) {
@@ -157,22 +134,25 @@ class GuestPerformance extends GuestEventTarget {
     ownPerformance(this);
     return keep(measureOf(toDomString(name), startOrOptions, endMark));
   }
-  clearMarks(name?: unknown) {
+  clearMarks(name: unknown = undefined) {
+    ownPerformance(this);
     clear("mark", name);
   }
-  clearMeasures(name?: unknown) {
+  clearMeasures(name: unknown = undefined) {
+    ownPerformance(this);
     clear("measure", name);
   }
   getEntries() {
-    return select();
+    ownPerformance(this);
+    return selectEntries(entries);
   }
   getEntriesByType(type: unknown) {
     requireArguments(arguments.length, 1, "getEntriesByType");
-    return select(undefined, toDomString(type));
+    return selectEntries(entries, undefined, toDomString(type));
   }
-  getEntriesByName(name: unknown, type?: unknown) {
+  getEntriesByName(name: unknown, type: unknown = undefined) {
     requireArguments(arguments.length, 1, "getEntriesByName");
-    return select(toDomString(name), type === undefined ? undefined : toDomString(type));
+    return selectEntries(entries, toDomString(name), type === undefined ? undefined : toDomString(type));
   }
 }
 
@@ -183,7 +163,7 @@ function ownPerformance(value: unknown): void {
 function keep<T extends GuestPerformanceEntry>(entry: T): T {
   entries.push(entry);
   if (entries.length > MAX_ENTRIES) entries.shift();
-  for (const tell of observers) tell(entry);
+  tellObservers(entry);
   return entry;
 }
 
@@ -194,117 +174,18 @@ function clear(type: string, name: unknown): void {
   );
 }
 
-function select(name?: string, type?: string, from = entries): GuestPerformanceEntry[] {
-  return from
-    .filter((entry) => (name === undefined || entry.name === name) && (type === undefined || entry.entryType === type))
-    .sort((a, b) => a.startTime - b.startTime);
-}
-
-const TYPES = Object.freeze(["mark", "measure"]);
-const observers = new Set<(entry: GuestPerformanceEntry) => void>();
-
-class GuestPerformanceObserverEntryList {
-  readonly #entries: GuestPerformanceEntry[];
-
-  constructor(mark: unknown, list: GuestPerformanceEntry[]) {
-    refuseConstruction(mark);
-    this.#entries = list;
-  }
-  getEntries() {
-    return select(undefined, undefined, this.#entries);
-  }
-  getEntriesByType(type: unknown) {
-    requireArguments(arguments.length, 1, "getEntriesByType");
-    return select(undefined, toDomString(type), this.#entries);
-  }
-  getEntriesByName(name: unknown, type?: unknown) {
-    requireArguments(arguments.length, 1, "getEntriesByName");
-    return select(toDomString(name), type === undefined ? undefined : toDomString(type), this.#entries);
-  }
-}
-
-class GuestPerformanceObserver {
-  readonly #callback: (list: object, observer: object, options: object) => unknown;
-  readonly #types = new Set<string>();
-  #mode: "single" | "multiple" | undefined;
-  #queue: GuestPerformanceEntry[] = [];
-  #isWaiting = false;
-  readonly #tell = (entry: GuestPerformanceEntry) => {
-    if (this.#types.has(entry.entryType)) this.#take([entry]);
-  };
-
-  constructor(callback: unknown) {
-    requireArguments(arguments.length, 1, "PerformanceObserver");
-    if (typeof callback !== "function") throw new TypeError("PerformanceObserver takes a function");
-    this.#callback = callback as (list: object, observer: object) => unknown;
-  }
-
-  static get supportedEntryTypes() {
-    return TYPES;
-  }
-
-  observe(given: unknown = {}) {
-    const { entryTypes, type, buffered } = toDictionary(given, "The observer's options");
-    if (entryTypes === undefined && type === undefined) throw new TypeError("observe needs entryTypes or type");
-    if (entryTypes !== undefined && (type !== undefined || buffered !== undefined)) {
-      throw new TypeError("observe takes entryTypes alone");
-    }
-    const mode = type === undefined ? "multiple" : "single";
-    if (this.#mode !== undefined && this.#mode !== mode) {
-      throw domException("InvalidModificationError", "observe was called with the other kind of options");
-    }
-    this.#mode = mode;
-    const wanted = type === undefined ? Array.from(entryTypes as Iterable<unknown>, toDomString) : [toDomString(type)];
-    const known = wanted.filter((one) => TYPES.includes(one));
-    if (known.length === 0) return;
-    if (mode === "multiple") this.#types.clear();
-    for (const one of known) this.#types.add(one);
-    observers.add(this.#tell);
-    if (mode === "single" && buffered) this.#take(select(undefined, known[0]));
-  }
-
-  disconnect() {
-    observers.delete(this.#tell);
-    this.#types.clear();
-    this.#mode = undefined;
-    this.#queue = [];
-  }
-
-  takeRecords() {
-    const taken = this.#queue;
-    this.#queue = [];
-    return taken;
-  }
-
-  #take(taken: GuestPerformanceEntry[]): void {
-    this.#queue.push(...taken);
-    if (this.#isWaiting || this.#queue.length === 0) return;
-    this.#isWaiting = true;
-    addTimer(() => {
-      this.#isWaiting = false;
-      const records = this.takeRecords();
-      if (records.length === 0) return;
-      this.#callback.call(this, new GuestPerformanceObserverEntryList(INTERNAL, records), this, {
-        droppedEntriesCount: 0,
-      });
-    }, 0, false);
-  }
-}
-
 /** Entries belong to their run. */
 export function resetPerformance(): void {
   entries = [];
-  observers.clear();
+  forgetObservers();
 }
 
 export function installPerformance(): void {
-  defineInterface("Performance", GuestPerformance);
-  defineInterface("PerformanceEntry", GuestPerformanceEntry);
+  defineInterface("Performance", GuestPerformance, 0);
+  defineInterface("PerformanceEntry", GuestPerformanceEntry, 0);
   defineInterface("PerformanceMark", GuestPerformanceMark);
-  defineInterface("PerformanceMeasure", GuestPerformanceMeasure);
-  defineInterface("PerformanceObserver", GuestPerformanceObserver);
-  defineInterface("PerformanceObserverEntryList", GuestPerformanceObserverEntryList);
+  defineInterface("PerformanceMeasure", GuestPerformanceMeasure, 0);
+  installPerformanceObserver(() => entries);
   const performance = new GuestPerformance(INTERNAL);
   defineReplaceable("performance", () => performance);
 }
-

@@ -74,7 +74,8 @@ export class GuestRequest {
     const state = source ? { ...source.#state, body: null as Body | null } : newState(input);
     state.headers = new HeaderList(state.headers.pairs);
     applyInit(state, options, source === undefined);
-    const signal = options.signal === undefined ? (source ? source.#signal : undefined) : (options.signal ?? undefined);
+    const signal =
+      options.signal === undefined ? (source ? source.#signal : undefined) : (options.signal ?? undefined);
     this.#state = state;
     this.#signal = signals.follow(signal ? [signal] : []);
     this.#headers = headersPowers.create(state.headers, "request");
@@ -100,9 +101,11 @@ export class GuestRequest {
     }
     if (hasBody) {
       const { body, type } = extractBody(options.body, makeUuid, state.keepalive);
-      if (type !== undefined && !state.headers.has("content-type")) this.#headers.append("content-type", type);
+      if (type !== undefined && !state.headers.has("content-type"))
+        this.#headers.append("content-type", type);
       if (body.bytes === undefined) {
-        if (options.duplex === undefined) throw new TypeError("A stream as body needs the option duplex: 'half'");
+        if (options.duplex === undefined)
+          throw new TypeError("A stream as body needs the option duplex: 'half'");
         if (state.mode !== "same-origin" && state.mode !== "cors") {
           throw new TypeError("A stream as body needs the mode same-origin or cors");
         }
@@ -171,7 +174,11 @@ export class GuestRequest {
     const { body } = this.#state;
     if (body?.isUnusable) throw new TypeError("The request's body was already read");
     const copy = new GuestRequest(this.#state.url.href);
-    copy.#state = { ...this.#state, headers: new HeaderList(this.#state.headers.pairs), body: body?.clone() ?? null };
+    copy.#state = {
+      ...this.#state,
+      headers: new HeaderList(this.#state.headers.pairs),
+      body: body?.clone() ?? null,
+    };
     copy.#headers = headersPowers.create(copy.#state.headers, headersPowers.guardOf(this.#headers));
     copy.#signal = signals.follow([this.#signal]);
     return copy;
@@ -231,7 +238,10 @@ interface RequestOptions {
 function readInit(init: unknown): RequestOptions {
   const given = toDictionary(init, "The request's init");
   const options: RequestOptions = { isGiven: false };
-  const take = <K extends keyof RequestOptions>(key: K & string, convert: (value: unknown) => RequestOptions[K]) => {
+  const take = <K extends keyof RequestOptions>(
+    key: K & string,
+    convert: (value: unknown) => RequestOptions[K],
+  ) => {
     const value = given[key];
     if (value === undefined) return;
     options[key] = convert(value);
@@ -251,7 +261,8 @@ function readInit(init: unknown): RequestOptions {
   take("referrer", toUsvString);
   take("referrerPolicy", (value) => toEnum(value, REFERRER_POLICIES, "referrerPolicy"));
   take("signal", (value) => {
-    if (value !== null && !signals.isSignal(value)) throw new TypeError("The option 'signal' is no AbortSignal");
+    if (value !== null && !signals.isSignal(value))
+      throw new TypeError("The option 'signal' is no AbortSignal");
     return value;
   });
   const { window } = given;

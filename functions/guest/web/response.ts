@@ -4,7 +4,15 @@ import { type GuestHeaders, HeaderList, type HeadersGuard, headersPowers } from 
 import { makeUuid } from "./random.ts";
 import { baseUrl } from "./request.ts";
 import { parseUrl } from "./url.ts";
-import { defineInterface, isObject, requireArguments, toByteString, toDictionary, toUnsigned, toUsvString } from "./webidl.ts";
+import {
+  defineInterface,
+  isObject,
+  requireArguments,
+  toByteString,
+  toDictionary,
+  toUnsigned,
+  toUsvString,
+} from "./webidl.ts";
 
 const NULL_BODY_STATUSES = [101, 103, 204, 205, 304];
 const REDIRECT_STATUSES = [301, 302, 303, 307, 308];
@@ -27,7 +35,14 @@ export let isResponse: (value: unknown) => value is GuestResponse;
 let makeResponse: (state: ResponseState, headers: HeaderList, guard: HeadersGuard) => GuestResponse;
 
 export class GuestResponse {
-  #state: ResponseState = { type: "default", url: "", redirected: false, status: 200, statusText: "", body: null };
+  #state: ResponseState = {
+    type: "default",
+    url: "",
+    redirected: false,
+    status: 200,
+    statusText: "",
+    body: null,
+  };
   #headers: GuestHeaders = headersPowers.create(new HeaderList(), "response");
 
   constructor(body: unknown = null, init: unknown = {}) {
@@ -36,8 +51,12 @@ export class GuestResponse {
     this.#initialize(options, extracted);
   }
 
-  #initialize({ status, statusText, headers }: ResponseOptions, content: ReturnType<typeof extractBody> | undefined) {
-    if (status < 200 || status > 599) throw new RangeError(`A response's status is from 200 to 599, not ${status}`);
+  #initialize(
+    { status, statusText, headers }: ResponseOptions,
+    content: ReturnType<typeof extractBody> | undefined,
+  ) {
+    if (status < 200 || status > 599)
+      throw new RangeError(`A response's status is from 200 to 599, not ${status}`);
     if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(statusText)) throw new TypeError("The status text is not valid");
     this.#state.status = status;
     this.#state.statusText = statusText;
@@ -50,7 +69,14 @@ export class GuestResponse {
   }
 
   static error() {
-    const state: ResponseState = { type: "error", url: "", redirected: false, status: 0, statusText: "", body: null };
+    const state: ResponseState = {
+      type: "error",
+      url: "",
+      redirected: false,
+      status: 0,
+      statusText: "",
+      body: null,
+    };
     return makeResponse(state, new HeaderList(), "immutable");
   }
 
@@ -60,7 +86,14 @@ export class GuestResponse {
     if (!target) throw new TypeError("Response.redirect needs a valid URL");
     const code = toUnsigned(status, 16);
     if (!REDIRECT_STATUSES.includes(code)) throw new RangeError(`${code} is no redirect status`);
-    const state: ResponseState = { type: "default", url: "", redirected: false, status: code, statusText: "", body: null };
+    const state: ResponseState = {
+      type: "default",
+      url: "",
+      redirected: false,
+      status: code,
+      statusText: "",
+      body: null,
+    };
     return makeResponse(state, new HeaderList([["location", target.href]]), "immutable");
   }
 
@@ -101,7 +134,11 @@ export class GuestResponse {
     const { body } = this.#state;
     if (body?.isUnusable) throw new TypeError("The response's body was already read");
     const list = new HeaderList(headersPowers.listOf(this.#headers).pairs);
-    return makeResponse({ ...this.#state, body: body?.clone() ?? null }, list, headersPowers.guardOf(this.#headers));
+    return makeResponse(
+      { ...this.#state, body: body?.clone() ?? null },
+      list,
+      headersPowers.guardOf(this.#headers),
+    );
   }
 
   static {

@@ -1,18 +1,35 @@
 /** structuredClone of the HTML standard, within one realm. */
 import { blobBytes, fileOf, GuestBlob, isBlob, isFile } from "./blob.ts";
 import { domException, isDomException } from "./dom-exception.ts";
-import { defineOperation, isArrayBuffer, isDetached, isObject, isPlatformObject, requireArguments, toDictionary, toSequence, viewName } from "./webidl.ts";
+import {
+  defineOperation,
+  isArrayBuffer,
+  isDetached,
+  isObject,
+  isPlatformObject,
+  requireArguments,
+  toDictionary,
+  toSequence,
+  viewName,
+} from "./webidl.ts";
 
 /** Moves an object to its new owner; the old one is left without its content. */
 type Transfer = (value: object) => object;
 type Cloner = (value: object) => object;
 
-const transfers: { is(value: unknown): boolean; transfer: Transfer }[] = [];
+interface Transferable {
+  is(value: unknown): boolean;
+  /** Undefined where it may be moved, otherwise why not. */
+  hindrance(value: object): string | undefined;
+  move: Transfer;
+}
+
+const transfers: Transferable[] = [];
 const cloners: { is(value: unknown): boolean; clone: Cloner }[] = [];
 
 /** Makes a class of platform objects transferable. */
-export function registerTransfer(is: (value: unknown) => boolean, transfer: Transfer): void {
-  transfers.push({ is, transfer });
+export function registerTransfer(transferable: Transferable): void {
+  transfers.push(transferable);
 }
 
 /** Makes a class of platform objects serializable. */
@@ -70,7 +87,8 @@ function answers(probe: () => unknown): boolean {
 }
 
 function refuse(value: unknown, why = "could not be cloned"): never {
-  const shown = typeof value === "symbol" ? value.toString() : typeof value === "function" ? "a function" : tagOf(value);
+  const shown =
+    typeof value === "symbol" ? value.toString() : typeof value === "function" ? "a function" : tagOf(value);
   throw domException("DataCloneError", `${shown} ${why}`);
 }
 
@@ -104,7 +122,8 @@ function cloneLeaf(value: object, memory: Memory): object | undefined {
   }
   const view = viewName(value);
   if (view !== undefined) return cloneView(value as ArrayBufferView<ArrayBuffer>, view, memory);
-  if (isFile(value)) return fileOf(new GuestBlob([blobBytes(value)], { type: value.type }), value.name, value.lastModified);
+  if (isFile(value))
+    return fileOf(new GuestBlob([blobBytes(value)], { type: value.type }), value.name, value.lastModified);
   if (isBlob(value)) return new GuestBlob([blobBytes(value)], { type: value.type });
   if (isDomException(value)) return cloneDomException(value as Error);
   if (isPlatformObject(value)) refuse(value);
@@ -154,7 +173,14 @@ function cloneView(view: ArrayBufferView<ArrayBuffer>, name: string, memory: Mem
     memory.views.set(view, place);
   }
   const buffer = clone(view.buffer, memory) as ArrayBuffer;
-  const constructors = VIEWS as unknown as Record<string, new (buffer: ArrayBuffer, offset: number, length: number) => object>;
+  const constructors = VIEWS as unknown as Record<
+    string,
+    new (
+      buffer: ArrayBuffer,
+      offset: number,
+      length: number,
+    ) => object
+  >;
   return new constructors[name]!(buffer, place.byteOffset, place.length);
 }
 
@@ -237,14 +263,16 @@ function cloneSet(value: object, memory: Memory): object {
 /** Throws a DataCloneError. */
 export function structuredCloneOf(value: unknown, transferred: readonly object[] = []): unknown {
   const memory: Memory = { copies: new Map(), views: new Map() };
-  const moves: [object, (value: object) => object][] = [];
+  const moves: [object, Transfer, Transferable?][] = [];
   const seen = new Set<object>();
   for (const object of transferred) {
     const own = transfers.find(({ is }) => is(object));
     if (!own && !isArrayBuffer(object)) refuse(object, "cannot be transferred");
     if (seen.has(object)) refuse(object, "is transferred twice");
     seen.add(object);
-    if (own) moves.push([object, own.transfer]);
+    const hindrance = own?.hindrance(object);
+    if (hindrance !== undefined) refuse(object, hindrance);
+    if (own) moves.push([object, own.move, own]);
     else {
       if (isDetached(object as ArrayBuffer)) refuse(object, "is detached");
       moves.push([object, (buffer) => transferBuffer(buffer) as object]);
@@ -257,7 +285,12 @@ export function structuredCloneOf(value: unknown, transferred: readonly object[]
     trial.copies.set(object, isArrayBuffer(object) ? new ArrayBuffer(object.byteLength) : {});
   }
   clone(value, trial);
-  for (const [object, move] of moves) memory.copies.set(object, move(object));
+  for (const [object, move, own] of moves) {
+    // Moving one may have taken another along: a transform stream its two sides.
+    const hindrance = own?.hindrance(object);
+    if (hindrance !== undefined) refuse(object, hindrance);
+    memory.copies.set(object, move(object));
+  }
   return clone(value, memory);
 }
 

@@ -7,7 +7,8 @@ interface Where {
 }
 
 export function USVString(value: unknown, { context = "The value" }: Where = {}): string {
-  if (typeof value === "symbol") throw new TypeError(`${context} is a symbol, which cannot be converted to a string`);
+  if (typeof value === "symbol")
+    throw new TypeError(`${context} is a symbol, which cannot be converted to a string`);
   return toUsvString(value);
 }
 

@@ -1,5 +1,5 @@
 /** URL and URLSearchParams: the URL standard as whatwg-url implements it, and object URLs. */
-import { URL as StandardUrl, URLSearchParams as StandardSearchParams } from "whatwg-url";
+import { URLSearchParams as StandardSearchParams, URL as StandardUrl } from "whatwg-url";
 import { publishBlob, withdrawBlob } from "./blob.ts";
 import { defineGlobal, notePlatformClass, requireArguments, toDomString } from "./webidl.ts";
 

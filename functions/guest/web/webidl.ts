@@ -2,20 +2,28 @@
 
 type Constructor = abstract new (...args: never[]) => object;
 
-/** Puts a class on the global object, with its members as Web IDL describes them. */
-export function defineInterface(name: string, constructor: Constructor): void {
-  Object.defineProperty(constructor, "name", { value: name, configurable: true });
-  shapeInterface(name, constructor);
-  defineGlobal(name, constructor);
+/**
+ * Puts a class on the global object, with its members as Web IDL describes them. `length` is the constructor's, where
+ * its parameters are not the standard's.
+ */
+export function defineInterface(
+  name: string,
+  interfaceClass: Constructor,
+  length = interfaceClass.length,
+): void {
+  Object.defineProperty(interfaceClass, "name", { value: name, configurable: true });
+  Object.defineProperty(interfaceClass, "length", { value: length, configurable: true });
+  shapeInterface(name, interfaceClass);
+  defineGlobal(name, interfaceClass);
 }
 
 /** The members' enumerability and the tag that Object.prototype.toString reads. */
-export function shapeInterface(name: string, constructor: Constructor): void {
-  makeEnumerable(constructor.prototype, ["constructor"]);
-  makeEnumerable(constructor, ["prototype", "name", "length"]);
-  tag(constructor.prototype, name);
-  platformPrototypes.add(constructor.prototype);
-  Object.defineProperty(constructor, "prototype", { writable: false });
+export function shapeInterface(name: string, interfaceClass: Constructor): void {
+  makeEnumerable(interfaceClass.prototype, ["constructor"]);
+  makeEnumerable(interfaceClass, ["prototype", "name", "length"]);
+  tag(interfaceClass.prototype, name);
+  platformPrototypes.add(interfaceClass.prototype);
+  Object.defineProperty(interfaceClass, "prototype", { writable: false });
 }
 
 function makeEnumerable(target: object, except: string[]): void {
@@ -32,11 +40,11 @@ export function tag(prototype: object, name: string): void {
 }
 
 /** Constants stand on the interface and on its prototype. */
-export function defineConstants(constructor: Constructor, constants: Record<string, number>): void {
+export function defineConstants(interfaceClass: Constructor, constants: Record<string, number>): void {
   for (const [key, value] of Object.entries(constants)) {
     const descriptor = { value, enumerable: true, writable: false, configurable: false };
-    Object.defineProperty(constructor, key, descriptor);
-    Object.defineProperty(constructor.prototype, key, descriptor);
+    Object.defineProperty(interfaceClass, key, descriptor);
+    Object.defineProperty(interfaceClass.prototype, key, descriptor);
   }
 }
 
@@ -52,8 +60,8 @@ export function isPlatformObject(value: object): boolean {
 }
 
 /** Says of a class that is no part of this script that its instances are platform objects. */
-export function notePlatformClass(constructor: Constructor): void {
-  platformPrototypes.add(constructor.prototype);
+export function notePlatformClass(interfaceClass: Constructor): void {
+  platformPrototypes.add(interfaceClass.prototype);
 }
 
 /** As the platform's own classes and functions stand on the global object. */
@@ -66,11 +74,16 @@ export function defineOperation(name: string, value: unknown): void {
   Object.defineProperty(globalThis, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
+function checkGlobal(self: unknown): void {
+  if (self !== undefined && self !== null && self !== globalThis) throw new TypeError("Illegal invocation");
+}
+
 /** A read-only attribute of the global object that authors may replace. */
 export function defineReplaceable(name: string, get: () => unknown): void {
   const getter = Object.getOwnPropertyDescriptor(
     {
       get [name]() {
+        checkGlobal(this);
         return get();
       },
     },
@@ -78,6 +91,7 @@ export function defineReplaceable(name: string, get: () => unknown): void {
   )!.get!;
   const set = {
     set [name](value: unknown) {
+      checkGlobal(this);
       defineOperation(name, value);
     },
   };
@@ -181,12 +195,16 @@ export function toEnum<T extends string>(value: unknown, known: readonly T[], wh
   return text as T;
 }
 
-/** A sequence from any iterable. */
-export function toSequence(value: unknown, where: string): unknown[] {
+/** A sequence from any iterable; each element is converted when it comes. */
+export function toSequence<T = unknown>(
+  value: unknown,
+  where: string,
+  convert: (element: unknown) => T = (element) => element as T,
+): T[] {
   if (!isObject(value)) throw new TypeError(`${where} is not a sequence`);
   const method = (value as Partial<Iterable<unknown>>)[Symbol.iterator];
   if (typeof method !== "function") throw new TypeError(`${where} is not a sequence`);
-  return Array.from({ [Symbol.iterator]: () => method.call(value) as Iterator<unknown> });
+  return Array.from({ [Symbol.iterator]: () => method.call(value) as Iterator<unknown> }, convert);
 }
 
 const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype);

@@ -48,7 +48,10 @@ export class FetchCall {
   constructor(head: FetchRequestHead, context: FetchCallContext) {
     this.#head = head;
     this.#context = context;
-    if (head.hasBody) this.#upload = new Upload((bytes) => this.#sendNow({ t: "fetch-pull", bytes }));
+    if (head.hasBody) {
+      const grant = (bytes: number) => this.#sendNow({ t: "fetch-pull", bytes });
+      this.#upload = new Upload(grant, () => context.room());
+    }
   }
 
   /** Ends by `onOver`; never rejects. */
@@ -102,11 +105,12 @@ export class FetchCall {
   }
 
   async #request(): Promise<EgressStreamResponse> {
-    const { egress, traceparent, maxResponseBytes } = this.#context;
+    const { egress, tenant, traceparent, maxResponseBytes } = this.#context;
     refuseUnsendable(this.#head);
     this.#context.countRequest();
     const { method, url, redirect } = this.#head;
     return egress.stream({
+      tenant,
       method,
       url,
       redirect,

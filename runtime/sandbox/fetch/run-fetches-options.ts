@@ -5,6 +5,8 @@ export interface RunFetchesOptions {
   /** The run's number in the frames to its executor. */
   runId: number;
   egress: Egress;
+  /** The run's namespace, which shares connections with no other. */
+  tenant: string;
   /** Requests that the run may make in all, redirects included. */
   subrequests: number;
   /** W3C trace context of the run; sent with each request that has none of its own. */

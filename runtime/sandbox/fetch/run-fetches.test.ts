@@ -45,6 +45,7 @@ function begin(options: Partial<RunFetchesOptions> = {}) {
   const fetches = new RunFetches({
     runId: RUN_ID,
     egress: openEgress(),
+    tenant: "t",
     subrequests: 100,
     traceparent: TRACE,
     send: (reply) => {
@@ -407,6 +408,37 @@ describe("limits", () => {
     room = false;
     run.fetch("/");
     assert.throws(() => run.fetch("/"), ProtocolError);
+  });
+
+  it("grant nothing more to an executor that does not read", async () => {
+    const took = Promise.withResolvers<void>();
+    let bytes = 0;
+    answer = (request) => {
+      request.on("data", (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes === FETCH_WINDOW_BYTES) took.resolve();
+      });
+    };
+    const reads = Promise.withResolvers<void>();
+    const replies = createRecording<FetchReply>("reply");
+    const run = begin({
+      send: (reply) => {
+        replies.add(reply);
+        return false;
+      },
+      drained: () => reads.promise,
+    });
+    const no = run.fetch("/", { method: "POST", hasBody: true });
+    const base64 = Buffer.alloc(FETCH_CHUNK_BYTES).toString("base64");
+    const push = () => run.fetches.receive({ t: "fetch-data", id: RUN_ID, no, base64 });
+    for (let sent = 0; sent < FETCH_WINDOW_BYTES; sent += FETCH_CHUNK_BYTES) push();
+    await took.promise;
+    const pulls = () => replies.items.filter(({ t }) => t === "fetch-pull").length;
+    assert.equal(pulls(), 1, "the one that it was slow to read");
+    push();
+    assert.throws(push, ProtocolError);
+    reads.resolve();
+    await replies.waitFor(({ t }) => t === "fetch-pull", { count: 2 });
   });
 
   it("refuse what cannot be sent, for the author to read", async () => {

@@ -6,7 +6,10 @@ import { Upload } from "./upload.ts";
 
 function open() {
   const granted: number[] = [];
-  const upload = new Upload((bytes) => granted.push(bytes));
+  const upload = new Upload(
+    (bytes) => granted.push(bytes),
+    () => Promise.resolve(),
+  );
   return { upload, granted, chunks: upload[Symbol.asyncIterator]() };
 }
 

@@ -12,17 +12,24 @@ const BLOCK_BYTES = 16_384;
 
 export class Upload implements AsyncIterable<Uint8Array> {
   readonly #grant: (bytes: number) => void;
+  readonly #mayGrant: () => Promise<void>;
   #state: "open" | "ended" | "closed" = "open";
   #creditBytes = FETCH_WINDOW_BYTES;
+  /** Taken, and not granted again yet. */
   #takenBytes = 0;
+  #isGranting = false;
   #blocks: Buffer[] = [];
   /** Room behind the last block, which ends where this begins. */
   #room = Buffer.alloc(0);
   #wake = () => {};
 
-  /** @param grant tells the executor that it may send so many bytes more */
-  constructor(grant: (bytes: number) => void) {
+  /**
+   * @param grant tells the executor that it may send so many bytes more
+   * @param mayGrant resolves when it listens: what it does not read must not pile up
+   */
+  constructor(grant: (bytes: number) => void, mayGrant: () => Promise<void>) {
     this.#grant = grant;
+    this.#mayGrant = mayGrant;
   }
 
   /** Throws ProtocolError beyond the credit, and after the end. */
@@ -99,11 +106,17 @@ export class Upload implements AsyncIterable<Uint8Array> {
     if (!block) return undefined;
     if (this.#blocks.length === 0) this.#room = Buffer.alloc(0);
     this.#takenBytes += block.length;
-    if (this.#takenBytes >= FETCH_CHUNK_BYTES && this.#state === "open") {
-      this.#creditBytes += this.#takenBytes;
-      this.#grant(this.#takenBytes);
-      this.#takenBytes = 0;
-    }
+    if (this.#takenBytes >= FETCH_CHUNK_BYTES && !this.#isGranting) void this.#grantTaken();
     return block;
+  }
+
+  async #grantTaken(): Promise<void> {
+    this.#isGranting = true;
+    await this.#mayGrant();
+    this.#isGranting = false;
+    if (this.#state !== "open") return;
+    this.#creditBytes += this.#takenBytes;
+    this.#grant(this.#takenBytes);
+    this.#takenBytes = 0;
   }
 }
