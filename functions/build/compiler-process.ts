@@ -10,9 +10,6 @@ const LOOK_MS = 20;
 
 const limited = new Set<number>();
 
-// esbuild's process takes this environment over: where it dies of a source it need not fill the log with its stacks.
-process.env["GOTRACEBACK"] ??= "none";
-
 /**
  * Starts esbuild's process where there is none and limits its memory: beyond it the process ends itself, however fast
  * it grew. Where the system has no `prlimit`, the watch over its memory stands alone.

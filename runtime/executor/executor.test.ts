@@ -7,7 +7,12 @@ import type { Socket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { spawnExecutor } from "../sandbox/executor-command.ts";
 import { FrameDecoder, FrameWriter } from "../sandbox/frames.ts";
-import { type ChildMessage, MAX_CHILD_FRAME_BYTES, MAX_PARENT_FRAME_BYTES } from "../sandbox/protocol.ts";
+import {
+  type ChildMessage,
+  MAX_CHILD_FRAME_BYTES,
+  MAX_PARENT_FRAME_BYTES,
+  type ResultMessage,
+} from "../sandbox/protocol.ts";
 import { readChildMessage } from "../sandbox/read-child-message.ts";
 import { DEFAULT_SANDBOX_SETTINGS } from "../sandbox/settings.ts";
 import { authorFrames } from "./author-frames.ts";
@@ -42,11 +47,11 @@ function startExecutor(t: TestContext) {
   return { child, pipe, out: new FrameWriter(pipe, MAX_PARENT_FRAME_BYTES), next, messages };
 }
 
-function invoke(out: FrameWriter, body: string, count = 1): void {
+function invoke(out: FrameWriter, body: string, count = 1, wallMs = 60_000): void {
   out.write({ t: "load", revisionId: "r", code: `exports.default = (input, ctx) => { ${body} }` });
   const runs = Array.from({ length: count }, (_, index) => ({
     id: index + 1,
-    wallMs: 60_000,
+    wallMs,
     cpuMs: 60_000,
   }));
   const facts = {
@@ -160,6 +165,38 @@ describe("a batch", () => {
       return message.t === "result" ? [`result ${message.id}`] : [];
     });
     assert.deepEqual(said, ["log 1", "result 1", "log 2", "unstarted 3", "unstarted 4", "result 2"]);
+  });
+
+  test("gives back the runs behind one whose timer comes while its first entry is still on the thread", async (t) => {
+    const { out, next, messages } = startExecutor(t);
+    await next("ready");
+    const work = "const end = Date.now() + 60; while (Date.now() < end);";
+    invoke(
+      out,
+      `if (input !== 2) return input; const due = new Promise((r) => setTimeout(r, 1)); ${work} return due.then(() => 2);`,
+      3,
+    );
+    await next("result", 2);
+    await next("unstarted");
+    assert.ok(messages.every((message) => message.t !== "result" || message.result !== undefined));
+  });
+
+  test("goes on behind a run that failed from a microtask and never settles its promise", async (t) => {
+    const { out, next } = startExecutor(t);
+    await next("ready");
+    const failing = "queueMicrotask(() => { throw new Error('x'); }); return new Promise(() => {});";
+    invoke(out, `if (input === 1) { ${failing} } return input;`, 2);
+    const [first, second] = [await next("result"), await next("result", 2)] as ResultMessage[];
+    assert.deepEqual([first!.code, second!.result], ["function_error", "2"]);
+  });
+
+  test("asks to be replaced after a run that went on past its deadline, though it had a result", async (t) => {
+    const { out, next } = startExecutor(t);
+    await next("ready");
+    const spin = "(async () => { for (let i = 0; i < 9; i++) await null; for (;;); })();";
+    invoke(out, `${spin} return input;`, 1, 300);
+    const { result, recycle } = (await next("result")) as ResultMessage;
+    assert.deepEqual([result, recycle], ["1", true]);
   });
 
   test("gives back the runs behind one that ends the isolate", async (t) => {

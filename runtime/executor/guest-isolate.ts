@@ -192,7 +192,7 @@ export class GuestIsolate {
 
   readonly #onLeft = (nextTimerMs: unknown): void => {
     if (typeof nextTimerMs === "number" && nextTimerMs >= 0) this.#arm(nextTimerMs);
-    this.#leave();
+    this.#leaveGuest();
   };
 
   /** An entry rejects when its isolate died, and when the guest left a rejection unhandled. */
@@ -203,15 +203,19 @@ export class GuestIsolate {
         this.current?.log("error", `Unhandled rejection: ${name}: ${message}`, "", Date.now());
       this.#arm(0);
     }
-    this.#leave();
+    this.#leaveGuest();
   };
+
+  /** What the batch's first entry did not come to, no later one does, also where that one is on its way already. */
+  #leaveGuest(): void {
+    this.#giveBackRest();
+    this.#leave();
+  }
 
   #leave(): void {
     this.#entries--;
     if (this.#entries > 0) return;
     if (this.#settled || this.#isolate.isDisposed) this.#complete();
-    // The run under way waits for something: those behind it are withdrawn.
-    else this.#giveBackRest();
   }
 
   #giveBackRest(): void {
@@ -268,7 +272,8 @@ export class GuestIsolate {
     const known = (code === "load_failed" ? "function_error" : code) as GuestOutcome["code"];
     const result = outcome(known, String(text), Number(droppedLines));
     this.#disarm();
-    if (this.#at + 1 < this.#batch.length && !this.#isUnfit) {
+    // Stopped while this was on its way: the next one has no part in that.
+    if (this.#at + 1 < this.#batch.length && !this.#isUnfit && this.#stopReason === undefined) {
       run.done(result);
       this.#at++;
       this.#beginRun();
@@ -345,11 +350,15 @@ export class GuestIsolate {
     this.#giveBackRest();
     this.#batch = NO_RUNS;
     this.#disarm();
+    const death = this.#isolate.isDisposed ? this.#outcomeOfDeath(run) : undefined;
     if (this.#isUnfit) this.#disposeQuietly();
     if (this.#isolate.isDisposed) this.#gone = true;
     else this.idleSince = performance.now();
     const ranMs = Number(this.#threadNs() - this.#batchSinceNs) / 1e6;
-    run.done({ ...(this.#settled ?? this.#outcomeOfDeath(run)), ranMs, waited: this.#laterEntries > 0 });
+    // One that went on after its result keeps that; what ended it counts for the executor all the same.
+    const result = this.#settled ?? death!;
+    const recycle = death?.recycle ?? result.recycle;
+    run.done({ ...result, recycle, ranMs, waited: this.#laterEntries > 0 });
     if (!this.#gone) this.#onIdle(this);
   }
 

@@ -65,7 +65,8 @@ export class ExecutorPool implements Sandbox {
     }
     return new Promise((resolve) => {
       const onAbort = () => {
-        if (lane.waiting.delete(job)) job.finish(CANCELLED);
+        // Asked for anew: a lane that was swept meanwhile is another one.
+        if (this.#laneOf(invocation.namespaceId).waiting.delete(job)) job.finish(CANCELLED);
         else job.cancel?.();
       };
       const job: Job = {
@@ -119,11 +120,14 @@ export class ExecutorPool implements Sandbox {
   /** At once where nothing runs; else once for all that come in this turn of the event loop. */
   #pumpSoon(lane: Lane): void {
     if ((lane.executor?.runningCount ?? 0) === 0) this.#pump(lane);
-    else
-      lane.pumping ??= setImmediate(() => {
-        lane.pumping = undefined;
-        this.#pump(lane);
-      });
+    else this.#pumpLater(lane);
+  }
+
+  #pumpLater(lane: Lane): void {
+    lane.pumping ??= setImmediate(() => {
+      lane.pumping = undefined;
+      this.#pump(lane);
+    });
   }
 
   /** Starts what waits in a lane, as far as its executor has room. */
@@ -190,11 +194,22 @@ export class ExecutorPool implements Sandbox {
         if (lane) this.#pump(lane);
       },
       onChange: (changed) => this.#onChange(changed),
-      onGivenBack: (job) => this.#laneOf(job.invocation.namespaceId).waiting.giveBack(job),
+      onGivenBack: (job) => this.#takeBack(job),
       onDead: (dead) => this.#onDead(dead),
     });
     this.#processes.add(executor);
     return executor;
+  }
+
+  /** Its executor may be draining or gone: whoever serves the lane now starts it. */
+  #takeBack(job: Job): void {
+    if (this.#isClosed) {
+      job.finish(executorKilled("is shut down"));
+      return;
+    }
+    const lane = this.#laneOf(job.invocation.namespaceId);
+    lane.waiting.giveBack(job);
+    this.#pumpLater(lane);
   }
 
   #refillSpare(): void {
@@ -223,8 +238,9 @@ export class ExecutorPool implements Sandbox {
 
   #serveQueue(): void {
     for (const lane of [...this.#queue]) {
-      this.#queue.delete(lane);
-      this.#pump(lane);
+      if (lane.waiting.size === 0) this.#queue.delete(lane);
+      else this.#pump(lane);
+      // It keeps its place.
       if (this.#queue.has(lane)) return;
     }
   }

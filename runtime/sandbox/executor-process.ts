@@ -41,6 +41,8 @@ export class ExecutorProcess {
   readonly #runs: ExecutorRuns;
   readonly #watch: ProcessWatch<Run>;
   readonly #startTimer: NodeJS.Timeout;
+  /** Whether another run was in it since its memory was last measured at rest: what that left may still be there. */
+  #hadCompany = false;
   #verdict: Verdict = () => executorKilled("ended unexpectedly");
 
   constructor(settings: SandboxSettings, parts: SandboxParts, events: ExecutorEvents) {
@@ -99,6 +101,7 @@ export class ExecutorProcess {
   /** Begins runs in one isolate; ask `hasRoom` before. */
   start(jobs: Job[]): void {
     for (const job of jobs) job.cancel = () => this.#runs.cancel(job);
+    this.#hadCompany = this.#runs.count > 0;
     this.#runs.start(jobs);
     this.#watch.wake();
   }
@@ -165,7 +168,7 @@ export class ExecutorProcess {
 
   #killForMemory(): void {
     const why = "was stopped because the functions in it used too much memory";
-    const isAlone = this.#runs.batches === 1;
+    const isAlone = this.#runs.batches === 1 && !this.#hadCompany;
     this.kill(why, (run) =>
       isUnderWay(run) && (run.over === "memory" || isAlone)
         ? memoryExceeded(run.job.invocation.limits)

@@ -307,7 +307,9 @@ export class ExecutorRuns {
 
   /** Every run that is left gets its outcome. */
   finishAll(verdict: Verdict): void {
-    for (const run of [...this.#byJob.values()]) this.#finish(run, verdict(run));
+    // Judged before the first is finished: the next of its batch would look as if it had been under way.
+    const verdicts = [...this.#byJob.values()].map((run) => [run, verdict(run)] as const);
+    for (const [run, outcome] of verdicts) this.#finish(run, outcome);
   }
 
   #finish(run: Run, outcome: Parameters<Job["finish"]>[0]): void {

@@ -85,6 +85,19 @@ describe("reuse", () => {
   });
 });
 
+describe("timers of a warm isolate", () => {
+  test("that an earlier run set and cleared do not hold up a later run's", async (t) => {
+    const { call } = startSandboxFor(t);
+    const source = `export default async (n: number) => {
+      if (n === 0) clearTimeout(setTimeout(() => {}, 50));
+      else await new Promise((done) => setTimeout(done, 60));
+      return n;
+    }`;
+    for (const input of [0, 1])
+      assert.equal(resultOf(await call(source, { revisionId: "clears", input })), input);
+  });
+});
+
 describe("many short runs", () => {
   test("share isolates and each get their own result", async (t) => {
     const { begin } = startSandboxFor(t);
@@ -112,6 +125,41 @@ describe("many short runs", () => {
       assert.equal(resultOf(await outcome), input);
       assert.equal(lines.length, 1);
     }
+  });
+
+  test("given back behind one that waits begin elsewhere at once", async (t) => {
+    const { begin } = startSandboxFor(t);
+    const source = `export default (ms: number) => ms > 0 ? new Promise((done) => setTimeout(done, ms)) : "short"`;
+    const options = { revisionId: "mostly short", wallMs: 60_000 };
+    // Several at once, so that runs come to share isolates.
+    for (let round = 0; round < 4; round++) {
+      const calls = await Promise.all(
+        Array.from({ length: 100 }, () => begin(source, { ...options, input: 0 })),
+      );
+      for (const { outcome } of calls) resultOf(await outcome);
+    }
+    const stop = new AbortController();
+    const waiting = { ...options, input: 50_000, signal: stop.signal };
+    const calls = [await begin(source, waiting), await begin(source, waiting)];
+    const short = await Promise.all([0, 0, 0].map((input) => begin(source, { ...options, input })));
+    for (const { outcome } of short) assert.equal(resultOf(await outcome), "short");
+    stop.abort();
+    for (const { outcome } of calls) assert.equal((await outcome).kind, "cancelled");
+  });
+
+  test("given back by an executor that is being replaced begin in the next one", async (t) => {
+    const { begin } = startSandboxFor(t, { maxRunsPerExecutor: 402 });
+    const source = `export default (ms: number) => ms > 0 ? new Promise((done) => setTimeout(done, ms, "waited")) : "short"`;
+    const options = { revisionId: "worn" };
+    for (let round = 0; round < 4; round++) {
+      const calls = await Promise.all(
+        Array.from({ length: 100 }, () => begin(source, { ...options, input: 0 })),
+      );
+      for (const { outcome } of calls) resultOf(await outcome);
+    }
+    const calls = await Promise.all([100, 0, 0, 0].map((input) => begin(source, { ...options, input })));
+    const results = await Promise.all(calls.map(async ({ outcome }) => resultOf(await outcome)));
+    assert.deepEqual(results, ["waited", "short", "short", "short"]);
   });
 
   test("beside one that does not stop: the others of its isolate run elsewhere", async (t) => {

@@ -14,6 +14,8 @@ export interface GuestRun {
   readonly maxResultBytes: number;
   lines: number;
   dropped: number;
+  /** Lets the next run of the row begin. */
+  onOver: (() => void) | undefined;
 }
 
 /** How the executor hears of a run. */
@@ -45,7 +47,8 @@ export function beginRun(no: number, maxLines: number, maxResultBytes: number): 
 }
 
 function makeRun(no: number, maxLines: number, maxResultBytes: number): GuestRun {
-  return { __proto__: null, no, ended: false, maxLines, maxResultBytes, lines: 0, dropped: 0 } as GuestRun;
+  const counts = { maxLines, maxResultBytes, lines: 0, dropped: 0 };
+  return { __proto__: null, no, ended: false, ...counts, onOver: undefined } as GuestRun;
 }
 
 export function endRun(run: GuestRun, code: string, text: string): void {
@@ -59,6 +62,7 @@ export function endRun(run: GuestRun, code: string, text: string): void {
     }
   }
   runHost.settle(run.no, code, text, run.dropped);
+  run.onOver?.();
 }
 
 export function failRun(run: GuestRun, thrown: unknown): void {

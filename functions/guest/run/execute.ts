@@ -26,8 +26,16 @@ export async function executeRuns(starts: string, factory: ModuleFactory | undef
     const facts = start[2];
     const run = beginRun(start[0], facts.logLines, facts.resultBytes);
     if (i === 0 && factory !== undefined && !loadModule(run, factory)) return;
-    await executeRun(run, start[1], facts);
+    void executeRun(run, start[1], facts);
+    // Not for the function's own promise: a run that failed from a microtask may never settle it.
+    if (!run.ended) await whenOver(run);
   }
+}
+
+function whenOver(run: GuestRun): Promise<void> {
+  return new NativePromise((resolve) => {
+    run.onOver = resolve;
+  });
 }
 
 export function withdrawWaiting(): void {

@@ -105,8 +105,9 @@ function nextTimer(): Timer | undefined {
 }
 
 function clearTimers(): void {
+  // Also where all were cleared: the executor drops its alarm with the run.
+  armedFor = NEVER;
   if (timerCount === 0) return;
   mapClear(timers);
   timerCount = 0;
-  armedFor = NEVER;
 }
