@@ -39,6 +39,17 @@ function toBase64(bytes: Uint8Array | undefined): string {
   return bytes ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64") : "";
 }
 
+/** Beyond these the worker takes the word of no executor: the author's fetch fails instead. */
+const MAX_METHOD_CHARS = 100;
+const MAX_HEADERS = 10_000;
+const MAX_HEAD_CHARS = 1_000_000;
+
+export function isHeadTooLarge(ask: FetchAsk, text: string): boolean {
+  if (ask.t !== "fetch") return false;
+  const { method, headers } = ask.head;
+  return method.length > MAX_METHOD_CHARS || headers.length > MAX_HEADERS || text.length > MAX_HEAD_CHARS;
+}
+
 export function deliverReply(isolate: GuestIsolate, reply: FetchReply): void {
   const kind = reply.t satisfies HostMessageKind;
   switch (reply.t) {

@@ -3,9 +3,10 @@
  * may cost is bounded, because no limit of an isolate counts a thread of this process.
  */
 import { webcrypto } from "node:crypto";
+import { runSlowly } from "./slow-work.ts";
 
 export const CRYPTO_LIMITS = {
-  /** Of one isolate, under way. The guest waits with the others. */
+  /** Of one isolate, under way. The guest keeps the others back. */
   operations: 16,
   /**
    * Of one isolate. Beyond it the one that was used longest ago goes: a guest says which keys it dropped only when its
@@ -37,6 +38,9 @@ const OPERATIONS = new Set([
   "wrapKey",
 ]);
 
+/** What may take seconds, within the limits. */
+const SLOW = new Set(["deriveBits", "deriveKey", "generateKey"]);
+
 const HASH_BITS: Record<string, number> = { "SHA-1": 160, "SHA-256": 256, "SHA-384": 384, "SHA-512": 512 };
 
 type CryptoKey = webcrypto.CryptoKey;
@@ -53,12 +57,16 @@ export class GuestCrypto {
   #nextKey = 1;
   #underWay = 0;
 
-  /** Never rejects; `text` and `bytes` come from a guest. */
-  async answer(text: string, bytes: Uint8Array | undefined): Promise<CryptoAnswer> {
+  /** Never rejects; `text` and `bytes` come from a guest. What waits for its turn is asked whether it is still wanted. */
+  async answer(
+    text: string,
+    bytes: Uint8Array | undefined,
+    isWanted: () => boolean = () => true,
+  ): Promise<CryptoAnswer> {
     this.#underWay++;
     try {
       if (this.#underWay > CRYPTO_LIMITS.operations) refuse("Too many operations are under way.");
-      return this.#encode(await this.#perform(text, bytes ?? new Uint8Array(0)));
+      return this.#encode(await this.#perform(text, bytes ?? new Uint8Array(0), isWanted));
     } catch (thrown) {
       return { text: JSON.stringify({ error: describe(thrown) }) };
     } finally {
@@ -66,7 +74,7 @@ export class GuestCrypto {
     }
   }
 
-  async #perform(text: string, bytes: Uint8Array): Promise<unknown> {
+  async #perform(text: string, bytes: Uint8Array, isWanted: () => boolean): Promise<unknown> {
     if (bytes.byteLength > CRYPTO_LIMITS.bytes) refuse("The data is too long.");
     const { op, args, released } = JSON.parse(text) as { op: string; args: unknown[]; released: number[] };
     for (const key of released) this.#keys.delete(key);
@@ -74,7 +82,9 @@ export class GuestCrypto {
     const decoded = this.#decode(args, bytes);
     checkCost(op, decoded);
     const { subtle } = webcrypto;
-    const result = await (subtle as unknown as Record<string, Operation>)[op]!(...decoded);
+    const operate = () => (subtle as unknown as Record<string, Operation>)[op]!(...decoded);
+    const result = await (SLOW.has(op) ? runSlowly(isWanted, operate) : operate());
+    if (result === undefined && !isWanted()) refuse("The run that asked is over.");
     if (op === "importKey" || op === "unwrapKey") checkKey(result as CryptoKey);
     return result;
   }
@@ -144,7 +154,6 @@ interface Costs {
   hash?: { name?: unknown };
   length?: unknown;
   modulusLength?: unknown;
-  publicExponent?: unknown;
 }
 
 function checkCost(op: string, args: unknown[]): void {

@@ -43,8 +43,8 @@ const NO_RUNS: GuestRun[] = [];
 /**
  * One isolate: booted ahead, loaded with one revision, then running batches of runs one after another.
  *
- * booting → idle ⇄ busy → gone. A batch is over when its last run has settled *and* no entry is on a thread: an isolate
- * that still spins in microtasks is not idle. `gone` is final: stopped, out of memory, evicted, or not to be reused.
+ * booting → idle ⇄ busy → gone. A batch is over when its last run has settled *and* nothing is on a thread for it: an
+ * isolate that still spins in microtasks, or has a key made, is not idle. `gone` is final: stopped, out of memory, evicted, or not to be reused.
  */
 export class GuestIsolate {
   readonly memoryMb: number;
@@ -109,6 +109,11 @@ export class GuestIsolate {
   /** The run under way. */
   get current(): GuestRun | undefined {
     return this.#batch[this.#at];
+  }
+
+  /** Whether this run is under way and has no result yet. */
+  isRunning(run: GuestRun | undefined): boolean {
+    return run !== undefined && this.current === run && !this.#settled && !this.#gone;
   }
 
   /** Passed its memory limit and has not come to rest yet. */
@@ -215,7 +220,7 @@ export class GuestIsolate {
   #leave(): void {
     this.#entries--;
     if (this.#entries > 0) return;
-    if (this.#settled || this.#isolate.isDisposed) this.#complete();
+    if ((this.#settled && this.#isAtRest) || this.#isolate.isDisposed) this.#complete();
   }
 
   #giveBackRest(): void {
@@ -280,7 +285,7 @@ export class GuestIsolate {
       return;
     }
     this.#settled = result;
-    if (this.#entries === 0) this.#complete();
+    if (this.#isAtRest) this.#complete();
   };
 
   #beginRun(): void {
@@ -302,6 +307,12 @@ export class GuestIsolate {
 
   endWork(): void {
     this.#works--;
+    if (this.#settled && this.#isAtRest) this.#complete();
+  }
+
+  /** Nothing is on a thread for it. */
+  get #isAtRest(): boolean {
+    return this.#entries === 0 && this.#works === 0;
   }
 
   /** How long its entries have been on a thread since it was made. */

@@ -11,7 +11,7 @@ import type {
   ResultMessage,
 } from "../sandbox/protocol.ts";
 import { authorFrames } from "./author-frames.ts";
-import { deliverReply, isFetchKind, toAsk } from "./fetch-relay.ts";
+import { deliverReply, isFetchKind, isHeadTooLarge, toAsk } from "./fetch-relay.ts";
 import type { Ivm } from "./guest-context.ts";
 import { GuestCrypto } from "./guest-crypto.ts";
 import { GuestIsolate, type GuestPowers, type GuestRun } from "./guest-isolate.ts";
@@ -26,6 +26,12 @@ const SWEEP_IDLE_MS = 10_000;
 const MAX_WAITING_BYTES = 16_000_000;
 /** What the first function is likely to ask for. */
 const FIRST_SPARE_MB = 128;
+
+const TOO_LARGE = {
+  t: "fetch-failed",
+  code: "invalid_request",
+  message: "The request's method or headers are too large.",
+} as const;
 
 /** The executor's side of the conversation: runs what the worker sends, one isolate for each batch under way. */
 export class ExecutorHost {
@@ -145,7 +151,9 @@ export class ExecutorHost {
     const run = isolate.current!;
     if (isFetchKind(kind)) {
       const ask = toAsk(run.id, kind, no, text, bytes);
-      if (ask) this.#send(ask);
+      if (!ask) return;
+      if (isHeadTooLarge(ask, text)) deliverReply(isolate, { ...TOO_LARGE, id: run.id, no });
+      else this.#send(ask);
     } else if (kind === "crypto") void this.#answerCrypto(isolate, no, text, bytes);
   }
 
@@ -155,8 +163,9 @@ export class ExecutorHost {
       crypto = new GuestCrypto();
       this.#cryptos.set(isolate, crypto);
     }
+    const asking = isolate.current;
     isolate.beginWork();
-    const answer = await crypto.answer(text, bytes);
+    const answer = await crypto.answer(text, bytes, () => isolate.isRunning(asking));
     isolate.endWork();
     isolate.deliver("crypto", no, answer.text, answer.bytes);
   }

@@ -107,6 +107,8 @@ export class FrameWriter {
   readonly #maxBytes: number;
   #frames: Frame[] = [];
   #frameBytes = 0;
+  /** Shared by all who wait. */
+  #drained: Promise<void> | undefined;
 
   constructor(stream: Writable, maxBytes: number) {
     this.#stream = stream;
@@ -137,6 +139,13 @@ export class FrameWriter {
 
   /** Resolves when the stream takes more, or is gone. */
   drained(): Promise<void> {
+    this.#drained ??= this.#nextDrain().finally(() => {
+      this.#drained = undefined;
+    });
+    return this.#drained;
+  }
+
+  #nextDrain(): Promise<void> {
     this.#flush();
     const stream = this.#stream;
     if (!stream.writableNeedDrain || stream.destroyed) return Promise.resolve();

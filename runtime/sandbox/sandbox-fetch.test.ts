@@ -183,6 +183,17 @@ describe("fetch in a function", () => {
     assert.deepEqual(resultOf(await call(source, { input: url, revisionId })), ["fresh", "nothing"]);
   });
 
+  test("with a head that is too large fails alone, and its neighbours go on", async (t) => {
+    const { call } = startWithEgress(t);
+    const source = `export default () => Promise.all([
+      { method: "X".repeat(200) },
+      { headers: Array.from({ length: 10_001 }, (_, n) => ["x" + n, "y"]) },
+      { headers: { x: "y".repeat(5_000_000) } },
+    ].map((init) => fetch("https://example.com/", init as RequestInit).then(() => "sent", (error) => error.cause?.code)))`;
+    const codes = resultOf(await call(source, { wallMs: 20_000 })) as string[];
+    assert.deepEqual(codes, ["invalid_request", "invalid_request", "invalid_request"]);
+  });
+
   test("without a way out says so", async (t) => {
     const { call } = startSandboxFor(t);
     const { message } = errorOf(await call(`export default () => fetch("https://example.com/")`));

@@ -38,6 +38,18 @@ describe("a run's limits", () => {
     else assert.equal(resultOf(outcome), "rested");
   });
 
+  test("keys that a run has made without waiting for them end with it, or are charged to it", async (t) => {
+    const { call } = startSandboxFor(t);
+    const source = `export default () => {
+      const rsa = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 4096, publicExponent: new Uint8Array([1, 0, 1]) };
+      for (let i = 0; i < 16; i++) crypto.subtle.generateKey(rsa, true, ["sign", "verify"]).catch(() => {});
+      return "left";
+    }`;
+    assert.equal(resultOf(await call(source, { reuse: false, wallMs: 20_000 })), "left");
+    const digest = `export default async () => (await crypto.subtle.digest("SHA-256", new Uint8Array(8))).byteLength`;
+    assert.equal(resultOf(await call(digest)), 32);
+  });
+
   test("memory is told in the author's megabytes", async (t) => {
     const { call } = startSandboxFor(t);
     const source = "export default () => { const all = []; for (;;) all.push(new Array(1e5).fill(0.5)); }";

@@ -44,6 +44,7 @@ const AFTER_REDIRECT: Record<EgressErrorCode, string> = {
   unexpected_redirect: "The answer is a redirect.",
   body_not_replayable: "A redirect asks for the request's body once more; it was a stream.",
   response_too_large: "The answer is too large.",
+  overloaded: "Too many large encoded answers are read at once.",
   request_timeout: "The server to which a redirect leads did not answer in time.",
   aborted: "The request was aborted.",
 };
