@@ -86,6 +86,28 @@ test("multipart says them as JSON fields, with files and with a source", async (
   assert.deepEqual(await api.countRows(), before);
 });
 
+test("multipart takes limits from a file as well, and refuses what it does not know, and what is there twice", async () => {
+  const tenant = await api.newTenant();
+  const form = (...parts: [name: string, value: string | File][]) => {
+    const data = new FormData();
+    for (const [name, value] of parts) data.append(name, value);
+    return { body: data };
+  };
+  const file: [string, File] = ["file", new File([SOURCE], "index.ts")];
+  const limits: [string, File] = ["limits", new File(['{"memoryMb": 64}'], "limits.json")];
+  const { body } = await tenant.call("PUT", PATH, form(file, limits));
+  assert.equal(body.revision.limits.memoryMb, 64);
+  for (const [parts, field] of [
+    [[file, ["limit", '{"memoryMb": 64}']], "limit"],
+    [[file, file], "files"],
+    [[file, ["reuse", "true"], ["reuse", "false"]], "reuse"],
+    [[file, ["source", SOURCE]], "source"],
+    [[["limits", "{}"]], "files"],
+  ] as [[string, string | File][], string][]) {
+    assertProblem(await tenant.call("PUT", PATH, form(...parts)), 422, "invalid_input", [field]);
+  }
+});
+
 test("what is out of range, no whole number or unknown is refused by name, and nothing changes", async () => {
   const tenant = await api.newTenant();
   const standing = await tenant.call("PUT", PATH, upload());
@@ -107,6 +129,7 @@ test("what is out of range, no whole number or unknown is refused by name, and n
     [{ limits: { resultBytes: 1_000_001 } }, "limits.resultBytes"],
     [{ limits: { subrequests: 1_001 } }, "limits.subrequests"],
     [{ limits: { memory: 64 } }, "limits.memory"],
+    [{ limits: JSON.parse('{"__proto__": {"memoryMb": 64}}') }, "limits.__proto__"],
     [{ limits: 64 }, "limits"],
     [{ limits: null }, "limits"],
     [{ reuse: "false" }, "reuse"],

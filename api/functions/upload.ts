@@ -1,6 +1,6 @@
 /** What an author uploads, as files and an entry: JSON (`source`, or `files` with `entry`) or multipart with files. */
 import type { Context } from "hono";
-import { functionUpload, uploadOptions } from "../../core/contracts/function.ts";
+import { functionUpload } from "../../core/contracts/function.ts";
 import type { AskedLimits, FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import { readJson, validate } from "../body.ts";
@@ -14,6 +14,7 @@ export interface Upload {
   reuse: boolean;
 }
 
+const JSON_FIELDS = new Set(["limits", "reuse"]);
 const SINGLE_ENTRY = "index.ts";
 const ENTRY_NAMES = ["index.ts", "index.tsx", "index.js", "index.mjs", "main.ts", "worker.ts"];
 
@@ -23,41 +24,33 @@ export async function readUpload(context: Context, caps: FunctionLimitCaps): Pro
 }
 
 function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
-  const { source, files, entry, limits, reuse } = validate(functionUpload(caps), body);
-  if (source !== undefined)
-    return {
-      ...{ files: { [SINGLE_ENTRY]: source }, entry: SINGLE_ENTRY, isSingleSource: true },
-      ...{ limits: withoutGaps(limits), reuse },
-    };
-  return {
-    ...{ files: files!, entry: chooseEntry(files!, entry), isSingleSource: false },
-    ...{ limits: withoutGaps(limits), reuse },
-  };
+  const { source, files = {}, entry, limits, reuse } = validate(functionUpload(caps), body);
+  const options = { limits: withoutGaps(limits), reuse };
+  return source === undefined
+    ? { files, entry: chooseEntry(files, entry), isSingleSource: false, ...options }
+    : { files: { [SINGLE_ENTRY]: source }, entry: SINGLE_ENTRY, isSingleSource: true, ...options };
 }
 
 /**
  * Each file part is a file under its file name; the field `entry` names the entry, the field `source` is one file.
- * `limits` and `reuse` are JSON.
+ * `limits` and `reuse` are JSON, as text or as a file.
  */
 async function readMultipart(context: Context, caps: FunctionLimitCaps): Promise<Upload> {
   const form = await context.req.formData().catch(() => {
     throw new BellhopError("invalid_multipart", 400, "The multipart body could not be read.");
   });
-  const files: Record<string, string> = {};
-  const fields: Record<string, string> = {};
+  const files = new Map<string, string>();
+  const fields = new Map<string, unknown>();
   for (const [name, value] of form.entries()) {
-    if (typeof value === "string") fields[name] = value;
-    else files[value.name || name] = await value.text();
+    const isOption = JSON_FIELDS.has(name);
+    const text = typeof value === "string" ? value : await value.text();
+    const isFile = typeof value !== "string" && !isOption;
+    const [kept, key] = isFile ? [files, value.name || name] : [fields, name];
+    if (kept.has(key)) throw invalidField(isFile ? "files" : name, `${JSON.stringify(key)} is there twice`);
+    kept.set(key, isOption ? parseField(name, text) : text);
   }
-  const options: Record<string, unknown> = {};
-  for (const name of ["limits", "reuse"])
-    if (fields[name] !== undefined) options[name] = parseField(name, fields[name]);
-  if (fields["source"] !== undefined) return toUpload({ ...fields, ...options }, caps);
-  const { limits, reuse } = validate(uploadOptions(caps), options);
-  return {
-    ...{ files, entry: chooseEntry(files, fields["entry"]), isSingleSource: false },
-    ...{ limits: withoutGaps(limits), reuse },
-  };
+  if (files.size > 0 || !fields.has("source")) fields.set("files", Object.fromEntries(files));
+  return toUpload(Object.fromEntries(fields), caps);
 }
 
 function parseField(name: string, text: string): unknown {

@@ -36,7 +36,7 @@ const limitsField = (caps: FunctionLimitCaps) =>
   });
 
 /** What an upload says besides its files; both belong to the revision. */
-export const uploadOptions = (caps: FunctionLimitCaps) =>
+const uploadOptions = (caps: FunctionLimitCaps) =>
   z.object({
     limits: limitsField(caps).default({}),
     /** Whether an isolate may serve one run of the revision after another. */

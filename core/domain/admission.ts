@@ -5,9 +5,9 @@ export interface FunctionQueue {
   limit: number | null;
   /** How many run now, whatever their revision. */
   running: number;
-  /** Waited, and were told that there is room: oldest first. */
+  /** Waited, and were told that there is room: oldest first. At least as many as there is room for. */
   offered: string[];
-  /** Wait for room: oldest first. At least as many as are asked for. */
+  /** Wait for room: oldest first. At least as many as there is room for. */
   awaited: string[];
   /** Queued runs that a worker has slots for, oldest first; may name offered ones. */
   asked: string[];

@@ -22,11 +22,11 @@ test("what was asked holds, the rest stays as it was", () => {
   assert.deepEqual(effectiveLimits(asked, caps), { ...DEFAULT_FUNCTION_LIMITS, ...asked });
 });
 
-test("a cap lowers what was asked and what is default alike", () => {
+test("a cap lowers what was asked and what is default alike, but for concurrency, which claims hold as asked", () => {
   const low: FunctionLimitCaps = { ...caps, memoryMb: 64, cpuMs: 1_000, concurrency: 5, subrequests: 0 };
   const limits = effectiveLimits({ cpuMs: 2_000, concurrency: 9 }, low);
   assert.deepEqual(
     [limits.memoryMb, limits.cpuMs, limits.concurrency, limits.subrequests, limits.wallMs],
-    [64, 1_000, 5, 0, 900_000],
+    [64, 1_000, 9, 0, 900_000],
   );
 });

@@ -44,8 +44,8 @@ export type AskedLimits = { readonly [Name in keyof FunctionLimits]?: number };
 export type FunctionLimitCaps = Readonly<Record<keyof FunctionLimits, number>>;
 
 /**
- * What holds for a run: what was asked, else the default, never more than the cap. `concurrency` stays without a limit
- * where none was asked.
+ * What holds for a run: what was asked, else the default, never more than the cap. `concurrency` is as asked: claims
+ * hold it, which know the revision alone; its cap is for the upload.
  */
 export function effectiveLimits(asked: AskedLimits, caps: FunctionLimitCaps): FunctionLimits {
   const capped = (name: Exclude<keyof FunctionLimits, "concurrency">) =>
@@ -54,7 +54,7 @@ export function effectiveLimits(asked: AskedLimits, caps: FunctionLimitCaps): Fu
     memoryMb: capped("memoryMb"),
     cpuMs: capped("cpuMs"),
     wallMs: capped("wallMs"),
-    concurrency: asked.concurrency === undefined ? null : Math.min(asked.concurrency, caps.concurrency),
+    concurrency: asked.concurrency ?? DEFAULT_FUNCTION_LIMITS.concurrency,
     logLines: capped("logLines"),
     resultBytes: capped("resultBytes"),
     subrequests: capped("subrequests"),

@@ -9,8 +9,8 @@ import {
   createZstdDecompress,
 } from "node:zlib";
 
-/** More in a row serve nobody but a bomb. */
-const MAX_CODINGS = 5;
+/** More in a row serve nobody but a bomb: each decoder holds a window, brotli's 16 MB. */
+const MAX_CODINGS = 2;
 /** The largest window a decoder of RFC 9659 must take: 8 MB. */
 const ZSTD_WINDOW_LOG = 23;
 /** A body cut short by a careless encoder is taken as far as it goes, as browsers do. */
@@ -34,9 +34,45 @@ export function hasTooManyCodings(codings: string[]): boolean {
   return codings.length > MAX_CODINGS;
 }
 
-/** Errors of `body` come through as they are; those of the codings carry zlib's codes. */
-export function decodeBody(body: AsyncIterable<Buffer>, codings: string[]): AsyncIterable<Buffer> {
-  return codings.reduce(undo, body);
+/** What a decoder keeps of its output, at most; the others keep next to nothing. */
+const WINDOW_BYTES: Record<string, number> = { br: 16_777_216, zstd: 2 ** ZSTD_WINDOW_LOG };
+
+export interface DecodeLimits {
+  /** Around what each coding gives: between two of them much may swell up of which nothing is left. */
+  bound(decoded: AsyncIterable<Buffer>): AsyncIterable<Buffer>;
+  /** A decoder's window has grown by so many bytes; what it throws ends the body. */
+  take(bytes: number): void;
+  give(bytes: number): void;
+}
+
+/** Errors of `body` and of `limits` come through as they are; those of the codings carry zlib's codes. */
+export function decodeBody(
+  body: AsyncIterable<Buffer>,
+  codings: string[],
+  limits: DecodeLimits,
+): AsyncIterable<Buffer> {
+  return codings.reduce(
+    (chunks, coding) => limits.bound(countWindow(undo(chunks, coding), WINDOW_BYTES[coding] ?? 0, limits)),
+    body,
+  );
+}
+
+async function* countWindow(
+  decoded: AsyncIterable<Buffer>,
+  windowBytes: number,
+  { take, give }: DecodeLimits,
+): AsyncGenerator<Buffer> {
+  let heldBytes = 0;
+  try {
+    for await (const chunk of decoded) {
+      const moreBytes = Math.min(chunk.length, windowBytes - heldBytes);
+      take(moreBytes);
+      heldBytes += moreBytes;
+      yield chunk;
+    }
+  } finally {
+    give(heldBytes);
+  }
 }
 
 async function* undo(body: AsyncIterable<Buffer>, coding: string): AsyncGenerator<Buffer> {
@@ -49,8 +85,12 @@ async function* undo(body: AsyncIterable<Buffer>, coding: string): AsyncGenerato
 }
 
 async function* startingWith(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  yield first;
-  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  try {
+    yield first;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
+  }
 }
 
 function isKnown(coding: string): boolean {

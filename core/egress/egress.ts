@@ -3,11 +3,11 @@
  * checked and pinned, redirects checked hop by hop, bodies capped; the caller's signal is the clock.
  */
 import { lookup } from "node:dns/promises";
-import type { Dispatcher } from "undici";
 import type { Network } from "./address-policy.ts";
 import { createGuardedConnector, type Resolve } from "./connector.ts";
+import { DecoderMemory, type DecoderMemoryLimits } from "./decoder-memory.ts";
 import { EgressError } from "./egress-error.ts";
-import { type Exchanged, type ExchangeLimits, exchange } from "./exchange.ts";
+import { exchange } from "./exchange.ts";
 import { firstHop, refuseLiteral } from "./first-hop.ts";
 import { createPools } from "./pools.ts";
 import { type Hop, isRedirect, MAX_REDIRECTS, redirectHop } from "./redirect.ts";
@@ -70,6 +70,8 @@ export interface EgressOptions {
   connectTimeoutMs?: number | undefined;
   /** Default 128. */
   connectionsPerOrigin?: number | undefined;
+  /** Held by the decoders of streamed answers. Default 256 MB a tenant, sixteen of the largest, and 512 MB in all. */
+  decoderMemory?: DecoderMemoryLimits | undefined;
   /** Origins with kept connections. Default 512. */
   maxOrigins?: number | undefined;
 }
@@ -83,26 +85,27 @@ export function createEgress(options: EgressOptions): Egress {
     connectTimeoutMs = 10_000,
     connectionsPerOrigin = 128,
     maxOrigins = 512,
+    decoderMemory = { tenantBytes: 268_435_456, totalBytes: 536_870_912 },
   } = options;
-  const limits = { connectionsPerOrigin, maxOrigins };
+  const poolLimits = { connectionsPerOrigin, maxOrigins };
   // Apart, so that a connection made for a trusted request never serves another.
-  const guarded = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), limits);
-  const trusted = createPools(createGuardedConnector({ resolve, allow: null, connectTimeoutMs }), limits);
+  const guarded = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), poolLimits);
+  const trusted = createPools(createGuardedConnector({ resolve, allow: null, connectTimeoutMs }), poolLimits);
   // Whoever takes his time with a stream holds its connection: those who want a whole answer must not wait for him.
-  const streamed = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), limits);
+  const streamed = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), poolLimits);
+  const decoders = new DecoderMemory(decoderMemory);
 
   return {
     async request(request) {
       const pools = request.trusted ? trusted : guarded;
       const { signal, maxResponseBytes, connectTimeoutMs } = request;
+      const limits = { signal, maxResponseBytes, connectTimeoutMs };
       let hop: Hop = firstHop(request, request.body ?? null);
       for (let redirects = 0; ; redirects++) {
         if (!request.trusted) refuseLiteral(hop.url, allow);
-        const response = await send(pools.get(hop.url.origin), hop, {
-          signal,
-          maxResponseBytes,
-          connectTimeoutMs,
-        });
+        const sent = hop;
+        const pool = pools.get(sent.url.origin);
+        const response = await resendIfStale(pool, sent, () => exchange(pool, sent, limits));
         const { location } = response.headers;
         if (!request.followRedirects || !isRedirect(response.status) || location === undefined) {
           return { ...response, url: hop.url.href };
@@ -117,14 +120,10 @@ export function createEgress(options: EgressOptions): Egress {
       }
     },
 
-    stream: (request) => streamRequest(streamed, allow, request),
+    stream: (request) => streamRequest({ pools: streamed, allow, decoders }, request),
 
     async close() {
       await Promise.all([guarded.destroy(), trusted.destroy(), streamed.destroy()]);
     },
   };
-}
-
-async function send(pool: Dispatcher, hop: Hop, limits: ExchangeLimits): Promise<Exchanged> {
-  return resendIfStale(pool, hop, () => exchange(pool, hop, limits));
 }

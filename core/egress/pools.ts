@@ -8,9 +8,10 @@ export interface PoolLimits {
   connectionsPerOrigin: number;
 }
 
-/** Kept-alive connections by origin, least recently used first. */
+/** Kept-alive connections by origin and tenant, least recently used first. */
 export interface Pools {
-  get(origin: string): Dispatcher;
+  /** @param tenant those who share connections; default: all that name none */
+  get(origin: string, tenant?: string): Dispatcher;
   /** Ends every connection at once. */
   destroy(): Promise<void>;
 }
@@ -20,8 +21,8 @@ export function createPools(connect: buildConnector.connector, limits: PoolLimit
   const leaving = new Set<Pool>();
 
   const evictOldest = () => {
-    for (const [origin, pool] of kept) {
-      kept.delete(origin);
+    for (const [key, pool] of kept) {
+      kept.delete(key);
       leaving.add(pool);
       // Its requests in flight still end well.
       void pool.close().finally(() => leaving.delete(pool));
@@ -30,10 +31,12 @@ export function createPools(connect: buildConnector.connector, limits: PoolLimit
   };
 
   return {
-    get(origin) {
-      let pool = kept.get(origin);
+    get(origin, tenant = "") {
+      // An origin holds no space.
+      const key = `${origin} ${tenant}`;
+      let pool = kept.get(key);
       if (pool) {
-        kept.delete(origin);
+        kept.delete(key);
       } else {
         if (kept.size >= limits.maxOrigins) evictOldest();
         // No timeouts here: every request has its caller's signal.
@@ -45,7 +48,7 @@ export function createPools(connect: buildConnector.connector, limits: PoolLimit
           bodyTimeout: 0,
         });
       }
-      kept.set(origin, pool);
+      kept.set(key, pool);
       return pool;
     },
 

@@ -1,5 +1,5 @@
 import type { Dispatcher } from "undici";
-import type { ExchangeFailure } from "./exchange.ts";
+import type { ExchangeFailure } from "./pending-exchange.ts";
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 

@@ -29,6 +29,7 @@ function open(options: Partial<EgressOptions> = {}): Egress {
 
 function send(path: string, changes: Partial<EgressStreamRequest> = {}, through = egress) {
   return through.stream({
+    tenant: "t",
     url: path.startsWith("/") ? origin + path : path,
     method: "GET",
     headers: {},
@@ -293,13 +294,42 @@ describe("a content encoding", () => {
     }
   });
 
-  it("that is not what it says fails, as does one laid on six times", async () => {
+  it("that is not what it says fails, as does one laid on three times", async () => {
     answer = (_, response) => response.writeHead(200, { "content-encoding": "gzip" }).end("no gzip");
     await assertFails(send("/").then(textOf), "bad_response");
     answer = (_, response) => {
-      response.writeHead(200, { "content-encoding": "gzip,gzip,gzip,gzip,gzip,gzip" }).end("x");
+      response.writeHead(200, { "content-encoding": "gzip,gzip,gzip" }).end("x");
     };
     await assertFails(send("/"), "bad_response");
+  });
+
+  it("is bounded in between as well: what swells to much that comes to nothing is cut off", async () => {
+    const nothing = Buffer.concat(Array.from({ length: 20_000 }, () => gzipSync("")));
+    const encoded = gzipSync(nothing);
+    answer = (_, response) => response.writeHead(200, { "content-encoding": "gzip, gzip" }).end(encoded);
+    assert.equal(await textOf(await send("/", { maxResponseBytes: nothing.length })), "");
+    const cut = await send("/", { maxResponseBytes: nothing.length - 1 });
+    await assertFails(textOf(cut), "response_too_large");
+  });
+
+  it("holds no more in decoders than the tenant may, nor than all may, and gives back what it held", async () => {
+    const decoderMemory = { tenantBytes: 5 * MEGABYTE, totalBytes: 8 * MEGABYTE };
+    const tight = open({ allow: LOOPBACK, decoderMemory });
+    const encoded = brotliCompressSync(brotliCompressSync(Buffer.alloc(4 * MEGABYTE)));
+    answer = (_, response) => response.writeHead(200, { "content-encoding": "br, br" }).end(encoded);
+    const begin = async (tenant: string) => {
+      const { body } = await send("/", { tenant }, tight);
+      const chunks = body![Symbol.asyncIterator]();
+      for (let bytes = 0; bytes < 3 * MEGABYTE; ) bytes += (await chunks.next()).value!.length;
+      return chunks;
+    };
+    const held = await begin("a");
+    await assertFails(begin("a"), "overloaded");
+    const other = await begin("b");
+    await assertFails(begin("c"), "overloaded");
+    for (const chunks of [held, other]) await chunks.return?.();
+    for (const tenant of ["a", "b"])
+      assert.equal((await readAll((await send("/", { tenant }, tight)).body!)).length, 4 * MEGABYTE);
   });
 
   it("makes no more of a bomb than is read", async () => {
@@ -543,5 +573,24 @@ describe("addresses of a streamed request", () => {
     holder.abort();
     await assertFails(textOf(held), "aborted");
     assert.equal(await textOf(await send("/", {}, narrow)), "ok");
+  });
+
+  it("go over connections of their tenant's alone, and wait for no other's", async () => {
+    const narrow = open({ allow: LOOPBACK, connectionsPerOrigin: 1 });
+    const ports: (number | undefined)[] = [];
+    answer = (request, response) => {
+      ports.push(request.socket.remotePort);
+      response.end("ok");
+    };
+    for (const tenant of ["a", "b", "a"])
+      assert.equal(await textOf(await send("/", { tenant }, narrow)), "ok");
+    assert.equal(ports[0], ports[2]);
+    assert.notEqual(ports[0], ports[1]);
+    answer = (_, response) => void response.write("held");
+    const holder = new AbortController();
+    await send("/", { tenant: "a", signal: holder.signal }, narrow);
+    answer = (_, response) => response.end("ok");
+    assert.equal(await textOf(await send("/", { tenant: "b" }, narrow)), "ok");
+    holder.abort();
   });
 });

@@ -1,7 +1,8 @@
 /** A request whose bodies pass through as they come, redirects checked hop by hop. */
 import type { Readable } from "node:stream";
 import type { Network } from "./address-policy.ts";
-import { decodeBody, hasTooManyCodings, readCodings } from "./decode-body.ts";
+import { type DecodeLimits, decodeBody, hasTooManyCodings, readCodings } from "./decode-body.ts";
+import type { DecoderMemory } from "./decoder-memory.ts";
 import { EgressError } from "./egress-error.ts";
 import { firstHop, refuseLiteral, refusePort } from "./first-hop.ts";
 import type { Pools } from "./pools.ts";
@@ -16,6 +17,8 @@ const DEFAULT_MAX_RESPONSE_BYTES = 100_000_000;
 const NULL_BODY_STATUS = new Set([204, 205, 304]);
 
 export interface EgressStreamRequest {
+  /** Whose request it is: tenants share no connection, so none waits for, or speaks with, what another has opened. */
+  tenant: string;
   /** Absolute http(s) URL. Credentials in it become an Authorization header, unless one is given. */
   url: string;
   method: string;
@@ -31,7 +34,7 @@ export interface EgressStreamRequest {
   onRedirect?: (() => void) | undefined;
   /** Ends the request at once, wherever it is, its body's reading too. */
   signal: AbortSignal;
-  /** As received, and once more as decoded. Default 100 MB. */
+  /** As received, and once more after each decoding. Default 100 MB. */
   maxResponseBytes?: number | undefined;
   /** Wait for a connection, per hop; upper bound and, but for the wait for a free one, default: the egress's own. */
   connectTimeoutMs?: number | undefined;
@@ -49,9 +52,14 @@ export interface EgressStreamResponse {
   redirected: boolean;
 }
 
+export interface StreamParts {
+  pools: Pools;
+  allow: readonly Network[];
+  decoders: DecoderMemory;
+}
+
 export async function streamRequest(
-  pools: Pools,
-  allow: readonly Network[],
+  { pools, allow, decoders }: StreamParts,
   request: EgressStreamRequest,
 ): Promise<EgressStreamResponse> {
   const { signal, connectTimeoutMs, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES } = request;
@@ -61,10 +69,16 @@ export async function streamRequest(
     refuseLiteral(hop.url, allow);
     refusePort(hop.url);
     const sent = hop;
-    const pool = pools.get(sent.url.origin);
+    const pool = pools.get(sent.url.origin, request.tenant);
     const head = await resendIfStale(pool, sent, () => streamExchange(pool, sent, limits));
     const location = locationToFollow(head, request.redirect);
-    if (location === undefined) return toResponse(sent, head, redirects > 0, maxResponseBytes);
+    if (location === undefined) {
+      return toResponse(sent, head, redirects > 0, {
+        bound: (decoded) => atMost(decoded, sent.url.host, maxResponseBytes),
+        take: (bytes) => decoders.take(request.tenant, bytes),
+        give: (bytes) => decoders.give(request.tenant, bytes),
+      });
+    }
     // Of a redirect's own body only what came with its head: then the connection serves on, else it is closed.
     head.body.destroy();
     hop = nextHop(sent, head.status, location, request, redirects);
@@ -122,7 +136,7 @@ function toResponse(
   { url, method }: Hop<RequestBody>,
   head: StreamedHead,
   redirected: boolean,
-  maxResponseBytes: number,
+  limits: DecodeLimits,
 ): EgressStreamResponse {
   const { status, statusText, headers, body } = head;
   const response = { status, statusText, headers, url: url.href, redirected };
@@ -135,7 +149,7 @@ function toResponse(
     body.destroy();
     throw new EgressError("bad_response", `${url.host} encoded its answer ${codings.length} times over.`);
   }
-  return { ...response, body: readBody(body, codings, url.host, maxResponseBytes) };
+  return { ...response, body: readBody(body, codings, url.host, limits) };
 }
 
 /** Repeated fields are joined with a comma; `location` is taken once. */
@@ -148,19 +162,27 @@ async function* readBody(
   body: Readable,
   codings: string[],
   host: string,
-  maxBytes: number,
+  limits: DecodeLimits,
 ): AsyncGenerator<Uint8Array> {
-  let bytes = 0;
   try {
-    for await (const chunk of decodeBody(body, codings)) {
-      bytes += chunk.length;
-      if (bytes > maxBytes) throw responseTooLarge(host, maxBytes);
-      yield chunk;
-    }
+    yield* decodeBody(body, codings, limits);
   } catch (thrown) {
     if (thrown instanceof EgressError) throw thrown;
     throw new EgressError("bad_response", `The answer of ${host} is not encoded as it says.`);
   } finally {
     body.destroy();
+  }
+}
+
+async function* atMost(
+  chunks: AsyncIterable<Buffer>,
+  host: string,
+  maxBytes: number,
+): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw responseTooLarge(host, maxBytes);
+    yield chunk;
   }
 }

@@ -1,27 +1,17 @@
 /**
- * One request and its response on a pool, of whose bodies no more is held than a buffer of each.
- *
- * waiting (for a connection, then for the head) → streaming (the head is handed over, the socket read as fast as the
- * body is) → over, once: by the end of the body, an error, the caller's signal, the connect timeout, or the body's
- * destruction by its reader. One that is over before it has a connection is dropped when its turn comes.
+ * One request and its response on a pool, of whose bodies no more is held than a buffer of each. Between start and end
+ * the head is handed over, and the socket read as fast as the body is; it is over as well by the body's destruction.
  */
 import type { IncomingHttpHeaders } from "node:http";
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
-import { EgressError, signalAborted, toEgressError } from "./egress-error.ts";
-import type { ExchangeFailure } from "./exchange.ts";
+import { EgressError } from "./egress-error.ts";
+import { type ExchangeFailure, type ExchangeLimits, PendingExchange } from "./pending-exchange.ts";
 import type { Hop } from "./redirect.ts";
 import { type RequestBody, readableOf } from "./request-body.ts";
 
 const BUFFER_BYTES = 65_536;
 const MAX_STATUS_TEXT_CHARS = 1_000;
-
-export interface StreamLimits {
-  signal: AbortSignal;
-  /** Of the body as sent. */
-  maxResponseBytes: number;
-  connectTimeoutMs: number | undefined;
-}
 
 export interface StreamedHead {
   status: number;
@@ -31,11 +21,11 @@ export interface StreamedHead {
   body: Readable;
 }
 
-/** Rejects with an ExchangeFailure; the body fails with EgressError. */
+/** Rejects with an ExchangeFailure; the body fails with EgressError. The cap is on the body as sent. */
 export function streamExchange(
   dispatcher: Dispatcher,
   hop: Hop<RequestBody>,
-  limits: StreamLimits,
+  limits: ExchangeLimits,
 ): Promise<StreamedHead> {
   return new Promise((resolve, reject) => {
     const { url, method, headers, body: given } = hop;
@@ -47,53 +37,24 @@ export function streamExchange(
   });
 }
 
-class StreamedExchange implements Dispatcher.DispatchHandler {
-  readonly #host: string;
-  readonly #limits: StreamLimits;
+class StreamedExchange extends PendingExchange implements Dispatcher.DispatchHandler {
   readonly #upload: Readable | undefined;
   readonly #resolve: (head: StreamedHead) => void;
   readonly #reject: (failure: ExchangeFailure) => void;
-  readonly #onAbort = () => this.#fail(signalAborted(this.#limits.signal, this.#host));
-  #isOver = false;
-  #controller: Dispatcher.DispatchController | undefined;
-  #connectTimer: NodeJS.Timeout | undefined;
   #body: Readable | undefined;
   #receivedBytes = 0;
 
   constructor(
     host: string,
-    limits: StreamLimits,
+    limits: ExchangeLimits,
     upload: Readable | undefined,
     resolve: (head: StreamedHead) => void,
     reject: (failure: ExchangeFailure) => void,
   ) {
-    this.#host = host;
-    this.#limits = limits;
+    super(host, limits);
     this.#upload = upload;
     this.#resolve = resolve;
     this.#reject = reject;
-  }
-
-  /** False when there is nothing left to dispatch. */
-  begin(): boolean {
-    const { signal, connectTimeoutMs } = this.#limits;
-    if (signal.aborted) {
-      this.#onAbort();
-      return false;
-    }
-    signal.addEventListener("abort", this.#onAbort);
-    if (connectTimeoutMs !== undefined) {
-      const late = () =>
-        this.#fail(new EgressError("connect_failed", `${this.#host} did not accept a connection in time.`));
-      this.#connectTimer = setTimeout(late, connectTimeoutMs);
-    }
-    return true;
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    clearTimeout(this.#connectTimer);
-    this.#controller = controller;
-    if (this.#isOver) controller.abort(new Error("over before it was sent"));
   }
 
   onResponseStart(
@@ -108,7 +69,7 @@ class StreamedExchange implements Dispatcher.DispatchHandler {
       highWaterMark: BUFFER_BYTES,
       read: () => controller.resume(),
       destroy: (error, done) => {
-        this.#fail(new EgressError("aborted", `The rest of ${this.#host}'s answer was not wanted.`));
+        this.fail(new EgressError("aborted", `The rest of ${this.host}'s answer was not wanted.`));
         done(error);
       },
     });
@@ -120,35 +81,26 @@ class StreamedExchange implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#receivedBytes += chunk.length;
-    if (this.#receivedBytes > this.#limits.maxResponseBytes) {
-      this.#fail(responseTooLarge(this.#host, this.#limits.maxResponseBytes));
+    if (this.#receivedBytes > this.limits.maxResponseBytes) {
+      this.fail(responseTooLarge(this.host, this.limits.maxResponseBytes));
     } else if (!this.#body!.push(chunk)) {
       controller.pause();
     }
   }
 
   onResponseEnd(): void {
-    if (this.#end()) this.#body!.push(null);
+    if (this.end()) this.#body!.push(null);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#fail(toEgressError(error, this.#host));
-  }
-
-  #fail(error: EgressError): void {
-    if (!this.#end()) return;
+  protected onFailed(error: EgressError): void {
     if (this.#body) this.#body.destroy(error);
     else this.#reject({ error, responded: false });
-    this.#controller?.abort(error);
   }
 
-  #end(): boolean {
-    if (this.#isOver) return false;
-    this.#isOver = true;
-    clearTimeout(this.#connectTimer);
-    this.#limits.signal.removeEventListener("abort", this.#onAbort);
-    this.#upload?.destroy();
-    return true;
+  protected override end(): boolean {
+    const isFirst = super.end();
+    if (isFirst) this.#upload?.destroy();
+    return isFirst;
   }
 }
 

@@ -98,6 +98,18 @@ test("who waited starts before who is new, in the new one's slot", async () => {
   assert.deepEqual(await standing([late]), ["awaited"]);
 });
 
+test("who is new takes none of the room that several were offered, though it asks alone", async () => {
+  const workerId = await makeWorker(db);
+  const { functionId, runIds, queue } = await openFunction(6, { concurrency: 3 });
+  const first = await claimRuns(store, workerId, runIds);
+  const late = await queue();
+  const ends = first.map((run) => finished(run, workerId, { state: "succeeded", result: null }));
+  await finishAttempts(store, workerId, ends);
+  assert.equal((await offerRoom(store, [functionId])).length, 3);
+  assert.deepEqual(idsOf(await claimRuns(store, workerId, [late])), [runIds[3]]);
+  assert.deepEqual(await standing([...runIds.slice(3), late]), ["running", "offered", "offered", "awaited"]);
+});
+
 test("room that was offered is offered again to nobody, and lost to nobody, where its run is cancelled", async () => {
   const workerId = await makeWorker(db);
   const { namespaceId, functionId, runIds } = await openFunction(4);

@@ -23,15 +23,19 @@ const LOCK = {
 
 const RUNNING = `(SELECT count(*)::int FROM task_runs_open r WHERE r.function_id = f.id AND r.state = 'running')`;
 
+/** As many as the function has room for: no others stand between a run and its start. None where it has no limit. */
 const waiting = (room: "offered" | "awaited") => `ARRAY(
       SELECT r.id FROM task_runs_open r WHERE r.function_id = f.id AND r.room = '${room}'
-      ORDER BY r.available_at, r.id LIMIT q.slots)`;
+      ORDER BY r.available_at, r.id LIMIT greatest(0, f.max_running - f.running))`;
 
 const LOOK = `
-  SELECT f.id AS "functionId", f.active_revision_id AS "revisionId", (v.limits ->> 'concurrency')::int AS "limit",
-    ${RUNNING} AS running, ${waiting("offered")} AS offered, ${waiting("awaited")} AS awaited
-  FROM unnest($1::uuid[], $2::int[]) AS q(function_id, slots) JOIN functions f ON f.id = q.function_id
-    LEFT JOIN function_revisions v ON v.id = f.active_revision_id`;
+  WITH f AS MATERIALIZED (
+    SELECT f.id, f.active_revision_id, (v.limits ->> 'concurrency')::int AS max_running, ${RUNNING} AS running
+    FROM functions f LEFT JOIN function_revisions v ON v.id = f.active_revision_id WHERE f.id = ANY($1::uuid[])
+  )
+  SELECT id AS "functionId", active_revision_id AS "revisionId", max_running AS "limit", running,
+    ${waiting("offered")} AS offered, ${waiting("awaited")} AS awaited
+  FROM f`;
 
 // What another has locked for a moment is left alone: it looks at the run next, or ends it.
 const ADMIT = `
@@ -68,11 +72,10 @@ export async function admitRuns(
   const functionIds = [...byFunction.keys()];
   return await inTransaction(store.pool, async (client) => {
     await client.query({ ...LOCK, values: [functionIds] });
-    const slots = functionIds.map((id) => byFunction.get(id)!.length);
     const { rows } = await client.query<FunctionRow>({
       name: "look-for-room",
       text: LOOK,
-      values: [functionIds, slots],
+      values: [functionIds],
     });
     const decided = rows.map((row) => {
       const ids = byFunction.get(row.functionId)!.map(({ id }) => id);

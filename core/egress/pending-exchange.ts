@@ -1,0 +1,82 @@
+import type { Dispatcher } from "undici";
+import { EgressError, signalAborted, toEgressError } from "./egress-error.ts";
+
+export interface ExchangeLimits {
+  signal: AbortSignal;
+  maxResponseBytes: number;
+  connectTimeoutMs: number | undefined;
+}
+
+/** A failure that knows whether the response had begun. */
+export interface ExchangeFailure {
+  error: EgressError;
+  responded: boolean;
+}
+
+/**
+ * What every exchange has in common: how it ends. Waiting (for a connection) → started → over, once, by the handler
+ * itself, an error, the caller's signal, or the connect timeout while it waits. One that is over before it has a
+ * connection is dropped when its turn comes.
+ */
+export abstract class PendingExchange {
+  protected readonly host: string;
+  protected readonly limits: ExchangeLimits;
+  readonly #onAbort = () => this.fail(signalAborted(this.limits.signal, this.host));
+  #isOver = false;
+  #controller: Dispatcher.DispatchController | undefined;
+  #connectTimer: NodeJS.Timeout | undefined;
+
+  constructor(host: string, limits: ExchangeLimits) {
+    this.host = host;
+    this.limits = limits;
+  }
+
+  /** Tells who waits. Called at most once, after the end. */
+  protected abstract onFailed(error: EgressError): void;
+
+  /** False when there is nothing left to dispatch. */
+  begin(): boolean {
+    const { signal, connectTimeoutMs } = this.limits;
+    if (signal.aborted) {
+      this.#onAbort();
+      return false;
+    }
+    signal.addEventListener("abort", this.#onAbort);
+    if (connectTimeoutMs !== undefined) {
+      const late = () =>
+        this.fail(new EgressError("connect_failed", `${this.host} did not accept a connection in time.`));
+      this.#connectTimer = setTimeout(late, connectTimeoutMs);
+    }
+    return true;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    clearTimeout(this.#connectTimer);
+    this.#controller = controller;
+    if (this.#isOver) controller.abort(new Error("over before it was sent"));
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(toEgressError(error, this.host));
+  }
+
+  protected fail(error: EgressError): void {
+    if (!this.end()) return;
+    this.onFailed(error);
+    this.closeConnection(error);
+  }
+
+  /** False where it was over before. */
+  protected end(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    clearTimeout(this.#connectTimer);
+    this.limits.signal.removeEventListener("abort", this.#onAbort);
+    return true;
+  }
+
+  /** Of a request that is not answered to its end. */
+  protected closeConnection(reason: Error): void {
+    this.#controller?.abort(reason);
+  }
+}
