@@ -21,7 +21,8 @@ const isRoot = process.getuid?.() === 0;
 
 async function tempFolder(t: TestContext): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "bellhop-pg-")));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  // A server that is still ending may write a last file.
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
   return folder;
 }
 

@@ -13,7 +13,7 @@ function openStream(t: TestContext, format: FollowFormat = "ndjson") {
   const clock = createManualClock();
   const stop = new AbortController();
   t.after(() => stop.abort());
-  const options = { functionId: newId(), after: "0:0", format, clock, signal: stop.signal };
+  const options = { functionId: newId(), after: { position: "0:0" }, format, clock, signal: stop.signal };
   const stream = followFunctionLogs(db, options);
   return { clock, stop, reader: stream.pipeThrough(new TextDecoderStream()).getReader() };
 }

@@ -2,7 +2,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { toWireLogLine } from "../../core/contracts/run.ts";
 import type { Db } from "../../core/store/database.ts";
-import { readFunctionLogsAfter } from "../../core/store/logs.ts";
+import { type LogPosition, readFunctionLogsAfter } from "../../core/store/logs.ts";
 
 const LOOK_EVERY_MS = 500;
 const LINES_PER_LOOK = 1_000;
@@ -14,7 +14,7 @@ export type FollowFormat = "ndjson" | "sse";
 export interface FollowOptions {
   functionId: string;
   /** Lines after this position. */
-  after: string;
+  after: LogPosition;
   format: FollowFormat;
   clock: Clock;
   signal: AbortSignal;
@@ -28,14 +28,14 @@ export function followFunctionLogs(
   const encoder = new TextEncoder();
   const left = new AbortController();
   const gone = AbortSignal.any([signal, left.signal]);
-  let position = after;
+  let from = after;
   let quietSinceMs = clock.now().getTime();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       while (!gone.aborted) {
-        const lines = await readFunctionLogsAfter(db, functionId, position, LINES_PER_LOOK);
+        const lines = await readFunctionLogsAfter(db, functionId, from, LINES_PER_LOOK);
         if (lines.length > 0) {
-          position = lines.at(-1)!.position;
+          from = { ...from, position: lines.at(-1)!.position };
           quietSinceMs = clock.now().getTime();
           const text = lines
             .map((line) => formatLine(JSON.stringify(toWireLogLine(line)), line.position, format))

@@ -129,7 +129,7 @@ export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
     const format = context.req.header("accept")?.includes("text/event-stream") ? "sse" : "ndjson";
     const stream = followFunctionLogs(db, {
       functionId,
-      after: lastSeen ?? (await currentLogPosition(db)),
+      after: lastSeen === undefined ? await currentLogPosition(db) : { position: lastSeen },
       format,
       clock,
       signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),

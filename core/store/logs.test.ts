@@ -6,6 +6,7 @@ import { newId } from "./ids.ts";
 import {
   currentLogPosition,
   isLogPosition,
+  type LogPosition,
   listFunctionLogs,
   listRunLogs,
   type RecordedLine,
@@ -48,10 +49,12 @@ async function commit(client: pg.PoolClient): Promise<void> {
 }
 
 /** Follows until so many lines came; other transactions of the server may hold them back for a moment. */
-async function follow(functionId: string, from: string, count: number): Promise<RecordedLine[]> {
+async function follow(functionId: string, from: LogPosition, count: number): Promise<RecordedLine[]> {
   const lines: RecordedLine[] = [];
   await until(async () => {
-    const fresh = await readFunctionLogsAfter(db, functionId, lines.at(-1)?.position ?? from, 2);
+    const last = lines.at(-1);
+    const after = last ? { ...from, position: last.position } : from;
+    const fresh = await readFunctionLogsAfter(db, functionId, after, 2);
     lines.push(...fresh);
     return lines.length >= count || undefined;
   });
@@ -89,9 +92,20 @@ test("following brings each line once, in order, in bites", async () => {
 test("from now on begins after what is recorded", async () => {
   const functionId = newId();
   await record(store.pool, "before", { functionId });
-  await follow(functionId, "0:0", 1);
+  await follow(functionId, { position: "0:0" }, 1);
   const from = await currentLogPosition(db);
   await record(store.pool, "after", { functionId });
+  assert.deepEqual(messagesOf(await follow(functionId, from, 1)), ["after"]);
+});
+
+test("from now on begins after what is recorded, also while an old transaction runs", async () => {
+  const functionId = newId();
+  const old = await begin();
+  await record(old, "old", {});
+  await record(store.pool, "before", { functionId });
+  const from = await currentLogPosition(db);
+  await record(store.pool, "after", { functionId });
+  await commit(old);
   assert.deepEqual(messagesOf(await follow(functionId, from, 1)), ["after"]);
 });
 
@@ -137,7 +151,7 @@ test("a line that was never committed is never read, and holds nothing back for 
 });
 
 test("a position is two numbers and nothing else", async () => {
-  assert.ok(isLogPosition(await currentLogPosition(db)));
+  assert.ok(isLogPosition((await currentLogPosition(db)).position));
   for (const text of [
     "",
     "1",
@@ -157,7 +171,7 @@ test("a position is two numbers and nothing else", async () => {
 test("the greatest position can be asked for, one beyond what the database counts is none", async () => {
   const greatest = "18446744073709551615:9223372036854775807";
   assert.ok(isLogPosition(greatest));
-  assert.deepEqual(await readFunctionLogsAfter(db, newId(), greatest, 1), []);
+  assert.deepEqual(await readFunctionLogsAfter(db, newId(), { position: greatest }, 1), []);
   assert.deepEqual(await listFunctionLogs(db, newId(), 1, greatest), []);
   assert.deepEqual(await listRunLogs(db, newId(), 1, greatest), []);
   assert.ok(!isLogPosition("18446744073709551616:0"));

@@ -48,23 +48,30 @@ export async function listFunctionLogs(
 export async function readFunctionLogsAfter(
   db: Db,
   functionId: string,
-  after: string,
+  after: LogPosition,
   limit: number,
 ): Promise<RecordedLine[]> {
   const { rows } = await sql<RecordedLine>`
     SELECT ${COLUMNS} FROM task_logs
-    WHERE function_id = ${functionId} AND ${pair()} > ${pair(after)}
+    WHERE function_id = ${functionId} AND ${pair()} > ${pair(after.position)}
+      ${after.snapshot === undefined ? sql`` : sql`AND NOT pg_visible_in_snapshot(recorded_xid, ${after.snapshot}::pg_snapshot)`}
       AND recorded_xid < pg_snapshot_xmin(pg_current_snapshot())
     ORDER BY recorded_xid, id LIMIT ${limit}`.execute(db);
   return rows;
 }
 
+export interface LogPosition {
+  position: string;
+  /** Lines that it shows are none of those after the position: while an old transaction runs, some lie there. */
+  snapshot?: string;
+}
+
 /** Where "from now on" begins. */
-export async function currentLogPosition(db: Db): Promise<string> {
-  const { rows } = await sql<{
-    xid: string;
-  }>`SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xid`.execute(db);
-  return `${rows[0]!.xid}:0`;
+export async function currentLogPosition(db: Db): Promise<Required<LogPosition>> {
+  const { rows } = await sql<{ xid: string; snapshot: string }>`
+    SELECT pg_snapshot_xmin(s)::text AS xid, s::text AS snapshot FROM pg_current_snapshot() AS s`.execute(db);
+  const { xid, snapshot } = rows[0]!;
+  return { position: `${xid}:0`, snapshot };
 }
 
 const POSITION = /^\d{1,20}:\d{1,19}$/;

@@ -156,7 +156,9 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "list tasks": { use: (s) => listTasks(s.db, id, 50, undefined), index: "tasks_by_namespace" },
   "a run's lines": { use: (s) => listRunLogs(s.db, id, 50, undefined) },
   "a function's lines": { use: (s) => listFunctionLogs(s.db, id, 50, undefined) },
-  "a function's next lines": { use: (s) => readFunctionLogsAfter(s.db, id, "1:1", 50) },
+  "a function's next lines": {
+    use: (s) => readFunctionLogsAfter(s.db, id, { position: "1:1", snapshot: "1:1:" }, 50),
+  },
 };
 
 for (const count of [1, 5_000]) {
