@@ -91,6 +91,7 @@ async function measureAlone(runs: number, times: number): Promise<Record<string,
   report("sandbox: first call of a new revision", figures.coldMs, "ms");
   report("sandbox: trivial, one at a time", figures.warmMs, "ms");
   report("sandbox: trivial, 32 in flight", figures.callsPerSecond, "calls/s");
+  report("sandbox: trivial, 256 in flight", figures.manyCallsPerSecond, "calls/s");
   report("sandbox: medium, one at a time", figures.mediumWarmMs, "ms");
   report("sandbox: medium, 32 in flight", figures.mediumCallsPerSecond, "calls/s");
   report("sandbox: resident memory of a warm isolate", [figures.warmIsolateMb], "MB");

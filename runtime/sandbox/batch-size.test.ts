@@ -46,3 +46,10 @@ describe("shouldBegin", () => {
     assert.ok(shouldBegin(short, 2, 50, 5));
   });
 });
+
+test("a batch takes milliseconds, however short its runs", () => {
+  const size: BatchSize = { runs: 32, holdRuns: 0 };
+  assert.equal(decideBatchSize(size, { runs: 32, ranMs: 5, waited: false }, 64).runs, 32);
+  assert.equal(decideBatchSize(size, { runs: 32, ranMs: 3, waited: false }, 64).runs, 64);
+  assert.equal(decideBatchSize(size, { runs: 32, ranMs: 12, waited: false }, 64).runs, 16);
+});

@@ -20,15 +20,18 @@ export const FIRST_BATCH_SIZE: BatchSize = { runs: 1, holdRuns: 0 };
 
 /** Longer runs gain nothing from a batch: the last of them would wait where another isolate might be free. */
 const MAX_RUN_MS = 1;
+/** Nor should the last of many short ones wait for long. */
+const MAX_BATCH_MS = 8;
 /** How long runs wait for others to share their batch, at most. */
 export const GATHER_MS = 10;
 const HOLD_RUNS = 200;
 
 export function decideBatchSize(size: BatchSize, finished: FinishedBatch, maxRuns: number): BatchSize {
   if (finished.waited) return { runs: 1, holdRuns: HOLD_RUNS };
-  if (finished.ranMs > MAX_RUN_MS * finished.runs) return { ...size, runs: Math.max(1, size.runs >> 1) };
+  const isLong = finished.ranMs > Math.min(MAX_RUN_MS * finished.runs, MAX_BATCH_MS);
+  if (isLong) return { ...size, runs: Math.max(1, size.runs >> 1) };
   if (size.holdRuns > 0) return { ...size, holdRuns: Math.max(0, size.holdRuns - finished.runs) };
-  if (finished.runs < size.runs) return size;
+  if (finished.runs < size.runs || finished.ranMs * 2 > MAX_BATCH_MS) return size;
   return { runs: Math.min(maxRuns, size.runs * 2), holdRuns: 0 };
 }
 

@@ -10,7 +10,7 @@ export const MAX_PARENT_FRAME_BYTES = 16_000_000;
 export const MAX_CHILD_FRAME_BYTES = 4_000_000;
 
 /** Runs in one `invoke`. */
-export const MAX_BATCH_RUNS = 16;
+export const MAX_BATCH_RUNS = 64;
 
 export type ParentMessage =
   | { t: "load"; revisionId: string; code: string }
