@@ -5,7 +5,7 @@
 export interface Host {
   /**
    * Sends a message and returns at once; answers come to `onMessage` of the same kind. The sender bounds what is
-   * under way: the executor ends an isolate that floods it.
+   * under way: messages wait in the executor without a bound of their own.
    */
   send(kind: HostMessageKind, no: number, text: string, bytes?: Uint8Array): void;
   /** At most 65,536 bytes of the system's randomness. */

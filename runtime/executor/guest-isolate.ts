@@ -1,6 +1,7 @@
 import type ivmTypes from "isolated-vm";
 import type { HostMessageKind } from "../../functions/guest/host.ts";
 import { FUNCTION_FILENAME } from "../../functions/guest/limits.ts";
+import { GuestAlarm } from "./guest-alarm.ts";
 import { type BootedContext, bootContext, type Ivm, toGuestBytes } from "./guest-context.ts";
 import {
   brokeDown,
@@ -11,17 +12,8 @@ import {
   type StopReason,
   stopped,
 } from "./guest-outcome.ts";
-
-export interface GuestRun {
-  readonly id: number;
-  readonly wallMs: number;
-  readonly cpuMs: number;
-  log(level: string, message: string, fields: string, at: number): void;
-  /** Once, when the run is over; the last of a batch only when none of its code is on a thread any more. */
-  done(outcome: GuestOutcome): void;
-  /** Instead of `done`: the run has not begun here and may begin elsewhere. */
-  giveBack(): void;
-}
+import type { GuestRun } from "./guest-run.ts";
+import { ThreadTime } from "./thread-time.ts";
 
 /** What guests may ask of the process around them. */
 export interface GuestPowers {
@@ -60,6 +52,8 @@ export class GuestIsolate {
   readonly #isolate: ivmTypes.Isolate;
   readonly #powers: GuestPowers;
   readonly #onIdle: (isolate: GuestIsolate) => void;
+  readonly #alarm = new GuestAlarm(() => this.#enterGuest([TIMER, performance.now()]));
+  readonly #time: ThreadTime;
   #guest: BootedContext | undefined;
   #batch = NO_RUNS;
   /** Index of the run under way. */
@@ -73,14 +67,8 @@ export class GuestIsolate {
   /** It could not be booted. */
   #isBroken = false;
   #gone = false;
-  #alarm: NodeJS.Timeout | undefined;
-  /** On this process's clock; Infinity where none is set. */
-  #alarmAt = Number.POSITIVE_INFINITY;
-  #enteredNs = 0n;
-  #batchSinceNs = 0n;
   /** Entries of the run under way, beside the one that began its batch. */
   #laterEntries = 0;
-  #works = 0;
 
   /** `onIdle` is called when a batch is over, unless the isolate is gone. */
   constructor(
@@ -99,6 +87,7 @@ export class GuestIsolate {
       snapshot,
       onCatastrophicError: (message) => this.#onCatastrophe(message),
     });
+    this.#time = new ThreadTime(this.#isolate);
     this.booted = this.#boot();
   }
 
@@ -150,7 +139,7 @@ export class GuestIsolate {
     this.#at = 0;
     this.#settled = undefined;
     this.runs += batch.length;
-    this.#batchSinceNs = this.#threadNs();
+    this.#time.beginBatch();
     this.#beginRun();
     if (code === undefined) this.#enterGuest([START, performance.now(), undefined, starts]);
     else void this.#load(code, starts);
@@ -228,23 +217,11 @@ export class GuestIsolate {
     for (const run of rest) run.giveBack();
   }
 
-  /** The alarm for the guest's timers; the guest asks for an earlier one through `wake`. */
+  /** For the guest's timers; the guest asks for an earlier one through `wake`. */
   #arm(delayMs: number): void {
-    if (this.current === undefined || this.#settled || this.#gone || this.#isolate.isDisposed) return;
-    // A timer set behind an entry's last line is told before that entry's own answer: the earlier one holds.
-    const at = performance.now() + delayMs;
-    if (at >= this.#alarmAt) return;
-    clearTimeout(this.#alarm);
-    this.#alarmAt = at;
-    this.#alarm = setTimeout(() => {
-      this.#alarmAt = Number.POSITIVE_INFINITY;
-      this.#enterGuest([TIMER, performance.now()]);
-    }, delayMs);
-  }
-
-  #disarm(): void {
-    clearTimeout(this.#alarm);
-    this.#alarmAt = Number.POSITIVE_INFINITY;
+    if (this.current !== undefined && !this.#settled && !this.#gone && !this.#isolate.isDisposed) {
+      this.#alarm.set(delayMs);
+    }
   }
 
   readonly #onWake = (delayMs: unknown): void => {
@@ -276,7 +253,7 @@ export class GuestIsolate {
     this.#isUnfit ||= code === "load_failed";
     const known = (code === "load_failed" ? "function_error" : code) as GuestOutcome["code"];
     const result = outcome(known, String(text), Number(droppedLines));
-    this.#disarm();
+    this.#alarm.clear();
     // Stopped while this was on its way: the next one has no part in that.
     if (this.#at + 1 < this.#batch.length && !this.#isUnfit && this.#stopReason === undefined) {
       run.done(result);
@@ -302,30 +279,22 @@ export class GuestIsolate {
 
   /** This process begins to work for the guest, on a thread that is not the isolate's. */
   beginWork(): void {
-    this.#works++;
+    this.#time.works++;
   }
 
   endWork(): void {
-    this.#works--;
+    this.#time.works--;
     if (this.#settled && this.#isAtRest) this.#complete();
   }
 
   /** Nothing is on a thread for it. */
   get #isAtRest(): boolean {
-    return this.#entries === 0 && this.#works === 0;
-  }
-
-  /** How long its entries have been on a thread since it was made. */
-  #threadNs(): bigint {
-    return this.#isolate.isDisposed ? this.#enteredNs : this.#isolate.cpuTime;
+    return this.#entries === 0 && this.#time.works === 0;
   }
 
   /** Milliseconds of threads that were at work for it in the last `elapsedMs`. */
   takeWorkedMs(elapsedMs: number): number {
-    const enteredNs = this.#threadNs();
-    const enteredMs = Number(enteredNs - this.#enteredNs) / 1e6;
-    this.#enteredNs = enteredNs;
-    return enteredMs + this.#works * elapsedMs;
+    return this.#time.takeMs(elapsedMs);
   }
 
   /** Charges the run under way, and stops it where it has used up its processor time. */
@@ -360,12 +329,12 @@ export class GuestIsolate {
     if (!run) return;
     this.#giveBackRest();
     this.#batch = NO_RUNS;
-    this.#disarm();
+    this.#alarm.clear();
     const death = this.#isolate.isDisposed ? this.#outcomeOfDeath(run) : undefined;
     if (this.#isUnfit) this.#disposeQuietly();
     if (this.#isolate.isDisposed) this.#gone = true;
     else this.idleSince = performance.now();
-    const ranMs = Number(this.#threadNs() - this.#batchSinceNs) / 1e6;
+    const ranMs = this.#time.batchMs;
     // One that went on after its result keeps that; what ended it counts for the executor all the same.
     const result = this.#settled ?? death!;
     const recycle = death?.recycle ?? result.recycle;
@@ -384,12 +353,12 @@ export class GuestIsolate {
     this.#giveBackRest();
     this.#batch = NO_RUNS;
     this.#gone = true;
-    this.#disarm();
+    this.#alarm.clear();
     run?.done(/memory/i.test(message) ? memoryExceeded(this.memoryMb) : brokeDown());
   }
 
   #disposeQuietly(): void {
-    this.#disarm();
+    this.#alarm.clear();
     try {
       this.#isolate.dispose();
     } catch {

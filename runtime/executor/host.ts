@@ -14,8 +14,9 @@ import { authorFrames } from "./author-frames.ts";
 import { deliverReply, isFetchKind, isHeadTooLarge, toAsk } from "./fetch-relay.ts";
 import type { Ivm } from "./guest-context.ts";
 import { GuestCrypto } from "./guest-crypto.ts";
-import { GuestIsolate, type GuestPowers, type GuestRun } from "./guest-isolate.ts";
+import { GuestIsolate, type GuestPowers } from "./guest-isolate.ts";
 import type { GuestOutcome } from "./guest-outcome.ts";
+import type { GuestRun } from "./guest-run.ts";
 import { IsolatePool, type IsolatePoolLimits } from "./isolate-pool.ts";
 import { RunWatch } from "./run-watch.ts";
 

@@ -47,7 +47,7 @@ export class IsolatePool {
       const isolate = this.#idle[i]!;
       if (isolate.revisionId !== revisionId || isolate.memoryMb !== memoryMb) continue;
       this.#idle.splice(i, 1);
-      return isolate;
+      if (!isolate.gone) return isolate;
     }
     return undefined;
   }

@@ -169,11 +169,11 @@ export class ExecutorProcess {
   #killForMemory(): void {
     const why = "was stopped because the functions in it used too much memory";
     const isAlone = this.#runs.batches === 1 && !this.#hadCompany;
-    this.kill(why, (run) =>
-      isUnderWay(run) && (run.over === "memory" || isAlone)
-        ? memoryExceeded(run.job.invocation.limits)
-        : executorKilled(why),
-    );
+    this.kill(why, (run) => {
+      if (run.isCancelled) return CANCELLED;
+      const isGuilty = isUnderWay(run) && (run.over === "memory" || isAlone);
+      return isGuilty ? memoryExceeded(run.job.invocation.limits) : executorKilled(why);
+    });
   }
 
   #killForOverdue(overdue: Run): void {

@@ -41,7 +41,8 @@ export interface InvokeOptions {
 export interface Sandbox {
   /**
    * Runs one invocation and resolves with its outcome; never rejects. Codes of failures: `function_error`,
-   * `function_timeout`, `executor_killed`, `executor_unavailable`, `executor_fault`, `function_unavailable` (retryable);
+   * `function_timeout`, `executor_killed`, `executor_unavailable`, `executor_fault`, `function_unavailable`,
+   * `sandbox_overloaded` (retryable);
    * `function_memory_exceeded`, `function_cpu_exceeded`, `result_too_large`, `result_not_json`, `unsupported_shape`,
    * `input_too_large` (not).
    */

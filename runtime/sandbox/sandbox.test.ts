@@ -37,7 +37,7 @@ describe("a function", () => {
       };`;
     const revisionId = "counting";
     assert.equal(resultOf(await call(source, { revisionId, input: 0 })), 1);
-    const slow = await begin(source, { revisionId, input: 100 });
+    const slow = await begin(source, { revisionId, input: 1_500 });
     await slow.logged("here");
     assert.equal(resultOf(await call(source, { revisionId, input: 0 })), 1);
     assert.equal(resultOf(await slow.outcome), 2);

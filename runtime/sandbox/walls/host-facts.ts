@@ -11,7 +11,7 @@ const SYSTEM_FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 export function readHostFacts(): { facts: HostFacts; ids: IdRange | undefined } {
   const isLinux = process.platform === "linux";
   const ids = isLinux
-    ? idBlock(readMap("/proc/self/uid_map"), readMap("/proc/self/gid_map"), process.pid)
+    ? idBlock(readMap("/proc/self/uid_map"), readMap("/proc/self/gid_map"), process.pid + pidNamespaceSalt())
     : undefined;
   return {
     ids,
@@ -23,6 +23,19 @@ export function readHostFacts(): { facts: HostFacts; ids: IdRange | undefined } 
       tellsChildren: existsSync(`/proc/${process.pid}/task/${process.pid}/children`),
     },
   };
+}
+
+/** Of the namespace that a host starts with. */
+const FIRST_PID_NAMESPACE = 0xefff_fffc;
+
+/** Workers in containers often have the same pid: their namespaces tell them apart. */
+function pidNamespaceSalt(): number {
+  try {
+    const { ino } = statSync("/proc/self/ns/pid");
+    return ino === FIRST_PID_NAMESPACE ? 0 : Math.imul(ino, 2_654_435_761) >>> 0;
+  } catch {
+    return 0;
+  }
 }
 
 function readMap(path: string): string {

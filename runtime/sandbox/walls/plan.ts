@@ -98,9 +98,3 @@ export function describeWalls(plan: WallPlan): string {
   const parts = missing.map((wall) => `${wall} (${MEANING[wall]}; needs ${REMEDY[wall]})`);
   return `executors run without ${parts.join(", ")}`;
 }
-
-/** For /readyz: each wall with whether it stands. */
-export function wallStates(plan: WallPlan): Record<Wall, "stands" | "missing"> {
-  const states = WALLS.map((wall) => [wall, plan.walls.has(wall) ? "stands" : "missing"] as const);
-  return Object.fromEntries(states) as Record<Wall, "stands" | "missing">;
-}

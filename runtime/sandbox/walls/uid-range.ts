@@ -1,4 +1,4 @@
-/** User ids for executors, each its own: of one worker by turns, of two workers from different blocks. */
+/** User ids for executors, each its own: of one worker by turns, of two workers most likely from different blocks. */
 
 /** As many executors as one worker may have at once. */
 const BLOCK = 64;
@@ -20,7 +20,7 @@ export function covers(map: string, { first, count }: IdRange): boolean {
   });
 }
 
-/** The block of ids of the worker with this pid; undefined where the maps leave no room. */
+/** The block of ids of the worker with this number, its pid where that is its own; undefined where the maps leave no room. */
 export function idBlock(uidMap: string, gidMap: string, pid: number): IdRange | undefined {
   for (const range of [WIDE, NARROW]) {
     if (!covers(uidMap, range) || !covers(gidMap, range)) continue;
