@@ -181,6 +181,18 @@ describe("a request", () => {
     assert.ok(connections <= 2, `${connections} connections for 10 requests in a row`);
   });
 
+  it("shares no connection between tenants", async () => {
+    const own = open({ allow: LOOPBACK, connectionsPerOrigin: 1 });
+    const ports: (number | undefined)[] = [];
+    a.answer = (request, response) => {
+      ports.push(request.socket.remotePort);
+      response.end();
+    };
+    for (const tenant of ["one", "two", "one"]) await send(`http://127.0.0.1:${a.port}/`, { tenant }, own);
+    assert.equal(ports[0], ports[2]);
+    assert.notEqual(ports[0], ports[1]);
+  });
+
   it("still answers when more origins are called than are kept", async () => {
     const narrow = open({ allow: LOOPBACK, maxOrigins: 1 });
     const urls = [a, b, a, b, a].map(({ port }) => `http://127.0.0.1:${port}/`);

@@ -18,6 +18,8 @@ export interface EgressRequest {
   /** Absolute http(s) URL. Credentials in it become an Authorization header, unless one is given. */
   url: string;
   method: string;
+  /** Whose request it is: tenants share no connection. Default: that of all requests that name none. */
+  tenant?: string | undefined;
   /** `host`, framing and hop-by-hop fields are left out. */
   headers: Record<string, string>;
   body?: string | Uint8Array | undefined;
@@ -104,7 +106,7 @@ export function createEgress(options: EgressOptions): Egress {
       for (let redirects = 0; ; redirects++) {
         if (!request.trusted) refuseLiteral(hop.url, allow);
         const sent = hop;
-        const pool = pools.get(sent.url.origin);
+        const pool = pools.get(sent.url.origin, request.tenant);
         const response = await resendIfStale(pool, sent, () => exchange(pool, sent, limits));
         const { location } = response.headers;
         if (!request.followRedirects || !isRedirect(response.status) || location === undefined) {

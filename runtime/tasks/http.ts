@@ -23,6 +23,7 @@ export function createHttpRunner({ egress }: { egress: Egress }): TaskRunner {
       const response = await egress.request({
         url: spec.url,
         method: spec.method,
+        tenant: run.namespaceId,
         headers,
         body,
         followRedirects: spec.followRedirects,
