@@ -45,6 +45,7 @@ export async function startSystem(kafkaBrokers: string | undefined): Promise<Ben
   sink.listen(0, "127.0.0.1");
   await once(sink, "listening");
   const db = new pg.Pool({ connectionString: postgres.url, max: 2 });
+  db.on("error", (error) => process.stderr.write(`A connection to the database broke: ${error.message}\n`));
   const agent = new Agent({ connections: 64 });
   const origin = `http://127.0.0.1:${api.port}`;
 

@@ -65,8 +65,13 @@ export function judge(attack: Attack, seen: Observation, secrets: readonly strin
   return [...faults, ...neighbours.faults, ...seen.accidents].filter((fault) => fault !== undefined);
 }
 
+/** A kill for memory blames a run only where no neighbour ran beside it: with one, each may be retried. */
+function withCompany(codes: Expectation["codes"]): Expectation["codes"] {
+  return codes?.includes("function_memory_exceeded") ? [...codes, "executor_killed"] : codes;
+}
+
 function judgeOutcome(expect: Expectation, { outcome, lines, answers }: Observation): string | undefined {
-  if (outcome.kind === "failed") return judgeCode("failed with", outcome.code, expect.codes);
+  if (outcome.kind === "failed") return judgeCode("failed with", outcome.code, withCompany(expect.codes));
   if (outcome.kind === "refused") return judgeCode("was refused with", outcome.code, expect.refusals);
   if (expect.differs && new Set(answers.flat()).size < answers.flat().length) {
     return `two calls answered alike: ${JSON.stringify(answers)}`;
