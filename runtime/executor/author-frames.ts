@@ -1,4 +1,4 @@
-/** Frames the author did not write: the prelude's, the host's, the border between them. */
+/** Frames the author did not write: the guest's own, the host's, the border between them. */
 const FOREIGN = /bellhop:|<isolated-vm|node:|file:|\.node\b|\(<anonymous>\)$/;
 const MAX_FRAMES = 20;
 

@@ -126,7 +126,7 @@ test("authorFrames keeps the author's lines alone", () => {
     "TypeError: at first sight",
     "    at deep (function.js:2:9)",
     "    at Array.map (<anonymous>)",
-    "    at execute (bellhop:prelude:61:27)",
+    "    at execute (bellhop:guest:61:27)",
     "    at async outer (function.js:5:3)",
     "    at (<isolated-vm boundary>)",
     "    at process (node:internal/process:95:5)",

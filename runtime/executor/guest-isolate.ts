@@ -36,15 +36,14 @@ const NO_RUNS: GuestRun[] = [];
  * One isolate: booted ahead, loaded with one revision, then running batches of runs one after another.
  *
  * booting → idle ⇄ busy → gone. A batch is over when its last run has settled *and* nothing is on a thread for it: an
- * isolate that still spins in microtasks, or has a key made, is not idle. `gone` is final: stopped, out of memory, evicted, or not to be reused.
+ * isolate that still spins in microtasks, or has a key made, is not idle. `gone` is final: stopped, out of memory,
+ * evicted, or not to be reused.
  */
 export class GuestIsolate {
   readonly memoryMb: number;
   /** What it was loaded with; undefined in one that is booted ahead. */
   revisionId: string | undefined;
   idleSince = 0;
-  /** Runs it has begun. */
-  runs = 0;
   /** Resolves when a context stands, or never will. */
   readonly booted: Promise<void>;
 
@@ -138,7 +137,6 @@ export class GuestIsolate {
     this.#batch = batch;
     this.#at = 0;
     this.#settled = undefined;
-    this.runs += batch.length;
     this.#time.beginBatch();
     this.#beginRun();
     if (code === undefined) this.#enterGuest([START, performance.now(), undefined, starts]);

@@ -1,5 +1,5 @@
 import { ExecutorChannel } from "./executor-channel.ts";
-import type { Run, Verdict } from "./executor-run.ts";
+import { isUnderWay, type Run, type Verdict } from "./executor-run.ts";
 import { ExecutorRuns } from "./executor-runs.ts";
 import type { Job } from "./job.ts";
 import { CANCELLED, cpuExceeded, executorKilled, memoryExceeded, timedOut } from "./outcome.ts";
@@ -198,9 +198,4 @@ export class ExecutorProcess {
     this.#runs.finishAll(this.#verdict);
     this.#events.onDead(this);
   }
-}
-
-/** Not behind another one of its batch. */
-function isUnderWay(run: Run): boolean {
-  return run.batch.runs[0] === run;
 }

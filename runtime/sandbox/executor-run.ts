@@ -32,3 +32,8 @@ export interface Batch {
 }
 
 export type Verdict = (run: Run) => AttemptOutcome;
+
+/** Not behind another one of its batch. */
+export function isUnderWay(run: Run): boolean {
+  return run.batch.runs[0] === run;
+}

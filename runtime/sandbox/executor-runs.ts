@@ -1,34 +1,25 @@
 import { failed } from "../../core/domain/attempt.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { GuestStart } from "../../functions/guest/guest-start.ts";
-import { type BatchSize, decideBatchSize, FIRST_BATCH_SIZE, shouldBegin } from "./batch-size.ts";
-import { ByteLru } from "./byte-lru.ts";
 import type { ExecutorChannel } from "./executor-channel.ts";
-import type { Batch, Run, Verdict } from "./executor-run.ts";
+import { type Batch, isUnderWay, type Run, type Verdict } from "./executor-run.ts";
 import { ProtocolError } from "./fetch/protocol-error.ts";
 import { RunFetches } from "./fetch/run-fetches.ts";
 import type { FetchAsk } from "./fetch-messages.ts";
 import { FrameTooLargeError } from "./frames.ts";
 import type { Job } from "./job.ts";
+import { LoadedRevisions } from "./loaded-revisions.ts";
 import { CANCELLED, executorKilled, toOutcome } from "./outcome.ts";
 import { runAllowanceBytes } from "./process-watch.ts";
-import { type ChildMessage, type InvokedRun, MAX_BATCH_RUNS } from "./protocol.ts";
+import type { ChildMessage, InvokedRun } from "./protocol.ts";
 import { RunLog } from "./run-log.ts";
 import type { SandboxParts, SandboxSettings } from "./settings.ts";
 
-const MAX_LOADED_CODE_BYTES = 32_000_000;
 const NO_WAY_OUT = {
   t: "fetch-failed",
   code: "fetch_unavailable",
   message: "Functions cannot reach the network from here.",
 } as const;
-
-/** What is known of a revision the executor has. */
-interface LoadedRevision {
-  batchSize: BatchSize;
-  /** Under way, the oldest first. */
-  batches: Set<Batch>;
-}
 
 export interface RunsEvents {
   /** A run has its outcome, or its place is free again. */
@@ -50,7 +41,7 @@ export class ExecutorRuns {
   readonly #parts: SandboxParts;
   readonly #channel: ExecutorChannel;
   readonly #events: RunsEvents;
-  readonly #loaded = new ByteLru<LoadedRevision>(MAX_LOADED_CODE_BYTES);
+  readonly #loaded = new LoadedRevisions();
   readonly #byJob = new Map<Job, Run>();
   readonly #sent = new Map<number, Run>();
   #batches = 0;
@@ -87,18 +78,13 @@ export class ExecutorRuns {
   }
 
   /** How many runs like this one to begin together. */
-  batchSizeFor(job: Job): number {
-    const { revisionId, reuse } = job.invocation;
-    return reuse ? (this.#loaded.get(revisionId)?.batchSize.runs ?? 1) : 1;
+  batchSizeFor({ invocation }: Job): number {
+    return this.#loaded.batchSizeFor(invocation);
   }
 
   /** Whether a run like this one should begin now, or wait a moment for others to share its batch. */
-  shouldBegin(job: Job, waitingRuns: number): boolean {
-    const known = this.#loaded.get(job.invocation.revisionId);
-    if (!known || !job.invocation.reuse) return true;
-    const [oldest] = known.batches;
-    const oldestMs = oldest ? performance.now() - oldest.sentAt : 0;
-    return shouldBegin(known.batchSize, known.batches.size, oldestMs, waitingRuns);
+  shouldBegin({ invocation }: Job, waitingRuns: number): boolean {
+    return this.#loaded.shouldBegin(invocation, waitingRuns, performance.now());
   }
 
   /** Begins runs that fit into one isolate. */
@@ -129,7 +115,7 @@ export class ExecutorRuns {
     }
     this.#batches++;
     this.#allowanceBytes += batch.allowanceBytes;
-    if (this.#loaded.get(revisionId)) this.#send(batch);
+    if (this.#loaded.has(revisionId)) this.#send(batch);
     else void this.#loadAndSend(batch);
   }
 
@@ -138,7 +124,7 @@ export class ExecutorRuns {
     try {
       const text = typeof code === "string" ? code : await code();
       if (batch.runs.length === 0 || !this.#channel.isOpen) return;
-      if (!this.#loaded.get(revisionId)) this.#load(revisionId, text);
+      if (!this.#loaded.has(revisionId)) this.#load(revisionId, text);
     } catch (thrown) {
       this.#parts.logger?.warn(
         { revisionId, err: messageOf(thrown) },
@@ -155,8 +141,7 @@ export class ExecutorRuns {
 
   #load(revisionId: string, code: string): void {
     this.#channel.write({ t: "load", revisionId, code });
-    const facts = { batchSize: FIRST_BATCH_SIZE, batches: new Set<Batch>() };
-    for (const evicted of this.#loaded.set(revisionId, facts, code.length * 2)) {
+    for (const evicted of this.#loaded.add(revisionId, code)) {
       this.#channel.write({ t: "unload", revisionId: evicted });
     }
   }
@@ -175,7 +160,7 @@ export class ExecutorRuns {
       return;
     }
     batch.sentAt = performance.now();
-    this.#loaded.get(revisionId)?.batches.add(batch);
+    this.#loaded.beginBatch(revisionId, batch);
     for (const run of batch.runs) {
       run.isSent = true;
       this.#sent.set(run.id, run);
@@ -210,7 +195,7 @@ export class ExecutorRuns {
     if (!run || run.isCancelled) return;
     run.isCancelled = true;
     if (!run.isSent) this.#finish(run, CANCELLED);
-    else if (run.batch.runs[0] === run) this.#sendCancel(run);
+    else if (isUnderWay(run)) this.#sendCancel(run);
   }
 
   receive(message: Exclude<ChildMessage, { t: "ready" }>): void {
@@ -239,7 +224,7 @@ export class ExecutorRuns {
 
   #onFetchAsk(run: Run, ask: FetchAsk): void {
     // Asked for by one that was cancelled or had no turn yet: nothing of it goes out.
-    if (run.batch.runs[0] !== run || run.isCancelled) return;
+    if (!isUnderWay(run) || run.isCancelled) return;
     try {
       run.fetches ??= this.#openFetches(run);
       if (run.fetches) run.fetches.receive(ask);
@@ -266,7 +251,7 @@ export class ExecutorRuns {
   }
 
   #onResult(run: Run, message: Extract<ChildMessage, { t: "result" }>): void {
-    if (run.batch.runs[0] !== run) {
+    if (!isUnderWay(run)) {
       this.#events.onBroken("a result of a run that is not under way");
       return;
     }
@@ -284,13 +269,12 @@ export class ExecutorRuns {
     for (const id of ids) {
       const run = this.#sent.get(id);
       if (!run) continue;
-      const { batch } = run;
-      const at = batch.runs.indexOf(run);
-      if (at === 0) {
+      if (isUnderWay(run)) {
         this.#events.onBroken("a run that is under way was given back");
         return;
       }
-      batch.runs.splice(at, 1);
+      const { runs } = run.batch;
+      runs.splice(runs.indexOf(run), 1);
       this.#giveBack([run]);
     }
   }
@@ -329,11 +313,7 @@ export class ExecutorRuns {
   #endBatch(batch: Batch, revisionId: string): void {
     this.#batches--;
     this.#allowanceBytes -= batch.allowanceBytes;
-    const known = this.#loaded.get(revisionId);
-    if (!known || batch.sentAt === 0) return;
-    known.batches.delete(batch);
-    const { size: runs, ranMs, waited } = batch;
-    known.batchSize = decideBatchSize(known.batchSize, { runs, ranMs, waited }, MAX_BATCH_RUNS);
+    this.#loaded.endBatch(revisionId, batch);
   }
 }
 

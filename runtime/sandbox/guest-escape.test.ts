@@ -50,7 +50,7 @@ describe("what is not there", () => {
     assert.deepEqual(resultOf(await call(source)), ["refused", "refused", "refused", "refused"]);
   });
 
-  test("stack frames hand out no function and no receiver of the prelude", async () => {
+  test("stack frames hand out no function and no receiver of the guest's own code", async () => {
     const source = `export default (_: unknown, ctx: any) => {
       const seen: unknown[] = [];
       (Error as any).prepareStackTrace = (_error: unknown, sites: any[]) => {

@@ -57,7 +57,7 @@ function readFields(json: string): JsonObject | undefined {
   }
 }
 
-/** The prelude cuts lines kindly; this is for an executor that does not. */
+/** The guest cuts lines kindly; this is for an executor that does not. */
 function cut(text: string, maxBytes: number): string {
   if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text;
   return text.slice(0, Math.floor(maxBytes / 3));

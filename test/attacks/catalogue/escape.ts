@@ -124,7 +124,7 @@ export const escapes: Attack[] = attacksOf(
       export default () => tryDoors(seen);`,
     ],
     [
-      "names that the prelude and the bridge could have left",
+      "names that the guest's own code and the bridge could have left",
       `const NAMES = "ivm $0 $1 $2 $3 $4 _ivm isolate context reference installGuest enter settle wake emitLog limitsJson host connectHost receiveMessage primordials internalBinding bootstrap guest __host __bellhop bellhop Deno Bun process require module exports Buffer global setImmediate WebAssembly SharedArrayBuffer Atomics gc d8 print load read quit".split(" ");
       export default () => NAMES.filter((name) => {
         try { return (0, eval)("typeof " + name) !== "undefined" || name in globalThis; } catch { return true; }
