@@ -6,12 +6,16 @@ import type { RunError } from "../domain/attempt.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
 import type { RetryPolicy } from "../domain/retry.ts";
 import type { RunState } from "../domain/run-state.ts";
+import type { RunTarget, RunTrigger } from "../domain/run-trigger.ts";
 import type { Schedule } from "../domain/schedule.ts";
 import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
+import type { Traffic } from "../domain/traffic.ts";
 import type { Json, JsonObject } from "../json.ts";
 
 /** jsonb: read as a value, written as JSON text (see json-text.ts). */
 type Jsonb<T> = ColumnType<T, string, string>;
+/** jsonb with a default. */
+type Filled<T> = ColumnType<T, string | undefined, string>;
 /** Filled by the database's clock. */
 type Stamp = ColumnType<Date, Date | undefined, Date>;
 
@@ -31,7 +35,14 @@ export interface Database {
     id: string;
     namespace_id: string;
     name: string;
+    /** The revision that leads: it has the largest share of the traffic, or is the first one. */
     active_revision_id: string | null;
+    traffic: Filled<Traffic>;
+    /** What a rollback brings back. */
+    previous_traffic: Filled<Traffic | null>;
+    env: Filled<Record<string, string>>;
+    is_public: Generated<boolean>;
+    removed_at: ColumnType<Date | null, Date | undefined, Date>;
     created_at: Stamp;
     updated_at: Stamp;
   };
@@ -46,6 +57,43 @@ export interface Database {
     source_map: string;
     limits: Jsonb<AskedLimits>;
     reuse: boolean;
+    created_at: Stamp;
+  };
+  function_tags: { function_id: string; tag: string; revision_id: string; updated_at: Stamp };
+  secrets: {
+    namespace_id: string;
+    /** Null: of the namespace, for each of its functions. */
+    function_id: string | null;
+    name: string;
+    sealed: Buffer;
+    created_at: Stamp;
+    updated_at: Stamp;
+  };
+  function_kv: {
+    function_id: string;
+    key: string;
+    /** JSON, as it was given. */
+    value: string;
+    /** Of key and value. */
+    bytes: number;
+    version: Generated<string>;
+    updated_at: Stamp;
+  };
+  function_kv_usage: { function_id: string; keys: number; bytes: string };
+  function_hooks: {
+    id: string;
+    namespace_id: string;
+    function_id: string;
+    name: string | null;
+    token_hash: Buffer;
+    created_at: Stamp;
+  };
+  idempotency_keys: {
+    namespace_id: string;
+    operation: string;
+    key: string;
+    request_hash: Buffer;
+    run_id: string;
     created_at: Stamp;
   };
   tasks: {
@@ -90,6 +138,9 @@ export interface Database {
     started_at: Stamp;
     lease_until: Date;
     draining: Generated<boolean>;
+    /** `host:port` where it takes calls; null: nowhere. */
+    address: ColumnType<string | null, string | undefined, string | null>;
+    call_token: ColumnType<string | null, string | undefined, string | null>;
   };
 }
 
@@ -102,7 +153,9 @@ export interface TaskRunsTable {
   function_id: string | null;
   revision_id: string | null;
   type: TaskType;
-  trigger: "schedule" | "manual" | "invoke";
+  trigger: RunTrigger;
+  /** For calls: a revision by its tag or id, in place of the function's traffic. */
+  target: Filled<RunTarget | null>;
   state: RunState;
   attempt: Generated<number>;
   /** Attempts spent before the last redrive: a redriven run has its whole allowance again. */

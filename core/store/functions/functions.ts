@@ -30,13 +30,14 @@ export async function deployRevision(
     await tx
       .insertInto("functions")
       .values({ id: newId(), namespace_id: namespaceId, name, active_revision_id: null })
-      .onConflict((on) => on.columns(["namespace_id", "name"]).doNothing())
+      .onConflict((on) => on.columns(["namespace_id", "name"]).where("removed_at", "is", null).doNothing())
       .execute();
     const fn = await tx
       .selectFrom("functions")
       .select("id")
       .where("namespace_id", "=", namespaceId)
       .where("name", "=", name)
+      .where("removed_at", "is", null)
       .forUpdate()
       .executeTakeFirstOrThrow();
     const known = await tx
@@ -63,7 +64,8 @@ export async function deployRevision(
         })
         .execute();
     }
-    await sql`UPDATE functions SET active_revision_id = ${revisionId}, updated_at = now()
+    await sql`UPDATE functions SET active_revision_id = ${revisionId}, updated_at = now(),
+        traffic = jsonb_build_object(${revisionId}::text, 100), previous_traffic = traffic
       WHERE id = ${fn.id} AND active_revision_id IS DISTINCT FROM ${revisionId}`.execute(tx);
     return !known;
   });
