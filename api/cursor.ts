@@ -11,3 +11,10 @@ const decodeAs = (isValid: (text: string) => boolean) => (cursor: string | undef
 
 export const decodeIdCursor = decodeAs(isId);
 export const decodeLogCursor = decodeAs(isLogPosition);
+
+const decodeNumber = decodeAs((text) => /^[1-9]\d{0,8}$/.test(text));
+
+export function decodeNumberCursor(cursor: string | undefined): number | undefined {
+  const text = decodeNumber(cursor);
+  return text === undefined ? undefined : Number(text);
+}

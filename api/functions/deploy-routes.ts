@@ -4,34 +4,28 @@ import { listQuery, nameField, toPage } from "../../core/contracts/common.ts";
 import { toWireFunction } from "../../core/contracts/function.ts";
 import { invalidField } from "../../core/errors.ts";
 import { deployRevision, listFunctions } from "../../core/store/functions/functions.ts";
-import { offerRoom } from "../../core/store/runs/room.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { requireScope } from "../auth.ts";
 import { validate } from "../body.ts";
 import { decodeIdCursor } from "../cursor.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
-import { requireFunction } from "./function-of-path.ts";
+import { answerFunction } from "./answer-function.ts";
+import { offerRoomOf } from "./offer-room.ts";
 import { hashRevision } from "./revision-hash.ts";
 import { readUpload } from "./upload.ts";
 
 export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
-  const { store, log, functionCaps } = parts;
+  const { store, functionCaps } = parts;
   const { db } = store;
   const routes = new Hono<ApiEnv>();
-
-  /** The new revision may leave room for runs that wait for it; where it cannot be looked, the scheduler soon does. */
-  async function ringOffered(functionId: string): Promise<void> {
-    const offered = await offerRoom(store, [functionId]).catch((error) => {
-      log.warn({ error }, "runs that wait for room were not looked for; the scheduler does it");
-      return [];
-    });
-    parts.ringer.ring(offered);
-  }
 
   routes.put("/:name", requireScope("deploy"), async (context) => {
     const name = nameField.safeParse(context.req.param("name"));
     if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
-    const { files, entry, isSingleSource, limits, reuse } = await readUpload(context, functionCaps);
+    const { files, entry, isSingleSource, limits, reuse, takesTraffic, tag } = await readUpload(
+      context,
+      functionCaps,
+    );
     const { namespaceId } = context.get("owner");
     const built = await buildRevision({
       files,
@@ -39,13 +33,13 @@ export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
       tenant: namespaceId,
       ...(isSingleSource ? { fieldOf: () => "source" } : {}),
     });
-    const { fn, created } = await deployRevision(db, namespaceId, name.data, {
-      ...{ ...built, files, limits, reuse },
-      contentHash: hashRevision(built.contentHash, limits, reuse),
-    });
-    await ringOffered(fn.id);
+    const contentHash = hashRevision(built.contentHash, limits, reuse);
+    const content = { ...built, files, limits, reuse, contentHash };
+    const options = { takesTraffic, tag };
+    const { fn, created } = await deployRevision(db, namespaceId, name.data, content, options);
+    await offerRoomOf(parts, fn.id);
     context.header("location", `/v1/functions/${fn.name}`);
-    return context.json(toWireFunction(fn, functionCaps), created ? 201 : 200);
+    return await answerFunction(parts, context, created ? 201 : 200);
   });
 
   routes.get("/", requireScope("read"), async (context) => {
@@ -61,9 +55,7 @@ export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
     );
   });
 
-  routes.get("/:name", requireScope("read"), async (context) =>
-    context.json(toWireFunction(await requireFunction(db, context), functionCaps)),
-  );
+  routes.get("/:name", requireScope("read"), (context) => answerFunction(parts, context));
 
   return routes;
 }

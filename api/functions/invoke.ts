@@ -2,6 +2,7 @@
 
 import type { Run } from "../../core/contracts/run.ts";
 import { isTerminal } from "../../core/domain/run-state.ts";
+import type { RunTarget } from "../../core/domain/run-target.ts";
 import { BellhopError, notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { newId } from "../../core/store/ids.ts";
@@ -17,6 +18,8 @@ export interface InvocationTarget {
   namespaceId: string;
   functionName: string;
   input: Json;
+  /** A revision in place of the one the function's traffic gives. */
+  target?: RunTarget | undefined;
 }
 
 export async function startInvocation(

@@ -4,10 +4,12 @@ import type { ApiEnv, ApiParts } from "../environment.ts";
 import { callRoutes } from "./call-routes.ts";
 import { deployRoutes } from "./deploy-routes.ts";
 import { logRoutes } from "./log-routes.ts";
+import { revisionRoutes } from "./revision-routes.ts";
 
 export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
     .route("/", deployRoutes(parts))
+    .route("/", revisionRoutes(parts))
     .route("/", callRoutes(parts))
     .route("/", logRoutes(parts));
 }

@@ -12,9 +12,11 @@ export interface Upload {
   isSingleSource: boolean;
   limits: AskedLimits;
   reuse: boolean;
+  takesTraffic: boolean;
+  tag: string | undefined;
 }
 
-const JSON_FIELDS = new Set(["limits", "reuse"]);
+const JSON_FIELDS = new Set(["limits", "reuse", "traffic"]);
 const SINGLE_ENTRY = "index.ts";
 const ENTRY_NAMES = ["index.ts", "index.tsx", "index.js", "index.mjs", "main.ts", "worker.ts"];
 
@@ -24,8 +26,8 @@ export async function readUpload(context: Context, caps: FunctionLimitCaps): Pro
 }
 
 function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
-  const { source, files = {}, entry, limits, reuse } = validate(functionUpload(caps), body);
-  const options = { limits: withoutGaps(limits), reuse };
+  const { source, files = {}, entry, limits, reuse, traffic, tag } = validate(functionUpload(caps), body);
+  const options = { limits: withoutGaps(limits), reuse, takesTraffic: traffic > 0, tag };
   return source === undefined
     ? { files, entry: chooseEntry(files, entry), isSingleSource: false, ...options }
     : { files: { [SINGLE_ENTRY]: source }, entry: SINGLE_ENTRY, isSingleSource: true, ...options };
@@ -33,7 +35,7 @@ function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
 
 /**
  * Each file part is a file under its file name; the field `entry` names the entry, the field `source` is one file.
- * `limits` and `reuse` are JSON, as text or as a file.
+ * `limits`, `reuse` and `traffic` are JSON, as text or as a file.
  */
 async function readMultipart(context: Context, caps: FunctionLimitCaps): Promise<Upload> {
   const form = await context.req.formData().catch(() => {

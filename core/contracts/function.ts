@@ -7,7 +7,9 @@ import {
   type FunctionLimits,
   MIN_FUNCTION_LIMITS,
 } from "../domain/function-limits.ts";
+import type { Traffic } from "../domain/traffic.ts";
 import type { JsonObject } from "../json.ts";
+import { nameField } from "./common.ts";
 
 const source = z.string().min(1).max(1_000_000);
 
@@ -35,12 +37,15 @@ const limitsField = (caps: FunctionLimitCaps) =>
     subrequests: limitField("subrequests", caps),
   });
 
-/** What an upload says besides its files; both belong to the revision. */
+/** What an upload says besides its files; limits and reuse belong to the revision. */
 const uploadOptions = (caps: FunctionLimitCaps) =>
   z.object({
     limits: limitsField(caps).default({}),
     /** Whether an isolate may serve one run of the revision after another. */
     reuse: z.boolean().default(true),
+    /** All of the function's traffic, or none: then the revision waits. */
+    traffic: z.literal([0, 100], "must be 0 or 100").default(100),
+    tag: nameField.optional(),
   });
 
 /** The JSON body of `PUT /v1/functions/{name}`: one `source`, or `files` with their `entry`; `limits` and `reuse`. */
@@ -77,6 +82,10 @@ export interface FunctionSummary {
   name: string;
   createdAt: Date;
   updatedAt: Date;
+  traffic: Traffic;
+  /** Tag → revision id. */
+  tags: Record<string, string>;
+  /** The one that leads: with the largest share, or the first. */
   revision: FunctionRevision;
 }
 
@@ -85,16 +94,41 @@ export function toWireFunction(fn: FunctionSummary, caps: FunctionLimitCaps): Js
   const { revision } = fn;
   return {
     name: fn.name,
-    revision: {
-      id: revision.id,
-      number: revision.number,
-      contentHash: revision.contentHash,
-      entry: revision.entry,
-      limits: { ...effectiveLimits(revision.limits, caps) },
-      reuse: revision.reuse,
-      createdAt: revision.createdAt.toISOString(),
-    },
+    revision: toWireRevision(revision, caps),
+    traffic: fn.traffic,
+    tags: fn.tags,
     createdAt: fn.createdAt.toISOString(),
     updatedAt: fn.updatedAt.toISOString(),
   };
 }
+
+export function toWireRevision(revision: FunctionRevision, caps: FunctionLimitCaps): JsonObject {
+  return {
+    id: revision.id,
+    number: revision.number,
+    contentHash: revision.contentHash,
+    entry: revision.entry,
+    limits: { ...effectiveLimits(revision.limits, caps) },
+    reuse: revision.reuse,
+    createdAt: revision.createdAt.toISOString(),
+  };
+}
+
+/** The body of `PUT …/traffic`: a revision's id or number → whole percent; the shares make 100. */
+export const trafficInput = z
+  .record(
+    z.string().max(64),
+    z
+      .number("must be a whole number from 0 to 100")
+      .int("must be a whole number from 0 to 100")
+      .min(0, "must be a whole number from 0 to 100")
+      .max(100, "must be a whole number from 0 to 100"),
+  )
+  .refine((shares) => Object.keys(shares).length <= 10, "names at most 10 revisions")
+  .refine(
+    (shares) => Object.values(shares).reduce((sum, percent) => sum + percent, 0) === 100,
+    "the shares must make 100",
+  );
+
+/** The body of `PUT …/tags/{tag}`. */
+export const tagInput = z.strictObject({ revision: z.string().max(64) });

@@ -37,7 +37,7 @@ test("roles that start together migrate once", async () => {
 });
 
 const INITIAL = "0001-initial";
-const LATER = ["0002-function-limits", "0003-function-platform"];
+const LATER = ["0002-function-limits", "0003-revision-traffic"];
 
 /** Every column and index there is. */
 async function describeSchema(): Promise<string[]> {

@@ -13,11 +13,7 @@ export type Channel =
   /** A running run should stop. Payload: run ids. */
   | "bellhop_cancel"
   /** A run somebody waits for has ended. Payload: run ids. */
-  | "bellhop_finished"
-  /** A function's traffic, tags, env or secrets changed, or it was removed. Payload: function ids; none: many did. */
-  | "bellhop_functions"
-  /** A worker came, drains or went. */
-  | "bellhop_workers";
+  | "bellhop_finished";
 
 const QUIET_MS = 5;
 /** A payload is at most 8,000 bytes; an id takes 37. */

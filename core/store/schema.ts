@@ -6,7 +6,7 @@ import type { RunError } from "../domain/attempt.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
 import type { RetryPolicy } from "../domain/retry.ts";
 import type { RunState } from "../domain/run-state.ts";
-import type { RunTarget, RunTrigger } from "../domain/run-trigger.ts";
+import type { RunTarget } from "../domain/run-target.ts";
 import type { Schedule } from "../domain/schedule.ts";
 import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
 import type { Traffic } from "../domain/traffic.ts";
@@ -40,9 +40,6 @@ export interface Database {
     traffic: Filled<Traffic>;
     /** What a rollback brings back. */
     previous_traffic: Filled<Traffic | null>;
-    env: Filled<Record<string, string>>;
-    is_public: Generated<boolean>;
-    removed_at: ColumnType<Date | null, Date | undefined, Date>;
     created_at: Stamp;
     updated_at: Stamp;
   };
@@ -60,42 +57,6 @@ export interface Database {
     created_at: Stamp;
   };
   function_tags: { function_id: string; tag: string; revision_id: string; updated_at: Stamp };
-  secrets: {
-    namespace_id: string;
-    /** Null: of the namespace, for each of its functions. */
-    function_id: string | null;
-    name: string;
-    sealed: Buffer;
-    created_at: Stamp;
-    updated_at: Stamp;
-  };
-  function_kv: {
-    function_id: string;
-    key: string;
-    /** JSON, as it was given. */
-    value: string;
-    /** Of key and value. */
-    bytes: number;
-    version: Generated<string>;
-    updated_at: Stamp;
-  };
-  function_kv_usage: { function_id: string; keys: number; bytes: string };
-  function_hooks: {
-    id: string;
-    namespace_id: string;
-    function_id: string;
-    name: string | null;
-    token_hash: Buffer;
-    created_at: Stamp;
-  };
-  idempotency_keys: {
-    namespace_id: string;
-    operation: string;
-    key: string;
-    request_hash: Buffer;
-    run_id: string;
-    created_at: Stamp;
-  };
   tasks: {
     id: string;
     namespace_id: string;
@@ -138,9 +99,6 @@ export interface Database {
     started_at: Stamp;
     lease_until: Date;
     draining: Generated<boolean>;
-    /** `host:port` where it takes calls; null: nowhere. */
-    address: ColumnType<string | null, string | undefined, string | null>;
-    call_token: ColumnType<string | null, string | undefined, string | null>;
   };
 }
 
@@ -153,7 +111,7 @@ export interface TaskRunsTable {
   function_id: string | null;
   revision_id: string | null;
   type: TaskType;
-  trigger: RunTrigger;
+  trigger: "schedule" | "manual" | "invoke";
   /** For calls: a revision by its tag or id, in place of the function's traffic. */
   target: Filled<RunTarget | null>;
   state: RunState;

@@ -1,12 +1,12 @@
 import { failed } from "../../core/domain/attempt.ts";
 import { messageOf } from "../../core/errors.ts";
-import { FrameTooLargeError } from "../../core/frames.ts";
 import type { GuestStart } from "../../functions/guest/guest-start.ts";
 import type { ExecutorChannel } from "./executor-channel.ts";
 import { type Batch, isUnderWay, type Run, type Verdict } from "./executor-run.ts";
 import { ProtocolError } from "./fetch/protocol-error.ts";
 import { RunFetches } from "./fetch/run-fetches.ts";
 import type { FetchAsk } from "./fetch-messages.ts";
+import { FrameTooLargeError } from "./frames.ts";
 import type { Job } from "./job.ts";
 import { LoadedRevisions } from "./loaded-revisions.ts";
 import { CANCELLED, executorKilled, toOutcome } from "./outcome.ts";

@@ -34,65 +34,9 @@ export interface LogLine {
 }
 
 export interface InvokeOptions {
-  /** Asks the run to stop: `ctx.signal` aborts, and a moment later the isolate is ended. */
   signal: AbortSignal;
   onLog(line: LogLine): void;
-  /** What `ctx.kv` asks; without it the store is not available. */
-  kv?: KeyValueAnswerer;
-  /** For a call over HTTP: the request, and where the response goes. `input` is not looked at then. */
-  http?: HttpCall;
 }
-
-/**
- * One call of `ctx.kv`: `ask` is JSON of a KvAsk as the guest wrote it, to be checked field by field; answers JSON of
- * a KvAnswer. Never rejects.
- */
-export type KeyValueAnswerer = (ask: string) => Promise<string>;
-
-export interface HttpRequestHead {
-  method: string;
-  /** Absolute; what a fetch handler sees as `request.url`. */
-  url: string;
-  headers: [name: string, value: string][];
-  /** Whether chunks and an end follow. */
-  hasBody: boolean;
-}
-
-export interface HttpResponseHead {
-  status: number;
-  headers: [name: string, value: string][];
-}
-
-/**
- * An HTTP call of a function. Bodies go both ways in chunks against credit, which begins at `HTTP_WINDOW_BYTES`: the
- * caller feeds request bytes as far as `onPull` has granted them, the sandbox gives response bytes as far as
- * `feed.pull` has. A short response never streams: it comes whole, as the outcome's `result` (an `HttpResult`).
- */
-export interface HttpCall {
-  head: HttpRequestHead;
-  /** Called once, before `invoke` has returned: how the caller speaks. What is fed before the run began is kept. */
-  onOpen(feed: HttpFeed): void;
-  /** The response begins to stream; only then `onData`. The stream is over when `invoke` resolves. */
-  onHead(head: HttpResponseHead): void;
-  onData(bytes: Uint8Array): void;
-  /** More request bytes are welcome. */
-  onPull(bytes: number): void;
-}
-
-export interface HttpFeed {
-  data(bytes: Uint8Array): void;
-  end(): void;
-  /** More response bytes are welcome. */
-  pull(bytes: number): void;
-  /** The caller is gone: `request.signal` aborts and the response's body is cancelled; the run goes on. */
-  leave(): void;
-}
-
-/** The `result` of a run over HTTP. */
-export type HttpResult =
-  | { status: number; headers: [name: string, value: string][]; body: string; isBase64: boolean }
-  /** It streamed. */
-  | { status: number; bodyBytes: number };
 
 export interface Sandbox {
   /**

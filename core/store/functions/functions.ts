@@ -5,6 +5,8 @@ import type { AskedLimits } from "../../domain/function-limits.ts";
 import type { Db, Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
+import { moveTag } from "./tags.ts";
+import { changeTraffic } from "./traffic.ts";
 
 export interface RevisionContent {
   contentHash: string;
@@ -16,28 +18,35 @@ export interface RevisionContent {
   reuse: boolean;
 }
 
+export interface DeployOptions {
+  /** False: the revision waits without traffic. A function's first one leads all the same. Default true. */
+  takesTraffic?: boolean;
+  /** Names the revision. */
+  tag?: string | undefined;
+}
+
 /**
- * Records a revision and gives it all traffic. The same content again is the revision already there (`created`
- * false), made active again. Deploys of one function wait for each other on its row.
+ * Records a revision and gives it all traffic, unless it is to wait. The same content again is the revision already
+ * there (`created` false). Deploys of one function wait for each other on its row.
  */
 export async function deployRevision(
   db: Db,
   namespaceId: string,
   name: string,
   content: RevisionContent,
+  { takesTraffic = true, tag }: DeployOptions = {},
 ): Promise<{ fn: FunctionSummary; created: boolean }> {
   const created = await db.transaction().execute(async (tx) => {
     await tx
       .insertInto("functions")
       .values({ id: newId(), namespace_id: namespaceId, name, active_revision_id: null })
-      .onConflict((on) => on.columns(["namespace_id", "name"]).where("removed_at", "is", null).doNothing())
+      .onConflict((on) => on.columns(["namespace_id", "name"]).doNothing())
       .execute();
     const fn = await tx
       .selectFrom("functions")
       .select("id")
       .where("namespace_id", "=", namespaceId)
       .where("name", "=", name)
-      .where("removed_at", "is", null)
       .forUpdate()
       .executeTakeFirstOrThrow();
     const known = await tx
@@ -64,9 +73,10 @@ export async function deployRevision(
         })
         .execute();
     }
-    await sql`UPDATE functions SET active_revision_id = ${revisionId}, updated_at = now(),
-        traffic = jsonb_build_object(${revisionId}::text, 100), previous_traffic = traffic
-      WHERE id = ${fn.id} AND active_revision_id IS DISTINCT FROM ${revisionId}`.execute(tx);
+    if (takesTraffic) await changeTraffic(tx, fn.id, { [revisionId]: 100 });
+    await sql`UPDATE functions SET active_revision_id = ${revisionId}, updated_at = now()
+      WHERE id = ${fn.id} AND active_revision_id IS NULL`.execute(tx);
+    if (tag !== undefined) await moveTag(tx, fn.id, tag, revisionId);
     return !known;
   });
   return { fn: (await findFunction(db, namespaceId, name))!, created };
@@ -81,6 +91,9 @@ const summaries = (db: Db, namespaceId: string) =>
       "f.name",
       "f.created_at",
       "f.updated_at",
+      "f.traffic",
+      sql<Record<string, string>>`(SELECT coalesce(jsonb_object_agg(tag, revision_id), '{}')
+        FROM function_tags WHERE function_id = f.id)`.as("tags"),
       "r.id as revision_id",
       "r.number",
       "r.content_hash",
@@ -99,6 +112,8 @@ function toSummary(row: SummaryRow): FunctionSummary {
     name: row.name,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    traffic: row.traffic,
+    tags: row.tags,
     revision: {
       id: row.revision_id,
       number: row.number,

@@ -8,13 +8,14 @@ export type { ClaimedRun } from "./claimed-run.ts";
 /** Takes the rows of a CTE `wanted` whose functions have no limit of runs at once; the others are only named. */
 const CLAIM = `
   chosen AS MATERIALIZED (
-    SELECT w.id, w.function_id, w.available_at, f.name AS function_name, f.active_revision_id,
+    SELECT w.id, w.function_id, w.available_at, f.name AS function_name, f.traffic,
       v.limits ->> 'concurrency' IS NULL AS is_free, false AS holds_room
     FROM wanted w LEFT JOIN functions f ON f.id = w.function_id
       LEFT JOIN function_revisions v ON v.id = f.active_revision_id
   ), ${TAKEN} ${DESCRIBED}
   UNION ALL
-  (SELECT id, NULL, NULL, NULL, function_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, true, NULL, NULL, NULL, NULL
+  (SELECT id, NULL, NULL, NULL, function_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, true, NULL, NULL, NULL,
+    NULL, NULL, NULL
   FROM chosen WHERE NOT is_free ORDER BY available_at, id)`;
 
 // The predicate on state is hidden from the planner: it would pick the partial index and walk the whole backlog.

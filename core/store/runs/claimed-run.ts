@@ -1,6 +1,8 @@
 /** What a claim hands out, and the end that the claiming statements share. */
 import type { RetryPolicy } from "../../domain/retry.ts";
+import type { RunTarget } from "../../domain/run-target.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
+import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
 
 /** A run that this worker owns until it finishes it or its lease ends, with all that is needed to try it. */
@@ -36,7 +38,7 @@ const INVOCATION_RETRY: RetryPolicy = {
 const FALLBACK_TIMEOUT_MS = 30_000;
 
 /**
- * Takes the rows of a CTE `chosen` (id, function_name, active_revision_id, holds_room) that are `is_free` for the
+ * Takes the rows of a CTE `chosen` (id, function_name, traffic, holds_room) that are `is_free` for the
  * worker $1: a CTE `taken`. Who chose them has locked them.
  */
 export const TAKEN = `
@@ -45,13 +47,14 @@ export const TAKEN = `
     SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(), room = NULL
     FROM chosen c WHERE r.id = c.id AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
-      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.active_revision_id, c.holds_room
+      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.traffic, c.holds_room, r.target
   )`;
 
-/** `taken` with its tasks' definitions: a `ClaimRow` for each. */
+/** `taken` with its tasks' definitions and the revisions of their tags: a `ClaimRow` for each. */
 export const DESCRIBED = `
-  SELECT k.*, t.spec, t.retry, t.dead_letter, t.timeout_ms AS task_timeout_ms
-  FROM taken k LEFT JOIN tasks t ON t.id = k.task_id`;
+  SELECT k.*, t.spec, t.retry, t.dead_letter, t.timeout_ms AS task_timeout_ms, g.revision_id AS tag_revision_id
+  FROM taken k LEFT JOIN tasks t ON t.id = k.task_id
+    LEFT JOIN function_tags g ON g.function_id = k.function_id AND g.tag = k.target ->> 'tag'`;
 
 export interface ClaimRow {
   id: string;
@@ -70,8 +73,10 @@ export interface ClaimRow {
   dead_letter: boolean | null;
   task_timeout_ms: number | null;
   function_name: string | null;
-  active_revision_id: string | null;
+  traffic: Traffic | null;
   holds_room: boolean;
+  target: RunTarget | null;
+  tag_revision_id: string | null;
 }
 
 export function toClaimedRun(row: ClaimRow): ClaimedRun {
@@ -94,7 +99,14 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     scheduledFor: row.scheduled_for,
     startedAt: row.started_at,
     functionId: row.function_id,
-    revisionId: row.active_revision_id,
+    revisionId: chooseRevision(row),
     holdsRoom: row.holds_room,
   };
+}
+
+/** The revision that was asked for, else the one the function's traffic gives this run; null where there is none. */
+function chooseRevision({ id, function_id, target, tag_revision_id, traffic }: ClaimRow): string | null {
+  if (function_id === null) return null;
+  if (target) return "revision" in target ? target.revision : tag_revision_id;
+  return pickRevision(traffic ?? {}, function_id, id) ?? null;
 }

@@ -1,4 +1,6 @@
 /** Runs that are made at once, on somebody's word: "run now" and invocations. */
+
+import type { RunTarget } from "../../domain/run-target.ts";
 import { conflict } from "../../errors.ts";
 import type { Json } from "../../json.ts";
 import type { Store } from "../database.ts";
@@ -40,6 +42,8 @@ export interface InvocationRequest {
   timeoutMs: number;
   /** Whether somebody waits for the end and wants it announced. */
   awaited: boolean;
+  /** A revision in place of the one the function's traffic gives. */
+  target?: RunTarget | undefined;
 }
 
 /** A run of a function without a task. Undefined when the namespace has no such function. */
@@ -47,16 +51,24 @@ export async function enqueueInvocation(
   store: Store,
   request: InvocationRequest,
 ): Promise<StagedRun | undefined> {
-  const { runId, namespaceId, functionName, timeoutMs, awaited, input } = request;
+  const { runId, namespaceId, functionName, timeoutMs, awaited, input, target } = request;
   const { rows } = await store.pool.query<{ availableAt: Date }>({
     name: "enqueue-invocation",
     text: `INSERT INTO task_runs_open (id, namespace_id, function_id, type, trigger, state, scheduled_for, available_at,
-        queued_at, timeout_ms, awaited, input)
+        queued_at, timeout_ms, awaited, input, target)
       SELECT $1, f.namespace_id, f.id, 'function', 'invoke', 'queued', statement_timestamp(), statement_timestamp(),
-        statement_timestamp(), $4, $5, $6
+        statement_timestamp(), $4, $5, $6, $7
       FROM functions f WHERE f.namespace_id = $2 AND f.name = $3
       RETURNING available_at AS "availableAt"`,
-    values: [runId, namespaceId, functionName, timeoutMs, awaited, toJsonText(input)],
+    values: [
+      runId,
+      namespaceId,
+      functionName,
+      timeoutMs,
+      awaited,
+      toJsonText(input),
+      target ? toJsonText(target) : null,
+    ],
   });
   return rows[0] && { runId, availableAt: rows[0].availableAt };
 }

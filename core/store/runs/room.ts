@@ -30,29 +30,28 @@ const waiting = (room: "offered" | "awaited") => `ARRAY(
 
 const LOOK = `
   WITH f AS MATERIALIZED (
-    SELECT f.id, f.active_revision_id, (v.limits ->> 'concurrency')::int AS max_running, ${RUNNING} AS running
+    SELECT f.id, (v.limits ->> 'concurrency')::int AS max_running, ${RUNNING} AS running
     FROM functions f LEFT JOIN function_revisions v ON v.id = f.active_revision_id WHERE f.id = ANY($1::uuid[])
   )
-  SELECT id AS "functionId", active_revision_id AS "revisionId", max_running AS "limit", running,
+  SELECT id AS "functionId", max_running AS "limit", running,
     ${waiting("offered")} AS offered, ${waiting("awaited")} AS awaited
   FROM f`;
 
 // What another has locked for a moment is left alone: it looks at the run next, or ends it.
 const ADMIT = `
   WITH chosen AS MATERIALIZED (
-    SELECT r.id, f.name AS function_name, s.revision_id AS active_revision_id, s.holds_room, true AS is_free
-    FROM unnest($2::uuid[], $3::uuid[], $4::boolean[]) AS s(id, revision_id, holds_room)
+    SELECT r.id, f.name AS function_name, f.traffic, s.holds_room, true AS is_free
+    FROM unnest($2::uuid[], $3::boolean[]) AS s(id, holds_room)
       JOIN task_runs_open r ON r.id = s.id JOIN functions f ON f.id = r.function_id
     WHERE r.state || '' = 'queued' FOR UPDATE OF r SKIP LOCKED
   ), full_up AS MATERIALIZED (
-    SELECT id FROM task_runs_open WHERE id = ANY($5::uuid[]) AND state || '' = 'queued' FOR UPDATE SKIP LOCKED
+    SELECT id FROM task_runs_open WHERE id = ANY($4::uuid[]) AND state || '' = 'queued' FOR UPDATE SKIP LOCKED
   ), held AS (
     UPDATE task_runs_open r SET room = 'awaited' FROM full_up h WHERE r.id = h.id
   ), ${TAKEN} ${DESCRIBED}`;
 
 interface FunctionRow {
   functionId: string;
-  revisionId: string | null;
   limit: number | null;
   running: number;
   offered: string[];
@@ -94,7 +93,6 @@ async function admit(
   const values = [
     workerId,
     started.map(({ id }) => id),
-    started.map(({ row }) => row.revisionId),
     started.map(({ row }) => row.limit !== null),
     decided.flatMap(({ hold }) => hold),
   ];

@@ -1,8 +1,8 @@
 import type { Writable } from "node:stream";
 
 /**
- * Frames between two processes: four bytes of length, little endian, then so many bytes of JSON.
- * The executor is bundled with it: it may import nothing else of the project.
+ * Frames between a worker and its executor: four bytes of length, little endian, then so many bytes of JSON.
+ * Imported by both sides; it may import nothing else of the project.
  */
 const HEADER_BYTES = 4;
 

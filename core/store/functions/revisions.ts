@@ -1,0 +1,64 @@
+/** Reading a function's revisions. They never change. */
+import type { FunctionRevision } from "../../contracts/function.ts";
+import type { Db } from "../database.ts";
+
+const COLUMNS = ["id", "number", "content_hash", "entry", "limits", "reuse", "created_at"] as const;
+
+const revisionsOf = (db: Db, functionId: string) =>
+  db.selectFrom("function_revisions").select(COLUMNS).where("function_id", "=", functionId);
+
+type Row = Awaited<ReturnType<ReturnType<typeof revisionsOf>["executeTakeFirstOrThrow"]>>;
+
+function toRevision(row: Row): FunctionRevision {
+  return {
+    id: row.id,
+    number: row.number,
+    contentHash: row.content_hash,
+    entry: row.entry,
+    limits: row.limits,
+    reuse: row.reuse,
+    createdAt: row.created_at,
+  };
+}
+
+/** Newest first, below `beforeNumber`. One more than `limit`, so that the caller knows whether there is a next page. */
+export async function listRevisions(
+  db: Db,
+  functionId: string,
+  limit: number,
+  beforeNumber: number | undefined,
+): Promise<FunctionRevision[]> {
+  const rows = await revisionsOf(db, functionId)
+    .$if(beforeNumber !== undefined, (query) => query.where("number", "<", beforeNumber!))
+    .orderBy("number", "desc")
+    .limit(limit + 1)
+    .execute();
+  return rows.map(toRevision);
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const NUMBER = /^[1-9]\d{0,8}$/;
+
+/** A revision of the function by its id or its number. */
+export async function findRevision(
+  db: Db,
+  functionId: string,
+  named: string,
+): Promise<FunctionRevision | undefined> {
+  if (!UUID.test(named) && !NUMBER.test(named)) return undefined;
+  const row = await revisionsOf(db, functionId)
+    .$if(UUID.test(named), (query) => query.where("id", "=", named))
+    .$if(NUMBER.test(named), (query) => query.where("number", "=", Number(named)))
+    .executeTakeFirst();
+  return row && toRevision(row);
+}
+
+/** The sources a revision was made of, by path. */
+export async function loadSources(db: Db, revisionId: string): Promise<Record<string, string>> {
+  const { files } = await db
+    .selectFrom("function_revisions")
+    .select("files")
+    .where("id", "=", revisionId)
+    .executeTakeFirstOrThrow();
+  return files;
+}
