@@ -2,7 +2,12 @@
 import type { Clock } from "../../core/clock.ts";
 import { toWireLogLine } from "../../core/contracts/run.ts";
 import type { Db } from "../../core/store/database.ts";
-import { type LogPosition, readFunctionLogsAfter } from "../../core/store/logs.ts";
+import {
+  currentLogPosition,
+  type LogFilter,
+  type LogPosition,
+  readFunctionLogsAfter,
+} from "../../core/store/logs.ts";
 
 const LOOK_EVERY_MS = 500;
 const LINES_PER_LOOK = 1_000;
@@ -15,6 +20,7 @@ export interface FollowOptions {
   functionId: string;
   /** Lines after this position. */
   after: LogPosition;
+  filter?: LogFilter;
   format: FollowFormat;
   clock: Clock;
   signal: AbortSignal;
@@ -23,17 +29,19 @@ export interface FollowOptions {
 /** A stream of lines: NDJSON, or server-sent events whose ids are positions. Back-pressure is the reader's pull. */
 export function followFunctionLogs(
   db: Db,
-  { functionId, after, format, clock, signal }: FollowOptions,
+  { functionId, after, filter = {}, format, clock, signal }: FollowOptions,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const left = new AbortController();
   const gone = AbortSignal.any([signal, left.signal]);
+  const isFiltered = Object.values(filter).some((wanted) => wanted !== undefined);
   let from = after;
   let quietSinceMs = clock.now().getTime();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       while (!gone.aborted) {
-        const lines = await readFunctionLogsAfter(db, functionId, from, LINES_PER_LOOK);
+        const horizon = isFiltered ? await currentLogPosition(db) : undefined;
+        const lines = await readFunctionLogsAfter(db, functionId, from, LINES_PER_LOOK, filter);
         if (lines.length > 0) {
           from = { ...from, position: lines.at(-1)!.position };
           quietSinceMs = clock.now().getTime();
@@ -42,6 +50,8 @@ export function followFunctionLogs(
             .join("");
           return controller.enqueue(encoder.encode(text));
         }
+        // Nothing up to here was wanted: it is not looked through again.
+        if (horizon) from = { ...from, position: horizon.position };
         await clock.sleep(LOOK_EVERY_MS, gone);
         if (!gone.aborted && clock.now().getTime() - quietSinceMs >= KEEP_ALIVE_MS) {
           quietSinceMs = clock.now().getTime();

@@ -1,10 +1,20 @@
 /** A function's log: a page of it, or live. */
 import { type Context, Hono } from "hono";
-import { z } from "zod";
-import { listQuery, toPage } from "../../core/contracts/common.ts";
+import type { z } from "zod";
+import { toPage } from "../../core/contracts/common.ts";
+import { logQuery } from "../../core/contracts/log-query.ts";
 import { toWireLogLine } from "../../core/contracts/run.ts";
-import { BellhopError } from "../../core/errors.ts";
-import { currentLogPosition, isLogPosition, listFunctionLogs } from "../../core/store/logs.ts";
+import { BellhopError, invalidField } from "../../core/errors.ts";
+import { findRevision } from "../../core/store/functions/revisions.ts";
+import { isId } from "../../core/store/ids.ts";
+import {
+  currentLogPosition,
+  FIRST_LOG_POSITION,
+  isLogPosition,
+  type LogFilter,
+  type LogPosition,
+  listFunctionLogs,
+} from "../../core/store/logs.ts";
 import { requireScope } from "../auth.ts";
 import { validate } from "../body.ts";
 import { decodeLogCursor } from "../cursor.ts";
@@ -12,7 +22,7 @@ import type { ApiEnv, ApiParts } from "../environment.ts";
 import { followFunctionLogs } from "./follow.ts";
 import { requireFunction } from "./function-of-path.ts";
 
-const logQuery = listQuery.extend({ follow: z.enum(["true", "false"]).default("false") });
+type LogQuery = z.output<ReturnType<typeof logQuery>>;
 
 export function logRoutes(parts: ApiParts): Hono<ApiEnv> {
   const { clock } = parts;
@@ -21,13 +31,35 @@ export function logRoutes(parts: ApiParts): Hono<ApiEnv> {
 
   routes.get("/:name/logs", requireScope("read"), async (context) => {
     const fn = await requireFunction(db, context);
-    const { limit, cursor, follow } = validate(logQuery, context.req.query());
-    if (follow === "true") return await answerFollow(context, fn.id);
-    const rows = await listFunctionLogs(db, fn.id, limit, decodeLogCursor(cursor));
+    const given = Object.entries(context.req.query()).filter(([, value]) => value !== "");
+    const query = validate(logQuery(clock.now()), Object.fromEntries(given));
+    const filter = await toFilter(fn.id, query);
+    if (query.follow === "true") return await answerFollow(context, fn.id, filter);
+    const { limit, cursor } = query;
+    const rows = await listFunctionLogs(db, fn.id, limit, decodeLogCursor(cursor), filter);
     return context.json(toPage(rows, limit, toWireLogLine, ({ position }) => position));
   });
 
-  async function answerFollow(context: Context<ApiEnv>, functionId: string): Promise<Response> {
+  async function toFilter(functionId: string, query: LogQuery): Promise<LogFilter> {
+    const { level, since, until, q: text, revision: named, run: runId } = query;
+    const revision = named === undefined ? undefined : await findRevision(db, functionId, named);
+    if (named !== undefined && !revision)
+      throw invalidField("revision", "this function has no such revision");
+    if (runId !== undefined && !isId(runId)) throw invalidField("run", "is not the id of a run");
+    return { level, since, until, text, revisionId: revision?.id, runId };
+  }
+
+  /** After the line that was seen last; else from the asked instant, or from now on. */
+  async function startOf(lastSeen: string | undefined, { since }: LogFilter): Promise<LogPosition> {
+    if (lastSeen !== undefined) return { position: lastSeen };
+    return since ? { position: FIRST_LOG_POSITION } : await currentLogPosition(db);
+  }
+
+  async function answerFollow(
+    context: Context<ApiEnv>,
+    functionId: string,
+    filter: LogFilter,
+  ): Promise<Response> {
     const lastSeen = context.req.header("last-event-id");
     if (lastSeen !== undefined && !isLogPosition(lastSeen)) {
       throw new BellhopError("invalid_input", 400, "Last-Event-ID is not an id this stream gave.");
@@ -35,7 +67,8 @@ export function logRoutes(parts: ApiParts): Hono<ApiEnv> {
     const format = context.req.header("accept")?.includes("text/event-stream") ? "sse" : "ndjson";
     const stream = followFunctionLogs(db, {
       functionId,
-      after: lastSeen === undefined ? await currentLogPosition(db) : { position: lastSeen },
+      after: await startOf(lastSeen, filter),
+      filter,
       format,
       clock,
       signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),

@@ -3,6 +3,7 @@
  * still under way are complete, so a follower that stays below it neither misses nor repeats one.
  */
 import { type RawBuilder, sql } from "kysely";
+import { LOG_LEVELS } from "../contracts/log-query.ts";
 import type { LogLine } from "../contracts/run.ts";
 import type { Db } from "./database.ts";
 import { earliestTraceOf } from "./ids.ts";
@@ -14,6 +15,35 @@ export interface RecordedLine extends LogLine {
 
 const COLUMNS = sql`at, level, message, fields, run_id AS "runId", revision_id AS "revisionId", attempt,
   recorded_xid || ':' || id AS position`;
+
+/** Which lines of a function's log are wanted; all of what is given must hold. */
+export interface LogFilter {
+  /** This one and above. */
+  level?: (typeof LOG_LEVELS)[number] | undefined;
+  since?: Date | undefined;
+  /** Exclusive. */
+  until?: Date | undefined;
+  /** Part of the message or of the fields, whatever the case of its letters. */
+  text?: string | undefined;
+  revisionId?: string | undefined;
+  runId?: string | undefined;
+}
+
+function conditionsOf({ level, since, until, text, revisionId, runId }: LogFilter): RawBuilder<unknown> {
+  const levels = level && LOG_LEVELS.slice(LOG_LEVELS.indexOf(level));
+  const all = [
+    ...(levels ? [sql`AND level = ANY(${levels})`] : []),
+    ...(since ? [sql`AND at >= ${since}`] : []),
+    ...(until ? [sql`AND at < ${until}`] : []),
+    ...(text
+      ? [sql`AND position(lower(${text}::text) IN lower(message || ' ' || coalesce(fields::text, ''))) > 0`]
+      : []),
+    ...(revisionId ? [sql`AND revision_id = ${revisionId}`] : []),
+    // By the index of the run's lines, in the days that the run can have lines in.
+    ...(runId ? [sql`AND run_id = ${runId} AND at >= ${earliestTraceOf(runId)}`] : []),
+  ];
+  return sql.join(all, sql` `);
+}
 
 /** A run's lines, oldest first, after `afterId`. One more than `limit`. */
 export async function listRunLogs(
@@ -36,10 +66,12 @@ export async function listFunctionLogs(
   functionId: string,
   limit: number,
   before: string | undefined,
+  filter: LogFilter = {},
 ): Promise<RecordedLine[]> {
   const { rows } = await sql<RecordedLine>`
     SELECT ${COLUMNS} FROM task_logs
     WHERE function_id = ${functionId} ${before === undefined ? sql`` : sql`AND ${pair()} < ${pair(before)}`}
+      ${conditionsOf(filter)}
     ORDER BY recorded_xid DESC, id DESC LIMIT ${limit + 1}`.execute(db);
   return rows;
 }
@@ -50,12 +82,14 @@ export async function readFunctionLogsAfter(
   functionId: string,
   after: LogPosition,
   limit: number,
+  filter: LogFilter = {},
 ): Promise<RecordedLine[]> {
   const { rows } = await sql<RecordedLine>`
     SELECT ${COLUMNS} FROM task_logs
     WHERE function_id = ${functionId} AND ${pair()} > ${pair(after.position)}
       ${after.snapshot === undefined ? sql`` : sql`AND NOT pg_visible_in_snapshot(recorded_xid, ${after.snapshot}::pg_snapshot)`}
       AND recorded_xid < pg_snapshot_xmin(pg_current_snapshot())
+      ${conditionsOf(filter)}
     ORDER BY recorded_xid, id LIMIT ${limit}`.execute(db);
   return rows;
 }
@@ -73,6 +107,9 @@ export async function currentLogPosition(db: Db): Promise<Required<LogPosition>>
   const { xid, snapshot } = rows[0]!;
   return { position: `${xid}:0`, snapshot };
 }
+
+/** Before every line. */
+export const FIRST_LOG_POSITION = "0:0";
 
 const POSITION = /^\d{1,20}:\d{1,19}$/;
 const MAX_XID = 2n ** 64n - 1n;

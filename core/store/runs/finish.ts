@@ -51,9 +51,12 @@ const LOGGED = (source: string) => `
   logged AS (
     INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, revision_id, level, message, fields)
     SELECT l.at, l.namespace_id, l.run_id, l.attempt, l.function_id, l.revision_id, l.level, l.message, l.fields
-    FROM json_to_recordset($3::json) AS l(at timestamptz, namespace_id uuid, run_id uuid, attempt int,
-      function_id uuid, revision_id uuid, level text, message text, fields jsonb)
+    FROM ROWS FROM (json_to_recordset($3::json) AS (at timestamptz, namespace_id uuid, run_id uuid, attempt int,
+      function_id uuid, revision_id uuid, level text, message text, fields jsonb)) WITH ORDINALITY
+      AS l(at, namespace_id, run_id, attempt, function_id, revision_id, level, message, fields, line_no)
     JOIN ${source} s ON s.id = l.run_id
+    -- Their numbers are given in this order, whatever the join makes of it.
+    ORDER BY l.line_no
   )`;
 
 const MOVE_TERMINAL_TEXT = `
