@@ -7,7 +7,7 @@ import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import { createEgress } from "../core/egress/egress.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
-import { loadRevision } from "../core/store/functions/functions.ts";
+import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createRegistry, createWorkerMetrics } from "../core/telemetry/metrics.ts";
@@ -84,6 +84,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
       function: createFunctionRunner({
         sandbox,
         loadRevision: (revisionId) => loadRevision(store.db, revisionId),
+        loadSourceMap: (revisionId) => loadSourceMap(store.db, revisionId),
         caps: toFunctionCaps(settings),
       }),
     },

@@ -21,6 +21,7 @@ function contextOf(log: AttemptContext["log"] = () => {}): AttemptContext {
 }
 
 const caps: FunctionLimitCaps = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };
+const noSourceMap = { loadSourceMap: async () => undefined };
 const plain = (code: string): RunnableRevision => ({ code, limits: {}, reuse: true });
 
 /** A sandbox that records what it is asked and answers at once. */
@@ -48,7 +49,12 @@ describe("the function runner", () => {
     const sandbox = createSandbox();
     t.after(() => sandbox.close());
     const lines: unknown[] = [];
-    const runner = createFunctionRunner({ sandbox, loadRevision: async () => plain(code), caps });
+    const runner = createFunctionRunner({
+      sandbox,
+      loadRevision: async () => plain(code),
+      caps,
+      ...noSourceMap,
+    });
     const context = contextOf((level, message, fields) => lines.push([level, message, fields]));
     assert.deepEqual(await runner(run, context), succeeded("Ada"));
     assert.deepEqual(lines, [["warn", "hm", { i: { name: "Ada" } }]]);
@@ -57,7 +63,10 @@ describe("the function runner", () => {
   test("hands over the run's facts and the time that is left", async () => {
     const { sandbox, calls } = recordingSandbox();
     const context = contextOf();
-    await createFunctionRunner({ sandbox, loadRevision: async () => plain(""), caps })(run, context);
+    await createFunctionRunner({ sandbox, loadRevision: async () => plain(""), caps, ...noSourceMap })(
+      run,
+      context,
+    );
     const { invocation, options } = calls[0]!;
     assert.deepEqual(
       [invocation.runId, invocation.namespaceId, invocation.revisionId, invocation.attempt],
@@ -76,7 +85,7 @@ describe("the function runner", () => {
     const { sandbox, calls } = recordingSandbox();
     const limits = { memoryMb: 256, cpuMs: 50, wallMs: 200, concurrency: 3, logLines: 5, subrequests: 9 };
     const loadRevision = async () => ({ code: "", limits, reuse: false });
-    await createFunctionRunner({ sandbox, loadRevision, caps })(run, contextOf());
+    await createFunctionRunner({ sandbox, loadRevision, caps, ...noSourceMap })(run, contextOf());
     const { invocation } = calls[0]!;
     assert.deepEqual(invocation.limits, {
       ...{ memoryMb: 128, cpuMs: 50, wallMs: 200, logLines: 5, subrequests: 9, resultBytes: 1_000_000 },
@@ -86,7 +95,12 @@ describe("the function runner", () => {
 
   test("each attempt carries on the run's trace with a span of its own", async () => {
     const { sandbox, calls } = recordingSandbox();
-    const runner = createFunctionRunner({ sandbox, loadRevision: async () => plain(""), caps });
+    const runner = createFunctionRunner({
+      sandbox,
+      loadRevision: async () => plain(""),
+      caps,
+      ...noSourceMap,
+    });
     for (const attempt of [1, 2]) await runner({ ...run, attempt }, contextOf());
     const [first, second] = calls.map(({ invocation }) => invocation.traceparent);
     assert.match(first!, new RegExp(`^00-${run.id.replaceAll("-", "")}-[0-9a-f]{16}-01$`));
@@ -101,7 +115,7 @@ describe("the function runner", () => {
       if (++loads === 1) throw new Error("the database is away");
       return plain("code");
     };
-    const runner = createFunctionRunner({ sandbox, loadRevision, caps });
+    const runner = createFunctionRunner({ sandbox, loadRevision, caps, ...noSourceMap });
     const away = await runner(run, contextOf());
     assert.ok(away.kind === "failed" && away.retryable && away.error.code === "function_unavailable");
     await Promise.all([runner(run, contextOf()), runner(run, contextOf())]);
@@ -111,7 +125,12 @@ describe("the function runner", () => {
 
   test("fails a run without a revision, for good", async () => {
     const { sandbox, calls } = recordingSandbox();
-    const runner = createFunctionRunner({ sandbox, loadRevision: async () => plain(""), caps });
+    const runner = createFunctionRunner({
+      sandbox,
+      loadRevision: async () => plain(""),
+      caps,
+      ...noSourceMap,
+    });
     const outcome = await runner({ ...run, revisionId: null }, contextOf());
     assert.ok(outcome.kind === "failed" && !outcome.retryable);
     assert.equal(outcome.error.code, "function_not_found");

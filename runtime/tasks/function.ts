@@ -1,7 +1,8 @@
-import { failed } from "../../core/domain/attempt.ts";
+import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { RunnableRevision } from "../../core/store/functions/functions.ts";
 import type { InvocationLimits, Sandbox } from "../sandbox/invocation.ts";
+import { createStackMapper, type StackMapper } from "./author-stack.ts";
 import { createRevisionCache, type RevisionCache, type RevisionFacts } from "./revision-cache.ts";
 import type { TaskRunner } from "./task-runner.ts";
 import { createTraceparent } from "./trace-context.ts";
@@ -13,13 +14,17 @@ export interface FunctionRunnerParts {
   sandbox: Sandbox;
   /** What is run of a revision; rejects where it cannot be had. */
   loadRevision(revisionId: string): Promise<RunnableRevision>;
+  /** JSON; undefined where there is none, or a very large one. */
+  loadSourceMap(revisionId: string): Promise<string | undefined>;
   /** They lower what a revision was given, also where they were higher when it was deployed. */
   caps: FunctionLimitCaps;
 }
 
 /** Runs `function` tasks: one invocation of the run's revision in the sandbox, until the attempt's deadline. */
-export function createFunctionRunner({ sandbox, loadRevision, caps }: FunctionRunnerParts): TaskRunner {
-  const revisions = createRevisionCache(loadRevision);
+export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
+  const { sandbox, caps } = parts;
+  const revisions = createRevisionCache(parts.loadRevision);
+  const mapStack = createStackMapper(parts.loadSourceMap);
   return async (run, context) => {
     const { spec, revisionId } = run;
     if (spec.type !== "function" || revisionId === null) {
@@ -45,11 +50,26 @@ export function createFunctionRunner({ sandbox, loadRevision, caps }: FunctionRu
       reuse: revision.reuse,
       traceparent: createTraceparent(run.id),
     };
-    return sandbox.invoke(invocation, {
+    const outcome = await sandbox.invoke(invocation, {
       signal: context.signal,
       onLog: ({ level, message, fields, at }) => context.log(level, message, fields, at),
     });
+    return await withAuthorStack(outcome, revisionId, mapStack);
   };
+}
+
+/** A failure whose stack names the author's own lines. */
+async function withAuthorStack(
+  outcome: AttemptOutcome,
+  revisionId: string,
+  mapStack: StackMapper,
+): Promise<AttemptOutcome> {
+  if (outcome.kind !== "failed") return outcome;
+  const { error } = outcome;
+  const details = error.details as { stack?: unknown } | null | undefined;
+  if (typeof details?.stack !== "string") return outcome;
+  const stack = await mapStack(revisionId, details.stack);
+  return { ...outcome, error: { ...error, details: { ...details, stack } } };
 }
 
 /** Undefined where the database does not give them: which says nothing of the function. */

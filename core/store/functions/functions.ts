@@ -178,3 +178,16 @@ export async function loadRevision(db: Db, revisionId: string): Promise<Runnable
     .where("id", "=", revisionId)
     .executeTakeFirstOrThrow();
 }
+
+const MAX_SOURCE_MAP_CHARS = 8_000_000;
+
+/** A revision's source map, JSON; undefined where it is too large to be read for the sake of a stack. */
+export async function loadSourceMap(db: Db, revisionId: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom("function_revisions")
+    .select("source_map")
+    .where("id", "=", revisionId)
+    .where(sql<number>`length(source_map)`, "<=", MAX_SOURCE_MAP_CHARS)
+    .executeTakeFirst();
+  return row?.source_map;
+}

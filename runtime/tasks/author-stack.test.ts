@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
+import { buildRevision } from "../../functions/build/build-revision.ts";
+import { createSandbox } from "../sandbox/sandbox.ts";
+import { claimedRun } from "../testing/claimed-run.ts";
+import { createStackMapper } from "./author-stack.ts";
+import { createFunctionRunner } from "./function.ts";
+
+const CAPS = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };
+
+/** The stack of a run of these files that fails. */
+async function stackOf(files: Record<string, string>): Promise<string> {
+  const { code, sourceMap } = await buildRevision({ files, entry: "index.ts" });
+  const sandbox = createSandbox();
+  try {
+    const runner = createFunctionRunner({
+      sandbox,
+      caps: CAPS,
+      loadRevision: async () => ({ code, limits: {}, reuse: true }),
+      loadSourceMap: async () => sourceMap,
+    });
+    const run = claimedRun({
+      spec: { type: "function", function: "greet", input: null },
+      functionId: "function-1",
+      revisionId: "revision-1",
+    });
+    const signal = new AbortController().signal;
+    const outcome = await runner(run, { signal, deadlineAt: new Date(Date.now() + 10_000), log() {} });
+    assert.ok(outcome.kind === "failed", JSON.stringify(outcome));
+    return (outcome.error.details as { stack: string }).stack;
+  } finally {
+    await sandbox.close();
+  }
+}
+
+test("a stack names the author's files, lines and columns", async () => {
+  const stack = await stackOf({
+    "index.ts":
+      'import { charge } from "./lib/billing.ts";\n\ninterface Input {\n  name: string;\n}\nexport default function handler(input: Input) {\n  return charge(input);\n}\n',
+    "lib/billing.ts":
+      'type Amount = number;\n\nexport function charge(_input: unknown): Amount {\n  throw new Error("no money");\n}\n',
+  });
+  assert.match(stack, /at charge \(lib\/billing\.ts:4:9\)/);
+  assert.match(stack, /at handler \(index\.ts:7:10\)/);
+  assert.ok(!stack.includes("function.js"), stack);
+});
+
+test("so does one of a script that fails while it is loaded", async () => {
+  const stack = await stackOf({
+    "index.ts": 'type A = 1;\nconst settings: string = JSON.parse("{");\nexport default () => settings;\n',
+  });
+  assert.match(stack, /index\.ts:2:31/);
+});
+
+test("without a map, or where it cannot be had, a stack stays as it is", async () => {
+  const stack = "at handler (function.js:3:9)";
+  const [none, away] = [async () => undefined, () => Promise.reject(new Error("the database is away"))];
+  assert.equal(await createStackMapper(none)("revision-1", stack), stack);
+  assert.equal(await createStackMapper(away)("revision-1", stack), stack);
+});
+
+test("a map is loaded once, and only for stacks that need it", async () => {
+  let loads = 0;
+  const { sourceMap } = await buildRevision({
+    files: { "index.ts": "export default () => 1;" },
+    entry: "index.ts",
+  });
+  const mapper = createStackMapper(async () => {
+    loads += 1;
+    return sourceMap;
+  });
+  await mapper("revision-1", "at elsewhere (native)");
+  assert.equal(loads, 0);
+  for (const line of [1, 99_999]) await mapper("revision-1", `at f (function.js:${line}:1)`);
+  assert.equal(loads, 1);
+});
