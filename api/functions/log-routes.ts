@@ -31,8 +31,7 @@ export function logRoutes(parts: ApiParts): Hono<ApiEnv> {
 
   routes.get("/:name/logs", requireScope("read"), async (context) => {
     const fn = await requireFunction(db, context);
-    const given = Object.entries(context.req.query()).filter(([, value]) => value !== "");
-    const query = validate(logQuery(clock.now()), Object.fromEntries(given));
+    const query = validate(logQuery(clock.now()), context.req.query());
     const filter = await toFilter(fn.id, query);
     if (query.follow === "true") return await answerFollow(context, fn.id, filter);
     const { limit, cursor } = query;

@@ -1,7 +1,12 @@
-/** What a reader of a function's log may ask for. An empty parameter is as good as none. */
+/** What a reader of a function's log may ask for. An empty filter is as good as none. */
 import { z } from "zod";
 import { parseDuration } from "../duration.ts";
 import { instantField, listQuery } from "./common.ts";
+
+/** `?level=` is what a form sends for "any". */
+function filterField<Schema extends z.ZodType>(schema: Schema) {
+  return z.preprocess((value) => (value === "" ? undefined : value), schema.optional());
+}
 
 /** From the least to the most severe. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -26,12 +31,12 @@ export function logQuery(now: Date) {
   return listQuery
     .extend({
       follow: z.enum(["true", "false"], "must be true or false").default("false"),
-      level: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).optional(),
-      since: sinceField(now).optional(),
-      until: sinceField(now).optional(),
-      q: z.string().max(MAX_TEXT_CHARS, `holds at most ${MAX_TEXT_CHARS} characters`).optional(),
-      revision: z.string().max(64).optional(),
-      run: z.uuid("must be the id of a run").optional(),
+      level: filterField(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`)),
+      since: filterField(sinceField(now)),
+      until: filterField(sinceField(now)),
+      q: filterField(z.string().max(MAX_TEXT_CHARS, `holds at most ${MAX_TEXT_CHARS} characters`)),
+      revision: filterField(z.string().max(64)),
+      run: filterField(z.uuid("must be the id of a run")),
     })
     .superRefine((given, context) => {
       if (given.follow === "false") return;
