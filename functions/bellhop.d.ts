@@ -49,3 +49,22 @@ export interface ScheduledHandler<Input = unknown, Result = unknown> {
     ctx: Context,
   ): Result | Promise<Result>;
 }
+
+/** Third argument of `fetch`. */
+export interface FetchContext extends Context {
+  /** Does nothing here: there is no origin behind the function. */
+  passThroughOnException(): void;
+  readonly props: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * `export default { fetch(request, env, ctx) { … } }`: answers HTTP at the function's URL. `request.signal` aborts when
+ * the caller is gone. A body that is a stream goes out as it is made; its caller takes as much as it can.
+ */
+export interface FetchHandler {
+  fetch(
+    request: Request,
+    env: Readonly<Record<string, string>>,
+    ctx: FetchContext,
+  ): Response | Promise<Response>;
+}

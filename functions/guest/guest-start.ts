@@ -12,4 +12,15 @@ export interface GuestFacts {
   env: Record<string, string>;
   logLines: number;
   resultBytes: number;
+  /** Of a run over HTTP. */
+  http?: HttpFacts;
+}
+
+/** The request of a run over HTTP; its body follows in messages. */
+export interface HttpFacts {
+  method: string;
+  /** Absolute. */
+  url: string;
+  headers: [name: string, value: string][];
+  hasBody: boolean;
 }

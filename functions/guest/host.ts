@@ -18,7 +18,7 @@ export interface Host {
  * `fetch*` mirror runtime/sandbox/fetch-messages.ts: `fetch` and `fetch-head` carry the head as JSON text,
  * `fetch-pull` its bytes as decimal text, `fetch-data` its chunk as bytes, `fetch-failed` JSON of {code, message}.
  * `crypto` asks for one operation of Web Crypto: JSON text and bytes there, `{"ok":…}` or `{"error":{name,message}}`
- * and bytes back.
+ * and bytes back. `call-*` mirror runtime/sandbox/call-messages.ts; their number is the run's.
  */
 export type HostMessageKind =
   | "fetch"
@@ -29,7 +29,12 @@ export type HostMessageKind =
   | "fetch-head"
   | "fetch-end"
   | "fetch-failed"
-  | "crypto";
+  | "crypto"
+  | "call-head"
+  | "call-data"
+  | "call-end"
+  | "call-pull"
+  | "call-leave";
 
 export type HostReceiver = (no: number, text: string, bytes: Uint8Array | undefined) => void;
 

@@ -3,6 +3,7 @@
  * made, `boot` when an isolate is made of it. The author's code sees the globals it leaves and nothing else of it.
  */
 import { connectHost, type HostMessageKind, receiveMessage } from "./host.ts";
+import { receiveCalls, resetCall } from "./http/call-channel.ts";
 import { BOOT_NAME } from "./limits.ts";
 import { installConsole } from "./run/console.ts";
 import { connectRunHost, onRunEnd, type RunHost } from "./run/current-run.ts";
@@ -18,7 +19,9 @@ guardArrayBuffer();
 installConsole();
 installTimers();
 installWeb();
+receiveCalls();
 onRunEnd(resetWeb);
+onRunEnd(resetCall);
 Object.defineProperty(globalThis, BOOT_NAME, { value: boot, configurable: true });
 
 type Enter = (op: number, hostNow: number, ...args: unknown[]) => number;

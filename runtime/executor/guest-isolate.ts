@@ -66,6 +66,8 @@ export class GuestIsolate {
   /** It could not be booted. */
   #isBroken = false;
   #gone = false;
+  /** What came for the run before its isolate was ready; undefined once it is. */
+  #early: unknown[][] | undefined;
   /** Entries of the run under way, beside the one that began its batch. */
   #laterEntries = 0;
 
@@ -140,7 +142,10 @@ export class GuestIsolate {
     this.#time.beginBatch();
     this.#beginRun();
     if (code === undefined) this.#enterGuest([START, performance.now(), undefined, starts]);
-    else void this.#load(code, starts);
+    else {
+      this.#early = [];
+      void this.#load(code, starts);
+    }
   }
 
   async #load(code: string, starts: string): Promise<void> {
@@ -156,6 +161,7 @@ export class GuestIsolate {
       if (factory) {
         const argument = factory.derefInto({ release: true });
         this.#enterGuest([START, performance.now(), argument, starts]);
+        for (const values of this.#takeEarly()) this.#enterGuest(values);
       }
     } catch (thrown) {
       // A script that does not compile: what it says is the author's business.
@@ -172,7 +178,15 @@ export class GuestIsolate {
   deliver(kind: HostMessageKind, no: number, text: string, bytes?: Uint8Array): void {
     if (this.current === undefined || this.#settled) return;
     const argument = bytes === undefined ? undefined : toGuestBytes(this.#ivm, bytes);
-    this.#enterGuest([MESSAGE, performance.now(), kind, no, text, argument]);
+    const values = [MESSAGE, performance.now(), kind, no, text, argument];
+    if (this.#early) this.#early.push(values);
+    else this.#enterGuest(values);
+  }
+
+  #takeEarly(): unknown[][] {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    return early;
   }
 
   #enterGuest(values: unknown[]): void {

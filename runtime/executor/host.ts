@@ -11,6 +11,7 @@ import type {
   ResultMessage,
 } from "../sandbox/protocol.ts";
 import { authorFrames } from "./author-frames.ts";
+import { deliverCall, isCallKind, isCallTell, toCallSay } from "./call-relay.ts";
 import { deliverReply, isFetchKind, isHeadTooLarge, toAsk } from "./fetch-relay.ts";
 import type { Ivm } from "./guest-context.ts";
 import { GuestCrypto } from "./guest-crypto.ts";
@@ -96,7 +97,9 @@ export class ExecutorHost {
       }
       default: {
         const isolate = this.#byRun.get(message.id);
-        if (isolate?.current?.id === message.id) deliverReply(isolate, message);
+        if (isolate?.current?.id !== message.id) break;
+        if (isCallTell(message)) deliverCall(isolate, message);
+        else deliverReply(isolate, message);
       }
     }
   }
@@ -155,6 +158,8 @@ export class ExecutorHost {
       if (!ask) return;
       if (isHeadTooLarge(ask, text)) deliverReply(isolate, { ...TOO_LARGE, id: run.id, no });
       else this.#send(ask);
+    } else if (isCallKind(kind)) {
+      if (no === run.id) this.#send(toCallSay(run.id, kind, text, bytes));
     } else if (kind === "crypto") void this.#answerCrypto(isolate, no, text, bytes);
   }
 

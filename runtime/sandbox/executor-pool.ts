@@ -1,5 +1,6 @@
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { GATHER_MS } from "./batch-size.ts";
+import { JobCall } from "./call/job-call.ts";
 import { ExecutorProcess } from "./executor-process.ts";
 import type { Invocation, InvokeOptions, Sandbox } from "./invocation.ts";
 import type { Job } from "./job.ts";
@@ -72,6 +73,7 @@ export class ExecutorPool implements Sandbox {
       const job: Job = {
         invocation,
         options,
+        call: options.http && new JobCall(options.http),
         cancel: undefined,
         finish: (outcome) => {
           signal.removeEventListener("abort", onAbort);

@@ -15,6 +15,8 @@ export interface Run {
   killAt: number;
   isSent: boolean;
   isCancelled: boolean;
+  /** With what it ends, whatever its executor makes of it: the response that it gave cannot be sent. */
+  refusal: AttemptOutcome | undefined;
   /** What its isolate was ended for, as the executor says. */
   over: "memory" | "cpu" | undefined;
 }

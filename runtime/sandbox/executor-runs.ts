@@ -1,6 +1,7 @@
-import { failed } from "../../core/domain/attempt.ts";
+import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { GuestStart } from "../../functions/guest/guest-start.ts";
+import { type CallSay, type CallTell, MAX_CALL_RESULT_BYTES } from "./call-messages.ts";
 import type { ExecutorChannel } from "./executor-channel.ts";
 import { type Batch, isUnderWay, type Run, type Verdict } from "./executor-run.ts";
 import { ProtocolError } from "./fetch/protocol-error.ts";
@@ -11,7 +12,7 @@ import type { Job } from "./job.ts";
 import { LoadedRevisions } from "./loaded-revisions.ts";
 import { CANCELLED, executorKilled, toOutcome } from "./outcome.ts";
 import { runAllowanceBytes } from "./process-watch.ts";
-import type { ChildMessage, InvokedRun } from "./protocol.ts";
+import type { ChildMessage, InvokedRun, ResultMessage } from "./protocol.ts";
 import { RunLog } from "./run-log.ts";
 import type { SandboxParts, SandboxSettings } from "./settings.ts";
 
@@ -78,8 +79,8 @@ export class ExecutorRuns {
   }
 
   /** How many runs like this one to begin together. */
-  batchSizeFor({ invocation }: Job): number {
-    return this.#loaded.batchSizeFor(invocation);
+  batchSizeFor({ invocation, options }: Job): number {
+    return options.http?.head.hasBody ? 1 : this.#loaded.batchSizeFor(invocation);
   }
 
   /** Whether a run like this one should begin now, or wait a moment for others to share its batch. */
@@ -108,6 +109,7 @@ export class ExecutorRuns {
         killAt: Number.POSITIVE_INFINITY,
         isSent: false,
         isCancelled: false,
+        refusal: undefined,
         over: undefined,
       };
       batch.runs.push(run);
@@ -181,6 +183,9 @@ export class ExecutorRuns {
 
   #setClock(run: Run): void {
     run.killAt = performance.now() + run.job.invocation.limits.wallMs + this.#settings.killGraceMs;
+    run.job.call?.attach((message) => {
+      if (this.#channel.isOpen) this.#channel.write({ ...message, id: run.id } as CallTell);
+    });
     if (run.isCancelled) this.#sendCancel(run);
   }
 
@@ -217,8 +222,27 @@ export class ExecutorRuns {
       case "result":
         this.#onResult(run, message);
         break;
+      case "call-head":
+      case "call-data":
+      case "call-end":
+      case "call-pull":
+        this.#onCallSay(run, message);
+        break;
       default:
         this.#onFetchAsk(run, message);
+    }
+  }
+
+  #onCallSay(run: Run, say: CallSay): void {
+    if (run.isCancelled || run.refusal) return;
+    try {
+      if (!isUnderWay(run) || !run.job.call)
+        throw new ProtocolError("a response of a run that was not asked");
+      run.refusal = run.job.call.receive(say);
+      if (run.refusal) this.#sendCancel(run);
+    } catch (thrown) {
+      if (!(thrown instanceof ProtocolError)) throw thrown;
+      this.#events.onBroken(thrown.message);
     }
   }
 
@@ -250,7 +274,7 @@ export class ExecutorRuns {
     });
   }
 
-  #onResult(run: Run, message: Extract<ChildMessage, { t: "result" }>): void {
+  #onResult(run: Run, message: ResultMessage): void {
     if (!isUnderWay(run)) {
       this.#events.onBroken("a result of a run that is not under way");
       return;
@@ -259,7 +283,7 @@ export class ExecutorRuns {
     run.batch.ranMs = message.ranMs ?? 0;
     run.batch.waited ||= message.waited === true;
     if (message.recycle) this.#events.onRecycle();
-    const outcome = toOutcome(message, run.job.invocation.limits.resultBytes);
+    const outcome = run.refusal ?? judge(run, message);
     // A cancel that nobody asked for is a taken-over executor's word.
     const isForged = outcome.kind === "cancelled" && !run.isCancelled;
     this.#finish(run, isForged ? executorKilled("misbehaved") : outcome);
@@ -300,6 +324,7 @@ export class ExecutorRuns {
     if (!this.#byJob.delete(run.job)) return;
     this.#sent.delete(run.id);
     run.fetches?.close();
+    run.job.call?.close();
     const { batch } = run;
     batch.runs.splice(batch.runs.indexOf(run), 1);
     const [next] = batch.runs;
@@ -315,6 +340,12 @@ export class ExecutorRuns {
     this.#allowanceBytes -= batch.allowanceBytes;
     this.#loaded.endBatch(revisionId, batch);
   }
+}
+
+function judge({ job }: Run, message: ResultMessage): AttemptOutcome {
+  const { call, invocation } = job;
+  if (!call) return toOutcome(message, invocation.limits.resultBytes);
+  return call.judge(toOutcome(message, MAX_CALL_RESULT_BYTES));
 }
 
 function toInvokedRun({ id, job }: Run): InvokedRun {
@@ -336,6 +367,7 @@ function toGuestStart({ id, job }: Run): GuestStart {
       env,
       logLines,
       resultBytes,
+      ...(job.options.http ? { http: job.options.http.head } : {}),
     },
   ];
 }

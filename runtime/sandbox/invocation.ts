@@ -36,7 +36,56 @@ export interface LogLine {
 export interface InvokeOptions {
   signal: AbortSignal;
   onLog(line: LogLine): void;
+  /** For a run over HTTP: the request, and where the response goes. `input` is not looked at then. */
+  http?: HttpCall;
 }
+
+export interface HttpRequestHead {
+  method: string;
+  /** Absolute; what a fetch handler sees as `request.url`. */
+  url: string;
+  headers: [name: string, value: string][];
+  /** Whether chunks and an end follow. */
+  hasBody: boolean;
+}
+
+export interface HttpResponseHead {
+  status: number;
+  headers: [name: string, value: string][];
+}
+
+/**
+ * An HTTP call of a function. Bodies go both ways in chunks against credit, which begins at `CALL_WINDOW_BYTES`: the
+ * caller feeds request bytes as far as `onPull` has granted them, the sandbox gives response bytes as far as
+ * `feed.pull` has. A short response never streams: it comes whole, as the outcome's `result` (an `HttpResult`).
+ */
+export interface HttpCall {
+  head: HttpRequestHead;
+  /** Called once, before `invoke` has returned: how the caller speaks. What is fed before the run began is kept. */
+  onOpen(feed: HttpFeed): void;
+  /** The response begins to stream; only then `onData` and `onEnd`. Without an end it broke off. */
+  onHead(head: HttpResponseHead): void;
+  onData(bytes: Uint8Array): void;
+  /** The body is complete; the run may go on, for what it waits for. */
+  onEnd(): void;
+  /** More request bytes are welcome. */
+  onPull(bytes: number): void;
+}
+
+export interface HttpFeed {
+  data(bytes: Uint8Array): void;
+  end(): void;
+  /** More response bytes are welcome. */
+  pull(bytes: number): void;
+  /** The caller is gone: `request.signal` aborts and the response's body is cancelled; the run goes on. */
+  leave(): void;
+}
+
+/** The `result` of a run over HTTP. */
+export type HttpResult =
+  | { status: number; headers: [name: string, value: string][]; body: string }
+  /** It streamed, or the caller was gone. */
+  | { status: number; bodyBytes: number };
 
 export interface Sandbox {
   /**

@@ -58,6 +58,12 @@ export class JobQueue {
 }
 
 function fitTogether(first: Job, next: Job): boolean {
+  if (hasBody(first) || hasBody(next)) return false;
   const [a, b] = [first.invocation, next.invocation];
   return a.revisionId === b.revisionId && a.limits.memoryMb === b.limits.memoryMb && a.reuse && b.reuse;
+}
+
+/** Its bytes come to the isolate while it runs: those behind it would be withdrawn. */
+function hasBody({ options }: Job): boolean {
+  return options.http?.head.hasBody === true;
 }

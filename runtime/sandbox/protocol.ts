@@ -1,7 +1,8 @@
 /**
  * What worker and executor say to each other. Imported by both sides; it may import nothing of the project but the
- * messages of fetches.
+ * messages of fetches and of HTTP calls.
  */
+import type { CallSay, CallTell } from "./call-messages.ts";
 import type { FetchAsk, FetchReply } from "./fetch-messages.ts";
 
 /** Worker → executor: a bundle of 5 MB or an input, escaped. */
@@ -17,6 +18,7 @@ export type ParentMessage =
   | { t: "unload"; revisionId: string }
   | InvokeMessage
   | { t: "cancel"; id: number }
+  | CallTell
   | FetchReply;
 
 /** Runs of one revision for one isolate, one after another; those it does not come to are given back. */
@@ -91,4 +93,5 @@ export type ChildMessage =
   | { t: "over"; id: number; what: "memory" | "cpu" }
   /** Runs of a batch that did not begin: one before them waits, or ended their isolate. */
   | { t: "unstarted"; ids: number[] }
+  | CallSay
   | FetchAsk;

@@ -1,4 +1,5 @@
 /** The executor may have been taken over by what it runs: what it says is checked here, field by field. */
+import { readCallSay } from "./call/read-call-say.ts";
 import { readFetchAsk } from "./fetch/read-fetch-ask.ts";
 import {
   type ChildMessage,
@@ -51,7 +52,7 @@ export function readChildMessage(text: string): ChildMessage | undefined {
     case "result":
       return isResultMessage(value) ? value : undefined;
     default:
-      return readFetchAsk(value);
+      return readFetchAsk(value) ?? readCallSay(value);
   }
 }
 

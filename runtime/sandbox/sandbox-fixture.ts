@@ -5,7 +5,7 @@ import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
 import type { Json } from "../../core/json.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { ExecutorPool } from "./executor-pool.ts";
-import type { InvocationLimits, LogLine } from "./invocation.ts";
+import type { HttpCall, InvocationLimits, LogLine } from "./invocation.ts";
 import { DEFAULT_SANDBOX_SETTINGS, type SandboxParts, type SandboxSettings } from "./settings.ts";
 
 export interface CallOptions {
@@ -20,6 +20,7 @@ export interface CallOptions {
   reuse?: boolean;
   env?: Record<string, string>;
   signal?: AbortSignal;
+  http?: HttpCall;
 }
 
 export interface Call {
@@ -78,6 +79,7 @@ export function startSandbox(
       },
       {
         signal: options.signal ?? new AbortController().signal,
+        ...(options.http ? { http: options.http } : {}),
         onLog(line) {
           lines.push(line);
           for (const watcher of watchers) watcher();

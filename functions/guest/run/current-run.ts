@@ -71,7 +71,13 @@ export function failRun(run: GuestRun, thrown: unknown): void {
 
 /** Ends the run with the function's value as JSON. */
 export function finishRun(run: GuestRun, value: unknown): void {
-  if (run.ended) return;
+  const json = toResultJson(run, value);
+  if (json !== undefined) endRun(run, "ok", json);
+}
+
+/** The function's value as JSON; where it is none, or too large, the run ends and there is none. */
+export function toResultJson(run: GuestRun, value: unknown): string | undefined {
+  if (run.ended) return undefined;
   let json: string | undefined;
   try {
     json = value === undefined ? "null" : stringify(value);
@@ -79,16 +85,16 @@ export function finishRun(run: GuestRun, value: unknown): void {
     const { name, message } = describe(thrown);
     if (name !== "TypeError") failRun(run, thrown);
     else endRun(run, "result_not_json", `The result is not JSON: ${slice(message, 0, 1_000)}`);
-    return;
+    return undefined;
   }
   if (json === undefined) {
     endRun(run, "result_not_json", `The result is not JSON: it is a ${typeof value}.`);
-    return;
+    return undefined;
   }
   const { maxResultBytes } = run;
   if (json.length * 3 > maxResultBytes && fittingChars(json, maxResultBytes) < json.length) {
     endRun(run, "result_too_large", `The result takes more than ${maxResultBytes} bytes as JSON.`);
-    return;
+    return undefined;
   }
-  endRun(run, "ok", json);
+  return json;
 }

@@ -1,5 +1,6 @@
 /** Calls the function: its module once an isolate, its default export once a run. */
 import type { GuestFacts, GuestStart } from "../guest-start.ts";
+import { serveRequest } from "../http/serve-request.ts";
 import { beginRun, currentRun, endRun, failRun, finishRun, type GuestRun } from "./current-run.ts";
 import { describe } from "./describe.ts";
 import { type LogLevel, log } from "./log.ts";
@@ -57,7 +58,13 @@ function loadModule(run: GuestRun, factory: ModuleFactory): boolean {
 async function executeRun(run: GuestRun, input: unknown, facts: GuestFacts): Promise<void> {
   try {
     const background: Promise<unknown>[] = [];
-    const value = await callTarget(input, makeContext(run, facts, background), facts);
+    const context = makeContext(run, facts, background);
+    if (facts.http !== undefined) {
+      const result = await serveRequest(run, target, facts.http, context, background);
+      if (result !== undefined) endRun(run, "ok", result);
+      return;
+    }
+    const value = await callTarget(input, context, facts);
     for (let i = 0; i < background.length; i++) await background[i];
     finishRun(run, value);
   } catch (thrown) {
@@ -79,7 +86,7 @@ function callTarget(input: unknown, context: ReturnType<typeof makeContext>, fac
       return worker.scheduled(event, context.env, context);
     }
     if (typeof worker.fetch === "function") {
-      return refuse("The default export has only fetch(): it answers HTTP, it cannot be run by a task.");
+      return refuse("The default export has only fetch(): it answers HTTP, it is to be called at its URL.");
     }
   }
   return refuse(

@@ -26,9 +26,10 @@ export interface ByteSource {
 }
 
 /**
- * bytes or source → stream, once somebody looks at it → used. A body read whole at once never becomes a stream.
+ * text, bytes or source → stream, once somebody looks at it → used. A body read whole at once never becomes a stream.
  */
 export class Body {
+  #text: string | undefined;
   #bytes: Bytes | undefined;
   #source: ByteSource | undefined;
   #stream: ByteStream | undefined;
@@ -38,6 +39,13 @@ export class Body {
     this.#bytes = bytes;
     this.#source = source;
     this.#stream = stream;
+  }
+
+  /** Of a string without lone surrogates: encoded when somebody wants its bytes. */
+  static ofText(text: string): Body {
+    const body = new Body();
+    body.#text = text;
+    return body;
   }
 
   static ofBytes(bytes: Bytes): Body {
@@ -54,7 +62,13 @@ export class Body {
 
   /** Known beforehand, and able to be sent twice. */
   get bytes(): Bytes | undefined {
+    if (this.#bytes === undefined && this.#text !== undefined) this.#bytes = encodeUtf8(this.#text);
     return this.#bytes;
+  }
+
+  /** What it was made of, where that was text and nobody has looked at its stream. */
+  get text(): string | undefined {
+    return this.#stream || this.#used ? undefined : this.#text;
   }
 
   get stream(): ByteStream {
@@ -78,7 +92,7 @@ export class Body {
         (reason) => source.cancel(reason),
       );
     }
-    let rest: Bytes | undefined = this.#bytes;
+    let rest = this.bytes;
     return byteStream(() => {
       const bytes = rest;
       rest = undefined;
@@ -101,8 +115,9 @@ export class Body {
       return;
     }
     this.#used = true;
-    if (this.#bytes) {
-      onDone(this.#bytes.slice());
+    const { bytes } = this;
+    if (bytes) {
+      onDone(bytes.slice());
       return;
     }
     const source = this.#source!;
@@ -122,10 +137,11 @@ export class Body {
   /** Hands its content to somebody who reads it in this one's place. */
   take(): Body {
     const taken = new Body(this.#bytes, this.#source, undefined);
+    taken.#text = this.#text;
     if (this.#stream) {
       const reader = this.#stream.getReader();
       taken.#source = sourceOf(reader);
-      taken.#bytes = undefined;
+      taken.#bytes = taken.#text = undefined;
     }
     this.#used = true;
     return taken;
@@ -147,10 +163,10 @@ export class Body {
   }
 
   clone(): Body {
-    if (this.#bytes && !this.#stream) return new Body(this.#bytes);
+    if (this.bytes && !this.#stream) return new Body(this.bytes);
     const [mine, other] = this.stream.tee() as [ByteStream, ByteStream];
     this.#stream = mine;
-    this.#bytes = undefined;
+    this.#bytes = this.#text = undefined;
     return new Body(undefined, undefined, copying(other));
   }
 }
@@ -205,7 +221,7 @@ export function extractBody(
     const bytes = encodeUtf8(GuestURLSearchParams.prototype.toString.call(object));
     return { body: Body.ofBytes(bytes), type: "application/x-www-form-urlencoded;charset=UTF-8" };
   }
-  return { body: Body.ofBytes(encodeUtf8(toUsvString(object))), type: "text/plain;charset=UTF-8" };
+  return { body: Body.ofText(toUsvString(object)), type: "text/plain;charset=UTF-8" };
 }
 
 export interface BodyHolder {

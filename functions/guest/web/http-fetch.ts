@@ -16,7 +16,7 @@ export function fetchFailed(code: string, message: string): TypeError {
 }
 
 /** The chunks that have come and the reader that waits for one. */
-class Incoming implements ByteSource {
+export class Incoming implements ByteSource {
   #chunks: Bytes[] = [];
   #waiting: { resolve(chunk: Bytes | undefined): void; reject(thrown: unknown): void } | undefined;
   #end: { thrown: unknown; isError: boolean } | undefined;

@@ -1,12 +1,13 @@
 /** Request of the fetch standard. */
 import { type GuestAbortSignal, signals } from "./abort.ts";
-import { type Body, defineBody, extractBody } from "./body.ts";
-import { type GuestHeaders, HeaderList, headersPowers } from "./headers.ts";
+import { Body, type ByteSource, defineBody, extractBody } from "./body.ts";
+import { type GuestHeaders, HeaderList, type HeaderPair, headersPowers } from "./headers.ts";
 import { isToken } from "./mime-type.ts";
 import { makeUuid } from "./random.ts";
 import { GuestURL, parseUrl } from "./url.ts";
 import {
   defineInterface,
+  INTERNAL,
   isObject,
   requireArguments,
   toByteString,
@@ -60,6 +61,7 @@ export function baseUrl(): string | undefined {
 
 export let requestStateOf: (request: GuestRequest) => RequestState;
 export let isRequest: (value: unknown) => value is GuestRequest;
+let signalOf: (request: GuestRequest) => GuestAbortSignal;
 let holderOf: (request: GuestRequest) => { body: Body | null; contentType: string | null };
 
 export class GuestRequest {
@@ -69,6 +71,12 @@ export class GuestRequest {
 
   constructor(input: unknown, init: unknown = {}) {
     requireArguments(arguments.length, 1, "Request");
+    if (input === INTERNAL) {
+      this.#state = init as RequestState;
+      this.#signal = signals.create();
+      this.#headers = headersPowers.create(this.#state.headers, "immutable");
+      return;
+    }
     const options = readInit(init);
     const source = isRequest(input) ? input : undefined;
     const state = source ? { ...source.#state, body: null as Body | null } : newState(input);
@@ -186,6 +194,7 @@ export class GuestRequest {
 
   static {
     requestStateOf = (request) => request.#state;
+    signalOf = (request) => request.#signal;
     isRequest = (value): value is GuestRequest => isObject(value) && #state in value;
     holderOf = (request) => ({
       body: request.#state.body,
@@ -201,20 +210,37 @@ function newState(input: unknown): RequestState {
   if (url.username !== "" || url.password !== "") {
     throw new TypeError("A request's URL cannot hold credentials");
   }
-  return {
-    method: "GET",
-    url,
-    headers: new HeaderList(),
-    body: null,
-    referrer: "about:client",
-    referrerPolicy: "",
-    mode: "cors",
-    credentials: "same-origin",
-    cache: "default",
-    redirect: "follow",
-    integrity: "",
-    keepalive: false,
+  return { ...DEFAULT_STATE, method: "GET", url, headers: new HeaderList(), body: null };
+}
+
+const DEFAULT_STATE: Omit<RequestState, "method" | "url" | "headers" | "body"> = {
+  referrer: "about:client",
+  referrerPolicy: "",
+  mode: "cors",
+  credentials: "same-origin",
+  cache: "default",
+  redirect: "follow",
+  integrity: "",
+  keepalive: false,
+};
+
+/** A request that came from outside; `abort` tells its signal that the caller is gone. */
+export function incomingRequest(
+  { method, url, headers }: { method: string; url: string; headers: HeaderPair[] },
+  source: ByteSource | undefined,
+): { request: GuestRequest; abort(): void } {
+  const state: RequestState = {
+    ...DEFAULT_STATE,
+    // What the author fetches with it answers its own redirects to the caller.
+    redirect: "manual",
+    method,
+    url: new GuestURL(url),
+    headers: new HeaderList(headers),
+    body: source ? Body.ofSource(source) : null,
   };
+  const request = new GuestRequest(INTERNAL, state);
+  const signal = signalOf(request);
+  return { request, abort: () => signals.abort(signal) };
 }
 
 interface RequestOptions {

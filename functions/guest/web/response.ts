@@ -1,6 +1,12 @@
 /** Response of the fetch standard. */
 import { type Body, defineBody, extractBody } from "./body.ts";
-import { type GuestHeaders, HeaderList, type HeadersGuard, headersPowers } from "./headers.ts";
+import {
+  type GuestHeaders,
+  HeaderList,
+  type HeaderPair,
+  type HeadersGuard,
+  headersPowers,
+} from "./headers.ts";
 import { makeUuid } from "./random.ts";
 import { baseUrl } from "./request.ts";
 import { parseUrl } from "./url.ts";
@@ -32,6 +38,10 @@ interface ResponseState {
 
 let holderOf: (response: GuestResponse) => { body: Body | null; contentType: string | null };
 export let isResponse: (value: unknown) => value is GuestResponse;
+/** What is sent of a response. */
+export let responsePartsOf: (
+  response: GuestResponse,
+) => Pick<ResponseState, "type" | "status" | "body"> & { headers: readonly HeaderPair[] };
 let makeResponse: (state: ResponseState, headers: HeaderList, guard: HeadersGuard) => GuestResponse;
 
 export class GuestResponse {
@@ -147,6 +157,10 @@ export class GuestResponse {
       body: response.#state.body,
       contentType: headersPowers.listOf(response.#headers).get("content-type"),
     });
+    responsePartsOf = (response) => {
+      const { type, status, body } = response.#state;
+      return { type, status, body, headers: headersPowers.listOf(response.#headers).pairs };
+    };
     makeResponse = (state, headers, guard) => {
       const response = new GuestResponse();
       response.#state = state;

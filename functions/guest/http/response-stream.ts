@@ -1,0 +1,46 @@
+/** Sends a response's body chunk by chunk, as far as there is credit, until it ends or the caller is gone. */
+import type { ByteSource } from "../web/body.ts";
+import type { HeaderPair } from "../web/headers.ts";
+import { endResponse, isCallLeft, sendResponseBytes, sendResponseHead } from "./call-channel.ts";
+
+/** Set by who writes the response, to hear of its call. */
+export interface ResponseListener {
+  /** There is credit again. */
+  onCredit: () => void;
+  /** The caller is gone. */
+  onLeave: () => void;
+}
+
+/** Resolves with the bytes sent; rejects with what the body's stream threw. */
+export async function streamResponse(
+  { status, headers, source }: { status: number; headers: readonly HeaderPair[]; source: ByteSource | null },
+  call: ResponseListener,
+): Promise<number> {
+  sendResponseHead(status, headers);
+  let sentBytes = 0;
+  call.onLeave = () => source?.cancel(new TypeError("The caller is gone"));
+  if (isCallLeft()) call.onLeave();
+  while (source && !isCallLeft()) {
+    let chunk = await source.next();
+    if (chunk === undefined) break;
+    while (chunk.byteLength > 0 && !isCallLeft()) {
+      const sent = sendResponseBytes(chunk);
+      sentBytes += sent;
+      if (sent === 0) await whenCredit(call);
+      else chunk = chunk.subarray(sent);
+    }
+  }
+  endResponse();
+  return sentBytes;
+}
+
+function whenCredit(call: ResponseListener): Promise<void> {
+  return new Promise((resolve) => {
+    const cancelSource = call.onLeave;
+    call.onCredit = resolve;
+    call.onLeave = () => {
+      cancelSource();
+      resolve();
+    };
+  });
+}
