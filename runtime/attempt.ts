@@ -8,10 +8,14 @@ import { formatDuration } from "../core/duration.ts";
 import { messageOf } from "../core/errors.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { AttemptLogLine, FinishedAttempt } from "../core/store/runs/finish.ts";
+import type { HttpCall } from "./sandbox/invocation.ts";
 import type { TaskRunner } from "./tasks/task-runner.ts";
 
-/** Why an attempt is stopped from outside. `released` ones are not judged: another worker starts them anew. */
-export type StopReason = "timeout" | "cancelled" | "released";
+/**
+ * Why an attempt is stopped from outside. `released` ones are not judged: another worker starts them anew. `shutdown`
+ * ends one that no other worker may start.
+ */
+export type StopReason = "timeout" | "cancelled" | "released" | "shutdown";
 
 export class AttemptStop extends Error {
   readonly reason: StopReason;
@@ -33,9 +37,10 @@ export async function runAttempt(
   stop: AbortController,
   workerId: string,
   clock: Clock,
+  http?: HttpCall,
 ): Promise<FinishedAttempt | null> {
   const logs: AttemptLogLine[] = [];
-  const outcome = await runUntilDeadline(run, runners[run.spec.type], stop, logs, clock);
+  const outcome = await runUntilDeadline(run, runners[run.spec.type], stop, logs, clock, http);
   const reason = stop.signal.aborted ? (stop.signal.reason as AttemptStop).reason : undefined;
   if (reason === "released") return null;
   return judge(run, reason ? replaceOutcome(outcome, reason, run) : outcome, logs, workerId, clock.now());
@@ -47,6 +52,7 @@ async function runUntilDeadline(
   stop: AbortController,
   logs: AttemptLogLine[],
   clock: Clock,
+  http: HttpCall | undefined,
 ): Promise<AttemptOutcome> {
   const startedMs = clock.now().getTime();
   const over = new AbortController();
@@ -60,6 +66,7 @@ async function runUntilDeadline(
   });
   const context = {
     signal: stop.signal,
+    http,
     deadlineAt: new Date(startedMs + run.timeoutMs),
     log(level: string, message: string, fields?: AttemptLogLine["fields"], at = clock.now()) {
       // A runner that was left behind may still speak.
@@ -91,6 +98,10 @@ function clampInstant(at: Date, startedAt: Date, now: Date): Date {
 function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: ClaimedRun): AttemptOutcome {
   if (outcome.kind === "succeeded") return outcome;
   if (reason === "cancelled") return { kind: "cancelled" };
+  if (reason === "shutdown") {
+    const message = "The worker was stopped before this attempt had ended.";
+    return failed("worker_stopped", message, { retryable: true });
+  }
   if (outcome.kind === "failed" && outcome.error.code.endsWith("_timeout")) return outcome;
   const code = run.spec.type === "function" ? "function_timeout" : "timeout";
   return failed(code, `The attempt took longer than its timeout of ${formatDuration(run.timeoutMs)}.`, {

@@ -35,6 +35,7 @@ async function openWorker(t: TestContext, runner: TaskRunner, slots = 10) {
   const worker = await startWorker({
     facts: { id: newId(), host: "here", pid: process.pid, slots },
     ...{ leaseMs: 60_000, drainMs: 5_000, store, transport, notifier, listener },
+    findTimeoutMs: async () => 5_000,
     runners: { http: runner, email: runner, function: runner },
     ...{ clock: systemClock, log: createLogger("worker", "silent") },
     metrics: createWorkerMetrics(createRegistry("worker")),

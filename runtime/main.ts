@@ -1,5 +1,6 @@
 /** The worker: receives, claims, executes and records runs. Stateless; any number of them share the work. */
-import { hostname } from "node:os";
+import { randomBytes } from "node:crypto";
+import { hostname, networkInterfaces } from "node:os";
 import { systemClock } from "../core/clock.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
@@ -9,16 +10,20 @@ import { createEgress } from "../core/egress/egress.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
+import type { WorkerFacts } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createRegistry, createWorkerMetrics } from "../core/telemetry/metrics.ts";
 import { startProbeServer } from "../core/telemetry/probes.ts";
+import { serveDirectCalls } from "./direct/direct-server.ts";
+import { chooseWorkerAddress } from "./direct/worker-address.ts";
 import { createMailProvider } from "./email/create-provider.ts";
 import { standingWalls } from "./sandbox/executor-command.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
 import { demandWalls } from "./sandbox/walls/demand-walls.ts";
 import { createEmailRunner } from "./tasks/email.ts";
-import { createFunctionRunner } from "./tasks/function.ts";
+import { createFunctionRunner, findTimeoutMs } from "./tasks/function.ts";
 import { createHttpRunner } from "./tasks/http.ts";
+import { createRevisionCache } from "./tasks/revision-cache.ts";
 import { startWorker } from "./worker.ts";
 
 const SETTINGS = [
@@ -26,6 +31,7 @@ const SETTINGS = [
   "EGRESS_ALLOW",
   "EMAIL_URL",
   "EMAIL_FROM",
+  "WORKER_ADDRESS",
   "WORKER_SLOTS",
   "WORKER_LEASE",
   "WORKER_DRAIN",
@@ -61,7 +67,6 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   });
   const { store, notifier, listener, transport } = connections;
   const registry = createRegistry("worker");
-  const facts = { id: newId(), host: hostname(), pid: process.pid, slots: settings.WORKER_SLOTS };
   // The probes outlive the drain: a worker that finishes its runs is alive.
   let receiving = false;
   const isReceiving = () => {
@@ -70,6 +75,13 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const probes = connections.createProbes(registry, { worker: isReceiving }, { sandbox: () => walls });
   const server = await startProbeServer(probes, settings.HOST, settings.PORT);
   opened.defer(() => server.close());
+  const callToken = randomBytes(32).toString("base64url");
+  const facts: WorkerFacts = {
+    ...{ id: newId(), host: hostname(), pid: process.pid, slots: settings.WORKER_SLOTS, callToken },
+    address: settings.WORKER_ADDRESS ?? chooseWorkerAddress(settings.HOST, server.port, networkInterfaces()),
+  };
+  const revisions = createRevisionCache((revisionId) => loadRevision(store.db, revisionId));
+  const caps = toFunctionCaps(settings);
   const worker = await startWorker({
     facts,
     leaseMs: settings.WORKER_LEASE,
@@ -83,15 +95,18 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
       email: createEmailRunner({ provider, from: settings.EMAIL_FROM }),
       function: createFunctionRunner({
         sandbox,
-        loadRevision: (revisionId) => loadRevision(store.db, revisionId),
+        revisions,
         loadSourceMap: (revisionId) => loadSourceMap(store.db, revisionId),
-        caps: toFunctionCaps(settings),
+        caps,
       }),
     },
+    findTimeoutMs: (revisionId) => findTimeoutMs(revisions, caps, revisionId),
     clock,
     log,
     metrics: createWorkerMetrics(registry),
   });
+  const calls = serveDirectCalls(server.server, callToken, worker.direct);
+  opened.defer(() => calls.close());
   receiving = true;
   opened.defer(() => worker.stop());
   opened.defer(() => {

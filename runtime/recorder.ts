@@ -6,9 +6,9 @@
 import type { Clock } from "../core/clock.ts";
 import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
 
-export interface Recorder {
+export interface Recorder<A extends FinishedAttempt = FinishedAttempt> {
   /** Resolves once recorded (true), or dropped because the run was somebody else's by then (false). */
-  record(attempt: FinishedAttempt): Promise<boolean>;
+  record(attempt: A): Promise<boolean>;
   /** Resolves when nothing waits to be recorded. */
   flush(): Promise<void>;
 }
@@ -18,21 +18,21 @@ const BATCH_BYTES = 4_000_000;
 const CONCURRENT_BATCHES = 2;
 const RETRY_MS = [50, 200, 1_000, 2_000];
 
-interface Waiting {
-  attempt: FinishedAttempt;
+interface Waiting<A> {
+  attempt: A;
   bytes: number;
   resolve(recorded: boolean): void;
 }
 
-export function createRecorder(
-  write: (attempts: FinishedAttempt[]) => Promise<FinishReport>,
+export function createRecorder<A extends FinishedAttempt>(
+  write: (attempts: A[]) => Promise<FinishReport>,
   clock: Clock,
-  on: { recorded(attempts: FinishedAttempt[], report: FinishReport): void; failed(error: unknown): void },
-): Recorder {
-  const waiting: Waiting[] = [];
+  on: { recorded(attempts: A[], report: FinishReport): void; failed(error: unknown): void },
+): Recorder<A> {
+  const waiting: Waiting<A>[] = [];
   const writing = new Set<Promise<void>>();
 
-  function takeBatch(): Waiting[] {
+  function takeBatch(): Waiting<A>[] {
     let bytes = 0;
     let count = 0;
     while (
@@ -46,7 +46,7 @@ export function createRecorder(
     return waiting.splice(0, count);
   }
 
-  async function writeBatch(batch: Waiting[]): Promise<void> {
+  async function writeBatch(batch: Waiting<A>[]): Promise<void> {
     let attempts = batch.map(({ attempt }) => attempt);
     for (let tries = 0; ; tries += 1) {
       try {
@@ -61,7 +61,7 @@ export function createRecorder(
           await writeBatch(batch.slice(0, half));
           return await writeBatch(batch.slice(half));
         }
-        if (isRefusal(error)) attempts = attempts.map(withoutContent);
+        if (isRefusal(error)) attempts = attempts.map(withoutContent<A>);
         if (!isRefusal(error) || tries > 0)
           await clock.sleep(RETRY_MS[Math.min(tries, RETRY_MS.length - 1)]!);
       }
@@ -117,7 +117,7 @@ function isRefusal(error: unknown): boolean {
   return error instanceof RangeError || (typeof code === "string" && /^(22|23|54)[0-9A-Z]{3}$/.test(code));
 }
 
-function withoutContent(attempt: FinishedAttempt): FinishedAttempt {
+function withoutContent<A extends FinishedAttempt>(attempt: A): A {
   const error = {
     code: "unrecordable_result",
     message:

@@ -55,6 +55,7 @@ async function openWorker(t: TestContext, runner: TaskRunner, options: WorkerOpt
   const worker = await startWorker({
     facts: { id, host: "here", pid: process.pid, slots },
     ...{ leaseMs, drainMs, store: options.store ?? store, transport, notifier, listener },
+    findTimeoutMs: async () => 5_000,
     runners: { http: runner, email: runner, function: runner },
     ...{ clock: options.clock ?? systemClock, log, metrics },
   });

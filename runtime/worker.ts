@@ -14,6 +14,7 @@ import {
   findEarlyRuns,
   msUntilNextQueued,
 } from "../core/store/runs/claim.ts";
+import { reserveDirectRun, showDirectRun } from "../core/store/runs/direct.ts";
 import {
   type FinishedAttempt,
   type FinishReport,
@@ -26,9 +27,12 @@ import { removeWorker, renewLease, type WorkerFacts } from "../core/store/worker
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics.ts";
 import { AttemptStop, type Runners, runAttempt } from "./attempt.ts";
+import { createDirectLane, type DirectLane } from "./direct/direct-lane.ts";
+import { createEndedWriter } from "./direct/ended-writer.ts";
 import { createIntake } from "./intake.ts";
 import { createRecorder } from "./recorder.ts";
 import { createRoomOffers } from "./room-offers.ts";
+import type { HttpCall } from "./sandbox/invocation.ts";
 import { createSlots } from "./slots.ts";
 
 export interface WorkerParts {
@@ -43,9 +47,13 @@ export interface WorkerParts {
   clock: Clock;
   log: Logger;
   metrics: WorkerMetrics;
+  /** The most a run of the revision may take, where calls come directly. */
+  findTimeoutMs(revisionId: string): Promise<number>;
 }
 
 export interface Worker {
+  /** Takes calls that do not go through the queue. */
+  direct: DirectLane;
   /** Drains: finishes what it can within the grace, gives back the rest, lets its lease go. */
   stop(): Promise<void>;
 }
@@ -62,6 +70,15 @@ interface RunningAttempt {
   stop: AbortController;
   /** Ended, and on its way to its row: it is not given back any more. */
   isEnded: boolean;
+  /** Its caller handed it over: it is not given back. */
+  isDirect: boolean;
+}
+
+/** What may differ between runs: where they come from and how they are written. */
+interface Way {
+  isDirect: boolean;
+  http?: HttpCall;
+  record(attempt: FinishedAttempt): Promise<unknown>;
 }
 
 export async function startWorker(parts: WorkerParts): Promise<Worker> {
@@ -71,10 +88,17 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const stopped = new AbortController();
   let draining = false;
 
-  const recorder = createRecorder((attempts) => finishAttempts(store, facts.id, attempts), clock, {
-    recorded: (attempts, report) => afterRecording(parts, attempts, report),
-    failed: (error) => log.error({ error }, "runs could not be recorded; tried again soon"),
-  });
+  const recording = {
+    recorded: (attempts: FinishedAttempt[], report: FinishReport) => afterRecording(parts, attempts, report),
+    failed: (error: unknown) => log.error({ error }, "runs could not be recorded; tried again soon"),
+  };
+  const recorder = createRecorder<FinishedAttempt>(
+    (attempts) => finishAttempts(store, facts.id, attempts),
+    clock,
+    recording,
+  );
+  const endedRecorder = createRecorder(createEndedWriter(store, facts.id), clock, recording);
+  const claimed: Way = { isDirect: false, record: (attempt) => recorder.record(attempt) };
 
   const roomOffers = createRoomOffers(
     (functionIds) => offerRoom(store, functionIds),
@@ -82,18 +106,18 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     (error) => log.warn({ error }, "room was not offered; the scheduler does it"),
   );
 
-  async function work(run: ClaimedRun): Promise<void> {
+  async function work(run: ClaimedRun, way: Way): Promise<void> {
     const stop = new AbortController();
-    const mine: RunningAttempt = { run, stop, isEnded: false };
+    const mine: RunningAttempt = { run, stop, isEnded: false, isDirect: way.isDirect };
     running.set(run.id, mine);
     metrics.running.set(running.size);
-    if (run.attempt === 1) {
+    if (run.attempt === 1 && !way.isDirect) {
       metrics.lateness.observe(Math.max(run.startedAt.getTime() - run.scheduledFor.getTime(), 0) / 1_000);
     }
     try {
-      const attempt = await runAttempt(run, parts.runners, stop, facts.id, clock);
+      const attempt = await runAttempt(run, parts.runners, stop, facts.id, clock, way.http);
       mine.isEnded = true;
-      if (attempt) await recorder.record(attempt);
+      if (attempt) await way.record(attempt);
       if (run.holdsRoom && run.functionId !== null) roomOffers.add(run.functionId);
     } finally {
       // A run that was lost may have come back here: then the entry is its newer attempt's.
@@ -113,7 +137,9 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     slots,
     clock,
     (run) =>
-      void work(run).catch((error) => log.error({ error, runId: run.id }, "a run was left to its lease")),
+      void work(run, claimed).catch((error) =>
+        log.error({ error, runId: run.id }, "a run was left to its lease"),
+      ),
     (error) => log.warn({ error }, "a claim failed; tried again soon"),
   );
 
@@ -130,10 +156,12 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     await giveBack(forgotten, parts);
   }
 
-  /** First stopped, then given back: two workers must not be at the same run. */
+  /** First stopped, then given back: two workers must not be at the same run. Those handed over end here. */
   async function letGo(left: RunningAttempt[]): Promise<void> {
-    for (const { stop } of left) stop.abort(new AttemptStop("released"));
-    const runs = left.map(({ run }) => ({ id: run.id, claimNo: run.claimNo }));
+    for (const { stop, isDirect } of left) stop.abort(new AttemptStop(isDirect ? "shutdown" : "released"));
+    const runs = left
+      .filter(({ isDirect }) => !isDirect)
+      .map(({ run }) => ({ id: run.id, claimNo: run.claimNo }));
     await giveBack(runs, parts).catch((error) =>
       log.warn({ error }, "runs could not be given back; they are left to the lease"),
     );
@@ -154,23 +182,36 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     }
   }
 
+  const direct = createDirectLane({
+    ...{ clock, slots, work, isDraining: () => draining, releaseSlot: () => slots.release(1) },
+    findTimeoutMs: parts.findTimeoutMs,
+    show: (run) => showDirectRun(store, facts.id, run),
+    reserve: (run) => reserveDirectRun(store, facts.id, run),
+    recordShown: (attempt) => recorder.record(attempt),
+    recordEnded: (run) => endedRecorder.record(run),
+    onError: (error, runId) => log.error({ error, runId }, "a direct call met an error"),
+  });
+
   await beat();
+  parts.notifier.notify("bellhop_workers");
   listener.on("bellhop_cancel", ({ ids }) => cancel(ids));
   const loops = [repeat(parts.leaseMs / 3, beat), repeat(SWEEP_MS, () => intake.sweep())];
   const consumption = await transport.consume(intake);
 
   return {
+    direct,
     async stop() {
       draining = true;
       const receiving = consumption.stop();
       await intake.close();
       await beat().catch(() => undefined);
+      parts.notifier.notify("bellhop_workers");
       const grace = new AbortController();
       await Promise.race([slots.whenIdle(), clock.sleep(parts.drainMs, grace.signal)]);
       await letGo([...running.values()].filter(({ isEnded }) => !isEnded));
       await receiving;
       // The heart beats until the last row is written: a run that is recorded late must still be this worker's.
-      const flushed = recorder.flush().then(() => roomOffers.flush());
+      const flushed = Promise.all([recorder.flush(), endedRecorder.flush()]).then(() => roomOffers.flush());
       await Promise.race([flushed, clock.sleep(FLUSH_MS, grace.signal)]);
       grace.abort();
       stopped.abort();

@@ -100,6 +100,9 @@ const SETTINGS = {
   BELLHOP_API_KEY: apiKey("the first, administrator's key of the namespace default"),
   BELLHOP_DATA_DIR: textOr("where npm start keeps its database and key", ".bellhop"),
   BELLHOP_RETENTION_DAYS: whole("how many days finished runs and logs are kept", 30, 1, 3_650),
+  WORKER_ADDRESS: text(
+    "where the API reaches this worker, host:port; without it, its HOST, or the machine's first outer address, and its PORT",
+  ),
   WORKER_SLOTS: whole("how many runs a worker works on at once", 100, 1, 10_000),
   WORKER_LEASE: duration("how long a worker may be silent before its runs are given to others", "15s", 500),
   WORKER_SANDBOX_WALLS: choice(

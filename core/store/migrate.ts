@@ -5,12 +5,14 @@ import type { Db } from "./database.ts";
 import * as initial from "./migrations/0001-initial.ts";
 import * as functionLimits from "./migrations/0002-function-limits.ts";
 import * as revisionTraffic from "./migrations/0003-revision-traffic.ts";
+import * as directLane from "./migrations/0007-direct-lane.ts";
 import { ensurePartitions } from "./partitions.ts";
 
 const MIGRATIONS: Record<string, Migration> = {
   "0001-initial": initial,
   "0002-function-limits": functionLimits,
   "0003-revision-traffic": revisionTraffic,
+  "0007-direct-lane": directLane,
 };
 
 /** Brings the schema up to date, under a lock, so that any number of roles may start at once. */

@@ -13,7 +13,11 @@ export type Channel =
   /** A running run should stop. Payload: run ids. */
   | "bellhop_cancel"
   /** A run somebody waits for has ended. Payload: run ids. */
-  | "bellhop_finished";
+  | "bellhop_finished"
+  /** What calls of a function need was changed. Payload: function ids. */
+  | "bellhop_functions"
+  /** A worker takes calls, or no more. */
+  | "bellhop_workers";
 
 const QUIET_MS = 5;
 /** A payload is at most 8,000 bytes; an id takes 37. */

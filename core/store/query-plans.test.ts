@@ -109,6 +109,7 @@ const run: ClaimedRun = {
   functionId: null,
   revisionId: null,
   holdsRoom: false,
+  trigger: "schedule",
 };
 const now = new Date();
 const soon = new Date(Date.now() + 1_000);

@@ -99,6 +99,8 @@ export interface Database {
     started_at: Stamp;
     lease_until: Date;
     draining: Generated<boolean>;
+    address: string | null;
+    call_token: string | null;
   };
 }
 

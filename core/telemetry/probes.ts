@@ -75,7 +75,7 @@ export async function startProbeServer(
   probes: Probes,
   host: string,
   port: number,
-): Promise<{ port: number; close(): Promise<void> }> {
+): Promise<{ port: number; server: Server; close(): Promise<void> }> {
   const server = createServer((request, response) => {
     const answering =
       request.method === "GET" ? probes(request.url?.split("?")[0] ?? "/") : Promise.resolve(undefined);
@@ -91,7 +91,7 @@ export async function startProbeServer(
       () => response.writeHead(500).end(),
     );
   });
-  return await listen(server, host, port);
+  return { server, ...(await listen(server, host, port)) };
 }
 
 /** Binds the server; closing it waits for answers under way and ends idle connections. */

@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
+import { FrameDecoder, FrameWriter } from "../../core/frames.ts";
 import { spawnExecutor } from "../sandbox/executor-command.ts";
-import { FrameDecoder, FrameWriter } from "../sandbox/frames.ts";
 import {
   type ChildMessage,
   MAX_CHILD_FRAME_BYTES,

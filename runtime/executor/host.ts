@@ -1,7 +1,7 @@
 import { randomFillSync } from "node:crypto";
 import { domainToASCII } from "node:url";
 import type ivmTypes from "isolated-vm";
-import type { FrameWriter } from "../sandbox/frames.ts";
+import type { FrameWriter } from "../../core/frames.ts";
 import type {
   ChildMessage,
   InvokedRun,

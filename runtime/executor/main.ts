@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
-import { FrameDecoder, FrameWriter } from "../sandbox/frames.ts";
+import { FrameDecoder, FrameWriter } from "../../core/frames.ts";
 import { MAX_CHILD_FRAME_BYTES, MAX_PARENT_FRAME_BYTES, type ParentMessage } from "../sandbox/protocol.ts";
 import type { Ivm } from "./guest-context.ts";
 import { ExecutorHost } from "./host.ts";

@@ -1,8 +1,8 @@
 import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { messageOf } from "../../core/errors.ts";
+import { FrameDecoder, FrameWriter } from "../../core/frames.ts";
 import { spawnExecutor } from "./executor-command.ts";
-import { FrameDecoder, FrameWriter } from "./frames.ts";
 import { findExecutor, killTree, offerToOom } from "./holding-processes.ts";
 import {
   type ChildMessage,

@@ -1,5 +1,6 @@
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { messageOf } from "../../core/errors.ts";
+import { FrameTooLargeError } from "../../core/frames.ts";
 import type { GuestStart } from "../../functions/guest/guest-start.ts";
 import { type CallSay, type CallTell, MAX_CALL_RESULT_BYTES } from "./call-messages.ts";
 import type { ExecutorChannel } from "./executor-channel.ts";
@@ -7,7 +8,6 @@ import { type Batch, isUnderWay, type Run, type Verdict } from "./executor-run.t
 import { ProtocolError } from "./fetch/protocol-error.ts";
 import { RunFetches } from "./fetch/run-fetches.ts";
 import type { FetchAsk } from "./fetch-messages.ts";
-import { FrameTooLargeError } from "./frames.ts";
 import type { Job } from "./job.ts";
 import { LoadedRevisions } from "./loaded-revisions.ts";
 import { CANCELLED, executorKilled, toOutcome } from "./outcome.ts";

@@ -1,3 +1,4 @@
+import type { HttpRequestHead, HttpResponseHead } from "../../core/contracts/http-call.ts";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { FunctionLimits } from "../../core/domain/function-limits.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
@@ -40,20 +41,6 @@ export interface InvokeOptions {
   http?: HttpCall;
 }
 
-export interface HttpRequestHead {
-  method: string;
-  /** Absolute; what a fetch handler sees as `request.url`. */
-  url: string;
-  headers: [name: string, value: string][];
-  /** Whether chunks and an end follow. */
-  hasBody: boolean;
-}
-
-export interface HttpResponseHead {
-  status: number;
-  headers: [name: string, value: string][];
-}
-
 /**
  * An HTTP call of a function. Bodies go both ways in chunks against credit, which begins at `CALL_WINDOW_BYTES`: the
  * caller feeds request bytes as far as `onPull` has granted them, the sandbox gives response bytes as far as
@@ -80,12 +67,6 @@ export interface HttpFeed {
   /** The caller is gone: `request.signal` aborts and the response's body is cancelled; the run goes on. */
   leave(): void;
 }
-
-/** The `result` of a run over HTTP. */
-export type HttpResult =
-  | { status: number; headers: [name: string, value: string][]; body: string }
-  /** It streamed, or the caller was gone. */
-  | { status: number; bodyBytes: number };
 
 export interface Sandbox {
   /**

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { build } from "esbuild";
+import type { HttpResponseHead, HttpResult } from "../../core/contracts/http-call.ts";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
-import type { HttpCall, HttpFeed, HttpResponseHead, HttpResult } from "./invocation.ts";
+import type { HttpCall, HttpFeed } from "./invocation.ts";
 import {
   type CallOptions,
   errorOf,

@@ -6,6 +6,7 @@ import { createSandbox } from "../sandbox/sandbox.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
 import { createStackMapper } from "./author-stack.ts";
 import { createFunctionRunner } from "./function.ts";
+import { createRevisionCache } from "./revision-cache.ts";
 
 const CAPS = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };
 
@@ -17,7 +18,7 @@ async function stackOf(files: Record<string, string>): Promise<string> {
     const runner = createFunctionRunner({
       sandbox,
       caps: CAPS,
-      loadRevision: async () => ({ code, limits: {}, reuse: true }),
+      revisions: createRevisionCache(async () => ({ code, limits: {}, reuse: true })),
       loadSourceMap: async () => sourceMap,
     });
     const run = claimedRun({

@@ -36,6 +36,7 @@ function runOf(spec: Partial<EmailSpec>): ClaimedRun {
     functionId: null,
     revisionId: null,
     holdsRoom: false,
+    trigger: "schedule",
   };
 }
 

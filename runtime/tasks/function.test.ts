@@ -8,6 +8,7 @@ import { buildRevision } from "../../functions/build/build-revision.ts";
 import { createSandbox, type Invocation, type InvokeOptions, type Sandbox } from "../sandbox/sandbox.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
 import { createFunctionRunner } from "./function.ts";
+import { createRevisionCache } from "./revision-cache.ts";
 import type { AttemptContext } from "./task-runner.ts";
 
 const run = claimedRun({
@@ -51,7 +52,7 @@ describe("the function runner", () => {
     const lines: unknown[] = [];
     const runner = createFunctionRunner({
       sandbox,
-      loadRevision: async () => plain(code),
+      revisions: createRevisionCache(async () => plain(code)),
       caps,
       ...noSourceMap,
     });
@@ -63,10 +64,12 @@ describe("the function runner", () => {
   test("hands over the run's facts and the time that is left", async () => {
     const { sandbox, calls } = recordingSandbox();
     const context = contextOf();
-    await createFunctionRunner({ sandbox, loadRevision: async () => plain(""), caps, ...noSourceMap })(
-      run,
-      context,
-    );
+    await createFunctionRunner({
+      sandbox,
+      revisions: createRevisionCache(async () => plain("")),
+      caps,
+      ...noSourceMap,
+    })(run, context);
     const { invocation, options } = calls[0]!;
     assert.deepEqual(
       [invocation.runId, invocation.namespaceId, invocation.revisionId, invocation.attempt],
@@ -85,7 +88,12 @@ describe("the function runner", () => {
     const { sandbox, calls } = recordingSandbox();
     const limits = { memoryMb: 256, cpuMs: 50, wallMs: 200, concurrency: 3, logLines: 5, subrequests: 9 };
     const loadRevision = async () => ({ code: "", limits, reuse: false });
-    await createFunctionRunner({ sandbox, loadRevision, caps, ...noSourceMap })(run, contextOf());
+    await createFunctionRunner({
+      sandbox,
+      revisions: createRevisionCache(loadRevision),
+      caps,
+      ...noSourceMap,
+    })(run, contextOf());
     const { invocation } = calls[0]!;
     assert.deepEqual(invocation.limits, {
       ...{ memoryMb: 128, cpuMs: 50, wallMs: 200, logLines: 5, subrequests: 9, resultBytes: 1_000_000 },
@@ -97,7 +105,7 @@ describe("the function runner", () => {
     const { sandbox, calls } = recordingSandbox();
     const runner = createFunctionRunner({
       sandbox,
-      loadRevision: async () => plain(""),
+      revisions: createRevisionCache(async () => plain("")),
       caps,
       ...noSourceMap,
     });
@@ -115,7 +123,12 @@ describe("the function runner", () => {
       if (++loads === 1) throw new Error("the database is away");
       return plain("code");
     };
-    const runner = createFunctionRunner({ sandbox, loadRevision, caps, ...noSourceMap });
+    const runner = createFunctionRunner({
+      sandbox,
+      revisions: createRevisionCache(loadRevision),
+      caps,
+      ...noSourceMap,
+    });
     const away = await runner(run, contextOf());
     assert.ok(away.kind === "failed" && away.retryable && away.error.code === "function_unavailable");
     await Promise.all([runner(run, contextOf()), runner(run, contextOf())]);
@@ -127,7 +140,7 @@ describe("the function runner", () => {
     const { sandbox, calls } = recordingSandbox();
     const runner = createFunctionRunner({
       sandbox,
-      loadRevision: async () => plain(""),
+      revisions: createRevisionCache(async () => plain("")),
       caps,
       ...noSourceMap,
     });

@@ -1,9 +1,9 @@
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
-import type { RunnableRevision } from "../../core/store/functions/functions.ts";
 import type { InvocationLimits, Sandbox } from "../sandbox/invocation.ts";
 import { createStackMapper, type StackMapper } from "./author-stack.ts";
-import { createRevisionCache, type RevisionCache, type RevisionFacts } from "./revision-cache.ts";
+import type { RevisionCache, RevisionFacts } from "./revision-cache.ts";
+import { openStoredCall, storedRequestOf } from "./stored-request.ts";
 import type { TaskRunner } from "./task-runner.ts";
 import { createTraceparent } from "./trace-context.ts";
 
@@ -12,18 +12,26 @@ const HEAD_START_MS = 50;
 
 export interface FunctionRunnerParts {
   sandbox: Sandbox;
-  /** What is run of a revision; rejects where it cannot be had. */
-  loadRevision(revisionId: string): Promise<RunnableRevision>;
+  revisions: RevisionCache;
   /** JSON; undefined where there is none, or a very large one. */
   loadSourceMap(revisionId: string): Promise<string | undefined>;
   /** They lower what a revision was given, also where they were higher when it was deployed. */
   caps: FunctionLimitCaps;
 }
 
+/** How long an attempt of a call may take that knows no other limit than its revision's. */
+export async function findTimeoutMs(
+  revisions: RevisionCache,
+  caps: FunctionLimitCaps,
+  revisionId: string,
+): Promise<number> {
+  const facts = await findFacts(revisions, revisionId);
+  return effectiveLimits(facts?.limits ?? {}, caps).wallMs + HEAD_START_MS;
+}
+
 /** Runs `function` tasks: one invocation of the run's revision in the sandbox, until the attempt's deadline. */
 export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
-  const { sandbox, caps } = parts;
-  const revisions = createRevisionCache(parts.loadRevision);
+  const { sandbox, caps, revisions } = parts;
   const mapStack = createStackMapper(parts.loadSourceMap);
   return async (run, context) => {
     const { spec, revisionId } = run;
@@ -50,11 +58,15 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       reuse: revision.reuse,
       traceparent: createTraceparent(run.id),
     };
+    const request = context.http ? undefined : storedRequestOf(run);
+    const stored = request && openStoredCall(request, invocation.limits.resultBytes);
+    const http = context.http ?? stored?.http;
     const outcome = await sandbox.invoke(invocation, {
       signal: context.signal,
       onLog: ({ level, message, fields, at }) => context.log(level, message, fields, at),
+      ...(http ? { http } : {}),
     });
-    return await withAuthorStack(outcome, revisionId, mapStack);
+    return await withAuthorStack(stored ? stored.toOutcome(outcome) : outcome, revisionId, mapStack);
   };
 }
 

@@ -65,6 +65,7 @@ function runOf(spec: Partial<HttpSpec>, changes: Partial<ClaimedRun> = {}): Clai
     functionId: null,
     revisionId: null,
     holdsRoom: false,
+    trigger: "schedule",
     ...changes,
   };
 }

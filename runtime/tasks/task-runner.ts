@@ -1,6 +1,7 @@
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import type { HttpCall } from "../sandbox/invocation.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -10,6 +11,8 @@ export interface AttemptContext {
   signal: AbortSignal;
   /** The instant after which the attempt counts as timed out. */
   deadlineAt: Date;
+  /** Where the run answers a call over HTTP: its request, and where the response goes. */
+  http?: HttpCall | undefined;
   /** Adds one line to the run's log. */
   log(level: LogLevel, message: string, fields?: JsonObject, at?: Date): void;
 }

@@ -23,6 +23,7 @@ export function claimedRun(given: Partial<ClaimedRun> = {}): ClaimedRun {
     functionId: null,
     revisionId: null,
     holdsRoom: false,
+    trigger: "schedule",
     ...given,
   };
 }

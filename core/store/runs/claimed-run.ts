@@ -1,6 +1,7 @@
 /** What a claim hands out, and the end that the claiming statements share. */
 import type { RetryPolicy } from "../../domain/retry.ts";
 import type { RunTarget } from "../../domain/run-target.ts";
+import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
@@ -27,10 +28,11 @@ export interface ClaimedRun {
   revisionId: string | null;
   /** Its function has a limit of runs at once: the end of this one makes room for another. */
   holdsRoom: boolean;
+  trigger: RunTrigger;
 }
 
 /** An invocation is tried once: its caller decides what to do about a failure. */
-const INVOCATION_RETRY: RetryPolicy = {
+export const INVOCATION_RETRY: RetryPolicy = {
   maxAttempts: 1,
   backoff: { initialMs: 1_000, factor: 2, maxMs: 1_000, jitter: false },
 };
@@ -47,7 +49,7 @@ export const TAKEN = `
     SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(), room = NULL
     FROM chosen c WHERE r.id = c.id AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
-      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.traffic, c.holds_room, r.target
+      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.traffic, c.holds_room, r.target, r.trigger
   )`;
 
 /** `taken` with its tasks' definitions and the revisions of their tags: a `ClaimRow` for each. */
@@ -76,6 +78,7 @@ export interface ClaimRow {
   traffic: Traffic | null;
   holds_room: boolean;
   target: RunTarget | null;
+  trigger: RunTrigger;
   tag_revision_id: string | null;
 }
 
@@ -101,6 +104,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     functionId: row.function_id,
     revisionId: chooseRevision(row),
     holdsRoom: row.holds_room,
+    trigger: row.trigger,
   };
 }
 

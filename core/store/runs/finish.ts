@@ -47,7 +47,8 @@ const VERDICTS = `
 
 const OURS = `r.id = v.id AND r.worker_id = $1 AND r.claim_no = v.claim_no AND r.state || '' = 'running'`;
 
-const LOGGED = (source: string) => `
+/** Writes the lines $3 of those runs that the CTE `source` holds. */
+export const LOGGED = (source: string) => `
   logged AS (
     INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, revision_id, level, message, fields)
     SELECT l.at, l.namespace_id, l.run_id, l.attempt, l.function_id, l.revision_id, l.level, l.message, l.fields
@@ -136,7 +137,7 @@ function toReport(rows: FinishedRow[]): FinishReport {
   };
 }
 
-function toVerdictRow({ runId, claimNo, revisionId, verdict, record }: FinishedAttempt) {
+export function toVerdictRow({ runId, claimNo, revisionId, verdict, record }: FinishedAttempt) {
   return {
     id: runId,
     claim_no: claimNo,
@@ -150,7 +151,7 @@ function toVerdictRow({ runId, claimNo, revisionId, verdict, record }: FinishedA
   };
 }
 
-function toLogRows({ runId, namespaceId, functionId, revisionId, record, logs }: FinishedAttempt) {
+export function toLogRows({ runId, namespaceId, functionId, revisionId, record, logs }: FinishedAttempt) {
   return logs.map(({ at, level, message, fields }) => ({
     at,
     namespace_id: namespaceId,

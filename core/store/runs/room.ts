@@ -21,7 +21,8 @@ const LOCK = {
     ) AS keys`,
 };
 
-const RUNNING = `(SELECT count(*)::int FROM task_runs_open r WHERE r.function_id = f.id AND r.state = 'running')`;
+/** How many runs of the function `f` are under way. */
+export const RUNNING = `(SELECT count(*)::int FROM task_runs_open r WHERE r.function_id = f.id AND r.state = 'running')`;
 
 /** As many as the function has room for: no others stand between a run and its start. None where it has no limit. */
 const waiting = (room: "offered" | "awaited") => `ARRAY(
@@ -50,6 +51,11 @@ const ADMIT = `
     UPDATE task_runs_open r SET room = 'awaited' FROM full_up h WHERE r.id = h.id
   ), ${TAKEN} ${DESCRIBED}`;
 
+/** What is counted of these functions cannot grow until the transaction ends. */
+export async function lockRoom(client: pg.PoolClient, functionIds: string[]): Promise<void> {
+  await client.query({ ...LOCK, values: [functionIds] });
+}
+
 interface FunctionRow {
   functionId: string;
   limit: number | null;
@@ -70,7 +76,7 @@ export async function admitRuns(
   const byFunction = Map.groupBy(asked, ({ functionId }) => functionId);
   const functionIds = [...byFunction.keys()];
   return await inTransaction(store.pool, async (client) => {
-    await client.query({ ...LOCK, values: [functionIds] });
+    await lockRoom(client, functionIds);
     const { rows } = await client.query<FunctionRow>({
       name: "look-for-room",
       text: LOOK,
@@ -122,7 +128,7 @@ const OFFER = `
  */
 export async function offerRoom(store: Store, functionIds: string[]): Promise<StagedRun[]> {
   return await inTransaction(store.pool, async (client) => {
-    await client.query({ ...LOCK, values: [functionIds] });
+    await lockRoom(client, functionIds);
     const { rows } = await client.query<StagedRun>({
       name: "offer-room",
       text: OFFER,

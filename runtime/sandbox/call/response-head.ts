@@ -1,6 +1,7 @@
 /** What an author's code answers may have been made by anything: here it becomes something that can be sent, or nothing. */
+
+import type { HttpResponseHead } from "../../../core/contracts/http-call.ts";
 import { MAX_CALL_HEADER_BYTES } from "../call-messages.ts";
-import type { HttpResponseHead } from "../invocation.ts";
 
 const MAX_HEADERS = 1_000;
 /** RFC 9110: a token. */

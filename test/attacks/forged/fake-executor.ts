@@ -4,8 +4,8 @@
  */
 
 import { Socket } from "node:net";
+import { FrameDecoder } from "../../../core/frames.ts";
 import type { GuestStart } from "../../../functions/guest/guest-start.ts";
-import { FrameDecoder } from "../../../runtime/sandbox/frames.ts";
 import { MAX_PARENT_FRAME_BYTES, type ParentMessage } from "../../../runtime/sandbox/protocol.ts";
 import { frame, resultOf, TRICKS, type Trick } from "./tricks.ts";
 

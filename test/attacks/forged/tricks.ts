@@ -1,7 +1,7 @@
 /** What an executor that was taken over does to its worker when it is given the run of an attack. */
 import { spawn } from "node:child_process";
 import type { Socket } from "node:net";
-import { encodeFrame } from "../../../runtime/sandbox/frames.ts";
+import { encodeFrame } from "../../../core/frames.ts";
 
 /** The executor's end of the pipe. */
 export interface Wire {

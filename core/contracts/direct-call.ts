@@ -1,0 +1,56 @@
+/**
+ * The direct lane: what the API and a worker say to each other about calls that do not go through the queue, over one
+ * connection in frames of JSON. `no` is the call's, counted up from 1 by the API.
+ *
+ * A call: `call` → `refused` (nothing has happened: it may go elsewhere), or `accepted` where the request has a body →
+ * its chunks; `head` → chunks → `end` where the response streams → `done`, once the run is recorded. Bodies go in
+ * chunks against credit, which begins at `DIRECT_WINDOW_BYTES` in each direction and is given back by `pull`.
+ */
+import type { RunError } from "../domain/attempt.ts";
+import type { Json } from "../json.ts";
+import type { HttpRequestHead, HttpResponseHead } from "./http-call.ts";
+
+export const DIRECT_WINDOW_BYTES = 262_144;
+/** A result of 1 MB, or an input of 2 MB, escaped. */
+export const MAX_DIRECT_FRAME_BYTES = 16_000_000;
+/** The `Upgrade` of the request that opens the connection; its bearer token is the worker's `call_token`. */
+export const DIRECT_PROTOCOL = "bellhop-direct/1";
+
+export interface DirectCall {
+  runId: string;
+  namespaceId: string;
+  functionId: string;
+  functionName: string;
+  revisionId: string;
+  /** Its function has a limit of runs at once: room is reserved first. */
+  isLimited: boolean;
+  /** What the run is recorded with, and what the function gets unless it is called over HTTP. */
+  input: Json;
+  http?: HttpRequestHead;
+}
+
+export type RefusalReason = "busy" | "draining" | "no_room";
+
+/** API → worker. */
+export type DirectAsk =
+  | { t: "call"; no: number; call: DirectCall }
+  | { t: "data"; no: number; base64: string }
+  | { t: "end"; no: number }
+  | { t: "pull"; no: number; bytes: number }
+  /** The caller is gone; the run goes on. */
+  | { t: "leave"; no: number };
+
+/** Worker → API. */
+export type DirectSay =
+  | { t: "accepted"; no: number }
+  | { t: "refused"; no: number; reason: RefusalReason }
+  | { t: "head"; no: number; head: HttpResponseHead }
+  | { t: "data"; no: number; base64: string }
+  | { t: "end"; no: number }
+  | { t: "pull"; no: number; bytes: number }
+  | { t: "done"; no: number; outcome: DirectOutcome };
+
+export type DirectOutcome =
+  | { state: "succeeded"; result: Json }
+  | { state: "failed"; error: RunError }
+  | { state: "cancelled" };

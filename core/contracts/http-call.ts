@@ -1,0 +1,21 @@
+/** An HTTP call of a function, as it travels from its caller to the isolate and back. */
+
+export interface HttpRequestHead {
+  method: string;
+  /** Absolute; what a fetch handler sees as `request.url`. */
+  url: string;
+  headers: [name: string, value: string][];
+  /** Whether chunks and an end follow. */
+  hasBody: boolean;
+}
+
+export interface HttpResponseHead {
+  status: number;
+  headers: [name: string, value: string][];
+}
+
+/** The `result` of a run over HTTP. */
+export type HttpResult =
+  | { status: number; headers: [name: string, value: string][]; body: string }
+  /** It streamed, or the caller was gone. */
+  | { status: number; bodyBytes: number };

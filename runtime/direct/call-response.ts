@@ -1,0 +1,59 @@
+/** A response that streams: nothing of it goes out before its run can be seen. */
+import type { DirectOutcome, RefusalReason } from "../../core/contracts/direct-call.ts";
+import type { HttpCall } from "../sandbox/invocation.ts";
+
+/** What the caller's side hears. */
+export interface CallAnswer {
+  /** Nothing has happened and nothing more is said. */
+  refused(reason: RefusalReason): void;
+  /** The request's body may come. */
+  accepted(): void;
+  head(head: Parameters<HttpCall["onHead"]>[0]): void;
+  data(bytes: Uint8Array): void;
+  end(): void;
+  pull(bytes: number): void;
+  /** The run is recorded. */
+  done(outcome: DirectOutcome): void;
+}
+
+export interface CallResponse {
+  http: HttpCall;
+  sentBytes(): number;
+  /** Resolves when all that came was passed on. */
+  settled(): Promise<void>;
+}
+
+export function createCallResponse(
+  http: HttpCall,
+  answer: CallAnswer,
+  show: () => Promise<unknown>,
+): CallResponse {
+  let sentBytes = 0;
+  let isShown = false;
+  /** What waits for the run to be seen; the caller's credit bounds it. */
+  let shown: Promise<void> | undefined;
+  const kept: (() => void)[] = [];
+  const pass = (act: () => void) => {
+    if (isShown) act();
+    else kept.push(act);
+  };
+  return {
+    http: {
+      ...http,
+      onHead(head) {
+        kept.push(() => answer.head(head));
+        shown = show().then(() => {
+          isShown = true;
+          for (const act of kept.splice(0)) act();
+        });
+      },
+      onData(bytes) {
+        sentBytes += bytes.byteLength;
+        pass(() => answer.data(bytes));
+      },
+      onEnd: () => pass(() => answer.end()),
+    },
+    sentBytes: () => sentBytes,
+    settled: async () => await shown,
+  };
+}

@@ -1,0 +1,105 @@
+/** The worker's end of the direct lane: connections of APIs, opened by an HTTP upgrade with the worker's token. */
+import { timingSafeEqual } from "node:crypto";
+import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
+import {
+  DIRECT_PROTOCOL,
+  type DirectAsk,
+  type DirectSay,
+  MAX_DIRECT_FRAME_BYTES,
+} from "../../core/contracts/direct-call.ts";
+import { FrameDecoder, FrameWriter } from "../../core/frames.ts";
+import type { HttpFeed } from "../sandbox/invocation.ts";
+import type { CallAnswer } from "./call-response.ts";
+import type { DirectLane } from "./direct-lane.ts";
+
+export interface DirectServer {
+  /** Ends all connections: whoever still waits on one hears that the worker is lost. */
+  close(): void;
+}
+
+/** Takes upgrades on a server that is listening. Only who shows `token` gets further than an answer of 401. */
+export function serveDirectCalls(server: Server, token: string, lane: DirectLane): DirectServer {
+  const sockets = new Set<Socket>();
+  const onUpgrade = (request: IncomingMessage, socket: Socket) => {
+    socket.on("error", () => socket.destroy());
+    if (!isAllowed(request, token)) {
+      socket.end("HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+      return;
+    }
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n\r\n`,
+    );
+    socket.setNoDelay(true);
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    serveConnection(socket, lane);
+  };
+  server.on("upgrade", onUpgrade);
+  return {
+    close() {
+      server.off("upgrade", onUpgrade);
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function isAllowed({ headers }: IncomingMessage, token: string): boolean {
+  if (headers.upgrade !== DIRECT_PROTOCOL) return false;
+  const given = Buffer.from(headers.authorization ?? "");
+  const wanted = Buffer.from(`Bearer ${token}`);
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+/** One API. When it is gone, so are the callers behind it; their runs go on. */
+function serveConnection(socket: Socket, lane: DirectLane): void {
+  const writer = new FrameWriter(socket, MAX_DIRECT_FRAME_BYTES);
+  const feeds = new Map<number, HttpFeed>();
+  const say = (message: DirectSay) => {
+    if (!socket.destroyed) writer.write(message);
+  };
+  const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) => receive(JSON.parse(text) as DirectAsk));
+
+  function receive(ask: DirectAsk): void {
+    if (ask.t === "call") {
+      const feed = lane.begin(ask.call, toAnswer(ask.no));
+      if (feed) feeds.set(ask.no, feed);
+      return;
+    }
+    const feed = feeds.get(ask.no);
+    if (ask.t === "data") feed?.data(Buffer.from(ask.base64, "base64"));
+    else if (ask.t === "pull") feed?.pull(ask.bytes);
+    else if (ask.t === "end") feed?.end();
+    else feed?.leave();
+  }
+
+  function toAnswer(no: number): CallAnswer {
+    return {
+      refused(reason) {
+        feeds.delete(no);
+        say({ t: "refused", no, reason });
+      },
+      accepted: () => say({ t: "accepted", no }),
+      head: (head) => say({ t: "head", no, head }),
+      data: (bytes) => say({ t: "data", no, base64: Buffer.from(bytes).toString("base64") }),
+      end: () => say({ t: "end", no }),
+      pull: (bytes) => say({ t: "pull", no, bytes }),
+      done(outcome) {
+        feeds.delete(no);
+        say({ t: "done", no, outcome });
+      },
+    };
+  }
+
+  socket.on("data", (chunk: Buffer) => {
+    try {
+      decoder.push(chunk);
+    } catch {
+      socket.destroy();
+    }
+  });
+  socket.once("close", () => {
+    for (const feed of feeds.values()) feed.leave();
+    feeds.clear();
+  });
+}
