@@ -9,8 +9,8 @@ import { requireScope } from "../auth.ts";
 import { validate } from "../body.ts";
 import { decodeIdCursor } from "../cursor.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { announceChange } from "./announce-change.ts";
 import { answerFunction } from "./answer-function.ts";
-import { offerRoomOf } from "./offer-room.ts";
 import { hashRevision } from "./revision-hash.ts";
 import { readUpload } from "./upload.ts";
 
@@ -22,7 +22,7 @@ export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
   routes.put("/:name", requireScope("deploy"), async (context) => {
     const name = nameField.safeParse(context.req.param("name"));
     if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
-    const { files, entry, isSingleSource, limits, reuse, takesTraffic, tag } = await readUpload(
+    const { files, entry, isSingleSource, limits, reuse, takesTraffic, tag, isPublic } = await readUpload(
       context,
       functionCaps,
     );
@@ -35,9 +35,9 @@ export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
     });
     const contentHash = hashRevision(built.contentHash, limits, reuse);
     const content = { ...built, files, limits, reuse, contentHash };
-    const options = { takesTraffic, tag };
+    const options = { takesTraffic, tag, isPublic };
     const { fn, created } = await deployRevision(db, namespaceId, name.data, content, options);
-    await offerRoomOf(parts, fn.id);
+    await announceChange(parts, fn.id);
     context.header("location", `/v1/functions/${fn.name}`);
     return await answerFunction(parts, context, created ? 201 : 200);
   });

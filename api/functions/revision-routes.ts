@@ -18,9 +18,9 @@ import { requireScope } from "../auth.ts";
 import { readJson, validate } from "../body.ts";
 import { decodeNumberCursor } from "../cursor.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { announceChange } from "./announce-change.ts";
 import { answerFunction } from "./answer-function.ts";
 import { requireFunction } from "./function-of-path.ts";
-import { offerRoomOf } from "./offer-room.ts";
 
 const sourceQuery = z.object({ source: z.enum(["true", "false"]).default("false") });
 
@@ -80,14 +80,14 @@ export function revisionRoutes(parts: ApiParts): Hono<ApiEnv> {
       traffic[id] = percent;
     }
     await changeTraffic(db, fn.id, traffic);
-    await offerRoomOf(parts, fn.id);
+    await announceChange(parts, fn.id);
     return await answerFunction(parts, context);
   });
 
   routes.post("/:name/rollback", requireScope("deploy"), async (context) => {
     const fn = await requireFunction(db, context);
     await rollBackTraffic(db, fn.id);
-    await offerRoomOf(parts, fn.id);
+    await announceChange(parts, fn.id);
     return await answerFunction(parts, context);
   });
 
@@ -101,6 +101,7 @@ export function revisionRoutes(parts: ApiParts): Hono<ApiEnv> {
       await tx.selectFrom("functions").select("id").where("id", "=", fn.id).forUpdate().execute();
       await moveTag(tx, fn.id, tag.data, id);
     });
+    await announceChange(parts, fn.id);
     return await answerFunction(parts, context);
   });
 
@@ -108,6 +109,7 @@ export function revisionRoutes(parts: ApiParts): Hono<ApiEnv> {
     const fn = await requireFunction(db, context);
     const tag = context.req.param("tag");
     if (!(await removeTag(db, fn.id, tag))) throw notFound("tag", tag);
+    await announceChange(parts, fn.id);
     return context.body(null, 204);
   });
 

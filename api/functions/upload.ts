@@ -14,9 +14,10 @@ export interface Upload {
   reuse: boolean;
   takesTraffic: boolean;
   tag: string | undefined;
+  isPublic: boolean | undefined;
 }
 
-const JSON_FIELDS = new Set(["limits", "reuse", "traffic"]);
+const JSON_FIELDS = new Set(["limits", "reuse", "traffic", "public"]);
 const SINGLE_ENTRY = "index.ts";
 const ENTRY_NAMES = ["index.ts", "index.tsx", "index.js", "index.mjs", "main.ts", "worker.ts"];
 
@@ -26,8 +27,17 @@ export async function readUpload(context: Context, caps: FunctionLimitCaps): Pro
 }
 
 function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
-  const { source, files = {}, entry, limits, reuse, traffic, tag } = validate(functionUpload(caps), body);
-  const options = { limits: withoutGaps(limits), reuse, takesTraffic: traffic > 0, tag };
+  const {
+    source,
+    files = {},
+    entry,
+    limits,
+    reuse,
+    traffic,
+    tag,
+    public: isPublic,
+  } = validate(functionUpload(caps), body);
+  const options = { limits: withoutGaps(limits), reuse, takesTraffic: traffic > 0, tag, isPublic };
   return source === undefined
     ? { files, entry: chooseEntry(files, entry), isSingleSource: false, ...options }
     : { files: { [SINGLE_ENTRY]: source }, entry: SINGLE_ENTRY, isSingleSource: true, ...options };
@@ -35,7 +45,7 @@ function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
 
 /**
  * Each file part is a file under its file name; the field `entry` names the entry, the field `source` is one file.
- * `limits`, `reuse` and `traffic` are JSON, as text or as a file.
+ * `limits`, `reuse`, `traffic` and `public` are JSON, as text or as a file.
  */
 async function readMultipart(context: Context, caps: FunctionLimitCaps): Promise<Upload> {
   const form = await context.req.formData().catch(() => {

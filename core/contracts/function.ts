@@ -46,6 +46,8 @@ const uploadOptions = (caps: FunctionLimitCaps) =>
     /** All of the function's traffic, or none: then the revision waits. */
     traffic: z.literal([0, 100], "must be 0 or 100").default(100),
     tag: nameField.optional(),
+    /** Whether the function's URL needs no key; left out, it stays as it is. */
+    public: z.boolean().optional(),
   });
 
 /** The JSON body of `PUT /v1/functions/{name}`: one `source`, or `files` with their `entry`; `limits` and `reuse`. */
@@ -85,6 +87,7 @@ export interface FunctionSummary {
   traffic: Traffic;
   /** Tag → revision id. */
   tags: Record<string, string>;
+  isPublic: boolean;
   /** The one that leads: with the largest share, or the first. */
   revision: FunctionRevision;
 }
@@ -97,6 +100,7 @@ export function toWireFunction(fn: FunctionSummary, caps: FunctionLimitCaps): Js
     revision: toWireRevision(revision, caps),
     traffic: fn.traffic,
     tags: fn.tags,
+    public: fn.isPublic,
     createdAt: fn.createdAt.toISOString(),
     updatedAt: fn.updatedAt.toISOString(),
   };

@@ -40,6 +40,7 @@ export interface Database {
     traffic: Filled<Traffic>;
     /** What a rollback brings back. */
     previous_traffic: Filled<Traffic | null>;
+    is_public: Generated<boolean>;
     created_at: Stamp;
     updated_at: Stamp;
   };

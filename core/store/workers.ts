@@ -42,19 +42,20 @@ export async function removeExpiredWorkers(db: Db): Promise<void> {
   );
 }
 
-/** A worker that takes calls directly. */
+/** A worker that takes calls directly, unless it is draining. */
 export interface CallableWorker {
   id: string;
   address: string;
   callToken: string;
   slots: number;
+  isDraining: boolean;
 }
 
 export async function listCallableWorkers(store: Store): Promise<CallableWorker[]> {
   const { rows } = await store.pool.query<CallableWorker>({
     name: "callable-workers",
-    text: `SELECT id, address, call_token AS "callToken", slots FROM workers
-      WHERE address IS NOT NULL AND NOT draining AND lease_until > clock_timestamp()`,
+    text: `SELECT id, address, call_token AS "callToken", slots, draining AS "isDraining" FROM workers
+      WHERE address IS NOT NULL AND lease_until > clock_timestamp()`,
   });
   return rows;
 }

@@ -23,6 +23,8 @@ export interface DeployOptions {
   takesTraffic?: boolean;
   /** Names the revision. */
   tag?: string | undefined;
+  /** Whether the function's URL needs no key; undefined: as it is. */
+  isPublic?: boolean | undefined;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function deployRevision(
   namespaceId: string,
   name: string,
   content: RevisionContent,
-  { takesTraffic = true, tag }: DeployOptions = {},
+  { takesTraffic = true, tag, isPublic }: DeployOptions = {},
 ): Promise<{ fn: FunctionSummary; created: boolean }> {
   const created = await db.transaction().execute(async (tx) => {
     await tx
@@ -76,6 +78,9 @@ export async function deployRevision(
     if (takesTraffic) await changeTraffic(tx, fn.id, { [revisionId]: 100 });
     await sql`UPDATE functions SET active_revision_id = ${revisionId}, updated_at = now()
       WHERE id = ${fn.id} AND active_revision_id IS NULL`.execute(tx);
+    if (isPublic !== undefined) {
+      await tx.updateTable("functions").set({ is_public: isPublic }).where("id", "=", fn.id).execute();
+    }
     if (tag !== undefined) await moveTag(tx, fn.id, tag, revisionId);
     return !known;
   });
@@ -92,6 +97,7 @@ const summaries = (db: Db, namespaceId: string) =>
       "f.created_at",
       "f.updated_at",
       "f.traffic",
+      "f.is_public",
       sql<Record<string, string>>`(SELECT coalesce(jsonb_object_agg(tag, revision_id), '{}')
         FROM function_tags WHERE function_id = f.id)`.as("tags"),
       "r.id as revision_id",
@@ -114,6 +120,7 @@ function toSummary(row: SummaryRow): FunctionSummary {
     updatedAt: row.updated_at,
     traffic: row.traffic,
     tags: row.tags,
+    isPublic: row.is_public,
     revision: {
       id: row.revision_id,
       number: row.number,

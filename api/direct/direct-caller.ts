@@ -1,0 +1,52 @@
+/**
+ * Hands a call to a ready worker. A worker that refuses has done nothing, so the next one is asked; one that has taken
+ * the call keeps it, whatever happens to it.
+ */
+import type { DirectCall } from "../../core/contracts/direct-call.ts";
+import type { WorkerDirectory } from "./worker-directory.ts";
+import type { CallFeed, LinkEvents, WorkerLink } from "./worker-link.ts";
+
+export interface CallEvents extends Omit<LinkEvents, "onRefused"> {
+  /** How to speak to the worker that has it, for now; the body may come once it has accepted. */
+  onFeed(feed: CallFeed): void;
+  /** Nobody takes it; nothing more is said. */
+  onNone(): void;
+}
+
+export interface DirectCaller {
+  begin(call: DirectCall, events: CallEvents): void;
+}
+
+/** More would only add to the wait. */
+const MAX_TRIES = 3;
+
+export function createDirectCaller(
+  directory: WorkerDirectory,
+  onLost: (call: DirectCall, workerId: string) => void,
+): DirectCaller {
+  return {
+    begin(call, events) {
+      const tried = new Set<WorkerLink>();
+      const tryNext = () => {
+        const link = tried.size < MAX_TRIES ? directory.choose(tried) : undefined;
+        if (!link) return events.onNone();
+        tried.add(link);
+        const feed = link.call(call, {
+          ...events,
+          onRefused(reason) {
+            if (reason === "draining") directory.avoid(link);
+            // Room is the function's, not the worker's.
+            if (reason === "no_room") events.onNone();
+            else tryNext();
+          },
+          onLost() {
+            onLost(call, link.worker.id);
+            events.onLost();
+          },
+        });
+        events.onFeed(feed);
+      };
+      tryNext();
+    },
+  };
+}

@@ -1,0 +1,153 @@
+/**
+ * The API's connection to one worker, for calls that do not go through the queue: connecting → open → closed. When it
+ * closes, the calls under way are lost: whether they ended, nobody here knows.
+ */
+import { request } from "node:http";
+import type { Socket } from "node:net";
+import {
+  DIRECT_PROTOCOL,
+  type DirectAsk,
+  type DirectCall,
+  type DirectOutcome,
+  type DirectSay,
+  MAX_DIRECT_FRAME_BYTES,
+  type RefusalReason,
+} from "../../core/contracts/direct-call.ts";
+import type { HttpResponseHead } from "../../core/contracts/http-call.ts";
+import { FrameDecoder, FrameWriter } from "../../core/frames.ts";
+import type { CallableWorker } from "../../core/store/workers.ts";
+
+const CONNECT_TIMEOUT_MS = 2_000;
+const KEEP_ALIVE_MS = 10_000;
+
+export interface LinkEvents {
+  /** Nothing has happened; nothing more is said. */
+  onRefused(reason: RefusalReason): void;
+  onAccepted(): void;
+  onHead(head: HttpResponseHead): void;
+  onData(bytes: Buffer): void;
+  onEnd(): void;
+  onPull(bytes: number): void;
+  /** The last word. */
+  onDone(outcome: DirectOutcome): void;
+  /** The last word: the connection broke. */
+  onLost(): void;
+}
+
+export interface CallFeed {
+  data(bytes: Uint8Array): void;
+  end(): void;
+  pull(bytes: number): void;
+  leave(): void;
+}
+
+export class WorkerLink {
+  readonly worker: CallableWorker;
+  readonly #socket: Socket;
+  readonly #writer: FrameWriter;
+  readonly #calls = new Map<number, LinkEvents>();
+  #nextNo = 1;
+
+  private constructor(worker: CallableWorker, socket: Socket, head: Buffer, onClosed: () => void) {
+    this.worker = worker;
+    this.#socket = socket;
+    this.#writer = new FrameWriter(socket, MAX_DIRECT_FRAME_BYTES);
+    const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) =>
+      this.#receive(JSON.parse(text) as DirectSay),
+    );
+    const decode = (chunk: Buffer) => {
+      try {
+        decoder.push(chunk);
+      } catch {
+        socket.destroy();
+      }
+    };
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => {
+      onClosed();
+      for (const events of [...this.#calls.values()]) events.onLost();
+      this.#calls.clear();
+    });
+    socket.on("data", decode);
+    if (head.length > 0) decode(head);
+  }
+
+  /** Rejects where the worker cannot be reached or does not know its token. */
+  static open(worker: CallableWorker, onClosed: () => void): Promise<WorkerLink> {
+    return new Promise((resolve, reject) => {
+      const asking = request(`http://${worker.address}/`, {
+        headers: {
+          connection: "Upgrade",
+          upgrade: DIRECT_PROTOCOL,
+          authorization: `Bearer ${worker.callToken}`,
+        },
+        agent: false,
+        timeout: CONNECT_TIMEOUT_MS,
+      });
+      asking.once("upgrade", (_response, socket: Socket, head) => {
+        socket.setTimeout(0);
+        resolve(new WorkerLink(worker, socket, head, onClosed));
+      });
+      asking.once("response", (response) => {
+        response.resume();
+        reject(new Error(`the worker answered ${response.statusCode}`));
+      });
+      asking.once("timeout", () => asking.destroy(new Error("the worker does not answer")));
+      asking.once("error", reject);
+      asking.end();
+    });
+  }
+
+  get inFlight(): number {
+    return this.#calls.size;
+  }
+
+  get isOpen(): boolean {
+    return !this.#socket.destroyed;
+  }
+
+  call(call: DirectCall, events: LinkEvents): CallFeed {
+    const no = this.#nextNo++;
+    this.#calls.set(no, events);
+    this.#say({ t: "call", no, call });
+    return {
+      data: (bytes) => this.#say({ t: "data", no, base64: Buffer.from(bytes).toString("base64") }),
+      end: () => this.#say({ t: "end", no }),
+      pull: (bytes) => this.#say({ t: "pull", no, bytes }),
+      leave: () => this.#say({ t: "leave", no }),
+    };
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #say(ask: DirectAsk): void {
+    if (!this.#socket.destroyed) this.#writer.write(ask);
+  }
+
+  #receive(say: DirectSay): void {
+    const events = this.#calls.get(say.no);
+    if (!events) return;
+    switch (say.t) {
+      case "accepted":
+        return events.onAccepted();
+      case "refused":
+        this.#calls.delete(say.no);
+        return events.onRefused(say.reason);
+      case "head":
+        return events.onHead(say.head);
+      case "data":
+        return events.onData(Buffer.from(say.base64, "base64"));
+      case "end":
+        return events.onEnd();
+      case "pull":
+        return events.onPull(say.bytes);
+      case "done":
+        this.#calls.delete(say.no);
+        return events.onDone(say.outcome);
+    }
+  }
+}

@@ -1,0 +1,35 @@
+/** What the API must know of a function to call it, in one look. */
+import type { AskedLimits } from "../../domain/function-limits.ts";
+import type { Traffic } from "../../domain/traffic.ts";
+import type { Store } from "../database.ts";
+
+export interface CallableFunction {
+  id: string;
+  namespaceId: string;
+  name: string;
+  traffic: Traffic;
+  /** Tag → revision id. */
+  tags: Record<string, string>;
+  /** Whether its URL needs no key. */
+  isPublic: boolean;
+  /** Of the revision that leads. */
+  limits: AskedLimits;
+}
+
+export async function findCallableFunction(
+  store: Store,
+  namespace: string,
+  name: string,
+): Promise<CallableFunction | undefined> {
+  const { rows } = await store.pool.query<CallableFunction>({
+    name: "find-callable",
+    text: `SELECT f.id, f.namespace_id AS "namespaceId", f.name, f.traffic, f.is_public AS "isPublic",
+        coalesce(v.limits, '{}') AS limits,
+        (SELECT coalesce(jsonb_object_agg(tag, revision_id), '{}') FROM function_tags WHERE function_id = f.id) AS tags
+      FROM namespaces n JOIN functions f ON f.namespace_id = n.id
+        LEFT JOIN function_revisions v ON v.id = f.active_revision_id
+      WHERE n.name = $1 AND f.name = $2`,
+    values: [namespace, name],
+  });
+  return rows[0];
+}
