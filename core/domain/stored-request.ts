@@ -1,17 +1,19 @@
-/** A request that waits in the queue for a worker: the `input` of a run with the trigger `http` or `hook`. */
+/** An HTTP request that is kept as a run's input, so that a worker can make the call later. */
 export interface StoredRequest {
   method: string;
+  /** Absolute. */
   url: string;
   headers: [name: string, value: string][];
-  /** Base64; empty where there is none. */
+  /** Base64; "" where there is none. */
   body: string;
 }
 
+/** The input of a run that an HTTP request made. Once the run has ended, only the method and the URL are kept. */
 export interface StoredRequestInput {
   request: StoredRequest;
 }
 
-/** The `result` of such a run. */
+/** The result of such a run that waited in the queue. */
 export interface StoredResponse {
   status: number;
   headers: [name: string, value: string][];
