@@ -75,6 +75,8 @@ test("a question that cannot be answered names its field", async () => {
     ["follow=maybe", "follow"],
     ["follow=true&until=5m", "until"],
     ["follow=true&cursor=abc", "cursor"],
+    ["follow=true&after=abc", "after"],
+    ["after=1:1", "after"],
   ]) {
     assertProblem(await tenant.call("GET", `${LOGS}?${query}`), 422, "invalid_input", [field!]);
   }

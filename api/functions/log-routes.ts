@@ -7,6 +7,7 @@ import { toWireLogLine } from "../../core/contracts/run.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import { findRevision } from "../../core/store/functions/revisions.ts";
 import { isId } from "../../core/store/ids.ts";
+import { isKeyValid } from "../../core/store/keys.ts";
 import {
   currentLogPosition,
   FIRST_LOG_POSITION,
@@ -33,7 +34,7 @@ export function logRoutes(parts: ApiParts): Hono<ApiEnv> {
     const fn = await requireFunction(db, context);
     const query = validate(logQuery(clock.now()), context.req.query());
     const filter = await toFilter(fn.id, query);
-    if (query.follow === "true") return await answerFollow(context, fn.id, filter);
+    if (query.follow === "true") return await answerFollow(context, fn.id, filter, query.after);
     const { limit, cursor } = query;
     const rows = await listFunctionLogs(db, fn.id, limit, decodeLogCursor(cursor), filter);
     return context.json(toPage(rows, limit, toWireLogLine, ({ position }) => position));
@@ -48,6 +49,16 @@ export function logRoutes(parts: ApiParts): Hono<ApiEnv> {
     return { level, since, until, text, revisionId: revision?.id, runId };
   }
 
+  /** The line that was seen last. A reader that reconnects by itself repeats `after`; its header says more. */
+  function readLastSeen(context: Context<ApiEnv>, after: string | undefined): string | undefined {
+    const lastEventId = context.req.header("last-event-id");
+    if (lastEventId !== undefined && !isLogPosition(lastEventId)) {
+      throw new BellhopError("invalid_input", 400, "Last-Event-ID is not an id this stream gave.");
+    }
+    if (after !== undefined && !isLogPosition(after)) throw invalidField("after", "is not the id of a line");
+    return lastEventId ?? after;
+  }
+
   /** After the line that was seen last; else from the asked instant, or from now on. */
   async function startOf(lastSeen: string | undefined, { since }: LogFilter): Promise<LogPosition> {
     if (lastSeen !== undefined) return { position: lastSeen };
@@ -58,17 +69,17 @@ export function logRoutes(parts: ApiParts): Hono<ApiEnv> {
     context: Context<ApiEnv>,
     functionId: string,
     filter: LogFilter,
+    after: string | undefined,
   ): Promise<Response> {
-    const lastSeen = context.req.header("last-event-id");
-    if (lastSeen !== undefined && !isLogPosition(lastSeen)) {
-      throw new BellhopError("invalid_input", 400, "Last-Event-ID is not an id this stream gave.");
-    }
+    const lastSeen = readLastSeen(context, after);
+    const { keyId } = context.get("owner");
     const format = context.req.header("accept")?.includes("text/event-stream") ? "sse" : "ndjson";
     const stream = followFunctionLogs(db, {
       functionId,
       after: await startOf(lastSeen, filter),
       filter,
       format,
+      isAllowed: () => isKeyValid(db, keyId),
       clock,
       signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),
     });

@@ -29,8 +29,8 @@ async function log(tenant: Caller, ...messages: string[]): Promise<string> {
 }
 
 /** Follows the log; `read` resolves with that many lines or events. */
-async function follow(t: TestContext, tenant: Caller, headers: Record<string, string> = {}) {
-  const response = await tenant.request("GET", FOLLOW, { headers });
+async function follow(t: TestContext, tenant: Caller, headers: Record<string, string> = {}, path = FOLLOW) {
+  const response = await tenant.request("GET", path, { headers });
   assert.equal(response.status, 200);
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   const leave = () => reader.cancel();
@@ -88,7 +88,8 @@ test("the log is listed newest first, with what there is to say of a line, in pa
     ["three", "two", "one"],
   );
   assert.equal(rest.nextCursor, null);
-  const { at, ...oldest } = all[2];
+  const { id, at, ...oldest } = all[2];
+  assert.equal(typeof id, "string");
   assert.ok(Math.abs(Date.parse(at) - Date.now()) < 60_000);
   assert.deepEqual(oldest, {
     level: "info",
@@ -148,6 +149,23 @@ test("Last-Event-ID goes on after the last line seen, without loss and without r
   assert.deepEqual(
     [...seen, ...rest].map(({ message }) => message),
     ["one", "two", "three", "four", "five", "six"],
+  );
+});
+
+test("NDJSON goes on after the id of a line, which stands in each line", async (t) => {
+  const tenant = await newTenantWithFunction();
+  const { first } = await followFromHere(t, tenant);
+  await log(tenant, "one", "two");
+  const { id } = JSON.parse(first) as { id: string };
+  const { read } = await follow(t, tenant, {}, `${FOLLOW}&after=${id}`);
+  const lines = await read(2);
+  assert.deepEqual(lines.map(messageOf), ["one", "two"]);
+  const { id: seen } = JSON.parse(lines[0]!) as { id: string };
+  const again = await follow(t, tenant, { "last-event-id": seen }, `${FOLLOW}&after=${id}`);
+  assert.deepEqual(
+    (await again.read(1)).map(messageOf),
+    ["two"],
+    "what was seen last is the header's to say",
   );
 });
 

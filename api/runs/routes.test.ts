@@ -90,7 +90,9 @@ test("a run's log is read oldest first, in pages", async () => {
   const lines = ["one", "two", "three"].map((message) => line(message, { at, fields: { of: message } }));
   await api.work(run.id, { state: "succeeded", result: null }, lines);
   const { body: first } = await tenant.call("GET", `${path}/logs?limit=2`);
-  assert.deepEqual(first.items[0], {
+  const { id, ...oldest } = first.items[0];
+  assert.equal(typeof id, "string");
+  assert.deepEqual(oldest, {
     at: at.toISOString(),
     level: "info",
     message: "one",
@@ -112,6 +114,24 @@ test("cancelling what waits ends it at once", async () => {
   const { status, body } = await tenant.call("POST", `${path}/cancel`);
   assert.deepEqual([status, body.state, body.id], [200, "cancelled", run.id]);
   assert.ok(body.finishedAt);
+});
+
+test("a run's lines are found by level and text", async () => {
+  const { tenant, run, path } = await makeRun();
+  const lines = [line("one", { level: "debug" }), line("two", { level: "error" }), line("TWO")];
+  await api.work(run.id, { state: "succeeded", result: null }, lines);
+  for (const [query, messages] of [
+    ["", ["one", "two", "TWO"]],
+    ["?level=info", ["two", "TWO"]],
+    ["?q=two&level=warn", ["two"]],
+  ] as const) {
+    const { body } = await tenant.call("GET", `${path}/logs${query}`);
+    assert.deepEqual(
+      body.items.map(({ message }: { message: string }) => message),
+      messages,
+    );
+  }
+  assertProblem(await tenant.call("GET", `${path}/logs?level=loud`), 422, "invalid_input", ["level"]);
 });
 
 test("cancelling what runs asks its worker: 202, and again 202", async () => {

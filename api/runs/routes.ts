@@ -1,6 +1,7 @@
 /** `/v1/runs`: list, get, logs, cancel. */
 import { Hono } from "hono";
-import { listQuery, toPage } from "../../core/contracts/common.ts";
+import { toPage } from "../../core/contracts/common.ts";
+import { runLogQuery } from "../../core/contracts/log-query.ts";
 import { toWireLogLine, toWireRun } from "../../core/contracts/run.ts";
 import { conflict, notFound } from "../../core/errors.ts";
 import { isId } from "../../core/store/ids.ts";
@@ -31,8 +32,8 @@ export function runRoutes({ store, notifier }: ApiParts): Hono<ApiEnv> {
 
   routes.get("/:id/logs", requireScope("read"), async (context) => {
     const run = await requireRun(context.get("owner").namespaceId, context.req.param("id"));
-    const { limit, cursor } = validate(listQuery, context.req.query());
-    const rows = await listRunLogs(db, run.id, limit, decodeLogCursor(cursor));
+    const { limit, cursor, level, q: text } = validate(runLogQuery, context.req.query());
+    const rows = await listRunLogs(db, run.id, limit, decodeLogCursor(cursor), { level, text });
     return context.json(toPage(rows, limit, toWireLogLine, ({ position }) => position));
   });
 

@@ -26,23 +26,29 @@ function sinceField(now: Date) {
   });
 }
 
-/** The query of `GET /v1/functions/{name}/logs`. `level` means that level and above. */
+const level = filterField(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`));
+const text = filterField(z.string().max(MAX_TEXT_CHARS, `holds at most ${MAX_TEXT_CHARS} characters`));
+
+/** The query of `GET /v1/runs/{id}/logs`. `level` means that level and above. */
+export const runLogQuery = listQuery.extend({ level, q: text });
+
+/** The query of `GET /v1/functions/{name}/logs`. `after` is the id of a line, for a follower to go on from. */
 export function logQuery(now: Date) {
-  return listQuery
+  return runLogQuery
     .extend({
       follow: z.enum(["true", "false"], "must be true or false").default("false"),
-      level: filterField(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`)),
       since: filterField(sinceField(now)),
       until: filterField(sinceField(now)),
-      q: filterField(z.string().max(MAX_TEXT_CHARS, `holds at most ${MAX_TEXT_CHARS} characters`)),
       revision: filterField(z.string().max(64)),
       run: filterField(z.uuid("must be the id of a run")),
+      after: filterField(z.string().max(64)),
     })
     .superRefine((given, context) => {
-      if (given.follow === "false") return;
-      for (const name of ["until", "cursor"] as const) {
+      const isFollowing = given.follow === "true";
+      for (const name of isFollowing ? (["until", "cursor"] as const) : (["after"] as const)) {
         if (given[name] === undefined) continue;
-        context.addIssue({ code: "custom", path: [name], message: "does not go with follow=true" });
+        const message = isFollowing ? "does not go with follow=true" : "goes with follow=true";
+        context.addIssue({ code: "custom", path: [name], message });
       }
     });
 }

@@ -57,6 +57,8 @@ export function toWireRun(run: Run): JsonObject {
 }
 
 export interface LogLine {
+  /** Where it stands in the order of recording; opaque. A follower goes on after it. */
+  position: string;
   at: Date;
   level: string;
   message: string;
@@ -68,6 +70,7 @@ export interface LogLine {
 
 export function toWireLogLine(line: LogLine): JsonObject {
   return {
+    id: line.position,
     at: line.at.toISOString(),
     level: line.level,
     message: line.message,

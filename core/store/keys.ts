@@ -62,6 +62,15 @@ export async function ensureAdminKey(db: Db, namespaceId: string, key: string): 
   });
 }
 
+/** Whether a key that was found once is still neither revoked nor expired. */
+export async function isKeyValid(db: Db, keyId: string): Promise<boolean> {
+  const { rows } = await sql`
+    SELECT FROM api_keys WHERE id = ${keyId} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`.execute(
+    db,
+  );
+  return rows.length > 0;
+}
+
 export async function findKeyOwner(db: Db, key: string): Promise<KeyOwner | undefined> {
   return await db
     .selectFrom("api_keys as k")

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type pg from "pg";
 import { createTestDatabase } from "../../test/support/database.ts";
+import type { LogLine } from "../contracts/run.ts";
 import { newId } from "./ids.ts";
 import {
   currentLogPosition,
@@ -9,7 +10,6 @@ import {
   type LogPosition,
   listFunctionLogs,
   listRunLogs,
-  type RecordedLine,
   readFunctionLogsAfter,
 } from "./logs.ts";
 import { openTestStore, until } from "./testing/test-store.ts";
@@ -34,7 +34,7 @@ async function record(
   );
 }
 
-const messagesOf = (lines: RecordedLine[]) => lines.map(({ message }) => message);
+const messagesOf = (lines: LogLine[]) => lines.map(({ message }) => message);
 
 /** A transaction that a test ends by hand. */
 async function begin(): Promise<pg.PoolClient> {
@@ -49,8 +49,8 @@ async function commit(client: pg.PoolClient): Promise<void> {
 }
 
 /** Follows until so many lines came; other transactions of the server may hold them back for a moment. */
-async function follow(functionId: string, from: LogPosition, count: number): Promise<RecordedLine[]> {
-  const lines: RecordedLine[] = [];
+async function follow(functionId: string, from: LogPosition, count: number): Promise<LogLine[]> {
+  const lines: LogLine[] = [];
   await until(async () => {
     const last = lines.at(-1);
     const after = last ? { ...from, position: last.position } : from;

@@ -8,11 +8,6 @@ import type { LogLine } from "../contracts/run.ts";
 import type { Db } from "./database.ts";
 import { earliestTraceOf } from "./ids.ts";
 
-export interface RecordedLine extends LogLine {
-  /** `xid:id`, opaque to callers. */
-  position: string;
-}
-
 const COLUMNS = sql`at, level, message, fields, run_id AS "runId", revision_id AS "revisionId", attempt,
   recorded_xid || ':' || id AS position`;
 
@@ -45,17 +40,18 @@ function conditionsOf({ level, since, until, text, revisionId, runId }: LogFilte
   return sql.join(all, sql` `);
 }
 
-/** A run's lines, oldest first, after `afterId`. One more than `limit`. */
+/** A run's lines, oldest first, after the position `after`. One more than `limit`. */
 export async function listRunLogs(
   db: Db,
   runId: string,
   limit: number,
   after: string | undefined,
-): Promise<RecordedLine[]> {
-  const { rows } = await sql<RecordedLine>`
+  filter: Pick<LogFilter, "level" | "text"> = {},
+): Promise<LogLine[]> {
+  const { rows } = await sql<LogLine>`
     SELECT ${COLUMNS} FROM task_logs
     WHERE run_id = ${runId} AND at >= ${earliestTraceOf(runId)} AND at < clock_timestamp() + interval '1 day'
-      AND id > ${after === undefined ? "0" : idOf(after)}
+      AND id > ${after === undefined ? "0" : idOf(after)} ${conditionsOf(filter)}
     ORDER BY id LIMIT ${limit + 1}`.execute(db);
   return rows;
 }
@@ -67,8 +63,8 @@ export async function listFunctionLogs(
   limit: number,
   before: string | undefined,
   filter: LogFilter = {},
-): Promise<RecordedLine[]> {
-  const { rows } = await sql<RecordedLine>`
+): Promise<LogLine[]> {
+  const { rows } = await sql<LogLine>`
     SELECT ${COLUMNS} FROM task_logs
     WHERE function_id = ${functionId} ${before === undefined ? sql`` : sql`AND ${pair()} < ${pair(before)}`}
       ${conditionsOf(filter)}
@@ -83,8 +79,8 @@ export async function readFunctionLogsAfter(
   after: LogPosition,
   limit: number,
   filter: LogFilter = {},
-): Promise<RecordedLine[]> {
-  const { rows } = await sql<RecordedLine>`
+): Promise<LogLine[]> {
+  const { rows } = await sql<LogLine>`
     SELECT ${COLUMNS} FROM task_logs
     WHERE function_id = ${functionId} AND ${pair()} > ${pair(after.position)}
       ${after.snapshot === undefined ? sql`` : sql`AND NOT pg_visible_in_snapshot(recorded_xid, ${after.snapshot}::pg_snapshot)`}

@@ -157,6 +157,9 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "list tasks": { use: (s) => listTasks(s.db, id, 50, undefined), index: "tasks_by_namespace" },
   "a run's lines": { use: (s) => listRunLogs(s.db, id, 50, undefined) },
   "a function's lines": { use: (s) => listFunctionLogs(s.db, id, 50, undefined) },
+  "a function's lines of one run": {
+    use: (s) => listFunctionLogs(s.db, id, 50, undefined, { runId: id, level: "warn", since: now }),
+  },
   "a function's next lines": {
     use: (s) => readFunctionLogsAfter(s.db, id, { position: "1:1", snapshot: "1:1:" }, 50),
   },
