@@ -5,6 +5,8 @@ import { type RunningProcess, startProcess } from "../support/processes.ts";
 
 export interface ApiClient {
   url: string;
+  /** For requests that `call` does not make. */
+  key: string;
   /** The parsed answer; throws unless the status is 2xx. */
   call<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T>;
 }
@@ -83,6 +85,7 @@ export function portOf(role: RunningProcess): number {
 export function createClient(url: string, key: string): ApiClient {
   return {
     url,
+    key,
     async call<T>(method: string, path: string, body?: unknown) {
       const response = await fetch(`${url}${path}`, {
         method,
