@@ -2,8 +2,9 @@
 import { Hono } from "hono";
 import { listQuery, nameField, toPage } from "../../core/contracts/common.ts";
 import { toWireFunction } from "../../core/contracts/function.ts";
-import { invalidField } from "../../core/errors.ts";
+import { invalidField, notFound } from "../../core/errors.ts";
 import { deployRevision, listFunctions } from "../../core/store/functions/functions.ts";
+import { removeFunction } from "../../core/store/functions/remove.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { requireScope } from "../auth.ts";
 import { validate } from "../body.ts";
@@ -11,6 +12,7 @@ import { decodeIdCursor } from "../cursor.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { announceChange } from "./announce-change.ts";
 import { answerFunction } from "./answer-function.ts";
+import { requireName } from "./function-of-path.ts";
 import { hashRevision } from "./revision-hash.ts";
 import { readUpload } from "./upload.ts";
 
@@ -56,6 +58,13 @@ export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
   });
 
   routes.get("/:name", requireScope("read"), (context) => answerFunction(parts, context));
+
+  routes.delete("/:name", requireScope("deploy"), async (context) => {
+    const name = requireName(context);
+    if (!(await removeFunction(db, context.get("owner").namespaceId, name))) throw notFound("function", name);
+    parts.notifier.notify("bellhop_functions");
+    return context.body(null, 204);
+  });
 
   return routes;
 }

@@ -3,7 +3,7 @@ import { nameField } from "../../core/contracts/common.ts";
 import type { FunctionSummary } from "../../core/contracts/function.ts";
 import { notFound } from "../../core/errors.ts";
 import type { Db } from "../../core/store/database.ts";
-import { findFunction } from "../../core/store/functions/functions.ts";
+import { findFunction, findFunctionEver } from "../../core/store/functions/functions.ts";
 import type { ApiEnv } from "../environment.ts";
 
 /** The name in the path; one that cannot be is not there. */
@@ -17,6 +17,14 @@ export function requireName(context: Context<ApiEnv>): string {
 export async function requireFunction(db: Db, context: Context<ApiEnv>): Promise<FunctionSummary> {
   const name = requireName(context);
   const fn = await findFunction(db, context.get("owner").namespaceId, name);
+  if (!fn) throw notFound("function", name);
+  return fn;
+}
+
+/** The same, or the last one of that name that was removed: what it left can be read. */
+export async function requireFunctionEver(db: Db, context: Context<ApiEnv>): Promise<FunctionSummary> {
+  const name = requireName(context);
+  const fn = await findFunctionEver(db, context.get("owner").namespaceId, name);
   if (!fn) throw notFound("function", name);
   return fn;
 }

@@ -21,7 +21,7 @@ import { validate } from "../body.ts";
 import { decodeLogCursor } from "../cursor.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { followFunctionLogs } from "./follow.ts";
-import { requireFunction } from "./function-of-path.ts";
+import { requireFunctionEver } from "./function-of-path.ts";
 
 type LogQuery = z.output<ReturnType<typeof logQuery>>;
 
@@ -31,7 +31,7 @@ export function logRoutes(parts: ApiParts): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>();
 
   routes.get("/:name/logs", requireScope("read"), async (context) => {
-    const fn = await requireFunction(db, context);
+    const fn = await requireFunctionEver(db, context);
     const query = validate(logQuery(clock.now()), context.req.query());
     const filter = await toFilter(fn.id, query);
     if (query.follow === "true") return await answerFollow(context, fn.id, filter, query.after);

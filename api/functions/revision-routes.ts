@@ -20,7 +20,7 @@ import { decodeNumberCursor } from "../cursor.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { announceChange } from "./announce-change.ts";
 import { answerFunction } from "./answer-function.ts";
-import { requireFunction } from "./function-of-path.ts";
+import { requireFunction, requireFunctionEver } from "./function-of-path.ts";
 
 const sourceQuery = z.object({ source: z.enum(["true", "false"]).default("false") });
 
@@ -41,7 +41,7 @@ export function revisionRoutes(parts: ApiParts): Hono<ApiEnv> {
   }
 
   routes.get("/:name/revisions", requireScope("read"), async (context) => {
-    const fn = await requireFunction(db, context);
+    const fn = await requireFunctionEver(db, context);
     const { limit, cursor } = validate(listQuery, context.req.query());
     const rows = await listRevisions(db, fn.id, limit, decodeNumberCursor(cursor));
     const toItem = (revision: FunctionRevision): JsonObject => ({
@@ -53,7 +53,7 @@ export function revisionRoutes(parts: ApiParts): Hono<ApiEnv> {
   });
 
   routes.get("/:name/revisions/:revision", requireScope("read"), async (context) => {
-    const fn = await requireFunction(db, context);
+    const fn = await requireFunctionEver(db, context);
     const named = context.req.param("revision");
     const { source } = validate(sourceQuery, context.req.query());
     const revision = await findRevision(db, fn.id, named);

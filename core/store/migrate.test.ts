@@ -3,6 +3,7 @@ import { after, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { openStore } from "./database.ts";
+import { removeFunction } from "./functions/remove.ts";
 import { newId } from "./ids.ts";
 import { ensureNamespace } from "./keys.ts";
 import { isMigrated, migrateDown, migrateUp } from "./migrate.ts";
@@ -37,7 +38,7 @@ test("roles that start together migrate once", async () => {
 });
 
 const INITIAL = "0001-initial";
-const LATER = ["0002-function-limits", "0003-revision-traffic"];
+const LATER = ["0002-function-limits", "0003-revision-traffic", "0006-remove-functions-hooks-idempotency"];
 
 /** Every column and index there is. */
 async function describeSchema(): Promise<string[]> {
@@ -55,6 +56,9 @@ test("down takes everything back, newest first, and up brings it again", async (
   const namespaceId = await ensureNamespace(db, "gone");
   await deployFunction(db, namespaceId, "limited", { concurrency: 1 });
   await queueInvocation(store, namespaceId, "limited");
+  await deployFunction(db, namespaceId, "removed");
+  await removeFunction(db, namespaceId, "removed");
+  await deployFunction(db, namespaceId, "removed");
   await sql`UPDATE task_runs_open SET room = 'awaited'`.execute(db);
   for (const name of LATER.toReversed()) assert.deepEqual(await migrateDown(db), [name]);
   const { rows } = await sql<{ state: string }>`SELECT state FROM task_runs_open`.execute(db);
@@ -108,6 +112,7 @@ test("constraints refuse runs that cannot be", async () => {
     { state: "succeeded", finished_at: at },
     { task_id: null, function_id: newId() },
     { function_id: newId(), room: "awaited" },
+    { function_id: newId(), trigger: "hook" },
     { function_id: newId(), room: "offered" },
   ];
   for (const change of possible)

@@ -7,6 +7,7 @@ import type { AskedLimits } from "../domain/function-limits.ts";
 import type { RetryPolicy } from "../domain/retry.ts";
 import type { RunState } from "../domain/run-state.ts";
 import type { RunTarget } from "../domain/run-target.ts";
+import type { RunTrigger } from "../domain/run-trigger.ts";
 import type { Schedule } from "../domain/schedule.ts";
 import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
 import type { Traffic } from "../domain/traffic.ts";
@@ -41,6 +42,8 @@ export interface Database {
     /** What a rollback brings back. */
     previous_traffic: Filled<Traffic | null>;
     is_public: Generated<boolean>;
+    /** Null: it stands. */
+    removed_at: ColumnType<Date | null, undefined, Date>;
     created_at: Stamp;
     updated_at: Stamp;
   };
@@ -114,7 +117,7 @@ export interface TaskRunsTable {
   function_id: string | null;
   revision_id: string | null;
   type: TaskType;
-  trigger: "schedule" | "manual" | "invoke";
+  trigger: RunTrigger;
   /** For calls: a revision by its tag or id, in place of the function's traffic. */
   target: Filled<RunTarget | null>;
   state: RunState;

@@ -28,7 +28,7 @@ export async function findCallableFunction(
         (SELECT coalesce(jsonb_object_agg(tag, revision_id), '{}') FROM function_tags WHERE function_id = f.id) AS tags
       FROM namespaces n JOIN functions f ON f.namespace_id = n.id
         LEFT JOIN function_revisions v ON v.id = f.active_revision_id
-      WHERE n.name = $1 AND f.name = $2`,
+      WHERE n.name = $1 AND f.name = $2 AND f.removed_at IS NULL`,
     values: [namespace, name],
   });
   return rows[0];

@@ -5,6 +5,7 @@ import type { AskedLimits } from "../../domain/function-limits.ts";
 import type { Db, Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
+import { adoptTasks } from "./remove.ts";
 import { moveTag } from "./tags.ts";
 import { changeTraffic } from "./traffic.ts";
 
@@ -39,18 +40,7 @@ export async function deployRevision(
   { takesTraffic = true, tag, isPublic }: DeployOptions = {},
 ): Promise<{ fn: FunctionSummary; created: boolean }> {
   const created = await db.transaction().execute(async (tx) => {
-    await tx
-      .insertInto("functions")
-      .values({ id: newId(), namespace_id: namespaceId, name, active_revision_id: null })
-      .onConflict((on) => on.columns(["namespace_id", "name"]).doNothing())
-      .execute();
-    const fn = await tx
-      .selectFrom("functions")
-      .select("id")
-      .where("namespace_id", "=", namespaceId)
-      .where("name", "=", name)
-      .forUpdate()
-      .executeTakeFirstOrThrow();
+    const fn = await lockFunction(tx, namespaceId, name);
     const known = await tx
       .selectFrom("function_revisions")
       .select("id")
@@ -87,7 +77,26 @@ export async function deployRevision(
   return { fn: (await findFunction(db, namespaceId, name))!, created };
 }
 
-const summaries = (db: Db, namespaceId: string) =>
+/** The function of that name, made where there is none; no other deploy or removal goes on meanwhile. */
+async function lockFunction(tx: Db, namespaceId: string, name: string): Promise<{ id: string }> {
+  const id = newId();
+  // An update, not nothing: it locks the row, and where that was removed meanwhile the insert is tried again.
+  const fn = await tx
+    .insertInto("functions")
+    .values({ id, namespace_id: namespaceId, name, active_revision_id: null })
+    .onConflict((on) =>
+      on
+        .columns(["namespace_id", "name"])
+        .where("removed_at", "is", null)
+        .doUpdateSet({ updated_at: sql<Date>`functions.updated_at` }),
+    )
+    .returning("id")
+    .executeTakeFirstOrThrow();
+  if (fn.id === id) await adoptTasks(tx, namespaceId, name, id);
+  return fn;
+}
+
+const summariesEver = (db: Db, namespaceId: string) =>
   db
     .selectFrom("functions as f")
     .innerJoin("function_revisions as r", "r.id", "f.active_revision_id")
@@ -109,6 +118,9 @@ const summaries = (db: Db, namespaceId: string) =>
       "r.created_at as revision_created_at",
     ])
     .where("f.namespace_id", "=", namespaceId);
+
+const summaries = (db: Db, namespaceId: string) =>
+  summariesEver(db, namespaceId).where("f.removed_at", "is", null);
 
 type SummaryRow = Awaited<ReturnType<ReturnType<typeof summaries>["executeTakeFirstOrThrow"]>>;
 
@@ -142,6 +154,20 @@ export async function findFunction(
   return row && toSummary(row);
 }
 
+/** The same, or the one of that name that was removed last. */
+export async function findFunctionEver(
+  db: Db,
+  namespaceId: string,
+  name: string,
+): Promise<FunctionSummary | undefined> {
+  const row = await summariesEver(db, namespaceId)
+    .where("f.name", "=", name)
+    .orderBy("f.removed_at", (order) => order.desc().nullsFirst())
+    .limit(1)
+    .executeTakeFirst();
+  return row && toSummary(row);
+}
+
 /** Prepared: every task that calls a function asks. */
 export async function findFunctionId(
   store: Store,
@@ -150,7 +176,7 @@ export async function findFunctionId(
 ): Promise<string | undefined> {
   const { rows } = await store.pool.query<{ id: string }>({
     name: "find-function-id",
-    text: "SELECT id FROM functions WHERE namespace_id = $1 AND name = $2",
+    text: "SELECT id FROM functions WHERE namespace_id = $1 AND name = $2 AND removed_at IS NULL",
     values: [namespaceId, name],
   });
   return rows[0]?.id;

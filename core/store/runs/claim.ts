@@ -1,6 +1,6 @@
 /** queued → running: one batched statement that takes, counts and fences. */
 import type { Store } from "../database.ts";
-import { type ClaimedRun, type ClaimRow, DESCRIBED, TAKEN, toClaimedRun } from "./claimed-run.ts";
+import { type ClaimedRun, type ClaimRow, DESCRIBED, TAKEN, TRAFFIC, toClaimedRun } from "./claimed-run.ts";
 import { admitRuns } from "./room.ts";
 
 export type { ClaimedRun } from "./claimed-run.ts";
@@ -8,7 +8,7 @@ export type { ClaimedRun } from "./claimed-run.ts";
 /** Takes the rows of a CTE `wanted` whose functions have no limit of runs at once; the others are only named. */
 const CLAIM = `
   chosen AS MATERIALIZED (
-    SELECT w.id, w.function_id, w.available_at, f.name AS function_name, f.traffic,
+    SELECT w.id, w.function_id, w.available_at, f.name AS function_name, ${TRAFFIC} AS traffic,
       v.limits ->> 'concurrency' IS NULL AS is_free, false AS holds_room
     FROM wanted w LEFT JOIN functions f ON f.id = w.function_id
       LEFT JOIN function_revisions v ON v.id = f.active_revision_id

@@ -39,6 +39,9 @@ export const INVOCATION_RETRY: RetryPolicy = {
 
 const FALLBACK_TIMEOUT_MS = 30_000;
 
+/** The traffic of a function `f`; null where it was removed: nothing reaches its revisions any more. */
+export const TRAFFIC = "CASE WHEN f.removed_at IS NULL THEN f.traffic END";
+
 /**
  * Takes the rows of a CTE `chosen` (id, function_name, traffic, holds_room) that are `is_free` for the
  * worker $1: a CTE `taken`. Who chose them has locked them.
@@ -110,7 +113,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
 
 /** The revision that was asked for, else the one the function's traffic gives this run; null where there is none. */
 function chooseRevision({ id, function_id, target, tag_revision_id, traffic }: ClaimRow): string | null {
-  if (function_id === null) return null;
+  if (function_id === null || traffic === null) return null;
   if (target) return "revision" in target ? target.revision : tag_revision_id;
-  return pickRevision(traffic ?? {}, function_id, id) ?? null;
+  return pickRevision(traffic, function_id, id) ?? null;
 }

@@ -58,7 +58,7 @@ export async function enqueueInvocation(
         queued_at, timeout_ms, awaited, input, target)
       SELECT $1, f.namespace_id, f.id, 'function', 'invoke', 'queued', statement_timestamp(), statement_timestamp(),
         statement_timestamp(), $4, $5, $6, $7
-      FROM functions f WHERE f.namespace_id = $2 AND f.name = $3
+      FROM functions f WHERE f.namespace_id = $2 AND f.name = $3 AND f.removed_at IS NULL
       RETURNING available_at AS "availableAt"`,
     values: [
       runId,

@@ -10,7 +10,7 @@ import type pg from "pg";
 import { decideAdmission } from "../../domain/admission.ts";
 import type { Store } from "../database.ts";
 import { inTransaction } from "../transaction.ts";
-import { type ClaimedRun, type ClaimRow, DESCRIBED, TAKEN, toClaimedRun } from "./claimed-run.ts";
+import { type ClaimedRun, type ClaimRow, DESCRIBED, TAKEN, TRAFFIC, toClaimedRun } from "./claimed-run.ts";
 import type { StagedRun } from "./stage.ts";
 
 /** Sorted, so that two who lock several wait for each other in one direction only. */
@@ -41,7 +41,7 @@ const LOOK = `
 // What another has locked for a moment is left alone: it looks at the run next, or ends it.
 const ADMIT = `
   WITH chosen AS MATERIALIZED (
-    SELECT r.id, f.name AS function_name, f.traffic, s.holds_room, true AS is_free
+    SELECT r.id, f.name AS function_name, ${TRAFFIC} AS traffic, s.holds_room, true AS is_free
     FROM unnest($2::uuid[], $3::boolean[]) AS s(id, holds_room)
       JOIN task_runs_open r ON r.id = s.id JOIN functions f ON f.id = r.function_id
     WHERE r.state || '' = 'queued' FOR UPDATE OF r SKIP LOCKED
