@@ -4,14 +4,23 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { listQuery, nameField, toPage } from "../../core/contracts/common.ts";
 import {
+  type DescribedRevision,
   type FunctionRevision,
   tagInput,
+  toWireDiff,
   toWireRevision,
   trafficInput,
 } from "../../core/contracts/function.ts";
+import { effectiveLimits } from "../../core/domain/function-limits.ts";
+import type { FileFacts } from "../../core/domain/revision-diff.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
-import { findRevision, listRevisions, loadSources } from "../../core/store/functions/revisions.ts";
+import {
+  findRevision,
+  findRevisionBefore,
+  listRevisions,
+  loadSources,
+} from "../../core/store/functions/revisions.ts";
 import { moveTag, removeTag } from "../../core/store/functions/tags.ts";
 import { changeTraffic, rollBackTraffic } from "../../core/store/functions/traffic.ts";
 import { requireScope } from "../auth.ts";
@@ -22,6 +31,7 @@ import { announceChange } from "./announce-change.ts";
 import { answerFunction } from "./answer-function.ts";
 import { requireFunction, requireFunctionEver } from "./function-of-path.ts";
 
+const diffQuery = z.object({ from: z.string().max(64).optional() });
 const sourceQuery = z.object({ source: z.enum(["true", "false"]).default("false") });
 
 export function revisionRoutes(parts: ApiParts): Hono<ApiEnv> {
@@ -61,7 +71,7 @@ export function revisionRoutes(parts: ApiParts): Hono<ApiEnv> {
     const sources = await loadSources(db, revision.id);
     const files = Object.entries(sources).map(([path, text]) => [
       path,
-      describeFile(text, source === "true"),
+      { ...describeFile(text), ...(source === "true" ? { source: text } : {}) },
     ]);
     return context.json({
       ...toWireRevision(revision, functionCaps),
@@ -69,6 +79,27 @@ export function revisionRoutes(parts: ApiParts): Hono<ApiEnv> {
       files: Object.fromEntries(files),
     });
   });
+
+  routes.get("/:name/revisions/:revision/diff", requireScope("read"), async (context) => {
+    const fn = await requireFunctionEver(db, context);
+    const named = context.req.param("revision");
+    const { from: asked } = validate(diffQuery, context.req.query());
+    const to = await findRevision(db, fn.id, named);
+    if (!to) throw notFound("revision", named);
+    const from =
+      asked === undefined
+        ? await findRevisionBefore(db, fn.id, to)
+        : await requireRevision(fn.id, asked, "from");
+    return context.json(toWireDiff(from && (await describe(from)), await describe(to)));
+  });
+
+  async function describe(revision: FunctionRevision): Promise<DescribedRevision> {
+    const files = Object.entries(await loadSources(db, revision.id)).map(
+      ([path, text]) => [path, describeFile(text)] as const,
+    );
+    const limits = effectiveLimits(revision.limits, functionCaps);
+    return { revision, limits, files: Object.fromEntries(files) };
+  }
 
   routes.put("/:name/traffic", requireScope("deploy"), async (context) => {
     const fn = await requireFunction(db, context);
@@ -117,10 +148,6 @@ export function revisionRoutes(parts: ApiParts): Hono<ApiEnv> {
 }
 
 /** Two revisions differ in a file where its hashes do. */
-function describeFile(text: string, withSource: boolean): JsonObject {
-  return {
-    sha256: createHash("sha256").update(text).digest("hex"),
-    bytes: Buffer.byteLength(text),
-    ...(withSource ? { source: text } : {}),
-  };
+function describeFile(text: string): FileFacts {
+  return { sha256: createHash("sha256").update(text).digest("hex"), bytes: Buffer.byteLength(text) };
 }

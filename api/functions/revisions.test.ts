@@ -186,3 +186,48 @@ test("moving traffic takes a deploy key, and nothing crosses namespaces", async 
   }
   assert.equal((await reader.call("GET", "/v1/functions/greet/revisions")).status, 200);
 });
+
+test("what changed between two revisions: files with both hashes, limits, entry", async () => {
+  const tenant = await api.newTenant();
+  const put = async (body: Record<string, unknown>) =>
+    (await tenant.call("PUT", "/v1/functions/greet", { body: body as never })).body.revision;
+  const main = (text: string) => `import { n } from "./lib.ts"; export default () => n + ${text};`;
+  const lib = "export const n = 1;";
+  const one = await put({ files: { "main.ts": main("1"), "lib.ts": lib }, entry: "main.ts" });
+  const limits = { memoryMb: 64 };
+  const two = await put({ files: { "main.ts": main("22"), "lib.ts": lib, "more.ts": "" }, limits });
+  const three = await put({ files: { "index.ts": "export default 1" }, entry: "index.ts", reuse: false });
+  const { body: diff } = await tenant.call("GET", "/v1/functions/greet/revisions/2/diff");
+  assert.deepEqual(diff.from, { id: one.id, number: 1 });
+  assert.deepEqual(diff.to, { id: two.id, number: 2 });
+  assert.deepEqual(diff.limits, { memoryMb: { from: 128, to: 64 } });
+  const { body: shown } = await tenant.call("GET", "/v1/functions/greet/revisions/2");
+  const { body: before } = await tenant.call("GET", "/v1/functions/greet/revisions/1");
+  assert.deepEqual(diff.files, [
+    { path: "main.ts", change: "changed", from: before.files["main.ts"], to: shown.files["main.ts"] },
+    { path: "more.ts", change: "added", from: null, to: shown.files["more.ts"] },
+  ]);
+  const { body: far } = await tenant.call("GET", `/v1/functions/greet/revisions/${three.id}/diff?from=1`);
+  assert.deepEqual(
+    [far.entry, far.reuse],
+    [
+      { from: "main.ts", to: "index.ts" },
+      { from: true, to: false },
+    ],
+  );
+  assert.deepEqual(
+    far.files.map(({ path, change }: { path: string; change: string }) => [path, change]),
+    [
+      ["index.ts", "added"],
+      ["lib.ts", "removed"],
+      ["main.ts", "removed"],
+    ],
+  );
+  const { body: first } = await tenant.call("GET", "/v1/functions/greet/revisions/1/diff");
+  assert.deepEqual([first.from, first.limits, first.files.length], [null, {}, 2]);
+  const { body: same } = await tenant.call("GET", "/v1/functions/greet/revisions/2/diff?from=2");
+  assert.deepEqual([same.files, same.limits], [[], {}]);
+  assertProblem(await tenant.call("GET", "/v1/functions/greet/revisions/9/diff"), 404, "not_found");
+  const unknown = await tenant.call("GET", "/v1/functions/greet/revisions/2/diff?from=9");
+  assertProblem(unknown, 422, "invalid_input", ["from"]);
+});

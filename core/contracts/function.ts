@@ -7,6 +7,7 @@ import {
   type FunctionLimits,
   MIN_FUNCTION_LIMITS,
 } from "../domain/function-limits.ts";
+import { diffFiles, diffLimits, type FileFacts } from "../domain/revision-diff.ts";
 import type { Traffic } from "../domain/traffic.ts";
 import type { JsonObject } from "../json.ts";
 import { nameField } from "./common.ts";
@@ -116,6 +117,37 @@ export function toWireRevision(revision: FunctionRevision, caps: FunctionLimitCa
     reuse: revision.reuse,
     createdAt: revision.createdAt.toISOString(),
   };
+}
+
+/** A revision as it is compared with another. */
+export interface DescribedRevision {
+  revision: FunctionRevision;
+  /** Those that hold. */
+  limits: FunctionLimits;
+  files: Record<string, FileFacts>;
+}
+
+/** What changed from one revision to another; without `from` everything is new. Only what differs is told. */
+export function toWireDiff(from: DescribedRevision | undefined, to: DescribedRevision): JsonObject {
+  const name = ({ revision }: DescribedRevision) => ({ id: revision.id, number: revision.number });
+  return {
+    from: from ? name(from) : null,
+    to: name(to),
+    files: diffFiles(from?.files ?? {}, to.files).map(
+      (difference) => ({ ...difference }) as unknown as JsonObject,
+    ),
+    limits: from ? { ...diffLimits(from.limits, to.limits) } : {},
+    ...differenceOf("entry", from?.revision, to.revision),
+    ...differenceOf("reuse", from?.revision, to.revision),
+  };
+}
+
+function differenceOf(
+  name: "entry" | "reuse",
+  from: FunctionRevision | undefined,
+  to: FunctionRevision,
+): JsonObject {
+  return from && from[name] !== to[name] ? { [name]: { from: from[name], to: to[name] } } : {};
 }
 
 /** The body of `PUT …/traffic`: a revision's id or number → whole percent; the shares make 100. */

@@ -53,6 +53,15 @@ export async function findRevision(
   return row && toRevision(row);
 }
 
+/** The one that was deployed before it, if any. */
+export async function findRevisionBefore(
+  db: Db,
+  functionId: string,
+  { number }: FunctionRevision,
+): Promise<FunctionRevision | undefined> {
+  return (await listRevisions(db, functionId, 1, number))[0];
+}
+
 /** The sources a revision was made of, by path. */
 export async function loadSources(db: Db, revisionId: string): Promise<Record<string, string>> {
   const { files } = await db
