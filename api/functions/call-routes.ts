@@ -3,8 +3,6 @@ import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { nameField } from "../../core/contracts/common.ts";
 import type { RunTarget } from "../../core/domain/run-target.ts";
-import { invalidField } from "../../core/errors.ts";
-import { findRevision } from "../../core/store/functions/revisions.ts";
 import { newId } from "../../core/store/ids.ts";
 import { requireScope } from "../auth.ts";
 import { readJson, validate } from "../body.ts";
@@ -12,6 +10,7 @@ import type { ApiEnv, ApiParts } from "../environment.ts";
 import { answerProblem } from "../problem.ts";
 import { requireFunction, requireName } from "./function-of-path.ts";
 import { invokeAndWait, startInvocation, toInvocationError } from "./invoke.ts";
+import { resolveTarget } from "./resolve-target.ts";
 
 const targetQuery = z.object({ tag: nameField.optional(), revision: z.string().max(64).optional() });
 
@@ -19,16 +18,8 @@ const targetQuery = z.object({ tag: nameField.optional(), revision: z.string().m
 async function readTarget({ store }: ApiParts, context: Context<ApiEnv>): Promise<RunTarget | undefined> {
   const { tag, revision } = validate(targetQuery, context.req.query());
   if (tag === undefined && revision === undefined) return undefined;
-  if (tag !== undefined && revision !== undefined)
-    throw invalidField("tag", "give a tag or a revision, not both");
   const fn = await requireFunction(store.db, context);
-  if (tag !== undefined) {
-    if (!Object.hasOwn(fn.tags, tag)) throw invalidField("tag", "this function has no such tag");
-    return { tag };
-  }
-  const found = await findRevision(store.db, fn.id, revision!);
-  if (!found) throw invalidField("revision", "this function has no such revision");
-  return { revision: found.id };
+  return await resolveTarget(store.db, fn.id, { tag, revision });
 }
 
 export function callRoutes(parts: ApiParts): Hono<ApiEnv> {

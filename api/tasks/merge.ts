@@ -9,6 +9,7 @@ import type { Db } from "../../core/store/database.ts";
 import { findFunction } from "../../core/store/functions/functions.ts";
 import type { TaskChange } from "../../core/store/tasks/change.ts";
 import { validate } from "../body.ts";
+import { resolveTarget } from "../functions/resolve-target.ts";
 
 /** The field that holds JSON of the author's own, where null is as good as any. */
 const NULL_IS_A_VALUE: Record<TaskType, string | undefined> = {
@@ -37,22 +38,28 @@ export async function mergeTask(
   }
   const reschedules = patch["schedule"] !== undefined;
   const input: z.output<typeof schema> = validate(schema, merged);
+  const { spec, functionId } = await resolveFunction(
+    db,
+    input.spec,
+    async (name) => (await findFunction(db, task.namespaceId, name))?.id,
+  );
   return {
-    input: reschedules ? input : { ...input, schedule: task.schedule },
-    functionId: await resolveFunction(
-      input.spec,
-      async (name) => (await findFunction(db, task.namespaceId, name))?.id,
-    ),
+    input: { ...input, spec, ...(reschedules ? {} : { schedule: task.schedule }) },
+    functionId,
     reschedules,
   };
 }
 
-/** The id of the function a task calls; 422 when there is none of that name. */
+/**
+ * The id of the function a task calls, and the spec with the id of the revision it names; 422 where there is none of
+ * that name, or it has no such tag or revision.
+ */
 export async function resolveFunction(
+  db: Db,
   spec: TaskSpec,
   findId: (name: string) => Promise<string | undefined>,
-): Promise<string | null> {
-  if (spec.type !== "function") return null;
+): Promise<{ spec: TaskSpec; functionId: string | null }> {
+  if (spec.type !== "function") return { spec, functionId: null };
   const id = await findId(spec.function);
   if (id === undefined)
     throw invalidField(
@@ -60,5 +67,5 @@ export async function resolveFunction(
       `there is no function ${JSON.stringify(spec.function)} in this namespace`,
       "unknown_function",
     );
-  return id;
+  return { spec: { ...spec, ...(await resolveTarget(db, id, spec)) }, functionId: id };
 }

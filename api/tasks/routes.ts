@@ -27,8 +27,10 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   routes.post("/", requireScope("write"), async (context) => {
     const { namespaceId } = context.get("owner");
     const input = validate(schema, await readJson(context));
-    const functionId = await resolveFunction(input.spec, (name) => findFunctionId(store, namespaceId, name));
-    const { task, run } = await createTask(store, namespaceId, input, functionId, clock.now());
+    const { spec, functionId } = await resolveFunction(db, input.spec, (name) =>
+      findFunctionId(store, namespaceId, name),
+    );
+    const { task, run } = await createTask(store, namespaceId, { ...input, spec }, functionId, clock.now());
     if (run) ringer.ring([run]);
     else notifier.notify("bellhop_schedule");
     context.header("location", `/v1/tasks/${task.id}`);

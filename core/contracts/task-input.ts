@@ -85,6 +85,9 @@ const emailFields = {
 const functionFields = {
   type: z.literal("function"),
   function: nameField,
+  tag: nameField.optional(),
+  /** Its id or its number. */
+  revision: z.string().min(1).max(64).optional(),
   input: json.default(null),
 };
 

@@ -31,6 +31,9 @@ export interface EmailSpec {
 export interface FunctionSpec {
   type: "function";
   function: string;
+  /** In place of the function's traffic: a tag, or the id of a revision. Never both. */
+  tag?: string;
+  revision?: string;
   input: Json;
 }
 

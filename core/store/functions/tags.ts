@@ -19,6 +19,16 @@ export async function moveTag(db: Db, functionId: string, tag: string, revisionI
   }
 }
 
+export async function hasTag(db: Db, functionId: string, tag: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("function_tags")
+    .select("tag")
+    .where("function_id", "=", functionId)
+    .where("tag", "=", tag)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 export async function removeTag(db: Db, functionId: string, tag: string): Promise<boolean> {
   const { numDeletedRows } = await db
     .deleteFrom("function_tags")

@@ -1,7 +1,7 @@
 /** What a claim hands out, and the end that the claiming statements share. */
 import type { RetryPolicy } from "../../domain/retry.ts";
-import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
+import { type RunTarget, targetOf } from "../../domain/run-target.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
@@ -59,7 +59,7 @@ export const TAKEN = `
 export const DESCRIBED = `
   SELECT k.*, t.spec, t.retry, t.dead_letter, t.timeout_ms AS task_timeout_ms, g.revision_id AS tag_revision_id
   FROM taken k LEFT JOIN tasks t ON t.id = k.task_id
-    LEFT JOIN function_tags g ON g.function_id = k.function_id AND g.tag = k.target ->> 'tag'`;
+    LEFT JOIN function_tags g ON g.function_id = k.function_id AND g.tag = coalesce(k.target ->> 'tag', t.spec ->> 'tag')`;
 
 export interface ClaimRow {
   id: string;
@@ -112,8 +112,10 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
 }
 
 /** The revision that was asked for, else the one the function's traffic gives this run; null where there is none. */
-function chooseRevision({ id, function_id, target, tag_revision_id, traffic }: ClaimRow): string | null {
+function chooseRevision(row: ClaimRow): string | null {
+  const { id, function_id, tag_revision_id, traffic, spec } = row;
   if (function_id === null || traffic === null) return null;
+  const target = row.target ?? (spec ? targetOf(spec) : undefined);
   if (target) return "revision" in target ? target.revision : tag_revision_id;
   return pickRevision(traffic, function_id, id) ?? null;
 }
