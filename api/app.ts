@@ -7,13 +7,14 @@ import { requireKey } from "./auth.ts";
 import { MAX_BODY_BYTES } from "./body.ts";
 import { deadLetterRoutes } from "./dead-letters/routes.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
+import { fnHandler } from "./fn/handler.ts";
 import { functionRoutes } from "./functions/routes.ts";
 import { answerProblem, toBellhopError } from "./problem.ts";
 import { runRoutes } from "./runs/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 
 export function createApp(parts: ApiParts): Hono<ApiEnv> {
-  const { probes, log, metrics, store } = parts;
+  const { probes, log, metrics, keyring } = parts;
   const app = new Hono<ApiEnv>();
 
   app.use(async (context, next) => {
@@ -30,7 +31,7 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
   }
   app.use(
     "/v1/*",
-    requireKey(store.db),
+    requireKey(keyring),
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
       onError: () => {
@@ -42,6 +43,7 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
   app.route("/v1/runs", runRoutes(parts));
   app.route("/v1/functions", functionRoutes(parts));
   app.route("/v1/dead-letters", deadLetterRoutes(parts));
+  app.all("/fn/*", fnHandler(parts));
   app.notFound((context) =>
     answerProblem(
       context,

@@ -7,6 +7,9 @@ import type { Notifier } from "../core/store/notify.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { ApiMetrics } from "../core/telemetry/metrics.ts";
 import type { Probes } from "../core/telemetry/probes.ts";
+import type { Keyring } from "./auth.ts";
+import type { DirectCaller } from "./direct/direct-caller.ts";
+import type { Callables } from "./functions/callables.ts";
 import type { FinishWaiter } from "./functions/wait.ts";
 import type { RunRinger } from "./ring.ts";
 
@@ -22,6 +25,9 @@ export interface ApiParts {
   metrics: ApiMetrics;
   probes: Probes;
   functionCaps: FunctionLimitCaps;
+  callables: Callables;
+  direct: DirectCaller;
+  keyring: Keyring;
   /** Aborts when the API stops: whoever follows is let go. */
   stopping: AbortSignal;
 }

@@ -6,11 +6,19 @@ import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-c
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
+import { findCallableFunction } from "../core/store/functions/callable.ts";
 import { DEFAULT_NAMESPACE, ensureAdminKey, ensureNamespace } from "../core/store/keys.ts";
+import { recordMissingRuns } from "../core/store/runs/direct.ts";
+import { listCallableWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createApiMetrics, createRegistry } from "../core/telemetry/metrics.ts";
 import { listen } from "../core/telemetry/probes.ts";
 import { createApp } from "./app.ts";
+import { createKeyring } from "./auth.ts";
+import { createDirectCaller } from "./direct/direct-caller.ts";
+import { createLostCalls } from "./direct/lost-calls.ts";
+import { createWorkerDirectory } from "./direct/worker-directory.ts";
+import { createCallables } from "./functions/callables.ts";
 import { createFinishWaiter } from "./functions/wait.ts";
 import { createRunRinger } from "./ring.ts";
 
@@ -42,8 +50,20 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
     log.warn({ error }, "bells were not sent; the sweep rings them again"),
   );
   opened.defer(() => ringer.flush());
+  const lostCalls = createLostCalls(
+    (workerId, runs) => recordMissingRuns(store, workerId, runs),
+    clock,
+    (error) => log.error({ error }, "a lost call was not recorded; tried again soon"),
+  );
+  opened.defer(() => lostCalls.flush());
+  const listWorkers = () => listCallableWorkers(store);
+  const directory = createWorkerDirectory({ listWorkers, listener, clock, log });
+  opened.defer(() => directory.close());
   const app = createApp({
     store,
+    callables: createCallables((namespace, name) => findCallableFunction(store, namespace, name), listener),
+    direct: createDirectCaller(directory, (call, workerId) => lostCalls.add(call, workerId)),
+    keyring: createKeyring(store.db),
     transport,
     ringer,
     notifier,

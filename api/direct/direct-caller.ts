@@ -29,7 +29,10 @@ export function createDirectCaller(
       const tried = new Set<WorkerLink>();
       const tryNext = () => {
         const link = tried.size < MAX_TRIES ? directory.choose(tried) : undefined;
-        if (!link) return events.onNone();
+        if (!link) {
+          events.onNone();
+          return;
+        }
         tried.add(link);
         const feed = link.call(call, {
           ...events,

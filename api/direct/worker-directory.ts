@@ -35,30 +35,30 @@ export function createWorkerDirectory({
   const connecting = new Set<string>();
   const draining = new Set<string>();
   const closed = new AbortController();
-  let looking: Promise<void> | undefined;
+  let isLooking = false;
   let isWanted = false;
 
   async function look(): Promise<void> {
-    do {
-      isWanted = false;
-      const workers = await listWorkers();
-      const known = new Set(workers.map(({ id }) => id));
-      for (const [id, link] of links) if (!known.has(id)) link.close();
-      for (const id of draining) if (!known.has(id)) draining.delete(id);
-      for (const worker of workers) {
-        if (worker.isDraining) draining.add(worker.id);
-        else if (!links.has(worker.id) && !connecting.has(worker.id)) void connect(worker);
-      }
-    } while (isWanted && !closed.signal.aborted);
+    const workers = await listWorkers();
+    const known = new Set(workers.map(({ id }) => id));
+    for (const [id, link] of links) if (!known.has(id)) link.close();
+    for (const id of draining) if (!known.has(id)) draining.delete(id);
+    for (const worker of workers) {
+      if (worker.isDraining) draining.add(worker.id);
+      else if (!links.has(worker.id) && !connecting.has(worker.id)) void connect(worker);
+    }
   }
 
-  function lookSoon(): void {
+  /** What is wanted during a look is looked up after it. */
+  async function lookSoon(): Promise<void> {
     isWanted = true;
-    looking ??= look()
-      .catch((error) => log.warn({ error }, "the workers were not looked up; tried again soon"))
-      .finally(() => {
-        looking = undefined;
-      });
+    if (isLooking) return;
+    isLooking = true;
+    while (isWanted && !closed.signal.aborted) {
+      isWanted = false;
+      await look().catch((error) => log.warn({ error }, "the workers were not looked up; tried again soon"));
+    }
+    isLooking = false;
   }
 
   async function connect(worker: CallableWorker): Promise<void> {
@@ -78,12 +78,12 @@ export function createWorkerDirectory({
 
   async function lookAgainAndAgain(): Promise<void> {
     while (!closed.signal.aborted) {
-      lookSoon();
+      void lookSoon();
       await clock.sleep(LOOK_EVERY_MS, closed.signal);
     }
   }
 
-  void listener.on("bellhop_workers", lookSoon);
+  void listener.on("bellhop_workers", () => void lookSoon());
   void lookAgainAndAgain();
   return {
     choose(not) {

@@ -131,23 +131,30 @@ export class WorkerLink {
   #receive(say: DirectSay): void {
     const events = this.#calls.get(say.no);
     if (!events) return;
+    // The last words of a call.
+    if (say.t === "refused" || say.t === "done") this.#calls.delete(say.no);
     switch (say.t) {
       case "accepted":
-        return events.onAccepted();
+        events.onAccepted();
+        break;
       case "refused":
-        this.#calls.delete(say.no);
-        return events.onRefused(say.reason);
+        events.onRefused(say.reason);
+        break;
       case "head":
-        return events.onHead(say.head);
+        events.onHead(say.head);
+        break;
       case "data":
-        return events.onData(Buffer.from(say.base64, "base64"));
+        events.onData(Buffer.from(say.base64, "base64"));
+        break;
       case "end":
-        return events.onEnd();
+        events.onEnd();
+        break;
       case "pull":
-        return events.onPull(say.bytes);
+        events.onPull(say.bytes);
+        break;
       case "done":
-        this.#calls.delete(say.no);
-        return events.onDone(say.outcome);
+        events.onDone(say.outcome);
+        break;
     }
   }
 }

@@ -1,56 +1,138 @@
-/** Calling a function: its run is recorded and queued, and the caller waits for it, or gets its address. */
-
-import type { Run } from "../../core/contracts/run.ts";
+/**
+ * Calling a function: handed to a ready worker where the caller waits and there is one, else recorded and queued; the
+ * caller waits for the end, or gets the run's address.
+ */
+import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
+import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { isTerminal } from "../../core/domain/run-state.ts";
 import type { RunTarget } from "../../core/domain/run-target.ts";
+import { pickRevision } from "../../core/domain/traffic.ts";
 import { BellhopError, notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
-import { newId } from "../../core/store/ids.ts";
+import type { CallableFunction } from "../../core/store/functions/callable.ts";
 import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import type { ApiParts } from "../environment.ts";
 
-export const INVOCATION_TIMEOUT_MS = 30_000;
+/** A worker stops a function this long before its run's own deadline. */
+const DEADLINE_SLACK_MS = 50;
 /** A caller waits this much longer than the function may take: for a worker to come. */
 const QUEUE_GRACE_MS = 30_000;
 
-export interface InvocationTarget {
-  namespaceId: string;
-  functionName: string;
+export interface FunctionCall {
+  runId: string;
+  fn: CallableFunction;
+  trigger: "invoke" | "http";
   input: Json;
   /** A revision in place of the one the function's traffic gives. */
   target?: RunTarget | undefined;
+  /** Calls with the same one get the same revision while the traffic stands. */
+  trafficKey?: string | undefined;
 }
 
+/** How a call ended; undefined when it took too long or the caller went away. The run goes on by itself. */
+export type CallEnd = DirectOutcome | undefined;
+
+/** What the direct lane needs of a call; undefined where no revision can be told. */
+export function toDirectCall({ runId, fn, input, target, trafficKey }: FunctionCall): DirectCall | undefined {
+  const revisionId = target
+    ? "revision" in target
+      ? target.revision
+      : fn.tags[target.tag]
+    : pickRevision(fn.traffic, fn.id, trafficKey ?? runId);
+  if (revisionId === undefined) return undefined;
+  return {
+    ...{ runId, input, revisionId, namespaceId: fn.namespaceId, functionId: fn.id, functionName: fn.name },
+    isLimited: fn.limits.concurrency !== undefined,
+  };
+}
+
+/** Records the call as a run and queues it. Returns what it may take, in milliseconds. */
 export async function startInvocation(
   parts: ApiParts,
-  target: InvocationTarget,
-  runId: string,
+  call: FunctionCall,
   awaited: boolean,
-): Promise<void> {
-  const request = { ...target, runId, timeoutMs: INVOCATION_TIMEOUT_MS, awaited };
+): Promise<number> {
+  const { runId, fn, trigger, input, trafficKey } = call;
+  const timeoutMs = toTimeoutMs(fn, parts.functionCaps);
+  const sticky = trafficKey === undefined ? undefined : toDirectCall(call)?.revisionId;
+  const request = {
+    ...{ runId, trigger, input, timeoutMs, awaited, namespaceId: fn.namespaceId, functionName: fn.name },
+    target: call.target ?? (sticky === undefined ? undefined : { revision: sticky }),
+  };
   const run = await enqueueInvocation(parts.store, request);
-  if (!run) throw notFound("function", target.functionName);
+  if (!run) throw notFound("function", fn.name);
   parts.ringer.ring([run]);
+  return timeoutMs;
 }
 
-/** The finished run; undefined when it took too long or the caller went away. The run goes on by itself. */
+function toTimeoutMs(fn: CallableFunction, caps: FunctionLimitCaps): number {
+  return effectiveLimits(fn.limits, caps).wallMs + DEADLINE_SLACK_MS;
+}
+
+/** The call's end: from the worker that took it, or from the queue. */
 export async function invokeAndWait(
   parts: ApiParts,
-  target: InvocationTarget,
+  call: FunctionCall,
   caller: AbortSignal,
-): Promise<{ runId: string; run: Run | undefined }> {
-  const runId = newId();
-  const deadlineMs = parts.clock.now().getTime() + INVOCATION_TIMEOUT_MS + QUEUE_GRACE_MS;
+): Promise<CallEnd> {
+  const direct = toDirectCall(call);
+  const end = direct ? await invokeDirectly(parts, direct, caller) : "none";
+  return end === "none" ? await invokeQueued(parts, call, caller) : end;
+}
+
+function invokeDirectly(parts: ApiParts, call: DirectCall, caller: AbortSignal): Promise<CallEnd | "none"> {
+  return new Promise((resolve) => {
+    const leave = () => resolve(undefined);
+    const finish = (end: CallEnd | "none") => {
+      caller.removeEventListener("abort", leave);
+      resolve(end);
+    };
+    caller.addEventListener("abort", leave, { once: true });
+    const ignore = () => {};
+    parts.direct.begin(call, {
+      ...{
+        onFeed: ignore,
+        onAccepted: ignore,
+        onHead: ignore,
+        onData: ignore,
+        onEnd: ignore,
+        onPull: ignore,
+      },
+      onDone: finish,
+      onNone: () => finish("none"),
+      onLost: () => finish(WORKER_LOST),
+    });
+  });
+}
+
+/** Its worker went; whether the run ended, nobody knows yet. It is not tried again. */
+export const WORKER_LOST: DirectOutcome = {
+  state: "failed",
+  error: { code: "worker_lost", message: "The worker that ran this call went away." },
+};
+
+export async function invokeQueued(
+  parts: ApiParts,
+  call: FunctionCall,
+  caller: AbortSignal,
+): Promise<CallEnd> {
+  const { runId, fn } = call;
   parts.waiter.expect(runId);
   try {
-    await startInvocation(parts, target, runId, true);
+    const timeoutMs = await startInvocation(parts, call, true);
+    const deadlineMs = parts.clock.now().getTime() + timeoutMs + QUEUE_GRACE_MS;
     while (!caller.aborted && parts.clock.now().getTime() < deadlineMs) {
       await parts.waiter.next(runId, caller);
-      const run = await findRun(parts.store, target.namespaceId, runId);
-      if (run && (isTerminal(run.state) || run.state === "dead")) return { runId, run };
+      const run = await findRun(parts.store, fn.namespaceId, runId);
+      if (run?.state === "succeeded") return { state: "succeeded", result: run.result };
+      if (run?.state === "cancelled") return { state: "cancelled" };
+      if (run && (isTerminal(run.state) || run.state === "dead")) {
+        const error = run.error ?? { code: "internal_error", message: `The run ended as ${run.state}.` };
+        return { state: "failed", error };
+      }
     }
-    return { runId, run: undefined };
+    return undefined;
   } finally {
     parts.waiter.forget(runId);
   }
@@ -69,22 +151,21 @@ const STATUS_BY_CODE: Record<string, number> = {
   executor_fault: 503,
   function_unavailable: 503,
   sandbox_overloaded: 503,
+  secrets_unavailable: 503,
   worker_lost: 503,
+  worker_stopped: 503,
   internal_error: 503,
 };
 
-export function toInvocationError(run: Run | undefined): BellhopError {
-  if (!run) {
+export function toInvocationError(end: Exclude<CallEnd, { state: "succeeded" }>): BellhopError {
+  if (!end) {
     return new BellhopError(
       "run_not_finished",
       504,
       "The run has not ended yet; it goes on, and Bellhop-Run-Id names it.",
     );
   }
-  if (run.state === "cancelled") return new BellhopError("run_cancelled", 409, "The run was cancelled.");
-  const { code, message } = run.error ?? {
-    code: "internal_error",
-    message: `The run ended as ${run.state}.`,
-  };
+  if (end.state === "cancelled") return new BellhopError("run_cancelled", 409, "The run was cancelled.");
+  const { code, message } = end.error;
   return new BellhopError(code, STATUS_BY_CODE[code] ?? 500, message);
 }

@@ -10,6 +10,7 @@ import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
 import type { Bell, QueueTransport } from "../../core/queue/transport.ts";
 import type { Db, Store } from "../../core/store/database.ts";
+import { findCallableFunction } from "../../core/store/functions/callable.ts";
 import { newId } from "../../core/store/ids.ts";
 import { hashKey } from "../../core/store/keys.ts";
 import { openListener } from "../../core/store/listen.ts";
@@ -24,7 +25,8 @@ import { createProbes } from "../../core/telemetry/probes.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createRecording, type Recording } from "../../test/support/recording.ts";
 import { createApp } from "../app.ts";
-import type { Scope } from "../auth.ts";
+import { createKeyring, type Scope } from "../auth.ts";
+import { createCallables } from "../functions/callables.ts";
 import { createFinishWaiter } from "../functions/wait.ts";
 import { createRunRinger } from "../ring.ts";
 
@@ -105,6 +107,10 @@ export async function openApi({ caps = {} }: { caps?: Partial<FunctionLimitCaps>
   const ringer = createRunRinger(transport, ignore);
   const registry = createRegistry("api");
   const app = createApp({
+    callables: createCallables((namespace, name) => findCallableFunction(store, namespace, name), listener),
+    // No worker takes calls: all of them are queued.
+    direct: { begin: (_call, { onNone }) => onNone() },
+    keyring: createKeyring(db),
     ...{ store, transport, ringer, notifier, clock: systemClock, stopping: stopping.signal },
     waiter: createFinishWaiter(listener, systemClock),
     log: createLogger("api", "silent"),

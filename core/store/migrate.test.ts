@@ -38,7 +38,12 @@ test("roles that start together migrate once", async () => {
 });
 
 const INITIAL = "0001-initial";
-const LATER = ["0002-function-limits", "0003-revision-traffic", "0006-remove-functions-hooks-idempotency"];
+const LATER = [
+  "0002-function-limits",
+  "0003-revision-traffic",
+  "0006-remove-functions-hooks-idempotency",
+  "0007-direct-lane",
+];
 
 /** Every column and index there is. */
 async function describeSchema(): Promise<string[]> {

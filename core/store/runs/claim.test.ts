@@ -60,6 +60,7 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
     functionId: null,
     revisionId: null,
     holdsRoom: false,
+    trigger: "schedule",
   });
   assert.deepEqual(scheduledFor, run!.availableAt);
   assert.ok(startedAt >= scheduledFor);

@@ -1,7 +1,7 @@
 /** What a claim hands out, and the end that the claiming statements share. */
 import type { RetryPolicy } from "../../domain/retry.ts";
-import type { RunTrigger } from "../../domain/run-trigger.ts";
 import { type RunTarget, targetOf } from "../../domain/run-target.ts";
+import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";

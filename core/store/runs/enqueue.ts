@@ -1,6 +1,7 @@
 /** Runs that are made at once, on somebody's word: "run now" and invocations. */
 
 import type { RunTarget } from "../../domain/run-target.ts";
+import type { RunTrigger } from "../../domain/run-trigger.ts";
 import { conflict } from "../../errors.ts";
 import type { Json } from "../../json.ts";
 import type { Store } from "../database.ts";
@@ -44,6 +45,8 @@ export interface InvocationRequest {
   awaited: boolean;
   /** A revision in place of the one the function's traffic gives. */
   target?: RunTarget | undefined;
+  /** Default `invoke`. */
+  trigger?: RunTrigger;
 }
 
 /** A run of a function without a task. Undefined when the namespace has no such function. */
@@ -51,12 +54,12 @@ export async function enqueueInvocation(
   store: Store,
   request: InvocationRequest,
 ): Promise<StagedRun | undefined> {
-  const { runId, namespaceId, functionName, timeoutMs, awaited, input, target } = request;
+  const { runId, namespaceId, functionName, timeoutMs, awaited, input, target, trigger = "invoke" } = request;
   const { rows } = await store.pool.query<{ availableAt: Date }>({
     name: "enqueue-invocation",
     text: `INSERT INTO task_runs_open (id, namespace_id, function_id, type, trigger, state, scheduled_for, available_at,
         queued_at, timeout_ms, awaited, input, target)
-      SELECT $1, f.namespace_id, f.id, 'function', 'invoke', 'queued', statement_timestamp(), statement_timestamp(),
+      SELECT $1, f.namespace_id, f.id, 'function', $8, 'queued', statement_timestamp(), statement_timestamp(),
         statement_timestamp(), $4, $5, $6, $7
       FROM functions f WHERE f.namespace_id = $2 AND f.name = $3 AND f.removed_at IS NULL
       RETURNING available_at AS "availableAt"`,
@@ -68,6 +71,7 @@ export async function enqueueInvocation(
       awaited,
       toJsonText(input),
       target ? toJsonText(target) : null,
+      trigger,
     ],
   });
   return rows[0] && { runId, availableAt: rows[0].availableAt };

@@ -1,0 +1,123 @@
+/**
+ * A call over HTTP by the direct lane: the request's body goes to the worker as far as it grants, the response comes back
+ * as the caller takes it.
+ *
+ * asked → accepted (the body flows) → head (the response flows) → ended, once the run is recorded. The caller may leave
+ * at any time; the run goes on.
+ */
+import {
+  DIRECT_WINDOW_BYTES,
+  type DirectCall,
+  type DirectOutcome,
+} from "../../core/contracts/direct-call.ts";
+import type { HttpResponseHead } from "../../core/contracts/http-call.ts";
+import type { DirectCaller } from "../direct/direct-caller.ts";
+import type { CallFeed } from "../direct/worker-link.ts";
+import { pumpRequestBody, type RequestPump } from "./request-pump.ts";
+
+export type DirectAnswer =
+  /** It streams. */
+  | { head: HttpResponseHead; body: ReadableStream<Uint8Array> }
+  /** The run's end, with the whole response where it succeeded. */
+  | { outcome: DirectOutcome }
+  /** No worker took it: nothing has happened, and the request's body is unread. */
+  | "none"
+  | "lost";
+
+export function answerDirectly(
+  direct: DirectCaller,
+  call: DirectCall,
+  body: ReadableStream<Uint8Array> | null,
+  caller: AbortSignal,
+): Promise<DirectAnswer> {
+  return new Promise((resolve) => {
+    let feed: CallFeed;
+    let pump: RequestPump | undefined;
+    let response: ResponseBody | undefined;
+    const onLeave = () => {
+      pump?.stop();
+      feed.leave();
+    };
+    const settle = (answer: DirectAnswer) => {
+      pump?.stop();
+      caller.removeEventListener("abort", onLeave);
+      resolve(answer);
+    };
+    direct.begin(call, {
+      onFeed(given) {
+        feed = given;
+        if (caller.aborted) feed.leave();
+        else caller.addEventListener("abort", onLeave, { once: true });
+      },
+      onAccepted() {
+        if (body) pump = pumpRequestBody(body, feed, DIRECT_WINDOW_BYTES);
+      },
+      onPull: (bytes) => pump?.grant(bytes),
+      onHead(head) {
+        response = createResponseBody(feed);
+        resolve({ head, body: response.stream });
+      },
+      onData: (bytes) => response?.push(bytes),
+      onEnd() {},
+      onDone(outcome) {
+        response?.end(outcome);
+        settle({ outcome });
+      },
+      onNone: () => settle("none"),
+      onLost() {
+        response?.fail(new Error("the worker is lost"));
+        settle("lost");
+      },
+    });
+  });
+}
+
+interface ResponseBody {
+  stream: ReadableStream<Uint8Array>;
+  push(bytes: Uint8Array): void;
+  end(outcome: DirectOutcome): void;
+  fail(error: Error): void;
+}
+
+/** Grants the worker what the caller has taken. */
+function createResponseBody(feed: CallFeed): ResponseBody {
+  let ungranted = 0;
+  let isOver = false;
+  let controller: ReadableStreamDefaultController<Uint8Array>;
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      start(given) {
+        controller = given;
+      },
+      pull() {
+        if (ungranted === 0) return;
+        feed.pull(ungranted);
+        ungranted = 0;
+      },
+      cancel() {
+        isOver = true;
+        feed.leave();
+      },
+    },
+    { highWaterMark: 1 },
+  );
+  return {
+    stream,
+    push(bytes) {
+      if (isOver) return;
+      ungranted += bytes.byteLength;
+      controller.enqueue(bytes);
+    },
+    end(outcome) {
+      if (isOver) return;
+      isOver = true;
+      if (outcome.state === "succeeded") controller.close();
+      else controller.error(new Error("the function failed while its response was under way"));
+    },
+    fail(error) {
+      if (isOver) return;
+      isOver = true;
+      controller.error(error);
+    },
+  };
+}

@@ -1,0 +1,136 @@
+/** `/fn/{namespace}/{name}[@tag]/…`: a function's own URL. Each call is a run. */
+import type { Context, MiddlewareHandler } from "hono";
+import type { HttpRequestHead, HttpResponseHead } from "../../core/contracts/http-call.ts";
+import type { StoredRequestInput, StoredResponse } from "../../core/domain/stored-request.ts";
+import { BellhopError, notFound } from "../../core/errors.ts";
+import type { Json } from "../../core/json.ts";
+import type { CallableFunction } from "../../core/store/functions/callable.ts";
+import { newId } from "../../core/store/ids.ts";
+import { demandScope, readBearer, requireOwner } from "../auth.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+import {
+  type CallEnd,
+  type FunctionCall,
+  invokeQueued,
+  toDirectCall,
+  toInvocationError,
+  WORKER_LOST,
+} from "../functions/invoke.ts";
+import { readTrafficKey } from "../functions/traffic-key.ts";
+import { answerProblem } from "../problem.ts";
+import { answerDirectly } from "./direct-answer.ts";
+import { type FnTarget, parseFnUrl, toRequestHead } from "./request.ts";
+import { toFnResponse } from "./response.ts";
+
+/** A request that waits in the queue is a row: its body is bounded. */
+const MAX_QUEUED_BODY_BYTES = 1_000_000;
+
+export function fnHandler(parts: ApiParts): MiddlewareHandler<ApiEnv> {
+  return async (context) => {
+    const url = new URL(context.req.url);
+    const target = parseFnUrl(url);
+    const fn = target && (await parts.callables.find(target.namespace, target.name));
+    if (!target || !fn) throw notFound("function", target?.name ?? url.pathname);
+    const hasKey = await checkKey(parts, context, target, fn);
+    if (target.tag !== undefined && !Object.hasOwn(fn.tags, target.tag)) throw notFound("tag", target.tag);
+
+    // A public function may have keys of its own in this header; what proved to be the platform's is not shown to it.
+    const head = toRequestHead(context.req.raw, url.origin + target.rest, !hasKey);
+    const call: FunctionCall = {
+      runId: newId(),
+      fn,
+      trigger: "http",
+      input: { request: { method: head.method, url: head.url } },
+      target: target.tag === undefined ? undefined : { tag: target.tag },
+      trafficKey: readTrafficKey(context),
+    };
+    return await answer(parts, context, call, head, hasKey);
+  };
+}
+
+/** Whether the caller showed a key that may call the function; 401 or 403 where one is needed. */
+async function checkKey(
+  { keyring }: ApiParts,
+  context: Context,
+  { namespace, name }: FnTarget,
+  fn: CallableFunction,
+): Promise<boolean> {
+  if (fn.isPublic) return false;
+  const key = context.req.header("bellhop-key") ?? readBearer(context.req.header("authorization"));
+  const owner = await requireOwner(keyring, key);
+  if (owner.namespaceId !== fn.namespaceId) throw notFound("function", `${namespace}/${name}`);
+  demandScope(owner, "invoke");
+  return context.req.header("bellhop-key") === undefined;
+}
+
+async function answer(
+  parts: ApiParts,
+  context: Context,
+  call: FunctionCall,
+  head: HttpRequestHead,
+  isTrusted: boolean,
+): Promise<Response> {
+  const { runId, fn } = call;
+  const { raw } = context.req;
+  const caller = AbortSignal.any([raw.signal, parts.stopping]);
+  const direct = toDirectCall(call);
+  const body = head.hasBody ? (raw.body as ReadableStream<Uint8Array> | null) : null;
+  const said = direct
+    ? await answerDirectly(parts.direct, { ...direct, http: head }, body, caller)
+    : ("none" as const);
+  if (said !== "none" && said !== "lost" && "head" in said) return toFnResponse(said.head, said.body, runId);
+  let end: CallEnd;
+  if (said === "lost") end = WORKER_LOST;
+  else if (said === "none") end = await answerQueued(parts, call, head, body, caller);
+  else end = said.outcome;
+  if (end?.state === "succeeded") return toWholeResponse(end.result, runId);
+  context.header("bellhop-run-id", runId);
+  return answerProblem(context, hideDetails(toInvocationError(end), isTrusted || !fn.isPublic));
+}
+
+async function answerQueued(
+  parts: ApiParts,
+  call: FunctionCall,
+  { method, url, headers, hasBody }: HttpRequestHead,
+  body: ReadableStream<Uint8Array> | null,
+  caller: AbortSignal,
+): Promise<CallEnd> {
+  const content = hasBody && body ? await readWhole(body) : Buffer.alloc(0);
+  const input: StoredRequestInput = { request: { method, url, headers, body: content.toString("base64") } };
+  return await invokeQueued(parts, { ...call, input: input as unknown as Json }, caller);
+}
+
+async function readWhole(body: ReadableStream<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_QUEUED_BODY_BYTES) {
+      throw new BellhopError(
+        "body_too_large",
+        413,
+        `No worker is ready, and a request that waits for one holds at most ${MAX_QUEUED_BODY_BYTES} bytes.`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Of a short response, or of one that waited in the queue. */
+function toWholeResponse(result: Json, runId: string): Response {
+  const { body, isBase64 = false, ...head } = result as unknown as HttpResponseHead & Partial<StoredResponse>;
+  const content = isBase64 ? Uint8Array.from(Buffer.from(body ?? "", "base64")) : (body ?? "");
+  return toFnResponse({ status: head.status, headers: head.headers ?? [] }, content, runId);
+}
+
+/** What a function throws is for its author, not for the public. */
+function hideDetails(error: BellhopError, isTrusted: boolean): BellhopError {
+  const isAuthors = error.status === 500;
+  if (isTrusted || !isAuthors) return error;
+  return new BellhopError(
+    error.code,
+    error.status,
+    "The function failed; its author finds the error under Bellhop-Run-Id.",
+  );
+}

@@ -1,0 +1,54 @@
+/** What a function's URL asks for: which function, and the request it gets to see. */
+import type { HttpRequestHead } from "../../core/contracts/http-call.ts";
+import { BellhopError } from "../../core/errors.ts";
+
+export interface FnTarget {
+  namespace: string;
+  name: string;
+  tag: string | undefined;
+  /** What the function sees: path and query. */
+  rest: string;
+}
+
+const PATH = /^\/fn\/([a-z][a-z0-9-]{0,62})\/([a-z][a-z0-9-]{0,62})(?:@([a-z][a-z0-9-]{0,62}))?(\/.*)?$/;
+
+/** `/fn/{namespace}/{name}[@tag]/…`; undefined where the path is none. */
+export function parseFnUrl(url: URL): FnTarget | undefined {
+  const [, namespace, name, tag, path = "/"] = PATH.exec(url.pathname) ?? [];
+  if (namespace === undefined || name === undefined) return undefined;
+  return { namespace, name, tag, rest: path + url.search };
+}
+
+/** Of one connection only (RFC 9110, 7.6.1), or the platform's own. */
+const LEFT_OUT = new Set([
+  "connection",
+  "expect",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "bellhop-key",
+]);
+
+const PLATFORM_KEY = /^bearer +bh_/i;
+
+/** The request as the function gets it. A platform key in `authorization` is not for strangers' code. */
+export function toRequestHead(request: Request, url: string, showsAuthorization: boolean): HttpRequestHead {
+  const { method } = request;
+  if (method === "TRACE" || method === "CONNECT") {
+    throw new BellhopError("method_not_allowed", 405, `A function does not answer ${method}.`);
+  }
+  const headers: [string, string][] = [];
+  for (const [name, value] of request.headers) {
+    if (LEFT_OUT.has(name)) continue;
+    if (name === "authorization" && (!showsAuthorization || PLATFORM_KEY.test(value))) continue;
+    headers.push([name, value]);
+  }
+  const announced = request.headers.get("content-length") ?? "0";
+  const hasContent = announced !== "0" || request.headers.has("transfer-encoding");
+  return { method, url, headers, hasBody: hasContent && method !== "GET" && method !== "HEAD" };
+}

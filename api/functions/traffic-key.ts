@@ -1,0 +1,15 @@
+import type { Context } from "hono";
+import { BellhopError } from "../../core/errors.ts";
+
+export const TRAFFIC_KEY_HEADER = "bellhop-traffic-key";
+const MAX_CHARS = 200;
+
+/** Calls with the same key get the same revision while the traffic stands. 400 where it is too long. */
+export function readTrafficKey(context: Context): string | undefined {
+  const key = context.req.header(TRAFFIC_KEY_HEADER);
+  if (key === undefined || key === "") return undefined;
+  if (key.length > MAX_CHARS) {
+    throw new BellhopError("bad_request", 400, `Bellhop-Traffic-Key holds at most ${MAX_CHARS} characters.`);
+  }
+  return key;
+}

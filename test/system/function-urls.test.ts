@@ -1,0 +1,207 @@
+/** Functions at their own URLs, through the real roles: directly to a worker, and through the queue where none is ready. */
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { build } from "esbuild";
+import { until } from "../../core/store/testing/test-store.ts";
+import { type Cluster, startCluster } from "./cluster.ts";
+
+const cluster = await startCluster({ schedulers: 1, workers: 1 });
+after(() => cluster.stop());
+
+interface WireRun {
+  state: string;
+  trigger: string;
+  result: unknown;
+  error: { code: string; message: string } | null;
+  workerId: string | null;
+  startedAt: string;
+  finishedAt: string;
+}
+
+async function deploy({ api }: Cluster, name: string, source: string, options: object = {}): Promise<void> {
+  await api.call("PUT", `/v1/functions/${name}`, { source, public: true, ...options });
+}
+
+const at = (path: string, init?: RequestInit) => fetch(`${cluster.api.url}/fn/default${path}`, init);
+const runOf = async (response: Response) =>
+  await cluster.api.call<WireRun>("GET", `/v1/runs/${response.headers.get("bellhop-run-id")}`);
+const problemOf = async (response: Response) =>
+  (await response.json()) as { code: string; detail: string; status: number };
+
+describe("a function's URL", () => {
+  test("reaches a Hono app of another platform, deployed by one upload, streams included", async () => {
+    const contents = `
+      import { Hono } from "hono";
+      import { streamSSE } from "hono/streaming";
+      const app = new Hono();
+      app.get("/", (c) => c.text("home"));
+      app.get("/notes/:id", (c) => c.json({ id: c.req.param("id"), url: c.req.url }));
+      app.post("/echo", async (c) => c.body(await c.req.arrayBuffer(), 201, { "x-method": c.req.method }));
+      app.get("/events", (c) => streamSSE(c, async (stream) => {
+        for (let i = 0; i < 3; i++) { await stream.writeSSE({ data: String(i) }); await stream.sleep(20); }
+      }));
+      export default app;`;
+    const bundle = await build({
+      stdin: { contents, resolveDir: import.meta.dirname },
+      bundle: true,
+      format: "esm",
+      write: false,
+      logLevel: "silent",
+    });
+    await deploy(cluster, "hono", bundle.outputFiles[0]!.text);
+    assert.equal(await (await at("/hono")).text(), "home");
+    const note = (await (await at("/hono/notes/7?q=1")).json()) as { id: string; url: string };
+    assert.equal(note.id, "7");
+    assert.match(note.url, /^http:\/\/127\.0\.0\.1:\d+\/notes\/7\?q=1$/);
+    const bytes = new Uint8Array(300_000).map((_, i) => i);
+    const echo = await at("/hono/echo", { method: "POST", body: bytes });
+    assert.equal(echo.status, 201);
+    assert.equal(echo.headers.get("x-method"), "POST");
+    assert.deepEqual(new Uint8Array(await echo.arrayBuffer()), bytes);
+    const missing = await at("/hono/none");
+    assert.equal(missing.status, 404);
+    assert.equal(await missing.text(), "404 Not Found");
+    const events = await at("/hono/events");
+    const chunks: string[] = [];
+    for await (const chunk of events.body!) chunks.push(Buffer.from(chunk).toString());
+    assert.equal(chunks.join(""), "data: 0\n\ndata: 1\n\ndata: 2\n\n");
+    assert.ok(chunks.length > 1, "it came chunk by chunk");
+  });
+
+  test("each call is a recorded run, with its log, its status and its size", async () => {
+    await deploy(
+      cluster,
+      "logged",
+      "export default { fetch(request, env, ctx) { ctx.log.info('at work', { url: request.url }); return new Response('héllo', { status: 202 }); } };",
+    );
+    const response = await at("/logged/a?b=c");
+    assert.equal(response.status, 202);
+    assert.equal(await response.text(), "héllo");
+    const run = await runOf(response);
+    assert.equal(run.state, "succeeded");
+    assert.equal(run.trigger, "http");
+    assert.deepEqual(run.result, { status: 202, bodyBytes: 6 });
+    const logs = await cluster.api.call<{ items: { message: string }[] }>(
+      "GET",
+      `/v1/runs/${response.headers.get("bellhop-run-id")}/logs`,
+    );
+    assert.deepEqual(
+      logs.items.map(({ message }) => message),
+      ["at work"],
+    );
+  });
+
+  test("needs a key unless its author says that it is public, and shows the function no key of ours", async () => {
+    const source = "export default { fetch: (request) => Response.json([...request.headers.keys()]) };";
+    await deploy(cluster, "private", source, { public: false });
+    const refused = await at("/private");
+    assert.equal(refused.status, 401);
+    assert.equal((await problemOf(refused)).code, "unauthenticated");
+    const headers = { authorization: `Bearer ${cluster.api.key}`, "x-mine": "1" };
+    const seen = (await (await at("/private", { headers })).json()) as string[];
+    assert.ok(seen.includes("x-mine"));
+    assert.ok(!seen.includes("authorization"));
+    await deploy(cluster, "private", source, { public: true });
+    const own = (await (
+      await at("/private", { headers: { authorization: "Basic eDp5" } })
+    ).json()) as string[];
+    assert.ok(own.includes("authorization"));
+  });
+
+  test("a tag reaches its revision; what is not there answers 404", async () => {
+    await deploy(cluster, "tagged", "export default { fetch: () => new Response('old') };");
+    await deploy(cluster, "tagged", "export default { fetch: () => new Response('new') };", {
+      traffic: 0,
+      tag: "next",
+    });
+    assert.equal(await (await at("/tagged")).text(), "old");
+    assert.equal(await (await at("/tagged@next/x")).text(), "new");
+    assert.equal((await at("/tagged@other")).status, 404);
+    assert.equal((await at("/nobody")).status, 404);
+  });
+
+  test("the function's errors, its limits' and the platform's have codes and statuses of their own", async () => {
+    await deploy(cluster, "thrower", "export default { fetch() { throw new Error('my secret plan'); } };");
+    const thrown = await at("/thrower");
+    assert.equal(thrown.status, 500);
+    const problem = await problemOf(thrown);
+    assert.equal(problem.code, "function_error");
+    assert.doesNotMatch(problem.detail, /secret plan/);
+    assert.match((await runOf(thrown)).error!.message, /my secret plan/);
+    await deploy(cluster, "sleeper", "export default { fetch: () => new Promise(() => {}) };", {
+      limits: { wallMs: 200 },
+    });
+    const slow = await at("/sleeper");
+    assert.equal(slow.status, 504);
+    assert.equal((await problemOf(slow)).code, "function_timeout");
+    assert.equal((await runOf(slow)).state, "failed");
+  });
+
+  test("a call that lasts can be seen and cancelled", async () => {
+    await deploy(cluster, "waiter", "export default { fetch: () => new Promise(() => {}) };");
+    const calling = at("/waiter");
+    const running = await until(async () => {
+      const { items } = await cluster.api.call<{ items: { id: string; state: string; function: string }[] }>(
+        "GET",
+        "/v1/runs?limit=20",
+      );
+      return items.find((run) => run.function === "waiter" && run.state === "running");
+    });
+    await cluster.api.call("POST", `/v1/runs/${running.id}/cancel`);
+    const response = await calling;
+    assert.equal(response.status, 409);
+    assert.equal((await problemOf(response)).code, "run_cancelled");
+    assert.equal((await runOf(response)).state, "cancelled");
+  });
+
+  test("a limit of runs at once holds: what has no room waits", async () => {
+    const source = `let now = 0;
+      export default { async fetch() {
+        const before = now++;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        now--;
+        return new Response(String(before));
+      } };`;
+    await deploy(cluster, "narrow", source, { limits: { concurrency: 1 } });
+    const answers = await Promise.all(Array.from({ length: 4 }, () => at("/narrow").then((r) => r.text())));
+    assert.deepEqual(answers, ["0", "0", "0", "0"]);
+  });
+
+  test("invoke goes the same way, with its input and its result", async () => {
+    await deploy(cluster, "sum", "export default ({ a, b }) => ({ sum: a + b });");
+    const response = await fetch(`${cluster.api.url}/v1/functions/sum/invoke`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${cluster.api.key}`, "content-type": "application/json" },
+      body: JSON.stringify({ a: 1, b: 2 }),
+    });
+    assert.deepEqual(await response.json(), { sum: 3 });
+    const run = await runOf(response);
+    assert.equal(run.trigger, "invoke");
+    assert.deepEqual(run.result, { sum: 3 });
+  });
+
+  test("with no worker ready the call waits in the queue, body and all", async () => {
+    await deploy(
+      cluster,
+      "patient",
+      `export default { async fetch(request) {
+        const text = await request.text();
+        return new Response(new TextEncoder().encode(text.length + request.headers.get("x-a")), { status: 203 });
+      } };`,
+    );
+    await Promise.all(cluster.workers.splice(0).map((worker) => worker.stop()));
+    const calling = at("/patient", { method: "POST", body: "x".repeat(400_000), headers: { "x-a": "!" } });
+    await until(async () => {
+      const { items } = await cluster.api.call<{ items: { state: string; function: string }[] }>(
+        "GET",
+        "/v1/runs?limit=5",
+      );
+      return items.find((run) => run.function === "patient" && run.state === "queued");
+    });
+    await cluster.startWorker();
+    const response = await calling;
+    assert.equal(response.status, 203);
+    assert.equal(await response.text(), "400000!");
+    assert.equal((await runOf(response)).state, "succeeded");
+  });
+});
