@@ -1,6 +1,7 @@
 /** A run and its log lines as the API shows them. */
 import type { RunError } from "../domain/attempt.ts";
 import type { RunState } from "../domain/run-state.ts";
+import type { RunTrigger } from "../domain/run-trigger.ts";
 import type { TaskType } from "../domain/task-spec.ts";
 import type { Json, JsonObject } from "../json.ts";
 
@@ -18,6 +19,7 @@ export interface Run {
   namespaceId: string;
   taskId: string | null;
   type: TaskType;
+  trigger: RunTrigger;
   functionName: string | null;
   revisionId: string | null;
   state: RunState;
@@ -40,6 +42,7 @@ export function toWireRun(run: Run): JsonObject {
     id: run.id,
     taskId: run.taskId,
     type: run.type,
+    trigger: run.trigger,
     function: run.functionName,
     revision: run.revisionId,
     state: run.state,

@@ -108,6 +108,7 @@ const run: ClaimedRun = {
   startedAt: new Date(),
   functionId: null,
   revisionId: null,
+  trigger: "schedule",
   holdsRoom: false,
   trigger: "schedule",
 };

@@ -35,6 +35,7 @@ function runOf(spec: Partial<EmailSpec>): ClaimedRun {
     startedAt: new Date(),
     functionId: null,
     revisionId: null,
+    trigger: "schedule",
     holdsRoom: false,
     trigger: "schedule",
   };

@@ -64,6 +64,7 @@ function runOf(spec: Partial<HttpSpec>, changes: Partial<ClaimedRun> = {}): Clai
     startedAt: new Date(),
     functionId: null,
     revisionId: null,
+    trigger: "schedule",
     holdsRoom: false,
     trigger: "schedule",
     ...changes,

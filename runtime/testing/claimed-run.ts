@@ -22,6 +22,7 @@ export function claimedRun(given: Partial<ClaimedRun> = {}): ClaimedRun {
     startedAt: new Date(0),
     functionId: null,
     revisionId: null,
+    trigger: "schedule",
     holdsRoom: false,
     trigger: "schedule",
     ...given,

@@ -59,6 +59,7 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
     timeoutMs: 1_234,
     functionId: null,
     revisionId: null,
+    trigger: "schedule",
     holdsRoom: false,
     trigger: "schedule",
   });

@@ -14,6 +14,8 @@ export interface ClaimedRun {
   namespaceId: string;
   /** Null for a direct invocation of a function. */
   taskId: string | null;
+  /** `http` and `hook`: the input is a stored request. */
+  trigger: RunTrigger;
   spec: TaskSpec;
   attempt: number;
   /** Attempts spent before the last redrive. */
@@ -96,6 +98,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     claimNo: row.claim_no,
     namespaceId: row.namespace_id,
     taskId: row.task_id,
+    trigger: row.trigger,
     spec,
     attempt: row.attempt,
     attemptOffset: row.attempt_offset,

@@ -45,8 +45,8 @@ export interface InvocationRequest {
   awaited: boolean;
   /** A revision in place of the one the function's traffic gives. */
   target?: RunTarget | undefined;
-  /** Default `invoke`. */
-  trigger?: RunTrigger;
+  /** Default `invoke`; of the others the input is a stored request. */
+  trigger?: "invoke" | "http" | "hook" | undefined;
 }
 
 /** A run of a function without a task. Undefined when the namespace has no such function. */

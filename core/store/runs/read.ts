@@ -4,7 +4,7 @@ import type { Run } from "../../contracts/run.ts";
 import type { Db, Store } from "../database.ts";
 import { earliestTraceOf } from "../ids.ts";
 
-const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type, f.name AS "functionName",
+const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type, r.trigger, f.name AS "functionName",
   r.revision_id AS "revisionId", r.state, r.attempt, r.scheduled_for AS "scheduledFor", r.queued_at AS "queuedAt",
   r.started_at AS "startedAt", coalesce(r.dead_at, nullif(r.finished_at, 'infinity')) AS "finishedAt",
   r.available_at AS "availableAt", r.worker_id AS "workerId", r.result, r.error, r.attempts`;
