@@ -9,6 +9,7 @@ import { deadLetterRoutes } from "./dead-letters/routes.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
 import { fnHandler } from "./fn/handler.ts";
 import { functionRoutes } from "./functions/routes.ts";
+import { hookCallRoutes } from "./hooks/routes.ts";
 import { answerProblem, toBellhopError } from "./problem.ts";
 import { runRoutes } from "./runs/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
@@ -44,6 +45,7 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
   app.route("/v1/functions", functionRoutes(parts));
   app.route("/v1/dead-letters", deadLetterRoutes(parts));
   app.all("/fn/*", fnHandler(parts));
+  app.route("/hooks", hookCallRoutes(parts));
   app.notFound((context) =>
     answerProblem(
       context,

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { callRoutes } from "./call-routes.ts";
 import { deployRoutes } from "./deploy-routes.ts";
+import { hookRoutes } from "./hook-routes.ts";
 import { logRoutes } from "./log-routes.ts";
 import { revisionRoutes } from "./revision-routes.ts";
 
@@ -11,5 +12,6 @@ export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
     .route("/", deployRoutes(parts))
     .route("/", revisionRoutes(parts))
     .route("/", callRoutes(parts))
+    .route("/", hookRoutes(parts))
     .route("/", logRoutes(parts));
 }

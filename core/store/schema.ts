@@ -61,6 +61,14 @@ export interface Database {
     created_at: Stamp;
   };
   function_tags: { function_id: string; tag: string; revision_id: string; updated_at: Stamp };
+  function_hooks: {
+    id: string;
+    function_id: string;
+    name: string | null;
+    tag: string | null;
+    token_hash: Buffer;
+    created_at: Stamp;
+  };
   tasks: {
     id: string;
     namespace_id: string;

@@ -1,0 +1,67 @@
+/** `POST /hooks/{token}`: the token is the key. It stands in no log, no metric and no error. */
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { effectiveLimits } from "../../core/domain/function-limits.ts";
+import type { StoredRequestInput } from "../../core/domain/stored-request.ts";
+import { BellhopError } from "../../core/errors.ts";
+import { findHook, type HookTarget } from "../../core/store/functions/hooks.ts";
+import { newId } from "../../core/store/ids.ts";
+import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+import { toStoredRequest } from "../stored-request.ts";
+
+const MAX_BODY_BYTES = 1_000_000;
+/** The function's own clock rings before the attempt's: its word says more. */
+const GRACE_MS = 50;
+
+const unknownHook = () => new BellhopError("hook_not_found", 404, "There is no such hook.");
+
+export function hookCallRoutes({ store, ringer, functionCaps }: ApiParts): Hono<ApiEnv> {
+  const routes = new Hono<ApiEnv>();
+  const limitBody = bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: () => {
+      throw new BellhopError("body_too_large", 413, `A hook takes at most ${MAX_BODY_BYTES} bytes.`);
+    },
+  });
+
+  routes.post("/:token", limitBody, async (context) => {
+    const hook = await findHook(store, context.req.param("token"));
+    if (!hook) throw unknownHook();
+    const request = toStoredRequest(urlOf(context.req.url), context.req.raw, await context.req.arrayBuffer());
+    const runId = await enqueue(hook, { request });
+    context.header("bellhop-run-id", runId);
+    return context.json({ runId }, 202);
+  });
+
+  routes.all("/:token", (context) => {
+    context.header("allow", "POST");
+    throw new BellhopError("method_not_allowed", 405, "A hook takes POST.");
+  });
+
+  routes.all("*", () => {
+    throw unknownHook();
+  });
+
+  async function enqueue(hook: HookTarget, input: StoredRequestInput): Promise<string> {
+    const { namespaceId, functionName, tag, limits } = hook;
+    const run = await enqueueInvocation(store, {
+      ...{ runId: newId(), namespaceId, functionName, input, trigger: "hook", awaited: false },
+      timeoutMs: effectiveLimits(limits, functionCaps).wallMs + GRACE_MS,
+      target: tag === null ? undefined : { tag },
+    });
+    // Removed this very moment.
+    if (!run) throw unknownHook();
+    ringer.ring([run]);
+    return run.runId;
+  }
+
+  return routes;
+}
+
+/** Where it was called, without the token. */
+function urlOf(text: string): string {
+  const url = new URL(text);
+  url.pathname = "/";
+  return url.href;
+}
