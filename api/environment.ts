@@ -7,10 +7,10 @@ import type { Notifier } from "../core/store/notify.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { ApiMetrics } from "../core/telemetry/metrics.ts";
 import type { Probes } from "../core/telemetry/probes.ts";
-import type { Keyring } from "./auth.ts";
 import type { DirectCaller } from "./direct/direct-caller.ts";
 import type { Callables } from "./functions/callables.ts";
 import type { FinishWaiter } from "./functions/wait.ts";
+import type { Keyring } from "./keyring.ts";
 import type { RunRinger } from "./ring.ts";
 
 /** What the routes are given. */

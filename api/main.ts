@@ -14,12 +14,12 @@ import { createLogger } from "../core/telemetry/log.ts";
 import { createApiMetrics, createRegistry } from "../core/telemetry/metrics.ts";
 import { listen } from "../core/telemetry/probes.ts";
 import { createApp } from "./app.ts";
-import { createKeyring } from "./auth.ts";
 import { createDirectCaller } from "./direct/direct-caller.ts";
 import { createLostCalls } from "./direct/lost-calls.ts";
 import { createWorkerDirectory } from "./direct/worker-directory.ts";
 import { createCallables } from "./functions/callables.ts";
 import { createFinishWaiter } from "./functions/wait.ts";
+import { createKeyring } from "./keyring.ts";
 import { createRunRinger } from "./ring.ts";
 
 const SETTINGS = [

@@ -25,9 +25,10 @@ import { createProbes } from "../../core/telemetry/probes.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createRecording, type Recording } from "../../test/support/recording.ts";
 import { createApp } from "../app.ts";
-import { createKeyring, type Scope } from "../auth.ts";
+import type { Scope } from "../auth.ts";
 import { createCallables } from "../functions/callables.ts";
 import { createFinishWaiter } from "../functions/wait.ts";
+import { createKeyring } from "../keyring.ts";
 import { createRunRinger } from "../ring.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what the tests check

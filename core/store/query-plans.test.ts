@@ -110,7 +110,6 @@ const run: ClaimedRun = {
   revisionId: null,
   trigger: "schedule",
   holdsRoom: false,
-  trigger: "schedule",
 };
 const now = new Date();
 const soon = new Date(Date.now() + 1_000);

@@ -37,7 +37,6 @@ function runOf(spec: Partial<EmailSpec>): ClaimedRun {
     revisionId: null,
     trigger: "schedule",
     holdsRoom: false,
-    trigger: "schedule",
   };
 }
 

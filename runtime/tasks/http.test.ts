@@ -66,7 +66,6 @@ function runOf(spec: Partial<HttpSpec>, changes: Partial<ClaimedRun> = {}): Clai
     revisionId: null,
     trigger: "schedule",
     holdsRoom: false,
-    trigger: "schedule",
     ...changes,
   };
 }

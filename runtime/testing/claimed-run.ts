@@ -24,7 +24,6 @@ export function claimedRun(given: Partial<ClaimedRun> = {}): ClaimedRun {
     revisionId: null,
     trigger: "schedule",
     holdsRoom: false,
-    trigger: "schedule",
     ...given,
   };
 }

@@ -61,7 +61,6 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
     revisionId: null,
     trigger: "schedule",
     holdsRoom: false,
-    trigger: "schedule",
   });
   assert.deepEqual(scheduledFor, run!.availableAt);
   assert.ok(startedAt >= scheduledFor);

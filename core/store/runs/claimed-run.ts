@@ -30,7 +30,6 @@ export interface ClaimedRun {
   revisionId: string | null;
   /** Its function has a limit of runs at once: the end of this one makes room for another. */
   holdsRoom: boolean;
-  trigger: RunTrigger;
 }
 
 /** An invocation is tried once: its caller decides what to do about a failure. */
@@ -110,7 +109,6 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     functionId: row.function_id,
     revisionId: chooseRevision(row),
     holdsRoom: row.holds_room,
-    trigger: row.trigger,
   };
 }
 

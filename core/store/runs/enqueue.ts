@@ -1,7 +1,6 @@
 /** Runs that are made at once, on somebody's word: "run now" and invocations. */
 
 import type { RunTarget } from "../../domain/run-target.ts";
-import type { RunTrigger } from "../../domain/run-trigger.ts";
 import { conflict } from "../../errors.ts";
 import type { Json } from "../../json.ts";
 import type { Store } from "../database.ts";
