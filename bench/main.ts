@@ -5,10 +5,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { findKafkaSupport, startKafkaBroker } from "../test/kafka/broker.ts";
+import { type AllCallFigures, measureCalls } from "./calls.ts";
 import { measureSandbox } from "./sandbox.ts";
 import {
-  invokeCold,
-  invokeWarm,
   measureCreateToStart,
   measureEndToEnd,
   measureHerd,
@@ -21,6 +20,7 @@ import { type BenchSystem, startSystem } from "./system.ts";
 
 const HELP = `npm run bench -- [options]
   --transport T   postgres, kafka, both, or none for the sandbox alone [both]
+  --calls-only    calls of functions alone, without the scheduling scenarios
   --runs N        runs of a throughput scenario [10000]
   --repeat N      how often a throughput scenario is repeated [3]
   --out FILE      where the figures go as JSON [.bellhop/bench.json]
@@ -33,6 +33,7 @@ const { values: options } = parseArgs({
     runs: { type: "string", default: "10000" },
     repeat: { type: "string", default: "3" },
     out: { type: "string", default: join(root, ".bellhop/bench.json") },
+    "calls-only": { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
@@ -76,12 +77,21 @@ async function measure(system: BenchSystem, runs: number, times: number): Promis
     report(`${type}: lateness, 1,000 over 20 s`, spread, "ms");
     figures[type] = { endToEnd, herds, createToStart, spreadLateness: spread };
   }
-  const cold = await invokeCold(system, 30);
-  report("invoke: first call of a new revision", cold, "ms");
-  const warm = await invokeWarm(system, runs / 2);
-  report("invoke: warm, one at a time", warm.oneAtATimeMs, "ms");
-  report("invoke: warm, 32 in flight", [warm.callsPerSecond], "calls/s");
-  figures["invoke"] = { cold, warm };
+  return figures;
+}
+
+/** Directly to a worker: the queue has no part in it. */
+async function measureCallLane(system: BenchSystem, runs: number, times: number): Promise<AllCallFigures> {
+  const figures = await measureCalls(system, runs * 2, times);
+  for (const way of ["url", "invoke"] as const) {
+    const { coldMs, oneAtATimeMs, callsPerSecond } = figures[way];
+    report(`${way}: first call of a new revision`, coldMs, "ms");
+    report(`${way}: trivial, one at a time`, oneAtATimeMs, "ms");
+    report(`${way}: trivial, 32 in flight`, callsPerSecond, "calls/s");
+  }
+  report("url: medium, one at a time", figures.medium.oneAtATimeMs, "ms");
+  report("url: medium, 32 in flight", figures.medium.callsPerSecond, "calls/s");
+  report("url: first call, from no worker process", figures.fromZeroWorkersMs, "ms");
   return figures;
 }
 
@@ -123,7 +133,11 @@ async function main(): Promise<void> {
     process.stdout.write(`${transport}\n`);
     const system = await startSystem(broker?.brokers);
     try {
-      figures[transport] = await measure(system, Number(options.runs), Number(options.repeat));
+      const [runs, times] = [Number(options.runs), Number(options.repeat)];
+      const calls = await measureCallLane(system, runs, times);
+      figures[transport] = options["calls-only"]
+        ? { calls }
+        : { calls, ...(await measure(system, runs, times)) };
     } finally {
       await system.stop();
       await broker?.stop();

@@ -128,37 +128,3 @@ export async function measureSpreadLateness(
   const runs = await waitForRuns(system, after, count);
   return spreadOf(runs.map((run) => run.startedMs - run.scheduledMs));
 }
-
-/** The first call of a new revision, the executor up. */
-export async function invokeCold(system: BenchSystem, count: number): Promise<Spread> {
-  const waits: number[] = [];
-  for (let index = 0; index < count; index += 1) {
-    await system.call("PUT", "/v1/functions/cold", {
-      source: `export default () => ${index} + ${Date.now()};`,
-    });
-    const beganMs = nowMs();
-    await system.call("POST", "/v1/functions/cold/invoke", null);
-    waits.push(nowMs() - beganMs);
-  }
-  return spreadOf(waits);
-}
-
-/** Later calls: one at a time, and calls a second with 32 in flight. */
-export async function invokeWarm(
-  system: BenchSystem,
-  count: number,
-): Promise<{ oneAtATimeMs: Spread; callsPerSecond: number }> {
-  const waits: number[] = [];
-  for (let index = 0; index < 300; index += 1) {
-    const beganMs = nowMs();
-    await system.call("POST", "/v1/functions/noop/invoke", null);
-    waits.push(nowMs() - beganMs);
-  }
-  const beganMs = nowMs();
-  await forEachConcurrently(
-    count,
-    32,
-    async () => void (await system.call("POST", "/v1/functions/noop/invoke", null)),
-  );
-  return { oneAtATimeMs: spreadOf(waits), callsPerSecond: Math.round(count / ((nowMs() - beganMs) / 1_000)) };
-}

@@ -15,7 +15,13 @@ import { startEmbeddedPostgres } from "../standalone/embedded-postgres.ts";
 export interface BenchSystem {
   transport: "postgres" | "kafka";
   db: pg.Pool;
+  /** Of the API. */
+  origin: string;
+  key: string;
   sinkUrl: string;
+  stopWorker(): Promise<void>;
+  /** Resolves when it says that it started. */
+  startWorker(): Promise<void>;
   /** Calls the API; throws on any answer but 2xx. */
   call(method: string, path: string, body?: unknown): Promise<unknown>;
   stop(): Promise<void>;
@@ -37,7 +43,8 @@ export async function startSystem(kafkaBrokers: string | undefined): Promise<Ben
     ...(kafkaBrokers ? { KAFKA_BROKERS: kafkaBrokers, KAFKA_TOPIC_PREFIX: `bench-${Date.now()}` } : {}),
   };
   const api = await startRole("api/main.ts", env);
-  const others = await Promise.all([startRole("scheduler/main.ts", env), startRole("runtime/main.ts", env)]);
+  const scheduler = await startRole("scheduler/main.ts", env);
+  let worker = await startRole("runtime/main.ts", env);
   const sink = createServer((incoming, response) => {
     incoming.resume();
     response.end("ok");
@@ -52,6 +59,12 @@ export async function startSystem(kafkaBrokers: string | undefined): Promise<Ben
   return {
     transport: kafkaBrokers ? "kafka" : "postgres",
     db,
+    origin,
+    key: KEY,
+    stopWorker: () => worker.stop(),
+    async startWorker() {
+      worker = await startRole("runtime/main.ts", env);
+    },
     sinkUrl: `http://127.0.0.1:${(sink.address() as AddressInfo).port}/`,
     async call(method, path, body) {
       const { statusCode, body: answer } = await request(`${origin}${path}`, {
@@ -65,7 +78,7 @@ export async function startSystem(kafkaBrokers: string | undefined): Promise<Ben
       return JSON.parse(text);
     },
     async stop() {
-      await Promise.all([...others, api].map(({ stop }) => stop()));
+      await Promise.all([worker, scheduler, api].map(({ stop }) => stop()));
       await Promise.all([db.end(), agent.close()]);
       sink.closeAllConnections();
       sink.close();

@@ -1,4 +1,5 @@
 /** `/fn/{namespace}/{name}[@tag]/…`: a function's own URL. Each call is a run. */
+import { isUtf8 } from "node:buffer";
 import type { Context, MiddlewareHandler } from "hono";
 import type { HttpRequestHead, HttpResponseHead } from "../../core/contracts/http-call.ts";
 import type { StoredRequestInput, StoredResponse } from "../../core/domain/stored-request.ts";
@@ -22,6 +23,7 @@ import { answerDirectly } from "./direct-answer.ts";
 import { type FnTarget, parseFnUrl, toRequestHead } from "./request.ts";
 import { toFnResponse } from "./response.ts";
 
+const SHORT_BODY_BYTES = 65_536;
 /** A request that waits in the queue is a row: its body is bounded. */
 const MAX_QUEUED_BODY_BYTES = 1_000_000;
 
@@ -74,28 +76,41 @@ async function answer(
   const { raw } = context.req;
   const caller = AbortSignal.any([raw.signal, parts.stopping]);
   const direct = toDirectCall(call);
-  const body = head.hasBody ? (raw.body as ReadableStream<Uint8Array> | null) : null;
+  const { sent, body } = await takeBody(raw, head);
   const said = direct
-    ? await answerDirectly(parts.direct, { ...direct, http: head }, body, caller)
+    ? await answerDirectly(parts.direct, { ...direct, http: sent }, body, caller)
     : ("none" as const);
   if (said !== "none" && said !== "lost" && "head" in said) return toFnResponse(said.head, said.body, runId);
   let end: CallEnd;
   if (said === "lost") end = WORKER_LOST;
-  else if (said === "none") end = await answerQueued(parts, call, head, body, caller);
+  else if (said === "none") end = await answerQueued(parts, call, sent, body, caller);
   else end = said.outcome;
   if (end?.state === "succeeded") return toWholeResponse(end.result, runId);
   context.header("bellhop-run-id", runId);
   return answerProblem(context, hideDetails(toInvocationError(end), isTrusted || !fn.isPublic));
 }
 
+/** A short body of text travels with the call; any other is streamed. */
+async function takeBody(
+  request: Request,
+  head: HttpRequestHead,
+): Promise<{ sent: HttpRequestHead; body: ReadableStream<Uint8Array> | null }> {
+  if (!head.hasBody) return { sent: head, body: null };
+  const announced = Number(request.headers.get("content-length") ?? Number.NaN);
+  if (!(announced <= SHORT_BODY_BYTES)) return { sent: head, body: request.body };
+  const bytes = Buffer.from(await request.arrayBuffer());
+  if (isUtf8(bytes)) return { sent: { ...head, hasBody: false, body: bytes.toString() }, body: null };
+  return { sent: head, body: new Blob([bytes]).stream() };
+}
+
 async function answerQueued(
   parts: ApiParts,
   call: FunctionCall,
-  { method, url, headers, hasBody }: HttpRequestHead,
+  { method, url, headers, body: text = "" }: HttpRequestHead,
   body: ReadableStream<Uint8Array> | null,
   caller: AbortSignal,
 ): Promise<CallEnd> {
-  const content = hasBody && body ? await readWhole(body) : Buffer.alloc(0);
+  const content = body ? await readWhole(body) : Buffer.from(text);
   const input: StoredRequestInput = { request: { method, url, headers, body: content.toString("base64") } };
   return await invokeQueued(parts, { ...call, input: input as unknown as Json }, caller);
 }

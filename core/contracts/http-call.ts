@@ -5,8 +5,10 @@ export interface HttpRequestHead {
   /** Absolute; what a fetch handler sees as `request.url`. */
   url: string;
   headers: [name: string, value: string][];
-  /** Whether chunks and an end follow. */
+  /** Whether the body follows, in chunks and an end. */
   hasBody: boolean;
+  /** The whole of a short body that is UTF-8 text; nothing follows then. */
+  body?: string;
 }
 
 export interface HttpResponseHead {

@@ -16,11 +16,14 @@ export interface GuestFacts {
   http?: HttpFacts;
 }
 
-/** The request of a run over HTTP; its body follows in messages. */
+/** The request of a run over HTTP. */
 export interface HttpFacts {
   method: string;
   /** Absolute. */
   url: string;
   headers: [name: string, value: string][];
+  /** Whether the body follows in messages. */
   hasBody: boolean;
+  /** The whole of a short body that is text. */
+  body?: string;
 }

@@ -84,7 +84,7 @@ async function answerRequest(
   run: GuestRun,
   target: unknown,
   request: GuestRequest,
-  { method, hasBody }: HttpFacts,
+  { method, hasBody, body }: HttpFacts,
   context: FetchContext,
 ): Promise<Answer | undefined> {
   const { fetch: serve } = (target ?? {}) as { fetch?: unknown };
@@ -103,7 +103,7 @@ async function answerRequest(
   }
   let input: unknown;
   try {
-    input = await readRequestInput(request, hasBody);
+    input = await readRequestInput(request, hasBody || body !== undefined);
   } catch (thrown) {
     if (!(thrown instanceof BadRequest)) throw thrown;
     return { status: 400, headers: PROBLEM_TYPE, body: badRequestProblem(thrown.message) };

@@ -108,6 +108,14 @@ export class Body {
     return this.isUsed || (this.#stream?.locked ?? false);
   }
 
+  /** What `text` answers, used up; no bytes are made of it. A byte order mark goes, as in decoding. */
+  takeText(): string | undefined {
+    const { text } = this;
+    if (text === undefined) return undefined;
+    this.#used = true;
+    return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  }
+
   /** All of it, once; calls one of the two once. */
   readAll(onDone: (bytes: Bytes) => void, onError: (thrown: unknown) => void): void {
     if (this.#stream) {
@@ -250,11 +258,20 @@ export function defineBody<T extends object>(
   interfaceClass: abstract new (...args: never[]) => T,
   holderOf: (self: T) => BodyHolder,
 ): void {
-  const consume = <R>(self: T, convert: (bytes: Bytes, holder: BodyHolder) => R): Promise<R> =>
+  const consume = <R>(
+    self: T,
+    convert: (bytes: Bytes, holder: BodyHolder) => R,
+    convertText?: (text: string) => R,
+  ): Promise<R> =>
     new Promise((resolve, reject) => {
       const holder = holderOf(self);
       const { body } = holder;
       if (body?.isUnusable) throw new TypeError("The body was already read, or is being read");
+      const text = convertText && body?.takeText();
+      if (text !== undefined) {
+        resolve(convertText!(text));
+        return;
+      }
       const finish = (bytes: Bytes) => {
         try {
           resolve(convert(bytes, holder));
@@ -288,10 +305,14 @@ export function defineBody<T extends object>(
       return consume(this, (bytes, { contentType }) => toForm(bytes, extractMimeType(contentType)));
     },
     json(this: T) {
-      return consume(this, (bytes) => JSON.parse(decodeUtf8(bytes)) as unknown);
+      return consume(
+        this,
+        (bytes) => JSON.parse(decodeUtf8(bytes)) as unknown,
+        (text) => JSON.parse(text) as unknown,
+      );
     },
     text(this: T) {
-      return consume(this, decodeUtf8);
+      return consume(this, decodeUtf8, (text) => text);
     },
   };
   for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(members))) {

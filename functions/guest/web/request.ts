@@ -226,7 +226,7 @@ const DEFAULT_STATE: Omit<RequestState, "method" | "url" | "headers" | "body"> =
 
 /** A request that came from outside; `abort` tells its signal that the caller is gone. */
 export function incomingRequest(
-  { method, url, headers }: { method: string; url: string; headers: HeaderPair[] },
+  { method, url, headers, body }: { method: string; url: string; headers: HeaderPair[]; body?: string },
   source: ByteSource | undefined,
 ): { request: GuestRequest; abort(): void } {
   const state: RequestState = {
@@ -236,7 +236,7 @@ export function incomingRequest(
     method,
     url: new GuestURL(url),
     headers: new HeaderList(headers),
-    body: source ? Body.ofSource(source) : null,
+    body: source ? Body.ofSource(source) : body === undefined ? null : Body.ofText(body),
   };
   const request = new GuestRequest(INTERNAL, state);
   const signal = signalOf(request);
