@@ -83,6 +83,18 @@ describe("background jobs", () => {
   const loseRun = (given: Parameters<typeof startRun>[3] = {}) =>
     startRun(store, namespaceId, newId(), given);
 
+  it("idempotency keys: those past a day are removed, however many", async () => {
+    await store.pool.query(
+      `INSERT INTO idempotency_keys (namespace_id, operation, key, request_hash, made_id, created_at)
+       SELECT $1, 'x', n, sha256(''), gen_random_uuid(), now() - CASE WHEN n = 1 THEN '1 hour' ELSE '25 hours' END::interval
+       FROM generate_series(1, 10002) AS n`,
+      [namespaceId],
+    );
+    await pass("idempotency keys", openContext().context);
+    const { rows } = await store.pool.query("SELECT key FROM idempotency_keys");
+    assert.deepEqual(rows, [{ key: "1" }]);
+  });
+
   it("rescue: a lost worker's run is tried again, and the scheduler told to look", async () => {
     const { id: runId } = await loseRun();
     const { context, published, notified } = openContext();

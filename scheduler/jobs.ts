@@ -2,6 +2,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
+import { removeExpiredKeys } from "../core/store/idempotency.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
 import { type Rescue, rescueLostRuns } from "../core/store/runs/rescue.ts";
@@ -33,6 +34,7 @@ const HOUR_MS = 3_600_000;
 const RESCUE_BATCH = 500;
 export const OVERDUE_MS = 1_000;
 const OVERDUE_BATCH = 1_000;
+const KEY_BATCH = 10_000;
 const AWAITED_FUNCTIONS = 1_000;
 
 export function listJobs(leaseMs: number): Job[] {
@@ -41,6 +43,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "re-ring", everyMs: 1_000, run: rering },
     { name: "room", everyMs: 1_000, run: offerAllRoom },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
+    { name: "idempotency keys", everyMs: HOUR_MS, run: removeIdempotencyKeys },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];
 }
@@ -102,6 +105,10 @@ async function keepPartitions({ store, clock, log, retentionDays }: JobContext):
   await ensurePartitions(store.db, clock.now());
   const dropped = await dropExpiredPartitions(store.db, clock.now(), retentionDays);
   if (dropped.length > 0) log.info({ dropped }, "dropped partitions past the retention");
+}
+
+async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {
+  while ((await removeExpiredKeys(store.db, KEY_BATCH)) === KEY_BATCH);
 }
 
 /** Runs each job at once and then at its period; one that fails is logged and comes again. */

@@ -112,7 +112,7 @@ async function answerQueued(
 ): Promise<CallEnd> {
   const content = body ? await readWhole(body) : Buffer.from(text);
   const input: StoredRequestInput = { request: { method, url, headers, body: content.toString("base64") } };
-  return await invokeQueued(parts, { ...call, input: input as unknown as Json }, caller);
+  return (await invokeQueued(parts, { ...call, input: input as unknown as Json }, caller)).end;
 }
 
 async function readWhole(body: ReadableStream<Uint8Array>): Promise<Buffer> {

@@ -8,6 +8,7 @@ import { newId } from "../../core/store/ids.ts";
 import { requireScope } from "../auth.ts";
 import { readJson, validate } from "../body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { markReplay, readIdempotentRequest } from "../idempotency.ts";
 import { answerProblem } from "../problem.ts";
 import { requireName } from "./function-of-path.ts";
 import { type FunctionCall, invokeAndWait, startInvocation, toInvocationError } from "./invoke.ts";
@@ -31,24 +32,27 @@ export function callRoutes(parts: ApiParts): Hono<ApiEnv> {
 
   routes.post("/:name/invoke", requireScope("invoke"), async (context) => {
     const input = (await readJson(context, { optional: true })) ?? null;
-    const runId = newId();
     const name = requireName(context);
     const fn = await parts.callables.find(context.get("owner").namespace, name);
     if (!fn) throw notFound("function", name);
     const call: FunctionCall = {
-      ...{ runId, fn, trigger: "invoke", input },
+      ...{ runId: newId(), fn, trigger: "invoke", input },
       target: await readTarget(parts, context, fn.id),
       trafficKey: readTrafficKey(context),
+      once: readIdempotentRequest(context, `functions/${name}/invoke`, [input, { ...context.req.query() }]),
     };
-    context.header("bellhop-run-id", runId);
     if (/\brespond-async\b/i.test(context.req.header("prefer") ?? "")) {
-      await startInvocation(parts, call, false);
+      const { runId, isReplay } = await startInvocation(parts, call, false);
+      if (isReplay) markReplay(context);
+      context.header("bellhop-run-id", runId);
       context.header("location", `/v1/runs/${runId}`);
       context.header("preference-applied", "respond-async");
       return context.json({ runId }, 202);
     }
     const caller = AbortSignal.any([context.req.raw.signal, parts.stopping]);
-    const end = await invokeAndWait(parts, call, caller);
+    const { runId, isReplay, end } = await invokeAndWait(parts, call, caller);
+    if (isReplay) markReplay(context);
+    context.header("bellhop-run-id", runId);
     if (end?.state === "succeeded") return context.json(end.result);
     return answerProblem(context, toInvocationError(end));
   });

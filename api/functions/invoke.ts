@@ -2,7 +2,9 @@
  * Calling a function: handed to a ready worker where the caller waits and there is one, else recorded and queued; the
  * caller waits for the end, or gets the run's address.
  */
+
 import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
+import type { Run } from "../../core/contracts/run.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { isTerminal } from "../../core/domain/run-state.ts";
 import type { RunTarget } from "../../core/domain/run-target.ts";
@@ -10,6 +12,7 @@ import { pickRevision } from "../../core/domain/traffic.ts";
 import { BellhopError, notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import type { CallableFunction } from "../../core/store/functions/callable.ts";
+import { type IdempotentRequest, makeOnce } from "../../core/store/idempotency.ts";
 import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import type { ApiParts } from "../environment.ts";
@@ -28,6 +31,8 @@ export interface FunctionCall {
   target?: RunTarget | undefined;
   /** Calls with the same one get the same revision while the traffic stands. */
   trafficKey?: string | undefined;
+  /** The request's idempotency key, with what it is for. Such a call goes through the queue, where its run is found again. */
+  once?: IdempotentRequest | undefined;
 }
 
 /** How a call ended; undefined when it took too long or the caller went away. The run goes on by itself. */
@@ -47,12 +52,20 @@ export function toDirectCall({ runId, fn, input, target, trafficKey }: FunctionC
   };
 }
 
-/** Records the call as a run and queues it. Returns what it may take, in milliseconds. */
+export interface StartedCall {
+  runId: string;
+  /** The run is an earlier request's. */
+  isReplay: boolean;
+  /** What it may take. */
+  timeoutMs: number;
+}
+
+/** Records the call as a run and queues it; with the key of an earlier request it is that one's run, and none is made. */
 export async function startInvocation(
   parts: ApiParts,
   call: FunctionCall,
   awaited: boolean,
-): Promise<number> {
+): Promise<StartedCall> {
   const { runId, fn, trigger, input, trafficKey } = call;
   const timeoutMs = toTimeoutMs(fn, parts.functionCaps);
   const sticky = trafficKey === undefined ? undefined : toDirectCall(call)?.revisionId;
@@ -60,10 +73,13 @@ export async function startInvocation(
     ...{ runId, trigger, input, timeoutMs, awaited, namespaceId: fn.namespaceId, functionName: fn.name },
     target: call.target ?? (sticky === undefined ? undefined : { revision: sticky }),
   };
-  const run = await enqueueInvocation(parts.store, request);
-  if (!run) throw notFound("function", fn.name);
-  parts.ringer.ring([run]);
-  return timeoutMs;
+  const { id, made } = await makeOnce(parts.store, call.once, runId, async (scope) => {
+    const run = await enqueueInvocation(scope, request);
+    if (!run) throw notFound("function", fn.name);
+    return run;
+  });
+  if (made) parts.ringer.ring([made]);
+  return { runId: id, isReplay: made === undefined, timeoutMs };
 }
 
 function toTimeoutMs(fn: CallableFunction, caps: FunctionLimitCaps): number {
@@ -75,10 +91,16 @@ export async function invokeAndWait(
   parts: ApiParts,
   call: FunctionCall,
   caller: AbortSignal,
-): Promise<CallEnd> {
-  const direct = toDirectCall(call);
+): Promise<EndedCall> {
+  const direct = call.once ? undefined : toDirectCall(call);
   const end = direct ? await invokeDirectly(parts, direct, caller) : "none";
-  return end === "none" ? await invokeQueued(parts, call, caller) : end;
+  return end === "none"
+    ? await invokeQueued(parts, call, caller)
+    : { runId: call.runId, isReplay: false, end };
+}
+
+export interface EndedCall extends Omit<StartedCall, "timeoutMs"> {
+  end: CallEnd;
 }
 
 function invokeDirectly(parts: ApiParts, call: DirectCall, caller: AbortSignal): Promise<CallEnd | "none"> {
@@ -116,26 +138,29 @@ export async function invokeQueued(
   parts: ApiParts,
   call: FunctionCall,
   caller: AbortSignal,
-): Promise<CallEnd> {
-  const { runId, fn } = call;
-  parts.waiter.expect(runId);
+): Promise<EndedCall> {
+  parts.waiter.expect(call.runId);
   try {
-    const timeoutMs = await startInvocation(parts, call, true);
+    const { runId, isReplay, timeoutMs } = await startInvocation(parts, call, true);
     const deadlineMs = parts.clock.now().getTime() + timeoutMs + QUEUE_GRACE_MS;
-    while (!caller.aborted && parts.clock.now().getTime() < deadlineMs) {
-      await parts.waiter.next(runId, caller);
-      const run = await findRun(parts.store, fn.namespaceId, runId);
-      if (run?.state === "succeeded") return { state: "succeeded", result: run.result };
-      if (run?.state === "cancelled") return { state: "cancelled" };
-      if (run && (isTerminal(run.state) || run.state === "dead")) {
-        const error = run.error ?? { code: "internal_error", message: `The run ended as ${run.state}.` };
-        return { state: "failed", error };
-      }
+    for (let isOld = isReplay; !caller.aborted && parts.clock.now().getTime() < deadlineMs; isOld = false) {
+      // The run of an earlier request may have ended long ago.
+      if (!isOld) await parts.waiter.next(runId, caller);
+      const end = toEnd(await findRun(parts.store, call.fn.namespaceId, runId));
+      if (end) return { runId, isReplay, end };
     }
-    return undefined;
+    return { runId, isReplay, end: undefined };
   } finally {
-    parts.waiter.forget(runId);
+    parts.waiter.forget(call.runId);
   }
+}
+
+function toEnd(run: Run | undefined): CallEnd {
+  if (!run || !(isTerminal(run.state) || run.state === "dead")) return undefined;
+  if (run.state === "succeeded") return { state: "succeeded", result: run.result };
+  if (run.state === "cancelled") return { state: "cancelled" };
+  const error = run.error ?? { code: "internal_error", message: `The run ended as ${run.state}.` };
+  return { state: "failed", error };
 }
 
 /** Whose fault it was, as a status: the function's own errors 500, its limits 504 and 507, the platform's 503. */

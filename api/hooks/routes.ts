@@ -5,14 +5,19 @@ import { effectiveLimits } from "../../core/domain/function-limits.ts";
 import type { StoredRequestInput } from "../../core/domain/stored-request.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { findHook, type HookTarget } from "../../core/store/functions/hooks.ts";
+import { type IdempotentRequest, makeOnce } from "../../core/store/idempotency.ts";
 import { newId } from "../../core/store/ids.ts";
 import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { hashRequest, markReplay, readIdempotencyKey } from "../idempotency.ts";
 import { toStoredRequest } from "../stored-request.ts";
 
 const MAX_BODY_BYTES = 1_000_000;
 /** The function's own clock rings before the attempt's: its word says more. */
 const GRACE_MS = 50;
+
+/** The second one is that of Standard Webhooks. */
+const KEY_HEADERS = ["idempotency-key", "webhook-id"];
 
 const unknownHook = () => new BellhopError("hook_not_found", 404, "There is no such hook.");
 
@@ -29,7 +34,11 @@ export function hookCallRoutes({ store, ringer, functionCaps }: ApiParts): Hono<
     const hook = await findHook(store, context.req.param("token"));
     if (!hook) throw unknownHook();
     const request = toStoredRequest(urlOf(context.req.url), context.req.raw, await context.req.arrayBuffer());
-    const runId = await enqueue(hook, { request });
+    const { search } = new URL(request.url);
+    const key = readIdempotencyKey(context, KEY_HEADERS);
+    const once = key === undefined ? undefined : toIdempotent(hook, key, [search, request.body]);
+    const { runId, isReplay } = await enqueue(hook, { request }, once);
+    if (isReplay) markReplay(context);
     context.header("bellhop-run-id", runId);
     return context.json({ runId }, 202);
   });
@@ -43,20 +52,32 @@ export function hookCallRoutes({ store, ringer, functionCaps }: ApiParts): Hono<
     throw unknownHook();
   });
 
-  async function enqueue(hook: HookTarget, input: StoredRequestInput): Promise<string> {
-    const { namespaceId, functionName, tag, limits } = hook;
-    const run = await enqueueInvocation(store, {
-      ...{ runId: newId(), namespaceId, functionName, input, trigger: "hook", awaited: false },
-      timeoutMs: effectiveLimits(limits, functionCaps).wallMs + GRACE_MS,
-      target: tag === null ? undefined : { tag },
+  async function enqueue(
+    { namespaceId, functionName, tag, limits }: HookTarget,
+    input: StoredRequestInput,
+    once: IdempotentRequest | undefined,
+  ): Promise<{ runId: string; isReplay: boolean }> {
+    const runId = newId();
+    const { id, made } = await makeOnce(store, once, runId, async (scope) => {
+      const run = await enqueueInvocation(scope, {
+        ...{ runId, namespaceId, functionName, input, trigger: "hook", awaited: false },
+        timeoutMs: effectiveLimits(limits, functionCaps).wallMs + GRACE_MS,
+        target: tag === null ? undefined : { tag },
+      });
+      // Removed this very moment.
+      if (!run) throw unknownHook();
+      return run;
     });
-    // Removed this very moment.
-    if (!run) throw unknownHook();
-    ringer.ring([run]);
-    return run.runId;
+    if (made) ringer.ring([made]);
+    return { runId: id, isReplay: made === undefined };
   }
 
   return routes;
+}
+
+/** A sender that tries again signs anew: only what it sends is the same. */
+function toIdempotent({ namespaceId, hookId }: HookTarget, key: string, sent: string[]): IdempotentRequest {
+  return { namespaceId, operation: `hooks/${hookId}`, key, requestHash: hashRequest(sent) };
 }
 
 /** Where it was called, without the token. */

@@ -1,12 +1,13 @@
 /** `/v1/tasks`: create, list, get, change, cancel, pause, resume, run now, and a task's runs. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { listQuery, toPage } from "../../core/contracts/common.ts";
 import { toWireRun } from "../../core/contracts/run.ts";
 import { taskInput } from "../../core/contracts/task-input.ts";
 import { toWireTask } from "../../core/contracts/task-output.ts";
 import { notFound } from "../../core/errors.ts";
 import { findFunctionId } from "../../core/store/functions/functions.ts";
-import { isId } from "../../core/store/ids.ts";
+import { findMade, makeOnce } from "../../core/store/idempotency.ts";
+import { isId, newId } from "../../core/store/ids.ts";
 import { enqueueTaskRun } from "../../core/store/runs/enqueue.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { cancelTask, changeTask, pauseTask, resumeTask } from "../../core/store/tasks/change.ts";
@@ -16,6 +17,7 @@ import { requireScope } from "../auth.ts";
 import { readJson, validate } from "../body.ts";
 import { decodeIdCursor } from "../cursor.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { markReplay, readIdempotentRequest } from "../idempotency.ts";
 import { answerRunPage } from "../runs/page.ts";
 import { mergeTask, resolveFunction } from "./merge.ts";
 
@@ -26,16 +28,32 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
 
   routes.post("/", requireScope("write"), async (context) => {
     const { namespaceId } = context.get("owner");
-    const input = validate(schema, await readJson(context));
+    const body = await readJson(context);
+    const once = readIdempotentRequest(context, "tasks", [body ?? null]);
+    // Before the body is looked at: what was fine then may lie in the past by now.
+    const earlier = once && (await findMade(store, once));
+    if (earlier !== undefined) return await answerCreated(context, earlier);
+    const input = validate(schema, body);
     const { spec, functionId } = await resolveFunction(db, input.spec, (name) =>
       findFunctionId(store, namespaceId, name),
     );
-    const { task, run } = await createTask(store, namespaceId, { ...input, spec }, functionId, clock.now());
-    if (run) ringer.ring([run]);
+    const taskId = newId();
+    const { id, made } = await makeOnce(store, once, taskId, (scope) =>
+      createTask(scope, namespaceId, { ...input, spec }, functionId, clock.now(), taskId),
+    );
+    if (!made) return await answerCreated(context, id);
+    if (made.run) ringer.ring([made.run]);
     else notifier.notify("bellhop_schedule");
-    context.header("location", `/v1/tasks/${task.id}`);
-    return context.json(toWireTask(task), 201);
+    context.header("location", `/v1/tasks/${id}`);
+    return context.json(toWireTask(made.task), 201);
   });
+
+  /** The task that an earlier request made, as it stands now. */
+  async function answerCreated(context: Context<ApiEnv>, id: string): Promise<Response> {
+    markReplay(context);
+    context.header("location", `/v1/tasks/${id}`);
+    return context.json(toWireTask((await findTask(db, context.get("owner").namespaceId, id))!), 201);
+  }
 
   routes.get("/", requireScope("read"), async (context) => {
     const { namespaceId } = context.get("owner");
@@ -90,12 +108,25 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   routes.post("/:id/run", requireScope("invoke"), async (context) => {
     const { namespaceId } = context.get("owner");
     const id = context.req.param("id");
-    const run = isId(id) ? await enqueueTaskRun(store, namespaceId, id) : undefined;
-    if (!run) throw notFound("task", id);
-    ringer.ring([run]);
-    context.header("location", `/v1/runs/${run.runId}`);
-    return context.json(toWireRun((await findRun(store, namespaceId, run.runId))!), 202);
+    const once = readIdempotentRequest(context, `tasks/${id}/run`, []);
+    const earlier = once && (await findMade(store, once));
+    if (earlier !== undefined) return await answerRun(context, earlier, true);
+    const runId = newId();
+    const made = await makeOnce(store, once, runId, async (scope) => {
+      const run = isId(id) ? await enqueueTaskRun(scope, namespaceId, id, runId) : undefined;
+      if (!run) throw notFound("task", id);
+      return run;
+    });
+    if (made.made) ringer.ring([made.made]);
+    return await answerRun(context, made.id, !made.made);
   });
+
+  async function answerRun(context: Context<ApiEnv>, runId: string, isReplay: boolean): Promise<Response> {
+    if (isReplay) markReplay(context);
+    context.header("location", `/v1/runs/${runId}`);
+    const run = await findRun(store, context.get("owner").namespaceId, runId);
+    return context.json(toWireRun(run!), 202);
+  }
 
   routes.get("/:id/runs", requireScope("read"), async (context) => {
     const { namespaceId } = context.get("owner");

@@ -11,6 +11,11 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Where a prepared statement goes: to the pool, or to the connection of a transaction. */
+export interface QueryScope {
+  pool: pg.Pool | pg.PoolClient;
+}
+
 export interface StoreSettings {
   databaseUrl: string;
   /** Seen in pg_stat_activity. */

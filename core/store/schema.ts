@@ -69,6 +69,15 @@ export interface Database {
     token_hash: Buffer;
     created_at: Stamp;
   };
+  idempotency_keys: {
+    namespace_id: string;
+    operation: string;
+    key: string;
+    request_hash: Buffer;
+    /** The task or run that the request made. */
+    made_id: string;
+    created_at: Stamp;
+  };
   tasks: {
     id: string;
     namespace_id: string;

@@ -3,16 +3,17 @@
 import type { RunTarget } from "../../domain/run-target.ts";
 import { conflict } from "../../errors.ts";
 import type { Json } from "../../json.ts";
-import type { Store } from "../database.ts";
+import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import type { StagedRun } from "./stage.ts";
 
 /** A run of a task, besides its schedule. Undefined when the namespace has no such task; 409 when it is cancelled. */
 export async function enqueueTaskRun(
-  store: Store,
+  store: QueryScope,
   namespaceId: string,
   taskId: string,
+  runId: string = newId(),
 ): Promise<StagedRun | undefined> {
   const { rows } = await store.pool.query<{ runId: string | null; availableAt: Date }>({
     name: "run-now",
@@ -25,7 +26,7 @@ export async function enqueueTaskRun(
         FROM task WHERE state <> 'cancelled' RETURNING id
       )
       SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" FROM task`,
-    values: [taskId, namespaceId, newId()],
+    values: [taskId, namespaceId, runId],
   });
   const row = rows[0];
   if (!row) return undefined;
@@ -50,7 +51,7 @@ export interface InvocationRequest {
 
 /** A run of a function without a task. Undefined when the namespace has no such function. */
 export async function enqueueInvocation(
-  store: Store,
+  store: QueryScope,
   request: InvocationRequest,
 ): Promise<StagedRun | undefined> {
   const { runId, namespaceId, functionName, timeoutMs, awaited, input, target, trigger = "invoke" } = request;

@@ -2,7 +2,7 @@
 import type { TaskInput } from "../../contracts/task-input.ts";
 import type { Task } from "../../contracts/task-output.ts";
 import { firstOccurrence } from "../../domain/schedule.ts";
-import type { Store } from "../database.ts";
+import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import type { StagedRun } from "../runs/stage.ts";
@@ -28,13 +28,13 @@ export interface CreatedTask {
 }
 
 export async function createTask(
-  store: Store,
+  store: QueryScope,
   namespaceId: string,
   input: TaskInput,
   functionId: string | null,
   now: Date,
+  id: string = newId(),
 ): Promise<CreatedTask> {
-  const id = newId();
   const runId = input.schedule.kind === "now" ? newId() : null;
   const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
   const { rows } = await store.pool.query<{ availableAt: Date }>({
