@@ -4,7 +4,7 @@ import type { Db } from "../../core/store/database.ts";
 import { findRevision } from "../../core/store/functions/revisions.ts";
 import { hasTag } from "../../core/store/functions/tags.ts";
 
-export interface AskedTarget {
+interface AskedTarget {
   tag?: string | undefined;
   /** Its id or its number. */
   revision?: string | undefined;

@@ -7,7 +7,7 @@ export interface FileFacts {
   bytes: number;
 }
 
-export interface FileDifference {
+interface FileDifference {
   path: string;
   change: "added" | "removed" | "changed";
   /** Null where the file is not there. */
@@ -34,7 +34,7 @@ function factsOf(files: Readonly<Record<string, FileFacts>>, path: string): File
   return Object.hasOwn(files, path) ? files[path]! : null;
 }
 
-export type LimitDifferences = {
+type LimitDifferences = {
   [Name in keyof FunctionLimits]?: { from: number | null; to: number | null };
 };
 

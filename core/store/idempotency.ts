@@ -46,7 +46,7 @@ export async function findMade(
 }
 
 /** `made` is undefined where the request is a repetition, and `id` that of what it made the first time. */
-export interface MadeOnce<Made> {
+interface MadeOnce<Made> {
   id: string;
   made: Made | undefined;
 }

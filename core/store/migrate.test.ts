@@ -60,7 +60,7 @@ test("down takes everything back, newest first, and up brings it again", async (
   const before = await describeSchema();
   const namespaceId = await ensureNamespace(db, "gone");
   await deployFunction(db, namespaceId, "limited", { concurrency: 1 });
-  await queueInvocation(store, namespaceId, "limited");
+  await queueInvocation(store, namespaceId, "limited", { trigger: "hook" });
   await deployFunction(db, namespaceId, "removed");
   await removeFunction(db, namespaceId, "removed");
   await deployFunction(db, namespaceId, "removed");

@@ -5,6 +5,8 @@ import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { type Db, openStore, type Store } from "./database.ts";
+import { removeFunction } from "./functions/remove.ts";
+import { findMade, removeExpiredKeys } from "./idempotency.ts";
 import { newId } from "./ids.ts";
 import { listFunctionLogs, listRunLogs, readFunctionLogsAfter } from "./logs.ts";
 import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
@@ -18,12 +20,13 @@ import { admitRuns, findAwaitedFunctions, offerRoom } from "./runs/room.ts";
 import { findNextInstant, findOverdueRuns, queueDueRetries, stageDueTasks } from "./runs/stage.ts";
 import type { Database } from "./schema.ts";
 import { pauseTask } from "./tasks/change.ts";
+import { createTask } from "./tasks/create.ts";
 import { listTasks } from "./tasks/read.ts";
-import { deployFunction, finished, retryAfter } from "./testing/samples.ts";
+import { deployFunction, finished, httpTask, retryAfter } from "./testing/samples.ts";
 import { openTestStore } from "./testing/test-store.ts";
 
 const { store, url, newNamespace } = await openTestStore(createTestDatabase);
-const GROWING = /^(tasks|task_runs|task_logs)/;
+const GROWING = /^(tasks|task_runs|task_logs|idempotency_keys)/;
 
 interface Statement {
   text: string;
@@ -44,6 +47,8 @@ const FILLS = [
      generate_series(1, ceil(share * $2::int)::int) n`,
   `INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, level, message)
    SELECT now(), $1, gen_random_uuid(), 1, gen_random_uuid(), 'info', 'x' FROM generate_series(1, 4 * $2::int)`,
+  `INSERT INTO idempotency_keys (namespace_id, operation, key, request_hash, made_id)
+   SELECT $1, 'tasks', n, sha256(''), gen_random_uuid() FROM generate_series(1, $2::int) n`,
 ];
 
 /** `count` queued runs for later, four times as many tasks, finished runs and lines, and some of the other states. */
@@ -93,6 +98,18 @@ async function explain({ text, values }: Statement): Promise<PlanNode[]> {
 
 const id = newId();
 const limitedFunctionId = await deployFunction(store.db, await newNamespace(), "limited", { concurrency: 1 });
+const callingNamespaceId = await newNamespace();
+await createTask(
+  store,
+  callingNamespaceId,
+  httpTask(
+    { kind: "every", everyMs: 3_600_000 },
+    { spec: { type: "function", function: "called", input: null } },
+  ),
+  await deployFunction(store.db, callingNamespaceId, "called"),
+  new Date(),
+);
+const idempotent = { namespaceId: id, operation: "tasks", key: "1", requestHash: Buffer.alloc(32) };
 const run: ClaimedRun = {
   id,
   claimNo: 1,
@@ -155,6 +172,15 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     index: "task_runs_open_dead",
   },
   "list tasks": { use: (s) => listTasks(s.db, id, 50, undefined), index: "tasks_by_namespace" },
+  "tasks that call a function": {
+    use: (s) => assert.rejects(removeFunction(s.db, callingNamespaceId, "called"), /calls this function/),
+    index: "tasks_by_function",
+  },
+  "an idempotency key": { use: (s) => findMade(s, idempotent), index: "idempotency_keys_pkey" },
+  "idempotency keys that ran out": {
+    use: (s) => removeExpiredKeys(s.db, 100),
+    index: "idempotency_keys_by_age",
+  },
   "a run's lines": { use: (s) => listRunLogs(s.db, id, 50, undefined) },
   "a function's lines": { use: (s) => listFunctionLogs(s.db, id, 50, undefined) },
   "a function's lines of one run": {

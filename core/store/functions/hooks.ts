@@ -9,7 +9,7 @@ import { hashKey } from "../keys.ts";
 const MAX_HOOKS = 20;
 const TOKEN = /^bhk_[A-Za-z0-9_-]{43}$/;
 
-export interface Hook {
+interface Hook {
   id: string;
   name: string | null;
   /** The revision it triggers; null: as the function's traffic goes. */

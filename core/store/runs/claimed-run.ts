@@ -60,7 +60,8 @@ export const TAKEN = `
 export const DESCRIBED = `
   SELECT k.*, t.spec, t.retry, t.dead_letter, t.timeout_ms AS task_timeout_ms, g.revision_id AS tag_revision_id
   FROM taken k LEFT JOIN tasks t ON t.id = k.task_id
-    LEFT JOIN function_tags g ON g.function_id = k.function_id AND g.tag = coalesce(k.target ->> 'tag', t.spec ->> 'tag')`;
+    LEFT JOIN function_tags g ON g.function_id = k.function_id 
+      AND g.tag = CASE WHEN k.function_id IS NOT NULL THEN coalesce(k.target ->> 'tag', t.spec ->> 'tag') END`;
 
 export interface ClaimRow {
   id: string;
