@@ -53,8 +53,8 @@ function toShowValues(workerId: string, run: DirectRun): unknown[] {
 }
 
 const HAS_ROOM = `
-  SELECT coalesce((v.limits ->> 'concurrency')::int > ${RUNNING}
-      AND NOT EXISTS (SELECT FROM task_runs_open r WHERE r.function_id = f.id AND r.room IS NOT NULL), true) AS free
+  SELECT v.limits ->> 'concurrency' IS NULL OR ((v.limits ->> 'concurrency')::int > ${RUNNING}
+      AND NOT EXISTS (SELECT FROM task_runs_open r WHERE r.function_id = f.id AND r.room IS NOT NULL)) AS free
   FROM functions f LEFT JOIN function_revisions v ON v.id = f.active_revision_id WHERE f.id = $1`;
 
 /** The same where the function has room and no run waits for it; false: it has none, and nothing was written. */

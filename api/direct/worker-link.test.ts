@@ -1,0 +1,183 @@
+/** The API's end and the worker's end of a connection cannot meet in a test of one role: the worker's is played here. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { type TestContext, test } from "node:test";
+import {
+  DIRECT_PROTOCOL,
+  type DirectAsk,
+  type DirectCall,
+  type DirectSay,
+  MAX_DIRECT_FRAME_BYTES,
+} from "../../core/contracts/direct-call.ts";
+import { encodeFrame, FrameDecoder } from "../../core/frames.ts";
+import { createManualClock } from "../../test/support/manual-clock.ts";
+import { createRecording } from "../../test/support/recording.ts";
+import { createDirectCaller } from "./direct-caller.ts";
+import { createLostCalls } from "./lost-calls.ts";
+import type { WorkerDirectory } from "./worker-directory.ts";
+import { WorkerLink } from "./worker-link.ts";
+
+const TOKEN = "token";
+const call: DirectCall = {
+  ...{ runId: "run-1", namespaceId: "ns", functionId: "fn", functionName: "f", revisionId: "rev" },
+  isLimited: false,
+  input: null,
+};
+
+/** A worker that says what the test tells it. */
+async function startWorker(t: TestContext, id = "worker-1") {
+  const asks = createRecording<DirectAsk>("ask");
+  const sockets: Socket[] = [];
+  const server: Server = createServer((_request, response) => response.writeHead(404).end());
+  server.on("upgrade", (request, socket: Socket) => {
+    if (request.headers.authorization !== `Bearer ${TOKEN}`) {
+      socket.end("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+      return;
+    }
+    socket.write(`HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n\r\n`);
+    const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) => asks.add(JSON.parse(text)));
+    socket.on("data", (chunk: Buffer) => decoder.push(chunk));
+    socket.on("error", () => {});
+    sockets.push(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    facts: { id, address, callToken: TOKEN, slots: 2, isDraining: false },
+    asks,
+    say: (message: DirectSay) => sockets.at(-1)!.write(encodeFrame(message, MAX_DIRECT_FRAME_BYTES)),
+    drop: () => sockets.at(-1)!.destroy(),
+  };
+}
+
+/** What a caller hears, as words. */
+function listenTo() {
+  const heard = createRecording<string>("word");
+  return {
+    heard,
+    events: {
+      onFeed() {},
+      onAccepted: () => heard.add("accepted"),
+      onHead: ({ status }: { status: number }) => heard.add(`head ${status}`),
+      onData: (bytes: Buffer) => heard.add(`data ${bytes}`),
+      onEnd: () => heard.add("end"),
+      onPull: (bytes: number) => heard.add(`pull ${bytes}`),
+      onDone: ({ state }: { state: string }) => heard.add(`done ${state}`),
+      onNone: () => heard.add("none"),
+      onLost: () => heard.add("lost"),
+    },
+  };
+}
+
+/** A directory of these connections, in this order. */
+const directoryOf = (links: WorkerLink[], avoided: WorkerLink[] = []): WorkerDirectory => ({
+  choose: (not) => links.find((link) => !not.has(link)),
+  avoid: (link) => void avoided.push(link),
+  close() {},
+});
+
+test("a call goes to the worker and its words come back, in both directions", async (t) => {
+  const worker = await startWorker(t);
+  const link = await WorkerLink.open(worker.facts, () => {});
+  t.after(() => link.close());
+  const { heard, events } = listenTo();
+  const feed = link.call(call, { ...events, onRefused() {} });
+  await worker.asks.waitFor(({ t: kind }) => kind === "call");
+  assert.equal(link.inFlight, 1);
+  feed.data(Buffer.from("body"));
+  feed.end();
+  feed.pull(5);
+  feed.leave();
+  await worker.asks.waitFor(({ t: kind }) => kind === "leave");
+  assert.deepEqual(
+    worker.asks.items.map(({ t: kind }) => kind),
+    ["call", "data", "end", "pull", "leave"],
+  );
+  worker.say({ t: "accepted", no: 1 });
+  worker.say({ t: "head", no: 1, head: { status: 200, headers: [] } });
+  worker.say({ t: "data", no: 1, base64: Buffer.from("hi").toString("base64") });
+  worker.say({ t: "end", no: 1 });
+  worker.say({ t: "done", no: 1, outcome: { state: "succeeded", result: null } });
+  worker.say({ t: "data", no: 1, base64: "" });
+  await heard.waitFor((word) => word === "done succeeded");
+  assert.deepEqual(heard.items, ["accepted", "head 200", "data hi", "end", "done succeeded"]);
+  assert.equal(link.inFlight, 0);
+});
+
+test("a worker that knows another token, or is not there, is told apart from one that is", async (t) => {
+  const { facts } = await startWorker(t);
+  await assert.rejects(
+    WorkerLink.open({ ...facts, callToken: "other" }, () => {}),
+    /answered 401/,
+  );
+  await assert.rejects(
+    WorkerLink.open({ ...facts, address: "127.0.0.1:1" }, () => {}),
+    /ECONNREFUSED/,
+  );
+});
+
+test("who refuses has done nothing: the next one is asked; without room nobody is", async (t) => {
+  const [first, second] = [await startWorker(t, "a"), await startWorker(t, "b")];
+  const links = [await WorkerLink.open(first.facts, () => {}), await WorkerLink.open(second.facts, () => {})];
+  t.after(() => links.map((link) => link.close()));
+  const avoided: WorkerLink[] = [];
+  const caller = createDirectCaller(directoryOf(links, avoided), () => assert.fail("nothing was lost"));
+  const { heard, events } = listenTo();
+  caller.begin(call, events);
+  await first.asks.waitFor(() => true);
+  first.say({ t: "refused", no: 1, reason: "draining" });
+  await second.asks.waitFor(() => true);
+  assert.deepEqual(avoided, [links[0]]);
+  second.say({ t: "refused", no: 1, reason: "busy" });
+  await heard.waitFor((word) => word === "none");
+  const full = listenTo();
+  caller.begin({ ...call, runId: "run-2" }, full.events);
+  await first.asks.waitFor((ask) => ask.t === "call" && ask.call.runId === "run-2");
+  first.say({ t: "refused", no: 2, reason: "no_room" });
+  await full.heard.waitFor((word) => word === "none");
+  assert.equal(second.asks.items.length, 1);
+});
+
+test("a connection that breaks loses its calls, once, and they are written as lost", async (t) => {
+  const worker = await startWorker(t);
+  let isClosed = false;
+  const link = await WorkerLink.open(worker.facts, () => {
+    isClosed = true;
+  });
+  const clock = createManualClock();
+  const written = createRecording<string>("lost run");
+  let failures = 1;
+  const lostCalls = createLostCalls(
+    async (workerId, runs) => {
+      if (failures-- > 0) throw new Error("no database");
+      for (const run of runs) {
+        assert.equal(run.verdict.state, "failed");
+        written.add(`${workerId} ${run.runId}`);
+      }
+    },
+    clock,
+    () => {},
+  );
+  const caller = createDirectCaller(directoryOf([link]), (lost, workerId) => lostCalls.add(lost, workerId));
+  const { heard, events } = listenTo();
+  caller.begin(call, events);
+  await worker.asks.waitFor(() => true);
+  worker.drop();
+  await heard.waitFor((word) => word === "lost");
+  assert.deepEqual(heard.items, ["lost"]);
+  assert.equal(isClosed, true);
+  await clock.advance(29_000);
+  assert.deepEqual(written.items, []);
+  await clock.advance(1_000);
+  await clock.advance(2_000);
+  await written.waitFor(() => true);
+  assert.deepEqual(written.items, ["worker-1 run-1"]);
+  await lostCalls.flush();
+});
