@@ -101,7 +101,7 @@ export class FrameDecoder {
   }
 }
 
-/** Writes frames to a stream, those of one tick in one piece. */
+/** Writes frames to a stream, those of one turn of the event loop in one piece. */
 export class FrameWriter {
   readonly #stream: Writable;
   readonly #maxBytes: number;
@@ -123,7 +123,8 @@ export class FrameWriter {
   /** False once the stream asks to wait for `drained()`; the frame is taken all the same. Throws FrameTooLargeError. */
   write(message: object): boolean {
     const frame = toFrame(message, this.#maxBytes);
-    if (this.#frames.length === 0) process.nextTick(() => this.#flush());
+    // Once the events of this turn are through: what they all have to say travels together.
+    if (this.#frames.length === 0) setImmediate(() => this.#flush());
     this.#frames.push(frame);
     this.#frameBytes += HEADER_BYTES + frame.bytes;
     return this.waitingBytes < this.#stream.writableHighWaterMark;

@@ -27,6 +27,8 @@ export class AttemptStop extends Error {
 
 export type Runners = Record<TaskType, TaskRunner>;
 
+/** A reason of its own: without one each abort would make an exception with its stack. */
+const OVER = "over";
 /** A runner that does not answer its abort is left behind after this long. */
 const ABORT_GRACE_MS = 2_000;
 
@@ -81,7 +83,7 @@ async function runUntilDeadline(
       retryable: true,
     });
   } finally {
-    over.abort();
+    over.abort(OVER);
   }
 }
 

@@ -82,12 +82,15 @@ export function createRecorder<A extends FinishedAttempt>(
     record(attempt) {
       return new Promise((resolve) => {
         waiting.push({ attempt, bytes: estimateBytes(attempt), resolve });
-        // A microtask later, so that what ends in the same turn travels together.
-        queueMicrotask(pump);
+        // What ends in the same turn of the event loop travels together.
+        if (waiting.length === 1) setImmediate(pump);
       });
     },
     async flush() {
-      while (waiting.length > 0 || writing.size > 0) await Promise.all(writing);
+      while (waiting.length > 0 || writing.size > 0) {
+        pump();
+        await Promise.all(writing);
+      }
     },
   };
 }

@@ -20,6 +20,8 @@ import { type CallAnswer, createCallResponse } from "./call-response.ts";
 
 /** A run that takes longer becomes visible as running. */
 const SHOWN_AFTER_MS = 100;
+/** A reason of its own: without one each abort would make an exception with its stack. */
+const OVER = "over";
 
 /** How a lane's run differs from a claimed one. */
 export interface DirectWay {
@@ -95,7 +97,7 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
     const response = http && createCallResponse(http, answer, show);
     let outcome: DirectOutcome = { state: "cancelled" };
     const record = async (attempt: FinishedAttempt): Promise<void> => {
-      over.abort();
+      over.abort(OVER);
       outcome = toDirectOutcome(attempt.verdict);
       const recorded = http ? withoutBody(attempt, response!.sentBytes()) : attempt;
       // One that could not be shown is not there: it is written as a whole.
@@ -106,7 +108,7 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
       const run = toClaimedRun(call, { trigger, timeoutMs, startedAt });
       await parts.work(run, { isDirect: true, ...(response ? { http: response.http } : {}), record });
     } finally {
-      over.abort();
+      over.abort(OVER);
     }
     await response?.settled();
     answer.done(outcome);
