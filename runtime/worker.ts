@@ -65,6 +65,9 @@ const BEAT_RETRY_MS = 500;
 /** A database that is away must not keep a stopping worker for ever: its lease is the answer. */
 const FLUSH_MS = 30_000;
 
+/** Attempts that were stopped take no longer than this to end. */
+const STOP_MS = 2_500;
+
 interface RunningAttempt {
   run: ClaimedRun;
   stop: AbortController;
@@ -209,6 +212,8 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
       const grace = new AbortController();
       await Promise.race([slots.whenIdle(), clock.sleep(parts.drainMs, grace.signal)]);
       await letGo([...running.values()].filter(({ isEnded }) => !isEnded));
+      // Those that end here are recorded before the worker goes.
+      await Promise.race([slots.whenIdle(), clock.sleep(STOP_MS, grace.signal)]);
       await receiving;
       // The heart beats until the last row is written: a run that is recorded late must still be this worker's.
       const flushed = Promise.all([recorder.flush(), endedRecorder.flush()]).then(() => roomOffers.flush());

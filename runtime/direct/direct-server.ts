@@ -14,7 +14,7 @@ import type { CallAnswer } from "./call-response.ts";
 import type { DirectLane } from "./direct-lane.ts";
 
 export interface DirectServer {
-  /** Ends all connections: whoever still waits on one hears that the worker is lost. */
+  /** Ends all connections once what was said is out: whoever still waits on one hears that the worker is lost. */
   close(): void;
 }
 
@@ -39,7 +39,10 @@ export function serveDirectCalls(server: Server, token: string, lane: DirectLane
   return {
     close() {
       server.off("upgrade", onUpgrade);
-      for (const socket of sockets) socket.destroy();
+      // A turn later: what this one had to say goes first.
+      setImmediate(() => {
+        for (const socket of sockets) socket.destroySoon();
+      });
     },
   };
 }

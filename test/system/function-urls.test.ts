@@ -5,7 +5,10 @@ import { build } from "esbuild";
 import { until } from "../../core/store/testing/test-store.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 
-const cluster = await startCluster({ schedulers: 1, workers: 1 });
+const cluster = await startCluster({
+  ...{ schedulers: 1, workers: 1 },
+  env: { WORKER_LEASE: "1s", WORKER_DRAIN: "2s" },
+});
 after(() => cluster.stop());
 
 interface WireRun {
@@ -27,6 +30,18 @@ const runOf = async (response: Response) =>
   await cluster.api.call<WireRun>("GET", `/v1/runs/${response.headers.get("bellhop-run-id")}`);
 const problemOf = async (response: Response) =>
   (await response.json()) as { code: string; detail: string; status: number };
+
+/** The run of this function, once it can be seen that it goes on. */
+const runningRun = (name: string) =>
+  until(async () => {
+    const { items } = await cluster.api.call<{ items: { id: string; state: string; function: string }[] }>(
+      "GET",
+      "/v1/runs?limit=20",
+    );
+    return items.find((run) => run.function === name && run.state === "running");
+  });
+
+await deploy(cluster, "ready", "export default { fetch: () => new Response('ready') };");
 
 describe("a function's URL", () => {
   test("reaches a Hono app of another platform, deployed by one upload, streams included", async () => {
@@ -140,13 +155,7 @@ describe("a function's URL", () => {
   test("a call that lasts can be seen and cancelled", async () => {
     await deploy(cluster, "waiter", "export default { fetch: () => new Promise(() => {}) };");
     const calling = at("/waiter");
-    const running = await until(async () => {
-      const { items } = await cluster.api.call<{ items: { id: string; state: string; function: string }[] }>(
-        "GET",
-        "/v1/runs?limit=20",
-      );
-      return items.find((run) => run.function === "waiter" && run.state === "running");
-    });
+    const running = await runningRun("waiter");
     await cluster.api.call("POST", `/v1/runs/${running.id}/cancel`);
     const response = await calling;
     assert.equal(response.status, 409);
@@ -203,5 +212,43 @@ describe("a function's URL", () => {
     assert.equal(response.status, 203);
     assert.equal(await response.text(), "400000!");
     assert.equal((await runOf(response)).state, "succeeded");
+  });
+
+  test("a worker that is killed loses its calls: the caller hears it, the run ends as lost", async () => {
+    const [worker] = cluster.workers;
+    await deploy(cluster, "lasting", "export default { fetch: () => new Promise(() => {}) };");
+    const calling = at("/lasting");
+    await runningRun("lasting");
+    worker!.signal("SIGKILL");
+    const response = await calling;
+    assert.equal(response.status, 503);
+    assert.equal((await problemOf(response)).code, "worker_lost");
+    cluster.workers.splice(0);
+    await cluster.startWorker();
+    const lost = await until(async () => {
+      const run = await runOf(response);
+      return run.state === "running" ? undefined : run;
+    });
+    assert.equal(lost.state, "failed");
+    assert.equal(lost.error?.code, "worker_lost");
+  });
+
+  test("a worker that stops lets calls finish, and ends those that last longer than its drain", async () => {
+    await deploy(
+      cluster,
+      "brief",
+      "export default { async fetch() { await new Promise((resolve) => setTimeout(resolve, 700)); return new Response('done'); } };",
+    );
+    await until(async () => ((await (await at("/ready")).text()) === "ready" ? true : undefined));
+    const [brief, lasting] = [at("/brief"), at("/lasting")];
+    await Promise.all([runningRun("brief"), runningRun("lasting")]);
+    await Promise.all(cluster.workers.splice(0).map((worker) => worker.stop()));
+    assert.equal(await (await brief).text(), "done");
+    const response = await lasting;
+    assert.equal(response.status, 503);
+    assert.equal((await problemOf(response)).code, "worker_stopped");
+    const run = await runOf(response);
+    assert.equal(run.state, "failed");
+    assert.equal(run.error?.code, "worker_stopped");
   });
 });

@@ -116,15 +116,11 @@ export class JobCall implements HttpFeed {
   judge(outcome: AttemptOutcome): AttemptOutcome {
     if (outcome.kind !== "succeeded") return outcome;
     const result = outcome.result as { body?: unknown; bodyBytes?: unknown } | null;
-    if (this.#stage !== "none") {
-      const { bodyBytes } = result ?? {};
-      const isComplete = (this.#stage === "ended" || this.#isLeft) && Number.isSafeInteger(bodyBytes);
-      return isComplete ? outcome : NOT_SENDABLE;
+    if (this.#stage === "none" && typeof result?.body === "string") {
+      const head = toResponseHead(result);
+      return head ? succeeded({ ...head, body: result.body } as unknown as Json) : NOT_SENDABLE;
     }
-    const head = toResponseHead(result);
-    if (!head) return NOT_SENDABLE;
-    if (typeof result?.body === "string") return succeeded({ ...head, body: result.body } as unknown as Json);
-    // The caller was gone before there was a response.
-    return this.#isLeft && Number.isSafeInteger(result?.bodyBytes) ? outcome : NOT_SENDABLE;
+    const isComplete = this.#stage === "ended" || this.#isLeft;
+    return isComplete && Number.isSafeInteger(result?.bodyBytes) ? outcome : NOT_SENDABLE;
   }
 }

@@ -75,6 +75,8 @@ export const FORGERIES: Forgery[] = [
   { name: "twenty thousand fetches", trick: "fetchFlood", expect: STOPPED },
   { name: "a hundred fetches of one number", trick: "fetchSameNumber", expect: STOPPED },
   { name: "fetches of other schemes", trick: "fetchOtherSchemes", expect: STOPPED },
+  { name: "a response of a run that nobody called", trick: "callUnasked", expect: ["executor_killed"] },
+  { name: "words about calls that are none", trick: "callOddFields", expect: ["executor_killed"] },
 ];
 
 /** One sandbox with such executors, for forgeries one after the other. */

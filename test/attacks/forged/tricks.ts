@@ -51,6 +51,12 @@ function fetchOf(id: number, no: number, more: object = {}): object {
 }
 
 export const TRICKS = {
+  callUnasked({ id, send }: Wire) {
+    send({ t: "call-head", id, head: { status: 200, headers: [] } });
+  },
+  callOddFields({ id, send }: Wire) {
+    send({ t: "call-pull", id, bytes: -1 });
+  },
   strangersResults({ id, send, answer }: Wire) {
     for (const other of [0, -1, id + 1, id + 1_000, Number.MAX_SAFE_INTEGER]) {
       send(resultOf(other, { result: '"forged"' }));
