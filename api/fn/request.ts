@@ -1,6 +1,7 @@
 /** What a function's URL asks for: which function, and the request it gets to see. */
 import type { HttpRequestHead } from "../../core/contracts/http-call.ts";
 import { BellhopError } from "../../core/errors.ts";
+import { isPassedOn } from "../hop-by-hop.ts";
 
 export interface FnTarget {
   namespace: string;
@@ -19,21 +20,6 @@ export function parseFnUrl(url: URL): FnTarget | undefined {
   return { namespace, name, tag, rest: path + url.search };
 }
 
-/** Of one connection only (RFC 9110, 7.6.1), or the platform's own. */
-const LEFT_OUT = new Set([
-  "connection",
-  "expect",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "bellhop-key",
-]);
-
 const PLATFORM_KEY = /^bearer +bh_/i;
 
 /** The request as the function gets it. A platform key in `authorization` is not for strangers' code. */
@@ -42,9 +28,10 @@ export function toRequestHead(request: Request, url: string, showsAuthorization:
   if (method === "TRACE" || method === "CONNECT") {
     throw new BellhopError("method_not_allowed", 405, `A function does not answer ${method}.`);
   }
+  const connection = request.headers.get("connection");
   const headers: [string, string][] = [];
   for (const [name, value] of request.headers) {
-    if (LEFT_OUT.has(name)) continue;
+    if (name === "bellhop-key" || !isPassedOn(name, connection)) continue;
     if (name === "authorization" && (!showsAuthorization || PLATFORM_KEY.test(value))) continue;
     headers.push([name, value]);
   }

@@ -1,17 +1,8 @@
 import type { HttpResponseHead } from "../../core/contracts/http-call.ts";
+import { isPassedOn } from "../hop-by-hop.ts";
 
-/** Of one connection only, or said by the server itself. */
-const LEFT_OUT = new Set([
-  "connection",
-  "content-length",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "bellhop-run-id",
-]);
+/** Said by the server itself. */
+const OWN = new Set(["content-length", "bellhop-run-id"]);
 const NULL_BODY = new Set([204, 205, 304]);
 
 /** What the function answered, as it goes to the caller. */
@@ -21,7 +12,10 @@ export function toFnResponse(
   runId: string,
 ): Response {
   const sent = new Headers();
-  for (const [name, value] of headers) if (!LEFT_OUT.has(name.toLowerCase())) sent.append(name, value);
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (!OWN.has(lower) && isPassedOn(lower, null)) sent.append(name, value);
+  }
   sent.set("bellhop-run-id", runId);
   return new Response(NULL_BODY.has(status) ? null : body, { status, headers: sent });
 }
