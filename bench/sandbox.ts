@@ -83,6 +83,7 @@ function makeInvoke(pool: ExecutorPool): Invoke {
     env: {},
     limits: DEFAULT_FUNCTION_LIMITS,
     reuse: true,
+    trigger: "invoke" as const,
     traceparent: "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
   };
   return async (code, revisionId, input, namespaceId = "bench") => {

@@ -12,6 +12,38 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
+export interface KeyValueEntry<Value = unknown> {
+  readonly key: string;
+  readonly value: Value;
+  /** Another one after each write. */
+  readonly version: string;
+}
+
+/**
+ * A small store of the function's own, shared by all of its revisions. Keys are text of 1 to 512 bytes, values JSON of at
+ * most 64 KB. A run may use it 1,000 times, 16 at once; a function may hold 10,000 keys and 10 MB, unless the operator
+ * says otherwise. A failure rejects with an error of the name KvError and a `code`: `kv_quota_exceeded`,
+ * `kv_value_too_large`, `kv_invalid`, `kv_limit`, `kv_unavailable`.
+ */
+export interface KeyValueStore {
+  get<Value = unknown>(key: string): Promise<Value | undefined>;
+  getEntry<Value = unknown>(key: string): Promise<KeyValueEntry<Value> | undefined>;
+  /** With `ifVersion` it is written only where that version is there, null: where nothing is; else `ok` is false. */
+  set(
+    key: string,
+    value: unknown,
+    condition?: { ifVersion?: string | null },
+  ): Promise<{ ok: true; version: string } | { ok: false; version?: undefined }>;
+  /** Whether something was deleted. */
+  delete(key: string, condition?: { ifVersion?: string }): Promise<boolean>;
+  /** Up to `limit` (100) entries in the order of their keys' bytes; `after` is what the next page begins after, or null. */
+  list<Value = unknown>(options?: {
+    prefix?: string;
+    after?: string;
+    limit?: number;
+  }): Promise<{ entries: KeyValueEntry<Value>[]; after: string | null }>;
+}
+
 /** Second argument of a function, third of `scheduled`. */
 export interface Context {
   readonly runId: string;
@@ -24,6 +56,12 @@ export interface Context {
   /** The function's settings and secrets. */
   readonly env: Readonly<Record<string, string>>;
   readonly log: Log;
+  /** What made this run: its task's schedule, "run now", an invocation, a call of its URL, a webhook. */
+  readonly trigger: "schedule" | "manual" | "invoke" | "http" | "hook";
+  /** Aborts when the run is cancelled, 150 ms before it is ended, and half a second before its time is over. */
+  readonly signal: AbortSignal;
+  /** What this function remembers from run to run. */
+  readonly kv: KeyValueStore;
   /** Keeps the run open until the promise settles; its failure does not fail the run. */
   waitUntil(promise: Promise<unknown>): void;
 }

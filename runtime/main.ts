@@ -8,7 +8,9 @@ import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import { createEgress } from "../core/egress/egress.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
+import type { Store } from "../core/store/database.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
+import { deleteKv, getKv, type KvQuota, listKv, setKv } from "../core/store/functions/kv.ts";
 import { newId } from "../core/store/ids.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
@@ -23,6 +25,7 @@ import { demandWalls } from "./sandbox/walls/demand-walls.ts";
 import { createEmailRunner } from "./tasks/email.ts";
 import { createFunctionRunner, findTimeoutMs } from "./tasks/function.ts";
 import { createHttpRunner } from "./tasks/http.ts";
+import { createKeyValueAnswerer, type KeyValueStore } from "./tasks/kv-answerer.ts";
 import { createRevisionCache } from "./tasks/revision-cache.ts";
 import { startWorker } from "./worker.ts";
 
@@ -36,6 +39,8 @@ const SETTINGS = [
   "WORKER_LEASE",
   "WORKER_DRAIN",
   "WORKER_SANDBOX_WALLS",
+  "FUNCTION_MAX_KV_KEYS",
+  "FUNCTION_MAX_KV_BYTES",
   ...FUNCTION_CAP_SETTINGS,
 ] as const satisfies SettingName[];
 const DEFAULTS = { PORT: "8082" };
@@ -82,6 +87,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   };
   const revisions = createRevisionCache((revisionId) => loadRevision(store.db, revisionId));
   const caps = toFunctionCaps(settings);
+  const kvQuota = { keys: settings.FUNCTION_MAX_KV_KEYS, bytes: settings.FUNCTION_MAX_KV_BYTES };
   const worker = await startWorker({
     facts,
     leaseMs: settings.WORKER_LEASE,
@@ -97,6 +103,10 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
         sandbox,
         revisions,
         loadSourceMap: (revisionId) => loadSourceMap(store.db, revisionId),
+        answerKv: (functionId) =>
+          createKeyValueAnswerer(openKv(store, functionId, kvQuota), (error) =>
+            log.warn({ error, functionId }, "a function's store did not answer"),
+          ),
         caps,
       }),
     },
@@ -117,6 +127,15 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     "worker started",
   );
   return runningRole(server.port, opened.move(), (message) => log.info(`worker ${message}`));
+}
+
+function openKv(store: Store, functionId: string, quota: KvQuota): KeyValueStore {
+  return {
+    get: (key) => getKv(store, functionId, key),
+    set: (asked) => setKv(store, functionId, asked, quota),
+    delete: (key, ifVersion) => deleteKv(store, functionId, key, ifVersion),
+    list: (asked) => listKv(store, functionId, asked),
+  };
 }
 
 export const workerProgram: RoleProgram = {

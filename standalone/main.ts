@@ -28,6 +28,8 @@ const SETTINGS = [
   "WORKER_LEASE",
   "WORKER_DRAIN",
   "WORKER_SANDBOX_WALLS",
+  "FUNCTION_MAX_KV_KEYS",
+  "FUNCTION_MAX_KV_BYTES",
   ...FUNCTION_CAP_SETTINGS,
 ] as const satisfies SettingName[];
 const LOOPBACK = "127.0.0.0/8,::1/128";
@@ -112,6 +114,8 @@ function chooseRoleEnv(env: NodeJS.ProcessEnv, settings: StandaloneSettings, dat
       WORKER_SLOTS: String(settings.WORKER_SLOTS),
       WORKER_DRAIN: `${settings.WORKER_DRAIN}ms`,
       WORKER_SANDBOX_WALLS: settings.WORKER_SANDBOX_WALLS,
+      FUNCTION_MAX_KV_KEYS: String(settings.FUNCTION_MAX_KV_KEYS),
+      FUNCTION_MAX_KV_BYTES: String(settings.FUNCTION_MAX_KV_BYTES),
       ...(settings.EMAIL_URL === undefined ? {} : { EMAIL_URL: settings.EMAIL_URL }),
       ...(settings.EMAIL_FROM === undefined ? {} : { EMAIL_FROM: settings.EMAIL_FROM }),
     },

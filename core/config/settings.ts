@@ -122,6 +122,13 @@ const SETTINGS = {
     2,
     1_000_000,
   ),
+  FUNCTION_MAX_KV_KEYS: whole("the most keys a function may remember", 10_000, 0, 1_000_000),
+  FUNCTION_MAX_KV_BYTES: whole(
+    "how much a function may remember, in bytes of keys and values",
+    10_000_000,
+    0,
+    1_000_000_000,
+  ),
   FUNCTION_MAX_SUBREQUESTS: whole("the most requests a run of a function may ask for", 1_000, 0, 100_000),
 };
 

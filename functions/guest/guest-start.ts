@@ -12,6 +12,9 @@ export interface GuestFacts {
   env: Record<string, string>;
   logLines: number;
   resultBytes: number;
+  wallMs: number;
+  /** What made the run: `schedule`, `manual`, `invoke`, `http`, `hook`. */
+  trigger: string;
   /** Of a run over HTTP. */
   http?: HttpFacts;
 }

@@ -19,6 +19,8 @@ export interface Host {
  * `fetch-pull` its bytes as decimal text, `fetch-data` its chunk as bytes, `fetch-failed` JSON of {code, message}.
  * `crypto` asks for one operation of Web Crypto: JSON text and bytes there, `{"ok":…}` or `{"error":{name,message}}`
  * and bytes back. `call-*` mirror runtime/sandbox/call-messages.ts; their number is the run's.
+ * `kv` mirrors runtime/sandbox/kv-messages.ts, both ways. `signal` says that the run of this number looks at its signal,
+ * `abort` that it is cancelled.
  */
 export type HostMessageKind =
   | "fetch"
@@ -34,7 +36,10 @@ export type HostMessageKind =
   | "call-data"
   | "call-end"
   | "call-pull"
-  | "call-leave";
+  | "call-leave"
+  | "kv"
+  | "signal"
+  | "abort";
 
 export type HostReceiver = (no: number, text: string, bytes: Uint8Array | undefined) => void;
 

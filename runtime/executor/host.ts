@@ -2,6 +2,7 @@ import { randomFillSync } from "node:crypto";
 import { domainToASCII } from "node:url";
 import type ivmTypes from "isolated-vm";
 import type { FrameWriter } from "../../core/frames.ts";
+import { MAX_KV_ASK_CHARS } from "../sandbox/kv-messages.ts";
 import type {
   ChildMessage,
   InvokedRun,
@@ -29,6 +30,13 @@ const MAX_WAITING_BYTES = 16_000_000;
 /** What the first function is likely to ask for. */
 const FIRST_SPARE_MB = 128;
 
+/** What a cancelled run that looks at its signal has left; well below the sandbox's own grace. */
+const TIDY_MS = 150;
+
+const KV_TOO_LARGE = JSON.stringify({
+  error: { code: "kv_value_too_large", message: "The key or the value is too large." },
+});
+
 const TOO_LARGE = {
   t: "fetch-failed",
   code: "invalid_request",
@@ -44,6 +52,8 @@ export class ExecutorHost {
   readonly #cryptos = new WeakMap<GuestIsolate, GuestCrypto>();
   /** By the id of the run under way or to come. */
   readonly #byRun = new Map<number, GuestIsolate>();
+  /** Runs that look at their signal. */
+  readonly #listening = new Set<number>();
   readonly #watch: RunWatch;
   /** Results of batches that go on: each would wake the worker for itself. */
   readonly #held: ResultMessage[] = [];
@@ -92,7 +102,12 @@ export class ExecutorHost {
         break;
       case "cancel": {
         const isolate = this.#byRun.get(message.id);
-        if (isolate?.current?.id === message.id) isolate.stop("cancelled");
+        if (isolate?.current?.id === message.id) this.#cancel(isolate, message.id);
+        break;
+      }
+      case "kv": {
+        const isolate = this.#byRun.get(message.id);
+        if (isolate?.current?.id === message.id) isolate.deliver("kv", message.no, message.answer);
         break;
       }
       default: {
@@ -102,6 +117,18 @@ export class ExecutorHost {
         else deliverReply(isolate, message);
       }
     }
+  }
+
+  /** A run that looks at its signal has a moment to tidy up. */
+  #cancel(isolate: GuestIsolate, id: number): void {
+    if (!this.#listening.has(id)) {
+      isolate.stop("cancelled");
+      return;
+    }
+    isolate.deliver("abort", id, "");
+    setTimeout(() => {
+      if (isolate.current?.id === id) isolate.stop("cancelled");
+    }, TIDY_MS);
   }
 
   #invoke({ revisionId, memoryMb, reuse, runs, starts }: InvokeMessage): void {
@@ -133,6 +160,7 @@ export class ExecutorHost {
       },
       done: (outcome) => {
         this.#byRun.delete(id);
+        this.#listening.delete(id);
         this.#held.push(toResult(id, outcome, droppedHere, reused));
         if (isolate.current !== undefined) return;
         this.#busy.delete(isolate);
@@ -160,6 +188,11 @@ export class ExecutorHost {
       else this.#send(ask);
     } else if (isCallKind(kind)) {
       if (no === run.id) this.#send(toCallSay(run.id, kind, text, bytes));
+    } else if (kind === "kv") {
+      if (text.length <= MAX_KV_ASK_CHARS) this.#send({ t: "kv", id: run.id, no, ask: text });
+      else isolate.deliver("kv", no, KV_TOO_LARGE);
+    } else if (kind === "signal") {
+      if (no === run.id) this.#listening.add(run.id);
     } else if (kind === "crypto") void this.#answerCrypto(isolate, no, text, bytes);
   }
 

@@ -1,6 +1,7 @@
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { RunFetches } from "./fetch/run-fetches.ts";
 import type { Job } from "./job.ts";
+import type { RunKv } from "./kv/run-kv.ts";
 import type { RunLog } from "./run-log.ts";
 
 /** One run in an executor, seen from the worker. */
@@ -11,6 +12,8 @@ export interface Run {
   batch: Batch;
   /** Made by its first fetch. */
   fetches: RunFetches | undefined;
+  /** Made by its first ask. */
+  kv: RunKv | undefined;
   /** When its executor is killed for its sake; Infinity while it waits for its turn. */
   killAt: number;
   isSent: boolean;

@@ -25,6 +25,7 @@ function makeJob(outcomes: AttemptOutcome[]): Job {
       env: {},
       limits: DEFAULT_FUNCTION_LIMITS,
       reuse: true,
+      trigger: "invoke",
       traceparent: "",
     },
     options: { signal: new AbortController().signal, onLog() {} },

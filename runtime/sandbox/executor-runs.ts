@@ -9,6 +9,8 @@ import { ProtocolError } from "./fetch/protocol-error.ts";
 import { RunFetches } from "./fetch/run-fetches.ts";
 import type { FetchAsk } from "./fetch-messages.ts";
 import type { Job } from "./job.ts";
+import { RunKv } from "./kv/run-kv.ts";
+import type { KvAsk } from "./kv-messages.ts";
 import { LoadedRevisions } from "./loaded-revisions.ts";
 import { CANCELLED, executorKilled, toOutcome } from "./outcome.ts";
 import { runAllowanceBytes } from "./process-watch.ts";
@@ -106,6 +108,7 @@ export class ExecutorRuns {
         log: new RunLog(job.options.onLog, job.invocation.limits.logLines),
         batch,
         fetches: undefined,
+        kv: undefined,
         killAt: Number.POSITIVE_INFINITY,
         isSent: false,
         isCancelled: false,
@@ -228,6 +231,9 @@ export class ExecutorRuns {
       case "call-pull":
         this.#onCallSay(run, message);
         break;
+      case "kv":
+        this.#onKvAsk(run, message);
+        break;
       default:
         this.#onFetchAsk(run, message);
     }
@@ -240,6 +246,19 @@ export class ExecutorRuns {
         throw new ProtocolError("a response of a run that was not asked");
       run.refusal = run.job.call.receive(say);
       if (run.refusal) this.#sendCancel(run);
+    } catch (thrown) {
+      if (!(thrown instanceof ProtocolError)) throw thrown;
+      this.#events.onBroken(thrown.message);
+    }
+  }
+
+  #onKvAsk(run: Run, ask: KvAsk): void {
+    if (!isUnderWay(run)) return;
+    try {
+      run.kv ??= new RunKv(run.job.options.kv, (reply) => {
+        if (this.#channel.isOpen) this.#channel.write(reply);
+      });
+      run.kv.receive(ask);
     } catch (thrown) {
       if (!(thrown instanceof ProtocolError)) throw thrown;
       this.#events.onBroken(thrown.message);
@@ -325,6 +344,7 @@ export class ExecutorRuns {
     this.#sent.delete(run.id);
     run.fetches?.close();
     run.job.call?.close();
+    run.kv?.close();
     const { batch } = run;
     batch.runs.splice(batch.runs.indexOf(run), 1);
     const [next] = batch.runs;
@@ -354,19 +374,21 @@ function toInvokedRun({ id, job }: Run): InvokedRun {
 }
 
 function toGuestStart({ id, job }: Run): GuestStart {
-  const { runId, attempt, scheduledFor, deadlineAt, env, input, limits } = job.invocation;
-  const { logLines, resultBytes } = limits;
+  const { runId, attempt, trigger, scheduledFor, deadlineAt, env, input, limits } = job.invocation;
+  const { logLines, resultBytes, wallMs } = limits;
   return [
     id,
     input,
     {
       runId,
       attempt,
+      trigger,
       scheduledFor: scheduledFor.getTime(),
       deadlineAt: deadlineAt.getTime(),
       env,
       logLines,
       resultBytes,
+      wallMs,
       ...(job.options.http ? { http: job.options.http.head } : {}),
     },
   ];

@@ -1,6 +1,7 @@
 import type { HttpRequestHead, HttpResponseHead } from "../../core/contracts/http-call.ts";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { FunctionLimits } from "../../core/domain/function-limits.ts";
+import type { RunTrigger } from "../../core/domain/run-trigger.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -13,6 +14,7 @@ export interface Invocation {
   code: string | (() => Promise<string>);
   input: Json;
   attempt: number;
+  trigger: RunTrigger;
   scheduledFor: Date;
   deadlineAt: Date;
   env: Record<string, string>;
@@ -37,9 +39,14 @@ export interface LogLine {
 export interface InvokeOptions {
   signal: AbortSignal;
   onLog(line: LogLine): void;
+  /** What `ctx.kv` asks; without it there is no store. */
+  kv?: KeyValueAnswerer;
   /** For a run over HTTP: the request, and where the response goes. `input` is not looked at then. */
   http?: HttpCall;
 }
+
+/** One ask of `ctx.kv`, as the guest wrote it (kv-messages.ts): to be checked field by field. Never rejects. */
+export type KeyValueAnswerer = (ask: string) => Promise<string>;
 
 /**
  * An HTTP call of a function. Bodies go both ways in chunks against credit, which begins at `CALL_WINDOW_BYTES`: the

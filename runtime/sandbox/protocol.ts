@@ -1,9 +1,10 @@
 /**
  * What worker and executor say to each other. Imported by both sides; it may import nothing of the project but the
- * messages of fetches and of HTTP calls.
+ * messages of fetches, of HTTP calls and of the key-value store.
  */
 import type { CallSay, CallTell } from "./call-messages.ts";
 import type { FetchAsk, FetchReply } from "./fetch-messages.ts";
+import type { KvAsk, KvReply } from "./kv-messages.ts";
 
 /** Worker → executor: a bundle of 5 MB or an input, escaped. */
 export const MAX_PARENT_FRAME_BYTES = 16_000_000;
@@ -19,6 +20,7 @@ export type ParentMessage =
   | InvokeMessage
   | { t: "cancel"; id: number }
   | CallTell
+  | KvReply
   | FetchReply;
 
 /** Runs of one revision for one isolate, one after another; those it does not come to are given back. */
@@ -94,4 +96,5 @@ export type ChildMessage =
   /** Runs of a batch that did not begin: one before them waits, or ended their isolate. */
   | { t: "unstarted"; ids: number[] }
   | CallSay
+  | KvAsk
   | FetchAsk;

@@ -1,6 +1,7 @@
 /** The executor may have been taken over by what it runs: what it says is checked here, field by field. */
 import { readCallSay } from "./call/read-call-say.ts";
 import { readFetchAsk } from "./fetch/read-fetch-ask.ts";
+import { readKvAsk } from "./kv-messages.ts";
 import {
   type ChildMessage,
   FAILURE_CODES,
@@ -52,7 +53,7 @@ export function readChildMessage(text: string): ChildMessage | undefined {
     case "result":
       return isResultMessage(value) ? value : undefined;
     default:
-      return readFetchAsk(value) ?? readCallSay(value);
+      return readFetchAsk(value) ?? readCallSay(value) ?? readKvAsk(value);
   }
 }
 

@@ -5,7 +5,7 @@ import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
 import type { Json } from "../../core/json.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { ExecutorPool } from "./executor-pool.ts";
-import type { HttpCall, InvocationLimits, LogLine } from "./invocation.ts";
+import type { HttpCall, InvocationLimits, KeyValueAnswerer, LogLine } from "./invocation.ts";
 import { DEFAULT_SANDBOX_SETTINGS, type SandboxParts, type SandboxSettings } from "./settings.ts";
 
 export interface CallOptions {
@@ -21,6 +21,7 @@ export interface CallOptions {
   env?: Record<string, string>;
   signal?: AbortSignal;
   http?: HttpCall;
+  kv?: KeyValueAnswerer;
 }
 
 export interface Call {
@@ -75,11 +76,13 @@ export function startSandbox(
         env: options.env ?? {},
         limits: { ...DEFAULT_FUNCTION_LIMITS, memoryMb, wallMs, ...options.limits },
         reuse: options.reuse ?? true,
+        trigger: "invoke",
         traceparent: "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
       },
       {
         signal: options.signal ?? new AbortController().signal,
         ...(options.http ? { http: options.http } : {}),
+        ...(options.kv ? { kv: options.kv } : {}),
         onLog(line) {
           lines.push(line);
           for (const watcher of watchers) watcher();

@@ -279,6 +279,7 @@ test("code that cannot be loaded fails the run alone, as retryable", async () =>
       env: {},
       limits: { ...DEFAULT_FUNCTION_LIMITS, memoryMb: 64, wallMs: 1_000 },
       reuse: true,
+      trigger: "invoke",
       traceparent: "",
     },
     { signal: new AbortController().signal, onLog() {} },

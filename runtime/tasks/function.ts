@@ -1,6 +1,6 @@
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
-import type { InvocationLimits, Sandbox } from "../sandbox/invocation.ts";
+import type { InvocationLimits, KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
 import { createStackMapper, type StackMapper } from "./author-stack.ts";
 import type { RevisionCache, RevisionFacts } from "./revision-cache.ts";
 import { openStoredCall, storedRequestOf } from "./stored-request.ts";
@@ -15,6 +15,8 @@ export interface FunctionRunnerParts {
   revisions: RevisionCache;
   /** JSON; undefined where there is none, or a very large one. */
   loadSourceMap(revisionId: string): Promise<string | undefined>;
+  /** For one run of the function, what it remembers; without it functions have no store. */
+  answerKv?(functionId: string): KeyValueAnswerer;
   /** They lower what a revision was given, also where they were higher when it was deployed. */
   caps: FunctionLimitCaps;
 }
@@ -51,6 +53,7 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       code: () => revisions.code(revisionId),
       input: spec.input,
       attempt: run.attempt,
+      trigger: run.trigger,
       scheduledFor: run.scheduledFor,
       deadlineAt: context.deadlineAt,
       env: {},
@@ -64,6 +67,7 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     const outcome = await sandbox.invoke(invocation, {
       signal: context.signal,
       onLog: ({ level, message, fields, at }) => context.log(level, message, fields, at),
+      ...(parts.answerKv && run.functionId !== null ? { kv: parts.answerKv(run.functionId) } : {}),
       ...(http ? { http } : {}),
     });
     return await withAuthorStack(stored ? stored.toOutcome(outcome) : outcome, revisionId, mapStack);

@@ -66,6 +66,7 @@ export function sandboxTarget(): Target {
         env: {},
         limits: { ...DEFAULT_FUNCTION_LIMITS, memoryMb: MEMORY_MB, wallMs, cpuMs: wallMs },
         reuse: false,
+        trigger: "invoke",
         traceparent: "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
       },
       { signal: new AbortController().signal, onLog() {} },

@@ -27,6 +27,9 @@ export async function removeFunction(db: Db, namespaceId: string, name: string):
       SELECT id, name, count(*) OVER ()::int AS count FROM tasks
       WHERE function_id = ${id} AND state = 'active' ORDER BY id LIMIT ${NAMED_TASKS}`.execute(tx);
     if (tasks.length > 0) throw conflict(describeUse(tasks), "function_in_use");
+    // Its usage first: who writes at this moment holds it, or waits for it and finds the function gone.
+    await sql`DELETE FROM function_kv_usage WHERE function_id = ${id}`.execute(tx);
+    await sql`DELETE FROM function_kv WHERE function_id = ${id}`.execute(tx);
     await sql`DELETE FROM function_hooks WHERE function_id = ${id}`.execute(tx);
     await sql`UPDATE functions SET removed_at = now(), updated_at = now(), traffic = '{}' WHERE id = ${id}`.execute(
       tx,

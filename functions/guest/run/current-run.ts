@@ -3,7 +3,7 @@
  * after that is ignored.
  */
 import { describe } from "./describe.ts";
-import { slice, stringify } from "./primordials.ts";
+import { dateNow, slice, stringify } from "./primordials.ts";
 import { fittingChars } from "./text.ts";
 
 export interface GuestRun {
@@ -12,6 +12,7 @@ export interface GuestRun {
   ended: boolean;
   readonly maxLines: number;
   readonly maxResultBytes: number;
+  readonly begunAtMs: number;
   lines: number;
   dropped: number;
   /** Lets the next run of the row begin. */
@@ -47,7 +48,7 @@ export function beginRun(no: number, maxLines: number, maxResultBytes: number): 
 }
 
 function makeRun(no: number, maxLines: number, maxResultBytes: number): GuestRun {
-  const counts = { maxLines, maxResultBytes, lines: 0, dropped: 0 };
+  const counts = { maxLines, maxResultBytes, begunAtMs: dateNow(), lines: 0, dropped: 0 };
   return { __proto__: null, no, ended: false, ...counts, onOver: undefined } as GuestRun;
 }
 

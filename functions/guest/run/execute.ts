@@ -3,8 +3,10 @@ import type { GuestFacts, GuestStart } from "../guest-start.ts";
 import { serveRequest } from "../http/serve-request.ts";
 import { beginRun, currentRun, endRun, failRun, finishRun, type GuestRun } from "./current-run.ts";
 import { describe } from "./describe.ts";
+import { makeKv } from "./kv.ts";
 import { type LogLevel, log } from "./log.ts";
 import { freeze, NativeDate, NativePromise, parse, promiseThen, stringify } from "./primordials.ts";
+import { signalOf } from "./signal.ts";
 
 /** The author's script as a CommonJS function. */
 export type ModuleFactory = (module: { exports: Record<string, unknown> }, exports: object) => void;
@@ -99,13 +101,22 @@ function refuse(message: string): void {
 }
 
 function makeContext(run: GuestRun, facts: GuestFacts, background: Promise<unknown>[]) {
+  let kv: object | undefined;
   const level = (name: LogLevel) => (message: unknown, fields?: unknown) => log(run, name, message, fields);
   return {
     runId: facts.runId,
     attempt: facts.attempt,
     scheduledAt: new NativeDate(facts.scheduledFor),
     deadlineAt: new NativeDate(facts.deadlineAt),
+    trigger: facts.trigger,
     env: freeze(facts.env),
+    get signal() {
+      return signalOf(run, facts.wallMs);
+    },
+    get kv() {
+      kv ??= makeKv(run);
+      return kv;
+    },
     log: { debug: level("debug"), info: level("info"), warn: level("warn"), error: level("error") },
     waitUntil(promise: unknown) {
       if (run.ended) return;

@@ -154,6 +154,7 @@ function call(
       env: {},
       limits: { ...limits, wallMs: WALL_MS },
       reuse: true,
+      trigger: "invoke",
       traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     },
     { signal: new AbortController().signal, onLog: (line) => lines.push(line) },

@@ -1,0 +1,161 @@
+/** `ctx.kv` and `ctx.signal` from inside the isolate. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createKeyValueAnswerer } from "../tasks/kv-answerer.ts";
+import type { KeyValueAnswerer } from "./invocation.ts";
+import { errorOf, resultOf, startSandboxFor } from "./sandbox-fixture.ts";
+
+/** The answerer over a store in memory. */
+function openMemory(): KeyValueAnswerer {
+  const entries = new Map<string, { key: string; value: string; version: string }>();
+  let version = 0;
+  return createKeyValueAnswerer(
+    {
+      get: async (key) => entries.get(key),
+      async set({ key, value, ifVersion }) {
+        const known = entries.get(key);
+        if (ifVersion !== undefined && (known?.version ?? null) !== ifVersion) return "conflict";
+        if (entries.size >= 3 && !known) return "quota";
+        entries.set(key, { key, value, version: String(++version) });
+        return { version: String(version) };
+      },
+      async delete(key, ifVersion) {
+        const known = entries.get(key);
+        return known !== undefined && (ifVersion ?? known.version) === known.version && entries.delete(key);
+      },
+      async list({ prefix, limit }) {
+        const found = [...entries.values()].filter(({ key }) => key.startsWith(prefix)).slice(0, limit);
+        return { entries: found, after: null };
+      },
+    },
+    (error) => assert.fail(error as Error),
+  );
+}
+
+describe("ctx.kv", () => {
+  test("remembers values from run to run, with compare-and-set", async (t) => {
+    const { call } = startSandboxFor(t);
+    const kv = openMemory();
+    const source = `export default async (input: unknown, { kv }: any) => {
+      const before = await kv.getEntry("state");
+      const first = await kv.set("state", { runs: (before?.value.runs ?? 0) + 1 }, { ifVersion: before?.version ?? null });
+      const stale = await kv.set("state", "lost", { ifVersion: before?.version ?? null });
+      await kv.set("list", [1, "é", null]);
+      const { entries, after } = await kv.list({ prefix: "l" });
+      return [before?.value ?? null, first.ok, stale, await kv.get("state"), await kv.get("nothing") ?? "none",
+        entries[0].value, after, await kv.delete("list"), await kv.delete("list")];
+    };`;
+    const options = { revisionId: "kv", kv };
+    const rest = ["none", [1, "é", null], null, true, false];
+    assert.deepEqual(resultOf(await call(source, options)), [
+      null,
+      true,
+      { ok: false },
+      { runs: 1 },
+      ...rest,
+    ]);
+    assert.deepEqual(resultOf(await call(source, options)), [
+      { runs: 1 },
+      true,
+      { ok: false },
+      { runs: 2 },
+      ...rest,
+    ]);
+  });
+
+  test("tells failures apart by code, and is not there without a store", async (t) => {
+    const { call } = startSandboxFor(t);
+    const source = `export default async (keys: string[], { kv }: any) => {
+      const codes: string[] = [];
+      for (const [key, value] of [["a", 1], ["b", 1], ["c", 1], ["d", 1], ["", 1], ["a", "x".repeat(70_000)]] as const)
+        await kv.set(key, value).then(() => codes.push("ok"), (error: any) => codes.push(error.name + " " + error.code));
+      await kv.set("a", undefined).catch((error: any) => codes.push(error.name));
+      return codes;
+    };`;
+    assert.deepEqual(resultOf(await call(source, { kv: openMemory() })), [
+      ...["ok", "ok", "ok", "KvError kv_quota_exceeded", "KvError kv_invalid", "KvError kv_value_too_large"],
+      "TypeError",
+    ]);
+    const without = await call(`export default (_: unknown, { kv }: any) => kv.get("a");`);
+    assert.match(errorOf(without).message, /no key-value store/);
+  });
+
+  test("asks sixteen at once and the others after them, all answered", async (t) => {
+    const { call } = startSandboxFor(t);
+    let most = 0;
+    let underWay = 0;
+    const memory = openMemory();
+    const kv: KeyValueAnswerer = async (ask) => {
+      most = Math.max(most, ++underWay);
+      await new Promise(setImmediate);
+      underWay--;
+      return await memory(ask);
+    };
+    const source = `export default async (_: unknown, { kv }: any) =>
+      (await Promise.all(Array.from({ length: 100 }, (_, n) => kv.get("k" + n)))).length;`;
+    assert.equal(resultOf(await call(source, { kv })), 100);
+    assert.equal(most, 16);
+  });
+
+  test("is the run's: after its end nothing is asked, and the next run of the isolate begins anew", async (t) => {
+    const { call } = startSandboxFor(t);
+    let asks = 0;
+    const kv: KeyValueAnswerer = async () => {
+      asks++;
+      return await new Promise<string>(() => {});
+    };
+    const source = `let kept: any;
+      export default async (first: boolean, ctx: any) => {
+        if (first) { kept = ctx.kv; for (let n = 0; n < 20; n++) void ctx.kv.get("a"); return "left"; }
+        return await kept.get("a").catch((error: any) => error.code);
+      };`;
+    assert.equal(resultOf(await call(source, { revisionId: "left", kv, input: true })), "left");
+    assert.equal(
+      resultOf(await call(source, { revisionId: "left", kv: openMemory(), input: false })),
+      "run_over",
+    );
+    assert.ok(asks <= 16);
+  });
+});
+
+describe("ctx.signal", () => {
+  const tidy = `export default (_: unknown, ctx: any) => new Promise((resolve) => {
+    ctx.signal.addEventListener("abort", () => { ctx.log.info("tidied"); resolve(ctx.signal.reason.name); });
+    ctx.log.info("waiting");
+  });`;
+
+  test("aborts when the run is cancelled, and what it then returns counts", async (t) => {
+    const { begin } = startSandboxFor(t);
+    const stop = new AbortController();
+    const { outcome, logged } = await begin(tidy, { signal: stop.signal });
+    await logged("waiting");
+    stop.abort();
+    await logged("tidied");
+    assert.equal(resultOf(await outcome), "AbortError");
+  });
+
+  test("ends one that goes on, soon", async (t) => {
+    const { begin } = startSandboxFor(t);
+    const stop = new AbortController();
+    const source = `export default (_: unknown, ctx: any) => { void ctx.signal; ctx.log.info("waiting"); return new Promise(() => {}); };`;
+    const { outcome, logged } = await begin(source, { signal: stop.signal });
+    await logged("waiting");
+    stop.abort();
+    assert.deepEqual(await outcome, { kind: "cancelled" });
+  });
+
+  test("aborts shortly before the run's time is over", async (t) => {
+    const { call } = startSandboxFor(t);
+    assert.equal(resultOf(await call(tidy, { wallMs: 400 })), "TimeoutError");
+  });
+
+  test("ends the fetches and timers that were given it", async (t) => {
+    const { call } = startSandboxFor(t);
+    const source = `export default async (_: unknown, ctx: any) => {
+      const aborted = new Promise((resolve) => AbortSignal.any([ctx.signal]).addEventListener("abort", resolve));
+      await aborted;
+      return [ctx.signal.aborted, ctx.signal === ctx.signal, ctx.trigger];
+    };`;
+    assert.deepEqual(resultOf(await call(source, { wallMs: 400 })), [true, true, "invoke"]);
+  });
+});
