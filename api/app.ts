@@ -12,6 +12,7 @@ import { functionRoutes } from "./functions/routes.ts";
 import { hookCallRoutes } from "./hooks/routes.ts";
 import { answerProblem, toBellhopError } from "./problem.ts";
 import { runRoutes } from "./runs/routes.ts";
+import { namespaceSecretRoutes } from "./secrets/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 
 export function createApp(parts: ApiParts): Hono<ApiEnv> {
@@ -43,6 +44,7 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
   app.route("/v1/tasks", taskRoutes(parts));
   app.route("/v1/runs", runRoutes(parts));
   app.route("/v1/functions", functionRoutes(parts));
+  app.route("/v1/secrets", namespaceSecretRoutes(parts));
   app.route("/v1/dead-letters", deadLetterRoutes(parts));
   app.all("/fn/*", fnHandler(parts));
   app.route("/hooks", hookCallRoutes(parts));

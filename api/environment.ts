@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
+import type { Sealer } from "../core/secrets/sealer.ts";
 import type { Store } from "../core/store/database.ts";
 import type { KeyOwner } from "../core/store/keys.ts";
 import type { Notifier } from "../core/store/notify.ts";
@@ -28,6 +29,8 @@ export interface ApiParts {
   callables: Callables;
   direct: DirectCaller;
   keyring: Keyring;
+  /** Undefined where no key is set: then no secret is taken. */
+  sealer: Sealer | undefined;
   /** Aborts when the API stops: whoever follows is let go. */
   stopping: AbortSignal;
 }

@@ -6,6 +6,7 @@ import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-c
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
+import { createSealer } from "../core/secrets/sealer.ts";
 import { findCallableFunction } from "../core/store/functions/callable.ts";
 import { DEFAULT_NAMESPACE, ensureAdminKey, ensureNamespace } from "../core/store/keys.ts";
 import { recordMissingRuns } from "../core/store/runs/direct.ts";
@@ -25,6 +26,7 @@ import { createRunRinger } from "./ring.ts";
 const SETTINGS = [
   ...SHARED_SETTINGS,
   "BELLHOP_API_KEY",
+  "BELLHOP_SECRETS_KEY",
   ...FUNCTION_CAP_SETTINGS,
 ] as const satisfies SettingName[];
 
@@ -64,6 +66,7 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
     callables: createCallables((namespace, name) => findCallableFunction(store, namespace, name), listener),
     direct: createDirectCaller(directory, (call, workerId) => lostCalls.add(call, workerId)),
     keyring: createKeyring(store.db),
+    sealer: settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY),
     transport,
     ringer,
     notifier,

@@ -8,10 +8,12 @@ import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import { createEgress } from "../core/egress/egress.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
+import { createSealer } from "../core/secrets/sealer.ts";
 import type { Store } from "../core/store/database.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
 import { deleteKv, getKv, type KvQuota, listKv, setKv } from "../core/store/functions/kv.ts";
 import { newId } from "../core/store/ids.ts";
+import { loadSealedEnv } from "../core/store/secrets.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createRegistry, createWorkerMetrics } from "../core/telemetry/metrics.ts";
@@ -24,6 +26,7 @@ import { createSandbox } from "./sandbox/sandbox.ts";
 import { demandWalls } from "./sandbox/walls/demand-walls.ts";
 import { createEmailRunner } from "./tasks/email.ts";
 import { createFunctionRunner, findTimeoutMs } from "./tasks/function.ts";
+import { createFunctionEnvs } from "./tasks/function-env.ts";
 import { createHttpRunner } from "./tasks/http.ts";
 import { createKeyValueAnswerer, type KeyValueStore } from "./tasks/kv-answerer.ts";
 import { createRevisionCache } from "./tasks/revision-cache.ts";
@@ -34,6 +37,7 @@ const SETTINGS = [
   "EGRESS_ALLOW",
   "EMAIL_URL",
   "EMAIL_FROM",
+  "BELLHOP_SECRETS_KEY",
   "WORKER_ADDRESS",
   "WORKER_SLOTS",
   "WORKER_LEASE",
@@ -87,6 +91,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   };
   const revisions = createRevisionCache((revisionId) => loadRevision(store.db, revisionId));
   const caps = toFunctionCaps(settings);
+  const sealer = settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY);
   const kvQuota = { keys: settings.FUNCTION_MAX_KV_KEYS, bytes: settings.FUNCTION_MAX_KV_BYTES };
   const worker = await startWorker({
     facts,
@@ -103,6 +108,9 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
         sandbox,
         revisions,
         loadSourceMap: (revisionId) => loadSourceMap(store.db, revisionId),
+        envs: createFunctionEnvs((functionId) => loadSealedEnv(store, functionId), sealer, listener),
+        onEnvError: (error, functionId) =>
+          log.warn({ error, functionId }, "a function's environment could not be opened"),
         answerKv: (functionId) =>
           createKeyValueAnswerer(openKv(store, functionId, kvQuota), (error) =>
             log.warn({ error, functionId }, "a function's store did not answer"),

@@ -12,6 +12,7 @@ import { startScheduler } from "../scheduler/main.ts";
 import { readAdminKey } from "./admin-key.ts";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
 import { describeStart } from "./greeting.ts";
+import { readSecretsKey } from "./secrets-key.ts";
 import { superviseWorker } from "./worker-process.ts";
 
 const SETTINGS = [
@@ -19,6 +20,7 @@ const SETTINGS = [
   "HOST",
   "BELLHOP_DATA_DIR",
   "BELLHOP_API_KEY",
+  "BELLHOP_SECRETS_KEY",
   "BELLHOP_RETENTION_DAYS",
   "LOG_LEVEL",
   "EGRESS_ALLOW",
@@ -52,7 +54,8 @@ export async function startStandalone(env: NodeJS.ProcessEnv): Promise<Role> {
   });
   opened.defer(() => postgres.stop());
   const key = await readAdminKey(dataDir, settings.BELLHOP_API_KEY);
-  const roleEnv = chooseRoleEnv(env, settings, postgres.url);
+  const secretsKey = await readSecretsKey(dataDir, env["BELLHOP_SECRETS_KEY"]?.trim() || undefined);
+  const roleEnv = chooseRoleEnv(env, settings, { databaseUrl: postgres.url, secretsKey });
 
   const scheduler = await startScheduler(roleEnv.scheduler);
   opened.defer(() => scheduler.stop());
@@ -92,7 +95,11 @@ export async function startStandalone(env: NodeJS.ProcessEnv): Promise<Role> {
 }
 
 /** What each role sees: its own settings and no more. Only the API listens where the user said. */
-function chooseRoleEnv(env: NodeJS.ProcessEnv, settings: StandaloneSettings, databaseUrl: string) {
+function chooseRoleEnv(
+  env: NodeJS.ProcessEnv,
+  settings: StandaloneSettings,
+  { databaseUrl, secretsKey }: { databaseUrl: string; secretsKey: string },
+) {
   const shared: NodeJS.ProcessEnv = {
     PATH: env["PATH"],
     DATABASE_URL: databaseUrl,
@@ -104,12 +111,19 @@ function chooseRoleEnv(env: NodeJS.ProcessEnv, settings: StandaloneSettings, dat
   const caps = Object.fromEntries(FUNCTION_CAP_SETTINGS.map((name) => [name, env[name]]));
   const lease = { WORKER_LEASE: `${settings.WORKER_LEASE}ms` };
   return {
-    api: { ...shared, ...caps, HOST: settings.HOST, PORT: String(settings.PORT) },
+    api: {
+      ...shared,
+      ...caps,
+      BELLHOP_SECRETS_KEY: secretsKey,
+      HOST: settings.HOST,
+      PORT: String(settings.PORT),
+    },
     scheduler: { ...shared, ...lease, BELLHOP_RETENTION_DAYS: String(settings.BELLHOP_RETENTION_DAYS) },
     worker: {
       ...shared,
       ...lease,
       ...caps,
+      BELLHOP_SECRETS_KEY: secretsKey,
       EGRESS_ALLOW: settings.EGRESS_ALLOW,
       WORKER_SLOTS: String(settings.WORKER_SLOTS),
       WORKER_DRAIN: `${settings.WORKER_DRAIN}ms`,

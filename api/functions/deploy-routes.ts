@@ -24,10 +24,8 @@ export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
   routes.put("/:name", requireScope("deploy"), async (context) => {
     const name = nameField.safeParse(context.req.param("name"));
     if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
-    const { files, entry, isSingleSource, limits, reuse, takesTraffic, tag, isPublic } = await readUpload(
-      context,
-      functionCaps,
-    );
+    const { files, entry, isSingleSource, limits, reuse, takesTraffic, tag, isPublic, env } =
+      await readUpload(context, functionCaps);
     const { namespaceId } = context.get("owner");
     const built = await buildRevision({
       files,
@@ -37,7 +35,7 @@ export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
     });
     const contentHash = hashRevision(built.contentHash, limits, reuse);
     const content = { ...built, files, limits, reuse, contentHash };
-    const options = { takesTraffic, tag, isPublic };
+    const options = { takesTraffic, tag, isPublic, env };
     const { fn, created } = await deployRevision(db, namespaceId, name.data, content, options);
     await announceChange(parts, fn.id);
     context.header("location", `/v1/functions/${fn.name}`);

@@ -1,6 +1,7 @@
 /** `/v1/functions`: one file a feature. */
 import { Hono } from "hono";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { functionSecretRoutes } from "../secrets/routes.ts";
 import { callRoutes } from "./call-routes.ts";
 import { deployRoutes } from "./deploy-routes.ts";
 import { hookRoutes } from "./hook-routes.ts";
@@ -13,5 +14,6 @@ export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
     .route("/", revisionRoutes(parts))
     .route("/", callRoutes(parts))
     .route("/", hookRoutes(parts))
+    .route("/", functionSecretRoutes(parts))
     .route("/", logRoutes(parts));
 }

@@ -15,9 +15,10 @@ export interface Upload {
   takesTraffic: boolean;
   tag: string | undefined;
   isPublic: boolean | undefined;
+  env: Record<string, string> | undefined;
 }
 
-const JSON_FIELDS = new Set(["limits", "reuse", "traffic", "public"]);
+const JSON_FIELDS = new Set(["limits", "reuse", "traffic", "public", "env"]);
 const SINGLE_ENTRY = "index.ts";
 const ENTRY_NAMES = ["index.ts", "index.tsx", "index.js", "index.mjs", "main.ts", "worker.ts"];
 
@@ -36,8 +37,9 @@ function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
     traffic,
     tag,
     public: isPublic,
+    env,
   } = validate(functionUpload(caps), body);
-  const options = { limits: withoutGaps(limits), reuse, takesTraffic: traffic > 0, tag, isPublic };
+  const options = { limits: withoutGaps(limits), reuse, takesTraffic: traffic > 0, tag, isPublic, env };
   return source === undefined
     ? { files, entry: chooseEntry(files, entry), isSingleSource: false, ...options }
     : { files: { [SINGLE_ENTRY]: source }, entry: SINGLE_ENTRY, isSingleSource: true, ...options };
@@ -45,7 +47,7 @@ function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
 
 /**
  * Each file part is a file under its file name; the field `entry` names the entry, the field `source` is one file.
- * `limits`, `reuse`, `traffic` and `public` are JSON, as text or as a file.
+ * `limits`, `reuse`, `traffic`, `public` and `env` are JSON, as text or as a file.
  */
 async function readMultipart(context: Context, caps: FunctionLimitCaps): Promise<Upload> {
   const form = await context.req.formData().catch(() => {

@@ -9,6 +9,7 @@ import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
 import type { Bell, QueueTransport } from "../../core/queue/transport.ts";
+import { createSealer } from "../../core/secrets/sealer.ts";
 import type { Db, Store } from "../../core/store/database.ts";
 import { findCallableFunction } from "../../core/store/functions/callable.ts";
 import { newId } from "../../core/store/ids.ts";
@@ -88,7 +89,13 @@ const WRITTEN = ["tasks", "task_runs", "task_logs", "functions", "function_revis
 /** The caps where the operator says nothing. */
 const DEFAULT_CAPS = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
 
-export async function openApi({ caps = {} }: { caps?: Partial<FunctionLimitCaps> } = {}): Promise<TestApi> {
+export async function openApi({
+  caps = {},
+  withSecrets = true,
+}: {
+  caps?: Partial<FunctionLimitCaps>;
+  withSecrets?: boolean;
+} = {}): Promise<TestApi> {
   const { store, db, url, newNamespace } = await openTestStore(createTestDatabase);
   const ignore = () => {};
   const notifier = createNotifier(store, systemClock, ignore);
@@ -112,6 +119,7 @@ export async function openApi({ caps = {} }: { caps?: Partial<FunctionLimitCaps>
     // No worker takes calls: all of them are queued.
     direct: { begin: (_call, { onNone }) => onNone() },
     keyring: createKeyring(db),
+    sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
     ...{ store, transport, ringer, notifier, clock: systemClock, stopping: stopping.signal },
     waiter: createFinishWaiter(listener, systemClock),
     log: createLogger("api", "silent"),

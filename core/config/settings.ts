@@ -1,6 +1,7 @@
 /** Every setting of every role: its unit, default and meaning, in one place. Read once, at the start. */
 import { parseDuration } from "../duration.ts";
 import { BellhopError } from "../errors.ts";
+import { parseSecretKeys } from "../secrets/sealer.ts";
 
 const MAX_DURATION_MS = 86_400_000;
 
@@ -41,6 +42,10 @@ const apiKey = (help: string): Definition<string | undefined> => ({
       throw new Error("holds at most 200 characters and no space");
     return given;
   },
+});
+const secretKeys = (help: string): Definition<Buffer[] | undefined> => ({
+  help,
+  parse: (given) => (given === undefined ? undefined : parseSecretKeys(given)),
 });
 const list = (help: string): Definition<string[]> => ({
   help,
@@ -98,6 +103,9 @@ const SETTINGS = {
   ),
   EMAIL_FROM: text("the sender of e-mails that name none"),
   BELLHOP_API_KEY: apiKey("the first, administrator's key of the namespace default"),
+  BELLHOP_SECRETS_KEY: secretKeys(
+    "the key that seals secrets: 32 bytes as base64 or hex; several, comma-separated: the first seals, all of them open",
+  ),
   BELLHOP_DATA_DIR: textOr("where npm start keeps its database and key", ".bellhop"),
   BELLHOP_RETENTION_DAYS: whole("how many days finished runs and logs are kept", 30, 1, 3_650),
   WORKER_ADDRESS: text(

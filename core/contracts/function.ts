@@ -38,6 +38,16 @@ const limitsField = (caps: FunctionLimitCaps) =>
     subrequests: limitField("subrequests", caps),
   });
 
+const MAX_ENV_NAMES = 100;
+const MAX_ENV_BYTES = 65_536;
+
+/** Of a setting or a secret, as code reads it: `ctx.env.NAME`. */
+export const envName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "must be letters, digits and _, not beginning with a digit");
+
+const isPlainText = (text: string) => text.isWellFormed() && !text.includes("\0");
+
 /** What an upload says besides its files; limits and reuse belong to the revision. */
 const uploadOptions = (caps: FunctionLimitCaps) =>
   z.object({
@@ -47,6 +57,15 @@ const uploadOptions = (caps: FunctionLimitCaps) =>
     /** All of the function's traffic, or none: then the revision waits. */
     traffic: z.literal([0, 100], "must be 0 or 100").default(100),
     tag: nameField.optional(),
+    /** Settings for `ctx.env`; left out, they stay as they are. */
+    env: z
+      .record(envName, z.string().refine(isPlainText, "must be text without U+0000"))
+      .refine((env) => Object.keys(env).length <= MAX_ENV_NAMES, `holds at most ${MAX_ENV_NAMES} names`)
+      .refine(
+        (env) => Buffer.byteLength(JSON.stringify(env)) <= MAX_ENV_BYTES,
+        `holds at most ${MAX_ENV_BYTES} bytes`,
+      )
+      .optional(),
     /** Whether the function's URL needs no key; left out, it stays as it is. */
     public: z.boolean().optional(),
   });
@@ -89,6 +108,7 @@ export interface FunctionSummary {
   /** Tag → revision id. */
   tags: Record<string, string>;
   isPublic: boolean;
+  env: Record<string, string>;
   /** The one that leads: with the largest share, or the first. */
   revision: FunctionRevision;
 }
@@ -102,6 +122,7 @@ export function toWireFunction(fn: FunctionSummary, caps: FunctionLimitCaps): Js
     traffic: fn.traffic,
     tags: fn.tags,
     public: fn.isPublic,
+    env: fn.env,
     createdAt: fn.createdAt.toISOString(),
     updatedAt: fn.updatedAt.toISOString(),
   };

@@ -41,6 +41,7 @@ const INITIAL = "0001-initial";
 const LATER = [
   "0002-function-limits",
   "0003-revision-traffic",
+  "0004-secrets",
   "0005-function-kv",
   "0006-remove-functions-hooks-idempotency",
   "0007-direct-lane",

@@ -5,6 +5,7 @@ import type { Db } from "./database.ts";
 import * as initial from "./migrations/0001-initial.ts";
 import * as functionLimits from "./migrations/0002-function-limits.ts";
 import * as revisionTraffic from "./migrations/0003-revision-traffic.ts";
+import * as secrets from "./migrations/0004-secrets.ts";
 import * as functionKv from "./migrations/0005-function-kv.ts";
 import * as removedHooksIdempotency from "./migrations/0006-remove-functions-hooks-idempotency.ts";
 import * as directLane from "./migrations/0007-direct-lane.ts";
@@ -14,6 +15,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0001-initial": initial,
   "0002-function-limits": functionLimits,
   "0003-revision-traffic": revisionTraffic,
+  "0004-secrets": secrets,
   "0005-function-kv": functionKv,
   "0006-remove-functions-hooks-idempotency": removedHooksIdempotency,
   "0007-direct-lane": directLane,

@@ -42,6 +42,7 @@ export interface Database {
     /** What a rollback brings back. */
     previous_traffic: Filled<Traffic | null>;
     is_public: Generated<boolean>;
+    env: Filled<Record<string, string>>;
     /** Null: it stands. */
     removed_at: ColumnType<Date | null, undefined, Date>;
     created_at: Stamp;

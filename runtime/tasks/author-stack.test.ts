@@ -6,6 +6,7 @@ import { createSandbox } from "../sandbox/sandbox.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
 import { createStackMapper } from "./author-stack.ts";
 import { createFunctionRunner } from "./function.ts";
+import { NOTHING_TO_REDACT } from "./redactor.ts";
 import { createRevisionCache } from "./revision-cache.ts";
 
 const CAPS = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };
@@ -18,6 +19,8 @@ async function stackOf(files: Record<string, string>): Promise<string> {
     const runner = createFunctionRunner({
       sandbox,
       caps: CAPS,
+      envs: { find: async (functionId) => ({ functionId, env: {}, redactor: NOTHING_TO_REDACT }) },
+      onEnvError: (error) => assert.fail(error as Error),
       revisions: createRevisionCache(async () => ({ code, limits: {}, reuse: true })),
       loadSourceMap: async () => sourceMap,
     });

@@ -8,6 +8,7 @@ import { buildRevision } from "../../functions/build/build-revision.ts";
 import { createSandbox, type Invocation, type InvokeOptions, type Sandbox } from "../sandbox/sandbox.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
 import { createFunctionRunner } from "./function.ts";
+import { NOTHING_TO_REDACT } from "./redactor.ts";
 import { createRevisionCache } from "./revision-cache.ts";
 import type { AttemptContext } from "./task-runner.ts";
 
@@ -22,7 +23,11 @@ function contextOf(log: AttemptContext["log"] = () => {}): AttemptContext {
 }
 
 const caps: FunctionLimitCaps = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };
-const noSourceMap = { loadSourceMap: async () => undefined };
+const noSourceMap = {
+  loadSourceMap: async () => undefined,
+  envs: { find: async (functionId: string) => ({ functionId, env: {}, redactor: NOTHING_TO_REDACT }) },
+  onEnvError: (error: unknown) => assert.fail(error as Error),
+};
 const plain = (code: string): RunnableRevision => ({ code, limits: {}, reuse: true });
 
 /** A sandbox that records what it is asked and answers at once. */

@@ -2,6 +2,8 @@ import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { InvocationLimits, KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
 import { createStackMapper, type StackMapper } from "./author-stack.ts";
+import type { FunctionEnv, FunctionEnvs } from "./function-env.ts";
+import type { Redactor } from "./redactor.ts";
 import type { RevisionCache, RevisionFacts } from "./revision-cache.ts";
 import { openStoredCall, storedRequestOf } from "./stored-request.ts";
 import type { TaskRunner } from "./task-runner.ts";
@@ -15,6 +17,8 @@ export interface FunctionRunnerParts {
   revisions: RevisionCache;
   /** JSON; undefined where there is none, or a very large one. */
   loadSourceMap(revisionId: string): Promise<string | undefined>;
+  envs: FunctionEnvs;
+  onEnvError(error: unknown, functionId: string): void;
   /** For one run of the function, what it remembers; without it functions have no store. */
   answerKv?(functionId: string): KeyValueAnswerer;
   /** They lower what a revision was given, also where they were higher when it was deployed. */
@@ -36,8 +40,8 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
   const { sandbox, caps, revisions } = parts;
   const mapStack = createStackMapper(parts.loadSourceMap);
   return async (run, context) => {
-    const { spec, revisionId } = run;
-    if (spec.type !== "function" || revisionId === null) {
+    const { spec, functionId, revisionId } = run;
+    if (spec.type !== "function" || revisionId === null || functionId === null) {
       const message = "The function of this run does not exist or has no revision.";
       return failed("function_not_found", message, { retryable: false });
     }
@@ -46,6 +50,12 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       const message = "The function's revision could not be loaded.";
       return failed("function_unavailable", message, { retryable: true });
     }
+    const found = await findEnv(parts, functionId);
+    if (!found) {
+      const message = "The function's environment could not be opened; the worker's log says more.";
+      return failed("secrets_unavailable", message, { retryable: true });
+    }
+    const { env, redactor } = found;
     const invocation = {
       runId: run.id,
       namespaceId: run.namespaceId,
@@ -56,7 +66,7 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       trigger: run.trigger,
       scheduledFor: run.scheduledFor,
       deadlineAt: context.deadlineAt,
-      env: {},
+      env,
       limits: chooseLimits(revision, caps, context.deadlineAt, new Date()),
       reuse: revision.reuse,
       traceparent: createTraceparent(run.id),
@@ -66,12 +76,40 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     const http = context.http ?? stored?.http;
     const outcome = await sandbox.invoke(invocation, {
       signal: context.signal,
-      onLog: ({ level, message, fields, at }) => context.log(level, message, fields, at),
-      ...(parts.answerKv && run.functionId !== null ? { kv: parts.answerKv(run.functionId) } : {}),
+      onLog: ({ level, message, fields, at }) =>
+        context.log(level, redactor.text(message), redactor.json(fields), at),
+      ...(parts.answerKv ? { kv: parts.answerKv(functionId) } : {}),
       ...(http ? { http } : {}),
     });
-    return await withAuthorStack(stored ? stored.toOutcome(outcome) : outcome, revisionId, mapStack);
+    const said = await withAuthorStack(stored ? stored.toOutcome(outcome) : outcome, revisionId, mapStack);
+    return redactOutcome(said, redactor, context.http !== undefined);
   };
+}
+
+/** What is kept of the run. The response of a call that is answered directly is its caller's: none of it is kept. */
+function redactOutcome(outcome: AttemptOutcome, redactor: Redactor, isCallers: boolean): AttemptOutcome {
+  if (outcome.kind === "succeeded")
+    return isCallers ? outcome : { ...outcome, result: redactor.json(outcome.result) };
+  if (outcome.kind !== "failed") return outcome;
+  const { code, message, details } = outcome.error;
+  const error = {
+    ...{ code, message: redactor.text(message) },
+    ...(details === undefined ? {} : { details: redactor.json(details) }),
+  };
+  return { ...outcome, error };
+}
+
+/** Undefined where it cannot be had. */
+async function findEnv(
+  { envs, onEnvError }: FunctionRunnerParts,
+  functionId: string,
+): Promise<FunctionEnv | undefined> {
+  try {
+    return await envs.find(functionId);
+  } catch (error) {
+    onEnvError(error, functionId);
+    return undefined;
+  }
 }
 
 /** A failure whose stack names the author's own lines. */

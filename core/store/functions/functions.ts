@@ -26,6 +26,8 @@ export interface DeployOptions {
   tag?: string | undefined;
   /** Whether the function's URL needs no key; undefined: as it is. */
   isPublic?: boolean | undefined;
+  /** What runs find in their environment beside secrets; undefined: as it is. */
+  env?: Record<string, string> | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export async function deployRevision(
   namespaceId: string,
   name: string,
   content: RevisionContent,
-  { takesTraffic = true, tag, isPublic }: DeployOptions = {},
+  { takesTraffic = true, tag, isPublic, env }: DeployOptions = {},
 ): Promise<{ fn: FunctionSummary; created: boolean }> {
   const created = await db.transaction().execute(async (tx) => {
     const fn = await lockFunction(tx, namespaceId, name);
@@ -70,6 +72,13 @@ export async function deployRevision(
       WHERE id = ${fn.id} AND active_revision_id IS NULL`.execute(tx);
     if (isPublic !== undefined) {
       await tx.updateTable("functions").set({ is_public: isPublic }).where("id", "=", fn.id).execute();
+    }
+    if (env !== undefined) {
+      await tx
+        .updateTable("functions")
+        .set({ env: toJsonText(env) })
+        .where("id", "=", fn.id)
+        .execute();
     }
     if (tag !== undefined) await moveTag(tx, fn.id, tag, revisionId);
     return !known;
@@ -107,6 +116,7 @@ const summariesEver = (db: Db, namespaceId: string) =>
       "f.updated_at",
       "f.traffic",
       "f.is_public",
+      "f.env",
       sql<Record<string, string>>`(SELECT coalesce(jsonb_object_agg(tag, revision_id), '{}')
         FROM function_tags WHERE function_id = f.id)`.as("tags"),
       "r.id as revision_id",
@@ -133,6 +143,7 @@ function toSummary(row: SummaryRow): FunctionSummary {
     traffic: row.traffic,
     tags: row.tags,
     isPublic: row.is_public,
+    env: row.env,
     revision: {
       id: row.revision_id,
       number: row.number,

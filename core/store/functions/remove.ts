@@ -30,6 +30,7 @@ export async function removeFunction(db: Db, namespaceId: string, name: string):
     // Its usage first: who writes at this moment holds it, or waits for it and finds the function gone.
     await sql`DELETE FROM function_kv_usage WHERE function_id = ${id}`.execute(tx);
     await sql`DELETE FROM function_kv WHERE function_id = ${id}`.execute(tx);
+    await sql`DELETE FROM secrets WHERE function_id = ${id}`.execute(tx);
     await sql`DELETE FROM function_hooks WHERE function_id = ${id}`.execute(tx);
     await sql`UPDATE functions SET removed_at = now(), updated_at = now(), traffic = '{}' WHERE id = ${id}`.execute(
       tx,

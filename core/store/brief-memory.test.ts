@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createBriefMemory } from "./brief-memory.ts";
+import type { Bell } from "./listen.ts";
+
+function open(fails = false) {
+  let ring: (bell: Bell) => void = () => {};
+  let nowMs = 0;
+  const loads: string[] = [];
+  const memory = createBriefMemory<{ id: string }>({
+    async load(key) {
+      loads.push(key);
+      if (fails) throw new Error("no database");
+      return key === "nobody" ? undefined : { id: `id-${key}` };
+    },
+    idOf: ({ id }) => id,
+    listener: {
+      on: async (_channel, handler) => {
+        ring = handler;
+      },
+    },
+    channel: "bellhop_functions",
+    nowMs: () => nowMs,
+  });
+  return {
+    ...{ memory, loads, ring: (bell: Partial<Bell>) => ring({ ids: [], resync: false, ...bell }) },
+    advance: (ms: number) => {
+      nowMs += ms;
+    },
+  };
+}
+
+test("a thing is looked up once for half a second, and at once again after its bell", async () => {
+  const { memory, loads, ring, advance } = open();
+  await Promise.all([memory.find("a"), memory.find("a")]);
+  advance(499);
+  await memory.find("a");
+  assert.equal(loads.length, 1);
+  advance(1);
+  await memory.find("a");
+  assert.equal(loads.length, 2);
+  ring({ ids: ["id-other"] });
+  await memory.find("a");
+  assert.equal(loads.length, 2);
+  for (const bell of [{ ids: ["id-a"] }, { ids: [] }, { ids: ["id-x"], resync: true }]) {
+    ring(bell);
+    await memory.find("a");
+  }
+  assert.equal(loads.length, 5);
+});
+
+test("what is not there, or failed, is not remembered", async () => {
+  const { memory, loads } = open();
+  for (let n = 0; n < 2; n += 1) assert.equal(await memory.find("nobody"), undefined);
+  assert.equal(loads.length, 2);
+  const failing = open(true);
+  for (let n = 0; n < 2; n += 1) await assert.rejects(failing.memory.find("a"), /no database/);
+  assert.equal(failing.loads.length, 2);
+});
+
+test("what is being looked up during a change is looked up again", async () => {
+  const { memory, loads, ring } = open();
+  const looking = memory.find("a");
+  ring({ ids: ["id-a"] });
+  await looking;
+  await memory.find("a");
+  assert.equal(loads.length, 2);
+});

@@ -1,0 +1,63 @@
+/**
+ * What is read again and again and changes seldom, kept for a moment: a change takes effect within half a second
+ * everywhere, at once where its bell is heard.
+ */
+import type { Listener } from "./listen.ts";
+import type { Channel } from "./notify.ts";
+
+const KEPT_MS = 500;
+const MAX_KEPT = 10_000;
+
+export interface BriefMemory<Value> {
+  /** One look at a time for a key; what is not there, or failed, is looked for again. */
+  find(key: string): Promise<Value | undefined>;
+}
+
+interface Entry<Value> {
+  found: Promise<Value | undefined>;
+  id: string | undefined;
+  untilMs: number;
+}
+
+export interface BriefMemoryParts<Value> {
+  load(key: string): Promise<Value | undefined>;
+  /** The id by which its bells name it; a bell without ids means all. */
+  idOf(value: Value): string;
+  listener: Pick<Listener, "on">;
+  channel: Channel;
+  nowMs?(): number;
+}
+
+export function createBriefMemory<Value>({
+  load,
+  idOf,
+  listener,
+  channel,
+  nowMs = () => performance.now(),
+}: BriefMemoryParts<Value>): BriefMemory<Value> {
+  const kept = new Map<string, Entry<Value>>();
+  void listener.on(channel, ({ ids, resync }) => {
+    for (const [key, { id }] of kept) {
+      // One that is being looked for may have been read before the change.
+      if (resync || ids.length === 0 || id === undefined || ids.includes(id)) kept.delete(key);
+    }
+  });
+  return {
+    find(key) {
+      const known = kept.get(key);
+      if (known && known.untilMs > nowMs()) return known.found;
+      kept.delete(key);
+      const entry: Entry<Value> = { found: load(key), id: undefined, untilMs: nowMs() + KEPT_MS };
+      const forget = () => {
+        if (kept.get(key) === entry) kept.delete(key);
+      };
+      entry.found.then((value) => {
+        if (value === undefined) forget();
+        else entry.id = idOf(value);
+      }, forget);
+      if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value!);
+      kept.set(key, entry);
+      return entry.found;
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/** Sealed secrets, of functions and of whole namespaces, and the environment they make. */
+import type { SecretPlace } from "../secrets/sealer.ts";
+import type { Store } from "./database.ts";
+
+/** Of one function, or of one namespace. */
+export const MAX_SECRETS = 100;
+
+export interface SecretName {
+  name: string;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+const PUT = `
+  INSERT INTO secrets (namespace_id, function_id, name, sealed)
+  SELECT $1, $2, $3, $4
+  WHERE (SELECT count(*) FROM secrets WHERE namespace_id = $1 AND function_id IS NOT DISTINCT FROM $2::uuid
+    AND name <> $3) < $5
+  ON CONFLICT (namespace_id, function_id, name) DO UPDATE SET sealed = excluded.sealed, updated_at = now()
+  RETURNING name, created_at AS "createdAt", updated_at AS "updatedAt", xmax = 0 AS created`;
+
+/** Undefined where there are MAX_SECRETS others. */
+export async function putSecret(
+  store: Store,
+  { namespaceId, functionId, name }: SecretPlace,
+  sealed: Buffer,
+): Promise<(SecretName & { created: boolean }) | undefined> {
+  const { rows } = await store.pool.query<SecretName & { created: boolean }>(PUT, [
+    ...[namespaceId, functionId, name, sealed, MAX_SECRETS],
+  ]);
+  return rows[0];
+}
+
+export async function listSecrets(
+  store: Store,
+  namespaceId: string,
+  functionId: string | null,
+): Promise<SecretName[]> {
+  const { rows } = await store.pool.query<SecretName>(
+    `SELECT name, created_at AS "createdAt", updated_at AS "updatedAt" FROM secrets
+     WHERE namespace_id = $1 AND function_id IS NOT DISTINCT FROM $2::uuid ORDER BY name`,
+    [namespaceId, functionId],
+  );
+  return rows;
+}
+
+export async function deleteSecret(
+  store: Store,
+  { namespaceId, functionId, name }: SecretPlace,
+): Promise<boolean> {
+  const { rowCount } = await store.pool.query(
+    "DELETE FROM secrets WHERE namespace_id = $1 AND function_id IS NOT DISTINCT FROM $2::uuid AND name = $3",
+    [namespaceId, functionId, name],
+  );
+  return rowCount === 1;
+}
+
+export interface SealedSecret extends SecretPlace {
+  sealed: Buffer;
+}
+
+export interface SealedEnv {
+  functionId: string;
+  env: Record<string, string>;
+  /** The namespace's first. */
+  secrets: SealedSecret[];
+}
+
+/** What a run of the function finds in its environment, still sealed; undefined where there is no such function. */
+export async function loadSealedEnv(store: Store, functionId: string): Promise<SealedEnv | undefined> {
+  const { rows } = await store.pool.query<{
+    env: Record<string, string>;
+    namespaceId: string;
+    functionId: string | null;
+    name: string | null;
+    sealed: Buffer;
+  }>({
+    name: "load-env",
+    text: `SELECT f.env, f.namespace_id AS "namespaceId", s.function_id AS "functionId", s.name, s.sealed
+      FROM functions f LEFT JOIN secrets s ON s.namespace_id = f.namespace_id
+        AND (s.function_id IS NULL OR s.function_id = f.id)
+      WHERE f.id = $1 ORDER BY s.function_id NULLS FIRST, s.name`,
+    values: [functionId],
+  });
+  if (!rows[0]) return undefined;
+  const secrets = rows.flatMap((row) => (row.name === null ? [] : [row as SealedSecret]));
+  return {
+    functionId,
+    env: rows[0].env,
+    secrets: secrets.map(({ namespaceId, functionId: of, name, sealed }) => ({
+      ...{ namespaceId, functionId: of, name, sealed },
+    })),
+  };
+}

@@ -1,0 +1,55 @@
+/** What runs of a function find in their environment, opened, and the redactor of its secrets. */
+import type { Sealer } from "../../core/secrets/sealer.ts";
+import { createBriefMemory } from "../../core/store/brief-memory.ts";
+import type { Listener } from "../../core/store/listen.ts";
+import type { SealedEnv } from "../../core/store/secrets.ts";
+import { createRedactor, type NamedSecret, type Redactor } from "./redactor.ts";
+
+export interface FunctionEnv {
+  functionId: string;
+  /** The namespace's secrets, the function's settings, the function's secrets: the later wins. */
+  env: Record<string, string>;
+  redactor: Redactor;
+}
+
+export interface FunctionEnvs {
+  /** Rejects where a secret cannot be opened, or the database does not answer; the error names no value. */
+  find(functionId: string): Promise<FunctionEnv>;
+}
+
+export function createFunctionEnvs(
+  load: (functionId: string) => Promise<SealedEnv | undefined>,
+  sealer: Sealer | undefined,
+  listener: Pick<Listener, "on">,
+): FunctionEnvs {
+  const memory = createBriefMemory<FunctionEnv>({
+    load: async (functionId) => {
+      const sealed = await load(functionId);
+      return sealed && openEnv(sealed, sealer);
+    },
+    idOf: ({ functionId }) => functionId,
+    listener,
+    channel: "bellhop_functions",
+  });
+  return {
+    async find(functionId) {
+      const found = await memory.find(functionId);
+      if (!found) throw new Error("The function of this run is not there.");
+      return found;
+    },
+  };
+}
+
+function openEnv({ functionId, env, secrets }: SealedEnv, sealer: Sealer | undefined): FunctionEnv {
+  if (secrets.length > 0 && !sealer) throw new Error("BELLHOP_SECRETS_KEY is not set.");
+  const opened = secrets.map((secret) => ({ ...secret, value: sealer!.open(secret, secret.sealed) }));
+  const entries = (of: typeof opened) => Object.fromEntries(of.map(({ name, value }) => [name, value]));
+  const isOwn = ({ functionId: of }: (typeof opened)[number]) => of !== null;
+  const all = {
+    ...entries(opened.filter((secret) => !isOwn(secret))),
+    ...env,
+    ...entries(opened.filter(isOwn)),
+  };
+  const named: NamedSecret[] = opened.map(({ name, value }) => ({ name, value }));
+  return { functionId, env: all, redactor: createRedactor(named) };
+}
