@@ -33,11 +33,10 @@ export function fnHandler(parts: ApiParts): MiddlewareHandler<ApiEnv> {
     const target = parseFnUrl(url);
     const fn = target && (await parts.callables.find(target.namespace, target.name));
     if (!target || !fn) throw notFound("function", target?.name ?? url.pathname);
-    const hasKey = await checkKey(parts, context, target, fn);
+    const showsAuthorization = await checkKey(parts, context, target, fn);
     if (target.tag !== undefined && !Object.hasOwn(fn.tags, target.tag)) throw notFound("tag", target.tag);
 
-    // A public function may have keys of its own in this header; what proved to be the platform's is not shown to it.
-    const head = toRequestHead(context.req.raw, url.origin + target.rest, !hasKey);
+    const head = toRequestHead(context.req.raw, url.origin + target.rest, showsAuthorization);
     const call: FunctionCall = {
       runId: newId(),
       fn,
@@ -46,23 +45,27 @@ export function fnHandler(parts: ApiParts): MiddlewareHandler<ApiEnv> {
       target: target.tag === undefined ? undefined : { tag: target.tag },
       trafficKey: readTrafficKey(context),
     };
-    return await answer(parts, context, call, head, hasKey);
+    return await answer(parts, context, call, head);
   };
 }
 
-/** Whether the caller showed a key that may call the function; 401 or 403 where one is needed. */
+/**
+ * 401, 403 or 404 unless the caller may call the function. Answers whether the function may see the Authorization header:
+ * it holds no key of the platform's.
+ */
 async function checkKey(
   { keyring }: ApiParts,
   context: Context,
   { namespace, name }: FnTarget,
   fn: CallableFunction,
 ): Promise<boolean> {
-  if (fn.isPublic) return false;
-  const key = context.req.header("bellhop-key") ?? readBearer(context.req.header("authorization"));
+  if (fn.isPublic) return true;
+  const ownHeader = context.req.header("bellhop-key");
+  const key = ownHeader ?? readBearer(context.req.header("authorization"));
   const owner = await requireOwner(keyring, key);
   if (owner.namespaceId !== fn.namespaceId) throw notFound("function", `${namespace}/${name}`);
   demandScope(owner, "invoke");
-  return context.req.header("bellhop-key") === undefined;
+  return ownHeader !== undefined;
 }
 
 async function answer(
@@ -70,7 +73,6 @@ async function answer(
   context: Context,
   call: FunctionCall,
   head: HttpRequestHead,
-  isTrusted: boolean,
 ): Promise<Response> {
   const { runId, fn } = call;
   const { raw } = context.req;
@@ -87,7 +89,7 @@ async function answer(
   else end = said.outcome;
   if (end?.state === "succeeded") return toWholeResponse(end.result, runId);
   context.header("bellhop-run-id", runId);
-  return answerProblem(context, hideDetails(toInvocationError(end), isTrusted || !fn.isPublic));
+  return answerProblem(context, fn.isPublic ? hideDetails(toInvocationError(end)) : toInvocationError(end));
 }
 
 /** A short body of text travels with the call; any other is streamed. */
@@ -140,9 +142,8 @@ function toWholeResponse(result: Json, runId: string): Response {
 }
 
 /** What a function throws is for its author, not for the public. */
-function hideDetails(error: BellhopError, isTrusted: boolean): BellhopError {
-  const isAuthors = error.status === 500;
-  if (isTrusted || !isAuthors) return error;
+function hideDetails(error: BellhopError): BellhopError {
+  if (error.status !== 500) return error;
   return new BellhopError(
     error.code,
     error.status,

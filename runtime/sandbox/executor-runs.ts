@@ -1,28 +1,19 @@
-import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
+import { failed } from "../../core/domain/attempt.ts";
 import { messageOf } from "../../core/errors.ts";
 import { FrameTooLargeError } from "../../core/frames.ts";
-import type { GuestStart } from "../../functions/guest/guest-start.ts";
-import { type CallSay, type CallTell, MAX_CALL_RESULT_BYTES } from "./call-messages.ts";
+import type { CallTell } from "./call-messages.ts";
 import type { ExecutorChannel } from "./executor-channel.ts";
 import { type Batch, isUnderWay, type Run, type Verdict } from "./executor-run.ts";
 import { ProtocolError } from "./fetch/protocol-error.ts";
-import { RunFetches } from "./fetch/run-fetches.ts";
-import type { FetchAsk } from "./fetch-messages.ts";
 import type { Job } from "./job.ts";
-import { RunKv } from "./kv/run-kv.ts";
-import type { KvAsk } from "./kv-messages.ts";
 import { LoadedRevisions } from "./loaded-revisions.ts";
-import { CANCELLED, executorKilled, toOutcome } from "./outcome.ts";
+import { CANCELLED, executorKilled } from "./outcome.ts";
 import { runAllowanceBytes } from "./process-watch.ts";
-import type { ChildMessage, InvokedRun, ResultMessage } from "./protocol.ts";
+import type { ChildMessage, ResultMessage } from "./protocol.ts";
+import { judgeResult, type RunAsk, RunAsks } from "./run-asks.ts";
+import { toGuestStart, toInvokedRun } from "./run-facts.ts";
 import { RunLog } from "./run-log.ts";
 import type { SandboxParts, SandboxSettings } from "./settings.ts";
-
-const NO_WAY_OUT = {
-  t: "fetch-failed",
-  code: "fetch_unavailable",
-  message: "Functions cannot reach the network from here.",
-} as const;
 
 export interface RunsEvents {
   /** A run has its outcome, or its place is free again. */
@@ -44,6 +35,7 @@ export class ExecutorRuns {
   readonly #parts: SandboxParts;
   readonly #channel: ExecutorChannel;
   readonly #events: RunsEvents;
+  readonly #asks: RunAsks;
   readonly #loaded = new LoadedRevisions();
   readonly #byJob = new Map<Job, Run>();
   readonly #sent = new Map<number, Run>();
@@ -56,6 +48,7 @@ export class ExecutorRuns {
     this.#parts = parts;
     this.#channel = channel;
     this.#events = events;
+    this.#asks = new RunAsks(parts, channel);
   }
 
   get count(): number {
@@ -225,72 +218,19 @@ export class ExecutorRuns {
       case "result":
         this.#onResult(run, message);
         break;
-      case "call-head":
-      case "call-data":
-      case "call-end":
-      case "call-pull":
-        this.#onCallSay(run, message);
-        break;
-      case "kv":
-        this.#onKvAsk(run, message);
-        break;
       default:
-        this.#onFetchAsk(run, message);
+        this.#onAsk(run, message);
     }
   }
 
-  #onCallSay(run: Run, say: CallSay): void {
-    if (run.isCancelled || run.refusal) return;
+  #onAsk(run: Run, ask: RunAsk): void {
     try {
-      if (!isUnderWay(run) || !run.job.call)
-        throw new ProtocolError("a response of a run that was not asked");
-      run.refusal = run.job.call.receive(say);
+      this.#asks.receive(run, ask);
       if (run.refusal) this.#sendCancel(run);
     } catch (thrown) {
       if (!(thrown instanceof ProtocolError)) throw thrown;
       this.#events.onBroken(thrown.message);
     }
-  }
-
-  #onKvAsk(run: Run, ask: KvAsk): void {
-    if (!isUnderWay(run)) return;
-    try {
-      run.kv ??= new RunKv(run.job.options.kv, (reply) => {
-        if (this.#channel.isOpen) this.#channel.write(reply);
-      });
-      run.kv.receive(ask);
-    } catch (thrown) {
-      if (!(thrown instanceof ProtocolError)) throw thrown;
-      this.#events.onBroken(thrown.message);
-    }
-  }
-
-  #onFetchAsk(run: Run, ask: FetchAsk): void {
-    // Asked for by one that was cancelled or had no turn yet: nothing of it goes out.
-    if (!isUnderWay(run) || run.isCancelled) return;
-    try {
-      run.fetches ??= this.#openFetches(run);
-      if (run.fetches) run.fetches.receive(ask);
-      else if (ask.t === "fetch") this.#channel.write({ ...NO_WAY_OUT, id: ask.id, no: ask.no });
-    } catch (thrown) {
-      if (!(thrown instanceof ProtocolError)) throw thrown;
-      this.#events.onBroken(thrown.message);
-    }
-  }
-
-  #openFetches({ id, job }: Run): RunFetches | undefined {
-    const { egress } = this.#parts;
-    if (!egress) return undefined;
-    const { limits, traceparent, namespaceId } = job.invocation;
-    return new RunFetches({
-      runId: id,
-      egress,
-      tenant: namespaceId,
-      subrequests: limits.subrequests,
-      traceparent,
-      send: (reply) => this.#channel.write(reply),
-      drained: () => this.#channel.drained(),
-    });
   }
 
   #onResult(run: Run, message: ResultMessage): void {
@@ -302,7 +242,7 @@ export class ExecutorRuns {
     run.batch.ranMs = message.ranMs ?? 0;
     run.batch.waited ||= message.waited === true;
     if (message.recycle) this.#events.onRecycle();
-    const outcome = run.refusal ?? judge(run, message);
+    const outcome = run.refusal ?? judgeResult(run, message);
     // A cancel that nobody asked for is a taken-over executor's word.
     const isForged = outcome.kind === "cancelled" && !run.isCancelled;
     this.#finish(run, isForged ? executorKilled("misbehaved") : outcome);
@@ -342,9 +282,7 @@ export class ExecutorRuns {
   #finish(run: Run, outcome: Parameters<Job["finish"]>[0]): void {
     if (!this.#byJob.delete(run.job)) return;
     this.#sent.delete(run.id);
-    run.fetches?.close();
-    run.job.call?.close();
-    run.kv?.close();
+    this.#asks.close(run);
     const { batch } = run;
     batch.runs.splice(batch.runs.indexOf(run), 1);
     const [next] = batch.runs;
@@ -360,36 +298,4 @@ export class ExecutorRuns {
     this.#allowanceBytes -= batch.allowanceBytes;
     this.#loaded.endBatch(revisionId, batch);
   }
-}
-
-function judge({ job }: Run, message: ResultMessage): AttemptOutcome {
-  const { call, invocation } = job;
-  if (!call) return toOutcome(message, invocation.limits.resultBytes);
-  return call.judge(toOutcome(message, MAX_CALL_RESULT_BYTES));
-}
-
-function toInvokedRun({ id, job }: Run): InvokedRun {
-  const { wallMs, cpuMs } = job.invocation.limits;
-  return { id, wallMs, cpuMs };
-}
-
-function toGuestStart({ id, job }: Run): GuestStart {
-  const { runId, attempt, trigger, scheduledFor, deadlineAt, env, input, limits } = job.invocation;
-  const { logLines, resultBytes, wallMs } = limits;
-  return [
-    id,
-    input,
-    {
-      runId,
-      attempt,
-      trigger,
-      scheduledFor: scheduledFor.getTime(),
-      deadlineAt: deadlineAt.getTime(),
-      env,
-      logLines,
-      resultBytes,
-      wallMs,
-      ...(job.options.http ? { http: job.options.http.head } : {}),
-    },
-  ];
 }

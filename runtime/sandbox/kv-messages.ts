@@ -6,8 +6,9 @@
  * {"op":"delete","key","ifVersion"?} | {"op":"list","prefix"?,"after"?,"limit"?}; answer: {"ok":…}: {"key","value","version"}
  * or null, {"version"} or {"conflict":true}, {"deleted"}, {"entries","after"}; or {"error":{"code","message"}}.
  *
- * Imported by both sides; it may import nothing of the project.
+ * Imported by both sides; it may import nothing else of the project.
  */
+import { isCount } from "./wire-values.ts";
 
 /** Of one run, under way at once; the next ones wait in the guest. */
 export const MAX_KV_ASKS_AT_ONCE = 16;
@@ -35,8 +36,4 @@ export function readKvAsk(value: Record<string, unknown>): KvAsk | undefined {
   const { t, id, no, ask } = value;
   if (t !== "kv" || !isCount(id) || !isCount(no)) return undefined;
   return typeof ask === "string" && ask.length <= MAX_KV_ASK_CHARS ? { t, id, no, ask } : undefined;
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

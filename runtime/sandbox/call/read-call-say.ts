@@ -3,8 +3,7 @@
  * by himself (a head that is none) passes here and fails his run instead.
  */
 import { CALL_CHUNK_BYTES, CALL_WINDOW_BYTES, type CallSay } from "../call-messages.ts";
-
-const MAX_BASE64_CHARS = Math.ceil(CALL_CHUNK_BYTES / 3) * 4;
+import { isBase64Chunk, isCount } from "../wire-values.ts";
 
 /** A new object of the known fields alone, or undefined where the value is none of these. */
 export function readCallSay(value: Record<string, unknown>): CallSay | undefined {
@@ -15,7 +14,7 @@ export function readCallSay(value: Record<string, unknown>): CallSay | undefined
       return { t, id, head: value["head"] };
     case "call-data": {
       const { base64 } = value;
-      return isChunk(base64) ? { t, id, base64 } : undefined;
+      return isBase64Chunk(base64, CALL_CHUNK_BYTES) ? { t, id, base64 } : undefined;
     }
     case "call-pull": {
       const { bytes } = value;
@@ -26,18 +25,4 @@ export function readCallSay(value: Record<string, unknown>): CallSay | undefined
     default:
       return undefined;
   }
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isChunk(value: unknown): value is string {
-  return (
-    typeof value === "string" &&
-    value.length <= MAX_BASE64_CHARS &&
-    value.length % 4 === 0 &&
-    /^[A-Za-z0-9+/]*={0,2}$/.test(value) &&
-    Buffer.byteLength(value, "base64") <= CALL_CHUNK_BYTES
-  );
 }

@@ -8,10 +8,10 @@ import {
   type FetchAsk,
   type FetchRequestHead,
 } from "../fetch-messages.ts";
+import { isBase64Chunk, isCount } from "../wire-values.ts";
 
 const MAX_METHOD_CHARS = 100;
 const MAX_HEADERS = 10_000;
-const MAX_BASE64_CHARS = Math.ceil(FETCH_CHUNK_BYTES / 3) * 4;
 const REDIRECTS = ["follow", "manual", "error"] as const;
 
 /** A new object of the known fields alone, or undefined where the value is no ask. */
@@ -25,7 +25,7 @@ export function readFetchAsk(value: Record<string, unknown>): FetchAsk | undefin
     }
     case "fetch-data": {
       const { base64 } = value;
-      return isChunk(base64) ? { t, id, no, base64 } : undefined;
+      return isBase64Chunk(base64, FETCH_CHUNK_BYTES) ? { t, id, no, base64 } : undefined;
     }
     case "fetch-pull": {
       const { bytes } = value;
@@ -55,19 +55,5 @@ function isHeaders(value: unknown): value is [string, string][] {
 function isPair(value: unknown): boolean {
   return (
     Array.isArray(value) && value.length === 2 && typeof value[0] === "string" && typeof value[1] === "string"
-  );
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isChunk(value: unknown): value is string {
-  return (
-    typeof value === "string" &&
-    value.length <= MAX_BASE64_CHARS &&
-    value.length % 4 === 0 &&
-    /^[A-Za-z0-9+/]*={0,2}$/.test(value) &&
-    Buffer.byteLength(value, "base64") <= FETCH_CHUNK_BYTES
   );
 }
