@@ -84,6 +84,22 @@ test("no message repeats what was set: it may be a secret in the wrong place", (
   assert.doesNotMatch(refusal(["PORT"], { WORKER_SECRET: "hunter2" }), /hunter2/);
 });
 
+test("keys for secrets are 32 bytes as base64 or hex; none is quoted when it is not", () => {
+  const key = Buffer.alloc(32, 7);
+  const read = (text: string) => readSettings(["BELLHOP_SECRETS_KEY"], { BELLHOP_SECRETS_KEY: text });
+  for (const form of ["base64", "base64url", "hex"] as const) {
+    assert.deepEqual(read(key.toString(form)).BELLHOP_SECRETS_KEY, [key]);
+  }
+  const two = `${key.toString("hex")}, ${Buffer.alloc(32, 8).toString("base64")}`;
+  assert.deepEqual(read(two).BELLHOP_SECRETS_KEY, [key, Buffer.alloc(32, 8)]);
+  assert.equal(readSettings(["BELLHOP_SECRETS_KEY"], {}).BELLHOP_SECRETS_KEY, undefined);
+  for (const wrong of ["hunter2", `${two},hunter2`, Buffer.alloc(31, 7).toString("base64")]) {
+    const message = refusal(["BELLHOP_SECRETS_KEY"], { BELLHOP_SECRETS_KEY: wrong });
+    assert.match(message, /BELLHOP_SECRETS_KEY must be 32 bytes/);
+    assert.doesNotMatch(message, /hunter2|0707|BwcH/);
+  }
+});
+
 test("a name one letter away from a setting is a typo, and the message says of what", () => {
   const cases = {
     KAFKA_BROKER: "KAFKA_BROKERS",

@@ -187,11 +187,18 @@ export class ExecutorProcess {
     });
   }
 
+  /** Of one that has run functions only V8's own last words are told: the rest may hold their secrets. */
+  #describeStderr(): string {
+    const { stderr } = this.#channel;
+    if (this.#runs.begun === 0) return stderr;
+    return /^(?:FATAL ERROR: |# Fatal error )[\w .:'(),-]{1,120}/m.exec(stderr)?.[0] ?? "";
+  }
+
   #onGone(code: number | null, signal: string | null): void {
     clearTimeout(this.#startTimer);
     this.#watch.close();
     if (this.state !== "dead") {
-      const fields = { pid: this.pid, code, signal, runs: this.#runs.count, stderr: this.#channel.stderr };
+      const fields = { pid: this.pid, code, signal, runs: this.#runs.count, stderr: this.#describeStderr() };
       this.#logger?.warn(fields, "an executor ended unexpectedly");
       this.state = "dead";
     }

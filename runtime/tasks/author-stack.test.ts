@@ -6,7 +6,7 @@ import { createSandbox } from "../sandbox/sandbox.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
 import { createStackMapper } from "./author-stack.ts";
 import { createFunctionRunner } from "./function.ts";
-import { NOTHING_TO_REDACT } from "./redactor.ts";
+import { NOTHING_TO_REDACT } from "./redact.ts";
 import { createRevisionCache } from "./revision-cache.ts";
 
 const CAPS = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };

@@ -3,7 +3,7 @@ import type { Sealer } from "../../core/secrets/sealer.ts";
 import { createBriefMemory } from "../../core/store/brief-memory.ts";
 import type { Listener } from "../../core/store/listen.ts";
 import type { SealedEnv } from "../../core/store/secrets.ts";
-import { createRedactor, type NamedSecret, type Redactor } from "./redactor.ts";
+import { createRedactor, type Redactor } from "./redact.ts";
 
 export interface FunctionEnv {
   functionId: string;
@@ -50,6 +50,6 @@ function openEnv({ functionId, env, secrets }: SealedEnv, sealer: Sealer | undef
     ...env,
     ...entries(opened.filter(isOwn)),
   };
-  const named: NamedSecret[] = opened.map(({ name, value }) => ({ name, value }));
+  const named = opened.map(({ name, value }) => [name, value] as const);
   return { functionId, env: all, redactor: createRedactor(named) };
 }

@@ -8,7 +8,7 @@ import { buildRevision } from "../../functions/build/build-revision.ts";
 import { createSandbox, type Invocation, type InvokeOptions, type Sandbox } from "../sandbox/sandbox.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
 import { createFunctionRunner } from "./function.ts";
-import { NOTHING_TO_REDACT } from "./redactor.ts";
+import { NOTHING_TO_REDACT } from "./redact.ts";
 import { createRevisionCache } from "./revision-cache.ts";
 import type { AttemptContext } from "./task-runner.ts";
 

@@ -3,7 +3,7 @@ import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/funct
 import type { InvocationLimits, KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
 import { createStackMapper, type StackMapper } from "./author-stack.ts";
 import type { FunctionEnv, FunctionEnvs } from "./function-env.ts";
-import type { Redactor } from "./redactor.ts";
+import type { Redactor } from "./redact.ts";
 import type { RevisionCache, RevisionFacts } from "./revision-cache.ts";
 import { openStoredCall, storedRequestOf } from "./stored-request.ts";
 import type { TaskRunner } from "./task-runner.ts";
@@ -77,7 +77,7 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     const outcome = await sandbox.invoke(invocation, {
       signal: context.signal,
       onLog: ({ level, message, fields, at }) =>
-        context.log(level, redactor.text(message), redactor.json(fields), at),
+        context.log(level, redactor.text(message), fields && redactor.value(fields), at),
       ...(parts.answerKv ? { kv: parts.answerKv(functionId) } : {}),
       ...(http ? { http } : {}),
     });
@@ -89,12 +89,12 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
 /** What is kept of the run. The response of a call that is answered directly is its caller's: none of it is kept. */
 function redactOutcome(outcome: AttemptOutcome, redactor: Redactor, isCallers: boolean): AttemptOutcome {
   if (outcome.kind === "succeeded")
-    return isCallers ? outcome : { ...outcome, result: redactor.json(outcome.result) };
+    return isCallers ? outcome : { ...outcome, result: redactor.value(outcome.result) };
   if (outcome.kind !== "failed") return outcome;
   const { code, message, details } = outcome.error;
   const error = {
     ...{ code, message: redactor.text(message) },
-    ...(details === undefined ? {} : { details: redactor.json(details) }),
+    ...(details === undefined ? {} : { details: redactor.value(details) }),
   };
   return { ...outcome, error };
 }

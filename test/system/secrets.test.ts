@@ -58,8 +58,11 @@ test("a run that prints a secret leaves nothing of it in logs, errors, runs, met
   await api.call("PUT", "/v1/secrets/SHARED", { value: SHARED });
   await api.call("PUT", "/v1/functions/printer/secrets/OWN", { value: OWN });
 
-  const answered = await fetch(`${api.url}/fn/default/printer`);
-  assert.equal(await answered.text(), OWN, "the function has it");
+  // A call that had to wait in the queue is answered from what was kept of it: one of the next goes to a worker.
+  const answered = await until(async () => {
+    const response = await fetch(`${api.url}/fn/default/printer`);
+    return (await response.text()) === OWN ? response : undefined;
+  });
   assert.equal(answered.headers.get("x-plain"), "plain-text");
   const thrown = await fetch(`${api.url}/fn/default/printer/throw`);
   assert.equal(thrown.status, 500);
@@ -70,7 +73,7 @@ test("a run that prints a secret leaves nothing of it in logs, errors, runs, met
   }
   await until(async () => {
     const { items } = await api.call<{ items: { state: string }[] }>("GET", "/v1/runs");
-    const isOver = items.length === 4 && items.every(({ state }) => /succeeded|failed|dead/.test(state));
+    const isOver = items.length >= 4 && items.every(({ state }) => /succeeded|failed|dead/.test(state));
     return isOver ? true : undefined;
   });
 

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createRedactor, NOTHING_TO_REDACT } from "./redact.ts";
+
+const TOKEN = 'tök"en/with+odd chars\\&%=1234';
+const of = (secrets: Record<string, string>) => createRedactor(Object.entries(secrets));
+const base64 = (text: string, form: BufferEncoding = "base64") => Buffer.from(text).toString(form);
+
+describe("the redactor", () => {
+  test("hides a secret in every form that texts of a run have", () => {
+    const { text } = of({ TOKEN });
+    const forms = [
+      TOKEN,
+      JSON.stringify({ a: { b: TOKEN } }),
+      JSON.stringify(JSON.stringify([TOKEN])),
+      encodeURIComponent(TOKEN),
+      encodeURIComponent(TOKEN).toLowerCase(),
+      new URLSearchParams({ TOKEN }).toString(),
+      base64(TOKEN, "hex"),
+      base64(TOKEN, "hex").toUpperCase(),
+    ];
+    for (const form of forms) {
+      const redacted = text(`before ${form} after`);
+      assert.match(redacted, /^before .*\[redacted TOKEN\].* after$/, form);
+      assert.doesNotMatch(redacted, /with|1234|31323334/, form);
+    }
+    for (const before of ["", "a", "ab", "abc"]) {
+      for (const form of ["base64", "base64url"] as const) {
+        const redacted = text(base64(`${before}${TOKEN}${"z".repeat(5)}`, form));
+        assert.match(redacted, /\[redacted TOKEN\]/);
+        assert.ok(redacted.length < 40, redacted);
+      }
+    }
+    assert.equal(text("nothing of it here, not even tök"), "nothing of it here, not even tök");
+  });
+
+  test("goes through values however deep: strings, keys and numbers", () => {
+    const { value } = of({ PIN: "987654", TOKEN });
+    const seen = value({
+      [`k${TOKEN}`]: [{ deep: `x${TOKEN}y` }],
+      pin: 1_987_654,
+      ok: 12,
+      no: null,
+      t: true,
+    });
+    assert.deepEqual(seen, {
+      "k[redacted TOKEN]": [{ deep: "x[redacted TOKEN]y" }],
+      pin: "1[redacted PIN]",
+      ok: 12,
+      no: null,
+      t: true,
+    });
+    let nested: never = TOKEN as never;
+    for (let i = 0; i < 5_000; i++) nested = [nested] as never;
+    assert.doesNotMatch(JSON.stringify(value(nested)), /with/);
+  });
+
+  test("the longest wins, and what overlaps goes as a whole", () => {
+    const { text } = of({ SHORT: "abcdef", LONG: "abcdefghij", TAIL: "ghijklmnop" });
+    assert.equal(text("-abcdefghij-"), "-[redacted LONG]-");
+    assert.equal(text("-abcdef-"), "-[redacted SHORT]-");
+    assert.equal(text("-abcdefghijklmnop-"), "-[redacted LONG]-");
+    assert.equal(text("abcdefabcdef"), "[redacted SHORT][redacted SHORT]");
+  });
+
+  test("lines of a secret of several are hidden one by one", () => {
+    const { text } = of({ KEY: "-----BEGIN KEY-----\nMIIEvQIBADANBg\r\nshort\nkqhkiG9w0BAQEF\n" });
+    assert.equal(text("a MIIEvQIBADANBg b kqhkiG9w0BAQEF short"), "a [redacted KEY] b [redacted KEY] short");
+  });
+
+  test("a text that was cut does not end in the beginning of a secret", () => {
+    const secret = "correct-horse-battery";
+    const { text } = of({ PASS: secret });
+    assert.equal(
+      text("x correct-ho… (cut, 9000 characters in all)"),
+      "x [redacted PASS]… (cut, 9000 characters in all)",
+    );
+    assert.equal(text("x correct-horse…"), "x [redacted PASS]…");
+    assert.equal(text("x correct-horse"), "x correct-horse", "it was not cut");
+    const long = "y".repeat(3_000);
+    assert.equal(text(`${long}corr`), `${long}[redacted PASS]`);
+    assert.equal(text(`${long}cor`), `${long}cor`);
+  });
+
+  test("a text that is made to be slow to search is given up as a whole, soon", () => {
+    const { text } = of({ A: "a".repeat(30_000) });
+    const startedMs = performance.now();
+    const redacted = text(`${"a".repeat(29_999)}b`.repeat(30));
+    assert.match(redacted, /could not be searched/);
+    assert.ok(performance.now() - startedMs < 2_000);
+  });
+
+  test("there is none where nothing is to hide", () => {
+    assert.equal(of({}), NOTHING_TO_REDACT);
+  });
+});

@@ -1,0 +1,150 @@
+/**
+ * Takes secrets out of what a run says: as they are, and as JSON, URLs, base64 and hex write them. The matcher is built
+ * once for an env; where three characters begin no form of any secret, a look into a small table is all that is done.
+ */
+import type { Json } from "../../core/json.ts";
+import { formsOf, MIN_FORM_CHARS } from "./secret-forms.ts";
+
+export interface Redactor {
+  text(text: string): string;
+  /** Strings, keys and numbers, however deep. */
+  value<T extends Json>(value: T): T;
+}
+
+interface Form {
+  text: string;
+  name: string;
+}
+
+interface Match {
+  from: number;
+  to: number;
+  name: string;
+  /** Of the longest form in it. */
+  chars: number;
+}
+
+const TABLE_SIZE = 16_384;
+const MAX_DEPTH = 200;
+/** Work on a text, in characters compared: beyond it the text is given up. Only a text made for it comes near. */
+const WORK_PER_CHAR = 64;
+const WORK_FREE = 200_000;
+const GIVEN_UP = "[redacted: this text could not be searched for secrets]";
+const TOO_DEEP = "[redacted: nested too deep to be searched for secrets]";
+/** How texts end that the sandbox has cut. */
+const CUT_MARK = /… \(cut, \d+ characters in all\)$|…$/;
+/** A longer text may have been cut without a mark. */
+const UNMARKED_CUT_CHARS = 2_700;
+
+export const NOTHING_TO_REDACT: Redactor = { text: (text) => text, value: (value) => value };
+
+/** @param secrets by name; a name may be there twice */
+export function createRedactor(secrets: Iterable<readonly [name: string, value: string]>): Redactor {
+  const forms: Form[] = [];
+  for (const [name, value] of secrets) {
+    for (const text of formsOf(value)) forms.push({ text, name });
+  }
+  if (forms.length === 0) return NOTHING_TO_REDACT;
+  // The longest first: it wins over those that it begins with.
+  forms.sort((a, b) => b.text.length - a.text.length);
+  const table = new Uint8Array(TABLE_SIZE);
+  const byHead = new Map<string, Form[]>();
+  for (const form of forms) {
+    const { text } = form;
+    table[slotOf(text.charCodeAt(0), text.charCodeAt(1), text.charCodeAt(2))] = 1;
+    const head = text.slice(0, MIN_FORM_CHARS);
+    const others = byHead.get(head);
+    if (others) others.push(form);
+    else byHead.set(head, [form]);
+  }
+
+  /** Merged where they overlap; undefined: given up. */
+  function findMatches(text: string): Match[] | undefined {
+    const matches: Match[] = [];
+    const end = cutEndOf(text);
+    let work = WORK_FREE + text.length * WORK_PER_CHAR;
+    for (let at = 0; at + MIN_FORM_CHARS <= text.length; at++) {
+      if (table[slotOf(text.charCodeAt(at), text.charCodeAt(at + 1), text.charCodeAt(at + 2))] === 0)
+        continue;
+      const candidates = byHead.get(text.slice(at, at + MIN_FORM_CHARS));
+      if (!candidates) continue;
+      const covered = matches.at(-1)?.to ?? 0;
+      for (const form of candidates) {
+        if (at + form.text.length <= covered) break;
+        const chars = countCommon(form.text, text, at);
+        work -= chars;
+        if (work < 0) return undefined;
+        if (chars === form.text.length || (end !== undefined && at + chars >= end)) {
+          addMatch(matches, { from: at, to: at + chars, name: form.name, chars: form.text.length });
+          break;
+        }
+      }
+    }
+    return matches;
+  }
+
+  function redactText(text: string): string {
+    if (text.length < MIN_FORM_CHARS) return text;
+    const matches = findMatches(text);
+    if (!matches) return GIVEN_UP;
+    if (matches.length === 0) return text;
+    let redacted = "";
+    let done = 0;
+    for (const { from, to, name } of matches) {
+      redacted += `${text.slice(done, from)}[redacted ${name}]`;
+      done = to;
+    }
+    return redacted + text.slice(done);
+  }
+
+  function redactValue(value: Json, depth: number): Json {
+    if (typeof value === "string") return redactText(value);
+    if (typeof value === "number") {
+      const text = String(value);
+      const redacted = redactText(text);
+      return redacted === text ? value : redacted;
+    }
+    if (typeof value !== "object" || value === null) return value;
+    if (depth >= MAX_DEPTH) return TOO_DEEP;
+    if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [redactText(key), redactValue(item, depth + 1)]),
+    );
+  }
+
+  return {
+    text: redactText,
+    value: <T extends Json>(value: T) => redactValue(value, 0) as T,
+  };
+}
+
+function slotOf(a: number, b: number, c: number): number {
+  return (a ^ (b << 5) ^ (c << 9)) & (TABLE_SIZE - 1);
+}
+
+function countCommon(form: string, text: string, at: number): number {
+  const most = Math.min(form.length, text.length - at);
+  let count = MIN_FORM_CHARS;
+  while (count < most && form.charCodeAt(count) === text.charCodeAt(at + count)) count += 1;
+  return count;
+}
+
+/** Where a text that was cut ends, its mark apart: there a secret may have been cut with it. */
+function cutEndOf(text: string): number | undefined {
+  const mark = text.endsWith("…") || text.endsWith(")") ? CUT_MARK.exec(text.slice(-60)) : null;
+  if (mark) return text.length - mark[0].length;
+  return text.length >= UNMARKED_CUT_CHARS ? text.length : undefined;
+}
+
+function addMatch(matches: Match[], match: Match): void {
+  const last = matches.at(-1);
+  if (!last || match.from >= last.to) {
+    matches.push(match);
+    return;
+  }
+  last.to = Math.max(last.to, match.to);
+  if (match.chars > last.chars) {
+    last.name = match.name;
+    last.chars = match.chars;
+  }
+}

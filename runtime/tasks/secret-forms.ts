@@ -1,0 +1,42 @@
+/** What a secret looks like in the texts of a run. */
+
+/** A shorter piece of a secret is no longer told from other text. */
+export const MIN_FORM_CHARS = 4;
+/** Of a secret of several lines each line counts that is as long. */
+const MIN_LINE_CHARS = 8;
+
+/** Each once; none is shorter than `MIN_FORM_CHARS`. */
+export function formsOf(value: string): Set<string> {
+  const bytes = Buffer.from(value);
+  const json = JSON.stringify(value).slice(1, -1);
+  const url = encodeURIComponent(value);
+  const forms = new Set([
+    value,
+    json,
+    // JSON within JSON: an object that was logged as a text.
+    JSON.stringify(json).slice(1, -1),
+    url,
+    url.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+    encodeURI(value),
+    new URLSearchParams({ v: value }).toString().slice(2),
+    bytes.toString("hex"),
+    bytes.toString("hex").toUpperCase(),
+  ]);
+  for (const before of [0, 1, 2]) {
+    const base64 = encodeAfter(bytes, before);
+    forms.add(base64);
+    forms.add(base64.replaceAll("+", "-").replaceAll("/", "_"));
+  }
+  const lines = value.split(/[\r\n]+/);
+  if (lines.length > 1) for (const line of lines) if (line.length >= MIN_LINE_CHARS) forms.add(line);
+  for (const form of forms) if (form.length < MIN_FORM_CHARS) forms.delete(form);
+  return forms;
+}
+
+/** The characters of base64 that do not depend on what stands before, so many bytes (mod 3), or behind. */
+function encodeAfter(bytes: Buffer, before: number): string {
+  const base64 = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
+  const from = Math.ceil((before * 8) / 6);
+  const to = Math.floor(((before + bytes.length) * 8) / 6);
+  return base64.slice(from, to);
+}
