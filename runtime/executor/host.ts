@@ -126,9 +126,11 @@ export class ExecutorHost {
       return;
     }
     isolate.deliver("abort", id, "");
-    setTimeout(() => {
+    const stop = () => {
       if (isolate.current?.id === id) isolate.stop("cancelled");
-    }, TIDY_MS);
+    };
+    // A turn later: what it has settled by now counts.
+    setTimeout(() => setImmediate(stop), TIDY_MS);
   }
 
   #invoke({ revisionId, memoryMb, reuse, runs, starts }: InvokeMessage): void {
