@@ -8,6 +8,7 @@ import type { SecretPlace } from "../../core/secrets/sealer.ts";
 import {
   deleteSecret,
   listSecrets,
+  MAX_SECRET_BYTES,
   MAX_SECRETS,
   putSecret,
   type SecretName,
@@ -55,7 +56,7 @@ function secretRoutes(parts: ApiParts, base: string, ownerOf: OwnerOf): Hono<Api
   const { store, notifier } = parts;
   const routes = new Hono<ApiEnv>();
   const announce = ({ functionId }: Omit<SecretPlace, "name">) =>
-    notifier.notify("bellhop_functions", functionId === null ? [] : [functionId]);
+    notifier.notify("bellhop_functions", functionId === null ? undefined : [functionId]);
 
   routes.put(`${base}/:secret`, requireScope("deploy"), async (context) => {
     const owner = await ownerOf(context);

@@ -78,6 +78,17 @@ test("a namespace has a hundred", async () => {
   assert.equal((await tenant.call("PUT", "/v1/secrets/S7", { body: { value: "long enough" } })).status, 200);
 });
 
+test("all secrets of one place take so many bytes together", async () => {
+  const tenant = await newTenant();
+  const put = (name: string, bytes: number) =>
+    tenant.call("PUT", `/v1/secrets/${name}`, { body: { value: "x".repeat(bytes) } });
+  for (const name of ["A", "B", "C"]) assert.equal((await put(name, 32_768)).status, 201);
+  assertProblem(await put("D", 32_768), 409, "too_many_secrets");
+  assert.equal((await put("A", 100)).status, 200);
+  assert.equal((await put("D", 32_768)).status, 201);
+  assertProblem(await put("__proto__", 8), 422, "invalid_input", ["name"]);
+});
+
 test("settings go with the upload, stay where it leaves them out, and are shown", async () => {
   const tenant = await newTenant();
   const put = async (more: object) =>

@@ -44,7 +44,8 @@ const MAX_ENV_BYTES = 65_536;
 /** Of a setting or a secret, as code reads it: `ctx.env.NAME`. */
 export const envName = z
   .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "must be letters, digits and _, not beginning with a digit");
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "must be letters, digits and _, not beginning with a digit")
+  .refine((name) => name !== "__proto__", "must be another name");
 
 const isPlainText = (text: string) => text.isWellFormed() && !text.includes("\0");
 

@@ -108,3 +108,18 @@ test("a bell that cannot be sent is reported, never thrown, and the next one is 
   assert.equal(errors.length, 2);
   await broken.close();
 });
+
+test("a bell for all is not narrowed by ids that are rung beside it", async (t) => {
+  const { bells } = await listen(t, "bellhop_functions");
+  const notifier = createNotifier(store, systemClock, failOnError);
+  // The first rings at once, the others wait behind it together.
+  notifier.notify("bellhop_functions", [newId()]);
+  notifier.notify("bellhop_functions");
+  notifier.notify("bellhop_functions", [newId()]);
+  await notifier.flush();
+  await until(async () => bells[1]);
+  assert.deepEqual(
+    bells.map(({ ids }) => ids.length),
+    [1, 0],
+  );
+});

@@ -24,7 +24,7 @@ const QUIET_MS = 5;
 const IDS_PER_PAYLOAD = 200;
 
 export interface Notifier {
-  /** Rings soon; failures are reported, never thrown: a bell is never needed for truth. */
+  /** Rings soon, for all where no ids are given; failures are reported, never thrown: a bell is never needed for truth. */
   notify(channel: Channel, ids?: string[]): void;
   /** Resolves once everything asked for was sent. */
   flush(): Promise<void>;
@@ -33,13 +33,15 @@ export interface Notifier {
 /** States per channel: quiet, or sending with `wanted` for what came meanwhile. */
 export function createNotifier(store: Store, clock: Clock, onError: (error: unknown) => void): Notifier {
   const pending = new Map<Channel, Set<string>>();
+  /** Channels with a bell for all among the pending ones: ids beside it would say less. */
+  const forAll = new Set<Channel>();
   const sending = new Map<Channel, Promise<void>>();
 
   async function drain(channel: Channel): Promise<void> {
     for (let ids = pending.get(channel); ids; ids = pending.get(channel)) {
       pending.delete(channel);
       try {
-        const all = [...ids];
+        const all = forAll.delete(channel) ? [] : [...ids];
         for (let from = 0; from === 0 || from < all.length; from += IDS_PER_PAYLOAD) {
           const payload = all.slice(from, from + IDS_PER_PAYLOAD).join(",");
           await store.pool.query({
@@ -58,9 +60,10 @@ export function createNotifier(store: Store, clock: Clock, onError: (error: unkn
   }
 
   return {
-    notify(channel, ids = []) {
+    notify(channel, ids) {
       const wanted = pending.get(channel) ?? new Set<string>();
-      for (const id of ids) wanted.add(id);
+      if (!ids) forAll.add(channel);
+      for (const id of ids ?? []) wanted.add(id);
       pending.set(channel, wanted);
       if (!sending.has(channel)) sending.set(channel, drain(channel));
     },

@@ -4,6 +4,8 @@ import type { Store } from "./database.ts";
 
 /** Of one function, or of one namespace. */
 export const MAX_SECRETS = 100;
+/** Together, sealed: every run carries them. */
+export const MAX_SECRET_BYTES = 131_072;
 
 export interface SecretName {
   name: string;
@@ -14,19 +16,20 @@ export interface SecretName {
 const PUT = `
   INSERT INTO secrets (namespace_id, function_id, name, sealed)
   SELECT $1, $2, $3, $4
-  WHERE (SELECT count(*) FROM secrets WHERE namespace_id = $1 AND function_id IS NOT DISTINCT FROM $2::uuid
-    AND name <> $3) < $5
+  FROM (SELECT count(*) AS count, coalesce(sum(length(sealed)), 0) AS bytes FROM secrets
+    WHERE namespace_id = $1 AND function_id IS NOT DISTINCT FROM $2::uuid AND name <> $3) AS others
+  WHERE others.count < $5 AND others.bytes + length($4::bytea) <= $6
   ON CONFLICT (namespace_id, function_id, name) DO UPDATE SET sealed = excluded.sealed, updated_at = now()
   RETURNING name, created_at AS "createdAt", updated_at AS "updatedAt", xmax = 0 AS created`;
 
-/** Undefined where there are MAX_SECRETS others. */
+/** Undefined where there are MAX_SECRETS others, or all would take more than MAX_SECRET_BYTES. */
 export async function putSecret(
   store: Store,
   { namespaceId, functionId, name }: SecretPlace,
   sealed: Buffer,
 ): Promise<(SecretName & { created: boolean }) | undefined> {
   const { rows } = await store.pool.query<SecretName & { created: boolean }>(PUT, [
-    ...[namespaceId, functionId, name, sealed, MAX_SECRETS],
+    ...[namespaceId, functionId, name, sealed, MAX_SECRETS, MAX_SECRET_BYTES],
   ]);
   return rows[0];
 }
