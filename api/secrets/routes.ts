@@ -69,7 +69,11 @@ function secretRoutes(parts: ApiParts, base: string, ownerOf: OwnerOf): Hono<Api
     }
     const place = { ...owner, name: name.data };
     const written = await putSecret(store, place, parts.sealer.seal(place, value));
-    if (!written) throw conflict(`There are ${MAX_SECRETS} secrets already.`, "too_many_secrets");
+    if (!written)
+      throw conflict(
+        `There are at most ${MAX_SECRETS} secrets, of ${MAX_SECRET_BYTES} bytes in all.`,
+        "too_many_secrets",
+      );
     announce(owner);
     return context.json(toWireSecret(written), written.created ? 201 : 200);
   });
