@@ -39,7 +39,7 @@ export interface KeyValueStore {
   /** Up to `limit` (100) entries in the order of their keys' bytes; `after` is what the next page begins after, or null. */
   list<Value = unknown>(options?: {
     prefix?: string;
-    after?: string;
+    after?: string | null;
     limit?: number;
   }): Promise<{ entries: KeyValueEntry<Value>[]; after: string | null }>;
 }

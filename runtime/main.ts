@@ -9,9 +9,7 @@ import { parseNetworks } from "../core/egress/address-policy.ts";
 import { createEgress } from "../core/egress/egress.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
-import type { Store } from "../core/store/database.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
-import { deleteKv, getKv, type KvQuota, listKv, setKv } from "../core/store/functions/kv.ts";
 import { newId } from "../core/store/ids.ts";
 import { loadSealedEnv } from "../core/store/secrets.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
@@ -27,8 +25,9 @@ import { demandWalls } from "./sandbox/walls/demand-walls.ts";
 import { createEmailRunner } from "./tasks/email.ts";
 import { createFunctionRunner, findTimeoutMs } from "./tasks/function.ts";
 import { createFunctionEnvs } from "./tasks/function-env.ts";
+import { createFunctionKvs } from "./tasks/function-kv.ts";
 import { createHttpRunner } from "./tasks/http.ts";
-import { createKeyValueAnswerer, type KeyValueStore } from "./tasks/kv-answerer.ts";
+import { createKeyValueAnswerer } from "./tasks/kv-answerer.ts";
 import { createRevisionCache } from "./tasks/revision-cache.ts";
 import { startWorker } from "./worker.ts";
 
@@ -93,6 +92,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const caps = toFunctionCaps(settings);
   const sealer = settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY);
   const kvQuota = { keys: settings.FUNCTION_MAX_KV_KEYS, bytes: settings.FUNCTION_MAX_KV_BYTES };
+  const openKv = createFunctionKvs(store, kvQuota);
   const worker = await startWorker({
     facts,
     leaseMs: settings.WORKER_LEASE,
@@ -112,7 +112,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
         onEnvError: (error, functionId) =>
           log.warn({ error, functionId }, "a function's environment could not be opened"),
         answerKv: (functionId) =>
-          createKeyValueAnswerer(openKv(store, functionId, kvQuota), (error) =>
+          createKeyValueAnswerer(openKv(functionId), (error) =>
             log.warn({ error, functionId }, "a function's store did not answer"),
           ),
         caps,
@@ -135,15 +135,6 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     "worker started",
   );
   return runningRole(server.port, opened.move(), (message) => log.info(`worker ${message}`));
-}
-
-function openKv(store: Store, functionId: string, quota: KvQuota): KeyValueStore {
-  return {
-    get: (key) => getKv(store, functionId, key),
-    set: (asked) => setKv(store, functionId, asked, quota),
-    delete: (key, ifVersion) => deleteKv(store, functionId, key, ifVersion),
-    list: (asked) => listKv(store, functionId, asked),
-  };
 }
 
 export const workerProgram: RoleProgram = {

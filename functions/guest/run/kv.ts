@@ -131,9 +131,9 @@ async function set(run: GuestRun, key: unknown, value: unknown, condition?: Cond
   return conflict === true ? { ok: false } : { ok: true, version };
 }
 
-async function list(run: GuestRun, options: { prefix?: string; after?: string; limit?: number } = {}) {
+async function list(run: GuestRun, options: { prefix?: string; after?: string | null; limit?: number } = {}) {
   const { prefix, after, limit } = options;
-  const question = { __proto__: null, op: "list", prefix, after, limit };
+  const question = { __proto__: null, op: "list", prefix, after: after ?? undefined, limit };
   const page = await ask<{ entries: Entry[]; after: string | null }>(run, question);
   for (let i = 0; i < page.entries.length; i++) page.entries[i] = toEntry(page.entries[i]!);
   return page;
@@ -155,6 +155,6 @@ export function makeKv(run: GuestRun): object {
         }),
         ({ deleted }) => deleted,
       ),
-    list: (options?: { prefix?: string; after?: string; limit?: number }) => list(run, options),
+    list: (options?: { prefix?: string; after?: string | null; limit?: number }) => list(run, options),
   });
 }

@@ -82,6 +82,23 @@ export const floods: Attack[] = [
     },
   },
   {
+    name: "ten thousand key-value operations at once",
+    source: fn(
+      "const all = await Promise.allSettled(Array.from({ length: 10_000 }, (_, i) => ctx.kv.set('key ' + i, i))); return all.filter((one) => one.status === 'fulfilled').length;",
+    ),
+    expect: {
+      answer: (answer) => ((answer as number) <= 1_000 ? undefined : `${answer} operations went through`),
+      codes: BY_A_LIMIT,
+    },
+  },
+  {
+    name: "key-value operations of megabytes, and built-ins replaced to smuggle them",
+    source: fn(
+      "const big = 'x'.repeat(5_000_000); const tries = [() => ctx.kv.set('a', big), () => ctx.kv.get(big), () => ctx.kv.list({ prefix: big }), () => ctx.kv.set('a', { toJSON: () => big })]; g.JSON.stringify = () => big; g.Map.prototype.get = () => ({ resolve() {}, reject() {} }); Object.prototype.toString = () => big; let passed = 0; for (const one of tries) { try { await one(); passed++; } catch {} } return passed;",
+    ),
+    expect: { answer: { equal: 0 } },
+  },
+  {
     name: "fetches that are aborted as soon as they are sent",
     source: fn(
       "if (!g.fetch) return 'refused'; for (let i = 0; i < 2_000; i++) { const c = new g.AbortController(); g.fetch(input, { signal: c.signal }).catch(() => {}); c.abort(); if (i % 100 === 0) await null; } return 'refused';",

@@ -50,7 +50,25 @@ function fetchOf(id: number, no: number, more: object = {}): object {
   return { t: "fetch", id, no, head: { ...head, ...more } };
 }
 
+function kvOf(id: number, no: unknown, ask: unknown = '{"op":"get","key":"a"}'): object {
+  return { t: "kv", id, no, ask };
+}
+
 export const TRICKS = {
+  kvFlood({ socket, id }: Wire) {
+    pour(socket, Buffer.concat(Array.from({ length: 100 }, (_, no) => frame(kvOf(id, no)))));
+  },
+  kvTooLong({ id, send }: Wire) {
+    send(kvOf(id, 1, "x".repeat(500_001)));
+  },
+  kvNoAsk({ id, send }: Wire) {
+    send(kvOf(id, "1", 5));
+  },
+  kvOfStrangers({ id, send, answer }: Wire) {
+    for (const other of [0, id + 1, id + 1_000]) send(kvOf(other, 1));
+    send(kvOf(id, 1, "no JSON"));
+    answer();
+  },
   callUnasked({ id, send }: Wire) {
     send({ t: "call-head", id, head: { status: 200, headers: [] } });
   },
