@@ -1,6 +1,5 @@
 import type ivmTypes from "isolated-vm";
 import type { HostMessageKind } from "../../functions/guest/host.ts";
-import { FUNCTION_FILENAME } from "../../functions/guest/limits.ts";
 import { GuestAlarm } from "./guest-alarm.ts";
 import { type BootedContext, bootContext, type Ivm, toGuestBytes } from "./guest-context.ts";
 import {
@@ -13,6 +12,7 @@ import {
   stopped,
 } from "./guest-outcome.ts";
 import type { GuestRun } from "./guest-run.ts";
+import type { RevisionScript } from "./revision-script.ts";
 import { ThreadTime } from "./thread-time.ts";
 
 /** What guests may ask of the process around them. */
@@ -132,32 +132,27 @@ export class GuestIsolate {
   }
 
   /**
-   * Begins a batch; `starts` is JSON of GuestStart[]. `code` is the revision's script, where the isolate has not been
-   * loaded with it.
+   * Begins a batch; `starts` is JSON of GuestStart[]. `script` is the revision's, where the isolate has not been loaded
+   * with it.
    */
-  start(batch: GuestRun[], starts: string, code?: string): void {
+  start(batch: GuestRun[], starts: string, script?: RevisionScript): void {
     this.#batch = batch;
     this.#at = 0;
     this.#settled = undefined;
     this.#time.beginBatch();
     this.#beginRun();
-    if (code === undefined) this.#enterGuest([START, performance.now(), undefined, starts]);
+    if (script === undefined) this.#enterGuest([START, performance.now(), undefined, starts]);
     else {
       this.#early = [];
-      void this.#load(code, starts);
+      void this.#load(script, starts);
     }
   }
 
-  async #load(code: string, starts: string): Promise<void> {
+  async #load(script: RevisionScript, starts: string): Promise<void> {
     this.#entries++;
     await this.booted;
     try {
-      // On one line with the script's first, so that line numbers hold.
-      const wrapped = `(function (module, exports) {${code}\n})`;
-      const factory = await this.#guest?.context.eval(wrapped, {
-        reference: true,
-        filename: FUNCTION_FILENAME,
-      });
+      const factory = this.#guest && (await script.evaluate(this.#isolate, this.#guest.context));
       if (factory) {
         const argument = factory.derefInto({ release: true });
         this.#enterGuest([START, performance.now(), argument, starts]);

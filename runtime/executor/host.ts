@@ -20,6 +20,7 @@ import { GuestIsolate, type GuestPowers } from "./guest-isolate.ts";
 import type { GuestOutcome } from "./guest-outcome.ts";
 import type { GuestRun } from "./guest-run.ts";
 import { IsolatePool, type IsolatePoolLimits } from "./isolate-pool.ts";
+import { RevisionScript } from "./revision-script.ts";
 import { RunWatch } from "./run-watch.ts";
 
 /** Memory is looked at often while something runs, age seldom. */
@@ -37,6 +38,8 @@ const KV_TOO_LARGE = JSON.stringify({
   error: { code: "kv_value_too_large", message: "The key or the value is too large." },
 });
 
+const NOT_LOADED = new RevisionScript("throw new Error('This revision was not loaded.')");
+
 const TOO_LARGE = {
   t: "fetch-failed",
   code: "invalid_request",
@@ -47,7 +50,7 @@ const TOO_LARGE = {
 export class ExecutorHost {
   readonly #out: FrameWriter;
   readonly #pool: IsolatePool;
-  readonly #codes = new Map<string, string>();
+  readonly #scripts = new Map<string, RevisionScript>();
   readonly #busy = new Set<GuestIsolate>();
   readonly #cryptos = new WeakMap<GuestIsolate, GuestCrypto>();
   /** By the id of the run under way or to come. */
@@ -91,10 +94,10 @@ export class ExecutorHost {
   receive(message: ParentMessage): void {
     switch (message.t) {
       case "load":
-        this.#codes.set(message.revisionId, message.code);
+        this.#scripts.set(message.revisionId, new RevisionScript(message.code));
         break;
       case "unload":
-        this.#codes.delete(message.revisionId);
+        this.#scripts.delete(message.revisionId);
         this.#pool.drop(message.revisionId);
         break;
       case "invoke":
@@ -142,12 +145,7 @@ export class ExecutorHost {
     this.#watch.wake();
     const batch = runs.map((run, index) => this.#toGuestRun(run, isolate, warm !== undefined || index > 0));
     if (warm) isolate.start(batch, starts);
-    else
-      isolate.start(
-        batch,
-        starts,
-        this.#codes.get(revisionId) ?? "throw new Error('This revision was not loaded.')",
-      );
+    else isolate.start(batch, starts, this.#scripts.get(revisionId) ?? NOT_LOADED);
   }
 
   #toGuestRun(invoked: InvokedRun, isolate: GuestIsolate, reused: boolean): GuestRun {
