@@ -22,6 +22,9 @@ const DEADLINE_SLACK_MS = 50;
 /** A caller waits this much longer than the function may take: for a worker to come. */
 const QUEUE_GRACE_MS = 30_000;
 
+/** Callers of one API that wait for a worker: each holds a connection, and its request is a row. */
+const MAX_WAITING_CALLERS = 1_000;
+
 export interface FunctionCall {
   runId: string;
   fn: CallableFunction;
@@ -139,6 +142,10 @@ export async function invokeQueued(
   call: FunctionCall,
   caller: AbortSignal,
 ): Promise<EndedCall> {
+  if (parts.waiter.count >= MAX_WAITING_CALLERS) {
+    const message = "Too many callers wait for a worker. Try again soon, or ask with Prefer: respond-async.";
+    throw new BellhopError("too_many_waiting", 503, message);
+  }
   parts.waiter.expect(call.runId);
   try {
     const { runId, isReplay, timeoutMs } = await startInvocation(parts, call, true);

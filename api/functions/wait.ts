@@ -8,6 +8,8 @@ export interface FinishWaiter {
   /** Word of runs is kept from here until `forget`: register before the run is made known. */
   expect(runId: string): void;
   forget(runId: string): void;
+  /** Runs whose word is waited for. */
+  readonly count: number;
 }
 
 const LOOK_EVERY_MS = 1_000;
@@ -19,6 +21,9 @@ export function createFinishWaiter(listener: Listener, clock: Clock): FinishWait
     for (const id of resync ? [...expected.keys()] : ids) expected.get(id)?.abort();
   });
   return {
+    get count() {
+      return expected.size;
+    },
     expect(runId) {
       expected.set(runId, new AbortController());
     },
