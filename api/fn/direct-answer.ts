@@ -58,9 +58,11 @@ export function answerDirectly(
         resolve({ head, body: response.stream });
       },
       onData: (bytes) => response?.push(bytes),
-      onEnd() {},
+      // The run goes on for what it waits for; its caller does not.
+      onEnd: () => response?.end(),
       onDone(outcome) {
-        response?.end(outcome);
+        // Without an end before, it broke off.
+        response?.fail(new Error("the function failed while its response was under way"));
         settle({ outcome });
       },
       onNone: () => settle("none"),
@@ -75,7 +77,7 @@ export function answerDirectly(
 interface ResponseBody {
   stream: ReadableStream<Uint8Array>;
   push(bytes: Uint8Array): void;
-  end(outcome: DirectOutcome): void;
+  end(): void;
   fail(error: Error): void;
 }
 
@@ -108,11 +110,10 @@ function createResponseBody(feed: CallFeed): ResponseBody {
       ungranted += bytes.byteLength;
       controller.enqueue(bytes);
     },
-    end(outcome) {
+    end() {
       if (isOver) return;
       isOver = true;
-      if (outcome.state === "succeeded") controller.close();
-      else controller.error(new Error("the function failed while its response was under way"));
+      controller.close();
     },
     fail(error) {
       if (isOver) return;

@@ -1,5 +1,7 @@
 import type { CallFeed } from "../direct/worker-link.ts";
 
+const MAX_DISCARDED_BYTES = 67_108_864;
+
 export interface RequestPump {
   grant(bytes: number): void;
   stop(): void;
@@ -19,15 +21,18 @@ export function pumpRequestBody(
   async function pump(): Promise<void> {
     for (;;) {
       const { done, value } = await reader.read();
-      if (isStopped) return;
+      if (isStopped) {
+        if (!done) await discardRest(reader, value.byteLength);
+        return;
+      }
       if (done) {
         feed.end();
         return;
       }
       let rest: Uint8Array = value;
-      while (rest.byteLength > 0) {
+      while (rest.byteLength > 0 && !isStopped) {
         if (credit <= 0) await new Promise<void>((resolve) => (wake = resolve));
-        if (isStopped) return;
+        if (isStopped) break;
         const chunk = rest.subarray(0, credit);
         rest = rest.subarray(chunk.byteLength);
         credit -= chunk.byteLength;
@@ -43,10 +48,22 @@ export function pumpRequestBody(
       wake();
     },
     stop() {
-      if (isStopped) return;
       isStopped = true;
       wake();
-      reader.cancel().catch(() => {});
     },
   };
+}
+
+/** A function need not read what it is sent: the caller may still be sending it when the answer comes. */
+async function discardRest(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  readBytes: number,
+): Promise<void> {
+  for (let bytes = readBytes; bytes < MAX_DISCARDED_BYTES; ) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    bytes += value.byteLength;
+  }
+  // Ends the connection.
+  await reader.cancel();
 }

@@ -159,6 +159,58 @@ describe("a function's URL", () => {
     assert.equal((await runOf(response)).state, "cancelled");
   });
 
+  test("what a function waits for keeps its run, not its caller", async () => {
+    await deploy(
+      cluster,
+      "later",
+      `export default { fetch(_request, _env, ctx) {
+        ctx.waitUntil(new Promise((resolve) => ctx.signal.addEventListener("abort", resolve)));
+        return new Response("at once");
+      } };`,
+    );
+    const response = await at("/later");
+    assert.equal(await response.text(), "at once");
+    assert.equal((await runOf(response)).state, "running");
+    await cluster.api.call("POST", `/v1/runs/${response.headers.get("bellhop-run-id")}/cancel`);
+    await until(async () => ((await runOf(response)).state === "running" ? undefined : true));
+  });
+
+  test("a function need not read what it is sent", async () => {
+    await deploy(
+      cluster,
+      "early",
+      "export default { fetch: () => new Response('too much', { status: 413 }) };",
+    );
+    for (let n = 0; n < 5; n += 1) {
+      const response = await at("/early", { method: "POST", body: new Uint8Array(600_000) });
+      assert.equal(response.status, 413);
+      assert.equal(await response.text(), "too much");
+    }
+  });
+
+  test("a response that breaks off is not taken for a whole one", async () => {
+    await deploy(
+      cluster,
+      "broken",
+      `export default { fetch() {
+        let sent = false;
+        return new Response(new ReadableStream({ pull(controller) {
+          if (sent) throw new Error("broke");
+          sent = true;
+          controller.enqueue(new Uint8Array(10));
+        } }));
+      } };`,
+    );
+    const response = await at("/broken");
+    assert.equal(response.status, 200);
+    await assert.rejects(response.arrayBuffer());
+    const run = await until(async () => {
+      const found = await runOf(response);
+      return found.state === "running" ? undefined : found;
+    });
+    assert.equal(run.state, "failed");
+  });
+
   test("a limit of runs at once holds: what has no room waits", async () => {
     const source = `let now = 0;
       export default { async fetch() {
