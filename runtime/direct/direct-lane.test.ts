@@ -18,8 +18,15 @@ const call: DirectCall = {
 };
 const http: HttpCall["head"] = { method: "GET", url: "http://a/", headers: [], hasBody: false };
 
+interface LaneOptions {
+  reserves?: boolean;
+  showFails?: boolean;
+  /** Whether the row of a shown run is there; default: unless showing it failed. */
+  isThere?: boolean;
+}
+
 /** A lane whose parts the test plays: `end` ends the run under way. */
-function openLane({ reserves = true, showFails = false } = {}) {
+function openLane({ reserves = true, showFails = false, isThere }: LaneOptions = {}) {
   const clock = createManualClock();
   const slots = createSlots(1);
   const shown: DirectRun[] = [];
@@ -58,7 +65,11 @@ function openLane({ reserves = true, showFails = false } = {}) {
       if (reserves) shown.push(run);
       return reserves;
     },
-    recordShown: async (attempt) => void finished.push(attempt),
+    async recordShown(attempt) {
+      if (!(isThere ?? !showFails)) return false;
+      finished.push(attempt);
+      return true;
+    },
     recordEnded: async (run) => void ended.push(run),
     onError() {},
   });
@@ -124,6 +135,16 @@ describe("the direct lane", () => {
     end({ state: "cancelled" });
     await whenOver;
     assert.deepEqual([ended.length, finished.length], [1, 0]);
+  });
+
+  test("ends one whose showing failed but was written all the same", async () => {
+    const lane = openLane({ showFails: true, isThere: true });
+    lane.lane.begin(call, lane.answer);
+    await lane.whenBegun;
+    await lane.clock.advance(100);
+    lane.end({ state: "cancelled" });
+    await lane.whenOver;
+    assert.deepEqual([lane.ended.length, lane.finished.length], [0, 1]);
   });
 
   test("refuses when it has no slot, when it drains, and when the function has no room", async () => {

@@ -41,8 +41,8 @@ export interface DirectLaneParts {
   releaseSlot(): void;
   show(run: DirectRun): Promise<void>;
   reserve(run: DirectRun): Promise<boolean>;
-  /** Records one that was shown. */
-  recordShown(attempt: FinishedAttempt): Promise<unknown>;
+  /** Records one that was shown; false where it was not there, or somebody else's by then. */
+  recordShown(attempt: FinishedAttempt): Promise<boolean>;
   /** Records one that nobody saw. */
   recordEnded(run: FinishedDirectRun): Promise<unknown>;
   onError(error: unknown, runId: string): void;
@@ -100,9 +100,11 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
       over.abort(OVER);
       outcome = toDirectOutcome(attempt.verdict);
       const recorded = http ? withoutBody(attempt, response!.sentBytes()) : attempt;
-      // One that could not be shown is not there: it is written as a whole.
-      if (await shown) await parts.recordShown(recorded);
-      else await parts.recordEnded({ ...recorded, trigger, input, timeoutMs, durationMs: ageMs() });
+      const isShown = await shown;
+      // Where showing it failed, its row may be there all the same.
+      const isRecorded = isShown !== undefined && (await parts.recordShown(recorded));
+      if (!isShown && !isRecorded)
+        await parts.recordEnded({ ...recorded, trigger, input, timeoutMs, durationMs: ageMs() });
     };
     try {
       const run = toClaimedRun(call, { trigger, timeoutMs, startedAt });

@@ -72,6 +72,10 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       traceparent: createTraceparent(run.id),
     };
     const request = context.http ? undefined : storedRequestOf(run);
+    if (request === "gone") {
+      const message = "The request of this run was handed to a worker that is gone, and was not kept.";
+      return failed("request_gone", message, { retryable: false });
+    }
     const stored = request && openStoredCall(request, invocation.limits.resultBytes);
     const http = context.http ?? stored?.http;
     const outcome = await sandbox.invoke(invocation, {

@@ -11,10 +11,11 @@ import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { CALL_WINDOW_BYTES } from "../sandbox/call-messages.ts";
 import type { HttpCall, HttpFeed } from "../sandbox/invocation.ts";
 
-/** The request of a run that came by HTTP and was queued. */
-export function storedRequestOf({ spec, trigger }: ClaimedRun): StoredRequest | undefined {
+/** The request of a run that came by HTTP and was queued; "gone" where only method and URL were kept. */
+export function storedRequestOf({ spec, trigger }: ClaimedRun): StoredRequest | "gone" | undefined {
   if (spec.type !== "function" || (trigger !== "http" && trigger !== "hook")) return undefined;
-  return (spec.input as unknown as StoredRequestInput | null)?.request;
+  const { request } = (spec.input ?? {}) as Partial<StoredRequestInput>;
+  return Array.isArray(request?.headers) && typeof request.body === "string" ? request : "gone";
 }
 
 export interface StoredCall {
