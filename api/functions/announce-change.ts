@@ -7,6 +7,7 @@ import type { ApiParts } from "../environment.ts";
  */
 export async function announceChange(parts: ApiParts, functionId: string): Promise<void> {
   const { store, log, ringer, notifier } = parts;
+  parts.callables.forget(functionId);
   notifier.notify("bellhop_functions", [functionId]);
   const offered = await offerRoom(store, [functionId]).catch((error) => {
     log.warn({ error }, "runs that wait for room were not looked for; the scheduler does it");

@@ -6,6 +6,8 @@ import type { Listener } from "../../core/store/listen.ts";
 export interface Callables {
   /** Undefined where there is none. */
   find(namespace: string, name: string): Promise<CallableFunction | undefined>;
+  /** After a change that this API has made itself. */
+  forget(functionId?: string): void;
 }
 
 export function createCallables(
@@ -21,5 +23,8 @@ export function createCallables(
     listener,
     channel: "bellhop_functions",
   });
-  return { find: (namespace, name) => memory.find(`${namespace}/${name}`) };
+  return {
+    find: (namespace, name) => memory.find(`${namespace}/${name}`),
+    forget: (functionId) => memory.forget(functionId),
+  };
 }

@@ -60,6 +60,7 @@ export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
   routes.delete("/:name", requireScope("deploy"), async (context) => {
     const name = requireName(context);
     if (!(await removeFunction(db, context.get("owner").namespaceId, name))) throw notFound("function", name);
+    parts.callables.forget();
     parts.notifier.notify("bellhop_functions");
     return context.body(null, 204);
   });

@@ -49,6 +49,19 @@ test("a thing is looked up once for half a second, and at once again after its b
   assert.equal(loads.length, 5);
 });
 
+test("what this process has changed itself is looked up at once", async () => {
+  const { memory, loads } = open();
+  await memory.find("a");
+  memory.forget("id-b");
+  await memory.find("a");
+  assert.equal(loads.length, 1);
+  memory.forget("id-a");
+  await memory.find("a");
+  memory.forget();
+  await memory.find("a");
+  assert.equal(loads.length, 3);
+});
+
 test("what is not there, or failed, is not remembered", async () => {
   const { memory, loads } = open();
   for (let n = 0; n < 2; n += 1) assert.equal(await memory.find("nobody"), undefined);

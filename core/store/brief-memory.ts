@@ -11,6 +11,8 @@ const MAX_KEPT = 10_000;
 export interface BriefMemory<Value> {
   /** One look at a time for a key; what is not there, or failed, is looked for again. */
   find(key: string): Promise<Value | undefined>;
+  /** What this process has changed itself: it need not wait for the bell. Without an id: all. */
+  forget(id?: string): void;
 }
 
 interface Entry<Value> {
@@ -36,12 +38,16 @@ export function createBriefMemory<Value>({
   nowMs = () => performance.now(),
 }: BriefMemoryParts<Value>): BriefMemory<Value> {
   const kept = new Map<string, Entry<Value>>();
-  void listener.on(channel, ({ ids, resync }) => {
+  function forgetWhere(isChanged: (id: string) => boolean): void {
     for (const [key, { id }] of kept) {
       // One that is being looked for may have been read before the change.
-      if (resync || ids.length === 0 || id === undefined || ids.includes(id)) kept.delete(key);
+      if (id === undefined || isChanged(id)) kept.delete(key);
     }
-  });
+  }
+
+  void listener.on(channel, ({ ids, resync }) =>
+    forgetWhere((id) => resync || ids.length === 0 || ids.includes(id)),
+  );
   return {
     find(key) {
       const known = kept.get(key);
@@ -59,5 +65,6 @@ export function createBriefMemory<Value>({
       kept.set(key, entry);
       return entry.found;
     },
+    forget: (id) => forgetWhere((known) => id === undefined || known === id),
   };
 }
