@@ -1,5 +1,6 @@
 /** The roles as separate processes on one real Postgres and one real Kafka, and a client to talk to them. */
 import { randomBytes } from "node:crypto";
+import { until } from "../../core/store/testing/test-store.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { type RunningProcess, startProcess } from "../support/processes.ts";
 
@@ -97,4 +98,17 @@ export function createClient(url: string, key: string): ApiClient {
       return (text === "" ? null : JSON.parse(text)) as T;
     },
   };
+}
+
+/** Resolves once the API hands calls to a worker; until it is connected they wait in the queue. */
+export async function waitForDirectCalls(api: ApiClient): Promise<void> {
+  const source = "export default { fetch: () => new Response('ready') };";
+  await api.call("PUT", "/v1/functions/ready", { source, public: true });
+  await until(async () => {
+    const response = await fetch(`${api.url}/fn/default/ready`);
+    await response.text();
+    const runId = response.headers.get("bellhop-run-id");
+    const run = await api.call<{ result: { bodyBytes?: number } }>("GET", `/v1/runs/${runId}`);
+    return run.result.bodyBytes === undefined ? undefined : true;
+  });
 }

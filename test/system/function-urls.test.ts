@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { build } from "esbuild";
 import { until } from "../../core/store/testing/test-store.ts";
-import { type Cluster, startCluster } from "./cluster.ts";
+import { type Cluster, startCluster, waitForDirectCalls } from "./cluster.ts";
 
 const cluster = await startCluster({
   ...{ schedulers: 1, workers: 1 },
@@ -41,7 +41,7 @@ const runningRun = (name: string) =>
     return items.find((run) => run.function === name && run.state === "running");
   });
 
-await deploy(cluster, "ready", "export default { fetch: () => new Response('ready') };");
+await waitForDirectCalls(cluster.api);
 
 describe("a function's URL", () => {
   test("reaches a Hono app of another platform, deployed by one upload, streams included", async () => {
@@ -264,6 +264,7 @@ describe("a function's URL", () => {
 
   test("a worker that is killed loses its calls: the caller hears it, the run ends as lost", async () => {
     const [worker] = cluster.workers;
+    await waitForDirectCalls(cluster.api);
     await deploy(cluster, "lasting", "export default { fetch: () => new Promise(() => {}) };");
     const calling = at("/lasting");
     await runningRun("lasting");
@@ -287,7 +288,7 @@ describe("a function's URL", () => {
       "brief",
       "export default { async fetch() { await new Promise((resolve) => setTimeout(resolve, 700)); return new Response('done'); } };",
     );
-    await until(async () => ((await (await at("/ready")).text()) === "ready" ? true : undefined));
+    await waitForDirectCalls(cluster.api);
     const [brief, lasting] = [at("/brief"), at("/lasting")];
     await Promise.all([runningRun("brief"), runningRun("lasting")]);
     await Promise.all(cluster.workers.splice(0).map((worker) => worker.stop()));

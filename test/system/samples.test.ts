@@ -10,7 +10,7 @@ import { build } from "esbuild";
 import { until } from "../../core/store/testing/test-store.ts";
 import { createHttpSink } from "../support/http-sink.ts";
 import { createSmtpSink } from "../support/smtp-sink.ts";
-import { startCluster } from "./cluster.ts";
+import { startCluster, waitForDirectCalls } from "./cluster.ts";
 
 const SAMPLES = join(import.meta.dirname, "../../functions/samples");
 const smtp = await createSmtpSink();
@@ -29,6 +29,7 @@ after(async () => {
 });
 
 const { api } = cluster;
+await waitForDirectCalls(api);
 const at = (path: string, init?: RequestInit) => fetch(`${api.url}/fn/default${path}`, init);
 
 /** As `curl -F file=@… -F name=json` does. */
