@@ -14,6 +14,7 @@ import { answerProblem, toBellhopError } from "./problem.ts";
 import { runRoutes } from "./runs/routes.ts";
 import { namespaceSecretRoutes } from "./secrets/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
+import { workerRoutes } from "./workers/routes.ts";
 
 export function createApp(parts: ApiParts): Hono<ApiEnv> {
   const { probes, log, metrics, keyring } = parts;
@@ -46,6 +47,7 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
   app.route("/v1/functions", functionRoutes(parts));
   app.route("/v1/secrets", namespaceSecretRoutes(parts));
   app.route("/v1/dead-letters", deadLetterRoutes(parts));
+  app.route("/v1/workers", workerRoutes(parts));
   app.all("/fn/*", fnHandler(parts));
   app.route("/hooks", hookCallRoutes(parts));
   app.notFound((context) =>

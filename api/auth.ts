@@ -5,7 +5,7 @@ import type { KeyOwner } from "../core/store/keys.ts";
 import type { ApiEnv } from "./environment.ts";
 import type { Keyring } from "./keyring.ts";
 
-export type Scope = "read" | "write" | "deploy" | "invoke";
+export type Scope = "read" | "write" | "deploy" | "invoke" | "admin";
 
 export function readBearer(header: string | undefined): string | undefined {
   return /^Bearer +(\S+)$/i.exec(header ?? "")?.[1];

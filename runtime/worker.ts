@@ -60,6 +60,8 @@ export interface Worker {
 
 /** An idle worker looks for overdue runs this often: the bell behind the bell. */
 const SWEEP_MS = 2_000;
+/** A worker whose slots were taken or freed tells it this often. */
+const LOAD_MS = 1_000;
 /** After a failed heartbeat the next one comes this soon: the lease runs on. */
 const BEAT_RETRY_MS = 500;
 /** A database that is away must not keep a stopping worker for ever: its lease is the answer. */
@@ -150,8 +152,19 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     for (const id of ids) running.get(id)?.stop.abort(new AttemptStop("cancelled"));
   }
 
+  let toldBusy = 0;
+  async function renew(): Promise<void> {
+    const busy = facts.slots - slots.free();
+    await renewLease(store.db, { ...facts, busy }, parts.leaseMs, draining);
+    toldBusy = busy;
+  }
+
+  async function tellLoad(): Promise<void> {
+    if (facts.slots - slots.free() !== toldBusy) await renew();
+  }
+
   async function beat(): Promise<void> {
-    await renewLease(store.db, facts, parts.leaseMs, draining);
+    await renew();
     const owned = await listOwnedRuns(store.db, facts.id, parts.leaseMs);
     cancel(owned.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id));
     // A claim whose answer was lost with its connection: nobody here knows the run, and the lease would keep it.
@@ -198,7 +211,11 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   await beat();
   parts.notifier.notify("bellhop_workers");
   listener.on("bellhop_cancel", ({ ids }) => cancel(ids));
-  const loops = [repeat(parts.leaseMs / 3, beat), repeat(SWEEP_MS, () => intake.sweep())];
+  const loops = [
+    repeat(parts.leaseMs / 3, beat),
+    repeat(LOAD_MS, tellLoad),
+    repeat(SWEEP_MS, () => intake.sweep()),
+  ];
   const consumption = await transport.consume(intake);
 
   return {

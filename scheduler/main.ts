@@ -3,9 +3,11 @@ import { systemClock } from "../core/clock.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
+import { readDemand } from "../core/store/demand.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createRegistry, createSchedulerMetrics } from "../core/telemetry/metrics.ts";
 import { startProbeServer } from "../core/telemetry/probes.ts";
+import { withDemand } from "./demand-page.ts";
 import { startJobs } from "./jobs.ts";
 import { createRinger } from "./ring-ahead.ts";
 import { startStageLoop } from "./stage.ts";
@@ -14,6 +16,7 @@ const SETTINGS = [
   ...SHARED_SETTINGS,
   "WORKER_LEASE",
   "BELLHOP_RETENTION_DAYS",
+  "WORKERS_AHEAD",
 ] as const satisfies SettingName[];
 const DEFAULTS = { PORT: "8081" };
 
@@ -60,7 +63,8 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
   });
   opened.defer(() => jobs.stop());
   const probes = connections.createProbes(registry);
-  const server = await startProbeServer(probes, settings.HOST, settings.PORT);
+  const pages = withDemand(probes, () => readDemand(store, settings.WORKERS_AHEAD));
+  const server = await startProbeServer(pages, settings.HOST, settings.PORT);
   opened.defer(() => server.close());
   log.info({ port: server.port, transport: transport.name }, "scheduler started");
   return runningRole(server.port, opened.move(), (message) => log.info(`scheduler ${message}`));

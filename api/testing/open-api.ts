@@ -64,7 +64,7 @@ export interface TestApi {
   /** An administrator of a new namespace. */
   newTenant(): Promise<Caller>;
   /** Another key of a namespace. */
-  newCaller(namespaceId: string, scopes: (Scope | "admin")[], given?: KeyFaults): Promise<Caller>;
+  newCaller(namespaceId: string, scopes: Scope[], given?: KeyFaults): Promise<Caller>;
   /** Without the Authorization header. */
   anonymous: Caller;
   /** Claims the run as a worker would, and says what became of it. */

@@ -119,6 +119,7 @@ const SETTINGS = {
     "prefer",
   ),
   WORKER_DRAIN: duration("how long a stopping worker waits for its runs before it gives them back", "25s", 0),
+  WORKERS_AHEAD: duration("how long before an instant that is known the workers for it are wanted", "2s", 0),
   FUNCTION_MAX_MEMORY_MB: whole("the most memory a function may ask for, in MB", 512, 16, 1_024),
   FUNCTION_MAX_CPU: duration("the most processor time a run of a function may ask for", "5m", 1),
   FUNCTION_MAX_WALL: duration("the longest a run of a function may ask to take", "15m", 1),
@@ -144,7 +145,7 @@ export type SettingName = keyof typeof SETTINGS;
 export type Settings = { [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]["parse"]> };
 
 /** Ours by their first word, so a stranger among them is a typo. */
-const OWN_PREFIX = /^(BELLHOP|EGRESS|EMAIL|FUNCTION|WORKER)_/;
+const OWN_PREFIX = /^(BELLHOP|EGRESS|EMAIL|FUNCTION|WORKERS?)_/;
 /** What Kubernetes injects for services of these names. */
 const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
 const TEST_ONLY = /^BELLHOP_TEST_/;

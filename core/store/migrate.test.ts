@@ -45,6 +45,7 @@ const LATER = [
   "0005-function-kv",
   "0006-remove-functions-hooks-idempotency",
   "0007-direct-lane",
+  "0008-worker-load",
 ];
 
 /** Every column and index there is. */

@@ -9,6 +9,7 @@ import * as secrets from "./migrations/0004-secrets.ts";
 import * as functionKv from "./migrations/0005-function-kv.ts";
 import * as removedHooksIdempotency from "./migrations/0006-remove-functions-hooks-idempotency.ts";
 import * as directLane from "./migrations/0007-direct-lane.ts";
+import * as workerLoad from "./migrations/0008-worker-load.ts";
 import { ensurePartitions } from "./partitions.ts";
 
 const MIGRATIONS: Record<string, Migration> = {
@@ -19,6 +20,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0005-function-kv": functionKv,
   "0006-remove-functions-hooks-idempotency": removedHooksIdempotency,
   "0007-direct-lane": directLane,
+  "0008-worker-load": workerLoad,
 };
 
 /** Brings the schema up to date, under a lock, so that any number of roles may start at once. */

@@ -5,6 +5,7 @@ import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { type Db, openStore, type Store } from "./database.ts";
+import { readDemand } from "./demand.ts";
 import { removeFunction } from "./functions/remove.ts";
 import { findMade, removeExpiredKeys } from "./idempotency.ts";
 import { newId } from "./ids.ts";
@@ -136,6 +137,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "claim by id": { use: (s) => claimRuns(s, id, [id]), index: "task_runs_open_pkey" },
   "early runs": { use: (s) => findEarlyRuns(s, [id]), index: "task_runs_open_pkey" },
   "next queued": { use: (s) => msUntilNextQueued(s), index: "task_runs_open_queued" },
+  demand: { use: (s) => readDemand(s, 60_000), index: "task_runs_open_queued" },
   "overdue runs": { use: (s) => findOverdueRuns(s, 1_000, 100), index: "task_runs_open_queued" },
   "due tasks": { use: (s) => stageDueTasks(s.db, now, soon, 100), index: "tasks_due" },
   "due retries": { use: (s) => queueDueRetries(s.db, soon, 100), index: "task_runs_open_scheduled" },

@@ -118,6 +118,7 @@ export interface Database {
     host: string;
     pid: number;
     slots: number;
+    busy: Generated<number>;
     started_at: Stamp;
     lease_until: Date;
     draining: Generated<boolean>;

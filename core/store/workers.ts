@@ -7,6 +7,8 @@ export interface WorkerFacts {
   host: string;
   pid: number;
   slots: number;
+  /** How many of them are taken. Default 0. */
+  busy?: number | undefined;
   /** Where calls reach it directly, host:port; undefined: only through the queue. */
   address?: string | undefined;
   /** What such a call must show. */
@@ -21,12 +23,11 @@ export async function renewLease(
   draining: boolean,
 ): Promise<void> {
   await sql`
-    INSERT INTO workers (id, host, pid, slots, address, call_token, lease_until, draining)
-    VALUES (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.slots}, ${worker.address ?? null},
-      ${worker.callToken ?? null}, clock_timestamp() + ${leaseMs}::int * interval '1 millisecond', ${draining})
-    ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, draining = excluded.draining`.execute(
-    db,
-  );
+    INSERT INTO workers (id, host, pid, slots, busy, address, call_token, lease_until, draining)
+    VALUES (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.slots}, ${worker.busy ?? 0},
+      ${worker.address ?? null}, ${worker.callToken ?? null}, clock_timestamp() + ${leaseMs}::int * interval '1 millisecond', ${draining})
+    ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, busy = excluded.busy,
+      draining = excluded.draining`.execute(db);
 }
 
 export async function removeWorker(db: Db, workerId: string): Promise<void> {
@@ -56,6 +57,28 @@ export async function listCallableWorkers(store: Store): Promise<CallableWorker[
     name: "callable-workers",
     text: `SELECT id, address, call_token AS "callToken", slots, draining AS "isDraining" FROM workers
       WHERE address IS NOT NULL AND lease_until > clock_timestamp()`,
+  });
+  return rows;
+}
+
+/** A worker whose lease stands, as `GET /v1/workers` lists it. `free`: slots, as of its last word, a second or less old. */
+export interface ListedWorker {
+  id: string;
+  host: string;
+  pid: number;
+  since: Date;
+  slots: number;
+  free: number;
+  draining: boolean;
+}
+
+/** Oldest first; at most `limit`. */
+export async function listWorkers(store: Store, limit: number): Promise<ListedWorker[]> {
+  const { rows } = await store.pool.query<ListedWorker>({
+    name: "list-workers",
+    text: `SELECT id, host, pid, started_at AS since, slots, greatest(slots - busy, 0) AS free, draining FROM workers
+      WHERE lease_until > clock_timestamp() ORDER BY id LIMIT $1`,
+    values: [limit],
   });
   return rows;
 }

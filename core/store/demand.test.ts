@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { sql } from "kysely";
+import { createTestDatabase } from "../../test/support/database.ts";
+import { readDemand, totalDemand } from "./demand.ts";
+import { newId } from "./ids.ts";
+import { claimRuns } from "./runs/claim.ts";
+import { finishAttempts } from "./runs/finish.ts";
+import { createTask } from "./tasks/create.ts";
+import {
+  deployFunction,
+  finished,
+  httpTask,
+  makeWorker,
+  queueInvocation,
+  queueRun,
+  retryAfter,
+  startRun,
+} from "./testing/samples.ts";
+import { openTestStore } from "./testing/test-store.ts";
+import { renewLease } from "./workers.ts";
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+beforeEach(clear);
+
+const NOTHING = { dueRuns: 0, runningRuns: 0, busySlots: 0, upcomingRuns: 0 };
+
+test("nothing wants a worker where nothing waits, runs or comes", async () => {
+  await makeWorker(db);
+  assert.deepEqual(await readDemand(store, 60_000), NOTHING);
+});
+
+test("what is due, what runs, and slots that direct calls hold are told apart", async () => {
+  const namespaceId = await newNamespace();
+  await queueRun(store, namespaceId);
+  await queueRun(store, namespaceId);
+  await startRun(store, namespaceId, await makeWorker(db));
+  await renewLease(db, { id: newId(), host: "h", pid: 1, slots: 10, busy: 4 }, 60_000, false);
+  await renewLease(db, { id: newId(), host: "h", pid: 2, slots: 10, busy: 7 }, -1_000, false);
+  const demand = await readDemand(store, 0);
+  assert.deepEqual(demand, { dueRuns: 2, runningRuns: 1, busySlots: 4, upcomingRuns: 0 });
+  assert.equal(totalDemand(demand), 6);
+});
+
+test("what comes within the time asked for is counted: tasks, staged runs and retries", async () => {
+  const namespaceId = await newNamespace();
+  const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
+  for (const ms of [5_000, 10_000, 120_000])
+    await createTask(store, namespaceId, httpTask({ kind: "once", at: inMs(ms) }), null, new Date());
+  const staged = await queueRun(store, namespaceId);
+  await sql`UPDATE task_runs_open SET available_at = now() + interval '3 seconds' WHERE id = ${staged}`.execute(
+    db,
+  );
+  const workerId = await makeWorker(db);
+  const run = await startRun(store, namespaceId, workerId);
+  await finishAttempts(store, workerId, [finished(run, workerId, retryAfter(20_000))]);
+  assert.equal((await readDemand(store, 60_000)).upcomingRuns, 4);
+  assert.equal((await readDemand(store, 6_000)).upcomingRuns, 2);
+  assert.deepEqual(await readDemand(store, 1_000), NOTHING);
+});
+
+test("a run that waits for room in its function wants no worker", async () => {
+  const namespaceId = await newNamespace();
+  await deployFunction(db, namespaceId, "single", { concurrency: 1 });
+  const [first, second] = [
+    await queueInvocation(store, namespaceId, "single"),
+    await queueInvocation(store, namespaceId, "single"),
+  ];
+  await claimRuns(store, await makeWorker(db), [first, second]);
+  assert.deepEqual(await readDemand(store, 60_000), { ...NOTHING, runningRuns: 1 });
+});

@@ -1,0 +1,48 @@
+/** How much work there is for workers, now and soon: what every autoscaler goes by. */
+import type { Store } from "./database.ts";
+
+/** Each count stops at `DEMAND_BOUND`: a backlog of millions is told as that many, at the same cost. */
+export interface Demand {
+  /** Queued and due, without those that wait for room in their function: more workers would not help them. */
+  dueRuns: number;
+  /** Running, by their rows. */
+  runningRuns: number;
+  /** Slots that are taken in workers whose lease stands: also by direct calls, which are rows only when they last. */
+  busySlots: number;
+  /** Due within the time that was asked for: staged runs, waiting retries, and one occurrence of each task. */
+  upcomingRuns: number;
+}
+
+export const DEMAND_BOUND = 100_000;
+
+/** By the database's clock. `aheadMs`: how far `upcomingRuns` looks. */
+export async function readDemand(store: Store, aheadMs: number): Promise<Demand> {
+  const { rows } = await store.pool.query<Demand>({
+    name: "demand",
+    text: `SELECT
+        (SELECT count(*)::int FROM (SELECT FROM task_runs_open
+          WHERE state = 'queued' AND room IS DISTINCT FROM 'awaited' AND available_at <= statement_timestamp()
+          LIMIT $2) AS due) AS "dueRuns",
+        (SELECT count(*)::int FROM (SELECT FROM task_runs_open WHERE state = 'running' LIMIT $2) AS running)
+          AS "runningRuns",
+        (SELECT coalesce(sum(busy), 0)::int FROM workers WHERE lease_until > statement_timestamp()) AS "busySlots",
+        (SELECT count(*)::int FROM (
+          (SELECT FROM task_runs_open WHERE state = 'queued' AND room IS DISTINCT FROM 'awaited'
+            AND available_at > statement_timestamp()
+            AND available_at <= statement_timestamp() + $1::int * interval '1 millisecond' LIMIT $2)
+          UNION ALL
+          (SELECT FROM task_runs_open WHERE state = 'scheduled'
+            AND available_at <= statement_timestamp() + $1::int * interval '1 millisecond' LIMIT $2)
+          UNION ALL
+          (SELECT FROM tasks WHERE state = 'active'
+            AND next_run_at <= statement_timestamp() + $1::int * interval '1 millisecond' LIMIT $2)
+          LIMIT $2) AS soon) AS "upcomingRuns"`,
+    values: [aheadMs, DEMAND_BOUND],
+  });
+  return rows[0]!;
+}
+
+/** The one figure that other autoscalers go by: runs that want a slot. */
+export function totalDemand({ dueRuns, runningRuns, busySlots, upcomingRuns }: Demand): number {
+  return dueRuns + Math.max(runningRuns, busySlots) + upcomingRuns;
+}

@@ -1,0 +1,16 @@
+/** `/demand`: how much work there is for workers, for autoscalers that ask over HTTP. Beside the probes, without a key. */
+import { type Demand, totalDemand } from "../core/store/demand.ts";
+import type { Probes } from "../core/telemetry/probes.ts";
+
+/** `{"demand": 12, "dueRuns": 5, "runningRuns": 7, "busySlots": 7, "upcomingRuns": 0}`; the counts stop at 100,000. */
+export function withDemand(probes: Probes, readDemand: () => Promise<Demand>): Probes {
+  return async (path) => {
+    if (path !== "/demand") return await probes(path);
+    const demand = await readDemand();
+    return {
+      status: 200,
+      contentType: "application/json",
+      body: JSON.stringify({ demand: totalDemand(demand), ...demand }),
+    };
+  };
+}
