@@ -6,7 +6,7 @@ import type { Store } from "../core/store/database.ts";
 import type { KeyOwner } from "../core/store/keys.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import type { Logger } from "../core/telemetry/log.ts";
-import type { ApiMetrics } from "../core/telemetry/metrics.ts";
+import type { ApiMetrics } from "../core/telemetry/metrics/api.ts";
 import type { Probes } from "../core/telemetry/probes.ts";
 import type { DirectCaller } from "./direct/direct-caller.ts";
 import type { Callables } from "./functions/callables.ts";

@@ -12,7 +12,8 @@ import { DEFAULT_NAMESPACE, ensureAdminKey, ensureNamespace } from "../core/stor
 import { recordMissingRuns } from "../core/store/runs/direct.ts";
 import { listCallableWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
-import { createApiMetrics, createRegistry } from "../core/telemetry/metrics.ts";
+import { createApiMetrics } from "../core/telemetry/metrics/api.ts";
+import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { listen } from "../core/telemetry/probes.ts";
 import { createApp } from "./app.ts";
 import { createDirectCaller } from "./direct/direct-caller.ts";

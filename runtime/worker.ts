@@ -25,7 +25,7 @@ import { listOwnedRuns } from "../core/store/runs/owned.ts";
 import { offerRoom } from "../core/store/runs/room.ts";
 import { removeWorker, renewLease, type WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
-import type { WorkerMetrics } from "../core/telemetry/metrics.ts";
+import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { AttemptStop, type Runners, runAttempt } from "./attempt.ts";
 import { createDirectLane, type DirectLane } from "./direct/direct-lane.ts";
 import { createEndedWriter } from "./direct/ended-writer.ts";

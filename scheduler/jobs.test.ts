@@ -18,7 +18,8 @@ import {
 } from "../core/store/testing/samples.ts";
 import { openTestStore } from "../core/store/testing/test-store.ts";
 import { createLogger } from "../core/telemetry/log.ts";
-import { createRegistry, createSchedulerMetrics } from "../core/telemetry/metrics.ts";
+import { createRegistry } from "../core/telemetry/metrics/registry.ts";
+import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { listJobs, OVERDUE_MS, startJobs } from "./jobs.ts";

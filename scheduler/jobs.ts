@@ -10,7 +10,7 @@ import { findAwaitedFunctions, OFFER_BATCH, offerRoom } from "../core/store/runs
 import { findOverdueRuns } from "../core/store/runs/stage.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
-import type { SchedulerMetrics } from "../core/telemetry/metrics.ts";
+import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { createRerings, type Rerings } from "./rering.ts";
 
 export interface JobContext {

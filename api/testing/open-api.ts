@@ -21,7 +21,8 @@ import { type AttemptLogLine, finishAttempts } from "../../core/store/runs/finis
 import { claim, finished, makeWorker } from "../../core/store/testing/samples.ts";
 import { openTestStore } from "../../core/store/testing/test-store.ts";
 import { createLogger } from "../../core/telemetry/log.ts";
-import { createApiMetrics, createRegistry } from "../../core/telemetry/metrics.ts";
+import { createApiMetrics } from "../../core/telemetry/metrics/api.ts";
+import { createRegistry } from "../../core/telemetry/metrics/registry.ts";
 import { createProbes } from "../../core/telemetry/probes.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createRecording, type Recording } from "../../test/support/recording.ts";

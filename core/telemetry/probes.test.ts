@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { createRegistry } from "./metrics.ts";
+import { createRegistry } from "./metrics/registry.ts";
 import { createProbes, listen, startProbeServer } from "./probes.ts";
 
 const away = () => Promise.reject(new Error("is away"));
