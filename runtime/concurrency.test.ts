@@ -34,6 +34,7 @@ async function openWorker(t: TestContext, runner: TaskRunner, slots = 10) {
   const listener = await openListener(url, systemClock, fail);
   const transport = createPostgresTransport(notifier, listener);
   const worker = await startWorker({
+    receive: "queue",
     facts: { id: newId(), host: "here", pid: process.pid, slots },
     ...{ leaseMs: 60_000, drainMs: 5_000, store, transport, notifier, listener },
     findTimeoutMs: async () => 5_000,

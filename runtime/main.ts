@@ -20,6 +20,7 @@ import { startProbeServer } from "../core/telemetry/probes.ts";
 import { serveDirectCalls } from "./direct/direct-server.ts";
 import { chooseWorkerAddress } from "./direct/worker-address.ts";
 import { createMailProvider } from "./email/create-provider.ts";
+import { demandKafka } from "./receive-mode.ts";
 import { standingWalls } from "./sandbox/executor-command.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
 import { demandWalls } from "./sandbox/walls/demand-walls.ts";
@@ -39,6 +40,7 @@ const SETTINGS = [
   "EMAIL_FROM",
   "BELLHOP_SECRETS_KEY",
   "WORKER_ADDRESS",
+  "WORKER_RECEIVE",
   "WORKER_SLOTS",
   "WORKER_LEASE",
   "WORKER_DRAIN",
@@ -51,6 +53,8 @@ const DEFAULTS = { PORT: "8082" };
 
 export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const settings = readSettings(SETTINGS, env, DEFAULTS);
+  const receive = settings.WORKER_RECEIVE;
+  demandKafka(receive, settings.KAFKA_BROKERS);
   const log = createLogger("worker", settings.LOG_LEVEL);
   await using opened = new AsyncDisposableStack();
   const egress = createEgress({ allow: parseNetworks(settings.EGRESS_ALLOW) });
@@ -96,6 +100,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const openKv = createFunctionKvs(store, kvQuota);
   const worker = await startWorker({
     facts,
+    receive,
     leaseMs: settings.WORKER_LEASE,
     drainMs: settings.WORKER_DRAIN,
     store,
@@ -132,7 +137,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     receiving = false;
   });
   log.info(
-    { port: server.port, workerId: facts.id, slots: facts.slots, transport: transport.name },
+    { port: server.port, workerId: facts.id, slots: facts.slots, transport: transport.name, receive },
     "worker started",
   );
   return runningRole(server.port, opened.move(), (message) => log.info(`worker ${message}`));

@@ -3,6 +3,7 @@
  * could lose: what it runs is its lease's. States: running → draining (receives nothing, finishes what it can) → gone.
  */
 import type { Clock } from "../core/clock.ts";
+import { laneOf, type ReceiveMode } from "../core/queue/names.ts";
 import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
 import type { Listener } from "../core/store/listen.ts";
@@ -37,6 +38,7 @@ import { createSlots } from "./slots.ts";
 
 export interface WorkerParts {
   facts: WorkerFacts;
+  receive: ReceiveMode;
   leaseMs: number;
   drainMs: number;
   store: Store;
@@ -208,21 +210,23 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     onError: (error, runId) => log.error({ error, runId }, "a direct call met an error"),
   });
 
+  const lane = laneOf(parts.receive);
   await beat();
   parts.notifier.notify("bellhop_workers");
   listener.on("bellhop_cancel", ({ ids }) => cancel(ids));
   const loops = [
     repeat(parts.leaseMs / 3, beat),
     repeat(LOAD_MS, tellLoad),
-    repeat(SWEEP_MS, () => intake.sweep()),
+    // Nothing would hold a worker that is sent its bells while it runs what it found in the table.
+    ...(lane ? [repeat(SWEEP_MS, () => intake.sweep())] : []),
   ];
-  const consumption = await transport.consume(intake);
+  const consumption = lane && (await transport.consume(intake, lane));
 
   return {
     direct,
     async stop() {
       draining = true;
-      const receiving = consumption.stop();
+      const receiving = consumption?.stop();
       await intake.close();
       await beat().catch(() => undefined);
       parts.notifier.notify("bellhop_workers");

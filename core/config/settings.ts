@@ -1,6 +1,7 @@
 /** Every setting of every role: its unit, default and meaning, in one place. Read once, at the start. */
 import { parseDuration } from "../duration.ts";
 import { BellhopError } from "../errors.ts";
+import { RECEIVE_MODES } from "../queue/names.ts";
 import { parseSecretKeys } from "../secrets/sealer.ts";
 
 const MAX_DURATION_MS = 86_400_000;
@@ -119,6 +120,16 @@ const SETTINGS = {
     "prefer",
   ),
   WORKER_DRAIN: duration("how long a stopping worker waits for its runs before it gives them back", "25s", 0),
+  WORKER_RECEIVE: choice(
+    "how a worker receives: queue; long-runs, the topic of long runs; events, CloudEvents by POST / on its PORT. The last two need Kafka",
+    RECEIVE_MODES,
+    "queue",
+  ),
+  WORKER_EVENTS_WINDOW: duration(
+    "a run that may take longer is not taken from an event: its bell goes to the topic of long runs",
+    "9m",
+    1_000,
+  ),
   WORKERS_AHEAD: duration("how long before an instant that is known the workers for it are wanted", "2s", 0),
   FUNCTION_MAX_MEMORY_MB: whole("the most memory a function may ask for, in MB", 512, 16, 1_024),
   FUNCTION_MAX_CPU: duration("the most processor time a run of a function may ask for", "5m", 1),

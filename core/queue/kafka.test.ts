@@ -7,6 +7,7 @@ import { createRecording } from "../../test/support/recording.ts";
 import { newId } from "../store/ids.ts";
 import { until } from "../store/testing/test-store.ts";
 import { createKafkaTransport, parseBell } from "./kafka.ts";
+import { type Lane, nameQueues } from "./names.ts";
 import { describeTransport } from "./transport.suite.ts";
 import type { BellHandler, DeadLetter, QueueTransport } from "./transport.ts";
 
@@ -87,14 +88,12 @@ describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
     return admin;
   }
 
-  /** Messages of the runs topic that the group of the workers has not committed. */
-  async function lagOf(admin: Admin, prefix: string): Promise<number> {
-    const [committed] = await admin.fetchOffsets({
-      groupId: `${prefix}.workers`,
-      topics: [`${prefix}.runs`],
-    });
+  /** Messages of the lane's topic that the group of its workers has not committed. */
+  async function lagOf(admin: Admin, prefix: string, lane: Lane = "runs"): Promise<number> {
+    const { topics, groups } = nameQueues(prefix);
+    const [committed] = await admin.fetchOffsets({ groupId: groups[lane], topics: [topics[lane]] });
     const ends = new Map(
-      (await admin.fetchTopicOffsets(`${prefix}.runs`)).map(({ partition, high }) => [partition, high]),
+      (await admin.fetchTopicOffsets(topics[lane])).map(({ partition, high }) => [partition, high]),
     );
     return committed!.partitions.reduce((lag, { partition, offset }) => {
       assert.notEqual(offset, "-1", `partition ${partition} has no committed offset`);
@@ -117,7 +116,7 @@ describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
     const prefix = newPrefix();
     await Promise.all([open(t, prefix), open(t, prefix), open(t, prefix)]);
     const admin = await openAdmin(t);
-    const names = [`${prefix}.runs`, `${prefix}.dead-letters`];
+    const names = [`${prefix}.runs`, `${prefix}.long-runs`, `${prefix}.dead-letters`];
     const { topics } = await admin.fetchTopicMetadata({ topics: names });
     assert.deepEqual(
       topics.map(({ name, partitions }) => [name, partitions.length]).sort(),
@@ -134,6 +133,26 @@ describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
     assert.equal(await lagOf(admin, prefix), 7);
     await open(t, prefix);
     assert.equal(await lagOf(admin, prefix), 7, "another role that starts moves no offset");
+  });
+
+  it("each lane has its own lag, zero before its first worker, and its own consumers", async (t) => {
+    const prefix = newPrefix();
+    const transport = await open(t, prefix);
+    const admin = await openAdmin(t);
+    const lags = async () => [await lagOf(admin, prefix), await lagOf(admin, prefix, "long-runs")];
+    assert.deepEqual(await lags(), [0, 0]);
+    const handlers = { runs: recordingHandler(), "long-runs": recordingHandler() };
+    const rung = { runs: newId(), "long-runs": newId() };
+    for (const lane of ["runs", "long-runs"] as const)
+      await transport.ring([{ runId: rung[lane], availableAt: new Date() }], lane);
+    assert.deepEqual(await lags(), [1, 1]);
+    await transport.consume(handlers["long-runs"], "long-runs");
+    await until(async () => ((await lags())[1] === 0 ? true : undefined));
+    assert.deepEqual(await lags(), [1, 0]);
+    await transport.consume(handlers.runs);
+    await until(async () => ((await lags())[0] === 0 ? true : undefined));
+    for (const lane of ["runs", "long-runs"] as const)
+      assert.deepEqual(handlers[lane].heard.items, [rung[lane]]);
   });
 
   it("offsets are committed once a bell is dealt with, and not before", async (t) => {

@@ -1,12 +1,13 @@
 /** The queue on Kafka: bells travel as messages keyed by run id; the offset is committed once a bell is dealt with. */
 import { type Admin, CompressionTypes, type EachBatchPayload, Kafka, logLevel, type Producer } from "kafkajs";
 import { systemClock } from "../clock.ts";
+import { type Lane, nameQueues } from "./names.ts";
 import type { Bell, BellHandler, Consumption, QueueTransport } from "./transport.ts";
 
 export interface KafkaSettings {
   brokers: string[];
   clientId: string;
-  /** Topics and the consumer group begin with it. */
+  /** Topics and the consumer groups begin with it. */
   topicPrefix: string;
   /** Of a topic that is made; an existing one keeps its own. */
   partitions: number;
@@ -20,9 +21,9 @@ const COORDINATOR_TRIES = 60;
 const COORDINATOR_WAIT_MS = 250;
 
 export async function createKafkaTransport(settings: KafkaSettings): Promise<QueueTransport> {
-  const { topicPrefix, onError } = settings;
-  const topics = { runs: `${topicPrefix}.runs`, deadLetters: `${topicPrefix}.dead-letters` };
-  const groupId = `${topicPrefix}.workers`;
+  const { onError } = settings;
+  const { topics, groups } = nameQueues(settings.topicPrefix);
+  const lanes = Object.keys(groups) as Lane[];
   const kafka = new Kafka({
     clientId: settings.clientId,
     brokers: settings.brokers,
@@ -39,17 +40,21 @@ export async function createKafkaTransport(settings: KafkaSettings): Promise<Que
   });
   await admin.connect();
   await provisionTopics(admin, Object.values(topics), settings.partitions);
-  await whileCoordinatorLoads(() => provisionOffsets(kafka, admin, groupId, topics.runs));
+  await Promise.all(
+    lanes.map((lane) =>
+      whileCoordinatorLoads(() => provisionOffsets(kafka, admin, groups[lane], topics[lane])),
+    ),
+  );
   await producer.connect();
   const consumptions = new Set<Consumption>();
 
   return {
     name: "kafka",
-    async ring(bells) {
-      if (bells.length > 0) await send(producer, topics.runs, bells.map(toMessage));
+    async ring(bells, lane = "runs") {
+      if (bells.length > 0) await send(producer, topics[lane], bells.map(toMessage));
     },
-    async consume(handler) {
-      const consumption = await consumeBells(kafka, groupId, topics.runs, handler, onError);
+    async consume(handler, lane = "runs") {
+      const consumption = await consumeBells(kafka, groups[lane], topics[lane], handler, onError);
       consumptions.add(consumption);
       return consumption;
     },
@@ -57,7 +62,7 @@ export async function createKafkaTransport(settings: KafkaSettings): Promise<Que
       if (letters.length === 0) return;
       await send(
         producer,
-        topics.deadLetters,
+        topics["dead-letters"],
         letters.map((letter) => ({ key: letter.runId, value: JSON.stringify(letter) })),
       );
     },

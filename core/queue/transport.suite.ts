@@ -85,6 +85,19 @@ export function describeTransport(name: string, open: () => Promise<TestQueue>):
       await table.whenTaken(rung);
     });
 
+    it("carries a lane to its consumers, beside the other", async (t) => {
+      const queue = await openQueue(t);
+      const table = createTable();
+      await (await queue.connect()).consume(table.hearer("worker"));
+      await (await queue.connect()).consume(table.hearer("long worker"), "long-runs");
+      const ringer = await queue.connect();
+      for (const lane of ["long-runs", "runs"] as const) {
+        const rung = table.add(bells(10));
+        await ringer.ring(rung, lane);
+        await table.whenTaken(rung);
+      }
+    });
+
     it("between two consumers every bell is heard by at least one", async (t) => {
       const queue = await openQueue(t);
       const table = createTable();

@@ -2,6 +2,8 @@
  * The doorbell. A bell says "this run is ready at that instant" and nothing else that matters: a lost one costs
  * delay (the sweeps find the run in the table), a double one costs a claim that finds nothing.
  */
+import type { Lane } from "./names.ts";
+
 export interface Bell {
   runId: string;
   /** The run may not start before. Bells may ring a little ahead. */
@@ -33,9 +35,10 @@ export interface DeadLetter {
 
 export interface QueueTransport {
   readonly name: "kafka" | "postgres";
-  /** One send for the batch. Rejects when the bells could not be handed over. */
-  ring(bells: Bell[]): Promise<void>;
-  consume(handler: BellHandler): Promise<Consumption>;
+  /** One send for the batch, on the lane `runs` unless another is named. Rejects when it could not be handed over. */
+  ring(bells: Bell[], lane?: Lane): Promise<void>;
+  /** Of one lane, `runs` unless another is named. Where the table is the queue, all lanes are one. */
+  consume(handler: BellHandler, lane?: Lane): Promise<Consumption>;
   /** Tells whoever listens outside; the dead letter itself is a row. */
   publishDeadLetters(letters: DeadLetter[]): Promise<void>;
   /** Throws while the transport cannot carry. */

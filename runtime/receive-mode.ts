@@ -1,0 +1,13 @@
+/** Which ways of receiving need what. */
+import { BellhopError } from "../core/errors.ts";
+import type { ReceiveMode } from "../core/queue/names.ts";
+
+/** Throws `invalid_setting` where WORKER_RECEIVE asks for a way that only Kafka carries, and there is none. */
+export function demandKafka(receive: ReceiveMode, brokers: string[]): void {
+  if (receive === "queue" || brokers.length > 0) return;
+  throw new BellhopError(
+    "invalid_setting",
+    500,
+    `WORKER_RECEIVE=${receive} needs Kafka: set KAFKA_BROKERS, or leave WORKER_RECEIVE out. Without Kafka the queue is Postgres itself, and every worker takes any run from it.`,
+  );
+}
