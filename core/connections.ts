@@ -1,16 +1,20 @@
-/** What every role opens at its start, in this order: database (migrated), doorbells, queue, log, metrics, probes. */
+/** What every role opens at its start, in this order: traces, database (migrated), doorbells, queue, metrics, probes. */
 import { hostname } from "node:os";
 import type { Registry } from "prom-client";
 import type { Clock } from "./clock.ts";
 import type { SettingName, Settings } from "./config/settings.ts";
 import { openTransport } from "./queue/open.ts";
+import { traceTransport } from "./queue/trace-transport.ts";
 import type { QueueTransport } from "./queue/transport.ts";
 import { openStore, type Store } from "./store/database.ts";
 import { type Listener, openListener } from "./store/listen.ts";
 import { isMigrated, migrateUp } from "./store/migrate.ts";
 import { createNotifier, type Notifier } from "./store/notify.ts";
 import type { Logger } from "./telemetry/log.ts";
+import { countDroppedSpans } from "./telemetry/metrics/traces.ts";
+import { openTracer, TRACE_SETTINGS } from "./telemetry/open-tracer.ts";
 import { createProbes, type Probes, type ReadinessCheck, type Report } from "./telemetry/probes.ts";
+import type { Tracer } from "./telemetry/tracing.ts";
 
 /** The settings every role reads. */
 export const SHARED_SETTINGS = [
@@ -21,6 +25,7 @@ export const SHARED_SETTINGS = [
   "PORT",
   "HOST",
   "LOG_LEVEL",
+  ...TRACE_SETTINGS,
 ] as const satisfies SettingName[];
 
 export interface ConnectionOptions {
@@ -37,6 +42,7 @@ export interface Connections {
   notifier: Notifier;
   listener: Listener;
   transport: QueueTransport;
+  tracer: Tracer;
   /** Database and `checks` decide readiness; the queue and `reported` are only shown. */
   createProbes(
     registry: Registry,
@@ -50,6 +56,9 @@ export async function openConnections(
   opened: AsyncDisposableStack,
   { role, settings, maxConnections, clock, log }: ConnectionOptions,
 ): Promise<Connections> {
+  const tracer = await openTracer(role, settings, log);
+  // First, so that it is closed last: what drains is traced.
+  opened.defer(() => tracer.close());
   const onError = (error: unknown) => log.warn({ error }, "database connection");
   const databaseUrl = settings.DATABASE_URL;
   const store = openStore({ databaseUrl, applicationName: `bellhop-${role}`, maxConnections, onError });
@@ -60,8 +69,9 @@ export async function openConnections(
   const listener = await openListener(databaseUrl, clock, onError);
   opened.defer(() => listener.close());
   const clientId = `bellhop-${role}-${hostname()}`;
-  const transport = await openTransport(settings, clientId, { notifier, listener }, log);
-  opened.defer(() => transport.close());
+  const opening = await openTransport(settings, clientId, { notifier, listener }, log);
+  opened.defer(() => opening.close());
+  const transport = traceTransport(opening, tracer, settings.KAFKA_TOPIC_PREFIX);
   const database = async () => {
     if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
   };
@@ -70,7 +80,14 @@ export async function openConnections(
     notifier,
     listener,
     transport,
-    createProbes: (registry, checks = {}, reported = {}) =>
-      createProbes(registry, { database, ...checks }, { queue: () => transport.checkReady(), ...reported }),
+    tracer,
+    createProbes(registry, checks = {}, reported = {}) {
+      if (tracer.isOn) countDroppedSpans(registry, tracer);
+      return createProbes(
+        registry,
+        { database, ...checks },
+        { queue: () => transport.checkReady(), ...reported },
+      );
+    },
   };
 }

@@ -8,6 +8,7 @@ import { FUNCTION_CAP_SETTINGS } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName, type Settings } from "../core/config/settings.ts";
 import { type Role, type RoleProgram, runRole } from "../core/role.ts";
 import { createLogger } from "../core/telemetry/log.ts";
+import { TRACE_SETTINGS } from "../core/telemetry/open-tracer.ts";
 import { startScheduler } from "../scheduler/main.ts";
 import { readAdminKey } from "./admin-key.ts";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
@@ -33,6 +34,7 @@ const SETTINGS = [
   "FUNCTION_MAX_KV_KEYS",
   "FUNCTION_MAX_KV_BYTES",
   ...FUNCTION_CAP_SETTINGS,
+  ...TRACE_SETTINGS,
 ] as const satisfies SettingName[];
 const LOOPBACK = "127.0.0.0/8,::1/128";
 const DEFAULTS = { HOST: "127.0.0.1", LOG_LEVEL: "warn", EGRESS_ALLOW: LOOPBACK };
@@ -106,6 +108,7 @@ function chooseRoleEnv(
     LOG_LEVEL: settings.LOG_LEVEL,
     HOST: "127.0.0.1",
     PORT: "0",
+    ...Object.fromEntries(TRACE_SETTINGS.map((name) => [name, env[name]])),
   };
   // As they were given: they were read, and so found sound, with the others.
   const caps = Object.fromEntries(FUNCTION_CAP_SETTINGS.map((name) => [name, env[name]]));

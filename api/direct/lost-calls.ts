@@ -55,7 +55,7 @@ export function createLostCalls(
 function toLostRun(call: DirectCall, workerId: string, now: Date): FinishedDirectRun {
   const message = "The worker that ran this call went away; nothing is known of its end.";
   const error = { code: "worker_lost", message };
-  const { runId, namespaceId, functionId, revisionId, input } = call;
+  const { runId, namespaceId, functionId, revisionId, input, traceparent } = call;
   const at = now.toISOString();
   return {
     ...{ runId, claimNo: 1, namespaceId, taskId: null, type: "function", functionId, revisionId, input },
@@ -65,5 +65,6 @@ function toLostRun(call: DirectCall, workerId: string, now: Date): FinishedDirec
     trigger: call.http ? "http" : "invoke",
     timeoutMs: 0,
     durationMs: 0,
+    traceparent,
   };
 }

@@ -3,6 +3,7 @@ import { parseDuration } from "../duration.ts";
 import { BellhopError } from "../errors.ts";
 import { RECEIVE_MODES } from "../queue/names.ts";
 import { parseSecretKeys } from "../secrets/sealer.ts";
+import { parseOtlpEndpoint, parsePairs } from "./otel-values.ts";
 
 const MAX_DURATION_MS = 86_400_000;
 
@@ -47,6 +48,23 @@ const apiKey = (help: string): Definition<string | undefined> => ({
 const secretKeys = (help: string): Definition<Buffer[] | undefined> => ({
   help,
   parse: (given) => (given === undefined ? undefined : parseSecretKeys(given)),
+});
+const otlpEndpoint = (help: string): Definition<string | undefined> => ({
+  help,
+  parse: (given) => (given === undefined ? undefined : parseOtlpEndpoint(given)),
+});
+const pairs = (help: string): Definition<Record<string, string>> => ({
+  help,
+  parse: (given) => parsePairs(given ?? ""),
+});
+const share = (help: string, fallback: number): Definition<number> => ({
+  help,
+  shown: String(fallback),
+  parse(given) {
+    const value = given === undefined ? fallback : Number(given);
+    if (!(value >= 0 && value <= 1)) throw new Error("must be a number from 0 to 1");
+    return value;
+  },
 });
 const list = (help: string): Definition<string[]> => ({
   help,
@@ -150,6 +168,30 @@ const SETTINGS = {
     1_000_000_000,
   ),
   FUNCTION_MAX_SUBREQUESTS: whole("the most requests a run of a function may ask for", 1_000, 0, 100_000),
+  OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint(
+    "the OpenTelemetry collector that gets traces, http://host:4318; none: nothing is traced",
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS: pairs(
+    "headers for the collector, name=value, comma-separated, percent-encoded",
+  ),
+  OTEL_EXPORTER_OTLP_PROTOCOL: choice("how traces are sent", ["http/json"] as const, "http/json"),
+  OTEL_SERVICE_NAME: text(
+    "the service that spans name; without it bellhop-api, bellhop-scheduler, bellhop-worker",
+  ),
+  OTEL_RESOURCE_ATTRIBUTES: pairs("what else spans say of their process, name=value, comma-separated"),
+  OTEL_TRACES_SAMPLER: choice(
+    "which traces are recorded",
+    [
+      "always_on",
+      "always_off",
+      "traceidratio",
+      "parentbased_always_on",
+      "parentbased_always_off",
+      "parentbased_traceidratio",
+    ] as const,
+    "parentbased_always_on",
+  ),
+  OTEL_TRACES_SAMPLER_ARG: share("the share of traces that the samplers by ratio record", 1),
 };
 
 export type SettingName = keyof typeof SETTINGS;

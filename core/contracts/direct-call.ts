@@ -27,6 +27,8 @@ export interface DirectCall {
   /** What the run is recorded with, and what the function gets unless it is called over HTTP. */
   input: Json;
   http?: HttpRequestHead;
+  /** The caller's span (W3C): the run is its child. */
+  traceparent?: string | undefined;
 }
 
 export type RefusalReason = "busy" | "draining" | "no_room";

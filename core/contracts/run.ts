@@ -12,6 +12,8 @@ export interface AttemptRecord {
   startedAt: string | null;
   finishedAt: string;
   error: RunError | null;
+  /** Of its span; absent: it was not traced. */
+  traceId?: string;
 }
 
 export interface Run {
@@ -33,6 +35,8 @@ export interface Run {
   result: Json;
   error: RunError | null;
   attempts: AttemptRecord[];
+  /** Of what made the run; null: it was not traced. */
+  traceId: string | null;
 }
 
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
@@ -56,6 +60,7 @@ export function toWireRun(run: Run): JsonObject {
     error: run.error as unknown as Json,
     attempts: run.attempts as unknown as Json,
     workerId: run.workerId,
+    traceId: run.traceId,
   };
 }
 

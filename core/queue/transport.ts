@@ -8,6 +8,8 @@ export interface Bell {
   runId: string;
   /** The run may not start before. Bells may ring a little ahead. */
   availableAt: Date;
+  /** What made the run (W3C), for the sender's own trace; it does not travel: the row has it. */
+  traceparent?: string | undefined;
 }
 
 export interface BellHandler {

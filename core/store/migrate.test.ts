@@ -46,6 +46,7 @@ const LATER = [
   "0006-remove-functions-hooks-idempotency",
   "0007-direct-lane",
   "0008-worker-load",
+  "0009-trace-context",
 ];
 
 /** Every column and index there is. */
@@ -121,6 +122,7 @@ test("constraints refuse runs that cannot be", async () => {
     { task_id: null, function_id: newId() },
     { function_id: newId(), room: "awaited" },
     { function_id: newId(), trigger: "hook" },
+    { traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` },
     { function_id: newId(), room: "offered" },
   ];
   for (const change of possible)
@@ -139,6 +141,7 @@ test("constraints refuse runs that cannot be", async () => {
     { state: "queued", finished_at: at },
     { state: "dead", dead_at: at, finished_at: at },
     { task_id: null },
+    { traceparent: "00-a-b-01" },
     { room: "awaited" },
     { function_id: newId(), room: "none" },
     { function_id: newId(), room: "awaited", state: "running", worker_id: newId(), started_at: at },

@@ -10,6 +10,7 @@ import * as functionKv from "./migrations/0005-function-kv.ts";
 import * as removedHooksIdempotency from "./migrations/0006-remove-functions-hooks-idempotency.ts";
 import * as directLane from "./migrations/0007-direct-lane.ts";
 import * as workerLoad from "./migrations/0008-worker-load.ts";
+import * as traceContext from "./migrations/0009-trace-context.ts";
 import { ensurePartitions } from "./partitions.ts";
 
 const MIGRATIONS: Record<string, Migration> = {
@@ -21,6 +22,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0006-remove-functions-hooks-idempotency": removedHooksIdempotency,
   "0007-direct-lane": directLane,
   "0008-worker-load": workerLoad,
+  "0009-trace-context": traceContext,
 };
 
 /** Brings the schema up to date, under a lock, so that any number of roles may start at once. */

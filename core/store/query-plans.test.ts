@@ -128,6 +128,7 @@ const run: ClaimedRun = {
   revisionId: null,
   trigger: "schedule",
   holdsRoom: false,
+  traceparent: null,
 };
 const now = new Date();
 const soon = new Date(Date.now() + 1_000);

@@ -95,6 +95,8 @@ export interface Database {
     timeout_ms: number;
     dead_letter: boolean;
     labels: Jsonb<Record<string, string>>;
+    /** The request that made it (W3C); null: it was not traced. */
+    traceparent: ColumnType<string | null, string | null | undefined, string | null>;
     created_at: Stamp;
     updated_at: Stamp;
   };
@@ -157,6 +159,8 @@ export interface TaskRunsTable {
   awaited: Generated<boolean>;
   /** For invocations; a task's run takes its task's. */
   timeout_ms: number | null;
+  /** What made the run (W3C); null: it was not traced. */
+  traceparent: ColumnType<string | null, string | null | undefined, string | null>;
   input: Jsonb<Json>;
   result: Jsonb<Json>;
   error: Jsonb<RunError | null>;

@@ -71,8 +71,8 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
     const timeoutMs = await parts.findTimeoutMs(call.revisionId);
     const ageMs = () => Math.max(0, clock.now().getTime() - startedAt.getTime());
     const trigger: RunTrigger = http ? "http" : "invoke";
-    const { runId: id, namespaceId, functionId, revisionId, input } = call;
-    const facts = { id, namespaceId, functionId, revisionId, trigger, input, timeoutMs };
+    const { runId: id, namespaceId, functionId, revisionId, input, traceparent } = call;
+    const facts = { id, namespaceId, functionId, revisionId, trigger, input, timeoutMs, traceparent };
     if (call.isLimited && !(await reserve({ ...facts, ageMs: ageMs() }))) {
       parts.releaseSlot();
       answer.refused("no_room");
@@ -104,7 +104,7 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
       // Where showing it failed, its row may be there all the same.
       const isRecorded = isShown !== undefined && (await parts.recordShown(recorded));
       if (!isShown && !isRecorded)
-        await parts.recordEnded({ ...recorded, trigger, input, timeoutMs, durationMs: ageMs() });
+        await parts.recordEnded({ ...recorded, trigger, input, timeoutMs, traceparent, durationMs: ageMs() });
     };
     try {
       const run = toClaimedRun(call, { trigger, timeoutMs, startedAt });
@@ -183,6 +183,7 @@ function toClaimedRun(
     functionId: call.functionId,
     revisionId: call.revisionId,
     holdsRoom: call.isLimited,
+    traceparent: call.traceparent ?? null,
     trigger,
   };
 }

@@ -37,6 +37,7 @@ function runOf(spec: Partial<EmailSpec>): ClaimedRun {
     revisionId: null,
     trigger: "schedule",
     holdsRoom: false,
+    traceparent: null,
   };
 }
 

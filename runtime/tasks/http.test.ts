@@ -66,6 +66,7 @@ function runOf(spec: Partial<HttpSpec>, changes: Partial<ClaimedRun> = {}): Clai
     revisionId: null,
     trigger: "schedule",
     holdsRoom: false,
+    traceparent: null,
     ...changes,
   };
 }

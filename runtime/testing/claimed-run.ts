@@ -24,6 +24,7 @@ export function claimedRun(given: Partial<ClaimedRun> = {}): ClaimedRun {
     revisionId: null,
     trigger: "schedule",
     holdsRoom: false,
+    traceparent: null,
     ...given,
   };
 }

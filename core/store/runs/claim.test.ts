@@ -61,6 +61,7 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
     revisionId: null,
     trigger: "schedule",
     holdsRoom: false,
+    traceparent: null,
   });
   assert.deepEqual(scheduledFor, run!.availableAt);
   assert.ok(startedAt >= scheduledFor);

@@ -15,7 +15,7 @@ const CLAIM = `
   ), ${TAKEN} ${DESCRIBED}
   UNION ALL
   (SELECT id, NULL, NULL, NULL, function_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, true, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL
+    NULL, NULL, NULL, NULL, NULL
   FROM chosen WHERE NOT is_free ORDER BY available_at, id)`;
 
 // The predicate on state is hidden from the planner: it would pick the partial index and walk the whole backlog.

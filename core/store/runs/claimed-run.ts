@@ -30,6 +30,8 @@ export interface ClaimedRun {
   revisionId: string | null;
   /** Its function has a limit of runs at once: the end of this one makes room for another. */
   holdsRoom: boolean;
+  /** What made the run, as a W3C traceparent; null: it was not traced. */
+  traceparent: string | null;
 }
 
 /** An invocation is tried once: its caller decides what to do about a failure. */
@@ -53,7 +55,8 @@ export const TAKEN = `
     SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(), room = NULL
     FROM chosen c WHERE r.id = c.id AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
-      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.traffic, c.holds_room, r.target, r.trigger
+      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.traffic, c.holds_room, r.target, r.trigger,
+      r.traceparent
   )`;
 
 /** `taken` with its tasks' definitions and the revisions of their tags: a `ClaimRow` for each. */
@@ -84,6 +87,7 @@ export interface ClaimRow {
   holds_room: boolean;
   target: RunTarget | null;
   trigger: RunTrigger;
+  traceparent: string | null;
   tag_revision_id: string | null;
 }
 
@@ -110,6 +114,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     functionId: row.function_id,
     revisionId: chooseRevision(row),
     holdsRoom: row.holds_room,
+    traceparent: row.traceparent,
   };
 }
 

@@ -22,14 +22,16 @@ export interface DirectRun {
   timeoutMs: number;
   /** Milliseconds since it began. */
   ageMs: number;
+  /** The request that asked (W3C). */
+  traceparent?: string | null | undefined;
 }
 
 const BEGAN = "clock_timestamp() - $8::float8 * interval '1 millisecond'";
 
 const SHOW = `
   INSERT INTO task_runs_open (id, namespace_id, function_id, revision_id, type, trigger, state, claim_no, worker_id,
-    scheduled_for, available_at, queued_at, started_at, timeout_ms, input)
-  SELECT $2, $3, $4, $5, 'function', $6, 'running', 1, $1, b.at, b.at, b.at, b.at, $7, $9
+    scheduled_for, available_at, queued_at, started_at, timeout_ms, input, traceparent)
+  SELECT $2, $3, $4, $5, 'function', $6, 'running', 1, $1, b.at, b.at, b.at, b.at, $7, $9, $10
   FROM (SELECT ${BEGAN} AS at) AS b`;
 
 /** Makes the run visible as running, so that it can be seen, cancelled and rescued; its claim number is 1. */
@@ -38,7 +40,7 @@ export async function showDirectRun(store: Store, workerId: string, run: DirectR
 }
 
 function toShowValues(workerId: string, run: DirectRun): unknown[] {
-  const { id, namespaceId, functionId, revisionId, trigger, timeoutMs, ageMs, input } = run;
+  const { id, namespaceId, functionId, revisionId, trigger, timeoutMs, ageMs, input, traceparent } = run;
   return [
     workerId,
     id,
@@ -49,6 +51,7 @@ function toShowValues(workerId: string, run: DirectRun): unknown[] {
     Math.round(timeoutMs),
     ageMs,
     toJsonText(input),
+    traceparent ?? null,
   ];
 }
 
@@ -78,18 +81,21 @@ export interface FinishedDirectRun extends FinishedAttempt {
   input: Json;
   timeoutMs: number;
   durationMs: number;
+  /** The request that asked (W3C). */
+  traceparent?: string | null | undefined;
 }
 
 const ENDED = (guard: string) => `
   WITH ended AS MATERIALIZED (
     SELECT * FROM json_to_recordset($2::json) AS v(id uuid, namespace_id uuid, function_id uuid, revision_id uuid,
-      trigger text, state text, timeout_ms int, duration_ms float8, input jsonb, result jsonb, error jsonb, record jsonb)
+      trigger text, state text, timeout_ms int, duration_ms float8, traceparent text, input jsonb, result jsonb, error jsonb, record jsonb)
     ${guard}
   ), made AS (
     INSERT INTO task_runs (id, namespace_id, function_id, revision_id, type, trigger, state, claim_no, worker_id,
-      scheduled_for, available_at, queued_at, started_at, finished_at, timeout_ms, input, result, error, attempts)
+      scheduled_for, available_at, queued_at, started_at, finished_at, timeout_ms, traceparent, input, result, error,
+      attempts)
     SELECT e.id, e.namespace_id, e.function_id, e.revision_id, 'function', e.trigger, e.state, 1, $1,
-      b.at, b.at, b.at, b.at, statement_timestamp(), e.timeout_ms, e.input, e.result, e.error,
+      b.at, b.at, b.at, b.at, statement_timestamp(), e.timeout_ms, e.traceparent, e.input, e.result, e.error,
       jsonb_build_array(e.record)
     FROM ended e,
       LATERAL (SELECT statement_timestamp() - e.duration_ms * interval '1 millisecond' AS at) AS b
@@ -136,7 +142,7 @@ async function writeEnded(
 }
 
 function toEndedRow(run: FinishedDirectRun) {
-  const { namespaceId, functionId, trigger, timeoutMs, durationMs, input } = run;
+  const { namespaceId, functionId, trigger, timeoutMs, durationMs, input, traceparent } = run;
   return {
     ...toVerdictRow(run),
     namespace_id: namespaceId,
@@ -144,6 +150,7 @@ function toEndedRow(run: FinishedDirectRun) {
     trigger,
     timeout_ms: Math.round(timeoutMs),
     duration_ms: durationMs,
+    traceparent,
     input,
   };
 }

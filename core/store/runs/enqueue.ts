@@ -14,19 +14,20 @@ export async function enqueueTaskRun(
   namespaceId: string,
   taskId: string,
   runId: string = newId(),
+  traceparent: string | null = null,
 ): Promise<StagedRun | undefined> {
   const { rows } = await store.pool.query<{ runId: string | null; availableAt: Date }>({
     name: "run-now",
     text: `WITH task AS (SELECT * FROM tasks WHERE id = $1 AND namespace_id = $2 FOR SHARE),
       made AS (
         INSERT INTO task_runs_open (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for,
-          available_at, queued_at)
+          available_at, queued_at, traceparent)
         SELECT $3, namespace_id, id, function_id, type, 'manual', 'queued', statement_timestamp(),
-          statement_timestamp(), statement_timestamp()
+          statement_timestamp(), statement_timestamp(), $4
         FROM task WHERE state <> 'cancelled' RETURNING id
       )
       SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" FROM task`,
-    values: [taskId, namespaceId, runId],
+    values: [taskId, namespaceId, runId, traceparent],
   });
   const row = rows[0];
   if (!row) return undefined;
@@ -47,6 +48,8 @@ export interface InvocationRequest {
   target?: RunTarget | undefined;
   /** Default `invoke`; of the others the input is a stored request. */
   trigger?: "invoke" | "http" | "hook" | undefined;
+  /** The request that asks (W3C). */
+  traceparent?: string | null | undefined;
 }
 
 /** A run of a function without a task. Undefined when the namespace has no such function. */
@@ -55,12 +58,13 @@ export async function enqueueInvocation(
   request: InvocationRequest,
 ): Promise<StagedRun | undefined> {
   const { runId, namespaceId, functionName, timeoutMs, awaited, input, target, trigger = "invoke" } = request;
+  const { traceparent = null } = request;
   const { rows } = await store.pool.query<{ availableAt: Date }>({
     name: "enqueue-invocation",
     text: `INSERT INTO task_runs_open (id, namespace_id, function_id, type, trigger, state, scheduled_for, available_at,
-        queued_at, timeout_ms, awaited, input, target)
+        queued_at, timeout_ms, awaited, input, target, traceparent)
       SELECT $1, f.namespace_id, f.id, 'function', $8, 'queued', statement_timestamp(), statement_timestamp(),
-        statement_timestamp(), $4, $5, $6, $7
+        statement_timestamp(), $4, $5, $6, $7, $9
       FROM functions f WHERE f.namespace_id = $2 AND f.name = $3 AND f.removed_at IS NULL
       RETURNING available_at AS "availableAt"`,
     values: [
@@ -72,6 +76,7 @@ export async function enqueueInvocation(
       toJsonText(input),
       target ? toJsonText(target) : null,
       trigger,
+      traceparent,
     ],
   });
   return rows[0] && { runId, availableAt: rows[0].availableAt };

@@ -3,7 +3,7 @@
  * state, its instant and what the end brought.
  */
 export const MOVED_COLUMNS = `id, namespace_id, task_id, function_id, type, trigger, attempt, attempt_offset, claim_no,
-  scheduled_for, available_at, queued_at, started_at, worker_id, cancel_requested_at, awaited, timeout_ms, input`;
+  scheduled_for, available_at, queued_at, started_at, worker_id, cancel_requested_at, awaited, timeout_ms, traceparent, input`;
 
 /** A stored request has served its purpose: its headers and its body may hold secrets. */
 const KEPT_INPUT = `CASE WHEN g.trigger IN ('http', 'hook') THEN jsonb_build_object('request',

@@ -9,6 +9,18 @@ import { newId } from "../ids.ts";
 export interface StagedRun {
   runId: string;
   availableAt: Date;
+  /** What made the run (W3C), where it is known and traced. */
+  traceparent?: string | undefined;
+}
+
+/** An occurrence that is about to be staged. */
+export interface Occurrence {
+  runId: string;
+  taskId: string;
+  type: TaskType;
+  scheduledFor: Date;
+  /** The request that made the task (W3C); null: it was not traced. */
+  taskTraceparent: string | null;
 }
 
 interface DueTask {
@@ -19,22 +31,33 @@ interface DueTask {
   schedule: Schedule;
   anchor_at: Date;
   next_run_at: Date;
+  traceparent: string | null;
 }
 
 /**
  * Takes up to `limit` active tasks that are due before `horizon`, inserts a run for each and advances the cursors in
  * the same transaction: that is what makes an occurrence exist once. SKIP LOCKED lets schedulers share the work.
+ * `trace` gives each run the traceparent it is remembered by.
  */
-export async function stageDueTasks(db: Db, now: Date, horizon: Date, limit: number): Promise<StagedRun[]> {
+export async function stageDueTasks(
+  db: Db,
+  now: Date,
+  horizon: Date,
+  limit: number,
+  trace?: (occurrence: Occurrence) => string | undefined,
+): Promise<StagedRun[]> {
   return await db.transaction().execute(async (tx) => {
     const { rows: due } = await sql<DueTask>`
-      SELECT id, namespace_id, type, function_id, schedule, anchor_at, next_run_at FROM tasks
+      SELECT id, namespace_id, type, function_id, schedule, anchor_at, next_run_at, traceparent FROM tasks
       WHERE state = 'active' AND next_run_at <= ${horizon}
       ORDER BY next_run_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx);
     if (due.length === 0) return [];
     const next = nextCursors(due, now);
-    const staged = due.map((task, index) => ({ task, runId: newId(), nextRunAt: next[index]! }));
-    const rows = staged.map(({ task, runId, nextRunAt }) => ({
+    const staged = due.map((task, index) => {
+      const runId = newId();
+      return { task, runId, nextRunAt: next[index]!, traceparent: trace?.(toOccurrence(task, runId)) };
+    });
+    const rows = staged.map(({ task, runId, nextRunAt, traceparent }) => ({
       run_id: runId,
       task_id: task.id,
       namespace_id: task.namespace_id,
@@ -42,22 +65,34 @@ export async function stageDueTasks(db: Db, now: Date, horizon: Date, limit: num
       type: task.type,
       due_at: task.next_run_at,
       next_run_at: nextRunAt,
+      traceparent: traceparent ?? null,
     }));
     await sql`
       WITH staged AS MATERIALIZED (
         SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json) AS s(run_id uuid, task_id uuid,
-          namespace_id uuid, function_id uuid, type text, due_at timestamptz, next_run_at timestamptz)
+          namespace_id uuid, function_id uuid, type text, due_at timestamptz, next_run_at timestamptz,
+          traceparent text)
       ), advanced AS (
         UPDATE tasks t SET next_run_at = s.next_run_at,
           state = CASE WHEN s.next_run_at IS NULL THEN 'completed' ELSE t.state END
         FROM staged s WHERE t.id = s.task_id
       )
       INSERT INTO task_runs_open
-        (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for, available_at, queued_at)
-      SELECT run_id, namespace_id, task_id, function_id, type, 'schedule', 'queued', due_at, due_at, clock_timestamp()
+        (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for, available_at, queued_at,
+          traceparent)
+      SELECT run_id, namespace_id, task_id, function_id, type, 'schedule', 'queued', due_at, due_at, clock_timestamp(),
+        traceparent
       FROM staged`.execute(tx);
-    return staged.map(({ task, runId }) => ({ runId, availableAt: task.next_run_at }));
+    return staged.map(({ task, runId, traceparent }) => ({
+      runId,
+      availableAt: task.next_run_at,
+      ...(traceparent === undefined ? {} : { traceparent }),
+    }));
   });
+}
+
+function toOccurrence({ id, type, next_run_at, traceparent }: DueTask, runId: string): Occurrence {
+  return { runId, taskId: id, type, scheduledFor: next_run_at, taskTraceparent: traceparent };
 }
 
 /** Tasks that share a cron expression and an instant share the answer: a midnight herd asks the parser once. */

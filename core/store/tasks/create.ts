@@ -11,13 +11,14 @@ import type { StagedRun } from "../runs/stage.ts";
 const CREATE = `
   WITH made AS (
     INSERT INTO tasks (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at, retry,
-      timeout_ms, dead_letter, labels, created_at, updated_at)
+      timeout_ms, dead_letter, labels, created_at, updated_at, traceparent)
     VALUES ($1, $2, $3, CASE WHEN $14::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
-      $11, $12, $13, $8, $8)
+      $11, $12, $13, $8, $8, $15)
   )
   INSERT INTO task_runs_open (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for,
-    available_at, queued_at)
-  SELECT $14, $2, $1, $6, $4, 'schedule', 'queued', statement_timestamp(), statement_timestamp(), statement_timestamp()
+    available_at, queued_at, traceparent)
+  SELECT $14, $2, $1, $6, $4, 'schedule', 'queued', statement_timestamp(), statement_timestamp(), statement_timestamp(),
+    $15
   WHERE $14::uuid IS NOT NULL
   RETURNING available_at AS "availableAt"`;
 
@@ -34,6 +35,7 @@ export async function createTask(
   functionId: string | null,
   now: Date,
   id: string = newId(),
+  traceparent: string | null = null,
 ): Promise<CreatedTask> {
   const runId = input.schedule.kind === "now" ? newId() : null;
   const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
@@ -55,6 +57,7 @@ export async function createTask(
       input.deadLetter,
       toJsonText(input.labels),
       runId,
+      traceparent,
     ],
   });
   const task: Task = {
