@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import type { Registry } from "prom-client";
 import type { Clock } from "./clock.ts";
 import type { SettingName, Settings } from "./config/settings.ts";
+import { measureTransport } from "./queue/measured.ts";
 import { openTransport } from "./queue/open.ts";
 import { traceTransport } from "./queue/trace-transport.ts";
 import type { QueueTransport } from "./queue/transport.ts";
@@ -11,6 +12,7 @@ import { type Listener, openListener } from "./store/listen.ts";
 import { isMigrated, migrateUp } from "./store/migrate.ts";
 import { createNotifier, type Notifier } from "./store/notify.ts";
 import type { Logger } from "./telemetry/log.ts";
+import { createConnectionMetrics } from "./telemetry/metrics/connections.ts";
 import { countDroppedSpans } from "./telemetry/metrics/traces.ts";
 import { openTracer, TRACE_SETTINGS } from "./telemetry/open-tracer.ts";
 import { createProbes, type Probes, type ReadinessCheck, type Report } from "./telemetry/probes.ts";
@@ -59,19 +61,34 @@ export async function openConnections(
   const tracer = await openTracer(role, settings, log);
   // First, so that it is closed last: what drains is traced.
   opened.defer(() => tracer.close());
-  const onError = (error: unknown) => log.warn({ error }, "database connection");
+  const metrics = createConnectionMetrics();
+  const onError = (error: unknown) => {
+    metrics.databaseErrors.inc();
+    log.warn({ error }, "database connection");
+  };
   const databaseUrl = settings.DATABASE_URL;
   const store = openStore({ databaseUrl, applicationName: `bellhop-${role}`, maxConnections, onError });
   opened.defer(() => store.close());
   await migrateUp(store.db, clock.now());
-  const notifier = createNotifier(store, clock, onError);
+  const notifier = createNotifier(
+    store,
+    clock,
+    (error) => {
+      metrics.notificationErrors.inc();
+      log.warn({ error }, "a notification was not sent");
+    },
+    (channel) => metrics.notificationsSent.inc({ channel }),
+  );
   opened.defer(() => notifier.flush());
   const listener = await openListener(databaseUrl, clock, onError);
   opened.defer(() => listener.close());
   const clientId = `bellhop-${role}-${hostname()}`;
-  const opening = await openTransport(settings, clientId, { notifier, listener }, log);
+  const opening = await openTransport(settings, clientId, { notifier, listener }, log, () =>
+    metrics.queueErrors.inc({ operation: "client" }),
+  );
   opened.defer(() => opening.close());
-  const transport = traceTransport(opening, tracer, settings.KAFKA_TOPIC_PREFIX);
+  const measured = measureTransport(opening, metrics);
+  const transport = traceTransport(measured, tracer, settings.KAFKA_TOPIC_PREFIX);
   const database = async () => {
     if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
   };
@@ -83,6 +100,10 @@ export async function openConnections(
     tracer,
     createProbes(registry, checks = {}, reported = {}) {
       if (tracer.isOn) countDroppedSpans(registry, tracer);
+      metrics.register(registry, {
+        pool: () => countConnections(store, maxConnections),
+        isListening: () => listener.isListening(),
+      });
       return createProbes(
         registry,
         { database, ...checks },
@@ -90,4 +111,8 @@ export async function openConnections(
       );
     },
   };
+}
+
+function countConnections({ pool }: Store, max: number) {
+  return { total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max };
 }

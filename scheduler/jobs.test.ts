@@ -18,6 +18,7 @@ import {
 } from "../core/store/testing/samples.ts";
 import { openTestStore } from "../core/store/testing/test-store.ts";
 import { createLogger } from "../core/telemetry/log.ts";
+import { createFigureMetrics } from "../core/telemetry/metrics/figures.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { createTestDatabase } from "../test/support/database.ts";
@@ -55,18 +56,21 @@ describe("background jobs", () => {
       notify: (channel, ids = []) => void notified.push([channel, ids]),
       async flush() {},
     };
+    const registry = createRegistry("scheduler");
     const context = {
       store,
       clock: given.clock ?? createManualClock(new Date()),
       transport,
       notifier,
       log: createLogger("scheduler", "silent"),
-      metrics: createSchedulerMetrics(createRegistry("scheduler")),
+      metrics: createSchedulerMetrics(registry),
+      figures: createFigureMetrics(registry),
+      aheadMs: 2_000,
       // The database has been up for longer than this, so its own start does not hold the rescue back.
       leaseMs: given.leaseMs ?? 1,
       retentionDays: 30,
     };
-    return { context, published, rung, notified };
+    return { context, published, rung, notified, registry };
   }
 
   function jobNamed(name: string) {
@@ -239,6 +243,31 @@ describe("background jobs", () => {
     assert.deepEqual(rows.map(({ id }) => id).sort(), [owner, alive].sort());
   });
 
+  it("figures: told while they can be read, absent while they cannot", async () => {
+    await queueRun(store, namespaceId);
+    await loseRun();
+    const { context, registry } = openContext();
+    const shown = async () =>
+      (await registry.metrics())
+        .split("\n")
+        .filter((text) => /^bellhop_(open_runs|workers|due_runs)/.test(text));
+    assert.deepEqual(await shown(), []);
+    await pass("figures", context);
+    const lines = await shown();
+    for (const series of [
+      'bellhop_open_runs{type="http",state="queued",role="scheduler"} 1',
+      'bellhop_open_runs{type="http",state="running",role="scheduler"} 1',
+      'bellhop_open_runs{type="email",state="dead",role="scheduler"} 0',
+      'bellhop_due_runs{role="scheduler"} 1',
+      'bellhop_workers{state="live",role="scheduler"} 0',
+    ])
+      assert.ok(lines.includes(series), `no ${series} in ${lines.join("\n")}`);
+    await sql`ALTER TABLE workers RENAME TO hidden_workers`.execute(db);
+    await assert.rejects(pass("figures", context));
+    await sql`ALTER TABLE hidden_workers RENAME TO workers`.execute(db);
+    assert.deepEqual(await shown(), []);
+  });
+
   const JOBS = listJobs(LEASE_MS).length;
 
   /** Jobs that run by a manual clock, and the sleeps they take. */
@@ -297,11 +326,11 @@ describe("background jobs", () => {
     await sleepsTaken(JOBS);
     await sql`ALTER TABLE hidden_workers RENAME TO workers`.execute(db);
     const named = errors.map((fields) => (fields as { job: string }).job);
-    assert.deepEqual(named.sort(), ["rescue", "workers"]);
+    assert.deepEqual(named.sort(), ["figures", "rescue", "workers"]);
     const before = sleeps.length;
     await manual.advance(200);
     await sleepsTaken(before + 1);
-    assert.equal(errors.length, 2, "the rescue came again and succeeded");
+    assert.equal(errors.length, 3, "the rescue came again and succeeded");
   });
 
   it("stop waits for the job under way and starts no other", async (t) => {

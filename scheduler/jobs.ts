@@ -2,6 +2,8 @@
 import type { Clock } from "../core/clock.ts";
 import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
+import { readDemand } from "../core/store/demand.ts";
+import { readFigures } from "../core/store/figures.ts";
 import { removeExpiredKeys } from "../core/store/idempotency.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
@@ -10,6 +12,7 @@ import { findAwaitedFunctions, OFFER_BATCH, offerRoom } from "../core/store/runs
 import { findOverdueRuns } from "../core/store/runs/stage.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
+import type { FigureMetrics } from "../core/telemetry/metrics/figures.ts";
 import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { createRerings, type Rerings } from "./rering.ts";
 
@@ -20,8 +23,11 @@ export interface JobContext {
   notifier: Notifier;
   log: Logger;
   metrics: SchedulerMetrics;
+  figures: FigureMetrics;
   leaseMs: number;
   retentionDays: number;
+  /** How far ahead the figures look for runs that will want a worker. */
+  aheadMs: number;
 }
 
 interface Job {
@@ -31,6 +37,8 @@ interface Job {
 }
 
 const HOUR_MS = 3_600_000;
+/** Well below the usual period of scrapes. */
+export const FIGURES_MS = 5_000;
 const RESCUE_BATCH = 500;
 export const OVERDUE_MS = 1_000;
 const OVERDUE_BATCH = 1_000;
@@ -42,6 +50,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
     { name: "re-ring", everyMs: 1_000, run: rering },
     { name: "room", everyMs: 1_000, run: offerAllRoom },
+    { name: "figures", everyMs: FIGURES_MS, run: tellFigures },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     { name: "idempotency keys", everyMs: HOUR_MS, run: removeIdempotencyKeys },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
@@ -73,7 +82,7 @@ async function rescueBatch(context: JobContext): Promise<number> {
   const { store, clock, transport, notifier, log, metrics, leaseMs } = context;
   const rescued = await rescueLostRuns(store.db, clock.now(), leaseMs, RESCUE_BATCH);
   if (rescued.length === 0) return 0;
-  metrics.rescued.inc(rescued.length);
+  for (const { state } of rescued) metrics.rescued.inc({ state });
   log.warn({ runs: rescued.length }, "rescued runs of a worker whose lease ran out");
   notifier.notify("bellhop_schedule");
   const ended = rescued.filter(({ awaited, state }) => awaited && state !== "scheduled");
@@ -101,6 +110,16 @@ async function rering({ store, clock, transport, metrics }: JobContext, rerings:
   metrics.rerung.inc(bells.length);
 }
 
+/** What only the database knows, for who scrapes a scheduler. Old figures are worse than none. */
+async function tellFigures({ store, figures, aheadMs }: JobContext): Promise<void> {
+  try {
+    figures.set(await readFigures(store), await readDemand(store, aheadMs));
+  } catch (error) {
+    figures.clear();
+    throw error;
+  }
+}
+
 async function keepPartitions({ store, clock, log, retentionDays }: JobContext): Promise<void> {
   await ensurePartitions(store.db, clock.now());
   const dropped = await dropExpiredPartitions(store.db, clock.now(), retentionDays);
@@ -111,16 +130,29 @@ async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {
   while ((await removeExpiredKeys(store.db, KEY_BATCH)) === KEY_BATCH);
 }
 
+async function runJob({ name, run }: Job, context: JobContext, rerings: Rerings): Promise<void> {
+  const { metrics, clock, log } = context;
+  const done = metrics.jobSeconds.startTimer({ job: name });
+  try {
+    await run(context, rerings);
+    metrics.jobDoneAt.set({ job: name }, clock.now().getTime() / 1_000);
+  } catch (error) {
+    metrics.jobErrors.inc({ job: name });
+    log.error({ job: name, error }, "a background job failed");
+  } finally {
+    done();
+  }
+}
+
 /** Runs each job at once and then at its period; one that fails is logged and comes again. */
 export function startJobs(context: JobContext): { stop(): Promise<void> } {
   const stopped = new AbortController();
+  for (const { name } of listJobs(context.leaseMs)) context.metrics.jobErrors.inc({ job: name }, 0);
   const rerings = createRerings();
-  const loops = listJobs(context.leaseMs).map(async ({ name, everyMs, run }) => {
+  const loops = listJobs(context.leaseMs).map(async (job) => {
     while (!stopped.signal.aborted) {
-      await run(context, rerings).catch((error) =>
-        context.log.error({ job: name, error }, "a background job failed"),
-      );
-      await context.clock.sleep(everyMs, stopped.signal);
+      await runJob(job, context, rerings);
+      await context.clock.sleep(job.everyMs, stopped.signal);
     }
   });
   return {

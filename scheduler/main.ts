@@ -5,6 +5,7 @@ import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { createLogger } from "../core/telemetry/log.ts";
+import { createFigureMetrics } from "../core/telemetry/metrics/figures.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { startProbeServer } from "../core/telemetry/probes.ts";
@@ -38,17 +39,22 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
   const { store, notifier, listener, transport } = connections;
 
   const ringer = createRinger(transport, clock, {
-    rung: (count) => metrics.rung.inc(count),
+    rung: () => {},
     failed: (error) => log.warn({ error }, "bells were not sent; the sweep rings them again"),
   });
   opened.defer(() => ringer.close());
   const loop = startStageLoop(store, clock, {
-    staged({ staged, retries }) {
+    staged({ staged, retries }, tookMs) {
+      metrics.stageSeconds.observe(tookMs / 1_000);
       metrics.staged.inc(staged.length);
+      metrics.merged.inc(staged.filter(({ isMerged }) => isMerged).length);
       metrics.retried.inc(retries.length);
       ringer.add([...staged, ...retries]);
     },
-    failed: (error) => log.error({ error }, "staging failed; tried again soon"),
+    failed(error) {
+      metrics.stageErrors.inc();
+      log.error({ error }, "staging failed; tried again soon");
+    },
   });
   opened.defer(() => loop.stop());
   listener.on("bellhop_schedule", () => loop.wake());
@@ -59,8 +65,10 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
     notifier,
     log,
     metrics,
+    figures: createFigureMetrics(registry),
     leaseMs: settings.WORKER_LEASE,
     retentionDays: settings.BELLHOP_RETENTION_DAYS,
+    aheadMs: settings.WORKERS_AHEAD,
   });
   opened.defer(() => jobs.stop());
   const probes = connections.createProbes(registry);

@@ -77,6 +77,31 @@ describe("staging", () => {
     assert.deepEqual((await stagePass(store, clock)).retries, [{ runId: run.id, availableAt }]);
   });
 
+  it("tells which runs stand for later instants too", async () => {
+    const clock = createManualClock();
+    const every = (anchorMs: number) =>
+      createTask(
+        store,
+        namespaceId,
+        httpTask({ kind: "every", everyMs: 60_000 }),
+        null,
+        inMs(anchorMs, clock.now()),
+      );
+    await every(-59_500);
+    await every(-90_000);
+    await every(-150_000);
+    const { staged } = await stagePass(store, clock);
+    const late = staged.map(({ availableAt, isMerged }) => [
+      clock.now().getTime() - availableAt.getTime(),
+      isMerged,
+    ]);
+    assert.deepEqual(late, [
+      [90_000, true],
+      [30_000, false],
+      [-500, false],
+    ]);
+  });
+
   it("says that there is more when a batch was full", async () => {
     const clock = createManualClock();
     await seedOnce(0, clock.now());

@@ -1,7 +1,13 @@
 /** The scheduler's pass: stage what is due soon, ring it at its instant, sleep until the next instant that matters. */
 import type { Clock } from "../core/clock.ts";
 import type { Store } from "../core/store/database.ts";
-import { findNextInstant, queueDueRetries, type StagedRun, stageDueTasks } from "../core/store/runs/stage.ts";
+import {
+  findNextInstant,
+  queueDueRetries,
+  type StagedOccurrence,
+  type StagedRun,
+  stageDueTasks,
+} from "../core/store/runs/stage.ts";
 
 /** Occurrences are staged this much before their instant. */
 export const STAGE_AHEAD_MS = 1_000;
@@ -10,7 +16,7 @@ export const MAX_SLEEP_MS = 60_000;
 export const STAGE_BATCH = 1_000;
 
 export interface StageReport {
-  staged: StagedRun[];
+  staged: StagedOccurrence[];
   retries: StagedRun[];
   /** A batch was full: there is more. */
   more: boolean;
@@ -45,7 +51,7 @@ const MIN_SLEEP_MS = 20;
 export function startStageLoop(
   store: Store,
   clock: Clock,
-  on: { staged(report: StageReport): void; failed(error: unknown): void },
+  on: { staged(report: StageReport, tookMs: number): void; failed(error: unknown): void },
 ): StageLoop {
   const stopped = new AbortController();
   let sleeping = new AbortController();
@@ -56,8 +62,9 @@ export function startStageLoop(
       woken = false;
       let waitMs = RETRY_MS;
       try {
+        const beganMs = performance.now();
         const report = await stagePass(store, clock);
-        on.staged(report);
+        on.staged(report, performance.now() - beganMs);
         if (report.more) continue;
         waitMs = Math.max(decideSleepMs(await findNextInstant(store.db), clock.now()), MIN_SLEEP_MS);
       } catch (error) {

@@ -46,6 +46,13 @@ export function advanceCursor(schedule: Schedule, anchor: Date, fired: Date, now
   return nextOccurrence(schedule, anchor, fired > now ? fired : now);
 }
 
+/** Whether later instants had passed too when `fired` was staged at `now`: those never fire. */
+export function hasPassedOver(schedule: Schedule, anchor: Date, fired: Date, now: Date): boolean {
+  if (fired >= now) return false;
+  const next = nextOccurrence(schedule, anchor, fired);
+  return next !== null && next <= now;
+}
+
 function nextCron(expression: string, timezone: string, after: Date): Date | null {
   const cron = CronExpressionParser.parse(expression, { currentDate: after, tz: timezone });
   try {

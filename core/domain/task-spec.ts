@@ -39,3 +39,4 @@ export interface FunctionSpec {
 
 export type TaskSpec = HttpSpec | EmailSpec | FunctionSpec;
 export type TaskType = TaskSpec["type"];
+export const TASK_TYPES = ["http", "email", "function"] as const satisfies readonly TaskType[];

@@ -14,6 +14,7 @@ export async function openTransport(
   clientId: string,
   database: { notifier: Notifier; listener: Listener },
   log: Logger,
+  onClientError: () => void = () => {},
 ): Promise<QueueTransport> {
   if (settings.KAFKA_BROKERS.length === 0)
     return createPostgresTransport(database.notifier, database.listener);
@@ -22,6 +23,9 @@ export async function openTransport(
     clientId,
     topicPrefix: settings.KAFKA_TOPIC_PREFIX,
     partitions: settings.KAFKA_PARTITIONS,
-    onError: (message, error) => log.warn({ error }, `kafka: ${message}`),
+    onError(message, error) {
+      onClientError();
+      log.warn({ error }, `kafka: ${message}`);
+    },
   });
 }

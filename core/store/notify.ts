@@ -31,7 +31,12 @@ export interface Notifier {
 }
 
 /** States per channel: quiet, or sending with `wanted` for what came meanwhile. */
-export function createNotifier(store: Store, clock: Clock, onError: (error: unknown) => void): Notifier {
+export function createNotifier(
+  store: Store,
+  clock: Clock,
+  onError: (error: unknown) => void,
+  onSent: (channel: Channel) => void = () => {},
+): Notifier {
   const pending = new Map<Channel, Set<string>>();
   /** Channels with a bell for all among the pending ones: ids beside it would say less. */
   const forAll = new Set<Channel>();
@@ -49,6 +54,7 @@ export function createNotifier(store: Store, clock: Clock, onError: (error: unkn
             text: "SELECT pg_notify($1, $2)",
             values: [channel, payload],
           });
+          onSent(channel);
         }
       } catch (error) {
         onError(error);

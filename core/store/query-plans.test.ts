@@ -6,6 +6,7 @@ import type pg from "pg";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { type Db, openStore, type Store } from "./database.ts";
 import { readDemand } from "./demand.ts";
+import { readFigures } from "./figures.ts";
 import { removeFunction } from "./functions/remove.ts";
 import { findMade, removeExpiredKeys } from "./idempotency.ts";
 import { newId } from "./ids.ts";
@@ -139,6 +140,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "early runs": { use: (s) => findEarlyRuns(s, [id]), index: "task_runs_open_pkey" },
   "next queued": { use: (s) => msUntilNextQueued(s), index: "task_runs_open_queued" },
   demand: { use: (s) => readDemand(s, 60_000), index: "task_runs_open_queued" },
+  figures: { use: readFigures, index: "task_runs_open_queued" },
   "overdue runs": { use: (s) => findOverdueRuns(s, 1_000, 100), index: "task_runs_open_queued" },
   "due tasks": { use: (s) => stageDueTasks(s.db, now, soon, 100), index: "tasks_due" },
   "due retries": { use: (s) => queueDueRetries(s.db, soon, 100), index: "task_runs_open_scheduled" },

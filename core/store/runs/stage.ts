@@ -1,6 +1,6 @@
 /** Due tasks become queued runs, and retries that waited become queued again: what the scheduler decides, written. */
 import { sql } from "kysely";
-import { advanceCursor, type Schedule } from "../../domain/schedule.ts";
+import { advanceCursor, hasPassedOver, type Schedule } from "../../domain/schedule.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import type { Db, Store } from "../database.ts";
 import { newId } from "../ids.ts";
@@ -21,6 +21,12 @@ export interface Occurrence {
   scheduledFor: Date;
   /** The request that made the task (W3C); null: it was not traced. */
   taskTraceparent: string | null;
+}
+
+/** A run of a task's occurrence. */
+export interface StagedOccurrence extends StagedRun {
+  /** Later instants of the task had passed too, and do not fire. */
+  isMerged: boolean;
 }
 
 interface DueTask {
@@ -45,7 +51,7 @@ export async function stageDueTasks(
   horizon: Date,
   limit: number,
   trace?: (occurrence: Occurrence) => string | undefined,
-): Promise<StagedRun[]> {
+): Promise<StagedOccurrence[]> {
   return await db.transaction().execute(async (tx) => {
     const { rows: due } = await sql<DueTask>`
       SELECT id, namespace_id, type, function_id, schedule, anchor_at, next_run_at, traceparent FROM tasks
@@ -86,6 +92,7 @@ export async function stageDueTasks(
     return staged.map(({ task, runId, traceparent }) => ({
       runId,
       availableAt: task.next_run_at,
+      isMerged: hasPassedOver(task.schedule, task.anchor_at, task.next_run_at, now),
       ...(traceparent === undefined ? {} : { traceparent }),
     }));
   });

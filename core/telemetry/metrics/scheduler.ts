@@ -1,12 +1,26 @@
 /** What a scheduler counts. */
-import { Counter, type Registry } from "prom-client";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { STEP_SECONDS } from "./buckets.ts";
 
 export function createSchedulerMetrics(registry: Registry) {
   const registers = [registry];
+  const rescued = new Counter({
+    name: "bellhop_runs_rescued_total",
+    help: "Runs taken from lost workers, by what became of them.",
+    labelNames: ["state"] as const,
+    registers,
+  });
+  for (const state of ["scheduled", "dead", "failed", "cancelled"]) rescued.inc({ state }, 0);
   return {
+    rescued,
     staged: new Counter({
       name: "bellhop_runs_staged_total",
       help: "Runs staged for their instant.",
+      registers,
+    }),
+    merged: new Counter({
+      name: "bellhop_occurrences_merged_total",
+      help: "Runs of repeating tasks that came so late that later instants had passed too: those are skipped.",
       registers,
     }),
     retried: new Counter({
@@ -14,15 +28,39 @@ export function createSchedulerMetrics(registry: Registry) {
       help: "Retries queued for their instant.",
       registers,
     }),
-    rung: new Counter({ name: "bellhop_bells_rung_total", help: "Bells sent to the queue.", registers }),
     rerung: new Counter({
       name: "bellhop_bells_rerung_total",
       help: "Bells sent again for overdue runs.",
       registers,
     }),
-    rescued: new Counter({
-      name: "bellhop_runs_rescued_total",
-      help: "Runs taken from lost workers.",
+    stageSeconds: new Histogram({
+      name: "bellhop_stage_duration_seconds",
+      help: "Duration of a pass that stages what is due.",
+      buckets: STEP_SECONDS,
+      registers,
+    }),
+    stageErrors: new Counter({
+      name: "bellhop_stage_errors_total",
+      help: "Passes that failed.",
+      registers,
+    }),
+    jobSeconds: new Histogram({
+      name: "bellhop_job_duration_seconds",
+      help: "Duration of a background job's pass, failed ones too.",
+      labelNames: ["job"] as const,
+      buckets: STEP_SECONDS,
+      registers,
+    }),
+    jobErrors: new Counter({
+      name: "bellhop_job_errors_total",
+      help: "Passes of a background job that failed.",
+      labelNames: ["job"] as const,
+      registers,
+    }),
+    jobDoneAt: new Gauge({
+      name: "bellhop_job_last_success_timestamp_seconds",
+      help: "When a background job last passed, in seconds since 1970.",
+      labelNames: ["job"] as const,
       registers,
     }),
   };

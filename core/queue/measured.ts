@@ -1,0 +1,45 @@
+/** A queue that counts what goes through it. */
+import type { ConnectionMetrics } from "../telemetry/metrics/connections.ts";
+import type { Lane } from "./names.ts";
+import type { BellHandler, QueueTransport } from "./transport.ts";
+
+export function measureTransport(transport: QueueTransport, metrics: ConnectionMetrics): QueueTransport {
+  return {
+    ...transport,
+    async ring(bells, lane = "runs") {
+      if (bells.length === 0) return;
+      const done = metrics.ringSeconds.startTimer();
+      try {
+        await transport.ring(bells, lane);
+        metrics.bellsSent.inc({ lane }, bells.length);
+      } catch (error) {
+        metrics.queueErrors.inc({ operation: "ring" });
+        throw error;
+      } finally {
+        done();
+      }
+    },
+    consume: (handler, lane = "runs") => transport.consume(measureHandler(handler, lane, metrics), lane),
+    async publishDeadLetters(letters) {
+      try {
+        await transport.publishDeadLetters(letters);
+      } catch (error) {
+        metrics.queueErrors.inc({ operation: "publish" });
+        throw error;
+      }
+    },
+  };
+}
+
+function measureHandler(handler: BellHandler, lane: Lane, metrics: ConnectionMetrics): BellHandler {
+  return {
+    onBells(bells) {
+      metrics.bellsReceived.inc({ lane }, bells.length);
+      return handler.onBells(bells);
+    },
+    onHint() {
+      metrics.hintsReceived.inc();
+      handler.onHint();
+    },
+  };
+}
