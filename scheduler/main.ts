@@ -4,6 +4,7 @@ import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { readDemand } from "../core/store/demand.ts";
+import { listWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createFigureMetrics } from "../core/telemetry/metrics/figures.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
@@ -11,6 +12,8 @@ import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { startProbeServer } from "../core/telemetry/probes.ts";
 import { withDemand } from "./demand-page.ts";
 import { startJobs } from "./jobs.ts";
+import { openPodApi } from "./pods/pod-api.ts";
+import { startPodMarker } from "./pods/pod-marker.ts";
 import { createRinger } from "./ring-ahead.ts";
 import { startStageLoop } from "./stage.ts";
 
@@ -19,8 +22,10 @@ const SETTINGS = [
   "WORKER_LEASE",
   "BELLHOP_RETENTION_DAYS",
   "WORKERS_AHEAD",
+  "WORKERS_POD_DELETION_COST",
 ] as const satisfies SettingName[];
 const DEFAULTS = { PORT: "8081" };
+const MARKED_WORKERS = 1_000;
 
 export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
   const settings = readSettings(SETTINGS, env, DEFAULTS);
@@ -71,6 +76,15 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
     aheadMs: settings.WORKERS_AHEAD,
   });
   opened.defer(() => jobs.stop());
+  if (settings.WORKERS_POD_DELETION_COST === "true") {
+    const marker = startPodMarker({
+      listWorkers: () => listWorkers(store, MARKED_WORKERS),
+      openApi: () => openPodApi(env),
+      clock,
+      log,
+    });
+    opened.defer(() => marker.stop());
+  }
   const probes = connections.createProbes(registry);
   const pages = withDemand(probes, () => readDemand(store, settings.WORKERS_AHEAD));
   const server = await startProbeServer(pages, settings.HOST, settings.PORT);

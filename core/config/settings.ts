@@ -149,6 +149,11 @@ const SETTINGS = {
     1_000,
   ),
   WORKERS_AHEAD: duration("how long before an instant that is known the workers for it are wanted", "2s", 0),
+  WORKERS_POD_DELETION_COST: choice(
+    "whether a scheduler in Kubernetes marks the pods of busy workers, so that scaling down takes idle ones first",
+    ["false", "true"] as const,
+    "false",
+  ),
   FUNCTION_MAX_MEMORY_MB: whole("the most memory a function may ask for, in MB", 512, 16, 1_024),
   FUNCTION_MAX_CPU: duration("the most processor time a run of a function may ask for", "5m", 1),
   FUNCTION_MAX_WALL: duration("the longest a run of a function may ask to take", "15m", 1),
