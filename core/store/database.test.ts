@@ -32,3 +32,13 @@ test("a session frozen inside a transaction is ended by the server", async () =>
   assert.equal(rows[0].idle_in_transaction_session_timeout, "5s");
   await store.close();
 });
+
+test("an insert is planned once for its connection; other statements for what the tables hold", async () => {
+  const { store } = open();
+  const planner = async (pool: typeof store.pool) =>
+    (await pool.query("SHOW plan_cache_mode")).rows[0].plan_cache_mode;
+  assert.equal(await planner(store.pool), "force_custom_plan");
+  assert.equal(await planner(store.insertPool), "force_generic_plan");
+  await store.close();
+  await assert.rejects(() => store.insertPool.query("SELECT 1"));
+});

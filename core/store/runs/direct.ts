@@ -36,7 +36,7 @@ const SHOW = `
 
 /** Makes the run visible as running, so that it can be seen, cancelled and rescued; its claim number is 1. */
 export async function showDirectRun(store: Store, workerId: string, run: DirectRun): Promise<void> {
-  await store.pool.query({ name: "show-direct-run", text: SHOW, values: toShowValues(workerId, run) });
+  await store.insertPool.query({ name: "show-direct-run", text: SHOW, values: toShowValues(workerId, run) });
 }
 
 function toShowValues(workerId: string, run: DirectRun): unknown[] {
@@ -117,7 +117,8 @@ export async function recordDirectRuns(
   runs: FinishedDirectRun[],
   { isAgain }: { isAgain: boolean },
 ): Promise<FinishReport> {
-  await writeEnded(store.pool, isAgain ? INSERT_MISSING : INSERT_ENDED, workerId, runs);
+  if (isAgain) await writeEnded(store.pool, INSERT_MISSING, workerId, runs);
+  else await writeEnded(store.insertPool, INSERT_ENDED, workerId, runs);
   return { recorded: new Set(runs.map(({ runId }) => runId)), awaited: [] };
 }
 
