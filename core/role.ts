@@ -1,10 +1,17 @@
-/** How every role's process starts and stops. States: starting → running → stopping (a signal, or the parent is gone) → gone. */
+/**
+ * How every role's process starts and stops. States: starting → running (→ retiring, where the parent asks for it) →
+ * stopping (a signal, or the parent is gone) → gone.
+ */
 import { describeSettings, type SettingName } from "./config/settings.ts";
 import { messageOf } from "./errors.ts";
 
 export interface Role {
   /** The HTTP port the role listens on. */
   port: number;
+  /** Its row's, where it has one. */
+  id?: string;
+  /** Takes nothing more; resolves when what it has is finished, however long that takes. */
+  retire?(): Promise<void>;
   /** Drains and closes everything; resolves when nothing of the role is left. */
   stop(): Promise<void>;
   /** Ends at once what would outlive the process. */
@@ -27,6 +34,15 @@ export function runningRole(
   };
 }
 
+/** What a role's process tells the parent that started it by fork, once it runs. */
+export interface RoleStarted {
+  port: number;
+  id?: string;
+}
+
+/** What that parent says to it: finish what you have, take nothing more, then end. */
+export const RETIRE = "retire";
+
 export interface RoleProgram {
   /** `npm run api` and so on. */
   command: string;
@@ -48,14 +64,31 @@ export async function runRole(program: RoleProgram, args: string[] = process.arg
     return fail(`${program.command} takes no argument ${JSON.stringify(args[0])}; see --help.`);
   let role: Role | undefined;
   const stopping = untilStopped(() => role?.abandon?.());
+  const retireAsked = untilRetired();
   try {
     role = await program.start(process.env);
-    await stopping;
+    tellParent(role);
+    const retired = retireAsked.then(() => role?.retire?.());
+    await Promise.race([stopping, retired]);
     await role.stop();
   } catch (error) {
     return fail(messageOf(error));
   }
   process.exit(0);
+}
+
+function tellParent({ port, id }: Role): void {
+  const started: RoleStarted = { port, ...(id === undefined ? {} : { id }) };
+  // A parent that is gone is heard of by the disconnect.
+  process.send?.(started, undefined, undefined, () => {});
+}
+
+function untilRetired(): Promise<void> {
+  return new Promise((resolve) => {
+    process.on("message", (message) => {
+      if (message === RETIRE) resolve();
+    });
+  });
 }
 
 /** A signal that comes as a pair (npm hands on what the terminal sent to both) is one. */

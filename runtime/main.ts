@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
 import { systemClock } from "../core/clock.ts";
-import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
-import { readSettings, type SettingName } from "../core/config/settings.ts";
-import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
+import { toFunctionCaps } from "../core/config/function-caps.ts";
+import { readSettings } from "../core/config/settings.ts";
+import { openConnections } from "../core/connections.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import { createEgress } from "../core/egress/egress.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
@@ -32,27 +32,12 @@ import { createHttpRunner } from "./tasks/http.ts";
 import { createKeyValueAnswerer } from "./tasks/kv-answerer.ts";
 import { createRevisionCache } from "./tasks/revision-cache.ts";
 import { startWorker } from "./worker.ts";
+import { WORKER_SETTINGS } from "./worker-settings.ts";
 
-const SETTINGS = [
-  ...SHARED_SETTINGS,
-  "EGRESS_ALLOW",
-  "EMAIL_URL",
-  "EMAIL_FROM",
-  "BELLHOP_SECRETS_KEY",
-  "WORKER_ADDRESS",
-  "WORKER_RECEIVE",
-  "WORKER_SLOTS",
-  "WORKER_LEASE",
-  "WORKER_DRAIN",
-  "WORKER_SANDBOX_WALLS",
-  "FUNCTION_MAX_KV_KEYS",
-  "FUNCTION_MAX_KV_BYTES",
-  ...FUNCTION_CAP_SETTINGS,
-] as const satisfies SettingName[];
 const DEFAULTS = { PORT: "8082" };
 
 export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
-  const settings = readSettings(SETTINGS, env, DEFAULTS);
+  const settings = readSettings(WORKER_SETTINGS, env, DEFAULTS);
   const receive = settings.WORKER_RECEIVE;
   demandKafka(receive, settings.KAFKA_BROKERS);
   const log = createLogger("worker", settings.LOG_LEVEL);
@@ -140,13 +125,19 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     { port: server.port, workerId: facts.id, slots: facts.slots, transport: transport.name, receive },
     "worker started",
   );
-  return runningRole(server.port, opened.move(), (message) => log.info(`worker ${message}`));
+  const role = runningRole(server.port, opened.move(), (message) => log.info(`worker ${message}`));
+  const retire = () => {
+    receiving = false;
+    log.info("worker retires: it receives nothing more and finishes what it has");
+    return worker.retire();
+  };
+  return { ...role, id: facts.id, retire };
 }
 
 export const workerProgram: RoleProgram = {
   command: "npm run worker",
   purpose: "receives, claims, executes and records runs",
-  settings: SETTINGS,
+  settings: WORKER_SETTINGS,
   defaults: DEFAULTS,
   start: startWorkerRole,
 };

@@ -1,6 +1,8 @@
 /** How many runs a worker works on at once. A slot is taken before a claim and given back when the run is recorded. */
 export interface Slots {
   free(): number;
+  /** The most that were taken at once since this was last asked. */
+  peak(): number;
   take(count: number): void;
   release(count: number): void;
   /** Calls back after slots were given back. */
@@ -11,12 +13,19 @@ export interface Slots {
 
 export function createSlots(total: number): Slots {
   let free = total;
+  let least = total;
   const callbacks: (() => void)[] = [];
   let idleWaiters: (() => void)[] = [];
   return {
     free: () => free,
+    peak() {
+      const taken = total - least;
+      least = free;
+      return taken;
+    },
     take(count) {
       free -= count;
+      least = Math.min(least, free);
     },
     release(count) {
       free += count;

@@ -56,6 +56,8 @@ export interface WorkerParts {
 export interface Worker {
   /** Takes calls that do not go through the queue. */
   direct: DirectLane;
+  /** Receives nothing more; resolves when what it has is finished, however long that takes. Then stop it. */
+  retire(): Promise<void>;
   /** Drains: finishes what it can within the grace, gives back the rest, lets its lease go. */
   stop(): Promise<void>;
 }
@@ -155,14 +157,15 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   }
 
   let toldBusy = 0;
-  async function renew(): Promise<void> {
-    const busy = facts.slots - slots.free();
+  /** The peak since the last word, not the moment: calls of a few milliseconds would hardly ever be seen. */
+  async function renew(busy = slots.peak()): Promise<void> {
     await renewLease(store.db, { ...facts, busy }, parts.leaseMs, draining);
     toldBusy = busy;
   }
 
   async function tellLoad(): Promise<void> {
-    if (facts.slots - slots.free() !== toldBusy) await renew();
+    const busy = slots.peak();
+    if (busy !== toldBusy) await renew(busy);
   }
 
   async function beat(): Promise<void> {
@@ -222,20 +225,36 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   ];
   const consumption = lane && (await transport.consume(intake, lane));
 
+  let receivingEnds: Promise<void> | undefined;
+  let closing: Promise<void> | undefined;
+  /** Once: a retired worker that is stopped goes on from here. */
+  function receiveNoMore(): Promise<void> {
+    closing ??= closeIntake();
+    return closing;
+  }
+
+  async function closeIntake(): Promise<void> {
+    draining = true;
+    receivingEnds = consumption?.stop();
+    await intake.close();
+    await beat().catch(() => undefined);
+    parts.notifier.notify("bellhop_workers");
+  }
+
   return {
     direct,
+    async retire() {
+      await receiveNoMore();
+      await slots.whenIdle();
+    },
     async stop() {
-      draining = true;
-      const receiving = consumption?.stop();
-      await intake.close();
-      await beat().catch(() => undefined);
-      parts.notifier.notify("bellhop_workers");
+      await receiveNoMore();
       const grace = new AbortController();
       await Promise.race([slots.whenIdle(), clock.sleep(parts.drainMs, grace.signal)]);
       await letGo([...running.values()].filter(({ isEnded }) => !isEnded));
       // Those that end here are recorded before the worker goes.
       await Promise.race([slots.whenIdle(), clock.sleep(STOP_MS, grace.signal)]);
-      await receiving;
+      await receivingEnds;
       // The heart beats until the last row is written: a run that is recorded late must still be this worker's.
       const flushed = Promise.all([recorder.flush(), endedRecorder.flush()]).then(() => roomOffers.flush());
       await Promise.race([flushed, clock.sleep(FLUSH_MS, grace.signal)]);

@@ -5,9 +5,12 @@ export interface StartFacts {
   dataDir: string;
   egressAllow: string;
   hasEmail: boolean;
+  minWorkers: number;
+  maxWorkers: number;
 }
 
-export function describeStart({ address, key, dataDir, egressAllow, hasEmail }: StartFacts): string {
+export function describeStart(facts: StartFacts): string {
+  const { address, key, dataDir, egressAllow, hasEmail } = facts;
   const auth = `-H 'Authorization: Bearer ${key}'`;
   const json = "-H 'Content-Type: application/json'";
   return `
@@ -17,6 +20,7 @@ Key ${key}
 
 Data     ${dataDir}
 Egress   tasks may reach public addresses${egressAllow ? ` and ${egressAllow}` : ""}
+Workers  ${describeWorkers(facts)}
 E-mail   ${hasEmail ? "by EMAIL_URL" : "set EMAIL_URL to send any"}
 
 Deploy the sample function:
@@ -30,4 +34,10 @@ Follow its logs (the first line comes with the first run):
 
 Ctrl-C drains and stops everything.
 `;
+}
+
+function describeWorkers({ minWorkers, maxWorkers }: StartFacts): string {
+  const most = `${maxWorkers} ${maxWorkers === 1 ? "process" : "processes"} at most`;
+  if (minWorkers === 0) return `none until something is due, then ${most}`;
+  return minWorkers === maxWorkers ? `always ${maxWorkers}` : `always ${minWorkers}, ${most}`;
 }

@@ -1,20 +1,19 @@
-/** Everything on this machine with one command: an embedded PostgreSQL, the API, the scheduler and a worker. */
+/** Everything on this machine with one command: an embedded PostgreSQL, the API, the scheduler, and workers while there is work. */
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startApi } from "../api/main.ts";
-import { systemClock } from "../core/clock.ts";
 import { FUNCTION_CAP_SETTINGS } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName, type Settings } from "../core/config/settings.ts";
 import { type Role, type RoleProgram, runRole } from "../core/role.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { TRACE_SETTINGS } from "../core/telemetry/open-tracer.ts";
+import { startAutoscaler } from "../runtime/autoscaler/main.ts";
 import { startScheduler } from "../scheduler/main.ts";
 import { readAdminKey } from "./admin-key.ts";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
 import { describeStart } from "./greeting.ts";
 import { readSecretsKey } from "./secrets-key.ts";
-import { superviseWorker } from "./worker-process.ts";
 
 const SETTINGS = [
   "PORT",
@@ -31,6 +30,10 @@ const SETTINGS = [
   "WORKER_LEASE",
   "WORKER_DRAIN",
   "WORKER_SANDBOX_WALLS",
+  "WORKERS_MIN",
+  "WORKERS_MAX",
+  "WORKERS_IDLE_AFTER",
+  "WORKERS_AHEAD",
   "FUNCTION_MAX_KV_KEYS",
   "FUNCTION_MAX_KV_BYTES",
   ...FUNCTION_CAP_SETTINGS,
@@ -61,10 +64,8 @@ export async function startStandalone(env: NodeJS.ProcessEnv): Promise<Role> {
 
   const scheduler = await startScheduler(roleEnv.scheduler);
   opened.defer(() => scheduler.stop());
-  const worker = superviseWorker(roleEnv.worker, settings.WORKER_DRAIN, systemClock, (detail) =>
-    log.error({ detail }, "the worker ended unexpectedly; it is started again"),
-  );
-  opened.defer(() => worker.stop());
+  const autoscaler = await startAutoscaler(roleEnv.autoscaler);
+  opened.defer(() => autoscaler.stop());
   const api = await startApi({ ...roleEnv.api, BELLHOP_API_KEY: key });
   opened.defer(() => api.stop());
 
@@ -76,6 +77,8 @@ export async function startStandalone(env: NodeJS.ProcessEnv): Promise<Role> {
     dataDir,
     egressAllow: settings.EGRESS_ALLOW,
     hasEmail: settings.EMAIL_URL !== undefined,
+    minWorkers: settings.WORKERS_MIN,
+    maxWorkers: settings.WORKERS_MAX,
   };
   process.stdout.write(describeStart(facts));
   const held = opened.move();
@@ -89,7 +92,7 @@ export async function startStandalone(env: NodeJS.ProcessEnv): Promise<Role> {
       process.stdout.write("Stopped. Everything is kept; npm start picks up where this was.\n");
     },
     abandon() {
-      worker.kill();
+      autoscaler.abandon?.();
       // Immediate: PostgreSQL recovers from its log at the next start.
       process.kill(postgres.pid, "SIGQUIT");
     },
@@ -113,6 +116,7 @@ function chooseRoleEnv(
   // As they were given: they were read, and so found sound, with the others.
   const caps = Object.fromEntries(FUNCTION_CAP_SETTINGS.map((name) => [name, env[name]]));
   const lease = { WORKER_LEASE: `${settings.WORKER_LEASE}ms` };
+  const ahead = { WORKERS_AHEAD: `${settings.WORKERS_AHEAD}ms` };
   return {
     api: {
       ...shared,
@@ -121,11 +125,21 @@ function chooseRoleEnv(
       HOST: settings.HOST,
       PORT: String(settings.PORT),
     },
-    scheduler: { ...shared, ...lease, BELLHOP_RETENTION_DAYS: String(settings.BELLHOP_RETENTION_DAYS) },
-    worker: {
+    scheduler: {
       ...shared,
       ...lease,
+      ...ahead,
+      BELLHOP_RETENTION_DAYS: String(settings.BELLHOP_RETENTION_DAYS),
+    },
+    /** Its own settings, and those it hands on to its workers. */
+    autoscaler: {
+      ...shared,
+      ...lease,
+      ...ahead,
       ...caps,
+      WORKERS_MIN: String(settings.WORKERS_MIN),
+      WORKERS_MAX: String(settings.WORKERS_MAX),
+      WORKERS_IDLE_AFTER: `${settings.WORKERS_IDLE_AFTER}ms`,
       BELLHOP_SECRETS_KEY: secretsKey,
       EGRESS_ALLOW: settings.EGRESS_ALLOW,
       WORKER_SLOTS: String(settings.WORKER_SLOTS),
@@ -159,7 +173,7 @@ function watchDatabase(
 
 export const standaloneProgram: RoleProgram = {
   command: "npm start",
-  purpose: "PostgreSQL, API, scheduler and a worker on this machine",
+  purpose: "PostgreSQL, API, scheduler and, while there is work, workers on this machine",
   settings: SETTINGS,
   defaults: DEFAULTS,
   start: startStandalone,

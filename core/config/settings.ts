@@ -1,4 +1,5 @@
 /** Every setting of every role: its unit, default and meaning, in one place. Read once, at the start. */
+import { availableParallelism } from "node:os";
 import { parseDuration } from "../duration.ts";
 import { BellhopError } from "../errors.ts";
 import { RECEIVE_MODES } from "../queue/names.ts";
@@ -148,6 +149,19 @@ const SETTINGS = {
     "9m",
     1_000,
   ),
+  WORKERS_MIN: whole(
+    "how many worker processes an autoscaler keeps when there is nothing to do",
+    0,
+    0,
+    1_000,
+  ),
+  WORKERS_MAX: whole(
+    "the most worker processes an autoscaler starts; those that only finish their last runs come besides",
+    availableParallelism(),
+    1,
+    1_000,
+  ),
+  WORKERS_IDLE_AFTER: duration("how long with nothing to do before the last worker goes", "30s", 0),
   WORKERS_AHEAD: duration("how long before an instant that is known the workers for it are wanted", "2s", 0),
   WORKERS_POD_DELETION_COST: choice(
     "whether a scheduler in Kubernetes marks the pods of busy workers, so that scaling down takes idle ones first",

@@ -3,6 +3,7 @@ import type { Settings } from "../config/settings.ts";
 import type { Listener } from "../store/listen.ts";
 import type { Notifier } from "../store/notify.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { withDemandBell } from "./demand-bell.ts";
 import { createKafkaTransport } from "./kafka.ts";
 import { createPostgresTransport } from "./postgres.ts";
 import type { QueueTransport } from "./transport.ts";
@@ -18,7 +19,7 @@ export async function openTransport(
 ): Promise<QueueTransport> {
   if (settings.KAFKA_BROKERS.length === 0)
     return createPostgresTransport(database.notifier, database.listener);
-  return await createKafkaTransport({
+  const kafka = await createKafkaTransport({
     brokers: settings.KAFKA_BROKERS,
     clientId,
     topicPrefix: settings.KAFKA_TOPIC_PREFIX,
@@ -28,4 +29,5 @@ export async function openTransport(
       log.warn({ error }, `kafka: ${message}`);
     },
   });
+  return withDemandBell(kafka, database.notifier);
 }

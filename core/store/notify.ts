@@ -17,9 +17,12 @@ export type Channel =
   /** What calls of a function need was changed. Payload: function ids. */
   | "bellhop_functions"
   /** A worker takes calls, or no more. */
-  | "bellhop_workers";
+  | "bellhop_workers"
+  /** A run was rung where bells do not pass through the database: an autoscaler at zero must hear of it too. */
+  | "bellhop_demand";
 
-const QUIET_MS = 5;
+/** After a bell the next one of its channel waits this long, and speaks for all that came meanwhile. */
+const quietMs = (channel: Channel) => (channel === "bellhop_demand" ? 100 : 5);
 /** A payload is at most 8,000 bytes; an id takes 37. */
 const IDS_PER_PAYLOAD = 200;
 
@@ -59,7 +62,7 @@ export function createNotifier(
       } catch (error) {
         onError(error);
       }
-      await clock.sleep(QUIET_MS);
+      await clock.sleep(quietMs(channel));
     }
     // In the turn of the last look: a bell that comes right after it starts anew.
     sending.delete(channel);

@@ -82,3 +82,20 @@ export async function listWorkers(store: Store, limit: number): Promise<ListedWo
   });
   return rows;
 }
+
+/** A worker that takes work, as an autoscaler counts it. */
+export interface ServingWorker {
+  id: string;
+  slots: number;
+  /** Slots taken, as of its last word, a second or less old. */
+  busy: number;
+}
+
+/** Oldest first. */
+export async function listServingWorkers(store: Store): Promise<ServingWorker[]> {
+  const { rows } = await store.pool.query<ServingWorker>({
+    name: "serving-workers",
+    text: `SELECT id, slots, busy FROM workers WHERE lease_until > clock_timestamp() AND NOT draining ORDER BY id`,
+  });
+  return rows;
+}

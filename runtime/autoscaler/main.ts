@@ -1,0 +1,174 @@
+/** The autoscaler: starts worker processes on this machine when there is work, and lets them go when there is none. */
+import { networkInterfaces } from "node:os";
+import { systemClock } from "../../core/clock.ts";
+import { readSettings, type SettingName, type Settings } from "../../core/config/settings.ts";
+import { BellhopError } from "../../core/errors.ts";
+import { type Role, type RoleProgram, runningRole, runRole } from "../../core/role.ts";
+import { openStore, type Store } from "../../core/store/database.ts";
+import { readDemand } from "../../core/store/demand.ts";
+import { openListener } from "../../core/store/listen.ts";
+import { isMigrated, migrateUp } from "../../core/store/migrate.ts";
+import { createSessionLock } from "../../core/store/session-lock.ts";
+import { listServingWorkers } from "../../core/store/workers.ts";
+import { createLogger, type Logger } from "../../core/telemetry/log.ts";
+import { type AutoscalerMetrics, createAutoscalerMetrics } from "../../core/telemetry/metrics/autoscaler.ts";
+import { createRegistry } from "../../core/telemetry/metrics/registry.ts";
+import { createProbes, startProbeServer } from "../../core/telemetry/probes.ts";
+import { chooseWorkerAddress } from "../direct/worker-address.ts";
+import { WORKER_SETTINGS } from "../worker-settings.ts";
+import { createFleet, type Fleet } from "./fleet.ts";
+import { type ScaleParts, startScaleLoop } from "./scale-loop.ts";
+import { withTargets } from "./targets-page.ts";
+import { startWorkerProcess } from "./worker-process.ts";
+
+/** A worker's address and port are its own: several stand on this machine. */
+const HANDED_ON = WORKER_SETTINGS.filter((name) => name !== "WORKER_ADDRESS" && name !== "PORT");
+const SETTINGS = [
+  ...HANDED_ON,
+  "PORT",
+  "WORKERS_MIN",
+  "WORKERS_MAX",
+  "WORKERS_IDLE_AFTER",
+  "WORKERS_AHEAD",
+] as const satisfies SettingName[];
+const DEFAULTS = { PORT: "8083" };
+/** One autoscaler of all that share the database starts workers at a time. */
+const START_LOCK = 7_236_003;
+
+export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
+  const settings = readSettings(SETTINGS, env, DEFAULTS);
+  demandOrder(settings.WORKERS_MIN, settings.WORKERS_MAX);
+  const log = createLogger("autoscaler", settings.LOG_LEVEL);
+  const registry = createRegistry("autoscaler");
+  const metrics = createAutoscalerMetrics(registry);
+  metrics.max.set(settings.WORKERS_MAX);
+  const clock = systemClock;
+  await using opened = new AsyncDisposableStack();
+  const onError = (error: unknown) => log.warn({ error }, "database connection");
+  const databaseUrl = settings.DATABASE_URL;
+  const store = openStore({
+    ...{ databaseUrl, applicationName: "bellhop-autoscaler", maxConnections: 3 },
+    onError,
+  });
+  opened.defer(() => store.close());
+  await migrateUp(store.db, clock.now());
+  const listener = await openListener(databaseUrl, clock, onError);
+  opened.defer(() => listener.close());
+
+  const fleet = createFleet({
+    launch: () => startWorkerProcess(chooseWorkerEnv(env)),
+    drainMs: settings.WORKER_DRAIN,
+    leaseMs: settings.WORKER_LEASE,
+    clock,
+    on: {
+      started({ id, port }, startMs) {
+        metrics.starts.inc();
+        metrics.startSeconds.observe(startMs / 1_000);
+        log.info({ workerId: id, workerPort: port, startMs }, "a worker is up");
+      },
+      crashed({ detail, waitMs }) {
+        metrics.crashes.inc();
+        log.error({ detail, waitMs }, "a worker ended unexpectedly; the next start waits");
+      },
+      changed() {
+        showCounts(metrics, fleet);
+        loop?.wake();
+      },
+    },
+  });
+  opened.defer(() => fleet.stop());
+  let loop: ReturnType<typeof startScaleLoop> | undefined;
+  loop = startScaleLoop(createParts(settings, store, fleet, log, metrics));
+  opened.defer(() => loop?.stop());
+  // Transports that ring through the database, those that do not, and instants that became known.
+  const channels = ["bellhop_runs", "bellhop_demand", "bellhop_schedule"] as const;
+  await Promise.all(channels.map((channel) => listener.on(channel, () => loop.wake())));
+
+  const probes = createProbes(registry, { database: () => checkSchema(store) });
+  const listAddresses = () =>
+    fleet.ports().map((port) => chooseWorkerAddress(settings.HOST, port, networkInterfaces()));
+  const server = await startProbeServer(withTargets(probes, listAddresses), settings.HOST, settings.PORT);
+  opened.defer(() => server.close());
+  const { WORKERS_MIN: min, WORKERS_MAX: max } = settings;
+  log.info({ port: server.port, min, max }, "autoscaler started");
+  const role = runningRole(server.port, opened.move(), (message) => log.info(`autoscaler ${message}`));
+  return { ...role, abandon: () => fleet.kill() };
+}
+
+function createParts(
+  settings: Pick<Settings, (typeof SETTINGS)[number]>,
+  store: Store,
+  fleet: Fleet,
+  log: Logger,
+  metrics: AutoscalerMetrics,
+): ScaleParts {
+  return {
+    async collect() {
+      const [demand, workers] = await Promise.all([
+        readDemand(store, settings.WORKERS_AHEAD),
+        listServingWorkers(store),
+      ]);
+      return { demand, workers };
+    },
+    fleet,
+    startLock: createSessionLock(store, START_LOCK),
+    limits: {
+      minWorkers: settings.WORKERS_MIN,
+      maxWorkers: settings.WORKERS_MAX,
+      idleAfterMs: settings.WORKERS_IDLE_AFTER,
+    },
+    slots: settings.WORKER_SLOTS,
+    aheadMs: settings.WORKERS_AHEAD,
+    clock: systemClock,
+    on: {
+      looked({ demand }, { workers, mode }) {
+        metrics.wanted.set(workers);
+        metrics.panic.set(mode === "panic" ? 1 : 0);
+        metrics.demand.set({ kind: "due" }, demand.dueRuns);
+        metrics.demand.set({ kind: "running" }, Math.max(demand.runningRuns, demand.busySlots));
+        metrics.demand.set({ kind: "upcoming" }, demand.upcomingRuns);
+      },
+      scaled(workers, before, { demand }) {
+        metrics.decisions.inc({ direction: workers > before ? "up" : "down" });
+        log.info({ workers, before, ...demand }, "scaled");
+      },
+      failed(error) {
+        metrics.failures.inc();
+        log.warn({ error }, "the demand could not be read; the workers stay as they are");
+      },
+    },
+  };
+}
+
+async function checkSchema(store: Store): Promise<void> {
+  if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
+}
+
+function showCounts(metrics: AutoscalerMetrics, fleet: Fleet): void {
+  for (const [state, count] of Object.entries(fleet.counts())) metrics.workers.set({ state }, count);
+}
+
+function demandOrder(min: number, max: number): void {
+  if (min <= max) return;
+  throw new BellhopError(
+    "invalid_setting",
+    500,
+    `WORKERS_MIN is ${min} and WORKERS_MAX is ${max}: the least number of workers cannot be above the most. Raise WORKERS_MAX or lower WORKERS_MIN.`,
+  );
+}
+
+/** Exactly a worker's settings, as they were given: they were read, and so found sound, with ours. */
+function chooseWorkerEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const given = HANDED_ON.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]));
+  return { PATH: env["PATH"], ...Object.fromEntries(given), PORT: "0" };
+}
+
+export const autoscalerProgram: RoleProgram = {
+  command: "npm run autoscaler",
+  purpose: "starts and stops worker processes on this machine as work comes and goes",
+  settings: SETTINGS,
+  defaults: DEFAULTS,
+  start: startAutoscaler,
+};
+
+if (import.meta.main) await runRole(autoscalerProgram);

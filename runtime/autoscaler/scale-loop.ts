@@ -1,0 +1,158 @@
+/**
+ * The autoscaler's pass: collect → window → decide → act, at each bell and at least every second. One pass (`look`)
+ * stands apart from its loop. A pass that cannot read the demand changes nothing: no news is no reason to scale.
+ */
+import type { Clock } from "../../core/clock.ts";
+import { type Demand, totalDemand } from "../../core/store/demand.ts";
+import type { SessionLock } from "../../core/store/session-lock.ts";
+import type { ServingWorker } from "../../core/store/workers.ts";
+import {
+  decideScale,
+  type FleetView,
+  msUntilIdle,
+  type ScaleDecision,
+  type ScaleLimits,
+  startScaling,
+} from "./decide-scale.ts";
+import { createDemandWindow } from "./demand-window.ts";
+import type { Fleet } from "./fleet.ts";
+
+export interface Load {
+  demand: Demand;
+  /** Of everybody, oldest first, as their rows tell. */
+  workers: ServingWorker[];
+}
+
+export interface ScaleParts {
+  collect(): Promise<Load>;
+  fleet: Fleet;
+  /** Held while workers start here: one autoscaler of all starts some, and counts everybody's. */
+  startLock: SessionLock;
+  limits: ScaleLimits;
+  /** Of a worker that is started here. */
+  slots: number;
+  /** How long before an instant its workers are wanted: looks come at least twice as often. */
+  aheadMs: number;
+  clock: Clock;
+  on: {
+    looked(load: Load, decision: ScaleDecision): void;
+    /** The number of workers was changed: wanted, had before, and what for. */
+    scaled(workers: number, before: number, load: Load): void;
+    failed(error: unknown): void;
+  };
+}
+
+export interface ScaleLoop {
+  /** A bell rang, or the fleet has changed: look now. */
+  wake(): void;
+  stop(): Promise<void>;
+}
+
+/** Looks are this far apart at most: readings make the windows, and upcoming instants are found by looking. */
+const MAX_WAIT_MS = 1_000;
+/** Bells come in storms; looks do not. From zero the first bell is answered at once. */
+const MIN_WAIT_MS = { atZero: 20, withWorkers: 200 };
+
+export function startScaleLoop(parts: ScaleParts): ScaleLoop {
+  const { clock, fleet } = parts;
+  const stopped = new AbortController();
+  const look = createLook(parts);
+  let sleeping = new AbortController();
+  let woken = false;
+
+  async function run(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      woken = false;
+      let waitMs = MAX_WAIT_MS;
+      try {
+        waitMs = await look();
+      } catch (error) {
+        parts.on.failed(error);
+      }
+      const { starting, up } = fleet.counts();
+      const quietMs = starting + up === 0 ? MIN_WAIT_MS.atZero : MIN_WAIT_MS.withWorkers;
+      await clock.sleep(Math.min(quietMs, waitMs), stopped.signal);
+      if (woken || waitMs <= quietMs || stopped.signal.aborted) continue;
+      sleeping = new AbortController();
+      await clock.sleep(waitMs - quietMs, sleeping.signal);
+    }
+  }
+
+  const running = run();
+  return {
+    wake() {
+      woken = true;
+      sleeping.abort();
+    },
+    async stop() {
+      stopped.abort();
+      sleeping.abort();
+      await running;
+      await parts.startLock.release();
+    },
+  };
+}
+
+/** One pass; answers how long to wait for the next at most. */
+export function createLook(parts: ScaleParts): () => Promise<number> {
+  const { clock, fleet, startLock, limits, on } = parts;
+  const window = createDemandWindow();
+  let state = startScaling(clock.now().getTime());
+
+  async function decide(): Promise<{ load: Load; decision: ScaleDecision; own: number }> {
+    const load = await parts.collect();
+    const now = clock.now();
+    window.add(now.getTime(), totalDemand(load.demand));
+    const { runningRuns, busySlots } = load.demand;
+    const reading = { ...window.read(now.getTime()), running: Math.max(runningRuns, busySlots) };
+    const { starting, up } = fleet.counts();
+    const view = viewFleet(load.workers, fleet, parts.slots);
+    const decision = decideScale(now, reading, view, limits, state);
+    state = decision.state;
+    on.looked(load, decision);
+    return { load, decision, own: starting + up };
+  }
+
+  return async () => {
+    let { load, decision, own } = await decide();
+    if (decision.workers > own && fleet.msUntilStart() === 0 && !startLock.isHeld()) {
+      // Whoever had the lock before may have started what was missing: with the lock, look again.
+      if (await startLock.tryTake()) ({ load, decision, own } = await decide());
+    }
+    if (decision.workers > own && startLock.isHeld() && fleet.msUntilStart() === 0) {
+      fleet.start(decision.workers - own);
+      on.scaled(decision.workers, own, load);
+    }
+    if (decision.workers < own) {
+      const before = fleet.counts().retiring;
+      retire(own - decision.workers, load.workers);
+      if (fleet.counts().retiring > before) on.scaled(decision.workers, own, load);
+    }
+    if (fleet.counts().starting === 0) await startLock.release();
+    return Math.min(nextWait(decision), fleet.msUntilStart() || MAX_WAIT_MS);
+  };
+
+  /** No more retire at once than there may be workers: so there are never more than twice as many processes. */
+  function retire(count: number, workers: ServingWorker[]): void {
+    const busyOf = new Map(workers.map(({ id, busy }) => [id, busy]));
+    const room = limits.maxWorkers - fleet.counts().retiring;
+    fleet.retire(Math.min(count, room), (id) => busyOf.get(id) ?? 0);
+  }
+
+  function nextWait({ workers }: ScaleDecision): number {
+    if (workers === 0) return Math.min(MAX_WAIT_MS, Math.max(parts.aheadMs / 2, 100));
+    return Math.min(MAX_WAIT_MS, msUntilIdle(clock.now(), limits, state) ?? MAX_WAIT_MS);
+  }
+}
+
+/** Ours that have no row yet are the youngest. */
+function viewFleet(rows: ServingWorker[], fleet: Fleet, slots: number): FleetView {
+  const ownIds = new Set(fleet.ids());
+  const workers = rows
+    .filter(({ id }) => !fleet.isLeaving(id))
+    .map((row) => ({ isOwn: ownIds.has(row.id), slots: row.slots }));
+  const { starting, up } = fleet.counts();
+  const rowless = starting + up - workers.filter(({ isOwn }) => isOwn).length;
+  for (let added = 0; added < rowless; added += 1) workers.push({ isOwn: true, slots });
+  return { workers, slots };
+}

@@ -1,0 +1,54 @@
+/**
+ * A worker as a child process. States: starting → up → (retiring →) gone, or starting → gone. It stands in a process
+ * group of its own: Ctrl-C reaches the parent only, which then drains it. When the parent is gone the channel closes,
+ * and the worker drains by itself.
+ */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { RETIRE, type RoleStarted } from "../../core/role.ts";
+
+const WORKER_MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+const NODE_FLAGS = ["--disable-warning=TimeoutNegativeWarning"];
+
+export interface WorkerExit {
+  /** It ended without an error of its own: it was asked to. */
+  isClean: boolean;
+  /** "exit code 1", "signal SIGKILL", or why it could not be started. */
+  detail: string;
+}
+
+export interface WorkerProcess {
+  /** Undefined where the process could not be made. */
+  pid: number | undefined;
+  /** Resolves when it says that it runs; never, where it ends before. */
+  started: Promise<RoleStarted>;
+  exited: Promise<WorkerExit>;
+  /** It takes nothing more, finishes what it has however long that takes, and ends. Also while it starts. */
+  retire(): void;
+  /** SIGTERM drains it within its WORKER_DRAIN. */
+  signal(signal: "SIGTERM" | "SIGKILL"): void;
+}
+
+/** @param env exactly the worker's environment */
+export function startWorkerProcess(env: NodeJS.ProcessEnv): WorkerProcess {
+  const child = spawn(process.execPath, [...NODE_FLAGS, WORKER_MAIN], {
+    env,
+    detached: true,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  return {
+    pid: child.pid,
+    started: new Promise((resolve) => child.once("message", (message) => resolve(message as RoleStarted))),
+    exited: new Promise((resolve) => {
+      child.once("error", (error) => resolve({ isClean: false, detail: error.message }));
+      child.once("exit", (code, signal) =>
+        resolve({ isClean: code === 0, detail: signal ? `signal ${signal}` : `exit code ${code}` }),
+      );
+    }),
+    retire() {
+      // One that is gone needs no word.
+      if (child.connected) child.send(RETIRE, () => {});
+    },
+    signal: (signal) => void child.kill(signal),
+  };
+}

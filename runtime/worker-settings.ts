@@ -1,0 +1,21 @@
+/** What a worker reads from its environment: an autoscaler hands on exactly these. */
+import { FUNCTION_CAP_SETTINGS } from "../core/config/function-caps.ts";
+import type { SettingName } from "../core/config/settings.ts";
+import { SHARED_SETTINGS } from "../core/connections.ts";
+
+export const WORKER_SETTINGS = [
+  ...SHARED_SETTINGS,
+  "EGRESS_ALLOW",
+  "EMAIL_URL",
+  "EMAIL_FROM",
+  "BELLHOP_SECRETS_KEY",
+  "WORKER_ADDRESS",
+  "WORKER_RECEIVE",
+  "WORKER_SLOTS",
+  "WORKER_LEASE",
+  "WORKER_DRAIN",
+  "WORKER_SANDBOX_WALLS",
+  "FUNCTION_MAX_KV_KEYS",
+  "FUNCTION_MAX_KV_BYTES",
+  ...FUNCTION_CAP_SETTINGS,
+] as const satisfies SettingName[];
