@@ -252,6 +252,29 @@ test("the probes and the metrics need no key", async () => {
   assert.match(metrics.body, /bellhop_api_requests_total\{[^}]*method="GET"[^}]*status="401"[^}]*\} \d+/);
 });
 
+test("requests are counted by their route as it is written, never by what was asked for", async () => {
+  const tenant = await api.newTenant();
+  await tenant.call("GET", "/v1/runs/0193f1f0-0000-7000-8000-000000000000");
+  await tenant.call("GET", "/v1/no-such-thing-4711");
+  await tenant.call("GET", "/fn/default/no-such-function-4711");
+  await api.anonymous.call("PROPFIND", "/no-such-page-4711");
+  const text = (await api.anonymous.call("GET", "/metrics")).body as string;
+  const counts = text
+    .split("\n")
+    .filter((line) => line.startsWith("bellhop_api_request_duration_seconds_count"));
+  for (const labels of [
+    ['method="GET"', 'route="/v1/runs/:id"', 'status="4xx"'],
+    ['method="GET"', 'route="/fn/*"', 'status="4xx"'],
+    ['method="GET"', 'route="none"', 'status="4xx"'],
+    ['method="other"', 'route="none"', 'status="4xx"'],
+  ])
+    assert.ok(
+      counts.some((line) => labels.every((label) => line.includes(label))),
+      `${labels} in ${counts.join("\n")}`,
+    );
+  assert.doesNotMatch(text, /4711|PROPFIND/);
+});
+
 test("an error nobody foresaw says nothing of the inside", async () => {
   const tenant = await api.newTenant();
   const { pool } = api.store;

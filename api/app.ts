@@ -10,6 +10,7 @@ import type { ApiEnv, ApiParts } from "./environment.ts";
 import { fnHandler } from "./fn/handler.ts";
 import { functionRoutes } from "./functions/routes.ts";
 import { hookCallRoutes } from "./hooks/routes.ts";
+import { measureRequests } from "./measured-requests.ts";
 import { answerProblem, toBellhopError } from "./problem.ts";
 import { runRoutes } from "./runs/routes.ts";
 import { namespaceSecretRoutes } from "./secrets/routes.ts";
@@ -20,10 +21,7 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
   const { probes, log, metrics, keyring } = parts;
   const app = new Hono<ApiEnv>();
 
-  app.use(async (context, next) => {
-    await next();
-    metrics.requests.inc({ method: context.req.method, status: context.res.status });
-  });
+  app.use(measureRequests(metrics));
   for (const path of ["/healthz", "/readyz", "/metrics"]) {
     app.get(path, async (context) => {
       const answer = (await probes(path))!;

@@ -18,6 +18,7 @@ import { listen } from "../core/telemetry/probes.ts";
 import { createApp } from "./app.ts";
 import { createDirectCaller } from "./direct/direct-caller.ts";
 import { createLostCalls } from "./direct/lost-calls.ts";
+import { measureCalls } from "./direct/measured-calls.ts";
 import { createWorkerDirectory } from "./direct/worker-directory.ts";
 import { createCallables } from "./functions/callables.ts";
 import { createFinishWaiter } from "./functions/wait.ts";
@@ -62,19 +63,23 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
   const listWorkers = () => listCallableWorkers(store);
   const directory = createWorkerDirectory({ listWorkers, listener, clock, log });
   opened.defer(() => directory.close());
+  const metrics = createApiMetrics(registry);
+  const waiter = createFinishWaiter(listener, clock);
+  metrics.watch(() => waiter.count);
+  const caller = createDirectCaller(directory, (call, workerId) => lostCalls.add(call, workerId));
   const app = createApp({
     store,
     callables: createCallables((namespace, name) => findCallableFunction(store, namespace, name), listener),
-    direct: createDirectCaller(directory, (call, workerId) => lostCalls.add(call, workerId)),
+    direct: measureCalls(caller, metrics),
     keyring: createKeyring(store.db),
     sealer: settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY),
     transport,
     ringer,
     notifier,
-    waiter: createFinishWaiter(listener, clock),
+    waiter,
     clock,
     log,
-    metrics: createApiMetrics(registry),
+    metrics,
     probes: connections.createProbes(registry),
     functionCaps: toFunctionCaps(settings),
     stopping: stopping.signal,

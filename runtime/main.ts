@@ -14,12 +14,15 @@ import { newId } from "../core/store/ids.ts";
 import { loadSealedEnv } from "../core/store/secrets.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
+import { createOutboundMetrics } from "../core/telemetry/metrics/outbound.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
+import { createSandboxMetrics } from "../core/telemetry/metrics/sandbox.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { startProbeServer } from "../core/telemetry/probes.ts";
 import { serveDirectCalls } from "./direct/direct-server.ts";
 import { chooseWorkerAddress } from "./direct/worker-address.ts";
 import { createMailProvider } from "./email/create-provider.ts";
+import { measureEgress, measureMail } from "./measured-outbound.ts";
 import { demandKafka } from "./receive-mode.ts";
 import { standingWalls } from "./sandbox/executor-command.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
@@ -42,7 +45,9 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   demandKafka(receive, settings.KAFKA_BROKERS);
   const log = createLogger("worker", settings.LOG_LEVEL);
   await using opened = new AsyncDisposableStack();
-  const egress = createEgress({ allow: parseNetworks(settings.EGRESS_ALLOW) });
+  const registry = createRegistry("worker");
+  const outbound = createOutboundMetrics(registry);
+  const egress = measureEgress(createEgress({ allow: parseNetworks(settings.EGRESS_ALLOW) }), outbound);
   opened.defer(() => egress.close());
   const provider =
     settings.EMAIL_URL === undefined
@@ -53,7 +58,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
         });
   opened.defer(() => provider?.close());
   const walls = demandWalls(settings.WORKER_SANDBOX_WALLS, standingWalls(), log);
-  const sandbox = createSandbox({ logger: log, egress });
+  const sandbox = createSandbox({ logger: log, egress, metrics: createSandboxMetrics(registry) });
   opened.defer(() => sandbox.close());
   const clock = systemClock;
   const connections = await openConnections(opened, {
@@ -64,7 +69,6 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     log,
   });
   const { store, notifier, listener, transport } = connections;
-  const registry = createRegistry("worker");
   // The probes outlive the drain: a worker that finishes its runs is alive.
   let receiving = false;
   const isReceiving = () => {
@@ -94,7 +98,10 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     listener,
     runners: {
       http: createHttpRunner({ egress }),
-      email: createEmailRunner({ provider, from: settings.EMAIL_FROM }),
+      email: createEmailRunner({
+        provider: provider && measureMail(provider, outbound),
+        from: settings.EMAIL_FROM,
+      }),
       function: createFunctionRunner({
         sandbox,
         revisions,

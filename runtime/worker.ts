@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { laneOf, type ReceiveMode } from "../core/queue/names.ts";
-import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import type { QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
 import type { Listener } from "../core/store/listen.ts";
 import type { Notifier } from "../core/store/notify.ts";
@@ -27,10 +27,12 @@ import { offerRoom } from "../core/store/runs/room.ts";
 import { removeWorker, renewLease, type WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+import { afterRecording } from "./after-recording.ts";
 import { AttemptStop, type Runners, runAttempt } from "./attempt.ts";
 import { createDirectLane, type DirectLane } from "./direct/direct-lane.ts";
 import { createEndedWriter } from "./direct/ended-writer.ts";
-import { createIntake } from "./intake.ts";
+import { type ClaimSource, createIntake } from "./intake.ts";
+import { measureClaims, measureRecording } from "./measured-store.ts";
 import { createRecorder } from "./recorder.ts";
 import { createRoomOffers } from "./room-offers.ts";
 import type { HttpCall } from "./sandbox/invocation.ts";
@@ -97,16 +99,34 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const stopped = new AbortController();
   let draining = false;
 
+  metrics.watch(() => ({
+    slots: facts.slots,
+    busySlots: facts.slots - slots.free(),
+    recording: [...running.values()].filter(({ isEnded }) => isEnded).length,
+  }));
+
   const recording = {
-    recorded: (attempts: FinishedAttempt[], report: FinishReport) => afterRecording(parts, attempts, report),
-    failed: (error: unknown) => log.error({ error }, "runs could not be recorded; tried again soon"),
+    recorded: (attempts: FinishedAttempt[], report: FinishReport) =>
+      afterRecording(
+        { metrics, log, transport, notifier: parts.notifier, find: (runId) => running.get(runId) },
+        attempts,
+        report,
+      ),
+    failed(error: unknown) {
+      metrics.recordingErrors.inc();
+      log.error({ error }, "runs could not be recorded; tried again soon");
+    },
   };
   const recorder = createRecorder<FinishedAttempt>(
-    (attempts) => finishAttempts(store, facts.id, attempts),
+    measureRecording((attempts) => finishAttempts(store, facts.id, attempts), metrics),
     clock,
     recording,
   );
-  const endedRecorder = createRecorder(createEndedWriter(store, facts.id), clock, recording);
+  const endedRecorder = createRecorder(
+    measureRecording(createEndedWriter(store, facts.id), metrics),
+    clock,
+    recording,
+  );
   const claimed: Way = { isDirect: false, record: (attempt) => recorder.record(attempt) };
 
   const roomOffers = createRoomOffers(
@@ -117,9 +137,12 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
 
   async function work(run: ClaimedRun, way: Way): Promise<void> {
     const stop = new AbortController();
+    log.debug(
+      { runId: run.id, taskId: run.taskId, attempt: run.attempt, type: run.spec.type },
+      "attempt begins",
+    );
     const mine: RunningAttempt = { run, stop, isEnded: false, isDirect: way.isDirect };
     running.set(run.id, mine);
-    metrics.running.set(running.size);
     if (run.attempt === 1 && !way.isDirect) {
       metrics.lateness.observe(Math.max(run.startedAt.getTime() - run.scheduledFor.getTime(), 0) / 1_000);
     }
@@ -131,23 +154,23 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     } finally {
       // A run that was lost may have come back here: then the entry is its newer attempt's.
       if (running.get(run.id) === mine) running.delete(run.id);
-      metrics.running.set(running.size);
       slots.release(1);
     }
   }
 
+  const claims: ClaimSource = {
+    claimRuns: (ids) => claimRuns(store, facts.id, ids),
+    claimDueRuns: (limit, overdueMs) => claimDueRuns(store, facts.id, limit, overdueMs),
+    findEarlyRuns: (ids) => findEarlyRuns(store, ids),
+    msUntilNextQueued: () => msUntilNextQueued(store),
+  };
   const intake = createIntake(
-    {
-      claimRuns: (ids) => claimRuns(store, facts.id, ids),
-      claimDueRuns: (limit, overdueMs) => claimDueRuns(store, facts.id, limit, overdueMs),
-      findEarlyRuns: (ids) => findEarlyRuns(store, ids),
-      msUntilNextQueued: () => msUntilNextQueued(store),
-    },
+    measureClaims(claims, metrics),
     slots,
     clock,
     (run) =>
       void work(run, claimed).catch((error) =>
-        log.error({ error, runId: run.id }, "a run was left to its lease"),
+        log.error({ error, runId: run.id, taskId: run.taskId }, "a run was left to its lease"),
       ),
     (error) => log.warn({ error }, "a claim failed; tried again soon"),
   );
@@ -198,6 +221,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
         await pass();
       } catch (error) {
         waitMs = Math.min(everyMs, BEAT_RETRY_MS);
+        metrics.heartbeatErrors.inc();
         log.warn({ error }, "the worker's heartbeat or sweep failed; tried again soon");
       }
     }
@@ -210,6 +234,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     reserve: (run) => reserveDirectRun(store, facts.id, run),
     recordShown: (attempt) => recorder.record(attempt),
     recordEnded: (run) => endedRecorder.record(run),
+    onEnd: (outcome) => metrics.directCalls.inc({ outcome }),
     onError: (error, runId) => log.error({ error, runId }, "a direct call met an error"),
   });
 
@@ -271,40 +296,13 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
 /** running → queued: another worker's to start anew; the attempt does not count. */
 async function giveBack(
   runs: { id: string; claimNo: number }[],
-  { store, transport, clock, facts, log }: WorkerParts,
+  { store, transport, clock, facts, log, metrics }: WorkerParts,
 ): Promise<void> {
   if (runs.length === 0) return;
   const released = await releaseRuns(store, facts.id, runs);
+  metrics.givenBack.inc(released.length);
   log.info({ runs: released.length }, "gave back runs");
   await transport
     .ring(released.map((runId) => ({ runId, availableAt: clock.now() })))
     .catch((error) => log.warn({ error }, "bells were not sent; the sweep rings them again"));
-}
-
-/** Everybody who must know: metrics, the scheduler about retries, callers who wait, the dead-letter topic. */
-function afterRecording(parts: WorkerParts, attempts: FinishedAttempt[], report: FinishReport): void {
-  const { metrics, notifier, transport, log } = parts;
-  const letters: DeadLetter[] = [];
-  let retries = false;
-  for (const { runId, namespaceId, verdict, record, taskId, type } of attempts) {
-    if (!report.recorded.has(runId)) {
-      metrics.dropped.inc();
-      continue;
-    }
-    metrics.runs.inc({ type, state: verdict.state });
-    metrics.duration.observe(
-      { type },
-      (Date.parse(record.finishedAt) - Date.parse(record.startedAt ?? record.finishedAt)) / 1_000,
-    );
-    if (verdict.state === "scheduled") retries = true;
-    if (verdict.state === "dead") {
-      const { code, message } = verdict.error;
-      letters.push({ runId, taskId, namespaceId, error: { code, message }, deadAt: record.finishedAt });
-    }
-  }
-  if (retries) notifier.notify("bellhop_schedule");
-  if (report.awaited.length > 0) notifier.notify("bellhop_finished", report.awaited);
-  transport
-    .publishDeadLetters(letters)
-    .catch((error) => log.warn({ error }, "dead letters were not published; their rows stand"));
 }

@@ -34,6 +34,7 @@ function openLane({ reserves = true, showFails = false, isThere }: LaneOptions =
   const finished: FinishedAttempt[] = [];
   const said: string[] = [];
   const outcomes: DirectOutcome[] = [];
+  const counted: string[] = [];
   let draining = false;
   let way: DirectWay | undefined;
   let end: (verdict: RunVerdict) => void = () => {};
@@ -72,6 +73,7 @@ function openLane({ reserves = true, showFails = false, isThere }: LaneOptions =
     },
     recordEnded: async (run) => void ended.push(run),
     onError() {},
+    onEnd: (end) => void counted.push(end),
   });
   const answer: CallAnswer = {
     refused(reason) {
@@ -90,7 +92,7 @@ function openLane({ reserves = true, showFails = false, isThere }: LaneOptions =
     },
   };
   return {
-    ...{ lane, clock, slots, shown, ended, finished, said, outcomes, answer, whenBegun, whenOver },
+    ...{ lane, clock, slots, shown, ended, finished, said, outcomes, counted, answer, whenBegun, whenOver },
     way: () => way!,
     end: (verdict: RunVerdict) => end(verdict),
     drain: () => {
@@ -101,13 +103,14 @@ function openLane({ reserves = true, showFails = false, isThere }: LaneOptions =
 
 describe("the direct lane", () => {
   test("writes a short run once, when it has ended, and answers then", async () => {
-    const { lane, answer, whenBegun, whenOver, end, ended, shown, outcomes, slots } = openLane();
+    const { lane, answer, whenBegun, whenOver, end, ended, shown, outcomes, slots, counted } = openLane();
     lane.begin(call, answer);
     assert.equal(slots.free(), 0);
     await whenBegun;
     end({ state: "succeeded", result: { b: 2 } });
     await whenOver;
     assert.deepEqual(outcomes, [{ state: "succeeded", result: { b: 2 } }]);
+    assert.deepEqual(counted, ["succeeded"]);
     assert.equal(ended.length, 1);
     const { trigger, input, timeoutMs, verdict } = ended[0]!;
     assert.deepEqual({ trigger, input, timeoutMs }, { trigger: "invoke", input: { a: 1 }, timeoutMs: 1_050 });
@@ -151,15 +154,15 @@ describe("the direct lane", () => {
     const busy = openLane();
     busy.lane.begin(call, busy.answer);
     busy.lane.begin({ ...call, runId: "run-2" }, busy.answer);
-    assert.deepEqual(busy.said, ["busy"]);
+    assert.deepEqual([busy.said, busy.counted], [["busy"], ["busy"]]);
     const draining = openLane();
     draining.drain();
     draining.lane.begin(call, draining.answer);
-    assert.deepEqual(draining.said, ["draining"]);
+    assert.deepEqual([draining.said, draining.counted], [["draining"], ["draining"]]);
     const full = openLane({ reserves: false });
     full.lane.begin({ ...call, isLimited: true }, full.answer);
     await full.whenOver;
-    assert.deepEqual(full.said, ["no_room"]);
+    assert.deepEqual([full.said, full.counted], [["no_room"], ["no_room"]]);
     assert.equal(full.slots.free(), 1);
   });
 

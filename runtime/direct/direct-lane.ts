@@ -14,6 +14,7 @@ import type { Json } from "../../core/json.ts";
 import { type ClaimedRun, INVOCATION_RETRY } from "../../core/store/runs/claimed-run.ts";
 import type { DirectRun, FinishedDirectRun } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
+import type { DirectCallEnd } from "../../core/telemetry/metrics/worker.ts";
 import type { HttpCall, HttpFeed } from "../sandbox/invocation.ts";
 import type { Slots } from "../slots.ts";
 import { type CallAnswer, createCallResponse } from "./call-response.ts";
@@ -46,6 +47,8 @@ export interface DirectLaneParts {
   /** Records one that nobody saw. */
   recordEnded(run: FinishedDirectRun): Promise<unknown>;
   onError(error: unknown, runId: string): void;
+  /** How a call ended, or why it was refused. */
+  onEnd(end: DirectCallEnd): void;
 }
 
 export interface DirectLane {
@@ -75,6 +78,7 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
     const facts = { id, namespaceId, functionId, revisionId, trigger, input, timeoutMs, traceparent };
     if (call.isLimited && !(await reserve({ ...facts, ageMs: ageMs() }))) {
       parts.releaseSlot();
+      parts.onEnd("no_room");
       answer.refused("no_room");
       return;
     }
@@ -113,19 +117,23 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
       over.abort(OVER);
     }
     await response?.settled();
+    parts.onEnd(outcome.state);
     answer.done(outcome);
   }
 
   return {
     begin(call, answer) {
       if (parts.isDraining() || slots.free() < 1) {
-        answer.refused(parts.isDraining() ? "draining" : "busy");
+        const reason = parts.isDraining() ? "draining" : "busy";
+        parts.onEnd(reason);
+        answer.refused(reason);
         return undefined;
       }
       slots.take(1);
       const gate = call.http && openGate(call.http, answer);
       serve(call, answer, gate?.http).catch((error: unknown) => {
         parts.onError(error, call.runId);
+        parts.onEnd("error");
         const message = "The worker could not record this run.";
         answer.done({ state: "failed", error: { code: "internal_error", message } });
       });

@@ -44,6 +44,8 @@ export class GuestIsolate {
   /** What it was loaded with; undefined in one that is booted ahead. */
   revisionId: string | undefined;
   idleSince = 0;
+  /** How long its first batch waited for it to be booted and loaded; undefined before. */
+  loadMs: number | undefined;
   /** Resolves when a context stands, or never will. */
   readonly booted: Promise<void>;
 
@@ -150,10 +152,12 @@ export class GuestIsolate {
 
   async #load(script: RevisionScript, starts: string): Promise<void> {
     this.#entries++;
+    const askedAt = performance.now();
     await this.booted;
     try {
       const factory = this.#guest && (await script.evaluate(this.#isolate, this.#guest.context));
       if (factory) {
+        this.loadMs = performance.now() - askedAt;
         const argument = factory.derefInto({ release: true });
         this.#enterGuest([START, performance.now(), argument, starts]);
         for (const values of this.#takeEarly()) this.#enterGuest(values);

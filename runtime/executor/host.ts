@@ -161,7 +161,7 @@ export class ExecutorHost {
       done: (outcome) => {
         this.#byRun.delete(id);
         this.#listening.delete(id);
-        this.#held.push(toResult(id, outcome, droppedHere, reused));
+        this.#held.push(toResult(id, outcome, droppedHere, reused ? undefined : isolate.loadMs, reused));
         if (isolate.current !== undefined) return;
         this.#busy.delete(isolate);
         this.#sendHeld();
@@ -226,13 +226,20 @@ export class ExecutorHost {
   }
 }
 
-function toResult(id: number, outcome: GuestOutcome, droppedHere: number, reused: boolean): ResultMessage {
+function toResult(
+  id: number,
+  outcome: GuestOutcome,
+  droppedHere: number,
+  loadMs: number | undefined,
+  reused: boolean,
+): ResultMessage {
   const { code, text, recycle } = outcome;
   const base = {
     t: "result",
     id,
     droppedLines: outcome.droppedLines + droppedHere,
     reused,
+    ...(loadMs === undefined ? {} : { loadMs }),
     recycle,
     ...(outcome.ranMs === undefined ? {} : { ranMs: outcome.ranMs }),
     ...(outcome.waited ? { waited: true } : {}),

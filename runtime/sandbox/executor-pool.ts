@@ -1,4 +1,5 @@
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
+import type { SandboxFigures } from "../../core/telemetry/metrics/sandbox.ts";
 import { GATHER_MS } from "./batch-size.ts";
 import { JobCall } from "./call/job-call.ts";
 import { ExecutorProcess } from "./executor-process.ts";
@@ -53,6 +54,7 @@ export class ExecutorPool implements Sandbox {
     const sweepMs = Math.min(SWEEP_MS, Math.max(settings.idleExecutorMs / 2, 10));
     this.#sweeper = setInterval(() => this.#sweep(performance.now()), sweepMs).unref();
     this.#refillSpare();
+    parts.metrics?.watch(() => this.#count());
   }
 
   invoke(invocation: Invocation, options: InvokeOptions): Promise<AttemptOutcome> {
@@ -100,8 +102,21 @@ export class ExecutorPool implements Sandbox {
     clearTimeout(this.#retry);
     for (const lane of this.#lanes.values()) this.#failWaiting(lane, executorKilled("is shut down"));
     const processes = [...this.#processes];
-    for (const executor of processes) executor.kill("is shut down");
+    for (const executor of processes) executor.kill("shutdown");
     await Promise.all(processes.map((executor) => executor.closed));
+  }
+
+  #count(): SandboxFigures {
+    const executors = { starting: 0, spare: 0, serving: 0, draining: 0 };
+    let [busyIsolates, runs, waiting] = [0, 0, 0];
+    for (const executor of this.#processes) {
+      if (executor.state === "starting" || executor.state === "draining") executors[executor.state]++;
+      else if (executor.state === "ready") executors[executor === this.#spare ? "spare" : "serving"]++;
+      busyIsolates += executor.busyIsolates;
+      runs += executor.runningCount;
+    }
+    for (const lane of this.#lanes.values()) waiting += lane.waiting.size;
+    return { executors, busyIsolates, runs, waiting };
   }
 
   #laneOf(namespaceId: string): Lane {
@@ -177,7 +192,7 @@ export class ExecutorPool implements Sandbox {
     }
     if (!longest) return;
     this.#unassign(longest);
-    longest.kill("was closed while idle");
+    longest.kill("idle");
   }
 
   #unassign(executor: ExecutorProcess): Lane | undefined {
@@ -286,7 +301,7 @@ export class ExecutorPool implements Sandbox {
         continue;
       if (executor) {
         this.#unassign(executor);
-        executor.kill("was closed while idle");
+        executor.kill("idle");
       }
       this.#lanes.delete(namespaceId);
     }

@@ -1,3 +1,4 @@
+import type { ExecutorEnd } from "../../core/telemetry/metrics/sandbox.ts";
 import { ExecutorChannel } from "./executor-channel.ts";
 import { isUnderWay, type Run, type Verdict } from "./executor-run.ts";
 import { ExecutorRuns } from "./executor-runs.ts";
@@ -7,6 +8,18 @@ import { type Doom, ProcessWatch } from "./process-watch.ts";
 import type { SandboxLogger, SandboxParts, SandboxSettings } from "./settings.ts";
 
 const MEGABYTE = 1_048_576;
+
+/** Completes "The process that ran this function …". */
+const WHY: Record<ExecutorEnd, string> = {
+  idle: "was closed while idle",
+  replaced: "was replaced",
+  shutdown: "is shut down",
+  start_timeout: "did not start in time",
+  misbehaved: "was stopped because it misbehaved",
+  memory: "was stopped because the functions in it used too much memory",
+  overdue: "was stopped because another run in it did not stop in time",
+  unexpected: "ended unexpectedly",
+};
 
 export interface ExecutorEvents {
   onReady(executor: ExecutorProcess): void;
@@ -32,6 +45,8 @@ export class ExecutorProcess {
   /** Monotonic, of the last run's end. */
   idleSince = performance.now();
   assignedAt = 0;
+  /** Why it is dead, or would be if it died now. */
+  end: ExecutorEnd = "unexpected";
   readonly closed: Promise<void>;
 
   readonly #settings: SandboxSettings;
@@ -43,11 +58,14 @@ export class ExecutorProcess {
   readonly #startTimer: NodeJS.Timeout;
   /** Whether another run was in it since its memory was last measured at rest: what that left may still be there. */
   #hadCompany = false;
-  #verdict: Verdict = () => executorKilled("ended unexpectedly");
+  #verdict: Verdict = () => executorKilled(WHY[this.end]);
+  readonly #startedAt = performance.now();
+  readonly #metrics: SandboxParts["metrics"];
 
   constructor(settings: SandboxSettings, parts: SandboxParts, events: ExecutorEvents) {
     this.#settings = settings;
     this.#logger = parts.logger;
+    this.#metrics = parts.metrics;
     this.#events = events;
     let onClosed = () => {};
     this.closed = new Promise((resolve) => {
@@ -69,7 +87,7 @@ export class ExecutorProcess {
       onBroken: (reason) => this.#onBroken(reason),
     });
     this.#watch = this.#makeWatch();
-    this.#startTimer = setTimeout(() => this.kill("did not start in time"), settings.startTimeoutMs).unref();
+    this.#startTimer = setTimeout(() => this.kill("start_timeout"), settings.startTimeoutMs).unref();
   }
 
   get pid(): number | undefined {
@@ -109,18 +127,23 @@ export class ExecutorProcess {
   /** Takes no new run; the process ends with the last one under way. */
   drain(): void {
     this.#retire();
-    if (this.state === "draining" && this.#runs.count === 0) this.kill("was replaced");
+    if (this.state === "draining" && this.#runs.count === 0) this.kill("replaced");
   }
 
   #retire(): void {
     if (this.state === "ready") this.state = "draining";
   }
 
-  /** `why` completes "The process that ran this function …". */
-  kill(why: string, verdict: Verdict = () => executorKilled(why)): void {
+  /** Isolates at work. */
+  get busyIsolates(): number {
+    return this.#runs.batches;
+  }
+
+  kill(end: ExecutorEnd, verdict?: Verdict): void {
     if (this.state === "dead") return;
     this.state = "dead";
-    this.#verdict = verdict;
+    this.end = end;
+    if (verdict) this.#verdict = verdict;
     this.#channel.kill();
   }
 
@@ -129,6 +152,7 @@ export class ExecutorProcess {
     clearTimeout(this.#startTimer);
     this.state = "ready";
     this.wasReady = true;
+    this.#metrics?.bootSeconds.observe((performance.now() - this.#startedAt) / 1_000);
     this.#events.onReady(this);
   }
 
@@ -136,14 +160,14 @@ export class ExecutorProcess {
     if (this.#runs.begun >= this.#settings.maxRunsPerExecutor) this.#retire();
     if (this.#runs.count === 0) {
       this.idleSince = performance.now();
-      if (this.state === "draining") this.kill("was replaced");
+      if (this.state === "draining") this.kill("replaced");
     }
     this.#events.onChange(this);
   }
 
   #onBroken(reason: string): void {
     this.#logger?.warn({ pid: this.pid, reason }, "an executor broke the protocol and is killed");
-    this.kill("was stopped because it misbehaved");
+    this.kill("misbehaved");
   }
 
   #makeWatch(): ProcessWatch<Run> {
@@ -167,23 +191,21 @@ export class ExecutorProcess {
   }
 
   #killForMemory(): void {
-    const why = "was stopped because the functions in it used too much memory";
     const isAlone = this.#runs.batches === 1 && !this.#hadCompany;
-    this.kill(why, (run) => {
+    this.kill("memory", (run) => {
       if (run.isCancelled) return CANCELLED;
       const isGuilty = isUnderWay(run) && (run.over === "memory" || isAlone);
-      return isGuilty ? memoryExceeded(run.job.invocation.limits) : executorKilled(why);
+      return isGuilty ? memoryExceeded(run.job.invocation.limits) : executorKilled(WHY.memory);
     });
   }
 
   #killForOverdue(overdue: Run): void {
-    const why = "was stopped because another run in it did not stop in time";
-    this.kill(why, (run) => {
+    this.kill("overdue", (run) => {
       const { limits } = run.job.invocation;
       if (run.over === "memory") return memoryExceeded(limits);
       if (run.over === "cpu") return cpuExceeded(limits);
       if (run.isCancelled) return CANCELLED;
-      return run === overdue ? timedOut(limits) : executorKilled(why);
+      return run === overdue ? timedOut(limits) : executorKilled(WHY.overdue);
     });
   }
 
@@ -202,6 +224,7 @@ export class ExecutorProcess {
       this.#logger?.warn(fields, "an executor ended unexpectedly");
       this.state = "dead";
     }
+    this.#metrics?.exits.inc({ cause: this.end });
     this.#runs.finishAll(this.#verdict);
     this.#events.onDead(this);
   }

@@ -120,7 +120,9 @@ export class ExecutorRuns {
   async #loadAndSend(batch: Batch): Promise<void> {
     const { revisionId, code } = batch.runs[0]!.job.invocation;
     try {
+      const fetched = this.#parts.metrics?.revisionSeconds.startTimer();
       const text = typeof code === "string" ? code : await code();
+      fetched?.();
       if (batch.runs.length === 0 || !this.#channel.isOpen) return;
       if (!this.#loaded.has(revisionId)) this.#load(revisionId, text);
     } catch (thrown) {
@@ -239,6 +241,7 @@ export class ExecutorRuns {
       return;
     }
     run.log.drop(message.droppedLines);
+    this.#countIsolate(message);
     run.batch.ranMs = message.ranMs ?? 0;
     run.batch.waited ||= message.waited === true;
     if (message.recycle) this.#events.onRecycle();
@@ -246,6 +249,12 @@ export class ExecutorRuns {
     // A cancel that nobody asked for is a taken-over executor's word.
     const isForged = outcome.kind === "cancelled" && !run.isCancelled;
     this.#finish(run, isForged ? executorKilled("misbehaved") : outcome);
+  }
+
+  #countIsolate({ reused, loadMs }: ResultMessage): void {
+    const { metrics } = this.#parts;
+    metrics?.isolateRuns.inc({ isolate: reused ? "warm" : "cold" });
+    if (!reused && loadMs !== undefined) metrics?.coldStartSeconds.observe(loadMs / 1_000);
   }
 
   #onUnstarted(ids: number[]): void {

@@ -79,6 +79,8 @@ export interface ResultMessage {
   droppedLines: number;
   /** Whether the run had its isolate from an earlier run. */
   reused: boolean;
+  /** Of one that had not: how long its isolate took to be booted and loaded. */
+  loadMs?: number;
   /** The executor is no longer to be trusted with new work. */
   recycle: boolean;
   /** How long the batch has been on a thread, so far. */

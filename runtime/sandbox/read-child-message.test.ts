@@ -13,6 +13,7 @@ describe("readChildMessage", () => {
       { t: "unstarted", ids: [3, 4] },
       log,
       result,
+      { ...result, loadMs: 4.5 },
       { ...result, result: undefined, code: "function_error" },
     ]) {
       assert.deepEqual(readChildMessage(JSON.stringify(message)), JSON.parse(JSON.stringify(message)));
@@ -29,6 +30,8 @@ describe("readChildMessage", () => {
     ["a result that is no text", { ...result, result: {} }],
     ["a failure of unknown code", { ...result, result: undefined, code: "constructor" }],
     ["a result of no run", { ...result, id: "1" }],
+    ["a duration before its beginning", { ...result, loadMs: -1 }],
+    ["a duration longer than any", { ...result, loadMs: 1e300 }],
     ["a count that is none", { ...result, droppedLines: 0.5 }],
   ];
   for (const [name, message] of refused) {

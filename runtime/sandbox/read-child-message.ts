@@ -81,6 +81,13 @@ function isLogMessage(value: Record<string, unknown>): value is Value<LogMessage
   );
 }
 
+/** A day at most: it is added to others. */
+const MAX_DURATION_MS = 86_400_000;
+
+function isDurationMs(value: unknown): boolean {
+  return typeof value === "number" && value >= 0 && value <= MAX_DURATION_MS;
+}
+
 function isResultMessage(value: Record<string, unknown>): value is Value<ResultMessage> {
   const isText = (text: unknown) => text === undefined || typeof text === "string";
   return (
@@ -94,6 +101,7 @@ function isResultMessage(value: Record<string, unknown>): value is Value<ResultM
     Number.isSafeInteger(value["droppedLines"]) &&
     typeof value["reused"] === "boolean" &&
     typeof value["recycle"] === "boolean" &&
+    (value["loadMs"] === undefined || isDurationMs(value["loadMs"])) &&
     (value["ranMs"] === undefined || typeof value["ranMs"] === "number") &&
     (value["waited"] === undefined || typeof value["waited"] === "boolean")
   );

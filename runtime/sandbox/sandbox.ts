@@ -7,7 +7,11 @@ export type { SandboxLogger, SandboxParts, SandboxSettings } from "./settings.ts
 
 /** Runs functions in isolates of child processes, one process for each namespace; the first starts at once. */
 export function createSandbox(options: Partial<SandboxSettings> & SandboxParts = {}): Sandbox {
-  const { logger, egress, ...settings } = options;
-  const parts = { ...(logger ? { logger } : {}), ...(egress ? { egress } : {}) };
+  const { logger, egress, metrics, ...settings } = options;
+  const parts = {
+    ...(logger ? { logger } : {}),
+    ...(egress ? { egress } : {}),
+    ...(metrics ? { metrics } : {}),
+  };
   return new ExecutorPool({ ...DEFAULT_SANDBOX_SETTINGS, ...settings }, parts);
 }

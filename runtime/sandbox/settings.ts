@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { Egress } from "../../core/egress/egress.ts";
+import type { SandboxMetrics } from "../../core/telemetry/metrics/sandbox.ts";
 
 export interface SandboxLogger {
   info(fields: object, message: string): void;
@@ -11,6 +12,7 @@ export interface SandboxParts {
   logger?: SandboxLogger;
   /** The way out for functions' fetches; without one they fail. */
   egress?: Egress;
+  metrics?: SandboxMetrics;
 }
 
 export interface SandboxSettings {

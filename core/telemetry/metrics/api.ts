@@ -1,15 +1,60 @@
 /** What the API counts. */
-import { Counter, type Registry } from "prom-client";
+import { STATUS_CODES } from "node:http";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { OTHER } from "./bounded-label.ts";
+import { DURATION_SECONDS } from "./buckets.ts";
+
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+export interface AnsweredRequest {
+  method: string;
+  /** As it is written in the code, `/v1/runs/:id`; never a path that somebody asked for. */
+  route: string;
+  status: number;
+  durationMs: number;
+}
 
 export function createApiMetrics(registry: Registry) {
   const registers = [registry];
+  let countWaiting = () => 0;
+  const requests = new Counter({
+    name: "bellhop_api_requests_total",
+    help: "Requests by method and status. Functions choose their statuses; those that have no name are `other`.",
+    labelNames: ["method", "status"] as const,
+    registers,
+  });
+  const requestSeconds = new Histogram({
+    name: "bellhop_api_request_duration_seconds",
+    help: "Duration of a request until its response begins, by route and class of status.",
+    labelNames: ["method", "route", "status"] as const,
+    buckets: DURATION_SECONDS,
+    registers,
+  });
+  const calls = new Counter({
+    name: "bellhop_calls_total",
+    help: "Calls of functions whose callers wait: handed to a worker, queued since none took them, or lost with their worker.",
+    labelNames: ["outcome"] as const,
+    registers,
+  });
+  for (const outcome of ["handed_over", "queued", "lost"]) calls.inc({ outcome }, 0);
+  new Gauge({
+    name: "bellhop_waiting_callers",
+    help: "Callers that wait for a run in the queue.",
+    registers,
+    collect() {
+      this.set(countWaiting());
+    },
+  });
   return {
-    requests: new Counter({
-      name: "bellhop_api_requests_total",
-      help: "API requests by method and status.",
-      labelNames: ["method", "status"] as const,
-      registers,
-    }),
+    calls,
+    count({ method: asked, route, status, durationMs }: AnsweredRequest): void {
+      const method = METHODS.has(asked) ? asked : OTHER;
+      requests.inc({ method, status: status in STATUS_CODES ? status : OTHER });
+      requestSeconds.observe({ method, route, status: `${Math.floor(status / 100)}xx` }, durationMs / 1_000);
+    },
+    watch(read: () => number): void {
+      countWaiting = read;
+    },
   };
 }
 

@@ -1,0 +1,25 @@
+import type { ApiMetrics } from "../../core/telemetry/metrics/api.ts";
+import type { DirectCaller } from "./direct-caller.ts";
+
+/** Counts what became of each call: done by a worker, left to the queue, or lost. */
+export function measureCalls(caller: DirectCaller, { calls }: ApiMetrics): DirectCaller {
+  return {
+    begin(call, events) {
+      caller.begin(call, {
+        ...events,
+        onDone(outcome) {
+          calls.inc({ outcome: "handed_over" });
+          events.onDone(outcome);
+        },
+        onNone() {
+          calls.inc({ outcome: "queued" });
+          events.onNone();
+        },
+        onLost() {
+          calls.inc({ outcome: "lost" });
+          events.onLost();
+        },
+      });
+    },
+  };
+}

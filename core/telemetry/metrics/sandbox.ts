@@ -1,0 +1,104 @@
+/** What a worker tells of its executors and the isolates in them. */
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { STEP_SECONDS } from "./buckets.ts";
+
+/** Why an executor ended; `unexpected`: by itself. */
+export const EXECUTOR_ENDS = [
+  "idle",
+  "replaced",
+  "shutdown",
+  "start_timeout",
+  "misbehaved",
+  "memory",
+  "overdue",
+  "unexpected",
+] as const;
+export type ExecutorEnd = (typeof EXECUTOR_ENDS)[number];
+
+/** What is looked at when somebody asks. */
+export interface SandboxFigures {
+  executors: Record<"starting" | "spare" | "serving" | "draining", number>;
+  /** Isolates at work, each with a batch of runs. */
+  busyIsolates: number;
+  /** Runs that were given to an executor and have not ended. */
+  runs: number;
+  /** Runs that wait for an executor with room. */
+  waiting: number;
+}
+
+const NO_FIGURES: SandboxFigures = {
+  executors: { starting: 0, spare: 0, serving: 0, draining: 0 },
+  ...{ busyIsolates: 0, runs: 0, waiting: 0 },
+};
+
+export function createSandboxMetrics(registry: Registry) {
+  const registers = [registry];
+  let readFigures = () => NO_FIGURES;
+  createFigureGauges(registry, () => readFigures());
+  const exits = new Counter({
+    name: "bellhop_executor_exits_total",
+    help: "Executors that ended, by why.",
+    labelNames: ["cause"] as const,
+    registers,
+  });
+  for (const cause of EXECUTOR_ENDS) exits.inc({ cause }, 0);
+  const isolateRuns = new Counter({
+    name: "bellhop_isolate_runs_total",
+    help: "Runs of functions by the isolate they had: warm, from an earlier run, or cold, loaded for them.",
+    labelNames: ["isolate"] as const,
+    registers,
+  });
+  for (const isolate of ["warm", "cold"]) isolateRuns.inc({ isolate }, 0);
+  const histogram = (name: string, help: string) =>
+    new Histogram({ name, help, buckets: STEP_SECONDS, registers });
+  return {
+    exits,
+    isolateRuns,
+    bootSeconds: histogram(
+      "bellhop_executor_boot_duration_seconds",
+      "From the start of an executor's process until it takes runs.",
+    ),
+    revisionSeconds: histogram(
+      "bellhop_revision_fetch_duration_seconds",
+      "Duration of fetching a revision's code for an executor that does not have it.",
+    ),
+    coldStartSeconds: histogram(
+      "bellhop_cold_start_duration_seconds",
+      "What a cold run waited for its isolate: its boot, where none stood ready, and the loading of the revision.",
+    ),
+    watch(read: () => SandboxFigures): void {
+      readFigures = read;
+    },
+  };
+}
+
+function createFigureGauges(registry: Registry, read: () => SandboxFigures): void {
+  const registers = [registry];
+  new Gauge({
+    name: "bellhop_executors",
+    help: "Executor processes: starting, spare for a namespace to come, serving one, or draining.",
+    labelNames: ["state"] as const,
+    registers,
+    collect() {
+      for (const [state, count] of Object.entries(read().executors)) this.set({ state }, count);
+    },
+  });
+  const gauge = (name: string, help: string, pick: (figures: SandboxFigures) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(pick(read()));
+      },
+    });
+  gauge("bellhop_isolates_busy", "Isolates at work.", ({ busyIsolates }) => busyIsolates);
+  gauge("bellhop_executor_runs", "Runs that executors have.", ({ runs }) => runs);
+  gauge(
+    "bellhop_executor_waiting_runs",
+    "Runs that wait for an executor with room.",
+    ({ waiting }) => waiting,
+  );
+}
+
+export type SandboxMetrics = ReturnType<typeof createSandboxMetrics>;

@@ -1,0 +1,63 @@
+/** Once attempts are recorded: everybody who must know. Metrics, the scheduler, callers who wait, the dead-letter topic. */
+import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import type { Notifier } from "../core/store/notify.ts";
+import type { ClaimedRun } from "../core/store/runs/claim.ts";
+import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
+import type { Logger } from "../core/telemetry/log.ts";
+import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+
+export interface AfterRecordingParts {
+  metrics: WorkerMetrics;
+  notifier: Notifier;
+  transport: QueueTransport;
+  log: Logger;
+  /** The run while it is in work: until its recording is over. */
+  find(runId: string): { run: ClaimedRun; isDirect: boolean } | undefined;
+}
+
+export function afterRecording(
+  parts: AfterRecordingParts,
+  attempts: FinishedAttempt[],
+  report: FinishReport,
+): void {
+  const { metrics, notifier, transport, log } = parts;
+  const letters: DeadLetter[] = [];
+  let retries = false;
+  for (const attempt of attempts) {
+    const { runId, taskId, namespaceId, verdict, record } = attempt;
+    const facts = { runId, taskId, attempt: record.attempt };
+    if (!report.recorded.has(runId)) {
+      metrics.dropped.inc();
+      log.warn(facts, "a late result was dropped: the run is somebody else's by now");
+      continue;
+    }
+    count(parts, attempt);
+    log.debug({ ...facts, state: verdict.state, code: record.error?.code }, "attempt recorded");
+    if (verdict.state === "scheduled") retries = true;
+    if (verdict.state === "dead") {
+      const { code, message } = verdict.error;
+      log.warn({ ...facts, code }, "a run is a dead letter");
+      letters.push({ runId, taskId, namespaceId, error: { code, message }, deadAt: record.finishedAt });
+    }
+  }
+  if (retries) notifier.notify("bellhop_schedule");
+  if (report.awaited.length > 0) notifier.notify("bellhop_finished", report.awaited);
+  transport
+    .publishDeadLetters(letters)
+    .catch((error) => log.warn({ error }, "dead letters were not published; their rows stand"));
+}
+
+function count(
+  { metrics, find }: AfterRecordingParts,
+  { runId, type, verdict, record }: FinishedAttempt,
+): void {
+  const { state } = verdict;
+  const found = find(runId);
+  metrics.attempts.inc({ type, way: found?.isDirect ? "direct" : "queue", state });
+  const seconds = (Date.parse(record.finishedAt) - Date.parse(record.startedAt ?? record.finishedAt)) / 1_000;
+  metrics.duration.observe({ type }, seconds);
+  if (found?.run.spec.type !== "function") return;
+  const label = metrics.functionLabel(found.run.spec.function);
+  metrics.functionAttempts.inc({ function: label, state });
+  metrics.functionDuration.observe({ function: label }, seconds);
+}

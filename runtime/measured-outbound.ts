@@ -1,0 +1,41 @@
+/** The ways out, counted by what became of each request and e-mail. */
+import type { Egress } from "../core/egress/egress.ts";
+import { EgressError } from "../core/egress/egress-error.ts";
+import type { OutboundMetrics } from "../core/telemetry/metrics/outbound.ts";
+import { MailError, type MailProvider } from "./email/mail-provider.ts";
+
+/** Streamed answers count once their head is there. */
+export function measureEgress(egress: Egress, { requests }: OutboundMetrics): Egress {
+  async function count<T>(answering: Promise<T>): Promise<T> {
+    try {
+      const answer = await answering;
+      requests.inc({ outcome: "answered" });
+      return answer;
+    } catch (error) {
+      requests.inc({ outcome: error instanceof EgressError ? error.code : "other" });
+      throw error;
+    }
+  }
+  return {
+    request: (request) => count(egress.request(request)),
+    stream: (request) => count(egress.stream(request)),
+    close: () => egress.close(),
+  };
+}
+
+export function measureMail(provider: MailProvider, { emails }: OutboundMetrics): MailProvider {
+  return {
+    name: provider.name,
+    async send(message, signal) {
+      try {
+        const receipt = await provider.send(message, signal);
+        emails.inc({ outcome: receipt.rejected.length === 0 ? "accepted" : "partly_refused" });
+        return receipt;
+      } catch (error) {
+        emails.inc({ outcome: error instanceof MailError ? error.code : "other" });
+        throw error;
+      }
+    },
+    close: () => provider.close(),
+  };
+}

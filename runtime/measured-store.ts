@@ -1,0 +1,40 @@
+/** A worker's statements, timed and counted. */
+import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
+import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+import type { ClaimSource } from "./intake.ts";
+
+export function measureClaims(source: ClaimSource, metrics: WorkerMetrics): ClaimSource {
+  async function measure<T extends unknown[]>(from: "bells" | "table", claim: () => Promise<T>): Promise<T> {
+    const done = metrics.claimSeconds.startTimer();
+    try {
+      const claimed = await claim();
+      metrics.claimed.inc({ source: from }, claimed.length);
+      return claimed;
+    } catch (error) {
+      metrics.claimErrors.inc();
+      throw error;
+    } finally {
+      done();
+    }
+  }
+  return {
+    ...source,
+    claimRuns: (ids) => measure("bells", () => source.claimRuns(ids)),
+    claimDueRuns: (limit, overdueMs) => measure("table", () => source.claimDueRuns(limit, overdueMs)),
+  };
+}
+
+/** Failures are counted where they are reported. */
+export function measureRecording<A extends FinishedAttempt>(
+  write: (attempts: A[]) => Promise<FinishReport>,
+  { recordingSeconds }: WorkerMetrics,
+): (attempts: A[]) => Promise<FinishReport> {
+  return async (attempts) => {
+    const done = recordingSeconds.startTimer();
+    try {
+      return await write(attempts);
+    } finally {
+      done();
+    }
+  };
+}
