@@ -33,6 +33,8 @@ export interface ApiParts {
   sealer: Sealer | undefined;
   /** Aborts when the API stops: whoever follows is let go. */
   stopping: AbortSignal;
+  /** Aborts a while after that: whoever still waits for the end of a call is let go. */
+  lettingGo: AbortSignal;
 }
 
 /** What Hono hands from the key check to the routes. */

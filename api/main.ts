@@ -32,6 +32,9 @@ const SETTINGS = [
   ...FUNCTION_CAP_SETTINGS,
 ] as const satisfies SettingName[];
 
+/** Calls under way at a stop go on for so long; a second before their connections are cut their callers are told. */
+const CALLERS_STAY_MS = 4_000;
+
 export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
   const settings = readSettings(SETTINGS, env);
   const log = createLogger("api", settings.LOG_LEVEL);
@@ -50,6 +53,7 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
     await ensureAdminKey(store.db, namespaceId, settings.BELLHOP_API_KEY);
   const registry = createRegistry("api");
   const stopping = new AbortController();
+  const lettingGo = new AbortController();
   const ringer = createRunRinger(transport, (error) =>
     log.warn({ error }, "bells were not sent; the sweep rings them again"),
   );
@@ -83,6 +87,7 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
     probes: connections.createProbes(registry),
     functionCaps: toFunctionCaps(settings),
     stopping: stopping.signal,
+    lettingGo: lettingGo.signal,
   });
   const server = await listen(
     createAdaptorServer({ fetch: app.fetch }) as Server,
@@ -90,7 +95,10 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
     settings.PORT,
   );
   opened.defer(() => server.close());
-  opened.defer(() => stopping.abort());
+  opened.defer(() => {
+    stopping.abort();
+    setTimeout(() => lettingGo.abort(), CALLERS_STAY_MS).unref();
+  });
   log.info({ port: server.port, transport: transport.name }, "api started");
   return runningRole(server.port, opened.move(), (message) => log.info(`api ${message}`));
 }

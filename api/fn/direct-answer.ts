@@ -11,6 +11,7 @@ import {
   type DirectOutcome,
 } from "../../core/contracts/direct-call.ts";
 import type { HttpResponseHead } from "../../core/contracts/http-call.ts";
+import type { Caller } from "../caller.ts";
 import type { DirectCaller } from "../direct/direct-caller.ts";
 import type { CallFeed } from "../direct/worker-link.ts";
 import { pumpRequestBody, type RequestPump } from "./request-pump.ts";
@@ -18,8 +19,8 @@ import { pumpRequestBody, type RequestPump } from "./request-pump.ts";
 export type DirectAnswer =
   /** It streams. */
   | { head: HttpResponseHead; body: ReadableStream<Uint8Array> }
-  /** The run's end, with the whole response where it succeeded. */
-  | { outcome: DirectOutcome }
+  /** The run's end, with the whole response where it succeeded; undefined: its caller left before. */
+  | { outcome: DirectOutcome | undefined }
   /** No worker took it: nothing has happened, and the request's body is unread. */
   | "none"
   | "lost";
@@ -28,26 +29,29 @@ export function answerDirectly(
   direct: DirectCaller,
   call: DirectCall,
   body: ReadableStream<Uint8Array> | null,
-  caller: AbortSignal,
+  caller: Caller,
 ): Promise<DirectAnswer> {
   return new Promise((resolve) => {
     let feed: CallFeed;
     let pump: RequestPump | undefined;
     let response: ResponseBody | undefined;
-    const onLeave = () => {
+    let stay = () => {};
+    const leave = () => {
       pump?.stop();
       feed.leave();
+      resolve({ outcome: undefined });
     };
     const settle = (answer: DirectAnswer) => {
       pump?.stop();
-      caller.removeEventListener("abort", onLeave);
+      stay();
       resolve(answer);
     };
     direct.begin(call, {
       onFeed(given) {
         feed = given;
-        if (caller.aborted) feed.leave();
-        else caller.addEventListener("abort", onLeave, { once: true });
+        stay();
+        if (caller.isGone) leave();
+        else stay = caller.onGone(leave);
       },
       onAccepted() {
         if (body) pump = pumpRequestBody(body, feed, DIRECT_WINDOW_BYTES);

@@ -8,6 +8,7 @@ import type { Json } from "../../core/json.ts";
 import type { CallableFunction } from "../../core/store/functions/callable.ts";
 import { newId } from "../../core/store/ids.ts";
 import { demandScope, readBearer, requireOwner } from "../auth.ts";
+import { type Caller, callerOf } from "../caller.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import {
   type CallEnd,
@@ -70,13 +71,13 @@ async function checkKey(
 
 async function answer(
   parts: ApiParts,
-  context: Context,
+  context: Context<ApiEnv>,
   call: FunctionCall,
   head: HttpRequestHead,
 ): Promise<Response> {
   const { runId, fn } = call;
   const { raw } = context.req;
-  const caller = AbortSignal.any([raw.signal, parts.stopping]);
+  const caller = callerOf(context, parts);
   const direct = toDirectCall(call);
   const { sent, body } = await takeBody(raw, head);
   const said = direct
@@ -110,7 +111,7 @@ async function answerQueued(
   call: FunctionCall,
   { method, url, headers, body: text = "" }: HttpRequestHead,
   body: ReadableStream<Uint8Array> | null,
-  caller: AbortSignal,
+  caller: Caller,
 ): Promise<CallEnd> {
   const content = body ? await readWhole(body) : Buffer.from(text);
   const input: StoredRequestInput = { request: { method, url, headers, body: content.toString("base64") } };

@@ -7,6 +7,7 @@ import { notFound } from "../../core/errors.ts";
 import { newId } from "../../core/store/ids.ts";
 import { requireScope } from "../auth.ts";
 import { readJson, validate } from "../body.ts";
+import { callerOf } from "../caller.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { markReplay, readIdempotentRequest } from "../idempotency.ts";
 import { answerProblem } from "../problem.ts";
@@ -49,8 +50,7 @@ export function callRoutes(parts: ApiParts): Hono<ApiEnv> {
       context.header("preference-applied", "respond-async");
       return context.json({ runId }, 202);
     }
-    const caller = AbortSignal.any([context.req.raw.signal, parts.stopping]);
-    const { runId, isReplay, end } = await invokeAndWait(parts, call, caller);
+    const { runId, isReplay, end } = await invokeAndWait(parts, call, callerOf(context, parts));
     if (isReplay) markReplay(context);
     context.header("bellhop-run-id", runId);
     if (end?.state === "succeeded") return context.json(end.result);

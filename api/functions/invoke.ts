@@ -15,6 +15,7 @@ import type { CallableFunction } from "../../core/store/functions/callable.ts";
 import { type IdempotentRequest, makeOnce } from "../../core/store/idempotency.ts";
 import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
 import { findRun } from "../../core/store/runs/read.ts";
+import type { Caller } from "../caller.ts";
 import type { ApiParts } from "../environment.ts";
 
 /** A worker stops a function this long before its run's own deadline. */
@@ -90,11 +91,7 @@ function toTimeoutMs(fn: CallableFunction, caps: FunctionLimitCaps): number {
 }
 
 /** The call's end: from the worker that took it, or from the queue. */
-export async function invokeAndWait(
-  parts: ApiParts,
-  call: FunctionCall,
-  caller: AbortSignal,
-): Promise<EndedCall> {
+export async function invokeAndWait(parts: ApiParts, call: FunctionCall, caller: Caller): Promise<EndedCall> {
   const direct = call.once ? undefined : toDirectCall(call);
   const end = direct ? await invokeDirectly(parts, direct, caller) : "none";
   return end === "none"
@@ -106,14 +103,13 @@ export interface EndedCall extends Omit<StartedCall, "timeoutMs"> {
   end: CallEnd;
 }
 
-function invokeDirectly(parts: ApiParts, call: DirectCall, caller: AbortSignal): Promise<CallEnd | "none"> {
+function invokeDirectly(parts: ApiParts, call: DirectCall, caller: Caller): Promise<CallEnd | "none"> {
   return new Promise((resolve) => {
-    const leave = () => resolve(undefined);
+    const stay = caller.onGone(() => resolve(undefined));
     const finish = (end: CallEnd | "none") => {
-      caller.removeEventListener("abort", leave);
+      stay();
       resolve(end);
     };
-    caller.addEventListener("abort", leave, { once: true });
     const ignore = () => {};
     parts.direct.begin(call, {
       ...{
@@ -137,11 +133,7 @@ export const WORKER_LOST: DirectOutcome = {
   error: { code: "worker_lost", message: "The worker that ran this call went away." },
 };
 
-export async function invokeQueued(
-  parts: ApiParts,
-  call: FunctionCall,
-  caller: AbortSignal,
-): Promise<EndedCall> {
+export async function invokeQueued(parts: ApiParts, call: FunctionCall, caller: Caller): Promise<EndedCall> {
   if (parts.waiter.count >= MAX_WAITING_CALLERS) {
     const message = "Too many callers wait for a worker. Try again soon, or ask with Prefer: respond-async.";
     throw new BellhopError("too_many_waiting", 503, message);
@@ -150,9 +142,10 @@ export async function invokeQueued(
   try {
     const { runId, isReplay, timeoutMs } = await startInvocation(parts, call, true);
     const deadlineMs = parts.clock.now().getTime() + timeoutMs + QUEUE_GRACE_MS;
-    for (let isOld = isReplay; !caller.aborted && parts.clock.now().getTime() < deadlineMs; isOld = false) {
+    const gone = caller.toSignal();
+    for (let isOld = isReplay; !gone.aborted && parts.clock.now().getTime() < deadlineMs; isOld = false) {
       // The run of an earlier request may have ended long ago.
-      if (!isOld) await parts.waiter.next(runId, caller);
+      if (!isOld) await parts.waiter.next(runId, gone);
       const end = toEnd(await findRun(parts.store, call.fn.namespaceId, runId));
       if (end) return { runId, isReplay, end };
     }

@@ -300,4 +300,26 @@ describe("a function's URL", () => {
     assert.equal(run.state, "failed");
     assert.equal(run.error?.code, "worker_stopped");
   });
+
+  test("an API that stops lets calls finish, and tells those that last longer that their runs go on", async () => {
+    await cluster.startWorker();
+    await waitForDirectCalls(cluster.api);
+    await deploy(
+      cluster,
+      "slow",
+      "export default () => new Promise((resolve) => setTimeout(() => resolve('slow'), 700));",
+    );
+    const invoked = fetch(`${cluster.api.url}/v1/functions/slow/invoke`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${cluster.api.key}` },
+    });
+    const [brief, lasting] = [at("/brief"), at("/lasting")];
+    await Promise.all([runningRun("brief"), runningRun("lasting"), runningRun("slow")]);
+    await cluster.apiProcess.stop();
+    assert.equal(await (await brief).text(), "done");
+    assert.equal(await (await invoked).json(), "slow");
+    const response = await lasting;
+    assert.equal(response.status, 504);
+    assert.equal((await problemOf(response)).code, "run_not_finished");
+  });
 });
