@@ -1,10 +1,9 @@
 /** The HTTP edge: one feature, one folder; handlers hold no rules. */
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BellhopError } from "../core/errors.ts";
 import { requireKey } from "./auth.ts";
-import { MAX_BODY_BYTES } from "./body.ts";
+import { limitBody } from "./body.ts";
 import { deadLetterRoutes } from "./dead-letters/routes.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
 import { fnHandler } from "./fn/handler.ts";
@@ -30,16 +29,7 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
       });
     });
   }
-  app.use(
-    "/v1/*",
-    requireKey(keyring),
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: () => {
-        throw new BellhopError("body_too_large", 413, `A body holds at most ${MAX_BODY_BYTES} bytes.`);
-      },
-    }),
-  );
+  app.use("/v1/*", requireKey(keyring), limitBody);
   app.route("/v1/tasks", taskRoutes(parts));
   app.route("/v1/runs", runRoutes(parts));
   app.route("/v1/functions", functionRoutes(parts));

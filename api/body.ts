@@ -1,5 +1,6 @@
 /** Reading what callers send: bounded, JSON, validated. */
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
 import { BellhopError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
@@ -7,6 +8,26 @@ import { toInputError } from "./problem.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
 const MAX_DEPTH = 200;
+
+const limitUnannounced = bodyLimit({
+  maxSize: MAX_BODY_BYTES,
+  onError: () => {
+    throw bodyTooLarge();
+  },
+});
+
+/** 413 beyond MAX_BODY_BYTES. A body that says its length cannot be longer, and need not be touched for it. */
+export const limitBody: MiddlewareHandler = async (context, next) => {
+  const announced = context.req.header("content-length");
+  if (announced === undefined || context.req.header("transfer-encoding") !== undefined)
+    return await limitUnannounced(context, next);
+  if (!(Number(announced) <= MAX_BODY_BYTES)) throw bodyTooLarge();
+  await next();
+};
+
+function bodyTooLarge(): BellhopError {
+  return new BellhopError("body_too_large", 413, `A body holds at most ${MAX_BODY_BYTES} bytes.`);
+}
 
 /** The JSON body; 415 for another type, 400 for no JSON. An absent body is undefined where `optional`. */
 export async function readJson(

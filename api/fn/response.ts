@@ -11,11 +11,21 @@ export function toFnResponse(
   body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null,
   runId: string,
 ): Response {
-  const sent = new Headers();
-  for (const [name, value] of headers) {
+  const pairs = headers.filter(([name]) => {
     const lower = name.toLowerCase();
-    if (!OWN.has(lower) && isPassedOn(lower, null)) sent.append(name, value);
+    return !OWN.has(lower) && isPassedOn(lower, null);
+  });
+  pairs.push(["bellhop-run-id", runId]);
+  return new Response(NULL_BODY.has(status) ? null : body, { status, headers: toHeadersInit(pairs) });
+}
+
+/** A plain record is what the server writes with the least work; a name that is there twice needs more. */
+function toHeadersInit(pairs: [string, string][]): Record<string, string> | [string, string][] {
+  const record: Record<string, string> = Object.create(null);
+  for (const [name, value] of pairs) {
+    const lower = name.toLowerCase();
+    if (Object.hasOwn(record, lower)) return pairs;
+    record[lower] = value;
   }
-  sent.set("bellhop-run-id", runId);
-  return new Response(NULL_BODY.has(status) ? null : body, { status, headers: sent });
+  return record;
 }

@@ -1,8 +1,29 @@
+import { randomFillSync } from "node:crypto";
 import { v7 } from "uuid";
 
-/** UUIDv7: sorts by creation, so lists need no other order. */
-export const newId = (): string => v7();
+const RANDOM_BYTES = 16;
+/** Made for many ids at once: asking the system for each costs more than the id. */
+const pool = Buffer.alloc(256 * RANDOM_BYTES);
+let poolAt = pool.length;
+let lastMs = 0;
+let seq = 0;
 
+/** UUIDv7: sorts by creation, also within a millisecond, so lists need no other order. */
+export function newId(): string {
+  if (poolAt === pool.length) {
+    randomFillSync(pool);
+    poolAt = 0;
+  }
+  const random = pool.subarray(poolAt, poolAt + RANDOM_BYTES);
+  poolAt += RANDOM_BYTES;
+  const nowMs = Date.now();
+  if (nowMs > lastMs) {
+    lastMs = nowMs;
+    // Room to count on within the millisecond.
+    seq = random.readUInt32BE(0) >>> 1;
+  } else seq += 1;
+  return v7({ random, msecs: lastMs, seq });
+}
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const isId = (text: string): boolean => UUID.test(text);
 
