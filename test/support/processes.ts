@@ -46,13 +46,26 @@ after(async () => {
 /** @param file from the root of the repository, `api/main.ts`, or absolute */
 export function startProcess(file: string, options: ProcessOptions = {}): RunningProcess {
   const { env = {}, args = [] } = options;
-  const child = spawn(process.execPath, [...NODE_FLAGS, file, ...args], {
+  return startCommand(file, [process.execPath, ...NODE_FLAGS, file, ...args], env);
+}
+
+/**
+ * Any program.
+ * @param name what messages call it
+ * @param env exactly its environment; PATH alone is added
+ */
+export function startCommand(
+  name: string,
+  [file, ...args]: string[],
+  env: Record<string, string> = {},
+): RunningProcess {
+  const child = spawn(file!, args, {
     cwd: ROOT,
     env: { PATH: process.env["PATH"] ?? "", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const guard = guardProcess(child.pid!, { signal: "SIGKILL" });
-  const recording = createRecording<string>(`line of ${file}`);
+  const recording = createRecording<string>(`line of ${name}`);
   const lines = recording.items;
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on("line", recording.add);
