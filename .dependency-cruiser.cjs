@@ -66,6 +66,18 @@ module.exports = {
       "Only a role's main constructs adapters.",
     ),
     forbid(
+      "opentelemetry-in-telemetry",
+      { pathNot: "^(node_modules/|core/telemetry/)" },
+      { path: "^node_modules/@opentelemetry/" },
+      "The roles know spans by core/telemetry/tracing.ts alone.",
+    ),
+    forbid(
+      "opentelemetry-on-demand",
+      { pathNot: "\\.test\\.ts$" },
+      { path: "^core/telemetry/otlp-tracer\\.ts$", dependencyTypesNot: ["dynamic-import"] },
+      "Who does not trace does not load it.",
+    ),
+    forbid(
       "nothing-unresolved",
       {},
       { couldNotResolve: true, pathNot: "^bellhop$" },

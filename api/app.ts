@@ -14,10 +14,11 @@ import { answerProblem, toBellhopError } from "./problem.ts";
 import { runRoutes } from "./runs/routes.ts";
 import { namespaceSecretRoutes } from "./secrets/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
+import { spanOf, traceRequests } from "./trace-requests.ts";
 import { workerRoutes } from "./workers/routes.ts";
 
 export function createApp(parts: ApiParts): Hono<ApiEnv> {
-  const { probes, log, metrics, keyring } = parts;
+  const { probes, log, metrics, keyring, tracer } = parts;
   const app = new Hono<ApiEnv>();
 
   app.use(measureRequests(metrics));
@@ -29,6 +30,7 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
       });
     });
   }
+  if (tracer.isOn) app.use(traceRequests(tracer));
   app.use("/v1/*", requireKey(keyring), limitBody);
   app.route("/v1/tasks", taskRoutes(parts));
   app.route("/v1/runs", runRoutes(parts));
@@ -44,6 +46,8 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
       new BellhopError("no_such_route", 404, `There is no ${context.req.method} ${context.req.path}.`),
     ),
   );
-  app.onError((error, context) => answerProblem(context, toBellhopError(error, log)));
+  app.onError((error, context) =>
+    answerProblem(context, toBellhopError(error, log, spanOf(context).logFields)),
+  );
   return app;
 }

@@ -8,6 +8,7 @@ import type { Notifier } from "../core/store/notify.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { ApiMetrics } from "../core/telemetry/metrics/api.ts";
 import type { Probes } from "../core/telemetry/probes.ts";
+import type { Span, Tracer } from "../core/telemetry/tracing.ts";
 import type { DirectCaller } from "./direct/direct-caller.ts";
 import type { Callables } from "./functions/callables.ts";
 import type { FinishWaiter } from "./functions/wait.ts";
@@ -24,6 +25,7 @@ export interface ApiParts {
   clock: Clock;
   log: Logger;
   metrics: ApiMetrics;
+  tracer: Tracer;
   probes: Probes;
   functionCaps: FunctionLimitCaps;
   callables: Callables;
@@ -39,5 +41,5 @@ export interface ApiParts {
 
 /** What Hono hands from the key check to the routes. */
 export interface ApiEnv {
-  Variables: { owner: KeyOwner };
+  Variables: { owner: KeyOwner; span?: Span };
 }

@@ -47,7 +47,7 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
     clock,
     log,
   });
-  const { store, notifier, listener, transport } = connections;
+  const { store, notifier, listener, transport, tracer } = connections;
   const namespaceId = await ensureNamespace(store.db, DEFAULT_NAMESPACE);
   if (settings.BELLHOP_API_KEY !== undefined)
     await ensureAdminKey(store.db, namespaceId, settings.BELLHOP_API_KEY);
@@ -84,6 +84,7 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
     clock,
     log,
     metrics,
+    tracer,
     probes: connections.createProbes(registry),
     functionCaps: toFunctionCaps(settings),
     stopping: stopping.signal,

@@ -23,15 +23,18 @@ export function answerProblem(context: Context, error: BellhopError): Response {
   });
 }
 
-/** What was thrown, as an error for the caller; what nobody foresaw is logged and says nothing of the inside. */
-export function toBellhopError(thrown: unknown, log: Logger): BellhopError {
+/**
+ * What was thrown, as an error for the caller; what nobody foresaw is logged, with `logFields`, and says nothing of the
+ * inside.
+ */
+export function toBellhopError(thrown: unknown, log: Logger, logFields: object = {}): BellhopError {
   if (thrown instanceof BellhopError) return thrown;
   if (thrown instanceof ZodError) return toInputError(thrown);
   if (thrown instanceof HTTPException) {
     return new BellhopError("bad_request", thrown.status, thrown.message || "The request could not be read.");
   }
   if (isDatabaseAway(thrown)) {
-    log.warn({ error: thrown }, "a request found no database");
+    log.warn({ error: thrown, ...logFields }, "a request found no database");
     return new BellhopError(
       "database_unavailable",
       503,
@@ -40,7 +43,7 @@ export function toBellhopError(thrown: unknown, log: Logger): BellhopError {
   }
   if (isRefusedValue(thrown))
     return new BellhopError("invalid_input", 422, "The input holds a value that cannot be stored.");
-  log.error({ error: thrown }, "a request failed unexpectedly");
+  log.error({ error: thrown, ...logFields }, "a request failed unexpectedly");
   return new BellhopError("internal_error", 500, "Something went wrong on our side; the log has more.");
 }
 

@@ -6,13 +6,16 @@ import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 
+import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
+import { runFields } from "./attempt-trace.ts";
+
 export interface AfterRecordingParts {
   metrics: WorkerMetrics;
   notifier: Notifier;
   transport: QueueTransport;
   log: Logger;
   /** The run while it is in work: until its recording is over. */
-  find(runId: string): { run: ClaimedRun; isDirect: boolean } | undefined;
+  find(runId: string): { run: ClaimedRun; isDirect: boolean; span: Span } | undefined;
 }
 
 export function afterRecording(
@@ -25,7 +28,8 @@ export function afterRecording(
   let retries = false;
   for (const attempt of attempts) {
     const { runId, taskId, namespaceId, verdict, record } = attempt;
-    const facts = { runId, taskId, attempt: record.attempt };
+    const span = parts.find(runId)?.span ?? NO_SPAN;
+    const facts = runFields({ id: runId, taskId, attempt: record.attempt }, span);
     if (!report.recorded.has(runId)) {
       metrics.dropped.inc();
       log.warn(facts, "a late result was dropped: the run is somebody else's by now");

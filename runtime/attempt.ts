@@ -8,6 +8,7 @@ import { formatDuration } from "../core/duration.ts";
 import { messageOf } from "../core/errors.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { AttemptLogLine, FinishedAttempt } from "../core/store/runs/finish.ts";
+import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
 import type { HttpCall } from "./sandbox/invocation.ts";
 import type { TaskRunner } from "./tasks/task-runner.ts";
 
@@ -39,13 +40,20 @@ export async function runAttempt(
   stop: AbortController,
   workerId: string,
   clock: Clock,
-  http?: HttpCall,
+  { http, span = NO_SPAN }: { http?: HttpCall | undefined; span?: Span } = {},
 ): Promise<FinishedAttempt | null> {
   const logs: AttemptLogLine[] = [];
-  const outcome = await runUntilDeadline(run, runners[run.spec.type], stop, logs, clock, http);
+  const outcome = await runUntilDeadline(run, runners[run.spec.type], stop, logs, clock, { http, span });
   const reason = stop.signal.aborted ? (stop.signal.reason as AttemptStop).reason : undefined;
   if (reason === "released") return null;
-  return judge(run, reason ? replaceOutcome(outcome, reason, run) : outcome, logs, workerId, clock.now());
+  return judge(
+    run,
+    reason ? replaceOutcome(outcome, reason, run) : outcome,
+    logs,
+    workerId,
+    clock.now(),
+    span,
+  );
 }
 
 async function runUntilDeadline(
@@ -54,7 +62,7 @@ async function runUntilDeadline(
   stop: AbortController,
   logs: AttemptLogLine[],
   clock: Clock,
-  http: HttpCall | undefined,
+  given: { http: HttpCall | undefined; span: Span },
 ): Promise<AttemptOutcome> {
   const startedMs = clock.now().getTime();
   const over = new AbortController();
@@ -68,7 +76,7 @@ async function runUntilDeadline(
   });
   const context = {
     signal: stop.signal,
-    http,
+    ...given,
     deadlineAt: new Date(startedMs + run.timeoutMs),
     log(level: string, message: string, fields?: AttemptLogLine["fields"], at = clock.now()) {
       // A runner that was left behind may still speak.
@@ -117,6 +125,7 @@ function judge(
   logs: AttemptLogLine[],
   workerId: string,
   now: Date,
+  { logFields }: Span,
 ): FinishedAttempt {
   const facts = { attempt: run.attempt - run.attemptOffset, retry: run.retry, deadLetter: run.deadLetter };
   return {
@@ -134,6 +143,7 @@ function judge(
       startedAt: run.startedAt.toISOString(),
       finishedAt: now.toISOString(),
       error: outcome.kind === "failed" ? outcome.error : null,
+      ...(logFields.traceId === undefined ? {} : { traceId: logFields.traceId }),
     },
     logs,
   };

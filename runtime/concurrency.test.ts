@@ -18,6 +18,7 @@ import { openTestStore, until } from "../core/store/testing/test-store.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+import { NO_SPAN } from "../core/telemetry/tracing.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import { createRecording } from "../test/support/recording.ts";
 import type { TaskRunner } from "./tasks/task-runner.ts";
@@ -41,6 +42,7 @@ async function openWorker(t: TestContext, runner: TaskRunner, slots = 10) {
     runners: { http: runner, email: runner, function: runner },
     ...{ clock: systemClock, log: createLogger("worker", "silent") },
     metrics: createWorkerMetrics(createRegistry("worker")),
+    traceAttempt: () => NO_SPAN,
   });
   t.after(async () => {
     await worker.stop();

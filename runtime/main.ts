@@ -7,6 +7,8 @@ import { readSettings } from "../core/config/settings.ts";
 import { openConnections } from "../core/connections.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import { createEgress } from "../core/egress/egress.ts";
+import { laneOf, nameQueues } from "../core/queue/names.ts";
+import { messagingSystemOf } from "../core/queue/trace-transport.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
@@ -19,6 +21,7 @@ import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSandboxMetrics } from "../core/telemetry/metrics/sandbox.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { startProbeServer } from "../core/telemetry/probes.ts";
+import { createAttemptTracer } from "./attempt-trace.ts";
 import { serveDirectCalls } from "./direct/direct-server.ts";
 import { chooseWorkerAddress } from "./direct/worker-address.ts";
 import { createMailProvider } from "./email/create-provider.ts";
@@ -68,7 +71,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     clock,
     log,
   });
-  const { store, notifier, listener, transport } = connections;
+  const { store, notifier, listener, transport, tracer } = connections;
   // The probes outlive the drain: a worker that finishes its runs is alive.
   let receiving = false;
   const isReceiving = () => {
@@ -120,6 +123,10 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     clock,
     log,
     metrics: createWorkerMetrics(registry),
+    traceAttempt: createAttemptTracer(tracer, {
+      system: messagingSystemOf(transport),
+      destination: nameQueues(settings.KAFKA_TOPIC_PREFIX).topics[laneOf(receive) ?? "runs"],
+    }),
   });
   const calls = serveDirectCalls(server.server, callToken, worker.direct);
   opened.defer(() => calls.close());

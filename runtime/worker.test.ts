@@ -19,6 +19,7 @@ import { openTestStore, until } from "../core/store/testing/test-store.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+import { NO_SPAN } from "../core/telemetry/tracing.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import { createRecording } from "../test/support/recording.ts";
 import type { AttemptContext, TaskRunner } from "./tasks/task-runner.ts";
@@ -58,7 +59,7 @@ async function openWorker(t: TestContext, runner: TaskRunner, options: WorkerOpt
     ...{ receive: "queue", leaseMs, drainMs, store: options.store ?? store, transport, notifier, listener },
     findTimeoutMs: async () => 5_000,
     runners: { http: runner, email: runner, function: runner },
-    ...{ clock: options.clock ?? systemClock, log, metrics },
+    ...{ clock: options.clock ?? systemClock, log, metrics, traceAttempt: () => NO_SPAN },
   });
   let stopped: Promise<void> | undefined;
   const stop = () => {

@@ -27,8 +27,10 @@ import { offerRoom } from "../core/store/runs/room.ts";
 import { removeWorker, renewLease, type WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+import type { Span } from "../core/telemetry/tracing.ts";
 import { afterRecording } from "./after-recording.ts";
 import { AttemptStop, type Runners, runAttempt } from "./attempt.ts";
+import { type AttemptTracer, endAttemptSpan, runFields } from "./attempt-trace.ts";
 import { createDirectLane, type DirectLane } from "./direct/direct-lane.ts";
 import { createEndedWriter } from "./direct/ended-writer.ts";
 import { type ClaimSource, createIntake } from "./intake.ts";
@@ -51,6 +53,7 @@ export interface WorkerParts {
   clock: Clock;
   log: Logger;
   metrics: WorkerMetrics;
+  traceAttempt: AttemptTracer;
   /** The most a run of the revision may take, where calls come directly. */
   findTimeoutMs(revisionId: string): Promise<number>;
 }
@@ -78,6 +81,7 @@ const STOP_MS = 2_500;
 
 interface RunningAttempt {
   run: ClaimedRun;
+  span: Span;
   stop: AbortController;
   /** Ended, and on its way to its row: it is not given back any more. */
   isEnded: boolean;
@@ -135,20 +139,18 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     (error) => log.warn({ error }, "room was not offered; the scheduler does it"),
   );
 
-  async function work(run: ClaimedRun, way: Way): Promise<void> {
+  async function work(run: ClaimedRun, way: Way, span: Span): Promise<void> {
     const stop = new AbortController();
-    log.debug(
-      { runId: run.id, taskId: run.taskId, attempt: run.attempt, type: run.spec.type },
-      "attempt begins",
-    );
-    const mine: RunningAttempt = { run, stop, isEnded: false, isDirect: way.isDirect };
+    log.debug({ ...runFields(run, span), type: run.spec.type }, "attempt begins");
+    const mine: RunningAttempt = { run, span, stop, isEnded: false, isDirect: way.isDirect };
     running.set(run.id, mine);
     if (run.attempt === 1 && !way.isDirect) {
       metrics.lateness.observe(Math.max(run.startedAt.getTime() - run.scheduledFor.getTime(), 0) / 1_000);
     }
     try {
-      const attempt = await runAttempt(run, parts.runners, stop, facts.id, clock, way.http);
+      const attempt = await runAttempt(run, parts.runners, stop, facts.id, clock, { http: way.http, span });
       mine.isEnded = true;
+      endAttemptSpan(span, attempt);
       if (attempt) await way.record(attempt);
       if (run.holdsRoom && run.functionId !== null) roomOffers.add(run.functionId);
     } finally {
@@ -168,10 +170,12 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     measureClaims(claims, metrics),
     slots,
     clock,
-    (run) =>
-      void work(run, claimed).catch((error) =>
-        log.error({ error, runId: run.id, taskId: run.taskId }, "a run was left to its lease"),
-      ),
+    (run) => {
+      const span = parts.traceAttempt(run, false);
+      void work(run, claimed, span).catch((error) =>
+        log.error({ error, ...runFields(run, span) }, "a run was left to its lease"),
+      );
+    },
     (error) => log.warn({ error }, "a claim failed; tried again soon"),
   );
 
@@ -228,7 +232,8 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   }
 
   const direct = createDirectLane({
-    ...{ clock, slots, work, isDraining: () => draining, releaseSlot: () => slots.release(1) },
+    ...{ clock, slots, isDraining: () => draining, releaseSlot: () => slots.release(1) },
+    work: (run, way) => work(run, way, parts.traceAttempt(run, true)),
     findTimeoutMs: parts.findTimeoutMs,
     show: (run) => showDirectRun(store, facts.id, run),
     reserve: (run) => reserveDirectRun(store, facts.id, run),

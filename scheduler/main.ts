@@ -41,26 +41,31 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
     clock,
     log,
   });
-  const { store, notifier, listener, transport } = connections;
+  const { store, notifier, listener, transport, tracer } = connections;
 
   const ringer = createRinger(transport, clock, {
     rung: () => {},
     failed: (error) => log.warn({ error }, "bells were not sent; the sweep rings them again"),
   });
   opened.defer(() => ringer.close());
-  const loop = startStageLoop(store, clock, {
-    staged({ staged, retries }, tookMs) {
-      metrics.stageSeconds.observe(tookMs / 1_000);
-      metrics.staged.inc(staged.length);
-      metrics.merged.inc(staged.filter(({ isMerged }) => isMerged).length);
-      metrics.retried.inc(retries.length);
-      ringer.add([...staged, ...retries]);
+  const loop = startStageLoop(
+    store,
+    clock,
+    {
+      staged({ staged, retries }, tookMs) {
+        metrics.stageSeconds.observe(tookMs / 1_000);
+        metrics.staged.inc(staged.length);
+        metrics.merged.inc(staged.filter(({ isMerged }) => isMerged).length);
+        metrics.retried.inc(retries.length);
+        ringer.add([...staged, ...retries]);
+      },
+      failed(error) {
+        metrics.stageErrors.inc();
+        log.error({ error }, "staging failed; tried again soon");
+      },
     },
-    failed(error) {
-      metrics.stageErrors.inc();
-      log.error({ error }, "staging failed; tried again soon");
-    },
-  });
+    tracer,
+  );
   opened.defer(() => loop.stop());
   listener.on("bellhop_schedule", () => loop.wake());
   const jobs = startJobs({

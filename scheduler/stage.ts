@@ -8,6 +8,8 @@ import {
   type StagedRun,
   stageDueTasks,
 } from "../core/store/runs/stage.ts";
+import { NO_TRACER, type Tracer } from "../core/telemetry/tracing.ts";
+import { traceStaging } from "./trace-staging.ts";
 
 /** Occurrences are staged this much before their instant. */
 export const STAGE_AHEAD_MS = 1_000;
@@ -22,10 +24,16 @@ export interface StageReport {
   more: boolean;
 }
 
-export async function stagePass(store: Store, clock: Clock): Promise<StageReport> {
+export async function stagePass(
+  store: Store,
+  clock: Clock,
+  tracer: Tracer = NO_TRACER,
+): Promise<StageReport> {
   const now = clock.now();
   const horizon = new Date(now.getTime() + STAGE_AHEAD_MS);
-  const staged = await stageDueTasks(store.db, now, horizon, STAGE_BATCH);
+  const staged = await traceStaging(tracer, (trace) =>
+    stageDueTasks(store.db, now, horizon, STAGE_BATCH, trace),
+  );
   const retries = await queueDueRetries(store.db, horizon, STAGE_BATCH);
   return { staged, retries, more: staged.length === STAGE_BATCH || retries.length === STAGE_BATCH };
 }
@@ -52,6 +60,7 @@ export function startStageLoop(
   store: Store,
   clock: Clock,
   on: { staged(report: StageReport, tookMs: number): void; failed(error: unknown): void },
+  tracer: Tracer = NO_TRACER,
 ): StageLoop {
   const stopped = new AbortController();
   let sleeping = new AbortController();
@@ -63,7 +72,7 @@ export function startStageLoop(
       let waitMs = RETRY_MS;
       try {
         const beganMs = performance.now();
-        const report = await stagePass(store, clock);
+        const report = await stagePass(store, clock, tracer);
         on.staged(report, performance.now() - beganMs);
         if (report.more) continue;
         waitMs = Math.max(decideSleepMs(await findNextInstant(store.db), clock.now()), MIN_SLEEP_MS);

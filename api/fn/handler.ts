@@ -20,6 +20,7 @@ import {
 } from "../functions/invoke.ts";
 import { readTrafficKey } from "../functions/traffic-key.ts";
 import { answerProblem } from "../problem.ts";
+import { traceparentOf } from "../trace-requests.ts";
 import { answerDirectly } from "./direct-answer.ts";
 import { type FnTarget, parseFnUrl, toRequestHead } from "./request.ts";
 import { toFnResponse } from "./response.ts";
@@ -45,6 +46,7 @@ export function fnHandler(parts: ApiParts): MiddlewareHandler<ApiEnv> {
       input: { request: { method: head.method, url: head.url } },
       target: target.tag === undefined ? undefined : { tag: target.tag },
       trafficKey: readTrafficKey(context),
+      traceparent: traceparentOf(context),
     };
     return await answer(parts, context, call, head);
   };

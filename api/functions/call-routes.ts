@@ -11,6 +11,7 @@ import { callerOf } from "../caller.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { markReplay, readIdempotentRequest } from "../idempotency.ts";
 import { answerProblem } from "../problem.ts";
+import { traceparentOf } from "../trace-requests.ts";
 import { requireName } from "./function-of-path.ts";
 import { type FunctionCall, invokeAndWait, startInvocation, toInvocationError } from "./invoke.ts";
 import { resolveTarget } from "./resolve-target.ts";
@@ -40,6 +41,7 @@ export function callRoutes(parts: ApiParts): Hono<ApiEnv> {
       ...{ runId: newId(), fn, trigger: "invoke", input },
       target: await readTarget(parts, context, fn.id),
       trafficKey: readTrafficKey(context),
+      traceparent: traceparentOf(context),
       once: readIdempotentRequest(context, `functions/${name}/invoke`, [input, { ...context.req.query() }]),
     };
     if (/\brespond-async\b/i.test(context.req.header("prefer") ?? "")) {

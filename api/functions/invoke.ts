@@ -37,13 +37,22 @@ export interface FunctionCall {
   trafficKey?: string | undefined;
   /** The request's idempotency key, with what it is for. Such a call goes through the queue, where its run is found again. */
   once?: IdempotentRequest | undefined;
+  /** The request's span (W3C). */
+  traceparent?: string | undefined;
 }
 
 /** How a call ended; undefined when it took too long or the caller went away. The run goes on by itself. */
 export type CallEnd = DirectOutcome | undefined;
 
 /** What the direct lane needs of a call; undefined where no revision can be told. */
-export function toDirectCall({ runId, fn, input, target, trafficKey }: FunctionCall): DirectCall | undefined {
+export function toDirectCall({
+  runId,
+  fn,
+  input,
+  target,
+  trafficKey,
+  traceparent,
+}: FunctionCall): DirectCall | undefined {
   const revisionId = target
     ? "revision" in target
       ? target.revision
@@ -53,6 +62,7 @@ export function toDirectCall({ runId, fn, input, target, trafficKey }: FunctionC
   return {
     ...{ runId, input, revisionId, namespaceId: fn.namespaceId, functionId: fn.id, functionName: fn.name },
     isLimited: fn.limits.concurrency !== undefined,
+    traceparent,
   };
 }
 
@@ -70,11 +80,12 @@ export async function startInvocation(
   call: FunctionCall,
   awaited: boolean,
 ): Promise<StartedCall> {
-  const { runId, fn, trigger, input, trafficKey } = call;
+  const { runId, fn, trigger, input, trafficKey, traceparent } = call;
   const timeoutMs = toTimeoutMs(fn, parts.functionCaps);
   const sticky = trafficKey === undefined ? undefined : toDirectCall(call)?.revisionId;
   const request = {
     ...{ runId, trigger, input, timeoutMs, awaited, namespaceId: fn.namespaceId, functionName: fn.name },
+    traceparent,
     target: call.target ?? (sticky === undefined ? undefined : { revision: sticky }),
   };
   const { id, made } = await makeOnce(parts.store, call.once, runId, async (scope) => {

@@ -11,6 +11,7 @@ import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { hashRequest, markReplay, readIdempotencyKey } from "../idempotency.ts";
 import { toStoredRequest } from "../stored-request.ts";
+import { traceparentOf } from "../trace-requests.ts";
 
 const MAX_BODY_BYTES = 1_000_000;
 /** The function's own clock rings before the attempt's: its word says more. */
@@ -37,7 +38,7 @@ export function hookCallRoutes({ store, ringer, functionCaps }: ApiParts): Hono<
     const { search } = new URL(request.url);
     const key = readIdempotencyKey(context, KEY_HEADERS);
     const once = key === undefined ? undefined : toIdempotent(hook, key, [search, request.body]);
-    const { runId, isReplay } = await enqueue(hook, { request }, once);
+    const { runId, isReplay } = await enqueue(hook, { request }, once, traceparentOf(context));
     if (isReplay) markReplay(context);
     context.header("bellhop-run-id", runId);
     return context.json({ runId }, 202);
@@ -56,11 +57,13 @@ export function hookCallRoutes({ store, ringer, functionCaps }: ApiParts): Hono<
     { namespaceId, functionName, tag, limits }: HookTarget,
     input: StoredRequestInput,
     once: IdempotentRequest | undefined,
+    traceparent: string | undefined,
   ): Promise<{ runId: string; isReplay: boolean }> {
     const runId = newId();
     const { id, made } = await makeOnce(store, once, runId, async (scope) => {
       const run = await enqueueInvocation(scope, {
         ...{ runId, namespaceId, functionName, input, trigger: "hook", awaited: false },
+        traceparent,
         timeoutMs: effectiveLimits(limits, functionCaps).wallMs + GRACE_MS,
         target: tag === null ? undefined : { tag },
       });

@@ -19,6 +19,7 @@ import { decodeIdCursor } from "../cursor.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { markReplay, readIdempotentRequest } from "../idempotency.ts";
 import { answerRunPage } from "../runs/page.ts";
+import { spanOf, traceparentOf } from "../trace-requests.ts";
 import { mergeTask, resolveFunction } from "./merge.ts";
 
 export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<ApiEnv> {
@@ -39,9 +40,18 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
     );
     const taskId = newId();
     const { id, made } = await makeOnce(store, once, taskId, (scope) =>
-      createTask(scope, namespaceId, { ...input, spec }, functionId, clock.now(), taskId),
+      createTask(
+        scope,
+        namespaceId,
+        { ...input, spec },
+        functionId,
+        clock.now(),
+        taskId,
+        traceparentOf(context),
+      ),
     );
     if (!made) return await answerCreated(context, id);
+    spanOf(context).set({ "bellhop.task.id": id });
     if (made.run) ringer.ring([made.run]);
     else notifier.notify("bellhop_schedule");
     context.header("location", `/v1/tasks/${id}`);
@@ -113,10 +123,13 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
     if (earlier !== undefined) return await answerRun(context, earlier, true);
     const runId = newId();
     const made = await makeOnce(store, once, runId, async (scope) => {
-      const run = isId(id) ? await enqueueTaskRun(scope, namespaceId, id, runId) : undefined;
+      const run = isId(id)
+        ? await enqueueTaskRun(scope, namespaceId, id, runId, traceparentOf(context))
+        : undefined;
       if (!run) throw notFound("task", id);
       return run;
     });
+    spanOf(context).set({ "bellhop.task.id": id, "bellhop.run.id": made.id });
     if (made.made) ringer.ring([made.made]);
     return await answerRun(context, made.id, !made.made);
   });

@@ -24,6 +24,7 @@ import { createLogger } from "../../core/telemetry/log.ts";
 import { createApiMetrics } from "../../core/telemetry/metrics/api.ts";
 import { createRegistry } from "../../core/telemetry/metrics/registry.ts";
 import { createProbes } from "../../core/telemetry/probes.ts";
+import { NO_TRACER, type Tracer } from "../../core/telemetry/tracing.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createRecording, type Recording } from "../../test/support/recording.ts";
 import { createApp } from "../app.ts";
@@ -93,9 +94,11 @@ const DEFAULT_CAPS = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
 export async function openApi({
   caps = {},
   withSecrets = true,
+  tracer = NO_TRACER,
 }: {
   caps?: Partial<FunctionLimitCaps>;
   withSecrets?: boolean;
+  tracer?: Tracer;
 } = {}): Promise<TestApi> {
   const { store, db, url, newNamespace } = await openTestStore(createTestDatabase);
   const ignore = () => {};
@@ -126,6 +129,7 @@ export async function openApi({
     waiter: createFinishWaiter(listener, systemClock),
     log: createLogger("api", "silent"),
     metrics: createApiMetrics(registry),
+    tracer,
     probes: createProbes(registry, {}, {}),
     functionCaps: { ...DEFAULT_CAPS, ...caps },
   });

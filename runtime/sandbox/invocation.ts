@@ -3,6 +3,7 @@ import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { FunctionLimits } from "../../core/domain/function-limits.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import type { Span } from "../../core/telemetry/tracing.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -22,7 +23,7 @@ export interface Invocation {
   limits: InvocationLimits;
   /** False: the run gets an isolate that no run used before and none will use after. */
   reuse: boolean;
-  /** W3C trace context that the run's fetches carry on. */
+  /** W3C trace context that the run's fetches carry on, where they have no spans of their own. */
   traceparent: string;
 }
 
@@ -39,6 +40,8 @@ export interface LogLine {
 export interface InvokeOptions {
   signal: AbortSignal;
   onLog(line: LogLine): void;
+  /** The attempt's: its fetches are children. Without it they are not traced. */
+  span?: Span;
   /** What `ctx.kv` asks; without it there is no store. */
   kv?: KeyValueAnswerer;
   /** For a run over HTTP: the request, and where the response goes. `input` is not looked at then. */

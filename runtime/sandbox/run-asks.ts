@@ -85,6 +85,7 @@ export class RunAsks {
       tenant: namespaceId,
       subrequests: limits.subrequests,
       traceparent,
+      span: job.options.span,
       send: (reply) => this.#channel.write(reply),
       drained: () => this.#channel.drained(),
     });

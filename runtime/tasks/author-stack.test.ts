@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
+import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { createSandbox } from "../sandbox/sandbox.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
@@ -30,7 +31,8 @@ async function stackOf(files: Record<string, string>): Promise<string> {
       revisionId: "revision-1",
     });
     const signal = new AbortController().signal;
-    const outcome = await runner(run, { signal, deadlineAt: new Date(Date.now() + 10_000), log() {} });
+    const deadlineAt = new Date(Date.now() + 10_000);
+    const outcome = await runner(run, { signal, deadlineAt, span: NO_SPAN, log() {} });
     assert.ok(outcome.kind === "failed", JSON.stringify(outcome));
     return (outcome.error.details as { stack: string }).stack;
   } finally {

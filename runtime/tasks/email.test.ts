@@ -4,6 +4,7 @@ import { DEFAULT_RETRY } from "../../core/domain/retry.ts";
 import type { EmailSpec } from "../../core/domain/task-spec.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { MailError, type MailMessage, type MailProvider, type MailReceipt } from "../email/mail-provider.ts";
 import { createEmailRunner } from "./email.ts";
 import type { LogLevel } from "./task-runner.ts";
@@ -62,6 +63,7 @@ async function attempt(spec: Partial<EmailSpec>, provider: MailProvider | null, 
   const outcome = await createEmailRunner({ provider, from })(runOf(spec), {
     signal,
     deadlineAt: new Date(),
+    span: NO_SPAN,
     log,
   });
   return { outcome, logged, signal };

@@ -29,6 +29,13 @@ export function createEmailRunner({ provider, from: defaultFrom }: EmailRunnerOp
       });
     }
     const started = performance.now();
+    const span = context.span.startChild("send e-mail", {
+      kind: "client",
+      attributes: {
+        "bellhop.email.provider": provider.name,
+        "bellhop.email.recipients": countRecipients(spec),
+      },
+    });
     const durationMs = () => Math.round(performance.now() - started);
     try {
       const { messageId, accepted, rejected } = await provider.send(
@@ -53,14 +60,21 @@ export function createEmailRunner({ provider, from: defaultFrom }: EmailRunnerOp
     } catch (error) {
       if (!(error instanceof MailError)) throw error;
       const { code, message, retryable, retryAfterMs } = error;
+      span.fail(code);
       context.log("warn", `E-mail failed: ${message}`, {
         provider: provider.name,
         code,
         durationMs: durationMs(),
       });
       return failed(code, message, { retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+    } finally {
+      span.end();
     }
   };
+}
+
+function countRecipients({ to, cc, bcc }: EmailSpec): number {
+  return to.length + cc.length + bcc.length;
 }
 
 function composeMessage(runId: string, spec: EmailSpec, from: string): MailMessage {

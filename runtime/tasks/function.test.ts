@@ -4,6 +4,7 @@ import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import { succeeded } from "../../core/domain/attempt.ts";
 import { DEFAULT_FUNCTION_LIMITS, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { RunnableRevision } from "../../core/store/functions/functions.ts";
+import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { createSandbox, type Invocation, type InvokeOptions, type Sandbox } from "../sandbox/sandbox.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
@@ -19,7 +20,12 @@ const run = claimedRun({
 });
 
 function contextOf(log: AttemptContext["log"] = () => {}): AttemptContext {
-  return { signal: new AbortController().signal, deadlineAt: new Date(Date.now() + 10_000), log };
+  return {
+    signal: new AbortController().signal,
+    deadlineAt: new Date(Date.now() + 10_000),
+    span: NO_SPAN,
+    log,
+  };
 }
 
 const caps: FunctionLimitCaps = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };

@@ -69,7 +69,7 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       env,
       limits: chooseLimits(revision, caps, context.deadlineAt, new Date()),
       reuse: revision.reuse,
-      traceparent: createTraceparent(run.id),
+      traceparent: context.span.traceparent ?? createTraceparent(run.id),
     };
     const request = context.http ? undefined : storedRequestOf(run);
     if (request === "gone") {
@@ -80,6 +80,7 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     const http = context.http ?? stored?.http;
     const outcome = await sandbox.invoke(invocation, {
       signal: context.signal,
+      span: context.span,
       onLog: ({ level, message, fields, at }) =>
         context.log(level, redactor.text(message), fields && redactor.value(fields), at),
       ...(parts.answerKv ? { kv: parts.answerKv(functionId) } : {}),

@@ -10,6 +10,7 @@ import { parseNetworks } from "../../core/egress/address-policy.ts";
 import { createEgress, type Egress } from "../../core/egress/egress.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { createHttpRunner } from "./http.ts";
 import type { LogLevel } from "./task-runner.ts";
 
@@ -81,6 +82,7 @@ function attempt(
   return createHttpRunner({ egress })(runOf(spec, changes), {
     signal,
     deadlineAt: new Date(Date.now() + 30_000),
+    span: NO_SPAN,
     log,
   });
 }

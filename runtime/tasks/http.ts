@@ -7,6 +7,7 @@ import { EgressError } from "../../core/egress/egress-error.ts";
 import { parseRetryAfter } from "../../core/egress/retry-after.ts";
 import { USER_AGENT } from "../../core/egress/user-agent.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import { describeCallAnswer, startCallSpan } from "../../core/telemetry/http-spans.ts";
 import { MAX_RECORDED_BODY_BYTES, recordResponse } from "./http-record.ts";
 import type { AttemptContext, TaskRunner } from "./task-runner.ts";
 import { createTraceparent } from "./trace-context.ts";
@@ -18,7 +19,8 @@ export function createHttpRunner({ egress }: { egress: Egress }): TaskRunner {
     if (run.spec.type !== "http") throw new TypeError(`an http runner got a run of type ${run.spec.type}`);
     const spec = run.spec;
     const started = performance.now();
-    const { headers, body } = buildRequest(run, spec);
+    const span = startCallSpan(context.span, spec.method, spec.url);
+    const { headers, body } = buildRequest(run, spec, span.traceparent);
     try {
       const response = await egress.request({
         url: spec.url,
@@ -30,15 +32,19 @@ export function createHttpRunner({ egress }: { egress: Egress }): TaskRunner {
         signal: context.signal,
         maxResponseBytes: MAX_RECORDED_BODY_BYTES,
       });
+      describeCallAnswer(span, response.status);
       return judge(spec, response, context, millisSince(started));
     } catch (error) {
       if (!(error instanceof EgressError)) throw error;
       const { code, message, retryable } = error;
+      span.fail(code);
       context.log("warn", `${showRequest(spec)} failed: ${message}`, {
         code,
         durationMs: millisSince(started),
       });
       return failed(code, message, { retryable });
+    } finally {
+      span.end();
     }
   };
 }
@@ -86,7 +92,11 @@ interface BuiltRequest {
 }
 
 /** The author's headers win over our defaults; `Bellhop-*` is ours alone. */
-export function buildRequest(run: ClaimedRun, spec: HttpSpec): BuiltRequest {
+export function buildRequest(
+  run: ClaimedRun,
+  spec: HttpSpec,
+  traceparent: string = createTraceparent(run.id),
+): BuiltRequest {
   const headers: Record<string, string> = {};
   const given = new Set<string>();
   for (const [name, value] of Object.entries(spec.headers)) {
@@ -99,7 +109,7 @@ export function buildRequest(run: ClaimedRun, spec: HttpSpec): BuiltRequest {
   };
   setDefault("User-Agent", USER_AGENT);
   setDefault("Idempotency-Key", run.id);
-  setDefault("traceparent", createTraceparent(run.id));
+  setDefault("traceparent", traceparent);
   headers["Bellhop-Run-Id"] = run.id;
   if (run.taskId !== null) headers["Bellhop-Task-Id"] = run.taskId;
   headers["Bellhop-Attempt"] = String(run.attempt);

@@ -1,6 +1,7 @@
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import type { Span } from "../../core/telemetry/tracing.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -13,6 +14,8 @@ export interface AttemptContext {
   deadlineAt: Date;
   /** Where the run answers a call over HTTP: its request, and where the response goes. */
   http?: HttpCall | undefined;
+  /** The attempt's: what goes out is its child. */
+  span: Span;
   /** Adds one line to the run's log. */
   log(level: LogLevel, message: string, fields?: JsonObject, at?: Date): void;
 }

@@ -6,7 +6,7 @@ import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
-import type { StagedRun } from "./stage.ts";
+import { type StagedRun, toStagedRun } from "./stage.ts";
 
 /** A run of a task, besides its schedule. Undefined when the namespace has no such task; 409 when it is cancelled. */
 export async function enqueueTaskRun(
@@ -14,7 +14,7 @@ export async function enqueueTaskRun(
   namespaceId: string,
   taskId: string,
   runId: string = newId(),
-  traceparent: string | null = null,
+  traceparent?: string,
 ): Promise<StagedRun | undefined> {
   const { rows } = await store.pool.query<{ runId: string | null; availableAt: Date }>({
     name: "run-now",
@@ -27,12 +27,12 @@ export async function enqueueTaskRun(
         FROM task WHERE state <> 'cancelled' RETURNING id
       )
       SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" FROM task`,
-    values: [taskId, namespaceId, runId, traceparent],
+    values: [taskId, namespaceId, runId, traceparent ?? null],
   });
   const row = rows[0];
   if (!row) return undefined;
   if (!row.runId) throw conflict("A cancelled task does not run any more.", "task_cancelled");
-  return { runId: row.runId, availableAt: row.availableAt };
+  return toStagedRun(row.runId, row.availableAt, traceparent);
 }
 
 export interface InvocationRequest {
@@ -49,7 +49,7 @@ export interface InvocationRequest {
   /** Default `invoke`; of the others the input is a stored request. */
   trigger?: "invoke" | "http" | "hook" | undefined;
   /** The request that asks (W3C). */
-  traceparent?: string | null | undefined;
+  traceparent?: string | undefined;
 }
 
 /** A run of a function without a task. Undefined when the namespace has no such function. */
@@ -58,7 +58,7 @@ export async function enqueueInvocation(
   request: InvocationRequest,
 ): Promise<StagedRun | undefined> {
   const { runId, namespaceId, functionName, timeoutMs, awaited, input, target, trigger = "invoke" } = request;
-  const { traceparent = null } = request;
+  const { traceparent } = request;
   const { rows } = await store.pool.query<{ availableAt: Date }>({
     name: "enqueue-invocation",
     text: `INSERT INTO task_runs_open (id, namespace_id, function_id, type, trigger, state, scheduled_for, available_at,
@@ -76,8 +76,8 @@ export async function enqueueInvocation(
       toJsonText(input),
       target ? toJsonText(target) : null,
       trigger,
-      traceparent,
+      traceparent ?? null,
     ],
   });
-  return rows[0] && { runId, availableAt: rows[0].availableAt };
+  return rows[0] && toStagedRun(runId, rows[0].availableAt, traceparent);
 }

@@ -13,6 +13,10 @@ export interface StagedRun {
   traceparent?: string | undefined;
 }
 
+export function toStagedRun(runId: string, availableAt: Date, traceparent: string | undefined): StagedRun {
+  return traceparent === undefined ? { runId, availableAt } : { runId, availableAt, traceparent };
+}
+
 /** An occurrence that is about to be staged. */
 export interface Occurrence {
   runId: string;
@@ -90,10 +94,8 @@ export async function stageDueTasks(
         traceparent
       FROM staged`.execute(tx);
     return staged.map(({ task, runId, traceparent }) => ({
-      runId,
-      availableAt: task.next_run_at,
+      ...toStagedRun(runId, task.next_run_at, traceparent),
       isMerged: hasPassedOver(task.schedule, task.anchor_at, task.next_run_at, now),
-      ...(traceparent === undefined ? {} : { traceparent }),
     }));
   });
 }

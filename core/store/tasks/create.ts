@@ -5,7 +5,7 @@ import { firstOccurrence } from "../../domain/schedule.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
-import type { StagedRun } from "../runs/stage.ts";
+import { type StagedRun, toStagedRun } from "../runs/stage.ts";
 
 // A run made at once takes the database's clock: claims compare with it.
 const CREATE = `
@@ -35,7 +35,7 @@ export async function createTask(
   functionId: string | null,
   now: Date,
   id: string = newId(),
-  traceparent: string | null = null,
+  traceparent?: string,
 ): Promise<CreatedTask> {
   const runId = input.schedule.kind === "now" ? newId() : null;
   const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
@@ -57,7 +57,7 @@ export async function createTask(
       input.deadLetter,
       toJsonText(input.labels),
       runId,
-      traceparent,
+      traceparent ?? null,
     ],
   });
   const task: Task = {
@@ -69,5 +69,5 @@ export async function createTask(
     createdAt: now,
     updatedAt: now,
   };
-  return { task, run: runId ? { runId, availableAt: rows[0]!.availableAt } : undefined };
+  return { task, run: runId ? toStagedRun(runId, rows[0]!.availableAt, traceparent) : undefined };
 }

@@ -5,6 +5,8 @@
  * the end of the answer, a failure, the executor's cancel, or the end of the run. Only the first two say anything.
  */
 import type { EgressStreamResponse } from "../../../core/egress/stream.ts";
+import { describeCallAnswer, startCallSpan } from "../../../core/telemetry/http-spans.ts";
+import { NO_SPAN, type Span } from "../../../core/telemetry/tracing.ts";
 import {
   FETCH_CHUNK_BYTES,
   FETCH_WINDOW_BYTES,
@@ -39,6 +41,7 @@ export class FetchCall {
   readonly #head: FetchRequestHead;
   readonly #abort = new AbortController();
   readonly #upload: Upload | undefined;
+  readonly #span: Span;
   #isOver = false;
   #redirected = false;
   /** Bytes of the answer that may be sent. */
@@ -48,6 +51,7 @@ export class FetchCall {
   constructor(head: FetchRequestHead, context: FetchCallContext) {
     this.#head = head;
     this.#context = context;
+    this.#span = startCallSpan(context.span ?? NO_SPAN, head.method, head.url);
     if (head.hasBody) {
       const grant = (bytes: number) => this.#sendNow({ t: "fetch-pull", bytes });
       this.#upload = new Upload(grant, () => context.room());
@@ -59,8 +63,11 @@ export class FetchCall {
     try {
       await this.#answer(await this.#request());
     } catch (thrown) {
-      await this.#send({ t: "fetch-failed", ...toFetchFailure(thrown, this.#redirected) });
+      const failure = toFetchFailure(thrown, this.#redirected);
+      this.#span.fail(this.#isOver ? "cancelled" : failure.code);
+      await this.#send({ t: "fetch-failed", ...failure });
     } finally {
+      this.#span.end();
       this.cancel();
     }
   }
@@ -114,7 +121,7 @@ export class FetchCall {
       method,
       url,
       redirect,
-      headers: requestHeaders(this.#head.headers, traceparent),
+      headers: requestHeaders(this.#head.headers, this.#span.traceparent ?? traceparent),
       ...(await this.#body()),
       signal: this.#abort.signal,
       maxResponseBytes,
@@ -142,6 +149,7 @@ export class FetchCall {
   }
 
   async #answer({ body, ...head }: EgressStreamResponse): Promise<void> {
+    describeCallAnswer(this.#span, head.status);
     await this.#send({ t: "fetch-head", head });
     if (body) for await (const chunk of body) await this.#sendChunk(chunk);
     await this.#send({ t: "fetch-end" });

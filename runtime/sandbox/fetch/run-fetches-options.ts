@@ -1,4 +1,5 @@
 import type { Egress } from "../../../core/egress/egress.ts";
+import type { Span } from "../../../core/telemetry/tracing.ts";
 import type { FetchReply } from "../fetch-messages.ts";
 
 export interface RunFetchesOptions {
@@ -11,6 +12,8 @@ export interface RunFetchesOptions {
   subrequests: number;
   /** W3C trace context of the run; sent with each request that has none of its own. */
   traceparent: string;
+  /** The attempt's. Each fetch is a child, whose own context it sends then. */
+  span?: Span | undefined;
   /** Of one answer, as received and as decoded. Default: egress's own, 100 MB. */
   maxResponseBytes?: number | undefined;
   /** False when the executor is behind with reading. */
