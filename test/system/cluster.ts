@@ -19,6 +19,7 @@ export interface Cluster {
   schedulers: RunningProcess[];
   workers: RunningProcess[];
   startWorker(env?: Record<string, string>): Promise<RunningProcess>;
+  startAutoscaler(env?: Record<string, string>): Promise<RunningProcess>;
   stop(): Promise<void>;
 }
 
@@ -60,6 +61,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const workers = await Promise.all(
     Array.from({ length: options.workers }, () => startRole("runtime/main.ts")),
   );
+  const autoscalers: RunningProcess[] = [];
   return {
     api: createClient(`http://127.0.0.1:${portOf(api)}`, key),
     databaseUrl: database.url,
@@ -71,8 +73,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       workers.push(worker);
       return worker;
     },
+    async startAutoscaler(more) {
+      const autoscaler = await startRole("runtime/autoscaler/main.ts", more);
+      autoscalers.push(autoscaler);
+      return autoscaler;
+    },
     async stop() {
-      await Promise.all([...workers, ...schedulers, api].map((role) => role.stop()));
+      await Promise.all([...autoscalers, ...workers, ...schedulers, api].map((role) => role.stop()));
       await database.drop();
     },
   };

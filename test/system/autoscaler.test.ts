@@ -1,0 +1,166 @@
+/** The autoscaler on real parts: from zero to a worker and back, ahead of an instant, and never at a run's expense. */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { createHttpSink, type HttpSink, type SinkReply } from "../support/http-sink.ts";
+import { testKafka } from "../support/kafka.ts";
+import type { RunningProcess } from "../support/processes.ts";
+import { type Cluster, portOf, startCluster } from "./cluster.ts";
+import { eventually, type Listed, type WireRun } from "./runs.ts";
+
+const kafka = await testKafka();
+const transports = [
+  { name: "postgres", skip: false, options: {} },
+  {
+    name: "kafka",
+    skip: "skip" in kafka ? kafka.skip : false,
+    options: "brokers" in kafka ? { brokers: kafka.brokers } : {},
+  },
+];
+
+interface ListedWorker {
+  id: string;
+  pid: number;
+  since: string;
+  draining: boolean;
+}
+
+for (const { name, skip, options } of transports) {
+  describe(`the autoscaler on ${name}`, { skip }, () => {
+    let cluster: Cluster;
+    let sink: HttpSink;
+
+    before(async () => {
+      sink = await createHttpSink();
+      cluster = await startCluster({ ...options, schedulers: 1, workers: 0 });
+    });
+
+    after(async () => {
+      await cluster?.stop();
+      await sink?.close();
+    });
+
+    /** An http task; its run is the answer's caller. */
+    async function createTask(path: string, schedule?: object): Promise<string> {
+      const task = { type: "http", url: `${sink.url}${path}`, ...(schedule ? { schedule } : {}) };
+      return (await cluster.api.call<{ id: string }>("POST", "/v1/tasks", task)).id;
+    }
+
+    async function waitForRun(taskId: string, state = "succeeded"): Promise<WireRun> {
+      const ask = () => cluster.api.call<Listed<WireRun>>("GET", `/v1/tasks/${taskId}/runs`);
+      const { items } = await eventually(`a ${state} run`, ask, (runs) => runs.items[0]?.state === state);
+      return items[0]!;
+    }
+
+    const listWorkers = async () =>
+      (await cluster.api.call<Listed<ListedWorker>>("GET", "/v1/workers")).items;
+    const waitForNone = () => eventually("no worker", listWorkers, (workers) => workers.length === 0);
+
+    it("a queued run starts a worker from zero, and the last one goes after the grace", async () => {
+      const autoscaler = await cluster.startAutoscaler({ WORKERS_IDLE_AFTER: "1s" });
+      assert.deepEqual(await listWorkers(), []);
+      assert.deepEqual(await ask(autoscaler, "/targets"), []);
+      const run = await waitForRun(await createTask("/one"));
+      assert.equal(run.attempt, 1);
+
+      const targets = (await ask(autoscaler, "/targets")) as { targets: string[] }[];
+      const probes = await fetch(`http://${targets[0]!.targets[0]}/metrics`);
+      assert.match(await probes.text(), /bellhop_runs_total/);
+      await autoscaler.waitForLine(/"workers":0,"before":1,.*"msg":"scaled"/, 20_000);
+      await waitForNone();
+      assert.equal(await metric(autoscaler, 'bellhop_autoscaler_workers{state="up",role="autoscaler"}'), 0);
+      assert.equal(await metric(autoscaler, 'bellhop_autoscaler_worker_starts_total{role="autoscaler"}'), 1);
+      await autoscaler.stop();
+    });
+
+    it("an instant that is known finds its worker up", async () => {
+      const autoscaler = await cluster.startAutoscaler({ WORKERS_AHEAD: "5s", WORKERS_IDLE_AFTER: "1s" });
+      const at = new Date(Date.now() + 6_000).toISOString();
+      const run = await waitForRun(await createTask("/ahead", { at }));
+      const up = autoscaler.logs.find(({ msg }) => msg === "a worker is up");
+      assert.ok(Date.parse(up!["time"] as string) < Date.parse(run.scheduledFor), "the worker came late");
+      const lateMs = Date.parse(run.startedAt) - Date.parse(run.scheduledFor);
+      assert.ok(lateMs >= 0 && lateMs < 500, `claimed ${lateMs} ms after its instant`);
+      await autoscaler.stop();
+    });
+
+    it("a worker that is scaled down finishes its long run, whatever its drain", async () => {
+      const answers = new Map<string, (reply: SinkReply) => void>();
+      sink.reply = ({ url }) => new Promise((resolve) => answers.set(url, resolve));
+      const older = await cluster.startWorker({ WORKER_SLOTS: "1" });
+      const first = await createTask("/first");
+      await sink.waitFor(({ url }) => url === "/first");
+      // The older worker is full: the second run has one of the autoscaler's, which is wanted only while both run.
+      const autoscaler = await cluster.startAutoscaler({
+        ...{ WORKERS_IDLE_AFTER: "1s", WORKER_SLOTS: "1", WORKER_DRAIN: "0ms" },
+      });
+      const second = await createTask("/second");
+      await sink.waitFor(({ url }) => url === "/second", { timeoutMs: 30_000 });
+      answers.get("/first")!({});
+      await waitForRun(first);
+      await autoscaler.waitForLine(/worker retires/, 20_000);
+      await eventually("a draining worker", listWorkers, (all) => all.some(({ draining }) => draining));
+      assert.equal(
+        await metric(autoscaler, 'bellhop_autoscaler_workers{state="retiring",role="autoscaler"}'),
+        1,
+      );
+
+      answers.get("/second")!({});
+      const run = await waitForRun(second);
+      assert.deepEqual([run.attempt, run.attempts.length], [1, 1]);
+      assert.equal(sink.requests.filter(({ url }) => url === "/second").length, 1);
+      await eventually("its end", listWorkers, (all) => all.length === 1);
+      sink.reply = () => ({});
+      await Promise.all([autoscaler.stop(), older.stop()]);
+    });
+
+    it("two autoscalers answer one demand once, and share one that is too much for either", async () => {
+      const env = { WORKERS_IDLE_AFTER: "1s", WORKERS_MAX: "2", WORKER_SLOTS: "1" };
+      const both = await Promise.all([cluster.startAutoscaler(env), cluster.startAutoscaler(env)]);
+      const starts = async () => {
+        const each = both.map((one) =>
+          metric(one, 'bellhop_autoscaler_worker_starts_total{role="autoscaler"}'),
+        );
+        return (await Promise.all(each)).reduce((sum, count) => sum + count);
+      };
+      await waitForRun(await createTask("/alone"));
+      await waitForNone();
+      assert.equal(await starts(), 1);
+
+      const held = Promise.withResolvers<SinkReply>();
+      sink.reply = () => held.promise;
+      const tasks = await Promise.all(["/a", "/b", "/c"].map((path) => createTask(path)));
+      await sink.waitFor(({ url }) => ["/a", "/b", "/c"].includes(url), { count: 3, timeoutMs: 40_000 });
+      assert.equal((await listWorkers()).length, 3);
+      held.resolve({});
+      await Promise.all(tasks.map((task) => waitForRun(task)));
+      await waitForNone();
+      assert.equal(await starts(), 4);
+      await Promise.all(both.map((one) => one.stop()));
+    });
+
+    it("a worker that is killed is replaced", async () => {
+      const autoscaler = await cluster.startAutoscaler({ WORKERS_MIN: "1" });
+      await autoscaler.waitForLine(/a worker is up/, 20_000);
+      const [killed] = await listWorkers();
+      process.kill(killed!.pid, "SIGKILL");
+      await autoscaler.waitForLine(/"detail":"signal SIGKILL"/);
+      const isAnother = (line: string) => line.includes("a worker is up") && !line.includes(killed!.id);
+      await autoscaler.waitForLine(isAnother, 20_000);
+      const exited = autoscaler.stop();
+      await exited;
+      await eventually("its end", listWorkers, (all) => all.every(({ id }) => id === killed!.id));
+    });
+  });
+}
+
+async function ask(role: RunningProcess, path: string): Promise<unknown> {
+  return await (await fetch(`http://127.0.0.1:${portOf(role)}${path}`)).json();
+}
+
+/** One sample of `/metrics`, by its name and labels as they are written there. */
+async function metric(role: RunningProcess, sample: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${portOf(role)}/metrics`)).text();
+  const line = text.split("\n").find((each) => each.startsWith(`${sample} `));
+  assert.ok(line, `${sample} is not told:\n${text}`);
+  return Number(line.slice(sample.length));
+}
