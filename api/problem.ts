@@ -1,25 +1,16 @@
-/** Every error leaves as a problem document (RFC 9457): `type`, `title`, `status`, `detail`, a stable `code`, `errors` by field. */
-import { STATUS_CODES } from "node:http";
+/** Whatever is thrown, as the problem document that its caller gets. */
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { ZodError, type z } from "zod";
 import { BellhopError, type FieldError } from "../core/errors.ts";
+import { PROBLEM_CONTENT_TYPE, toProblemText } from "../core/problem.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 
 export function answerProblem(context: Context, error: BellhopError): Response {
-  const { code, status, message, fields } = error;
-  const body = {
-    type: "about:blank",
-    title: STATUS_CODES[status] ?? "Error",
-    status,
-    detail: message,
-    code,
-    ...(fields.length > 0 ? { errors: fields } : {}),
-  };
-  if (status === 401) context.header("www-authenticate", 'Bearer realm="bellhop"');
-  return context.body(JSON.stringify(body), status as ContentfulStatusCode, {
-    "content-type": "application/problem+json",
+  if (error.status === 401) context.header("www-authenticate", 'Bearer realm="bellhop"');
+  return context.body(toProblemText(error), error.status as ContentfulStatusCode, {
+    "content-type": PROBLEM_CONTENT_TYPE,
   });
 }
 

@@ -36,6 +36,7 @@ async function openWorker(t: TestContext, runner: TaskRunner, slots = 10) {
   const transport = createPostgresTransport(notifier, listener);
   const worker = await startWorker({
     receive: "queue",
+    eventsWindowMs: 540_000,
     facts: { id: newId(), host: "here", pid: process.pid, slots },
     ...{ leaseMs: 60_000, drainMs: 5_000, store, transport, notifier, listener },
     findTimeoutMs: async () => 5_000,

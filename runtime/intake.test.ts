@@ -47,7 +47,9 @@ function openIntake(slotCount: number) {
     async findEarlyRuns(ids) {
       return ids.flatMap((id) => {
         const atMs = queued.get(id);
-        return atMs === undefined ? [] : [{ id, availableAt: new Date(atMs), waitMs: atMs - nowMs() }];
+        return atMs === undefined
+          ? []
+          : [{ id, availableAt: new Date(atMs), waitMs: atMs - nowMs(), timeoutMs: 30_000 }];
       });
     },
     async msUntilNextQueued() {

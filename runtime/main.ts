@@ -25,6 +25,7 @@ import { createAttemptTracer } from "./attempt-trace.ts";
 import { serveDirectCalls } from "./direct/direct-server.ts";
 import { chooseWorkerAddress } from "./direct/worker-address.ts";
 import { createMailProvider } from "./email/create-provider.ts";
+import { createEventReceiver } from "./events/event-receiver.ts";
 import { measureEgress, measureMail } from "./measured-outbound.ts";
 import { demandKafka } from "./receive-mode.ts";
 import { standingWalls } from "./sandbox/executor-command.ts";
@@ -37,7 +38,7 @@ import { createFunctionKvs } from "./tasks/function-kv.ts";
 import { createHttpRunner } from "./tasks/http.ts";
 import { createKeyValueAnswerer } from "./tasks/kv-answerer.ts";
 import { createRevisionCache } from "./tasks/revision-cache.ts";
-import { startWorker } from "./worker.ts";
+import { startWorker, type Worker } from "./worker.ts";
 import { WORKER_SETTINGS } from "./worker-settings.ts";
 
 const DEFAULTS = { PORT: "8082" };
@@ -78,12 +79,27 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     if (!receiving) throw new Error("not receiving");
   };
   const probes = connections.createProbes(registry, { worker: isReceiving }, { sandbox: () => walls });
-  const server = await startProbeServer(probes, settings.HOST, settings.PORT);
+  const metrics = createWorkerMetrics(registry);
+  const whenStarted = Promise.withResolvers<Worker>();
+  const receiver =
+    receive === "events"
+      ? createEventReceiver({
+          take: async (bell) => (await whenStarted.promise).events!.take(bell),
+          onAnswer(outcome, error) {
+            metrics.events.inc({ outcome });
+            if (error) log.warn({ code: error.code, detail: error.message }, "an event was refused");
+          },
+        })
+      : undefined;
+  const server = await startProbeServer(probes, settings.HOST, settings.PORT, receiver);
   opened.defer(() => server.close());
   const callToken = randomBytes(32).toString("base64url");
   const facts: WorkerFacts = {
     ...{ id: newId(), host: hostname(), pid: process.pid, slots: settings.WORKER_SLOTS, callToken },
-    address: settings.WORKER_ADDRESS ?? chooseWorkerAddress(settings.HOST, server.port, networkInterfaces()),
+    // Nothing would hold a worker that receives events while it runs what it was called with directly.
+    address: receiver
+      ? undefined
+      : (settings.WORKER_ADDRESS ?? chooseWorkerAddress(settings.HOST, server.port, networkInterfaces())),
   };
   const revisions = createRevisionCache((revisionId) => loadRevision(store.db, revisionId));
   const caps = toFunctionCaps(settings);
@@ -93,6 +109,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const worker = await startWorker({
     facts,
     receive,
+    eventsWindowMs: settings.WORKER_EVENTS_WINDOW,
     leaseMs: settings.WORKER_LEASE,
     drainMs: settings.WORKER_DRAIN,
     store,
@@ -122,14 +139,17 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     findTimeoutMs: (revisionId) => findTimeoutMs(revisions, caps, revisionId),
     clock,
     log,
-    metrics: createWorkerMetrics(registry),
+    metrics,
     traceAttempt: createAttemptTracer(tracer, {
       system: messagingSystemOf(transport),
       destination: nameQueues(settings.KAFKA_TOPIC_PREFIX).topics[laneOf(receive) ?? "runs"],
     }),
   });
-  const calls = serveDirectCalls(server.server, callToken, worker.direct);
-  opened.defer(() => calls.close());
+  whenStarted.resolve(worker);
+  if (!receiver) {
+    const calls = serveDirectCalls(server.server, callToken, worker.direct);
+    opened.defer(() => calls.close());
+  }
   receiving = true;
   opened.defer(() => worker.stop());
   opened.defer(() => {

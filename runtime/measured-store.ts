@@ -3,24 +3,37 @@ import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import type { ClaimSource } from "./intake.ts";
 
-export function measureClaims(source: ClaimSource, metrics: WorkerMetrics): ClaimSource {
-  async function measure<T extends unknown[]>(from: "bells" | "table", claim: () => Promise<T>): Promise<T> {
-    const done = metrics.claimSeconds.startTimer();
-    try {
-      const claimed = await claim();
-      metrics.claimed.inc({ source: from }, claimed.length);
-      return claimed;
-    } catch (error) {
-      metrics.claimErrors.inc();
-      throw error;
-    } finally {
-      done();
-    }
+/** What is claimed because a bell named it. */
+type BellClaims = Pick<ClaimSource, "claimRuns" | "findEarlyRuns">;
+
+async function measure<T extends unknown[]>(
+  metrics: WorkerMetrics,
+  source: "bells" | "table",
+  claim: () => Promise<T>,
+): Promise<T> {
+  const done = metrics.claimSeconds.startTimer();
+  try {
+    const claimed = await claim();
+    metrics.claimed.inc({ source }, claimed.length);
+    return claimed;
+  } catch (error) {
+    metrics.claimErrors.inc();
+    throw error;
+  } finally {
+    done();
   }
+}
+
+export function measureBellClaims(source: BellClaims, metrics: WorkerMetrics): BellClaims {
+  return { ...source, claimRuns: (ids) => measure(metrics, "bells", () => source.claimRuns(ids)) };
+}
+
+export function measureClaims(source: ClaimSource, metrics: WorkerMetrics): ClaimSource {
   return {
     ...source,
-    claimRuns: (ids) => measure("bells", () => source.claimRuns(ids)),
-    claimDueRuns: (limit, overdueMs) => measure("table", () => source.claimDueRuns(limit, overdueMs)),
+    ...measureBellClaims(source, metrics),
+    claimDueRuns: (limit, overdueMs) =>
+      measure(metrics, "table", () => source.claimDueRuns(limit, overdueMs)),
   };
 }
 

@@ -56,7 +56,16 @@ async function openWorker(t: TestContext, runner: TaskRunner, options: WorkerOpt
   const metrics = createWorkerMetrics(createRegistry("worker"));
   const worker = await startWorker({
     facts: { id, host: "here", pid: process.pid, slots },
-    ...{ receive: "queue", leaseMs, drainMs, store: options.store ?? store, transport, notifier, listener },
+    ...{
+      receive: "queue",
+      eventsWindowMs: 540_000,
+      leaseMs,
+      drainMs,
+      store: options.store ?? store,
+      transport,
+      notifier,
+      listener,
+    },
     findTimeoutMs: async () => 5_000,
     runners: { http: runner, email: runner, function: runner },
     ...{ clock: options.clock ?? systemClock, log, metrics, traceAttempt: () => NO_SPAN },

@@ -3,25 +3,14 @@
  * could lose: what it runs is its lease's. States: running → draining (receives nothing, finishes what it can) → gone.
  */
 import type { Clock } from "../core/clock.ts";
-import { laneOf, type ReceiveMode } from "../core/queue/names.ts";
+import type { ReceiveMode } from "../core/queue/names.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
 import type { Listener } from "../core/store/listen.ts";
 import type { Notifier } from "../core/store/notify.ts";
-import {
-  type ClaimedRun,
-  claimDueRuns,
-  claimRuns,
-  findEarlyRuns,
-  msUntilNextQueued,
-} from "../core/store/runs/claim.ts";
+import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import { reserveDirectRun, showDirectRun } from "../core/store/runs/direct.ts";
-import {
-  type FinishedAttempt,
-  type FinishReport,
-  finishAttempts,
-  releaseRuns,
-} from "../core/store/runs/finish.ts";
+import { type FinishedAttempt, type FinishReport, finishAttempts } from "../core/store/runs/finish.ts";
 import { listOwnedRuns } from "../core/store/runs/owned.ts";
 import { offerRoom } from "../core/store/runs/room.ts";
 import { removeWorker, renewLease, type WorkerFacts } from "../core/store/workers.ts";
@@ -33,8 +22,10 @@ import { AttemptStop, type Runners, runAttempt } from "./attempt.ts";
 import { type AttemptTracer, endAttemptSpan, runFields } from "./attempt-trace.ts";
 import { createDirectLane, type DirectLane } from "./direct/direct-lane.ts";
 import { createEndedWriter } from "./direct/ended-writer.ts";
-import { type ClaimSource, createIntake } from "./intake.ts";
-import { measureClaims, measureRecording } from "./measured-store.ts";
+import type { EventIntake, RunEnd } from "./events/event-intake.ts";
+import { giveBack } from "./give-back.ts";
+import { measureRecording } from "./measured-store.ts";
+import { createReceiving } from "./receiving.ts";
 import { createRecorder } from "./recorder.ts";
 import { createRoomOffers } from "./room-offers.ts";
 import type { HttpCall } from "./sandbox/invocation.ts";
@@ -43,6 +34,8 @@ import { createSlots } from "./slots.ts";
 export interface WorkerParts {
   facts: WorkerFacts;
   receive: ReceiveMode;
+  /** From an event no run is claimed that may take longer. */
+  eventsWindowMs: number;
   leaseMs: number;
   drainMs: number;
   store: Store;
@@ -61,6 +54,8 @@ export interface WorkerParts {
 export interface Worker {
   /** Takes calls that do not go through the queue. */
   direct: DirectLane;
+  /** Where it takes events, if those are what it receives. */
+  events?: EventIntake;
   /** Receives nothing more; resolves when what it has is finished, however long that takes. Then stop it. */
   retire(): Promise<void>;
   /** Drains: finishes what it can within the grace, gives back the rest, lets its lease go. */
@@ -139,7 +134,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     (error) => log.warn({ error }, "room was not offered; the scheduler does it"),
   );
 
-  async function work(run: ClaimedRun, way: Way, span: Span): Promise<void> {
+  async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {
     const stop = new AbortController();
     log.debug({ ...runFields(run, span), type: run.spec.type }, "attempt begins");
     const mine: RunningAttempt = { run, span, stop, isEnded: false, isDirect: way.isDirect };
@@ -153,6 +148,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
       endAttemptSpan(span, attempt);
       if (attempt) await way.record(attempt);
       if (run.holdsRoom && run.functionId !== null) roomOffers.add(run.functionId);
+      return attempt ? "recorded" : "given_back";
     } finally {
       // A run that was lost may have come back here: then the entry is its newer attempt's.
       if (running.get(run.id) === mine) running.delete(run.id);
@@ -160,24 +156,13 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     }
   }
 
-  const claims: ClaimSource = {
-    claimRuns: (ids) => claimRuns(store, facts.id, ids),
-    claimDueRuns: (limit, overdueMs) => claimDueRuns(store, facts.id, limit, overdueMs),
-    findEarlyRuns: (ids) => findEarlyRuns(store, ids),
-    msUntilNextQueued: () => msUntilNextQueued(store),
-  };
-  const intake = createIntake(
-    measureClaims(claims, metrics),
-    slots,
-    clock,
-    (run) => {
-      const span = parts.traceAttempt(run, false);
-      void work(run, claimed, span).catch((error) =>
-        log.error({ error, ...runFields(run, span) }, "a run was left to its lease"),
-      );
-    },
-    (error) => log.warn({ error }, "a claim failed; tried again soon"),
-  );
+  const receiving = createReceiving(parts, slots, (run) => {
+    const span = parts.traceAttempt(run, false);
+    return work(run, claimed, span).catch((error) => {
+      log.error({ error, ...runFields(run, span) }, "a run was left to its lease");
+      throw error;
+    });
+  });
 
   function cancel(ids: string[]): void {
     for (const id of ids) running.get(id)?.stop.abort(new AttemptStop("cancelled"));
@@ -243,17 +228,15 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     onError: (error, runId) => log.error({ error, runId }, "a direct call met an error"),
   });
 
-  const lane = laneOf(parts.receive);
   await beat();
   parts.notifier.notify("bellhop_workers");
   listener.on("bellhop_cancel", ({ ids }) => cancel(ids));
   const loops = [
     repeat(parts.leaseMs / 3, beat),
     repeat(LOAD_MS, tellLoad),
-    // Nothing would hold a worker that is sent its bells while it runs what it found in the table.
-    ...(lane ? [repeat(SWEEP_MS, () => intake.sweep())] : []),
+    repeat(SWEEP_MS, () => receiving.sweep()),
   ];
-  const consumption = lane && (await transport.consume(intake, lane));
+  await receiving.begin();
 
   let receivingEnds: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
@@ -265,14 +248,16 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
 
   async function closeIntake(): Promise<void> {
     draining = true;
-    receivingEnds = consumption?.stop();
-    await intake.close();
+    const { claimed: claimsDone, ended } = receiving.stop();
+    receivingEnds = ended;
+    await claimsDone;
     await beat().catch(() => undefined);
     parts.notifier.notify("bellhop_workers");
   }
 
   return {
     direct,
+    ...(receiving.events ? { events: receiving.events } : {}),
     async retire() {
       await receiveNoMore();
       await slots.whenIdle();
@@ -296,18 +281,4 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
       );
     },
   };
-}
-
-/** running → queued: another worker's to start anew; the attempt does not count. */
-async function giveBack(
-  runs: { id: string; claimNo: number }[],
-  { store, transport, clock, facts, log, metrics }: WorkerParts,
-): Promise<void> {
-  if (runs.length === 0) return;
-  const released = await releaseRuns(store, facts.id, runs);
-  metrics.givenBack.inc(released.length);
-  log.info({ runs: released.length }, "gave back runs");
-  await transport
-    .ring(released.map((runId) => ({ runId, availableAt: clock.now() })))
-    .catch((error) => log.warn({ error }, "bells were not sent; the sweep rings them again"));
 }

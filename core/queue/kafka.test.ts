@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { describe, it, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { type Admin, Kafka, logLevel } from "kafkajs";
 import { testKafka } from "../../test/support/kafka.ts";
 import { createRecording } from "../../test/support/recording.ts";
 import { newId } from "../store/ids.ts";
 import { until } from "../store/testing/test-store.ts";
-import { createKafkaTransport, parseBell } from "./kafka.ts";
+import { createKafkaTransport } from "./kafka.ts";
 import { type Lane, nameQueues } from "./names.ts";
 import { describeTransport } from "./transport.suite.ts";
 import type { BellHandler, DeadLetter, QueueTransport } from "./transport.ts";
@@ -20,40 +20,6 @@ const newPrefix = () => {
   queues += 1;
   return `${file}-${queues}`;
 };
-
-test("a bell is read back from its message", () => {
-  const runId = newId();
-  const message = (fields: unknown) => Buffer.from(JSON.stringify(fields));
-  assert.deepEqual(parseBell(message({ runId, availableAt: 1_767_225_600_000 })), {
-    runId,
-    availableAt: new Date("2026-01-01T00:00:00Z"),
-  });
-  assert.deepEqual(parseBell(message({ runId, availableAt: 0, more: "fields" }))?.runId, runId);
-});
-
-test("what is no bell of ours is no bell", () => {
-  const runId = newId();
-  for (const text of [
-    "",
-    "{",
-    "null",
-    "[]",
-    '"text"',
-    "\0\xff",
-    JSON.stringify({ runId }),
-    JSON.stringify({ availableAt: 1 }),
-    JSON.stringify({ runId: 7, availableAt: 1 }),
-    JSON.stringify({ runId: "'; DROP TABLE tasks", availableAt: 1 }),
-    JSON.stringify({ runId: `${runId}0`, availableAt: 1 }),
-    JSON.stringify({ runId: "-".repeat(36), availableAt: 1 }),
-    JSON.stringify({ runId, availableAt: "2026-01-01T00:00:00Z" }),
-    JSON.stringify({ runId, availableAt: 1e300 }),
-    JSON.stringify({ runId, availableAt: null }),
-  ]) {
-    assert.equal(parseBell(Buffer.from(text)), undefined, text);
-  }
-  assert.equal(parseBell(null), undefined);
-});
 
 describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
   const connect = (topicPrefix: string): Promise<QueueTransport> =>

@@ -1,6 +1,7 @@
 /** The queue on Kafka: bells travel as messages keyed by run id; the offset is committed once a bell is dealt with. */
 import { type Admin, CompressionTypes, type EachBatchPayload, Kafka, logLevel, type Producer } from "kafkajs";
 import { systemClock } from "../clock.ts";
+import { parseBell, toBellText } from "./bell.ts";
 import { type Lane, nameQueues } from "./names.ts";
 import type { Bell, BellHandler, Consumption, QueueTransport } from "./transport.ts";
 
@@ -198,6 +199,7 @@ async function handleBatch(
   for (let from = 0; from < batch.messages.length; from += BELLS_PER_CHUNK) {
     if (!isRunning() || isStale() || isStopping()) return;
     const chunk = batch.messages.slice(from, from + BELLS_PER_CHUNK);
+    // What is no bell is skipped, for it would block the partition for ever.
     const bells = chunk.flatMap(({ value }) => parseBell(value) ?? []);
     // While all slots are taken the call waits: heartbeats keep the partition meanwhile.
     const beating = setInterval(() => void heartbeat().catch(() => undefined), 2_000);
@@ -217,23 +219,6 @@ async function handleBatch(
   }
 }
 
-function toMessage({ runId, availableAt }: Bell): { key: string; value: string } {
-  return { key: runId, value: JSON.stringify({ runId, availableAt: availableAt.getTime() }) };
-}
-
-/** Undefined for what is no bell of ours: it is skipped, for it would block the partition for ever. */
-export function parseBell(value: Buffer | null): Bell | undefined {
-  try {
-    const { runId, availableAt } = JSON.parse(value?.toString() ?? "") as Record<string, unknown>;
-    if (
-      typeof runId !== "string" ||
-      !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(runId) ||
-      typeof availableAt !== "number"
-    )
-      return undefined;
-    const at = new Date(availableAt);
-    return Number.isNaN(at.getTime()) ? undefined : { runId, availableAt: at };
-  } catch {
-    return undefined;
-  }
+function toMessage(bell: Bell): { key: string; value: string } {
+  return { key: bell.runId, value: toBellText(bell) };
 }

@@ -12,7 +12,14 @@ import { findMade, removeExpiredKeys } from "./idempotency.ts";
 import { newId } from "./ids.ts";
 import { listFunctionLogs, listRunLogs, readFunctionLogsAfter } from "./logs.ts";
 import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
-import { type ClaimedRun, claimDueRuns, claimRuns, findEarlyRuns, msUntilNextQueued } from "./runs/claim.ts";
+import {
+  type ClaimedRun,
+  claimDueRuns,
+  claimRuns,
+  claimShortRuns,
+  findEarlyRuns,
+  msUntilNextQueued,
+} from "./runs/claim.ts";
 import { redriveDeadLetters } from "./runs/dead-letters.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
@@ -137,6 +144,10 @@ const soon = new Date(Date.now() + 1_000);
 const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: string }> = {
   "claim what is due": { use: (s) => claimDueRuns(s, id, 10, 0), index: "task_runs_open_queued" },
   "claim by id": { use: (s) => claimRuns(s, id, [id]), index: "task_runs_open_pkey" },
+  "claim of short runs by id": {
+    use: (s) => claimShortRuns(s, id, [id], 60_000),
+    index: "task_runs_open_pkey",
+  },
   "early runs": { use: (s) => findEarlyRuns(s, [id]), index: "task_runs_open_pkey" },
   "next queued": { use: (s) => msUntilNextQueued(s), index: "task_runs_open_queued" },
   demand: { use: (s) => readDemand(s, 60_000), index: "task_runs_open_queued" },

@@ -1,5 +1,11 @@
 /** `/healthz` the process answers, `/readyz` it can do its work, `/metrics` what it counted. The same in every role. */
-import { createServer, type Server } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
 import { BellhopError, messageOf } from "../errors.ts";
@@ -19,6 +25,12 @@ export interface ProbeAnswer {
 const CHECK_TIMEOUT_MS = 2_000;
 /** A closing server gives requests under way this long; a client that stalls must not hold up the shutdown. */
 const CLOSE_GRACE_MS = 5_000;
+/** A request is here within this time; its answer may take as long as it takes. */
+const RECEIVE_TIMEOUTS = {
+  headersTimeout: 10_000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 2_000,
+};
 
 /** Answers one of the three paths; undefined for any other. */
 export type Probes = (path: string) => Promise<ProbeAnswer | undefined>;
@@ -70,28 +82,29 @@ async function runCheck(check: Report): Promise<unknown> {
   }
 }
 
-/** The small HTTP server of a role without an API of its own. */
+/** The small HTTP server of a role without an API of its own. `others` answers what is no probe; default: 404. */
 export async function startProbeServer(
   probes: Probes,
   host: string,
   port: number,
+  others: RequestListener = answerNotFound,
 ): Promise<{ port: number; server: Server; close(): Promise<void> }> {
-  const server = createServer((request, response) => {
+  const server = createServer(RECEIVE_TIMEOUTS, (request, response) => {
     const answering =
       request.method === "GET" ? probes(request.url?.split("?")[0] ?? "/") : Promise.resolve(undefined);
     answering.then(
       (answer) => {
-        const { status, contentType, body } = answer ?? {
-          status: 404,
-          contentType: "text/plain",
-          body: "not found\n",
-        };
-        response.writeHead(status, { "content-type": contentType }).end(body);
+        if (!answer) return others(request, response);
+        response.writeHead(answer.status, { "content-type": answer.contentType }).end(answer.body);
       },
       () => response.writeHead(500).end(),
     );
   });
   return { server, ...(await listen(server, host, port)) };
+}
+
+function answerNotFound(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
 }
 
 /** Binds the server; closing it waits for answers under way and ends idle connections. */

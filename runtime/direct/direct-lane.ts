@@ -38,7 +38,7 @@ export interface DirectLaneParts {
   /** The most a run of the revision may take; never rejects. */
   findTimeoutMs(revisionId: string): Promise<number>;
   /** Runs it in the slot that was taken for it, and gives that back. Rejects where it could not be recorded. */
-  work(run: ClaimedRun, way: DirectWay): Promise<void>;
+  work(run: ClaimedRun, way: DirectWay): Promise<unknown>;
   releaseSlot(): void;
   show(run: DirectRun): Promise<void>;
   reserve(run: DirectRun): Promise<boolean>;

@@ -1,6 +1,14 @@
 /** queued → running: one batched statement that takes, counts and fences. */
 import type { Store } from "../database.ts";
-import { type ClaimedRun, type ClaimRow, DESCRIBED, TAKEN, TRAFFIC, toClaimedRun } from "./claimed-run.ts";
+import {
+  type ClaimedRun,
+  type ClaimRow,
+  DESCRIBED,
+  TAKEN,
+  TIMEOUT_MS,
+  TRAFFIC,
+  toClaimedRun,
+} from "./claimed-run.ts";
 import { admitRuns } from "./room.ts";
 
 export type { ClaimedRun } from "./claimed-run.ts";
@@ -19,13 +27,15 @@ const CLAIM = `
   FROM chosen WHERE NOT is_free ORDER BY available_at, id)`;
 
 // The predicate on state is hidden from the planner: it would pick the partial index and walk the whole backlog.
-const CLAIM_BY_ID = `
+const claimById = (bound: string) => `
   WITH wanted AS MATERIALIZED (
-    SELECT id, function_id, available_at FROM task_runs_open
+    SELECT id, function_id, available_at FROM task_runs_open r
     WHERE id = ANY($2::uuid[]) AND state || '' = 'queued' AND room IS DISTINCT FROM 'awaited'
-      AND available_at <= statement_timestamp()
+      AND available_at <= statement_timestamp() ${bound}
     FOR UPDATE SKIP LOCKED
   ), ${CLAIM}`;
+const CLAIM_BY_ID = { name: "claim-by-id", text: claimById("") };
+const CLAIM_SHORT_BY_ID = { name: "claim-short-by-id", text: claimById(`AND ${TIMEOUT_MS} <= $3`) };
 
 // statement_timestamp, not clock_timestamp: stable, so that it bounds the index; and never later than the clock.
 const CLAIM_DUE = `
@@ -48,11 +58,23 @@ interface LimitedRow {
  * a limit of runs at once, some wait instead, and older ones may come in their place: never more than were named.
  */
 export async function claimRuns(store: Store, workerId: string, runIds: string[]): Promise<ClaimedRun[]> {
-  const { rows } = await store.pool.query<ClaimRow | LimitedRow>({
-    name: "claim-by-id",
-    text: CLAIM_BY_ID,
-    values: [workerId, runIds],
-  });
+  const query = { ...CLAIM_BY_ID, values: [workerId, runIds] };
+  const { rows } = await store.pool.query<ClaimRow | LimitedRow>(query);
+  return await admitLimited(store, workerId, rows);
+}
+
+/**
+ * The same of those whose attempt may take `longestMs` at most. One that comes in another's place may take longer: look
+ * at its `timeoutMs`.
+ */
+export async function claimShortRuns(
+  store: Store,
+  workerId: string,
+  runIds: string[],
+  longestMs: number,
+): Promise<ClaimedRun[]> {
+  const query = { ...CLAIM_SHORT_BY_ID, values: [workerId, runIds, longestMs] };
+  const { rows } = await store.pool.query<ClaimRow | LimitedRow>(query);
   return await admitLimited(store, workerId, rows);
 }
 
@@ -97,15 +119,18 @@ export interface EarlyRun {
   availableAt: Date;
   /** Until its instant, by the database's clock, which is the one claims obey. */
   waitMs: number;
+  /** The most its attempt may take. */
+  timeoutMs: number;
 }
 
-/** Of `runIds`, those that still wait for their instant. */
+/** Of `runIds`, those that still wait for their instant, or for a claim; those that wait for room are left out. */
 export async function findEarlyRuns(store: Store, runIds: string[]): Promise<EarlyRun[]> {
   const { rows } = await store.pool.query<EarlyRun>({
     name: "early-runs",
     text: `SELECT id, available_at AS "availableAt",
-        greatest(0, ceil(extract(epoch FROM available_at - clock_timestamp()) * 1000))::float8 AS "waitMs"
-      FROM task_runs_open
+        greatest(0, ceil(extract(epoch FROM available_at - clock_timestamp()) * 1000))::float8 AS "waitMs",
+        ${TIMEOUT_MS} AS "timeoutMs"
+      FROM task_runs_open r
       WHERE id = ANY($1::uuid[]) AND state || '' = 'queued' AND room IS DISTINCT FROM 'awaited'`,
     values: [runIds],
   });

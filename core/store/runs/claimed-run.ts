@@ -42,6 +42,10 @@ export const INVOCATION_RETRY: RetryPolicy = {
 
 const FALLBACK_TIMEOUT_MS = 30_000;
 
+/** The most the next attempt of a run `r` may take, in milliseconds: as `toClaimedRun` has it. */
+export const TIMEOUT_MS = `coalesce(r.timeout_ms, (SELECT t.timeout_ms FROM tasks t WHERE t.id = r.task_id),
+      ${FALLBACK_TIMEOUT_MS})`;
+
 /** The traffic of a function `f`; null where it was removed: nothing reaches its revisions any more. */
 export const TRAFFIC = "CASE WHEN f.removed_at IS NULL THEN f.traffic END";
 

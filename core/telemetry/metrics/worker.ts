@@ -11,6 +11,10 @@ const FUNCTION_SECONDS = [0.005, 0.025, 0.1, 0.5, 2.5, 10, 60];
 const WAYS = { http: ["queue"], email: ["queue"], function: ["queue", "direct"] } as const;
 const ENDS = ["succeeded", "scheduled", "dead", "failed", "cancelled"] as const;
 const CALL_ENDS = ["succeeded", "failed", "cancelled", "busy", "draining", "no_room", "error"] as const;
+const EVENT_OUTCOMES = [
+  ...["recorded", "not_waiting", "later", "long_run"],
+  ...["full", "draining", "given_back", "failed", "refused"],
+];
 export type DirectCallEnd = (typeof CALL_ENDS)[number];
 
 /** What is looked at when somebody asks. */
@@ -31,6 +35,7 @@ export function createWorkerMetrics(registry: Registry) {
   for (const [type, ways] of Object.entries(WAYS))
     for (const way of ways) for (const state of ENDS) counters.attempts.inc({ type, way, state }, 0);
   for (const outcome of CALL_ENDS) counters.directCalls.inc({ outcome }, 0);
+  for (const outcome of EVENT_OUTCOMES) counters.events.inc({ outcome }, 0);
   for (const source of ["bells", "table"]) counters.claimed.inc({ source }, 0);
   return {
     ...counters,
@@ -71,6 +76,9 @@ function createCounters(registers: Registry[]) {
       "Heartbeats and sweeps that failed and are tried again soon.",
     ),
     givenBack: counter("bellhop_runs_given_back_total", "Runs given back to be started by another worker."),
+    events: counter("bellhop_events_total", "CloudEvents by what was answered; refused: never to be taken.", [
+      "outcome",
+    ]),
     directCalls: counter(
       "bellhop_direct_calls_total",
       "Calls handed over by the API: how they ended, or why they were refused.",

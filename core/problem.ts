@@ -1,0 +1,17 @@
+/** Every error leaves as a problem document (RFC 9457): `type`, `title`, `status`, `detail`, a stable `code`, `errors` by field. */
+import { STATUS_CODES } from "node:http";
+import type { BellhopError } from "./errors.ts";
+
+export const PROBLEM_CONTENT_TYPE = "application/problem+json";
+
+/** The document's JSON. */
+export function toProblemText({ code, status, message, fields }: BellhopError): string {
+  return JSON.stringify({
+    type: "about:blank",
+    title: STATUS_CODES[status] ?? "Error",
+    status,
+    detail: message,
+    code,
+    ...(fields.length > 0 ? { errors: fields } : {}),
+  });
+}

@@ -1,0 +1,31 @@
+/** running → queued: another worker's to start anew; the attempt does not count. */
+import type { Clock } from "../core/clock.ts";
+import type { QueueTransport } from "../core/queue/transport.ts";
+import type { Store } from "../core/store/database.ts";
+import { releaseRuns } from "../core/store/runs/finish.ts";
+import type { WorkerFacts } from "../core/store/workers.ts";
+import type { Logger } from "../core/telemetry/log.ts";
+import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+
+interface GiverParts {
+  facts: WorkerFacts;
+  store: Store;
+  transport: QueueTransport;
+  clock: Clock;
+  log: Logger;
+  metrics: WorkerMetrics;
+}
+
+/** Rejects where the rows could not be written; a bell that was not sent is only logged. */
+export async function giveBack(
+  runs: { id: string; claimNo: number }[],
+  { store, transport, clock, facts, log, metrics }: GiverParts,
+): Promise<void> {
+  if (runs.length === 0) return;
+  const released = await releaseRuns(store, facts.id, runs);
+  metrics.givenBack.inc(released.length);
+  log.info({ runs: released.length }, "gave back runs");
+  await transport
+    .ring(released.map((runId) => ({ runId, availableAt: clock.now() })))
+    .catch((error) => log.warn({ error }, "bells were not sent; the sweep rings them again"));
+}

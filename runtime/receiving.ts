@@ -1,0 +1,104 @@
+/** How runs come to a worker: from a lane of the queue, with sweeps of the table behind it, or from events alone. */
+import type { Clock } from "../core/clock.ts";
+import { type Lane, laneOf, type ReceiveMode } from "../core/queue/names.ts";
+import type { Consumption, QueueTransport } from "../core/queue/transport.ts";
+import type { Store } from "../core/store/database.ts";
+import {
+  type ClaimedRun,
+  claimDueRuns,
+  claimRuns,
+  claimShortRuns,
+  findEarlyRuns,
+  msUntilNextQueued,
+} from "../core/store/runs/claim.ts";
+import type { WorkerFacts } from "../core/store/workers.ts";
+import type { Logger } from "../core/telemetry/log.ts";
+import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+import { createEventIntake, type EventIntake, type RunEnd } from "./events/event-intake.ts";
+import { giveBack } from "./give-back.ts";
+import { type ClaimSource, createIntake } from "./intake.ts";
+import { measureBellClaims, measureClaims } from "./measured-store.ts";
+import type { Slots } from "./slots.ts";
+
+export interface ReceivingParts {
+  receive: ReceiveMode;
+  /** From an event no run is claimed that may take longer. */
+  eventsWindowMs: number;
+  facts: WorkerFacts;
+  store: Store;
+  transport: QueueTransport;
+  clock: Clock;
+  log: Logger;
+  metrics: WorkerMetrics;
+}
+
+export interface Receiving {
+  /** Where events are taken; they are all that such a worker receives. */
+  events?: EventIntake;
+  /** Resolves when bells are heard. */
+  begin(): Promise<void>;
+  /** Looks for runs whose bell was lost. */
+  sweep(): void;
+  /** Takes nothing more. `claimed`: the claim under way is done; `ended`: the transport has let go too. */
+  stop(): { claimed: Promise<void>; ended: Promise<void> };
+}
+
+type Work = (run: ClaimedRun) => Promise<RunEnd>;
+
+/** `work` runs a claimed run in a slot, gives the slot back, and rejects where the run was left to its lease. */
+export function createReceiving(parts: ReceivingParts, slots: Slots, work: Work): Receiving {
+  const lane = laneOf(parts.receive);
+  return lane === undefined ? receiveEvents(parts, slots, work) : receiveLane(parts, lane, slots, work);
+}
+
+function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work): Receiving {
+  const { store, transport, facts, clock, log } = parts;
+  const claims: ClaimSource = {
+    claimRuns: (ids) => claimRuns(store, facts.id, ids),
+    claimDueRuns: (limit, overdueMs) => claimDueRuns(store, facts.id, limit, overdueMs),
+    findEarlyRuns: (ids) => findEarlyRuns(store, ids),
+    msUntilNextQueued: () => msUntilNextQueued(store),
+  };
+  const intake = createIntake(
+    measureClaims(claims, parts.metrics),
+    slots,
+    clock,
+    // Whoever works logs what went wrong.
+    (run) => void work(run).catch(() => undefined),
+    (error) => log.warn({ error }, "a claim failed; tried again soon"),
+  );
+  let consumption: Consumption | undefined;
+  return {
+    async begin() {
+      consumption = await transport.consume(intake, lane);
+    },
+    sweep: () => intake.sweep(),
+    stop() {
+      // In this order: a consumer that is not stopping would take a refused bell for an error.
+      const ended = consumption?.stop() ?? Promise.resolve();
+      return { claimed: intake.close(), ended };
+    },
+  };
+}
+
+/** No consumer and no sweep: nothing would hold the worker while it runs what it found by itself. */
+function receiveEvents(parts: ReceivingParts, slots: Slots, work: Work): Receiving {
+  const { store, transport, facts, clock, log, eventsWindowMs, metrics } = parts;
+  const claims = {
+    claimRuns: (ids: string[]) => claimShortRuns(store, facts.id, ids, eventsWindowMs),
+    findEarlyRuns: (ids: string[]) => findEarlyRuns(store, ids),
+  };
+  const events = createEventIntake({
+    ...{ windowMs: eventsWindowMs, clock, slots, work },
+    ...measureBellClaims(claims, metrics),
+    giveBack: (run) => giveBack([run], parts),
+    ring: (bells, lane) => transport.ring(bells, lane),
+    onError: (error) => log.warn({ error }, "an event could not be taken; its sender tries again"),
+  });
+  return {
+    events,
+    begin: () => Promise.resolve(),
+    sweep() {},
+    stop: () => ({ claimed: events.close(), ended: Promise.resolve() }),
+  };
+}
