@@ -26,7 +26,8 @@ Runs the tests (*.test.ts) on a PostgreSQL of their own and, where there is one,
 
   --unit          only the tests that stand beside the code, without Kafka
   --name REGEX    only tests whose name matches
-  --strict        fail when the Kafka cases cannot run, instead of skipping them
+  --strict        fail when cases cannot run for want of a tool (Kafka: java and mvn; manifests: kustomize or go),
+                  instead of skipping them
   --help          this text
 
   KAFKA_BROKERS          a broker to use; without it one is started, which needs java and mvn
@@ -168,7 +169,8 @@ async function main(): Promise<number> {
     if (kafka.status === "rejected") throw kafka.reason;
     // What is set for the product must not leak into the tests.
     const { KAFKA_BROKERS: _brokers, DATABASE_URL: _url, ...outer } = process.env;
-    const env = { ...outer, TEST_DATABASE_URL: postgres.value.url, ...kafka.value.env };
+    const strict = command.strict ? { BELLHOP_TEST_STRICT: "1" } : {};
+    const env = { ...outer, TEST_DATABASE_URL: postgres.value.url, ...kafka.value.env, ...strict };
     return await runNode(command, env, (child) => {
       runner = child;
     });
