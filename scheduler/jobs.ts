@@ -132,12 +132,12 @@ async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {
 
 async function runJob({ name, run }: Job, context: JobContext, rerings: Rerings): Promise<void> {
   const { metrics, clock, log } = context;
-  const done = metrics.jobSeconds.startTimer({ job: name });
+  const done = metrics.jobSeconds.startTimer({ name });
   try {
     await run(context, rerings);
-    metrics.jobDoneAt.set({ job: name }, clock.now().getTime() / 1_000);
+    metrics.jobDoneAt.set({ name }, clock.now().getTime() / 1_000);
   } catch (error) {
-    metrics.jobErrors.inc({ job: name });
+    metrics.jobErrors.inc({ name });
     log.error({ job: name, error }, "a background job failed");
   } finally {
     done();
@@ -147,7 +147,7 @@ async function runJob({ name, run }: Job, context: JobContext, rerings: Rerings)
 /** Runs each job at once and then at its period; one that fails is logged and comes again. */
 export function startJobs(context: JobContext): { stop(): Promise<void> } {
   const stopped = new AbortController();
-  for (const { name } of listJobs(context.leaseMs)) context.metrics.jobErrors.inc({ job: name }, 0);
+  for (const { name } of listJobs(context.leaseMs)) context.metrics.jobErrors.inc({ name }, 0);
   const rerings = createRerings();
   const loops = listJobs(context.leaseMs).map(async (job) => {
     while (!stopped.signal.aborted) {

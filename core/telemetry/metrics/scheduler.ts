@@ -47,20 +47,20 @@ export function createSchedulerMetrics(registry: Registry) {
     jobSeconds: new Histogram({
       name: "bellhop_job_duration_seconds",
       help: "Duration of a background job's pass, failed ones too.",
-      labelNames: ["job"] as const,
+      labelNames: ["name"] as const,
       buckets: STEP_SECONDS,
       registers,
     }),
     jobErrors: new Counter({
       name: "bellhop_job_errors_total",
       help: "Passes of a background job that failed.",
-      labelNames: ["job"] as const,
+      labelNames: ["name"] as const,
       registers,
     }),
     jobDoneAt: new Gauge({
       name: "bellhop_job_last_success_timestamp_seconds",
       help: "When a background job last passed, in seconds since 1970.",
-      labelNames: ["job"] as const,
+      labelNames: ["name"] as const,
       registers,
     }),
   };

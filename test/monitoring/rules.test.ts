@@ -1,0 +1,62 @@
+/** The checked-in rules, by promtool; every alert is tried both ways and has its runbook. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { promisify } from "node:util";
+import { providePrometheus } from "../tools/prometheus.ts";
+import { skipUnlessStrict } from "../tools/skip.ts";
+
+const run = promisify(execFile);
+const ROOT = join(import.meta.dirname, "..", "..");
+const FOLDER = join(ROOT, "manifests", "monitoring", "prometheus");
+const tools = await providePrometheus();
+const skip = "skip" in tools ? skipUnlessStrict(tools.skip) : false;
+
+const read = (...path: string[]) => readFileSync(join(...path), "utf8");
+const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match[1]!);
+
+describe("the rules", { skip }, () => {
+  const promtool = "promtool" in tools ? tools.promtool : "";
+
+  it("are valid", async () => {
+    const { stdout } = await run(promtool, ["check", "rules", join(FOLDER, "bellhop.rules.yml")]);
+    assert.match(stdout, /SUCCESS: \d+ rules found/);
+  });
+
+  it("fire when they should, and only then", async () => {
+    await run(promtool, ["test", "rules", "bellhop.rules.test.yml"], { cwd: FOLDER }).catch((error) =>
+      assert.fail(`${error.stdout}${error.stderr}`),
+    );
+  });
+
+  it("stand beside a configuration that Prometheus takes", async () => {
+    const { stdout } = await run(promtool, ["check", "config", join(FOLDER, "prometheus.yml")]);
+    assert.match(stdout, /SUCCESS: .*prometheus\.yml is valid/);
+  });
+});
+
+describe("each alert", () => {
+  const rules = read(FOLDER, "bellhop.rules.yml");
+  const tests = read(FOLDER, "bellhop.rules.test.yml");
+  const docs = read(ROOT, "docs", "monitoring.md");
+  const alerts = all(rules, /^ +- alert: (\w+)$/gm);
+
+  it("is tried both ways", () => {
+    assert.ok(alerts.length > 20);
+    assert.deepEqual(all(tests, /^ +- name: '(\w+) fires: /gm).sort(), [...alerts].sort());
+    assert.deepEqual(all(tests, /^ +- name: '(\w+) is silent'$/gm).sort(), [...alerts].sort());
+  });
+
+  it("has a severity, says what is wrong, and has a runbook", () => {
+    const parts = rules.split(/^ +- alert: /m).slice(1);
+    for (const part of parts) {
+      const name = part.split("\n")[0]!;
+      assert.match(part, /severity: (warning|critical)/, name);
+      for (const field of ["summary", "description"]) assert.match(part, new RegExp(`${field}: \\S`), name);
+      assert.match(part, new RegExp(`runbook_url: docs/monitoring\\.md#${name.toLowerCase()}\n`), name);
+    }
+    assert.deepEqual(all(docs, /^#### (Bellhop\w+)$/gm), alerts, "a runbook for each, in their order");
+  });
+});
