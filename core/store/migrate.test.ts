@@ -37,6 +37,12 @@ test("roles that start together migrate once", async () => {
   assert.ok((await listTables()).includes("task_runs_open"));
 });
 
+test("a database of a later version is refused", async () => {
+  await sql`INSERT INTO kysely_migration (name, timestamp) VALUES ('9999-later', '')`.execute(db);
+  await assert.rejects(migrateUp(db), { code: "database_unusable", message: /9999-later/ });
+  await sql`DELETE FROM kysely_migration WHERE name = '9999-later'`.execute(db);
+});
+
 const INITIAL = "0001-initial";
 const LATER = [
   "0002-function-limits",
@@ -185,4 +191,29 @@ test("constraints refuse tasks, keys, namespaces and log lines that cannot be", 
   assert.equal(await refusalOf("namespaces", { id: newId(), name: "Not-A-Name" }, {}), CHECK_VIOLATION);
   const line = { at, namespace_id: namespaceId, run_id: newId(), attempt: 1, level: "loud", message: "" };
   assert.equal(await refusalOf("task_logs", line, {}), CHECK_VIOLATION);
+});
+
+/** A database that counts the statements asked of it. */
+function countingStatements() {
+  const counted = { statements: 0, db };
+  counted.db = db.withPlugin({
+    transformQuery({ node }) {
+      counted.statements += 1;
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  });
+  return counted;
+}
+
+test("a start that finds everything done asks one statement; the next day's first one makes a day", async () => {
+  const now = new Date();
+  await migrateUp(db, now);
+  const counted = countingStatements();
+  assert.deepEqual(await migrateUp(counted.db, now), []);
+  assert.equal(counted.statements, 1);
+  const tomorrow = new Date(now.getTime() + 86_400_000);
+  assert.deepEqual(await migrateUp(db, tomorrow), []);
+  await migrateUp(counted.db, tomorrow);
+  assert.equal(counted.statements, 2);
 });

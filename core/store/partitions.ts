@@ -1,5 +1,5 @@
 /** Day partitions of finished runs and of logs: made ahead, dropped after the retention. UTC days. */
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import type { Db } from "./database.ts";
 
 const DAY_MS = 86_400_000;
@@ -8,24 +8,46 @@ const PARTITIONED = ["task_runs", "task_logs"] as const;
 const PARTITION_LOCK = 7_236_001;
 const DROP_LOCK = 7_236_002;
 
-/** Makes the partitions of yesterday to two weeks ahead; those that exist stay. */
+interface WantedPartition {
+  table: string;
+  name: string;
+  from: Date;
+  to: Date;
+}
+
+/** Those of yesterday to two weeks ahead. */
+function wantedPartitions(now: Date): WantedPartition[] {
+  return Array.from({ length: AHEAD_DAYS + 2 }, (_, index) => {
+    const from = startOfDay(now.getTime() + (index - 1) * DAY_MS);
+    const to = new Date(from.getTime() + DAY_MS);
+    return PARTITIONED.map((table) => ({ table, name: partitionName(table, from), from, to }));
+  }).flat();
+}
+
+/** A condition: all that `ensurePartitions` would make are there. */
+export function partitionsStand(now: Date): RawBuilder<boolean> {
+  const names = wantedPartitions(now).map(({ name }) => name);
+  return sql<boolean>`(
+    SELECT count(*) = ${names.length} FROM pg_class
+    WHERE relname = ANY(${names}) AND relispartition
+      AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'task_runs'::regclass))`;
+}
+
+/** Makes the partitions of yesterday to two weeks ahead; those that exist stay. Where all do, one statement says so. */
 export async function ensurePartitions(db: Db, now: Date): Promise<void> {
+  const { rows } = await sql<{ stand: boolean }>`SELECT ${partitionsStand(now)} AS stand`.execute(db);
+  if (rows[0]!.stand) return;
   await db.transaction().execute(async (tx) => {
     await sql`SELECT pg_advisory_xact_lock(${PARTITION_LOCK})`.execute(tx);
     // A long reader keeps the parent's lock from us, and whoever asks after us waits behind: better to try again later.
     await sql`SET LOCAL lock_timeout = '2s'`.execute(tx);
     const present = new Set((await listPartitions(tx)).map(({ name }) => name));
-    for (let offset = -1; offset <= AHEAD_DAYS; offset += 1) {
-      const from = startOfDay(now.getTime() + offset * DAY_MS);
-      const to = new Date(from.getTime() + DAY_MS);
-      for (const table of PARTITIONED) {
-        const name = partitionName(table, from);
-        if (present.has(name)) continue;
-        const bounds = sql`FROM (${sql.lit(from.toISOString())}) TO (${sql.lit(to.toISOString())})`;
-        await sql`CREATE TABLE ${sql.table(name)} PARTITION OF ${sql.table(table)} FOR VALUES ${bounds}`.execute(
-          tx,
-        );
-      }
+    for (const { table, name, from, to } of wantedPartitions(now)) {
+      if (present.has(name)) continue;
+      const bounds = sql`FROM (${sql.lit(from.toISOString())}) TO (${sql.lit(to.toISOString())})`;
+      await sql`CREATE TABLE ${sql.table(name)} PARTITION OF ${sql.table(table)} FOR VALUES ${bounds}`.execute(
+        tx,
+      );
     }
   });
 }
