@@ -6,7 +6,7 @@ import { toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings } from "../core/config/settings.ts";
 import { openConnections } from "../core/connections.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
-import { createEgress } from "../core/egress/egress.ts";
+import { createLateEgress } from "../core/egress/late-egress.ts";
 import { laneOf, nameQueues } from "../core/queue/names.ts";
 import { messagingSystemOf } from "../core/queue/trace-transport.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
@@ -51,7 +51,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   await using opened = new AsyncDisposableStack();
   const registry = createRegistry("worker");
   const outbound = createOutboundMetrics(registry);
-  const egress = measureEgress(createEgress({ allow: parseNetworks(settings.EGRESS_ALLOW) }), outbound);
+  const egress = measureEgress(createLateEgress({ allow: parseNetworks(settings.EGRESS_ALLOW) }), outbound);
   opened.defer(() => egress.close());
   const provider =
     settings.EMAIL_URL === undefined

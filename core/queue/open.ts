@@ -4,7 +4,6 @@ import type { Listener } from "../store/listen.ts";
 import type { Notifier } from "../store/notify.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { withDemandBell } from "./demand-bell.ts";
-import { createKafkaTransport } from "./kafka.ts";
 import { createPostgresTransport } from "./postgres.ts";
 import type { QueueTransport } from "./transport.ts";
 
@@ -19,6 +18,8 @@ export async function openTransport(
 ): Promise<QueueTransport> {
   if (settings.KAFKA_BROKERS.length === 0)
     return createPostgresTransport(database.notifier, database.listener);
+  // Loaded where it is used: it would be a tenth of what a worker loads at its start.
+  const { createKafkaTransport } = await import("./kafka.ts");
   const kafka = await createKafkaTransport({
     brokers: settings.KAFKA_BROKERS,
     clientId,

@@ -1,5 +1,5 @@
 /** SMTP with pooled connections: `smtp://user:pass@host:587` (STARTTLS where offered), `smtps://…` (TLS at once). */
-import nodemailer, { type NodemailerError, type SMTPPoolOptions } from "nodemailer";
+import type { NodemailerError, SMTPPoolOptions } from "nodemailer";
 import { BellhopError } from "../../core/errors.ts";
 import {
   createQuoter,
@@ -33,7 +33,7 @@ const OPTIONS: Record<string, (value: string) => Partial<Omit<SMTPPoolOptions, "
 
 export function createSmtpProvider(emailUrl: string): MailProvider {
   const options = parseSmtpUrl(emailUrl);
-  const transport = nodemailer.createTransport({ ...options, pool: true });
+  let opening: ReturnType<typeof openPool> | undefined;
   const { user = "", pass = "" } = options.auth ?? {};
   // Servers do quote what they were sent: AUTH PLAIN packs both into one text.
   const quote = createQuoter([pass, `\0${user}\0${pass}`]);
@@ -42,6 +42,8 @@ export function createSmtpProvider(emailUrl: string): MailProvider {
     async send(message, signal) {
       refuseLineBreaks(message);
       try {
+        opening ??= openPool(options);
+        const transport = await opening;
         const sent = await transport.sendMail({ ...toMail(message), signal });
         const { accepted = [], rejected = [], response = "" } = sent;
         return { messageId: sent.messageId, accepted, rejected, response: quote(response) };
@@ -50,9 +52,15 @@ export function createSmtpProvider(emailUrl: string): MailProvider {
       }
     },
     async close() {
-      transport.close();
+      (await opening)?.close();
     },
   };
+}
+
+/** The client is loaded with the first message: a worker that mails nothing starts without it. */
+async function openPool(options: SmtpOptions) {
+  const { default: nodemailer } = await import("nodemailer");
+  return nodemailer.createTransport({ ...options, pool: true });
 }
 
 type SmtpOptions = Omit<SMTPPoolOptions, "auth"> & { auth?: { user: string; pass: string } };

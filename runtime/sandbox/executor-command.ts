@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { buildSync } from "esbuild";
 import { guestSnapshotPath } from "../../functions/guest/build/guest-snapshot.ts";
+import { readExecutorBundle } from "./executor-bundle.ts";
 import type { SandboxSettings } from "./settings.ts";
 import { StandingWalls } from "./walls/standing-walls.ts";
 
@@ -11,8 +10,6 @@ const MEGABYTE = 1_048_576;
 /** Threads of node and V8 themselves. */
 const OWN_TASKS = 256;
 
-const pathOf = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-const MAIN = pathOf("../executor/main.ts");
 const [EXECUTOR, GUEST] = ["executor.mjs", "guest.snapshot"];
 
 let standing: StandingWalls | undefined;
@@ -27,7 +24,7 @@ export function standingWalls(): StandingWalls {
     node: process.execPath,
     addon: addonPath(),
     files: { [GUEST]: guestSnapshotPath() },
-    texts: { [EXECUTOR]: bundleExecutor() },
+    texts: { [EXECUTOR]: readExecutorBundle() },
   });
   process.once("exit", () => walls.remove());
   standing = walls;
@@ -79,20 +76,6 @@ function executorArguments(settings: SandboxSettings, walls: StandingWalls): str
     guest,
     JSON.stringify(poolLimits),
   ];
-}
-
-/** The executor as one file: it starts faster, and nothing else of the sources is readable to it. */
-function bundleExecutor(): string {
-  const { outputFiles } = buildSync({
-    entryPoints: [MAIN],
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "node",
-    target: "node24",
-    logLevel: "silent",
-  });
-  return outputFiles[0]!.text;
 }
 
 let cachedAddonPath: string | undefined;

@@ -1,12 +1,10 @@
 /** What a function asks of its key-value store. It comes out of an executor that may have been taken over. */
-import { z } from "zod";
 import { messageOf } from "../../core/errors.ts";
 import type { KvEntry, KvPage, KvWritten } from "../../core/store/functions/kv.ts";
 import type { KeyValueAnswerer } from "../sandbox/invocation.ts";
+import type { KvAsk } from "./kv-ask.ts";
 
-const MAX_KEY_BYTES = 512;
 const MAX_VALUE_BYTES = 65_536;
-const MAX_PAGE = 100;
 const MAX_OPERATIONS = 1_000;
 
 /** The store of one function. */
@@ -16,27 +14,6 @@ export interface KeyValueStore {
   delete(key: string, ifVersion: string | undefined): Promise<boolean>;
   list(asked: { prefix: string; after: string | undefined; limit: number }): Promise<KvPage>;
 }
-
-const isText = (text: string) => text.isWellFormed() && !text.includes("\0");
-const prefix = z
-  .string()
-  .refine(isText, "must be text without U+0000")
-  .refine((text) => Buffer.byteLength(text) <= MAX_KEY_BYTES, `holds at most ${MAX_KEY_BYTES} bytes`);
-const key = prefix.refine((text) => text !== "", "must not be empty");
-const version = z.string().max(20);
-
-const ask = z.discriminatedUnion("op", [
-  z.strictObject({ op: z.literal("get"), key }),
-  z.strictObject({ op: z.literal("set"), key, value: z.string(), ifVersion: version.nullable().optional() }),
-  z.strictObject({ op: z.literal("delete"), key, ifVersion: version.optional() }),
-  z.strictObject({
-    op: z.literal("list"),
-    prefix: prefix.default(""),
-    after: key.optional(),
-    limit: z.number().int().min(1).max(MAX_PAGE).default(MAX_PAGE),
-  }),
-]);
-type Ask = z.output<typeof ask>;
 
 class Refused extends Error {
   readonly code: string;
@@ -60,7 +37,7 @@ export function createKeyValueAnswerer(
           `A run may use its store ${MAX_OPERATIONS.toLocaleString("en-US")} times.`,
         );
       }
-      return JSON.stringify({ ok: await answer(store, readAsk(text)) });
+      return JSON.stringify({ ok: await answer(store, await readAsk(text)) });
     } catch (thrown) {
       if (thrown instanceof Refused) return refuse(thrown.code, thrown.message);
       onError(thrown);
@@ -73,14 +50,16 @@ function refuse(code: string, message: string): string {
   return JSON.stringify({ error: { code, message } });
 }
 
-function readAsk(text: string): Ask {
+async function readAsk(text: string): Promise<KvAsk> {
   let given: unknown;
   try {
     given = JSON.parse(text);
   } catch (error) {
     throw new Refused("kv_invalid", messageOf(error));
   }
-  const parsed = ask.safeParse(given);
+  // Loaded with the first ask: most workers are never asked.
+  const { kvAsk } = await import("./kv-ask.ts");
+  const parsed = kvAsk.safeParse(given);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new Refused("kv_invalid", `${issue?.path.join(".")}: ${issue?.message}`);
@@ -101,7 +80,7 @@ function checkValue(value: string): void {
   }
 }
 
-async function answer(store: KeyValueStore, asked: Ask): Promise<unknown> {
+async function answer(store: KeyValueStore, asked: KvAsk): Promise<unknown> {
   switch (asked.op) {
     case "get":
       return (await store.get(asked.key)) ?? null;
