@@ -30,7 +30,7 @@ import { measureEgress, measureMail } from "./measured-outbound.ts";
 import { demandKafka } from "./receive-mode.ts";
 import { standingWalls } from "./sandbox/executor-command.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
-import { demandWalls } from "./sandbox/walls/demand-walls.ts";
+import { demandWalls, reportWalls } from "./sandbox/walls/demand-walls.ts";
 import { createEmailRunner } from "./tasks/email.ts";
 import { createFunctionRunner, findTimeoutMs } from "./tasks/function.ts";
 import { createFunctionEnvs } from "./tasks/function-env.ts";
@@ -61,7 +61,10 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
           ...(settings.EMAIL_FROM === undefined ? {} : { from: settings.EMAIL_FROM }),
         });
   opened.defer(() => provider?.close());
-  const walls = demandWalls(settings.WORKER_SANDBOX_WALLS, standingWalls(), log);
+  // The first executor starts now, beside all that follows; once it is up it is known which walls stand.
+  const walls = standingWalls();
+  const demanded = walls.known.then(() => demandWalls(settings.WORKER_SANDBOX_WALLS, walls, log));
+  demanded.catch(() => {});
   const sandbox = createSandbox({ logger: log, egress, metrics: createSandboxMetrics(registry) });
   opened.defer(() => sandbox.close());
   const clock = systemClock;
@@ -78,7 +81,11 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const isReceiving = () => {
     if (!receiving) throw new Error("not receiving");
   };
-  const probes = connections.createProbes(registry, { worker: isReceiving }, { sandbox: () => walls });
+  const probes = connections.createProbes(
+    registry,
+    { worker: isReceiving },
+    { sandbox: () => reportWalls(walls) },
+  );
   const metrics = createWorkerMetrics(registry);
   const whenStarted = Promise.withResolvers<Worker>();
   const receiver =
@@ -106,6 +113,8 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const sealer = settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY);
   const kvQuota = { keys: settings.FUNCTION_MAX_KV_KEYS, bytes: settings.FUNCTION_MAX_KV_BYTES };
   const openKv = createFunctionKvs(store, kvQuota);
+  // Who requires walls has nothing claimed before they stand.
+  if (settings.WORKER_SANDBOX_WALLS === "require") await demanded;
   const worker = await startWorker({
     facts,
     receive,

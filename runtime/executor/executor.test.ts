@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { FrameDecoder, FrameWriter } from "../../core/frames.ts";
-import { spawnExecutor } from "../sandbox/executor-command.ts";
+import { spawnExecutor, standingWalls } from "../sandbox/executor-command.ts";
 import {
   type ChildMessage,
   MAX_CHILD_FRAME_BYTES,
@@ -19,6 +19,8 @@ import { authorFrames } from "./author-frames.ts";
 import type { GuestIsolate } from "./guest-isolate.ts";
 import { IsolatePool } from "./isolate-pool.ts";
 import { shareOfCpu } from "./run-watch.ts";
+
+await standingWalls().tryOut();
 
 function startExecutor(t: TestContext) {
   const child = spawnExecutor(DEFAULT_SANDBOX_SETTINGS);

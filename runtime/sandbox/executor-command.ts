@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { guestSnapshotPath } from "../../functions/guest/build/guest-snapshot.ts";
 import { readExecutorBundle } from "./executor-bundle.ts";
 import type { SandboxSettings } from "./settings.ts";
+import type { HostFacts } from "./walls/plan.ts";
 import { StandingWalls } from "./walls/standing-walls.ts";
 
 const MEGABYTE = 1_048_576;
@@ -15,20 +16,26 @@ const [EXECUTOR, GUEST] = ["executor.mjs", "guest.snapshot"];
 let standing: StandingWalls | undefined;
 
 /**
- * The walls around this process's executors. The first call lays them out and finds which stand, which takes some
- * 200 ms; they go with the process.
+ * The walls around this process's executors. The first call lays them out, which takes some 30 ms; which of them stand
+ * is known when the first executor is up. They go with the process.
  */
 export function standingWalls(): StandingWalls {
   if (standing) return standing;
-  const walls = new StandingWalls({
+  const walls = layOutWalls();
+  process.once("exit", () => walls.remove());
+  standing = walls;
+  return walls;
+}
+
+/** Walls of one's own, to be removed; `hostFacts` stand in for this host's. */
+export function layOutWalls(hostFacts?: Partial<HostFacts>): StandingWalls {
+  const parts = {
     node: process.execPath,
     addon: addonPath(),
     files: { [GUEST]: guestSnapshotPath() },
     texts: { [EXECUTOR]: readExecutorBundle() },
-  });
-  process.once("exit", () => walls.remove());
-  standing = walls;
-  return walls;
+  };
+  return new StandingWalls(parts, hostFacts);
 }
 
 /**

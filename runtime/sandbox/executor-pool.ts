@@ -2,12 +2,13 @@ import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import type { SandboxFigures } from "../../core/telemetry/metrics/sandbox.ts";
 import { GATHER_MS } from "./batch-size.ts";
 import { JobCall } from "./call/job-call.ts";
+import { standingWalls } from "./executor-command.ts";
 import { ExecutorProcess } from "./executor-process.ts";
 import type { Invocation, InvokeOptions, Sandbox } from "./invocation.ts";
 import type { Job } from "./job.ts";
 import { JobQueue } from "./job-queue.ts";
 import { CANCELLED, executorKilled } from "./outcome.ts";
-import type { SandboxParts, SandboxSettings } from "./settings.ts";
+import type { HopedWalls, SandboxParts, SandboxSettings } from "./settings.ts";
 
 /** A spare is replaced a moment after it was taken, so that its start does not slow the run that took it. */
 const REFILL_MS = 50;
@@ -33,6 +34,7 @@ interface Lane {
 export class ExecutorPool implements Sandbox {
   readonly #settings: SandboxSettings;
   readonly #parts: SandboxParts;
+  readonly #walls: HopedWalls | undefined;
   readonly #lanes = new Map<string, Lane>();
   /** Lanes that wait for an executor, in the order they came. */
   readonly #queue = new Set<Lane>();
@@ -42,14 +44,17 @@ export class ExecutorPool implements Sandbox {
   readonly #sweeper: NodeJS.Timeout;
   #spare: ExecutorProcess | undefined;
   #refill: NodeJS.Timeout | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  /** While it lasts no executor is started. */
+  #pause: Promise<void> | undefined;
+  #pauseTimer: NodeJS.Timeout | undefined;
   #startFailures = 0;
   #outstanding = 0;
   #isClosed = false;
 
   constructor(settings: SandboxSettings, parts: SandboxParts = {}) {
     this.#settings = settings;
-    this.#parts = parts;
+    this.#walls = parts.walls ?? (settings.spawn ? undefined : standingWalls());
+    this.#parts = this.#walls ? { ...parts, walls: this.#walls } : parts;
     // Executors do not hold the worker's event loop open; this timer does while a run is under way.
     const sweepMs = Math.min(SWEEP_MS, Math.max(settings.idleExecutorMs / 2, 10));
     this.#sweeper = setInterval(() => this.#sweep(performance.now()), sweepMs).unref();
@@ -99,7 +104,7 @@ export class ExecutorPool implements Sandbox {
     this.#isClosed = true;
     clearInterval(this.#sweeper);
     clearTimeout(this.#refill);
-    clearTimeout(this.#retry);
+    clearTimeout(this.#pauseTimer);
     for (const lane of this.#lanes.values()) this.#failWaiting(lane, executorKilled("is shut down"));
     const processes = [...this.#processes];
     for (const executor of processes) executor.kill("shutdown");
@@ -168,7 +173,7 @@ export class ExecutorPool implements Sandbox {
   #assign(lane: Lane): boolean {
     const { maxExecutors } = this.#settings;
     if (this.#assigned.size >= maxExecutors) this.#releaseIdle();
-    const mayStart = this.#retry === undefined && this.#processes.size <= 2 * maxExecutors;
+    const mayStart = this.#pause === undefined && this.#processes.size <= 2 * maxExecutors;
     if (this.#assigned.size >= maxExecutors || !(this.#spare || mayStart)) {
       this.#queue.add(lane);
       return false;
@@ -207,6 +212,7 @@ export class ExecutorPool implements Sandbox {
     const executor = new ExecutorProcess(this.#settings, this.#parts, {
       onReady: (ready) => {
         this.#startFailures = 0;
+        this.#walls?.confirm();
         const lane = this.#assigned.get(ready);
         if (lane) this.#pump(lane);
       },
@@ -232,7 +238,7 @@ export class ExecutorPool implements Sandbox {
   #refillSpare(): void {
     clearTimeout(this.#refill);
     this.#refill = undefined;
-    if (this.#isClosed || this.#spare || this.#retry || this.#settings.spareExecutors === 0) return;
+    if (this.#isClosed || this.#spare || this.#pause || this.#settings.spareExecutors === 0) return;
     this.#spare = this.#spawn();
   }
 
@@ -267,7 +273,10 @@ export class ExecutorPool implements Sandbox {
     if (this.#spare === executor) this.#spare = undefined;
     const lane = this.#unassign(executor);
     if (this.#isClosed) return;
-    if (!executor.wasReady) this.#onFailedStart(lane);
+    if (!executor.wasReady) {
+      if (this.#walls?.areKnown === false) this.#pauseStarts(this.#walls.tryOut());
+      else this.#onFailedStart(lane);
+    }
     if (lane) this.#pump(lane);
     this.#serveQueue();
     this.#refill ??= setTimeout(() => this.#refillSpare(), REFILL_MS).unref();
@@ -281,11 +290,20 @@ export class ExecutorPool implements Sandbox {
       this.#failWaiting(lane, failed("executor_unavailable", message, { retryable: true }));
     }
     const backoffMs = Math.min(START_BACKOFF_MS.initial * 2 ** this.#startFailures, START_BACKOFF_MS.max);
-    this.#retry ??= setTimeout(() => {
-      this.#retry = undefined;
+    this.#pauseStarts(
+      new Promise((resolve) => {
+        this.#pauseTimer = setTimeout(resolve, backoffMs).unref();
+      }),
+    );
+  }
+
+  #pauseStarts(over: Promise<void>): void {
+    this.#pause ??= over.then(() => {
+      this.#pause = undefined;
+      if (this.#isClosed) return;
       this.#serveQueue();
       this.#refillSpare();
-    }, backoffMs).unref();
+    });
   }
 
   #failWaiting(lane: Lane, outcome: AttemptOutcome): void {

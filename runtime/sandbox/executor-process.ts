@@ -5,7 +5,7 @@ import { ExecutorRuns } from "./executor-runs.ts";
 import type { Job } from "./job.ts";
 import { CANCELLED, cpuExceeded, executorKilled, memoryExceeded, timedOut } from "./outcome.ts";
 import { type Doom, ProcessWatch } from "./process-watch.ts";
-import type { SandboxLogger, SandboxParts, SandboxSettings } from "./settings.ts";
+import type { HopedWalls, SandboxLogger, SandboxParts, SandboxSettings } from "./settings.ts";
 
 const MEGABYTE = 1_048_576;
 
@@ -51,6 +51,7 @@ export class ExecutorProcess {
 
   readonly #settings: SandboxSettings;
   readonly #logger: SandboxLogger | undefined;
+  readonly #walls: HopedWalls | undefined;
   readonly #events: ExecutorEvents;
   readonly #channel: ExecutorChannel;
   readonly #runs: ExecutorRuns;
@@ -66,6 +67,7 @@ export class ExecutorProcess {
     this.#settings = settings;
     this.#logger = parts.logger;
     this.#metrics = parts.metrics;
+    this.#walls = parts.walls;
     this.#events = events;
     let onClosed = () => {};
     this.closed = new Promise((resolve) => {
@@ -221,7 +223,9 @@ export class ExecutorProcess {
     this.#watch.close();
     if (this.state !== "dead") {
       const fields = { pid: this.pid, code, signal, runs: this.#runs.count, stderr: this.#describeStderr() };
-      this.#logger?.warn(fields, "an executor ended unexpectedly");
+      // One that did not come up behind walls that were only hoped for is no news.
+      if (this.wasReady || this.#walls?.areKnown !== false)
+        this.#logger?.warn(fields, "an executor ended unexpectedly");
       this.state = "dead";
     }
     this.#metrics?.exits.inc({ cause: this.end });

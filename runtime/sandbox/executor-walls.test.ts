@@ -7,14 +7,41 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { childrenOf } from "../../core/processes/process-tree.ts";
 import { until } from "../../core/store/testing/test-store.ts";
-import { standingWalls } from "./executor-command.ts";
+import { layOutWalls, spawnExecutor, standingWalls } from "./executor-command.ts";
 import { resultOf, startSandboxFor } from "./sandbox-fixture.ts";
+import { reportWalls } from "./walls/demand-walls.ts";
+import { readHostFacts } from "./walls/host-facts.ts";
+import { missingWalls } from "./walls/plan.ts";
 
 const isLinux = process.platform === "linux";
+
+test("a wall that was hoped for and does not stand costs a start: then the others are found, and calls wait", async (t) => {
+  if (!isLinux) return;
+  const { tools } = readHostFacts().facts;
+  const walls = layOutWalls({ tools: { ...tools, mount: "/bin/false" } });
+  t.after(() => walls.remove());
+  const hoped = walls.plan;
+  const warnings: string[] = [];
+  const logger = { info() {}, warn: (_: object, message: string) => void warnings.push(message) };
+  const { call } = startSandboxFor(
+    t,
+    { spawn: (settings) => spawnExecutor(settings, walls) },
+    { logger, walls },
+  );
+  assert.equal(walls.areKnown, false);
+  assert.match(String(reportWalls(walls)), /not known yet/);
+  assert.equal(resultOf(await call("export default () => 42;")), 42);
+  await walls.known;
+  assert.equal(walls.plan.walls.has("files"), false);
+  assert.deepEqual(reportWalls(walls), { walls: [...walls.plan.walls], missing: missingWalls(walls.plan) });
+  if (hoped.walls.has("files")) assert.equal(typeof walls.refusal, "string");
+  assert.deepEqual(warnings, []);
+});
 
 test("an executor stands behind the walls, and two of them apart", async (t) => {
   if (!isLinux) return;
   const { call, pool } = startSandboxFor(t);
+  await standingWalls().known;
   const { walls } = standingWalls().plan;
   for (const namespaceId of ["a", "b"]) {
     assert.equal(resultOf(await call("export default () => 42;", { namespaceId })), 42);

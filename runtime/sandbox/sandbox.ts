@@ -7,11 +7,12 @@ export type { SandboxLogger, SandboxParts, SandboxSettings } from "./settings.ts
 
 /** Runs functions in isolates of child processes, one process for each namespace; the first starts at once. */
 export function createSandbox(options: Partial<SandboxSettings> & SandboxParts = {}): Sandbox {
-  const { logger, egress, metrics, ...settings } = options;
+  const { logger, egress, metrics, walls, ...settings } = options;
   const parts = {
     ...(logger ? { logger } : {}),
     ...(egress ? { egress } : {}),
     ...(metrics ? { metrics } : {}),
+    ...(walls ? { walls } : {}),
   };
   return new ExecutorPool({ ...DEFAULT_SANDBOX_SETTINGS, ...settings }, parts);
 }

@@ -13,6 +13,17 @@ export interface SandboxParts {
   /** The way out for functions' fetches; without one they fail. */
   egress?: Egress;
   metrics?: SandboxMetrics;
+  /** Around its executors; default: those of this process, where `spawn` is the real one. */
+  walls?: HopedWalls;
+}
+
+/** Which walls stand is found by the executors that start behind them. */
+export interface HopedWalls {
+  readonly areKnown: boolean;
+  /** An executor came up. */
+  confirm(): void;
+  /** None came up: finds what stands. Never rejects. */
+  tryOut(): Promise<void>;
 }
 
 export interface SandboxSettings {

@@ -8,6 +8,13 @@ export interface WallReport {
   missing: Wall[];
 }
 
+/** What is known of them by now. */
+export function reportWalls({ areKnown, plan }: { areKnown: boolean; plan: WallPlan }): WallReport | string {
+  return areKnown
+    ? { walls: [...plan.walls], missing: missingWalls(plan) }
+    : "not known yet: the first executor starts";
+}
+
 /**
  * Says in one line which walls stand around this worker's executors. Throws `sandbox_walls_missing` where all are
  * required and one is missing.

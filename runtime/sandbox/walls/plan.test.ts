@@ -4,6 +4,7 @@ import {
   choosePlan,
   describeWalls,
   type HostFacts,
+  hopedPlan,
   missingWalls,
   possibleWalls,
   WALLS,
@@ -29,42 +30,50 @@ const refusing = (isRefused: (plan: WallPlan) => boolean) => {
 };
 
 describe("choosePlan", () => {
-  test("all walls at the first try, where the host allows them", () => {
+  test("all walls at the first try, where the host allows them", async () => {
     const { tried, stands } = refusing(() => false);
-    const plan = choosePlan(root, stands);
+    const plan = await choosePlan(root, stands);
     assert.deepEqual([[...plan.walls], plan.userNamespace, tried.length], [[...WALLS], false, 1]);
     assert.deepEqual(missingWalls(plan), []);
   });
 
-  test("an ordinary user's namespaces are made inside one of users; a user id of its own it cannot give", () => {
-    const plan = choosePlan(user, refusing(() => false).stands);
+  test("an ordinary user's namespaces are made inside one of users; a user id of its own it cannot give", async () => {
+    const plan = await choosePlan(user, refusing(() => false).stands);
     assert.deepEqual([missingWalls(plan), plan.userNamespace], [["uid"], true]);
   });
 
-  test("root that may make no namespaces plainly tries them inside one of users", () => {
-    const plan = choosePlan(root, refusing(({ userNamespace }) => !userNamespace).stands);
+  test("root that may make no namespaces plainly tries them inside one of users", async () => {
+    const plan = await choosePlan(root, refusing(({ userNamespace }) => !userNamespace).stands);
     assert.deepEqual([missingWalls(plan), plan.userNamespace], [[], true]);
   });
 
-  test("where no namespace is allowed the other walls stand", () => {
+  test("where no namespace is allowed the other walls stand", async () => {
     const { stands } = refusing(({ walls }) => namespaced.some((wall) => walls.has(wall)));
-    const plan = choosePlan(root, stands);
+    const plan = await choosePlan(root, stands);
     assert.deepEqual([missingWalls(plan), plan.userNamespace], [namespaced, false]);
   });
 
   for (const refused of WALLS) {
-    test(`where ${refused} alone is refused, it alone is missing`, () => {
-      const plan = choosePlan(root, refusing(({ walls }) => walls.has(refused)).stands);
+    test(`where ${refused} alone is refused, it alone is missing`, async () => {
+      const plan = await choosePlan(root, refusing(({ walls }) => walls.has(refused)).stands);
       assert.deepEqual(missingWalls(plan), [refused]);
     });
   }
 
-  test("where nothing stands there are no walls, and nothing is tried in vain", () => {
-    assert.deepEqual([...choosePlan(root, () => false).walls], []);
+  test("where nothing stands there are no walls, and nothing is tried in vain", async () => {
+    assert.deepEqual([...(await choosePlan(root, () => false)).walls], []);
     const { tried, stands } = refusing(() => false);
-    assert.deepEqual([...choosePlan({ ...root, isLinux: false }, stands).walls], []);
+    assert.deepEqual([...(await choosePlan({ ...root, isLinux: false }, stands)).walls], []);
     assert.equal(tried.length, 0);
   });
+});
+
+test("what is hoped for is what is tried first", async () => {
+  for (const facts of [root, user, { ...root, tools: { setpriv: "/bin/setpriv" } }]) {
+    const { tried, stands } = refusing(() => true);
+    await choosePlan(facts, stands);
+    assert.deepEqual(tried[0], hopedPlan(facts));
+  }
 });
 
 test("only walls are tried that the host has the tools for", () => {

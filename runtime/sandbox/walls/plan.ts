@@ -59,26 +59,41 @@ export function possibleWalls(facts: HostFacts): ReadonlySet<Wall> {
 
 const needsNamespace = (wall: Wall) => wall === "network" || wall === "processes" || wall === "files";
 
+/** Whether namespaces are made plainly or inside a user namespace, in the order to try it. */
+function waysToNamespaces(facts: HostFacts, possible: ReadonlySet<Wall>): boolean[] {
+  if (![...possible].some(needsNamespace)) return [false];
+  return facts.isRoot ? [false, true] : [true];
+}
+
+/** All walls at once: what is expected to stand, and what is tried first. */
+export function hopedPlan(facts: HostFacts): WallPlan {
+  const walls = possibleWalls(facts);
+  return { walls, userNamespace: waysToNamespaces(facts, walls)[0]! };
+}
+
 /**
  * The best plan that stands. All at once is tried first, plainly and then in a user namespace; where neither stands,
  * wall after wall is added to those that do.
  * `stands` tries a plan for real.
  */
-export function choosePlan(facts: HostFacts, stands: (plan: WallPlan) => boolean): WallPlan {
+export async function choosePlan(
+  facts: HostFacts,
+  stands: (plan: WallPlan) => boolean | Promise<boolean>,
+): Promise<WallPlan> {
   const possible = possibleWalls(facts);
-  const ways = ![...possible].some(needsNamespace) ? [false] : facts.isRoot ? [false, true] : [true];
+  const ways = waysToNamespaces(facts, possible);
   const best = { walls: new Set<Wall>(), userNamespace: false };
   if (possible.size === 0) return best;
   for (const userNamespace of ways) {
     const plan = { walls: possible, userNamespace };
-    if (stands(plan)) return plan;
+    if (await stands(plan)) return plan;
   }
   for (const wall of WALLS) {
     if (!possible.has(wall)) continue;
     const walls = new Set([...best.walls, wall]);
     const isFirst = needsNamespace(wall) && ![...best.walls].some(needsNamespace);
     for (const userNamespace of isFirst ? ways : [best.userNamespace]) {
-      if (!stands({ walls, userNamespace })) continue;
+      if (!(await stands({ walls, userNamespace }))) continue;
       best.walls = walls;
       best.userNamespace = userNamespace;
       break;

@@ -1,13 +1,20 @@
 /**
- * The walls around a worker's executors: found by trying the real chain of commands, then kept as they are for the
- * worker's life.
+ * The walls around a worker's executors, kept as they are for the worker's life.
+ *
+ *   hoped for → known, by the first executor that comes up behind them
+ *             → (it did not come up) tried out one after another → known
+ *
+ * An executor is only ever started through the whole chain of its plan: where a wall of it does not stand, nothing
+ * starts. So hoping costs a failed start at worst, and never a wall.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { realpathSync } from "node:fs";
+import { messageOf } from "../../../core/errors.ts";
 import { type ChainFacts, JAIL_NODE, JAIL_SETPRIV, wallChain } from "./chain.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { type Jail, makeJail, sharedLibraries } from "./jail.ts";
-import { choosePlan, type HostFacts, possibleWalls, type WallPlan } from "./plan.ts";
+import { choosePlan, type HostFacts, hopedPlan, possibleWalls, type WallPlan } from "./plan.ts";
 import { IdLender } from "./uid-range.ts";
 
 const TRY_TIMEOUT_MS = 10_000;
@@ -31,31 +38,70 @@ export interface Entry {
 }
 
 export class StandingWalls {
-  readonly plan: WallPlan;
-  /** What the host said where not all walls stand. */
-  readonly refusal: string | undefined;
+  /** Resolves once it is known which walls stand. */
+  readonly known: Promise<void>;
+  readonly #know: () => void;
+  readonly #hostFacts: HostFacts;
+  #plan: WallPlan;
+  #areKnown = false;
+  #refusal: string | undefined;
+  #trying: Promise<void> | undefined;
   readonly #parts: ExecutorParts;
   readonly #jail: Jail;
   readonly #ids: IdLender | undefined;
   readonly #facts: Omit<ChainFacts, "uid" | "maxTasks">;
 
-  /** Takes some 150 ms, in which nothing else runs. `hostFacts` stand in for this host's own. */
+  /** Lays them out. `hostFacts` stand in for this host's own. */
   constructor(parts: ExecutorParts, hostFacts?: Partial<HostFacts>) {
     const { facts: own, ids } = readHostFacts();
     const facts = { ...own, ...hostFacts };
+    this.#hostFacts = facts;
     this.#parts = { ...parts, node: realpathSync(parts.node), addon: realpathSync(parts.addon) };
     this.#jail = makeJail(parts);
     this.#ids = ids && new IdLender(ids);
     const { tools, isRoot } = facts;
     const fstab = possibleWalls(facts).has("files") ? this.#layOut(tools.setpriv!, tools.ldd!) : undefined;
     this.#facts = { tools, isRoot, jail: fstab === undefined ? undefined : { root: this.#jail.root, fstab } };
-    let refusal: string | undefined;
-    this.plan = choosePlan(facts, (plan) => {
-      const said = this.#tryOut(plan);
-      refusal ??= said;
+    this.#plan = hopedPlan(facts);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.known = promise;
+    this.#know = resolve;
+  }
+
+  get plan(): WallPlan {
+    return this.#plan;
+  }
+
+  get areKnown(): boolean {
+    return this.#areKnown;
+  }
+
+  /** What the host said where not all walls stand. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
+  /** An executor came up behind them. */
+  confirm(): void {
+    this.#areKnown = true;
+    this.#know();
+  }
+
+  /** Finds which stand, with the real chain of commands; does nothing where they are known. Never rejects. */
+  async tryOut(): Promise<void> {
+    if (this.#areKnown) return;
+    this.#trying ??= this.#choose();
+    await this.#trying;
+  }
+
+  async #choose(): Promise<void> {
+    const plan = await choosePlan(this.#hostFacts, async (tried) => {
+      const said = await this.#tryOne(tried);
+      if (!this.#areKnown) this.#refusal ??= said;
       return said === undefined;
     });
-    this.refusal = refusal;
+    if (!this.#areKnown) this.#plan = plan;
+    this.confirm();
   }
 
   /** Where the executor finds its node. */
@@ -74,7 +120,7 @@ export class StandingWalls {
 
   /** `maxTasks`: processes and threads of the executor; held where it has a user id of its own. */
   enter(maxTasks: number): Entry {
-    return this.#enter(this.plan, maxTasks);
+    return this.#enter(this.#plan, maxTasks);
   }
 
   /** Removes what was laid out; no executor can start after it. */
@@ -83,7 +129,7 @@ export class StandingWalls {
   }
 
   get #isJailed(): boolean {
-    return this.plan.walls.has("files");
+    return this.#plan.walls.has("files");
   }
 
   #layOut(setpriv: string, ldd: string): string {
@@ -105,25 +151,29 @@ export class StandingWalls {
     return { chain: wallChain(plan, { ...this.#facts, uid, maxTasks }), leave: () => ids.giveBack(uid) };
   }
 
-  /** Loads the addon behind the walls of a plan; returns what went wrong. */
-  #tryOut(plan: WallPlan): string | undefined {
+  /** Loads the addon behind the walls of a plan; resolves with what went wrong. */
+  async #tryOne(plan: WallPlan): Promise<string | undefined> {
     const isJailed = plan.walls.has("files");
     const [node, addon] = isJailed ? [JAIL_NODE, JAIL_ADDON] : [this.#parts.node, this.#parts.addon];
     const { chain, leave } = this.#enter(plan, 0);
     const load = "process.dlopen({ exports: {} }, process.argv[1])";
     const [file, ...args] = [...chain, node, "--no-node-snapshot", "--eval", load, addon];
     try {
-      const tried = spawnSync(file!, args, {
+      const tried = spawn(file!, args, {
         cwd: "/",
         env: {},
-        encoding: "utf8",
         stdio: ["ignore", "ignore", "pipe"],
         timeout: TRY_TIMEOUT_MS,
         killSignal: "SIGKILL",
       });
-      if (tried.status === 0) return undefined;
-      const said = tried.error?.message ?? tried.stderr.trim();
-      return said.slice(-MAX_REASON_CHARS) || `ended with ${tried.signal ?? tried.status}`;
+      let said = "";
+      tried.stderr.on("data", (chunk: Buffer) => {
+        said = (said + chunk.toString()).slice(-MAX_REASON_CHARS);
+      });
+      const [code, signal] = (await once(tried, "close")) as [number | null, string | null];
+      return code === 0 ? undefined : said.trim() || `ended with ${signal ?? code}`;
+    } catch (error) {
+      return messageOf(error);
     } finally {
       leave();
     }

@@ -11,7 +11,7 @@ const PROBE = fileURLToPath(new URL("wall-probe.ts", import.meta.url));
 const IDLE: ProbeTask = { connectTo: [], signal: [], read: [], write: [], run: [], spin: false };
 const MAX_TASKS = 300;
 
-export function raiseWalls(hostFacts?: Partial<HostFacts>): StandingWalls {
+export async function raiseWalls(hostFacts?: Partial<HostFacts>): Promise<StandingWalls> {
   const { outputFiles } = buildSync({
     entryPoints: [PROBE],
     bundle: true,
@@ -21,7 +21,10 @@ export function raiseWalls(hostFacts?: Partial<HostFacts>): StandingWalls {
     target: "node24",
   });
   const texts = { "probe.mjs": outputFiles[0]!.text };
-  return new StandingWalls({ node: process.execPath, addon: addonPath(), files: {}, texts }, hostFacts);
+  const parts = { node: process.execPath, addon: addonPath(), files: {}, texts };
+  const walls = new StandingWalls(parts, hostFacts);
+  await walls.tryOut();
+  return walls;
 }
 
 /** Starts a probe; `before` are words of a command to run it with. */

@@ -5,4 +5,4 @@
 import { raiseWalls, spawnProbe } from "./wall-fixture.ts";
 
 const [factsJson = "{}", ...before] = process.argv.slice(2);
-spawnProbe(raiseWalls(JSON.parse(factsJson)), { spin: true }, "inherit", before);
+spawnProbe(await raiseWalls(JSON.parse(factsJson)), { spin: true }, "inherit", before);

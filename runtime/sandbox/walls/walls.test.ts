@@ -55,8 +55,8 @@ async function probe(walls: StandingWalls, task: Parameters<typeof spawnProbe>[1
 const isRefused = (code: string) => code !== "done";
 
 for (const [name, hostFacts] of isLinux ? VARIANTS : []) {
+  const walls = await raiseWalls(hostFacts);
   describe(`the walls, ${name}`, () => {
-    const walls = raiseWalls(hostFacts);
     after(() => walls.remove());
     const stands = (wall: Wall) => walls.plan.walls.has(wall);
 
@@ -186,14 +186,14 @@ async function outlived(hostFacts: Partial<HostFacts>, before: string[]): Promis
 }
 
 test("two executors have two users", async (t) => {
-  const walls = raiseWalls();
+  const walls = await raiseWalls();
   t.after(() => walls.remove());
   const [first, second] = await Promise.all([probe(walls, {}), probe(walls, {})]);
   if (walls.plan.walls.has("uid")) assert.notEqual(first.uid, second.uid);
 });
 
-test("this machine's own walls are known by name", () => {
-  const walls = raiseWalls();
+test("this machine's own walls are known by name", async () => {
+  const walls = await raiseWalls();
   walls.remove();
   for (const wall of walls.plan.walls) assert.ok(WALLS.includes(wall));
   if (walls.plan.walls.has("files")) assert.equal(walls.node, JAIL_NODE);
