@@ -69,6 +69,10 @@ export async function openConnections(
   const databaseUrl = settings.DATABASE_URL;
   const store = openStore({ databaseUrl, applicationName: `bellhop-${role}`, maxConnections, onError });
   opened.defer(() => store.close());
+  // Its connection is made while the schema is looked at.
+  const listening = openListener(databaseUrl, clock, onError);
+  const heard = listening.catch(() => undefined);
+  opened.defer(async () => (await heard)?.close());
   await migrateUp(store.db, clock.now());
   const notifier = createNotifier(
     store,
@@ -80,8 +84,7 @@ export async function openConnections(
     (channel) => metrics.notificationsSent.inc({ channel }),
   );
   opened.defer(() => notifier.flush());
-  const listener = await openListener(databaseUrl, clock, onError);
-  opened.defer(() => listener.close());
+  const listener = await listening;
   const clientId = `bellhop-${role}-${hostname()}`;
   const opening = await openTransport(settings, clientId, { notifier, listener }, log, () =>
     metrics.queueErrors.inc({ operation: "client" }),
