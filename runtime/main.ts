@@ -145,6 +145,11 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
         caps,
       }),
     },
+    openLane(lane) {
+      if (receiver) return;
+      const calls = serveDirectCalls(server.server, callToken, lane);
+      opened.defer(() => calls.close());
+    },
     findTimeoutMs: (revisionId) => findTimeoutMs(revisions, caps, revisionId),
     clock,
     log,
@@ -155,10 +160,6 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     }),
   });
   whenStarted.resolve(worker);
-  if (!receiver) {
-    const calls = serveDirectCalls(server.server, callToken, worker.direct);
-    opened.defer(() => calls.close());
-  }
   receiving = true;
   opened.defer(() => worker.stop());
   opened.defer(() => {

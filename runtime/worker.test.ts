@@ -33,6 +33,7 @@ const fail = (error: unknown) => assert.fail(error as Error);
 beforeEach(clear);
 
 interface WorkerOptions {
+  openLane?: WorkerParts["openLane"];
   slots?: number;
   leaseMs?: number;
   drainMs?: number;
@@ -69,6 +70,7 @@ async function openWorker(t: TestContext, runner: TaskRunner, options: WorkerOpt
     findTimeoutMs: async () => 5_000,
     runners: { http: runner, email: runner, function: runner },
     ...{ clock: options.clock ?? systemClock, log, metrics, traceAttempt: () => NO_SPAN },
+    ...(options.openLane ? { openLane: options.openLane } : {}),
   });
   let stopped: Promise<void> | undefined;
   const stop = () => {
@@ -348,4 +350,20 @@ test("a worker that cannot give its runs back leaves them to its lease, and stop
   await worker.stop();
   assert.equal((await findRun(store, namespaceId, runId))?.state, "running");
   assert.equal(held.started[0]?.context.signal.aborted, true);
+});
+
+test("calls may come before anybody is told where the worker is", async (t) => {
+  const events: string[] = [];
+  const watched: WorkerParts["store"] = {
+    ...store,
+    db: new Proxy(store.db, {
+      get(target, key) {
+        events.push("a word to the database");
+        const value = Reflect.get(target, key);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    }),
+  };
+  await openWorker(t, async () => succeeded(null), { store: watched, openLane: () => events.push("open") });
+  assert.deepEqual(events.slice(0, 2), ["open", "a word to the database"]);
 });

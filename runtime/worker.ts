@@ -47,13 +47,13 @@ export interface WorkerParts {
   log: Logger;
   metrics: WorkerMetrics;
   traceAttempt: AttemptTracer;
+  /** Called before anybody is told where the worker is reached: it takes calls that do not go through the queue. */
+  openLane?(lane: DirectLane): void;
   /** The most a run of the revision may take, where calls come directly. */
   findTimeoutMs(revisionId: string): Promise<number>;
 }
 
 export interface Worker {
-  /** Takes calls that do not go through the queue. */
-  direct: DirectLane;
   /** Where it takes events, if those are what it receives. */
   events?: EventIntake;
   /** Receives nothing more; resolves when what it has is finished, however long that takes. Then stop it. */
@@ -216,7 +216,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     }
   }
 
-  const direct = createDirectLane({
+  const directLane = createDirectLane({
     ...{ clock, slots, isDraining: () => draining, releaseSlot: () => slots.release(1) },
     work: (run, way) => work(run, way, parts.traceAttempt(run, true)),
     findTimeoutMs: parts.findTimeoutMs,
@@ -228,6 +228,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     onError: (error, runId) => log.error({ error, runId }, "a direct call met an error"),
   });
 
+  parts.openLane?.(directLane);
   await beat();
   parts.notifier.notify("bellhop_workers");
   listener.on("bellhop_cancel", ({ ids }) => cancel(ids));
@@ -256,7 +257,6 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   }
 
   return {
-    direct,
     ...(receiving.events ? { events: receiving.events } : {}),
     async retire() {
       await receiveNoMore();
