@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { createSealer } from "../../core/secrets/sealer.ts";
 import type { SealedEnv } from "../../core/store/secrets.ts";
+import { createFormerSecrets } from "./former-secrets.ts";
 import { createFunctionEnvs } from "./function-env.ts";
 
 const sealer = createSealer([randomBytes(32)]);
@@ -37,4 +38,31 @@ test("what cannot be opened is refused without a word of its value", async () =>
   await assert.rejects(gone.find("fn"), /not there/);
   const plain = createFunctionEnvs(async () => ({ ...sealed, secrets: [] }), undefined, listener);
   assert.deepEqual((await plain.find("fn")).env, sealed.env);
+});
+
+test("what a secret was before is searched for as well: a module may still hold it", async () => {
+  let secrets = [seal("fn", "TOKEN", "the old value")];
+  let forget = (_bell: { ids: string[]; resync: boolean }) => {};
+  const bells = {
+    on: async (_channel: string, hear: typeof forget) => {
+      forget = hear;
+    },
+  } as Parameters<typeof createFunctionEnvs>[2];
+  const envs = createFunctionEnvs(async () => ({ ...sealed, secrets }), sealer, bells);
+  await envs.find("fn");
+  for (const now of [[seal("fn", "TOKEN", "another value")], []]) {
+    secrets = now;
+    forget({ ids: ["fn"], resync: false });
+    const { env, redactor } = await envs.find("fn");
+    assert.notEqual(env["TOKEN"], "the old value");
+    assert.equal(redactor.text("the old value"), "[redacted TOKEN]");
+  }
+});
+
+test("of what secrets were before a bounded number is kept, the newest", () => {
+  const former = createFormerSecrets();
+  for (let n = 0; n < 300; n++) former.with("fn", [["TOKEN", `value ${n}`]]);
+  const known = former.with("fn", [["TOKEN", "now"]]).map(([, value]) => value);
+  assert.equal(known.length, 200);
+  assert.deepEqual([known.at(-1), known[0]], ["now", "value 101"]);
 });

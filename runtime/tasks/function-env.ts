@@ -3,6 +3,7 @@ import type { Sealer } from "../../core/secrets/sealer.ts";
 import { createBriefMemory } from "../../core/store/brief-memory.ts";
 import type { Listener } from "../../core/store/listen.ts";
 import type { SealedEnv } from "../../core/store/secrets.ts";
+import { createFormerSecrets, type FormerSecrets } from "./former-secrets.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 
 export interface FunctionEnv {
@@ -22,10 +23,11 @@ export function createFunctionEnvs(
   sealer: Sealer | undefined,
   listener: Pick<Listener, "on">,
 ): FunctionEnvs {
+  const former = createFormerSecrets();
   const memory = createBriefMemory<FunctionEnv>({
     load: async (functionId) => {
       const sealed = await load(functionId);
-      return sealed && openEnv(sealed, sealer);
+      return sealed && openEnv(sealed, sealer, former);
     },
     idOf: ({ functionId }) => functionId,
     listener,
@@ -40,7 +42,11 @@ export function createFunctionEnvs(
   };
 }
 
-function openEnv({ functionId, env, secrets }: SealedEnv, sealer: Sealer | undefined): FunctionEnv {
+function openEnv(
+  { functionId, env, secrets }: SealedEnv,
+  sealer: Sealer | undefined,
+  former: FormerSecrets,
+): FunctionEnv {
   if (secrets.length > 0 && !sealer) throw new Error("BELLHOP_SECRETS_KEY is not set.");
   const opened = secrets.map((secret) => ({ ...secret, value: sealer!.open(secret, secret.sealed) }));
   const entries = (of: typeof opened) => Object.fromEntries(of.map(({ name, value }) => [name, value]));
@@ -51,5 +57,5 @@ function openEnv({ functionId, env, secrets }: SealedEnv, sealer: Sealer | undef
     ...entries(opened.filter(isOwn)),
   };
   const named = opened.map(({ name, value }) => [name, value] as const);
-  return { functionId, env: all, redactor: createRedactor(named) };
+  return { functionId, env: all, redactor: createRedactor(former.with(functionId, named)) };
 }
