@@ -80,8 +80,10 @@ async function runUntilDeadline(
     deadlineAt: new Date(startedMs + run.timeoutMs),
     log(level: string, message: string, fields?: AttemptLogLine["fields"], at = clock.now()) {
       // A runner that was left behind may still speak.
-      if (over.signal.aborted) return;
-      logs.push({ at: clampInstant(at, run.startedAt, clock.now()), level, message, fields });
+      if (over.signal.aborted) return undefined;
+      const line = { at: clampInstant(at, run.startedAt, clock.now()), level, message, fields };
+      logs.push(line);
+      return line;
     },
   };
   try {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
+import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
 import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { createSandbox } from "../sandbox/sandbox.ts";
@@ -9,11 +10,12 @@ import { createStackMapper } from "./author-stack.ts";
 import { createFunctionRunner } from "./function.ts";
 import { NOTHING_TO_REDACT } from "./redact.ts";
 import { createRevisionCache } from "./revision-cache.ts";
+import type { AttemptContext } from "./task-runner.ts";
 
 const CAPS = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };
 
-/** The stack of a run of these files that fails. */
-async function stackOf(files: Record<string, string>): Promise<string> {
+/** What a run of these files says, and how it ends. */
+async function runOf(files: Record<string, string>) {
   const { code, sourceMap } = await buildRevision({ files, entry: "index.ts" });
   const sandbox = createSandbox();
   try {
@@ -31,13 +33,25 @@ async function stackOf(files: Record<string, string>): Promise<string> {
       revisionId: "revision-1",
     });
     const signal = new AbortController().signal;
+    const lines: AttemptLogLine[] = [];
+    const log: AttemptContext["log"] = (level, message, fields, at = new Date()) => {
+      const line = { level, message, fields, at };
+      lines.push(line);
+      return line;
+    };
     const deadlineAt = new Date(Date.now() + 10_000);
-    const outcome = await runner(run, { signal, deadlineAt, span: NO_SPAN, log() {} });
-    assert.ok(outcome.kind === "failed", JSON.stringify(outcome));
-    return (outcome.error.details as { stack: string }).stack;
+    const outcome = await runner(run, { signal, deadlineAt, span: NO_SPAN, log });
+    return { outcome, lines };
   } finally {
     await sandbox.close();
   }
+}
+
+/** The stack of a run of these files that fails. */
+async function stackOf(files: Record<string, string>): Promise<string> {
+  const { outcome } = await runOf(files);
+  assert.ok(outcome.kind === "failed", JSON.stringify(outcome));
+  return (outcome.error.details as { stack: string }).stack;
 }
 
 test("a stack names the author's files, lines and columns", async () => {
@@ -52,6 +66,26 @@ test("a stack names the author's files, lines and columns", async () => {
   assert.ok(!stack.includes("function.js"), stack);
 });
 
+test("so do stacks that are logged, in messages and fields, without the frames around them", async () => {
+  const { lines } = await runOf({
+    "index.ts": `interface Input { name: string }
+import type { Context } from "bellhop";
+export default function handler(_input: Input, ctx: Context) {
+  console.error("failed", new TypeError("in console"));
+  ctx.log.error("failed", { errors: [new Error("in fields")] });
+  ctx.log.warn("plain", { n: 1 });
+}
+`,
+  });
+  assert.equal(
+    lines.map(({ message }) => message).join("\n"),
+    ["failed TypeError: in console\n    at handler (index.ts:4:27)", "failed", "plain"].join("\n"),
+  );
+  const [error] = lines[1]!.fields!["errors"] as [{ stack: string }];
+  assert.equal(error.stack, "Error: in fields\n    at handler (index.ts:5:38)");
+  assert.deepEqual(lines[2]!.fields, { n: 1 });
+});
+
 test("so does one of a script that fails while it is loaded", async () => {
   const stack = await stackOf({
     "index.ts": 'type A = 1;\nconst settings: string = JSON.parse("{");\nexport default () => settings;\n',
@@ -62,8 +96,8 @@ test("so does one of a script that fails while it is loaded", async () => {
 test("without a map, or where it cannot be had, a stack stays as it is", async () => {
   const stack = "at handler (function.js:3:9)";
   const [none, away] = [async () => undefined, () => Promise.reject(new Error("the database is away"))];
-  assert.equal(await createStackMapper(none)("revision-1", stack), stack);
-  assert.equal(await createStackMapper(away)("revision-1", stack), stack);
+  assert.equal(await createStackMapper(none).stack("revision-1", stack), stack);
+  assert.equal(await createStackMapper(away).stack("revision-1", stack), stack);
 });
 
 test("a map is loaded once, and only for stacks that need it", async () => {
@@ -76,8 +110,8 @@ test("a map is loaded once, and only for stacks that need it", async () => {
     loads += 1;
     return sourceMap;
   });
-  await mapper("revision-1", "at elsewhere (native)");
+  await mapper.stack("revision-1", "at elsewhere (native)");
   assert.equal(loads, 0);
-  for (const line of [1, 99_999]) await mapper("revision-1", `at f (function.js:${line}:1)`);
+  for (const line of [1, 99_999]) await mapper.stack("revision-1", `at f (function.js:${line}:1)`);
   assert.equal(loads, 1);
 });

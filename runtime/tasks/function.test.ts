@@ -67,7 +67,10 @@ describe("the function runner", () => {
       caps,
       ...noSourceMap,
     });
-    const context = contextOf((level, message, fields) => lines.push([level, message, fields]));
+    const context = contextOf((level, message, fields) => {
+      lines.push([level, message, fields]);
+      return undefined;
+    });
     assert.deepEqual(await runner(run, context), succeeded("Ada"));
     assert.deepEqual(lines, [["warn", "hm", { i: { name: "Ada" } }]]);
   });

@@ -1,5 +1,6 @@
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
+import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
 import type { InvocationLimits, KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
 import { createStackMapper, type StackMapper } from "./author-stack.ts";
 import type { FunctionEnv, FunctionEnvs } from "./function-env.ts";
@@ -38,7 +39,7 @@ export async function findTimeoutMs(
 /** Runs `function` tasks: one invocation of the run's revision in the sandbox, until the attempt's deadline. */
 export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
   const { sandbox, caps, revisions } = parts;
-  const mapStack = createStackMapper(parts.loadSourceMap);
+  const stacks = createStackMapper(parts.loadSourceMap);
   return async (run, context) => {
     const { spec, functionId, revisionId } = run;
     if (spec.type !== "function" || revisionId === null || functionId === null) {
@@ -78,15 +79,19 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     }
     const stored = request && openStoredCall(request, invocation.limits.resultBytes);
     const http = context.http ?? stored?.http;
+    const stackLines: AttemptLogLine[] = [];
     const outcome = await sandbox.invoke(invocation, {
       signal: context.signal,
       span: context.span,
-      onLog: ({ level, message, fields, at }) =>
-        context.log(level, redactor.text(message), fields && redactor.value(fields), at),
+      onLog({ level, message, fields, at }) {
+        const line = context.log(level, redactor.text(message), fields && redactor.value(fields), at);
+        if (line && stacks.concerns(line)) stackLines.push(line);
+      },
       ...(parts.answerKv ? { kv: parts.answerKv(functionId) } : {}),
       ...(http ? { http } : {}),
     });
-    const said = await withAuthorStack(stored ? stored.toOutcome(outcome) : outcome, revisionId, mapStack);
+    for (const line of stackLines) await stacks.line(revisionId, line);
+    const said = await withAuthorStack(stored ? stored.toOutcome(outcome) : outcome, revisionId, stacks);
     return redactOutcome(said, redactor, context.http !== undefined);
   };
 }
@@ -121,13 +126,13 @@ async function findEnv(
 async function withAuthorStack(
   outcome: AttemptOutcome,
   revisionId: string,
-  mapStack: StackMapper,
+  stacks: StackMapper,
 ): Promise<AttemptOutcome> {
   if (outcome.kind !== "failed") return outcome;
   const { error } = outcome;
   const details = error.details as { stack?: unknown } | null | undefined;
   if (typeof details?.stack !== "string") return outcome;
-  const stack = await mapStack(revisionId, details.stack);
+  const stack = await stacks.stack(revisionId, details.stack);
   return { ...outcome, error: { ...error, details: { ...details, stack } } };
 }
 

@@ -1,6 +1,7 @@
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
 import type { Span } from "../../core/telemetry/tracing.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
 
@@ -16,8 +17,8 @@ export interface AttemptContext {
   http?: HttpCall | undefined;
   /** The attempt's: what goes out is its child. */
   span: Span;
-  /** Adds one line to the run's log. */
-  log(level: LogLevel, message: string, fields?: JsonObject, at?: Date): void;
+  /** Adds one line to the run's log and answers it: until the attempt has ended its texts may still be changed. */
+  log(level: LogLevel, message: string, fields?: JsonObject, at?: Date): AttemptLogLine | undefined;
 }
 
 /**
