@@ -14,6 +14,7 @@ import { messageOf } from "../core/errors.ts";
 import { findKafkaSupport } from "./kafka/broker.ts";
 import { guardProcess } from "./support/process-guard.ts";
 import { startTestKafka, startTestPostgres, type TestServer } from "./support/servers.ts";
+import { provideKustomize } from "./tools/kustomize.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const FOLDERS = "{api,core,functions,runtime,scheduler,standalone,test}";
@@ -147,6 +148,8 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  // Tools that tests look for themselves heed it too.
+  if (command.strict) process.env["BELLHOP_TEST_STRICT"] = "1";
   const servers = new Set<TestServer>();
   const interrupt = new AbortController();
   let runner: ChildProcess | undefined;
@@ -158,25 +161,33 @@ async function main(): Promise<number> {
     });
   }
   try {
-    const [postgres, kafka] = await Promise.allSettled([
+    const [postgres, kafka, kustomize] = await Promise.allSettled([
       provideDatabase(interrupt.signal),
       provideKafka(command),
+      prepareKustomize(command),
     ]);
     if (postgres.status === "fulfilled" && postgres.value.server) servers.add(postgres.value.server);
     if (kafka.status === "fulfilled" && kafka.value.server) servers.add(kafka.value.server);
     if (interrupt.signal.aborted) return 128 + constants.signals[interrupt.signal.reason as NodeJS.Signals];
     if (postgres.status === "rejected") throw postgres.reason;
     if (kafka.status === "rejected") throw kafka.reason;
+    if (kustomize.status === "rejected") throw kustomize.reason;
     // What is set for the product must not leak into the tests.
     const { KAFKA_BROKERS: _brokers, DATABASE_URL: _url, ...outer } = process.env;
-    const strict = command.strict ? { BELLHOP_TEST_STRICT: "1" } : {};
-    const env = { ...outer, TEST_DATABASE_URL: postgres.value.url, ...kafka.value.env, ...strict };
+    const env = { ...outer, TEST_DATABASE_URL: postgres.value.url, ...kafka.value.env };
     return await runNode(command, env, (child) => {
       runner = child;
     });
   } finally {
     await Promise.all([...servers].map((server) => server.stop()));
   }
+}
+
+/** Builds it before the tests, where several files would build it at once. */
+async function prepareKustomize({ files }: Command): Promise<void> {
+  if (!files.some((file) => file.startsWith("test/manifests/"))) return;
+  const kustomize = await provideKustomize();
+  if ("skip" in kustomize) console.log(`The cases of the manifests are skipped: ${kustomize.skip}.`);
 }
 
 async function provideDatabase(signal: AbortSignal): Promise<{ url: string; server?: TestServer }> {

@@ -13,7 +13,6 @@ import { listWorkloads } from "./workloads.ts";
 
 const builds = await renderAll();
 const skip = "skip" in builds ? builds.skip : false;
-if (skip) console.log(`The manifests are not rendered: ${skip}`);
 const manifestsOf = (build: string): Manifest[] => ("skip" in builds ? [] : builds.get(build)!);
 
 const { version } = JSON.parse(await readFile(join(MANIFESTS, "..", "package.json"), "utf8"));
@@ -137,6 +136,20 @@ describe("what is wrong is found", { skip }, () => {
         /no Service/,
       ],
       ["keda", "ScaledObject", "worker", (m) => (triggerOf(m, 1).valueLocation = "want"), /no field want/],
+      [
+        "keda",
+        "ScaledObject",
+        "worker",
+        (m) => (triggerOf(m, 1).targetValue = "101"),
+        /fewer slots than target/,
+      ],
+      [
+        "knative-keda",
+        "ScaledObject",
+        "worker-long",
+        (m) => (triggerOf(m, 1).targetValue = "70"),
+        /other lanes/,
+      ],
       ["keda", "ScaledObject", "worker", (m) => m["spec"].triggers.pop(), /has no trigger metrics-api/],
       [
         "knative-keda",

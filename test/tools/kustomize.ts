@@ -1,5 +1,5 @@
 /**
- * kustomize: the one on the PATH, else a pinned release, built once with Go into the ignored folder `.cache/tools`
+ * kustomize: the one on the PATH if it is of the same major version, else a pinned release, built once with Go into the ignored folder `.cache/tools`
  * (some 40 seconds).
  */
 import { execFile } from "node:child_process";
@@ -25,7 +25,7 @@ export interface Kustomize {
 /** Where it cannot be had: why, in one line. With BELLHOP_TEST_STRICT=1 it rejects instead. */
 export async function provideKustomize(): Promise<Kustomize | { skip: string }> {
   try {
-    const program = findOnPath("kustomize") ?? (await buildOnce());
+    const program = (await findFitting()) ?? (await buildOnce());
     return {
       async build(folder) {
         const { stdout } = await run(program, ["build", folder], { maxBuffer: OUTPUT_BYTES });
@@ -39,11 +39,18 @@ export async function provideKustomize(): Promise<Kustomize | { skip: string }> 
   }
 }
 
+async function findFitting(): Promise<string | undefined> {
+  const program = findOnPath("kustomize");
+  if (!program) return undefined;
+  const { stdout } = await run(program, ["version"]);
+  return /\bv5\./.test(stdout) ? program : undefined;
+}
+
 /** Two at once build twice, and one of them wins. */
 async function buildOnce(): Promise<string> {
   if (existsSync(BUILT)) return BUILT;
   const go = findOnPath("go");
-  if (!go) throw new Error("there is neither kustomize nor go on the PATH");
+  if (!go) throw new Error("there is neither kustomize 5 nor go on the PATH");
   const part = join(CACHE, `part-${randomBytes(6).toString("hex")}`);
   await mkdir(part, { recursive: true });
   try {

@@ -1,5 +1,7 @@
 /** What scales workers must speak of the topics, groups, slots and addresses that the code uses. */
+import { readSettings } from "../../../core/config/settings.ts";
 import { type Lane, laneOf, nameQueues, type ReceiveMode } from "../../../core/queue/names.ts";
+import { DEMAND_BOUND, totalDemand } from "../../../core/store/demand.ts";
 import { withDemand } from "../../../scheduler/demand-page.ts";
 import { type Manifest, nameOf } from "../render.ts";
 import {
@@ -66,6 +68,11 @@ export function findSettings(manifests: readonly Manifest[]): Settings {
   return (found?.["data"] ?? {}) as Settings;
 }
 
+/** What a function may take, and takes where it asks for nothing less. */
+function longestCallMs(env: Record<string, string | undefined>): number {
+  return readSettings(["FUNCTION_MAX_WALL"], env).FUNCTION_MAX_WALL;
+}
+
 /** What the workers of a workload consume; undefined where they are sent their bells. */
 export function laneOfWorkload(manifests: readonly Manifest[], { spec }: Workload): Lane | undefined {
   const mode = environmentOf(manifests, spec.containers[0]!)["WORKER_RECEIVE"] ?? "queue";
@@ -89,6 +96,9 @@ async function findScaledObjectFaults(
     faults.push("asks for more workers than there are partitions");
   if (durationMs(settings["WORKERS_AHEAD"]) < spec.pollingInterval * 1_000 + POD_START_MS)
     faults.push("WORKERS_AHEAD is over before a pod has started");
+  const env = environmentOf(manifests, workload.spec.containers[0]!);
+  if (durationMs(env["WORKER_DRAIN"]) < longestCallMs(env))
+    faults.push("what it scales down is stopped before the longest call has ended");
   const triggers = spec.triggers as Trigger[];
   for (const type of Object.keys(TRIGGER_FIELDS)) {
     if (!triggers.some((each) => each.type === type)) faults.push(`has no trigger ${type}`);
@@ -100,7 +110,12 @@ async function findScaledObjectFaults(
     faults.push(...needed.filter((field) => !(field in metadata)).map((field) => `${type}: lacks ${field}`));
     if (type === "kafka")
       faults.push(...findLagFaults(metadata, settings, laneOfWorkload(manifests, workload)));
-    if (type === "metrics-api") faults.push(...(await findDemandFaults(metadata, manifests)));
+    if (type === "metrics-api") {
+      faults.push(
+        ...findTargetFaults(Number(metadata["targetValue"]), settings, laneOfWorkload(manifests, workload)),
+      );
+      faults.push(...(await findDemandFaults(metadata, manifests)));
+    }
   }
   return faults;
 }
@@ -126,6 +141,21 @@ function findLagFaults(
     [metadata["offsetResetPolicy"] === "earliest", "kafka: bells before the first worker are not seen"],
   ];
   return rules.filter(([isKept]) => !isKept).map(([, fault]) => fault);
+}
+
+/** The demand counts every lane: only workers that take any run are wanted by it, the others are kept by it. */
+function findTargetFaults(target: number, settings: Settings, lane: Lane | undefined): string[] {
+  if (lane === "runs")
+    return target > 0 && target <= Number(settings["WORKER_SLOTS"])
+      ? []
+      : ["metrics-api: a worker has fewer slots than targetValue"];
+  const most = totalDemand({
+    dueRuns: DEMAND_BOUND,
+    runningRuns: DEMAND_BOUND,
+    busySlots: DEMAND_BOUND,
+    upcomingRuns: DEMAND_BOUND,
+  });
+  return target >= most ? [] : ["metrics-api: the runs of other lanes ask for its workers"];
 }
 
 async function findDemandFaults(
@@ -200,6 +230,10 @@ function findKnativeFaults(workload: Workload, manifests: readonly Manifest[], s
     [spec["timeoutSeconds"] <= 600, "asks for a longer request than Knative allows by default"],
     [spec["responseStartTimeoutSeconds"] === spec["timeoutSeconds"], "is cut before its run has ended"],
     [durationMs(env["WORKER_EVENTS_WINDOW"]) < windowMs, "takes runs that outlast a request"],
+    [
+      longestCallMs(env) < durationMs(env["WORKER_EVENTS_WINDOW"]),
+      "is sent no call of a function that asks for no limit: FUNCTION_MAX_WALL is beyond the window",
+    ],
     [FLAGGED.every((field) => spec[field] === undefined), "needs a feature flag of Knative"],
   ];
   return rules.filter(([isKept]) => !isKept).map(([, fault]) => `${name}: ${fault}`);
