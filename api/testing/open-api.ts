@@ -20,7 +20,7 @@ import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { type AttemptLogLine, finishAttempts } from "../../core/store/runs/finish.ts";
 import { claim, finished, makeWorker } from "../../core/store/testing/samples.ts";
 import { openTestStore } from "../../core/store/testing/test-store.ts";
-import { createLogger } from "../../core/telemetry/log.ts";
+import { createLogger, type Logger } from "../../core/telemetry/log.ts";
 import { createApiMetrics } from "../../core/telemetry/metrics/api.ts";
 import { createRegistry } from "../../core/telemetry/metrics/registry.ts";
 import { createProbes } from "../../core/telemetry/probes.ts";
@@ -95,10 +95,12 @@ export async function openApi({
   caps = {},
   withSecrets = true,
   tracer = NO_TRACER,
+  log = createLogger("api", "silent"),
 }: {
   caps?: Partial<FunctionLimitCaps>;
   withSecrets?: boolean;
   tracer?: Tracer;
+  log?: Logger;
 } = {}): Promise<TestApi> {
   const { store, db, url, newNamespace } = await openTestStore(createTestDatabase);
   const ignore = () => {};
@@ -127,7 +129,7 @@ export async function openApi({
     ...{ store, transport, ringer, notifier, clock: systemClock },
     ...{ stopping: stopping.signal, lettingGo: stopping.signal },
     waiter: createFinishWaiter(listener, systemClock),
-    log: createLogger("api", "silent"),
+    log,
     metrics: createApiMetrics(registry),
     tracer,
     probes: createProbes(registry, {}, {}),

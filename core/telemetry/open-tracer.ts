@@ -1,4 +1,4 @@
-/** Whether a role traces is the operator's word: where it is not given, OpenTelemetry is not even loaded. */
+/** Whether a role traces is the operator's word: where it is not given, OpenTelemetry's SDK is not even loaded. */
 import type { SettingName, Settings } from "../config/settings.ts";
 import type { Logger } from "./log.ts";
 import { NO_TRACER, type Tracer } from "./tracing.ts";

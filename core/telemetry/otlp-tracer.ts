@@ -33,6 +33,8 @@ export interface OtlpTracerOptions {
   /** 0 to 1. */
   samplerRatio: number;
   onDropped(reason: string): void;
+  /** How long its end waits for the last spans to be sent; default 3 s. */
+  closeTimeoutMs?: number;
 }
 
 /** A collector that does not answer must not hold up a role that stops. */
@@ -47,7 +49,7 @@ const KINDS: Record<SpanKind, ApiSpanKind> = {
 };
 
 export function createOtlpTracer(options: OtlpTracerOptions): Tracer {
-  const { url, headers, role, onDropped } = options;
+  const { url, headers, role, onDropped, closeTimeoutMs = CLOSE_TIMEOUT_MS } = options;
   const exporter = new OTLPTraceExporter({ url, headers, timeoutMillis: SEND_TIMEOUT_MS });
   const bounded = createBoundedExport(exporter, onDropped);
   const provider = new TracerProvider({
@@ -73,7 +75,7 @@ export function createOtlpTracer(options: OtlpTracerOptions): Tracer {
     async close() {
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+        timer = setTimeout(resolve, closeTimeoutMs);
       });
       await Promise.race([provider.shutdown().catch(() => undefined), late]);
       clearTimeout(timer);
