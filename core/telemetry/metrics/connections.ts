@@ -1,5 +1,6 @@
 /** What every role tells of its ways to the database and to the queue. */
 import { Counter, Gauge, Histogram, type Metric, type Registry } from "prom-client";
+import type { Lane } from "../../queue/names.ts";
 import { STEP_SECONDS } from "./buckets.ts";
 
 /** What is looked at when somebody asks. */
@@ -9,6 +10,7 @@ export interface ConnectionFigures {
   isListening(): boolean;
 }
 
+const LANES = ["runs", "long-runs"] as const satisfies Lane[];
 const OPERATIONS = ["ring", "publish", "client"] as const;
 export type QueueOperation = (typeof OPERATIONS)[number];
 
@@ -64,6 +66,10 @@ export function createConnectionMetrics() {
       registers,
     }),
   };
+  for (const lane of LANES) {
+    counters.bellsSent.inc({ lane }, 0);
+    counters.bellsReceived.inc({ lane }, 0);
+  }
   return {
     ...counters,
     register(registry: Registry, figures: ConnectionFigures): void {

@@ -1,0 +1,65 @@
+/** A little of everything, again and again: every type of task, calls both ways, failures, refusals. */
+import type { HttpSink } from "../support/http-sink.ts";
+import type { ApiClient } from "../system/cluster.ts";
+
+const FUNCTIONS = {
+  greet: "export default (input, ctx) => ({ hello: input?.name ?? 'nobody', attempt: ctx.attempt });",
+  page: "export default { fetch: (request) => new Response('page ' + new URL(request.url).pathname) };",
+  endless: "export default () => { for (;;); };",
+  broken: "export default () => { throw new Error('4711'); };",
+};
+
+export async function deployFunctions(api: ApiClient): Promise<void> {
+  for (const [name, source] of Object.entries(FUNCTIONS))
+    await api.call("PUT", `/v1/functions/${name}`, { source, public: true });
+}
+
+async function makeRound(api: ApiClient, sink: HttpSink, round: number): Promise<void> {
+  const once = { maxAttempts: 1 };
+  const twice = { maxAttempts: 2, backoff: { initial: "50ms", jitter: false } };
+  // Another revision each time, and now and then an executor that must be replaced.
+  await api.call("PUT", "/v1/functions/greet", { source: `${FUNCTIONS.greet} // ${round}` });
+  if (round % 5 === 1)
+    await api.call("POST", "/v1/tasks", {
+      type: "function",
+      function: "endless",
+      timeout: "300ms",
+      retry: once,
+    });
+  await Promise.all([
+    api.call("POST", "/v1/functions/greet/invoke", { name: "4711" }),
+    fetch(`${api.url}/fn/default/page/4711`).then((response) => response.text()),
+    fetch(`${api.url}/no-such-page-4711`).then((response) => response.text()),
+    api.call("POST", "/v1/tasks", { type: "http", url: `${sink.url}/hook-4711?round=${round}` }),
+    api.call("POST", "/v1/tasks", { type: "http", url: "http://10.47.11.1/", retry: once }),
+    api.call("POST", "/v1/tasks", {
+      ...{ type: "email", to: "user@example.com", subject: "4711", body: "text" },
+    }),
+    api.call("POST", "/v1/tasks", { type: "function", function: "broken", retry: twice }),
+    api.call("POST", "/v1/tasks", {
+      ...{ type: "function", function: "greet", input: { name: "4711" } },
+      schedule: { delay: "1s" },
+    }),
+  ]);
+}
+
+/** A round a second. */
+export function makeTraffic(api: ApiClient, sink: HttpSink): { stop(): Promise<void> } {
+  let isStopped = false;
+  let failure: unknown;
+  const running = (async () => {
+    for (let round = 1; !isStopped; round++) {
+      await makeRound(api, sink, round);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+    }
+  })().catch((error) => {
+    failure = error;
+  });
+  return {
+    async stop() {
+      isStopped = true;
+      await running;
+      if (failure) throw failure;
+    },
+  };
+}
