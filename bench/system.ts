@@ -1,16 +1,14 @@
 /** The whole of Bellhop for one benchmark: a durable PostgreSQL, the roles as processes, a local HTTP server to call. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { Agent, request } from "undici";
 import { startEmbeddedPostgres } from "../standalone/embedded-postgres.ts";
+import { startRole } from "./role-process.ts";
 
 export interface BenchSystem {
   transport: "postgres" | "kafka";
@@ -28,7 +26,6 @@ export interface BenchSystem {
 }
 
 const KEY = "bh_bench";
-const root = fileURLToPath(new URL("..", import.meta.url));
 
 export async function startSystem(kafkaBrokers: string | undefined): Promise<BenchSystem> {
   const dataDir = await mkdtemp(join(tmpdir(), "bellhop-bench-"));
@@ -84,34 +81,6 @@ export async function startSystem(kafkaBrokers: string | undefined): Promise<Ben
       sink.close();
       await postgres.stop();
       await rm(dataDir, { recursive: true, force: true });
-    },
-  };
-}
-
-/** Starts a role as its own process; resolves when its log says which port it took. */
-async function startRole(
-  file: string,
-  env: NodeJS.ProcessEnv,
-): Promise<{ port: number; stop(): Promise<void> }> {
-  const flags = ["--disable-warning=TimeoutNegativeWarning"];
-  const child: ChildProcess = spawn(process.execPath, [...flags, join(root, file)], {
-    env,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const exited = once(child, "exit");
-  const port = await new Promise<number>((resolve, reject) => {
-    createInterface({ input: child.stdout! }).on("line", (line) => {
-      const entry = JSON.parse(line) as { port?: number; level: string };
-      if (entry.port !== undefined) resolve(entry.port);
-      if (entry.level === "error" || entry.level === "warn") process.stderr.write(`${line}\n`);
-    });
-    void exited.then(() => reject(new Error(`${file} ended before it was ready`)));
-  });
-  return {
-    port,
-    async stop() {
-      child.kill("SIGTERM");
-      await exited;
     },
   };
 }

@@ -1,0 +1,41 @@
+/** A role as a process of its own, for benchmarks. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+export interface RoleProcess {
+  pid: number;
+  port: number;
+  /** SIGTERM; resolves when it has ended. */
+  stop(): Promise<void>;
+}
+
+/** Starts a role as its own process; resolves when its log says which port it took. */
+export async function startRole(file: string, env: NodeJS.ProcessEnv): Promise<RoleProcess> {
+  const flags = ["--disable-warning=TimeoutNegativeWarning"];
+  const child: ChildProcess = spawn(process.execPath, [...flags, join(root, file)], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit");
+  const port = await new Promise<number>((resolve, reject) => {
+    createInterface({ input: child.stdout! }).on("line", (line) => {
+      const entry = JSON.parse(line) as { port?: number; level: string };
+      if (entry.port !== undefined) resolve(entry.port);
+      if (entry.level === "error" || entry.level === "warn") process.stderr.write(`${line}\n`);
+    });
+    void exited.then(() => reject(new Error(`${file} ended before it was ready`)));
+  });
+  return {
+    pid: child.pid!,
+    port,
+    async stop() {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}
