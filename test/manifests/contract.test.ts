@@ -133,11 +133,16 @@ describe("each workload does what its manifest says", { skip, concurrency: 2 }, 
         await probe(manifests, workload, url);
         if (workload.name === "Deployment scheduler") await readDemand(manifests, url);
         if (workload.isKnative) await sendEvent(url);
+        // Outside of a cluster nothing can be marked: that it is said shows that it is tried.
+        if (marksPods(workload)) await role.waitForLine(/pods of workers could not be marked/);
         await role.stop();
         assert.deepEqual(await role.exited, { code: 0, signal: null }, role.lines.join("\n"));
       });
     }
   }
+
+  const marksPods = ({ spec }: Workload) =>
+    spec.containers[0]!.env?.some(({ name }) => name === "WORKERS_POD_DELETION_COST") ?? false;
 
   /** As Knative's source sends a bell: here for a run that is gone. */
   async function sendEvent(url: string): Promise<void> {

@@ -1,8 +1,8 @@
 /** Every build, as the real kustomize renders it, is what the schemas and our own rules ask for. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe, it, test } from "node:test";
 import { BUILDS, MANIFESTS, type Manifest, renderAll } from "./render.ts";
 import { findPodFaults } from "./rules/pods.ts";
 import { findReferenceFaults } from "./rules/references.ts";
@@ -24,6 +24,11 @@ const OUTSIDE_SECRET = {
 };
 const findSchemaFaultsOf = async (manifests: readonly Manifest[]) =>
   (await Promise.all(manifests.map(findSchemaFaults))).flat();
+
+test("every folder that can be built is", async () => {
+  const overlays = await readdir(join(MANIFESTS, "overlays"));
+  assert.deepEqual([...BUILDS].sort(), ["base", ...overlays.map((name) => `overlays/${name}`)].sort());
+});
 
 for (const build of BUILDS) {
   describe(`manifests/${build}`, { skip }, () => {
