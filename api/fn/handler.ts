@@ -36,7 +36,7 @@ export function fnHandler(parts: ApiParts): MiddlewareHandler<ApiEnv> {
     const fn = target && (await parts.callables.find(target.namespace, target.name));
     if (!target || !fn) throw notFound("function", target?.name ?? url.pathname);
     const showsAuthorization = await checkKey(parts, context, target, fn);
-    if (target.tag !== undefined && !Object.hasOwn(fn.tags, target.tag)) throw notFound("tag", target.tag);
+    if (target.tag !== undefined && !Object.hasOwn(fn.tags, target.tag)) throw noSuchTag(target);
 
     const head = toRequestHead(context.req.raw, url.origin + target.rest, showsAuthorization);
     const call: FunctionCall = {
@@ -50,6 +50,10 @@ export function fnHandler(parts: ApiParts): MiddlewareHandler<ApiEnv> {
     };
     return await answer(parts, context, call, head);
   };
+}
+
+function noSuchTag({ name, tag }: FnTarget): BellhopError {
+  return new BellhopError("not_found", 404, `The function ${name} has no tag ${JSON.stringify(tag)}.`);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { toWireFunction } from "../../core/contracts/function.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { requireFunction } from "./function-of-path.ts";
 
@@ -7,8 +8,8 @@ import { requireFunction } from "./function-of-path.ts";
 export async function answerFunction(
   { store, functionCaps }: ApiParts,
   context: Context<ApiEnv>,
-  status: 200 | 201 = 200,
+  { status = 200, more = {} }: { status?: 200 | 201; more?: JsonObject } = {},
 ): Promise<Response> {
   const fn = await requireFunction(store.db, context);
-  return context.json(toWireFunction(fn, functionCaps), status);
+  return context.json({ ...toWireFunction(fn, functionCaps), ...more }, status);
 }

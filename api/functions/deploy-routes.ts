@@ -5,6 +5,7 @@ import { toWireFunction } from "../../core/contracts/function.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
 import { deployRevision, listFunctions } from "../../core/store/functions/functions.ts";
 import { removeFunction } from "../../core/store/functions/remove.ts";
+import { findRevision } from "../../core/store/functions/revisions.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { requireScope } from "../auth.ts";
 import { validate } from "../body.ts";
@@ -36,10 +37,15 @@ export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
     const contentHash = hashRevision(built.contentHash, limits, reuse);
     const content = { ...built, files, limits, reuse, contentHash };
     const options = { takesTraffic, tag, isPublic, env };
-    const { fn, created } = await deployRevision(db, namespaceId, name.data, content, options);
+    const { fn, revisionId, created } = await deployRevision(db, namespaceId, name.data, content, options);
     await announceChange(parts, fn.id);
     context.header("location", `/v1/functions/${fn.name}`);
-    return await answerFunction(parts, context, created ? 201 : 200);
+    const { id, number } = (await findRevision(db, fn.id, revisionId))!;
+    return await answerFunction(parts, context, {
+      status: created ? 201 : 200,
+      // The one that was uploaded, whichever leads.
+      more: { deployed: { id, number } },
+    });
   });
 
   routes.get("/", requireScope("read"), async (context) => {

@@ -18,8 +18,8 @@ import { findRun } from "../../core/store/runs/read.ts";
 import type { Caller } from "../caller.ts";
 import type { ApiParts } from "../environment.ts";
 
-/** A worker stops a function this long before its run's own deadline. */
-const DEADLINE_SLACK_MS = 50;
+/** So that the function has all of its time: a worker stops it a little before its run's own deadline. */
+const DEADLINE_SLACK_MS = 100;
 /** A caller waits this much longer than the function may take: for a worker to come. */
 const QUEUE_GRACE_MS = 30_000;
 

@@ -32,7 +32,7 @@ async function revisionOfCall(tenant: Caller, query = ""): Promise<string | null
 test("revisions are listed newest first, in pages, with their share and tags", async () => {
   const tenant = await api.newTenant();
   const [one, two, three] = await deploy(tenant, 3);
-  await tenant.call("PUT", "/v1/functions/greet/tags/stable", { body: { revision: "1" } });
+  await tenant.call("PUT", "/v1/functions/greet/tags/stable", { body: { revision: 1 } });
   const first = await tenant.call("GET", "/v1/functions/greet/revisions?limit=2");
   const rest = await tenant.call("GET", `/v1/functions/greet/revisions?cursor=${first.body.nextCursor}`);
   const all = [...first.body.items, ...rest.body.items];
@@ -121,6 +121,7 @@ test("a deploy that waits leaves the traffic as it is, and a tag reaches it", as
   const waiting = await tenant.call("PUT", "/v1/functions/greet", { body });
   assert.equal(waiting.status, 201);
   assert.deepEqual(waiting.body.traffic, { [one!]: 100 });
+  assert.deepEqual(waiting.body.deployed, { id: waiting.body.tags.next, number: 2 });
   const next = waiting.body.tags.next;
   assert.notEqual(next, one);
   assert.equal(await revisionOfCall(tenant), one);

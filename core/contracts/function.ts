@@ -188,5 +188,7 @@ export const trafficInput = z
     "the shares must make 100",
   );
 
-/** The body of `PUT …/tags/{tag}`. */
-export const tagInput = z.strictObject({ revision: z.string().max(64) });
+/** The body of `PUT …/tags/{tag}`: a revision's id or number. */
+export const tagInput = z.strictObject({
+  revision: z.union([z.string().max(64), z.int().transform(String)], "must be a revision's id or number"),
+});

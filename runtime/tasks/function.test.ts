@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { AttemptOutcome } from "../../core/domain/attempt.ts";
-import { succeeded } from "../../core/domain/attempt.ts";
+import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
 import { DEFAULT_FUNCTION_LIMITS, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { RunnableRevision } from "../../core/store/functions/functions.ts";
 import { NO_SPAN } from "../../core/telemetry/tracing.ts";
@@ -73,6 +72,30 @@ describe("the function runner", () => {
     });
     assert.deepEqual(await runner(run, context), succeeded("Ada"));
     assert.deepEqual(lines, [["warn", "hm", { i: { name: "Ada" } }]]);
+  });
+
+  test("says whose time was over: the function's, or its attempt's", async () => {
+    const messageOf = async (wallMs: number, timeoutMs: number) => {
+      const sandbox: Sandbox = {
+        ...recordingSandbox().sandbox,
+        invoke: async ({ limits }) =>
+          failed("function_timeout", `not within ${limits.wallMs} ms`, { retryable: true }),
+      };
+      const runner = createFunctionRunner({
+        sandbox,
+        revisions: createRevisionCache(async () => ({ ...plain(""), limits: { wallMs } })),
+        caps,
+        ...noSourceMap,
+      });
+      const context = { ...contextOf(), deadlineAt: new Date(Date.now() + timeoutMs) };
+      const outcome = await runner({ ...run, timeoutMs }, context);
+      return outcome.kind === "failed" ? outcome.error.message : undefined;
+    };
+    assert.equal(await messageOf(1_000, 1_100), "not within 1000 ms");
+    assert.equal(
+      await messageOf(900_000, 30_000),
+      "The function did not finish within its attempt's timeout of 30s.",
+    );
   });
 
   test("hands over the run's facts and the time that is left", async () => {

@@ -1,5 +1,7 @@
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
+import { formatDuration } from "../../core/duration.ts";
+import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
 import type { InvocationLimits, KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
 import { createStackMapper, type StackMapper } from "./author-stack.ts";
@@ -12,6 +14,8 @@ import { createTraceparent } from "./trace-context.ts";
 
 /** The sandbox stops a function this much before the attempt's own clock does: its word says more. */
 const HEAD_START_MS = 50;
+/** So that a call has all of its function's time. */
+const DEADLINE_SLACK_MS = 2 * HEAD_START_MS;
 
 export interface FunctionRunnerParts {
   sandbox: Sandbox;
@@ -33,7 +37,7 @@ export async function findTimeoutMs(
   revisionId: string,
 ): Promise<number> {
   const facts = await findFacts(revisions, revisionId);
-  return effectiveLimits(facts?.limits ?? {}, caps).wallMs + HEAD_START_MS;
+  return effectiveLimits(facts?.limits ?? {}, caps).wallMs + DEADLINE_SLACK_MS;
 }
 
 /** Runs `function` tasks: one invocation of the run's revision in the sandbox, until the attempt's deadline. */
@@ -91,9 +95,22 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       ...(http ? { http } : {}),
     });
     for (const line of stackLines) await stacks.line(revisionId, line);
-    const said = await withAuthorStack(stored ? stored.toOutcome(outcome) : outcome, revisionId, stacks);
+    const ended = sayWhoseTime(stored ? stored.toOutcome(outcome) : outcome, invocation.limits, run);
+    const said = await withAuthorStack(ended, revisionId, stacks);
     return redactOutcome(said, redactor, context.http !== undefined);
   };
+}
+
+/** The sandbox knows one limit of time; where that was the attempt's, the author shall hear of that one. */
+function sayWhoseTime(
+  outcome: AttemptOutcome,
+  { wallMs }: InvocationLimits,
+  { timeoutMs }: ClaimedRun,
+): AttemptOutcome {
+  const isTimeout = outcome.kind === "failed" && outcome.error.code === "function_timeout";
+  if (!isTimeout || timeoutMs - wallMs >= DEADLINE_SLACK_MS) return outcome;
+  const message = `The function did not finish within its attempt's timeout of ${formatDuration(timeoutMs)}.`;
+  return { ...outcome, error: { ...outcome.error, message } };
 }
 
 /** What is kept of the run. The response of a call that is answered directly is its caller's: none of it is kept. */

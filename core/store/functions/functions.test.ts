@@ -24,7 +24,7 @@ test("the same content is the same revision, and nothing moves", async () => {
   const namespaceId = await newNamespace();
   const first = await deployRevision(db, namespaceId, "greet", revision("one"));
   const again = await deployRevision(db, namespaceId, "greet", revision("one"));
-  assert.deepEqual(again, { fn: first.fn, created: false });
+  assert.deepEqual(again, { fn: first.fn, revisionId: first.revisionId, created: false });
 });
 
 test("new content is the next number; an earlier one comes back as it was", async () => {

@@ -40,8 +40,8 @@ export async function deployRevision(
   name: string,
   content: RevisionContent,
   { takesTraffic = true, tag, isPublic, env }: DeployOptions = {},
-): Promise<{ fn: FunctionSummary; created: boolean }> {
-  const created = await db.transaction().execute(async (tx) => {
+): Promise<{ fn: FunctionSummary; revisionId: string; created: boolean }> {
+  const { revisionId, created } = await db.transaction().execute(async (tx) => {
     const fn = await lockFunction(tx, namespaceId, name);
     const known = await tx
       .selectFrom("function_revisions")
@@ -81,9 +81,9 @@ export async function deployRevision(
         .execute();
     }
     if (tag !== undefined) await moveTag(tx, fn.id, tag, revisionId);
-    return !known;
+    return { revisionId, created: !known };
   });
-  return { fn: (await findFunction(db, namespaceId, name))!, created };
+  return { fn: (await findFunction(db, namespaceId, name))!, revisionId, created };
 }
 
 /** The function of that name, made where there is none; no other deploy or removal goes on meanwhile. */
