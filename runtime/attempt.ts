@@ -28,8 +28,6 @@ export class AttemptStop extends Error {
 
 export type Runners = Record<TaskType, TaskRunner>;
 
-/** A reason of its own: without one each abort would make an exception with its stack. */
-const OVER = "over";
 /** A runner that does not answer its abort is left behind after this long. */
 const ABORT_GRACE_MS = 2_000;
 
@@ -65,13 +63,12 @@ async function runUntilDeadline(
   given: { http: HttpCall | undefined; span: Span },
 ): Promise<AttemptOutcome> {
   const startedMs = clock.now().getTime();
-  const over = new AbortController();
-  void clock.sleep(run.timeoutMs, over.signal).then(() => {
-    if (!over.signal.aborted) stop.abort(new AttemptStop("timeout"));
-  });
+  let isOver = false;
+  let leaveTimer = () => {};
+  const forgetDeadline = clock.after(run.timeoutMs, () => stop.abort(new AttemptStop("timeout")));
   const abandoned = new Promise<AttemptOutcome>((resolve) => {
     stop.signal.addEventListener("abort", () => {
-      void clock.sleep(ABORT_GRACE_MS, over.signal).then(() => resolve({ kind: "cancelled" }));
+      if (!isOver) leaveTimer = clock.after(ABORT_GRACE_MS, () => resolve({ kind: "cancelled" }));
     });
   });
   const context = {
@@ -80,7 +77,7 @@ async function runUntilDeadline(
     deadlineAt: new Date(startedMs + run.timeoutMs),
     log(level: string, message: string, fields?: AttemptLogLine["fields"], at = clock.now()) {
       // A runner that was left behind may still speak.
-      if (over.signal.aborted) return undefined;
+      if (isOver) return undefined;
       const line = { at: clampInstant(at, run.startedAt, clock.now()), level, message, fields };
       logs.push(line);
       return line;
@@ -93,7 +90,9 @@ async function runUntilDeadline(
       retryable: true,
     });
   } finally {
-    over.abort(OVER);
+    isOver = true;
+    forgetDeadline();
+    leaveTimer();
   }
 }
 

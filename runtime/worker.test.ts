@@ -244,6 +244,21 @@ test("a draining worker takes nothing more and finishes what ends within the gra
   let asleep = 0;
   const clock: Clock = {
     now: systemClock.now,
+    after(ms, act) {
+      const open = new Set([act]);
+      asleep += 1;
+      const close = () => {
+        if (open.delete(act)) asleep -= 1;
+      };
+      const cancel = systemClock.after(ms, () => {
+        close();
+        act();
+      });
+      return () => {
+        close();
+        cancel();
+      };
+    },
     async sleep(ms, signal) {
       asleep += 1;
       await systemClock.sleep(ms, signal);

@@ -276,7 +276,7 @@ describe("background jobs", () => {
     const sleeps: number[] = [];
     let slept = Promise.withResolvers<void>();
     const clock: Clock = {
-      now: manual.now,
+      ...manual,
       sleep(ms, signal) {
         const sleeping = manual.sleep(ms, signal);
         sleeps.push(ms);

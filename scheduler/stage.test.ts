@@ -130,7 +130,7 @@ describe("staging", () => {
     const sleeps: number[] = [];
     let onSleep = Promise.withResolvers<number>();
     const clock: Clock = {
-      now: manual.now,
+      ...manual,
       sleep(ms, signal) {
         const sleeping = manual.sleep(ms, signal);
         sleeps.push(ms);

@@ -68,7 +68,7 @@ test("after a lost connection it listens again on every channel, and says that b
 
 test("while the connection is lost it says so, and what is asked for meanwhile is heard afterwards", async (t) => {
   const gate = Promise.withResolvers<void>();
-  const clock: Clock = { now: () => new Date(), sleep: () => gate.promise };
+  const clock: Clock = { ...systemClock, sleep: () => gate.promise };
   const listener = await openListener(url, clock, ignore);
   t.after(() => listener.close());
   await cutConnections();
@@ -89,7 +89,7 @@ test("a database that stays away is tried again, each failure reported", async (
   let refuse = true;
   const gate = Promise.withResolvers<void>();
   const clock: Clock = {
-    now: () => new Date(),
+    ...systemClock,
     async sleep(ms) {
       waits.push(ms);
       if (waits.length < 4) return;
@@ -148,7 +148,7 @@ async function openProxy(t: TestContext) {
 test("closing while it reconnects leaves no connection behind", async (t) => {
   const proxy = await openProxy(t);
   const gate = Promise.withResolvers<void>();
-  const clock: Clock = { now: () => new Date(), sleep: () => gate.promise };
+  const clock: Clock = { ...systemClock, sleep: () => gate.promise };
   const listener = await openListener(proxy.url, clock, ignore);
   const bells: Bell[] = [];
   listener.on("bellhop_runs", (bell) => bells.push(bell));

@@ -74,7 +74,7 @@ test("what is rung the moment a burst ends is sent as well", async () => {
   });
   let rest = Promise.withResolvers<void>();
   const clock = {
-    now: () => new Date(),
+    ...systemClock,
     sleep: () => {
       rest = Promise.withResolvers<void>();
       return rest.promise;

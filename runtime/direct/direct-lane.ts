@@ -21,8 +21,6 @@ import { type CallAnswer, createCallResponse } from "./call-response.ts";
 
 /** A run that takes longer becomes visible as running. */
 const SHOWN_AFTER_MS = 100;
-/** A reason of its own: without one each abort would make an exception with its stack. */
-const OVER = "over";
 
 /** How a lane's run differs from a claimed one. */
 export interface DirectWay {
@@ -95,13 +93,12 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
       );
       return shown;
     };
-    const over = new AbortController();
-    void clock.sleep(SHOWN_AFTER_MS, over.signal).then(() => over.signal.aborted || show());
+    const forgetShowing = clock.after(SHOWN_AFTER_MS, () => void show());
 
     const response = http && createCallResponse(http, answer, show);
     let outcome: DirectOutcome = { state: "cancelled" };
     const record = async (attempt: FinishedAttempt): Promise<void> => {
-      over.abort(OVER);
+      forgetShowing();
       outcome = toDirectOutcome(attempt.verdict);
       const recorded = http ? withoutBody(attempt, response!.sentBytes()) : attempt;
       const isShown = await shown;
@@ -114,7 +111,7 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
       const run = toClaimedRun(call, { trigger, timeoutMs, startedAt });
       await parts.work(run, { isDirect: true, ...(response ? { http: response.http } : {}), record });
     } finally {
-      over.abort(OVER);
+      forgetShowing();
     }
     await response?.settled();
     parts.onEnd(outcome.state);

@@ -57,6 +57,15 @@ export function createManualClock(start: Date = new Date(Date.UTC(2026, 0, 1))):
         tellWatchers();
       });
     },
+    after(ms, act) {
+      const wake = () => {
+        if (sleepers.delete(sleeper)) act();
+      };
+      const sleeper = { wakeAtMs: nowMs + Math.max(ms, 0), wake };
+      sleepers.add(sleeper);
+      tellWatchers();
+      return () => void sleepers.delete(sleeper);
+    },
     async advance(ms) {
       const untilMs = nowMs + ms;
       await settle();
