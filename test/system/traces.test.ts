@@ -230,8 +230,14 @@ for (const transport of ["postgres", "kafka"] as const) {
       assert.equal(attempt.attributes["error.type"], "function_error");
     });
 
-    it("what nobody can see is not sent: no header, query, path, body, setting or message", async () => {
+    it("the rest is sent at the end, and in all of it no header, query, path, body, setting or message", async () => {
+      const last = newCallersTrace("f");
+      await post("/v1/tasks", { type: "http", url: sink.url, schedule: { delay: "1h" } }, last);
       await cluster.stop();
+      assert.ok(
+        collector.spans.some(({ traceId }) => traceId === last.traceId),
+        "what waited was not sent at the end",
+      );
       const wire = collector.requests.map(({ body }) => body).join("\n");
       for (const secret of SECRETS) assert.ok(!wire.includes(secret), `a span holds ${secret}`);
       assert.ok(!wire.includes(cluster.api.key), "a span holds the key");
