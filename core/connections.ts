@@ -37,6 +37,8 @@ export interface ConnectionOptions {
   maxConnections: number;
   clock: Clock;
   log: Logger;
+  /** Whether the role works before Kafka answers; default: it does not start without. */
+  lateQueue?: boolean;
 }
 
 export interface Connections {
@@ -56,7 +58,7 @@ export interface Connections {
 /** Each part is closed by `opened`, newest first, also when a later one fails to open. */
 export async function openConnections(
   opened: AsyncDisposableStack,
-  { role, settings, maxConnections, clock, log }: ConnectionOptions,
+  { role, settings, maxConnections, clock, log, lateQueue = false }: ConnectionOptions,
 ): Promise<Connections> {
   const tracer = await openTracer(role, settings, log);
   // First, so that it is closed last: what drains is traced.
@@ -86,9 +88,10 @@ export async function openConnections(
   opened.defer(() => notifier.flush());
   const listener = await listening;
   const clientId = `bellhop-${role}-${hostname()}`;
-  const opening = await openTransport(settings, clientId, { notifier, listener }, log, () =>
-    metrics.queueErrors.inc({ operation: "client" }),
-  );
+  const opening = await openTransport(settings, {
+    ...{ clientId, notifier, listener, clock, log, late: lateQueue },
+    onClientError: () => metrics.queueErrors.inc({ operation: "client" }),
+  });
   opened.defer(() => opening.close());
   const measured = measureTransport(opening, metrics);
   const transport = traceTransport(measured, tracer, settings.KAFKA_TOPIC_PREFIX);

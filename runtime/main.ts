@@ -74,6 +74,8 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     maxConnections: 8,
     clock,
     log,
+    // It finds its runs in the table meanwhile: what wakes a worker does not wait for a consumer group.
+    lateQueue: true,
   });
   const { store, notifier, listener, transport, tracer } = connections;
   // The probes outlive the drain: a worker that finishes its runs is alive.

@@ -35,13 +35,16 @@ export interface ReceivingParts {
 export interface Receiving {
   /** Where events are taken; they are all that such a worker receives. */
   events?: EventIntake;
-  /** Resolves when bells are heard. */
+  /** Looks in the table at once; where bells are heard from a moment on, goes on looking until then. */
   begin(): Promise<void>;
   /** Looks for runs whose bell was lost. */
   sweep(): void;
   /** Takes nothing more. `claimed`: the claim under way is done; `ended`: the transport has let go too. */
   stop(): { claimed: Promise<void>; ended: Promise<void> };
 }
+
+/** A worker that hears no bells yet looks for due runs this often, then less and less, at last like the sweep. */
+const LOOK_MS = { first: 100, factor: 1.1, last: 2_000 };
 
 type Work = (run: ClaimedRun) => Promise<RunEnd>;
 
@@ -68,14 +71,31 @@ function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work
     (error) => log.warn({ error }, "a claim failed; tried again soon"),
   );
   let consumption: Consumption | undefined;
+  const stopped = new AbortController();
+
+  /** A consumer group takes seconds to be joined, and a broker may be away: until bells are heard, the table tells. */
+  async function lookUntil(hearing: Promise<void>): Promise<void> {
+    const heard = new AbortController();
+    void hearing.then(() => heard.abort());
+    const ended = AbortSignal.any([heard.signal, stopped.signal]);
+    for (let waitMs = LOOK_MS.first; ; waitMs = Math.min(waitMs * LOOK_MS.factor, LOOK_MS.last)) {
+      await clock.sleep(waitMs, ended);
+      if (ended.aborted) return;
+      intake.onHint();
+    }
+  }
+
   return {
     async begin() {
+      intake.onHint();
       consumption = await transport.consume(intake, lane);
+      void lookUntil(consumption.receiving);
     },
     sweep: () => intake.sweep(),
     stop() {
       // In this order: a consumer that is not stopping would take a refused bell for an error.
       const ended = consumption?.stop() ?? Promise.resolve();
+      stopped.abort();
       return { claimed: intake.close(), ended };
     },
   };

@@ -229,7 +229,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   });
 
   parts.openLane?.(directLane);
-  await beat();
+  await renew();
   parts.notifier.notify("bellhop_workers");
   listener.on("bellhop_cancel", ({ ids }) => cancel(ids));
   const loops = [

@@ -178,6 +178,7 @@ async function consumeBells(
       handleBatch(payload, handler, () => stopping !== undefined, consumer.commitOffsets),
   });
   return {
+    receiving: Promise.resolve(),
     stop() {
       stopping ??= consumer
         .stop()

@@ -15,7 +15,7 @@ function openQueue() {
     ...{ name: "kafka", ring: refuse, publishDeadLetters: refuse, checkReady: refuse, close: refuse },
     async consume(given) {
       handler = given;
-      return { async stop() {} };
+      return { receiving: Promise.resolve(), async stop() {} };
     },
   };
   const metrics = createConnectionMetrics();

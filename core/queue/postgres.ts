@@ -20,6 +20,7 @@ export function createPostgresTransport(notifier: Notifier, listener: Listener):
       // What rang before anybody listened.
       if (handlers.has(handler)) handler.onHint();
       return {
+        receiving: Promise.resolve(),
         async stop() {
           handlers.delete(handler);
         },

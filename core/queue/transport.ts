@@ -23,6 +23,8 @@ export interface BellHandler {
 }
 
 export interface Consumption {
+  /** Resolves once what rings is heard, or it was stopped before. Never rejects. Until then the table is all there is. */
+  receiving: Promise<void>;
   /** Receives nothing more; resolves when no handler call is under way. */
   stop(): Promise<void>;
 }
@@ -39,7 +41,7 @@ export interface QueueTransport {
   readonly name: "kafka" | "postgres";
   /** One send for the batch, on the lane `runs` unless another is named. Rejects when it could not be handed over. */
   ring(bells: Bell[], lane?: Lane): Promise<void>;
-  /** Of one lane, `runs` unless another is named. Where the table is the queue, all lanes are one. */
+  /** Begins to receive one lane, `runs` unless another is named. Where the table is the queue, all lanes are one. */
   consume(handler: BellHandler, lane?: Lane): Promise<Consumption>;
   /** Tells whoever listens outside; the dead letter itself is a row. */
   publishDeadLetters(letters: DeadLetter[]): Promise<void>;

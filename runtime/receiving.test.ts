@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { createLateTransport } from "../core/queue/late-transport.ts";
+import type { QueueTransport } from "../core/queue/transport.ts";
+import { newId } from "../core/store/ids.ts";
+import { queueRun } from "../core/store/testing/samples.ts";
+import { openTestStore } from "../core/store/testing/test-store.ts";
+import { createLogger } from "../core/telemetry/log.ts";
+import { createRegistry } from "../core/telemetry/metrics/registry.ts";
+import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+import { createTestDatabase } from "../test/support/database.ts";
+import { createManualClock } from "../test/support/manual-clock.ts";
+import { createRecording } from "../test/support/recording.ts";
+import { createReceiving } from "./receiving.ts";
+import { createSlots } from "./slots.ts";
+
+const { store, newNamespace, clear } = await openTestStore(createTestDatabase);
+const namespaceId = await newNamespace();
+beforeEach(clear);
+
+/** A worker's receiving on the real table, with a broker that never answers; time moves only here. */
+function openReceiving() {
+  const clock = createManualClock(new Date());
+  const taken = createRecording<string>("taken run");
+  const slots = createSlots(10);
+  const never = new Promise<QueueTransport>(() => {});
+  const receiving = createReceiving(
+    {
+      receive: "queue",
+      eventsWindowMs: 540_000,
+      facts: { id: newId(), host: "here", pid: process.pid, slots: 10 },
+      store,
+      transport: createLateTransport(
+        "kafka",
+        () => never,
+        clock,
+        (error) => assert.fail(error as Error),
+      ),
+      clock,
+      log: createLogger("worker", "silent"),
+      metrics: createWorkerMetrics(createRegistry("worker")),
+    },
+    slots,
+    async (run) => {
+      taken.add(run.id);
+      slots.release(1);
+      return "recorded";
+    },
+  );
+  return { receiving, clock, taken };
+}
+
+const whenTaken = ({ taken }: ReturnType<typeof openReceiving>, runId: string) =>
+  taken.waitFor((id) => id === runId, { timeoutMs: 10_000 });
+
+test("a run that is due when the worker begins is claimed at once, before any bell can be heard", async (t) => {
+  const runId = await queueRun(store, namespaceId);
+  const opened = openReceiving();
+  t.after(() => opened.receiving.stop().claimed);
+  await opened.receiving.begin();
+  await whenTaken(opened, runId);
+});
+
+test("until bells are heard the table is looked at every tenth of a second, not only for what is overdue", async () => {
+  const opened = openReceiving();
+  await opened.receiving.begin();
+  await opened.clock.waitForSleepers(1);
+  const runId = await queueRun(store, namespaceId);
+  await opened.clock.advance(100);
+  await whenTaken(opened, runId);
+  const { claimed, ended } = opened.receiving.stop();
+  await Promise.all([claimed, ended]);
+  assert.equal(opened.clock.sleepers, 0, "nothing looks any more");
+});

@@ -1,0 +1,54 @@
+/** A worker whose broker is away: what is due is found in the table. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { test } from "node:test";
+import { findRun } from "../../core/store/runs/read.ts";
+import { queueRun } from "../../core/store/testing/samples.ts";
+import { openTestStore, until } from "../../core/store/testing/test-store.ts";
+import { createTestDatabase } from "../support/database.ts";
+import { createHttpSink } from "../support/http-sink.ts";
+import { startProcess } from "../support/processes.ts";
+import { portOf } from "./cluster.ts";
+
+/** A port that was free a moment ago. */
+async function findClosedPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+test("a worker starts without Kafka, runs what is due, says that the queue is away, and stops cleanly", async (t) => {
+  const { store, url, newNamespace } = await openTestStore(createTestDatabase);
+  const namespaceId = await newNamespace();
+  const sink = await createHttpSink();
+  t.after(() => sink.close());
+  const queue = () =>
+    queueRun(store, namespaceId, {
+      spec: { type: "http", method: "GET", url: sink.url, headers: {}, followRedirects: true },
+    });
+  const first = await queue();
+  const worker = startProcess("runtime/main.ts", {
+    env: {
+      DATABASE_URL: url,
+      KAFKA_BROKERS: `127.0.0.1:${await findClosedPort()}`,
+      PORT: "0",
+      HOST: "127.0.0.1",
+      EGRESS_ALLOW: "127.0.0.0/8",
+    },
+  });
+  await worker.waitForLine(/worker started/, 30_000);
+  const whenSucceeded = (runId: string) =>
+    until(async () => ((await findRun(store, namespaceId, runId))?.state === "succeeded" ? true : undefined));
+  await whenSucceeded(first);
+  await whenSucceeded(await queue());
+  const readiness = await fetch(`http://127.0.0.1:${portOf(worker)}/readyz`);
+  assert.equal(readiness.status, 200);
+  const { checks } = (await readiness.json()) as { checks: Record<string, unknown> };
+  assert.equal(checks["queue"], "not connected yet");
+  worker.signal("SIGTERM");
+  assert.deepEqual(await worker.exited, { code: 0, signal: null });
+});
