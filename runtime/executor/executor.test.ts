@@ -78,8 +78,8 @@ describe("an executor", () => {
     const { out, next } = startExecutor(t);
     await next("ready");
     invoke(out, "return 'hello'");
-    const { ranMs, ...result } = (await next("result")) as ResultMessage;
-    assert.ok(ranMs! >= 0);
+    const { ranMs, loadMs, ...result } = (await next("result")) as ResultMessage;
+    assert.ok(ranMs! >= 0 && loadMs! > 0);
     assert.deepEqual(result, {
       t: "result",
       id: 1,
