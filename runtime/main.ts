@@ -104,7 +104,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   opened.defer(() => server.close());
   const callToken = randomBytes(32).toString("base64url");
   const facts: WorkerFacts = {
-    ...{ id: newId(), host: hostname(), pid: process.pid, slots: settings.WORKER_SLOTS, callToken },
+    ...{ id: newId(), host: hostname(), pid: process.pid, slots: settings.WORKER_SLOTS, callToken, receive },
     // Nothing would hold a worker that receives events while it runs what it was called with directly.
     address: receiver
       ? undefined

@@ -6,7 +6,7 @@ const probes = async (path: string) =>
   path === "/healthz" ? { status: 200, contentType: "application/json", body: "{}" } : undefined;
 
 test("the demand is told as one figure and its parts; the other pages stay", async () => {
-  const demand = { dueRuns: 5, runningRuns: 7, busySlots: 9, upcomingRuns: 2 };
+  const demand = { dueRuns: 5, runningRuns: 7, busySlots: 9, busyLongSlots: 1, upcomingRuns: 2 };
   const pages = withDemand(probes, async () => demand);
   const answer = await pages("/demand");
   assert.equal(answer?.status, 200);

@@ -17,7 +17,15 @@ test("GET /v1/workers lists who holds a lease, and how many slots are free", asy
   const find = (id: string) => body.items.find((item: { id: string }) => item.id === id);
   const { since, ...worker } = find(here);
   assert.equal(find(gone), undefined);
-  assert.deepEqual(worker, { id: here, host: "10.0.0.9", pid: 42, slots: 8, free: 5, draining: true });
+  assert.deepEqual(worker, {
+    id: here,
+    host: "10.0.0.9",
+    pid: 42,
+    slots: 8,
+    free: 5,
+    receive: "queue",
+    draining: true,
+  });
   assert.ok(Math.abs(Date.parse(since) - Date.now()) < 60_000);
 });
 

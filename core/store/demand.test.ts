@@ -23,7 +23,7 @@ import { renewLease } from "./workers.ts";
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
 
-const NOTHING = { dueRuns: 0, runningRuns: 0, busySlots: 0, upcomingRuns: 0 };
+const NOTHING = { dueRuns: 0, runningRuns: 0, busySlots: 0, busyLongSlots: 0, upcomingRuns: 0 };
 
 test("nothing wants a worker where nothing waits, runs or comes", async () => {
   await makeWorker(db);
@@ -38,8 +38,17 @@ test("what is due, what runs, and slots that direct calls hold are told apart", 
   await renewLease(db, { id: newId(), host: "h", pid: 1, slots: 10, busy: 4 }, 60_000, false);
   await renewLease(db, { id: newId(), host: "h", pid: 2, slots: 10, busy: 7 }, -1_000, false);
   const demand = await readDemand(store, 0);
-  assert.deepEqual(demand, { dueRuns: 2, runningRuns: 1, busySlots: 4, upcomingRuns: 0 });
+  assert.deepEqual(demand, { ...NOTHING, dueRuns: 2, runningRuns: 1, busySlots: 4 });
   assert.equal(totalDemand(demand), 6);
+});
+
+test("what workers for long runs have is told apart", async () => {
+  const long = { host: "h", pid: 1, slots: 10, receive: "long-runs" };
+  await renewLease(db, { ...long, id: newId(), busy: 3 }, 60_000, false);
+  await renewLease(db, { ...long, id: newId(), busy: 2 }, 60_000, true);
+  await renewLease(db, { ...long, id: newId(), busy: 9 }, -1_000, false);
+  await renewLease(db, { ...long, id: newId(), busy: 4, receive: "events" }, 60_000, false);
+  assert.deepEqual(await readDemand(store, 0), { ...NOTHING, busySlots: 9, busyLongSlots: 5 });
 });
 
 test("what comes within the time asked for is counted: tasks, staged runs and retries", async () => {

@@ -9,6 +9,8 @@ export interface Demand {
   runningRuns: number;
   /** Slots that are taken in workers whose lease stands: also by direct calls, which are rows only when they last. */
   busySlots: number;
+  /** Those of them in workers for long runs, the only ones that a scaler of those workers is to see. */
+  busyLongSlots: number;
   /** Due within the time that was asked for: staged runs, waiting retries, and one occurrence of each task. */
   upcomingRuns: number;
 }
@@ -26,6 +28,8 @@ export async function readDemand(store: Store, aheadMs: number): Promise<Demand>
         (SELECT count(*)::int FROM (SELECT FROM task_runs_open WHERE state = 'running' LIMIT $2) AS running)
           AS "runningRuns",
         (SELECT coalesce(sum(busy), 0)::int FROM workers WHERE lease_until > statement_timestamp()) AS "busySlots",
+        (SELECT coalesce(sum(busy), 0)::int FROM workers
+          WHERE lease_until > statement_timestamp() AND receive = 'long-runs') AS "busyLongSlots",
         (SELECT count(*)::int FROM (
           (SELECT FROM task_runs_open WHERE state = 'queued' AND room IS DISTINCT FROM 'awaited'
             AND available_at > statement_timestamp()

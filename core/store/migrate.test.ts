@@ -53,6 +53,7 @@ const LATER = [
   "0007-direct-lane",
   "0008-worker-load",
   "0009-trace-context",
+  "0010-worker-receive",
 ];
 
 /** Every column and index there is. */

@@ -11,6 +11,7 @@ import * as removedHooksIdempotency from "./migrations/0006-remove-functions-hoo
 import * as directLane from "./migrations/0007-direct-lane.ts";
 import * as workerLoad from "./migrations/0008-worker-load.ts";
 import * as traceContext from "./migrations/0009-trace-context.ts";
+import * as workerReceive from "./migrations/0010-worker-receive.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 
 const MIGRATIONS: Record<string, Migration> = {
@@ -23,6 +24,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0007-direct-lane": directLane,
   "0008-worker-load": workerLoad,
   "0009-trace-context": traceContext,
+  "0010-worker-receive": workerReceive,
 };
 
 /**

@@ -121,6 +121,7 @@ export interface Database {
     pid: number;
     slots: number;
     busy: Generated<number>;
+    receive: Generated<string>;
     started_at: Stamp;
     lease_until: Date;
     draining: Generated<boolean>;

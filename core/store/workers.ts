@@ -9,6 +9,8 @@ export interface WorkerFacts {
   slots: number;
   /** How many of them are taken. Default 0. */
   busy?: number | undefined;
+  /** By which way its runs come: the setting WORKER_RECEIVE. Default `queue`. */
+  receive?: string | undefined;
   /** Where calls reach it directly, host:port; undefined: only through the queue. */
   address?: string | undefined;
   /** What such a call must show. */
@@ -23,8 +25,8 @@ export async function renewLease(
   draining: boolean,
 ): Promise<void> {
   await sql`
-    INSERT INTO workers (id, host, pid, slots, busy, address, call_token, lease_until, draining)
-    VALUES (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.slots}, ${worker.busy ?? 0},
+    INSERT INTO workers (id, host, pid, slots, busy, receive, address, call_token, lease_until, draining)
+    VALUES (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.slots}, ${worker.busy ?? 0}, ${worker.receive ?? "queue"},
       ${worker.address ?? null}, ${worker.callToken ?? null}, clock_timestamp() + ${leaseMs}::int * interval '1 millisecond', ${draining})
     ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, busy = excluded.busy,
       draining = excluded.draining`.execute(db);
@@ -69,6 +71,7 @@ export interface ListedWorker {
   since: Date;
   slots: number;
   free: number;
+  receive: string;
   draining: boolean;
 }
 
@@ -76,7 +79,7 @@ export interface ListedWorker {
 export async function listWorkers(store: Store, limit: number): Promise<ListedWorker[]> {
   const { rows } = await store.pool.query<ListedWorker>({
     name: "list-workers",
-    text: `SELECT id, host, pid, started_at AS since, slots, greatest(slots - busy, 0) AS free, draining FROM workers
+    text: `SELECT id, host, pid, started_at AS since, slots, greatest(slots - busy, 0) AS free, receive, draining FROM workers
       WHERE lease_until > clock_timestamp() ORDER BY id LIMIT $1`,
     values: [limit],
   });

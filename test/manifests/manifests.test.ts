@@ -152,8 +152,8 @@ describe("what is wrong is found", { skip }, () => {
         "knative-keda",
         "ScaledObject",
         "worker-long",
-        (m) => (triggerOf(m, 1).targetValue = "70"),
-        /other lanes/,
+        (m) => (triggerOf(m, 1).valueLocation = "demand"),
+        /what its workers have is busyLongSlots/,
       ],
       ["keda", "ScaledObject", "worker", (m) => m["spec"].triggers.pop(), /has no trigger metrics-api/],
       [

@@ -80,6 +80,7 @@ export async function simulate(shape: LoadShape): Promise<Simulation> {
       dueRuns: Math.min(waiting(), DEMAND_BOUND),
       runningRuns: running(),
       busySlots: running(),
+      busyLongSlots: 0,
       upcomingRuns: shape.isKnownAhead ? countUpcoming(shape, sinceStartMs()) : 0,
     },
     workers: [...workers]

@@ -1,7 +1,6 @@
 /** What scales workers must speak of the topics, groups, slots and addresses that the code uses. */
 import { readSettings } from "../../../core/config/settings.ts";
 import { type Lane, laneOf, nameQueues, type ReceiveMode } from "../../../core/queue/names.ts";
-import { DEMAND_BOUND, totalDemand } from "../../../core/store/demand.ts";
 import { withDemand } from "../../../scheduler/demand-page.ts";
 import { type Manifest, nameOf } from "../render.ts";
 import {
@@ -111,9 +110,7 @@ async function findScaledObjectFaults(
     if (type === "kafka")
       faults.push(...findLagFaults(metadata, settings, laneOfWorkload(manifests, workload)));
     if (type === "metrics-api") {
-      faults.push(
-        ...findTargetFaults(Number(metadata["targetValue"]), settings, laneOfWorkload(manifests, workload)),
-      );
+      faults.push(...findTargetFaults(metadata, settings, laneOfWorkload(manifests, workload)));
       faults.push(...(await findDemandFaults(metadata, manifests)));
     }
   }
@@ -143,19 +140,24 @@ function findLagFaults(
   return rules.filter(([isKept]) => !isKept).map(([, fault]) => fault);
 }
 
-/** The demand counts every lane: only workers that take any run are wanted by it, the others are kept by it. */
-function findTargetFaults(target: number, settings: Settings, lane: Lane | undefined): string[] {
-  if (lane === "runs")
-    return target > 0 && target <= Number(settings["WORKER_SLOTS"])
-      ? []
-      : ["metrics-api: a worker has fewer slots than targetValue"];
-  const most = totalDemand({
-    dueRuns: DEMAND_BOUND,
-    runningRuns: DEMAND_BOUND,
-    busySlots: DEMAND_BOUND,
-    upcomingRuns: DEMAND_BOUND,
-  });
-  return target >= most ? [] : ["metrics-api: the runs of other lanes ask for its workers"];
+/** Of the figures, the one that counts what such workers have: each lane's is wanted by its own runs. */
+const FIGURES: Record<Lane, string> = { runs: "demand", "long-runs": "busyLongSlots" };
+
+function findTargetFaults(
+  { targetValue, valueLocation }: Record<string, string>,
+  settings: Settings,
+  lane: Lane | undefined,
+): string[] {
+  if (lane === undefined) return ["metrics-api: no figure counts what its workers have"];
+  const target = Number(targetValue);
+  const rules: [boolean, string][] = [
+    [
+      target > 0 && target <= Number(settings["WORKER_SLOTS"]),
+      "metrics-api: a worker has fewer slots than targetValue",
+    ],
+    [valueLocation === FIGURES[lane], `metrics-api: what its workers have is ${FIGURES[lane]}`],
+  ];
+  return rules.filter(([isKept]) => !isKept).map(([, fault]) => fault);
 }
 
 async function findDemandFaults(
@@ -172,7 +174,7 @@ async function findDemandFaults(
   );
   if (!asked || !scheduler || !findPort(scheduler.spec.containers[0]!, asked.targetPort))
     return [`metrics-api: nobody answers at port ${port}`];
-  const counts = { dueRuns: 1, runningRuns: 1, busySlots: 1, upcomingRuns: 1 };
+  const counts = { dueRuns: 1, runningRuns: 1, busySlots: 1, busyLongSlots: 1, upcomingRuns: 1 };
   const answer = await withDemand(
     async () => undefined,
     async () => counts,
