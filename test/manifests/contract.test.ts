@@ -58,20 +58,26 @@ function replaceOutside(env: Record<string, string | undefined>): Record<string,
   return { ...(Object.fromEntries(replaced) as Record<string, string>), PORT: "0", HOST: "127.0.0.1" };
 }
 
-/** All that decides what a workload does here. */
+/** All that decides what a workload does here: a role by the settings it reads, whoever says them. */
 function describeStart(manifests: readonly Manifest[], { name, spec }: Workload): string {
-  const [container] = spec.containers;
-  const { command, args, ports, startupProbe, livenessProbe, readinessProbe } = container!;
-  const env = Object.entries(environmentOf(manifests, container!)).filter(([key]) => !OUTSIDE.has(key));
+  const container = spec.containers[0]!;
+  const { args, ports, startupProbe, livenessProbe, readinessProbe } = container;
+  const given = Object.entries(environmentOf(manifests, container));
+  const env = Object.fromEntries(given.filter(([key]) => !OUTSIDE.has(key)));
+  const program = PROGRAMS[args?.[1] ?? ""];
+  const read = program
+    ? readSettings(program.settings, { ...env, DATABASE_URL: "postgres://replaced" }, program.defaults)
+    : env;
+  const outside = given.map(([key]) => key).filter((key) => OUTSIDE.has(key));
   return JSON.stringify([
     name,
-    command,
     args,
     ports,
     startupProbe,
     livenessProbe,
     readinessProbe,
-    env.sort(),
+    read,
+    outside.sort(),
   ]);
 }
 
