@@ -157,10 +157,14 @@ function demandOrder(min: number, max: number): void {
   );
 }
 
+/** What a worker's process needs of its surroundings, besides its settings. */
+const SURROUNDINGS = ["PATH", "TMPDIR", "TZ", "NODE_COMPILE_CACHE", "NODE_EXTRA_CA_CERTS"];
+
 /** Exactly a worker's settings, as they were given: they were read, and so found sound, with ours. */
 function chooseWorkerEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const given = HANDED_ON.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]));
-  return { PATH: env["PATH"], ...Object.fromEntries(given), PORT: "0" };
+  const names = [...SURROUNDINGS, ...HANDED_ON];
+  const given = names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]));
+  return { ...Object.fromEntries(given), PORT: "0" };
 }
 
 export const autoscalerProgram: RoleProgram = {

@@ -47,7 +47,7 @@ interface Build {
 }
 
 const DEBIAN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const STEP_TIMEOUT_MS = 110_000;
+const STEP_TIMEOUT_MS = 240_000;
 
 /** @param onLine gets what the steps print */
 export async function buildImage(source: string, onLine: (line: string) => void = () => {}): Promise<Image> {
@@ -114,7 +114,7 @@ function addNode(upper: string): void {
 /** Where this machine's packages come from is not the Dockerfile's to say. */
 function outerEnv(): Record<string, string> {
   const names = Object.keys(process.env).filter((name) =>
-    /^(npm_config_|https?_proxy$|no_proxy$)/i.test(name),
+    /^(npm_config_|https?_proxy$|no_proxy$|node_extra_ca_certs$)/i.test(name),
   );
   return Object.fromEntries(names.map((name) => [name, process.env[name]!]));
 }

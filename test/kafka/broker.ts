@@ -35,15 +35,23 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_GRACE_MS = 10_000;
 const JAVA_FLAGS = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-/** @param options `dir`: the broker's own folder, kept after a stop; `port`: default a free one. */
-export async function startKafkaBroker(options: { dir: string; port?: number }): Promise<KafkaBroker> {
+/**
+ * @param options `dir`: the broker's own folder, kept after a stop; `port`: default a free one; `settings`: in place of
+ * the usual ones, `PORT`, `CONTROLLER_PORT` and `DATA` standing for what is chosen here.
+ */
+export async function startKafkaBroker(options: {
+  dir: string;
+  port?: number;
+  settings?: Record<string, string>;
+}): Promise<KafkaBroker> {
   const dir = resolve(options.dir);
   await mkdir(dir, { recursive: true });
   const jars = join(await provideKafkaJars(), "*");
   const [freeBrokerPort, controllerPort] = await freePorts();
   const port = options.port ?? freeBrokerPort;
   const config = join(dir, "server.properties");
-  await writeFile(config, serverProperties(dir, port, controllerPort));
+  const settings = options.settings ?? USUAL_SETTINGS;
+  await writeFile(config, serverProperties(settings, dir, port, controllerPort));
   if (!existsSync(join(dir, "data", "meta.properties"))) await formatLog(jars, config);
 
   let running = await launchBroker(jars, config, dir, port);
@@ -74,31 +82,45 @@ interface RunningBroker {
   release(): void;
 }
 
-function serverProperties(dir: string, port: number, controllerPort: number): string {
-  const settings = {
-    "process.roles": "broker,controller",
-    "node.id": 1,
-    "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
-    "controller.listener.names": "CONTROLLER",
-    "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "log.dirs": join(dir, "data"),
-    "auto.create.topics.enable": false,
-    "offsets.topic.replication.factor": 1,
-    "offsets.topic.num.partitions": 4,
-    "transaction.state.log.replication.factor": 1,
-    "transaction.state.log.min.isr": 1,
-    "share.coordinator.state.topic.replication.factor": 1,
-    "share.coordinator.state.topic.min.isr": 1,
-    "group.initial.rebalance.delay.ms": 0,
-    // A broker that was killed may register again only after its old session: nine seconds by default.
-    "broker.session.timeout.ms": 2_000,
-    "broker.heartbeat.interval.ms": 500,
+const USUAL_SETTINGS: Record<string, string> = {
+  "process.roles": "broker,controller",
+  "node.id": "1",
+  "controller.quorum.voters": "1@127.0.0.1:CONTROLLER_PORT",
+  listeners: "PLAINTEXT://127.0.0.1:PORT,CONTROLLER://127.0.0.1:CONTROLLER_PORT",
+  "advertised.listeners": "PLAINTEXT://127.0.0.1:PORT",
+  "controller.listener.names": "CONTROLLER",
+  "inter.broker.listener.name": "PLAINTEXT",
+  "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+  "log.dirs": "DATA",
+  "auto.create.topics.enable": "false",
+  "offsets.topic.replication.factor": "1",
+  "offsets.topic.num.partitions": "4",
+  "transaction.state.log.replication.factor": "1",
+  "transaction.state.log.min.isr": "1",
+  "share.coordinator.state.topic.replication.factor": "1",
+  "share.coordinator.state.topic.min.isr": "1",
+  "group.initial.rebalance.delay.ms": "0",
+  // A broker that was killed may register again only after its old session: nine seconds by default.
+  "broker.session.timeout.ms": "2000",
+  "broker.heartbeat.interval.ms": "500",
+};
+
+function serverProperties(
+  settings: Record<string, string>,
+  dir: string,
+  port: number,
+  controllerPort: number,
+): string {
+  const chosen: Record<string, string> = {
+    PORT: String(port),
+    CONTROLLER_PORT: String(controllerPort),
+    DATA: join(dir, "data"),
   };
   return Object.entries(settings)
-    .map(([name, value]) => `${name}=${value}\n`)
+    .map(
+      ([name, value]) =>
+        `${name}=${value.replace(/\b(CONTROLLER_PORT|PORT|DATA)\b/g, (word) => chosen[word]!)}\n`,
+    )
     .join("");
 }
 
