@@ -13,8 +13,19 @@ export interface StagedRun {
   traceparent?: string | undefined;
 }
 
-export function toStagedRun(runId: string, availableAt: Date, traceparent: string | undefined): StagedRun {
-  return traceparent === undefined ? { runId, availableAt } : { runId, availableAt, traceparent };
+/** As a statement returns it. */
+export interface RungRow {
+  runId: string;
+  availableAt: Date;
+  traceparent: string | null;
+}
+
+export function toStagedRun(
+  runId: string,
+  availableAt: Date,
+  traceparent: string | null | undefined,
+): StagedRun {
+  return traceparent == null ? { runId, availableAt } : { runId, availableAt, traceparent };
 }
 
 /** An occurrence that is about to be staged. */
@@ -120,14 +131,14 @@ function nextCursors(due: DueTask[], now: Date): (Date | null)[] {
 
 /** scheduled → queued for retries whose instant comes before `horizon`. */
 export async function queueDueRetries(db: Db, horizon: Date, limit: number): Promise<StagedRun[]> {
-  const { rows } = await sql<StagedRun>`
+  const { rows } = await sql<RungRow>`
     WITH due AS MATERIALIZED (
       SELECT id FROM task_runs_open WHERE state = 'scheduled' AND available_at <= ${horizon}
       ORDER BY available_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
     )
     UPDATE task_runs_open r SET state = 'queued', queued_at = clock_timestamp() FROM due WHERE r.id = due.id
-    RETURNING r.id AS "runId", r.available_at AS "availableAt"`.execute(db);
-  return rows;
+    RETURNING r.id AS "runId", r.available_at AS "availableAt", r.traceparent`.execute(db);
+  return rows.map(({ runId, availableAt, traceparent }) => toStagedRun(runId, availableAt, traceparent));
 }
 
 /** The next instant at which a task fires or a retry becomes ready; null when nothing waits. */

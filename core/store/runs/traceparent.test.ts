@@ -54,11 +54,12 @@ test("through retries, a dead letter, a redrive and its end", async () => {
   const first = await claim(store, workerId, runId);
   assert.equal(first.traceparent, REQUEST);
   await finishAttempts(store, workerId, [finished(first, workerId, retryAfter(0))]);
-  assert.equal((await queueDueRetries(db, new Date(Date.now() + 1_000), 10))[0]!.runId, runId);
+  const [retry] = await queueDueRetries(db, new Date(Date.now() + 1_000), 10);
+  assert.deepEqual([retry!.runId, retry!.traceparent], [runId, REQUEST]);
   const second = await claim(store, workerId, runId);
   assert.deepEqual([second.attempt, second.traceparent], [2, REQUEST]);
   await finishAttempts(store, workerId, [finished(second, workerId, { state: "dead", error: SAMPLE_ERROR })]);
-  await redriveDeadLetters(db, namespaceId, { runId });
+  assert.equal((await redriveDeadLetters(db, namespaceId, { runId }))[0]!.traceparent, REQUEST);
   const third = await claim(store, workerId, runId);
   assert.equal(third.traceparent, REQUEST);
   await finishAttempts(store, workerId, [finished(third, workerId, { state: "succeeded", result: null })]);
