@@ -61,7 +61,7 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
   const lostCalls = createLostCalls(
     (workerId, runs) => recordMissingRuns(store, workerId, runs),
     clock,
-    (error) => log.error({ error }, "a lost call was not recorded; tried again soon"),
+    (error, runId) => log.error({ error, runId }, "a lost call was not recorded; tried again soon"),
   );
   opened.defer(() => lostCalls.flush());
   const listWorkers = () => listCallableWorkers(store);

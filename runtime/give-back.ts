@@ -16,6 +16,9 @@ interface GiverParts {
   metrics: WorkerMetrics;
 }
 
+/** Of many, a line names these. */
+const LOGGED_RUNS = 20;
+
 /** Rejects where the rows could not be written; a bell that was not sent is only logged. */
 export async function giveBack(
   runs: { id: string; claimNo: number }[],
@@ -24,7 +27,7 @@ export async function giveBack(
   if (runs.length === 0) return;
   const released = await releaseRuns(store, facts.id, runs);
   metrics.givenBack.inc(released.length);
-  log.info({ runs: released.length }, "gave back runs");
+  log.info({ runs: released.length, runIds: released.slice(0, LOGGED_RUNS) }, "gave back runs");
   await transport
     .ring(released.map((runId) => ({ runId, availableAt: clock.now() })))
     .catch((error) => log.warn({ error }, "bells were not sent; the sweep rings them again"));

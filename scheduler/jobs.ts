@@ -42,6 +42,8 @@ export const FIGURES_MS = 5_000;
 const RESCUE_BATCH = 500;
 export const OVERDUE_MS = 1_000;
 const OVERDUE_BATCH = 1_000;
+/** Of many, a line names these. */
+const LOGGED_RUNS = 20;
 const KEY_BATCH = 10_000;
 const AWAITED_FUNCTIONS = 1_000;
 
@@ -83,7 +85,8 @@ async function rescueBatch(context: JobContext): Promise<number> {
   const rescued = await rescueLostRuns(store.db, clock.now(), leaseMs, RESCUE_BATCH);
   if (rescued.length === 0) return 0;
   for (const { state } of rescued) metrics.rescued.inc({ state });
-  log.warn({ runs: rescued.length }, "rescued runs of a worker whose lease ran out");
+  const runIds = rescued.slice(0, LOGGED_RUNS).map(({ runId }) => runId);
+  log.warn({ runs: rescued.length, runIds }, "rescued runs of a worker whose lease ran out");
   notifier.notify("bellhop_schedule");
   const ended = rescued.filter(({ awaited, state }) => awaited && state !== "scheduled");
   if (ended.length > 0)

@@ -19,7 +19,7 @@ export interface LostCalls {
 export function createLostCalls(
   write: (workerId: string, runs: FinishedDirectRun[]) => Promise<unknown>,
   clock: Clock,
-  onError: (error: unknown) => void,
+  onError: (error: unknown, runId: string) => void,
 ): LostCalls {
   const closing = new AbortController();
   const writing = new Set<Promise<void>>();
@@ -31,7 +31,7 @@ export function createLostCalls(
         await write(workerId, [run]);
         return;
       } catch (error) {
-        onError(error);
+        onError(error, run.runId);
         if (closing.signal.aborted) return;
         await clock.sleep(RETRY_MS, closing.signal);
       }

@@ -49,6 +49,7 @@ describe("monitoring of real roles", { skip }, () => {
       env: {
         ...{ DATABASE_URL: cluster.databaseUrl, PORT: "0", HOST: "127.0.0.1", EGRESS_ALLOW: "127.0.0.0/8" },
         ...env,
+        LOG_LEVEL: "debug",
       },
     });
     await autoscaler.waitForLine(/"msg":"autoscaler started"/, 30_000);
@@ -145,6 +146,24 @@ describe("monitoring of real roles", { skip }, () => {
       }
     });
   }
+
+  it("a worker's log lines name run, task and attempt, and tell nothing of what they carry", () => {
+    const told = (msg: string) => autoscaler.logs.filter((line) => line["msg"] === msg);
+    for (const msg of ["attempt begins", "attempt recorded", "a run is a dead letter"]) {
+      const lines = told(msg);
+      assert.ok(
+        lines.some(({ taskId }) => typeof taskId === "string"),
+        `no ${msg} of a task`,
+      );
+      for (const { runId, attempt } of lines) {
+        assert.match(String(runId), /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+        assert.ok(Number(attempt) >= 1);
+      }
+    }
+    const begun = new Set(told("attempt begins").map(({ runId }) => runId));
+    for (const { runId } of told("attempt recorded")) assert.ok(begun.has(runId));
+    for (const line of autoscaler.lines) assert.doesNotMatch(line, /4711|user@example/);
+  });
 
   it("no label holds what somebody wrote", async () => {
     for (const role of Object.keys(urls)) {

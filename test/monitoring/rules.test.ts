@@ -5,8 +5,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
+import { parseAllDocuments } from "yaml";
+import { type Kustomize, provideKustomize } from "../tools/kustomize.ts";
 import { providePrometheus } from "../tools/prometheus.ts";
 import { skipUnlessStrict } from "../tools/skip.ts";
+
+interface ConfigMap {
+  kind: string;
+  metadata: { name: string };
+  data: Record<string, string>;
+}
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -34,6 +42,25 @@ describe("the rules", { skip }, () => {
   it("stand beside a configuration that Prometheus takes", async () => {
     const { stdout } = await run(promtool, ["check", "config", join(FOLDER, "prometheus.yml")]);
     assert.match(stdout, /SUCCESS: .*prometheus\.yml is valid/);
+  });
+});
+
+const kustomize = await provideKustomize();
+
+describe("on Kubernetes", { skip: "skip" in kustomize ? kustomize.skip : false }, () => {
+  it("rules and dashboards are the same files, in ConfigMaps", async () => {
+    const monitoring = join(ROOT, "manifests", "monitoring");
+    const rendered = await (kustomize as Kustomize).build(monitoring);
+    const maps = parseAllDocuments(rendered).map((document) => document.toJS() as ConfigMap);
+    const dashboard = (name: string) => read(monitoring, "grafana", "dashboards", `${name}.json`);
+    assert.deepEqual(Object.fromEntries(maps.map(({ metadata, data }) => [metadata.name, data])), {
+      "bellhop-rules": { "bellhop.rules.yml": read(FOLDER, "bellhop.rules.yml") },
+      "bellhop-dashboards": {
+        "bellhop-overview.json": dashboard("overview"),
+        "bellhop-functions.json": dashboard("functions"),
+      },
+    });
+    for (const { kind } of maps) assert.equal(kind, "ConfigMap");
   });
 });
 
