@@ -1,6 +1,7 @@
 import type ivmTypes from "isolated-vm";
 import type { HostMessageKind } from "../../functions/guest/host.ts";
 import { GuestAlarm } from "./guest-alarm.ts";
+import { GuestBatch } from "./guest-batch.ts";
 import { type BootedContext, bootContext, type Ivm, toGuestBytes } from "./guest-context.ts";
 import {
   brokeDown,
@@ -11,26 +12,12 @@ import {
   type StopReason,
   stopped,
 } from "./guest-outcome.ts";
+import { answerAtOnce, type GuestPowers } from "./guest-powers.ts";
 import type { GuestRun } from "./guest-run.ts";
 import type { RevisionScript } from "./revision-script.ts";
 import { ThreadTime } from "./thread-time.ts";
 
-/** What guests may ask of the process around them. */
-export interface GuestPowers {
-  onMessage(
-    isolate: GuestIsolate,
-    kind: string,
-    no: number,
-    text: string,
-    bytes: Uint8Array | undefined,
-  ): void;
-  randomBytes(count: number): Uint8Array;
-  domainToAscii(domain: string): string;
-}
-
-const MAX_RANDOM_BYTES = 65_536;
 const [START, TIMER, MESSAGE] = [0, 1, 2];
-const NO_RUNS: GuestRun[] = [];
 
 /**
  * One isolate: booted ahead, loaded with one revision, then running batches of runs one after another.
@@ -51,17 +38,12 @@ export class GuestIsolate {
 
   readonly #ivm: Ivm;
   readonly #isolate: ivmTypes.Isolate;
-  readonly #powers: GuestPowers;
+  readonly #powers: GuestPowers<GuestIsolate>;
   readonly #onIdle: (isolate: GuestIsolate) => void;
   readonly #alarm = new GuestAlarm(() => this.#enterGuest([TIMER, performance.now()]));
   readonly #time: ThreadTime;
   #guest: BootedContext | undefined;
-  #batch = NO_RUNS;
-  /** Index of the run under way. */
-  #at = 0;
-  #runSince = 0;
-  #runCpuMs = 0;
-  #settled: GuestOutcome | undefined;
+  #batch = new GuestBatch([]);
   #stopReason: StopReason | undefined;
   #entries = 0;
   #isUnfit = false;
@@ -70,15 +52,13 @@ export class GuestIsolate {
   #gone = false;
   /** What came for the run before its isolate was ready; undefined once it is. */
   #early: unknown[][] | undefined;
-  /** Entries of the run under way, beside the one that began its batch. */
-  #laterEntries = 0;
 
   /** `onIdle` is called when a batch is over, unless the isolate is gone. */
   constructor(
     ivm: Ivm,
     snapshot: ivmTypes.ExternalCopy<ArrayBuffer>,
     memoryMb: number,
-    powers: GuestPowers,
+    powers: GuestPowers<GuestIsolate>,
     onIdle: (isolate: GuestIsolate) => void,
   ) {
     this.#ivm = ivm;
@@ -100,12 +80,12 @@ export class GuestIsolate {
 
   /** The run under way. */
   get current(): GuestRun | undefined {
-    return this.#batch[this.#at];
+    return this.#batch.current;
   }
 
   /** Whether this run is under way and has no result yet. */
   isRunning(run: GuestRun | undefined): boolean {
-    return run !== undefined && this.current === run && !this.#settled && !this.#gone;
+    return run !== undefined && this.current === run && this.#batch.isOpen && !this.#gone;
   }
 
   /** Passed its memory limit and has not come to rest yet. */
@@ -124,8 +104,7 @@ export class GuestIsolate {
         onSettle: this.#onSettle,
         onWake: this.#onWake,
         onSend: this.#onSend,
-        randomBytes: this.#randomBytes,
-        domainToAscii: (domain) => this.#powers.domainToAscii(String(domain)),
+        ...answerAtOnce(this.#powers),
       });
     } catch {
       this.#isBroken = !this.#isolate.isDisposed;
@@ -137,12 +116,9 @@ export class GuestIsolate {
    * Begins a batch; `starts` is JSON of GuestStart[]. `script` is the revision's, where the isolate has not been loaded
    * with it.
    */
-  start(batch: GuestRun[], starts: string, script?: RevisionScript): void {
-    this.#batch = batch;
-    this.#at = 0;
-    this.#settled = undefined;
+  start(runs: GuestRun[], starts: string, script?: RevisionScript): void {
+    this.#batch = new GuestBatch(runs);
     this.#time.beginBatch();
-    this.#beginRun();
     if (script === undefined) this.#enterGuest([START, performance.now(), undefined, starts]);
     else {
       this.#early = [];
@@ -166,7 +142,7 @@ export class GuestIsolate {
       // A script that does not compile: what it says is the author's business.
       this.#isUnfit = true;
       if (!this.#isolate.isDisposed) {
-        this.#settled ??= outcome("function_error", JSON.stringify(describeHost(thrown)));
+        this.#batch.settled ??= outcome("function_error", JSON.stringify(describeHost(thrown)));
       }
     } finally {
       this.#leave();
@@ -175,7 +151,7 @@ export class GuestIsolate {
 
   /** Gives the guest an answer to what it asked for; ignored where no run is under way. */
   deliver(kind: HostMessageKind, no: number, text: string, bytes?: Uint8Array): void {
-    if (this.current === undefined || this.#settled) return;
+    if (!this.#batch.isOpen) return;
     const argument = bytes === undefined ? undefined : toGuestBytes(this.#ivm, bytes);
     const values = [MESSAGE, performance.now(), kind, no, text, argument];
     if (this.#early) this.#early.push(values);
@@ -191,7 +167,7 @@ export class GuestIsolate {
   #enterGuest(values: unknown[]): void {
     if (!this.#guest || this.#isolate.isDisposed) return;
     this.#entries++;
-    if (values[0] !== START) this.#laterEntries++;
+    if (values[0] !== START) this.#batch.laterEntries++;
     this.#guest.enter.apply(undefined, values).then(this.#onLeft, this.#onThrown);
   }
 
@@ -204,7 +180,7 @@ export class GuestIsolate {
   readonly #onThrown = (thrown: unknown): void => {
     if (!this.#isolate.isDisposed) {
       const { name, message } = describeHost(thrown);
-      if (!this.#settled)
+      if (!this.#batch.settled)
         this.current?.log("error", `Unhandled rejection: ${name}: ${message}`, "", Date.now());
       this.#arm(0);
     }
@@ -213,24 +189,19 @@ export class GuestIsolate {
 
   /** What the batch's first entry did not come to, no later one does, also where that one is on its way already. */
   #leaveGuest(): void {
-    this.#giveBackRest();
+    this.#batch.giveBackRest();
     this.#leave();
   }
 
   #leave(): void {
     this.#entries--;
     if (this.#entries > 0) return;
-    if ((this.#settled && this.#isAtRest) || this.#isolate.isDisposed) this.#complete();
-  }
-
-  #giveBackRest(): void {
-    const rest = this.#batch.splice(this.#at + 1);
-    for (const run of rest) run.giveBack();
+    if ((this.#batch.settled && this.#isAtRest) || this.#isolate.isDisposed) this.#complete();
   }
 
   /** For the guest's timers; the guest asks for an earlier one through `wake`. */
   #arm(delayMs: number): void {
-    if (this.current !== undefined && !this.#settled && !this.#gone && !this.#isolate.isDisposed) {
+    if (this.#batch.isOpen && !this.#gone && !this.#isolate.isDisposed) {
       this.#alarm.set(delayMs);
     }
   }
@@ -245,47 +216,27 @@ export class GuestIsolate {
   };
 
   readonly #onSend = (kind: unknown, no: unknown, text: unknown, bytes: unknown): void => {
-    if (this.current === undefined || this.#settled || typeof no !== "number") return;
+    if (!this.#batch.isOpen || typeof no !== "number") return;
     const given = bytes instanceof Uint8Array ? bytes : undefined;
     this.#powers.onMessage(this, String(kind), no, String(text), given);
   };
 
-  readonly #randomBytes = (count: unknown): Uint8Array => {
-    if (!Number.isInteger(count) || (count as number) < 0 || (count as number) > MAX_RANDOM_BYTES) {
-      throw new RangeError("Too many random bytes at once.");
-    }
-    return this.#powers.randomBytes(count as number);
-  };
-
   readonly #onSettle = (no: unknown, code: unknown, text: unknown, droppedLines: unknown): void => {
-    const run = this.current;
-    if (run === undefined || run.id !== no || this.#settled) return;
+    if (this.current?.id !== no || this.#batch.settled) return;
     // A module that threw while it was loaded is half there: the next run loads it anew.
     this.#isUnfit ||= code === "load_failed";
     const known = (code === "load_failed" ? "function_error" : code) as GuestOutcome["code"];
     const result = outcome(known, String(text), Number(droppedLines));
     this.#alarm.clear();
     // Stopped while this was on its way: the next one has no part in that.
-    if (this.#at + 1 < this.#batch.length && !this.#isUnfit && this.#stopReason === undefined) {
-      run.done(result);
-      this.#at++;
-      this.#beginRun();
-      return;
-    }
-    this.#settled = result;
+    if (!this.#isUnfit && this.#stopReason === undefined && this.#batch.goOn(result)) return;
+    this.#batch.settled = result;
     if (this.#isAtRest) this.#complete();
   };
 
-  #beginRun(): void {
-    this.#runSince = performance.now();
-    this.#runCpuMs = 0;
-    this.#laterEntries = 0;
-  }
-
   /** Stops the run under way once its time is over. */
   checkDeadline(now: number): void {
-    const run = this.current;
-    if (run && now - this.#runSince >= run.wallMs) this.stop("function_timeout");
+    if (this.#batch.isOverdue(now)) this.stop("function_timeout");
   }
 
   /** This process begins to work for the guest, on a thread that is not the isolate's. */
@@ -295,7 +246,7 @@ export class GuestIsolate {
 
   endWork(): void {
     this.#time.works--;
-    if (this.#settled && this.#isAtRest) this.#complete();
+    if (this.#batch.settled && this.#isAtRest) this.#complete();
   }
 
   /** Nothing is on a thread for it. */
@@ -310,10 +261,7 @@ export class GuestIsolate {
 
   /** Charges the run under way, and stops it where it has used up its processor time. */
   chargeCpu(ms: number): void {
-    const run = this.current;
-    if (!run) return;
-    this.#runCpuMs += ms;
-    if (this.#runCpuMs > run.cpuMs) this.stop("function_cpu_exceeded");
+    if (this.#batch.chargeCpu(ms)) this.stop("function_cpu_exceeded");
   }
 
   /** Ends the run under way by ending the isolate; `done` follows once its thread has let go. */
@@ -336,10 +284,11 @@ export class GuestIsolate {
   }
 
   #complete(): void {
-    const run = this.current;
+    const batch = this.#batch;
+    const run = batch.current;
     if (!run) return;
-    this.#giveBackRest();
-    this.#batch = NO_RUNS;
+    batch.giveBackRest();
+    this.#batch = new GuestBatch([]);
     this.#alarm.clear();
     const death = this.#isolate.isDisposed ? this.#outcomeOfDeath(run) : undefined;
     if (this.#isUnfit) this.#disposeQuietly();
@@ -347,9 +296,9 @@ export class GuestIsolate {
     else this.idleSince = performance.now();
     const ranMs = this.#time.batchMs;
     // One that went on after its result keeps that; what ended it counts for the executor all the same.
-    const result = this.#settled ?? death!;
+    const result = batch.settled ?? death!;
     const recycle = death?.recycle ?? result.recycle;
-    run.done({ ...result, recycle, ranMs, waited: this.#laterEntries > 0 });
+    run.done({ ...result, recycle, ranMs, waited: batch.laterEntries > 0 });
     if (!this.#gone) this.#onIdle(this);
   }
 
@@ -361,8 +310,8 @@ export class GuestIsolate {
   /** V8 lost the isolate: its promises never settle and it must not be touched again. */
   #onCatastrophe(message: string): void {
     const run = this.current;
-    this.#giveBackRest();
-    this.#batch = NO_RUNS;
+    this.#batch.giveBackRest();
+    this.#batch = new GuestBatch([]);
     this.#gone = true;
     this.#alarm.clear();
     run?.done(/memory/i.test(message) ? memoryExceeded(this.memoryMb) : brokeDown());

@@ -16,8 +16,9 @@ import { deliverCall, isCallKind, isCallTell, toCallSay } from "./call-relay.ts"
 import { deliverReply, isFetchKind, isHeadTooLarge, toAsk } from "./fetch-relay.ts";
 import type { Ivm } from "./guest-context.ts";
 import { GuestCrypto } from "./guest-crypto.ts";
-import { GuestIsolate, type GuestPowers } from "./guest-isolate.ts";
+import { GuestIsolate } from "./guest-isolate.ts";
 import type { GuestOutcome } from "./guest-outcome.ts";
+import type { GuestPowers } from "./guest-powers.ts";
 import type { GuestRun } from "./guest-run.ts";
 import { IsolatePool, type IsolatePoolLimits } from "./isolate-pool.ts";
 import { RevisionScript } from "./revision-script.ts";
@@ -69,7 +70,7 @@ export class ExecutorHost {
     limits: IsolatePoolLimits,
   ) {
     this.#out = out;
-    const powers: GuestPowers = {
+    const powers: GuestPowers<GuestIsolate> = {
       onMessage: (isolate, kind, no, text, bytes) => this.#onGuestMessage(isolate, kind, no, text, bytes),
       randomBytes: (count) => randomFillSync(new Uint8Array(count)),
       domainToAscii: domainToASCII,
