@@ -19,6 +19,7 @@ import { WORKER_SETTINGS } from "../worker-settings.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
 import { type ScaleParts, startScaleLoop } from "./scale-loop.ts";
 import { withTargets } from "./targets-page.ts";
+import { bundleWorker } from "./worker-bundle.ts";
 import { startWorkerProcess } from "./worker-process.ts";
 
 /** A worker's address and port are its own: several stand on this machine. */
@@ -55,8 +56,15 @@ export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
   const listener = await openListener(databaseUrl, clock, onError);
   opened.defer(() => listener.close());
 
+  const bundle = bundleWorker((error) =>
+    log.warn(
+      { error },
+      "the worker's program could not be bundled; workers start from the sources, which is slower",
+    ),
+  );
+  opened.defer(() => bundle.remove());
   const fleet = createFleet({
-    launch: () => startWorkerProcess(chooseWorkerEnv(env)),
+    launch: () => startWorkerProcess(bundle.program(), chooseWorkerEnv(env)),
     drainMs: settings.WORKER_DRAIN,
     leaseMs: settings.WORKER_LEASE,
     clock,

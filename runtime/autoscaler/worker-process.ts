@@ -4,10 +4,9 @@
  * and the worker drains by itself.
  */
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { RETIRE, type RoleStarted } from "../../core/role.ts";
+import type { WorkerProgram } from "./worker-bundle.ts";
 
-const WORKER_MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const NODE_FLAGS = ["--disable-warning=TimeoutNegativeWarning"];
 
 export interface WorkerExit {
@@ -29,10 +28,11 @@ export interface WorkerProcess {
   signal(signal: "SIGTERM" | "SIGKILL"): void;
 }
 
-/** @param env exactly the worker's environment */
-export function startWorkerProcess(env: NodeJS.ProcessEnv): WorkerProcess {
-  const child = spawn(process.execPath, [...NODE_FLAGS, WORKER_MAIN], {
-    env,
+/** @param env exactly the worker's environment, but for where node keeps compiled code */
+export function startWorkerProcess(program: WorkerProgram, env: NodeJS.ProcessEnv): WorkerProcess {
+  const { main, compileCache } = program;
+  const child = spawn(process.execPath, [...NODE_FLAGS, main], {
+    env: compileCache === undefined ? env : { ...env, NODE_COMPILE_CACHE: compileCache },
     detached: true,
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });

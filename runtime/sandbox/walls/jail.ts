@@ -10,7 +10,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { makeJailFolder } from "./jail-folder.ts";
+import { makeOwnFolder } from "../../../core/processes/own-folder.ts";
 
 export interface JailContents {
   /** Copied in: outer path by name. */
@@ -29,7 +29,7 @@ export interface Jail {
 }
 
 export function makeJail({ files, texts }: JailContents): Jail {
-  const folder = makeJailFolder(tmpdir());
+  const folder = makeOwnFolder(tmpdir(), "bellhop-sandbox");
   const root = join(folder, "root");
   // Other users pass, and list nothing outside the root; whatever the worker's umask is.
   chmodSync(folder, 0o711);

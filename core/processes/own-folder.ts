@@ -1,21 +1,20 @@
-/** The temporary folders of jails: named for the process they belong to, so that what a killed one left is found. */
+/** Temporary folders of one process each: named for the process they belong to, so that what a killed one left is found. */
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-const PREFIX = "bellhop-sandbox";
-
 /** Makes a folder of this process's own in `parent`, and clears away those of processes that are gone. */
-export function makeJailFolder(parent: string): string {
+export function makeOwnFolder(parent: string, prefix: string): string {
   const namespace = pidNamespace();
-  if (namespace !== undefined) clearStale(parent, namespace);
+  if (namespace !== undefined) clearStale(parent, prefix, namespace);
   const owner = `${namespace ?? 0}-${process.pid}-${startTimeOf(process.pid) ?? 0}`;
-  return mkdtempSync(join(parent, `${PREFIX}-${owner}-`));
+  return mkdtempSync(join(parent, `${prefix}-${owner}-`));
 }
 
 /** Processes of another pid namespace, such as another container's, cannot be judged from here. */
-function clearStale(parent: string, namespace: string): void {
+function clearStale(parent: string, prefix: string, namespace: string): void {
   for (const name of readdirSync(parent)) {
-    const [, of, pid, startTime] = /^bellhop-sandbox-(\d+)-(\d+)-(\d+)-\w+$/.exec(name) ?? [];
+    if (!name.startsWith(`${prefix}-`)) continue;
+    const [, of, pid, startTime] = /^(\d+)-(\d+)-(\d+)-\w+$/.exec(name.slice(prefix.length + 1)) ?? [];
     if (of !== namespace || startTimeOf(Number(pid)) === startTime) continue;
     try {
       rmSync(join(parent, name), { recursive: true, force: true });

@@ -5,19 +5,23 @@ import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { makeJailFolder } from "./jail-folder.ts";
+import { makeOwnFolder } from "./own-folder.ts";
 
 test("folders of processes that are gone are cleared away, and no others", async (t) => {
   if (process.platform !== "linux") return;
-  const parent = mkdtempSync(join(tmpdir(), "bellhop-jail-test-"));
+  const parent = mkdtempSync(join(tmpdir(), "bellhop-folder-test-"));
   t.after(() => rmSync(parent, { recursive: true }));
   const gone = spawn(process.execPath, ["--version"], { stdio: "ignore" });
   await once(gone, "exit");
   const namespace = /\d+/.exec(readlinkSync("/proc/self/ns/pid"))![0];
   const stale = `bellhop-sandbox-${namespace}-${gone.pid}-123-abcdef`;
   const foreign = `bellhop-sandbox-1${namespace}-${gone.pid}-123-abcdef`;
-  for (const name of [stale, foreign, "bellhop-sandbox-other"]) mkdirSync(join(parent, name));
-  const first = basename(makeJailFolder(parent));
-  const second = basename(makeJailFolder(parent));
-  assert.deepEqual(readdirSync(parent).sort(), [foreign, "bellhop-sandbox-other", first, second].sort());
+  const ofAnother = stale.replace("sandbox", "worker");
+  for (const name of [stale, foreign, ofAnother, "bellhop-sandbox-other"]) mkdirSync(join(parent, name));
+  const first = basename(makeOwnFolder(parent, "bellhop-sandbox"));
+  const second = basename(makeOwnFolder(parent, "bellhop-sandbox"));
+  assert.deepEqual(
+    readdirSync(parent).sort(),
+    [foreign, ofAnother, "bellhop-sandbox-other", first, second].sort(),
+  );
 });

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { test } from "node:test";
+import { deployRevision } from "../../core/store/functions/functions.ts";
+import { findRun } from "../../core/store/runs/read.ts";
+import { queueInvocation, revision } from "../../core/store/testing/samples.ts";
+import { openTestStore, until } from "../../core/store/testing/test-store.ts";
+import { buildRevision } from "../../functions/build/build-revision.ts";
+import { createTestDatabase } from "../../test/support/database.ts";
+import { startProcess } from "../../test/support/processes.ts";
+import { bundleWorker, WORKER_SOURCES } from "./worker-bundle.ts";
+
+const fail = (error: unknown) => assert.fail(error as Error);
+
+test("a worker from the bundle runs functions as one from the sources does, and the bundle goes with its maker", async (t) => {
+  const bundle = bundleWorker(fail);
+  t.after(() => bundle.remove());
+  assert.equal(bundle.program(), WORKER_SOURCES, "until it is made");
+  await bundle.settled;
+  const { main, compileCache } = bundle.program();
+  const { store, db, url, newNamespace } = await openTestStore(createTestDatabase);
+  const namespaceId = await newNamespace();
+  const files = { "index.ts": "export default () => ({ answer: 42 });" };
+  const { code } = await buildRevision({ files, entry: "index.ts" });
+  await deployRevision(db, namespaceId, "sample", revision(code, {}));
+  const runId = await queueInvocation(store, namespaceId, "sample", { timeoutMs: 30_000 });
+  const worker = startProcess(main, {
+    env: { DATABASE_URL: url, PORT: "0", HOST: "127.0.0.1", NODE_COMPILE_CACHE: compileCache! },
+  });
+  await worker.waitForLine(/worker started/, 30_000);
+  const run = await until(async () => {
+    const found = await findRun(store, namespaceId, runId);
+    return found?.finishedAt ? found : undefined;
+  });
+  assert.equal(run.state, "succeeded", JSON.stringify(run));
+  await worker.stop();
+  assert.deepEqual(await worker.exited, { code: 0, signal: null });
+  await bundle.remove();
+  assert.equal(existsSync(main), false);
+  assert.equal(bundle.program(), WORKER_SOURCES);
+});
+
+test("where it cannot be made workers start from the sources, and somebody hears why", async () => {
+  const errors: unknown[] = [];
+  const bundle = bundleWorker((error) => errors.push(error), "/nowhere");
+  await bundle.settled;
+  assert.match(String(errors[0]), /ENOENT.*\/nowhere/);
+  assert.equal(bundle.program(), WORKER_SOURCES);
+  await bundle.remove();
+});

@@ -1,0 +1,91 @@
+/**
+ * The worker's program in a few files in place of a thousand: half of what a start costs is finding and reading
+ * modules. Made at the autoscaler's start, of the sources as they stand then, and removed with it: nothing can be out
+ * of date. States: making → made → removed, or making → failed: then workers start from the sources.
+ */
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Plugin } from "esbuild";
+import { makeOwnFolder } from "../../core/processes/own-folder.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const WORKER_MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+
+export interface WorkerProgram {
+  main: string;
+  /** Where node keeps what V8 made of it; undefined: wherever node does by itself. */
+  compileCache: string | undefined;
+}
+
+/** The sources themselves. */
+export const WORKER_SOURCES: WorkerProgram = { main: WORKER_MAIN, compileCache: undefined };
+
+export interface WorkerBundle {
+  /** What to start now: the bundle once it is made, the sources until then. */
+  program(): WorkerProgram;
+  /** Resolves when it is made, or failed. */
+  settled: Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** Begins to make it, in a folder of `parent`. `onError` hears why it cannot be made. */
+export function bundleWorker(onError: (error: unknown) => void, parent = tmpdir()): WorkerBundle {
+  let program = WORKER_SOURCES;
+  let folder: string | undefined;
+  const make = async () => {
+    folder = makeOwnFolder(parent, "bellhop-worker");
+    program = await makeBundle(folder);
+  };
+  const settled = make().catch(onError);
+  return {
+    program: () => program,
+    settled,
+    async remove() {
+      await settled;
+      program = WORKER_SOURCES;
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function makeBundle(folder: string): Promise<WorkerProgram> {
+  const compileCache = join(folder, "compile-cache");
+  await mkdir(compileCache);
+  // Loaded here: the autoscaler needs it once. Its own process ends with the build.
+  const { build, stop } = await import("esbuild");
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: [WORKER_MAIN],
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    // What is loaded with its first use stays in a file of its own.
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node24",
+    // CommonJS packages in it ask for node's modules.
+    banner: {
+      js: `import { createRequire as toRequire } from "node:module"; const require = toRequire(${JSON.stringify(pathToFileURL(WORKER_MAIN).href)});`,
+    },
+    plugins: [keepOwnUrls],
+    logLevel: "silent",
+  }).finally(stop);
+  return { main: join(folder, "main.mjs"), compileCache };
+}
+
+/** Sources find what lies beside them by `import.meta.url`, which in a bundle would be the bundle's. */
+const keepOwnUrls: Plugin = {
+  name: "keep-own-urls",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/(core|functions|runtime)\/.*\.ts$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      return {
+        contents: source.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href)),
+        loader: "ts",
+      };
+    });
+  },
+};
