@@ -5,7 +5,6 @@ import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
-
 import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
 import { runFields } from "./attempt-trace.ts";
 

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Registry } from "prom-client";
+import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+import { NO_SPAN } from "../core/telemetry/tracing.ts";
+import { afterRecording } from "./after-recording.ts";
+import { claimedRun, finishedAttempt } from "./testing/claimed-run.ts";
+
+const SECRET = "what the function said";
+const ERROR = { code: "function_error", message: SECRET };
+
+function openParts() {
+  const registry = new Registry();
+  const running = new Map<string, { run: ReturnType<typeof claimedRun>; isDirect: boolean }>();
+  const [lines, notified, letters] = [[] as object[], [] as unknown[], [] as DeadLetter[]];
+  const write = (level: string) => (fields: object, msg: string) =>
+    void lines.push({ level, msg, ...fields });
+  const parts = {
+    metrics: createWorkerMetrics(registry),
+    notifier: { notify: (...said: unknown[]) => void notified.push(said), flush: async () => {} },
+    transport: {
+      publishDeadLetters: async (given: DeadLetter[]) => void letters.push(...given),
+    } as unknown as QueueTransport,
+    log: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") } as never,
+    find(id: string) {
+      const found = running.get(id);
+      return found && { ...found, span: NO_SPAN };
+    },
+  };
+  /** An attempt of a run that is in work. */
+  const attemptOf = (
+    name: string | undefined,
+    given: Parameters<typeof finishedAttempt>[0] = {},
+    isDirect = false,
+  ) => {
+    const run = claimedRun(
+      name === undefined ? {} : { spec: { type: "function", function: name, input: null } },
+    );
+    running.set(run.id, { run, isDirect });
+    return finishedAttempt({ runId: run.id, taskId: run.taskId, type: run.spec.type, ...given });
+  };
+  return { parts, registry, attemptOf, lines, notified, letters };
+}
+
+test("attempts are counted by type, way, end and function; who must know is told", async () => {
+  const { parts, registry, attemptOf, lines, notified, letters } = openParts();
+  const direct = attemptOf("greet", {}, true);
+  const dead = attemptOf("broken", { verdict: { state: "dead", error: ERROR } });
+  const again = attemptOf(undefined, {
+    verdict: { state: "scheduled", availableAt: new Date(), error: ERROR },
+  });
+  const attempts = [direct, dead, again];
+  const recorded = new Set(attempts.map(({ runId }) => runId));
+  afterRecording(parts, attempts, { recorded, awaited: [direct.runId] });
+  const text = await registry.metrics();
+  for (const line of [
+    'bellhop_attempts_total{type="function",way="direct",state="succeeded"} 1',
+    'bellhop_attempts_total{type="function",way="queue",state="dead"} 1',
+    'bellhop_attempts_total{type="http",way="queue",state="scheduled"} 1',
+    'bellhop_function_attempts_total{function="greet",state="succeeded"} 1',
+    'bellhop_function_attempts_total{function="broken",state="dead"} 1',
+    'bellhop_function_duration_seconds_count{function="greet"} 1',
+  ])
+    assert.ok(text.split("\n").includes(line), `no ${line} in\n${text}`);
+  assert.deepEqual(notified, [["bellhop_schedule"], ["bellhop_finished", [direct.runId]]]);
+  assert.deepEqual(
+    letters.map(({ runId }) => runId),
+    [dead.runId],
+  );
+  const told = lines.filter((line) => "runId" in line && line.runId === dead.runId);
+  assert.deepEqual(told, [
+    {
+      ...{ level: "debug", msg: "attempt recorded", runId: dead.runId, taskId: dead.taskId, attempt: 1 },
+      ...{ state: "dead", code: undefined },
+    },
+    {
+      ...{ level: "warn", msg: "a run is a dead letter", runId: dead.runId, taskId: dead.taskId, attempt: 1 },
+      code: "function_error",
+    },
+  ]);
+  assert.doesNotMatch(JSON.stringify(lines), new RegExp(SECRET));
+});
+
+test("a result that was not recorded is counted and told, and nobody else hears of it", async () => {
+  const { parts, registry, attemptOf, lines, notified, letters } = openParts();
+  const late = attemptOf("greet", { verdict: { state: "dead", error: ERROR } });
+  afterRecording(parts, [late], { recorded: new Set(), awaited: [] });
+  const text = await registry.metrics();
+  assert.ok(text.includes("bellhop_results_dropped_total 1"));
+  assert.ok(text.includes('bellhop_attempts_total{type="function",way="queue",state="dead"} 0'));
+  assert.deepEqual([notified, letters], [[], []]);
+  assert.equal(lines.length, 1);
+});
