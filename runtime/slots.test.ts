@@ -40,3 +40,12 @@ test("whenIdle resolves with the last slot given back, for everybody who waits",
   await waiting;
   assert.deepEqual(idle, ["first", "second"]);
 });
+
+test("the peak is the most that were taken at once since it was last asked", () => {
+  const slots = createSlots(10);
+  slots.take(4);
+  slots.release(4);
+  assert.deepEqual([slots.peak(), slots.peak()], [4, 0]);
+  slots.take(2);
+  assert.deepEqual([slots.peak(), slots.peak()], [2, 2], "who is still at work counts anew");
+});

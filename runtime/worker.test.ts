@@ -82,7 +82,7 @@ async function openWorker(t: TestContext, runner: TaskRunner, options: WorkerOpt
     return stopped;
   };
   t.after(stop);
-  return { id, stop, transport, notifier, letters, metrics };
+  return { id, stop, retire: () => worker.retire(), transport, notifier, letters, metrics };
 }
 
 const ring = ({ transport }: Awaited<ReturnType<typeof openWorker>>, ...runIds: string[]) =>
@@ -381,4 +381,27 @@ test("calls may come before anybody is told where the worker is", async (t) => {
   };
   await openWorker(t, async () => succeeded(null), { store: watched, openLane: () => events.push("open") });
   assert.deepEqual(events.slice(0, 2), ["open", "a word to the database"]);
+});
+
+test("a worker that retires says so, takes nothing more, and waits for what it has, however long its drain", async (t) => {
+  const held = heldRunner();
+  const worker = await openWorker(t, held.runner, { drainMs: 0 });
+  const [long, next] = [await queueRun(store, namespaceId), await queueRun(store, namespaceId)];
+  await ring(worker, long);
+  await held.whenStarted(2);
+  held.end(next);
+  await inState(next, "succeeded");
+  let isRetired = false;
+  const retired = worker.retire().then(() => {
+    isRetired = true;
+  });
+  await until(async () => (await workerRow(worker.id))?.draining || undefined);
+  const late = await queueRun(store, namespaceId);
+  await ring(worker, late);
+  assert.equal(isRetired, false);
+  held.end(long);
+  await retired;
+  await worker.stop();
+  assert.equal((await inState(long, "succeeded")).attempt, 1);
+  await inState(late, "queued");
 });

@@ -1,68 +1,68 @@
 /**
- * A lock that one process of all holds, for as long as its connection lives. States: free → held → free; a connection
- * that breaks frees it.
+ * A lock that one process of all holds, for as long as its connection lives. States: free ⇄ held; a connection that
+ * breaks frees it. The connection is kept between two takes, so that a take costs one statement and no connect.
  */
 import type { PoolClient } from "pg";
 import type { Store } from "./database.ts";
 
 export interface SessionLock {
-  /** Whether this process has it now. Asks once, never waits. */
+  /** Whether this process has it now. Asks once, never waits for another holder. */
   tryTake(): Promise<boolean>;
   isHeld(): boolean;
   /** Fine where it is not held. */
   release(): Promise<void>;
+  /** Releases it and gives the connection back. */
+  close(): Promise<void>;
 }
 
-/** @param key a number that means this lock in the whole database; it takes a connection of the pool while held */
-export function createSessionLock(store: Store, key: number): SessionLock {
-  let holder: PoolClient | undefined;
+/** @param key a number that means this lock in the whole database; a connection of the pool is taken for good */
+export async function openSessionLock(store: Store, key: number): Promise<SessionLock> {
+  let client: PoolClient | undefined = await connect();
+  let isHeld = false;
 
-  function lose(): void {
-    holder = undefined;
+  async function connect(): Promise<PoolClient> {
+    const fresh = await store.pool.connect();
+    fresh.once("end", () => drop(fresh));
+    return fresh;
+  }
+
+  /** One that failed may still hold the lock: it is closed, not reused. Given back once. */
+  function drop(lost: PoolClient | undefined): void {
+    if (!lost || client !== lost) return;
+    client = undefined;
+    isHeld = false;
+    lost.release(true);
+  }
+
+  async function ask(name: string, text: string): Promise<boolean> {
+    client ??= await connect();
+    const asked = client;
+    try {
+      const { rows } = await asked.query<{ done: boolean }>({ name, text, values: [key] });
+      return rows[0]!.done;
+    } catch (error) {
+      drop(asked);
+      throw error;
+    }
+  }
+
+  async function release(): Promise<void> {
+    if (!isHeld) return;
+    isHeld = false;
+    // Where this fails the connection is closed, and the lock is free all the same.
+    await ask("session-unlock", "SELECT pg_advisory_unlock($1) AS done").catch(() => false);
   }
 
   return {
-    isHeld: () => holder !== undefined,
+    isHeld: () => isHeld,
     async tryTake() {
-      if (holder) return true;
-      const client = await store.pool.connect();
-      let isGot = false;
-      try {
-        const { rows } = await client.query<{ got: boolean }>({
-          name: "try-session-lock",
-          text: "SELECT pg_try_advisory_lock($1) AS got",
-          values: [key],
-        });
-        isGot = rows[0]!.got;
-      } catch (error) {
-        client.release(true);
-        throw error;
-      }
-      if (!isGot) {
-        client.release();
-        return false;
-      }
-      client.on("error", lose);
-      client.on("end", lose);
-      holder = client;
-      return true;
+      isHeld ||= await ask("session-lock", "SELECT pg_try_advisory_lock($1) AS done");
+      return isHeld;
     },
-    async release() {
-      const client = holder;
-      holder = undefined;
-      if (!client) return;
-      client.off("error", lose).off("end", lose);
-      try {
-        await client.query({
-          name: "session-unlock",
-          text: "SELECT pg_advisory_unlock($1)",
-          values: [key],
-        });
-        client.release();
-      } catch {
-        // Its connection is gone, and the lock with it.
-        client.release(true);
-      }
+    release,
+    async close() {
+      await release();
+      drop(client);
     },
   };
 }

@@ -95,6 +95,12 @@ test("the grace ends a panic and overrides the windows: it may be shorter than t
   assert.deepEqual([late.workers, late.state.panicAtMs], [0, null]);
 });
 
+test("without a grace the last worker stays while there is anything, and goes as soon as there is not", () => {
+  const within = { ...limits, idleAfterMs: 0 };
+  assert.equal(decide(level(1, { recent: 0, busiest: 0, running: 0 }), 1, { within }).workers, 1);
+  assert.equal(decide(level(0, { recent: 1, busiest: 1 }), 1, { within }).workers, 0);
+});
+
 test("never fewer workers than the running runs need slots", () => {
   const running = { recent: 0, busiest: 0, running: 350 };
   assert.equal(decide(level(0, running), 8).workers, 4);

@@ -59,7 +59,7 @@ export function decideScale(
 
   const state = { ...before };
   if (wantedNow > 0) state.busyAtMs = nowMs;
-  const isIdle = nowMs - state.busyAtMs >= limits.idleAfterMs;
+  const isIdle = wantedNow === 0 && nowMs - state.busyAtMs >= limits.idleAfterMs;
   if (isIdle) state.panicAtMs = null;
   else if (countOwnNeeded(reading.latest, fleet, slotsOf) > Math.max(own, 1)) state.panicAtMs = nowMs;
   const isPanic = state.panicAtMs !== null && nowMs - state.panicAtMs < STABLE_WINDOW_MS;

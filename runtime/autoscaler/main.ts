@@ -8,7 +8,7 @@ import { openStore, type Store } from "../../core/store/database.ts";
 import { readDemand } from "../../core/store/demand.ts";
 import { openListener } from "../../core/store/listen.ts";
 import { isMigrated, migrateUp } from "../../core/store/migrate.ts";
-import { createSessionLock } from "../../core/store/session-lock.ts";
+import { openSessionLock, type SessionLock } from "../../core/store/session-lock.ts";
 import { listServingWorkers } from "../../core/store/workers.ts";
 import { createLogger, type Logger } from "../../core/telemetry/log.ts";
 import { type AutoscalerMetrics, createAutoscalerMetrics } from "../../core/telemetry/metrics/autoscaler.ts";
@@ -53,6 +53,8 @@ export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
   });
   opened.defer(() => store.close());
   await migrateUp(store.db, clock.now());
+  const startLock = await openSessionLock(store, START_LOCK);
+  opened.defer(() => startLock.close());
   const listener = await openListener(databaseUrl, clock, onError);
   opened.defer(() => listener.close());
 
@@ -86,7 +88,7 @@ export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
   });
   opened.defer(() => fleet.stop());
   let loop: ReturnType<typeof startScaleLoop> | undefined;
-  loop = startScaleLoop(createParts(settings, store, fleet, log, metrics));
+  loop = startScaleLoop(createParts(settings, store, startLock, fleet, log, metrics));
   opened.defer(() => loop?.stop());
   // Transports that ring through the database, those that do not, and instants that became known.
   const channels = ["bellhop_runs", "bellhop_demand", "bellhop_schedule"] as const;
@@ -106,6 +108,7 @@ export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
 function createParts(
   settings: Pick<Settings, (typeof SETTINGS)[number]>,
   store: Store,
+  startLock: SessionLock,
   fleet: Fleet,
   log: Logger,
   metrics: AutoscalerMetrics,
@@ -119,7 +122,7 @@ function createParts(
       return { demand, workers };
     },
     fleet,
-    startLock: createSessionLock(store, START_LOCK),
+    startLock,
     limits: {
       minWorkers: settings.WORKERS_MIN,
       maxWorkers: settings.WORKERS_MAX,

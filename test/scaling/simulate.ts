@@ -202,5 +202,6 @@ function ownLock(): SessionLock {
     release: async () => {
       isHeld = false;
     },
+    close: async () => {},
   };
 }

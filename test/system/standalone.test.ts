@@ -1,9 +1,11 @@
 /** `npm start`'s program: everything on one machine, kept between starts, drained by one signal. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { childrenOf } from "../../core/processes/process-tree.ts";
 import { type RunningProcess, startProcess } from "../support/processes.ts";
 import { type ApiClient, createClient } from "./cluster.ts";
 import { eventually, type Listed, listAllRuns, type WireRun } from "./runs.ts";
@@ -17,8 +19,8 @@ describe("standalone", () => {
     if (dataDir) await rm(dataDir, { recursive: true, force: true });
   });
 
-  async function start(): Promise<{ api: ApiClient; key: string }> {
-    running = startProcess("standalone/main.ts", { env: { PORT: "0", BELLHOP_DATA_DIR: dataDir! } });
+  async function start(env: Record<string, string> = {}): Promise<{ api: ApiClient; key: string }> {
+    running = startProcess("standalone/main.ts", { env: { PORT: "0", BELLHOP_DATA_DIR: dataDir!, ...env } });
     await running.waitForLine(/^Ctrl-C drains/, 60_000);
     const find = (word: string) =>
       running!.lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
@@ -29,15 +31,32 @@ describe("standalone", () => {
     return { api: createClient(address, key), key };
   }
 
-  it("runs a function on a schedule, stops on one signal, and picks up where it was", {
+  /** Its children that are workers; elsewhere than on Linux none can be seen. */
+  function workerProcesses(): number[] {
+    const isWorker = (pid: number) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("runtime/main.ts");
+      } catch {
+        return false;
+      }
+    };
+    return childrenOf(running!.pid).filter(isWorker);
+  }
+  const isNone = (pids: number[]) => pids.length === 0;
+
+  it("runs a function on a schedule, from no worker and back to none, stops on one signal, and picks up where it was", {
     timeout: 120_000,
   }, async () => {
     dataDir = await mkdtemp(join(tmpdir(), "bellhop-standalone-"));
     const first = await start();
+    assert.ok(running!.lines.some((line) => line.startsWith("Workers  none until something is due")));
+    assert.deepEqual(workerProcesses(), []);
     const source =
       "export default (input, ctx) => { ctx.log.info('hello ' + input.name); return input.name; }";
     await first.api.call("PUT", "/v1/functions/greet", { source });
+    // The caller waits in the queue for the worker that is started for it.
     assert.equal(await first.api.call("POST", "/v1/functions/greet/invoke", { name: "world" }), "world");
+    if (platform() === "linux") assert.equal(workerProcesses().length, 1);
     const task = await first.api.call<{ id: string }>("POST", "/v1/tasks", {
       type: "function",
       function: "greet",
@@ -57,7 +76,7 @@ describe("standalone", () => {
     assert.equal((await running!.exited).code, 0);
     assert.ok(running!.lines.some((line) => line.startsWith("Stopped.")));
 
-    const second = await start();
+    const second = await start({ WORKERS_IDLE_AFTER: "1s" });
     assert.equal(second.key, first.key, "the key was made anew");
     const isMore = (runs: WireRun[]) => succeeded(runs) > succeeded(before);
     await eventually(
@@ -65,6 +84,17 @@ describe("standalone", () => {
       () => listAllRuns(second.api, `/v1/tasks/${task.id}/runs`),
       isMore,
     );
+    await second.api.call("POST", `/v1/tasks/${task.id}/pause`);
+    await eventually("no worker process", async () => workerProcesses(), isNone);
+    const delayed = await second.api.call<{ id: string }>("POST", "/v1/tasks", {
+      ...{ type: "function", function: "greet", input: { name: "later" }, schedule: { delay: "1s" } },
+    });
+    await eventually(
+      "a run from zero",
+      () => listAllRuns(second.api, `/v1/tasks/${delayed.id}/runs`),
+      (runs) => succeeded(runs) === 1,
+    );
+    await eventually("no worker process again", async () => workerProcesses(), isNone);
     running!.signal("SIGTERM");
     assert.equal((await running!.exited).code, 0);
   });
