@@ -1,6 +1,6 @@
 /** The autoscaler on real parts: from zero to a worker and back, ahead of an instant, and never at a run's expense. */
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { after, afterEach, before, describe, it } from "node:test";
 import { createHttpSink, type HttpSink, type SinkReply } from "../support/http-sink.ts";
 import { testKafka } from "../support/kafka.ts";
 import type { RunningProcess } from "../support/processes.ts";
@@ -34,6 +34,19 @@ for (const { name, skip, options } of transports) {
       cluster = await startCluster({ ...options, schedulers: 1, workers: 0 });
     });
 
+    const processes: RunningProcess[] = [];
+    async function startAutoscaler(env: Record<string, string>): Promise<RunningProcess> {
+      const autoscaler = await cluster.startAutoscaler(env);
+      processes.push(autoscaler);
+      return autoscaler;
+    }
+
+    /** One that fails leaves nobody to the next. */
+    afterEach(async () => {
+      sink.reply = () => ({});
+      await Promise.all(processes.splice(0).map((each) => each.stop()));
+    });
+
     after(async () => {
       await cluster?.stop();
       await sink?.close();
@@ -56,7 +69,7 @@ for (const { name, skip, options } of transports) {
     const waitForNone = () => eventually("no worker", listWorkers, (workers) => workers.length === 0);
 
     it("a queued run starts a worker from zero, and the last one goes after the grace", async () => {
-      const autoscaler = await cluster.startAutoscaler({ WORKERS_IDLE_AFTER: "1s" });
+      const autoscaler = await startAutoscaler({ WORKERS_IDLE_AFTER: "1s" });
       assert.deepEqual(await listWorkers(), []);
       assert.deepEqual(await ask(autoscaler, "/targets"), []);
       const run = await waitForRun(await createTask("/one"));
@@ -64,22 +77,22 @@ for (const { name, skip, options } of transports) {
 
       const targets = (await ask(autoscaler, "/targets")) as { targets: string[] }[];
       const probes = await fetch(`http://${targets[0]!.targets[0]}/metrics`);
-      assert.match(await probes.text(), /bellhop_runs_total/);
+      assert.match(await probes.text(), /process_cpu_seconds_total\{role="worker"\}/);
       await autoscaler.waitForLine(/"workers":0,"before":1,.*"msg":"scaled"/, 20_000);
       await waitForNone();
       assert.equal(await metric(autoscaler, 'bellhop_autoscaler_workers{state="up",role="autoscaler"}'), 0);
       assert.equal(await metric(autoscaler, 'bellhop_autoscaler_worker_starts_total{role="autoscaler"}'), 1);
-      await autoscaler.stop();
     });
 
     it("a worker that is scaled down finishes its long run, whatever its drain", async () => {
       const answers = new Map<string, (reply: SinkReply) => void>();
       sink.reply = ({ url }) => new Promise((resolve) => answers.set(url, resolve));
       const older = await cluster.startWorker({ WORKER_SLOTS: "1" });
+      processes.push(older);
       const first = await createTask("/first");
       await sink.waitFor(({ url }) => url === "/first");
       // The older worker is full: the second run has one of the autoscaler's, which is wanted only while both run.
-      const autoscaler = await cluster.startAutoscaler({
+      const autoscaler = await startAutoscaler({
         ...{ WORKERS_IDLE_AFTER: "1s", WORKER_SLOTS: "1", WORKER_DRAIN: "0ms" },
       });
       const second = await createTask("/second");
@@ -98,27 +111,24 @@ for (const { name, skip, options } of transports) {
       assert.deepEqual([run.attempt, run.attempts.length], [1, 1]);
       assert.equal(sink.requests.filter(({ url }) => url === "/second").length, 1);
       await eventually("its end", listWorkers, (all) => all.length === 1);
-      sink.reply = () => ({});
-      await Promise.all([autoscaler.stop(), older.stop()]);
     });
 
     // What follows does not depend on how bells travel.
     if (name !== "postgres") return;
 
     it("an instant that is known finds its worker up", async () => {
-      const autoscaler = await cluster.startAutoscaler({ WORKERS_AHEAD: "5s", WORKERS_IDLE_AFTER: "1s" });
+      const autoscaler = await startAutoscaler({ WORKERS_AHEAD: "5s", WORKERS_IDLE_AFTER: "1s" });
       const at = new Date(Date.now() + 6_000).toISOString();
       const run = await waitForRun(await createTask("/ahead", { at }));
       const up = autoscaler.logs.find(({ msg }) => msg === "a worker is up");
       assert.ok(Date.parse(up!["time"] as string) < Date.parse(run.scheduledFor), "the worker came late");
       const lateMs = Date.parse(run.startedAt) - Date.parse(run.scheduledFor);
       assert.ok(lateMs >= 0 && lateMs < 500, `claimed ${lateMs} ms after its instant`);
-      await autoscaler.stop();
     });
 
     it("two autoscalers answer one demand once, and share one that is too much for either", async () => {
       const env = { WORKERS_IDLE_AFTER: "1s", WORKERS_MAX: "2", WORKER_SLOTS: "1" };
-      const both = await Promise.all([cluster.startAutoscaler(env), cluster.startAutoscaler(env)]);
+      const both = await Promise.all([startAutoscaler(env), startAutoscaler(env)]);
       const starts = async () => {
         const each = both.map((one) =>
           metric(one, 'bellhop_autoscaler_worker_starts_total{role="autoscaler"}'),
@@ -138,11 +148,10 @@ for (const { name, skip, options } of transports) {
       await Promise.all(tasks.map((task) => waitForRun(task)));
       await waitForNone();
       assert.equal(await starts(), 4);
-      await Promise.all(both.map((one) => one.stop()));
     });
 
     it("a worker that is killed is replaced", async () => {
-      const autoscaler = await cluster.startAutoscaler({ WORKERS_MIN: "1" });
+      const autoscaler = await startAutoscaler({ WORKERS_MIN: "1" });
       await autoscaler.waitForLine(/a worker is up/, 20_000);
       const [killed] = await listWorkers();
       process.kill(killed!.pid, "SIGKILL");
