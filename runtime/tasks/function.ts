@@ -74,7 +74,10 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       env,
       limits: chooseLimits(revision, caps, context.deadlineAt, new Date()),
       reuse: revision.reuse,
-      traceparent: context.span.traceparent ?? createTraceparent(run.id),
+      // Few runs fetch anything.
+      get traceparent() {
+        return context.span.traceparent ?? createTraceparent(run.id);
+      },
     };
     const request = context.http ? undefined : storedRequestOf(run);
     if (request === "gone") {
