@@ -30,6 +30,8 @@ export interface KafkaSource {
   stop(): Promise<void>;
 }
 
+/** As many events are open at once, those between two tries among them: the real one's default. */
+const MAX_OPEN = 50;
 const BACKOFF_MS = 20;
 const MAX_BACKOFF_MS = 400;
 const isRetried = (status: number) => [0, 404, 409, 429].includes(status) || status >= 500;
@@ -75,15 +77,22 @@ export async function startKafkaSource(options: KafkaSourceOptions): Promise<Kaf
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   const offsets = createOffsets(consumer, topic);
+  const places = createPlaces(MAX_OPEN);
   await consumer.run({
     autoCommit: false,
     eachBatchAutoResolve: false,
-    async eachBatch({ batch: { partition, messages }, resolveOffset }) {
+    async eachBatch({ batch: { partition, messages }, resolveOffset, heartbeat }) {
+      const beating = setInterval(() => void heartbeat().catch(() => undefined), 1_000);
       for (const message of messages) {
+        await places.take();
+        if (stopped.signal.aborted) break;
         const end = offsets.begin(partition, message.offset);
         resolveOffset(message.offset);
-        void deliver(partition, message).then(end, () => undefined);
+        void deliver(partition, message)
+          .then(end, () => undefined)
+          .finally(places.leave);
       }
+      clearInterval(beating);
     },
   });
   return {
@@ -108,9 +117,23 @@ function toHeaders(topic: string, partition: number, { key, offset, timestamp }:
   };
 }
 
-/** Commits as far as everything has ended. */
+/** Commits as far as everything has ended; what ends while a commit is under way goes with the next. */
 function createOffsets(consumer: Consumer, topic: string) {
   const open = new Map<number, { offset: bigint; hasEnded: boolean }[]>();
+  const ended = new Map<number, string>();
+  let isCommitting = false;
+
+  async function commit(): Promise<void> {
+    if (isCommitting) return;
+    isCommitting = true;
+    while (ended.size > 0) {
+      const offsets = [...ended].map(([partition, offset]) => ({ topic, partition, offset }));
+      ended.clear();
+      await consumer.commitOffsets(offsets).catch(() => undefined);
+    }
+    isCommitting = false;
+  }
+
   return {
     /** Returns what ends it. */
     begin(partition: number, offset: string): () => void {
@@ -123,9 +146,24 @@ function createOffsets(consumer: Consumer, topic: string) {
         const left = entries.findIndex(({ hasEnded }) => !hasEnded);
         const [last] = entries.splice(0, left < 0 ? entries.length : left).slice(-1);
         if (!last) return;
-        const next = String(last.offset + 1n);
-        void consumer.commitOffsets([{ topic, partition, offset: next }]).catch(() => undefined);
+        ended.set(partition, String(last.offset + 1n));
+        void commit();
       };
+    },
+  };
+}
+
+function createPlaces(count: number) {
+  let free = count;
+  const waiting: (() => void)[] = [];
+  return {
+    take(): Promise<void> {
+      free -= 1;
+      return free >= 0 ? Promise.resolve() : new Promise((resolve) => void waiting.push(resolve));
+    },
+    leave(): void {
+      free += 1;
+      waiting.shift()?.();
     },
   };
 }
