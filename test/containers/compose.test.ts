@@ -1,7 +1,7 @@
 /** Rules of docker-compose.yml that need no container engine; containers.test.ts runs its services. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -143,6 +143,23 @@ describe("docker-compose.yml", { skip: "skip" in compose ? compose.skip : false 
     assert.equal(advertised.split(":")[0], "kafka");
     assert.match(broker!["KAFKA_LISTENERS"]!, /^PLAINTEXT:\/\/0\.0\.0\.0:9092,CONTROLLER:\/\/127\.0\.0\.1:/);
     assert.equal(project.services["autoscaler"]!.environment!["EMAIL_URL"], "smtp://mailpit:1025");
+  });
+
+  it("scrapes the roles where they are, and shows Grafana the dashboards where it looks for them", () => {
+    const monitoring = join(ROOT, "manifests/monitoring");
+    const scraped = readFileSync(join(monitoring, "prometheus/prometheus.yml"), "utf8");
+    const hosts = [...scraped.matchAll(/\b([a-z]+):(\d{4})\b/g)].map(([, host, port]) => `${host}:${port}`);
+    const roles = OWN.slice(1).map((name) => {
+      const program = project.services[name]!.command![1]!;
+      return `${name}:${ROLE_PORTS[program]}`;
+    });
+    assert.deepEqual([...new Set(hosts)].sort(), roles.sort());
+    const mounts = project.services["grafana"]!.volumes!;
+    const dashboards = mounts.find(({ source }) => source === join(monitoring, "grafana/dashboards"))!;
+    const [file] = globSync("grafana/provisioning/dashboards/*.yml", { cwd: monitoring });
+    assert.match(readFileSync(join(monitoring, file!), "utf8"), new RegExp(`path: ${dashboards.target}\\n`));
+    for (const name of ["overview.json", "functions.json"])
+      assert.ok(existsSync(join(dashboards.source, name)));
   });
 
   it("lets PostgreSQL take every connection that the roles may open", () => {

@@ -27,6 +27,8 @@ export interface ContainerOptions {
   /** In place of the image's. */
   words?: string[];
   env?: Record<string, string>;
+  /** As compose.walls.yml grants it. */
+  mayMakeNamespaces?: boolean;
 }
 
 const EXECUTE_TIMEOUT_MS = 10_000;
@@ -38,7 +40,9 @@ export async function startContainer(image: Image, options: ContainerOptions): P
   const { root, workingFolder, user } = image;
   const mountPoint = mkdtempSync(join(tmpdir(), "bellhop-container-"));
   const place = { root, isReadOnly: true, mountPoint, scratch: "/tmp" };
-  const outer = startCommand(options.name, rootedWords({ ...place, workingFolder, user, env, words }));
+  const { mayMakeNamespaces = false } = options;
+  const rooted = rootedWords({ ...place, workingFolder, user, env, words, mayMakeNamespaces });
+  const outer = startCommand(options.name, rooted);
   const first = await until(async () => childrenOf(outer.pid)[0]);
   const guard = guardProcess(first, { signal: "SIGKILL", removeFolder: mountPoint });
   // Once the words are process 1's own, it has entered its root.

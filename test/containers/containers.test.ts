@@ -15,7 +15,7 @@ import { createSmtpSink, type SmtpSink } from "../support/smtp-sink.ts";
 import { type ApiClient, createClient } from "../system/cluster.ts";
 import { type Project, provideComposeLoader } from "../tools/compose.ts";
 import { freePorts, parseGrace, placeService, toBrokerSettings } from "./compose-env.ts";
-import { type Container, startContainer } from "./container.ts";
+import { type Container, type ContainerOptions, startContainer } from "./container.ts";
 import { buildImage, type Image } from "./image.ts";
 import { findRootSupport } from "./root.ts";
 
@@ -43,7 +43,7 @@ describe("the services of docker-compose.yml", { skip: reason ?? false }, () => 
   let broker: KafkaBroker;
   let mail: SmtpSink;
   let api: ApiClient;
-  let start: (name: string, port: number) => Promise<Container>;
+  let start: (name: string, port: number, options?: Partial<ContainerOptions>) => Promise<Container>;
 
   before(
     async () => {
@@ -63,11 +63,11 @@ describe("the services of docker-compose.yml", { skip: reason ?? false }, () => 
       ]);
       for (const result of results) if (result.status === "rejected") throw result.reason;
       const neighbours = { databaseUrl: database.url, brokers: broker.brokers, emailUrl: mail.url };
-      start = async (name, port) => {
+      start = async (name, port, options) => {
         const service = project.services[name]!;
         const env = placeService(service, neighbours, port);
-        const container = await startContainer(image, { name, words: service.command!, env });
-        containers.set(name, container);
+        const container = await startContainer(image, { name, words: service.command!, env, ...options });
+        containers.set(options?.name ?? name, container);
         return container;
       };
     },
@@ -161,6 +161,21 @@ describe("the services of docker-compose.yml", { skip: reason ?? false }, () => 
       assert.deepEqual(walls, ["death", "privileges", "limits"]);
       assert.deepEqual(absent, ["uid", "network", "processes", "files"]);
     }
+  });
+
+  it("wall executors in, all but their user, where workers may make namespaces as compose.walls.yml lets them", async () => {
+    const [port] = await freePorts(1);
+    const words = ["node", "runtime/main.ts"];
+    const worker = await start("autoscaler", port!, { name: "worker", words, mayMakeNamespaces: true });
+    await worker.waitForLine(/"worker started"/, START_MS);
+    const { output } = await worker.execute(image.healthcheck);
+    const { checks } = JSON.parse(output) as { checks: { sandbox: unknown } };
+    assert.deepEqual(checks.sandbox, {
+      walls: ["death", "privileges", "limits", "network", "processes", "files"],
+      missing: ["uid"],
+    });
+    containers.delete("worker");
+    assert.equal((await worker.stop()).code, 0);
   });
 
   it("stop within their grace, and leave with exit code 0", async () => {

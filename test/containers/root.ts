@@ -1,7 +1,7 @@
 /**
  * Roots made of layers, for want of a container engine: an overlay in mount, process, IPC and host name namespaces of
  * its own, entered by chroot. Inside a chroot the kernel lets nobody make a user namespace, which is what container
- * engines forbid by default as well.
+ * engines forbid by default as well; where a test asks for it the root is pivoted to, and they may be made.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -28,6 +28,8 @@ export interface RootedCommand {
   env: Record<string, string>;
   /** A folder that may be written although the root may not. */
   scratch?: string;
+  /** Whether anybody in it may make namespaces of his own. */
+  mayMakeNamespaces?: boolean;
   words: string[];
 }
 
@@ -36,7 +38,16 @@ const NAMESPACES = ["--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-chil
 
 /** The words that run a command in a root; its first process is process 1. */
 export function rootedWords(command: RootedCommand): string[] {
-  const { root, isReadOnly, mountPoint, workingFolder, env, scratch = "", words } = command;
+  const {
+    root,
+    isReadOnly,
+    mountPoint,
+    workingFolder,
+    env,
+    scratch = "",
+    words,
+    mayMakeNamespaces,
+  } = command;
   const access = isReadOnly ? "ro" : "rw";
   const [uid, gid] = command.user.split(":");
   const walls = uid === "0" ? [] : ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"];
@@ -44,9 +55,9 @@ export function rootedWords(command: RootedCommand): string[] {
   return [
     ...["unshare", ...NAMESPACES, "--", "sh", SCRIPT, mountPoint],
     ...[`${access},lowerdir=${root.base},upperdir=${root.upper},workdir=${root.work}`, scratch],
-    ...["unshare", `--root=${mountPoint}`, `--wd=${workingFolder}`, "--"],
+    ...(mayMakeNamespaces ? ["pivot"] : ["stay", "unshare", `--root=${mountPoint}`, "--"]),
     ...["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", ...walls, "--"],
-    ...["env", "-i", ...variables, ...words],
+    ...["env", "-i", `--chdir=${workingFolder}`, ...variables, ...words],
   ];
 }
 
