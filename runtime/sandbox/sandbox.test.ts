@@ -130,6 +130,9 @@ describe("the log", () => {
       console.warn(new Error("careful").message);
       ctx.log.error("broke", { error: new TypeError("bad"), big: 1n, nested: { b: true } });
       ctx.log.debug("plain");
+      const loop: any = { name: "loop" };
+      loop.loop = loop;
+      ctx.log.info("partly", { order: 7, loop, get broken() { throw new Error("no"); }, none: undefined });
     };`;
     const { outcome, lines } = await begin(source);
     await outcome;
@@ -140,8 +143,11 @@ describe("the log", () => {
         ["warn", "careful"],
         ["error", "broke"],
         ["debug", "plain"],
+        ["info", "partly"],
       ],
     );
+    // What can be read of them is kept.
+    assert.deepEqual(lines[4]!.fields, { order: 7, loop: "[unreadable]", broken: "[unreadable]" });
     const { error, big, nested } = lines[2]!.fields as Record<string, { message?: string }>;
     assert.equal(error!.message, "bad");
     assert.deepEqual([big, nested], ["1", { b: true }]);

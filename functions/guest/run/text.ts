@@ -1,6 +1,6 @@
 /** Texts for people, cut to a size in bytes. */
 import { describe } from "./describe.ts";
-import { charCodeAt, NativeError, stringify, toText } from "./primordials.ts";
+import { charCodeAt, isArray, keys, NativeError, stringify, toText } from "./primordials.ts";
 
 /** How many leading characters of the text fit into so many bytes of UTF-8. */
 export function fittingChars(text: string, bytes: number): number {
@@ -21,7 +21,31 @@ export function safeStringify(value: unknown): string {
   try {
     return stringify(value, replaceOddities) ?? toText(value);
   } catch (thrown) {
-    return stringify({ __proto__: null, unreadable: describe(thrown).message });
+    return stringifyParts(value) ?? stringify({ __proto__: null, unreadable: describe(thrown).message });
+  }
+}
+
+/** An object of which one property cannot be read, or leads back to itself, is told without that one. */
+function stringifyParts(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || isArray(value)) return undefined;
+  try {
+    const names = keys(value);
+    let json = "";
+    for (let i = 0; i < names.length; i++) {
+      const part = stringifyPart(value as Record<string, unknown>, names[i]!);
+      if (part !== undefined) json += `${json === "" ? "" : ","}${stringify(names[i])}:${part}`;
+    }
+    return `{${json}}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function stringifyPart(value: Record<string, unknown>, name: string): string | undefined {
+  try {
+    return stringify(value[name], replaceOddities);
+  } catch {
+    return '"[unreadable]"';
   }
 }
 
