@@ -5,7 +5,7 @@ import { createTestDatabase } from "../../test/support/database.ts";
 import { newId } from "./ids.ts";
 import { makeWorker, startRun } from "./testing/samples.ts";
 import { openTestStore } from "./testing/test-store.ts";
-import { removeExpiredWorkers, removeWorker, renewLease } from "./workers.ts";
+import { listServingWorkers, removeExpiredWorkers, removeWorker, renewLease } from "./workers.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
@@ -30,6 +30,19 @@ test("a heartbeat makes the row, and makes the lease new from now on", async () 
   assert.deepEqual(others, []);
   assert.equal(second?.draining, true);
   assert.ok(second.leftMs > 59_000 && second.leftMs <= 60_000, String(second.leftMs));
+});
+
+test("an autoscaler counts those that take work from the queue, oldest first", async () => {
+  const [first, second, draining, sent, lost] = Array.from({ length: 5 }, facts);
+  await renewLease(db, { ...second!, busy: 3 }, 5_000, false);
+  await renewLease(db, first!, 5_000, false);
+  await renewLease(db, draining!, 5_000, true);
+  await renewLease(db, { ...sent!, receive: "events" }, 5_000, false);
+  await renewLease(db, lost!, -1, false);
+  assert.deepEqual(await listServingWorkers(store), [
+    { id: first!.id, slots: 7, busy: 0 },
+    { id: second!.id, slots: 7, busy: 3 },
+  ]);
 });
 
 test("a worker that leaves takes its row along", async () => {

@@ -7,7 +7,7 @@ export interface WorkerFacts {
   host: string;
   pid: number;
   slots: number;
-  /** How many of them are taken. Default 0. */
+  /** The most of them that were taken at once since its word before. Default 0. */
   busy?: number | undefined;
   /** By which way its runs come: the setting WORKER_RECEIVE. Default `queue`. */
   receive?: string | undefined;
@@ -94,11 +94,12 @@ export interface ServingWorker {
   busy: number;
 }
 
-/** Oldest first. */
+/** Oldest first. Those that are sent events take nothing from the queue, however much waits there. */
 export async function listServingWorkers(store: Store): Promise<ServingWorker[]> {
   const { rows } = await store.pool.query<ServingWorker>({
     name: "serving-workers",
-    text: `SELECT id, slots, busy FROM workers WHERE lease_until > clock_timestamp() AND NOT draining ORDER BY id`,
+    text: `SELECT id, slots, busy FROM workers
+      WHERE lease_until > clock_timestamp() AND NOT draining AND receive <> 'events' ORDER BY id`,
   });
   return rows;
 }

@@ -87,6 +87,7 @@ export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
     },
   });
   opened.defer(() => fleet.stop());
+  showCounts(metrics, fleet);
   let loop: ReturnType<typeof startScaleLoop> | undefined;
   loop = startScaleLoop(createParts(settings, store, startLock, fleet, log, metrics));
   opened.defer(() => loop?.stop());

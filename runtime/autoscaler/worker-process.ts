@@ -40,7 +40,10 @@ export function startWorkerProcess(program: WorkerProgram, env: NodeJS.ProcessEn
     pid: child.pid,
     started: new Promise((resolve) => child.once("message", (message) => resolve(message as RoleStarted))),
     exited: new Promise((resolve) => {
-      child.once("error", (error) => resolve({ isClean: false, detail: error.message }));
+      child.on("error", (error) => {
+        // Also told of a signal that was not delivered: then it lives.
+        if (child.pid === undefined) resolve({ isClean: false, detail: error.message });
+      });
       child.once("exit", (code, signal) =>
         resolve({ isClean: code === 0, detail: signal ? `signal ${signal}` : `exit code ${code}` }),
       );

@@ -31,11 +31,11 @@ describe("standalone", () => {
     return { api: createClient(address, key), key };
   }
 
-  /** Its children that are workers; elsewhere than on Linux none can be seen. */
+  /** Its children that are workers, of the sources or of the bundle; elsewhere than on Linux none can be seen. */
   function workerProcesses(): number[] {
     const isWorker = (pid: number) => {
       try {
-        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("runtime/main.ts");
+        return /\/main\.(ts|mjs)\0/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
       } catch {
         return false;
       }

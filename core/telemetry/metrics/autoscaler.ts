@@ -4,7 +4,16 @@ import { STEP_SECONDS } from "./buckets.ts";
 
 export function createAutoscalerMetrics(registry: Registry) {
   const registers = [registry];
+  const decisions = new Counter({
+    name: "bellhop_autoscaler_decisions_total",
+    help: "Decisions that changed the number of workers, by direction: up, down.",
+    labelNames: ["direction"] as const,
+    registers,
+  });
+  // A series that begins at its first event hides that event from every rate.
+  for (const direction of ["up", "down"]) decisions.inc({ direction }, 0);
   return {
+    decisions,
     workers: new Gauge({
       name: "bellhop_autoscaler_workers",
       help: "Worker processes of this autoscaler by state: starting, up, retiring.",
@@ -30,12 +39,6 @@ export function createAutoscalerMetrics(registry: Registry) {
     panic: new Gauge({
       name: "bellhop_autoscaler_panic",
       help: "1 while more work than slots was seen within the stable window, and nothing scales down.",
-      registers,
-    }),
-    decisions: new Counter({
-      name: "bellhop_autoscaler_decisions_total",
-      help: "Decisions that changed the number of workers, by direction: up, down.",
-      labelNames: ["direction"] as const,
       registers,
     }),
     starts: new Counter({
