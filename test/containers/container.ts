@@ -3,7 +3,7 @@
  * without capabilities. The network is this machine's. States: starting (no process 1 yet) → running → exited.
  */
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -45,6 +45,10 @@ export async function startContainer(image: Image, options: ContainerOptions): P
   const outer = startCommand(options.name, rooted);
   const first = await until(async () => childrenOf(outer.pid)[0]);
   const guard = guardProcess(first, { signal: "SIGKILL", removeFolder: mountPoint });
+  const exited = outer.exited.finally(() => {
+    guard.release();
+    rmSync(mountPoint, { recursive: true, force: true });
+  });
   // Once the words are process 1's own, it has entered its root.
   await until(async () => (commandLineOf(first).startsWith(words[0]!) ? true : undefined));
   return {
@@ -55,12 +59,11 @@ export async function startContainer(image: Image, options: ContainerOptions): P
       return outer.logs;
     },
     waitForLine: outer.waitForLine,
-    exited: outer.exited,
+    exited,
     async stop() {
       const askedMs = performance.now();
       process.kill(first, image.stopSignal);
-      const { code } = await outer.exited;
-      guard.release();
+      const { code } = await exited;
       return { code, stoppedInMs: performance.now() - askedMs };
     },
     async execute(inner) {
