@@ -18,10 +18,10 @@ COPY functions functions
 COPY runtime runtime
 COPY scheduler scheduler
 COPY scripts/check-health.ts scripts/
-# The guest's snapshot, and what V8 makes of each role's modules. Node keeps the latter apart for each user id.
+# The guest's snapshot, the executor's bundle, and what V8 makes of each role's modules. Node keeps the latter apart for each user id.
 RUN mkdir .cache && chown 10001:10001 .cache
 USER 10001:10001
-RUN node functions/guest/build/prepare-snapshot.ts
+RUN node functions/guest/build/prepare-snapshot.ts && node runtime/sandbox/prepare-executor.ts
 ENV NODE_COMPILE_CACHE=/app/.cache/compile
 RUN for program in api/main.ts scheduler/main.ts runtime/main.ts runtime/autoscaler/main.ts scripts/check-health.ts; do \
       node "$program" --help > /dev/null || exit 1; \

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { findKafkaSupport, startKafkaBroker } from "../test/kafka/broker.ts";
 import { type AllCallFigures, measureCalls } from "./calls.ts";
+import { type FromZeroFigures, measureFromZero } from "./from-zero.ts";
 import { measureSandbox } from "./sandbox.ts";
 import {
   measureCreateToStart,
@@ -21,6 +22,8 @@ import { type BenchSystem, startSystem } from "./system.ts";
 const HELP = `npm run bench -- [options]
   --transport T   postgres, kafka, both, or none for the sandbox alone [both]
   --calls-only    calls of functions alone, without the scheduling scenarios
+  --from-zero-only  scale from zero alone
+  --from-zero N   how often a worker is started from zero, for each type [20]
   --runs N        runs of a throughput scenario [10000]
   --repeat N      how often a throughput scenario is repeated [3]
   --out FILE      where the figures go as JSON [.bellhop/bench.json]
@@ -34,6 +37,8 @@ const { values: options } = parseArgs({
     repeat: { type: "string", default: "3" },
     out: { type: "string", default: join(root, ".bellhop/bench.json") },
     "calls-only": { type: "boolean", default: false },
+    "from-zero-only": { type: "boolean", default: false },
+    "from-zero": { type: "string", default: "20" },
     help: { type: "boolean", default: false },
   },
 });
@@ -54,11 +59,25 @@ async function repeat<T>(times: number, work: () => Promise<T>): Promise<T[]> {
   return results;
 }
 
+const bodiesFor = (system: BenchSystem): Record<string, TaskBody> => ({
+  function: { type: "function", function: "noop" },
+  http: { type: "http", method: "POST", url: system.sinkUrl, body: { n: 1 } },
+});
+
+async function measureZero(system: BenchSystem, count: number): Promise<FromZeroFigures> {
+  await prepare(system);
+  const figures = await measureFromZero(system, bodiesFor(system), count);
+  report("from zero: worker process to worker started", figures.processStartMs, "ms");
+  for (const [type, { startedMs, finishedMs }] of Object.entries(figures.byType)) {
+    report(`from zero: ${type}, published to run started`, startedMs, "ms");
+    report(`from zero: ${type}, published to run finished`, finishedMs, "ms");
+  }
+  report("from zero: lateness of a run known ahead", figures.knownAheadLatenessMs, "ms");
+  return figures;
+}
+
 async function measure(system: BenchSystem, runs: number, times: number): Promise<Record<string, unknown>> {
-  const bodies: Record<string, TaskBody> = {
-    function: { type: "function", function: "noop" },
-    http: { type: "http", method: "POST", url: system.sinkUrl, body: { n: 1 } },
-  };
+  const bodies = bodiesFor(system);
   const figures: Record<string, unknown> = {};
   await prepare(system);
   for (const [type, body] of Object.entries(bodies)) {
@@ -108,6 +127,18 @@ async function measureAlone(runs: number, times: number): Promise<Record<string,
   return { ...figures };
 }
 
+async function measureTransport(
+  system: BenchSystem,
+  runs: number,
+  times: number,
+): Promise<Record<string, unknown>> {
+  const count = Number(options["from-zero"]);
+  if (options["from-zero-only"]) return { fromZero: await measureZero(system, count) };
+  const calls = await measureCallLane(system, runs, times);
+  if (options["calls-only"]) return { calls };
+  return { calls, ...(await measure(system, runs, times)), fromZero: await measureZero(system, count) };
+}
+
 async function main(): Promise<void> {
   if (options.help) return void process.stdout.write(HELP);
   const wanted = ["postgres", "kafka"].filter(
@@ -124,9 +155,9 @@ async function main(): Promise<void> {
   process.stdout.write(
     `${machine.cores} × ${machine.cpu}, Node ${machine.node}; client, server, worker and database share them.\n`,
   );
-  const figures: Record<string, unknown> = {
-    sandbox: await measureAlone(Number(options.runs), Number(options.repeat)),
-  };
+  const figures: Record<string, unknown> = options["from-zero-only"]
+    ? {}
+    : { sandbox: await measureAlone(Number(options.runs), Number(options.repeat)) };
   for (const transport of wanted) {
     const broker = transport === "kafka" ? await findBroker() : undefined;
     if (transport === "kafka" && !broker) continue;
@@ -134,10 +165,7 @@ async function main(): Promise<void> {
     const system = await startSystem(broker?.brokers);
     try {
       const [runs, times] = [Number(options.runs), Number(options.repeat)];
-      const calls = await measureCallLane(system, runs, times);
-      figures[transport] = options["calls-only"]
-        ? { calls }
-        : { calls, ...(await measure(system, runs, times)) };
+      figures[transport] = await measureTransport(system, runs, times);
     } finally {
       await system.stop();
       await broker?.stop();

@@ -14,8 +14,18 @@ export interface RoleProcess {
   stop(): Promise<void>;
 }
 
+export interface LogEntry {
+  port?: number;
+  level: string;
+  [field: string]: unknown;
+}
+
 /** Starts a role as its own process; resolves when its log says which port it took. */
-export async function startRole(file: string, env: NodeJS.ProcessEnv): Promise<RoleProcess> {
+export async function startRole(
+  file: string,
+  env: NodeJS.ProcessEnv,
+  onEntry?: (entry: LogEntry) => void,
+): Promise<RoleProcess> {
   const flags = ["--disable-warning=TimeoutNegativeWarning"];
   const child: ChildProcess = spawn(process.execPath, [...flags, join(root, file)], {
     env,
@@ -24,7 +34,8 @@ export async function startRole(file: string, env: NodeJS.ProcessEnv): Promise<R
   const exited = once(child, "exit");
   const port = await new Promise<number>((resolve, reject) => {
     createInterface({ input: child.stdout! }).on("line", (line) => {
-      const entry = JSON.parse(line) as { port?: number; level: string };
+      const entry = JSON.parse(line) as LogEntry;
+      onEntry?.(entry);
       if (entry.port !== undefined) resolve(entry.port);
       if (entry.level === "error" || entry.level === "warn") process.stderr.write(`${line}\n`);
     });

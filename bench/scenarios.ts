@@ -17,7 +17,7 @@ export async function prepare({ call }: BenchSystem): Promise<void> {
 }
 
 /** The newest run id: what is made after it belongs to the scenario. */
-async function lastRunId({ db }: BenchSystem): Promise<string> {
+export async function lastRunId({ db }: BenchSystem): Promise<string> {
   const { rows } = await db.query(
     "SELECT coalesce(max(id::text), '00000000-0000-0000-0000-000000000000') AS id FROM task_runs",
   );
@@ -25,13 +25,14 @@ async function lastRunId({ db }: BenchSystem): Promise<string> {
 }
 
 interface RunTimes {
+  queuedMs: number;
   scheduledMs: number;
   startedMs: number;
   finishedMs: number;
 }
 
 /** Waits until `count` runs made after `afterId` are recorded as succeeded. */
-async function waitForRuns({ db }: BenchSystem, afterId: string, count: number): Promise<RunTimes[]> {
+export async function waitForRuns({ db }: BenchSystem, afterId: string, count: number): Promise<RunTimes[]> {
   for (;;) {
     const { rows } = await db.query(
       "SELECT count(*)::int AS done FROM task_runs WHERE id > $1 AND state = 'succeeded'",
@@ -42,6 +43,7 @@ async function waitForRuns({ db }: BenchSystem, afterId: string, count: number):
   }
   const { rows } = await db.query(
     `SELECT extract(epoch FROM scheduled_for)::float8 * 1000 AS "scheduledMs",
+      extract(epoch FROM queued_at)::float8 * 1000 AS "queuedMs",
       extract(epoch FROM started_at)::float8 * 1000 AS "startedMs", extract(epoch FROM finished_at)::float8 * 1000 AS "finishedMs"
      FROM task_runs WHERE id > $1`,
     [afterId],

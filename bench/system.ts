@@ -8,7 +8,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { Agent, request } from "undici";
 import { startEmbeddedPostgres } from "../standalone/embedded-postgres.ts";
-import { startRole } from "./role-process.ts";
+import { type LogEntry, type RoleProcess, startRole } from "./role-process.ts";
 
 export interface BenchSystem {
   transport: "postgres" | "kafka";
@@ -20,6 +20,8 @@ export interface BenchSystem {
   stopWorker(): Promise<void>;
   /** Resolves when it says that it started. */
   startWorker(): Promise<void>;
+  /** One worker at most, which goes as soon as it has nothing to do. */
+  startAutoscaler(onEntry: (entry: LogEntry) => void): Promise<RoleProcess>;
   /** Calls the API; throws on any answer but 2xx. */
   call(method: string, path: string, body?: unknown): Promise<unknown>;
   stop(): Promise<void>;
@@ -62,6 +64,12 @@ export async function startSystem(kafkaBrokers: string | undefined): Promise<Ben
     async startWorker() {
       worker = await startRole("runtime/main.ts", env);
     },
+    startAutoscaler: (onEntry) =>
+      startRole(
+        "runtime/autoscaler/main.ts",
+        { ...env, WORKERS_MAX: "1", WORKERS_IDLE_AFTER: "100ms" },
+        onEntry,
+      ),
     sinkUrl: `http://127.0.0.1:${(sink.address() as AddressInfo).port}/`,
     async call(method, path, body) {
       const { statusCode, body: answer } = await request(`${origin}${path}`, {
