@@ -7,7 +7,7 @@ import type { RoleStarted } from "../../core/role.ts";
 import type { WorkerExit, WorkerProcess } from "./worker-process.ts";
 
 const RESTART_MS = [100, 1_000, 5_000, 15_000];
-/** A worker that lived this long was sound: a crash after that is the first again. */
+/** A crash that comes this long after the one before is the first again. */
 const SOUND_MS = 60_000;
 /** One that does not say within this that it runs is ended. */
 const START_TIMEOUT_MS = 30_000;
@@ -73,6 +73,7 @@ export function createFleet({ launch, drainMs, leaseMs, clock, on }: FleetOption
   const members = new Set<Member>();
   const goneAtMs = new Map<string, number>();
   let crashes = 0;
+  let crashedAtMs = 0;
   let mayStartAtMs = 0;
   let isStopping = false;
 
@@ -103,14 +104,14 @@ export function createFleet({ launch, drainMs, leaseMs, clock, on }: FleetOption
     if (member.worker?.id !== undefined) rememberGone(member.worker.id);
     // A clean end that nobody here asked for is somebody's SIGTERM, unless it never ran.
     const isAsked = isStopping || member.isRetiring || member.worker !== undefined;
-    if (!isClean || !isAsked) noteCrash(member, detail);
+    if (!isClean || !isAsked) noteCrash(detail);
     on.changed();
   }
 
-  function noteCrash(member: Member, detail: string): void {
+  function noteCrash(detail: string): void {
     if (isStopping) return;
-    const isSound = member.worker !== undefined && nowMs() - member.startedAtMs > SOUND_MS;
-    crashes = isSound ? 1 : crashes + 1;
+    crashes = nowMs() - crashedAtMs > SOUND_MS ? 1 : crashes + 1;
+    crashedAtMs = nowMs();
     const waitMs = RESTART_MS[Math.min(crashes, RESTART_MS.length) - 1]!;
     mayStartAtMs = nowMs() + waitMs;
     on.crashed({ detail, waitMs });
