@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type BatchSize, decideBatchSize, FIRST_BATCH_SIZE, shouldBegin } from "./batch-size.ts";
+import {
+  type BatchSize,
+  decideBatchSize,
+  FIRST_BATCH_SIZE,
+  MAX_BOUND_BATCHES,
+  shouldBegin,
+} from "./batch-size.ts";
 
 const quick = (runs: number) => ({ runs, ranMs: 0.5, waited: false });
 
@@ -15,18 +21,22 @@ describe("decideBatchSize", () => {
   });
 
   test("stays where a batch was not full", () => {
-    const size: BatchSize = { runs: 8, holdRuns: 0 };
+    const size: BatchSize = { runs: 8, holdRuns: 0, isBound: true };
     assert.deepEqual(decideBatchSize(size, quick(3), 16), size);
   });
 
   test("halves after a long batch", () => {
     const long = { runs: 8, ranMs: 30, waited: false };
-    assert.equal(decideBatchSize({ runs: 8, holdRuns: 0 }, long, 16).runs, 4);
-    assert.equal(decideBatchSize({ runs: 1, holdRuns: 0 }, long, 16).runs, 1);
+    assert.equal(decideBatchSize({ runs: 8, holdRuns: 0, isBound: true }, long, 16).runs, 4);
+    assert.equal(decideBatchSize({ runs: 1, holdRuns: 0, isBound: true }, long, 16).runs, 1);
   });
 
   test("falls to one after a run waited, and stays there for a while", () => {
-    let size = decideBatchSize({ runs: 16, holdRuns: 0 }, { runs: 16, ranMs: 1, waited: true }, 16);
+    let size = decideBatchSize(
+      { runs: 16, holdRuns: 0, isBound: true },
+      { runs: 16, ranMs: 1, waited: true },
+      16,
+    );
     assert.equal(size.runs, 1);
     let quickRuns = 0;
     for (; size.runs === 1; quickRuns++) size = decideBatchSize(size, quick(1), 16);
@@ -35,20 +45,35 @@ describe("decideBatchSize", () => {
 });
 
 describe("shouldBegin", () => {
-  const short: BatchSize = { runs: 16, holdRuns: 0 };
+  const short: BatchSize = { runs: 16, holdRuns: 0, isBound: true };
   test("at once for a function that runs alone, and while few batches are under way", () => {
     assert.ok(shouldBegin(FIRST_BATCH_SIZE, 7, 1, 1));
     assert.ok(shouldBegin(short, 1, 1, 1));
   });
-  test("not while two batches of a short function are under way, until one more is full or they last", () => {
+  test("not while two batches of a short function are under way, until they last", () => {
     assert.equal(shouldBegin(short, 2, 1, 5), false);
-    assert.ok(shouldBegin(short, 2, 1, 16));
     assert.ok(shouldBegin(short, 2, 50, 5));
+  });
+  test("full batches of a function that keeps its threads begin while a processor may be free for them", () => {
+    assert.ok(shouldBegin(short, MAX_BOUND_BATCHES - 1, 1, 16));
+    assert.equal(shouldBegin(short, MAX_BOUND_BATCHES, 1, 16), false);
+    const alone = { ...short, runs: 1 };
+    assert.ok(shouldBegin(alone, MAX_BOUND_BATCHES - 1, 1, 1));
+    assert.equal(shouldBegin(alone, MAX_BOUND_BATCHES, 1, 1), false);
+  });
+  test("while the oldest lasts, one more each ten milliseconds: many that began at once do not keep it so", () => {
+    assert.equal(shouldBegin(short, 24, 100, 24), false);
+    assert.ok(shouldBegin(short, MAX_BOUND_BATCHES + 9, 100, 24));
+  });
+  test("at once for a function of which one run waited for something", () => {
+    const waiting = decideBatchSize(short, { runs: 16, ranMs: 1, waited: true }, 64);
+    assert.ok(shouldBegin(waiting, 30, 1, 1));
+    assert.ok(shouldBegin(decideBatchSize(waiting, quick(1), 64), 30, 1, 1));
   });
 });
 
 test("a batch takes milliseconds, however short its runs", () => {
-  const size: BatchSize = { runs: 32, holdRuns: 0 };
+  const size: BatchSize = { runs: 32, holdRuns: 0, isBound: true };
   assert.equal(decideBatchSize(size, { runs: 32, ranMs: 5, waited: false }, 64).runs, 32);
   assert.equal(decideBatchSize(size, { runs: 32, ranMs: 3, waited: false }, 64).runs, 64);
   assert.equal(decideBatchSize(size, { runs: 32, ranMs: 12, waited: false }, 64).runs, 16);

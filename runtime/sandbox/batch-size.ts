@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 /**
  * How many runs of a revision go to one isolate at a time. Handing a run over costs more than a short function takes,
  * so functions that are through at once get several in a row. One that waits for something gets its runs alone.
@@ -6,6 +8,8 @@ export interface BatchSize {
   runs: number;
   /** So many more before the size may grow again. */
   holdRuns: number;
+  /** Whether runs keep a thread from their beginning to their end, as far as the last ones tell. */
+  isBound: boolean;
 }
 
 export interface FinishedBatch {
@@ -16,7 +20,7 @@ export interface FinishedBatch {
   waited: boolean;
 }
 
-export const FIRST_BATCH_SIZE: BatchSize = { runs: 1, holdRuns: 0 };
+export const FIRST_BATCH_SIZE: BatchSize = { runs: 1, holdRuns: 0, isBound: false };
 
 /** Longer runs gain nothing from a batch: the last of them would wait where another isolate might be free. */
 const MAX_RUN_MS = 1;
@@ -27,24 +31,37 @@ export const GATHER_MS = 10;
 const HOLD_RUNS = 200;
 
 export function decideBatchSize(size: BatchSize, finished: FinishedBatch, maxRuns: number): BatchSize {
-  if (finished.waited) return { runs: 1, holdRuns: HOLD_RUNS };
+  if (finished.waited) return { runs: 1, holdRuns: HOLD_RUNS, isBound: false };
+  return resize({ ...size, isBound: size.holdRuns === 0 }, finished, maxRuns);
+}
+
+function resize(size: BatchSize, finished: FinishedBatch, maxRuns: number): BatchSize {
   const isLong = finished.ranMs > Math.min(MAX_RUN_MS * finished.runs, MAX_BATCH_MS);
   if (isLong) return { ...size, runs: Math.max(1, size.runs >> 1) };
   if (size.holdRuns > 0) return { ...size, holdRuns: Math.max(0, size.holdRuns - finished.runs) };
   if (finished.runs < size.runs || finished.ranMs * 2 > MAX_BATCH_MS) return size;
-  return { runs: Math.min(maxRuns, size.runs * 2), holdRuns: 0 };
+  return { ...size, runs: Math.min(maxRuns, size.runs * 2) };
 }
 
-/** Batches of one short function that are under way before the next runs wait until they fill one. */
+/**
+ * Batches of a function that keeps its threads: with more than there are processors, each isolate waits for the others
+ * and meets the code cold. One more is at hand when one ends.
+ */
+export const MAX_BOUND_BATCHES = availableParallelism() + 1;
+/** Where they would not be full: the next runs wait until they fill one. */
 const MAX_PARTIAL_BATCHES = 2;
 
-/** Whether to begin a batch now, or to let more runs gather: `oldestMs` is the age of the oldest batch under way. */
+/**
+ * Whether to begin a batch now, or to let more runs gather: `oldestMs` is the age of the oldest batch under way. While
+ * it lasts, one more may begin each `GATHER_MS`: it may wait for something after all, and others wait behind this one.
+ */
 export function shouldBegin(
   size: BatchSize,
   batches: number,
   oldestMs: number,
   waitingRuns: number,
 ): boolean {
-  if (size.runs === 1 || waitingRuns >= size.runs) return true;
-  return batches < MAX_PARTIAL_BATCHES || oldestMs > GATHER_MS;
+  if (!size.isBound) return true;
+  const most = waitingRuns >= size.runs ? MAX_BOUND_BATCHES : MAX_PARTIAL_BATCHES;
+  return batches < most + Math.floor(oldestMs / GATHER_MS);
 }
