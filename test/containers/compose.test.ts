@@ -18,7 +18,12 @@ const SECRETS = {
   GRAFANA_PASSWORD: "g",
 };
 /** Of docs/operations.md, "PostgreSQL": at most, for each process. */
-const CONNECTIONS = { api: 17, scheduler: 7, worker: 9, autoscaler: 5 };
+const CONNECTIONS = readConnections(readFileSync(join(ROOT, "docs/operations.md"), "utf8"));
+
+function readConnections(docs: string): Record<string, number> {
+  const rows = docs.matchAll(/^\| (api|scheduler|worker|autoscaler) \|(?: \d+ \|){3} (\d+) \|$/gm);
+  return Object.fromEntries([...rows].map(([, role, inAll]) => [role, Number(inAll)]));
+}
 
 const compose = await provideComposeLoader();
 const loader = "skip" in compose ? undefined : compose;
@@ -67,6 +72,14 @@ describe("docker-compose.yml", { skip: "skip" in compose ? compose.skip : false 
     const pom = readFileSync(join(ROOT, "test/kafka/pom.xml"), "utf8");
     const broker = /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)</.exec(pom)![1];
     assert.equal(project.services["kafka"]!.image, `apache/kafka:${broker}`);
+  });
+
+  it("builds its image once, and asks no registry for it", () => {
+    const own = OWN.map((name) => project.services[name]!);
+    assert.deepEqual(
+      own.map(({ build, pull_policy }) => [build?.context, pull_policy]),
+      [[ROOT, "build"], ...own.slice(1).map(() => [undefined, "never"])],
+    );
   });
 
   it("waits for what has a health check, or ends by itself", () => {
@@ -165,7 +178,9 @@ describe("docker-compose.yml", { skip: "skip" in compose ? compose.skip : false 
   it("lets PostgreSQL take every connection that the roles may open", () => {
     const [, most] = /max_connections=(\d+)/.exec(project.services["postgres"]!.command!.join(" "))!;
     const workers = Number(project.services["autoscaler"]!.environment!["WORKERS_MAX"]);
-    const { api, scheduler, autoscaler, worker } = CONNECTIONS;
+    const [api, scheduler, autoscaler, worker] = ["api", "scheduler", "autoscaler", "worker"].map(
+      (role) => CONNECTIONS[role]!,
+    ) as [number, number, number, number];
     assert.ok(Number(most) >= api + scheduler + autoscaler + workers * worker + 10);
   });
 

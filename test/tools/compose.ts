@@ -23,6 +23,8 @@ export interface Healthcheck {
 /** A service, by the specification's names; only what the tests read. */
 export interface Service {
   image: string;
+  build?: { context: string };
+  pull_policy?: string;
   command: string[] | null;
   environment?: Record<string, string>;
   depends_on?: Record<string, { condition: string }>;
