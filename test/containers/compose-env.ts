@@ -1,5 +1,4 @@
 /** The environment of a Compose service where its neighbours are processes of this machine. */
-import { createServer } from "node:net";
 import type { Service } from "../tools/compose.ts";
 
 export interface Neighbours {
@@ -36,17 +35,6 @@ export function toBrokerSettings(service: Service): Record<string, string> {
       .replace("127.0.0.1:9093", "127.0.0.1:CONTROLLER_PORT")
       .replace("/var/lib/kafka/data", "DATA");
   return Object.fromEntries(settings.map(([name, value]) => [name, place(value!)]));
-}
-
-/** Different ones: all are held until all are known. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** `1m0s`, `15s`. */

@@ -7,10 +7,11 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, open, readFile, writeFile } from "node:fs/promises";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { freePorts } from "../support/free-ports.ts";
 import { guardProcess } from "../support/process-guard.ts";
 import { provideKafkaJars } from "./jars.ts";
 
@@ -47,7 +48,7 @@ export async function startKafkaBroker(options: {
   const dir = resolve(options.dir);
   await mkdir(dir, { recursive: true });
   const jars = join(await provideKafkaJars(), "*");
-  const [freeBrokerPort, controllerPort] = await freePorts();
+  const [freeBrokerPort, controllerPort] = (await freePorts(2)) as [number, number];
   const port = options.port ?? freeBrokerPort;
   const config = join(dir, "server.properties");
   const settings = options.settings ?? USUAL_SETTINGS;
@@ -182,16 +183,4 @@ async function answers(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
-}
-
-/** Two different ones: both are held until both are known. */
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()] as const;
-  const ports: number[] = [];
-  for (const server of servers) {
-    await once(server.listen(0, "127.0.0.1"), "listening");
-    ports.push((server.address() as AddressInfo).port);
-  }
-  for (const server of servers) await once(server.close(), "close");
-  return [ports[0]!, ports[1]!];
 }

@@ -2,10 +2,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../../core/store/testing/test-store.ts";
+import { freePorts } from "../support/free-ports.ts";
 import { guardProcess } from "../support/process-guard.ts";
 
 const FOLDER = join(import.meta.dirname, "..", "..", "manifests", "monitoring", "prometheus");
@@ -31,7 +31,7 @@ export async function startPrometheus(
   await copyFile(join(FOLDER, "bellhop.rules.yml"), join(folder, "bellhop.rules.yml"));
   const config = await readFile(join(FOLDER, "prometheus.yml"), "utf8");
   await writeFile(join(folder, "prometheus.yml"), toLoopback(config, ports));
-  const port = await findFreePort();
+  const [port] = await freePorts(1);
   const child = spawn(
     program,
     [
@@ -80,12 +80,4 @@ function toLoopback(config: string, ports: { api: number; scheduler: number; aut
     .replace("scheduler:8081", `127.0.0.1:${ports.scheduler}`)
     .replaceAll("autoscaler:8083", `127.0.0.1:${ports.autoscaler}`)
     .replaceAll(/(interval): \d+s/g, "$1: 1s");
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), "close");
-  return port;
 }

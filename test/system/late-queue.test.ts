@@ -1,25 +1,14 @@
 /** A worker whose broker is away: what is due is found in the table. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { findRun } from "../../core/store/runs/read.ts";
 import { queueRun } from "../../core/store/testing/samples.ts";
 import { openTestStore, until } from "../../core/store/testing/test-store.ts";
 import { createTestDatabase } from "../support/database.ts";
+import { freePorts } from "../support/free-ports.ts";
 import { createHttpSink } from "../support/http-sink.ts";
 import { startProcess } from "../support/processes.ts";
 import { portOf } from "./cluster.ts";
-
-/** A port that was free a moment ago. */
-async function findClosedPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 test("a worker starts without Kafka, runs what is due, says that the queue is away, and stops cleanly", async (t) => {
   const { store, url, newNamespace } = await openTestStore(createTestDatabase);
@@ -31,10 +20,11 @@ test("a worker starts without Kafka, runs what is due, says that the queue is aw
       spec: { type: "http", method: "GET", url: sink.url, headers: {}, followRedirects: true },
     });
   const first = await queue();
+  const [closedPort] = await freePorts(1);
   const worker = startProcess("runtime/main.ts", {
     env: {
       DATABASE_URL: url,
-      KAFKA_BROKERS: `127.0.0.1:${await findClosedPort()}`,
+      KAFKA_BROKERS: `127.0.0.1:${closedPort}`,
       PORT: "0",
       HOST: "127.0.0.1",
       EGRESS_ALLOW: "127.0.0.0/8",

@@ -1,13 +1,14 @@
 /**
- * kustomize: the one on the PATH if it is of the same major version, else a pinned release, built once with Go into the ignored folder `.cache/tools`
- * (some 40 seconds).
+ * kustomize: the one on the PATH if it is of the same major version, else a pinned release, built once with Go into the
+ * ignored folder `.cache/tools` (some 40 seconds).
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { accessSync, constants, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import { findOnPath } from "./path.ts";
 
 const run = promisify(execFile);
 const VERSION = "v5.7.1";
@@ -63,18 +64,4 @@ async function buildOnce(): Promise<string> {
     await rm(part, { recursive: true, force: true });
   }
   return BUILT;
-}
-
-function findOnPath(command: string): string | undefined {
-  return (process.env["PATH"] ?? "")
-    .split(delimiter)
-    .map((folder) => join(folder, command))
-    .find((program) => {
-      try {
-        accessSync(program, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
 }
