@@ -1,7 +1,8 @@
 /** The checked-in rules, by promtool; every alert is tried both ways and has its runbook. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
@@ -41,6 +42,21 @@ describe("the rules", { skip }, () => {
 
   it("stand beside a configuration that Prometheus takes", async () => {
     const { stdout } = await run(promtool, ["check", "config", join(FOLDER, "prometheus.yml")]);
+    assert.match(stdout, /SUCCESS: .*prometheus\.yml is valid/);
+  });
+
+  it("and beside one for Kubernetes, whose discovery Debian's Prometheus is built without", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "bellhop-test-prometheus-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const discovery = /kubernetes_sd_configs:\n +- role: pod\n +namespaces: \{ names: \[bellhop\] \}\n/;
+    const config = read(FOLDER, "kubernetes.yml");
+    assert.match(config, discovery);
+    copyFileSync(join(FOLDER, "bellhop.rules.yml"), join(folder, "bellhop.rules.yml"));
+    writeFileSync(
+      join(folder, "prometheus.yml"),
+      config.replace(discovery, 'static_configs: [{ targets: ["pod:8080"] }]\n'),
+    );
+    const { stdout } = await run(promtool, ["check", "config", join(folder, "prometheus.yml")]);
     assert.match(stdout, /SUCCESS: .*prometheus\.yml is valid/);
   });
 });
