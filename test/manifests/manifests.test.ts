@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, test } from "node:test";
+import { parse } from "yaml";
 import { BUILDS, MANIFESTS, type Manifest, renderAll } from "./render.ts";
 import { findPodFaults } from "./rules/pods.ts";
 import { findReferenceFaults } from "./rules/references.ts";
@@ -58,7 +59,7 @@ for (const build of BUILDS) {
         [...new Set(images.filter((image) => /^bellhop\b/.test(image)))],
         [`bellhop:${version}`],
       );
-      for (const image of images) assert.match(image, /:v?\d[\w.]*$/);
+      for (const image of images) assert.match(image, /:v?\d[\w.-]*$/);
     });
     it("marks every object as a part of Bellhop", () => {
       for (const { metadata } of manifests)
@@ -66,6 +67,16 @@ for (const build of BUILDS) {
     });
   });
 }
+
+test("overlays/dev runs what docker-compose.yml runs beside Bellhop", { skip }, async () => {
+  const { services } = parse(await readFile(join(MANIFESTS, "..", "docker-compose.yml"), "utf8"), {
+    merge: true,
+  });
+  const images = listWorkloads(manifestsOf("overlays/dev")).map(({ spec }) => spec.containers[0]!.image);
+  const others = [...new Set(images)].filter((image) => !image.startsWith("bellhop:"));
+  const compose = ["kafka", "mailpit", "postgres"].map((name) => services[name].image as string);
+  assert.deepEqual(others.sort(), compose.sort());
+});
 
 /** A build with one thing wrong. */
 function broken(build: string, kind: string, name: string, spoil: (manifest: Manifest) => void): Manifest[] {
