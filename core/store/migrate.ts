@@ -48,14 +48,19 @@ export async function migrateUp(db: Db, now: Date = new Date()): Promise<string[
 
 const UNDEFINED_TABLE = "42P01";
 
-/** One that knows more migrations than this code is not up to date: the migrator says so. */
+/** Throws where the schema has migrations that this code does not know. */
 async function needsNothing(db: Db, now: Date): Promise<boolean> {
-  const names = Object.keys(MIGRATIONS);
   try {
-    const { rows } = await sql<{ nothing: boolean | null }>`
-      SELECT (SELECT array_agg(name::text ORDER BY name COLLATE "C") FROM kysely_migration) = ${names}
-        AND ${partitionsStand(now)} AS nothing`.execute(db);
-    return rows[0]?.nothing === true;
+    const { rows } = await sql<{ names: string[]; stand: boolean }>`
+      SELECT ARRAY(SELECT name::text FROM kysely_migration ORDER BY name COLLATE "C") AS names,
+        ${partitionsStand(now)} AS stand`.execute(db);
+    const { names, stand } = rows[0]!;
+    const later = names.filter((name) => !(name in MIGRATIONS));
+    if (later.length > 0)
+      throw new Error(
+        `it was made by a later version (${later.join(", ")}). Start that version, or have it take these back, newest first: npm run migrate -- down`,
+      );
+    return stand && names.length === Object.keys(MIGRATIONS).length;
   } catch (error) {
     if ((error as { code?: string }).code === UNDEFINED_TABLE) return false;
     throw error;
