@@ -38,7 +38,7 @@ export async function startPrometheus(
       `--config.file=${join(folder, "prometheus.yml")}`,
       `--storage.tsdb.path=${join(folder, "data")}`,
       `--web.listen-address=127.0.0.1:${port}`,
-      "--log.level=warn",
+      "--log.level=error",
     ],
     { cwd: folder, stdio: ["ignore", "ignore", "inherit"] },
   );
