@@ -1,6 +1,5 @@
 import type { Context } from "hono";
 import { toWireFunction } from "../../core/contracts/function.ts";
-import type { JsonObject } from "../../core/json.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { requireFunction } from "./function-of-path.ts";
 
@@ -8,8 +7,7 @@ import { requireFunction } from "./function-of-path.ts";
 export async function answerFunction(
   { store, functionCaps }: ApiParts,
   context: Context<ApiEnv>,
-  { status = 200, more = {} }: { status?: 200 | 201; more?: JsonObject } = {},
 ): Promise<Response> {
   const fn = await requireFunction(store.db, context);
-  return context.json({ ...toWireFunction(fn, functionCaps), ...more }, status);
+  return context.json(toWireFunction(fn, functionCaps));
 }

@@ -41,11 +41,9 @@ export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
     await announceChange(parts, fn.id);
     context.header("location", `/v1/functions/${fn.name}`);
     const { id, number } = (await findRevision(db, fn.id, revisionId))!;
-    return await answerFunction(parts, context, {
-      status: created ? 201 : 200,
-      // The one that was uploaded, whichever leads.
-      more: { deployed: { id, number } },
-    });
+    // `deployed`: the one that was uploaded, whichever leads.
+    const answer = { ...toWireFunction(fn, functionCaps), deployed: { id, number } };
+    return context.json(answer, created ? 201 : 200);
   });
 
   routes.get("/", requireScope("read"), async (context) => {

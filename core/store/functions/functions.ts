@@ -41,12 +41,12 @@ export async function deployRevision(
   content: RevisionContent,
   { takesTraffic = true, tag, isPublic, env }: DeployOptions = {},
 ): Promise<{ fn: FunctionSummary; revisionId: string; created: boolean }> {
-  const { revisionId, created } = await db.transaction().execute(async (tx) => {
-    const fn = await lockFunction(tx, namespaceId, name);
+  return await db.transaction().execute(async (tx) => {
+    const { id: functionId } = await lockFunction(tx, namespaceId, name);
     const known = await tx
       .selectFrom("function_revisions")
       .select("id")
-      .where("function_id", "=", fn.id)
+      .where("function_id", "=", functionId)
       .where("content_hash", "=", content.contentHash)
       .executeTakeFirst();
     const revisionId = known?.id ?? newId();
@@ -55,8 +55,8 @@ export async function deployRevision(
         .insertInto("function_revisions")
         .values({
           id: revisionId,
-          function_id: fn.id,
-          number: sql<number>`(SELECT coalesce(max(number), 0) + 1 FROM function_revisions WHERE function_id = ${fn.id})`,
+          function_id: functionId,
+          number: sql<number>`(SELECT coalesce(max(number), 0) + 1 FROM function_revisions WHERE function_id = ${functionId})`,
           content_hash: content.contentHash,
           entry: content.entry,
           files: toJsonText(content.files),
@@ -67,23 +67,23 @@ export async function deployRevision(
         })
         .execute();
     }
-    if (takesTraffic) await changeTraffic(tx, fn.id, { [revisionId]: 100 });
+    if (takesTraffic) await changeTraffic(tx, functionId, { [revisionId]: 100 });
     await sql`UPDATE functions SET active_revision_id = ${revisionId}, updated_at = now()
-      WHERE id = ${fn.id} AND active_revision_id IS NULL`.execute(tx);
+      WHERE id = ${functionId} AND active_revision_id IS NULL`.execute(tx);
     if (isPublic !== undefined) {
-      await tx.updateTable("functions").set({ is_public: isPublic }).where("id", "=", fn.id).execute();
+      await tx.updateTable("functions").set({ is_public: isPublic }).where("id", "=", functionId).execute();
     }
     if (env !== undefined) {
       await tx
         .updateTable("functions")
         .set({ env: toJsonText(env) })
-        .where("id", "=", fn.id)
+        .where("id", "=", functionId)
         .execute();
     }
-    if (tag !== undefined) await moveTag(tx, fn.id, tag, revisionId);
-    return { revisionId, created: !known };
+    if (tag !== undefined) await moveTag(tx, functionId, tag, revisionId);
+    // Read here: a removal may come right after the commit.
+    return { fn: (await findFunction(tx, namespaceId, name))!, revisionId, created: !known };
   });
-  return { fn: (await findFunction(db, namespaceId, name))!, revisionId, created };
 }
 
 /** The function of that name, made where there is none; no other deploy or removal goes on meanwhile. */
