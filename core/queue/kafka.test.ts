@@ -15,6 +15,7 @@ const kafka = await testKafka();
 const brokers = "brokers" in kafka ? [kafka.brokers] : [];
 const PARTITIONS = 3;
 const file = `test-${randomBytes(6).toString("hex")}`;
+const silent = { onError() {}, onGroupChange() {} };
 let queues = 0;
 const newPrefix = () => {
   queues += 1;
@@ -23,7 +24,7 @@ const newPrefix = () => {
 
 describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
   const connect = (topicPrefix: string): Promise<QueueTransport> =>
-    createKafkaTransport({ brokers, clientId: "test", topicPrefix, partitions: PARTITIONS, onError() {} });
+    createKafkaTransport({ brokers, clientId: "test", topicPrefix, partitions: PARTITIONS, ...silent });
 
   describeTransport("kafka", async () => {
     const prefix = newPrefix();
@@ -201,8 +202,35 @@ describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
         clientId: "test",
         topicPrefix: newPrefix(),
         partitions: 1,
-        onError() {},
+        ...silent,
       }),
     );
+  });
+
+  it("a start that fails half way leaves no connection behind: it is tried again", async () => {
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
+    const whenNone = () => until(async () => (sockets() === 0 ? true : undefined));
+    await whenNone();
+    const settings = { brokers, clientId: "test", topicPrefix: newPrefix(), partitions: 0, ...silent };
+    await assert.rejects(createKafkaTransport(settings), /Topic creation errors/);
+    await whenNone();
+  });
+
+  it("a group whose members come and go is told of apart from errors", async (t) => {
+    const topicPrefix = newPrefix();
+    const errors: string[] = [];
+    const changes = createRecording<string>("change of the group");
+    const settings = { brokers, clientId: "test", topicPrefix, partitions: PARTITIONS };
+    const first = await createKafkaTransport({
+      ...settings,
+      onError: (message, error) => errors.push(`${message}: ${error}`),
+      onGroupChange: (message, detail) => changes.add(`${message}: ${detail}`),
+    });
+    t.after(() => first.close());
+    await first.consume(recordingHandler());
+    const second = await open(t, topicPrefix);
+    await second.consume(recordingHandler());
+    await changes.waitFor((said) => said.includes("rebalancing"), { timeoutMs: 30_000 });
+    assert.deepEqual(errors, []);
   });
 });

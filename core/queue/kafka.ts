@@ -2,6 +2,7 @@
 import { type Admin, CompressionTypes, type EachBatchPayload, Kafka, logLevel, type Producer } from "kafkajs";
 import { systemClock } from "../clock.ts";
 import { parseBell, toBellText } from "./bell.ts";
+import { isGroupChange } from "./kafka-log.ts";
 import { type Lane, nameQueues } from "./names.ts";
 import type { Bell, BellHandler, Consumption, QueueTransport } from "./transport.ts";
 
@@ -13,6 +14,8 @@ export interface KafkaSettings {
   /** Of a topic that is made; an existing one keeps its own. */
   partitions: number;
   onError(message: string, error: unknown): void;
+  /** Members came or went, or a coordinator moved: no fault. */
+  onGroupChange(message: string, detail: unknown): void;
 }
 
 /** Long poll. Also the longest a partition waits for its turn after kafkajs has begun a fetch without it. */
@@ -22,7 +25,7 @@ const COORDINATOR_TRIES = 60;
 const COORDINATOR_WAIT_MS = 250;
 
 export async function createKafkaTransport(settings: KafkaSettings): Promise<QueueTransport> {
-  const { onError } = settings;
+  const { onError, onGroupChange } = settings;
   const { topics, groups } = nameQueues(settings.topicPrefix);
   const lanes = Object.keys(groups) as Lane[];
   const kafka = new Kafka({
@@ -32,21 +35,31 @@ export async function createKafkaTransport(settings: KafkaSettings): Promise<Que
     requestTimeout: 10_000,
     retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 6 },
     logLevel: logLevel.ERROR,
-    logCreator: () => (entry) => onError(entry.log.message, entry.log["error"]),
+    logCreator:
+      () =>
+      ({ log }) =>
+        (isGroupChange(log) ? onGroupChange : onError)(log.message, log["error"]),
   });
   const admin = kafka.admin();
   const producer = kafka.producer({
     allowAutoTopicCreation: false,
     retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 4 },
   });
-  await admin.connect();
-  await provisionTopics(admin, Object.values(topics), settings.partitions);
-  await Promise.all(
-    lanes.map((lane) =>
-      whileCoordinatorLoads(() => provisionOffsets(kafka, admin, groups[lane], topics[lane])),
-    ),
-  );
-  await producer.connect();
+  const disconnect = () => Promise.allSettled([producer.disconnect(), admin.disconnect()]);
+  try {
+    await admin.connect();
+    await provisionTopics(admin, Object.values(topics), settings.partitions);
+    await Promise.all(
+      lanes.map((lane) =>
+        whileCoordinatorLoads(() => provisionOffsets(kafka, admin, groups[lane], topics[lane])),
+      ),
+    );
+    await producer.connect();
+  } catch (error) {
+    // It is tried again, with connections of its own.
+    await disconnect();
+    throw error;
+  }
   const consumptions = new Set<Consumption>();
 
   return {
@@ -72,7 +85,7 @@ export async function createKafkaTransport(settings: KafkaSettings): Promise<Que
     },
     async close() {
       await Promise.all([...consumptions].map((consumption) => consumption.stop()));
-      await Promise.allSettled([producer.disconnect(), admin.disconnect()]);
+      await disconnect();
     },
   };
 }

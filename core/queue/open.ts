@@ -39,6 +39,7 @@ export async function openTransport(
         onClientError?.();
         log.warn({ error }, `kafka: ${message}`);
       },
+      onGroupChange: (message, detail) => log.debug({ detail }, `kafka: ${message}`),
     });
   };
   const onFailed = (error: unknown) =>

@@ -50,7 +50,14 @@ describe("a worker that receives events", { skip: "skip" in kafka ? kafka.skip :
   beforeEach(clear);
 
   const openQueue = (topicPrefix: string) =>
-    createKafkaTransport({ brokers, clientId: "test", topicPrefix, partitions: 1, onError() {} });
+    createKafkaTransport({
+      brokers,
+      clientId: "test",
+      topicPrefix,
+      partitions: 1,
+      onError() {},
+      onGroupChange() {},
+    });
 
   interface Options {
     slots?: number;

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { isGroupChange } from "./kafka-log.ts";
+
+/** As kafkajs words them. */
+const { errorCodes } = createRequire(import.meta.url)("kafkajs/src/protocol/error.js") as {
+  errorCodes: { type: string; message: string }[];
+};
+const textOf = (type: string) => errorCodes.find((error) => error.type === type)!.message;
+const message = "Response Heartbeat(key: 12, version: 3)";
+
+test("a group that changes is no error; what else kafkajs says is one", () => {
+  for (const type of [
+    "REBALANCE_IN_PROGRESS",
+    "GROUP_COORDINATOR_NOT_AVAILABLE",
+    "GROUP_LOAD_IN_PROGRESS",
+    "NOT_COORDINATOR_FOR_GROUP",
+    "MEMBER_ID_REQUIRED",
+  ]) {
+    assert.ok(isGroupChange({ message, error: textOf(type) }), type);
+    assert.ok(isGroupChange({ message: textOf(type) }), type);
+    assert.ok(!isGroupChange({ message: `Crash: ${textOf(type)}` }), `a crash for ${type}`);
+  }
+  for (const type of ["UNKNOWN_MEMBER_ID", "GROUP_AUTHORIZATION_FAILED", "NOT_LEADER_FOR_PARTITION"])
+    assert.ok(!isGroupChange({ message, error: textOf(type) }), type);
+  assert.ok(!isGroupChange({ message: "Connection error", error: undefined }));
+});
