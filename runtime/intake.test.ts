@@ -244,6 +244,21 @@ test("after a hint the next instant is waited for, and the one after it", async 
   assert.deepEqual(startedIds(), idsOf(bells));
 });
 
+test("once bells name their runs the next instant is left to them", async () => {
+  const { intake, clock, claims, queue, startedIds } = openIntake(10);
+  intake.onHint();
+  await clock.advance(0);
+  const bell = queue();
+  await intake.onBells([bell]);
+  const [first, second] = [queue(1_000), queue(2_000)];
+  intake.onHint();
+  await clock.advance(3_000);
+  assert.deepEqual(startedIds(), [bell.runId], "found by nobody before their bells ring");
+  assert.equal(claims.filter(({ limit }) => limit !== undefined).length, 2, "one search for each hint");
+  await intake.onBells([first, second]);
+  assert.deepEqual(startedIds(), idsOf([bell, first, second]));
+});
+
 test("a hint of something sooner moves the timer forward", async () => {
   const { intake, clock, queue, startedIds } = openIntake(10);
   const later = queue(3_000);

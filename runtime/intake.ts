@@ -48,6 +48,8 @@ export function createIntake(
   const closed = new AbortController();
   /** The least overdue age the table is searched for; null: no search is wanted. */
   let searchOverdueMs: number | null = null;
+  /** Bells that name their runs are heard: nobody need look for the next instant. */
+  let hearsBells = false;
   let hintTimer: { firesAtMs: number; abort: AbortController } | undefined;
   let working: Promise<void> | undefined;
 
@@ -90,7 +92,7 @@ export function createIntake(
     const claimed = await source.claimDueRuns(limit, overdueMs);
     begin(claimed);
     if (claimed.length === limit) wantSearch(overdueMs);
-    if (claimed.length === limit || overdueMs > 0) return;
+    if (claimed.length === limit || overdueMs > 0 || hearsBells) return;
     const waitMs = await source.msUntilNextQueued();
     if (waitMs !== null && waitMs <= LOOK_AHEAD_MS) armHint(Math.max(waitMs, 1));
   }
@@ -145,6 +147,7 @@ export function createIntake(
   return {
     async onBells(bells) {
       if (closed.signal.aborted) throw new IntakeClosed("The worker is draining.");
+      hearsBells = true;
       const now = clock.now();
       const due = bells.filter(({ availableAt }) => availableAt <= now);
       for (const bell of bells) {
