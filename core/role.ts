@@ -108,6 +108,8 @@ function untilStopped(abandon: () => void): Promise<void> {
     process.on("SIGTERM", ask);
     process.on("SIGINT", ask);
     process.once("disconnect", ask);
+    // It went while this process still loaded: nobody heard of it.
+    if (process.connected === false) ask();
   });
 }
 
