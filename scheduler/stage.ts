@@ -1,5 +1,6 @@
 /** The scheduler's pass: stage what is due soon, ring it at its instant, sleep until the next instant that matters. */
 import type { Clock } from "../core/clock.ts";
+import { createLoopRest } from "../core/loop-rest.ts";
 import type { Store } from "../core/store/database.ts";
 import {
   findNextInstant,
@@ -62,13 +63,11 @@ export function startStageLoop(
   on: { staged(report: StageReport, tookMs: number): void; failed(error: unknown): void },
   tracer: Tracer = NO_TRACER,
 ): StageLoop {
-  const stopped = new AbortController();
-  let sleeping = new AbortController();
-  let woken = false;
+  const loop = createLoopRest(clock);
 
   async function run(): Promise<void> {
-    while (!stopped.signal.aborted) {
-      woken = false;
+    while (!loop.stopped.aborted) {
+      loop.look();
       let waitMs = RETRY_MS;
       try {
         const beganMs = performance.now();
@@ -79,21 +78,15 @@ export function startStageLoop(
       } catch (error) {
         on.failed(error);
       }
-      if (woken || stopped.signal.aborted) continue;
-      sleeping = new AbortController();
-      await clock.sleep(waitMs, sleeping.signal);
+      await loop.rest(waitMs);
     }
   }
 
   const running = run();
   return {
-    wake() {
-      woken = true;
-      sleeping.abort();
-    },
+    wake: loop.wake,
     async stop() {
-      stopped.abort();
-      sleeping.abort();
+      loop.stop();
       await running;
     },
   };

@@ -3,6 +3,7 @@
  * stands apart from its loop. A pass that cannot read the demand changes nothing: no news is no reason to scale.
  */
 import type { Clock } from "../../core/clock.ts";
+import { createLoopRest } from "../../core/loop-rest.ts";
 import { type Demand, totalDemand } from "../../core/store/demand.ts";
 import type { SessionLock } from "../../core/store/session-lock.ts";
 import type { ServingWorker } from "../../core/store/workers.ts";
@@ -55,14 +56,12 @@ const MIN_WAIT_MS = { atZero: 20, withWorkers: 200 };
 
 export function startScaleLoop(parts: ScaleParts): ScaleLoop {
   const { clock, fleet } = parts;
-  const stopped = new AbortController();
+  const loop = createLoopRest(clock);
   const look = createLook(parts);
-  let sleeping = new AbortController();
-  let woken = false;
 
   async function run(): Promise<void> {
-    while (!stopped.signal.aborted) {
-      woken = false;
+    while (!loop.stopped.aborted) {
+      loop.look();
       let waitMs = MAX_WAIT_MS;
       try {
         waitMs = await look();
@@ -71,22 +70,16 @@ export function startScaleLoop(parts: ScaleParts): ScaleLoop {
       }
       const { starting, up } = fleet.counts();
       const quietMs = starting + up === 0 ? MIN_WAIT_MS.atZero : MIN_WAIT_MS.withWorkers;
-      await clock.sleep(Math.min(quietMs, waitMs), stopped.signal);
-      if (woken || waitMs <= quietMs || stopped.signal.aborted) continue;
-      sleeping = new AbortController();
-      await clock.sleep(waitMs - quietMs, sleeping.signal);
+      await clock.sleep(Math.min(quietMs, waitMs), loop.stopped);
+      await loop.rest(waitMs - quietMs);
     }
   }
 
   const running = run();
   return {
-    wake() {
-      woken = true;
-      sleeping.abort();
-    },
+    wake: loop.wake,
     async stop() {
-      stopped.abort();
-      sleeping.abort();
+      loop.stop();
       await running;
       await parts.startLock.release();
     },
