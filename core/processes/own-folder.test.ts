@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test } from "node:test";
@@ -24,4 +24,16 @@ test("folders of processes that are gone are cleared away, and no others", async
     readdirSync(parent).sort(),
     [foreign, ofAnother, "bellhop-sandbox-other", first, second].sort(),
   );
+});
+
+test("one that looks stale and is another user's is left alone", async (t) => {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return t.skip("takes root on Linux");
+  const parent = mkdtempSync(join(tmpdir(), "bellhop-folder-test-"));
+  t.after(() => rmSync(parent, { recursive: true }));
+  const namespace = /\d+/.exec(readlinkSync("/proc/self/ns/pid"))![0];
+  const planted = `bellhop-sandbox-${namespace}-1-123-abcdef`;
+  mkdirSync(join(parent, planted));
+  chownSync(join(parent, planted), 12_345, 12_345);
+  const made = basename(makeOwnFolder(parent, "bellhop-sandbox"));
+  assert.deepEqual(readdirSync(parent).sort(), [planted, made].sort());
 });

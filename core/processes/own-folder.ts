@@ -1,5 +1,5 @@
 /** Temporary folders of one process each: named for the process they belong to, so that what a killed one left is found. */
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /** Makes a folder of this process's own in `parent`, and clears away those of processes that are gone. */
@@ -16,12 +16,24 @@ function clearStale(parent: string, prefix: string, namespace: string): void {
     if (!name.startsWith(`${prefix}-`)) continue;
     const [, of, pid, startTime] = /^(\d+)-(\d+)-(\d+)-\w+$/.exec(name.slice(prefix.length + 1)) ?? [];
     if (of !== namespace || startTimeOf(Number(pid)) === startTime) continue;
-    try {
-      rmSync(join(parent, name), { recursive: true, force: true });
-    } catch {
-      // Another user's.
-    }
+    removeOwn(join(parent, name));
   }
+}
+
+/** What another user made under such a name is left alone: its parts may turn into links to ours while they are removed. */
+function removeOwn(folder: string): void {
+  if (!isOwn(folder)) return;
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // Whoever cleared it away at the same time was faster.
+  }
+}
+
+/** Whether there is such a file or folder and it belongs to this process's user; links are not followed. */
+export function isOwn(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found !== undefined && (!process.getuid || found.uid === process.getuid());
 }
 
 function pidNamespace(): string | undefined {
