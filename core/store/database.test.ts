@@ -33,6 +33,19 @@ test("a session frozen inside a transaction is ended by the server", async () =>
   await store.close();
 });
 
+test("the server finds within half a minute that a client's machine is gone", async () => {
+  const { store } = open();
+  const shown = async (name: string) => Number((await store.pool.query(`SHOW ${name}`)).rows[0][name]);
+  const [idle, interval, count] = await Promise.all([
+    shown("tcp_keepalives_idle"),
+    shown("tcp_keepalives_interval"),
+    shown("tcp_keepalives_count"),
+  ]);
+  const seconds = idle! + interval! * count!;
+  assert.ok(idle! > 0 && seconds <= 30, `${seconds} s`);
+  await store.close();
+});
+
 test("an insert is planned once for its connection; other statements for what the tables hold", async () => {
   const { store } = open();
   const planner = async (pool: typeof store.pool) =>

@@ -29,8 +29,8 @@ export interface StoreSettings {
 /**
  * jit costs more than it brings on statements of a millisecond. Each statement is planned for what the tables hold at
  * that moment: a plan kept from before a burst scans, for each run of a batch, all the runs that came since. No scan
- * of a whole table: the planner thinks a batch of ids larger and their table smaller than they are. And a process that
- * is frozen inside a transaction must not keep its rows from the others.
+ * of a whole table: the planner thinks a batch of ids larger and their table smaller than they are. A process that is
+ * frozen inside a transaction must not keep its rows from the others, nor one whose machine is gone its locks.
  */
 const SESSION_OPTIONS = [
   "-c jit=off",
@@ -38,6 +38,9 @@ const SESSION_OPTIONS = [
   "-c plan_cache_mode=force_custom_plan",
   "-c enable_seqscan=off",
   "-c idle_in_transaction_session_timeout=5000",
+  "-c tcp_keepalives_idle=15",
+  "-c tcp_keepalives_interval=5",
+  "-c tcp_keepalives_count=3",
 ].join(" ");
 
 /** Of an insert of a few rows, planning would be most of the work. */
