@@ -30,6 +30,12 @@ export const systemClock: Clock = {
   },
 };
 
+/** Never goes back, and makes no leap: for what only asks how long ago something was. Its dates drift from the true ones. */
+export const steadyClock: Clock = {
+  ...systemClock,
+  now: () => new Date(performance.timeOrigin + performance.now()),
+};
+
 function toTimerMs(ms: number): number {
   return Math.min(Math.max(ms, 0), MAX_TIMER_MS);
 }

@@ -20,3 +20,6 @@ export const WORKER_SETTINGS = [
   "FUNCTION_MAX_KV_BYTES",
   ...FUNCTION_CAP_SETTINGS,
 ] as const satisfies SettingName[];
+
+/** What its process needs of its surroundings besides. */
+export const WORKER_SURROUNDINGS = ["PATH", "TMPDIR", "TZ", "NODE_COMPILE_CACHE", "NODE_EXTRA_CA_CERTS"];

@@ -9,6 +9,7 @@ import { type Role, type RoleProgram, runRole } from "../core/role.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { TRACE_SETTINGS } from "../core/telemetry/open-tracer.ts";
 import { startAutoscaler } from "../runtime/autoscaler/main.ts";
+import { WORKER_SURROUNDINGS } from "../runtime/worker-settings.ts";
 import { startScheduler } from "../scheduler/main.ts";
 import { readAdminKey } from "./admin-key.ts";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
@@ -105,22 +106,21 @@ function chooseRoleEnv(
   settings: StandaloneSettings,
   { databaseUrl, secretsKey }: { databaseUrl: string; secretsKey: string },
 ) {
+  // As they were given: settings among them were read, and so found sound, with the others.
+  const given = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, env[name]]));
   const shared: NodeJS.ProcessEnv = {
-    PATH: env["PATH"],
     DATABASE_URL: databaseUrl,
     LOG_LEVEL: settings.LOG_LEVEL,
     HOST: "127.0.0.1",
     PORT: "0",
-    ...Object.fromEntries(TRACE_SETTINGS.map((name) => [name, env[name]])),
+    ...given(TRACE_SETTINGS),
   };
-  // As they were given: they were read, and so found sound, with the others.
-  const caps = Object.fromEntries(FUNCTION_CAP_SETTINGS.map((name) => [name, env[name]]));
   const lease = { WORKER_LEASE: `${settings.WORKER_LEASE}ms` };
   const ahead = { WORKERS_AHEAD: `${settings.WORKERS_AHEAD}ms` };
   return {
     api: {
       ...shared,
-      ...caps,
+      ...given(FUNCTION_CAP_SETTINGS),
       BELLHOP_SECRETS_KEY: secretsKey,
       HOST: settings.HOST,
       PORT: String(settings.PORT),
@@ -136,7 +136,8 @@ function chooseRoleEnv(
       ...shared,
       ...lease,
       ...ahead,
-      ...caps,
+      ...given(FUNCTION_CAP_SETTINGS),
+      ...given(WORKER_SURROUNDINGS),
       WORKERS_MIN: String(settings.WORKERS_MIN),
       WORKERS_MAX: String(settings.WORKERS_MAX),
       WORKERS_IDLE_AFTER: `${settings.WORKERS_IDLE_AFTER}ms`,

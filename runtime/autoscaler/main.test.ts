@@ -11,6 +11,12 @@ test("a least number above the most ends the start with a sentence that helps", 
   });
 });
 
+test("workers that would take nothing from the queue, or could not start, are not begun with", async () => {
+  const receive = (WORKER_RECEIVE: string) => startAutoscaler({ ...env, WORKER_RECEIVE });
+  await assert.rejects(receive("events"), { code: "invalid_setting", message: /leave WORKER_RECEIVE out/ });
+  await assert.rejects(receive("long-runs"), { code: "invalid_setting", message: /needs Kafka/ });
+});
+
 test("what its workers could not read ends the start of the autoscaler already", async () => {
   await assert.rejects(startAutoscaler({ ...env, WORKER_SLOTS: "none" }), /The setting WORKER_SLOTS must be/);
   await assert.rejects(startAutoscaler({ ...env, WORKERS_MAX: "0" }), /The setting WORKERS_MAX must be/);

@@ -1,6 +1,6 @@
 /** The autoscaler: starts worker processes on this machine when there is work, and lets them go when there is none. */
 import { networkInterfaces } from "node:os";
-import { systemClock } from "../../core/clock.ts";
+import { steadyClock, systemClock } from "../../core/clock.ts";
 import { readSettings, type SettingName, type Settings } from "../../core/config/settings.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../../core/role.ts";
@@ -15,7 +15,8 @@ import { type AutoscalerMetrics, createAutoscalerMetrics } from "../../core/tele
 import { createRegistry } from "../../core/telemetry/metrics/registry.ts";
 import { createProbes, startProbeServer } from "../../core/telemetry/probes.ts";
 import { chooseWorkerAddress } from "../direct/worker-address.ts";
-import { WORKER_SETTINGS } from "../worker-settings.ts";
+import { demandKafka, demandQueue } from "../receive-mode.ts";
+import { WORKER_SETTINGS, WORKER_SURROUNDINGS } from "../worker-settings.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
 import { type ScaleParts, startScaleLoop } from "./scale-loop.ts";
 import { withTargets } from "./targets-page.ts";
@@ -39,11 +40,14 @@ const START_LOCK = 7_236_003;
 export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
   const settings = readSettings(SETTINGS, env, DEFAULTS);
   demandOrder(settings.WORKERS_MIN, settings.WORKERS_MAX);
+  demandQueue(settings.WORKER_RECEIVE);
+  demandKafka(settings.WORKER_RECEIVE, settings.KAFKA_BROKERS);
   const log = createLogger("autoscaler", settings.LOG_LEVEL);
   const registry = createRegistry("autoscaler");
   const metrics = createAutoscalerMetrics(registry);
   metrics.max.set(settings.WORKERS_MAX);
-  const clock = systemClock;
+  // A clock that is put right must not keep workers for an hour, or from starting.
+  const clock = steadyClock;
   await using opened = new AsyncDisposableStack();
   const onError = (error: unknown) => log.warn({ error }, "database connection");
   const databaseUrl = settings.DATABASE_URL;
@@ -52,7 +56,7 @@ export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
     onError,
   });
   opened.defer(() => store.close());
-  await migrateUp(store.db, clock.now());
+  await migrateUp(store.db, systemClock.now());
   const startLock = await openSessionLock(store, START_LOCK);
   opened.defer(() => startLock.close());
   const listener = await openListener(databaseUrl, clock, onError);
@@ -131,7 +135,7 @@ function createParts(
     },
     slots: settings.WORKER_SLOTS,
     aheadMs: settings.WORKERS_AHEAD,
-    clock: systemClock,
+    clock: steadyClock,
     on: {
       looked({ demand }, { workers, mode }) {
         metrics.wanted.set(workers);
@@ -169,12 +173,9 @@ function demandOrder(min: number, max: number): void {
   );
 }
 
-/** What a worker's process needs of its surroundings, besides its settings. */
-const SURROUNDINGS = ["PATH", "TMPDIR", "TZ", "NODE_COMPILE_CACHE", "NODE_EXTRA_CA_CERTS"];
-
 /** Exactly a worker's settings, as they were given: they were read, and so found sound, with ours. */
 function chooseWorkerEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const names = [...SURROUNDINGS, ...HANDED_ON];
+  const names = [...WORKER_SURROUNDINGS, ...HANDED_ON];
   const given = names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]));
   return { ...Object.fromEntries(given), PORT: "0" };
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { test } from "node:test";
 import { deployRevision } from "../../core/store/functions/functions.ts";
 import { findRun } from "../../core/store/runs/read.ts";
@@ -16,7 +16,7 @@ test("a worker from the bundle runs functions as one from the sources does, and 
   const bundle = bundleWorker(fail);
   t.after(() => bundle.remove());
   assert.equal(bundle.program(), WORKER_SOURCES, "until it is made");
-  await bundle.settled;
+  await bundle.settled();
   const { main, compileCache } = bundle.program();
   const { store, db, url, newNamespace } = await openTestStore(createTestDatabase);
   const namespaceId = await newNamespace();
@@ -40,10 +40,22 @@ test("a worker from the bundle runs functions as one from the sources does, and 
   assert.equal(bundle.program(), WORKER_SOURCES);
 });
 
+test("where a part of it was cleared away workers start from the sources until it is made anew", async (t) => {
+  const bundle = bundleWorker(fail);
+  t.after(() => bundle.remove());
+  await bundle.settled();
+  const { main } = bundle.program();
+  rmSync(main);
+  assert.equal(bundle.program(), WORKER_SOURCES);
+  await bundle.settled();
+  const anew = bundle.program().main;
+  assert.ok(anew !== main && existsSync(anew));
+});
+
 test("where it cannot be made workers start from the sources, and somebody hears why", async () => {
   const errors: unknown[] = [];
   const bundle = bundleWorker((error) => errors.push(error), "/nowhere");
-  await bundle.settled;
+  await bundle.settled();
   assert.match(String(errors[0]), /ENOENT.*\/nowhere/);
   assert.equal(bundle.program(), WORKER_SOURCES);
   await bundle.remove();

@@ -1,14 +1,15 @@
 /**
  * The worker's program in a few files in place of a thousand: half of what a start costs is finding and reading
  * modules. Made at the autoscaler's start, of the sources as they stand then, and removed with it: nothing can be out
- * of date. States: making → made → removed, or making → failed: then workers start from the sources.
+ * of date. States: making → made → removed, or making → failed: then workers start from the sources. A machine may
+ * clear away temporary files that are not used for days: made → (a file is missing) → making.
  */
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Plugin } from "esbuild";
-import { makeOwnFolder } from "../../core/processes/own-folder.ts";
+import { isOwn, makeOwnFolder } from "../../core/processes/own-folder.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const WORKER_MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
@@ -26,31 +27,44 @@ export interface WorkerBundle {
   /** What to start now: the bundle once it is made, the sources until then. */
   program(): WorkerProgram;
   /** Resolves when it is made, or failed. */
-  settled: Promise<void>;
+  settled(): Promise<void>;
   remove(): Promise<void>;
+}
+
+interface MadeBundle {
+  program: WorkerProgram;
+  /** Its folder and what lies in it: where one of them is missing, or another user's, it is not used. */
+  paths: string[];
 }
 
 /** Begins to make it, in a folder of `parent`. `onError` hears why it cannot be made. */
 export function bundleWorker(onError: (error: unknown) => void, parent = tmpdir()): WorkerBundle {
-  let program = WORKER_SOURCES;
-  let folder: string | undefined;
+  const folders: string[] = [];
+  let made: MadeBundle | undefined;
   const make = async () => {
-    folder = makeOwnFolder(parent, "bellhop-worker");
-    program = await makeBundle(folder);
+    const folder = makeOwnFolder(parent, "bellhop-worker");
+    folders.push(folder);
+    made = await makeBundle(folder);
   };
-  const settled = make().catch(onError);
+  let making = make().catch(onError);
   return {
-    program: () => program,
-    settled,
+    program() {
+      if (made && !made.paths.every(isOwn)) {
+        made = undefined;
+        making = make().catch(onError);
+      }
+      return made?.program ?? WORKER_SOURCES;
+    },
+    settled: () => making,
     async remove() {
-      await settled;
-      program = WORKER_SOURCES;
-      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+      await making;
+      made = undefined;
+      for (const folder of folders.filter(isOwn)) await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
-async function makeBundle(folder: string): Promise<WorkerProgram> {
+async function makeBundle(folder: string): Promise<MadeBundle> {
   const compileCache = join(folder, "compile-cache");
   await mkdir(compileCache);
   // Loaded here: the autoscaler needs it once. Its own process ends with the build.
@@ -73,7 +87,11 @@ async function makeBundle(folder: string): Promise<WorkerProgram> {
     plugins: [keepOwnUrls],
     logLevel: "silent",
   }).finally(stop);
-  return { main: join(folder, "main.mjs"), compileCache };
+  const names = await readdir(folder);
+  return {
+    program: { main: join(folder, "main.mjs"), compileCache },
+    paths: [folder, ...names.map((name) => join(folder, name))],
+  };
 }
 
 /** Sources find what lies beside them by `import.meta.url`, which in a bundle would be the bundle's. */
