@@ -4,7 +4,7 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { createHttpSink, type HttpSink, type SinkReply } from "../support/http-sink.ts";
 import { testKafka } from "../support/kafka.ts";
 import type { RunningProcess } from "../support/processes.ts";
-import { type Cluster, portOf, startCluster } from "./cluster.ts";
+import { type Cluster, portOf, readSample, startCluster } from "./cluster.ts";
 import { eventually, type Listed, type WireRun } from "./runs.ts";
 
 const kafka = await testKafka();
@@ -80,8 +80,14 @@ for (const { name, skip, options } of transports) {
       assert.match(await probes.text(), /process_cpu_seconds_total\{role="worker"\}/);
       await autoscaler.waitForLine(/"workers":0,"before":1,.*"msg":"scaled"/, 20_000);
       await waitForNone();
-      assert.equal(await metric(autoscaler, 'bellhop_autoscaler_workers{state="up",role="autoscaler"}'), 0);
-      assert.equal(await metric(autoscaler, 'bellhop_autoscaler_worker_starts_total{role="autoscaler"}'), 1);
+      assert.equal(
+        await readSample(autoscaler, 'bellhop_autoscaler_workers{state="up",role="autoscaler"}'),
+        0,
+      );
+      assert.equal(
+        await readSample(autoscaler, 'bellhop_autoscaler_worker_starts_total{role="autoscaler"}'),
+        1,
+      );
     });
 
     it("a worker that is scaled down finishes its long run, whatever its drain", async () => {
@@ -102,7 +108,7 @@ for (const { name, skip, options } of transports) {
       await autoscaler.waitForLine(/worker retires/, 20_000);
       await eventually("a draining worker", listWorkers, (all) => all.some(({ draining }) => draining));
       assert.equal(
-        await metric(autoscaler, 'bellhop_autoscaler_workers{state="retiring",role="autoscaler"}'),
+        await readSample(autoscaler, 'bellhop_autoscaler_workers{state="retiring",role="autoscaler"}'),
         1,
       );
 
@@ -131,7 +137,7 @@ for (const { name, skip, options } of transports) {
       const both = await Promise.all([startAutoscaler(env), startAutoscaler(env)]);
       const starts = async () => {
         const each = both.map((one) =>
-          metric(one, 'bellhop_autoscaler_worker_starts_total{role="autoscaler"}'),
+          readSample(one, 'bellhop_autoscaler_worker_starts_total{role="autoscaler"}'),
         );
         return (await Promise.all(each)).reduce((sum, count) => sum + count);
       };
@@ -166,12 +172,4 @@ for (const { name, skip, options } of transports) {
 
 async function ask(role: RunningProcess, path: string): Promise<unknown> {
   return await (await fetch(`http://127.0.0.1:${portOf(role)}${path}`)).json();
-}
-
-/** One sample of `/metrics`, by its name and labels as they are written there. */
-async function metric(role: RunningProcess, sample: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${portOf(role)}/metrics`)).text();
-  const line = text.split("\n").find((each) => each.startsWith(`${sample} `));
-  assert.ok(line, `${sample} is not told:\n${text}`);
-  return Number(line.slice(sample.length));
 }

@@ -90,6 +90,14 @@ export function portOf(role: RunningProcess): number {
   return (JSON.parse(line ?? "{}") as { port: number }).port;
 }
 
+/** One sample of `/metrics`, by its name and labels as they are written there. */
+export async function readSample(role: RunningProcess, sample: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${portOf(role)}/metrics`)).text();
+  const line = text.split("\n").find((each) => each.startsWith(`${sample} `));
+  if (line === undefined) throw new Error(`${sample} is not told:\n${text}`);
+  return Number(line.slice(sample.length));
+}
+
 export function createClient(url: string, key: string): ApiClient {
   return {
     url,
