@@ -1,10 +1,11 @@
 /** The broker's jars: fetched once by their Maven coordinates, kept in the ignored folder `.cache/kafka`. */
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import { findOnPath } from "../tools/path.ts";
 
 const run = promisify(execFile);
 const POM = join(import.meta.dirname, "pom.xml");
@@ -19,8 +20,8 @@ function jarsFolder(): string {
 
 /** Undefined when a broker can be started here; else why not, in one line. */
 export function findKafkaSupport(): string | undefined {
-  if (!onPath("java")) return "there is no java on the PATH (17 or later)";
-  if (!existsSync(jarsFolder()) && !onPath("mvn"))
+  if (!findOnPath("java")) return "there is no java on the PATH (17 or later)";
+  if (!existsSync(jarsFolder()) && !findOnPath("mvn"))
     return "there is no mvn on the PATH to fetch the broker's jars";
   return undefined;
 }
@@ -44,15 +45,4 @@ export async function provideKafkaJars(): Promise<string> {
     await rm(part, { recursive: true, force: true });
   }
   return folder;
-}
-
-function onPath(command: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, command), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }
