@@ -32,6 +32,13 @@ test("a heartbeat makes the row, and makes the lease new from now on", async () 
   assert.ok(second.leftMs > 59_000 && second.leftMs <= 60_000, String(second.leftMs));
 });
 
+test("who drains does not come back: a word that was overtaken changes nothing", async () => {
+  const worker = facts();
+  await renewLease(db, worker, 5_000, true);
+  await renewLease(db, worker, 5_000, false);
+  assert.equal((await listWorkers())[0]?.draining, true);
+});
+
 test("an autoscaler counts those that take work from the queue, oldest first", async () => {
   const [first, second, draining, sent, lost] = Array.from({ length: 5 }, facts);
   await renewLease(db, { ...second!, busy: 3 }, 5_000, false);

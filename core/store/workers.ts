@@ -17,7 +17,7 @@ export interface WorkerFacts {
   callToken?: string | undefined;
 }
 
-/** Writes the worker's row, or makes its lease new. By the database's clock. */
+/** Writes the worker's row, or makes its lease new. By the database's clock. Who drains does so for good: a word that was overtaken changes nothing. */
 export async function renewLease(
   db: Db,
   worker: WorkerFacts,
@@ -29,7 +29,7 @@ export async function renewLease(
     VALUES (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.slots}, ${worker.busy ?? 0}, ${worker.receive ?? "queue"},
       ${worker.address ?? null}, ${worker.callToken ?? null}, clock_timestamp() + ${leaseMs}::int * interval '1 millisecond', ${draining})
     ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, busy = excluded.busy,
-      draining = excluded.draining`.execute(db);
+      draining = workers.draining OR excluded.draining`.execute(db);
 }
 
 export async function removeWorker(db: Db, workerId: string): Promise<void> {
