@@ -61,7 +61,7 @@ module.exports = {
     ),
     forbid(
       "adapters-in-main",
-      { path: "^(api|scheduler|runtime)/", pathNot: "(main|\\.test|\\.suite)\\.ts$" },
+      { path: "^(api|scheduler|runtime)/", pathNot: "(main|\\.test|\\.suite)\\.ts$|/testing/" },
       { path: "^core/queue/(kafka|postgres|open)" },
       "Only a role's main constructs adapters.",
     ),

@@ -1,0 +1,151 @@
+/** How a worker goes: it drains, retires, gives back, and what then becomes of its runs. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { sql } from "kysely";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { type AttemptOutcome, succeeded } from "../core/domain/attempt.ts";
+import { cancelRuns } from "../core/store/runs/cancel.ts";
+import { findRun } from "../core/store/runs/read.ts";
+import { rescueLostRuns } from "../core/store/runs/rescue.ts";
+import { queueRun } from "../core/store/testing/samples.ts";
+import { until } from "../core/store/testing/test-store.ts";
+import { createRecording } from "../test/support/recording.ts";
+import { runUntilAborted } from "./testing/claimed-run.ts";
+import {
+  db,
+  heldRunner,
+  inState,
+  namespaceId,
+  openWorker,
+  ring,
+  store,
+  workerRow,
+} from "./testing/open-worker.ts";
+import type { WorkerParts } from "./worker.ts";
+
+test("a draining worker takes nothing more and finishes what ends within the grace", async (t) => {
+  const held = heldRunner();
+  let asleep = 0;
+  const clock: Clock = {
+    now: systemClock.now,
+    after(ms, act) {
+      const open = new Set([act]);
+      asleep += 1;
+      const close = () => {
+        if (open.delete(act)) asleep -= 1;
+      };
+      const cancel = systemClock.after(ms, () => {
+        close();
+        act();
+      });
+      return () => {
+        close();
+        cancel();
+      };
+    },
+    async sleep(ms, signal) {
+      asleep += 1;
+      await systemClock.sleep(ms, signal);
+      asleep -= 1;
+    },
+  };
+  const worker = await openWorker(t, held.runner, { drainMs: 60_000, clock });
+  const runId = await queueRun(store, namespaceId);
+  await ring(worker, runId);
+  await held.whenStarted(1);
+  const stopping = worker.stop();
+  await until(async () => ((await workerRow(worker.id))?.draining ? true : undefined));
+  const later = await queueRun(store, namespaceId);
+  held.end(runId, succeeded("in time"));
+  await stopping;
+  assert.deepEqual((await findRun(store, namespaceId, runId))?.result, "in time");
+  assert.equal((await findRun(store, namespaceId, later))?.state, "queued");
+  assert.equal(held.started.length, 1);
+  assert.equal(asleep, 0, "nothing waits any more, the grace's timer neither");
+});
+
+test("what outlasts the grace is given back: another worker runs it, with the same attempt number", async (t) => {
+  const held = heldRunner();
+  const first = await openWorker(t, held.runner, { drainMs: 0 });
+  const runId = await queueRun(store, namespaceId);
+  await ring(first, runId);
+  const [before] = await held.whenStarted(1);
+  const second = await openWorker(t, async (run) => succeeded({ attempt: run.attempt }));
+  await first.stop();
+  const run = await inState(runId, "succeeded");
+  assert.deepEqual(run.result, { attempt: before!.attempt });
+  assert.equal(run.workerId, second.id);
+  assert.equal(run.attempts.length, 1);
+  assert.equal(before!.context.signal.aborted, true);
+});
+
+test("a run that comes back to the worker that lost it can still be cancelled and given back", async (t) => {
+  const attempts = createRecording<{ attempt: number; end(outcome: AttemptOutcome): void }>("attempt");
+  const worker = await openWorker(
+    t,
+    (run, context) =>
+      new Promise((end) => {
+        attempts.add({ attempt: run.attempt, end });
+        if (run.attempt === 2) void runUntilAborted(run, context).then(end);
+      }),
+    { leaseMs: 3_600_000 },
+  );
+  const runId = await queueRun(store, namespaceId, { timeoutMs: 3_600_000 });
+  await ring(worker, runId);
+  const [lost] = await attempts.waitFor(({ attempt }) => attempt === 1);
+  await sql`UPDATE workers SET lease_until = now() - interval '1 second'`.execute(db);
+  await rescueLostRuns(db, new Date(), 1, 10);
+  await sql`UPDATE task_runs_open SET state = 'queued', available_at = now()`.execute(db);
+  await ring(worker, runId);
+  await attempts.waitFor(({ attempt }) => attempt === 2);
+  lost!.end(succeeded("too late"));
+  await until(async () => ((await worker.metrics.dropped.get()).values[0]?.value === 1 ? true : undefined));
+  await cancelRuns(db, namespaceId, { runId });
+  worker.notifier.notify("bellhop_cancel", [runId]);
+  assert.equal((await inState(runId, "cancelled")).attempt, 2);
+});
+
+test("a worker that cannot give its runs back leaves them to its lease, and stops all the same", async (t) => {
+  const broken: WorkerParts["store"] = {
+    ...store,
+    pool: Object.create(store.pool, {
+      query: {
+        value: (query: unknown, ...rest: unknown[]) =>
+          typeof query === "string" && query.includes("SET state = 'queued'")
+            ? Promise.reject(new Error("connection lost"))
+            : store.pool.query(query as string, ...(rest as [unknown[]])),
+      },
+    }) as WorkerParts["store"]["pool"],
+  };
+  const held = heldRunner();
+  const worker = await openWorker(t, held.runner, { drainMs: 0, store: broken });
+  const runId = await queueRun(store, namespaceId);
+  await ring(worker, runId);
+  await held.whenStarted(1);
+  await worker.stop();
+  assert.equal((await findRun(store, namespaceId, runId))?.state, "running");
+  assert.equal(held.started[0]?.context.signal.aborted, true);
+});
+
+test("a worker that retires says so, takes nothing more, and waits for what it has, however long its drain", async (t) => {
+  const held = heldRunner();
+  const worker = await openWorker(t, held.runner, { drainMs: 0 });
+  const [long, next] = [await queueRun(store, namespaceId), await queueRun(store, namespaceId)];
+  await ring(worker, long);
+  await held.whenStarted(2);
+  held.end(next);
+  await inState(next, "succeeded");
+  let isRetired = false;
+  const retired = worker.retire().then(() => {
+    isRetired = true;
+  });
+  await until(async () => (await workerRow(worker.id))?.draining || undefined);
+  const late = await queueRun(store, namespaceId);
+  await ring(worker, late);
+  assert.equal(isRetired, false);
+  held.end(long);
+  await retired;
+  await worker.stop();
+  assert.equal((await inState(long, "succeeded")).attempt, 1);
+  await inState(late, "queued");
+});
