@@ -66,6 +66,12 @@ module.exports = {
       "Only a role's main constructs adapters.",
     ),
     forbid(
+      "testing-in-tests",
+      { pathNot: "\\.(test|suite)\\.ts$|/testing/|^(bench|test)/" },
+      { path: "/testing/" },
+      "What is made for tests is no part of the product.",
+    ),
+    forbid(
       "opentelemetry-in-telemetry",
       { pathNot: "^(node_modules/|core/telemetry/)" },
       { path: "^node_modules/@opentelemetry/" },
