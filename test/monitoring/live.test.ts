@@ -15,7 +15,7 @@ import { skipUnlessStrict } from "../tools/skip.ts";
 import { DASHBOARDS, fillVariables, questionPanels, readDashboard } from "./dashboards.ts";
 import { type LivePrometheus, startPrometheus } from "./live-prometheus.ts";
 import { listMetrics, readDocumented } from "./metric-names.ts";
-import { deployFunctions, makeTraffic } from "./traffic.ts";
+import { deployFunctions, makeTraffic, WRITTEN } from "./traffic.ts";
 
 const run = promisify(execFile);
 const tools = await providePrometheus();
@@ -169,13 +169,13 @@ describe("monitoring of real roles", { skip }, () => {
     }
     const begun = new Set(told("attempt begins").map(({ runId }) => runId));
     for (const { runId } of told("attempt recorded")) assert.ok(begun.has(runId));
-    for (const line of autoscaler.lines) assert.doesNotMatch(line, /4711|user@example/);
+    for (const line of autoscaler.lines) assert.doesNotMatch(line, new RegExp(`${WRITTEN}|user@example`));
   });
 
   it("no label holds what somebody wrote", async () => {
     for (const role of Object.keys(urls)) {
       const text = await readMetrics(role);
-      for (const word of ["4711", "user@example.com", sink.url, cluster.api.key])
+      for (const word of [WRITTEN, "user@example.com", sink.url, cluster.api.key])
         assert.ok(!text.includes(word), `${role} tells ${word}`);
     }
   });

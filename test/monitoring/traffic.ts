@@ -2,11 +2,14 @@
 import type { HttpSink } from "../support/http-sink.ts";
 import type { ApiClient } from "../system/cluster.ts";
 
+/** In names, paths, inputs, mails and errors. No id, time or port holds it by chance. */
+export const WRITTEN = "wallaby";
+
 const FUNCTIONS = {
   greet: "export default (input, ctx) => ({ hello: input?.name ?? 'nobody', attempt: ctx.attempt });",
   page: "export default { fetch: (request) => new Response('page ' + new URL(request.url).pathname) };",
   endless: "export default () => { for (;;); };",
-  broken: "export default () => { throw new Error('4711'); };",
+  broken: `export default () => { throw new Error('${WRITTEN}'); };`,
 };
 
 export async function deployFunctions(api: ApiClient): Promise<void> {
@@ -27,17 +30,17 @@ async function makeRound(api: ApiClient, sink: HttpSink, round: number): Promise
       retry: once,
     });
   await Promise.all([
-    api.call("POST", "/v1/functions/greet/invoke", { name: "4711" }),
-    fetch(`${api.url}/fn/default/page/4711`).then((response) => response.text()),
-    fetch(`${api.url}/no-such-page-4711`).then((response) => response.text()),
-    api.call("POST", "/v1/tasks", { type: "http", url: `${sink.url}/hook-4711?round=${round}` }),
+    api.call("POST", "/v1/functions/greet/invoke", { name: WRITTEN }),
+    fetch(`${api.url}/fn/default/page/${WRITTEN}`).then((response) => response.text()),
+    fetch(`${api.url}/no-such-page-${WRITTEN}`).then((response) => response.text()),
+    api.call("POST", "/v1/tasks", { type: "http", url: `${sink.url}/hook-${WRITTEN}?round=${round}` }),
     api.call("POST", "/v1/tasks", { type: "http", url: "http://10.47.11.1/", retry: once }),
     api.call("POST", "/v1/tasks", {
-      ...{ type: "email", to: "user@example.com", subject: "4711", body: "text" },
+      ...{ type: "email", to: "user@example.com", subject: WRITTEN, body: "text" },
     }),
     api.call("POST", "/v1/tasks", { type: "function", function: "broken", retry: twice }),
     api.call("POST", "/v1/tasks", {
-      ...{ type: "function", function: "greet", input: { name: "4711" } },
+      ...{ type: "function", function: "greet", input: { name: WRITTEN } },
       schedule: { delay: "1s" },
     }),
   ]);
