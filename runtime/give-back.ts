@@ -19,6 +19,9 @@ interface GiverParts {
 /** Of many, a line names these. */
 const LOGGED_RUNS = 20;
 
+/** A queue that is away must not hold up a worker that stops. */
+const RING_WAIT_MS = 2_000;
+
 /** Rejects where the rows could not be written; a bell that was not sent is only logged. */
 export async function giveBack(
   runs: { id: string; claimNo: number }[],
@@ -28,7 +31,10 @@ export async function giveBack(
   const released = await releaseRuns(store, facts.id, runs);
   metrics.givenBack.inc(released.length);
   log.info({ runs: released.length, runIds: released.slice(0, LOGGED_RUNS) }, "gave back runs");
-  await transport
+  const over = new AbortController();
+  const rung = transport
     .ring(released.map((runId) => ({ runId, availableAt: clock.now() })))
-    .catch((error) => log.warn({ error }, "bells were not sent; the sweep rings them again"));
+    .catch((error) => log.warn({ error }, "bells were not sent; the sweep rings them again"))
+    .finally(() => over.abort());
+  await Promise.race([rung, clock.sleep(RING_WAIT_MS, over.signal)]);
 }

@@ -149,3 +149,14 @@ test("a worker that retires says so, takes nothing more, and waits for what it h
   assert.equal((await inState(long, "succeeded")).attempt, 1);
   await inState(late, "queued");
 });
+
+test("a queue that does not answer holds up no worker that stops: what it gives back is rung again by others", async (t) => {
+  const held = heldRunner();
+  const worker = await openWorker(t, held.runner, { drainMs: 0 });
+  const runId = await queueRun(store, namespaceId);
+  await ring(worker, runId);
+  await held.whenStarted(1);
+  worker.transport.ring = () => new Promise(() => {});
+  await worker.stop();
+  assert.equal((await findRun(store, namespaceId, runId))?.state, "queued");
+});

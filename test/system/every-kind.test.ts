@@ -95,6 +95,13 @@ describe("every type on every schedule", { skip: "skip" in kafka ? kafka.skip : 
     const merged = await Promise.all(cluster.schedulers.map((role) => readSample(role, sample)));
     assert.ok(gaps <= merged.reduce((sum, count) => sum + count, 0), `${gaps} gaps, merged ${merged}`);
     await assertOutside(all);
+    const { apiProcess, schedulers, workers } = cluster;
+    const lines = [apiProcess, ...schedulers, ...workers].flatMap(({ logs }) => logs);
+    assert.deepEqual(
+      lines.filter(({ msg }) => String(msg).startsWith("kafka")),
+      [],
+      "nothing of Kafka's own everyday life is told",
+    );
     for (const run of all) {
       const logs = await api.call<Listed<{ runId: string; message: string }>>(
         "GET",
