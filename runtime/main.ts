@@ -5,8 +5,6 @@ import { systemClock } from "../core/clock.ts";
 import { toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings } from "../core/config/settings.ts";
 import { openConnections } from "../core/connections.ts";
-import { parseNetworks } from "../core/egress/address-policy.ts";
-import { createLateEgress } from "../core/egress/late-egress.ts";
 import { laneOf, nameQueues } from "../core/queue/names.ts";
 import { messagingSystemOf } from "../core/queue/trace-transport.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
@@ -24,9 +22,8 @@ import { startProbeServer } from "../core/telemetry/probes.ts";
 import { createAttemptTracer } from "./attempt-trace.ts";
 import { serveDirectCalls } from "./direct/direct-server.ts";
 import { chooseWorkerAddress } from "./direct/worker-address.ts";
-import { createMailProvider } from "./email/create-provider.ts";
 import { createEventReceiver } from "./events/event-receiver.ts";
-import { measureEgress, measureMail } from "./measured-outbound.ts";
+import { createOutbound } from "./outbound.ts";
 import { demandKafka } from "./receive-mode.ts";
 import { standingWalls } from "./sandbox/executor-command.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
@@ -50,17 +47,8 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
   const log = createLogger("worker", settings.LOG_LEVEL);
   await using opened = new AsyncDisposableStack();
   const registry = createRegistry("worker");
-  const outbound = createOutboundMetrics(registry);
-  const egress = measureEgress(createLateEgress({ allow: parseNetworks(settings.EGRESS_ALLOW) }), outbound);
-  opened.defer(() => egress.close());
-  const provider =
-    settings.EMAIL_URL === undefined
-      ? null
-      : createMailProvider(settings.EMAIL_URL, {
-          egress,
-          ...(settings.EMAIL_FROM === undefined ? {} : { from: settings.EMAIL_FROM }),
-        });
-  opened.defer(() => provider?.close());
+  const { egress, mail, close } = createOutbound(settings, createOutboundMetrics(registry));
+  opened.defer(close);
   // The first executor starts now, beside all that follows; once it is up it is known which walls stand.
   const walls = standingWalls();
   const demanded = walls.known.then(() => demandWalls(settings.WORKER_SANDBOX_WALLS, walls, log));
@@ -130,7 +118,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     runners: {
       http: createHttpRunner({ egress }),
       email: createEmailRunner({
-        provider: provider && measureMail(provider, outbound),
+        provider: mail,
         from: settings.EMAIL_FROM,
       }),
       function: createFunctionRunner({

@@ -20,4 +20,9 @@ test("workers that would take nothing from the queue, or could not start, are no
 test("what its workers could not read ends the start of the autoscaler already", async () => {
   await assert.rejects(startAutoscaler({ ...env, WORKER_SLOTS: "none" }), /The setting WORKER_SLOTS must be/);
   await assert.rejects(startAutoscaler({ ...env, WORKERS_MAX: "0" }), /The setting WORKERS_MAX must be/);
+  await assert.rejects(
+    startAutoscaler({ ...env, EGRESS_ALLOW: "nowhere" }),
+    /EGRESS_ALLOW holds "nowhere", which is no IP address/,
+  );
+  await assert.rejects(startAutoscaler({ ...env, EMAIL_URL: "pigeon://coop" }), /EMAIL_URL names no known/);
 });

@@ -15,6 +15,7 @@ import { type AutoscalerMetrics, createAutoscalerMetrics } from "../../core/tele
 import { createRegistry } from "../../core/telemetry/metrics/registry.ts";
 import { createProbes, startProbeServer } from "../../core/telemetry/probes.ts";
 import { chooseWorkerAddress } from "../direct/worker-address.ts";
+import { createOutbound } from "../outbound.ts";
 import { demandKafka, demandQueue } from "../receive-mode.ts";
 import { WORKER_SETTINGS, WORKER_SURROUNDINGS } from "../worker-settings.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
@@ -43,6 +44,8 @@ export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
   demandQueue(settings.WORKER_RECEIVE);
   demandKafka(settings.WORKER_RECEIVE, settings.KAFKA_BROKERS);
   const log = createLogger("autoscaler", settings.LOG_LEVEL);
+  // Its workers' affair, but for this: what they could not start with must not begin a row of crashes.
+  await createOutbound(settings).close();
   const registry = createRegistry("autoscaler");
   const metrics = createAutoscalerMetrics(registry);
   metrics.max.set(settings.WORKERS_MAX);
