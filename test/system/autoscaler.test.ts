@@ -75,6 +75,8 @@ for (const { name, skip, options } of transports) {
       const run = await waitForRun(await createTask("/one"));
       assert.equal(run.attempt, 1);
 
+      // A worker may have ended its first run before it says that it is up.
+      await autoscaler.waitForLine(/"a worker is up"/);
       const targets = (await ask(autoscaler, "/targets")) as { targets: string[] }[];
       const probes = await fetch(`http://${targets[0]!.targets[0]}/metrics`);
       assert.match(await probes.text(), /process_cpu_seconds_total\{role="worker"\}/);
