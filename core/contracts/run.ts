@@ -2,6 +2,7 @@
 import type { RunError } from "../domain/attempt.ts";
 import type { RunState } from "../domain/run-state.ts";
 import type { RunTrigger } from "../domain/run-trigger.ts";
+import type { SkippedInstants } from "../domain/skipped.ts";
 import type { TaskType } from "../domain/task-spec.ts";
 import type { Json, JsonObject } from "../json.ts";
 
@@ -37,6 +38,8 @@ export interface Run {
   attempts: AttemptRecord[];
   /** Of what made the run; null: it was not traced. */
   traceId: string | null;
+  /** Of a skipped run. */
+  skipped: SkippedInstants | null;
 }
 
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
@@ -61,6 +64,7 @@ export function toWireRun(run: Run): JsonObject {
     attempts: run.attempts as unknown as Json,
     workerId: run.workerId,
     traceId: run.traceId,
+    ...run.skipped,
   };
 }
 

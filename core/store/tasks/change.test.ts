@@ -265,3 +265,58 @@ test("changes of one task wait for each other: each sees what the one before mad
   const task = await findTask(db, namespaceId, id);
   assert.deepEqual(Object.keys(task!.labels).sort(), ["l0", "l1", "l2", "l3", "l4"]);
 });
+
+/** Runs of the task that say which instants were missed. */
+async function listMissed(namespaceId: string, taskId: string) {
+  const runs = await listRuns(db, namespaceId, { taskId }, 10, undefined);
+  return runs.map(({ state, skipped, scheduledFor }) => ({ state, skipped, scheduledFor }));
+}
+
+const ENDINGS: Record<string, (namespaceId: string, id: string, now: Date) => Promise<unknown>> = {
+  "a pause": (namespaceId, id, now) => pauseTask(db, namespaceId, id, now),
+  "a cancel": (namespaceId, id, now) => cancelTask(db, namespaceId, id, now),
+  "another schedule": (namespaceId, id, now) =>
+    changeTask(db, namespaceId, id, now, async () => ({
+      input: httpTask({ kind: "every", everyMs: 7 * HOUR_MS }),
+      functionId: null,
+      reschedules: true,
+    })),
+};
+for (const [what, end] of Object.entries(ENDINGS)) {
+  test(`instants that were missed before ${what} are one skipped run that says which`, async () => {
+    const { namespaceId, id, madeAt } = await makeTask(hourly, 3.5 * HOUR_MS);
+    await end(namespaceId, id, later(madeAt, 3.5 * HOUR_MS));
+    const [firstAt, lastAt] = [later(madeAt, HOUR_MS), later(madeAt, 3 * HOUR_MS)];
+    assert.deepEqual(await listMissed(namespaceId, id), [
+      {
+        state: "skipped",
+        scheduledFor: firstAt,
+        skipped: {
+          reason: "missed",
+          count: 3,
+          firstAt: firstAt.toISOString(),
+          lastAt: lastAt.toISOString(),
+        },
+      },
+    ]);
+  });
+}
+
+test("a paused task does not fire for what was missed before the pause, and records it once", async () => {
+  const { namespaceId, id, madeAt } = await makeTask(hourly, 10 * HOUR_MS);
+  await pauseTask(db, namespaceId, id, later(madeAt, 1.5 * HOUR_MS));
+  const resumed = await resumeTask(db, namespaceId, id, later(madeAt, 1.6 * HOUR_MS));
+  assert.deepEqual(resumed.nextRunAt, later(madeAt, 2 * HOUR_MS));
+  assert.equal((await listMissed(namespaceId, id)).length, 1);
+});
+
+test("nothing was missed where the next instant is still to come, nor of a task that fires once", async () => {
+  const repeating = await makeTask(hourly);
+  await pauseTask(db, repeating.namespaceId, repeating.id, repeating.madeAt);
+  assert.deepEqual(await listMissed(repeating.namespaceId, repeating.id), []);
+  const once = await makeTask({ kind: "delay", delayMs: HOUR_MS }, 2 * HOUR_MS);
+  await pauseTask(db, once.namespaceId, once.id, new Date());
+  assert.deepEqual(await listMissed(once.namespaceId, once.id), []);
+  const resumed = await resumeTask(db, once.namespaceId, once.id, new Date());
+  assert.deepEqual(resumed.nextRunAt, later(once.madeAt, HOUR_MS), "it fires late");
+});

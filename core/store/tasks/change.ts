@@ -5,16 +5,20 @@
 import { sql } from "kysely";
 import type { TaskInput } from "../../contracts/task-input.ts";
 import type { Task } from "../../contracts/task-output.ts";
-import { firstOccurrence, nextOccurrence } from "../../domain/schedule.ts";
+import { firstOccurrence, nextOccurrence, type Schedule } from "../../domain/schedule.ts";
+import { findMissed } from "../../domain/skipped.ts";
 import { conflict, notFound } from "../../errors.ts";
 import type { Db } from "../database.ts";
 import { isId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
+import { recordSkipped } from "../runs/skip.ts";
 import { toTask } from "./read.ts";
 
 interface LockedTask {
   task: Task;
+  namespaceId: string;
+  functionId: string | null;
   anchorAt: Date;
   /** The cursor, also of a paused task; staged occurrences that were taken back count again. */
   cursor: Date | null;
@@ -40,7 +44,18 @@ async function lockTask(tx: Db, namespaceId: string, taskId: string): Promise<Lo
   const instants = withdrawn.map(({ at }) => at.getTime());
   const cursor = instants.length > 0 ? new Date(Math.min(...instants)) : row.next_run_at;
   const state = row.state === "completed" && cursor ? "active" : row.state;
-  return { task: toTask({ ...row, state, next_run_at: cursor }), anchorAt: row.anchor_at, cursor };
+  return {
+    task: toTask({ ...row, state, next_run_at: cursor }),
+    ...{ namespaceId, functionId: row.function_id, anchorAt: row.anchor_at, cursor },
+  };
+}
+
+/** Instants that no scheduler was there for do not fire any more: that stands in the books. */
+async function recordMissed(tx: Db, locked: LockedTask, now: Date): Promise<void> {
+  const { task, anchorAt, cursor } = locked;
+  if (task.state !== "active") return;
+  const missed = findMissed(task.schedule, anchorAt, cursor, now);
+  if (missed) await recordSkipped(tx, { ...locked, id: task.id, type: task.spec.type }, missed);
 }
 
 async function saveState(
@@ -59,14 +74,22 @@ async function saveState(
   return toTask(row);
 }
 
+/** Instants that were missed before the pause stay so: a pause is no request to catch up. */
 export async function pauseTask(db: Db, namespaceId: string, taskId: string, now: Date): Promise<Task> {
   return await db.transaction().execute(async (tx) => {
-    const { task, cursor } = await lockTask(tx, namespaceId, taskId);
+    const locked = await lockTask(tx, namespaceId, taskId);
+    const { task, anchorAt, cursor } = locked;
     if (task.state === "paused") return task;
     if (task.state !== "active")
       throw conflict(`A ${task.state} task cannot be paused.`, `task_${task.state}`);
-    return await saveState(tx, task, "paused", cursor, now);
+    await recordMissed(tx, locked, now);
+    return await saveState(tx, task, "paused", toComing(task.schedule, anchorAt, cursor, now), now);
   });
+}
+
+/** The cursor, moved on past `now` where the schedule repeats. */
+function toComing(schedule: Schedule, anchorAt: Date, cursor: Date | null, now: Date): Date | null {
+  return cursor && cursor > now ? cursor : (nextOccurrence(schedule, anchorAt, now) ?? cursor);
 }
 
 /** Repeating tasks go on at their next instant; one that should have fired meanwhile fires now. */
@@ -76,7 +99,7 @@ export async function resumeTask(db: Db, namespaceId: string, taskId: string, no
     if (task.state === "active") return await saveState(tx, task, "active", cursor, now);
     if (task.state !== "paused")
       throw conflict(`A ${task.state} task cannot be resumed.`, `task_${task.state}`);
-    const next = cursor && cursor > now ? cursor : (nextOccurrence(task.schedule, anchorAt, now) ?? cursor);
+    const next = toComing(task.schedule, anchorAt, cursor, now);
     return await saveState(tx, task, next ? "active" : "completed", next, now);
   });
 }
@@ -89,7 +112,9 @@ export async function cancelTask(
   now: Date,
 ): Promise<{ task: Task; runs: Cancelled }> {
   return await db.transaction().execute(async (tx) => {
-    const { task } = await lockTask(tx, namespaceId, taskId);
+    const locked = await lockTask(tx, namespaceId, taskId);
+    const { task } = locked;
+    await recordMissed(tx, locked, now);
     const runs = await cancelRuns(tx, namespaceId, { taskId });
     const done = task.state === "cancelled" ? task : await saveState(tx, task, "cancelled", null, now);
     return { task: done, runs };
@@ -115,9 +140,11 @@ export async function changeTask(
   decide: (task: Task, tx: Db) => Promise<TaskChange>,
 ): Promise<Task> {
   return await db.transaction().execute(async (tx) => {
-    const { task, anchorAt, cursor } = await lockTask(tx, namespaceId, taskId);
+    const locked = await lockTask(tx, namespaceId, taskId);
+    const { task, anchorAt, cursor } = locked;
     if (task.state === "cancelled") throw conflict("A cancelled task cannot be changed.", "task_cancelled");
     const { input, functionId, reschedules } = await decide(task, tx);
+    if (reschedules) await recordMissed(tx, locked, now);
     const nextRunAt = reschedules ? firstOccurrence(input.schedule, now) : cursor;
     const state = reschedules && task.state === "completed" ? "active" : task.state;
     const row = await tx
