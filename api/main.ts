@@ -9,7 +9,7 @@ import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.
 import { createSealer } from "../core/secrets/sealer.ts";
 import { findCallableFunction } from "../core/store/functions/callable.ts";
 import { DEFAULT_NAMESPACE, ensureAdminKey, ensureNamespace } from "../core/store/keys.ts";
-import { recordMissingRuns } from "../core/store/runs/direct.ts";
+import { endLostCall } from "../core/store/runs/lost-call.ts";
 import { listCallableWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createApiMetrics } from "../core/telemetry/metrics/api.ts";
@@ -59,9 +59,9 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
   );
   opened.defer(() => ringer.flush());
   const lostCalls = createLostCalls(
-    (workerId, runs) => recordMissingRuns(store, workerId, runs),
+    (workerId, lost) => endLostCall(store, workerId, lost),
     clock,
-    (error, runId) => log.error({ error, runId }, "a lost call was not recorded; tried again soon"),
+    (error, runId) => log.error({ error, runId }, "a lost call was not ended; tried again soon"),
   );
   opened.defer(() => lostCalls.flush());
   const listWorkers = () => listCallableWorkers(store);
@@ -70,7 +70,7 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
   const metrics = createApiMetrics(registry);
   const waiter = createFinishWaiter(listener, clock);
   metrics.watch(() => waiter.count);
-  const caller = createDirectCaller(directory, (call, workerId) => lostCalls.add(call, workerId));
+  const caller = createDirectCaller(directory, lostCalls.settle);
   const app = createApp({
     store,
     callables: createCallables((namespace, name) => findCallableFunction(store, namespace, name), listener),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Registry } from "prom-client";
 import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import type { FinishedAttempt } from "../core/store/runs/finish.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { NO_SPAN } from "../core/telemetry/tracing.ts";
 import { afterRecording } from "./after-recording.ts";
@@ -23,8 +24,8 @@ function openParts() {
       publishDeadLetters: async (given: DeadLetter[]) => void letters.push(...given),
     } as unknown as QueueTransport,
     log: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") } as never,
-    find(id: string) {
-      const found = running.get(id);
+    find({ runId }: FinishedAttempt) {
+      const found = running.get(runId);
       return found && { ...found, span: NO_SPAN };
     },
   };
@@ -51,7 +52,7 @@ test("attempts are counted by type, way, end and function; who must know is told
     verdict: { state: "scheduled", availableAt: new Date(), error: ERROR },
   });
   const attempts = [direct, dead, again];
-  const recorded = new Set(attempts.map(({ runId }) => runId));
+  const recorded = new Set(attempts);
   afterRecording(parts, attempts, { recorded, awaited: [direct.runId] });
   const text = await registry.metrics();
   for (const line of [

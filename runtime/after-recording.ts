@@ -13,8 +13,8 @@ export interface AfterRecordingParts {
   notifier: Notifier;
   transport: QueueTransport;
   log: Logger;
-  /** The run while it is in work: until its recording is over. */
-  find(runId: string): { run: ClaimedRun; isDirect: boolean; span: Span } | undefined;
+  /** The run while this attempt of it is in work: until its recording is over. */
+  find(attempt: FinishedAttempt): { run: ClaimedRun; isDirect: boolean; span: Span } | undefined;
 }
 
 export function afterRecording(
@@ -27,9 +27,9 @@ export function afterRecording(
   let retries = false;
   for (const attempt of attempts) {
     const { runId, taskId, namespaceId, verdict, record } = attempt;
-    const span = parts.find(runId)?.span ?? NO_SPAN;
+    const span = parts.find(attempt)?.span ?? NO_SPAN;
     const facts = runFields({ id: runId, taskId, attempt: record.attempt }, span);
-    if (!report.recorded.has(runId)) {
+    if (!report.recorded.has(attempt)) {
       metrics.dropped.inc();
       log.warn(facts, "a late result was dropped: the run is somebody else's by now");
       continue;
@@ -50,12 +50,10 @@ export function afterRecording(
     .catch((error) => log.warn({ error }, "dead letters were not published; their rows stand"));
 }
 
-function count(
-  { metrics, find }: AfterRecordingParts,
-  { runId, type, verdict, record }: FinishedAttempt,
-): void {
+function count({ metrics, find }: AfterRecordingParts, attempt: FinishedAttempt): void {
+  const { type, verdict, record } = attempt;
   const { state } = verdict;
-  const found = find(runId);
+  const found = find(attempt);
   metrics.attempts.inc({ type, way: found?.isDirect ? "direct" : "queue", state });
   const seconds = (Date.parse(record.finishedAt) - Date.parse(record.startedAt ?? record.finishedAt)) / 1_000;
   metrics.duration.observe({ type }, seconds);

@@ -1,7 +1,7 @@
 /** One attempt of one run, as a list of steps: prepare, run, judge, record. */
 import type { Clock } from "../core/clock.ts";
 import type { AttemptOutcome } from "../core/domain/attempt.ts";
-import { failed } from "../core/domain/attempt.ts";
+import { failed, WORKER_LOST } from "../core/domain/attempt.ts";
 import { decideVerdict } from "../core/domain/retry.ts";
 import type { TaskType } from "../core/domain/task-spec.ts";
 import { formatDuration } from "../core/duration.ts";
@@ -13,10 +13,11 @@ import type { HttpCall } from "./sandbox/invocation.ts";
 import type { TaskRunner } from "./tasks/task-runner.ts";
 
 /**
- * Why an attempt is stopped from outside. `released` ones are not judged: another worker starts them anew. `shutdown`
- * ends one that no other worker may start.
+ * Why an attempt is stopped from outside. Two are not judged: `released`, which another worker starts anew, and `lost`,
+ * whose run is not this worker's any more. `shutdown` ends one that no other worker may start, `cut_off` one that
+ * neither its caller nor the database can be asked about.
  */
-export type StopReason = "timeout" | "cancelled" | "released" | "shutdown";
+export type StopReason = "timeout" | "cancelled" | "released" | "lost" | "shutdown" | "cut_off";
 
 export class AttemptStop extends Error {
   readonly reason: StopReason;
@@ -31,7 +32,7 @@ export type Runners = Record<TaskType, TaskRunner>;
 /** A runner that does not answer its abort is left behind after this long. */
 const ABORT_GRACE_MS = 2_000;
 
-/** Runs the attempt; null when it was released and is not to be recorded. */
+/** Runs the attempt; null when it was released or lost and is not to be recorded. */
 export async function runAttempt(
   run: ClaimedRun,
   runners: Runners,
@@ -43,7 +44,7 @@ export async function runAttempt(
   const logs: AttemptLogLine[] = [];
   const outcome = await runUntilDeadline(run, runners[run.spec.type], stop, logs, clock, { http, span });
   const reason = stop.signal.aborted ? (stop.signal.reason as AttemptStop).reason : undefined;
-  if (reason === "released") return null;
+  if (reason === "released" || reason === "lost") return null;
   return judge(
     run,
     reason ? replaceOutcome(outcome, reason, run) : outcome,
@@ -109,6 +110,7 @@ function clampInstant(at: Date, startedAt: Date, now: Date): Date {
 function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: ClaimedRun): AttemptOutcome {
   if (outcome.kind === "succeeded") return outcome;
   if (reason === "cancelled") return { kind: "cancelled" };
+  if (reason === "cut_off") return failed(WORKER_LOST.code, WORKER_LOST.message, { retryable: true });
   if (reason === "shutdown") {
     const message = "The worker was stopped before this attempt had ended.";
     return failed("worker_stopped", message, { retryable: true });

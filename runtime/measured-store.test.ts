@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Registry } from "prom-client";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
+import type { FinishedAttempt } from "../core/store/runs/finish.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import type { ClaimSource } from "./intake.ts";
 import { measureClaims, measureRecording } from "./measured-store.ts";
@@ -42,7 +43,7 @@ test("claims are counted by where the runs were found, and failures apart", asyn
 test("the statements that record are timed, those that fail too", async () => {
   const registry = new Registry();
   const metrics = createWorkerMetrics(registry);
-  const report = { recorded: new Set<string>(), awaited: [] };
+  const report = { recorded: new Set<FinishedAttempt>(), awaited: [] };
   assert.equal(await measureRecording(async () => report, metrics)([]), report);
   const broken = measureRecording(() => Promise.reject(new Error("no database")), metrics);
   await assert.rejects(broken([]), /no database/);

@@ -26,7 +26,7 @@ function openRecorder() {
           attempts,
           succeed: (lost = []) =>
             resolve({
-              recorded: new Set(attempts.map(({ runId }) => runId).filter((id) => !lost.includes(id))),
+              recorded: new Set(attempts.filter(({ runId }) => !lost.includes(runId))),
               awaited: [],
             }),
           fail: reject,
@@ -215,7 +215,7 @@ test("a result nested too deeply to be written as JSON ends its run and no other
     async (attempts) => {
       JSON.stringify(attempts);
       stored.push(...attempts);
-      return { recorded: new Set(attempts.map(({ runId }) => runId)), awaited: [] };
+      return { recorded: new Set(attempts), awaited: [] };
     },
     createManualClock(),
     { recorded() {}, failed() {} },

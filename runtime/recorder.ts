@@ -52,7 +52,7 @@ export function createRecorder<A extends FinishedAttempt>(
       try {
         const report = await write(attempts);
         on.recorded(attempts, report);
-        for (const { attempt, resolve } of batch) resolve(report.recorded.has(attempt.runId));
+        for (const [index, { resolve }] of batch.entries()) resolve(report.recorded.has(attempts[index]!));
         return;
       } catch (error) {
         on.failed(error);

@@ -7,7 +7,7 @@ import { type AttemptOutcome, succeeded } from "../core/domain/attempt.ts";
 import { cancelRuns } from "../core/store/runs/cancel.ts";
 import { findRun } from "../core/store/runs/read.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
-import { queueRun } from "../core/store/testing/samples.ts";
+import { ANY_TIME, queueRun } from "../core/store/testing/samples.ts";
 import { until } from "../core/store/testing/test-store.ts";
 import { createRecording } from "../test/support/recording.ts";
 import { runUntilAborted } from "./testing/claimed-run.ts";
@@ -94,7 +94,7 @@ test("a run that comes back to the worker that lost it can still be cancelled an
   await ring(worker, runId);
   const [lost] = await attempts.waitFor(({ attempt }) => attempt === 1);
   await sql`UPDATE workers SET lease_until = now() - interval '1 second'`.execute(db);
-  await rescueLostRuns(db, new Date(), 1, 10);
+  await rescueLostRuns(db, new Date(), ANY_TIME, 10);
   await sql`UPDATE task_runs_open SET state = 'queued', available_at = now()`.execute(db);
   await ring(worker, runId);
   await attempts.waitFor(({ attempt }) => attempt === 2);

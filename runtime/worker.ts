@@ -9,9 +9,15 @@ import type { Store } from "../core/store/database.ts";
 import type { Listener } from "../core/store/listen.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
-import { reserveDirectRun, showDirectRun } from "../core/store/runs/direct.ts";
+import {
+  type FinishedDirectRun,
+  recordDirectRuns,
+  reserveDirectRun,
+  showDirectRun,
+} from "../core/store/runs/direct.ts";
 import { type FinishedAttempt, type FinishReport, finishAttempts } from "../core/store/runs/finish.ts";
-import { listOwnedRuns } from "../core/store/runs/owned.ts";
+import { endShownRun } from "../core/store/runs/lost-call.ts";
+import { listOwnedRuns, type OwnedRun } from "../core/store/runs/owned.ts";
 import { offerRoom } from "../core/store/runs/room.ts";
 import { removeWorker, renewLease, type WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
@@ -21,13 +27,13 @@ import { afterRecording } from "./after-recording.ts";
 import { AttemptStop, type Runners, runAttempt } from "./attempt.ts";
 import { type AttemptTracer, endAttemptSpan, runFields } from "./attempt-trace.ts";
 import { createDirectLane, type DirectLane } from "./direct/direct-lane.ts";
-import { createEndedWriter } from "./direct/ended-writer.ts";
 import type { EventIntake, RunEnd } from "./events/event-intake.ts";
 import { giveBack } from "./give-back.ts";
 import { measureRecording } from "./measured-store.ts";
 import { createReceiving } from "./receiving.ts";
 import { createRecorder } from "./recorder.ts";
 import { createRoomOffers } from "./room-offers.ts";
+import { createRunningAttempts, isLost, type RunningAttempt } from "./running-attempts.ts";
 import type { HttpCall } from "./sandbox/invocation.ts";
 import { createSlots } from "./slots.ts";
 
@@ -74,40 +80,36 @@ const FLUSH_MS = 30_000;
 /** Attempts that were stopped take no longer than this to end. */
 const STOP_MS = 2_500;
 
-interface RunningAttempt {
-  run: ClaimedRun;
-  span: Span;
-  stop: AbortController;
-  /** Ended, and on its way to its row: it is not given back any more. */
-  isEnded: boolean;
-  /** Its caller handed it over: it is not given back. */
-  isDirect: boolean;
-}
-
 /** What may differ between runs: where they come from and how they are written. */
 interface Way {
   isDirect: boolean;
   http?: HttpCall;
   record(attempt: FinishedAttempt): Promise<unknown>;
+  /** Aborts with an `AttemptStop` where the run must not go on. */
+  stopped?: AbortSignal;
+  isInTable(): boolean;
 }
 
 export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const { facts, store, clock, log, metrics, transport, listener } = parts;
   const slots = createSlots(facts.slots);
-  const running = new Map<string, RunningAttempt>();
+  const running = createRunningAttempts();
   const stopped = new AbortController();
   let draining = false;
 
   metrics.watch(() => ({
     slots: facts.slots,
     busySlots: facts.slots - slots.free(),
-    recording: [...running.values()].filter(({ isEnded }) => isEnded).length,
+    recording: running.all().filter(({ isEnded }) => isEnded).length,
   }));
 
   const recording = {
     recorded: (attempts: FinishedAttempt[], report: FinishReport) =>
       afterRecording(
-        { metrics, log, transport, notifier: parts.notifier, find: (runId) => running.get(runId) },
+        {
+          ...{ metrics, log, transport, notifier: parts.notifier },
+          find: ({ runId, claimNo }) => running.find({ id: runId, claimNo }),
+        },
         attempts,
         report,
       ),
@@ -122,11 +124,15 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     recording,
   );
   const endedRecorder = createRecorder(
-    measureRecording(createEndedWriter(store, facts.id), metrics),
+    measureRecording((runs: FinishedDirectRun[]) => recordDirectRuns(store, facts.id, runs), metrics),
     clock,
     recording,
   );
-  const claimed: Way = { isDirect: false, record: (attempt) => recorder.record(attempt) };
+  const claimed: Way = {
+    isDirect: false,
+    isInTable: () => true,
+    record: (attempt) => recorder.record(attempt),
+  };
 
   const roomOffers = createRoomOffers(
     (functionIds) => offerRoom(store, functionIds),
@@ -135,23 +141,25 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   );
 
   async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {
-    const stop = new AbortController();
     log.debug({ ...runFields(run, span), type: run.spec.type }, "attempt begins");
-    const mine: RunningAttempt = { run, span, stop, isEnded: false, isDirect: way.isDirect };
-    running.set(run.id, mine);
+    const mine = running.begin({ run, span, isDirect: way.isDirect, isInTable: way.isInTable });
+    way.stopped?.addEventListener("abort", () => mine.stop.abort(way.stopped!.reason));
     if (run.attempt === 1 && !way.isDirect) {
       metrics.lateness.observe(Math.max(run.startedAt.getTime() - run.scheduledFor.getTime(), 0) / 1_000);
     }
     try {
-      const attempt = await runAttempt(run, parts.runners, stop, facts.id, clock, { http: way.http, span });
+      const attempt = await runAttempt(run, parts.runners, mine.stop, facts.id, clock, {
+        http: way.http,
+        span,
+      });
       mine.isEnded = true;
       endAttemptSpan(span, attempt);
       if (attempt) await way.record(attempt);
+      else if (isLost(mine)) metrics.dropped.inc();
       if (run.holdsRoom && run.functionId !== null) roomOffers.add(run.functionId);
       return attempt ? "recorded" : "given_back";
     } finally {
-      // A run that was lost may have come back here: then the entry is its newer attempt's.
-      if (running.get(run.id) === mine) running.delete(run.id);
+      running.leave(mine);
       slots.release(1);
     }
   }
@@ -164,14 +172,14 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     });
   });
 
-  function cancel(ids: string[]): void {
-    for (const id of ids) running.get(id)?.stop.abort(new AttemptStop("cancelled"));
-  }
-
   let toldBusy = 0;
+  /** By this process's clock, counted from the question: earlier than the table's. */
+  let leaseUntilMs = 0;
   /** The peak since the last word, not the moment: calls of a few milliseconds would hardly ever be seen. */
   async function renew(busy = slots.peak()): Promise<void> {
+    const askedMs = clock.now().getTime();
     await renewLease(store.db, { ...facts, busy }, parts.leaseMs, draining);
+    leaseUntilMs = askedMs + parts.leaseMs;
     toldBusy = busy;
   }
 
@@ -182,11 +190,21 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
 
   async function beat(): Promise<void> {
     await renew();
+    const known = running.listKnown();
     const owned = await listOwnedRuns(store.db, facts.id, parts.leaseMs);
-    cancel(owned.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id));
-    // A claim whose answer was lost with its connection: nobody here knows the run, and the lease would keep it.
-    const forgotten = owned.filter(({ id, isOld }) => isOld && !running.has(id));
-    await giveBack(forgotten, parts);
+    const lost = running.stopLost(known, owned);
+    if (lost > 0) log.warn({ runs: lost }, "stopped runs that are not this worker's any more");
+    running.cancel(owned.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id));
+    await settleForgotten(owned.filter((run) => run.isOld && !running.find(run)));
+  }
+
+  /** A claim or a showing whose answer was lost with its connection: nobody here knows the run, and the lease would keep it. */
+  async function settleForgotten(forgotten: OwnedRun[]): Promise<void> {
+    for (const run of forgotten.filter(({ isDirect }) => isDirect)) await endShownRun(store, facts.id, run);
+    await giveBack(
+      forgotten.filter(({ isDirect }) => !isDirect),
+      parts,
+    );
   }
 
   /** First stopped, then given back: two workers must not be at the same run. Those handed over end here. */
@@ -218,6 +236,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
 
   const directLane = createDirectLane({
     ...{ clock, slots, isDraining: () => draining, releaseSlot: () => slots.release(1) },
+    hasLease: () => clock.now().getTime() < leaseUntilMs,
     work: (run, way) => work(run, way, parts.traceAttempt(run, true)),
     findTimeoutMs: parts.findTimeoutMs,
     show: (run) => showDirectRun(store, facts.id, run),
@@ -231,7 +250,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   parts.openLane?.(directLane);
   await renew();
   parts.notifier.notify("bellhop_workers");
-  listener.on("bellhop_cancel", ({ ids }) => cancel(ids));
+  listener.on("bellhop_cancel", ({ ids }) => running.cancel(ids));
   const loops = [
     repeat(parts.leaseMs / 3, beat),
     repeat(LOAD_MS, tellLoad),
@@ -266,7 +285,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
       await receiveNoMore();
       const grace = new AbortController();
       await Promise.race([slots.whenIdle(), clock.sleep(parts.drainMs, grace.signal)]);
-      await letGo([...running.values()].filter(({ isEnded }) => !isEnded));
+      await letGo(running.all().filter(({ isEnded }) => !isEnded));
       // Those that end here are recorded before the worker goes.
       await Promise.race([slots.whenIdle(), clock.sleep(STOP_MS, grace.signal)]);
       await receivingEnds;

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it, type TestContext } from "node:test";
 import { sql } from "kysely";
+import { v7 } from "uuid";
 import type { Clock } from "../core/clock.ts";
 import { DEFAULT_RETRY } from "../core/domain/retry.ts";
 import type { Bell, DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import { createLeaseJudge } from "../core/store/contact.ts";
 import { newId } from "../core/store/ids.ts";
 import type { Channel, Notifier } from "../core/store/notify.ts";
 import { claimRuns } from "../core/store/runs/claim.ts";
 import { enqueueInvocation } from "../core/store/runs/enqueue.ts";
 import { findRun } from "../core/store/runs/read.ts";
 import {
+  ANY_TIME,
   deployFunction,
   makeWorker,
   queueInvocation,
@@ -66,8 +69,8 @@ describe("background jobs", () => {
       metrics: createSchedulerMetrics(registry),
       figures: createFigureMetrics(registry),
       aheadMs: 2_000,
-      // The database has been up for longer than this, so its own start does not hold the rescue back.
       leaseMs: given.leaseMs ?? 1,
+      judge: ANY_TIME,
       retentionDays: 30,
     };
     return { context, published, rung, notified, registry };
@@ -175,11 +178,25 @@ describe("background jobs", () => {
     assert.deepEqual([published, notified], [[], []]);
   });
 
-  it("rescue: nothing is taken while the database has not been up for one lease", async () => {
+  it("rescue: nothing is taken before the database has been reached without a gap for one lease", async () => {
     const { id: runId } = await loseRun();
-    const { context } = openContext({ leaseMs: 2 ** 31 - 1 });
-    await pass("rescue", context);
+    const { context } = openContext();
+    let nowMs = 0;
+    const judged = { ...context, judge: createLeaseJudge(1, () => nowMs) };
+    await pass("rescue", judged);
+    nowMs = 3_600_000;
+    await pass("rescue", judged);
     assert.equal((await findRun(store, namespaceId, runId))?.state, "running");
+  });
+
+  it("run fences: those that no writer comes to any more are removed, however many", async () => {
+    const oldMs = Date.now() - 25 * 3_600_000;
+    const ids = Array.from({ length: 10_002 }, (_, index) => v7({ msecs: oldMs + index }));
+    const kept = newId();
+    await store.pool.query("INSERT INTO run_fences (run_id) SELECT unnest($1::uuid[])", [[...ids, kept]]);
+    await pass("run fences", openContext().context);
+    const { rows } = await store.pool.query("SELECT run_id FROM run_fences");
+    assert.deepEqual(rows, [{ run_id: kept }]);
   });
 
   it("re-ring: a run that nobody claimed is rung again, with backoff", async () => {

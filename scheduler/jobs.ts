@@ -1,12 +1,15 @@
 /** Every background job of the scheduler and its period, on one screen. */
 import type { Clock } from "../core/clock.ts";
+import { WORKER_LOST } from "../core/domain/attempt.ts";
 import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import type { LeaseJudge } from "../core/store/contact.ts";
 import type { Store } from "../core/store/database.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { readFigures } from "../core/store/figures.ts";
 import { removeExpiredKeys } from "../core/store/idempotency.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
+import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { type Rescue, rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { findAwaitedFunctions, OFFER_BATCH, offerRoom } from "../core/store/runs/room.ts";
 import { findOverdueRuns } from "../core/store/runs/stage.ts";
@@ -25,6 +28,8 @@ export interface JobContext {
   metrics: SchedulerMetrics;
   figures: FigureMetrics;
   leaseMs: number;
+  /** Whether leases may be judged: after a time without a gap in the contact with the database. */
+  judge: LeaseJudge;
   retentionDays: number;
   /** How far ahead the figures look for runs that will want a worker. */
   aheadMs: number;
@@ -36,6 +41,7 @@ interface Job {
   run(context: JobContext, rerings: Rerings): Promise<void>;
 }
 
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 /** Well below the usual period of scrapes. */
 export const FIGURES_MS = 5_000;
@@ -45,6 +51,7 @@ const OVERDUE_BATCH = 1_000;
 /** Of many, a line names these. */
 const LOGGED_RUNS = 20;
 const KEY_BATCH = 10_000;
+const FENCE_BATCH = 10_000;
 const AWAITED_FUNCTIONS = 1_000;
 
 export function listJobs(leaseMs: number): Job[] {
@@ -55,6 +62,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "figures", everyMs: FIGURES_MS, run: tellFigures },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     { name: "idempotency keys", everyMs: HOUR_MS, run: removeIdempotencyKeys },
+    { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];
 }
@@ -81,8 +89,8 @@ async function offerAllRoom({ store, transport }: JobContext): Promise<void> {
 
 /** How many were rescued. */
 async function rescueBatch(context: JobContext): Promise<number> {
-  const { store, clock, transport, notifier, log, metrics, leaseMs } = context;
-  const rescued = await rescueLostRuns(store.db, clock.now(), leaseMs, RESCUE_BATCH);
+  const { store, clock, transport, notifier, log, metrics, judge } = context;
+  const rescued = await rescueLostRuns(store.db, clock.now(), judge, RESCUE_BATCH);
   if (rescued.length === 0) return 0;
   for (const { state } of rescued) metrics.rescued.inc({ state });
   const runIds = rescued.slice(0, LOGGED_RUNS).map(({ runId }) => runId);
@@ -101,8 +109,7 @@ async function rescueBatch(context: JobContext): Promise<number> {
 }
 
 function toDeadLetter({ runId, taskId, namespaceId }: Rescue, now: Date): DeadLetter {
-  const error = { code: "worker_lost", message: "The worker that ran the last attempt stopped answering." };
-  return { runId, taskId, namespaceId, error, deadAt: now.toISOString() };
+  return { runId, taskId, namespaceId, error: WORKER_LOST, deadAt: now.toISOString() };
 }
 
 async function rering({ store, clock, transport, metrics }: JobContext, rerings: Rerings): Promise<void> {
@@ -131,6 +138,10 @@ async function keepPartitions({ store, clock, log, retentionDays }: JobContext):
 
 async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {
   while ((await removeExpiredKeys(store.db, KEY_BATCH)) === KEY_BATCH);
+}
+
+async function removeFences({ store }: JobContext): Promise<void> {
+  while ((await removeExpiredFences(store, FENCE_BATCH)) === FENCE_BATCH);
 }
 
 async function runJob({ name, run }: Job, context: JobContext, rerings: Rerings): Promise<void> {

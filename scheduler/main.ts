@@ -3,6 +3,7 @@ import { systemClock } from "../core/clock.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
+import { createLeaseJudge } from "../core/store/contact.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { listWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
@@ -77,6 +78,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
     metrics,
     figures: createFigureMetrics(registry),
     leaseMs: settings.WORKER_LEASE,
+    judge: createLeaseJudge(settings.WORKER_LEASE),
     retentionDays: settings.BELLHOP_RETENTION_DAYS,
     aheadMs: settings.WORKERS_AHEAD,
   });

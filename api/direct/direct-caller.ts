@@ -2,15 +2,17 @@
  * Hands a call to a ready worker. A worker that refuses has done nothing, so the next one is asked; one that has taken
  * the call keeps it, whatever happens to it.
  */
-import type { DirectCall } from "../../core/contracts/direct-call.ts";
+import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
 import type { WorkerDirectory } from "./worker-directory.ts";
 import type { CallFeed, LinkEvents, WorkerLink } from "./worker-link.ts";
 
-export interface CallEvents extends Omit<LinkEvents, "onRefused"> {
+export interface CallEvents extends Omit<LinkEvents, "onRefused" | "onLost"> {
   /** How to speak to the worker that has it, for now; the body may come once it has accepted. */
   onFeed(feed: CallFeed): void;
   /** Nobody takes it; nothing more is said. */
   onNone(): void;
+  /** The last word: its worker is lost, and this is how the run is recorded. */
+  onLost(outcome: DirectOutcome): void;
 }
 
 export interface DirectCaller {
@@ -20,9 +22,10 @@ export interface DirectCaller {
 /** More would only add to the wait. */
 const MAX_TRIES = 3;
 
+/** @param settle ends the run of a call whose worker is lost; never rejects */
 export function createDirectCaller(
   directory: WorkerDirectory,
-  onLost: (call: DirectCall, workerId: string) => void,
+  settle: (call: DirectCall, workerId: string) => Promise<DirectOutcome>,
 ): DirectCaller {
   return {
     begin(call, events) {
@@ -42,10 +45,7 @@ export function createDirectCaller(
             if (reason === "no_room") events.onNone();
             else tryNext();
           },
-          onLost() {
-            onLost(call, link.worker.id);
-            events.onLost();
-          },
+          onLost: () => void settle(call, link.worker.id).then(events.onLost),
         });
         events.onFeed(feed);
       };

@@ -1,66 +1,72 @@
 /**
- * Calls whose worker went: what ran must be in the books even then. A run that was shown is rescued like any other; one
- * that nobody wrote is written here as failed, once its worker can no longer write it.
+ * Calls whose worker is lost. Their runs are ended here before their callers are told, so that both hear the same; what
+ * the worker makes of them when it comes back is dropped.
  */
 import type { Clock } from "../../core/clock.ts";
-import type { DirectCall } from "../../core/contracts/direct-call.ts";
-import type { FinishedDirectRun } from "../../core/store/runs/direct.ts";
+import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
+import type { Run } from "../../core/contracts/run.ts";
+import { WORKER_LOST } from "../../core/domain/attempt.ts";
+import { DIRECT_CLAIM_NO, type FinishedDirectRun } from "../../core/store/runs/direct.ts";
+import { OUTCOME_UNKNOWN, toCallEnd } from "../functions/call-end.ts";
 
-/** Longer than a worker that is only cut off takes to record what it ran. */
-const WRITTEN_AFTER_MS = 30_000;
-const RETRY_MS = 2_000;
+/** A database that does not answer keeps no caller longer than this. */
+const ANSWER_WITHIN_MS = 5_000;
+const RETRY_MS = 500;
 
 export interface LostCalls {
-  add(call: DirectCall, workerId: string): void;
-  /** Writes those that are left, at once. */
+  /** Ends the call's run; resolves with what its caller is told. Never rejects. */
+  settle(call: DirectCall, workerId: string): Promise<DirectOutcome>;
+  /** Resolves when what is under way has been tried once more. */
   flush(): Promise<void>;
 }
 
+/** @param end ends the run unless it has ended, and answers it as it stands; undefined: it is somebody's */
 export function createLostCalls(
-  write: (workerId: string, runs: FinishedDirectRun[]) => Promise<unknown>,
+  end: (workerId: string, lost: FinishedDirectRun) => Promise<Run | undefined>,
   clock: Clock,
   onError: (error: unknown, runId: string) => void,
 ): LostCalls {
   const closing = new AbortController();
-  const writing = new Set<Promise<void>>();
+  const ending = new Set<Promise<DirectOutcome>>();
 
-  async function writeLater(workerId: string, run: FinishedDirectRun): Promise<void> {
-    await clock.sleep(WRITTEN_AFTER_MS, closing.signal);
+  async function endForSure(workerId: string, lost: FinishedDirectRun): Promise<DirectOutcome> {
     for (;;) {
       try {
-        await write(workerId, [run]);
-        return;
+        const outcome = toCallEnd(await end(workerId, lost));
+        if (outcome) return outcome;
       } catch (error) {
-        onError(error, run.runId);
-        if (closing.signal.aborted) return;
-        await clock.sleep(RETRY_MS, closing.signal);
+        onError(error, lost.runId);
       }
+      if (closing.signal.aborted) return OUTCOME_UNKNOWN;
+      await clock.sleep(RETRY_MS, closing.signal);
     }
   }
 
   return {
-    add(call, workerId) {
-      const written: Promise<void> = writeLater(workerId, toLostRun(call, workerId, clock.now())).finally(
-        () => writing.delete(written),
+    async settle(call, workerId) {
+      const ended = endForSure(workerId, toLostRun(call, workerId, clock.now())).finally(() =>
+        ending.delete(ended),
       );
-      writing.add(written);
+      ending.add(ended);
+      const answered = new AbortController();
+      const late = clock.sleep(ANSWER_WITHIN_MS, answered.signal).then(() => OUTCOME_UNKNOWN);
+      return await Promise.race([ended, late]).finally(() => answered.abort());
     },
     async flush() {
       closing.abort();
-      await Promise.all(writing);
+      await Promise.all(ending);
     },
   };
 }
 
 function toLostRun(call: DirectCall, workerId: string, now: Date): FinishedDirectRun {
-  const message = "The worker that ran this call went away; nothing is known of its end.";
-  const error = { code: "worker_lost", message };
   const { runId, namespaceId, functionId, revisionId, input, traceparent } = call;
   const at = now.toISOString();
   return {
-    ...{ runId, claimNo: 1, namespaceId, taskId: null, type: "function", functionId, revisionId, input },
-    verdict: { state: "failed", error },
-    record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error },
+    ...{ runId, namespaceId, taskId: null, type: "function", functionId, revisionId, input },
+    claimNo: DIRECT_CLAIM_NO,
+    verdict: { state: "failed", error: WORKER_LOST },
+    record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: WORKER_LOST },
     logs: [],
     trigger: call.http ? "http" : "invoke",
     timeoutMs: 0,

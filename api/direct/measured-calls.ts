@@ -15,9 +15,9 @@ export function measureCalls(caller: DirectCaller, { calls }: ApiMetrics): Direc
           calls.inc({ outcome: "queued" });
           events.onNone();
         },
-        onLost() {
+        onLost(outcome) {
           calls.inc({ outcome: "lost" });
-          events.onLost();
+          events.onLost(outcome);
         },
       });
     },

@@ -1,10 +1,12 @@
 /**
  * The workers that take calls directly, and the connections to them. Looked up when a worker says that it came or went,
- * and every two seconds behind that bell. A worker: known → connected → draining (no new calls) → gone.
+ * and every two seconds behind that bell, more often where leases are short. A worker: known → connected → draining (no
+ * new calls) → gone, or given up: its lease ran out while the database was there all along.
  */
 import type { Clock } from "../../core/clock.ts";
+import { createLeaseJudge, type LeaseJudge, type ServerWord } from "../../core/store/contact.ts";
 import type { Listener } from "../../core/store/listen.ts";
-import type { CallableWorker } from "../../core/store/workers.ts";
+import type { CallableWorker, CallableWorkers } from "../../core/store/workers.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
 import { WorkerLink } from "./worker-link.ts";
 
@@ -19,7 +21,7 @@ export interface WorkerDirectory {
 }
 
 export interface DirectoryParts {
-  listWorkers(): Promise<CallableWorker[]>;
+  listWorkers(): Promise<CallableWorkers>;
   listener: Listener;
   clock: Clock;
   log: Logger;
@@ -34,19 +36,30 @@ export function createWorkerDirectory({
   const links = new Map<string, WorkerLink>();
   const connecting = new Set<string>();
   const draining = new Set<string>();
+  const judges = new Map<string, LeaseJudge>();
+  let lookEveryMs = LOOK_EVERY_MS;
   const closed = new AbortController();
   let isLooking = false;
   let isWanted = false;
 
   async function look(): Promise<void> {
-    const workers = await listWorkers();
+    const { word, workers } = await listWorkers();
     const known = new Set(workers.map(({ id }) => id));
-    for (const [id, link] of links) if (!known.has(id)) link.close();
-    for (const id of draining) if (!known.has(id)) draining.delete(id);
+    for (const [id, link] of links) if (!known.has(id)) link.giveUp();
+    for (const ids of [draining, judges]) for (const id of ids.keys()) if (!known.has(id)) ids.delete(id);
+    lookEveryMs = Math.min(LOOK_EVERY_MS, ...workers.map(({ leaseMs }) => leaseMs / 3));
     for (const worker of workers) {
+      if (isGone(worker, word)) links.get(worker.id)?.giveUp();
       if (worker.isDraining) draining.add(worker.id);
-      else if (!links.has(worker.id) && !connecting.has(worker.id)) void connect(worker);
+      else if (!worker.isLapsed && !links.has(worker.id) && !connecting.has(worker.id)) void connect(worker);
     }
+  }
+
+  /** After a standstill of the database every lease looks expired. */
+  function isGone({ id, leaseMs, isLapsed }: CallableWorker, word: ServerWord): boolean {
+    const judge = judges.get(id) ?? createLeaseJudge(leaseMs, () => clock.now().getTime());
+    judges.set(id, judge);
+    return judge.mayJudge(word) && isLapsed;
   }
 
   /** What is wanted during a look is looked up after it. */
@@ -79,7 +92,7 @@ export function createWorkerDirectory({
   async function lookAgainAndAgain(): Promise<void> {
     while (!closed.signal.aborted) {
       void lookSoon();
-      await clock.sleep(LOOK_EVERY_MS, closed.signal);
+      await clock.sleep(lookEveryMs, closed.signal);
     }
   }
 

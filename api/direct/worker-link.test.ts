@@ -8,12 +8,16 @@ import {
   DIRECT_PROTOCOL,
   type DirectAsk,
   type DirectCall,
+  type DirectOutcome,
   type DirectSay,
   MAX_DIRECT_FRAME_BYTES,
 } from "../../core/contracts/direct-call.ts";
+import type { Run } from "../../core/contracts/run.ts";
+import { WORKER_LOST } from "../../core/domain/attempt.ts";
 import { encodeFrame, FrameDecoder } from "../../core/frames.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import { createRecording } from "../../test/support/recording.ts";
+import { OUTCOME_UNKNOWN } from "../functions/call-end.ts";
 import { createDirectCaller } from "./direct-caller.ts";
 import { createLostCalls } from "./lost-calls.ts";
 import type { WorkerDirectory } from "./worker-directory.ts";
@@ -50,10 +54,11 @@ async function startWorker(t: TestContext, id = "worker-1") {
   });
   const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
-    facts: { id, address, callToken: TOKEN, slots: 2, isDraining: false },
+    facts: { id, address, callToken: TOKEN, slots: 2, isDraining: false, leaseMs: 15_000, isLapsed: false },
     asks,
     say: (message: DirectSay) => sockets.at(-1)!.write(encodeFrame(message, MAX_DIRECT_FRAME_BYTES)),
     drop: () => sockets.at(-1)!.destroy(),
+    socket: () => sockets.at(-1)!,
   };
 }
 
@@ -71,7 +76,7 @@ function listenTo() {
       onPull: (bytes: number) => heard.add(`pull ${bytes}`),
       onDone: ({ state }: { state: string }) => heard.add(`done ${state}`),
       onNone: () => heard.add("none"),
-      onLost: () => heard.add("lost"),
+      onLost: (end?: DirectOutcome) => heard.add(end ? `lost ${end.state}` : "lost"),
     },
   };
 }
@@ -145,39 +150,96 @@ test("who refuses has done nothing: the next one is asked; without room nobody i
   assert.equal(second.asks.items.length, 1);
 });
 
-test("a connection that breaks loses its calls, once, and they are written as lost", async (t) => {
+const RUN: Run = {
+  ...{ id: "run-1", namespaceId: "ns", taskId: null, type: "function", trigger: "invoke", functionName: "f" },
+  ...{ revisionId: "rev", state: "failed", attempt: 1, scheduledFor: new Date(0), queuedAt: new Date(0) },
+  ...{ startedAt: new Date(0), finishedAt: new Date(0), availableAt: new Date(0), workerId: "worker-1" },
+  ...{ result: null, error: WORKER_LOST, attempts: [], traceId: null, skipped: null },
+};
+
+/** What ends lost calls, played by the test: it fails, or answers the run, as often as is asked. */
+function openLostCalls(answers: (Run | undefined | Error)[]) {
+  const clock = createManualClock();
+  const asked = createRecording<string>("lost call");
+  const lostCalls = createLostCalls(
+    async (workerId, { runId, verdict }) => {
+      assert.equal(verdict.state, "failed");
+      asked.add(`${workerId} ${runId}`);
+      const answer = answers.length > 1 ? answers.shift() : answers[0];
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+    clock,
+    () => {},
+  );
+  return { clock, asked, lostCalls };
+}
+
+test("a connection that breaks loses its calls, once; their runs are ended before their callers are told", async (t) => {
   const worker = await startWorker(t);
   let isClosed = false;
   const link = await WorkerLink.open(worker.facts, () => {
     isClosed = true;
   });
-  const clock = createManualClock();
-  const written = createRecording<string>("lost run");
-  let failures = 1;
-  const lostCalls = createLostCalls(
-    async (workerId, runs) => {
-      if (failures-- > 0) throw new Error("no database");
-      for (const run of runs) {
-        assert.equal(run.verdict.state, "failed");
-        written.add(`${workerId} ${run.runId}`);
-      }
-    },
-    clock,
-    () => {},
-  );
-  const caller = createDirectCaller(directoryOf([link]), (lost, workerId) => lostCalls.add(lost, workerId));
+  const { clock, asked, lostCalls } = openLostCalls([new Error("no database"), RUN]);
+  const caller = createDirectCaller(directoryOf([link]), lostCalls.settle);
   const { heard, events } = listenTo();
   caller.begin(call, events);
   await worker.asks.waitFor(() => true);
   worker.drop();
-  await heard.waitFor((word) => word === "lost");
-  assert.deepEqual(heard.items, ["lost"]);
+  await asked.waitFor(() => true);
+  await clock.advance(499);
+  assert.deepEqual(heard.items, []);
+  await clock.advance(1);
+  await heard.waitFor(() => true);
+  assert.deepEqual(heard.items, ["lost failed"]);
+  assert.deepEqual(asked.items, ["worker-1 run-1", "worker-1 run-1"]);
   assert.equal(isClosed, true);
-  await clock.advance(29_000);
-  assert.deepEqual(written.items, []);
-  await clock.advance(1_000);
-  await clock.advance(2_000);
-  await written.waitFor(() => true);
-  assert.deepEqual(written.items, ["worker-1 run-1"]);
   await lostCalls.flush();
+});
+
+test("a caller hears what is recorded, though its worker is lost", async (t) => {
+  const worker = await startWorker(t);
+  const link = await WorkerLink.open(worker.facts, () => {});
+  t.after(() => link.close());
+  const { lostCalls } = openLostCalls([{ ...RUN, state: "succeeded", error: null, result: 1 }]);
+  const caller = createDirectCaller(directoryOf([link]), lostCalls.settle);
+  const { heard, events } = listenTo();
+  caller.begin(call, events);
+  await worker.asks.waitFor(() => true);
+  // The worker itself may say that the run is not its own any more.
+  worker.say({ t: "lost", no: 1 });
+  await heard.waitFor(() => true);
+  assert.deepEqual(heard.items, ["lost succeeded"]);
+  assert.equal(link.inFlight, 0);
+});
+
+test("a database that does not answer keeps a caller for five seconds, and is asked on", async () => {
+  const { clock, asked, lostCalls } = openLostCalls([new Error("no database")]);
+  const told = lostCalls.settle(call, "worker-1");
+  await clock.advance(4_999);
+  let outcome: DirectOutcome | undefined;
+  void told.then((end) => {
+    outcome = end;
+  });
+  assert.equal(outcome, undefined);
+  await clock.advance(1);
+  assert.equal((await told).state === "failed" && OUTCOME_UNKNOWN, await told);
+  const before = asked.items.length;
+  await clock.advance(1_000);
+  assert.ok(asked.items.length > before);
+  await lostCalls.flush();
+});
+
+test("an API that stops leaves its calls to their worker: they are not lost", async (t) => {
+  const worker = await startWorker(t);
+  const link = await WorkerLink.open(worker.facts, () => {});
+  const caller = createDirectCaller(directoryOf([link]), () => assert.fail("nothing was lost"));
+  const { heard, events } = listenTo();
+  caller.begin(call, events);
+  await worker.asks.waitFor(() => true);
+  const gone = once(worker.socket(), "end");
+  link.close();
+  await gone;
+  assert.deepEqual(heard.items, []);
 });

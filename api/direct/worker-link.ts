@@ -1,6 +1,7 @@
 /**
- * The API's connection to one worker, for calls that do not go through the queue: connecting → open → closed. When it
- * closes, the calls under way are lost: whether they ended, nobody here knows.
+ * The API's connection to one worker, for calls that do not go through the queue: connecting → open → closed. Where it
+ * breaks, or is given up, the calls under way are lost: whether they ended, nobody here knows. Where this API closes it,
+ * they go on without their callers.
  */
 import { request } from "node:http";
 import type { Socket } from "node:net";
@@ -30,7 +31,7 @@ export interface LinkEvents {
   onPull(bytes: number): void;
   /** The last word. */
   onDone(outcome: DirectOutcome): void;
-  /** The last word: the connection broke. */
+  /** The last word: the connection broke, or the worker cannot say how the run is recorded. */
   onLost(): void;
 }
 
@@ -120,7 +121,14 @@ export class WorkerLink {
     };
   }
 
+  /** The worker is taken for gone. */
+  giveUp(): void {
+    this.#socket.destroy();
+  }
+
+  /** Nobody here waits for its calls any more. */
   close(): void {
+    this.#calls.clear();
     this.#socket.destroy();
   }
 
@@ -132,7 +140,7 @@ export class WorkerLink {
     const events = this.#calls.get(say.no);
     if (!events) return;
     // The last words of a call.
-    if (say.t === "refused" || say.t === "done") this.#calls.delete(say.no);
+    if (say.t === "refused" || say.t === "done" || say.t === "lost") this.#calls.delete(say.no);
     switch (say.t) {
       case "accepted":
         events.onAccepted();
@@ -154,6 +162,9 @@ export class WorkerLink {
         break;
       case "done":
         events.onDone(say.outcome);
+        break;
+      case "lost":
+        events.onLost();
         break;
     }
   }

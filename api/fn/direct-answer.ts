@@ -14,16 +14,16 @@ import type { HttpResponseHead } from "../../core/contracts/http-call.ts";
 import type { Caller } from "../caller.ts";
 import type { DirectCaller } from "../direct/direct-caller.ts";
 import type { CallFeed } from "../direct/worker-link.ts";
+import { RESPONSE_LOST } from "../functions/call-end.ts";
 import { pumpRequestBody, type RequestPump } from "./request-pump.ts";
 
 export type DirectAnswer =
   /** It streams. */
   | { head: HttpResponseHead; body: ReadableStream<Uint8Array> }
-  /** The run's end, with the whole response where it succeeded; undefined: its caller left before. */
+  /** The run's end as it is recorded, with the whole response where it succeeded; undefined: its caller left before. */
   | { outcome: DirectOutcome | undefined }
   /** No worker took it: nothing has happened, and the request's body is unread. */
-  | "none"
-  | "lost";
+  | "none";
 
 export function answerDirectly(
   direct: DirectCaller,
@@ -70,9 +70,9 @@ export function answerDirectly(
         settle({ outcome });
       },
       onNone: () => settle("none"),
-      onLost() {
+      onLost(outcome) {
         response?.fail(new Error("the worker is lost"));
-        settle("lost");
+        settle({ outcome: outcome.state === "succeeded" ? RESPONSE_LOST : outcome });
       },
     });
   });

@@ -10,14 +10,8 @@ import { newId } from "../../core/store/ids.ts";
 import { demandScope, readBearer, requireOwner } from "../auth.ts";
 import { type Caller, callerOf } from "../caller.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
-import {
-  type CallEnd,
-  type FunctionCall,
-  invokeQueued,
-  toDirectCall,
-  toInvocationError,
-  WORKER_LOST,
-} from "../functions/invoke.ts";
+import { type CallEnd, toInvocationError } from "../functions/call-end.ts";
+import { type FunctionCall, invokeQueued, toDirectCall } from "../functions/invoke.ts";
 import { readTrafficKey } from "../functions/traffic-key.ts";
 import { answerProblem } from "../problem.ts";
 import { traceparentOf } from "../trace-requests.ts";
@@ -89,11 +83,8 @@ async function answer(
   const said = direct
     ? await answerDirectly(parts.direct, { ...direct, http: sent }, body, caller)
     : ("none" as const);
-  if (said !== "none" && said !== "lost" && "head" in said) return toFnResponse(said.head, said.body, runId);
-  let end: CallEnd;
-  if (said === "lost") end = WORKER_LOST;
-  else if (said === "none") end = await answerQueued(parts, call, sent, body, caller);
-  else end = said.outcome;
+  if (said !== "none" && "head" in said) return toFnResponse(said.head, said.body, runId);
+  const end = said === "none" ? await answerQueued(parts, call, sent, body, caller) : said.outcome;
   if (end?.state === "succeeded") return toWholeResponse(end.result, runId);
   context.header("bellhop-run-id", runId);
   return answerProblem(context, fn.isPublic ? hideDetails(toInvocationError(end)) : toInvocationError(end));

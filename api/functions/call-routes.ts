@@ -12,8 +12,9 @@ import type { ApiEnv, ApiParts } from "../environment.ts";
 import { markReplay, readIdempotentRequest } from "../idempotency.ts";
 import { answerProblem } from "../problem.ts";
 import { traceparentOf } from "../trace-requests.ts";
+import { toInvocationError } from "./call-end.ts";
 import { requireName } from "./function-of-path.ts";
-import { type FunctionCall, invokeAndWait, startInvocation, toInvocationError } from "./invoke.ts";
+import { type FunctionCall, invokeAndWait, startInvocation } from "./invoke.ts";
 import { resolveTarget } from "./resolve-target.ts";
 import { readTrafficKey } from "./traffic-key.ts";
 

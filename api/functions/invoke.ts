@@ -3,10 +3,8 @@
  * caller waits for the end, or gets the run's address.
  */
 
-import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
-import type { Run } from "../../core/contracts/run.ts";
+import type { DirectCall } from "../../core/contracts/direct-call.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
-import { isTerminal } from "../../core/domain/run-state.ts";
 import type { RunTarget } from "../../core/domain/run-target.ts";
 import { pickRevision } from "../../core/domain/traffic.ts";
 import { BellhopError, notFound } from "../../core/errors.ts";
@@ -17,6 +15,7 @@ import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import type { Caller } from "../caller.ts";
 import type { ApiParts } from "../environment.ts";
+import { type CallEnd, toCallEnd } from "./call-end.ts";
 
 /** So that the function has all of its time: a worker stops it a little before its run's own deadline. */
 const DEADLINE_SLACK_MS = 100;
@@ -40,9 +39,6 @@ export interface FunctionCall {
   /** The request's span (W3C). */
   traceparent?: string | undefined;
 }
-
-/** How a call ended; undefined when it took too long or the caller went away. The run goes on by itself. */
-export type CallEnd = DirectOutcome | undefined;
 
 /** What the direct lane needs of a call; undefined where no revision can be told. */
 export function toDirectCall({
@@ -133,16 +129,10 @@ function invokeDirectly(parts: ApiParts, call: DirectCall, caller: Caller): Prom
       },
       onDone: finish,
       onNone: () => finish("none"),
-      onLost: () => finish(WORKER_LOST),
+      onLost: finish,
     });
   });
 }
-
-/** Its worker went; whether the run ended, nobody knows yet. It is not tried again. */
-export const WORKER_LOST: DirectOutcome = {
-  state: "failed",
-  error: { code: "worker_lost", message: "The worker that ran this call went away." },
-};
 
 export async function invokeQueued(parts: ApiParts, call: FunctionCall, caller: Caller): Promise<EndedCall> {
   if (parts.waiter.count >= MAX_WAITING_CALLERS) {
@@ -157,51 +147,11 @@ export async function invokeQueued(parts: ApiParts, call: FunctionCall, caller: 
     for (let isOld = isReplay; !gone.aborted && parts.clock.now().getTime() < deadlineMs; isOld = false) {
       // The run of an earlier request may have ended long ago.
       if (!isOld) await parts.waiter.next(runId, gone);
-      const end = toEnd(await findRun(parts.store, call.fn.namespaceId, runId));
+      const end = toCallEnd(await findRun(parts.store, call.fn.namespaceId, runId));
       if (end) return { runId, isReplay, end };
     }
     return { runId, isReplay, end: undefined };
   } finally {
     parts.waiter.forget(call.runId);
   }
-}
-
-function toEnd(run: Run | undefined): CallEnd {
-  if (!run || !(isTerminal(run.state) || run.state === "dead")) return undefined;
-  if (run.state === "succeeded") return { state: "succeeded", result: run.result };
-  if (run.state === "cancelled") return { state: "cancelled" };
-  const error = run.error ?? { code: "internal_error", message: `The run ended as ${run.state}.` };
-  return { state: "failed", error };
-}
-
-/** Whose fault it was, as a status: the function's own errors 500, its limits 504 and 507, the platform's 503. */
-const STATUS_BY_CODE: Record<string, number> = {
-  function_timeout: 504,
-  timeout: 504,
-  function_cpu_exceeded: 504,
-  function_memory_exceeded: 507,
-  result_too_large: 507,
-  input_too_large: 413,
-  executor_killed: 503,
-  executor_unavailable: 503,
-  executor_fault: 503,
-  function_unavailable: 503,
-  sandbox_overloaded: 503,
-  secrets_unavailable: 503,
-  worker_lost: 503,
-  worker_stopped: 503,
-  internal_error: 503,
-};
-
-export function toInvocationError(end: Exclude<CallEnd, { state: "succeeded" }>): BellhopError {
-  if (!end) {
-    return new BellhopError(
-      "run_not_finished",
-      504,
-      "The run has not ended yet; it goes on, and Bellhop-Run-Id names it.",
-    );
-  }
-  if (end.state === "cancelled") return new BellhopError("run_cancelled", 409, "The run was cancelled.");
-  const { code, message } = end.error;
-  return new BellhopError(code, STATUS_BY_CODE[code] ?? 500, message);
 }

@@ -3,8 +3,8 @@
  * connection in frames of JSON. `no` is the call's, counted up from 1 by the API.
  *
  * A call: `call` → `refused` (nothing has happened: it may go elsewhere), or `accepted` where the request has a body →
- * its chunks; `head` → chunks → `end` where the response streams → `done`, once the run is recorded. Bodies go in
- * chunks against credit, which begins at `DIRECT_WINDOW_BYTES` in each direction and is given back by `pull`.
+ * its chunks; `head` → chunks → `end` where the response streams → `done`, once the run is recorded, or `lost`, where
+ * it is another's to say how it ended. Bodies go in chunks against credit, which begins at `DIRECT_WINDOW_BYTES` in each direction and is given back by `pull`.
  */
 import type { RunError } from "../domain/attempt.ts";
 import type { Json } from "../json.ts";
@@ -14,7 +14,7 @@ export const DIRECT_WINDOW_BYTES = 262_144;
 /** A result of 1 MB, or an input of 2 MB, escaped. */
 export const MAX_DIRECT_FRAME_BYTES = 16_000_000;
 /** The `Upgrade` of the request that opens the connection; its bearer token is the worker's `call_token`. */
-export const DIRECT_PROTOCOL = "bellhop-direct/1";
+export const DIRECT_PROTOCOL = "bellhop-direct/2";
 
 export interface DirectCall {
   runId: string;
@@ -50,7 +50,9 @@ export type DirectSay =
   | { t: "data"; no: number; base64: string }
   | { t: "end"; no: number }
   | { t: "pull"; no: number; bytes: number }
-  | { t: "done"; no: number; outcome: DirectOutcome };
+  | { t: "done"; no: number; outcome: DirectOutcome }
+  /** The run was given up meanwhile, or this worker could not record it: its row tells. */
+  | { t: "lost"; no: number };
 
 export type DirectOutcome =
   | { state: "succeeded"; result: Json }

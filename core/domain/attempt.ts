@@ -33,3 +33,9 @@ export function failed(
     ...(result === undefined ? {} : { result }),
   };
 }
+
+/** The end of an attempt whose worker cannot say any more how it ended. */
+export const WORKER_LOST: RunError = {
+  code: "worker_lost",
+  message: "The worker that ran this stopped answering before it had recorded an end.",
+};

@@ -30,8 +30,12 @@ export const isId = (text: string): boolean => UUID.test(text);
 /** How far the clocks of the machines may stand apart. */
 const CLOCK_SLACK_MS = 3_600_000;
 
+/** When this UUIDv7 was made, by the clock of the machine that made it. */
+export function madeAtOf(id: string): Date {
+  return new Date(Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16));
+}
+
 /** No later than anything that happened to the row of this UUIDv7, whichever machine's clock dated it. */
 export function earliestTraceOf(id: string): Date {
-  const createdAtMs = Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16);
-  return new Date(createdAtMs - CLOCK_SLACK_MS);
+  return new Date(madeAtOf(id).getTime() - CLOCK_SLACK_MS);
 }

@@ -57,6 +57,8 @@ const LATER = [
   "0008-worker-load",
   "0009-trace-context",
   "0010-worker-receive",
+  "0011-run-fences",
+  "0013-skipped-runs",
 ];
 
 /** Every column and index there is. */

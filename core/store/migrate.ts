@@ -12,6 +12,8 @@ import * as directLane from "./migrations/0007-direct-lane.ts";
 import * as workerLoad from "./migrations/0008-worker-load.ts";
 import * as traceContext from "./migrations/0009-trace-context.ts";
 import * as workerReceive from "./migrations/0010-worker-receive.ts";
+import * as runFences from "./migrations/0011-run-fences.ts";
+import * as skippedRuns from "./migrations/0013-skipped-runs.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 
 const MIGRATIONS: Record<string, Migration> = {
@@ -25,6 +27,8 @@ const MIGRATIONS: Record<string, Migration> = {
   "0008-worker-load": workerLoad,
   "0009-trace-context": traceContext,
   "0010-worker-receive": workerReceive,
+  "0011-run-fences": runFences,
+  "0013-skipped-runs": skippedRuns,
 };
 
 /**

@@ -21,7 +21,9 @@ import {
   msUntilNextQueued,
 } from "./runs/claim.ts";
 import { redriveDeadLetters } from "./runs/dead-letters.ts";
+import { type FinishedDirectRun, recordDirectRuns, removeExpiredFences } from "./runs/direct.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
+import { endLostCall } from "./runs/lost-call.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
 import { findRun, listRuns } from "./runs/read.ts";
 import { rescueLostRuns } from "./runs/rescue.ts";
@@ -31,11 +33,11 @@ import type { Database } from "./schema.ts";
 import { pauseTask } from "./tasks/change.ts";
 import { createTask } from "./tasks/create.ts";
 import { listTasks } from "./tasks/read.ts";
-import { deployFunction, finished, httpTask, retryAfter } from "./testing/samples.ts";
+import { ANY_TIME, deployFunction, finished, httpTask, retryAfter } from "./testing/samples.ts";
 import { openTestStore } from "./testing/test-store.ts";
 
 const { store, url, newNamespace } = await openTestStore(createTestDatabase);
-const GROWING = /^(tasks|task_runs|task_logs|idempotency_keys)/;
+const GROWING = /^(tasks|task_runs|task_logs|idempotency_keys|run_fences)/;
 
 interface Statement {
   text: string;
@@ -56,6 +58,7 @@ const FILLS = [
      generate_series(1, ceil(share * $2::int)::int) n`,
   `INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, level, message)
    SELECT now(), $1, gen_random_uuid(), 1, gen_random_uuid(), 'info', 'x' FROM generate_series(1, 4 * $2::int)`,
+  `INSERT INTO run_fences (run_id, writer) SELECT gen_random_uuid(), $1 FROM generate_series(1, 4 * $2::int)`,
   `INSERT INTO idempotency_keys (namespace_id, operation, key, request_hash, made_id)
    SELECT $1, 'tasks', n, sha256(''), gen_random_uuid() FROM generate_series(1, $2::int) n`,
 ];
@@ -138,6 +141,10 @@ const run: ClaimedRun = {
   holdsRoom: false,
   traceparent: null,
 };
+const directRun: FinishedDirectRun = {
+  ...finished(run, id, { state: "failed", error: { code: "worker_lost", message: "gone" } }),
+  ...{ functionId: id, trigger: "invoke", input: null, timeoutMs: 1, durationMs: 1 },
+};
 const now = new Date();
 const soon = new Date(Date.now() + 1_000);
 
@@ -157,7 +164,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "due retries": { use: (s) => queueDueRetries(s.db, soon, 100), index: "task_runs_open_scheduled" },
   "next instant": { use: (s) => findNextInstant(s.db), index: "tasks_due" },
   "runs of a worker": { use: (s) => listOwnedRuns(s.db, id, 1_000), index: "task_runs_open_running" },
-  "lost runs": { use: (s) => rescueLostRuns(s.db, now, 2_000_000_000, 100), index: "task_runs_open_running" },
+  "lost runs": { use: (s) => rescueLostRuns(s.db, now, ANY_TIME, 100), index: "task_runs_open_running" },
   "finish for good": {
     use: (s) => finishAttempts(s, id, [finished(run, id, { state: "succeeded", result: 1 })]),
     index: "task_runs_open_pkey",
@@ -193,6 +200,18 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     index: "tasks_by_function",
   },
   "an idempotency key": { use: (s) => findMade(s, idempotent), index: "idempotency_keys_pkey" },
+  "a lost call": {
+    use: (s) => endLostCall(s, id, directRun),
+    index: "task_runs_open_pkey",
+  },
+  "a direct run that ended": {
+    use: async (s) => {
+      await recordDirectRuns(s, id, [directRun]);
+      await recordDirectRuns(s, id, [directRun]);
+    },
+    index: "run_fences_pkey",
+  },
+  "run fences that are old": { use: (s) => removeExpiredFences(s, 100), index: "run_fences_pkey" },
   "idempotency keys that ran out": {
     use: (s) => removeExpiredKeys(s.db, 100),
     index: "idempotency_keys_by_age",

@@ -9,6 +9,7 @@ import type { RunState } from "../domain/run-state.ts";
 import type { RunTarget } from "../domain/run-target.ts";
 import type { RunTrigger } from "../domain/run-trigger.ts";
 import type { Schedule } from "../domain/schedule.ts";
+import type { SkippedInstants } from "../domain/skipped.ts";
 import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
 import type { Traffic } from "../domain/traffic.ts";
 import type { Json, JsonObject } from "../json.ts";
@@ -115,6 +116,8 @@ export interface Database {
     message: string;
     fields: Jsonb<JsonObject | null>;
   };
+  /** Ids of runs that came by the direct lane: whoever inserts one may write the run. */
+  run_fences: { run_id: string; writer: string | null };
   workers: {
     id: string;
     host: string;
@@ -123,6 +126,8 @@ export interface Database {
     busy: Generated<number>;
     receive: Generated<string>;
     started_at: Stamp;
+    /** How long its lease is; null: of a version that did not say. */
+    lease_ms: Generated<number | null>;
     lease_until: Date;
     draining: Generated<boolean>;
     address: string | null;
@@ -166,4 +171,6 @@ export interface TaskRunsTable {
   result: Jsonb<Json>;
   error: Jsonb<RunError | null>;
   attempts: Jsonb<AttemptRecord[]>;
+  /** Of a skipped run: why, and for which instants. */
+  skipped: Filled<SkippedInstants | null>;
 }

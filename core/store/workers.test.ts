@@ -5,7 +5,13 @@ import { createTestDatabase } from "../../test/support/database.ts";
 import { newId } from "./ids.ts";
 import { makeWorker, startRun } from "./testing/samples.ts";
 import { openTestStore } from "./testing/test-store.ts";
-import { listServingWorkers, removeExpiredWorkers, removeWorker, renewLease } from "./workers.ts";
+import {
+  listCallableWorkers,
+  listServingWorkers,
+  removeExpiredWorkers,
+  removeWorker,
+  renewLease,
+} from "./workers.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
@@ -50,6 +56,25 @@ test("an autoscaler counts those that take work from the queue, oldest first", a
     { id: first!.id, slots: 7, busy: 0 },
     { id: second!.id, slots: 7, busy: 3 },
   ]);
+});
+
+test("workers that take calls are listed with their leases, compared with one instant; without any it is told all the same", async () => {
+  assert.deepEqual((await listCallableWorkers(store)).workers, []);
+  const [alive, lapsed, queueOnly] = Array.from({ length: 3 }, facts);
+  const called = { address: "10.0.0.1:1", callToken: "token" };
+  await renewLease(db, { ...alive!, ...called }, 5_000, false);
+  await renewLease(db, { ...lapsed!, ...called }, -1, true);
+  await renewLease(db, queueOnly!, 5_000, false);
+  const { word, workers } = await listCallableWorkers(store);
+  const common = { ...called, slots: 7 };
+  assert.deepEqual(
+    workers.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+    [
+      { id: alive!.id, ...common, isDraining: false, leaseMs: 5_000, isLapsed: false },
+      { id: lapsed!.id, ...common, isDraining: true, leaseMs: -1, isLapsed: true },
+    ],
+  );
+  assert.ok(word.serverStartedAt < word.at);
 });
 
 test("a worker that leaves takes its row along", async () => {

@@ -1,5 +1,6 @@
 /** A worker's lease: one row and one write per heartbeat, whatever it runs. */
 import { sql } from "kysely";
+import { SERVER_WORD, type ServerWord } from "./contact.ts";
 import type { Db, Store } from "./database.ts";
 
 export interface WorkerFacts {
@@ -25,9 +26,9 @@ export async function renewLease(
   draining: boolean,
 ): Promise<void> {
   await sql`
-    INSERT INTO workers (id, host, pid, slots, busy, receive, address, call_token, lease_until, draining)
+    INSERT INTO workers (id, host, pid, slots, busy, receive, address, call_token, lease_ms, lease_until, draining)
     VALUES (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.slots}, ${worker.busy ?? 0}, ${worker.receive ?? "queue"},
-      ${worker.address ?? null}, ${worker.callToken ?? null}, clock_timestamp() + ${leaseMs}::int * interval '1 millisecond', ${draining})
+      ${worker.address ?? null}, ${worker.callToken ?? null}, ${leaseMs}::int, clock_timestamp() + ${leaseMs}::int * interval '1 millisecond', ${draining})
     ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, busy = excluded.busy,
       draining = workers.draining OR excluded.draining`.execute(db);
 }
@@ -52,15 +53,28 @@ export interface CallableWorker {
   callToken: string;
   slots: number;
   isDraining: boolean;
+  leaseMs: number;
+  /** Its lease ran out: it is gone, or the database stood still. */
+  isLapsed: boolean;
 }
 
-export async function listCallableWorkers(store: Store): Promise<CallableWorker[]> {
-  const { rows } = await store.pool.query<CallableWorker>({
+const ASSUMED_LEASE_MS = 15_000;
+
+export interface CallableWorkers {
+  /** What leases were compared with. */
+  word: ServerWord;
+  workers: CallableWorker[];
+}
+
+export async function listCallableWorkers(store: Store): Promise<CallableWorkers> {
+  const { rows } = await store.pool.query<ServerWord & { worker: CallableWorker | null }>({
     name: "callable-workers",
-    text: `SELECT id, address, call_token AS "callToken", slots, draining AS "isDraining" FROM workers
-      WHERE address IS NOT NULL AND lease_until > clock_timestamp()`,
+    text: `SELECT s.*, CASE WHEN w.id IS NOT NULL THEN json_build_object('id', w.id, 'address', w.address,
+        'callToken', w.call_token, 'slots', w.slots, 'isDraining', w.draining,
+        'leaseMs', coalesce(w.lease_ms, ${ASSUMED_LEASE_MS}), 'isLapsed', w.lease_until <= s.at) END AS worker
+      FROM (${SERVER_WORD}) AS s LEFT JOIN workers w ON w.address IS NOT NULL`,
   });
-  return rows;
+  return { word: rows[0]!, workers: rows.flatMap(({ worker }) => worker ?? []) };
 }
 
 /** A worker whose lease stands, as `GET /v1/workers` lists it. `free`: slots, as of its last word, a second or less old. */

@@ -14,7 +14,12 @@ export interface CallAnswer {
   pull(bytes: number): void;
   /** The run is recorded. */
   done(outcome: DirectOutcome): void;
+  /** What is recorded of the run is not this worker's word. */
+  lost(): void;
 }
+
+/** What became of making a run visible. `unknown`: the database did not answer. */
+export type Showing = "shown" | "given_up" | "unknown";
 
 export interface CallResponse {
   http: HttpCall;
@@ -26,7 +31,7 @@ export interface CallResponse {
 export function createCallResponse(
   http: HttpCall,
   answer: CallAnswer,
-  show: () => Promise<unknown>,
+  show: () => Promise<Showing>,
 ): CallResponse {
   let sentBytes = 0;
   let isShown = false;
@@ -42,7 +47,8 @@ export function createCallResponse(
       ...http,
       onHead(head) {
         kept.push(() => answer.head(head));
-        shown = show().then(() => {
+        shown = show().then((showing) => {
+          if (showing === "given_up") return;
           isShown = true;
           for (const act of kept.splice(0)) act();
         });

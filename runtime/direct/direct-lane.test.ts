@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
-import type { DirectRun, FinishedDirectRun } from "../../core/store/runs/direct.ts";
+import type { DirectRun, FinishedDirectRun, Reservation } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
+import type { AttemptStop } from "../attempt.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
 import { createSlots } from "../slots.ts";
 import { finishedAttempt } from "../testing/claimed-run.ts";
@@ -19,14 +20,24 @@ const call: DirectCall = {
 const http: HttpCall["head"] = { method: "GET", url: "http://a/", headers: [], hasBody: false };
 
 interface LaneOptions {
-  reserves?: boolean;
+  reservation?: Reservation;
   showFails?: boolean;
+  /** Its API gave it up: its rows are not this worker's to write. */
+  isGivenUp?: boolean;
+  hasLease?: boolean;
   /** Whether the row of a shown run is there; default: unless showing it failed. */
   isThere?: boolean;
 }
 
 /** A lane whose parts the test plays: `end` ends the run under way. */
-function openLane({ reserves = true, showFails = false, isThere }: LaneOptions = {}) {
+function openLane(options: LaneOptions = {}) {
+  const {
+    reservation = "reserved",
+    showFails = false,
+    isGivenUp = false,
+    hasLease = true,
+    isThere,
+  } = options;
   const clock = createManualClock();
   const slots = createSlots(1);
   const shown: DirectRun[] = [];
@@ -35,6 +46,7 @@ function openLane({ reserves = true, showFails = false, isThere }: LaneOptions =
   const said: string[] = [];
   const outcomes: DirectOutcome[] = [];
   const counted: string[] = [];
+  const stops: string[] = [];
   let draining = false;
   let way: DirectWay | undefined;
   let end: (verdict: RunVerdict) => void = () => {};
@@ -47,31 +59,46 @@ function openLane({ reserves = true, showFails = false, isThere }: LaneOptions =
     over = resolve;
   });
   const lane = createDirectLane({
-    ...{ clock, slots, isDraining: () => draining, findTimeoutMs: async () => 1_050 },
+    ...{
+      clock,
+      slots,
+      isDraining: () => draining,
+      hasLease: () => hasLease,
+      findTimeoutMs: async () => 1_050,
+    },
     releaseSlot: () => slots.release(1),
     async work(run, given) {
       way = given;
-      const verdict = await new Promise<RunVerdict>((resolve) => {
+      const verdict = await new Promise<RunVerdict | undefined>((resolve) => {
         end = resolve;
+        given.stopped.addEventListener("abort", () => {
+          stops.push((given.stopped.reason as AttemptStop).reason);
+          resolve(undefined);
+        });
         begun();
       });
-      await given.record(finishedAttempt({ runId: run.id, verdict }));
+      if (verdict) await given.record(finishedAttempt({ runId: run.id, verdict }));
       slots.release(1);
     },
     async show(run) {
       if (showFails) throw new Error("no database");
-      shown.push(run);
+      if (!isGivenUp) shown.push(run);
+      return !isGivenUp;
     },
     reserve: async (run) => {
-      if (reserves) shown.push(run);
-      return reserves;
+      if (reservation === "reserved") shown.push(run);
+      return reservation;
     },
     async recordShown(attempt) {
-      if (!(isThere ?? !showFails)) return false;
+      if (!(isThere ?? (!showFails && !isGivenUp))) return false;
       finished.push(attempt);
       return true;
     },
-    recordEnded: async (run) => void ended.push(run),
+    async recordEnded(run) {
+      if (isGivenUp) return false;
+      ended.push(run);
+      return true;
+    },
     onError() {},
     onEnd: (end) => void counted.push(end),
   });
@@ -85,6 +112,10 @@ function openLane({ reserves = true, showFails = false, isThere }: LaneOptions =
     data: (bytes) => void said.push(`data ${bytes.byteLength}`),
     end: () => void said.push("end"),
     pull: (bytes) => void said.push(`pull ${bytes}`),
+    lost() {
+      said.push("lost");
+      over();
+    },
     done(outcome) {
       said.push("done");
       outcomes.push(outcome);
@@ -92,7 +123,21 @@ function openLane({ reserves = true, showFails = false, isThere }: LaneOptions =
     },
   };
   return {
-    ...{ lane, clock, slots, shown, ended, finished, said, outcomes, counted, answer, whenBegun, whenOver },
+    ...{
+      lane,
+      clock,
+      slots,
+      shown,
+      ended,
+      finished,
+      said,
+      outcomes,
+      counted,
+      stops,
+      answer,
+      whenBegun,
+      whenOver,
+    },
     way: () => way!,
     end: (verdict: RunVerdict) => end(verdict),
     drain: () => {
@@ -159,7 +204,7 @@ describe("the direct lane", () => {
     draining.drain();
     draining.lane.begin(call, draining.answer);
     assert.deepEqual([draining.said, draining.counted], [["draining"], ["draining"]]);
-    const full = openLane({ reserves: false });
+    const full = openLane({ reservation: "no_room" });
     full.lane.begin({ ...call, isLimited: true }, full.answer);
     await full.whenOver;
     assert.deepEqual([full.said, full.counted], [["no_room"], ["no_room"]]);
@@ -196,9 +241,9 @@ describe("the direct lane", () => {
 
   test("keeps what is said to the run until it is under way", async () => {
     const { lane, answer, whenBegun, way } = openLane();
-    const feed = lane.begin({ ...call, http: { ...http, method: "POST", hasBody: true } }, answer)!;
-    feed.data(Buffer.from("early"));
-    feed.leave();
+    const { feed } = lane.begin({ ...call, http: { ...http, method: "POST", hasBody: true } }, answer)!;
+    feed!.data(Buffer.from("early"));
+    feed!.leave();
     await whenBegun;
     const heard: string[] = [];
     way().http!.onOpen({
@@ -207,7 +252,72 @@ describe("the direct lane", () => {
       pull: (bytes) => void heard.push(`pull ${bytes}`),
       leave: () => void heard.push("leave"),
     });
-    feed.end();
+    feed!.end();
     assert.deepEqual(heard, ["early", "leave", "end"]);
+  });
+
+  test("takes no call while its lease has run out: it stood still, and its calls were given up", () => {
+    const { lane, answer, said, slots } = openLane({ hasLease: false });
+    assert.equal(lane.begin(call, answer), undefined);
+    assert.deepEqual([said, slots.free()], [["busy"], 1]);
+  });
+
+  test("a run that was given up ends as lost, whenever this worker would write it", async () => {
+    const lasting = openLane({ isGivenUp: true });
+    lasting.lane.begin(call, lasting.answer);
+    await lasting.whenBegun;
+    await lasting.clock.advance(100);
+    await lasting.whenOver;
+    assert.deepEqual([lasting.said, lasting.stops, lasting.counted], [["lost"], ["lost"], ["lost"]]);
+    assert.equal(lasting.slots.free(), 1);
+
+    const short = openLane({ isGivenUp: true });
+    short.lane.begin(call, short.answer);
+    await short.whenBegun;
+    short.end({ state: "succeeded", result: 1 });
+    await short.whenOver;
+    assert.deepEqual([short.said, short.ended], [["lost"], []]);
+
+    const limited = openLane({ reservation: "given_up" });
+    limited.lane.begin({ ...call, isLimited: true }, limited.answer);
+    await limited.whenOver;
+    assert.deepEqual([limited.said, limited.slots.free()], [["lost"], 1]);
+  });
+
+  test("a shown run that is not this worker's any more when it ends is not told as it ended", async () => {
+    const { lane, answer, whenBegun, whenOver, end, clock, said } = openLane({ isThere: false });
+    lane.begin(call, answer);
+    await whenBegun;
+    await clock.advance(100);
+    end({ state: "succeeded", result: 1 });
+    await whenOver;
+    assert.deepEqual(said, ["lost"]);
+  });
+
+  test("nothing of a response goes out of a run that was given up", async () => {
+    const { lane, answer, whenBegun, whenOver, way, said } = openLane({ isGivenUp: true });
+    lane.begin({ ...call, http }, answer);
+    await whenBegun;
+    way().http!.onHead({ status: 200, headers: [] });
+    way().http!.onData(new Uint8Array(3));
+    await whenOver;
+    assert.deepEqual(said, ["lost"]);
+  });
+
+  test("whose connection broke is shown at once; one that the database says nothing of is stopped", async () => {
+    const there = openLane();
+    there.lane.begin(call, there.answer)!.confirm();
+    await there.whenBegun;
+    await there.clock.advance(0);
+    assert.equal(there.shown.length, 1);
+    assert.deepEqual(there.stops, []);
+
+    const away = openLane({ showFails: true });
+    away.lane.begin(call, away.answer)!.confirm();
+    await away.whenBegun;
+    await away.clock.advance(3_999);
+    assert.deepEqual(away.stops, []);
+    await away.clock.advance(1);
+    assert.deepEqual(away.stops, ["cut_off"]);
   });
 });

@@ -2,8 +2,9 @@
  * Calls that the API hands over without the queue. Nothing else is different: they take a slot, obey their limits, are
  * logged, cancelled and recorded like any run, and are never tried again.
  *
- * A call: offered → refused, or (reserved, where its function has a limit of runs at once) → running, unseen → shown as
- * running, when it lasts or its response streams → recorded → done. One that ends unseen is recorded by one insert.
+ * A call: offered → refused, or (reserved, where its function has a limit of runs at once) → running → recorded → done,
+ * or lost, where its API gave it up meanwhile or this worker cannot record it. How its rows come about is told in
+ * direct-record.ts.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
@@ -12,129 +13,143 @@ import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";
 import type { Json } from "../../core/json.ts";
 import { type ClaimedRun, INVOCATION_RETRY } from "../../core/store/runs/claimed-run.ts";
-import type { DirectRun, FinishedDirectRun } from "../../core/store/runs/direct.ts";
+import { DIRECT_CLAIM_NO, type DirectRun, type Reservation } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
 import type { DirectCallEnd } from "../../core/telemetry/metrics/worker.ts";
 import type { HttpCall, HttpFeed } from "../sandbox/invocation.ts";
 import type { Slots } from "../slots.ts";
 import { type CallAnswer, createCallResponse } from "./call-response.ts";
-
-/** A run that takes longer becomes visible as running. */
-const SHOWN_AFTER_MS = 100;
+import { createDirectRecord, type RecordParts } from "./direct-record.ts";
 
 /** How a lane's run differs from a claimed one. */
 export interface DirectWay {
   isDirect: true;
   http?: HttpCall;
   record(attempt: FinishedAttempt): Promise<unknown>;
+  /** Aborts with an `AttemptStop` where the run must not go on. */
+  stopped: AbortSignal;
+  /** Whether its row is known to be in the table. */
+  isInTable(): boolean;
 }
 
-export interface DirectLaneParts {
+export interface DirectLaneParts extends RecordParts {
   clock: Clock;
   slots: Slots;
   isDraining(): boolean;
+  /** Whether the worker's lease stands, by its own clock: one that stood still has calls that were given up. */
+  hasLease(): boolean;
   /** The most a run of the revision may take; never rejects. */
   findTimeoutMs(revisionId: string): Promise<number>;
   /** Runs it in the slot that was taken for it, and gives that back. Rejects where it could not be recorded. */
   work(run: ClaimedRun, way: DirectWay): Promise<unknown>;
   releaseSlot(): void;
-  show(run: DirectRun): Promise<void>;
-  reserve(run: DirectRun): Promise<boolean>;
-  /** Records one that was shown; false where it was not there, or somebody else's by then. */
-  recordShown(attempt: FinishedAttempt): Promise<boolean>;
-  /** Records one that nobody saw. */
-  recordEnded(run: FinishedDirectRun): Promise<unknown>;
-  onError(error: unknown, runId: string): void;
+  reserve(run: DirectRun): Promise<Reservation>;
   /** How a call ended, or why it was refused. */
   onEnd(end: DirectCallEnd): void;
 }
 
+/** A call under way. */
+export interface LaneCall {
+  /** Of a call over HTTP. */
+  feed: HttpFeed | undefined;
+  /** The connection it came by is gone: it goes on where it is still this worker's. */
+  confirm(): void;
+}
+
 export interface DirectLane {
   /** Begins a call, or refuses it. */
-  begin(call: DirectCall, answer: CallAnswer): HttpFeed | undefined;
+  begin(call: DirectCall, answer: CallAnswer): LaneCall | undefined;
 }
 
 export function createDirectLane(parts: DirectLaneParts): DirectLane {
   const { clock, slots } = parts;
 
-  /** The slot is given back where the database does not answer. */
-  async function reserve(run: DirectRun): Promise<boolean> {
-    try {
-      return await parts.reserve(run);
-    } catch (error) {
+  /** Whether the run may begin; where not, its slot is given back and its API is told. */
+  async function reserve(run: DirectRun, answer: CallAnswer): Promise<boolean> {
+    const reservation = await parts.reserve(run).catch((error: unknown) => {
       parts.releaseSlot();
       throw error;
+    });
+    if (reservation === "reserved") return true;
+    parts.releaseSlot();
+    if (reservation === "no_room") {
+      parts.onEnd("no_room");
+      answer.refused("no_room");
+    } else {
+      parts.onEnd("lost");
+      answer.lost();
     }
+    return false;
   }
 
-  async function serve(call: DirectCall, answer: CallAnswer, http: HttpCall | undefined): Promise<void> {
+  async function serve(
+    call: DirectCall,
+    answer: CallAnswer,
+    http: HttpCall | undefined,
+    onBegun: (confirm: () => void) => void,
+  ): Promise<void> {
     const startedAt = clock.now();
     const timeoutMs = await parts.findTimeoutMs(call.revisionId);
     const ageMs = () => Math.max(0, clock.now().getTime() - startedAt.getTime());
     const trigger: RunTrigger = http ? "http" : "invoke";
     const { runId: id, namespaceId, functionId, revisionId, input, traceparent } = call;
     const facts = { id, namespaceId, functionId, revisionId, trigger, input, timeoutMs, traceparent };
-    if (call.isLimited && !(await reserve({ ...facts, ageMs: ageMs() }))) {
-      parts.releaseSlot();
-      parts.onEnd("no_room");
-      answer.refused("no_room");
-      return;
-    }
+    if (call.isLimited && !(await reserve({ ...facts, ageMs: ageMs() }, answer))) return;
     if (http?.head.hasBody) answer.accepted();
 
-    let shown: Promise<boolean> | undefined = call.isLimited ? Promise.resolve(true) : undefined;
-    const show = () => {
-      shown ??= parts.show({ ...facts, ageMs: ageMs() }).then(
-        () => true,
-        (error: unknown) => {
-          parts.onError(error, id);
-          return false;
-        },
-      );
-      return shown;
-    };
-    const forgetShowing = clock.after(SHOWN_AFTER_MS, () => void show());
-
-    const response = http && createCallResponse(http, answer, show);
-    let outcome: DirectOutcome = { state: "cancelled" };
-    const record = async (attempt: FinishedAttempt): Promise<void> => {
-      forgetShowing();
-      outcome = toDirectOutcome(attempt.verdict);
-      const recorded = http ? withoutBody(attempt, response!.sentBytes()) : attempt;
-      const isShown = await shown;
-      // Where showing it failed, its row may be there all the same.
-      const isRecorded = isShown !== undefined && (await parts.recordShown(recorded));
-      if (!isShown && !isRecorded)
-        await parts.recordEnded({ ...recorded, trigger, input, timeoutMs, traceparent, durationMs: ageMs() });
+    const rows = createDirectRecord(parts, facts, ageMs, call.isLimited);
+    onBegun(rows.confirm);
+    const response = http && createCallResponse(http, answer, rows.show);
+    let outcome: DirectOutcome | undefined;
+    const way: DirectWay = {
+      isDirect: true,
+      ...(response ? { http: response.http } : {}),
+      stopped: rows.stopped,
+      isInTable: rows.isShown,
+      async record(attempt) {
+        const recorded = http ? withoutBody(attempt, response!.sentBytes()) : attempt;
+        if (await rows.end(recorded)) outcome = toDirectOutcome(attempt.verdict);
+      },
     };
     try {
-      const run = toClaimedRun(call, { trigger, timeoutMs, startedAt });
-      await parts.work(run, { isDirect: true, ...(response ? { http: response.http } : {}), record });
+      await parts.work(toClaimedRun(call, { trigger, timeoutMs, startedAt }), way);
     } finally {
-      forgetShowing();
+      rows.close();
     }
     await response?.settled();
-    parts.onEnd(outcome.state);
-    answer.done(outcome);
+    parts.onEnd(outcome?.state ?? "lost");
+    if (outcome) answer.done(outcome);
+    else answer.lost();
+  }
+
+  function findRefusal(): "draining" | "busy" | undefined {
+    if (parts.isDraining()) return "draining";
+    return slots.free() < 1 || !parts.hasLease() ? "busy" : undefined;
   }
 
   return {
     begin(call, answer) {
-      if (parts.isDraining() || slots.free() < 1) {
-        const reason = parts.isDraining() ? "draining" : "busy";
-        parts.onEnd(reason);
-        answer.refused(reason);
+      const refusal = findRefusal();
+      if (refusal) {
+        parts.onEnd(refusal);
+        answer.refused(refusal);
         return undefined;
       }
       slots.take(1);
       const gate = call.http && openGate(call.http, answer);
-      serve(call, answer, gate?.http).catch((error: unknown) => {
+      let isConfirming = false;
+      let confirm = () => {
+        isConfirming = true;
+      };
+      serve(call, answer, gate?.http, (confirmRun) => {
+        confirm = confirmRun;
+        if (isConfirming) confirm();
+      }).catch((error: unknown) => {
         parts.onError(error, call.runId);
         parts.onEnd("error");
-        const message = "The worker could not record this run.";
-        answer.done({ state: "failed", error: { code: "internal_error", message } });
+        answer.lost();
       });
-      return gate?.feed;
+      return { feed: gate?.feed, confirm: () => confirm() };
     },
   };
 }
@@ -174,7 +189,7 @@ function toClaimedRun(
 ): ClaimedRun {
   return {
     id: call.runId,
-    claimNo: 1,
+    claimNo: DIRECT_CLAIM_NO,
     namespaceId: call.namespaceId,
     taskId: null,
     spec: { type: "function", function: call.functionName, input: call.input },

@@ -9,9 +9,8 @@ import {
   MAX_DIRECT_FRAME_BYTES,
 } from "../../core/contracts/direct-call.ts";
 import { FrameDecoder, FrameWriter } from "../../core/frames.ts";
-import type { HttpFeed } from "../sandbox/invocation.ts";
 import type { CallAnswer } from "./call-response.ts";
-import type { DirectLane } from "./direct-lane.ts";
+import type { DirectLane, LaneCall } from "./direct-lane.ts";
 
 export interface DirectServer {
   /** Ends all connections once what was said is out: whoever still waits on one hears that the worker is lost. */
@@ -54,10 +53,10 @@ function isAllowed({ headers }: IncomingMessage, token: string): boolean {
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
-/** One API. When it is gone, so are the callers behind it; their runs go on. */
+/** One API. When it is gone, so are the callers behind it; runs that it did not give up go on. */
 function serveConnection(socket: Socket, lane: DirectLane): void {
   const writer = new FrameWriter(socket, MAX_DIRECT_FRAME_BYTES);
-  const feeds = new Map<number, HttpFeed>();
+  const calls = new Map<number, LaneCall>();
   const say = (message: DirectSay) => {
     if (!socket.destroyed) writer.write(message);
   };
@@ -65,11 +64,11 @@ function serveConnection(socket: Socket, lane: DirectLane): void {
 
   function receive(ask: DirectAsk): void {
     if (ask.t === "call") {
-      const feed = lane.begin(ask.call, toAnswer(ask.no));
-      if (feed) feeds.set(ask.no, feed);
+      const call = lane.begin(ask.call, toAnswer(ask.no));
+      if (call) calls.set(ask.no, call);
       return;
     }
-    const feed = feeds.get(ask.no);
+    const feed = calls.get(ask.no)?.feed;
     if (ask.t === "data") feed?.data(Buffer.from(ask.base64, "base64"));
     else if (ask.t === "pull") feed?.pull(ask.bytes);
     else if (ask.t === "end") feed?.end();
@@ -79,7 +78,7 @@ function serveConnection(socket: Socket, lane: DirectLane): void {
   function toAnswer(no: number): CallAnswer {
     return {
       refused(reason) {
-        feeds.delete(no);
+        calls.delete(no);
         say({ t: "refused", no, reason });
       },
       accepted: () => say({ t: "accepted", no }),
@@ -88,8 +87,12 @@ function serveConnection(socket: Socket, lane: DirectLane): void {
       end: () => say({ t: "end", no }),
       pull: (bytes) => say({ t: "pull", no, bytes }),
       done(outcome) {
-        feeds.delete(no);
+        calls.delete(no);
         say({ t: "done", no, outcome });
+      },
+      lost() {
+        calls.delete(no);
+        say({ t: "lost", no });
       },
     };
   }
@@ -101,8 +104,13 @@ function serveConnection(socket: Socket, lane: DirectLane): void {
       socket.destroy();
     }
   });
+  // Sockets of an HTTP server stay half open.
+  socket.once("end", () => socket.destroy());
   socket.once("close", () => {
-    for (const feed of feeds.values()) feed.leave();
-    feeds.clear();
+    for (const { feed, confirm } of calls.values()) {
+      feed?.leave();
+      confirm();
+    }
+    calls.clear();
   });
 }

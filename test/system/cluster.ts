@@ -24,6 +24,8 @@ export interface Cluster {
 }
 
 export interface ClusterOptions {
+  /** Of a server that the test may harm; default: a database of its own on the shared one. */
+  databaseUrl?: string;
   brokers?: string;
   schedulers: number;
   workers: number;
@@ -31,7 +33,8 @@ export interface ClusterOptions {
 }
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const database = await createTestDatabase();
+  const given = options.databaseUrl;
+  const database = given ? { url: given, drop: async () => {} } : await createTestDatabase();
   const key = `bh_${randomBytes(8).toString("hex")}`;
   const env: Record<string, string> = {
     DATABASE_URL: database.url,

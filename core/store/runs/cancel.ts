@@ -1,7 +1,7 @@
 /** Cancelling: what waits ends at once, what runs is asked to stop. */
-import { type RawBuilder, sql } from "kysely";
+import { sql } from "kysely";
 import type { Db } from "../database.ts";
-import { MOVED_COLUMNS, MOVED_FROM_GONE } from "./moved-columns.ts";
+import { moveEnded } from "./move-ended.ts";
 
 export interface Cancelled {
   /** Ended by this call. */
@@ -9,6 +9,9 @@ export interface Cancelled {
   /** Running: their workers were asked. */
   asked: string[];
 }
+
+const MOVE_CANCELLED = sql.raw(moveEnded({ state: "'cancelled'" }));
+const MOVE_DISCARDED = sql.raw(moveEnded({ state: "'failed'" }));
 
 /**
  * Cancels open runs of one namespace: one run, or all of a task. Dead letters are left to redrive and discard. The
@@ -27,7 +30,7 @@ export async function cancelRuns(
       FOR UPDATE
     ), gone AS (
       DELETE FROM task_runs_open r USING chosen c WHERE r.id = c.id AND NOT c.running RETURNING r.*
-    ), ended AS (${moveGone("cancelled")}
+    ), ended AS (${MOVE_CANCELLED}
     ), asked AS (
       UPDATE task_runs_open r SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
       FROM chosen c WHERE r.id = c.id AND c.running
@@ -42,14 +45,6 @@ export async function discardDeadLetter(db: Db, namespaceId: string, runId: stri
   const { rows } = await sql<{ id: string }>`
     WITH gone AS (
       DELETE FROM task_runs_open WHERE id = ${runId} AND namespace_id = ${namespaceId} AND state = 'dead' RETURNING *
-    ) ${moveGone("failed")} RETURNING id`.execute(db);
+    ) ${MOVE_DISCARDED} RETURNING id`.execute(db);
   return rows.length > 0;
-}
-
-/** Puts the rows that `gone` deleted into their day's partition with a final state. */
-function moveGone(state: "cancelled" | "failed"): RawBuilder<unknown> {
-  return sql`
-    INSERT INTO task_runs (${sql.raw(MOVED_COLUMNS)}, revision_id, result, error, attempts, finished_at, state)
-    SELECT ${sql.raw(MOVED_FROM_GONE)}, g.revision_id, g.result, g.error, g.attempts, clock_timestamp(), ${state}
-    FROM gone g`;
 }

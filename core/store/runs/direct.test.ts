@@ -1,22 +1,25 @@
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { sql } from "kysely";
+import { v7 } from "uuid";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import type { AskedLimits } from "../../domain/function-limits.ts";
 import { findFunction } from "../functions/functions.ts";
 import { newId } from "../ids.ts";
-import { deployFunction, line, makeWorker, queueInvocation } from "../testing/samples.ts";
+import { ANY_TIME, deployFunction, line, makeWorker, queueInvocation } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
+import { cancelRuns } from "./cancel.ts";
 import { claimRuns } from "./claim.ts";
 import {
   type DirectRun,
   type FinishedDirectRun,
   recordDirectRuns,
-  recordMissingRuns,
+  removeExpiredFences,
   reserveDirectRun,
   showDirectRun,
 } from "./direct.ts";
 import { finishAttempts } from "./finish.ts";
+import { endLostCall } from "./lost-call.ts";
 import { findRun } from "./read.ts";
 import { rescueLostRuns } from "./rescue.ts";
 
@@ -57,16 +60,12 @@ test("runs that ended unseen are written by one statement, with their logs and t
   const { workerId, run } = await openFunction();
   const [first, second] = [run(), run({ trigger: "invoke", input: { a: 1 } })];
   const error = { code: "function_error", message: "boom" };
-  const report = await recordDirectRuns(
-    store,
-    workerId,
-    [
-      ended(first, workerId, { logs: [line("one"), line("two")] }),
-      ended(second, workerId, { verdict: { state: "failed", error } }),
-    ],
-    { isAgain: false },
-  );
-  assert.deepEqual(report.recorded, new Set([first.id, second.id]));
+  const runs = [
+    ended(first, workerId, { logs: [line("one"), line("two")] }),
+    ended(second, workerId, { verdict: { state: "failed", error } }),
+  ];
+  const report = await recordDirectRuns(store, workerId, runs);
+  assert.deepEqual(report.recorded, new Set(runs));
   const [one, two] = await Promise.all([
     findRun(store, namespaceId, first.id),
     findRun(store, namespaceId, second.id),
@@ -85,19 +84,116 @@ test("runs that ended unseen are written by one statement, with their logs and t
   );
 });
 
-test("what may have been written already is not written again, and counts as recorded", async () => {
-  const { workerId, run } = await openFunction();
-  const known = ended(run(), workerId, { logs: [line("once")] });
-  await recordDirectRuns(store, workerId, [known], { isAgain: false });
-  const late = ended(run(), workerId);
-  const report = await recordDirectRuns(store, workerId, [known, late], { isAgain: true });
-  assert.deepEqual(report.recorded, new Set([known.runId, late.runId]));
-  assert.deepEqual(await recordMissingRuns(store, workerId, [known, late]), []);
+async function countRows() {
   const { rows } = await sql<{ runs: number; lines: number }>`SELECT
     (SELECT count(*)::int FROM task_runs) AS runs, (SELECT count(*)::int FROM task_logs) AS lines`.execute(
     db,
   );
-  assert.deepEqual(rows[0], { runs: 2, lines: 1 });
+  return rows[0];
+}
+
+test("what a write of this worker brought already is not written again, and counts as recorded", async () => {
+  const { workerId, run } = await openFunction();
+  const known = ended(run(), workerId, { logs: [line("once")] });
+  await recordDirectRuns(store, workerId, [known]);
+  const late = ended(run(), workerId);
+  const report = await recordDirectRuns(store, workerId, [known, late]);
+  assert.deepEqual(report.recorded, new Set([known, late]));
+  assert.deepEqual(await countRows(), { runs: 2, lines: 1 });
+});
+
+test("one whose showing was committed though nobody heard of it is ended as it was shown", async () => {
+  const { workerId, run } = await openFunction();
+  const shown = run();
+  assert.equal(await showDirectRun(store, workerId, shown), true);
+  assert.equal(await showDirectRun(store, workerId, shown), true, "asked again it is this worker's");
+  const end = ended(shown, workerId, { logs: [line("once")] });
+  assert.deepEqual((await recordDirectRuns(store, workerId, [end])).recorded, new Set([end]));
+  assert.equal((await findRun(store, namespaceId, shown.id))?.state, "succeeded");
+  assert.deepEqual(await countRows(), { runs: 1, lines: 1 });
+});
+
+describe("a call that its API gave up", () => {
+  const error = { code: "worker_lost", message: "gone" };
+  const lost = (given: DirectRun, workerId: string) =>
+    ended(given, workerId, {
+      verdict: { state: "failed", error },
+      record: { attempt: 1, workerId, startedAt: null, finishedAt: new Date().toISOString(), error },
+    });
+
+  test("is ended by the API, and what its worker makes of it is dropped, by every way", async () => {
+    const { workerId, run, fn } = await openFunction();
+    const given = run();
+    const told = await endLostCall(store, workerId, lost(given, workerId));
+    assert.deepEqual([told?.state, told?.error?.code], ["failed", "worker_lost"]);
+    assert.equal(await showDirectRun(store, workerId, given), false);
+    assert.equal(await reserveDirectRun(store, workerId, given), "given_up");
+    const late = ended(given, workerId, { logs: [line("late")] });
+    assert.equal((await recordDirectRuns(store, workerId, [late])).recorded.size, 0);
+    assert.equal((await finishAttempts(store, workerId, [late])).recorded.size, 0);
+    assert.deepEqual(await countRows(), { runs: 1, lines: 0 });
+    assert.equal(fn.name, "called");
+  });
+
+  test("is told as its worker recorded it, where it had ended", async () => {
+    const { workerId, run } = await openFunction();
+    const given = run();
+    await recordDirectRuns(store, workerId, [ended(given, workerId)]);
+    const told = await endLostCall(store, workerId, lost(given, workerId));
+    assert.equal(told?.state, "succeeded");
+    assert.deepEqual(await countRows(), { runs: 1, lines: 0 });
+  });
+
+  test("ends as lost where it was shown, as cancelled where that was asked for", async () => {
+    const { workerId, run } = await openFunction();
+    const [running, cancelled] = [run(), run()];
+    for (const given of [running, cancelled]) await showDirectRun(store, workerId, given);
+    await cancelRuns(db, namespaceId, { runId: cancelled.id });
+    const told = await endLostCall(store, workerId, lost(running, workerId));
+    assert.deepEqual([told?.state, told?.error?.code, told?.attempts.length], ["failed", "worker_lost", 1]);
+    assert.equal((await endLostCall(store, workerId, lost(cancelled, workerId)))?.state, "cancelled");
+    const late = ended(running, workerId);
+    assert.equal((await finishAttempts(store, workerId, [late])).recorded.size, 0);
+    assert.equal((await recordDirectRuns(store, workerId, [late])).recorded.size, 1, "its own fence");
+    assert.equal((await findRun(store, namespaceId, running.id))?.state, "failed");
+    assert.deepEqual(await countRows(), { runs: 2, lines: 0 });
+  });
+
+  test("has one final row, whoever of all who write it at once comes first", async () => {
+    const { workerId, run } = await openFunction();
+    const runs = Array.from({ length: 40 }, () => run());
+    const late = runs.map((given) => ended(given, workerId, { logs: [line("late")] }));
+    await Promise.all([
+      ...runs.map((given) => endLostCall(store, workerId, lost(given, workerId))),
+      ...runs.filter((_, index) => index % 2 === 0).map((given) => showDirectRun(store, workerId, given)),
+      recordDirectRuns(store, workerId, late),
+      finishAttempts(store, workerId, late),
+    ]);
+    // What was shown after it had been looked for is still this worker's to end.
+    await finishAttempts(store, workerId, late);
+    const { rows } = await sql<{ rows: number; runs: number }>`
+      SELECT count(*)::int AS rows, count(DISTINCT id)::int AS runs FROM task_runs`.execute(db);
+    assert.deepEqual(rows[0], { rows: 40, runs: 40 });
+  });
+});
+
+test("fences are kept for a day; who comes later than half of one writes nothing", async () => {
+  const { workerId, run } = await openFunction();
+  const idOf = (hoursAgo: number) => v7({ msecs: Date.now() - hoursAgo * 3_600_000 });
+  const [old, late, young] = [run({ id: idOf(25) }), run({ id: idOf(13) }), run({ id: idOf(11) })];
+  const recorded = await recordDirectRuns(
+    store,
+    workerId,
+    [old, late, young].map((given) => ended(given, workerId)),
+  );
+  assert.deepEqual(
+    [...recorded.recorded].map(({ runId }) => runId),
+    [young.id],
+  );
+  for (const given of [old, late]) await showDirectRun(store, workerId, given);
+  assert.equal(await removeExpiredFences(store, 10), 1);
+  const { rows } = await sql<{ id: string }>`SELECT run_id AS id FROM run_fences ORDER BY 1`.execute(db);
+  assert.ok(rows.some(({ id }) => id === late.id) && !rows.some(({ id }) => id === old.id));
 });
 
 test("a run that was shown is running, can be finished like any other, and is rescued with its worker", async () => {
@@ -106,10 +202,10 @@ test("a run that was shown is running, can be finished like any other, and is re
   for (const shown of [mine, lost]) await showDirectRun(store, workerId, shown);
   assert.equal((await findRun(store, namespaceId, mine.id))?.state, "running");
   const { recorded } = await finishAttempts(store, workerId, [ended(mine, workerId)]);
-  assert.deepEqual(recorded, new Set([mine.id]));
+  assert.equal(recorded.size, 1);
   assert.equal((await findRun(store, namespaceId, mine.id))?.revisionId, fn.revision.id);
   await sql`UPDATE workers SET lease_until = now() - interval '1 hour' WHERE id = ${workerId}`.execute(db);
-  const [rescue] = await rescueLostRuns(db, new Date(), 0, 10);
+  const [rescue] = await rescueLostRuns(db, new Date(), ANY_TIME, 10);
   assert.equal(rescue?.runId, lost.id);
   const found = await findRun(store, namespaceId, lost.id);
   assert.equal(found?.state, "failed");
@@ -119,14 +215,14 @@ test("a run that was shown is running, can be finished like any other, and is re
 test("room is reserved while the function has some and nobody waits for it", async () => {
   const { workerId, run, fn } = await openFunction({ concurrency: 2 });
   const [first, second, third] = [run(), run(), run()];
-  assert.equal(await reserveDirectRun(store, workerId, first), true);
-  assert.equal(await reserveDirectRun(store, workerId, second), true);
-  assert.equal(await reserveDirectRun(store, workerId, third), false);
+  assert.equal(await reserveDirectRun(store, workerId, first), "reserved");
+  assert.equal(await reserveDirectRun(store, workerId, second), "reserved");
+  assert.equal(await reserveDirectRun(store, workerId, third), "no_room");
   assert.equal(await findRun(store, namespaceId, third.id), undefined);
   const waiting = await queueInvocation(store, namespaceId, fn.name);
   assert.deepEqual(await claimRuns(store, workerId, [waiting]), []);
   await finishAttempts(store, workerId, [ended(first, workerId)]);
-  assert.equal(await reserveDirectRun(store, workerId, third), false, "an older run waits for the room");
+  assert.equal(await reserveDirectRun(store, workerId, third), "no_room", "an older run waits for the room");
   const free = await openFunction();
-  assert.equal(await reserveDirectRun(store, workerId, free.run()), true, "no limit any more");
+  assert.equal(await reserveDirectRun(store, workerId, free.run()), "reserved", "no limit any more");
 });

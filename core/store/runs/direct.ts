@@ -2,14 +2,26 @@
  * Runs that a worker began without a claim: its caller handed them over. A short one is written once, when it has
  * ended; one that lasts, or whose function has a limit of runs at once, is written as running first and ends like any
  * other.
+ *
+ * Nothing of such a run is written before its id is in `run_fences`, by the same statement. The worker that runs it and
+ * the API that gives it up (lost-call.ts) may both try: the one whose insert comes first writes the run, the other
+ * writes nothing.
  */
 import type pg from "pg";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { Json } from "../../json.ts";
 import type { Store } from "../database.ts";
+import { madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { inTransaction } from "../transaction.ts";
-import { type FinishedAttempt, type FinishReport, LOGGED, toLogRows, toVerdictRow } from "./finish.ts";
+import {
+  type FinishedAttempt,
+  type FinishReport,
+  finishAttempts,
+  LOGGED,
+  toLogRows,
+  toVerdictRow,
+} from "./finish.ts";
 import { lockRoom, RUNNING } from "./room.ts";
 
 export interface DirectRun {
@@ -26,17 +38,42 @@ export interface DirectRun {
   traceparent?: string | null | undefined;
 }
 
+/** There is no claim before it. */
+export const DIRECT_CLAIM_NO = 1;
+
 const BEGAN = "clock_timestamp() - $8::float8 * interval '1 millisecond'";
 
+const OWN_FENCES = {
+  name: "own-fences",
+  text: "SELECT run_id AS id FROM run_fences WHERE run_id = ANY($1::uuid[]) AND writer = $2",
+};
+
 const SHOW = `
+  WITH fence AS (
+    INSERT INTO run_fences (run_id, writer) VALUES ($2, $1) ON CONFLICT DO NOTHING RETURNING run_id
+  )
   INSERT INTO task_runs_open (id, namespace_id, function_id, revision_id, type, trigger, state, claim_no, worker_id,
     scheduled_for, available_at, queued_at, started_at, timeout_ms, input, traceparent)
-  SELECT $2, $3, $4, $5, 'function', $6, 'running', 1, $1, b.at, b.at, b.at, b.at, $7, $9, $10
-  FROM (SELECT ${BEGAN} AS at) AS b`;
+  SELECT f.run_id, $3, $4, $5, 'function', $6, 'running', ${DIRECT_CLAIM_NO}, $1, b.at, b.at, b.at, b.at, $7, $9, $10
+  FROM fence f, (SELECT ${BEGAN} AS at) AS b`;
 
-/** Makes the run visible as running, so that it can be seen, cancelled and rescued; its claim number is 1. */
-export async function showDirectRun(store: Store, workerId: string, run: DirectRun): Promise<void> {
-  await store.insertPool.query({ name: "show-direct-run", text: SHOW, values: toShowValues(workerId, run) });
+/**
+ * Makes the run visible as running, so that it can be seen, cancelled and rescued. False: it was given up meanwhile, and
+ * nothing was written.
+ */
+export async function showDirectRun(store: Store, workerId: string, run: DirectRun): Promise<boolean> {
+  return await insertShown(store.insertPool, workerId, run);
+}
+
+async function insertShown(
+  pool: pg.Pool | pg.PoolClient,
+  workerId: string,
+  run: DirectRun,
+): Promise<boolean> {
+  const shown = { name: "show-direct-run", text: SHOW, values: toShowValues(workerId, run) };
+  if ((await pool.query(shown)).rowCount === 1) return true;
+  // Asked again after an answer that never came.
+  return (await pool.query({ ...OWN_FENCES, values: [[run.id], workerId] })).rows.length > 0;
 }
 
 function toShowValues(workerId: string, run: DirectRun): unknown[] {
@@ -60,8 +97,13 @@ const HAS_ROOM = `
       AND NOT EXISTS (SELECT FROM task_runs_open r WHERE r.function_id = f.id AND r.room IS NOT NULL)) AS free
   FROM functions f LEFT JOIN function_revisions v ON v.id = f.active_revision_id WHERE f.id = $1`;
 
-/** The same where the function has room and no run waits for it; false: it has none, and nothing was written. */
-export async function reserveDirectRun(store: Store, workerId: string, run: DirectRun): Promise<boolean> {
+export type Reservation = "reserved" | "no_room" | "given_up";
+
+/**
+ * The same where the function has room and no run waits for it. `no_room`: nothing was written; `given_up`: nor was
+ * anything here, and it must not run.
+ */
+export async function reserveDirectRun(store: Store, workerId: string, run: DirectRun): Promise<Reservation> {
   return await inTransaction(store.pool, async (client) => {
     await lockRoom(client, [run.functionId]);
     const { rows } = await client.query<{ free: boolean }>({
@@ -69,9 +111,8 @@ export async function reserveDirectRun(store: Store, workerId: string, run: Dire
       text: HAS_ROOM,
       values: [run.functionId],
     });
-    if (!rows[0]?.free) return false;
-    await client.query({ name: "show-direct-run", text: SHOW, values: toShowValues(workerId, run) });
-    return true;
+    if (!rows[0]?.free) return "no_room";
+    return (await insertShown(client, workerId, run)) ? "reserved" : "given_up";
   });
 }
 
@@ -85,67 +126,78 @@ export interface FinishedDirectRun extends FinishedAttempt {
   traceparent?: string | null | undefined;
 }
 
-const ENDED = (guard: string) => `
+/** Fences are kept for twice as long (removeExpiredFences): who comes later than this could find none. */
+const WRITTEN_WITHIN = "interval '12 hours'";
+const FENCE_KEPT = "interval '24 hours'";
+
+/** Writes those of the runs $2 whose ids nobody has taken, as the writer $4, with their lines $3. */
+export const INSERT_ENDED = `
   WITH ended AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($2::json) AS v(id uuid, namespace_id uuid, function_id uuid, revision_id uuid,
-      trigger text, state text, timeout_ms int, duration_ms float8, traceparent text, input jsonb, result jsonb, error jsonb, record jsonb)
-    ${guard}
+    SELECT * FROM json_to_recordset($2::json) AS v(id uuid, made_at timestamptz, namespace_id uuid, function_id uuid,
+      revision_id uuid, trigger text, state text, timeout_ms int, duration_ms float8, traceparent text, input jsonb,
+      result jsonb, error jsonb, record jsonb)
+  ), fence AS (
+    INSERT INTO run_fences (run_id, writer)
+    SELECT id, $4::uuid FROM ended WHERE made_at > statement_timestamp() - ${WRITTEN_WITHIN}
+    ON CONFLICT DO NOTHING RETURNING run_id
   ), made AS (
     INSERT INTO task_runs (id, namespace_id, function_id, revision_id, type, trigger, state, claim_no, worker_id,
       scheduled_for, available_at, queued_at, started_at, finished_at, timeout_ms, traceparent, input, result, error,
       attempts)
-    SELECT e.id, e.namespace_id, e.function_id, e.revision_id, 'function', e.trigger, e.state, 1, $1,
+    SELECT e.id, e.namespace_id, e.function_id, e.revision_id, 'function', e.trigger, e.state, ${DIRECT_CLAIM_NO}, $1,
       b.at, b.at, b.at, b.at, statement_timestamp(), e.timeout_ms, e.traceparent, e.input, e.result, e.error,
       jsonb_build_array(e.record)
-    FROM ended e,
+    FROM ended e JOIN fence f ON f.run_id = e.id,
       LATERAL (SELECT statement_timestamp() - e.duration_ms * interval '1 millisecond' AS at) AS b
-    RETURNING id
+    RETURNING id, claim_no
   ), ${LOGGED("made")}
   SELECT id FROM made`;
 
-const INSERT_ENDED = { name: "direct-ended", text: ENDED("") };
-/** For those of which a statement before may have been committed, though its answer never came. */
-const INSERT_MISSING = {
-  name: "direct-ended-missing",
-  text: ENDED("WHERE NOT EXISTS (SELECT FROM task_runs r WHERE r.id = v.id)"),
-};
-
-/** Writes runs that have ended, with their logs: one statement. */
+/**
+ * Writes runs that have ended, with their logs: one statement. Of those whose id is taken it is looked up by whom: a
+ * write of this worker may have been committed though its answer never came, as ended or as running.
+ */
 export async function recordDirectRuns(
   store: Store,
   workerId: string,
   runs: FinishedDirectRun[],
-  { isAgain }: { isAgain: boolean },
 ): Promise<FinishReport> {
-  if (isAgain) await writeEnded(store.pool, INSERT_MISSING, workerId, runs);
-  else await writeEnded(store.insertPool, INSERT_ENDED, workerId, runs);
-  return { recorded: new Set(runs.map(({ runId }) => runId)), awaited: [] };
+  const { rows } = await store.insertPool.query<{ id: string }>({
+    name: "direct-ended",
+    text: INSERT_ENDED,
+    values: [workerId, ...toEndedValues(runs), workerId],
+  });
+  const written = new Set(rows.map(({ id }) => id));
+  if (written.size === runs.length) return { recorded: new Set(runs), awaited: [] };
+  const taken = runs.filter(({ runId }) => !written.has(runId));
+  const mine = await findOwnFences(store, workerId, taken);
+  if (mine.length > 0) await finishAttempts(store, workerId, mine);
+  return { recorded: new Set([...runs.filter(({ runId }) => written.has(runId)), ...mine]), awaited: [] };
 }
 
-/** The same for runs that nobody may have recorded; answers those that were missing. */
-export async function recordMissingRuns(
+async function findOwnFences(
   store: Store,
   workerId: string,
   runs: FinishedDirectRun[],
-): Promise<string[]> {
-  return await writeEnded(store.pool, INSERT_MISSING, workerId, runs);
+): Promise<FinishedDirectRun[]> {
+  const { rows } = await store.pool.query<{ id: string }>({
+    ...OWN_FENCES,
+    values: [runs.map(({ runId }) => runId), workerId],
+  });
+  const own = new Set(rows.map(({ id }) => id));
+  return runs.filter(({ runId }) => own.has(runId));
 }
 
-async function writeEnded(
-  pool: pg.Pool,
-  statement: { name: string; text: string },
-  workerId: string,
-  runs: FinishedDirectRun[],
-): Promise<string[]> {
-  const values = [workerId, toJsonText(runs.map(toEndedRow)), toJsonText(runs.flatMap(toLogRows))];
-  const { rows } = await pool.query<{ id: string }>({ ...statement, values });
-  return rows.map(({ id }) => id);
+/** $2 and $3 of `INSERT_ENDED`. */
+export function toEndedValues(runs: FinishedDirectRun[]): [string, string] {
+  return [toJsonText(runs.map(toEndedRow)), toJsonText(runs.flatMap(toLogRows))];
 }
 
 function toEndedRow(run: FinishedDirectRun) {
   const { namespaceId, functionId, trigger, timeoutMs, durationMs, input, traceparent } = run;
   return {
     ...toVerdictRow(run),
+    made_at: madeAtOf(run.runId),
     namespace_id: namespaceId,
     function_id: functionId,
     trigger,
@@ -154,4 +206,16 @@ function toEndedRow(run: FinishedDirectRun) {
     traceparent,
     input,
   };
+}
+
+/** Removes up to `limit` fences that no writer can come to any more; how many. */
+export async function removeExpiredFences(store: Store, limit: number): Promise<number> {
+  const { rowCount } = await store.pool.query(
+    `DELETE FROM run_fences WHERE run_id = ANY (ARRAY(
+      SELECT run_id FROM run_fences WHERE run_id < rpad(lpad(to_hex(floor(
+        extract(epoch FROM statement_timestamp() - ${FENCE_KEPT}) * 1000)::bigint), 12, '0'), 32, '0')::uuid
+      ORDER BY run_id LIMIT $1))`,
+    [limit],
+  );
+  return rowCount ?? 0;
 }

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import type { RunVerdict } from "../../domain/retry.ts";
+import { DEFAULT_RETRY, type RunVerdict } from "../../domain/retry.ts";
 import { newId } from "../ids.ts";
 import { listRunLogs } from "../logs.ts";
 import {
+  ANY_TIME,
   claim,
   deployFunction,
   finished,
@@ -19,7 +20,7 @@ import {
 } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { cancelRuns } from "./cancel.ts";
-import { claimRuns } from "./claim.ts";
+import { type ClaimedRun, claimRuns } from "./claim.ts";
 import { finishAttempts, releaseRuns } from "./finish.ts";
 import { findRun } from "./read.ts";
 import { rescueLostRuns } from "./rescue.ts";
@@ -57,7 +58,7 @@ test("a final verdict moves the run to its day, with result, error and attempt",
     const claimed = await startRun(store, namespaceId, workerId);
     const attempt = finished(claimed, workerId, verdict);
     const report = await finishAttempts(store, workerId, [attempt]);
-    assert.deepEqual([...report.recorded], [claimed.id]);
+    assert.deepEqual([...report.recorded], [attempt]);
     const { partition, expected } = await partitionOf(claimed.id);
     assert.equal(partition, expected);
     assert.notEqual(partition, "task_runs_open");
@@ -161,7 +162,7 @@ test("one batch holds every kind of end, each run gets its own", async () => {
     batch.push(finished(claimed, workerId, verdict, [line(verdict.state)]));
   }
   const report = await finishAttempts(store, workerId, batch);
-  assert.deepEqual([...report.recorded].sort(), batch.map(({ runId }) => runId).sort());
+  assert.deepEqual(report.recorded, new Set(batch));
   for (const { runId, verdict } of batch) {
     assert.equal((await findRun(store, namespaceId, runId))?.state, verdict.state);
     assert.deepEqual(await logsOf(runId), [verdict.state]);
@@ -243,7 +244,7 @@ test("a worker that only slept finds its run rescued: its result and its lines a
   const namespaceId = await newNamespace();
   const [sleeper, other] = [newId(), await makeWorker(db)];
   const claimed = await startRun(store, namespaceId, sleeper);
-  await rescueLostRuns(db, new Date(Date.now() - 60_000), 1, 10);
+  await rescueLostRuns(db, new Date(Date.now() - 60_000), ANY_TIME, 10);
   const late = finished(claimed, sleeper, { state: "succeeded", result: "late" }, [line("late")]);
   assert.equal((await finishAttempts(store, sleeper, [late])).recorded.size, 0);
   await queueDueRetries(db, new Date(), 10);
@@ -256,6 +257,66 @@ test("a worker that only slept finds its run rescued: its result and its lines a
   assert.deepEqual(await logsOf(claimed.id), ["in time"]);
 });
 
+describe("a worker that takes its own lost run back and ends both attempts in one batch", () => {
+  /** An attempt whose run was rescued meanwhile, and the next one of the same run, of the same worker. */
+  async function loseAndRetake(maxAttempts = 5) {
+    const namespaceId = await newNamespace();
+    const workerId = newId();
+    const retry = { ...DEFAULT_RETRY, maxAttempts };
+    const stale = await startRun(store, namespaceId, workerId, { retry });
+    await rescueLostRuns(db, new Date(Date.now() - 60_000), ANY_TIME, 10);
+    await queueDueRetries(db, new Date(), 10);
+    const fresh = await claim(store, workerId, stale.id);
+    assert.ok(fresh.claimNo > stale.claimNo);
+    const attempt = (run: ClaimedRun, verdict: RunVerdict, text: string) =>
+      finished(run, workerId, verdict, [line(text)]);
+    return { namespaceId, workerId, stale, fresh, attempt };
+  }
+
+  const stales: RunVerdict[] = [
+    { state: "succeeded", result: "stale" },
+    { state: "failed", error: SAMPLE_ERROR },
+    { state: "dead", error: SAMPLE_ERROR },
+    { state: "cancelled" },
+    retryAfter(0),
+  ];
+  for (const verdict of stales) {
+    test(`records the one that holds the run, once (the late one: ${verdict.state})`, async () => {
+      const { namespaceId, workerId, stale, fresh, attempt } = await loseAndRetake();
+      const late = attempt(stale, verdict, "late");
+      const held = attempt(fresh, { state: "succeeded", result: "fresh" }, "in time");
+      const report = await finishAttempts(store, workerId, [late, held]);
+      assert.deepEqual([...report.recorded], [held]);
+      await partitionOf(fresh.id);
+      const run = await findRun(store, namespaceId, fresh.id);
+      assert.deepEqual([run?.state, run?.result], ["succeeded", "fresh"]);
+      assert.deepEqual(
+        run!.attempts.map(({ error }) => error?.code),
+        ["worker_lost", undefined],
+      );
+      assert.deepEqual(await logsOf(fresh.id), ["in time"]);
+    });
+  }
+
+  test("keeps what waits for its next attempt open, though a late one succeeded", async () => {
+    const { namespaceId, workerId, stale, fresh, attempt } = await loseAndRetake();
+    const late = attempt(stale, { state: "succeeded", result: "stale" }, "late");
+    const held = attempt(fresh, retryAfter(1_000), "in time");
+    const report = await finishAttempts(store, workerId, [late, held]);
+    assert.deepEqual([...report.recorded], [held]);
+    assert.equal((await findRun(store, namespaceId, fresh.id))?.state, "scheduled");
+    assert.deepEqual(await logsOf(fresh.id), ["in time"]);
+  });
+
+  test("does not cancel the held one for the late one's sake", async () => {
+    const { namespaceId, workerId, stale, fresh, attempt } = await loseAndRetake();
+    const held = attempt(fresh, { state: "succeeded", result: "fresh" }, "in time");
+    const late = attempt(stale, retryAfter(0), "late");
+    await finishAttempts(store, workerId, [held, late]);
+    assert.equal((await findRun(store, namespaceId, fresh.id))?.state, "succeeded");
+  });
+});
+
 test("the fence holds line by line: what is still ours in a batch is recorded", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
@@ -265,7 +326,7 @@ test("the fence holds line by line: what is still ours in a batch is recorded", 
   ];
   await releaseRuns(store, workerId, [lost]);
   const batch = [ours, lost].map((run) => finished(run, workerId, { state: "cancelled" }, [line("bye")]));
-  assert.deepEqual([...(await finishAttempts(store, workerId, batch)).recorded], [ours.id]);
+  assert.deepEqual([...(await finishAttempts(store, workerId, batch)).recorded], [batch[0]]);
   assert.deepEqual(await logsOf(lost.id), []);
   assert.equal((await findRun(store, namespaceId, lost.id))?.state, "queued");
 });
@@ -313,7 +374,7 @@ test("a run that was asked to stop is not tried again: its failed attempt ends i
   await cancelRuns(db, namespaceId, { runId: claimed.id });
   const attempt = finished(claimed, workerId, retryAfter(0), [line("failed")]);
   const report = await finishAttempts(store, workerId, [attempt]);
-  assert.deepEqual([...report.recorded], [claimed.id]);
+  assert.deepEqual([...report.recorded], [attempt]);
   const run = await findRun(store, namespaceId, claimed.id);
   assert.equal(run?.state, "cancelled");
   assert.deepEqual(run.attempts, [attempt.record]);

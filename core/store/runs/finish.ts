@@ -10,7 +10,7 @@ import type { JsonObject } from "../../json.ts";
 import type { Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
 import { inTransaction } from "../transaction.ts";
-import { MOVED_COLUMNS, MOVED_FROM_GONE } from "./moved-columns.ts";
+import { moveEnded } from "./move-ended.ts";
 
 export interface FinishedAttempt {
   runId: string;
@@ -33,8 +33,8 @@ export interface AttemptLogLine {
 }
 
 export interface FinishReport {
-  /** Those that were still this worker's. */
-  recorded: Set<string>;
+  /** Those of the attempts whose runs were still this worker's, by the claim they were made under. */
+  recorded: Set<FinishedAttempt>;
   /** Those somebody waits for. */
   awaited: string[];
 }
@@ -47,29 +47,36 @@ const VERDICTS = `
 
 const OURS = `r.id = v.id AND r.worker_id = $1 AND r.claim_no = v.claim_no AND r.state || '' = 'running'`;
 
-/** Writes the lines $3 of those runs that the CTE `source` holds. */
+/** Writes the lines $3 of those attempts that the CTE `source` (id, claim_no) holds. */
 export const LOGGED = (source: string) => `
   logged AS (
     INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, revision_id, level, message, fields)
     SELECT l.at, l.namespace_id, l.run_id, l.attempt, l.function_id, l.revision_id, l.level, l.message, l.fields
-    FROM ROWS FROM (json_to_recordset($3::json) AS (at timestamptz, namespace_id uuid, run_id uuid, attempt int,
-      function_id uuid, revision_id uuid, level text, message text, fields jsonb)) WITH ORDINALITY
-      AS l(at, namespace_id, run_id, attempt, function_id, revision_id, level, message, fields, line_no)
-    JOIN ${source} s ON s.id = l.run_id
+    FROM ROWS FROM (json_to_recordset($3::json) AS (at timestamptz, namespace_id uuid, run_id uuid, claim_no int,
+      attempt int, function_id uuid, revision_id uuid, level text, message text, fields jsonb)) WITH ORDINALITY
+      AS l(at, namespace_id, run_id, claim_no, attempt, function_id, revision_id, level, message, fields, line_no)
+    JOIN ${source} s ON s.id = l.run_id AND s.claim_no = l.claim_no
     -- Their numbers are given in this order, whatever the join makes of it.
     ORDER BY l.line_no
   )`;
 
+// The row that is taken names its verdict: a worker may hold two of one run, from before and after it was lost.
 const MOVE_TERMINAL_TEXT = `
   WITH ${VERDICTS},
-  gone AS (DELETE FROM task_runs_open r USING verdicts v WHERE ${OURS} RETURNING r.*),
-  moved AS (
-    INSERT INTO task_runs (${MOVED_COLUMNS}, finished_at, state, revision_id, result, error, attempts)
-    SELECT ${MOVED_FROM_GONE}, clock_timestamp(), v.state, v.revision_id, v.result,
-      v.error, g.attempts || v.record
-    FROM gone g JOIN verdicts v ON v.id = g.id
+  gone AS (
+    DELETE FROM task_runs_open r USING verdicts v WHERE ${OURS}
+    RETURNING r.*, v.state AS end_state, v.revision_id AS end_revision_id, v.result AS end_result,
+      v.error AS end_error, v.record AS end_record
+  ),
+  moved AS (${moveEnded({
+    state: "g.end_state",
+    revisionId: "g.end_revision_id",
+    result: "g.end_result",
+    error: "g.end_error",
+    attempts: "g.attempts || g.end_record",
+  })}
   ), ${LOGGED("gone")}
-  SELECT id, awaited, false AS unwanted FROM gone`;
+  SELECT id, claim_no AS "claimNo", awaited FROM gone`;
 
 const KEEP_OPEN_TEXT = `
   WITH ${VERDICTS},
@@ -82,15 +89,16 @@ const KEEP_OPEN_TEXT = `
       dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
     FROM verdicts v
     WHERE ${OURS} AND NOT (v.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL)
-    RETURNING r.id, r.awaited
+    RETURNING r.id, r.claim_no, r.awaited
   ), ${LOGGED("kept")}
-  SELECT id, awaited FROM kept`;
+  SELECT id, claim_no AS "claimNo", awaited FROM kept`;
 
 const MOVE_TERMINAL = { name: "finish-terminal", text: MOVE_TERMINAL_TEXT };
 const KEEP_OPEN = { name: "finish-open", text: KEEP_OPEN_TEXT };
 
 interface FinishedRow {
   id: string;
+  claimNo: number;
   awaited: boolean;
 }
 
@@ -106,15 +114,17 @@ export async function finishAttempts(
   const isOpen = ({ verdict }: FinishedAttempt) => verdict.state === "scheduled" || verdict.state === "dead";
   const open = attempts.filter(isOpen);
   const terminal = attempts.filter((attempt) => !isOpen(attempt));
-  if (open.length === 0) return toReport(await writeVerdicts(store.pool, MOVE_TERMINAL, workerId, terminal));
+  if (open.length === 0) {
+    return toReport(attempts, await writeVerdicts(store.pool, MOVE_TERMINAL, workerId, terminal));
+  }
   return await inTransaction(store.pool, async (client) => {
     const kept = await writeVerdicts(client, KEEP_OPEN, workerId, open);
-    const keptIds = new Set(kept.map(({ id }) => id));
+    const keptKeys = new Set(kept.map(toRowKey));
     const unwanted = open
-      .filter(({ runId, verdict }) => verdict.state === "scheduled" && !keptIds.has(runId))
+      .filter((attempt) => attempt.verdict.state === "scheduled" && !keptKeys.has(toKey(attempt)))
       .map((attempt): FinishedAttempt => ({ ...attempt, verdict: { state: "cancelled" } }));
     const moved = await writeVerdicts(client, MOVE_TERMINAL, workerId, [...terminal, ...unwanted]);
-    return toReport([...kept, ...moved]);
+    return toReport(attempts, [...kept, ...moved]);
   });
 }
 
@@ -130,9 +140,14 @@ async function writeVerdicts(
   return rows;
 }
 
-function toReport(rows: FinishedRow[]): FinishReport {
+/** A run may be in a batch twice: once by the claim that was lost, once by the claim that took it back. */
+const toKey = ({ runId, claimNo }: Pick<FinishedAttempt, "runId" | "claimNo">) => `${runId}/${claimNo}`;
+const toRowKey = ({ id, claimNo }: FinishedRow) => toKey({ runId: id, claimNo });
+
+function toReport(attempts: FinishedAttempt[], rows: FinishedRow[]): FinishReport {
+  const keys = new Set(rows.map(toRowKey));
   return {
-    recorded: new Set(rows.map(({ id }) => id)),
+    recorded: new Set(attempts.filter((attempt) => keys.has(toKey(attempt)))),
     awaited: rows.filter(({ awaited }) => awaited).map(({ id }) => id),
   };
 }
@@ -151,11 +166,13 @@ export function toVerdictRow({ runId, claimNo, revisionId, verdict, record }: Fi
   };
 }
 
-export function toLogRows({ runId, namespaceId, functionId, revisionId, record, logs }: FinishedAttempt) {
+export function toLogRows(attempt: FinishedAttempt) {
+  const { runId, claimNo, namespaceId, functionId, revisionId, record, logs } = attempt;
   return logs.map(({ at, level, message, fields }) => ({
     at,
     namespace_id: namespaceId,
     run_id: runId,
+    claim_no: claimNo,
     attempt: record.attempt,
     function_id: functionId,
     revision_id: revisionId,

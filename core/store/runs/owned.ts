@@ -5,6 +5,10 @@ import type { Db } from "../database.ts";
 export interface OwnedRun {
   id: string;
   claimNo: number;
+  attempt: number;
+  startedAt: Date;
+  /** It came without a claim and was never queued: it is not given back. */
+  isDirect: boolean;
   cancelRequested: boolean;
   /** Claimed longer ago than a lease. */
   isOld: boolean;
@@ -12,7 +16,8 @@ export interface OwnedRun {
 
 export async function listOwnedRuns(db: Db, workerId: string, leaseMs: number): Promise<OwnedRun[]> {
   const { rows } = await sql<OwnedRun>`
-    SELECT id, claim_no AS "claimNo", cancel_requested_at IS NOT NULL AS "cancelRequested",
+    SELECT id, claim_no AS "claimNo", attempt, started_at AS "startedAt",
+      EXISTS (SELECT FROM run_fences f WHERE f.run_id = id) AS "isDirect", cancel_requested_at IS NOT NULL AS "cancelRequested",
       started_at < clock_timestamp() - ${leaseMs}::int * interval '1 millisecond' AS "isOld"
     FROM task_runs_open WHERE worker_id = ${workerId} AND state = 'running'`.execute(db);
   return rows;

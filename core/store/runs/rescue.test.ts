@@ -4,8 +4,10 @@ import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import type { TaskInput } from "../../contracts/task-input.ts";
 import { DEFAULT_RETRY } from "../../domain/retry.ts";
+import type { LeaseJudge, ServerWord } from "../contact.ts";
 import { newId } from "../ids.ts";
 import {
+  ANY_TIME,
   claim,
   deployFunction,
   finished,
@@ -26,9 +28,7 @@ import { queueDueRetries } from "./stage.ts";
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
 
-/** The server has been up for longer than this. */
-const LEASE_MS = 1;
-const rescue = (limit = 100) => rescueLostRuns(db, new Date(), LEASE_MS, limit);
+const rescue = (limit = 100) => rescueLostRuns(db, new Date(), ANY_TIME, limit);
 const attempts = (maxAttempts: number): Partial<TaskInput> => ({ retry: { ...DEFAULT_RETRY, maxAttempts } });
 
 /** A run of a worker whose lease ran out. */
@@ -40,7 +40,7 @@ test("a lost run waits for its next attempt, the lost one on record", async () =
   const namespaceId = await newNamespace();
   const lost = await loseRun(namespaceId);
   const now = new Date();
-  const [rescued, ...others] = await rescueLostRuns(db, now, LEASE_MS, 100);
+  const [rescued, ...others] = await rescueLostRuns(db, now, ANY_TIME, 100);
   assert.deepEqual(others, []);
   assert.deepEqual(rescued, {
     runId: lost.id,
@@ -130,15 +130,36 @@ test("a lost run that was asked to stop is cancelled", async () => {
   assert.equal((await findRun(store, namespaceId, lost.id))?.state, "cancelled");
 });
 
-test("nothing is rescued until the database has been up for one lease", async () => {
+test("nothing is rescued while leases may not be judged", async () => {
+  const lost = await loseRun(await newNamespace());
+  const words: ServerWord[] = [];
+  const never: LeaseJudge = {
+    mayJudge(word) {
+      words.push(word);
+      return false;
+    },
+  };
+  assert.deepEqual(await rescueLostRuns(db, new Date(), never, 100), []);
+  assert.equal((await rescue())[0]?.runId, lost.id);
+  assert.ok(Math.abs(words[0]!.at.getTime() - Date.parse(words[0]!.exactAt)) < 1);
+});
+
+test("leases are compared with the instant at which the judge was asked, however long what follows takes", async () => {
   const namespaceId = await newNamespace();
-  const lost = await loseRun(namespaceId);
-  const { rows } = await sql<{ upMs: number }>`
-    SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) * 1000 AS "upMs"`.execute(db);
-  const longerThanUpMs = Math.ceil(Number(rows[0]!.upMs)) + 600_000;
-  assert.deepEqual(await rescueLostRuns(db, new Date(), longerThanUpMs, 100), []);
-  assert.equal((await findRun(store, namespaceId, lost.id))?.state, "running");
-  assert.equal((await rescue()).length, 1);
+  const workerId = await makeWorker(db, 60_000);
+  const claimed = await startRun(store, namespaceId, workerId);
+  const slow: LeaseJudge = {
+    mayJudge(word) {
+      // As if the database had stood still from here on, until long after the lease.
+      word.exactAt = new Date(word.at.getTime() - 3_600_000).toISOString();
+      return true;
+    },
+  };
+  await sql`UPDATE workers SET lease_until = clock_timestamp() - interval '1 minute' WHERE id = ${workerId}`.execute(
+    db,
+  );
+  assert.deepEqual(await rescueLostRuns(db, new Date(), slow, 100), []);
+  assert.equal((await rescue())[0]?.runId, claimed.id);
 });
 
 test("schedulers that rescue side by side take each lost run once, as many as they may", async () => {

@@ -1,11 +1,12 @@
 /** running → next attempt, or the end: runs whose worker's lease ran out. */
 import { sql } from "kysely";
 import type { AttemptRecord } from "../../contracts/run.ts";
-import { failed } from "../../domain/attempt.ts";
+import { type AttemptOutcome, WORKER_LOST } from "../../domain/attempt.ts";
 import { decideVerdict, type RetryPolicy } from "../../domain/retry.ts";
+import { askServer, type LeaseJudge } from "../contact.ts";
 import type { Db } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
-import { MOVED_COLUMNS, MOVED_FROM_GONE } from "./moved-columns.ts";
+import { moveEnded } from "./move-ended.ts";
 
 export interface Rescue {
   runId: string;
@@ -19,6 +20,7 @@ interface LostRun {
   id: string;
   task_id: string | null;
   namespace_id: string;
+  claim_no: number;
   attempt: number;
   attempt_offset: number;
   started_at: Date;
@@ -35,18 +37,21 @@ const NO_RETRY: RetryPolicy = {
 };
 
 /**
- * Takes up to `limit` runs of workers that are gone and decides each as a failed attempt. Nothing is rescued until
- * the database itself has been up for one lease: after its outage every lease looks expired.
+ * Takes up to `limit` runs of workers that are gone and decides each as a failed attempt. Leases are compared with the
+ * instant at which `judge` was asked, in the same transaction: a database that stands still from then on makes no
+ * living worker look lost.
  */
-export async function rescueLostRuns(db: Db, now: Date, leaseMs: number, limit: number): Promise<Rescue[]> {
+export async function rescueLostRuns(db: Db, now: Date, judge: LeaseJudge, limit: number): Promise<Rescue[]> {
   return await db.transaction().execute(async (tx) => {
+    const word = await askServer(tx);
+    if (!judge.mayJudge(word)) return [];
     const { rows: lost } = await sql<LostRun>`
-      SELECT r.id, r.task_id, r.namespace_id, r.attempt, r.attempt_offset, r.started_at, r.worker_id,
+      SELECT r.id, r.claim_no, r.task_id, r.namespace_id, r.attempt, r.attempt_offset, r.started_at, r.worker_id,
         r.cancel_requested_at, r.awaited, t.retry, t.dead_letter
       FROM task_runs_open r LEFT JOIN tasks t ON t.id = r.task_id
       WHERE r.state = 'running'
-        AND NOT EXISTS (SELECT FROM workers w WHERE w.id = r.worker_id AND w.lease_until > clock_timestamp())
-        AND pg_postmaster_start_time() < clock_timestamp() - ${leaseMs}::int * interval '1 millisecond'
+        AND NOT EXISTS (SELECT FROM workers w
+          WHERE w.id = r.worker_id AND w.lease_until > ${word.exactAt}::timestamptz)
       LIMIT ${limit} FOR UPDATE OF r SKIP LOCKED`.execute(tx);
     const decided = lost.map((run) => ({ run, verdict: decideLost(run, now) }));
     for (const open of [true, false]) {
@@ -57,6 +62,7 @@ export async function rescueLostRuns(db: Db, now: Date, leaseMs: number, limit: 
       const rows = toJsonText(
         part.map(({ run, verdict }) => ({
           id: run.id,
+          claim_no: run.claim_no,
           state: verdict.state,
           available_at: verdict.state === "scheduled" ? verdict.availableAt : null,
           error: "error" in verdict ? verdict.error : null,
@@ -75,34 +81,28 @@ export async function rescueLostRuns(db: Db, now: Date, leaseMs: number, limit: 
   });
 }
 
+const LOST: AttemptOutcome = { kind: "failed", error: WORKER_LOST, retryable: true };
+
 function decideLost(run: LostRun, now: Date) {
-  const outcome = run.cancel_requested_at ? ({ kind: "cancelled" } as const) : lostOutcome();
   const facts = {
     attempt: run.attempt - run.attempt_offset,
     retry: run.retry ?? NO_RETRY,
     deadLetter: run.dead_letter ?? false,
   };
-  return decideVerdict(outcome, facts, now);
-}
-
-function lostOutcome() {
-  return failed("worker_lost", "The worker that ran this attempt stopped answering; its lease ran out.", {
-    retryable: true,
-  });
+  return decideVerdict(run.cancel_requested_at ? { kind: "cancelled" } : LOST, facts, now);
 }
 
 function toRecord(run: LostRun, now: Date): AttemptRecord {
-  const outcome = lostOutcome();
   return {
     attempt: run.attempt,
     workerId: run.worker_id,
     startedAt: run.started_at.toISOString(),
     finishedAt: now.toISOString(),
-    error: outcome.kind === "failed" ? outcome.error : null,
+    error: WORKER_LOST,
   };
 }
 
-const rowsOf = (json: string) => sql`json_to_recordset(${json}::json) AS v(id uuid, state text,
+const rowsOf = (json: string) => sql`json_to_recordset(${json}::json) AS v(id uuid, claim_no int, state text,
   available_at timestamptz, error jsonb, record jsonb)`;
 
 // The claim number moves on, so that a worker that only slept cannot finish what was taken from it.
@@ -111,12 +111,15 @@ const keepOpen = (json: string) => sql`
     claim_no = r.claim_no + 1, attempt = r.attempt + (v.state = 'scheduled')::int,
     available_at = coalesce(v.available_at, r.available_at),
     dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
-  FROM ${rowsOf(json)} WHERE r.id = v.id`;
+  FROM ${rowsOf(json)} WHERE r.id = v.id AND r.claim_no = v.claim_no`;
+
+const MOVE_LOST = sql.raw(
+  moveEnded({ state: "g.end_state", error: "g.end_error", attempts: "g.attempts || g.end_record" }),
+);
 
 const moveTerminal = (json: string) => sql`
   WITH v AS MATERIALIZED (SELECT * FROM ${rowsOf(json)}),
-  gone AS (DELETE FROM task_runs_open r USING v WHERE r.id = v.id RETURNING r.*)
-  INSERT INTO task_runs (${sql.raw(MOVED_COLUMNS)}, revision_id, result, finished_at, state, error, attempts)
-  SELECT ${sql.raw(MOVED_FROM_GONE)}, g.revision_id, g.result, clock_timestamp(), v.state, v.error,
-    g.attempts || v.record
-  FROM gone g JOIN v ON v.id = g.id`;
+  gone AS (
+    DELETE FROM task_runs_open r USING v WHERE r.id = v.id AND r.claim_no = v.claim_no
+    RETURNING r.*, v.state AS end_state, v.error AS end_error, v.record AS end_record
+  ) ${MOVE_LOST}`;

@@ -5,6 +5,7 @@ import { createTestDatabase } from "../../../test/support/database.ts";
 import { newId } from "../ids.ts";
 import { createTask } from "../tasks/create.ts";
 import {
+  ANY_TIME,
   claim,
   deployFunction,
   finished,
@@ -73,7 +74,7 @@ test("when it is cancelled, and when its worker is lost", async () => {
   const lost = await makeRun();
   const goneWorkerId = newId();
   await claim(store, goneWorkerId, lost.runId);
-  assert.equal((await rescueLostRuns(db, new Date(), 0, 10))[0]!.runId, lost.runId);
+  assert.equal((await rescueLostRuns(db, new Date(), ANY_TIME, 10))[0]!.runId, lost.runId);
   assert.equal(await traceOf(lost.namespaceId, lost.runId), TRACE);
 });
 
@@ -132,7 +133,7 @@ test("a direct call does, shown while it runs or written when it has ended", asy
     ...{ verdict: { state: "succeeded", result: 1 } as const, logs: [], traceparent: REQUEST },
     record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: null, traceId: TRACE },
   };
-  await recordDirectRuns(store, workerId, [ended], { isAgain: false });
+  await recordDirectRuns(store, workerId, [ended]);
   const run = await findRun(store, namespaceId, ended.runId);
   assert.deepEqual([run!.traceId, run!.attempts[0]!.traceId], [TRACE, TRACE]);
 });

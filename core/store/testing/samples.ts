@@ -4,6 +4,7 @@ import type { TaskInput } from "../../contracts/task-input.ts";
 import type { AskedLimits } from "../../domain/function-limits.ts";
 import { DEFAULT_RETRY, type RunVerdict } from "../../domain/retry.ts";
 import type { Schedule } from "../../domain/schedule.ts";
+import type { LeaseJudge } from "../contact.ts";
 import type { Db, Store } from "../database.ts";
 import { deployRevision, type RevisionContent } from "../functions/functions.ts";
 import { newId } from "../ids.ts";
@@ -27,6 +28,9 @@ export function httpTask(schedule: Schedule, given: Partial<TaskInput> = {}): Ta
     ...given,
   };
 }
+
+/** Leases may be judged at any time. */
+export const ANY_TIME: LeaseJudge = { mayJudge: () => true };
 
 /** A worker with a lease of a minute; its id. */
 export async function makeWorker(db: Db, leaseMs = 60_000): Promise<string> {

@@ -10,7 +10,16 @@ const FUNCTION_SECONDS = [0.005, 0.025, 0.1, 0.5, 2.5, 10, 60];
 
 const WAYS = { http: ["queue"], email: ["queue"], function: ["queue", "direct"] } as const;
 const ENDS = ["succeeded", "scheduled", "dead", "failed", "cancelled"] as const;
-const CALL_ENDS = ["succeeded", "failed", "cancelled", "busy", "draining", "no_room", "error"] as const;
+const CALL_ENDS = [
+  "succeeded",
+  "failed",
+  "cancelled",
+  "busy",
+  "draining",
+  "no_room",
+  "lost",
+  "error",
+] as const;
 const EVENT_OUTCOMES = [
   ...["recorded", "not_waiting", "later", "long_run"],
   ...["full", "draining", "given_back", "failed", "refused"],

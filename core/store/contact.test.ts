@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createTestDatabase } from "../../test/support/database.ts";
+import { askServer, createLeaseJudge } from "./contact.ts";
+import { openTestStore } from "./testing/test-store.ts";
+
+const { db } = await openTestStore(createTestDatabase);
+const LEASE_MS = 15_000;
+const STARTED = new Date(0);
+
+/** A judge whose words and clock the test makes up, both in milliseconds. */
+function openJudge() {
+  let nowMs = 0;
+  const judge = createLeaseJudge(LEASE_MS, () => nowMs);
+  return (atMs: number, heardAtMs = atMs, serverStartedAt = STARTED) => {
+    nowMs = heardAtMs;
+    const at = new Date(atMs);
+    return judge.mayJudge({ at, exactAt: at.toISOString(), serverStartedAt });
+  };
+}
+
+test("leases are judged once the database has been reached for a whole lease", () => {
+  const hear = openJudge();
+  assert.deepEqual(
+    [0, 5_000, 10_000, 14_999, 15_000, 20_000].map((ms) => hear(ms)),
+    [false, false, false, false, true, true],
+  );
+});
+
+const BREAKS: Record<string, [atMs: number, heardAtMs: number, startedAt?: Date]> = {
+  "a database that stood still": [40_000, 40_000],
+  "an answer that was long on its way": [25_000, 40_000],
+  "a clock of the database that jumped": [60_000, 25_000],
+  "a clock of the database that was put back": [10_000, 25_000],
+  "another server in its place": [25_000, 25_000, new Date(1)],
+};
+for (const [what, [atMs, heardAtMs, startedAt]] of Object.entries(BREAKS)) {
+  test(`${what} begins the lease anew`, () => {
+    const hear = openJudge();
+    for (const ms of [0, 5_000, 10_000, 15_000]) hear(ms);
+    assert.equal(hear(20_000), true);
+    assert.equal(hear(atMs, heardAtMs, startedAt), false);
+    const later = [5_000, 10_000, 14_999, 15_000];
+    assert.deepEqual(
+      later.map((ms) => hear(atMs + ms, heardAtMs + ms, startedAt)),
+      [false, false, false, true],
+    );
+  });
+}
+
+test("a gap of half a lease is none", () => {
+  const hear = openJudge();
+  assert.deepEqual(
+    [0, 7_500, 15_000].map((ms) => hear(ms)),
+    [false, false, true],
+  );
+});
+
+test("a server says its clock to the microsecond and when it began", async () => {
+  const [first, second] = [await askServer(db), await askServer(db)];
+  assert.ok(first.at <= second.at);
+  assert.match(first.exactAt, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00$/);
+  assert.deepEqual(first.serverStartedAt, second.serverStartedAt);
+  assert.ok(first.serverStartedAt < first.at);
+});

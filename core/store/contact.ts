@@ -1,0 +1,80 @@
+/**
+ * How long the database has been reached without a gap. Whoever judges leases needs to know: while a database stands
+ * still, or after another server took its place, every lease looks expired though its worker lives.
+ *
+ * States: unknown → steady since an instant → (a gap, another server, a clock that jumped) → steady since a later one.
+ */
+import { sql } from "kysely";
+import type { Db } from "./database.ts";
+
+/** What a database says of itself. */
+export interface ServerWord {
+  /** By the database's clock. */
+  at: Date;
+  /** The same to the microsecond, for comparisons in SQL. */
+  exactAt: string;
+  /** Another server, such as a promoted standby, has another. */
+  serverStartedAt: Date;
+}
+
+/** A query for it: one row, its instant taken once. */
+export const SERVER_WORD = `
+  SELECT at, at::text AS "exactAt", pg_postmaster_start_time() AS "serverStartedAt"
+  FROM (SELECT clock_timestamp() AS at OFFSET 0) AS asked`;
+
+export async function askServer(db: Db): Promise<ServerWord> {
+  const { rows } = await sql<ServerWord>`${sql.raw(SERVER_WORD)}`.execute(db);
+  return rows[0]!;
+}
+
+interface Steady {
+  sinceMs: number;
+  last: ServerWord;
+  heardAtMs: number;
+}
+
+export interface Contact {
+  /**
+   * Takes the database's word, heard at `heardAtMs` of a clock that only moves on; answers for how long there has been
+   * no gap, by the database's clock. 0: contact begins with this word.
+   */
+  hear(word: ServerWord, heardAtMs: number): number;
+}
+
+/** @param maxGapMs words further apart than this are a gap, by either clock */
+export function createContact(maxGapMs: number): Contact {
+  let steady: Steady | undefined;
+  return {
+    hear(word, heardAtMs) {
+      const isUnbroken = steady !== undefined && follows(steady, word, heardAtMs, maxGapMs);
+      const sinceMs = isUnbroken ? steady!.sinceMs : word.at.getTime();
+      steady = { sinceMs, last: word, heardAtMs };
+      return word.at.getTime() - sinceMs;
+    },
+  };
+}
+
+function follows({ last, heardAtMs }: Steady, word: ServerWord, nowMs: number, maxGapMs: number): boolean {
+  const gapMs = word.at.getTime() - last.at.getTime();
+  return (
+    word.serverStartedAt.getTime() === last.serverStartedAt.getTime() &&
+    gapMs >= 0 &&
+    gapMs <= maxGapMs &&
+    nowMs - heardAtMs <= maxGapMs
+  );
+}
+
+/** Says whether leases may be judged as of the instant of a word: once contact has lasted for a whole lease. */
+export interface LeaseJudge {
+  mayJudge(word: ServerWord): boolean;
+}
+
+/** @param monotonicMs a clock that only moves on */
+export function createLeaseJudge(
+  leaseMs: number,
+  monotonicMs: () => number = () => performance.now(),
+): LeaseJudge {
+  // Whoever lives renews after a third of its lease and tries again at once: a shorter gap cannot cost it the lease.
+  const contact = createContact(leaseMs / 2);
+  return { mayJudge: (word) => contact.hear(word, monotonicMs()) >= leaseMs };
+}

@@ -1,0 +1,69 @@
+/**
+ * A call whose worker its API has given up. It ends here, by the same fences as the worker's own writes, before its
+ * caller is told: what the caller hears and what is recorded cannot differ, whatever the worker does when it comes back.
+ */
+import type { AttemptRecord, Run } from "../../contracts/run.ts";
+import { WORKER_LOST } from "../../domain/attempt.ts";
+import type { Store } from "../database.ts";
+import { DIRECT_CLAIM_NO, type FinishedDirectRun, INSERT_ENDED, toEndedValues } from "./direct.ts";
+import { moveEnded } from "./move-ended.ts";
+import { findRun } from "./read.ts";
+
+/** Nobody. */
+const API_WRITER = null;
+
+const END_SHOWN = `
+  WITH gone AS (
+    DELETE FROM task_runs_open
+    WHERE id = $1 AND worker_id = $2 AND claim_no = ${DIRECT_CLAIM_NO} AND state || '' = 'running' RETURNING *
+  ) ${moveEnded({
+    state: "CASE WHEN g.cancel_requested_at IS NULL THEN 'failed' ELSE 'cancelled' END",
+    error: "CASE WHEN g.cancel_requested_at IS NULL THEN $3::jsonb END",
+    attempts: "g.attempts || $4::jsonb",
+  })}`;
+
+/** What is known of a shown run that is to end as lost. */
+interface ShownRun {
+  id: string;
+  attempt: number;
+  startedAt: Date;
+}
+
+/** running → failed, or cancelled where that was asked for: a direct run that nobody can finish. */
+export async function endShownRun(
+  store: Store,
+  workerId: string,
+  run: ShownRun,
+  now = new Date(),
+): Promise<void> {
+  const record: AttemptRecord = {
+    ...{ attempt: run.attempt, workerId, error: WORKER_LOST },
+    ...{ startedAt: run.startedAt.toISOString(), finishedAt: now.toISOString() },
+  };
+  await store.pool.query({
+    name: "end-shown-run",
+    text: END_SHOWN,
+    values: [run.id, workerId, JSON.stringify(WORKER_LOST), JSON.stringify(record)],
+  });
+}
+
+/**
+ * Ends the call's run as `lost` says, unless its worker has ended it; answers the run as it stands then. Undefined: it
+ * is still somebody's.
+ */
+export async function endLostCall(
+  store: Store,
+  workerId: string,
+  lost: FinishedDirectRun,
+): Promise<Run | undefined> {
+  await store.pool.query({
+    name: "lost-call",
+    text: INSERT_ENDED,
+    values: [workerId, ...toEndedValues([lost]), API_WRITER],
+  });
+  const { attempt, startedAt, finishedAt } = lost.record;
+  const shown = { id: lost.runId, attempt, startedAt: new Date(startedAt ?? finishedAt) };
+  await endShownRun(store, workerId, shown, new Date(finishedAt));
+  const run = await findRun(store, lost.namespaceId, lost.runId);
+  return run?.state === "running" ? undefined : run;
+}

@@ -1,0 +1,73 @@
+/** A way to a server that a test can hold up: what is sent waits, as on a network that drops everything. */
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+export interface TcpProxy {
+  port: number;
+  /** Nothing passes any more, in no direction; connections stay open. New ones are taken and say nothing. */
+  hold(): void;
+  /** What was held passes, and all that follows. */
+  release(): void;
+  /** Where new connections lead from now on; those that stand are cut. */
+  redirect(port: number): void;
+  close(): Promise<void>;
+}
+
+/** @param port of the server, on 127.0.0.1 */
+export async function startTcpProxy(port: number): Promise<TcpProxy> {
+  let targetPort = port;
+  let isHeld = false;
+  const sockets = new Set<Socket>();
+  const waiting: Socket[] = [];
+
+  function track(socket: Socket): void {
+    sockets.add(socket);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => sockets.delete(socket));
+    if (isHeld) socket.pause();
+  }
+
+  function join(client: Socket): void {
+    if (client.destroyed) return;
+    const server = connect(targetPort, "127.0.0.1");
+    track(server);
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      from.on("data", (chunk) => void to.write(chunk));
+      from.once("end", () => to.end());
+      from.once("close", () => to.destroy());
+    }
+    if (isHeld) for (const socket of [client, server]) socket.pause();
+  }
+
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    track(client);
+    if (isHeld) waiting.push(client);
+    else join(client);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    hold() {
+      isHeld = true;
+      for (const socket of sockets) socket.pause();
+    },
+    release() {
+      isHeld = false;
+      for (const socket of sockets) socket.resume();
+      for (const client of waiting.splice(0)) join(client);
+    },
+    redirect(next) {
+      targetPort = next;
+      for (const socket of sockets) socket.destroy();
+    },
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
