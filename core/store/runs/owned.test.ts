@@ -23,7 +23,10 @@ test("a worker owns what it runs, and nothing that waits, ended or is another's"
     finished(retried, workerId, retryAfter(1_000)),
     finished(ended, workerId, { state: "succeeded", result: 1 }),
   ]);
-  const expected = { id: owned.id, claimNo: 1, cancelRequested: false, isOld: false };
+  const expected = {
+    ...{ id: owned.id, claimNo: 1, attempt: 1, startedAt: owned.startedAt },
+    ...{ isDirect: false, cancelRequested: false, isOld: false },
+  };
   assert.deepEqual(await listOwnedRuns(db, workerId, 60_000), [expected]);
 });
 
