@@ -9,6 +9,7 @@ import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.
 import { createSealer } from "../core/secrets/sealer.ts";
 import { findCallableFunction } from "../core/store/functions/callable.ts";
 import { DEFAULT_NAMESPACE, ensureAdminKey, ensureNamespace } from "../core/store/keys.ts";
+import { findEndedRuns } from "../core/store/runs/ended.ts";
 import { endLostCall } from "../core/store/runs/lost-call.ts";
 import { listCallableWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
@@ -68,7 +69,7 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
   const directory = createWorkerDirectory({ listWorkers, listener, clock, log });
   opened.defer(() => directory.close());
   const metrics = createApiMetrics(registry);
-  const waiter = createFinishWaiter(listener, clock);
+  const waiter = createFinishWaiter(listener, clock, (ids) => findEndedRuns(store, ids));
   metrics.watch(() => waiter.count);
   const caller = createDirectCaller(directory, lostCalls.settle);
   const app = createApp({

@@ -8,9 +8,11 @@ import { openTransport } from "./queue/open.ts";
 import { traceTransport } from "./queue/trace-transport.ts";
 import type { QueueTransport } from "./queue/transport.ts";
 import { openStore, type Store } from "./store/database.ts";
-import { type Listener, openListener } from "./store/listen.ts";
+import type { Listener } from "./store/listen.ts";
 import { isMigrated, migrateUp } from "./store/migrate.ts";
 import { createNotifier, type Notifier } from "./store/notify.ts";
+import { openBells } from "./store/poll-bells.ts";
+import type { Pooling } from "./store/pooling.ts";
 import type { Logger } from "./telemetry/log.ts";
 import { createConnectionMetrics } from "./telemetry/metrics/connections.ts";
 import { countDroppedSpans } from "./telemetry/metrics/traces.ts";
@@ -21,6 +23,7 @@ import type { Tracer } from "./telemetry/tracing.ts";
 /** The settings every role reads. */
 export const SHARED_SETTINGS = [
   "DATABASE_URL",
+  "DATABASE_DIRECT_URL",
   "KAFKA_BROKERS",
   "KAFKA_TOPIC_PREFIX",
   "KAFKA_PARTITIONS",
@@ -68,11 +71,12 @@ export async function openConnections(
     metrics.databaseErrors.inc();
     log.warn({ error }, "database connection");
   };
-  const databaseUrl = settings.DATABASE_URL;
-  const store = openStore({ databaseUrl, applicationName: `bellhop-${role}`, maxConnections, onError });
+  const { DATABASE_URL: databaseUrl, DATABASE_DIRECT_URL: directUrl } = settings;
+  const applicationName = `bellhop-${role}`;
+  const store = openStore({ databaseUrl, directUrl, applicationName, maxConnections, onError });
   opened.defer(() => store.close());
   // Its connection is made while the schema is looked at.
-  const listening = openListener(databaseUrl, clock, onError);
+  const listening = openBells(store, clock, onError);
   const heard = listening.catch(() => undefined);
   opened.defer(async () => (await heard)?.close());
   await migrateUp(store.db, clock.now());
@@ -87,6 +91,7 @@ export async function openConnections(
   );
   opened.defer(() => notifier.flush());
   const listener = await listening;
+  tellPooling(await store.findPooling(), settings, log);
   const clientId = `bellhop-${role}-${hostname()}`;
   const opening = await openTransport(settings, {
     ...{ clientId, notifier, listener, clock, log, late: lateQueue },
@@ -117,6 +122,22 @@ export async function openConnections(
       );
     },
   };
+}
+
+/** Once, where it makes a difference. */
+export function tellPooling(
+  { mode, missingSettings }: Pooling,
+  { DATABASE_DIRECT_URL: directUrl }: Pick<Settings, "DATABASE_DIRECT_URL">,
+  log: Logger,
+): void {
+  if (mode !== "transaction") return;
+  const bells = directUrl === undefined ? "polled" : "heard on the direct connection";
+  log.info({ bells }, "the database is reached through a pooler in transaction mode");
+  if (missingSettings.length > 0)
+    log.warn(
+      { missingSettings },
+      "sessions of the pooler lack settings that make statements fast and bounded; docs/operations.md says how to give them",
+    );
 }
 
 function countConnections({ pool }: Store, max: number) {

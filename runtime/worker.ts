@@ -188,13 +188,28 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     if (busy !== toldBusy) await renew(busy);
   }
 
-  async function beat(): Promise<void> {
-    await renew();
+  /** Stops what the table does not show as this worker's any more, and what was asked to stop. */
+  async function lookAtOwned(): Promise<OwnedRun[]> {
     const known = running.listKnown();
     const owned = await listOwnedRuns(store.db, facts.id, parts.leaseMs);
     const lost = running.stopLost(known, owned);
     if (lost > 0) log.warn({ runs: lost }, "stopped runs that are not this worker's any more");
     running.cancel(owned.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id));
+    return owned;
+  }
+
+  let findingCancels: Promise<unknown> | undefined;
+  /** Bells may be missing. What is not found here is found at the next heartbeat. */
+  async function findCancels(): Promise<void> {
+    if (findingCancels || running.all().length === 0) return;
+    findingCancels = lookAtOwned().catch(() => undefined);
+    await findingCancels;
+    findingCancels = undefined;
+  }
+
+  async function beat(): Promise<void> {
+    await renew();
+    const owned = await lookAtOwned();
     await settleForgotten(owned.filter((run) => run.isOld && !running.find(run)));
   }
 
@@ -250,7 +265,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   parts.openLane?.(directLane);
   await renew();
   parts.notifier.notify("bellhop_workers");
-  listener.on("bellhop_cancel", ({ ids }) => running.cancel(ids));
+  listener.on("bellhop_cancel", ({ ids, resync }) => (resync ? void findCancels() : running.cancel(ids)));
   const loops = [
     repeat(parts.leaseMs / 3, beat),
     repeat(LOAD_MS, tellLoad),

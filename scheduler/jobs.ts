@@ -132,7 +132,7 @@ async function tellFigures({ store, figures, aheadMs }: JobContext): Promise<voi
 
 async function keepPartitions({ store, clock, log, retentionDays }: JobContext): Promise<void> {
   await ensurePartitions(store.db, clock.now());
-  const dropped = await dropExpiredPartitions(store.db, clock.now(), retentionDays);
+  const dropped = await dropExpiredPartitions(store, clock.now(), retentionDays);
   if (dropped.length > 0) log.info({ dropped }, "dropped partitions past the retention");
 }
 

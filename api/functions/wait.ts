@@ -14,12 +14,29 @@ export interface FinishWaiter {
 
 const LOOK_EVERY_MS = 1_000;
 
-export function createFinishWaiter(listener: Listener, clock: Clock): FinishWaiter {
+/** @param findEnded those of the runs that have ended: asked when word may be missing, for all at once */
+export function createFinishWaiter(
+  listener: Listener,
+  clock: Clock,
+  findEnded: (runIds: string[]) => Promise<string[]>,
+): FinishWaiter {
   /** Aborted: there was word. */
   const expected = new Map<string, AbortController>();
-  listener.on("bellhop_finished", ({ ids, resync }) => {
-    for (const id of resync ? [...expected.keys()] : ids) expected.get(id)?.abort();
-  });
+  let isAsking = false;
+
+  const tell = (ids: string[]) => {
+    for (const id of ids) expected.get(id)?.abort();
+  };
+
+  /** What is not found here is found by the look that follows. */
+  async function ask(): Promise<void> {
+    if (isAsking || expected.size === 0) return;
+    isAsking = true;
+    await findEnded([...expected.keys()]).then(tell, () => {});
+    isAsking = false;
+  }
+
+  listener.on("bellhop_finished", ({ ids, resync }) => (resync ? void ask() : tell(ids)));
   return {
     get count() {
       return expected.size;

@@ -33,11 +33,18 @@ const databaseUrl = (help: string): Definition<string> => ({
   ...required(help),
   parse(given) {
     if (given === undefined) throw new Error("is needed and not set");
-    // The value may hold a password: it is never quoted.
-    if (!/^postgres(ql)?:$/.test(URL.parse(given)?.protocol ?? "")) throw new Error("is no postgres:// URL");
-    return given;
+    return parseDatabaseUrl(given);
   },
 });
+const directUrl = (help: string): Definition<string | undefined> => ({
+  help,
+  parse: (given) => (given === undefined ? undefined : parseDatabaseUrl(given)),
+});
+function parseDatabaseUrl(given: string): string {
+  // The value may hold a password: it is never quoted.
+  if (!/^postgres(ql)?:$/.test(URL.parse(given)?.protocol ?? "")) throw new Error("is no postgres:// URL");
+  return given;
+}
 const apiKey = (help: string): Definition<string | undefined> => ({
   help,
   parse(given) {
@@ -107,6 +114,9 @@ const choice = <T extends string>(help: string, options: readonly T[], fallback:
 
 const SETTINGS = {
   DATABASE_URL: databaseUrl("PostgreSQL 15 or later, as postgres://user:password@host:port/database"),
+  DATABASE_DIRECT_URL: directUrl(
+    "where DATABASE_URL leads to a pooler in transaction mode: the same database without it, for the few connections that need a session",
+  ),
   KAFKA_BROKERS: list("Kafka brokers, host:port, comma-separated; none: the queue is Postgres itself"),
   KAFKA_TOPIC_PREFIX: textOr("what topic and group names begin with", "bellhop"),
   KAFKA_PARTITIONS: whole("partitions of a topic that is made", 12, 1, 1_000),

@@ -1,6 +1,9 @@
-import { Kysely, PostgresDialect } from "kysely";
-import pg from "pg";
+import { type DialectAdapter, Kysely, PostgresAdapter, PostgresDialect } from "kysely";
+import type pg from "pg";
+import { createFittedPools } from "./fitted-pool.ts";
+import type { Pooling } from "./pooling.ts";
 import type { Database } from "./schema.ts";
+import { INSERT_SESSION, SESSION } from "./session-settings.ts";
 
 export type Db = Kysely<Database>;
 
@@ -10,7 +13,21 @@ export interface Store {
   pool: pg.Pool;
   /** The same for hot inserts, whose plan is the same whatever the tables hold: planned once per connection as well. */
   insertPool: pg.Pool;
+  /** What stands before the server. */
+  findPooling(): Promise<Pooling>;
+  /**
+   * For what a session holds from one transaction to the next, such as a lock. Undefined where only a pooler in
+   * transaction mode can be reached.
+   */
+  findSessions(): Promise<Sessions | undefined>;
+  /** Where sessions are, if they can be had. */
+  sessionUrl: string;
   close(): Promise<void>;
+}
+
+export interface Sessions {
+  db: Db;
+  pool: pg.Pool;
 }
 
 /** Where a prepared statement goes: to the pool, or to the connection of a transaction. */
@@ -20,69 +37,102 @@ export interface QueryScope {
 
 export interface StoreSettings {
   databaseUrl: string;
+  /** Past a pooler in transaction mode, where there is one: for what needs a session. */
+  directUrl?: string | undefined;
   /** Seen in pg_stat_activity. */
   applicationName: string;
   maxConnections: number;
   onError(error: Error): void;
 }
 
-/**
- * jit costs more than it brings on statements of a millisecond. Each statement is planned for what the tables hold at
- * that moment: a plan kept from before a burst scans, for each run of a batch, all the runs that came since. No scan
- * of a whole table: the planner thinks a batch of ids larger and their table smaller than they are. A process that is
- * frozen inside a transaction must not keep its rows from the others, nor one whose machine is gone its locks.
- */
-const SESSION_OPTIONS = [
-  "-c jit=off",
-  "-c timezone=UTC",
-  "-c plan_cache_mode=force_custom_plan",
-  "-c enable_seqscan=off",
-  "-c idle_in_transaction_session_timeout=5000",
-  "-c tcp_keepalives_idle=15",
-  "-c tcp_keepalives_interval=5",
-  "-c tcp_keepalives_count=3",
-].join(" ");
-
-/** Of an insert of a few rows, planning would be most of the work. */
-const INSERT_OPTIONS = `${SESSION_OPTIONS} -c plan_cache_mode=force_generic_plan`;
 const INSERT_CONNECTIONS = 2;
+/** A lock, and a partition that is being dropped. */
+const DIRECT_CONNECTIONS = 2;
 
-/** Opens a pool; nothing is connected before the first statement. A statement is given up after a minute. */
+/** Its migrator takes no lock of the session's: whoever migrates has one already (migrate.ts). */
+class LocklessDialect extends PostgresDialect {
+  override createAdapter(): DialectAdapter {
+    return new LocklessAdapter();
+  }
+}
+
+class LocklessAdapter extends PostgresAdapter {
+  override async acquireMigrationLock(): Promise<void> {}
+  override async releaseMigrationLock(): Promise<void> {}
+}
+
+/** Opens a pool; nothing is connected before the first statement. */
 export function openStore(settings: StoreSettings): Store {
+  const { databaseUrl, directUrl, maxConnections } = settings;
   let closing = false;
   // A server that stops may still end a connection which is just saying goodbye.
   const report = (error: Error) => {
     if (!closing) settings.onError(error);
   };
-  const openPool = (options: string, max: number): pg.Pool => {
-    const pool = new pg.Pool({
-      connectionString: settings.databaseUrl,
+  const openPools = (connectionString: string) =>
+    createFittedPools({
+      connectionString,
       application_name: settings.applicationName,
-      max,
       connectionTimeoutMillis: 10_000,
       idleTimeoutMillis: 30_000,
-      statement_timeout: 60_000,
       query_timeout: 65_000,
-      options,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
     });
+  const watch = (pool: pg.Pool): pg.Pool => {
     // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
     pool.on("error", report);
     // So would one that breaks while it is lent out, between two statements of a transaction.
     pool.on("connect", (client) => client.on("error", report));
     return pool;
   };
-  const pool = openPool(SESSION_OPTIONS, settings.maxConnections);
-  const insertPool = openPool(INSERT_OPTIONS, Math.min(INSERT_CONNECTIONS, settings.maxConnections));
-  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  const openDb = (pool: pg.Pool): Db => new Kysely<Database>({ dialect: new LocklessDialect({ pool }) });
+
+  const pools = openPools(databaseUrl);
+  const pool = watch(pools.open(maxConnections, SESSION));
+  const insertPool = watch(pools.open(Math.min(INSERT_CONNECTIONS, maxConnections), INSERT_SESSION));
+  const db = openDb(pool);
+  let direct: Promise<Sessions> | undefined;
+
+  async function openDirect(url: string): Promise<Sessions> {
+    const directPools = openPools(url);
+    const directPool = watch(directPools.open(DIRECT_CONNECTIONS, SESSION));
+    const sessions = { pool: directPool, db: openDb(directPool) };
+    try {
+      demandSessions(await directPools.findPooling());
+      return sessions;
+    } catch (error) {
+      await sessions.db.destroy();
+      throw error;
+    }
+  }
+
   return {
     db,
     pool,
     insertPool,
+    sessionUrl: directUrl ?? databaseUrl,
+    findPooling: pools.findPooling,
+    async findSessions() {
+      if ((await pools.findPooling()).mode !== "transaction") return { db, pool };
+      if (directUrl === undefined) return undefined;
+      direct ??= openDirect(directUrl).catch((error) => {
+        direct = undefined;
+        throw error;
+      });
+      return await direct;
+    },
     async close() {
       closing = true;
-      await Promise.all([db.destroy(), insertPool.end()]);
+      const opened = await direct?.catch(() => undefined);
+      await Promise.all([db.destroy(), insertPool.end(), opened?.db.destroy()]);
     },
   };
+}
+
+function demandSessions({ mode }: Pooling): void {
+  if (mode === "transaction")
+    throw new Error(
+      "DATABASE_DIRECT_URL leads to a pooler in transaction mode, too; it must lead to PostgreSQL itself, or be left out",
+    );
 }

@@ -14,9 +14,12 @@ async function main(): Promise<void> {
     process.exitCode = direction === "--help" ? 0 : 1;
     return;
   }
-  const { DATABASE_URL } = readSettings(["DATABASE_URL"], process.env);
+  const { DATABASE_URL, DATABASE_DIRECT_URL } = readSettings(
+    ["DATABASE_URL", "DATABASE_DIRECT_URL"],
+    process.env,
+  );
   const store = openStore({
-    databaseUrl: DATABASE_URL,
+    databaseUrl: DATABASE_DIRECT_URL ?? DATABASE_URL,
     applicationName: "bellhop-migrate",
     maxConnections: 1,
     onError: () => {},

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { type Migration, Migrator } from "kysely/migration";
+import { type Migration, type MigrationResultSet, Migrator } from "kysely/migration";
 import { BellhopError, messageOf } from "../errors.ts";
 import type { Db } from "./database.ts";
 import * as initial from "./migrations/0001-initial.ts";
@@ -38,7 +38,7 @@ const MIGRATIONS: Record<string, Migration> = {
 export async function migrateUp(db: Db, now: Date = new Date()): Promise<string[]> {
   try {
     if (await needsNothing(db, now)) return [];
-    const done = await report(await migrator(db).migrateToLatest());
+    const done = await migrate(db, (migrator) => migrator.migrateToLatest());
     await ensurePartitions(db, now);
     return done;
   } catch (error) {
@@ -73,7 +73,7 @@ async function needsNothing(db: Db, now: Date): Promise<boolean> {
 
 /** Takes the newest migration back. */
 export async function migrateDown(db: Db): Promise<string[]> {
-  return await report(await migrator(db).migrateDown());
+  return await migrate(db, (migrator) => migrator.migrateDown());
 }
 
 /** Whether the schema is the one this code knows. */
@@ -85,16 +85,19 @@ export async function isMigrated(db: Db): Promise<boolean> {
   return rows[0]?.count === Object.keys(MIGRATIONS).length;
 }
 
-function migrator(db: Db): Migrator {
-  return new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
-}
+/** The library's own, so that roles of a version which locks by it wait for us, and we for them. */
+const MIGRATION_LOCK = 3_853_314_791_062_309_107n;
 
-async function report({
-  error,
-  results,
-}: Awaited<ReturnType<Migrator["migrateToLatest"]>>): Promise<string[]> {
-  if (error) throw error;
-  return (results ?? [])
-    .filter(({ status }) => status === "Success")
-    .map(({ migrationName }) => migrationName);
+/** All or nothing, under a lock of the transaction: one of the session would be lost in a pooler's sessions. */
+async function migrate(db: Db, run: (migrator: Migrator) => Promise<MigrationResultSet>): Promise<string[]> {
+  return await db.transaction().execute(async (tx) => {
+    await sql`SELECT pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(tx);
+    const { error, results } = await run(
+      new Migrator({ db: tx, provider: { getMigrations: async () => MIGRATIONS } }),
+    );
+    if (error) throw error;
+    return (results ?? [])
+      .filter(({ status }) => status === "Success")
+      .map(({ migrationName }) => migrationName);
+  });
 }

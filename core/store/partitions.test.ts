@@ -81,7 +81,7 @@ test("whole days past the retention are dropped, with their rows; the others and
   for (const at of [gone, kept]) await recordAt(at);
   await sql`INSERT INTO task_runs (id, namespace_id, task_id, type, trigger, state, scheduled_for, available_at)
     VALUES (${newId()}, ${newId()}, ${newId()}, 'http', 'schedule', 'queued', ${gone}, ${gone})`.execute(db);
-  const dropped = await dropExpiredPartitions(db, now, 30);
+  const dropped = await dropExpiredPartitions(store, now, 30);
   assert.deepEqual(dropped.sort(), [
     `task_logs_${digits(daysFrom(now, -32))}`,
     `task_logs_${digits(gone)}`,
@@ -90,13 +90,13 @@ test("whole days past the retention are dropped, with their rows; the others and
   ]);
   assert.equal((await listDays("task_runs"))[0], digits(kept), "the thirtieth day is whole");
   assert.deepEqual([await countOf("task_runs"), await countOf("task_logs")], [2, 1]);
-  assert.deepEqual(await dropExpiredPartitions(db, now, 30), []);
+  assert.deepEqual(await dropExpiredPartitions(store, now, 30), []);
 });
 
 test("schedulers that drop at the same moment do not fall over each other", async () => {
   const now = new Date("2022-05-20T15:00:00.000Z");
   await ensurePartitions(db, daysFrom(now, -15));
-  const passes = await Promise.all(Array.from({ length: 3 }, () => dropExpiredPartitions(db, now, 15)));
+  const passes = await Promise.all(Array.from({ length: 3 }, () => dropExpiredPartitions(store, now, 15)));
   const dropped = passes.flat();
   assert.equal(new Set(dropped).size, dropped.length, "no day twice");
   assert.ok(!(await listDays("task_runs")).includes(digits(daysFrom(now, -16))));
@@ -110,11 +110,11 @@ test("a reader who holds on to a day delays its end and no more: the next pass d
   await reader.query("BEGIN");
   await reader.query("SET LOCAL idle_in_transaction_session_timeout = 0");
   await reader.query("SELECT count(*) FROM task_runs");
-  await assert.rejects(dropExpiredPartitions(db, now, 15), /lock timeout/);
+  await assert.rejects(dropExpiredPartitions(store, now, 15), /lock timeout/);
   await recordAt(new Date());
   await reader.query("COMMIT");
   reader.release();
-  await dropExpiredPartitions(db, now, 15);
+  await dropExpiredPartitions(store, now, 15);
   assert.ok(!(await listDays("task_runs")).includes(old));
   assert.ok(!(await listDays("task_logs")).includes(old));
 });
@@ -124,6 +124,6 @@ test("a day that was detached and not dropped is dropped by the next pass", asyn
   await ensurePartitions(db, daysFrom(now, -15));
   const old = `task_logs_${digits(daysFrom(now, -16))}`;
   await sql`ALTER TABLE task_logs DETACH PARTITION ${sql.table(old)}`.execute(db);
-  assert.ok((await dropExpiredPartitions(db, now, 15)).includes(old));
+  assert.ok((await dropExpiredPartitions(store, now, 15)).includes(old));
   assert.ok(!(await listDays("task_logs")).includes(old.slice(-8)));
 });

@@ -1,6 +1,6 @@
 /** Day partitions of finished runs and of logs: made ahead, dropped after the retention. UTC days. */
 import { type RawBuilder, sql } from "kysely";
-import type { Db } from "./database.ts";
+import type { Db, Store } from "./database.ts";
 
 const DAY_MS = 86_400_000;
 const AHEAD_DAYS = 14;
@@ -53,19 +53,29 @@ export async function ensurePartitions(db: Db, now: Date): Promise<void> {
 }
 
 /**
- * Drops whole days older than the retention, one caller at a time. Detached first, without blocking readers; gives up
- * quickly when locked. What an earlier pass left half done is completed first: Postgres allows one such a table.
+ * Drops whole days older than the retention, one caller at a time, and gives up quickly when locked. What an earlier
+ * pass left half done is completed first: Postgres allows one such a table.
  */
-export async function dropExpiredPartitions(db: Db, now: Date, retentionDays: number): Promise<string[]> {
+export async function dropExpiredPartitions(
+  store: Store,
+  now: Date,
+  retentionDays: number,
+): Promise<string[]> {
   const oldestKept = startOfDay(now.getTime() - retentionDays * DAY_MS);
+  const sessions = await store.findSessions();
+  return sessions ? await dropInSession(sessions.db, oldestKept) : await dropOneByOne(store.db, oldestKept);
+}
+
+/** Detached first, without blocking readers: no transaction may do that, so lock and patience are the session's. */
+async function dropInSession(db: Db, oldestKept: Date): Promise<string[]> {
   return await db.connection().execute(async (connection) => {
     if (!(await tryLock(connection))) return [];
     try {
       await sql`SET lock_timeout = '2s'`.execute(connection);
-      const expired = (await listPartitions(connection)).filter(({ day }) => parseDay(day) < oldestKept);
       const dropped: string[] = [];
-      for (const partition of expired) {
-        await dropPartition(connection, partition);
+      for (const partition of await listExpired(connection, oldestKept)) {
+        if (partition.stage === "attached") await sql`${detach(partition)} CONCURRENTLY`.execute(connection);
+        await finishDrop(connection, partition);
         dropped.push(partition.name);
       }
       return dropped;
@@ -76,6 +86,25 @@ export async function dropExpiredPartitions(db: Db, now: Date, retentionDays: nu
   });
 }
 
+/** Through a pooler in transaction mode: a transaction for each. Who comes behind it waits as long as it does. */
+async function dropOneByOne(db: Db, oldestKept: Date): Promise<string[]> {
+  const dropped: string[] = [];
+  for (;;) {
+    const name = await db.transaction().execute(async (tx) => {
+      const { rows } = await sql<{ got: boolean }>`
+        SELECT pg_try_advisory_xact_lock(${DROP_LOCK}) AS got`.execute(tx);
+      const [partition] = rows[0]!.got ? await listExpired(tx, oldestKept) : [];
+      if (!partition) return undefined;
+      await sql`SET LOCAL lock_timeout = '500ms'`.execute(tx);
+      if (partition.stage === "attached") await detach(partition).execute(tx);
+      await finishDrop(tx, partition);
+      return partition.name;
+    });
+    if (name === undefined) return dropped;
+    dropped.push(name);
+  }
+}
+
 async function tryLock(connection: Db): Promise<boolean> {
   const { rows } = await sql<{ got: boolean }>`SELECT pg_try_advisory_lock(${DROP_LOCK}) AS got`.execute(
     connection,
@@ -83,11 +112,16 @@ async function tryLock(connection: Db): Promise<boolean> {
   return rows[0]!.got;
 }
 
-async function dropPartition(connection: Db, { table, name, stage }: Partition): Promise<void> {
-  const detach = sql`ALTER TABLE ${sql.table(table)} DETACH PARTITION ${sql.table(name)}`;
-  if (stage === "attached") await sql`${detach} CONCURRENTLY`.execute(connection);
-  if (stage === "detaching") await sql`${detach} FINALIZE`.execute(connection);
-  await sql`DROP TABLE ${sql.table(name)}`.execute(connection);
+const detach = ({ table, name }: Partition) =>
+  sql`ALTER TABLE ${sql.table(table)} DETACH PARTITION ${sql.table(name)}`;
+
+async function finishDrop(db: Db, partition: Partition): Promise<void> {
+  if (partition.stage === "detaching") await sql`${detach(partition)} FINALIZE`.execute(db);
+  await sql`DROP TABLE ${sql.table(partition.name)}`.execute(db);
+}
+
+async function listExpired(db: Db, oldestKept: Date): Promise<Partition[]> {
+  return (await listPartitions(db)).filter(({ day }) => parseDay(day) < oldestKept);
 }
 
 interface Partition {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../test/support/database.ts";
+import { systemClock } from "../clock.ts";
 import { openStore } from "./database.ts";
 import { openSessionLock } from "./session-lock.ts";
 import { openTestStore, until } from "./testing/test-store.ts";
@@ -9,7 +10,10 @@ import { openTestStore, until } from "./testing/test-store.ts";
 const { store, db, url } = await openTestStore(createTestDatabase);
 
 test("one of two has it; the other gets it when it is released", async () => {
-  const [first, second] = [await openSessionLock(store, 1), await openSessionLock(store, 1)];
+  const [first, second] = [
+    await openSessionLock(store, 1, systemClock),
+    await openSessionLock(store, 1, systemClock),
+  ];
   assert.equal(await first.tryTake(), true);
   assert.equal(await first.tryTake(), true, "once more is the same as once");
   assert.equal(await second.tryTake(), false);
@@ -21,10 +25,13 @@ test("one of two has it; the other gets it when it is released", async () => {
 });
 
 test("locks of different keys do not meet, and a closed one is free", async () => {
-  const [first, other] = [await openSessionLock(store, 2), await openSessionLock(store, 3)];
+  const [first, other] = [
+    await openSessionLock(store, 2, systemClock),
+    await openSessionLock(store, 3, systemClock),
+  ];
   assert.deepEqual([await first.tryTake(), await other.tryTake()], [true, true]);
   await Promise.all([first.close(), other.close()]);
-  const again = await openSessionLock(store, 2);
+  const again = await openSessionLock(store, 2, systemClock);
   assert.equal(await again.tryTake(), true);
   await again.close();
 });
@@ -36,7 +43,10 @@ test("a connection that is cut frees it, and the next take connects anew", async
     maxConnections: 1,
     onError() {},
   });
-  const [cut, other] = [await openSessionLock(own, 4), await openSessionLock(store, 4)];
+  const [cut, other] = [
+    await openSessionLock(own, 4, systemClock),
+    await openSessionLock(store, 4, systemClock),
+  ];
   assert.equal(await cut.tryTake(), true);
   await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lock-holder'`.execute(
     db,

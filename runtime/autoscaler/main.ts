@@ -2,12 +2,13 @@
 import { networkInterfaces } from "node:os";
 import { steadyClock, systemClock } from "../../core/clock.ts";
 import { readSettings, type SettingName, type Settings } from "../../core/config/settings.ts";
+import { tellPooling } from "../../core/connections.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../../core/role.ts";
 import { openStore, type Store } from "../../core/store/database.ts";
 import { readDemand } from "../../core/store/demand.ts";
-import { openListener } from "../../core/store/listen.ts";
 import { isMigrated, migrateUp } from "../../core/store/migrate.ts";
+import { openBells } from "../../core/store/poll-bells.ts";
 import { openSessionLock, type SessionLock } from "../../core/store/session-lock.ts";
 import { listServingWorkers } from "../../core/store/workers.ts";
 import { createLogger, type Logger } from "../../core/telemetry/log.ts";
@@ -53,17 +54,18 @@ export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
   const clock = steadyClock;
   await using opened = new AsyncDisposableStack();
   const onError = (error: unknown) => log.warn({ error }, "database connection");
-  const databaseUrl = settings.DATABASE_URL;
+  const { DATABASE_URL: databaseUrl, DATABASE_DIRECT_URL: directUrl } = settings;
   const store = openStore({
-    ...{ databaseUrl, applicationName: "bellhop-autoscaler", maxConnections: 3 },
+    ...{ databaseUrl, directUrl, applicationName: "bellhop-autoscaler", maxConnections: 3 },
     onError,
   });
   opened.defer(() => store.close());
   await migrateUp(store.db, systemClock.now());
-  const startLock = await openSessionLock(store, START_LOCK);
+  const startLock = await openSessionLock(store, START_LOCK, clock);
   opened.defer(() => startLock.close());
-  const listener = await openListener(databaseUrl, clock, onError);
+  const listener = await openBells(store, clock, onError);
   opened.defer(() => listener.close());
+  tellPooling(await store.findPooling(), settings, log);
 
   const bundle = bundleWorker((error) =>
     log.warn(

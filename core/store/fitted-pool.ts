@@ -1,0 +1,126 @@
+/**
+ * Pools whose connections suit what stands before the server. States of a fit: unknown → (the first connection, which
+ * asks like one that goes straight to the server) → known, for as long as the process lives.
+ */
+import pg from "pg";
+import { isOwnSession, isStartupRefusal, NO_POOLER, type Pooling, probePooler } from "./pooling.ts";
+import { type SessionSettings, toStartupOptions, toStatements } from "./session-settings.ts";
+import { SharedSessionClient } from "./shared-session-client.ts";
+
+export interface FittedPools {
+  /** Of one URL; `session` is what their connections are to have. */
+  open(max: number, session: SessionSettings): pg.Pool;
+  /** Looks at the first call, with a connection of the first pool, which keeps it where it fits. */
+  findPooling(): Promise<Pooling>;
+}
+
+type ConnectCallback = (
+  error: Error | undefined,
+  client: pg.PoolClient | undefined,
+  done: (release?: unknown) => void,
+) => void;
+
+/** `config` holds nothing of the session. */
+export function createFittedPools(config: pg.PoolConfig): FittedPools {
+  let known: Pooling | undefined;
+  let finding: Promise<Pooling> | undefined;
+  let first: FittedPool | undefined;
+
+  function findPooling(): Promise<Pooling> {
+    finding ??= look().catch((error) => {
+      finding = undefined;
+      throw error;
+    });
+    return finding;
+  }
+
+  async function look(): Promise<Pooling> {
+    known = (await first!.fits()) ? NO_POOLER : await probePooler(() => openPlain(config));
+    return known;
+  }
+
+  class FittedPool extends pg.Pool {
+    /** Whether a connection goes straight to the server. */
+    async fits(): Promise<boolean> {
+      let client: pg.PoolClient;
+      try {
+        client = await super.connect();
+      } catch (error) {
+        if (isStartupRefusal(error)) return false;
+        throw error;
+      }
+      try {
+        const isOwn = await isOwnSession(client);
+        client.release(!isOwn);
+        return isOwn;
+      } catch (error) {
+        client.release(true);
+        throw error;
+      }
+    }
+
+    override connect(): Promise<pg.PoolClient>;
+    override connect(callback: ConnectCallback): void;
+    override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | undefined {
+      if (callback) {
+        if (known) super.connect(callback);
+        else
+          findPooling().then(
+            () => super.connect(callback),
+            (error) => callback(error, undefined, () => {}),
+          );
+        return undefined;
+      }
+      return known ? super.connect() : findPooling().then(() => super.connect());
+    }
+  }
+
+  return {
+    findPooling,
+    open(max, session) {
+      const options = toStartupOptions(session);
+      // The pool makes its connections with `new`.
+      function ChosenClient(given: pg.ClientConfig): pg.Client {
+        if (!known || known.mode === "none") return new pg.Client({ ...given, options });
+        if (known.mode === "session") return new pg.Client(given);
+        return new SharedSessionClient(given, keepsNames(known));
+      }
+      const pool = new FittedPool({
+        ...config,
+        max,
+        Client: ChosenClient as unknown as new () => pg.ClientBase,
+        onConnect: (client) => prepareSession(client, known, session),
+      });
+      first ??= pool;
+      return pool;
+    },
+  };
+}
+
+/** Where plans of named statements might be kept, they have no names: planned anew is slower, and never far off. */
+function keepsNames({ carriesNames, missingSettings }: Pooling): boolean {
+  return carriesNames && !missingSettings.includes("plan_cache_mode");
+}
+
+async function prepareSession(
+  client: pg.ClientBase,
+  pooling: Pooling | undefined,
+  session: SessionSettings,
+): Promise<void> {
+  if (pooling?.mode === "session") await client.query(toStatements(session));
+  // Poolers take a connection's time zone along from session to session, like its encoding.
+  if (pooling?.mode === "transaction" && pooling.missingSettings.includes("timezone"))
+    await client.query("SET timezone TO 'UTC'");
+}
+
+async function openPlain(config: pg.ClientConfig): Promise<pg.Client> {
+  const client = new pg.Client(config);
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw error;
+  }
+}
