@@ -28,10 +28,15 @@ export interface PgBouncerOptions {
 
 const START_PATIENCE_MS = 10_000;
 
+/** The processes end with their file by themselves. */
+const folders: string[] = [];
+after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
+
 /** Ends with the test file. */
 export async function startPgBouncer(tool: PgBouncerTool, options: PgBouncerOptions): Promise<PgBouncer> {
   const [port] = await freePorts(1);
   const folder = await mkdtemp(join(tmpdir(), "bellhop-pgbouncer-"));
+  folders.push(folder);
   // Started by root, it goes on as another user, who has to read its files again.
   await chmod(folder, 0o755);
   const file = await writeConfig(folder, port!, options);
@@ -53,10 +58,6 @@ export async function startPgBouncer(tool: PgBouncerTool, options: PgBouncerOpti
       socket.destroy();
     },
   };
-  after(async () => {
-    await bouncer.kill();
-    await rm(folder, { recursive: true, force: true });
-  });
   await bouncer.start();
   return bouncer;
 }

@@ -30,6 +30,8 @@ export interface ClusterOptions {
   schedulers: number;
   workers: number;
   env?: Record<string, string>;
+  /** How the roles reach the database, where it is another way than ours. */
+  reachDatabase?(url: string): Promise<Record<string, string>>;
 }
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
@@ -50,6 +52,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         }
       : {}),
     ...options.env,
+    ...(await options.reachDatabase?.(database.url)),
   };
   const startRole = async (file: string, more: Record<string, string> = {}) => {
     const role = startProcess(file, { env: { ...env, ...more } });
