@@ -6,6 +6,7 @@ import { failed, succeeded } from "../core/domain/attempt.ts";
 import { DEFAULT_RETRY } from "../core/domain/retry.ts";
 import { newId } from "../core/store/ids.ts";
 import { openListener } from "../core/store/listen.ts";
+import { pollBells } from "../core/store/poll-bells.ts";
 import { cancelRuns } from "../core/store/runs/cancel.ts";
 import { claimRuns } from "../core/store/runs/claim.ts";
 import { enqueueInvocation } from "../core/store/runs/enqueue.ts";
@@ -140,6 +141,22 @@ test("a cancel whose bell was lost is found by the heartbeat", async (t) => {
   await inState(runId, "running");
   await cancelRuns(db, namespaceId, { runId });
   await inState(runId, "cancelled");
+});
+
+test("without bells, a worker that is told to look finds due runs and cancels, long before its heartbeat", async (t) => {
+  const worker = await openWorker(t, runUntilAborted, {
+    leaseMs: 3_600_000,
+    listener: pollBells(systemClock),
+  });
+  const [runId, other] = [await queueRun(store, namespaceId), await queueRun(store, namespaceId)];
+  await inState(runId, "running");
+  await inState(other, "running");
+  await cancelRuns(db, namespaceId, { runId });
+  await inState(runId, "cancelled");
+  assert.equal((await findRun(store, namespaceId, other))?.state, "running");
+  await cancelRuns(db, namespaceId, { runId: other });
+  await inState(other, "cancelled");
+  await worker.stop();
 });
 
 test("the lease is there before the first run, is renewed, and goes with the worker", async (t) => {

@@ -28,8 +28,8 @@ Runs the tests (*.test.ts) on a PostgreSQL of their own and, where there is one,
   --unit          only the tests that stand beside the code, without Kafka
   --name REGEX    only tests whose name matches
   --strict        fail when cases cannot run for want of a tool (Kafka: java and mvn; manifests: kustomize or go;
-                  Compose: go; containers: those and root on Linux; monitoring: prometheus or apt-get), instead of
-                  skipping them
+                  Compose: go; containers: those and root on Linux; monitoring: prometheus or apt-get; poolers:
+                  pgbouncer or apt-get), instead of skipping them
   --help          this text
 
   KAFKA_BROKERS          a broker to use; without it one is started, which needs java and mvn

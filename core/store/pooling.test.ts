@@ -3,9 +3,7 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
-import { type PgBouncerOptions, startPgBouncer } from "../../test/support/pgbouncer.ts";
-import { providePgBouncer } from "../../test/tools/pgbouncer.ts";
-import { skipUnlessStrict } from "../../test/tools/skip.ts";
+import { type PgBouncerOptions, startPgBouncer, testPgBouncer } from "../../test/support/pgbouncer.ts";
 import { systemClock } from "../clock.ts";
 import { openStore, type Store } from "./database.ts";
 import type { Bell } from "./listen.ts";
@@ -15,8 +13,8 @@ import { openBells } from "./poll-bells.ts";
 import { openSessionLock } from "./session-lock.ts";
 import { until } from "./testing/test-store.ts";
 
-const tool = await providePgBouncer();
-const skip = "skip" in tool ? skipUnlessStrict(tool.skip) : false;
+const found = await testPgBouncer();
+const skip = "skip" in found ? found.skip : false;
 const DAY_MS = 86_400_000;
 
 const opened: Store[] = [];
@@ -32,9 +30,9 @@ function open(databaseUrl: string, directUrl?: string): Store {
 }
 
 async function openThrough(mode: PgBouncerOptions["mode"], options: Partial<PgBouncerOptions> = {}) {
-  if ("skip" in tool) throw new Error(tool.skip);
+  if ("skip" in found) throw new Error(found.skip);
   const database = await createTestDatabase();
-  const bouncer = await startPgBouncer(tool, { databaseUrl: database.url, mode, ...options });
+  const bouncer = await startPgBouncer(found.tool, { databaseUrl: database.url, mode, ...options });
   return { bouncer, store: open(bouncer.url), direct: open(database.url), directUrl: database.url };
 }
 
@@ -249,8 +247,8 @@ describe("through PgBouncer in transaction mode", { skip }, () => {
     });
 });
 
-const carries =
-  "skip" in tool ? tool.skip : tool.version < 1.21 && `PgBouncer ${tool.version} carries no names`;
+const version = "skip" in found ? 0 : found.tool.version;
+const carries = skip || (version < 1.21 && `PgBouncer ${version} carries no names`);
 describe("through PgBouncer in transaction mode that carries prepared statements", { skip: carries }, () => {
   test("names are kept where no plan is kept with them", async () => {
     const settings = { max_prepared_statements: 100 };

@@ -7,7 +7,7 @@ import { type AttemptOutcome, succeeded } from "../../core/domain/attempt.ts";
 import { createPostgresTransport } from "../../core/queue/postgres.ts";
 import type { DeadLetter } from "../../core/queue/transport.ts";
 import { newId } from "../../core/store/ids.ts";
-import { openListener } from "../../core/store/listen.ts";
+import { type Listener, openListener } from "../../core/store/listen.ts";
 import { createNotifier } from "../../core/store/notify.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { openTestStore, until } from "../../core/store/testing/test-store.ts";
@@ -35,6 +35,8 @@ interface WorkerOptions {
   drainMs?: number;
   store?: WorkerParts["store"];
   clock?: Clock;
+  /** Its bells; default: those of the database. */
+  listener?: Listener;
 }
 
 /** A worker on the real database and the Postgres transport; every attempt runs `runner`. */
@@ -42,7 +44,7 @@ export async function openWorker(t: TestContext, runner: TaskRunner, options: Wo
   const { slots = 10, leaseMs = 60_000, drainMs = 5_000 } = options;
   const id = newId();
   const notifier = createNotifier(store, systemClock, fail);
-  const listener = await openListener(url, systemClock, fail);
+  const listener = options.listener ?? (await openListener(url, systemClock, fail));
   const letters = createRecording<DeadLetter>("dead letter");
   const transport = {
     ...createPostgresTransport(notifier, listener),

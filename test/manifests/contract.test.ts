@@ -37,7 +37,7 @@ const PROGRAMS: Record<string, RoleProgram> = {
 };
 /** What the test puts its own in the place of. */
 const OUTSIDE = new Set([
-  ...["DATABASE_URL", "BELLHOP_API_KEY", "BELLHOP_SECRETS_KEY", "EMAIL_URL"],
+  ...["DATABASE_URL", "DATABASE_DIRECT_URL", "BELLHOP_API_KEY", "BELLHOP_SECRETS_KEY", "EMAIL_URL"],
   ...["KAFKA_BROKERS", "KAFKA_TOPIC_PREFIX"],
 ]);
 const PREFIX = `test-${randomBytes(4).toString("hex")}`;
@@ -47,6 +47,7 @@ let database: TestDatabase;
 function replaceOutside(env: Record<string, string | undefined>): Record<string, string> {
   const ours: Record<string, string> = {
     DATABASE_URL: database.url,
+    DATABASE_DIRECT_URL: database.url,
     BELLHOP_API_KEY: `bh_${randomBytes(8).toString("hex")}`,
     BELLHOP_SECRETS_KEY: randomBytes(32).toString("base64"),
     EMAIL_URL: "smtp://127.0.0.1:1025",

@@ -5,7 +5,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import type { PgBouncerTool } from "../tools/pgbouncer.ts";
+import { type PgBouncerTool, providePgBouncer } from "../tools/pgbouncer.ts";
+import { skipUnlessStrict } from "../tools/skip.ts";
 import { freePorts } from "./free-ports.ts";
 import { type RunningProcess, startCommand } from "./processes.ts";
 
@@ -24,6 +25,12 @@ export interface PgBouncerOptions {
   poolSize?: number;
   /** More lines of its [pgbouncer] section. */
   settings?: Record<string, string | number>;
+}
+
+/** The program, or why tests of it are skipped. */
+export async function testPgBouncer(): Promise<{ tool: PgBouncerTool } | { skip: string }> {
+  const tool = await providePgBouncer();
+  return "skip" in tool ? { skip: skipUnlessStrict(tool.skip) } : { tool };
 }
 
 const START_PATIENCE_MS = 10_000;

@@ -2,14 +2,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { createHttpSink, type HttpSink } from "../support/http-sink.ts";
-import { type PgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
-import { providePgBouncer } from "../tools/pgbouncer.ts";
-import { skipUnlessStrict } from "../tools/skip.ts";
+import { type PgBouncer, startPgBouncer, testPgBouncer } from "../support/pgbouncer.ts";
 import { type Cluster, startCluster, waitForDirectCalls } from "./cluster.ts";
 import { assertFiredOnce, describeLateness, eventually, listAllRuns, type WireRun } from "./runs.ts";
 
-const tool = await providePgBouncer();
-const skip = "skip" in tool ? skipUnlessStrict(tool.skip) : false;
+const found = await testPgBouncer();
+const skip = "skip" in found ? found.skip : false;
 const POOL_SIZE = 5;
 
 for (const { way, hasDirect } of [
@@ -22,7 +20,8 @@ for (const { way, hasDirect } of [
     let bouncer: PgBouncer;
 
     before(async () => {
-      if ("skip" in tool) return;
+      if ("skip" in found) return;
+      const { tool } = found;
       sink = await createHttpSink();
       cluster = await startCluster({
         ...{ schedulers: 2, workers: 1 },

@@ -110,7 +110,9 @@ function findContainerFaults(
   for (const { name, valueFrom = {} } of container.env ?? []) {
     const { secretKeyRef: secret, configMapKeyRef: config } = valueFrom;
     const secretKeys = secret?.name === outside.name ? outside.keys : keysOf("Secret", secret?.name ?? "");
-    if (secret && !secretKeys?.includes(secret.key))
+    // Examples need not have every secret that the operator may give.
+    const mayMiss = secret?.optional && secret.name !== outside.name;
+    if (secret && !mayMiss && !secretKeys?.includes(secret.key))
       faults.push(`${name}: no ${secret.key} in ${secret.name}`);
     if (config && !keysOf("ConfigMap", config.name)?.includes(config.key))
       faults.push(`${name}: no ${config.key} in ${config.name}`);

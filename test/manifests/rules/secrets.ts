@@ -2,7 +2,7 @@
 import { type Manifest, nameOf } from "../render.ts";
 import { listWorkloads } from "../workloads.ts";
 
-const SECRET_NAME = /PASSWORD|TOKEN|SECRET|_KEY$|^DATABASE_URL$|^EMAIL_URL$/;
+const SECRET_NAME = /PASSWORD|TOKEN|SECRET|_KEY$|^DATABASE_(DIRECT_)?URL$|^EMAIL_URL$/;
 const URL_WITH_PASSWORD = /:\/\/[^/\s:@]*:[^/\s@]+@/;
 
 /** @param mayHoldSecrets true for what is meant to be tried out, with secrets that are examples */
