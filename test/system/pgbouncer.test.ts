@@ -1,6 +1,9 @@
 /** Every role through a real PgBouncer in transaction mode with a few sessions, with a direct connection and without. */
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import pg from "pg";
 import { createHttpSink, type HttpSink } from "../support/http-sink.ts";
 import { type PgBouncer, startPgBouncer, testPgBouncer } from "../support/pgbouncer.ts";
 import { type Cluster, startCluster, waitForDirectCalls } from "./cluster.ts";
@@ -10,9 +13,21 @@ const found = await testPgBouncer();
 const skip = "skip" in found ? found.skip : false;
 const POOL_SIZE = 5;
 
+/** The settings of sessions, as the guide says them. */
+async function giveSettings(databaseUrl: string): Promise<void> {
+  const guide = await readFile(join(import.meta.dirname, "..", "..", "docs", "operations.md"), "utf8");
+  const statements = guide.match(/^ALTER ROLE bellhop IN DATABASE bellhop SET .*;$/gm)!;
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  const name = new URL(databaseUrl).pathname.slice(1);
+  for (const statement of statements)
+    await client.query(statement.replace("bellhop IN DATABASE bellhop", `CURRENT_USER IN DATABASE ${name}`));
+  await client.end();
+}
+
 for (const { way, hasDirect } of [
-  { way: "bells are polled", hasDirect: false },
-  { way: "bells are heard on a direct connection", hasDirect: true },
+  { way: "bells are polled, and its sessions are as they come", hasDirect: false },
+  { way: "bells are heard on a direct connection, and its sessions have our settings", hasDirect: true },
 ]) {
   describe(`through PgBouncer in transaction mode; ${way}`, { skip }, () => {
     let cluster: Cluster;
@@ -26,7 +41,10 @@ for (const { way, hasDirect } of [
       cluster = await startCluster({
         ...{ schedulers: 2, workers: 1 },
         async reachDatabase(databaseUrl) {
-          bouncer = await startPgBouncer(tool, { databaseUrl, mode: "transaction", poolSize: POOL_SIZE });
+          if (hasDirect) await giveSettings(databaseUrl);
+          const settings = tool.version < 1.21 ? {} : { max_prepared_statements: 100 };
+          const options = { databaseUrl, mode: "transaction", poolSize: POOL_SIZE, settings } as const;
+          bouncer = await startPgBouncer(tool, options);
           return { DATABASE_URL: bouncer.url, ...(hasDirect ? { DATABASE_DIRECT_URL: databaseUrl } : {}) };
         },
       });
@@ -53,6 +71,8 @@ for (const { way, hasDirect } of [
           said.map((line) => line["bells"]),
           [bells],
         );
+        const warned = role.logs.some(({ msg }) => /lack settings/.test(String(msg)));
+        assert.equal(warned, !hasDirect);
       }
     });
 
