@@ -62,10 +62,20 @@ describe("disturbances", { skip }, () => {
   }
 
   function assertHitOnce(path: string, runs: WireRun[]): void {
-    const hits = sink.requests
-      .filter(({ url }) => url === path)
-      .map(({ headers }) => headers["bellhop-run-id"] as string);
-    assert.deepEqual([...hits].sort(), runs.map(({ id }) => id).sort());
+    const hits = Map.groupBy(
+      sink.requests.filter(({ url }) => url === path),
+      ({ headers }) => headers["bellhop-run-id"] as string,
+    );
+    const uneven = runs.filter(({ id }) => hits.get(id)?.length !== 1);
+    const told = uneven.map((run) => ({
+      ...{ id: run.id, scheduledFor: run.scheduledFor, attempts: run.attempts },
+      hits: hits.get(run.id)?.map(({ at, headers }) => ({
+        at: new Date(at).toISOString(),
+        attempt: headers["bellhop-attempt"],
+      })),
+    }));
+    assert.equal(uneven.length, 0, `not called exactly once: ${JSON.stringify(told, null, 2)}`);
+    assert.equal(hits.size, runs.length, "calls of runs that nobody knows");
   }
 
   it("a scheduler frozen in the middle (SIGSTOP) delays what it held and nothing else", async (t) => {
