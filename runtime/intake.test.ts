@@ -319,6 +319,24 @@ test("close resolves when the claim under way is done, and what it claimed is st
   assert.deepEqual(startedIds(), [bell.runId]);
 });
 
+test("who asks for the claim under way hears when it has begun what it found, or failed", async () => {
+  const { intake, queue, hold, startedIds, failWith } = openIntake(2);
+  await intake.whenClaimed();
+  const bell = queue();
+  let goOn = hold();
+  intake.onHint();
+  const claimed = intake.whenClaimed().then(startedIds);
+  assert.equal(await isSettled(claimed), false);
+  goOn();
+  assert.deepEqual(await claimed, [bell.runId]);
+  goOn = hold();
+  failWith(new Error("connection lost"));
+  intake.onHint();
+  const failed = intake.whenClaimed();
+  goOn();
+  await failed;
+});
+
 test("close ends the timers: an early bell is not claimed any more", async () => {
   const { intake, clock, claims, queue } = openIntake(1);
   await intake.onBells([queue(500)]);

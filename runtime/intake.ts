@@ -19,6 +19,8 @@ export interface ClaimSource {
 export interface Intake extends BellHandler {
   /** Looks for runs that have been due for a while: their bell was lost, or its hearer is busy. */
   sweep(): void;
+  /** Resolves when the claim that is under way now has begun what it found, or failed. */
+  whenClaimed(): Promise<void>;
   /** Refuses further bells; resolves when the claim under way is done. */
   close(): Promise<void>;
 }
@@ -52,6 +54,7 @@ export function createIntake(
   let hearsBells = false;
   let hintTimer: { firesAtMs: number; abort: AbortController } | undefined;
   let working: Promise<void> | undefined;
+  let claiming: Promise<void> | undefined;
 
   function begin(runs: ClaimedRun[]): void {
     slots.take(runs.length);
@@ -87,7 +90,9 @@ export function createIntake(
     });
   }
 
-  async function searchTable(overdueMs: number): Promise<void> {
+  async function searchTable(): Promise<void> {
+    const overdueMs = searchOverdueMs!;
+    searchOverdueMs = null;
     const limit = Math.min(slots.free(), CLAIM_BATCH);
     const claimed = await source.claimDueRuns(limit, overdueMs);
     begin(claimed);
@@ -131,12 +136,8 @@ export function createIntake(
   async function loop(): Promise<void> {
     while (canWork()) {
       try {
-        if (pending.length > 0) await claimPending();
-        else {
-          const overdueMs = searchOverdueMs!;
-          searchOverdueMs = null;
-          await searchTable(overdueMs);
-        }
+        claiming = pending.length > 0 ? claimPending() : searchTable();
+        await claiming;
       } catch (error) {
         onError(error);
       }
@@ -167,6 +168,10 @@ export function createIntake(
       if (closed.signal.aborted || slots.free() === 0) return;
       wantSearch(SWEEP_OVERDUE_MS);
       work();
+    },
+    async whenClaimed() {
+      // Whose loop it is reports the failure.
+      await claiming?.catch(() => undefined);
     },
     async close() {
       closed.abort();

@@ -11,6 +11,7 @@ import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { createRecording } from "../test/support/recording.ts";
+import { createWorkerLease } from "./lease.ts";
 import { createReceiving } from "./receiving.ts";
 import { createSlots } from "./slots.ts";
 
@@ -23,6 +24,7 @@ function openReceiving() {
   const clock = createManualClock(new Date());
   const taken = createRecording<string>("taken run");
   const slots = createSlots(10);
+  const lease = createWorkerLease(60_000, clock);
   const never = new Promise<QueueTransport>(() => {});
   const receiving = createReceiving(
     {
@@ -39,6 +41,7 @@ function openReceiving() {
       clock,
       log: createLogger("worker", "silent"),
       metrics: createWorkerMetrics(createRegistry("worker")),
+      ...{ lease, renewLease: async () => lease.renewing()() },
     },
     slots,
     async (run) => {

@@ -17,6 +17,7 @@ import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { createEventIntake, type EventIntake, type RunEnd } from "./events/event-intake.ts";
 import { giveBack } from "./give-back.ts";
 import { type ClaimSource, createIntake } from "./intake.ts";
+import type { WorkerLease } from "./lease.ts";
 import { measureBellClaims, measureClaims } from "./measured-store.ts";
 import type { Slots } from "./slots.ts";
 
@@ -30,6 +31,8 @@ export interface ReceivingParts {
   clock: Clock;
   log: Logger;
   metrics: WorkerMetrics;
+  lease: WorkerLease;
+  renewLease(): Promise<void>;
 }
 
 export interface Receiving {
@@ -39,6 +42,8 @@ export interface Receiving {
   begin(): Promise<void>;
   /** Looks for runs whose bell was lost. */
   sweep(): void;
+  /** Resolves when the claim that is under way now has begun what it found, or failed. */
+  whenClaimed(): Promise<void>;
   /** Takes nothing more. `claimed`: the claim under way is done; `ended`: the transport has let go too. */
   stop(): { claimed: Promise<void>; ended: Promise<void> };
 }
@@ -54,11 +59,30 @@ export function createReceiving(parts: ReceivingParts, slots: Slots, work: Work)
   return lane === undefined ? receiveEvents(parts, slots, work) : receiveLane(parts, lane, slots, work);
 }
 
+/**
+ * Without a lease nothing is claimed: the rescue would take it at once. Nor is anything begun whose claim was answered
+ * after the lease lapsed: it may have been rescued, and be at work elsewhere. What was not is given back.
+ */
+async function claimUnderLease(
+  parts: ReceivingParts,
+  claim: () => Promise<ClaimedRun[]>,
+): Promise<ClaimedRun[]> {
+  const { lease, renewLease, log } = parts;
+  if (!lease.stands()) await renewLease();
+  const hasStood = lease.watch();
+  const runs = await claim();
+  if (runs.length === 0 || hasStood()) return runs;
+  log.warn({ runs: runs.length }, "the lease ran out before a claim was answered: its runs are given back");
+  await giveBack(runs, parts);
+  return [];
+}
+
 function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work): Receiving {
   const { store, transport, facts, clock, log } = parts;
   const claims: ClaimSource = {
-    claimRuns: (ids) => claimRuns(store, facts.id, ids),
-    claimDueRuns: (limit, overdueMs) => claimDueRuns(store, facts.id, limit, overdueMs),
+    claimRuns: (ids) => claimUnderLease(parts, () => claimRuns(store, facts.id, ids)),
+    claimDueRuns: (limit, overdueMs) =>
+      claimUnderLease(parts, () => claimDueRuns(store, facts.id, limit, overdueMs)),
     findEarlyRuns: (ids) => findEarlyRuns(store, ids),
     msUntilNextQueued: () => msUntilNextQueued(store),
   };
@@ -92,6 +116,7 @@ function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work
       void lookUntil(consumption.receiving);
     },
     sweep: () => intake.sweep(),
+    whenClaimed: () => intake.whenClaimed(),
     stop() {
       // In this order: a consumer that is not stopping would take a refused bell for an error.
       const ended = consumption?.stop() ?? Promise.resolve();
@@ -105,7 +130,8 @@ function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work
 function receiveEvents(parts: ReceivingParts, slots: Slots, work: Work): Receiving {
   const { store, transport, facts, clock, log, eventsWindowMs, metrics } = parts;
   const claims = {
-    claimRuns: (ids: string[]) => claimShortRuns(store, facts.id, ids, eventsWindowMs),
+    claimRuns: (ids: string[]) =>
+      claimUnderLease(parts, () => claimShortRuns(store, facts.id, ids, eventsWindowMs)),
     findEarlyRuns: (ids: string[]) => findEarlyRuns(store, ids),
   };
   const events = createEventIntake({
@@ -119,6 +145,7 @@ function receiveEvents(parts: ReceivingParts, slots: Slots, work: Work): Receivi
     events,
     begin: () => Promise.resolve(),
     sweep() {},
+    whenClaimed: () => events.whenClaimed(),
     stop: () => ({ claimed: events.close(), ended: Promise.resolve() }),
   };
 }

@@ -10,7 +10,9 @@ import type { Listener } from "../core/store/listen.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import {
+  type DirectRun,
   type FinishedDirectRun,
+  type Reservation,
   recordDirectRuns,
   reserveDirectRun,
   showDirectRun,
@@ -28,7 +30,9 @@ import { AttemptStop, type Runners, runAttempt } from "./attempt.ts";
 import { type AttemptTracer, endAttemptSpan, runFields } from "./attempt-trace.ts";
 import { createDirectLane, type DirectLane } from "./direct/direct-lane.ts";
 import type { EventIntake, RunEnd } from "./events/event-intake.ts";
+import { createForgottenRuns } from "./forgotten-runs.ts";
 import { giveBack } from "./give-back.ts";
+import { createWorkerLease } from "./lease.ts";
 import { measureRecording } from "./measured-store.ts";
 import { createReceiving } from "./receiving.ts";
 import { createRecorder } from "./recorder.ts";
@@ -93,7 +97,10 @@ interface Way {
 export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const { facts, store, clock, log, metrics, transport, listener } = parts;
   const slots = createSlots(facts.slots);
+  const lease = createWorkerLease(parts.leaseMs, clock);
   const running = createRunningAttempts();
+  /** Direct runs that are written as running, or about to be, and not begun. */
+  const reserved = new Set<string>();
   const stopped = new AbortController();
   let draining = false;
 
@@ -143,6 +150,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {
     log.debug({ ...runFields(run, span), type: run.spec.type }, "attempt begins");
     const mine = running.begin({ run, span, isDirect: way.isDirect, isInTable: way.isInTable });
+    reserved.delete(run.id);
     way.stopped?.addEventListener("abort", () => mine.stop.abort(way.stopped!.reason));
     if (run.attempt === 1 && !way.isDirect) {
       metrics.lateness.observe(Math.max(run.startedAt.getTime() - run.scheduledFor.getTime(), 0) / 1_000);
@@ -164,7 +172,8 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     }
   }
 
-  const receiving = createReceiving(parts, slots, (run) => {
+  const receivingParts = { ...parts, lease, renewLease: () => renew() };
+  const receiving = createReceiving(receivingParts, slots, (run) => {
     const span = parts.traceAttempt(run, false);
     return work(run, claimed, span).catch((error) => {
       log.error({ error, ...runFields(run, span) }, "a run was left to its lease");
@@ -172,14 +181,19 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     });
   });
 
+  const forgotten = createForgottenRuns<OwnedRun>({
+    isKnown: (run) => running.find(run) !== undefined || reserved.has(run.id),
+    whenClaimed: () => receiving.whenClaimed(),
+    giveBack: settleForgotten,
+    onError: (error) => log.warn({ error }, "forgotten runs were not given back; tried again soon"),
+  });
+
   let toldBusy = 0;
-  /** By this process's clock, counted from the question: earlier than the table's. */
-  let leaseUntilMs = 0;
   /** The peak since the last word, not the moment: calls of a few milliseconds would hardly ever be seen. */
   async function renew(busy = slots.peak()): Promise<void> {
-    const askedMs = clock.now().getTime();
+    const renewed = lease.renewing();
     await renewLease(store.db, { ...facts, busy }, parts.leaseMs, draining);
-    leaseUntilMs = askedMs + parts.leaseMs;
+    renewed();
     toldBusy = busy;
   }
 
@@ -210,14 +224,14 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   async function beat(): Promise<void> {
     await renew();
     const owned = await lookAtOwned();
-    await settleForgotten(owned.filter((run) => run.isOld && !running.find(run)));
+    forgotten.suspect(owned.filter(({ isOld }) => isOld));
   }
 
-  /** A claim or a showing whose answer was lost with its connection: nobody here knows the run, and the lease would keep it. */
-  async function settleForgotten(forgotten: OwnedRun[]): Promise<void> {
-    for (const run of forgotten.filter(({ isDirect }) => isDirect)) await endShownRun(store, facts.id, run);
+  /** Those that were never queued end; the others are another worker's to start. */
+  async function settleForgotten(runs: OwnedRun[]): Promise<void> {
+    for (const run of runs.filter(({ isDirect }) => isDirect)) await endShownRun(store, facts.id, run);
     await giveBack(
-      forgotten.filter(({ isDirect }) => !isDirect),
+      runs.filter(({ isDirect }) => !isDirect),
       parts,
     );
   }
@@ -249,13 +263,24 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     }
   }
 
+  async function reserve(run: DirectRun): Promise<Reservation> {
+    reserved.add(run.id);
+    let reservation: Reservation = "no_room";
+    try {
+      reservation = await reserveDirectRun(store, facts.id, run);
+      return reservation;
+    } finally {
+      if (reservation !== "reserved") reserved.delete(run.id);
+    }
+  }
+
   const directLane = createDirectLane({
     ...{ clock, slots, isDraining: () => draining, releaseSlot: () => slots.release(1) },
-    hasLease: () => clock.now().getTime() < leaseUntilMs,
+    hasLease: () => lease.stands(),
     work: (run, way) => work(run, way, parts.traceAttempt(run, true)),
     findTimeoutMs: parts.findTimeoutMs,
     show: (run) => showDirectRun(store, facts.id, run),
-    reserve: (run) => reserveDirectRun(store, facts.id, run),
+    reserve,
     recordShown: (attempt) => recorder.record(attempt),
     recordEnded: (run) => endedRecorder.record(run),
     onEnd: (outcome) => metrics.directCalls.inc({ outcome }),
@@ -287,6 +312,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     receivingEnds = ended;
     await claimsDone;
     await beat().catch(() => undefined);
+    await forgotten.flush();
     parts.notifier.notify("bellhop_workers");
   }
 

@@ -287,6 +287,18 @@ test("a run that is given back, or left to its lease, is told apart", async () =
   assert.equal(errors.length, 1);
 });
 
+test("who asks for the claim under way hears when it has begun what it found", async () => {
+  const { intake, clock, queue, running, hold } = openIntake(2);
+  await intake.whenClaimed();
+  const bell = queue();
+  const goOn = hold();
+  void intake.take(bell);
+  await clock.advance(0);
+  const claimed = intake.whenClaimed().then(() => [...running.keys()]);
+  goOn();
+  assert.deepEqual(await claimed, [bell.runId]);
+});
+
 test("close refuses what waits and what comes; what was claimed goes on", async () => {
   const { intake, clock, slots, queue, hold, running, end } = openIntake(5);
   const early = watch(intake.take(queue(1_000)));

@@ -41,6 +41,8 @@ export interface EventIntakeParts {
 export interface EventIntake {
   /** Resolves when the event can be answered: for a run that started, when it has ended. Never rejects. */
   take(bell: Bell): Promise<EventOutcome>;
+  /** Resolves when the claim that is under way now has begun what it found, or failed. */
+  whenClaimed(): Promise<void>;
   /** Refuses further events; resolves when the claim under way is done. */
   close(): Promise<void>;
 }
@@ -69,6 +71,7 @@ export function createEventIntake(parts: EventIntakeParts): EventIntake {
   const closed = new AbortController();
   const pending: PendingEvent[] = [];
   let working: Promise<void> | undefined;
+  let claiming: Promise<void> | undefined;
 
   async function take(bell: Bell): Promise<EventOutcome> {
     const arrivedMs = clock.now().getTime();
@@ -109,8 +112,12 @@ export function createEventIntake(parts: EventIntakeParts): EventIntake {
     await new Promise(setImmediate);
     while (pending.length > 0) {
       const batch = pending.splice(0, CLAIM_BATCH);
-      if (closed.signal.aborted) for (const event of batch) event.settle(over("draining"));
-      else await claimBatch(batch);
+      if (closed.signal.aborted) {
+        for (const event of batch) event.settle(over("draining"));
+        continue;
+      }
+      claiming = claimBatch(batch);
+      await claiming;
     }
   }
 
@@ -180,6 +187,9 @@ export function createEventIntake(parts: EventIntakeParts): EventIntake {
 
   return {
     take,
+    async whenClaimed() {
+      await claiming;
+    },
     async close() {
       closed.abort();
       await working;

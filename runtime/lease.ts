@@ -1,0 +1,37 @@
+/**
+ * What a worker knows of its own lease without asking. The database counts a term from when it hears of a renewal, the
+ * worker from when it sent it: what stands by the worker's reckoning stands by the database's. States: held → lapsed (nobody
+ * renewed it in time: its runs may be another's) → held, a new term.
+ */
+import type { Clock } from "../core/clock.ts";
+
+export interface WorkerLease {
+  /** Call it before a renewal is sent, and what it answers once the renewal was confirmed. */
+  renewing(): () => void;
+  stands(): boolean;
+  /** Whether the lease has stood all the time since: what was claimed meanwhile is nobody else's. */
+  watch(): () => boolean;
+}
+
+export function createWorkerLease(leaseMs: number, clock: Clock): WorkerLease {
+  let endsAtMs = Number.NEGATIVE_INFINITY;
+  let term = 0;
+  const nowMs = () => clock.now().getTime();
+  const stands = () => nowMs() < endsAtMs;
+  return {
+    renewing() {
+      const sentAtMs = nowMs();
+      return () => {
+        // It may have reached the database only now.
+        if (!stands()) term += 1;
+        endsAtMs = Math.max(endsAtMs, sentAtMs + leaseMs);
+      };
+    },
+    stands,
+    watch() {
+      const watched = term;
+      const stood = stands();
+      return () => stood && term === watched && stands();
+    },
+  };
+}
