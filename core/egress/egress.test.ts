@@ -514,17 +514,23 @@ describe("network failures", () => {
     await assertFails(send(`https://127.0.0.1:${a.port}/`), "tls_failed", true);
   });
 
+  const ANSWER = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
   it("an idempotent request survives a kept-alive connection that went stale; a POST fails as retryable", async () => {
-    const answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     for (const [method, survives] of [
       ["GET", true],
       ["PUT", true],
       ["POST", false],
     ] as const) {
+      const sent: string[] = [];
       // The first connection answers once and dies on the second request, as a server does whose idle time ran out.
       const serve = (socket: net.Socket, index: number) => {
         let requests = 0;
-        socket.on("data", () => (index === 0 && ++requests === 2 ? socket.destroy() : socket.write(answer)));
+        socket.on("data", (data) => {
+          sent.push(data.toString().split(" ")[0]!);
+          if (index === 0 && ++requests === 2) socket.destroy();
+          else socket.write(ANSWER);
+        });
       };
       await withSockets(serve, async (port) => {
         const own = open({ allow: LOOPBACK, connectionsPerOrigin: 1 });
@@ -533,7 +539,25 @@ describe("network failures", () => {
         if (survives) assert.equal((await second).status, 200);
         else await assertFails(second, "connection_reset", true);
         await own.close();
+        assert.deepEqual(sent, survives ? ["GET", method, method] : ["GET", method]);
       });
     }
+  });
+
+  it("a request that breaks off on a new connection is sent once: the server had it, whatever it answered before", async () => {
+    let requests = 0;
+    const serve = (socket: net.Socket, index: number) =>
+      socket.once("data", () => {
+        requests += 1;
+        if (index === 0) socket.end(ANSWER.replace("\r\n", "\r\nconnection: close\r\n"));
+        else socket.destroy();
+      });
+    await withSockets(serve, async (port) => {
+      const own = open({ allow: LOOPBACK, connectionsPerOrigin: 1 });
+      await send(`http://127.0.0.1:${port}/`, {}, own);
+      await assertFails(send(`http://127.0.0.1:${port}/`, {}, own), "connection_reset", true);
+      await own.close();
+      assert.equal(requests, 2);
+    });
   });
 });

@@ -107,7 +107,7 @@ export function createEgress(options: EgressOptions): Egress {
         if (!request.trusted) refuseLiteral(hop.url, allow);
         const sent = hop;
         const pool = pools.get(sent.url.origin, request.tenant);
-        const response = await resendIfStale(pool, sent, () => exchange(pool, sent, limits));
+        const response = await resendIfStale(sent, () => exchange(pool, sent, limits));
         const { location } = response.headers;
         if (!request.followRedirects || !isRedirect(response.status) || location === undefined) {
           return { ...response, url: hop.url.href };

@@ -77,6 +77,6 @@ class Exchange extends PendingExchange implements Dispatcher.DispatchHandler {
   }
 
   protected onFailed(error: EgressError): void {
-    this.#reject({ error, responded: this.#status !== 0 });
+    this.#reject({ error, responded: this.#status !== 0, reused: this.reused });
   }
 }

@@ -7,10 +7,12 @@ export interface ExchangeLimits {
   connectTimeoutMs: number | undefined;
 }
 
-/** A failure that knows whether the response had begun. */
+/** A failure that knows what it was sent on, and whether the response had begun. */
 export interface ExchangeFailure {
   error: EgressError;
   responded: boolean;
+  /** The connection had carried a request before: it may have gone stale. */
+  reused: boolean;
 }
 
 /**
@@ -21,10 +23,12 @@ export interface ExchangeFailure {
 export abstract class PendingExchange {
   protected readonly host: string;
   protected readonly limits: ExchangeLimits;
+  protected reused = false;
   readonly #onAbort = () => this.fail(signalAborted(this.limits.signal, this.host));
   #isOver = false;
   #controller: Dispatcher.DispatchController | undefined;
   #connectTimer: NodeJS.Timeout | undefined;
+  #isReused = () => false;
 
   constructor(host: string, limits: ExchangeLimits) {
     this.host = host;
@@ -50,8 +54,14 @@ export abstract class PendingExchange {
     return true;
   }
 
+  /** @param isReused asked when the request goes out: whether its connection has carried another before */
+  onConnection(isReused: () => boolean): void {
+    this.#isReused = isReused;
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     clearTimeout(this.#connectTimer);
+    this.reused = this.#isReused();
     this.#controller = controller;
     if (this.#isOver) controller.abort(new Error("over before it was sent"));
   }

@@ -1,6 +1,7 @@
 import type { buildConnector } from "undici";
-import { type Dispatcher, Pool } from "undici";
+import { Client, type Dispatcher, Pool } from "undici";
 import { EgressError } from "./egress-error.ts";
+import { PendingExchange } from "./pending-exchange.ts";
 
 export interface PoolLimits {
   /** Kept pools; the one unused for longest makes room. */
@@ -14,6 +15,23 @@ export interface Pools {
   get(origin: string, tenant?: string): Dispatcher;
   /** Ends every connection at once. */
   destroy(): Promise<void>;
+}
+
+/** One connection after another to an origin. It tells each exchange whether its own has carried another before. */
+class TellingClient extends Client {
+  #carried = 0;
+
+  constructor(origin: URL, options: Client.Options) {
+    super(origin, options);
+    this.on("connect", () => {
+      this.#carried = 0;
+    });
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (handler instanceof PendingExchange) handler.onConnection(() => this.#carried++ > 0);
+    return super.dispatch(options, handler);
+  }
 }
 
 export function createPools(connect: buildConnector.connector, limits: PoolLimits): Pools {
@@ -42,6 +60,7 @@ export function createPools(connect: buildConnector.connector, limits: PoolLimit
         // No timeouts here: every request has its caller's signal.
         pool = new Pool(origin, {
           connect,
+          factory: (of, options) => new TellingClient(of, options),
           connections: limits.connectionsPerOrigin,
           allowH2: false,
           headersTimeout: 0,

@@ -70,7 +70,7 @@ export async function streamRequest(
     refusePort(hop.url);
     const sent = hop;
     const pool = pools.get(sent.url.origin, request.tenant);
-    const head = await resendIfStale(pool, sent, () => streamExchange(pool, sent, limits));
+    const head = await resendIfStale(sent, () => streamExchange(pool, sent, limits));
     const location = locationToFollow(head, request.redirect);
     if (location === undefined) {
       return toResponse(sent, head, redirects > 0, {

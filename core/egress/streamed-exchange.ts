@@ -94,7 +94,7 @@ class StreamedExchange extends PendingExchange implements Dispatcher.DispatchHan
 
   protected onFailed(error: EgressError): void {
     if (this.#body) this.#body.destroy(error);
-    else this.#reject({ error, responded: false });
+    else this.#reject({ error, responded: false, reused: this.reused });
   }
 
   protected override end(): boolean {
