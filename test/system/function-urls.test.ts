@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { build } from "esbuild";
 import { until } from "../../core/store/testing/test-store.ts";
+import { createHttpSink } from "../support/http-sink.ts";
 import { type Cluster, startCluster, waitForDirectCalls } from "./cluster.ts";
 
-const cluster = await startCluster({
-  ...{ schedulers: 1, workers: 1 },
-  env: { WORKER_LEASE: "3s", WORKER_DRAIN: "2s" },
-});
+const sink = await createHttpSink();
+after(() => sink.close());
+const cluster = await startCluster({ schedulers: 1, workers: 1, env: { WORKER_DRAIN: "5s" } });
 after(() => cluster.stop());
 
 interface WireRun {
@@ -263,12 +263,13 @@ describe("a function's URL", () => {
   });
 
   test("a worker that is killed loses its calls: the caller hears it, the run ends as lost", async () => {
-    const [worker] = cluster.workers;
+    await Promise.all(cluster.workers.splice(0).map((worker) => worker.stop()));
+    const worker = await cluster.startWorker({ WORKER_LEASE: "5s" });
     await waitForDirectCalls(cluster.api);
     await deploy(cluster, "lasting", "export default { fetch: () => new Promise(() => {}) };");
     const calling = at("/lasting");
     await runningRun("lasting");
-    worker!.signal("SIGKILL");
+    worker.signal("SIGKILL");
     const response = await calling;
     assert.equal(response.status, 503);
     assert.equal((await problemOf(response)).code, "worker_lost");
@@ -282,16 +283,31 @@ describe("a function's URL", () => {
     assert.equal(lost.error?.code, "worker_lost");
   });
 
+  /** Calls end when the sink has answered them. */
+  function holdBack(path: string): { url: string; answer: () => void } {
+    const held = Promise.withResolvers<void>();
+    sink.reply = async ({ url }) => {
+      if (url === path) await held.promise;
+      return {};
+    };
+    return { url: `${sink.url}${path}`, answer: () => held.resolve() };
+  }
+
   test("a worker that stops lets calls finish, and ends those that last longer than its drain", async () => {
+    const held = holdBack("/brief");
     await deploy(
       cluster,
       "brief",
-      "export default { async fetch() { await new Promise((resolve) => setTimeout(resolve, 700)); return new Response('done'); } };",
+      `export default { async fetch() { await fetch("${held.url}"); return new Response("done"); } };`,
     );
     await waitForDirectCalls(cluster.api);
     const [brief, lasting] = [at("/brief"), at("/lasting")];
     await Promise.all([runningRun("brief"), runningRun("lasting")]);
-    await Promise.all(cluster.workers.splice(0).map((worker) => worker.stop()));
+    const [worker] = cluster.workers.splice(0);
+    const stopped = worker!.stop();
+    await worker!.waitForLine(/worker stopping/);
+    held.answer();
+    await stopped;
     assert.equal(await (await brief).text(), "done");
     const response = await lasting;
     assert.equal(response.status, 503);
@@ -304,10 +320,11 @@ describe("a function's URL", () => {
   test("an API that stops lets calls finish, and tells those that last longer that their runs go on", async () => {
     await cluster.startWorker();
     await waitForDirectCalls(cluster.api);
+    const held = holdBack("/brief");
     await deploy(
       cluster,
       "slow",
-      "export default () => new Promise((resolve) => setTimeout(() => resolve('slow'), 700));",
+      `export default async () => { await fetch("${held.url}"); return "slow"; };`,
     );
     const invoked = fetch(`${cluster.api.url}/v1/functions/slow/invoke`, {
       method: "POST",
@@ -315,7 +332,10 @@ describe("a function's URL", () => {
     });
     const [brief, lasting] = [at("/brief"), at("/lasting")];
     await Promise.all([runningRun("brief"), runningRun("lasting"), runningRun("slow")]);
-    await cluster.apiProcess.stop();
+    const stopped = cluster.apiProcess.stop();
+    await cluster.apiProcess.waitForLine(/api stopping/);
+    held.answer();
+    await stopped;
     assert.equal(await (await brief).text(), "done");
     assert.equal(await (await invoked).json(), "slow");
     const response = await lasting;

@@ -149,6 +149,7 @@ describe("outcomes", { skip: "skip" in kafka ? kafka.skip : false }, () => {
     assert.equal(cancelled.state, "cancelled");
     const list = () => listAllRuns(cluster.api, `/v1/tasks/${task.id}/runs`);
     const [run] = await eventually("the run to be cancelled", list, ([only]) => only?.state === "cancelled");
-    assert.ok(Date.parse(run!.finishedAt) - Date.parse(run!.startedAt) < 10_000);
+    const tookMs = Date.parse(run!.finishedAt) - Date.parse(run!.startedAt);
+    assert.ok(tookMs < 30_000, `${tookMs} ms: its own timeout would have ended it sooner`);
   });
 });
