@@ -87,7 +87,7 @@ test("what is rung the moment a burst ends is sent as well", async () => {
   const after = rest.promise.then(() => notifier.notify("bellhop_runs", ["second"]));
   rest.resolve();
   await after;
-  await until(async () => (sent.length === 2 ? true : undefined), 2_000);
+  await until(async () => (sent.length === 2 ? true : undefined));
   assert.deepEqual(sent, ["first", "second"]);
 });
 

@@ -82,7 +82,7 @@ export function startCommand(
     get logs() {
       return lines.flatMap(parseLog);
     },
-    async waitForLine(matches, timeoutMs = 10_000) {
+    async waitForLine(matches, timeoutMs = 30_000) {
       const test = typeof matches === "function" ? matches : (line: string) => line.search(matches) >= 0;
       try {
         const [line] = await recording.waitFor(test, { timeoutMs });

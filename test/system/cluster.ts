@@ -56,7 +56,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
   const startRole = async (file: string, more: Record<string, string> = {}) => {
     const role = startProcess(file, { env: { ...env, ...more } });
-    await role.waitForLine(/"msg":"\w+ started"/, 30_000);
+    await role.waitForLine(/"msg":"\w+ started"/, 60_000);
     return role;
   };
   // The first one migrates; the others find it done.

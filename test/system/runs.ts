@@ -39,7 +39,7 @@ export async function eventually<T>(
   what: string,
   ask: () => Promise<T>,
   isEnough: (answer: T) => boolean,
-  withinMs = 30_000,
+  withinMs = 60_000,
 ): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {

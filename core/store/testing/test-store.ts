@@ -47,7 +47,7 @@ export async function openTestStore(
 }
 
 /** Resolves with the first answer that is not undefined: for what another connection brings about. */
-export async function until<T>(look: () => Promise<T | undefined>, patienceMs = 20_000): Promise<T> {
+export async function until<T>(look: () => Promise<T | undefined>, patienceMs = 60_000): Promise<T> {
   for (const deadline = Date.now() + patienceMs; ; ) {
     const seen = await look();
     if (seen !== undefined) return seen;
