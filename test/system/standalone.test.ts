@@ -21,7 +21,7 @@ describe("standalone", () => {
 
   async function start(env: Record<string, string> = {}): Promise<{ api: ApiClient; key: string }> {
     running = startProcess("standalone/main.ts", { env: { PORT: "0", BELLHOP_DATA_DIR: dataDir!, ...env } });
-    await running.waitForLine(/^Ctrl-C drains/, 60_000);
+    await running.waitForLine(/^Ctrl-C drains/, 120_000);
     const find = (word: string) =>
       running!.lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
     const [address, key] = [find("API"), find("Key")];
@@ -45,7 +45,7 @@ describe("standalone", () => {
   const isNone = (pids: number[]) => pids.length === 0;
 
   it("runs a function on a schedule, from no worker and back to none, stops on one signal, and picks up where it was", {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     dataDir = await mkdtemp(join(tmpdir(), "bellhop-standalone-"));
     const first = await start();
