@@ -7,7 +7,7 @@ import { succeeded } from "../core/domain/attempt.ts";
 import type { Store } from "../core/store/database.ts";
 import { findRun } from "../core/store/runs/read.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
-import { queueRun } from "../core/store/testing/samples.ts";
+import { ANY_TIME, queueRun } from "../core/store/testing/samples.ts";
 import { until } from "../core/store/testing/test-store.ts";
 import { createRecording } from "../test/support/recording.ts";
 import { db, inState, namespaceId, openWorker, ring, store, workerRow } from "./testing/open-worker.ts";
@@ -101,7 +101,7 @@ test("a claim that is answered after the lease lapsed begins nothing: the run ma
   await withheld.claimed;
   clock.freeze(61_000);
   await expireLeases();
-  const [rescued] = await rescueLostRuns(db, new Date(), 1, 1);
+  const [rescued] = await rescueLostRuns(db, new Date(), ANY_TIME, 1);
   withheld.answer();
   const other = runIds.find((id) => id !== rescued!.runId)!;
   const run = await inState(other, "succeeded");
