@@ -3,6 +3,7 @@
  * checked and pinned, redirects checked hop by hop, bodies capped; the caller's signal is the clock.
  */
 import { lookup } from "node:dns/promises";
+import { type Clock, steadyClock } from "../clock.ts";
 import type { Network } from "./address-policy.ts";
 import { createGuardedConnector, type Resolve } from "./connector.ts";
 import { DecoderMemory, type DecoderMemoryLimits } from "./decoder-memory.ts";
@@ -72,8 +73,10 @@ export interface EgressOptions {
   connectTimeoutMs?: number | undefined;
   /** Default 128. */
   connectionsPerOrigin?: number | undefined;
-  /** Held by the decoders of streamed answers. Default 256 MB a tenant, sixteen of the largest, and 512 MB in all. */
+  /** Held by the decoders of streamed answers. Default 64 MB a tenant, three of the largest, and 128 MB in all. */
   decoderMemory?: DecoderMemoryLimits | undefined;
+  /** Of the waits for that memory. Default: the system's. */
+  clock?: Clock | undefined;
   /** Origins with kept connections. Default 512. */
   maxOrigins?: number | undefined;
 }
@@ -87,7 +90,8 @@ export function createEgress(options: EgressOptions): Egress {
     connectTimeoutMs = 10_000,
     connectionsPerOrigin = 128,
     maxOrigins = 512,
-    decoderMemory = { tenantBytes: 268_435_456, totalBytes: 536_870_912 },
+    decoderMemory = { tenantBytes: 67_108_864, totalBytes: 134_217_728 },
+    clock = steadyClock,
   } = options;
   const poolLimits = { connectionsPerOrigin, maxOrigins };
   // Apart, so that a connection made for a trusted request never serves another.
@@ -95,7 +99,7 @@ export function createEgress(options: EgressOptions): Egress {
   const trusted = createPools(createGuardedConnector({ resolve, allow: null, connectTimeoutMs }), poolLimits);
   // Whoever takes his time with a stream holds its connection: those who want a whole answer must not wait for him.
   const streamed = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), poolLimits);
-  const decoders = new DecoderMemory(decoderMemory);
+  const decoders = new DecoderMemory(decoderMemory, clock);
 
   return {
     async request(request) {

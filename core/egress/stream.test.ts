@@ -4,7 +4,15 @@ import { once } from "node:events";
 import http from "node:http";
 import net, { type AddressInfo } from "node:net";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
+import {
+  brotliCompressSync,
+  constants,
+  deflateRawSync,
+  deflateSync,
+  gzipSync,
+  zstdCompressSync,
+} from "node:zlib";
+import { createManualClock } from "../../test/support/manual-clock.ts";
 import { parseNetworks } from "./address-policy.ts";
 import type { Resolve } from "./connector.ts";
 import { createEgress, type Egress, type EgressOptions } from "./egress.ts";
@@ -312,24 +320,142 @@ describe("a content encoding", () => {
     await assertFails(textOf(cut), "response_too_large");
   });
 
-  it("holds no more in decoders than the tenant may, nor than all may, and gives back what it held", async () => {
-    const decoderMemory = { tenantBytes: 5 * MEGABYTE, totalBytes: 8 * MEGABYTE };
-    const tight = open({ allow: LOOPBACK, decoderMemory });
-    const encoded = brotliCompressSync(brotliCompressSync(Buffer.alloc(4 * MEGABYTE)));
-    answer = (_, response) => response.writeHead(200, { "content-encoding": "br, br" }).end(encoded);
-    const begin = async (tenant: string) => {
-      const { body } = await send("/", { tenant }, tight);
-      const chunks = body![Symbol.asyncIterator]();
-      for (let bytes = 0; bytes < 3 * MEGABYTE; ) bytes += (await chunks.next()).value!.length;
-      return chunks;
+  describe("held back", () => {
+    const zeros = Buffer.alloc(50 * MEGABYTE);
+    const lgwin = (windowLog: number) =>
+      brotliCompressSync(zeros, { params: { [constants.BROTLI_PARAM_LGWIN]: windowLog } });
+    const bomb = lgwin(24);
+    const bombs: [string, Buffer][] = [
+      ["br", bomb],
+      ["br, br", brotliCompressSync(bomb)],
+      ["gzip, br", brotliCompressSync(gzipSync(zeros))],
+      ["zstd", zstdCompressSync(zeros, { params: { [constants.ZSTD_c_windowLog]: 23 } })],
+      ["gzip", gzipSync(zeros)],
+      ["deflate", deflateSync(zeros)],
+    ];
+    const answerWith = (coding: string, body: Buffer) => {
+      answer = (_, response) => response.writeHead(200, { "content-encoding": coding }).end(body);
     };
-    const held = await begin("a");
-    await assertFails(begin("a"), "overloaded");
-    const other = await begin("b");
-    await assertFails(begin("c"), "overloaded");
-    for (const chunks of [held, other]) await chunks.return?.();
-    for (const tenant of ["a", "b"])
-      assert.equal((await readAll((await send("/", { tenant }, tight)).body!)).length, 4 * MEGABYTE);
+    const wanted = async () => {};
+    const begin = async (through: Egress, changes: Partial<EgressStreamRequest> = {}) => {
+      const { body } = await send("/", changes, through);
+      const chunks = body![Symbol.asyncIterator]();
+      return { chunks, first: chunks.next() };
+    };
+
+    for (const [coding, body] of bombs) {
+      it(`${coding}: what nobody reads is not decoded, and what is begun stays within its bound`, async () => {
+        answerWith(coding, body);
+        const limited = open({ allow: LOOPBACK });
+        const run = { holder: {}, maxBytes: 40 * MEGABYTE };
+        const reading = Promise.withResolvers<void>();
+        const before = process.memoryUsage().rss;
+        const callers = Array.from({ length: 16 }, () => new AbortController());
+        const begun = callers.map(async ({ signal }) => {
+          const { chunks, first } = await begin(limited, {
+            signal,
+            decoding: { ...run, wanted: () => reading.promise },
+          });
+          return { chunks, first: first.catch((thrown: unknown) => thrown as EgressError) };
+        });
+        const all = await Promise.all(begun);
+        const isGrown = (megabytes: number) => process.memoryUsage().rss - before > megabytes * MEGABYTE;
+        assert.ok(!isGrown(60), "nothing was read, and much was held");
+        reading.resolve();
+        const first = await Promise.race(all.map(({ first }) => first));
+        assert.ok(!(first instanceof EgressError) && first.value!.length > 0);
+        assert.ok(!isGrown(120), "a run held more than it may");
+        for (const caller of callers) caller.abort();
+        await Promise.all(all.map(async ({ chunks, first }) => [await first, await chunks.return?.()]));
+      });
+    }
+
+    it("decodes all of a run's answers in turn, where it may hold one decoder at a time", async () => {
+      answerWith("br", bomb);
+      const decoding = { holder: {}, maxBytes: 20 * MEGABYTE, wanted };
+      const bodies = await Promise.all([1, 2, 3, 4].map(async () => (await send("/", { decoding })).body!));
+      const sizes = bodies.map(async (body) => {
+        let bytes = 0;
+        for await (const chunk of body) bytes += chunk.length;
+        return bytes;
+      });
+      assert.deepEqual(await Promise.all(sizes), [zeros.length, zeros.length, zeros.length, zeros.length]);
+    });
+
+    it("fails after ten seconds where no memory comes free, and at once what could never be decoded", async () => {
+      const clock = createManualClock();
+      const limited = open({ allow: LOOPBACK, clock });
+      answerWith("br", bomb);
+      const decoding = { holder: {}, maxBytes: 20 * MEGABYTE, wanted };
+      const held = await begin(limited, { decoding });
+      await held.first;
+      const late = await begin(limited, { decoding });
+      const failing = assertFails(late.first, "overloaded");
+      await clock.waitForSleepers(1);
+      await clock.advance(10_000);
+      await failing;
+      await held.chunks.return?.();
+      await (await begin(limited, { decoding })).first;
+      answerWith("br, br", brotliCompressSync(bomb));
+      await assertFails((await begin(limited, { decoding })).first, "response_too_large");
+    });
+
+    it("ends a tenant's oldest answer where another tenant has waited for its memory", async () => {
+      const clock = createManualClock();
+      const decoderMemory = { tenantBytes: 40 * MEGABYTE, totalBytes: 40 * MEGABYTE };
+      const limited = open({ allow: LOOPBACK, clock, decoderMemory });
+      answerWith("br", bomb);
+      const oldest = await begin(limited);
+      await oldest.first;
+      const other = await begin(limited);
+      await other.first;
+      const neighbour = await begin(limited, { tenant: "other" });
+      await clock.waitForSleepers(1);
+      await clock.advance(1_000);
+      assert.ok((await neighbour.first).value!.length > 0);
+      await assertFails(oldest.chunks.next(), "overloaded");
+      assert.ok((await other.chunks.next()).value!.length > 0);
+    });
+
+    it("needs little of the window for a short answer, and waits for no reader of it", async () => {
+      const text = '{"ok":true}'.repeat(100);
+      const decoderMemory = { tenantBytes: 4 * MEGABYTE, totalBytes: 4 * MEGABYTE };
+      const limited = open({ allow: LOOPBACK, decoderMemory });
+      answerWith("br", brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_LGWIN]: 24 } }));
+      const decoding = { holder: {}, maxBytes: 4 * MEGABYTE, wanted: () => new Promise<void>(() => {}) };
+      const { first } = await begin(limited, { decoding });
+      assert.equal(Buffer.from((await first).value!).toString(), text);
+    });
+
+    it("ends with its caller, while it waits to be read and while it waits for memory", async () => {
+      answerWith("br", bomb);
+      const decoding = { holder: {}, maxBytes: 20 * MEGABYTE };
+      const read = Promise.withResolvers<void>();
+      const caller = new AbortController();
+      const unread = await begin(egress, {
+        signal: caller.signal,
+        decoding: { ...decoding, wanted: () => read.promise },
+      });
+      const held = await begin(egress, { decoding: { ...decoding, wanted } });
+      await held.first;
+      const waiting = await begin(egress, { signal: caller.signal, decoding: { ...decoding, wanted } });
+      caller.abort();
+      read.resolve();
+      await assertFails(unread.first, "aborted");
+      await assertFails(waiting.first, "aborted");
+      await held.chunks.return?.();
+      await (await begin(egress, { decoding: { ...decoding, wanted } })).first;
+    });
+
+    it("gives its memory back with its caller, though nobody reads on", async () => {
+      answerWith("br", bomb);
+      const decoding = { holder: {}, maxBytes: 20 * MEGABYTE, wanted };
+      for (let i = 0; i < 5; i++) {
+        const caller = new AbortController();
+        await (await begin(egress, { signal: caller.signal, decoding })).first;
+        caller.abort();
+      }
+    });
   });
 
   it("makes no more of a bomb than is read", async () => {

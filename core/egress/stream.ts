@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import type { Network } from "./address-policy.ts";
 import { type DecodeLimits, decodeBody, hasTooManyCodings, readCodings } from "./decode-body.ts";
 import type { DecoderMemory } from "./decoder-memory.ts";
-import { EgressError } from "./egress-error.ts";
+import { EgressError, signalAborted } from "./egress-error.ts";
 import { firstHop, refuseLiteral, refusePort } from "./first-hop.ts";
 import type { Pools } from "./pools.ts";
 import { type Hop, isRedirect, redirectHop } from "./redirect.ts";
@@ -38,6 +38,16 @@ export interface EgressStreamRequest {
   maxResponseBytes?: number | undefined;
   /** Wait for a connection, per hop; upper bound and, but for the wait for a free one, default: the egress's own. */
   connectTimeoutMs?: number | undefined;
+  /** Who the decoders of the answer count for. Default: this request alone, as far as its tenant may go. */
+  decoding?: Decoding | undefined;
+}
+
+export interface Decoding {
+  /** Requests with the same holder count together. */
+  holder: object;
+  maxBytes: number;
+  /** Resolves when somebody reads the body: before that no decoder is made that would hold much. */
+  wanted(): Promise<void>;
 }
 
 export interface EgressStreamResponse {
@@ -47,6 +57,8 @@ export interface EgressStreamResponse {
   headers: [name: string, value: string][];
   /** Null where there can be none: HEAD, 204, 205, 304. gzip, deflate, br and zstd are undone. */
   body: AsyncIterable<Uint8Array> | null;
+  /** Whether `body` is decoded, as soon as memory is granted for that. */
+  isDecoded: boolean;
   /** The URL that answered, without credentials and fragment. */
   url: string;
   redirected: boolean;
@@ -75,14 +87,26 @@ export async function streamRequest(
     if (location === undefined) {
       return toResponse(sent, head, redirects > 0, {
         bound: (decoded) => atMost(decoded, sent.url.host, maxResponseBytes),
-        take: (bytes) => decoders.take(request.tenant, bytes),
-        give: (bytes) => decoders.give(request.tenant, bytes),
+        ...decodeLimits(decoders, request),
       });
     }
     // Of a redirect's own body only what came with its head: then the connection serves on, else it is closed.
     head.body.destroy();
     hop = nextHop(sent, head.status, location, request, redirects);
   }
+}
+
+function decodeLimits(
+  decoders: DecoderMemory,
+  { tenant, signal, decoding }: EgressStreamRequest,
+): Omit<DecodeLimits, "bound"> {
+  const holder = decoding?.holder ?? {};
+  const holderBytes = decoding?.maxBytes ?? Infinity;
+  return {
+    take: (bytes, onRevoked) => decoders.take({ tenant, holder, holderBytes, bytes, signal, onRevoked }),
+    wanted: async () => decoding?.wanted(),
+    signal,
+  };
 }
 
 function beginHop(request: EgressStreamRequest): Hop<RequestBody> {
@@ -142,14 +166,15 @@ function toResponse(
   const response = { status, statusText, headers, url: url.href, redirected };
   if (method === "HEAD" || NULL_BODY_STATUS.has(status)) {
     body.destroy();
-    return { ...response, body: null };
+    return { ...response, body: null, isDecoded: false };
   }
   const codings = readCodings(fieldOf(head, "content-encoding") ?? "");
   if (hasTooManyCodings(codings)) {
     body.destroy();
     throw new EgressError("bad_response", `${url.host} encoded its answer ${codings.length} times over.`);
   }
-  return { ...response, body: readBody(body, codings, url.host, limits) };
+  const isDecoded = codings.length > 0;
+  return { ...response, body: readBody(body, codings, url.host, limits), isDecoded };
 }
 
 /** Repeated fields are joined with a comma; `location` is taken once. */
@@ -168,6 +193,7 @@ async function* readBody(
     yield* decodeBody(body, codings, limits);
   } catch (thrown) {
     if (thrown instanceof EgressError) throw thrown;
+    if (limits.signal.aborted) throw signalAborted(limits.signal, host);
     throw new EgressError("bad_response", `The answer of ${host} is not encoded as it says.`);
   } finally {
     body.destroy();

@@ -27,6 +27,7 @@ export type HostMessageKind =
   | "fetch-data"
   | "fetch-body-end"
   | "fetch-pull"
+  | "fetch-read"
   | "fetch-cancel"
   | "fetch-head"
   | "fetch-end"

@@ -3,7 +3,7 @@ import type { HostMessageKind } from "../../functions/guest/host.ts";
 import type { FetchAsk, FetchReply } from "../sandbox/fetch-messages.ts";
 import type { GuestIsolate } from "./guest-isolate.ts";
 
-const KINDS = ["fetch", "fetch-data", "fetch-body-end", "fetch-pull", "fetch-cancel"] as const;
+const KINDS = ["fetch", "fetch-data", "fetch-body-end", "fetch-pull", "fetch-read", "fetch-cancel"] as const;
 type FetchKind = (typeof KINDS)[number];
 
 export function isFetchKind(kind: string): kind is FetchKind {
@@ -30,6 +30,7 @@ export function toAsk(
     case "fetch-pull":
       return { t: kind, id, no, bytes: Number(text) };
     case "fetch-body-end":
+    case "fetch-read":
     case "fetch-cancel":
       return { t: kind, id, no };
   }

@@ -4,6 +4,7 @@
  * `FETCH_WINDOW_BYTES`. `id` is the run's, `no` the fetch's within its run, counted up from 1.
  *
  * A fetch: `fetch` → request chunks → `fetch-head` → response chunks → `fetch-end`, or `fetch-failed` at any time.
+ * Where the head says `isDecoded`, the executor says `fetch-read` once the guest begins to read the body.
  * `fetch-cancel` from the executor ends it silently. The run's end ends all of its fetches.
  *
  * Imported by both sides; it may import nothing else of the project.
@@ -36,6 +37,8 @@ export interface FetchResponseHead {
   /** The URL that answered, without credentials and fragment. */
   url: string;
   redirected: boolean;
+  /** The body may not come before `fetch-read` says that it is read. */
+  isDecoded: boolean;
 }
 
 /** Executor → worker. */
@@ -45,6 +48,7 @@ export type FetchAsk =
   | { t: "fetch-body-end"; id: number; no: number }
   /** More response bytes are welcome. */
   | { t: "fetch-pull"; id: number; no: number; bytes: number }
+  | { t: "fetch-read"; id: number; no: number }
   | { t: "fetch-cancel"; id: number; no: number };
 
 /** Worker → executor. */

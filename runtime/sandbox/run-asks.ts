@@ -84,6 +84,7 @@ export class RunAsks {
       egress,
       tenant: namespaceId,
       subrequests: limits.subrequests,
+      memoryMb: limits.memoryMb,
       traceparent,
       span: job.options.span,
       send: (reply) => this.#channel.write(reply),

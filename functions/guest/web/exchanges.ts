@@ -32,6 +32,7 @@ export interface ExchangeHead {
   headers: HeaderPair[];
   url: string;
   redirected: boolean;
+  isDecoded: boolean;
 }
 
 export interface ExchangeRequest {
@@ -65,6 +66,8 @@ export interface Exchange {
   endBody(): void;
   /** Grants the answer so many more bytes. */
   grant(bytes: number): void;
+  /** Says that the answer's body is being read, where the head says `isDecoded`. */
+  beginReading(): void;
   cancel(): void;
 }
 
@@ -111,6 +114,9 @@ export function openExchange(request: ExchangeRequest, events: ExchangeEvents): 
       if (one.isOpen && !one.isOver) host().send("fetch-body-end", one.no, "");
     },
     grant: (bytes) => grant(one, bytes),
+    beginReading() {
+      if (one.isOpen && !one.isOver) host().send("fetch-read", one.no, "");
+    },
     cancel: () => cancel(one),
   };
 }

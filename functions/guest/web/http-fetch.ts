@@ -20,12 +20,18 @@ export class Incoming implements ByteSource {
   #chunks: Bytes[] = [];
   #waiting: { resolve(chunk: Bytes | undefined): void; reject(thrown: unknown): void } | undefined;
   #end: { thrown: unknown; isError: boolean } | undefined;
+  #onFirstRead: (() => void) | undefined;
   readonly #onTaken: (bytes: number) => void;
   readonly #onCancel: () => void;
 
   constructor(onTaken: (bytes: number) => void, onCancel: () => void) {
     this.#onTaken = onTaken;
     this.#onCancel = onCancel;
+  }
+
+  /** Calls `act` when the first chunk is asked for. */
+  onFirstRead(act: () => void): void {
+    this.#onFirstRead = act;
   }
 
   push(chunk: Bytes): void {
@@ -58,6 +64,8 @@ export class Incoming implements ByteSource {
   }
 
   next(): Promise<Bytes | undefined> {
+    this.#onFirstRead?.();
+    this.#onFirstRead = undefined;
     return new Promise((resolve, reject) => {
       const chunk = this.#chunks.shift();
       if (chunk) {
@@ -160,7 +168,10 @@ export function httpFetch(state: RequestState, signal: GuestAbortSignal): Promis
         hasBody: outgoing !== undefined,
       },
       {
-        onHead: (head) => resolve(toResponse(head, state.method, hash, incoming)),
+        onHead(head) {
+          if (head.isDecoded) incoming.onFirstRead(() => exchange.beginReading());
+          resolve(toResponse(head, state.method, hash, incoming));
+        },
         onData: (bytes) => incoming.push(bytes),
         onEnd() {
           signals.removeStep(signal, onAbort);

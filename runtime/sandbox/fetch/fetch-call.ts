@@ -16,6 +16,7 @@ import {
   MAX_FETCH_HEADER_BYTES,
   MAX_FETCH_URL_CHARS,
 } from "../fetch-messages.ts";
+import { decoderBytesOf } from "./decoder-bytes.ts";
 import { FetchRefused, toFetchFailure } from "./fetch-failure.ts";
 import { ProtocolError } from "./protocol-error.ts";
 import { announcedBytes, requestHeaders } from "./request-headers.ts";
@@ -27,6 +28,8 @@ type Reply = DistributiveOmit<FetchReply, "id" | "no">;
 
 export interface FetchCallContext extends RunFetchesOptions {
   no: number;
+  /** The same for all fetches of a run. */
+  run: object;
   /** Throws FetchRefused when the run has no request left. */
   countRequest(): void;
   /** Resolves when the executor takes messages; at once where it does. */
@@ -41,6 +44,8 @@ export class FetchCall {
   readonly #head: FetchRequestHead;
   readonly #abort = new AbortController();
   readonly #upload: Upload | undefined;
+  /** Resolves when the guest reads the answer's body, or the fetch is over. */
+  readonly #wanted = Promise.withResolvers<void>();
   readonly #span: Span;
   #isOver = false;
   #redirected = false;
@@ -78,6 +83,7 @@ export class FetchCall {
     this.#isOver = true;
     this.#abort.abort();
     this.#upload?.close();
+    this.#wanted.resolve();
     this.#wake();
     this.#context.onOver();
   }
@@ -93,6 +99,9 @@ export class FetchCall {
         break;
       case "fetch-pull":
         this.#addCredit(ask.bytes);
+        break;
+      case "fetch-read":
+        this.#wanted.resolve();
         break;
       case "fetch-cancel":
         this.cancel();
@@ -112,7 +121,7 @@ export class FetchCall {
   }
 
   async #request(): Promise<EgressStreamResponse> {
-    const { egress, tenant, traceparent, maxResponseBytes } = this.#context;
+    const { egress, tenant, traceparent, maxResponseBytes, run, memoryMb } = this.#context;
     refuseUnsendable(this.#head);
     this.#context.countRequest();
     const { method, url, redirect } = this.#head;
@@ -125,6 +134,11 @@ export class FetchCall {
       ...(await this.#body()),
       signal: this.#abort.signal,
       maxResponseBytes,
+      decoding: {
+        holder: run,
+        maxBytes: decoderBytesOf(memoryMb),
+        wanted: () => this.#wanted.promise,
+      },
       onRedirect: () => {
         this.#redirected = true;
         this.#context.countRequest();

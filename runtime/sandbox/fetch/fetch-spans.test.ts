@@ -21,7 +21,15 @@ function begin(head: Partial<FetchRequestHead>) {
   const { ended, start } = createSpanRecorder();
   const attempt = start("attempt function");
   const fetches = new RunFetches({
-    ...{ runId: 1, egress, tenant: "t", subrequests: 10, traceparent: attempt.traceparent, span: attempt },
+    ...{
+      runId: 1,
+      egress,
+      tenant: "t",
+      subrequests: 10,
+      memoryMb: 128,
+      traceparent: attempt.traceparent,
+      span: attempt,
+    },
     send: () => true,
     drained: () => Promise.resolve(),
   });

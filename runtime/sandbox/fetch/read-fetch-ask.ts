@@ -32,6 +32,7 @@ export function readFetchAsk(value: Record<string, unknown>): FetchAsk | undefin
       return isCount(bytes) && bytes > 0 && bytes <= FETCH_WINDOW_BYTES ? { t, id, no, bytes } : undefined;
     }
     case "fetch-body-end":
+    case "fetch-read":
     case "fetch-cancel":
       return { t, id, no };
     default:

@@ -10,6 +10,8 @@ export interface RunFetchesOptions {
   tenant: string;
   /** Requests that the run may make in all, redirects included. */
   subrequests: number;
+  /** The run's own limit, which bounds what the decoders of its answers hold. */
+  memoryMb: number;
   /** W3C trace context of the run; sent with each request that has none of its own. */
   traceparent: string;
   /** The attempt's. Each fetch is a child, whose own context it sends then. */

@@ -47,6 +47,7 @@ function begin(options: Partial<RunFetchesOptions> = {}) {
     egress: openEgress(),
     tenant: "t",
     subrequests: 100,
+    memoryMb: 128,
     traceparent: TRACE,
     send: (reply) => {
       replies.add(reply);

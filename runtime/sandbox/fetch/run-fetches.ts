@@ -55,6 +55,7 @@ export class RunFetches {
     const call = new FetchCall(head, {
       ...this.#options,
       no,
+      run: this,
       countRequest: () => this.#countRequest(),
       room: () => this.#room(),
       onOver: () => this.#calls.delete(no),
