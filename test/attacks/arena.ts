@@ -25,6 +25,8 @@ export interface Bout {
   outcome: Outcome;
   tookMs: number;
   growthBytes: number | undefined;
+  /** Of the worker without its executors. */
+  workerGrowthBytes?: number | undefined;
   neighbourMs: number;
   /** None: the attack failed as it should. */
   faults: string[];
@@ -50,9 +52,12 @@ export class Arena {
   /** The attacker's namespace and another one. */
   readonly #own: Client;
   readonly #other: Client;
+  /** The attacker's second namespace, where a crowd comes from two. */
+  readonly #accomplice: Client;
   readonly #targets: Targets;
   readonly #secrets: readonly string[];
   readonly #tree: ProcessTree;
+  readonly #worker: ProcessTree;
   readonly #pids: readonly number[];
   #idleProcesses = 0;
   #count = 0;
@@ -62,6 +67,7 @@ export class Arena {
     bait: Bait;
     own: Client;
     other: Client;
+    accomplice: Client;
     targets: Targets;
     secrets: readonly string[];
   }) {
@@ -69,10 +75,15 @@ export class Arena {
     this.#bait = parts.bait;
     this.#own = parts.own;
     this.#other = parts.other;
+    this.#accomplice = parts.accomplice;
     this.#targets = parts.targets;
     this.#secrets = parts.secrets;
     this.#pids = this.#roles().map(({ pid }) => pid);
     this.#tree = new ProcessTree(this.#pids);
+    this.#worker = new ProcessTree(
+      parts.cluster.workers.map(({ pid }) => pid),
+      { alone: true },
+    );
   }
 
   static async start(): Promise<Arena> {
@@ -87,6 +98,8 @@ export class Arena {
     const own = new Client(api.url, key);
     const otherKey = await makeNamespace(databaseUrl, "other");
     const other = new Client(api.url, otherKey);
+    const accompliceKey = await makeNamespace(databaseUrl, "accomplice");
+    const accomplice = new Client(api.url, accompliceKey);
     for (const client of [own, other]) {
       const limits = { memoryMb: 16 };
       requireOk(await client.deploy(NEIGHBOUR, { source: NEIGHBOUR_SOURCE, limits }));
@@ -103,10 +116,10 @@ export class Arena {
       foreignFunction: "vault",
       foreignRunId: foreign.runId!,
     };
-    const secrets = [canary, foreignSecret, key, otherKey, database.password].filter(
+    const secrets = [canary, foreignSecret, key, otherKey, accompliceKey, database.password].filter(
       (text) => text.length > 7,
     );
-    const arena = new Arena({ cluster, bait, own, other, targets, secrets });
+    const arena = new Arena({ cluster, bait, own, other, accomplice, targets, secrets });
     await arena.#warmUp();
     return arena;
   }
@@ -139,6 +152,7 @@ export class Arena {
     const linesBefore = this.#roles().map(({ logs }) => logs.length);
     const trespassesBefore = this.#bait.trespasses;
     const idleBytes = this.#tree.watch();
+    const workerBytes = this.#worker.watch();
     const neighbours: Neighbours = { worstMs: 0, faults: [] };
     const over = new AbortController();
     const visits = this.#visitNeighbours(neighbours, over.signal);
@@ -151,10 +165,12 @@ export class Arena {
     }
     await this.#visitBoth(neighbours, "after it");
     const growthBytes = this.#tree.unwatch() - idleBytes;
+    const workerGrowthBytes = this.#worker.unwatch() - workerBytes;
     const seen: Observation = {
       ...course,
       wallMs: attack.limits?.wallMs ?? DEFAULT_LIMITS.wallMs,
       growthBytes: process.platform === "linux" ? growthBytes : undefined,
+      workerGrowthBytes: process.platform === "linux" ? workerGrowthBytes : undefined,
       neighbours,
       accidents: this.#accidentsSince(linesBefore),
       trespasses: this.#bait.trespasses - trespassesBefore,
@@ -163,6 +179,7 @@ export class Arena {
       outcome: course.outcome,
       tookMs: course.tookMs,
       growthBytes: seen.growthBytes,
+      workerGrowthBytes: seen.workerGrowthBytes,
       neighbourMs: neighbours.worstMs,
       faults: judge(attack, seen, this.#secrets),
     };
@@ -188,7 +205,12 @@ export class Arena {
       requireOk(await this.#other.invoke(name, attack.inFirst));
     }
     const { inputs = [null] } = attack;
-    for (const input of typeof inputs === "function" ? inputs(this.#targets) : inputs) {
+    const given = typeof inputs === "function" ? inputs(this.#targets) : inputs;
+    if (attack.crowd !== undefined) {
+      requireOk(await this.#accomplice.deploy(name, upload));
+      return this.#runCrowd(name, given[0]!, attack.crowd, course);
+    }
+    for (const input of given) {
       const answer = await this.#own.invoke(name, input);
       course.tookMs = Math.max(course.tookMs, answer.tookMs);
       course.outcome = outcomeOf(answer);
@@ -196,6 +218,20 @@ export class Arena {
       const { said, lines } = await this.#own.recall(answer.runId!);
       course.said += said + JSON.stringify(answer.body);
       course.lines = lines;
+    }
+    return course;
+  }
+
+  /** Judged by the worst of them: one that failed, if there is one. */
+  async #runCrowd(name: string, input: Json, calls: number, course: Course): Promise<Course> {
+    const callers = [this.#own, this.#accomplice].flatMap((client) => Array<Client>(calls).fill(client));
+    const answers = await Promise.all(callers.map((client) => client.invoke(name, input)));
+    for (const answer of answers) {
+      course.tookMs = Math.max(course.tookMs, answer.tookMs);
+      course.said += JSON.stringify(answer.body);
+      const outcome = outcomeOf(answer);
+      if (outcome.kind === "answered") course.answers.push(answer.body);
+      if (course.outcome.kind !== "failed") course.outcome = outcome;
     }
     return course;
   }

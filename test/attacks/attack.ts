@@ -36,6 +36,8 @@ export interface Attack {
   inputs?: Json[] | ((targets: Targets) => Json[]);
   /** The same upload is called with this in another namespace first. */
   inFirst?: Json;
+  /** So many calls at once with the first of `inputs`, and as many by an accomplice in a namespace of his own. */
+  crowd?: number;
   /** Default 64 MB and 5 s. */
   limits?: AttackLimits;
   /** Default true: calls may find what an earlier one left. */
@@ -53,6 +55,8 @@ export interface Expectation {
   differs?: true;
   /** Codes of the refusal of the upload. */
   refusals?: readonly string[];
+  /** The most that the worker itself, without its executors, may grow. */
+  workerMb?: number;
 }
 
 export interface LogLine {

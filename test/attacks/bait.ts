@@ -2,9 +2,10 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 
 export const ALLOWED_ADDRESS = "127.0.0.2";
+const PACKED_BYTES = 50_000_000;
 const BOMB_BYTES = 200_000_000;
 const ENDLESS_CHUNK = Buffer.alloc(64_000, 1);
 
@@ -62,6 +63,28 @@ async function listen(server: Server, port: number, host: string): Promise<numbe
 
 let bomb: Buffer | undefined;
 
+/** By the names of their codings, laid on in this order: 50 MB of zeros, for the largest windows that decoders take. */
+const packed = new Map<string, Buffer>();
+const ENCODERS: Record<string, (plain: Buffer) => Buffer> = {
+  gzip: gzipSync,
+  deflate: deflateSync,
+  // 39 bytes.
+  br: (plain) =>
+    brotliCompressSync(plain, {
+      params: { [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_QUALITY]: 5 },
+    }),
+  zstd: (plain) => zstdCompressSync(plain, { params: { [constants.ZSTD_c_windowLog]: 23 } }),
+};
+
+function pack(codings: string): Buffer {
+  const known = packed.get(codings);
+  if (known) return known;
+  let bytes: Buffer = Buffer.alloc(PACKED_BYTES);
+  for (const coding of codings.split(", ")) bytes = ENCODERS[coding]!(bytes);
+  packed.set(codings, bytes);
+  return bytes;
+}
+
 function answer(request: IncomingMessage, response: ServerResponse): void {
   response.on("error", () => {});
   const { pathname, search } = new URL(request.url ?? "/", "http://bait");
@@ -78,6 +101,10 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     case "/bomb":
       bomb ??= gzipSync(Buffer.alloc(BOMB_BYTES));
       response.writeHead(200, { "content-encoding": "gzip" }).end(bomb);
+      break;
+    case "/packed":
+      response.writeHead(200, { "content-encoding": decodeURIComponent(search.slice(1)) });
+      response.end(pack(decodeURIComponent(search.slice(1))));
       break;
     case "/endless":
       pour(response);

@@ -26,6 +26,8 @@ export interface Observation {
   wallMs: number;
   /** Undefined where the system does not tell. */
   growthBytes: number | undefined;
+  /** Of the worker without its executors, where it is looked at. */
+  workerGrowthBytes?: number | undefined;
   neighbours: { worstMs: number; faults: string[] };
   /** What happened to the system itself. */
   accidents: string[];
@@ -50,6 +52,7 @@ export function judge(attack: Attack, seen: Observation, secrets: readonly strin
   if (growthBytes !== undefined && growthBytes > MAX_GROWTH_BYTES) {
     faults.push(`took ${Math.round(growthBytes / MEGABYTE)} MB of memory`);
   }
+  faults.push(judgeWorker(attack.expect, seen));
   for (const secret of secrets) if (seen.said.includes(secret)) faults.push(`tells a secret: ${secret}`);
   for (const inner of INNER) {
     const leak = inner.exec(seen.said);
@@ -63,6 +66,12 @@ export function judge(attack: Attack, seen: Observation, secrets: readonly strin
     faults.push(`held a neighbour up for ${Math.round(neighbours.worstMs)} ms`);
   }
   return [...faults, ...neighbours.faults, ...seen.accidents].filter((fault) => fault !== undefined);
+}
+
+function judgeWorker({ workerMb }: Expectation, { workerGrowthBytes }: Observation): string | undefined {
+  if (workerMb === undefined || workerGrowthBytes === undefined) return undefined;
+  const grownMb = Math.round(workerGrowthBytes / MEGABYTE);
+  return grownMb > workerMb ? `made the worker hold ${grownMb} MB more, ${workerMb} at most` : undefined;
 }
 
 /** A kill for memory blames a run only where no neighbour ran beside it: with one, each may be retried. */

@@ -1,4 +1,4 @@
-/** What processes and all their descendants hold in memory, looked at every few milliseconds. Linux alone tells. */
+/** What processes and, unless they are looked at alone, all their descendants hold in memory, looked at every few milliseconds. Linux alone tells. */
 import { readFileSync } from "node:fs";
 
 const PAGE_BYTES = 4_096;
@@ -13,20 +13,27 @@ export class ProcessTree {
   #samples = 0;
   #peakBytes = 0;
 
-  constructor(roots: readonly number[]) {
+  readonly #isAlone: boolean;
+
+  constructor(roots: readonly number[], { alone = false } = {}) {
     this.#roots = roots;
-    this.#pids = findTree(roots);
+    this.#isAlone = alone;
+    this.#pids = this.#find();
+  }
+
+  #find(): number[] {
+    return this.#isAlone ? [...this.#roots] : findTree(this.#roots);
   }
 
   /** How many processes there are now. */
   count(): number {
-    this.#pids = findTree(this.#roots);
+    this.#pids = this.#find();
     return this.#pids.length;
   }
 
   /** Begins to look for the peak; answers what is held now. */
   watch(): number {
-    this.#pids = findTree(this.#roots);
+    this.#pids = this.#find();
     this.#peakBytes = residentBytes(this.#pids);
     this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
     return this.#peakBytes;
@@ -40,7 +47,7 @@ export class ProcessTree {
   }
 
   #sample(): void {
-    if (this.#samples++ % SAMPLES_PER_SEARCH === 0) this.#pids = findTree(this.#roots);
+    if (this.#samples++ % SAMPLES_PER_SEARCH === 0) this.#pids = this.#find();
     this.#peakBytes = Math.max(this.#peakBytes, residentBytes(this.#pids));
   }
 }

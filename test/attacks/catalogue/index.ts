@@ -9,6 +9,7 @@ import { references } from "./references.ts";
 import { tenants } from "./tenants.ts";
 import { upload } from "./upload.ts";
 import { values } from "./values.ts";
+import { windows } from "./windows.ts";
 
 /** Every attack that a function's author can make, family by family. */
 export const CATALOGUE: Record<string, Attack[]> = {
@@ -21,5 +22,6 @@ export const CATALOGUE: Record<string, Attack[]> = {
   floods,
   processor,
   memory,
+  windows,
   upload,
 };
