@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, type TestContext, test } from "node:test";
+import { brotliCompressSync, constants } from "node:zlib";
 import { parseNetworks } from "../../core/egress/address-policy.ts";
 import { createEgress } from "../../core/egress/egress.ts";
 import { errorOf, resultOf, startSandboxFor } from "./sandbox-fixture.ts";
@@ -84,6 +85,28 @@ describe("fetch in a function", () => {
       return back.length === sent.length && back.every((byte, index) => byte === sent[index]);
     };`;
     assert.equal(resultOf(await call(source, { input: url, wallMs: 20_000 })), true);
+  });
+
+  test("reads encoded answers one after another, and lets go of short ones that nobody reads", async (t) => {
+    const params = { [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_QUALITY]: 5 };
+    const long = brotliCompressSync(Buffer.alloc(3_000_000, "long "), { params });
+    const url = await startServer(t, (request, response) => {
+      const body = request.url === "/long" ? long : brotliCompressSync("short");
+      response.writeHead(200, { "content-encoding": "br" }).end(body);
+    });
+    const { call } = startWithEgress(t);
+    const source = `export default async (url: string) => {
+      for (let i = 0; i < 20; i++) if (!(await fetch(url)).ok) throw new Error("not ok");
+      const open = await Promise.all([1, 2, 3, 4].map(() => fetch(url + "long")));
+      const lengths: number[] = [];
+      for (const response of open.reverse()) lengths.push((await response.clone().text()).length);
+      return [await (await fetch(url)).text(), ...lengths];
+    };`;
+    const limits = { memoryMb: 64 };
+    assert.deepEqual(resultOf(await call(source, { input: url, limits, wallMs: 20_000 })), [
+      "short",
+      ...Array(4).fill(3_000_000),
+    ]);
   });
 
   test("ends with the run: what is still open is closed", async (t) => {

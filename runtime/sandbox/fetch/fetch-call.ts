@@ -32,7 +32,9 @@ export interface FetchCallContext extends RunFetchesOptions {
   run: object;
   /** Throws FetchRefused when the run has no request left. */
   countRequest(): void;
-  /** Resolves when the executor takes messages; at once where it does. */
+  /** Whether the executor takes messages now. */
+  hasRoom(): boolean;
+  /** Resolves when it may again. */
   room(): Promise<void>;
   onOver(): void;
 }
@@ -172,8 +174,15 @@ export class FetchCall {
   async #sendChunk(chunk: Uint8Array): Promise<void> {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     for (let from = 0; from < bytes.length && !this.#isOver; ) {
-      await this.#credit();
-      await this.#context.room();
+      // One wait, then both are asked again: between the answer and the chunk nothing else may have its turn.
+      if (this.#creditBytes === 0) {
+        await this.#credit();
+        continue;
+      }
+      if (!this.#context.hasRoom()) {
+        await this.#context.room();
+        continue;
+      }
       const count = Math.min(bytes.length - from, this.#creditBytes, FETCH_CHUNK_BYTES);
       this.#creditBytes -= count;
       this.#sendNow({ t: "fetch-data", base64: bytes.toString("base64", from, from + count) });
@@ -190,8 +199,7 @@ export class FetchCall {
   }
 
   async #send(reply: Reply): Promise<void> {
-    if (this.#isOver) return;
-    await this.#context.room();
+    while (!this.#isOver && !this.#context.hasRoom()) await this.#context.room();
     this.#sendNow(reply);
   }
 

@@ -31,6 +31,7 @@ function begin(head: Partial<FetchRequestHead>) {
       span: attempt,
     },
     send: () => true,
+    isCongested: () => false,
     drained: () => Promise.resolve(),
   });
   const whole: FetchRequestHead = {

@@ -19,6 +19,7 @@ describe("readFetchAsk", () => {
     { t: "fetch-data", id: 1, no: 2, base64: base64(FETCH_CHUNK_BYTES) },
     { t: "fetch-body-end", id: 1, no: 2 },
     { t: "fetch-pull", id: 1, no: 2, bytes: FETCH_WINDOW_BYTES },
+    { t: "fetch-read", id: 1, no: 2 },
     { t: "fetch-cancel", id: 1, no: 2 },
   ];
   for (const ask of asks) {

@@ -20,6 +20,8 @@ export interface RunFetchesOptions {
   maxResponseBytes?: number | undefined;
   /** False when the executor is behind with reading. */
   send(reply: FetchReply): boolean;
+  /** Whether it is behind now: with the frames of all its runs. */
+  isCongested(): boolean;
   /** Resolves when it reads again. */
   drained(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { parseNetworks } from "../../../core/egress/address-policy.ts";
 import { createEgress, type Egress, type EgressOptions } from "../../../core/egress/egress.ts";
 import { createRecording } from "../../../test/support/recording.ts";
@@ -53,6 +53,7 @@ function begin(options: Partial<RunFetchesOptions> = {}) {
       replies.add(reply);
       return true;
     },
+    isCongested: () => false,
     drained: () => Promise.resolve(),
     ...options,
   });
@@ -80,6 +81,7 @@ function begin(options: Partial<RunFetchesOptions> = {}) {
     },
     endBody: (no: number) => fetches.receive({ t: "fetch-body-end", id: RUN_ID, no }),
     pull: (no: number, bytes: number) => fetches.receive({ t: "fetch-pull", id: RUN_ID, no, bytes }),
+    read: (no: number) => fetches.receive({ t: "fetch-read", id: RUN_ID, no }),
     cancel: (no: number) => fetches.receive({ t: "fetch-cancel", id: RUN_ID, no }),
     /** The first reply of this kind to this fetch. */
     async reply<T extends FetchReply["t"]>(no: number, t: T): Promise<Extract<FetchReply, { t: T }>> {
@@ -304,6 +306,64 @@ describe("an answer", () => {
       assert.equal(replies.items.at(-1)!.t, kind);
       drains.at(-1)!();
     }
+  });
+
+  it("fills the pipe to its executor no further than to one chunk, of however many fetches and runs", async () => {
+    const chunk = Buffer.alloc(FETCH_CHUNK_BYTES, "x");
+    answer = (_, response) => response.end(Buffer.concat([chunk, chunk]));
+    let isCongested = false;
+    let drained = Promise.withResolvers<void>();
+    let inPipe = 0;
+    let worst = 0;
+    const replies = createRecording<FetchReply>("reply");
+    const send = (reply: FetchReply) => {
+      replies.add(reply);
+      if (reply.t !== "fetch-data") return true;
+      worst = Math.max(worst, ++inPipe);
+      isCongested = true;
+      return false;
+    };
+    const pipe = { send, isCongested: () => isCongested, drained: () => drained.promise };
+    const crowd = [begin(pipe), begin(pipe)];
+    for (const run of crowd) for (let i = 0; i < MAX_FETCHES_AT_ONCE; i++) run.fetch("/");
+    const ends = () => replies.items.filter(({ t }) => t === "fetch-end").length;
+    while (ends() < 2 * MAX_FETCHES_AT_ONCE) {
+      // The executor reads what is in the pipe, and whoever waits for that goes on.
+      await new Promise(setImmediate);
+      [inPipe, isCongested] = [0, false];
+      drained.resolve();
+      drained = Promise.withResolvers();
+    }
+    assert.equal(worst, 1);
+  });
+
+  it("that needs much to be decoded waits until it is read, and then for the run's others", async () => {
+    const plain = Buffer.alloc(50 * MEGABYTE);
+    const { BROTLI_PARAM_LGWIN, BROTLI_PARAM_QUALITY } = constants;
+    const bomb = brotliCompressSync(plain, {
+      params: { [BROTLI_PARAM_LGWIN]: 24, [BROTLI_PARAM_QUALITY]: 5 },
+    });
+    answer = (request, response) => {
+      const body = request.url === "/short" ? brotliCompressSync("short") : bomb;
+      response.writeHead(200, { "content-encoding": "br" }).end(body);
+    };
+    const run = begin({ memoryMb: 16 });
+    const [first, second] = [run.fetch("/"), run.fetch("/")];
+    for (const no of [first, second]) {
+      assert.equal((await run.reply(no, "fetch-head")).head.isDecoded, true);
+    }
+    // What is short comes without being read, also while the others wait: it would hold its place for nothing.
+    assert.equal(await run.text(run.fetch("/short")), "short");
+    assert.equal(run.dataOf(first).length + run.dataOf(second).length, 0);
+    run.read(first);
+    await run.reply(first, "fetch-data");
+    run.read(second);
+    const third = run.fetch("/");
+    run.read(third);
+    run.cancel(first);
+    await run.reply(second, "fetch-data");
+    run.cancel(second);
+    await run.reply(third, "fetch-data");
   });
 
   it("that breaks off fails after its head", async () => {

@@ -57,6 +57,7 @@ export class RunFetches {
       no,
       run: this,
       countRequest: () => this.#countRequest(),
+      hasRoom: () => !this.#drained && !this.#options.isCongested(),
       room: () => this.#room(),
       onOver: () => this.#calls.delete(no),
     });
@@ -94,6 +95,7 @@ export class RunFetches {
   }
 
   async #room(): Promise<void> {
-    while (this.#drained) await this.#drained;
+    const { isCongested, drained } = this.#options;
+    if (this.#drained || isCongested()) await drained();
   }
 }
