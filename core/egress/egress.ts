@@ -79,6 +79,10 @@ export interface EgressOptions {
   clock?: Clock | undefined;
   /** Origins with kept connections. Default 512. */
   maxOrigins?: number | undefined;
+  /** Of one tenant. Default 64. */
+  maxOriginsPerTenant?: number | undefined;
+  /** Beyond so many open ones of a tenant none is kept after its answer. Default 256. */
+  keptConnectionsPerTenant?: number | undefined;
 }
 
 const systemResolve: Resolve = (hostname) => lookup(hostname, { all: true });
@@ -90,10 +94,12 @@ export function createEgress(options: EgressOptions): Egress {
     connectTimeoutMs = 10_000,
     connectionsPerOrigin = 128,
     maxOrigins = 512,
+    maxOriginsPerTenant = 64,
+    keptConnectionsPerTenant = 256,
     decoderMemory = { tenantBytes: 67_108_864, totalBytes: 134_217_728 },
     clock = steadyClock,
   } = options;
-  const poolLimits = { connectionsPerOrigin, maxOrigins };
+  const poolLimits = { connectionsPerOrigin, maxOrigins, maxOriginsPerTenant, keptConnectionsPerTenant };
   // Apart, so that a connection made for a trusted request never serves another.
   const guarded = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), poolLimits);
   const trusted = createPools(createGuardedConnector({ resolve, allow: null, connectTimeoutMs }), poolLimits);

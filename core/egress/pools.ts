@@ -6,8 +6,15 @@ import { PendingExchange } from "./pending-exchange.ts";
 export interface PoolLimits {
   /** Kept pools; the one unused for longest makes room. */
   maxOrigins: number;
+  /** Of one tenant: beyond them its own make room, not another's. */
+  maxOriginsPerTenant: number;
   connectionsPerOrigin: number;
+  /** Beyond so many connections of a tenant, over all origins, each is closed after its answer. */
+  keptConnectionsPerTenant: number;
 }
+
+/** The most that a server may ask for; undici's own would be ten minutes. Without a word of it, four seconds. */
+const MAX_KEEP_ALIVE_MS = 30_000;
 
 /** Kept-alive connections by origin and tenant, least recently used first. */
 export interface Pools {
@@ -34,47 +41,92 @@ class TellingClient extends Client {
   }
 }
 
+interface Kept {
+  tenant: string;
+  pool: Pool;
+  dispatcher: Dispatcher;
+}
+
 export function createPools(connect: buildConnector.connector, limits: PoolLimits): Pools {
-  const kept = new Map<string, Pool>();
+  const kept = new Map<string, Kept>();
+  const origins = new Map<string, number>();
+  const connections = new Map<string, number>();
   const leaving = new Set<Pool>();
 
-  const evictOldest = () => {
-    for (const [key, pool] of kept) {
+  const evictOldest = (isOne: (one: Kept) => boolean) => {
+    for (const [key, one] of kept) {
+      if (!isOne(one)) continue;
       kept.delete(key);
-      leaving.add(pool);
+      add(origins, one.tenant, -1);
+      leaving.add(one.pool);
       // Its requests in flight still end well.
-      void pool.close().finally(() => leaving.delete(pool));
+      void one.pool.close().finally(() => leaving.delete(one.pool));
       return;
     }
+  };
+
+  const connectFor =
+    (tenant: string): buildConnector.connector =>
+    (options, callback) => {
+      // From its beginning: many are opened before the first one is open.
+      add(connections, tenant, 1);
+      connect(options, (...result) => {
+        const [, socket] = result;
+        if (socket) socket.once("close", () => add(connections, tenant, -1));
+        else add(connections, tenant, -1);
+        callback(...result);
+      });
+    };
+
+  const open = (origin: string, tenant: string): Kept => {
+    // No timeouts here: every request has its caller's signal.
+    const pool = new Pool(origin, {
+      connect: connectFor(tenant),
+      factory: (of, options) => new TellingClient(of, options),
+      connections: limits.connectionsPerOrigin,
+      keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
+      allowH2: false,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    const isCrowded = () => (connections.get(tenant) ?? 0) >= limits.keptConnectionsPerTenant;
+    const dispatcher = pool.compose(
+      (dispatch) => (options, handler) =>
+        dispatch(isCrowded() ? { ...options, reset: true } : options, handler),
+    );
+    return { tenant, pool, dispatcher };
   };
 
   return {
     get(origin, tenant = "") {
       // An origin holds no space.
       const key = `${origin} ${tenant}`;
-      let pool = kept.get(key);
-      if (pool) {
+      let one = kept.get(key);
+      if (one) {
         kept.delete(key);
       } else {
-        if (kept.size >= limits.maxOrigins) evictOldest();
-        // No timeouts here: every request has its caller's signal.
-        pool = new Pool(origin, {
-          connect,
-          factory: (of, options) => new TellingClient(of, options),
-          connections: limits.connectionsPerOrigin,
-          allowH2: false,
-          headersTimeout: 0,
-          bodyTimeout: 0,
-        });
+        if (tenant !== "" && (origins.get(tenant) ?? 0) >= limits.maxOriginsPerTenant) {
+          evictOldest((other) => other.tenant === tenant);
+        }
+        if (kept.size >= limits.maxOrigins) evictOldest(() => true);
+        one = open(origin, tenant);
+        add(origins, tenant, 1);
       }
-      kept.set(key, pool);
-      return pool;
+      kept.set(key, one);
+      return one.dispatcher;
     },
 
     async destroy() {
-      const all = [...kept.values(), ...leaving];
+      const all = [...[...kept.values()].map(({ pool }) => pool), ...leaving];
       kept.clear();
+      origins.clear();
       await Promise.all(all.map((pool) => pool.destroy(new EgressError("aborted", "Egress was closed."))));
     },
   };
+}
+
+function add(counts: Map<string, number>, tenant: string, count: number): void {
+  const left = (counts.get(tenant) ?? 0) + count;
+  if (left > 0) counts.set(tenant, left);
+  else counts.delete(tenant);
 }

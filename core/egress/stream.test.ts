@@ -13,6 +13,7 @@ import {
   zstdCompressSync,
 } from "node:zlib";
 import { createManualClock } from "../../test/support/manual-clock.ts";
+import { createRecording } from "../../test/support/recording.ts";
 import { parseNetworks } from "./address-policy.ts";
 import type { Resolve } from "./connector.ts";
 import { createEgress, type Egress, type EgressOptions } from "./egress.ts";
@@ -699,6 +700,49 @@ describe("addresses of a streamed request", () => {
     holder.abort();
     await assertFails(textOf(held), "aborted");
     assert.equal(await textOf(await send("/", {}, narrow)), "ok");
+  });
+
+  it("keep no more connections than a tenant may have, and those of its neighbour", async () => {
+    const narrow = open({ allow: LOOPBACK, keptConnectionsPerTenant: 2 });
+    const held: http.ServerResponse[] = [];
+    const arrived = createRecording<http.ServerResponse>("response");
+    answer = (_, response) => {
+      held.push(response);
+      arrived.add(response);
+    };
+    const sending = [1, 2, 3, 4, 5].map(() => send("/", {}, narrow));
+    await arrived.waitFor(() => true, { count: 5 });
+    const closed = held.map((response) => once(response.socket!, "close"));
+    const neighbour = send("/", { tenant: "other" }, narrow);
+    await arrived.waitFor(() => true, { count: 6 });
+    for (const response of held) response.end("ok");
+    for (const response of await Promise.all([...sending, neighbour])) {
+      assert.equal(await textOf(response), "ok");
+    }
+    const keeps = held.map(({ shouldKeepAlive }) => shouldKeepAlive);
+    assert.deepEqual(keeps.slice(0, 5).filter(Boolean).length, 2);
+    assert.equal(keeps[5], true);
+    await Promise.all(closed.filter((_, i) => !keeps[i]));
+  });
+
+  it("lose their own oldest connections to a tenant's many hosts, not a neighbour's", async () => {
+    const resolve: Resolve = async () => [{ address: "127.0.0.1", family: 4 }];
+    const narrow = open({ allow: LOOPBACK, resolve, maxOriginsPerTenant: 2 });
+    const ports: (number | undefined)[] = [];
+    answer = (request, response) => {
+      ports.push(request.socket.remotePort);
+      response.end("ok");
+    };
+    const { port } = new URL(origin);
+    const ask = async (host: string, tenant: string) => {
+      assert.equal(await textOf(await send(`http://${host}:${port}/`, { tenant }, narrow)), "ok");
+      return ports.at(-1);
+    };
+    const neighbour = await ask("a.example", "other");
+    const first = await ask("a.example", "t");
+    for (const host of ["b.example", "c.example"]) await ask(host, "t");
+    assert.equal(await ask("a.example", "other"), neighbour);
+    assert.notEqual(await ask("a.example", "t"), first);
   });
 
   it("go over connections of their tenant's alone, and wait for no other's", async () => {
