@@ -5,6 +5,7 @@ import { systemClock } from "../core/clock.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
+import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
 import { findCallableFunction } from "../core/store/functions/callable.ts";
@@ -56,7 +57,7 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
   const stopping = new AbortController();
   const lettingGo = new AbortController();
   const ringer = createRunRinger(transport, (error) =>
-    log.warn({ error }, "bells were not sent; the sweep rings them again"),
+    log[unsentLevel(error)]({ error }, "bells were not sent; the sweep rings them again"),
   );
   opened.defer(() => ringer.flush());
   const lostCalls = createLostCalls(

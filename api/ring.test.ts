@@ -80,6 +80,17 @@ test("a send that fails is reported, and the next goes out", async () => {
   assert.equal(sends.length, 2);
 });
 
+test("what gathered while a send failed is given up with it: nothing grows while the queue is away", async () => {
+  const { ringer, sends, errors, hold } = openRinger();
+  const held = hold();
+  ringer.ring(bells(1));
+  await new Promise(setImmediate);
+  ringer.ring(bells(50_000));
+  held.reject(new Error("no broker"));
+  await ringer.flush();
+  assert.deepEqual([sends.length, errors.length], [1, 1]);
+});
+
 test("nothing to ring, nothing sent", async () => {
   const { ringer, sends } = openRinger();
   ringer.ring([]);

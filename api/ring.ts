@@ -1,4 +1,7 @@
-/** Rings runs the API made, after its commits: what gathers while one send is under way shares the next. */
+/**
+ * Rings runs the API made, after its commits: what gathers while one send is under way shares the next. Where a send
+ * fails, what gathered meanwhile is given up with it: sends that fail take longer than bells take to come.
+ */
 import type { Bell, QueueTransport } from "../core/queue/transport.ts";
 
 export interface RunRinger {
@@ -19,13 +22,21 @@ export function createRunRinger(
   async function drain(): Promise<void> {
     // One turn later, so that requests answered in the same turn travel together.
     await Promise.resolve();
-    while (waiting.length > 0) await transport.ring(waiting.splice(0, BELLS_PER_SEND)).catch(onError);
+    while (waiting.length > 0) {
+      try {
+        await transport.ring(waiting.splice(0, BELLS_PER_SEND));
+      } catch (error) {
+        waiting.length = 0;
+        onError(error);
+      }
+    }
     sending = undefined;
   }
 
   return {
     ring(bells) {
-      waiting.push(...bells);
+      // One by one: a bulk may be more than one call takes as arguments.
+      for (const bell of bells) waiting.push(bell);
       if (waiting.length > 0) sending ??= drain();
     },
     async flush() {

@@ -4,7 +4,7 @@ import type { Registry } from "prom-client";
 import type { Clock } from "./clock.ts";
 import type { SettingName, Settings } from "./config/settings.ts";
 import { measureTransport } from "./queue/measured.ts";
-import { openTransport } from "./queue/open.ts";
+import { openTransport, type QueueOptions } from "./queue/open.ts";
 import { traceTransport } from "./queue/trace-transport.ts";
 import type { QueueTransport } from "./queue/transport.ts";
 import { openStore, type Store } from "./store/database.ts";
@@ -40,8 +40,8 @@ export interface ConnectionOptions {
   maxConnections: number;
   clock: Clock;
   log: Logger;
-  /** Whether the role works before Kafka answers; default: it does not start without. */
-  lateQueue?: boolean;
+  /** When Kafka is connected, which no role waits for: default at once. */
+  connectsQueue?: QueueOptions["connects"];
 }
 
 export interface Connections {
@@ -50,6 +50,8 @@ export interface Connections {
   listener: Listener;
   transport: QueueTransport;
   tracer: Tracer;
+  /** Resolves where the role consumes, and only a fresh process may hear bells again. */
+  failed: Promise<Error>;
   /** Database and `checks` decide readiness; the queue and `reported` are only shown. */
   createProbes(
     registry: Registry,
@@ -61,7 +63,7 @@ export interface Connections {
 /** Each part is closed by `opened`, newest first, also when a later one fails to open. */
 export async function openConnections(
   opened: AsyncDisposableStack,
-  { role, settings, maxConnections, clock, log, lateQueue = false }: ConnectionOptions,
+  { role, settings, maxConnections, clock, log, connectsQueue = "at once" }: ConnectionOptions,
 ): Promise<Connections> {
   const tracer = await openTracer(role, settings, log);
   // First, so that it is closed last: what drains is traced.
@@ -93,9 +95,12 @@ export async function openConnections(
   const listener = await listening;
   tellPooling(await store.findPooling(), settings, log);
   const clientId = `bellhop-${role}-${hostname()}`;
-  const opening = await openTransport(settings, {
-    ...{ clientId, notifier, listener, clock, log, late: lateQueue },
+  const hopeless = Promise.withResolvers<Error>();
+  const opening = openTransport(settings, {
+    ...{ clientId, notifier, listener, clock, log, connects: connectsQueue },
     onClientError: () => metrics.queueErrors.inc({ operation: "client" }),
+    onConsumerLost: (lane) => metrics.consumersLost.inc({ lane }),
+    onHopeless: hopeless.resolve,
   });
   opened.defer(() => opening.close());
   const measured = measureTransport(opening, metrics);
@@ -109,6 +114,7 @@ export async function openConnections(
     listener,
     transport,
     tracer,
+    failed: hopeless.promise,
     createProbes(registry, checks = {}, reported = {}) {
       if (tracer.isOn) countDroppedSpans(registry, tracer);
       metrics.register(registry, {

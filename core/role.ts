@@ -1,6 +1,6 @@
 /**
  * How every role's process starts and stops. States: starting → running (→ retiring, where the parent asks for it) →
- * stopping (a signal, or the parent is gone) → gone.
+ * stopping (a signal, the parent is gone, or the role cannot go on) → gone.
  */
 import { describeSettings, type SettingName } from "./config/settings.ts";
 import { messageOf } from "./errors.ts";
@@ -10,6 +10,8 @@ export interface Role {
   port: number;
   /** Its row's, where it has one. */
   id?: string;
+  /** Resolves, with why, where the role cannot go on: it is stopped, and its process ends with that message. */
+  failed?: Promise<Error>;
   /** Takes nothing more; resolves when what it has is finished, however long that takes. */
   retire?(): Promise<void>;
   /** Drains and closes everything; resolves when nothing of the role is left. */
@@ -69,8 +71,10 @@ export async function runRole(program: RoleProgram, args: string[] = process.arg
     role = await program.start(process.env);
     tellParent(role);
     const retired = retireAsked.then(() => role?.retire?.());
-    await Promise.race([stopping, retired]);
+    // One that goes on until it is stopped never fails.
+    const failure = await Promise.race([stopping, retired, role.failed ?? stopping]);
     await role.stop();
+    if (failure) return fail(failure.message);
   } catch (error) {
     return fail(messageOf(error));
   }

@@ -1,4 +1,5 @@
 /** Once attempts are recorded: everybody who must know. Metrics, the scheduler, callers who wait, the dead-letter topic. */
+import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
@@ -47,7 +48,9 @@ export function afterRecording(
   if (report.awaited.length > 0) notifier.notify("bellhop_finished", report.awaited);
   transport
     .publishDeadLetters(letters)
-    .catch((error) => log.warn({ error }, "dead letters were not published; their rows stand"));
+    .catch((error) =>
+      log[unsentLevel(error)]({ error }, "dead letters were not published; their rows stand"),
+    );
 }
 
 function count({ metrics, find }: AfterRecordingParts, attempt: FinishedAttempt): void {

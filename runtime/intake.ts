@@ -21,6 +21,8 @@ export interface Intake extends BellHandler {
   sweep(): void;
   /** Resolves when the claim that is under way now has begun what it found, or failed. */
   whenClaimed(): Promise<void>;
+  /** No bells come now: until one does, the table is asked for the next instant too. */
+  expectNoBells(): void;
   /** Refuses further bells; resolves when the claim under way is done. */
   close(): Promise<void>;
 }
@@ -172,6 +174,9 @@ export function createIntake(
     async whenClaimed() {
       // Whose loop it is reports the failure.
       await claiming?.catch(() => undefined);
+    },
+    expectNoBells() {
+      hearsBells = false;
     },
     async close() {
       closed.abort();

@@ -62,8 +62,8 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     maxConnections: 8,
     clock,
     log,
-    // It finds its runs in the table meanwhile: what wakes a worker does not wait for a consumer group.
-    lateQueue: true,
+    // What wakes a worker does not wait for a consumer group, nor for loading what it takes.
+    connectsQueue: "when used",
   });
   const { store, notifier, listener, transport, tracer } = connections;
   // The probes outlive the drain: a worker that finishes its runs is alive.
@@ -165,7 +165,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     log.info("worker retires: it receives nothing more and finishes what it has");
     return worker.retire();
   };
-  return { ...role, id: facts.id, retire };
+  return { ...role, id: facts.id, failed: connections.failed, retire };
 }
 
 export const workerProgram: RoleProgram = {

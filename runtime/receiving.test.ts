@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { createLateTransport } from "../core/queue/late-transport.ts";
+import { createHearing } from "../core/queue/hearing.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import { newId } from "../core/store/ids.ts";
 import { queueRun } from "../core/store/testing/samples.ts";
-import { openTestStore } from "../core/store/testing/test-store.ts";
+import { openTestStore, until } from "../core/store/testing/test-store.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
@@ -19,25 +19,24 @@ const { store, newNamespace, clear } = await openTestStore(createTestDatabase);
 const namespaceId = await newNamespace();
 beforeEach(clear);
 
-/** A worker's receiving on the real table, with a broker that never answers; time moves only here. */
+/** A worker's receiving on the real table, with a broker that never rings; time moves only here. */
 function openReceiving() {
   const clock = createManualClock(new Date());
   const taken = createRecording<string>("taken run");
   const slots = createSlots(10);
   const lease = createWorkerLease(60_000, clock);
-  const never = new Promise<QueueTransport>(() => {});
+  const hearing = createHearing();
+  const transport = {
+    name: "kafka",
+    consume: async () => ({ hearing, stop: async () => hearing.end() }),
+  } as unknown as QueueTransport;
   const receiving = createReceiving(
     {
       receive: "queue",
       eventsWindowMs: 540_000,
       facts: { id: newId(), host: "here", pid: process.pid, slots: 10 },
       store,
-      transport: createLateTransport(
-        "kafka",
-        () => never,
-        clock,
-        (error) => assert.fail(error as Error),
-      ),
+      transport,
       clock,
       log: createLogger("worker", "silent"),
       metrics: createWorkerMetrics(createRegistry("worker")),
@@ -50,7 +49,7 @@ function openReceiving() {
       return "recorded";
     },
   );
-  return { receiving, clock, taken };
+  return { receiving, hearing, clock, taken };
 }
 
 const whenTaken = ({ taken }: ReturnType<typeof openReceiving>, runId: string) =>
@@ -74,4 +73,25 @@ test("until bells are heard the table is looked at every tenth of a second, not 
   const { claimed, ended } = opened.receiving.stop();
   await Promise.all([claimed, ended]);
   assert.equal(opened.clock.sleepers, 0, "nothing looks any more");
+});
+
+test("a worker that no longer hears its bells looks again as often as at its start, and stops when they are heard", async (t) => {
+  const opened = openReceiving();
+  const { receiving, hearing, clock } = opened;
+  /** Who looks sleeps again after each look; a timer for a run's instant fires once. */
+  const whenNobodyLooks = () =>
+    until(async () => {
+      await clock.advance(1);
+      return clock.sleepers === 0 ? true : undefined;
+    });
+  t.after(() => receiving.stop().claimed);
+  await receiving.begin();
+  hearing.set(true);
+  await whenNobodyLooks();
+  hearing.set(false);
+  const lost = await queueRun(store, namespaceId);
+  await clock.advance(100);
+  await whenTaken(opened, lost);
+  hearing.set(true);
+  await whenNobodyLooks();
 });

@@ -1,5 +1,6 @@
 /** How runs come to a worker: from a lane of the queue, with sweeps of the table behind it, or from events alone. */
 import type { Clock } from "../core/clock.ts";
+import type { Hearing } from "../core/queue/hearing.ts";
 import { type Lane, laneOf, type ReceiveMode } from "../core/queue/names.ts";
 import type { Consumption, QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
@@ -38,7 +39,7 @@ export interface ReceivingParts {
 export interface Receiving {
   /** Where events are taken; they are all that such a worker receives. */
   events?: EventIntake;
-  /** Looks in the table at once; where bells are heard from a moment on, goes on looking until then. */
+  /** Looks in the table at once, and often as long as, and whenever, no bells are heard. */
   begin(): Promise<void>;
   /** Looks for runs whose bell was lost. */
   sweep(): void;
@@ -48,7 +49,7 @@ export interface Receiving {
   stop(): { claimed: Promise<void>; ended: Promise<void> };
 }
 
-/** A worker that hears no bells yet looks for due runs this often, then less and less, at last like the sweep. */
+/** A worker that hears no bells looks for due runs this often, then less and less, at last like the sweep. */
 const LOOK_MS = { first: 100, factor: 1.1, last: 2_000 };
 
 type Work = (run: ClaimedRun) => Promise<RunEnd>;
@@ -97,11 +98,19 @@ function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work
   let consumption: Consumption | undefined;
   const stopped = new AbortController();
 
-  /** A consumer group takes seconds to be joined, and a broker may be away: until bells are heard, the table tells. */
-  async function lookUntil(hearing: Promise<void>): Promise<void> {
-    const heard = new AbortController();
-    void hearing.then(() => heard.abort());
-    const ended = AbortSignal.any([heard.signal, stopped.signal]);
+  /** A consumer group takes seconds to be joined, and a broker may be away: while no bells are heard, the table tells. */
+  function lookWhileDeaf(hearing: Hearing): void {
+    let heard = new AbortController();
+    hearing.watch((isHeard) => {
+      heard.abort();
+      if (isHeard) return;
+      heard = new AbortController();
+      intake.expectNoBells();
+      void look(AbortSignal.any([heard.signal, stopped.signal]));
+    });
+  }
+
+  async function look(ended: AbortSignal): Promise<void> {
     for (let waitMs = LOOK_MS.first; ; waitMs = Math.min(waitMs * LOOK_MS.factor, LOOK_MS.last)) {
       await clock.sleep(waitMs, ended);
       if (ended.aborted) return;
@@ -113,7 +122,7 @@ function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work
     async begin() {
       intake.onHint();
       consumption = await transport.consume(intake, lane);
-      void lookUntil(consumption.receiving);
+      lookWhileDeaf(consumption.hearing);
     },
     sweep: () => intake.sweep(),
     whenClaimed: () => intake.whenClaimed(),

@@ -3,6 +3,7 @@
  * could lose: what it runs is its lease's. States: running → draining (receives nothing, finishes what it can) → gone.
  */
 import type { Clock } from "../core/clock.ts";
+import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { ReceiveMode } from "../core/queue/names.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
@@ -144,7 +145,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const roomOffers = createRoomOffers(
     (functionIds) => offerRoom(store, functionIds),
     (bells) => transport.ring(bells),
-    (error) => log.warn({ error }, "room was not offered; the scheduler does it"),
+    (error) => log[unsentLevel(error)]({ error }, "room was not offered, or not rung; the scheduler does it"),
   );
 
   async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {

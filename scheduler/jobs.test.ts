@@ -4,6 +4,7 @@ import { sql } from "kysely";
 import { v7 } from "uuid";
 import type { Clock } from "../core/clock.ts";
 import { DEFAULT_RETRY } from "../core/domain/retry.ts";
+import { QueueAway } from "../core/queue/bounded-sends.ts";
 import type { Bell, DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
 import { newId } from "../core/store/ids.ts";
@@ -168,6 +169,19 @@ describe("background jobs", () => {
     await deployFunction(db, namespaceId, "limited");
     await pass("room", context);
     assert.deepEqual(rung.flat().at(-1)?.runId, runIds[2], "another revision has no limit");
+  });
+
+  it("a queue that is away keeps no job from its work", async () => {
+    const { id: runId } = await loseRun({ retry: ONE_ATTEMPT });
+    const { context } = openContext();
+    const refuse = () => Promise.reject(new QueueAway("the queue took nothing"));
+    Object.assign(context.transport, { ring: refuse, publishDeadLetters: refuse });
+    await pass("rescue", context);
+    assert.equal((await findRun(store, namespaceId, runId))?.state, "dead");
+    await queueRun(store, namespaceId);
+    await sql`UPDATE task_runs_open SET available_at = clock_timestamp() - interval '1 hour'`.execute(db);
+    await pass("re-ring", context);
+    assert.equal((await context.metrics.rerung.get()).values[0]?.value ?? 0, 0, "nothing was rung");
   });
 
   it("rescue: a worker whose lease holds keeps its runs, and nothing is said", async () => {

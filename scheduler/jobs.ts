@@ -1,6 +1,7 @@
 /** Every background job of the scheduler and its period, on one screen. */
 import type { Clock } from "../core/clock.ts";
 import { WORKER_LOST } from "../core/domain/attempt.ts";
+import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import type { LeaseJudge } from "../core/store/contact.ts";
 import type { Store } from "../core/store/database.ts";
@@ -78,11 +79,12 @@ async function rescue(context: JobContext): Promise<void> {
 }
 
 /** For what no worker does: the room of lost runs, of other limits, and of a look that failed. */
-async function offerAllRoom({ store, transport }: JobContext): Promise<void> {
+async function offerAllRoom(context: JobContext): Promise<void> {
+  const { store, transport } = context;
   const functionIds = await findAwaitedFunctions(store, AWAITED_FUNCTIONS);
   for (let offered = OFFER_BATCH; functionIds.length > 0 && offered >= OFFER_BATCH; ) {
     const bells = await offerRoom(store, functionIds);
-    await transport.ring(bells);
+    await sendIfPossible(context, transport.ring(bells));
     offered = bells.length;
   }
 }
@@ -102,9 +104,8 @@ async function rescueBatch(context: JobContext): Promise<number> {
       "bellhop_finished",
       ended.map(({ runId }) => runId),
     );
-  await transport.publishDeadLetters(
-    rescued.filter(({ state }) => state === "dead").map((run) => toDeadLetter(run, clock.now())),
-  );
+  const dead = rescued.filter(({ state }) => state === "dead").map((run) => toDeadLetter(run, clock.now()));
+  await sendIfPossible(context, transport.publishDeadLetters(dead));
   return rescued.length;
 }
 
@@ -112,12 +113,23 @@ function toDeadLetter({ runId, taskId, namespaceId }: Rescue, now: Date): DeadLe
   return { runId, taskId, namespaceId, error: WORKER_LOST, deadAt: now.toISOString() };
 }
 
-async function rering({ store, clock, transport, metrics }: JobContext, rerings: Rerings): Promise<void> {
+async function rering(context: JobContext, rerings: Rerings): Promise<void> {
+  const { store, clock, transport, metrics } = context;
   const overdue = await findOverdueRuns(store, OVERDUE_MS, OVERDUE_BATCH);
   const bells = rerings.choose(overdue, clock.now());
   if (bells.length === 0) return;
-  await transport.ring(bells);
-  metrics.rerung.inc(bells.length);
+  if (await sendIfPossible(context, transport.ring(bells))) metrics.rerung.inc(bells.length);
+}
+
+/** A queue that is away keeps no job from its work: what is not sent is found in the table. */
+async function sendIfPossible({ log }: JobContext, sending: Promise<void>): Promise<boolean> {
+  try {
+    await sending;
+    return true;
+  } catch (error) {
+    log[unsentLevel(error)]({ error }, "a job's bells or dead letters were not sent");
+    return false;
+  }
 }
 
 /** What only the database knows, for who scrapes a scheduler. Old figures are worse than none. */

@@ -2,6 +2,7 @@
 import { systemClock } from "../core/clock.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
+import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
 import { readDemand } from "../core/store/demand.ts";
@@ -46,7 +47,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
 
   const ringer = createRinger(transport, clock, {
     rung: () => {},
-    failed: (error) => log.warn({ error }, "bells were not sent; the sweep rings them again"),
+    failed: (error) => log[unsentLevel(error)]({ error }, "bells were not sent; the sweep rings them again"),
   });
   opened.defer(() => ringer.close());
   const loop = startStageLoop(

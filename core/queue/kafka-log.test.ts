@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { isGroupChange } from "./kafka-log.ts";
+import type { Clock } from "../clock.ts";
+import { createOutageLog, isGroupChange } from "./kafka-log.ts";
 
 /** As kafkajs words them. */
 const { errorCodes } = createRequire(import.meta.url)("kafkajs/src/protocol/error.js") as {
@@ -25,4 +26,23 @@ test("a group that changes is no error; what else kafkajs says is one", () => {
   for (const type of ["UNKNOWN_MEMBER_ID", "GROUP_AUTHORIZATION_FAILED", "NOT_LEADER_FOR_PARTITION"])
     assert.ok(!isGroupChange({ message, error: textOf(type) }), type);
   assert.ok(!isGroupChange({ message: "Connection error", error: undefined }));
+});
+
+test("of an outage the first failure is told, then one a minute with how many were not, and its end once", () => {
+  const startMs = Date.now();
+  let nowMs = startMs;
+  const outage = createOutageLog({ now: () => new Date(nowMs) } as Clock);
+  assert.equal(outage.healed(), false, "nothing was away");
+  const told: [number, number][] = [];
+  for (; nowMs < startMs + 150_000; nowMs += 50) {
+    const { isTold, untold } = outage.failed();
+    if (isTold) told.push([nowMs - startMs, untold]);
+  }
+  assert.deepEqual(told, [
+    [0, 0],
+    [60_000, 1_199],
+    [120_000, 1_199],
+  ]);
+  assert.deepEqual([outage.healed(), outage.healed()], [true, false]);
+  assert.deepEqual(outage.failed(), { isTold: true, untold: 0 });
 });

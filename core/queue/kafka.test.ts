@@ -4,10 +4,12 @@ import { describe, it, type TestContext } from "node:test";
 import { type Admin, Kafka, logLevel } from "kafkajs";
 import { testKafka } from "../../test/support/kafka.ts";
 import { createRecording } from "../../test/support/recording.ts";
+import { systemClock } from "../clock.ts";
 import { newId } from "../store/ids.ts";
 import { until } from "../store/testing/test-store.ts";
-import { createKafkaTransport } from "./kafka.ts";
+import { connectKafka } from "./kafka.ts";
 import { type Lane, nameQueues } from "./names.ts";
+import { openTestTransport } from "./testing/kafka-transport.ts";
 import { describeTransport } from "./transport.suite.ts";
 import type { BellHandler, DeadLetter, QueueTransport } from "./transport.ts";
 
@@ -15,7 +17,7 @@ const kafka = await testKafka();
 const brokers = "brokers" in kafka ? [kafka.brokers] : [];
 const PARTITIONS = 3;
 const file = `test-${randomBytes(6).toString("hex")}`;
-const silent = { onError() {}, onGroupChange() {} };
+const silent = { clientId: "test", clock: systemClock, onError() {}, onGroupChange() {} };
 let queues = 0;
 const newPrefix = () => {
   queues += 1;
@@ -24,7 +26,7 @@ const newPrefix = () => {
 
 describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
   const connect = (topicPrefix: string): Promise<QueueTransport> =>
-    createKafkaTransport({ brokers, clientId: "test", topicPrefix, partitions: PARTITIONS, ...silent });
+    openTestTransport({ brokers, topicPrefix, partitions: PARTITIONS });
 
   describeTransport("kafka", async () => {
     const prefix = newPrefix();
@@ -197,9 +199,8 @@ describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
 
   it("a broker that is not there is refused at the start", async () => {
     await assert.rejects(
-      createKafkaTransport({
+      connectKafka({
         brokers: ["127.0.0.1:1"],
-        clientId: "test",
         topicPrefix: newPrefix(),
         partitions: 1,
         ...silent,
@@ -211,8 +212,8 @@ describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
     const sockets = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
     const whenNone = () => until(async () => (sockets() === 0 ? true : undefined));
     await whenNone();
-    const settings = { brokers, clientId: "test", topicPrefix: newPrefix(), partitions: 0, ...silent };
-    await assert.rejects(createKafkaTransport(settings), /Topic creation errors/);
+    const settings = { brokers, topicPrefix: newPrefix(), partitions: 0, ...silent };
+    await assert.rejects(connectKafka(settings), /Topic creation errors/);
     await whenNone();
   });
 
@@ -220,8 +221,8 @@ describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
     const topicPrefix = newPrefix();
     const errors: string[] = [];
     const changes = createRecording<string>("change of the group");
-    const settings = { brokers, clientId: "test", topicPrefix, partitions: PARTITIONS };
-    const first = await createKafkaTransport({
+    const settings = { brokers, topicPrefix, partitions: PARTITIONS };
+    const first = await openTestTransport({
       ...settings,
       onError: (message, error) => errors.push(`${message}: ${error}`),
       onGroupChange: (message, detail) => changes.add(`${message}: ${detail}`),

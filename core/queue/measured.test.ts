@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Registry } from "prom-client";
 import { createConnectionMetrics } from "../telemetry/metrics/connections.ts";
+import { createHearing } from "./hearing.ts";
 import { measureTransport } from "./measured.ts";
 import type { BellHandler, QueueTransport } from "./transport.ts";
 
 function openQueue() {
   let handler: BellHandler | undefined;
   const state = { isBroken: false };
+  const hearing = createHearing();
   const refuse = async () => {
     if (state.isBroken) throw new Error("no broker");
   };
@@ -15,7 +17,7 @@ function openQueue() {
     ...{ name: "kafka", ring: refuse, publishDeadLetters: refuse, checkReady: refuse, close: refuse },
     async consume(given) {
       handler = given;
-      return { receiving: Promise.resolve(), async stop() {} };
+      return { hearing, async stop() {} };
     },
   };
   const metrics = createConnectionMetrics();
@@ -24,7 +26,7 @@ function openQueue() {
     pool: () => ({ total: 3, idle: 1, waiting: 2, max: 8 }),
     isListening: () => true,
   });
-  return { transport: measureTransport(queue, metrics), registry, state, handler: () => handler! };
+  return { transport: measureTransport(queue, metrics), registry, state, hearing, handler: () => handler! };
 }
 
 const bells = [1, 2].map((n) => ({ runId: `run-${n}`, availableAt: new Date() }));
@@ -49,6 +51,15 @@ test("bells are counted by lane, both ways, and hints apart", async () => {
     'bellhop_bells_received_total{lane="long-runs"} 2',
     "bellhop_hints_received_total 1",
   ]);
+});
+
+test("whether a lane is heard is told of those that are consumed", async () => {
+  const { transport, registry, hearing } = openQueue();
+  assert.doesNotMatch(await registry.metrics(), /^bellhop_queue_hearing\{/m);
+  await transport.consume({ async onBells() {}, onHint() {} }, "long-runs");
+  await shows(registry, ['bellhop_queue_hearing{lane="long-runs"} 0']);
+  hearing.set(true);
+  await shows(registry, ['bellhop_queue_hearing{lane="long-runs"} 1']);
 });
 
 test("what the queue refuses is counted by operation, and still refused", async () => {

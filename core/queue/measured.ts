@@ -19,7 +19,11 @@ export function measureTransport(transport: QueueTransport, metrics: ConnectionM
         done();
       }
     },
-    consume: (handler, lane = "runs") => transport.consume(measureHandler(handler, lane, metrics), lane),
+    async consume(handler, lane = "runs") {
+      const consumption = await transport.consume(measureHandler(handler, lane, metrics), lane);
+      consumption.hearing.watch((isHeard) => metrics.hearing.set({ lane }, isHeard ? 1 : 0));
+      return consumption;
+    },
     async publishDeadLetters(letters) {
       try {
         await transport.publishDeadLetters(letters);

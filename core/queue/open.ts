@@ -4,9 +4,13 @@ import type { Settings } from "../config/settings.ts";
 import type { Listener } from "../store/listen.ts";
 import type { Notifier } from "../store/notify.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { boundSends } from "./bounded-sends.ts";
 import { withDemandBell } from "./demand-bell.ts";
+import { isRefusal } from "./kafka-faults.ts";
 import { createLateTransport } from "./late-transport.ts";
+import type { Lane } from "./names.ts";
 import { createPostgresTransport } from "./postgres.ts";
+import { createQueueLog } from "./queue-log.ts";
 import type { QueueTransport } from "./transport.ts";
 
 export type QueueSettings = Pick<Settings, "KAFKA_BROKERS" | "KAFKA_TOPIC_PREFIX" | "KAFKA_PARTITIONS">;
@@ -17,33 +21,38 @@ export interface QueueOptions {
   listener: Listener;
   clock: Clock;
   log: Logger;
+  /** Whether Kafka is connected at once, or with the first use. Nothing waits for it either way. */
+  connects: "at once" | "when used";
   onClientError?(): void;
-  /** Kafka is connected beside the role's work, and tried until it answers; else a role without it does not start. */
-  late?: boolean;
+  /** A consumer was lost, and another is joined in its place. */
+  onConsumerLost?(lane: Lane): void;
+  /** What only a fresh process may heal. */
+  onHopeless?(error: Error): void;
 }
 
-export async function openTransport(
-  settings: QueueSettings,
-  { clientId, notifier, listener, clock, log, onClientError, late = false }: QueueOptions,
-): Promise<QueueTransport> {
+export function openTransport(settings: QueueSettings, options: QueueOptions): QueueTransport {
+  const { clientId, notifier, listener, clock, connects } = options;
   if (settings.KAFKA_BROKERS.length === 0) return createPostgresTransport(notifier, listener);
-  const open = async () => {
-    // Loaded where it is used: it would be a tenth of what a worker loads at its start.
-    const { createKafkaTransport } = await import("./kafka.ts");
-    return await createKafkaTransport({
-      brokers: settings.KAFKA_BROKERS,
-      clientId,
-      topicPrefix: settings.KAFKA_TOPIC_PREFIX,
-      partitions: settings.KAFKA_PARTITIONS,
-      onError(message, error) {
-        onClientError?.();
-        log.warn({ error }, `kafka: ${message}`);
-      },
-      onGroupChange: (message, detail) => log.debug({ detail }, `kafka: ${message}`),
-    });
-  };
-  const onFailed = (error: unknown) =>
-    log.warn({ error }, "kafka is not connected; runs are found in the table, and it is tried again");
-  const kafka = late ? createLateTransport("kafka", open, clock, onFailed) : await open();
-  return withDemandBell(kafka, notifier);
+  const report = createQueueLog(options);
+  const kafka = createLateTransport({
+    name: "kafka",
+    async open() {
+      // Loaded where it is used: it would be a tenth of what a worker loads at its start.
+      const { connectKafka } = await import("./kafka.ts");
+      return await connectKafka({
+        brokers: settings.KAFKA_BROKERS,
+        clientId,
+        topicPrefix: settings.KAFKA_TOPIC_PREFIX,
+        partitions: settings.KAFKA_PARTITIONS,
+        clock,
+        ...report.client,
+      });
+    },
+    isRefusal,
+    clock,
+    random: Math.random,
+    report: report.late,
+  });
+  if (connects === "at once") kafka.connect();
+  return withDemandBell(boundSends(kafka, clock, report.sends), notifier, listener);
 }

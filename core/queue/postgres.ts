@@ -1,6 +1,7 @@
 /** The queue on Postgres alone: LISTEN/NOTIFY is the bell, the table is the queue. */
 import type { Listener } from "../store/listen.ts";
 import type { Notifier } from "../store/notify.ts";
+import { ALWAYS_HEARD } from "./hearing.ts";
 import type { BellHandler, QueueTransport } from "./transport.ts";
 
 export function createPostgresTransport(notifier: Notifier, listener: Listener): QueueTransport {
@@ -20,7 +21,7 @@ export function createPostgresTransport(notifier: Notifier, listener: Listener):
       // What rang before anybody listened.
       if (handlers.has(handler)) handler.onHint();
       return {
-        receiving: Promise.resolve(),
+        hearing: ALWAYS_HEARD,
         async stop() {
           handlers.delete(handler);
         },

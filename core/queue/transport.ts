@@ -2,6 +2,7 @@
  * The doorbell. A bell says "this run is ready at that instant" and nothing else that matters: a lost one costs
  * delay (the sweeps find the run in the table), a double one costs a claim that finds nothing.
  */
+import type { Hearing } from "./hearing.ts";
 import type { Lane } from "./names.ts";
 
 export interface Bell {
@@ -23,8 +24,8 @@ export interface BellHandler {
 }
 
 export interface Consumption {
-  /** Resolves once what rings is heard, or it was stopped before. Never rejects. Until then the table is all there is. */
-  receiving: Promise<void>;
+  /** Whether what rings is heard. While it is not, the table is all there is. */
+  hearing: Hearing;
   /** Receives nothing more; resolves when no handler call is under way. */
   stop(): Promise<void>;
 }
@@ -41,11 +42,14 @@ export interface QueueTransport {
   readonly name: "kafka" | "postgres";
   /** One send for the batch, on the lane `runs` unless another is named. Rejects when it could not be handed over. */
   ring(bells: Bell[], lane?: Lane): Promise<void>;
-  /** Begins to receive one lane, `runs` unless another is named. Where the table is the queue, all lanes are one. */
+  /**
+   * Begins to receive one lane, `runs` unless another is named, and goes on until it is stopped, however often the
+   * queue breaks down meanwhile. Where the table is the queue, all lanes are one.
+   */
   consume(handler: BellHandler, lane?: Lane): Promise<Consumption>;
   /** Tells whoever listens outside; the dead letter itself is a row. */
   publishDeadLetters(letters: DeadLetter[]): Promise<void>;
-  /** Throws while the transport cannot carry. */
+  /** Throws while the transport cannot carry, or a consumption of it does not hear. */
   checkReady(): Promise<void>;
   close(): Promise<void>;
 }

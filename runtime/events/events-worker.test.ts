@@ -8,8 +8,8 @@ import { beforeEach, describe, it, type TestContext } from "node:test";
 import { sql } from "kysely";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
-import { createKafkaTransport } from "../../core/queue/kafka.ts";
 import type { Lane } from "../../core/queue/names.ts";
+import { openTestTransport } from "../../core/queue/testing/kafka-transport.ts";
 import type { Bell } from "../../core/queue/transport.ts";
 import { newId } from "../../core/store/ids.ts";
 import { openListener } from "../../core/store/listen.ts";
@@ -49,15 +49,7 @@ describe("a worker that receives events", { skip: "skip" in kafka ? kafka.skip :
   const brokers = "brokers" in kafka ? [kafka.brokers] : [];
   beforeEach(clear);
 
-  const openQueue = (topicPrefix: string) =>
-    createKafkaTransport({
-      brokers,
-      clientId: "test",
-      topicPrefix,
-      partitions: 1,
-      onError() {},
-      onGroupChange() {},
-    });
+  const openQueue = (topicPrefix: string) => openTestTransport({ brokers, topicPrefix, partitions: 1 });
 
   interface Options {
     slots?: number;

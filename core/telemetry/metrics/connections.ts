@@ -46,7 +46,19 @@ export function createConnectionMetrics() {
     }),
     hintsReceived: new Counter({
       name: "bellhop_hints_received_total",
-      help: "Hints that something may be ready: how bells come where the queue is PostgreSQL.",
+      help: "Hints that something may be ready: how bells come where the queue is PostgreSQL, or while Kafka's are not heard.",
+      registers,
+    }),
+    hearing: new Gauge({
+      name: "bellhop_queue_hearing",
+      help: "1 while the bells of a lane are heard, 0 while runs are found in the table alone; only of who consumes one.",
+      labelNames: ["lane"] as const,
+      registers,
+    }),
+    consumersLost: new Counter({
+      name: "bellhop_consumers_lost_total",
+      help: "Consumers of Kafka that crashed or stood still, and were replaced, by lane.",
+      labelNames: ["lane"] as const,
       registers,
     }),
     notificationsSent: new Counter({
@@ -69,6 +81,7 @@ export function createConnectionMetrics() {
   for (const lane of LANES) {
     counters.bellsSent.inc({ lane }, 0);
     counters.bellsReceived.inc({ lane }, 0);
+    counters.consumersLost.inc({ lane }, 0);
   }
   return {
     ...counters,
