@@ -1,12 +1,12 @@
 /**
  * One real Kafka broker (KRaft, broker and controller in one process) on loopback.
- * States: running → killed or stopped → (restart) running, on the same port and log.
+ * States: running ⇄ frozen; running → killed or stopped → (restart) running, on the same port, with its log or empty.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -26,8 +26,11 @@ export interface KafkaBroker {
   kill(): Promise<void>;
   /** Politely; safe to call again. */
   stop(): Promise<void>;
-  /** The same log and port again, after a kill or a stop; stops a running one first. */
-  restart(): Promise<void>;
+  /** The same log and port again, after a kill or a stop; stops a running one first. `empty`: with nothing in it. */
+  restart(options?: { empty: boolean }): Promise<void>;
+  /** Stands still (SIGSTOP) until it is thawed; its connections stay open. */
+  freeze(): void;
+  thaw(): void;
   /** Lets this process end although the broker runs; the broker then ends with it. */
   unref(): void;
 }
@@ -65,11 +68,17 @@ export async function startKafkaBroker(options: {
     },
     kill: () => end("SIGKILL"),
     stop: () => end("SIGTERM"),
-    async restart() {
+    async restart({ empty } = { empty: false }) {
       await end("SIGTERM");
+      if (empty) {
+        await rm(join(dir, "data"), { recursive: true, force: true });
+        await formatLog(jars, config);
+      }
       running = await launchBroker(jars, config, dir, port);
       if (!referenced) running.child.unref();
     },
+    freeze: () => void running.child.kill("SIGSTOP"),
+    thaw: () => void running.child.kill("SIGCONT"),
     unref() {
       referenced = false;
       running.child.unref();
