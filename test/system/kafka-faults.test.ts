@@ -20,6 +20,7 @@ import { describeLateness, latenessMs, listAllRuns } from "./runs.ts";
 const kafka = await testKafka();
 const skip = "skip" in kafka ? kafka.skip : false;
 const PARTITIONS = 4;
+const SLOTS = 2;
 /** A session, a rejoin on a slow machine, and some more. */
 const HEAL_MS = 60_000;
 
@@ -34,10 +35,10 @@ interface System {
   stop(): Promise<void>;
 }
 
-async function startSystem(brokers: string): Promise<System> {
+async function startSystem(brokers: string, more: Record<string, string> = {}): Promise<System> {
   const prefix = `faults-${randomBytes(4).toString("hex")}`;
   const sink = await createHttpSink();
-  const env = { KAFKA_TOPIC_PREFIX: prefix, KAFKA_PARTITIONS: String(PARTITIONS) };
+  const env = { KAFKA_TOPIC_PREFIX: prefix, KAFKA_PARTITIONS: String(PARTITIONS), ...more };
   const cluster = await startCluster({ brokers, schedulers: 1, workers: 1, env });
   const worker = cluster.workers[0]!;
   return {
@@ -84,8 +85,8 @@ const readReceived = (worker: RunningProcess) =>
 const readLost = (worker: RunningProcess) =>
   readSample(worker, 'bellhop_consumers_lost_total{lane="runs",role="worker"}');
 
-async function postTask({ cluster, sink }: System, schedule?: object): Promise<string> {
-  const body = { type: "http", url: sink.url, ...(schedule ? { schedule } : {}) };
+async function postTask({ cluster, sink }: System, schedule?: object, path = ""): Promise<string> {
+  const body = { type: "http", url: `${sink.url}${path}`, ...(schedule ? { schedule } : {}) };
   return (await cluster.api.call<{ id: string }>("POST", "/v1/tasks", body)).id;
 }
 
@@ -130,13 +131,25 @@ const markLogs = (roles: RunningProcess[]) => roles.map(({ logs }) => logs.lengt
 describe("a worker and its topics, on a broker that stands", { skip }, () => {
   let system: System;
   before(async () => {
-    system = await startSystem("brokers" in kafka ? kafka.brokers : "");
+    system = await startSystem("brokers" in kafka ? kafka.brokers : "", { WORKER_SLOTS: String(SLOTS) });
   });
   after(() => system?.stop());
 
-  it("a worker that was frozen until its group had forgotten it hears bells again", async () => {
+  it("a worker that was frozen, with bells in hand, until its group had forgotten it hears bells again", async () => {
     await assertHeard(system);
-    const { worker, brokers, prefix } = system;
+    const { worker, brokers, prefix, sink } = system;
+    const held = Promise.withResolvers<void>();
+    sink.reply = async ({ url }) => {
+      if (url === "/held") await held.promise;
+      return { status: 200 };
+    };
+    const post = (path: string) => postTask(system, undefined, path);
+    const tasks = await Promise.all(Array.from({ length: SLOTS }, () => post("/held")));
+    await sink.waitFor(({ url }) => url === "/held", { count: SLOTS, timeoutMs: HEAL_MS });
+    // Nothing takes these: their bells are in hand when the worker stands still, and committed by one who is forgotten.
+    const received = await readReceived(worker);
+    tasks.push(...(await Promise.all(Array.from({ length: PARTITIONS * 2 }, () => post("")))));
+    await until(async () => ((await readReceived(worker)) > received ? true : undefined), HEAL_MS);
     worker.signal("SIGSTOP");
     await withAdmin(brokers, (admin) =>
       until(async () => {
@@ -144,9 +157,9 @@ describe("a worker and its topics, on a broker that stands", { skip }, () => {
         return groups[0]!.members.length === 0 ? true : undefined;
       }, HEAL_MS),
     );
-    const task = await postTask(system);
     worker.signal("SIGCONT");
-    await whenDone(system, [task]);
+    held.resolve();
+    await whenDone(system, tasks);
     await assertHeard(system);
   });
 
