@@ -60,7 +60,9 @@ async function provisionTopics(admin: Admin, topics: string[], numPartitions: nu
   } catch (error) {
     const now = new Set(await admin.listTopics());
     // Two roles that start together both try; the one that is second finds the work done.
-    if (!missing.every((topic) => now.has(topic))) throw error;
+    if (missing.every((topic) => now.has(topic))) return;
+    const [first] = (error as { errors?: Error[] }).errors ?? [];
+    throw first ? new Error(`topics could not be made: ${first.message}`, { cause: first }) : error;
   }
 }
 

@@ -2,9 +2,9 @@
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 
-const BACKOFF_MS = { first: 250, last: 10_000 };
+const BACKOFF_MS = { first: 250, last: 5_000 };
 /** What is refused may be mended meanwhile, and a broker that starts does not know its rights yet. */
-const REFUSED_MS = 30_000;
+const REFUSED_MS = 15_000;
 const HOPELESS_MS = 300_000;
 const ANSWER_MS = 5_000;
 
