@@ -222,6 +222,25 @@ export function describeTransport(name: string, open: () => Promise<TestQueue>):
       assert.equal(new Set(table.taken.items.map(({ runId }) => runId)).size, 5_000);
     });
 
+    it("tells that bells are heard, is ready then, and after the stop tells nothing more", async (t) => {
+      const queue = await openQueue(t);
+      const table = createTable();
+      const transport = await queue.connect();
+      const { hearing, stop } = await transport.consume(table.hearer("worker"));
+      const heard = createRecording<boolean>("word of hearing");
+      hearing.watch(heard.add);
+      await heard.waitFor((isHeard) => isHeard, { timeoutMs: 30_000 });
+      await transport.checkReady();
+      const rung = table.add(bells(3));
+      await (await queue.connect()).ring(rung);
+      await table.whenTaken(rung);
+      assert.equal(hearing.isHeard, true);
+      const told = heard.items.length;
+      await stop();
+      await transport.close();
+      assert.equal(heard.items.length, told);
+    });
+
     it("is ready, and takes dead letters", async (t) => {
       const transport = await (await openQueue(t)).connect();
       await transport.checkReady();

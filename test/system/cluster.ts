@@ -27,6 +27,8 @@ export interface ClusterOptions {
   /** Of a server that the test may harm; default: a database of its own on the shared one. */
   databaseUrl?: string;
   brokers?: string;
+  /** Nobody answers there yet: the roles are not waited for until they are connected. */
+  hasNoBroker?: boolean;
   schedulers: number;
   workers: number;
   env?: Record<string, string>;
@@ -67,6 +69,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const workers = await Promise.all(
     Array.from({ length: options.workers }, () => startRole("runtime/main.ts")),
   );
+  if (options.brokers && !options.hasNoBroker) await Promise.all([api, ...schedulers].map(whenQueueIsReady));
   const autoscalers: RunningProcess[] = [];
   return {
     api: createClient(`http://127.0.0.1:${portOf(api)}`, key),
@@ -89,6 +92,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       await database.drop();
     },
   };
+}
+
+/** It is connected, and the topics are there. */
+async function whenQueueIsReady(role: RunningProcess): Promise<void> {
+  await until(async () => {
+    const answer = await fetch(`http://127.0.0.1:${portOf(role)}/readyz`);
+    const { checks } = (await answer.json()) as { checks: { queue?: unknown } };
+    return checks.queue === "ok" ? true : undefined;
+  }, 60_000);
 }
 
 export function portOf(role: RunningProcess): number {

@@ -28,7 +28,7 @@ describe("roles that start before their broker", { skip }, () => {
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), "bellhop-broker-"));
     [port] = (await freePorts(1)) as [number];
-    system = await startSystem(`127.0.0.1:${port}`);
+    system = await startSystem(`127.0.0.1:${port}`, { hasNoBroker: true });
   });
   after(async () => {
     await system?.stop();

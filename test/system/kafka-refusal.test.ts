@@ -37,7 +37,7 @@ describe("a broker that refuses", { skip: "skip" in kafka ? kafka.skip : false }
     t.after(() => rm(dir, { recursive: true, force: true }));
     const broker: KafkaBroker = await startKafkaBroker({ dir, settings: SETTINGS });
     t.after(() => broker.kill());
-    const system = await startSystem(broker.brokers);
+    const system = await startSystem(broker.brokers, { hasNoBroker: true });
     t.after(() => system.stop());
     const { worker, roles } = system;
     await whenDone(system, [await postTask(system)]);
@@ -46,7 +46,10 @@ describe("a broker that refuses", { skip: "skip" in kafka ? kafka.skip : false }
       new Promise<never>((_, reject) => setTimeout(reject, HEAL_MS, new Error("the worker goes on")).unref()),
     ]);
     assert.equal(code, 1);
-    assert.match(worker.lines.at(-1)!, /^Kafka refuses what a consumer needs: topics could not be made: .*authorized/);
+    assert.match(
+      worker.lines.at(-1)!,
+      /^Kafka refuses what a consumer needs: topics could not be made: .*authorized/,
+    );
     await whenQueues(roles.slice(0, 2), (queue) => queue === "not connected yet");
   });
 });

@@ -25,11 +25,14 @@ export interface System {
   stop(): Promise<void>;
 }
 
-export async function startSystem(brokers: string, more: Record<string, string> = {}): Promise<System> {
+export async function startSystem(
+  brokers: string,
+  { env: more = {}, hasNoBroker = false }: { env?: Record<string, string>; hasNoBroker?: boolean } = {},
+): Promise<System> {
   const prefix = `faults-${randomBytes(4).toString("hex")}`;
   const sink = await createHttpSink();
   const env = { KAFKA_TOPIC_PREFIX: prefix, KAFKA_PARTITIONS: String(PARTITIONS), ...more };
-  const cluster = await startCluster({ brokers, schedulers: 1, workers: 1, env });
+  const cluster = await startCluster({ brokers, hasNoBroker, schedulers: 1, workers: 1, env });
   const worker = cluster.workers[0]!;
   return {
     ...{ cluster, worker, brokers, prefix, sink },

@@ -27,7 +27,9 @@ const SLOTS = 2;
 describe("a worker and its topics, on a broker that stands", { skip }, () => {
   let system: System;
   before(async () => {
-    system = await startSystem("brokers" in kafka ? kafka.brokers : "", { WORKER_SLOTS: String(SLOTS) });
+    system = await startSystem("brokers" in kafka ? kafka.brokers : "", {
+      env: { WORKER_SLOTS: String(SLOTS) },
+    });
   });
   after(() => system?.stop());
 

@@ -1,4 +1,4 @@
-/** A worker whose broker is away: what is due is found in the table. */
+/** Roles whose broker is away: what is due is found in the table, and nothing holds up a stop. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findRun } from "../../core/store/runs/read.ts";
@@ -42,3 +42,26 @@ test("a worker starts without Kafka, runs what is due, says that the queue is aw
   worker.signal("SIGTERM");
   assert.deepEqual(await worker.exited, { code: 0, signal: null });
 });
+
+for (const [name, file] of [
+  ["the API", "api/main.ts"],
+  ["the scheduler", "scheduler/main.ts"],
+]) {
+  test(`${name} starts without Kafka, is ready, says that the queue is away, and stops cleanly`, async () => {
+    const { url } = await openTestStore(createTestDatabase);
+    const [closedPort] = await freePorts(1);
+    const env = { KAFKA_BROKERS: `127.0.0.1:${closedPort}`, PORT: "0", HOST: "127.0.0.1" };
+    const role = startProcess(file!, { env: { DATABASE_URL: url, ...env } });
+    await role.waitForLine(/started/, 30_000);
+    const readiness = await fetch(`http://127.0.0.1:${portOf(role)}/readyz`);
+    const { status, checks } = (await readiness.json()) as { status: string; checks: object };
+    assert.deepEqual(
+      { status, checks },
+      { status: "ready", checks: { database: "ok", queue: "not connected yet" } },
+    );
+    role.signal("SIGTERM");
+    assert.deepEqual(await role.exited, { code: 0, signal: null });
+    const warnings = role.logs.filter(({ level }) => level === "warn").map(({ msg }) => msg);
+    assert.ok(warnings.length <= 2, warnings.join("\n"));
+  });
+}
