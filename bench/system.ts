@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { Agent, request } from "undici";
 import { startEmbeddedPostgres } from "../standalone/embedded-postgres.ts";
@@ -29,6 +30,17 @@ export interface BenchSystem {
 
 const KEY = "bh_bench";
 
+/** No role waits for Kafka: what is measured before would have gone by the table. */
+async function whenQueueIsReady({ port }: { port: number }): Promise<void> {
+  for (let tries = 0; tries < 300; tries += 1) {
+    const { body } = await request(`http://127.0.0.1:${port}/readyz`);
+    const { checks } = (await body.json()) as { checks: { queue?: unknown } };
+    if (checks.queue === "ok") return;
+    await delay(100);
+  }
+  throw new Error("a role's queue did not become ready within 30 s");
+}
+
 export async function startSystem(kafkaBrokers: string | undefined): Promise<BenchSystem> {
   const dataDir = await mkdtemp(join(tmpdir(), "bellhop-bench-"));
   const postgres = await startEmbeddedPostgres({ dataDir });
@@ -44,6 +56,7 @@ export async function startSystem(kafkaBrokers: string | undefined): Promise<Ben
   const api = await startRole("api/main.ts", env);
   const scheduler = await startRole("scheduler/main.ts", env);
   let worker = await startRole("runtime/main.ts", env);
+  if (kafkaBrokers) await Promise.all([api, scheduler, worker].map(whenQueueIsReady));
   const sink = createServer((incoming, response) => {
     incoming.resume();
     response.end("ok");

@@ -81,6 +81,12 @@ export const readReceived = (worker: RunningProcess) =>
 export const readLost = (worker: RunningProcess) =>
   readSample(worker, 'bellhop_consumers_lost_total{lane="runs",role="worker"}');
 
+/** Bells that a role handed to Kafka. */
+async function readSent(role: RunningProcess): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${portOf(role)}/metrics`)).text();
+  return Number(/^bellhop_bells_sent_total\{lane="runs",.*\} (\d+)$/m.exec(text)?.[1]);
+}
+
 export async function postTask({ cluster, sink }: System, schedule?: object, path = ""): Promise<string> {
   const body = { type: "http", url: `${sink.url}${path}`, ...(schedule ? { schedule } : {}) };
   return (await cluster.api.call<{ id: string }>("POST", "/v1/tasks", body)).id;
@@ -95,12 +101,18 @@ export async function whenDone({ cluster }: System, tasks: Iterable<string>) {
   }, HEAL_MS);
 }
 
-/** A run is rung, its bell comes by Kafka, and the group commits it: nothing is left to be read. */
+/** API and scheduler send, their bells come by Kafka, and the group commits them: nothing is left to be read. */
 export async function assertHeard(system: System): Promise<void> {
   const { worker, roles, brokers, prefix } = system;
   await whenQueues(roles, isOk);
   const before = await readReceived(worker);
-  await whenDone(system, [await postTask(system)]);
+  const senders = roles.filter((role) => role !== worker);
+  const sent = await Promise.all(senders.map(readSent));
+  const soon = { at: new Date(Date.now() + 1_500).toISOString() };
+  await whenDone(system, [await postTask(system), await postTask(system, soon)]);
+  const haveSent = async () =>
+    (await Promise.all(senders.map(readSent))).every((count, index) => count > sent[index]!);
+  await until(async () => ((await haveSent()) ? true : undefined), HEAL_MS);
   await until(async () => ((await readReceived(worker)) > before ? true : undefined), HEAL_MS);
   assert.equal(await readHearing(worker), 1);
   const { topics, groups } = nameQueues(prefix);
