@@ -45,7 +45,9 @@ RUN apt-get update \
  && for tool in tini setpriv unshare prlimit mount sh env ldd; do command -v "$tool" || exit 1; done
 WORKDIR /app
 COPY --from=build /app /app
-ENV NODE_ENV=production \
+# Windows of decoders go back to the system when they are done with; left to itself malloc keeps them for the next one.
+ENV MALLOC_MMAP_THRESHOLD_=1048576 \
+    NODE_ENV=production \
     NODE_OPTIONS=--disable-warning=TimeoutNegativeWarning \
     NODE_COMPILE_CACHE=/app/.cache/compile
 USER 10001:10001

@@ -55,6 +55,12 @@ describe("whatever it got, it must not", () => {
     assert.deepEqual(faultsOf({ tookMs: 2_100 }), ["took 2100 ms, 100 ms more than it may"]);
     assert.deepEqual(faultsOf({ growthBytes: 401 * MEGABYTE }), ["took 401 MB of memory"]);
     assert.deepEqual(faultsOf({ growthBytes: undefined }), []);
+    assert.deepEqual(faultsOf({ workerGrowthBytes: 401 * MEGABYTE }), []);
+    const bounded = { ...attack.expect, workerMb: 50 };
+    assert.deepEqual(faultsOf({ workerGrowthBytes: 50 * MEGABYTE }, bounded), []);
+    assert.deepEqual(faultsOf({ workerGrowthBytes: 51 * MEGABYTE }, bounded), [
+      "made the worker hold 51 MB more, 50 at most",
+    ]);
     assert.equal(faultsOf({ neighbours: { worstMs: 6_000, faults: ["silent"] } }).length, 2);
   });
 

@@ -7,7 +7,7 @@ const TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const DEFAULTS = {
   "user-agent": USER_AGENT,
   accept: "*/*",
-  "accept-encoding": "gzip, deflate, br",
+  "accept-encoding": "gzip, deflate",
   traceparent: TRACE,
 };
 
