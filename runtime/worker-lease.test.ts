@@ -3,41 +3,57 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { sql } from "kysely";
 import { type Clock, systemClock } from "../core/clock.ts";
+import type { DirectOutcome } from "../core/contracts/direct-call.ts";
 import { succeeded } from "../core/domain/attempt.ts";
 import type { Store } from "../core/store/database.ts";
+import { newId } from "../core/store/ids.ts";
 import { findRun } from "../core/store/runs/read.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
-import { ANY_TIME, queueRun } from "../core/store/testing/samples.ts";
+import { ANY_TIME, deployFunction, queueRun } from "../core/store/testing/samples.ts";
 import { until } from "../core/store/testing/test-store.ts";
 import { createRecording } from "../test/support/recording.ts";
+import type { CallAnswer } from "./direct/call-response.ts";
+import type { DirectLane } from "./direct/direct-lane.ts";
 import { db, inState, namespaceId, openWorker, ring, store, workerRow } from "./testing/open-worker.ts";
 
-/** A store whose claims that find something are answered when the test says so, or ends. */
-function withholdClaim(t: TestContext) {
-  const claimed = Promise.withResolvers<void>();
-  const answered = Promise.withResolvers<void>();
-  t.after(() => answered.resolve());
-  const pool = new Proxy(store.pool, {
-    get(target, key) {
-      if (key !== "query") {
-        const value = Reflect.get(target, key);
-        return typeof value === "function" ? value.bind(target) : value;
-      }
-      return async (...args: [query: string | { name: string }]) => {
-        const answer = await target.query(...(args as [string]));
-        const [query] = args;
-        if (typeof query === "object" && query.name.startsWith("claim-") && answer.rows.length > 0) {
-          claimed.resolve();
-          await answered.promise;
-        }
-        return answer;
-      };
+const forwarding = <T extends object>(target: T, own: Partial<T>): T =>
+  new Proxy(target, {
+    get(_, key) {
+      const value = Reflect.get(key in own ? own : target, key) as unknown;
+      return typeof value === "function" ? value.bind(target) : value;
     },
   });
+
+/** A store whose claims that find something, and whose transactions, are answered when the test says so, or ends. */
+function withholdAnswers(t: TestContext) {
+  const written = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<void>();
+  t.after(() => answered.resolve());
+  const withhold = async () => {
+    written.resolve();
+    await answered.promise;
+  };
+  const query = async (...args: [query: string | { name: string }]) => {
+    const answer = await store.pool.query(...(args as [string]));
+    const [asked] = args;
+    if (typeof asked === "object" && asked.name.startsWith("claim-") && answer.rows.length > 0)
+      await withhold();
+    return answer;
+  };
+  const connect = async () => {
+    const client = await store.pool.connect();
+    const queryIn = async (...args: [query: string]) => {
+      const answer = await client.query(...args);
+      if (args[0] === "COMMIT") await withhold();
+      return answer;
+    };
+    return forwarding(client, { query: queryIn as typeof client.query });
+  };
+  const own = { query: query as typeof store.pool.query, connect: connect as typeof store.pool.connect };
   return {
-    store: { ...store, pool } satisfies Store,
+    store: { ...store, pool: forwarding(store.pool, own) } satisfies Store,
     /** Resolves when the row says that the run is the worker's. */
-    claimed: claimed.promise,
+    written: written.promise,
     answer: () => answered.resolve(),
   };
 }
@@ -54,10 +70,31 @@ function createFreezingClock(): Clock & { freeze(ms: number): void } {
   };
 }
 
+const NO_ANSWER: CallAnswer = {
+  refused: (reason) => assert.fail(reason),
+  accepted() {},
+  head() {},
+  data() {},
+  end() {},
+  pull() {},
+  done() {},
+};
+
 const expireLeases = () => sql`UPDATE workers SET lease_until = now() - interval '1 second'`.execute(db);
 
+/** Resolves after two heartbeats that find the run in the table, begun longer ago than a lease of 600 ms. */
+async function outliveLease(workerId: string, runId: string): Promise<void> {
+  const { startedAt } = (await findRun(store, namespaceId, runId))!;
+  const leaseUntil = async () => (await workerRow(workerId))!.leaseUntil;
+  await until(async () => (Number(await leaseUntil()) > Number(startedAt) + 1_200 ? true : undefined));
+  for (let beats = 0; beats < 2; beats += 1) {
+    const before = await leaseUntil();
+    await until(async () => ((await leaseUntil()) > before ? true : undefined));
+  }
+}
+
 test("a run whose claim is not answered yet is not given back: it would run twice", async (t) => {
-  const withheld = withholdClaim(t);
+  const withheld = withholdAnswers(t);
   const begun = createRecording<string>("attempt");
   const worker = await openWorker(
     t,
@@ -69,23 +106,53 @@ test("a run whose claim is not answered yet is not given back: it would run twic
   );
   const runId = await queueRun(store, namespaceId);
   await ring(worker, runId);
-  await withheld.claimed;
-  const { startedAt } = (await findRun(store, namespaceId, runId))!;
-  const renewed = async () => (await workerRow(worker.id))!.leaseUntil;
-  await until(async () => (Number(await renewed()) > Number(startedAt) + 1_200 ? true : undefined));
-  // Two more heartbeats that find it in the table, claimed longer ago than a lease.
-  for (let beats = 0; beats < 2; beats += 1) {
-    const before = await renewed();
-    await until(async () => ((await renewed()) > before ? true : undefined));
-  }
+  await withheld.written;
+  await outliveLease(worker.id, runId);
   assert.equal((await findRun(store, namespaceId, runId))!.state, "running");
   withheld.answer();
   await inState(runId, "succeeded");
   assert.deepEqual(begun.items, [runId]);
 });
 
+test("a call whose room is being reserved is not given back: its caller has handed it over", async (t) => {
+  const withheld = withholdAnswers(t);
+  const begun = createRecording<string>("attempt");
+  let lane: DirectLane | undefined;
+  const worker = await openWorker(
+    t,
+    async ({ id }) => {
+      begun.add(id);
+      return succeeded("done");
+    },
+    {
+      ...{ leaseMs: 600, store: withheld.store },
+      openLane: (opened) => {
+        lane = opened;
+      },
+    },
+  );
+  const functionId = await deployFunction(db, namespaceId, "narrow", { concurrency: 1 });
+  const { rows } = await sql<{ id: string }>`
+    SELECT active_revision_id AS id FROM functions WHERE id = ${functionId}`.execute(db);
+  const runId = newId();
+  const done = createRecording<DirectOutcome>("outcome");
+  lane!.begin(
+    {
+      ...{ runId, namespaceId, functionId, functionName: "narrow", revisionId: rows[0]!.id },
+      ...{ isLimited: true, input: null },
+    },
+    { ...NO_ANSWER, done: (outcome) => done.add(outcome) },
+  );
+  await withheld.written;
+  await outliveLease(worker.id, runId);
+  assert.equal((await findRun(store, namespaceId, runId))!.state, "running");
+  withheld.answer();
+  assert.deepEqual(await done.waitFor(() => true), [{ state: "succeeded", result: "done" }]);
+  assert.deepEqual(begun.items, [runId]);
+});
+
 test("a claim that is answered after the lease lapsed begins nothing: the run may be another's by then", async (t) => {
-  const withheld = withholdClaim(t);
+  const withheld = withholdAnswers(t);
   const clock = createFreezingClock();
   const begun = createRecording<string>("attempt");
   const worker = await openWorker(
@@ -98,7 +165,7 @@ test("a claim that is answered after the lease lapsed begins nothing: the run ma
   );
   const runIds = [await queueRun(store, namespaceId), await queueRun(store, namespaceId)];
   await ring(worker, ...runIds);
-  await withheld.claimed;
+  await withheld.written;
   clock.freeze(61_000);
   await expireLeases();
   const [rescued] = await rescueLostRuns(db, new Date(), ANY_TIME, 1);
