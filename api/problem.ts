@@ -3,12 +3,14 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { ZodError, type z } from "zod";
-import { BellhopError, type FieldError } from "../core/errors.ts";
+import { BellhopError, databaseUnavailable, type FieldError } from "../core/errors.ts";
 import { PROBLEM_CONTENT_TYPE, toProblemText } from "../core/problem.ts";
+import { isDatabaseAway, isDatabaseRefusing } from "../core/store/database-away.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 
 export function answerProblem(context: Context, error: BellhopError): Response {
   if (error.status === 401) context.header("www-authenticate", 'Bearer realm="bellhop"');
+  if (error.retryAfterSeconds !== undefined) context.header("retry-after", String(error.retryAfterSeconds));
   return context.body(toProblemText(error), error.status as ContentfulStatusCode, {
     "content-type": PROBLEM_CONTENT_TYPE,
   });
@@ -26,11 +28,11 @@ export function toBellhopError(thrown: unknown, log: Logger, logFields: object =
   }
   if (isDatabaseAway(thrown)) {
     log.warn({ error: thrown, ...logFields }, "a request found no database");
-    return new BellhopError(
-      "database_unavailable",
-      503,
-      "The database does not answer right now; try again.",
-    );
+    return databaseUnavailable();
+  }
+  if (isDatabaseRefusing(thrown)) {
+    log.error({ error: thrown, ...logFields }, "the database refuses what DATABASE_URL says");
+    return databaseUnavailable();
   }
   if (isRefusedValue(thrown))
     return new BellhopError("invalid_input", 422, "The input holds a value that cannot be stored.");
@@ -41,16 +43,6 @@ export function toBellhopError(thrown: unknown, log: Logger, logFields: object =
 /** SQLSTATE class 22: a text or number that no column takes. */
 function isRefusedValue(thrown: unknown): boolean {
   return /^22\w{3}$/.test(String((thrown as { code?: unknown } | null)?.code ?? ""));
-}
-
-/** Connections refused or broken, servers starting or stopping (SQLSTATE classes 08 and 57P), and no free connection. */
-function isDatabaseAway(thrown: unknown): boolean {
-  if (!(thrown instanceof Error)) return false;
-  const { code = "" } = thrown as { code?: string };
-  return (
-    /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|08\w{3}|57P\w{2}|53300)$/.test(code) ||
-    /^(Connection terminated|timeout exceeded when trying to connect)/.test(thrown.message)
-  );
 }
 
 const MAX_REPORTED_FIELDS = 20;

@@ -16,14 +16,31 @@ export class BellhopError extends Error {
   readonly code: string;
   readonly status: number;
   readonly fields: FieldError[];
+  /** Where it passes by itself: when to try again. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: string, status: number, message: string, fields: FieldError[] = []) {
+  constructor(
+    code: string,
+    status: number,
+    message: string,
+    fields: FieldError[] = [],
+    retryAfterSeconds?: number,
+  ) {
     super(message);
     this.name = "BellhopError";
     this.code = code;
     this.status = status;
     this.fields = fields;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
+}
+
+const DATABASE_RETRY_SECONDS = 2;
+
+/** 503: nothing is wrong with what was asked. */
+export function databaseUnavailable(): BellhopError {
+  const message = "The database does not answer right now; try again.";
+  return new BellhopError("database_unavailable", 503, message, [], DATABASE_RETRY_SECONDS);
 }
 
 /** 422: the input was understood and refused; names the field. */

@@ -78,6 +78,7 @@ const NO_ANSWER: CallAnswer = {
   end() {},
   pull() {},
   done() {},
+  lost: () => assert.fail("the call was lost"),
 };
 
 const expireLeases = () => sql`UPDATE workers SET lease_until = now() - interval '1 second'`.execute(db);

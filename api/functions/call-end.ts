@@ -49,6 +49,7 @@ const STATUS_BY_CODE: Record<string, number> = {
   function_unavailable: 503,
   sandbox_overloaded: 503,
   secrets_unavailable: 503,
+  database_unavailable: 503,
   worker_lost: 503,
   worker_stopped: 503,
   outcome_unknown: 503,

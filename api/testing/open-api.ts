@@ -97,13 +97,16 @@ export async function openApi({
   withSecrets = true,
   tracer = NO_TRACER,
   log = createLogger("api", "silent"),
+  createDatabase = createTestDatabase,
 }: {
   caps?: Partial<FunctionLimitCaps>;
   withSecrets?: boolean;
   tracer?: Tracer;
   log?: Logger;
+  /** Where the server is the test's own. */
+  createDatabase?: typeof createTestDatabase;
 } = {}): Promise<TestApi> {
-  const { store, db, url, newNamespace } = await openTestStore(createTestDatabase);
+  const { store, db, url, newNamespace } = await openTestStore(createDatabase);
   const ignore = () => {};
   const notifier = createNotifier(store, systemClock, ignore);
   const listener = await openListener(url, systemClock, ignore);
