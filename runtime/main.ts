@@ -126,8 +126,8 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
         revisions,
         loadSourceMap: (revisionId) => loadSourceMap(store.db, revisionId),
         envs: createFunctionEnvs((functionId) => loadSealedEnv(store, functionId), sealer, listener),
-        onEnvError: (error, functionId) =>
-          log.warn({ error, functionId }, "a function's environment could not be opened"),
+        onLoadError: (error, functionId) => log.warn({ error, functionId }, "a function could not be loaded"),
+        clock,
         answerKv: (functionId) =>
           createKeyValueAnswerer(openKv(functionId), (error) =>
             log.warn({ error, functionId }, "a function's store did not answer"),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { systemClock } from "../../core/clock.ts";
 import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
 import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
 import { NO_SPAN } from "../../core/telemetry/tracing.ts";
@@ -23,7 +24,8 @@ async function runOf(files: Record<string, string>) {
       sandbox,
       caps: CAPS,
       envs: { find: async (functionId) => ({ functionId, env: {}, redactor: NOTHING_TO_REDACT }) },
-      onEnvError: (error) => assert.fail(error as Error),
+      onLoadError: (error) => assert.fail(error as Error),
+      clock: systemClock,
       revisions: createRevisionCache(async () => ({ code, limits: {}, reuse: true })),
       loadSourceMap: async () => sourceMap,
     });

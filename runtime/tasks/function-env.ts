@@ -1,8 +1,9 @@
 /** What runs of a function find in their environment, opened, and the redactor of its secrets. */
+import { BellhopError, messageOf } from "../../core/errors.ts";
 import type { Sealer } from "../../core/secrets/sealer.ts";
 import { createBriefMemory } from "../../core/store/brief-memory.ts";
 import type { Listener } from "../../core/store/listen.ts";
-import type { SealedEnv } from "../../core/store/secrets.ts";
+import type { SealedEnv, SealedSecret } from "../../core/store/secrets.ts";
 import { createFormerSecrets, type FormerSecrets } from "./former-secrets.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 
@@ -14,7 +15,7 @@ export interface FunctionEnv {
 }
 
 export interface FunctionEnvs {
-  /** Rejects where a secret cannot be opened, or the database does not answer; the error names no value. */
+  /** Rejects with `secrets_unavailable` where a secret cannot be opened; no error names a value. */
   find(functionId: string): Promise<FunctionEnv>;
 }
 
@@ -47,8 +48,7 @@ function openEnv(
   sealer: Sealer | undefined,
   former: FormerSecrets,
 ): FunctionEnv {
-  if (secrets.length > 0 && !sealer) throw new Error("BELLHOP_SECRETS_KEY is not set.");
-  const opened = secrets.map((secret) => ({ ...secret, value: sealer!.open(secret, secret.sealed) }));
+  const opened = openSecrets(secrets, sealer);
   const entries = (of: typeof opened) => Object.fromEntries(of.map(({ name, value }) => [name, value]));
   const isOwn = ({ functionId: of }: (typeof opened)[number]) => of !== null;
   const all = {
@@ -58,4 +58,14 @@ function openEnv(
   };
   const named = opened.map(({ name, value }) => [name, value] as const);
   return { functionId, env: all, redactor: createRedactor(former.with(functionId, named)) };
+}
+
+function openSecrets(secrets: SealedSecret[], sealer: Sealer | undefined) {
+  const refuse = (reason: string) => new BellhopError("secrets_unavailable", 503, reason);
+  if (secrets.length > 0 && !sealer) throw refuse("BELLHOP_SECRETS_KEY is not set.");
+  try {
+    return secrets.map((secret) => ({ ...secret, value: sealer!.open(secret, secret.sealed) }));
+  } catch (error) {
+    throw refuse(messageOf(error));
+  }
 }

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { systemClock } from "../../core/clock.ts";
 import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
 import { DEFAULT_FUNCTION_LIMITS, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { RunnableRevision } from "../../core/store/functions/functions.ts";
 import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
+import { createManualClock } from "../../test/support/manual-clock.ts";
 import { createSandbox, type Invocation, type InvokeOptions, type Sandbox } from "../sandbox/sandbox.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
 import { createFunctionRunner } from "./function.ts";
+import { createFunctionEnvs } from "./function-env.ts";
 import { NOTHING_TO_REDACT } from "./redact.ts";
 import { createRevisionCache } from "./revision-cache.ts";
 import type { AttemptContext } from "./task-runner.ts";
@@ -31,7 +34,8 @@ const caps: FunctionLimitCaps = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };
 const noSourceMap = {
   loadSourceMap: async () => undefined,
   envs: { find: async (functionId: string) => ({ functionId, env: {}, redactor: NOTHING_TO_REDACT }) },
-  onEnvError: (error: unknown) => assert.fail(error as Error),
+  onLoadError: (error: unknown) => assert.fail(error as Error),
+  clock: systemClock,
 };
 const plain = (code: string): RunnableRevision => ({ code, limits: {}, reuse: true });
 
@@ -157,7 +161,7 @@ describe("the function runner", () => {
     const { sandbox } = recordingSandbox();
     let loads = 0;
     const loadRevision = async () => {
-      if (++loads === 1) throw new Error("the database is away");
+      if (++loads === 1) throw new Error("no such revision");
       return plain("code");
     };
     const runner = createFunctionRunner({
@@ -165,12 +169,92 @@ describe("the function runner", () => {
       revisions: createRevisionCache(loadRevision),
       caps,
       ...noSourceMap,
+      onLoadError: (error) => assert.match(String(error), /no such revision/),
     });
-    const away = await runner(run, contextOf());
-    assert.ok(away.kind === "failed" && away.retryable && away.error.code === "function_unavailable");
+    const failure = await runner(run, contextOf());
+    assert.ok(
+      failure.kind === "failed" && failure.retryable && failure.error.code === "function_unavailable",
+    );
     await Promise.all([runner(run, contextOf()), runner(run, contextOf())]);
     await runner(run, contextOf());
     assert.equal(loads, 2);
+  });
+
+  const away = () => Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+
+  test("waits for a database that is away, within the attempt's time", async () => {
+    const clock = createManualClock();
+    const { sandbox, calls } = recordingSandbox(succeeded("Ada"));
+    let loads = 0;
+    const runner = createFunctionRunner({
+      sandbox,
+      revisions: createRevisionCache(async () => {
+        if (++loads < 4) throw away();
+        return plain("code");
+      }),
+      caps,
+      ...noSourceMap,
+      clock,
+    });
+    const deadlineAt = new Date(clock.now().getTime() + 10_000);
+    const outcome = runner(run, { ...contextOf(), deadlineAt });
+    await clock.advance(2_000);
+    assert.deepEqual(await outcome, succeeded("Ada"));
+    assert.equal(loads, 4);
+    assert.ok(calls[0]!.invocation.limits.wallMs < 9_700, "the wait was its own time");
+    assert.equal(clock.sleepers, 0);
+  });
+
+  for (const [name, envs] of [
+    ["refuses", { find: () => Promise.reject(away()) }],
+    ["hangs", { find: () => new Promise<never>(() => {}) }],
+  ] as const) {
+    test(`says that the database is away where it ${name} for all of that time, and blames no secret`, async () => {
+      const clock = createManualClock();
+      const { sandbox, calls } = recordingSandbox();
+      const revisions = createRevisionCache(async () => plain("code"));
+      const runner = createFunctionRunner({ sandbox, revisions, caps, ...noSourceMap, envs, clock });
+      const deadlineAt = new Date(clock.now().getTime() + 10_000);
+      const outcome = runner(run, { ...contextOf(), deadlineAt });
+      await clock.advance(9_990);
+      const message = "The database did not answer within the attempt's time.";
+      assert.deepEqual(await outcome, failed("database_unavailable", message, { retryable: true }));
+      assert.equal(calls.length, 0);
+    });
+  }
+
+  test("an attempt that is stopped while it waits for the database ends at once", async () => {
+    const clock = createManualClock();
+    const { sandbox } = recordingSandbox();
+    const revisions = createRevisionCache(() => Promise.reject(away()));
+    const runner = createFunctionRunner({ sandbox, revisions, caps, ...noSourceMap, clock });
+    const stop = new AbortController();
+    const deadlineAt = new Date(clock.now().getTime() + 10_000);
+    const outcome = runner(run, { ...contextOf(), deadlineAt, signal: stop.signal });
+    await clock.waitForSleepers(2);
+    stop.abort();
+    assert.equal((await outcome).kind, "failed");
+    assert.equal(clock.sleepers, 0);
+  });
+
+  test("a secret that cannot be opened is the secrets' fault", async () => {
+    const { sandbox } = recordingSandbox();
+    const revisions = createRevisionCache(async () => plain("code"));
+    const secret = { namespaceId: "ns", functionId: null, name: "A", sealed: Buffer.from("sealed") };
+    const envs = createFunctionEnvs(
+      async () => ({ functionId: "f", env: {}, secrets: [secret] }),
+      undefined,
+      {
+        on: async () => {},
+      },
+    );
+    const heard: unknown[] = [];
+    const onLoadError = (error: unknown) => void heard.push(error);
+    const runner = createFunctionRunner({ sandbox, revisions, caps, ...noSourceMap, envs, onLoadError });
+    const outcome = await runner(run, contextOf());
+    assert.ok(outcome.kind === "failed" && outcome.retryable);
+    assert.equal(outcome.error.code, "secrets_unavailable");
+    assert.match(String(heard[0]), /BELLHOP_SECRETS_KEY is not set/);
   });
 
   test("fails a run without a revision, for good", async () => {

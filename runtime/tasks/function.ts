@@ -1,15 +1,18 @@
+import type { Clock } from "../../core/clock.ts";
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { formatDuration } from "../../core/duration.ts";
+import { BellhopError } from "../../core/errors.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
 import type { InvocationLimits, KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
 import { createStackMapper, type StackMapper } from "./author-stack.ts";
 import type { FunctionEnv, FunctionEnvs } from "./function-env.ts";
+import { loadInTime } from "./load-in-time.ts";
 import type { Redactor } from "./redact.ts";
 import type { RevisionCache, RevisionFacts } from "./revision-cache.ts";
 import { openStoredCall, storedRequestOf } from "./stored-request.ts";
-import type { TaskRunner } from "./task-runner.ts";
+import type { AttemptContext, TaskRunner } from "./task-runner.ts";
 import { createTraceparent } from "./trace-context.ts";
 
 /** The sandbox stops a function this much before the attempt's own clock does: its word says more. */
@@ -23,9 +26,10 @@ export interface FunctionRunnerParts {
   /** JSON; undefined where there is none, or a very large one. */
   loadSourceMap(revisionId: string): Promise<string | undefined>;
   envs: FunctionEnvs;
-  onEnvError(error: unknown, functionId: string): void;
+  onLoadError(error: unknown, functionId: string): void;
   /** For one run of the function, what it remembers; without it functions have no store. */
   answerKv?(functionId: string): KeyValueAnswerer;
+  clock: Clock;
   /** They lower what a revision was given, also where they were higher when it was deployed. */
   caps: FunctionLimitCaps;
 }
@@ -50,29 +54,21 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       const message = "The function of this run does not exist or has no revision.";
       return failed("function_not_found", message, { retryable: false });
     }
-    const revision = await findFacts(revisions, revisionId);
-    if (!revision) {
-      const message = "The function's revision could not be loaded.";
-      return failed("function_unavailable", message, { retryable: true });
-    }
-    const found = await findEnv(parts, functionId);
-    if (!found) {
-      const message = "The function's environment could not be opened; the worker's log says more.";
-      return failed("secrets_unavailable", message, { retryable: true });
-    }
-    const { env, redactor } = found;
+    const loaded = await loadFunction(parts, functionId, revisionId, context);
+    if ("kind" in loaded) return loaded;
+    const { revision, env, redactor } = loaded;
     const invocation = {
       runId: run.id,
       namespaceId: run.namespaceId,
       revisionId,
-      code: () => revisions.code(revisionId),
+      code: () => loadInTime(() => revisions.code(revisionId), context, parts.clock),
       input: spec.input,
       attempt: run.attempt,
       trigger: run.trigger,
       scheduledFor: run.scheduledFor,
       deadlineAt: context.deadlineAt,
       env,
-      limits: chooseLimits(revision, caps, context.deadlineAt, new Date()),
+      limits: chooseLimits(revision, caps, context.deadlineAt, parts.clock.now()),
       reuse: revision.reuse,
       // Few runs fetch anything.
       get traceparent() {
@@ -129,18 +125,35 @@ function redactOutcome(outcome: AttemptOutcome, redactor: Redactor, isCallers: b
   return { ...outcome, error };
 }
 
-/** Undefined where it cannot be had. */
-async function findEnv(
-  { envs, onEnvError }: FunctionRunnerParts,
+interface LoadedFunction extends FunctionEnv {
+  revision: RevisionFacts;
+}
+
+/** What the function is run with, or why that cannot be had: none of it is the function's fault. */
+async function loadFunction(
+  { revisions, envs, clock, onLoadError }: FunctionRunnerParts,
   functionId: string,
-): Promise<FunctionEnv | undefined> {
+  revisionId: string,
+  context: AttemptContext,
+): Promise<LoadedFunction | AttemptOutcome> {
+  const load = async () => ({
+    revision: await revisions.facts(revisionId),
+    ...(await envs.find(functionId)),
+  });
   try {
-    return await envs.find(functionId);
+    return await loadInTime(load, context, clock);
   } catch (error) {
-    onEnvError(error, functionId);
-    return undefined;
+    const code = error instanceof BellhopError ? error.code : "function_unavailable";
+    if (code !== "database_unavailable") onLoadError(error, functionId);
+    return failed(code, LOAD_FAILURES[code] ?? LOAD_FAILURES["function_unavailable"]!, { retryable: true });
   }
 }
+
+const LOAD_FAILURES: Record<string, string> = {
+  database_unavailable: "The database did not answer within the attempt's time.",
+  secrets_unavailable: "The function's secrets could not be opened; the worker's log says more.",
+  function_unavailable: "The function could not be loaded; the worker's log says more.",
+};
 
 /** A failure whose stack names the author's own lines. */
 async function withAuthorStack(
