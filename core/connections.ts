@@ -81,7 +81,7 @@ export async function openConnections(
   const listening = openBells(store, clock, onError);
   const heard = listening.catch(() => undefined);
   opened.defer(async () => (await heard)?.close());
-  await migrateUp(store.db, clock.now());
+  await migrateUp(store, { now: clock.now() });
   const notifier = createNotifier(
     store,
     clock,

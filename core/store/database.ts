@@ -1,4 +1,4 @@
-import { type DialectAdapter, Kysely, PostgresAdapter, PostgresDialect } from "kysely";
+import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
 import { createFittedPools } from "./fitted-pool.ts";
 import type { Pooling } from "./pooling.ts";
@@ -49,18 +49,6 @@ const INSERT_CONNECTIONS = 2;
 /** A lock, and a partition that is being dropped. */
 const DIRECT_CONNECTIONS = 2;
 
-/** Its migrator takes no lock of the session's: whoever migrates has one already (migrate.ts). */
-class LocklessDialect extends PostgresDialect {
-  override createAdapter(): DialectAdapter {
-    return new LocklessAdapter();
-  }
-}
-
-class LocklessAdapter extends PostgresAdapter {
-  override async acquireMigrationLock(): Promise<void> {}
-  override async releaseMigrationLock(): Promise<void> {}
-}
-
 /** Opens a pool; nothing is connected before the first statement. */
 export function openStore(settings: StoreSettings): Store {
   const { databaseUrl, directUrl, maxConnections } = settings;
@@ -86,7 +74,7 @@ export function openStore(settings: StoreSettings): Store {
     pool.on("connect", (client) => client.on("error", report));
     return pool;
   };
-  const openDb = (pool: pg.Pool): Db => new Kysely<Database>({ dialect: new LocklessDialect({ pool }) });
+  const openDb = (pool: pg.Pool): Db => new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 
   const pools = openPools(databaseUrl);
   const pool = watch(pools.open(maxConnections, SESSION));

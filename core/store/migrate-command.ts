@@ -25,7 +25,7 @@ async function main(): Promise<void> {
     onError: () => {},
   });
   try {
-    const done = await run(store.db);
+    const done = await run(store, { report: (line) => process.stdout.write(`${line}\n`) });
     process.stdout.write(done.length > 0 ? `${direction}: ${done.join(", ")}\n` : "Nothing to do.\n");
   } finally {
     await store.close();

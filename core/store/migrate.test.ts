@@ -6,7 +6,7 @@ import { openStore } from "./database.ts";
 import { removeFunction } from "./functions/remove.ts";
 import { newId } from "./ids.ts";
 import { ensureNamespace } from "./keys.ts";
-import { isMigrated, migrateDown, migrateUp } from "./migrate.ts";
+import { demandSchema, isMigrated, migrateDown, migrateUp } from "./migrate.ts";
 import { deployFunction, queueInvocation } from "./testing/samples.ts";
 
 const database = await createTestDatabase();
@@ -30,22 +30,6 @@ async function listTables(): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-test("roles that start together migrate once", async () => {
-  const done = await Promise.all(Array.from({ length: 4 }, () => migrateUp(db)));
-  assert.ok(done.filter((names) => names.length > 0).length <= 1, "at most one of them did it");
-  assert.ok(await isMigrated(db));
-  assert.ok((await listTables()).includes("task_runs_open"));
-});
-
-test("a database of a later version is refused", async () => {
-  await sql`INSERT INTO kysely_migration (name, timestamp) VALUES ('9999-later', '')`.execute(db);
-  await assert.rejects(migrateUp(db), {
-    code: "database_unusable",
-    message: /made by a later version \(9999-later\)/,
-  });
-  await sql`DELETE FROM kysely_migration WHERE name = '9999-later'`.execute(db);
-});
-
 const INITIAL = "0001-initial";
 const LATER = [
   "0002-function-limits",
@@ -61,6 +45,41 @@ const LATER = [
   "0013-skipped-runs",
 ];
 
+test("roles that start together migrate once", async () => {
+  const done = await Promise.all(Array.from({ length: 4 }, () => migrateUp(store)));
+  assert.deepEqual(done.flat().toSorted(), [INITIAL, ...LATER], "each was done by one of them");
+  assert.ok(await isMigrated(db));
+  assert.ok((await listTables()).includes("task_runs_open"));
+});
+
+async function withMigration(name: string, work: () => Promise<void>): Promise<void> {
+  await sql`INSERT INTO kysely_migration (name, timestamp) VALUES (${name}, '')`.execute(db);
+  try {
+    await work();
+  } finally {
+    await sql`DELETE FROM kysely_migration WHERE name = ${name}`.execute(db);
+  }
+}
+
+test("a later release's schema is accepted while it only adds", async () => {
+  await withMigration("9998-add-a-column", async () => {
+    assert.deepEqual(await migrateUp(store), []);
+    assert.ok(await isMigrated(db));
+    await demandSchema(db);
+    await assert.rejects(migrateDown(store), /9998-add-a-column is a later release's/);
+  });
+});
+
+test("one that took away what this release needs is refused, also where it runs already", async () => {
+  await withMigration("9999-drop-a-column-needs-9998", async () => {
+    await assert.rejects(migrateUp(store), {
+      code: "database_unusable",
+      message: /a later release took away what this one needs \(9999-drop-a-column-needs-9998: /,
+    });
+    await assert.rejects(demandSchema(db), /a later release took away/);
+  });
+});
+
 /** Every column and index there is. */
 async function describeSchema(): Promise<string[]> {
   const { rows } = await sql<{ line: string }>`
@@ -72,7 +91,7 @@ async function describeSchema(): Promise<string[]> {
 }
 
 test("down takes everything back, newest first, and up brings it again", async () => {
-  assert.deepEqual(await migrateUp(db), []);
+  assert.deepEqual(await migrateUp(store), []);
   const before = await describeSchema();
   const namespaceId = await ensureNamespace(db, "gone");
   await deployFunction(db, namespaceId, "limited", { concurrency: 1 });
@@ -81,17 +100,17 @@ test("down takes everything back, newest first, and up brings it again", async (
   await removeFunction(db, namespaceId, "removed");
   await deployFunction(db, namespaceId, "removed");
   await sql`UPDATE task_runs_open SET room = 'awaited'`.execute(db);
-  for (const name of LATER.toReversed()) assert.deepEqual(await migrateDown(db), [name]);
+  for (const name of LATER.toReversed()) assert.deepEqual(await migrateDown(store), [name]);
   const { rows } = await sql<{ state: string }>`SELECT state FROM task_runs_open`.execute(db);
   assert.deepEqual(rows, [{ state: "queued" }], "what waited for room is a queued run again");
   assert.equal(await isMigrated(db), false);
-  assert.deepEqual(await migrateUp(db), LATER);
+  assert.deepEqual(await migrateUp(store), LATER);
   assert.deepEqual(await describeSchema(), before);
-  for (const name of [INITIAL, ...LATER].toReversed()) assert.deepEqual(await migrateDown(db), [name]);
+  for (const name of [INITIAL, ...LATER].toReversed()) assert.deepEqual(await migrateDown(store), [name]);
   assert.deepEqual(await listTables(), []);
   assert.equal(await isMigrated(db), false);
-  assert.deepEqual(await migrateDown(db), []);
-  assert.deepEqual(await migrateUp(db), [INITIAL, ...LATER]);
+  assert.deepEqual(await migrateDown(store), []);
+  assert.deepEqual(await migrateUp(store), [INITIAL, ...LATER]);
   assert.deepEqual(await describeSchema(), before);
   assert.ok(await isMigrated(db));
 });
@@ -214,12 +233,12 @@ function countingStatements() {
 
 test("a start that finds everything done asks one statement; the next day's first one makes a day", async () => {
   const now = new Date();
-  await migrateUp(db, now);
+  await migrateUp(store, { now });
   const counted = countingStatements();
-  assert.deepEqual(await migrateUp(counted.db, now), []);
+  assert.deepEqual(await migrateUp({ ...store, db: counted.db }, { now }), []);
   assert.equal(counted.statements, 1);
   const tomorrow = new Date(now.getTime() + 86_400_000);
-  assert.deepEqual(await migrateUp(db, tomorrow), []);
-  await migrateUp(counted.db, tomorrow);
+  assert.deepEqual(await migrateUp(store, { now: tomorrow }), []);
+  await migrateUp({ ...store, db: counted.db }, { now: tomorrow });
   assert.equal(counted.statements, 2);
 });

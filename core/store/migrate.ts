@@ -1,7 +1,10 @@
 import { sql } from "kysely";
-import { type Migration, type MigrationResultSet, Migrator } from "kysely/migration";
+import type { Migration } from "kysely/migration";
+import { type Clock, systemClock } from "../clock.ts";
 import { BellhopError, messageOf } from "../errors.ts";
-import type { Db } from "./database.ts";
+import type { Db, Store } from "./database.ts";
+import { isDatabaseAway } from "./database-away.ts";
+import { type ChooseStep, takeSteps as takeAll } from "./migration-steps.ts";
 import * as initial from "./migrations/0001-initial.ts";
 import * as functionLimits from "./migrations/0002-function-limits.ts";
 import * as revisionTraffic from "./migrations/0003-revision-traffic.ts";
@@ -15,6 +18,8 @@ import * as workerReceive from "./migrations/0010-worker-receive.ts";
 import * as runFences from "./migrations/0011-run-fences.ts";
 import * as skippedRuns from "./migrations/0013-skipped-runs.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
+import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
+import { openUnbounded } from "./unbounded.ts";
 
 const MIGRATIONS: Record<string, Migration> = {
   "0001-initial": initial,
@@ -31,73 +36,173 @@ const MIGRATIONS: Record<string, Migration> = {
   "0013-skipped-runs": skippedRuns,
 };
 
-/**
- * Brings the schema up to date, under a lock, so that any number of roles may start at once. Where nothing is to be
- * done, which is nearly always, one statement says so: a worker that is woken from zero waits for it.
- */
-export async function migrateUp(db: Db, now: Date = new Date()): Promise<string[]> {
-  try {
-    if (await needsNothing(db, now)) return [];
-    const done = await migrate(db, (migrator) => migrator.migrateToLatest());
-    await ensurePartitions(db, now);
-    return done;
-  } catch (error) {
-    throw new BellhopError(
-      "database_unusable",
-      500,
-      `The PostgreSQL of DATABASE_URL cannot be used: ${messageOf(error)}`,
-    );
-  }
+const NAMES = Object.keys(MIGRATIONS);
+/** The server keys and statements are written for. */
+const LEAST_VERSION = 150_000;
+/** Finished runs and logs have somewhere to go today and tomorrow. */
+const NEEDED_DAYS = 1;
+const PARTITION_WAIT_MS = 2_000;
+
+export interface MigrateOptions {
+  now?: Date;
+  clock?: Clock;
+  /** What goes on, one line each. */
+  report?(line: string): void;
+  /** Ends the waiting; rejects with its reason. */
+  signal?: AbortSignal | undefined;
 }
 
-const UNDEFINED_TABLE = "42P01";
+type MigrateStore = Pick<Store, "db" | "sessionUrl">;
 
-/** Throws where the schema has migrations that this code does not know. */
-async function needsNothing(db: Db, now: Date): Promise<boolean> {
+/**
+ * Brings the schema up to date, under a lock, so that any number of roles may start at once. Where nothing is to be
+ * done, which is nearly always, one statement says so: a worker that is woken from zero waits for it. What passes by
+ * waiting is waited for, but for a database that is away: then it rejects with what said so.
+ */
+export async function migrateUp(store: MigrateStore, options: MigrateOptions = {}): Promise<string[]> {
+  const now = options.now ?? new Date();
   try {
-    const { rows } = await sql<{ names: string[]; stand: boolean }>`
-      SELECT ARRAY(SELECT name::text FROM kysely_migration ORDER BY name COLLATE "C") AS names,
-        ${partitionsStand(now)} AS stand`.execute(db);
-    const { names, stand } = rows[0]!;
-    const later = names.filter((name) => !(name in MIGRATIONS));
-    if (later.length > 0)
-      throw new Error(
-        `it was made by a later version (${later.join(", ")}). Start that version, or have it take these back, newest first: npm run migrate -- down`,
-      );
-    return stand && names.length === Object.keys(MIGRATIONS).length;
+    const { isReady, pending } = await readSchema(store.db, now);
+    if (isReady) return [];
+    const done = pending.length === 0 ? [] : await takeSteps(chooseUp, store, options);
+    await makePartitions(store.db, now, options);
+    return done;
   } catch (error) {
-    if ((error as { code?: string }).code === UNDEFINED_TABLE) return false;
-    throw error;
+    throw isDatabaseAway(error) || options.signal?.aborted ? error : toUnusable(error);
   }
 }
 
 /** Takes the newest migration back. */
-export async function migrateDown(db: Db): Promise<string[]> {
-  return await migrate(db, (migrator) => migrator.migrateDown());
-}
-
-/** Whether the schema is the one this code knows. */
-export async function isMigrated(db: Db): Promise<boolean> {
-  const { rows } = await sql<{ count: number }>`
-    SELECT count(*)::int AS count FROM kysely_migration WHERE name = ANY(${Object.keys(MIGRATIONS)})`.execute(
-    db,
+export async function migrateDown(store: MigrateStore, options: MigrateOptions = {}): Promise<string[]> {
+  let target: string | undefined;
+  return await takeSteps(
+    (applied) => {
+      target ??= applied.at(-1);
+      if (target === undefined || !applied.includes(target)) return undefined;
+      const migration = MIGRATIONS[target];
+      if (!migration)
+        throw toUnusable(new Error(`${target} is a later release's: have that one take it back`));
+      return { name: target, direction: "down", migration };
+    },
+    store,
+    options,
   );
-  return rows[0]?.count === Object.keys(MIGRATIONS).length;
 }
 
-/** The library's own, so that roles of a version which locks by it wait for us, and we for them. */
-const MIGRATION_LOCK = 3_853_314_791_062_309_107n;
+/** Whether everything is there that this code knows. */
+export async function isMigrated(db: Db): Promise<boolean> {
+  return (await judge(db)).pending.length === 0;
+}
 
-/** All or nothing, under a lock of the transaction: one of the session would be lost in a pooler's sessions. */
-async function migrate(db: Db, run: (migrator: Migrator) => Promise<MigrationResultSet>): Promise<string[]> {
-  return await db.transaction().execute(async (tx) => {
-    await sql`SELECT pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(tx);
-    const { error, results } = await run(
-      new Migrator({ db: tx, provider: { getMigrations: async () => MIGRATIONS } }),
-    );
-    if (error) throw error;
-    return (results ?? [])
-      .filter(({ status }) => status === "Success")
-      .map(({ migrationName }) => migrationName);
-  });
+/** For readiness: throws a sentence where this release cannot work on the schema, also one that changed under it. */
+export async function demandSchema(db: Db): Promise<void> {
+  const { pending, refusal } = await judge(db);
+  if (refusal !== undefined) throw new Error(refusal);
+  if (pending.length > 0) throw new Error("the schema is not up to date");
+}
+
+async function judge(db: Db): Promise<SchemaJudgement> {
+  const { rows } = await sql<{ name: string }>`SELECT name FROM kysely_migration`.execute(db);
+  return judgeSchema(
+    rows.map(({ name }) => name),
+    NAMES,
+  );
+}
+
+async function takeSteps(
+  choose: ChooseStep,
+  { db: lookDb, sessionUrl }: MigrateStore,
+  { clock = systemClock, report = () => {}, signal }: MigrateOptions,
+): Promise<string[]> {
+  const { db, close } = openUnbounded(sessionUrl);
+  try {
+    return await takeAll(choose, { db, lookDb, clock, report, signal });
+  } finally {
+    // Who is stopped does not wait for a statement that takes long.
+    if (signal?.aborted) void close();
+    else await close();
+  }
+}
+
+const chooseUp: ChooseStep = (applied) => {
+  const { pending, refusal } = judgeSchema(applied, NAMES);
+  if (refusal !== undefined) throw new Error(refusal);
+  const [name] = pending;
+  return name === undefined ? undefined : { name, direction: "up", migration: MIGRATIONS[name]! };
+};
+
+const UNDEFINED_TABLE = "42P01";
+const READ_ONLY = "25006";
+const LOCK_NOT_AVAILABLE = "55P03";
+
+interface ServerFacts {
+  version: number;
+  isReadOnly: boolean;
+}
+
+const SERVER_FACTS = sql`current_setting('server_version_num')::int AS version,
+  current_setting('transaction_read_only')::boolean AS "isReadOnly"`;
+
+/** Throws where this release must not run on it. */
+async function readSchema(db: Db, now: Date): Promise<{ isReady: boolean; pending: string[] }> {
+  try {
+    const { rows } = await sql<ServerFacts & { names: string[]; stand: boolean }>`
+      SELECT ARRAY(SELECT name::text FROM kysely_migration) AS names, ${partitionsStand(now)} AS stand,
+        ${SERVER_FACTS}`.execute(db);
+    demandServer(rows[0]!);
+    const { pending, refusal } = judgeSchema(rows[0]!.names, NAMES);
+    if (refusal !== undefined) throw new Error(refusal);
+    return { isReady: rows[0]!.stand && pending.length === 0, pending };
+  } catch (error) {
+    if (codeOf(error) !== UNDEFINED_TABLE) throw error;
+    const { rows } = await sql<ServerFacts>`SELECT ${SERVER_FACTS}`.execute(db);
+    demandServer(rows[0]!);
+    return { isReady: false, pending: NAMES };
+  }
+}
+
+function demandServer({ version, isReadOnly }: ServerFacts): void {
+  if (version < LEAST_VERSION)
+    throw new Error(`it is version ${Math.floor(version / 10_000)}, and 15 or later is needed`);
+  // A standby becomes the primary, and a server that was closed for writing is opened again.
+  if (isReadOnly)
+    throw Object.assign(new Error("the server takes no writes: it is a standby or read-only"), {
+      code: READ_ONLY,
+    });
+}
+
+/** A long reader keeps the tables locked: then the days to come are the scheduler's, as long as today has its own. */
+async function makePartitions(db: Db, now: Date, options: MigrateOptions): Promise<void> {
+  const { clock = systemClock, report = () => {}, signal } = options;
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      return await ensurePartitions(db, now);
+    } catch (error) {
+      if (codeOf(error) !== LOCK_NOT_AVAILABLE) throw error;
+    }
+    const { rows } = await sql<{ stand: boolean }>`
+      SELECT ${partitionsStand(now, NEEDED_DAYS)} AS stand`.execute(db);
+    if (rows[0]!.stand) return report("partitions of days to come are not made yet: their table is locked");
+    report("today's partitions wait for a lock on their table; tried again");
+    await clock.sleep(PARTITION_WAIT_MS, signal);
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string } | undefined)?.code;
+}
+
+/** What whoever runs Bellhop has to do about it. */
+const REMEDIES: [RegExp, string][] = [
+  [/^28/, "Correct the user or the password in DATABASE_URL"],
+  [/^3D000$/, "Create that database, or correct its name in DATABASE_URL"],
+  [/^42501$/, "Let the user of DATABASE_URL create tables in its schema"],
+];
+
+function toUnusable(error: unknown): BellhopError {
+  if (error instanceof BellhopError) return error;
+  const remedy = REMEDIES.find(([codes]) => codes.test(codeOf(error) ?? ""))?.[1];
+  const message = `The PostgreSQL of DATABASE_URL cannot be used: ${messageOf(error)}.`;
+  return new BellhopError("database_unusable", 500, remedy ? `${message} ${remedy}.` : message);
 }

@@ -15,18 +15,18 @@ interface WantedPartition {
   to: Date;
 }
 
-/** Those of yesterday to two weeks ahead. */
-function wantedPartitions(now: Date): WantedPartition[] {
-  return Array.from({ length: AHEAD_DAYS + 2 }, (_, index) => {
+/** Those of yesterday to so many days ahead. */
+function wantedPartitions(now: Date, aheadDays = AHEAD_DAYS): WantedPartition[] {
+  return Array.from({ length: aheadDays + 2 }, (_, index) => {
     const from = startOfDay(now.getTime() + (index - 1) * DAY_MS);
     const to = new Date(from.getTime() + DAY_MS);
     return PARTITIONED.map((table) => ({ table, name: partitionName(table, from), from, to }));
   }).flat();
 }
 
-/** A condition: all that `ensurePartitions` would make are there. */
-export function partitionsStand(now: Date): RawBuilder<boolean> {
-  const names = wantedPartitions(now).map(({ name }) => name);
+/** A condition: all that `ensurePartitions` would make are there, or those of the next days. */
+export function partitionsStand(now: Date, aheadDays = AHEAD_DAYS): RawBuilder<boolean> {
+  const names = wantedPartitions(now, aheadDays).map(({ name }) => name);
   return sql<boolean>`(
     SELECT count(*) = ${names.length} FROM pg_class
     WHERE relname = ANY(${names}) AND relispartition

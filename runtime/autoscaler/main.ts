@@ -60,7 +60,7 @@ export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
     onError,
   });
   opened.defer(() => store.close());
-  await migrateUp(store.db, systemClock.now());
+  await migrateUp(store, { now: systemClock.now() });
   const startLock = await openSessionLock(store, START_LOCK, clock);
   opened.defer(() => startLock.close());
   const listener = await openBells(store, clock, onError);

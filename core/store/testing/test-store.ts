@@ -32,7 +32,7 @@ export async function openTestStore(
     await database.drop();
   });
   const { db } = store;
-  await migrateUp(db);
+  await migrateUp(store);
   return {
     store,
     db,
