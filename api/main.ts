@@ -1,6 +1,5 @@
 /** The API: records what is asked and exposes what happened; it executes nothing. */
-import type { Server } from "node:http";
-import { createAdaptorServer } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
 import { systemClock } from "../core/clock.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
@@ -16,7 +15,6 @@ import { listCallableWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createApiMetrics } from "../core/telemetry/metrics/api.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
-import { listen } from "../core/telemetry/probes.ts";
 import { createApp } from "./app.ts";
 import { createDirectCaller } from "./direct/direct-caller.ts";
 import { createLostCalls } from "./direct/lost-calls.ts";
@@ -37,23 +35,26 @@ const SETTINGS = [
 /** Calls under way at a stop go on for so long; a second before their connections are cut their callers are told. */
 const CALLERS_STAY_MS = 4_000;
 
-export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
+export async function startApi(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Role> {
   const settings = readSettings(SETTINGS, env);
   const log = createLogger("api", settings.LOG_LEVEL);
   const clock = systemClock;
+  const registry = createRegistry("api");
   await using opened = new AsyncDisposableStack();
   const connections = await openConnections(opened, {
     role: "api",
     settings,
     maxConnections: 16,
-    clock,
-    log,
+    ...{ clock, log, registry, signal },
+    // Uploads take their time.
+    serverOptions: {},
   });
-  const { store, notifier, listener, transport, tracer } = connections;
-  const namespaceId = await ensureNamespace(store.db, DEFAULT_NAMESPACE);
-  if (settings.BELLHOP_API_KEY !== undefined)
-    await ensureAdminKey(store.db, namespaceId, settings.BELLHOP_API_KEY);
-  const registry = createRegistry("api");
+  const { store, notifier, listener, transport, tracer, door } = connections;
+  await connections.untilAnswered(async () => {
+    const namespaceId = await ensureNamespace(store.db, DEFAULT_NAMESPACE);
+    if (settings.BELLHOP_API_KEY !== undefined)
+      await ensureAdminKey(store.db, namespaceId, settings.BELLHOP_API_KEY);
+  });
   const stopping = new AbortController();
   const lettingGo = new AbortController();
   const ringer = createRunRinger(transport, (error) =>
@@ -87,23 +88,19 @@ export async function startApi(env: NodeJS.ProcessEnv): Promise<Role> {
     log,
     metrics,
     tracer,
-    probes: connections.createProbes(registry),
+    probes: connections.createProbes(),
     functionCaps: toFunctionCaps(settings),
     stopping: stopping.signal,
     lettingGo: lettingGo.signal,
   });
-  const server = await listen(
-    createAdaptorServer({ fetch: app.fetch }) as Server,
-    settings.HOST,
-    settings.PORT,
-  );
-  opened.defer(() => server.close());
+  door.open(getRequestListener(app.fetch));
+  opened.defer(() => door.close());
   opened.defer(() => {
     stopping.abort();
     setTimeout(() => lettingGo.abort(), CALLERS_STAY_MS).unref();
   });
-  log.info({ port: server.port, transport: transport.name }, "api started");
-  return runningRole(server.port, opened.move(), (message) => log.info(`api ${message}`));
+  log.info({ port: door.port, transport: transport.name }, "api started");
+  return runningRole(door.port, opened.move(), (message) => log.info(`api ${message}`));
 }
 
 export const apiProgram: RoleProgram = {

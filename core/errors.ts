@@ -58,6 +58,13 @@ export function conflict(message: string, code = "conflict"): BellhopError {
   return new BellhopError(code, 409, message);
 }
 
+/** A role that was told to stop before it had started. */
+export class StartStopped extends Error {
+  constructor() {
+    super("stopped before it had started");
+  }
+}
+
 /** The message of anything thrown, never its stack. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof AggregateError && thrown.errors.length > 0) return messageOf(thrown.errors[0]);

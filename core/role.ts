@@ -3,7 +3,7 @@
  * stopping (a signal, the parent is gone, or the role cannot go on) → gone.
  */
 import { describeSettings, type SettingName } from "./config/settings.ts";
-import { messageOf } from "./errors.ts";
+import { messageOf, StartStopped } from "./errors.ts";
 
 export interface Role {
   /** The HTTP port the role listens on. */
@@ -51,7 +51,8 @@ export interface RoleProgram {
   purpose: string;
   settings: readonly SettingName[];
   defaults?: Partial<Record<SettingName, string>>;
-  start(env: NodeJS.ProcessEnv): Promise<Role>;
+  /** The signal: it is to stop although it has not started; then it rejects with `StartStopped`, or starts and is stopped. */
+  start(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Role>;
 }
 
 /** Runs a role until SIGTERM or SIGINT; a second signal ends it at once. `--help` tells its settings. */
@@ -67,8 +68,10 @@ export async function runRole(program: RoleProgram, args: string[] = process.arg
   let role: Role | undefined;
   const stopping = untilStopped(() => role?.abandon?.());
   const retireAsked = untilRetired();
+  const stopAsked = new AbortController();
+  void stopping.then(() => stopAsked.abort());
   try {
-    role = await program.start(process.env);
+    role = await program.start(process.env, stopAsked.signal);
     tellParent(role);
     const retired = retireAsked.then(() => role?.retire?.());
     // One that goes on until it is stopped never fails.
@@ -76,7 +79,7 @@ export async function runRole(program: RoleProgram, args: string[] = process.arg
     await role.stop();
     if (failure) return fail(failure.message);
   } catch (error) {
-    return fail(messageOf(error));
+    if (!(error instanceof StartStopped)) return fail(messageOf(error));
   }
   process.exit(0);
 }

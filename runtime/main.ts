@@ -18,7 +18,7 @@ import { createOutboundMetrics } from "../core/telemetry/metrics/outbound.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSandboxMetrics } from "../core/telemetry/metrics/sandbox.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
-import { startProbeServer } from "../core/telemetry/probes.ts";
+import { answerProbes } from "../core/telemetry/probes.ts";
 import { createAttemptTracer } from "./attempt-trace.ts";
 import { serveDirectCalls } from "./direct/direct-server.ts";
 import { chooseWorkerAddress } from "./direct/worker-address.ts";
@@ -40,7 +40,7 @@ import { WORKER_SETTINGS } from "./worker-settings.ts";
 
 const DEFAULTS = { PORT: "8082" };
 
-export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
+export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Role> {
   const settings = readSettings(WORKER_SETTINGS, env, DEFAULTS);
   const receive = settings.WORKER_RECEIVE;
   demandKafka(receive, settings.KAFKA_BROKERS);
@@ -60,22 +60,17 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     role: "worker",
     settings,
     maxConnections: 8,
-    clock,
-    log,
+    ...{ clock, log, registry, signal },
     // What wakes a worker does not wait for a consumer group, nor for loading what it takes.
     connectsQueue: "when used",
   });
-  const { store, notifier, listener, transport, tracer } = connections;
+  const { store, notifier, listener, transport, tracer, door } = connections;
   // The probes outlive the drain: a worker that finishes its runs is alive.
   let receiving = false;
   const isReceiving = () => {
     if (!receiving) throw new Error("not receiving");
   };
-  const probes = connections.createProbes(
-    registry,
-    { worker: isReceiving },
-    { sandbox: () => reportWalls(walls) },
-  );
+  const probes = connections.createProbes({ worker: isReceiving }, { sandbox: () => reportWalls(walls) });
   const metrics = createWorkerMetrics(registry);
   const whenStarted = Promise.withResolvers<Worker>();
   const receiver =
@@ -88,15 +83,15 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
           },
         })
       : undefined;
-  const server = await startProbeServer(probes, settings.HOST, settings.PORT, receiver);
-  opened.defer(() => server.close());
+  door.open(answerProbes(probes, receiver));
+  opened.defer(() => door.close());
   const callToken = randomBytes(32).toString("base64url");
   const facts: WorkerFacts = {
     ...{ id: newId(), host: hostname(), pid: process.pid, slots: settings.WORKER_SLOTS, callToken, receive },
     // Nothing would hold a worker that receives events while it runs what it was called with directly.
     address: receiver
       ? undefined
-      : (settings.WORKER_ADDRESS ?? chooseWorkerAddress(settings.HOST, server.port, networkInterfaces())),
+      : (settings.WORKER_ADDRESS ?? chooseWorkerAddress(settings.HOST, door.port, networkInterfaces())),
   };
   const revisions = createRevisionCache((revisionId) => loadRevision(store.db, revisionId));
   const caps = toFunctionCaps(settings);
@@ -137,7 +132,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     },
     openLane(lane) {
       if (receiver) return;
-      const calls = serveDirectCalls(server.server, callToken, lane);
+      const calls = serveDirectCalls(door.server, callToken, lane);
       opened.defer(() => calls.close());
     },
     findTimeoutMs: (revisionId) => findTimeoutMs(revisions, caps, revisionId),
@@ -156,10 +151,10 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv): Promise<Role> {
     receiving = false;
   });
   log.info(
-    { port: server.port, workerId: facts.id, slots: facts.slots, transport: transport.name, receive },
+    { port: door.port, workerId: facts.id, slots: facts.slots, transport: transport.name, receive },
     "worker started",
   );
-  const role = runningRole(server.port, opened.move(), (message) => log.info(`worker ${message}`));
+  const role = runningRole(door.port, opened.move(), (message) => log.info(`worker ${message}`));
   const retire = () => {
     receiving = false;
     log.info("worker retires: it receives nothing more and finishes what it has");

@@ -11,7 +11,7 @@ import { createLogger } from "../core/telemetry/log.ts";
 import { createFigureMetrics } from "../core/telemetry/metrics/figures.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
-import { startProbeServer } from "../core/telemetry/probes.ts";
+import { answerProbes } from "../core/telemetry/probes.ts";
 import { withDemand } from "./demand-page.ts";
 import { startJobs } from "./jobs.ts";
 import { openPodApi } from "./pods/pod-api.ts";
@@ -29,7 +29,7 @@ const SETTINGS = [
 const DEFAULTS = { PORT: "8081" };
 const MARKED_WORKERS = 1_000;
 
-export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
+export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Role> {
   const settings = readSettings(SETTINGS, env, DEFAULTS);
   const log = createLogger("scheduler", settings.LOG_LEVEL);
   const registry = createRegistry("scheduler");
@@ -40,10 +40,9 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
     role: "scheduler",
     settings,
     maxConnections: 6,
-    clock,
-    log,
+    ...{ clock, log, registry, signal },
   });
-  const { store, notifier, listener, transport, tracer } = connections;
+  const { store, notifier, listener, transport, tracer, door } = connections;
 
   const ringer = createRinger(transport, clock, {
     rung: () => {},
@@ -93,12 +92,12 @@ export async function startScheduler(env: NodeJS.ProcessEnv): Promise<Role> {
     });
     opened.defer(() => marker.stop());
   }
-  const probes = connections.createProbes(registry);
+  const probes = connections.createProbes();
   const pages = withDemand(probes, () => readDemand(store, settings.WORKERS_AHEAD));
-  const server = await startProbeServer(pages, settings.HOST, settings.PORT);
-  opened.defer(() => server.close());
-  log.info({ port: server.port, transport: transport.name }, "scheduler started");
-  return runningRole(server.port, opened.move(), (message) => log.info(`scheduler ${message}`));
+  door.open(answerProbes(pages));
+  opened.defer(() => door.close());
+  log.info({ port: door.port, transport: transport.name }, "scheduler started");
+  return runningRole(door.port, opened.move(), (message) => log.info(`scheduler ${message}`));
 }
 
 export const schedulerProgram: RoleProgram = {

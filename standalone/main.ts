@@ -47,7 +47,7 @@ const DEAD_DATABASE_GRACE_MS = 10_000;
 type StandaloneSettings = Pick<Settings, (typeof SETTINGS)[number]>;
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-export async function startStandalone(env: NodeJS.ProcessEnv): Promise<Role> {
+export async function startStandalone(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Role> {
   const settings = readSettings(SETTINGS, env, DEFAULTS);
   const log = createLogger("standalone", settings.LOG_LEVEL);
   const dataDir = resolve(ROOT, settings.BELLHOP_DATA_DIR);
@@ -63,11 +63,11 @@ export async function startStandalone(env: NodeJS.ProcessEnv): Promise<Role> {
   const secretsKey = await readSecretsKey(dataDir, env["BELLHOP_SECRETS_KEY"]?.trim() || undefined);
   const roleEnv = chooseRoleEnv(env, settings, { databaseUrl: postgres.url, secretsKey });
 
-  const scheduler = await startScheduler(roleEnv.scheduler);
+  const scheduler = await startScheduler(roleEnv.scheduler, signal);
   opened.defer(() => scheduler.stop());
-  const autoscaler = await startAutoscaler(roleEnv.autoscaler);
+  const autoscaler = await startAutoscaler(roleEnv.autoscaler, signal);
   opened.defer(() => autoscaler.stop());
-  const api = await startApi({ ...roleEnv.api, BELLHOP_API_KEY: key });
+  const api = await startApi({ ...roleEnv.api, BELLHOP_API_KEY: key }, signal);
   opened.defer(() => api.stop());
 
   const host = settings.HOST.includes(":") ? `[${settings.HOST}]` : settings.HOST;

@@ -26,7 +26,7 @@ const CHECK_TIMEOUT_MS = 2_000;
 /** A closing server gives requests under way this long; a client that stalls must not hold up the shutdown. */
 const CLOSE_GRACE_MS = 5_000;
 /** A request is here within this time; its answer may take as long as it takes. */
-const RECEIVE_TIMEOUTS = {
+export const RECEIVE_TIMEOUTS = {
   headersTimeout: 10_000,
   requestTimeout: 10_000,
   connectionsCheckingInterval: 2_000,
@@ -82,14 +82,9 @@ async function runCheck(check: Report): Promise<unknown> {
   }
 }
 
-/** The small HTTP server of a role without an API of its own. `others` answers what is no probe; default: 404. */
-export async function startProbeServer(
-  probes: Probes,
-  host: string,
-  port: number,
-  others: RequestListener = answerNotFound,
-): Promise<{ port: number; server: Server; close(): Promise<void> }> {
-  const server = createServer(RECEIVE_TIMEOUTS, (request, response) => {
+/** What a role without an API of its own answers. `others` answers what is no probe; default: 404. */
+export function answerProbes(probes: Probes, others: RequestListener = answerNotFound): RequestListener {
+  return (request, response) => {
     const answering =
       request.method === "GET" ? probes(request.url?.split("?")[0] ?? "/") : Promise.resolve(undefined);
     answering.then(
@@ -99,7 +94,16 @@ export async function startProbeServer(
       },
       () => response.writeHead(500).end(),
     );
-  });
+  };
+}
+
+/** The small HTTP server of those. */
+export async function startProbeServer(
+  probes: Probes,
+  host: string,
+  port: number,
+): Promise<{ port: number; server: Server; close(): Promise<void> }> {
+  const server = createServer(RECEIVE_TIMEOUTS, answerProbes(probes));
   return { server, ...(await listen(server, host, port)) };
 }
 

@@ -2,19 +2,19 @@
 import { networkInterfaces } from "node:os";
 import { steadyClock, systemClock } from "../../core/clock.ts";
 import { readSettings, type SettingName, type Settings } from "../../core/config/settings.ts";
-import { tellPooling } from "../../core/connections.ts";
 import { BellhopError } from "../../core/errors.ts";
+import { openFrontDoor } from "../../core/front-door.ts";
+import { openDatabase } from "../../core/open-database.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../../core/role.ts";
-import { openStore, type Store } from "../../core/store/database.ts";
+import type { Store } from "../../core/store/database.ts";
 import { readDemand } from "../../core/store/demand.ts";
-import { isMigrated, migrateUp } from "../../core/store/migrate.ts";
-import { openBells } from "../../core/store/poll-bells.ts";
+import { demandSchema } from "../../core/store/migrate.ts";
 import { openSessionLock, type SessionLock } from "../../core/store/session-lock.ts";
 import { listServingWorkers } from "../../core/store/workers.ts";
 import { createLogger, type Logger } from "../../core/telemetry/log.ts";
 import { type AutoscalerMetrics, createAutoscalerMetrics } from "../../core/telemetry/metrics/autoscaler.ts";
 import { createRegistry } from "../../core/telemetry/metrics/registry.ts";
-import { createProbes, startProbeServer } from "../../core/telemetry/probes.ts";
+import { answerProbes, createProbes } from "../../core/telemetry/probes.ts";
 import { chooseWorkerAddress } from "../direct/worker-address.ts";
 import { createOutbound } from "../outbound.ts";
 import { demandKafka, demandQueue } from "../receive-mode.ts";
@@ -39,7 +39,10 @@ const DEFAULTS = { PORT: "8083" };
 /** One autoscaler of all that share the database starts workers at a time. */
 const START_LOCK = 7_236_003;
 
-export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
+export async function startAutoscaler(
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Role> {
   const settings = readSettings(SETTINGS, env, DEFAULTS);
   demandOrder(settings.WORKERS_MIN, settings.WORKERS_MAX);
   demandQueue(settings.WORKER_RECEIVE);
@@ -54,18 +57,13 @@ export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
   const clock = steadyClock;
   await using opened = new AsyncDisposableStack();
   const onError = (error: unknown) => log.warn({ error }, "database connection");
-  const { DATABASE_URL: databaseUrl, DATABASE_DIRECT_URL: directUrl } = settings;
-  const store = openStore({
-    ...{ databaseUrl, directUrl, applicationName: "bellhop-autoscaler", maxConnections: 3 },
-    onError,
+  const door = await openFrontDoor(settings, registry);
+  opened.defer(() => door.close());
+  const { store, listener, untilAnswered } = await openDatabase(opened, {
+    ...{ role: "autoscaler", settings, maxConnections: 3, door, clock: systemClock, log, signal, onError },
   });
-  opened.defer(() => store.close());
-  await migrateUp(store, { now: systemClock.now() });
-  const startLock = await openSessionLock(store, START_LOCK, clock);
+  const startLock = await untilAnswered(() => openSessionLock(store, START_LOCK, clock));
   opened.defer(() => startLock.close());
-  const listener = await openBells(store, clock, onError);
-  opened.defer(() => listener.close());
-  tellPooling(await store.findPooling(), settings, log);
 
   const bundle = bundleWorker((error) =>
     log.warn(
@@ -104,14 +102,14 @@ export async function startAutoscaler(env: NodeJS.ProcessEnv): Promise<Role> {
   const channels = ["bellhop_runs", "bellhop_demand", "bellhop_schedule"] as const;
   await Promise.all(channels.map((channel) => listener.on(channel, () => loop.wake())));
 
-  const probes = createProbes(registry, { database: () => checkSchema(store) });
+  const probes = createProbes(registry, { database: () => demandSchema(store.db) });
   const listAddresses = () =>
     fleet.ports().map((port) => chooseWorkerAddress(settings.HOST, port, networkInterfaces()));
-  const server = await startProbeServer(withTargets(probes, listAddresses), settings.HOST, settings.PORT);
-  opened.defer(() => server.close());
+  door.open(answerProbes(withTargets(probes, listAddresses)));
+  opened.defer(() => door.close());
   const { WORKERS_MIN: min, WORKERS_MAX: max } = settings;
-  log.info({ port: server.port, min, max }, "autoscaler started");
-  const role = runningRole(server.port, opened.move(), (message) => log.info(`autoscaler ${message}`));
+  log.info({ port: door.port, min, max }, "autoscaler started");
+  const role = runningRole(door.port, opened.move(), (message) => log.info(`autoscaler ${message}`));
   return { ...role, abandon: () => fleet.kill() };
 }
 
@@ -159,10 +157,6 @@ function createParts(
       },
     },
   };
-}
-
-async function checkSchema(store: Store): Promise<void> {
-  if (!(await isMigrated(store.db))) throw new Error("the schema is not up to date");
 }
 
 function showCounts(metrics: AutoscalerMetrics, fleet: Fleet): void {

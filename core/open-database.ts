@@ -1,0 +1,86 @@
+/** How every role comes to its database: it waits until that answers and the schema is there. */
+import type { Clock } from "./clock.ts";
+import type { Settings } from "./config/settings.ts";
+import type { FrontDoor } from "./front-door.ts";
+import { openStore, type Store } from "./store/database.ts";
+import type { Listener } from "./store/listen.ts";
+import { migrateUp } from "./store/migrate.ts";
+import { openBells } from "./store/poll-bells.ts";
+import type { Pooling } from "./store/pooling.ts";
+import type { Logger } from "./telemetry/log.ts";
+import { createDatabaseWait } from "./wait-for-database.ts";
+
+/** A server that hangs keeps no role from ending. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+export interface DatabaseParts {
+  role: string;
+  settings: Pick<Settings, "DATABASE_URL" | "DATABASE_DIRECT_URL">;
+  /** At most, the listener's besides. */
+  maxConnections: number;
+  /** Shows what is waited for. */
+  door: FrontDoor;
+  clock: Clock;
+  log: Logger;
+  /** Ends the start. */
+  signal: AbortSignal;
+  onError(error: unknown): void;
+}
+
+export interface OpenedDatabase {
+  store: Store;
+  listener: Listener;
+  /** For what else a start asks of it: again, while it is away. */
+  untilAnswered<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** Store and listener are closed by `opened`. Rejects with `StartStopped`, or with what no waiting mends. */
+export async function openDatabase(
+  opened: AsyncDisposableStack,
+  { role, settings, maxConnections, door, clock, log, signal, onError }: DatabaseParts,
+): Promise<OpenedDatabase> {
+  const { DATABASE_URL: databaseUrl, DATABASE_DIRECT_URL: directUrl } = settings;
+  const wait = createDatabaseWait({ clock, log, signal, onChange: door.setReason });
+  const applicationName = `bellhop-${role}`;
+  const store = openStore({ databaseUrl, directUrl, applicationName, maxConnections, onError });
+  opened.defer(() => inTime(store.close(), clock));
+  const listen = () => openBells(store, clock, onError);
+  // Its connection is made while the schema is looked at.
+  const first = listen();
+  const heard = first.catch(() => undefined);
+  opened.defer(() =>
+    inTime(
+      heard.then((listener) => listener?.close()),
+      clock,
+    ),
+  );
+  const report = (line: string) => log.info(line);
+  await wait.until(() => migrateUp(store, { now: clock.now(), clock, report, signal }));
+  const listener = (await heard) ?? (await wait.until(listen));
+  opened.defer(() => inTime(listener.close(), clock));
+  tellPooling(await wait.until(() => store.findPooling()), settings, log);
+  return { store, listener, untilAnswered: wait.until };
+}
+
+/** Once, where it makes a difference. */
+function tellPooling(
+  { mode, missingSettings }: Pooling,
+  { DATABASE_DIRECT_URL: directUrl }: Pick<Settings, "DATABASE_DIRECT_URL">,
+  log: Logger,
+): void {
+  if (mode !== "transaction") return;
+  const bells = directUrl === undefined ? "polled" : "heard on the direct connection";
+  log.info({ bells }, "the database is reached through a pooler in transaction mode");
+  if (missingSettings.length > 0)
+    log.warn(
+      { missingSettings },
+      "sessions of the pooler lack settings that make statements fast and bounded; docs/operations.md says how to give them",
+    );
+}
+
+async function inTime(closed: Promise<unknown>, clock: Clock): Promise<void> {
+  const done = new AbortController();
+  const late = clock.sleep(CLOSE_TIMEOUT_MS, done.signal);
+  await Promise.race([closed, late]);
+  done.abort();
+}
