@@ -19,7 +19,10 @@ export interface Cluster {
   schedulers: RunningProcess[];
   workers: RunningProcess[];
   startWorker(env?: Record<string, string>): Promise<RunningProcess>;
+  startScheduler(): Promise<RunningProcess>;
   startAutoscaler(env?: Record<string, string>): Promise<RunningProcess>;
+  /** Another API beside the first one. */
+  startApi(): Promise<{ process: RunningProcess; client: ApiClient }>;
   stop(): Promise<void>;
 }
 
@@ -71,6 +74,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   );
   if (options.brokers && !options.hasNoBroker) await Promise.all([api, ...schedulers].map(whenQueueIsReady));
   const autoscalers: RunningProcess[] = [];
+  const apis = [api];
   return {
     api: createClient(`http://127.0.0.1:${portOf(api)}`, key),
     databaseUrl: database.url,
@@ -82,13 +86,23 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       workers.push(worker);
       return worker;
     },
+    async startScheduler() {
+      const scheduler = await startRole("scheduler/main.ts");
+      schedulers.push(scheduler);
+      return scheduler;
+    },
+    async startApi() {
+      const other = await startRole("api/main.ts");
+      apis.push(other);
+      return { process: other, client: createClient(`http://127.0.0.1:${portOf(other)}`, key) };
+    },
     async startAutoscaler(more) {
       const autoscaler = await startRole("runtime/autoscaler/main.ts", more);
       autoscalers.push(autoscaler);
       return autoscaler;
     },
     async stop() {
-      await Promise.all([...autoscalers, ...workers, ...schedulers, api].map((role) => role.stop()));
+      await Promise.all([...autoscalers, ...workers, ...schedulers, ...apis].map((role) => role.stop()));
       await database.drop();
     },
   };
