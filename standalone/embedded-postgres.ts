@@ -245,7 +245,8 @@ async function untilReady(child: ChildProcess, port: number, parts: StartParts):
       throw new Error(`no sign of life after ${READY_TIMEOUT_MS / 1_000} s.`);
     await delay(waitMs);
   }
-  await ensureDatabase(port, password, appPasswordOf(password));
+  const isUp = () => !hasExited(child) && !signal?.aborted;
+  await ensureDatabase({ port, password, isUp }, appPasswordOf(password));
 }
 
 /** The server keeps its pid on the first line of postmaster.pid and its status on the eighth. */

@@ -1,11 +1,47 @@
 /** What is said to the embedded server as its superuser: role and database are there. */
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
+import { isDatabaseAway } from "../core/store/database-away.ts";
 
 const INVALID_PASSWORD = "28P01";
 
-/** The role may create databases and watch the server, no more. Safe to repeat. */
-export async function ensureDatabase(port: number, password: string, appPassword: string): Promise<void> {
-  await withSuperuser(port, password, async (client) => {
+/** A machine under load may be slow to begin a session, and is asked again: it has only said that it is ready. */
+const CONNECT_TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 60_000;
+const RETRY_MS = 100;
+
+export interface SuperuserSession {
+  port: number;
+  password: string;
+  connectTimeoutMs?: number;
+  /** Of all tries together. */
+  timeoutMs?: number;
+  /** Whether another try makes sense. */
+  isUp?(): boolean;
+}
+
+/** The role may create databases and watch the server, no more. Safe to repeat, and repeated while the server is away. */
+export async function ensureDatabase(session: SuperuserSession, appPassword: string): Promise<void> {
+  const { connectTimeoutMs = CONNECT_TIMEOUT_MS, timeoutMs = TIMEOUT_MS, isUp = () => true } = session;
+  const deadlineMs = performance.now() + timeoutMs;
+  // The slower the machine, the longer the patience of a try.
+  for (let patienceMs = connectTimeoutMs; ; patienceMs *= 2) {
+    const leftMs = Math.max(deadlineMs - performance.now(), 1);
+    try {
+      return await createDatabase(session, appPassword, Math.min(patienceMs, leftMs));
+    } catch (error) {
+      if (!isDatabaseAway(error) || !isUp() || performance.now() + RETRY_MS > deadlineMs) throw error;
+    }
+    await delay(RETRY_MS);
+  }
+}
+
+async function createDatabase(
+  session: SuperuserSession,
+  appPassword: string,
+  connectTimeoutMs: number,
+): Promise<void> {
+  await withSuperuser(session, connectTimeoutMs, async (client) => {
     const role = await client.query("SELECT 1 FROM pg_roles WHERE rolname = 'bellhop'");
     if (role.rowCount === 0) await client.query("CREATE ROLE bellhop LOGIN CREATEDB");
     await client.query(`ALTER ROLE bellhop PASSWORD ${client.escapeLiteral(appPassword)}`);
@@ -16,8 +52,8 @@ export async function ensureDatabase(port: number, password: string, appPassword
 }
 
 async function withSuperuser<T>(
-  port: number,
-  password: string,
+  { port, password }: SuperuserSession,
+  connectionTimeoutMillis: number,
   use: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
   const client = new pg.Client({
@@ -26,7 +62,8 @@ async function withSuperuser<T>(
     user: "postgres",
     password,
     database: "postgres",
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis,
+    query_timeout: TIMEOUT_MS,
   });
   // A connection that breaks also rejects the query in hand.
   client.on("error", () => {});
