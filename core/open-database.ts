@@ -40,25 +40,27 @@ export async function openDatabase(
   { role, settings, maxConnections, door, clock, log, signal, onError }: DatabaseParts,
 ): Promise<OpenedDatabase> {
   const { DATABASE_URL: databaseUrl, DATABASE_DIRECT_URL: directUrl } = settings;
+  let isOpen = false;
+  /** Who gives up its start does not wait for a server that may be the reason. */
+  const closeInTime = async (closed: Promise<unknown>) => {
+    const done = new AbortController();
+    await Promise.race([closed, clock.sleep(isOpen ? CLOSE_TIMEOUT_MS : 0, done.signal)]);
+    done.abort();
+  };
   const wait = createDatabaseWait({ clock, log, signal, onChange: door.setReason });
   const applicationName = `bellhop-${role}`;
   const store = openStore({ databaseUrl, directUrl, applicationName, maxConnections, onError });
-  opened.defer(() => inTime(store.close(), clock));
+  opened.defer(() => closeInTime(store.close()));
   const listen = () => openBells(store, clock, onError);
   // Its connection is made while the schema is looked at.
-  const first = listen();
-  const heard = first.catch(() => undefined);
-  opened.defer(() =>
-    inTime(
-      heard.then((listener) => listener?.close()),
-      clock,
-    ),
-  );
+  const first = listen().catch(() => undefined);
+  opened.defer(() => closeInTime(first.then((listener) => listener?.close())));
   const report = (line: string) => log.info(line);
   await wait.until(() => migrateUp(store, { now: clock.now(), clock, report, signal }));
-  const listener = (await heard) ?? (await wait.until(listen));
-  opened.defer(() => inTime(listener.close(), clock));
+  const listener = (await first) ?? (await wait.until(listen));
+  opened.defer(() => closeInTime(listener.close()));
   tellPooling(await wait.until(() => store.findPooling()), settings, log);
+  isOpen = true;
   return { store, listener, untilAnswered: wait.until };
 }
 
@@ -76,11 +78,4 @@ function tellPooling(
       { missingSettings },
       "sessions of the pooler lack settings that make statements fast and bounded; docs/operations.md says how to give them",
     );
-}
-
-async function inTime(closed: Promise<unknown>, clock: Clock): Promise<void> {
-  const done = new AbortController();
-  const late = clock.sleep(CLOSE_TIMEOUT_MS, done.signal);
-  await Promise.race([closed, late]);
-  done.abort();
 }

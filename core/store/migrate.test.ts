@@ -3,6 +3,7 @@ import { after, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { openStore } from "./database.ts";
+import { isDatabaseAway } from "./database-away.ts";
 import { removeFunction } from "./functions/remove.ts";
 import { newId } from "./ids.ts";
 import { ensureNamespace } from "./keys.ts";
@@ -241,4 +242,39 @@ test("a start that finds everything done asks one statement; the next day's firs
   assert.deepEqual(await migrateUp(store, { now: tomorrow }), []);
   await migrateUp({ ...store, db: counted.db }, { now: tomorrow });
   assert.equal(counted.statements, 2);
+});
+
+test("a reader who holds the tables keeps no start from the days that are there", async () => {
+  const now = new Date();
+  await migrateUp(store, { now });
+  const later = new Date(now.getTime() + 3 * 86_400_000);
+  const lines: string[] = [];
+  await db.transaction().execute(async (tx) => {
+    await sql`SELECT FROM task_runs, task_logs`.execute(tx);
+    assert.deepEqual(await migrateUp(store, { now: later, report: (line) => lines.push(line) }), []);
+  });
+  assert.deepEqual(lines, ["partitions of days to come are not made yet: their table is locked"]);
+});
+
+test("a server that takes no writes is waited for, one that is too old is not", async () => {
+  const name = sql.id(new URL(database.url).pathname.slice(1));
+  await sql`ALTER DATABASE ${name} SET default_transaction_read_only = on`.execute(db);
+  const standby = openStore({
+    ...{ databaseUrl: database.url, applicationName: "bellhop-test", maxConnections: 1 },
+    onError: () => {},
+  });
+  await assert.rejects(migrateUp(standby), (error) => isDatabaseAway(error) && /standby/.test(String(error)));
+  await standby.close();
+  await sql`ALTER DATABASE ${name} RESET default_transaction_read_only`.execute(db);
+  const old = db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => ({
+      ...result,
+      rows: result.rows.map((row) => ({ ...row, version: 140_012 })),
+    }),
+  });
+  await assert.rejects(migrateUp({ ...store, db: old }), {
+    code: "database_unusable",
+    message: /it is version 14, and 15 or later is needed/,
+  });
 });

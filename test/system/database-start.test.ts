@@ -1,6 +1,8 @@
 /** Roles that start before their database, or against one that they cannot use. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -89,6 +91,20 @@ describe("a role without its database", { timeout: 120_000 }, () => {
       role.signal("SIGTERM");
       assert.deepEqual(await role.exited, { code: 0, signal: null }, role.lines.join("\n"));
     }
+  });
+
+  it("stops cleanly while the server hangs", async (t) => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    t.after(() => silent.close());
+    const url = Object.assign(new URL(databaseUrl), { port: (silent.address() as AddressInfo).port }).href;
+    const connected = once(silent, "connection");
+    const role = startRole("api", url);
+    await connected;
+    const askedMs = performance.now();
+    role.signal("SIGTERM");
+    assert.deepEqual(await role.exited, { code: 0, signal: null }, role.lines.join("\n"));
+    assert.ok(performance.now() - askedMs < 9_500, "before the connect was given up");
   });
 
   it("ends with a sentence where no waiting helps", async () => {
