@@ -276,7 +276,8 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   }
 
   const directLane = createDirectLane({
-    ...{ clock, slots, isDraining: () => draining, releaseSlot: () => slots.release(1) },
+    ...{ clock, slots, totalSlots: facts.slots },
+    ...{ isDraining: () => draining, releaseSlot: () => slots.release(1) },
     hasLease: () => lease.stands(),
     work: (run, way) => work(run, way, parts.traceAttempt(run, true)),
     findTimeoutMs: parts.findTimeoutMs,

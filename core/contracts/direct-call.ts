@@ -24,6 +24,8 @@ export interface DirectCall {
   revisionId: string;
   /** Its function has a limit of runs at once: room is reserved first. */
   isLimited: boolean;
+  /** It came without a key, at the URL of a public function: such calls hold only a share of the slots. */
+  isPublic?: boolean;
   /** What the run is recorded with, and what the function gets unless it is called over HTTP. */
   input: Json;
   http?: HttpRequestHead;
@@ -31,7 +33,16 @@ export interface DirectCall {
   traceparent?: string | undefined;
 }
 
-export type RefusalReason = "busy" | "draining" | "no_room";
+/** `share`: the worker has slots, but not for more calls of this function or namespace. */
+export type RefusalReason = "busy" | "draining" | "no_room" | "share";
+
+/** Why the API let go of a caller who was still there; what the run is recorded with. */
+export type CutReason = "request_body_too_slow" | "response_not_taken";
+
+export const CUT_MESSAGES: Record<CutReason, string> = {
+  request_body_too_slow: "The request's body came too slowly; the call was broken off.",
+  response_not_taken: "The caller did not take the response; the call was broken off.",
+};
 
 /** API → worker. */
 export type DirectAsk =
@@ -39,8 +50,8 @@ export type DirectAsk =
   | { t: "data"; no: number; base64: string }
   | { t: "end"; no: number }
   | { t: "pull"; no: number; bytes: number }
-  /** The caller is gone; the run goes on. */
-  | { t: "leave"; no: number };
+  /** The caller is gone; the run goes on. One who was cut off: it ends as failed, for that reason. */
+  | { t: "leave"; no: number; cut?: CutReason };
 
 /** Worker → API. */
 export type DirectSay =

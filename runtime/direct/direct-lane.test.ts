@@ -20,6 +20,7 @@ const call: DirectCall = {
 const http: HttpCall["head"] = { method: "GET", url: "http://a/", headers: [], hasBody: false };
 
 interface LaneOptions {
+  totalSlots?: number;
   reservation?: Reservation;
   showFails?: boolean;
   /** Its API gave it up: its rows are not this worker's to write. */
@@ -32,6 +33,7 @@ interface LaneOptions {
 /** A lane whose parts the test plays: `end` ends the run under way. */
 function openLane(options: LaneOptions = {}) {
   const {
+    totalSlots = 1,
     reservation = "reserved",
     showFails = false,
     isGivenUp = false,
@@ -39,7 +41,7 @@ function openLane(options: LaneOptions = {}) {
     isThere,
   } = options;
   const clock = createManualClock();
-  const slots = createSlots(1);
+  const slots = createSlots(totalSlots);
   const shown: DirectRun[] = [];
   const ended: FinishedDirectRun[] = [];
   const finished: FinishedAttempt[] = [];
@@ -62,6 +64,7 @@ function openLane(options: LaneOptions = {}) {
     ...{
       clock,
       slots,
+      totalSlots,
       isDraining: () => draining,
       hasLease: () => hasLease,
       findTimeoutMs: async () => 1_050,
@@ -209,6 +212,49 @@ describe("the direct lane", () => {
     await full.whenOver;
     assert.deepEqual([full.said, full.counted], [["no_room"], ["no_room"]]);
     assert.equal(full.slots.free(), 1);
+  });
+
+  test("refuses anonymous calls beyond their share, while others still find a slot", async () => {
+    const lane = openLane({ totalSlots: 4 });
+    const anonymous = (no: number) => ({ ...call, runId: `anonymous-${no}`, isPublic: true });
+    for (let no = 0; no < 4; no += 1) lane.lane.begin(anonymous(no), lane.answer);
+    assert.deepEqual([lane.said, lane.counted], [["share"], ["share"]]);
+    lane.lane.begin({ ...call, namespaceId: "other" }, lane.answer);
+    assert.equal(lane.slots.free(), 0);
+    await lane.whenBegun;
+    lane.end({ state: "cancelled" });
+    await lane.whenOver;
+  });
+
+  test("a share is given back where the function had no room", async () => {
+    const lane = openLane({ totalSlots: 1, reservation: "no_room" });
+    const limited = { ...call, isLimited: true, isPublic: true };
+    for (let no = 0; no < 3; no += 1) {
+      lane.lane.begin({ ...limited, runId: `run-${no}` }, lane.answer);
+      await new Promise(setImmediate);
+    }
+    assert.deepEqual(lane.said, ["no_room", "no_room", "no_room"]);
+  });
+
+  test("a run whose caller was cut off ends as failed, for that reason; one that was cancelled does not", async () => {
+    const lane = openLane();
+    const { feed } = lane.lane.begin({ ...call, http }, lane.answer)!;
+    await lane.whenBegun;
+    feed!.leave("response_not_taken");
+    feed!.leave();
+    lane.end({ state: "succeeded", result: { status: 200, bodyBytes: 3 } });
+    await lane.whenOver;
+    const { verdict, record } = lane.ended[0]!;
+    assert.equal(verdict.state, "failed");
+    assert.equal(record.error?.code, "response_not_taken");
+    assert.deepEqual(lane.outcomes, [verdict]);
+    const cancelled = openLane();
+    const { feed: other } = cancelled.lane.begin({ ...call, http }, cancelled.answer)!;
+    await cancelled.whenBegun;
+    other!.leave("request_body_too_slow");
+    cancelled.end({ state: "cancelled" });
+    await cancelled.whenOver;
+    assert.deepEqual(cancelled.outcomes, [{ state: "cancelled" }]);
   });
 
   test("shows a run before anything of its response goes out, and keeps no body", async () => {

@@ -7,7 +7,7 @@
  * direct-record.ts.
  */
 import type { Clock } from "../../core/clock.ts";
-import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
+import type { CutReason, DirectCall, DirectOutcome, RefusalReason } from "../../core/contracts/direct-call.ts";
 import type { HttpResult } from "../../core/contracts/http-call.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";
@@ -19,7 +19,9 @@ import type { DirectCallEnd } from "../../core/telemetry/metrics/worker.ts";
 import type { HttpCall, HttpFeed } from "../sandbox/invocation.ts";
 import type { Slots } from "../slots.ts";
 import { type CallAnswer, createCallResponse } from "./call-response.ts";
+import { asCut } from "./cut-call.ts";
 import { createDirectRecord, type RecordParts } from "./direct-record.ts";
+import { createSlotShares } from "./slot-shares.ts";
 
 /** How a lane's run differs from a claimed one. */
 export interface DirectWay {
@@ -35,6 +37,8 @@ export interface DirectWay {
 export interface DirectLaneParts extends RecordParts {
   clock: Clock;
   slots: Slots;
+  /** Of those slots, however many are free. */
+  totalSlots: number;
   isDraining(): boolean;
   /** Whether the worker's lease stands, by its own clock: one that stood still has calls that were given up. */
   hasLease(): boolean;
@@ -48,10 +52,16 @@ export interface DirectLaneParts extends RecordParts {
   onEnd(end: DirectCallEnd): void;
 }
 
+/** What a call's caller says. */
+export interface CallerFeed extends HttpFeed {
+  /** @param cut where it did not leave of its own will */
+  leave(cut?: CutReason): void;
+}
+
 /** A call under way. */
 export interface LaneCall {
   /** Of a call over HTTP. */
-  feed: HttpFeed | undefined;
+  feed: CallerFeed | undefined;
   /** The connection it came by is gone: it goes on where it is still this worker's. */
   confirm(): void;
 }
@@ -63,6 +73,7 @@ export interface DirectLane {
 
 export function createDirectLane(parts: DirectLaneParts): DirectLane {
   const { clock, slots } = parts;
+  const shares = createSlotShares(parts.totalSlots);
 
   /** Whether the run may begin; where not, its slot is given back and its API is told. */
   async function reserve(run: DirectRun, answer: CallAnswer): Promise<boolean> {
@@ -85,9 +96,10 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
   async function serve(
     call: DirectCall,
     answer: CallAnswer,
-    http: HttpCall | undefined,
+    gate: Gate | undefined,
     onBegun: (confirm: () => void) => void,
   ): Promise<void> {
+    const http = gate?.http;
     const startedAt = clock.now();
     const timeoutMs = await parts.findTimeoutMs(call.revisionId);
     const ageMs = () => Math.max(0, clock.now().getTime() - startedAt.getTime());
@@ -106,7 +118,9 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
       ...(response ? { http: response.http } : {}),
       stopped: rows.stopped,
       isInTable: rows.isShown,
-      async record(attempt) {
+      async record(ended) {
+        const cut = gate?.cut();
+        const attempt = cut ? asCut(ended, cut) : ended;
         const recorded = http ? withoutBody(attempt, response!.sentBytes()) : attempt;
         if (await rows.end(recorded)) outcome = toDirectOutcome(attempt.verdict);
       },
@@ -122,41 +136,54 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
     else answer.lost();
   }
 
-  function findRefusal(): "draining" | "busy" | undefined {
+  /** Why the call is not taken; undefined: a slot is its own now, within its share. */
+  function takeSlot(call: DirectCall): RefusalReason | undefined {
     if (parts.isDraining()) return "draining";
-    return slots.free() < 1 || !parts.hasLease() ? "busy" : undefined;
+    if (slots.free() < 1 || !parts.hasLease()) return "busy";
+    if (!shares.take(call)) return "share";
+    slots.take(1);
+    return undefined;
   }
 
   return {
     begin(call, answer) {
-      const refusal = findRefusal();
+      const refusal = takeSlot(call);
       if (refusal) {
         parts.onEnd(refusal);
         answer.refused(refusal);
         return undefined;
       }
-      slots.take(1);
       const gate = call.http && openGate(call.http, answer);
       let isConfirming = false;
       let confirm = () => {
         isConfirming = true;
       };
-      serve(call, answer, gate?.http, (confirmRun) => {
+      serve(call, answer, gate, (confirmRun) => {
         confirm = confirmRun;
         if (isConfirming) confirm();
-      }).catch((error: unknown) => {
-        parts.onError(error, call.runId);
-        parts.onEnd("error");
-        answer.lost();
-      });
+      })
+        .catch((error: unknown) => {
+          parts.onError(error, call.runId);
+          parts.onEnd("error");
+          answer.lost();
+        })
+        .finally(() => shares.release(call));
       return { feed: gate?.feed, confirm: () => confirm() };
     },
   };
 }
 
+interface Gate {
+  http: HttpCall;
+  feed: CallerFeed;
+  /** Why the caller was cut off, if it was. */
+  cut(): CutReason | undefined;
+}
+
 /** The call of the sandbox, and the feed into it, which is there before the sandbox is asked. */
-function openGate(head: HttpCall["head"], answer: CallAnswer): { http: HttpCall; feed: HttpFeed } {
+function openGate(head: HttpCall["head"], answer: CallAnswer): Gate {
   let opened: HttpFeed | undefined;
+  let cut: CutReason | undefined;
   const kept: ((feed: HttpFeed) => void)[] = [];
   const say = (act: (feed: HttpFeed) => void) => {
     if (opened) act(opened);
@@ -178,8 +205,12 @@ function openGate(head: HttpCall["head"], answer: CallAnswer): { http: HttpCall;
       data: (bytes) => say((feed) => feed.data(bytes)),
       end: () => say((feed) => feed.end()),
       pull: (bytes) => say((feed) => feed.pull(bytes)),
-      leave: () => say((feed) => feed.leave()),
+      leave(reason) {
+        cut ??= reason;
+        say((feed) => feed.leave());
+      },
     },
+    cut: () => cut,
   };
 }
 

@@ -72,7 +72,7 @@ function serveConnection(socket: Socket, lane: DirectLane): void {
     if (ask.t === "data") feed?.data(Buffer.from(ask.base64, "base64"));
     else if (ask.t === "pull") feed?.pull(ask.bytes);
     else if (ask.t === "end") feed?.end();
-    else feed?.leave();
+    else feed?.leave(ask.cut);
   }
 
   function toAnswer(no: number): CallAnswer {

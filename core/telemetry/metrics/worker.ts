@@ -17,6 +17,7 @@ const CALL_ENDS = [
   "busy",
   "draining",
   "no_room",
+  "share",
   "lost",
   "error",
 ] as const;
