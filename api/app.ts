@@ -18,7 +18,7 @@ import { spanOf, traceRequests } from "./trace-requests.ts";
 import { workerRoutes } from "./workers/routes.ts";
 
 export function createApp(parts: ApiParts): Hono<ApiEnv> {
-  const { probes, log, metrics, keyring, tracer } = parts;
+  const { probes, log, metrics, keyring, tracer, edge } = parts;
   const app = new Hono<ApiEnv>();
 
   app.use(measureRequests(metrics));
@@ -31,7 +31,7 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
     });
   }
   if (tracer.isOn) app.use(traceRequests(tracer));
-  app.use("/v1/*", requireKey(keyring), limitBody);
+  app.use("/v1/*", requireKey(keyring), limitBody(edge));
   app.route("/v1/tasks", taskRoutes(parts));
   app.route("/v1/runs", runRoutes(parts));
   app.route("/v1/functions", functionRoutes(parts));

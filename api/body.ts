@@ -1,29 +1,36 @@
 /** Reading what callers send: bounded, JSON, validated. */
 import type { Context, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
 import { BellhopError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
+import type { Edge } from "./edge.ts";
+import { type ApiEnv, incomingOf } from "./environment.ts";
 import { toInputError } from "./problem.ts";
+import { announcedBytes, holdBytes, receiveBody } from "./receive-body.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
 const MAX_DEPTH = 200;
 
-const limitUnannounced = bodyLimit({
-  maxSize: MAX_BODY_BYTES,
-  onError: () => {
-    throw bodyTooLarge();
-  },
-});
-
-/** 413 beyond MAX_BODY_BYTES. A body that says its length cannot be longer, and need not be touched for it. */
-export const limitBody: MiddlewareHandler = async (context, next) => {
-  const announced = context.req.header("content-length");
-  if (announced === undefined || context.req.header("transfer-encoding") !== undefined)
-    return await limitUnannounced(context, next);
-  if (!(Number(announced) <= MAX_BODY_BYTES)) throw bodyTooLarge();
-  await next();
-};
+/** 413 beyond MAX_BODY_BYTES, 408 below the least rate. A body that has come with its head need not be touched for it. */
+export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
+  return async (context, next) => {
+    const { raw: request } = context.req;
+    const announced = announcedBytes(request);
+    if (announced !== undefined && !(announced <= MAX_BODY_BYTES)) throw bodyTooLarge();
+    const incoming = incomingOf(context);
+    const hasArrived = incoming ? incoming.complete : announced !== undefined;
+    if (hasArrived || request.method === "GET" || request.method === "HEAD") return await next();
+    const { namespaceId } = context.get("owner");
+    const held = holdBytes(edge, { namespaceId, functionId: namespaceId });
+    try {
+      const body = await receiveBody(edge, { request, incoming }, held, MAX_BODY_BYTES, bodyTooLarge);
+      context.req.raw = new Request(request, { body: body });
+      await next();
+    } finally {
+      held.release();
+    }
+  };
+}
 
 function bodyTooLarge(): BellhopError {
   return new BellhopError("body_too_large", 413, `A body holds at most ${MAX_BODY_BYTES} bytes.`);

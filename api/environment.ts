@@ -1,3 +1,5 @@
+import type { IncomingMessage } from "node:http";
+import type { Context } from "hono";
 import type { Clock } from "../core/clock.ts";
 import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
@@ -10,6 +12,7 @@ import type { ApiMetrics } from "../core/telemetry/metrics/api.ts";
 import type { Probes } from "../core/telemetry/probes.ts";
 import type { Span, Tracer } from "../core/telemetry/tracing.ts";
 import type { DirectCaller } from "./direct/direct-caller.ts";
+import type { Edge } from "./edge.ts";
 import type { Callables } from "./functions/callables.ts";
 import type { FinishWaiter } from "./functions/wait.ts";
 import type { Keyring } from "./keyring.ts";
@@ -31,6 +34,7 @@ export interface ApiParts {
   callables: Callables;
   direct: DirectCaller;
   keyring: Keyring;
+  edge: Edge;
   /** Undefined where no key is set: then no secret is taken. */
   sealer: Sealer | undefined;
   /** Aborts when the API stops: whoever follows is let go. */
@@ -41,5 +45,12 @@ export interface ApiParts {
 
 /** What Hono hands from the key check to the routes. */
 export interface ApiEnv {
+  Bindings: { incoming?: IncomingMessage };
   Variables: { owner: KeyOwner; span?: Span };
+}
+
+/** Node's own request; undefined where there is no connection, as in tests that have no server. */
+export function incomingOf(context: Context<ApiEnv>): IncomingMessage | undefined {
+  const bindings: ApiEnv["Bindings"] | undefined = context.env;
+  return bindings?.incoming;
 }

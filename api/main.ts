@@ -1,6 +1,6 @@
 /** The API: records what is asked and exposes what happened; it executes nothing. */
 import { getRequestListener } from "@hono/node-server";
-import { systemClock } from "../core/clock.ts";
+import { steadyClock, systemClock } from "../core/clock.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
@@ -19,11 +19,14 @@ import { createApp } from "./app.ts";
 import { createDirectCaller } from "./direct/direct-caller.ts";
 import { createLostCalls } from "./direct/lost-calls.ts";
 import { measureCalls } from "./direct/measured-calls.ts";
+import { createWaitingLine } from "./direct/waiting-line.ts";
 import { createWorkerDirectory } from "./direct/worker-directory.ts";
+import { createEdge, EDGE_LIMITS, type EdgeLimits } from "./edge.ts";
 import { createCallables } from "./functions/callables.ts";
 import { createFinishWaiter } from "./functions/wait.ts";
 import { createKeyring } from "./keyring.ts";
 import { createRunRinger } from "./ring.ts";
+import { cutStalledReaders } from "./stalled-readers.ts";
 
 const SETTINGS = [
   ...SHARED_SETTINGS,
@@ -35,9 +38,15 @@ const SETTINGS = [
 /** Calls under way at a stop go on for so long; a second before their connections are cut their callers are told. */
 const CALLERS_STAY_MS = 4_000;
 
-export async function startApi(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Role> {
+/** @param limits how patient it is; other than the default in tests */
+export async function startApi(
+  env: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
+  limits: EdgeLimits = EDGE_LIMITS,
+): Promise<Role> {
   const settings = readSettings(SETTINGS, env);
   const log = createLogger("api", settings.LOG_LEVEL);
+  const { maxConnections, ...serverOptions } = limits.server;
   const clock = systemClock;
   const registry = createRegistry("api");
   await using opened = new AsyncDisposableStack();
@@ -46,8 +55,7 @@ export async function startApi(env: NodeJS.ProcessEnv, signal?: AbortSignal): Pr
     settings,
     maxConnections: 16,
     ...{ clock, log, registry, signal },
-    // Uploads take their time.
-    serverOptions: {},
+    serverOptions,
   });
   const { store, notifier, listener, transport, tracer, door } = connections;
   await connections.untilAnswered(async () => {
@@ -72,12 +80,19 @@ export async function startApi(env: NodeJS.ProcessEnv, signal?: AbortSignal): Pr
   opened.defer(() => directory.close());
   const metrics = createApiMetrics(registry);
   const waiter = createFinishWaiter(listener, clock, (ids) => findEndedRuns(store, ids));
-  metrics.watch(() => waiter.count);
-  const caller = createDirectCaller(directory, lostCalls.settle);
+  const line = createWaitingLine(createDirectCaller(directory, lostCalls.settle), {
+    ...{ clock: steadyClock, waitMs: limits.lineMs, limits: limits.line },
+  });
+  metrics.watch(
+    () => waiter.count,
+    () => line.count,
+  );
+  const edge = createEdge(limits, steadyClock, () => metrics.cutOff.inc({ reason: "request_body_too_slow" }));
   const app = createApp({
     store,
     callables: createCallables((namespace, name) => findCallableFunction(store, namespace, name), listener),
-    direct: measureCalls(caller, metrics),
+    direct: measureCalls(line, metrics),
+    edge,
     keyring: createKeyring(store.db),
     sealer: settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY),
     transport,
@@ -93,6 +108,16 @@ export async function startApi(env: NodeJS.ProcessEnv, signal?: AbortSignal): Pr
     stopping: stopping.signal,
     lettingGo: lettingGo.signal,
   });
+  door.server.maxConnections = maxConnections;
+  const serving = new AbortController();
+  cutStalledReaders(door.server, {
+    ...{ rate: limits.response, clock: steadyClock, signal: serving.signal },
+    onCut(socket) {
+      edge.cutOff.add(socket);
+      metrics.cutOff.inc({ reason: "response_not_taken" });
+    },
+  });
+  opened.defer(() => serving.abort());
   door.open(getRequestListener(app.fetch));
   opened.defer(() => door.close());
   opened.defer(() => {

@@ -11,6 +11,8 @@ import type { Logger } from "../core/telemetry/log.ts";
 export function answerProblem(context: Context, error: BellhopError): Response {
   if (error.status === 401) context.header("www-authenticate", 'Bearer realm="bellhop"');
   if (error.retryAfterSeconds !== undefined) context.header("retry-after", String(error.retryAfterSeconds));
+  // What is left of the request is not worth waiting for.
+  if (error.status === 408) context.header("connection", "close");
   return context.body(toProblemText(error), error.status as ContentfulStatusCode, {
     "content-type": PROBLEM_CONTENT_TYPE,
   });

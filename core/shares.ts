@@ -17,6 +17,8 @@ export interface Shares {
   /** False: it is more than one of the shares has left, and nothing was taken. */
   take(claimant: Claimant, amount: number): boolean;
   release(claimant: Claimant, amount: number): void;
+  /** Takes back what was released a moment ago, even where it has become too much. */
+  retake(claimant: Claimant, amount: number): void;
 }
 
 export function createShares(limits: ShareLimits): Shares {
@@ -46,6 +48,7 @@ export function createShares(limits: ShareLimits): Shares {
       return true;
     },
     release: (claimant, amount) => add(claimant, -amount),
+    retake: add,
   };
 }
 

@@ -10,10 +10,15 @@ export interface CallEvents extends Omit<LinkEvents, "onRefused" | "onLost"> {
   /** How to speak to the worker that has it, for now; the body may come once it has accepted. */
   onFeed(feed: CallFeed): void;
   /** Nobody takes it; nothing more is said. */
-  onNone(): void;
+  onNone(why: NoneReason): void;
+  /** Whether its caller has left: it need not be offered again. */
+  isGone?(): boolean;
   /** The last word: its worker is lost, and this is how the run is recorded. */
   onLost(outcome: DirectOutcome): void;
 }
+
+/** Whether there are workers that could take it later; `no_room`: it is the function that has none. */
+export type NoneReason = "no_worker" | "no_room" | "busy";
 
 export interface DirectCaller {
   begin(call: DirectCall, events: CallEvents): void;
@@ -30,10 +35,11 @@ export function createDirectCaller(
   return {
     begin(call, events) {
       const tried = new Set<WorkerLink>();
+      let isBusy = false;
       const tryNext = () => {
         const link = tried.size < MAX_TRIES ? directory.choose(tried) : undefined;
         if (!link) {
-          events.onNone();
+          events.onNone(isBusy || directory.isFull() ? "busy" : "no_worker");
           return;
         }
         tried.add(link);
@@ -41,8 +47,9 @@ export function createDirectCaller(
           ...events,
           onRefused(reason) {
             if (reason === "draining") directory.avoid(link);
+            else isBusy = true;
             // Room is the function's, not the worker's.
-            if (reason === "no_room") events.onNone();
+            if (reason === "no_room") events.onNone("no_room");
             else tryNext();
           },
           onLost: () => void settle(call, link.worker.id).then(events.onLost),

@@ -1,7 +1,7 @@
 import type { ApiMetrics } from "../../core/telemetry/metrics/api.ts";
 import type { DirectCaller } from "./direct-caller.ts";
 
-/** Counts what became of each call: done by a worker, left to the queue, or lost. */
+/** Counts what became of each call: done by a worker, left to the queue, refused, or lost. */
 export function measureCalls(caller: DirectCaller, { calls }: ApiMetrics): DirectCaller {
   return {
     begin(call, events) {
@@ -11,9 +11,9 @@ export function measureCalls(caller: DirectCaller, { calls }: ApiMetrics): Direc
           calls.inc({ outcome: "handed_over" });
           events.onDone(outcome);
         },
-        onNone() {
-          calls.inc({ outcome: "queued" });
-          events.onNone();
+        onNone(why) {
+          calls.inc({ outcome: call.isPublic && why === "busy" ? "refused" : "queued" });
+          events.onNone(why);
         },
         onLost(outcome) {
           calls.inc({ outcome: "lost" });

@@ -15,6 +15,8 @@ const LOOK_EVERY_MS = 2_000;
 export interface WorkerDirectory {
   /** The connection to the worker with the fewest calls under way, of those with a slot left; none of `not`. */
   choose(not: ReadonlySet<WorkerLink>): WorkerLink | undefined;
+  /** Whether workers take calls, but all have as many as they have slots. */
+  isFull(): boolean;
   /** It refuses calls: it is draining. */
   avoid(link: WorkerLink): void;
   close(): void;
@@ -98,15 +100,21 @@ export function createWorkerDirectory({
 
   void listener.on("bellhop_workers", () => void lookSoon());
   void lookAgainAndAgain();
+  const takesCalls = (link: WorkerLink) => link.isOpen && !draining.has(link.worker.id);
+  const isFree = (link: WorkerLink) => takesCalls(link) && link.inFlight < link.worker.slots;
+
   return {
     choose(not) {
       let best: WorkerLink | undefined;
       for (const link of links.values()) {
-        const isFree = link.isOpen && link.inFlight < link.worker.slots && !draining.has(link.worker.id);
-        if (!isFree || not.has(link)) continue;
+        if (!isFree(link) || not.has(link)) continue;
         if (!best || link.inFlight < best.inFlight) best = link;
       }
       return best;
+    },
+    isFull() {
+      const all = [...links.values()].filter(takesCalls);
+      return all.length > 0 && !all.some(isFree);
     },
     avoid: (link) => void draining.add(link.worker.id),
     close() {

@@ -6,6 +6,7 @@
 import { request } from "node:http";
 import type { Socket } from "node:net";
 import {
+  type CutReason,
   DIRECT_PROTOCOL,
   type DirectAsk,
   type DirectCall,
@@ -39,7 +40,8 @@ export interface CallFeed {
   data(bytes: Uint8Array): void;
   end(): void;
   pull(bytes: number): void;
-  leave(): void;
+  /** @param cut where the caller did not leave of its own will */
+  leave(cut?: CutReason): void;
 }
 
 export class WorkerLink {
@@ -117,7 +119,7 @@ export class WorkerLink {
       data: (bytes) => this.#say({ t: "data", no, base64: Buffer.from(bytes).toString("base64") }),
       end: () => this.#say({ t: "end", no }),
       pull: (bytes) => this.#say({ t: "pull", no, bytes }),
-      leave: () => this.#say({ t: "leave", no }),
+      leave: (cut) => this.#say({ t: "leave", no, ...(cut ? { cut } : {}) }),
     };
   }
 

@@ -6,15 +6,20 @@
  * at any time; the run goes on.
  */
 import {
+  type CutReason,
   DIRECT_WINDOW_BYTES,
   type DirectCall,
   type DirectOutcome,
 } from "../../core/contracts/direct-call.ts";
 import type { HttpResponseHead } from "../../core/contracts/http-call.ts";
+import { BellhopError } from "../../core/errors.ts";
+import { bodyBrokeOff, TOO_SLOW } from "../arriving-body.ts";
 import type { Caller } from "../caller.ts";
-import type { DirectCaller } from "../direct/direct-caller.ts";
+import type { DirectCaller, NoneReason } from "../direct/direct-caller.ts";
 import type { CallFeed } from "../direct/worker-link.ts";
+import type { Edge } from "../edge.ts";
 import { RESPONSE_LOST } from "../functions/call-end.ts";
+import type { CallBody } from "./call-body.ts";
 import { pumpRequestBody, type RequestPump } from "./request-pump.ts";
 
 export type DirectAnswer =
@@ -22,24 +27,43 @@ export type DirectAnswer =
   | { head: HttpResponseHead; body: ReadableStream<Uint8Array> }
   /** The run's end as it is recorded, with the whole response where it succeeded; undefined: its caller left before. */
   | { outcome: DirectOutcome | undefined }
-  /** No worker took it: nothing has happened, and the request's body is unread. */
-  | "none";
+  /** No worker took it: nothing has happened, and the rest of the request's body is unread. */
+  | { none: NoneReason }
+  /** The request's body came too slowly, or broke off; its run has ended for it, or is about to. */
+  | { broken: BellhopError };
+
+export interface DirectAsking {
+  direct: DirectCaller;
+  edge: Edge;
+  caller: Caller;
+}
 
 export function answerDirectly(
-  direct: DirectCaller,
+  { direct, edge, caller }: DirectAsking,
   call: DirectCall,
-  body: ReadableStream<Uint8Array> | null,
-  caller: Caller,
+  { body, arriving }: Pick<CallBody, "body" | "arriving">,
 ): Promise<DirectAnswer> {
   return new Promise((resolve) => {
     let feed: CallFeed;
     let pump: RequestPump | undefined;
     let response: ResponseBody | undefined;
     let stay = () => {};
-    const leave = () => {
+    let isLeft = false;
+    const letGo = (cut?: CutReason) => {
+      if (isLeft) return;
+      isLeft = true;
       pump?.stop();
-      feed.leave();
+      feed.leave(cut);
+    };
+    const leave = () => {
+      letGo(caller.isCut ? "response_not_taken" : undefined);
       resolve({ outcome: undefined });
+    };
+    const breakOff = (error: unknown) => {
+      const broken = error instanceof BellhopError ? error : bodyBrokeOff();
+      letGo(broken.code === TOO_SLOW ? TOO_SLOW : undefined);
+      response?.fail(broken);
+      resolve({ broken });
     };
     const settle = (answer: DirectAnswer) => {
       pump?.stop();
@@ -47,6 +71,7 @@ export function answerDirectly(
       resolve(answer);
     };
     direct.begin(call, {
+      isGone: () => caller.isGone,
       onFeed(given) {
         feed = given;
         stay();
@@ -54,14 +79,19 @@ export function answerDirectly(
         else stay = caller.onGone(leave);
       },
       onAccepted() {
-        if (body) pump = pumpRequestBody(body, feed, DIRECT_WINDOW_BYTES);
+        if (body) pump = pumpRequestBody(body, feed, DIRECT_WINDOW_BYTES, breakOff);
       },
       onPull: (bytes) => pump?.grant(bytes),
       onHead(head) {
-        response = createResponseBody(feed);
+        // From here on caller and function may be talking, each at its own pace.
+        arriving?.changeRate(edge.limits.duplex);
+        response = createResponseBody(feed, leave);
         resolve({ head, body: response.stream });
       },
-      onData: (bytes) => response?.push(bytes),
+      onData(bytes) {
+        arriving?.credit(bytes.byteLength);
+        response?.push(bytes);
+      },
       // The run goes on for what it waits for; its caller does not.
       onEnd: () => response?.end(),
       onDone(outcome) {
@@ -69,7 +99,7 @@ export function answerDirectly(
         response?.fail(new Error("the function failed while its response was under way"));
         settle({ outcome });
       },
-      onNone: () => settle("none"),
+      onNone: (none) => settle({ none }),
       onLost(outcome) {
         response?.fail(new Error("the worker is lost"));
         settle({ outcome: outcome.state === "succeeded" ? RESPONSE_LOST : outcome });
@@ -86,7 +116,7 @@ interface ResponseBody {
 }
 
 /** Grants the worker what the caller has taken. */
-function createResponseBody(feed: CallFeed): ResponseBody {
+function createResponseBody(feed: CallFeed, onCancel: () => void): ResponseBody {
   let ungranted = 0;
   let isOver = false;
   let controller: ReadableStreamDefaultController<Uint8Array>;
@@ -102,7 +132,7 @@ function createResponseBody(feed: CallFeed): ResponseBody {
       },
       cancel() {
         isOver = true;
-        feed.leave();
+        onCancel();
       },
     },
     { highWaterMark: 1 },

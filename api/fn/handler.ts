@@ -1,5 +1,4 @@
 /** `/fn/{namespace}/{name}[@tag]/…`: a function's own URL. Each call is a run. */
-import { isUtf8 } from "node:buffer";
 import type { Context, MiddlewareHandler } from "hono";
 import type { HttpRequestHead, HttpResponseHead } from "../../core/contracts/http-call.ts";
 import type { StoredRequestInput, StoredResponse } from "../../core/domain/stored-request.ts";
@@ -7,19 +6,21 @@ import { BellhopError, notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import type { CallableFunction } from "../../core/store/functions/callable.ts";
 import { newId } from "../../core/store/ids.ts";
+import type { BodySource } from "../arriving-body.ts";
 import { demandScope, readBearer, requireOwner } from "../auth.ts";
+import { BusyError } from "../busy-error.ts";
 import { type Caller, callerOf } from "../caller.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
+import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { type CallEnd, toInvocationError } from "../functions/call-end.ts";
 import { type FunctionCall, invokeQueued, toDirectCall } from "../functions/invoke.ts";
 import { readTrafficKey } from "../functions/traffic-key.ts";
 import { answerProblem } from "../problem.ts";
 import { traceparentOf } from "../trace-requests.ts";
-import { answerDirectly } from "./direct-answer.ts";
+import { type CallBody, receiveCallBody } from "./call-body.ts";
+import { answerDirectly, type DirectAnswer } from "./direct-answer.ts";
 import { type FnTarget, parseFnUrl, toRequestHead } from "./request.ts";
 import { toFnResponse } from "./response.ts";
 
-const SHORT_BODY_BYTES = 65_536;
 /** A request that waits in the queue is a row: its body is bounded. */
 const MAX_QUEUED_BODY_BYTES = 1_000_000;
 
@@ -76,51 +77,80 @@ async function answer(
   head: HttpRequestHead,
 ): Promise<Response> {
   const { runId, fn } = call;
-  const { raw } = context.req;
-  const caller = callerOf(context, parts);
-  const direct = toDirectCall(call);
-  const { sent, body } = await takeBody(raw, head);
-  const said = direct
-    ? await answerDirectly(parts.direct, { ...direct, http: sent }, body, caller)
-    : ("none" as const);
-  if (said !== "none" && "head" in said) return toFnResponse(said.head, said.body, runId);
-  const end = said === "none" ? await answerQueued(parts, call, sent, body, caller) : said.outcome;
-  if (end?.state === "succeeded") return toWholeResponse(end.result, runId);
-  context.header("bellhop-run-id", runId);
-  return answerProblem(context, fn.isPublic ? hideDetails(toInvocationError(end)) : toInvocationError(end));
+  const received = { request: context.req.raw, incoming: incomingOf(context) };
+  const claimant = { namespaceId: fn.namespaceId, functionId: fn.id };
+  const body = await receiveCallBody(parts.edge, claimant, received, head);
+  try {
+    const said = await askWorkers(parts, context, call, body);
+    if ("head" in said) return toFnResponse(said.head, said.body, runId);
+    const end = await toEnd(parts, context, call, body, said);
+    if (end?.state === "succeeded") return toWholeResponse(end.result, runId);
+    context.header("bellhop-run-id", runId);
+    return answerProblem(context, fn.isPublic ? hideDetails(toInvocationError(end)) : toInvocationError(end));
+  } finally {
+    body.release();
+  }
 }
 
-/** A short body of text travels with the call; any other is streamed. */
-async function takeBody(
-  request: Request,
-  head: HttpRequestHead,
-): Promise<{ sent: HttpRequestHead; body: ReadableStream<Uint8Array> | null }> {
-  if (!head.hasBody) return { sent: head, body: null };
-  const announced = Number(request.headers.get("content-length") ?? Number.NaN);
-  if (!(announced <= SHORT_BODY_BYTES)) return { sent: head, body: request.body };
-  const bytes = Buffer.from(await request.arrayBuffer());
-  if (isUtf8(bytes)) return { sent: { ...head, hasBody: false, body: bytes.toString() }, body: null };
-  return { sent: head, body: new Blob([bytes]).stream() };
+function askWorkers(
+  parts: ApiParts,
+  context: Context<ApiEnv>,
+  call: FunctionCall,
+  body: CallBody,
+): Promise<DirectAnswer> {
+  const direct = toDirectCall(call);
+  if (!direct) return Promise.resolve({ none: "no_worker" });
+  const asking = { direct: parts.direct, edge: parts.edge, caller: callerOf(context, parts) };
+  return answerDirectly(asking, { ...direct, http: body.sent, isPublic: call.fn.isPublic }, body);
+}
+
+/** How the call ended that streamed nothing, or how it ends in the queue. */
+async function toEnd(
+  parts: ApiParts,
+  context: Context<ApiEnv>,
+  call: FunctionCall,
+  body: CallBody,
+  said: Exclude<DirectAnswer, { head: unknown }>,
+): Promise<CallEnd> {
+  if ("outcome" in said) return said.outcome;
+  if ("broken" in said) {
+    context.header("bellhop-run-id", call.runId);
+    throw said.broken;
+  }
+  if (call.fn.isPublic && said.none === "busy") throw functionBusy();
+  return await answerQueued(parts, call, body, callerOf(context, parts));
+}
+
+function functionBusy(): BusyError {
+  return new BusyError("function_busy", "The function has as many callers as it may have at once.");
 }
 
 async function answerQueued(
   parts: ApiParts,
   call: FunctionCall,
-  { method, url, headers, body: text = "" }: HttpRequestHead,
-  body: ReadableStream<Uint8Array> | null,
+  { sent: { method, url, headers, body: text = "" }, body, release }: CallBody,
   caller: Caller,
 ): Promise<CallEnd> {
-  const content = body ? await readWhole(body) : Buffer.from(text);
-  const input: StoredRequestInput = { request: { method, url, headers, body: content.toString("base64") } };
-  return (await invokeQueued(parts, { ...call, input: input as unknown as Json }, caller)).end;
+  const { isPublic, namespaceId, id: functionId } = call.fn;
+  const claimant = { namespaceId, functionId };
+  if (isPublic && !parts.edge.queued.take(claimant, 1)) throw functionBusy();
+  try {
+    const content = body ? await readWhole(body) : Buffer.from(text);
+    const input: StoredRequestInput = { request: { method, url, headers, body: content.toString("base64") } };
+    release();
+    return (await invokeQueued(parts, { ...call, input: input as unknown as Json }, caller)).end;
+  } finally {
+    if (isPublic) parts.edge.queued.release(claimant, 1);
+  }
 }
 
-async function readWhole(body: ReadableStream<Uint8Array>): Promise<Buffer> {
+async function readWhole(body: BodySource): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of body) {
+  for (let chunk = await body.read(); chunk; chunk = await body.read()) {
     bytes += chunk.byteLength;
     if (bytes > MAX_QUEUED_BODY_BYTES) {
+      body.ignoreRate();
       throw new BellhopError(
         "body_too_large",
         413,

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { BellhopError } from "../../core/errors.ts";
+import { createManualClock } from "../../test/support/manual-clock.ts";
 import { createRecording } from "../../test/support/recording.ts";
+import { ArrivingBody } from "../arriving-body.ts";
+import { createEdge, EDGE_LIMITS } from "../edge.ts";
 import { pumpRequestBody } from "./request-pump.ts";
 
 function open(chunks: number[], windowBytes: number) {
@@ -12,8 +16,11 @@ function open(chunks: number[], windowBytes: number) {
       pull(controller) {
         const size = chunks[pulled++];
         if (size === undefined) controller.close();
+        // Nothing more comes.
+        else if (size === 0) return new Promise<void>(() => {});
         else if (size < 0) controller.error(new Error("the caller is gone"));
         else controller.enqueue(new Uint8Array(size));
+        return undefined;
       },
       cancel() {
         isCancelled = true;
@@ -27,8 +34,11 @@ function open(chunks: number[], windowBytes: number) {
     pull() {},
     leave: () => heard.add("leave"),
   };
-  const pump = pumpRequestBody(body, feed, windowBytes);
-  return { heard, pump, pulled: () => pulled, isCancelled: () => isCancelled };
+  const clock = createManualClock();
+  const edge = createEdge(EDGE_LIMITS, clock, () => heard.add("slow"));
+  const onBroken = (error: unknown) => heard.add(`broken ${(error as BellhopError).code}`);
+  const pump = pumpRequestBody(new ArrivingBody(body, edge), feed, windowBytes, onBroken);
+  return { clock, heard, pump, pulled: () => pulled, isCancelled: () => isCancelled };
 }
 
 test("a body goes as far as it is granted, then waits, and ends", async () => {
@@ -42,10 +52,24 @@ test("a body goes as far as it is granted, then waits, and ends", async () => {
   assert.deepEqual(heard.items, ["data 10", "data 5", "data 3", "data 2", "end"]);
 });
 
-test("a body that breaks off is a caller that left", async () => {
+test("a body that breaks off is told", async () => {
   const { heard } = open([10, -1], 100);
-  await heard.waitFor((word) => word === "leave");
-  assert.deepEqual(heard.items, ["data 10", "leave"]);
+  await heard.waitFor((word) => word.startsWith("broken"));
+  assert.deepEqual(heard.items, ["data 10", "broken bad_request"]);
+});
+
+test("a body that stops coming is too slow; one that its function does not take is not", async () => {
+  const { heard, pump, clock } = open([10, 0], 5);
+  await heard.waitFor((word) => word === "data 5");
+  await clock.advance(3_600_000);
+  assert.deepEqual(heard.items, ["data 5"]);
+  pump.grant(100);
+  await heard.waitFor((word) => word === "data 5", { count: 2 });
+  await clock.advance(9_999);
+  assert.deepEqual(heard.items, ["data 5", "data 5"]);
+  await clock.advance(1);
+  await heard.waitFor((word) => word.startsWith("broken"));
+  assert.deepEqual(heard.items, ["data 5", "data 5", "slow", "broken request_body_too_slow"]);
 });
 
 test("what is left when the answer came is read to its end, not sent and not cut off", async () => {

@@ -1,3 +1,4 @@
+import type { BodySource } from "../arriving-body.ts";
 import type { CallFeed } from "../direct/worker-link.ts";
 
 const MAX_DISCARDED_BYTES = 67_108_864;
@@ -7,41 +8,44 @@ export interface RequestPump {
   stop(): void;
 }
 
-/** Feeds a request's body to the worker, as far as it has granted. A body that breaks off is a caller that left. */
+/**
+ * Feeds a request's body to the worker, as far as it has granted. One that does not come to its end is told to
+ * `onBroken`, with what was wrong.
+ */
 export function pumpRequestBody(
-  body: ReadableStream<Uint8Array>,
+  body: BodySource,
   feed: CallFeed,
   windowBytes: number,
+  onBroken: (error: unknown) => void,
 ): RequestPump {
-  const reader = body.getReader();
   let credit = windowBytes;
   let isStopped = false;
   let wake = () => {};
 
   async function pump(): Promise<void> {
     for (;;) {
-      const { done, value } = await reader.read();
+      const chunk = await body.read();
       if (isStopped) {
-        if (!done) await discardRest(reader, value.byteLength);
+        if (chunk) await discardRest(body, chunk.byteLength);
         return;
       }
-      if (done) {
+      if (!chunk) {
         feed.end();
         return;
       }
-      let rest: Uint8Array = value;
+      let rest = chunk;
       while (rest.byteLength > 0 && !isStopped) {
         if (credit <= 0) await new Promise<void>((resolve) => (wake = resolve));
         if (isStopped) break;
-        const chunk = rest.subarray(0, credit);
-        rest = rest.subarray(chunk.byteLength);
-        credit -= chunk.byteLength;
-        feed.data(chunk);
+        const part = rest.subarray(0, credit);
+        rest = rest.subarray(part.byteLength);
+        credit -= part.byteLength;
+        feed.data(part);
       }
     }
   }
 
-  pump().catch(() => isStopped || feed.leave());
+  pump().catch((error: unknown) => isStopped || onBroken(error));
   return {
     grant(bytes) {
       credit += bytes;
@@ -49,21 +53,19 @@ export function pumpRequestBody(
     },
     stop() {
       isStopped = true;
+      body.ignoreRate();
       wake();
     },
   };
 }
 
 /** A function need not read what it is sent: the caller may still be sending it when the answer comes. */
-async function discardRest(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  readBytes: number,
-): Promise<void> {
+async function discardRest(body: BodySource, readBytes: number): Promise<void> {
   for (let bytes = readBytes; bytes < MAX_DISCARDED_BYTES; ) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    bytes += value.byteLength;
+    const chunk = await body.read();
+    if (!chunk) return;
+    bytes += chunk.byteLength;
   }
   // Ends the connection.
-  await reader.cancel();
+  await body.cancel();
 }

@@ -1,15 +1,15 @@
 /** `POST /hooks/{token}`: the token is the key. It stands in no log, no metric and no error. */
-import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
+import { type Context, Hono } from "hono";
 import { effectiveLimits } from "../../core/domain/function-limits.ts";
-import type { StoredRequestInput } from "../../core/domain/stored-request.ts";
+import type { StoredRequest, StoredRequestInput } from "../../core/domain/stored-request.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { findHook, type HookTarget } from "../../core/store/functions/hooks.ts";
 import { type IdempotentRequest, makeOnce } from "../../core/store/idempotency.ts";
 import { newId } from "../../core/store/ids.ts";
 import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
+import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { hashRequest, markReplay, readIdempotencyKey } from "../idempotency.ts";
+import { holdBytes, receiveBody } from "../receive-body.ts";
 import { toStoredRequest } from "../stored-request.ts";
 import { traceparentOf } from "../trace-requests.ts";
 
@@ -22,19 +22,16 @@ const KEY_HEADERS = ["idempotency-key", "webhook-id"];
 
 const unknownHook = () => new BellhopError("hook_not_found", 404, "There is no such hook.");
 
-export function hookCallRoutes({ store, ringer, functionCaps }: ApiParts): Hono<ApiEnv> {
-  const routes = new Hono<ApiEnv>();
-  const limitBody = bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: () => {
-      throw new BellhopError("body_too_large", 413, `A hook takes at most ${MAX_BODY_BYTES} bytes.`);
-    },
-  });
+const bodyTooLarge = () =>
+  new BellhopError("body_too_large", 413, `A hook takes at most ${MAX_BODY_BYTES} bytes.`);
 
-  routes.post("/:token", limitBody, async (context) => {
+export function hookCallRoutes({ store, ringer, functionCaps, edge }: ApiParts): Hono<ApiEnv> {
+  const routes = new Hono<ApiEnv>();
+
+  routes.post("/:token", async (context) => {
     const hook = await findHook(store, context.req.param("token"));
     if (!hook) throw unknownHook();
-    const request = toStoredRequest(urlOf(context.req.url), context.req.raw, await context.req.arrayBuffer());
+    const request = await receive(context, hook);
     const { search } = new URL(request.url);
     const key = readIdempotencyKey(context, KEY_HEADERS);
     const once = key === undefined ? undefined : toIdempotent(hook, key, [search, request.body]);
@@ -52,6 +49,17 @@ export function hookCallRoutes({ store, ringer, functionCaps }: ApiParts): Hono<
   routes.all("*", () => {
     throw unknownHook();
   });
+
+  async function receive(context: Context<ApiEnv>, hook: HookTarget): Promise<StoredRequest> {
+    const received = { request: context.req.raw, incoming: incomingOf(context) };
+    const held = holdBytes(edge, { namespaceId: hook.namespaceId, functionId: hook.hookId });
+    try {
+      const body = await receiveBody(edge, received, held, MAX_BODY_BYTES, bodyTooLarge);
+      return toStoredRequest(urlOf(context.req.url), context.req.raw, body);
+    } finally {
+      held.release();
+    }
+  }
 
   async function enqueue(
     { namespaceId, functionName, tag, limits }: HookTarget,

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { after } from "node:test";
 import { sql } from "kysely";
-import { systemClock } from "../../core/clock.ts";
+import { steadyClock, systemClock } from "../../core/clock.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../../core/config/function-caps.ts";
 import { readSettings } from "../../core/config/settings.ts";
 import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
@@ -30,6 +30,7 @@ import { createTestDatabase } from "../../test/support/database.ts";
 import { createRecording, type Recording } from "../../test/support/recording.ts";
 import { createApp } from "../app.ts";
 import type { Scope } from "../auth.ts";
+import { createEdge, EDGE_LIMITS } from "../edge.ts";
 import { createCallables } from "../functions/callables.ts";
 import { createFinishWaiter } from "../functions/wait.ts";
 import { createKeyring } from "../keyring.ts";
@@ -127,7 +128,8 @@ export async function openApi({
   const app = createApp({
     callables: createCallables((namespace, name) => findCallableFunction(store, namespace, name), listener),
     // No worker takes calls: all of them are queued.
-    direct: { begin: (_call, { onNone }) => onNone() },
+    direct: { begin: (_call, { onNone }) => onNone("no_worker") },
+    edge: createEdge(EDGE_LIMITS, steadyClock, ignore),
     keyring: createKeyring(db),
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
     ...{ store, transport, ringer, notifier, clock: systemClock },

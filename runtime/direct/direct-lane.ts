@@ -7,7 +7,12 @@
  * direct-record.ts.
  */
 import type { Clock } from "../../core/clock.ts";
-import type { CutReason, DirectCall, DirectOutcome, RefusalReason } from "../../core/contracts/direct-call.ts";
+import type {
+  CutReason,
+  DirectCall,
+  DirectOutcome,
+  RefusalReason,
+} from "../../core/contracts/direct-call.ts";
 import type { HttpResult } from "../../core/contracts/http-call.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";

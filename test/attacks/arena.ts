@@ -3,10 +3,10 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Json } from "../../core/json.ts";
-import { openStore } from "../../core/store/database.ts";
-import { ensureAdminKey, ensureNamespace, generateKey } from "../../core/store/keys.ts";
+import { generateKey } from "../../core/store/keys.ts";
 import type { RunningProcess } from "../support/processes.ts";
 import { type Cluster, portOf, startCluster } from "../system/cluster.ts";
+import { makeNamespace } from "../system/namespaces.ts";
 import { type Attack, DEFAULT_LIMITS, type LogLine, type Targets } from "./attack.ts";
 import { ALLOWED_ADDRESS, type Bait, layBait } from "./bait.ts";
 import { type Answer, Client } from "./client.ts";
@@ -297,16 +297,4 @@ function requireOk(answer: Answer): Answer {
 
 function secret(kind: string): string {
   return `${kind}-${randomBytes(12).toString("hex")}`;
-}
-
-/** Answers its administrator's key. */
-async function makeNamespace(databaseUrl: string, name: string): Promise<string> {
-  const store = openStore({ databaseUrl, applicationName: "attacks", maxConnections: 1, onError: () => {} });
-  try {
-    const key = generateKey();
-    await ensureAdminKey(store.db, await ensureNamespace(store.db, name), key);
-    return key;
-  } finally {
-    await store.close();
-  }
 }

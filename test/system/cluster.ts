@@ -37,6 +37,8 @@ export interface ClusterOptions {
   env?: Record<string, string>;
   /** How the roles reach the database, where it is another way than ours. */
   reachDatabase?(url: string): Promise<Record<string, string>>;
+  /** The API's program; default the real one. */
+  apiFile?: string;
 }
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
@@ -65,7 +67,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     return role;
   };
   // The first one migrates; the others find it done.
-  const api = await startRole("api/main.ts");
+  const api = await startRole(options.apiFile ?? "api/main.ts");
   const schedulers = await Promise.all(
     Array.from({ length: options.schedulers }, () => startRole("scheduler/main.ts")),
   );

@@ -32,11 +32,27 @@ export function createApiMetrics(registry: Registry) {
   });
   const calls = new Counter({
     name: "bellhop_calls_total",
-    help: "Calls of functions whose callers wait: handed to a worker, queued since none took them, or lost with their worker.",
+    help: "Calls of functions whose callers wait: handed to a worker, queued since none took them, refused since all were busy, or lost with their worker.",
     labelNames: ["outcome"] as const,
     registers,
   });
-  for (const outcome of ["handed_over", "queued", "lost"]) calls.inc({ outcome }, 0);
+  for (const outcome of ["handed_over", "queued", "refused", "lost"]) calls.inc({ outcome }, 0);
+  const cutOff = new Counter({
+    name: "bellhop_callers_cut_off_total",
+    help: "Callers that were cut off: they sent their request's body too slowly, or did not take their response.",
+    labelNames: ["reason"] as const,
+    registers,
+  });
+  for (const reason of ["request_body_too_slow", "response_not_taken"]) cutOff.inc({ reason }, 0);
+  let countInLine = () => 0;
+  new Gauge({
+    name: "bellhop_callers_in_line",
+    help: "Anonymous callers that wait for a worker with room.",
+    registers,
+    collect() {
+      this.set(countInLine());
+    },
+  });
   new Gauge({
     name: "bellhop_waiting_callers",
     help: "Callers that wait for a run in the queue.",
@@ -47,13 +63,15 @@ export function createApiMetrics(registry: Registry) {
   });
   return {
     calls,
+    cutOff,
     count({ method: asked, route, status, durationMs }: AnsweredRequest): void {
       const method = METHODS.has(asked) ? asked : OTHER;
       requests.inc({ method, status: status in STATUS_CODES ? status : OTHER });
       requestSeconds.observe({ method, route, status: `${Math.floor(status / 100)}xx` }, durationMs / 1_000);
     },
-    watch(read: () => number): void {
-      countWaiting = read;
+    watch(waiting: () => number, inLine: () => number): void {
+      countWaiting = waiting;
+      countInLine = inLine;
     },
   };
 }

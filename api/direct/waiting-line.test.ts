@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { DirectCall } from "../../core/contracts/direct-call.ts";
+import { createManualClock } from "../../test/support/manual-clock.ts";
+import type { CallEvents, NoneReason } from "./direct-caller.ts";
+import { createWaitingLine } from "./waiting-line.ts";
+
+const ignore = () => {};
+
+/** Workers that have room for `slots` calls, and a line before them. */
+function open(slots: number, limits = { function: 3, namespace: 4, all: 5 }) {
+  const clock = createManualClock();
+  const running = new Map<string, CallEvents>();
+  const parts = { slots, none: "busy" as NoneReason };
+  const begun: string[] = [];
+  const line = createWaitingLine(
+    {
+      begin({ runId }, events) {
+        if (running.size >= parts.slots) return events.onNone(parts.none);
+        begun.push(runId);
+        running.set(runId, events);
+      },
+    },
+    { clock, waitMs: 10_000, limits },
+  );
+  const refused: string[] = [];
+  const gone = new Set<string>();
+  const call = (runId: string, given: Partial<DirectCall> = {}) => {
+    const whole: DirectCall = {
+      ...{ runId, namespaceId: "n", functionId: "f", functionName: "f", revisionId: "r", input: null },
+      ...{ isLimited: false, isPublic: true },
+      ...given,
+    };
+    line.begin(whole, {
+      ...{ onFeed: ignore, onAccepted: ignore, onHead: ignore, onData: ignore, onEnd: ignore },
+      ...{ onPull: ignore, onDone: ignore, onLost: ignore },
+      onNone: (why) => void refused.push(`${runId} ${why}`),
+      isGone: () => gone.has(runId),
+    });
+  };
+  const end = (runId: string) => {
+    const events = running.get(runId)!;
+    running.delete(runId);
+    events.onDone({ state: "cancelled" });
+  };
+  return { clock, line, parts, begun, refused, gone, call, end };
+}
+
+describe("the line of anonymous calls", () => {
+  test("who finds no room waits, and is next in turn when a call ends", () => {
+    const { line, call, end, begun, refused } = open(1);
+    for (const id of ["a", "b", "c"]) call(id);
+    assert.deepEqual([begun, line.count], [["a"], 2]);
+    end("a");
+    assert.deepEqual([begun, line.count], [["a", "b"], 1]);
+    end("b");
+    assert.deepEqual([begun, line.count, refused], [["a", "b", "c"], 0, []]);
+  });
+
+  test("room that comes otherwise is found within a moment", async () => {
+    const { line, call, clock, parts, begun } = open(0);
+    for (const id of ["a", "b"]) call(id);
+    await clock.advance(5_000);
+    assert.deepEqual([begun, line.count], [[], 2]);
+    parts.slots = 9;
+    await clock.advance(100);
+    assert.deepEqual([begun, line.count], [["a", "b"], 0]);
+    assert.equal(clock.sleepers, 0);
+  });
+
+  test("who waited in vain, or has left, makes way", async () => {
+    const { line, call, clock, gone, refused } = open(0);
+    for (const id of ["a", "b"]) call(id);
+    gone.add("b");
+    await clock.advance(100);
+    assert.deepEqual([refused, line.count], [["b busy"], 1]);
+    await clock.advance(9_800);
+    assert.equal(line.count, 1);
+    await clock.advance(100);
+    assert.deepEqual([refused, line.count, clock.sleepers], [["b busy", "a busy"], 0, 0]);
+  });
+
+  test("a function, a namespace and all together have so many places", () => {
+    const { call, refused } = open(0);
+    for (const id of ["f1", "f2", "f3", "f4"]) call(id);
+    assert.deepEqual(refused, ["f4 busy"]);
+    for (const id of ["g1", "g2"]) call(id, { functionId: "g" });
+    assert.deepEqual(refused.slice(1), ["g2 busy"]);
+    for (const id of ["h1", "h2"]) call(id, { functionId: "h", namespaceId: "m" });
+    assert.deepEqual(refused.slice(2), ["h2 busy"]);
+  });
+
+  test("a call that is offered again keeps its place, whoever comes meanwhile", async () => {
+    const { call, clock, line, refused } = open(0, { function: 1, namespace: 1, all: 1 });
+    call("a");
+    await clock.advance(500);
+    call("b");
+    assert.deepEqual([refused, line.count], [["b busy"], 1]);
+  });
+
+  test("calls with a key do not wait here, nor where no worker takes calls", () => {
+    const { call, parts, line, refused } = open(0);
+    call("key", { isPublic: false });
+    parts.none = "no_worker";
+    call("cold");
+    parts.none = "no_room";
+    call("full");
+    assert.deepEqual([refused, line.count], [["key busy", "cold no_worker", "full no_room"], 0]);
+  });
+});

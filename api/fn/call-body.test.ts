@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createManualClock } from "../../test/support/manual-clock.ts";
+import type { BodySource } from "../arriving-body.ts";
+import { createEdge, EDGE_LIMITS, type EdgeLimits } from "../edge.ts";
+import { type CallBody, receiveCallBody } from "./call-body.ts";
+
+const claimant = { namespaceId: "n", functionId: "f" };
+
+/** A request whose body the test sends; `announced` is its content-length. */
+function send(announced: number | undefined, limits: Partial<EdgeLimits> = {}) {
+  const clock = createManualClock();
+  let slow = 0;
+  const edge = createEdge({ ...EDGE_LIMITS, ...limits }, clock, () => (slow += 1));
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  const body = new ReadableStream<Uint8Array>({
+    start(given) {
+      controller = given;
+    },
+  });
+  const request = new Request("http://a/", {
+    ...{ method: "POST", body, duplex: "half" },
+    headers: announced === undefined ? {} : { "content-length": String(announced) },
+  });
+  const head = { method: "POST", url: "http://a/", headers: [], hasBody: true };
+  let handedOver: CallBody | undefined;
+  const received = receiveCallBody(edge, claimant, { request, incoming: undefined }, head).then((given) => {
+    handedOver = given;
+    return given;
+  });
+  received.catch(() => {});
+  return {
+    ...{ clock, edge, received, slow: () => slow },
+    send: (bytes: number) => controller.enqueue(new Uint8Array(bytes).fill(97)),
+    end: () => controller.close(),
+    isHandedOver: () => handedOver !== undefined,
+  };
+}
+
+async function readAll(source: BodySource): Promise<number> {
+  let bytes = 0;
+  for (let chunk = await source.read(); chunk; chunk = await source.read()) bytes += chunk.byteLength;
+  return bytes;
+}
+
+describe("a call's body", () => {
+  test("that is long is handed over with its first part, and not before", async () => {
+    const call = send(1_000_000);
+    call.send(60_000);
+    await call.clock.advance(9_000);
+    assert.equal(call.isHandedOver(), false);
+    call.send(10_000);
+    const { sent, body, release } = await call.received;
+    assert.deepEqual([sent.hasBody, call.edge.bodies.held], [true, 70_000]);
+    release();
+    assert.equal(call.edge.bodies.held, 0);
+    call.send(930_000);
+    call.end();
+    assert.equal(await readAll(body!), 1_000_000);
+  });
+
+  test("of unknown length is handed over a moment after its first bytes, however few", async () => {
+    const call = send(undefined);
+    await call.clock.advance(9_000);
+    call.send(5);
+    await call.clock.advance(249);
+    assert.equal(call.isHandedOver(), false);
+    await call.clock.advance(1);
+    const { body } = await call.received;
+    call.end();
+    assert.equal(await readAll(body!), 5);
+  });
+
+  test("of unknown length that ends within that moment travels with the call", async () => {
+    const call = send(undefined);
+    call.send(3);
+    call.end();
+    const { sent, body } = await call.received;
+    assert.deepEqual([sent.body, sent.hasBody, body], ["aaa", false, null]);
+    assert.equal(call.clock.sleepers, 0);
+  });
+
+  test("that does not come is refused, and holds nothing", async () => {
+    const call = send(1_000_000);
+    call.send(1_000);
+    await call.clock.advance(9_999);
+    assert.equal(call.slow(), 0);
+    await call.clock.advance(1);
+    await assert.rejects(call.received, { code: "request_body_too_slow", status: 408 });
+    assert.deepEqual([call.slow(), call.edge.bodies.held, call.clock.sleepers], [1, 0, 0]);
+  });
+
+  test("for which there is no memory left is refused, and may be sent again", async () => {
+    const call = send(1_000_000, { bodies: { function: 50_000, namespace: 90_000, all: 90_000 } });
+    call.send(50_001);
+    await assert.rejects(call.received, { code: "too_many_bodies", status: 503, retryAfterSeconds: 5 });
+    assert.equal(call.edge.bodies.held, 0);
+  });
+});

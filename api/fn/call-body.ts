@@ -1,0 +1,97 @@
+/**
+ * When a call's body is there enough for its function to begin: a slot is for running, not for waiting for senders.
+ *
+ * One that says its length and is short is awaited whole. A longer one is handed over once its first part is there, and
+ * flows on. One of unknown length likewise, or a moment after its first bytes: its function may want to answer before
+ * more comes.
+ */
+import { isUtf8 } from "node:buffer";
+import type { HttpRequestHead } from "../../core/contracts/http-call.ts";
+import type { Claimant } from "../../core/shares.ts";
+import { ArrivingBody, arrivedBody, type BodySource } from "../arriving-body.ts";
+import type { Edge } from "../edge.ts";
+import {
+  announcedBytes,
+  type HeldBytes,
+  holdBytes,
+  type ReceivedRequest,
+  receiveAnnounced,
+} from "../receive-body.ts";
+
+/** Text up to this travels in the call itself. */
+const SHORT_BODY_BYTES = 65_536;
+/** Awaited whole: what a worker takes at once. */
+const AWAITED_BYTES = 262_144;
+const FIRST_PART_BYTES = 65_536;
+const FIRST_BYTES_WAIT_MS = 250;
+
+export interface CallBody {
+  sent: HttpRequestHead;
+  /** What is not in `sent`. */
+  body: BodySource | null;
+  /** Where it comes while its function runs. */
+  arriving: ArrivingBody | undefined;
+  /** Others may have the memory it was received in. */
+  release(): void;
+}
+
+/** Throws BellhopError: it came too slowly, or there is no room for it. */
+export async function receiveCallBody(
+  edge: Edge,
+  claimant: Claimant,
+  received: ReceivedRequest,
+  head: HttpRequestHead,
+): Promise<CallBody> {
+  if (!head.hasBody) return { sent: head, body: null, arriving: undefined, release() {} };
+  const held = holdBytes(edge, claimant);
+  try {
+    const announced = announcedBytes(received.request);
+    if (announced !== undefined && announced <= AWAITED_BYTES)
+      return toCallBody(head, await receiveAnnounced(edge, received, held), held);
+    return await receiveFirstPart(edge, received, head, held);
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+function toCallBody(head: HttpRequestHead, bytes: Buffer, { release }: HeldBytes): CallBody {
+  if (bytes.byteLength <= SHORT_BODY_BYTES && isUtf8(bytes)) {
+    const sent = { ...head, hasBody: false, body: bytes.toString() };
+    return { sent, body: null, arriving: undefined, release };
+  }
+  return { sent: head, body: arrivedBody(bytes), arriving: undefined, release };
+}
+
+async function receiveFirstPart(
+  edge: Edge,
+  { request }: ReceivedRequest,
+  head: HttpRequestHead,
+  held: HeldBytes,
+): Promise<CallBody> {
+  if (!request.body) return toCallBody(head, Buffer.alloc(0), held);
+  const arriving = new ArrivingBody(request.body, edge);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  const moment = Promise.withResolvers<"enough">();
+  let forget: (() => void) | undefined;
+  try {
+    while (bytes < FIRST_PART_BYTES) {
+      const chunk = await Promise.race([arriving.read(), moment.promise]);
+      if (chunk === "enough") break;
+      if (!chunk) return toCallBody(head, Buffer.concat(chunks), held);
+      bytes += chunk.byteLength;
+      held.add(chunk.byteLength);
+      chunks.push(chunk);
+      if (announcedBytes(request) === undefined)
+        forget ??= edge.clock.after(FIRST_BYTES_WAIT_MS, () => moment.resolve("enough"));
+    }
+  } catch (error) {
+    arriving.ignoreRate();
+    throw error;
+  } finally {
+    forget?.();
+  }
+  arriving.unread(chunks);
+  return { sent: head, body: arriving, arriving, release: held.release };
+}
