@@ -14,6 +14,7 @@ import type { Span, Tracer } from "../core/telemetry/tracing.ts";
 import type { DirectCaller } from "./direct/direct-caller.ts";
 import type { Edge } from "./edge.ts";
 import type { Callables } from "./functions/callables.ts";
+import type { LogFollowers } from "./functions/followers.ts";
 import type { FinishWaiter } from "./functions/wait.ts";
 import type { Keyring } from "./keyring.ts";
 import type { RunRinger } from "./ring.ts";
@@ -25,6 +26,7 @@ export interface ApiParts {
   ringer: RunRinger;
   notifier: Notifier;
   waiter: FinishWaiter;
+  followers: LogFollowers;
   clock: Clock;
   log: Logger;
   metrics: ApiMetrics;

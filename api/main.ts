@@ -7,6 +7,7 @@ import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
+import { openStore } from "../core/store/database.ts";
 import { findCallableFunction } from "../core/store/functions/callable.ts";
 import { DEFAULT_NAMESPACE, ensureAdminKey, ensureNamespace } from "../core/store/keys.ts";
 import { findEndedRuns } from "../core/store/runs/ended.ts";
@@ -23,6 +24,7 @@ import { createWaitingLine } from "./direct/waiting-line.ts";
 import { createWorkerDirectory } from "./direct/worker-directory.ts";
 import { createEdge, EDGE_LIMITS, type EdgeLimits } from "./edge.ts";
 import { createCallables } from "./functions/callables.ts";
+import { createLogFollowers, FOLLOWING_CONNECTIONS } from "./functions/followers.ts";
 import { createFinishWaiter } from "./functions/wait.ts";
 import { createKeyring } from "./keyring.ts";
 import { createRunRinger } from "./ring.ts";
@@ -88,6 +90,15 @@ export async function startApi(
     () => line.count,
   );
   const edge = createEdge(limits, steadyClock, () => metrics.cutOff.inc({ reason: "request_body_too_slow" }));
+  const followed = openStore({
+    databaseUrl: settings.DATABASE_URL,
+    applicationName: "bellhop-api-logs",
+    maxConnections: FOLLOWING_CONNECTIONS,
+    onError: (error) => log.warn({ error }, "a connection of those who follow logs"),
+  });
+  opened.defer(() => followed.close());
+  const followers = createLogFollowers({ db: followed.db, clock, log });
+  opened.defer(() => followers.close());
   const app = createApp({
     store,
     callables: createCallables((namespace, name) => findCallableFunction(store, namespace, name), listener),
@@ -99,6 +110,7 @@ export async function startApi(
     ringer,
     notifier,
     waiter,
+    followers,
     clock,
     log,
     metrics,

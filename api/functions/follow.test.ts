@@ -2,24 +2,53 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { newId } from "../../core/store/ids.ts";
+import { FIRST_LOG_POSITION, readFollowedLogs } from "../../core/store/logs.ts";
 import { openTestStore, until } from "../../core/store/testing/test-store.ts";
+import { createLogger } from "../../core/telemetry/log.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
-import { createManualClock } from "../../test/support/manual-clock.ts";
-import { type FollowFormat, type FollowOptions, followFunctionLogs } from "./follow.ts";
+import { createManualClock, type ManualClock } from "../../test/support/manual-clock.ts";
+import { type FollowFormat, type FollowOptions, streamFollower } from "./follow.ts";
+import { createLogFollowers } from "./followers.ts";
+import { createKeyTurns } from "./key-turns.ts";
+import { LogFeed } from "./log-feed.ts";
 
 const { store, db } = await openTestStore(createTestDatabase);
 
-function openStream(t: TestContext, format: FollowFormat = "ndjson", given: Partial<FollowOptions> = {}) {
+async function openStream(
+  t: TestContext,
+  format: FollowFormat = "ndjson",
+  given: Partial<FollowOptions> = {},
+) {
   const clock = createManualClock();
   const stop = new AbortController();
-  t.after(() => stop.abort());
-  const functionId = newId();
-  const stream = followFunctionLogs(db, {
-    ...{ functionId, after: { position: "0:0" }, format, clock, signal: stop.signal },
-    isAllowed: async () => true,
-    ...given,
+  const followers = createLogFollowers({ db, clock, log: createLogger("api", "silent") });
+  t.after(async () => {
+    stop.abort();
+    await followers.close();
   });
-  return { clock, stop, functionId, reader: stream.pipeThrough(new TextDecoderStream()).getReader() };
+  const functionId = newId();
+  const stream = await followers.follow("key", async () => ({
+    ...{ functionId, keyId: "key", after: { position: "0:0" }, format, signal: stop.signal },
+    ...{ filter: {}, searchText: undefined, isAllowed: async () => true },
+    ...given,
+  }));
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  return { clock, stop, functionId, reader, followers };
+}
+
+/** Lets time pass, in such steps, until it is so. */
+async function pass(
+  clock: ManualClock,
+  stepMs: number,
+  isSo: () => boolean,
+  maxMs = 120_000,
+): Promise<number> {
+  const start = clock.now().getTime();
+  await until(async () => {
+    if (!isSo() && clock.sleepers > 0) await clock.advance(stepMs);
+    return isSo() || clock.now().getTime() - start > maxMs || undefined;
+  });
+  return clock.now().getTime() - start;
 }
 
 for (const [format, sign] of [
@@ -27,42 +56,46 @@ for (const [format, sign] of [
   ["ndjson", "\n"],
 ] as const) {
   test(`a quiet ${format} stream says every 15 s that it is there`, async (t) => {
-    const { clock, reader } = openStream(t, format);
+    const { clock, reader } = await openStream(t, format);
     for (const _time of ["once", "again"]) {
       const signs = reader.read();
-      const start = clock.now().getTime();
       let heard = false;
       void signs.then(() => {
         heard = true;
       });
-      while (!heard && clock.now().getTime() - start < 60_000) {
-        await clock.waitForSleepers(1);
-        await clock.advance(500);
-      }
+      const waitedMs = await pass(clock, 500, () => heard, 60_000);
       assert.equal((await signs).value, sign);
-      const waitedMs = clock.now().getTime() - start;
       assert.ok(waitedMs >= 15_000 && waitedMs <= 16_000, `${waitedMs} ms`);
     }
   });
 }
 
-test("a reader that leaves ends the looking", async (t) => {
-  const { clock, reader } = openStream(t);
+test("a reader that leaves ends the looking, and gives its place back", async (t) => {
+  const { clock, reader, followers } = await openStream(t);
   const reading = reader.read();
-  await clock.waitForSleepers(1);
+  await clock.waitForSleepers(2);
+  assert.equal(followers.count, 1);
   await reader.cancel();
   assert.equal((await reading).done, true);
-  await clock.advance(60_000);
-  assert.equal(clock.sleepers, 0);
+  await followers.close();
+  assert.deepEqual([clock.sleepers, followers.count], [0, 0]);
 });
 
 test("when the API stops, the stream ends", async (t) => {
-  const { clock, stop, reader } = openStream(t);
+  const { clock, stop, reader, followers } = await openStream(t);
   const reading = reader.read();
-  await clock.waitForSleepers(1);
+  await clock.waitForSleepers(2);
   stop.abort();
   assert.equal((await reading).done, true);
-  assert.equal(clock.sleepers, 0);
+  await followers.close();
+  assert.deepEqual([clock.sleepers, followers.count], [0, 0]);
+});
+
+test("one who is gone before his stream begins takes no place", async (t) => {
+  const gone = AbortSignal.abort();
+  const { reader, followers } = await openStream(t, "ndjson", { signal: gone });
+  assert.equal(followers.count, 0);
+  assert.equal((await reader.read()).done, true);
 });
 
 test("a reader whose key is revoked is let go when it is checked again, every 30 s", async (t) => {
@@ -71,24 +104,32 @@ test("a reader whose key is revoked is let go when it is checked again, every 30
     checks += 1;
     return checks < 2;
   };
-  const { clock, reader } = openStream(t, "ndjson", { isAllowed });
-  const start = clock.now().getTime();
+  const { clock, reader } = await openStream(t, "ndjson", { isAllowed });
   let isDone = false;
   void (async () => {
     while (!(await reader.read()).done);
     isDone = true;
   })();
-  while (!isDone && clock.now().getTime() - start < 120_000) {
-    await clock.waitForSleepers(1);
-    await clock.advance(500);
-    await until(async () => isDone || clock.sleepers > 0 || undefined);
-  }
-  const waitedMs = clock.now().getTime() - start;
+  const waitedMs = await pass(clock, 500, () => isDone);
   assert.ok(checks === 2 && waitedMs >= 60_000 && waitedMs <= 61_000, `${checks} checks, ${waitedMs} ms`);
 });
 
+test("a check that fails ends the stream with its error, and gives the place back", async (t) => {
+  const isAllowed = () => Promise.reject(new Error("no database"));
+  const { clock, reader, followers } = await openStream(t, "ndjson", { isAllowed });
+  let fault: unknown;
+  void (async () => {
+    while (!(await reader.read()).done);
+  })().catch((error) => {
+    fault = error;
+  });
+  await pass(clock, 500, () => fault !== undefined);
+  assert.match(String(fault), /no database/);
+  assert.equal(followers.count, 0);
+});
+
 test("after lines came it is looked again soon, then less and less often", async (t) => {
-  const { clock, reader, functionId } = openStream(t);
+  const { clock, reader, functionId } = await openStream(t);
   const write = (message: string) =>
     store.pool.query(
       `INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, level, message)
@@ -97,23 +138,63 @@ test("after lines came it is looked again soon, then less and less often", async
     );
   /** What is read next, and how long it took by the clock, which moves in such steps. */
   async function read(stepMs: number) {
-    const start = clock.now().getTime();
     let text: string | undefined;
     void reader.read().then(({ value }) => {
       text = value;
     });
-    await until(async () => {
-      if (text === undefined && clock.sleepers > 0) await clock.advance(stepMs);
-      return text;
-    });
-    return { text: text!, waitedMs: clock.now().getTime() - start };
+    const waitedMs = await pass(clock, stepMs, () => text !== undefined);
+    return { text: text!, waitedMs };
   }
-  await clock.waitForSleepers(1);
+  await clock.waitForSleepers(2);
   await write("first");
   assert.match((await read(500)).text, /first/);
-  await clock.waitForSleepers(1);
+  await clock.waitForSleepers(2);
   await write("second");
   const { text, waitedMs } = await read(5);
   assert.match(text, /second/);
   assert.ok(waitedMs < 500, `${waitedMs} ms`);
+});
+
+test("who has read by himself further than the feed has come gets nothing twice from it", async (t) => {
+  const functionId = newId();
+  for (const level of ["info", "error", "error"]) {
+    await store.pool.query(
+      `INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, level, message)
+       VALUES (clock_timestamp(), $1, $1, 1, $1, $2, 'x')`,
+      [functionId, level],
+    );
+  }
+  const asked = [{ functionId, position: FIRST_LOG_POSITION, withSearched: false }];
+  const [lines] = await until(async () => {
+    const found = await readFollowedLogs(db, asked, 10);
+    return found[0]!.length === 3 ? found : undefined;
+  });
+  const feed = new LogFeed(functionId, "0:1", () => {});
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  const clock = createManualClock();
+  const stream = streamFollower(
+    { db, clock, open: { feed, close() {} }, turns: createKeyTurns(1), onEnd() {} },
+    {
+      ...{ functionId, keyId: "key", after: { position: FIRST_LOG_POSITION }, format: "ndjson" },
+      ...{ filter: { level: "error" }, searchText: undefined, isAllowed: async () => true },
+      signal: stop.signal,
+    },
+  );
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  const idsOf = ({ value = "" }) =>
+    value
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).id);
+  const ids = lines!.map(({ position }) => position);
+  assert.deepEqual(idsOf(await reader.read()), ids.slice(1));
+  // It has joined, and waits.
+  await clock.waitForSleepers(1);
+  feed.receive(lines!.slice(0, 1), 1, 0);
+  feed.receive(lines!.slice(1), 2, 0);
+  const next = { ...lines![2]!, position: "9999999999:1" };
+  const reading = reader.read();
+  feed.receive([next], 1, 0);
+  assert.deepEqual(idsOf(await reading), [next.position]);
 });

@@ -1,85 +1,227 @@
-/** Following a function's log: every complete line once, in the order of recording, until somebody leaves. */
+/**
+ * Following a function's log: every complete line once, in the order of recording, until somebody leaves.
+ *
+ * A follower is behind (it reads by itself, from where it is), or has a seat at the feed that all share; slow ones lose
+ * their seat, and catch up again.
+ */
 import type { Clock } from "../../core/clock.ts";
-import { toWireLogLine } from "../../core/contracts/run.ts";
 import type { Db } from "../../core/store/database.ts";
+import { comparePositions, createAfterTest, isPast, laterPosition } from "../../core/store/log-position.ts";
 import {
   currentLogPosition,
+  type FollowedLine,
   type LogFilter,
   type LogPosition,
   readFunctionLogsAfter,
 } from "../../core/store/logs.ts";
+import type { KeyTurns } from "./key-turns.ts";
+import { type Batch, type FeedLine, type Seat, takeBatch } from "./log-feed.ts";
+import { LINES_PER_LOOK, type OpenFeed } from "./log-feeds.ts";
+import { createLineTest } from "./log-match.ts";
 
-/** How soon it is looked again after lines came; twice as long after each look that found none, up to the second. */
-const LOOK_SOON_MS = 25;
-const LOOK_EVERY_MS = 500;
-const LINES_PER_LOOK = 1_000;
 /** A quiet stream says so, so that proxies keep it and a dead peer is noticed. */
 const KEEP_ALIVE_MS = 15_000;
 /** How often the reader's key is checked again. */
 const CHECK_EVERY_MS = 30_000;
 
-export type FollowFormat = "ndjson" | "sse";
+const FORMATS = {
+  ndjson: { sign: "\n", show: ({ json }: Shown) => `${json}\n` },
+  sse: {
+    sign: ": still here\n\n",
+    show: ({ json, position }: Shown) => `id: ${position}\ndata: ${json}\n\n`,
+  },
+};
+type Shown = Pick<FeedLine, "json" | "position">;
+export type FollowFormat = keyof typeof FORMATS;
 
 export interface FollowOptions {
   functionId: string;
+  keyId: string;
   /** Lines after this position. */
   after: LogPosition;
-  filter?: LogFilter;
+  filter: LogFilter;
+  /** The filter's text in small letters, as the database makes them. */
+  searchText: string | undefined;
   format: FollowFormat;
   /** Asked every 30 s: the stream ends when the reader may not read any more. */
   isAllowed(): Promise<boolean>;
-  clock: Clock;
   signal: AbortSignal;
 }
 
-/** A stream of lines: NDJSON, or server-sent events whose ids are positions. Back-pressure is the reader's pull. */
-export function followFunctionLogs(
-  db: Db,
-  { functionId, after, filter = {}, format, isAllowed, clock, signal }: FollowOptions,
-): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  const left = new AbortController();
-  const gone = AbortSignal.any([signal, left.signal]);
-  const isFiltered = Object.values(filter).some((wanted) => wanted !== undefined);
-  let from = after;
-  let quietSinceMs = clock.now().getTime();
-  let checkedAtMs = quietSinceMs;
-  let waitMs = LOOK_EVERY_MS;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      while (!gone.aborted) {
-        if (clock.now().getTime() - checkedAtMs >= CHECK_EVERY_MS) {
-          if (!(await isAllowed())) break;
-          checkedAtMs = clock.now().getTime();
-        }
-        const horizon = isFiltered ? await currentLogPosition(db) : undefined;
-        const lines = await readFunctionLogsAfter(db, functionId, from, LINES_PER_LOOK, filter);
-        if (lines.length > 0) {
-          from = { ...from, position: lines.at(-1)!.position };
-          quietSinceMs = clock.now().getTime();
-          waitMs = LOOK_SOON_MS;
-          const text = lines
-            .map((line) => formatLine(JSON.stringify(toWireLogLine(line)), line.position, format))
-            .join("");
-          return controller.enqueue(encoder.encode(text));
-        }
-        // Nothing up to here was wanted: it is not looked through again.
-        if (horizon) from = { ...from, position: horizon.position };
-        await clock.sleep(waitMs, gone);
-        waitMs = Math.min(2 * waitMs, LOOK_EVERY_MS);
-        if (!gone.aborted && clock.now().getTime() - quietSinceMs >= KEEP_ALIVE_MS) {
-          quietSinceMs = clock.now().getTime();
-          return controller.enqueue(encoder.encode(format === "sse" ? ": still here\n\n" : "\n"));
-        }
-      }
-      controller.close();
-    },
-    cancel() {
-      left.abort();
-    },
-  });
+export interface FollowerParts {
+  db: Db;
+  clock: Clock;
+  open: OpenFeed;
+  /** For what followers read by themselves. */
+  turns: KeyTurns;
+  /** Called once, when it is over. */
+  onEnd(): void;
 }
 
-function formatLine(json: string, position: string, format: FollowFormat): string {
-  return format === "sse" ? `id: ${position}\ndata: ${json}\n\n` : `${json}\n`;
+const encoder = new TextEncoder();
+
+/** A stream of lines: NDJSON, or server-sent events whose ids are positions. Nothing is read ahead of the reader's pull. */
+export function streamFollower(parts: FollowerParts, options: FollowOptions): ReadableStream<Uint8Array> {
+  const follower = new Follower(parts, options);
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const bytes = await follower.next();
+        if (bytes) controller.enqueue(bytes);
+        else controller.close();
+      },
+      cancel: () => follower.leave(),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+class Follower {
+  readonly #parts: FollowerParts;
+  readonly #options: FollowOptions;
+  readonly #isWanted: ((line: FollowedLine) => boolean) | undefined;
+  readonly #onAbort = () => this.leave();
+  #from: LogPosition;
+  #seat: Seat | undefined;
+  #isOver = false;
+  #quietSinceMs: number;
+  #checkedAtMs: number;
+  #wake = () => {};
+
+  constructor(parts: FollowerParts, options: FollowOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#isWanted = createLineTest(options.filter, options.searchText);
+    this.#from = options.after;
+    this.#quietSinceMs = this.#nowMs();
+    this.#checkedAtMs = this.#quietSinceMs;
+    options.signal.addEventListener("abort", this.#onAbort, { once: true });
+    if (options.signal.aborted) this.leave();
+  }
+
+  /** What goes out next; undefined: it is over. */
+  async next(): Promise<Uint8Array | undefined> {
+    try {
+      while (!this.#isOver) {
+        if (this.#nowMs() - this.#checkedAtMs >= CHECK_EVERY_MS) {
+          if (!(await this.#options.isAllowed())) break;
+          this.#checkedAtMs = this.#nowMs();
+          continue;
+        }
+        const bytes = (await this.#read()) ?? this.#keepAlive();
+        if (bytes) {
+          this.#quietSinceMs = this.#nowMs();
+          return bytes;
+        }
+      }
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
+    this.leave();
+    return undefined;
+  }
+
+  leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#options.signal.removeEventListener("abort", this.#onAbort);
+    this.#seat?.leave();
+    this.#parts.open.close();
+    this.#parts.onEnd();
+    this.#wake();
+  }
+
+  #nowMs(): number {
+    return this.#parts.clock.now().getTime();
+  }
+
+  /** Undefined where there was nothing for it yet. */
+  async #read(): Promise<Uint8Array | undefined> {
+    this.#seat ??= this.#parts.open.feed.join(this.#from, () => this.#wake());
+    if (!this.#seat) return await this.#readAlone();
+    const bytes = this.#takeShared(this.#seat);
+    if (!bytes && this.#seat) await this.#waitForLines();
+    return bytes;
+  }
+
+  #keepAlive(): Uint8Array | undefined {
+    if (this.#isOver || this.#nowMs() - this.#quietSinceMs < KEEP_ALIVE_MS) return undefined;
+    return encoder.encode(FORMATS[this.#options.format].sign);
+  }
+
+  /** Of the next batch that holds something wanted. */
+  #takeShared(seat: Seat): Uint8Array | undefined {
+    for (;;) {
+      const batch = seat.take();
+      if (batch === undefined) return undefined;
+      if (batch === "behind" || (this.#options.searchText !== undefined && !batch.isSearchable)) {
+        seat.leave();
+        this.#seat = undefined;
+        return undefined;
+      }
+      const bytes = this.#showBatch(batch);
+      this.#moveTo(batch.end);
+      if (bytes) return bytes;
+    }
+  }
+
+  #showBatch(batch: Batch): Uint8Array | undefined {
+    const { format } = this.#options;
+    const fresh = linesAfter(batch.lines, this.#from);
+    if (fresh !== batch.lines || this.#isWanted)
+      return this.#show(this.#isWanted ? fresh.filter(this.#isWanted) : fresh);
+    const bytes = batch.formatted.get(format) ?? this.#show(fresh);
+    if (bytes) batch.formatted.set(format, bytes);
+    return bytes;
+  }
+
+  #show(lines: readonly Shown[]): Uint8Array | undefined {
+    if (lines.length === 0) return undefined;
+    return encoder.encode(lines.map(FORMATS[this.#options.format].show).join(""));
+  }
+
+  async #readAlone(): Promise<Uint8Array | undefined> {
+    const { db, turns } = this.#parts;
+    const { keyId, functionId, filter } = this.#options;
+    const read = await turns.take(keyId, async () => {
+      if (this.#isOver) return undefined;
+      const horizon = await currentLogPosition(db);
+      return {
+        horizon,
+        found: await readFunctionLogsAfter(db, functionId, this.#from, LINES_PER_LOOK, filter),
+      };
+    });
+    if (!read || this.#isOver) return undefined;
+    const { horizon, found } = read;
+    const lines = takeBatch(found);
+    const last = lines.at(-1)?.position ?? this.#from.position;
+    // All that was complete before the look was there to be found.
+    const sawAll = found.length < LINES_PER_LOOK && lines.length === found.length;
+    this.#moveTo(last);
+    if (sawAll) this.#moveTo(horizon.position);
+    return this.#show(lines);
+  }
+
+  /** Never back: who read by himself may be ahead of the feed. */
+  #moveTo(reached: string): void {
+    const position = laterPosition(this.#from.position, reached);
+    this.#from = isPast(position, this.#from) ? { position } : { ...this.#from, position };
+  }
+
+  async #waitForLines(): Promise<void> {
+    const untilMs = Math.min(this.#quietSinceMs + KEEP_ALIVE_MS, this.#checkedAtMs + CHECK_EVERY_MS);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    const stay = this.#parts.clock.after(untilMs - this.#nowMs(), resolve);
+    await promise;
+    stay();
+  }
+}
+
+/** The same list where all of them are. */
+function linesAfter(lines: readonly FeedLine[], from: LogPosition): readonly FeedLine[] {
+  if (from.snapshot === undefined && comparePositions(lines[0]!.position, from.position) > 0) return lines;
+  const isAfter = createAfterTest(from);
+  return lines.filter(({ position }) => isAfter(position));
 }

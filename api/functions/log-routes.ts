@@ -7,7 +7,6 @@ import { toWireLogLine } from "../../core/contracts/run.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import { findRevision } from "../../core/store/functions/revisions.ts";
 import { isId } from "../../core/store/ids.ts";
-import { isKeyValid } from "../../core/store/keys.ts";
 import {
   currentLogPosition,
   FIRST_LOG_POSITION,
@@ -15,13 +14,16 @@ import {
   type LogFilter,
   type LogPosition,
   listFunctionLogs,
+  lowerText,
 } from "../../core/store/logs.ts";
 import { requireScope } from "../auth.ts";
 import { validate } from "../body.ts";
 import { decodeLogCursor } from "../cursor.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
-import { followFunctionLogs } from "./follow.ts";
+import type { FollowFormat, FollowOptions } from "./follow.ts";
 import { requireFunctionEver } from "./function-of-path.ts";
+
+const RETRY_AFTER_SECONDS = 10;
 
 type LogQuery = z.output<ReturnType<typeof logQuery>>;
 
@@ -74,19 +76,35 @@ export function logRoutes(parts: ApiParts): Hono<ApiEnv> {
     const lastSeen = readLastSeen(context, after);
     const { keyId } = context.get("owner");
     const format = context.req.header("accept")?.includes("text/event-stream") ? "sse" : "ndjson";
-    const stream = followFunctionLogs(db, {
-      functionId,
+    const prepare = async () => ({
+      ...{ functionId, keyId, filter, format: format as FollowFormat },
       after: await startOf(lastSeen, filter),
-      filter,
-      format,
-      isAllowed: () => isKeyValid(db, keyId),
-      clock,
+      searchText: filter.text === undefined ? undefined : await lowerText(db, filter.text),
+      isAllowed: () => parts.followers.isKeyValid(keyId),
       signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),
     });
+    // Nobody would read, or leave, what a HEAD gets.
+    const isHead = context.req.raw.method === "HEAD";
+    const stream = isHead ? undefined : await followOrSayWhen(context, keyId, prepare);
     context.header("cache-control", "no-store");
     context.header("x-accel-buffering", "no");
     context.header("content-type", format === "sse" ? "text/event-stream" : "application/x-ndjson");
-    return context.body(stream);
+    return stream ? context.body(stream) : context.body(null);
+  }
+
+  /** Who is refused is told when to try again: nobody knows when another leaves. */
+  async function followOrSayWhen(
+    context: Context<ApiEnv>,
+    keyId: string,
+    prepare: () => Promise<FollowOptions>,
+  ): Promise<ReadableStream<Uint8Array>> {
+    try {
+      return await parts.followers.follow(keyId, prepare);
+    } catch (error) {
+      if (error instanceof BellhopError && error.status === 429)
+        context.header("retry-after", String(RETRY_AFTER_SECONDS));
+      throw error;
+    }
   }
 
   return routes;

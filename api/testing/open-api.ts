@@ -32,6 +32,7 @@ import { createApp } from "../app.ts";
 import type { Scope } from "../auth.ts";
 import { createEdge, EDGE_LIMITS } from "../edge.ts";
 import { createCallables } from "../functions/callables.ts";
+import { createLogFollowers } from "../functions/followers.ts";
 import { createFinishWaiter } from "../functions/wait.ts";
 import { createKeyring } from "../keyring.ts";
 import { createRunRinger } from "../ring.ts";
@@ -135,6 +136,7 @@ export async function openApi({
     ...{ store, transport, ringer, notifier, clock: systemClock },
     ...{ stopping: stopping.signal, lettingGo: stopping.signal },
     waiter: createFinishWaiter(listener, systemClock, (ids) => findEndedRuns(store, ids)),
+    followers: createLogFollowers({ db, clock: systemClock, log }),
     log,
     metrics: createApiMetrics(registry),
     tracer,

@@ -11,6 +11,8 @@ import { earliestTraceOf } from "./ids.ts";
 const COLUMNS = sql`at, level, message, fields, run_id AS "runId", revision_id AS "revisionId", attempt,
   recorded_xid || ':' || id AS position`;
 
+const SEARCHED = sql`message || ' ' || coalesce(fields::text, '')`;
+
 /** Which lines of a function's log are wanted; all of what is given must hold. */
 export interface LogFilter {
   /** This one and above. */
@@ -30,9 +32,7 @@ function conditionsOf({ level, since, until, text, revisionId, runId }: LogFilte
     ...(levels ? [sql`AND level = ANY(${levels})`] : []),
     ...(since ? [sql`AND at >= ${since}`] : []),
     ...(until ? [sql`AND at < ${until}`] : []),
-    ...(text
-      ? [sql`AND position(lower(${text}::text) IN lower(message || ' ' || coalesce(fields::text, ''))) > 0`]
-      : []),
+    ...(text ? [sql`AND position(lower(${text}::text) IN lower(${SEARCHED})) > 0`] : []),
     ...(revisionId ? [sql`AND revision_id = ${revisionId}`] : []),
     // By the index of the run's lines, in the days that the run can have lines in.
     ...(runId ? [sql`AND run_id = ${runId} AND at >= ${earliestTraceOf(runId)}`] : []),
@@ -88,6 +88,47 @@ export async function readFunctionLogsAfter(
       ${conditionsOf(filter)}
     ORDER BY recorded_xid, id LIMIT ${limit}`.execute(db);
   return rows;
+}
+
+/** A line as a reader for many followers has it. */
+export interface FollowedLine extends LogLine {
+  /** What a filter by text looks through, in small letters as the database makes them; null unless asked for. */
+  searched: string | null;
+}
+
+/** A function's log as far as it was read. */
+export interface FollowedLog {
+  functionId: string;
+  position: string;
+  withSearched: boolean;
+}
+
+/** The complete lines of several functions, of each at most `limit` after its position, in the order of recording. */
+export async function readFollowedLogs(
+  db: Db,
+  logs: readonly FollowedLog[],
+  limit: number,
+): Promise<FollowedLine[][]> {
+  const parts = logs.map(({ position }) => position.split(":"));
+  const { rows } = await sql<FollowedLine & { log: number }>`
+    SELECT asked.log::int AS log, line.* FROM unnest(
+      ${logs.map(({ functionId }) => functionId)}::uuid[], ${parts.map(([xid]) => xid)}::xid8[],
+      ${parts.map(([, id]) => id)}::bigint[], ${logs.map(({ withSearched }) => withSearched)}::boolean[]
+    ) WITH ORDINALITY AS asked(function_id, xid, id, with_searched, log)
+    CROSS JOIN LATERAL (
+      SELECT ${COLUMNS}, recorded_xid, l.id, CASE WHEN asked.with_searched THEN lower(${SEARCHED}) END AS searched FROM task_logs l
+      WHERE l.function_id = asked.function_id AND (l.recorded_xid, l.id) > (asked.xid, asked.id)
+        AND l.recorded_xid < pg_snapshot_xmin(pg_current_snapshot())
+      ORDER BY l.recorded_xid, l.id LIMIT ${limit}
+    ) line
+    ORDER BY log, line.recorded_xid, line.id`.execute(db);
+  return logs.map((_, index) => rows.filter(({ log }) => log === index + 1));
+}
+
+/** In small letters as the database makes them. */
+export async function lowerText(db: Db, text: string): Promise<string> {
+  const { rows } = await sql<{ lower: string }>`SELECT lower(${text}::text) AS lower`.execute(db);
+  return rows[0]!.lower;
 }
 
 export interface LogPosition {

@@ -10,7 +10,7 @@ import { readFigures } from "./figures.ts";
 import { removeFunction } from "./functions/remove.ts";
 import { findMade, removeExpiredKeys } from "./idempotency.ts";
 import { newId } from "./ids.ts";
-import { listFunctionLogs, listRunLogs, readFunctionLogsAfter } from "./logs.ts";
+import { listFunctionLogs, listRunLogs, readFollowedLogs, readFunctionLogsAfter } from "./logs.ts";
 import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
 import {
   type ClaimedRun,
@@ -223,6 +223,14 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   },
   "a function's next lines": {
     use: (s) => readFunctionLogsAfter(s.db, id, { position: "1:1", snapshot: "1:1:" }, 50),
+  },
+  "the next lines of several functions": {
+    use: (s) =>
+      readFollowedLogs(
+        s.db,
+        Array.from({ length: 20 }, () => ({ functionId: newId(), position: "1:1", withSearched: true })),
+        500,
+      ),
   },
 };
 

@@ -1,0 +1,59 @@
+/** All who follow logs in this process. */
+import type { Clock } from "../../core/clock.ts";
+import type { Db } from "../../core/store/database.ts";
+import { isKeyValid } from "../../core/store/keys.ts";
+import type { Logger } from "../../core/telemetry/log.ts";
+import { type FollowOptions, streamFollower } from "./follow.ts";
+import { createFollowerPlaces, type FollowerPlaces } from "./follower-places.ts";
+import { createKeyTurns } from "./key-turns.ts";
+import { createLogFeeds } from "./log-feeds.ts";
+
+/** The reader has one of the connections, who reads by himself so many, and checks of keys what is left. */
+export const FOLLOWING_CONNECTIONS = 4;
+const READS_ALONE_AT_ONCE = 2;
+
+export interface LogFollowers {
+  /** Throws a 429 where too many follow. `prepare` is asked when there is a place. */
+  follow(keyId: string, prepare: () => Promise<FollowOptions>): Promise<ReadableStream<Uint8Array>>;
+  /** Whether a key still is one. */
+  isKeyValid(keyId: string): Promise<boolean>;
+  readonly count: number;
+  /** After the signals of all who follow. */
+  close(): Promise<void>;
+}
+
+export interface LogFollowersParts {
+  /** Connections that no other request waits for. */
+  db: Db;
+  clock: Clock;
+  log: Logger;
+  places?: FollowerPlaces;
+}
+
+export function createLogFollowers({
+  db,
+  clock,
+  log,
+  places = createFollowerPlaces(),
+}: LogFollowersParts): LogFollowers {
+  const feeds = createLogFeeds({ db, clock, log });
+  const turns = createKeyTurns(READS_ALONE_AT_ONCE);
+  return {
+    get count() {
+      return places.taken;
+    },
+    async follow(keyId, prepare) {
+      const giveBack = places.take(keyId);
+      try {
+        const options = await prepare();
+        const open = await feeds.open(options.functionId, options.after, options.searchText !== undefined);
+        return streamFollower({ db, clock, open, turns, onEnd: giveBack }, options);
+      } catch (error) {
+        giveBack();
+        throw error;
+      }
+    },
+    isKeyValid: (keyId) => isKeyValid(db, keyId),
+    close: () => feeds.close(),
+  };
+}
