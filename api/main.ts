@@ -10,8 +10,8 @@ import { createSealer } from "../core/secrets/sealer.ts";
 import { openStore } from "../core/store/database.ts";
 import { findCallableFunction } from "../core/store/functions/callable.ts";
 import { DEFAULT_NAMESPACE, ensureAdminKey, ensureNamespace } from "../core/store/keys.ts";
-import { findEndedRuns } from "../core/store/runs/ended.ts";
 import { endLostCall } from "../core/store/runs/lost-call.ts";
+import { findOpenRuns } from "../core/store/runs/read.ts";
 import { listCallableWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createApiMetrics } from "../core/telemetry/metrics/api.ts";
@@ -81,7 +81,12 @@ export async function startApi(
   const directory = createWorkerDirectory({ listWorkers, listener, clock, log });
   opened.defer(() => directory.close());
   const metrics = createApiMetrics(registry);
-  const waiter = createFinishWaiter(listener, clock, (ids) => findEndedRuns(store, ids));
+  const waiter = createFinishWaiter({
+    ...{ listener, clock },
+    findOpen: (runIds) => findOpenRuns(store, runIds),
+    onError: (error) =>
+      log.warn({ error }, "the runs that callers wait for were not looked at; tried again soon"),
+  });
   const line = createWaitingLine(createDirectCaller(directory, lostCalls.settle), {
     ...{ clock: steadyClock, waitMs: limits.lineMs, limits: limits.line },
   });

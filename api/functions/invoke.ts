@@ -139,19 +139,24 @@ export async function invokeQueued(parts: ApiParts, call: FunctionCall, caller: 
     const message = "Too many callers wait for a worker. Try again soon, or ask with Prefer: respond-async.";
     throw new BellhopError("too_many_waiting", 503, message);
   }
-  parts.waiter.expect(call.runId);
+  let expected = parts.waiter.expect(call.runId);
   try {
     const { runId, isReplay, timeoutMs } = await startInvocation(parts, call, true);
-    const deadlineMs = parts.clock.now().getTime() + timeoutMs + QUEUE_GRACE_MS;
+    const nowMs = () => parts.clock.now().getTime();
+    const deadlineMs = nowMs() + timeoutMs + QUEUE_GRACE_MS;
     const gone = caller.toSignal();
-    for (let isOld = isReplay; !gone.aborted && parts.clock.now().getTime() < deadlineMs; isOld = false) {
+    if (isReplay) {
+      expected.forget();
+      expected = parts.waiter.expect(runId);
+    }
+    for (let isOld = isReplay; !gone.aborted && nowMs() < deadlineMs; isOld = false) {
       // The run of an earlier request may have ended long ago.
-      if (!isOld) await parts.waiter.next(runId, gone);
+      if (!isOld) await expected.next(deadlineMs - nowMs(), gone);
       const end = toCallEnd(await findRun(parts.store, call.fn.namespaceId, runId));
       if (end) return { runId, isReplay, end };
     }
     return { runId, isReplay, end: undefined };
   } finally {
-    parts.waiter.forget(call.runId);
+    expected.forget();
   }
 }

@@ -17,8 +17,8 @@ import { hashKey } from "../../core/store/keys.ts";
 import { openListener } from "../../core/store/listen.ts";
 import { createNotifier } from "../../core/store/notify.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
-import { findEndedRuns } from "../../core/store/runs/ended.ts";
 import { type AttemptLogLine, finishAttempts } from "../../core/store/runs/finish.ts";
+import { findOpenRuns } from "../../core/store/runs/read.ts";
 import { claim, finished, makeWorker } from "../../core/store/testing/samples.ts";
 import { openTestStore } from "../../core/store/testing/test-store.ts";
 import { createLogger, type Logger } from "../../core/telemetry/log.ts";
@@ -135,7 +135,10 @@ export async function openApi({
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
     ...{ store, transport, ringer, notifier, clock: systemClock },
     ...{ stopping: stopping.signal, lettingGo: stopping.signal },
-    waiter: createFinishWaiter(listener, systemClock, (ids) => findEndedRuns(store, ids)),
+    waiter: createFinishWaiter({
+      ...{ listener, clock: systemClock, onError: ignore },
+      findOpen: (runIds) => findOpenRuns(store, runIds),
+    }),
     followers: createLogFollowers({ db, clock: systemClock, log }),
     log,
     metrics: createApiMetrics(registry),

@@ -25,7 +25,7 @@ import { type FinishedDirectRun, recordDirectRuns, removeExpiredFences } from ".
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
 import { endLostCall } from "./runs/lost-call.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
-import { findRun, listRuns } from "./runs/read.ts";
+import { findOpenRuns, findRun, listRuns } from "./runs/read.ts";
 import { rescueLostRuns } from "./runs/rescue.ts";
 import { admitRuns, findAwaitedFunctions, offerRoom } from "./runs/room.ts";
 import { findNextInstant, findOverdueRuns, queueDueRetries, stageDueTasks } from "./runs/stage.ts";
@@ -186,6 +186,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "redrive all": { use: (s) => redriveDeadLetters(s.db, id, {}), index: "task_runs_open_dead" },
   discard: { use: (s) => discardDeadLetter(s.db, id, id) },
   "lock a task": { use: (s) => pauseTask(s.db, id, id, now).catch(() => {}) },
+  "runs that have not ended": { use: (s) => findOpenRuns(s, [id, newId()]), index: "task_runs_open_pkey" },
   "find a run": { use: (s) => findRun(s, id, id) },
   "list runs": { use: (s) => listRuns(s.db, id, {}, 50, undefined) },
   "list runs, next page": { use: (s) => listRuns(s.db, id, {}, 50, id) },

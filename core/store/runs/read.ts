@@ -1,7 +1,7 @@
 /** Reading runs. An id tells when its run was made, which spares the partitions that are older. */
 import { type RawBuilder, sql } from "kysely";
 import type { Run } from "../../contracts/run.ts";
-import type { Db, Store } from "../database.ts";
+import type { Db, QueryScope, Store } from "../database.ts";
 import { earliestTraceOf } from "../ids.ts";
 
 const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type, r.trigger, f.name AS "functionName",
@@ -27,6 +27,13 @@ export async function findRun(store: Store, namespaceId: string, runId: string):
   const values = [runId, namespaceId, earliestTraceOf(runId), new Date(Date.now() + DAY_MS)];
   const { rows } = await store.pool.query<Run>({ name: "find-run", text: FIND, values });
   return rows[0];
+}
+
+/** Those of the runs that have not ended. */
+export async function findOpenRuns({ pool }: QueryScope, runIds: readonly string[]): Promise<Set<string>> {
+  const text = "SELECT id FROM task_runs_open WHERE id = ANY($1::uuid[]) AND state <> 'dead'";
+  const { rows } = await pool.query<{ id: string }>({ name: "find-open-runs", text, values: [runIds] });
+  return new Set(rows.map(({ id }) => id));
 }
 
 export interface RunFilter {
