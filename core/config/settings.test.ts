@@ -32,13 +32,13 @@ test("what is not set has its default", () => {
   });
 });
 
-test("given values are trimmed and parsed; an empty one is as good as none", () => {
+test("given values are trimmed and parsed", () => {
   const env = {
     PORT: " 0 ",
     KAFKA_BROKERS: "a:9092, b:9092,,",
     WORKER_LEASE: "PT1M",
     LOG_LEVEL: "debug",
-    HOST: "  ",
+    HOST: " ::1 ",
     UNRELATED: "x",
   };
   assert.deepEqual(readSettings(["PORT", "KAFKA_BROKERS", "WORKER_LEASE", "LOG_LEVEL", "HOST"], env), {
@@ -46,13 +46,50 @@ test("given values are trimmed and parsed; an empty one is as good as none", () 
     KAFKA_BROKERS: ["a:9092", "b:9092"],
     WORKER_LEASE: 60_000,
     LOG_LEVEL: "debug",
-    HOST: "0.0.0.0",
+    HOST: "::1",
   });
 });
 
 test("a role's own default stands in for the general one, and the environment wins over both", () => {
   assert.equal(readSettings(["PORT"], {}, { PORT: "8081" }).PORT, 8_081);
   assert.equal(readSettings(["PORT"], { PORT: "9000" }, { PORT: "8081" }).PORT, 9_000);
+});
+
+test("an empty value means none where a setting can be none, whatever its default", () => {
+  const loopback = { EGRESS_ALLOW: "127.0.0.0/8" };
+  assert.equal(readSettings(["EGRESS_ALLOW"], {}, loopback).EGRESS_ALLOW, "127.0.0.0/8");
+  for (const empty of ["", "  "])
+    assert.equal(readSettings(["EGRESS_ALLOW"], { EGRESS_ALLOW: empty }, loopback).EGRESS_ALLOW, "");
+  const none = {
+    KAFKA_BROKERS: [],
+    EMAIL_URL: undefined,
+    EMAIL_FROM: undefined,
+    BELLHOP_API_KEY: undefined,
+    BELLHOP_SECRETS_KEY: undefined,
+    WORKER_ADDRESS: undefined,
+  };
+  const names = Object.keys(none) as (keyof typeof none)[];
+  const env = Object.fromEntries(names.map((name) => [name, ""]));
+  assert.deepEqual(readSettings(names, env, { EMAIL_URL: "smtp://localhost" }), none);
+});
+
+test("an empty value where none makes no sense is refused, with the default that leaving it out gives", () => {
+  const cases: [SettingName, RegExp][] = [
+    ["PORT", /PORT is empty; leave it out for its default, 8080\./],
+    ["HOST", /HOST is empty; leave it out for its default, 0\.0\.0\.0\./],
+    ["LOG_LEVEL", /LOG_LEVEL is empty; leave it out for its default, info\./],
+    ["WORKER_LEASE", /WORKER_LEASE is empty; leave it out for its default, 15s\./],
+    ["KAFKA_TOPIC_PREFIX", /KAFKA_TOPIC_PREFIX is empty; leave it out for its default, bellhop\./],
+    ["DATABASE_URL", /DATABASE_URL is needed and empty\./],
+  ];
+  for (const [name, words] of cases) assert.match(refusal([name], { [name]: " " }), words);
+  assert.throws(() => readSettings(["HOST"], { HOST: "" }, { HOST: "127.0.0.1" }), /default, 127\.0\.0\.1\./);
+});
+
+test("OpenTelemetry's variables follow its rule: an empty one is as good as none", () => {
+  const names = ["OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_SERVICE_NAME"] as const;
+  const env = Object.fromEntries(names.map((name) => [name, ""]));
+  assert.deepEqual(readSettings(names, env), readSettings(names, {}));
 });
 
 test("a needed setting that is missing is named, with what it is", () => {

@@ -8,22 +8,36 @@ import { parseOtlpEndpoint, parsePairs } from "./otel-values.ts";
 
 const MAX_DURATION_MS = 86_400_000;
 
+const NEEDED = "(needed)";
+
 interface Definition<T> {
   help: string;
   /** Shown by --help; undefined: none. */
   shown?: string;
+  /** Whether it can be none: then an empty value means that, whatever the default. */
+  canBeNone?: true;
   parse(text: string | undefined): T;
 }
 
-const text = (help: string): Definition<string | undefined> => ({ help, parse: (given) => given });
+const text = (help: string): Definition<string | undefined> => ({
+  help,
+  canBeNone: true,
+  parse: (given) => given,
+});
 const textOr = (help: string, fallback: string): Definition<string> => ({
   help,
   shown: fallback,
   parse: (given) => given ?? fallback,
 });
+/** As text: `parseNetworks` reads it. */
+const networks = (help: string): Definition<string> => ({
+  help,
+  canBeNone: true,
+  parse: (given) => given ?? "",
+});
 const required = (help: string): Definition<string> => ({
   help,
-  shown: "(needed)",
+  shown: NEEDED,
   parse(given) {
     if (given === undefined) throw new Error("is needed and not set");
     return given;
@@ -47,6 +61,7 @@ function parseDatabaseUrl(given: string): string {
 }
 const apiKey = (help: string): Definition<string | undefined> => ({
   help,
+  canBeNone: true,
   parse(given) {
     if (given !== undefined && !/^\S{1,200}$/.test(given))
       throw new Error("holds at most 200 characters and no space");
@@ -55,14 +70,17 @@ const apiKey = (help: string): Definition<string | undefined> => ({
 });
 const secretKeys = (help: string): Definition<Buffer[] | undefined> => ({
   help,
+  canBeNone: true,
   parse: (given) => (given === undefined ? undefined : parseSecretKeys(given)),
 });
 const otlpEndpoint = (help: string): Definition<string | undefined> => ({
   help,
+  canBeNone: true,
   parse: (given) => (given === undefined ? undefined : parseOtlpEndpoint(given)),
 });
 const pairs = (help: string): Definition<Record<string, string>> => ({
   help,
+  canBeNone: true,
   parse: (given) => parsePairs(given ?? ""),
 });
 const share = (help: string, fallback: number): Definition<number> => ({
@@ -76,6 +94,7 @@ const share = (help: string, fallback: number): Definition<number> => ({
 });
 const list = (help: string): Definition<string[]> => ({
   help,
+  canBeNone: true,
   parse: (given) =>
     (given ?? "")
       .split(",")
@@ -127,7 +146,7 @@ const SETTINGS = {
     ["debug", "info", "warn", "error", "silent"] as const,
     "info",
   ),
-  EGRESS_ALLOW: textOr("private networks that tasks may reach, comma-separated, such as 10.1.0.0/16", ""),
+  EGRESS_ALLOW: networks("private networks that tasks may reach, comma-separated, such as 10.1.0.0/16"),
   EMAIL_URL: text(
     "the mail provider: smtp://user:pass@host:587, smtps://…, resend://KEY, postmark://KEY, sendgrid://KEY",
   ),
@@ -232,6 +251,26 @@ const OWN_PREFIX = /^(BELLHOP|EGRESS|EMAIL|FUNCTION|WORKERS?)_/;
 const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
 const TEST_ONLY = /^BELLHOP_TEST_/;
 
+/** By OpenTelemetry's own rule an empty variable of its is as good as none. */
+const IS_OPEN_TELEMETRY = /^OTEL_/;
+
+/** What is to be parsed; undefined: none, or the general default. Throws where it is empty and cannot be none. */
+function chooseValue(
+  name: SettingName,
+  env: NodeJS.ProcessEnv,
+  fallback: string | undefined,
+): string | undefined {
+  const given = env[name]?.trim();
+  if (given === undefined || (given === "" && IS_OPEN_TELEMETRY.test(name))) return fallback;
+  if (given !== "") return given;
+  const { canBeNone, shown }: Definition<unknown> = SETTINGS[name];
+  if (canBeNone) return undefined;
+  const standard = fallback ?? shown;
+  throw new Error(
+    standard === NEEDED ? "is needed and empty" : `is empty; leave it out for its default, ${standard}`,
+  );
+}
+
 /** Reads the settings a role uses. Throws `invalid_setting` with a sentence for the first that is wrong or unknown. */
 export function readSettings<Name extends SettingName>(
   names: readonly Name[],
@@ -241,9 +280,8 @@ export function readSettings<Name extends SettingName>(
   refuseUnknown(env);
   const settings: Record<string, unknown> = {};
   for (const name of names) {
-    const given = env[name]?.trim() || defaults[name];
     try {
-      settings[name] = SETTINGS[name].parse(given);
+      settings[name] = SETTINGS[name].parse(chooseValue(name, env, defaults[name]));
     } catch (error) {
       throw new BellhopError(
         "invalid_setting",
