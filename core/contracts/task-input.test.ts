@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { z } from "zod";
+import type { HttpSpec } from "../domain/task-spec.ts";
 import { DEFAULT_TIMEOUT_MS, type TaskInput, taskInput } from "./task-input.ts";
 
 const NOW = new Date("2026-06-01T12:00:00.000Z");
@@ -239,6 +240,18 @@ test("retry, timeout and labels within their bounds", () => {
     [{ expectStatus: [] }, "expectStatus"],
   ];
   for (const [more, field] of cases) assertRefused({ ...http, ...more }, field, /./);
+});
+
+test("a URL leads to no port where mail, X11 or another protocol listens", () => {
+  for (const port of [25, 465, 587, 110, 143, 993, 995, 6000])
+    for (const scheme of ["http", "https"])
+      assertRefused(
+        { ...http, url: `${scheme}://example.com:${port}/` },
+        "url",
+        /another protocol than HTTP/,
+      );
+  for (const url of ["http://example.com:80/", "https://example.com:443/", "http://example.com:8025/"])
+    assert.equal((accept({ ...http, url }).spec as HttpSpec).url, url);
 });
 
 test("a function has a name of its own kind", () => {

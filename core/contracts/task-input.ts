@@ -3,6 +3,7 @@ import { z } from "zod";
 import { DEFAULT_RETRY, type RetryPolicy } from "../domain/retry.ts";
 import { findCronFault, isTimezone, MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../domain/schedule.ts";
 import type { TaskSpec } from "../domain/task-spec.ts";
+import { findPortFault } from "../egress/blocked-ports.ts";
 import type { Json } from "../json.ts";
 import { durationField, instantField, nameField } from "./common.ts";
 
@@ -17,7 +18,10 @@ const httpUrl = z
     const url = URL.canParse(text) ? new URL(text) : undefined;
     if (url?.protocol !== "http:" && url?.protocol !== "https:") {
       context.addIssue({ code: "custom", message: "must be an absolute http:// or https:// URL" });
+      return;
     }
+    const portFault = findPortFault(url);
+    if (portFault) context.addIssue({ code: "custom", message: portFault });
   });
 
 const headers = z

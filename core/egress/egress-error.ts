@@ -5,7 +5,7 @@ export type EgressErrorCode =
   | "invalid_request"
   /** The address is not public and not allowed. */
   | "egress_blocked"
-  /** The port is another protocol's. Of streamed requests only. */
+  /** The port is another protocol's. */
   | "port_blocked"
   | "dns_failed"
   | "connect_failed"

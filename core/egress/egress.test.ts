@@ -286,6 +286,33 @@ describe("addresses", () => {
   });
 });
 
+describe("ports of other protocols", () => {
+  const NEVER: Resolve = () => assert.fail("it was looked up");
+
+  it("are refused before any connection, those of mail and X11 among them", async () => {
+    for (const port of [25, 465, 587, 110, 143, 993, 995, 6000]) {
+      for (const host of ["mail.example", "127.0.0.1", "93.184.215.14"]) {
+        const egress = open({ allow: LOOPBACK, resolve: NEVER });
+        await assertFails(send(`http://${host}:${port}/`, {}, egress), "port_blocked", false);
+      }
+    }
+  });
+
+  it("are refused where a redirect leads to one", async () => {
+    a.answer = (_, response) => response.writeHead(307, { location: "http://127.0.0.1:25/" }).end();
+    const error = await assertFails(
+      send(`http://127.0.0.1:${a.port}/`, { method: "POST", body: "RCPT TO:<ada@example.com>" }),
+      "port_blocked",
+      false,
+    );
+    assert.equal(error.message, "Nothing was sent: port 25 belongs to another protocol than HTTP.");
+  });
+
+  it("are the operator's to choose", async () => {
+    await assertFails(send("http://127.0.0.1:1/", { trusted: true }), "connect_failed", true);
+  });
+});
+
 describe("redirects", () => {
   const redirectTo =
     (location: string, status = 302): http.RequestListener =>

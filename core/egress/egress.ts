@@ -9,7 +9,7 @@ import { createGuardedConnector, type Resolve } from "./connector.ts";
 import { DecoderMemory, type DecoderMemoryLimits } from "./decoder-memory.ts";
 import { EgressError } from "./egress-error.ts";
 import { exchange } from "./exchange.ts";
-import { firstHop, refuseLiteral } from "./first-hop.ts";
+import { firstHop, refuseLiteral, refusePort } from "./first-hop.ts";
 import { createPools } from "./pools.ts";
 import { type Hop, isRedirect, MAX_REDIRECTS, redirectHop } from "./redirect.ts";
 import { resendIfStale } from "./resend.ts";
@@ -32,7 +32,7 @@ export interface EgressRequest {
   maxResponseBytes: number;
   /** Wait for a connection, per hop; default and upper bound: the egress's own `connectTimeoutMs`. */
   connectTimeoutMs?: number | undefined;
-  /** The operator chose the host: private addresses are fine. Never for a URL that a user wrote. */
+  /** The operator chose the host: private addresses and any port are fine. Never for a URL that a user wrote. */
   trusted?: boolean | undefined;
 }
 
@@ -114,7 +114,10 @@ export function createEgress(options: EgressOptions): Egress {
       const limits = { signal, maxResponseBytes, connectTimeoutMs };
       let hop: Hop = firstHop(request, request.body ?? null);
       for (let redirects = 0; ; redirects++) {
-        if (!request.trusted) refuseLiteral(hop.url, allow);
+        if (!request.trusted) {
+          refuseLiteral(hop.url, allow);
+          refusePort(hop.url);
+        }
         const sent = hop;
         const pool = pools.get(sent.url.origin, request.tenant);
         const response = await resendIfStale(sent, () => exchange(pool, sent, limits));
