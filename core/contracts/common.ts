@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { hasControlCharacter } from "../control-characters.ts";
 import { formatDuration, parseDuration } from "../duration.ts";
 
 const MAX_DURATION_MS = 3_660 * 86_400_000;
@@ -31,6 +32,10 @@ export const instantField = z.iso
   .datetime({ offset: true, message: "must be an RFC 3339 instant such as 2026-12-01T09:00:00Z" })
   .transform((text) => new Date(text))
   .refine((at) => at.getTime() < END_OF_TIME_MS, "lies beyond the year 9999");
+
+/** One line of text; `what` names it in the refusal: "an address". */
+export const lineField = (what: string) =>
+  z.string().refine((text) => !hasControlCharacter(text), `${what} holds no line break or control character`);
 
 export const nameField = z
   .string()

@@ -1,17 +1,11 @@
 /** Webhooks on the wire. */
 import { z } from "zod";
 import type { JsonObject } from "../json.ts";
-import { nameField } from "./common.ts";
+import { lineField, nameField } from "./common.ts";
 
 /** The body of `POST /v1/functions/{name}/hooks`; `tag`: the revision that is triggered, in place of the traffic. */
 export const hookInput = z.strictObject({
-  name: z
-    .string()
-    .min(1)
-    .max(100)
-    .regex(/^[^\r\n\0]*$/, "a name holds no line break")
-    .nullable()
-    .default(null),
+  name: lineField("a name").min(1).max(100).nullable().default(null),
   tag: nameField.nullable().default(null),
 });
 

@@ -264,6 +264,42 @@ test("a function has a name of its own kind", () => {
   });
 });
 
+const CONTROLS = ["\0", "\x07", "\t", "\n", "\r", "\x1b", "\x1f", "\x7f", "\x85", "\x9b"];
+
+test("no part of an e-mail but its content holds a control character, and the field is named", () => {
+  for (const control of CONTROLS) {
+    const evil = `a${control}b@example.com`;
+    const named = `Ada${control} <ada@example.com>`;
+    for (const field of ["from", "to", "cc", "bcc", "replyTo"])
+      for (const value of [evil, named])
+        assertRefused({ ...email, [field]: value }, field, /control character/);
+    assertRefused({ ...email, to: ["ok@example.com", evil] }, "to.1", /control character/);
+    assertRefused({ ...email, subject: `Hi${control}` }, "subject", /control character/);
+    const file = { filename: "a.txt", content: "aGk=" };
+    const faults = { filename: `a${control}.txt`, contentType: `text/plain${control}` };
+    for (const [part, value] of Object.entries(faults))
+      assertRefused(
+        { ...email, attachments: [{ ...file, [part]: value }] },
+        `attachments.0.${part}`,
+        /control/,
+      );
+  }
+  const content = { body: "a\ttab, \x1b[1mbold\x1b[0m\n", html: "<p>\n</p>" };
+  assert.deepEqual(accept({ ...email, ...content }).spec, { ...accept(email).spec, ...content });
+});
+
+test("neither a name, a label, a URL nor a header's name holds a control character; a header's value a tab at most", () => {
+  for (const control of CONTROLS) {
+    assertRefused({ ...http, name: `a${control}b` }, "name", /control character/);
+    assertRefused({ ...http, labels: { team: `a${control}b` } }, "labels.team", /control character/);
+    assertRefused({ ...http, labels: { [`te${control}am`]: "a" } }, `labels.te${control}am`, /label name/);
+    assertRefused({ ...http, url: `http://example.com/a${control}b` }, "url", /control character/);
+    assertRefused({ ...http, headers: { [`x${control}a`]: "1" } }, `headers.x${control}a`, /header name/);
+    if (control === "\t" || control >= "\x80") accept({ ...http, headers: { "x-a": `1${control}2` } });
+    else assertRefused({ ...http, headers: { "x-a": `1${control}2` } }, "headers.x-a", /control character/);
+  }
+});
+
 test("several refusals are told at once", () => {
   const refused = refuse({ type: "http", url: "nowhere", schedule: { every: "1ms" }, color: "red" });
   assert.deepEqual(Object.keys(refused).sort(), ["color", "schedule.every", "url"]);

@@ -5,14 +5,13 @@ import { findCronFault, isTimezone, MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule }
 import type { TaskSpec } from "../domain/task-spec.ts";
 import { findPortFault } from "../egress/blocked-ports.ts";
 import type { Json } from "../json.ts";
-import { durationField, instantField, nameField } from "./common.ts";
+import { durationField, instantField, lineField, nameField } from "./common.ts";
 
 export const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_TIMEOUT_MS = 3_600_000;
-const NO_CONTROL = /^[^\r\n\0]*$/;
 
-const httpUrl = z
-  .string()
+/** The URL parser would drop line breaks and tabs, silently. */
+const httpUrl = lineField("a URL")
   .max(8_192)
   .superRefine((text, context) => {
     const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -24,6 +23,7 @@ const httpUrl = z
     if (portFault) context.addIssue({ code: "custom", message: portFault });
   });
 
+/** Bytes 80 to FF are HTTP's opaque text, in whatever encoding the author's server reads them. */
 const headers = z
   .record(
     z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/, "is no header name"),
@@ -34,17 +34,15 @@ const headers = z
   )
   .refine((all) => Object.keys(all).length <= 100, "at most 100 headers");
 
-const address = z
-  .string()
+const address = lineField("an address")
   .max(512)
-  .regex(NO_CONTROL, "an address holds no line break")
   .regex(
     /^(?:[^<>@,]*<[^\s<>@,]+@[^\s<>@,]+>|[^\s<>@,]+@[^\s<>@,]+)$/,
     "must be an address such as user@example.com",
   );
 const addresses = (min: number) =>
   z.union([address.transform((one) => [one]), z.array(address).min(min).max(100)], {
-    error: "must be an address or a list of addresses",
+    error: "must be an address or a list of addresses, without line breaks and control characters",
   });
 
 /** What JSON.parse made; its depth is bounded where bodies are read. */
@@ -71,15 +69,15 @@ const emailFields = {
   cc: addresses(0).default([]),
   bcc: addresses(0).default([]),
   replyTo: address.optional(),
-  subject: z.string().max(998).regex(NO_CONTROL, "a subject holds no line break"),
+  subject: lineField("a subject").max(998),
   body: z.string().max(500_000).optional(),
   html: z.string().max(500_000).optional(),
   attachments: z
     .array(
       z.strictObject({
-        filename: z.string().min(1).max(255).regex(NO_CONTROL, "a file name holds no line break"),
+        filename: lineField("a file name").min(1).max(255),
         content: z.base64(),
-        contentType: z.string().max(255).regex(NO_CONTROL, "a content type holds no line break").optional(),
+        contentType: lineField("a content type").max(255).optional(),
       }),
     )
     .max(20)
@@ -157,13 +155,16 @@ export interface TaskInput {
 /** The schema of `POST /v1/tasks`; `now` decides what lies in the past. */
 export function taskInput(now: () => Date) {
   const shared = {
-    name: z.string().min(1).max(200).regex(NO_CONTROL, "a name holds no line break").nullable().default(null),
+    name: lineField("a name").min(1).max(200).nullable().default(null),
     schedule: scheduleField(now).default({ kind: "now" }),
     retry,
     timeout: durationField(100, MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS),
     deadLetter: z.boolean().default(true),
     labels: z
-      .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/, "is no label name"), z.string().max(256))
+      .record(
+        z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/, "is no label name"),
+        lineField("a label").max(256),
+      )
       .refine((all) => Object.keys(all).length <= 32, "at most 32 labels")
       .default({}),
   };

@@ -10,7 +10,7 @@ import {
   MailError,
   type MailMessage,
   type MailProvider,
-  refuseLineBreaks,
+  refuseControlCharacters,
 } from "./mail-provider.ts";
 
 const MAX_RESPONSE_BYTES = 64 * 1024;
@@ -58,7 +58,7 @@ export function createHttpProvider({
   return {
     name: dialect.name,
     async send(message, signal) {
-      refuseLineBreaks(message);
+      refuseControlCharacters(message);
       const headers = {
         "User-Agent": USER_AGENT,
         "Content-Type": "application/json",

@@ -1,4 +1,5 @@
 /** What a mail provider is: it takes a message and says, in one vocabulary, what became of it. */
+import { hasControlCharacter, toOneLine } from "../../core/control-characters.ts";
 
 export interface MailMessage {
   /** The Message-ID header, angle brackets included; the same for every attempt at one message. */
@@ -34,7 +35,7 @@ export interface MailProvider {
 }
 
 export type MailErrorCode =
-  /** An address, the subject or a file name holds a line break. */
+  /** An address, the subject or a file name holds a control character. */
   | "mail_invalid"
   /** A final refusal (5yz). */
   | "smtp_rejected"
@@ -70,20 +71,20 @@ export class MailError extends Error {
   }
 }
 
-/** Line breaks in a header field would let its author write further ones. Every provider calls this first. */
-export function refuseLineBreaks(message: MailMessage): void {
+/**
+ * A line break in a header field would let its author write further ones, and any other control character reaches the
+ * mail server's terminal. Every provider calls this first.
+ */
+export function refuseControlCharacters(message: MailMessage): void {
   const { messageId, from, to, cc, bcc, replyTo = "", subject, attachments } = message;
-  const files = attachments.flatMap(({ filename, contentType = "" }) => [filename, contentType]);
-  if (
-    [messageId, from, ...to, ...cc, ...bcc, replyTo, subject, ...files].some((field) =>
-      /[\r\n\0]/.test(field),
-    )
-  ) {
-    throw new MailError(
-      "mail_invalid",
-      "An address, the subject or an attachment's name or type holds a line break.",
-      { retryable: false },
-    );
+  const fields: Record<string, string[]> = {
+    ...{ "message id": [messageId], from: [from], to, cc, bcc, replyTo: [replyTo], subject: [subject] },
+    attachments: attachments.flatMap(({ filename, contentType = "" }) => [filename, contentType]),
+  };
+  for (const [name, texts] of Object.entries(fields)) {
+    if (!texts.some(hasControlCharacter)) continue;
+    const message = `The e-mail was not sent: ${name} holds a line break or another control character.`;
+    throw new MailError("mail_invalid", message, { retryable: false });
   }
 }
 
@@ -97,6 +98,6 @@ export function createQuoter(secrets: string[]): (text: string) => string {
   return (text) => {
     let quoted = text;
     for (const secret of hidden) quoted = quoted.replaceAll(secret, "***");
-    return quoted.replace(/\s+/g, " ").trim().slice(0, MAX_QUOTED_CHARS);
+    return toOneLine(quoted).slice(0, MAX_QUOTED_CHARS);
   };
 }

@@ -1,4 +1,5 @@
 import addressparser from "nodemailer/lib/addressparser";
+import { hasControlCharacter } from "../../core/control-characters.ts";
 
 export interface Mailbox {
   /** Empty where only the address was given. */
@@ -8,6 +9,7 @@ export interface Mailbox {
 
 /** The first mailbox of `user@example.com` or `Name <user@example.com>`; undefined where there is none. */
 export function parseMailbox(text: string): Mailbox | undefined {
+  if (hasControlCharacter(text)) return undefined;
   const [mailbox] = addressparser(text, { flatten: true });
   return mailbox && /^[^\s@]+@[^\s@]+$/.test(mailbox.address)
     ? { name: mailbox.name, address: mailbox.address }

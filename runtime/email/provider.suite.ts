@@ -148,21 +148,40 @@ export function describeMailProvider(
       assert.equal((await failure(MESSAGE, AbortSignal.abort())).code, "aborted");
     });
 
-    it("lets no line break through", async () => {
-      const evil = "a@example.com\r\nBcc: everyone@example.com";
-      const variants: Partial<MailMessage>[] = [
-        { from: evil },
-        { to: [evil] },
-        { cc: [evil] },
-        { bcc: ["a@example.com\nX: y"] },
-        { replyTo: evil },
-        { subject: "hello\r\nBcc: b@example.com" },
-        { attachments: [{ filename: "a\r\nb", content: "" }] },
-        { attachments: [{ filename: "a", content: "", contentType: "text/plain\r\nX: y" }] },
+    it("lets no line break and no control character through, and says in which field it stands", async () => {
+      const controls = [
+        "\r\nBcc: everyone@example.com",
+        "\n",
+        "\0",
+        "\x1b[2J",
+        "\x07",
+        "\t",
+        "\x7f",
+        "\x85",
+        "\x9b2J",
       ];
-      for (const changes of variants) {
+      const variants = controls.flatMap((control): [string, Partial<MailMessage>][] => {
+        const evil = `a${control}b@example.com`;
+        return [
+          ["message id", { messageId: `<${evil}>` }],
+          ["from", { from: evil }],
+          ["from", { from: `Bell${control} <bell@example.com>` }],
+          ["to", { to: ["ok@example.com", evil] }],
+          ["cc", { cc: [`"Ada${control}" <ada@example.com>`] }],
+          ["bcc", { bcc: [evil] }],
+          ["replyTo", { replyTo: evil }],
+          ["subject", { subject: `hello${control}` }],
+          ["attachments", { attachments: [{ filename: `a${control}b`, content: "" }] }],
+          [
+            "attachments",
+            { attachments: [{ filename: "a", content: "", contentType: `text/plain${control}X: y` }] },
+          ],
+        ];
+      });
+      for (const [field, changes] of variants) {
         const error = await failure({ ...MESSAGE, ...changes });
-        assert.deepEqual([error.code, error.retryable], ["mail_invalid", false]);
+        assert.deepEqual([error.code, error.retryable], ["mail_invalid", false], JSON.stringify(changes));
+        assert.match(error.message, new RegExp(`: ${field} holds`));
       }
       assert.equal(server.taken.length, 0);
     });

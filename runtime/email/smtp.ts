@@ -6,7 +6,7 @@ import {
   MailError,
   type MailMessage,
   type MailProvider,
-  refuseLineBreaks,
+  refuseControlCharacters,
 } from "./mail-provider.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -40,7 +40,7 @@ export function createSmtpProvider(emailUrl: string): MailProvider {
   return {
     name: "smtp",
     async send(message, signal) {
-      refuseLineBreaks(message);
+      refuseControlCharacters(message);
       try {
         opening ??= openPool(options);
         const transport = await opening;
