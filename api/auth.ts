@@ -11,12 +11,19 @@ export function readBearer(header: string | undefined): string | undefined {
   return /^Bearer +(\S+)$/i.exec(header ?? "")?.[1];
 }
 
+/** 401 for who sends no key, or one that is none any more. */
+export function unauthenticated(key: string | undefined): BellhopError {
+  const message =
+    key === undefined
+      ? "Send your key as: Authorization: Bearer <key>."
+      : "This key is unknown, expired or revoked.";
+  return new BellhopError("unauthenticated", 401, message);
+}
+
 /** The key's owner; 401 without a valid key. */
 export async function requireOwner(keyring: Keyring, key: string | undefined): Promise<KeyOwner> {
-  if (key === undefined)
-    throw new BellhopError("unauthenticated", 401, "Send your key as: Authorization: Bearer <key>.");
-  const owner = await keyring.findOwner(key);
-  if (!owner) throw new BellhopError("unauthenticated", 401, "This key is unknown, expired or revoked.");
+  const owner = key === undefined ? undefined : await keyring.findOwner(key);
+  if (!owner) throw unauthenticated(key);
   return owner;
 }
 

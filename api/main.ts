@@ -106,7 +106,7 @@ export async function startApi(
   opened.defer(() => followers.close());
   const app = createApp({
     store,
-    callables: createCallables((namespace, name) => findCallableFunction(store, namespace, name), listener),
+    callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
     direct: measureCalls(line, metrics),
     edge,
     keyring: createKeyring(store.db),

@@ -2,12 +2,10 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { HttpRequestHead, HttpResponseHead } from "../../core/contracts/http-call.ts";
 import type { StoredRequestInput, StoredResponse } from "../../core/domain/stored-request.ts";
-import { BellhopError, notFound } from "../../core/errors.ts";
+import { BellhopError } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
-import type { CallableFunction } from "../../core/store/functions/callable.ts";
 import { newId } from "../../core/store/ids.ts";
 import type { BodySource } from "../arriving-body.ts";
-import { demandScope, readBearer, requireOwner } from "../auth.ts";
 import { BusyError } from "../busy-error.ts";
 import { type Caller, callerOf } from "../caller.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
@@ -18,7 +16,8 @@ import { answerProblem } from "../problem.ts";
 import { traceparentOf } from "../trace-requests.ts";
 import { type CallBody, receiveCallBody } from "./call-body.ts";
 import { answerDirectly, type DirectAnswer } from "./direct-answer.ts";
-import { type FnTarget, parseFnUrl, toRequestHead } from "./request.ts";
+import { findForCaller } from "./find-for-caller.ts";
+import { parseFnUrl, toRequestHead } from "./request.ts";
 import { toFnResponse } from "./response.ts";
 
 /** A request that waits in the queue is a row: its body is bounded. */
@@ -27,12 +26,7 @@ const MAX_QUEUED_BODY_BYTES = 1_000_000;
 export function fnHandler(parts: ApiParts): MiddlewareHandler<ApiEnv> {
   return async (context) => {
     const url = new URL(context.req.url);
-    const target = parseFnUrl(url);
-    const fn = target && (await parts.callables.find(target.namespace, target.name));
-    if (!target || !fn) throw notFound("function", target?.name ?? url.pathname);
-    const showsAuthorization = await checkKey(parts, context, target, fn);
-    if (target.tag !== undefined && !Object.hasOwn(fn.tags, target.tag)) throw noSuchTag(target);
-
+    const { fn, target, showsAuthorization } = await findForCaller(parts, context, parseFnUrl(url));
     const head = toRequestHead(context.req.raw, url.origin + target.rest, showsAuthorization);
     const call: FunctionCall = {
       runId: newId(),
@@ -45,29 +39,6 @@ export function fnHandler(parts: ApiParts): MiddlewareHandler<ApiEnv> {
     };
     return await answer(parts, context, call, head);
   };
-}
-
-function noSuchTag({ name, tag }: FnTarget): BellhopError {
-  return new BellhopError("not_found", 404, `The function ${name} has no tag ${JSON.stringify(tag)}.`);
-}
-
-/**
- * 401, 403 or 404 unless the caller may call the function. Answers whether the function may see the Authorization header:
- * it holds no key of the platform's.
- */
-async function checkKey(
-  { keyring }: ApiParts,
-  context: Context,
-  { namespace, name }: FnTarget,
-  fn: CallableFunction,
-): Promise<boolean> {
-  if (fn.isPublic) return true;
-  const ownHeader = context.req.header("bellhop-key");
-  const key = ownHeader ?? readBearer(context.req.header("authorization"));
-  const owner = await requireOwner(keyring, key);
-  if (owner.namespaceId !== fn.namespaceId) throw notFound("function", `${namespace}/${name}`);
-  demandScope(owner, "invoke");
-  return ownHeader !== undefined;
 }
 
 async function answer(

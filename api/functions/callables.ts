@@ -1,30 +1,44 @@
 /** Functions as calls need them, kept for a moment. */
-import { createBriefMemory } from "../../core/store/brief-memory.ts";
+import { type BriefMemory, createBriefMemory } from "../../core/store/brief-memory.ts";
 import type { CallableFunction } from "../../core/store/functions/callable.ts";
 import type { Listener } from "../../core/store/listen.ts";
 
 export interface Callables {
   /** Undefined where there is none. */
   find(namespace: string, name: string): Promise<CallableFunction | undefined>;
+  /**
+   * The same for one without a key: undefined where there is none, or none that is public, after one look in either
+   * case. Time tells nothing of which.
+   */
+  findPublic(namespace: string, name: string): Promise<CallableFunction | undefined>;
+  /** One that is known to be public right now. */
+  recallPublic(namespace: string, name: string): CallableFunction | undefined;
   /** After a change that this API has made itself. */
   forget(functionId?: string): void;
 }
 
 export function createCallables(
-  load: (namespace: string, name: string) => Promise<CallableFunction | undefined>,
-  listener: Listener,
+  load: (namespace: string, name: string, isStranger: boolean) => Promise<CallableFunction | undefined>,
+  listener: Pick<Listener, "on">,
 ): Callables {
-  const memory = createBriefMemory<CallableFunction>({
-    load(key) {
-      const [namespace, name] = key.split("/");
-      return load(namespace!, name!);
-    },
-    idOf: ({ id }) => id,
-    listener,
-    channel: "bellhop_functions",
-  });
+  const [ofOwners, ofStrangers] = [false, true].map((isStranger) =>
+    createBriefMemory<CallableFunction>({
+      load(key) {
+        const [namespace, name] = key.split("/");
+        return load(namespace!, name!, isStranger);
+      },
+      idOf: ({ id }) => id,
+      listener,
+      channel: "bellhop_functions",
+    }),
+  ) as [BriefMemory<CallableFunction>, BriefMemory<CallableFunction>];
   return {
-    find: (namespace, name) => memory.find(`${namespace}/${name}`),
-    forget: (functionId) => memory.forget(functionId),
+    find: (namespace, name) => ofOwners.find(`${namespace}/${name}`),
+    findPublic: (namespace, name) => ofStrangers.find(`${namespace}/${name}`),
+    recallPublic: (namespace, name) => ofStrangers.recall(`${namespace}/${name}`),
+    forget(functionId) {
+      ofOwners.forget(functionId);
+      ofStrangers.forget(functionId);
+    },
   };
 }

@@ -127,7 +127,7 @@ export async function openApi({
   const ringer = createRunRinger(transport, ignore);
   const registry = createRegistry("api");
   const app = createApp({
-    callables: createCallables((namespace, name) => findCallableFunction(store, namespace, name), listener),
+    callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
     // No worker takes calls: all of them are queued.
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
     edge: createEdge(EDGE_LIMITS, steadyClock, ignore),
@@ -175,7 +175,7 @@ export async function openApi({
         return {
           status: response.status,
           headers: response.headers,
-          body: isJson ? JSON.parse(text) : text || undefined,
+          body: isJson && text !== "" ? JSON.parse(text) : text || undefined,
         };
       },
     };

@@ -79,3 +79,13 @@ test("what is being looked up during a change is looked up again", async () => {
   await memory.find("a");
   assert.equal(loads.length, 2);
 });
+
+test("what is known is recalled without a look, for as long as it is kept", async () => {
+  const { memory, loads, advance } = open();
+  assert.equal(memory.recall("a"), undefined);
+  await memory.find("a");
+  assert.deepEqual(memory.recall("a"), { id: "id-a" });
+  advance(500);
+  assert.equal(memory.recall("a"), undefined);
+  assert.equal(loads.length, 1);
+});

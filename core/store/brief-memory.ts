@@ -11,12 +11,15 @@ const MAX_KEPT = 10_000;
 export interface BriefMemory<Value> {
   /** One look at a time for a key; what is not there, or failed, is looked for again. */
   find(key: string): Promise<Value | undefined>;
+  /** What is known right now, without a look. */
+  recall(key: string): Value | undefined;
   /** What this process has changed itself: it need not wait for the bell. Without an id: all. */
   forget(id?: string): void;
 }
 
 interface Entry<Value> {
   found: Promise<Value | undefined>;
+  value: Value | undefined;
   id: string | undefined;
   untilMs: number;
 }
@@ -53,17 +56,27 @@ export function createBriefMemory<Value>({
       const known = kept.get(key);
       if (known && known.untilMs > nowMs()) return known.found;
       kept.delete(key);
-      const entry: Entry<Value> = { found: load(key), id: undefined, untilMs: nowMs() + KEPT_MS };
+      const entry: Entry<Value> = {
+        found: load(key),
+        value: undefined,
+        id: undefined,
+        untilMs: nowMs() + KEPT_MS,
+      };
       const forget = () => {
         if (kept.get(key) === entry) kept.delete(key);
       };
       entry.found.then((value) => {
-        if (value === undefined) forget();
-        else entry.id = idOf(value);
+        if (value === undefined) return forget();
+        entry.value = value;
+        entry.id = idOf(value);
       }, forget);
       if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value!);
       kept.set(key, entry);
       return entry.found;
+    },
+    recall(key) {
+      const known = kept.get(key);
+      return known && known.untilMs > nowMs() ? known.value : undefined;
     },
     forget: (id) => forgetWhere((known) => id === undefined || known === id),
   };

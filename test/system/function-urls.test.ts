@@ -119,7 +119,7 @@ describe("a function's URL", () => {
     assert.ok(own.includes("authorization"));
   });
 
-  test("a tag reaches its revision; what is not there answers 404", async () => {
+  test("a tag reaches its revision; what is not there answers 404 to who has a key, like the private 401 to others", async () => {
     await deploy(cluster, "tagged", "export default { fetch: () => new Response('old') };");
     await deploy(cluster, "tagged", "export default { fetch: () => new Response('new') };", {
       traffic: 0,
@@ -127,8 +127,11 @@ describe("a function's URL", () => {
     });
     assert.equal(await (await at("/tagged")).text(), "old");
     assert.equal(await (await at("/tagged@next/x")).text(), "new");
-    assert.equal((await at("/tagged@other")).status, 404);
-    assert.equal((await at("/nobody")).status, 404);
+    const headers = { authorization: `Bearer ${cluster.api.key}` };
+    for (const path of ["/tagged@other", "/nobody"]) {
+      assert.equal((await at(path, { headers })).status, 404);
+      assert.equal((await at(path)).status, 401);
+    }
   });
 
   test("the function's errors, its limits' and the platform's have codes and statuses of their own", async () => {

@@ -16,10 +16,12 @@ export interface CallableFunction {
   limits: AskedLimits;
 }
 
+/** @param isStranger one without a key: then only a public one is found, and looked for in the same time as none */
 export async function findCallableFunction(
   store: Store,
   namespace: string,
   name: string,
+  isStranger: boolean,
 ): Promise<CallableFunction | undefined> {
   const { rows } = await store.pool.query<CallableFunction>({
     name: "find-callable",
@@ -28,8 +30,8 @@ export async function findCallableFunction(
         (SELECT coalesce(jsonb_object_agg(tag, revision_id), '{}') FROM function_tags WHERE function_id = f.id) AS tags
       FROM namespaces n JOIN functions f ON f.namespace_id = n.id
         LEFT JOIN function_revisions v ON v.id = f.active_revision_id
-      WHERE n.name = $1 AND f.name = $2 AND f.removed_at IS NULL`,
-    values: [namespace, name],
+      WHERE n.name = $1 AND f.name = $2 AND f.removed_at IS NULL AND (f.is_public OR NOT $3)`,
+    values: [namespace, name, isStranger],
   });
   return rows[0];
 }

@@ -1,0 +1,46 @@
+/** Who may call a function by its URL, and what everybody else is told. */
+import type { Context } from "hono";
+import { notFound } from "../../core/errors.ts";
+import type { CallableFunction } from "../../core/store/functions/callable.ts";
+import { demandScope, readBearer, unauthenticated } from "../auth.ts";
+import type { ApiParts } from "../environment.ts";
+import type { FnTarget } from "./request.ts";
+
+export interface FoundForCaller {
+  fn: CallableFunction;
+  target: FnTarget;
+  /** Whether the function may see the Authorization header: it holds no key of the platform's. */
+  showsAuthorization: boolean;
+}
+
+/**
+ * Whoever has no valid key gets the same 401 for all that is not public, whether it is there or not: no such namespace,
+ * function or tag, or a private one. With a key of another namespace it is the same 404.
+ */
+export async function findForCaller(
+  parts: Pick<ApiParts, "callables" | "keyring">,
+  context: Context,
+  target: FnTarget | undefined,
+): Promise<FoundForCaller> {
+  const ownHeader = context.req.header("bellhop-key");
+  const key = ownHeader ?? readBearer(context.req.header("authorization"));
+  const { callables, keyring } = parts;
+  const known = target && callables.recallPublic(target.namespace, target.name);
+  if (target && known && hasTag(known, target)) return { fn: known, target, showsAuthorization: true };
+  const owner = key === undefined ? undefined : await keyring.findOwner(key);
+  const isOwn = target !== undefined && owner?.namespace === target.namespace;
+  const fn = await (isOwn
+    ? callables.find(target.namespace, target.name)
+    : target && callables.findPublic(target.namespace, target.name));
+  if (target && fn && hasTag(fn, target)) {
+    if (fn.isPublic) return { fn, target, showsAuthorization: true };
+    demandScope(owner!, "invoke");
+    return { fn, target, showsAuthorization: ownHeader !== undefined };
+  }
+  if (!owner) throw unauthenticated(key);
+  throw notFound("function", context.req.path.slice("/fn/".length));
+}
+
+function hasTag({ tags }: CallableFunction, { tag }: FnTarget): boolean {
+  return tag === undefined || Object.hasOwn(tags, tag);
+}
