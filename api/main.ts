@@ -135,7 +135,8 @@ export async function startApi(
     },
   });
   opened.defer(() => serving.abort());
-  door.open(getRequestListener(app.fetch));
+  // Named for HTTP/1.0, where a request may name no Host.
+  door.open(getRequestListener(app.fetch, { hostname: "localhost" }));
   opened.defer(() => door.close());
   opened.defer(() => {
     stopping.abort();

@@ -6,6 +6,7 @@ import { createServer, type RequestListener, type Server, type ServerOptions } f
 import type { Registry } from "prom-client";
 import { databaseUnavailable } from "./errors.ts";
 import { PROBLEM_CONTENT_TYPE, toProblemText } from "./problem.ts";
+import { guardRequests, STRICT_HTTP } from "./request-guard.ts";
 import { answerProbes, createProbes, listen, RECEIVE_TIMEOUTS } from "./telemetry/probes.ts";
 
 export interface FrontDoor {
@@ -41,7 +42,10 @@ export async function openFrontDoor(
       })
       .end(toProblemText(error));
   });
-  const server = createServer(options, (request, response) => answer(request, response));
+  const server = createServer(
+    { ...options, ...STRICT_HTTP },
+    guardRequests((request, response) => answer(request, response)),
+  );
   const { port, close } = await listen(server, HOST, PORT);
   let closing: Promise<void> | undefined;
   return {

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { createRegistry } from "./metrics/registry.ts";
-import { createProbes, listen, startProbeServer } from "./probes.ts";
+import { answerProbes, createProbes, listen } from "./probes.ts";
 
 const away = () => Promise.reject(new Error("is away"));
 
@@ -27,8 +27,9 @@ test("readiness is decided by its checks; what is reported stands beside them", 
   assert.equal(await unready("/other"), undefined);
 });
 
-test("the probe server answers over HTTP, metrics included, and 404 for the rest", async () => {
-  const server = await startProbeServer(createProbes(createRegistry("test"), {}), "127.0.0.1", 0);
+test("probes are answered over HTTP, metrics included, and 404 for the rest", async () => {
+  const answer = answerProbes(createProbes(createRegistry("test"), {}));
+  const server = await listen(createServer(answer), "127.0.0.1", 0);
   const get = (path: string) => fetch(`http://127.0.0.1:${server.port}${path}`);
   assert.match(await (await get("/metrics")).text(), /process_cpu_seconds_total\{role="test"\}/);
   assert.equal((await get("/nothing")).status, 404);

@@ -1,11 +1,5 @@
 /** `/healthz` the process answers, `/readyz` it can do its work, `/metrics` what it counted. The same in every role. */
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
 import { BellhopError, messageOf } from "../errors.ts";
@@ -88,23 +82,13 @@ export function answerProbes(probes: Probes, others: RequestListener = answerNot
     const answering =
       request.method === "GET" ? probes(request.url?.split("?")[0] ?? "/") : Promise.resolve(undefined);
     answering.then(
-      (answer) => {
-        if (!answer) return others(request, response);
-        response.writeHead(answer.status, { "content-type": answer.contentType }).end(answer.body);
+      (probe) => {
+        if (!probe) return others(request, response);
+        response.writeHead(probe.status, { "content-type": probe.contentType }).end(probe.body);
       },
       () => response.writeHead(500).end(),
     );
   };
-}
-
-/** The small HTTP server of those. */
-export async function startProbeServer(
-  probes: Probes,
-  host: string,
-  port: number,
-): Promise<{ port: number; server: Server; close(): Promise<void> }> {
-  const server = createServer(RECEIVE_TIMEOUTS, answerProbes(probes));
-  return { server, ...(await listen(server, host, port)) };
 }
 
 function answerNotFound(_request: IncomingMessage, response: ServerResponse): void {
