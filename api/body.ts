@@ -1,11 +1,12 @@
 /** Reading what callers send: bounded, JSON, validated. */
 import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
-import { BellhopError } from "../core/errors.ts";
+import { BellhopError, invalidField } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
+import { findCrowdedField, isNestedDeeper } from "./bounds.ts";
 import type { Edge } from "./edge.ts";
 import { type ApiEnv, incomingOf } from "./environment.ts";
-import { toInputError } from "./problem.ts";
+import { shortenName, toInputError } from "./problem.ts";
 import { announcedBytes, holdBytes, receiveBody } from "./receive-body.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
@@ -47,11 +48,10 @@ export async function readJson(
   // curl -d sends a form's type; what is JSON is taken as JSON, browsers' cross-site forms carry no key anyway.
   if (type === "multipart/form-data")
     throw new BellhopError("unsupported_media_type", 415, "This takes application/json.");
-  const body = parseJson(text);
-  if (isDeeperThan(body, MAX_DEPTH)) {
+  if (isNestedDeeper(text, MAX_DEPTH)) {
     throw new BellhopError("invalid_json", 400, `The body is nested more than ${MAX_DEPTH} levels deep.`);
   }
-  return body;
+  return parseJson(text);
 }
 
 function parseJson(text: string): Json {
@@ -62,18 +62,21 @@ function parseJson(text: string): Json {
   }
 }
 
-/** Level by level: recursion is what a deep body would break. */
-function isDeeperThan(value: Json, max: number): boolean {
-  let level: Json[] = [value];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > max) return true;
-    level = level.flatMap((item) => (typeof item === "object" && item !== null ? Object.values(item) : []));
-  }
-  return false;
-}
+/** The fields that hold JSON of the author's own: no schema looks into them. */
+const FREE_FIELDS = new Set(["input", "body"]);
+/** More than any field may have, the headers of a task and the files of an upload among them. */
+const MAX_ENTRIES = 1_000;
 
 export function validate<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+  const crowded = findCrowdedField(input, MAX_ENTRIES, FREE_FIELDS);
+  if (crowded !== undefined) throw tooManyEntries(crowded);
   const parsed = schema.safeParse(input, { reportInput: true });
   if (parsed.success) return parsed.data;
   throw toInputError(parsed.error);
+}
+
+function tooManyEntries(field: string): BellhopError {
+  if (field === "")
+    return new BellhopError("invalid_input", 422, `The input holds more than ${MAX_ENTRIES} fields.`);
+  return invalidField(shortenName(field), `holds more than ${MAX_ENTRIES} entries`);
 }

@@ -59,10 +59,18 @@ export function toInputError(error: z.ZodError): BellhopError {
   return new BellhopError("invalid_input", 422, detail || "The input is not valid.", fields);
 }
 
+const MAX_SHOWN_NAME = 256;
+
+/** A field's name as an answer shows it: it may be as long as the body. */
+export function shortenName(name: string): string {
+  return name.length > MAX_SHOWN_NAME ? `${name.slice(0, MAX_SHOWN_NAME)}…` : name;
+}
+
 function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {
-  const path = issue.path.map(String);
+  const path = issue.path.map((name) => shortenName(String(name)));
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({ field: [...path, key].join("."), message: "is not a known field" }));
+    const keys = issue.keys.slice(0, MAX_REPORTED_FIELDS).map(shortenName);
+    return keys.map((key) => ({ field: [...path, key].join("."), message: "is not a known field" }));
   }
   if (issue.code === "invalid_key") {
     return [{ field: path.join("."), message: issue.issues[0]?.message ?? issue.message }];

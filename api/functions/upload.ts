@@ -19,6 +19,8 @@ export interface Upload {
 }
 
 const JSON_FIELDS = new Set(["limits", "reuse", "traffic", "public", "env"]);
+/** A hundred files, and the fields beside them. */
+const MAX_PARTS = 120;
 const SINGLE_ENTRY = "index.ts";
 const ENTRY_NAMES = ["index.ts", "index.tsx", "index.js", "index.mjs", "main.ts", "worker.ts"];
 
@@ -50,9 +52,7 @@ function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
  * `limits`, `reuse`, `traffic`, `public` and `env` are JSON, as text or as a file.
  */
 async function readMultipart(context: Context, caps: FunctionLimitCaps): Promise<Upload> {
-  const form = await context.req.formData().catch(() => {
-    throw new BellhopError("invalid_multipart", 400, "The multipart body could not be read.");
-  });
+  const form = await readForm(context);
   const files = new Map<string, string>();
   const fields = new Map<string, unknown>();
   for (const [name, value] of form.entries()) {
@@ -65,6 +65,41 @@ async function readMultipart(context: Context, caps: FunctionLimitCaps): Promise
   }
   if (files.size > 0 || !fields.has("source")) fields.set("files", Object.fromEntries(files));
   return toUpload(Object.fromEntries(fields), caps);
+}
+
+/** The parser takes its time for each part: they are counted before. */
+async function readForm(context: Context): Promise<FormData> {
+  const bytes = await context.req.arrayBuffer();
+  const boundary = readBoundary(context.req.header("content-type")!);
+  if (boundary === undefined) throw invalidMultipart();
+  if (countUpTo(Buffer.from(bytes), boundary, MAX_PARTS + 1) > MAX_PARTS + 1)
+    throw invalidField("files", `the upload has more than ${MAX_PARTS} parts`);
+  // By the boundary that was counted, and no other that a parser might read out of the header.
+  const headers = { "content-type": `multipart/form-data; boundary="${boundary}"` };
+  return await new Response(bytes, { headers }).formData().catch(() => {
+    throw invalidMultipart();
+  });
+}
+
+function invalidMultipart(): BellhopError {
+  return new BellhopError("invalid_multipart", 400, "The multipart body could not be read.");
+}
+
+function readBoundary(contentType: string): string | undefined {
+  const [, quoted, plain] = /;\s*boundary=(?:"([^"\\]{1,200})"|([^\s;"\\]{1,200}))/i.exec(contentType) ?? [];
+  return quoted ?? plain;
+}
+
+/** How often it stands there, counted to one beyond `max`. Each part has one before it, and one closes the last. */
+function countUpTo(bytes: Buffer, boundary: string, max: number): number {
+  let count = 0;
+  for (
+    let at = bytes.indexOf(boundary);
+    at >= 0 && count <= max;
+    at = bytes.indexOf(boundary, at + boundary.length)
+  )
+    count += 1;
+  return count;
 }
 
 function parseField(name: string, text: string): unknown {
