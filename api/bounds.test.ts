@@ -89,8 +89,8 @@ test("a function's input and a request's body may hold as much as fits", async (
   const api = await openApi();
   const tenant = await api.newTenant();
   const task = { type: "http", url: "https://example.com/", schedule: { delay: "1h" } };
-  for (const body of [many(20_000), Array(100_000).fill(0)])
-    assert.equal((await tenant.call("POST", "/v1/tasks", { body: { ...task, body } })).status, 201);
+  const answer = await tenant.call("POST", "/v1/tasks", { body: { ...task, body: many(20_000) } });
+  assert.equal(answer.status, 201);
 });
 
 const BOUNDARY = "----a-boundary-of-no-meaning";

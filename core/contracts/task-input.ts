@@ -1,9 +1,9 @@
 /** A task as its author writes it. Unknown fields are refused by name, so that a typo is not silently a default. */
 import { z } from "zod";
+import { findPortFault } from "../domain/blocked-ports.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "../domain/retry.ts";
 import { findCronFault, isTimezone, MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../domain/schedule.ts";
 import type { TaskSpec } from "../domain/task-spec.ts";
-import { findPortFault } from "../egress/blocked-ports.ts";
 import type { Json } from "../json.ts";
 import { durationField, instantField, lineField, nameField } from "./common.ts";
 

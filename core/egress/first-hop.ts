@@ -1,7 +1,7 @@
 /** From what a caller asks for to the first hop of it, and what is refused before any connection. */
 import { isIP } from "node:net";
+import { findPortFault } from "../domain/blocked-ports.ts";
 import { isAddressAllowed, type Network } from "./address-policy.ts";
-import { findPortFault } from "./blocked-ports.ts";
 import { addressBlocked, EgressError } from "./egress-error.ts";
 import { hasHeader, sendableHeaders } from "./headers.ts";
 import type { Hop } from "./redirect.ts";
