@@ -72,14 +72,19 @@ for (const { name, skip, options } of transports) {
       const autoscaler = await startAutoscaler({ WORKERS_IDLE_AFTER: "1s" });
       assert.deepEqual(await listWorkers(), []);
       assert.deepEqual(await ask(autoscaler, "/targets"), []);
-      const run = await waitForRun(await createTask("/one"));
-      assert.equal(run.attempt, 1);
-
-      // A worker may have ended its first run before it says that it is up.
+      // Its worker is there for as long as the run is.
+      const held = Promise.withResolvers<SinkReply>();
+      sink.reply = () => held.promise;
+      const taskId = await createTask("/one");
+      await sink.waitFor(({ url }) => url === "/one");
+      // A worker may have begun its first run before it says that it is up.
       await autoscaler.waitForLine(/"a worker is up"/);
       const targets = (await ask(autoscaler, "/targets")) as { targets: string[] }[];
       const probes = await fetch(`http://${targets[0]!.targets[0]}/metrics`);
       assert.match(await probes.text(), /process_cpu_seconds_total\{role="worker"\}/);
+      held.resolve({});
+      const run = await waitForRun(taskId);
+      assert.equal(run.attempt, 1);
       await autoscaler.waitForLine(/"workers":0,"before":1,.*"msg":"scaled"/);
       await waitForNone();
       assert.equal(
