@@ -203,8 +203,12 @@ describe("workers that receive events", { skip: "skip" in kafka ? kafka.skip : f
     const taskId = await createTask({ type: "http", url: `${sink.url}/retried`, retry });
     const [run] = await waitForRuns([taskId]);
     assert.equal(run!.attempt, 2);
-    const outcomes = deliveriesOf(run!.id).map(({ outcome }) => outcome);
-    assert.equal(outcomes.filter((outcome) => outcome === "recorded").length, 2);
+    // The run's end is written before its event is answered.
+    await source.deliveries.waitFor(({ runId, outcome }) => runId === run!.id && outcome === "recorded", {
+      count: 2,
+    });
+    const recorded = deliveriesOf(run!.id).filter(({ outcome }) => outcome === "recorded");
+    assert.equal(recorded.length, 2);
   });
 
   it("a run that may outlast the window is sent on to its lane, and runs in a worker for long runs", async () => {
