@@ -193,7 +193,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   /** The peak since the last word, not the moment: calls of a few milliseconds would hardly ever be seen. */
   async function renew(busy = slots.peak()): Promise<void> {
     const renewed = lease.renewing();
-    await renewLease(store.db, { ...facts, busy }, parts.leaseMs, draining);
+    await renewLease(store.leaseDb, { ...facts, busy }, parts.leaseMs, draining);
     renewed();
     toldBusy = busy;
   }
@@ -222,8 +222,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     findingCancels = undefined;
   }
 
-  async function beat(): Promise<void> {
-    await renew();
+  async function lookForForgotten(): Promise<void> {
     const owned = await lookAtOwned();
     forgotten.suspect(owned.filter(({ isOld }) => isOld));
   }
@@ -279,6 +278,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     ...{ clock, slots, totalSlots: facts.slots },
     ...{ isDraining: () => draining, releaseSlot: () => slots.release(1) },
     hasLease: () => lease.stands(),
+    watchLease: () => lease.watch(),
     work: (run, way) => work(run, way, parts.traceAttempt(run, true)),
     findTimeoutMs: parts.findTimeoutMs,
     show: (run) => showDirectRun(store, facts.id, run),
@@ -294,7 +294,8 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   parts.notifier.notify("bellhop_workers");
   listener.on("bellhop_cancel", ({ ids, resync }) => (resync ? void findCancels() : running.cancel(ids)));
   const loops = [
-    repeat(parts.leaseMs / 3, beat),
+    repeat(parts.leaseMs / 3, () => renew()),
+    repeat(parts.leaseMs / 3, lookForForgotten),
     repeat(LOAD_MS, tellLoad),
     repeat(SWEEP_MS, () => receiving.sweep()),
   ];
@@ -313,7 +314,8 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     const { claimed: claimsDone, ended } = receiving.stop();
     receivingEnds = ended;
     await claimsDone;
-    await beat().catch(() => undefined);
+    await renew().catch(() => undefined);
+    await lookForForgotten().catch(() => undefined);
     await forgotten.flush();
     parts.notifier.notify("bellhop_workers");
   }

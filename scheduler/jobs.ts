@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { WORKER_LOST } from "../core/domain/attempt.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
-import type { LeaseJudge } from "../core/store/contact.ts";
+import { askServer, type LeaseJudge } from "../core/store/contact.ts";
 import type { Store } from "../core/store/database.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { readFigures } from "../core/store/figures.ts";
@@ -57,6 +57,7 @@ const AWAITED_FUNCTIONS = 1_000;
 
 export function listJobs(leaseMs: number): Job[] {
   return [
+    { name: "contact", everyMs: Math.max(100, Math.min(leaseMs / 6, 2_500)), run: keepContact },
     { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
     { name: "re-ring", everyMs: 1_000, run: rering },
     { name: "room", everyMs: 1_000, run: offerAllRoom },
@@ -66,6 +67,11 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];
+}
+
+/** The judge hears of the database also while a rescue, or what follows it, takes its time. */
+async function keepContact({ store, judge }: JobContext): Promise<void> {
+  judge.mayJudge(await askServer(store.db));
 }
 
 async function rescue(context: JobContext): Promise<void> {

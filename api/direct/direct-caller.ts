@@ -37,7 +37,8 @@ export function createDirectCaller(
       const tried = new Set<WorkerLink>();
       let isBusy = false;
       const tryNext = () => {
-        const link = tried.size < MAX_TRIES ? directory.choose(tried) : undefined;
+        const isWanted = tried.size < MAX_TRIES && events.isGone?.() !== true;
+        const link = isWanted ? directory.choose(tried) : undefined;
         if (!link) {
           events.onNone(isBusy || directory.isFull() ? "busy" : "no_worker");
           return;

@@ -16,11 +16,11 @@ const RETRY_MS = 500;
 export interface LostCalls {
   /** Ends the call's run; resolves with what its caller is told. Never rejects. */
   settle(call: DirectCall, workerId: string): Promise<DirectOutcome>;
-  /** Resolves when what is under way has been tried once more. */
+  /** Resolves when what is under way has been tried once more, or a database that hangs was waited for. */
   flush(): Promise<void>;
 }
 
-/** @param end ends the run unless it has ended, and answers it as it stands; undefined: it is somebody's */
+/** @param end ends the run unless it has ended, and answers it as it stands; undefined: it is nowhere */
 export function createLostCalls(
   end: (workerId: string, lost: FinishedDirectRun) => Promise<Run | undefined>,
   clock: Clock,
@@ -32,7 +32,8 @@ export function createLostCalls(
   async function endForSure(workerId: string, lost: FinishedDirectRun): Promise<DirectOutcome> {
     for (;;) {
       try {
-        const outcome = toCallEnd(await end(workerId, lost));
+        const run = await end(workerId, lost);
+        const outcome = run ? toCallEnd(run) : OUTCOME_UNKNOWN;
         if (outcome) return outcome;
       } catch (error) {
         onError(error, lost.runId);
@@ -54,7 +55,9 @@ export function createLostCalls(
     },
     async flush() {
       closing.abort();
-      await Promise.all(ending);
+      const ended = new AbortController();
+      const late = clock.sleep(ANSWER_WITHIN_MS, ended.signal);
+      await Promise.race([Promise.all(ending), late]).finally(() => ended.abort());
     },
   };
 }

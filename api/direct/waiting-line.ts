@@ -77,7 +77,8 @@ export function createWaitingLine(
     if (line?.length === 0) lines.delete(functionId);
     if (!waiting) return;
     places.release(waiting.call, 1);
-    offer(waiting.call, waiting.events, waiting);
+    if (isOver(waiting)) waiting.events.onNone("busy");
+    else offer(waiting.call, waiting.events, waiting);
   }
 
   function arm(): void {

@@ -38,6 +38,7 @@ export function createWorkerDirectory({
   const links = new Map<string, WorkerLink>();
   const connecting = new Set<string>();
   const draining = new Set<string>();
+  const unreached = new Set<string>();
   const judges = new Map<string, LeaseJudge>();
   let lookEveryMs = LOOK_EVERY_MS;
   const closed = new AbortController();
@@ -48,7 +49,8 @@ export function createWorkerDirectory({
     const { word, workers } = await listWorkers();
     const known = new Set(workers.map(({ id }) => id));
     for (const [id, link] of links) if (!known.has(id)) link.giveUp();
-    for (const ids of [draining, judges]) for (const id of ids.keys()) if (!known.has(id)) ids.delete(id);
+    for (const ids of [draining, unreached, judges])
+      for (const id of ids.keys()) if (!known.has(id)) ids.delete(id);
     lookEveryMs = Math.min(LOOK_EVERY_MS, ...workers.map(({ leaseMs }) => leaseMs / 3));
     for (const worker of workers) {
       if (isGone(worker, word)) links.get(worker.id)?.giveUp();
@@ -59,7 +61,7 @@ export function createWorkerDirectory({
 
   /** After a standstill of the database every lease looks expired. */
   function isGone({ id, leaseMs, isLapsed }: CallableWorker, word: ServerWord): boolean {
-    const judge = judges.get(id) ?? createLeaseJudge(leaseMs, () => clock.now().getTime());
+    const judge = judges.get(id) ?? createLeaseJudge(leaseMs);
     judges.set(id, judge);
     return judge.mayJudge(word) && isLapsed;
   }
@@ -84,8 +86,12 @@ export function createWorkerDirectory({
       });
       if (closed.signal.aborted) link.close();
       else if (link.isOpen) links.set(worker.id, link);
+      unreached.delete(worker.id);
     } catch (error) {
-      log.warn({ error, workerId: worker.id, address: worker.address }, "a worker could not be reached");
+      // Once: it is tried again at every look.
+      const level = unreached.has(worker.id) ? "debug" : "warn";
+      unreached.add(worker.id);
+      log[level]({ error, workerId: worker.id, address: worker.address }, "a worker could not be reached");
     } finally {
       connecting.delete(worker.id);
     }

@@ -74,6 +74,8 @@ export function answerDirectly(
       isGone: () => caller.isGone,
       onFeed(given) {
         feed = given;
+        // Another worker is asked: that its caller left, the one before was told.
+        isLeft = false;
         stay();
         if (caller.isGone) leave();
         else stay = caller.onGone(leave);

@@ -46,12 +46,21 @@ export function createContact(maxGapMs: number): Contact {
   let steady: Steady | undefined;
   return {
     hear(word, heardAtMs) {
+      // Two questions were under way, and this is the older one's answer.
+      if (steady && isOvertaken(steady, word, maxGapMs)) return steady.last.at.getTime() - steady.sinceMs;
       const isUnbroken = steady !== undefined && follows(steady, word, heardAtMs, maxGapMs);
       const sinceMs = isUnbroken ? steady!.sinceMs : word.at.getTime();
       steady = { sinceMs, last: word, heardAtMs };
       return word.at.getTime() - sinceMs;
     },
   };
+}
+
+function isOvertaken({ last }: Steady, word: ServerWord, maxGapMs: number): boolean {
+  const aheadMs = last.at.getTime() - word.at.getTime();
+  return (
+    aheadMs > 0 && aheadMs <= maxGapMs && word.serverStartedAt.getTime() === last.serverStartedAt.getTime()
+  );
 }
 
 function follows({ last, heardAtMs }: Steady, word: ServerWord, nowMs: number, maxGapMs: number): boolean {

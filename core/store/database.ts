@@ -13,6 +13,8 @@ export interface Store {
   pool: pg.Pool;
   /** The same for hot inserts, whose plan is the same whatever the tables hold: planned once per connection as well. */
   insertPool: pg.Pool;
+  /** One connection apart, for leases: they do not wait behind statements that hang, and give up soon on their own. */
+  leaseDb: Db;
   /** What stands before the server. */
   findPooling(): Promise<Pooling>;
   /**
@@ -46,6 +48,8 @@ export interface StoreSettings {
 }
 
 const INSERT_CONNECTIONS = 2;
+/** A renewal that has no answer by then is sent anew on another connection, long before the lease of 15 s runs out. */
+const LEASE_TIMEOUT_MS = 5_000;
 /** A lock, and a partition that is being dropped. */
 const DIRECT_CONNECTIONS = 2;
 
@@ -80,6 +84,9 @@ export function openStore(settings: StoreSettings): Store {
   const pool = watch(pools.open(maxConnections, SESSION));
   const insertPool = watch(pools.open(Math.min(INSERT_CONNECTIONS, maxConnections), INSERT_SESSION));
   const db = openDb(pool);
+  const leaseTimeouts = { connectionTimeoutMillis: LEASE_TIMEOUT_MS, query_timeout: LEASE_TIMEOUT_MS };
+  const leasePool = watch(pools.open(1, SESSION, leaseTimeouts));
+  const leaseDb = openDb(leasePool);
   let direct: Promise<Sessions> | undefined;
 
   async function openDirect(url: string): Promise<Sessions> {
@@ -99,6 +106,7 @@ export function openStore(settings: StoreSettings): Store {
     db,
     pool,
     insertPool,
+    leaseDb,
     sessionUrl: directUrl ?? databaseUrl,
     findPooling: pools.findPooling,
     async findSessions() {
@@ -113,7 +121,7 @@ export function openStore(settings: StoreSettings): Store {
     async close() {
       closing = true;
       const opened = await direct?.catch(() => undefined);
-      await Promise.all([db.destroy(), insertPool.end(), opened?.db.destroy()]);
+      await Promise.all([db.destroy(), insertPool.end(), leasePool.end(), opened?.db.destroy()]);
     },
   };
 }

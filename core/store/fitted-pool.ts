@@ -6,10 +6,11 @@ import pg from "pg";
 import { isOwnSession, isStartupRefusal, NO_POOLER, type Pooling, probePooler } from "./pooling.ts";
 import { type SessionSettings, toStartupOptions, toStatements } from "./session-settings.ts";
 import { SharedSessionClient } from "./shared-session-client.ts";
+import { TimedClient } from "./timed-client.ts";
 
 export interface FittedPools {
   /** Of one URL; `session` is what their connections are to have. */
-  open(max: number, session: SessionSettings): pg.Pool;
+  open(max: number, session: SessionSettings, given?: pg.PoolConfig): pg.Pool;
   /** Looks at the first call, with a connection of the first pool, which keeps it where it fits. */
   findPooling(): Promise<Pooling>;
 }
@@ -77,16 +78,17 @@ export function createFittedPools(config: pg.PoolConfig): FittedPools {
 
   return {
     findPooling,
-    open(max, session) {
+    open(max, session, given = {}) {
       const options = toStartupOptions(session);
       // The pool makes its connections with `new`.
       function ChosenClient(given: pg.ClientConfig): pg.Client {
-        if (!known || known.mode === "none") return new pg.Client({ ...given, options });
-        if (known.mode === "session") return new pg.Client(given);
+        if (!known || known.mode === "none") return new TimedClient({ ...given, options });
+        if (known.mode === "session") return new TimedClient(given);
         return new SharedSessionClient(given, keepsNames(known));
       }
       const pool = new FittedPool({
         ...config,
+        ...given,
         max,
         Client: ChosenClient as unknown as new () => pg.ClientBase,
         onConnect: (client) => prepareSession(client, known, session),

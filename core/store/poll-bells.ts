@@ -17,6 +17,8 @@ export async function openBells(
 ): Promise<Listener> {
   // Its connection is made while it is found out whether it can be used.
   const opening = openListener(store.sessionUrl, clock, onError);
+  // It may fail before anybody waits for it.
+  opening.catch(() => {});
   const letGo = () => opening.then((listener) => listener.close()).catch(() => {});
   try {
     if (await store.findSessions()) return await opening;

@@ -2,13 +2,14 @@
  * A connection through a pooler in transaction mode. The session may be another after each transaction: what belongs to
  * one is said anew at each begin, and statements are prepared by name only where the pooler carries the names.
  */
-import pg from "pg";
+import type pg from "pg";
 import { SESSION, toLocalStatements } from "./session-settings.ts";
+import { TimedClient } from "./timed-client.ts";
 
 const BEGIN = /^\s*(begin|start\s+transaction)\b/i;
 const LOCAL_SETTINGS = toLocalStatements(SESSION);
 
-export class SharedSessionClient extends pg.Client {
+export class SharedSessionClient extends TimedClient {
   readonly #keepsNames: boolean;
 
   constructor(config: pg.ClientConfig, keepsNames: boolean) {

@@ -18,7 +18,7 @@ export interface CallAnswer {
   lost(): void;
 }
 
-/** What became of making a run visible. `unknown`: the database did not answer. */
+/** What became of making a run visible. `unknown`: the database did not answer before the run ended. */
 export type Showing = "shown" | "given_up" | "unknown";
 
 export interface CallResponse {

@@ -25,7 +25,7 @@ interface LaneOptions {
   showFails?: boolean;
   /** Its API gave it up: its rows are not this worker's to write. */
   isGivenUp?: boolean;
-  hasLease?: boolean;
+  hasLease?: () => boolean;
   /** Whether the row of a shown run is there; default: unless showing it failed. */
   isThere?: boolean;
 }
@@ -37,7 +37,7 @@ function openLane(options: LaneOptions = {}) {
     reservation = "reserved",
     showFails = false,
     isGivenUp = false,
-    hasLease = true,
+    hasLease = () => true,
     isThere,
   } = options;
   const clock = createManualClock();
@@ -66,7 +66,8 @@ function openLane(options: LaneOptions = {}) {
       slots,
       totalSlots,
       isDraining: () => draining,
-      hasLease: () => hasLease,
+      hasLease: () => hasLease(),
+      watchLease: () => hasLease,
       findTimeoutMs: async () => 1_050,
     },
     releaseSlot: () => slots.release(1),
@@ -303,7 +304,7 @@ describe("the direct lane", () => {
   });
 
   test("takes no call while its lease has run out: it stood still, and its calls were given up", () => {
-    const { lane, answer, said, slots } = openLane({ hasLease: false });
+    const { lane, answer, said, slots } = openLane({ hasLease: () => false });
     assert.equal(lane.begin(call, answer), undefined);
     assert.deepEqual([said, slots.free()], [["busy"], 1]);
   });
@@ -350,18 +351,45 @@ describe("the direct lane", () => {
     assert.deepEqual(said, ["lost"]);
   });
 
+  test("a call that waited until its lease ran out, or its connection broke, does not begin", async () => {
+    let hasLease = true;
+    const lapsed = openLane({ hasLease: () => hasLease });
+    lapsed.lane.begin(call, lapsed.answer);
+    hasLease = false;
+    await lapsed.whenOver;
+    assert.deepEqual([lapsed.said, lapsed.slots.free()], [["busy"], 1]);
+    const broken = openLane();
+    broken.lane.begin(call, broken.answer)!.connectionGone();
+    await broken.whenOver;
+    assert.deepEqual([broken.said, broken.slots.free()], [["busy"], 1]);
+  });
+
+  test("a shown run whose connection broke is stopped where the lease has run out, too", async () => {
+    let hasLease = true;
+    const { lane, answer, whenBegun, clock, stops } = openLane({ hasLease: () => hasLease });
+    const begun = lane.begin(call, answer)!;
+    await whenBegun;
+    await clock.advance(100);
+    hasLease = false;
+    begun.connectionGone();
+    await clock.advance(0);
+    assert.deepEqual(stops, ["cut_off"]);
+  });
+
   test("whose connection broke is shown at once; one that the database says nothing of is stopped", async () => {
     const there = openLane();
-    there.lane.begin(call, there.answer)!.confirm();
+    const begun = there.lane.begin(call, there.answer)!;
     await there.whenBegun;
+    begun.connectionGone();
     await there.clock.advance(0);
     assert.equal(there.shown.length, 1);
     assert.deepEqual(there.stops, []);
 
     const away = openLane({ showFails: true });
-    away.lane.begin(call, away.answer)!.confirm();
+    const cut = away.lane.begin(call, away.answer)!;
     await away.whenBegun;
-    await away.clock.advance(3_999);
+    cut.connectionGone();
+    await away.clock.advance(4_999);
     assert.deepEqual(away.stops, []);
     await away.clock.advance(1);
     assert.deepEqual(away.stops, ["cut_off"]);

@@ -45,8 +45,8 @@ export interface DirectLaneParts extends RecordParts {
   /** Of those slots, however many are free. */
   totalSlots: number;
   isDraining(): boolean;
-  /** Whether the worker's lease stands, by its own clock: one that stood still has calls that were given up. */
-  hasLease(): boolean;
+  /** Whether the lease has stood all the time since: calls of a worker that stood still were given up. */
+  watchLease(): () => boolean;
   /** The most a run of the revision may take; never rejects. */
   findTimeoutMs(revisionId: string): Promise<number>;
   /** Runs it in the slot that was taken for it, and gives that back. Rejects where it could not be recorded. */
@@ -68,7 +68,7 @@ export interface LaneCall {
   /** Of a call over HTTP. */
   feed: CallerFeed | undefined;
   /** The connection it came by is gone: it goes on where it is still this worker's. */
-  confirm(): void;
+  connectionGone(): void;
 }
 
 export interface DirectLane {
@@ -98,15 +98,25 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
     return false;
   }
 
+  /** @param gone the connection that it came by is gone */
   async function serve(
     call: DirectCall,
     answer: CallAnswer,
     gate: Gate | undefined,
-    onBegun: (confirm: () => void) => void,
+    gone: AbortSignal,
   ): Promise<void> {
     const http = gate?.http;
     const startedAt = clock.now();
+    const hasStood = parts.watchLease();
     const timeoutMs = await parts.findTimeoutMs(call.revisionId);
+    if (gone.aborted || !hasStood() || parts.isDraining()) {
+      // It took so long that its caller may have been answered: it does not begin.
+      const reason = parts.isDraining() ? "draining" : "busy";
+      parts.releaseSlot();
+      parts.onEnd(reason);
+      answer.refused(reason);
+      return;
+    }
     const ageMs = () => Math.max(0, clock.now().getTime() - startedAt.getTime());
     const trigger: RunTrigger = http ? "http" : "invoke";
     const { runId: id, namespaceId, functionId, revisionId, input, traceparent } = call;
@@ -114,8 +124,7 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
     if (call.isLimited && !(await reserve({ ...facts, ageMs: ageMs() }, answer))) return;
     if (http?.head.hasBody) answer.accepted();
 
-    const rows = createDirectRecord(parts, facts, ageMs, call.isLimited);
-    onBegun(rows.confirm);
+    const rows = createDirectRecord(parts, facts, ageMs, call.isLimited, gone);
     const response = http && createCallResponse(http, answer, rows.show);
     let outcome: DirectOutcome | undefined;
     const way: DirectWay = {
@@ -144,7 +153,7 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
   /** Why the call is not taken; undefined: a slot is its own now, within its share. */
   function takeSlot(call: DirectCall): RefusalReason | undefined {
     if (parts.isDraining()) return "draining";
-    if (slots.free() < 1 || !parts.hasLease()) return "busy";
+    if (slots.free() < 1 || !parts.watchLease()()) return "busy";
     if (!shares.take(call)) return "share";
     slots.take(1);
     return undefined;
@@ -159,21 +168,15 @@ export function createDirectLane(parts: DirectLaneParts): DirectLane {
         return undefined;
       }
       const gate = call.http && openGate(call.http, answer);
-      let isConfirming = false;
-      let confirm = () => {
-        isConfirming = true;
-      };
-      serve(call, answer, gate, (confirmRun) => {
-        confirm = confirmRun;
-        if (isConfirming) confirm();
-      })
+      const gone = new AbortController();
+      serve(call, answer, gate, gone.signal)
         .catch((error: unknown) => {
           parts.onError(error, call.runId);
           parts.onEnd("error");
           answer.lost();
         })
         .finally(() => shares.release(call));
-      return { feed: gate?.feed, confirm: () => confirm() };
+      return { feed: gate?.feed, connectionGone: () => gone.abort() };
     },
   };
 }

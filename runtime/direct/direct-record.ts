@@ -10,9 +10,10 @@ import type { Showing } from "./call-response.ts";
 
 /** A run that takes longer becomes visible as running. */
 const SHOWN_AFTER_MS = 100;
-/** A run whose API is gone and that the database cannot be asked about is stopped after so many tries. */
-const CONFIRM_TRIES = 5;
-const CONFIRM_RETRY_MS = 1_000;
+/** Where the database does not answer, it is asked again. */
+const SHOW_RETRY_MS = 1_000;
+/** A run whose API is gone and that the database cannot be asked about is stopped after this long. */
+const CONFIRMED_WITHIN_MS = 5_000;
 
 export interface RecordParts {
   clock: Clock;
@@ -22,6 +23,8 @@ export interface RecordParts {
   recordShown(attempt: FinishedAttempt): Promise<boolean>;
   /** Records one that nobody saw; false: it was given up. */
   recordEnded(run: FinishedDirectRun): Promise<boolean>;
+  /** Whether the worker's lease stands, by its own clock. */
+  hasLease(): boolean;
   onError(error: unknown, runId: string): void;
 }
 
@@ -30,27 +33,31 @@ export interface DirectRecord {
   readonly stopped: AbortSignal;
   /** Whether its row is known to be in the table. */
   isShown(): boolean;
+  /** Resolves once it is known whether it may go on, or it has ended. */
   show(): Promise<Showing>;
-  /** Whoever asked for it is gone: it goes on where it is still this worker's. */
-  confirm(): void;
   /** Whether what it became is recorded as this worker says. */
   end(attempt: FinishedAttempt): Promise<boolean>;
   /** Ends the wait for the moment at which it is shown. */
   close(): void;
 }
 
-/** @param ageMs how long ago it began */
+/**
+ * @param ageMs how long ago it began
+ * @param gone whoever asked for it is gone: it goes on where it is still this worker's
+ */
 export function createDirectRecord(
   parts: RecordParts,
   facts: Omit<DirectRun, "ageMs">,
   ageMs: () => number,
   isReserved: boolean,
+  gone: AbortSignal,
 ): DirectRecord {
   const { clock } = parts;
   const { id, trigger, input, timeoutMs, traceparent } = facts;
   const stop = new AbortController();
+  const over = new AbortController();
   let isShown = isReserved;
-  let isOver = false;
+  let hasTold = false;
   let showing: Promise<Showing> | undefined = isReserved ? Promise.resolve("shown") : undefined;
 
   async function tryShowing(): Promise<Showing> {
@@ -59,34 +66,48 @@ export function createDirectRecord(
       if (!isShown) stop.abort(new AttemptStop("lost"));
       return isShown ? "shown" : "given_up";
     } catch (error) {
-      parts.onError(error, id);
+      if (!hasTold) parts.onError(error, id);
+      hasTold = true;
       return "unknown";
     }
   }
 
+  async function showForSure(): Promise<Showing> {
+    for (;;) {
+      const became = await tryShowing();
+      if (became !== "unknown" || over.signal.aborted) return became;
+      await clock.sleep(SHOW_RETRY_MS, over.signal);
+      if (over.signal.aborted) return became;
+    }
+  }
+
   function show(): Promise<Showing> {
-    showing ??= tryShowing();
+    showing ??= showForSure();
     return showing;
   }
 
   async function confirm(): Promise<void> {
-    for (let tries = 1; !isOver; tries += 1) {
-      if ((await show()) !== "unknown") return;
-      if (tries === CONFIRM_TRIES) return stop.abort(new AttemptStop("cut_off"));
-      await clock.sleep(CONFIRM_RETRY_MS);
-      if (!isOver) showing = undefined;
-    }
+    if (!isShown) {
+      const late = clock.sleep(CONFIRMED_WITHIN_MS, over.signal).then(() => "unknown" as const);
+      if ((await Promise.race([show(), late])) !== "unknown" || over.signal.aborted) return;
+    } else if (parts.hasLease()) return;
+    stop.abort(new AttemptStop("cut_off"));
   }
 
   const forgetShowing = clock.after(SHOWN_AFTER_MS, () => void show());
+  if (gone.aborted) void confirm();
+  else gone.addEventListener("abort", () => void confirm(), { once: true, signal: over.signal });
+  const close = () => {
+    over.abort();
+    forgetShowing();
+  };
   return {
     stopped: stop.signal,
     isShown: () => isShown,
     show,
-    confirm: () => void confirm(),
+    close,
     async end(attempt) {
-      isOver = true;
-      forgetShowing();
+      close();
       const became = await showing;
       if (became === "given_up") return false;
       // Where showing it failed, its row may be there all the same.
@@ -96,10 +117,6 @@ export function createDirectRecord(
         ...attempt,
         ...{ trigger, input, timeoutMs, traceparent, durationMs: ageMs() },
       });
-    },
-    close() {
-      isOver = true;
-      forgetShowing();
     },
   };
 }

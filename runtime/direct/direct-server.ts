@@ -107,9 +107,9 @@ function serveConnection(socket: Socket, lane: DirectLane): void {
   // Sockets of an HTTP server stay half open.
   socket.once("end", () => socket.destroy());
   socket.once("close", () => {
-    for (const { feed, confirm } of calls.values()) {
+    for (const { feed, connectionGone } of calls.values()) {
       feed?.leave();
-      confirm();
+      connectionGone();
     }
     calls.clear();
   });

@@ -11,7 +11,7 @@ import type pg from "pg";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { Json } from "../../json.ts";
 import type { Store } from "../database.ts";
-import { madeAtOf } from "../ids.ts";
+import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { inTransaction } from "../transaction.ts";
 import {
@@ -170,9 +170,26 @@ export async function recordDirectRuns(
   const written = new Set(rows.map(({ id }) => id));
   if (written.size === runs.length) return { recorded: new Set(runs), awaited: [] };
   const taken = runs.filter(({ runId }) => !written.has(runId));
-  const mine = await findOwnFences(store, workerId, taken);
-  if (mine.length > 0) await finishAttempts(store, workerId, mine);
-  return { recorded: new Set([...runs.filter(({ runId }) => written.has(runId)), ...mine]), awaited: [] };
+  const { recorded } = await finishAttempts(store, workerId, await findOwnFences(store, workerId, taken));
+  const left = taken.filter((run) => !recorded.has(run));
+  const earlier = await findRecorded(store, left);
+  const isRecorded = (run: FinishedDirectRun) =>
+    written.has(run.runId) || recorded.has(run) || earlier.has(run.runId);
+  return { recorded: new Set(runs.filter(isRecorded)), awaited: [] };
+}
+
+/** Those whose final rows hold this very attempt: an earlier write brought them. */
+async function findRecorded(store: Store, runs: FinishedDirectRun[]): Promise<Set<string>> {
+  if (runs.length === 0) return new Set();
+  const oldest = runs.map(({ runId }) => runId).reduce((a, b) => (a < b ? a : b));
+  const { rows } = await store.pool.query<{ id: string }>({
+    name: "recorded-attempts",
+    text: `SELECT r.id FROM json_to_recordset($1::json) AS v(id uuid, state text, record jsonb)
+      JOIN task_runs r ON r.id = v.id
+      WHERE r.finished_at >= $2 AND r.finished_at < 'infinity' AND r.state = v.state AND r.attempts @> jsonb_build_array(v.record)`,
+    values: [toJsonText(runs.map(toVerdictRow)), earliestTraceOf(oldest)],
+  });
+  return new Set(rows.map(({ id }) => id));
 }
 
 async function findOwnFences(

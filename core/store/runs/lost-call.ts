@@ -48,8 +48,8 @@ export async function endShownRun(
 }
 
 /**
- * Ends the call's run as `lost` says, unless its worker has ended it; answers the run as it stands then. Undefined: it
- * is still somebody's.
+ * Ends the call's run as `lost` says, unless its worker has ended it; answers the run as it stands then. Running: it is
+ * still somebody's. Undefined: it cannot be found, as where the clock of who made its id is hours off.
  */
 export async function endLostCall(
   store: Store,
@@ -64,6 +64,5 @@ export async function endLostCall(
   const { attempt, startedAt, finishedAt } = lost.record;
   const shown = { id: lost.runId, attempt, startedAt: new Date(startedAt ?? finishedAt) };
   await endShownRun(store, workerId, shown, new Date(finishedAt));
-  const run = await findRun(store, lost.namespaceId, lost.runId);
-  return run?.state === "running" ? undefined : run;
+  return await findRun(store, lost.namespaceId, lost.runId);
 }
