@@ -7,7 +7,7 @@ import type { Rate } from "./least-rate.ts";
 /** Node's own. */
 export interface ServerLimits {
   headersTimeout: number;
-  /** Head and body. A body may come for as long as it flows: this bounds the rest of one that nobody reads. */
+  /** Head and body, of every request: also of one that flows, so it is longer than any upload should take. */
   requestTimeout: number;
   connectionsCheckingInterval: number;
   /** More are closed as they come. */

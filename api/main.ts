@@ -1,6 +1,7 @@
 /** The API: records what is asked and exposes what happened; it executes nothing. */
 import { getRequestListener } from "@hono/node-server";
 import { steadyClock, systemClock } from "../core/clock.ts";
+import { closeInTime } from "../core/close-in-time.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
@@ -101,9 +102,9 @@ export async function startApi(
     maxConnections: FOLLOWING_CONNECTIONS,
     onError: (error) => log.warn({ error }, "a connection of those who follow logs"),
   });
-  opened.defer(() => followed.close());
-  const followers = createLogFollowers({ db: followed.db, clock, log });
-  opened.defer(() => followers.close());
+  opened.defer(() => closeInTime(followed.close(), clock));
+  const followers = createLogFollowers({ db: followed.db, clock: steadyClock, log });
+  opened.defer(() => closeInTime(followers.close(), clock));
   const app = createApp({
     store,
     callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),

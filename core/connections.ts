@@ -2,7 +2,8 @@
 import type { ServerOptions } from "node:http";
 import { hostname } from "node:os";
 import type { Registry } from "prom-client";
-import type { Clock } from "./clock.ts";
+import { type Clock, steadyClock } from "./clock.ts";
+import { closeInTime } from "./close-in-time.ts";
 import type { SettingName, Settings } from "./config/settings.ts";
 import { type FrontDoor, openFrontDoor } from "./front-door.ts";
 import { type OpenedDatabase, openDatabase } from "./open-database.ts";
@@ -38,6 +39,8 @@ export interface ConnectionOptions {
   settings: Pick<Settings, (typeof SHARED_SETTINGS)[number]>;
   /** Database connections at most, the listener's besides. */
   maxConnections: number;
+  /** Of a worker. */
+  leaseMs?: number;
   clock: Clock;
   log: Logger;
   registry: Registry;
@@ -79,7 +82,7 @@ export async function openConnections(
     log.warn({ error }, "database connection");
   };
   const database = await openDatabase(opened, {
-    ...{ role, settings, maxConnections, door, clock, log, signal, onError },
+    ...{ role, settings, maxConnections, leaseMs: options.leaseMs, door, clock, log, signal, onError },
   });
   const { store, listener } = database;
   const notifier = createNotifier(
@@ -91,11 +94,12 @@ export async function openConnections(
     },
     (channel) => metrics.notificationsSent.inc({ channel }),
   );
-  opened.defer(() => notifier.flush());
+  opened.defer(() => closeInTime(notifier.flush(), clock));
   const clientId = `bellhop-${role}-${hostname()}`;
   const hopeless = Promise.withResolvers<Error>();
   const opening = openTransport(settings, {
-    ...{ clientId, notifier, listener, clock, log, connects: connectsQueue },
+    // It asks only how long something lasts.
+    ...{ clientId, notifier, listener, clock: steadyClock, log, connects: connectsQueue },
     onClientError: () => metrics.queueErrors.inc({ operation: "client" }),
     onConsumerLost: (lane) => metrics.consumersLost.inc({ lane }),
     onHopeless: hopeless.resolve,

@@ -1,5 +1,6 @@
 /** How every role comes to its database: it waits until that answers and the schema is there. */
 import type { Clock } from "./clock.ts";
+import { CLOSE_TIMEOUT_MS, closeInTime } from "./close-in-time.ts";
 import type { Settings } from "./config/settings.ts";
 import type { FrontDoor } from "./front-door.ts";
 import { openStore, type Store } from "./store/database.ts";
@@ -10,14 +11,13 @@ import type { Pooling } from "./store/pooling.ts";
 import type { Logger } from "./telemetry/log.ts";
 import { createDatabaseWait } from "./wait-for-database.ts";
 
-/** A server that hangs keeps no role from ending. */
-const CLOSE_TIMEOUT_MS = 5_000;
-
 export interface DatabaseParts {
   role: string;
   settings: Pick<Settings, "DATABASE_URL" | "DATABASE_DIRECT_URL">;
   /** At most, the listener's besides. */
   maxConnections: number;
+  /** Of a worker. */
+  leaseMs?: number | undefined;
   /** Shows what is waited for. */
   door: FrontDoor;
   clock: Clock;
@@ -37,28 +37,24 @@ export interface OpenedDatabase {
 /** Store and listener are closed by `opened`. Rejects with `StartStopped`, or with what no waiting mends. */
 export async function openDatabase(
   opened: AsyncDisposableStack,
-  { role, settings, maxConnections, door, clock, log, signal, onError }: DatabaseParts,
+  { role, settings, maxConnections, leaseMs, door, clock, log, signal, onError }: DatabaseParts,
 ): Promise<OpenedDatabase> {
   const { DATABASE_URL: databaseUrl, DATABASE_DIRECT_URL: directUrl } = settings;
   let isOpen = false;
   /** Who gives up its start does not wait for a server that may be the reason. */
-  const closeInTime = async (closed: Promise<unknown>) => {
-    const done = new AbortController();
-    await Promise.race([closed, clock.sleep(isOpen ? CLOSE_TIMEOUT_MS : 0, done.signal)]);
-    done.abort();
-  };
+  const close = (closed: Promise<unknown>) => closeInTime(closed, clock, isOpen ? CLOSE_TIMEOUT_MS : 0);
   const wait = createDatabaseWait({ clock, log, signal, onChange: door.setReason });
   const applicationName = `bellhop-${role}`;
-  const store = openStore({ databaseUrl, directUrl, applicationName, maxConnections, onError });
-  opened.defer(() => closeInTime(store.close()));
+  const store = openStore({ databaseUrl, directUrl, applicationName, maxConnections, leaseMs, onError });
+  opened.defer(() => close(store.close()));
   const listen = () => openBells(store, clock, onError);
   // Its connection is made while the schema is looked at.
-  const first = listen().catch(() => undefined);
-  opened.defer(() => closeInTime(first.then((listener) => listener?.close())));
+  let listening = listen().catch(() => undefined);
+  opened.defer(() => close(listening.then((listener) => listener?.close())));
   const report = (line: string) => log.info(line);
   await wait.until(() => migrateUp(store, { now: clock.now(), clock, report, signal }));
-  const listener = (await first) ?? (await wait.until(listen));
-  opened.defer(() => closeInTime(listener.close()));
+  const listener = (await listening) ?? (await wait.until(listen));
+  listening = Promise.resolve(listener);
   tellPooling(await wait.until(() => store.findPooling()), settings, log);
   isOpen = true;
   return { store, listener, untilAnswered: wait.until };

@@ -60,6 +60,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
     role: "worker",
     settings,
     maxConnections: 8,
+    leaseMs: settings.WORKER_LEASE,
     ...{ clock, log, registry, signal },
     // What wakes a worker does not wait for a consumer group, nor for loading what it takes.
     connectsQueue: "when used",

@@ -71,7 +71,7 @@ export function listJobs(leaseMs: number): Job[] {
 
 /** The judge hears of the database also while a rescue, or what follows it, takes its time. */
 async function keepContact({ store, judge }: JobContext): Promise<void> {
-  judge.mayJudge(await askServer(store.db));
+  judge.mayJudge(await askServer(store.leaseDb));
 }
 
 async function rescue(context: JobContext): Promise<void> {
@@ -98,7 +98,7 @@ async function offerAllRoom(context: JobContext): Promise<void> {
 /** How many were rescued. */
 async function rescueBatch(context: JobContext): Promise<number> {
   const { store, clock, transport, notifier, log, metrics, judge } = context;
-  const rescued = await rescueLostRuns(store.db, clock.now(), judge, RESCUE_BATCH);
+  const rescued = await rescueLostRuns(store.leaseDb, clock.now(), judge, RESCUE_BATCH);
   if (rescued.length === 0) return 0;
   for (const { state } of rescued) metrics.rescued.inc({ state });
   const runIds = rescued.slice(0, LOGGED_RUNS).map(({ runId }) => runId);

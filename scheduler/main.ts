@@ -40,6 +40,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
     role: "scheduler",
     settings,
     maxConnections: 6,
+    leaseMs: settings.WORKER_LEASE,
     ...{ clock, log, registry, signal },
   });
   const { store, notifier, listener, transport, tracer, door } = connections;

@@ -52,6 +52,7 @@ const databaseUrl = (help: string): Definition<string> => ({
 });
 const directUrl = (help: string): Definition<string | undefined> => ({
   help,
+  canBeNone: true,
   parse: (given) => (given === undefined ? undefined : parseDatabaseUrl(given)),
 });
 function parseDatabaseUrl(given: string): string {

@@ -6,14 +6,14 @@
 import { connect, type Socket } from "node:net";
 import { type ISocketFactory, Kafka, logLevel } from "kafkajs";
 import type { Clock } from "../clock.ts";
-import { isGroupChange } from "./kafka-log.ts";
+import { isClusterChange } from "./kafka-log.ts";
 
 export interface KafkaClientSettings {
   brokers: string[];
   clientId: string;
   clock: Clock;
   onError(message: string, error: unknown): void;
-  /** Members came or went, or a coordinator moved: no fault. */
+  /** Members came or went, a coordinator or a leader moved, a topic is new: no fault. */
   onGroupChange(message: string, detail: unknown): void;
 }
 
@@ -43,7 +43,7 @@ export function openKafkaClient(settings: KafkaClientSettings): KafkaClient {
     logCreator:
       () =>
       ({ log }) => {
-        if (!sockets.isCut()) (isGroupChange(log) ? onGroupChange : onError)(log.message, log["error"]);
+        if (!sockets.isCut()) (isClusterChange(log) ? onGroupChange : onError)(log.message, log["error"]);
       },
   });
   return {

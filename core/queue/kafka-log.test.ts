@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import type { Clock } from "../clock.ts";
-import { createOutageLog, isGroupChange } from "./kafka-log.ts";
+import { createOutageLog, isClusterChange } from "./kafka-log.ts";
 
 /** As kafkajs words them. */
 const { errorCodes } = createRequire(import.meta.url)("kafkajs/src/protocol/error.js") as {
@@ -11,21 +11,24 @@ const { errorCodes } = createRequire(import.meta.url)("kafkajs/src/protocol/erro
 const textOf = (type: string) => errorCodes.find((error) => error.type === type)!.message;
 const message = "Response Heartbeat(key: 12, version: 3)";
 
-test("a group that changes is no error; what else kafkajs says is one", () => {
+test("a group that changes, a leader that moves, a topic that is new are no errors; what else kafkajs says is one", () => {
   for (const type of [
     "REBALANCE_IN_PROGRESS",
     "GROUP_COORDINATOR_NOT_AVAILABLE",
     "GROUP_LOAD_IN_PROGRESS",
     "NOT_COORDINATOR_FOR_GROUP",
     "MEMBER_ID_REQUIRED",
+    "NOT_LEADER_FOR_PARTITION",
+    "LEADER_NOT_AVAILABLE",
+    "UNKNOWN_TOPIC_OR_PARTITION",
   ]) {
-    assert.ok(isGroupChange({ message, error: textOf(type) }), type);
-    assert.ok(isGroupChange({ message: textOf(type) }), type);
-    assert.ok(!isGroupChange({ message: `Crash: ${textOf(type)}` }), `a crash for ${type}`);
+    assert.ok(isClusterChange({ message, error: textOf(type) }), type);
+    assert.ok(isClusterChange({ message: textOf(type) }), type);
+    assert.ok(!isClusterChange({ message: `Crash: ${textOf(type)}` }), `a crash for ${type}`);
   }
-  for (const type of ["UNKNOWN_MEMBER_ID", "GROUP_AUTHORIZATION_FAILED", "NOT_LEADER_FOR_PARTITION"])
-    assert.ok(!isGroupChange({ message, error: textOf(type) }), type);
-  assert.ok(!isGroupChange({ message: "Connection error", error: undefined }));
+  for (const type of ["UNKNOWN_MEMBER_ID", "GROUP_AUTHORIZATION_FAILED", "TOPIC_AUTHORIZATION_FAILED"])
+    assert.ok(!isClusterChange({ message, error: textOf(type) }), type);
+  assert.ok(!isClusterChange({ message: "Connection error", error: undefined }));
 });
 
 test("of an outage the first failure is told, then one a minute with how many were not, and its end once", () => {

@@ -1,21 +1,25 @@
 /**
- * What kafkajs says, and how much of it is told. Some of its errors are none: members of a group come and go, and a
- * coordinator moves; it sees to these. In an outage it repeats itself many times a second.
+ * What kafkajs says, and how much of it is told. Some of its errors are none: members of a group come and go, a
+ * coordinator or a leader moves, a topic was just made; it sees to these. In an outage it repeats itself many times a second.
  */
 import type { Clock } from "../clock.ts";
 
-/** By Kafka's protocol: REBALANCE_IN_PROGRESS, GROUP_COORDINATOR_NOT_AVAILABLE, GROUP_LOAD_IN_PROGRESS, … */
-const GROUP_CHANGES = new Set([
+/** By Kafka's protocol: REBALANCE_IN_PROGRESS, GROUP_COORDINATOR_NOT_AVAILABLE, NOT_LEADER_FOR_PARTITION, … */
+const CLUSTER_CHANGES = new Set([
   "The group is rebalancing, so a rejoin is needed",
   "The group coordinator is not available",
   "The coordinator is loading and hence can't process requests for this group",
   "This is not the correct coordinator for this group",
   "The group member needs to have a valid member id before actually entering a consumer group",
+  "This server is not the leader for that topic-partition",
+  "There is no leader for this topic-partition as we are in the middle of a leadership election",
+  "This server does not host this topic-partition",
+  "Topic creation errors",
 ]);
 
 /** Of a log entry. Where kafkajs gives up on one of these it says so in other words. */
-export function isGroupChange({ message, error }: { message: string; error?: unknown }): boolean {
-  return GROUP_CHANGES.has(message) || (typeof error === "string" && GROUP_CHANGES.has(error));
+export function isClusterChange({ message, error }: { message: string; error?: unknown }): boolean {
+  return CLUSTER_CHANGES.has(message) || (typeof error === "string" && CLUSTER_CHANGES.has(error));
 }
 
 export interface OutageLog {

@@ -13,7 +13,10 @@ export interface Store {
   pool: pg.Pool;
   /** The same for hot inserts, whose plan is the same whatever the tables hold: planned once per connection as well. */
   insertPool: pg.Pool;
-  /** One connection apart, for leases: they do not wait behind statements that hang, and give up soon on their own. */
+  /**
+   * Connections apart, for leases: renewing and judging them does not wait behind statements that hang, and is given up
+   * soon on a connection that hangs itself.
+   */
   leaseDb: Db;
   /** What stands before the server. */
   findPooling(): Promise<Pooling>;
@@ -44,12 +47,15 @@ export interface StoreSettings {
   /** Seen in pg_stat_activity. */
   applicationName: string;
   maxConnections: number;
+  /** Of the leases that are renewed through it; default 15 s. */
+  leaseMs?: number | undefined;
   onError(error: Error): void;
 }
 
 const INSERT_CONNECTIONS = 2;
-/** A renewal that has no answer by then is sent anew on another connection, long before the lease of 15 s runs out. */
-const LEASE_TIMEOUT_MS = 5_000;
+const LEASE_CONNECTIONS = 2;
+/** A renewal that has no answer by then is sent anew on another connection, before the lease runs out. */
+const LEASE_TIMEOUT_MS = { least: 2_000, most: 5_000 };
 /** A lock, and a partition that is being dropped. */
 const DIRECT_CONNECTIONS = 2;
 
@@ -84,8 +90,10 @@ export function openStore(settings: StoreSettings): Store {
   const pool = watch(pools.open(maxConnections, SESSION));
   const insertPool = watch(pools.open(Math.min(INSERT_CONNECTIONS, maxConnections), INSERT_SESSION));
   const db = openDb(pool);
-  const leaseTimeouts = { connectionTimeoutMillis: LEASE_TIMEOUT_MS, query_timeout: LEASE_TIMEOUT_MS };
-  const leasePool = watch(pools.open(1, SESSION, leaseTimeouts));
+  const { least, most } = LEASE_TIMEOUT_MS;
+  const leaseTimeoutMs = Math.min(Math.max((settings.leaseMs ?? most * 3) / 3, least), most);
+  const leaseTimeouts = { connectionTimeoutMillis: leaseTimeoutMs, query_timeout: leaseTimeoutMs };
+  const leasePool = watch(pools.open(LEASE_CONNECTIONS, SESSION, leaseTimeouts));
   const leaseDb = openDb(leasePool);
   let direct: Promise<Sessions> | undefined;
 

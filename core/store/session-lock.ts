@@ -82,7 +82,9 @@ const SIGN_MS = 1_000;
  * shows signs of life. It looks at nothing, so it keeps no old rows from being cleared away.
  */
 function lockByTransaction(pool: Pool, key: number, clock: Clock): SessionLock {
-  let held: { client: PoolClient; signs: AbortController; signing: Promise<void> } | undefined;
+  let held:
+    | { client: PoolClient; signs: AbortController; signing: Promise<void>; onEnd: () => void }
+    | undefined;
 
   async function begin(): Promise<PoolClient | undefined> {
     const client = await pool.connect();
@@ -119,8 +121,10 @@ function lockByTransaction(pool: Pool, key: number, clock: Clock): SessionLock {
 
   async function release(): Promise<void> {
     if (!held) return;
-    const { client, signs, signing } = held;
+    const { client, signs, signing, onEnd } = held;
     held = undefined;
+    // The pool hands the connection on.
+    client.off("end", onEnd);
     signs.abort();
     await signing;
     await client.query("COMMIT").then(
@@ -136,8 +140,9 @@ function lockByTransaction(pool: Pool, key: number, clock: Clock): SessionLock {
       const client = await begin();
       if (!client) return false;
       const signs = new AbortController();
-      client.once("end", () => drop(client));
-      held = { client, signs, signing: showSigns(client, signs.signal) };
+      const onEnd = () => drop(client);
+      client.once("end", onEnd);
+      held = { client, signs, signing: showSigns(client, signs.signal), onEnd };
       return true;
     },
     release,

@@ -105,7 +105,8 @@ async function probe(manifests: readonly Manifest[], { spec, name }: Workload, u
   const program = PROGRAMS[container.args?.[1] ?? ""];
   assert.ok(program, `${name} runs a role`);
   const { DATABASE_URL: _url, ...env } = replaceOutside(environmentOf(manifests, container));
-  const { PORT } = readSettings(["PORT"], { ...env, PORT: "" }, program.defaults);
+  const { PORT: _port, ...portless } = env;
+  const { PORT } = readSettings(["PORT"], portless, program.defaults);
   for (const kind of ["startupProbe", "livenessProbe", "readinessProbe"] as const) {
     const { path, port } = (container[kind] as Required<Pick<Probe, "httpGet">>).httpGet;
     assert.equal(findPort(container, port), PORT, `${name}: ${kind}`);

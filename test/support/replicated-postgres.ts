@@ -29,7 +29,8 @@ export async function startReplicatedPostgres(): Promise<ReplicatedPostgres> {
   await chmod(folder, 0o711);
   const [primaryDir, standbyDir] = [join(folder, "primary"), join(folder, "standby")];
   const [port, standbyPort] = await freePorts(2);
-  const settings = { shared_buffers: "64MB", autovacuum: "off" };
+  // A standby takes no fewer connections than its primary.
+  const settings = { shared_buffers: "64MB", autovacuum: "off", max_connections: "200" };
   // Its copy is the standby's beginning: made while it is stopped, it needs no base backup.
   await (await startEmbeddedPostgres({ dataDir: primaryDir, settings })).stop();
   const data = join(standbyDir, "postgres");
@@ -71,11 +72,25 @@ export async function startReplicatedPostgres(): Promise<ReplicatedPostgres> {
     }
   }
 
-  // It streams: from here on it is behind by moments.
-  await until(async () => {
-    const rows = await ask(port!, "SELECT FROM pg_stat_replication WHERE state = 'streaming'");
-    return rows.length > 0 || undefined;
-  });
+  async function stop(): Promise<void> {
+    standby.kill("SIGQUIT");
+    await Promise.all([primary.stop(), exited]);
+    await log.close();
+    for (const guard of [primaryGuard, standbyGuard]) guard.release();
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  try {
+    // It streams: from here on it is behind by moments.
+    await until(async () => {
+      const rows = await ask(port!, "SELECT FROM pg_stat_replication WHERE state = 'streaming'");
+      return rows.length > 0 || undefined;
+    });
+  } catch (error) {
+    const words = await readFile(join(standbyDir, "postgres.log"), "utf8");
+    await stop();
+    throw new Error(`The standby does not follow:\n${words}`, { cause: error });
+  }
   return {
     url: primary.url,
     standbyPort: standbyPort!,
@@ -84,12 +99,6 @@ export async function startReplicatedPostgres(): Promise<ReplicatedPostgres> {
       await primary.exited;
       await ask(standbyPort!, "SELECT pg_promote(true)");
     },
-    async stop() {
-      standby.kill("SIGQUIT");
-      await Promise.all([primary.stop(), exited]);
-      await log.close();
-      for (const guard of [primaryGuard, standbyGuard]) guard.release();
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }

@@ -8,6 +8,8 @@ export interface TcpProxy {
   hold(): void;
   /** What was held passes, and all that follows. */
   release(): void;
+  /** The connections that stand say nothing any more, and are not closed, as where a machine is gone; new ones pass. */
+  abandon(): void;
   /** Where new connections lead from now on; those that stand are cut. */
   redirect(port: number): void;
   close(): Promise<void>;
@@ -18,6 +20,7 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
   let targetPort = port;
   let isHeld = false;
   const sockets = new Set<Socket>();
+  const abandoned = new WeakSet<Socket>();
   const waiting: Socket[] = [];
 
   function track(socket: Socket): void {
@@ -37,7 +40,9 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
     ] as const) {
       from.on("data", (chunk) => void to.write(chunk));
       from.once("end", () => to.end());
-      from.once("close", () => to.destroy());
+      from.once("close", () => {
+        if (!abandoned.has(to)) to.destroy();
+      });
     }
     if (isHeld) for (const socket of [client, server]) socket.pause();
   }
@@ -56,8 +61,14 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
     },
     release() {
       isHeld = false;
-      for (const socket of sockets) socket.resume();
+      for (const socket of sockets) if (!abandoned.has(socket)) socket.resume();
       for (const client of waiting.splice(0)) join(client);
+    },
+    abandon() {
+      for (const socket of sockets) {
+        abandoned.add(socket);
+        socket.pause();
+      }
     },
     redirect(next) {
       targetPort = next;

@@ -5,6 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import pg from "pg";
 import { descendantsOf } from "../../core/processes/process-tree.ts";
 import { until } from "../../core/store/testing/test-store.ts";
+import { createTestDatabase } from "../support/database.ts";
 import { createHttpSink, type HttpSink } from "../support/http-sink.ts";
 import { type ReplicatedPostgres, startReplicatedPostgres } from "../support/replicated-postgres.ts";
 import { startTestPostgres, type TestServer } from "../support/servers.ts";
@@ -13,6 +14,8 @@ import { type Cluster, startCluster, waitForDirectCalls } from "./cluster.ts";
 import type { WireRun } from "./runs.ts";
 
 const LEASE_MS = 2_000;
+/** Long enough for a renewal that hangs, and another one. */
+const LONGER_LEASE_MS = 9_000;
 const TASKS = 10;
 const CALLS = 5;
 const ENV = { WORKER_LEASE: `${LEASE_MS}ms` };
@@ -152,6 +155,40 @@ describe("a standby that is promoted", () => {
     await wait(1.5 * LEASE_MS);
     proxy.redirect(server.standbyPort);
     proxy.release();
+    work.release();
+    await work.assertUnharmed();
+  });
+});
+
+describe("connections that die without a word", () => {
+  let proxy: TcpProxy;
+  let cluster: Cluster;
+  let sink: HttpSink;
+
+  before(async () => {
+    sink = await createHttpSink();
+    const database = await createTestDatabase();
+    const url = new URL(database.url);
+    proxy = await startTcpProxy(Number(url.port));
+    url.port = String(proxy.port);
+    cluster = await startCluster({
+      ...{ databaseUrl: url.href, schedulers: 2, workers: 2 },
+      env: { WORKER_LEASE: `${LONGER_LEASE_MS}ms` },
+    });
+  });
+
+  after(async () => {
+    await cluster?.stop();
+    await Promise.all([proxy?.close(), sink?.close()]);
+  });
+
+  test("cost no attempt and no call: leases are renewed on others", async () => {
+    const work = await beginWork(cluster, sink);
+    await whenLeasesAreJudged(cluster.databaseUrl);
+    proxy.abandon();
+    // Lost runs are rescued again, on connections that are new: of those that live none was.
+    await wait(1.5 * LONGER_LEASE_MS);
+    await whenLeasesAreJudged(cluster.databaseUrl);
     work.release();
     await work.assertUnharmed();
   });
