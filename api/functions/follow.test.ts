@@ -155,6 +155,68 @@ test("after lines came it is looked again soon, then less and less often", async
   assert.ok(waitedMs < 500, `${waitedMs} ms`);
 });
 
+/** Fails instead of holding up the process for ever. */
+class CountingFeed extends LogFeed {
+  joins = 0;
+
+  override join(...given: Parameters<LogFeed["join"]>): ReturnType<LogFeed["join"]> {
+    this.joins += 1;
+    if (this.joins > 20) throw new Error("it joins again and again");
+    return super.join(...given);
+  }
+}
+
+for (const arrival of ["before it begins", "when it has joined"]) {
+  test(`who looks for text reads batches without it by himself, once: they came ${arrival}`, async (t) => {
+    const functionId = newId();
+    const write = (message: string) =>
+      store.pool.query(
+        `INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, level, message)
+         VALUES (clock_timestamp(), $1, $1, 1, $1, 'info', $2)`,
+        [functionId, message],
+      );
+    const read = (withSearched: boolean, count: number, position = FIRST_LOG_POSITION) =>
+      until(async () => {
+        const [found] = await readFollowedLogs(db, [{ functionId, position, withSearched }], 10);
+        return found!.length === count ? found : undefined;
+      });
+    await write("wanted 1");
+    await write("other");
+    const old = await read(false, 2);
+    const feed = new CountingFeed(functionId, FIRST_LOG_POSITION, () => {});
+    if (arrival === "before it begins") feed.receive(old, 10, 0);
+    const stop = new AbortController();
+    t.after(() => stop.abort());
+    const clock = createManualClock();
+    const after = { position: arrival === "before it begins" ? FIRST_LOG_POSITION : old[1]!.position };
+    const stream = streamFollower(
+      { db, clock, open: { feed, close() {} }, turns: createKeyTurns(1), onEnd() {} },
+      {
+        ...{ functionId, keyId: "key", after, format: "ndjson", signal: stop.signal },
+        ...{ filter: { text: "wanted" }, searchText: "wanted", isAllowed: async () => true },
+      },
+    );
+    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+    const next = async () => JSON.parse((await reader.read()).value!).message;
+    if (arrival === "before it begins") assert.equal(await next(), "wanted 1");
+    else {
+      feed.receive(old, 10, 0);
+      const reading = next();
+      await clock.waitForSleepers(1);
+      await write("wanted 1");
+      feed.receive(await read(false, 1, old[1]!.position), 10, 0);
+      assert.equal(await reading, "wanted 1");
+    }
+    // With the text it comes from the feed.
+    const reading = next();
+    await clock.waitForSleepers(1);
+    await write("wanted 2");
+    feed.receive(await read(true, 1, feed.end), 10, 0);
+    assert.equal(await reading, "wanted 2");
+    assert.ok(feed.joins <= 3, `joined ${feed.joins} times`);
+  });
+}
+
 test("who has read by himself further than the feed has come gets nothing twice from it", async (t) => {
   const functionId = newId();
   for (const level of ["info", "error", "error"]) {

@@ -15,7 +15,7 @@ import {
   readFunctionLogsAfter,
 } from "../../core/store/logs.ts";
 import type { KeyTurns } from "./key-turns.ts";
-import { type Batch, type FeedLine, type Seat, takeBatch } from "./log-feed.ts";
+import { type Batch, type FeedLine, LOOK_EVERY_MS, type Seat, takeBatch } from "./log-feed.ts";
 import { LINES_PER_LOOK, type OpenFeed } from "./log-feeds.ts";
 import { createLineTest } from "./log-match.ts";
 
@@ -83,6 +83,8 @@ class Follower {
   readonly #onAbort = () => this.leave();
   #from: LogPosition;
   #seat: Seat | undefined;
+  /** The end of a batch that it can make nothing of: up to there it reads by itself, or it would be given it for ever. */
+  #aloneUntil: string | undefined;
   #isOver = false;
   #quietSinceMs: number;
   #checkedAtMs: number;
@@ -138,11 +140,18 @@ class Follower {
 
   /** Undefined where there was nothing for it yet. */
   async #read(): Promise<Uint8Array | undefined> {
-    this.#seat ??= this.#parts.open.feed.join(this.#from, () => this.#wake());
+    this.#seat ??= this.#join();
     if (!this.#seat) return await this.#readAlone();
     const bytes = this.#takeShared(this.#seat);
     if (!bytes && this.#seat) await this.#waitForLines();
     return bytes;
+  }
+
+  #join(): Seat | undefined {
+    if (this.#aloneUntil !== undefined && comparePositions(this.#from.position, this.#aloneUntil) < 0)
+      return undefined;
+    this.#aloneUntil = undefined;
+    return this.#parts.open.feed.join(this.#from, () => this.#wake());
   }
 
   #keepAlive(): Uint8Array | undefined {
@@ -155,7 +164,9 @@ class Follower {
     for (;;) {
       const batch = seat.take();
       if (batch === undefined) return undefined;
-      if (batch === "behind" || (this.#options.searchText !== undefined && !batch.isSearchable)) {
+      const isBehind = batch === "behind";
+      if (isBehind || (this.#options.searchText !== undefined && !batch.isSearchable)) {
+        if (!isBehind) this.#aloneUntil = batch.end;
         seat.leave();
         this.#seat = undefined;
         return undefined;
@@ -194,12 +205,15 @@ class Follower {
     });
     if (!read || this.#isOver) return undefined;
     const { horizon, found } = read;
+    const { position: before } = this.#from;
     const lines = takeBatch(found);
     const last = lines.at(-1)?.position ?? this.#from.position;
     // All that was complete before the look was there to be found.
     const sawAll = found.length < LINES_PER_LOOK && lines.length === found.length;
     this.#moveTo(last);
     if (sawAll) this.#moveTo(horizon.position);
+    // A database that was put back, or stands still: whoever lacks something there does not ask without a pause.
+    if (this.#from.position === before) await this.#wait(LOOK_EVERY_MS);
     return this.#show(lines);
   }
 
@@ -211,9 +225,14 @@ class Follower {
 
   async #waitForLines(): Promise<void> {
     const untilMs = Math.min(this.#quietSinceMs + KEEP_ALIVE_MS, this.#checkedAtMs + CHECK_EVERY_MS);
+    await this.#wait(untilMs - this.#nowMs());
+  }
+
+  /** Until it is woken, and no longer. */
+  async #wait(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    const stay = this.#parts.clock.after(untilMs - this.#nowMs(), resolve);
+    const stay = this.#parts.clock.after(ms, resolve);
     await promise;
     stay();
   }
