@@ -9,6 +9,7 @@ import { createTestDatabase } from "../../test/support/database.ts";
 import { createManualClock, type ManualClock } from "../../test/support/manual-clock.ts";
 import { type FollowFormat, type FollowOptions, streamFollower } from "./follow.ts";
 import { createLogFollowers } from "./followers.ts";
+import { createKeptBatches } from "./kept-batches.ts";
 import { createKeyTurns } from "./key-turns.ts";
 import { LogFeed } from "./log-feed.ts";
 
@@ -183,7 +184,7 @@ for (const arrival of ["before it begins", "when it has joined"]) {
     await write("wanted 1");
     await write("other");
     const old = await read(false, 2);
-    const feed = new CountingFeed(functionId, FIRST_LOG_POSITION, () => {});
+    const feed = new CountingFeed(functionId, FIRST_LOG_POSITION, createKeptBatches(), () => {});
     if (arrival === "before it begins") feed.receive(old, 10, 0);
     const stop = new AbortController();
     t.after(() => stop.abort());
@@ -231,7 +232,7 @@ test("who has read by himself further than the feed has come gets nothing twice 
     const found = await readFollowedLogs(db, asked, 10);
     return found[0]!.length === 3 ? found : undefined;
   });
-  const feed = new LogFeed(functionId, "0:1", () => {});
+  const feed = new LogFeed(functionId, "0:1", createKeptBatches(), () => {});
   const stop = new AbortController();
   t.after(() => stop.abort());
   const clock = createManualClock();

@@ -9,7 +9,6 @@ import type { Db } from "../../core/store/database.ts";
 import { comparePositions, createAfterTest, isPast, laterPosition } from "../../core/store/log-position.ts";
 import {
   currentLogPosition,
-  type FollowedLine,
   type LogFilter,
   type LogPosition,
   readFunctionLogsAfter,
@@ -17,7 +16,7 @@ import {
 import type { KeyTurns } from "./key-turns.ts";
 import { type Batch, type FeedLine, LOOK_EVERY_MS, type Seat, takeBatch } from "./log-feed.ts";
 import { LINES_PER_LOOK, type OpenFeed } from "./log-feeds.ts";
-import { createLineTest } from "./log-match.ts";
+import { createLineTest, type TestedLine } from "./log-match.ts";
 
 /** A quiet stream says so, so that proxies keep it and a dead peer is noticed. */
 const KEEP_ALIVE_MS = 15_000;
@@ -79,7 +78,7 @@ export function streamFollower(parts: FollowerParts, options: FollowOptions): Re
 class Follower {
   readonly #parts: FollowerParts;
   readonly #options: FollowOptions;
-  readonly #isWanted: ((line: FollowedLine) => boolean) | undefined;
+  readonly #isWanted: ((line: TestedLine) => boolean) | undefined;
   readonly #onAbort = () => this.leave();
   #from: LogPosition;
   #seat: Seat | undefined;

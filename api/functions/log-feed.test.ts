@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FollowedLine } from "../../core/store/logs.ts";
+import { createKeptBatches } from "./kept-batches.ts";
 import { LogFeed, MAX_BATCH_CHARS, takeBatch } from "./log-feed.ts";
 
 function lines(from: number, count: number, message = "x"): FollowedLine[] {
@@ -11,9 +12,9 @@ function lines(from: number, count: number, message = "x"): FollowedLine[] {
   }));
 }
 
-function open() {
+function open(kept = createKeptBatches()) {
   const heard = { free: 0, lines: 0 };
-  const feed = new LogFeed("f", "1:0", () => {
+  const feed = new LogFeed("f", "1:0", kept, () => {
     heard.free += 1;
   });
   const join = (position: string) =>
@@ -60,8 +61,8 @@ test("the reader waits for the slowest, for a while; then he is behind, and the 
   assert.equal(slow.take(), "behind");
   assert.equal(heard.free, 1);
   assert.equal(typeof quick.take(), "object");
-  assert.equal(join("1:1"), undefined);
-  assert.ok(join("1:2"));
+  assert.equal(join("1:4"), undefined);
+  assert.ok(join("1:5"));
 });
 
 test("one who leaves is not waited for", () => {
@@ -97,4 +98,56 @@ test("a batch is bounded by its size; a look that left something is followed by 
   assert.equal(feed.dueAtMs, 7);
   assert.equal(feed.end, `1:${batch.length}`);
   assert.equal(typeof seat.take(), "object");
+});
+
+test("of what everybody has taken only the newest batch is kept, also where nobody has a seat", () => {
+  const { feed, join, bring } = open();
+  bring(1, 0);
+  bring(2, 0);
+  assert.equal(join("1:0"), undefined);
+  const seats = [join("1:1")!, join("1:2")!];
+  bring(3, 0);
+  seats[1]!.take();
+  assert.ok(join("1:1"), "somebody has not taken the second");
+  seats[0]!.take();
+  seats[0]!.take();
+  assert.equal(typeof seats[0]!.take(), "undefined");
+  assert.ok(join("1:1"), "the one who joined just now has not");
+  assert.equal(feed.end, "1:3");
+});
+
+test("all feeds together keep so much: beyond it the oldest go, whosever they are", () => {
+  const [line] = takeBatch(lines(1, 1));
+  const kept = createKeptBatches(3 * line!.json.length);
+  const [one, other] = [open(kept), open(kept)];
+  const [slow, waiting] = [one.join("1:0")!, other.join("1:0")!];
+  one.bring(1, 0);
+  other.bring(1, 0);
+  one.bring(2, 0);
+  assert.equal(typeof slow.take(), "object");
+  // With the first of `one`, which was taken, there is room for this.
+  other.bring(2, 0);
+  assert.deepEqual([typeof slow.take(), typeof waiting.take()], ["object", "object"]);
+  other.bring(3, 0);
+  one.bring(3, 0);
+  one.bring(4, 0);
+  assert.equal(waiting.take(), "behind");
+  assert.equal(other.join("1:1"), undefined);
+  assert.ok(other.join("1:2"));
+  // What nobody follows any more takes no room.
+  other.feed.close();
+  other.bring(4, 0);
+  one.bring(5, 0);
+  assert.deepEqual([typeof slow.take(), typeof slow.take()], ["object", "object"]);
+});
+
+test("a feed that is held is free when its oldest batch goes for another's sake", () => {
+  const [line] = takeBatch(lines(1, 1));
+  const kept = createKeptBatches(4 * line!.json.length);
+  const [held, other] = [open(kept), open(kept)];
+  const seat = held.join("1:0")!;
+  for (let number = 1; number <= 4; number += 1) held.bring(number, 0);
+  assert.equal(held.feed.dueAtMs, 250);
+  other.bring(1, 0);
+  assert.deepEqual([held.heard.free, held.feed.dueAtMs, seat.take()], [1, 25, "behind"]);
 });

@@ -1,12 +1,14 @@
 /**
- * What one function's log has brought lately, shared by all who follow it. Bounded: a few batches are kept, and the next
- * is read when everybody has taken the oldest, or has had a while to.
+ * What one function's log has brought lately, shared by all who follow it. Bounded: of what everybody has
+ * taken the newest batch is kept, of the rest a few, and all feeds together have a bound (`kept-batches.ts`). The next is
+ * read when everybody has taken the oldest, or has had a while to.
  *
  * A seat (one follower's place) is: joined → behind (it took too long; what it missed is not here any more) or left.
  */
 import { type LogLine, toWireLogLine } from "../../core/contracts/run.ts";
 import { comparePositions } from "../../core/store/log-position.ts";
 import type { FollowedLine, LogPosition } from "../../core/store/logs.ts";
+import type { KeptBatches } from "./kept-batches.ts";
 
 /** How soon it is looked again after lines came; twice as long after each look that found none, up to the second. */
 const LOOK_SOON_MS = 25;
@@ -17,8 +19,8 @@ export const MAX_BATCH_CHARS = 262_144;
 /** Who has not taken the oldest batch by then reads by himself. */
 const PATIENCE_MS = 250;
 
-export interface FeedLine extends LogLine {
-  searched: string | null;
+/** What is shown of it is in `json` alone. */
+export interface FeedLine extends Omit<FollowedLine, "message" | "fields"> {
   json: string;
 }
 
@@ -33,19 +35,23 @@ export interface Batch {
 }
 
 interface KeptBatch extends Batch {
-  /** Seats that have not taken it. */
+  /** Seats that have not taken it: no more than of the next one. */
   awaited: number;
+  forget(): void;
 }
 
 /** The first lines, as many as fit into a batch; at least one where there is one. */
-export function takeBatch<Line extends LogLine>(lines: readonly Line[]): (Line & { json: string })[] {
-  const taken: (Line & { json: string })[] = [];
+export function takeBatch<Line extends LogLine>(
+  lines: readonly Line[],
+): (Omit<Line, "message" | "fields"> & { json: string })[] {
+  const taken: (Omit<Line, "message" | "fields"> & { json: string })[] = [];
   let chars = 0;
   for (const line of lines) {
     const json = JSON.stringify(toWireLogLine(line));
     chars += json.length;
     if (taken.length > 0 && chars > MAX_BATCH_CHARS) break;
-    taken.push({ ...line, json });
+    const { message: _message, fields: _fields, ...rest } = line;
+    taken.push({ ...rest, json });
   }
   return taken;
 }
@@ -65,6 +71,7 @@ interface KeptSeat extends Seat {
 export class LogFeed {
   readonly functionId: string;
   /** Wakes the reader when it may go on. */
+  readonly #kept: KeptBatches;
   readonly #onFree: () => void;
   readonly #seats = new Set<KeptSeat>();
   #batches: KeptBatch[] = [];
@@ -77,12 +84,14 @@ export class LogFeed {
   #waitMs = LOOK_EVERY_MS;
   /** 0: it is not held. */
   #heldUntilMs = 0;
+  #isClosed = false;
   /** Its followers, and those among them who look for text. */
   followers = 0;
   searchers = 0;
 
-  constructor(functionId: string, start: string, onFree: () => void) {
+  constructor(functionId: string, start: string, kept: KeptBatches, onFree: () => void) {
     this.functionId = functionId;
+    this.#kept = kept;
     this.#start = start;
     this.#end = start;
     this.#onFree = onFree;
@@ -113,6 +122,7 @@ export class LogFeed {
 
   /** What the reader found, at most so many lines. */
   receive(found: readonly FollowedLine[], limit: number, nowMs: number): void {
+    if (this.#isClosed) return;
     if (found.length === 0) {
       // Nothing new for a while: who has not taken the rest by now is slow.
       if (this.#waitMs === LOOK_EVERY_MS) while (this.#batches.length > 0) this.#dropOldest();
@@ -123,11 +133,7 @@ export class LogFeed {
     this.#heldUntilMs = 0;
     if (this.#batches.length === MAX_BATCHES) this.#dropOldest();
     const lines = takeBatch(found);
-    this.#end = lines.at(-1)!.position;
-    this.#batches.push({
-      ...{ lines, end: this.#end, formatted: new Map(), awaited: this.#seats.size },
-      isSearchable: lines[0]!.searched !== null,
-    });
+    this.#keep(lines);
     const isAll = found.length < limit && lines.length === found.length;
     this.#waitMs = LOOK_SOON_MS;
     this.#nextLookMs = nowMs + (isAll ? LOOK_SOON_MS : 0);
@@ -136,14 +142,44 @@ export class LogFeed {
     for (const { wake } of this.#seats) wake();
   }
 
+  /** Nobody follows it any more. */
+  close(): void {
+    this.#isClosed = true;
+    while (this.#batches.length > 0) this.#dropOldest();
+  }
+
+  #keep(lines: readonly FeedLine[]): void {
+    this.#end = lines.at(-1)!.position;
+    const batch: KeptBatch = {
+      ...{ lines, end: this.#end, formatted: new Map(), awaited: this.#seats.size },
+      ...{ isSearchable: lines[0]!.searched !== null, forget() {} },
+    };
+    this.#batches.push(batch);
+    this.#dropTaken();
+    const chars = lines.reduce((sum, { json }) => sum + json.length, 0);
+    batch.forget = this.#kept.add(chars, () => this.#dropOldest());
+  }
+
   /** Who has not taken it is behind. */
   #dropOldest(): void {
     for (const seat of this.#seats) {
       if (seat.next !== this.#first) continue;
-      this.#leave(seat);
+      this.#remove(seat);
       seat.isBehind = true;
     }
-    this.#start = this.#batches.shift()!.end;
+    this.#shift();
+    this.#settle();
+  }
+
+  /** All but the newest: whoever is about to join has most likely seen what was before. */
+  #dropTaken(): void {
+    while (this.#batches.length > 1 && this.#batches[0]!.awaited === 0) this.#shift();
+  }
+
+  #shift(): void {
+    const oldest = this.#batches.shift()!;
+    oldest.forget();
+    this.#start = oldest.end;
     this.#first += 1;
   }
 
@@ -152,18 +188,25 @@ export class LogFeed {
     const batch = this.#batches[seat.next - this.#first];
     if (!batch) return undefined;
     seat.next += 1;
-    this.#release(batch);
+    batch.awaited -= 1;
+    this.#settle();
     return batch;
   }
 
   #leave(seat: KeptSeat): void {
-    if (!this.#seats.delete(seat)) return;
-    for (const batch of this.#batches.slice(seat.next - this.#first)) this.#release(batch);
+    if (!this.#seats.has(seat)) return;
+    this.#remove(seat);
+    this.#settle();
   }
 
-  #release(batch: KeptBatch): void {
-    batch.awaited -= 1;
-    if (batch.awaited > 0 || this.#heldUntilMs === 0 || batch !== this.#batches[0]) return;
+  #remove(seat: KeptSeat): void {
+    this.#seats.delete(seat);
+    for (const batch of this.#batches.slice(seat.next - this.#first)) batch.awaited -= 1;
+  }
+
+  #settle(): void {
+    this.#dropTaken();
+    if (this.#heldUntilMs === 0 || this.#batches.length === MAX_BATCHES) return;
     this.#heldUntilMs = 0;
     this.#onFree();
   }

@@ -4,6 +4,7 @@ import { createLoopRest } from "../../core/loop-rest.ts";
 import type { Db } from "../../core/store/database.ts";
 import { currentLogPosition, type LogPosition, readFollowedLogs } from "../../core/store/logs.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
+import { createKeptBatches } from "./kept-batches.ts";
 import { LOOK_EVERY_MS, LogFeed } from "./log-feed.ts";
 
 /** Of one function in one look. */
@@ -33,6 +34,7 @@ export interface LogFeedsParts {
 
 export function createLogFeeds({ db, clock, log }: LogFeedsParts): LogFeeds {
   const feeds = new Map<string, LogFeed>();
+  const kept = createKeptBatches();
   const nowMs = () => clock.now().getTime();
   const rest = createLoopRest(clock);
   let reading: Promise<void> | undefined;
@@ -68,7 +70,7 @@ export function createLogFeeds({ db, clock, log }: LogFeedsParts): LogFeeds {
     async open(functionId, from, isSearching) {
       const start =
         from.snapshot === undefined && !feeds.has(functionId) ? await currentLogPosition(db) : from;
-      const feed = feeds.get(functionId) ?? new LogFeed(functionId, start.position, () => rest.wake());
+      const feed = feeds.get(functionId) ?? new LogFeed(functionId, start.position, kept, () => rest.wake());
       feeds.set(functionId, feed);
       feed.followers += 1;
       if (isSearching) feed.searchers += 1;
@@ -81,6 +83,7 @@ export function createLogFeeds({ db, clock, log }: LogFeedsParts): LogFeeds {
           if (isSearching) feed.searchers -= 1;
           if (feed.followers > 0) return;
           feeds.delete(functionId);
+          feed.close();
           rest.wake();
         },
       };

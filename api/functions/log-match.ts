@@ -2,12 +2,14 @@
 import { LOG_LEVELS } from "../../core/contracts/log-query.ts";
 import type { FollowedLine, LogFilter } from "../../core/store/logs.ts";
 
+export type TestedLine = Pick<FollowedLine, "level" | "at" | "revisionId" | "runId" | "searched">;
+
 /** @param searchText the filter's text in small letters, as the database makes them */
 export function createLineTest(
   { level, since, until, revisionId, runId }: LogFilter,
   searchText: string | undefined,
-): ((line: FollowedLine) => boolean) | undefined {
-  const tests: ((line: FollowedLine) => boolean)[] = [];
+): ((line: TestedLine) => boolean) | undefined {
+  const tests: ((line: TestedLine) => boolean)[] = [];
   if (level !== undefined) {
     const levels = new Set<string>(LOG_LEVELS.slice(LOG_LEVELS.indexOf(level)));
     tests.push((line) => levels.has(line.level));
