@@ -25,3 +25,29 @@ test("so many at once; of those that wait each key has one in its turn, also aft
   assert.deepEqual(await Promise.all(all), ["a1", "a2", "a3", "failed", "b2", "c1"]);
   assert.equal(await turns.take("d", async () => "free again"), "free again");
 });
+
+test("a key has one turn at a time, so that the others get the rest", async () => {
+  const turns = createKeyTurns(2);
+  const begun: string[] = [];
+  const ends = new Map<string, () => void>();
+  const all = ["a1", "a2", "a3", "b1", "c1"].map((name) =>
+    turns.take(name[0]!, async () => {
+      begun.push(name);
+      await new Promise<void>((resolve) => ends.set(name, resolve));
+    }),
+  );
+  async function end(name: string): Promise<string[]> {
+    ends.get(name)!();
+    await new Promise(setImmediate);
+    return begun.splice(0);
+  }
+  assert.deepEqual(begun.splice(0), ["a1", "b1"]);
+  assert.deepEqual(await end("b1"), ["c1"]);
+  assert.deepEqual(await end("c1"), [], "what is free is not for a key that has its turn");
+  all.push(turns.take("d", async () => void begun.push("d1")));
+  assert.deepEqual(begun.splice(0), ["d1"]);
+  assert.deepEqual(await end("a1"), ["a2"]);
+  assert.deepEqual(await end("a2"), ["a3"]);
+  await end("a3");
+  await Promise.all(all);
+});

@@ -1,29 +1,28 @@
-/** Runs work as it comes, so many pieces at once; of those that wait each key has one in its turn. */
+/** Runs work as it comes, so many pieces at once, of each key one; of those that wait each key has one in its turn. */
 export interface KeyTurns {
   take<T>(key: string, work: () => Promise<T>): Promise<T>;
 }
 
 export function createKeyTurns(atOnce: number): KeyTurns {
-  let free = atOnce;
+  const running = new Set<string>();
   const waiting = new Map<string, (() => void)[]>();
 
   function startNext(): void {
-    const [entry] = waiting;
-    if (!entry) {
-      free += 1;
-      return;
+    for (const [key, queue] of waiting) {
+      if (running.size >= atOnce) return;
+      if (running.has(key)) continue;
+      waiting.delete(key);
+      const start = queue.shift()!;
+      running.add(key);
+      // Behind the other keys.
+      if (queue.length > 0) waiting.set(key, queue);
+      start();
     }
-    const [key, queue] = entry;
-    waiting.delete(key);
-    const start = queue.shift()!;
-    // Behind the other keys.
-    if (queue.length > 0) waiting.set(key, queue);
-    start();
   }
 
   return {
     async take(key, work) {
-      if (free > 0) free -= 1;
+      if (running.size < atOnce && !running.has(key)) running.add(key);
       else {
         await new Promise<void>((resolve) => {
           const queue = waiting.get(key);
@@ -34,6 +33,7 @@ export function createKeyTurns(atOnce: number): KeyTurns {
       try {
         return await work();
       } finally {
+        running.delete(key);
         startNext();
       }
     },
