@@ -20,6 +20,7 @@ export function parseFnUrl(url: URL): FnTarget | undefined {
   return { namespace, name, tag, rest: path + url.search };
 }
 
+/** Every key begins so: `BELLHOP_API_KEY` must. */
 const PLATFORM_KEY = /^bearer +bh_/i;
 
 /** The request as the function gets it. A platform key in `authorization` is not for strangers' code. */

@@ -112,6 +112,26 @@ test("a bad value names the setting and the rule", () => {
   for (const [name, value, words] of cases) assert.match(refusal([name], { [name]: value }), words);
 });
 
+test("the administrator's key begins like every key: by that a key is told from a caller's own credentials", () => {
+  const read = (key: string) => readSettings(["BELLHOP_API_KEY"], { BELLHOP_API_KEY: key }).BELLHOP_API_KEY;
+  for (const key of ["bh_x", `bh_${"x".repeat(197)}`]) assert.equal(read(key), key);
+  for (const key of [
+    "hunter2",
+    "BH_hunter2",
+    "x bh_hunter2",
+    "bh_",
+    "bh_ hunter2",
+    `bh_hunter2${"x".repeat(191)}`,
+  ]) {
+    const message = refusal(["BELLHOP_API_KEY"], { BELLHOP_API_KEY: key });
+    assert.match(
+      message,
+      /BELLHOP_API_KEY must begin with bh_, and hold at most 200 characters and no space/,
+    );
+    assert.doesNotMatch(message, /hunter2/);
+  }
+});
+
 test("no message repeats what was set: it may be a secret in the wrong place", () => {
   const secret = "postgres://user:hunter2@db/x";
   for (const name of ["PORT", "WORKER_SLOTS", "WORKER_LEASE", "LOG_LEVEL", "KAFKA_PARTITIONS"] as const) {

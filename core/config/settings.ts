@@ -64,8 +64,9 @@ const apiKey = (help: string): Definition<string | undefined> => ({
   help,
   canBeNone: true,
   parse(given) {
-    if (given !== undefined && !/^\S{1,200}$/.test(given))
-      throw new Error("holds at most 200 characters and no space");
+    // A function's URL tells by this what must not be shown to the function.
+    if (given !== undefined && !/^bh_\S{1,197}$/.test(given))
+      throw new Error("must begin with bh_, and hold at most 200 characters and no space");
     return given;
   },
 });
@@ -152,7 +153,7 @@ const SETTINGS = {
     "the mail provider: smtp://user:pass@host:587, smtps://…, resend://KEY, postmark://KEY, sendgrid://KEY",
   ),
   EMAIL_FROM: text("the sender of e-mails that name none"),
-  BELLHOP_API_KEY: apiKey("the first, administrator's key of the namespace default"),
+  BELLHOP_API_KEY: apiKey("the first, administrator's key of the namespace default; it begins with bh_"),
   BELLHOP_SECRETS_KEY: secretKeys(
     "the key that seals secrets: 32 bytes as base64 or hex; several, comma-separated: the first seals, all of them open",
   ),
