@@ -11,6 +11,8 @@ import { announcedBytes, holdBytes, receiveBody } from "./receive-body.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
 const MAX_DEPTH = 200;
+/** Of these a request (as `fetch` has it) carries none, and no route asks for one. */
+const METHODS_WITHOUT_BODY = new Set(["GET", "HEAD", "TRACE"]);
 
 /** 413 beyond MAX_BODY_BYTES, 408 below the least rate. A body that has come with its head need not be touched for it. */
 export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
@@ -20,7 +22,7 @@ export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
     if (announced !== undefined && !(announced <= MAX_BODY_BYTES)) throw bodyTooLarge();
     const incoming = incomingOf(context);
     const hasArrived = incoming ? incoming.complete : announced !== undefined;
-    if (hasArrived || request.method === "GET" || request.method === "HEAD") return await next();
+    if (hasArrived || METHODS_WITHOUT_BODY.has(request.method)) return await next();
     const { namespaceId } = context.get("owner");
     const held = holdBytes(edge, { namespaceId, functionId: namespaceId });
     try {
