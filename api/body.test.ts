@@ -74,6 +74,34 @@ async function open(t: TestContext) {
   return { edge, parsed, going, faults, send, sendLarge };
 }
 
+test("a body that was handed to its route holds nothing of the share, however long the route takes", async (t) => {
+  const { edge, parsed, going, sendLarge } = await open(t);
+  const answers: Promise<{ status: number; body: string | undefined }>[] = [];
+  for (let count = 1; count <= 40; count += 1) {
+    answers.push(sendLarge("/"));
+    await parsed.waitFor(() => true, { count });
+    assert.equal(edge.bodies.held, 0, `after ${count}`);
+  }
+  going.resolve();
+  for (const { status, body } of await Promise.all(answers))
+    assert.deepEqual([status, body], [200, '{"bytes":1900002}']);
+});
+
+test("bodies on their way have the namespace's share, and those that nobody reads hold theirs until the answer", async (t) => {
+  const { edge, parsed, going, sendLarge } = await open(t);
+  const answers: Promise<{ status: number; body: string | undefined }>[] = [];
+  for (let count = 1; count <= 16; count += 1) {
+    answers.push(sendLarge("/unread"));
+    await parsed.waitFor(() => true, { count });
+  }
+  assert.equal(edge.bodies.held, 16 * 1_900_002);
+  const { status, body } = await sendLarge("/unread");
+  assert.deepEqual([status, JSON.parse(body!).code], [503, "too_many_bodies"]);
+  going.resolve();
+  for (const { status } of await Promise.all(answers)) assert.equal(status, 200);
+  assert.equal(edge.bodies.held, 0);
+});
+
 test("a method that takes no body may announce one: it is not read, and no fault of the API's", async (t) => {
   const { faults, send } = await open(t);
   for (const method of ["TRACE", "GET", "HEAD"]) {

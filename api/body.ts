@@ -3,18 +3,28 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import { BellhopError, invalidField } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
+import { newId } from "../core/store/ids.ts";
 import { findCrowdedField, isNestedDeeper } from "./bounds.ts";
 import type { Edge } from "./edge.ts";
 import { type ApiEnv, incomingOf } from "./environment.ts";
 import { shortenName, toInputError } from "./problem.ts";
-import { announcedBytes, holdBytes, receiveBody } from "./receive-body.ts";
+import {
+  announcedBytes,
+  type HeldBytes,
+  holdBytes,
+  type ReceivedRequest,
+  receiveBody,
+} from "./receive-body.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
 const MAX_DEPTH = 200;
 /** Of these a request (as `fetch` has it) carries none, and no route asks for one. */
 const METHODS_WITHOUT_BODY = new Set(["GET", "HEAD", "TRACE"]);
 
-/** 413 beyond MAX_BODY_BYTES, 408 below the least rate. A body that has come with its head need not be touched for it. */
+/**
+ * 413 beyond MAX_BODY_BYTES, 408 below the least rate. A body that has come with its head need not be touched for it;
+ * another one is counted until its route reads it.
+ */
 export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
     const { raw: request } = context.req;
@@ -23,16 +33,32 @@ export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
     const incoming = incomingOf(context);
     const hasArrived = incoming ? incoming.complete : announced !== undefined;
     if (hasArrived || METHODS_WITHOUT_BODY.has(request.method)) return await next();
-    const { namespaceId } = context.get("owner");
-    const held = holdBytes(edge, { namespaceId, functionId: namespaceId });
+    // It belongs to no function: the namespace's share is what bounds it.
+    const held = holdBytes(edge, { namespaceId: context.get("owner").namespaceId, functionId: newId() });
     try {
-      const body = await receiveBody(edge, { request, incoming }, held, MAX_BODY_BYTES, bodyTooLarge);
-      context.req.raw = new Request(request, { body: body });
+      context.req.raw = await receiveForRoute(edge, { request, incoming }, held);
       await next();
     } finally {
       held.release();
     }
   };
+}
+
+/** The request with its body at hand. What is held of it is released once it is read: nothing here has it any more. */
+async function receiveForRoute(edge: Edge, received: ReceivedRequest, held: HeldBytes): Promise<Request> {
+  let bytes: Buffer | undefined = await receiveBody(edge, received, held, MAX_BODY_BYTES, bodyTooLarge);
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        if (bytes?.byteLength) controller.enqueue(bytes);
+        bytes = undefined;
+        controller.close();
+        held.release();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Request(received.request, { body, duplex: "half" });
 }
 
 function bodyTooLarge(): BellhopError {
@@ -46,6 +72,8 @@ export async function readJson(
 ): Promise<Json | undefined> {
   const type = context.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
   const text = await context.req.text();
+  // It is read once: a route that waits for minutes need not keep it.
+  context.req.bodyCache = {};
   if (text === "" && options.optional) return undefined;
   // curl -d sends a form's type; what is JSON is taken as JSON, browsers' cross-site forms carry no key anyway.
   if (type === "multipart/form-data")
