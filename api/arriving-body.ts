@@ -27,20 +27,24 @@ export function bodyBrokeOff(): BellhopError {
   return new BellhopError("bad_request", 400, "The request's body broke off.");
 }
 
+type NextPart = Awaited<ReturnType<ReadableStreamDefaultReader<Uint8Array>["read"]>>;
+
 export class ArrivingBody implements BodySource {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #rate: LeastRate;
-  readonly #tooSlow: Promise<never>;
+  /** It came too slowly. */
+  #fault: BellhopError | undefined;
+  #onFault = (_fault: BellhopError) => {};
   readonly #kept: Uint8Array[] = [];
   /** Of several who ask at once, or of one who asked and turned away, all get the same. */
   #reading: Promise<Uint8Array | undefined> | undefined;
 
   constructor(body: ReadableStream<Uint8Array>, edge: Edge) {
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {});
-    this.#tooSlow = promise;
     this.#reader = body.getReader();
-    this.#rate = watchRate(edge.limits.body, edge.clock, () => reject(bodyTooSlow(edge)));
+    this.#rate = watchRate(edge.limits.body, edge.clock, () => {
+      this.#fault = bodyTooSlow(edge);
+      this.#onFault(this.#fault);
+    });
   }
 
   read(): Promise<Uint8Array | undefined> {
@@ -54,22 +58,29 @@ export class ArrivingBody implements BodySource {
 
   async #readNext(): Promise<Uint8Array | undefined> {
     this.#rate.resume();
-    const next = this.#reader.read().catch(() => {
-      throw bodyBrokeOff();
-    });
     try {
-      const { done, value } = await Promise.race([next, this.#tooSlow]);
+      const { done, value } = await this.#readUnlessSlow();
       this.#rate.add(done ? 0 : value.byteLength);
       if (!done) return value;
       this.#rate.stop();
       return undefined;
     } catch (error) {
       this.#rate.stop();
-      next.catch(() => {});
       throw error;
     } finally {
       this.#rate.pause();
     }
+  }
+
+  /** No race with a promise that lasts as long as the body: that would keep every part of it. */
+  #readUnlessSlow(): Promise<NextPart> {
+    const { promise, resolve, reject } = Promise.withResolvers<NextPart>();
+    this.#onFault = reject;
+    if (this.#fault) reject(this.#fault);
+    this.#reader.read().then(resolve, () => reject(bodyBrokeOff()));
+    return promise.finally(() => {
+      this.#onFault = () => {};
+    });
   }
 
   /** Puts back what was read, to be read first. */
