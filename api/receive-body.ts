@@ -17,16 +17,22 @@ export interface ReceivedRequest {
 export interface HeldBytes {
   /** Throws BusyError. */
   add(bytes: number): void;
+  /** Takes what is missing to so many in all. Throws BusyError. */
+  reach(bytes: number): void;
   release(): void;
 }
 
 export function holdBytes({ bodies }: Edge, claimant: Claimant): HeldBytes {
   let held = 0;
+  function add(bytes: number): void {
+    if (!bodies.take(claimant, bytes))
+      throw new BusyError("too_many_bodies", "Too many request bodies are on their way; try again soon.");
+    held += bytes;
+  }
   return {
-    add(bytes) {
-      if (!bodies.take(claimant, bytes))
-        throw new BusyError("too_many_bodies", "Too many request bodies are on their way; try again soon.");
-      held += bytes;
+    add,
+    reach(bytes) {
+      if (bytes > held) add(bytes - held);
     },
     release() {
       if (held === 0) return;

@@ -50,9 +50,9 @@ describe("a call's body", () => {
     await call.clock.advance(9_000);
     assert.equal(call.isHandedOver(), false);
     call.send(10_000);
-    const { sent, body, release } = await call.received;
+    const { sent, body, held } = await call.received;
     assert.deepEqual([sent.hasBody, call.edge.bodies.held], [true, 70_000]);
-    release();
+    held.release();
     assert.equal(call.edge.bodies.held, 0);
     call.send(930_000);
     call.end();

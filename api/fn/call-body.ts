@@ -26,13 +26,14 @@ const FIRST_PART_BYTES = 65_536;
 const FIRST_BYTES_WAIT_MS = 250;
 
 export interface CallBody {
+  /** With its text where that is short. */
   sent: HttpRequestHead;
   /** What is not in `sent`. */
   body: BodySource | null;
   /** Where it comes while its function runs. */
   arriving: ArrivingBody | undefined;
-  /** Others may have the memory it was received in. */
-  release(): void;
+  /** The memory it was received in. */
+  held: HeldBytes;
 }
 
 /** Throws BellhopError: it came too slowly, or there is no room for it. */
@@ -42,8 +43,8 @@ export async function receiveCallBody(
   received: ReceivedRequest,
   head: HttpRequestHead,
 ): Promise<CallBody> {
-  if (!head.hasBody) return { sent: head, body: null, arriving: undefined, release() {} };
   const held = holdBytes(edge, claimant);
+  if (!head.hasBody) return { sent: head, body: null, arriving: undefined, held };
   try {
     const announced = announcedBytes(received.request);
     if (announced !== undefined && announced <= AWAITED_BYTES)
@@ -55,12 +56,12 @@ export async function receiveCallBody(
   }
 }
 
-function toCallBody(head: HttpRequestHead, bytes: Buffer, { release }: HeldBytes): CallBody {
+function toCallBody(head: HttpRequestHead, bytes: Buffer, held: HeldBytes): CallBody {
   if (bytes.byteLength <= SHORT_BODY_BYTES && isUtf8(bytes)) {
     const sent = { ...head, hasBody: false, body: bytes.toString() };
-    return { sent, body: null, arriving: undefined, release };
+    return { sent, body: null, arriving: undefined, held };
   }
-  return { sent: head, body: arrivedBody(bytes), arriving: undefined, release };
+  return { sent: head, body: arrivedBody(bytes), arriving: undefined, held };
 }
 
 async function receiveFirstPart(
@@ -93,5 +94,5 @@ async function receiveFirstPart(
     forget?.();
   }
   arriving.unread(chunks);
-  return { sent: head, body: arriving, arriving, release: held.release };
+  return { sent: head, body: arriving, arriving, held };
 }

@@ -1,27 +1,23 @@
 /** `/fn/{namespace}/{name}[@tag]/…`: a function's own URL. Each call is a run. */
 import type { Context, MiddlewareHandler } from "hono";
 import type { HttpRequestHead, HttpResponseHead } from "../../core/contracts/http-call.ts";
-import type { StoredRequestInput, StoredResponse } from "../../core/domain/stored-request.ts";
+import type { StoredResponse } from "../../core/domain/stored-request.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { newId } from "../../core/store/ids.ts";
-import type { BodySource } from "../arriving-body.ts";
-import { BusyError } from "../busy-error.ts";
-import { type Caller, callerOf } from "../caller.ts";
+import { callerOf } from "../caller.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { type CallEnd, toInvocationError } from "../functions/call-end.ts";
-import { type FunctionCall, invokeQueued, toDirectCall } from "../functions/invoke.ts";
+import { type FunctionCall, toDirectCall } from "../functions/invoke.ts";
 import { readTrafficKey } from "../functions/traffic-key.ts";
 import { answerProblem } from "../problem.ts";
 import { traceparentOf } from "../trace-requests.ts";
+import { answerQueued, functionBusy } from "./answer-queued.ts";
 import { type CallBody, receiveCallBody } from "./call-body.ts";
 import { answerDirectly, type DirectAnswer } from "./direct-answer.ts";
 import { findForCaller } from "./find-for-caller.ts";
 import { parseFnUrl, toRequestHead } from "./request.ts";
 import { toFnResponse } from "./response.ts";
-
-/** A request that waits in the queue is a row: its body is bounded. */
-const MAX_QUEUED_BODY_BYTES = 1_000_000;
 
 export function fnHandler(parts: ApiParts): MiddlewareHandler<ApiEnv> {
   return async (context) => {
@@ -59,7 +55,7 @@ async function answer(
     context.header("bellhop-run-id", runId);
     return answerProblem(context, fn.isPublic ? hideDetails(toInvocationError(end)) : toInvocationError(end));
   } finally {
-    body.release();
+    body.held.release();
   }
 }
 
@@ -90,47 +86,6 @@ async function toEnd(
   }
   if (call.fn.isPublic && said.none === "busy") throw functionBusy();
   return await answerQueued(parts, call, body, callerOf(context, parts));
-}
-
-function functionBusy(): BusyError {
-  return new BusyError("function_busy", "The function has as many callers as it may have at once.");
-}
-
-async function answerQueued(
-  parts: ApiParts,
-  call: FunctionCall,
-  { sent: { method, url, headers, body: text = "" }, body, release }: CallBody,
-  caller: Caller,
-): Promise<CallEnd> {
-  const { isPublic, namespaceId, id: functionId } = call.fn;
-  const claimant = { namespaceId, functionId };
-  if (isPublic && !parts.edge.queued.take(claimant, 1)) throw functionBusy();
-  try {
-    const content = body ? await readWhole(body) : Buffer.from(text);
-    const input: StoredRequestInput = { request: { method, url, headers, body: content.toString("base64") } };
-    release();
-    return (await invokeQueued(parts, { ...call, input: input as unknown as Json }, caller)).end;
-  } finally {
-    if (isPublic) parts.edge.queued.release(claimant, 1);
-  }
-}
-
-async function readWhole(body: BodySource): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for (let chunk = await body.read(); chunk; chunk = await body.read()) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_QUEUED_BODY_BYTES) {
-      body.ignoreRate();
-      throw new BellhopError(
-        "body_too_large",
-        413,
-        `No worker is ready, and a request that waits for one holds at most ${MAX_QUEUED_BODY_BYTES} bytes.`,
-      );
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 /** Of a short response, or of one that waited in the queue. */

@@ -30,21 +30,26 @@ async function readTarget(
   return await resolveTarget(store.db, functionId, { tag, revision });
 }
 
+/** The only one that has the input. */
+async function readCall(parts: ApiParts, context: Context<ApiEnv>): Promise<FunctionCall> {
+  const input = (await readJson(context, { optional: true })) ?? null;
+  const name = requireName(context);
+  const fn = await parts.callables.find(context.get("owner").namespace, name);
+  if (!fn) throw notFound("function", name);
+  return {
+    ...{ runId: newId(), fn, trigger: "invoke", input },
+    target: await readTarget(parts, context, fn.id),
+    trafficKey: readTrafficKey(context),
+    traceparent: traceparentOf(context),
+    once: readIdempotentRequest(context, `functions/${name}/invoke`, [input, { ...context.req.query() }]),
+  };
+}
+
 export function callRoutes(parts: ApiParts): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>();
 
   routes.post("/:name/invoke", requireScope("invoke"), async (context) => {
-    const input = (await readJson(context, { optional: true })) ?? null;
-    const name = requireName(context);
-    const fn = await parts.callables.find(context.get("owner").namespace, name);
-    if (!fn) throw notFound("function", name);
-    const call: FunctionCall = {
-      ...{ runId: newId(), fn, trigger: "invoke", input },
-      target: await readTarget(parts, context, fn.id),
-      trafficKey: readTrafficKey(context),
-      traceparent: traceparentOf(context),
-      once: readIdempotentRequest(context, `functions/${name}/invoke`, [input, { ...context.req.query() }]),
-    };
+    const call = await readCall(parts, context);
     if (/\brespond-async\b/i.test(context.req.header("prefer") ?? "")) {
       const { runId, isReplay } = await startInvocation(parts, call, false);
       if (isReplay) markReplay(context);

@@ -29,6 +29,7 @@ export interface FunctionCall {
   runId: string;
   fn: CallableFunction;
   trigger: "invoke" | "http";
+  /** Null once it is a row: whoever waits for the end waits for minutes. */
   input: Json;
   /** A revision in place of the one the function's traffic gives. */
   target?: RunTarget | undefined;
@@ -99,8 +100,7 @@ function toTimeoutMs(fn: CallableFunction, caps: FunctionLimitCaps): number {
 
 /** The call's end: from the worker that took it, or from the queue. */
 export async function invokeAndWait(parts: ApiParts, call: FunctionCall, caller: Caller): Promise<EndedCall> {
-  const direct = call.once ? undefined : toDirectCall(call);
-  const end = direct ? await invokeDirectly(parts, direct, caller) : "none";
+  const end = call.once ? "none" : await invokeDirectly(parts, call, caller);
   return end === "none"
     ? await invokeQueued(parts, call, caller)
     : { runId: call.runId, isReplay: false, end };
@@ -110,15 +110,21 @@ export interface EndedCall extends Omit<StartedCall, "timeoutMs"> {
   end: CallEnd;
 }
 
-function invokeDirectly(parts: ApiParts, call: DirectCall, caller: Caller): Promise<CallEnd | "none"> {
-  return new Promise((resolve) => {
+async function invokeDirectly(
+  parts: ApiParts,
+  call: FunctionCall,
+  caller: Caller,
+): Promise<CallEnd | "none"> {
+  const direct = toDirectCall(call);
+  if (!direct) return "none";
+  return await new Promise((resolve) => {
     const stay = caller.onGone(() => resolve(undefined));
     const finish = (end: CallEnd | "none") => {
       stay();
       resolve(end);
     };
     const ignore = () => {};
-    parts.direct.begin(call, {
+    parts.direct.begin(direct, {
       ...{
         onFeed: ignore,
         onAccepted: ignore,
@@ -134,14 +140,26 @@ function invokeDirectly(parts: ApiParts, call: DirectCall, caller: Caller): Prom
   });
 }
 
-export async function invokeQueued(parts: ApiParts, call: FunctionCall, caller: Caller): Promise<EndedCall> {
-  if (parts.waiter.count >= MAX_WAITING_CALLERS) {
-    const message = "Too many callers wait for a worker. Try again soon, or ask with Prefer: respond-async.";
-    throw new BellhopError("too_many_waiting", 503, message);
-  }
+/** 503 where too many wait. */
+export function demandWaitingPlace({ waiter }: Pick<ApiParts, "waiter">): void {
+  if (waiter.count < MAX_WAITING_CALLERS) return;
+  const message = "Too many callers wait for a worker. Try again soon, or ask with Prefer: respond-async.";
+  throw new BellhopError("too_many_waiting", 503, message);
+}
+
+/** Takes the call's input away once it is recorded, and says so. */
+export async function invokeQueued(
+  parts: ApiParts,
+  call: FunctionCall,
+  caller: Caller,
+  onRecorded: () => void = () => {},
+): Promise<EndedCall> {
+  demandWaitingPlace(parts);
   let expected = parts.waiter.expect(call.runId);
   try {
     const { runId, isReplay, timeoutMs } = await startInvocation(parts, call, true);
+    call.input = null;
+    onRecorded();
     const nowMs = () => parts.clock.now().getTime();
     const deadlineMs = nowMs() + timeoutMs + QUEUE_GRACE_MS;
     const gone = caller.toSignal();

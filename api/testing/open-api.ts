@@ -30,7 +30,7 @@ import { createTestDatabase } from "../../test/support/database.ts";
 import { createRecording, type Recording } from "../../test/support/recording.ts";
 import { createApp } from "../app.ts";
 import type { Scope } from "../auth.ts";
-import { createEdge, EDGE_LIMITS } from "../edge.ts";
+import { createEdge, EDGE_LIMITS, type Edge } from "../edge.ts";
 import { createCallables } from "../functions/callables.ts";
 import { createLogFollowers } from "../functions/followers.ts";
 import { createFinishWaiter } from "../functions/wait.ts";
@@ -64,6 +64,8 @@ export interface Caller {
 export interface TestApi {
   store: Store;
   db: Db;
+  /** What bodies and callers hold of the API. */
+  edge: Edge;
   /** Bells rung by the API. */
   bells: Recording<Bell>;
   /** An administrator of a new namespace. */
@@ -126,11 +128,12 @@ export async function openApi({
   };
   const ringer = createRunRinger(transport, ignore);
   const registry = createRegistry("api");
+  const edge = createEdge(EDGE_LIMITS, steadyClock, ignore);
   const app = createApp({
     callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
     // No worker takes calls: all of them are queued.
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
-    edge: createEdge(EDGE_LIMITS, steadyClock, ignore),
+    edge,
     keyring: createKeyring(db),
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
     ...{ store, transport, ringer, notifier, clock: systemClock },
@@ -203,7 +206,7 @@ export async function openApi({
   }
 
   return {
-    ...{ store, db, bells, newCaller, start, finish },
+    ...{ store, db, edge, bells, newCaller, start, finish },
     anonymous: callerWith(undefined, NO_NAMESPACE),
     newTenant: async () => await newCaller(await newNamespace(), ["admin"]),
     async work(runId, verdict, logs) {

@@ -1,0 +1,71 @@
+/** A call of a function's URL that no worker took: its request is recorded with its run, and its caller waits for the end. */
+import type { StoredRequestInput } from "../../core/domain/stored-request.ts";
+import { BellhopError } from "../../core/errors.ts";
+import type { Json } from "../../core/json.ts";
+import { BusyError } from "../busy-error.ts";
+import type { Caller } from "../caller.ts";
+import type { ApiParts } from "../environment.ts";
+import type { CallEnd } from "../functions/call-end.ts";
+import { demandWaitingPlace, type FunctionCall, invokeQueued } from "../functions/invoke.ts";
+import type { CallBody } from "./call-body.ts";
+
+/** A request that waits in the queue is a row: its body is bounded. */
+const MAX_QUEUED_BODY_BYTES = 1_000_000;
+
+export function functionBusy(): BusyError {
+  return new BusyError("function_busy", "The function has as many callers as it may have at once.");
+}
+
+export async function answerQueued(
+  parts: ApiParts,
+  call: FunctionCall,
+  body: CallBody,
+  caller: Caller,
+): Promise<CallEnd> {
+  demandWaitingPlace(parts);
+  const { isPublic, namespaceId, id: functionId } = call.fn;
+  const claimant = { namespaceId, functionId };
+  if (isPublic && !parts.edge.queued.take(claimant, 1)) throw functionBusy();
+  try {
+    const queued = await takeRequest(call, body);
+    return (await invokeQueued(parts, queued, caller, body.held.release)).end;
+  } finally {
+    if (isPublic) parts.edge.queued.release(claimant, 1);
+  }
+}
+
+/** The call with its whole request as input, which stands nowhere else any more: it is let go of once it is a row. */
+async function takeRequest(call: FunctionCall, body: CallBody): Promise<FunctionCall> {
+  const { body: text = "", ...head } = body.sent;
+  body.sent = head;
+  const content = body.body ? await readWhole(body) : Buffer.from(text);
+  body.held.reach(content.byteLength);
+  const { method, url, headers } = head;
+  const input: StoredRequestInput = { request: { method, url, headers, body: content.toString("base64") } };
+  return { ...call, input: input as unknown as Json };
+}
+
+async function readWhole({ body, held }: CallBody): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for (let chunk = await body!.read(); chunk; chunk = await body!.read()) {
+      bytes += chunk.byteLength;
+      if (bytes > MAX_QUEUED_BODY_BYTES) throw bodyTooLarge();
+      held.reach(bytes);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    body!.ignoreRate();
+    throw error;
+  }
+  return Buffer.concat(chunks);
+}
+
+function bodyTooLarge(): BellhopError {
+  return new BellhopError(
+    "body_too_large",
+    413,
+    `No worker is ready, and a request that waits for one holds at most ${MAX_QUEUED_BODY_BYTES} bytes.`,
+  );
+}
