@@ -36,6 +36,20 @@ test("a hook shows its token once", async () => {
   assert.ok(!JSON.stringify(rows).includes(token.slice(4)));
 });
 
+test("the body of a call is counted until its run is recorded", async (t) => {
+  const { url } = await makeHook(await newTenant());
+  const heldAtWriting: number[] = [];
+  const { pool } = api.store;
+  const query = pool.query.bind(pool) as (...given: unknown[]) => unknown;
+  t.mock.method(pool, "query", (...given: [{ name?: string }]) => {
+    if (given[0].name === "enqueue-invocation") heldAtWriting.push(api.edge.bodies.held);
+    return query(...given);
+  });
+  const body = "x".repeat(100_000);
+  assert.equal((await send(url, body, { "content-length": String(body.length) })).status, 202);
+  assert.deepEqual([heldAtWriting, api.edge.bodies.held], [[100_000], 0]);
+});
+
 test("a call queues a run with the request as it came", async () => {
   const tenant = await newTenant({ wallMs: 7_000 });
   const { url } = await makeHook(tenant);

@@ -9,7 +9,7 @@ import { newId } from "../../core/store/ids.ts";
 import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { hashRequest, markReplay, readIdempotencyKey } from "../idempotency.ts";
-import { holdBytes, receiveBody } from "../receive-body.ts";
+import { type HeldBytes, holdBytes, receiveBody } from "../receive-body.ts";
 import { toStoredRequest } from "../stored-request.ts";
 import { traceparentOf } from "../trace-requests.ts";
 
@@ -31,11 +31,8 @@ export function hookCallRoutes({ store, ringer, functionCaps, edge }: ApiParts):
   routes.post("/:token", async (context) => {
     const hook = await findHook(store, context.req.param("token"));
     if (!hook) throw unknownHook();
-    const request = await receive(context, hook);
-    const { search } = new URL(request.url);
-    const key = readIdempotencyKey(context, KEY_HEADERS);
-    const once = key === undefined ? undefined : toIdempotent(hook, key, [search, request.body]);
-    const { runId, isReplay } = await enqueue(hook, { request }, once, traceparentOf(context));
+    const held = holdBytes(edge, { namespaceId: hook.namespaceId, functionId: hook.hookId });
+    const { runId, isReplay } = await receiveAndEnqueue(context, hook, held).finally(held.release);
     if (isReplay) markReplay(context);
     context.header("bellhop-run-id", runId);
     return context.json({ runId }, 202);
@@ -50,15 +47,24 @@ export function hookCallRoutes({ store, ringer, functionCaps, edge }: ApiParts):
     throw unknownHook();
   });
 
-  async function receive(context: Context<ApiEnv>, hook: HookTarget): Promise<StoredRequest> {
+  async function receiveAndEnqueue(
+    context: Context<ApiEnv>,
+    hook: HookTarget,
+    held: HeldBytes,
+  ): Promise<{ runId: string; isReplay: boolean }> {
+    const request = await receive(context, held);
+    const { search } = new URL(request.url);
+    const key = readIdempotencyKey(context, KEY_HEADERS);
+    const once = key === undefined ? undefined : toIdempotent(hook, key, [search, request.body]);
+    return await enqueue(hook, { request }, once, traceparentOf(context));
+  }
+
+  /** The count holds until its run is recorded: a database that stands still would gather bodies. */
+  async function receive(context: Context<ApiEnv>, held: HeldBytes): Promise<StoredRequest> {
     const received = { request: context.req.raw, incoming: incomingOf(context) };
-    const held = holdBytes(edge, { namespaceId: hook.namespaceId, functionId: hook.hookId });
-    try {
-      const body = await receiveBody(edge, received, held, MAX_BODY_BYTES, bodyTooLarge);
-      return toStoredRequest(urlOf(context.req.url), context.req.raw, body);
-    } finally {
-      held.release();
-    }
+    const body = await receiveBody(edge, received, held, MAX_BODY_BYTES, bodyTooLarge);
+    held.reach(body.byteLength);
+    return toStoredRequest(urlOf(context.req.url), context.req.raw, body);
   }
 
   async function enqueue(
