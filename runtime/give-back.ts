@@ -8,7 +8,7 @@ import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 
-interface GiverParts {
+export interface GiverParts {
   facts: WorkerFacts;
   store: Store;
   transport: QueueTransport;

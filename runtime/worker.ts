@@ -3,6 +3,7 @@
  * could lose: what it runs is its lease's. States: running → draining (receives nothing, finishes what it can) → gone.
  */
 import type { Clock } from "../core/clock.ts";
+import { closeInTime } from "../core/close-in-time.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { ReceiveMode } from "../core/queue/names.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
@@ -19,8 +20,6 @@ import {
   showDirectRun,
 } from "../core/store/runs/direct.ts";
 import { type FinishedAttempt, type FinishReport, finishAttempts } from "../core/store/runs/finish.ts";
-import { endShownRun } from "../core/store/runs/lost-call.ts";
-import { listOwnedRuns, type OwnedRun } from "../core/store/runs/owned.ts";
 import { offerRoom } from "../core/store/runs/room.ts";
 import { removeWorker, renewLease, type WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
@@ -31,10 +30,10 @@ import { AttemptStop, type Runners, runAttempt } from "./attempt.ts";
 import { type AttemptTracer, endAttemptSpan, runFields } from "./attempt-trace.ts";
 import { createDirectLane, type DirectLane } from "./direct/direct-lane.ts";
 import type { EventIntake, RunEnd } from "./events/event-intake.ts";
-import { createForgottenRuns } from "./forgotten-runs.ts";
 import { giveBack } from "./give-back.ts";
 import { createWorkerLease } from "./lease.ts";
 import { measureRecording } from "./measured-store.ts";
+import { createOwnedRuns } from "./owned-runs.ts";
 import { createReceiving } from "./receiving.ts";
 import { createRecorder } from "./recorder.ts";
 import { createRoomOffers } from "./room-offers.ts";
@@ -182,11 +181,10 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     });
   });
 
-  const forgotten = createForgottenRuns<OwnedRun>({
-    isKnown: (run) => running.find(run) !== undefined || reserved.has(run.id),
+  const ownedRuns = createOwnedRuns({
+    ...{ ...parts, running },
+    isReserved: (runId) => reserved.has(runId),
     whenClaimed: () => receiving.whenClaimed(),
-    giveBack: settleForgotten,
-    onError: (error) => log.warn({ error }, "forgotten runs were not given back; tried again soon"),
   });
 
   let toldBusy = 0;
@@ -201,39 +199,6 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   async function tellLoad(): Promise<void> {
     const busy = slots.peak();
     if (busy !== toldBusy) await renew(busy);
-  }
-
-  /** Stops what the table does not show as this worker's any more, and what was asked to stop. */
-  async function lookAtOwned(): Promise<OwnedRun[]> {
-    const known = running.listKnown();
-    const owned = await listOwnedRuns(store.db, facts.id, parts.leaseMs);
-    const lost = running.stopLost(known, owned);
-    if (lost > 0) log.warn({ runs: lost }, "stopped runs that are not this worker's any more");
-    running.cancel(owned.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id));
-    return owned;
-  }
-
-  let findingCancels: Promise<unknown> | undefined;
-  /** Bells may be missing. What is not found here is found at the next heartbeat. */
-  async function findCancels(): Promise<void> {
-    if (findingCancels || running.all().length === 0) return;
-    findingCancels = lookAtOwned().catch(() => undefined);
-    await findingCancels;
-    findingCancels = undefined;
-  }
-
-  async function lookForForgotten(): Promise<void> {
-    const owned = await lookAtOwned();
-    forgotten.suspect(owned.filter(({ isOld }) => isOld));
-  }
-
-  /** Those that were never queued end; the others are another worker's to start. */
-  async function settleForgotten(runs: OwnedRun[]): Promise<void> {
-    for (const run of runs.filter(({ isDirect }) => isDirect)) await endShownRun(store, facts.id, run);
-    await giveBack(
-      runs.filter(({ isDirect }) => !isDirect),
-      parts,
-    );
   }
 
   /** First stopped, then given back: two workers must not be at the same run. Those handed over end here. */
@@ -292,10 +257,12 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   parts.openLane?.(directLane);
   await renew();
   parts.notifier.notify("bellhop_workers");
-  listener.on("bellhop_cancel", ({ ids, resync }) => (resync ? void findCancels() : running.cancel(ids)));
+  listener.on("bellhop_cancel", ({ ids, resync }) =>
+    resync ? void ownedRuns.findCancels() : running.cancel(ids),
+  );
   const loops = [
     repeat(parts.leaseMs / 3, () => renew()),
-    repeat(parts.leaseMs / 3, lookForForgotten),
+    repeat(parts.leaseMs / 3, () => ownedRuns.settle()),
     repeat(LOAD_MS, tellLoad),
     repeat(SWEEP_MS, () => receiving.sweep()),
   ];
@@ -315,8 +282,10 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     receivingEnds = ended;
     await claimsDone;
     await renew().catch(() => undefined);
-    await lookForForgotten().catch(() => undefined);
-    await forgotten.flush();
+    await closeInTime(
+      ownedRuns.settle().then(() => ownedRuns.flush()),
+      clock,
+    );
     parts.notifier.notify("bellhop_workers");
   }
 
@@ -339,8 +308,8 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
       await Promise.race([flushed, clock.sleep(FLUSH_MS, grace.signal)]);
       grace.abort();
       stopped.abort();
-      await Promise.all(loops);
-      await removeWorker(store.db, facts.id).catch((error) =>
+      await closeInTime(Promise.all(loops), clock);
+      await removeWorker(store.leaseDb, facts.id).catch((error) =>
         log.warn({ error }, "the lease is left to run out"),
       );
     },
