@@ -111,7 +111,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 }
 
 /** It is connected, and the topics are there. */
-async function whenQueueIsReady(role: RunningProcess): Promise<void> {
+export async function whenQueueIsReady(role: RunningProcess): Promise<void> {
   await until(async () => {
     const answer = await fetch(`http://127.0.0.1:${portOf(role)}/readyz`);
     const { checks } = (await answer.json()) as { checks: { queue?: unknown } };
