@@ -1,4 +1,5 @@
 /** Reading what callers send: bounded, JSON, validated. */
+import type { IncomingMessage } from "node:http";
 import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import { BellhopError, invalidField } from "../core/errors.ts";
@@ -30,9 +31,9 @@ export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
     const { raw: request } = context.req;
     const announced = announcedBytes(request);
     if (announced !== undefined && !(announced <= MAX_BODY_BYTES)) throw bodyTooLarge();
+    if (METHODS_WITHOUT_BODY.has(request.method)) return await next();
     const incoming = incomingOf(context);
-    const hasArrived = incoming ? incoming.complete : announced !== undefined;
-    if (hasArrived || METHODS_WITHOUT_BODY.has(request.method)) return await next();
+    if (incoming ? await hasArrived(incoming) : announced !== undefined) return await next();
     // It belongs to no function: the namespace's share is what bounds it.
     const held = holdBytes(edge, { namespaceId: context.get("owner").namespaceId, functionId: newId() });
     try {
@@ -42,6 +43,12 @@ export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
       held.release();
     }
   };
+}
+
+/** What comes in one piece with its head is parsed right after it: a turn later it is known to be there. */
+async function hasArrived(incoming: IncomingMessage): Promise<boolean> {
+  if (!incoming.complete) await new Promise((resolve) => setImmediate(resolve));
+  return incoming.complete;
 }
 
 /** The request with its body at hand. What is held of it is released once it is read: nothing here has it any more. */
