@@ -98,7 +98,8 @@ export function createDirectRecord(
   if (gone.aborted) void confirm();
   else gone.addEventListener("abort", () => void confirm(), { once: true, signal: over.signal });
   const close = () => {
-    over.abort();
+    // A reason of its own: each call would make an exception with its stack.
+    over.abort("ended");
     forgetShowing();
   };
   return {
