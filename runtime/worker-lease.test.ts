@@ -1,4 +1,4 @@
-/** A run is begun by the worker that holds it, and by no other: claims whose answers are late, leases that lapse. */
+/** Only the worker that holds a run may begin it: claims answered late, leases that lapse. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { sql } from "kysely";

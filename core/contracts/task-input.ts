@@ -162,7 +162,12 @@ export function taskInput(now: () => Date) {
     deadLetter: z.boolean().default(true),
     labels: z
       .record(
-        z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/, "is no label name"),
+        z
+          .string()
+          .regex(
+            /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/,
+            "is not a valid label name: a letter or digit, then letters, digits and . _ / -, 63 at most",
+          ),
         lineField("a label").max(256),
       )
       .refine((all) => Object.keys(all).length <= 32, "at most 32 labels")
