@@ -81,6 +81,7 @@ const NO_ANSWER: CallAnswer = {
   lost: () => assert.fail("the call was lost"),
 };
 
+/** Before the worker freezes, not after: one that wakes may have renewed its lease already. */
 const expireLeases = () => sql`UPDATE workers SET lease_until = now() - interval '1 second'`.execute(db);
 
 /** Resolves after two heartbeats that find the run in the table, begun longer ago than a lease of 600 ms. */
@@ -167,8 +168,8 @@ test("a claim that is answered after the lease lapsed begins nothing: the run ma
   const runIds = [await queueRun(store, namespaceId), await queueRun(store, namespaceId)];
   await ring(worker, ...runIds);
   await withheld.written;
-  clock.freeze(61_000);
   await expireLeases();
+  clock.freeze(61_000);
   const [rescued] = await rescueLostRuns(db, new Date(), ANY_TIME, 1);
   withheld.answer();
   const other = runIds.find((id) => id !== rescued!.runId)!;
@@ -190,8 +191,8 @@ test("a worker whose lease lapsed renews it before it claims: the rescue would t
     },
     { clock },
   );
-  clock.freeze(61_000);
   await expireLeases();
+  clock.freeze(61_000);
   const runId = await queueRun(store, namespaceId);
   await ring(worker, runId);
   await inState(runId, "succeeded");
