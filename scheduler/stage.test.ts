@@ -44,7 +44,7 @@ describe("staging", () => {
 
   async function seedOnce(ms: number, from: Date): Promise<void> {
     const input = httpTask({ kind: "once", at: inMs(ms, from).toISOString() });
-    await createTask(store, namespaceId, input, null, from);
+    await createTask(store, { namespaceId, input, now: from });
   }
   const countRuns = async () =>
     (await sql<{ count: number }>`SELECT count(*)::int AS count FROM task_runs_open`.execute(db)).rows[0]!
@@ -80,13 +80,11 @@ describe("staging", () => {
   it("tells which runs stand for later instants too", async () => {
     const clock = createManualClock();
     const every = (anchorMs: number) =>
-      createTask(
-        store,
+      createTask(store, {
         namespaceId,
-        httpTask({ kind: "every", everyMs: 60_000 }),
-        null,
-        inMs(anchorMs, clock.now()),
-      );
+        input: httpTask({ kind: "every", everyMs: 60_000 }),
+        now: inMs(anchorMs, clock.now()),
+      });
     await every(-59_500);
     await every(-90_000);
     await every(-150_000);

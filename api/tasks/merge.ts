@@ -2,14 +2,14 @@
 import type { z } from "zod";
 import type { taskInput } from "../../core/contracts/task-input.ts";
 import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts";
-import type { TaskSpec, TaskType } from "../../core/domain/task-spec.ts";
+import type { TaskType } from "../../core/domain/task-spec.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { Db } from "../../core/store/database.ts";
 import { findFunction } from "../../core/store/functions/functions.ts";
 import type { TaskChange } from "../../core/store/tasks/change.ts";
 import { validate } from "../body.ts";
-import { resolveTarget } from "../functions/resolve-target.ts";
+import { resolveFunction } from "./resolve-function.ts";
 
 /** The field that holds JSON of the author's own, where null is as good as any. */
 const NULL_IS_A_VALUE: Record<TaskType, string | undefined> = {
@@ -48,24 +48,4 @@ export async function mergeTask(
     functionId,
     reschedules,
   };
-}
-
-/**
- * The id of the function a task calls, and the spec with the id of the revision it names; 422 where there is none of
- * that name, or it has no such tag or revision.
- */
-export async function resolveFunction(
-  db: Db,
-  spec: TaskSpec,
-  findId: (name: string) => Promise<string | undefined>,
-): Promise<{ spec: TaskSpec; functionId: string | null }> {
-  if (spec.type !== "function") return { spec, functionId: null };
-  const id = await findId(spec.function);
-  if (id === undefined)
-    throw invalidField(
-      "function",
-      `there is no function ${JSON.stringify(spec.function)} in this namespace`,
-      "unknown_function",
-    );
-  return { spec: { ...spec, ...(await resolveTarget(db, id, spec)) }, functionId: id };
 }

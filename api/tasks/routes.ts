@@ -20,7 +20,8 @@ import type { ApiEnv, ApiParts } from "../environment.ts";
 import { markReplay, readIdempotentRequest } from "../idempotency.ts";
 import { answerRunPage } from "../runs/page.ts";
 import { spanOf, traceparentOf } from "../trace-requests.ts";
-import { mergeTask, resolveFunction } from "./merge.ts";
+import { mergeTask } from "./merge.ts";
+import { resolveFunction } from "./resolve-function.ts";
 
 export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<ApiEnv> {
   const { db } = store;
@@ -40,15 +41,14 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
     );
     const taskId = newId();
     const { id, made } = await makeOnce(store, once, taskId, (scope) =>
-      createTask(
-        scope,
+      createTask(scope, {
         namespaceId,
-        { ...input, spec },
+        input: { ...input, spec },
         functionId,
-        clock.now(),
-        taskId,
-        traceparentOf(context),
-      ),
+        now: clock.now(),
+        id: taskId,
+        traceparent: traceparentOf(context),
+      }),
     );
     if (!made) return await answerCreated(context, id);
     spanOf(context).set({ "bellhop.task.id": id });

@@ -55,7 +55,11 @@ test("what comes within the time asked for is counted: tasks, staged runs and re
   const namespaceId = await newNamespace();
   const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
   for (const ms of [5_000, 10_000, 120_000])
-    await createTask(store, namespaceId, httpTask({ kind: "once", at: inMs(ms) }), null, new Date());
+    await createTask(store, {
+      namespaceId,
+      input: httpTask({ kind: "once", at: inMs(ms) }),
+      now: new Date(),
+    });
   const staged = await queueRun(store, namespaceId);
   await sql`UPDATE task_runs_open SET available_at = now() + interval '3 seconds' WHERE id = ${staged}`.execute(
     db,

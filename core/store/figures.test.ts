@@ -65,7 +65,7 @@ test("a run that waits for room is told apart, and is not the oldest due one", a
 test("a task that nobody stages has its age; one for later has none", async () => {
   const namespaceId = await newNamespace();
   const at = new Date(Date.now() + 60_000).toISOString();
-  await createTask(store, namespaceId, httpTask({ kind: "once", at }), null, new Date());
+  await createTask(store, { namespaceId, input: httpTask({ kind: "once", at }), now: new Date() });
   assert.equal((await readFigures(store)).oldestUnstagedSeconds, 0);
   await sql`UPDATE tasks SET next_run_at = now() - interval '10 minutes'`.execute(db);
   const { oldestUnstagedSeconds } = await readFigures(store);

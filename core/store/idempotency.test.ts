@@ -12,13 +12,11 @@ import { openTestStore } from "./testing/test-store.ts";
 
 const { store, db, newNamespace } = await openTestStore(createTestDatabase);
 const namespaceId = await newNamespace();
-const { task } = await createTask(
-  store,
+const { task } = await createTask(store, {
   namespaceId,
-  httpTask({ kind: "every", everyMs: 3_600_000 }),
-  null,
-  new Date(),
-);
+  input: httpTask({ kind: "every", everyMs: 3_600_000 }),
+  now: new Date(),
+});
 
 function request(given: Partial<IdempotentRequest> = {}): IdempotentRequest {
   return { namespaceId, operation: "runs", key: newId(), requestHash: Buffer.alloc(32, 1), ...given };

@@ -35,7 +35,7 @@ before(async () => {
   [ours, theirs] = [await newNamespace(), await newNamespace()];
   const workerId = await makeWorker(db);
   alien.task = (
-    await createTask(store, theirs, httpTask({ kind: "every", everyMs: 60_000 }), null, now)
+    await createTask(store, { namespaceId: theirs, input: httpTask({ kind: "every", everyMs: 60_000 }), now })
   ).task.id;
   alien.queued = await queueRun(store, theirs);
   const [running, dead, ended] = [

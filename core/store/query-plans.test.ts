@@ -111,16 +111,15 @@ async function explain({ text, values }: Statement): Promise<PlanNode[]> {
 const id = newId();
 const limitedFunctionId = await deployFunction(store.db, await newNamespace(), "limited", { concurrency: 1 });
 const callingNamespaceId = await newNamespace();
-await createTask(
-  store,
-  callingNamespaceId,
-  httpTask(
+await createTask(store, {
+  namespaceId: callingNamespaceId,
+  input: httpTask(
     { kind: "every", everyMs: 3_600_000 },
     { spec: { type: "function", function: "called", input: null } },
   ),
-  await deployFunction(store.db, callingNamespaceId, "called"),
-  new Date(),
-);
+  functionId: await deployFunction(store.db, callingNamespaceId, "called"),
+  now: new Date(),
+});
 const idempotent = { namespaceId: id, operation: "tasks", key: "1", requestHash: Buffer.alloc(32) };
 const run: ClaimedRun = {
   id,

@@ -26,7 +26,7 @@ beforeEach(clear);
 /** The id of a run that is queued for an hour from now. */
 async function queueEarlyRun(namespaceId: string): Promise<string> {
   const now = new Date();
-  await createTask(store, namespaceId, httpTask({ kind: "delay", delayMs: 3_600_000 }), null, now);
+  await createTask(store, { namespaceId, input: httpTask({ kind: "delay", delayMs: 3_600_000 }), now });
   const [staged] = await stageDueTasks(db, now, new Date(now.getTime() + 7_200_000), 1);
   return staged!.runId;
 }
@@ -43,7 +43,7 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
   const input = httpTask({ kind: "now" }, { timeoutMs: 1_234, deadLetter: false });
-  const { task, run } = await createTask(store, namespaceId, input, null, new Date());
+  const { task, run } = await createTask(store, { namespaceId, input, now: new Date() });
   const claimed = await claim(store, workerId, run!.runId);
   const { scheduledFor, startedAt, ...rest } = claimed;
   assert.deepEqual(rest, {

@@ -17,7 +17,7 @@ beforeEach(clear);
 test("a run on somebody's word is due at once and leaves the schedule alone", async () => {
   const namespaceId = await newNamespace();
   const input = httpTask({ kind: "every", everyMs: 3_600_000 });
-  const { task } = await createTask(store, namespaceId, input, null, new Date());
+  const { task } = await createTask(store, { namespaceId, input, now: new Date() });
   const first = await enqueueTaskRun(store, namespaceId, task.id);
   const second = await enqueueTaskRun(store, namespaceId, task.id);
   assert.notEqual(first!.runId, second!.runId);
@@ -28,13 +28,11 @@ test("a run on somebody's word is due at once and leaves the schedule alone", as
 
 test("a paused task runs on somebody's word, a cancelled one does not", async () => {
   const namespaceId = await newNamespace();
-  const { task } = await createTask(
-    store,
+  const { task } = await createTask(store, {
     namespaceId,
-    httpTask({ kind: "every", everyMs: 60_000 }),
-    null,
-    new Date(),
-  );
+    input: httpTask({ kind: "every", everyMs: 60_000 }),
+    now: new Date(),
+  });
   await pauseTask(db, namespaceId, task.id, new Date());
   assert.ok(await enqueueTaskRun(store, namespaceId, task.id));
   await cancelTask(db, namespaceId, task.id, new Date());

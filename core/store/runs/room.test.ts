@@ -205,7 +205,7 @@ test("a run whose task calls another function now stands in that one's line, not
   const input = functionTask("from");
   const tasks = [];
   for (let index = 0; index < 2; index += 1)
-    tasks.push(await createTask(store, namespaceId, input, from, new Date()));
+    tasks.push(await createTask(store, { namespaceId, input, functionId: from, now: new Date() }));
   const [first, second] = tasks.map(({ run }) => run!.runId);
   await claimRuns(store, workerId, [first!, second!]);
   assert.deepEqual(await standing([first!, second!]), ["running", "awaited"]);

@@ -17,7 +17,7 @@ beforeEach(clear);
 
 /** The id of a task made at T0. */
 async function makeTask(namespaceId: string, schedule: Schedule): Promise<string> {
-  return (await createTask(store, namespaceId, httpTask(schedule), null, at(0))).task.id;
+  return (await createTask(store, { namespaceId, input: httpTask(schedule), now: at(0) })).task.id;
 }
 
 test("a due task becomes a queued run at its instant, and its cursor moves to the next", async () => {
@@ -116,7 +116,7 @@ test("a run of a function task knows its function", async () => {
     { kind: "delay", delayMs: 1_000 },
     { spec: { type: "function", function: "greet", input: null } },
   );
-  await createTask(store, namespaceId, input, functionId, at(0));
+  await createTask(store, { namespaceId, input, functionId, now: at(0) });
   const [staged] = await stageDueTasks(db, at(1_000), at(1_000), 10);
   const run = await findRun(store, namespaceId, staged!.runId);
   assert.deepEqual([run?.type, run?.functionName], ["function", "greet"]);

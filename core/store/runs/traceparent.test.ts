@@ -33,15 +33,13 @@ const REQUEST = `00-${TRACE}-${"b".repeat(16)}-01`;
 /** A run of a task that a traced request made. */
 async function makeRun(): Promise<{ namespaceId: string; taskId: string; runId: string }> {
   const namespaceId = await newNamespace();
-  const { task, run } = await createTask(
-    store,
+  const { task, run } = await createTask(store, {
     namespaceId,
-    httpTask({ kind: "now" }),
-    null,
-    new Date(),
-    newId(),
-    REQUEST,
-  );
+    input: httpTask({ kind: "now" }),
+    now: new Date(),
+    id: newId(),
+    traceparent: REQUEST,
+  });
   assert.equal(run!.traceparent, REQUEST);
   return { namespaceId, taskId: task.id, runId: run!.runId };
 }
@@ -82,7 +80,13 @@ test("an occurrence remembers what staged it, which is told of the request that 
   const namespaceId = await newNamespace();
   const now = new Date();
   const schedule = { kind: "every", everyMs: 60_000 } as const;
-  const { task } = await createTask(store, namespaceId, httpTask(schedule), null, now, newId(), REQUEST);
+  const { task } = await createTask(store, {
+    namespaceId,
+    input: httpTask(schedule),
+    now,
+    id: newId(),
+    traceparent: REQUEST,
+  });
   const later = new Date(now.getTime() + 60_000);
   const staging = `00-${"c".repeat(32)}-${"d".repeat(16)}-01`;
   const [staged] = await stageDueTasks(db, later, later, 10, (occurrence) => {

@@ -27,7 +27,7 @@ const later = (from: Date, ms: number) => new Date(from.getTime() + ms);
 async function makeTask(schedule: Schedule, ageMs = 0) {
   const namespaceId = await newNamespace();
   const madeAt = new Date(Date.now() - ageMs);
-  const { task } = await createTask(store, namespaceId, httpTask(schedule), null, madeAt);
+  const { task } = await createTask(store, { namespaceId, input: httpTask(schedule), now: madeAt });
   return { namespaceId, id: task.id, madeAt };
 }
 

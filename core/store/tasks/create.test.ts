@@ -20,7 +20,7 @@ test("a task with a schedule waits for it: active, its cursor on the first insta
     { kind: "every", everyMs: 10_000 },
     { name: "hook", labels: { team: "ops" }, deadLetter: false, timeoutMs: 1_500 },
   );
-  const { task, run } = await createTask(store, namespaceId, input, null, NOW);
+  const { task, run } = await createTask(store, { namespaceId, input, now: NOW });
   assert.equal(run, undefined);
   assert.deepEqual([task.state, task.nextRunAt], ["active", new Date("2026-03-02T10:00:10.000Z")]);
   assert.deepEqual(await findTask(db, namespaceId, task.id), task, "what is answered is what is stored");
@@ -35,7 +35,7 @@ test("each kind of schedule starts at its own first instant", async () => {
     [{ kind: "cron", expression: "0 9 * * *", timezone: "Europe/Rome" }, "2026-03-03T08:00:00.000Z"],
   ];
   for (const [schedule, expected] of cases) {
-    const { task } = await createTask(store, namespaceId, httpTask(schedule), null, NOW);
+    const { task } = await createTask(store, { namespaceId, input: httpTask(schedule), now: NOW });
     const stored = await findTask(db, namespaceId, task.id);
     assert.deepEqual([stored?.schedule, stored?.nextRunAt?.toISOString()], [schedule, expected]);
   }
@@ -44,7 +44,7 @@ test("each kind of schedule starts at its own first instant", async () => {
 test("a task without a schedule is made together with its run, due by the database's clock", async () => {
   const namespaceId = await newNamespace();
   // The maker's clock is of no account.
-  const { task, run } = await createTask(store, namespaceId, httpTask({ kind: "now" }), null, NOW);
+  const { task, run } = await createTask(store, { namespaceId, input: httpTask({ kind: "now" }), now: NOW });
   assert.deepEqual([task.state, task.nextRunAt], ["completed", null]);
   assert.deepEqual(await findTask(db, namespaceId, task.id), task);
   const stored = await findRun(store, namespaceId, run!.runId);
@@ -68,7 +68,11 @@ test("strange text in a task is stored as jsonb can", async () => {
     body: `a${String.fromCharCode(0)}\\u0000`,
     followRedirects: true,
   };
-  const { task } = await createTask(store, namespaceId, httpTask({ kind: "now" }, { spec }), null, NOW);
+  const { task } = await createTask(store, {
+    namespaceId,
+    input: httpTask({ kind: "now" }, { spec }),
+    now: NOW,
+  });
   const stored = await findTask(db, namespaceId, task.id);
   assert.deepEqual(stored?.spec, { ...spec, body: "a\ufffd\\u0000" });
 });
@@ -78,11 +82,14 @@ test("a function task points at its function, and cannot point at none", async (
   const functionId = await deployFunction(db, namespaceId, "greet");
   const spec: TaskInput["spec"] = { type: "function", function: "greet", input: { name: "Ada" } };
   const input = httpTask({ kind: "now" }, { spec });
-  const { task, run } = await createTask(store, namespaceId, input, functionId, NOW);
+  const { task, run } = await createTask(store, { namespaceId, input, functionId, now: NOW });
   assert.deepEqual((await findTask(db, namespaceId, task.id))?.spec, spec);
   assert.equal((await findRun(store, namespaceId, run!.runId))?.functionName, "greet");
-  await assert.rejects(createTask(store, namespaceId, input, newId(), NOW), /foreign key/);
-  await assert.rejects(createTask(store, namespaceId, input, null, NOW), /check constraint/);
+  await assert.rejects(
+    createTask(store, { namespaceId, input, functionId: newId(), now: NOW }),
+    /foreign key/,
+  );
+  await assert.rejects(createTask(store, { namespaceId, input, now: NOW }), /check constraint/);
 });
 
 test("a list of tasks is newest first, page by page", async () => {
@@ -90,7 +97,8 @@ test("a list of tasks is newest first, page by page", async () => {
   const ids: string[] = [];
   for (let index = 0; index < 5; index += 1) {
     ids.push(
-      (await createTask(store, namespaceId, httpTask({ kind: "delay", delayMs: 1 }), null, NOW)).task.id,
+      (await createTask(store, { namespaceId, input: httpTask({ kind: "delay", delayMs: 1 }), now: NOW }))
+        .task.id,
     );
   }
   const first = await listTasks(db, namespaceId, 3, undefined);

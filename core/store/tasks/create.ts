@@ -28,15 +28,20 @@ export interface CreatedTask {
   run: StagedRun | undefined;
 }
 
-export async function createTask(
-  store: QueryScope,
-  namespaceId: string,
-  input: TaskInput,
-  functionId: string | null,
-  now: Date,
-  id: string = newId(),
-  traceparent?: string,
-): Promise<CreatedTask> {
+export interface NewTask {
+  namespaceId: string;
+  input: TaskInput;
+  /** The function its runs call; null or left out: it is of another type. */
+  functionId?: string | null;
+  now: Date;
+  /** Left out, one is made. */
+  id?: string;
+  /** The request that makes it (W3C). */
+  traceparent?: string | undefined;
+}
+
+export async function createTask(store: QueryScope, given: NewTask): Promise<CreatedTask> {
+  const { namespaceId, input, functionId = null, now, id = newId(), traceparent } = given;
   const runId = input.schedule.kind === "now" ? newId() : null;
   const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
   const { rows } = await store.pool.query<{ availableAt: Date }>({

@@ -45,7 +45,11 @@ export async function queueRun(
   namespaceId: string,
   given: Partial<TaskInput> = {},
 ): Promise<string> {
-  const { run } = await createTask(store, namespaceId, httpTask({ kind: "now" }, given), null, new Date());
+  const { run } = await createTask(store, {
+    namespaceId,
+    input: httpTask({ kind: "now" }, given),
+    now: new Date(),
+  });
   return run!.runId;
 }
 
