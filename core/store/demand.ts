@@ -1,5 +1,6 @@
 /** How much work there is for workers, now and soon: what every autoscaler goes by. */
 import type { Store } from "./database.ts";
+import { CLAIMABLE, isDue } from "./runs/claimable.ts";
 
 /** Each count stops at `DEMAND_BOUND`: a backlog of millions is told as that many, at the same cost. */
 export interface Demand {
@@ -22,16 +23,14 @@ export async function readDemand(store: Store, aheadMs: number): Promise<Demand>
   const { rows } = await store.pool.query<Demand>({
     name: "demand",
     text: `SELECT
-        (SELECT count(*)::int FROM (SELECT FROM task_runs_open
-          WHERE state = 'queued' AND room IS DISTINCT FROM 'awaited' AND available_at <= statement_timestamp()
-          LIMIT $2) AS due) AS "dueRuns",
+        (SELECT count(*)::int FROM (SELECT FROM task_runs_open WHERE ${CLAIMABLE} AND ${isDue()} LIMIT $2) AS due) AS "dueRuns",
         (SELECT count(*)::int FROM (SELECT FROM task_runs_open WHERE state = 'running' LIMIT $2) AS running)
           AS "runningRuns",
         (SELECT coalesce(sum(busy), 0)::int FROM workers WHERE lease_until > statement_timestamp()) AS "busySlots",
         (SELECT coalesce(sum(busy), 0)::int FROM workers
           WHERE lease_until > statement_timestamp() AND receive = 'long-runs') AS "busyLongSlots",
         (SELECT count(*)::int FROM (
-          (SELECT FROM task_runs_open WHERE state = 'queued' AND room IS DISTINCT FROM 'awaited'
+          (SELECT FROM task_runs_open WHERE ${CLAIMABLE}
             AND available_at > statement_timestamp()
             AND available_at <= statement_timestamp() + $1::int * interval '1 millisecond' LIMIT $2)
           UNION ALL

@@ -3,6 +3,7 @@ import { OPEN_STATES } from "../domain/run-state.ts";
 import { TASK_TYPES, type TaskType } from "../domain/task-spec.ts";
 import type { Store } from "./database.ts";
 import { DEMAND_BOUND } from "./demand.ts";
+import { CLAIMABLE } from "./runs/claimable.ts";
 
 export type OpenState = (typeof OPEN_STATES)[number];
 
@@ -52,7 +53,7 @@ function countOf(parts: OpenPart[], type: TaskType, state: OpenState): number {
 /** What waits for room stands in an index of its own, apart from the other queued ones. */
 const PARTS: Record<OpenPart["part"], string> = {
   scheduled: "state = 'scheduled'",
-  queued: "state = 'queued' AND room IS DISTINCT FROM 'awaited'",
+  queued: CLAIMABLE,
   awaited: "room = 'awaited'",
   running: "state = 'running'",
   dead: "state = 'dead'",
@@ -85,8 +86,7 @@ async function readRest(store: Store): Promise<Omit<Figures, "openRuns" | "await
   const { rows } = await store.pool.query({
     name: "figures",
     text: `SELECT
-      ${secondsSince(`SELECT available_at FROM task_runs_open WHERE state = 'queued'
-        AND room IS DISTINCT FROM 'awaited' ORDER BY available_at LIMIT 1`)} AS "oldestDueSeconds",
+      ${secondsSince(`SELECT min(available_at) FROM task_runs_open WHERE ${CLAIMABLE}`)} AS "oldestDueSeconds",
       ${secondsSince("SELECT min(next_run_at) FROM tasks WHERE state = 'active'")} AS "oldestUnstagedSeconds",
       json_build_object('live', w.live, 'draining', w.draining, 'lost', w.lost) AS workers,
       w.slots, w.busy AS "busySlots",

@@ -20,6 +20,7 @@ import {
   findEarlyRuns,
   msUntilNextQueued,
 } from "./runs/claim.ts";
+import { CLAIM_ORDER, CLAIMABLE, isDue } from "./runs/claimable.ts";
 import { redriveDeadLetters } from "./runs/dead-letters.ts";
 import { type FinishedDirectRun, recordDirectRuns, removeExpiredFences } from "./runs/direct.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
@@ -95,6 +96,8 @@ interface PlanNode {
   "Node Type": string;
   "Relation Name"?: string;
   "Index Name"?: string;
+  /** What is checked row by row, the index knowing nothing of it. */
+  Filter?: string;
   Plans?: PlanNode[];
 }
 
@@ -256,6 +259,19 @@ for (const count of [1, 5_000]) {
     }
   });
 }
+
+test("the index of claimable runs holds those and no others, in the order of claims", async () => {
+  const text = `SELECT id FROM task_runs_open WHERE ${CLAIMABLE} AND ${isDue("$1::int")} ORDER BY ${CLAIM_ORDER} LIMIT 10`;
+  const nodes = await explain({ text, values: [0] });
+  assert.deepEqual(
+    nodes.map((node) => [node["Node Type"], node["Index Name"], node.Filter]),
+    [
+      ["Limit", undefined, undefined],
+      ["Index Scan", "task_runs_open_queued", undefined],
+    ],
+    "neither sorted nor filtered",
+  );
+});
 
 test("no plan is kept from before a table grew", async () => {
   const single = openStore({

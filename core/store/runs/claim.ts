@@ -1,5 +1,6 @@
 /** queued → running: one batched statement that takes, counts and fences. */
 import type { Store } from "../database.ts";
+import { CLAIM_ORDER, CLAIMABLE, CLAIMABLE_BY_ID, isDue } from "./claimable.ts";
 import {
   type ClaimedRun,
   type ClaimRow,
@@ -26,24 +27,19 @@ const CLAIM = `
     NULL, NULL, NULL, NULL, NULL
   FROM chosen WHERE NOT is_free ORDER BY available_at, id)`;
 
-// The predicate on state is hidden from the planner: it would pick the partial index and walk the whole backlog.
 const claimById = (bound: string) => `
   WITH wanted AS MATERIALIZED (
     SELECT id, function_id, available_at FROM task_runs_open r
-    WHERE id = ANY($2::uuid[]) AND state || '' = 'queued' AND room IS DISTINCT FROM 'awaited'
-      AND available_at <= statement_timestamp() ${bound}
+    WHERE id = ANY($2::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} ${bound}
     FOR UPDATE SKIP LOCKED
   ), ${CLAIM}`;
 const CLAIM_BY_ID = { name: "claim-by-id", text: claimById("") };
 const CLAIM_SHORT_BY_ID = { name: "claim-short-by-id", text: claimById(`AND ${TIMEOUT_MS} <= $3`) };
 
-// statement_timestamp, not clock_timestamp: stable, so that it bounds the index; and never later than the clock.
 const CLAIM_DUE = `
   WITH wanted AS MATERIALIZED (
     SELECT id, function_id, available_at FROM task_runs_open
-    WHERE state = 'queued' AND room IS DISTINCT FROM 'awaited'
-      AND available_at <= statement_timestamp() - $3::int * interval '1 millisecond'
-    ORDER BY available_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    WHERE ${CLAIMABLE} AND ${isDue("$3::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2 FOR UPDATE SKIP LOCKED
   ), ${CLAIM}`;
 
 /** Of a function with a limit: not taken yet. */
@@ -131,7 +127,7 @@ export async function findEarlyRuns(store: Store, runIds: string[]): Promise<Ear
         greatest(0, ceil(extract(epoch FROM available_at - clock_timestamp()) * 1000))::float8 AS "waitMs",
         ${TIMEOUT_MS} AS "timeoutMs"
       FROM task_runs_open r
-      WHERE id = ANY($1::uuid[]) AND state || '' = 'queued' AND room IS DISTINCT FROM 'awaited'`,
+      WHERE id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID}`,
     values: [runIds],
   });
   return rows;
@@ -142,7 +138,7 @@ export async function msUntilNextQueued(store: Store): Promise<number | null> {
   const { rows } = await store.pool.query<{ ms: number | null }>({
     name: "next-queued",
     text: `SELECT ceil(extract(epoch FROM min(available_at) - clock_timestamp()) * 1000)::float8 AS ms
-      FROM task_runs_open WHERE state = 'queued' AND room IS DISTINCT FROM 'awaited'`,
+      FROM task_runs_open WHERE ${CLAIMABLE}`,
   });
   const ms = rows[0]?.ms ?? null;
   return ms === null ? null : Math.max(ms, 0);

@@ -10,6 +10,7 @@ import type { JsonObject } from "../../json.ts";
 import type { Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
 import { inTransaction } from "../transaction.ts";
+import { unindexed } from "../unindexed.ts";
 import { moveEnded } from "./move-ended.ts";
 
 export interface FinishedAttempt {
@@ -45,7 +46,8 @@ const VERDICTS = `
       available_at timestamptz, result jsonb, error jsonb, record jsonb)
   )`;
 
-const OURS = `r.id = v.id AND r.worker_id = $1 AND r.claim_no = v.claim_no AND r.state || '' = 'running'`;
+const OURS = `r.id = v.id AND r.worker_id = $1 AND r.claim_no = v.claim_no
+  AND ${unindexed("r.state")} = 'running'`;
 
 /** Writes the lines $3 of those attempts that the CTE `source` (id, claim_no) holds. */
 export const LOGGED = (source: string) => `

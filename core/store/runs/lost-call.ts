@@ -5,6 +5,7 @@
 import type { AttemptRecord, Run } from "../../contracts/run.ts";
 import { WORKER_LOST } from "../../domain/attempt.ts";
 import type { Store } from "../database.ts";
+import { unindexed } from "../unindexed.ts";
 import { DIRECT_CLAIM_NO, type FinishedDirectRun, INSERT_ENDED, toEndedValues } from "./direct.ts";
 import { moveEnded } from "./move-ended.ts";
 import { findRun } from "./read.ts";
@@ -15,7 +16,8 @@ const API_WRITER = null;
 const END_SHOWN = `
   WITH gone AS (
     DELETE FROM task_runs_open
-    WHERE id = $1 AND worker_id = $2 AND claim_no = ${DIRECT_CLAIM_NO} AND state || '' = 'running' RETURNING *
+    WHERE id = $1 AND worker_id = $2 AND claim_no = ${DIRECT_CLAIM_NO} AND ${unindexed("state")} = 'running'
+    RETURNING *
   ) ${moveEnded({
     state: "CASE WHEN g.cancel_requested_at IS NULL THEN 'failed' ELSE 'cancelled' END",
     error: "CASE WHEN g.cancel_requested_at IS NULL THEN $3::jsonb END",

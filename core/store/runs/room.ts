@@ -10,6 +10,7 @@ import type pg from "pg";
 import { decideAdmission } from "../../domain/admission.ts";
 import type { Store } from "../database.ts";
 import { inTransaction } from "../transaction.ts";
+import { unindexed } from "../unindexed.ts";
 import { type ClaimedRun, type ClaimRow, DESCRIBED, TAKEN, TRAFFIC, toClaimedRun } from "./claimed-run.ts";
 import type { StagedRun } from "./stage.ts";
 
@@ -44,9 +45,10 @@ const ADMIT = `
     SELECT r.id, f.name AS function_name, ${TRAFFIC} AS traffic, s.holds_room, true AS is_free
     FROM unnest($2::uuid[], $3::boolean[]) AS s(id, holds_room)
       JOIN task_runs_open r ON r.id = s.id JOIN functions f ON f.id = r.function_id
-    WHERE r.state || '' = 'queued' FOR UPDATE OF r SKIP LOCKED
+    WHERE ${unindexed("r.state")} = 'queued' FOR UPDATE OF r SKIP LOCKED
   ), full_up AS MATERIALIZED (
-    SELECT id FROM task_runs_open WHERE id = ANY($4::uuid[]) AND state || '' = 'queued' FOR UPDATE SKIP LOCKED
+    SELECT id FROM task_runs_open WHERE id = ANY($4::uuid[]) AND ${unindexed("state")} = 'queued'
+    FOR UPDATE SKIP LOCKED
   ), held AS (
     UPDATE task_runs_open r SET room = 'awaited' FROM full_up h WHERE r.id = h.id
   ), ${TAKEN} ${DESCRIBED}`;

@@ -4,6 +4,7 @@ import { advanceCursor, hasPassedOver, type Schedule } from "../../domain/schedu
 import type { TaskType } from "../../domain/task-spec.ts";
 import type { Db, Store } from "../database.ts";
 import { newId } from "../ids.ts";
+import { CLAIM_ORDER, CLAIMABLE, isDue } from "./claimable.ts";
 
 /** A run that is ready at an instant: what is rung. */
 export interface StagedRun {
@@ -154,9 +155,7 @@ export async function findNextInstant(db: Db): Promise<Date | null> {
 export async function findOverdueRuns(store: Store, overdueMs: number, limit: number): Promise<StagedRun[]> {
   const { rows } = await store.pool.query<StagedRun>(
     `SELECT id AS "runId", available_at AS "availableAt" FROM task_runs_open
-     WHERE state = 'queued' AND room IS DISTINCT FROM 'awaited'
-       AND available_at <= statement_timestamp() - $1::int * interval '1 millisecond'
-     ORDER BY available_at LIMIT $2`,
+     WHERE ${CLAIMABLE} AND ${isDue("$1::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2`,
     [overdueMs, limit],
   );
   return rows;

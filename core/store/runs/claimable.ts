@@ -1,0 +1,20 @@
+/** Which runs may be claimed, when, and in what order: said here for every statement that claims, looks or counts. */
+import { unindexed } from "../unindexed.ts";
+
+const claimable = (state: string) => `${state} = 'queued' AND room IS DISTINCT FROM 'awaited'`;
+
+/** A run that may be claimed at its instant, word for word as the index `task_runs_open_queued` has it. */
+export const CLAIMABLE = claimable("state");
+
+/** The same of rows that are named by their ids. */
+export const CLAIMABLE_BY_ID = claimable(unindexed("state"));
+
+/**
+ * It may be claimed now, or might have been `sinceMs` (SQL, an integer) ago. statement_timestamp, not clock_timestamp:
+ * it is stable, so that it bounds the index, and never later than the clock.
+ */
+export const isDue = (sinceMs?: string) =>
+  `available_at <= statement_timestamp()${sinceMs ? ` - ${sinceMs} * interval '1 millisecond'` : ""}`;
+
+/** Who comes first where not all can be had: the order of the index `task_runs_open_queued`. */
+export const CLAIM_ORDER = "available_at";
