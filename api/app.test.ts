@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { MAX_BODY_BYTES } from "./body.ts";
+import { MAX_BODY_BYTES } from "./bodies/body.ts";
 import { type Answer, openApi } from "./testing/open-api.ts";
 import { assertProblem } from "./testing/problem.ts";
 

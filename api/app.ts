@@ -2,19 +2,19 @@
 import { Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BellhopError } from "../core/errors.ts";
-import { requireKey } from "./auth.ts";
-import { limitBody } from "./body.ts";
+import { requireKey } from "./auth/auth.ts";
+import { limitBody } from "./bodies/body.ts";
 import { deadLetterRoutes } from "./dead-letters/routes.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
 import { fnHandler } from "./fn/handler.ts";
 import { functionRoutes } from "./functions/routes.ts";
 import { hookCallRoutes } from "./hooks/routes.ts";
-import { measureRequests } from "./measured-requests.ts";
-import { answerProblem, toBellhopError } from "./problem.ts";
+import { measureRequests } from "./http/measured-requests.ts";
+import { answerProblem, toBellhopError } from "./http/problem.ts";
+import { spanOf, traceRequests } from "./http/trace-requests.ts";
 import { runRoutes } from "./runs/routes.ts";
 import { namespaceSecretRoutes } from "./secrets/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
-import { spanOf, traceRequests } from "./trace-requests.ts";
 import { workerRoutes } from "./workers/routes.ts";
 
 export function createApp(parts: ApiParts): Hono<ApiEnv> {

@@ -11,12 +11,12 @@ import type { Logger } from "../core/telemetry/log.ts";
 import type { ApiMetrics } from "../core/telemetry/metrics/api.ts";
 import type { Probes } from "../core/telemetry/probes.ts";
 import type { Span, Tracer } from "../core/telemetry/tracing.ts";
+import type { Keyring } from "./auth/keyring.ts";
+import type { Callables } from "./calls/callables.ts";
+import type { FinishWaiter } from "./calls/wait.ts";
 import type { DirectCaller } from "./direct/direct-caller.ts";
-import type { Edge } from "./edge.ts";
-import type { Callables } from "./functions/callables.ts";
-import type { LogFollowers } from "./functions/followers.ts";
-import type { FinishWaiter } from "./functions/wait.ts";
-import type { Keyring } from "./keyring.ts";
+import type { Edge } from "./edge/edge.ts";
+import type { LogFollowers } from "./logs/followers.ts";
 import type { RunRinger } from "./ring.ts";
 
 /** What the routes are given. */

@@ -18,18 +18,18 @@ import { createLogger } from "../core/telemetry/log.ts";
 import { createApiMetrics } from "../core/telemetry/metrics/api.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createApp } from "./app.ts";
+import { createKeyring } from "./auth/keyring.ts";
+import { createCallables } from "./calls/callables.ts";
+import { createFinishWaiter } from "./calls/wait.ts";
 import { createDirectCaller } from "./direct/direct-caller.ts";
 import { createLostCalls } from "./direct/lost-calls.ts";
 import { measureCalls } from "./direct/measured-calls.ts";
 import { createWaitingLine } from "./direct/waiting-line.ts";
 import { createWorkerDirectory } from "./direct/worker-directory.ts";
-import { createEdge, EDGE_LIMITS, type EdgeLimits } from "./edge.ts";
-import { createCallables } from "./functions/callables.ts";
-import { createLogFollowers, FOLLOWING_CONNECTIONS } from "./functions/followers.ts";
-import { createFinishWaiter } from "./functions/wait.ts";
-import { createKeyring } from "./keyring.ts";
+import { createEdge, EDGE_LIMITS, type EdgeLimits } from "./edge/edge.ts";
+import { cutStalledReaders } from "./edge/stalled-readers.ts";
+import { createLogFollowers, FOLLOWING_CONNECTIONS } from "./logs/followers.ts";
 import { createRunRinger } from "./ring.ts";
-import { cutStalledReaders } from "./stalled-readers.ts";
 
 const SETTINGS = [
   ...SHARED_SETTINGS,

@@ -7,7 +7,7 @@ import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call
 import type { Run } from "../../core/contracts/run.ts";
 import { WORKER_LOST } from "../../core/domain/attempt.ts";
 import { DIRECT_CLAIM_NO, type FinishedDirectRun } from "../../core/store/runs/direct.ts";
-import { OUTCOME_UNKNOWN, toCallEnd } from "../functions/call-end.ts";
+import { OUTCOME_UNKNOWN, toCallEnd } from "../calls/call-end.ts";
 
 /** A database that does not answer keeps no caller longer than this. */
 const ANSWER_WITHIN_MS = 5_000;

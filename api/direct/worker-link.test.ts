@@ -17,7 +17,7 @@ import { WORKER_LOST } from "../../core/domain/attempt.ts";
 import { encodeFrame, FrameDecoder } from "../../core/frames.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import { createRecording } from "../../test/support/recording.ts";
-import { OUTCOME_UNKNOWN } from "../functions/call-end.ts";
+import { OUTCOME_UNKNOWN } from "../calls/call-end.ts";
 import { createDirectCaller } from "./direct-caller.ts";
 import { createLostCalls } from "./lost-calls.ts";
 import type { WorkerDirectory } from "./worker-directory.ts";

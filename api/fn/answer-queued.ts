@@ -2,11 +2,11 @@
 import type { StoredRequestInput } from "../../core/domain/stored-request.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
-import { BusyError } from "../busy-error.ts";
-import type { Caller } from "../caller.ts";
+import type { CallEnd } from "../calls/call-end.ts";
+import type { Caller } from "../calls/caller.ts";
+import { demandWaitingPlace, type FunctionCall, invokeQueued } from "../calls/invoke.ts";
 import type { ApiParts } from "../environment.ts";
-import type { CallEnd } from "../functions/call-end.ts";
-import { demandWaitingPlace, type FunctionCall, invokeQueued } from "../functions/invoke.ts";
+import { BusyError } from "../http/busy-error.ts";
 import type { CallBody } from "./call-body.ts";
 
 /** A request that waits in the queue is a row: its body is bounded. */

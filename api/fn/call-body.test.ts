@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createManualClock } from "../../test/support/manual-clock.ts";
-import type { BodySource } from "../arriving-body.ts";
-import { createEdge, EDGE_LIMITS, type EdgeLimits } from "../edge.ts";
+import type { BodySource } from "../bodies/arriving-body.ts";
+import { createEdge, EDGE_LIMITS, type EdgeLimits } from "../edge/edge.ts";
 import { type CallBody, receiveCallBody } from "./call-body.ts";
 
 const claimant = { namespaceId: "n", functionId: "f" };

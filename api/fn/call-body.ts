@@ -8,15 +8,15 @@
 import { isUtf8 } from "node:buffer";
 import type { HttpRequestHead } from "../../core/contracts/http-call.ts";
 import type { Claimant } from "../../core/shares.ts";
-import { ArrivingBody, arrivedBody, type BodySource } from "../arriving-body.ts";
-import type { Edge } from "../edge.ts";
+import { ArrivingBody, arrivedBody, type BodySource } from "../bodies/arriving-body.ts";
 import {
   announcedBytes,
   type HeldBytes,
   holdBytes,
   type ReceivedRequest,
   receiveAnnounced,
-} from "../receive-body.ts";
+} from "../bodies/receive-body.ts";
+import type { Edge } from "../edge/edge.ts";
 
 /** Text up to this travels in the call itself. */
 const SHORT_BODY_BYTES = 65_536;

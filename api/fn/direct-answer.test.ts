@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DirectCall } from "../../core/contracts/direct-call.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
-import { ArrivingBody } from "../arriving-body.ts";
-import type { Caller } from "../caller.ts";
+import { ArrivingBody } from "../bodies/arriving-body.ts";
+import type { Caller } from "../calls/caller.ts";
 import type { CallEvents } from "../direct/direct-caller.ts";
-import { createEdge, EDGE_LIMITS } from "../edge.ts";
+import { createEdge, EDGE_LIMITS } from "../edge/edge.ts";
 import { answerDirectly } from "./direct-answer.ts";
 
 const call: DirectCall = {

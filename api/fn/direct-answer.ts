@@ -13,12 +13,12 @@ import {
 } from "../../core/contracts/direct-call.ts";
 import type { HttpResponseHead } from "../../core/contracts/http-call.ts";
 import { BellhopError } from "../../core/errors.ts";
-import { bodyBrokeOff, TOO_SLOW } from "../arriving-body.ts";
-import type { Caller } from "../caller.ts";
+import { bodyBrokeOff, TOO_SLOW } from "../bodies/arriving-body.ts";
+import { RESPONSE_LOST } from "../calls/call-end.ts";
+import type { Caller } from "../calls/caller.ts";
 import type { DirectCaller, NoneReason } from "../direct/direct-caller.ts";
 import type { CallFeed } from "../direct/worker-link.ts";
-import type { Edge } from "../edge.ts";
-import { RESPONSE_LOST } from "../functions/call-end.ts";
+import type { Edge } from "../edge/edge.ts";
 import type { CallBody } from "./call-body.ts";
 import { pumpRequestBody, type RequestPump } from "./request-pump.ts";
 

@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import { notFound } from "../../core/errors.ts";
 import type { CallableFunction } from "../../core/store/functions/callable.ts";
-import { demandScope, readBearer, unauthenticated } from "../auth.ts";
+import { demandScope, readBearer, unauthenticated } from "../auth/auth.ts";
 import type { ApiParts } from "../environment.ts";
 import type { FnTarget } from "./request.ts";
 

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import type { BellhopError } from "../../core/errors.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import { createRecording } from "../../test/support/recording.ts";
-import { ArrivingBody } from "../arriving-body.ts";
-import { createEdge, EDGE_LIMITS } from "../edge.ts";
+import { ArrivingBody } from "../bodies/arriving-body.ts";
+import { createEdge, EDGE_LIMITS } from "../edge/edge.ts";
 import { pumpRequestBody } from "./request-pump.ts";
 
 function open(chunks: number[], windowBytes: number) {

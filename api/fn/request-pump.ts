@@ -1,4 +1,4 @@
-import type { BodySource } from "../arriving-body.ts";
+import type { BodySource } from "../bodies/arriving-body.ts";
 import type { CallFeed } from "../direct/worker-link.ts";
 
 const MAX_DISCARDED_BYTES = 67_108_864;

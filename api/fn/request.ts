@@ -1,7 +1,7 @@
 /** What a function's URL asks for: which function, and the request it gets to see. */
 import type { HttpRequestHead } from "../../core/contracts/http-call.ts";
 import { BellhopError } from "../../core/errors.ts";
-import { isPassedOn } from "../hop-by-hop.ts";
+import { isPassedOn } from "../http/hop-by-hop.ts";
 
 export interface FnTarget {
   namespace: string;

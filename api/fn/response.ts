@@ -1,5 +1,5 @@
 import type { HttpResponseHead } from "../../core/contracts/http-call.ts";
-import { isPassedOn } from "../hop-by-hop.ts";
+import { isPassedOn } from "../http/hop-by-hop.ts";
 
 /** Said by the server itself. */
 const OWN = new Set(["content-length", "bellhop-run-id"]);

@@ -4,7 +4,7 @@ import { before, test } from "node:test";
 import { sql } from "kysely";
 import type { CallableFunction } from "../../core/store/functions/callable.ts";
 import { newId } from "../../core/store/ids.ts";
-import { createCallables } from "../functions/callables.ts";
+import { createCallables } from "../calls/callables.ts";
 import { type Answer, type Caller, openApi } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 

@@ -7,10 +7,10 @@ import { deployRevision, listFunctions } from "../../core/store/functions/functi
 import { removeFunction } from "../../core/store/functions/remove.ts";
 import { findRevision } from "../../core/store/functions/revisions.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
-import { requireScope } from "../auth.ts";
-import { validate } from "../body.ts";
-import { decodeIdCursor } from "../cursor.ts";
+import { requireScope } from "../auth/auth.ts";
+import { validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { decodeIdCursor } from "../http/cursor.ts";
 import { announceChange } from "./announce-change.ts";
 import { answerFunction } from "./answer-function.ts";
 import { requireName } from "./function-of-path.ts";

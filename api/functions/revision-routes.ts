@@ -23,10 +23,10 @@ import {
 } from "../../core/store/functions/revisions.ts";
 import { moveTag, removeTag } from "../../core/store/functions/tags.ts";
 import { changeTraffic, rollBackTraffic } from "../../core/store/functions/traffic.ts";
-import { requireScope } from "../auth.ts";
-import { readJson, validate } from "../body.ts";
-import { decodeNumberCursor } from "../cursor.ts";
+import { requireScope } from "../auth/auth.ts";
+import { readJson, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { decodeNumberCursor } from "../http/cursor.ts";
 import { announceChange } from "./announce-change.ts";
 import { answerFunction } from "./answer-function.ts";
 import { requireFunction, requireFunctionEver } from "./function-of-path.ts";

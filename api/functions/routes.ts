@@ -1,11 +1,11 @@
 /** `/v1/functions`: one file a feature. */
 import { Hono } from "hono";
+import { callRoutes } from "../calls/routes.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { hookRoutes } from "../hooks/function-hook-routes.ts";
+import { logRoutes } from "../logs/routes.ts";
 import { functionSecretRoutes } from "../secrets/routes.ts";
-import { callRoutes } from "./call-routes.ts";
 import { deployRoutes } from "./deploy-routes.ts";
-import { hookRoutes } from "./hook-routes.ts";
-import { logRoutes } from "./log-routes.ts";
 import { revisionRoutes } from "./revision-routes.ts";
 
 export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {

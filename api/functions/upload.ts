@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import { functionUpload } from "../../core/contracts/function.ts";
 import type { AskedLimits, FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
-import { readJson, validate } from "../body.ts";
+import { readJson, validate } from "../bodies/body.ts";
 
 export interface Upload {
   files: Record<string, string>;

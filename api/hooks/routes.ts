@@ -7,11 +7,11 @@ import { findHook, type HookTarget } from "../../core/store/functions/hooks.ts";
 import { type IdempotentRequest, makeOnce } from "../../core/store/idempotency.ts";
 import { newId } from "../../core/store/ids.ts";
 import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
+import { type HeldBytes, holdBytes, receiveBody } from "../bodies/receive-body.ts";
+import { toStoredRequest } from "../calls/stored-request.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
-import { hashRequest, markReplay, readIdempotencyKey } from "../idempotency.ts";
-import { type HeldBytes, holdBytes, receiveBody } from "../receive-body.ts";
-import { toStoredRequest } from "../stored-request.ts";
-import { traceparentOf } from "../trace-requests.ts";
+import { hashRequest, markReplay, readIdempotencyKey } from "../http/idempotency.ts";
+import { traceparentOf } from "../http/trace-requests.ts";
 
 const MAX_BODY_BYTES = 1_000_000;
 /** The function's own clock rings before the attempt's: its word says more. */

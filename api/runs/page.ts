@@ -3,9 +3,9 @@ import { listQuery, toPage } from "../../core/contracts/common.ts";
 import { toWireRun } from "../../core/contracts/run.ts";
 import type { Db } from "../../core/store/database.ts";
 import { listRuns, type RunFilter } from "../../core/store/runs/read.ts";
-import { validate } from "../body.ts";
-import { decodeIdCursor } from "../cursor.ts";
+import { validate } from "../bodies/body.ts";
 import type { ApiEnv } from "../environment.ts";
+import { decodeIdCursor } from "../http/cursor.ts";
 
 /** A page of runs, newest first. */
 export async function answerRunPage(context: Context<ApiEnv>, db: Db, filter: RunFilter): Promise<Response> {

@@ -8,10 +8,10 @@ import { isId } from "../../core/store/ids.ts";
 import { listRunLogs } from "../../core/store/logs.ts";
 import { cancelRuns } from "../../core/store/runs/cancel.ts";
 import { findRun } from "../../core/store/runs/read.ts";
-import { requireScope } from "../auth.ts";
-import { validate } from "../body.ts";
-import { decodeLogCursor } from "../cursor.ts";
+import { requireScope } from "../auth/auth.ts";
+import { validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { decodeLogCursor } from "../http/cursor.ts";
 import { answerRunPage } from "./page.ts";
 
 export function runRoutes({ store, notifier }: ApiParts): Hono<ApiEnv> {

@@ -13,8 +13,8 @@ import {
   putSecret,
   type SecretName,
 } from "../../core/store/secrets.ts";
-import { requireScope } from "../auth.ts";
-import { readJson, validate } from "../body.ts";
+import { requireScope } from "../auth/auth.ts";
+import { readJson, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { requireFunction } from "../functions/function-of-path.ts";
 

@@ -8,7 +8,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import type { Db } from "../../core/store/database.ts";
 import { findFunction } from "../../core/store/functions/functions.ts";
 import type { TaskChange } from "../../core/store/tasks/change.ts";
-import { validate } from "../body.ts";
+import { validate } from "../bodies/body.ts";
 import { resolveFunction } from "./resolve-function.ts";
 
 /** The field that holds JSON of the author's own, where null is as good as any. */

@@ -13,13 +13,13 @@ import { findRun } from "../../core/store/runs/read.ts";
 import { cancelTask, changeTask, pauseTask, resumeTask } from "../../core/store/tasks/change.ts";
 import { createTask } from "../../core/store/tasks/create.ts";
 import { findTask, listTasks } from "../../core/store/tasks/read.ts";
-import { requireScope } from "../auth.ts";
-import { readJson, validate } from "../body.ts";
-import { decodeIdCursor } from "../cursor.ts";
+import { requireScope } from "../auth/auth.ts";
+import { readJson, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
-import { markReplay, readIdempotentRequest } from "../idempotency.ts";
+import { decodeIdCursor } from "../http/cursor.ts";
+import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
+import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { answerRunPage } from "../runs/page.ts";
-import { spanOf, traceparentOf } from "../trace-requests.ts";
 import { mergeTask } from "./merge.ts";
 import { resolveFunction } from "./resolve-function.ts";
 

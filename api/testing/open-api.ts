@@ -29,12 +29,12 @@ import { NO_TRACER, type Tracer } from "../../core/telemetry/tracing.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createRecording, type Recording } from "../../test/support/recording.ts";
 import { createApp } from "../app.ts";
-import type { Scope } from "../auth.ts";
-import { createEdge, EDGE_LIMITS, type Edge } from "../edge.ts";
-import { createCallables } from "../functions/callables.ts";
-import { createLogFollowers } from "../functions/followers.ts";
-import { createFinishWaiter } from "../functions/wait.ts";
-import { createKeyring } from "../keyring.ts";
+import type { Scope } from "../auth/auth.ts";
+import { createKeyring } from "../auth/keyring.ts";
+import { createCallables } from "../calls/callables.ts";
+import { createFinishWaiter } from "../calls/wait.ts";
+import { createEdge, EDGE_LIMITS, type Edge } from "../edge/edge.ts";
+import { createLogFollowers } from "../logs/followers.ts";
 import { createRunRinger } from "../ring.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what the tests check

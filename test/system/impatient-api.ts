@@ -1,5 +1,5 @@
 /** The API with less patience, so that tests need not wait for its own: the program is the same. */
-import { EDGE_LIMITS } from "../../api/edge.ts";
+import { EDGE_LIMITS } from "../../api/edge/edge.ts";
 import { apiProgram, startApi } from "../../api/main.ts";
 import { runRole } from "../../core/role.ts";
 

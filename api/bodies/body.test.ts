@@ -1,0 +1,114 @@
+/** Bodies of `/v1`, on real sockets: what they hold while they come, and while their routes are at work. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { type TestContext, test } from "node:test";
+import { getRequestListener } from "@hono/node-server";
+import { Hono } from "hono";
+import { createManualClock } from "../../test/support/manual-clock.ts";
+import { createRecording } from "../../test/support/recording.ts";
+import { createEdge, EDGE_LIMITS } from "../edge/edge.ts";
+import type { ApiEnv } from "../environment.ts";
+import { answerProblem, toBellhopError } from "../http/problem.ts";
+import { limitBody, readJson } from "./body.ts";
+
+/** A route that says how many bytes of JSON it got, once it is let go. */
+async function open(t: TestContext) {
+  const edge = createEdge(EDGE_LIMITS, createManualClock(), () => {});
+  const parsed = createRecording<number>("body");
+  const going = Promise.withResolvers<void>();
+  const faults: unknown[] = [];
+  const app = new Hono<ApiEnv>();
+  app.use(async (context, next) => {
+    context.set("owner", { keyId: "k", namespaceId: "n", namespace: "n", scopes: ["admin"] });
+    await next();
+  });
+  app.use(limitBody(edge));
+  app.post("/", async (context) => {
+    const bytes = JSON.stringify(await readJson(context)).length;
+    parsed.add(bytes);
+    await going.promise;
+    return context.json({ bytes });
+  });
+  app.post("/unread", async (context) => {
+    parsed.add(0);
+    await going.promise;
+    return context.json({});
+  });
+  app.notFound((context) => context.text("no route", 404));
+  app.onError((error, context) => {
+    faults.push(error);
+    return answerProblem(context, toBellhopError(error, { error() {} } as never, {}));
+  });
+  const server = createServer(getRequestListener(app.fetch));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  t.after(() => {
+    going.resolve();
+    server.closeAllConnections();
+    server.close();
+  });
+
+  /** Sends the head, and the body once the API waits for it; the status and the body of the answer. */
+  async function send(head: string, body: string, isAwaited: () => boolean) {
+    const client = connect(port, "127.0.0.1");
+    const answer = (async () => {
+      let text = "";
+      for await (const chunk of client.setEncoding("utf8")) text += chunk;
+      return { status: Number(text.split(" ")[1]), body: text.split("\r\n\r\n")[1] };
+    })();
+    client.write(`${head} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n`);
+    const [first, rest] = [body.slice(0, 1), body.slice(1)];
+    client.write(`content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${first}`);
+    while (!isAwaited()) await new Promise(setImmediate);
+    client.write(rest);
+    return answer;
+  }
+  /** A body of 1.9 MB that comes in pieces. */
+  const sendLarge = (path: string) => {
+    const held = edge.bodies.held;
+    return send(`POST ${path}`, JSON.stringify("x".repeat(1_900_000)), () => edge.bodies.held > held);
+  };
+  return { edge, parsed, going, faults, send, sendLarge };
+}
+
+test("a body that was handed to its route holds nothing of the share, however long the route takes", async (t) => {
+  const { edge, parsed, going, sendLarge } = await open(t);
+  const answers: Promise<{ status: number; body: string | undefined }>[] = [];
+  for (let count = 1; count <= 40; count += 1) {
+    answers.push(sendLarge("/"));
+    await parsed.waitFor(() => true, { count });
+    assert.equal(edge.bodies.held, 0, `after ${count}`);
+  }
+  going.resolve();
+  for (const { status, body } of await Promise.all(answers))
+    assert.deepEqual([status, body], [200, '{"bytes":1900002}']);
+});
+
+test("bodies on their way have the namespace's share, and those that nobody reads hold theirs until the answer", async (t) => {
+  const { edge, parsed, going, sendLarge } = await open(t);
+  const answers: Promise<{ status: number; body: string | undefined }>[] = [];
+  for (let count = 1; count <= 16; count += 1) {
+    answers.push(sendLarge("/unread"));
+    await parsed.waitFor(() => true, { count });
+  }
+  assert.equal(edge.bodies.held, 16 * 1_900_002);
+  const { status, body } = await sendLarge("/unread");
+  assert.deepEqual([status, JSON.parse(body!).code], [503, "too_many_bodies"]);
+  going.resolve();
+  for (const { status } of await Promise.all(answers)) assert.equal(status, 200);
+  assert.equal(edge.bodies.held, 0);
+});
+
+test("a method that takes no body may announce one: it is not read, and no fault of the API's", async (t) => {
+  const { faults, send } = await open(t);
+  for (const method of ["TRACE", "GET", "HEAD"]) {
+    const { status } = await send(`${method} /`, '{"a":1}', () => true);
+    assert.equal(status, 404, method);
+  }
+  for (const method of ["OPTIONS", "DELETE", "PROPFIND"])
+    assert.equal((await send(`${method} /`, '{"a":1}', () => true)).status, 404, method);
+  assert.deepEqual(faults, []);
+});

@@ -1,0 +1,119 @@
+/** Reading what callers send: bounded, JSON, validated. */
+import type { IncomingMessage } from "node:http";
+import type { Context, MiddlewareHandler } from "hono";
+import type { z } from "zod";
+import { BellhopError, invalidField } from "../../core/errors.ts";
+import type { Json } from "../../core/json.ts";
+import { newId } from "../../core/store/ids.ts";
+import type { Edge } from "../edge/edge.ts";
+import { type ApiEnv, incomingOf } from "../environment.ts";
+import { shortenName, toInputError } from "../http/problem.ts";
+import { findCrowdedField, isNestedDeeper } from "./bounds.ts";
+import {
+  announcedBytes,
+  type HeldBytes,
+  holdBytes,
+  type ReceivedRequest,
+  receiveBody,
+} from "./receive-body.ts";
+
+export const MAX_BODY_BYTES = 2_000_000;
+const MAX_DEPTH = 200;
+/** Of these a request (as `fetch` has it) carries none, and no route asks for one. */
+const METHODS_WITHOUT_BODY = new Set(["GET", "HEAD", "TRACE"]);
+
+/**
+ * 413 beyond MAX_BODY_BYTES, 408 below the least rate. A body that has come with its head need not be touched for it;
+ * another one is counted until its route reads it.
+ */
+export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
+  return async (context, next) => {
+    const { raw: request } = context.req;
+    const announced = announcedBytes(request);
+    if (announced !== undefined && !(announced <= MAX_BODY_BYTES)) throw bodyTooLarge();
+    if (METHODS_WITHOUT_BODY.has(request.method)) return await next();
+    const incoming = incomingOf(context);
+    if (incoming ? await hasArrived(incoming) : announced !== undefined) return await next();
+    // It belongs to no function: the namespace's share is what bounds it.
+    const held = holdBytes(edge, { namespaceId: context.get("owner").namespaceId, functionId: newId() });
+    try {
+      context.req.raw = await receiveForRoute(edge, { request, incoming }, held);
+      await next();
+    } finally {
+      held.release();
+    }
+  };
+}
+
+/** What comes in one piece with its head is parsed right after it: a turn later it is known to be there. */
+async function hasArrived(incoming: IncomingMessage): Promise<boolean> {
+  if (!incoming.complete) await new Promise((resolve) => setImmediate(resolve));
+  return incoming.complete;
+}
+
+/** The request with its body at hand. What is held of it is released once it is read: nothing here has it any more. */
+async function receiveForRoute(edge: Edge, received: ReceivedRequest, held: HeldBytes): Promise<Request> {
+  let bytes: Buffer | undefined = await receiveBody(edge, received, held, MAX_BODY_BYTES, bodyTooLarge);
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        if (bytes?.byteLength) controller.enqueue(bytes);
+        bytes = undefined;
+        controller.close();
+        held.release();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Request(received.request, { body, duplex: "half" });
+}
+
+function bodyTooLarge(): BellhopError {
+  return new BellhopError("body_too_large", 413, `A body holds at most ${MAX_BODY_BYTES} bytes.`);
+}
+
+/** The JSON body; 415 for another type, 400 for no JSON. An absent body is undefined where `optional`. */
+export async function readJson(
+  context: Context,
+  options: { optional?: boolean } = {},
+): Promise<Json | undefined> {
+  const type = context.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
+  const text = await context.req.text();
+  // It is read once: a route that waits for minutes need not keep it.
+  context.req.bodyCache = {};
+  if (text === "" && options.optional) return undefined;
+  // curl -d sends a form's type; what is JSON is taken as JSON, browsers' cross-site forms carry no key anyway.
+  if (type === "multipart/form-data")
+    throw new BellhopError("unsupported_media_type", 415, "This takes application/json.");
+  if (isNestedDeeper(text, MAX_DEPTH)) {
+    throw new BellhopError("invalid_json", 400, `The body is nested more than ${MAX_DEPTH} levels deep.`);
+  }
+  return parseJson(text);
+}
+
+function parseJson(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    throw new BellhopError("invalid_json", 400, `The body is not valid JSON: ${(error as Error).message}`);
+  }
+}
+
+/** The fields that hold JSON of the author's own: no schema looks into them. */
+const FREE_FIELDS = new Set(["input", "body"]);
+/** More than any field may have, the headers of a task and the files of an upload among them. */
+const MAX_ENTRIES = 1_000;
+
+export function validate<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+  const crowded = findCrowdedField(input, MAX_ENTRIES, FREE_FIELDS);
+  if (crowded !== undefined) throw tooManyEntries(crowded);
+  const parsed = schema.safeParse(input, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw toInputError(parsed.error);
+}
+
+function tooManyEntries(field: string): BellhopError {
+  if (field === "")
+    return new BellhopError("invalid_input", 422, `The input holds more than ${MAX_ENTRIES} fields.`);
+  return invalidField(shortenName(field), `holds more than ${MAX_ENTRIES} entries`);
+}

@@ -1,0 +1,128 @@
+/** Reads a request's whole body: bounded in size, in time by its rate, and in memory together with all the others. */
+import type { IncomingMessage } from "node:http";
+import type { BellhopError } from "../../core/errors.ts";
+import type { Claimant } from "../../core/shares.ts";
+import type { Edge } from "../edge/edge.ts";
+import { type LeastRate, watchRate } from "../edge/least-rate.ts";
+import { BusyError } from "../http/busy-error.ts";
+import { ArrivingBody, bodyBrokeOff, bodyTooSlow } from "./arriving-body.ts";
+
+export interface ReceivedRequest {
+  request: Request;
+  /** Node's own; undefined where there is no connection. */
+  incoming: IncomingMessage | undefined;
+}
+
+/** What bodies hold of the memory for those that are not handed over yet. */
+export interface HeldBytes {
+  /** Throws BusyError. */
+  add(bytes: number): void;
+  /** Takes what is missing to so many in all. Throws BusyError. */
+  reach(bytes: number): void;
+  release(): void;
+}
+
+export function holdBytes({ bodies }: Edge, claimant: Claimant): HeldBytes {
+  let held = 0;
+  function add(bytes: number): void {
+    if (!bodies.take(claimant, bytes))
+      throw new BusyError("too_many_bodies", "Too many request bodies are on their way; try again soon.");
+    held += bytes;
+  }
+  return {
+    add,
+    reach(bytes) {
+      if (bytes > held) add(bytes - held);
+    },
+    release() {
+      if (held === 0) return;
+      bodies.release(claimant, held);
+      held = 0;
+    },
+  };
+}
+
+/** The whole body. `tooLarge` is thrown beyond `maxBytes`. */
+export async function receiveBody(
+  edge: Edge,
+  { request, incoming }: ReceivedRequest,
+  held: HeldBytes,
+  maxBytes: number,
+  tooLarge: () => BellhopError,
+): Promise<Buffer<ArrayBuffer>> {
+  const announced = announcedBytes(request);
+  if (announced !== undefined && !(announced <= maxBytes)) throw tooLarge();
+  if (!incoming || incoming.complete || announced !== undefined) {
+    const whole = await receiveAnnounced(edge, { request, incoming }, held);
+    if (whole.byteLength > maxBytes) throw tooLarge();
+    return whole;
+  }
+  if (!request.body) return Buffer.alloc(0);
+  const body = new ArrivingBody(request.body, edge);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for (let chunk = await body.read(); chunk; chunk = await body.read()) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw tooLarge();
+    held.add(chunk.byteLength);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** How long the body says that it is; undefined where it does not. */
+export function announcedBytes({ headers }: Request): number | undefined {
+  const length = headers.get("content-length");
+  return length === null || headers.has("transfer-encoding") ? undefined : Number(length);
+}
+
+/** One whose length is known, and bounded. What came with its head, as short ones do, costs next to nothing more. */
+export function receiveAnnounced(
+  edge: Edge,
+  { request, incoming }: ReceivedRequest,
+  held: HeldBytes,
+): Promise<Buffer<ArrayBuffer>> {
+  return new Promise((resolve, reject) => {
+    let bytes = 0;
+    let rate: LeastRate | undefined;
+    let isOver = false;
+
+    function finish(): void {
+      isOver = true;
+      rate?.stop();
+      incoming?.off("data", onData);
+    }
+    function fail(error: unknown): void {
+      finish();
+      reject(error);
+    }
+    function count(more: number): void {
+      rate?.add(more);
+      try {
+        held.add(more);
+      } catch (error) {
+        fail(error);
+      }
+    }
+    const onData = (chunk: Buffer) => {
+      bytes += chunk.byteLength;
+      if (rate) count(chunk.byteLength);
+    };
+
+    incoming?.on("data", onData);
+    request.arrayBuffer().then(
+      (whole) => {
+        finish();
+        resolve(Buffer.from(whole));
+      },
+      () => fail(bodyBrokeOff()),
+    );
+    if (!incoming || incoming.complete) return;
+    setImmediate(() => {
+      if (isOver || incoming.complete) return;
+      rate = watchRate(edge.limits.body, edge.clock, () => fail(bodyTooSlow(edge)));
+      rate.resume();
+      count(bytes);
+    });
+  });
+}

@@ -1,0 +1,180 @@
+/**
+ * Calling a function: handed to a ready worker where the caller waits and there is one, else recorded and queued; the
+ * caller waits for the end, or gets the run's address.
+ */
+
+import type { DirectCall } from "../../core/contracts/direct-call.ts";
+import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
+import type { RunTarget } from "../../core/domain/run-target.ts";
+import { pickRevision } from "../../core/domain/traffic.ts";
+import { BellhopError, notFound } from "../../core/errors.ts";
+import type { Json } from "../../core/json.ts";
+import type { CallableFunction } from "../../core/store/functions/callable.ts";
+import { type IdempotentRequest, makeOnce } from "../../core/store/idempotency.ts";
+import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
+import { findRun } from "../../core/store/runs/read.ts";
+import type { ApiParts } from "../environment.ts";
+import { type CallEnd, toCallEnd } from "./call-end.ts";
+import type { Caller } from "./caller.ts";
+
+/** So that the function has all of its time: a worker stops it a little before its run's own deadline. */
+const DEADLINE_SLACK_MS = 100;
+/** A caller waits this much longer than the function may take: for a worker to come. */
+const QUEUE_GRACE_MS = 30_000;
+
+/** Callers of one API that wait for a worker: each holds a connection, and its request is a row. */
+const MAX_WAITING_CALLERS = 1_000;
+
+export interface FunctionCall {
+  runId: string;
+  fn: CallableFunction;
+  trigger: "invoke" | "http";
+  /** Null once it is a row: whoever waits for the end waits for minutes. */
+  input: Json;
+  /** A revision in place of the one the function's traffic gives. */
+  target?: RunTarget | undefined;
+  /** Calls with the same one get the same revision while the traffic stands. */
+  trafficKey?: string | undefined;
+  /** The request's idempotency key, with what it is for. Such a call goes through the queue, where its run is found again. */
+  once?: IdempotentRequest | undefined;
+  /** The request's span (W3C). */
+  traceparent?: string | undefined;
+}
+
+/** What the direct lane needs of a call; undefined where no revision can be told. */
+export function toDirectCall({
+  runId,
+  fn,
+  input,
+  target,
+  trafficKey,
+  traceparent,
+}: FunctionCall): DirectCall | undefined {
+  const revisionId = target
+    ? "revision" in target
+      ? target.revision
+      : fn.tags[target.tag]
+    : pickRevision(fn.traffic, fn.id, trafficKey ?? runId);
+  if (revisionId === undefined) return undefined;
+  return {
+    ...{ runId, input, revisionId, namespaceId: fn.namespaceId, functionId: fn.id, functionName: fn.name },
+    isLimited: fn.limits.concurrency !== undefined,
+    traceparent,
+  };
+}
+
+export interface StartedCall {
+  runId: string;
+  /** The run is an earlier request's. */
+  isReplay: boolean;
+  /** What it may take. */
+  timeoutMs: number;
+}
+
+/** Records the call as a run and queues it; with the key of an earlier request it is that one's run, and none is made. */
+export async function startInvocation(
+  parts: ApiParts,
+  call: FunctionCall,
+  awaited: boolean,
+): Promise<StartedCall> {
+  const { runId, fn, trigger, input, trafficKey, traceparent } = call;
+  const timeoutMs = toTimeoutMs(fn, parts.functionCaps);
+  const sticky = trafficKey === undefined ? undefined : toDirectCall(call)?.revisionId;
+  const request = {
+    ...{ runId, trigger, input, timeoutMs, awaited, namespaceId: fn.namespaceId, functionName: fn.name },
+    traceparent,
+    target: call.target ?? (sticky === undefined ? undefined : { revision: sticky }),
+  };
+  const { id, made } = await makeOnce(parts.store, call.once, runId, async (scope) => {
+    const run = await enqueueInvocation(scope, request);
+    if (!run) throw notFound("function", fn.name);
+    return run;
+  });
+  if (made) parts.ringer.ring([made]);
+  return { runId: id, isReplay: made === undefined, timeoutMs };
+}
+
+function toTimeoutMs(fn: CallableFunction, caps: FunctionLimitCaps): number {
+  return effectiveLimits(fn.limits, caps).wallMs + DEADLINE_SLACK_MS;
+}
+
+/** The call's end: from the worker that took it, or from the queue. */
+export async function invokeAndWait(parts: ApiParts, call: FunctionCall, caller: Caller): Promise<EndedCall> {
+  const end = call.once ? "none" : await invokeDirectly(parts, call, caller);
+  return end === "none"
+    ? await invokeQueued(parts, call, caller)
+    : { runId: call.runId, isReplay: false, end };
+}
+
+export interface EndedCall extends Omit<StartedCall, "timeoutMs"> {
+  end: CallEnd;
+}
+
+async function invokeDirectly(
+  parts: ApiParts,
+  call: FunctionCall,
+  caller: Caller,
+): Promise<CallEnd | "none"> {
+  const direct = toDirectCall(call);
+  if (!direct) return "none";
+  return await new Promise((resolve) => {
+    const stay = caller.onGone(() => resolve(undefined));
+    const finish = (end: CallEnd | "none") => {
+      stay();
+      resolve(end);
+    };
+    const ignore = () => {};
+    parts.direct.begin(direct, {
+      ...{
+        onFeed: ignore,
+        onAccepted: ignore,
+        onHead: ignore,
+        onData: ignore,
+        onEnd: ignore,
+        onPull: ignore,
+      },
+      onDone: finish,
+      onNone: () => finish("none"),
+      onLost: finish,
+    });
+  });
+}
+
+/** 503 where too many wait. */
+export function demandWaitingPlace({ waiter }: Pick<ApiParts, "waiter">): void {
+  if (waiter.count < MAX_WAITING_CALLERS) return;
+  const message = "Too many callers wait for a worker. Try again soon, or ask with Prefer: respond-async.";
+  throw new BellhopError("too_many_waiting", 503, message);
+}
+
+/** Takes the call's input away once it is recorded, and says so. */
+export async function invokeQueued(
+  parts: ApiParts,
+  call: FunctionCall,
+  caller: Caller,
+  onRecorded: () => void = () => {},
+): Promise<EndedCall> {
+  demandWaitingPlace(parts);
+  let expected = parts.waiter.expect(call.runId);
+  try {
+    const { runId, isReplay, timeoutMs } = await startInvocation(parts, call, true);
+    call.input = null;
+    onRecorded();
+    const nowMs = () => parts.clock.now().getTime();
+    const deadlineMs = nowMs() + timeoutMs + QUEUE_GRACE_MS;
+    const gone = caller.toSignal();
+    if (isReplay) {
+      expected.forget();
+      expected = parts.waiter.expect(runId);
+    }
+    for (let isOld = isReplay; !gone.aborted && nowMs() < deadlineMs; isOld = false) {
+      // The run of an earlier request may have ended long ago.
+      if (!isOld) await expected.next(deadlineMs - nowMs(), gone);
+      const end = toCallEnd(await findRun(parts.store, call.fn.namespaceId, runId));
+      if (end) return { runId, isReplay, end };
+    }
+    return { runId, isReplay, end: undefined };
+  } finally {
+    expected.forget();
+  }
+}

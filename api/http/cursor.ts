@@ -1,0 +1,20 @@
+import { decodeCursor } from "../../core/contracts/common.ts";
+import { invalidField } from "../../core/errors.ts";
+import { isId } from "../../core/store/ids.ts";
+import { isLogPosition } from "../../core/store/logs.ts";
+
+const decodeAs = (isValid: (text: string) => boolean) => (cursor: string | undefined) => {
+  const text = decodeCursor(cursor);
+  if (text !== undefined && !isValid(text)) throw invalidField("cursor", "is not a cursor this list gave");
+  return text;
+};
+
+export const decodeIdCursor = decodeAs(isId);
+export const decodeLogCursor = decodeAs(isLogPosition);
+
+const decodeNumber = decodeAs((text) => /^[1-9]\d{0,8}$/.test(text));
+
+export function decodeNumberCursor(cursor: string | undefined): number | undefined {
+  const text = decodeNumber(cursor);
+  return text === undefined ? undefined : Number(text);
+}
