@@ -4,7 +4,7 @@
  * the scheduler's, which comes every second.
  */
 import type { Bell } from "../core/queue/transport.ts";
-import type { StagedRun } from "../core/store/runs/stage.ts";
+import type { StagedRun } from "../core/store/runs/staged-run.ts";
 
 export interface RoomOffers {
   /** A run of this function ended, and its row says so. */

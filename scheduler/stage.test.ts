@@ -74,7 +74,9 @@ describe("staging", () => {
     await finishAttempts(store, workerId, [finished(run, workerId, verdict)]);
     assert.deepEqual((await stagePass(store, clock)).retries, []);
     await clock.advance(5_000 - STAGE_AHEAD_MS);
-    assert.deepEqual((await stagePass(store, clock)).retries, [{ runId: run.id, availableAt }]);
+    assert.deepEqual((await stagePass(store, clock)).retries, [
+      { runId: run.id, availableAt, traceparent: null },
+    ]);
   });
 
   it("tells which runs stand for later instants too", async () => {

@@ -6,9 +6,9 @@ import {
   findNextInstant,
   queueDueRetries,
   type StagedOccurrence,
-  type StagedRun,
   stageDueTasks,
 } from "../core/store/runs/stage.ts";
+import type { StagedRun } from "../core/store/runs/staged-run.ts";
 import { NO_TRACER, type Tracer } from "../core/telemetry/tracing.ts";
 import { traceStaging } from "./trace-staging.ts";
 

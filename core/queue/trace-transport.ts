@@ -50,7 +50,7 @@ export function traceTransport(
 function findLinks(bells: Bell[]): string[] {
   const links: string[] = [];
   for (const { traceparent } of bells) {
-    if (traceparent !== undefined) links.push(traceparent);
+    if (traceparent) links.push(traceparent);
     if (links.length === MAX_LINKS) break;
   }
   return links;

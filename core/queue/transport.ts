@@ -10,7 +10,7 @@ export interface Bell {
   /** The run may not start before. Bells may ring a little ahead. */
   availableAt: Date;
   /** What made the run (W3C), for the sender's own trace; it does not travel: the row has it. */
-  traceparent?: string | undefined;
+  traceparent?: string | null | undefined;
 }
 
 export interface BellHandler {

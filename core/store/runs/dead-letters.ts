@@ -1,7 +1,7 @@
 /** dead → queued: a redrive gives a run its whole allowance of attempts again. */
 import { type RawBuilder, sql } from "kysely";
 import type { Db } from "../database.ts";
-import { type RungRow, type StagedRun, toStagedRun } from "./stage.ts";
+import { STAGED, type StagedRun } from "./staged-run.ts";
 
 /** Most runs one call redrives; the caller repeats while it gets as many. */
 export const REDRIVE_BATCH = 1_000;
@@ -19,7 +19,7 @@ export async function redriveDeadLetters(
   ];
   if (which.runId !== undefined) conditions.push(sql`id = ${which.runId}`);
   if (which.taskId !== undefined) conditions.push(sql`task_id = ${which.taskId}`);
-  const { rows } = await sql<RungRow>`
+  const { rows } = await sql<StagedRun>`
     WITH dead AS MATERIALIZED (
       SELECT id FROM task_runs_open WHERE ${sql.join(conditions, sql` AND `)}
       ORDER BY id LIMIT ${REDRIVE_BATCH} FOR UPDATE SKIP LOCKED
@@ -27,7 +27,6 @@ export async function redriveDeadLetters(
     UPDATE task_runs_open r SET state = 'queued', dead_at = NULL, error = NULL, result = NULL, worker_id = NULL,
       started_at = NULL, cancel_requested_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1, available_at = clock_timestamp(),
       queued_at = clock_timestamp()
-    FROM dead WHERE r.id = dead.id RETURNING r.id AS "runId", r.available_at AS "availableAt",
-      r.traceparent`.execute(db);
-  return rows.map(({ runId, availableAt, traceparent }) => toStagedRun(runId, availableAt, traceparent));
+    FROM dead WHERE r.id = dead.id RETURNING ${sql.raw(STAGED)}`.execute(db);
+  return rows;
 }

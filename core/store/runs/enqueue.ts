@@ -6,7 +6,7 @@ import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
-import { type StagedRun, toStagedRun } from "./stage.ts";
+import type { StagedRun } from "./staged-run.ts";
 
 /** A run of a task, besides its schedule. Undefined when the namespace has no such task; 409 when it is cancelled. */
 export async function enqueueTaskRun(
@@ -32,7 +32,7 @@ export async function enqueueTaskRun(
   const row = rows[0];
   if (!row) return undefined;
   if (!row.runId) throw conflict("A cancelled task does not run any more.", "task_cancelled");
-  return toStagedRun(row.runId, row.availableAt, traceparent);
+  return { runId: row.runId, availableAt: row.availableAt, traceparent };
 }
 
 export interface InvocationRequest {
@@ -79,5 +79,5 @@ export async function enqueueInvocation(
       traceparent ?? null,
     ],
   });
-  return rows[0] && toStagedRun(runId, rows[0].availableAt, traceparent);
+  return rows[0] && { runId, availableAt: rows[0].availableAt, traceparent };
 }

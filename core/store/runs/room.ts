@@ -12,7 +12,7 @@ import type { Store } from "../database.ts";
 import { inTransaction } from "../transaction.ts";
 import { unindexed } from "../unindexed.ts";
 import { type ClaimedRun, type ClaimRow, DESCRIBED, TAKEN, TRAFFIC, toClaimedRun } from "./claimed-run.ts";
-import type { StagedRun } from "./stage.ts";
+import type { StagedRun } from "./staged-run.ts";
 
 /** Sorted, so that two who lock several wait for each other in one direction only. */
 const LOCK = {

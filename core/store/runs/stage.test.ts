@@ -8,7 +8,8 @@ import { findTask } from "../tasks/read.ts";
 import { deployFunction, httpTask, queueRun } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { findRun, listRuns } from "./read.ts";
-import { findNextInstant, findOverdueRuns, type StagedRun, stageDueTasks } from "./stage.ts";
+import { findNextInstant, findOverdueRuns, stageDueTasks } from "./stage.ts";
+import type { StagedRun } from "./staged-run.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 const T0 = Date.parse("2026-03-02T10:00:00.000Z");

@@ -5,29 +5,7 @@ import type { TaskType } from "../../domain/task-spec.ts";
 import type { Db, Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { CLAIM_ORDER, CLAIMABLE, isDue } from "./claimable.ts";
-
-/** A run that is ready at an instant: what is rung. */
-export interface StagedRun {
-  runId: string;
-  availableAt: Date;
-  /** What made the run (W3C), where it is known and traced. */
-  traceparent?: string | undefined;
-}
-
-/** As a statement returns it. */
-export interface RungRow {
-  runId: string;
-  availableAt: Date;
-  traceparent: string | null;
-}
-
-export function toStagedRun(
-  runId: string,
-  availableAt: Date,
-  traceparent: string | null | undefined,
-): StagedRun {
-  return traceparent == null ? { runId, availableAt } : { runId, availableAt, traceparent };
-}
+import { STAGED, type StagedRun } from "./staged-run.ts";
 
 /** An occurrence that is about to be staged. */
 export interface Occurrence {
@@ -106,7 +84,9 @@ export async function stageDueTasks(
         traceparent
       FROM staged`.execute(tx);
     return staged.map(({ task, runId, traceparent }) => ({
-      ...toStagedRun(runId, task.next_run_at, traceparent),
+      runId,
+      availableAt: task.next_run_at,
+      traceparent,
       isMerged: hasPassedOver(task.schedule, task.anchor_at, task.next_run_at, now),
     }));
   });
@@ -132,14 +112,14 @@ function nextCursors(due: DueTask[], now: Date): (Date | null)[] {
 
 /** scheduled → queued for retries whose instant comes before `horizon`. */
 export async function queueDueRetries(db: Db, horizon: Date, limit: number): Promise<StagedRun[]> {
-  const { rows } = await sql<RungRow>`
+  const { rows } = await sql<StagedRun>`
     WITH due AS MATERIALIZED (
       SELECT id FROM task_runs_open WHERE state = 'scheduled' AND available_at <= ${horizon}
       ORDER BY available_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
     )
     UPDATE task_runs_open r SET state = 'queued', queued_at = clock_timestamp() FROM due WHERE r.id = due.id
-    RETURNING r.id AS "runId", r.available_at AS "availableAt", r.traceparent`.execute(db);
-  return rows.map(({ runId, availableAt, traceparent }) => toStagedRun(runId, availableAt, traceparent));
+    RETURNING ${sql.raw(STAGED)}`.execute(db);
+  return rows;
 }
 
 /** The next instant at which a task fires or a retry becomes ready; null when nothing waits. */

@@ -5,7 +5,7 @@ import { firstOccurrence } from "../../domain/schedule.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
-import { type StagedRun, toStagedRun } from "../runs/stage.ts";
+import type { StagedRun } from "../runs/staged-run.ts";
 
 // A run made at once takes the database's clock: claims compare with it.
 const CREATE = `
@@ -74,5 +74,5 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
     createdAt: now,
     updatedAt: now,
   };
-  return { task, run: runId ? toStagedRun(runId, rows[0]!.availableAt, traceparent) : undefined };
+  return { task, run: runId ? { runId, availableAt: rows[0]!.availableAt, traceparent } : undefined };
 }
