@@ -106,7 +106,7 @@ test("a retry waits for its instant, is queued, and is claimed as the second att
 
   assert.deepEqual(await queueDueRetries(db, new Date(verdict.availableAt.getTime() - 1), 10), []);
   const queued = await queueDueRetries(db, verdict.availableAt, 10);
-  assert.deepEqual(queued, [{ runId: first.id, availableAt: verdict.availableAt }]);
+  assert.deepEqual(queued, [{ runId: first.id, availableAt: verdict.availableAt, traceparent: null }]);
   assert.deepEqual(await queueDueRetries(db, verdict.availableAt, 10), [], "once");
 
   const second = await claim(store, workerId, first.id);
