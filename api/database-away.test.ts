@@ -5,7 +5,7 @@ import pg from "pg";
 import { isDatabaseAway } from "../core/store/database-away.ts";
 import { until } from "../core/store/testing/test-store.ts";
 import { startTestPostgres } from "../test/support/servers.ts";
-import { type Answer, type Caller, openApi } from "./testing/open-api.ts";
+import { type Answer, openApi, type TestCaller } from "./testing/open-api.ts";
 import { assertProblem } from "./testing/problem.ts";
 
 const server = await startTestPostgres();
@@ -15,7 +15,7 @@ const HTTP_TASK = { type: "http", url: "https://example.com/hook", schedule: { e
 const SOURCE = "export default () => 1;";
 
 /** A request of every kind: reads, single statements, transactions of several, with and without an idempotency key. */
-async function* requestsOf(tenant: Caller): AsyncGenerator<Answer> {
+async function* requestsOf(tenant: TestCaller): AsyncGenerator<Answer> {
   const task = await tenant.call("POST", "/v1/tasks", { body: HTTP_TASK });
   yield task;
   const id = task.body?.id ?? "0193f1f0-0000-7000-8000-000000000000";
@@ -48,7 +48,7 @@ interface Counts {
 }
 
 /** Sends round after round, several at once, until `isOver`; every failure is the one error there is for this. */
-async function hammer(tenants: Caller[], isOver: () => boolean): Promise<Counts> {
+async function hammer(tenants: TestCaller[], isOver: () => boolean): Promise<Counts> {
   const counts = { answers: 0, away: 0 };
   await Promise.all(
     tenants.map(async (tenant) => {
@@ -70,7 +70,7 @@ function assertAway(answer: Answer): void {
   assert.match(answer.headers.get("retry-after") ?? "", /^[1-9]\d*$/);
 }
 
-async function makeTenants(): Promise<Caller[]> {
+async function makeTenants(): Promise<TestCaller[]> {
   return await Promise.all(Array.from({ length: 6 }, () => api.newTenant()));
 }
 

@@ -100,7 +100,7 @@ async function measure(system: BenchSystem, runs: number, times: number): Promis
 }
 
 /** Directly to a worker: the queue has no part in it. */
-async function measureCallLane(system: BenchSystem, runs: number, times: number): Promise<AllCallFigures> {
+async function measureDirectCalls(system: BenchSystem, runs: number, times: number): Promise<AllCallFigures> {
   const figures = await measureCalls(system, runs * 2, times);
   for (const way of ["url", "invoke"] as const) {
     const { coldMs, oneAtATimeMs, callsPerSecond } = figures[way];
@@ -134,7 +134,7 @@ async function measureTransport(
 ): Promise<Record<string, unknown>> {
   const count = Number(options["from-zero"]);
   if (options["from-zero-only"]) return { fromZero: await measureZero(system, count) };
-  const calls = await measureCallLane(system, runs, times);
+  const calls = await measureDirectCalls(system, runs, times);
   if (options["calls-only"]) return { calls };
   return { calls, ...(await measure(system, runs, times)), fromZero: await measureZero(system, count) };
 }

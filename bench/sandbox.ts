@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DEFAULT_FUNCTION_LIMITS } from "../core/domain/function-limits.ts";
 import type { Json } from "../core/json.ts";
 import { buildRevision } from "../functions/build/build-revision.ts";
-import { ExecutorPool } from "../runtime/sandbox/executor-pool.ts";
+import { ExecutorPool } from "../runtime/sandbox/parent/executor-pool.ts";
 import { DEFAULT_SANDBOX_SETTINGS } from "../runtime/sandbox/settings.ts";
 import { forEachConcurrently, type Spread, spreadOf } from "./stats.ts";
 

@@ -6,7 +6,7 @@ import { newId } from "../core/store/ids.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { AttemptStop, runAttempt } from "./attempt.ts";
-import type { AttemptContext, TaskRunner } from "./tasks/task-runner.ts";
+import type { AttemptContext, TaskRunner } from "./runners/task-runner.ts";
 import { claimedRun, runUntilAborted } from "./testing/claimed-run.ts";
 
 const ONE_ATTEMPT = { ...DEFAULT_RETRY, maxAttempts: 1 };

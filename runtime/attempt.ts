@@ -9,8 +9,8 @@ import { messageOf } from "../core/errors.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { AttemptLogLine, FinishedAttempt } from "../core/store/runs/finish.ts";
 import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
+import type { TaskRunner } from "./runners/task-runner.ts";
 import type { HttpCall } from "./sandbox/invocation.ts";
-import type { TaskRunner } from "./tasks/task-runner.ts";
 
 /**
  * Why an attempt is stopped from outside. Two are not judged: `released`, which another worker starts anew, and `lost`,

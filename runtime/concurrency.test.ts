@@ -21,7 +21,7 @@ import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { NO_SPAN } from "../core/telemetry/tracing.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import { createRecording } from "../test/support/recording.ts";
-import type { TaskRunner } from "./tasks/task-runner.ts";
+import type { TaskRunner } from "./runners/task-runner.ts";
 import { startWorker } from "./worker.ts";
 
 const { store, db, url, newNamespace, clear } = await openTestStore(createTestDatabase);

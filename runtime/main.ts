@@ -5,7 +5,8 @@ import { systemClock } from "../core/clock.ts";
 import { toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings } from "../core/config/settings.ts";
 import { openConnections } from "../core/connections.ts";
-import { laneOf, nameQueues } from "../core/queue/names.ts";
+import { laneOf } from "../core/domain/lane.ts";
+import { nameQueues } from "../core/queue/names.ts";
 import { messagingSystemOf } from "../core/queue/trace-transport.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
@@ -25,16 +26,16 @@ import { chooseWorkerAddress } from "./direct/worker-address.ts";
 import { createEventReceiver } from "./events/event-receiver.ts";
 import { createOutbound } from "./outbound.ts";
 import { demandKafka } from "./receive-mode.ts";
-import { standingWalls } from "./sandbox/executor-command.ts";
+import { createEmailRunner } from "./runners/email.ts";
+import { createFunctionRunner, findTimeoutMs } from "./runners/function.ts";
+import { createFunctionEnvs } from "./runners/function-env.ts";
+import { createFunctionKvs } from "./runners/function-kv.ts";
+import { createHttpRunner } from "./runners/http.ts";
+import { createKeyValueAnswerer } from "./runners/kv-answerer.ts";
+import { createRevisionCache } from "./runners/revision-cache.ts";
+import { standingWalls } from "./sandbox/parent/executor-command.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
 import { demandWalls, reportWalls } from "./sandbox/walls/demand-walls.ts";
-import { createEmailRunner } from "./tasks/email.ts";
-import { createFunctionRunner, findTimeoutMs } from "./tasks/function.ts";
-import { createFunctionEnvs } from "./tasks/function-env.ts";
-import { createFunctionKvs } from "./tasks/function-kv.ts";
-import { createHttpRunner } from "./tasks/http.ts";
-import { createKeyValueAnswerer } from "./tasks/kv-answerer.ts";
-import { createRevisionCache } from "./tasks/revision-cache.ts";
 import { startWorker, type Worker } from "./worker.ts";
 import { WORKER_SETTINGS } from "./worker-settings.ts";
 
@@ -131,9 +132,9 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
         caps,
       }),
     },
-    openLane(lane) {
+    serveDirect(directCalls) {
       if (receiver) return;
-      const calls = serveDirectCalls(door.server, callToken, lane);
+      const calls = serveDirectCalls(door.server, callToken, directCalls);
       opened.defer(() => calls.close());
     },
     findTimeoutMs: (revisionId) => findTimeoutMs(revisions, caps, revisionId),

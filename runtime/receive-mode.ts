@@ -1,6 +1,7 @@
 /** Which ways of receiving need what. */
+
+import type { ReceiveMode } from "../core/domain/lane.ts";
 import { BellhopError } from "../core/errors.ts";
-import type { ReceiveMode } from "../core/queue/names.ts";
 
 /** Throws `invalid_setting` where WORKER_RECEIVE asks for a way that only Kafka carries, and there is none. */
 export function demandKafka(receive: ReceiveMode, brokers: string[]): void {

@@ -1,7 +1,7 @@
 /** How runs come to a worker: from a lane of the queue, with sweeps of the table behind it, or from events alone. */
 import type { Clock } from "../core/clock.ts";
+import { type Lane, laneOf, type ReceiveMode } from "../core/domain/lane.ts";
 import type { Hearing } from "../core/queue/hearing.ts";
-import { type Lane, laneOf, type ReceiveMode } from "../core/queue/names.ts";
 import type { Consumption, QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
 import {

@@ -13,7 +13,7 @@ import { ANY_TIME, deployFunction, queueRun } from "../core/store/testing/sample
 import { until } from "../core/store/testing/test-store.ts";
 import { createRecording } from "../test/support/recording.ts";
 import type { CallAnswer } from "./direct/call-response.ts";
-import type { DirectLane } from "./direct/direct-lane.ts";
+import type { DirectCalls } from "./direct/direct-calls.ts";
 import { db, inState, namespaceId, openWorker, ring, store, workerRow } from "./testing/open-worker.ts";
 
 const forwarding = <T extends object>(target: T, own: Partial<T>): T =>
@@ -119,7 +119,7 @@ test("a run whose claim is not answered yet is not given back: it would run twic
 test("a call whose room is being reserved is not given back: its caller has handed it over", async (t) => {
   const withheld = withholdAnswers(t);
   const begun = createRecording<string>("attempt");
-  let lane: DirectLane | undefined;
+  let directCalls: DirectCalls | undefined;
   const worker = await openWorker(
     t,
     async ({ id }) => {
@@ -128,8 +128,8 @@ test("a call whose room is being reserved is not given back: its caller has hand
     },
     {
       ...{ leaseMs: 600, store: withheld.store },
-      openLane: (opened) => {
-        lane = opened;
+      serveDirect: (opened) => {
+        directCalls = opened;
       },
     },
   );
@@ -138,7 +138,7 @@ test("a call whose room is being reserved is not given back: its caller has hand
     SELECT active_revision_id AS id FROM functions WHERE id = ${functionId}`.execute(db);
   const runId = newId();
   const done = createRecording<DirectOutcome>("outcome");
-  lane!.begin(
+  directCalls!.begin(
     {
       ...{ runId, namespaceId, functionId, functionName: "narrow", revisionId: rows[0]!.id },
       ...{ isLimited: true, input: null },

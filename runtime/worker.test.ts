@@ -204,6 +204,9 @@ test("calls may come before anybody is told where the worker is", async (t) => {
       },
     }),
   };
-  await openWorker(t, async () => succeeded(null), { store: watched, openLane: () => events.push("open") });
+  await openWorker(t, async () => succeeded(null), {
+    store: watched,
+    serveDirect: () => events.push("open"),
+  });
   assert.deepEqual(events.slice(0, 2), ["open", "a word to the database"]);
 });

@@ -4,8 +4,8 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { closeInTime } from "../core/close-in-time.ts";
+import type { ReceiveMode } from "../core/domain/lane.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
-import type { ReceiveMode } from "../core/queue/names.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
 import type { Listener } from "../core/store/listen.ts";
@@ -28,7 +28,7 @@ import type { Span } from "../core/telemetry/tracing.ts";
 import { afterRecording } from "./after-recording.ts";
 import { AttemptStop, type Runners, runAttempt } from "./attempt.ts";
 import { type AttemptTracer, endAttemptSpan, runFields } from "./attempt-trace.ts";
-import { createDirectLane, type DirectLane } from "./direct/direct-lane.ts";
+import { createDirectCalls, type DirectCalls } from "./direct/direct-calls.ts";
 import type { EventIntake, RunEnd } from "./events/event-intake.ts";
 import { giveBack } from "./give-back.ts";
 import { createWorkerLease } from "./lease.ts";
@@ -58,7 +58,7 @@ export interface WorkerParts {
   metrics: WorkerMetrics;
   traceAttempt: AttemptTracer;
   /** Called before anybody is told where the worker is reached: it takes calls that do not go through the queue. */
-  openLane?(lane: DirectLane): void;
+  serveDirect?(directCalls: DirectCalls): void;
   /** The most a run of the revision may take, where calls come directly. */
   findTimeoutMs(revisionId: string): Promise<number>;
 }
@@ -239,7 +239,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     }
   }
 
-  const directLane = createDirectLane({
+  const directCalls = createDirectCalls({
     ...{ clock, slots, totalSlots: facts.slots },
     ...{ isDraining: () => draining, releaseSlot: () => slots.release(1) },
     hasLease: () => lease.stands(),
@@ -254,7 +254,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     onError: (error, runId) => log.error({ error, runId }, "a direct call met an error"),
   });
 
-  parts.openLane?.(directLane);
+  parts.serveDirect?.(directCalls);
   await renew();
   parts.notifier.notify("bellhop_workers");
   listener.on("bellhop_cancel", ({ ids, resync }) =>

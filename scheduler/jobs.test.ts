@@ -22,7 +22,7 @@ import {
 } from "../core/store/testing/samples.ts";
 import { openTestStore } from "../core/store/testing/test-store.ts";
 import { createLogger } from "../core/telemetry/log.ts";
-import { createFigureMetrics } from "../core/telemetry/metrics/figures.ts";
+import { createDatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { createTestDatabase } from "../test/support/database.ts";
@@ -68,7 +68,7 @@ describe("background jobs", () => {
       notifier,
       log: createLogger("scheduler", "silent"),
       metrics: createSchedulerMetrics(registry),
-      figures: createFigureMetrics(registry),
+      stats: createDatabaseStatsMetrics(registry),
       aheadMs: 2_000,
       leaseMs: given.leaseMs ?? 1,
       judge: ANY_TIME,

@@ -6,7 +6,6 @@ import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import { askServer, type LeaseJudge } from "../core/store/contact.ts";
 import type { Store } from "../core/store/database.ts";
 import { readDemand } from "../core/store/demand.ts";
-import { readFigures } from "../core/store/figures.ts";
 import { removeExpiredKeys } from "../core/store/idempotency.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
@@ -14,9 +13,10 @@ import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { type Rescue, rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { findAwaitedFunctions, OFFER_BATCH, offerRoom } from "../core/store/runs/room.ts";
 import { findOverdueRuns } from "../core/store/runs/stage.ts";
+import { readStats } from "../core/store/stats.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
-import type { FigureMetrics } from "../core/telemetry/metrics/figures.ts";
+import type { DatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { createRerings, type Rerings } from "./rering.ts";
 
@@ -27,12 +27,12 @@ export interface JobContext {
   notifier: Notifier;
   log: Logger;
   metrics: SchedulerMetrics;
-  figures: FigureMetrics;
+  stats: DatabaseStatsMetrics;
   leaseMs: number;
   /** Whether leases may be judged: after a time without a gap in the contact with the database. */
   judge: LeaseJudge;
   retentionDays: number;
-  /** How far ahead the figures look for runs that will want a worker. */
+  /** How far ahead the stats look for runs that will want a worker. */
   aheadMs: number;
 }
 
@@ -45,7 +45,7 @@ interface Job {
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 /** Well below the usual period of scrapes. */
-export const FIGURES_MS = 5_000;
+export const STATS_MS = 5_000;
 const RESCUE_BATCH = 500;
 export const OVERDUE_MS = 1_000;
 const OVERDUE_BATCH = 1_000;
@@ -61,7 +61,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
     { name: "re-ring", everyMs: 1_000, run: rering },
     { name: "room", everyMs: 1_000, run: offerAllRoom },
-    { name: "figures", everyMs: FIGURES_MS, run: tellFigures },
+    { name: "figures", everyMs: STATS_MS, run: tellStats },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     { name: "idempotency keys", everyMs: HOUR_MS, run: removeIdempotencyKeys },
     { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
@@ -138,12 +138,12 @@ async function sendIfPossible({ log }: JobContext, sending: Promise<void>): Prom
   }
 }
 
-/** What only the database knows, for who scrapes a scheduler. Old figures are worse than none. */
-async function tellFigures({ store, figures, aheadMs }: JobContext): Promise<void> {
+/** What only the database knows, for who scrapes a scheduler. Old ones are worse than none. */
+async function tellStats({ store, stats, aheadMs }: JobContext): Promise<void> {
   try {
-    figures.set(await readFigures(store), await readDemand(store, aheadMs));
+    stats.set(await readStats(store), await readDemand(store, aheadMs));
   } catch (error) {
-    figures.clear();
+    stats.clear();
     throw error;
   }
 }

@@ -8,7 +8,7 @@ import { createLeaseJudge } from "../core/store/contact.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { listWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
-import { createFigureMetrics } from "../core/telemetry/metrics/figures.ts";
+import { createDatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { answerProbes } from "../core/telemetry/probes.ts";
@@ -77,7 +77,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
     notifier,
     log,
     metrics,
-    figures: createFigureMetrics(registry),
+    stats: createDatabaseStatsMetrics(registry),
     leaseMs: settings.WORKER_LEASE,
     judge: createLeaseJudge(settings.WORKER_LEASE),
     retentionDays: settings.BELLHOP_RETENTION_DAYS,

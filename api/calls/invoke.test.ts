@@ -4,13 +4,13 @@ import { test } from "node:test";
 import { sql } from "kysely";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
-import { type Caller, type CallOptions, openApi } from "../testing/open-api.ts";
+import { type CallOptions, openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
 const INVOKE = "/v1/functions/greet/invoke";
 
-async function newTenantWithFunction(): Promise<Caller> {
+async function newTenantWithFunction(): Promise<TestCaller> {
   const tenant = await api.newTenant();
   const { status } = await tenant.call("PUT", "/v1/functions/greet", {
     body: { source: "export default () => null;" },
@@ -20,7 +20,7 @@ async function newTenantWithFunction(): Promise<Caller> {
 }
 
 /** Calls, and claims the run the call made as a worker would. */
-async function call(tenant: Caller, options: CallOptions = {}) {
+async function call(tenant: TestCaller, options: CallOptions = {}) {
   const seen = api.bells.items.length;
   const answered = tenant.call("POST", INVOKE, options);
   const bells = await api.bells.waitFor(() => true, { count: seen + 1 });

@@ -41,7 +41,7 @@ export interface FunctionCall {
   traceparent?: string | undefined;
 }
 
-/** What the direct lane needs of a call; undefined where no revision can be told. */
+/** What a worker needs of a direct call; undefined where no revision can be told. */
 export function toDirectCall({
   runId,
   fn,

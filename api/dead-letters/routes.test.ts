@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SAMPLE_ERROR } from "../../core/store/testing/samples.ts";
-import { type Caller, openApi } from "../testing/open-api.ts";
+import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
 
 /** A task and the ids of its dead runs. */
-async function makeDead(tenant: Caller, count: number) {
+async function makeDead(tenant: TestCaller, count: number) {
   const { body: task } = await tenant.call("POST", "/v1/tasks", {
     body: { type: "http", url: "https://example.com/", schedule: { every: "1h" } },
   });
@@ -20,7 +20,7 @@ async function makeDead(tenant: Caller, count: number) {
   return { task, ids };
 }
 
-const listed = async (tenant: Caller, query = "") => {
+const listed = async (tenant: TestCaller, query = "") => {
   const { body } = await tenant.call("GET", `/v1/dead-letters${query}`);
   return { ids: body.items.map(({ id }: { id: string }) => id) as string[], nextCursor: body.nextCursor };
 };

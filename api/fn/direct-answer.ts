@@ -1,5 +1,5 @@
 /**
- * A call over HTTP by the direct lane: the request's body goes to the worker as far as it grants, the response comes back
+ * A call over HTTP, handed directly to a worker: the request's body goes to the worker as far as it grants, the response comes back
  * as the caller takes it.
  *
  * asked → accepted (the body flows) → head (the response flows) → ended, once the run is recorded. The caller may leave

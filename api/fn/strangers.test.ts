@@ -5,14 +5,14 @@ import { sql } from "kysely";
 import type { CallableFunction } from "../../core/store/functions/callable.ts";
 import { newId } from "../../core/store/ids.ts";
 import { createCallables } from "../calls/callables.ts";
-import { type Answer, type Caller, openApi } from "../testing/open-api.ts";
+import { type Answer, openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
 const SOURCE = { source: "export default { fetch: () => new Response('hello') };" };
 
-let owner: Caller;
-let foreigner: Caller;
+let owner: TestCaller;
+let foreigner: TestCaller;
 /** One private function, and what is not there or not to be seen. */
 let hidden: string[];
 
@@ -31,7 +31,7 @@ before(async () => {
   ];
 });
 
-async function nameOf({ namespaceId }: Caller): Promise<string> {
+async function nameOf({ namespaceId }: TestCaller): Promise<string> {
   const { rows } = await sql<{ name: string }>`SELECT name FROM namespaces WHERE id = ${namespaceId}`.execute(
     api.db,
   );
@@ -48,7 +48,7 @@ function describeAnswer({ status, headers, body }: Answer, path: string): string
 }
 
 async function assertAllAlike(
-  caller: Caller,
+  caller: TestCaller,
   method: string,
   headers: Record<string, string>,
   status: number,

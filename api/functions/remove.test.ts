@@ -2,32 +2,32 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { line } from "../../core/store/testing/samples.ts";
-import { type Caller, openApi } from "../testing/open-api.ts";
+import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
 const GREET = "/v1/functions/greet";
 
-async function deploy(tenant: Caller, value = 1, limits = {}) {
+async function deploy(tenant: TestCaller, value = 1, limits = {}) {
   const body = { source: `export default () => ${value};`, limits };
   const answer = await tenant.call("PUT", GREET, { body });
   assert.ok(answer.status < 300, JSON.stringify(answer.body));
   return answer.body;
 }
 
-async function invoke(tenant: Caller): Promise<string> {
+async function invoke(tenant: TestCaller): Promise<string> {
   const { body } = await tenant.call("POST", `${GREET}/invoke`, { headers: { prefer: "respond-async" } });
   return body.runId;
 }
 
-async function makeTask(tenant: Caller, given = {}) {
+async function makeTask(tenant: TestCaller, given = {}) {
   const body = { type: "function", function: "greet", schedule: { every: "1h" }, ...given };
   const answer = await tenant.call("POST", "/v1/tasks", { body });
   assert.equal(answer.status, 201, JSON.stringify(answer.body));
   return answer.body;
 }
 
-const remove = (tenant: Caller) => tenant.call("DELETE", GREET);
+const remove = (tenant: TestCaller) => tenant.call("DELETE", GREET);
 
 test("a removed function is gone by its name; its runs, logs and revisions stay", async () => {
   const tenant = await api.newTenant();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Caller, openApi } from "../testing/open-api.ts";
+import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
@@ -8,7 +8,7 @@ const api = await openApi();
 const source = (value: number) => `export default () => ${value};`;
 
 /** A function with so many revisions, the newest one with all traffic; their ids, the oldest first. */
-async function deploy(tenant: Caller, count: number): Promise<string[]> {
+async function deploy(tenant: TestCaller, count: number): Promise<string[]> {
   const ids: string[] = [];
   for (let value = 1; value <= count; value += 1) {
     const answer = await tenant.call("PUT", "/v1/functions/greet", { body: { source: source(value) } });
@@ -19,7 +19,7 @@ async function deploy(tenant: Caller, count: number): Promise<string[]> {
 }
 
 /** The revision that a worker would run for this call. */
-async function revisionOfCall(tenant: Caller, query = ""): Promise<string | null> {
+async function revisionOfCall(tenant: TestCaller, query = ""): Promise<string | null> {
   const answer = await tenant.call("POST", `/v1/functions/greet/invoke${query}`, {
     body: {},
     headers: { prefer: "respond-async" },

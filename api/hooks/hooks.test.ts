@@ -2,20 +2,20 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { type Answer, type Caller, openApi } from "../testing/open-api.ts";
+import { type Answer, openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
 const HOOKS = "/v1/functions/greet/hooks";
 
-async function newTenant(limits = {}): Promise<Caller> {
+async function newTenant(limits = {}): Promise<TestCaller> {
   const tenant = await api.newTenant();
   const body = { source: `export default () => 1;`, limits, tag: "first" };
   assert.equal((await tenant.call("PUT", "/v1/functions/greet", { body })).status, 201);
   return tenant;
 }
 
-async function makeHook(tenant: Caller, body: Record<string, string> = {}) {
+async function makeHook(tenant: TestCaller, body: Record<string, string> = {}) {
   const answer = await tenant.call("POST", HOOKS, { body });
   assert.equal(answer.status, 201, JSON.stringify(answer.body));
   return answer.body;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { type Answer, type Caller, openApi } from "../testing/open-api.ts";
+import { type Answer, openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
@@ -10,7 +10,7 @@ const INVOKE = "/v1/functions/greet/invoke";
 const HTTP = { type: "http", url: "https://example.com/" };
 const ASYNC = { prefer: "respond-async" };
 
-async function newTenant(): Promise<Caller> {
+async function newTenant(): Promise<TestCaller> {
   const tenant = await api.newTenant();
   await tenant.call("PUT", "/v1/functions/greet", { body: { source: "export default () => 1" } });
   return tenant;
@@ -112,6 +112,7 @@ test("what is no key is refused, and nothing is made", async () => {
 
 test("a key of one namespace says nothing of another", async () => {
   const [ours, theirs] = [await newTenant(), await newTenant()];
-  const post = (tenant: Caller) => tenant.call("POST", "/v1/tasks", { body: HTTP, headers: withKey("a") });
+  const post = (tenant: TestCaller) =>
+    tenant.call("POST", "/v1/tasks", { body: HTTP, headers: withKey("a") });
   assert.notEqual((await post(ours)).body.id, (await post(theirs)).body.id);
 });

@@ -10,7 +10,7 @@ import { createManualClock, type ManualClock } from "../../test/support/manual-c
 import { type FollowFormat, type FollowOptions, streamFollower } from "./follow.ts";
 import { createLogFollowers } from "./followers.ts";
 import { createKeptBatches } from "./kept-batches.ts";
-import { createKeyTurns } from "./key-turns.ts";
+import { createKeyedSemaphore } from "./keyed-semaphore.ts";
 import { LogFeed } from "./log-feed.ts";
 
 const { store, db } = await openTestStore(createTestDatabase);
@@ -191,7 +191,7 @@ for (const arrival of ["before it begins", "when it has joined"]) {
     const clock = createManualClock();
     const after = { position: arrival === "before it begins" ? FIRST_LOG_POSITION : old[1]!.position };
     const stream = streamFollower(
-      { db, clock, open: { feed, close() {} }, turns: createKeyTurns(1), onEnd() {} },
+      { db, clock, open: { feed, close() {} }, semaphore: createKeyedSemaphore(1), onEnd() {} },
       {
         ...{ functionId, keyId: "key", after, format: "ndjson", signal: stop.signal },
         ...{ filter: { text: "wanted" }, searchText: "wanted", isAllowed: async () => true },
@@ -237,7 +237,7 @@ test("who has read by himself further than the feed has come gets nothing twice 
   t.after(() => stop.abort());
   const clock = createManualClock();
   const stream = streamFollower(
-    { db, clock, open: { feed, close() {} }, turns: createKeyTurns(1), onEnd() {} },
+    { db, clock, open: { feed, close() {} }, semaphore: createKeyedSemaphore(1), onEnd() {} },
     {
       ...{ functionId, keyId: "key", after: { position: FIRST_LOG_POSITION }, format: "ndjson" },
       ...{ filter: { level: "error" }, searchText: undefined, isAllowed: async () => true },

@@ -13,7 +13,7 @@ import {
   type LogPosition,
   readFunctionLogsAfter,
 } from "../../core/store/logs.ts";
-import type { KeyTurns } from "./key-turns.ts";
+import type { KeyedSemaphore } from "./keyed-semaphore.ts";
 import { type Batch, type FeedLine, LOOK_EVERY_MS, type Seat, takeBatch } from "./log-feed.ts";
 import { LINES_PER_LOOK, type OpenFeed } from "./log-feeds.ts";
 import { createLineTest, type TestedLine } from "./log-match.ts";
@@ -52,7 +52,7 @@ export interface FollowerParts {
   clock: Clock;
   open: OpenFeed;
   /** For what followers read by themselves. */
-  turns: KeyTurns;
+  semaphore: KeyedSemaphore;
   /** Called once, when it is over. */
   onEnd(): void;
 }
@@ -192,9 +192,9 @@ class Follower {
   }
 
   async #readAlone(): Promise<Uint8Array | undefined> {
-    const { db, turns } = this.#parts;
+    const { db, semaphore } = this.#parts;
     const { keyId, functionId, filter } = this.#options;
-    const read = await turns.take(keyId, async () => {
+    const read = await semaphore.run(keyId, async () => {
       if (this.#isOver) return undefined;
       const horizon = await currentLogPosition(db);
       return {

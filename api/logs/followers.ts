@@ -5,7 +5,7 @@ import { isKeyValid } from "../../core/store/keys.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
 import { type FollowOptions, streamFollower } from "./follow.ts";
 import { createFollowerPlaces, type FollowerPlaces } from "./follower-places.ts";
-import { createKeyTurns } from "./key-turns.ts";
+import { createKeyedSemaphore } from "./keyed-semaphore.ts";
 import { createLogFeeds } from "./log-feeds.ts";
 
 /** The reader has one of the connections, who reads by himself so many, and checks of keys what is left. */
@@ -37,7 +37,7 @@ export function createLogFollowers({
   places = createFollowerPlaces(),
 }: LogFollowersParts): LogFollowers {
   const feeds = createLogFeeds({ db, clock, log });
-  const turns = createKeyTurns(READS_ALONE_AT_ONCE);
+  const semaphore = createKeyedSemaphore(READS_ALONE_AT_ONCE);
   return {
     get count() {
       return places.taken;
@@ -47,7 +47,7 @@ export function createLogFollowers({
       try {
         const options = await prepare();
         const open = await feeds.open(options.functionId, options.after, options.searchText !== undefined);
-        return streamFollower({ db, clock, open, turns, onEnd: giveBack }, options);
+        return streamFollower({ db, clock, open, semaphore, onEnd: giveBack }, options);
       } catch (error) {
         giveBack();
         throw error;

@@ -2,25 +2,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { line } from "../../core/store/testing/samples.ts";
-import { type Caller, openApi } from "../testing/open-api.ts";
+import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
 const LOGS = "/v1/functions/greet/logs";
 
-async function deploy(tenant: Caller, value: number): Promise<void> {
+async function deploy(tenant: TestCaller, value: number): Promise<void> {
   const body = { source: `export default () => ${value};` };
   assert.equal((await tenant.call("PUT", "/v1/functions/greet", { body })).status, 201);
 }
 
-async function log(tenant: Caller, lines: ReturnType<typeof line>[]): Promise<string> {
+async function log(tenant: TestCaller, lines: ReturnType<typeof line>[]): Promise<string> {
   const headers = { prefer: "respond-async" };
   const { body } = await tenant.call("POST", "/v1/functions/greet/invoke", { headers });
   await api.work(body.runId, { state: "succeeded", result: null }, lines);
   return body.runId;
 }
 
-async function shown(tenant: Caller, query: Record<string, string>): Promise<string[]> {
+async function shown(tenant: TestCaller, query: Record<string, string>): Promise<string[]> {
   const answer = await tenant.call("GET", `${LOGS}?${new URLSearchParams(query)}`);
   assert.equal(answer.status, 200, JSON.stringify(answer.body));
   return answer.body.items.map(({ message }: { message: string }) => message);

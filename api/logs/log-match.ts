@@ -1,5 +1,5 @@
 /** Whether a line is wanted: the same as the conditions in `core/store/logs.ts`, without the database. */
-import { LOG_LEVELS } from "../../core/contracts/log-query.ts";
+import { LOG_LEVELS } from "../../core/domain/log-level.ts";
 import type { FollowedLine, LogFilter } from "../../core/store/logs.ts";
 
 export type TestedLine = Pick<FollowedLine, "level" | "at" | "revisionId" | "runId" | "searched">;

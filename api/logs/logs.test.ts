@@ -2,21 +2,21 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { line } from "../../core/store/testing/samples.ts";
-import { type Caller, openApi } from "../testing/open-api.ts";
+import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
 const LOGS = "/v1/functions/greet/logs";
 const FOLLOW = `${LOGS}?follow=true`;
 
-async function newTenantWithFunction(): Promise<Caller> {
+async function newTenantWithFunction(): Promise<TestCaller> {
   const tenant = await api.newTenant();
   await tenant.call("PUT", "/v1/functions/greet", { body: { source: "export default () => null;" } });
   return tenant;
 }
 
 /** One run of the function that logs these lines; its id. */
-async function log(tenant: Caller, ...messages: string[]): Promise<string> {
+async function log(tenant: TestCaller, ...messages: string[]): Promise<string> {
   const { body } = await tenant.call("POST", "/v1/functions/greet/invoke", {
     headers: { prefer: "respond-async" },
   });
@@ -29,7 +29,12 @@ async function log(tenant: Caller, ...messages: string[]): Promise<string> {
 }
 
 /** Follows the log; `read` resolves with that many lines or events. */
-async function follow(t: TestContext, tenant: Caller, headers: Record<string, string> = {}, path = FOLLOW) {
+async function follow(
+  t: TestContext,
+  tenant: TestCaller,
+  headers: Record<string, string> = {},
+  path = FOLLOW,
+) {
   const response = await tenant.request("GET", path, { headers });
   assert.equal(response.status, 200);
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
@@ -67,7 +72,7 @@ function parseEvent(event: string) {
   return { id, message: messageOf(data) };
 }
 /** Follows until there is something to read, so that what is logged next is new. */
-async function followFromHere(t: TestContext, tenant: Caller, headers: Record<string, string> = {}) {
+async function followFromHere(t: TestContext, tenant: TestCaller, headers: Record<string, string> = {}) {
   const followed = await follow(t, tenant, headers);
   await log(tenant, "here");
   const [first] = await followed.read(1);

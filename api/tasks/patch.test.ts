@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "../../core/json.ts";
-import { type Caller, openApi } from "../testing/open-api.ts";
+import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
@@ -25,7 +25,7 @@ async function makeTask(definition: Json = TASK as never) {
 }
 
 /** The fields of the task besides those that every change moves. */
-async function read(tenant: Caller, path: string) {
+async function read(tenant: TestCaller, path: string) {
   const { updatedAt: _updatedAt, ...task } = (await tenant.call("GET", path)).body;
   return task;
 }

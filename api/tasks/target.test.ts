@@ -1,13 +1,13 @@
 /** Tasks that name a revision of their function. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Caller, openApi } from "../testing/open-api.ts";
+import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
 
 /** Two revisions, the first one tagged; their ids. */
-async function deploy(tenant: Caller, name = "greet"): Promise<string[]> {
+async function deploy(tenant: TestCaller, name = "greet"): Promise<string[]> {
   const put = async (value: number, more = {}) => {
     const body = { source: `export default () => ${value};`, ...more };
     return (await tenant.call("PUT", `/v1/functions/${name}`, { body })).body.revision.id;
@@ -15,13 +15,13 @@ async function deploy(tenant: Caller, name = "greet"): Promise<string[]> {
   return [await put(1, { tag: "stable" }), await put(2)];
 }
 
-const make = (tenant: Caller, given: Record<string, string>) =>
+const make = (tenant: TestCaller, given: Record<string, string>) =>
   tenant.call("POST", "/v1/tasks", {
     body: { type: "function", function: "greet", schedule: { every: "1h" }, ...given },
   });
 
 /** The revision that a worker would run for the task now. */
-async function revisionOf(tenant: Caller, taskId: string): Promise<string | null> {
+async function revisionOf(tenant: TestCaller, taskId: string): Promise<string | null> {
   const { body } = await tenant.call("POST", `/v1/tasks/${taskId}/run`);
   const run = await api.work(body.id, { state: "succeeded", result: null });
   return run.revisionId;

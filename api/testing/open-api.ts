@@ -54,7 +54,7 @@ export interface CallOptions {
 }
 
 /** A caller with a key of its own. */
-export interface Caller {
+export interface TestCaller {
   namespaceId: string;
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** The raw response, for streams. */
@@ -69,11 +69,11 @@ export interface TestApi {
   /** Bells rung by the API. */
   bells: Recording<Bell>;
   /** An administrator of a new namespace. */
-  newTenant(): Promise<Caller>;
+  newTenant(): Promise<TestCaller>;
   /** Another key of a namespace. */
-  newCaller(namespaceId: string, scopes: Scope[], given?: KeyFaults): Promise<Caller>;
+  newCaller(namespaceId: string, scopes: Scope[], given?: KeyFaults): Promise<TestCaller>;
   /** Without the Authorization header. */
-  anonymous: Caller;
+  anonymous: TestCaller;
   /** Claims the run as a worker would, and says what became of it. */
   work(runId: string, verdict: RunVerdict, logs?: AttemptLogLine[]): Promise<ClaimedRun>;
   /** The claim alone. */
@@ -155,7 +155,7 @@ export async function openApi({
     await notifier.flush();
   });
 
-  function callerWith(key: string | undefined, namespaceId: string): Caller {
+  function callerWith(key: string | undefined, namespaceId: string): TestCaller {
     const request = async (method: string, path: string, { body, headers = {} }: CallOptions = {}) =>
       await app.request(path, {
         method,
@@ -184,7 +184,11 @@ export async function openApi({
     };
   }
 
-  async function newCaller(namespaceId: string, scopes: string[], faults: KeyFaults = {}): Promise<Caller> {
+  async function newCaller(
+    namespaceId: string,
+    scopes: string[],
+    faults: KeyFaults = {},
+  ): Promise<TestCaller> {
     const key = `bh_${randomBytes(16).toString("hex")}`;
     const past = new Date(Date.now() - 1_000);
     await db

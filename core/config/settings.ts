@@ -1,8 +1,8 @@
 /** Every setting of every role: its unit, default and meaning, in one place. Read once, at the start. */
 import { availableParallelism } from "node:os";
+import { RECEIVE_MODES } from "../domain/lane.ts";
 import { parseDuration } from "../duration.ts";
 import { BellhopError } from "../errors.ts";
-import { RECEIVE_MODES } from "../queue/names.ts";
 import { parseSecretKeys } from "../secrets/sealer.ts";
 import { parseOtlpEndpoint, parsePairs } from "./otel-values.ts";
 

@@ -1,5 +1,5 @@
 /**
- * The direct lane: what the API and a worker say to each other about calls that do not go through the queue, over one
+ * Direct calls: what the API and a worker say to each other about calls that do not go through the queue, over one
  * connection in frames of JSON. `no` is the call's, counted up from 1 by the API.
  *
  * A call: `call` → `refused` (nothing has happened: it may go elsewhere), or `accepted` where the request has a body →

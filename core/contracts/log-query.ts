@@ -1,5 +1,6 @@
 /** What a reader of a function's log may ask for. An empty filter is as good as none. */
 import { z } from "zod";
+import { LOG_LEVELS } from "../domain/log-level.ts";
 import { parseDuration } from "../duration.ts";
 import { instantField, listQuery } from "./common.ts";
 
@@ -7,9 +8,6 @@ import { instantField, listQuery } from "./common.ts";
 function filterField<Schema extends z.ZodType>(schema: Schema) {
   return z.preprocess((value) => (value === "" ? undefined : value), schema.optional());
 }
-
-/** From the least to the most severe. */
-export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
 const MAX_TEXT_CHARS = 200;
 

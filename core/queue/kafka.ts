@@ -1,12 +1,13 @@
 /** The queue on Kafka: bells travel as messages keyed by run id; the offset is committed once a bell is dealt with. */
 import { CompressionTypes, type Producer } from "kafkajs";
+import type { Lane } from "../domain/lane.ts";
 import { toBellText } from "./bell.ts";
 import { type KafkaClientSettings, openKafkaClient } from "./kafka-client.ts";
 import { isTopicGone } from "./kafka-faults.ts";
 import { joinGroup } from "./kafka-member.ts";
 import { provision } from "./kafka-provision.ts";
 import type { ConnectedQueue } from "./late-transport.ts";
-import { type Lane, nameQueues } from "./names.ts";
+import { nameQueues } from "./names.ts";
 import type { Member } from "./supervise-consumer.ts";
 import type { Bell, BellHandler } from "./transport.ts";
 

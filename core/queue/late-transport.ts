@@ -5,8 +5,8 @@
  * connection mends itself; consumers are supervised (supervise-consumer.ts).
  */
 import type { Clock } from "../clock.ts";
+import type { Lane } from "../domain/lane.ts";
 import { createHearing } from "./hearing.ts";
-import type { Lane } from "./names.ts";
 import { backoffMs, createPatience } from "./patience.ts";
 import { type Member, type SupervisionReport, superviseConsumer } from "./supervise-consumer.ts";
 import type { BellHandler, Consumption, QueueTransport } from "./transport.ts";

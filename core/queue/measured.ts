@@ -1,6 +1,7 @@
 /** A queue that counts what goes through it. */
+
+import type { Lane } from "../domain/lane.ts";
 import type { ConnectionMetrics } from "../telemetry/metrics/connections.ts";
-import type { Lane } from "./names.ts";
 import type { BellHandler, QueueTransport } from "./transport.ts";
 
 export function measureTransport(transport: QueueTransport, metrics: ConnectionMetrics): QueueTransport {

@@ -1,6 +1,7 @@
 /** Which transport the settings ask for. */
 import type { Clock } from "../clock.ts";
 import type { Settings } from "../config/settings.ts";
+import type { Lane } from "../domain/lane.ts";
 import type { Listener } from "../store/listen.ts";
 import type { Notifier } from "../store/notify.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -8,7 +9,6 @@ import { boundSends } from "./bounded-sends.ts";
 import { withDemandBell } from "./demand-bell.ts";
 import { isRefusal } from "./kafka-faults.ts";
 import { createLateTransport } from "./late-transport.ts";
-import type { Lane } from "./names.ts";
 import { createPostgresTransport } from "./postgres.ts";
 import { createQueueLog } from "./queue-log.ts";
 import type { QueueTransport } from "./transport.ts";

@@ -1,11 +1,11 @@
 /** What the queue on Kafka tells: one line when something goes, one a minute while it is away, one when it is back. */
 import type { Clock } from "../clock.ts";
+import type { Lane } from "../domain/lane.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { SendReport } from "./bounded-sends.ts";
 import type { KafkaClientSettings } from "./kafka-client.ts";
 import { createOutageLog } from "./kafka-log.ts";
 import type { LateReport } from "./late-transport.ts";
-import type { Lane } from "./names.ts";
 
 export interface QueueLogParts {
   clock: Clock;

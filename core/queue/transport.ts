@@ -2,8 +2,9 @@
  * The doorbell. A bell says "this run is ready at that instant" and nothing else that matters: a lost one costs
  * delay (the sweeps find the run in the table), a double one costs a claim that finds nothing.
  */
+
+import type { Lane } from "../domain/lane.ts";
 import type { Hearing } from "./hearing.ts";
-import type { Lane } from "./names.ts";
 
 export interface Bell {
   runId: string;

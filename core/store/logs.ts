@@ -3,8 +3,8 @@
  * still under way are complete, so a follower that stays below it neither misses nor repeats one.
  */
 import { type RawBuilder, sql } from "kysely";
-import { LOG_LEVELS } from "../contracts/log-query.ts";
 import type { LogLine } from "../contracts/run.ts";
+import { LOG_LEVELS, type LogLevel } from "../domain/log-level.ts";
 import type { Db } from "./database.ts";
 import { earliestTraceOf } from "./ids.ts";
 
@@ -16,7 +16,7 @@ const SEARCHED = sql`message || ' ' || coalesce(fields::text, '')`;
 /** Which lines of a function's log are wanted; all of what is given must hold. */
 export interface LogFilter {
   /** This one and above. */
-  level?: (typeof LOG_LEVELS)[number] | undefined;
+  level?: LogLevel | undefined;
   since?: Date | undefined;
   /** Exclusive. */
   until?: Date | undefined;

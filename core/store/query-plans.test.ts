@@ -6,7 +6,6 @@ import type pg from "pg";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { type Db, openStore, type Store } from "./database.ts";
 import { readDemand } from "./demand.ts";
-import { readFigures } from "./figures.ts";
 import { removeFunction } from "./functions/remove.ts";
 import { findMade, removeExpiredKeys } from "./idempotency.ts";
 import { newId } from "./ids.ts";
@@ -31,6 +30,7 @@ import { rescueLostRuns } from "./runs/rescue.ts";
 import { admitRuns, findAwaitedFunctions, offerRoom } from "./runs/room.ts";
 import { findNextInstant, findOverdueRuns, queueDueRetries, stageDueTasks } from "./runs/stage.ts";
 import type { Database } from "./schema.ts";
+import { readStats } from "./stats.ts";
 import { pauseTask } from "./tasks/change.ts";
 import { createTask } from "./tasks/create.ts";
 import { listTasks } from "./tasks/read.ts";
@@ -160,7 +160,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "early runs": { use: (s) => findEarlyRuns(s, [id]), index: "task_runs_open_pkey" },
   "next queued": { use: (s) => msUntilNextQueued(s), index: "task_runs_open_queued" },
   demand: { use: (s) => readDemand(s, 60_000), index: "task_runs_open_queued" },
-  figures: { use: readFigures, index: "task_runs_open_queued" },
+  figures: { use: readStats, index: "task_runs_open_queued" },
   "overdue runs": { use: (s) => findOverdueRuns(s, 1_000, 100), index: "task_runs_open_queued" },
   "due tasks": { use: (s) => stageDueTasks(s.db, now, soon, 100), index: "tasks_due" },
   "due retries": { use: (s) => queueDueRetries(s.db, soon, 100), index: "task_runs_open_scheduled" },

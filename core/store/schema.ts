@@ -116,7 +116,7 @@ export interface Database {
     message: string;
     fields: Jsonb<JsonObject | null>;
   };
-  /** Ids of runs that came by the direct lane: whoever inserts one may write the run. */
+  /** Ids of direct runs: whoever inserts one may write the run. */
   run_fences: { run_id: string; writer: string | null };
   workers: {
     id: string;

@@ -1,4 +1,4 @@
-/** The worker's end of the direct lane: connections of APIs, opened by an HTTP upgrade with the worker's token. */
+/** The worker's end of direct calls: connections of APIs, opened by an HTTP upgrade with the worker's token. */
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
@@ -10,7 +10,7 @@ import {
 } from "../../core/contracts/direct-call.ts";
 import { FrameDecoder, FrameWriter } from "../../core/frames.ts";
 import type { CallAnswer } from "./call-response.ts";
-import type { DirectLane, LaneCall } from "./direct-lane.ts";
+import type { BegunCall, DirectCalls } from "./direct-calls.ts";
 
 export interface DirectServer {
   /** Ends all connections once what was said is out: whoever still waits on one hears that the worker is lost. */
@@ -18,7 +18,7 @@ export interface DirectServer {
 }
 
 /** Takes upgrades on a server that is listening. Only who shows `token` gets further than an answer of 401. */
-export function serveDirectCalls(server: Server, token: string, lane: DirectLane): DirectServer {
+export function serveDirectCalls(server: Server, token: string, directCalls: DirectCalls): DirectServer {
   const sockets = new Set<Socket>();
   const onUpgrade = (request: IncomingMessage, socket: Socket) => {
     socket.on("error", () => socket.destroy());
@@ -32,7 +32,7 @@ export function serveDirectCalls(server: Server, token: string, lane: DirectLane
     socket.setNoDelay(true);
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    serveConnection(socket, lane);
+    serveConnection(socket, directCalls);
   };
   server.on("upgrade", onUpgrade);
   return {
@@ -54,9 +54,9 @@ function isAllowed({ headers }: IncomingMessage, token: string): boolean {
 }
 
 /** One API. When it is gone, so are the callers behind it; runs that it did not give up go on. */
-function serveConnection(socket: Socket, lane: DirectLane): void {
+function serveConnection(socket: Socket, directCalls: DirectCalls): void {
   const writer = new FrameWriter(socket, MAX_DIRECT_FRAME_BYTES);
-  const calls = new Map<number, LaneCall>();
+  const calls = new Map<number, BegunCall>();
   const say = (message: DirectSay) => {
     if (!socket.destroyed) writer.write(message);
   };
@@ -64,7 +64,7 @@ function serveConnection(socket: Socket, lane: DirectLane): void {
 
   function receive(ask: DirectAsk): void {
     if (ask.t === "call") {
-      const call = lane.begin(ask.call, toAnswer(ask.no));
+      const call = directCalls.begin(ask.call, toAnswer(ask.no));
       if (call) calls.set(ask.no, call);
       return;
     }

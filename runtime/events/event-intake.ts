@@ -7,7 +7,7 @@
  * One claim is under way at a time; what arrives meanwhile is the next one.
  */
 import type { Clock } from "../../core/clock.ts";
-import type { Lane } from "../../core/queue/names.ts";
+import type { Lane } from "../../core/domain/lane.ts";
 import type { Bell } from "../../core/queue/transport.ts";
 import type { ClaimedRun, EarlyRun } from "../../core/store/runs/claim.ts";
 import type { Slots } from "../slots.ts";

@@ -1,11 +1,10 @@
 import type { HttpRequestHead, HttpResponseHead } from "../../core/contracts/http-call.ts";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { FunctionLimits } from "../../core/domain/function-limits.ts";
+import type { LogLevel } from "../../core/domain/log-level.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { Span } from "../../core/telemetry/tracing.ts";
-
-export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface Invocation {
   runId: string;

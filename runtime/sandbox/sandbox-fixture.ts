@@ -4,8 +4,8 @@ import type { AttemptOutcome, RunError } from "../../core/domain/attempt.ts";
 import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
 import type { Json } from "../../core/json.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
-import { ExecutorPool } from "./executor-pool.ts";
 import type { HttpCall, InvocationLimits, KeyValueAnswerer, LogLine } from "./invocation.ts";
+import { ExecutorPool } from "./parent/executor-pool.ts";
 import { DEFAULT_SANDBOX_SETTINGS, type SandboxParts, type SandboxSettings } from "./settings.ts";
 
 export interface CallOptions {

@@ -1,7 +1,7 @@
 /** `ctx.kv` and `ctx.signal` from inside the isolate. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createKeyValueAnswerer } from "../tasks/kv-answerer.ts";
+import { createKeyValueAnswerer } from "../runners/kv-answerer.ts";
 import type { KeyValueAnswerer } from "./invocation.ts";
 import { errorOf, resultOf, startSandboxFor } from "./sandbox-fixture.ts";
 

@@ -1,8 +1,8 @@
-import { ExecutorPool } from "./executor-pool.ts";
 import type { Sandbox } from "./invocation.ts";
+import { ExecutorPool } from "./parent/executor-pool.ts";
 import { DEFAULT_SANDBOX_SETTINGS, type SandboxParts, type SandboxSettings } from "./settings.ts";
 
-export type { Invocation, InvokeOptions, LogLevel, LogLine, Sandbox } from "./invocation.ts";
+export type { Invocation, InvokeOptions, LogLine, Sandbox } from "./invocation.ts";
 export type { SandboxLogger, SandboxParts, SandboxSettings } from "./settings.ts";
 
 /** Runs functions in isolates of child processes, one process for each namespace; the first starts at once. */

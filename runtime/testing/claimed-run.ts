@@ -3,7 +3,7 @@ import { DEFAULT_RETRY } from "../../core/domain/retry.ts";
 import { newId } from "../../core/store/ids.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
-import type { AttemptContext } from "../tasks/task-runner.ts";
+import type { AttemptContext } from "../runners/task-runner.ts";
 
 /** A claimed run of an http task, with what the test says about it. */
 export function claimedRun(given: Partial<ClaimedRun> = {}): ClaimedRun {

@@ -17,7 +17,7 @@ import { createWorkerMetrics } from "../../core/telemetry/metrics/worker.ts";
 import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createRecording } from "../../test/support/recording.ts";
-import type { AttemptContext, TaskRunner } from "../tasks/task-runner.ts";
+import type { AttemptContext, TaskRunner } from "../runners/task-runner.ts";
 import { startWorker, type WorkerParts } from "../worker.ts";
 
 const { store, db, url, newNamespace, clear } = await openTestStore(createTestDatabase);
@@ -29,7 +29,7 @@ export const fail = (error: unknown) => assert.fail(error as Error);
 beforeEach(clear);
 
 interface WorkerOptions {
-  openLane?: WorkerParts["openLane"];
+  serveDirect?: WorkerParts["serveDirect"];
   slots?: number;
   leaseMs?: number;
   drainMs?: number;
@@ -68,7 +68,7 @@ export async function openWorker(t: TestContext, runner: TaskRunner, options: Wo
     findTimeoutMs: async () => 5_000,
     runners: { http: runner, email: runner, function: runner },
     ...{ clock: options.clock ?? systemClock, log, metrics, traceAttempt: () => NO_SPAN },
-    ...(options.openLane ? { openLane: options.openLane } : {}),
+    ...(options.serveDirect ? { serveDirect: options.serveDirect } : {}),
   });
   let stopped: Promise<void> | undefined;
   const stop = () => {

@@ -78,13 +78,13 @@ async function runFolder(
   const reports: FileReport[] = [];
   const waiting = files.values();
   const startMs = performance.now();
-  const lane = async () => {
+  const drain = async () => {
     for (const file of waiting) {
       reports.push(await run(file));
       if (process.stderr.isTTY) process.stderr.write(`\r${folder}: ${reports.length}/${files.length} `);
     }
   };
-  await Promise.all(Array.from({ length: FILES_AT_ONCE }, lane));
+  await Promise.all(Array.from({ length: FILES_AT_ONCE }, drain));
   const seconds = ((performance.now() - startMs) / 1_000).toFixed(1);
   console.error(`${process.stderr.isTTY ? "\r" : ""}${folder}: ${files.length} files in ${seconds} s`);
   return reports.sort((a, b) => (a.path < b.path ? -1 : 1));

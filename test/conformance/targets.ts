@@ -2,7 +2,7 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
-import { ExecutorPool } from "../../runtime/sandbox/executor-pool.ts";
+import { ExecutorPool } from "../../runtime/sandbox/parent/executor-pool.ts";
 import { DEFAULT_SANDBOX_SETTINGS } from "../../runtime/sandbox/settings.ts";
 import type { RealmResult, TestRun } from "./assemble.ts";
 

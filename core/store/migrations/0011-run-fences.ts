@@ -10,7 +10,7 @@ export async function down(db: Kysely<unknown>): Promise<void> {
 }
 
 const UP = [
-  // A run of the direct lane has no open row that its end could take: whoever inserts its id here may write it.
+  // A direct run has no open row that its end could take: whoever inserts its id here may write it.
   `CREATE TABLE run_fences (
     run_id uuid PRIMARY KEY,
     writer uuid

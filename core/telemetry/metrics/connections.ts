@@ -1,16 +1,15 @@
 /** What every role tells of its ways to the database and to the queue. */
 import { Counter, Gauge, Histogram, type Metric, type Registry } from "prom-client";
-import type { Lane } from "../../queue/names.ts";
+import { LANES } from "../../domain/lane.ts";
 import { STEP_SECONDS } from "./buckets.ts";
 
 /** What is looked at when somebody asks. */
-export interface ConnectionFigures {
+export interface ConnectionStats {
   /** Connections of the pool, and who waits for one. */
   pool(): { total: number; idle: number; waiting: number; max: number };
   isListening(): boolean;
 }
 
-const LANES = ["runs", "long-runs"] as const satisfies Lane[];
 const OPERATIONS = ["ring", "publish", "client"] as const;
 export type QueueOperation = (typeof OPERATIONS)[number];
 
@@ -85,14 +84,14 @@ export function createConnectionMetrics() {
   }
   return {
     ...counters,
-    register(registry: Registry, figures: ConnectionFigures): void {
-      const all: unknown[] = [...Object.values(counters), ...createFigureGauges(figures)];
+    register(registry: Registry, stats: ConnectionStats): void {
+      const all: unknown[] = [...Object.values(counters), ...createStatsGauges(stats)];
       for (const metric of all) registry.registerMetric(metric as Metric);
     },
   };
 }
 
-function createFigureGauges(figures: ConnectionFigures): Gauge<string>[] {
+function createStatsGauges(stats: ConnectionStats): Gauge<string>[] {
   return [
     new Gauge({
       name: "bellhop_database_connections",
@@ -100,7 +99,7 @@ function createFigureGauges(figures: ConnectionFigures): Gauge<string>[] {
       labelNames: ["state"] as const,
       registers: [],
       collect() {
-        const { total, idle } = figures.pool();
+        const { total, idle } = stats.pool();
         this.set({ state: "idle" }, idle);
         this.set({ state: "busy" }, total - idle);
       },
@@ -110,7 +109,7 @@ function createFigureGauges(figures: ConnectionFigures): Gauge<string>[] {
       help: "Connections the pool may open.",
       registers: [],
       collect() {
-        this.set(figures.pool().max);
+        this.set(stats.pool().max);
       },
     }),
     new Gauge({
@@ -118,7 +117,7 @@ function createFigureGauges(figures: ConnectionFigures): Gauge<string>[] {
       help: "Statements and transactions that wait for a connection of the pool.",
       registers: [],
       collect() {
-        this.set(figures.pool().waiting);
+        this.set(stats.pool().waiting);
       },
     }),
     new Gauge({
@@ -126,7 +125,7 @@ function createFigureGauges(figures: ConnectionFigures): Gauge<string>[] {
       help: "1 while the connection that LISTENs stands.",
       registers: [],
       collect() {
-        this.set(figures.isListening() ? 1 : 0);
+        this.set(stats.isListening() ? 1 : 0);
       },
     }),
   ];

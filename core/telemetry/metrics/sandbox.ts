@@ -16,7 +16,7 @@ export const EXECUTOR_ENDS = [
 export type ExecutorEnd = (typeof EXECUTOR_ENDS)[number];
 
 /** What is looked at when somebody asks. */
-export interface SandboxFigures {
+export interface SandboxStats {
   executors: Record<"starting" | "spare" | "serving" | "draining", number>;
   /** Isolates at work, each with a batch of runs. */
   busyIsolates: number;
@@ -26,15 +26,15 @@ export interface SandboxFigures {
   waiting: number;
 }
 
-const NO_FIGURES: SandboxFigures = {
+const NO_STATS: SandboxStats = {
   executors: { starting: 0, spare: 0, serving: 0, draining: 0 },
   ...{ busyIsolates: 0, runs: 0, waiting: 0 },
 };
 
 export function createSandboxMetrics(registry: Registry) {
   const registers = [registry];
-  let readFigures = () => NO_FIGURES;
-  createFigureGauges(registry, () => readFigures());
+  let readStats = () => NO_STATS;
+  createStatsGauges(registry, () => readStats());
   const exits = new Counter({
     name: "bellhop_executor_exits_total",
     help: "Executors that ended, by why.",
@@ -66,13 +66,13 @@ export function createSandboxMetrics(registry: Registry) {
       "bellhop_cold_start_duration_seconds",
       "What a cold run waited for its isolate: its boot, where none stood ready, and the loading of the revision.",
     ),
-    watch(read: () => SandboxFigures): void {
-      readFigures = read;
+    watch(read: () => SandboxStats): void {
+      readStats = read;
     },
   };
 }
 
-function createFigureGauges(registry: Registry, read: () => SandboxFigures): void {
+function createStatsGauges(registry: Registry, read: () => SandboxStats): void {
   const registers = [registry];
   new Gauge({
     name: "bellhop_executors",
@@ -83,7 +83,7 @@ function createFigureGauges(registry: Registry, read: () => SandboxFigures): voi
       for (const [state, count] of Object.entries(read().executors)) this.set({ state }, count);
     },
   });
-  const gauge = (name: string, help: string, pick: (figures: SandboxFigures) => number) =>
+  const gauge = (name: string, help: string, pick: (stats: SandboxStats) => number) =>
     new Gauge({
       name,
       help,

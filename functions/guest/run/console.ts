@@ -1,6 +1,8 @@
 /** `console`: its lines go to the log of the run under way. */
+
+import type { LogLevel } from "../../../core/domain/log-level.ts";
 import { currentRun } from "./current-run.ts";
-import { type LogLevel, log } from "./log.ts";
+import { log } from "./log.ts";
 import {
   assign,
   create,

@@ -1,10 +1,12 @@
 /** Calls the function: its module once an isolate, its default export once a run. */
+
+import type { LogLevel } from "../../../core/domain/log-level.ts";
 import type { GuestFacts, GuestStart } from "../guest-start.ts";
 import { serveRequest } from "../http/serve-request.ts";
 import { beginRun, currentRun, endRun, failRun, finishRun, type GuestRun } from "./current-run.ts";
 import { describe } from "./describe.ts";
 import { makeKv } from "./kv.ts";
-import { type LogLevel, log } from "./log.ts";
+import { log } from "./log.ts";
 import { freeze, NativeDate, NativePromise, parse, promiseThen, stringify } from "./primordials.ts";
 import { signalOf } from "./signal.ts";
 

@@ -1,10 +1,9 @@
 /** One line of a run's log, bounded here kindly and once more outside. */
+import type { LogLevel } from "../../../core/domain/log-level.ts";
 import { GUEST_LIMITS } from "../limits.ts";
 import { type GuestRun, runHost } from "./current-run.ts";
 import { dateNow, isArray, max, slice, stringify } from "./primordials.ts";
 import { fittingChars, inspect, safeStringify } from "./text.ts";
-
-export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** The count stands before anything that the author's code could have replaced. */
 export function log(run: GuestRun, level: LogLevel, message: unknown, fields?: unknown): void {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
-import { addonPath } from "../executor-command.ts";
+import { addonPath } from "../parent/executor-command.ts";
 import type { HostFacts } from "./plan.ts";
 import { StandingWalls } from "./standing-walls.ts";
 import type { ProbeFindings, ProbeTask } from "./wall-probe.ts";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { findExecutor, killTree } from "../holding-processes.ts";
+import { findExecutor, killTree } from "../parent/holding-processes.ts";
 import { JAIL_NODE, JAIL_SETPRIV } from "./chain.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { type HostFacts, WALLS, type Wall } from "./plan.ts";

@@ -6,7 +6,7 @@
 import { Socket } from "node:net";
 import { FrameDecoder } from "../../../core/frames.ts";
 import type { GuestStart } from "../../../functions/guest/guest-start.ts";
-import { MAX_PARENT_FRAME_BYTES, type ParentMessage } from "../../../runtime/sandbox/protocol.ts";
+import { MAX_PARENT_FRAME_BYTES, type ParentMessage } from "../../../runtime/sandbox/protocol/messages.ts";
 import { frame, resultOf, TRICKS, type Trick } from "./tricks.ts";
 
 let played: Trick | undefined;

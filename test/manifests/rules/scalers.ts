@@ -1,6 +1,7 @@
 /** What scales workers must speak of the topics, groups, slots and addresses that the code uses. */
 import { readSettings } from "../../../core/config/settings.ts";
-import { type Lane, laneOf, nameQueues, type ReceiveMode } from "../../../core/queue/names.ts";
+import { type Lane, laneOf, type ReceiveMode } from "../../../core/domain/lane.ts";
+import { nameQueues } from "../../../core/queue/names.ts";
 import { withDemand } from "../../../scheduler/demand-page.ts";
 import { type Manifest, nameOf } from "../render.ts";
 import {

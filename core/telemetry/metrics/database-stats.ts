@@ -1,0 +1,65 @@
+/**
+ * What a scheduler read from the database: stats of the whole system, not of its process. Several schedulers tell the
+ * same, so whoever asks takes the maximum. All of them are absent while they cannot be read.
+ */
+import { Gauge, type Registry } from "prom-client";
+import { OPEN_STATES } from "../../domain/run-state.ts";
+import { TASK_TYPES } from "../../domain/task-spec.ts";
+import { type Demand, totalDemand } from "../../store/demand.ts";
+import type { SystemStats } from "../../store/stats.ts";
+
+export function createDatabaseStatsMetrics(registry: Registry) {
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name, help, labelNames, registers: [registry] });
+  const openRuns = gauge("bellhop_open_runs", "Runs that have not ended, 100,000 of each state at most.", [
+    "type",
+    "state",
+  ]);
+  const workers = gauge("bellhop_workers", "Workers by the state of their lease.", ["state"]);
+  const simple = {
+    demand: gauge(
+      "bellhop_demand_slots",
+      "Slots that are wanted: due runs, running ones and those due soon. What autoscalers go by.",
+    ),
+    dueRuns: gauge("bellhop_due_runs", "Runs that are due and could be taken by a worker."),
+    upcomingRuns: gauge("bellhop_upcoming_runs", "Runs that become due within WORKERS_AHEAD."),
+    awaitingRoom: gauge("bellhop_awaiting_room_runs", "Runs that wait for room in their function."),
+    oldestDueSeconds: gauge(
+      "bellhop_oldest_due_run_age_seconds",
+      "How long the oldest due run has been due.",
+    ),
+    oldestUnstagedSeconds: gauge(
+      "bellhop_oldest_unstaged_task_age_seconds",
+      "How long ago the oldest task should have been staged.",
+    ),
+    slots: gauge("bellhop_leased_slots", "Slots of workers whose lease stands."),
+    busySlots: gauge("bellhop_leased_slots_busy", "Those of them that are taken."),
+    oldestTransactionSeconds: gauge(
+      "bellhop_oldest_transaction_age_seconds",
+      "How long the oldest transaction in the database has been open that the role may see.",
+    ),
+    partitionsLeftSeconds: gauge(
+      "bellhop_partitions_left_seconds",
+      "How long there are partitions for what ends.",
+    ),
+  };
+  const clear = () => {
+    for (const each of [openRuns, workers]) each.reset();
+    // Reset, one without labels would say 0.
+    for (const each of Object.values(simple)) each.remove();
+  };
+  clear();
+  return {
+    clear,
+    set(stats: SystemStats, demand: Demand): void {
+      const counts = new Map(stats.openRuns.map(({ type, state, count }) => [`${type} ${state}`, count]));
+      for (const type of TASK_TYPES)
+        for (const state of OPEN_STATES) openRuns.set({ type, state }, counts.get(`${type} ${state}`) ?? 0);
+      for (const [state, count] of Object.entries(stats.workers)) workers.set({ state }, count);
+      const told = { ...stats, ...demand, demand: totalDemand(demand) };
+      for (const [name, each] of Object.entries(simple)) each.set(told[name as keyof typeof simple]);
+    },
+  };
+}
+
+export type DatabaseStatsMetrics = ReturnType<typeof createDatabaseStatsMetrics>;

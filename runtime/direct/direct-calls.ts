@@ -1,0 +1,266 @@
+/**
+ * Calls that the API hands over without the queue. Nothing else is different: they take a slot, obey their limits, are
+ * logged, cancelled and recorded like any run, and are never tried again.
+ *
+ * A call: offered → refused, or (reserved, where its function has a limit of runs at once) → running → recorded → done,
+ * or lost, where its API gave it up meanwhile or this worker cannot record it. How its rows come about is told in
+ * direct-record.ts.
+ */
+import type { Clock } from "../../core/clock.ts";
+import type {
+  CutReason,
+  DirectCall,
+  DirectOutcome,
+  RefusalReason,
+} from "../../core/contracts/direct-call.ts";
+import type { HttpResult } from "../../core/contracts/http-call.ts";
+import type { RunVerdict } from "../../core/domain/retry.ts";
+import type { RunTrigger } from "../../core/domain/run-trigger.ts";
+import type { Json } from "../../core/json.ts";
+import { type ClaimedRun, INVOCATION_RETRY } from "../../core/store/runs/claimed-run.ts";
+import { DIRECT_CLAIM_NO, type DirectRun, type Reservation } from "../../core/store/runs/direct.ts";
+import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
+import type { DirectCallEnd } from "../../core/telemetry/metrics/worker.ts";
+import type { HttpCall, HttpFeed } from "../sandbox/invocation.ts";
+import type { Slots } from "../slots.ts";
+import { type CallAnswer, createCallResponse } from "./call-response.ts";
+import { asCut } from "./cut-call.ts";
+import { createDirectRecord, type RecordParts } from "./direct-record.ts";
+import { createSlotShares } from "./slot-shares.ts";
+
+/** How a direct run differs from a claimed one. */
+export interface DirectWay {
+  isDirect: true;
+  http?: HttpCall;
+  record(attempt: FinishedAttempt): Promise<unknown>;
+  /** Aborts with an `AttemptStop` where the run must not go on. */
+  stopped: AbortSignal;
+  /** Whether its row is known to be in the table. */
+  isInTable(): boolean;
+}
+
+export interface DirectCallsParts extends RecordParts {
+  clock: Clock;
+  slots: Slots;
+  /** Of those slots, however many are free. */
+  totalSlots: number;
+  isDraining(): boolean;
+  /** Whether the lease has stood all the time since: calls of a worker that stood still were given up. */
+  watchLease(): () => boolean;
+  /** The most a run of the revision may take; never rejects. */
+  findTimeoutMs(revisionId: string): Promise<number>;
+  /** Runs it in the slot that was taken for it, and gives that back. Rejects where it could not be recorded. */
+  work(run: ClaimedRun, way: DirectWay): Promise<unknown>;
+  releaseSlot(): void;
+  reserve(run: DirectRun): Promise<Reservation>;
+  /** How a call ended, or why it was refused. */
+  onEnd(end: DirectCallEnd): void;
+}
+
+/** What a call's caller says. */
+export interface CallerFeed extends HttpFeed {
+  /** @param cut where it did not leave of its own will */
+  leave(cut?: CutReason): void;
+}
+
+/** A call under way. */
+export interface BegunCall {
+  /** Of a call over HTTP. */
+  feed: CallerFeed | undefined;
+  /** The connection it came by is gone: it goes on where it is still this worker's. */
+  connectionGone(): void;
+}
+
+export interface DirectCalls {
+  /** Begins a call, or refuses it. */
+  begin(call: DirectCall, answer: CallAnswer): BegunCall | undefined;
+}
+
+export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
+  const { clock, slots } = parts;
+  const shares = createSlotShares(parts.totalSlots);
+
+  /** Whether the run may begin; where not, its slot is given back and its API is told. */
+  async function reserve(run: DirectRun, answer: CallAnswer): Promise<boolean> {
+    const reservation = await parts.reserve(run).catch((error: unknown) => {
+      parts.releaseSlot();
+      throw error;
+    });
+    if (reservation === "reserved") return true;
+    parts.releaseSlot();
+    if (reservation === "no_room") {
+      parts.onEnd("no_room");
+      answer.refused("no_room");
+    } else {
+      parts.onEnd("lost");
+      answer.lost();
+    }
+    return false;
+  }
+
+  /** @param gone the connection that it came by is gone */
+  async function serve(
+    call: DirectCall,
+    answer: CallAnswer,
+    gate: Gate | undefined,
+    gone: AbortSignal,
+  ): Promise<void> {
+    const http = gate?.http;
+    const startedAt = clock.now();
+    const hasStood = parts.watchLease();
+    const timeoutMs = await parts.findTimeoutMs(call.revisionId);
+    if (gone.aborted || !hasStood() || parts.isDraining()) {
+      // It took so long that its caller may have been answered: it does not begin.
+      const reason = parts.isDraining() ? "draining" : "busy";
+      parts.releaseSlot();
+      parts.onEnd(reason);
+      answer.refused(reason);
+      return;
+    }
+    const ageMs = () => Math.max(0, clock.now().getTime() - startedAt.getTime());
+    const trigger: RunTrigger = http ? "http" : "invoke";
+    const { runId: id, namespaceId, functionId, revisionId, input, traceparent } = call;
+    const facts = { id, namespaceId, functionId, revisionId, trigger, input, timeoutMs, traceparent };
+    if (call.isLimited && !(await reserve({ ...facts, ageMs: ageMs() }, answer))) return;
+    if (http?.head.hasBody) answer.accepted();
+
+    const rows = createDirectRecord(parts, facts, ageMs, call.isLimited, gone);
+    const response = http && createCallResponse(http, answer, rows.show);
+    let outcome: DirectOutcome | undefined;
+    const way: DirectWay = {
+      isDirect: true,
+      ...(response ? { http: response.http } : {}),
+      stopped: rows.stopped,
+      isInTable: rows.isShown,
+      async record(ended) {
+        const cut = gate?.cut();
+        const attempt = cut ? asCut(ended, cut) : ended;
+        const recorded = http ? withoutBody(attempt, response!.sentBytes()) : attempt;
+        if (await rows.end(recorded)) outcome = toDirectOutcome(attempt.verdict);
+      },
+    };
+    try {
+      await parts.work(toClaimedRun(call, { trigger, timeoutMs, startedAt }), way);
+    } finally {
+      rows.close();
+    }
+    await response?.settled();
+    parts.onEnd(outcome?.state ?? "lost");
+    if (outcome) answer.done(outcome);
+    else answer.lost();
+  }
+
+  /** Why the call is not taken; undefined: a slot is its own now, within its share. */
+  function takeSlot(call: DirectCall): RefusalReason | undefined {
+    if (parts.isDraining()) return "draining";
+    if (slots.free() < 1 || !parts.watchLease()()) return "busy";
+    if (!shares.take(call)) return "share";
+    slots.take(1);
+    return undefined;
+  }
+
+  return {
+    begin(call, answer) {
+      const refusal = takeSlot(call);
+      if (refusal) {
+        parts.onEnd(refusal);
+        answer.refused(refusal);
+        return undefined;
+      }
+      const gate = call.http && openGate(call.http, answer);
+      const gone = new AbortController();
+      serve(call, answer, gate, gone.signal)
+        .catch((error: unknown) => {
+          parts.onError(error, call.runId);
+          parts.onEnd("error");
+          answer.lost();
+        })
+        .finally(() => shares.release(call));
+      return { feed: gate?.feed, connectionGone: () => gone.abort() };
+    },
+  };
+}
+
+interface Gate {
+  http: HttpCall;
+  feed: CallerFeed;
+  /** Why the caller was cut off, if it was. */
+  cut(): CutReason | undefined;
+}
+
+/** The call of the sandbox, and the feed into it, which is there before the sandbox is asked. */
+function openGate(head: HttpCall["head"], answer: CallAnswer): Gate {
+  let opened: HttpFeed | undefined;
+  let cut: CutReason | undefined;
+  const kept: ((feed: HttpFeed) => void)[] = [];
+  const say = (act: (feed: HttpFeed) => void) => {
+    if (opened) act(opened);
+    else kept.push(act);
+  };
+  return {
+    http: {
+      head,
+      onOpen(feed) {
+        opened = feed;
+        for (const act of kept.splice(0)) act(feed);
+      },
+      onHead: (given) => answer.head(given),
+      onData: (bytes) => answer.data(bytes),
+      onEnd: () => answer.end(),
+      onPull: (bytes) => answer.pull(bytes),
+    },
+    feed: {
+      data: (bytes) => say((feed) => feed.data(bytes)),
+      end: () => say((feed) => feed.end()),
+      pull: (bytes) => say((feed) => feed.pull(bytes)),
+      leave(reason) {
+        cut ??= reason;
+        say((feed) => feed.leave());
+      },
+    },
+    cut: () => cut,
+  };
+}
+
+function toClaimedRun(
+  call: DirectCall,
+  { trigger, timeoutMs, startedAt }: Pick<ClaimedRun, "trigger" | "timeoutMs" | "startedAt">,
+): ClaimedRun {
+  return {
+    id: call.runId,
+    claimNo: DIRECT_CLAIM_NO,
+    namespaceId: call.namespaceId,
+    taskId: null,
+    spec: { type: "function", function: call.functionName, input: call.input },
+    attempt: 1,
+    attemptOffset: 0,
+    retry: INVOCATION_RETRY,
+    deadLetter: false,
+    timeoutMs,
+    scheduledFor: startedAt,
+    startedAt,
+    functionId: call.functionId,
+    revisionId: call.revisionId,
+    holdsRoom: call.isLimited,
+    traceparent: call.traceparent ?? null,
+    trigger,
+  };
+}
+
+function toDirectOutcome(verdict: RunVerdict): DirectOutcome {
+  if (verdict.state === "succeeded") return { state: "succeeded", result: verdict.result };
+  if (verdict.state === "cancelled") return { state: "cancelled" };
+  return { state: "failed", error: verdict.error };
+}
+
+/** What is recorded of a response: its status and its size. */
+function withoutBody(attempt: FinishedAttempt, sentBytes: number): FinishedAttempt {
+  const { verdict } = attempt;
+  if (verdict.state !== "succeeded") return attempt;
+  const result = verdict.result as unknown as HttpResult;
+  const bodyBytes = "body" in result ? Buffer.byteLength(result.body) : sentBytes;
+  return {
+    ...attempt,
+    verdict: { state: "succeeded", result: { status: result.status, bodyBytes } as Json },
+  };
+}

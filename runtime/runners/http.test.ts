@@ -1,0 +1,318 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { after, before, beforeEach, describe, it } from "node:test";
+import type { AttemptOutcome } from "../../core/domain/attempt.ts";
+import type { LogLevel } from "../../core/domain/log-level.ts";
+import { DEFAULT_RETRY } from "../../core/domain/retry.ts";
+import type { HttpSpec } from "../../core/domain/task-spec.ts";
+import { parseNetworks } from "../../core/egress/address-policy.ts";
+import { createEgress, type Egress } from "../../core/egress/egress.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import { NO_SPAN } from "../../core/telemetry/tracing.ts";
+import { createHttpRunner } from "./http.ts";
+
+const RUN_ID = "01961b7e-8f6a-7c3d-9e2b-5a1f0c4d3e2f";
+
+let server: http.Server;
+let base: string;
+let egress: Egress;
+let received: { method: string; url: string; headers: http.IncomingHttpHeaders; body: string }[];
+let answer: http.RequestListener;
+let logged: { level: LogLevel; message: string; fields: JsonObject | undefined }[];
+
+before(async () => {
+  egress = createEgress({ allow: parseNetworks("127.0.0.1") });
+  server = http.createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    received.push({
+      method: request.method!,
+      url: request.url!,
+      headers: request.headers,
+      body: Buffer.concat(chunks).toString(),
+    });
+    answer(request, response);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+beforeEach(() => {
+  [received, logged] = [[], []];
+  answer = (_, response) => response.end("ok");
+});
+after(async () => {
+  await egress.close();
+  server.close();
+  server.closeAllConnections();
+});
+
+function runOf(spec: Partial<HttpSpec>, changes: Partial<ClaimedRun> = {}): ClaimedRun {
+  return {
+    id: RUN_ID,
+    claimNo: 1,
+    namespaceId: "n",
+    taskId: "task-1",
+    spec: { type: "http", method: "POST", url: `${base}/hook`, headers: {}, followRedirects: true, ...spec },
+    attempt: 2,
+    attemptOffset: 0,
+    retry: DEFAULT_RETRY,
+    deadLetter: true,
+    timeoutMs: 30_000,
+    scheduledFor: new Date("2026-03-01T12:00:00.5Z"),
+    startedAt: new Date(),
+    functionId: null,
+    revisionId: null,
+    trigger: "schedule",
+    holdsRoom: false,
+    traceparent: null,
+    ...changes,
+  };
+}
+
+function attempt(
+  spec: Partial<HttpSpec>,
+  changes: Partial<ClaimedRun> = {},
+  signal = new AbortController().signal,
+) {
+  const log = (level: LogLevel, message: string, fields?: JsonObject) =>
+    void logged.push({ level, message, fields });
+  return createHttpRunner({ egress })(runOf(spec, changes), {
+    signal,
+    deadlineAt: new Date(Date.now() + 30_000),
+    span: NO_SPAN,
+    log,
+  });
+}
+
+function answerWith(status: number, headers: http.OutgoingHttpHeaders = {}, body: string | Buffer = "") {
+  answer = (_, response) => response.writeHead(status, headers).end(body);
+}
+
+async function resultOf(spec: Partial<HttpSpec> = {}) {
+  const outcome = await attempt(spec);
+  assert.equal(outcome.kind, "succeeded");
+  return (outcome as AttemptOutcome & { kind: "succeeded" }).result as JsonObject;
+}
+
+async function failureOf(spec: Partial<HttpSpec> = {}) {
+  const outcome = await attempt(spec);
+  assert.equal(outcome.kind, "failed");
+  return outcome as AttemptOutcome & { kind: "failed" };
+}
+
+describe("the request", () => {
+  it("introduces the run", async () => {
+    await attempt({});
+    const { headers } = received[0]!;
+    assert.equal(headers["bellhop-run-id"], RUN_ID);
+    assert.equal(headers["bellhop-task-id"], "task-1");
+    assert.equal(headers["bellhop-attempt"], "2");
+    assert.equal(headers["bellhop-scheduled-at"], "2026-03-01T12:00:00.500Z");
+    assert.equal(headers["idempotency-key"], RUN_ID);
+    assert.match(headers["user-agent"]!, /^Bellhop\/\d+\.\d+\.\d+/);
+    assert.match(String(headers["traceparent"]), /^00-01961b7e8f6a7c3d9e2b5a1f0c4d3e2f-[0-9a-f]{16}-01$/);
+  });
+
+  it("lets the author choose his own headers, but not pose as another run", async () => {
+    await attempt(
+      { headers: { "user-agent": "mine", "IDEMPOTENCY-KEY": "k", "bellhop-run-id": "forged" } },
+      { taskId: null },
+    );
+    const { headers } = received[0]!;
+    assert.deepEqual(
+      [headers["user-agent"], headers["idempotency-key"], headers["bellhop-run-id"]],
+      ["mine", "k", RUN_ID],
+    );
+    assert.equal(headers["bellhop-task-id"], undefined);
+  });
+
+  it("sends a string as it is and anything else as JSON", async () => {
+    await attempt({ body: "a=1&b=2", headers: { "content-type": "application/x-www-form-urlencoded" } });
+    await attempt({ body: { a: [1, null] } });
+    await attempt({ body: [1], headers: { "Content-Type": "application/vnd.own+json" } });
+    await attempt({ body: null });
+    assert.deepEqual(
+      received.map(({ body, headers }) => [body, headers["content-type"]]),
+      [
+        ["a=1&b=2", "application/x-www-form-urlencoded"],
+        ['{"a":[1,null]}', "application/json"],
+        ["[1]", "application/vnd.own+json"],
+        ["null", "application/json"],
+      ],
+    );
+  });
+
+  it("sends no body where none is given", async () => {
+    for (const method of ["GET", "HEAD", "POST", "DELETE"]) await attempt({ method });
+    for (const { body, headers } of received)
+      assert.deepEqual([body, headers["content-type"]], ["", undefined]);
+  });
+});
+
+describe("the record", () => {
+  it("holds status, headers and text", async () => {
+    answerWith(201, { "x-own": "1", "set-cookie": "session=secret", "content-type": "text/plain" }, "grüße");
+    const { status, headers, body, ...rest } = await resultOf();
+    assert.deepEqual([status, body, rest], [201, "grüße", {}]);
+    assert.equal((headers as JsonObject)["x-own"], "1");
+    assert.equal((headers as JsonObject)["set-cookie"], undefined);
+  });
+
+  it("holds JSON as JSON when it is whole and valid", async () => {
+    for (const type of ["application/json", "application/problem+json; charset=utf-8"]) {
+      answerWith(200, { "content-type": type }, '{"a":1}');
+      assert.deepEqual((await resultOf())["body"], { a: 1 }, type);
+    }
+    answerWith(200, { "content-type": "application/json" }, '{"a":');
+    assert.equal((await resultOf())["body"], '{"a":');
+    answerWith(200, { "content-type": "text/plain" }, '{"a":1}');
+    assert.equal((await resultOf())["body"], '{"a":1}');
+    const deep = "[".repeat(20_000) + "]".repeat(20_000);
+    answerWith(200, { "content-type": "application/json" }, deep);
+    assert.equal((await resultOf())["body"], deep);
+  });
+
+  it("holds bytes as base64", async () => {
+    for (const bytes of [Buffer.from([0xff, 0xfe, 1]), Buffer.from("a\0b")]) {
+      answerWith(200, { "content-type": "text/plain" }, bytes);
+      assert.deepEqual((await resultOf())["body"], { base64: bytes.toString("base64") });
+    }
+  });
+
+  it("cuts a long body, and no character in two", async () => {
+    answerWith(200, { "content-type": "application/json" }, `"${"é".repeat(40_000)}"`);
+    const { body, truncated } = await resultOf();
+    assert.deepEqual([truncated, body], [true, `"${"é".repeat(32_767)}`]);
+  });
+
+  it("bounds the headers", async () => {
+    answerWith(200, Object.fromEntries(Array.from({ length: 90 }, (_, i) => [`x-${i}`, "v"])));
+    assert.equal(Object.keys((await resultOf())["headers"] as JsonObject).length, 64);
+    answerWith(200, Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`x-${i}`, "v".repeat(2_500)])));
+    assert.ok(JSON.stringify((await resultOf())["headers"]).length < 9_000);
+  });
+});
+
+describe("the verdict", () => {
+  const retried = [408, 425, 429, 500, 502, 503, 504, 599];
+  const final = [304, 400, 401, 403, 404, 409, 410, 422];
+
+  it("is success for 2xx", async () => {
+    for (const status of [200, 201, 202, 204]) {
+      answerWith(status);
+      assert.equal((await resultOf())["status"], status);
+    }
+  });
+
+  it("is retryable for the statuses that may pass", async () => {
+    for (const status of retried) {
+      answerWith(status);
+      const { error, retryable, result } = await failureOf();
+      assert.deepEqual(
+        [error.code, error.details, retryable, (result as JsonObject)["status"]],
+        ["http_status", { status }, true, status],
+      );
+    }
+  });
+
+  it("is final for the others", async () => {
+    for (const status of final) {
+      answerWith(status);
+      const { error, retryable } = await failureOf();
+      assert.deepEqual([error.code, error.details, retryable], ["http_status", { status }, false]);
+    }
+  });
+
+  it("follows the author's list of statuses", async () => {
+    answerWith(404);
+    assert.equal((await resultOf({ expectStatus: [404, 500] }))["status"], 404);
+    answerWith(200);
+    assert.equal((await failureOf({ expectStatus: [404] })).retryable, false);
+    answerWith(503);
+    assert.equal((await failureOf({ expectStatus: [404] })).retryable, true);
+  });
+
+  it("says what happened, with the body, and without the secrets of the URL", async () => {
+    answerWith(404, { "content-type": "application/json" }, '{"why":"gone"}');
+    const url = `${base.replace("http://", "http://user:secret@")}/a/b?token=secret`;
+    const { error, result } = await failureOf({ url });
+    assert.equal(error.message, `POST ${base}/a/b answered 404 Not Found`);
+    assert.deepEqual((result as JsonObject)["body"], { why: "gone" });
+    assert.doesNotMatch(JSON.stringify([error, logged]), /secret/);
+    assert.equal(received[0]!.url, "/a/b?token=secret");
+  });
+
+  it("obeys Retry-After in both forms", async () => {
+    answerWith(429, { "retry-after": "7" });
+    assert.equal((await failureOf()).retryAfterMs, 7_000);
+    answerWith(503, { "retry-after": new Date(Date.now() + 3_600_000).toUTCString() });
+    const { retryAfterMs } = await failureOf();
+    assert.ok(retryAfterMs! > 3_590_000 && retryAfterMs! <= 3_600_000, String(retryAfterMs));
+    answerWith(503, { "retry-after": "later" });
+    assert.equal((await failureOf()).retryAfterMs, undefined);
+    answerWith(400, { "retry-after": "7" });
+    assert.equal((await failureOf()).retryAfterMs, undefined);
+  });
+
+  it("returns a redirect that is not to be followed as the final status it is", async () => {
+    answerWith(302, { location: "/elsewhere" });
+    const { error, retryable } = await failureOf({ followRedirects: false });
+    assert.deepEqual([error.details, retryable, received.length], [{ status: 302 }, false, 1]);
+  });
+
+  it("is retryable where there was no answer", async () => {
+    const closed = http.createServer();
+    await once(closed.listen(0, "127.0.0.1"), "listening");
+    const { port } = closed.address() as AddressInfo;
+    await new Promise((resolve) => closed.close(resolve));
+    const refused = await failureOf({ url: `http://127.0.0.1:${port}/x` });
+    assert.deepEqual([refused.error.code, refused.retryable], ["connect_failed", true]);
+    answer = (request) => request.socket.destroy();
+    const reset = await failureOf();
+    assert.deepEqual([reset.error.code, reset.retryable], ["connection_reset", true]);
+  });
+
+  it("is final where the address is refused", async () => {
+    const { error, retryable } = await failureOf({ url: "http://169.254.169.254/latest/meta-data" });
+    assert.deepEqual([error.code, retryable], ["egress_blocked", false]);
+  });
+
+  it("comes soon after an abort", async () => {
+    answer = () => {};
+    const pipeline = new AbortController();
+    const arrived = once(server, "request");
+    const outcome = attempt({}, {}, pipeline.signal);
+    await arrived;
+    pipeline.abort({ kind: "cancelled" });
+    assert.equal((await outcome).kind, "failed");
+  });
+});
+
+describe("the log", () => {
+  it("has one line per attempt", async () => {
+    answerWith(200, {}, "hello");
+    await attempt({});
+    answerWith(500);
+    await attempt({});
+    assert.deepEqual(
+      logged.map(({ level }) => level),
+      ["info", "warn"],
+    );
+    const [first] = logged;
+    assert.match(first!.message, /^POST http:\/\/127\.0\.0\.1:\d+\/hook → 200 in \d+ ms$/);
+    assert.deepEqual(
+      [first!.fields!["status"], first!.fields!["bytes"], typeof first!.fields!["durationMs"]],
+      [200, 5, "number"],
+    );
+  });
+
+  it("tells a network failure", async () => {
+    await attempt({ url: "http://[::1]:1/x" });
+    const [line] = logged;
+    assert.deepEqual([logged.length, line!.level, line!.fields!["code"]], [1, "warn", "egress_blocked"]);
+    assert.match(line!.message, /^POST http:\/\/\[::1\]:1\/x failed: /);
+  });
+});

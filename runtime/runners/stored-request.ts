@@ -1,0 +1,93 @@
+/**
+ * A request that waited in the queue, as a call of the sandbox: its body is fed against credit, its response gathered
+ * into the run's result.
+ */
+import { isUtf8 } from "node:buffer";
+import type { HttpResponseHead, HttpResult } from "../../core/contracts/http-call.ts";
+import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
+import type { StoredRequest, StoredRequestInput, StoredResponse } from "../../core/domain/stored-request.ts";
+import type { Json } from "../../core/json.ts";
+import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import type { HttpCall, HttpFeed } from "../sandbox/invocation.ts";
+import { CALL_WINDOW_BYTES } from "../sandbox/protocol/call-messages.ts";
+
+/** The request of a run that came by HTTP and was queued; "gone" where only method and URL were kept. */
+export function storedRequestOf({ spec, trigger }: ClaimedRun): StoredRequest | "gone" | undefined {
+  if (spec.type !== "function" || (trigger !== "http" && trigger !== "hook")) return undefined;
+  const { request } = (spec.input ?? {}) as Partial<StoredRequestInput>;
+  return Array.isArray(request?.headers) && typeof request.body === "string" ? request : "gone";
+}
+
+export interface StoredCall {
+  http: HttpCall;
+  /** The sandbox's outcome with the response as its result: a `StoredResponse`. */
+  toOutcome(outcome: AttemptOutcome): AttemptOutcome;
+}
+
+/** A response's body of more than `maxBytes` ends as `result_too_large`. */
+export function openStoredCall(request: StoredRequest, maxBytes: number): StoredCall {
+  const { method, url, headers, body } = request;
+  let rest = Buffer.from(body, "base64");
+  let credit = CALL_WINDOW_BYTES;
+  let feed: HttpFeed;
+  let head: HttpResponseHead | undefined;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+
+  function feedBody(): void {
+    if (rest.length === 0) return;
+    const chunk = rest.subarray(0, credit);
+    rest = rest.subarray(chunk.length);
+    credit -= chunk.length;
+    feed.data(chunk);
+    if (rest.length === 0) feed.end();
+  }
+
+  const http: HttpCall = {
+    head: { method, url, headers, hasBody: rest.length > 0 },
+    onOpen(opened) {
+      feed = opened;
+      feedBody();
+    },
+    onHead(given) {
+      head = given;
+    },
+    onData(chunk) {
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) feed.leave();
+      else {
+        chunks.push(Buffer.from(chunk));
+        feed.pull(chunk.byteLength);
+      }
+    },
+    onEnd() {},
+    onPull(granted) {
+      credit += granted;
+      feedBody();
+    },
+  };
+  return {
+    http,
+    toOutcome(outcome) {
+      if (outcome.kind !== "succeeded") return outcome;
+      const result = outcome.result as unknown as HttpResult;
+      const isWhole = "body" in result;
+      const content = isWhole ? Buffer.from(result.body) : Buffer.concat(chunks);
+      if (bytes > maxBytes || content.length > maxBytes) {
+        const message = `The response takes more than ${maxBytes} bytes.`;
+        return failed("result_too_large", message, { retryable: false });
+      }
+      const headers = isWhole ? result.headers : (head?.headers ?? []);
+      return succeeded({
+        status: result.status,
+        headers,
+        ...toText(content),
+      } satisfies StoredResponse as Json);
+    },
+  };
+}
+
+function toText(content: Buffer): Pick<StoredResponse, "body" | "isBase64"> {
+  const isBase64 = !isUtf8(content);
+  return { body: content.toString(isBase64 ? "base64" : "utf8"), isBase64 };
+}

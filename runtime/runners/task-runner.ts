@@ -1,0 +1,27 @@
+import type { AttemptOutcome } from "../../core/domain/attempt.ts";
+import type { LogLevel } from "../../core/domain/log-level.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
+import type { Span } from "../../core/telemetry/tracing.ts";
+import type { HttpCall } from "../sandbox/invocation.ts";
+
+/** What a runner may use while it tries one run once. */
+export interface AttemptContext {
+  /** Aborts at the attempt's deadline, on cancellation and when the worker must go; `signal.reason` is an AttemptAbort. */
+  signal: AbortSignal;
+  /** The instant after which the attempt counts as timed out. */
+  deadlineAt: Date;
+  /** Where the run answers a call over HTTP: its request, and where the response goes. */
+  http?: HttpCall | undefined;
+  /** The attempt's: what goes out is its child. */
+  span: Span;
+  /** Adds one line to the run's log and answers it: until the attempt has ended its texts may still be changed. */
+  log(level: LogLevel, message: string, fields?: JsonObject, at?: Date): AttemptLogLine | undefined;
+}
+
+/**
+ * Runs one attempt of one type. Resolves with its outcome; a runner throws only on a bug. When the signal aborts
+ * it resolves soon with whatever it has: the pipeline replaces the outcome by the reason of the abort.
+ */
+export type TaskRunner = (run: ClaimedRun, context: AttemptContext) => Promise<AttemptOutcome>;

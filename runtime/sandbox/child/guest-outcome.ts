@@ -1,0 +1,58 @@
+import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
+import type { FailureCode } from "../protocol/messages.ts";
+
+/** How a run ended inside; `code` "ok" carries the result in `text`. */
+export interface GuestOutcome {
+  code: FailureCode | "ok";
+  /** The result's JSON; for `function_error` the JSON of name, message, stack; else a message. */
+  text: string;
+  droppedLines: number;
+  /** Whether this process should take no more work. */
+  recycle: boolean;
+  /** Whether the run needed more than one entry. */
+  waited?: boolean;
+  /** How long the batch has been on a thread. */
+  ranMs?: number;
+}
+
+export type GuestStopReason = "function_timeout" | "function_cpu_exceeded" | "cancelled";
+
+export function outcome(code: GuestOutcome["code"], text: string, droppedLines = 0): GuestOutcome {
+  return { code, text, droppedLines, recycle: false };
+}
+
+export function stopped(reason: GuestStopReason, limits: { wallMs: number; cpuMs: number }): GuestOutcome {
+  const texts: Record<GuestStopReason, string> = {
+    function_timeout: `The function did not finish within its ${limits.wallMs} ms.`,
+    function_cpu_exceeded: `The function used more than its ${limits.cpuMs} ms of processor time.`,
+    cancelled: "The run was cancelled.",
+  };
+  return { ...outcome(reason, texts[reason]), recycle: reason !== "cancelled" };
+}
+
+export function memoryExceeded(memoryMb: number): GuestOutcome {
+  const text = `The function used more than its ${memoryMb} MB of memory.`;
+  return { ...outcome("function_memory_exceeded", text), recycle: true };
+}
+
+export function brokeDown(): GuestOutcome {
+  return { ...outcome("executor_fault", "The isolate of this run broke down."), recycle: true };
+}
+
+/** Where isolated-vm saw an error, when that is not in the author's script. */
+const OWN_PLACE = / \[<isolated-vm>:\d+:\d+\]$/;
+
+/** What isolated-vm says where an object was thrown that is no Error. */
+const NO_ERROR = /^An object was thrown from supplied code within isolated-vm/;
+
+/** An error as isolated-vm rebuilt it on this side: plain data, bounded. */
+export function describeHost(thrown: unknown): { name: string; message: string; stack: string } {
+  if (!(thrown instanceof Error)) return { name: "Error", message: clip(String(thrown)), stack: "" };
+  if (NO_ERROR.test(thrown.message)) return { name: "Error", message: "it was no Error", stack: "" };
+  const message = clip(thrown.message.replace(OWN_PLACE, ""));
+  return { name: clip(thrown.name), message, stack: clip(thrown.stack ?? "") };
+}
+
+function clip(text: string): string {
+  return text.slice(0, GUEST_LIMITS.errorChars);
+}

@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { guestSnapshotPath } from "../../../functions/guest/build/guest-snapshot.ts";
+import type { SandboxSettings } from "../settings.ts";
+import type { HostFacts } from "../walls/plan.ts";
+import { StandingWalls } from "../walls/standing-walls.ts";
+import { readExecutorBundle } from "./executor-bundle.ts";
+
+const MEGABYTE = 1_048_576;
+/** Threads of node and V8 themselves. */
+const OWN_TASKS = 256;
+
+const [EXECUTOR, GUEST] = ["executor.mjs", "guest.snapshot"];
+
+let standing: StandingWalls | undefined;
+
+/**
+ * The walls around this process's executors. The first call lays them out, which takes some 30 ms; which of them stand
+ * is known when the first executor is up. They go with the process.
+ */
+export function standingWalls(): StandingWalls {
+  if (standing) return standing;
+  const walls = layOutWalls();
+  process.once("exit", () => walls.remove());
+  standing = walls;
+  return walls;
+}
+
+/** Walls of one's own, to be removed; `hostFacts` stand in for this host's. */
+export function layOutWalls(hostFacts?: Partial<HostFacts>): StandingWalls {
+  const parts = {
+    node: process.execPath,
+    addon: addonPath(),
+    files: { [GUEST]: guestSnapshotPath() },
+    texts: { [EXECUTOR]: readExecutorBundle() },
+  };
+  return new StandingWalls(parts, hostFacts);
+}
+
+/**
+ * Starts an executor behind the walls that stand: no environment, no right to files but its own, stderr and the frames'
+ * descriptor 3 as pipes. In its own process group: a Ctrl-C in the terminal is the worker's to answer, by draining.
+ * The child may be what holds the executor, not the executor itself: ask `findExecutor` once it is ready.
+ */
+export function spawnExecutor(
+  settings: SandboxSettings,
+  walls: StandingWalls = standingWalls(),
+): ChildProcess {
+  const { chain, leave } = walls.enter(OWN_TASKS + 2 * settings.isolatesPerExecutor);
+  const [file, ...args] = [...chain, walls.node, ...executorArguments(settings, walls)];
+  const child = spawn(file!, args, {
+    cwd: "/",
+    env: {},
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+  });
+  // Its pipes are closed when nothing of it is left; a child that never started has no close.
+  child.once(child.pid === undefined ? "error" : "close", leave);
+  return child;
+}
+
+function executorArguments(settings: SandboxSettings, walls: StandingWalls): string[] {
+  const poolLimits = {
+    maxIdle: settings.maxIdleIsolates,
+    maxIdleMs: settings.idleIsolateMs,
+    maxWarmRssBytes: settings.maxWarmResidentMb * MEGABYTE,
+    spares: settings.spareIsolates,
+  };
+  const [main, guest] = [walls.pathOf(EXECUTOR), walls.pathOf(GUEST)];
+  return [
+    "--permission",
+    "--allow-addons",
+    `--allow-fs-read=${main}`,
+    `--allow-fs-read=${guest}`,
+    "--no-node-snapshot",
+    "--no-experimental-sqlite",
+    "--disable-sigusr1",
+    "--no-warnings",
+    `--max-old-space-size=${settings.executorHeapMb}`,
+    main,
+    walls.addon,
+    guest,
+    JSON.stringify(poolLimits),
+  ];
+}
+
+let cachedAddonPath: string | undefined;
+
+/** The isolated-vm binary that fits this machine, found as its package would find it. */
+export function addonPath(): string {
+  if (cachedAddonPath) return cachedAddonPath;
+  const packagePath = createRequire(import.meta.url).resolve("isolated-vm/package.json");
+  const findBuild = createRequire(packagePath)("node-gyp-build") as { path(folder: string): string };
+  cachedAddonPath = findBuild.path(dirname(packagePath));
+  return cachedAddonPath;
+}

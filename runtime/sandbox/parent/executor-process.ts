@@ -1,0 +1,235 @@
+import type { ExecutorEnd } from "../../../core/telemetry/metrics/sandbox.ts";
+import type { HopedWalls, SandboxLogger, SandboxParts, SandboxSettings } from "../settings.ts";
+import { ExecutorChannel } from "./executor-channel.ts";
+import { type ExecutorRun, isUnderWay, type Verdict } from "./executor-run.ts";
+import { ExecutorRuns } from "./executor-runs.ts";
+import type { Job } from "./job.ts";
+import { CANCELLED, cpuExceeded, executorKilled, memoryExceeded, timedOut } from "./outcome.ts";
+import { type Doom, ProcessWatch } from "./process-watch.ts";
+
+const MEGABYTE = 1_048_576;
+
+/** Completes "The process that ran this function …". */
+const WHY: Record<ExecutorEnd, string> = {
+  idle: "was closed while idle",
+  replaced: "was replaced",
+  shutdown: "is shut down",
+  start_timeout: "did not start in time",
+  misbehaved: "was stopped because it misbehaved",
+  memory: "was stopped because the functions in it used too much memory",
+  overdue: "was stopped because another run in it did not stop in time",
+  unexpected: "ended unexpectedly",
+};
+
+export interface ExecutorEvents {
+  onReady(executor: ExecutorProcess): void;
+  /** A run ended, the pipe drained, or new work is no longer taken: look at `state` and `hasRoom`. */
+  onChange(executor: ExecutorProcess): void;
+  /** A run did not begin and is to be started anew. */
+  onGivenBack(job: Job): void;
+  /** The process is gone and every run of it has its outcome. */
+  onDead(executor: ExecutorProcess): void;
+}
+
+/**
+ * One executor, seen from the worker.
+ *
+ * starting → ready → draining → dead. `draining` takes no new run and dies with its last one; `dead` is killed or
+ * gone by itself: its remaining runs get their outcome when the process is really gone, so that a result which is
+ * still in the pipe counts.
+ */
+export class ExecutorProcess {
+  state: "starting" | "ready" | "draining" | "dead" = "starting";
+  /** Whether it ever answered. */
+  wasReady = false;
+  /** Monotonic, of the last run's end. */
+  idleSince = performance.now();
+  assignedAt = 0;
+  /** Why it is dead, or would be if it died now. */
+  end: ExecutorEnd = "unexpected";
+  readonly closed: Promise<void>;
+
+  readonly #settings: SandboxSettings;
+  readonly #logger: SandboxLogger | undefined;
+  readonly #walls: HopedWalls | undefined;
+  readonly #events: ExecutorEvents;
+  readonly #channel: ExecutorChannel;
+  readonly #runs: ExecutorRuns;
+  readonly #watch: ProcessWatch<ExecutorRun>;
+  readonly #startTimer: NodeJS.Timeout;
+  /** Whether another run was in it since its memory was last measured at rest: what that left may still be there. */
+  #hadCompany = false;
+  #verdict: Verdict = () => executorKilled(WHY[this.end]);
+  readonly #startedAt = performance.now();
+  readonly #metrics: SandboxParts["metrics"];
+
+  constructor(settings: SandboxSettings, parts: SandboxParts, events: ExecutorEvents) {
+    this.#settings = settings;
+    this.#logger = parts.logger;
+    this.#metrics = parts.metrics;
+    this.#walls = parts.walls;
+    this.#events = events;
+    let onClosed = () => {};
+    this.closed = new Promise((resolve) => {
+      onClosed = resolve;
+    });
+    this.#channel = new ExecutorChannel(settings, {
+      onMessage: (message) => (message.t === "ready" ? this.#onReady() : this.#runs.receive(message)),
+      onBroken: (reason) => this.#onBroken(reason),
+      onDrained: () => events.onChange(this),
+      onGone: (code, signal) => {
+        this.#onGone(code, signal);
+        onClosed();
+      },
+    });
+    this.#runs = new ExecutorRuns(settings, parts, this.#channel, {
+      onChange: () => this.#onRunsChange(),
+      onGivenBack: (job) => events.onGivenBack(job),
+      onRecycle: () => this.#retire(),
+      onBroken: (reason) => this.#onBroken(reason),
+    });
+    this.#watch = this.#makeWatch();
+    this.#startTimer = setTimeout(() => this.kill("start_timeout"), settings.startTimeoutMs).unref();
+  }
+
+  get pid(): number | undefined {
+    return this.#channel.pid;
+  }
+
+  get runningCount(): number {
+    return this.#runs.count;
+  }
+
+  get hasRoom(): boolean {
+    return (
+      this.state === "ready" &&
+      !this.#channel.isCongested &&
+      this.#runs.batches < this.#settings.isolatesPerExecutor
+    );
+  }
+
+  /** Whether a run like this one should begin now, or wait a moment for others to share its batch. */
+  shouldBegin(job: Job, waitingRuns: number): boolean {
+    return this.#runs.shouldBegin(job, waitingRuns);
+  }
+
+  /** How many runs like this one to begin together. */
+  batchSizeFor(job: Job): number {
+    return this.#runs.batchSizeFor(job);
+  }
+
+  /** Begins runs in one isolate; ask `hasRoom` before. */
+  start(jobs: Job[]): void {
+    for (const job of jobs) job.cancel = () => this.#runs.cancel(job);
+    this.#hadCompany = this.#runs.count > 0;
+    this.#runs.start(jobs);
+    this.#watch.wake();
+  }
+
+  /** Takes no new run; the process ends with the last one under way. */
+  drain(): void {
+    this.#retire();
+    if (this.state === "draining" && this.#runs.count === 0) this.kill("replaced");
+  }
+
+  #retire(): void {
+    if (this.state === "ready") this.state = "draining";
+  }
+
+  /** Isolates at work. */
+  get busyIsolates(): number {
+    return this.#runs.batches;
+  }
+
+  kill(end: ExecutorEnd, verdict?: Verdict): void {
+    if (this.state === "dead") return;
+    this.state = "dead";
+    this.end = end;
+    if (verdict) this.#verdict = verdict;
+    this.#channel.kill();
+  }
+
+  #onReady(): void {
+    if (this.state !== "starting") return;
+    clearTimeout(this.#startTimer);
+    this.state = "ready";
+    this.wasReady = true;
+    this.#metrics?.bootSeconds.observe((performance.now() - this.#startedAt) / 1_000);
+    this.#events.onReady(this);
+  }
+
+  #onRunsChange(): void {
+    if (this.#runs.begun >= this.#settings.maxRunsPerExecutor) this.#retire();
+    if (this.#runs.count === 0) {
+      this.idleSince = performance.now();
+      if (this.state === "draining") this.kill("replaced");
+    }
+    this.#events.onChange(this);
+  }
+
+  #onBroken(reason: string): void {
+    this.#logger?.warn({ pid: this.pid, reason }, "an executor broke the protocol and is killed");
+    this.kill("misbehaved");
+  }
+
+  #makeWatch(): ProcessWatch<ExecutorRun> {
+    const { slackMb, maxResidentMb } = this.#settings;
+    const budget = { slackBytes: slackMb * MEGABYTE, maxBytes: maxResidentMb * MEGABYTE };
+    const watched = {
+      pid: () => this.pid,
+      allowanceBytes: () => this.#runs.allowanceBytes,
+      memoryMbOf: (run: ExecutorRun) => run.job.invocation.limits.memoryMb,
+      runs: () => this.#runs.sent(),
+      isIdle: () => this.#runs.count === 0 || this.state === "dead",
+    };
+    return new ProcessWatch(budget, watched, (doom) => this.#onDoom(doom));
+  }
+
+  #onDoom(doom: Doom<ExecutorRun>): void {
+    const { cause } = doom;
+    this.#logger?.warn({ pid: this.pid, cause, runs: this.#runs.count }, "an executor is killed");
+    if (cause === "memory") this.#killForMemory();
+    else this.#killForOverdue(doom.run);
+  }
+
+  #killForMemory(): void {
+    const isAlone = this.#runs.batches === 1 && !this.#hadCompany;
+    this.kill("memory", (run) => {
+      if (run.isCancelled) return CANCELLED;
+      const isGuilty = isUnderWay(run) && (run.over === "memory" || isAlone);
+      return isGuilty ? memoryExceeded(run.job.invocation.limits) : executorKilled(WHY.memory);
+    });
+  }
+
+  #killForOverdue(overdue: ExecutorRun): void {
+    this.kill("overdue", (run) => {
+      const { limits } = run.job.invocation;
+      if (run.over === "memory") return memoryExceeded(limits);
+      if (run.over === "cpu") return cpuExceeded(limits);
+      if (run.isCancelled) return CANCELLED;
+      return run === overdue ? timedOut(limits) : executorKilled(WHY.overdue);
+    });
+  }
+
+  /** Of one that has run functions only V8's own last words are told: the rest may hold their secrets. */
+  #describeStderr(): string {
+    const { stderr } = this.#channel;
+    if (this.#runs.begun === 0) return stderr;
+    return /^(?:FATAL ERROR: |# Fatal error )[\w .:'(),-]{1,120}/m.exec(stderr)?.[0] ?? "";
+  }
+
+  #onGone(code: number | null, signal: string | null): void {
+    clearTimeout(this.#startTimer);
+    this.#watch.close();
+    if (this.state !== "dead") {
+      const fields = { pid: this.pid, code, signal, runs: this.#runs.count, stderr: this.#describeStderr() };
+      // One that did not come up behind walls that were only hoped for is no news.
+      if (this.wasReady || this.#walls?.areKnown !== false)
+        this.#logger?.warn(fields, "an executor ended unexpectedly");
+      this.state = "dead";
+    }
+    this.#metrics?.exits.inc({ cause: this.end });
+    this.#runs.finishAll(this.#verdict);
+    this.#events.onDead(this);
+  }
+}

@@ -1,0 +1,72 @@
+import { type AttemptOutcome, failed, succeeded } from "../../../core/domain/attempt.ts";
+import type { Json } from "../../../core/json.ts";
+import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
+import type { InvocationLimits as Limits } from "../invocation.ts";
+import type { FailureCode, ResultMessage } from "../protocol/messages.ts";
+
+const RETRYABLE: Record<Exclude<FailureCode, "cancelled">, boolean> = {
+  function_error: true,
+  function_timeout: true,
+  function_cpu_exceeded: false,
+  function_memory_exceeded: false,
+  result_too_large: false,
+  result_not_json: false,
+  unsupported_shape: false,
+  executor_fault: true,
+};
+
+export const CANCELLED: AttemptOutcome = { kind: "cancelled" };
+
+/** What an executor said of a run, as the run's outcome. */
+export function toOutcome(message: ResultMessage, maxResultBytes: number): AttemptOutcome {
+  if (message.result !== undefined) return readResult(message.result, maxResultBytes);
+  const code = message.code ?? "executor_fault";
+  if (code === "cancelled") return CANCELLED;
+  const text = clip(message.message ?? "");
+  if (code === "function_error") {
+    const details = { name: clip(message.name || "Error"), stack: clip(message.stack ?? "") };
+    return failed(code, text || details.name, { retryable: true, details });
+  }
+  // What earlier runs left in a warm isolate may have filled it: the next attempt begins with an empty one.
+  const retryable = RETRYABLE[code] || (code === "function_memory_exceeded" && message.reused);
+  return failed(code, text, { retryable });
+}
+
+function readResult(json: string, maxBytes: number): AttemptOutcome {
+  if (Buffer.byteLength(json) > maxBytes) {
+    const message = `The result takes more than ${maxBytes} bytes as JSON.`;
+    return failed("result_too_large", message, { retryable: false });
+  }
+  try {
+    return succeeded(JSON.parse(json) as Json);
+  } catch {
+    return failed("executor_fault", "The executor answered with something that is no JSON.", {
+      retryable: true,
+    });
+  }
+}
+
+function clip(text: string): string {
+  return text.length > GUEST_LIMITS.errorChars ? `${text.slice(0, GUEST_LIMITS.errorChars)}…` : text;
+}
+
+export function timedOut({ wallMs }: Limits): AttemptOutcome {
+  return failed("function_timeout", `The function did not finish within its ${wallMs} ms.`, {
+    retryable: true,
+  });
+}
+
+export function cpuExceeded({ cpuMs }: Limits): AttemptOutcome {
+  const message = `The function used more than its ${cpuMs} ms of processor time.`;
+  return failed("function_cpu_exceeded", message, { retryable: false });
+}
+
+export function memoryExceeded({ memoryMb }: Limits): AttemptOutcome {
+  const message = `The function used more than its ${memoryMb} MB of memory.`;
+  return failed("function_memory_exceeded", message, { retryable: false });
+}
+
+/** The run did nothing wrong; its executor went. `why` completes "The process that ran this function …". */
+export function executorKilled(why: string): AttemptOutcome {
+  return failed("executor_killed", `The process that ran this function ${why}.`, { retryable: true });
+}

@@ -1,0 +1,109 @@
+/** The executor may have been taken over by what it runs: what it says is checked here, field by field. */
+
+import { readKvAsk } from "../protocol/kv-messages.ts";
+import {
+  type ChildMessage,
+  FAILURE_CODES,
+  type LogMessage,
+  MAX_BATCH_RUNS,
+  type ResultMessage,
+} from "../protocol/messages.ts";
+import { readCallSay } from "./call/read-call-say.ts";
+import { readFetchAsk } from "./fetch/read-fetch-ask.ts";
+
+const LEVELS = ["debug", "info", "warn", "error"] as const;
+
+/** Honest messages nest less; JSON.parse takes most of a second for a large one that is nothing but brackets. */
+const MAX_DEPTH = 8;
+const LARGE_CHARS = 65_536;
+
+function nestsDeeply(json: string): boolean {
+  let depth = 0;
+  let isText = false;
+  for (let i = 0; i < json.length; i++) {
+    const code = json.charCodeAt(i);
+    if (code === 0x22) isText = !isText;
+    else if (isText) {
+      if (code === 0x5c) i++;
+    } else if (code === 0x5b || code === 0x7b) {
+      if (++depth > MAX_DEPTH) return true;
+    } else if (code === 0x5d || code === 0x7d) depth--;
+  }
+  return false;
+}
+
+/** The message, or undefined where it is none. */
+export function readChildMessage(text: string): ChildMessage | undefined {
+  if (text.length > LARGE_CHARS && nestsDeeply(text)) return undefined;
+  let value: Record<string, unknown>;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  switch (value["t"]) {
+    case "ready":
+      return { t: "ready" };
+    case "over":
+      return isOverMessage(value) ? value : undefined;
+    case "unstarted":
+      return isUnstartedMessage(value) ? value : undefined;
+    case "log":
+      return isLogMessage(value) ? value : undefined;
+    case "result":
+      return isResultMessage(value) ? value : undefined;
+    default:
+      return readFetchAsk(value) ?? readCallSay(value) ?? readKvAsk(value);
+  }
+}
+
+type Value<M> = Record<string, unknown> & M;
+
+function isOverMessage(value: Record<string, unknown>): value is Value<Extract<ChildMessage, { t: "over" }>> {
+  return Number.isSafeInteger(value["id"]) && (value["what"] === "memory" || value["what"] === "cpu");
+}
+
+function isUnstartedMessage(
+  value: Record<string, unknown>,
+): value is Value<Extract<ChildMessage, { t: "unstarted" }>> {
+  const { ids } = value;
+  return Array.isArray(ids) && ids.length <= MAX_BATCH_RUNS && ids.every(Number.isSafeInteger);
+}
+
+function isLogMessage(value: Record<string, unknown>): value is Value<LogMessage> {
+  return (
+    Number.isSafeInteger(value["id"]) &&
+    (LEVELS as readonly unknown[]).includes(value["level"]) &&
+    typeof value["message"] === "string" &&
+    typeof value["fields"] === "string" &&
+    typeof value["at"] === "number" &&
+    Math.abs(value["at"]) <= 8.64e15
+  );
+}
+
+/** A day at most: it is added to others. */
+const MAX_DURATION_MS = 86_400_000;
+
+function isDurationMs(value: unknown): boolean {
+  return typeof value === "number" && value >= 0 && value <= MAX_DURATION_MS;
+}
+
+function isResultMessage(value: Record<string, unknown>): value is Value<ResultMessage> {
+  const isText = (text: unknown) => text === undefined || typeof text === "string";
+  return (
+    Number.isSafeInteger(value["id"]) &&
+    (value["result"] === undefined
+      ? (FAILURE_CODES as readonly unknown[]).includes(value["code"])
+      : typeof value["result"] === "string") &&
+    isText(value["message"]) &&
+    isText(value["name"]) &&
+    isText(value["stack"]) &&
+    Number.isSafeInteger(value["droppedLines"]) &&
+    typeof value["reused"] === "boolean" &&
+    typeof value["recycle"] === "boolean" &&
+    (value["loadMs"] === undefined || isDurationMs(value["loadMs"])) &&
+    (value["ranMs"] === undefined || typeof value["ranMs"] === "number") &&
+    (value["waited"] === undefined || typeof value["waited"] === "boolean")
+  );
+}
