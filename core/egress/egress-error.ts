@@ -74,6 +74,13 @@ export function signalAborted(signal: AbortSignal, host: string): EgressError {
   return new EgressError("aborted", `The request to ${host} was aborted.`);
 }
 
+export function unaskedUpgrade(host: string): EgressError {
+  return new EgressError(
+    "bad_response",
+    `${host} switched to another protocol (101), which was not asked for.`,
+  );
+}
+
 /** Translates what undici, net and tls throw. `host` is `name` or `name:port`. */
 export function toEgressError(thrown: unknown, host: string): EgressError {
   if (thrown instanceof EgressError) return thrown;
@@ -90,6 +97,8 @@ export function toEgressError(thrown: unknown, host: string): EgressError {
   if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED" || code === "UND_ERR_ABORTED") {
     return new EgressError("aborted", `The request to ${host} was aborted.`);
   }
+  // undici's words where the head of the 101 names the other protocol.
+  if (messageOf(thrown) === "bad upgrade") return unaskedUpgrade(host);
   if (isConnectCode(code)) return new EgressError("connect_failed", `No connection to ${host} (${code}).`);
   if (isTlsCode(code)) return new EgressError("tls_failed", `No secure connection to ${host} (${code}).`);
   if (

@@ -1,7 +1,7 @@
 /** One request and its response on a pool, the response's body gathered up to its cap. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
-import type { EgressError } from "./egress-error.ts";
+import { type EgressError, unaskedUpgrade } from "./egress-error.ts";
 import { joinHeaders } from "./headers.ts";
 import { type ExchangeFailure, type ExchangeLimits, PendingExchange } from "./pending-exchange.ts";
 import type { Hop } from "./redirect.ts";
@@ -47,8 +47,10 @@ class Exchange extends PendingExchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: IncomingHttpHeaders,
   ): void {
-    // 100 and 103 only announce the response.
-    if (status < 200) return;
+    if (status === 101) {
+      this.fail(unaskedUpgrade(this.host));
+      return;
+    }
     this.#status = status;
     this.#headers = joinHeaders(headers);
   }

@@ -1,6 +1,7 @@
 import type { buildConnector } from "undici";
 import { Client, type Dispatcher, Pool } from "undici";
 import { EgressError } from "./egress-error.ts";
+import { type InterimResponses, skipInterimResponses } from "./interim-responses.ts";
 import { PendingExchange } from "./pending-exchange.ts";
 
 export interface PoolLimits {
@@ -27,19 +28,35 @@ export interface Pools {
 /** One connection after another to an origin. It tells each exchange whether its own has carried another before. */
 class TellingClient extends Client {
   #carried = 0;
+  #interim: InterimResponses | undefined;
 
-  constructor(origin: URL, options: Client.Options) {
-    super(origin, options);
+  constructor(origin: URL, { connect, ...options }: TellingOptions) {
+    super(origin, {
+      ...options,
+      connect: (target, callback) =>
+        connect(target, (...result) => {
+          const [, socket] = result;
+          if (socket) this.#interim = skipInterimResponses(socket);
+          callback(...result);
+        }),
+    });
     this.on("connect", () => {
       this.#carried = 0;
     });
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (handler instanceof PendingExchange) handler.onConnection(() => this.#carried++ > 0);
+    if (handler instanceof PendingExchange) {
+      handler.onConnection(() => {
+        this.#interim?.expect();
+        return this.#carried++ > 0;
+      });
+    }
     return super.dispatch(options, handler);
   }
 }
+
+type TellingOptions = Omit<Client.Options, "connect"> & { connect: buildConnector.connector };
 
 interface Kept {
   tenant: string;
@@ -82,7 +99,7 @@ export function createPools(connect: buildConnector.connector, limits: PoolLimit
     // No timeouts here: every request has its caller's signal.
     const pool = new Pool(origin, {
       connect: connectFor(tenant),
-      factory: (of, options) => new TellingClient(of, options),
+      factory: (of, options) => new TellingClient(of, options as TellingOptions),
       connections: limits.connectionsPerOrigin,
       keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
       allowH2: false,

@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
-import { EgressError } from "./egress-error.ts";
+import { EgressError, unaskedUpgrade } from "./egress-error.ts";
 import { type ExchangeFailure, type ExchangeLimits, PendingExchange } from "./pending-exchange.ts";
 import type { Hop } from "./redirect.ts";
 import { type RequestBody, readableOf } from "./request-body.ts";
@@ -63,8 +63,10 @@ class StreamedExchange extends PendingExchange implements Dispatcher.DispatchHan
     _headers: IncomingHttpHeaders,
     statusMessage = "",
   ): void {
-    // 100 and 103 only announce the response.
-    if (status < 200) return;
+    if (status === 101) {
+      this.fail(unaskedUpgrade(this.host));
+      return;
+    }
     this.#body = new Readable({
       highWaterMark: BUFFER_BYTES,
       read: () => controller.resume(),
