@@ -16,7 +16,15 @@ export function toFnResponse(
     return !OWN.has(lower) && isPassedOn(lower, null);
   });
   pairs.push(["bellhop-run-id", runId]);
-  return new Response(NULL_BODY.has(status) ? null : body, { status, headers: toHeadersInit(pairs) });
+  const content = typeof body === "string" && pairs.some(isBeyondAscii) ? encoder.encode(body) : body;
+  return new Response(NULL_BODY.has(status) ? null : content, { status, headers: toHeadersInit(pairs) });
+}
+
+const encoder = new TextEncoder();
+
+/** Beside text such a value would go out as UTF-8, beside bytes it does as Latin-1 (core/latin1-head.ts). */
+function isBeyondAscii([, value]: [string, string]): boolean {
+  return /[\x80-\xff]/.test(value);
 }
 
 /** A plain record is what the server writes with the least work; a name that is there twice needs more. */

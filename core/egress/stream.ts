@@ -53,7 +53,7 @@ export interface Decoding {
 export interface EgressStreamResponse {
   status: number;
   statusText: string;
-  /** As sent, in their order; a content encoding that was undone is still named, with the length it had. */
+  /** As sent, in their order, without what speaks of the encoded bytes where their encoding is undone. */
   headers: [name: string, value: string][];
   /** Null where there can be none: HEAD, 204, 205, 304. gzip, deflate, br and zstd are undone. */
   body: AsyncIterable<Uint8Array> | null;
@@ -163,18 +163,36 @@ function toResponse(
   limits: DecodeLimits,
 ): EgressStreamResponse {
   const { status, statusText, headers, body } = head;
-  const response = { status, statusText, headers, url: url.href, redirected };
+  const codings = readCodings(fieldOf(head, "content-encoding") ?? "");
+  const response = {
+    ...{ status, statusText, url: url.href, redirected },
+    // Without a body too: it speaks of the body that a GET is answered with.
+    headers: codings.length > 0 ? headers.filter(([name]) => !isOfEncodedBytes(name)) : headers,
+  };
   if (method === "HEAD" || NULL_BODY_STATUS.has(status)) {
     body.destroy();
     return { ...response, body: null, isDecoded: false };
   }
-  const codings = readCodings(fieldOf(head, "content-encoding") ?? "");
   if (hasTooManyCodings(codings)) {
     body.destroy();
     throw new EgressError("bad_response", `${url.host} encoded its answer ${codings.length} times over.`);
   }
   const isDecoded = codings.length > 0;
   return { ...response, body: readBody(body, codings, url.host, limits), isDecoded };
+}
+
+/** Whoever passes the response on must not say of decoded bytes that they are encoded, nor how many those were. */
+const OF_ENCODED_BYTES = new Set([
+  "content-encoding",
+  "content-length",
+  "content-digest",
+  "repr-digest",
+  "digest",
+  "content-md5",
+]);
+
+function isOfEncodedBytes(name: string): boolean {
+  return OF_ENCODED_BYTES.has(name.toLowerCase());
 }
 
 /** Repeated fields are joined with a comma; `location` is taken once. */
