@@ -34,15 +34,16 @@ function openIntake(slotCount: number) {
       claims.push({ ids });
       return take(() => ids.filter((id) => (queued.get(id) ?? Number.POSITIVE_INFINITY) <= nowMs()));
     },
-    claimDueRuns(limit, overdueMs) {
+    async claimDueRuns(limit, overdueMs) {
       claims.push({ limit, overdueMs });
-      return take(() =>
+      const runs = await take(() =>
         [...queued]
           .filter(([, atMs]) => atMs <= nowMs() - overdueMs)
           .sort(([, a], [, b]) => a - b)
           .slice(0, limit)
           .map(([id]) => id),
       );
+      return { runs, found: runs.length };
     },
     async findEarlyRuns(ids) {
       return ids.flatMap((id) => {

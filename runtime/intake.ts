@@ -5,13 +5,14 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { Bell, BellHandler } from "../core/queue/transport.ts";
-import type { ClaimedRun, EarlyRun } from "../core/store/runs/claim.ts";
+import type { Claim, ClaimedRun } from "../core/store/runs/claim.ts";
+import type { EarlyRun } from "../core/store/runs/find-claimable.ts";
 import type { Slots } from "./slots.ts";
 
 /** What the intake needs of the store. */
 export interface ClaimSource {
   claimRuns(runIds: string[]): Promise<ClaimedRun[]>;
-  claimDueRuns(limit: number, overdueMs: number): Promise<ClaimedRun[]>;
+  claimDueRuns(limit: number, overdueMs: number): Promise<Claim>;
   findEarlyRuns(runIds: string[]): Promise<EarlyRun[]>;
   msUntilNextQueued(): Promise<number | null>;
 }
@@ -96,10 +97,10 @@ export function createIntake(
     const overdueMs = searchOverdueMs!;
     searchOverdueMs = null;
     const limit = Math.min(slots.free(), CLAIM_BATCH);
-    const claimed = await source.claimDueRuns(limit, overdueMs);
-    begin(claimed);
-    if (claimed.length === limit) wantSearch(overdueMs);
-    if (claimed.length === limit || overdueMs > 0 || hearsBells) return;
+    const { runs, found } = await source.claimDueRuns(limit, overdueMs);
+    begin(runs);
+    if (found === limit) wantSearch(overdueMs);
+    if (found === limit || overdueMs > 0 || hearsBells) return;
     const waitMs = await source.msUntilNextQueued();
     if (waitMs !== null && waitMs <= LOOK_AHEAD_MS) armHint(Math.max(waitMs, 1));
   }

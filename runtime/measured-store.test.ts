@@ -23,13 +23,13 @@ test("claims are counted by where the runs were found, and failures apart", asyn
   };
   const source: ClaimSource = {
     claimRuns: (ids) => claim(ids.length - 1),
-    claimDueRuns: () => claim(3),
+    claimDueRuns: async () => ({ runs: await claim(3), found: 4 }),
     findEarlyRuns: async () => [],
     msUntilNextQueued: async () => null,
   };
   const measured = measureClaims(source, createWorkerMetrics(registry));
   assert.equal((await measured.claimRuns(["a", "b", "c"])).length, 2);
-  assert.equal((await measured.claimDueRuns(10, 0)).length, 3);
+  assert.equal((await measured.claimDueRuns(10, 0)).runs.length, 3);
   isBroken = true;
   await assert.rejects(measured.claimDueRuns(10, 0), /no database/);
   await shows(registry, [

@@ -6,16 +6,10 @@ import type { ClaimSource } from "./intake.ts";
 /** What is claimed because a bell named it. */
 type BellClaims = Pick<ClaimSource, "claimRuns" | "findEarlyRuns">;
 
-async function measure<T extends unknown[]>(
-  metrics: WorkerMetrics,
-  source: "bells" | "table",
-  claim: () => Promise<T>,
-): Promise<T> {
+async function measure<T>(metrics: WorkerMetrics, claim: () => Promise<T>): Promise<T> {
   const done = metrics.claimSeconds.startTimer();
   try {
-    const claimed = await claim();
-    metrics.claimed.inc({ source }, claimed.length);
-    return claimed;
+    return await claim();
   } catch (error) {
     metrics.claimErrors.inc();
     throw error;
@@ -25,15 +19,25 @@ async function measure<T extends unknown[]>(
 }
 
 export function measureBellClaims(source: BellClaims, metrics: WorkerMetrics): BellClaims {
-  return { ...source, claimRuns: (ids) => measure(metrics, "bells", () => source.claimRuns(ids)) };
+  return {
+    ...source,
+    async claimRuns(ids) {
+      const runs = await measure(metrics, () => source.claimRuns(ids));
+      metrics.claimed.inc({ source: "bells" }, runs.length);
+      return runs;
+    },
+  };
 }
 
 export function measureClaims(source: ClaimSource, metrics: WorkerMetrics): ClaimSource {
   return {
     ...source,
     ...measureBellClaims(source, metrics),
-    claimDueRuns: (limit, overdueMs) =>
-      measure(metrics, "table", () => source.claimDueRuns(limit, overdueMs)),
+    async claimDueRuns(limit, overdueMs) {
+      const claim = await measure(metrics, () => source.claimDueRuns(limit, overdueMs));
+      metrics.claimed.inc({ source: "table" }, claim.runs.length);
+      return claim;
+    },
   };
 }
 

@@ -4,14 +4,8 @@ import { type Lane, laneOf, type ReceiveMode } from "../core/domain/lane.ts";
 import type { Hearing } from "../core/queue/hearing.ts";
 import type { Consumption, QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
-import {
-  type ClaimedRun,
-  claimDueRuns,
-  claimRuns,
-  claimShortRuns,
-  findEarlyRuns,
-  msUntilNextQueued,
-} from "../core/store/runs/claim.ts";
+import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "../core/store/runs/claim.ts";
+import { findEarlyRuns, msUntilNextQueued } from "../core/store/runs/find-claimable.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
@@ -82,8 +76,15 @@ function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work
   const { store, transport, facts, clock, log } = parts;
   const claims: ClaimSource = {
     claimRuns: (ids) => claimUnderLease(parts, () => claimRuns(store, facts.id, ids)),
-    claimDueRuns: (limit, overdueMs) =>
-      claimUnderLease(parts, () => claimDueRuns(store, facts.id, limit, overdueMs)),
+    async claimDueRuns(limit, overdueMs) {
+      let found = 0;
+      const runs = await claimUnderLease(parts, async () => {
+        const claim = await claimDueRuns(store, facts.id, limit, overdueMs);
+        found = claim.found;
+        return claim.runs;
+      });
+      return { runs, found };
+    },
     findEarlyRuns: (ids) => findEarlyRuns(store, ids),
     msUntilNextQueued: () => msUntilNextQueued(store),
   };

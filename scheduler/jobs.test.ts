@@ -28,7 +28,7 @@ import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { listJobs, OVERDUE_MS, startJobs } from "./jobs.ts";
-import { createRerings } from "./rering.ts";
+import { createReringBackoff } from "./rering-overdue.ts";
 
 const LEASE_MS = 1_000;
 const ONE_ATTEMPT = { ...DEFAULT_RETRY, maxAttempts: 1 };
@@ -85,8 +85,8 @@ describe("background jobs", () => {
   const pass = (
     name: string,
     context: ReturnType<typeof openContext>["context"],
-    rerings = createRerings(),
-  ) => jobNamed(name).run(context, rerings);
+    backoff = createReringBackoff(),
+  ) => jobNamed(name).run(context, backoff);
 
   /** A run in the hands of a worker that never had a lease. */
   const loseRun = (given: Parameters<typeof startRun>[3] = {}) =>
@@ -220,11 +220,11 @@ describe("background jobs", () => {
     );
     const clock = createManualClock(new Date());
     const { context, rung } = openContext({ clock });
-    const rerings = createRerings();
+    const backoff = createReringBackoff();
     const ringsAfter = async (ms: number) => {
       await clock.advance(ms);
       rung.length = 0;
-      await pass("re-ring", context, rerings);
+      await pass("re-ring", context, backoff);
       return rung.flat().map((bell) => bell.runId);
     };
     assert.deepEqual(await ringsAfter(0), [runId]);

@@ -10,15 +10,15 @@ import { removeExpiredKeys } from "../core/store/idempotency.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
 import { removeExpiredFences } from "../core/store/runs/direct.ts";
+import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
 import { type Rescue, rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { findAwaitedFunctions, OFFER_BATCH, offerRoom } from "../core/store/runs/room.ts";
-import { findOverdueRuns } from "../core/store/runs/stage.ts";
 import { readStats } from "../core/store/stats.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { DatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
-import { createRerings, type Rerings } from "./rering.ts";
+import { createReringBackoff, type ReringBackoff } from "./rering-overdue.ts";
 
 export interface JobContext {
   store: Store;
@@ -39,7 +39,7 @@ export interface JobContext {
 interface Job {
   name: string;
   everyMs: number;
-  run(context: JobContext, rerings: Rerings): Promise<void>;
+  run(context: JobContext, backoff: ReringBackoff): Promise<void>;
 }
 
 const MINUTE_MS = 60_000;
@@ -59,7 +59,7 @@ export function listJobs(leaseMs: number): Job[] {
   return [
     { name: "contact", everyMs: Math.max(100, Math.min(leaseMs / 6, 2_500)), run: keepContact },
     { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
-    { name: "re-ring", everyMs: 1_000, run: rering },
+    { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
     { name: "room", everyMs: 1_000, run: offerAllRoom },
     { name: "figures", everyMs: STATS_MS, run: tellStats },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
@@ -119,10 +119,10 @@ function toDeadLetter({ runId, taskId, namespaceId }: Rescue, now: Date): DeadLe
   return { runId, taskId, namespaceId, error: WORKER_LOST, deadAt: now.toISOString() };
 }
 
-async function rering(context: JobContext, rerings: Rerings): Promise<void> {
+async function reringOverdueRuns(context: JobContext, backoff: ReringBackoff): Promise<void> {
   const { store, clock, transport, metrics } = context;
   const overdue = await findOverdueRuns(store, OVERDUE_MS, OVERDUE_BATCH);
-  const bells = rerings.choose(overdue, clock.now());
+  const bells = backoff.choose(overdue, clock.now());
   if (bells.length === 0) return;
   if (await sendIfPossible(context, transport.ring(bells))) metrics.rerung.inc(bells.length);
 }
@@ -162,11 +162,11 @@ async function removeFences({ store }: JobContext): Promise<void> {
   while ((await removeExpiredFences(store, FENCE_BATCH)) === FENCE_BATCH);
 }
 
-async function runJob({ name, run }: Job, context: JobContext, rerings: Rerings): Promise<void> {
+async function runJob({ name, run }: Job, context: JobContext, backoff: ReringBackoff): Promise<void> {
   const { metrics, clock, log } = context;
   const done = metrics.jobSeconds.startTimer({ name });
   try {
-    await run(context, rerings);
+    await run(context, backoff);
     metrics.jobDoneAt.set({ name }, clock.now().getTime() / 1_000);
   } catch (error) {
     metrics.jobErrors.inc({ name });
@@ -180,10 +180,10 @@ async function runJob({ name, run }: Job, context: JobContext, rerings: Rerings)
 export function startJobs(context: JobContext): { stop(): Promise<void> } {
   const stopped = new AbortController();
   for (const { name } of listJobs(context.leaseMs)) context.metrics.jobErrors.inc({ name }, 0);
-  const rerings = createRerings();
+  const backoff = createReringBackoff();
   const loops = listJobs(context.leaseMs).map(async (job) => {
     while (!stopped.signal.aborted) {
-      await runJob(job, context, rerings);
+      await runJob(job, context, backoff);
       await context.clock.sleep(job.everyMs, stopped.signal);
     }
   });

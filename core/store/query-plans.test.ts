@@ -11,24 +11,18 @@ import { findMade, removeExpiredKeys } from "./idempotency.ts";
 import { newId } from "./ids.ts";
 import { listFunctionLogs, listRunLogs, readFollowedLogs, readFunctionLogsAfter } from "./logs.ts";
 import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
-import {
-  type ClaimedRun,
-  claimDueRuns,
-  claimRuns,
-  claimShortRuns,
-  findEarlyRuns,
-  msUntilNextQueued,
-} from "./runs/claim.ts";
+import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "./runs/claim.ts";
 import { CLAIM_ORDER, CLAIMABLE, isDue } from "./runs/claimable.ts";
 import { redriveDeadLetters } from "./runs/dead-letters.ts";
 import { type FinishedDirectRun, recordDirectRuns, removeExpiredFences } from "./runs/direct.ts";
+import { findEarlyRuns, findOverdueRuns, msUntilNextQueued } from "./runs/find-claimable.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
 import { endLostCall } from "./runs/lost-call.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
 import { findOpenRuns, findRun, listRuns } from "./runs/read.ts";
 import { rescueLostRuns } from "./runs/rescue.ts";
 import { admitRuns, findAwaitedFunctions, offerRoom } from "./runs/room.ts";
-import { findNextInstant, findOverdueRuns, queueDueRetries, stageDueTasks } from "./runs/stage.ts";
+import { findNextInstant, queueDueRetries, stageDueTasks } from "./runs/stage.ts";
 import type { Database } from "./schema.ts";
 import { readStats } from "./stats.ts";
 import { pauseTask } from "./tasks/change.ts";

@@ -9,7 +9,8 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Lane } from "../../core/domain/lane.ts";
 import type { Bell } from "../../core/queue/transport.ts";
-import type { ClaimedRun, EarlyRun } from "../../core/store/runs/claim.ts";
+import type { ClaimedRun } from "../../core/store/runs/claim.ts";
+import type { EarlyRun } from "../../core/store/runs/find-claimable.ts";
 import type { Slots } from "../slots.ts";
 
 /** How a run ended for its worker: written to its row (or dropped, being another's by then), or given back. */

@@ -3,7 +3,8 @@ import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { deployFunction, httpTask, makeWorker, queueInvocation, queueRun } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { claimRuns, claimShortRuns, findEarlyRuns } from "./claim.ts";
+import { claimRuns, claimShortRuns } from "./claim.ts";
+import { findEarlyRuns } from "./find-claimable.ts";
 import { releaseRuns } from "./finish.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);

@@ -7,6 +7,7 @@ import { newId } from "../ids.ts";
 import { createTask } from "../tasks/create.ts";
 import {
   claim,
+  claimDue,
   deployFunction,
   httpTask,
   makeWorker,
@@ -15,7 +16,8 @@ import {
   revision,
 } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { claimDueRuns, claimRuns, findEarlyRuns, msUntilNextQueued } from "./claim.ts";
+import { claimDueRuns, claimRuns } from "./claim.ts";
+import { findEarlyRuns, msUntilNextQueued } from "./find-claimable.ts";
 import { releaseRuns } from "./finish.ts";
 import { findRun } from "./read.ts";
 import { stageDueTasks } from "./stage.ts";
@@ -75,7 +77,7 @@ test("nobody claims before the instant; the early run says how long it waits", a
   assert.equal(await msUntilNextQueued(store), null);
   const runId = await queueEarlyRun(namespaceId);
   assert.deepEqual(await claimRuns(store, workerId, [runId]), []);
-  assert.deepEqual(await claimDueRuns(store, workerId, 10, 0), []);
+  assert.deepEqual(await claimDue(store, workerId, 10, 0), []);
   const [early] = await findEarlyRuns(store, [runId, newId()]);
   assert.equal(early?.id, runId);
   assert.ok(early.waitMs > 3_500_000 && early.waitMs <= 3_600_000, String(early.waitMs));
@@ -140,7 +142,7 @@ test("a sweep takes the longest overdue first, and only what is overdue", async 
   ];
   await queueEarlyRun(namespaceId);
   const sweep = async (limit: number, overdueMs: number) =>
-    (await claimDueRuns(store, workerId, limit, overdueMs)).map(({ id }) => id);
+    (await claimDue(store, workerId, limit, overdueMs)).map(({ id }) => id);
   assert.deepEqual(await sweep(1, 10_000), [oldest]);
   assert.deepEqual(await sweep(10, 10_000), [old]);
   assert.deepEqual(await sweep(10, 10_000), []);
@@ -154,7 +156,7 @@ test("workers that sweep side by side share the backlog without overlap", async 
     const workerId = await makeWorker(db);
     const mine: string[] = [];
     for (;;) {
-      const batch = await claimDueRuns(store, workerId, 7, 0);
+      const batch = await claimDue(store, workerId, 7, 0);
       if (batch.length === 0) return mine;
       assert.ok(batch.length <= 7);
       mine.push(...batch.map(({ id }) => id));
@@ -178,4 +180,16 @@ test("an invocation is tried once, and runs the revision that is active when it 
   assert.equal(claimed.deadLetter, false);
   assert.equal(claimed.timeoutMs, 700);
   assert.deepEqual([claimed.functionId, claimed.revisionId], [functionId, fn.revision.id]);
+});
+
+test("a claim of the best says how many it found, also of runs that now wait for room instead", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  await deployFunction(db, namespaceId, "one-by-one", { concurrency: 1 });
+  for (let index = 0; index < 3; index += 1) await queueInvocation(store, namespaceId, "one-by-one");
+  const unlimited = await queueRun(store, namespaceId);
+  const first = await claimDueRuns(store, workerId, 3, 0);
+  assert.deepEqual([first.runs.length, first.found], [1, 3], "there may be more than the three");
+  const second = await claimDueRuns(store, workerId, 3, 0);
+  assert.deepEqual([second.runs.map(({ id }) => id), second.found], [[unlimited], 1]);
 });

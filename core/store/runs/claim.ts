@@ -1,4 +1,8 @@
-/** queued → running: one batched statement that takes, counts and fences. */
+/**
+ * queued → running: one batched statement that takes, counts and fences. It has three parts: `wanted` finds the runs and
+ * locks them, `chosen` says which of them may start at once, `taken` starts those. Runs that may not start at once are
+ * given to `admitRuns`, which starts them or has them wait.
+ */
 import type { Store } from "../database.ts";
 import { CLAIM_ORDER, CLAIMABLE, CLAIMABLE_BY_ID, isDue } from "./claimable.ts";
 import {
@@ -14,39 +18,54 @@ import { admitRuns } from "./room.ts";
 
 export type { ClaimedRun } from "./claimed-run.ts";
 
-/** Takes the rows of a CTE `wanted` whose functions have no limit of runs at once; the others are only named. */
-const CLAIM = `
+/** Of the rows of `wanted`, in the order of claims: whether a limit of their function has to be asked first. */
+const CHOSEN = `
   chosen AS MATERIALIZED (
-    SELECT w.id, w.function_id, w.available_at, f.name AS function_name, ${TRAFFIC} AS traffic,
+    SELECT w.*, f.name AS function_name, ${TRAFFIC} AS traffic,
       v.limits ->> 'concurrency' IS NULL AS is_free, false AS holds_room
     FROM wanted w LEFT JOIN functions f ON f.id = w.function_id
       LEFT JOIN function_revisions v ON v.id = f.active_revision_id
-  ), ${TAKEN} ${DESCRIBED}
-  UNION ALL
-  (SELECT id, NULL, NULL, NULL, function_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, true, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, NULL
-  FROM chosen WHERE NOT is_free ORDER BY available_at, id)`;
+  )`;
 
-const claimById = (bound: string) => `
-  WITH wanted AS MATERIALIZED (
-    SELECT id, function_id, available_at FROM task_runs_open r
-    WHERE id = ANY($2::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} ${bound}
-    FOR UPDATE SKIP LOCKED
-  ), ${CLAIM}`;
-const CLAIM_BY_ID = { name: "claim-by-id", text: claimById("") };
+// The last row, where there is one, has nothing but `limited`: the outer join that never holds leaves the rest null.
+const claim = (wanted: string) => `
+  WITH wanted AS MATERIALIZED (${wanted} FOR UPDATE SKIP LOCKED), ${CHOSEN}, ${TAKEN},
+  described AS NOT MATERIALIZED (${DESCRIBED}),
+  limited AS (
+    SELECT json_agg(json_build_object('id', id, 'functionId', function_id) ORDER BY ${CLAIM_ORDER}, id) AS runs
+    FROM chosen WHERE NOT is_free
+  )
+  SELECT d.*, NULL::json AS limited FROM described d
+  UNION ALL
+  SELECT d.*, l.runs FROM limited l LEFT JOIN described d ON false WHERE l.runs IS NOT NULL`;
+
+const claimById = (bound = "") =>
+  claim(`
+    SELECT id, function_id, ${CLAIM_ORDER} FROM task_runs_open r
+    WHERE id = ANY($2::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} ${bound}`);
+const CLAIM_BY_ID = { name: "claim-by-id", text: claimById() };
 const CLAIM_SHORT_BY_ID = { name: "claim-short-by-id", text: claimById(`AND ${TIMEOUT_MS} <= $3`) };
 
-const CLAIM_DUE = `
-  WITH wanted AS MATERIALIZED (
-    SELECT id, function_id, available_at FROM task_runs_open
-    WHERE ${CLAIMABLE} AND ${isDue("$3::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2 FOR UPDATE SKIP LOCKED
-  ), ${CLAIM}`;
+const CLAIM_DUE = {
+  name: "claim-due",
+  text: claim(`
+    SELECT id, function_id, ${CLAIM_ORDER} FROM task_runs_open
+    WHERE ${CLAIMABLE} AND ${isDue("$3::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2`),
+};
 
-/** Of a function with a limit: not taken yet. */
-interface LimitedRow {
+/** What a claim answers: runs that it took, and at last those whose functions have a limit. */
+type AnsweredRow = (ClaimRow & { limited: null }) | { id: null; limited: LimitedRun[] };
+
+/** Not taken yet. */
+interface LimitedRun {
   id: string;
-  claim_no: null;
-  function_id: string;
+  functionId: string;
+}
+
+export interface Claim {
+  runs: ClaimedRun[];
+  /** How many runs were there for the claim: those it started, and those that wait for room instead. */
+  found: number;
 }
 
 /**
@@ -54,9 +73,7 @@ interface LimitedRow {
  * a limit of runs at once, some wait instead, and older ones may come in their place: never more than were named.
  */
 export async function claimRuns(store: Store, workerId: string, runIds: string[]): Promise<ClaimedRun[]> {
-  const query = { ...CLAIM_BY_ID, values: [workerId, runIds] };
-  const { rows } = await store.pool.query<ClaimRow | LimitedRow>(query);
-  return await admitLimited(store, workerId, rows);
+  return (await runClaim(store, { ...CLAIM_BY_ID, values: [workerId, runIds] })).runs;
 }
 
 /**
@@ -69,77 +86,44 @@ export async function claimShortRuns(
   runIds: string[],
   longestMs: number,
 ): Promise<ClaimedRun[]> {
-  const query = { ...CLAIM_SHORT_BY_ID, values: [workerId, runIds, longestMs] };
-  const { rows } = await store.pool.query<ClaimRow | LimitedRow>(query);
-  return await admitLimited(store, workerId, rows);
+  return (await runClaim(store, { ...CLAIM_SHORT_BY_ID, values: [workerId, runIds, longestMs] })).runs;
 }
 
-/** Takes up to `limit` runs that have been due for `overdueMs`, oldest first; those that wait for room are not looked at. */
+/**
+ * Takes the best `limit` runs that have been due for `overdueMs`; those that wait for room are not looked at. Where it
+ * has found fewer, there were no more, but for those that another had locked.
+ */
 export async function claimDueRuns(
   store: Store,
   workerId: string,
   limit: number,
   overdueMs: number,
-): Promise<ClaimedRun[]> {
-  const { rows } = await store.pool.query<ClaimRow | LimitedRow>({
-    name: "claim-due",
-    text: CLAIM_DUE,
-    values: [workerId, limit, overdueMs],
-  });
-  return await admitLimited(store, workerId, rows);
+): Promise<Claim> {
+  return await runClaim(store, { ...CLAIM_DUE, values: [workerId, limit, overdueMs] });
 }
 
-async function admitLimited(
-  store: Store,
-  workerId: string,
-  rows: (ClaimRow | LimitedRow)[],
-): Promise<ClaimedRun[]> {
+async function runClaim(store: Store, query: Statement): Promise<Claim> {
+  const [workerId] = query.values;
+  const { rows } = await store.pool.query<AnsweredRow>(query);
   const taken: ClaimedRun[] = [];
-  const limited: { id: string; functionId: string }[] = [];
+  let limited: LimitedRun[] = [];
   for (const row of rows) {
-    if (row.claim_no === null) limited.push({ id: row.id, functionId: row.function_id });
+    if (row.limited) limited = row.limited;
     else taken.push(toClaimedRun(row));
   }
-  if (limited.length === 0) return taken;
+  const found = taken.length + limited.length;
+  if (limited.length === 0) return { runs: taken, found };
   try {
-    return [...taken, ...(await admitRuns(store, workerId, limited))];
+    return { runs: [...taken, ...(await admitRuns(store, workerId, limited))], found };
   } catch (error) {
     // What was taken must start. The others are still queued, and the next claim to find them alone says what is wrong.
     if (taken.length === 0) throw error;
-    return taken;
+    return { runs: taken, found };
   }
 }
 
-export interface EarlyRun {
-  id: string;
-  availableAt: Date;
-  /** Until its instant, by the database's clock, which is the one claims obey. */
-  waitMs: number;
-  /** The most its attempt may take. */
-  timeoutMs: number;
-}
-
-/** Of `runIds`, those that still wait for their instant, or for a claim; those that wait for room are left out. */
-export async function findEarlyRuns(store: Store, runIds: string[]): Promise<EarlyRun[]> {
-  const { rows } = await store.pool.query<EarlyRun>({
-    name: "early-runs",
-    text: `SELECT id, available_at AS "availableAt",
-        greatest(0, ceil(extract(epoch FROM available_at - clock_timestamp()) * 1000))::float8 AS "waitMs",
-        ${TIMEOUT_MS} AS "timeoutMs"
-      FROM task_runs_open r
-      WHERE id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID}`,
-    values: [runIds],
-  });
-  return rows;
-}
-
-/** Milliseconds until the next queued run that waits for no room becomes due, by the database's clock (0: now); null when none is queued. */
-export async function msUntilNextQueued(store: Store): Promise<number | null> {
-  const { rows } = await store.pool.query<{ ms: number | null }>({
-    name: "next-queued",
-    text: `SELECT ceil(extract(epoch FROM min(available_at) - clock_timestamp()) * 1000)::float8 AS ms
-      FROM task_runs_open WHERE ${CLAIMABLE}`,
-  });
-  const ms = rows[0]?.ms ?? null;
-  return ms === null ? null : Math.max(ms, 0);
+interface Statement {
+  name: string;
+  text: string;
+  values: [workerId: string, ...unknown[]];
 }

@@ -16,5 +16,8 @@ export const CLAIMABLE_BY_ID = claimable(unindexed("state"));
 export const isDue = (sinceMs?: string) =>
   `available_at <= statement_timestamp()${sinceMs ? ` - ${sinceMs} * interval '1 millisecond'` : ""}`;
 
-/** Who comes first where not all can be had: the order of the index `task_runs_open_queued`. */
+/**
+ * Who comes first where not all can be had, as the index `task_runs_open_queued` has them. Columns in ascending order, so
+ * that it serves as a list of them too.
+ */
 export const CLAIM_ORDER = "available_at";

@@ -8,6 +8,7 @@ import { changeTask } from "../tasks/change.ts";
 import { createTask } from "../tasks/create.ts";
 import {
   ANY_TIME,
+  claimDue,
   deployFunction,
   finished,
   httpTask,
@@ -17,11 +18,11 @@ import {
 } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { cancelRuns } from "./cancel.ts";
-import { claimDueRuns, claimRuns, findEarlyRuns, msUntilNextQueued } from "./claim.ts";
+import { claimRuns } from "./claim.ts";
+import { findEarlyRuns, findOverdueRuns, msUntilNextQueued } from "./find-claimable.ts";
 import { finishAttempts, releaseRuns } from "./finish.ts";
 import { rescueLostRuns } from "./rescue.ts";
 import { findAwaitedFunctions, offerRoom } from "./room.ts";
-import { findOverdueRuns } from "./stage.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
@@ -63,14 +64,14 @@ test("only as many as the function has room for start; the others wait, and no a
 test("what waits is in nobody's way: no claim, sweep, bell or timer looks at it", async () => {
   const workerId = await makeWorker(db);
   const { namespaceId, runIds } = await openFunction(4);
-  await claimDueRuns(store, workerId, 10, 0);
+  await claimDue(store, workerId, 10, 0);
   assert.deepEqual(await claimRuns(store, workerId, runIds), []);
-  assert.deepEqual(await claimDueRuns(store, workerId, 10, 0), []);
+  assert.deepEqual(await claimDue(store, workerId, 10, 0), []);
   assert.deepEqual(await findEarlyRuns(store, runIds), []);
   assert.deepEqual(await findOverdueRuns(store, -60_000, 10), []);
   assert.equal(await msUntilNextQueued(store), null);
   const other = await queueRun(store, namespaceId);
-  assert.deepEqual(idsOf(await claimDueRuns(store, workerId, 1, 0)), [other]);
+  assert.deepEqual(idsOf(await claimDue(store, workerId, 1, 0)), [other]);
 });
 
 test("room is offered to the oldest that wait, as much as there is, once", async () => {
@@ -141,10 +142,10 @@ test("a lost worker's and a released run's room is room again", async () => {
   await rescueLostRuns(db, new Date(), ANY_TIME, 10);
   assert.equal((await offerRoom(store, [functionId])).length, 2);
   const workerId = await makeWorker(db);
-  const claimed = await claimDueRuns(store, workerId, 10, 0);
+  const claimed = await claimDue(store, workerId, 10, 0);
   assert.deepEqual(idsOf(claimed).sort(), runIds.slice(2));
   await releaseRuns(store, workerId, [claimed[0]!]);
-  assert.equal((await claimDueRuns(store, await makeWorker(db), 10, 0)).length, 1);
+  assert.equal((await claimDue(store, await makeWorker(db), 10, 0)).length, 1);
 });
 
 test("another limit holds from the next claim on; none at all lets everybody go", async () => {
@@ -153,10 +154,10 @@ test("another limit holds from the next claim on; none at all lets everybody go"
   await claimRuns(store, workerId, runIds);
   await deployFunction(db, namespaceId, "f", { concurrency: 3 });
   assert.equal((await offerRoom(store, [functionId])).length, 1);
-  assert.equal((await claimDueRuns(store, workerId, 10, 0)).length, 1);
+  assert.equal((await claimDue(store, workerId, 10, 0)).length, 1);
   await deployFunction(db, namespaceId, "f");
   assert.equal((await offerRoom(store, [functionId])).length, 3);
-  const claimed = await claimDueRuns(store, workerId, 10, 0);
+  const claimed = await claimDue(store, workerId, 10, 0);
   assert.deepEqual([claimed.length, claimed[0]!.holdsRoom], [3, false]);
 });
 
@@ -174,7 +175,7 @@ test("claims of several workers that meet never start more than fit, of any func
   const workers = await Promise.all(Array.from({ length: 6 }, () => makeWorker(db)));
   const all = [...functions, free].flatMap(({ runIds }) => runIds);
   const claims = workers.map((workerId, index) =>
-    index % 2 === 0 ? claimRuns(store, workerId, all) : claimDueRuns(store, workerId, all.length, 0),
+    index % 2 === 0 ? claimRuns(store, workerId, all) : claimDue(store, workerId, all.length, 0),
   );
   const claimed = (await Promise.all(claims)).flat();
   assert.equal(new Set(idsOf(claimed)).size, claimed.length, "none twice");

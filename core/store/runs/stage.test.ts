@@ -8,7 +8,7 @@ import { findTask } from "../tasks/read.ts";
 import { deployFunction, httpTask, queueRun } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { findRun, listRuns } from "./read.ts";
-import { findNextInstant, findOverdueRuns, stageDueTasks } from "./stage.ts";
+import { findNextInstant, stageDueTasks } from "./stage.ts";
 import type { StagedRun } from "./staged-run.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
@@ -147,20 +147,4 @@ test("the next instant is the earliest of cursors and retries; nothing waits, no
   await stageDueTasks(db, at(60_000), at(60_000), 10);
   await sql`DELETE FROM task_runs_open WHERE state = 'scheduled'`.execute(db);
   assert.equal(await findNextInstant(db), null, "what is queued is the workers' matter");
-});
-
-test("overdue runs are told oldest first, those that are not overdue long enough are not", async () => {
-  const namespaceId = await newNamespace();
-  const ids: string[] = [];
-  for (const secondsAgo of [30, 10, 20, 1]) {
-    const id = await queueRun(store, namespaceId);
-    await sql`UPDATE task_runs_open SET available_at = clock_timestamp() - ${secondsAgo}::int * interval '1 second'
-      WHERE id = ${id}`.execute(db);
-    ids.push(id);
-  }
-  const [thirty, ten, twenty] = ids;
-  const told = async (limit: number) =>
-    (await findOverdueRuns(store, 5_000, limit)).map(({ runId }) => runId);
-  assert.deepEqual(await told(10), [thirty, twenty, ten]);
-  assert.deepEqual(await told(2), [thirty, twenty]);
 });

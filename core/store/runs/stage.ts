@@ -2,9 +2,8 @@
 import { sql } from "kysely";
 import { advanceCursor, hasPassedOver, type Schedule } from "../../domain/schedule.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
-import type { Db, Store } from "../database.ts";
+import type { Db } from "../database.ts";
 import { newId } from "../ids.ts";
-import { CLAIM_ORDER, CLAIMABLE, isDue } from "./claimable.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
 /** An occurrence that is about to be staged. */
@@ -129,14 +128,4 @@ export async function findNextInstant(db: Db): Promise<Date | null> {
       (SELECT min(next_run_at) FROM tasks WHERE state = 'active'),
       (SELECT min(available_at) FROM task_runs_open WHERE state = 'scheduled')) AS at`.execute(db);
   return rows[0]?.at ?? null;
-}
-
-/** Queued runs that nobody has claimed for `overdueMs`, oldest first: their bell was lost, or everybody is busy. */
-export async function findOverdueRuns(store: Store, overdueMs: number, limit: number): Promise<StagedRun[]> {
-  const { rows } = await store.pool.query<StagedRun>(
-    `SELECT id AS "runId", available_at AS "availableAt" FROM task_runs_open
-     WHERE ${CLAIMABLE} AND ${isDue("$1::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2`,
-    [overdueMs, limit],
-  );
-  return rows;
 }

@@ -8,7 +8,7 @@ import type { LeaseJudge } from "../contact.ts";
 import type { Db, Store } from "../database.ts";
 import { deployRevision, type RevisionContent } from "../functions/functions.ts";
 import { newId } from "../ids.ts";
-import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
+import { type ClaimedRun, claimDueRuns, claimRuns } from "../runs/claim.ts";
 import { enqueueInvocation, type InvocationRequest } from "../runs/enqueue.ts";
 import type { AttemptLogLine, FinishedAttempt } from "../runs/finish.ts";
 import { createTask } from "../tasks/create.ts";
@@ -89,6 +89,16 @@ export async function claim(store: Store, workerId: string, runId: string): Prom
   const [claimed] = await claimRuns(store, workerId, [runId]);
   if (!claimed) throw new Error("the run could not be claimed");
   return claimed;
+}
+
+/** Claims the best runs that have been due for `overdueMs`. */
+export async function claimDue(
+  store: Store,
+  workerId: string,
+  limit: number,
+  overdueMs: number,
+): Promise<ClaimedRun[]> {
+  return (await claimDueRuns(store, workerId, limit, overdueMs)).runs;
 }
 
 export function finished(

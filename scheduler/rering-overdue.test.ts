@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Bell } from "../core/queue/transport.ts";
 import { newId } from "../core/store/ids.ts";
-import { createRerings } from "./rering.ts";
+import { createReringBackoff } from "./rering-overdue.ts";
 
 const bell = (): Bell => ({ runId: newId(), availableAt: new Date(0) });
 const at = (ms: number) => new Date(ms);
 
 /** The instants, in steps of 500 ms, at which a run that stays overdue is rung again. */
 function ringInstants(overdue: Bell, untilMs: number): number[] {
-  const rerings = createRerings();
+  const backoff = createReringBackoff();
   const rung: number[] = [];
-  for (let ms = 0; ms <= untilMs; ms += 500) if (rerings.choose([overdue], at(ms)).length > 0) rung.push(ms);
+  for (let ms = 0; ms <= untilMs; ms += 500) if (backoff.choose([overdue], at(ms)).length > 0) rung.push(ms);
   return rung;
 }
 
@@ -27,23 +27,23 @@ test("the wait never grows beyond a minute", () => {
 });
 
 test("each run waits for itself", () => {
-  const rerings = createRerings();
+  const backoff = createReringBackoff();
   const [first, second] = [bell(), bell()];
-  assert.deepEqual(rerings.choose([first], at(0)), [first]);
-  assert.deepEqual(rerings.choose([first, second], at(500)), [second]);
-  assert.deepEqual(rerings.choose([first, second], at(1_000)), [first]);
-  assert.deepEqual(rerings.choose([first, second], at(1_500)), [second]);
+  assert.deepEqual(backoff.choose([first], at(0)), [first]);
+  assert.deepEqual(backoff.choose([first, second], at(500)), [second]);
+  assert.deepEqual(backoff.choose([first, second], at(1_000)), [first]);
+  assert.deepEqual(backoff.choose([first, second], at(1_500)), [second]);
 });
 
 test("a run that was claimed meanwhile is forgotten: overdue again, it starts anew", () => {
-  const rerings = createRerings();
+  const backoff = createReringBackoff();
   const overdue = bell();
-  for (const ms of [0, 1_000, 3_000]) assert.deepEqual(rerings.choose([overdue], at(ms)), [overdue]);
-  assert.deepEqual(rerings.choose([], at(3_500)), []);
-  assert.deepEqual(rerings.choose([overdue], at(4_000)), [overdue], "its next turn would have been at 7 s");
-  assert.deepEqual(rerings.choose([overdue], at(5_000)), [overdue]);
+  for (const ms of [0, 1_000, 3_000]) assert.deepEqual(backoff.choose([overdue], at(ms)), [overdue]);
+  assert.deepEqual(backoff.choose([], at(3_500)), []);
+  assert.deepEqual(backoff.choose([overdue], at(4_000)), [overdue], "its next turn would have been at 7 s");
+  assert.deepEqual(backoff.choose([overdue], at(5_000)), [overdue]);
 });
 
 test("nothing overdue, nothing rung", () => {
-  assert.deepEqual(createRerings().choose([], at(0)), []);
+  assert.deepEqual(createReringBackoff().choose([], at(0)), []);
 });

@@ -7,12 +7,12 @@ import type { Bell } from "../core/queue/transport.ts";
 const FIRST_WAIT_MS = 1_000;
 const MAX_WAIT_MS = 60_000;
 
-export interface Rerings {
+export interface ReringBackoff {
   /** Of the overdue runs, those whose turn it is; remembers them, and forgets those no longer overdue. */
   choose(overdue: Bell[], now: Date): Bell[];
 }
 
-export function createRerings(): Rerings {
+export function createReringBackoff(): ReringBackoff {
   let known = new Map<string, { ringAtMs: number; waitMs: number }>();
   return {
     choose(overdue, now) {

@@ -1,0 +1,48 @@
+/** Looks at runs that may be claimed, and claims none. Those that wait for room are not seen. */
+import type { Store } from "../database.ts";
+import { CLAIM_ORDER, CLAIMABLE, CLAIMABLE_BY_ID, isDue } from "./claimable.ts";
+import { TIMEOUT_MS } from "./claimed-run.ts";
+import type { StagedRun } from "./staged-run.ts";
+
+export interface EarlyRun {
+  id: string;
+  availableAt: Date;
+  /** Until its instant, by the database's clock, which is the one claims obey. */
+  waitMs: number;
+  /** The most its attempt may take. */
+  timeoutMs: number;
+}
+
+/** Of `runIds`, those that still wait for their instant, or for a claim. */
+export async function findEarlyRuns(store: Store, runIds: string[]): Promise<EarlyRun[]> {
+  const { rows } = await store.pool.query<EarlyRun>({
+    name: "early-runs",
+    text: `SELECT id, available_at AS "availableAt",
+        greatest(0, ceil(extract(epoch FROM available_at - clock_timestamp()) * 1000))::float8 AS "waitMs",
+        ${TIMEOUT_MS} AS "timeoutMs"
+      FROM task_runs_open r WHERE id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID}`,
+    values: [runIds],
+  });
+  return rows;
+}
+
+/** Milliseconds until the next queued run becomes due, by the database's clock (0: now); null when none is queued. */
+export async function msUntilNextQueued(store: Store): Promise<number | null> {
+  const { rows } = await store.pool.query<{ ms: number | null }>({
+    name: "next-queued",
+    text: `SELECT ceil(extract(epoch FROM min(available_at) - clock_timestamp()) * 1000)::float8 AS ms
+      FROM task_runs_open WHERE ${CLAIMABLE}`,
+  });
+  const ms = rows[0]?.ms ?? null;
+  return ms === null ? null : Math.max(ms, 0);
+}
+
+/** Runs that nobody has claimed for `overdueMs`, the best first: their bell was lost, or everybody is busy. */
+export async function findOverdueRuns(store: Store, overdueMs: number, limit: number): Promise<StagedRun[]> {
+  const { rows } = await store.pool.query<StagedRun>(
+    `SELECT id AS "runId", available_at AS "availableAt" FROM task_runs_open
+     WHERE ${CLAIMABLE} AND ${isDue("$1::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2`,
+    [overdueMs, limit],
+  );
+  return rows;
+}
