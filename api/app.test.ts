@@ -67,6 +67,16 @@ test("a key that is unknown, misspelt, expired or revoked is a 401 that says not
   }
 });
 
+test("Bellhop-Key takes a key as well, and counts more than Authorization", async () => {
+  const tenant = await api.newTenant();
+  const headers = { "bellhop-key": tenant.key! };
+  assert.equal((await api.anonymous.call("GET", "/v1/tasks", { headers })).status, 200);
+  const wrong = { ...headers, authorization: "Basic YTpi" };
+  assert.equal((await api.anonymous.call("GET", "/v1/tasks", { headers: wrong })).status, 200);
+  const unknown = await tenant.call("GET", "/v1/tasks", { headers: { "bellhop-key": "bh_unknown" } });
+  assertProblem(unknown, 401, "unauthenticated");
+});
+
 test("each route asks for its scope and no other opens it", async () => {
   const { namespaceId } = await api.newTenant();
   for (const scope of SCOPES) {

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BellhopError } from "../core/errors.ts";
-import { requireKey } from "./auth/auth.ts";
+import { requireKey } from "./auth/authenticate.ts";
 import { limitBody } from "./bodies/body.ts";
 import { deadLetterRoutes } from "./dead-letters/routes.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";

@@ -5,7 +5,7 @@ import { nameField } from "../../core/contracts/common.ts";
 import type { RunTarget } from "../../core/domain/run-target.ts";
 import { notFound } from "../../core/errors.ts";
 import { newId } from "../../core/store/ids.ts";
-import { requireScope } from "../auth/auth.ts";
+import { requireScope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { requireName } from "../functions/function-of-path.ts";

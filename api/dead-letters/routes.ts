@@ -7,7 +7,7 @@ import { isId } from "../../core/store/ids.ts";
 import { discardDeadLetter } from "../../core/store/runs/cancel.ts";
 import { redriveDeadLetters } from "../../core/store/runs/dead-letters.ts";
 import { findRun } from "../../core/store/runs/read.ts";
-import { requireScope } from "../auth/auth.ts";
+import { requireScope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { answerRunPage } from "../runs/page.ts";

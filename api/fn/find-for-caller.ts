@@ -2,7 +2,8 @@
 import type { Context } from "hono";
 import { notFound } from "../../core/errors.ts";
 import type { CallableFunction } from "../../core/store/functions/callable.ts";
-import { demandScope, readBearer, unauthenticated } from "../auth/auth.ts";
+import { findOwner, readKey, unauthenticated } from "../auth/authenticate.ts";
+import { demandScope } from "../auth/scopes.ts";
 import type { ApiParts } from "../environment.ts";
 import type { FnTarget } from "./request.ts";
 
@@ -22,12 +23,11 @@ export async function findForCaller(
   context: Context,
   target: FnTarget | undefined,
 ): Promise<FoundForCaller> {
-  const ownHeader = context.req.header("bellhop-key");
-  const key = ownHeader ?? readBearer(context.req.header("authorization"));
+  const shown = readKey(context);
   const { callables, keyring } = parts;
   const known = target && callables.recallPublic(target.namespace, target.name);
   if (target && known && hasTag(known, target)) return { fn: known, target, showsAuthorization: true };
-  const owner = key === undefined ? undefined : await keyring.findOwner(key);
+  const owner = await findOwner(keyring, shown);
   const isOwn = target !== undefined && owner?.namespace === target.namespace;
   const fn = await (isOwn
     ? callables.find(target.namespace, target.name)
@@ -35,9 +35,9 @@ export async function findForCaller(
   if (target && fn && hasTag(fn, target)) {
     if (fn.isPublic) return { fn, target, showsAuthorization: true };
     demandScope(owner!, "invoke");
-    return { fn, target, showsAuthorization: ownHeader !== undefined };
+    return { fn, target, showsAuthorization: shown.isOwnHeader };
   }
-  if (!owner) throw unauthenticated(key);
+  if (!owner) throw unauthenticated(shown);
   throw notFound("function", context.req.path.slice("/fn/".length));
 }
 

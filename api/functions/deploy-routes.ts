@@ -7,7 +7,7 @@ import { deployRevision, listFunctions } from "../../core/store/functions/functi
 import { removeFunction } from "../../core/store/functions/remove.ts";
 import { findRevision } from "../../core/store/functions/revisions.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
-import { requireScope } from "../auth/auth.ts";
+import { requireScope } from "../auth/scopes.ts";
 import { validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { decodeIdCursor } from "../http/cursor.ts";

@@ -23,7 +23,7 @@ import {
 } from "../../core/store/functions/revisions.ts";
 import { moveTag, removeTag } from "../../core/store/functions/tags.ts";
 import { changeTraffic, rollBackTraffic } from "../../core/store/functions/traffic.ts";
-import { requireScope } from "../auth/auth.ts";
+import { requireScope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { decodeNumberCursor } from "../http/cursor.ts";

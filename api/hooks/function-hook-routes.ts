@@ -4,7 +4,7 @@ import { hookInput, toWireHook } from "../../core/contracts/hook.ts";
 import { notFound } from "../../core/errors.ts";
 import { createHook, listHooks, removeHook } from "../../core/store/functions/hooks.ts";
 import { isId } from "../../core/store/ids.ts";
-import { requireScope } from "../auth/auth.ts";
+import { requireScope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { requireFunction } from "../functions/function-of-path.ts";

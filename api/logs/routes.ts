@@ -16,7 +16,7 @@ import {
   listFunctionLogs,
   lowerText,
 } from "../../core/store/logs.ts";
-import { requireScope } from "../auth/auth.ts";
+import { requireScope } from "../auth/scopes.ts";
 import { validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { requireFunctionEver } from "../functions/function-of-path.ts";

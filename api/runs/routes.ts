@@ -8,7 +8,7 @@ import { isId } from "../../core/store/ids.ts";
 import { listRunLogs } from "../../core/store/logs.ts";
 import { cancelRuns } from "../../core/store/runs/cancel.ts";
 import { findRun } from "../../core/store/runs/read.ts";
-import { requireScope } from "../auth/auth.ts";
+import { requireScope } from "../auth/scopes.ts";
 import { validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { decodeLogCursor } from "../http/cursor.ts";

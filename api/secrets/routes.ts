@@ -13,7 +13,7 @@ import {
   putSecret,
   type SecretName,
 } from "../../core/store/secrets.ts";
-import { requireScope } from "../auth/auth.ts";
+import { requireScope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { requireFunction } from "../functions/function-of-path.ts";

@@ -13,7 +13,7 @@ import { findRun } from "../../core/store/runs/read.ts";
 import { cancelTask, changeTask, pauseTask, resumeTask } from "../../core/store/tasks/change.ts";
 import { createTask } from "../../core/store/tasks/create.ts";
 import { findTask, listTasks } from "../../core/store/tasks/read.ts";
-import { requireScope } from "../auth/auth.ts";
+import { requireScope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { decodeIdCursor } from "../http/cursor.ts";

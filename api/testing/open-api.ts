@@ -29,8 +29,8 @@ import { NO_TRACER, type Tracer } from "../../core/telemetry/tracing.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createRecording, type Recording } from "../../test/support/recording.ts";
 import { createApp } from "../app.ts";
-import type { Scope } from "../auth/auth.ts";
 import { createKeyring } from "../auth/keyring.ts";
+import type { Scope } from "../auth/scopes.ts";
 import { createCallables } from "../calls/callables.ts";
 import { createFinishWaiter } from "../calls/wait.ts";
 import { createEdge, EDGE_LIMITS, type Edge } from "../edge/edge.ts";
@@ -56,6 +56,8 @@ export interface CallOptions {
 /** A caller with a key of its own. */
 export interface TestCaller {
   namespaceId: string;
+  /** Undefined for who is anonymous. */
+  key: string | undefined;
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** The raw response, for streams. */
   request(method: string, path: string, options?: CallOptions): Promise<Response>;
@@ -169,8 +171,7 @@ export async function openApi({
           : { body: body instanceof FormData || typeof body === "string" ? body : JSON.stringify(body) }),
       });
     return {
-      namespaceId,
-      request,
+      ...{ namespaceId, key, request },
       async call(method, path, options) {
         const response = await request(method, path, options);
         const text = await response.text();

@@ -1,7 +1,7 @@
 /** `/v1/workers`: who is there to run things. They belong to no namespace: for administrators alone. */
 import { Hono } from "hono";
 import { listWorkers } from "../../core/store/workers.ts";
-import { requireScope } from "../auth/auth.ts";
+import { requireScope } from "../auth/scopes.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 
 const MAX_LISTED = 1_000;
