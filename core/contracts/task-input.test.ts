@@ -174,6 +174,16 @@ test("a URL is absolute and http or https", () => {
   assert.equal((accept({ ...http, method: "patch" }).spec as { method: string }).method, "PATCH");
 });
 
+test("redirects are followed, or not, or as a GET", () => {
+  for (const followRedirects of [true, false, "as-get"] as const) {
+    const { spec } = accept({ ...http, followRedirects });
+    assert.equal(spec.type === "http" && spec.followRedirects, followRedirects);
+  }
+  for (const followRedirects of ["get", "true", 1, null]) {
+    assertRefused({ ...http, followRedirects }, "followRedirects", /must be true, false or "as-get"/);
+  }
+});
+
 test("a header holds no line break, in its name or its value", () => {
   assertRefused({ ...http, headers: { "x-a": "1\r\nx-b: 2" } }, "headers.x-a", /line break/);
   assertRefused({ ...http, headers: { "x-a": "\u0000" } }, "headers.x-a", /control/);

@@ -58,7 +58,9 @@ const httpFields = {
     .default("GET"),
   headers: headers.default({}),
   body: json.optional(),
-  followRedirects: z.boolean().default(true),
+  followRedirects: z
+    .union([z.boolean(), z.literal("as-get")], 'must be true, false or "as-get"')
+    .default(true),
   expectStatus: z.array(z.int().min(100).max(599)).min(1).max(50).optional(),
 };
 

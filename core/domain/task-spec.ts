@@ -8,7 +8,8 @@ export interface HttpSpec {
   headers: Record<string, string>;
   /** A string is sent as it is; anything else as JSON. */
   body?: Json;
-  followRedirects: boolean;
+  /** `true`: the redirects that keep method and body; `as-get`: the others too, as a GET without body. */
+  followRedirects: boolean | "as-get";
   /** Statuses that count as success; absent: 200–299. */
   expectStatus?: number[];
 }

@@ -321,10 +321,10 @@ describe("redirects", () => {
       response.writeHead(status, { location }).end("moved");
     };
 
-  it("are followed, the body dropped where the method turns to GET", async () => {
+  it("are followed by `as-get`, the body dropped where the method turns to GET", async () => {
     a.answer = redirectTo("/end", 303);
     const response = await send(`http://127.0.0.1:${a.port}/start`, {
-      method: "POST",
+      ...{ method: "POST", followRedirects: "as-get" },
       body: "x",
       headers: { "content-type": "text/plain" },
     });
@@ -334,6 +334,25 @@ describe("redirects", () => {
     );
     const last = a.received[1]!;
     assert.deepEqual([last.method, last.body, last.headers["content-type"]], ["GET", "", undefined]);
+  });
+
+  it("are followed where method and body stay, and else returned", async () => {
+    const post = { method: "POST", body: "x" };
+    for (const [status, changes] of [
+      [307, post],
+      [308, post],
+      [302, {}],
+    ] as const) {
+      a.answer = redirectTo("/end", status);
+      const response = await send(`http://127.0.0.1:${a.port}/start`, changes);
+      assert.deepEqual([response.status, a.received.at(-1)!.body], [200, "body" in changes ? "x" : ""]);
+    }
+    a.answer = redirectTo("/end", 307);
+    b.answer = redirectTo(`http://127.0.0.1:${a.port}/start`, 302);
+    for (const method of ["POST", "PUT", "DELETE"]) {
+      const response = await send(`http://127.0.0.1:${b.port}/start`, { ...post, method });
+      assert.deepEqual([response.status, response.body.toString()], [302, "moved"]);
+    }
   });
 
   it("are returned as they are when not to be followed", async () => {

@@ -11,7 +11,14 @@ import { EgressError } from "./egress-error.ts";
 import { exchange } from "./exchange.ts";
 import { firstHop, refuseLiteral, refusePort } from "./first-hop.ts";
 import { createPools } from "./pools.ts";
-import { type Hop, isRedirect, MAX_REDIRECTS, redirectHop } from "./redirect.ts";
+import {
+  type FollowRedirects,
+  type Hop,
+  isFollowed,
+  isRedirect,
+  MAX_REDIRECTS,
+  redirectHop,
+} from "./redirect.ts";
 import { resendIfStale } from "./resend.ts";
 import { type EgressStreamRequest, type EgressStreamResponse, streamRequest } from "./stream.ts";
 
@@ -24,8 +31,8 @@ export interface EgressRequest {
   /** `host`, framing and hop-by-hop fields are left out. */
   headers: Record<string, string>;
   body?: string | Uint8Array | undefined;
-  /** Up to 5 hops; false returns the 3xx itself. */
-  followRedirects: boolean;
+  /** Up to 5 hops; a 3xx that is not followed is the response. */
+  followRedirects: FollowRedirects;
   /** Ends the request at once, wherever it is. */
   signal: AbortSignal;
   /** Bytes of body to keep; where there are more the connection is closed and `truncated` set. */
@@ -121,17 +128,17 @@ export function createEgress(options: EgressOptions): Egress {
         const sent = hop;
         const pool = pools.get(sent.url.origin, request.tenant);
         const response = await resendIfStale(sent, () => exchange(pool, sent, limits));
-        const { location } = response.headers;
-        if (!request.followRedirects || !isRedirect(response.status) || location === undefined) {
-          return { ...response, url: hop.url.href };
-        }
+        const { status, headers } = response;
+        const { location } = headers;
+        const follows = isRedirect(status) && isFollowed(request.followRedirects, status, hop.method);
+        if (!follows || location === undefined) return { ...response, url: hop.url.href };
         if (redirects === MAX_REDIRECTS) {
           throw new EgressError(
             "too_many_redirects",
             `More than ${MAX_REDIRECTS} redirects, the last from ${hop.url.host}.`,
           );
         }
-        hop = redirectHop(hop, response.status, location);
+        hop = redirectHop(hop, status, location);
       }
     },
 

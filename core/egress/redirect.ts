@@ -12,28 +12,43 @@ export interface Hop<Body = string | Uint8Array> {
   body: Body | null;
 }
 
-/** What another origin is sent: any unknown field may be a secret, or, as in the Fetch standard, is none. */
-export type CrossOriginRule = "only-harmless" | "no-credentials";
+/**
+ * How a redirect is followed. `fetch`: as the Fetch standard has it. `task`: another origin is sent only what is
+ * harmless, since any unknown field may be a secret, and what 301 and 302 make of a request does not hang on its method.
+ */
+export type RedirectRule = "fetch" | "task";
+
+/** `true`: the redirects that keep method and body. `as-get`: the others too, as a GET without body. */
+export type FollowRedirects = boolean | "as-get";
 
 export function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 }
 
+/** Whether a task's request would go on as a GET without body: what was to be delivered would not be. */
+export function losesBody(status: number, method: string): boolean {
+  return (status === 301 || status === 302 || status === 303) && method !== "GET" && method !== "HEAD";
+}
+
+export function isFollowed(follow: FollowRedirects, status: number, method: string): boolean {
+  return follow === true ? !losesBody(status, method) : follow === "as-get";
+}
+
 /**
- * 303, and 301 or 302 on a POST, go on as a GET without body; 307 and 308 repeat the request. Throws `bad_redirect` where the target is no http(s) URL.
+ * By `task` 301, 302 and 303 go on as a GET without body, by `fetch` 303 does, and 301 and 302 on a POST; HEAD stays
+ * HEAD. 307 and 308 repeat the request. Throws `bad_redirect` where the target is no http(s) URL.
  */
 export function redirectHop<Body>(
   hop: Hop<Body>,
   status: number,
   location: string,
-  rule: CrossOriginRule = "only-harmless",
+  rule: RedirectRule = "task",
 ): Hop<Body> {
   const url = parseTarget(location, hop.url);
   const becomesGet =
-    (status === 303 && hop.method !== "HEAD") ||
-    ((status === 301 || status === 302) && hop.method === "POST");
+    losesBody(status, hop.method) && (rule === "task" || status === 303 || hop.method === "POST");
   const crossesOrigin = url.origin !== hop.url.origin;
-  const maySend = rule === "only-harmless" ? isHarmless : isNoCredential;
+  const maySend = rule === "task" ? isHarmless : isNoCredential;
   const headers = omitHeaders(hop.headers, (name) => {
     if (crossesOrigin && !maySend(name)) return true;
     return becomesGet && name.startsWith("content-");

@@ -145,7 +145,7 @@ function nextHop(
       `More than ${MAX_STREAM_REDIRECTS} redirects, the last from ${hop.url.host}.`,
     );
   }
-  const next = redirectHop(hop, status, location, "no-credentials");
+  const next = redirectHop(hop, status, location, "fetch");
   if (isStream(next.body)) {
     throw new EgressError(
       "body_not_replayable",

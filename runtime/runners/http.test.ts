@@ -263,6 +263,35 @@ describe("the verdict", () => {
     assert.deepEqual([error.details, retryable, received.length], [{ status: 302 }, false, 1]);
   });
 
+  it("fails where a redirect would have lost the body, and says so", async () => {
+    for (const status of [301, 302, 303]) {
+      received = [];
+      answerWith(status, { location: "/elsewhere" }, "moved");
+      const { error, retryable, result } = await failureOf({ method: "PUT", body: { event: 1 } });
+      assert.deepEqual([error.code, error.details, retryable], ["http_status", { status }, false]);
+      assert.match(error.message, /: a redirect to a GET without the body, so that nothing would have been/);
+      assert.match(error.message, /Give the URL that takes the PUT, or "followRedirects": "as-get"/);
+      assert.deepEqual([(result as JsonObject)["body"], received.length], ["moved", 1]);
+    }
+    answerWith(302);
+    assert.doesNotMatch((await failureOf({ method: "PUT" })).error.message, /redirect/);
+    answerWith(302, { location: "/elsewhere" });
+    assert.equal((await resultOf({ expectStatus: [302] }))["status"], 302);
+  });
+
+  it("is what the redirect led to, as a GET, where the author says `as-get`", async () => {
+    answer = (request, response) =>
+      request.url === "/end" ? response.end("end") : response.writeHead(303, { location: "/end" }).end();
+    assert.equal((await resultOf({ body: "x", followRedirects: "as-get" }))["body"], "end");
+    assert.deepEqual(
+      received.map(({ method, body }) => [method, body]),
+      [
+        ["POST", "x"],
+        ["GET", ""],
+      ],
+    );
+  });
+
   it("is retryable where there was no answer", async () => {
     const closed = http.createServer();
     await once(closed.listen(0, "127.0.0.1"), "listening");

@@ -4,6 +4,7 @@ import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attemp
 import type { HttpSpec } from "../../core/domain/task-spec.ts";
 import type { Egress, EgressResponse } from "../../core/egress/egress.ts";
 import { EgressError } from "../../core/egress/egress-error.ts";
+import { losesBody } from "../../core/egress/redirect.ts";
 import { parseRetryAfter } from "../../core/egress/retry-after.ts";
 import { USER_AGENT } from "../../core/egress/user-agent.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
@@ -64,7 +65,8 @@ function judge(
   });
   const result = recordResponse(response);
   if (asHoped) return succeeded(result);
-  const message = `${showRequest(spec)} answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
+  const answered = `${showRequest(spec)} answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
+  const message = answered + explainRedirect(spec, response);
   const details = { status };
   if (!isRetryableStatus(status))
     return failed("http_status", message, { retryable: false, details, result });
@@ -75,6 +77,15 @@ function judge(
     result,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
+}
+
+/** Where the redirect was not followed for the sake of the body. */
+function explainRedirect({ followRedirects, method }: HttpSpec, { status, headers }: EgressResponse): string {
+  if (followRedirects !== true || headers["location"] === undefined || !losesBody(status, method)) return "";
+  return (
+    `: a redirect to a GET without the body, so that nothing would have been delivered. Give the URL that takes ` +
+    `the ${method}, or "followRedirects": "as-get" to follow.`
+  );
 }
 
 /** The statuses that speak of the moment, not of the request. */
