@@ -15,11 +15,11 @@ export interface Host {
 }
 
 /**
- * `fetch*` mirror runtime/sandbox/fetch-messages.ts: `fetch` and `fetch-head` carry the head as JSON text,
+ * `fetch*` mirror runtime/sandbox/protocol/fetch-messages.ts: `fetch` and `fetch-head` carry the head as JSON text,
  * `fetch-pull` its bytes as decimal text, `fetch-data` its chunk as bytes, `fetch-failed` JSON of {code, message}.
  * `crypto` asks for one operation of Web Crypto: JSON text and bytes there, `{"ok":…}` or `{"error":{name,message}}`
- * and bytes back. `call-*` mirror runtime/sandbox/call-messages.ts; their number is the run's.
- * `kv` mirrors runtime/sandbox/kv-messages.ts, both ways. `signal` says that the run of this number looks at its signal,
+ * and bytes back. `call-*` mirror runtime/sandbox/protocol/call-messages.ts; their number is the run's.
+ * `kv` mirrors runtime/sandbox/protocol/kv-messages.ts, both ways. `signal` says that the run of this number looks at its signal,
  * `abort` that it is cancelled.
  */
 export type HostMessageKind =

@@ -1,6 +1,6 @@
 /**
  * The HTTP call of the run under way as the executor knows it: messages both ways, chunks against credit. They mirror
- * runtime/sandbox/call-messages.ts.
+ * runtime/sandbox/protocol/call-messages.ts.
  *
  * open → left (the caller is gone: nothing more is sent) → over, with its run.
  *

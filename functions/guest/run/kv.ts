@@ -20,7 +20,7 @@ import {
   stringify,
 } from "./primordials.ts";
 
-/** Mirrors runtime/sandbox/kv-messages.ts. */
+/** Mirrors runtime/sandbox/protocol/kv-messages.ts. */
 const MAX_AT_ONCE = 16;
 
 interface Asked {

@@ -22,7 +22,7 @@ import type { HeaderPair } from "./headers.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** All of these mirror runtime/sandbox/fetch-messages.ts. */
+/** All of these mirror runtime/sandbox/protocol/fetch-messages.ts. */
 const WINDOW_BYTES = 262_144;
 const CHUNK_BYTES = 65_536;
 const MAX_AT_ONCE = 16;

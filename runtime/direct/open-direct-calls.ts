@@ -1,0 +1,49 @@
+/** Direct calls of a worker: its slots, its lease and its way of recording, put together. */
+import type { Clock } from "../../core/clock.ts";
+import type { Store } from "../../core/store/database.ts";
+import { showDirectRun } from "../../core/store/runs/direct.ts";
+import type { WorkerFacts } from "../../core/store/workers.ts";
+import type { Logger } from "../../core/telemetry/log.ts";
+import type { WorkerMetrics } from "../../core/telemetry/metrics/worker.ts";
+import type { Heartbeat } from "../heartbeat.ts";
+import type { WorkerLease } from "../lease.ts";
+import type { Recording } from "../recording.ts";
+import type { Slots } from "../slots.ts";
+import type { Work } from "../work.ts";
+import { createDirectCalls, type DirectCalls } from "./direct-calls.ts";
+import type { Reservations } from "./reservations.ts";
+
+export interface WorkerDirectParts {
+  facts: WorkerFacts;
+  store: Store;
+  clock: Clock;
+  log: Logger;
+  metrics: WorkerMetrics;
+  slots: Slots;
+  lease: WorkerLease;
+  heartbeat: Heartbeat;
+  recording: Recording;
+  reservations: Reservations;
+  work: Work;
+  /** The most a run of the revision may take; never rejects. */
+  findTimeoutMs(revisionId: string): Promise<number>;
+}
+
+export function openDirectCalls(parts: WorkerDirectParts): DirectCalls {
+  const { facts, store, clock, log, metrics, slots, lease, heartbeat, recording, reservations } = parts;
+  return createDirectCalls({
+    ...{ clock, slots, totalSlots: facts.slots, findTimeoutMs: parts.findTimeoutMs },
+    ...{ isDraining: heartbeat.isDraining, hasLease: lease.stands, watchLease: lease.watch },
+    ...{ reserve: reservations.reserve, releaseSlot: () => slots.release(1) },
+    show: (run) => showDirectRun(store, facts.id, run),
+    work(run, way) {
+      const ended = parts.work.runDirect(run, way);
+      reservations.begun(run.id);
+      return ended;
+    },
+    recordShown: recording.recordRunning,
+    recordEnded: recording.recordUnseen,
+    onEnd: (outcome) => metrics.directCalls.inc({ outcome }),
+    onError: (error, runId) => log.error({ error, runId }, "a direct call met an error"),
+  });
+}

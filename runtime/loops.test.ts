@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createManualClock } from "../test/support/manual-clock.ts";
+import { startLoops } from "./loops.ts";
+
+test("each rests before its passes; after one that failed the next comes after half a second", async () => {
+  const clock = createManualClock(new Date(0));
+  const passes: [string, number][] = [];
+  const errors: unknown[] = [];
+  const passing = (name: string, fails: boolean) => () => {
+    passes.push([name, clock.now().getTime()]);
+    if (fails && clock.now().getTime() < 2_000) throw new Error(name);
+  };
+  const loops = startLoops(
+    clock,
+    [
+      { everyMs: 1_000, pass: passing("beat", true) },
+      { everyMs: 2_000, pass: passing("sweep", false) },
+      { everyMs: 200, pass: () => {} },
+    ],
+    (error) => errors.push((error as Error).message),
+  );
+  await clock.advance(3_000);
+  await loops.stop();
+  assert.deepEqual(passes, [
+    ["beat", 1_000],
+    ["beat", 1_500],
+    ["sweep", 2_000],
+    ["beat", 2_000],
+    ["beat", 3_000],
+  ]);
+  assert.deepEqual(errors, ["beat", "beat"]);
+  assert.equal(clock.sleepers, 0);
+});
+
+test("a stop waits for the pass under way and begins no other", async () => {
+  const clock = createManualClock(new Date(0));
+  let passes = 0;
+  const underWay = Promise.withResolvers<void>();
+  const pass = () => {
+    passes += 1;
+    return underWay.promise;
+  };
+  const loops = startLoops(clock, [{ everyMs: 100, pass }], (error) => assert.fail(error as Error));
+  await clock.advance(100);
+  let isStopped = false;
+  const stopped = loops.stop().then(() => {
+    isStopped = true;
+  });
+  await clock.advance(1_000);
+  assert.deepEqual([passes, isStopped], [1, false]);
+  underWay.resolve();
+  await stopped;
+  assert.equal(passes, 1);
+});

@@ -1,0 +1,46 @@
+/**
+ * What a worker does again and again. A loop: resting → passing → resting …; sooner after a pass that failed. All of
+ * them go on until they are stopped, and a pass under way is waited for.
+ */
+import type { Clock } from "../core/clock.ts";
+
+export interface Loop {
+  everyMs: number;
+  pass(): Promise<void> | void;
+}
+
+export interface Loops {
+  /** Begins no pass any more; resolves when those under way are over. */
+  stop(): Promise<void>;
+}
+
+/** After a pass that failed the next one comes this soon: a lease runs on. */
+const RETRY_MS = 500;
+
+/** Each begins with a rest. */
+export function startLoops(clock: Clock, loops: Loop[], onError: (error: unknown) => void): Loops {
+  const stopped = new AbortController();
+
+  async function repeat({ everyMs, pass }: Loop): Promise<void> {
+    let waitMs = everyMs;
+    while (!stopped.signal.aborted) {
+      await clock.sleep(waitMs, stopped.signal);
+      if (stopped.signal.aborted) return;
+      waitMs = everyMs;
+      try {
+        await pass();
+      } catch (error) {
+        waitMs = Math.min(everyMs, RETRY_MS);
+        onError(error);
+      }
+    }
+  }
+
+  const running = loops.map(repeat);
+  return {
+    async stop() {
+      stopped.abort();
+      await Promise.all(running);
+    },
+  };
+}

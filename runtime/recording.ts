@@ -1,0 +1,81 @@
+/**
+ * How what ended gets into the table, and who hears of it. An attempt: ended → waiting for its batch → recorded, or
+ * dropped, where its run is another's by then; only then do those hear of it who must.
+ */
+import type { Clock } from "../core/clock.ts";
+import { unsentLevel } from "../core/queue/bounded-sends.ts";
+import type { QueueTransport } from "../core/queue/transport.ts";
+import type { Store } from "../core/store/database.ts";
+import type { Notifier } from "../core/store/notify.ts";
+import { type FinishedDirectRun, recordDirectRuns } from "../core/store/runs/direct.ts";
+import { type FinishedAttempt, type FinishReport, finishAttempts } from "../core/store/runs/finish.ts";
+import { offerRoom } from "../core/store/runs/room.ts";
+import type { WorkerFacts } from "../core/store/workers.ts";
+import type { Logger } from "../core/telemetry/log.ts";
+import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+import { afterRecording } from "./after-recording.ts";
+import { measureRecording } from "./measured-store.ts";
+import { createRecorder } from "./recorder.ts";
+import { createRoomOffers } from "./room-offers.ts";
+import type { RunningAttempts } from "./running-attempts.ts";
+
+export interface RecordingParts {
+  facts: WorkerFacts;
+  store: Store;
+  transport: QueueTransport;
+  notifier: Notifier;
+  clock: Clock;
+  log: Logger;
+  metrics: WorkerMetrics;
+  running: RunningAttempts;
+}
+
+export interface Recording {
+  /** Of a run that is in the table as running; false: it is somebody else's by now. */
+  recordRunning(attempt: FinishedAttempt): Promise<boolean>;
+  /** Of a direct run that the table does not know; false: it was given up. */
+  recordUnseen(run: FinishedDirectRun): Promise<boolean>;
+  /** A run ended that held room in its function, and its row says so. */
+  offerRoom(functionId: string): void;
+  /** Resolves when nothing waits to be recorded, or to be offered. */
+  flush(): Promise<void>;
+}
+
+export function createRecording(parts: RecordingParts): Recording {
+  const { facts, store, transport, notifier, clock, log, metrics, running } = parts;
+  const told = {
+    ...{ metrics, log, transport, notifier },
+    find: ({ runId, claimNo }: FinishedAttempt) => running.find({ id: runId, claimNo }),
+  };
+  const on = {
+    recorded: (attempts: FinishedAttempt[], report: FinishReport) => afterRecording(told, attempts, report),
+    failed(error: unknown) {
+      metrics.recordingErrors.inc();
+      log.error({ error }, "runs could not be recorded; tried again soon");
+    },
+  };
+  const finishing = createRecorder<FinishedAttempt>(
+    measureRecording((attempts) => finishAttempts(store, facts.id, attempts), metrics),
+    clock,
+    on,
+  );
+  const inserting = createRecorder(
+    measureRecording((runs: FinishedDirectRun[]) => recordDirectRuns(store, facts.id, runs), metrics),
+    clock,
+    on,
+  );
+  const roomOffers = createRoomOffers(
+    (functionIds) => offerRoom(store, functionIds),
+    (bells) => transport.ring(bells),
+    (error) => log[unsentLevel(error)]({ error }, "room was not offered, or not rung; the scheduler does it"),
+  );
+  return {
+    recordRunning: (attempt) => finishing.record(attempt),
+    recordUnseen: (run) => inserting.record(run),
+    offerRoom: (functionId) => roomOffers.add(functionId),
+    async flush() {
+      await Promise.all([finishing.flush(), inserting.flush()]);
+      await roomOffers.flush();
+    },
+  };
+}

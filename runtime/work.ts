@@ -1,0 +1,89 @@
+/**
+ * One run in its slot: begun → ended → recorded, or given back, or lost to another worker; then its slot is free. What a
+ * failure to record leaves behind is its lease's.
+ */
+import type { Clock } from "../core/clock.ts";
+import type { ClaimedRun } from "../core/store/runs/claim.ts";
+import type { FinishedAttempt } from "../core/store/runs/finish.ts";
+import type { WorkerFacts } from "../core/store/workers.ts";
+import type { Logger } from "../core/telemetry/log.ts";
+import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+import type { Span } from "../core/telemetry/tracing.ts";
+import { type Runners, runAttempt } from "./attempt.ts";
+import { type AttemptTracer, endAttemptSpan, runFields } from "./attempt-trace.ts";
+import type { DirectWay } from "./direct/direct-calls.ts";
+import type { RunEnd } from "./events/event-intake.ts";
+import { isLost, type RunningAttempts } from "./running-attempts.ts";
+import type { HttpCall } from "./sandbox/invocation.ts";
+import type { Slots } from "./slots.ts";
+
+export interface WorkParts {
+  facts: WorkerFacts;
+  clock: Clock;
+  log: Logger;
+  metrics: WorkerMetrics;
+  runners: Runners;
+  traceAttempt: AttemptTracer;
+  slots: Slots;
+  running: RunningAttempts;
+  /** Of a run that was claimed. */
+  recordClaimed(attempt: FinishedAttempt): Promise<unknown>;
+  offerRoom(functionId: string): void;
+}
+
+export interface Work {
+  /** Rejects where the run could not be recorded: it is left to its lease. */
+  runClaimed(run: ClaimedRun): Promise<RunEnd>;
+  /** Rejects likewise. */
+  runDirect(run: ClaimedRun, way: DirectWay): Promise<RunEnd>;
+}
+
+/** What may differ between runs: where they come from and how they are written. */
+interface Way {
+  isDirect: boolean;
+  http?: HttpCall;
+  record(attempt: FinishedAttempt): Promise<unknown>;
+  /** Aborts with an `AttemptStop` where the run must not go on. */
+  stopped?: AbortSignal;
+  isInTable(): boolean;
+}
+
+/** Each call runs one run in a slot that was taken for it, and gives the slot back. */
+export function createWork(parts: WorkParts): Work {
+  const { facts, clock, log, metrics, runners, traceAttempt, slots, running } = parts;
+  const claimed: Way = { isDirect: false, isInTable: () => true, record: parts.recordClaimed };
+
+  async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {
+    log.debug({ ...runFields(run, span), type: run.spec.type }, "attempt begins");
+    const mine = running.begin({ run, span, isDirect: way.isDirect, isInTable: way.isInTable });
+    way.stopped?.addEventListener("abort", () => mine.stop.abort(way.stopped!.reason));
+    if (run.attempt === 1 && !way.isDirect) {
+      metrics.lateness.observe(Math.max(run.startedAt.getTime() - run.scheduledFor.getTime(), 0) / 1_000);
+    }
+    try {
+      const attempt = await runAttempt(run, runners, mine.stop, facts.id, clock, { http: way.http, span });
+      mine.isEnded = true;
+      endAttemptSpan(span, attempt);
+      if (attempt) await way.record(attempt);
+      else if (isLost(mine)) metrics.dropped.inc();
+      if (run.holdsRoom && run.functionId !== null) parts.offerRoom(run.functionId);
+      return attempt ? "recorded" : "given_back";
+    } finally {
+      running.leave(mine);
+      slots.release(1);
+    }
+  }
+
+  return {
+    async runClaimed(run) {
+      const span = traceAttempt(run, false);
+      try {
+        return await work(run, claimed, span);
+      } catch (error) {
+        log.error({ error, ...runFields(run, span) }, "a run was left to its lease");
+        throw error;
+      }
+    },
+    runDirect: (run, way) => work(run, way, traceAttempt(run, true)),
+  };
+}
