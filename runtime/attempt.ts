@@ -9,6 +9,7 @@ import { messageOf } from "../core/errors.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { AttemptLogLine, FinishedAttempt } from "../core/store/runs/finish.ts";
 import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
+import { withFailureLine } from "./failure-line.ts";
 import type { TaskRunner } from "./runners/task-runner.ts";
 import type { HttpCall } from "./sandbox/invocation.ts";
 
@@ -45,14 +46,12 @@ export async function runAttempt(
   const outcome = await runUntilDeadline(run, runners[run.spec.type], stop, logs, clock, { http, span });
   const reason = stop.signal.aborted ? (stop.signal.reason as AttemptStop).reason : undefined;
   if (reason === "released" || reason === "lost") return null;
-  return judge(
-    run,
-    reason ? replaceOutcome(outcome, reason, run) : outcome,
-    logs,
-    workerId,
-    clock.now(),
-    span,
-  );
+  const now = clock.now();
+  const ended = reason ? replaceOutcome(outcome, reason, run) : outcome;
+  // What went wrong with a task of another type is told by its record alone: it has no log of its own.
+  const isTold = ended.kind === "failed" && run.spec.type === "function";
+  const lines = isTold ? withFailureLine(logs, ended.error, now) : logs;
+  return judge(run, ended, lines, workerId, now, span);
 }
 
 async function runUntilDeadline(

@@ -207,6 +207,20 @@ test("a refused attempt is recorded as failed, without what could not be recorde
   assert.equal(await done, true);
 });
 
+test("the log of a function's refused attempt tells why, in place of what could not be recorded", async () => {
+  const { recorder, writes } = openRecorder();
+  const logs = [{ at: new Date(0), level: "info", message: "hello", fields: undefined }];
+  void recorder.record({ ...withResult("bad"), type: "function", logs });
+  await turn();
+  writes[0]!.fail(refusal("22P05"));
+  await turn();
+  const [attempt] = writes[1]!.attempts;
+  assert.deepEqual(
+    attempt!.logs.map(({ level, message, fields }) => ({ level, message, fields })),
+    [{ level: "error", message: attempt!.record.error!.message, fields: { code: "unrecordable_result" } }],
+  );
+});
+
 test("a result nested too deeply to be written as JSON ends its run and no other", async () => {
   let nested: Json = null;
   for (let depth = 0; depth < 50_000; depth += 1) nested = [nested];

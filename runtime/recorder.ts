@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
+import { withFailureLine } from "./failure-line.ts";
 
 export interface Recorder<A extends FinishedAttempt = FinishedAttempt> {
   /** Resolves once recorded (true), or dropped because the run was somebody else's by then (false). */
@@ -130,6 +131,7 @@ function withoutContent<A extends FinishedAttempt>(attempt: A): A {
     ...attempt,
     verdict: { state: "failed", error },
     record: { ...attempt.record, error },
-    logs: [],
+    // The lines may be what is refused; this one is not.
+    logs: attempt.type === "function" ? withFailureLine([], error, new Date(attempt.record.finishedAt)) : [],
   };
 }

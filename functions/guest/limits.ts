@@ -2,7 +2,11 @@
 export const GUEST_LIMITS = {
   /** Message and fields of one line together. */
   logLineBytes: 8_192,
+  /** Of an error's message and of its stack. */
   errorChars: 8_192,
+  /** Of what an error was caused by: how many are told, and the characters of each one's message and stack. */
+  causes: 8,
+  causeChars: 2_000,
   /** Active at once. */
   timers: 1_000,
 } as const;

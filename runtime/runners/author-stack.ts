@@ -4,7 +4,7 @@
  */
 import { SourceMap, type SourceMapPayload } from "node:module";
 import type { Json, JsonObject } from "../../core/json.ts";
-import { FUNCTION_FILENAME } from "../../functions/guest/limits.ts";
+import { FUNCTION_FILENAME, GUEST_FILENAME } from "../../functions/guest/limits.ts";
 import { ByteLru } from "../sandbox/parent/byte-lru.ts";
 
 /** Of maps as text; read, they take a few times as much. */
@@ -13,12 +13,15 @@ const MAX_KEPT_BYTES = 16_000_000;
 const WRAPPER_CHARS = "(function (module, exports) {".length;
 const PLACE = new RegExp(`${FUNCTION_FILENAME.replaceAll(".", "\\.")}:(\\d{1,9}):(\\d{1,9})`, "g");
 /** A frame of what stands around the author's code in the isolate. */
-const GUEST_FRAME = /\n\s+at [^\n]*\bbellhop:guest\b[^\n]*/g;
+const GUEST_FRAME = new RegExp(
+  `\\n\\s+at (?:[^\\n()]*\\(${GUEST_FILENAME}:\\d+:\\d+\\)|(?:async )?${GUEST_FILENAME}:\\d+:\\d+)`,
+  "g",
+);
 
 export interface StackMapper {
   /** The stack as it is where its map cannot be had. */
   stack(revisionId: string, stack: string): Promise<string>;
-  /** Whether a line of a log tells of the built script. */
+  /** Whether a line of a log tells of the built script, or of what stands around it. */
   concerns(line: LoggedText): boolean;
   /** The line in place of what it says, without the guest's own frames. */
   line(revisionId: string, line: LoggedText): Promise<void>;
@@ -52,12 +55,11 @@ export function createStackMapper(load: (revisionId: string) => Promise<string |
       return map ? mapStack(stack, map) : stack;
     },
     concerns: ({ message, fields }) =>
-      message.includes(FUNCTION_FILENAME) ||
-      (fields !== undefined && JSON.stringify(fields).includes(FUNCTION_FILENAME)),
+      hasFrames(message) || (fields !== undefined && hasFrames(JSON.stringify(fields))),
     async line(revisionId, line) {
       const map = await mapOf(revisionId);
       const tell = (text: string) => {
-        if (!text.includes(FUNCTION_FILENAME)) return text;
+        if (!hasFrames(text)) return text;
         const own = text.replaceAll(GUEST_FRAME, "");
         return map ? mapStack(own, map) : own;
       };
@@ -65,6 +67,10 @@ export function createStackMapper(load: (revisionId: string) => Promise<string |
       if (line.fields) line.fields = mapTexts(line.fields, tell) as JsonObject;
     },
   };
+}
+
+function hasFrames(text: string): boolean {
+  return text.includes(FUNCTION_FILENAME) || text.includes(GUEST_FILENAME);
 }
 
 /** Fields come out of JSON whose depth is bounded. */

@@ -155,7 +155,7 @@ const LOAD_FAILURES: Record<string, string> = {
   function_unavailable: "The function could not be loaded; the worker's log says more.",
 };
 
-/** A failure whose stack names the author's own lines. */
+/** A failure whose stacks name the author's own lines. */
 async function withAuthorStack(
   outcome: AttemptOutcome,
   revisionId: string,
@@ -163,10 +163,16 @@ async function withAuthorStack(
 ): Promise<AttemptOutcome> {
   if (outcome.kind !== "failed") return outcome;
   const { error } = outcome;
-  const details = error.details as { stack?: unknown } | null | undefined;
+  const details = error.details as { stack?: unknown; causes?: { stack: string }[] } | null | undefined;
   if (typeof details?.stack !== "string") return outcome;
-  const stack = await stacks.stack(revisionId, details.stack);
-  return { ...outcome, error: { ...error, details: { ...details, stack } } };
+  const told = { ...details, stack: await stacks.stack(revisionId, details.stack) };
+  if (details.causes) {
+    told.causes = [];
+    for (const cause of details.causes) {
+      told.causes.push({ ...cause, stack: await stacks.stack(revisionId, cause.stack) });
+    }
+  }
+  return { ...outcome, error: { ...error, details: told } };
 }
 
 /** Undefined where the database does not give them: which says nothing of the function. */

@@ -175,17 +175,6 @@ describe("the log", () => {
     assert.match(lines[0]!.message, /^é+… \(cut, 1000000 characters in all\)$/);
     assert.deepEqual([lines[1]!.message, Object.keys(lines[1]!.fields!)], ["short", ["cut"]]);
   });
-
-  test("tells of rejections nobody handled, without failing the run", async () => {
-    const source = `export default async () => {
-      Promise.reject(new Error("nobody"));
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      return "fine";
-    };`;
-    const { outcome, lines } = await begin(source);
-    assert.equal(resultOf(await outcome), "fine");
-    assert.equal(lines[0]!.message, "Unhandled rejection: Error: nobody");
-  });
 });
 
 describe("a function that fails", () => {

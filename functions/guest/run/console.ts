@@ -2,6 +2,8 @@
 
 import type { LogLevel } from "../../../core/domain/log-level.ts";
 import { currentRun } from "./current-run.ts";
+import { safeStringify } from "./fields.ts";
+import { inspect } from "./inspect.ts";
 import { log } from "./log.ts";
 import {
   assign,
@@ -18,7 +20,6 @@ import {
   toText,
   trunc,
 } from "./primordials.ts";
-import { inspect, safeStringify } from "./text.ts";
 import { clock } from "./timers.ts";
 
 const MARKS = /%[sdifjoOc%]/g;

@@ -4,7 +4,8 @@ import type { LogLevel } from "../../../core/domain/log-level.ts";
 import type { GuestFacts, GuestStart } from "../guest-start.ts";
 import { serveRequest } from "../http/serve-request.ts";
 import { beginRun, currentRun, endRun, failRun, finishRun, type GuestRun } from "./current-run.ts";
-import { describe } from "./describe.ts";
+import { describeInFull } from "./describe.ts";
+import { inspect } from "./inspect.ts";
 import { makeKv } from "./kv.ts";
 import { log } from "./log.ts";
 import { freeze, NativeDate, NativePromise, parse, promiseThen, stringify } from "./primordials.ts";
@@ -54,7 +55,7 @@ function loadModule(run: GuestRun, factory: ModuleFactory): boolean {
     target = module.exports["default"];
     return true;
   } catch (thrown) {
-    endRun(run, "load_failed", stringify(describe(thrown)));
+    endRun(run, "load_failed", stringify(describeInFull(thrown)));
     return false;
   }
 }
@@ -123,7 +124,7 @@ function makeContext(run: GuestRun, facts: GuestFacts, background: Promise<unkno
     waitUntil(promise: unknown) {
       if (run.ended) return;
       const settled = promiseThen(NativePromise.resolve(promise), undefined, (thrown) =>
-        log(run, "error", `waitUntil failed: ${describe(thrown).message}`),
+        log(run, "error", `waitUntil failed: ${inspect(thrown)}`),
       );
       background[background.length] = settled;
     },

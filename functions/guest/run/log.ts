@@ -2,8 +2,10 @@
 import type { LogLevel } from "../../../core/domain/log-level.ts";
 import { GUEST_LIMITS } from "../limits.ts";
 import { type GuestRun, runHost } from "./current-run.ts";
+import { safeStringify } from "./fields.ts";
+import { inspect, isShownByKind } from "./inspect.ts";
 import { dateNow, isArray, max, slice, stringify } from "./primordials.ts";
-import { fittingChars, inspect, safeStringify } from "./text.ts";
+import { fittingChars } from "./text.ts";
 
 /** The count stands before anything that the author's code could have replaced. */
 export function log(run: GuestRun, level: LogLevel, message: unknown, fields?: unknown): void {
@@ -14,8 +16,7 @@ export function log(run: GuestRun, level: LogLevel, message: unknown, fields?: u
   }
   run.lines++;
   let text = typeof message === "string" ? message : inspect(message);
-  let json =
-    typeof fields === "object" && fields !== null ? safeStringify(isArray(fields) ? { fields } : fields) : "";
+  let json = typeof fields === "object" && fields !== null ? fieldsJson(fields) : "";
   const { logLineBytes } = GUEST_LIMITS;
   if (json !== "" && fittingChars(json, logLineBytes) < json.length) {
     json = stringify({ __proto__: null, cut: `the fields take ${json.length} characters` });
@@ -26,4 +27,9 @@ export function log(run: GuestRun, level: LogLevel, message: unknown, fields?: u
     text = `${slice(text, 0, max(fits - 64, 0))}… (cut, ${text.length} characters in all)`;
   }
   runHost.log(run.no, level, text, json, dateNow());
+}
+
+/** Always of an object. */
+function fieldsJson(fields: object): string {
+  return safeStringify(isArray(fields) || isShownByKind(fields) ? { fields } : fields);
 }

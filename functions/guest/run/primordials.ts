@@ -6,12 +6,15 @@ type Uncurried<T> = T extends (this: infer This, ...args: infer Args) => infer R
   ? (self: This, ...args: Args) => Result
   : never;
 
-const uncurry = Function.prototype.bind.bind(Function.prototype.call) as <T>(method: T) => Uncurried<T>;
+export const uncurry = Function.prototype.bind.bind(Function.prototype.call) as <T>(
+  method: T,
+) => Uncurried<T>;
 
 export const { parse, stringify } = JSON;
 export const { isArray } = Array;
 export const { max, min, trunc, ceil } = Math;
-export const { assign, create, freeze, defineProperty, keys } = Object;
+export const { assign, create, freeze, defineProperty, keys, hasOwn, getPrototypeOf } = Object;
+export const ObjectPrototype = Object.prototype;
 export const { apply, construct } = Reflect;
 export const toText = String;
 export const toNumber = Number;
@@ -34,6 +37,14 @@ export const replace = uncurry(RegExp.prototype[Symbol.replace]) as (
 export const mapGet = uncurry(Map.prototype.get) as <K, V>(map: Map<K, V>, key: K) => V | undefined;
 export const mapSet = uncurry(Map.prototype.set) as <K, V>(map: Map<K, V>, key: K, value: V) => void;
 export const mapDelete = uncurry(Map.prototype.delete) as <K>(map: Map<K, unknown>, key: K) => boolean;
+export const mapEntries = uncurry(Map.prototype.entries) as <K, V>(map: Map<K, V>) => MapIterator<[K, V]>;
+export const mapNext = uncurry(getPrototypeOf(new Map().entries()).next) as <T>(
+  entries: MapIterator<T>,
+) => IteratorResult<T, undefined>;
+export const setValues = uncurry(Set.prototype.values) as <T>(set: Set<T>) => SetIterator<T>;
+export const setNext = uncurry(getPrototypeOf(new Set().values()).next) as <T>(
+  values: SetIterator<T>,
+) => IteratorResult<T, undefined>;
 export const mapClear = uncurry(Map.prototype.clear) as (map: Map<unknown, unknown>) => void;
 export const mapForEach = uncurry(Map.prototype.forEach) as <K, V>(
   map: Map<K, V>,
@@ -44,6 +55,12 @@ export const promiseThen = uncurry(Promise.prototype.then) as <T>(
   onValue?: (value: T) => unknown,
   onError?: (thrown: unknown) => unknown,
 ) => Promise<unknown>;
+
+/** A property that a prototype answers by a getter: reading it throws on what is not of that kind. */
+export function getterOf<T>(prototype: object, key: PropertyKey): (self: unknown) => T {
+  const { get } = Object.getOwnPropertyDescriptor(prototype, key) as { get: () => T };
+  return uncurry(get as (this: unknown) => T);
+}
 
 /** As the platform's own classes and functions stand on the global object. */
 export function expose(name: string, value: unknown): void {

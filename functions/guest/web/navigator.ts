@@ -1,7 +1,7 @@
 /** navigator, self, reportError. */
 import { currentRun } from "../run/current-run.ts";
+import { inspect } from "../run/inspect.ts";
 import { log } from "../run/log.ts";
-import { inspect } from "../run/text.ts";
 import { dispatchOnGlobal, onListenerError } from "./event-target.ts";
 import { GuestErrorEvent, trustedEvent } from "./events.ts";
 import {

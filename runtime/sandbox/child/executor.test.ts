@@ -154,6 +154,19 @@ describe("a batch", () => {
     );
   });
 
+  test("says of a rejection that nobody handled that it may be an earlier run's, and asks to run alone", async (t) => {
+    const { out, next, messages } = startExecutor(t);
+    await next("ready");
+    invoke(out, "if (input === 1) Promise.reject(new Error('x')); return input;", 2);
+    const last = (await next("result", 2)) as ResultMessage;
+    const lines = messages.filter((message) => message.t === "log");
+    assert.deepEqual(
+      lines.map(({ id, level, message }) => [id, level, message.split("\n")[0]]),
+      [[2, "error", "Unhandled rejection (in this run or one just before it): Error: x"]],
+    );
+    assert.equal(last.waited, true);
+  });
+
   test("gives back the runs behind one that waits", async (t) => {
     const { out, next, messages } = startExecutor(t);
     await next("ready");

@@ -1,3 +1,4 @@
+import { UNHANDLED_REJECTION } from "../../../functions/guest/thrown.ts";
 import type { GuestOutcome } from "./guest-outcome.ts";
 import type { GuestRun } from "./guest-run.ts";
 
@@ -16,6 +17,8 @@ export class GuestBatch {
   settled: GuestOutcome | undefined;
   /** Entries of the run under way, beside the one that began the batch. */
   laterEntries = 0;
+  /** Whether one of the runs left a rejection that nobody handled. */
+  #hasLooseEnds = false;
 
   constructor(runs: GuestRun[]) {
     this.#runs = runs;
@@ -29,6 +32,21 @@ export class GuestBatch {
   /** A run is under way and has no result yet. */
   get isOpen(): boolean {
     return this.current !== undefined && this.settled === undefined;
+  }
+
+  /** Whether its runs are to go alone: one waited for something, or may be told apart from others only so. */
+  get goesAlone(): boolean {
+    return this.laterEntries > 0 || this.#hasLooseEnds;
+  }
+
+  /**
+   * Tells in the log of the run under way of a rejection that nobody handled, also where the run has its result. The
+   * first entry is that of all runs so far: which of them it was cannot be known.
+   */
+  noteUnhandled(thrown: string, isFirstEntry: boolean): void {
+    this.#hasLooseEnds = true;
+    const whose = isFirstEntry && this.#at > 0 ? " (in this run or one just before it)" : "";
+    this.current?.log("error", `${UNHANDLED_REJECTION}${whose}: ${thrown}`, "", Date.now());
   }
 
   /** The run under way has ended and the next one begins; false where none is behind it. */

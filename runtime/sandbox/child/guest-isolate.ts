@@ -1,5 +1,7 @@
 import type ivmTypes from "isolated-vm";
 import type { HostMessageKind } from "../../../functions/guest/host.ts";
+import { writeThrown } from "../../../functions/guest/thrown.ts";
+import { authorFrames } from "./author-frames.ts";
 import { GuestAlarm } from "./guest-alarm.ts";
 import { GuestBatch } from "./guest-batch.ts";
 import { type BootedContext, bootContext, type Ivm, toGuestBytes } from "./guest-context.ts";
@@ -167,8 +169,11 @@ export class GuestIsolate {
   #enterGuest(values: unknown[]): void {
     if (!this.#guest || this.#isolate.isDisposed) return;
     this.#entries++;
-    if (values[0] !== START) this.#batch.laterEntries++;
-    this.#guest.enter.apply(undefined, values).then(this.#onLeft, this.#onThrown);
+    const isFirst = values[0] === START;
+    if (!isFirst) this.#batch.laterEntries++;
+    this.#guest.enter
+      .apply(undefined, values)
+      .then(this.#onLeft, isFirst ? this.#onStartThrown : this.#onThrown);
   }
 
   readonly #onLeft = (nextTimerMs: unknown): void => {
@@ -176,16 +181,19 @@ export class GuestIsolate {
     this.#leaveGuest();
   };
 
-  /** An entry rejects when its isolate died, and when the guest left a rejection unhandled. */
-  readonly #onThrown = (thrown: unknown): void => {
+  /** An entry rejects when its isolate died, and when the guest left rejections unhandled: with the first of them. */
+  readonly #onThrown = (thrown: unknown): void => this.#leaveThrown(thrown, false);
+  readonly #onStartThrown = (thrown: unknown): void => this.#leaveThrown(thrown, true);
+
+  #leaveThrown(thrown: unknown, isFirstEntry: boolean): void {
     if (!this.#isolate.isDisposed) {
-      const { name, message } = describeHost(thrown);
-      if (!this.#batch.settled)
-        this.current?.log("error", `Unhandled rejection: ${name}: ${message}`, "", Date.now());
+      const { name, message, stack } = describeHost(thrown);
+      const text = writeThrown({ name, message, stack: authorFrames(stack) });
+      this.#batch.noteUnhandled(text, isFirstEntry);
       this.#arm(0);
     }
     this.#leaveGuest();
-  };
+  }
 
   /** What the batch's first entry did not come to, no later one does, also where that one is on its way already. */
   #leaveGuest(): void {
@@ -298,7 +306,7 @@ export class GuestIsolate {
     // One that went on after its result keeps that; what ended it counts for the executor all the same.
     const result = batch.settled ?? death!;
     const recycle = death?.recycle ?? result.recycle;
-    run.done({ ...result, recycle, ranMs, waited: batch.laterEntries > 0 });
+    run.done({ ...result, recycle, ranMs, waited: batch.goesAlone });
     if (!this.#gone) this.#onIdle(this);
   }
 

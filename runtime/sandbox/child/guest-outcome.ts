@@ -4,7 +4,7 @@ import type { FailureCode } from "../protocol/messages.ts";
 /** How a run ended inside; `code` "ok" carries the result in `text`. */
 export interface GuestOutcome {
   code: FailureCode | "ok";
-  /** The result's JSON; for `function_error` the JSON of name, message, stack; else a message. */
+  /** The result's JSON; for `function_error` the JSON of a ThrownInFull; else a message. */
   text: string;
   droppedLines: number;
   /** Whether this process should take no more work. */
@@ -48,7 +48,8 @@ const NO_ERROR = /^An object was thrown from supplied code within isolated-vm/;
 /** An error as isolated-vm rebuilt it on this side: plain data, bounded. */
 export function describeHost(thrown: unknown): { name: string; message: string; stack: string } {
   if (!(thrown instanceof Error)) return { name: "Error", message: clip(String(thrown)), stack: "" };
-  if (NO_ERROR.test(thrown.message)) return { name: "Error", message: "it was no Error", stack: "" };
+  if (NO_ERROR.test(thrown.message))
+    return { name: "Error", message: "an object that is no Error", stack: "" };
   const message = clip(thrown.message.replace(OWN_PLACE, ""));
   return { name: clip(thrown.name), message, stack: clip(thrown.stack ?? "") };
 }

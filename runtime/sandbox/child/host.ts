@@ -2,6 +2,7 @@ import { randomFillSync } from "node:crypto";
 import { domainToASCII } from "node:url";
 import type ivmTypes from "isolated-vm";
 import type { FrameWriter } from "../../../core/frames.ts";
+import { isThrown, type Thrown, type ThrownInFull } from "../../../functions/guest/thrown.ts";
 import { MAX_KV_ASK_CHARS } from "../protocol/kv-messages.ts";
 import type {
   ChildMessage,
@@ -247,6 +248,18 @@ function toResult(
   } as const;
   if (code === "ok") return { ...base, result: text };
   if (code !== "function_error") return { ...base, code, message: text };
-  const { name, message, stack } = JSON.parse(text) as { name: string; message: string; stack: string };
-  return { ...base, code, name, message, stack: authorFrames(stack) };
+  const { name, message, stack, code: reason, causes } = JSON.parse(text) as ThrownInFull;
+  return {
+    ...base,
+    ...{ code, name, message, stack: authorFrames(stack), causes: toCauses(causes) },
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+/** The array may be the author's own doing: he can give arrays another form in JSON. */
+function toCauses(causes: unknown): Thrown[] {
+  if (!Array.isArray(causes)) return [];
+  return causes
+    .filter((cause) => isThrown(cause))
+    .map((cause) => ({ ...cause, stack: authorFrames(cause.stack) }));
 }

@@ -1,6 +1,7 @@
 import { type AttemptOutcome, failed, succeeded } from "../../../core/domain/attempt.ts";
 import type { Json } from "../../../core/json.ts";
 import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
+import type { Thrown } from "../../../functions/guest/thrown.ts";
 import type { InvocationLimits as Limits } from "../invocation.ts";
 import type { FailureCode, ResultMessage } from "../protocol/messages.ts";
 
@@ -24,12 +25,27 @@ export function toOutcome(message: ResultMessage, maxResultBytes: number): Attem
   if (code === "cancelled") return CANCELLED;
   const text = clip(message.message ?? "");
   if (code === "function_error") {
-    const details = { name: clip(message.name || "Error"), stack: clip(message.stack ?? "") };
+    const details = toDetails(message);
     return failed(code, text || details.name, { retryable: true, details });
   }
   // What earlier runs left in a warm isolate may have filled it: the next attempt begins with an empty one.
   const retryable = RETRYABLE[code] || (code === "function_memory_exceeded" && message.reused);
   return failed(code, text, { retryable });
+}
+
+/** Of what was thrown, beside its message. */
+function toDetails({ name, stack, reason, causes = [] }: ResultMessage) {
+  return {
+    name: clip(name || "Error"),
+    stack: clip(stack ?? ""),
+    ...(reason === undefined ? {} : { code: clip(reason) }),
+    ...(causes.length === 0 ? {} : { causes: causes.map(clipCause) }),
+  };
+}
+
+function clipCause({ name, message, stack, code }: Thrown) {
+  const told = { name: clip(name), message: clip(message), stack: clip(stack) };
+  return code === undefined ? told : { ...told, code: clip(code) };
 }
 
 function readResult(json: string, maxBytes: number): AttemptOutcome {

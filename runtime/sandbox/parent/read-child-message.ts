@@ -1,5 +1,7 @@
 /** The executor may have been taken over by what it runs: what it says is checked here, field by field. */
 
+import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
+import { isThrown } from "../../../functions/guest/thrown.ts";
 import { readKvAsk } from "../protocol/kv-messages.ts";
 import {
   type ChildMessage,
@@ -89,6 +91,10 @@ function isDurationMs(value: unknown): boolean {
   return typeof value === "number" && value >= 0 && value <= MAX_DURATION_MS;
 }
 
+function areCauses(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= GUEST_LIMITS.causes && value.every(isThrown);
+}
+
 function isResultMessage(value: Record<string, unknown>): value is Value<ResultMessage> {
   const isText = (text: unknown) => text === undefined || typeof text === "string";
   return (
@@ -99,6 +105,8 @@ function isResultMessage(value: Record<string, unknown>): value is Value<ResultM
     isText(value["message"]) &&
     isText(value["name"]) &&
     isText(value["stack"]) &&
+    isText(value["reason"]) &&
+    (value["causes"] === undefined || areCauses(value["causes"])) &&
     Number.isSafeInteger(value["droppedLines"]) &&
     typeof value["reused"] === "boolean" &&
     typeof value["recycle"] === "boolean" &&

@@ -1,0 +1,30 @@
+/** What was thrown, told in texts: crosses from the guest to the worker, and stands in the run's error. */
+export interface Thrown {
+  name: string;
+  message: string;
+  stack: string;
+  /** What libraries tell errors apart by, such as `ECONNREFUSED`. */
+  code?: string;
+}
+
+export interface ThrownInFull extends Thrown {
+  /** Its `cause`, the cause's cause and so on, and of an AggregateError its `errors`: in the order they are met. */
+  causes?: Thrown[];
+}
+
+export function isThrown(value: unknown): value is Thrown {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, message, stack, code = "" } = value as Partial<Record<keyof Thrown, unknown>>;
+  return [name, message, stack, code].every((text) => typeof text === "string");
+}
+
+/** How a line of a log begins that tells of one. */
+export const UNHANDLED_REJECTION = "Unhandled rejection";
+
+/** For a line of a log; each `stack` is frames alone, one a line. */
+export function writeThrown({ name, message, code, stack, causes = [] }: ThrownInFull): string {
+  const head = message === "" ? name : `${name}: ${message}`;
+  const frames = stack === "" ? [] : stack.split("\n").map((frame) => `\n    ${frame}`);
+  const reasons = causes.map((cause) => `\nCaused by: ${writeThrown(cause)}`);
+  return [head, code === undefined ? "" : ` (${code})`, ...frames, ...reasons].join("");
+}
