@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { MAX_BODY_BYTES } from "./bodies/body.ts";
 import { type Answer, openApi } from "./testing/open-api.ts";
 import { assertProblem } from "./testing/problem.ts";
@@ -166,6 +167,33 @@ test("a body that is too large is a 413, declared or streamed, and nothing is wr
     }
   }
   assert.deepEqual(await api.countRows(), before);
+});
+
+test("an encoded body of /v1 is a 415 in plain words that says what is taken", async () => {
+  const tenant = await api.newTenant();
+  const gzipped = gzipSync(JSON.stringify(HTTP_TASK)).toString("latin1");
+  for (const [method, path] of [
+    ["POST", "/v1/tasks"],
+    ["PUT", "/v1/functions/greet"],
+    ["POST", "/v1/functions/greet/invoke"],
+    ["PATCH", `/v1/tasks/${id}`],
+  ] as const) {
+    for (const coding of ["gzip", "br", "GZip, identity", "own"]) {
+      const headers = { "content-encoding": coding };
+      const answer = await tenant.call(method, path, { body: gzipped, headers });
+      assertProblem(answer, 415, "unsupported_media_type");
+      const shown = coding.toLowerCase();
+      assert.equal(
+        answer.body.detail,
+        `The body is sent with "Content-Encoding: ${shown}"; send it without an encoding.`,
+      );
+      assert.equal(answer.headers.get("accept-encoding"), "identity");
+    }
+  }
+  const plain = await tenant.call("POST", "/v1/tasks", {
+    ...{ body: HTTP_TASK, headers: { "content-encoding": "Identity" } },
+  });
+  assert.equal(plain.status, 201);
 });
 
 test("a body that is no JSON is a 400, one of another kind a 415", async () => {

@@ -32,6 +32,7 @@ export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
     const announced = announcedBytes(request);
     if (announced !== undefined && !(announced <= MAX_BODY_BYTES)) throw bodyTooLarge();
     if (METHODS_WITHOUT_BODY.has(request.method)) return await next();
+    if (announced !== 0) refuseEncoding(context);
     const incoming = incomingOf(context);
     if (incoming ? await hasArrived(incoming) : announced !== undefined) return await next();
     // It belongs to no function: the namespace's share is what bounds it.
@@ -43,6 +44,15 @@ export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
       held.release();
     }
   };
+}
+
+/** What a body swells to would be counted by nobody; JSON of two megabytes needs no encoding. */
+function refuseEncoding(context: Context): void {
+  const coding = context.req.header("content-encoding")?.trim().toLowerCase() ?? "";
+  if (coding === "" || coding === "identity") return;
+  context.header("accept-encoding", "identity");
+  const message = `The body is sent with "Content-Encoding: ${shortenName(coding)}"; send it without an encoding.`;
+  throw new BellhopError("unsupported_media_type", 415, message);
 }
 
 /** What comes in one piece with its head is parsed right after it: a turn later it is known to be there. */

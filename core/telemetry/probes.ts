@@ -79,8 +79,8 @@ async function runCheck(check: Report): Promise<unknown> {
 /** What a role without an API of its own answers. `others` answers what is no probe; default: 404. */
 export function answerProbes(probes: Probes, others: RequestListener = answerNotFound): RequestListener {
   return (request, response) => {
-    const answering =
-      request.method === "GET" ? probes(request.url?.split("?")[0] ?? "/") : Promise.resolve(undefined);
+    const isRead = request.method === "GET" || request.method === "HEAD";
+    const answering = isRead ? probes(pathOf(request.url ?? "/")) : Promise.resolve(undefined);
     answering.then(
       (probe) => {
         if (!probe) return others(request, response);
@@ -89,6 +89,11 @@ export function answerProbes(probes: Probes, others: RequestListener = answerNot
       () => response.writeHead(500).end(),
     );
   };
+}
+
+/** Of `/healthz?x`, and of `http://a/healthz`, which a server has to take as well. */
+function pathOf(target: string): string {
+  return target.replace(/^https?:\/\/[^/?]*/i, "").split("?")[0] || "/";
 }
 
 function answerNotFound(_request: IncomingMessage, response: ServerResponse): void {

@@ -1,4 +1,4 @@
-/** Requests that two parties could read in two ways, as bytes on the API's socket and on a worker's. */
+/** Requests that two parties could read in two ways, as bytes on the socket of each role. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { sendRaw } from "../support/raw-http.ts";
@@ -31,13 +31,15 @@ describe("raw requests", () => {
   const ports: Record<string, number> = {};
 
   before(async () => {
-    cluster = await startCluster({ schedulers: 0, workers: 1 });
+    cluster = await startCluster({ schedulers: 1, workers: 1 });
     ports["the API"] = portOf(cluster.apiProcess);
     ports["a worker"] = portOf(cluster.workers[0]!);
+    ports["a scheduler"] = portOf(cluster.schedulers[0]!);
+    ports["an autoscaler"] = portOf(await cluster.startAutoscaler());
   });
   after(() => cluster?.stop());
 
-  for (const server of ["the API", "a worker"]) {
+  for (const server of ["the API", "a worker", "a scheduler", "an autoscaler"]) {
     for (const [name, request] of Object.entries(BAD)) {
       it(`${name}: ${server} answers 400 and closes`, async () => {
         const { status, text } = await sendRaw(ports[server]!, request);
@@ -49,6 +51,9 @@ describe("raw requests", () => {
     it(`HTTP/1.0 without a Host is answered by ${server}, as is an ordinary request`, async () => {
       for (const request of [
         "GET /healthz HTTP/1.0\r\n\r\n",
+        "GET /healthz HTTP/1.0\r\nHost:\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n",
+        "GET http://a/healthz HTTP/1.0\r\n\r\n",
         "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
         `GET /healthz HTTP/1.1\r\nHost: a\r\n${CHUNKED}\r\n\r\n0\r\n\r\n`,
       ]) {
@@ -58,6 +63,14 @@ describe("raw requests", () => {
       }
     });
   }
+
+  it("HEAD /healthz is answered without a body", async () => {
+    for (const port of Object.values(ports)) {
+      const { status, text } = await sendRaw(port, "HEAD /healthz HTTP/1.0\r\n\r\n");
+      assert.equal(status, 200, text);
+      assert.ok(text.endsWith("\r\n\r\n"), text);
+    }
+  });
 
   it("more than one Host is told in a problem document", async () => {
     const { text } = await sendRaw(ports["the API"]!, BAD["two Host fields"]!);
