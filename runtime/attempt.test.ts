@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type AttemptOutcome, failed, succeeded } from "../core/domain/attempt.ts";
+import { callDurations } from "../core/domain/call-durations.ts";
+import { DEFAULT_FUNCTION_LIMITS } from "../core/domain/function-limits.ts";
 import { DEFAULT_RETRY } from "../core/domain/retry.ts";
 import { newId } from "../core/store/ids.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
@@ -136,6 +138,15 @@ test("at the timeout the signal aborts with its reason and the attempt fails as 
     code: "timeout",
     message: "The attempt took longer than its timeout of 90s.",
   });
+});
+
+test("a call that ran out of time is told of its function's, not of what its attempt had besides", async () => {
+  const { attemptMs } = callDurations({ wallMs: 30_000 }, { ...DEFAULT_FUNCTION_LIMITS, concurrency: 1 });
+  const { clock, ended } = start(runUntilAborted, { taskId: null, timeoutMs: attemptMs });
+  await clock.advance(attemptMs);
+  const verdict = await verdictOf(ended);
+  assert.ok("error" in verdict);
+  assert.equal(verdict.error.message, "The attempt took longer than its timeout of 30s.");
 });
 
 test("a runner's own word for a timeout stands", async () => {

@@ -2,6 +2,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { AttemptOutcome } from "../core/domain/attempt.ts";
 import { failed, WORKER_LOST } from "../core/domain/attempt.ts";
+import { authorTimeoutMs } from "../core/domain/call-durations.ts";
 import { decideVerdict } from "../core/domain/retry.ts";
 import type { TaskType } from "../core/domain/task-spec.ts";
 import { formatDuration } from "../core/duration.ts";
@@ -116,9 +117,13 @@ function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: Claime
   }
   if (outcome.kind === "failed" && outcome.error.code.endsWith("_timeout")) return outcome;
   const code = run.spec.type === "function" ? "function_timeout" : "timeout";
-  return failed(code, `The attempt took longer than its timeout of ${formatDuration(run.timeoutMs)}.`, {
-    retryable: true,
-  });
+  return failed(
+    code,
+    `The attempt took longer than its timeout of ${formatDuration(authorTimeoutMs(run))}.`,
+    {
+      retryable: true,
+    },
+  );
 }
 
 function judge(

@@ -4,7 +4,7 @@
  */
 
 import type { DirectCall } from "../../core/contracts/direct-call.ts";
-import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
+import { callDurations } from "../../core/domain/call-durations.ts";
 import type { RunTarget } from "../../core/domain/run-target.ts";
 import { pickRevision } from "../../core/domain/traffic.ts";
 import { BellhopError, notFound } from "../../core/errors.ts";
@@ -16,11 +16,6 @@ import { findRun } from "../../core/store/runs/read.ts";
 import type { ApiParts } from "../environment.ts";
 import { type CallEnd, toCallEnd } from "./call-end.ts";
 import type { Caller } from "./caller.ts";
-
-/** So that the function has all of its time: a worker stops it a little before its run's own deadline. */
-const DEADLINE_SLACK_MS = 100;
-/** A caller waits this much longer than the function may take: for a worker to come. */
-const QUEUE_GRACE_MS = 30_000;
 
 /** Callers of one API that wait for a worker: each holds a connection, and its request is a row. */
 const MAX_WAITING_CALLERS = 1_000;
@@ -67,8 +62,8 @@ export interface StartedCall {
   runId: string;
   /** The run is an earlier request's. */
   isReplay: boolean;
-  /** What it may take. */
-  timeoutMs: number;
+  /** How long its caller waits for its end. */
+  waitMs: number;
 }
 
 /** Records the call as a run and queues it; with the key of an earlier request it is that one's run, and none is made. */
@@ -78,7 +73,7 @@ export async function startInvocation(
   awaited: boolean,
 ): Promise<StartedCall> {
   const { runId, fn, trigger, input, trafficKey, traceparent } = call;
-  const timeoutMs = toTimeoutMs(fn, parts.functionCaps);
+  const { attemptMs: timeoutMs, waitMs } = callDurations(fn.limits, parts.functionCaps);
   const sticky = trafficKey === undefined ? undefined : toDirectCall(call)?.revisionId;
   const request = {
     ...{ runId, trigger, input, timeoutMs, awaited, namespaceId: fn.namespaceId, functionName: fn.name },
@@ -91,11 +86,7 @@ export async function startInvocation(
     return run;
   });
   if (made) parts.ringer.ring([made]);
-  return { runId: id, isReplay: made === undefined, timeoutMs };
-}
-
-function toTimeoutMs(fn: CallableFunction, caps: FunctionLimitCaps): number {
-  return effectiveLimits(fn.limits, caps).wallMs + DEADLINE_SLACK_MS;
+  return { runId: id, isReplay: made === undefined, waitMs };
 }
 
 /** The call's end: from the worker that took it, or from the queue. */
@@ -106,7 +97,7 @@ export async function invokeAndWait(parts: ApiParts, call: FunctionCall, caller:
     : { runId: call.runId, isReplay: false, end };
 }
 
-export interface EndedCall extends Omit<StartedCall, "timeoutMs"> {
+export interface EndedCall extends Omit<StartedCall, "waitMs"> {
   end: CallEnd;
 }
 
@@ -157,11 +148,11 @@ export async function invokeQueued(
   demandWaitingPlace(parts);
   let expected = parts.waiter.expect(call.runId);
   try {
-    const { runId, isReplay, timeoutMs } = await startInvocation(parts, call, true);
+    const { runId, isReplay, waitMs } = await startInvocation(parts, call, true);
     call.input = null;
     onRecorded();
     const nowMs = () => parts.clock.now().getTime();
-    const deadlineMs = nowMs() + timeoutMs + QUEUE_GRACE_MS;
+    const deadlineMs = nowMs() + waitMs;
     const gone = caller.toSignal();
     if (isReplay) {
       expected.forget();

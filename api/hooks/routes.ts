@@ -1,6 +1,6 @@
 /** `POST /hooks/{token}`: the token is the key. It stands in no log, no metric and no error. */
 import { type Context, Hono } from "hono";
-import { effectiveLimits } from "../../core/domain/function-limits.ts";
+import { callDurations } from "../../core/domain/call-durations.ts";
 import type { StoredRequest, StoredRequestInput } from "../../core/domain/stored-request.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { findHook, type HookTarget } from "../../core/store/functions/hooks.ts";
@@ -14,8 +14,6 @@ import { hashRequest, markReplay, readIdempotencyKey } from "../http/idempotency
 import { traceparentOf } from "../http/trace-requests.ts";
 
 const MAX_BODY_BYTES = 1_000_000;
-/** The function's own clock rings before the attempt's: its word says more. */
-const GRACE_MS = 50;
 
 /** The second one is that of Standard Webhooks. */
 const KEY_HEADERS = ["idempotency-key", "webhook-id"];
@@ -78,7 +76,7 @@ export function hookCallRoutes({ store, ringer, functionCaps, edge }: ApiParts):
       const run = await enqueueInvocation(scope, {
         ...{ runId, namespaceId, functionName, input, trigger: "hook", awaited: false },
         traceparent,
-        timeoutMs: effectiveLimits(limits, functionCaps).wallMs + GRACE_MS,
+        timeoutMs: callDurations(limits, functionCaps).attemptMs,
         target: tag === null ? undefined : { tag },
       });
       // Removed this very moment.

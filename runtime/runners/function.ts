@@ -1,11 +1,13 @@
 import type { Clock } from "../../core/clock.ts";
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
+import { callDurations, fitWallMs } from "../../core/domain/call-durations.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
 import type { InvocationLimits, KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
+import { LIMIT_MESSAGES } from "../sandbox/protocol/limit-messages.ts";
 import { createStackMapper, type StackMapper } from "./author-stack.ts";
 import type { FunctionEnv, FunctionEnvs } from "./function-env.ts";
 import { loadInTime } from "./load-in-time.ts";
@@ -14,11 +16,6 @@ import type { RevisionCache, RevisionFacts } from "./revision-cache.ts";
 import { openStoredCall, storedRequestOf } from "./stored-request.ts";
 import type { AttemptContext, TaskRunner } from "./task-runner.ts";
 import { createTraceparent } from "./trace-context.ts";
-
-/** The sandbox stops a function this much before the attempt's own clock does: its word says more. */
-const HEAD_START_MS = 50;
-/** So that a call has all of its function's time. */
-const DEADLINE_SLACK_MS = 2 * HEAD_START_MS;
 
 export interface FunctionRunnerParts {
   sandbox: Sandbox;
@@ -41,7 +38,7 @@ export async function findTimeoutMs(
   revisionId: string,
 ): Promise<number> {
   const facts = await findFacts(revisions, revisionId);
-  return effectiveLimits(facts?.limits ?? {}, caps).wallMs + DEADLINE_SLACK_MS;
+  return callDurations(facts?.limits ?? {}, caps).attemptMs;
 }
 
 /** Runs `function` tasks: one invocation of the run's revision in the sandbox, until the attempt's deadline. */
@@ -94,21 +91,20 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       ...(http ? { http } : {}),
     });
     for (const line of stackLines) await stacks.line(revisionId, line);
-    const ended = sayWhoseTime(stored ? stored.toOutcome(outcome) : outcome, invocation.limits, run);
+    const { wallMs } = effectiveLimits(revision.limits, caps);
+    const ended = nameLimit(stored ? stored.toOutcome(outcome) : outcome, wallMs, run);
     const said = await withAuthorStack(ended, revisionId, stacks);
     return redactOutcome(said, redactor, context.http !== undefined);
   };
 }
 
-/** The sandbox knows one limit of time; where that was the attempt's, the author shall hear of that one. */
-function sayWhoseTime(
-  outcome: AttemptOutcome,
-  { wallMs }: InvocationLimits,
-  { timeoutMs }: ClaimedRun,
-): AttemptOutcome {
-  const isTimeout = outcome.kind === "failed" && outcome.error.code === "function_timeout";
-  if (!isTimeout || timeoutMs - wallMs >= DEADLINE_SLACK_MS) return outcome;
-  const message = `The function did not finish within its attempt's timeout of ${formatDuration(timeoutMs)}.`;
+/** The sandbox knows what the attempt had left; authors hear of the limit that they set. */
+function nameLimit(outcome: AttemptOutcome, wallMs: number, { timeoutMs }: ClaimedRun): AttemptOutcome {
+  if (outcome.kind !== "failed" || outcome.error.code !== "function_timeout") return outcome;
+  const message =
+    wallMs < timeoutMs
+      ? LIMIT_MESSAGES.wall({ wallMs })
+      : `The function did not finish within its attempt's timeout of ${formatDuration(timeoutMs)}.`;
   return { ...outcome, error: { ...outcome.error, message } };
 }
 
@@ -192,7 +188,5 @@ function chooseLimits(
   now: Date,
 ): InvocationLimits {
   const { concurrency: _store, ...held } = effectiveLimits(limits, caps);
-  const leftMs = deadlineAt.getTime() - now.getTime();
-  const attemptMs = Math.max(1, leftMs - Math.min(HEAD_START_MS, leftMs / 2));
-  return { ...held, wallMs: Math.min(held.wallMs, attemptMs) };
+  return { ...held, wallMs: fitWallMs(held.wallMs, deadlineAt.getTime() - now.getTime()) };
 }

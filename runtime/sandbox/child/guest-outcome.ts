@@ -1,4 +1,5 @@
 import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
+import { LIMIT_MESSAGES } from "../protocol/limit-messages.ts";
 import type { FailureCode } from "../protocol/messages.ts";
 
 /** How a run ended inside; `code` "ok" carries the result in `text`. */
@@ -23,16 +24,15 @@ export function outcome(code: GuestOutcome["code"], text: string, droppedLines =
 
 export function stopped(reason: GuestStopReason, limits: { wallMs: number; cpuMs: number }): GuestOutcome {
   const texts: Record<GuestStopReason, string> = {
-    function_timeout: `The function did not finish within its ${limits.wallMs} ms.`,
-    function_cpu_exceeded: `The function used more than its ${limits.cpuMs} ms of processor time.`,
+    function_timeout: LIMIT_MESSAGES.wall(limits),
+    function_cpu_exceeded: LIMIT_MESSAGES.cpu(limits),
     cancelled: "The run was cancelled.",
   };
   return { ...outcome(reason, texts[reason]), recycle: reason !== "cancelled" };
 }
 
 export function memoryExceeded(memoryMb: number): GuestOutcome {
-  const text = `The function used more than its ${memoryMb} MB of memory.`;
-  return { ...outcome("function_memory_exceeded", text), recycle: true };
+  return { ...outcome("function_memory_exceeded", LIMIT_MESSAGES.memory({ memoryMb })), recycle: true };
 }
 
 export function brokeDown(): GuestOutcome {

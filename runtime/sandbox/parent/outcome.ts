@@ -3,6 +3,7 @@ import type { Json } from "../../../core/json.ts";
 import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
 import type { Thrown } from "../../../functions/guest/thrown.ts";
 import type { InvocationLimits as Limits } from "../invocation.ts";
+import { LIMIT_MESSAGES } from "../protocol/limit-messages.ts";
 import type { FailureCode, ResultMessage } from "../protocol/messages.ts";
 
 const RETRYABLE: Record<Exclude<FailureCode, "cancelled">, boolean> = {
@@ -66,20 +67,16 @@ function clip(text: string): string {
   return text.length > GUEST_LIMITS.errorChars ? `${text.slice(0, GUEST_LIMITS.errorChars)}…` : text;
 }
 
-export function timedOut({ wallMs }: Limits): AttemptOutcome {
-  return failed("function_timeout", `The function did not finish within its ${wallMs} ms.`, {
-    retryable: true,
-  });
+export function timedOut(limits: Limits): AttemptOutcome {
+  return failed("function_timeout", LIMIT_MESSAGES.wall(limits), { retryable: true });
 }
 
-export function cpuExceeded({ cpuMs }: Limits): AttemptOutcome {
-  const message = `The function used more than its ${cpuMs} ms of processor time.`;
-  return failed("function_cpu_exceeded", message, { retryable: false });
+export function cpuExceeded(limits: Limits): AttemptOutcome {
+  return failed("function_cpu_exceeded", LIMIT_MESSAGES.cpu(limits), { retryable: false });
 }
 
-export function memoryExceeded({ memoryMb }: Limits): AttemptOutcome {
-  const message = `The function used more than its ${memoryMb} MB of memory.`;
-  return failed("function_memory_exceeded", message, { retryable: false });
+export function memoryExceeded(limits: Limits): AttemptOutcome {
+  return failed("function_memory_exceeded", LIMIT_MESSAGES.memory(limits), { retryable: false });
 }
 
 /** The run did nothing wrong; its executor went. `why` completes "The process that ran this function …". */
