@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DEFAULT_POLICY, type TaskPolicy } from "../core/contracts/task-policy.ts";
 import { type AttemptOutcome, failed, succeeded } from "../core/domain/attempt.ts";
 import { callDurations } from "../core/domain/call-durations.ts";
 import { DEFAULT_FUNCTION_LIMITS } from "../core/domain/function-limits.ts";
-import { DEFAULT_RETRY } from "../core/domain/retry.ts";
 import { newId } from "../core/store/ids.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
@@ -11,10 +11,10 @@ import { AttemptStop, runAttempt } from "./attempt.ts";
 import type { AttemptContext, TaskRunner } from "./runners/task-runner.ts";
 import { claimedRun, runUntilAborted } from "./testing/claimed-run.ts";
 
-const ONE_ATTEMPT = { ...DEFAULT_RETRY, maxAttempts: 1 };
+const ONE_ATTEMPT = { ...DEFAULT_POLICY.retry, maxAttempts: 1 };
 
 /** Starts one attempt of a run with this runner; the same for every type. */
-function start(runner: TaskRunner, given: Partial<ClaimedRun> = {}) {
+function start(runner: TaskRunner, given: Partial<ClaimedRun & TaskPolicy> = {}) {
   const clock = createManualClock();
   const run = claimedRun({ startedAt: clock.now(), ...given });
   const stop = new AbortController();

@@ -66,7 +66,7 @@ async function runUntilDeadline(
   const startedMs = clock.now().getTime();
   let isOver = false;
   let leaveTimer = () => {};
-  const forgetDeadline = clock.after(run.timeoutMs, () => stop.abort(new AttemptStop("timeout")));
+  const forgetDeadline = clock.after(run.policy.timeoutMs, () => stop.abort(new AttemptStop("timeout")));
   const abandoned = new Promise<AttemptOutcome>((resolve) => {
     stop.signal.addEventListener("abort", () => {
       if (!isOver) leaveTimer = clock.after(ABORT_GRACE_MS, () => resolve({ kind: "cancelled" }));
@@ -75,7 +75,7 @@ async function runUntilDeadline(
   const context = {
     signal: stop.signal,
     ...given,
-    deadlineAt: new Date(startedMs + run.timeoutMs),
+    deadlineAt: new Date(startedMs + run.policy.timeoutMs),
     log(level: string, message: string, fields?: AttemptLogLine["fields"], at = clock.now()) {
       // A runner that was left behind may still speak.
       if (isOver) return undefined;
@@ -117,13 +117,10 @@ function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: Claime
   }
   if (outcome.kind === "failed" && outcome.error.code.endsWith("_timeout")) return outcome;
   const code = run.spec.type === "function" ? "function_timeout" : "timeout";
-  return failed(
-    code,
-    `The attempt took longer than its timeout of ${formatDuration(authorTimeoutMs(run))}.`,
-    {
-      retryable: true,
-    },
-  );
+  const timeoutMs = authorTimeoutMs({ taskId: run.taskId, timeoutMs: run.policy.timeoutMs });
+  return failed(code, `The attempt took longer than its timeout of ${formatDuration(timeoutMs)}.`, {
+    retryable: true,
+  });
 }
 
 function judge(
@@ -134,7 +131,7 @@ function judge(
   now: Date,
   { logFields }: Span,
 ): FinishedAttempt {
-  const facts = { attempt: run.attempt - run.attemptOffset, retry: run.retry, deadLetter: run.deadLetter };
+  const facts = { ...run.policy, attempt: run.attempt - run.attemptOffset };
   return {
     runId: run.id,
     claimNo: run.claimNo,

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sql } from "kysely";
 import { systemClock } from "../core/clock.ts";
+import { DEFAULT_POLICY } from "../core/contracts/task-policy.ts";
 import { failed, succeeded } from "../core/domain/attempt.ts";
-import { DEFAULT_RETRY } from "../core/domain/retry.ts";
 import { newId } from "../core/store/ids.ts";
 import { openListener } from "../core/store/listen.ts";
 import { pollBells } from "../core/store/poll-bells.ts";
@@ -62,7 +62,7 @@ test("a failure waits for its retry and the scheduler is told; the last one is p
   listener.on("bellhop_schedule", () => notified.add("schedule"));
   const worker = await openWorker(t, async () => failed("http_status", "503", { retryable: true }));
   const retried = await queueRun(store, namespaceId);
-  const last = await queueRun(store, namespaceId, { retry: { ...DEFAULT_RETRY, maxAttempts: 1 } });
+  const last = await queueRun(store, namespaceId, { retry: { ...DEFAULT_POLICY.retry, maxAttempts: 1 } });
   await ring(worker, retried, last);
   const waiting = await inState(retried, "scheduled");
   assert.equal(waiting.attempt, 2);

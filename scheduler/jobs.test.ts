@@ -3,7 +3,7 @@ import { beforeEach, describe, it, type TestContext } from "node:test";
 import { sql } from "kysely";
 import { v7 } from "uuid";
 import type { Clock } from "../core/clock.ts";
-import { DEFAULT_RETRY } from "../core/domain/retry.ts";
+import { DEFAULT_POLICY } from "../core/contracts/task-policy.ts";
 import { QueueAway } from "../core/queue/bounded-sends.ts";
 import type { Bell, DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
@@ -31,7 +31,7 @@ import { listJobs, OVERDUE_MS, startJobs } from "./jobs.ts";
 import { createReringBackoff } from "./rering-overdue.ts";
 
 const LEASE_MS = 1_000;
-const ONE_ATTEMPT = { ...DEFAULT_RETRY, maxAttempts: 1 };
+const ONE_ATTEMPT = { ...DEFAULT_POLICY.retry, maxAttempts: 1 };
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 const namespaceId = await newNamespace();

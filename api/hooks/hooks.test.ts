@@ -68,7 +68,7 @@ test("a call queues a run with the request as it came", async () => {
   assert.deepEqual([run.trigger, run.state, run.function, run.taskId], ["hook", "queued", "greet", null]);
   assert.ok(api.bells.items.some((bell) => bell.runId === runId));
   const claimed = await api.start(runId);
-  assert.deepEqual([claimed.trigger, claimed.timeoutMs], ["hook", 7_100]);
+  assert.deepEqual([claimed.trigger, claimed.policy.timeoutMs], ["hook", 7_100]);
   assert.ok(claimed.spec.type === "function");
   const { request } = claimed.spec.input as { request: Record<string, unknown> };
   assert.deepEqual([request["method"], request["url"]], ["POST", "http://localhost/?a=1&b=%20"]);

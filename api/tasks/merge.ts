@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import type { taskInput } from "../../core/contracts/task-input.ts";
 import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts";
-import type { TaskType } from "../../core/domain/task-spec.ts";
+import { OWN_JSON_FIELD } from "../../core/contracts/task-spec.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { Db } from "../../core/store/database.ts";
@@ -10,13 +10,6 @@ import { findFunction } from "../../core/store/functions/functions.ts";
 import type { TaskChange } from "../../core/store/tasks/change.ts";
 import { validate } from "../bodies/body.ts";
 import { resolveFunction } from "./resolve-function.ts";
-
-/** The field that holds JSON of the author's own, where null is as good as any. */
-const NULL_IS_A_VALUE: Record<TaskType, string | undefined> = {
-  http: "body",
-  function: "input",
-  email: undefined,
-};
 
 export async function mergeTask(
   db: Db,
@@ -33,7 +26,7 @@ export async function mergeTask(
   const { schedule: _standing, ...definition } = toTaskDefinition(task);
   const merged: JsonObject = { ...definition };
   for (const [field, value] of Object.entries(patch)) {
-    if (value === null && field !== NULL_IS_A_VALUE[task.spec.type]) delete merged[field];
+    if (value === null && field !== OWN_JSON_FIELD[task.spec.type]) delete merged[field];
     else merged[field] = value;
   }
   const reschedules = patch["schedule"] !== undefined;

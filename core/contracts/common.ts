@@ -4,34 +4,63 @@ import { formatDuration, parseDuration } from "../duration.ts";
 
 const MAX_DURATION_MS = 3_660 * 86_400_000;
 
-/** A duration on the wire, milliseconds inside: at least `min`, at most `max`. */
+/**
+ * A duration on the wire, milliseconds inside: at least `minMs`, at most `maxMs`. The bounds hold for what comes in;
+ * what is stored may have come under others, and is shown as it is.
+ */
 export function durationField(minMs: number, maxMs: number = MAX_DURATION_MS) {
-  return z.string().transform((text, context) => {
-    const ms = parseDuration(text);
-    if (ms === undefined) {
-      const message = text.startsWith("-")
-        ? "a duration cannot be negative"
-        : 'must be a duration such as "500ms", "30s", "10m", "2h", "1d" or ISO 8601';
-      context.addIssue({ code: "custom", message });
-      return z.NEVER;
-    }
-    if (ms < minMs || ms > maxMs) {
-      const message =
-        ms < minMs ? `must be at least ${formatDuration(minMs)}` : `must be at most ${formatDuration(maxMs)}`;
-      context.addIssue({ code: "custom", message });
-      return z.NEVER;
-    }
-    return ms;
+  return z.codec(z.string(), z.number(), {
+    decode(text, context) {
+      const ms = parseDuration(text);
+      if (ms === undefined) return refuse(context, text.startsWith("-") ? NEGATIVE_DURATION : NO_DURATION);
+      if (ms < minMs) return refuse(context, `must be at least ${formatDuration(minMs)}`);
+      if (ms > maxMs) return refuse(context, `must be at most ${formatDuration(maxMs)}`);
+      return ms;
+    },
+    encode: formatDuration,
   });
+}
+
+const NEGATIVE_DURATION = "a duration cannot be negative";
+const NO_DURATION = 'must be a duration such as "500ms", "30s", "10m", "2h", "1d" or ISO 8601';
+
+/** A number from `min` to `max`; the bounds hold for what comes in alone, as a duration's do. */
+export const numberField = (min: number, max: number) => boundedField("number", min, max);
+
+export const wholeNumberField = (min: number, max: number) => boundedField("integer", min, max);
+
+function boundedField(type: "number" | "integer", minimum: number, maximum: number) {
+  const what = type === "integer" ? "whole number" : "number";
+  return z.codec(z.number().meta({ type, minimum, maximum }), z.number(), {
+    decode(value, context) {
+      const isFitting =
+        value >= minimum && value <= maximum && (type === "number" || Number.isInteger(value));
+      return isFitting ? value : refuse(context, `must be a ${what} from ${minimum} to ${maximum}`);
+    },
+    encode: (value) => value,
+  });
+}
+
+/** Refuses the value that is being decoded; `path` leads to the part of it that is wrong. */
+export function refuse(context: z.core.ParsePayload, message: string, path: string[] = []): never {
+  context.issues.push({ code: "custom", message, path, input: context.value });
+  return z.NEVER as never;
 }
 
 const END_OF_TIME_MS = Date.parse("9999-12-31T00:00:00Z");
 
 /** RFC 3339 with an offset or Z, in; a Date inside. */
-export const instantField = z.iso
-  .datetime({ offset: true, message: "must be an RFC 3339 instant such as 2026-12-01T09:00:00Z" })
-  .transform((text) => new Date(text))
-  .refine((at) => at.getTime() < END_OF_TIME_MS, "lies beyond the year 9999");
+export const instantField = z.codec(
+  z.iso.datetime({ offset: true, error: "must be an RFC 3339 instant such as 2026-12-01T09:00:00Z" }),
+  z.date(),
+  {
+    decode(text, context) {
+      const at = new Date(text);
+      return at.getTime() < END_OF_TIME_MS ? at : refuse(context, "lies beyond the year 9999");
+    },
+    encode: (at) => at.toISOString(),
+  },
+);
 
 /** One line of text; `what` names it in the refusal: "an address". */
 export const lineField = (what: string) =>

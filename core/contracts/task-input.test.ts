@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { z } from "zod";
 import type { HttpSpec } from "../domain/task-spec.ts";
-import { DEFAULT_TIMEOUT_MS, type TaskInput, taskInput } from "./task-input.ts";
+import { type TaskInput, taskInput } from "./task-input.ts";
+import { DEFAULT_POLICY } from "./task-policy.ts";
 
 const NOW = new Date("2026-06-01T12:00:00.000Z");
 const schema = taskInput(() => NOW);
@@ -59,9 +60,11 @@ test("an http task with everything a first example has", () => {
       followRedirects: true,
     },
     schedule: { kind: "every", everyMs: 10_000 },
-    retry: { maxAttempts: 5, backoff: { initialMs: 1_000, factor: 2, maxMs: 300_000, jitter: true } },
-    timeoutMs: DEFAULT_TIMEOUT_MS,
-    deadLetter: true,
+    policy: {
+      retry: { maxAttempts: 5, backoff: { initialMs: 1_000, factor: 2, maxMs: 300_000, jitter: true } },
+      timeoutMs: 30_000,
+      deadLetter: true,
+    },
     labels: {},
   } satisfies TaskInput);
 });
@@ -230,12 +233,16 @@ test("retry, timeout and labels within their bounds", () => {
     deadLetter: false,
     labels: { "team/owner": "ops" },
   });
-  assert.deepEqual(input.retry, {
-    maxAttempts: 1,
-    backoff: { initialMs: 200, factor: 1.5, maxMs: 60_000, jitter: false },
+  assert.deepEqual(input.policy, {
+    retry: { maxAttempts: 1, backoff: { initialMs: 200, factor: 1.5, maxMs: 60_000, jitter: false } },
+    timeoutMs: 100,
+    deadLetter: false,
   });
-  assert.deepEqual([input.timeoutMs, input.deadLetter, input.labels], [100, false, { "team/owner": "ops" }]);
-  assert.equal(accept({ ...http, retry: { maxAttempts: 9 } }).retry.backoff.initialMs, 1_000);
+  assert.deepEqual(input.labels, { "team/owner": "ops" });
+  assert.deepEqual(accept({ ...http, retry: { maxAttempts: 9 } }).policy.retry, {
+    ...DEFAULT_POLICY.retry,
+    maxAttempts: 9,
+  });
   const cases: [object, string][] = [
     [{ retry: { maxAttempts: 0 } }, "retry.maxAttempts"],
     [{ retry: { maxAttempts: 1.5 } }, "retry.maxAttempts"],

@@ -1,66 +1,32 @@
 /** A task as the API shows it: the author's own shape, and what Bellhop knows about it. */
-
-import type { RetryPolicy } from "../domain/retry.ts";
-import type { Schedule } from "../domain/schedule.ts";
-import type { TaskSpec } from "../domain/task-spec.ts";
-import { formatDuration } from "../duration.ts";
-import type { Json, JsonObject } from "../json.ts";
+import type { JsonObject } from "../json.ts";
+import type { TaskInput } from "./task-input.ts";
+import { toWirePolicy } from "./task-policy.ts";
+import { toWireSchedule } from "./task-schedule.ts";
 
 export const TASK_STATES = ["active", "paused", "completed", "cancelled"] as const;
 /** `completed`: no further occurrence; its last run may still be under way. */
 export type TaskState = (typeof TASK_STATES)[number];
 
-export interface Task {
+export interface Task extends TaskInput {
   id: string;
   namespaceId: string;
-  name: string | null;
   state: TaskState;
-  spec: TaskSpec;
-  schedule: Schedule;
-  retry: RetryPolicy;
-  timeoutMs: number;
-  deadLetter: boolean;
-  labels: Record<string, string>;
   nextRunAt: Date | null;
   createdAt: Date;
   updatedAt: Date;
 }
 
 /** The part of a task its author wrote, in the shape `POST /v1/tasks` takes. */
-export function toTaskDefinition(task: Task): JsonObject {
-  const { maxAttempts, backoff } = task.retry;
+export function toTaskDefinition({ name, spec, schedule, policy, labels }: TaskInput): JsonObject {
+  const wireSchedule = toWireSchedule(schedule);
   return {
-    ...(task.spec as unknown as JsonObject),
-    name: task.name,
-    ...(task.schedule.kind === "now" ? {} : { schedule: toWireSchedule(task.schedule) }),
-    retry: {
-      maxAttempts,
-      backoff: {
-        initial: formatDuration(backoff.initialMs),
-        factor: backoff.factor,
-        max: formatDuration(backoff.maxMs),
-        jitter: backoff.jitter,
-      },
-    },
-    timeout: formatDuration(task.timeoutMs),
-    deadLetter: task.deadLetter,
-    labels: task.labels,
+    ...(spec as unknown as JsonObject),
+    name,
+    ...(wireSchedule && { schedule: wireSchedule as JsonObject }),
+    ...(toWirePolicy(policy) as JsonObject),
+    labels,
   };
-}
-
-function toWireSchedule(schedule: Schedule): Json {
-  switch (schedule.kind) {
-    case "now":
-      return null;
-    case "once":
-      return { at: schedule.at };
-    case "delay":
-      return { delay: formatDuration(schedule.delayMs) };
-    case "every":
-      return { every: formatDuration(schedule.everyMs) };
-    case "cron":
-      return { cron: schedule.expression, timezone: schedule.timezone };
-  }
 }
 
 export function toWireTask(task: Task): JsonObject {

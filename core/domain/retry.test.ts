@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { failed, succeeded } from "./attempt.ts";
-import { backoffMs, DEFAULT_RETRY, decideVerdict, MAX_RETRY_AFTER_MS, type RetryPolicy } from "./retry.ts";
+import { backoffMs, decideVerdict, MAX_RETRY_AFTER_MS, type RetryPolicy } from "./retry.ts";
 
 const policy = (jitter: boolean): RetryPolicy => ({
   maxAttempts: 3,
@@ -38,15 +38,6 @@ test("jitter takes at most half away, and never more than the random number says
     assert.ok(drawn.every((ms) => ms >= full / 2 && ms <= full));
     assert.ok(new Set(drawn).size > 1, "real randomness spreads");
   }
-});
-
-test("the default policy: five attempts, jittered, at most five minutes apart", () => {
-  assert.equal(DEFAULT_RETRY.maxAttempts, 5);
-  assert.equal(DEFAULT_RETRY.backoff.jitter, true);
-  assert.equal(
-    backoffMs(DEFAULT_RETRY, 40, () => 1),
-    300_000,
-  );
 });
 
 test("success and cancel end the run whatever the attempt", () => {

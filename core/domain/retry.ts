@@ -9,11 +9,6 @@ export interface RetryPolicy {
   backoff: { initialMs: number; factor: number; maxMs: number; jitter: boolean };
 }
 
-export const DEFAULT_RETRY: RetryPolicy = {
-  maxAttempts: 5,
-  backoff: { initialMs: 1_000, factor: 2, maxMs: 300_000, jitter: true },
-};
-
 /** The longest a server's Retry-After is obeyed. */
 export const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 

@@ -38,6 +38,13 @@ export interface FunctionSpec {
   input: Json;
 }
 
-export type TaskSpec = HttpSpec | EmailSpec | FunctionSpec;
-export type TaskType = TaskSpec["type"];
-export const TASK_TYPES = ["http", "email", "function"] as const satisfies readonly TaskType[];
+export const TASK_TYPES = ["http", "email", "function"] as const;
+export type TaskType = (typeof TASK_TYPES)[number];
+
+interface SpecsByType {
+  http: HttpSpec;
+  email: EmailSpec;
+  function: FunctionSpec;
+}
+export type SpecOf<Type extends TaskType> = SpecsByType[Type];
+export type TaskSpec = SpecOf<TaskType>;

@@ -44,6 +44,7 @@ const LATER = [
   "0010-worker-receive",
   "0011-run-fences",
   "0013-skipped-runs",
+  "0015-task-policy",
 ];
 
 test("roles that start together migrate once", async () => {

@@ -17,6 +17,7 @@ import * as traceContext from "./migrations/0009-trace-context.ts";
 import * as workerReceive from "./migrations/0010-worker-receive.ts";
 import * as runFences from "./migrations/0011-run-fences.ts";
 import * as skippedRuns from "./migrations/0013-skipped-runs.ts";
+import * as taskPolicy from "./migrations/0015-task-policy.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -34,6 +35,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0010-worker-receive": workerReceive,
   "0011-run-fences": runFences,
   "0013-skipped-runs": skippedRuns,
+  "0015-task-policy": taskPolicy,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

@@ -4,6 +4,7 @@ import { before, describe, test } from "node:test";
 import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
 import { createTestDatabase } from "../../test/support/database.ts";
+import { DEFAULT_POLICY } from "../contracts/task-policy.ts";
 import { type Db, openStore, type Store } from "./database.ts";
 import { readDemand } from "./demand.ts";
 import { removeFunction } from "./functions/remove.ts";
@@ -126,9 +127,7 @@ const run: ClaimedRun = {
   spec: { type: "function", function: "f", input: null },
   attempt: 1,
   attemptOffset: 0,
-  retry: { maxAttempts: 1, backoff: { initialMs: 1, factor: 1, maxMs: 1, jitter: false } },
-  deadLetter: true,
-  timeoutMs: 1,
+  policy: DEFAULT_POLICY,
   scheduledFor: new Date(),
   startedAt: new Date(),
   functionId: null,

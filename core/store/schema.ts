@@ -2,6 +2,7 @@
 import type { ColumnType, Generated } from "kysely";
 import type { AttemptRecord } from "../contracts/run.ts";
 import type { TaskState } from "../contracts/task-output.ts";
+import type { TaskPolicy } from "../contracts/task-policy.ts";
 import type { RunError } from "../domain/attempt.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
 import type { RetryPolicy } from "../domain/retry.ts";
@@ -92,6 +93,8 @@ export interface Database {
     /** Where the grid of `every` is counted from. */
     anchor_at: Date;
     next_run_at: Date | null;
+    /** Of the fields with columns of their own, the columns say what holds: see tasks/policy-columns.ts. */
+    policy: Filled<Partial<TaskPolicy>>;
     retry: Jsonb<RetryPolicy>;
     timeout_ms: number;
     dead_letter: boolean;

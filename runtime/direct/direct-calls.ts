@@ -14,10 +14,11 @@ import type {
   RefusalReason,
 } from "../../core/contracts/direct-call.ts";
 import type { HttpResult } from "../../core/contracts/http-call.ts";
+import { CALL_POLICY } from "../../core/contracts/task-policy.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";
 import type { Json } from "../../core/json.ts";
-import { type ClaimedRun, INVOCATION_RETRY } from "../../core/store/runs/claimed-run.ts";
+import type { ClaimedRun } from "../../core/store/runs/claimed-run.ts";
 import { DIRECT_CLAIM_NO, type DirectRun, type Reservation } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
 import type { DirectCallEnd } from "../../core/telemetry/metrics/worker.ts";
@@ -224,7 +225,7 @@ function openGate(head: HttpCall["head"], answer: CallAnswer): Gate {
 
 function toClaimedRun(
   call: DirectCall,
-  { trigger, timeoutMs, startedAt }: Pick<ClaimedRun, "trigger" | "timeoutMs" | "startedAt">,
+  { trigger, timeoutMs, startedAt }: Pick<ClaimedRun, "trigger" | "startedAt"> & { timeoutMs: number },
 ): ClaimedRun {
   return {
     id: call.runId,
@@ -234,9 +235,7 @@ function toClaimedRun(
     spec: { type: "function", function: call.functionName, input: call.input },
     attempt: 1,
     attemptOffset: 0,
-    retry: INVOCATION_RETRY,
-    deadLetter: false,
-    timeoutMs,
+    policy: { ...CALL_POLICY, timeoutMs },
     scheduledFor: startedAt,
     startedAt,
     functionId: call.functionId,

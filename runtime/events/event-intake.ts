@@ -176,7 +176,7 @@ export function createEventIntake(parts: EventIntakeParts): EventIntake {
 
   /** The run that came in another's place; the other's bell rings once there is room for it. */
   function takeOver(run: ClaimedRun): Fate {
-    if (run.timeoutMs <= windowMs) return toStarted(run);
+    if (run.policy.timeoutMs <= windowMs) return toStarted(run);
     void parts.giveBack(run).catch(onError);
     return over("not_waiting");
   }

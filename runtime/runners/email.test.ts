@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { DEFAULT_POLICY } from "../../core/contracts/task-policy.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
-import { DEFAULT_RETRY } from "../../core/domain/retry.ts";
 import type { EmailSpec } from "../../core/domain/task-spec.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
@@ -29,9 +29,7 @@ function runOf(spec: Partial<EmailSpec>): ClaimedRun {
     },
     attempt: 1,
     attemptOffset: 0,
-    retry: DEFAULT_RETRY,
-    deadLetter: true,
-    timeoutMs: 30_000,
+    policy: DEFAULT_POLICY,
     scheduledFor: new Date(),
     startedAt: new Date(),
     functionId: null,

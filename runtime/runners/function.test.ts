@@ -92,7 +92,7 @@ describe("the function runner", () => {
         ...noSourceMap,
       });
       const context = { ...contextOf(), deadlineAt: new Date(Date.now() + timeoutMs) };
-      const outcome = await runner({ ...run, timeoutMs }, context);
+      const outcome = await runner({ ...run, policy: { ...run.policy, timeoutMs } }, context);
       return outcome.kind === "failed" ? outcome.error.message : undefined;
     };
     for (const timeoutMs of [30_001, 30_050, 30_100, 60_000]) {

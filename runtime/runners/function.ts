@@ -99,7 +99,11 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
 }
 
 /** The sandbox knows what the attempt had left; authors hear of the limit that they set. */
-function nameLimit(outcome: AttemptOutcome, wallMs: number, { timeoutMs }: ClaimedRun): AttemptOutcome {
+function nameLimit(
+  outcome: AttemptOutcome,
+  wallMs: number,
+  { policy: { timeoutMs } }: ClaimedRun,
+): AttemptOutcome {
   if (outcome.kind !== "failed" || outcome.error.code !== "function_timeout") return outcome;
   const message =
     wallMs < timeoutMs

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, beforeEach, describe, it } from "node:test";
+import { DEFAULT_POLICY } from "../../core/contracts/task-policy.ts";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
-import { DEFAULT_RETRY } from "../../core/domain/retry.ts";
 import type { HttpSpec } from "../../core/domain/task-spec.ts";
 import { parseNetworks } from "../../core/egress/address-policy.ts";
 import { createEgress, type Egress } from "../../core/egress/egress.ts";
@@ -58,9 +58,7 @@ function runOf(spec: Partial<HttpSpec>, changes: Partial<ClaimedRun> = {}): Clai
     spec: { type: "http", method: "POST", url: `${base}/hook`, headers: {}, followRedirects: true, ...spec },
     attempt: 2,
     attemptOffset: 0,
-    retry: DEFAULT_RETRY,
-    deadLetter: true,
-    timeoutMs: 30_000,
+    policy: DEFAULT_POLICY,
     scheduledFor: new Date("2026-03-01T12:00:00.5Z"),
     startedAt: new Date(),
     functionId: null,

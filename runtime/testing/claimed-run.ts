@@ -1,12 +1,14 @@
+import type { TaskPolicy } from "../../core/contracts/task-policy.ts";
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
-import { DEFAULT_RETRY } from "../../core/domain/retry.ts";
 import { newId } from "../../core/store/ids.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
+import { takePolicy } from "../../core/store/testing/samples.ts";
 import type { AttemptContext } from "../runners/task-runner.ts";
 
 /** A claimed run of an http task, with what the test says about it. */
-export function claimedRun(given: Partial<ClaimedRun> = {}): ClaimedRun {
+export function claimedRun(given: Partial<ClaimedRun & TaskPolicy> = {}): ClaimedRun {
+  const { policy, fields } = takePolicy(given);
   return {
     id: newId(),
     claimNo: 1,
@@ -15,9 +17,7 @@ export function claimedRun(given: Partial<ClaimedRun> = {}): ClaimedRun {
     spec: { type: "http", method: "GET", url: "http://127.0.0.1/", headers: {}, followRedirects: true },
     attempt: 1,
     attemptOffset: 0,
-    retry: DEFAULT_RETRY,
-    deadLetter: true,
-    timeoutMs: 30_000,
+    policy,
     scheduledFor: new Date(0),
     startedAt: new Date(0),
     functionId: null,
@@ -25,7 +25,7 @@ export function claimedRun(given: Partial<ClaimedRun> = {}): ClaimedRun {
     trigger: "schedule",
     holdsRoom: false,
     traceparent: null,
-    ...given,
+    ...fields,
   };
 }
 

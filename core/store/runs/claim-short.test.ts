@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import { deployFunction, httpTask, makeWorker, queueInvocation, queueRun } from "../testing/samples.ts";
+import { deployFunction, makeWorker, queueInvocation, queueRun } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { claimRuns, claimShortRuns } from "./claim.ts";
 import { findEarlyRuns } from "./find-claimable.ts";
@@ -42,14 +42,15 @@ test("how long a run may take is told alike before its claim and by it", async (
   const workerId = await makeWorker(db);
   await deployFunction(db, namespaceId, "greet");
   const runIds = [
-    await queueRun(store, namespaceId, { ...httpTask({ kind: "now" }), timeoutMs: 1_234 }),
+    await queueRun(store, namespaceId, { timeoutMs: 1_234 }),
     await queueInvocation(store, namespaceId, "greet", { timeoutMs: 5_678 }),
   ];
   const early = await findEarlyRuns(store, runIds);
   const claimed = await claimRuns(store, workerId, runIds);
-  const byId = (runs: { id: string; timeoutMs: number }[]) =>
-    new Map(runs.map(({ id, timeoutMs }) => [id, timeoutMs]));
-  assert.deepEqual(byId(claimed), byId(early));
+  assert.deepEqual(
+    new Map(claimed.map(({ id, policy }) => [id, policy.timeoutMs])),
+    new Map(early.map(({ id, timeoutMs }) => [id, timeoutMs])),
+  );
 });
 
 test("one that waits for room is not among those that wait for a claim", async () => {

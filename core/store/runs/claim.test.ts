@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
+import { CALL_POLICY, DEFAULT_POLICY } from "../../contracts/task-policy.ts";
 import { deployRevision } from "../functions/functions.ts";
 import { newId } from "../ids.ts";
 import { createTask } from "../tasks/create.ts";
@@ -56,9 +57,7 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
     spec: input.spec,
     attempt: 1,
     attemptOffset: 0,
-    retry: input.retry,
-    deadLetter: false,
-    timeoutMs: 1_234,
+    policy: { ...DEFAULT_POLICY, timeoutMs: 1_234, deadLetter: false },
     functionId: null,
     revisionId: null,
     trigger: "schedule",
@@ -176,9 +175,7 @@ test("an invocation is tried once, and runs the revision that is active when it 
   const claimed = await claim(store, workerId, runId);
   assert.deepEqual(claimed.spec, { type: "function", function: "greet", input });
   assert.equal(claimed.taskId, null);
-  assert.equal(claimed.retry.maxAttempts, 1);
-  assert.equal(claimed.deadLetter, false);
-  assert.equal(claimed.timeoutMs, 700);
+  assert.deepEqual(claimed.policy, { ...CALL_POLICY, timeoutMs: 700 });
   assert.deepEqual([claimed.functionId, claimed.revisionId], [functionId, fn.revision.id]);
 });
 

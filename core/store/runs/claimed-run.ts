@@ -1,10 +1,11 @@
 /** What a claim hands out, and the end that the claiming statements share. */
-import type { RetryPolicy } from "../../domain/retry.ts";
+import { CALL_POLICY, readPolicy, type TaskPolicy } from "../../contracts/task-policy.ts";
 import { type RunTarget, targetOf } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
+import { STORED_POLICY } from "../tasks/policy-columns.ts";
 
 /** A run that this worker owns until it finishes it or its lease ends, with all that is needed to try it. */
 export interface ClaimedRun {
@@ -20,9 +21,8 @@ export interface ClaimedRun {
   attempt: number;
   /** Attempts spent before the last redrive. */
   attemptOffset: number;
-  retry: RetryPolicy;
-  deadLetter: boolean;
-  timeoutMs: number;
+  /** Its task's, or that of a call; the timeout is this attempt's. */
+  policy: TaskPolicy;
   scheduledFor: Date;
   startedAt: Date;
   /** For functions: the revision this attempt runs. */
@@ -34,17 +34,9 @@ export interface ClaimedRun {
   traceparent: string | null;
 }
 
-/** An invocation is tried once: its caller decides what to do about a failure. */
-export const INVOCATION_RETRY: RetryPolicy = {
-  maxAttempts: 1,
-  backoff: { initialMs: 1_000, factor: 2, maxMs: 1_000, jitter: false },
-};
-
-const FALLBACK_TIMEOUT_MS = 30_000;
-
 /** The most the next attempt of a run `r` may take, in milliseconds: as `toClaimedRun` has it. */
 export const TIMEOUT_MS = `coalesce(r.timeout_ms, (SELECT t.timeout_ms FROM tasks t WHERE t.id = r.task_id),
-      ${FALLBACK_TIMEOUT_MS})`;
+      ${CALL_POLICY.timeoutMs})`;
 
 /** The traffic of a function `f`; null where it was removed: nothing reaches its revisions any more. */
 export const TRAFFIC = "CASE WHEN f.removed_at IS NULL THEN f.traffic END";
@@ -65,7 +57,7 @@ export const TAKEN = `
 
 /** `taken` with its tasks' definitions and the revisions of their tags: a `ClaimRow` for each. */
 export const DESCRIBED = `
-  SELECT k.*, t.spec, t.retry, t.dead_letter, t.timeout_ms AS task_timeout_ms, g.revision_id AS tag_revision_id
+  SELECT k.*, t.spec, ${STORED_POLICY} AS policy, g.revision_id AS tag_revision_id
   FROM taken k LEFT JOIN tasks t ON t.id = k.task_id
     LEFT JOIN function_tags g ON g.function_id = k.function_id 
       AND g.tag = CASE WHEN k.function_id IS NOT NULL THEN coalesce(k.target ->> 'tag', t.spec ->> 'tag') END`;
@@ -83,9 +75,7 @@ export interface ClaimRow {
   timeout_ms: number | null;
   input: Json;
   spec: TaskSpec | null;
-  retry: RetryPolicy | null;
-  dead_letter: boolean | null;
-  task_timeout_ms: number | null;
+  policy: Partial<TaskPolicy> | null;
   function_name: string | null;
   traffic: Traffic | null;
   holds_room: boolean;
@@ -101,6 +91,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     function: row.function_name ?? "",
     input: row.input,
   };
+  const policy = row.policy ? readPolicy(row.policy) : CALL_POLICY;
   return {
     id: row.id,
     claimNo: row.claim_no,
@@ -110,9 +101,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     spec,
     attempt: row.attempt,
     attemptOffset: row.attempt_offset,
-    retry: row.retry ?? INVOCATION_RETRY,
-    deadLetter: row.dead_letter ?? false,
-    timeoutMs: row.timeout_ms ?? row.task_timeout_ms ?? FALLBACK_TIMEOUT_MS,
+    policy: row.timeout_ms === null ? policy : { ...policy, timeoutMs: row.timeout_ms },
     scheduledFor: row.scheduled_for,
     startedAt: row.started_at,
     functionId: row.function_id,

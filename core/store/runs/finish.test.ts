@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import { DEFAULT_RETRY, type RunVerdict } from "../../domain/retry.ts";
+import { DEFAULT_POLICY } from "../../contracts/task-policy.ts";
+import type { RunVerdict } from "../../domain/retry.ts";
 import { newId } from "../ids.ts";
 import { listRunLogs } from "../logs.ts";
 import {
@@ -262,7 +263,7 @@ describe("a worker that takes its own lost run back and ends both attempts in on
   async function loseAndRetake(maxAttempts = 5) {
     const namespaceId = await newNamespace();
     const workerId = newId();
-    const retry = { ...DEFAULT_RETRY, maxAttempts };
+    const retry = { ...DEFAULT_POLICY.retry, maxAttempts };
     const stale = await startRun(store, namespaceId, workerId, { retry });
     await rescueLostRuns(db, new Date(Date.now() - 60_000), ANY_TIME, 10);
     await queueDueRetries(db, new Date(), 10);

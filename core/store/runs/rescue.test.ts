@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import type { TaskInput } from "../../contracts/task-input.ts";
-import { DEFAULT_RETRY } from "../../domain/retry.ts";
+import { DEFAULT_POLICY } from "../../contracts/task-policy.ts";
 import type { LeaseJudge, ServerWord } from "../contact.ts";
 import { newId } from "../ids.ts";
 import {
@@ -11,6 +10,7 @@ import {
   claim,
   deployFunction,
   finished,
+  type GivenTask,
   makeWorker,
   queueInvocation,
   retryAfter,
@@ -29,10 +29,12 @@ const { store, db, newNamespace, clear } = await openTestStore(createTestDatabas
 beforeEach(clear);
 
 const rescue = (limit = 100) => rescueLostRuns(db, new Date(), ANY_TIME, limit);
-const attempts = (maxAttempts: number): Partial<TaskInput> => ({ retry: { ...DEFAULT_RETRY, maxAttempts } });
+const attempts = (maxAttempts: number): GivenTask => ({
+  retry: { ...DEFAULT_POLICY.retry, maxAttempts },
+});
 
 /** A run of a worker whose lease ran out. */
-async function loseRun(namespaceId: string, given: Partial<TaskInput> = {}): Promise<ClaimedRun> {
+async function loseRun(namespaceId: string, given: GivenTask = {}): Promise<ClaimedRun> {
   return await startRun(store, namespaceId, await makeWorker(db, -1), given);
 }
 

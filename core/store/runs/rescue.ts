@@ -1,11 +1,13 @@
 /** running → next attempt, or the end: runs whose worker's lease ran out. */
 import { sql } from "kysely";
 import type { AttemptRecord } from "../../contracts/run.ts";
+import { CALL_POLICY, readPolicy, type TaskPolicy } from "../../contracts/task-policy.ts";
 import { type AttemptOutcome, WORKER_LOST } from "../../domain/attempt.ts";
-import { decideVerdict, type RetryPolicy } from "../../domain/retry.ts";
+import { decideVerdict } from "../../domain/retry.ts";
 import { askServer, type LeaseJudge } from "../contact.ts";
 import type { Db } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
+import { STORED_POLICY } from "../tasks/policy-columns.ts";
 import { moveEnded } from "./move-ended.ts";
 
 export interface Rescue {
@@ -27,14 +29,9 @@ interface LostRun {
   worker_id: string;
   cancel_requested_at: Date | null;
   awaited: boolean;
-  retry: RetryPolicy | null;
-  dead_letter: boolean | null;
+  /** Null for a call. */
+  policy: Partial<TaskPolicy> | null;
 }
-
-const NO_RETRY: RetryPolicy = {
-  maxAttempts: 1,
-  backoff: { initialMs: 0, factor: 1, maxMs: 0, jitter: false },
-};
 
 /**
  * Takes up to `limit` runs of workers that are gone and decides each as a failed attempt. Leases are compared with the
@@ -47,7 +44,8 @@ export async function rescueLostRuns(db: Db, now: Date, judge: LeaseJudge, limit
     if (!judge.mayJudge(word)) return [];
     const { rows: lost } = await sql<LostRun>`
       SELECT r.id, r.claim_no, r.task_id, r.namespace_id, r.attempt, r.attempt_offset, r.started_at, r.worker_id,
-        r.cancel_requested_at, r.awaited, t.retry, t.dead_letter
+        r.cancel_requested_at, r.awaited,
+        ${sql.raw(STORED_POLICY)} AS policy
       FROM task_runs_open r LEFT JOIN tasks t ON t.id = r.task_id
       WHERE r.state = 'running'
         AND NOT EXISTS (SELECT FROM workers w
@@ -84,11 +82,8 @@ export async function rescueLostRuns(db: Db, now: Date, judge: LeaseJudge, limit
 const LOST: AttemptOutcome = { kind: "failed", error: WORKER_LOST, retryable: true };
 
 function decideLost(run: LostRun, now: Date) {
-  const facts = {
-    attempt: run.attempt - run.attempt_offset,
-    retry: run.retry ?? NO_RETRY,
-    deadLetter: run.dead_letter ?? false,
-  };
+  const policy = run.policy ? readPolicy(run.policy) : CALL_POLICY;
+  const facts = { ...policy, attempt: run.attempt - run.attempt_offset };
   return decideVerdict(run.cancel_requested_at ? { kind: "cancelled" } : LOST, facts, now);
 }
 

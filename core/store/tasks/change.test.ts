@@ -198,7 +198,7 @@ test("another change leaves the schedule where it was, staged or not", async () 
   await stageAhead(madeAt);
   const change = changeTo(hourly, false, { name: "renamed", timeoutMs: 777, labels: { a: "b" } });
   const changed = await changeTask(db, namespaceId, id, later(madeAt, 60_000), async () => change);
-  assert.deepEqual([changed.name, changed.timeoutMs, changed.labels], ["renamed", 777, { a: "b" }]);
+  assert.deepEqual([changed.name, changed.policy.timeoutMs, changed.labels], ["renamed", 777, { a: "b" }]);
   assert.deepEqual(changed.nextRunAt, later(madeAt, HOUR_MS));
   assert.deepEqual(await findTask(db, namespaceId, id), changed);
   assert.deepEqual(

@@ -13,6 +13,7 @@ import { isId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
 import { recordSkipped } from "../runs/skip.ts";
+import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
 import { toTask } from "./read.ts";
 
 interface LockedTask {
@@ -147,6 +148,7 @@ export async function changeTask(
     if (reschedules) await recordMissed(tx, locked, now);
     const nextRunAt = reschedules ? firstOccurrence(input.schedule, now) : cursor;
     const state = reschedules && task.state === "completed" ? "active" : task.state;
+    const columns = toPolicyColumns(input.policy);
     const row = await tx
       .updateTable("tasks")
       .set({
@@ -157,9 +159,8 @@ export async function changeTask(
         anchor_at: reschedules ? now : anchorAt,
         next_run_at: nextRunAt,
         state,
-        retry: toJsonText(input.retry),
-        timeout_ms: input.timeoutMs,
-        dead_letter: input.deadLetter,
+        ...columns,
+        policy: changedPolicy(columns.policy),
         labels: toJsonText(input.labels),
         updated_at: now,
       })

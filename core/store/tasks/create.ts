@@ -6,20 +6,21 @@ import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
+import { toPolicyColumns } from "./policy-columns.ts";
 
 // A run made at once takes the database's clock: claims compare with it.
 const CREATE = `
   WITH made AS (
-    INSERT INTO tasks (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at, retry,
-      timeout_ms, dead_letter, labels, created_at, updated_at, traceparent)
-    VALUES ($1, $2, $3, CASE WHEN $14::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
-      $11, $12, $13, $8, $8, $15)
+    INSERT INTO tasks (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at, policy,
+      retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent)
+    VALUES ($1, $2, $3, CASE WHEN $15::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
+      $11, $12, $13, $14, $8, $8, $16)
   )
   INSERT INTO task_runs_open (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for,
     available_at, queued_at, traceparent)
-  SELECT $14, $2, $1, $6, $4, 'schedule', 'queued', statement_timestamp(), statement_timestamp(), statement_timestamp(),
-    $15
-  WHERE $14::uuid IS NOT NULL
+  SELECT $15, $2, $1, $6, $4, 'schedule', 'queued', statement_timestamp(), statement_timestamp(), statement_timestamp(),
+    $16
+  WHERE $15::uuid IS NOT NULL
   RETURNING available_at AS "availableAt"`;
 
 export interface CreatedTask {
@@ -44,6 +45,7 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
   const { namespaceId, input, functionId = null, now, id = newId(), traceparent } = given;
   const runId = input.schedule.kind === "now" ? newId() : null;
   const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
+  const policy = toPolicyColumns(input.policy);
   const { rows } = await store.pool.query<{ availableAt: Date }>({
     name: "create-task",
     text: CREATE,
@@ -57,9 +59,10 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
       toJsonText(input.schedule),
       now,
       nextRunAt,
-      toJsonText(input.retry),
-      input.timeoutMs,
-      input.deadLetter,
+      policy.policy,
+      policy.retry,
+      policy.timeout_ms,
+      policy.dead_letter,
       toJsonText(input.labels),
       runId,
       traceparent ?? null,

@@ -2,6 +2,7 @@ import type { Selectable } from "kysely";
 import type { Task } from "../../contracts/task-output.ts";
 import type { Db } from "../database.ts";
 import type { Database } from "../schema.ts";
+import { fromPolicyColumns } from "./policy-columns.ts";
 
 type TaskRow = Selectable<Database["tasks"]>;
 
@@ -13,9 +14,7 @@ export function toTask(row: TaskRow): Task {
     state: row.state,
     spec: row.spec,
     schedule: row.schedule,
-    retry: row.retry,
-    timeoutMs: row.timeout_ms,
-    deadLetter: row.dead_letter,
+    policy: fromPolicyColumns(row),
     labels: row.labels,
     nextRunAt: row.state === "active" ? row.next_run_at : null,
     createdAt: row.created_at,

@@ -1,8 +1,9 @@
 /** Tasks, workers and runs as the tests of the store need them. */
 import type { AttemptRecord } from "../../contracts/run.ts";
 import type { TaskInput } from "../../contracts/task-input.ts";
+import { DEFAULT_POLICY, type TaskPolicy } from "../../contracts/task-policy.ts";
 import type { AskedLimits } from "../../domain/function-limits.ts";
-import { DEFAULT_RETRY, type RunVerdict } from "../../domain/retry.ts";
+import type { RunVerdict } from "../../domain/retry.ts";
 import type { Schedule } from "../../domain/schedule.ts";
 import type { LeaseJudge } from "../contact.ts";
 import type { Db, Store } from "../database.ts";
@@ -16,16 +17,29 @@ import { renewLease } from "../workers.ts";
 
 export const SAMPLE_ERROR = { code: "http_status", message: "The server answered 503." };
 
-export function httpTask(schedule: Schedule, given: Partial<TaskInput> = {}): TaskInput {
+/** Fields of a task, those of its policy beside the others. */
+export type GivenTask = Partial<TaskInput & TaskPolicy>;
+
+export function httpTask(schedule: Schedule, given: GivenTask = {}): TaskInput {
+  const { policy, fields } = takePolicy({ timeoutMs: 5_000, ...given });
   return {
     name: null,
     spec: { type: "http", method: "GET", url: "https://example.com/", headers: {}, followRedirects: true },
     schedule,
-    retry: DEFAULT_RETRY,
-    timeoutMs: 5_000,
-    deadLetter: true,
+    policy,
     labels: {},
-    ...given,
+    ...fields,
+  };
+}
+
+/** The policy that is given field by field, among other fields. */
+export function takePolicy<Given extends Partial<TaskPolicy>>(given: Given) {
+  const byWhere = Object.groupBy(Object.entries(given), ([name]) =>
+    Object.hasOwn(DEFAULT_POLICY, name) ? "policy" : "fields",
+  );
+  return {
+    policy: { ...DEFAULT_POLICY, ...Object.fromEntries(byWhere.policy ?? []) } as TaskPolicy,
+    fields: Object.fromEntries(byWhere.fields ?? []) as Omit<Given, keyof TaskPolicy>,
   };
 }
 
@@ -40,11 +54,7 @@ export async function makeWorker(db: Db, leaseMs = 60_000): Promise<string> {
 }
 
 /** The id of a queued run, of a task of its own that fires at once. */
-export async function queueRun(
-  store: Store,
-  namespaceId: string,
-  given: Partial<TaskInput> = {},
-): Promise<string> {
+export async function queueRun(store: Store, namespaceId: string, given: GivenTask = {}): Promise<string> {
   const { run } = await createTask(store, {
     namespaceId,
     input: httpTask({ kind: "now" }, given),
@@ -79,7 +89,7 @@ export async function startRun(
   store: Store,
   namespaceId: string,
   workerId: string,
-  given: Partial<TaskInput> = {},
+  given: GivenTask = {},
 ): Promise<ClaimedRun> {
   return await claim(store, workerId, await queueRun(store, namespaceId, given));
 }

@@ -1,0 +1,37 @@
+/** An object on the wire, and the same one inside, where some of its fields have other names: `max` is `maxMs`. */
+import { z } from "zod";
+
+/** Name on the wire → name inside, for the fields that have two. */
+export type InnerNames<Shape> = { readonly [Field in keyof Shape]?: string };
+
+type NoNames = Record<never, never>;
+
+export type Renamed<Value, Names> = {
+  [Field in keyof Value as Field extends keyof Names ? Names[Field] & string : Field]: Value[Field];
+};
+
+/** A strict object: what it does not name is refused when it comes in, and left out when it is shown. */
+export function fieldGroup<Shape extends z.ZodRawShape, const Names extends InnerNames<Shape> = NoNames>(
+  shape: Shape,
+  names: Names = {} as Names,
+) {
+  const wire = z.strictObject(shape);
+  type Wire = z.output<typeof wire>;
+  const pairs = Object.keys(shape).map((outer) => ({ outer, inner: names[outer] ?? outer }));
+  return z.codec(wire, z.custom<Renamed<Wire, Names>>(), {
+    decode: (value) => toInner(shape, names, value) as Renamed<Wire, Names>,
+    encode: (value) =>
+      Object.fromEntries(pairs.map(({ outer, inner }) => [outer, Reflect.get(value, inner)])) as Wire,
+  });
+}
+
+/** Of an object with validated fields of `shape`, and maybe others: those of `shape`, by their inner names. */
+export function toInner<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  names: InnerNames<Shape>,
+  value: object,
+): object {
+  return Object.fromEntries(
+    Object.keys(shape).map((outer) => [names[outer] ?? outer, Reflect.get(value, outer)]),
+  );
+}

@@ -1,0 +1,59 @@
+/**
+ * A task's policy: how its runs are tried, whatever its type. `policyFields` is all that lists its fields. What callers
+ * may send, the defaults, what is stored and what is shown follow from it.
+ */
+import { z } from "zod";
+import { durationField, numberField, wholeNumberField } from "./common.ts";
+import { fieldGroup, toInner } from "./field-group.ts";
+
+const DAY_MS = 86_400_000;
+
+/** By their names on the wire. Each has a default: a task that was stored before the field was there has that. */
+export const policyFields = {
+  retry: fieldGroup({
+    /** In all, the first one included. */
+    maxAttempts: wholeNumberField(1, 100).prefault(5),
+    backoff: fieldGroup(
+      {
+        initial: durationField(1, DAY_MS).prefault("1s"),
+        factor: numberField(1, 10).prefault(2),
+        max: durationField(1, 7 * DAY_MS).prefault("5m"),
+        jitter: z.boolean().default(true),
+      },
+      { initial: "initialMs", max: "maxMs" },
+    ).prefault({}),
+  }).prefault({}),
+  /** Of each attempt. */
+  timeout: durationField(100, 3_600_000).prefault("30s"),
+  /** Whether a run that has used up its attempts waits in the dead letters. */
+  deadLetter: z.boolean().default(true),
+};
+const INNER_NAMES = { timeout: "timeoutMs" } as const;
+
+const codec = fieldGroup(policyFields, INNER_NAMES);
+
+/** Durations in milliseconds. */
+export type TaskPolicy = z.output<typeof codec>;
+
+export const DEFAULT_POLICY: TaskPolicy = codec.decode({});
+
+/** What holds for a call of a function: it is tried once, and its caller decides what to do about a failure. */
+export const CALL_POLICY: TaskPolicy = {
+  ...DEFAULT_POLICY,
+  retry: { ...DEFAULT_POLICY.retry, maxAttempts: 1 },
+  deadLetter: false,
+};
+
+/** Takes the policy out of the fields of a validated task. */
+export const pickPolicy = (fields: { [Field in keyof typeof policyFields]: unknown }): TaskPolicy =>
+  toInner(policyFields, INNER_NAMES, fields) as TaskPolicy;
+
+/** As it is stored: what an earlier release did not know is missing, what a later one knows is left out. */
+export function readPolicy(stored: Partial<TaskPolicy>): TaskPolicy {
+  const policy: Record<string, unknown> = {};
+  for (const [field, byDefault] of Object.entries(DEFAULT_POLICY))
+    policy[field] = stored[field as keyof TaskPolicy] ?? byDefault;
+  return policy as TaskPolicy;
+}
+
+export const toWirePolicy = (policy: TaskPolicy) => codec.encode(policy);

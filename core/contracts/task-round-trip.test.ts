@@ -1,0 +1,124 @@
+/** What a caller sends survives input → stored → wire → input, for schedules and policies of every kind. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createRandom, type Random } from "../../test/support/random.ts";
+import { formatDuration } from "../duration.ts";
+import type { JsonObject } from "../json.ts";
+import { type TaskInput, taskInput } from "./task-input.ts";
+import { toTaskDefinition } from "./task-output.ts";
+import { DEFAULT_POLICY, readPolicy, toWirePolicy } from "./task-policy.ts";
+
+const NOW = new Date("2026-06-01T12:00:00.000Z");
+const schema = taskInput(() => NOW);
+const SAMPLES = 500;
+
+const duration = (random: Random, minMs: number, maxMs: number) => {
+  const ms = random.pick([
+    minMs,
+    maxMs,
+    random.whole(minMs, maxMs),
+    random.whole(minMs, Math.min(maxMs, 90_000)),
+  ]);
+  return random.pick([formatDuration(ms), `${ms}ms`, `PT${ms / 1_000}S`]);
+};
+
+const SCHEDULES: Record<string, (random: Random) => JsonObject | undefined> = {
+  now: () => undefined,
+  once: (random) => ({
+    at: random
+      .pick([new Date(NOW.getTime() + random.whole(0, 1e11)).toISOString()])
+      .replace("Z", random.pick(["Z", "+00:00", "+05:30", "-11:00"])),
+  }),
+  delay: (random) => ({ delay: duration(random, 0, 3_660 * 86_400_000) }),
+  every: (random) => ({ every: duration(random, 1_000, 3_660 * 86_400_000) }),
+  cron: (random) => ({
+    cron: random.pick(["*/5 * * * *", "0 9 * * MON-FRI", "30 0 12 1 * *", "@daily", " 0 0 29 2 * "]),
+    ...without({ timezone: random.maybe(() => random.pick(["UTC", "Europe/Rome", "America/Nuuk"])) }),
+  }),
+};
+
+function policyOf(random: Random): JsonObject {
+  const backoff = () =>
+    without({
+      initial: random.maybe(() => duration(random, 1, 86_400_000)),
+      factor: random.maybe(() => random.pick([1, 10, 1 + random.next() * 9])),
+      max: random.maybe(() => duration(random, 1, 7 * 86_400_000)),
+      jitter: random.maybe(() => random.pick([true, false])),
+    });
+  const retry = () =>
+    without({ maxAttempts: random.maybe(() => random.whole(1, 100)), backoff: random.maybe(backoff) });
+  return without({
+    retry: random.maybe(retry),
+    timeout: random.maybe(() => duration(random, 100, 3_600_000)),
+    deadLetter: random.maybe(() => random.pick([true, false])),
+  });
+}
+
+/** Without the fields that were not drawn. */
+const without = (fields: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as JsonObject;
+
+/** As it comes out of jsonb. */
+const store = (input: TaskInput): TaskInput => {
+  const stored = JSON.parse(JSON.stringify(input)) as TaskInput;
+  return { ...stored, policy: readPolicy(stored.policy) };
+};
+
+for (const [kind, scheduleOf] of Object.entries(SCHEDULES)) {
+  test(`a policy and a schedule (${kind}) survive being stored, shown and sent again`, () => {
+    for (let seed = 1; seed <= SAMPLES; seed += 1) {
+      const random = createRandom(seed);
+      const given = {
+        ...{ type: "http", url: "https://example.com/" },
+        ...without({ schedule: scheduleOf(random) }),
+        ...policyOf(random),
+      };
+      const input = schema.parse(given);
+      assert.equal(input.schedule.kind, kind);
+      const shown = toTaskDefinition(store(input));
+      const told = `seed ${seed}: ${JSON.stringify(given)} is shown as ${JSON.stringify(shown)}`;
+      assert.deepEqual(schema.parse(JSON.parse(JSON.stringify(shown))), input, told);
+      assert.deepEqual(toTaskDefinition(schema.parse(shown)), shown, told);
+      for (const [field, value] of Object.entries(policyOf(random))) {
+        const { [field as keyof typeof shown]: _standing, ...others } = shown;
+        const changed = toTaskDefinition(schema.parse({ ...others, [field]: value }));
+        assert.deepEqual(
+          { ...changed, [field]: null },
+          { ...shown, [field]: null },
+          `${told}, ${field} changed`,
+        );
+      }
+    }
+  });
+}
+
+test("a policy that was stored before a field was there has that field's default", () => {
+  assert.deepEqual(readPolicy({}), DEFAULT_POLICY);
+  assert.deepEqual(readPolicy({ deadLetter: false }), { ...DEFAULT_POLICY, deadLetter: false });
+  assert.deepEqual(toWirePolicy(readPolicy({})), {
+    retry: { maxAttempts: 5, backoff: { initial: "1s", factor: 2, max: "5m", jitter: true } },
+    timeout: "30s",
+    deadLetter: true,
+  });
+});
+
+test("a policy that was stored under other rules is shown as it is, without what only a later release knows", () => {
+  const stored = {
+    retry: {
+      maxAttempts: 5_000,
+      backoff: { initialMs: 0, factor: 99, maxMs: 1e12, jitter: true, later: 1 },
+      later: 1,
+    },
+    timeoutMs: 1,
+    deadLetter: true,
+    later: { a: 1 },
+  };
+  assert.deepEqual(toWirePolicy(readPolicy(stored)), {
+    retry: {
+      maxAttempts: 5_000,
+      backoff: { initial: "0ms", factor: 99, max: formatDuration(1e12), jitter: true },
+    },
+    timeout: "1ms",
+    deadLetter: true,
+  });
+});

@@ -1,0 +1,65 @@
+/** When a task fires, on the wire: `{at}`, `{delay}`, `{every}` or `{cron, timezone}`; left out, it fires at once. */
+import { z } from "zod";
+import { findCronFault, isTimezone, MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../domain/schedule.ts";
+import { durationField, instantField, refuse } from "./common.ts";
+
+const KINDS = ["at", "delay", "cron", "every"] as const;
+
+const wire = z.strictObject({
+  at: instantField.optional(),
+  delay: durationField(0).optional(),
+  cron: z.string().max(256).optional(),
+  /** An IANA name; without one, UTC. */
+  timezone: z.string().max(64).optional(),
+  every: durationField(MIN_EVERY_MS).optional(),
+});
+
+const codec = z.codec(wire, z.custom<Schedule>(), {
+  decode(given, context): Schedule {
+    const { at, delay, cron, timezone, every } = given;
+    if (KINDS.filter((kind) => given[kind] !== undefined).length !== 1)
+      return refuse(context, "holds exactly one of at, delay, cron, every");
+    if (timezone !== undefined && cron === undefined)
+      return refuse(context, "only cron takes a timezone", ["timezone"]);
+    if (at !== undefined) return { kind: "once", at: at.toISOString() };
+    if (delay !== undefined) return { kind: "delay", delayMs: delay };
+    if (every !== undefined) return { kind: "every", everyMs: every };
+    return { kind: "cron", expression: cron!.trim(), timezone: timezone ?? "UTC" };
+  },
+  encode(schedule) {
+    switch (schedule.kind) {
+      case "now":
+        return {};
+      case "once":
+        return { at: new Date(schedule.at) };
+      case "delay":
+        return { delay: schedule.delayMs };
+      case "every":
+        return { every: schedule.everyMs };
+      case "cron":
+        return { cron: schedule.expression, timezone: schedule.timezone };
+    }
+  },
+});
+
+/** A schedule that comes in; what was stored lies in the past some day, and stays. */
+export const scheduleField = (now: () => Date) =>
+  codec.superRefine((schedule, context) => {
+    const fault = findFault(schedule, now());
+    if (fault) context.addIssue({ code: "custom", ...fault });
+  });
+
+function findFault(schedule: Schedule, now: Date): { path: string[]; message: string } | undefined {
+  if (schedule.kind === "once" && Date.parse(schedule.at) < now.getTime() - ONCE_GRACE_MS)
+    return { path: ["at"], message: "lies in the past" };
+  if (schedule.kind !== "cron") return undefined;
+  const message = findCronFault(schedule.expression, now);
+  if (message) return { path: ["cron"], message };
+  if (isTimezone(schedule.timezone)) return undefined;
+  const shown = JSON.stringify(schedule.timezone);
+  return { path: ["timezone"], message: `unknown timezone ${shown}; IANA names such as Europe/Rome` };
+}
+
+/** Null for a task that fires at once. */
+export const toWireSchedule = (schedule: Schedule) =>
+  schedule.kind === "now" ? null : codec.encode(schedule);

@@ -1,0 +1,107 @@
+/** What a task does, by its type: the fields each type has on the wire, which are stored as they come out of here. */
+import { z } from "zod";
+import { findPortFault } from "../domain/blocked-ports.ts";
+import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
+import type { Json } from "../json.ts";
+import { lineField, nameField } from "./common.ts";
+
+/** The URL parser would drop line breaks and tabs, silently. */
+const httpUrl = lineField("a URL")
+  .max(8_192)
+  .superRefine((text, context) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url?.protocol !== "http:" && url?.protocol !== "https:") {
+      context.addIssue({ code: "custom", message: "must be an absolute http:// or https:// URL" });
+      return;
+    }
+    const portFault = findPortFault(url);
+    if (portFault) context.addIssue({ code: "custom", message: portFault });
+  });
+
+/** Bytes 80 to FF are HTTP's opaque text, in whatever encoding the author's server reads them. */
+const headers = z
+  .record(
+    z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/, "is no header name"),
+    z
+      .string()
+      .max(8_192)
+      .regex(/^[\t\x20-\x7e\x80-\xff]*$/, "a header value holds no line break or control character"),
+  )
+  .refine((all) => Object.keys(all).length <= 100, "at most 100 headers");
+
+const address = lineField("an address")
+  .max(512)
+  .regex(
+    /^(?:[^<>@,]*<[^\s<>@,]+@[^\s<>@,]+>|[^\s<>@,]+@[^\s<>@,]+)$/,
+    "must be an address such as user@example.com",
+  );
+const addresses = (min: number) =>
+  z.union([address.transform((one) => [one]), z.array(address).min(min).max(100)], {
+    error: "must be an address or a list of addresses, without line breaks and control characters",
+  });
+
+/** What JSON.parse made; its depth is bounded where bodies are read. */
+const json = z.custom<Json>((value) => value !== undefined);
+
+type FieldsOf<Spec extends TaskSpec> = { [Field in Exclude<keyof Spec, "type">]-?: z.ZodType };
+
+/** A type that is missing here, or a field of it, does not compile. */
+export const specFields = {
+  http: {
+    url: httpUrl,
+    method: z
+      .string()
+      .transform((method) => method.toUpperCase())
+      .pipe(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]))
+      .default("GET"),
+    headers: headers.default({}),
+    body: json.optional(),
+    followRedirects: z
+      .union([z.boolean(), z.literal("as-get")], 'must be true, false or "as-get"')
+      .default(true),
+    expectStatus: z.array(z.int().min(100).max(599)).min(1).max(50).optional(),
+  },
+  email: {
+    from: address.optional(),
+    to: addresses(1),
+    cc: addresses(0).default([]),
+    bcc: addresses(0).default([]),
+    replyTo: address.optional(),
+    subject: lineField("a subject").max(998),
+    body: z.string().max(500_000).optional(),
+    html: z.string().max(500_000).optional(),
+    attachments: z
+      .array(
+        z.strictObject({
+          filename: lineField("a file name").min(1).max(255),
+          content: z.base64(),
+          contentType: lineField("a content type").max(255).optional(),
+        }),
+      )
+      .max(20)
+      .default([]),
+  },
+  function: {
+    function: nameField,
+    tag: nameField.optional(),
+    /** Its id or its number. */
+    revision: z.string().min(1).max(64).optional(),
+    input: json.default(null),
+  },
+} satisfies { [Type in TaskType]: FieldsOf<Extract<TaskSpec, { type: Type }>> };
+
+/** What is wrong with a spec as a whole, where its fields are right one by one. */
+export function findSpecFault(
+  fields: Record<string, unknown>,
+): { path: string[]; message: string } | undefined {
+  if (fields["type"] !== "email" || fields["body"] !== undefined || fields["html"] !== undefined)
+    return undefined;
+  return { path: ["body"], message: "a body or html is needed" };
+}
+
+/** The field that holds JSON of the author's own, where null is a value like any other. */
+export const OWN_JSON_FIELD: Record<TaskType, string | undefined> = {
+  http: "body",
+  email: undefined,
+  function: "input",
+};
