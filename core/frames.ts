@@ -161,3 +161,8 @@ export class FrameWriter {
     });
   }
 }
+
+/** Bytes as a frame carries them; they are not copied. */
+export function toBase64({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("base64");
+}

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { sql } from "kysely";
 import { type Clock, systemClock } from "../core/clock.ts";
-import type { DirectOutcome } from "../core/contracts/direct-call.ts";
+import type { CallAnswer, DirectOutcome } from "../core/contracts/direct-call.ts";
 import { succeeded } from "../core/domain/attempt.ts";
 import type { Store } from "../core/store/database.ts";
 import { newId } from "../core/store/ids.ts";
@@ -12,7 +12,6 @@ import { rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { ANY_TIME, deployFunction, queueRun } from "../core/store/testing/samples.ts";
 import { until } from "../core/store/testing/test-store.ts";
 import { createRecording } from "../test/support/recording.ts";
-import type { CallAnswer } from "./direct/call-response.ts";
 import type { DirectCalls } from "./direct/direct-calls.ts";
 import { db, inState, namespaceId, openWorker, ring, store, workerRow } from "./testing/open-worker.ts";
 

@@ -2,7 +2,7 @@
  * A request's body as it comes. Only while somebody waits for more does it have to keep to its rate: a sender is not
  * slow where its reader is.
  */
-import type { CutReason } from "../../core/contracts/direct-call.ts";
+import type { CutReason } from "../../core/contracts/call-stream.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Edge } from "../edge/edge.ts";
 import { type LeastRate, type Rate, watchRate } from "../edge/least-rate.ts";

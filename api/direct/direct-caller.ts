@@ -2,13 +2,14 @@
  * Hands a call to a ready worker. A worker that refuses has done nothing, so the next one is asked; one that has taken
  * the call keeps it, whatever happens to it.
  */
+import type { CallerStream } from "../../core/contracts/call-stream.ts";
 import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
 import type { WorkerDirectory } from "./worker-directory.ts";
-import type { CallFeed, LinkEvents, WorkerLink } from "./worker-link.ts";
+import type { LinkEvents, WorkerLink } from "./worker-link.ts";
 
 export interface CallEvents extends Omit<LinkEvents, "onRefused" | "onLost"> {
   /** How to speak to the worker that has it, for now; the body may come once it has accepted. */
-  onFeed(feed: CallFeed): void;
+  onFeed(feed: CallerStream): void;
   /** Nobody takes it; nothing more is said. */
   onNone(why: NoneReason): void;
   /** Whether its caller has left: it need not be offered again. */

@@ -5,44 +5,23 @@
  */
 import { request } from "node:http";
 import type { Socket } from "node:net";
+import type { CallerStream, EventsOf } from "../../core/contracts/call-stream.ts";
 import {
-  type CutReason,
+  type CallAnswer,
   DIRECT_PROTOCOL,
   type DirectAsk,
   type DirectCall,
-  type DirectOutcome,
   type DirectSay,
   MAX_DIRECT_FRAME_BYTES,
-  type RefusalReason,
 } from "../../core/contracts/direct-call.ts";
-import type { HttpResponseHead } from "../../core/contracts/http-call.ts";
-import { FrameDecoder, FrameWriter } from "../../core/frames.ts";
+import { FrameDecoder, FrameWriter, toBase64 } from "../../core/frames.ts";
 import type { CallableWorker } from "../../core/store/workers.ts";
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const KEEP_ALIVE_MS = 10_000;
 
-export interface LinkEvents {
-  /** Nothing has happened; nothing more is said. */
-  onRefused(reason: RefusalReason): void;
-  onAccepted(): void;
-  onHead(head: HttpResponseHead): void;
-  onData(bytes: Buffer): void;
-  onEnd(): void;
-  onPull(bytes: number): void;
-  /** The last word. */
-  onDone(outcome: DirectOutcome): void;
-  /** The last word: the connection broke, or the worker cannot say how the run is recorded. */
-  onLost(): void;
-}
-
-export interface CallFeed {
-  data(bytes: Uint8Array): void;
-  end(): void;
-  pull(bytes: number): void;
-  /** @param cut where the caller did not leave of its own will */
-  leave(cut?: CutReason): void;
-}
+/** What the worker says of a call. `onDone` is the last word; so is `onLost`, also where the connection broke. */
+export type LinkEvents = EventsOf<CallAnswer>;
 
 export class WorkerLink {
   readonly worker: CallableWorker;
@@ -111,12 +90,12 @@ export class WorkerLink {
     return !this.#socket.destroyed;
   }
 
-  call(call: DirectCall, events: LinkEvents): CallFeed {
+  call(call: DirectCall, events: LinkEvents): CallerStream {
     const no = this.#nextNo++;
     this.#calls.set(no, events);
     this.#say({ t: "call", no, call });
     return {
-      data: (bytes) => this.#say({ t: "data", no, base64: Buffer.from(bytes).toString("base64") }),
+      data: (bytes) => this.#say({ t: "data", no, base64: toBase64(bytes) }),
       end: () => this.#say({ t: "end", no }),
       pull: (bytes) => this.#say({ t: "pull", no, bytes }),
       leave: (cut) => this.#say({ t: "leave", no, ...(cut ? { cut } : {}) }),
@@ -168,6 +147,8 @@ export class WorkerLink {
       case "lost":
         events.onLost();
         break;
+      default:
+        say satisfies never;
     }
   }
 }

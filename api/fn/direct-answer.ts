@@ -5,8 +5,9 @@
  * asked → accepted (the body flows) → head (the response flows) → ended, once the run is recorded. The caller may leave
  * at any time; the run goes on.
  */
+
+import type { CallerStream, CutReason } from "../../core/contracts/call-stream.ts";
 import {
-  type CutReason,
   DIRECT_WINDOW_BYTES,
   type DirectCall,
   type DirectOutcome,
@@ -17,7 +18,6 @@ import { bodyBrokeOff, TOO_SLOW } from "../bodies/arriving-body.ts";
 import { RESPONSE_LOST } from "../calls/call-end.ts";
 import type { Caller } from "../calls/caller.ts";
 import type { DirectCaller, NoneReason } from "../direct/direct-caller.ts";
-import type { CallFeed } from "../direct/worker-link.ts";
 import type { Edge } from "../edge/edge.ts";
 import type { CallBody } from "./call-body.ts";
 import { pumpRequestBody, type RequestPump } from "./request-pump.ts";
@@ -44,7 +44,7 @@ export function answerDirectly(
   { body, arriving }: Pick<CallBody, "body" | "arriving">,
 ): Promise<DirectAnswer> {
   return new Promise((resolve) => {
-    let feed: CallFeed;
+    let feed: CallerStream;
     let pump: RequestPump | undefined;
     let response: ResponseBody | undefined;
     let stay = () => {};
@@ -118,7 +118,7 @@ interface ResponseBody {
 }
 
 /** Grants the worker what the caller has taken. */
-function createResponseBody(feed: CallFeed, onCancel: () => void): ResponseBody {
+function createResponseBody(feed: CallerStream, onCancel: () => void): ResponseBody {
   let ungranted = 0;
   let isOver = false;
   let controller: ReadableStreamDefaultController<Uint8Array>;

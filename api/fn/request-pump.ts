@@ -1,5 +1,5 @@
+import type { CallerStream } from "../../core/contracts/call-stream.ts";
 import type { BodySource } from "../bodies/arriving-body.ts";
-import type { CallFeed } from "../direct/worker-link.ts";
 
 const MAX_DISCARDED_BYTES = 67_108_864;
 
@@ -14,7 +14,7 @@ export interface RequestPump {
  */
 export function pumpRequestBody(
   body: BodySource,
-  feed: CallFeed,
+  feed: CallerStream,
   windowBytes: number,
   onBroken: (error: unknown) => void,
 ): RequestPump {

@@ -8,7 +8,8 @@
  */
 import type { RunError } from "../domain/attempt.ts";
 import type { Json } from "../json.ts";
-import type { HttpRequestHead, HttpResponseHead } from "./http-call.ts";
+import type { AnswerMessage, AnswerStream, CallerMessage, CutReason } from "./call-stream.ts";
+import type { HttpRequestHead } from "./http-call.ts";
 
 export const DIRECT_WINDOW_BYTES = 262_144;
 /** A result of 1 MB, or an input of 2 MB, escaped. */
@@ -36,34 +37,38 @@ export interface DirectCall {
 /** `share`: the worker has slots, but not for more calls of this function or namespace. */
 export type RefusalReason = "busy" | "draining" | "no_room" | "share";
 
-/** Why the API let go of a caller who was still there; what the run is recorded with. */
-export type CutReason = "request_body_too_slow" | "response_not_taken";
-
 export const CUT_MESSAGES: Record<CutReason, string> = {
   request_body_too_slow: "The request's body came too slowly; the call was broken off.",
   response_not_taken: "The caller did not take the response; the call was broken off.",
 };
 
+/** What a worker says of a call; after `refused`, `done` and `lost` nothing more. */
+export interface CallAnswer extends AnswerStream {
+  /** Nothing has happened. */
+  refused(reason: RefusalReason): void;
+  /** The request's body may come. */
+  accepted(): void;
+  /** The run is recorded. */
+  done(outcome: DirectOutcome): void;
+  /** The run was given up meanwhile, or this worker could not record it: its row tells. */
+  lost(): void;
+}
+
+/** Whose message it is. */
+interface CallNo {
+  no: number;
+}
+
 /** API → worker. */
-export type DirectAsk =
-  | { t: "call"; no: number; call: DirectCall }
-  | { t: "data"; no: number; base64: string }
-  | { t: "end"; no: number }
-  | { t: "pull"; no: number; bytes: number }
-  /** The caller is gone; the run goes on. One who was cut off: it ends as failed, for that reason. */
-  | { t: "leave"; no: number; cut?: CutReason };
+export type DirectAsk = ({ t: "call"; call: DirectCall } & CallNo) | CallerMessage<CallNo>;
 
 /** Worker → API. */
 export type DirectSay =
-  | { t: "accepted"; no: number }
-  | { t: "refused"; no: number; reason: RefusalReason }
-  | { t: "head"; no: number; head: HttpResponseHead }
-  | { t: "data"; no: number; base64: string }
-  | { t: "end"; no: number }
-  | { t: "pull"; no: number; bytes: number }
-  | { t: "done"; no: number; outcome: DirectOutcome }
-  /** The run was given up meanwhile, or this worker could not record it: its row tells. */
-  | { t: "lost"; no: number };
+  | ({ t: "accepted" } & CallNo)
+  | ({ t: "refused"; reason: RefusalReason } & CallNo)
+  | AnswerMessage<CallNo>
+  | ({ t: "done"; outcome: DirectOutcome } & CallNo)
+  | ({ t: "lost" } & CallNo);
 
 export type DirectOutcome =
   | { state: "succeeded"; result: Json }

@@ -1,22 +1,6 @@
 /** A response that streams: nothing of it goes out before its run can be seen. */
-import type { DirectOutcome, RefusalReason } from "../../core/contracts/direct-call.ts";
+import type { CallAnswer } from "../../core/contracts/direct-call.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
-
-/** What the caller's side hears. */
-export interface CallAnswer {
-  /** Nothing has happened and nothing more is said. */
-  refused(reason: RefusalReason): void;
-  /** The request's body may come. */
-  accepted(): void;
-  head(head: Parameters<HttpCall["onHead"]>[0]): void;
-  data(bytes: Uint8Array): void;
-  end(): void;
-  pull(bytes: number): void;
-  /** The run is recorded. */
-  done(outcome: DirectOutcome): void;
-  /** What is recorded of the run is not this worker's word. */
-  lost(): void;
-}
 
 /** What became of making a run visible. `unknown`: the database did not answer before the run ended. */
 export type Showing = "shown" | "given_up" | "unknown";

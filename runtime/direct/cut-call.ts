@@ -1,5 +1,6 @@
 /** A call whose caller was cut off: its run ends as failed with the reason, whatever the function made of it. */
-import { CUT_MESSAGES, type CutReason } from "../../core/contracts/direct-call.ts";
+import type { CutReason } from "../../core/contracts/call-stream.ts";
+import { CUT_MESSAGES } from "../../core/contracts/direct-call.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
 import { withFailureLine } from "../failure-line.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
+import type { CallAnswer, DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { DirectRun, FinishedDirectRun, Reservation } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
@@ -9,7 +9,6 @@ import type { AttemptStop } from "../attempt.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
 import { createSlots } from "../slots.ts";
 import { finishedAttempt } from "../testing/claimed-run.ts";
-import type { CallAnswer } from "./call-response.ts";
 import { createDirectCalls, type DirectWay } from "./direct-calls.ts";
 
 const call: DirectCall = {

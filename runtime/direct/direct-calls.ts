@@ -7,8 +7,9 @@
  * direct-record.ts.
  */
 import type { Clock } from "../../core/clock.ts";
+import type { CallerStream, CutReason } from "../../core/contracts/call-stream.ts";
 import type {
-  CutReason,
+  CallAnswer,
   DirectCall,
   DirectOutcome,
   RefusalReason,
@@ -22,9 +23,9 @@ import type { ClaimedRun } from "../../core/store/runs/claimed-run.ts";
 import { DIRECT_CLAIM_NO, type DirectRun, type Reservation } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
 import type { DirectCallEnd } from "../../core/telemetry/metrics/worker.ts";
-import type { HttpCall, HttpFeed } from "../sandbox/invocation.ts";
+import type { HttpCall } from "../sandbox/invocation.ts";
 import type { Slots } from "../slots.ts";
-import { type CallAnswer, createCallResponse } from "./call-response.ts";
+import { createCallResponse } from "./call-response.ts";
 import { asCut } from "./cut-call.ts";
 import { createDirectRecord, type RecordParts } from "./direct-record.ts";
 import { createSlotShares } from "./slot-shares.ts";
@@ -58,16 +59,10 @@ export interface DirectCallsParts extends RecordParts {
   onEnd(end: DirectCallEnd): void;
 }
 
-/** What a call's caller says. */
-export interface CallerFeed extends HttpFeed {
-  /** @param cut where it did not leave of its own will */
-  leave(cut?: CutReason): void;
-}
-
 /** A call under way. */
 export interface BegunCall {
   /** Of a call over HTTP. */
-  feed: CallerFeed | undefined;
+  feed: CallerStream | undefined;
   /** The connection it came by is gone: it goes on where it is still this worker's. */
   connectionGone(): void;
 }
@@ -184,17 +179,17 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
 
 interface Gate {
   http: HttpCall;
-  feed: CallerFeed;
+  feed: CallerStream;
   /** Why the caller was cut off, if it was. */
   cut(): CutReason | undefined;
 }
 
 /** The call of the sandbox, and the feed into it, which is there before the sandbox is asked. */
 function openGate(head: HttpCall["head"], answer: CallAnswer): Gate {
-  let opened: HttpFeed | undefined;
+  let opened: CallerStream | undefined;
   let cut: CutReason | undefined;
-  const kept: ((feed: HttpFeed) => void)[] = [];
-  const say = (act: (feed: HttpFeed) => void) => {
+  const kept: ((feed: CallerStream) => void)[] = [];
+  const say = (act: (feed: CallerStream) => void) => {
     if (opened) act(opened);
     else kept.push(act);
   };

@@ -2,14 +2,15 @@
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
+import type { CallerMessage, CallerStream } from "../../core/contracts/call-stream.ts";
 import {
+  type CallAnswer,
   DIRECT_PROTOCOL,
   type DirectAsk,
   type DirectSay,
   MAX_DIRECT_FRAME_BYTES,
 } from "../../core/contracts/direct-call.ts";
-import { FrameDecoder, FrameWriter } from "../../core/frames.ts";
-import type { CallAnswer } from "./call-response.ts";
+import { FrameDecoder, FrameWriter, toBase64 } from "../../core/frames.ts";
 import type { BegunCall, DirectCalls } from "./direct-calls.ts";
 
 export interface DirectServer {
@@ -69,10 +70,7 @@ function serveConnection(socket: Socket, directCalls: DirectCalls): void {
       return;
     }
     const feed = calls.get(ask.no)?.feed;
-    if (ask.t === "data") feed?.data(Buffer.from(ask.base64, "base64"));
-    else if (ask.t === "pull") feed?.pull(ask.bytes);
-    else if (ask.t === "end") feed?.end();
-    else feed?.leave(ask.cut);
+    if (feed) hear(ask, feed);
   }
 
   function toAnswer(no: number): CallAnswer {
@@ -83,7 +81,7 @@ function serveConnection(socket: Socket, directCalls: DirectCalls): void {
       },
       accepted: () => say({ t: "accepted", no }),
       head: (head) => say({ t: "head", no, head }),
-      data: (bytes) => say({ t: "data", no, base64: Buffer.from(bytes).toString("base64") }),
+      data: (bytes) => say({ t: "data", no, base64: toBase64(bytes) }),
       end: () => say({ t: "end", no }),
       pull: (bytes) => say({ t: "pull", no, bytes }),
       done(outcome) {
@@ -113,4 +111,23 @@ function serveConnection(socket: Socket, directCalls: DirectCalls): void {
     }
     calls.clear();
   });
+}
+
+function hear(ask: CallerMessage<object>, feed: CallerStream): void {
+  switch (ask.t) {
+    case "data":
+      feed.data(Buffer.from(ask.base64, "base64"));
+      break;
+    case "end":
+      feed.end();
+      break;
+    case "pull":
+      feed.pull(ask.bytes);
+      break;
+    case "leave":
+      feed.leave(ask.cut);
+      break;
+    default:
+      ask satisfies never;
+  }
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CallerStream } from "../../core/contracts/call-stream.ts";
 import { succeeded } from "../../core/domain/attempt.ts";
 import type { StoredRequest } from "../../core/domain/stored-request.ts";
 import type { Json } from "../../core/json.ts";
-import type { HttpFeed } from "../sandbox/invocation.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
 import { openStoredCall, storedRequestOf } from "./stored-request.ts";
 
@@ -12,7 +12,7 @@ const request: StoredRequest = { method: "POST", url: "http://a/", headers: [["a
 function open(given: Partial<StoredRequest>, maxBytes = 1_000) {
   const call = openStoredCall({ ...request, ...given }, maxBytes);
   const fed: string[] = [];
-  const feed: HttpFeed = {
+  const feed: CallerStream = {
     data: (bytes) => void fed.push(`data ${bytes.byteLength}`),
     end: () => void fed.push("end"),
     pull: (bytes) => void fed.push(`pull ${bytes}`),

@@ -3,12 +3,13 @@
  * into the run's result.
  */
 import { isUtf8 } from "node:buffer";
+import type { CallerStream } from "../../core/contracts/call-stream.ts";
 import type { HttpResponseHead, HttpResult } from "../../core/contracts/http-call.ts";
 import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
 import type { StoredRequest, StoredRequestInput, StoredResponse } from "../../core/domain/stored-request.ts";
 import type { Json } from "../../core/json.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
-import type { HttpCall, HttpFeed } from "../sandbox/invocation.ts";
+import type { HttpCall } from "../sandbox/invocation.ts";
 import { CALL_WINDOW_BYTES } from "../sandbox/protocol/call-messages.ts";
 
 /** The request of a run that came by HTTP and was queued; "gone" where only method and URL were kept. */
@@ -29,7 +30,7 @@ export function openStoredCall(request: StoredRequest, maxBytes: number): Stored
   const { method, url, headers, body } = request;
   let rest = Buffer.from(body, "base64");
   let credit = CALL_WINDOW_BYTES;
-  let feed: HttpFeed;
+  let feed: CallerStream;
   let head: HttpResponseHead | undefined;
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -1,4 +1,5 @@
-import type { HttpRequestHead, HttpResponseHead } from "../../core/contracts/http-call.ts";
+import type { AnswerStream, CallerStream, EventsOf } from "../../core/contracts/call-stream.ts";
+import type { HttpRequestHead } from "../../core/contracts/http-call.ts";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { FunctionLimits } from "../../core/domain/function-limits.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
@@ -55,26 +56,10 @@ export type KeyValueAnswerer = (ask: string) => Promise<string>;
  * caller feeds request bytes as far as `onPull` has granted them, the sandbox gives response bytes as far as
  * `feed.pull` has. A short response never streams: it comes whole, as the outcome's `result` (an `HttpResult`).
  */
-export interface HttpCall {
+export interface HttpCall extends EventsOf<AnswerStream> {
   head: HttpRequestHead;
   /** Called once, before `invoke` has returned: how the caller speaks. What is fed before the run began is kept. */
-  onOpen(feed: HttpFeed): void;
-  /** The response begins to stream; only then `onData` and `onEnd`. Without an end it broke off. */
-  onHead(head: HttpResponseHead): void;
-  onData(bytes: Uint8Array): void;
-  /** The body is complete; the run may go on, for what it waits for. */
-  onEnd(): void;
-  /** More request bytes are welcome. */
-  onPull(bytes: number): void;
-}
-
-export interface HttpFeed {
-  data(bytes: Uint8Array): void;
-  end(): void;
-  /** More response bytes are welcome. */
-  pull(bytes: number): void;
-  /** The caller is gone: `request.signal` aborts and the response's body is cancelled; the run goes on. */
-  leave(): void;
+  onOpen(feed: CallerStream): void;
 }
 
 export interface Sandbox {

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { build } from "esbuild";
+import type { CallerStream } from "../../core/contracts/call-stream.ts";
 import type { HttpResponseHead, HttpResult } from "../../core/contracts/http-call.ts";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
-import type { HttpCall, HttpFeed } from "./invocation.ts";
+import type { HttpCall } from "./invocation.ts";
 import {
   type CallOptions,
   errorOf,
@@ -14,7 +15,7 @@ import {
 } from "./sandbox-fixture.ts";
 
 interface Exchange {
-  feed: HttpFeed;
+  feed: CallerStream;
   outcome: Promise<AttemptOutcome>;
   head: HttpResponseHead | undefined;
   chunks: Buffer[];

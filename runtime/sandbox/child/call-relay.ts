@@ -1,16 +1,19 @@
 /** Bodies of HTTP calls pass through this process unread: from the guest's messages to the worker's frames and back. */
+import { toBase64 } from "../../../core/frames.ts";
 import type { HostMessageKind } from "../../../functions/guest/host.ts";
 import { type CallSay, type CallTell, MAX_CALL_HEADER_BYTES } from "../protocol/call-messages.ts";
 import type { GuestIsolate } from "./guest-isolate.ts";
 
-const KINDS = ["call-head", "call-data", "call-end", "call-pull"] as const;
-type CallKind = (typeof KINDS)[number];
+type CallKind = CallSay["t"];
+const KINDS: Record<CallKind, true> = {
+  ...{ "call-head": true, "call-data": true, "call-end": true, "call-pull": true },
+};
 
 /** Escaped, and with the names of its fields; the worker takes no longer frames from anyone. */
 const MAX_HEAD_CHARS = MAX_CALL_HEADER_BYTES * 8;
 
 export function isCallKind(kind: string): kind is CallKind {
-  return (KINDS as readonly string[]).includes(kind);
+  return Object.hasOwn(KINDS, kind);
 }
 
 /** A head that is too large or no JSON passes as null: the worker fails the run for it. */
@@ -19,7 +22,7 @@ export function toCallSay(id: number, kind: CallKind, text: string, bytes: Uint8
     case "call-head":
       return { t: kind, id, head: readHead(text) };
     case "call-data":
-      return { t: kind, id, base64: toBase64(bytes) };
+      return { t: kind, id, base64: bytes ? toBase64(bytes) : "" };
     case "call-pull":
       return { t: kind, id, bytes: Number(text) };
     case "call-end":
@@ -35,18 +38,28 @@ function readHead(text: string): unknown {
   }
 }
 
-function toBase64(bytes: Uint8Array | undefined): string {
-  return bytes ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64") : "";
-}
-
-const TELLS = ["call-data", "call-end", "call-pull", "call-leave"];
+const TELLS: Record<CallTell["t"], true> = {
+  ...{ "call-data": true, "call-end": true, "call-pull": true, "call-leave": true },
+};
 
 export function isCallTell<M extends { t: string }>(message: M): message is M & CallTell {
-  return TELLS.includes(message.t);
+  return Object.hasOwn(TELLS, message.t);
 }
 
 export function deliverCall(isolate: GuestIsolate, tell: CallTell): void {
   const kind = tell.t satisfies HostMessageKind;
-  if (tell.t === "call-data") isolate.deliver(kind, tell.id, "", Buffer.from(tell.base64, "base64"));
-  else isolate.deliver(kind, tell.id, tell.t === "call-pull" ? String(tell.bytes) : "");
+  switch (tell.t) {
+    case "call-data":
+      isolate.deliver(kind, tell.id, "", Buffer.from(tell.base64, "base64"));
+      break;
+    case "call-pull":
+      isolate.deliver(kind, tell.id, String(tell.bytes));
+      break;
+    case "call-end":
+    case "call-leave":
+      isolate.deliver(kind, tell.id, "");
+      break;
+    default:
+      tell satisfies never;
+  }
 }

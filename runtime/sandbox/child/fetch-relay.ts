@@ -1,13 +1,17 @@
 /** Fetches pass through this process unread: from the guest's messages to the worker's frames and back. */
+import { toBase64 } from "../../../core/frames.ts";
 import type { HostMessageKind } from "../../../functions/guest/host.ts";
 import type { FetchAsk, FetchReply } from "../protocol/fetch-messages.ts";
 import type { GuestIsolate } from "./guest-isolate.ts";
 
-const KINDS = ["fetch", "fetch-data", "fetch-body-end", "fetch-pull", "fetch-read", "fetch-cancel"] as const;
-type FetchKind = (typeof KINDS)[number];
+type FetchKind = FetchAsk["t"];
+const KINDS: Record<FetchKind, true> = {
+  ...{ fetch: true, "fetch-data": true, "fetch-body-end": true },
+  ...{ "fetch-pull": true, "fetch-read": true, "fetch-cancel": true },
+};
 
 export function isFetchKind(kind: string): kind is FetchKind {
-  return (KINDS as readonly string[]).includes(kind);
+  return Object.hasOwn(KINDS, kind);
 }
 
 /** Undefined where the guest's text is none of its kind. */
@@ -26,7 +30,7 @@ export function toAsk(
         return undefined;
       }
     case "fetch-data":
-      return { t: kind, id, no, base64: toBase64(bytes) };
+      return { t: kind, id, no, base64: bytes ? toBase64(bytes) : "" };
     case "fetch-pull":
       return { t: kind, id, no, bytes: Number(text) };
     case "fetch-body-end":
@@ -34,10 +38,6 @@ export function toAsk(
     case "fetch-cancel":
       return { t: kind, id, no };
   }
-}
-
-function toBase64(bytes: Uint8Array | undefined): string {
-  return bytes ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64") : "";
 }
 
 /** Beyond these the worker takes the word of no executor: the author's fetch fails instead. */
@@ -69,5 +69,7 @@ export function deliverReply(isolate: GuestIsolate, reply: FetchReply): void {
     case "fetch-end":
       isolate.deliver(kind, reply.no, "");
       break;
+    default:
+      reply satisfies never;
   }
 }

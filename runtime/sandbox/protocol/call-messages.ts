@@ -6,8 +6,9 @@
  * The response: nothing (it comes whole, with the result), or `call-head` → chunks → `call-end`; the run's result
  * follows when the run is over.
  *
- * Imported by both sides; it may import nothing else of the project.
+ * Imported by both sides; it may import nothing of the project but types.
  */
+import type { AnswerMessage, CallerMessage } from "../../../core/contracts/call-stream.ts";
 
 /** Body bytes that may be on their way, or unread, in one direction. */
 export const CALL_WINDOW_BYTES = 262_144;
@@ -18,19 +19,15 @@ export const MAX_CALL_HEADER_BYTES = 65_536;
 /** JSON of a response that comes whole. */
 export const MAX_CALL_RESULT_BYTES = 1_500_000;
 
+/** Whose message it is. */
+interface RunId {
+  id: number;
+}
+
 /** Executor → worker. `head` is what the author's side wrote, unread. */
 export type CallSay =
-  | { t: "call-head"; id: number; head: unknown }
-  | { t: "call-data"; id: number; base64: string }
-  | { t: "call-end"; id: number }
-  /** More request bytes are welcome. */
-  | { t: "call-pull"; id: number; bytes: number };
+  | Exclude<AnswerMessage<RunId, "call-">, { t: "call-head" }>
+  | ({ t: "call-head"; head: unknown } & RunId);
 
 /** Worker → executor. */
-export type CallTell =
-  | { t: "call-data"; id: number; base64: string }
-  | { t: "call-end"; id: number }
-  /** More response bytes are welcome. */
-  | { t: "call-pull"; id: number; bytes: number }
-  /** The caller is gone. */
-  | { t: "call-leave"; id: number };
+export type CallTell = CallerMessage<RunId, "call-">;

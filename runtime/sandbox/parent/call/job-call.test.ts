@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { CallerStream } from "../../../../core/contracts/call-stream.ts";
 import { failed, succeeded } from "../../../../core/domain/attempt.ts";
-import type { HttpFeed } from "../../invocation.ts";
 import { CALL_WINDOW_BYTES, type CallSay } from "../../protocol/call-messages.ts";
 import { ProtocolError } from "../fetch/protocol-error.ts";
 import { JobCall } from "./job-call.ts";
 import { readCallSay } from "./read-call-say.ts";
 
 function openCall() {
-  let feed!: HttpFeed;
+  let feed!: CallerStream;
   const heard: string[] = [];
   const call = new JobCall({
     head: { method: "POST", url: "http://a/", headers: [], hasBody: true },

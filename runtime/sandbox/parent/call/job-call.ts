@@ -4,9 +4,11 @@
  * waiting (what the caller feeds is kept: its credit bounds it) → attached, with the run under way → closed, with the
  * run. The response: none yet → head → ended; or it comes whole, with the result.
  */
+import type { CallerStream } from "../../../../core/contracts/call-stream.ts";
 import { type AttemptOutcome, failed, succeeded } from "../../../../core/domain/attempt.ts";
+import { toBase64 } from "../../../../core/frames.ts";
 import type { Json } from "../../../../core/json.ts";
-import type { HttpCall, HttpFeed } from "../../invocation.ts";
+import type { HttpCall } from "../../invocation.ts";
 import {
   CALL_CHUNK_BYTES,
   CALL_WINDOW_BYTES,
@@ -24,7 +26,7 @@ const NOT_SENDABLE: AttemptOutcome = failed(
   { retryable: true },
 );
 
-export class JobCall implements HttpFeed {
+export class JobCall implements CallerStream {
   readonly #call: HttpCall;
   #tell: ((message: Tell) => void) | undefined;
   #kept: Tell[] = [];
@@ -57,8 +59,7 @@ export class JobCall implements HttpFeed {
     this.#fedBytes += bytes.byteLength;
     for (let at = 0; at < bytes.byteLength; at += CALL_CHUNK_BYTES) {
       const size = Math.min(CALL_CHUNK_BYTES, bytes.byteLength - at);
-      const chunk = Buffer.from(bytes.buffer, bytes.byteOffset + at, size);
-      this.#say({ t: "call-data", base64: chunk.toString("base64") });
+      this.#say({ t: "call-data", base64: toBase64(bytes.subarray(at, at + size)) });
     }
   }
 
@@ -114,6 +115,8 @@ export class JobCall implements HttpFeed {
         if (this.#fedBytes < 0) throw new ProtocolError("a grant of more than was fed");
         this.#call.onPull(say.bytes);
         return undefined;
+      default:
+        return say satisfies never;
     }
   }
 

@@ -8,21 +8,26 @@ import { isBase64Chunk, isCount } from "../../protocol/wire-values.ts";
 /** A new object of the known fields alone, or undefined where the value is none of these. */
 export function readCallSay(value: Record<string, unknown>): CallSay | undefined {
   const { t, id } = value;
-  if (!isCount(id)) return undefined;
-  switch (t) {
-    case "call-head":
-      return { t, id, head: value["head"] };
-    case "call-data": {
-      const { base64 } = value;
-      return isBase64Chunk(base64, CALL_CHUNK_BYTES) ? { t, id, base64 } : undefined;
-    }
-    case "call-pull": {
-      const { bytes } = value;
-      return isCount(bytes) && bytes > 0 && bytes <= CALL_WINDOW_BYTES ? { t, id, bytes } : undefined;
-    }
-    case "call-end":
-      return { t, id };
-    default:
-      return undefined;
-  }
+  if (!isCount(id) || !isKind(t)) return undefined;
+  return READERS[t](id, value);
+}
+
+type Readers = {
+  [Kind in CallSay["t"]]: (
+    id: number,
+    value: Record<string, unknown>,
+  ) => Extract<CallSay, { t: Kind }> | undefined;
+};
+
+const READERS: Readers = {
+  "call-head": (id, { head }) => ({ t: "call-head", id, head }),
+  "call-data": (id, { base64 }) =>
+    isBase64Chunk(base64, CALL_CHUNK_BYTES) ? { t: "call-data", id, base64 } : undefined,
+  "call-pull": (id, { bytes }) =>
+    isCount(bytes) && bytes > 0 && bytes <= CALL_WINDOW_BYTES ? { t: "call-pull", id, bytes } : undefined,
+  "call-end": (id) => ({ t: "call-end", id }),
+};
+
+function isKind(kind: unknown): kind is CallSay["t"] {
+  return typeof kind === "string" && Object.hasOwn(READERS, kind);
 }
