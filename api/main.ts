@@ -17,6 +17,7 @@ import { listCallableWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createApiMetrics } from "../core/telemetry/metrics/api.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
+import { stopCompiler } from "../functions/build/compiler.ts";
 import { createApp } from "./app.ts";
 import { createKeyring } from "./auth/keyring.ts";
 import { createCallables } from "./calls/callables.ts";
@@ -126,6 +127,7 @@ export async function startApi(
     stopping: stopping.signal,
     lettingGo: lettingGo.signal,
   });
+  opened.defer(stopCompiler);
   door.server.maxConnections = maxConnections;
   const serving = new AbortController();
   cutStalledReaders(door.server, {

@@ -1,6 +1,7 @@
 /** Deploying, listing and reading functions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { stopCompiler } from "../../functions/build/compiler.ts";
 import { openApi } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
@@ -209,4 +210,21 @@ test("two deploys of one function at once are two revisions", async () => {
   );
   const last = await tenant.call("GET", "/v1/functions/greet");
   assert.ok(last.body.revision.number >= 1 && last.body.revision.number <= 4);
+});
+
+test("an upload whose compiler was interrupted is a 503 that says when to come again, and changes nothing", async () => {
+  const tenant = await api.newTenant();
+  let isAnswered = false;
+  const answering = tenant.call("PUT", "/v1/functions/greet", { body: { source: GREET } }).finally(() => {
+    isAnswered = true;
+  });
+  while (!isAnswered) {
+    stopCompiler();
+    await new Promise(setImmediate);
+  }
+  const answer = await answering;
+  assertProblem(answer, 503, "build_interrupted");
+  assert.equal(answer.headers.get("retry-after"), "5");
+  assert.equal((await tenant.call("GET", "/v1/functions/greet")).status, 404);
+  assert.equal((await tenant.call("PUT", "/v1/functions/greet", { body: { source: GREET } })).status, 201);
 });

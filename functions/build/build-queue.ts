@@ -1,6 +1,7 @@
 import { BellhopError } from "../../core/errors.ts";
 
 const MAX_WAITING = 16;
+const RETRY_AFTER_SECONDS = 5;
 
 interface Waiting {
   start(): void;
@@ -34,6 +35,8 @@ export class BuildQueue {
         "build_overloaded",
         503,
         "Too many uploads of this namespace wait to be built: send them one after another.",
+        [],
+        RETRY_AFTER_SECONDS,
       );
     }
     this.#tenants.set(tenant, waiting);

@@ -1,63 +1,199 @@
-/** esbuild's own process: found among this process's children, limited, watched. */
-import { spawnSync } from "node:child_process";
-import { stop, transform } from "esbuild";
-import { childrenOf, programOf } from "../../core/processes/process-tree.ts";
-import { ResidentMemory } from "../../core/processes/resident-memory.ts";
-
-/** What a build of 5 MB takes is a third of it. */
-const MAX_DATA_BYTES = 330_000_000;
-const LOOK_MS = 20;
-
-const limited = new Set<number>();
-
 /**
- * Starts esbuild's process where there is none and limits its memory: beyond it the process ends itself, however fast
- * it grew. Where the system has no `prlimit`, the watch over its memory stands alone.
+ * A compiler's process, seen from the API: starting → ready → building ⇄ ready → gone. It is gone for good when it
+ * ended, when esbuild did, when a build took too much, and when it was stopped.
+ *
+ * It is a process of its own, because esbuild's service is one for each process that uses it: whoever else uses it there
+ * and stops it would stop it in the middle of a build.
  */
-export async function prepareCompiler(): Promise<number | undefined> {
-  await wake();
-  // One that was stopped may not be gone yet: the last to come is the one that builds.
-  const pids = childrenOf(process.pid).filter((child) => programOf(child) === "esbuild");
-  for (const pid of pids) {
-    if (limited.has(pid)) continue;
-    spawnSync("prlimit", ["--pid", String(pid), `--data=${MAX_DATA_BYTES}`], { stdio: "ignore" });
-    limited.add(pid);
-  }
-  for (const pid of limited) if (!pids.includes(pid)) limited.delete(pid);
-  return pids.at(-1);
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { readProcessorMs } from "../../core/processes/processor-time.ts";
+import { ResidentMemory } from "../../core/processes/resident-memory.ts";
+import type { CompiledScript, CompileJob, CompilerMessage, SourceFault } from "./compiler-messages.ts";
+
+const PROGRAM = fileURLToPath(new URL("compiler-program.ts", import.meta.url));
+/** What it needs to be found and to start fast; no setting and no secret of the API's. */
+const PASSED_ON = ["PATH", "TMPDIR", "NODE_COMPILE_CACHE", "ESBUILD_BINARY_PATH"];
+
+export interface CompilerLimits {
+  /** Of esbuild. */
+  memoryBytes: number;
+  /** Of processor time, for one upload: its own work, however busy the machine is. */
+  processorMs: number;
+  /** For one upload, with the start of the process. */
+  wallMs: number;
 }
 
-/** A process that died of the last source is noticed only now: the second try starts a new one. */
-async function wake(): Promise<void> {
-  try {
-    await transform("");
-  } catch {
-    await stop();
-    await transform("");
-  }
-}
+export const COMPILER_LIMITS: CompilerLimits = {
+  memoryBytes: 330_000_000,
+  processorMs: 10_000,
+  wallMs: 60_000,
+};
 
-/** Rejects when a build takes too long, or the compiler's process too much memory. */
-export function watchCompiler(
-  pid: number | undefined,
-  limits: { timeoutMs: number },
-): { tooMuch: Promise<never>; end(): void } {
-  const startedAt = performance.now();
-  const memory = pid === undefined ? undefined : new ResidentMemory(pid);
-  let timer: NodeJS.Timeout | undefined;
-  const tooMuch = new Promise<never>((_, reject) => {
-    timer = setInterval(() => {
-      if ((memory?.readBytes() ?? 0) > MAX_DATA_BYTES) reject(new Error("the compiler grew too large"));
-      if (performance.now() - startedAt > limits.timeoutMs) reject(new Error("the build took too long"));
+/** `exhausted`: the source took more than any may. `interrupted`: the machine or somebody else ended the build. */
+export type CompileOutcome =
+  | { kind: "built"; script: CompiledScript }
+  | { kind: "refused"; faults: SourceFault[]; count: number }
+  | { kind: "exhausted" }
+  | { kind: "interrupted" };
+
+const LOOK_MS = 20;
+/** How Go begins when it crashes, mostly for want of stack or memory; where it is killed it says nothing. */
+const CRASHED = /^(?:runtime: |fatal error: |panic: |SIG(?!QUIT)[A-Z]+: )/m;
+const MAX_KEPT_WORDS = 8_192;
+
+export class CompilerProcess {
+  readonly #child: ChildProcess;
+  readonly #limits: CompilerLimits;
+  /** What esbuild printed to the end; it is little unless it crashed. */
+  #words = "";
+  #esbuildPid: number | undefined;
+  #isReady = false;
+  #isGone = false;
+  #job: CompileJob | undefined;
+  #settle: ((outcome: CompileOutcome) => void) | undefined;
+
+  constructor(limits: CompilerLimits = COMPILER_LIMITS) {
+    this.#limits = limits;
+    const env = Object.fromEntries(PASSED_ON.map((name) => [name, process.env[name]]));
+    this.#child = fork(PROGRAM, [String(limits.memoryBytes)], {
+      env,
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      // A group of its own: it is killed with esbuild, and Ctrl-C in a terminal leaves a build to the API's drain.
+      detached: true,
+    });
+    this.#child.stderr!.setEncoding("utf8").on("data", (words: string) => {
+      if (this.#words.length < MAX_KEPT_WORDS) this.#words += words;
+    });
+    this.#child.on("message", (message) => this.#onMessage(message as CompilerMessage));
+    // After "exit", when all that it printed has been read.
+    this.#child.on("close", () => this.#onGone());
+    this.#child.on("error", () => this.#onGone());
+    this.#holdOpen(false);
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** One at a time. Never rejects. */
+  build(job: CompileJob): Promise<CompileOutcome> {
+    if (this.#isGone) return Promise.resolve({ kind: "interrupted" });
+    this.#holdOpen(true);
+    this.#job = job;
+    const ended = new Promise<CompileOutcome>((settle) => {
+      this.#settle = settle;
+    });
+    const stopWatching = this.#watch();
+    if (this.#isReady) this.#send(job);
+    return ended.finally(() => {
+      stopWatching();
+      this.#holdOpen(false);
+    });
+  }
+
+  stop(): void {
+    this.#end({ kind: "interrupted" });
+  }
+
+  #onMessage(message: CompilerMessage): void {
+    switch (message.t) {
+      case "ready":
+        this.#isReady = true;
+        this.#esbuildPid = message.esbuildPid;
+        if (this.#job) this.#send(this.#job);
+        break;
+      case "built":
+        this.#finish({ kind: "built", script: message.script });
+        break;
+      case "refused":
+        this.#finish({ kind: "refused", faults: message.faults, count: message.count });
+        break;
+      case "broken":
+        // Why is told by what it printed, once that is read to the end.
+        this.#kill();
+    }
+  }
+
+  #send(job: CompileJob): void {
+    // Where it cannot be sent the process is gone, which is heard of.
+    this.#child.send(job, () => {});
+  }
+
+  #finish(outcome: CompileOutcome): void {
+    this.#job = undefined;
+    this.#settle?.(outcome);
+    this.#settle = undefined;
+  }
+
+  #onGone(): void {
+    this.#isGone = true;
+    this.#finish({ kind: CRASHED.test(this.#words) ? "exhausted" : "interrupted" });
+  }
+
+  #end(outcome: CompileOutcome): void {
+    this.#isGone = true;
+    this.#finish(outcome);
+    this.#kill();
+  }
+
+  #kill(): void {
+    const { pid } = this.#child;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, "SIGKILL");
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  /** Ends a build that takes more than one may. */
+  #watch(): () => void {
+    const begun = { at: performance.now(), processorMs: this.#processorMs() };
+    let memory: ResidentMemory | undefined;
+    const timer = setInterval(() => {
+      if (this.#esbuildPid !== undefined) memory ??= new ResidentMemory(this.#esbuildPid);
+      const used = {
+        memoryBytes: memory?.readBytes() ?? 0,
+        processorMs: this.#processorMs() - begun.processorMs,
+        wallMs: performance.now() - begun.at,
+      };
+      const outcome = judgeUse(used, this.#limits);
+      if (outcome) this.#end({ kind: outcome });
     }, LOOK_MS);
-  });
-  // Where it rejects after the build ended nobody waits for it.
-  tooMuch.catch(() => {});
-  return {
-    tooMuch,
-    end() {
+    return () => {
       clearInterval(timer);
       memory?.close();
-    },
-  };
+    };
+  }
+
+  #processorMs(): number {
+    const pids = [this.#child.pid, this.#esbuildPid];
+    return pids.reduce<number>((sum, pid) => sum + (pid === undefined ? 0 : (readProcessorMs(pid) ?? 0)), 0);
+  }
+
+  /** While nothing is built it keeps nobody from ending. */
+  #holdOpen(isHeld: boolean): void {
+    const [child, channel] = [this.#child, this.#child.channel];
+    const stderr = child.stderr as unknown as { ref(): void; unref(): void };
+    for (const handle of [child, channel, stderr]) {
+      if (isHeld) handle?.ref();
+      else handle?.unref();
+    }
+  }
+}
+
+/** Whether a build has taken more than a source may, or only longer than anybody waits. */
+export function judgeUse(
+  used: CompilerLimits,
+  limits: CompilerLimits,
+): "exhausted" | "interrupted" | undefined {
+  if (used.memoryBytes > limits.memoryBytes || used.processorMs > limits.processorMs) return "exhausted";
+  return used.wallMs > limits.wallMs ? "interrupted" : undefined;
 }

@@ -1,38 +1,59 @@
-import { type BuildFailure, type BuildOptions, type BuildResult, build, stop } from "esbuild";
+/** The compiler of this process: one at a time, started with the first upload, ended when none came for a while. */
+import { BellhopError } from "../../core/errors.ts";
 import { BuildQueue } from "./build-queue.ts";
-import { prepareCompiler, watchCompiler } from "./compiler-process.ts";
+import type { CompiledScript, CompileJob, SourceFault } from "./compiler-messages.ts";
+import { CompilerProcess } from "./compiler-process.ts";
 import { buildFailed } from "./source-files.ts";
 
-const BUILD_TIMEOUT_MS = 5_000;
+/** It holds some memory. */
+const KEPT_IDLE_MS = 60_000;
+const RETRY_AFTER_SECONDS = 5;
 
 const queue = new BuildQueue();
+let current: CompilerProcess | undefined;
+let idle: NodeJS.Timeout | undefined;
+
+export type Compiled = { script: CompiledScript } | { faults: SourceFault[]; count: number };
 
 /**
- * Runs one build at a time: esbuild is one process for all of them, and a source that makes it crash, spin or grow
- * must not take another upload along. Such a process is stopped; the next build starts a new one.
- * Rejects with esbuild's BuildFailure, with `build_failed` where the process did not survive, with `build_overloaded`
- * where too many builds of the tenant wait.
+ * Builds one source at a time: one that makes the compiler crash, spin or grow must not take another upload along. Such
+ * a compiler is ended; the next build starts a new one.
+ * Rejects with `build_failed` (422) where the source takes more of the compiler than any may, with `build_interrupted`
+ * (503) where it was the machine that had too little, and with `build_overloaded` (503) where too many builds of the
+ * tenant wait.
  */
-export function compile<T extends BuildOptions>(tenant: string, options: T): Promise<BuildResult<T>> {
-  return queue.run(tenant, () => compileAlone(options));
+export function compile(tenant: string, job: CompileJob): Promise<Compiled> {
+  return queue.run(tenant, () => compileAlone(job));
 }
 
-function isBuildFailure(thrown: unknown): thrown is BuildFailure {
-  return thrown instanceof Error && "errors" in thrown && Array.isArray(thrown.errors);
+/** What is built now is interrupted. */
+export function stopCompiler(): void {
+  clearTimeout(idle);
+  current?.stop();
+  current = undefined;
 }
 
-async function compileAlone<T extends BuildOptions>(options: T): Promise<BuildResult<T>> {
-  const watch = watchCompiler(await prepareCompiler(), { timeoutMs: BUILD_TIMEOUT_MS });
-  try {
-    const building = build<T>(options as Parameters<typeof build<T>>[0]);
-    return await Promise.race([building, watch.tooMuch]);
-  } catch (thrown) {
-    if (isBuildFailure(thrown)) throw thrown;
-    await stop();
-    throw buildFailed(
-      "The compiler gave up on this source: it nests too deeply, grows too large or takes too long to build.",
-    );
-  } finally {
-    watch.end();
+async function compileAlone(job: CompileJob): Promise<Compiled> {
+  clearTimeout(idle);
+  if (current === undefined || current.isGone) current = new CompilerProcess();
+  const outcome = await current.build(job);
+  idle = setTimeout(stopCompiler, KEPT_IDLE_MS).unref();
+  switch (outcome.kind) {
+    case "built":
+      return { script: outcome.script };
+    case "refused":
+      return outcome;
+    case "exhausted":
+      throw buildFailed(
+        "The compiler gave up on this source: it nests too deeply, grows too large or takes too long to build.",
+      );
+    case "interrupted":
+      throw new BellhopError(
+        "build_interrupted",
+        503,
+        "The compiler was interrupted before this upload was built; nothing is wrong with it: send it again.",
+        [],
+        RETRY_AFTER_SECONDS,
+      );
   }
 }

@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { deployRevision } from "../../core/store/functions/functions.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { queueInvocation, revision } from "../../core/store/testing/samples.ts";
 import { openTestStore, until } from "../../core/store/testing/test-store.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
+import { stopCompiler } from "../../functions/build/compiler.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { startProcess } from "../../test/support/processes.ts";
 import { bundleWorker, WORKER_SOURCES } from "./worker-bundle.ts";
+
+after(stopCompiler);
 
 const fail = (error: unknown) => assert.fail(error as Error);
 
@@ -38,6 +41,20 @@ test("a worker from the bundle runs functions as one from the sources does, and 
   await bundle.remove();
   assert.equal(existsSync(main), false);
   assert.equal(bundle.program(), WORKER_SOURCES);
+});
+
+test("uploads are built while it is made, and neither ends the other", async (t) => {
+  const large = Array.from({ length: 20_000 }, (_, i) => `export const value${i}: number = ${i};`).join("\n");
+  const files = { "index.ts": `export default () => 1;\n${large}` };
+  const bundle = bundleWorker(fail);
+  t.after(() => bundle.remove());
+  let isMade = false;
+  void bundle.settled().then(() => {
+    isMade = true;
+  });
+  do await buildRevision({ files, entry: "index.ts" });
+  while (!isMade);
+  assert.notEqual(bundle.program(), WORKER_SOURCES);
 });
 
 test("where a part of it was cleared away workers start from the sources until it is made anew", async (t) => {

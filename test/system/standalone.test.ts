@@ -99,6 +99,18 @@ describe("standalone", () => {
     assert.equal((await running!.exited).code, 0);
   });
 
+  it("takes a large upload while its worker's program is made, and ends after it on one signal", {
+    timeout: 120_000,
+  }, async () => {
+    dataDir ??= await mkdtemp(join(tmpdir(), "bellhop-standalone-"));
+    const { api } = await start();
+    const source = `export default () => 1;\n${Array.from({ length: 20_000 }, (_, i) => `export const value${i}: number = ${i};`).join("\n")}`;
+    const { name } = await api.call<{ name: string }>("PUT", "/v1/functions/large", { source });
+    assert.equal(name, "large");
+    running!.signal("SIGINT");
+    assert.equal((await running!.exited).code, 0);
+  });
+
   it("refuses a setting it does not know, with a hint", async () => {
     const wrong = startProcess("standalone/main.ts", { env: { BELLHOP_DATADIR: "x" } });
     assert.equal((await wrong.exited).code, 1);

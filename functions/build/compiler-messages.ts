@@ -1,0 +1,29 @@
+/** What an API and its compiler's process say to each other. */
+export interface CompileJob {
+  files: [path: string, source: string][];
+  entry: string;
+}
+
+export interface CompiledScript {
+  /** CommonJS. */
+  code: string;
+  /** Source map v3 as JSON, its paths as esbuild sees them. */
+  map: string;
+  /** The names that the entry exports. */
+  exports: string[];
+}
+
+/** One of the first faults of a source. */
+export interface SourceFault {
+  text: string;
+  /** Where: the file as esbuild names it; line and column count from 1, columns in characters. */
+  place?: { file: string; line: number; column: number };
+}
+
+export type CompilerMessage =
+  /** Takes jobs now, one at a time. The pid is esbuild's, where it can be seen. */
+  | { t: "ready"; esbuildPid?: number }
+  | { t: "built"; script: CompiledScript }
+  | { t: "refused"; faults: SourceFault[]; count: number }
+  /** esbuild ended in the middle: this process is of no use any more. */
+  | { t: "broken" };

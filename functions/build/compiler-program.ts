@@ -1,0 +1,81 @@
+/**
+ * The compiler's process: a child of an API, in a process group with esbuild's own process, which it starts. It gets
+ * sources and answers scripts, holds no secret, and ends with the API.
+ */
+import { spawnSync } from "node:child_process";
+import { type BuildFailure, type BuildOptions, build, type Message, transform } from "esbuild";
+import { childrenOf, programOf } from "../../core/processes/process-tree.ts";
+import type { CompiledScript, CompileJob, CompilerMessage, SourceFault } from "./compiler-messages.ts";
+import { inMemoryFiles } from "./resolve-imports.ts";
+
+/** Beyond it esbuild ends itself, however fast it grew. What a build of 5 MB takes is a third of it. */
+const MAX_DATA_BYTES = Number(process.argv[2]);
+const MAX_REPORTED_FAULTS = 20;
+
+process.on("disconnect", () => process.kill(-process.pid, "SIGKILL"));
+process.on("message", (job) => void answer(job as CompileJob));
+// Starts esbuild.
+await transform("");
+const esbuildPid = childrenOf(process.pid).find((child) => programOf(child) === "esbuild");
+if (esbuildPid !== undefined) {
+  // Where the system has no `prlimit`, the watch over its memory stands alone.
+  spawnSync("prlimit", ["--pid", String(esbuildPid), `--data=${MAX_DATA_BYTES}`], { stdio: "ignore" });
+}
+say({ t: "ready", ...(esbuildPid === undefined ? {} : { esbuildPid }) });
+
+function say(message: CompilerMessage): void {
+  process.send?.(message);
+}
+
+async function answer(job: CompileJob): Promise<void> {
+  try {
+    say({ t: "built", script: await compile(job) });
+  } catch (thrown) {
+    if (!isBuildFailure(thrown)) return say({ t: "broken" });
+    const { errors } = thrown;
+    say({ t: "refused", faults: errors.slice(0, MAX_REPORTED_FAULTS).map(toFault), count: errors.length });
+  }
+}
+
+async function compile({ files, entry }: CompileJob): Promise<CompiledScript> {
+  const options = optionsFor(new Map(files), entry);
+  const { outputFiles } = await build({
+    ...options,
+    bundle: true,
+    format: "cjs",
+    sourcemap: "external",
+    keepNames: true,
+    legalComments: "none",
+  });
+  const textOf = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.text ?? "";
+  // esbuild tells the exports of ES modules alone, so apart from the bundle.
+  const { metafile } = await build({ ...options, format: "esm", metafile: true });
+  const names = Object.values(metafile.outputs).flatMap((output) => output.exports);
+  return { code: textOf(".js"), map: textOf(".map"), exports: names };
+}
+
+function optionsFor(files: ReadonlyMap<string, string>, entry: string) {
+  return {
+    entryPoints: [entry],
+    write: false as const,
+    outfile: "/function.js",
+    platform: "neutral" as const,
+    target: "es2024",
+    logLevel: "silent" as const,
+    tsconfigRaw: "{}",
+    nodePaths: [],
+    plugins: [inMemoryFiles(files)],
+  } satisfies BuildOptions;
+}
+
+function isBuildFailure(thrown: unknown): thrown is BuildFailure {
+  return thrown instanceof Error && "errors" in thrown && Array.isArray(thrown.errors);
+}
+
+function toFault({ text, location }: Message): SourceFault {
+  if (!location) return { text };
+  const { file, line, lineText } = location;
+  // esbuild counts bytes from 0, people count characters from 1.
+  const column = Buffer.from(lineText).subarray(0, location.column).toString().length + 1;
+  return { text, place: { file, line, column } };
+}

@@ -1,0 +1,102 @@
+/** The compiler's process: whose fault it is that a build ends early, and who is told what. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { platform } from "node:os";
+import { after, describe, test } from "node:test";
+import { BellhopError } from "../../core/errors.ts";
+import { childrenOf } from "../../core/processes/process-tree.ts";
+import { buildRevision } from "./build-revision.ts";
+import { stopCompiler } from "./compiler.ts";
+import type { CompileJob } from "./compiler-messages.ts";
+import { COMPILER_LIMITS, type CompilerLimits, CompilerProcess, judgeUse } from "./compiler-process.ts";
+
+after(stopCompiler);
+
+/** As much source as an upload may hold. */
+const LARGE = `export default () => 0;\n${Array.from({ length: 15_000 }, (_, i) => `export const value${i}: number[] = [${i}, ${i}];`).join("\n")}`;
+const job = (source: string): CompileJob => ({ files: [["index.ts", source]], entry: "index.ts" });
+const upload = (source: string) => buildRevision({ files: { "index.ts": source }, entry: "index.ts" });
+
+function startCompiler(t: { after(end: () => void): void }, limits: Partial<CompilerLimits> = {}) {
+  const compiler = new CompilerProcess({ ...COMPILER_LIMITS, ...limits });
+  t.after(() => compiler.stop());
+  return compiler;
+}
+
+describe("a compiler's process", () => {
+  test("builds one source after another", async (t) => {
+    const compiler = startCompiler(t);
+    for (const source of [LARGE, "export default () => 7;"]) {
+      const outcome = await compiler.build(job(source));
+      assert.ok(outcome.kind === "built", outcome.kind);
+      assert.ok(outcome.script.exports.includes("default"));
+    }
+  });
+
+  test("that is killed in the middle interrupts its build", async (t) => {
+    const compiler = startCompiler(t);
+    const building = compiler.build(job(LARGE));
+    process.kill(compiler.pid!, "SIGKILL");
+    assert.deepEqual(await building, { kind: "interrupted" });
+    assert.equal(compiler.isGone, true);
+    assert.deepEqual(await compiler.build(job("export default 1")), { kind: "interrupted" });
+  });
+
+  test("whose esbuild is killed in the middle interrupts its build", {
+    skip: platform() === "linux" ? false : "esbuild's process is found on Linux alone",
+  }, async (t) => {
+    const compiler = startCompiler(t);
+    await compiler.build(job("export default 1"));
+    const [esbuild] = childrenOf(compiler.pid!);
+    const building = compiler.build(job(LARGE));
+    process.kill(esbuild!, "SIGKILL");
+    assert.deepEqual(await building, { kind: "interrupted" });
+  });
+
+  test("is interrupted where a build waits longer than anybody would", async (t) => {
+    const compiler = startCompiler(t, { wallMs: 0 });
+    assert.deepEqual(await compiler.build(job(LARGE)), { kind: "interrupted" });
+  });
+
+  test("is exhausted by a source that takes more processor time, or memory, than any may", {
+    skip: platform() === "linux" ? false : "what a process uses is told on Linux alone",
+  }, async (t) => {
+    assert.deepEqual(await startCompiler(t, { processorMs: 0 }).build(job(LARGE)), { kind: "exhausted" });
+    assert.deepEqual(await startCompiler(t, { memoryBytes: 30_000_000 }).build(job(LARGE)), {
+      kind: "exhausted",
+    });
+  });
+
+  test("holds nothing of what the API knows", {
+    skip: platform() === "linux" ? false : "another process's environment is read on Linux alone",
+  }, async (t) => {
+    process.env["BELLHOP_SECRETS_KEY"] = "not-for-the-compiler";
+    t.after(() => delete process.env["BELLHOP_SECRETS_KEY"]);
+    const compiler = startCompiler(t);
+    await compiler.build(job("export default 1"));
+    for (const pid of [compiler.pid!, ...childrenOf(compiler.pid!)]) {
+      assert.ok(!readFileSync(`/proc/${pid}/environ`, "utf8").includes("not-for-the-compiler"));
+    }
+  });
+});
+
+test("a build is judged by its own work; time alone says nothing of its source", () => {
+  const limits = { memoryBytes: 100, processorMs: 10, wallMs: 60 };
+  const within = { memoryBytes: 100, processorMs: 10, wallMs: 60 };
+  assert.equal(judgeUse(within, limits), undefined);
+  assert.equal(judgeUse({ ...within, wallMs: 61 }, limits), "interrupted");
+  assert.equal(judgeUse({ ...within, processorMs: 11, wallMs: 61 }, limits), "exhausted");
+  assert.equal(judgeUse({ ...within, memoryBytes: 101 }, limits), "exhausted");
+});
+
+test("an upload whose compiler goes is told to come again, and the next one builds", async () => {
+  const building = upload(LARGE);
+  stopCompiler();
+  await assert.rejects(building, (error) => {
+    assert.ok(error instanceof BellhopError);
+    const { code, status, retryAfterSeconds } = error;
+    assert.deepEqual([code, status, retryAfterSeconds], ["build_interrupted", 503, 5]);
+    return true;
+  });
+  assert.ok((await upload(LARGE)).code.includes("value14999"));
+});
