@@ -60,11 +60,7 @@ test("an http task with everything a first example has", () => {
       followRedirects: true,
     },
     schedule: { kind: "every", everyMs: 10_000 },
-    policy: {
-      retry: { maxAttempts: 5, backoff: { initialMs: 1_000, factor: 2, maxMs: 300_000, jitter: true } },
-      timeoutMs: 30_000,
-      deadLetter: true,
-    },
+    policy: DEFAULT_POLICY,
     labels: {},
   } satisfies TaskInput);
 });
@@ -234,6 +230,7 @@ test("retry, timeout and labels within their bounds", () => {
     labels: { "team/owner": "ops" },
   });
   assert.deepEqual(input.policy, {
+    ...DEFAULT_POLICY,
     retry: { maxAttempts: 1, backoff: { initialMs: 200, factor: 1.5, maxMs: 60_000, jitter: false } },
     timeoutMs: 100,
     deadLetter: false,

@@ -54,7 +54,8 @@ test("what this release writes, the one before reads", async () => {
     [second.retry, second.timeout_ms, second.dead_letter],
     [DEFAULT_POLICY.retry, 1_234, true],
   );
-  assert.deepEqual(second.policy, { retry: DEFAULT_POLICY.retry, deadLetter: true });
+  const { timeoutMs: _hasItsColumn, ...stored } = DEFAULT_POLICY;
+  assert.deepEqual(second.policy, stored);
 });
 
 test("a change through either release is never lost, in whatever order they come", async () => {
@@ -92,12 +93,9 @@ test("a task that the release before makes runs by its columns", async () => {
 
 test("a change keeps what only a later release knows", async () => {
   const { id, change, policyNow } = await makeTask();
+  const { policy } = await columnsOf(id);
   await sql`UPDATE tasks SET policy = policy || '{"later": {"a": 1}}' WHERE id = ${id}`.execute(db);
   assert.ok(!("later" in (await policyNow())));
   await change({ deadLetter: false });
-  assert.deepEqual((await columnsOf(id)).policy, {
-    retry: DEFAULT_POLICY.retry,
-    deadLetter: false,
-    later: { a: 1 },
-  });
+  assert.deepEqual((await columnsOf(id)).policy, { ...policy, deadLetter: false, later: { a: 1 } });
 });
