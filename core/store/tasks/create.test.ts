@@ -3,6 +3,7 @@ import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import type { TaskInput } from "../../contracts/task-input.ts";
+import { TASK_TYPES, type TaskSpec } from "../../domain/task-spec.ts";
 import { newId } from "../ids.ts";
 import { findRun, listRuns } from "../runs/read.ts";
 import { deployFunction, httpTask } from "../testing/samples.ts";
@@ -90,6 +91,17 @@ test("a function task points at its function, and cannot point at none", async (
     /foreign key/,
   );
   await assert.rejects(createTask(store, { namespaceId, input, now: NOW }), /check constraint/);
+});
+
+test("the database takes a task of each type", async () => {
+  const namespaceId = await newNamespace();
+  const greet = await deployFunction(db, namespaceId, "greet");
+  for (const type of TASK_TYPES) {
+    const input = httpTask({ kind: "now" }, { spec: { type } as TaskSpec });
+    const functionId = type === "function" ? greet : null;
+    const { task } = await createTask(store, { namespaceId, input, functionId, now: NOW });
+    assert.equal((await findTask(db, namespaceId, task.id))?.spec.type, type);
+  }
 });
 
 test("a list of tasks is newest first, page by page", async () => {

@@ -1,5 +1,6 @@
 /** What a worker counts. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { TaskType } from "../../domain/task-spec.ts";
 import { createBoundedLabel } from "./bounded-label.ts";
 import { DURATION_SECONDS, LATENESS_SECONDS, STEP_SECONDS } from "./buckets.ts";
 
@@ -8,7 +9,12 @@ const FUNCTIONS = 50;
 /** Few: each function has them all. */
 const FUNCTION_SECONDS = [0.005, 0.025, 0.1, 0.5, 2.5, 10, 60];
 
-const WAYS = { http: ["queue"], email: ["queue"], function: ["queue", "direct"] } as const;
+/** How attempts of each type come. */
+const WAYS: Record<TaskType, readonly string[]> = {
+  http: ["queue"],
+  email: ["queue"],
+  function: ["queue", "direct"],
+};
 const ENDS = ["succeeded", "scheduled", "dead", "failed", "cancelled"] as const;
 const CALL_ENDS = [
   "succeeded",
