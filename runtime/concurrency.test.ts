@@ -148,7 +148,7 @@ test("a killed worker's room is free again once it is rescued", async (t) => {
   const { transport } = await openWorker(t, async () => succeeded("later"));
   assert.equal((await findRun(store, namespaceId, runIds[2]!))?.state, "queued");
   await sql`UPDATE workers SET lease_until = now() - interval '1 minute' WHERE id = ${killed}`.execute(db);
-  assert.equal((await rescueLostRuns(db, new Date(), ANY_TIME, 10)).length, 2);
+  assert.equal((await rescueLostRuns(store, new Date(), ANY_TIME, 10)).length, 2);
   await transport.ring(await offerRoom(store, [functionId]));
   for (const runId of runIds.slice(2)) assert.equal((await inState(runId, "succeeded")).result, "later");
 });
@@ -164,7 +164,7 @@ test("a run that is cancelled while it waits ends, and the one behind it is next
   const [running] = await started.waitFor(() => true);
   assert.equal(running!.runId, first);
   await whenAwaited(2);
-  assert.deepEqual((await cancelRuns(db, namespaceId, { runId: second! })).ended, [second]);
+  assert.deepEqual((await cancelRuns(store, namespaceId, { runId: second! })).ended, [second]);
   running!.end();
   const [, next] = await started.waitFor(() => true, { count: 2 });
   assert.equal(next!.runId, third);

@@ -38,7 +38,7 @@ export function createOwnedRuns(parts: OwnedRunsParts): OwnedRuns {
 
   async function look(): Promise<OwnedRun[]> {
     const known = running.listKnown();
-    const owned = await listOwnedRuns(store.db, facts.id, leaseMs);
+    const owned = await listOwnedRuns(store, facts.id, leaseMs);
     const lost = running.stopLost(known, owned);
     if (lost > 0) log.warn({ runs: lost }, "stopped runs that are not this worker's any more");
     running.cancel(owned.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id));

@@ -94,13 +94,13 @@ test("a run that comes back to the worker that lost it can still be cancelled an
   await ring(worker, runId);
   const [lost] = await attempts.waitFor(({ attempt }) => attempt === 1);
   await sql`UPDATE workers SET lease_until = now() - interval '1 second'`.execute(db);
-  await rescueLostRuns(db, new Date(), ANY_TIME, 10);
+  await rescueLostRuns(store, new Date(), ANY_TIME, 10);
   await sql`UPDATE task_runs_open SET state = 'queued', available_at = now()`.execute(db);
   await ring(worker, runId);
   await attempts.waitFor(({ attempt }) => attempt === 2);
   lost!.end(succeeded("too late"));
   await until(async () => ((await worker.metrics.dropped.get()).values[0]?.value === 1 ? true : undefined));
-  await cancelRuns(db, namespaceId, { runId });
+  await cancelRuns(store, namespaceId, { runId });
   worker.notifier.notify("bellhop_cancel", [runId]);
   assert.equal((await inState(runId, "cancelled")).attempt, 2);
 });

@@ -169,7 +169,7 @@ test("a claim that is answered after the lease lapsed begins nothing: the run ma
   await withheld.written;
   await expireLeases();
   clock.freeze(61_000);
-  const [rescued] = await rescueLostRuns(db, new Date(), ANY_TIME, 1);
+  const [rescued] = await rescueLostRuns(store, new Date(), ANY_TIME, 1);
   withheld.answer();
   const other = runIds.find((id) => id !== rescued!.runId)!;
   const run = await inState(other, "succeeded");

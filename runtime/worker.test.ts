@@ -124,12 +124,12 @@ test("a cancel rung by NOTIFY stops the attempt under way", async (t) => {
   const [runId, other] = [await queueRun(store, namespaceId), await queueRun(store, namespaceId)];
   await ring(worker, runId, other);
   await held.whenStarted(2);
-  const { asked } = await cancelRuns(db, namespaceId, { runId });
+  const { asked } = await cancelRuns(store, namespaceId, { runId });
   assert.deepEqual(asked, [runId]);
   worker.notifier.notify("bellhop_cancel", asked);
   await inState(runId, "cancelled");
   assert.equal((await findRun(store, namespaceId, other))?.state, "running");
-  await cancelRuns(db, namespaceId, { runId: other });
+  await cancelRuns(store, namespaceId, { runId: other });
   worker.notifier.notify("bellhop_cancel", [other]);
   await inState(other, "cancelled");
 });
@@ -139,7 +139,7 @@ test("a cancel whose bell was lost is found by the heartbeat", async (t) => {
   const runId = await queueRun(store, namespaceId);
   await ring(worker, runId);
   await inState(runId, "running");
-  await cancelRuns(db, namespaceId, { runId });
+  await cancelRuns(store, namespaceId, { runId });
   await inState(runId, "cancelled");
 });
 
@@ -151,10 +151,10 @@ test("without bells, a worker that is told to look finds due runs and cancels, l
   const [runId, other] = [await queueRun(store, namespaceId), await queueRun(store, namespaceId)];
   await inState(runId, "running");
   await inState(other, "running");
-  await cancelRuns(db, namespaceId, { runId });
+  await cancelRuns(store, namespaceId, { runId });
   await inState(runId, "cancelled");
   assert.equal((await findRun(store, namespaceId, other))?.state, "running");
-  await cancelRuns(db, namespaceId, { runId: other });
+  await cancelRuns(store, namespaceId, { runId: other });
   await inState(other, "cancelled");
   await worker.stop();
 });
@@ -183,7 +183,7 @@ test("a late result of a run that was taken away is dropped and counted", async 
   await ring(worker, runId);
   await held.whenStarted(1);
   await sql`UPDATE workers SET lease_until = now() - interval '1 second'`.execute(db);
-  await rescueLostRuns(db, new Date(), ANY_TIME, 10);
+  await rescueLostRuns(store, new Date(), ANY_TIME, 10);
   held.end(runId, succeeded("too late"));
   await worker.stop();
   const run = await findRun(store, namespaceId, runId);

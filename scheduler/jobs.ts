@@ -98,7 +98,7 @@ async function offerAllRoom(context: JobContext): Promise<void> {
 /** How many were rescued. */
 async function rescueBatch(context: JobContext): Promise<number> {
   const { store, clock, transport, notifier, log, metrics, judge } = context;
-  const rescued = await rescueLostRuns(store.leaseDb, clock.now(), judge, RESCUE_BATCH);
+  const rescued = await rescueLostRuns(store, clock.now(), judge, RESCUE_BATCH);
   if (rescued.length === 0) return 0;
   for (const { state } of rescued) metrics.rescued.inc({ state });
   const runIds = rescued.slice(0, LOGGED_RUNS).map(({ runId }) => runId);

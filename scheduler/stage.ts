@@ -33,9 +33,9 @@ export async function stagePass(
   const now = clock.now();
   const horizon = new Date(now.getTime() + STAGE_AHEAD_MS);
   const staged = await traceStaging(tracer, (trace) =>
-    stageDueTasks(store.db, now, horizon, STAGE_BATCH, trace),
+    stageDueTasks(store, now, horizon, STAGE_BATCH, trace),
   );
-  const retries = await queueDueRetries(store.db, horizon, STAGE_BATCH);
+  const retries = await queueDueRetries(store, horizon, STAGE_BATCH);
   return { staged, retries, more: staged.length === STAGE_BATCH || retries.length === STAGE_BATCH };
 }
 
@@ -74,7 +74,7 @@ export function startStageLoop(
         const report = await stagePass(store, clock, tracer);
         on.staged(report, performance.now() - beganMs);
         if (report.more) continue;
-        waitMs = Math.max(decideSleepMs(await findNextInstant(store.db), clock.now()), MIN_SLEEP_MS);
+        waitMs = Math.max(decideSleepMs(await findNextInstant(store), clock.now()), MIN_SLEEP_MS);
       } catch (error) {
         on.failed(error);
       }

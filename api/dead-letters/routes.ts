@@ -15,15 +15,14 @@ import { answerRunPage } from "../runs/page.ts";
 const redriveRequest = z.strictObject({ taskId: z.uuid().optional() });
 
 export function deadLetterRoutes({ store, ringer }: ApiParts): Hono<ApiEnv> {
-  const { db } = store;
   const routes = new Hono<ApiEnv>();
 
-  routes.get("/", requireScope("read"), (context) => answerRunPage(context, db, { dead: true }));
+  routes.get("/", requireScope("read"), (context) => answerRunPage(context, store, { dead: true }));
 
   routes.post("/redrive", requireScope("write"), async (context) => {
     const body = await readJson(context, { optional: true });
     const { taskId } = validate(redriveRequest, body === undefined ? {} : body);
-    const runs = await redriveDeadLetters(db, context.get("owner").namespaceId, { taskId });
+    const runs = await redriveDeadLetters(store, context.get("owner").namespaceId, { taskId });
     ringer.ring(runs);
     return context.json({ redriven: runs.length }, 202);
   });
@@ -31,7 +30,7 @@ export function deadLetterRoutes({ store, ringer }: ApiParts): Hono<ApiEnv> {
   routes.post("/:id/redrive", requireScope("write"), async (context) => {
     const { namespaceId } = context.get("owner");
     const id = context.req.param("id");
-    const runs = isId(id) ? await redriveDeadLetters(db, namespaceId, { runId: id }) : [];
+    const runs = isId(id) ? await redriveDeadLetters(store, namespaceId, { runId: id }) : [];
     if (runs.length === 0) throw notFound("dead letter", id);
     ringer.ring(runs);
     return context.json(toWireRun((await findRun(store, namespaceId, id))!), 202);
@@ -39,7 +38,7 @@ export function deadLetterRoutes({ store, ringer }: ApiParts): Hono<ApiEnv> {
 
   routes.delete("/:id", requireScope("write"), async (context) => {
     const id = context.req.param("id");
-    const discarded = isId(id) && (await discardDeadLetter(db, context.get("owner").namespaceId, id));
+    const discarded = isId(id) && (await discardDeadLetter(store, context.get("owner").namespaceId, id));
     if (!discarded) throw notFound("dead letter", id);
     return context.body(null, 204);
   });

@@ -24,7 +24,7 @@ export function runRoutes({ store, notifier }: ApiParts): Hono<ApiEnv> {
     return run;
   }
 
-  routes.get("/", requireScope("read"), (context) => answerRunPage(context, db, {}));
+  routes.get("/", requireScope("read"), (context) => answerRunPage(context, store, {}));
 
   routes.get("/:id", requireScope("read"), async (context) =>
     context.json(toWireRun(await requireRun(context.get("owner").namespaceId, context.req.param("id")))),
@@ -40,7 +40,7 @@ export function runRoutes({ store, notifier }: ApiParts): Hono<ApiEnv> {
   routes.post("/:id/cancel", requireScope("write"), async (context) => {
     const { namespaceId } = context.get("owner");
     const run = await requireRun(namespaceId, context.req.param("id"));
-    const { ended, asked } = await cancelRuns(db, namespaceId, { runId: run.id });
+    const { ended, asked } = await cancelRuns(store, namespaceId, { runId: run.id });
     if (ended.length + asked.length === 0)
       throw conflict(`A ${run.state} run cannot be cancelled.`, "run_not_open");
     if (asked.length > 0) notifier.notify("bellhop_cancel", asked);

@@ -237,7 +237,7 @@ test("a paused task has no next instant; resumed, it has", async () => {
 test("pausing takes back what was staged ahead", async () => {
   const tenant = await api.newTenant();
   const { body: task } = await tenant.call("POST", "/v1/tasks", { body: EVERY });
-  await stageDueTasks(api.db, new Date(), new Date(Date.now() + 3_700_000), 1_000);
+  await stageDueTasks(api.store, new Date(), new Date(Date.now() + 3_700_000), 1_000);
   assert.equal((await tenant.call("GET", `/v1/tasks/${task.id}/runs`)).body.items.length, 1);
   await tenant.call("POST", `/v1/tasks/${task.id}/pause`);
   assert.equal((await tenant.call("GET", `/v1/tasks/${task.id}/runs`)).body.items.length, 0);

@@ -82,7 +82,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   routes.patch("/:id", requireScope("write"), async (context) => {
     const { namespaceId } = context.get("owner");
     const patch = await readJson(context);
-    const task = await changeTask(db, namespaceId, context.req.param("id"), clock.now(), (current, tx) =>
+    const task = await changeTask(store, namespaceId, context.req.param("id"), clock.now(), (current, tx) =>
       mergeTask(tx, schema, current, patch),
     );
     notifier.notify("bellhop_schedule");
@@ -97,7 +97,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   );
 
   async function cancel(namespaceId: string, id: string) {
-    const { task, runs } = await cancelTask(db, namespaceId, id, clock.now());
+    const { task, runs } = await cancelTask(store, namespaceId, id, clock.now());
     if (runs.asked.length > 0) notifier.notify("bellhop_cancel", runs.asked);
     if (runs.ended.length > 0) notifier.notify("bellhop_finished", runs.ended);
     return toWireTask(task);
@@ -105,12 +105,19 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
 
   routes.post("/:id/pause", requireScope("write"), async (context) =>
     context.json(
-      toWireTask(await pauseTask(db, context.get("owner").namespaceId, context.req.param("id"), clock.now())),
+      toWireTask(
+        await pauseTask(store, context.get("owner").namespaceId, context.req.param("id"), clock.now()),
+      ),
     ),
   );
 
   routes.post("/:id/resume", requireScope("write"), async (context) => {
-    const task = await resumeTask(db, context.get("owner").namespaceId, context.req.param("id"), clock.now());
+    const task = await resumeTask(
+      store,
+      context.get("owner").namespaceId,
+      context.req.param("id"),
+      clock.now(),
+    );
     notifier.notify("bellhop_schedule");
     return context.json(toWireTask(task));
   });
@@ -145,7 +152,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
     const { namespaceId } = context.get("owner");
     const id = context.req.param("id");
     if (!isId(id) || !(await findTask(db, namespaceId, id))) throw notFound("task", id);
-    return await answerRunPage(context, db, { taskId: id });
+    return await answerRunPage(context, store, { taskId: id });
   });
 
   return routes;

@@ -60,12 +60,15 @@ async function endBackend(client: pg.ClientBase): Promise<void> {
 test("a connection that dies in a transaction, by the pool, by Kysely, and the statement after it", async (t) => {
   const { pool, db } = open(t);
   await assertAway(
-    () => inTransaction(pool, (client) => client.query("SELECT pg_terminate_backend(pg_backend_pid())")),
+    () =>
+      inTransaction(pool, ({ pool: client }) =>
+        client.query("SELECT pg_terminate_backend(pg_backend_pid())"),
+      ),
     /57P01/,
   );
   await assertAway(
     () =>
-      inTransaction(pool, async (client) => {
+      inTransaction(pool, async ({ pool: client }) => {
         await endBackend(client);
         await client.query("SELECT 1");
       }),

@@ -1,3 +1,13 @@
+/**
+ * The pools of a role, and what a function of the store is given of them. In `runs/` and `tasks/` its first parameter
+ * tells whether it can be part of somebody's transaction:
+ *
+ * - `QueryScope`: it can. It is one statement, which goes to the pool or to the transaction's connection: by
+ *   `scope.pool`, with a fixed text and mostly a name, or by `scope.db` where it is put together from what was asked.
+ * - `Store`: it cannot. It opens a transaction of its own (`inTransaction`), or needs a pool that is not the common one.
+ *
+ * What is only a step of a transaction, such as taking a lock, asks for a `Transaction`. Nothing there takes a `Db` alone.
+ */
 import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
 import { createFittedPools } from "./fitted-pool.ts";
@@ -7,9 +17,15 @@ import { INSERT_SESSION, SESSION } from "./session-settings.ts";
 
 export type Db = Kysely<Database>;
 
-export interface Store {
+/** Where statements go: to the common pool, or to the connection of a transaction. */
+export interface QueryScope {
+  /** For statements put together from parts: a filter, a patch. */
   db: Db;
-  /** For statements on the hot path: prepared once per connection by their name. */
+  /** For a fixed text: prepared once per connection by its name, where it has one. */
+  pool: pg.Pool | pg.PoolClient;
+}
+
+export interface Store extends QueryScope {
   pool: pg.Pool;
   /** The same for hot inserts, whose plan is the same whatever the tables hold: planned once per connection as well. */
   insertPool: pg.Pool;
@@ -18,6 +34,7 @@ export interface Store {
    * soon on a connection that hangs itself.
    */
   leaseDb: Db;
+  leasePool: pg.Pool;
   /** What stands before the server. */
   findPooling(): Promise<Pooling>;
   /**
@@ -33,11 +50,6 @@ export interface Store {
 export interface Sessions {
   db: Db;
   pool: pg.Pool;
-}
-
-/** Where a prepared statement goes: to the pool, or to the connection of a transaction. */
-export interface QueryScope {
-  pool: pg.Pool | pg.PoolClient;
 }
 
 export interface StoreSettings {
@@ -115,6 +127,7 @@ export function openStore(settings: StoreSettings): Store {
     pool,
     insertPool,
     leaseDb,
+    leasePool,
     sessionUrl: directUrl ?? databaseUrl,
     findPooling: pools.findPooling,
     async findSessions() {

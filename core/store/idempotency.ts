@@ -62,10 +62,9 @@ export async function makeOnce<Made>(
   make: (scope: QueryScope) => Promise<Made>,
 ): Promise<MadeOnce<Made>> {
   if (!request) return { id, made: await make(store) };
-  return await inTransaction(store.pool, async (client) => {
-    const scope: QueryScope = { pool: client };
+  return await inTransaction(store.pool, async (scope) => {
     const { namespaceId, operation, key, requestHash } = request;
-    const taken = await client.query({
+    const taken = await scope.pool.query({
       name: "take-idempotency-key",
       text: TAKE,
       values: [namespaceId, operation, key, requestHash, id],

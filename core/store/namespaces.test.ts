@@ -55,7 +55,7 @@ before(async () => {
 async function alienState() {
   return {
     tasks: await listTasks(db, theirs, 50, undefined),
-    runs: await listRuns(db, theirs, {}, 50, undefined),
+    runs: await listRuns(store, theirs, {}, 50, undefined),
     functions: await listFunctions(db, theirs, 50, undefined),
   };
 }
@@ -68,7 +68,7 @@ test("nothing of another namespace can be read", async () => {
     assert.equal(await findRun(store, ours, runId), undefined);
   }
   for (const filter of [{}, { dead: true }, { taskId: alien.task }]) {
-    assert.deepEqual(await listRuns(db, ours, filter, 50, undefined), []);
+    assert.deepEqual(await listRuns(store, ours, filter, 50, undefined), []);
   }
   assert.equal(await findFunction(db, ours, "greet"), undefined);
   assert.deepEqual(await listFunctions(db, ours, 50, undefined), []);
@@ -77,11 +77,11 @@ test("nothing of another namespace can be read", async () => {
 test("nothing of another namespace can be changed", async () => {
   const before = await alienState();
   const hidden = (error: unknown) => error instanceof BellhopError && error.code === "not_found";
-  await assert.rejects(pauseTask(db, ours, alien.task, now), hidden);
-  await assert.rejects(resumeTask(db, ours, alien.task, now), hidden);
-  await assert.rejects(cancelTask(db, ours, alien.task, now), hidden);
+  await assert.rejects(pauseTask(store, ours, alien.task, now), hidden);
+  await assert.rejects(resumeTask(store, ours, alien.task, now), hidden);
+  await assert.rejects(cancelTask(store, ours, alien.task, now), hidden);
   await assert.rejects(
-    changeTask(db, ours, alien.task, now, () => assert.fail("not asked")),
+    changeTask(store, ours, alien.task, now, () => assert.fail("not asked")),
     hidden,
   );
   assert.equal(await enqueueTaskRun(store, ours, alien.task), undefined);
@@ -95,13 +95,13 @@ test("nothing of another namespace can be changed", async () => {
   };
   assert.equal(await enqueueInvocation(store, invocation), undefined);
   for (const runId of [alien.queued, alien.running, alien.dead, alien.ended]) {
-    assert.deepEqual(await cancelRuns(db, ours, { runId }), { ended: [], asked: [] });
-    assert.equal(await discardDeadLetter(db, ours, runId), false);
-    assert.deepEqual(await redriveDeadLetters(db, ours, { runId }), []);
+    assert.deepEqual(await cancelRuns(store, ours, { runId }), { ended: [], asked: [] });
+    assert.equal(await discardDeadLetter(store, ours, runId), false);
+    assert.deepEqual(await redriveDeadLetters(store, ours, { runId }), []);
   }
-  assert.deepEqual(await cancelRuns(db, ours, { taskId: alien.task }), { ended: [], asked: [] });
-  assert.deepEqual(await redriveDeadLetters(db, ours, { taskId: alien.task }), []);
-  assert.deepEqual(await redriveDeadLetters(db, ours, {}), []);
+  assert.deepEqual(await cancelRuns(store, ours, { taskId: alien.task }), { ended: [], asked: [] });
+  assert.deepEqual(await redriveDeadLetters(store, ours, { taskId: alien.task }), []);
+  assert.deepEqual(await redriveDeadLetters(store, ours, {}), []);
   assert.deepEqual(await alienState(), before);
 });
 

@@ -83,7 +83,7 @@ async function record(use: (store: Store) => Promise<unknown>): Promise<Statemen
     connect: { value: async () => recorded(await store.pool.connect()) },
   });
   const db: Db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
-  await use({ ...store, db, pool });
+  await use({ ...store, db, pool, leasePool: pool });
   return statements.filter(({ text }) => /^\s*(WITH|SELECT|INSERT|UPDATE|DELETE)/i.test(text));
 }
 
@@ -155,11 +155,11 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   demand: { use: (s) => readDemand(s, 60_000), index: "task_runs_open_queued" },
   figures: { use: readStats, index: "task_runs_open_queued" },
   "overdue runs": { use: (s) => findOverdueRuns(s, 1_000, 100), index: "task_runs_open_queued" },
-  "due tasks": { use: (s) => stageDueTasks(s.db, now, soon, 100), index: "tasks_due" },
-  "due retries": { use: (s) => queueDueRetries(s.db, soon, 100), index: "task_runs_open_scheduled" },
-  "next instant": { use: (s) => findNextInstant(s.db), index: "tasks_due" },
-  "runs of a worker": { use: (s) => listOwnedRuns(s.db, id, 1_000), index: "task_runs_open_running" },
-  "lost runs": { use: (s) => rescueLostRuns(s.db, now, ANY_TIME, 100), index: "task_runs_open_running" },
+  "due tasks": { use: (s) => stageDueTasks(s, now, soon, 100), index: "tasks_due" },
+  "due retries": { use: (s) => queueDueRetries(s, soon, 100), index: "task_runs_open_scheduled" },
+  "next instant": { use: (s) => findNextInstant(s), index: "tasks_due" },
+  "runs of a worker": { use: (s) => listOwnedRuns(s, id, 1_000), index: "task_runs_open_running" },
+  "lost runs": { use: (s) => rescueLostRuns(s, now, ANY_TIME, 100), index: "task_runs_open_running" },
   "finish for good": {
     use: (s) => finishAttempts(s, id, [finished(run, id, { state: "succeeded", result: 1 })]),
     index: "task_runs_open_pkey",
@@ -175,19 +175,19 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "offer room": { use: (s) => offerRoom(s, [limitedFunctionId]), index: "task_runs_open_room" },
   "functions that runs wait for": { use: (s) => findAwaitedFunctions(s, 100), index: "task_runs_open_room" },
   "give back": { use: (s) => releaseRuns(s, id, [run]) },
-  "cancel a run": { use: (s) => cancelRuns(s.db, id, { runId: id }), index: "task_runs_open_pkey" },
-  "cancel a task's runs": { use: (s) => cancelRuns(s.db, id, { taskId: id }) },
-  "redrive one": { use: (s) => redriveDeadLetters(s.db, id, { runId: id }) },
-  "redrive all": { use: (s) => redriveDeadLetters(s.db, id, {}), index: "task_runs_open_dead" },
-  discard: { use: (s) => discardDeadLetter(s.db, id, id) },
-  "lock a task": { use: (s) => pauseTask(s.db, id, id, now).catch(() => {}) },
+  "cancel a run": { use: (s) => cancelRuns(s, id, { runId: id }), index: "task_runs_open_pkey" },
+  "cancel a task's runs": { use: (s) => cancelRuns(s, id, { taskId: id }) },
+  "redrive one": { use: (s) => redriveDeadLetters(s, id, { runId: id }) },
+  "redrive all": { use: (s) => redriveDeadLetters(s, id, {}), index: "task_runs_open_dead" },
+  discard: { use: (s) => discardDeadLetter(s, id, id) },
+  "lock a task": { use: (s) => pauseTask(s, id, id, now).catch(() => {}) },
   "runs that have not ended": { use: (s) => findOpenRuns(s, [id, newId()]), index: "task_runs_open_pkey" },
   "find a run": { use: (s) => findRun(s, id, id) },
-  "list runs": { use: (s) => listRuns(s.db, id, {}, 50, undefined) },
-  "list runs, next page": { use: (s) => listRuns(s.db, id, {}, 50, id) },
-  "list a task's runs": { use: (s) => listRuns(s.db, id, { taskId: id }, 50, undefined) },
+  "list runs": { use: (s) => listRuns(s, id, {}, 50, undefined) },
+  "list runs, next page": { use: (s) => listRuns(s, id, {}, 50, id) },
+  "list a task's runs": { use: (s) => listRuns(s, id, { taskId: id }, 50, undefined) },
   "list dead letters": {
-    use: (s) => listRuns(s.db, id, { dead: true }, 50, undefined),
+    use: (s) => listRuns(s, id, { dead: true }, 50, undefined),
     index: "task_runs_open_dead",
   },
   "list tasks": { use: (s) => listTasks(s.db, id, 50, undefined), index: "tasks_by_namespace" },

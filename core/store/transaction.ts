@@ -1,20 +1,58 @@
+import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
+import { BellhopError } from "../errors.ts";
+import type { Db, QueryScope } from "./database.ts";
+import type { Database } from "./schema.ts";
 
-/** For statements on the hot path, prepared by their name; elsewhere Kysely's transactions do. */
-export async function inTransaction<T>(
-  pool: pg.Pool,
-  work: (client: pg.PoolClient) => Promise<T>,
-): Promise<T> {
+/** A connection on which a transaction is open: whoever is given it takes part in what is committed. */
+export interface Transaction extends QueryScope {
+  pool: pg.PoolClient;
+}
+
+/**
+ * Commits what `work` does once it resolves. Where it rejects, nothing stays; with a `BellhopError`, which says no to
+ * somebody's request, the connection is kept.
+ */
+export async function inTransaction<T>(pool: pg.Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
     await client.query("BEGIN");
-    const result = await work(client);
+    const result = await work(openTransaction(client));
     await client.query("COMMIT");
     client.release();
     return result;
   } catch (error) {
-    // Closing the connection is the rollback that cannot fail.
-    client.release(true);
+    await rollBack(client, error);
     throw error;
   }
+}
+
+/** Closing the connection is the rollback that cannot fail. */
+async function rollBack(client: pg.PoolClient, error: unknown): Promise<void> {
+  const isRolledBack =
+    error instanceof BellhopError &&
+    (await client.query("ROLLBACK").then(
+      () => true,
+      () => false,
+    ));
+  client.release(!isRolledBack);
+}
+
+/** Most transactions compose no statement: Kysely is made for those that do. */
+function openTransaction(client: pg.PoolClient): Transaction {
+  let db: Db | undefined;
+  return {
+    pool: client,
+    get db() {
+      db ??= openDbOn(client);
+      return db;
+    },
+  };
+}
+
+/** Kysely over a connection that somebody else gives back; it asks of one no more than this. */
+function openDbOn(client: pg.PoolClient): Db {
+  const lent = { query: client.query.bind(client), release() {} } as unknown as pg.PoolClient;
+  const pool = { connect: async () => lent, end: async () => {}, options: {} };
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }

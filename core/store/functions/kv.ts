@@ -136,7 +136,7 @@ async function withUsageLocked<T>(
   functionId: string,
   work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T> {
-  return await inTransaction(store.pool, async (client) => {
+  return await inTransaction(store.pool, async ({ pool: client }) => {
     const lock = {
       name: "kv-lock",
       text: "SELECT FROM function_kv_usage WHERE function_id = $1 FOR UPDATE",

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import type { Db } from "../database.ts";
 import { newId } from "../ids.ts";
 import {
   claim,
@@ -21,8 +20,8 @@ import { finishAttempts } from "./finish.ts";
 import { listOwnedRuns } from "./owned.ts";
 import { findRun } from "./read.ts";
 
-async function listCancelled(db: Db, workerId: string): Promise<string[]> {
-  const owned = await listOwnedRuns(db, workerId, 15_000);
+async function listCancelled(workerId: string): Promise<string[]> {
+  const owned = await listOwnedRuns(store, workerId, 15_000);
   return owned.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id);
 }
 
@@ -36,12 +35,12 @@ test("what waits ends at once", async () => {
   const retried = await startRun(store, namespaceId, workerId);
   await finishAttempts(store, workerId, [finished(retried, workerId, retryAfter(60_000))]);
   for (const runId of [queued, retried.id]) {
-    assert.deepEqual(await cancelRuns(db, namespaceId, { runId }), { ended: [runId], asked: [] });
+    assert.deepEqual(await cancelRuns(store, namespaceId, { runId }), { ended: [runId], asked: [] });
     const run = await findRun(store, namespaceId, runId);
     assert.equal(run?.state, "cancelled");
     assert.ok(run.finishedAt);
     assert.deepEqual(await claimRuns(store, workerId, [runId]), []);
-    assert.deepEqual(await cancelRuns(db, namespaceId, { runId }), { ended: [], asked: [] }, "once");
+    assert.deepEqual(await cancelRuns(store, namespaceId, { runId }), { ended: [], asked: [] }, "once");
   }
   assert.equal((await findRun(store, namespaceId, retried.id))?.attempts.length, 1, "its history stays");
 });
@@ -51,19 +50,19 @@ test("what runs is asked to stop, and only its worker hears of it", async () => 
   const [workerId, other] = [await makeWorker(db), await makeWorker(db)];
   const claimed = await startRun(store, namespaceId, workerId);
   await startRun(store, namespaceId, workerId);
-  assert.deepEqual(await cancelRuns(db, namespaceId, { runId: claimed.id }), {
+  assert.deepEqual(await cancelRuns(store, namespaceId, { runId: claimed.id }), {
     ended: [],
     asked: [claimed.id],
   });
-  assert.deepEqual(await cancelRuns(db, namespaceId, { runId: claimed.id }), {
+  assert.deepEqual(await cancelRuns(store, namespaceId, { runId: claimed.id }), {
     ended: [],
     asked: [claimed.id],
   });
   assert.equal((await findRun(store, namespaceId, claimed.id))?.state, "running", "until the worker says so");
-  assert.deepEqual(await listCancelled(db, workerId), [claimed.id]);
-  assert.deepEqual(await listCancelled(db, other), []);
+  assert.deepEqual(await listCancelled(workerId), [claimed.id]);
+  assert.deepEqual(await listCancelled(other), []);
   await finishAttempts(store, workerId, [finished(claimed, workerId, { state: "cancelled" })]);
-  assert.deepEqual(await listCancelled(db, workerId), []);
+  assert.deepEqual(await listCancelled(workerId), []);
 });
 
 test("dead letters, finished runs and other people's runs are left as they are", async () => {
@@ -79,7 +78,7 @@ test("dead letters, finished runs and other people's runs are left as they are",
   ]);
   const alien = await queueRun(store, await newNamespace());
   for (const runId of [dead.id, ended.id, alien, newId()]) {
-    assert.deepEqual(await cancelRuns(db, namespaceId, { runId }), { ended: [], asked: [] });
+    assert.deepEqual(await cancelRuns(store, namespaceId, { runId }), { ended: [], asked: [] });
   }
   assert.equal((await findRun(store, namespaceId, dead.id))?.state, "dead");
   assert.equal((await findRun(store, namespaceId, ended.id))?.state, "succeeded");
@@ -94,7 +93,7 @@ test("a task's open runs are cancelled together, each in its way", async () => {
     await enqueueTaskRun(store, namespaceId, taskId),
   ];
   const bystander = await queueRun(store, namespaceId);
-  const { ended, asked } = await cancelRuns(db, namespaceId, { taskId });
+  const { ended, asked } = await cancelRuns(store, namespaceId, { taskId });
   assert.deepEqual(ended.sort(), queued.map((run) => run!.runId).sort());
   assert.deepEqual(asked, [running.id]);
   assert.equal((await findRun(store, namespaceId, bystander))?.state, "queued");
@@ -107,7 +106,7 @@ async function cancelDuring(namespaceId: string, runId: string, change: string) 
     await client.query("BEGIN");
     await client.query(change, [runId]);
     const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
-    const cancelling = cancelRuns(db, namespaceId, { runId });
+    const cancelling = cancelRuns(store, namespaceId, { runId });
     await until(async () => {
       const waiting = await sql`SELECT FROM pg_stat_activity
         WHERE ${rows[0]!.pid}::int = ANY(pg_blocking_pids(pid))`.execute(db);
@@ -139,7 +138,7 @@ test("cancels and claims that meet leave each run either cancelled or asked", as
   const ids = await Promise.all(Array.from({ length: 40 }, () => queueRun(store, namespaceId)));
   const [claims, ...cancels] = await Promise.all([
     claimRuns(store, workerId, ids),
-    ...ids.map((runId) => cancelRuns(db, namespaceId, { runId })),
+    ...ids.map((runId) => cancelRuns(store, namespaceId, { runId })),
   ]);
   const claimed = new Set(claims.map(({ id }) => id));
   for (const [index, runId] of ids.entries()) {

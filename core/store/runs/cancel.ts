@@ -1,6 +1,6 @@
 /** Cancelling: what waits ends at once, what runs is asked to stop. */
 import { sql } from "kysely";
-import type { Db } from "../database.ts";
+import type { QueryScope } from "../database.ts";
 import { moveEnded } from "./move-ended.ts";
 
 export interface Cancelled {
@@ -18,7 +18,7 @@ const MOVE_DISCARDED = sql.raw(moveEnded({ state: "'failed'" }));
  * rows are locked before their states are looked at: a run that goes from running to its retry is not missed.
  */
 export async function cancelRuns(
-  db: Db,
+  { db }: QueryScope,
   namespaceId: string,
   which: { runId: string } | { taskId: string },
 ): Promise<Cancelled> {
@@ -41,7 +41,11 @@ export async function cancelRuns(
 }
 
 /** dead → failed: the dead letter is not wanted any more. */
-export async function discardDeadLetter(db: Db, namespaceId: string, runId: string): Promise<boolean> {
+export async function discardDeadLetter(
+  { db }: QueryScope,
+  namespaceId: string,
+  runId: string,
+): Promise<boolean> {
   const { rows } = await sql<{ id: string }>`
     WITH gone AS (
       DELETE FROM task_runs_open WHERE id = ${runId} AND namespace_id = ${namespaceId} AND state = 'dead' RETURNING *

@@ -30,7 +30,7 @@ beforeEach(clear);
 async function queueEarlyRun(namespaceId: string): Promise<string> {
   const now = new Date();
   await createTask(store, { namespaceId, input: httpTask({ kind: "delay", delayMs: 3_600_000 }), now });
-  const [staged] = await stageDueTasks(db, now, new Date(now.getTime() + 7_200_000), 1);
+  const [staged] = await stageDueTasks(store, now, new Date(now.getTime() + 7_200_000), 1);
   return staged!.runId;
 }
 

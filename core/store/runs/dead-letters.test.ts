@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import type { Db } from "../database.ts";
 import { cancelTask } from "../tasks/change.ts";
 import { claim, finished, line, makeWorker, SAMPLE_ERROR, startRun } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
@@ -12,8 +11,8 @@ import { finishAttempts } from "./finish.ts";
 import { listOwnedRuns } from "./owned.ts";
 import { findRun, listRuns } from "./read.ts";
 
-async function listCancelled(db: Db, workerId: string): Promise<string[]> {
-  const owned = await listOwnedRuns(db, workerId, 15_000);
+async function listCancelled(workerId: string): Promise<string[]> {
+  const owned = await listOwnedRuns(store, workerId, 15_000);
   return owned.filter(({ cancelRequested }) => cancelRequested).map(({ id }) => id);
 }
 
@@ -37,7 +36,7 @@ test("a redriven run is due at once, with its history and its whole allowance ag
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
   const dead = await makeDeadLetter(namespaceId);
-  const [redriven, ...others] = await redriveDeadLetters(db, namespaceId, { runId: dead.id });
+  const [redriven, ...others] = await redriveDeadLetters(store, namespaceId, { runId: dead.id });
   assert.deepEqual(others, []);
   assert.equal(redriven?.runId, dead.id);
   const run = await findRun(store, namespaceId, dead.id);
@@ -52,7 +51,7 @@ test("a redriven run is due at once, with its history and its whole allowance ag
     "attempt − offset is the first of the allowance",
   );
   await bury(second, workerId);
-  await redriveDeadLetters(db, namespaceId, { runId: dead.id });
+  await redriveDeadLetters(store, namespaceId, { runId: dead.id });
   const third = await claim(store, workerId, dead.id);
   assert.deepEqual([third.attempt, third.attemptOffset], [3, 2]);
   await finishAttempts(store, workerId, [
@@ -75,7 +74,7 @@ test("one, those of a task, or all: nothing else is redriven", async () => {
   const [a, b, c] = [await makeDeadLetter(ours), await makeDeadLetter(ours), await makeDeadLetter(ours)];
   const alien = await makeDeadLetter(theirs);
   const redrive = async (which: { runId?: string; taskId?: string }) =>
-    (await redriveDeadLetters(db, ours, which)).map(({ runId }) => runId);
+    (await redriveDeadLetters(store, ours, which)).map(({ runId }) => runId);
   assert.deepEqual(await redrive({ runId: alien.id }), []);
   assert.deepEqual(await redrive({ taskId: alien.taskId! }), []);
   assert.deepEqual(await redrive({ taskId: b.taskId! }), [b.id]);
@@ -88,19 +87,19 @@ test("one, those of a task, or all: nothing else is redriven", async () => {
 test("a discarded dead letter failed, keeps its error and can no longer be redriven", async () => {
   const namespaceId = await newNamespace();
   const dead = await makeDeadLetter(namespaceId);
-  assert.equal(await discardDeadLetter(db, namespaceId, dead.id), true);
-  assert.equal(await discardDeadLetter(db, namespaceId, dead.id), false);
+  assert.equal(await discardDeadLetter(store, namespaceId, dead.id), true);
+  assert.equal(await discardDeadLetter(store, namespaceId, dead.id), false);
   const run = await findRun(store, namespaceId, dead.id);
   assert.deepEqual([run?.state, run?.error, run?.result], ["failed", SAMPLE_ERROR, { status: 503 }]);
   assert.equal(run!.attempts.length, 1);
-  assert.deepEqual(await redriveDeadLetters(db, namespaceId, {}), []);
-  assert.deepEqual(await listRuns(db, namespaceId, { dead: true }, 10, undefined), []);
+  assert.deepEqual(await redriveDeadLetters(store, namespaceId, {}), []);
+  assert.deepEqual(await listRuns(store, namespaceId, { dead: true }, 10, undefined), []);
 });
 
 test("only a dead letter can be discarded", async () => {
   const namespaceId = await newNamespace();
   const running = await startRun(store, namespaceId, await makeWorker(db));
-  assert.equal(await discardDeadLetter(db, namespaceId, running.id), false);
+  assert.equal(await discardDeadLetter(store, namespaceId, running.id), false);
   assert.equal((await findRun(store, namespaceId, running.id))?.state, "running");
 });
 
@@ -110,7 +109,7 @@ test("the list of dead letters holds them alone, newest first", async () => {
   await startRun(store, namespaceId, await makeWorker(db));
   await makeDeadLetter(await newNamespace());
   const listed = async (filter: object) =>
-    (await listRuns(db, namespaceId, { dead: true, ...filter }, 10, undefined)).map(({ id }) => id);
+    (await listRuns(store, namespaceId, { dead: true, ...filter }, 10, undefined)).map(({ id }) => id);
   assert.deepEqual(await listed({}), [b.id, a.id]);
   assert.deepEqual(await listed({ taskId: a.taskId! }), [a.id]);
 });
@@ -119,19 +118,19 @@ test("a cancel from before the redrive is forgotten: the new attempt is not stop
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
   const claimed = await startRun(store, namespaceId, workerId);
-  await cancelRuns(db, namespaceId, { runId: claimed.id });
+  await cancelRuns(store, namespaceId, { runId: claimed.id });
   await bury(claimed, workerId);
-  await redriveDeadLetters(db, namespaceId, { runId: claimed.id });
+  await redriveDeadLetters(store, namespaceId, { runId: claimed.id });
   await claim(store, workerId, claimed.id);
-  assert.deepEqual(await listCancelled(db, workerId), []);
+  assert.deepEqual(await listCancelled(workerId), []);
 });
 
 test("the dead letters of a cancelled task stay dead", async () => {
   const namespaceId = await newNamespace();
   const dead = await makeDeadLetter(namespaceId);
-  await cancelTask(db, namespaceId, dead.taskId!, new Date());
+  await cancelTask(store, namespaceId, dead.taskId!, new Date());
   for (const which of [{}, { runId: dead.id }, { taskId: dead.taskId! }]) {
-    assert.deepEqual(await redriveDeadLetters(db, namespaceId, which), []);
+    assert.deepEqual(await redriveDeadLetters(store, namespaceId, which), []);
   }
   assert.equal((await findRun(store, namespaceId, dead.id))?.state, "dead");
 });

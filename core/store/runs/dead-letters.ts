@@ -1,6 +1,6 @@
 /** dead → queued: a redrive gives a run its whole allowance of attempts again. */
 import { type RawBuilder, sql } from "kysely";
-import type { Db } from "../database.ts";
+import type { QueryScope } from "../database.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
 /** Most runs one call redrives; the caller repeats while it gets as many. */
@@ -8,7 +8,7 @@ export const REDRIVE_BATCH = 1_000;
 
 /** Redrives one dead letter, those of one task, or all of a namespace, oldest first. */
 export async function redriveDeadLetters(
-  db: Db,
+  { db }: QueryScope,
   namespaceId: string,
   which: { runId?: string | undefined; taskId?: string | undefined },
 ): Promise<StagedRun[]> {

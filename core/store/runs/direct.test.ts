@@ -148,7 +148,7 @@ describe("a call that its API gave up", () => {
     const { workerId, run } = await openFunction();
     const [running, cancelled] = [run(), run()];
     for (const given of [running, cancelled]) await showDirectRun(store, workerId, given);
-    await cancelRuns(db, namespaceId, { runId: cancelled.id });
+    await cancelRuns(store, namespaceId, { runId: cancelled.id });
     const told = await endLostCall(store, workerId, lost(running, workerId));
     assert.deepEqual([told?.state, told?.error?.code, told?.attempts.length], ["failed", "worker_lost", 1]);
     assert.equal((await endLostCall(store, workerId, lost(cancelled, workerId)))?.state, "cancelled");
@@ -205,7 +205,7 @@ test("a run that was shown is running, can be finished like any other, and is re
   assert.equal(recorded.size, 1);
   assert.equal((await findRun(store, namespaceId, mine.id))?.revisionId, fn.revision.id);
   await sql`UPDATE workers SET lease_until = now() - interval '1 hour' WHERE id = ${workerId}`.execute(db);
-  const [rescue] = await rescueLostRuns(db, new Date(), ANY_TIME, 10);
+  const [rescue] = await rescueLostRuns(store, new Date(), ANY_TIME, 10);
   assert.equal(rescue?.runId, lost.id);
   const found = await findRun(store, namespaceId, lost.id);
   assert.equal(found?.state, "failed");

@@ -104,7 +104,7 @@ export type Reservation = "reserved" | "no_room" | "given_up";
  * anything here, and it must not run.
  */
 export async function reserveDirectRun(store: Store, workerId: string, run: DirectRun): Promise<Reservation> {
-  return await inTransaction(store.pool, async (client) => {
+  return await inTransaction(store.pool, async ({ pool: client }) => {
     await lockRoom(client, [run.functionId]);
     const { rows } = await client.query<{ free: boolean }>({
       name: "has-room",

@@ -33,9 +33,9 @@ test("a paused task runs on somebody's word, a cancelled one does not", async ()
     input: httpTask({ kind: "every", everyMs: 60_000 }),
     now: new Date(),
   });
-  await pauseTask(db, namespaceId, task.id, new Date());
+  await pauseTask(store, namespaceId, task.id, new Date());
   assert.ok(await enqueueTaskRun(store, namespaceId, task.id));
-  await cancelTask(db, namespaceId, task.id, new Date());
+  await cancelTask(store, namespaceId, task.id, new Date());
   await assert.rejects(enqueueTaskRun(store, namespaceId, task.id), (error) => {
     return error instanceof BellhopError && error.code === "task_cancelled" && error.status === 409;
   });

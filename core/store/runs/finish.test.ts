@@ -105,10 +105,10 @@ test("a retry waits for its instant, is queued, and is claimed as the second att
     "scheduled is not claimable, even when due",
   );
 
-  assert.deepEqual(await queueDueRetries(db, new Date(verdict.availableAt.getTime() - 1), 10), []);
-  const queued = await queueDueRetries(db, verdict.availableAt, 10);
+  assert.deepEqual(await queueDueRetries(store, new Date(verdict.availableAt.getTime() - 1), 10), []);
+  const queued = await queueDueRetries(store, verdict.availableAt, 10);
   assert.deepEqual(queued, [{ runId: first.id, availableAt: verdict.availableAt, traceparent: null }]);
-  assert.deepEqual(await queueDueRetries(db, verdict.availableAt, 10), [], "once");
+  assert.deepEqual(await queueDueRetries(store, verdict.availableAt, 10), [], "once");
 
   const second = await claim(store, workerId, first.id);
   assert.deepEqual([second.attempt, second.claimNo], [2, 2]);
@@ -135,9 +135,9 @@ test("the earliest retries are queued first, each by one scheduler", async () =>
     await finishAttempts(store, workerId, [finished(claimed, workerId, retryAfter(-1_000 * secondsAgo))]);
     ids.push(claimed.id);
   }
-  const [earliest] = await queueDueRetries(db, new Date(), 1);
+  const [earliest] = await queueDueRetries(store, new Date(), 1);
   assert.equal(earliest?.runId, ids[1]);
-  const shares = await Promise.all([1, 2, 3].map(() => queueDueRetries(db, new Date(), 10)));
+  const shares = await Promise.all([1, 2, 3].map(() => queueDueRetries(store, new Date(), 10)));
   assert.deepEqual(
     shares
       .flat()
@@ -245,10 +245,10 @@ test("a worker that only slept finds its run rescued: its result and its lines a
   const namespaceId = await newNamespace();
   const [sleeper, other] = [newId(), await makeWorker(db)];
   const claimed = await startRun(store, namespaceId, sleeper);
-  await rescueLostRuns(db, new Date(Date.now() - 60_000), ANY_TIME, 10);
+  await rescueLostRuns(store, new Date(Date.now() - 60_000), ANY_TIME, 10);
   const late = finished(claimed, sleeper, { state: "succeeded", result: "late" }, [line("late")]);
   assert.equal((await finishAttempts(store, sleeper, [late])).recorded.size, 0);
-  await queueDueRetries(db, new Date(), 10);
+  await queueDueRetries(store, new Date(), 10);
   const again = await claim(store, other, claimed.id);
   assert.equal((await finishAttempts(store, sleeper, [late])).recorded.size, 0, "nor while another runs it");
   await finishAttempts(store, other, [
@@ -265,8 +265,8 @@ describe("a worker that takes its own lost run back and ends both attempts in on
     const workerId = newId();
     const retry = { ...DEFAULT_POLICY.retry, maxAttempts };
     const stale = await startRun(store, namespaceId, workerId, { retry });
-    await rescueLostRuns(db, new Date(Date.now() - 60_000), ANY_TIME, 10);
-    await queueDueRetries(db, new Date(), 10);
+    await rescueLostRuns(store, new Date(Date.now() - 60_000), ANY_TIME, 10);
+    await queueDueRetries(store, new Date(), 10);
     const fresh = await claim(store, workerId, stale.id);
     assert.ok(fresh.claimNo > stale.claimNo);
     const attempt = (run: ClaimedRun, verdict: RunVerdict, text: string) =>
@@ -372,7 +372,7 @@ test("a run that was asked to stop is not tried again: its failed attempt ends i
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
   const claimed = await startRun(store, namespaceId, workerId);
-  await cancelRuns(db, namespaceId, { runId: claimed.id });
+  await cancelRuns(store, namespaceId, { runId: claimed.id });
   const attempt = finished(claimed, workerId, retryAfter(0), [line("failed")]);
   const report = await finishAttempts(store, workerId, [attempt]);
   assert.deepEqual([...report.recorded], [attempt]);
@@ -389,7 +389,7 @@ test("a run that was asked to stop is not given back but left to the rescue", as
     await startRun(store, namespaceId, workerId),
     await startRun(store, namespaceId, workerId),
   ];
-  await cancelRuns(db, namespaceId, { runId: asked.id });
+  await cancelRuns(store, namespaceId, { runId: asked.id });
   assert.deepEqual(await releaseRuns(store, workerId, [asked, other]), [other.id]);
   assert.equal((await findRun(store, namespaceId, asked.id))?.state, "running");
 });

@@ -119,7 +119,7 @@ export async function finishAttempts(
   if (open.length === 0) {
     return toReport(attempts, await writeVerdicts(store.pool, MOVE_TERMINAL, workerId, terminal));
   }
-  return await inTransaction(store.pool, async (client) => {
+  return await inTransaction(store.pool, async ({ pool: client }) => {
     const kept = await writeVerdicts(client, KEEP_OPEN, workerId, open);
     const keptKeys = new Set(kept.map(toRowKey));
     const unwanted = open

@@ -27,7 +27,7 @@ test("a worker owns what it runs, and nothing that waits, ended or is another's"
     ...{ id: owned.id, claimNo: 1, attempt: 1, startedAt: owned.startedAt },
     ...{ isDirect: false, cancelRequested: false, isOld: false },
   };
-  assert.deepEqual(await listOwnedRuns(db, workerId, 60_000), [expected]);
+  assert.deepEqual(await listOwnedRuns(store, workerId, 60_000), [expected]);
 });
 
 test("it is told which were asked to stop, and which it claimed longer ago than a lease", async () => {
@@ -37,10 +37,10 @@ test("it is told which were asked to stop, and which it claimed longer ago than 
     await startRun(store, namespaceId, workerId),
     await startRun(store, namespaceId, workerId),
   ];
-  await cancelRuns(db, namespaceId, { runId: asked.id });
+  await cancelRuns(store, namespaceId, { runId: asked.id });
   await sql`UPDATE task_runs_open SET started_at = clock_timestamp() - interval '61 seconds'
     WHERE id = ${old.id}`.execute(db);
-  const owned = new Map((await listOwnedRuns(db, workerId, 60_000)).map((run) => [run.id, run]));
+  const owned = new Map((await listOwnedRuns(store, workerId, 60_000)).map((run) => [run.id, run]));
   assert.deepEqual([owned.get(asked.id)?.cancelRequested, owned.get(asked.id)?.isOld], [true, false]);
   assert.deepEqual([owned.get(old.id)?.cancelRequested, owned.get(old.id)?.isOld], [false, true]);
 });

@@ -1,6 +1,6 @@
 /** What a worker owns by the table: the poll behind its bells. */
 import { sql } from "kysely";
-import type { Db } from "../database.ts";
+import type { QueryScope } from "../database.ts";
 
 export interface OwnedRun {
   id: string;
@@ -14,7 +14,11 @@ export interface OwnedRun {
   isOld: boolean;
 }
 
-export async function listOwnedRuns(db: Db, workerId: string, leaseMs: number): Promise<OwnedRun[]> {
+export async function listOwnedRuns(
+  { db }: QueryScope,
+  workerId: string,
+  leaseMs: number,
+): Promise<OwnedRun[]> {
   const { rows } = await sql<OwnedRun>`
     SELECT id, claim_no AS "claimNo", attempt, started_at AS "startedAt",
       EXISTS (SELECT FROM run_fences f WHERE f.run_id = id) AS "isDirect", cancel_requested_at IS NOT NULL AS "cancelRequested",

@@ -76,7 +76,7 @@ test("a list is newest first over open and finished runs, page by page", async (
   );
   const pages: string[][] = [];
   for (let before: string | undefined; ; before = pages.at(-1)!.at(-1)) {
-    const rows = await listRuns(db, namespaceId, {}, 3, before);
+    const rows = await listRuns(store, namespaceId, {}, 3, before);
     assert.ok(rows.length <= 4, "one more than asked tells that there is a next page");
     pages.push(rows.slice(0, 3).map(({ id }) => id));
     if (rows.length <= 3) break;
@@ -93,7 +93,7 @@ test("a task's list holds its runs alone", async () => {
   const claimed = await startRun(store, namespaceId, await makeWorker(db));
   await queueRun(store, namespaceId);
   const again = await enqueueTaskRun(store, namespaceId, claimed.taskId!);
-  const listed = await listRuns(db, namespaceId, { taskId: claimed.taskId! }, 10, undefined);
+  const listed = await listRuns(store, namespaceId, { taskId: claimed.taskId! }, 10, undefined);
   assert.deepEqual(
     listed.map(({ id }) => id),
     [again!.runId, claimed.id],

@@ -1,7 +1,7 @@
 /** Reading runs. An id tells when its run was made, which spares the partitions that are older. */
 import { type RawBuilder, sql } from "kysely";
 import type { Run } from "../../contracts/run.ts";
-import type { Db, QueryScope, Store } from "../database.ts";
+import type { QueryScope } from "../database.ts";
 import { earliestTraceOf } from "../ids.ts";
 
 const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type, r.trigger, f.name AS "functionName",
@@ -23,9 +23,13 @@ const FIND = `
  * Callers who wait for runs ask often: both bounds of the days are parameters, so that only the partitions between them
  * are planned for.
  */
-export async function findRun(store: Store, namespaceId: string, runId: string): Promise<Run | undefined> {
+export async function findRun(
+  scope: QueryScope,
+  namespaceId: string,
+  runId: string,
+): Promise<Run | undefined> {
   const values = [runId, namespaceId, earliestTraceOf(runId), new Date(Date.now() + DAY_MS)];
-  const { rows } = await store.pool.query<Run>({ name: "find-run", text: FIND, values });
+  const { rows } = await scope.pool.query<Run>({ name: "find-run", text: FIND, values });
   return rows[0];
 }
 
@@ -44,7 +48,7 @@ export interface RunFilter {
 
 /** Newest first; one more than `limit`, so that the caller knows whether there is a next page. */
 export async function listRuns(
-  db: Db,
+  { db }: QueryScope,
   namespaceId: string,
   filter: RunFilter,
   limit: number,

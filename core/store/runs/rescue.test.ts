@@ -28,7 +28,7 @@ import { queueDueRetries } from "./stage.ts";
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
 
-const rescue = (limit = 100) => rescueLostRuns(db, new Date(), ANY_TIME, limit);
+const rescue = (limit = 100) => rescueLostRuns(store, new Date(), ANY_TIME, limit);
 const attempts = (maxAttempts: number): GivenTask => ({
   retry: { ...DEFAULT_POLICY.retry, maxAttempts },
 });
@@ -42,7 +42,7 @@ test("a lost run waits for its next attempt, the lost one on record", async () =
   const namespaceId = await newNamespace();
   const lost = await loseRun(namespaceId);
   const now = new Date();
-  const [rescued, ...others] = await rescueLostRuns(db, now, ANY_TIME, 100);
+  const [rescued, ...others] = await rescueLostRuns(store, now, ANY_TIME, 100);
   assert.deepEqual(others, []);
   assert.deepEqual(rescued, {
     runId: lost.id,
@@ -60,7 +60,7 @@ test("a lost run waits for its next attempt, the lost one on record", async () =
   assert.equal(record.error?.code, "worker_lost");
   assert.equal(record.startedAt, lost.startedAt.toISOString());
   assert.deepEqual(await rescue(), [], "once");
-  await queueDueRetries(db, run!.availableAt, 10);
+  await queueDueRetries(store, run!.availableAt, 10);
   await sql`UPDATE task_runs_open SET available_at = clock_timestamp()`.execute(db);
   const again = await claim(store, await makeWorker(db), lost.id);
   assert.equal(again.attempt, 2);
@@ -127,7 +127,7 @@ test("a lost invocation failed, and whoever waits is told", async () => {
 test("a lost run that was asked to stop is cancelled", async () => {
   const namespaceId = await newNamespace();
   const lost = await loseRun(namespaceId);
-  await cancelRuns(db, namespaceId, { runId: lost.id });
+  await cancelRuns(store, namespaceId, { runId: lost.id });
   assert.equal((await rescue())[0]?.state, "cancelled");
   assert.equal((await findRun(store, namespaceId, lost.id))?.state, "cancelled");
 });
@@ -141,7 +141,7 @@ test("nothing is rescued while leases may not be judged", async () => {
       return false;
     },
   };
-  assert.deepEqual(await rescueLostRuns(db, new Date(), never, 100), []);
+  assert.deepEqual(await rescueLostRuns(store, new Date(), never, 100), []);
   assert.equal((await rescue())[0]?.runId, lost.id);
   assert.ok(Math.abs(words[0]!.at.getTime() - Date.parse(words[0]!.exactAt)) < 1);
 });
@@ -160,7 +160,7 @@ test("leases are compared with the instant at which the judge was asked, however
   await sql`UPDATE workers SET lease_until = clock_timestamp() - interval '1 minute' WHERE id = ${workerId}`.execute(
     db,
   );
-  assert.deepEqual(await rescueLostRuns(db, new Date(), slow, 100), []);
+  assert.deepEqual(await rescueLostRuns(store, new Date(), slow, 100), []);
   assert.equal((await rescue())[0]?.runId, claimed.id);
 });
 

@@ -5,9 +5,10 @@ import { CALL_POLICY, readPolicy, type TaskPolicy } from "../../contracts/task-p
 import { type AttemptOutcome, WORKER_LOST } from "../../domain/attempt.ts";
 import { decideVerdict } from "../../domain/retry.ts";
 import { askServer, type LeaseJudge } from "../contact.ts";
-import type { Db } from "../database.ts";
+import type { Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
 import { STORED_POLICY } from "../tasks/policy-columns.ts";
+import { inTransaction } from "../transaction.ts";
 import { moveEnded } from "./move-ended.ts";
 
 export interface Rescue {
@@ -38,8 +39,13 @@ interface LostRun {
  * instant at which `judge` was asked, in the same transaction: a database that stands still from then on makes no
  * living worker look lost.
  */
-export async function rescueLostRuns(db: Db, now: Date, judge: LeaseJudge, limit: number): Promise<Rescue[]> {
-  return await db.transaction().execute(async (tx) => {
+export async function rescueLostRuns(
+  store: Store,
+  now: Date,
+  judge: LeaseJudge,
+  limit: number,
+): Promise<Rescue[]> {
+  return await inTransaction(store.leasePool, async ({ db: tx }) => {
     const word = await askServer(tx);
     if (!judge.mayJudge(word)) return [];
     const { rows: lost } = await sql<LostRun>`

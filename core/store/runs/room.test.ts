@@ -118,7 +118,7 @@ test("room that was offered is offered again to nobody, and lost to nobody, wher
   const [first] = await claimRuns(store, workerId, runIds);
   await finishAttempts(store, workerId, [finished(first!, workerId, { state: "succeeded", result: null })]);
   await offerRoom(store, [functionId]);
-  const { ended } = await cancelRuns(db, namespaceId, { runId: runIds[2]! });
+  const { ended } = await cancelRuns(store, namespaceId, { runId: runIds[2]! });
   assert.deepEqual(ended, [runIds[2]]);
   const offered = await offerRoom(store, [functionId]);
   assert.deepEqual(
@@ -130,7 +130,7 @@ test("room that was offered is offered again to nobody, and lost to nobody, wher
 test("a run that waits for room is cancelled at once", async () => {
   const { namespaceId, runIds } = await openFunction(3);
   await claimRuns(store, await makeWorker(db), runIds);
-  assert.deepEqual((await cancelRuns(db, namespaceId, { runId: runIds[2]! })).ended, [runIds[2]]);
+  assert.deepEqual((await cancelRuns(store, namespaceId, { runId: runIds[2]! })).ended, [runIds[2]]);
   assert.deepEqual(await standing(runIds), ["running", "running", "cancelled"]);
 });
 
@@ -139,7 +139,7 @@ test("a lost worker's and a released run's room is room again", async () => {
   const lost = await makeWorker(db, 1);
   await claimRuns(store, lost, runIds);
   await sql`UPDATE workers SET lease_until = now() - interval '1 minute'`.execute(db);
-  await rescueLostRuns(db, new Date(), ANY_TIME, 10);
+  await rescueLostRuns(store, new Date(), ANY_TIME, 10);
   assert.equal((await offerRoom(store, [functionId])).length, 2);
   const workerId = await makeWorker(db);
   const claimed = await claimDue(store, workerId, 10, 0);
@@ -211,7 +211,7 @@ test("a run whose task calls another function now stands in that one's line, not
   await claimRuns(store, workerId, [first!, second!]);
   assert.deepEqual(await standing([first!, second!]), ["running", "awaited"]);
   const decide = async () => ({ input: functionTask("to"), functionId: to, reschedules: false });
-  await changeTask(db, namespaceId, tasks[1]!.task.id, new Date(), decide);
+  await changeTask(store, namespaceId, tasks[1]!.task.id, new Date(), decide);
   assert.deepEqual(await findAwaitedFunctions(store, 10), []);
   const [claimed] = await claimRuns(store, workerId, [second!]);
   assert.deepEqual([claimed?.functionId, claimed?.holdsRoom], [to, false]);

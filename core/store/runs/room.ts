@@ -77,7 +77,7 @@ export async function admitRuns(
 ): Promise<ClaimedRun[]> {
   const byFunction = Map.groupBy(asked, ({ functionId }) => functionId);
   const functionIds = [...byFunction.keys()];
-  return await inTransaction(store.pool, async (client) => {
+  return await inTransaction(store.pool, async ({ pool: client }) => {
     await lockRoom(client, functionIds);
     const { rows } = await client.query<FunctionRow>({
       name: "look-for-room",
@@ -129,7 +129,7 @@ const OFFER = `
  * returns rung, after runs of them ended or their limits changed.
  */
 export async function offerRoom(store: Store, functionIds: string[]): Promise<StagedRun[]> {
-  return await inTransaction(store.pool, async (client) => {
+  return await inTransaction(store.pool, async ({ pool: client }) => {
     await lockRoom(client, functionIds);
     const { rows } = await client.query<StagedRun>({
       name: "offer-room",

@@ -2,7 +2,7 @@
 import { sql } from "kysely";
 import type { SkippedInstants } from "../../domain/skipped.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
-import type { Db } from "../database.ts";
+import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 
 interface SkippedTask {
@@ -13,7 +13,11 @@ interface SkippedTask {
 }
 
 /** [*] → skipped: one row for all of the instants. */
-export async function recordSkipped(db: Db, task: SkippedTask, skipped: SkippedInstants): Promise<void> {
+export async function recordSkipped(
+  { db }: QueryScope,
+  task: SkippedTask,
+  skipped: SkippedInstants,
+): Promise<void> {
   const { id, namespaceId, type, functionId } = task;
   await sql`
     INSERT INTO task_runs (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for, available_at,

@@ -24,7 +24,7 @@ async function makeTask(namespaceId: string, schedule: Schedule): Promise<string
 test("a due task becomes a queued run at its instant, and its cursor moves to the next", async () => {
   const namespaceId = await newNamespace();
   const taskId = await makeTask(namespaceId, { kind: "every", everyMs: 10_000 });
-  const [staged, ...others] = await stageDueTasks(db, at(9_500), at(10_500), 100);
+  const [staged, ...others] = await stageDueTasks(store, at(9_500), at(10_500), 100);
   assert.deepEqual(others, []);
   assert.deepEqual(staged!.availableAt, at(10_000));
   const run = await findRun(store, namespaceId, staged!.runId);
@@ -39,28 +39,32 @@ test("a due task becomes a queued run at its instant, and its cursor moves to th
 test("what lies beyond the horizon waits", async () => {
   const namespaceId = await newNamespace();
   await makeTask(namespaceId, { kind: "every", everyMs: 10_000 });
-  assert.deepEqual(await stageDueTasks(db, at(8_000), at(9_999), 100), []);
-  assert.equal((await stageDueTasks(db, at(9_000), at(10_000), 100)).length, 1, "the horizon itself counts");
+  assert.deepEqual(await stageDueTasks(store, at(8_000), at(9_999), 100), []);
+  assert.equal(
+    (await stageDueTasks(store, at(9_000), at(10_000), 100)).length,
+    1,
+    "the horizon itself counts",
+  );
 });
 
 test("what fires once completes with its only occurrence", async () => {
   const namespaceId = await newNamespace();
   const once = await makeTask(namespaceId, { kind: "once", at: at(1_000).toISOString() });
   const delayed = await makeTask(namespaceId, { kind: "delay", delayMs: 2_000 });
-  const staged = await stageDueTasks(db, at(1_500), at(2_500), 100);
+  const staged = await stageDueTasks(store, at(1_500), at(2_500), 100);
   assert.deepEqual(staged.map(({ availableAt }) => availableAt).sort(), [at(1_000), at(2_000)]);
   for (const id of [once, delayed]) {
     const task = await findTask(db, namespaceId, id);
     assert.deepEqual([task?.state, task?.nextRunAt], ["completed", null]);
   }
-  assert.deepEqual(await stageDueTasks(db, at(9_000), at(10_000), 100), []);
+  assert.deepEqual(await stageDueTasks(store, at(9_000), at(10_000), 100), []);
 });
 
 test("instants missed while nobody staged are one late run, then the next after now", async () => {
   const namespaceId = await newNamespace();
   const taskId = await makeTask(namespaceId, { kind: "cron", expression: "*/5 * * * *", timezone: "UTC" });
   const now = at(3_600_000 + 1_000);
-  const staged = await stageDueTasks(db, now, new Date(now.getTime() + 1_000), 100);
+  const staged = await stageDueTasks(store, now, new Date(now.getTime() + 1_000), 100);
   assert.deepEqual(
     staged.map(({ availableAt }) => availableAt),
     [at(300_000)],
@@ -71,12 +75,12 @@ test("instants missed while nobody staged are one late run, then the next after 
 test("a pass takes the earliest tasks first, as many as it may", async () => {
   const namespaceId = await newNamespace();
   for (const delayMs of [3_000, 1_000, 2_000]) await makeTask(namespaceId, { kind: "delay", delayMs });
-  const first = await stageDueTasks(db, at(5_000), at(5_000), 2);
+  const first = await stageDueTasks(store, at(5_000), at(5_000), 2);
   assert.deepEqual(
     first.map(({ availableAt }) => availableAt),
     [at(1_000), at(2_000)],
   );
-  const second = await stageDueTasks(db, at(5_000), at(5_000), 2);
+  const second = await stageDueTasks(store, at(5_000), at(5_000), 2);
   assert.deepEqual(
     second.map(({ availableAt }) => availableAt),
     [at(3_000)],
@@ -93,7 +97,7 @@ test("schedulers that run side by side stage each occurrence exactly once", asyn
   const drain = async (second: number): Promise<StagedRun[]> => {
     const staged: StagedRun[] = [];
     for (;;) {
-      const pass = await stageDueTasks(db, at(second * 1_000), at(second * 1_000), 20);
+      const pass = await stageDueTasks(store, at(second * 1_000), at(second * 1_000), 20);
       if (pass.length === 0) return staged;
       staged.push(...pass);
     }
@@ -118,7 +122,7 @@ test("a run of a function task knows its function", async () => {
     { spec: { type: "function", function: "greet", input: null } },
   );
   await createTask(store, { namespaceId, input, functionId, now: at(0) });
-  const [staged] = await stageDueTasks(db, at(1_000), at(1_000), 10);
+  const [staged] = await stageDueTasks(store, at(1_000), at(1_000), 10);
   const run = await findRun(store, namespaceId, staged!.runId);
   assert.deepEqual([run?.type, run?.functionName], ["function", "greet"]);
 });
@@ -126,8 +130,8 @@ test("a run of a function task knows its function", async () => {
 test("runs of one instant stand in the list newest first, none lost", async () => {
   const namespaceId = await newNamespace();
   const taskId = await makeTask(namespaceId, { kind: "every", everyMs: 1_000 });
-  for (const second of [1, 2, 3]) await stageDueTasks(db, at(second * 1_000), at(second * 1_000), 10);
-  const runs = await listRuns(db, namespaceId, { taskId }, 10, undefined);
+  for (const second of [1, 2, 3]) await stageDueTasks(store, at(second * 1_000), at(second * 1_000), 10);
+  const runs = await listRuns(store, namespaceId, { taskId }, 10, undefined);
   assert.deepEqual(
     runs.map(({ scheduledFor }) => scheduledFor),
     [at(3_000), at(2_000), at(1_000)],
@@ -135,16 +139,16 @@ test("runs of one instant stand in the list newest first, none lost", async () =
 });
 
 test("the next instant is the earliest of cursors and retries; nothing waits, no instant", async () => {
-  assert.equal(await findNextInstant(db), null);
+  assert.equal(await findNextInstant(store), null);
   const namespaceId = await newNamespace();
   await makeTask(namespaceId, { kind: "delay", delayMs: 60_000 });
-  assert.deepEqual(await findNextInstant(db), at(60_000));
+  assert.deepEqual(await findNextInstant(store), at(60_000));
   const retryId = await queueRun(store, namespaceId);
   await sql`UPDATE task_runs_open SET state = 'scheduled', available_at = ${at(30_000)} WHERE id = ${retryId}`.execute(
     db,
   );
-  assert.deepEqual(await findNextInstant(db), at(30_000));
-  await stageDueTasks(db, at(60_000), at(60_000), 10);
+  assert.deepEqual(await findNextInstant(store), at(30_000));
+  await stageDueTasks(store, at(60_000), at(60_000), 10);
   await sql`DELETE FROM task_runs_open WHERE state = 'scheduled'`.execute(db);
-  assert.equal(await findNextInstant(db), null, "what is queued is the workers' matter");
+  assert.equal(await findNextInstant(store), null, "what is queued is the workers' matter");
 });

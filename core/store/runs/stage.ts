@@ -2,8 +2,9 @@
 import { sql } from "kysely";
 import { advanceCursor, hasPassedOver, type Schedule } from "../../domain/schedule.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
-import type { Db } from "../database.ts";
+import type { QueryScope, Store } from "../database.ts";
 import { newId } from "../ids.ts";
+import { inTransaction } from "../transaction.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
 /** An occurrence that is about to be staged. */
@@ -39,13 +40,13 @@ interface DueTask {
  * `trace` gives each run the traceparent it is remembered by.
  */
 export async function stageDueTasks(
-  db: Db,
+  store: Store,
   now: Date,
   horizon: Date,
   limit: number,
   trace?: (occurrence: Occurrence) => string | undefined,
 ): Promise<StagedOccurrence[]> {
-  return await db.transaction().execute(async (tx) => {
+  return await inTransaction(store.pool, async ({ db: tx }) => {
     const { rows: due } = await sql<DueTask>`
       SELECT id, namespace_id, type, function_id, schedule, anchor_at, next_run_at, traceparent FROM tasks
       WHERE state = 'active' AND next_run_at <= ${horizon}
@@ -110,7 +111,11 @@ function nextCursors(due: DueTask[], now: Date): (Date | null)[] {
 }
 
 /** scheduled → queued for retries whose instant comes before `horizon`. */
-export async function queueDueRetries(db: Db, horizon: Date, limit: number): Promise<StagedRun[]> {
+export async function queueDueRetries(
+  { db }: QueryScope,
+  horizon: Date,
+  limit: number,
+): Promise<StagedRun[]> {
   const { rows } = await sql<StagedRun>`
     WITH due AS MATERIALIZED (
       SELECT id FROM task_runs_open WHERE state = 'scheduled' AND available_at <= ${horizon}
@@ -122,7 +127,7 @@ export async function queueDueRetries(db: Db, horizon: Date, limit: number): Pro
 }
 
 /** The next instant at which a task fires or a retry becomes ready; null when nothing waits. */
-export async function findNextInstant(db: Db): Promise<Date | null> {
+export async function findNextInstant({ db }: QueryScope): Promise<Date | null> {
   const { rows } = await sql<{ at: Date | null }>`
     SELECT least(
       (SELECT min(next_run_at) FROM tasks WHERE state = 'active'),

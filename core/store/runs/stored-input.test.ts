@@ -64,10 +64,10 @@ for (const trigger of ["http", "hook"] as const) {
       assert.deepEqual(await storedInput(run.id), KEPT);
     }
     const cancelled = await queue(trigger);
-    await cancelRuns(db, namespaceId, { runId: cancelled });
+    await cancelRuns(store, namespaceId, { runId: cancelled });
     assert.deepEqual(await storedInput(cancelled), KEPT);
     const lost = await claim(store, await makeWorker(db, 0), await queue(trigger));
-    const rescued = await rescueLostRuns(db, new Date(), ANY_TIME, 100);
+    const rescued = await rescueLostRuns(store, new Date(), ANY_TIME, 100);
     assert.ok(rescued.some(({ runId }) => runId === lost.id));
     assert.deepEqual(await storedInput(lost.id), KEPT);
   });

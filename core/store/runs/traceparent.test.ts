@@ -53,12 +53,12 @@ test("through retries, a dead letter, a redrive and its end", async () => {
   const first = await claim(store, workerId, runId);
   assert.equal(first.traceparent, REQUEST);
   await finishAttempts(store, workerId, [finished(first, workerId, retryAfter(0))]);
-  const [retry] = await queueDueRetries(db, new Date(Date.now() + 1_000), 10);
+  const [retry] = await queueDueRetries(store, new Date(Date.now() + 1_000), 10);
   assert.deepEqual([retry!.runId, retry!.traceparent], [runId, REQUEST]);
   const second = await claim(store, workerId, runId);
   assert.deepEqual([second.attempt, second.traceparent], [2, REQUEST]);
   await finishAttempts(store, workerId, [finished(second, workerId, { state: "dead", error: SAMPLE_ERROR })]);
-  assert.equal((await redriveDeadLetters(db, namespaceId, { runId }))[0]!.traceparent, REQUEST);
+  assert.equal((await redriveDeadLetters(store, namespaceId, { runId }))[0]!.traceparent, REQUEST);
   const third = await claim(store, workerId, runId);
   assert.equal(third.traceparent, REQUEST);
   await finishAttempts(store, workerId, [finished(third, workerId, { state: "succeeded", result: null })]);
@@ -67,12 +67,12 @@ test("through retries, a dead letter, a redrive and its end", async () => {
 
 test("when it is cancelled, and when its worker is lost", async () => {
   const cancelled = await makeRun();
-  await cancelRuns(db, cancelled.namespaceId, { runId: cancelled.runId });
+  await cancelRuns(store, cancelled.namespaceId, { runId: cancelled.runId });
   assert.equal(await traceOf(cancelled.namespaceId, cancelled.runId), TRACE);
   const lost = await makeRun();
   const goneWorkerId = newId();
   await claim(store, goneWorkerId, lost.runId);
-  assert.equal((await rescueLostRuns(db, new Date(), ANY_TIME, 10))[0]!.runId, lost.runId);
+  assert.equal((await rescueLostRuns(store, new Date(), ANY_TIME, 10))[0]!.runId, lost.runId);
   assert.equal(await traceOf(lost.namespaceId, lost.runId), TRACE);
 });
 
@@ -89,7 +89,7 @@ test("an occurrence remembers what staged it, which is told of the request that 
   });
   const later = new Date(now.getTime() + 60_000);
   const staging = `00-${"c".repeat(32)}-${"d".repeat(16)}-01`;
-  const [staged] = await stageDueTasks(db, later, later, 10, (occurrence) => {
+  const [staged] = await stageDueTasks(store, later, later, 10, (occurrence) => {
     assert.deepEqual([occurrence.taskId, occurrence.taskTraceparent], [task.id, REQUEST]);
     return staging;
   });

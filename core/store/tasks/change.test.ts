@@ -34,7 +34,7 @@ async function makeTask(schedule: Schedule, ageMs = 0) {
 
 /** Stages ahead whatever fires within two hours of `now`. */
 async function stageAhead(now: Date): Promise<StagedRun[]> {
-  return await stageDueTasks(db, now, later(now, 2 * HOUR_MS), 100);
+  return await stageDueTasks(store, now, later(now, 2 * HOUR_MS), 100);
 }
 
 async function rowOf(id: string): Promise<{ state: TaskState; nextRunAt: Date | null }> {
@@ -49,12 +49,12 @@ test("pausing takes back what was staged ahead, and resuming brings the same ins
   const { namespaceId, id, madeAt } = await makeTask(hourly);
   const [staged] = await stageAhead(madeAt);
   assert.deepEqual(staged?.availableAt, later(madeAt, HOUR_MS));
-  const paused = await pauseTask(db, namespaceId, id, madeAt);
+  const paused = await pauseTask(store, namespaceId, id, madeAt);
   assert.deepEqual([paused.state, paused.nextRunAt], ["paused", null], "a paused task shows no next instant");
   assert.equal(await findRun(store, namespaceId, staged.runId), undefined);
   assert.deepEqual(await stageAhead(madeAt), [], "nothing is staged while it is paused");
-  assert.deepEqual(await pauseTask(db, namespaceId, id, madeAt), paused, "twice is the same as once");
-  const resumed = await resumeTask(db, namespaceId, id, later(madeAt, 60_000));
+  assert.deepEqual(await pauseTask(store, namespaceId, id, madeAt), paused, "twice is the same as once");
+  const resumed = await resumeTask(store, namespaceId, id, later(madeAt, 60_000));
   assert.deepEqual([resumed.state, resumed.nextRunAt], ["active", staged.availableAt]);
   const [again] = await stageAhead(madeAt);
   assert.deepEqual(again?.availableAt, staged.availableAt);
@@ -63,14 +63,14 @@ test("pausing takes back what was staged ahead, and resuming brings the same ins
 
 test("pausing leaves what is due already, what runs and what somebody asked for", async () => {
   const { namespaceId, id, madeAt } = await makeTask(hourly, HOUR_MS + 1_000);
-  const [due] = await stageDueTasks(db, new Date(), new Date(), 10);
+  const [due] = await stageDueTasks(store, new Date(), new Date(), 10);
   assert.deepEqual(due?.availableAt, later(madeAt, HOUR_MS));
   const manual = await enqueueTaskRun(store, namespaceId, id);
   const retried = await enqueueTaskRun(store, namespaceId, id);
   const workerId = await makeWorker(db);
   const claimed = await claim(store, workerId, retried!.runId);
   await finishAttempts(store, workerId, [finished(claimed, workerId, retryAfter(HOUR_MS))]);
-  await pauseTask(db, namespaceId, id, new Date());
+  await pauseTask(store, namespaceId, id, new Date());
   const states = await Promise.all(
     [due.runId, manual!.runId, retried!.runId].map((run) => findRun(store, namespaceId, run)),
   );
@@ -82,29 +82,29 @@ test("pausing leaves what is due already, what runs and what somebody asked for"
 
 test("a retry that was queued ahead of its instant is not taken back", async () => {
   const { namespaceId, id } = await makeTask(hourly, HOUR_MS + 1_000);
-  const [due] = await stageDueTasks(db, new Date(), new Date(), 10);
+  const [due] = await stageDueTasks(store, new Date(), new Date(), 10);
   const workerId = await makeWorker(db);
   const claimed = await claim(store, workerId, due!.runId);
   await finishAttempts(store, workerId, [finished(claimed, workerId, retryAfter(HOUR_MS))]);
   await sql`UPDATE task_runs_open SET state = 'queued' WHERE id = ${claimed.id}`.execute(db);
-  await pauseTask(db, namespaceId, id, new Date());
+  await pauseTask(store, namespaceId, id, new Date());
   assert.equal((await findRun(store, namespaceId, claimed.id))?.state, "queued");
 });
 
 test("a repeating task that slept through its instants goes on at the next of its grid", async () => {
   const { namespaceId, id, madeAt } = await makeTask(hourly);
-  await pauseTask(db, namespaceId, id, madeAt);
-  const resumed = await resumeTask(db, namespaceId, id, later(madeAt, 5.5 * HOUR_MS));
+  await pauseTask(store, namespaceId, id, madeAt);
+  const resumed = await resumeTask(store, namespaceId, id, later(madeAt, 5.5 * HOUR_MS));
   assert.deepEqual(resumed.nextRunAt, later(madeAt, 6 * HOUR_MS));
 });
 
 test("a task that should have fired once meanwhile fires when it is resumed", async () => {
   const { namespaceId, id, madeAt } = await makeTask({ kind: "delay", delayMs: HOUR_MS });
-  await pauseTask(db, namespaceId, id, madeAt);
+  await pauseTask(store, namespaceId, id, madeAt);
   const now = later(madeAt, 3 * HOUR_MS);
-  const resumed = await resumeTask(db, namespaceId, id, now);
+  const resumed = await resumeTask(store, namespaceId, id, now);
   assert.deepEqual([resumed.state, resumed.nextRunAt], ["active", later(madeAt, HOUR_MS)]);
-  const staged = await stageDueTasks(db, now, now, 10);
+  const staged = await stageDueTasks(store, now, now, 10);
   assert.equal(staged.length, 1);
   assert.equal((await rowOf(id)).state, "completed");
 });
@@ -113,25 +113,25 @@ test("a task whose only occurrence was staged ahead can still be paused, resumed
   const { namespaceId, id, madeAt } = await makeTask({ kind: "delay", delayMs: HOUR_MS });
   const [staged] = await stageAhead(madeAt);
   assert.equal((await rowOf(id)).state, "completed");
-  assert.equal((await pauseTask(db, namespaceId, id, madeAt)).state, "paused");
+  assert.equal((await pauseTask(store, namespaceId, id, madeAt)).state, "paused");
   assert.equal(await findRun(store, namespaceId, staged!.runId), undefined);
-  const resumed = await resumeTask(db, namespaceId, id, madeAt);
+  const resumed = await resumeTask(store, namespaceId, id, madeAt);
   assert.deepEqual([resumed.state, resumed.nextRunAt], ["active", later(madeAt, HOUR_MS)]);
   assert.equal((await stageAhead(madeAt)).length, 1);
-  assert.equal((await cancelTask(db, namespaceId, id, madeAt)).task.state, "cancelled");
-  assert.deepEqual(await listRuns(db, namespaceId, {}, 10, undefined), []);
+  assert.equal((await cancelTask(store, namespaceId, id, madeAt)).task.state, "cancelled");
+  assert.deepEqual(await listRuns(store, namespaceId, {}, 10, undefined), []);
 });
 
 test("a completed task cannot be paused or resumed, a cancelled one not even changed", async () => {
   const { namespaceId, id, madeAt } = await makeTask({ kind: "delay", delayMs: 0 }, 1_000);
-  await stageDueTasks(db, new Date(), new Date(), 10);
-  await assert.rejects(pauseTask(db, namespaceId, id, madeAt), refusedAs("task_completed", 409));
-  await assert.rejects(resumeTask(db, namespaceId, id, madeAt), refusedAs("task_completed", 409));
-  await cancelTask(db, namespaceId, id, madeAt);
-  await assert.rejects(pauseTask(db, namespaceId, id, madeAt), refusedAs("task_cancelled", 409));
-  await assert.rejects(resumeTask(db, namespaceId, id, madeAt), refusedAs("task_cancelled", 409));
+  await stageDueTasks(store, new Date(), new Date(), 10);
+  await assert.rejects(pauseTask(store, namespaceId, id, madeAt), refusedAs("task_completed", 409));
+  await assert.rejects(resumeTask(store, namespaceId, id, madeAt), refusedAs("task_completed", 409));
+  await cancelTask(store, namespaceId, id, madeAt);
+  await assert.rejects(pauseTask(store, namespaceId, id, madeAt), refusedAs("task_cancelled", 409));
+  await assert.rejects(resumeTask(store, namespaceId, id, madeAt), refusedAs("task_cancelled", 409));
   await assert.rejects(
-    changeTask(db, namespaceId, id, madeAt, () => assert.fail("not asked")),
+    changeTask(store, namespaceId, id, madeAt, () => assert.fail("not asked")),
     refusedAs("task_cancelled", 409),
   );
 });
@@ -140,11 +140,11 @@ test("an id that is none, or nobody's, is not found", async () => {
   const namespaceId = await newNamespace();
   const now = new Date();
   for (const id of [newId(), "no-id", "' OR 1=1"]) {
-    await assert.rejects(pauseTask(db, namespaceId, id, now), refusedAs("not_found", 404));
-    await assert.rejects(resumeTask(db, namespaceId, id, now), refusedAs("not_found", 404));
-    await assert.rejects(cancelTask(db, namespaceId, id, now), refusedAs("not_found", 404));
+    await assert.rejects(pauseTask(store, namespaceId, id, now), refusedAs("not_found", 404));
+    await assert.rejects(resumeTask(store, namespaceId, id, now), refusedAs("not_found", 404));
+    await assert.rejects(cancelTask(store, namespaceId, id, now), refusedAs("not_found", 404));
     await assert.rejects(
-      changeTask(db, namespaceId, id, now, () => assert.fail("not asked")),
+      changeTask(store, namespaceId, id, now, () => assert.fail("not asked")),
       refusedAs("not_found", 404),
     );
   }
@@ -152,16 +152,16 @@ test("an id that is none, or nobody's, is not found", async () => {
 
 test("cancelling ends what waits, asks what runs, and fires no more", async () => {
   const { namespaceId, id, madeAt } = await makeTask(hourly, HOUR_MS + 1_000);
-  const [due] = await stageDueTasks(db, new Date(), new Date(), 10);
+  const [due] = await stageDueTasks(store, new Date(), new Date(), 10);
   const running = await claim(store, await makeWorker(db), due!.runId);
   const waiting = await enqueueTaskRun(store, namespaceId, id);
   const now = new Date();
-  const { task, runs } = await cancelTask(db, namespaceId, id, now);
+  const { task, runs } = await cancelTask(store, namespaceId, id, now);
   assert.deepEqual([task.state, task.nextRunAt, task.updatedAt], ["cancelled", null, now]);
   assert.deepEqual(runs, { ended: [waiting!.runId], asked: [running.id] });
   assert.equal((await findRun(store, namespaceId, waiting!.runId))?.state, "cancelled");
   assert.deepEqual(await stageAhead(madeAt), []);
-  const again = await cancelTask(db, namespaceId, id, later(now, 1_000));
+  const again = await cancelTask(store, namespaceId, id, later(now, 1_000));
   assert.deepEqual(again.task, task, "a second time changes nothing");
 });
 
@@ -176,7 +176,7 @@ test("a new schedule takes back what was staged and counts from the change", asy
   const [staged] = await stageAhead(madeAt);
   const now = later(madeAt, 60_000);
   const schedule: Schedule = { kind: "every", everyMs: 600_000 };
-  const changed = await changeTask(db, namespaceId, id, now, async (current) => {
+  const changed = await changeTask(store, namespaceId, id, now, async (current) => {
     assert.deepEqual(
       [current.state, current.nextRunAt],
       ["active", staged!.availableAt],
@@ -197,7 +197,7 @@ test("another change leaves the schedule where it was, staged or not", async () 
   const { namespaceId, id, madeAt } = await makeTask(hourly);
   await stageAhead(madeAt);
   const change = changeTo(hourly, false, { name: "renamed", timeoutMs: 777, labels: { a: "b" } });
-  const changed = await changeTask(db, namespaceId, id, later(madeAt, 60_000), async () => change);
+  const changed = await changeTask(store, namespaceId, id, later(madeAt, 60_000), async () => change);
   assert.deepEqual([changed.name, changed.policy.timeoutMs, changed.labels], ["renamed", 777, { a: "b" }]);
   assert.deepEqual(changed.nextRunAt, later(madeAt, HOUR_MS));
   assert.deepEqual(await findTask(db, namespaceId, id), changed);
@@ -210,19 +210,19 @@ test("another change leaves the schedule where it was, staged or not", async () 
 
 test("a new schedule revives a completed task and leaves a paused one paused", async () => {
   const done = await makeTask({ kind: "delay", delayMs: 0 }, 1_000);
-  await stageDueTasks(db, new Date(), new Date(), 10);
-  const revived = await changeTask(db, done.namespaceId, done.id, done.madeAt, async () =>
+  await stageDueTasks(store, new Date(), new Date(), 10);
+  const revived = await changeTask(store, done.namespaceId, done.id, done.madeAt, async () =>
     changeTo(hourly, true),
   );
   assert.deepEqual([revived.state, revived.nextRunAt], ["active", later(done.madeAt, HOUR_MS)]);
   const paused = await makeTask(hourly);
-  await pauseTask(db, paused.namespaceId, paused.id, paused.madeAt);
+  await pauseTask(store, paused.namespaceId, paused.id, paused.madeAt);
   const schedule: Schedule = { kind: "every", everyMs: 2 * HOUR_MS };
-  const changed = await changeTask(db, paused.namespaceId, paused.id, paused.madeAt, async () =>
+  const changed = await changeTask(store, paused.namespaceId, paused.id, paused.madeAt, async () =>
     changeTo(schedule, true),
   );
   assert.equal(changed.state, "paused");
-  const resumed = await resumeTask(db, paused.namespaceId, paused.id, paused.madeAt);
+  const resumed = await resumeTask(store, paused.namespaceId, paused.id, paused.madeAt);
   assert.deepEqual(resumed.nextRunAt, later(paused.madeAt, 2 * HOUR_MS));
 });
 
@@ -231,7 +231,7 @@ test("a change that is refused leaves everything, also what was staged", async (
   const [staged] = await stageAhead(madeAt);
   const before = await rowOf(id);
   await assert.rejects(
-    changeTask(db, namespaceId, id, madeAt, async () => {
+    changeTask(store, namespaceId, id, madeAt, async () => {
       throw new Error("not valid");
     }),
     /not valid/,
@@ -244,9 +244,9 @@ test("pausing and staging that meet leave nothing staged and lose no instant", a
   const tasks = await Promise.all(Array.from({ length: 40 }, () => makeTask(hourly)));
   const now = new Date();
   await Promise.all([
-    stageDueTasks(db, now, later(now, 1.5 * HOUR_MS), 20),
-    ...tasks.map(({ namespaceId, id }) => pauseTask(db, namespaceId, id, now)),
-    stageDueTasks(db, now, later(now, 1.5 * HOUR_MS), 20),
+    stageDueTasks(store, now, later(now, 1.5 * HOUR_MS), 20),
+    ...tasks.map(({ namespaceId, id }) => pauseTask(store, namespaceId, id, now)),
+    stageDueTasks(store, now, later(now, 1.5 * HOUR_MS), 20),
   ]);
   for (const { id, madeAt } of tasks) {
     assert.deepEqual(await rowOf(id), { state: "paused", nextRunAt: later(madeAt, HOUR_MS) });
@@ -258,7 +258,7 @@ test("pausing and staging that meet leave nothing staged and lose no instant", a
 test("changes of one task wait for each other: each sees what the one before made", async () => {
   const { namespaceId, id, madeAt } = await makeTask(hourly);
   const append = () =>
-    changeTask(db, namespaceId, id, madeAt, async ({ labels }) => {
+    changeTask(store, namespaceId, id, madeAt, async ({ labels }) => {
       const given = { labels: { ...labels, [`l${Object.keys(labels).length}`]: "x" } };
       return changeTo(hourly, false, given);
     });
@@ -269,15 +269,15 @@ test("changes of one task wait for each other: each sees what the one before mad
 
 /** Runs of the task that say which instants were missed. */
 async function listMissed(namespaceId: string, taskId: string) {
-  const runs = await listRuns(db, namespaceId, { taskId }, 10, undefined);
+  const runs = await listRuns(store, namespaceId, { taskId }, 10, undefined);
   return runs.map(({ state, skipped, scheduledFor }) => ({ state, skipped, scheduledFor }));
 }
 
 const ENDINGS: Record<string, (namespaceId: string, id: string, now: Date) => Promise<unknown>> = {
-  "a pause": (namespaceId, id, now) => pauseTask(db, namespaceId, id, now),
-  "a cancel": (namespaceId, id, now) => cancelTask(db, namespaceId, id, now),
+  "a pause": (namespaceId, id, now) => pauseTask(store, namespaceId, id, now),
+  "a cancel": (namespaceId, id, now) => cancelTask(store, namespaceId, id, now),
   "another schedule": (namespaceId, id, now) =>
-    changeTask(db, namespaceId, id, now, async () => ({
+    changeTask(store, namespaceId, id, now, async () => ({
       input: httpTask({ kind: "every", everyMs: 7 * HOUR_MS }),
       functionId: null,
       reschedules: true,
@@ -305,19 +305,19 @@ for (const [what, end] of Object.entries(ENDINGS)) {
 
 test("a paused task does not fire for what was missed before the pause, and records it once", async () => {
   const { namespaceId, id, madeAt } = await makeTask(hourly, 10 * HOUR_MS);
-  await pauseTask(db, namespaceId, id, later(madeAt, 1.5 * HOUR_MS));
-  const resumed = await resumeTask(db, namespaceId, id, later(madeAt, 1.6 * HOUR_MS));
+  await pauseTask(store, namespaceId, id, later(madeAt, 1.5 * HOUR_MS));
+  const resumed = await resumeTask(store, namespaceId, id, later(madeAt, 1.6 * HOUR_MS));
   assert.deepEqual(resumed.nextRunAt, later(madeAt, 2 * HOUR_MS));
   assert.equal((await listMissed(namespaceId, id)).length, 1);
 });
 
 test("nothing was missed where the next instant is still to come, nor of a task that fires once", async () => {
   const repeating = await makeTask(hourly);
-  await pauseTask(db, repeating.namespaceId, repeating.id, repeating.madeAt);
+  await pauseTask(store, repeating.namespaceId, repeating.id, repeating.madeAt);
   assert.deepEqual(await listMissed(repeating.namespaceId, repeating.id), []);
   const once = await makeTask({ kind: "delay", delayMs: HOUR_MS }, 2 * HOUR_MS);
-  await pauseTask(db, once.namespaceId, once.id, new Date());
+  await pauseTask(store, once.namespaceId, once.id, new Date());
   assert.deepEqual(await listMissed(once.namespaceId, once.id), []);
-  const resumed = await resumeTask(db, once.namespaceId, once.id, new Date());
+  const resumed = await resumeTask(store, once.namespaceId, once.id, new Date());
   assert.deepEqual(resumed.nextRunAt, later(once.madeAt, HOUR_MS), "it fires late");
 });

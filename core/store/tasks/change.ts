@@ -8,11 +8,12 @@ import type { Task } from "../../contracts/task-output.ts";
 import { firstOccurrence, nextOccurrence, type Schedule } from "../../domain/schedule.ts";
 import { findMissed } from "../../domain/skipped.ts";
 import { conflict, notFound } from "../../errors.ts";
-import type { Db } from "../database.ts";
+import type { Db, Store } from "../database.ts";
 import { isId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
 import { recordSkipped } from "../runs/skip.ts";
+import { inTransaction, type Transaction } from "../transaction.ts";
 import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
 import { toTask } from "./read.ts";
 
@@ -26,9 +27,9 @@ interface LockedTask {
 }
 
 /** Locks the task and takes back what was staged ahead and is not due yet, as if it had never been staged. */
-async function lockTask(tx: Db, namespaceId: string, taskId: string): Promise<LockedTask> {
+async function lockTask({ db }: Transaction, namespaceId: string, taskId: string): Promise<LockedTask> {
   const row = isId(taskId)
-    ? await tx
+    ? await db
         .selectFrom("tasks")
         .selectAll()
         .where("id", "=", taskId)
@@ -41,7 +42,7 @@ async function lockTask(tx: Db, namespaceId: string, taskId: string): Promise<Lo
     DELETE FROM task_runs_open
     WHERE task_id = ${taskId} AND state = 'queued' AND trigger = 'schedule' AND claim_no = 0
       AND available_at > clock_timestamp()
-    RETURNING scheduled_for AS at`.execute(tx);
+    RETURNING scheduled_for AS at`.execute(db);
   const instants = withdrawn.map(({ at }) => at.getTime());
   const cursor = instants.length > 0 ? new Date(Math.min(...instants)) : row.next_run_at;
   const state = row.state === "completed" && cursor ? "active" : row.state;
@@ -52,7 +53,7 @@ async function lockTask(tx: Db, namespaceId: string, taskId: string): Promise<Lo
 }
 
 /** Instants that no scheduler was there for do not fire any more: that stands in the books. */
-async function recordMissed(tx: Db, locked: LockedTask, now: Date): Promise<void> {
+async function recordMissed(tx: Transaction, locked: LockedTask, now: Date): Promise<void> {
   const { task, anchorAt, cursor } = locked;
   if (task.state !== "active") return;
   const missed = findMissed(task.schedule, anchorAt, cursor, now);
@@ -60,13 +61,13 @@ async function recordMissed(tx: Db, locked: LockedTask, now: Date): Promise<void
 }
 
 async function saveState(
-  tx: Db,
+  { db }: Transaction,
   task: Task,
   state: Task["state"],
   nextRunAt: Date | null,
   now: Date,
 ): Promise<Task> {
-  const row = await tx
+  const row = await db
     .updateTable("tasks")
     .set({ state, next_run_at: nextRunAt, updated_at: now })
     .where("id", "=", task.id)
@@ -76,8 +77,8 @@ async function saveState(
 }
 
 /** Instants that were missed before the pause stay so: a pause is no request to catch up. */
-export async function pauseTask(db: Db, namespaceId: string, taskId: string, now: Date): Promise<Task> {
-  return await db.transaction().execute(async (tx) => {
+export async function pauseTask(store: Store, namespaceId: string, taskId: string, now: Date): Promise<Task> {
+  return await inTransaction(store.pool, async (tx) => {
     const locked = await lockTask(tx, namespaceId, taskId);
     const { task, anchorAt, cursor } = locked;
     if (task.state === "paused") return task;
@@ -94,8 +95,13 @@ function toComing(schedule: Schedule, anchorAt: Date, cursor: Date | null, now: 
 }
 
 /** Repeating tasks go on at their next instant; one that should have fired meanwhile fires now. */
-export async function resumeTask(db: Db, namespaceId: string, taskId: string, now: Date): Promise<Task> {
-  return await db.transaction().execute(async (tx) => {
+export async function resumeTask(
+  store: Store,
+  namespaceId: string,
+  taskId: string,
+  now: Date,
+): Promise<Task> {
+  return await inTransaction(store.pool, async (tx) => {
     const { task, anchorAt, cursor } = await lockTask(tx, namespaceId, taskId);
     if (task.state === "active") return await saveState(tx, task, "active", cursor, now);
     if (task.state !== "paused")
@@ -107,12 +113,12 @@ export async function resumeTask(db: Db, namespaceId: string, taskId: string, no
 
 /** Ends the task, its waiting runs with it; running ones are asked to stop. Cancelling twice is the same as once. */
 export async function cancelTask(
-  db: Db,
+  store: Store,
   namespaceId: string,
   taskId: string,
   now: Date,
 ): Promise<{ task: Task; runs: Cancelled }> {
-  return await db.transaction().execute(async (tx) => {
+  return await inTransaction(store.pool, async (tx) => {
     const locked = await lockTask(tx, namespaceId, taskId);
     const { task } = locked;
     await recordMissed(tx, locked, now);
@@ -134,22 +140,22 @@ export interface TaskChange {
  * `tx`: a second connection, asked for while the first is held, is how a pool locks itself up.
  */
 export async function changeTask(
-  db: Db,
+  store: Store,
   namespaceId: string,
   taskId: string,
   now: Date,
   decide: (task: Task, tx: Db) => Promise<TaskChange>,
 ): Promise<Task> {
-  return await db.transaction().execute(async (tx) => {
+  return await inTransaction(store.pool, async (tx) => {
     const locked = await lockTask(tx, namespaceId, taskId);
     const { task, anchorAt, cursor } = locked;
     if (task.state === "cancelled") throw conflict("A cancelled task cannot be changed.", "task_cancelled");
-    const { input, functionId, reschedules } = await decide(task, tx);
+    const { input, functionId, reschedules } = await decide(task, tx.db);
     if (reschedules) await recordMissed(tx, locked, now);
     const nextRunAt = reschedules ? firstOccurrence(input.schedule, now) : cursor;
     const state = reschedules && task.state === "completed" ? "active" : task.state;
     const columns = toPolicyColumns(input.policy);
-    const row = await tx
+    const row = await tx.db
       .updateTable("tasks")
       .set({
         name: input.name,
@@ -167,7 +173,7 @@ export async function changeTask(
       .where("id", "=", taskId)
       .returningAll()
       .executeTakeFirstOrThrow();
-    await tx
+    await tx.db
       .updateTable("task_runs_open")
       // What waited for room in the one function has not waited in the other.
       .set({ function_id: functionId, room: null })

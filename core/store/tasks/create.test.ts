@@ -25,7 +25,7 @@ test("a task with a schedule waits for it: active, its cursor on the first insta
   assert.equal(run, undefined);
   assert.deepEqual([task.state, task.nextRunAt], ["active", new Date("2026-03-02T10:00:10.000Z")]);
   assert.deepEqual(await findTask(db, namespaceId, task.id), task, "what is answered is what is stored");
-  assert.deepEqual(await listRuns(db, namespaceId, {}, 10, undefined), []);
+  assert.deepEqual(await listRuns(store, namespaceId, {}, 10, undefined), []);
 });
 
 test("each kind of schedule starts at its own first instant", async () => {

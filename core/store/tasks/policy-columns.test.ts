@@ -24,7 +24,7 @@ async function makeTask(given: Partial<TaskPolicy> = {}) {
   const policyNow = async () => (await findTask(db, namespaceId, task.id))!.policy;
   /** A PATCH of this release. */
   const change = (policy: Partial<TaskPolicy>) =>
-    changeTask(db, namespaceId, task.id, new Date(), async (current) => ({
+    changeTask(store, namespaceId, task.id, new Date(), async (current) => ({
       input: { ...current, policy: { ...current.policy, ...policy } },
       functionId: null,
       reschedules: false,
@@ -87,7 +87,7 @@ test("a task that the release before makes runs by its columns", async () => {
   const run = await enqueueTaskRun(store, namespaceId, id);
   await claim(store, workerId, run!.runId);
   await sql`DELETE FROM workers`.execute(db);
-  const rescue = () => rescueLostRuns(db, new Date(), ANY_TIME, 10);
+  const rescue = () => rescueLostRuns(store, new Date(), ANY_TIME, 10);
   assert.equal((await rescue())[0]?.state, "scheduled", "the first of two attempts");
 });
 
