@@ -16,6 +16,7 @@ import {
   type ReceivedRequest,
   receiveBody,
 } from "./receive-body.ts";
+import { refuseUnstorable } from "./stored-text.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
 const MAX_DEPTH = 200;
@@ -82,26 +83,54 @@ function bodyTooLarge(): BellhopError {
   return new BellhopError("body_too_large", 413, `A body holds at most ${MAX_BODY_BYTES} bytes.`);
 }
 
-/** The JSON body; 415 for another type, 400 for no JSON. An absent body is undefined where `optional`. */
+export interface JsonBody {
+  value: Json;
+  /** What it was parsed from. */
+  text: string;
+}
+
+/**
+ * The JSON body; 415 for another type, 400 for no JSON, 422 for text that cannot be stored. An absent body is undefined
+ * where `optional`.
+ */
 export async function readJson(
   context: Context,
   options: { optional?: boolean } = {},
 ): Promise<Json | undefined> {
+  const text = await readText(context);
+  if (text === "" && options.optional) return undefined;
+  const value = parseJson(text);
+  refuseUnstorable(value, text);
+  return value;
+}
+
+/** The JSON body and its text, for a route that keeps some of that and asks `refuseUnstorable` about the rest. */
+export async function readJsonBody(context: Context): Promise<JsonBody> {
+  const text = await readText(context);
+  return { value: parseJson(text), text };
+}
+
+export interface JsonBody {
+  value: Json;
+  /** What it was parsed from. */
+  text: string;
+}
+
+async function readText(context: Context): Promise<string> {
   const type = context.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
   const text = await context.req.text();
   // It is read once: a route that waits for minutes need not keep it.
   context.req.bodyCache = {};
-  if (text === "" && options.optional) return undefined;
   // curl -d sends a form's type; what is JSON is taken as JSON, browsers' cross-site forms carry no key anyway.
-  if (type === "multipart/form-data")
+  if (type === "multipart/form-data" && text !== "")
     throw new BellhopError("unsupported_media_type", 415, "This takes application/json.");
-  if (isNestedDeeper(text, MAX_DEPTH)) {
-    throw new BellhopError("invalid_json", 400, `The body is nested more than ${MAX_DEPTH} levels deep.`);
-  }
-  return parseJson(text);
+  return text;
 }
 
 function parseJson(text: string): Json {
+  if (isNestedDeeper(text, MAX_DEPTH)) {
+    throw new BellhopError("invalid_json", 400, `The body is nested more than ${MAX_DEPTH} levels deep.`);
+  }
   try {
     return JSON.parse(text) as Json;
   } catch (error) {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import { BellhopError } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
+import { writeJson } from "../../core/json-source.ts";
 import type { IdempotentRequest } from "../../core/store/idempotency.ts";
 import type { ApiEnv } from "../environment.ts";
 
@@ -26,7 +27,7 @@ export function readIdempotencyKey(
 
 /** SHA-256 of what a repetition of the request must have in common with it. */
 export function hashRequest(parts: Json[]): Buffer {
-  return createHash("sha256").update(JSON.stringify(parts)).digest();
+  return createHash("sha256").update(writeJson(parts)).digest();
 }
 
 /** The caller's request under its key; undefined where it has none. `parts` as for `hashRequest`. */

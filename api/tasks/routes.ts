@@ -3,8 +3,10 @@ import { type Context, Hono } from "hono";
 import { listQuery, toPage } from "../../core/contracts/common.ts";
 import { toWireRun } from "../../core/contracts/run.ts";
 import { taskInput } from "../../core/contracts/task-input.ts";
-import { toWireTask } from "../../core/contracts/task-output.ts";
+import { type Task, toWireTask } from "../../core/contracts/task-output.ts";
 import { notFound } from "../../core/errors.ts";
+import type { Json } from "../../core/json.ts";
+import { writeJson } from "../../core/json-source.ts";
 import { findFunctionId } from "../../core/store/functions/functions.ts";
 import { findMade, makeOnce } from "../../core/store/idempotency.ts";
 import { isId, newId } from "../../core/store/ids.ts";
@@ -14,12 +16,13 @@ import { cancelTask, changeTask, pauseTask, resumeTask } from "../../core/store/
 import { createTask } from "../../core/store/tasks/create.ts";
 import { findTask, listTasks } from "../../core/store/tasks/read.ts";
 import { requireScope } from "../auth/scopes.ts";
-import { readJson, validate } from "../bodies/body.ts";
+import { readJsonBody, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
 import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { answerRunPage } from "../runs/page.ts";
+import { readTaskBody } from "./http-body.ts";
 import { mergeTask } from "./merge.ts";
 import { resolveFunction } from "./resolve-function.ts";
 
@@ -30,8 +33,10 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
 
   routes.post("/", requireScope("write"), async (context) => {
     const { namespaceId } = context.get("owner");
-    const body = await readJson(context);
-    const once = readIdempotentRequest(context, "tasks", [body ?? null]);
+    const given = await readJsonBody(context);
+    const isHttp = (given.value as { type?: Json } | null)?.type === "http";
+    const body = readTaskBody(given, isHttp);
+    const once = readIdempotentRequest(context, "tasks", [body]);
     // Before the body is looked at: what was fine then may lie in the past by now.
     const earlier = once && (await findMade(store, once));
     if (earlier !== undefined) return await answerCreated(context, earlier);
@@ -55,59 +60,61 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
     if (made.run) ringer.ring([made.run]);
     else notifier.notify("bellhop_schedule");
     context.header("location", `/v1/tasks/${id}`);
-    return context.json(toWireTask(made.task), 201);
+    return answerTask(context, made.task, 201);
   });
 
   /** The task that an earlier request made, as it stands now. */
   async function answerCreated(context: Context<ApiEnv>, id: string): Promise<Response> {
     markReplay(context);
     context.header("location", `/v1/tasks/${id}`);
-    return context.json(toWireTask((await findTask(db, context.get("owner").namespaceId, id))!), 201);
+    return answerTask(context, (await findTask(db, context.get("owner").namespaceId, id))!, 201);
   }
 
   routes.get("/", requireScope("read"), async (context) => {
     const { namespaceId } = context.get("owner");
     const { limit, cursor } = validate(listQuery, context.req.query());
     const rows = await listTasks(db, namespaceId, limit, decodeIdCursor(cursor));
-    return context.json(toPage(rows, limit, toWireTask, ({ id }) => id));
+    return answerJson(
+      context,
+      toPage(rows, limit, toWireTask, ({ id }) => id),
+    );
   });
 
   routes.get("/:id", requireScope("read"), async (context) => {
     const id = context.req.param("id");
     const task = isId(id) ? await findTask(db, context.get("owner").namespaceId, id) : undefined;
     if (!task) throw notFound("task", id);
-    return context.json(toWireTask(task));
+    return answerTask(context, task);
   });
 
   routes.patch("/:id", requireScope("write"), async (context) => {
     const { namespaceId } = context.get("owner");
-    const patch = await readJson(context);
+    const given = await readJsonBody(context);
     const task = await changeTask(store, namespaceId, context.req.param("id"), clock.now(), (current, tx) =>
-      mergeTask(tx, schema, current, patch),
+      mergeTask(tx, schema, current, readTaskBody(given, current.spec.type === "http")),
     );
     notifier.notify("bellhop_schedule");
-    return context.json(toWireTask(task));
+    return answerTask(context, task);
   });
 
   routes.delete("/:id", requireScope("write"), async (context) =>
-    context.json(await cancel(context.get("owner").namespaceId, context.req.param("id"))),
+    answerTask(context, await cancel(context.get("owner").namespaceId, context.req.param("id"))),
   );
   routes.post("/:id/cancel", requireScope("write"), async (context) =>
-    context.json(await cancel(context.get("owner").namespaceId, context.req.param("id"))),
+    answerTask(context, await cancel(context.get("owner").namespaceId, context.req.param("id"))),
   );
 
   async function cancel(namespaceId: string, id: string) {
     const { task, runs } = await cancelTask(store, namespaceId, id, clock.now());
     if (runs.asked.length > 0) notifier.notify("bellhop_cancel", runs.asked);
     if (runs.ended.length > 0) notifier.notify("bellhop_finished", runs.ended);
-    return toWireTask(task);
+    return task;
   }
 
   routes.post("/:id/pause", requireScope("write"), async (context) =>
-    context.json(
-      toWireTask(
-        await pauseTask(store, context.get("owner").namespaceId, context.req.param("id"), clock.now()),
-      ),
+    answerTask(
+      context,
+      await pauseTask(store, context.get("owner").namespaceId, context.req.param("id"), clock.now()),
     ),
   );
 
@@ -119,7 +126,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
       clock.now(),
     );
     notifier.notify("bellhop_schedule");
-    return context.json(toWireTask(task));
+    return answerTask(context, task);
   });
 
   routes.post("/:id/run", requireScope("invoke"), async (context) => {
@@ -156,4 +163,13 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   });
 
   return routes;
+}
+
+function answerTask(context: Context, task: Task, status: 200 | 201 = 200): Response {
+  return answerJson(context, toWireTask(task), status);
+}
+
+/** An http body stands in it as its author wrote it. */
+function answerJson(context: Context, value: object, status: 200 | 201 = 200): Response {
+  return context.body(writeJson(value), status, { "content-type": "application/json" });
 }

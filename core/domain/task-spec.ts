@@ -1,4 +1,5 @@
 import type { Json } from "../json.ts";
+import type { JsonSource } from "../json-source.ts";
 
 /** What a task does, as stored: the wire shape after validation, defaults filled in. */
 export interface HttpSpec {
@@ -6,8 +7,8 @@ export interface HttpSpec {
   method: string;
   url: string;
   headers: Record<string, string>;
-  /** A string is sent as it is; anything else as JSON. */
-  body?: Json;
+  /** A string is sent as it is; anything else as JSON, to the letter where its author's text was kept. */
+  body?: Json | JsonSource;
   /** `true`: the redirects that keep method and body; `as-get`: the others too, as a GET without body. */
   followRedirects: boolean | "as-get";
   /** Statuses that count as success; absent: 200–299. */

@@ -11,9 +11,10 @@ import type { RunTarget } from "../domain/run-target.ts";
 import type { RunTrigger } from "../domain/run-trigger.ts";
 import type { Schedule } from "../domain/schedule.ts";
 import type { SkippedInstants } from "../domain/skipped.ts";
-import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
+import type { TaskType } from "../domain/task-spec.ts";
 import type { Traffic } from "../domain/traffic.ts";
 import type { Json, JsonObject } from "../json.ts";
+import type { StoredSpec } from "./tasks/spec-column.ts";
 
 /** jsonb: read as a value, written as JSON text (see json-text.ts). */
 type Jsonb<T> = ColumnType<T, string, string>;
@@ -87,7 +88,7 @@ export interface Database {
     name: string | null;
     state: TaskState;
     type: TaskType;
-    spec: Jsonb<TaskSpec>;
+    spec: Jsonb<StoredSpec>;
     function_id: string | null;
     schedule: Jsonb<Schedule>;
     /** Where the grid of `every` is counted from. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
@@ -10,6 +11,7 @@ import type { HttpSpec } from "../../core/domain/task-spec.ts";
 import { parseNetworks } from "../../core/egress/address-policy.ts";
 import { createEgress, type Egress } from "../../core/egress/egress.ts";
 import type { JsonObject } from "../../core/json.ts";
+import { JsonSource } from "../../core/json-source.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { createHttpRunner } from "./http.ts";
@@ -147,6 +149,15 @@ describe("the request", () => {
     for (const method of ["GET", "HEAD", "POST", "DELETE"]) await attempt({ method });
     for (const { body, headers } of received)
       assert.deepEqual([body, headers["content-type"]], ["", undefined]);
+  });
+
+  it("sends a JSON body to the letter, so that what was signed is what arrives", async () => {
+    const text = '{ "order":1234567890123456789,\n"a":1.0, "b":"\\u0000" }';
+    await attempt({ body: new JsonSource(text) });
+    const { headers, body } = received[0]!;
+    assert.equal(headers["content-type"], "application/json");
+    const sign = (signed: string) => createHmac("sha256", "key").update(signed).digest("hex");
+    assert.equal(sign(body), sign(text));
   });
 });
 

@@ -7,6 +7,7 @@ import { EgressError } from "../../core/egress/egress-error.ts";
 import { losesBody } from "../../core/egress/redirect.ts";
 import { parseRetryAfter } from "../../core/egress/retry-after.ts";
 import { USER_AGENT } from "../../core/egress/user-agent.ts";
+import { writeJson } from "../../core/json-source.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { describeCallAnswer, startCallSpan } from "../../core/telemetry/http-spans.ts";
 import { MAX_RECORDED_BODY_BYTES, recordResponse } from "./http-record.ts";
@@ -128,7 +129,7 @@ export function buildRequest(
   if (spec.body === undefined) return { headers, body: undefined };
   if (typeof spec.body === "string") return { headers, body: spec.body };
   setDefault("Content-Type", "application/json");
-  return { headers, body: JSON.stringify(spec.body) };
+  return { headers, body: writeJson(spec.body) };
 }
 
 /** Method, origin and path: queries and credentials hold secrets. */

@@ -6,6 +6,7 @@ import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
 import { STORED_POLICY } from "../tasks/policy-columns.ts";
+import { fromSpecColumn, type StoredSpec } from "../tasks/spec-column.ts";
 
 /** A run that this worker owns until it finishes it or its lease ends, with all that is needed to try it. */
 export interface ClaimedRun {
@@ -74,7 +75,7 @@ export interface ClaimRow {
   started_at: Date;
   timeout_ms: number | null;
   input: Json;
-  spec: TaskSpec | null;
+  spec: StoredSpec | null;
   policy: Partial<TaskPolicy> | null;
   function_name: string | null;
   traffic: Traffic | null;
@@ -86,11 +87,9 @@ export interface ClaimRow {
 }
 
 export function toClaimedRun(row: ClaimRow): ClaimedRun {
-  const spec: TaskSpec = row.spec ?? {
-    type: "function",
-    function: row.function_name ?? "",
-    input: row.input,
-  };
+  const spec: TaskSpec = row.spec
+    ? fromSpecColumn(row.spec)
+    : { type: "function", function: row.function_name ?? "", input: row.input };
   const policy = row.policy ? readPolicy(row.policy) : CALL_POLICY;
   return {
     id: row.id,

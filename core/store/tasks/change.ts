@@ -16,6 +16,7 @@ import { recordSkipped } from "../runs/skip.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
 import { toTask } from "./read.ts";
+import { toSpecColumn } from "./spec-column.ts";
 
 interface LockedTask {
   task: Task;
@@ -159,7 +160,7 @@ export async function changeTask(
       .updateTable("tasks")
       .set({
         name: input.name,
-        spec: toJsonText(input.spec),
+        spec: toSpecColumn(input.spec),
         function_id: functionId,
         schedule: toJsonText(input.schedule),
         anchor_at: reschedules ? now : anchorAt,

@@ -4,6 +4,7 @@ import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import type { TaskInput } from "../../contracts/task-input.ts";
 import { TASK_TYPES, type TaskSpec } from "../../domain/task-spec.ts";
+import { JsonSource } from "../../json-source.ts";
 import { newId } from "../ids.ts";
 import { findRun, listRuns } from "../runs/read.ts";
 import { deployFunction, httpTask } from "../testing/samples.ts";
@@ -76,6 +77,19 @@ test("strange text in a task is stored as jsonb can", async () => {
   });
   const stored = await findTask(db, namespaceId, task.id);
   assert.deepEqual(stored?.spec, { ...spec, body: "a\ufffd\\u0000" });
+});
+
+test("an http body that is JSON keeps its author's text, and is a value too, for the release before", async () => {
+  const namespaceId = await newNamespace();
+  const text = '{ "order":1234567890123456789, "b":"\\u0000" }';
+  const { spec } = httpTask({ kind: "now" });
+  const body = new JsonSource(text);
+  const input = httpTask({ kind: "now" }, { spec: { ...spec, body } as TaskInput["spec"] });
+  const { task } = await createTask(store, { namespaceId, input, now: NOW });
+  assert.deepEqual((await findTask(db, namespaceId, task.id))?.spec, { ...spec, body });
+  const { rows } = await sql<{ spec: object }>`SELECT spec FROM tasks`.execute(db);
+  const value = { order: Number("1234567890123456789"), b: "\ufffd" };
+  assert.deepEqual(rows[0]!.spec, { ...spec, body: value, bodyText: text });
 });
 
 test("a function task points at its function, and cannot point at none", async () => {

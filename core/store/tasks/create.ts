@@ -7,6 +7,7 @@ import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { toPolicyColumns } from "./policy-columns.ts";
+import { toSpecColumn } from "./spec-column.ts";
 
 // A run made at once takes the database's clock: claims compare with it.
 const CREATE = `
@@ -54,7 +55,7 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
       namespaceId,
       input.name,
       input.spec.type,
-      toJsonText(input.spec),
+      toSpecColumn(input.spec),
       functionId,
       toJsonText(input.schedule),
       now,

@@ -3,6 +3,7 @@ import type { Task } from "../../contracts/task-output.ts";
 import type { Db } from "../database.ts";
 import type { Database } from "../schema.ts";
 import { fromPolicyColumns } from "./policy-columns.ts";
+import { fromSpecColumn } from "./spec-column.ts";
 
 type TaskRow = Selectable<Database["tasks"]>;
 
@@ -12,7 +13,7 @@ export function toTask(row: TaskRow): Task {
     namespaceId: row.namespace_id,
     name: row.name,
     state: row.state,
-    spec: row.spec,
+    spec: fromSpecColumn(row.spec),
     schedule: row.schedule,
     policy: fromPolicyColumns(row),
     labels: row.labels,

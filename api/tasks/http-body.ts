@@ -1,0 +1,21 @@
+import type { Json } from "../../core/json.ts";
+import { findMemberText, JsonSource } from "../../core/json-source.ts";
+import type { JsonBody } from "../bodies/body.ts";
+import { refuseUnstorable } from "../bodies/stored-text.ts";
+
+/**
+ * A task, or a change of one. Of an http task's `body` the text is kept, whatever it holds; one that is a string is sent
+ * as that, and is text like any other. 422 for text that cannot be stored.
+ */
+export function readTaskBody(given: JsonBody, isHttp: boolean): Json {
+  const value = isHttp ? keepBodyText(given) : given.value;
+  refuseUnstorable(value, given.text);
+  return value;
+}
+
+function keepBodyText({ value, text }: JsonBody): Json {
+  const { body } = (value ?? {}) as { body?: Json };
+  if (body === undefined || typeof body === "string") return value;
+  const source = new JsonSource(findMemberText(text, "body")!);
+  return { ...(value as object), body: source as unknown as Json };
+}

@@ -1,0 +1,67 @@
+/** JSON as its author wrote it: what a signature is computed over is text, and a parsed value has lost it. */
+import type { Json } from "./json.ts";
+
+export class JsonSource {
+  /** Valid JSON, without white space around it. */
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** What is left where it is written by `JSON.stringify`: spelling and order of the numbers and names are not. */
+  toJSON(): Json {
+    return JSON.parse(this.text) as Json;
+  }
+}
+
+/** As `JSON.stringify`, but each JsonSource stands in it as its own text. */
+export function writeJson(value: unknown): string {
+  if (value instanceof JsonSource) return value.text;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(writeJson).join(",")}]`;
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${writeJson(member)}`).join(",")}}`;
+}
+
+const [QUOTE, BACKSLASH, COLON, COMMA] = [0x22, 0x5c, 0x3a, 0x2c];
+const [OPENING, CLOSING] = [new Set([0x5b, 0x7b]), new Set([0x5d, 0x7d])];
+/** JSON's own white space, no other. */
+const AROUND = /^[\t\n\r ]+|[\t\n\r ]+$/g;
+
+/** The value of a member of the object that the text, valid JSON, is; of several of that name the last, as `JSON.parse`. */
+export function findMemberText(text: string, name: string): string | undefined {
+  let found: string | undefined;
+  let depth = 0;
+  let key: string | undefined;
+  let begin = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      const end = findStringEnd(text, at);
+      if (depth === 1 && key === undefined) key = JSON.parse(text.slice(at, end + 1)) as string;
+      at = end;
+    } else if (depth === 1 && code === COLON) {
+      begin = at + 1;
+    } else if (depth === 1 && (code === COMMA || CLOSING.has(code))) {
+      if (key === name) found = text.slice(begin, at).replace(AROUND, "");
+      key = undefined;
+    }
+    if (OPENING.has(code)) depth += 1;
+    else if (CLOSING.has(code)) depth -= 1;
+  }
+  return found;
+}
+
+/** Where the string that begins there ends; the text's length where it does not. */
+export function findStringEnd(text: string, begin: number): number {
+  let end = text.indexOf('"', begin + 1);
+  while (end >= 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end < 0 ? text.length : end;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let before = at - 1;
+  while (text.charCodeAt(before) === BACKSLASH) before -= 1;
+  return (at - before) % 2 === 0;
+}

@@ -1,0 +1,20 @@
+/**
+ * What a task does, in its row. An http body that is JSON stands there twice: as its author wrote it, which jsonb would
+ * not keep, and as a value, for workers of the release before this one, which know no text.
+ */
+import type { TaskSpec } from "../../domain/task-spec.ts";
+import { JsonSource } from "../../json-source.ts";
+import { toJsonText } from "../json-text.ts";
+
+export type StoredSpec = TaskSpec & { bodyText?: string };
+
+export function toSpecColumn(spec: TaskSpec): string {
+  const { body } = spec as { body?: unknown };
+  return toJsonText(body instanceof JsonSource ? { ...spec, bodyText: body.text } : spec);
+}
+
+export function fromSpecColumn(stored: StoredSpec): TaskSpec {
+  if (stored.bodyText === undefined) return stored;
+  const { bodyText, ...spec } = stored;
+  return { ...spec, body: new JsonSource(bodyText) } as TaskSpec;
+}
