@@ -30,7 +30,7 @@ async function read(tenant: TestCaller, path: string) {
   return task;
 }
 
-test("a field that is given replaces the one that stands; the others stay", async () => {
+test("a value that is given replaces the one that stands, objects merge, the others stay", async () => {
   const { tenant, path } = await makeTask();
   const before = await read(tenant, path);
   const patch = {
@@ -42,18 +42,111 @@ test("a field that is given replaces the one that stands; the others stay", asyn
   const { status, body } = await tenant.call("PATCH", path, { body: patch });
   assert.equal(status, 200);
   const after = await read(tenant, path);
-  assert.deepEqual(after, { ...before, ...patch });
+  const { headers, labels } = before;
+  assert.deepEqual(after, {
+    ...before,
+    ...patch,
+    headers: { ...headers, ...patch.headers },
+    labels: { ...labels, ...patch.labels },
+  });
   assert.deepEqual({ ...body, updatedAt: undefined }, { ...after, updatedAt: undefined });
   assert.ok(body.updatedAt >= body.createdAt);
 });
 
-test("nested fields are replaced whole, with the defaults of what they leave out", async () => {
+test("a change of a part of the retry policy leaves the rest of it", async () => {
   const { tenant, path } = await makeTask();
-  const { body } = await tenant.call("PATCH", path, { body: { retry: { maxAttempts: 7 } } });
-  assert.deepEqual(body.retry, {
-    maxAttempts: 7,
-    backoff: { initial: "1s", factor: 2, max: "5m", jitter: true },
+  const { retry } = await read(tenant, path);
+  const patched = async (change: Json) => (await tenant.call("PATCH", path, { body: change })).body.retry;
+  assert.deepEqual(await patched({ retry: { maxAttempts: 7 } }), { ...retry, maxAttempts: 7 });
+  const backoff = { ...retry.backoff, max: "2m" };
+  assert.deepEqual(await patched({ retry: { backoff: { max: "2m" } } }), { maxAttempts: 7, backoff });
+  assert.deepEqual(await patched({ retry: { maxAttempts: null, backoff: { factor: null } } }), {
+    maxAttempts: 5,
+    backoff: { ...backoff, factor: 2 },
   });
+  assert.deepEqual((await patched({ retry: { backoff: null } })).backoff, {
+    ...{ initial: "1s", factor: 2, max: "5m", jitter: true },
+  });
+});
+
+test("null takes a label or a header away, and a header is the same however its name is written", async () => {
+  const { tenant, path } = await makeTask();
+  const patch = { headers: { "X-A": "new", "x-b": null, "x-c": "3" }, labels: { team: null, tier: "1" } };
+  const { body } = await tenant.call("PATCH", path, { body: patch });
+  assert.deepEqual(body.headers, { "X-A": "new", "x-c": "3" });
+  assert.deepEqual(body.labels, { tier: "1" });
+});
+
+test("lists are replaced whole", async () => {
+  const { tenant, path } = await makeTask({ ...TASK, expectStatus: [200, 201] } as never);
+  const { body } = await tenant.call("PATCH", path, { body: { expectStatus: [204] } });
+  assert.deepEqual(body.expectStatus, [204]);
+});
+
+test("a change of a cron keeps the timezone unless one is named", async () => {
+  const { tenant, path } = await makeTask({
+    ...{ type: "http", url: "https://example.com/" },
+    schedule: { cron: "0 9 * * *", timezone: "Europe/Rome" },
+  });
+  const patched = async (schedule: Json) => {
+    const { status, body } = await tenant.call("PATCH", path, { body: { schedule } });
+    assert.equal(status, 200, JSON.stringify(body));
+    return body.schedule;
+  };
+  assert.deepEqual(await patched({ cron: "0 10 * * *" }), { cron: "0 10 * * *", timezone: "Europe/Rome" });
+  assert.deepEqual(await patched({ timezone: "Asia/Tokyo" }), { cron: "0 10 * * *", timezone: "Asia/Tokyo" });
+  assert.deepEqual(await patched({ cron: "0 11 * * *", timezone: "UTC" }), {
+    ...{ cron: "0 11 * * *", timezone: "UTC" },
+  });
+  assert.deepEqual(await patched({ timezone: "Asia/Tokyo" }), { cron: "0 11 * * *", timezone: "Asia/Tokyo" });
+  assert.deepEqual(await patched({ timezone: null }), { cron: "0 11 * * *", timezone: "UTC" });
+});
+
+test("a schedule of another kind replaces the one that stands, whole", async () => {
+  const { tenant, path } = await makeTask({
+    ...{ type: "http", url: "https://example.com/" },
+    schedule: { cron: "0 9 * * *", timezone: "Europe/Rome" },
+  });
+  const at = new Date(Date.now() + 3_600_000).toISOString();
+  for (const [given, stands] of [
+    [{ every: "1h" }, { every: "1h" }],
+    [{ cron: "0 9 * * *" }, { cron: "0 9 * * *", timezone: "UTC" }],
+    [{ cron: null, delay: "10m" }, { delay: "10m" }],
+    [{ at }, { at }],
+  ] as const) {
+    const { status, body } = await tenant.call("PATCH", path, { body: { schedule: given } });
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.deepEqual(body.schedule, stands);
+  }
+  for (const [schedule, field] of [
+    [{ at: null }, "schedule"],
+    [{ every: "1h", delay: "1h" }, "schedule"],
+    [{ timezone: "UTC" }, "schedule.timezone"],
+    [{ every: { a: 1 } }, "schedule.every"],
+  ] as const) {
+    const answer = await tenant.call("PATCH", path, { body: { schedule } as never });
+    assertProblem(answer, 422, "invalid_input", [field]);
+  }
+});
+
+test("the author's own JSON is replaced whole, and a null in it is a value", async () => {
+  const { tenant, path } = await makeTask();
+  const body = { other: null, deep: { a: null } };
+  assert.deepEqual((await tenant.call("PATCH", path, { body: { body } })).body.body, body);
+  await tenant.call("PUT", "/v1/functions/greet", { body: { source: "export default () => null;" } });
+  const { body: task } = await tenant.call("POST", "/v1/tasks", {
+    body: { type: "function", function: "greet", input: { a: 1 }, schedule: { every: "1h" } },
+  });
+  const changed = await tenant.call("PATCH", `/v1/tasks/${task.id}`, { body: { input: { b: null } } });
+  assert.deepEqual(changed.body.input, { b: null });
+});
+
+test("a name that means something to JavaScript is a name like others", async () => {
+  const { tenant, path } = await makeTask();
+  const before = await read(tenant, path);
+  for (const body of ['{"__proto__": {"name": "x"}}', '{"constructor": {"name": "x"}}'])
+    assertProblem(await tenant.call("PATCH", path, { body }), 422, "invalid_input");
+  assert.deepEqual(await read(tenant, path), before);
 });
 
 test("null brings a field's default back", async () => {

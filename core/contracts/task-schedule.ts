@@ -1,6 +1,7 @@
 /** When a task fires, on the wire: `{at}`, `{delay}`, `{every}` or `{cron, timezone}`; left out, it fires at once. */
 import { z } from "zod";
 import { findCronFault, isTimezone, MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../domain/schedule.ts";
+import type { Json } from "../json.ts";
 import { durationField, instantField, refuse } from "./common.ts";
 
 const KINDS = ["at", "delay", "cron", "every"] as const;
@@ -41,6 +42,13 @@ const codec = z.codec(wire, z.custom<Schedule>(), {
     }
   },
 });
+
+/** The kind of a schedule on the wire; undefined where it names none, or several. */
+export function kindOfSchedule(given: Json | undefined): (typeof KINDS)[number] | undefined {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) return undefined;
+  const kinds = KINDS.filter((kind) => given[kind] !== undefined && given[kind] !== null);
+  return kinds.length === 1 ? kinds[0] : undefined;
+}
 
 /** A schedule that comes in; what was stored lies in the past some day, and stays. */
 export const scheduleField = (now: () => Date) =>
