@@ -6,7 +6,8 @@ import type { Clock } from "../../core/clock.ts";
 import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
 import type { Run } from "../../core/contracts/run.ts";
 import { WORKER_LOST } from "../../core/domain/attempt.ts";
-import { DIRECT_CLAIM_NO, type FinishedDirectRun } from "../../core/store/runs/direct.ts";
+import type { FinishedDirectRun } from "../../core/store/runs/direct.ts";
+import { DIRECT_CLAIM_NO } from "../../core/store/runs/insert.ts";
 import { OUTCOME_UNKNOWN, toCallEnd } from "../calls/call-end.ts";
 
 /** A database that does not answer keeps no caller longer than this. */

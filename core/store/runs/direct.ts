@@ -22,6 +22,7 @@ import {
   toLogRows,
   toVerdictRow,
 } from "./finish.ts";
+import { DIRECT_RUNS, INSERT_ENDED, INSERT_SHOWN } from "./insert.ts";
 import { lockRoom, RUNNING } from "./room.ts";
 
 export interface DirectRun {
@@ -38,11 +39,6 @@ export interface DirectRun {
   traceparent?: string | null | undefined;
 }
 
-/** There is no claim before it. */
-export const DIRECT_CLAIM_NO = 1;
-
-const BEGAN = "clock_timestamp() - $8::float8 * interval '1 millisecond'";
-
 const OWN_FENCES = {
   name: "own-fences",
   text: "SELECT run_id AS id FROM run_fences WHERE run_id = ANY($1::uuid[]) AND writer = $2",
@@ -50,12 +46,8 @@ const OWN_FENCES = {
 
 const SHOW = `
   WITH fence AS (
-    INSERT INTO run_fences (run_id, writer) VALUES ($2, $1) ON CONFLICT DO NOTHING RETURNING run_id
-  )
-  INSERT INTO task_runs_open (id, namespace_id, function_id, revision_id, type, trigger, state, claim_no, worker_id,
-    scheduled_for, available_at, queued_at, started_at, timeout_ms, input, traceparent)
-  SELECT f.run_id, $3, $4, $5, 'function', $6, 'running', ${DIRECT_CLAIM_NO}, $1, b.at, b.at, b.at, b.at, $7, $9, $10
-  FROM fence f, (SELECT ${BEGAN} AS at) AS b`;
+    INSERT INTO run_fences (run_id, writer) SELECT d.id, $1 FROM ${DIRECT_RUNS} ON CONFLICT DO NOTHING RETURNING run_id
+  ) ${INSERT_SHOWN}`;
 
 /**
  * Makes the run visible as running, so that it can be seen, cancelled and rescued. False: it was given up meanwhile, and
@@ -70,26 +62,34 @@ async function insertShown(
   workerId: string,
   run: DirectRun,
 ): Promise<boolean> {
-  const shown = { name: "show-direct-run", text: SHOW, values: toShowValues(workerId, run) };
+  const values = [workerId, toJsonText([toShownRow(run)])];
+  const shown = { name: "show-direct-run", text: SHOW, values };
   if ((await pool.query(shown)).rowCount === 1) return true;
   // Asked again after an answer that never came.
   return (await pool.query({ ...OWN_FENCES, values: [[run.id], workerId] })).rows.length > 0;
 }
 
-function toShowValues(workerId: string, run: DirectRun): unknown[] {
-  const { id, namespaceId, functionId, revisionId, trigger, timeoutMs, ageMs, input, traceparent } = run;
-  return [
-    workerId,
-    id,
-    namespaceId,
-    functionId,
-    revisionId,
+type CallFacts = Pick<
+  FinishedDirectRun,
+  "namespaceId" | "functionId" | "revisionId" | "trigger" | "timeoutMs" | "traceparent" | "input"
+>;
+
+function toShownRow(run: DirectRun) {
+  return { ...toCallColumns(run), id: run.id, state: "running", age_ms: run.ageMs };
+}
+
+/** What the row of a call says, shown or ended. */
+function toCallColumns(run: CallFacts) {
+  const { namespaceId, functionId, revisionId, trigger, timeoutMs, traceparent, input } = run;
+  return {
+    namespace_id: namespaceId,
+    function_id: functionId,
+    revision_id: revisionId,
     trigger,
-    Math.round(timeoutMs),
-    ageMs,
-    toJsonText(input),
-    traceparent ?? null,
-  ];
+    timeout_ms: Math.round(timeoutMs),
+    traceparent,
+    input,
+  };
 }
 
 const HAS_ROOM = `
@@ -131,26 +131,12 @@ const WRITTEN_WITHIN = "interval '12 hours'";
 const FENCE_KEPT = "interval '24 hours'";
 
 /** Writes those of the runs $2 whose ids nobody has taken, as the writer $4, with their lines $3. */
-export const INSERT_ENDED = `
-  WITH ended AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($2::json) AS v(id uuid, made_at timestamptz, namespace_id uuid, function_id uuid,
-      revision_id uuid, trigger text, state text, timeout_ms int, duration_ms float8, traceparent text, input jsonb,
-      result jsonb, error jsonb, record jsonb)
-  ), fence AS (
+export const WRITE_ENDED = `
+  WITH ended AS MATERIALIZED (SELECT * FROM ${DIRECT_RUNS}), fence AS (
     INSERT INTO run_fences (run_id, writer)
     SELECT id, $4::uuid FROM ended WHERE made_at > statement_timestamp() - ${WRITTEN_WITHIN}
     ON CONFLICT DO NOTHING RETURNING run_id
-  ), made AS (
-    INSERT INTO task_runs (id, namespace_id, function_id, revision_id, type, trigger, state, claim_no, worker_id,
-      scheduled_for, available_at, queued_at, started_at, finished_at, timeout_ms, traceparent, input, result, error,
-      attempts)
-    SELECT e.id, e.namespace_id, e.function_id, e.revision_id, 'function', e.trigger, e.state, ${DIRECT_CLAIM_NO}, $1,
-      b.at, b.at, b.at, b.at, statement_timestamp(), e.timeout_ms, e.traceparent, e.input, e.result, e.error,
-      jsonb_build_array(e.record)
-    FROM ended e JOIN fence f ON f.run_id = e.id,
-      LATERAL (SELECT statement_timestamp() - e.duration_ms * interval '1 millisecond' AS at) AS b
-    RETURNING id, claim_no
-  ), ${LOGGED("made")}
+  ), made AS (${INSERT_ENDED} RETURNING id, claim_no), ${LOGGED("made")}
   SELECT id FROM made`;
 
 /**
@@ -164,7 +150,7 @@ export async function recordDirectRuns(
 ): Promise<FinishReport> {
   const { rows } = await store.insertPool.query<{ id: string }>({
     name: "direct-ended",
-    text: INSERT_ENDED,
+    text: WRITE_ENDED,
     values: [workerId, ...toEndedValues(runs), workerId],
   });
   const written = new Set(rows.map(({ id }) => id));
@@ -205,23 +191,17 @@ async function findOwnFences(
   return runs.filter(({ runId }) => own.has(runId));
 }
 
-/** $2 and $3 of `INSERT_ENDED`. */
+/** $2 and $3 of `WRITE_ENDED`. */
 export function toEndedValues(runs: FinishedDirectRun[]): [string, string] {
   return [toJsonText(runs.map(toEndedRow)), toJsonText(runs.flatMap(toLogRows))];
 }
 
 function toEndedRow(run: FinishedDirectRun) {
-  const { namespaceId, functionId, trigger, timeoutMs, durationMs, input, traceparent } = run;
   return {
+    ...toCallColumns(run),
     ...toVerdictRow(run),
     made_at: madeAtOf(run.runId),
-    namespace_id: namespaceId,
-    function_id: functionId,
-    trigger,
-    timeout_ms: Math.round(timeoutMs),
-    duration_ms: durationMs,
-    traceparent,
-    input,
+    age_ms: run.durationMs,
   };
 }
 

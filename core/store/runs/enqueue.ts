@@ -6,7 +6,16 @@ import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
+import { INSERT_INVOCATION, insertTaskRun, TASK_FACTS } from "./insert.ts";
 import type { StagedRun } from "./staged-run.ts";
+
+const RUN_NOW = `
+  WITH asked AS (SELECT t.state, ${TASK_FACTS} FROM tasks t WHERE t.id = $1 AND t.namespace_id = $2 FOR SHARE),
+  task AS (SELECT * FROM asked WHERE state <> 'cancelled'),
+  made AS (${insertTaskRun("manual", "$3", "$4")} RETURNING id)
+  SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" FROM asked`;
+
+const INVOKE = `${INSERT_INVOCATION} RETURNING available_at AS "availableAt"`;
 
 /** A run of a task, besides its schedule. Undefined when the namespace has no such task; 409 when it is cancelled. */
 export async function enqueueTaskRun(
@@ -18,15 +27,7 @@ export async function enqueueTaskRun(
 ): Promise<StagedRun | undefined> {
   const { rows } = await store.pool.query<{ runId: string | null; availableAt: Date }>({
     name: "run-now",
-    text: `WITH task AS (SELECT * FROM tasks WHERE id = $1 AND namespace_id = $2 FOR SHARE),
-      made AS (
-        INSERT INTO task_runs_open (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for,
-          available_at, queued_at, traceparent)
-        SELECT $3, namespace_id, id, function_id, type, 'manual', 'queued', statement_timestamp(),
-          statement_timestamp(), statement_timestamp(), $4
-        FROM task WHERE state <> 'cancelled' RETURNING id
-      )
-      SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" FROM task`,
+    text: RUN_NOW,
     values: [taskId, namespaceId, runId, traceparent ?? null],
   });
   const row = rows[0];
@@ -61,12 +62,7 @@ export async function enqueueInvocation(
   const { traceparent } = request;
   const { rows } = await store.pool.query<{ availableAt: Date }>({
     name: "enqueue-invocation",
-    text: `INSERT INTO task_runs_open (id, namespace_id, function_id, type, trigger, state, scheduled_for, available_at,
-        queued_at, timeout_ms, awaited, input, target, traceparent)
-      SELECT $1, f.namespace_id, f.id, 'function', $8, 'queued', statement_timestamp(), statement_timestamp(),
-        statement_timestamp(), $4, $5, $6, $7, $9
-      FROM functions f WHERE f.namespace_id = $2 AND f.name = $3 AND f.removed_at IS NULL
-      RETURNING available_at AS "availableAt"`,
+    text: INVOKE,
     values: [
       runId,
       namespaceId,

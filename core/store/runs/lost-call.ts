@@ -6,7 +6,8 @@ import type { AttemptRecord, Run } from "../../contracts/run.ts";
 import { WORKER_LOST } from "../../domain/attempt.ts";
 import type { Store } from "../database.ts";
 import { unindexed } from "../unindexed.ts";
-import { DIRECT_CLAIM_NO, type FinishedDirectRun, INSERT_ENDED, toEndedValues } from "./direct.ts";
+import { type FinishedDirectRun, toEndedValues, WRITE_ENDED } from "./direct.ts";
+import { DIRECT_CLAIM_NO } from "./insert.ts";
 import { moveEnded } from "./move-ended.ts";
 import { findRun } from "./read.ts";
 
@@ -60,7 +61,7 @@ export async function endLostCall(
 ): Promise<Run | undefined> {
   await store.pool.query({
     name: "lost-call",
-    text: INSERT_ENDED,
+    text: WRITE_ENDED,
     values: [workerId, ...toEndedValues([lost]), API_WRITER],
   });
   const { attempt, startedAt, finishedAt } = lost.record;

@@ -1,27 +1,15 @@
 /** Occurrences that are recorded although they do not run. */
-import { sql } from "kysely";
 import type { SkippedInstants } from "../../domain/skipped.ts";
-import type { TaskType } from "../../domain/task-spec.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
-
-interface SkippedTask {
-  id: string;
-  namespaceId: string;
-  type: TaskType;
-  functionId: string | null;
-}
+import { toJsonText } from "../json-text.ts";
+import { INSERT_SKIPPED } from "./insert.ts";
 
 /** [*] → skipped: one row for all of the instants. */
 export async function recordSkipped(
-  { db }: QueryScope,
-  task: SkippedTask,
+  { pool }: QueryScope,
+  taskId: string,
   skipped: SkippedInstants,
 ): Promise<void> {
-  const { id, namespaceId, type, functionId } = task;
-  await sql`
-    INSERT INTO task_runs (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for, available_at,
-      finished_at, skipped)
-    VALUES (${newId()}, ${namespaceId}, ${id}, ${functionId}, ${type}, 'schedule', 'skipped', ${skipped.firstAt},
-      ${skipped.firstAt}, clock_timestamp(), ${JSON.stringify(skipped)})`.execute(db);
+  await pool.query(INSERT_SKIPPED, [newId(), taskId, skipped.firstAt, toJsonText(skipped)]);
 }

@@ -5,6 +5,7 @@ import type { TaskType } from "../../domain/task-spec.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { inTransaction } from "../transaction.ts";
+import { INSERT_STAGED, TASK_FACTS } from "./insert.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
 /** An occurrence that is about to be staged. */
@@ -25,9 +26,7 @@ export interface StagedOccurrence extends StagedRun {
 
 interface DueTask {
   id: string;
-  namespace_id: string;
   type: TaskType;
-  function_id: string | null;
   schedule: Schedule;
   anchor_at: Date;
   next_run_at: Date;
@@ -48,7 +47,7 @@ export async function stageDueTasks(
 ): Promise<StagedOccurrence[]> {
   return await inTransaction(store.pool, async ({ db: tx }) => {
     const { rows: due } = await sql<DueTask>`
-      SELECT id, namespace_id, type, function_id, schedule, anchor_at, next_run_at, traceparent FROM tasks
+      SELECT id, type, schedule, anchor_at, next_run_at, traceparent FROM tasks
       WHERE state = 'active' AND next_run_at <= ${horizon}
       ORDER BY next_run_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx);
     if (due.length === 0) return [];
@@ -60,9 +59,6 @@ export async function stageDueTasks(
     const rows = staged.map(({ task, runId, nextRunAt, traceparent }) => ({
       run_id: runId,
       task_id: task.id,
-      namespace_id: task.namespace_id,
-      function_id: task.function_id,
-      type: task.type,
       due_at: task.next_run_at,
       next_run_at: nextRunAt,
       traceparent: traceparent ?? null,
@@ -70,19 +66,12 @@ export async function stageDueTasks(
     await sql`
       WITH staged AS MATERIALIZED (
         SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json) AS s(run_id uuid, task_id uuid,
-          namespace_id uuid, function_id uuid, type text, due_at timestamptz, next_run_at timestamptz,
-          traceparent text)
+          due_at timestamptz, next_run_at timestamptz, traceparent text)
       ), advanced AS (
         UPDATE tasks t SET next_run_at = s.next_run_at,
           state = CASE WHEN s.next_run_at IS NULL THEN 'completed' ELSE t.state END
-        FROM staged s WHERE t.id = s.task_id
-      )
-      INSERT INTO task_runs_open
-        (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for, available_at, queued_at,
-          traceparent)
-      SELECT run_id, namespace_id, task_id, function_id, type, 'schedule', 'queued', due_at, due_at, clock_timestamp(),
-        traceparent
-      FROM staged`.execute(tx);
+        FROM staged s WHERE t.id = s.task_id RETURNING ${sql.raw(TASK_FACTS)}
+      ) ${sql.raw(INSERT_STAGED)}`.execute(tx);
     return staged.map(({ task, runId, traceparent }) => ({
       runId,
       availableAt: task.next_run_at,

@@ -58,7 +58,7 @@ async function recordMissed(tx: Transaction, locked: LockedTask, now: Date): Pro
   const { task, anchorAt, cursor } = locked;
   if (task.state !== "active") return;
   const missed = findMissed(task.schedule, anchorAt, cursor, now);
-  if (missed) await recordSkipped(tx, { ...locked, id: task.id, type: task.spec.type }, missed);
+  if (missed) await recordSkipped(tx, task.id, missed);
 }
 
 async function saveState(

@@ -5,24 +5,20 @@ import { firstOccurrence } from "../../domain/schedule.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
+import { insertTaskRun, TASK_FACTS } from "../runs/insert.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { toPolicyColumns } from "./policy-columns.ts";
 import { toSpecColumn } from "./spec-column.ts";
 
-// A run made at once takes the database's clock: claims compare with it.
 const CREATE = `
   WITH made AS (
-    INSERT INTO tasks (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at, policy,
-      retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent)
+    INSERT INTO tasks AS t (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
+      policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent)
     VALUES ($1, $2, $3, CASE WHEN $15::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
       $11, $12, $13, $14, $8, $8, $16)
-  )
-  INSERT INTO task_runs_open (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for,
-    available_at, queued_at, traceparent)
-  SELECT $15, $2, $1, $6, $4, 'schedule', 'queued', statement_timestamp(), statement_timestamp(), statement_timestamp(),
-    $16
-  WHERE $15::uuid IS NOT NULL
-  RETURNING available_at AS "availableAt"`;
+    RETURNING ${TASK_FACTS}
+  ), task AS (SELECT * FROM made WHERE $15::uuid IS NOT NULL)
+  ${insertTaskRun("schedule", "$15", "$16")} RETURNING available_at AS "availableAt"`;
 
 export interface CreatedTask {
   task: Task;

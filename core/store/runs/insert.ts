@@ -1,0 +1,154 @@
+/**
+ * How a run is born: every INSERT of one stands here, as the last part of its caller's single statement. What a run
+ * takes from where it comes from is said once for each origin: a column that runs of tasks are born with is a line in
+ * `OF_TASK`, one that all are born with is a line in each of the three.
+ */
+import type { TaskRunsTable } from "../schema.ts";
+
+/** SQL expressions by the columns they fill; what is left out has its default. */
+type RunColumns = Partial<Record<keyof TaskRunsTable, string>>;
+
+function insertRuns(into: "task_runs_open" | "task_runs", columns: RunColumns, source: string): string {
+  return `INSERT INTO ${into} (${Object.keys(columns).join(", ")})
+    SELECT ${Object.values(columns).join(", ")} FROM ${source}`;
+}
+
+/** The columns of a task `t` that `OF_TASK` reads: for a CTE that hands tasks on. */
+export const TASK_FACTS = "t.id, t.namespace_id, t.function_id, t.type";
+
+/** From the run's task `t`. */
+const OF_TASK = {
+  task_id: "t.id",
+  namespace_id: "t.namespace_id",
+  function_id: "t.function_id",
+  type: "t.type",
+} satisfies RunColumns;
+
+/** From the function `f` that is called. */
+const OF_FUNCTION = {
+  namespace_id: "f.namespace_id",
+  function_id: "f.id",
+  type: "'function'",
+} satisfies RunColumns;
+
+/** There is no claim before a direct run. */
+export const DIRECT_CLAIM_NO = 1;
+
+/** The runs $2 of the direct lane. */
+export const DIRECT_RUNS = `json_to_recordset($2::json) AS d(id uuid, made_at timestamptz, namespace_id uuid,
+    function_id uuid, revision_id uuid, trigger text, state text, timeout_ms int, age_ms float8, traceparent text,
+    input jsonb, result jsonb, error jsonb, record jsonb)`;
+
+const BEGAN = "statement_timestamp() - d.age_ms * interval '1 millisecond'";
+
+/** From a call `d` that was handed to the worker $1: it has begun, and nobody claims it. */
+const OF_CALL = {
+  id: "d.id",
+  namespace_id: "d.namespace_id",
+  function_id: "d.function_id",
+  revision_id: "d.revision_id",
+  type: "'function'",
+  trigger: "d.trigger",
+  state: "d.state",
+  claim_no: `${DIRECT_CLAIM_NO}`,
+  worker_id: "$1",
+  scheduled_for: BEGAN,
+  available_at: BEGAN,
+  queued_at: BEGAN,
+  started_at: BEGAN,
+  timeout_ms: "d.timeout_ms",
+  traceparent: "d.traceparent",
+  input: "d.input",
+} satisfies RunColumns;
+
+/** By the database's clock: claims compare with it. */
+const QUEUED_NOW = {
+  state: "'queued'",
+  scheduled_for: "statement_timestamp()",
+  available_at: "statement_timestamp()",
+  queued_at: "statement_timestamp()",
+} satisfies RunColumns;
+
+/** The occurrences of a CTE `staged` (run_id, task_id, due_at, traceparent), whose tasks a CTE `advanced` hands on. */
+export const INSERT_STAGED = insertRuns(
+  "task_runs_open",
+  {
+    id: "s.run_id",
+    ...OF_TASK,
+    trigger: "'schedule'",
+    state: "'queued'",
+    scheduled_for: "s.due_at",
+    available_at: "s.due_at",
+    queued_at: "clock_timestamp()",
+    traceparent: "s.traceparent",
+  },
+  "staged s JOIN advanced t ON t.id = s.task_id",
+);
+
+/** A run at once of each task in a CTE `task`. */
+export const insertTaskRun = (
+  trigger: "schedule" | "manual",
+  runId: `$${number}`,
+  traceparent: `$${number}`,
+): string =>
+  insertRuns(
+    "task_runs_open",
+    { id: runId, ...OF_TASK, trigger: `'${trigger}'`, ...QUEUED_NOW, traceparent },
+    "task t",
+  );
+
+/**
+ * A call of a function that is there: $1 the run's id, $2 namespace, $3 the function's name, $4 timeout_ms, $5 awaited,
+ * $6 input, $7 target, $8 trigger, $9 traceparent.
+ */
+export const INSERT_INVOCATION = insertRuns(
+  "task_runs_open",
+  {
+    id: "$1",
+    ...OF_FUNCTION,
+    trigger: "$8",
+    ...QUEUED_NOW,
+    timeout_ms: "$4",
+    awaited: "$5",
+    input: "$6",
+    target: "$7",
+    traceparent: "$9",
+  },
+  "functions f WHERE f.namespace_id = $2 AND f.name = $3 AND f.removed_at IS NULL",
+);
+
+/** Those direct runs, as running or reserved, whose ids a CTE `fence` has taken. */
+export const INSERT_SHOWN = insertRuns(
+  "task_runs_open",
+  OF_CALL,
+  `${DIRECT_RUNS} JOIN fence n ON n.run_id = d.id`,
+);
+
+/** Those of a CTE `ended` of direct runs, as ended, whose ids a CTE `fence` has taken. */
+export const INSERT_ENDED = insertRuns(
+  "task_runs",
+  {
+    ...OF_CALL,
+    finished_at: "statement_timestamp()",
+    result: "d.result",
+    error: "d.error",
+    attempts: "jsonb_build_array(d.record)",
+  },
+  "ended d JOIN fence n ON n.run_id = d.id",
+);
+
+/** Instants of the task $2 that do not fire: $1 the run's id, $3 the first instant, $4 why, and for which instants. */
+export const INSERT_SKIPPED = insertRuns(
+  "task_runs",
+  {
+    id: "$1",
+    ...OF_TASK,
+    trigger: "'schedule'",
+    state: "'skipped'",
+    scheduled_for: "$3",
+    available_at: "$3",
+    finished_at: "clock_timestamp()",
+    skipped: "$4",
+  },
+  "tasks t WHERE t.id = $2",
+);
