@@ -32,7 +32,7 @@ import { cutStalledReaders } from "./edge/stalled-readers.ts";
 import { createLogFollowers, FOLLOWING_CONNECTIONS } from "./logs/followers.ts";
 import { createRunRinger } from "./ring.ts";
 
-const SETTINGS = [
+export const API_SETTINGS = [
   ...SHARED_SETTINGS,
   "BELLHOP_API_KEY",
   "BELLHOP_SECRETS_KEY",
@@ -48,7 +48,7 @@ export async function startApi(
   signal?: AbortSignal,
   limits: EdgeLimits = EDGE_LIMITS,
 ): Promise<Role> {
-  const settings = readSettings(SETTINGS, env);
+  const settings = readSettings(API_SETTINGS, env);
   const log = createLogger("api", settings.LOG_LEVEL);
   const { maxConnections, ...serverOptions } = limits.server;
   const clock = systemClock;
@@ -152,7 +152,7 @@ export async function startApi(
 export const apiProgram: RoleProgram = {
   command: "npm run api",
   purpose: "the HTTP edge: records what is asked and exposes what happened",
-  settings: SETTINGS,
+  settings: API_SETTINGS,
   start: startApi,
 };
 

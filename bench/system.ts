@@ -28,7 +28,7 @@ export interface BenchSystem {
   stop(): Promise<void>;
 }
 
-const KEY = "bh_bench";
+const KEY = "bh_for_the_benchmark";
 
 /** No role waits for Kafka: what is measured before would have gone by the table. */
 async function whenQueueIsReady({ port }: { port: number }): Promise<void> {

@@ -57,3 +57,9 @@ export async function openFrontDoor(
     close: () => (closing ??= close()),
   };
 }
+
+/** Rejects with `port_taken` where the port could not be bound now; nothing is kept of it. */
+export async function demandFreePort({ HOST, PORT }: { HOST: string; PORT: number }): Promise<void> {
+  const { close } = await listen(createServer(), HOST, PORT);
+  await close();
+}

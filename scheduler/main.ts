@@ -19,7 +19,7 @@ import { startPodMarker } from "./pods/pod-marker.ts";
 import { createRinger } from "./ring-ahead.ts";
 import { startStageLoop } from "./stage.ts";
 
-const SETTINGS = [
+export const SCHEDULER_SETTINGS = [
   ...SHARED_SETTINGS,
   "WORKER_LEASE",
   "BELLHOP_RETENTION_DAYS",
@@ -30,7 +30,7 @@ const DEFAULTS = { PORT: "8081" };
 const MARKED_WORKERS = 1_000;
 
 export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Role> {
-  const settings = readSettings(SETTINGS, env, DEFAULTS);
+  const settings = readSettings(SCHEDULER_SETTINGS, env, DEFAULTS);
   const log = createLogger("scheduler", settings.LOG_LEVEL);
   const registry = createRegistry("scheduler");
   const metrics = createSchedulerMetrics(registry);
@@ -104,7 +104,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
 export const schedulerProgram: RoleProgram = {
   command: "npm run scheduler",
   purpose: "decides what is due and rings it at its instant",
-  settings: SETTINGS,
+  settings: SCHEDULER_SETTINGS,
   defaults: DEFAULTS,
   start: startScheduler,
 };

@@ -3,54 +3,34 @@ import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startApi } from "../api/main.ts";
-import { FUNCTION_CAP_SETTINGS } from "../core/config/function-caps.ts";
-import { readSettings, type SettingName, type Settings } from "../core/config/settings.ts";
+import { readSettings } from "../core/config/settings.ts";
+import { demandFreePort } from "../core/front-door.ts";
 import { type Role, type RoleProgram, runRole } from "../core/role.ts";
 import { createLogger } from "../core/telemetry/log.ts";
-import { TRACE_SETTINGS } from "../core/telemetry/open-tracer.ts";
 import { startAutoscaler } from "../runtime/autoscaler/main.ts";
-import { WORKER_SURROUNDINGS } from "../runtime/worker-settings.ts";
 import { startScheduler } from "../scheduler/main.ts";
 import { readAdminKey } from "./admin-key.ts";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
 import { describeStart } from "./greeting.ts";
 import { readSecretsKey } from "./secrets-key.ts";
+import {
+  chooseRoleEnv,
+  refuseDecided,
+  STANDALONE_DEFAULTS,
+  STANDALONE_SETTINGS,
+} from "./standalone-settings.ts";
 
-const SETTINGS = [
-  "PORT",
-  "HOST",
-  "BELLHOP_DATA_DIR",
-  "BELLHOP_API_KEY",
-  "BELLHOP_SECRETS_KEY",
-  "BELLHOP_RETENTION_DAYS",
-  "LOG_LEVEL",
-  "EGRESS_ALLOW",
-  "EMAIL_URL",
-  "EMAIL_FROM",
-  "WORKER_SLOTS",
-  "WORKER_LEASE",
-  "WORKER_DRAIN",
-  "WORKER_SANDBOX_WALLS",
-  "WORKERS_MIN",
-  "WORKERS_MAX",
-  "WORKERS_IDLE_AFTER",
-  "WORKERS_AHEAD",
-  "FUNCTION_MAX_KV_KEYS",
-  "FUNCTION_MAX_KV_BYTES",
-  ...FUNCTION_CAP_SETTINGS,
-  ...TRACE_SETTINGS,
-] as const satisfies SettingName[];
-const LOOPBACK = "127.0.0.0/8,::1/128";
-const DEFAULTS = { HOST: "127.0.0.1", LOG_LEVEL: "warn", EGRESS_ALLOW: LOOPBACK };
 /** Without a database the roles cannot drain: they are given this long to try. */
 const DEAD_DATABASE_GRACE_MS = 10_000;
-type StandaloneSettings = Pick<Settings, (typeof SETTINGS)[number]>;
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 export async function startStandalone(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Role> {
-  const settings = readSettings(SETTINGS, env, DEFAULTS);
+  refuseDecided(env);
+  const settings = readSettings(STANDALONE_SETTINGS, env, STANDALONE_DEFAULTS);
   const log = createLogger("standalone", settings.LOG_LEVEL);
   const dataDir = resolve(ROOT, settings.BELLHOP_DATA_DIR);
+  // A first start makes a database, which takes a while: what would end it then is found out now.
+  await demandFreePort(settings);
   await mkdir(dataDir, { recursive: true });
   await using opened = new AsyncDisposableStack();
   process.stdout.write(`Starting PostgreSQL in ${dataDir} …\n`);
@@ -61,13 +41,13 @@ export async function startStandalone(env: NodeJS.ProcessEnv, signal?: AbortSign
   opened.defer(() => postgres.stop());
   const key = await readAdminKey(dataDir, settings.BELLHOP_API_KEY);
   const secretsKey = await readSecretsKey(dataDir, env["BELLHOP_SECRETS_KEY"]?.trim() || undefined);
-  const roleEnv = chooseRoleEnv(env, settings, { databaseUrl: postgres.url, secretsKey });
+  const roleEnv = chooseRoleEnv(env, { databaseUrl: postgres.url, apiKey: key, secretsKey });
 
   const scheduler = await startScheduler(roleEnv.scheduler, signal);
   opened.defer(() => scheduler.stop());
   const autoscaler = await startAutoscaler(roleEnv.autoscaler, signal);
   opened.defer(() => autoscaler.stop());
-  const api = await startApi({ ...roleEnv.api, BELLHOP_API_KEY: key }, signal);
+  const api = await startApi(roleEnv.api, signal);
   opened.defer(() => api.stop());
 
   const host = settings.HOST.includes(":") ? `[${settings.HOST}]` : settings.HOST;
@@ -100,60 +80,6 @@ export async function startStandalone(env: NodeJS.ProcessEnv, signal?: AbortSign
   };
 }
 
-/** What each role sees: its own settings and no more. Only the API listens where the user said. */
-function chooseRoleEnv(
-  env: NodeJS.ProcessEnv,
-  settings: StandaloneSettings,
-  { databaseUrl, secretsKey }: { databaseUrl: string; secretsKey: string },
-) {
-  // As they were given: settings among them were read, and so found sound, with the others.
-  const given = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, env[name]]));
-  const shared: NodeJS.ProcessEnv = {
-    DATABASE_URL: databaseUrl,
-    LOG_LEVEL: settings.LOG_LEVEL,
-    HOST: "127.0.0.1",
-    PORT: "0",
-    ...given(TRACE_SETTINGS),
-  };
-  const lease = { WORKER_LEASE: `${settings.WORKER_LEASE}ms` };
-  const ahead = { WORKERS_AHEAD: `${settings.WORKERS_AHEAD}ms` };
-  return {
-    api: {
-      ...shared,
-      ...given(FUNCTION_CAP_SETTINGS),
-      BELLHOP_SECRETS_KEY: secretsKey,
-      HOST: settings.HOST,
-      PORT: String(settings.PORT),
-    },
-    scheduler: {
-      ...shared,
-      ...lease,
-      ...ahead,
-      BELLHOP_RETENTION_DAYS: String(settings.BELLHOP_RETENTION_DAYS),
-    },
-    /** Its own settings, and those it hands on to its workers. */
-    autoscaler: {
-      ...shared,
-      ...lease,
-      ...ahead,
-      ...given(FUNCTION_CAP_SETTINGS),
-      ...given(WORKER_SURROUNDINGS),
-      WORKERS_MIN: String(settings.WORKERS_MIN),
-      WORKERS_MAX: String(settings.WORKERS_MAX),
-      WORKERS_IDLE_AFTER: `${settings.WORKERS_IDLE_AFTER}ms`,
-      BELLHOP_SECRETS_KEY: secretsKey,
-      EGRESS_ALLOW: settings.EGRESS_ALLOW,
-      WORKER_SLOTS: String(settings.WORKER_SLOTS),
-      WORKER_DRAIN: `${settings.WORKER_DRAIN}ms`,
-      WORKER_SANDBOX_WALLS: settings.WORKER_SANDBOX_WALLS,
-      FUNCTION_MAX_KV_KEYS: String(settings.FUNCTION_MAX_KV_KEYS),
-      FUNCTION_MAX_KV_BYTES: String(settings.FUNCTION_MAX_KV_BYTES),
-      ...(settings.EMAIL_URL === undefined ? {} : { EMAIL_URL: settings.EMAIL_URL }),
-      ...(settings.EMAIL_FROM === undefined ? {} : { EMAIL_FROM: settings.EMAIL_FROM }),
-    },
-  };
-}
-
 /** Without its database nothing works: says so and ends, instead of limping on. */
 function watchDatabase(
   exited: Promise<unknown>,
@@ -175,8 +101,8 @@ function watchDatabase(
 export const standaloneProgram: RoleProgram = {
   command: "npm start",
   purpose: "PostgreSQL, API, scheduler and, while there is work, workers on this machine",
-  settings: SETTINGS,
-  defaults: DEFAULTS,
+  settings: STANDALONE_SETTINGS,
+  defaults: STANDALONE_DEFAULTS,
   start: startStandalone,
 };
 

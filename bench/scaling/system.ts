@@ -14,7 +14,7 @@ import { startEmbeddedPostgres } from "../../standalone/embedded-postgres.ts";
 import { startRole } from "../role-process.ts";
 import { forEachConcurrently } from "../stats.ts";
 
-const KEY = "bh_scaling";
+const KEY = "bh_for_the_scaling_demo";
 const CALLERS = 32;
 /** How long each run takes at the place it calls. */
 const RUN_MS = 500;

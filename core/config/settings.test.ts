@@ -112,21 +112,23 @@ test("a bad value names the setting and the rule", () => {
   for (const [name, value, words] of cases) assert.match(refusal([name], { [name]: value }), words);
 });
 
-test("the administrator's key begins like every key: by that a key is told from a caller's own credentials", () => {
+test("the administrator's key begins like every key, by which it is told from a caller's own credentials, and cannot be guessed", () => {
   const read = (key: string) => readSettings(["BELLHOP_API_KEY"], { BELLHOP_API_KEY: key }).BELLHOP_API_KEY;
-  for (const key of ["bh_x", `bh_${"x".repeat(197)}`]) assert.equal(read(key), key);
+  for (const key of [`bh_${"x".repeat(16)}`, `bh_${"x".repeat(197)}`]) assert.equal(read(key), key);
   for (const key of [
     "hunter2",
     "BH_hunter2",
     "x bh_hunter2",
     "bh_",
-    "bh_ hunter2",
+    "bh_hunter2",
+    `bh_hunter2${"x".repeat(8)}`,
+    "bh_ hunter2 and some more",
     `bh_hunter2${"x".repeat(191)}`,
   ]) {
     const message = refusal(["BELLHOP_API_KEY"], { BELLHOP_API_KEY: key });
     assert.match(
       message,
-      /BELLHOP_API_KEY must begin with bh_, and hold at most 200 characters and no space/,
+      /BELLHOP_API_KEY must be bh_ and 16 to 197 characters more, none of them a space; .*openssl rand/,
     );
     assert.doesNotMatch(message, /hunter2/);
   }

@@ -65,8 +65,10 @@ const apiKey = (help: string): Definition<string | undefined> => ({
   canBeNone: true,
   parse(given) {
     // A function's URL tells by this what must not be shown to the function.
-    if (given !== undefined && !/^bh_\S{1,197}$/.test(given))
-      throw new Error("must begin with bh_, and hold at most 200 characters and no space");
+    if (given !== undefined && !/^bh_\S{16,197}$/.test(given))
+      throw new Error(
+        'must be bh_ and 16 to 197 characters more, none of them a space; "bh_$(openssl rand -hex 24)" in a shell makes a good one',
+      );
     return given;
   },
 });
@@ -153,7 +155,9 @@ const SETTINGS = {
     "the mail provider: smtp://user:pass@host:587, smtps://…, resend://KEY, postmark://KEY, sendgrid://KEY",
   ),
   EMAIL_FROM: text("the sender of e-mails that name none"),
-  BELLHOP_API_KEY: apiKey("the first, administrator's key of the namespace default; it begins with bh_"),
+  BELLHOP_API_KEY: apiKey(
+    "the first, administrator's key of the namespace default: bh_ and 16 characters more at least",
+  ),
   BELLHOP_SECRETS_KEY: secretKeys(
     "the key that seals secrets: 32 bytes as base64 or hex; several, comma-separated: the first seals, all of them open",
   ),
@@ -245,6 +249,7 @@ const SETTINGS = {
 };
 
 export type SettingName = keyof typeof SETTINGS;
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
 export type Settings = { [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]["parse"]> };
 
 /** Ours by their first word, so a stranger among them is a typo. */
@@ -296,12 +301,11 @@ export function readSettings<Name extends SettingName>(
 }
 
 function refuseUnknown(env: NodeJS.ProcessEnv): void {
-  const known = Object.keys(SETTINGS);
   for (const name of Object.keys(env)) {
     if (name in SETTINGS || INJECTED.test(name) || TEST_ONLY.test(name)) continue;
-    const near = known.find((candidate) => candidate.length >= 8 && isOneEditAway(candidate, name));
+    const near = SETTING_NAMES.find((candidate) => candidate.length >= 8 && isOneEditAway(candidate, name));
     if (!near && !OWN_PREFIX.test(name)) continue;
-    const hint = near ? `did you mean ${near}?` : `the settings are ${known.join(", ")}.`;
+    const hint = near ? `did you mean ${near}?` : `the settings are ${SETTING_NAMES.join(", ")}.`;
     throw new BellhopError("invalid_setting", 500, `There is no setting ${name}; ${hint}`);
   }
 }

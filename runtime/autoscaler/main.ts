@@ -27,7 +27,7 @@ import { startWorkerProcess } from "./worker-process.ts";
 
 /** A worker's address and port are its own: several stand on this machine. */
 const HANDED_ON = WORKER_SETTINGS.filter((name) => name !== "WORKER_ADDRESS" && name !== "PORT");
-const SETTINGS = [
+export const AUTOSCALER_SETTINGS = [
   ...HANDED_ON,
   "PORT",
   "WORKERS_MIN",
@@ -43,7 +43,7 @@ export async function startAutoscaler(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Role> {
-  const settings = readSettings(SETTINGS, env, DEFAULTS);
+  const settings = readSettings(AUTOSCALER_SETTINGS, env, DEFAULTS);
   demandOrder(settings.WORKERS_MIN, settings.WORKERS_MAX);
   demandQueue(settings.WORKER_RECEIVE);
   demandKafka(settings.WORKER_RECEIVE, settings.KAFKA_BROKERS);
@@ -114,7 +114,7 @@ export async function startAutoscaler(
 }
 
 function createParts(
-  settings: Pick<Settings, (typeof SETTINGS)[number]>,
+  settings: Pick<Settings, (typeof AUTOSCALER_SETTINGS)[number]>,
   store: Store,
   startLock: SessionLock,
   fleet: Fleet,
@@ -182,7 +182,7 @@ function chooseWorkerEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 export const autoscalerProgram: RoleProgram = {
   command: "npm run autoscaler",
   purpose: "starts and stops worker processes on this machine as work comes and goes",
-  settings: SETTINGS,
+  settings: AUTOSCALER_SETTINGS,
   defaults: DEFAULTS,
   start: startAutoscaler,
 };

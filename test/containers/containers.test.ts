@@ -21,7 +21,7 @@ import { buildImage, type Image } from "./image.ts";
 import { findRootSupport } from "./root.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const KEY = "bh_containers_test";
+const KEY = "bh_of_the_containers_test";
 const SECRETS = {
   POSTGRES_PASSWORD: "unused",
   BELLHOP_API_KEY: KEY,

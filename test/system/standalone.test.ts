@@ -1,7 +1,9 @@
 /** `npm start`'s program: everything on one machine, kept between starts, drained by one signal. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -109,6 +111,30 @@ describe("standalone", () => {
     assert.equal(name, "large");
     running!.signal("SIGINT");
     assert.equal((await running!.exited).code, 0);
+  });
+
+  it("refuses what has no effect, a key that can be guessed and a port that is taken, before it makes anything", async (t) => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    t.after(() => taken.close());
+    await once(taken, "listening");
+    const { port } = taken.address() as AddressInfo;
+    const parent = await mkdtemp(join(tmpdir(), "bellhop-refused-"));
+    t.after(() => rm(parent, { recursive: true, force: true }));
+    const folder = join(parent, "data");
+    for (const [given, words] of [
+      [{ PORT: String(port) }, `Port ${port} of 127.0.0.1 is taken: set PORT to another one`],
+      [{ KAFKA_BROKERS: "127.0.0.1:9092" }, "KAFKA_BROKERS has no effect here: the queue of npm start is"],
+      [
+        { BELLHOP_API_KEY: "bh_short" },
+        "The setting BELLHOP_API_KEY must be bh_ and 16 to 197 characters more",
+      ],
+    ] as const) {
+      const refused = startProcess("standalone/main.ts", { env: { BELLHOP_DATA_DIR: folder, ...given } });
+      assert.equal((await refused.exited).code, 1);
+      assert.deepEqual(refused.lines.length, 1, refused.lines.join("\n"));
+      assert.ok(refused.lines[0]!.startsWith(words), refused.lines[0]);
+      assert.equal(existsSync(folder), false);
+    }
   });
 
   it("refuses a setting it does not know, with a hint", async () => {
