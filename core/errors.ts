@@ -18,6 +18,8 @@ export class BellhopError extends Error {
   readonly fields: FieldError[];
   /** Where it passes by itself: when to try again. */
   readonly retryAfterSeconds: number | undefined;
+  /** The run that failed, where it is one. */
+  runId: string | undefined;
 
   constructor(
     code: string,

@@ -1,11 +1,11 @@
-/** Every error leaves as a problem document (RFC 9457): `type`, `title`, `status`, `detail`, a stable `code`, `errors` by field. */
+/** Every error leaves as a problem document (RFC 9457): `type`, `title`, `status`, `detail`, a stable `code`, `errors` by field, the `runId` of a failed call. */
 import { STATUS_CODES } from "node:http";
 import type { BellhopError } from "./errors.ts";
 
 export const PROBLEM_CONTENT_TYPE = "application/problem+json";
 
 /** The document's JSON. */
-export function toProblemText({ code, status, message, fields }: BellhopError): string {
+export function toProblemText({ code, status, message, fields, runId }: BellhopError): string {
   return JSON.stringify({
     type: "about:blank",
     title: STATUS_CODES[status] ?? "Error",
@@ -13,5 +13,6 @@ export function toProblemText({ code, status, message, fields }: BellhopError): 
     detail: message,
     code,
     ...(fields.length > 0 ? { errors: fields } : {}),
+    ...(runId === undefined ? {} : { runId }),
   });
 }

@@ -55,7 +55,7 @@ test("an attempt is recorded, and its owner told", async () => {
   await turn();
   assert.deepEqual(writes[0]?.attempts, [attempt]);
   writes[0]!.succeed();
-  assert.equal(await done, true);
+  assert.equal(await done, attempt);
   assert.deepEqual(recorded[0]?.attempts, [attempt]);
 });
 
@@ -65,7 +65,7 @@ test("an attempt whose run was somebody else's by then is reported as dropped", 
   const done = Promise.all([recorder.record(mine!), recorder.record(lost!)]);
   await turn();
   writes[0]!.succeed([lost!.runId]);
-  assert.deepEqual(await done, [true, false]);
+  assert.deepEqual(await done, [mine, undefined]);
 });
 
 test("what ends in one turn travels together", async () => {
@@ -148,7 +148,7 @@ test("a batch that fails is tried again until the database answers, each time la
   assert.equal(failures.length, 5);
   assert.deepEqual(recorded, []);
   writes.at(-1)!.succeed();
-  assert.equal(await done, true);
+  assert.equal(await done, attempt);
   assert.ok(writes.every(({ attempts }) => attempts[0] === attempt));
 });
 
@@ -181,7 +181,10 @@ test("one attempt that the database refuses does not hold back the others of its
     else write.succeed();
     await turn();
   }
-  assert.deepEqual(await done, [true, true, true]);
+  assert.deepEqual(
+    (await done).map((recorded) => recorded?.runId),
+    [first!, bad!, last!].map(({ runId }) => runId),
+  );
   assert.deepEqual(sizes(writes), [3, 2, 1, 1, 1, 1]);
   assert.deepEqual(recorded.map(({ attempts }) => attempts[0]?.verdict.state).sort(), [
     "failed",
@@ -204,7 +207,7 @@ test("a refused attempt is recorded as failed, without what could not be recorde
   assert.deepEqual(recordedLogs, []);
   assert.equal(failures.length, 1);
   writes[1]!.succeed();
-  assert.equal(await done, true);
+  assert.equal(await done, writes[1]!.attempts[0], "its owner is told what was recorded");
 });
 
 test("the log of a function's refused attempt tells why, in place of what could not be recorded", async () => {
@@ -235,6 +238,9 @@ test("a result nested too deeply to be written as JSON ends its run and no other
     { recorded() {}, failed() {} },
   );
   const done = await Promise.all([recorder.record(withResult(nested)), recorder.record(withResult(1))]);
-  assert.deepEqual(done, [true, true]);
+  assert.deepEqual(
+    done.map((recorded) => recorded?.verdict.state),
+    ["failed", "succeeded"],
+  );
   assert.deepEqual(stored.map(({ verdict }) => verdict.state).sort(), ["failed", "succeeded"]);
 });

@@ -8,8 +8,11 @@ import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts
 import { withFailureLine } from "./failure-line.ts";
 
 export interface Recorder<A extends FinishedAttempt = FinishedAttempt> {
-  /** Resolves once recorded (true), or dropped because the run was somebody else's by then (false). */
-  record(attempt: A): Promise<boolean>;
+  /**
+   * Resolves once recorded, with what was recorded: the attempt, or what stands in its place where its content is
+   * refused. With undefined where it was dropped, because the run was somebody else's by then.
+   */
+  record(attempt: A): Promise<A | undefined>;
   /** Resolves when nothing waits to be recorded. */
   flush(): Promise<void>;
 }
@@ -22,7 +25,7 @@ const RETRY_MS = [50, 200, 1_000, 2_000];
 interface Waiting<A> {
   attempt: A;
   bytes: number;
-  resolve(recorded: boolean): void;
+  resolve(recorded: A | undefined): void;
 }
 
 export function createRecorder<A extends FinishedAttempt>(
@@ -53,7 +56,10 @@ export function createRecorder<A extends FinishedAttempt>(
       try {
         const report = await write(attempts);
         on.recorded(attempts, report);
-        for (const [index, { resolve }] of batch.entries()) resolve(report.recorded.has(attempts[index]!));
+        for (const [index, { resolve }] of batch.entries()) {
+          const attempt = attempts[index]!;
+          resolve(report.recorded.has(attempt) ? attempt : undefined);
+        }
         return;
       } catch (error) {
         on.failed(error);

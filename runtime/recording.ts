@@ -31,10 +31,10 @@ export interface RecordingParts {
 }
 
 export interface Recording {
-  /** Of a run that is in the table as running; false: it is somebody else's by now. */
-  recordRunning(attempt: FinishedAttempt): Promise<boolean>;
-  /** Of a direct run that the table does not know; false: it was given up. */
-  recordUnseen(run: FinishedDirectRun): Promise<boolean>;
+  /** Of a run that is in the table as running: what was recorded; undefined: it is somebody else's by now. */
+  recordRunning(attempt: FinishedAttempt): Promise<FinishedAttempt | undefined>;
+  /** Of a direct run that the table does not know: what was recorded; undefined: it was given up. */
+  recordUnseen(run: FinishedDirectRun): Promise<FinishedAttempt | undefined>;
   /** A run ended that held room in its function, and its row says so. */
   offerRoom(functionId: string): void;
   /** Resolves when nothing waits to be recorded, or to be offered. */

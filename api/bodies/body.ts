@@ -4,11 +4,12 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
+import { isNestedDeeper } from "../../core/json-depth.ts";
 import { newId } from "../../core/store/ids.ts";
 import type { Edge } from "../edge/edge.ts";
 import { type ApiEnv, incomingOf } from "../environment.ts";
 import { shortenName, toInputError } from "../http/problem.ts";
-import { findCrowdedField, isNestedDeeper } from "./bounds.ts";
+import { findCrowdedField } from "./bounds.ts";
 import {
   announcedBytes,
   type HeldBytes,

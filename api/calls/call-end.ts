@@ -57,7 +57,17 @@ const STATUS_BY_CODE: Record<string, number> = {
   internal_error: 503,
 };
 
-export function toInvocationError(end: Exclude<CallEnd, { state: "succeeded" }>): BellhopError {
+/** What the caller of a run is told that did not succeed. */
+export function toInvocationError(
+  end: Exclude<CallEnd, { state: "succeeded" }>,
+  runId: string,
+): BellhopError {
+  const error = describeEnd(end);
+  error.runId = runId;
+  return error;
+}
+
+function describeEnd(end: Exclude<CallEnd, { state: "succeeded" }>): BellhopError {
   if (!end) {
     return new BellhopError(
       "run_not_finished",

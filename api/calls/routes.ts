@@ -62,7 +62,7 @@ export function callRoutes(parts: ApiParts): Hono<ApiEnv> {
     if (isReplay) markReplay(context);
     context.header("bellhop-run-id", runId);
     if (end?.state === "succeeded") return context.json(end.result);
-    return answerProblem(context, toInvocationError(end));
+    return answerProblem(context, toInvocationError(end, runId));
   });
 
   return routes;

@@ -53,7 +53,8 @@ async function answer(
     const end = await toEnd(parts, context, call, body, said);
     if (end?.state === "succeeded") return toWholeResponse(end.result, runId);
     context.header("bellhop-run-id", runId);
-    return answerProblem(context, fn.isPublic ? hideDetails(toInvocationError(end)) : toInvocationError(end));
+    const error = toInvocationError(end, runId);
+    return answerProblem(context, fn.isPublic ? hideDetails(error) : error);
   } finally {
     body.held.release();
   }
@@ -82,6 +83,7 @@ async function toEnd(
   if ("outcome" in said) return said.outcome;
   if ("broken" in said) {
     context.header("bellhop-run-id", call.runId);
+    said.broken.runId = call.runId;
     throw said.broken;
   }
   if (call.fn.isPublic && said.none === "busy") throw functionBusy();
@@ -98,9 +100,8 @@ function toWholeResponse(result: Json, runId: string): Response {
 /** What a function throws is for its author, not for the public. */
 function hideDetails(error: BellhopError): BellhopError {
   if (error.status !== 500) return error;
-  return new BellhopError(
-    error.code,
-    error.status,
-    "The function failed; its author finds the error under Bellhop-Run-Id.",
-  );
+  const message = "The function failed; its author finds the error under the run's id.";
+  const hidden = new BellhopError(error.code, error.status, message);
+  hidden.runId = error.runId;
+  return hidden;
 }

@@ -27,6 +27,8 @@ interface LaneOptions {
   hasLease?: () => boolean;
   /** Whether the row of a shown run is there; default: unless showing it failed. */
   isThere?: boolean;
+  /** What the database makes of what it is given. */
+  asStored?: (attempt: FinishedAttempt) => FinishedAttempt;
 }
 
 /** Direct calls whose parts the test plays: `end` ends the run under way. */
@@ -38,6 +40,7 @@ function openDirectCalls(options: LaneOptions = {}) {
     isGivenUp = false,
     hasLease = () => true,
     isThere,
+    asStored = (attempt) => attempt,
   } = options;
   const clock = createManualClock();
   const slots = createSlots(totalSlots);
@@ -93,14 +96,14 @@ function openDirectCalls(options: LaneOptions = {}) {
       return reservation;
     },
     async recordShown(attempt) {
-      if (!(isThere ?? (!showFails && !isGivenUp))) return false;
+      if (!(isThere ?? (!showFails && !isGivenUp))) return undefined;
       finished.push(attempt);
-      return true;
+      return asStored(attempt);
     },
     async recordEnded(run) {
-      if (isGivenUp) return false;
+      if (isGivenUp) return undefined;
       ended.push(run);
-      return true;
+      return asStored(run);
     },
     onError() {},
     onEnd: (end) => void counted.push(end),
@@ -178,6 +181,26 @@ describe("direct calls", () => {
     end({ state: "succeeded", result: null });
     await whenOver;
     assert.deepEqual([ended.length, finished.length], [0, 1]);
+  });
+
+  test("tells its caller what was recorded, where the database refuses what it made", async () => {
+    const error = { code: "unrecordable_result", message: "no" };
+    const asStored = (attempt: FinishedAttempt): FinishedAttempt => ({
+      ...attempt,
+      verdict: { state: "failed", error },
+    });
+    for (const lastsMs of [0, 100]) {
+      const { directCalls, answer, whenBegun, whenOver, end, clock, outcomes, counted } = openDirectCalls({
+        asStored,
+      });
+      directCalls.begin(call, answer);
+      await whenBegun;
+      await clock.advance(lastsMs);
+      end({ state: "succeeded", result: "refused" });
+      await whenOver;
+      assert.deepEqual(outcomes, [{ state: "failed", error }]);
+      assert.deepEqual(counted, ["failed"]);
+    }
   });
 
   test("writes one that could not be shown as a whole", async () => {

@@ -19,10 +19,10 @@ export interface RecordParts {
   clock: Clock;
   /** Makes it visible as running; false: it was given up. */
   show(run: DirectRun): Promise<boolean>;
-  /** Records one that was shown; false where it was not there, or somebody else's by then. */
-  recordShown(attempt: FinishedAttempt): Promise<boolean>;
-  /** Records one that nobody saw; false: it was given up. */
-  recordEnded(run: FinishedDirectRun): Promise<boolean>;
+  /** Records one that was shown, and answers what was recorded; undefined where it was not there, or somebody else's by then. */
+  recordShown(attempt: FinishedAttempt): Promise<FinishedAttempt | undefined>;
+  /** Records one that nobody saw, and answers what was recorded; undefined: it was given up. */
+  recordEnded(run: FinishedDirectRun): Promise<FinishedAttempt | undefined>;
   /** Whether the worker's lease stands, by its own clock. */
   hasLease(): boolean;
   onError(error: unknown, runId: string): void;
@@ -35,8 +35,8 @@ export interface DirectRecord {
   isShown(): boolean;
   /** Resolves once it is known whether it may go on, or it has ended. */
   show(): Promise<Showing>;
-  /** Whether what it became is recorded as this worker says. */
-  end(attempt: FinishedAttempt): Promise<boolean>;
+  /** What was recorded of it, as this worker says it or as the database takes it; undefined where nothing of that was. */
+  end(attempt: FinishedAttempt): Promise<FinishedAttempt | undefined>;
   /** Ends the wait for the moment at which it is shown. */
   close(): void;
 }
@@ -110,10 +110,10 @@ export function createDirectRecord(
     async end(attempt) {
       close();
       const became = await showing;
-      if (became === "given_up") return false;
+      if (became === "given_up") return undefined;
       // Where showing it failed, its row may be there all the same.
-      if (became !== undefined && (await parts.recordShown(attempt))) return true;
-      if (became === "shown") return false;
+      const recorded = became === undefined ? undefined : await parts.recordShown(attempt);
+      if (recorded || became === "shown") return recorded;
       return await parts.recordEnded({
         ...attempt,
         ...{ trigger, input, timeoutMs, traceparent, durationMs: ageMs() },

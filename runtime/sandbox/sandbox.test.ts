@@ -178,6 +178,18 @@ describe("the log", () => {
 });
 
 describe("a function that fails", () => {
+  test("by a result that is nested too deeply to be recorded fails of that, and may not be tried again", async () => {
+    const nested = (depth: number) =>
+      call(
+        `export default () => { let deep: any = 0; for (let i = 0; i < ${depth}; i++) deep = [deep]; return deep; };`,
+      );
+    assert.equal((await nested(1_000)).kind, "succeeded");
+    for (const depth of [1_001, 5_000]) {
+      const { code, retryable } = errorOf(await nested(depth));
+      assert.deepEqual([code, retryable], ["unrecordable_result", false]);
+    }
+  });
+
   test("tells its error and the author's own lines", async () => {
     const source = `function deep(): never { throw new TypeError("bad thing"); }
       export default async function outer() { await null; [1].map(() => deep()); }`;

@@ -1,5 +1,6 @@
 import { type AttemptOutcome, failed, succeeded } from "../../../core/domain/attempt.ts";
 import type { Json } from "../../../core/json.ts";
+import { isNestedDeeper } from "../../../core/json-depth.ts";
 import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
 import type { Thrown } from "../../../functions/guest/thrown.ts";
 import type { InvocationLimits as Limits } from "../invocation.ts";
@@ -16,6 +17,9 @@ const RETRYABLE: Record<Exclude<FailureCode, "cancelled">, boolean> = {
   unsupported_shape: false,
   executor_fault: true,
 };
+
+/** What is deeper makes those fail that write it: the redactor, the worker's frames, the database, each at its own depth. */
+const MAX_RESULT_DEPTH = 1_000;
 
 export const CANCELLED: AttemptOutcome = { kind: "cancelled" };
 
@@ -53,6 +57,10 @@ function readResult(json: string, maxBytes: number): AttemptOutcome {
   if (Buffer.byteLength(json) > maxBytes) {
     const message = `The result takes more than ${maxBytes} bytes as JSON.`;
     return failed("result_too_large", message, { retryable: false });
+  }
+  if (json.length > MAX_RESULT_DEPTH * 2 && isNestedDeeper(json, MAX_RESULT_DEPTH)) {
+    const message = `The result is nested more than ${MAX_RESULT_DEPTH.toLocaleString("en-US")} levels deep: it cannot be recorded.`;
+    return failed("unrecordable_result", message, { retryable: false });
   }
   try {
     return succeeded(JSON.parse(json) as Json);

@@ -1,5 +1,6 @@
 /** The executor may have been taken over by what it runs: what it says is checked here, field by field. */
 
+import { isNestedDeeper } from "../../../core/json-depth.ts";
 import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
 import { isThrown } from "../../../functions/guest/thrown.ts";
 import { readKvAsk } from "../protocol/kv-messages.ts";
@@ -19,24 +20,9 @@ const LEVELS = ["debug", "info", "warn", "error"] as const;
 const MAX_DEPTH = 8;
 const LARGE_CHARS = 65_536;
 
-function nestsDeeply(json: string): boolean {
-  let depth = 0;
-  let isText = false;
-  for (let i = 0; i < json.length; i++) {
-    const code = json.charCodeAt(i);
-    if (code === 0x22) isText = !isText;
-    else if (isText) {
-      if (code === 0x5c) i++;
-    } else if (code === 0x5b || code === 0x7b) {
-      if (++depth > MAX_DEPTH) return true;
-    } else if (code === 0x5d || code === 0x7d) depth--;
-  }
-  return false;
-}
-
 /** The message, or undefined where it is none. */
 export function readChildMessage(text: string): ChildMessage | undefined {
-  if (text.length > LARGE_CHARS && nestsDeeply(text)) return undefined;
+  if (text.length > LARGE_CHARS && isNestedDeeper(text, MAX_DEPTH)) return undefined;
   let value: Record<string, unknown>;
   try {
     value = JSON.parse(text);
