@@ -21,7 +21,7 @@ export type EgressErrorCode =
   /** A redirect asks for the body once more, and it was a stream. */
   | "body_not_replayable"
   | "response_too_large"
-  /** Decoders hold all the memory that they may. Of streamed requests only. */
+  /** Decoders hold all the memory that they may. Of streamed requests only: others stay encoded. */
   | "overloaded"
   | "request_timeout"
   | "aborted";

@@ -6,6 +6,7 @@ import { lookup } from "node:dns/promises";
 import { type Clock, steadyClock } from "../clock.ts";
 import type { Network } from "./address-policy.ts";
 import { createGuardedConnector, type Resolve } from "./connector.ts";
+import { decodeGathered } from "./decode-gathered.ts";
 import { DecoderMemory, type DecoderMemoryLimits } from "./decoder-memory.ts";
 import { EgressError } from "./egress-error.ts";
 import { exchange } from "./exchange.ts";
@@ -35,7 +36,7 @@ export interface EgressRequest {
   followRedirects: FollowRedirects;
   /** Ends the request at once, wherever it is. */
   signal: AbortSignal;
-  /** Bytes of body to keep; where there are more the connection is closed and `truncated` set. */
+  /** Bytes of body to keep, as sent and as decoded; where more come the connection is closed and `truncated` set. */
   maxResponseBytes: number;
   /** Wait for a connection, per hop; default and upper bound: the egress's own `connectTimeoutMs`. */
   connectTimeoutMs?: number | undefined;
@@ -45,10 +46,12 @@ export interface EgressRequest {
 
 export interface EgressResponse {
   status: number;
-  /** Names in lower case, repeated fields joined with `, `. */
+  /** Names in lower case, repeated fields joined with `, `; without what speaks of encoded bytes where they were decoded. */
   headers: Record<string, string>;
-  /** As sent: a content encoding is not undone. */
+  /** gzip, deflate, br and zstd are undone, as far as they can be. */
   body: Buffer;
+  /** They could not be, or another coding is there: `headers` names it. */
+  isEncoded: boolean;
   truncated: boolean;
   /** The URL that answered, without credentials. */
   url: string;
@@ -80,7 +83,7 @@ export interface EgressOptions {
   connectTimeoutMs?: number | undefined;
   /** Default 128. */
   connectionsPerOrigin?: number | undefined;
-  /** Held by the decoders of streamed answers. Default 64 MB a tenant, three of the largest, and 128 MB in all. */
+  /** Held by the decoders of answers. Default 64 MB a tenant, three of the largest, and 128 MB in all. */
   decoderMemory?: DecoderMemoryLimits | undefined;
   /** Of the waits for that memory. Default: the system's. */
   clock?: Clock | undefined;
@@ -114,6 +117,15 @@ export function createEgress(options: EgressOptions): Egress {
   const streamed = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), poolLimits);
   const decoders = new DecoderMemory(decoderMemory, clock);
 
+  /** Each request counts by itself, within its tenant. */
+  function takeFor({ tenant = "", signal }: EgressRequest) {
+    const claim = { tenant, holder: {}, holderBytes: Infinity, signal };
+    return {
+      signal,
+      take: (bytes: number, onRevoked: () => void) => decoders.take({ ...claim, bytes, onRevoked }),
+    };
+  }
+
   return {
     async request(request) {
       const pools = request.trusted ? trusted : guarded;
@@ -131,7 +143,10 @@ export function createEgress(options: EgressOptions): Egress {
         const { status, headers } = response;
         const { location } = headers;
         const follows = isRedirect(status) && isFollowed(request.followRedirects, status, hop.method);
-        if (!follows || location === undefined) return { ...response, url: hop.url.href };
+        if (!follows || location === undefined) {
+          const decoded = await decodeGathered(response, maxResponseBytes, takeFor(request));
+          return { ...decoded, url: hop.url.href };
+        }
         if (redirects === MAX_REDIRECTS) {
           throw new EgressError(
             "too_many_redirects",

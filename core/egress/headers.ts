@@ -47,3 +47,17 @@ export function joinHeaders(received: IncomingHttpHeaders): Record<string, strin
   }
   return joined;
 }
+
+/** Whoever passes the response on must not say of decoded bytes that they are encoded, nor how many those were. */
+const OF_ENCODED_BYTES = new Set([
+  "content-encoding",
+  "content-length",
+  "content-digest",
+  "repr-digest",
+  "digest",
+  "content-md5",
+]);
+
+export function isOfEncodedBytes(name: string): boolean {
+  return OF_ENCODED_BYTES.has(name.toLowerCase());
+}

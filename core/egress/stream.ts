@@ -5,6 +5,7 @@ import { type DecodeLimits, decodeBody, hasTooManyCodings, readCodings } from ".
 import type { DecoderMemory } from "./decoder-memory.ts";
 import { EgressError, signalAborted } from "./egress-error.ts";
 import { firstHop, refuseLiteral, refusePort } from "./first-hop.ts";
+import { isOfEncodedBytes } from "./headers.ts";
 import type { Pools } from "./pools.ts";
 import { type Hop, isRedirect, redirectHop } from "./redirect.ts";
 import type { RequestBody } from "./request-body.ts";
@@ -179,20 +180,6 @@ function toResponse(
   }
   const isDecoded = codings.length > 0;
   return { ...response, body: readBody(body, codings, url.host, limits), isDecoded };
-}
-
-/** Whoever passes the response on must not say of decoded bytes that they are encoded, nor how many those were. */
-const OF_ENCODED_BYTES = new Set([
-  "content-encoding",
-  "content-length",
-  "content-digest",
-  "repr-digest",
-  "digest",
-  "content-md5",
-]);
-
-function isOfEncodedBytes(name: string): boolean {
-  return OF_ENCODED_BYTES.has(name.toLowerCase());
 }
 
 /** Repeated fields are joined with a comma; `location` is taken once. */

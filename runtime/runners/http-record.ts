@@ -1,6 +1,8 @@
 /** What of a response is kept with the run. Everything a stranger's server sends is bounded here. */
 import type { EgressResponse } from "../../core/egress/egress.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
+import { findTextFault } from "../../core/storable-text.ts";
+import { decodeText } from "./response-text.ts";
 
 export const MAX_RECORDED_BODY_BYTES = 64 * 1024;
 const MAX_HEADERS = 64;
@@ -9,15 +11,15 @@ const MAX_HEADER_CHARS = 8 * 1024;
 const MAX_JSON_DEPTH = 100;
 
 /**
- * `{ status, headers, body, truncated? }`: `body` is parsed JSON where the type says JSON and it is whole and valid,
- * else text where it is UTF-8, else `{ base64 }`. `truncated` appears, as true, only when there was more.
+ * `{ status, headers, body, truncated? }`: `body` is parsed JSON where the type says JSON and it is whole, valid and can
+ * be stored, else text where it is any, else `{ base64 }`. `truncated` appears, as true, only when there was more.
  */
 export function recordResponse(response: EgressResponse): JsonObject {
-  const { status, headers, body, truncated } = response;
+  const { status, headers, truncated } = response;
   return {
     status,
     headers: recordHeaders(headers),
-    body: recordBody(body, headers["content-type"] ?? "", truncated),
+    body: recordBody(response),
     ...(truncated ? { truncated: true } : {}),
   };
 }
@@ -36,27 +38,18 @@ function recordHeaders(headers: Record<string, string>): Record<string, string> 
   return kept;
 }
 
-function recordBody(body: Buffer, contentType: string, truncated: boolean): Json {
-  const text = decodeText(body, truncated);
+function recordBody({ body, headers, isEncoded, truncated }: EgressResponse): Json {
+  const contentType = headers["content-type"] ?? "";
+  const text = isEncoded ? undefined : decodeText(body, contentType, truncated);
   if (text === undefined) return { base64: body.toString("base64") };
   return truncated || !/^[^;]*[/+]json\s*(?:;|$)/i.test(contentType) ? text : parseJson(text);
 }
 
-/** Undefined for what is no UTF-8 or holds NUL. A character cut in two by the cap is left off. */
-function decodeText(body: Buffer, truncated: boolean): string | undefined {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(body, { stream: truncated });
-    return text.includes("\0") ? undefined : text;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The value, or the text itself where it is no valid or reasonable JSON. */
+/** The value, or the text itself where it is no valid or reasonable JSON, or escapes what cannot be stored. */
 function parseJson(text: string): Json {
   try {
     const value = JSON.parse(text) as Json;
-    return isDeeperThan(value, MAX_JSON_DEPTH) ? text : value;
+    return isDeeperThan(value, MAX_JSON_DEPTH) || findTextFault(value, text) ? text : value;
   } catch {
     return text;
   }

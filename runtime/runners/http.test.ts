@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, beforeEach, describe, it } from "node:test";
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { DEFAULT_POLICY } from "../../core/contracts/task-policy.ts";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
@@ -184,7 +185,97 @@ describe("the record", () => {
     assert.equal((await resultOf())["body"], deep);
   });
 
+  it("holds the text of what is encoded, with no word of the encoding", async () => {
+    const text = "grüße ".repeat(100);
+    for (const [coding, body] of [
+      ["gzip", gzipSync(text)],
+      ["deflate", deflateSync(text)],
+      ["br", brotliCompressSync(text)],
+      ["zstd", zstdCompressSync(text)],
+      ["gzip, br", brotliCompressSync(gzipSync(text))],
+      ["identity", Buffer.from(text)],
+    ] as const) {
+      answerWith(200, { "content-encoding": coding, "content-type": "text/plain" }, body);
+      const result = await resultOf();
+      assert.equal(result["body"], text, coding);
+      if (coding !== "identity")
+        assert.equal((result["headers"] as JsonObject)["content-encoding"], undefined, coding);
+    }
+    const json = { "content-encoding": "gzip", "content-type": "application/json" };
+    answerWith(200, json, gzipSync('{"a":1}'));
+    assert.deepEqual((await resultOf())["body"], { a: 1 });
+    answerWith(200, json);
+    assert.equal((await resultOf())["body"], "");
+  });
+
+  it("holds what cannot be decoded as it was sent, and says so", async () => {
+    for (const [coding, body] of [
+      ["gzip", Buffer.from("no gzip")],
+      ["own", Buffer.from("text")],
+      ["gzip, gzip, gzip", gzipSync(gzipSync(gzipSync("text")))],
+    ] as const) {
+      answerWith(200, { "content-encoding": coding, "content-type": "text/plain" }, body);
+      const { body: recorded, headers } = await resultOf();
+      assert.deepEqual(recorded, { base64: body.toString("base64") }, coding);
+      assert.equal((headers as JsonObject)["content-encoding"], coding);
+    }
+  });
+
+  it("bounds what swells up, and what is cut short is as good as its beginning", async () => {
+    const headers = { "content-encoding": "gzip", "content-type": "text/plain" };
+    answerWith(200, headers, gzipSync(Buffer.alloc(20_000_000, "a")));
+    const bomb = await resultOf();
+    assert.deepEqual([bomb["truncated"], bomb["body"]], [true, "a".repeat(65_536)]);
+    answerWith(
+      200,
+      { ...headers, "content-encoding": "gzip, gzip" },
+      gzipSync(gzipSync(Buffer.alloc(50_000_000))),
+    );
+    assert.ok((await resultOf())["body"], "twice over");
+    const noise = randomBytes(80_000).toString("hex");
+    answerWith(200, headers, gzipSync(noise));
+    const cut = await resultOf();
+    assert.deepEqual([cut["truncated"], cut["body"]], [true, noise.slice(0, 65_536)]);
+  });
+
+  it("holds text in the charset that its type or its byte order mark names", async () => {
+    for (const [type, bytes, text] of [
+      ["text/plain; charset=iso-8859-1", Buffer.from("café", "latin1"), "café"],
+      ['text/html; charset="windows-1252"', Buffer.from([0x80, 0x20, 0xe9]), "€ é"],
+      ["text/plain;charset=Shift_JIS", Buffer.from([0x93, 0xfa, 0x96, 0x7b]), "日本"],
+      ["text/plain; charset=utf-16le", Buffer.from("é\n", "utf16le"), "é\n"],
+      ["text/plain", Buffer.from("\ufefféa", "utf16le"), "éa"],
+      ["text/plain; charset=iso-8859-1", Buffer.from("\ufeffé"), "é"],
+      ["text/html", Buffer.from("caf\xe9", "latin1"), "café"],
+      ["text/plain; charset=unheard-of", Buffer.from("é"), "é"],
+      ["application/octet-stream", Buffer.from("é"), "é"],
+    ] as const) {
+      answerWith(200, { "content-type": type }, bytes);
+      assert.equal((await resultOf())["body"], text, type);
+    }
+    answerWith(200, { "content-type": "application/json; charset=latin1" }, Buffer.from('{"é":1}', "latin1"));
+    assert.deepEqual((await resultOf())["body"], { é: 1 });
+    answerWith(
+      200,
+      { "content-type": "text/plain; charset=latin1", "content-encoding": "br" },
+      brotliCompressSync(Buffer.from("é", "latin1")),
+    );
+    assert.equal((await resultOf())["body"], "é");
+  });
+
+  it("holds JSON that escapes what cannot be stored as the text that it is", async () => {
+    for (const text of ['{"a":"\\u0000"}', '["\\ud800"]', '{"\\u0000":1}']) {
+      answerWith(200, { "content-type": "application/json" }, text);
+      assert.equal((await resultOf())["body"], text);
+    }
+  });
+
   it("holds bytes as base64", async () => {
+    const image = Buffer.from([0x89, 0x50, 0xff, 0x1a]);
+    for (const type of ["image/png", "application/octet-stream", "text/plain; charset=utf-8"]) {
+      answerWith(200, { "content-type": type }, image);
+      assert.deepEqual((await resultOf())["body"], { base64: image.toString("base64") }, type);
+    }
     for (const bytes of [Buffer.from([0xff, 0xfe, 1]), Buffer.from("a\0b")]) {
       answerWith(200, { "content-type": "text/plain" }, bytes);
       assert.deepEqual((await resultOf())["body"], { base64: bytes.toString("base64") });
