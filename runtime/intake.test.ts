@@ -2,68 +2,89 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Bell } from "../core/queue/transport.ts";
 import { newId } from "../core/store/ids.ts";
-import type { ClaimedRun } from "../core/store/runs/claim.ts";
+import type { Claim, ClaimedRun } from "../core/store/runs/claim.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
-import { type ClaimSource, createIntake, IntakeClosed, SWEEP_OVERDUE_MS } from "./intake.ts";
+import { type ClaimSource, createIntake, IntakeClosed, LEFT_OVER_MS, SWEEP_OVERDUE_MS } from "./intake.ts";
 import { createSlots } from "./slots.ts";
 import { claimedRun } from "./testing/claimed-run.ts";
 
-/** A table of queued runs in memory, by the clock it is given, and an intake that claims from it. */
-function openIntake(slotCount: number) {
+/** Queued runs in memory, by a clock that the test moves. */
+function createTable() {
   const clock = createManualClock();
-  const slots = createSlots(slotCount);
   /** Run id → the instant from which it may be claimed, in ms of the clock. */
   const queued = new Map<string, number>();
+  /** Found by a claim they wait for room in their function, and are not seen again. */
+  const limited = new Set<string>();
+  const nowMs = () => clock.now().getTime();
+  return {
+    clock,
+    queued,
+    limited,
+    nowMs,
+    /** Queues a run that is due `inMs` from now; its bell. */
+    queue(inMs = 0): Bell {
+      const runId = newId();
+      queued.set(runId, nowMs() + inMs);
+      return { runId, availableAt: new Date(nowMs() + inMs) };
+    },
+    claim(ids: string[]): Claim {
+      for (const id of ids) queued.delete(id);
+      const taken = ids.filter((id) => !limited.has(id));
+      return { runs: taken.map((id) => claimedRun({ id })), found: ids.length };
+    },
+  };
+}
+
+/** An intake that claims from the table. */
+function openIntake(slotCount: number, { table = createTable(), bellsAreHints = true } = {}) {
+  const { clock, queued, nowMs } = table;
+  const slots = createSlots(slotCount);
   const claims: { ids?: string[]; limit?: number; overdueMs?: number }[] = [];
   const started: ClaimedRun[] = [];
   const errors: unknown[] = [];
-  /** While set, every claim waits for it. */
+  /** While set, every claim has looked and waits with its answer. */
   let gate: Promise<void> | undefined;
   let fault: Error | undefined;
-  const nowMs = () => clock.now().getTime();
+  let failsOnce = false;
 
-  async function take(find: () => string[]): Promise<ClaimedRun[]> {
+  async function take(ids: string[]): Promise<Claim> {
+    const failure = fault;
+    if (failsOnce) fault = undefined;
+    const claim = failure ? undefined : table.claim(ids);
     await gate;
-    if (fault) throw fault;
-    const ids = find();
-    for (const id of ids) queued.delete(id);
-    return ids.map((id) => claimedRun({ id }));
+    if (!claim) throw failure;
+    return claim;
   }
   const source: ClaimSource = {
-    claimRuns(ids) {
+    async claimRuns(ids) {
       claims.push({ ids });
-      return take(() => ids.filter((id) => (queued.get(id) ?? Number.POSITIVE_INFINITY) <= nowMs()));
+      return (await take(ids.filter((id) => (queued.get(id) ?? Number.POSITIVE_INFINITY) <= nowMs()))).runs;
     },
     async claimDueRuns(limit, overdueMs) {
       claims.push({ limit, overdueMs });
-      const runs = await take(() =>
-        [...queued]
-          .filter(([, atMs]) => atMs <= nowMs() - overdueMs)
-          .sort(([, a], [, b]) => a - b)
-          .slice(0, limit)
-          .map(([id]) => id),
-      );
-      return { runs, found: runs.length };
+      const due = [...queued]
+        .filter(([, atMs]) => atMs <= nowMs() - overdueMs)
+        .sort(([, a], [, b]) => a - b)
+        .slice(0, limit);
+      return await take(due.map(([id]) => id));
     },
     async findEarlyRuns(ids) {
       return ids.flatMap((id) => {
         const atMs = queued.get(id);
         return atMs === undefined
           ? []
-          : [{ id, availableAt: new Date(atMs), waitMs: atMs - nowMs(), timeoutMs: 30_000 }];
+          : [{ id, availableAt: new Date(atMs), waitMs: Math.max(0, atMs - nowMs()), timeoutMs: 30_000 }];
       });
     },
     async msUntilNextQueued() {
       return queued.size === 0 ? null : Math.max(0, Math.min(...queued.values()) - nowMs());
     },
   };
-  const intake = createIntake(
-    source,
-    slots,
-    clock,
-    (run) => void started.push(run),
-    (error) => void errors.push(error),
-  );
+  const intake = createIntake({
+    ...{ source, slots, clock, bellsAreHints },
+    start: (run) => void started.push(run),
+    onError: (error) => void errors.push(error),
+  });
   return {
     clock,
     slots,
@@ -71,13 +92,9 @@ function openIntake(slotCount: number) {
     started,
     errors,
     intake,
+    queue: table.queue,
+    limited: table.limited,
     startedIds: () => started.map(({ id }) => id),
-    /** Queues a run that is due `inMs` from now; its bell. */
-    queue(inMs = 0): Bell {
-      const runId = newId();
-      queued.set(runId, nowMs() + inMs);
-      return { runId, availableAt: new Date(nowMs() + inMs) };
-    },
     hold(): () => void {
       const held = Promise.withResolvers<void>();
       gate = held.promise;
@@ -86,8 +103,9 @@ function openIntake(slotCount: number) {
         held.resolve();
       };
     },
-    failWith(error: Error | undefined) {
+    failWith(error: Error | undefined, { once = false } = {}) {
       fault = error;
+      failsOnce = once;
     },
   };
 }
@@ -141,7 +159,7 @@ test("never asks for more than the free slots; a bell that finds none waits for 
   await dealt;
   assert.equal(started.length, 5);
   assert.deepEqual(
-    claims.map(({ ids }) => ids?.length),
+    claims.map(({ limit }) => limit),
     [2, 1, 2],
   );
 });
@@ -384,4 +402,174 @@ test("a bell is heard at whatever moment of a claim's end it rings", async () =>
     await clock.advance(0);
     assert.deepEqual(startedIds(), idsOf([first, second]), `${turns} turns after the first bell`);
   }
+});
+
+test("more bells than slots: the best runs start, whichever bells rang first, and their bells are dealt with", async () => {
+  const { intake, slots, queue, startedIds, clock } = openIntake(2);
+  const bells = [-10, -50, -30, -40, -20].map((inMs) => queue(inMs));
+  const dealt = bells.map((bell) => intake.onBells([bell]));
+  // The first bell finds two slots and no other bell, and is asked for by name.
+  await clock.advance(0);
+  const [young, oldest, middle, old, second] = idsOf(bells);
+  assert.deepEqual(startedIds(), [young, oldest]);
+  assert.deepEqual(await Promise.all(dealt.map(isSettled)), [true, true, false, false, false]);
+  for (const expected of [old, middle, second]) {
+    slots.release(1);
+    await clock.advance(0);
+    assert.equal(startedIds().at(-1), expected);
+  }
+  await Promise.all(dealt);
+});
+
+test("a run that was never rung comes before younger ones that were, and uses up a bell; theirs are not lost", async () => {
+  const { intake, slots, queue, startedIds, clock } = openIntake(1);
+  const silent = [queue(-1_000), queue(-900)];
+  const bells = [queue(-30), queue(-20), queue(-10)];
+  const dealt = intake.onBells(bells);
+  await clock.advance(0);
+  const expected = idsOf([...silent, ...bells]);
+  for (let count = 1; count < 5; count += 1) {
+    assert.deepEqual(startedIds(), expected.slice(0, count));
+    slots.release(1);
+    await clock.advance(0);
+  }
+  assert.deepEqual(startedIds(), expected, "two of them when no bell was left");
+  await dealt;
+});
+
+test("a search that comes back short ends the backlog: bells of runs that are gone are dealt with at once", async () => {
+  const { intake, slots, claims, queue, startedIds, clock } = openIntake(2);
+  const gone = Array.from({ length: 700 }, () => ({ runId: newId(), availableAt: new Date(0) }));
+  const last = queue();
+  await intake.onBells([...gone, last]);
+  assert.deepEqual(startedIds(), [last.runId]);
+  assert.deepEqual(claims, [
+    { limit: 2, overdueMs: 0 },
+    { limit: 1, overdueMs: 0 },
+  ]);
+  assert.equal(slots.free(), 1);
+  const next = queue();
+  await intake.onBells([next]);
+  assert.deepEqual(claims.at(-1), { ids: [next.runId] }, "by its name again");
+  await clock.advance(0);
+});
+
+test("a run that its bell names too early keeps its timer also in a backlog", async () => {
+  const { intake, queue, startedIds, clock } = openIntake(2);
+  const due = queue();
+  const early = queue(300);
+  const bells = [due, { ...early, availableAt: clock.now() }, { runId: newId(), availableAt: clock.now() }];
+  await intake.onBells(bells);
+  assert.deepEqual(startedIds(), [due.runId]);
+  await clock.advance(300);
+  assert.deepEqual(startedIds(), idsOf([due, early]));
+});
+
+test("what rings while the table is searched is not dealt with by that search", async () => {
+  const { intake, queue, startedIds, hold, clock } = openIntake(10);
+  const goOn = hold();
+  intake.onHint();
+  await clock.advance(0);
+  const late = queue();
+  const dealt = intake.onBells([late]);
+  goOn();
+  await dealt;
+  assert.deepEqual(startedIds(), [late.runId]);
+});
+
+test("runs that wait for room use up no slot and end no search", async () => {
+  const { intake, queue, limited, startedIds, claims } = openIntake(2);
+  const held = Array.from({ length: 4 }, () => queue(-100));
+  for (const { runId } of held) limited.add(runId);
+  const free = [queue(-50), queue(-40)];
+  await intake.onBells([...free, ...held]);
+  assert.deepEqual(startedIds(), idsOf(free));
+  assert.deepEqual(
+    claims.map(({ limit }) => limit),
+    [2, 2, 2],
+  );
+});
+
+test("a bell whose run went in another's place: who hears it takes what was left, though nothing rings for that", async () => {
+  const table = createTable();
+  const [busy, idle] = [openIntake(1, { table }), openIntake(4, { table })];
+  const theirs = table.queue(-2_000);
+  const mine = [table.queue(-1_000), table.queue(-900)];
+  const dealt = busy.intake.onBells(mine);
+  await table.clock.advance(0);
+  assert.deepEqual(busy.startedIds(), [theirs.runId]);
+  await idle.intake.onBells([theirs]);
+  assert.deepEqual(idle.startedIds(), []);
+  await table.clock.advance(LEFT_OVER_MS);
+  assert.deepEqual(idle.startedIds(), idsOf(mine));
+  busy.slots.release(1);
+  await dealt;
+  assert.deepEqual(busy.startedIds(), [theirs.runId]);
+});
+
+test("what is left over is looked for once for many bells, and never taken fresh from whoever its bell goes to", async () => {
+  const { intake, clock, claims, queue, startedIds } = openIntake(10);
+  const gone = () => ({ runId: newId(), availableAt: clock.now() });
+  for (let count = 0; count < 5; count += 1) await intake.onBells([gone()]);
+  await clock.advance(LEFT_OVER_MS / 2);
+  const fresh = queue();
+  await clock.advance(LEFT_OVER_MS / 2);
+  assert.deepEqual(claims.slice(5), [{ limit: 10, overdueMs: LEFT_OVER_MS }]);
+  assert.deepEqual(startedIds(), []);
+  await intake.onBells([fresh]);
+  assert.deepEqual(startedIds(), [fresh.runId]);
+});
+
+test("on the lane of long runs a bell is answered by its own run, however many wait", async () => {
+  const { intake, clock, slots, claims, queue, startedIds } = openIntake(1, { bellsAreHints: false });
+  queue(-5_000);
+  const bells = [queue(-30), queue(-20)];
+  const gone = { runId: newId(), availableAt: clock.now() };
+  const dealt = intake.onBells([...bells, gone]);
+  await clock.advance(0);
+  slots.release(1);
+  await clock.advance(0);
+  slots.release(1);
+  await dealt;
+  await clock.advance(LEFT_OVER_MS);
+  assert.deepEqual(startedIds(), idsOf(bells));
+  assert.deepEqual(
+    claims.map(({ ids }) => ids?.length),
+    [1, 1, 1],
+  );
+});
+
+test("a sweep that gave all that was asked for goes on with the best that is due", async () => {
+  const { intake, clock, slots, queue, startedIds, claims } = openIntake(1);
+  const overdue = queue(-SWEEP_OVERDUE_MS);
+  const [older, younger] = [queue(-20), queue(-10)];
+  intake.sweep();
+  await clock.advance(0);
+  const dealt = intake.onBells([younger]);
+  slots.release(1);
+  await clock.advance(0);
+  slots.release(1);
+  await clock.advance(0);
+  assert.deepEqual(startedIds(), idsOf([overdue, older, younger]));
+  assert.ok(claims.every(({ ids }) => ids === undefined));
+  await dealt;
+});
+
+test("a claim that fails in a backlog ends as many bells as it asked runs for; the sweep finds those runs", async () => {
+  const { intake, clock, errors, slots, queue, startedIds, failWith } = openIntake(2);
+  const fault = new Error("connection lost");
+  failWith(fault, { once: true });
+  const bells = [-30, -20, -10, -5].map((inMs) => queue(inMs));
+  await intake.onBells(bells);
+  assert.deepEqual(errors, [fault]);
+  assert.deepEqual(
+    startedIds(),
+    idsOf(bells.slice(2)),
+    "by their names: there were slots for all that still rang",
+  );
+  slots.release(2);
+  await clock.advance(SWEEP_OVERDUE_MS);
+  intake.sweep();
+  await clock.advance(0);
+  assert.deepEqual(startedIds(), idsOf([...bells.slice(2), ...bells.slice(0, 2)]));
 });

@@ -1,13 +1,20 @@
 /**
  * From bells to claimed runs. One claim is under way at a time; what rings meanwhile joins the next one, so claims
- * grow into batches by themselves. States of a bell: early (a timer holds it) → pending → claiming → dealt with.
- * States of the intake: open → closed (bells are refused, the claim under way still counts).
+ * grow into batches by themselves. `decideClaim` says whether it asks for the runs that bells name or, where there is
+ * more work than room, for the best of the table: a bell then means no more than that there is one run to be claimed.
+ *
+ * States of a bell: early (a timer holds it) → waiting → dealt with: its run was claimed, or is gone, or is early, or
+ * another was claimed in its place. States of the intake: open → closed (bells are refused, the claim under way still
+ * counts).
  */
 import type { Clock } from "../core/clock.ts";
-import type { Bell, BellHandler } from "../core/queue/transport.ts";
+import type { BellHandler } from "../core/queue/transport.ts";
 import type { Claim, ClaimedRun } from "../core/store/runs/claim.ts";
 import type { EarlyRun } from "../core/store/runs/find-claimable.ts";
+import { createAlarm } from "./alarm.ts";
+import { CLAIM_BATCH, chooseServed, decideClaim, type NextClaim } from "./decide-claim.ts";
 import type { Slots } from "./slots.ts";
+import { createWaitingBells } from "./waiting-bells.ts";
 
 /** What the intake needs of the store. */
 export interface ClaimSource {
@@ -15,6 +22,16 @@ export interface ClaimSource {
   claimDueRuns(limit: number, overdueMs: number): Promise<Claim>;
   findEarlyRuns(runIds: string[]): Promise<EarlyRun[]>;
   msUntilNextQueued(): Promise<number | null>;
+}
+
+export interface IntakeParts {
+  source: ClaimSource;
+  slots: Slots;
+  clock: Clock;
+  /** False: whatever else is due, a bell is answered by the run it names. */
+  bellsAreHints: boolean;
+  start(run: ClaimedRun): void;
+  onError(error: unknown): void;
 }
 
 export interface Intake extends BellHandler {
@@ -32,103 +49,98 @@ export class IntakeClosed extends Error {
   override name = "IntakeClosed";
 }
 
-const CLAIM_BATCH = 500;
-/** A hint is followed by a look at the next instant; timers beyond this are left to the next hint or sweep. */
+/** How far ahead timers are set: for early bells, and for the next instant after a hint. The rest is left to the sweep. */
 const LOOK_AHEAD_MS = 5_000;
 /** A run is left to its bell's hearer this long before a sweep takes it. */
 export const SWEEP_OVERDUE_MS = 1_000;
+/** Where a bell's run is gone, one that had to wait in its place may be left: this much later what is as old is taken. */
+export const LEFT_OVER_MS = 100;
 
-interface PendingBell extends Bell {
-  settle(): void;
-}
-
-export function createIntake(
-  source: ClaimSource,
-  slots: Slots,
-  clock: Clock,
-  start: (run: ClaimedRun) => void,
-  onError: (error: unknown) => void,
-): Intake {
-  const pending: PendingBell[] = [];
+export function createIntake({ source, slots, clock, bellsAreHints, start, onError }: IntakeParts): Intake {
   const closed = new AbortController();
+  const bells = createWaitingBells(clock, closed.signal, LOOK_AHEAD_MS, () => work());
   /** The least overdue age the table is searched for; null: no search is wanted. */
   let searchOverdueMs: number | null = null;
   /** Bells that name their runs are heard: nobody need look for the next instant. */
   let hearsBells = false;
-  let hintTimer: { firesAtMs: number; abort: AbortController } | undefined;
   let working: Promise<void> | undefined;
   let claiming: Promise<void> | undefined;
+  const nextInstant = createAlarm(clock, closed.signal, () => search(0));
+  const leftOver = createAlarm(clock, closed.signal, () => search(LEFT_OVER_MS));
 
   function begin(runs: ClaimedRun[]): void {
     slots.take(runs.length);
     for (const run of runs) start(run);
   }
 
-  async function claimPending(): Promise<void> {
-    const batch = pending.splice(0, Math.min(slots.free(), CLAIM_BATCH));
+  async function claimNamed(count: number): Promise<void> {
+    const batch = bells.first(count);
     const ids = [...new Set(batch.map(({ runId }) => runId))];
     try {
       const claimed = await source.claimRuns(ids);
       begin(claimed);
-      if (claimed.length < ids.length) await holdEarly(ids, claimed);
+      if (claimed.length === ids.length) return;
+      const missed = ids.filter(notOf(claimed));
+      const early = await holdEarly(missed);
+      if (early < missed.length && bellsAreHints) leftOver.setBy(LEFT_OVER_MS);
     } finally {
       // After a failed claim too: the sweep finds these runs, a redelivered bell would only repeat the failure.
-      for (const bell of batch) bell.settle();
+      bells.settle(batch);
     }
   }
 
-  async function holdEarly(ids: string[], claimed: ClaimedRun[]): Promise<void> {
-    const taken = new Set(claimed.map(({ id }) => id));
-    const early = await source.findEarlyRuns(ids.filter((id) => !taken.has(id)));
-    for (const { id, availableAt, waitMs } of early) hold({ runId: id, availableAt }, waitMs);
-  }
-
-  /** At least a millisecond, so that nothing spins. */
-  function hold(bell: Bell, waitMs: number): void {
-    if (waitMs > LOOK_AHEAD_MS) return;
-    void clock.sleep(Math.max(waitMs, 1), closed.signal).then(() => {
-      if (closed.signal.aborted) return;
-      pending.push({ ...bell, settle() {} });
-      work();
-    });
-  }
-
-  async function searchTable(): Promise<void> {
-    const overdueMs = searchOverdueMs!;
+  async function claimBest(count: number, overdueMs: number): Promise<void> {
     searchOverdueMs = null;
-    const limit = Math.min(slots.free(), CLAIM_BATCH);
-    const { runs, found } = await source.claimDueRuns(limit, overdueMs);
-    begin(runs);
-    if (found === limit) wantSearch(overdueMs);
-    if (found === limit || overdueMs > 0 || hearsBells) return;
+    // Before the claim: what rings while it is under way may name a run that it did not see.
+    const heard = bellsAreHints && overdueMs === 0 ? bells.first(CLAIM_BATCH) : [];
+    let dealt = heard.slice(0, count);
+    try {
+      const { runs, found } = await source.claimDueRuns(count, overdueMs);
+      begin(runs);
+      if (found >= count) {
+        dealt = chooseServed(heard, runs, found);
+        wantSearch(bellsAreHints ? 0 : overdueMs);
+        return;
+      }
+      // Nothing more is due: of the runs that were rung some may be early, the others are gone.
+      dealt = heard;
+      await holdEarly(heard.map(({ runId }) => runId).filter(notOf(runs)));
+      if (overdueMs === 0 && !hearsBells) await awaitNextInstant();
+    } finally {
+      bells.settle(dealt);
+    }
+  }
+
+  async function awaitNextInstant(): Promise<void> {
     const waitMs = await source.msUntilNextQueued();
-    if (waitMs !== null && waitMs <= LOOK_AHEAD_MS) armHint(Math.max(waitMs, 1));
+    if (waitMs !== null && waitMs <= LOOK_AHEAD_MS) nextInstant.setBy(Math.max(waitMs, 1));
+  }
+
+  /** How many of the runs are early, or locked by another for a moment. */
+  async function holdEarly(runIds: string[]): Promise<number> {
+    if (runIds.length === 0) return 0;
+    const early = await source.findEarlyRuns([...new Set(runIds)]);
+    for (const { id, availableAt, waitMs } of early) bells.hold({ runId: id, availableAt }, waitMs);
+    return early.length;
   }
 
   function wantSearch(overdueMs: number): void {
     searchOverdueMs = Math.min(searchOverdueMs ?? overdueMs, overdueMs);
   }
 
-  function armHint(waitMs: number): void {
-    const firesAtMs = clock.now().getTime() + waitMs;
-    if (hintTimer && hintTimer.firesAtMs <= firesAtMs) return;
-    hintTimer?.abort.abort();
-    const mine = { firesAtMs, abort: new AbortController() };
-    hintTimer = mine;
-    void clock.sleep(waitMs, AbortSignal.any([mine.abort.signal, closed.signal])).then(() => {
-      if (hintTimer !== mine) return;
-      hintTimer = undefined;
-      if (closed.signal.aborted) return;
-      wantSearch(0);
-      work();
-    });
+  function search(overdueMs: number): void {
+    if (closed.signal.aborted) return;
+    wantSearch(overdueMs);
+    work();
   }
 
-  const canWork = () =>
-    !closed.signal.aborted && (pending.length > 0 || searchOverdueMs !== null) && slots.free() > 0;
+  function nextClaim(): NextClaim | undefined {
+    if (closed.signal.aborted) return undefined;
+    return decideClaim({ bells: bells.count(), freeSlots: slots.free(), searchOverdueMs, bellsAreHints });
+  }
 
   function work(): void {
-    if (working || !canWork()) return;
+    if (working || !nextClaim()) return;
     working = loop().finally(() => {
       working = undefined;
       // What rang between the loop's last look and now.
@@ -137,9 +149,9 @@ export function createIntake(
   }
 
   async function loop(): Promise<void> {
-    while (canWork()) {
+    for (let next = nextClaim(); next; next = nextClaim()) {
       try {
-        claiming = pending.length > 0 ? claimPending() : searchTable();
+        claiming = next.from === "bells" ? claimNamed(next.count) : claimBest(next.count, next.overdueMs);
         await claiming;
       } catch (error) {
         onError(error);
@@ -149,28 +161,17 @@ export function createIntake(
 
   slots.onFree(work);
   return {
-    async onBells(bells) {
+    async onBells(rung) {
       if (closed.signal.aborted) throw new IntakeClosed("The worker is draining.");
       hearsBells = true;
-      const now = clock.now();
-      const due = bells.filter(({ availableAt }) => availableAt <= now);
-      for (const bell of bells) {
-        if (bell.availableAt > now) hold(bell, bell.availableAt.getTime() - now.getTime());
-      }
-      const dealt = due.map((bell) => new Promise<void>((settle) => pending.push({ ...bell, settle })));
+      const dealt = rung.map(bells.add);
       work();
       await Promise.all(dealt);
       if (closed.signal.aborted) throw new IntakeClosed("The worker is draining.");
     },
-    onHint() {
-      if (closed.signal.aborted) return;
-      wantSearch(0);
-      work();
-    },
+    onHint: () => search(0),
     sweep() {
-      if (closed.signal.aborted || slots.free() === 0) return;
-      wantSearch(SWEEP_OVERDUE_MS);
-      work();
+      if (slots.free() > 0) search(SWEEP_OVERDUE_MS);
     },
     async whenClaimed() {
       // Whose loop it is reports the failure.
@@ -181,8 +182,13 @@ export function createIntake(
     },
     async close() {
       closed.abort();
-      for (const bell of pending.splice(0)) bell.settle();
+      bells.settleAll();
       await working;
     },
   };
+}
+
+function notOf(runs: ClaimedRun[]): (runId: string) => boolean {
+  const ids = new Set(runs.map(({ id }) => id));
+  return (runId) => !ids.has(runId);
 }

@@ -88,14 +88,12 @@ function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work
     findEarlyRuns: (ids) => findEarlyRuns(store, ids),
     msUntilNextQueued: () => msUntilNextQueued(store),
   };
-  const intake = createIntake(
-    measureClaims(claims, parts.metrics),
-    slots,
-    clock,
+  const intake = createIntake({
+    ...{ source: measureClaims(claims, parts.metrics), slots, clock, bellsAreHints: lane === "runs" },
     // Whoever works logs what went wrong.
-    (run) => void work(run).catch(() => undefined),
-    (error) => log.warn({ error }, "a claim failed; tried again soon"),
-  );
+    start: (run) => void work(run).catch(() => undefined),
+    onError: (error) => log.warn({ error }, "a claim failed; tried again soon"),
+  });
   let consumption: Consumption | undefined;
   const stopped = new AbortController();
 
