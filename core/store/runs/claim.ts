@@ -27,17 +27,14 @@ const CHOSEN = `
       LEFT JOIN function_revisions v ON v.id = f.active_revision_id
   )`;
 
-// The last row, where there is one, has nothing but `limited`: the outer join that never holds leaves the rest null.
+// A row for each run that it took, the first of which, or one of nulls where there is none, names those with a limit.
 const claim = (wanted: string) => `
-  WITH wanted AS MATERIALIZED (${wanted} FOR UPDATE SKIP LOCKED), ${CHOSEN}, ${TAKEN},
-  described AS NOT MATERIALIZED (${DESCRIBED}),
-  limited AS (
+  WITH wanted AS MATERIALIZED (${wanted} FOR UPDATE SKIP LOCKED), ${CHOSEN}, ${TAKEN}
+  SELECT d.*, CASE WHEN row_number() OVER () = 1 THEN l.runs END AS limited
+  FROM (
     SELECT json_agg(json_build_object('id', id, 'functionId', function_id) ORDER BY ${CLAIM_ORDER}, id) AS runs
     FROM chosen WHERE NOT is_free
-  )
-  SELECT d.*, NULL::json AS limited FROM described d
-  UNION ALL
-  SELECT d.*, l.runs FROM limited l LEFT JOIN described d ON false WHERE l.runs IS NOT NULL`;
+  ) AS l LEFT JOIN (${DESCRIBED}) AS d ON true`;
 
 const claimById = (bound = "") =>
   claim(`
@@ -53,8 +50,7 @@ const CLAIM_DUE = {
     WHERE ${CLAIMABLE} AND ${isDue("$3::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2`),
 };
 
-/** What a claim answers: runs that it took, and at last those whose functions have a limit. */
-type AnsweredRow = (ClaimRow & { limited: null }) | { id: null; limited: LimitedRun[] };
+type AnsweredRow = (ClaimRow | { id: null }) & { limited: LimitedRun[] | null };
 
 /** Not taken yet. */
 interface LimitedRun {
@@ -109,7 +105,7 @@ async function runClaim(store: Store, query: Statement): Promise<Claim> {
   let limited: LimitedRun[] = [];
   for (const row of rows) {
     if (row.limited) limited = row.limited;
-    else taken.push(toClaimedRun(row));
+    if (row.id !== null) taken.push(toClaimedRun(row));
   }
   const found = taken.length + limited.length;
   if (limited.length === 0) return { runs: taken, found };
