@@ -1,6 +1,7 @@
 /**
  * The doorbell. A bell says "this run is ready at that instant" and nothing else that matters: a lost one costs
- * delay (the sweeps find the run in the table), a double one costs a claim that finds nothing.
+ * delay (the sweeps find the run in the table), a double one costs a claim that finds nothing. With more bells than slots
+ * it is a hint that there is work: the best run that is due comes first, whichever rang.
  */
 
 import type { Lane } from "../domain/lane.ts";
@@ -16,8 +17,9 @@ export interface Bell {
 
 export interface BellHandler {
   /**
-   * These runs are ready. Resolves once each was claimed, found gone or handed to somebody's timer; only then is the
-   * message acknowledged. Applies back-pressure: it does not resolve while no slot is free.
+   * These runs are ready. Resolves once each bell was dealt with: its run was claimed, is gone, has a timer, or was left
+   * in the table for a better one; only then is the message acknowledged. Applies back-pressure: it does not resolve
+   * while no slot is free.
    */
   onBells(bells: Bell[]): Promise<void>;
   /** Something may be ready: look in the table. */
