@@ -20,7 +20,7 @@ import {
   queueRun,
   startRun,
 } from "../core/store/testing/samples.ts";
-import { openTestStore } from "../core/store/testing/test-store.ts";
+import { openTestStore, until } from "../core/store/testing/test-store.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createDatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
@@ -347,8 +347,8 @@ describe("background jobs", () => {
       [runId],
     );
     await manual.advance(1_000);
-    await sleepsTaken(periods.length + 3);
-    assert.equal(rung.flat().length, 2);
+    // Other jobs sleep several times meanwhile.
+    await until(async () => (rung.flat().length === 2 ? true : undefined));
   });
 
   it("a job that fails is logged with its name and comes again; the others go on", async (t) => {
