@@ -1,8 +1,10 @@
 /** What the API counts. */
 import { STATUS_CODES } from "node:http";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { CutReason } from "../../contracts/call-stream.ts";
 import { OTHER } from "./bounded-label.ts";
 import { DURATION_SECONDS } from "./buckets.ts";
+import { createKnownCounter, listAll, seriesOf } from "./known-counter.ts";
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
@@ -30,20 +32,22 @@ export function createApiMetrics(registry: Registry) {
     buckets: DURATION_SECONDS,
     registers,
   });
-  const calls = new Counter({
-    name: "bellhop_calls_total",
-    help: "Calls of functions whose callers wait: handed to a worker, queued since none took them, refused since all were busy, or lost with their worker.",
-    labelNames: ["outcome"] as const,
-    registers,
-  });
-  for (const outcome of ["handed_over", "queued", "refused", "lost"]) calls.inc({ outcome }, 0);
-  const cutOff = new Counter({
-    name: "bellhop_callers_cut_off_total",
-    help: "Callers that were cut off: they sent their request's body too slowly, or did not take their response.",
-    labelNames: ["reason"] as const,
-    registers,
-  });
-  for (const reason of ["request_body_too_slow", "response_not_taken"]) cutOff.inc({ reason }, 0);
+  const calls = createKnownCounter(
+    {
+      name: "bellhop_calls_total",
+      help: "Calls of functions whose callers wait: handed to a worker, queued since none took them, refused since all were busy, or lost with their worker.",
+      registers,
+    },
+    seriesOf("outcome", ["handed_over", "queued", "refused", "lost"]),
+  );
+  const cutOff = createKnownCounter(
+    {
+      name: "bellhop_callers_cut_off_total",
+      help: "Callers that were cut off: they sent their request's body too slowly, or did not take their response.",
+      registers,
+    },
+    seriesOf("reason", listAll<CutReason>({ request_body_too_slow: true, response_not_taken: true })),
+  );
   let countInLine = () => 0;
   new Gauge({
     name: "bellhop_callers_in_line",

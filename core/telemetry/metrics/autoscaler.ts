@@ -1,17 +1,18 @@
 /** What an autoscaler counts. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { STEP_SECONDS } from "./buckets.ts";
+import { createKnownCounter, seriesOf } from "./known-counter.ts";
 
 export function createAutoscalerMetrics(registry: Registry) {
   const registers = [registry];
-  const decisions = new Counter({
-    name: "bellhop_autoscaler_decisions_total",
-    help: "Decisions that changed the number of workers, by direction: up, down.",
-    labelNames: ["direction"] as const,
-    registers,
-  });
-  // A series that begins at its first event hides that event from every rate.
-  for (const direction of ["up", "down"]) decisions.inc({ direction }, 0);
+  const decisions = createKnownCounter(
+    {
+      name: "bellhop_autoscaler_decisions_total",
+      help: "Decisions that changed the number of workers, by direction: up, down.",
+      registers,
+    },
+    seriesOf("direction", ["up", "down"]),
+  );
   return {
     decisions,
     workers: new Gauge({

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, type Metric, type Registry } from "prom-client";
 import { LANES } from "../../domain/lane.ts";
 import { STEP_SECONDS } from "./buckets.ts";
+import { createKnownCounter, seriesOf } from "./known-counter.ts";
 
 /** What is looked at when somebody asks. */
 export interface ConnectionStats {
@@ -16,33 +17,38 @@ export type QueueOperation = (typeof OPERATIONS)[number];
 /** Not in a registry before `register`: a role opens its connections before it has one. */
 export function createConnectionMetrics() {
   const registers: Registry[] = [];
-  const queueErrors = new Counter({
-    name: "bellhop_queue_errors_total",
-    help: "Failures of the queue: bells that were not sent, dead letters that were not published, and what Kafka's client reports by itself.",
-    labelNames: ["operation"] as const,
-    registers,
-  });
-  for (const operation of OPERATIONS) queueErrors.inc({ operation }, 0);
+  const queueErrors = createKnownCounter(
+    {
+      name: "bellhop_queue_errors_total",
+      help: "Failures of the queue: bells that were not sent, dead letters that were not published, and what Kafka's client reports by itself.",
+      registers,
+    },
+    seriesOf("operation", OPERATIONS),
+  );
   const counters = {
     queueErrors,
-    bellsSent: new Counter({
-      name: "bellhop_bells_sent_total",
-      help: "Bells handed to the queue, by lane.",
-      labelNames: ["lane"] as const,
-      registers,
-    }),
+    bellsSent: createKnownCounter(
+      {
+        name: "bellhop_bells_sent_total",
+        help: "Bells handed to the queue, by lane.",
+        registers,
+      },
+      seriesOf("lane", LANES),
+    ),
     ringSeconds: new Histogram({
       name: "bellhop_ring_duration_seconds",
       help: "Duration of a send of bells, failed ones too.",
       buckets: STEP_SECONDS,
       registers,
     }),
-    bellsReceived: new Counter({
-      name: "bellhop_bells_received_total",
-      help: "Bells that came from the queue, by lane. Hints of the PostgreSQL transport are not among them.",
-      labelNames: ["lane"] as const,
-      registers,
-    }),
+    bellsReceived: createKnownCounter(
+      {
+        name: "bellhop_bells_received_total",
+        help: "Bells that came from the queue, by lane. Hints of the PostgreSQL transport are not among them.",
+        registers,
+      },
+      seriesOf("lane", LANES),
+    ),
     hintsReceived: new Counter({
       name: "bellhop_hints_received_total",
       help: "Hints that something may be ready: how bells come where the queue is PostgreSQL, or while Kafka's are not heard.",
@@ -54,12 +60,14 @@ export function createConnectionMetrics() {
       labelNames: ["lane"] as const,
       registers,
     }),
-    consumersLost: new Counter({
-      name: "bellhop_consumers_lost_total",
-      help: "Consumers of Kafka that crashed or stood still, and were replaced, by lane.",
-      labelNames: ["lane"] as const,
-      registers,
-    }),
+    consumersLost: createKnownCounter(
+      {
+        name: "bellhop_consumers_lost_total",
+        help: "Consumers of Kafka that crashed or stood still, and were replaced, by lane.",
+        registers,
+      },
+      seriesOf("lane", LANES),
+    ),
     notificationsSent: new Counter({
       name: "bellhop_notifications_sent_total",
       help: "NOTIFYs sent, by channel.",
@@ -77,11 +85,6 @@ export function createConnectionMetrics() {
       registers,
     }),
   };
-  for (const lane of LANES) {
-    counters.bellsSent.inc({ lane }, 0);
-    counters.bellsReceived.inc({ lane }, 0);
-    counters.consumersLost.inc({ lane }, 0);
-  }
   return {
     ...counters,
     register(registry: Registry, stats: ConnectionStats): void {

@@ -8,6 +8,12 @@ import { TASK_TYPES } from "../../domain/task-spec.ts";
 import { type Demand, totalDemand } from "../../store/demand.ts";
 import type { SystemStats } from "../../store/stats.ts";
 
+/** Those that are one number each. Rows that run are told by `openRuns`, and slots of long runs to their scaler alone. */
+type SimpleStat =
+  | Exclude<keyof SystemStats, "openRuns" | "workers">
+  | Exclude<keyof Demand, "runningRuns" | "busyLongSlots">
+  | "demand";
+
 export function createDatabaseStatsMetrics(registry: Registry) {
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name, help, labelNames, registers: [registry] });
@@ -16,7 +22,7 @@ export function createDatabaseStatsMetrics(registry: Registry) {
     "state",
   ]);
   const workers = gauge("bellhop_workers", "Workers by the state of their lease.", ["state"]);
-  const simple = {
+  const simple: Record<SimpleStat, Gauge> = {
     demand: gauge(
       "bellhop_demand_slots",
       "Slots that are wanted: due runs, running ones and those due soon. What autoscalers go by.",
@@ -57,7 +63,7 @@ export function createDatabaseStatsMetrics(registry: Registry) {
         for (const state of OPEN_STATES) openRuns.set({ type, state }, counts.get(`${type} ${state}`) ?? 0);
       for (const [state, count] of Object.entries(stats.workers)) workers.set({ state }, count);
       const told = { ...stats, ...demand, demand: totalDemand(demand) };
-      for (const [name, each] of Object.entries(simple)) each.set(told[name as keyof typeof simple]);
+      for (const name of Object.keys(simple) as SimpleStat[]) simple[name].set(told[name]);
     },
   };
 }

@@ -1,6 +1,7 @@
 /** What a worker tells of its executors and the isolates in them. */
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Gauge, Histogram, type Registry } from "prom-client";
 import { STEP_SECONDS } from "./buckets.ts";
+import { createKnownCounter, seriesOf } from "./known-counter.ts";
 
 /** Why an executor ended; `unexpected`: by itself. */
 export const EXECUTOR_ENDS = [
@@ -35,20 +36,22 @@ export function createSandboxMetrics(registry: Registry) {
   const registers = [registry];
   let readStats = () => NO_STATS;
   createStatsGauges(registry, () => readStats());
-  const exits = new Counter({
-    name: "bellhop_executor_exits_total",
-    help: "Executors that ended, by why.",
-    labelNames: ["cause"] as const,
-    registers,
-  });
-  for (const cause of EXECUTOR_ENDS) exits.inc({ cause }, 0);
-  const isolateRuns = new Counter({
-    name: "bellhop_isolate_runs_total",
-    help: "Runs of functions by the isolate they had: warm, from an earlier run, or cold, loaded for them.",
-    labelNames: ["isolate"] as const,
-    registers,
-  });
-  for (const isolate of ["warm", "cold"]) isolateRuns.inc({ isolate }, 0);
+  const exits = createKnownCounter(
+    {
+      name: "bellhop_executor_exits_total",
+      help: "Executors that ended, by why.",
+      registers,
+    },
+    seriesOf("cause", EXECUTOR_ENDS),
+  );
+  const isolateRuns = createKnownCounter(
+    {
+      name: "bellhop_isolate_runs_total",
+      help: "Runs of functions by the isolate they had: warm, from an earlier run, or cold, loaded for them.",
+      registers,
+    },
+    seriesOf("isolate", ["warm", "cold"]),
+  );
   const histogram = (name: string, help: string) =>
     new Histogram({ name, help, buckets: STEP_SECONDS, registers });
   return {

@@ -1,16 +1,18 @@
 /** What a scheduler counts. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { STEP_SECONDS } from "./buckets.ts";
+import { createKnownCounter, seriesOf } from "./known-counter.ts";
 
 export function createSchedulerMetrics(registry: Registry) {
   const registers = [registry];
-  const rescued = new Counter({
-    name: "bellhop_runs_rescued_total",
-    help: "Runs taken from lost workers, by what became of them.",
-    labelNames: ["state"] as const,
-    registers,
-  });
-  for (const state of ["scheduled", "dead", "failed", "cancelled"]) rescued.inc({ state }, 0);
+  const rescued = createKnownCounter(
+    {
+      name: "bellhop_runs_rescued_total",
+      help: "Runs taken from lost workers, by what became of them.",
+      registers,
+    },
+    seriesOf("state", ["scheduled", "dead", "failed", "cancelled"]),
+  );
   return {
     rescued,
     staged: new Counter({

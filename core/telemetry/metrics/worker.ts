@@ -1,8 +1,10 @@
 /** What a worker counts. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { TaskType } from "../../domain/task-spec.ts";
+import type { RunVerdict } from "../../domain/retry.ts";
+import { TASK_TYPES, type TaskType } from "../../domain/task-spec.ts";
 import { createBoundedLabel } from "./bounded-label.ts";
 import { DURATION_SECONDS, LATENESS_SECONDS, STEP_SECONDS } from "./buckets.ts";
+import { createKnownCounter, listAll, seriesOf } from "./known-counter.ts";
 
 /** Functions with series of their own, in each worker; the rest are `other`. */
 const FUNCTIONS = 50;
@@ -10,12 +12,14 @@ const FUNCTIONS = 50;
 const FUNCTION_SECONDS = [0.005, 0.025, 0.1, 0.5, 2.5, 10, 60];
 
 /** How attempts of each type come. */
-const WAYS: Record<TaskType, readonly string[]> = {
+const WAYS: Record<TaskType, readonly ("queue" | "direct")[]> = {
   http: ["queue"],
   email: ["queue"],
   function: ["queue", "direct"],
 };
-const ENDS = ["succeeded", "scheduled", "dead", "failed", "cancelled"] as const;
+const ENDS = listAll<RunVerdict["state"]>({
+  ...{ succeeded: true, scheduled: true, dead: true, failed: true, cancelled: true },
+});
 const CALL_ENDS = [
   "succeeded",
   "failed",
@@ -28,8 +32,8 @@ const CALL_ENDS = [
   "error",
 ] as const;
 const EVENT_OUTCOMES = [
-  ...["recorded", "not_waiting", "later", "long_run"],
-  ...["full", "draining", "given_back", "failed", "refused"],
+  ...(["recorded", "not_waiting", "later", "long_run"] as const),
+  ...(["full", "draining", "given_back", "failed", "refused"] as const),
 ];
 export type DirectCallEnd = (typeof CALL_ENDS)[number];
 
@@ -46,15 +50,8 @@ export function createWorkerMetrics(registry: Registry) {
   let readLoad = (): WorkerLoad => ({ slots: 0, busySlots: 0, recording: 0 });
   const functionLabel = createBoundedLabel(FUNCTIONS);
   createLoadGauges(registry, () => readLoad());
-  const counters = createCounters(registers);
-  // A counter that begins with its first event hides that event from rates.
-  for (const [type, ways] of Object.entries(WAYS))
-    for (const way of ways) for (const state of ENDS) counters.attempts.inc({ type, way, state }, 0);
-  for (const outcome of CALL_ENDS) counters.directCalls.inc({ outcome }, 0);
-  for (const outcome of EVENT_OUTCOMES) counters.events.inc({ outcome }, 0);
-  for (const source of ["bells", "table"]) counters.claimed.inc({ source }, 0);
   return {
-    ...counters,
+    ...createCounters(registers),
     ...createHistograms(registers),
     /** The label of a function: its name, or `other`. */
     functionLabel,
@@ -68,10 +65,13 @@ function createCounters(registers: Registry[]) {
   const counter = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
     new Counter<T>({ name, help, labelNames, registers });
   return {
-    attempts: counter(
-      "bellhop_attempts_total",
-      "Attempts by type, by how they came, and by what became of the run. Rescued ones are not among them.",
-      ["type", "way", "state"],
+    attempts: createKnownCounter(
+      {
+        name: "bellhop_attempts_total",
+        help: "Attempts by type, by how they came, and by what became of the run. Rescued ones are not among them.",
+        registers,
+      },
+      TASK_TYPES.flatMap((type) => WAYS[type].flatMap((way) => ENDS.map((state) => ({ type, way, state })))),
     ),
     functionAttempts: counter(
       "bellhop_function_attempts_total",
@@ -79,9 +79,14 @@ function createCounters(registers: Registry[]) {
       ["function", "state"],
     ),
     dropped: counter("bellhop_results_dropped_total", "Late results of runs that were rescued meanwhile."),
-    claimed: counter("bellhop_runs_claimed_total", "Runs claimed: by their bells, or found in the table.", [
-      "source",
-    ]),
+    claimed: createKnownCounter(
+      {
+        name: "bellhop_runs_claimed_total",
+        help: "Runs claimed: by their bells, or found in the table.",
+        registers,
+      },
+      seriesOf("source", ["bells", "table"]),
+    ),
     claimErrors: counter("bellhop_claim_errors_total", "Claims that failed."),
     recordingErrors: counter(
       "bellhop_recording_errors_total",
@@ -92,13 +97,21 @@ function createCounters(registers: Registry[]) {
       "Heartbeats and sweeps that failed and are tried again soon.",
     ),
     givenBack: counter("bellhop_runs_given_back_total", "Runs given back to be started by another worker."),
-    events: counter("bellhop_events_total", "CloudEvents by what was answered; refused: never to be taken.", [
-      "outcome",
-    ]),
-    directCalls: counter(
-      "bellhop_direct_calls_total",
-      "Calls handed over by the API: how they ended, or why they were refused.",
-      ["outcome"],
+    events: createKnownCounter(
+      {
+        name: "bellhop_events_total",
+        help: "CloudEvents by what was answered; refused: never to be taken.",
+        registers,
+      },
+      seriesOf("outcome", EVENT_OUTCOMES),
+    ),
+    directCalls: createKnownCounter(
+      {
+        name: "bellhop_direct_calls_total",
+        help: "Calls handed over by the API: how they ended, or why they were refused.",
+        registers,
+      },
+      seriesOf("outcome", CALL_ENDS),
     ),
   };
 }

@@ -1,5 +1,6 @@
 /** The executor may have been taken over by what it runs: what it says is checked here, field by field. */
 
+import { LOG_LEVELS } from "../../../core/domain/log-level.ts";
 import { isNestedDeeper } from "../../../core/json-depth.ts";
 import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
 import { isThrown } from "../../../functions/guest/thrown.ts";
@@ -13,8 +14,6 @@ import {
 } from "../protocol/messages.ts";
 import { readCallSay } from "./call/read-call-say.ts";
 import { readFetchAsk } from "./fetch/read-fetch-ask.ts";
-
-const LEVELS = ["debug", "info", "warn", "error"] as const;
 
 /** Honest messages nest less; JSON.parse takes most of a second for a large one that is nothing but brackets. */
 const MAX_DEPTH = 8;
@@ -62,7 +61,7 @@ function isUnstartedMessage(
 function isLogMessage(value: Record<string, unknown>): value is Value<LogMessage> {
   return (
     Number.isSafeInteger(value["id"]) &&
-    (LEVELS as readonly unknown[]).includes(value["level"]) &&
+    (LOG_LEVELS as readonly unknown[]).includes(value["level"]) &&
     typeof value["message"] === "string" &&
     typeof value["fields"] === "string" &&
     typeof value["at"] === "number" &&
