@@ -68,6 +68,13 @@ test("files with their entry, as JSON and as multipart, are the same revision", 
   assert.deepEqual([sent.status, sent.body.revision], [200, json.body.revision]);
 });
 
+test("a file with U+0000 is refused by its name", async () => {
+  const tenant = await api.newTenant();
+  const form = multipart({ file: file("hello.ts", GREET), other: file("lib/a.ts", "// a\0b") });
+  const answer = await tenant.call("PUT", "/v1/functions/zero", { body: form });
+  assertProblem(answer, 422, "invalid_input", ["files.lib/a.ts"]);
+});
+
 test("multipart takes one source as a field, and one file without an entry", async () => {
   const tenant = await api.newTenant();
   const field = await tenant.call("PUT", "/v1/functions/one", { body: multipart({ source: GREET }) });

@@ -61,6 +61,8 @@ async function readMultipart(context: Context, caps: FunctionLimitCaps): Promise
     const isFile = typeof value !== "string" && !isOption;
     const [kept, key] = isFile ? [files, value.name || name] : [fields, name];
     if (kept.has(key)) throw invalidField(isFile ? "files" : name, `${JSON.stringify(key)} is there twice`);
+    if (text.includes("\0"))
+      throw invalidField(isFile ? `files.${key}` : name, "holds U+0000, which cannot be stored");
     kept.set(key, isOption ? parseField(name, text) : text);
   }
   if (files.size > 0 || !fields.has("source")) fields.set("files", Object.fromEntries(files));

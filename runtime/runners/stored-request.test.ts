@@ -36,6 +36,8 @@ test("a response is gathered, as text or as base64", () => {
   const whole = open({});
   const result = { status: 201, headers: [["x", "y"]], body: "é" };
   assert.deepEqual(whole.toOutcome(succeeded(result)), succeeded({ ...result, isBase64: false }));
+  const withNull = open({}).toOutcome(succeeded({ ...result, body: "a\0b" }));
+  assert.deepEqual(withNull, succeeded({ ...result, body: "YQBi", isBase64: true }));
   const streamed = open({});
   streamed.http.onHead({ status: 200, headers: [["x", "y"]] });
   streamed.http.onData(Uint8Array.of(0xff, 1));

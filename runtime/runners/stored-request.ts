@@ -88,7 +88,8 @@ export function openStoredCall(request: StoredRequest, maxBytes: number): Stored
   };
 }
 
+/** U+0000 is UTF-8, and no text that can be recorded. */
 function toText(content: Buffer): Pick<StoredResponse, "body" | "isBase64"> {
-  const isBase64 = !isUtf8(content);
+  const isBase64 = !isUtf8(content) || content.includes(0);
   return { body: content.toString(isBase64 ? "base64" : "utf8"), isBase64 };
 }

@@ -190,6 +190,25 @@ describe("a function that fails", () => {
     }
   });
 
+  test("by a result with text that cannot be recorded names the place, and may not be tried again", async () => {
+    for (const [result, where] of [
+      ['"a\\u0000b"', "The result holds text"],
+      ['{ list: [1, { deep: "\\ud800" }] }', 'The result at "list.1.deep" holds text'],
+      ['{ a: { "\\u0000": 1 } }', 'The result at "a" holds a name'],
+    ] as const) {
+      const { code, message, retryable } = errorOf(await call(`export default () => (${result});`));
+      assert.deepEqual([code, retryable], ["unrecordable_result", false]);
+      assert.equal(message, `${where} with U+0000 or half of a surrogate pair, which cannot be stored.`);
+    }
+    const whole = await call('export default () => ["\\ud83d\\ude00", "\\\\u0000"];');
+    assert.deepEqual(resultOf(whole), ["😀", "\\u0000"]);
+  });
+
+  test("tells of an error what can be recorded of it", async () => {
+    const { message } = errorOf(await call('export default () => { throw new Error("a\\u0000b\\ud800"); };'));
+    assert.equal(message, "a\ufffdb\ufffd");
+  });
+
   test("tells its error and the author's own lines", async () => {
     const source = `function deep(): never { throw new TypeError("bad thing"); }
       export default async function outer() { await null; [1].map(() => deep()); }`;

@@ -90,6 +90,25 @@ describe("a failed call", () => {
       assert.deepEqual([run.state, run.error?.code], ["failed", "unrecordable_result"]);
       assert.equal((await linesOf(`/v1/runs/${run.id}/logs?level=error`)).length, 1);
     });
+
+    it(`whose result or error holds U+0000 is told as its run says: ${way}`, async () => {
+      const name = `zero-${way.replaceAll(" ", "-")}`;
+      await deploy(name, `export default () => ({ a: ["x", "a\\u0000b"] });`);
+      const refused = await fail(`/v1/functions/${name}/invoke`, WAYS[way]);
+      assert.deepEqual([refused.status, refused.problem.code], [500, "unrecordable_result"]);
+      assert.match(refused.problem.detail, /^The result at "a\.1" holds text with U\+0000/);
+      assert.equal((await runOf(refused.problem.runId)).error?.message, refused.problem.detail);
+      await deploy(
+        `${name}-thrown`,
+        `export default () => { console.log("l\\u0000g"); throw new Error("a\\u0000b"); };`,
+      );
+      const thrown = await fail(`/v1/functions/${name}-thrown/invoke`, WAYS[way]);
+      assert.equal(thrown.problem.detail, "a\ufffdb");
+      const run = await runOf(thrown.problem.runId);
+      assert.equal(run.error?.message, "a\ufffdb");
+      const messages = (await linesOf(`/v1/runs/${run.id}/logs`)).map(({ message }) => message);
+      assert.equal(messages[0], "l\ufffdg");
+    });
   }
 
   it("of a function's URL names its run as well, and tells the public no more", async () => {

@@ -41,6 +41,12 @@ test("a value is set, read, replaced under another version, and deleted", async 
   assert.deepEqual(await usage(), { keys: 0, bytes: 0, found: 0 });
 });
 
+test("a value is JSON text, and keeps what it escapes", async () => {
+  const value = '["a\\u0000b","\\ud800",1234567890123456789]';
+  await set("k", value);
+  assert.equal((await getKv(store, functionId, "k"))?.value, value);
+});
+
 test("compare-and-set takes the version that is there, or nothing where null is said", async () => {
   const first = versionOf(await set("a", "1", null));
   assert.equal(await set("a", "2", null), "conflict");

@@ -1,6 +1,7 @@
 import { type AttemptOutcome, failed, succeeded } from "../../../core/domain/attempt.ts";
 import type { Json } from "../../../core/json.ts";
 import { isNestedDeeper } from "../../../core/json-depth.ts";
+import { findTextFault } from "../../../core/storable-text.ts";
 import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
 import type { Thrown } from "../../../functions/guest/thrown.ts";
 import type { InvocationLimits as Limits } from "../invocation.ts";
@@ -38,6 +39,15 @@ export function toOutcome(message: ResultMessage, maxResultBytes: number): Attem
   return failed(code, text, { retryable });
 }
 
+/** The same of a run whose result is recorded: what the database would not take is no result, whoever waits for it. */
+export function toRecordedOutcome(message: ResultMessage, maxResultBytes: number): AttemptOutcome {
+  const outcome = toOutcome(message, maxResultBytes);
+  const fault = outcome.kind === "succeeded" ? findTextFault(outcome.result, message.result!) : undefined;
+  if (!fault) return outcome;
+  const where = fault.path.length === 0 ? "" : ` at ${JSON.stringify(fault.path.join("."))}`;
+  return failed("unrecordable_result", clip(`The result${where} ${fault.message}.`), { retryable: false });
+}
+
 /** Of what was thrown, beside its message. */
 function toDetails({ name, stack, reason, causes = [] }: ResultMessage) {
   return {
@@ -71,8 +81,10 @@ function readResult(json: string, maxBytes: number): AttemptOutcome {
   }
 }
 
+/** With U+FFFD for what is not recorded, so that whoever waits is told what the record tells. */
 function clip(text: string): string {
-  return text.length > GUEST_LIMITS.errorChars ? `${text.slice(0, GUEST_LIMITS.errorChars)}…` : text;
+  const cut = text.length > GUEST_LIMITS.errorChars ? `${text.slice(0, GUEST_LIMITS.errorChars)}…` : text;
+  return cut.replaceAll("\0", "\ufffd").toWellFormed();
 }
 
 export function timedOut(limits: Limits): AttemptOutcome {

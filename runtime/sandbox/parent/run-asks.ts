@@ -10,7 +10,7 @@ import { type ExecutorRun, isUnderWay } from "./executor-run.ts";
 import { ProtocolError } from "./fetch/protocol-error.ts";
 import { RunFetches } from "./fetch/run-fetches.ts";
 import { RunKv } from "./kv/run-kv.ts";
-import { toOutcome } from "./outcome.ts";
+import { toOutcome, toRecordedOutcome } from "./outcome.ts";
 
 export type RunAsk = FetchAsk | KvAsk | CallSay;
 
@@ -97,6 +97,6 @@ export class RunAsks {
 /** What an executor said of a run, as its outcome; of one that answers a call, with a response that can be sent. */
 export function judgeResult({ job }: ExecutorRun, message: ResultMessage): AttemptOutcome {
   const { call, invocation } = job;
-  if (!call) return toOutcome(message, invocation.limits.resultBytes);
+  if (!call) return toRecordedOutcome(message, invocation.limits.resultBytes);
   return call.judge(toOutcome(message, MAX_CALL_RESULT_BYTES));
 }
