@@ -272,3 +272,27 @@ test("an attempt that ended leaves no timer that stops it later", async () => {
   await clock.advance(60_000);
   assert.equal(stop.signal.aborted, false);
 });
+
+test("an attempt's times are told by the clock that says when it began, whatever the worker's says", async () => {
+  for (const skewMs of [-420_000, 420_000]) {
+    const startedAt = new Date(createManualClock().now().getTime() + skewMs);
+    const { promise: asked, resolve: goOn } = Promise.withResolvers<void>();
+    const { ended, clock } = start(
+      async (_run, { log }) => {
+        await asked;
+        log("info", "hello");
+        return failed("http_status", "503", { retryable: true, retryAfterMs: 5_000 });
+      },
+      { startedAt },
+    );
+    await clock.advance(100);
+    goOn();
+    const { record, logs, verdict } = (await ended)!;
+    const endedAt = new Date(startedAt.getTime() + 100);
+    assert.equal(record.startedAt, startedAt.toISOString());
+    assert.equal(record.finishedAt, endedAt.toISOString());
+    assert.deepEqual(logs[0]!.at, endedAt);
+    assert.ok(verdict.state === "scheduled");
+    assert.equal(verdict.availableAt.getTime(), endedAt.getTime() + 5_000);
+  }
+});

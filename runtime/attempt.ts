@@ -44,10 +44,14 @@ export async function runAttempt(
   { http, span = NO_SPAN }: { http?: HttpCall | undefined; span?: Span } = {},
 ): Promise<FinishedAttempt | null> {
   const logs: AttemptLogLine[] = [];
-  const outcome = await runUntilDeadline(run, runners[run.spec.type], stop, logs, clock, { http, span });
+  // Its times are told by the clock that says when it began, the database's where it was claimed.
+  const offsetMs = run.startedAt.getTime() - clock.now().getTime();
+  const outcome = await runUntilDeadline(run, runners[run.spec.type], stop, logs, clock, {
+    ...{ http, span, offsetMs },
+  });
   const reason = stop.signal.aborted ? (stop.signal.reason as AttemptStop).reason : undefined;
   if (reason === "released" || reason === "lost") return null;
-  const now = clock.now();
+  const now = new Date(Math.max(clock.now().getTime() + offsetMs, run.startedAt.getTime()));
   const ended = reason ? replaceOutcome(outcome, reason, run) : outcome;
   // What went wrong with a task of another type is told by its record alone: it has no log of its own.
   const isTold = ended.kind === "failed" && run.spec.type === "function";
@@ -61,7 +65,7 @@ async function runUntilDeadline(
   stop: AbortController,
   logs: AttemptLogLine[],
   clock: Clock,
-  given: { http: HttpCall | undefined; span: Span },
+  { offsetMs, ...given }: { http: HttpCall | undefined; span: Span; offsetMs: number },
 ): Promise<AttemptOutcome> {
   const startedMs = clock.now().getTime();
   let isOver = false;
@@ -79,7 +83,8 @@ async function runUntilDeadline(
     log(level: string, message: string, fields?: AttemptLogLine["fields"], at = clock.now()) {
       // A runner that was left behind may still speak.
       if (isOver) return undefined;
-      const line = { at: clampInstant(at, run.startedAt, clock.now()), level, message, fields };
+      const saidMs = clampMs(at.getTime(), startedMs, clock.now().getTime());
+      const line = { at: new Date(saidMs + offsetMs), level, message, fields };
       logs.push(line);
       return line;
     },
@@ -101,9 +106,8 @@ async function runUntilDeadline(
 const CLOCK_SKEW_MS = 60_000;
 
 /** Logs stand in the partition of their day: an instant the executor made up must not choose it. */
-function clampInstant(at: Date, startedAt: Date, now: Date): Date {
-  const [fromMs, toMs] = [startedAt.getTime() - CLOCK_SKEW_MS, now.getTime() + CLOCK_SKEW_MS];
-  return at.getTime() >= fromMs && at.getTime() <= toMs ? at : now;
+function clampMs(atMs: number, startedMs: number, nowMs: number): number {
+  return atMs >= startedMs - CLOCK_SKEW_MS && atMs <= nowMs + CLOCK_SKEW_MS ? atMs : nowMs;
 }
 
 /** A result that was complete before the stop took effect counts. */

@@ -12,6 +12,7 @@ import { toJsonText } from "../json-text.ts";
 import { inTransaction } from "../transaction.ts";
 import { unindexed } from "../unindexed.ts";
 import { moveEnded } from "./move-ended.ts";
+import { recordInRowTime, shiftToRowTime } from "./row-time.ts";
 
 export interface FinishedAttempt {
   runId: string;
@@ -49,11 +50,11 @@ const VERDICTS = `
 const OURS = `r.id = v.id AND r.worker_id = $1 AND r.claim_no = v.claim_no
   AND ${unindexed("r.state")} = 'running'`;
 
-/** Writes the lines $3 of those attempts that the CTE `source` (id, claim_no) holds. */
+/** Writes the lines $3 of those attempts that `source` (id, claim_no, shift) holds, moved to the times of their rows. */
 export const LOGGED = (source: string) => `
   logged AS (
     INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, revision_id, level, message, fields)
-    SELECT l.at, l.namespace_id, l.run_id, l.attempt, l.function_id, l.revision_id, l.level, l.message, l.fields
+    SELECT l.at + s.shift, l.namespace_id, l.run_id, l.attempt, l.function_id, l.revision_id, l.level, l.message, l.fields
     FROM ROWS FROM (json_to_recordset($3::json) AS (at timestamptz, namespace_id uuid, run_id uuid, claim_no int,
       attempt int, function_id uuid, revision_id uuid, level text, message text, fields jsonb)) WITH ORDINALITY
       AS l(at, namespace_id, run_id, claim_no, attempt, function_id, revision_id, level, message, fields, line_no)
@@ -68,7 +69,8 @@ const MOVE_TERMINAL_TEXT = `
   gone AS (
     DELETE FROM task_runs_open r USING verdicts v WHERE ${OURS}
     RETURNING r.*, v.state AS end_state, v.revision_id AS end_revision_id, v.result AS end_result,
-      v.error AS end_error, v.record AS end_record
+      v.error AS end_error, ${recordInRowTime("v.record", "r.started_at")} AS end_record,
+      ${shiftToRowTime("v.record", "r.started_at")} AS shift
   ),
   moved AS (${moveEnded({
     state: "g.end_state",
@@ -85,13 +87,13 @@ const KEEP_OPEN_TEXT = `
   kept AS (
     UPDATE task_runs_open r
     SET state = v.state, revision_id = v.revision_id, result = v.result, error = v.error,
-      attempts = r.attempts || v.record,
+      attempts = r.attempts || (${recordInRowTime("v.record", "r.started_at")}),
       attempt = r.attempt + (v.state = 'scheduled')::int,
       available_at = coalesce(v.available_at, r.available_at),
       dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
     FROM verdicts v
     WHERE ${OURS} AND NOT (v.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL)
-    RETURNING r.id, r.claim_no, r.awaited
+    RETURNING r.id, r.claim_no, r.awaited, ${shiftToRowTime("v.record", "r.started_at")} AS shift
   ), ${LOGGED("kept")}
   SELECT id, claim_no AS "claimNo", awaited FROM kept`;
 

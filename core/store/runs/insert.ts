@@ -4,6 +4,7 @@
  * `OF_TASK`, one that all are born with is a line in each of the three.
  */
 import type { TaskRunsTable } from "../schema.ts";
+import { recordInRowTime } from "./row-time.ts";
 
 /** SQL expressions by the columns they fill; what is left out has its default. */
 type RunColumns = Partial<Record<keyof TaskRunsTable, string>>;
@@ -132,7 +133,7 @@ export const INSERT_ENDED = insertRuns(
     finished_at: "statement_timestamp()",
     result: "d.result",
     error: "d.error",
-    attempts: "jsonb_build_array(d.record)",
+    attempts: `jsonb_build_array(${recordInRowTime("d.record", BEGAN)})`,
   },
   "ended d JOIN fence n ON n.run_id = d.id",
 );

@@ -10,6 +10,7 @@ import { type FinishedDirectRun, toEndedValues, WRITE_ENDED } from "./direct.ts"
 import { DIRECT_CLAIM_NO } from "./insert.ts";
 import { moveEnded } from "./move-ended.ts";
 import { findRun } from "./read.ts";
+import { recordEndedNow } from "./row-time.ts";
 
 /** Nobody. */
 const API_WRITER = null;
@@ -22,7 +23,7 @@ const END_SHOWN = `
   ) ${moveEnded({
     state: "CASE WHEN g.cancel_requested_at IS NULL THEN 'failed' ELSE 'cancelled' END",
     error: "CASE WHEN g.cancel_requested_at IS NULL THEN $3::jsonb END",
-    attempts: "g.attempts || $4::jsonb",
+    attempts: `g.attempts || (${recordEndedNow("$4::jsonb", "g.started_at")})`,
   })}`;
 
 /** What is known of a shown run that is to end as lost. */

@@ -10,6 +10,7 @@ import { toJsonText } from "../json-text.ts";
 import { STORED_POLICY } from "../tasks/policy-columns.ts";
 import { inTransaction } from "../transaction.ts";
 import { moveEnded } from "./move-ended.ts";
+import { recordEndedNow } from "./row-time.ts";
 
 export interface Rescue {
   runId: string;
@@ -108,7 +109,7 @@ const rowsOf = (json: string) => sql`json_to_recordset(${json}::json) AS v(id uu
 
 // The claim number moves on, so that a worker that only slept cannot finish what was taken from it.
 const keepOpen = (json: string) => sql`
-  UPDATE task_runs_open r SET state = v.state, error = v.error, attempts = r.attempts || v.record,
+  UPDATE task_runs_open r SET state = v.state, error = v.error, attempts = r.attempts || (${sql.raw(recordEndedNow("v.record", "r.started_at"))}),
     claim_no = r.claim_no + 1, attempt = r.attempt + (v.state = 'scheduled')::int,
     available_at = coalesce(v.available_at, r.available_at),
     dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
@@ -122,5 +123,6 @@ const moveTerminal = (json: string) => sql`
   WITH v AS MATERIALIZED (SELECT * FROM ${rowsOf(json)}),
   gone AS (
     DELETE FROM task_runs_open r USING v WHERE r.id = v.id AND r.claim_no = v.claim_no
-    RETURNING r.*, v.state AS end_state, v.error AS end_error, v.record AS end_record
+    RETURNING r.*, v.state AS end_state, v.error AS end_error,
+      ${sql.raw(recordEndedNow("v.record", "r.started_at"))} AS end_record
   ) ${MOVE_LOST}`;
