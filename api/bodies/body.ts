@@ -2,13 +2,14 @@
 import type { IncomingMessage } from "node:http";
 import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
+import { IN_PLAIN_WORDS, shortenName } from "../../core/contracts/plain-words.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { isNestedDeeper } from "../../core/json-depth.ts";
 import { newId } from "../../core/store/ids.ts";
 import type { Edge } from "../edge/edge.ts";
 import { type ApiEnv, incomingOf } from "../environment.ts";
-import { shortenName, toInputError } from "../http/problem.ts";
+import { toInputError } from "../http/problem.ts";
 import { findCrowdedField } from "./bounds.ts";
 import {
   announcedBytes,
@@ -135,8 +136,21 @@ function parseJson(text: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
-    throw new BellhopError("invalid_json", 400, `The body is not valid JSON: ${(error as Error).message}`);
+    throw new BellhopError(
+      "invalid_json",
+      400,
+      `The body is not valid JSON: ${whereItBreaks(error as Error)}.`,
+    );
   }
+}
+
+/** The parser's own message is for JavaScript programmers, and quotes what it was given. */
+function whereItBreaks({ message }: Error): string {
+  const place = /line (\d+) column (\d+)/.exec(message);
+  if (place) return `it breaks at line ${place[1]}, column ${place[2]}`;
+  if (/end of JSON/.test(message)) return "it ends too early";
+  const token = /^Unexpected token '(.)'/u.exec(message)?.[1];
+  return token === undefined ? "it cannot be read" : `${JSON.stringify(token)} stands where it may not`;
 }
 
 /** The fields that hold JSON of the author's own: no schema looks into them. */
@@ -147,7 +161,7 @@ const MAX_ENTRIES = 1_000;
 export function validate<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const crowded = findCrowdedField(input, MAX_ENTRIES, FREE_FIELDS);
   if (crowded !== undefined) throw tooManyEntries(crowded);
-  const parsed = schema.safeParse(input, { reportInput: true });
+  const parsed = schema.safeParse(input, IN_PLAIN_WORDS);
   if (parsed.success) return parsed.data;
   throw toInputError(parsed.error);
 }

@@ -1,7 +1,7 @@
+import { shortenName } from "../../core/contracts/plain-words.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { findTextFault } from "../../core/storable-text.ts";
-import { shortenName } from "../http/problem.ts";
 
 /** 422 that names the field whose text the database does not take. `text` is what the value was parsed from. */
 export function refuseUnstorable(value: Json, text: string): void {

@@ -3,7 +3,8 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { ZodError, type z } from "zod";
-import { BellhopError, databaseUnavailable, type FieldError } from "../../core/errors.ts";
+import { toFieldErrors } from "../../core/contracts/plain-words.ts";
+import { BellhopError, databaseUnavailable } from "../../core/errors.ts";
 import { PROBLEM_CONTENT_TYPE, toProblemText } from "../../core/problem.ts";
 import { isDatabaseAway, isDatabaseRefusing } from "../../core/store/database-away.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
@@ -47,35 +48,11 @@ function isRefusedValue(thrown: unknown): boolean {
   return /^22\w{3}$/.test(String((thrown as { code?: unknown } | null)?.code ?? ""));
 }
 
-const MAX_REPORTED_FIELDS = 20;
-
 /** 422, one entry for each refused field, with its dotted path; the first twenty. */
 export function toInputError(error: z.ZodError): BellhopError {
-  const all = error.issues.slice(0, MAX_REPORTED_FIELDS).flatMap(toFieldErrors);
-  const fields = all.slice(0, MAX_REPORTED_FIELDS);
+  const fields = toFieldErrors(error.issues);
   const detail = fields
     .map(({ field, message }) => (field === "" ? message : `${field}: ${message}`))
     .join("; ");
   return new BellhopError("invalid_input", 422, detail || "The input is not valid.", fields);
-}
-
-const MAX_SHOWN_NAME = 256;
-
-/** A field's name as an answer shows it: it may be as long as the body. */
-export function shortenName(name: string): string {
-  return name.length > MAX_SHOWN_NAME ? `${name.slice(0, MAX_SHOWN_NAME)}…` : name;
-}
-
-function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {
-  const path = issue.path.map((name) => shortenName(String(name)));
-  if (issue.code === "unrecognized_keys") {
-    const keys = issue.keys.slice(0, MAX_REPORTED_FIELDS).map(shortenName);
-    return keys.map((key) => ({ field: [...path, key].join("."), message: "is not a known field" }));
-  }
-  if (issue.code === "invalid_key") {
-    return [{ field: path.join("."), message: issue.issues[0]?.message ?? issue.message }];
-  }
-  if (issue.code === "invalid_type" && issue.input === undefined)
-    return [{ field: path.join("."), message: "is needed" }];
-  return [{ field: path.join("."), message: issue.message }];
 }

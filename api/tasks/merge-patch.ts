@@ -2,7 +2,7 @@
  * A change of a task on the wire, as RFC 7396 has it: objects merge, null takes a field away (the contract then fills
  * its default in), everything else replaces what stands.
  */
-import { kindOfSchedule } from "../../core/contracts/task-schedule.ts";
+import { expandSchedule, kindOfSchedule } from "../../core/contracts/task-schedule.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 
 /** `ownJsonField` holds JSON of the author's own: it is replaced whole, and a null in it is a value. */
@@ -21,7 +21,7 @@ export function mergePatch(
 }
 
 function mergeField(field: string, standing: Json | undefined, given: Json): Json {
-  if (field === "schedule") return mergeSchedule(standing, given);
+  if (field === "schedule") return mergeSchedule(standing, expandSchedule(given));
   if (field === "headers") return mergeHeaders(standing, given);
   return mergeValue(standing, given);
 }

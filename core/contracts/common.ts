@@ -9,7 +9,7 @@ const MAX_DURATION_MS = 3_660 * 86_400_000;
  * what is stored may have come under others, and is shown as it is.
  */
 export function durationField(minMs: number, maxMs: number = MAX_DURATION_MS) {
-  return z.codec(z.string(), z.number(), {
+  return z.codec(durationText, z.number(), {
     decode(text, context) {
       const ms = parseDuration(text);
       if (ms === undefined) return refuse(context, text.startsWith("-") ? NEGATIVE_DURATION : NO_DURATION);
@@ -21,6 +21,7 @@ export function durationField(minMs: number, maxMs: number = MAX_DURATION_MS) {
   });
 }
 
+const durationText = z.string({ error: ({ input }) => (input === undefined ? undefined : NO_DURATION) });
 const NEGATIVE_DURATION = "a duration cannot be negative";
 const NO_DURATION = 'must be a duration such as "500ms", "30s", "10m", "2h", "1d" or ISO 8601';
 

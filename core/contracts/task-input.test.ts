@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { z } from "zod";
 import type { HttpSpec } from "../domain/task-spec.ts";
+import { IN_PLAIN_WORDS, toFieldErrors } from "./plain-words.ts";
 import { type TaskInput, taskInput } from "./task-input.ts";
 import { DEFAULT_POLICY } from "./task-policy.ts";
 
@@ -16,21 +16,12 @@ const scheduleOf = (schedule: unknown) => accept({ ...http, schedule }).schedule
 
 /** The refused fields, dotted, each with what is said of it. */
 function refuse(input: unknown): Record<string, string> {
-  const parsed = schema.safeParse(input);
+  const parsed = schema.safeParse(input, IN_PLAIN_WORDS);
   assert.ok(!parsed.success, `accepted: ${JSON.stringify(input)}`);
   const refused: Record<string, string> = {};
-  for (const [field, message] of parsed.error.issues.flatMap(toEntries)) {
+  for (const { field, message } of toFieldErrors(parsed.error.issues))
     refused[field] = `${refused[field] ?? ""} ${message}`;
-  }
   return refused;
-}
-
-function toEntries(issue: z.core.$ZodIssue): [string, string][] {
-  const path = issue.path.map(String);
-  if (issue.code === "unrecognized_keys")
-    return issue.keys.map((key) => [[...path, key].join("."), "unknown"]);
-  if (issue.code === "invalid_key") return [[path.join("."), issue.issues[0]!.message]];
-  return [[path.join("."), issue.message]];
 }
 
 /** Refused for exactly this field, with these words. */
@@ -99,6 +90,16 @@ test("every kind of schedule", () => {
   });
 });
 
+test("a cron expression by itself is a cron in UTC; no other text is a schedule", () => {
+  for (const expression of ["*/5 * * * *", "30 0 12 1 * *", "@daily", " 0 9 * * MON "])
+    assert.deepEqual(scheduleOf(expression), {
+      ...{ kind: "cron", expression: expression.trim(), timezone: "UTC" },
+    });
+  for (const schedule of ["10m", "2026-12-01T09:00:00Z", "every 5 minutes", "* * * *", "", 5, [], true])
+    assertRefused({ ...http, schedule }, "schedule", /"every": "1h".*"cron": "\*\/5 \* \* \* \*"/);
+  assertRefused({ ...http, schedule: "99 * * * *" }, "schedule.cron", /"99" is not a valid minute: 0 to 59/);
+});
+
 test("an instant a moment ago is within the grace, clocks differ; beyond it lies in the past", () => {
   assert.deepEqual(scheduleOf({ at: "2026-06-01T11:59:55.000Z" }), {
     kind: "once",
@@ -131,7 +132,7 @@ test("a schedule that cannot be names its field", () => {
     [{ cron: "H * * * *" }, "schedule.cron", /hashed/],
     [{ cron: "* * * * *", timezone: "Mars/Phobos" }, "schedule.timezone", /unknown timezone "Mars\/Phobos"/],
     [{ cron: "* * * * *", timezone: "+02:00" }, "schedule.timezone", /unknown timezone/],
-    [{ every: "10s", jitter: "1s" }, "schedule.jitter", /unknown/],
+    [{ every: "10s", jitter: "1s" }, "schedule.jitter", /not a known field/],
     ["10s", "schedule", /./],
   ];
   for (const [schedule, field, words] of cases) assertRefused({ ...http, schedule }, field, words);
@@ -144,15 +145,15 @@ test("a type is one of three", () => {
 });
 
 test("a field of nobody is refused by name, also deep inside and one of another type", () => {
-  assertRefused({ ...http, retries: 3 }, "retries", /unknown/);
-  assertRefused({ ...http, subject: "x" }, "subject", /unknown/);
-  assertRefused({ ...email, url: http.url }, "url", /unknown/);
-  assertRefused({ ...http, retry: { attempts: 3 } }, "retry.attempts", /unknown/);
-  assertRefused({ ...http, retry: { backoff: { min: "1s" } } }, "retry.backoff.min", /unknown/);
+  assertRefused({ ...http, retries: 3 }, "retries", /not a known field/);
+  assertRefused({ ...http, subject: "x" }, "subject", /not a known field/);
+  assertRefused({ ...email, url: http.url }, "url", /not a known field/);
+  assertRefused({ ...http, retry: { attempts: 3 } }, "retry.attempts", /not a known field/);
+  assertRefused({ ...http, retry: { backoff: { min: "1s" } } }, "retry.backoff.min", /not a known field/);
   assertRefused(
     { ...email, attachments: [{ filename: "a", content: "", path: "/etc/passwd" }] },
     "attachments.0.path",
-    /unknown/,
+    /not a known field/,
   );
 });
 

@@ -45,9 +45,7 @@ export function taskInput(now: () => Date) {
       });
   type Option = { [Type in TaskType]: ReturnType<typeof ofType<Type>> }[TaskType];
   return z
-    .discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]], {
-      error: ({ code }) => (code === "invalid_union" ? `must be one of ${TASK_TYPES.join(", ")}` : undefined),
-    })
+    .discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]])
     .transform(({ name, schedule, labels, ...fields }): TaskInput => {
       const spec = Object.entries(fields).filter(([field]) => !Object.hasOwn(policyFields, field));
       return {

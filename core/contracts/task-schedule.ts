@@ -1,4 +1,7 @@
-/** When a task fires, on the wire: `{at}`, `{delay}`, `{every}` or `{cron, timezone}`; left out, it fires at once. */
+/**
+ * When a task fires, on the wire: `{at}`, `{delay}`, `{every}` or `{cron, timezone}`; left out, it fires at once. A cron
+ * expression by itself stands for `{cron}`.
+ */
 import { z } from "zod";
 import { findCronFault, isTimezone, MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../domain/schedule.ts";
 import type { Json } from "../json.ts";
@@ -15,8 +18,14 @@ const wire = z.strictObject({
   every: durationField(MIN_EVERY_MS).optional(),
 });
 
-const codec = z.codec(wire, z.custom<Schedule>(), {
+const FORMS =
+  'must be {"at": "2026-12-01T09:00:00Z"}, {"delay": "10m"}, {"every": "1h"} or {"cron": "*/5 * * * *", "timezone": "Europe/Rome"}; only a cron expression may stand by itself';
+
+const text = z.string().max(256);
+
+const codec = z.codec(z.union([text, wire], FORMS), z.custom<Schedule>(), {
   decode(given, context): Schedule {
+    if (typeof given === "string") return isCronLike(given) ? toCron(given) : refuse(context, FORMS);
     const { at, delay, cron, timezone, every } = given;
     if (KINDS.filter((kind) => given[kind] !== undefined).length !== 1)
       return refuse(context, "holds exactly one of at, delay, cron, every");
@@ -25,7 +34,7 @@ const codec = z.codec(wire, z.custom<Schedule>(), {
     if (at !== undefined) return { kind: "once", at: at.toISOString() };
     if (delay !== undefined) return { kind: "delay", delayMs: delay };
     if (every !== undefined) return { kind: "every", everyMs: every };
-    return { kind: "cron", expression: cron!.trim(), timezone: timezone ?? "UTC" };
+    return toCron(cron!, timezone);
   },
   encode(schedule) {
     switch (schedule.kind) {
@@ -42,6 +51,19 @@ const codec = z.codec(wire, z.custom<Schedule>(), {
     }
   },
 });
+
+const toCron = (expression: string, timezone = "UTC"): Schedule => ({
+  kind: "cron",
+  expression: expression.trim(),
+  timezone,
+});
+
+/** No other form of a schedule has five parts, or begins with an @. */
+const isCronLike = (given: string) => /^\s*(?:@|\S+(?:\s+\S+){4})/.test(given);
+
+/** The object that a schedule given as text stands for; anything else as it is. */
+export const expandSchedule = (given: Json): Json =>
+  typeof given === "string" && isCronLike(given) ? { cron: given } : given;
 
 /** The kind of a schedule on the wire; undefined where it names none, or several. */
 export function kindOfSchedule(given: Json | undefined): (typeof KINDS)[number] | undefined {

@@ -173,3 +173,18 @@ test("a timezone is an IANA name, no offset and no invention", () => {
   for (const name of ["", "+02:00", "UTC+2", "Mars/Phobos", "Europe/Rome\n", "../etc"])
     assert.ok(!isTimezone(name), name);
 });
+
+test("a field that cannot be read is quoted, with what it takes", () => {
+  for (const [expression, words] of [
+    ["99 * * * *", /^"99" is not a valid minute: 0 to 59/],
+    ["* 24 * * *", /^"24" is not a valid hour: 0 to 23/],
+    ["0 0 32 * *", /^"32" is not a valid day of month: 1 to 31/],
+    ["0 0 1W * *", /^"1W" is not a valid day of month/],
+    ["0 0 * FOO *", /^"FOO" is not a valid month: 1 to 12, JAN to DEC/],
+    ["0 0 * * 8", /^"8" is not a valid day of week: 0 to 7, SUN to SAT/],
+    ["61 * * * * *", /^"61" is not a valid second: 0 to 59/],
+    ["5-1 * * * *", /^"5-1" is not a valid minute/],
+    ["@hourli", /^"@hourli" is not known; @hourly, @daily/],
+  ] as const)
+    assert.match(findCronFault(expression, anchor) ?? "", words);
+});

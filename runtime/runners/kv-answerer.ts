@@ -1,4 +1,5 @@
 /** What a function asks of its key-value store. It comes out of an executor that may have been taken over. */
+import { IN_PLAIN_WORDS, toFieldErrors } from "../../core/contracts/plain-words.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { KvEntry, KvPage, KvWritten } from "../../core/store/functions/kv.ts";
 import type { KeyValueAnswerer } from "../sandbox/invocation.ts";
@@ -59,10 +60,10 @@ async function readAsk(text: string): Promise<KvAsk> {
   }
   // Loaded with the first ask: most workers are never asked.
   const { kvAsk } = await import("./kv-ask.ts");
-  const parsed = kvAsk.safeParse(given);
+  const parsed = kvAsk.safeParse(given, IN_PLAIN_WORDS);
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new Refused("kv_invalid", `${issue?.path.join(".")}: ${issue?.message}`);
+    const [refused] = toFieldErrors(parsed.error.issues);
+    throw new Refused("kv_invalid", `${refused?.field}: ${refused?.message}`);
   }
   if (parsed.data.op === "set") checkValue(parsed.data.value);
   return parsed.data;
