@@ -13,6 +13,7 @@ import { findCallableFunction } from "../core/store/functions/callable.ts";
 import { DEFAULT_NAMESPACE, ensureAdminKey, ensureNamespace } from "../core/store/keys.ts";
 import { endLostCall } from "../core/store/runs/lost-call.ts";
 import { findOpenRuns } from "../core/store/runs/read.ts";
+import { demandSecretsKey } from "../core/store/secrets-key.ts";
 import { listCallableWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createApiMetrics } from "../core/telemetry/metrics/api.ts";
@@ -63,6 +64,7 @@ export async function startApi(
   });
   const { store, notifier, listener, transport, tracer, door } = connections;
   await connections.untilAnswered(async () => {
+    await demandSecretsKey(store, settings.BELLHOP_SECRETS_KEY);
     const namespaceId = await ensureNamespace(store.db, DEFAULT_NAMESPACE);
     if (settings.BELLHOP_API_KEY !== undefined)
       await ensureAdminKey(store.db, namespaceId, settings.BELLHOP_API_KEY);

@@ -13,6 +13,7 @@ import { createSealer } from "../core/secrets/sealer.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
 import { loadSealedEnv } from "../core/store/secrets.ts";
+import { demandSecretsKey } from "../core/store/secrets-key.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createOutboundMetrics } from "../core/telemetry/metrics/outbound.ts";
@@ -67,6 +68,8 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
     connectsQueue: "when used",
   });
   const { store, notifier, listener, transport, tracer, door } = connections;
+  const keyFits = connections.untilAnswered(() => demandSecretsKey(store, settings.BELLHOP_SECRETS_KEY));
+  keyFits.catch(() => {});
   // The probes outlive the drain: a worker that finishes its runs is alive.
   let receiving = false;
   const isReceiving = () => {
@@ -102,6 +105,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
   const openKv = createFunctionKvs(store, kvQuota);
   // Who requires walls has nothing claimed before they stand.
   if (settings.WORKER_SANDBOX_WALLS === "require") await demanded;
+  await keyFits;
   const worker = await startWorker({
     facts,
     receive,

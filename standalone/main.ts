@@ -6,13 +6,15 @@ import { startApi } from "../api/main.ts";
 import { readSettings } from "../core/config/settings.ts";
 import { demandFreePort } from "../core/front-door.ts";
 import { type Role, type RoleProgram, runRole } from "../core/role.ts";
+import { migrateUp } from "../core/store/migrate.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { startAutoscaler } from "../runtime/autoscaler/main.ts";
 import { startScheduler } from "../scheduler/main.ts";
 import { readAdminKey } from "./admin-key.ts";
+import { withStore } from "./brief-store.ts";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
 import { describeStart } from "./greeting.ts";
-import { readSecretsKey } from "./secrets-key.ts";
+import { chooseSecretsKey } from "./secrets-key.ts";
 import {
   chooseRoleEnv,
   refuseDecided,
@@ -40,7 +42,10 @@ export async function startStandalone(env: NodeJS.ProcessEnv, signal?: AbortSign
   });
   opened.defer(() => postgres.stop());
   const key = await readAdminKey(dataDir, settings.BELLHOP_API_KEY);
-  const secretsKey = await readSecretsKey(dataDir, env["BELLHOP_SECRETS_KEY"]?.trim() || undefined);
+  const secretsKey = await withStore(postgres.url, async (store) => {
+    await migrateUp(store, { signal });
+    return await chooseSecretsKey(store, dataDir, env["BELLHOP_SECRETS_KEY"]?.trim() || undefined);
+  });
   const roleEnv = chooseRoleEnv(env, { databaseUrl: postgres.url, apiKey: key, secretsKey });
 
   const scheduler = await startScheduler(roleEnv.scheduler, signal);

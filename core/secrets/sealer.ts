@@ -67,6 +67,11 @@ export function createSealer(keys: readonly Buffer[]): Sealer {
   };
 }
 
+/** What everything begins with that these keys seal: the version and the key's id. */
+export function sealMarks(keys: readonly Buffer[]): Buffer[] {
+  return keys.map((key) => Buffer.concat([Buffer.of(VERSION), keyId(key)]));
+}
+
 function keyId(key: Buffer): Buffer {
   return createHash("sha256").update("bellhop secrets key\n").update(key).digest().subarray(0, KEY_ID_BYTES);
 }

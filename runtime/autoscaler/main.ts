@@ -9,6 +9,7 @@ import { type Role, type RoleProgram, runningRole, runRole } from "../../core/ro
 import type { Store } from "../../core/store/database.ts";
 import { readDemand } from "../../core/store/demand.ts";
 import { demandSchema } from "../../core/store/migrate.ts";
+import { demandSecretsKey } from "../../core/store/secrets-key.ts";
 import { openSessionLock, type SessionLock } from "../../core/store/session-lock.ts";
 import { listServingWorkers } from "../../core/store/workers.ts";
 import { createLogger, type Logger } from "../../core/telemetry/log.ts";
@@ -62,6 +63,8 @@ export async function startAutoscaler(
   const { store, listener, untilAnswered } = await openDatabase(opened, {
     ...{ role: "autoscaler", settings, maxConnections: 3, door, clock: systemClock, log, signal, onError },
   });
+  // As above: its workers would refuse to start.
+  await untilAnswered(() => demandSecretsKey(store, settings.BELLHOP_SECRETS_KEY));
   const startLock = await untilAnswered(() => openSessionLock(store, START_LOCK, clock));
   opened.defer(() => startLock.close());
 

@@ -1,0 +1,67 @@
+/** `npm run lost-secrets`: what no key opens any more, of the database that DATABASE_URL names or of the data folder's. */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readSettings } from "../core/config/settings.ts";
+import { messageOf } from "../core/errors.ts";
+import { parseSecretKeys } from "../core/secrets/sealer.ts";
+import type { QueryScope } from "../core/store/database.ts";
+import { listLostSecrets, removeLostSecrets } from "../core/store/secrets-key.ts";
+import { withStore } from "./brief-store.ts";
+import { startEmbeddedPostgres } from "./embedded-postgres.ts";
+import { readSecretsKey } from "./secrets-key.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const HELP = `npm run lost-secrets              list the secrets that BELLHOP_SECRETS_KEY does not open
+npm run lost-secrets -- remove    remove them, for good
+
+Of the database of DATABASE_URL; without it, of npm start's in BELLHOP_DATA_DIR, which is to be stopped.
+`;
+
+const print = (line: string) => process.stdout.write(`${line}\n`);
+
+async function report(scope: QueryScope, keys: readonly Buffer[] | undefined, removes: boolean) {
+  const lost = await listLostSecrets(scope, keys);
+  for (const { namespace, function: owner, name } of lost)
+    print(`${name}, of ${owner === null ? "" : `the function ${owner} in `}the namespace ${namespace}`);
+  if (lost.length === 0) print("Every secret can be opened.");
+  else if (removes) print(`Removed: ${await removeLostSecrets(scope, keys)}. Write them again.`);
+  else
+    print(
+      "Nothing was removed. With the key back they can be opened; npm run lost-secrets -- remove removes them.",
+    );
+}
+
+async function main(action: string | undefined): Promise<void> {
+  if (action !== undefined && action !== "remove") {
+    process.stdout.write(HELP);
+    process.exitCode = action === "--help" ? 0 : 1;
+    return;
+  }
+  const removes = action === "remove";
+  const { BELLHOP_SECRETS_KEY: given, BELLHOP_DATA_DIR } = readSettings(
+    ["BELLHOP_SECRETS_KEY", "BELLHOP_DATA_DIR"],
+    process.env,
+  );
+  if (process.env["DATABASE_URL"]?.trim()) {
+    const { DATABASE_URL } = readSettings(["DATABASE_URL"], process.env);
+    return await withStore(DATABASE_URL, (store) => report(store, given, removes));
+  }
+  const dataDir = resolve(ROOT, BELLHOP_DATA_DIR);
+  if (!existsSync(join(dataDir, "postgres"))) throw new Error(`There is no database in ${dataDir}.`);
+  const kept = given ? undefined : await readSecretsKey(dataDir);
+  const keys = given ?? (kept === undefined ? undefined : parseSecretKeys(kept));
+  const postgres = await startEmbeddedPostgres({ dataDir, onLog: print });
+  try {
+    await withStore(postgres.url, (store) => report(store, keys, removes));
+  } finally {
+    await postgres.stop();
+  }
+}
+
+try {
+  await main(process.argv[2]);
+} catch (error) {
+  process.stderr.write(`${messageOf(error)}\n`);
+  process.exitCode = 1;
+}
