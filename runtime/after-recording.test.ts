@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Registry } from "prom-client";
+import type { RunTrigger } from "../core/domain/run-trigger.ts";
 import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import type { FinishedAttempt } from "../core/store/runs/finish.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
@@ -34,10 +35,12 @@ function openParts() {
     name: string | undefined,
     given: Parameters<typeof finishedAttempt>[0] = {},
     isDirect = false,
+    trigger: RunTrigger = "schedule",
   ) => {
-    const run = claimedRun(
-      name === undefined ? {} : { spec: { type: "function", function: name, input: null } },
-    );
+    const run = claimedRun({
+      ...(name === undefined ? {} : { spec: { type: "function", function: name, input: null } }),
+      trigger,
+    });
     running.set(run.id, { run, isDirect });
     return finishedAttempt({ runId: run.id, taskId: run.taskId, type: run.spec.type, ...given });
   };
@@ -76,11 +79,24 @@ test("attempts are counted by type, way, end and function; who must know is told
       ...{ state: "dead", code: undefined },
     },
     {
-      ...{ level: "warn", msg: "a run is a dead letter", runId: dead.runId, taskId: dead.taskId, attempt: 1 },
-      code: "function_error",
+      ...{ level: "warn", runId: dead.runId, taskId: dead.taskId, attempt: 1, code: "function_error" },
+      msg: `run ${dead.runId} (function broken, schedule) failed and is a dead letter: function_error; GET /v1/runs/${dead.runId} tells more`,
     },
   ]);
   assert.doesNotMatch(JSON.stringify(lines), new RegExp(SECRET));
+});
+
+test("a run that failed is one readable line, whatever made it", () => {
+  const { parts, attemptOf, lines } = openParts();
+  for (const trigger of ["invoke", "http", "hook", "manual", "schedule"] as const) {
+    const failed = attemptOf("broken", { verdict: { state: "failed", error: ERROR } }, false, trigger);
+    afterRecording(parts, [failed], { recorded: new Set([failed]), awaited: [] });
+    const told = lines.filter((line) => "level" in line && line.level === "warn");
+    assert.equal(
+      (told.at(-1) as { msg: string }).msg,
+      `run ${failed.runId} (function broken, ${trigger}) failed: function_error; GET /v1/runs/${failed.runId} tells more`,
+    );
+  }
 });
 
 test("a result that was not recorded is counted and told, and nobody else hears of it", async () => {

@@ -1,4 +1,5 @@
 /** Once attempts are recorded: everybody who must know. Metrics, the scheduler, callers who wait, the dead-letter topic. */
+import type { RunError } from "../core/domain/attempt.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import type { Notifier } from "../core/store/notify.ts";
@@ -38,9 +39,12 @@ export function afterRecording(
     count(parts, attempt);
     log.debug({ ...facts, state: verdict.state, code: record.error?.code }, "attempt recorded");
     if (verdict.state === "scheduled") retries = true;
+    if (verdict.state === "failed" || verdict.state === "dead") {
+      const { code } = verdict.error;
+      log.warn({ ...facts, code }, describeFailure(attempt, verdict.error, parts.find(attempt)?.run));
+    }
     if (verdict.state === "dead") {
       const { code, message } = verdict.error;
-      log.warn({ ...facts, code }, "a run is a dead letter");
       letters.push({ runId, taskId, namespaceId, error: { code, message }, deadAt: record.finishedAt });
     }
   }
@@ -51,6 +55,18 @@ export function afterRecording(
     .catch((error) =>
       log[unsentLevel(error)]({ error }, "dead letters were not published; their rows stand"),
     );
+}
+
+/** One line for who watches the worker: which run failed, what made it, and of what. What it said is its owner's. */
+function describeFailure(
+  { runId, type, verdict }: FinishedAttempt,
+  { code }: RunError,
+  run: ClaimedRun | undefined,
+): string {
+  const what = run?.spec.type === "function" ? `function ${run.spec.function}` : type;
+  const madeBy = run ? `, ${run.trigger}` : "";
+  const became = verdict.state === "dead" ? "failed and is a dead letter" : "failed";
+  return `run ${runId} (${what}${madeBy}) ${became}: ${code}; GET /v1/runs/${runId} tells more`;
 }
 
 function count({ metrics, find }: AfterRecordingParts, attempt: FinishedAttempt): void {
