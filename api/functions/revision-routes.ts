@@ -6,6 +6,7 @@ import { listQuery, nameField, toPage } from "../../core/contracts/common.ts";
 import {
   type DescribedRevision,
   type FunctionRevision,
+  rollbackInput,
   tagInput,
   toWireDiff,
   toWireRevision,
@@ -117,7 +118,9 @@ export function revisionRoutes(parts: ApiParts): Hono<ApiEnv> {
 
   routes.post("/:name/rollback", requireScope("deploy"), async (context) => {
     const fn = await requireFunction(db, context);
-    await rollBackTraffic(db, fn.id);
+    const { revision } = validate(rollbackInput, (await readJson(context, { optional: true })) ?? {});
+    if (revision === undefined) await rollBackTraffic(db, fn.id);
+    else await changeTraffic(db, fn.id, { [(await requireRevision(fn.id, revision, "revision")).id]: 100 });
     await announceChange(parts, fn.id);
     return await answerFunction(parts, context);
   });

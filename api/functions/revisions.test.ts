@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { test } from "node:test";
+import type { Json, JsonObject } from "../../core/json.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
@@ -112,6 +114,46 @@ test("a rollback brings the traffic before the last change back; a second one un
   assert.equal(await revisionOfCall(tenant), one);
   const again = await tenant.call("POST", "/v1/functions/greet/rollback");
   assert.deepEqual(again.body.traffic, { [two.revision.id]: 100 });
+});
+
+test("a rollback takes a revision, by its number or id, and refuses what it does not know", async () => {
+  const tenant = await api.newTenant();
+  const [one, two, three] = await deploy(tenant, 3);
+  const rollBack = (body: Json) => tenant.call("POST", "/v1/functions/greet/rollback", { body });
+  for (const [named, id] of [
+    [1, one],
+    ["2", two],
+    [three!, three],
+  ] as const) {
+    const answer = await rollBack({ revision: named });
+    assert.deepEqual([answer.status, answer.body.traffic], [200, { [id!]: 100 }]);
+    assert.equal(await revisionOfCall(tenant), id);
+  }
+  assert.deepEqual((await rollBack({})).body.traffic, { [two!]: 100 }, "before the last change");
+  const before = (await tenant.call("GET", "/v1/functions/greet")).body;
+  for (const [body, fields] of [
+    [{ revision: 9 }, ["revision"]],
+    [{ revision: randomUUID() }, ["revision"]],
+    [{ revision: null }, ["revision"]],
+    [{ to: 1 }, ["to"]],
+  ] as const)
+    assertProblem(await rollBack(body), 422, "invalid_input", [...fields]);
+  assert.deepEqual((await tenant.call("GET", "/v1/functions/greet")).body, before);
+});
+
+test("known content deployed again leaves a split as it is, unless traffic is asked for", async () => {
+  const tenant = await api.newTenant();
+  const [one, two] = await deploy(tenant, 2);
+  const put = (body: JsonObject) => tenant.call("PUT", "/v1/functions/greet", { body });
+  const split = { [one!]: 90, [two!]: 10 };
+  await tenant.call("PUT", "/v1/functions/greet/traffic", { body: split });
+  for (const value of [1, 2]) {
+    const again = await put({ source: source(value) });
+    assert.deepEqual([again.status, again.body.traffic, again.body.deployed.number], [200, split, value]);
+  }
+  assert.deepEqual((await put({ source: source(2), traffic: 0 })).body.traffic, split);
+  assert.deepEqual((await put({ source: source(2), traffic: 100 })).body.traffic, { [two!]: 100 });
+  assert.deepEqual((await put({ source: source(1) })).body.traffic, { [one!]: 100 }, "nothing was split");
 });
 
 test("a deploy that waits leaves the traffic as it is, and a tag reaches it", async () => {

@@ -12,7 +12,8 @@ export interface Upload {
   isSingleSource: boolean;
   limits: AskedLimits;
   reuse: boolean;
-  takesTraffic: boolean;
+  /** Undefined where the author did not say. */
+  takesTraffic: boolean | undefined;
   tag: string | undefined;
   isPublic: boolean | undefined;
   env: Record<string, string> | undefined;
@@ -41,7 +42,8 @@ function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
     public: isPublic,
     env,
   } = validate(functionUpload(caps), body);
-  const options = { limits: withoutGaps(limits), reuse, takesTraffic: traffic > 0, tag, isPublic, env };
+  const takesTraffic = traffic === undefined ? undefined : traffic > 0;
+  const options = { limits: withoutGaps(limits), reuse, takesTraffic, tag, isPublic, env };
   return source === undefined
     ? { files, entry: chooseEntry(files, entry), isSingleSource: false, ...options }
     : { files: { [SINGLE_ENTRY]: source }, entry: SINGLE_ENTRY, isSingleSource: true, ...options };

@@ -55,8 +55,8 @@ const uploadOptions = (caps: FunctionLimitCaps) =>
     limits: limitsField(caps).default({}),
     /** Whether an isolate may serve one run of the revision after another. */
     reuse: z.boolean().default(true),
-    /** All of the function's traffic, or none: then the revision waits. */
-    traffic: z.literal([0, 100], "must be 0 or 100").default(100),
+    /** All of the function's traffic, or none: then the revision waits. Left out, it is all, unless known content would end a split. */
+    traffic: z.literal([0, 100], "must be 0 or 100").optional(),
     tag: nameField.optional(),
     /** Settings for `ctx.env`; left out, they stay as they are. */
     env: z
@@ -188,7 +188,13 @@ export const trafficInput = z
     "the shares must make 100",
   );
 
+const revisionField = z.union(
+  [z.string().max(64), z.int().transform(String)],
+  "must be a revision's id or number",
+);
+
 /** The body of `PUT …/tags/{tag}`: a revision's id or number. */
-export const tagInput = z.strictObject({
-  revision: z.union([z.string().max(64), z.int().transform(String)], "must be a revision's id or number"),
-});
+export const tagInput = z.strictObject({ revision: revisionField });
+
+/** The body of `POST …/rollback`: the revision that gets all traffic; without one it is as before the last change. */
+export const rollbackInput = z.strictObject({ revision: revisionField.optional() });

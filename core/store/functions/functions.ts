@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import type { FunctionSummary } from "../../contracts/function.ts";
 import type { AskedLimits } from "../../domain/function-limits.ts";
+import type { Traffic } from "../../domain/traffic.ts";
 import type { Db, Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
@@ -20,8 +21,11 @@ export interface RevisionContent {
 }
 
 export interface DeployOptions {
-  /** False: the revision waits without traffic. A function's first one leads all the same. Default true. */
-  takesTraffic?: boolean;
+  /**
+   * False: the revision waits without traffic; a function's first one leads all the same. Left out: it takes all, but
+   * for a known one while the traffic is split, which then stays as it is.
+   */
+  takesTraffic?: boolean | undefined;
   /** Names the revision. */
   tag?: string | undefined;
   /** Whether the function's URL needs no key; undefined: as it is. */
@@ -31,18 +35,18 @@ export interface DeployOptions {
 }
 
 /**
- * Records a revision and gives it all traffic, unless it is to wait. The same content again is the revision already
- * there (`created` false). Deploys of one function wait for each other on its row.
+ * Records a revision and gives it traffic as `takesTraffic` says. The same content again is the revision already there
+ * (`created` false). Deploys of one function wait for each other on its row.
  */
 export async function deployRevision(
   db: Db,
   namespaceId: string,
   name: string,
   content: RevisionContent,
-  { takesTraffic = true, tag, isPublic, env }: DeployOptions = {},
+  { takesTraffic, tag, isPublic, env }: DeployOptions = {},
 ): Promise<{ fn: FunctionSummary; revisionId: string; created: boolean }> {
   return await db.transaction().execute(async (tx) => {
-    const { id: functionId } = await lockFunction(tx, namespaceId, name);
+    const { id: functionId, traffic } = await lockFunction(tx, namespaceId, name);
     const known = await tx
       .selectFrom("function_revisions")
       .select("id")
@@ -67,7 +71,8 @@ export async function deployRevision(
         })
         .execute();
     }
-    if (takesTraffic) await changeTraffic(tx, functionId, { [revisionId]: 100 });
+    const isSplit = Object.keys(traffic).length > 1;
+    if (takesTraffic ?? !(known && isSplit)) await changeTraffic(tx, functionId, { [revisionId]: 100 });
     await sql`UPDATE functions SET active_revision_id = ${revisionId}, updated_at = now()
       WHERE id = ${functionId} AND active_revision_id IS NULL`.execute(tx);
     if (isPublic !== undefined) {
@@ -87,7 +92,11 @@ export async function deployRevision(
 }
 
 /** The function of that name, made where there is none; no other deploy or removal goes on meanwhile. */
-async function lockFunction(tx: Db, namespaceId: string, name: string): Promise<{ id: string }> {
+async function lockFunction(
+  tx: Db,
+  namespaceId: string,
+  name: string,
+): Promise<{ id: string; traffic: Traffic }> {
   const id = newId();
   // An update, not nothing: it locks the row, and where that was removed meanwhile the insert is tried again.
   const fn = await tx
@@ -99,7 +108,7 @@ async function lockFunction(tx: Db, namespaceId: string, name: string): Promise<
         .where("removed_at", "is", null)
         .doUpdateSet({ updated_at: sql<Date>`functions.updated_at` }),
     )
-    .returning("id")
+    .returning(["id", "traffic"])
     .executeTakeFirstOrThrow();
   if (fn.id === id) await adoptTasks(tx, namespaceId, name, id);
   return fn;

@@ -13,7 +13,10 @@ export async function changeTraffic(db: Db, functionId: string, traffic: Traffic
     WHERE id = ${functionId} AND traffic <> ${toJsonText(shares)}::jsonb`.execute(db);
 }
 
-/** Brings back the shares before the last change; a second rollback undoes the first. 409 where there are none. */
+/**
+ * Brings back the shares before the last change; a second rollback undoes the first. 409 where there are none. To
+ * return to a revision by name is a change like any other.
+ */
 export async function rollBackTraffic(db: Db, functionId: string): Promise<void> {
   await db.transaction().execute(async (tx) => {
     const { previous_traffic } = await tx
