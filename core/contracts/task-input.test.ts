@@ -210,6 +210,54 @@ test("an address is one address, without a line break", () => {
   assert.deepEqual(named.cc, ["c@example.com"]);
 });
 
+test("a name in quotes may hold a comma, in every field of addresses", () => {
+  const jane = '"Doe, Jane" <jane@example.com>';
+  for (const field of ["from", "to", "cc", "bcc", "replyTo"]) accept({ ...email, [field]: jane });
+  const odd = [
+    '"O\\"Hara; (x) <a@b>" <o@example.com>',
+    '"x@evil.example" <x@example.com>',
+    '"" <y@example.com>',
+  ];
+  const { spec } = accept({ ...email, to: [jane, ...odd] });
+  assert.ok(spec.type === "email");
+  assert.deepEqual(spec.to, [jane, ...odd]);
+});
+
+test("what a mail program might read as two addresses, or another one, is refused", () => {
+  for (const to of [
+    "Doe, Jane <jane@example.com>",
+    '"Doe, Jane <jane@example.com>',
+    '"Doe" Jane" <jane@example.com>',
+    '"a" <a@example.com>, <b@example.com>',
+    '"a" <a@example.com>, b@example.com',
+    '"a" <a@example.com> <b@example.com>',
+    '"a" <a@example.com>; b@example.com',
+    "Team: a@example.com, b@example.com;",
+    "Team: Ann <a@example.com>",
+    '"a, b"@example.com',
+    '"a\\" <b@example.com>',
+    "a@example.com (b@example.com)",
+    "(a@example.com) <b@example.com>",
+    '"a\r\nBcc: x@example.com" <a@example.com>',
+    '"a" <a@example.com\nBcc: x@example.com>',
+    '"a" <>',
+    '"a"',
+  ]) {
+    assertRefused({ ...email, to }, "to", /address/);
+    assertRefused({ ...email, from: to }, "from", /address|control/);
+  }
+});
+
+test("a header value with a character above U+00FF is refused by name of that character", () => {
+  assertRefused(
+    { ...http, headers: { "x-price": "5 €" } },
+    "headers.x-price",
+    /"€" \(U\+20AC\).*above U\+00FF/,
+  );
+  assertRefused({ ...http, headers: { "x-a": "fine 😀" } }, "headers.x-a", /"😀" \(U\+1F600\)/);
+  accept({ ...http, headers: { "x-a": "caf\u00e9 \u00ff" } });
+});
+
 test("an e-mail says something, and its subject is one line", () => {
   const { body: _body, ...silent } = email;
   assertRefused(silent, "body", /body or html/);

@@ -4,6 +4,7 @@ import { findPortFault } from "../domain/blocked-ports.ts";
 import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
 import type { Json } from "../json.ts";
 import { lineField, nameField } from "./common.ts";
+import { parseMailbox } from "./mailbox.ts";
 
 /** The URL parser would drop line breaks and tabs, silently. */
 const httpUrl = lineField("a URL")
@@ -18,6 +19,19 @@ const httpUrl = lineField("a URL")
     if (portFault) context.addIssue({ code: "custom", message: portFault });
   });
 
+/** What no byte of a header's value can say, or must not. */
+function findHeaderFault(value: string): string | undefined {
+  // By code points, so that a pair of surrogates is shown as the one character it is.
+  const wide = [...value].find((character) => character > "\u00ff");
+  if (wide !== undefined) {
+    const code = wide.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0");
+    return `holds ${JSON.stringify(wide)} (U+${code}); a header value cannot hold characters above U+00FF, so encode it`;
+  }
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
+    ? undefined
+    : "a header value holds no line break or control character";
+}
+
 /** Bytes 80 to FF are HTTP's opaque text, in whatever encoding the author's server reads them. */
 const headers = z
   .record(
@@ -25,15 +39,18 @@ const headers = z
     z
       .string()
       .max(8_192)
-      .regex(/^[\t\x20-\x7e\x80-\xff]*$/, "a header value holds no line break or control character"),
+      .superRefine((value, context) => {
+        const message = findHeaderFault(value);
+        if (message) context.addIssue({ code: "custom", message });
+      }),
   )
   .refine((all) => Object.keys(all).length <= 100, "at most 100 headers");
 
 const address = lineField("an address")
   .max(512)
-  .regex(
-    /^(?:[^<>@,]*<[^\s<>@,]+@[^\s<>@,]+>|[^\s<>@,]+@[^\s<>@,]+)$/,
-    "must be an address such as user@example.com",
+  .refine(
+    (text) => parseMailbox(text) !== undefined,
+    'must be one address such as user@example.com or "Doe, Jane" <user@example.com>',
   );
 const addresses = (min: number) =>
   z.union([address.transform((one) => [one]), z.array(address).min(min).max(100)], {

@@ -1,8 +1,8 @@
+import { parseMailbox } from "../../core/contracts/mailbox.ts";
 import type { Egress } from "../../core/egress/egress.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { createHttpProvider, type MailDialect } from "./http-provider.ts";
 import type { MailProvider } from "./mail-provider.ts";
-import { parseMailbox } from "./mailbox.ts";
 import { postmark } from "./postmark.ts";
 import { resend } from "./resend.ts";
 import { sendgrid } from "./sendgrid.ts";

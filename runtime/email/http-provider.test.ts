@@ -3,11 +3,12 @@ import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
+import addressparser from "nodemailer/lib/addressparser";
+import { parseMailbox } from "../../core/contracts/mailbox.ts";
 import { createEgress } from "../../core/egress/egress.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { createMailProvider } from "./create-provider.ts";
 import { MailError } from "./mail-provider.ts";
-import { parseMailbox } from "./mailbox.ts";
 import {
   describeMailProvider,
   MESSAGE,
@@ -102,7 +103,9 @@ const APIS: Record<string, Api> = {
     },
     read: ({ From, To, Cc, Bcc, Subject, TextBody, HtmlBody, Attachments }) => ({
       from: bare(From),
-      recipients: [To, Cc, Bcc].flatMap((list: string) => list.split(",")).map(bare),
+      recipients: [To, Cc, Bcc]
+        .flatMap((list = "") => addressparser(list, { flatten: true }))
+        .map(({ address }) => address),
       subject: Subject,
       text: TextBody,
       html: HtmlBody,

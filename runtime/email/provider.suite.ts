@@ -106,6 +106,29 @@ export function describeMailProvider(
       assert.equal(provider.name, name);
     });
 
+    it("sends to names in quotes, whatever they hold, and to nobody else", async () => {
+      const quoted = (name: string, address: string) => `"${name}" <${address}>`;
+      await provider.send(
+        {
+          ...MESSAGE,
+          from: quoted("Bell, Hop", "noreply@example.com"),
+          to: [quoted("Doe, Jane", "jane@example.com"), "ada@example.com"],
+          cc: [quoted("evil@example.org, <evil@example.org>", "carbon@example.com")],
+          bcc: [quoted('O\\"Hara; x', "blind@example.com")],
+          replyTo: quoted("Desk, Help", "desk@example.com"),
+        },
+        never,
+      );
+      const [{ from, recipients }] = server.taken as [TakenMail];
+      assert.deepEqual(
+        [from, ...recipients],
+        [
+          ...["noreply@example.com", "jane@example.com", "ada@example.com"],
+          ...["carbon@example.com", "blind@example.com"],
+        ],
+      );
+    });
+
     it("sends many at once", async () => {
       const receipts = await Promise.all(Array.from({ length: 20 }, () => provider.send(MESSAGE, never)));
       assert.deepEqual([receipts.length, server.taken.length], [20, 20]);

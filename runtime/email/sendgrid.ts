@@ -1,6 +1,6 @@
+import { parseMailbox } from "../../core/contracts/mailbox.ts";
 import type { Json } from "../../core/json.ts";
 import type { MailDialect } from "./http-provider.ts";
-import { parseMailbox } from "./mailbox.ts";
 
 export const sendgrid: MailDialect = {
   name: "sendgrid",

@@ -210,6 +210,18 @@ describe("smtp", () => {
     });
   });
 
+  it("writes names in quotes into the headers as they were given", async () => {
+    await withServer({}, async (server) => {
+      const [jane, desk] = ['"Doe, Jane" <jane@example.com>', '"Desk, Help" <desk@example.com>'];
+      await sendOnce(server.url, { ...MESSAGE, from: jane, to: [jane], cc: [desk], bcc: [], replyTo: desk });
+      const { headers } = readMime(server.raw[0]!);
+      assert.deepEqual(
+        [headers["from"], headers["to"], headers["cc"], headers["reply-to"]],
+        [jane, jane, desk, desk],
+      );
+    });
+  });
+
   it("reuses its connections, and no more of them than set", async () => {
     await withServer({}, async (server) => {
       let connections = 0;

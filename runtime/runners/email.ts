@@ -1,9 +1,9 @@
 /** Runs an e-mail task: one message, handed to the provider that the operator chose. */
 import { domainToASCII } from "node:url";
+import { parseMailbox } from "../../core/contracts/mailbox.ts";
 import { failed, succeeded } from "../../core/domain/attempt.ts";
 import type { EmailSpec } from "../../core/domain/task-spec.ts";
 import { MailError, type MailMessage, type MailProvider } from "../email/mail-provider.ts";
-import { parseMailbox } from "../email/mailbox.ts";
 import type { TaskRunner } from "./task-runner.ts";
 
 export interface EmailRunnerOptions {
