@@ -16,6 +16,7 @@ function openParts() {
   const registry = new Registry();
   const running = new Map<string, { run: ReturnType<typeof claimedRun>; isDirect: boolean }>();
   const [lines, notified, letters] = [[] as object[], [] as unknown[], [] as DeadLetter[]];
+  const granted: string[][] = [];
   const write = (level: string) => (fields: object, msg: string) =>
     void lines.push({ level, msg, ...fields });
   const parts = {
@@ -25,6 +26,7 @@ function openParts() {
       publishDeadLetters: async (given: DeadLetter[]) => void letters.push(...given),
     } as unknown as QueueTransport,
     log: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") } as never,
+    grant: (keys: string[]) => void granted.push(keys),
     find({ runId }: FinishedAttempt) {
       const found = running.get(runId);
       return found && { ...found, span: NO_SPAN };
@@ -44,11 +46,11 @@ function openParts() {
     running.set(run.id, { run, isDirect });
     return finishedAttempt({ runId: run.id, taskId: run.taskId, type: run.spec.type, ...given });
   };
-  return { parts, registry, attemptOf, lines, notified, letters };
+  return { parts, registry, attemptOf, lines, notified, letters, granted };
 }
 
 test("attempts are counted by type, way, end and function; who must know is told", async () => {
-  const { parts, registry, attemptOf, lines, notified, letters } = openParts();
+  const { parts, registry, attemptOf, lines, notified, letters, granted } = openParts();
   const direct = attemptOf("greet", {}, true);
   const dead = attemptOf("broken", { verdict: { state: "dead", error: ERROR } });
   const again = attemptOf(undefined, {
@@ -56,7 +58,8 @@ test("attempts are counted by type, way, end and function; who must know is told
   });
   const attempts = [direct, dead, again];
   const recorded = new Set(attempts);
-  afterRecording(parts, attempts, { recorded, awaited: [direct.runId] });
+  afterRecording(parts, attempts, { recorded, awaited: [direct.runId], wantedKeys: ["function:f"] });
+  assert.deepEqual(granted, [["function:f"]]);
   const text = await registry.metrics();
   for (const line of [
     'bellhop_attempts_total{type="function",way="direct",state="succeeded"} 1',
@@ -90,7 +93,7 @@ test("a run that failed is one readable line, whatever made it", () => {
   const { parts, attemptOf, lines } = openParts();
   for (const trigger of ["invoke", "http", "hook", "manual", "schedule"] as const) {
     const failed = attemptOf("broken", { verdict: { state: "failed", error: ERROR } }, false, trigger);
-    afterRecording(parts, [failed], { recorded: new Set([failed]), awaited: [] });
+    afterRecording(parts, [failed], { recorded: new Set([failed]), awaited: [], wantedKeys: [] });
     const told = lines.filter((line) => "level" in line && line.level === "warn");
     assert.equal(
       (told.at(-1) as { msg: string }).msg,
@@ -102,7 +105,7 @@ test("a run that failed is one readable line, whatever made it", () => {
 test("a result that was not recorded is counted and told, and nobody else hears of it", async () => {
   const { parts, registry, attemptOf, lines, notified, letters } = openParts();
   const late = attemptOf("greet", { verdict: { state: "dead", error: ERROR } });
-  afterRecording(parts, [late], { recorded: new Set(), awaited: [] });
+  afterRecording(parts, [late], { recorded: new Set(), awaited: [], wantedKeys: [] });
   const text = await registry.metrics();
   assert.ok(text.includes("bellhop_results_dropped_total 1"));
   assert.ok(text.includes('bellhop_attempts_total{type="function",way="queue",state="dead"} 0'));

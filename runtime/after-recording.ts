@@ -16,6 +16,8 @@ export interface AfterRecordingParts {
   transport: QueueTransport;
   log: Logger;
   /** The run while this attempt of it is in work: until its recording is over. */
+  /** Runs wait for permits of these keys, which were given back. */
+  grant(keys: string[]): void;
   find(attempt: FinishedAttempt): { run: ClaimedRun; isDirect: boolean; span: Span } | undefined;
 }
 
@@ -49,6 +51,7 @@ export function afterRecording(
     }
   }
   if (retries) notifier.notify("bellhop_schedule");
+  parts.grant(report.wantedKeys);
   if (report.awaited.length > 0) notifier.notify("bellhop_finished", report.awaited);
   transport
     .publishDeadLetters(letters)

@@ -143,6 +143,7 @@ function judge(
     taskId: run.taskId,
     type: run.spec.type,
     functionId: run.functionId,
+    holdsPermits: run.holdsPermits,
     revisionId: run.revisionId,
     verdict: decideVerdict(outcome, facts, now),
     record: {

@@ -4,15 +4,16 @@ import { beforeEach, type TestContext, test } from "node:test";
 import { sql } from "kysely";
 import { systemClock } from "../core/clock.ts";
 import { succeeded } from "../core/domain/attempt.ts";
+import { functionKey } from "../core/domain/limit-keys.ts";
 import { createPostgresTransport } from "../core/queue/postgres.ts";
 import { newId } from "../core/store/ids.ts";
+import { grantPermits } from "../core/store/limits/grant-permits.ts";
 import { openListener } from "../core/store/listen.ts";
 import { createNotifier } from "../core/store/notify.ts";
 import { cancelRuns } from "../core/store/runs/cancel.ts";
 import { claimRuns } from "../core/store/runs/claim.ts";
 import { findRun } from "../core/store/runs/read.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
-import { offerRoom } from "../core/store/runs/room.ts";
 import { ANY_TIME, deployFunction, makeWorker, queueInvocation } from "../core/store/testing/samples.ts";
 import { openTestStore, until } from "../core/store/testing/test-store.ts";
 import { createLogger } from "../core/telemetry/log.ts";
@@ -74,10 +75,10 @@ async function countRunning(functionId: string): Promise<number> {
   return rows[0]!.count;
 }
 
-/** Resolves once so many runs wait for room. */
-const whenAwaited = (count: number) =>
+/** Resolves once so many runs wait for a permit. */
+const whenWaiting = (count: number) =>
   until(async () => {
-    const { rows } = await sql`SELECT FROM task_runs_open WHERE room = 'awaited'`.execute(db);
+    const { rows } = await sql`SELECT FROM task_runs_open WHERE waiting_for = 'concurrency'`.execute(db);
     return rows.length === count ? true : undefined;
   });
 
@@ -106,7 +107,7 @@ test("never more than the limit at once over two workers, in turn, and all of th
   assert.equal(started.length, 60);
 });
 
-test("room goes to the next within a moment, and others are not held up", async (t) => {
+test("a permit goes to the next within a moment, and others are not held up", async (t) => {
   await deployFunction(db, namespaceId, "one", { concurrency: 1 });
   await deployFunction(db, namespaceId, "free");
   const started = createRecording<{ runId: string; atMs: number; end(): void }>("run");
@@ -124,7 +125,7 @@ test("room goes to the next within a moment, and others are not held up", async 
   const free = await queue("free", 5);
   await transport.ring(bells([...waiting, ...free]));
   for (const runId of free) await inState(runId, "succeeded");
-  await whenAwaited(4);
+  await whenWaiting(4);
   const waits: number[] = [];
   let endedMs = 0;
   for (let count = 1; count <= 5; count += 1) {
@@ -140,7 +141,7 @@ test("room goes to the next within a moment, and others are not held up", async 
   await inState(waiting[4]!, "succeeded");
 });
 
-test("a killed worker's room is free again once it is rescued", async (t) => {
+test("a killed worker's permits are free again once it is rescued", async (t) => {
   const functionId = await deployFunction(db, namespaceId, "kill", { concurrency: 2 });
   const killed = await makeWorker(db);
   const runIds = await queue("kill", 4);
@@ -149,7 +150,7 @@ test("a killed worker's room is free again once it is rescued", async (t) => {
   assert.equal((await findRun(store, namespaceId, runIds[2]!))?.state, "queued");
   await sql`UPDATE workers SET lease_until = now() - interval '1 minute' WHERE id = ${killed}`.execute(db);
   assert.equal((await rescueLostRuns(store, new Date(), ANY_TIME, 10)).length, 2);
-  await transport.ring(await offerRoom(store, [functionId]));
+  await transport.ring(await grantPermits(store, [functionKey(functionId)]));
   for (const runId of runIds.slice(2)) assert.equal((await inState(runId, "succeeded")).result, "later");
 });
 
@@ -163,7 +164,7 @@ test("a run that is cancelled while it waits ends, and the one behind it is next
   await transport.ring(bells([first!]));
   const [running] = await started.waitFor(() => true);
   assert.equal(running!.runId, first);
-  await whenAwaited(2);
+  await whenWaiting(2);
   assert.deepEqual((await cancelRuns(store, namespaceId, { runId: second! })).ended, [second]);
   running!.end();
   const [, next] = await started.waitFor(() => true, { count: 2 });

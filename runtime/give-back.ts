@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
+import { grantPermits } from "../core/store/limits/grant-permits.ts";
 import { releaseRuns } from "../core/store/runs/finish.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
@@ -29,12 +30,16 @@ export async function giveBack(
   { store, transport, clock, facts, log, metrics }: GiverParts,
 ): Promise<void> {
   if (runs.length === 0) return;
-  const released = await releaseRuns(store, facts.id, runs);
-  metrics.givenBack.inc(released.length);
-  log.info({ runs: released.length, runIds: released.slice(0, LOGGED_RUNS) }, "gave back runs");
+  const { runIds, wantedKeys } = await releaseRuns(store, facts.id, runs);
+  metrics.givenBack.inc(runIds.length);
+  log.info({ runs: runIds.length, runIds: runIds.slice(0, LOGGED_RUNS) }, "gave back runs");
+  const granted = await grantPermits(store, wantedKeys).catch((error) => {
+    log.warn({ error }, "permits were not granted; the scheduler does it");
+    return [];
+  });
   const over = new AbortController();
   const rung = transport
-    .ring(released.map((runId) => ({ runId, availableAt: clock.now() })))
+    .ring([...runIds.map((runId) => ({ runId, availableAt: clock.now() })), ...granted])
     .catch((error) => log[unsentLevel(error)]({ error }, "bells were not sent; the sweep rings them again"))
     .finally(() => over.abort());
   await Promise.race([rung, clock.sleep(RING_WAIT_MS, over.signal)]);

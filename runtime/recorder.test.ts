@@ -28,6 +28,7 @@ function openRecorder() {
             resolve({
               recorded: new Set(attempts.filter(({ runId }) => !lost.includes(runId))),
               awaited: [],
+              wantedKeys: [],
             }),
           fail: reject,
         });
@@ -232,7 +233,7 @@ test("a result nested too deeply to be written as JSON ends its run and no other
     async (attempts) => {
       JSON.stringify(attempts);
       stored.push(...attempts);
-      return { recorded: new Set(attempts), awaited: [] };
+      return { recorded: new Set(attempts), awaited: [], wantedKeys: [] };
     },
     createManualClock(),
     { recorded() {}, failed() {} },

@@ -6,17 +6,17 @@ import type { Clock } from "../core/clock.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { Store } from "../core/store/database.ts";
+import { grantPermits } from "../core/store/limits/grant-permits.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import { type FinishedDirectRun, recordDirectRuns } from "../core/store/runs/direct.ts";
 import { type FinishedAttempt, type FinishReport, finishAttempts } from "../core/store/runs/finish.ts";
-import { offerRoom } from "../core/store/runs/room.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { afterRecording } from "./after-recording.ts";
 import { measureRecording } from "./measured-store.ts";
+import { createPermitGrants } from "./permit-grants.ts";
 import { createRecorder } from "./recorder.ts";
-import { createRoomOffers } from "./room-offers.ts";
 import type { RunningAttempts } from "./running-attempts.ts";
 
 export interface RecordingParts {
@@ -35,16 +35,21 @@ export interface Recording {
   recordRunning(attempt: FinishedAttempt): Promise<FinishedAttempt | undefined>;
   /** Of a direct run that the table does not know: what was recorded; undefined: it was given up. */
   recordUnseen(run: FinishedDirectRun): Promise<FinishedAttempt | undefined>;
-  /** A run ended that held room in its function, and its row says so. */
-  offerRoom(functionId: string): void;
-  /** Resolves when nothing waits to be recorded, or to be offered. */
+  /** Resolves when nothing waits to be recorded, and the permits that came back are granted. */
   flush(): Promise<void>;
 }
 
 export function createRecording(parts: RecordingParts): Recording {
   const { facts, store, transport, notifier, clock, log, metrics, running } = parts;
+  const permitGrants = createPermitGrants(
+    (keys) => grantPermits(store, keys),
+    (bells) => transport.ring(bells),
+    (error) =>
+      log[unsentLevel(error)]({ error }, "permits were not granted, or not rung; the scheduler does it"),
+  );
   const told = {
     ...{ metrics, log, transport, notifier },
+    grant: permitGrants.add,
     find: ({ runId, claimNo }: FinishedAttempt) => running.find({ id: runId, claimNo }),
   };
   const on = {
@@ -64,18 +69,12 @@ export function createRecording(parts: RecordingParts): Recording {
     clock,
     on,
   );
-  const roomOffers = createRoomOffers(
-    (functionIds) => offerRoom(store, functionIds),
-    (bells) => transport.ring(bells),
-    (error) => log[unsentLevel(error)]({ error }, "room was not offered, or not rung; the scheduler does it"),
-  );
   return {
     recordRunning: (attempt) => finishing.record(attempt),
     recordUnseen: (run) => inserting.record(run),
-    offerRoom: (functionId) => roomOffers.add(functionId),
     async flush() {
       await Promise.all([finishing.flush(), inserting.flush()]);
-      await roomOffers.flush();
+      await permitGrants.flush();
     },
   };
 }

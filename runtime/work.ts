@@ -28,7 +28,6 @@ export interface WorkParts {
   running: RunningAttempts;
   /** Of a run that was claimed. */
   recordClaimed(attempt: FinishedAttempt): Promise<unknown>;
-  offerRoom(functionId: string): void;
 }
 
 export interface Work {
@@ -66,7 +65,6 @@ export function createWork(parts: WorkParts): Work {
       endAttemptSpan(span, attempt);
       if (attempt) await way.record(attempt);
       else if (isLost(mine)) metrics.dropped.inc();
-      if (run.holdsRoom && run.functionId !== null) parts.offerRoom(run.functionId);
       return attempt ? "recorded" : "given_back";
     } finally {
       running.leave(mine);

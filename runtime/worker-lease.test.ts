@@ -35,22 +35,22 @@ function withholdAnswers(t: TestContext) {
   const query = async (...args: [query: string | { name: string }]) => {
     const answer = await store.pool.query(...(args as [string]));
     const [asked] = args;
-    if (typeof asked === "object" && asked.name.startsWith("claim-") && answer.rows.length > 0)
+    if (typeof asked === "object" && asked.name.startsWith("claim-") && answer.rows[0].id !== null)
       await withhold();
     return answer;
   };
-  const connect = async () => {
-    const client = await store.pool.connect();
-    const queryIn = async (...args: [query: string]) => {
-      const answer = await client.query(...args);
-      if (args[0] === "COMMIT") await withhold();
-      return answer;
-    };
-    return forwarding(client, { query: queryIn as typeof client.query });
+  const insert = async (...args: [query: string | { name: string }]) => {
+    const answer = await store.insertPool.query(...(args as [string]));
+    const [asked] = args;
+    if (typeof asked === "object" && asked.name === "reserve-direct-run") await withhold();
+    return answer;
   };
-  const own = { query: query as typeof store.pool.query, connect: connect as typeof store.pool.connect };
   return {
-    store: { ...store, pool: forwarding(store.pool, own) } satisfies Store,
+    store: {
+      ...store,
+      pool: forwarding(store.pool, { query: query as typeof store.pool.query }),
+      insertPool: forwarding(store.insertPool, { query: insert as typeof store.insertPool.query }),
+    } satisfies Store,
     /** Resolves when the row says that the run is the worker's. */
     written: written.promise,
     answer: () => answered.resolve(),
@@ -115,7 +115,7 @@ test("a run whose claim is not answered yet is not given back: it would run twic
   assert.deepEqual(begun.items, [runId]);
 });
 
-test("a call whose room is being reserved is not given back: its caller has handed it over", async (t) => {
+test("a call whose permit is being reserved is not given back: its caller has handed it over", async (t) => {
   const withheld = withholdAnswers(t);
   const begun = createRecording<string>("attempt");
   let directCalls: DirectCalls | undefined;

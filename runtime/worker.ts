@@ -74,7 +74,6 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const work = createWork({
     ...{ ...parts, slots, running },
     recordClaimed: recording.recordRunning,
-    offerRoom: recording.offerRoom,
   });
   const receiving = createReceiving({ ...parts, lease, renewLease: heartbeat.beat }, slots, work.runClaimed);
   const reservations = createReservations(store, facts.id);

@@ -4,6 +4,7 @@ import { sql } from "kysely";
 import { v7 } from "uuid";
 import type { Clock } from "../core/clock.ts";
 import { DEFAULT_POLICY } from "../core/contracts/task-policy.ts";
+import { functionKey } from "../core/domain/limit-keys.ts";
 import { QueueAway } from "../core/queue/bounded-sends.ts";
 import type { Bell, DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
@@ -150,14 +151,14 @@ describe("background jobs", () => {
     assert.deepEqual(notified.at(-1), ["bellhop_finished", [runId]]);
   });
 
-  it("rescue and room: a lost worker's room is offered to runs that waited for it, and they are rung", async () => {
+  it("rescue and permits: a lost worker's permits are granted to runs that waited for them, and they are rung", async () => {
     await deployFunction(db, namespaceId, "limited", { concurrency: 1 });
     const runIds = [];
     for (let index = 0; index < 3; index += 1)
       runIds.push(await queueInvocation(store, namespaceId, "limited"));
     await claimRuns(store, newId(), runIds);
     const { context, rung } = openContext();
-    await pass("room", context);
+    await pass("permits", context);
     assert.deepEqual(rung.flat(), [], "the function is full");
     await pass("rescue", context);
     assert.deepEqual(
@@ -167,8 +168,33 @@ describe("background jobs", () => {
     const [claimed] = await claimRuns(store, await makeWorker(db), [runIds[1]!]);
     assert.equal(claimed?.id, runIds[1]);
     await deployFunction(db, namespaceId, "limited");
-    await pass("room", context);
+    await pass("permits", context);
     assert.deepEqual(rung.flat().at(-1)?.runId, runIds[2], "another revision has no limit");
+  });
+
+  it("permit counts: one that is wrong is corrected, counted and told", async () => {
+    const functionId = await deployFunction(db, namespaceId, "leaking", { concurrency: 2 });
+    await sql`UPDATE run_limits SET permits_held = 2 WHERE key = ${functionKey(functionId)}`.execute(db);
+    const { context } = openContext();
+    await pass("permit counts", context);
+    await pass("permit counts", context);
+    const text = await context.metrics.permitCorrections.get();
+    assert.equal(text.values[0]?.value, 1);
+    const runId = await queueInvocation(store, namespaceId, "leaking");
+    assert.equal((await claimRuns(store, await makeWorker(db), [runId])).length, 1);
+  });
+
+  it("function limits: what the release before deployed holds too", async () => {
+    const functionId = await deployFunction(db, namespaceId, "elsewhere");
+    await sql`UPDATE function_revisions SET limits = '{"concurrency": 1}' WHERE function_id = ${functionId}`.execute(
+      db,
+    );
+    const { context } = openContext();
+    await pass("function limits", context);
+    const runIds = [];
+    for (let index = 0; index < 2; index += 1)
+      runIds.push(await queueInvocation(store, namespaceId, "elsewhere"));
+    assert.equal((await claimRuns(store, await makeWorker(db), runIds)).length, 1);
   });
 
   it("a queue that is away keeps no job from its work", async () => {

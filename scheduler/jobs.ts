@@ -7,12 +7,19 @@ import { askServer, type LeaseJudge } from "../core/store/contact.ts";
 import type { Store } from "../core/store/database.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { removeExpiredKeys } from "../core/store/idempotency.ts";
+import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
+import {
+  adoptWaiting,
+  findGrantableKeys,
+  GRANT_BATCH,
+  grantPermits,
+} from "../core/store/limits/grant-permits.ts";
+import { recountPermits } from "../core/store/limits/recount-permits.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
 import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
 import { type Rescue, rescueLostRuns } from "../core/store/runs/rescue.ts";
-import { findAwaitedFunctions, OFFER_BATCH, offerRoom } from "../core/store/runs/room.ts";
 import { readStats } from "../core/store/stats.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
@@ -53,14 +60,17 @@ const OVERDUE_BATCH = 1_000;
 const LOGGED_RUNS = 20;
 const KEY_BATCH = 10_000;
 const FENCE_BATCH = 10_000;
-const AWAITED_FUNCTIONS = 1_000;
+const WAITING_KEYS = 1_000;
+const ADOPT_BATCH = 1_000;
 
 export function listJobs(leaseMs: number): Job[] {
   return [
     { name: "contact", everyMs: Math.max(100, Math.min(leaseMs / 6, 2_500)), run: keepContact },
     { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
-    { name: "room", everyMs: 1_000, run: offerAllRoom },
+    { name: "permits", everyMs: 1_000, run: grantAllPermits },
+    { name: "permit counts", everyMs: 5_000, run: recount },
+    { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
     { name: "figures", everyMs: STATS_MS, run: tellStats },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     { name: "idempotency keys", everyMs: HOUR_MS, run: removeIdempotencyKeys },
@@ -81,18 +91,33 @@ async function rescue(context: JobContext): Promise<void> {
     batch = await rescueBatch(context);
     rescued += batch;
   } while (batch === RESCUE_BATCH);
-  if (rescued > 0) await offerAllRoom(context);
+  if (rescued > 0) await grantAllPermits(context);
 }
 
-/** For what no worker does: the room of lost runs, of other limits, and of a look that failed. */
-async function offerAllRoom(context: JobContext): Promise<void> {
+/** For what no worker does: the permits of lost and cancelled runs, of other limits, and of a look that failed. */
+async function grantAllPermits(context: JobContext): Promise<void> {
   const { store, transport } = context;
-  const functionIds = await findAwaitedFunctions(store, AWAITED_FUNCTIONS);
-  for (let offered = OFFER_BATCH; functionIds.length > 0 && offered >= OFFER_BATCH; ) {
-    const bells = await offerRoom(store, functionIds);
+  while ((await adoptWaiting(store, ADOPT_BATCH)) === ADOPT_BATCH);
+  const keys = await findGrantableKeys(store, WAITING_KEYS);
+  for (let granted = GRANT_BATCH; keys.length > 0 && granted >= GRANT_BATCH; ) {
+    const bells = await grantPermits(store, keys);
     await sendIfPossible(context, transport.ring(bells));
-    offered = bells.length;
+    granted = bells.length;
   }
+}
+
+/** A count that is too low lets too many run, one that is too high too few. */
+async function recount({ store, log, metrics }: JobContext): Promise<void> {
+  const corrections = await recountPermits(store);
+  if (corrections.length === 0) return;
+  metrics.permitCorrections.inc(corrections.length);
+  log.warn({ corrections: corrections.slice(0, LOGGED_RUNS) }, "corrected counts of permits");
+}
+
+/** The release before changes functions, and knows no limits by key. */
+async function syncLimits({ store, log }: JobContext): Promise<void> {
+  const functionIds = await syncFunctionLimits(store);
+  if (functionIds.length > 0) log.info({ functionIds }, "took over the limits of functions");
 }
 
 /** How many were rescued. */

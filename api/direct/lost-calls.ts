@@ -69,6 +69,7 @@ function toLostRun(call: DirectCall, workerId: string, now: Date): FinishedDirec
   return {
     ...{ runId, namespaceId, taskId: null, type: "function", functionId, revisionId, input },
     claimNo: DIRECT_CLAIM_NO,
+    holdsPermits: false,
     verdict: { state: "failed", error: WORKER_LOST },
     record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: WORKER_LOST },
     logs: [],

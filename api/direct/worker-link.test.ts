@@ -129,7 +129,7 @@ test("a worker that knows another token, or is not there, is told apart from one
   );
 });
 
-test("who refuses has done nothing: the next one is asked; without room nobody is", async (t) => {
+test("who refuses has done nothing: the next one is asked; without a permit nobody is", async (t) => {
   const [first, second] = [await startWorker(t, "a"), await startWorker(t, "b")];
   const links = [await WorkerLink.open(first.facts, () => {}), await WorkerLink.open(second.facts, () => {})];
   t.after(() => links.map((link) => link.close()));

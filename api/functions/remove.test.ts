@@ -57,7 +57,7 @@ test("a removed function is gone by its name; its runs, logs and revisions stay"
   assert.equal((await tenant.call("GET", `/v1/runs/${runId}/logs`)).body.items.length, 1);
 });
 
-test("what was queued finds no revision, also where it names one or waits for room", async () => {
+test("what was queued finds no revision, also where it names one or waits for a permit", async () => {
   const tenant = await api.newTenant();
   await deploy(tenant, 1, { concurrency: 5 });
   const queued = await invoke(tenant);

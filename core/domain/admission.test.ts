@@ -1,54 +1,76 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { decideAdmission, type FunctionQueue } from "./admission.ts";
+import { describe, test } from "node:test";
+import { type ClaimLine, decideAdmission, decideClaim } from "./admission.ts";
 
-const queue = (given: Partial<FunctionQueue>): FunctionQueue => ({
-  ...{ limit: 2, running: 0, offered: [], awaited: [], asked: [] },
-  ...given,
+const free = (counts: Record<string, number>) => new Map(Object.entries(counts));
+const idsOf = (runs: { id: string }[]) => runs.map(({ id }) => id).join();
+const run = (id: string, ...keys: string[]) => ({ id, keys });
+
+describe("decideAdmission", () => {
+  test("permits go down the line; who comes too late is told for which key it waits", () => {
+    const { admitted, refused } = decideAdmission(
+      [run("a", "f"), run("b", "f"), run("c", "f")],
+      free({ f: 2 }),
+    );
+    assert.equal(idsOf(admitted), "a,b");
+    assert.deepEqual(refused, [{ id: "c", key: "f" }]);
+  });
+
+  test("a run with two keys starts only where both have a permit, and takes none where one has not", () => {
+    const line = [run("a", "f", "q"), run("b", "f", "q"), run("c", "f")];
+    const { admitted, refused } = decideAdmission(line, free({ f: 2, q: 1 }));
+    assert.equal(idsOf(admitted), "a,c", "b left its permit of f to c");
+    assert.deepEqual(refused, [{ id: "b", key: "q" }]);
+  });
+
+  test("a key without a limit stops nobody; a limit below what runs already stops everybody", () => {
+    assert.equal(idsOf(decideAdmission([run("a", "none"), run("b")], free({})).admitted), "a,b");
+    assert.deepEqual(decideAdmission([run("a", "f")], free({ f: -1 })).refused, [{ id: "a", key: "f" }]);
+  });
+
+  test("what it was given is not changed", () => {
+    const given = free({ f: 1 });
+    decideAdmission([run("a", "f")], given);
+    assert.equal(given.get("f"), 1);
+  });
 });
 
-test("as many start as there is room, the others wait", () => {
-  assert.deepEqual(decideAdmission(queue({ asked: ["a", "b", "c"] })), { start: ["a", "b"], hold: ["c"] });
-  assert.deepEqual(decideAdmission(queue({ running: 1, asked: ["a", "b"] })), { start: ["a"], hold: ["b"] });
-});
+describe("decideClaim", () => {
+  const asked = (...ids: string[]) => ids.map((id) => ({ ...run(id, "f"), isAsked: true }));
+  const waiting = (...ids: string[]) => ids.map((id) => ({ ...run(id, "f"), isAsked: false }));
+  const decide = (given: Partial<ClaimLine>) => {
+    const line = given.line ?? [];
+    const slots = line.filter(({ isAsked }) => isAsked).length;
+    const decision = decideClaim({ slots, line, granted: [], free: free({ f: 2 }), ...given });
+    return {
+      start: idsOf(decision.start),
+      granted: decision.startGranted.join(),
+      hold: idsOf(decision.hold),
+    };
+  };
 
-test("a full function starts nothing, an overfull one neither", () => {
-  for (const running of [2, 5])
-    assert.deepEqual(decideAdmission(queue({ running, asked: ["a"] })), { start: [], hold: ["a"] });
-});
+  test("the oldest of those asked for start, the others wait", () => {
+    assert.deepEqual(decide({ line: asked("a", "b", "c") }), { start: "a,b", granted: "", hold: "c" });
+  });
 
-test("without a limit everything asked for starts", () => {
-  const asked = ["a", "b", "c"];
-  assert.deepEqual(decideAdmission(queue({ limit: null, running: 9, asked })), { start: asked, hold: [] });
-});
+  test("who waits starts before who is new, in the new one's slot", () => {
+    const line = [...waiting("old"), ...asked("new")];
+    assert.deepEqual(decide({ line, free: free({ f: 1 }) }), { start: "old", granted: "", hold: "new" });
+  });
 
-test("who waited comes first, in the slot of who came last", () => {
-  const given = { running: 1, awaited: ["old"], asked: ["new"] };
-  assert.deepEqual(decideAdmission(queue(given)), { start: ["old"], hold: ["new"] });
-});
+  test("who was granted its permits starts before who waits, in a slot that is left", () => {
+    const line = [...waiting("old"), ...asked("new")];
+    const given = { line, granted: ["first"], free: free({ f: 0 }) };
+    assert.deepEqual(decide(given), { start: "", granted: "first", hold: "new" });
+  });
 
-test("room that was offered to another is kept for it, and not taken from it where both fit", () => {
-  const given = { offered: ["old"], asked: ["new"] };
-  assert.deepEqual(decideAdmission(queue(given)), { start: ["new"], hold: [] });
-  assert.deepEqual(decideAdmission(queue({ ...given, running: 1 })), { start: ["old"], hold: ["new"] });
-});
+  test("no more start than there are slots", () => {
+    const given = { line: [...waiting("a", "b"), ...asked("c")], granted: ["x", "y"], free: free({ f: 2 }) };
+    assert.deepEqual(decide(given), { start: "", granted: "x", hold: "c" });
+    assert.deepEqual(decide({ line: asked("a"), granted: ["x"] }), { start: "a", granted: "", hold: "" });
+  });
 
-test("an offered run that is asked for counts once", () => {
-  const given = { running: 1, offered: ["old"], awaited: ["next"], asked: ["old"] };
-  assert.deepEqual(decideAdmission(queue(given)), { start: ["old"], hold: [] });
-});
-
-test("never more start than were asked for, than fit, and nobody is lost", () => {
-  for (let running = 0; running <= 3; running += 1) {
-    for (let asked = 0; asked <= 4; asked += 1) {
-      const given = queue({
-        ...{ limit: 3, running, offered: ["o1", "n0"], awaited: ["w1", "w2", "w3"] },
-        asked: Array.from({ length: asked }, (_, index) => `n${index}`),
-      });
-      const { start, hold } = decideAdmission(given);
-      assert.ok(start.length <= asked && start.length <= 3 - running);
-      assert.equal(new Set([...start, ...hold]).size, start.length + hold.length);
-      for (const id of given.asked) assert.ok(start.includes(id) || hold.includes(id));
-    }
-  }
+  test("what nobody asked for any more is left where it is", () => {
+    assert.deepEqual(decide({ line: waiting("a"), slots: 0 }), { start: "", granted: "", hold: "" });
+  });
 });

@@ -1,35 +1,66 @@
-/** Which runs of a function with a limit of runs at once start now, and which wait. Pure. */
+/** Which runs have a permit of every limit that holds for them, and which wait, and for what. Pure. */
 
-export interface FunctionQueue {
-  /** Runs at once, at most; null: as many as come. */
-  limit: number | null;
-  /** How many run now, whatever their revision. */
-  running: number;
-  /** Waited, and were told that there is room: oldest first. At least as many as there is room for. */
-  offered: string[];
-  /** Wait for room: oldest first. At least as many as there is room for. */
-  awaited: string[];
-  /** Queued runs that a worker has slots for, oldest first; may name offered ones. */
-  asked: string[];
+/** A queued run, with the limits that hold for it. */
+export interface Candidate {
+  id: string;
+  keys: readonly string[];
 }
 
 export interface Admission {
-  /** At most as many as were asked for, and as there is room. */
-  start: string[];
-  /** Of those asked for: they wait until there is room. */
-  hold: string[];
+  admitted: Candidate[];
+  /** Each with the first of its keys that had no permit left. */
+  refused: { id: string; key: string }[];
 }
 
 /**
- * Room goes first come, first served: to the offered, then the awaited, then those that are new. A run that is entitled
- * and was not asked for is started in the slot of one that must wait.
+ * Permits go down the line, which is in the order of turns: a run gets one of each of its keys, or none at all. One that
+ * is refused for one key holds up nobody who needs only others.
+ *
+ * @param free how many permits each key has left; a key that is not in it has no limit
  */
-export function decideAdmission({ limit, running, offered, awaited, asked }: FunctionQueue): Admission {
-  const room = limit === null ? Number.POSITIVE_INFINITY : Math.max(0, limit - running);
-  const line = [...new Set([...offered, ...awaited, ...asked])];
-  const entitled = new Set(line.slice(0, Math.min(room, line.length)));
-  const wanted = new Set(asked);
-  const hold = asked.filter((id) => !entitled.has(id));
-  const others = [...entitled].filter((id) => !wanted.has(id)).slice(0, hold.length);
-  return { start: [...asked.filter((id) => entitled.has(id)), ...others], hold };
+export function decideAdmission(line: readonly Candidate[], free: ReadonlyMap<string, number>): Admission {
+  const left = new Map(free);
+  const admitted: Candidate[] = [];
+  const refused: Admission["refused"] = [];
+  for (const run of line) {
+    const key = run.keys.find((key) => (left.get(key) ?? Number.POSITIVE_INFINITY) < 1);
+    if (key !== undefined) {
+      refused.push({ id: run.id, key });
+      continue;
+    }
+    for (const key of run.keys) if (left.has(key)) left.set(key, left.get(key)! - 1);
+    admitted.push(run);
+  }
+  return { admitted, refused };
+}
+
+/** Who stands in line where a worker asks for some runs. */
+export interface ClaimLine {
+  /** As many runs as the worker has slots for. */
+  slots: number;
+  /** Those it asks for that may be claimed, and those that wait for the same keys, in the order of their turn. */
+  line: readonly (Candidate & { isAsked: boolean })[];
+  /** Runs that hold their permits and have not started, in the same order. */
+  granted: readonly string[];
+  free: ReadonlyMap<string, number>;
+}
+
+export interface ClaimDecision {
+  /** They take their permits and start; no more than there are slots. */
+  start: Candidate[];
+  /** They start with the permits they hold. */
+  startGranted: string[];
+  /** Those asked for that wait now. */
+  hold: { id: string; key: string }[];
+}
+
+/** A run that is entitled and was not asked for starts in the slot of one that must wait: granted ones first. */
+export function decideClaim({ slots, line, granted, free }: ClaimLine): ClaimDecision {
+  const asked = new Set(line.filter(({ isAsked }) => isAsked).map(({ id }) => id));
+  const { admitted, refused } = decideAdmission(line, free);
+  const wanted = admitted.filter(({ id }) => asked.has(id));
+  const startGranted = granted.slice(0, Math.max(0, slots - wanted.length));
+  const others = admitted.filter(({ id }) => !asked.has(id));
+  const start = [...wanted, ...others.slice(0, Math.max(0, slots - wanted.length - startGranted.length))];
+  return { start, startGranted, hold: refused.filter(({ id }) => asked.has(id)) };
 }

@@ -1,6 +1,6 @@
 /**
  * A run's life. `scheduled` waits for a retry's instant; `queued` is committed and claimable from `availableAt` on,
- * once its function has room where that limits its runs at once;
+ * once every limit that holds for it has a permit;
  * `running` is claimed by a worker under its lease; `dead` waits in the dead letters to be redriven or discarded.
  * docs/architecture.md draws this table and a test holds the two together.
  */

@@ -72,7 +72,7 @@ test("what comes within the time asked for is counted: tasks, staged runs and re
   assert.deepEqual(await readDemand(store, 1_000), NOTHING);
 });
 
-test("a run that waits for room in its function wants no worker", async () => {
+test("a run that waits for a permit of its function's limit wants no worker", async () => {
   const namespaceId = await newNamespace();
   await deployFunction(db, namespaceId, "single", { concurrency: 1 });
   const [first, second] = [

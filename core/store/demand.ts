@@ -4,7 +4,7 @@ import { CLAIMABLE, isDue } from "./runs/claimable.ts";
 
 /** Each count stops at `DEMAND_BOUND`: a backlog of millions is told as that many, at the same cost. */
 export interface Demand {
-  /** Queued and due, without those that wait for room in their function: more workers would not help them. */
+  /** Queued and due, without those that wait for a permit of a limit: more workers would not help them. */
   dueRuns: number;
   /** Running, by their rows. */
   runningRuns: number;

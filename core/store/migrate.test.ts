@@ -44,6 +44,7 @@ const LATER = [
   "0010-worker-receive",
   "0011-run-fences",
   "0013-skipped-runs",
+  "0014-limits-by-key",
   "0015-task-policy",
 ];
 
@@ -104,7 +105,7 @@ test("down takes everything back, newest first, and up brings it again", async (
   await sql`UPDATE task_runs_open SET room = 'awaited'`.execute(db);
   for (const name of LATER.toReversed()) assert.deepEqual(await migrateDown(store), [name]);
   const { rows } = await sql<{ state: string }>`SELECT state FROM task_runs_open`.execute(db);
-  assert.deepEqual(rows, [{ state: "queued" }], "what waited for room is a queued run again");
+  assert.deepEqual(rows, [{ state: "queued" }], "what waited for a permit is a queued run again");
   assert.equal(await isMigrated(db), false);
   assert.deepEqual(await migrateUp(store), LATER);
   assert.deepEqual(await describeSchema(), before);
@@ -157,6 +158,9 @@ test("constraints refuse runs that cannot be", async () => {
     { function_id: newId(), trigger: "hook" },
     { traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` },
     { function_id: newId(), room: "offered" },
+    { room: "awaited" },
+    { waiting_for: "concurrency", waiting_key: "queue:mail", room: "awaited" },
+    { waiting_key: "queue:mail", permits: ["queue:mail"] },
   ];
   for (const change of possible)
     assert.equal(await refusalOf("task_runs", sound(), change), undefined, JSON.stringify(change));
@@ -175,7 +179,8 @@ test("constraints refuse runs that cannot be", async () => {
     { state: "dead", dead_at: at, finished_at: at },
     { task_id: null },
     { traceparent: "00-a-b-01" },
-    { room: "awaited" },
+    { waiting_for: "concurrency" },
+    { waiting_for: "luck", waiting_key: "queue:mail" },
     { function_id: newId(), room: "none" },
     { function_id: newId(), room: "awaited", state: "running", worker_id: newId(), started_at: at },
   ];

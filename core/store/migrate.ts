@@ -17,6 +17,7 @@ import * as traceContext from "./migrations/0009-trace-context.ts";
 import * as workerReceive from "./migrations/0010-worker-receive.ts";
 import * as runFences from "./migrations/0011-run-fences.ts";
 import * as skippedRuns from "./migrations/0013-skipped-runs.ts";
+import * as limitsByKey from "./migrations/0014-limits-by-key.ts";
 import * as taskPolicy from "./migrations/0015-task-policy.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -35,6 +36,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0010-worker-receive": workerReceive,
   "0011-run-fences": runFences,
   "0013-skipped-runs": skippedRuns,
+  "0014-limits-by-key": limitsByKey,
   "0015-task-policy": taskPolicy,
 };
 

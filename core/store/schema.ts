@@ -105,6 +105,17 @@ export interface Database {
     created_at: Stamp;
     updated_at: Stamp;
   };
+  /** One row a key that has a limit, or that runs still wait for. */
+  run_limits: {
+    key: string;
+    namespace_id: string;
+    /** Runs at once, at most; null: as many as come. */
+    concurrency: number | null;
+    /** Permits that runs hold; see limits/permits.ts. */
+    permits_held: Generated<number>;
+    /** Runs may wait for a permit: who is new does not pass them. */
+    has_waiting: Generated<boolean>;
+  };
   task_runs: TaskRunsTable;
   task_runs_open: TaskRunsTable;
   task_logs: {
@@ -156,7 +167,15 @@ export interface TaskRunsTable {
   /** Attempts spent before the last redrive: a redriven run has its whole allowance again. */
   attempt_offset: Generated<number>;
   claim_no: Generated<number>;
-  /** How a queued run stands to its function's limit of runs at once; see runs/room.ts. */
+  /** The limits that may hold for the run; null: none, or written by the release before. See limits/permits.ts. */
+  limit_keys: string[] | null;
+  /** The keys of the permits it holds: while it runs, and where it was granted them before it starts. */
+  permits: string[] | null;
+  /** Why a queued run may not be claimed; null: it may. See limits/permits.ts. */
+  waiting_for: "concurrency" | null;
+  /** The key in whose line a queued run stands: it waits, or was granted its permits. */
+  waiting_key: string | null;
+  /** What `waiting_for` says, for the release before. */
   room: "awaited" | "offered" | null;
   scheduled_for: Date;
   available_at: Date;

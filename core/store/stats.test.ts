@@ -23,7 +23,7 @@ beforeEach(clear);
 test("an empty system: nothing waits, nobody works, there are partitions for two weeks", async () => {
   const { partitionsLeftSeconds, ...rest } = await readStats(store);
   assert.deepEqual(rest, {
-    ...{ openRuns: [], awaitingRoom: 0, oldestDueSeconds: 0, oldestUnstagedSeconds: 0 },
+    ...{ openRuns: [], waitingForPermit: 0, oldestDueSeconds: 0, oldestUnstagedSeconds: 0 },
     ...{ workers: { live: 0, draining: 0, lost: 0 }, slots: 0, busySlots: 0, oldestTransactionSeconds: 0 },
   });
   const days = partitionsLeftSeconds / 86_400;
@@ -50,7 +50,7 @@ test("open runs are counted by type and state, and the oldest that is due has it
   assert.ok(oldestDueSeconds >= 90 && oldestDueSeconds < 120, `${oldestDueSeconds} s`);
 });
 
-test("a run that waits for room is told apart, and is not the oldest due one", async () => {
+test("a run that waits for a permit is told apart, and is not the oldest due one", async () => {
   const namespaceId = await newNamespace();
   await deployFunction(db, namespaceId, "single", { concurrency: 1 });
   const ids = [
@@ -58,8 +58,8 @@ test("a run that waits for room is told apart, and is not the oldest due one", a
     await queueInvocation(store, namespaceId, "single"),
   ];
   await claimRuns(store, await makeWorker(db), ids);
-  const { awaitingRoom, oldestDueSeconds } = await readStats(store);
-  assert.deepEqual({ awaitingRoom, oldestDueSeconds }, { awaitingRoom: 1, oldestDueSeconds: 0 });
+  const { waitingForPermit, oldestDueSeconds } = await readStats(store);
+  assert.deepEqual({ waitingForPermit, oldestDueSeconds }, { waitingForPermit: 1, oldestDueSeconds: 0 });
 });
 
 test("a task that nobody stages has its age; one for later has none", async () => {

@@ -10,8 +10,8 @@ export type OpenState = (typeof OPEN_STATES)[number];
 export interface SystemStats {
   /** Those there are. Of each state the first 100,000 are counted. */
   openRuns: { type: TaskType; state: OpenState; count: number }[];
-  /** Queued runs that wait for room in their function. */
-  awaitingRoom: number;
+  /** Queued runs that wait for a permit of a limit. */
+  waitingForPermit: number;
   /** How long the oldest run has been due that a worker could take; 0 where there is none. */
   oldestDueSeconds: number;
   /** How long ago the oldest task should have been staged; 0 while schedulers keep up. */
@@ -28,33 +28,33 @@ export interface SystemStats {
 
 export async function readStats(store: Store): Promise<SystemStats> {
   const [parts, rest] = await Promise.all([readOpenRuns(store), readRest(store)]);
-  const awaiting = parts.filter(({ part }) => part === "awaited");
+  const waiting = parts.filter(({ part }) => part === "waiting");
   return {
     openRuns: OPEN_STATES.flatMap((state) =>
       TASK_TYPES.map((type) => ({ type, state, count: countOf(parts, type, state) })),
     ).filter(({ count }) => count > 0),
-    awaitingRoom: awaiting.reduce((sum, { count }) => sum + count, 0),
+    waitingForPermit: waiting.reduce((sum, { count }) => sum + count, 0),
     ...rest,
   };
 }
 
 interface OpenPart {
-  part: OpenState | "awaited";
+  part: OpenState | "waiting";
   type: TaskType;
   count: number;
 }
 
 function countOf(parts: OpenPart[], type: TaskType, state: OpenState): number {
   return parts
-    .filter((each) => each.type === type && (each.part === "awaited" ? "queued" : each.part) === state)
+    .filter((each) => each.type === type && (each.part === "waiting" ? "queued" : each.part) === state)
     .reduce((sum, { count }) => sum + count, 0);
 }
 
-/** What waits for room stands in an index of its own, apart from the other queued ones. */
+/** What waits for a permit stands in an index of its own, apart from the other queued ones. */
 const PARTS: Record<OpenPart["part"], string> = {
   scheduled: "state = 'scheduled'",
   queued: CLAIMABLE,
-  awaited: "room = 'awaited'",
+  waiting: "state = 'queued' AND waiting_for IS NOT NULL AND waiting_key IS NOT NULL",
   running: "state = 'running'",
   dead: "state = 'dead'",
 };
@@ -82,7 +82,7 @@ const END_OF_PARTITIONS = `SELECT min(newest) FROM (
   WHERE i.inhparent IN ('task_runs'::regclass, 'task_logs'::regclass) AND c.relname ~ '_[0-9]{8}$'
   GROUP BY i.inhparent) AS ends`;
 
-async function readRest(store: Store): Promise<Omit<SystemStats, "openRuns" | "awaitingRoom">> {
+async function readRest(store: Store): Promise<Omit<SystemStats, "openRuns" | "waitingForPermit">> {
   const { rows } = await store.pool.query({
     name: "stats",
     text: `SELECT
@@ -101,5 +101,5 @@ async function readRest(store: Store): Promise<Omit<SystemStats, "openRuns" | "a
       coalesce(sum(busy) FILTER (WHERE lease_until > statement_timestamp()), 0)::int AS busy
       FROM workers) AS w`,
   });
-  return rows[0] as Omit<SystemStats, "openRuns" | "awaitingRoom">;
+  return rows[0] as Omit<SystemStats, "openRuns" | "waitingForPermit">;
 }

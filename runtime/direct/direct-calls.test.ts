@@ -225,7 +225,7 @@ describe("direct calls", () => {
     assert.deepEqual([opened.ended.length, opened.finished.length], [0, 1]);
   });
 
-  test("refuses when it has no slot, when it drains, and when the function has no room", async () => {
+  test("refuses when it has no slot, when it drains, and when the function has no permit left", async () => {
     const busy = openDirectCalls();
     busy.directCalls.begin(call, busy.answer);
     busy.directCalls.begin({ ...call, runId: "run-2" }, busy.answer);
@@ -253,7 +253,7 @@ describe("direct calls", () => {
     await opened.whenOver;
   });
 
-  test("a share is given back where the function had no room", async () => {
+  test("a share is given back where the function had no permit left", async () => {
     const opened = openDirectCalls({ totalSlots: 1, reservation: "no_room" });
     const limited = { ...call, isLimited: true, isPublic: true };
     for (let no = 0; no < 3; no += 1) {

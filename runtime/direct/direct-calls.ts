@@ -239,7 +239,8 @@ function toClaimedRun(
     startedAt,
     functionId: call.functionId,
     revisionId: call.revisionId,
-    holdsRoom: call.isLimited,
+
+    holdsPermits: call.isLimited,
     traceparent: call.traceparent ?? null,
     trigger,
   };

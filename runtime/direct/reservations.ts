@@ -1,6 +1,6 @@
 /**
  * Direct runs of functions with a limit of runs at once, between their row and their beginning: reserved → begun, or
- * forgotten, where there was no room. Nobody works on them yet, and still they are this worker's.
+ * forgotten, where there was no permit. Nobody works on them yet, and still they are this worker's.
  */
 import type { Store } from "../../core/store/database.ts";
 import { type DirectRun, type Reservation, reserveDirectRun } from "../../core/store/runs/direct.ts";

@@ -17,7 +17,7 @@ import type { Slots } from "../slots.ts";
 export type RunEnd = "recorded" | "given_back";
 
 /**
- * What is answered. `not_waiting`: the run is taken, over, or waits for room in its function, whose bell rings again;
+ * What is answered. `not_waiting`: the run is taken, over, or waits for a permit of its function's limit, and is rung then;
  * `later`: its instant is far, the scheduler rings it again; `long_run`: its bell went to the lane of long runs;
  * `failed`: database or queue did not answer.
  */
@@ -142,7 +142,7 @@ export function createEventIntake(parts: EventIntakeParts): EventIntake {
   /** Events whose runs were not claimed, and runs that came in the place of some of them. */
   async function settleLeft(left: PendingEvent[], others: ClaimedRun[]): Promise<void> {
     const early = await findEarly(left);
-    // A run that gave up its place waits for room: it is not among the early ones, or no more than for a moment.
+    // A run that gave up its place waits for a permit: it is not among the early ones, or no more than for a moment.
     const ordered = left.toSorted((a, b) => Number(early.has(a.runId)) - Number(early.has(b.runId)));
     const long = new Map<PendingEvent, Bell>();
     for (const event of ordered) {
@@ -174,7 +174,7 @@ export function createEventIntake(parts: EventIntakeParts): EventIntake {
 
   const toStarted = (run: ClaimedRun): Fate => ({ kind: "started", end: parts.work(run).catch(toFailure) });
 
-  /** The run that came in another's place; the other's bell rings once there is room for it. */
+  /** The run that came in another's place; the other's bell rings once there is a permit for it. */
   function takeOver(run: ClaimedRun): Fate {
     if (run.policy.timeoutMs <= windowMs) return toStarted(run);
     void parts.giveBack(run).catch(onError);

@@ -217,7 +217,7 @@ describe("a worker that receives events", { skip: "skip" in kafka ? kafka.skip :
     }
   });
 
-  it("a run that waits for room in its function is answered for; the other one's event goes on", async (t) => {
+  it("a run that waits for a permit of its function is answered for; the other one's event goes on", async (t) => {
     const held = heldRunner();
     const { send } = await openWorker(t, held.runner);
     await deployFunction(db, namespaceId, "one-by-one", { concurrency: 1 });

@@ -35,7 +35,8 @@ function runOf(spec: Partial<EmailSpec>): ClaimedRun {
     functionId: null,
     revisionId: null,
     trigger: "schedule",
-    holdsRoom: false,
+
+    holdsPermits: false,
     traceparent: null,
   };
 }

@@ -67,7 +67,8 @@ function runOf(spec: Partial<HttpSpec>, changes: Partial<ClaimedRun> = {}): Clai
     functionId: null,
     revisionId: null,
     trigger: "schedule",
-    holdsRoom: false,
+
+    holdsPermits: false,
     traceparent: null,
     ...changes,
   };

@@ -23,7 +23,8 @@ export function claimedRun(given: Partial<ClaimedRun & TaskPolicy> = {}): Claime
     functionId: null,
     revisionId: null,
     trigger: "schedule",
-    holdsRoom: false,
+
+    holdsPermits: false,
     traceparent: null,
     ...fields,
   };
@@ -38,6 +39,7 @@ export function finishedAttempt(given: Partial<FinishedAttempt> = {}): FinishedA
     taskId: newId(),
     type: "http",
     functionId: null,
+    holdsPermits: false,
     revisionId: null,
     verdict: { state: "succeeded", result: null },
     record: {

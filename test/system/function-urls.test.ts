@@ -214,7 +214,7 @@ describe("a function's URL", () => {
     assert.equal(run.state, "failed");
   });
 
-  test("a limit of runs at once holds: what has no room waits", async () => {
+  test("a limit of runs at once holds: what has no permit waits", async () => {
     const source = `let now = 0;
       export default { async fetch() {
         const before = now++;

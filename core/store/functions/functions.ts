@@ -6,9 +6,10 @@ import type { Traffic } from "../../domain/traffic.ts";
 import type { Db, Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
+import { saveFunctionLimit } from "../limits/function-limits.ts";
 import { adoptTasks } from "./remove.ts";
 import { moveTag } from "./tags.ts";
-import { changeTraffic } from "./traffic.ts";
+import { setTraffic } from "./traffic.ts";
 
 export interface RevisionContent {
   contentHash: string;
@@ -72,9 +73,10 @@ export async function deployRevision(
         .execute();
     }
     const isSplit = Object.keys(traffic).length > 1;
-    if (takesTraffic ?? !(known && isSplit)) await changeTraffic(tx, functionId, { [revisionId]: 100 });
+    if (takesTraffic ?? !(known && isSplit)) await setTraffic(tx, functionId, { [revisionId]: 100 });
     await sql`UPDATE functions SET active_revision_id = ${revisionId}, updated_at = now()
       WHERE id = ${functionId} AND active_revision_id IS NULL`.execute(tx);
+    await saveFunctionLimit(tx, functionId);
     if (isPublic !== undefined) {
       await tx.updateTable("functions").set({ is_public: isPublic }).where("id", "=", functionId).execute();
     }

@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import { conflict } from "../../errors.ts";
 import type { Db } from "../database.ts";
+import { saveFunctionLimit } from "../limits/function-limits.ts";
 
 const NAMED_TASKS = 10;
 
@@ -35,6 +36,7 @@ export async function removeFunction(db: Db, namespaceId: string, name: string):
     await sql`UPDATE functions SET removed_at = now(), updated_at = now(), traffic = '{}' WHERE id = ${id}`.execute(
       tx,
     );
+    await saveFunctionLimit(tx, id);
     return true;
   });
 }

@@ -1,6 +1,7 @@
 /** Cancelling: what waits ends at once, what runs is asked to stop. */
 import { sql } from "kysely";
 import type { QueryScope } from "../database.ts";
+import { GRANTED, givePermitsBack } from "../limits/permits.ts";
 import { moveEnded } from "./move-ended.ts";
 
 export interface Cancelled {
@@ -10,6 +11,8 @@ export interface Cancelled {
   asked: string[];
 }
 
+// What was granted permits and has not started holds them.
+const PERMITS_BACK = sql.raw(givePermitsBack("gone r", GRANTED));
 const MOVE_CANCELLED = sql.raw(moveEnded({ state: "'cancelled'" }));
 const MOVE_DISCARDED = sql.raw(moveEnded({ state: "'failed'" }));
 
@@ -31,7 +34,7 @@ export async function cancelRuns(
     ), gone AS (
       DELETE FROM task_runs_open r USING chosen c WHERE r.id = c.id AND NOT c.running RETURNING r.*
     ), ended AS (${MOVE_CANCELLED}
-    ), asked AS (
+    ), ${PERMITS_BACK}, asked AS (
       UPDATE task_runs_open r SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
       FROM chosen c WHERE r.id = c.id AND c.running
     )

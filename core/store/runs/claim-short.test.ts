@@ -53,7 +53,7 @@ test("how long a run may take is told alike before its claim and by it", async (
   );
 });
 
-test("one that waits for room is not among those that wait for a claim", async () => {
+test("one that waits for a permit is not among those that wait for a claim", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
   await deployFunction(db, namespaceId, "one-by-one", { concurrency: 1 });

@@ -61,7 +61,8 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
     functionId: null,
     revisionId: null,
     trigger: "schedule",
-    holdsRoom: false,
+
+    holdsPermits: false,
     traceparent: null,
   });
   assert.deepEqual(scheduledFor, run!.availableAt);
@@ -127,7 +128,7 @@ test("each claim of a run has a higher number", async () => {
     const claimed = await claim(store, workerId, runId);
     assert.equal(claimed.claimNo, claimNo);
     assert.equal(claimed.attempt, 1, "giving back does not count");
-    assert.deepEqual(await releaseRuns(store, workerId, [claimed]), [runId]);
+    assert.deepEqual((await releaseRuns(store, workerId, [claimed])).runIds, [runId]);
   }
 });
 
@@ -179,7 +180,7 @@ test("an invocation is tried once, and runs the revision that is active when it 
   assert.deepEqual([claimed.functionId, claimed.revisionId], [functionId, fn.revision.id]);
 });
 
-test("a claim of the best says how many it found, also of runs that now wait for room instead", async () => {
+test("a claim of the best says how many it found, also of runs that now wait for a permit instead", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
   await deployFunction(db, namespaceId, "one-by-one", { concurrency: 1 });

@@ -4,6 +4,16 @@
  * given to `admitRuns`, which starts them or has them wait.
  */
 import type { Store } from "../database.ts";
+import { admitRuns, type LimitedRun } from "../limits/admit-runs.ts";
+import { expectsLimits, noteClaim } from "../limits/met-limits.ts";
+import {
+  HAS_NO_LIMIT,
+  HAS_PERMITS,
+  LOCK_LIMITS,
+  PERMITS,
+  TAKE_PERMITS,
+  WANTED_PERMITS,
+} from "../limits/permits.ts";
 import { CLAIM_ORDER, CLAIMABLE, CLAIMABLE_BY_ID, isDue } from "./claimable.ts";
 import {
   type ClaimedRun,
@@ -14,53 +24,56 @@ import {
   TRAFFIC,
   toClaimedRun,
 } from "./claimed-run.ts";
-import { admitRuns } from "./room.ts";
 
 export type { ClaimedRun } from "./claimed-run.ts";
 
-/** Of the rows of `wanted`, in the order of claims: whether a limit of their function has to be asked first. */
-const CHOSEN = `
+const chosen = (permits: string, isFree: string) => `
   chosen AS MATERIALIZED (
-    SELECT w.*, f.name AS function_name, ${TRAFFIC} AS traffic,
-      v.limits ->> 'concurrency' IS NULL AS is_free, false AS holds_room
+    SELECT w.*, f.name AS function_name, ${TRAFFIC} AS traffic, ${permits} AS permits, ${isFree} AS is_free
     FROM wanted w LEFT JOIN functions f ON f.id = w.function_id
-      LEFT JOIN function_revisions v ON v.id = f.active_revision_id
   )`;
 
-// A row for each run that it took, the first of which, or one of nulls where there is none, names those with a limit.
-const claim = (wanted: string) => `
-  WITH wanted AS MATERIALIZED (${wanted} FOR UPDATE SKIP LOCKED), ${CHOSEN}, ${TAKEN}
+/** Starts runs that no limit holds for, and those that were granted their permits. */
+const CAREFREE = chosen("w.granted", HAS_NO_LIMIT);
+/** Takes permits for the others, too. */
+const WATCHFUL = `${LOCK_LIMITS}, ${chosen(PERMITS, HAS_PERMITS)}, ${TAKE_PERMITS}`;
+
+// A row for each run that it took, the first of which, or one of nulls where there is none, names those held up by limits.
+const claim = (wanted: string, start: string) => `
+  WITH wanted AS MATERIALIZED (${wanted} FOR UPDATE SKIP LOCKED), ${start}, ${TAKEN}
   SELECT d.*, CASE WHEN row_number() OVER () = 1 THEN l.runs END AS limited
   FROM (
-    SELECT json_agg(json_build_object('id', id, 'functionId', function_id) ORDER BY ${CLAIM_ORDER}, id) AS runs
+    SELECT json_agg(json_build_object('id', id, 'keys', keys) ORDER BY ${CLAIM_ORDER}, id) AS runs
     FROM chosen WHERE NOT is_free
   ) AS l LEFT JOIN (${DESCRIBED}) AS d ON true`;
 
-const claimById = (bound = "") =>
-  claim(`
-    SELECT id, function_id, ${CLAIM_ORDER} FROM task_runs_open r
-    WHERE id = ANY($2::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} ${bound}`);
-const CLAIM_BY_ID = { name: "claim-by-id", text: claimById() };
-const CLAIM_SHORT_BY_ID = { name: "claim-short-by-id", text: claimById(`AND ${TIMEOUT_MS} <= $3`) };
+interface ClaimTexts {
+  carefree: { name: string; text: string };
+  watchful: { name: string; text: string };
+}
 
-const CLAIM_DUE = {
-  name: "claim-due",
-  text: claim(`
-    SELECT id, function_id, ${CLAIM_ORDER} FROM task_runs_open
-    WHERE ${CLAIMABLE} AND ${isDue("$3::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2`),
-};
+const toTexts = (name: string, wanted: string): ClaimTexts => ({
+  carefree: { name, text: claim(wanted, CAREFREE) },
+  watchful: { name: `${name}-with-permits`, text: claim(wanted, WATCHFUL) },
+});
+
+const wantedById = (bound = "") => `
+    SELECT r.id, r.function_id, ${CLAIM_ORDER}, ${WANTED_PERMITS} FROM task_runs_open r
+    WHERE id = ANY($2::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} ${bound}`;
+const CLAIM_BY_ID = toTexts("claim-by-id", wantedById());
+const CLAIM_SHORT_BY_ID = toTexts("claim-short-by-id", wantedById(`AND ${TIMEOUT_MS} <= $3`));
+const CLAIM_DUE = toTexts(
+  "claim-due",
+  `
+    SELECT r.id, r.function_id, ${CLAIM_ORDER}, ${WANTED_PERMITS} FROM task_runs_open r
+    WHERE ${CLAIMABLE} AND ${isDue("$3::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2`,
+);
 
 type AnsweredRow = (ClaimRow | { id: null }) & { limited: LimitedRun[] | null };
 
-/** Not taken yet. */
-interface LimitedRun {
-  id: string;
-  functionId: string;
-}
-
 export interface Claim {
   runs: ClaimedRun[];
-  /** How many runs were there for the claim: those it started, and those that wait for room instead. */
+  /** How many runs were there for the claim: those it started, and those that wait for a permit instead. */
   found: number;
 }
 
@@ -69,7 +82,7 @@ export interface Claim {
  * a limit of runs at once, some wait instead, and older ones may come in their place: never more than were named.
  */
 export async function claimRuns(store: Store, workerId: string, runIds: string[]): Promise<ClaimedRun[]> {
-  return (await runClaim(store, { ...CLAIM_BY_ID, values: [workerId, runIds] })).runs;
+  return (await runClaim(store, CLAIM_BY_ID, [workerId, runIds])).runs;
 }
 
 /**
@@ -82,11 +95,11 @@ export async function claimShortRuns(
   runIds: string[],
   longestMs: number,
 ): Promise<ClaimedRun[]> {
-  return (await runClaim(store, { ...CLAIM_SHORT_BY_ID, values: [workerId, runIds, longestMs] })).runs;
+  return (await runClaim(store, CLAIM_SHORT_BY_ID, [workerId, runIds, longestMs])).runs;
 }
 
 /**
- * Takes the best `limit` runs that have been due for `overdueMs`; those that wait for room are not looked at. Where it
+ * Takes the best `limit` runs that have been due for `overdueMs`; those that wait for a permit are not looked at. Where it
  * has found fewer, there were no more, but for those that another had locked.
  */
 export async function claimDueRuns(
@@ -95,31 +108,43 @@ export async function claimDueRuns(
   limit: number,
   overdueMs: number,
 ): Promise<Claim> {
-  return await runClaim(store, { ...CLAIM_DUE, values: [workerId, limit, overdueMs] });
+  return await runClaim(store, CLAIM_DUE, [workerId, limit, overdueMs]);
 }
 
-async function runClaim(store: Store, query: Statement): Promise<Claim> {
-  const [workerId] = query.values;
-  const { rows } = await store.pool.query<AnsweredRow>(query);
+async function runClaim(store: Store, texts: ClaimTexts, values: ClaimValues): Promise<Claim> {
+  const isWatchful = expectsLimits(store);
+  const { taken: runs, limited } = await ask(store, isWatchful ? texts.watchful : texts.carefree, values);
+  const found = runs.length + limited.length;
+  if (found > 0) noteClaim(store, limited.length > 0 || runs.some(({ holdsPermits }) => holdsPermits));
+  try {
+    let tooMany = limited;
+    if (!isWatchful && limited.length > 0) {
+      const ids = limited.map(({ id }) => id);
+      const answer = await ask(store, CLAIM_BY_ID.watchful, [values[0], ids]);
+      runs.push(...answer.taken);
+      tooMany = answer.limited;
+    }
+    if (tooMany.length > 0) runs.push(...(await admitRuns(store, values[0], tooMany)));
+  } catch (error) {
+    // What was taken must start. The others are still queued, and the next claim to find them alone says what is wrong.
+    if (runs.length === 0) throw error;
+  }
+  return { runs, found };
+}
+
+async function ask(
+  store: Store,
+  statement: { name: string; text: string },
+  values: ClaimValues,
+): Promise<{ taken: ClaimedRun[]; limited: LimitedRun[] }> {
+  const { rows } = await store.pool.query<AnsweredRow>({ ...statement, values });
   const taken: ClaimedRun[] = [];
   let limited: LimitedRun[] = [];
   for (const row of rows) {
     if (row.limited) limited = row.limited;
     if (row.id !== null) taken.push(toClaimedRun(row));
   }
-  const found = taken.length + limited.length;
-  if (limited.length === 0) return { runs: taken, found };
-  try {
-    return { runs: [...taken, ...(await admitRuns(store, workerId, limited))], found };
-  } catch (error) {
-    // What was taken must start. The others are still queued, and the next claim to find them alone says what is wrong.
-    if (taken.length === 0) throw error;
-    return { runs: taken, found };
-  }
+  return { taken, limited };
 }
 
-interface Statement {
-  name: string;
-  text: string;
-  values: [workerId: string, ...unknown[]];
-}
+type ClaimValues = [workerId: string, ...unknown[]];

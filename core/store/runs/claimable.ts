@@ -1,9 +1,11 @@
 /** Which runs may be claimed, when, and in what order: said here for every statement that claims, looks or counts. */
 import { unindexed } from "../unindexed.ts";
 
-const claimable = (state: string) => `${state} = 'queued' AND room IS DISTINCT FROM 'awaited'`;
+// `room` is how the release before reads and writes `waiting_for`: both are written, and the index knows that one alone.
+const claimable = (state: string) =>
+  `${state} = 'queued' AND waiting_for IS NULL AND room IS DISTINCT FROM 'awaited'`;
 
-/** A run that may be claimed at its instant, word for word as the index `task_runs_open_queued` has it. */
+/** A run that may be claimed at its instant: found by the index `task_runs_open_queued`, which holds no other. */
 export const CLAIMABLE = claimable("state");
 
 /** The same of rows that are named by their ids. */

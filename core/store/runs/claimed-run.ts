@@ -29,8 +29,8 @@ export interface ClaimedRun {
   /** For functions: the revision this attempt runs. */
   functionId: string | null;
   revisionId: string | null;
-  /** Its function has a limit of runs at once: the end of this one makes room for another. */
-  holdsRoom: boolean;
+  /** It has permits of limits that its end gives back. */
+  holdsPermits: boolean;
   /** What made the run, as a W3C traceparent; null: it was not traced. */
   traceparent: string | null;
 }
@@ -43,16 +43,17 @@ export const TIMEOUT_MS = `coalesce(r.timeout_ms, (SELECT t.timeout_ms FROM task
 export const TRAFFIC = "CASE WHEN f.removed_at IS NULL THEN f.traffic END";
 
 /**
- * Takes the rows of a CTE `chosen` (id, function_name, traffic, holds_room) that are `is_free` for the
+ * Takes the rows of a CTE `chosen` (id, function_name, traffic, permits) that are `is_free` for the
  * worker $1: a CTE `taken`. Who chose them has locked them.
  */
 export const TAKEN = `
   taken AS (
     UPDATE task_runs_open r
-    SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(), room = NULL
+    SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(),
+      permits = c.permits, waiting_for = NULL, waiting_key = NULL, room = NULL
     FROM chosen c WHERE r.id = c.id AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
-      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.traffic, c.holds_room, r.target, r.trigger,
+      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.traffic, r.permits, r.target, r.trigger,
       r.traceparent
   )`;
 
@@ -79,7 +80,7 @@ export interface ClaimRow {
   policy: Partial<TaskPolicy> | null;
   function_name: string | null;
   traffic: Traffic | null;
-  holds_room: boolean;
+  permits: string[] | null;
   target: RunTarget | null;
   trigger: RunTrigger;
   traceparent: string | null;
@@ -105,7 +106,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     startedAt: row.started_at,
     functionId: row.function_id,
     revisionId: chooseRevision(row),
-    holdsRoom: row.holds_room,
+    holdsPermits: row.permits !== null,
     traceparent: row.traceparent,
   };
 }

@@ -49,7 +49,7 @@ function ended(run: DirectRun, workerId: string, given: Partial<FinishedDirectRu
   return {
     ...{ runId: run.id, claimNo: 1, namespaceId, taskId: null, type: "function" },
     ...{ functionId: run.functionId, revisionId: run.revisionId, trigger: run.trigger, input: run.input },
-    ...{ timeoutMs: run.timeoutMs, durationMs: 40, logs: [] },
+    ...{ timeoutMs: run.timeoutMs, durationMs: 40, logs: [], holdsPermits: false },
     verdict: { state: "succeeded", result: { status: 200, bodyBytes: 2 } },
     record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: null },
     ...given,
@@ -212,7 +212,7 @@ test("a run that was shown is running, can be finished like any other, and is re
   assert.equal(found?.error?.code, "worker_lost");
 });
 
-test("room is reserved while the function has some and nobody waits for it", async () => {
+test("a permit is reserved while the function has one left and nobody waits for it", async () => {
   const { workerId, run, fn } = await openFunction({ concurrency: 2 });
   const [first, second, third] = [run(), run(), run()];
   assert.equal(await reserveDirectRun(store, workerId, first), "reserved");
@@ -222,7 +222,7 @@ test("room is reserved while the function has some and nobody waits for it", asy
   const waiting = await queueInvocation(store, namespaceId, fn.name);
   assert.deepEqual(await claimRuns(store, workerId, [waiting]), []);
   await finishAttempts(store, workerId, [ended(first, workerId)]);
-  assert.equal(await reserveDirectRun(store, workerId, third), "no_room", "an older run waits for the room");
+  assert.equal(await reserveDirectRun(store, workerId, third), "no_room", "an older run waits for it");
   const free = await openFunction();
   assert.equal(await reserveDirectRun(store, workerId, free.run()), "reserved", "no limit any more");
 });

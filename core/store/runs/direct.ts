@@ -7,13 +7,12 @@
  * the API that gives it up (lost-call.ts) may both try: the one whose insert comes first writes the run, the other
  * writes nothing.
  */
-import type pg from "pg";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { Json } from "../../json.ts";
 import type { Store } from "../database.ts";
 import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
-import { inTransaction } from "../transaction.ts";
+import { returnPermits } from "../limits/return-permits.ts";
 import {
   type FinishedAttempt,
   type FinishReport,
@@ -22,8 +21,7 @@ import {
   toLogRows,
   toVerdictRow,
 } from "./finish.ts";
-import { DIRECT_RUNS, INSERT_ENDED, INSERT_SHOWN } from "./insert.ts";
-import { lockRoom, RUNNING } from "./room.ts";
+import { DIRECT_RUNS, INSERT_ENDED, INSERT_RESERVED, INSERT_SHOWN } from "./insert.ts";
 import { shiftToRowTime } from "./row-time.ts";
 
 export interface DirectRun {
@@ -45,35 +43,37 @@ const OWN_FENCES = {
   text: "SELECT run_id AS id FROM run_fences WHERE run_id = ANY($1::uuid[]) AND writer = $2",
 };
 
-const SHOW = `
+const SHOW = {
+  name: "show-direct-run",
+  text: `
   WITH fence AS (
     INSERT INTO run_fences (run_id, writer) SELECT d.id, $1 FROM ${DIRECT_RUNS} ON CONFLICT DO NOTHING RETURNING run_id
-  ) ${INSERT_SHOWN}`;
+  ) ${INSERT_SHOWN}`,
+};
 
 /**
  * Makes the run visible as running, so that it can be seen, cancelled and rescued. False: it was given up meanwhile, and
  * nothing was written.
  */
 export async function showDirectRun(store: Store, workerId: string, run: DirectRun): Promise<boolean> {
-  return await insertShown(store.insertPool, workerId, run);
+  const { rowCount } = await store.insertPool.query({ ...SHOW, values: toShowValues(workerId, run) });
+  return rowCount === 1 || (await isOwn(store, workerId, run.id));
 }
 
-async function insertShown(
-  pool: pg.Pool | pg.PoolClient,
-  workerId: string,
-  run: DirectRun,
-): Promise<boolean> {
-  const values = [workerId, toJsonText([toShownRow(run)])];
-  const shown = { name: "show-direct-run", text: SHOW, values };
-  if ((await pool.query(shown)).rowCount === 1) return true;
-  // Asked again after an answer that never came.
-  return (await pool.query({ ...OWN_FENCES, values: [[run.id], workerId] })).rows.length > 0;
+/** Written before: by a statement whose answer never came. */
+async function isOwn(store: Store, workerId: string, runId: string): Promise<boolean> {
+  return (await store.pool.query({ ...OWN_FENCES, values: [[runId], workerId] })).rows.length > 0;
 }
 
 type CallFacts = Pick<
   FinishedDirectRun,
   "namespaceId" | "functionId" | "revisionId" | "trigger" | "timeoutMs" | "traceparent" | "input"
 >;
+
+/** $1 and $2 of `SHOW` and `RESERVE`. */
+function toShowValues(workerId: string, run: DirectRun): [string, string] {
+  return [workerId, toJsonText([toShownRow(run)])];
+}
 
 function toShownRow(run: DirectRun) {
   return { ...toCallColumns(run), id: run.id, state: "running", age_ms: run.ageMs };
@@ -93,28 +93,55 @@ function toCallColumns(run: CallFacts) {
   };
 }
 
-const HAS_ROOM = `
-  SELECT v.limits ->> 'concurrency' IS NULL OR ((v.limits ->> 'concurrency')::int > ${RUNNING}
-      AND NOT EXISTS (SELECT FROM task_runs_open r WHERE r.function_id = f.id AND r.room IS NOT NULL)) AS free
-  FROM functions f LEFT JOIN function_revisions v ON v.id = f.active_revision_id WHERE f.id = $1`;
+// The permit comes first, for a fence cannot be taken back; none is taken for a run that has one already.
+const RESERVE = {
+  name: "reserve-direct-run",
+  text: `
+  WITH call AS MATERIALIZED (
+    SELECT d.id, d.function_id FROM ${DIRECT_RUNS}
+  ), known AS MATERIALIZED (
+    SELECT l.key FROM call c JOIN run_limits l ON l.key = 'function:' || c.function_id
+  ), fenced AS MATERIALIZED (
+    SELECT FROM call c JOIN run_fences f ON f.run_id = c.id
+  ), permit AS (
+    UPDATE run_limits l SET permits_held = permits_held + 1 FROM known k
+    WHERE l.key = k.key AND (l.concurrency IS NULL OR (NOT l.has_waiting AND l.permits_held < l.concurrency))
+      AND NOT EXISTS (SELECT FROM fenced)
+    RETURNING l.key
+  ), admitted AS MATERIALIZED (
+    SELECT ARRAY[key] AS permits FROM permit UNION ALL SELECT NULL WHERE NOT EXISTS (SELECT FROM known)
+  ), fence AS (
+    INSERT INTO run_fences (run_id, writer) SELECT c.id, $1 FROM call c, admitted
+    ON CONFLICT DO NOTHING RETURNING run_id
+  ), made AS (${INSERT_RESERVED} RETURNING id)
+  SELECT EXISTS (SELECT FROM made) AS "isMade", EXISTS (SELECT FROM fenced) AS "isFenced",
+    EXISTS (SELECT FROM admitted) AS "isAdmitted", (SELECT permits FROM admitted) AS permits`,
+};
+
+interface ReservedRow {
+  isMade: boolean;
+  isFenced: boolean;
+  isAdmitted: boolean;
+  permits: string[] | null;
+}
 
 export type Reservation = "reserved" | "no_room" | "given_up";
 
 /**
- * The same where the function has room and no run waits for it. `no_room`: nothing was written; `given_up`: nor was
- * anything here, and it must not run.
+ * The same where the function has a permit left and no run waits for one. `no_room`: nothing was written; `given_up`:
+ * nor was anything here, and it must not run.
  */
 export async function reserveDirectRun(store: Store, workerId: string, run: DirectRun): Promise<Reservation> {
-  return await inTransaction(store.pool, async ({ pool: client }) => {
-    await lockRoom(client, [run.functionId]);
-    const { rows } = await client.query<{ free: boolean }>({
-      name: "has-room",
-      text: HAS_ROOM,
-      values: [run.functionId],
-    });
-    if (!rows[0]?.free) return "no_room";
-    return (await insertShown(client, workerId, run)) ? "reserved" : "given_up";
+  const { rows } = await store.insertPool.query<ReservedRow>({
+    ...RESERVE,
+    values: toShowValues(workerId, run),
   });
+  const { isMade, isFenced, isAdmitted, permits } = rows[0]!;
+  if (isMade) return "reserved";
+  if (!isFenced && !isAdmitted) return "no_room";
+  // Its fence came at the same moment. What this loses by an accident is counted again soon.
+  await returnPermits(store, [permits]);
+  return (await isOwn(store, workerId, run.id)) ? "reserved" : "given_up";
 }
 
 /** A run that has ended and was never visible before. */
@@ -158,14 +185,18 @@ export async function recordDirectRuns(
     values: [workerId, ...toEndedValues(runs), workerId],
   });
   const written = new Set(rows.map(({ id }) => id));
-  if (written.size === runs.length) return { recorded: new Set(runs), awaited: [] };
+  if (written.size === runs.length) return { recorded: new Set(runs), awaited: [], wantedKeys: [] };
   const taken = runs.filter(({ runId }) => !written.has(runId));
-  const { recorded } = await finishAttempts(store, workerId, await findOwnFences(store, workerId, taken));
+  const { recorded, wantedKeys } = await finishAttempts(
+    store,
+    workerId,
+    await findOwnFences(store, workerId, taken),
+  );
   const left = taken.filter((run) => !recorded.has(run));
   const earlier = await findRecorded(store, left);
   const isRecorded = (run: FinishedDirectRun) =>
     written.has(run.runId) || recorded.has(run) || earlier.has(run.runId);
-  return { recorded: new Set(runs.filter(isRecorded)), awaited: [] };
+  return { recorded: new Set(runs.filter(isRecorded)), awaited: [], wantedKeys };
 }
 
 /** Those whose final rows hold this very attempt: an earlier write brought them. */

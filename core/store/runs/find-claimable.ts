@@ -1,4 +1,4 @@
-/** Looks at runs that may be claimed, and claims none. Those that wait for room are not seen. */
+/** Looks at runs that may be claimed, and claims none. Those that wait for a permit are not seen. */
 import type { Store } from "../database.ts";
 import { CLAIM_ORDER, CLAIMABLE, CLAIMABLE_BY_ID, isDue } from "./claimable.ts";
 import { TIMEOUT_MS } from "./claimed-run.ts";

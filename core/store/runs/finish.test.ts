@@ -168,7 +168,11 @@ test("one batch holds every kind of end, each run gets its own", async () => {
     assert.equal((await findRun(store, namespaceId, runId))?.state, verdict.state);
     assert.deepEqual(await logsOf(runId), [verdict.state]);
   }
-  assert.deepEqual(await finishAttempts(store, workerId, []), { recorded: new Set(), awaited: [] });
+  assert.deepEqual(await finishAttempts(store, workerId, []), {
+    recorded: new Set(),
+    awaited: [],
+    wantedKeys: [],
+  });
 });
 
 test("log lines keep their order, level and fields, also where their instants are the same", async () => {
@@ -227,6 +231,7 @@ for (const verdict of [
       assert.deepEqual(await finishAttempts(store, workerId, [attempt]), {
         recorded: new Set(),
         awaited: [],
+        wantedKeys: [],
       });
     }
     assert.deepEqual(await findRun(store, namespaceId, claimed.id), before);
@@ -359,13 +364,13 @@ test("a draining worker gives back what it holds, to be taken at once as the sam
     await startRun(store, namespaceId, next),
   ];
   const asked = [held, alien, { id: held.id, claimNo: 7 }];
-  assert.deepEqual(await releaseRuns(store, drained, asked), [held.id]);
+  assert.deepEqual((await releaseRuns(store, drained, asked)).runIds, [held.id]);
   const run = await findRun(store, namespaceId, held.id);
   assert.deepEqual([run?.state, run?.workerId, run?.startedAt], ["queued", null, null]);
   const again = await claim(store, next, held.id);
   assert.deepEqual([again.attempt, again.claimNo], [1, 2]);
   assert.equal((await findRun(store, namespaceId, alien.id))?.state, "running");
-  assert.deepEqual(await releaseRuns(store, drained, []), []);
+  assert.deepEqual((await releaseRuns(store, drained, [])).runIds, []);
 });
 
 test("a run that was asked to stop is not tried again: its failed attempt ends it as cancelled", async () => {
@@ -390,7 +395,7 @@ test("a run that was asked to stop is not given back but left to the rescue", as
     await startRun(store, namespaceId, workerId),
   ];
   await cancelRuns(store, namespaceId, { runId: asked.id });
-  assert.deepEqual(await releaseRuns(store, workerId, [asked, other]), [other.id]);
+  assert.deepEqual((await releaseRuns(store, workerId, [asked, other])).runIds, [other.id]);
   assert.equal((await findRun(store, namespaceId, asked.id))?.state, "running");
 });
 

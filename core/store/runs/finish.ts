@@ -9,6 +9,8 @@ import type { TaskType } from "../../domain/task-spec.ts";
 import type { JsonObject } from "../../json.ts";
 import type { Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
+import { givePermitsBack, WANTED_KEYS } from "../limits/permits.ts";
+import { returnPermits } from "../limits/return-permits.ts";
 import { inTransaction } from "../transaction.ts";
 import { unindexed } from "../unindexed.ts";
 import { moveEnded } from "./move-ended.ts";
@@ -21,6 +23,8 @@ export interface FinishedAttempt {
   taskId: string | null;
   type: TaskType;
   functionId: string | null;
+  /** What the claim knew of its run: the row knows more, where a limit was set meanwhile. */
+  holdsPermits: boolean;
   revisionId: string | null;
   verdict: RunVerdict;
   record: AttemptRecord;
@@ -39,6 +43,8 @@ export interface FinishReport {
   recorded: Set<FinishedAttempt>;
   /** Those somebody waits for. */
   awaited: string[];
+  /** The limit keys of which permits came back that runs wait for: to be granted. */
+  wantedKeys: string[];
 }
 
 const VERDICTS = `
@@ -63,8 +69,11 @@ export const LOGGED = (source: string) => `
     ORDER BY l.line_no
   )`;
 
+const ANSWERED = `id, claim_no AS "claimNo", awaited, permits`;
+
 // The row that is taken names its verdict: a worker may hold two of one run, from before and after it was lost.
-const MOVE_TERMINAL_TEXT = `
+/** `rest`: what becomes of the permits of `gone`, and the rows that are answered. */
+const moveTerminal = (rest: string) => `
   WITH ${VERDICTS},
   gone AS (
     DELETE FROM task_runs_open r USING verdicts v WHERE ${OURS}
@@ -79,8 +88,7 @@ const MOVE_TERMINAL_TEXT = `
     error: "g.end_error",
     attempts: "g.attempts || g.end_record",
   })}
-  ), ${LOGGED("gone")}
-  SELECT id, claim_no AS "claimNo", awaited FROM gone`;
+  ), ${LOGGED("gone")} ${rest}`;
 
 const KEEP_OPEN_TEXT = `
   WITH ${VERDICTS},
@@ -93,17 +101,23 @@ const KEEP_OPEN_TEXT = `
       dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
     FROM verdicts v
     WHERE ${OURS} AND NOT (v.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL)
-    RETURNING r.id, r.claim_no, r.awaited, ${shiftToRowTime("v.record", "r.started_at")} AS shift
-  ), ${LOGGED("kept")}
-  SELECT id, claim_no AS "claimNo", awaited FROM kept`;
+    RETURNING r.id, r.claim_no, r.awaited, r.permits, ${shiftToRowTime("v.record", "r.started_at")} AS shift
+  ), ${LOGGED("kept")} SELECT ${ANSWERED} FROM kept`;
 
-const MOVE_TERMINAL = { name: "finish-terminal", text: MOVE_TERMINAL_TEXT };
+const MOVE_TERMINAL = { name: "finish-terminal", text: moveTerminal(`SELECT ${ANSWERED} FROM gone`) };
+/** The same of runs that hold permits: planned for longer. */
+const MOVE_LIMITED = {
+  name: "finish-limited",
+  text: moveTerminal(`, ${givePermitsBack("gone")} SELECT ${ANSWERED}, ${WANTED_KEYS} FROM gone`),
+};
 const KEEP_OPEN = { name: "finish-open", text: KEEP_OPEN_TEXT };
 
 interface FinishedRow {
   id: string;
   claimNo: number;
   awaited: boolean;
+  permits: string[] | null;
+  wantedKeys?: string[] | null;
 }
 
 /**
@@ -119,7 +133,21 @@ export async function finishAttempts(
   const open = attempts.filter(isOpen);
   const terminal = attempts.filter((attempt) => !isOpen(attempt));
   if (open.length === 0) {
-    return toReport(attempts, await writeVerdicts(store.pool, MOVE_TERMINAL, workerId, terminal));
+    const isLimited = terminal.some(({ holdsPermits }) => holdsPermits);
+    const rows = await writeVerdicts(
+      store.pool,
+      isLimited ? MOVE_LIMITED : MOVE_TERMINAL,
+      workerId,
+      terminal,
+    );
+    // A limit that was set while they ran, or a count of permits, has given them some.
+    const wantedKeys = isLimited
+      ? rows.flatMap((row) => row.wantedKeys ?? [])
+      : await returnPermits(
+          store,
+          rows.map(({ permits }) => permits),
+        );
+    return toReport(attempts, rows, wantedKeys);
   }
   return await inTransaction(store.pool, async ({ pool: client }) => {
     const kept = await writeVerdicts(client, KEEP_OPEN, workerId, open);
@@ -128,7 +156,12 @@ export async function finishAttempts(
       .filter((attempt) => attempt.verdict.state === "scheduled" && !keptKeys.has(toKey(attempt)))
       .map((attempt): FinishedAttempt => ({ ...attempt, verdict: { state: "cancelled" } }));
     const moved = await writeVerdicts(client, MOVE_TERMINAL, workerId, [...terminal, ...unwanted]);
-    return toReport(attempts, [...kept, ...moved]);
+    const rows = [...kept, ...moved];
+    const wantedKeys = await returnPermits(
+      { pool: client },
+      rows.map(({ permits }) => permits),
+    );
+    return toReport(attempts, rows, wantedKeys);
   });
 }
 
@@ -148,11 +181,12 @@ async function writeVerdicts(
 const toKey = ({ runId, claimNo }: Pick<FinishedAttempt, "runId" | "claimNo">) => `${runId}/${claimNo}`;
 const toRowKey = ({ id, claimNo }: FinishedRow) => toKey({ runId: id, claimNo });
 
-function toReport(attempts: FinishedAttempt[], rows: FinishedRow[]): FinishReport {
+function toReport(attempts: FinishedAttempt[], rows: FinishedRow[], wantedKeys: string[]): FinishReport {
   const keys = new Set(rows.map(toRowKey));
   return {
     recorded: new Set(attempts.filter((attempt) => keys.has(toKey(attempt)))),
     awaited: rows.filter(({ awaited }) => awaited).map(({ id }) => id),
+    wantedKeys: [...new Set(wantedKeys)],
   };
 }
 
@@ -186,6 +220,12 @@ export function toLogRows(attempt: FinishedAttempt) {
   }));
 }
 
+export interface Released {
+  runIds: string[];
+  /** The limit keys of which permits came back that runs wait for: to be granted. */
+  wantedKeys: string[];
+}
+
 /**
  * running → queued: a worker gives back what it will not finish. The attempt does not count. Those that were asked to
  * stop are left to the lease: the rescue ends them as cancelled.
@@ -194,15 +234,19 @@ export async function releaseRuns(
   store: Store,
   workerId: string,
   runs: { id: string; claimNo: number }[],
-): Promise<string[]> {
-  const { rows } = await store.pool.query<{ id: string }>(
-    `UPDATE task_runs_open r SET state = 'queued', worker_id = NULL, started_at = NULL,
-       available_at = statement_timestamp(), queued_at = statement_timestamp()
-     FROM json_to_recordset($2::json) AS v(id uuid, "claimNo" int)
-     WHERE r.id = v.id AND r.worker_id = $1 AND r.claim_no = v."claimNo" AND r.state = 'running'
-       AND r.cancel_requested_at IS NULL
-     RETURNING r.id`,
+): Promise<Released> {
+  const { rows } = await store.pool.query<{ id: string; wantedKeys: string[] | null }>(
+    `WITH released AS (
+       UPDATE task_runs_open r SET state = 'queued', worker_id = NULL, started_at = NULL,
+         available_at = statement_timestamp(), queued_at = statement_timestamp()
+       FROM json_to_recordset($2::json) AS v(id uuid, "claimNo" int)
+       WHERE r.id = v.id AND r.worker_id = $1 AND r.claim_no = v."claimNo" AND r.state = 'running'
+         AND r.cancel_requested_at IS NULL
+       RETURNING r.id, r.permits
+     ), ${givePermitsBack("released")}
+     SELECT id, ${WANTED_KEYS} FROM released`,
     [workerId, JSON.stringify(runs.map(({ id, claimNo }) => ({ id, claimNo })))],
   );
-  return rows.map(({ id }) => id);
+  const wantedKeys = new Set(rows.flatMap((row) => row.wantedKeys ?? []));
+  return { runIds: rows.map(({ id }) => id), wantedKeys: [...wantedKeys] };
 }

@@ -3,6 +3,7 @@
  * takes from where it comes from is said once for each origin: a column that runs of tasks are born with is a line in
  * `OF_TASK`, one that all are born with is a line in each of the three.
  */
+import { functionKeys } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";
 import { recordInRowTime } from "./row-time.ts";
 
@@ -23,6 +24,7 @@ const OF_TASK = {
   namespace_id: "t.namespace_id",
   function_id: "t.function_id",
   type: "t.type",
+  limit_keys: functionKeys("t.function_id"),
 } satisfies RunColumns;
 
 /** From the function `f` that is called. */
@@ -30,6 +32,7 @@ const OF_FUNCTION = {
   namespace_id: "f.namespace_id",
   function_id: "f.id",
   type: "'function'",
+  limit_keys: functionKeys("f.id"),
 } satisfies RunColumns;
 
 /** There is no claim before a direct run. */
@@ -118,11 +121,20 @@ export const INSERT_INVOCATION = insertRuns(
   "functions f WHERE f.namespace_id = $2 AND f.name = $3 AND f.removed_at IS NULL",
 );
 
-/** Those direct runs, as running or reserved, whose ids a CTE `fence` has taken. */
+const SHOWN = { ...OF_CALL, limit_keys: functionKeys("d.function_id") } satisfies RunColumns;
+
+/** Those direct runs, as running, whose ids a CTE `fence` has taken. */
 export const INSERT_SHOWN = insertRuns(
   "task_runs_open",
-  OF_CALL,
+  SHOWN,
   `${DIRECT_RUNS} JOIN fence n ON n.run_id = d.id`,
+);
+
+/** The same with the permits of a CTE `admitted`. */
+export const INSERT_RESERVED = insertRuns(
+  "task_runs_open",
+  { ...SHOWN, permits: "a.permits" },
+  `${DIRECT_RUNS} JOIN fence n ON n.run_id = d.id CROSS JOIN admitted a`,
 );
 
 /** Those of a CTE `ended` of direct runs, as ended, whose ids a CTE `fence` has taken. */

@@ -5,6 +5,7 @@
 import type { AttemptRecord, Run } from "../../contracts/run.ts";
 import { WORKER_LOST } from "../../domain/attempt.ts";
 import type { Store } from "../database.ts";
+import { givePermitsBack } from "../limits/permits.ts";
 import { unindexed } from "../unindexed.ts";
 import { type FinishedDirectRun, toEndedValues, WRITE_ENDED } from "./direct.ts";
 import { DIRECT_CLAIM_NO } from "./insert.ts";
@@ -20,7 +21,7 @@ const END_SHOWN = `
     DELETE FROM task_runs_open
     WHERE id = $1 AND worker_id = $2 AND claim_no = ${DIRECT_CLAIM_NO} AND ${unindexed("state")} = 'running'
     RETURNING *
-  ) ${moveEnded({
+  ), ${givePermitsBack("gone")} ${moveEnded({
     state: "CASE WHEN g.cancel_requested_at IS NULL THEN 'failed' ELSE 'cancelled' END",
     error: "CASE WHEN g.cancel_requested_at IS NULL THEN $3::jsonb END",
     attempts: `g.attempts || (${recordEndedNow("$4::jsonb", "g.started_at")})`,

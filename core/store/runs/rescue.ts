@@ -7,6 +7,7 @@ import { decideVerdict } from "../../domain/retry.ts";
 import { askServer, type LeaseJudge } from "../contact.ts";
 import type { Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
+import { returnPermits } from "../limits/return-permits.ts";
 import { STORED_POLICY } from "../tasks/policy-columns.ts";
 import { inTransaction } from "../transaction.ts";
 import { moveEnded } from "./move-ended.ts";
@@ -31,6 +32,7 @@ interface LostRun {
   worker_id: string;
   cancel_requested_at: Date | null;
   awaited: boolean;
+  permits: string[] | null;
   /** Null for a call. */
   policy: Partial<TaskPolicy> | null;
 }
@@ -46,12 +48,12 @@ export async function rescueLostRuns(
   judge: LeaseJudge,
   limit: number,
 ): Promise<Rescue[]> {
-  return await inTransaction(store.leasePool, async ({ db: tx }) => {
+  return await inTransaction(store.leasePool, async ({ db: tx, pool }) => {
     const word = await askServer(tx);
     if (!judge.mayJudge(word)) return [];
     const { rows: lost } = await sql<LostRun>`
       SELECT r.id, r.claim_no, r.task_id, r.namespace_id, r.attempt, r.attempt_offset, r.started_at, r.worker_id,
-        r.cancel_requested_at, r.awaited,
+        r.cancel_requested_at, r.awaited, r.permits,
         ${sql.raw(STORED_POLICY)} AS policy
       FROM task_runs_open r LEFT JOIN tasks t ON t.id = r.task_id
       WHERE r.state = 'running'
@@ -76,6 +78,10 @@ export async function rescueLostRuns(
       );
       await (open ? keepOpen(rows) : moveTerminal(rows)).execute(tx);
     }
+    await returnPermits(
+      { pool },
+      lost.map(({ permits }) => permits),
+    );
     return decided.map(({ run, verdict }) => ({
       runId: run.id,
       taskId: run.task_id,

@@ -72,7 +72,12 @@ async function openDirect(skewMs: number) {
   const ended: FinishedDirectRun = {
     ...{ runId: run.id, claimNo: 1, namespaceId, taskId: null, type: "function" },
     ...{ functionId: run.functionId, revisionId: run.revisionId, trigger: "invoke", input: null },
-    ...{ timeoutMs: 1_000, durationMs: TOOK_MS, logs: [line("x", { at: new Date(nowMs - TOOK_MS / 2) })] },
+    ...{
+      timeoutMs: 1_000,
+      holdsPermits: false,
+      durationMs: TOOK_MS,
+      logs: [line("x", { at: new Date(nowMs - TOOK_MS / 2) })],
+    },
     verdict: { state: "succeeded", result: 1 },
     record: {
       ...{ attempt: 1, workerId, error: null },

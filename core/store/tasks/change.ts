@@ -11,6 +11,7 @@ import { conflict, notFound } from "../../errors.ts";
 import type { Db, Store } from "../database.ts";
 import { isId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
+import { functionKeys, GRANTED, givePermitsBack } from "../limits/permits.ts";
 import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
 import { recordSkipped } from "../runs/skip.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
@@ -174,14 +175,23 @@ export async function changeTask(
       .where("id", "=", taskId)
       .returningAll()
       .executeTakeFirstOrThrow();
-    await tx.db
-      .updateTable("task_runs_open")
-      // What waited for room in the one function has not waited in the other.
-      .set({ function_id: functionId, room: null })
-      .where("task_id", "=", taskId)
-      .where("function_id", "is distinct from", functionId)
-      .where("state", "in", ["scheduled", "queued", "dead"])
-      .execute();
+    await callOtherFunction(tx.db, taskId, functionId);
     return toTask(row);
   });
+}
+
+const HELD_OF_MOVED = sql.raw(`CASE WHEN ${GRANTED} THEN r.permits END`);
+const PERMITS_BACK = sql.raw(givePermitsBack("moved"));
+
+/** Runs that have not started stand in no line of the function they were to call, and hold none of its permits. */
+async function callOtherFunction(tx: Db, taskId: string, functionId: string | null): Promise<void> {
+  await sql`
+    WITH moved AS MATERIALIZED (
+      SELECT r.id, ${HELD_OF_MOVED} AS permits FROM task_runs_open r
+      WHERE r.task_id = ${taskId} AND r.function_id IS DISTINCT FROM ${functionId}::uuid
+        AND r.state IN ('scheduled', 'queued', 'dead') FOR UPDATE
+    ), ${PERMITS_BACK}
+    UPDATE task_runs_open r SET function_id = m.function_id, limit_keys = ${sql.raw(functionKeys("m.function_id"))},
+      permits = NULL, waiting_for = NULL, waiting_key = NULL, room = NULL
+    FROM (SELECT id, ${functionId}::uuid AS function_id FROM moved) AS m WHERE r.id = m.id`.execute(tx);
 }

@@ -131,6 +131,7 @@ export function finished(
     taskId: run.taskId,
     type: run.spec.type,
     functionId: run.functionId,
+    holdsPermits: run.holdsPermits,
     revisionId: run.revisionId,
     verdict,
     record,

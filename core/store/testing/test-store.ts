@@ -42,6 +42,7 @@ export async function openTestStore(
       for (const table of ["task_logs", "task_runs", "tasks", "workers"] as const) {
         await sql`DELETE FROM ${sql.table(table)}`.execute(db);
       }
+      await sql`UPDATE run_limits SET permits_held = 0, has_waiting = false`.execute(db);
     },
   };
 }

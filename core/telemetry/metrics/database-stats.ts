@@ -29,7 +29,10 @@ export function createDatabaseStatsMetrics(registry: Registry) {
     ),
     dueRuns: gauge("bellhop_due_runs", "Runs that are due and could be taken by a worker."),
     upcomingRuns: gauge("bellhop_upcoming_runs", "Runs that become due within WORKERS_AHEAD."),
-    awaitingRoom: gauge("bellhop_awaiting_room_runs", "Runs that wait for room in their function."),
+    waitingForPermit: gauge(
+      "bellhop_awaiting_room_runs",
+      "Runs that wait for a permit of their function's limit.",
+    ),
     oldestDueSeconds: gauge(
       "bellhop_oldest_due_run_age_seconds",
       "How long the oldest due run has been due.",

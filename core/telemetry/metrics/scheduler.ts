@@ -35,6 +35,11 @@ export function createSchedulerMetrics(registry: Registry) {
       help: "Bells sent again for overdue runs.",
       registers,
     }),
+    permitCorrections: new Counter({
+      name: "bellhop_permit_corrections_total",
+      help: "Limits whose count of permits was wrong and was corrected: after an upgrade, or a fault.",
+      registers,
+    }),
     stageSeconds: new Histogram({
       name: "bellhop_stage_duration_seconds",
       help: "Duration of a pass that stages what is due.",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createRoomOffers } from "./room-offers.ts";
+import { createPermitGrants } from "./permit-grants.ts";
 
 const fail = (error: unknown) => assert.fail(error as Error);
 const run = (runId: string) => ({ runId, availableAt: new Date(0) });
@@ -8,31 +8,31 @@ const run = (runId: string) => ({ runId, availableAt: new Date(0) });
 test("what ends in one turn is looked for together, what ends during a look in the next", async () => {
   const looks: string[][] = [];
   const gate = Promise.withResolvers<void>();
-  const offers = createRoomOffers(
-    async (functionIds) => {
-      looks.push(functionIds);
+  const grants = createPermitGrants(
+    async (keys) => {
+      looks.push(keys);
       await gate.promise;
       return [];
     },
-    async () => assert.fail("nothing was offered"),
+    async () => assert.fail("nothing was granted"),
     fail,
   );
-  for (const id of ["a", "b", "a"]) offers.add(id);
+  for (const keys of [["a", "b"], ["a"], []]) grants.add(keys);
   await Promise.resolve();
-  for (const id of ["a", "c"]) offers.add(id);
+  grants.add(["a", "c"]);
   gate.resolve();
-  await offers.flush();
+  await grants.flush();
   assert.deepEqual(looks, [
     ["a", "b"],
     ["a", "c"],
   ]);
 });
 
-test("what was offered is rung; a failure is told, and the next look goes on", async () => {
+test("what was granted is rung; a failure is told, and the next look goes on", async () => {
   const errors: unknown[] = [];
   const rung: string[] = [];
   let looks = 0;
-  const offers = createRoomOffers(
+  const grants = createPermitGrants(
     async () => {
       if (++looks === 1) throw new Error("the database is away");
       return [run("r")];
@@ -40,10 +40,10 @@ test("what was offered is rung; a failure is told, and the next look goes on", a
     async (bells) => void rung.push(...bells.map(({ runId }) => runId)),
     (error) => errors.push(error),
   );
-  offers.add("a");
-  await offers.flush();
+  grants.add(["a"]);
+  await grants.flush();
   assert.deepEqual([errors.length, rung], [1, []]);
-  offers.add("a");
-  await offers.flush();
+  grants.add(["a"]);
+  await grants.flush();
   assert.deepEqual([errors.length, rung], [1, ["r"]]);
 });

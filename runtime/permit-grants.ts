@@ -1,23 +1,23 @@
 /**
- * After runs of functions with a limit of runs at once ended: their room goes to runs that wait for it, and bells tell
- * the workers. States: quiet → looking (what ends meanwhile is in the next look) → quiet. A look that fails is left to
- * the scheduler's, which comes every second.
+ * After permits were given back for which runs wait: they go to those whose turn it is, and bells tell the workers.
+ * States: quiet → looking (what is given back meanwhile is in the next look) → quiet. A look that fails is left to the
+ * scheduler's, which comes every second.
  */
 import type { Bell } from "../core/queue/transport.ts";
 import type { StagedRun } from "../core/store/runs/staged-run.ts";
 
-export interface RoomOffers {
-  /** A run of this function ended, and its row says so. */
-  add(functionId: string): void;
+export interface PermitGrants {
+  /** Permits of these limit keys were given back, and runs wait for them. */
+  add(keys: readonly string[]): void;
   /** Resolves when nothing is left to look for. */
   flush(): Promise<void>;
 }
 
-export function createRoomOffers(
-  offer: (functionIds: string[]) => Promise<StagedRun[]>,
+export function createPermitGrants(
+  grant: (keys: string[]) => Promise<StagedRun[]>,
   ring: (bells: Bell[]) => Promise<void>,
   onError: (error: unknown) => void,
-): RoomOffers {
+): PermitGrants {
   const wanted = new Set<string>();
   let looking: Promise<void> | undefined;
 
@@ -25,11 +25,11 @@ export function createRoomOffers(
     // One turn later: what was recorded in one batch is looked for together.
     await Promise.resolve();
     while (wanted.size > 0) {
-      const functionIds = [...wanted];
+      const keys = [...wanted];
       wanted.clear();
       try {
-        const offered = await offer(functionIds);
-        if (offered.length > 0) await ring(offered);
+        const granted = await grant(keys);
+        if (granted.length > 0) await ring(granted);
       } catch (error) {
         onError(error);
       }
@@ -38,8 +38,9 @@ export function createRoomOffers(
   }
 
   return {
-    add(functionId) {
-      wanted.add(functionId);
+    add(keys) {
+      if (keys.length === 0) return;
+      for (const key of keys) wanted.add(key);
       looking ??= look();
     },
     async flush() {

@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { afterEach, beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import type { TaskInput } from "../../contracts/task-input.ts";
 import type { AskedLimits } from "../../domain/function-limits.ts";
+import { functionKey } from "../../domain/limit-keys.ts";
+import { cancelRuns } from "../runs/cancel.ts";
+import { claimRuns } from "../runs/claim.ts";
+import { findEarlyRuns, findOverdueRuns, msUntilNextQueued } from "../runs/find-claimable.ts";
+import { finishAttempts, releaseRuns } from "../runs/finish.ts";
+import { rescueLostRuns } from "../runs/rescue.ts";
 import { changeTask } from "../tasks/change.ts";
 import { createTask } from "../tasks/create.ts";
 import {
@@ -17,15 +23,13 @@ import {
   queueRun,
 } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { cancelRuns } from "./cancel.ts";
-import { claimRuns } from "./claim.ts";
-import { findEarlyRuns, findOverdueRuns, msUntilNextQueued } from "./find-claimable.ts";
-import { finishAttempts, releaseRuns } from "./finish.ts";
-import { rescueLostRuns } from "./rescue.ts";
-import { findAwaitedFunctions, offerRoom } from "./room.ts";
+import { findGrantableKeys, grantPermits } from "./grant-permits.ts";
+import { recountPermits } from "./recount-permits.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
+/** Whatever happened: as many permits are out as runs hold. */
+afterEach(async () => assert.deepEqual(await recountPermits(store), []));
 
 /** A function with these limits and `count` queued runs, oldest first. */
 async function openFunction(count: number, limits: AskedLimits = { concurrency: 2 }) {
@@ -36,10 +40,13 @@ async function openFunction(count: number, limits: AskedLimits = { concurrency: 
   return { namespaceId, functionId, runIds, queue: () => queueInvocation(store, namespaceId, "f") };
 }
 
-/** The state and room of these runs, as one word each. */
+/** Where these runs stand, as one word each. */
 async function standing(runIds: string[]): Promise<string[]> {
   const { rows } = await sql<{ id: string; standing: string }>`
-    SELECT id, coalesce(room, state) AS standing FROM task_runs WHERE id = ANY(${runIds})`.execute(db);
+    SELECT id, CASE WHEN waiting_for IS NOT NULL THEN 'waiting'
+      WHEN waiting_key IS NOT NULL THEN 'granted' ELSE state END AS standing FROM task_runs WHERE id = ANY(${runIds})`.execute(
+    db,
+  );
   return runIds.map((id) => rows.find((row) => row.id === id)!.standing);
 }
 
@@ -48,15 +55,15 @@ const functionTask = (name: string): TaskInput =>
 
 const idsOf = (runs: { id: string }[]) => runs.map(({ id }) => id);
 
-test("only as many as the function has room for start; the others wait, and no attempt is counted", async () => {
+test("only as many as there are permits for start; the others wait, and no attempt is counted", async () => {
   const workerId = await makeWorker(db);
   const { runIds } = await openFunction(4);
   const claimed = await claimRuns(store, workerId, runIds.toReversed());
   assert.deepEqual(idsOf(claimed).sort(), runIds.slice(0, 2), "the oldest");
-  assert.ok(claimed.every(({ holdsRoom, revisionId, spec }) => holdsRoom && revisionId && spec));
-  assert.deepEqual(await standing(runIds), ["running", "running", "awaited", "awaited"]);
+  assert.ok(claimed.every(({ revisionId, spec }) => revisionId && spec));
+  assert.deepEqual(await standing(runIds), ["running", "running", "waiting", "waiting"]);
   const { rows } = await sql`SELECT attempt, claim_no, started_at, worker_id FROM task_runs_open
-    WHERE room = 'awaited'`.execute(db);
+    WHERE waiting_for = 'concurrency'`.execute(db);
   const untouched = { attempt: 1, claim_no: 0, started_at: null, worker_id: null };
   assert.deepEqual(rows, [untouched, untouched]);
 });
@@ -74,18 +81,18 @@ test("what waits is in nobody's way: no claim, sweep, bell or timer looks at it"
   assert.deepEqual(idsOf(await claimDue(store, workerId, 1, 0)), [other]);
 });
 
-test("room is offered to the oldest that wait, as much as there is, once", async () => {
+test("permits are granted to the oldest that wait, as many as there are, once", async () => {
   const workerId = await makeWorker(db);
   const { functionId, runIds } = await openFunction(5);
   const [first] = await claimRuns(store, workerId, runIds);
-  assert.deepEqual(await offerRoom(store, [functionId]), [], "it is full");
+  assert.deepEqual(await grantPermits(store, [functionKey(functionId)]), [], "it is full");
   await finishAttempts(store, workerId, [finished(first!, workerId, { state: "succeeded", result: null })]);
-  const offered = await offerRoom(store, [functionId]);
+  const granted = await grantPermits(store, [functionKey(functionId)]);
   assert.deepEqual(
-    offered.map(({ runId }) => runId),
+    granted.map(({ runId }) => runId),
     [runIds[2]],
   );
-  assert.deepEqual(await offerRoom(store, [functionId]), []);
+  assert.deepEqual(await grantPermits(store, [functionKey(functionId)]), []);
   assert.deepEqual(idsOf(await claimRuns(store, workerId, [runIds[2]!])), [runIds[2]]);
 });
 
@@ -95,52 +102,52 @@ test("who waited starts before who is new, in the new one's slot", async () => {
   const [first] = await claimRuns(store, workerId, runIds);
   const late = await queue();
   await finishAttempts(store, workerId, [finished(first!, workerId, { state: "succeeded", result: null })]);
-  await offerRoom(store, [functionId]);
+  await grantPermits(store, [functionKey(functionId)]);
   assert.deepEqual(idsOf(await claimRuns(store, workerId, [late])), [runIds[2]]);
-  assert.deepEqual(await standing([late]), ["awaited"]);
+  assert.deepEqual(await standing([late]), ["waiting"]);
 });
 
-test("who is new takes none of the room that several were offered, though it asks alone", async () => {
+test("who is new takes none of the permits that several were granted, though it asks alone", async () => {
   const workerId = await makeWorker(db);
   const { functionId, runIds, queue } = await openFunction(6, { concurrency: 3 });
   const first = await claimRuns(store, workerId, runIds);
   const late = await queue();
   const ends = first.map((run) => finished(run, workerId, { state: "succeeded", result: null }));
   await finishAttempts(store, workerId, ends);
-  assert.equal((await offerRoom(store, [functionId])).length, 3);
+  assert.equal((await grantPermits(store, [functionKey(functionId)])).length, 3);
   assert.deepEqual(idsOf(await claimRuns(store, workerId, [late])), [runIds[3]]);
-  assert.deepEqual(await standing([...runIds.slice(3), late]), ["running", "offered", "offered", "awaited"]);
+  assert.deepEqual(await standing([...runIds.slice(3), late]), ["running", "granted", "granted", "waiting"]);
 });
 
-test("room that was offered is offered again to nobody, and lost to nobody, where its run is cancelled", async () => {
+test("a permit that was granted goes to the next where its run is cancelled", async () => {
   const workerId = await makeWorker(db);
   const { namespaceId, functionId, runIds } = await openFunction(4);
   const [first] = await claimRuns(store, workerId, runIds);
   await finishAttempts(store, workerId, [finished(first!, workerId, { state: "succeeded", result: null })]);
-  await offerRoom(store, [functionId]);
+  await grantPermits(store, [functionKey(functionId)]);
   const { ended } = await cancelRuns(store, namespaceId, { runId: runIds[2]! });
   assert.deepEqual(ended, [runIds[2]]);
-  const offered = await offerRoom(store, [functionId]);
+  const granted = await grantPermits(store, [functionKey(functionId)]);
   assert.deepEqual(
-    offered.map(({ runId }) => runId),
+    granted.map(({ runId }) => runId),
     [runIds[3]],
   );
 });
 
-test("a run that waits for room is cancelled at once", async () => {
+test("a run that waits for a permit is cancelled at once", async () => {
   const { namespaceId, runIds } = await openFunction(3);
   await claimRuns(store, await makeWorker(db), runIds);
   assert.deepEqual((await cancelRuns(store, namespaceId, { runId: runIds[2]! })).ended, [runIds[2]]);
   assert.deepEqual(await standing(runIds), ["running", "running", "cancelled"]);
 });
 
-test("a lost worker's and a released run's room is room again", async () => {
+test("a lost worker's and a released run's permits are free again", async () => {
   const { functionId, runIds } = await openFunction(4);
   const lost = await makeWorker(db, 1);
   await claimRuns(store, lost, runIds);
   await sql`UPDATE workers SET lease_until = now() - interval '1 minute'`.execute(db);
   await rescueLostRuns(store, new Date(), ANY_TIME, 10);
-  assert.equal((await offerRoom(store, [functionId])).length, 2);
+  assert.equal((await grantPermits(store, [functionKey(functionId)])).length, 2);
   const workerId = await makeWorker(db);
   const claimed = await claimDue(store, workerId, 10, 0);
   assert.deepEqual(idsOf(claimed).sort(), runIds.slice(2));
@@ -153,12 +160,12 @@ test("another limit holds from the next claim on; none at all lets everybody go"
   const { namespaceId, functionId, runIds } = await openFunction(6);
   await claimRuns(store, workerId, runIds);
   await deployFunction(db, namespaceId, "f", { concurrency: 3 });
-  assert.equal((await offerRoom(store, [functionId])).length, 1);
+  assert.equal((await grantPermits(store, [functionKey(functionId)])).length, 1);
   assert.equal((await claimDue(store, workerId, 10, 0)).length, 1);
   await deployFunction(db, namespaceId, "f");
-  assert.equal((await offerRoom(store, [functionId])).length, 3);
+  assert.equal((await grantPermits(store, [functionKey(functionId)])).length, 3);
   const claimed = await claimDue(store, workerId, 10, 0);
-  assert.deepEqual([claimed.length, claimed[0]!.holdsRoom], [3, false]);
+  assert.equal(claimed.length, 3);
 });
 
 test("runs of a revision without a limit count where the next one has one", async () => {
@@ -187,13 +194,36 @@ test("claims of several workers that meet never start more than fit, of any func
   assert.equal(count(free.functionId), 6);
 });
 
-test("the functions that runs wait for are found, each once", async () => {
-  assert.deepEqual(await findAwaitedFunctions(store, 10), []);
+test("keys that have permits while runs wait for them are found, each once", async () => {
   const workerId = await makeWorker(db);
   const functions = [await openFunction(5), await openFunction(4), await openFunction(2)];
-  for (const { runIds } of functions) await claimRuns(store, workerId, runIds);
-  const expected = functions.slice(0, 2).map(({ functionId }) => functionId);
-  assert.deepEqual((await findAwaitedFunctions(store, 10)).sort(), expected.sort());
+  const ends = [];
+  for (const { runIds } of functions) {
+    const [first] = await claimRuns(store, workerId, runIds);
+    ends.push(finished(first!, workerId, { state: "succeeded", result: null }));
+  }
+  assert.deepEqual(await findGrantableKeys(store, 10), [], "all permits are out");
+  const report = await finishAttempts(store, workerId, ends);
+  const expected = functions
+    .slice(0, 2)
+    .map(({ functionId }) => functionKey(functionId))
+    .sort();
+  assert.deepEqual(report.wantedKeys.toSorted(), expected);
+  assert.deepEqual((await findGrantableKeys(store, 10)).sort(), expected);
+  assert.equal((await grantPermits(store, expected)).length, 2);
+  assert.deepEqual(await findGrantableKeys(store, 10), []);
+});
+
+test("a key for which nobody waits any more is found, and new runs need not be decided one by one", async () => {
+  const workerId = await makeWorker(db);
+  const { namespaceId, functionId, runIds } = await openFunction(3);
+  const claimed = await claimRuns(store, workerId, runIds);
+  await cancelRuns(store, namespaceId, { runId: runIds[2]! });
+  const ends = claimed.map((run) => finished(run, workerId, { state: "succeeded", result: null }));
+  await finishAttempts(store, workerId, ends);
+  assert.deepEqual(await findGrantableKeys(store, 10), [functionKey(functionId)]);
+  assert.deepEqual(await grantPermits(store, [functionKey(functionId)]), []);
+  assert.deepEqual(await findGrantableKeys(store, 10), []);
 });
 
 test("a run whose task calls another function now stands in that one's line, not in the old one's", async () => {
@@ -209,10 +239,10 @@ test("a run whose task calls another function now stands in that one's line, not
     tasks.push(await createTask(store, { namespaceId, input, functionId: from, now: new Date() }));
   const [first, second] = tasks.map(({ run }) => run!.runId);
   await claimRuns(store, workerId, [first!, second!]);
-  assert.deepEqual(await standing([first!, second!]), ["running", "awaited"]);
+  assert.deepEqual(await standing([first!, second!]), ["running", "waiting"]);
   const decide = async () => ({ input: functionTask("to"), functionId: to, reschedules: false });
   await changeTask(store, namespaceId, tasks[1]!.task.id, new Date(), decide);
-  assert.deepEqual(await findAwaitedFunctions(store, 10), []);
+  assert.deepEqual(await standing([second!]), ["queued"]);
   const [claimed] = await claimRuns(store, workerId, [second!]);
-  assert.deepEqual([claimed?.functionId, claimed?.holdsRoom], [to, false]);
+  assert.equal(claimed?.functionId, to);
 });

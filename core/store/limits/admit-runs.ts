@@ -1,0 +1,115 @@
+/** queued → running, or waiting: where the permits of a key do not go round, decided one run at a time, under its lock. */
+import { decideClaim } from "../../domain/admission.ts";
+import type { Store } from "../database.ts";
+import { CLAIMABLE_BY_ID } from "../runs/claimable.ts";
+import {
+  type ClaimedRun,
+  type ClaimRow,
+  DESCRIBED,
+  TAKEN,
+  TRAFFIC,
+  toClaimedRun,
+} from "../runs/claimed-run.ts";
+import { inTransaction, type Transaction } from "../transaction.ts";
+import { unindexed } from "../unindexed.ts";
+import { type LimitRow, lockLimits, toFree } from "./limit-rows.ts";
+import { GRANTED, LIMIT_KEYS, WAITING } from "./permits.ts";
+
+/** A claimable run, and the limits that hold for it. */
+export interface LimitedRun {
+  id: string;
+  keys: string[];
+}
+
+// Of each key as many as could start now: nobody else stands between them and their start.
+const LOOK = `
+  WITH l AS MATERIALIZED (
+    SELECT key, least($3::int, greatest(0, coalesce(concurrency - permits_held, $3::int))) AS free
+    FROM run_limits WHERE key = ANY($2::text[])
+  ), line AS (
+    SELECT r.id, ${LIMIT_KEYS} AS keys, r.available_at, 'asked' AS standing FROM task_runs_open r
+    WHERE r.id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID} AND r.waiting_key IS NULL
+    UNION ALL
+    SELECT w.* FROM l CROSS JOIN LATERAL (
+      SELECT r.id, ${LIMIT_KEYS}, r.available_at, 'waiting' FROM task_runs_open r WHERE ${WAITING} = l.key
+      ORDER BY r.available_at, r.id LIMIT l.free) AS w
+    UNION ALL
+    SELECT g.* FROM l CROSS JOIN LATERAL (
+      SELECT r.id, ${LIMIT_KEYS}, r.available_at, 'granted' FROM task_runs_open r
+      WHERE ${GRANTED} AND r.waiting_key = l.key ORDER BY r.available_at, r.id LIMIT $3) AS g
+  )
+  SELECT id, keys, standing FROM line ORDER BY available_at, id`;
+
+interface LineRow {
+  id: string;
+  keys: string[];
+  standing: "asked" | "waiting" | "granted";
+}
+
+// What another has locked for a moment is left alone: it looks at the run next, or ends it.
+const ADMIT = `
+  WITH chosen AS MATERIALIZED (
+    SELECT r.id, f.name AS function_name, ${TRAFFIC} AS traffic, coalesce(s.permits, r.permits) AS permits,
+      s.permits IS NOT NULL AS is_new, true AS is_free
+    FROM json_to_recordset($2::json) AS s(id uuid, permits text[])
+      JOIN task_runs_open r ON r.id = s.id LEFT JOIN functions f ON f.id = r.function_id
+    WHERE ${unindexed("r.state")} = 'queued' FOR UPDATE OF r SKIP LOCKED
+  ), full_up AS MATERIALIZED (
+    SELECT r.id, h.key FROM json_to_recordset($3::json) AS h(id uuid, key text) JOIN task_runs_open r ON r.id = h.id
+    WHERE ${unindexed("r.state")} = 'queued' FOR UPDATE OF r SKIP LOCKED
+  ), held AS (
+    UPDATE task_runs_open r SET waiting_for = 'concurrency', waiting_key = h.key, permits = NULL, room = 'awaited'
+    FROM full_up h WHERE r.id = h.id
+  ), counted AS (
+    UPDATE run_limits l SET permits_held = l.permits_held + n.taken, has_waiting = l.has_waiting OR n.waits
+    FROM (
+      SELECT key, count(*) FILTER (WHERE NOT waits)::int AS taken, bool_or(waits) AS waits FROM (
+        SELECT p.key, false AS waits FROM chosen, unnest(permits) AS p(key) WHERE is_new
+        UNION ALL SELECT key, true FROM full_up
+      ) AS changes GROUP BY key
+    ) AS n WHERE l.key = n.key
+  ), ${TAKEN} ${DESCRIBED}`;
+
+/**
+ * Starts as many of `asked` as there are permits for; the others wait. Runs whose turn comes first start in their
+ * place.
+ */
+export async function admitRuns(store: Store, workerId: string, asked: LimitedRun[]): Promise<ClaimedRun[]> {
+  const keys = [...new Set(asked.flatMap((run) => run.keys))];
+  return await inTransaction(store.pool, async (tx) => {
+    const limits = await lockLimits(tx, keys);
+    const { rows } = await tx.pool.query<LineRow>({
+      name: "look-at-line",
+      text: LOOK,
+      values: [asked.map(({ id }) => id), keys, asked.length],
+    });
+    return await admit(tx, workerId, asked.length, limits, rows, new Set(keys));
+  });
+}
+
+async function admit(
+  tx: Transaction,
+  workerId: string,
+  slots: number,
+  limits: LimitRow[],
+  rows: LineRow[],
+  locked: Set<string>,
+): Promise<ClaimedRun[]> {
+  const free = toFree(limits);
+  const { start, startGranted, hold } = decideClaim({
+    slots,
+    free,
+    granted: rows.filter(({ standing }) => standing === "granted").map(({ id }) => id),
+    line: rows
+      // One that needs a key whose lock is not held is left to who grants it.
+      .filter(({ standing, keys }) => standing !== "granted" && keys.every((key) => locked.has(key)))
+      .map((row) => ({ ...row, isAsked: row.standing === "asked" })),
+  });
+  const started = [
+    ...start.map(({ id, keys }) => ({ id, permits: keys.filter((key) => free.has(key)) })),
+    ...startGranted.map((id) => ({ id, permits: null })),
+  ];
+  const values = [workerId, JSON.stringify(started), JSON.stringify(hold)];
+  const { rows: claimed } = await tx.pool.query<ClaimRow>({ name: "admit-runs", text: ADMIT, values });
+  return claimed.map(toClaimedRun);
+}

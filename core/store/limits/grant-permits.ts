@@ -1,0 +1,158 @@
+/**
+ * waiting → granted: permits that are free go to the runs whose turn it is, which may be claimed from then on. To be
+ * called, and what it returns rung, after permits of a key were given back or its limit was changed.
+ */
+import { decideAdmission } from "../../domain/admission.ts";
+import type { Store } from "../database.ts";
+import { STAGED, type StagedRun } from "../runs/staged-run.ts";
+import { inTransaction, type Transaction } from "../transaction.ts";
+import { type LimitRow, lockLimits, toFree } from "./limit-rows.ts";
+import { LIMIT_KEYS, WAITING } from "./permits.ts";
+
+/** The most runs of one key that one call grants permits to. */
+export const GRANT_BATCH = 500;
+const MAX_LOOKS = 4;
+
+// A key without a row has no limit any more.
+const LOOK = `
+  SELECT w.* FROM unnest($1::text[]) AS k(key) LEFT JOIN run_limits l ON l.key = k.key CROSS JOIN LATERAL (
+    SELECT r.id, ${LIMIT_KEYS} AS keys, r.available_at FROM task_runs_open r WHERE ${WAITING} = k.key
+    ORDER BY r.available_at, r.id
+    LIMIT least($2::int, greatest(0, coalesce(l.concurrency - l.permits_held, $2::int)))) AS w
+  ORDER BY w.available_at, w.id`;
+
+// What another has locked for a moment is left alone, and found by the next look.
+const GRANT = `
+  WITH chosen AS MATERIALIZED (
+    SELECT r.id, s.permits, s.key FROM json_to_recordset($2::json) AS s(id uuid, permits text[], key text)
+      JOIN task_runs_open r ON r.id = s.id
+    WHERE r.state = 'queued' AND r.waiting_for IS NOT NULL FOR UPDATE OF r SKIP LOCKED
+  ), granted AS (
+    UPDATE task_runs_open r SET waiting_for = NULL, room = NULL, permits = c.permits,
+      waiting_key = CASE WHEN c.permits IS NOT NULL THEN r.waiting_key END
+    FROM chosen c WHERE r.id = c.id AND c.key IS NULL
+    RETURNING ${STAGED}
+  ), moved AS (
+    UPDATE task_runs_open r SET waiting_key = c.key FROM chosen c WHERE r.id = c.id AND c.key IS NOT NULL
+  ), counted AS (
+    UPDATE run_limits l SET permits_held = l.permits_held + (
+        SELECT count(*)::int FROM chosen c, unnest(c.permits) AS p(key) WHERE p.key = l.key),
+      has_waiting = EXISTS (SELECT FROM chosen c WHERE c.key = l.key) OR coalesce((
+        SELECT true FROM task_runs_open r WHERE ${WAITING} = l.key AND NOT r.id IN (SELECT id FROM chosen) LIMIT 1),
+        false)
+    WHERE l.key = ANY($1::text[])
+  )
+  SELECT * FROM granted`;
+
+// Kept while runs waited for it.
+const REMOVE_ENDED = `DELETE FROM run_limits WHERE key = ANY($1::text[]) AND concurrency IS NULL AND NOT has_waiting`;
+
+interface LineRow {
+  id: string;
+  keys: string[];
+}
+
+interface Look {
+  granted: StagedRun[];
+  /** Some of the line need these too, whose locks are not held. */
+  furtherKeys: string[];
+  /** Some of the line waited for another key: there may be permits left for those behind them. */
+  hasMoved: boolean;
+}
+
+/** The runs that may be claimed now: at most as many of each key as it has permits left, oldest first. */
+export async function grantPermits(store: Store, keys: string[]): Promise<StagedRun[]> {
+  const granted: StagedRun[] = [];
+  let locked = [...new Set(keys)];
+  for (let looks = 0; locked.length > 0 && looks < MAX_LOOKS; looks += 1) {
+    const look = await inTransaction(store.pool, (tx) => grant(tx, locked));
+    granted.push(...look.granted);
+    if (look.furtherKeys.length === 0 && !look.hasMoved) break;
+    locked = [...new Set([...locked, ...look.furtherKeys])];
+  }
+  return granted;
+}
+
+async function grant(tx: Transaction, keys: string[]): Promise<Look> {
+  const limits = await lockLimits(tx, keys);
+  const { rows } = await tx.pool.query<LineRow>({
+    name: "look-who-waits",
+    text: LOOK,
+    values: [keys, GRANT_BATCH],
+  });
+  const known = new Set(keys);
+  const furtherKeys = rows.flatMap((run) => run.keys).filter((key) => !known.has(key));
+  const line = rows.filter((run) => run.keys.every((key) => known.has(key)));
+  return { furtherKeys, ...(await write(tx, keys, limits, line)) };
+}
+
+async function write(
+  tx: Transaction,
+  keys: string[],
+  limits: LimitRow[],
+  line: LineRow[],
+): Promise<Omit<Look, "furtherKeys">> {
+  const free = toFree(limits);
+  const { admitted, refused } = decideAdmission(line, free);
+  const chosen = [
+    ...admitted.map(({ id, keys }) => ({ id, permits: toPermits(keys, free), key: null })),
+    ...refused.map(({ id, key }) => ({ id, permits: null, key })),
+  ];
+  const { rows } = await tx.pool.query<StagedRun>({
+    name: "grant-permits",
+    text: GRANT,
+    values: [keys, JSON.stringify(chosen)],
+  });
+  if (limits.some(({ concurrency }) => concurrency === null)) await tx.pool.query(REMOVE_ENDED, [keys]);
+  return { granted: rows, hasMoved: refused.length > 0 };
+}
+
+/** Null: no limit holds for the run any more, and it is claimed like any other. */
+function toPermits(keys: readonly string[], free: ReadonlyMap<string, number>): string[] | null {
+  const permits = keys.filter((key) => free.has(key));
+  return permits.length > 0 ? permits : null;
+}
+
+/**
+ * Keys that have permits, or no limit any more, while runs wait for them or are said to: from one line to the next in the
+ * index, however many stand in each.
+ */
+export async function findGrantableKeys(store: Store, limit: number): Promise<string[]> {
+  const { rows } = await store.pool.query<{ key: string }>(
+    `WITH RECURSIVE k AS (
+       (SELECT min(waiting_key) AS key FROM task_runs_open r WHERE r.state = 'queued' AND r.waiting_for = 'concurrency')
+       UNION ALL
+       SELECT (SELECT min(r.waiting_key) FROM task_runs_open r WHERE ${WAITING} > k.key) FROM k WHERE k.key IS NOT NULL
+     )
+     SELECT k.key FROM k LEFT JOIN run_limits l ON l.key = k.key
+     WHERE k.key IS NOT NULL AND coalesce(l.permits_held < l.concurrency OR NOT l.has_waiting, true)
+     UNION
+     SELECT key FROM run_limits WHERE has_waiting AND coalesce(permits_held < concurrency, true)
+     LIMIT $1`,
+    [limit],
+  );
+  return rows.map(({ key }) => key);
+}
+
+/**
+ * Runs that the release before let wait stand in the line of their function from now on, or may be claimed where it has
+ * no limit any more; how many, `limit` at most.
+ */
+export async function adoptWaiting(store: Store, limit: number): Promise<number> {
+  const { rowCount } = await store.pool.query(
+    `WITH unnamed AS MATERIALIZED (
+       SELECT r.id, 'function:' || r.function_id AS key FROM task_runs_open r
+       WHERE r.room = 'awaited' AND r.waiting_key IS NULL LIMIT $1 FOR UPDATE SKIP LOCKED
+     ), limits AS MATERIALIZED (
+       SELECT l.key FROM run_limits l WHERE l.key IN (SELECT key FROM unnamed) ORDER BY l.key FOR UPDATE
+     ), flagged AS (
+       UPDATE run_limits l SET has_waiting = true FROM limits k WHERE l.key = k.key
+     )
+     UPDATE task_runs_open r SET permits = NULL, waiting_key = k.key,
+       waiting_for = CASE WHEN k.key IS NOT NULL THEN 'concurrency' END,
+       room = CASE WHEN k.key IS NOT NULL THEN 'awaited' END
+     FROM unnamed u LEFT JOIN limits k ON k.key = u.key WHERE r.id = u.id`,
+    [limit],
+  );
+  return rowCount ?? 0;
+}

@@ -1,0 +1,411 @@
+/** Permits of limits by key: exact over any number of workers, returned by every end, and counted anew where they are not. */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { sql } from "kysely";
+import { createTestDatabase } from "../../../test/support/database.ts";
+import { functionKey } from "../../domain/limit-keys.ts";
+import { newId } from "../ids.ts";
+import { cancelRuns } from "../runs/cancel.ts";
+import { type ClaimedRun, claimDueRuns, claimRuns } from "../runs/claim.ts";
+import { type DirectRun, reserveDirectRun } from "../runs/direct.ts";
+import { finishAttempts, releaseRuns } from "../runs/finish.ts";
+import { endLostCall } from "../runs/lost-call.ts";
+import { rescueLostRuns } from "../runs/rescue.ts";
+import {
+  ANY_TIME,
+  deployFunction,
+  finished,
+  makeWorker,
+  queueInvocation,
+  queueRun,
+  retryAfter,
+  SAMPLE_ERROR,
+} from "../testing/samples.ts";
+import { openTestStore } from "../testing/test-store.ts";
+import { adoptWaiting, findGrantableKeys, grantPermits } from "./grant-permits.ts";
+import { recountPermits } from "./recount-permits.ts";
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+beforeEach(clear);
+/** Whatever happened: as many permits are out as runs hold. */
+afterEach(async () => assert.deepEqual(await recountPermits(store), []));
+
+const idsOf = (runs: { id: string }[]) => runs.map(({ id }) => id);
+const succeeded = (run: ClaimedRun, workerId: string) =>
+  finished(run, workerId, { state: "succeeded", result: null });
+const makeWorkers = (count: number) => Promise.all(Array.from({ length: count }, () => makeWorker(db)));
+
+/** A key that no function has, with a limit. */
+async function makeLimit(namespaceId: string, concurrency: number): Promise<string> {
+  const key = `queue:${newId()}`;
+  await sql`INSERT INTO run_limits (key, namespace_id, concurrency) VALUES (${key}, ${namespaceId}, ${concurrency})`.execute(
+    db,
+  );
+  return key;
+}
+
+const setKeys = (runIds: string[], keys: string[]) =>
+  sql`UPDATE task_runs_open SET limit_keys = ${keys} WHERE id = ANY(${runIds})`.execute(db);
+
+async function permitsHeld(key: string): Promise<number> {
+  const { rows } = await sql<{
+    held: number;
+  }>`SELECT permits_held AS held FROM run_limits WHERE key = ${key}`.execute(db);
+  return rows[0]!.held;
+}
+
+async function waitingFor(runId: string): Promise<string | null> {
+  const { rows } = await sql<{ key: string | null }>`
+    SELECT CASE WHEN waiting_for IS NOT NULL THEN waiting_key END AS key FROM task_runs_open WHERE id = ${runId}`.execute(
+    db,
+  );
+  return rows[0]!.key;
+}
+
+const queueMany = async (count: number, queue: () => Promise<string>) => {
+  const runIds: string[] = [];
+  for (let index = 0; index < count; index += 1) runIds.push(await queue());
+  return runIds;
+};
+
+test("workers that claim, finish and grant at once never run more than the limits allow, and run all", async () => {
+  const namespaceId = await newNamespace();
+  const limits = new Map<string, number>();
+  const all: string[] = [];
+  for (const concurrency of [1, 2, 5]) {
+    const name = `f${concurrency}`;
+    limits.set(functionKey(await deployFunction(db, namespaceId, name, { concurrency })), concurrency);
+    all.push(...(await queueMany(20, () => queueInvocation(store, namespaceId, name))));
+  }
+  all.push(...(await queueMany(10, () => queueRun(store, namespaceId))));
+  /** Of the functions, those of which more runs are under way than may be, in one snapshot. */
+  const findExcess = async () => {
+    const { rows } = await sql<{ key: string; count: number }>`
+      SELECT 'function:' || function_id AS key, count(*)::int AS count FROM task_runs_open
+      WHERE state = 'running' AND function_id IS NOT NULL GROUP BY function_id`.execute(db);
+    return rows.filter(({ key, count }) => count > limits.get(key)!);
+  };
+  const ended = new Set<string>();
+  await Promise.all(
+    (await makeWorkers(6)).map(async (workerId, index) => {
+      while (ended.size < all.length) {
+        const claimed =
+          index % 2 === 0
+            ? await claimRuns(store, workerId, all)
+            : (await claimDueRuns(store, workerId, 7, 0)).runs;
+        assert.deepEqual(await findExcess(), []);
+        const report = await finishAttempts(
+          store,
+          workerId,
+          claimed.map((run) => succeeded(run, workerId)),
+        );
+        for (const { runId } of report.recorded) ended.add(runId);
+        await grantPermits(store, report.wantedKeys);
+      }
+    }),
+  );
+  for (const key of limits.keys()) assert.equal(await permitsHeld(key), 0);
+  assert.deepEqual(await findGrantableKeys(store, 10), []);
+});
+
+test("runs whose keys cross in every order are claimed and finished without a deadlock", async () => {
+  const namespaceId = await newNamespace();
+  const keys = await Promise.all([3, 3, 100].map((concurrency) => makeLimit(namespaceId, concurrency)));
+  const pairs = [
+    [0, 1],
+    [1, 0],
+    [2, 0],
+    [1, 2],
+    [2, 1, 0],
+  ].map((pair) => pair.map((index) => keys[index]!));
+  const all: string[] = [];
+  for (const pair of pairs) {
+    const runIds = await queueMany(12, () => queueRun(store, namespaceId));
+    await setKeys(runIds, pair);
+    all.push(...runIds);
+  }
+  const ended = new Set<string>();
+  await Promise.all(
+    (await makeWorkers(5)).map(async (workerId, index) => {
+      while (ended.size < all.length) {
+        const mine = all.filter((_, at) => at % 3 === index % 3 || at % 2 === 0);
+        const claimed = await claimRuns(store, workerId, index % 2 === 0 ? mine : mine.toReversed());
+        const ends = claimed.map((run, at) =>
+          at % 2 === 0
+            ? succeeded(run, workerId)
+            : finished(run, workerId, { state: "dead", error: SAMPLE_ERROR }),
+        );
+        const report = await finishAttempts(store, workerId, ends);
+        for (const { runId } of report.recorded) ended.add(runId);
+        await grantPermits(store, await findGrantableKeys(store, 10));
+      }
+    }),
+  );
+  for (const key of keys) assert.equal(await permitsHeld(key), 0);
+});
+
+describe("a run with two keys", () => {
+  async function openTwo() {
+    const namespaceId = await newNamespace();
+    const workerId = await makeWorker(db);
+    const [one, other] = [await makeLimit(namespaceId, 1), await makeLimit(namespaceId, 1)];
+    const queueWith = async (...keys: string[]) => {
+      const runId = await queueRun(store, namespaceId);
+      await setKeys([runId], keys);
+      return runId;
+    };
+    const end = async (run: ClaimedRun) =>
+      (await finishAttempts(store, workerId, [succeeded(run, workerId)])).wantedKeys;
+    return { workerId, one, other, queueWith, end };
+  }
+
+  test("starts only when both have a permit, and waits for the one that has none", async () => {
+    const { workerId, one, other, queueWith, end } = await openTwo();
+    const [first, both] = [await queueWith(one), await queueWith(one, other)];
+    const claimed = await claimRuns(store, workerId, [first, both]);
+    assert.deepEqual(idsOf(claimed), [first]);
+    assert.equal(await waitingFor(both), one);
+    assert.equal(await permitsHeld(other), 0, "it holds nothing while it waits");
+    const [late] = await claimRuns(store, workerId, [await queueWith(other)]);
+    assert.ok(late, "who needs only the other key passes it");
+    assert.deepEqual(await end(claimed[0]!), [one]);
+    assert.deepEqual(await grantPermits(store, [one]), [], "the other key has no permit");
+    assert.equal(await waitingFor(both), other, "it stands in that one's line now");
+    assert.deepEqual(await end(late), [other]);
+    assert.deepEqual(
+      (await grantPermits(store, [other])).map(({ runId }) => runId),
+      [both],
+    );
+    assert.deepEqual([await permitsHeld(one), await permitsHeld(other)], [1, 1]);
+    assert.deepEqual(idsOf(await claimRuns(store, workerId, [both])), [both]);
+  });
+
+  test("takes a permit of each where both have one, and gives both back", async () => {
+    const { workerId, one, other, queueWith, end } = await openTwo();
+    const [run] = await claimRuns(store, workerId, [await queueWith(one, other)]);
+    assert.deepEqual([await permitsHeld(one), await permitsHeld(other)], [1, 1]);
+    assert.deepEqual(await end(run!), [], "nobody waits");
+    assert.deepEqual([await permitsHeld(one), await permitsHeld(other)], [0, 0]);
+  });
+});
+
+describe("permits come back, and the next run gets them", () => {
+  const directRun = (namespaceId: string, functionId: string): DirectRun => ({
+    ...{ id: newId(), namespaceId, functionId, revisionId: newId(), trigger: "invoke" },
+    ...{ input: null, timeoutMs: 1_000, ageMs: 0 },
+  });
+
+  /** A function with one permit, which a run of this worker holds, and one that waits for it. */
+  async function openFull() {
+    const namespaceId = await newNamespace();
+    const functionId = await deployFunction(db, namespaceId, "f", { concurrency: 1 });
+    const key = functionKey(functionId);
+    const workerId = await makeWorker(db);
+    const runId = await queueInvocation(store, namespaceId, "f");
+    const [run] = await claimRuns(store, workerId, [runId]);
+    const next = await queueInvocation(store, namespaceId, "f");
+    await claimRuns(store, workerId, [next]);
+    assert.equal(await waitingFor(next), key);
+    return { namespaceId, functionId, key, workerId, run: run!, next };
+  }
+
+  async function assertNext(key: string, next: string): Promise<void> {
+    assert.equal(await permitsHeld(key), 0);
+    const granted = await grantPermits(store, await findGrantableKeys(store, 10));
+    assert.deepEqual(
+      granted.map(({ runId }) => runId),
+      [next],
+    );
+    assert.equal(await permitsHeld(key), 1, "the one that was granted holds it");
+  }
+
+  for (const verdict of [
+    { state: "succeeded", result: 1 },
+    { state: "failed", error: SAMPLE_ERROR },
+    { state: "cancelled" },
+    { state: "dead", error: SAMPLE_ERROR },
+    retryAfter(60_000),
+  ] as const)
+    test(`of a run that ends as ${verdict.state}`, async () => {
+      const { key, workerId, run, next } = await openFull();
+      const report = await finishAttempts(store, workerId, [finished(run, workerId, verdict)]);
+      assert.deepEqual(report.wantedKeys, [key]);
+      await assertNext(key, next);
+    });
+
+  test("of a retry that was asked to stop, together with others in one batch", async () => {
+    const { namespaceId, key, workerId, run, next } = await openFull();
+    await cancelRuns(store, namespaceId, { runId: run.id });
+    const [other] = await claimRuns(store, workerId, [await queueRun(store, namespaceId)]);
+    const ends = [finished(run, workerId, retryAfter(0)), finished(other!, workerId, retryAfter(60_000))];
+    assert.deepEqual((await finishAttempts(store, workerId, ends)).wantedKeys, [key]);
+    await assertNext(key, next);
+  });
+
+  test("of a lost worker's run", async () => {
+    const { key, next } = await openFull();
+    await sql`UPDATE workers SET lease_until = now() - interval '1 minute'`.execute(db);
+    assert.equal((await rescueLostRuns(store, new Date(), ANY_TIME, 10)).length, 1);
+    await assertNext(key, next);
+  });
+
+  test("of a run that is given back", async () => {
+    const { key, workerId, run, next } = await openFull();
+    assert.deepEqual(await releaseRuns(store, workerId, [run]), { runIds: [run.id], wantedKeys: [key] });
+    await assertNext(key, next);
+    assert.deepEqual(idsOf(await claimRuns(store, workerId, [run.id])), [next], "in the slot of the other");
+    assert.equal(await waitingFor(run.id), key);
+  });
+
+  test("of a run that was granted its permit and is cancelled before it starts", async () => {
+    const { namespaceId, key, workerId, run, next } = await openFull();
+    await finishAttempts(store, workerId, [succeeded(run, workerId)]);
+    await grantPermits(store, [key]);
+    assert.deepEqual((await cancelRuns(store, namespaceId, { runId: next })).ended, [next]);
+    assert.equal(await permitsHeld(key), 0);
+  });
+
+  test("of a call that its API gave up", async () => {
+    const namespaceId = await newNamespace();
+    const functionId = await deployFunction(db, namespaceId, "f", { concurrency: 1 });
+    const [key, workerId] = [functionKey(functionId), await makeWorker(db)];
+    const call = directRun(namespaceId, functionId);
+    assert.equal(await reserveDirectRun(store, workerId, call), "reserved");
+    const next = await queueInvocation(store, namespaceId, "f");
+    assert.deepEqual(await claimRuns(store, workerId, [next]), []);
+    const lost = finished(
+      {
+        ...{ ...call, claimNo: 1, taskId: null, attempt: 1, startedAt: new Date() },
+        spec: { type: "function", function: "f", input: null },
+      } as unknown as ClaimedRun,
+      workerId,
+      { state: "failed", error: SAMPLE_ERROR },
+    );
+    await endLostCall(store, workerId, {
+      ...lost,
+      ...{ trigger: "invoke", input: null, timeoutMs: 1_000, durationMs: 1 },
+    });
+    await assertNext(key, next);
+  });
+
+  test("of a call that was given up while it was reserved, and nothing is written", async () => {
+    const namespaceId = await newNamespace();
+    const functionId = await deployFunction(db, namespaceId, "f", { concurrency: 1 });
+    const call = directRun(namespaceId, functionId);
+    await sql`INSERT INTO run_fences (run_id, writer) VALUES (${call.id}, NULL)`.execute(db);
+    assert.equal(await reserveDirectRun(store, await makeWorker(db), call), "given_up");
+    assert.equal(await permitsHeld(functionKey(functionId)), 0);
+  });
+});
+
+describe("counts", () => {
+  test("are made true again where they are not, whichever way", async () => {
+    const namespaceId = await newNamespace();
+    const workerId = await makeWorker(db);
+    const runIds = await queueMany(2, () => queueRun(store, namespaceId));
+    const keys = [await makeLimit(namespaceId, 2), await makeLimit(namespaceId, 2)];
+    await setKeys([runIds[0]!], [keys[0]!]);
+    await claimRuns(store, workerId, runIds);
+    await sql`UPDATE run_limits SET permits_held = 1 - permits_held WHERE key = ANY(${keys})`.execute(db);
+    assert.deepEqual(
+      (await recountPermits(store)).toSorted((a, b) => a.after - b.after),
+      [
+        { key: keys[1]!, before: 1, after: 0 },
+        { key: keys[0]!, before: 0, after: 1 },
+      ],
+    );
+    assert.deepEqual(await recountPermits(store), []);
+  });
+
+  test("take in runs that began before their limit was there, and their ends", async () => {
+    const namespaceId = await newNamespace();
+    const workerId = await makeWorker(db);
+    const [runId, other] = await queueMany(2, () => queueRun(store, namespaceId));
+    const key = await makeLimit(namespaceId, 1);
+    const [run] = await claimRuns(store, workerId, [runId!]);
+    await setKeys([runId!, other!], [key]);
+    assert.deepEqual(await recountPermits(store), [{ key, before: 0, after: 1 }]);
+    assert.deepEqual(await claimRuns(store, workerId, [other!]), []);
+    const report = await finishAttempts(store, workerId, [succeeded(run!, workerId)]);
+    assert.deepEqual(report.wantedKeys, [key]);
+  });
+});
+
+describe("rows of the release before", () => {
+  /** That release writes no keys and knows no permits. */
+  async function openOld(count: number, concurrency = 1) {
+    const namespaceId = await newNamespace();
+    const functionId = await deployFunction(db, namespaceId, "f", { concurrency });
+    const runIds = await queueMany(count, () => queueInvocation(store, namespaceId, "f"));
+    await sql`UPDATE task_runs_open SET limit_keys = NULL WHERE id = ANY(${runIds})`.execute(db);
+    return { namespaceId, functionId, key: functionKey(functionId), runIds };
+  }
+  const claimByOld = (workerId: string, runId: string) =>
+    sql`UPDATE task_runs_open SET state = 'running', claim_no = claim_no + 1, worker_id = ${workerId},
+      started_at = clock_timestamp(), room = NULL WHERE id = ${runId}`.execute(db);
+  const awaitByOld = (runIds: string[]) =>
+    sql`UPDATE task_runs_open SET room = 'awaited' WHERE id = ANY(${runIds})`.execute(db);
+
+  test("the limit holds for runs that it queued", async () => {
+    const { runIds } = await openOld(2);
+    assert.deepEqual(idsOf(await claimRuns(store, await makeWorker(db), runIds)), [runIds[0]]);
+  });
+
+  test("runs that it started count from the next count on, and their ends by it leave no permit out", async () => {
+    const { key, runIds } = await openOld(2);
+    const old = await makeWorker(db);
+    await claimByOld(old, runIds[0]!);
+    assert.deepEqual(await recountPermits(store), [{ key, before: 0, after: 1 }]);
+    assert.deepEqual(await claimRuns(store, await makeWorker(db), [runIds[1]!]), []);
+    await sql`DELETE FROM task_runs_open WHERE id = ${runIds[0]}`.execute(db);
+    assert.deepEqual(await recountPermits(store), [{ key, before: 1, after: 0 }]);
+    assert.equal((await grantPermits(store, [key])).length, 1);
+  });
+
+  test("runs that it let wait are nobody's until they stand in line, and get their turn", async () => {
+    const { key, runIds } = await openOld(3);
+    await awaitByOld(runIds);
+    const workerId = await makeWorker(db);
+    assert.deepEqual((await claimDueRuns(store, workerId, 10, 0)).runs, []);
+    assert.equal(await adoptWaiting(store, 2), 2);
+    assert.equal(await adoptWaiting(store, 2), 1);
+    assert.equal(await adoptWaiting(store, 2), 0);
+    assert.deepEqual(await findGrantableKeys(store, 10), [key]);
+    assert.deepEqual(
+      (await grantPermits(store, [key])).map(({ runId }) => runId),
+      [runIds[0]],
+    );
+  });
+
+  test("runs that it let wait for a limit that is gone may be claimed", async () => {
+    const { namespaceId, runIds } = await openOld(2);
+    await awaitByOld(runIds);
+    await deployFunction(db, namespaceId, "f");
+    assert.equal(await adoptWaiting(store, 10), 2);
+    assert.equal((await claimRuns(store, await makeWorker(db), runIds)).length, 2);
+  });
+
+  test("a run that waits here and was started there waits no more, also for its next attempt", async () => {
+    const { key, runIds } = await openOld(2);
+    const [old, workerId] = await makeWorkers(2);
+    const [first] = await claimRuns(store, workerId!, runIds);
+    assert.equal(await waitingFor(runIds[1]!), key);
+    await sql`UPDATE task_runs_open SET room = 'offered' WHERE id = ${runIds[1]}`.execute(db);
+    await claimByOld(old!, runIds[1]!);
+    await sql`UPDATE task_runs_open SET state = 'queued' WHERE id = ${runIds[1]}`.execute(db);
+    await finishAttempts(store, workerId!, [succeeded(first!, workerId!)]);
+    assert.deepEqual(
+      (await grantPermits(store, await findGrantableKeys(store, 10))).map(({ runId }) => runId),
+      [runIds[1]],
+    );
+    assert.equal((await claimRuns(store, workerId!, [runIds[1]!])).length, 1);
+  });
+
+  test("it sees what waits here as waiting, and who waits for a function as its own", async () => {
+    const { functionId, runIds } = await openOld(2);
+    await claimRuns(store, await makeWorker(db), runIds);
+    const { rows } = await sql<{ id: string }>`
+      SELECT id FROM task_runs_open WHERE function_id = ${functionId} AND room = 'awaited'`.execute(db);
+    assert.deepEqual(idsOf(rows), [runIds[1]]);
+  });
+});

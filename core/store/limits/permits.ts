@@ -1,0 +1,80 @@
+/**
+ * Limits by key. A run names the limits that hold for it (`limit_keys`); each key that has a limit is a row of
+ * `run_limits`, which counts the permits that runs hold. A run that starts takes a permit of each of its keys that has a
+ * row, remembers them (`permits`), and gives them back when it runs no more.
+ *
+ * States of a queued run with keys: claimable → waiting (`waiting_for`, in the line of `waiting_key`; no claim looks at
+ * it) → granted (it holds its permits, and is claimed like a run without limits; `waiting_key` stays) → running. Only
+ * running and granted runs hold their `permits`: in any other row they are what it held before.
+ *
+ * The lock of a key is its row's. A count changes in the transaction that changes the run, so the two agree in every
+ * snapshot. Order of locks: rows of runs, then rows of limits, these sorted by key in one statement of the transaction.
+ * Who begins with the limits (admit-runs.ts, grant-permits.ts, recount-permits.ts) leaves rows of runs alone that others
+ * have locked. So nobody waits in a circle.
+ */
+/** The limits that may hold for the runs of a function (SQL, a uuid or null). */
+export const functionKeys = (functionId: string) =>
+  `CASE WHEN ${functionId} IS NOT NULL THEN ARRAY['function:' || ${functionId}] END`;
+
+/** Those of a run `r`. The release before writes none. */
+export const LIMIT_KEYS = `coalesce(r.limit_keys, ${functionKeys("r.function_id")})`;
+
+/** A run that was granted its permits and has not started. */
+export const GRANTED = "r.state = 'queued' AND r.waiting_key IS NOT NULL AND r.waiting_for IS NULL";
+
+/** A run that waits for a permit. */
+export const WAITING = "r.state = 'queued' AND r.waiting_for = 'concurrency' AND r.waiting_key";
+
+/** What a claim must know of a run `r` that it wants: the keys it needs permits of, and the permits it was granted. */
+export const WANTED_PERMITS = `CASE WHEN r.waiting_key IS NULL THEN ${LIMIT_KEYS} END AS keys,
+  CASE WHEN r.waiting_key IS NOT NULL THEN r.permits END AS granted`;
+
+/** Of a row of `wanted`: whether none of its keys has a limit. It looks, and takes and locks nothing. */
+export const HAS_NO_LIMIT = "NOT EXISTS (SELECT FROM run_limits l WHERE l.key = ANY(w.keys))";
+
+/**
+ * The limits of the runs of a CTE `wanted` (id, keys), locked: a CTE `limits` (key, fits). All that want a key get their
+ * permits, or none does: then it is decided one by one (admit-runs.ts), as it is where others wait. It sees the newest
+ * counts, for it waits for each lock; nothing in it is looked up again when it had to wait.
+ */
+export const LOCK_LIMITS = `
+  limits AS MATERIALIZED (
+    SELECT l.key, l.concurrency IS NULL OR (NOT l.has_waiting AND l.permits_held + n.count <= l.concurrency) AS fits
+    FROM (SELECT a.key, count(*) AS count FROM wanted, unnest(keys) AS a(key) GROUP BY a.key) AS n
+      JOIN run_limits l ON l.key = n.key
+    ORDER BY l.key FOR UPDATE OF l
+  )`;
+
+/** Of a row `w` of `wanted`: the permits that it starts with, and whether there are all of them. */
+export const PERMITS =
+  "coalesce((SELECT array_agg(l.key) FROM limits l WHERE l.key = ANY(w.keys)), w.granted)";
+export const HAS_PERMITS = "NOT EXISTS (SELECT FROM limits l WHERE l.key = ANY(w.keys) AND NOT l.fits)";
+
+/** Takes the permits of the runs of a CTE `chosen` (granted, permits, is_free) that are free to start. */
+export const TAKE_PERMITS = `
+  permits_taken AS (
+    UPDATE run_limits l SET permits_held = l.permits_held + t.count
+    FROM (
+      SELECT p.key, count(*)::int AS count FROM chosen, unnest(permits) AS p(key)
+      WHERE is_free AND granted IS NULL GROUP BY p.key
+    ) AS t
+    WHERE l.key = t.key
+  )`;
+
+/**
+ * Gives back the permits of the rows of a CTE, one that has taken or deleted them, which hold theirs: a CTE
+ * `permits_back` of the keys, and whether runs wait for them.
+ */
+export const givePermitsBack = (source: string, holding = "true") => `
+  freed AS MATERIALIZED (
+    SELECT l.key, n.count FROM (
+      SELECT p.key, count(*)::int AS count FROM ${source}, unnest(permits) AS p(key) WHERE ${holding} GROUP BY p.key
+    ) AS n JOIN run_limits l ON l.key = n.key ORDER BY l.key FOR UPDATE OF l
+  ), permits_back AS (
+    UPDATE run_limits l SET permits_held = greatest(l.permits_held - f.count, 0) FROM freed f WHERE l.key = f.key
+    RETURNING l.key, l.has_waiting
+  )`;
+
+/** Of a row whose permits were given back: those of its keys that runs wait for, to be granted (grant-permits.ts). */
+export const WANTED_KEYS = `CASE WHEN permits IS NOT NULL THEN
+    ARRAY(SELECT b.key FROM permits_back b WHERE b.has_waiting AND b.key = ANY(permits)) END AS "wantedKeys"`;

@@ -1,0 +1,79 @@
+/**
+ * Counts of permits are made true again where they are not: after runs of the release before, which takes and returns
+ * none, after a limit was set while runs were under way, and after whatever fault there may be. A count that is too high
+ * starves its key, one that is too low lets too many run.
+ */
+import { sql } from "kysely";
+import type { Db, Store } from "../database.ts";
+import { GRANTED, LIMIT_KEYS } from "./permits.ts";
+
+const LIMIT_KEYS_SQL = sql.raw(LIMIT_KEYS);
+const GRANTED_SQL = sql.raw(GRANTED);
+
+export interface Correction {
+  key: string;
+  before: number;
+  after: number;
+}
+
+/** Looks in one snapshot, which locks nothing: in it a count that is right is exact. Corrects under the locks. */
+export async function recountPermits({ db }: Store): Promise<Correction[]> {
+  const keys = await findWrongCounts(db);
+  if (keys.length === 0) return [];
+  return await db.transaction().execute(async (tx) => {
+    const { rows: before } = await sql<{ key: string; count: number }>`
+      SELECT key, permits_held AS count FROM run_limits WHERE key = ANY(${keys}::text[])
+      ORDER BY key FOR UPDATE`.execute(tx);
+    const after = await recountLocked(tx, keys);
+    return before.flatMap(({ key, count }) =>
+      after.has(key) ? [{ key, before: count, after: after.get(key)! }] : [],
+    );
+  });
+}
+
+/** Every run under way counts, whether it took its permits or not. */
+async function findWrongCounts(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ key: string }>`
+    SELECT l.key FROM run_limits l LEFT JOIN (
+      SELECT key, count(*) AS count FROM (
+        SELECT k.key FROM task_runs_open r, unnest(${LIMIT_KEYS_SQL}) AS k(key) WHERE r.state = 'running'
+        UNION ALL
+        SELECT p.key FROM task_runs_open r, unnest(r.permits) AS p(key) WHERE ${GRANTED_SQL}
+      ) AS held GROUP BY key
+    ) AS h ON h.key = l.key
+    WHERE l.permits_held <> coalesce(h.count, 0)`.execute(db);
+  return rows.map(({ key }) => key);
+}
+
+/** Of keys whose locks are held: the counts that were wrong, as they are now. */
+export async function recountLocked(tx: Db, keys: string[]): Promise<Map<string, number>> {
+  await adoptRunning(tx, keys);
+  const { rows } = await sql<{ key: string; count: number }>`
+    UPDATE run_limits l SET permits_held = n.count
+    FROM (
+      SELECT k.key, (SELECT count(*)::int FROM (
+        SELECT FROM task_runs_open r WHERE r.state = 'running' AND k.key = ANY(r.permits)
+        UNION ALL
+        SELECT FROM task_runs_open r WHERE ${GRANTED_SQL} AND k.key = ANY(r.permits)) AS held) AS count
+      FROM unnest(${keys}::text[]) AS k(key)
+    ) AS n
+    WHERE l.key = n.key AND l.permits_held <> n.count
+    RETURNING l.key, l.permits_held AS count`.execute(tx);
+  return new Map(rows.map(({ key, count }) => [key, count]));
+}
+
+/**
+ * Runs that began without a permit of these keys hold one from now on. One that another has locked ends at this moment,
+ * or is found by the next count.
+ */
+async function adoptRunning(tx: Db, keys: string[]): Promise<void> {
+  await sql`
+    WITH lacking AS MATERIALIZED (
+      SELECT r.id, n.keys FROM task_runs_open r CROSS JOIN LATERAL (SELECT ARRAY(
+          SELECT k.key FROM unnest(${LIMIT_KEYS_SQL}) AS k(key)
+          WHERE k.key = ANY(${keys}::text[]) AND NOT k.key = ANY(coalesce(r.permits, '{}'))) AS keys) AS n
+      WHERE r.state = 'running' AND cardinality(n.keys) > 0 FOR UPDATE OF r SKIP LOCKED
+    )
+    UPDATE task_runs_open r SET permits = coalesce(r.permits, '{}') || a.keys FROM lacking a
+    WHERE r.id = a.id`.execute(tx);
+}
