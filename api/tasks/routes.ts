@@ -67,13 +67,13 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   async function answerCreated(context: Context<ApiEnv>, id: string): Promise<Response> {
     markReplay(context);
     context.header("location", `/v1/tasks/${id}`);
-    return answerTask(context, (await findTask(db, context.get("owner").namespaceId, id))!, 201);
+    return answerTask(context, (await findTask(store, context.get("owner").namespaceId, id))!, 201);
   }
 
   routes.get("/", requireScope("read"), async (context) => {
     const { namespaceId } = context.get("owner");
     const { limit, cursor } = validate(listQuery, context.req.query());
-    const rows = await listTasks(db, namespaceId, limit, decodeIdCursor(cursor));
+    const rows = await listTasks(store, namespaceId, limit, decodeIdCursor(cursor));
     return answerJson(
       context,
       toPage(rows, limit, toWireTask, ({ id }) => id),
@@ -82,7 +82,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
 
   routes.get("/:id", requireScope("read"), async (context) => {
     const id = context.req.param("id");
-    const task = isId(id) ? await findTask(db, context.get("owner").namespaceId, id) : undefined;
+    const task = isId(id) ? await findTask(store, context.get("owner").namespaceId, id) : undefined;
     if (!task) throw notFound("task", id);
     return answerTask(context, task);
   });
@@ -158,7 +158,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   routes.get("/:id/runs", requireScope("read"), async (context) => {
     const { namespaceId } = context.get("owner");
     const id = context.req.param("id");
-    if (!isId(id) || !(await findTask(db, namespaceId, id))) throw notFound("task", id);
+    if (!isId(id) || !(await findTask(store, namespaceId, id))) throw notFound("task", id);
     return await answerRunPage(context, store, { taskId: id });
   });
 

@@ -54,15 +54,15 @@ before(async () => {
 /** Everything of the other namespace as its owner sees it. */
 async function alienState() {
   return {
-    tasks: await listTasks(db, theirs, 50, undefined),
+    tasks: await listTasks(store, theirs, 50, undefined),
     runs: await listRuns(store, theirs, {}, 50, undefined),
     functions: await listFunctions(db, theirs, 50, undefined),
   };
 }
 
 test("nothing of another namespace can be read", async () => {
-  assert.equal(await findTask(db, ours, alien.task), undefined);
-  assert.deepEqual(await listTasks(db, ours, 50, undefined), []);
+  assert.equal(await findTask(store, ours, alien.task), undefined);
+  assert.deepEqual(await listTasks(store, ours, 50, undefined), []);
   for (const runId of [alien.queued, alien.running, alien.dead, alien.ended]) {
     assert.ok(await findRun(store, theirs, runId), "it is there for its owner");
     assert.equal(await findRun(store, ours, runId), undefined);

@@ -213,7 +213,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     use: (s) => listRuns(s, id, { dead: true }, 50, undefined),
     index: "task_runs_open_dead",
   },
-  "list tasks": { use: (s) => listTasks(s.db, id, 50, undefined), index: "tasks_by_namespace" },
+  "list tasks": { use: (s) => listTasks(s, id, 50, undefined), index: "tasks_by_namespace" },
   "tasks that call a function": {
     use: (s) => assert.rejects(removeFunction(s.db, callingNamespaceId, "called"), /calls this function/),
     index: "tasks_by_function",

@@ -23,7 +23,7 @@ test("a run on somebody's word is due at once and leaves the schedule alone", as
   assert.notEqual(first!.runId, second!.runId);
   const claimed = await claim(store, await makeWorker(db), first!.runId);
   assert.deepEqual([claimed.taskId, claimed.scheduledFor], [task.id, first!.availableAt]);
-  assert.deepEqual((await findTask(db, namespaceId, task.id))?.nextRunAt, task.nextRunAt);
+  assert.deepEqual((await findTask(store, namespaceId, task.id))?.nextRunAt, task.nextRunAt);
 });
 
 test("a paused task runs on somebody's word, a cancelled one does not", async () => {

@@ -32,7 +32,7 @@ test("a due task becomes a queued run at its instant, and its cursor moves to th
   assert.equal(run.attempt, 1);
   assert.equal(run.taskId, taskId);
   assert.deepEqual([run.scheduledFor, run.availableAt], [at(10_000), at(10_000)]);
-  const task = await findTask(db, namespaceId, taskId);
+  const task = await findTask(store, namespaceId, taskId);
   assert.deepEqual([task?.state, task?.nextRunAt], ["active", at(20_000)]);
 });
 
@@ -54,7 +54,7 @@ test("what fires once completes with its only occurrence", async () => {
   const staged = await stageDueTasks(store, at(1_500), at(2_500), 100);
   assert.deepEqual(staged.map(({ availableAt }) => availableAt).sort(), [at(1_000), at(2_000)]);
   for (const id of [once, delayed]) {
-    const task = await findTask(db, namespaceId, id);
+    const task = await findTask(store, namespaceId, id);
     assert.deepEqual([task?.state, task?.nextRunAt], ["completed", null]);
   }
   assert.deepEqual(await stageDueTasks(store, at(9_000), at(10_000), 100), []);
@@ -69,7 +69,7 @@ test("instants missed while nobody staged are one late run, then the next after 
     staged.map(({ availableAt }) => availableAt),
     [at(300_000)],
   );
-  assert.deepEqual((await findTask(db, namespaceId, taskId))?.nextRunAt, at(3_900_000));
+  assert.deepEqual((await findTask(store, namespaceId, taskId))?.nextRunAt, at(3_900_000));
 });
 
 test("a pass takes the earliest tasks first, as many as it may", async () => {

@@ -200,7 +200,7 @@ test("another change leaves the schedule where it was, staged or not", async () 
   const changed = await changeTask(store, namespaceId, id, later(madeAt, 60_000), async () => change);
   assert.deepEqual([changed.name, changed.policy.timeoutMs, changed.labels], ["renamed", 777, { a: "b" }]);
   assert.deepEqual(changed.nextRunAt, later(madeAt, HOUR_MS));
-  assert.deepEqual(await findTask(db, namespaceId, id), changed);
+  assert.deepEqual(await findTask(store, namespaceId, id), changed);
   assert.deepEqual(
     (await stageAhead(madeAt)).map(({ availableAt }) => availableAt),
     [later(madeAt, HOUR_MS)],
@@ -263,7 +263,7 @@ test("changes of one task wait for each other: each sees what the one before mad
       return changeTo(hourly, false, given);
     });
   await Promise.all(Array.from({ length: 5 }, append));
-  const task = await findTask(db, namespaceId, id);
+  const task = await findTask(store, namespaceId, id);
   assert.deepEqual(Object.keys(task!.labels).sort(), ["l0", "l1", "l2", "l3", "l4"]);
 });
 

@@ -25,7 +25,7 @@ test("a task with a schedule waits for it: active, its cursor on the first insta
   const { task, run } = await createTask(store, { namespaceId, input, now: NOW });
   assert.equal(run, undefined);
   assert.deepEqual([task.state, task.nextRunAt], ["active", new Date("2026-03-02T10:00:10.000Z")]);
-  assert.deepEqual(await findTask(db, namespaceId, task.id), task, "what is answered is what is stored");
+  assert.deepEqual(await findTask(store, namespaceId, task.id), task, "what is answered is what is stored");
   assert.deepEqual(await listRuns(store, namespaceId, {}, 10, undefined), []);
 });
 
@@ -38,7 +38,7 @@ test("each kind of schedule starts at its own first instant", async () => {
   ];
   for (const [schedule, expected] of cases) {
     const { task } = await createTask(store, { namespaceId, input: httpTask(schedule), now: NOW });
-    const stored = await findTask(db, namespaceId, task.id);
+    const stored = await findTask(store, namespaceId, task.id);
     assert.deepEqual([stored?.schedule, stored?.nextRunAt?.toISOString()], [schedule, expected]);
   }
 });
@@ -48,7 +48,7 @@ test("a task without a schedule is made together with its run, due by the databa
   // The maker's clock is of no account.
   const { task, run } = await createTask(store, { namespaceId, input: httpTask({ kind: "now" }), now: NOW });
   assert.deepEqual([task.state, task.nextRunAt], ["completed", null]);
-  assert.deepEqual(await findTask(db, namespaceId, task.id), task);
+  assert.deepEqual(await findTask(store, namespaceId, task.id), task);
   const stored = await findRun(store, namespaceId, run!.runId);
   assert.deepEqual(
     [stored?.state, stored?.taskId, stored?.availableAt],
@@ -75,7 +75,7 @@ test("strange text in a task is stored as jsonb can", async () => {
     input: httpTask({ kind: "now" }, { spec }),
     now: NOW,
   });
-  const stored = await findTask(db, namespaceId, task.id);
+  const stored = await findTask(store, namespaceId, task.id);
   assert.deepEqual(stored?.spec, { ...spec, body: "a\ufffd\\u0000" });
 });
 
@@ -86,7 +86,7 @@ test("an http body that is JSON keeps its author's text, and is a value too, for
   const body = new JsonSource(text);
   const input = httpTask({ kind: "now" }, { spec: { ...spec, body } as TaskInput["spec"] });
   const { task } = await createTask(store, { namespaceId, input, now: NOW });
-  assert.deepEqual((await findTask(db, namespaceId, task.id))?.spec, { ...spec, body });
+  assert.deepEqual((await findTask(store, namespaceId, task.id))?.spec, { ...spec, body });
   const { rows } = await sql<{ spec: object }>`SELECT spec FROM tasks`.execute(db);
   const value = { order: Number("1234567890123456789"), b: "\ufffd" };
   assert.deepEqual(rows[0]!.spec, { ...spec, body: value, bodyText: text });
@@ -98,7 +98,7 @@ test("a function task points at its function, and cannot point at none", async (
   const spec: TaskInput["spec"] = { type: "function", function: "greet", input: { name: "Ada" } };
   const input = httpTask({ kind: "now" }, { spec });
   const { task, run } = await createTask(store, { namespaceId, input, functionId, now: NOW });
-  assert.deepEqual((await findTask(db, namespaceId, task.id))?.spec, spec);
+  assert.deepEqual((await findTask(store, namespaceId, task.id))?.spec, spec);
   assert.equal((await findRun(store, namespaceId, run!.runId))?.functionName, "greet");
   await assert.rejects(
     createTask(store, { namespaceId, input, functionId: newId(), now: NOW }),
@@ -114,7 +114,7 @@ test("the database takes a task of each type", async () => {
     const input = httpTask({ kind: "now" }, { spec: { type } as TaskSpec });
     const functionId = type === "function" ? greet : null;
     const { task } = await createTask(store, { namespaceId, input, functionId, now: NOW });
-    assert.equal((await findTask(db, namespaceId, task.id))?.spec.type, type);
+    assert.equal((await findTask(store, namespaceId, task.id))?.spec.type, type);
   }
 });
 
@@ -127,16 +127,16 @@ test("a list of tasks is newest first, page by page", async () => {
         .task.id,
     );
   }
-  const first = await listTasks(db, namespaceId, 3, undefined);
+  const first = await listTasks(store, namespaceId, 3, undefined);
   assert.deepEqual(
     first.map(({ id }) => id),
     ids.toReversed().slice(0, 4),
     "one more tells of a next page",
   );
-  const second = await listTasks(db, namespaceId, 3, first[2]!.id);
+  const second = await listTasks(store, namespaceId, 3, first[2]!.id);
   assert.deepEqual(
     second.map(({ id }) => id),
     ids.toReversed().slice(3),
   );
-  assert.deepEqual(await listTasks(db, namespaceId, 3, ids[0]), []);
+  assert.deepEqual(await listTasks(store, namespaceId, 3, ids[0]), []);
 });

@@ -21,7 +21,7 @@ async function makeTask(given: Partial<TaskPolicy> = {}) {
   const namespaceId = await newNamespace();
   const input = httpTask(HOURLY, given);
   const { task } = await createTask(store, { namespaceId, input, now: new Date() });
-  const policyNow = async () => (await findTask(db, namespaceId, task.id))!.policy;
+  const policyNow = async () => (await findTask(store, namespaceId, task.id))!.policy;
   /** A PATCH of this release. */
   const change = (policy: Partial<TaskPolicy>) =>
     changeTask(store, namespaceId, task.id, new Date(), async (current) => ({

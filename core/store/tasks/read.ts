@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
 import type { Task } from "../../contracts/task-output.ts";
-import type { Db } from "../database.ts";
+import type { QueryScope } from "../database.ts";
 import type { Database } from "../schema.ts";
 import { fromPolicyColumns } from "./policy-columns.ts";
 import { fromSpecColumn } from "./spec-column.ts";
@@ -23,7 +23,11 @@ export function toTask(row: TaskRow): Task {
   };
 }
 
-export async function findTask(db: Db, namespaceId: string, taskId: string): Promise<Task | undefined> {
+export async function findTask(
+  { db }: QueryScope,
+  namespaceId: string,
+  taskId: string,
+): Promise<Task | undefined> {
   const row = await db
     .selectFrom("tasks")
     .selectAll()
@@ -35,7 +39,7 @@ export async function findTask(db: Db, namespaceId: string, taskId: string): Pro
 
 /** Newest first; one more than `limit`, so that the caller knows whether there is a next page. */
 export async function listTasks(
-  db: Db,
+  { db }: QueryScope,
   namespaceId: string,
   limit: number,
   beforeId: string | undefined,
