@@ -12,6 +12,7 @@ import { hookCallRoutes } from "./hooks/routes.ts";
 import { measureRequests } from "./http/measured-requests.ts";
 import { answerProblem, toBellhopError } from "./http/problem.ts";
 import { spanOf, traceRequests } from "./http/trace-requests.ts";
+import { mailboxRoutes } from "./mailbox/routes.ts";
 import { runRoutes } from "./runs/routes.ts";
 import { namespaceSecretRoutes } from "./secrets/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
@@ -38,6 +39,7 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
   app.route("/v1/secrets", namespaceSecretRoutes(parts));
   app.route("/v1/dead-letters", deadLetterRoutes(parts));
   app.route("/v1/workers", workerRoutes(parts));
+  app.route("/v1/mailbox", mailboxRoutes(parts));
   app.all("/fn/*", fnHandler(parts));
   app.route("/hooks", hookCallRoutes(parts));
   app.notFound((context) =>

@@ -19,6 +19,14 @@ import type { Edge } from "./edge/edge.ts";
 import type { LogFollowers } from "./logs/followers.ts";
 import type { RunRinger } from "./ring.ts";
 
+/** What the API knows of e-mails, which it does not send. */
+export interface MailFacts {
+  /** They are kept in the mailbox. */
+  isCaptured: boolean;
+  /** Whether those that name no sender get one; `unknown`: the API was not told. */
+  defaultSender: "given" | "none" | "unknown";
+}
+
 /** What the routes are given. */
 export interface ApiParts {
   store: Store;
@@ -33,6 +41,7 @@ export interface ApiParts {
   tracer: Tracer;
   probes: Probes;
   functionCaps: FunctionLimitCaps;
+  mail: MailFacts;
   callables: Callables;
   direct: DirectCaller;
   keyring: Keyring;

@@ -3,7 +3,7 @@ import { getRequestListener } from "@hono/node-server";
 import { steadyClock, systemClock } from "../core/clock.ts";
 import { closeInTime } from "../core/close-in-time.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
-import { readSettings, type SettingName } from "../core/config/settings.ts";
+import { isSetToNone, readSettings, type SettingName, type Settings } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
@@ -30,6 +30,7 @@ import { createWaitingLine } from "./direct/waiting-line.ts";
 import { createWorkerDirectory } from "./direct/worker-directory.ts";
 import { createEdge, EDGE_LIMITS, type EdgeLimits } from "./edge/edge.ts";
 import { cutStalledReaders } from "./edge/stalled-readers.ts";
+import type { MailFacts } from "./environment.ts";
 import { createLogFollowers, FOLLOWING_CONNECTIONS } from "./logs/followers.ts";
 import { createRunRinger } from "./ring.ts";
 
@@ -37,6 +38,8 @@ export const API_SETTINGS = [
   ...SHARED_SETTINGS,
   "BELLHOP_API_KEY",
   "BELLHOP_SECRETS_KEY",
+  "EMAIL_FROM",
+  "EMAIL_CAPTURE",
   ...FUNCTION_CAP_SETTINGS,
 ] as const satisfies SettingName[];
 
@@ -126,6 +129,7 @@ export async function startApi(
     tracer,
     probes: connections.createProbes(),
     functionCaps: toFunctionCaps(settings),
+    mail: findMailFacts(settings, env),
     stopping: stopping.signal,
     lettingGo: lettingGo.signal,
   });
@@ -149,6 +153,16 @@ export async function startApi(
   });
   log.info({ port: door.port, transport: transport.name }, "api started");
   return runningRole(door.port, opened.move(), (message) => log.info(`api ${message}`));
+}
+
+/** An empty EMAIL_FROM says that there is none; one that is left out, that nobody told the API. */
+function findMailFacts(
+  { EMAIL_CAPTURE, EMAIL_FROM }: Pick<Settings, "EMAIL_CAPTURE" | "EMAIL_FROM">,
+  env: NodeJS.ProcessEnv,
+): MailFacts {
+  const isCaptured = EMAIL_CAPTURE === "true";
+  if (isCaptured || EMAIL_FROM !== undefined) return { isCaptured, defaultSender: "given" };
+  return { isCaptured, defaultSender: isSetToNone("EMAIL_FROM", env) ? "none" : "unknown" };
 }
 
 export const apiProgram: RoleProgram = {

@@ -10,6 +10,7 @@ import { nameQueues } from "../core/queue/names.ts";
 import { messagingSystemOf } from "../core/queue/trace-transport.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
+import { keepEmail } from "../core/store/captured-emails.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
 import { loadSealedEnv } from "../core/store/secrets.ts";
@@ -49,7 +50,10 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
   const log = createLogger("worker", settings.LOG_LEVEL);
   await using opened = new AsyncDisposableStack();
   const registry = createRegistry("worker");
-  const { egress, mail, close } = createOutbound(settings, createOutboundMetrics(registry));
+  const { egress, mail, mailFrom, close } = createOutbound(settings, {
+    metrics: createOutboundMetrics(registry),
+    keepEmail: (email) => keepEmail(store, email),
+  });
   opened.defer(close);
   // The first executor starts now, beside all that follows; once it is up it is known which walls stand.
   const walls = standingWalls();
@@ -118,10 +122,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
     listener,
     runners: {
       http: createHttpRunner({ egress }),
-      email: createEmailRunner({
-        provider: mail,
-        from: settings.EMAIL_FROM,
-      }),
+      email: createEmailRunner({ provider: mail, from: mailFrom }),
       function: createFunctionRunner({
         sandbox,
         revisions,

@@ -51,9 +51,10 @@ test("e-mails are counted by what the provider said, without a word of them", as
   const measured = measureMail(provider, createOutboundMetrics(registry));
   const message = { subject: "s" } as MailMessage;
   const { signal } = new AbortController();
-  await measured.send(message, signal);
-  await measured.send(message, signal);
-  await assert.rejects(measured.send(message, signal), { code: "smtp_deferred" });
+  const origin = { namespaceId: "n", runId: "r" };
+  await measured.send(message, signal, origin);
+  await measured.send(message, signal, origin);
+  await assert.rejects(measured.send(message, signal, origin), { code: "smtp_deferred" });
   await shows(registry, [
     'bellhop_emails_total{outcome="accepted"} 1',
     'bellhop_emails_total{outcome="partly_refused"} 1',

@@ -2,7 +2,7 @@
 import type { Egress } from "../core/egress/egress.ts";
 import { EgressError } from "../core/egress/egress-error.ts";
 import type { OutboundMetrics } from "../core/telemetry/metrics/outbound.ts";
-import { MailError, type MailProvider } from "./email/mail-provider.ts";
+import { MailError, type Mailer } from "./email/mail-provider.ts";
 
 /** Streamed answers count once their head is there. */
 export function measureEgress(egress: Egress, { requests }: OutboundMetrics): Egress {
@@ -23,12 +23,12 @@ export function measureEgress(egress: Egress, { requests }: OutboundMetrics): Eg
   };
 }
 
-export function measureMail(provider: MailProvider, { emails }: OutboundMetrics): MailProvider {
+export function measureMail(mailer: Mailer, { emails }: OutboundMetrics): Mailer {
   return {
-    name: provider.name,
-    async send(message, signal) {
+    name: mailer.name,
+    async send(message, signal, origin) {
       try {
-        const receipt = await provider.send(message, signal);
+        const receipt = await mailer.send(message, signal, origin);
         emails.inc({ outcome: receipt.rejected.length === 0 ? "accepted" : "partly_refused" });
         return receipt;
       } catch (error) {
@@ -36,6 +36,6 @@ export function measureMail(provider: MailProvider, { emails }: OutboundMetrics)
         throw error;
       }
     },
-    close: () => provider.close(),
+    close: () => mailer.close(),
   };
 }

@@ -3,32 +3,62 @@ import type { Settings } from "../core/config/settings.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import type { Egress } from "../core/egress/egress.ts";
 import { createLateEgress } from "../core/egress/late-egress.ts";
+import { BellhopError } from "../core/errors.ts";
+import type { KeptEmail } from "../core/store/captured-emails.ts";
 import type { OutboundMetrics } from "../core/telemetry/metrics/outbound.ts";
-import { createMailProvider } from "./email/create-provider.ts";
-import type { MailProvider } from "./email/mail-provider.ts";
+import { CAPTURED_FROM, createCapturingMailer } from "./email/capture.ts";
+import { createMailProvider, demandSender } from "./email/create-provider.ts";
+import type { Mailer } from "./email/mail-provider.ts";
 import { measureEgress, measureMail } from "./measured-outbound.ts";
 
-export type OutboundSettings = Pick<Settings, "EGRESS_ALLOW" | "EMAIL_URL" | "EMAIL_FROM">;
+export type OutboundSettings = Pick<Settings, "EGRESS_ALLOW" | "EMAIL_URL" | "EMAIL_FROM" | "EMAIL_CAPTURE">;
 
 export interface Outbound {
   egress: Egress;
-  /** Null where EMAIL_URL is not set. */
-  mail: MailProvider | null;
+  /** Null where e-mails are neither sent nor captured. */
+  mail: Mailer | null;
+  /** Of e-mails that name none. */
+  mailFrom: string | undefined;
   close(): Promise<void>;
 }
 
-/** Nothing is loaded or connected before its first use. Without `metrics` nothing is counted. Throws `invalid_setting`. */
-export function createOutbound(settings: OutboundSettings, metrics?: OutboundMetrics): Outbound {
-  const { EGRESS_ALLOW, EMAIL_URL, EMAIL_FROM } = settings;
+export interface OutboundParts {
+  metrics: OutboundMetrics;
+  keepEmail(email: KeptEmail): Promise<unknown>;
+}
+
+/**
+ * Nothing is loaded or connected before its first use. Without `parts` nothing is counted, nor any e-mail captured: for
+ * a look at the settings. Throws `invalid_setting`.
+ */
+export function createOutbound(settings: OutboundSettings, parts?: OutboundParts): Outbound {
+  const { EGRESS_ALLOW } = settings;
+  const metrics = parts?.metrics;
   const way = createLateEgress({ allow: parseNetworks(EGRESS_ALLOW) });
   const egress = metrics ? measureEgress(way, metrics) : way;
-  const mail = EMAIL_URL === undefined ? null : createMailProvider(EMAIL_URL, { egress, from: EMAIL_FROM });
+  const mail = createMailer(settings, egress, parts);
   return {
     egress,
     mail: mail && metrics ? measureMail(mail, metrics) : mail,
+    mailFrom: settings.EMAIL_FROM ?? (settings.EMAIL_CAPTURE === "true" ? CAPTURED_FROM : undefined),
     async close() {
       await mail?.close();
       await egress.close();
     },
   };
+}
+
+function createMailer(
+  { EMAIL_URL, EMAIL_FROM, EMAIL_CAPTURE }: OutboundSettings,
+  egress: Egress,
+  parts: OutboundParts | undefined,
+): Mailer | null {
+  if (EMAIL_CAPTURE === "false")
+    return EMAIL_URL === undefined ? null : createMailProvider(EMAIL_URL, { egress, from: EMAIL_FROM });
+  if (EMAIL_URL !== undefined) {
+    const message = "EMAIL_CAPTURE keeps e-mails and EMAIL_URL sends them: set one of the two.";
+    throw new BellhopError("invalid_setting", 500, message);
+  }
+  demandSender(EMAIL_FROM);
+  return parts ? createCapturingMailer(parts.keepEmail) : null;
 }

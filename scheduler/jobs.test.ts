@@ -105,6 +105,19 @@ describe("background jobs", () => {
     assert.deepEqual(rows, [{ key: "1" }]);
   });
 
+  it("mailbox: captured e-mails go with the retention, however many", async () => {
+    const { context } = openContext();
+    await store.pool.query(
+      `INSERT INTO captured_emails (id, namespace_id, run_id, captured_at, bytes, message)
+       SELECT gen_random_uuid(), $1, gen_random_uuid(), $2::timestamptz - n * interval '1 day', 2, '{}'
+       FROM generate_series(1, 300) AS n`,
+      [namespaceId, context.clock.now()],
+    );
+    await pass("mailbox", context);
+    const { rows } = await store.pool.query("SELECT count(*)::int AS count FROM captured_emails");
+    assert.deepEqual(rows, [{ count: 30 }]);
+  });
+
   it("rescue: a lost worker's run is tried again, and the scheduler told to look", async () => {
     const { id: runId } = await loseRun();
     const { context, published, notified } = openContext();

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { WORKER_LOST } from "../core/domain/attempt.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import { removeExpiredEmails } from "../core/store/captured-emails.ts";
 import { askServer, type LeaseJudge } from "../core/store/contact.ts";
 import type { Store } from "../core/store/database.ts";
 import { readDemand } from "../core/store/demand.ts";
@@ -51,6 +52,7 @@ interface Job {
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
 /** Well below the usual period of scrapes. */
 export const STATS_MS = 5_000;
 const RESCUE_BATCH = 500;
@@ -60,6 +62,7 @@ const OVERDUE_BATCH = 1_000;
 const LOGGED_RUNS = 20;
 const KEY_BATCH = 10_000;
 const FENCE_BATCH = 10_000;
+const EMAIL_BATCH = 100;
 const WAITING_KEYS = 1_000;
 const ADOPT_BATCH = 1_000;
 
@@ -75,6 +78,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     { name: "idempotency keys", everyMs: HOUR_MS, run: removeIdempotencyKeys },
     { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
+    { name: "mailbox", everyMs: HOUR_MS, run: removeEmails },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];
 }
@@ -181,6 +185,12 @@ async function keepPartitions({ store, clock, log, retentionDays }: JobContext):
 
 async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {
   while ((await removeExpiredKeys(store.db, KEY_BATCH)) === KEY_BATCH);
+}
+
+/** As long as finished runs. */
+async function removeEmails({ store, clock, retentionDays }: JobContext): Promise<void> {
+  const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
+  while ((await removeExpiredEmails(store, before, EMAIL_BATCH)) === EMAIL_BATCH);
 }
 
 async function removeFences({ store }: JobContext): Promise<void> {

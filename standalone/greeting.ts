@@ -21,7 +21,7 @@ Key ${key}
 Data     ${dataDir}
 Egress   tasks may reach public addresses${egressAllow ? ` and ${egressAllow}` : ""}
 Workers  ${describeWorkers(facts)}
-E-mail   ${hasEmail ? "by EMAIL_URL" : "set EMAIL_URL to send any"}
+E-mail   ${hasEmail ? "by EMAIL_URL" : `none is sent: read them at ${address}/v1/mailbox, or set EMAIL_URL`}
 
 Deploy the sample function:
   curl -sS -w '\\n' -X PUT ${address}/v1/functions/greet ${auth} -F 'file=@functions/samples/greet.ts'

@@ -26,6 +26,7 @@ test("a setting without effect is refused, with why and what to do instead", () 
     ["WORKER_RECEIVE", "events", /without Kafka/],
     ["WORKER_ADDRESS", "hunter2:1", /chooses the ports of its workers/],
     ["WORKERS_POD_DELETION_COST", "true", /not in pods/],
+    ["EMAIL_CAPTURE", "false", /captures e-mails.* where EMAIL_URL is not set/],
   ];
   for (const [name, value, why] of cases) {
     assert.throws(
@@ -88,6 +89,20 @@ test("every setting that is accepted reaches each role that reads it", () => {
   assert.equal(roles.autoscaler["PATH"], "/bin");
   for (const env of [roles.scheduler, roles.autoscaler]) assert.ok(!("BELLHOP_API_KEY" in env));
   assert.ok(!("EMAIL_URL" in roles.api) && !("BELLHOP_SECRETS_KEY" in roles.scheduler));
+});
+
+test("e-mails are captured where no provider is set, and the API is told whether there is a sender", () => {
+  const cases = [
+    [{}, "true", ""],
+    [{ EMAIL_URL: " " }, "true", ""],
+    [{ EMAIL_URL: "smtp://mail:25" }, "false", ""],
+    [{ EMAIL_URL: "smtp://mail:25", EMAIL_FROM: "a@example.com" }, "false", "a@example.com"],
+  ] as const;
+  for (const [env, capture, from] of cases) {
+    const { api, autoscaler } = chooseRoleEnv(env, MADE);
+    assert.deepEqual([api["EMAIL_CAPTURE"], autoscaler["EMAIL_CAPTURE"]], [capture, capture]);
+    assert.equal(api["EMAIL_FROM"], from);
+  }
 });
 
 test("the roles hear of the defaults that are npm start's own; an empty value is none", () => {

@@ -22,6 +22,7 @@ const DECIDED = {
   WORKER_RECEIVE: QUEUE,
   WORKER_EVENTS_WINDOW: QUEUE,
   WORKER_ADDRESS: "npm start chooses the ports of its workers, on this machine alone",
+  EMAIL_CAPTURE: "npm start captures e-mails, to be read at GET /v1/mailbox, where EMAIL_URL is not set",
   WORKERS_POD_DELETION_COST: "npm start runs its workers as processes of this machine, not in pods",
 } as const satisfies Partial<Record<SettingName, string>> &
   Record<Exclude<SettingName, (typeof OWN | typeof OF_ROLES)[number]>, string>;
@@ -72,17 +73,24 @@ export function chooseRoleEnv(
       names.filter((name) => !isDecided(name)).map((name) => [name, env[name] ?? defaults[name]]),
     );
   const database = { DATABASE_URL: made.databaseUrl };
+  const sends = Boolean(env["EMAIL_URL"]?.trim());
+  const capture = { EMAIL_CAPTURE: String(!sends) };
+  // The API does not hear of a provider: what it is not told of here, nobody has.
+  const sender = { EMAIL_FROM: env["EMAIL_FROM"] ?? "" };
   const inside = { ...database, HOST: "127.0.0.1", PORT: "0" };
   const keys = { BELLHOP_SECRETS_KEY: made.secretsKey };
   return {
-    api: { ...given(API_SETTINGS), ...database, ...keys, BELLHOP_API_KEY: made.apiKey },
+    api: {
+      ...given(API_SETTINGS),
+      ...{ ...database, ...keys, ...capture, ...sender },
+      BELLHOP_API_KEY: made.apiKey,
+    },
     scheduler: { ...given(SCHEDULER_SETTINGS), ...inside },
     /** Its own settings, and those it hands on to its workers. */
     autoscaler: {
       ...Object.fromEntries(WORKER_SURROUNDINGS.map((name) => [name, env[name]])),
       ...given(AUTOSCALER_SETTINGS),
-      ...inside,
-      ...keys,
+      ...{ ...inside, ...keys, ...capture },
     },
   };
 }

@@ -24,9 +24,10 @@ import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { answerRunPage } from "../runs/page.ts";
 import { readTaskBody } from "./http-body.ts";
 import { mergeTask } from "./merge.ts";
+import { requireSender } from "./require-sender.ts";
 import { resolveFunction } from "./resolve-function.ts";
 
-export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<ApiEnv> {
+export function taskRoutes({ store, clock, ringer, notifier, mail }: ApiParts): Hono<ApiEnv> {
   const { db } = store;
   const schema = taskInput(() => clock.now());
   const routes = new Hono<ApiEnv>();
@@ -41,6 +42,7 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
     const earlier = once && (await findMade(store, once));
     if (earlier !== undefined) return await answerCreated(context, earlier);
     const input = validate(schema, body);
+    requireSender(input.spec, mail);
     const { spec, functionId } = await resolveFunction(db, input.spec, (name) =>
       findFunctionId(store, namespaceId, name),
     );
@@ -90,9 +92,13 @@ export function taskRoutes({ store, clock, ringer, notifier }: ApiParts): Hono<A
   routes.patch("/:id", requireScope("write"), async (context) => {
     const { namespaceId } = context.get("owner");
     const given = await readJsonBody(context);
-    const task = await changeTask(store, namespaceId, context.req.param("id"), clock.now(), (current, tx) =>
-      mergeTask(tx, schema, current, readTaskBody(given, current.spec.type === "http")),
-    );
+    const id = context.req.param("id");
+    const task = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
+      const body = readTaskBody(given, current.spec.type === "http");
+      const change = await mergeTask(tx, schema, current, body);
+      requireSender(change.input.spec, mail);
+      return change;
+    });
     notifier.notify("bellhop_schedule");
     return answerTask(context, task);
   });

@@ -34,6 +34,7 @@ import type { Scope } from "../auth/scopes.ts";
 import { createCallables } from "../calls/callables.ts";
 import { createFinishWaiter } from "../calls/wait.ts";
 import { createEdge, EDGE_LIMITS, type Edge } from "../edge/edge.ts";
+import type { MailFacts } from "../environment.ts";
 import { createLogFollowers } from "../logs/followers.ts";
 import { createRunRinger } from "../ring.ts";
 
@@ -101,12 +102,14 @@ const DEFAULT_CAPS = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
 export async function openApi({
   caps = {},
   withSecrets = true,
+  mail = { isCaptured: false, defaultSender: "unknown" },
   tracer = NO_TRACER,
   log = createLogger("api", "silent"),
   createDatabase = createTestDatabase,
 }: {
   caps?: Partial<FunctionLimitCaps>;
   withSecrets?: boolean;
+  mail?: MailFacts;
   tracer?: Tracer;
   log?: Logger;
   /** Where the server is the test's own. */
@@ -150,6 +153,7 @@ export async function openApi({
     tracer,
     probes: createProbes(registry, {}, {}),
     functionCaps: { ...DEFAULT_CAPS, ...caps },
+    mail,
   });
   after(async () => {
     stopping.abort();

@@ -155,6 +155,11 @@ const SETTINGS = {
     "the mail provider: smtp://user:pass@host:587, smtps://…, resend://KEY, postmark://KEY, sendgrid://KEY",
   ),
   EMAIL_FROM: text("the sender of e-mails that name none"),
+  EMAIL_CAPTURE: choice(
+    "whether e-mails are kept, to be read at GET /v1/mailbox, instead of sent; then there is no EMAIL_URL",
+    ["false", "true"] as const,
+    "false",
+  ),
   BELLHOP_API_KEY: apiKey(
     "the first, administrator's key of the namespace default: bh_ and 16 characters more at least",
   ),
@@ -322,6 +327,11 @@ function isOneEditAway(a: string, b: string): boolean {
     Math.max(restA.length, restB.length) <= 1 ||
     (restA.length === 2 && restA[0] === restB[1] && restA[1] === restB[0])
   );
+}
+
+/** It is set, and to nothing: where "none" and "not told" are not the same. */
+export function isSetToNone(name: SettingName, env: NodeJS.ProcessEnv): boolean {
+  return env[name]?.trim() === "";
 }
 
 /** The lines `--help` prints for these settings. */

@@ -46,6 +46,7 @@ const LATER = [
   "0013-skipped-runs",
   "0014-limits-by-key",
   "0015-task-policy",
+  "0016-mailbox",
 ];
 
 test("roles that start together migrate once", async () => {

@@ -19,6 +19,7 @@ import * as runFences from "./migrations/0011-run-fences.ts";
 import * as skippedRuns from "./migrations/0013-skipped-runs.ts";
 import * as limitsByKey from "./migrations/0014-limits-by-key.ts";
 import * as taskPolicy from "./migrations/0015-task-policy.ts";
+import * as mailbox from "./migrations/0016-mailbox.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -38,6 +39,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0013-skipped-runs": skippedRuns,
   "0014-limits-by-key": limitsByKey,
   "0015-task-policy": taskPolicy,
+  "0016-mailbox": mailbox,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

@@ -1,5 +1,6 @@
 /** The tables as Kysely knows them. Truth is the migrations; this mirrors them. */
 import type { ColumnType, Generated } from "kysely";
+import type { CapturedMessage } from "../contracts/captured-email.ts";
 import type { AttemptRecord } from "../contracts/run.ts";
 import type { TaskState } from "../contracts/task-output.ts";
 import type { TaskPolicy } from "../contracts/task-policy.ts";
@@ -130,6 +131,14 @@ export interface Database {
     level: string;
     message: string;
     fields: Jsonb<JsonObject | null>;
+  };
+  captured_emails: {
+    id: string;
+    namespace_id: string;
+    run_id: string;
+    captured_at: Stamp;
+    bytes: number;
+    message: Jsonb<CapturedMessage>;
   };
   /** Ids of direct runs: whoever inserts one may write the run. */
   run_fences: { run_id: string; writer: string | null };

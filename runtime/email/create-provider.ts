@@ -22,8 +22,7 @@ const DIALECTS: Record<string, MailDialect> = { resend, postmark, sendgrid };
  * URL: it holds the credentials.
  */
 export function createMailProvider(emailUrl: string, { egress, from }: MailProviderOptions): MailProvider {
-  if (from !== undefined && !parseMailbox(from))
-    throw invalidSetting("EMAIL_FROM is no address such as Bellhop <noreply@example.com>.");
+  demandSender(from);
   const scheme = /^([a-z]+):\/\//i.exec(emailUrl)?.[1]?.toLowerCase() ?? "";
   if (scheme === "smtp" || scheme === "smtps") return createSmtpProvider(emailUrl);
   const dialect = Object.hasOwn(DIALECTS, scheme) ? DIALECTS[scheme] : undefined;
@@ -32,6 +31,12 @@ export function createMailProvider(emailUrl: string, { egress, from }: MailProvi
     throw invalidSetting(`EMAIL_URL names no known provider; it begins with one of ${known.join(", ")}.`);
   }
   return createHttpProvider({ dialect, egress, ...parseKeyUrl(emailUrl, scheme) });
+}
+
+/** Throws `invalid_setting` where EMAIL_FROM is set and is no address. */
+export function demandSender(from: string | undefined): void {
+  if (from !== undefined && !parseMailbox(from))
+    throw invalidSetting("EMAIL_FROM is no address such as Bellhop <noreply@example.com>.");
 }
 
 /** By hand: as a URL's host a key would lose whatever a host may not hold. */

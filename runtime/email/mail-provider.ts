@@ -34,6 +34,20 @@ export interface MailProvider {
   close(): Promise<void>;
 }
 
+/** Whose message it is. */
+export interface MailOrigin {
+  namespaceId: string;
+  runId: string;
+}
+
+/** What messages are handed to: a provider, or what keeps them and so must know whose they are. */
+export interface Mailer {
+  name: string;
+  /** As a provider's. */
+  send(message: MailMessage, signal: AbortSignal, origin: MailOrigin): Promise<MailReceipt>;
+  close(): Promise<void>;
+}
+
 export type MailErrorCode =
   /** An address, the subject or a file name holds a control character. */
   | "mail_invalid"

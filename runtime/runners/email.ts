@@ -3,13 +3,13 @@ import { domainToASCII } from "node:url";
 import { parseMailbox } from "../../core/contracts/mailbox.ts";
 import { failed, succeeded } from "../../core/domain/attempt.ts";
 import type { EmailSpec } from "../../core/domain/task-spec.ts";
-import { MailError, type MailMessage, type MailProvider } from "../email/mail-provider.ts";
+import { MailError, type Mailer, type MailMessage } from "../email/mail-provider.ts";
 import type { TaskRunner } from "./task-runner.ts";
 
 export interface EmailRunnerOptions {
-  /** Null where EMAIL_URL is not set. */
-  provider: MailProvider | null;
-  /** EMAIL_FROM: the sender of tasks that name none. */
+  /** Null where e-mails are neither sent nor captured. */
+  provider: Mailer | null;
+  /** The sender of tasks that name none. */
   from?: string | undefined;
 }
 
@@ -41,6 +41,7 @@ export function createEmailRunner({ provider, from: defaultFrom }: EmailRunnerOp
       const { messageId, accepted, rejected } = await provider.send(
         composeMessage(run.id, spec, from),
         context.signal,
+        { namespaceId: run.namespaceId, runId: run.id },
       );
       const fields = {
         provider: provider.name,
