@@ -133,21 +133,20 @@ try {
     ["this", ROOT],
   ] as const)
     opened.push(await openSide(name, root, server.address));
-  for (const [title, functionId, isLimited] of functions) {
-    const figures = new Map<string, Figures[]>(opened.map(({ name }) => [name, []]));
-    // The first round warms both up.
-    for (let round = 0; round <= rounds; round += 1)
+  const figures = new Map<string, Figures[]>();
+  // The first round warms all up.
+  for (let round = 0; round <= rounds; round += 1)
+    for (const [title, functionId, isLimited] of functions)
       for (const side of round % 2 === 0 ? opened : opened.toReversed()) {
         const measured = await measure(side, namespaceId, functionId, isLimited);
-        if (round > 0) figures.get(side.name)!.push(measured);
+        const name = `${title}, ${side.name}`;
+        if (round > 0) figures.set(name, [...(figures.get(name) ?? []), measured]);
       }
-    console.log(`${title}: µs a run, medians of ${rounds} rounds of ${runs} runs in batches of ${batch}`);
-    for (const [name, all] of figures) {
-      const median = (key: keyof Figures) => spreadOf(all.map((each) => each[key])).p50.toFixed(1);
-      console.log(
-        `  ${name.padEnd(5)}  server ${median("serverUs")}  client ${median("clientUs")}  wall ${median("wallUs")}`,
-      );
-    }
+  console.log(`µs a run, medians of ${rounds} rounds of ${runs} runs in batches of ${batch}`);
+  for (const [name, all] of [...figures].toSorted()) {
+    const median = (key: keyof Figures) => spreadOf(all.map((each) => each[key])).p50.toFixed(1);
+    const told = `server ${median("serverUs")}  client ${median("clientUs")}  wall ${median("wallUs")}`;
+    console.log(`  ${name.padEnd(46)}  ${told}`);
   }
 } finally {
   for (const { store } of opened) await store.close();
