@@ -53,7 +53,7 @@ export async function startApi(
   limits: EdgeLimits = EDGE_LIMITS,
 ): Promise<Role> {
   const settings = readSettings(API_SETTINGS, env);
-  const log = createLogger("api", settings.LOG_LEVEL);
+  const log = createLogger("api", settings.LOG_LEVEL, settings.LOG_FAILED_RUNS);
   const { maxConnections, ...serverOptions } = limits.server;
   const clock = systemClock;
   const registry = createRegistry("api");

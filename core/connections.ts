@@ -31,6 +31,7 @@ export const SHARED_SETTINGS = [
   "PORT",
   "HOST",
   "LOG_LEVEL",
+  "LOG_FAILED_RUNS",
   ...TRACE_SETTINGS,
 ] as const satisfies SettingName[];
 

@@ -82,7 +82,8 @@ test("attempts are counted by type, way, end and function; who must know is told
       ...{ state: "dead", code: undefined },
     },
     {
-      ...{ level: "warn", runId: dead.runId, taskId: dead.taskId, attempt: 1, code: "function_error" },
+      ...{ level: "warn", event: "run_failed", runId: dead.runId, taskId: dead.taskId, attempt: 1 },
+      ...{ type: "function", function: "broken", trigger: "schedule", code: "function_error", isDead: true },
       msg: `run ${dead.runId} (function broken, schedule) failed and is a dead letter: function_error; GET /v1/runs/${dead.runId} tells more`,
     },
   ]);

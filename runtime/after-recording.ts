@@ -5,6 +5,7 @@ import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
+import { describeFailedRun, type FailedRun } from "../core/telemetry/failed-run.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
@@ -42,8 +43,9 @@ export function afterRecording(
     log.debug({ ...facts, state: verdict.state, code: record.error?.code }, "attempt recorded");
     if (verdict.state === "scheduled") retries = true;
     if (verdict.state === "failed" || verdict.state === "dead") {
-      const { code } = verdict.error;
-      log.warn({ ...facts, code }, describeFailure(attempt, verdict.error, parts.find(attempt)?.run));
+      const failed = toFailedRun(attempt, verdict.error, parts.find(attempt)?.run);
+      const { fields, message } = describeFailedRun(failed);
+      log.warn({ ...fields, ...span.logFields }, message);
     }
     if (verdict.state === "dead") {
       const { code, message } = verdict.error;
@@ -60,16 +62,16 @@ export function afterRecording(
     );
 }
 
-/** One line for who watches the worker: which run failed, what made it, and of what. What it said is its owner's. */
-function describeFailure(
-  { runId, type, verdict }: FinishedAttempt,
+function toFailedRun(
+  { runId, taskId, type, verdict, record }: FinishedAttempt,
   { code }: RunError,
   run: ClaimedRun | undefined,
-): string {
-  const what = run?.spec.type === "function" ? `function ${run.spec.function}` : type;
-  const madeBy = run ? `, ${run.trigger}` : "";
-  const became = verdict.state === "dead" ? "failed and is a dead letter" : "failed";
-  return `run ${runId} (${what}${madeBy}) ${became}: ${code}; GET /v1/runs/${runId} tells more`;
+): FailedRun {
+  return {
+    ...{ runId, taskId, type, code, attempt: record.attempt, isDead: verdict.state === "dead" },
+    function: run?.spec.type === "function" ? run.spec.function : undefined,
+    trigger: run?.trigger,
+  };
 }
 
 function count({ metrics, find }: AfterRecordingParts, attempt: FinishedAttempt): void {

@@ -47,7 +47,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
   const settings = readSettings(WORKER_SETTINGS, env, DEFAULTS);
   const receive = settings.WORKER_RECEIVE;
   demandKafka(receive, settings.KAFKA_BROKERS);
-  const log = createLogger("worker", settings.LOG_LEVEL);
+  const log = createLogger("worker", settings.LOG_LEVEL, settings.LOG_FAILED_RUNS);
   await using opened = new AsyncDisposableStack();
   const registry = createRegistry("worker");
   const { egress, mail, mailFrom, close } = createOutbound(settings, {

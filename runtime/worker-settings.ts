@@ -23,4 +23,12 @@ export const WORKER_SETTINGS = [
 ] as const satisfies SettingName[];
 
 /** What its process needs of its surroundings besides. */
-export const WORKER_SURROUNDINGS = ["PATH", "TMPDIR", "TZ", "NODE_COMPILE_CACHE", "NODE_EXTRA_CA_CERTS"];
+export const WORKER_SURROUNDINGS = [
+  "PATH",
+  "TMPDIR",
+  "TZ",
+  "NODE_COMPILE_CACHE",
+  "NODE_EXTRA_CA_CERTS",
+  "TERM",
+  "NO_COLOR",
+];

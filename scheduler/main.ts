@@ -31,7 +31,7 @@ const MARKED_WORKERS = 1_000;
 
 export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Role> {
   const settings = readSettings(SCHEDULER_SETTINGS, env, DEFAULTS);
-  const log = createLogger("scheduler", settings.LOG_LEVEL);
+  const log = createLogger("scheduler", settings.LOG_LEVEL, settings.LOG_FAILED_RUNS);
   const registry = createRegistry("scheduler");
   const metrics = createSchedulerMetrics(registry);
   const clock = systemClock;

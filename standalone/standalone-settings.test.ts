@@ -48,7 +48,13 @@ test("what is empty, or a role's here, is not refused", () => {
 
 test("every setting that is accepted reaches each role that reads it", () => {
   const env: Record<string, string> = {
-    ...{ PORT: "8123", HOST: "0.0.0.0", LOG_LEVEL: "info", EGRESS_ALLOW: "10.0.0.0/8" },
+    ...{
+      PORT: "8123",
+      HOST: "0.0.0.0",
+      LOG_LEVEL: "info",
+      LOG_FAILED_RUNS: "json",
+      EGRESS_ALLOW: "10.0.0.0/8",
+    },
     ...{ BELLHOP_DATA_DIR: "elsewhere", BELLHOP_RETENTION_DAYS: "7", EMAIL_FROM: "a@example.com" },
     ...{ EMAIL_URL: "smtp://mail:25", WORKER_SLOTS: "7", WORKER_LEASE: "7s", WORKER_DRAIN: "7s" },
     ...{ WORKER_SANDBOX_WALLS: "require", WORKERS_MIN: "1", WORKERS_MAX: "7", WORKERS_AHEAD: "7s" },

@@ -40,6 +40,7 @@ const LOOPBACK = "127.0.0.0/8,::1/128";
 export const STANDALONE_DEFAULTS = {
   HOST: "127.0.0.1",
   LOG_LEVEL: "warn",
+  LOG_FAILED_RUNS: "text",
   EGRESS_ALLOW: LOOPBACK,
 } as const satisfies Partial<Record<StandaloneSetting, string>>;
 

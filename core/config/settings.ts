@@ -150,6 +150,11 @@ const SETTINGS = {
     ["debug", "info", "warn", "error", "silent"] as const,
     "info",
   ),
+  LOG_FAILED_RUNS: choice(
+    "how a run that failed is logged: as JSON like all else, or as text for who watches a console",
+    ["json", "text"] as const,
+    "json",
+  ),
   EGRESS_ALLOW: networks("private networks that tasks may reach, comma-separated, such as 10.1.0.0/16"),
   EMAIL_URL: text(
     "the mail provider: smtp://user:pass@host:587, smtps://…, resend://KEY, postmark://KEY, sendgrid://KEY",

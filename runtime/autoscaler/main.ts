@@ -48,7 +48,7 @@ export async function startAutoscaler(
   demandOrder(settings.WORKERS_MIN, settings.WORKERS_MAX);
   demandQueue(settings.WORKER_RECEIVE);
   demandKafka(settings.WORKER_RECEIVE, settings.KAFKA_BROKERS);
-  const log = createLogger("autoscaler", settings.LOG_LEVEL);
+  const log = createLogger("autoscaler", settings.LOG_LEVEL, settings.LOG_FAILED_RUNS);
   // Its workers' affair, but for this: what they could not start with must not begin a row of crashes.
   await createOutbound(settings).close();
   const registry = createRegistry("autoscaler");

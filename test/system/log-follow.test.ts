@@ -15,6 +15,8 @@ const SOURCE = `export default ({ run }, ctx) => {
   for (let line = 0; line < ${LINES_OF_A_RUN}; line += 1) ctx.log.info("line", { run, line });
 }`;
 
+const THROWER = `export default () => { throw new Error("not saved", { cause: new Error("no room") }); }`;
+
 interface Line {
   id: string;
   runId: string;
@@ -59,10 +61,14 @@ describe("following a log", () => {
   after(() => cluster?.stop());
 
   /** What one connection brings until the reader leaves it after `count` lines. */
-  async function* readOnce({ separator, accept, goOnAfter, parse }: Format, lastId: string | undefined) {
+  async function* readOnce(
+    { separator, accept, goOnAfter, parse }: Format,
+    lastId: string | undefined,
+    path = `${PATH}?follow=true`,
+  ) {
     const { query = "", headers = {} } = lastId === undefined ? {} : goOnAfter(lastId);
     const leave = new AbortController();
-    const response = await fetch(`${cluster.api.url}${PATH}?follow=true${query}`, {
+    const response = await fetch(`${cluster.api.url}${path}${query}`, {
       headers: { authorization: `Bearer ${cluster.api.key}`, accept, ...headers },
       signal: leave.signal,
     });
@@ -128,6 +134,22 @@ describe("following a log", () => {
       `${LINES} lines to ${followers.length} followers with ${DROPS_AFTER.length} drops each in ${Date.now() - start} ms`,
     );
   });
+
+  for (const [name, format] of Object.entries(FORMATS)) {
+    it(`brings the error of a function that throws, as ${name}`, async () => {
+      const { api } = cluster;
+      const path = `/v1/functions/thrower/logs?follow=true&level=error`;
+      await api.call("PUT", "/v1/functions/thrower", { source: THROWER });
+      const reading = readOnce(format, undefined, path);
+      assert.equal((await reading.next()).value, "connected");
+      await assert.rejects(api.call("POST", "/v1/functions/thrower/invoke"));
+      const { value } = await reading.next();
+      const { level, message } = value as unknown as { level: string; message: string };
+      await reading.return(undefined);
+      assert.equal(level, "error");
+      assert.match(message, /^Error: not saved\n {4}at default \(index\.ts:1:\d+\)\n.*Error: no room/s);
+    });
+  }
 
   it("says what was dropped of a run that logs more than it may", async () => {
     const { api } = cluster;

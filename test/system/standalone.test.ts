@@ -113,6 +113,39 @@ describe("standalone", () => {
     assert.equal((await running!.exited).code, 0);
   });
 
+  it("prints each run that failed in one readable line, whatever made it", { timeout: 120_000 }, async () => {
+    dataDir ??= await mkdtemp(join(tmpdir(), "bellhop-standalone-"));
+    const { api, key } = await start();
+    const source = "export default () => { throw new Error('what it said'); }";
+    await api.call("PUT", "/v1/functions/broken", { source });
+    const authorization = { authorization: `Bearer ${key}` };
+    const invoked = await fetch(`${api.url}/v1/functions/broken/invoke`, {
+      ...{ method: "POST", headers: authorization },
+    });
+    const { runId } = (await invoked.json()) as { runId: string };
+    const visited = await fetch(`${api.url}/fn/default/broken`, { headers: authorization });
+    const hook = await api.call<{ url: string }>("POST", "/v1/functions/broken/hooks", {});
+    const hooked = await fetch(new URL(hook.url, api.url), { method: "POST" });
+    const task = (fields: object) => api.call<{ id: string }>("POST", "/v1/tasks", fields);
+    const ofTask = await task({ type: "function", function: "broken", retry: { maxAttempts: 1 } });
+    const refused = { type: "http", url: `${api.url}/nowhere`, schedule: { delay: "1s" } };
+    const http = await task({ ...refused, retry: { maxAttempts: 1 }, deadLetter: false });
+    const stamp = String.raw`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z run failed: `;
+    const called = (trigger: string, id: string | null) =>
+      `function broken, trigger ${trigger}, function_error, 1 attempt, run ${id}`;
+    for (const text of [
+      called("invoke", runId),
+      called("http", visited.headers.get("bellhop-run-id")),
+      called("hook", hooked.headers.get("bellhop-run-id")),
+      `function broken of task ${ofTask.id}, trigger schedule, function_error, 1 attempt, dead letter [0-9a-f-]{36}`,
+      `http task ${http.id}, trigger schedule, http_status, 1 attempt, run [0-9a-f-]{36}`,
+    ])
+      await running!.waitForLine(new RegExp(`${stamp}${text}$`), 30_000);
+    assert.ok(!running!.lines.some((line) => line.includes("what it said") || line.includes("\x1b")));
+    running!.signal("SIGINT");
+    assert.equal((await running!.exited).code, 0);
+  });
+
   it("refuses what has no effect, a key that can be guessed and a port that is taken, before it makes anything", async (t) => {
     const taken = createServer().listen(0, "127.0.0.1");
     t.after(() => taken.close());
