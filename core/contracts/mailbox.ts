@@ -11,8 +11,9 @@ export interface Mailbox {
 const ADDRESS = String.raw`[^\s<>@,;:"()\\]+@[^\s<>@,;:"()\\]+`;
 /** In quotes a name may hold what would end it; a quote and a backslash in it are escaped. */
 const QUOTED_NAME = String.raw`"(?:[^"\\]|\\["\\])*"`;
+/** Of a trimmed text. No two of its parts that repeat take the same characters, or a long text would take very long. */
 const MAILBOX = new RegExp(
-  String.raw`^\s*(?:(?:${QUOTED_NAME}|[^"<>@,;:()\\]*)\s*<(${ADDRESS})>|(${ADDRESS}))\s*$`,
+  String.raw`^(?:(?:${QUOTED_NAME}\s*|[^"<>@,;:()\\]*)<(${ADDRESS})>|(${ADDRESS}))$`,
 );
 
 /**
@@ -21,7 +22,7 @@ const MAILBOX = new RegExp(
  */
 export function parseMailbox(text: string): Mailbox | undefined {
   if (hasControlCharacter(text)) return undefined;
-  const [, named, bare] = MAILBOX.exec(text) ?? [];
+  const [, named, bare] = MAILBOX.exec(text.trim()) ?? [];
   const address = named ?? bare;
   if (address === undefined) return undefined;
   const [mailbox, ...others] = addressparser(text, { flatten: true });
