@@ -77,6 +77,7 @@ describe("the redactor", () => {
     );
     assert.equal(text("x correct-horse…"), "x [redacted PASS]…");
     assert.equal(text("x correct-horse"), "x correct-horse", "it was not cut");
+    assert.equal(text('{"a":"x correct-ho…"} and more'), '{"a":"x [redacted PASS]…"} and more', "a part");
     const long = "y".repeat(3_000);
     assert.equal(text(`${long}corr`), `${long}[redacted PASS]`);
     assert.equal(text(`${long}cor`), `${long}cor`);

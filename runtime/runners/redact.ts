@@ -31,6 +31,8 @@ const WORK_PER_CHAR = 64;
 const WORK_FREE = 200_000;
 const GIVEN_UP = "[redacted: this text could not be searched for secrets]";
 const TOO_DEEP = "[redacted: nested too deep to be searched for secrets]";
+/** Stands behind what the sandbox has cut, also where that is a part of a text: one of several values of a line. */
+const CUT = "…";
 /** How texts end that the sandbox has cut. */
 const CUT_MARK = /… \(cut, \d+ characters in all\)$|…$/;
 /** A longer text may have been cut without a mark. */
@@ -74,7 +76,8 @@ export function createRedactor(secrets: Iterable<readonly [name: string, value: 
         const chars = countCommon(form.text, text, at);
         work -= chars;
         if (work < 0) return undefined;
-        if (chars === form.text.length || (end !== undefined && at + chars >= end)) {
+        const isCut = text[at + chars] === CUT || (end !== undefined && at + chars >= end);
+        if (chars === form.text.length || isCut) {
           addMatch(matches, { from: at, to: at + chars, name: form.name, chars: form.text.length });
           break;
         }

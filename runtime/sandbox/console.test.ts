@@ -102,12 +102,14 @@ test("console shows of large and deep values a part", async () => {
     let deep: any = 1; for (let i = 0; i < 100_000; i++) deep = [deep];
     console.log(deep);
     console.log({ text: "x".repeat(1_000_000) });
+    console.log({ text: "x".repeat(1_000_000) }, "after");
     console.log(Array.from({ length: 1_000 }, () => Array.from({ length: 1_000 }, () => ({}))));`);
-  const [list, map, deep, text, wide] = lines.map(({ message }) => message);
+  const [list, map, deep, text, among, wide] = lines.map(({ message }) => message);
   assert.match(list!, /^\[0,1,.*,99,… 900 more\]$/);
   assert.match(map!, /^Map\(1000\) \{0 => 0,.*,99 => 0,… 900 more\}$/);
   assert.equal(deep, "[[[[[[[[[Array]]]]]]]]]");
-  // Cut at the end, where half a secret is looked for.
+  // The mark is where half a secret is looked for.
+  assert.match(among!, /xx… after$/);
   for (const cut of [text, wide]) {
     assert.ok(cut!.endsWith("…"), cut!.slice(-50));
     assert.ok(Buffer.byteLength(cut!) <= 8_192);

@@ -1,6 +1,6 @@
 /**
  * Values as a line of a log shows them: JSON where they have that form, and what else they are where not. Cut at the
- * very end alone: secrets are taken out later, and half of one in the middle would not be found.
+ * end of a value alone, with a mark: secrets are taken out later, and half of one is looked for before that mark.
  */
 import { errorsOf, readProperty } from "./describe.ts";
 import { findKind } from "./kinds.ts";
