@@ -50,6 +50,8 @@ export class CompilerProcess {
   #esbuildPid: number | undefined;
   #isReady = false;
   #isGone = false;
+  /** Nothing of it is left: its number may be given to another process. */
+  #isClosed = false;
   #job: CompileJob | undefined;
   #settle: ((outcome: CompileOutcome) => void) | undefined;
 
@@ -69,7 +71,10 @@ export class CompilerProcess {
     });
     this.#child.on("message", (message) => this.#onMessage(message as CompilerMessage));
     // After "exit", when all that it printed has been read.
-    this.#child.on("close", () => this.#onGone());
+    this.#child.on("close", () => {
+      this.#isClosed = true;
+      this.#onGone();
+    });
     this.#child.on("error", () => this.#onGone());
     this.#holdOpen(false);
   }
@@ -145,7 +150,7 @@ export class CompilerProcess {
 
   #kill(): void {
     const { pid } = this.#child;
-    if (pid === undefined) return;
+    if (pid === undefined || this.#isClosed) return;
     try {
       process.kill(-pid, "SIGKILL");
     } catch {

@@ -42,6 +42,16 @@ describe("a compiler's process", () => {
     assert.deepEqual(await compiler.build(job("export default 1")), { kind: "interrupted" });
   });
 
+  test("that is gone is signalled no more: its number may be another's by now", async (t) => {
+    const compiler = startCompiler(t);
+    const building = compiler.build(job(LARGE));
+    process.kill(compiler.pid!, "SIGKILL");
+    await building;
+    const kill = t.mock.method(process, "kill", () => true);
+    compiler.stop();
+    assert.equal(kill.mock.callCount(), 0);
+  });
+
   test("whose esbuild is killed in the middle interrupts its build", {
     skip: platform() === "linux" ? false : "esbuild's process is found on Linux alone",
   }, async (t) => {
