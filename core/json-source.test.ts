@@ -30,7 +30,7 @@ test("it stands in a text as it is, among what is written as always", () => {
     writeJson({ a: [source, null], b: source, c: undefined, d: "\ud800é" }),
     `{"a":[${source.text},null],"b":${source.text},"d":"\\ud800é"}`,
   );
-  const plain = { a: [1, "x", { b: null, "c\n": [] }], d: {}, e: -0, f: true };
+  const plain = { a: [1, "x", { b: null, "c\n": [] }], d: {}, e: -0, f: true, g: new Date(0) };
   assert.equal(writeJson(plain), JSON.stringify(plain));
   assert.deepEqual(JSON.parse(JSON.stringify({ source })), { source: { z: 1, a: 100 } });
 });

@@ -1,4 +1,5 @@
 /** JSON as its author wrote it: what a signature is computed over is text, and a parsed value has lost it. */
+import { randomUUID } from "node:crypto";
 import type { Json } from "./json.ts";
 
 export class JsonSource {
@@ -11,17 +12,27 @@ export class JsonSource {
 
   /** What is left where it is written by `JSON.stringify`: spelling and order of the numbers and names are not. */
   toJSON(): Json {
-    return JSON.parse(this.text) as Json;
+    if (!met) return JSON.parse(this.text) as Json;
+    met.push(this.text);
+    return PLACE;
   }
 }
 
-/** As `JSON.stringify`, but each JsonSource stands in it as its own text. */
+/** Stands for each source while `writeJson` writes; nobody else knows it, so no other text holds it. */
+const PLACE = randomUUID();
+/** The sources that `writeJson` has met, in their order; undefined while nothing is written. */
+let met: string[] | undefined;
+
+/** As `JSON.stringify`, which does the work, but each JsonSource stands in it as its own text. */
 export function writeJson(value: unknown): string {
-  if (value instanceof JsonSource) return value.text;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(writeJson).join(",")}]`;
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${writeJson(member)}`).join(",")}}`;
+  const sources: string[] = [];
+  met = sources;
+  try {
+    const [begin, ...rest] = JSON.stringify(value).split(`"${PLACE}"`);
+    return begin + rest.map((after, index) => sources[index] + after).join("");
+  } finally {
+    met = undefined;
+  }
 }
 
 const [QUOTE, BACKSLASH, COLON, COMMA] = [0x22, 0x5c, 0x3a, 0x2c];

@@ -112,12 +112,6 @@ export async function readJsonBody(context: Context): Promise<JsonBody> {
   return { value: parseJson(text), text };
 }
 
-export interface JsonBody {
-  value: Json;
-  /** What it was parsed from. */
-  text: string;
-}
-
 async function readText(context: Context): Promise<string> {
   const type = context.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
   const text = await context.req.text();
