@@ -13,9 +13,12 @@ import type { Channel, Notifier } from "../core/store/notify.ts";
 import { claimRuns } from "../core/store/runs/claim.ts";
 import { enqueueInvocation } from "../core/store/runs/enqueue.ts";
 import { findRun } from "../core/store/runs/read.ts";
+import { createTask } from "../core/store/tasks/create.ts";
+import { listTasks } from "../core/store/tasks/read.ts";
 import {
   ANY_TIME,
   deployFunction,
+  httpTask,
   makeWorker,
   queueInvocation,
   queueRun,
@@ -116,6 +119,30 @@ describe("background jobs", () => {
     await pass("mailbox", context);
     const { rows } = await store.pool.query("SELECT count(*)::int AS count FROM captured_emails");
     assert.deepEqual(rows, [{ count: 30 }]);
+  });
+
+  it("finished tasks: those past the retention without a run are removed, however many", async () => {
+    const { context } = openContext();
+    const old = new Date(context.clock.now().getTime() - 31 * 86_400_000);
+    const input = httpTask({ kind: "now" });
+    for (let made = 0; made < 3; made += 1)
+      await createTask(store, { namespaceId, input, now: old, id: v7({ msecs: old.getTime() }) });
+    const { task: young } = await createTask(store, { namespaceId, input, now: new Date() });
+    await pass("finished tasks", context);
+    assert.equal((await listTasks(store, namespaceId, 10, undefined)).length, 4, "their runs wait");
+    await store.pool.query("DELETE FROM task_runs");
+    await store.pool.query(
+      `INSERT INTO tasks SELECT made.* FROM tasks t, generate_series(1, 1002) n, jsonb_populate_record(t,
+         jsonb_build_object('id', overlay(t.id::text placing lpad(n::text, 4, '0') from 33))) AS made
+       WHERE t.id = (SELECT id FROM tasks WHERE id <> $1 LIMIT 1)`,
+      [young.id],
+    );
+    await pass("finished tasks", context);
+    const left = await listTasks(store, namespaceId, 10, undefined);
+    assert.deepEqual(
+      left.map(({ id }) => id),
+      [young.id],
+    );
   });
 
   it("rescue: a lost worker's run is tried again, and the scheduler told to look", async () => {

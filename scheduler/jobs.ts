@@ -22,6 +22,7 @@ import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
 import { type Rescue, rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { readStats } from "../core/store/stats.ts";
+import { removeExpiredTasks } from "../core/store/tasks/expire.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { DatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
@@ -65,6 +66,7 @@ const FENCE_BATCH = 10_000;
 const EMAIL_BATCH = 100;
 const WAITING_KEYS = 1_000;
 const ADOPT_BATCH = 1_000;
+const TASK_BATCH = 1_000;
 
 export function listJobs(leaseMs: number): Job[] {
   return [
@@ -77,6 +79,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "figures", everyMs: STATS_MS, run: tellStats },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     { name: "idempotency keys", everyMs: HOUR_MS, run: removeIdempotencyKeys },
+    { name: "finished tasks", everyMs: HOUR_MS, run: removeFinishedTasks },
     { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
     { name: "mailbox", everyMs: HOUR_MS, run: removeEmails },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
@@ -191,6 +194,19 @@ async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {
 async function removeEmails({ store, clock, retentionDays }: JobContext): Promise<void> {
   const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
   while ((await removeExpiredEmails(store, before, EMAIL_BATCH)) === EMAIL_BATCH);
+}
+
+/** As long as their runs. */
+async function removeFinishedTasks({ store, clock, log, retentionDays }: JobContext): Promise<void> {
+  const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
+  let removed = 0;
+  let lastId: string | undefined;
+  do {
+    const batch = await removeExpiredTasks(store, before, TASK_BATCH, lastId);
+    removed += batch.removed;
+    lastId = batch.lastId;
+  } while (lastId !== undefined);
+  if (removed > 0) log.info({ tasks: removed }, "removed finished tasks past the retention");
 }
 
 async function removeFences({ store }: JobContext): Promise<void> {

@@ -40,7 +40,7 @@ for (const body of BODIES) {
     const { spec } = await api.start(run.id);
     assert.ok(spec.type === "http");
     assert.equal((spec.body as { text?: string }).text, body);
-    const cancelled = await ask(tenant, "DELETE", path);
+    const cancelled = await ask(tenant, "POST", `${path}/cancel`);
     assert.ok(shows(cancelled.text, body), cancelled.text);
   });
 }

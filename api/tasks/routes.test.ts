@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
+import type { RunVerdict } from "../../core/domain/retry.ts";
+import type { Json } from "../../core/json.ts";
 import { stageDueTasks } from "../../core/store/runs/stage.ts";
-import { openApi } from "../testing/open-api.ts";
+import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
@@ -21,7 +23,8 @@ test("a task without a schedule is made with its run, which is rung", async () =
   assert.ok(isNear(createdAt, 0));
   assert.deepEqual(rest, {
     id: task.id,
-    state: "completed",
+    runId: task.runId,
+    state: "active",
     schedule: null,
     ...HTTP,
     method: "GET",
@@ -37,8 +40,8 @@ test("a task without a schedule is made with its run, which is rung", async () =
   const { body: runs } = await tenant.call("GET", `/v1/tasks/${task.id}/runs`);
   assert.equal(runs.items.length, 1);
   assert.deepEqual(
-    [runs.items[0].state, runs.items[0].taskId, runs.items[0].attempt],
-    ["queued", task.id, 1],
+    [runs.items[0].id, runs.items[0].state, runs.items[0].taskId, runs.items[0].attempt],
+    [task.runId, "queued", task.id, 1],
   );
   await api.bells.waitFor(({ runId }) => runId === runs.items[0].id);
 });
@@ -227,32 +230,106 @@ test("pausing takes back what was staged ahead", async () => {
   assert.equal((await tenant.call("POST", `/v1/tasks/${task.id}/resume`)).body.nextRunAt, task.nextRunAt);
 });
 
-for (const [name, method, suffix] of [
-  ["cancel", "POST", "/cancel"],
-  ["DELETE", "DELETE", ""],
-] as const) {
-  test(`${name} ends a task with its waiting runs, asks its running ones to stop, and may be repeated`, async () => {
-    const tenant = await api.newTenant();
-    const { body: task } = await tenant.call("POST", "/v1/tasks", { body: EVERY });
-    const { body: running } = await tenant.call("POST", `/v1/tasks/${task.id}/run`);
-    const { body: waiting } = await tenant.call("POST", `/v1/tasks/${task.id}/run`);
-    await api.start(running.id);
-    for (const _time of ["once", "again"]) {
-      const answer = await tenant.call(method, `/v1/tasks/${task.id}${suffix}`);
-      assert.deepEqual(
-        [answer.status, answer.body.id, answer.body.state, answer.body.nextRunAt],
-        [200, task.id, "cancelled", null],
-      );
-    }
-    assert.equal((await tenant.call("GET", `/v1/runs/${waiting.id}`)).body.state, "cancelled");
-    assert.equal((await tenant.call("GET", `/v1/runs/${running.id}`)).body.state, "running");
-  });
+/** A task with a run under way and one that waits. */
+async function makeBusyTask(tenant: TestCaller) {
+  const { body: task } = await tenant.call("POST", "/v1/tasks", { body: EVERY });
+  const { body: running } = await tenant.call("POST", `/v1/tasks/${task.id}/run`);
+  const { body: waiting } = await tenant.call("POST", `/v1/tasks/${task.id}/run`);
+  const claimed = await api.start(running.id);
+  const stateOf = async (run: { id: string }) =>
+    (await tenant.call("GET", `/v1/runs/${run.id}`)).body.state as string;
+  const states = async () => [await stateOf(waiting), await stateOf(running)];
+  return { path: `/v1/tasks/${task.id}`, task, running, claimed, waiting, states };
 }
+
+test("cancel ends a task with its waiting runs, asks its running ones to stop, and may be repeated", async () => {
+  const tenant = await api.newTenant();
+  const { path, task, states } = await makeBusyTask(tenant);
+  for (const _time of ["once", "again"]) {
+    const answer = await tenant.call("POST", `${path}/cancel`);
+    assert.deepEqual(
+      [answer.status, answer.body.id, answer.body.state, answer.body.nextRunAt],
+      [200, task.id, "cancelled", null],
+    );
+  }
+  assert.deepEqual(await states(), ["cancelled", "running"]);
+});
+
+test("DELETE removes a task: its waiting runs are cancelled, its running ones asked to stop, all stay readable", async () => {
+  const tenant = await api.newTenant();
+  const { path, task, running, claimed, states } = await makeBusyTask(tenant);
+  const answer = await tenant.call("DELETE", path);
+  assert.deepEqual([answer.status, answer.body], [204, undefined]);
+  assert.deepEqual(await states(), ["cancelled", "running"]);
+  const { rows } = await api.store.pool.query(
+    "SELECT cancel_requested_at IS NOT NULL AS asked FROM task_runs_open WHERE id = $1",
+    [running.id],
+  );
+  assert.deepEqual(rows, [{ asked: true }]);
+  for (const [method, suffix] of [
+    ["GET", ""],
+    ["GET", "/runs"],
+    ["PATCH", ""],
+    ["POST", "/run"],
+    ["POST", "/pause"],
+    ["POST", "/resume"],
+    ["POST", "/cancel"],
+    ["DELETE", ""],
+  ] as const) {
+    const body = method === "PATCH" ? { body: { name: "again" } } : {};
+    assertProblem(await tenant.call(method, path + suffix, body), 404, "not_found");
+  }
+  assert.deepEqual((await tenant.call("GET", "/v1/tasks")).body.items, []);
+  await api.finish(claimed, { state: "cancelled" });
+  assert.deepEqual(await states(), ["cancelled", "cancelled"]);
+  const listed = (await tenant.call("GET", "/v1/runs")).body.items;
+  assert.deepEqual(new Set(listed.map(({ taskId }: { taskId: string }) => taskId)), new Set([task.id]));
+});
+
+test("a task that ran at once is active until its run has ended, also in lists; a dead letter is an end", async () => {
+  const tenant = await api.newTenant();
+  const verdicts: RunVerdict[] = [
+    { state: "succeeded", result: null },
+    { state: "dead", error: { code: "http_status", message: "503" } },
+  ];
+  for (const verdict of verdicts) {
+    const { body: made } = await tenant.call("POST", "/v1/tasks", { body: HTTP });
+    const states = async () => [
+      (await tenant.call("GET", `/v1/tasks/${made.id}`)).body.state,
+      (await tenant.call("GET", "/v1/tasks?limit=1")).body.items[0].state,
+      (await tenant.call("PATCH", `/v1/tasks/${made.id}`, { body: { name: "n" } })).body.state,
+    ];
+    assert.equal(made.state, "active");
+    assert.deepEqual(await states(), ["active", "active", "active"], "queued");
+    const claimed = await api.start(made.runId);
+    assert.deepEqual(await states(), ["active", "active", "active"], "running");
+    const error = { code: "http_status", message: "503" };
+    await api.finish(claimed, { state: "scheduled", availableAt: new Date(), error });
+    assert.deepEqual(await states(), ["active", "active", "active"], "waiting for its retry");
+    const { body: again } = await tenant.call("POST", `/v1/tasks/${made.id}/run`);
+    await tenant.call("POST", `/v1/runs/${made.runId}/cancel`);
+    await api.work(again.id, verdict);
+    assert.deepEqual(await states(), ["completed", "completed", "completed"], verdict.state);
+  }
+});
+
+test("a task made again under its key names the same run; once it is removed, there is none", async () => {
+  const tenant = await api.newTenant();
+  const make = (body: Json) =>
+    tenant.call("POST", "/v1/tasks", { body, headers: { "idempotency-key": "once" } });
+  const first = (await make(HTTP)).body;
+  await tenant.call("POST", `/v1/tasks/${first.id}/run`);
+  const again = await make(HTTP);
+  assert.deepEqual([again.status, again.body], [201, first]);
+  await tenant.call("DELETE", `/v1/tasks/${first.id}`);
+  assertProblem(await make(HTTP), 404, "not_found");
+  assert.equal("runId" in (await tenant.call("POST", "/v1/tasks", { body: EVERY })).body, false);
+});
 
 test("a cancelled task does nothing any more: 409", async () => {
   const tenant = await api.newTenant();
   const { body: task } = await tenant.call("POST", "/v1/tasks", { body: EVERY });
-  await tenant.call("DELETE", `/v1/tasks/${task.id}`);
+  await tenant.call("POST", `/v1/tasks/${task.id}/cancel`);
   const before = await api.countRows();
   for (const [method, suffix] of [
     ["POST", "/pause"],

@@ -1,4 +1,4 @@
-/** `/v1/tasks`: create, list, get, change, cancel, pause, resume, run now, and a task's runs. */
+/** `/v1/tasks`: create, list, get, change, cancel, remove, pause, resume, run now, and a task's runs. */
 import { type Context, Hono } from "hono";
 import { listQuery, toPage } from "../../core/contracts/common.ts";
 import { toWireRun } from "../../core/contracts/run.ts";
@@ -10,9 +10,10 @@ import { writeJson } from "../../core/json-source.ts";
 import { findFunctionId } from "../../core/store/functions/functions.ts";
 import { findMade, makeOnce } from "../../core/store/idempotency.ts";
 import { isId, newId } from "../../core/store/ids.ts";
+import type { Cancelled } from "../../core/store/runs/cancel.ts";
 import { enqueueTaskRun } from "../../core/store/runs/enqueue.ts";
-import { findRun } from "../../core/store/runs/read.ts";
-import { cancelTask, changeTask, pauseTask, resumeTask } from "../../core/store/tasks/change.ts";
+import { findFirstRunId, findRun } from "../../core/store/runs/read.ts";
+import { cancelTask, changeTask, pauseTask, removeTask, resumeTask } from "../../core/store/tasks/change.ts";
 import { createTask } from "../../core/store/tasks/create.ts";
 import { findTask, listTasks } from "../../core/store/tasks/read.ts";
 import { requireScope } from "../auth/scopes.ts";
@@ -40,7 +41,7 @@ export function taskRoutes({ store, clock, ringer, notifier, mail }: ApiParts): 
     const once = readIdempotentRequest(context, "tasks", [body]);
     // Before the body is looked at: what was fine then may lie in the past by now.
     const earlier = once && (await findMade(store, once));
-    if (earlier !== undefined) return await answerCreated(context, earlier);
+    if (earlier !== undefined) return await answerCreated(context, earlier, body);
     const input = validate(schema, body);
     requireSender(input.spec, mail);
     const { spec, functionId } = await resolveFunction(db, input.spec, (name) =>
@@ -57,19 +58,20 @@ export function taskRoutes({ store, clock, ringer, notifier, mail }: ApiParts): 
         traceparent: traceparentOf(context),
       }),
     );
-    if (!made) return await answerCreated(context, id);
+    if (!made) return await answerCreated(context, id, body);
     spanOf(context).set({ "bellhop.task.id": id });
     if (made.run) ringer.ring([made.run]);
     else notifier.notify("bellhop_schedule");
-    context.header("location", `/v1/tasks/${id}`);
-    return answerTask(context, made.task, 201);
+    return answerMade(context, made.task, made.run?.runId);
   });
 
-  /** The task that an earlier request made, as it stands now. */
-  async function answerCreated(context: Context<ApiEnv>, id: string): Promise<Response> {
+  /** The task that an earlier request made, as it stands now; 404 where it was removed. */
+  async function answerCreated(context: Context<ApiEnv>, id: string, body: Json): Promise<Response> {
     markReplay(context);
-    context.header("location", `/v1/tasks/${id}`);
-    return answerTask(context, (await findTask(store, context.get("owner").namespaceId, id))!, 201);
+    const task = await findTask(store, context.get("owner").namespaceId, id);
+    if (!task) throw notFound("task", id);
+    const ranAtOnce = ((body as { schedule?: Json }).schedule ?? null) === null;
+    return answerMade(context, task, ranAtOnce ? await findFirstRunId(store, id) : undefined);
   }
 
   routes.get("/", requireScope("read"), async (context) => {
@@ -103,18 +105,22 @@ export function taskRoutes({ store, clock, ringer, notifier, mail }: ApiParts): 
     return answerTask(context, task);
   });
 
-  routes.delete("/:id", requireScope("write"), async (context) =>
-    answerTask(context, await cancel(context.get("owner").namespaceId, context.req.param("id"))),
-  );
-  routes.post("/:id/cancel", requireScope("write"), async (context) =>
-    answerTask(context, await cancel(context.get("owner").namespaceId, context.req.param("id"))),
-  );
+  routes.delete("/:id", requireScope("write"), async (context) => {
+    const { namespaceId } = context.get("owner");
+    announceCancelled(await removeTask(store, namespaceId, context.req.param("id"), clock.now()));
+    return context.body(null, 204);
+  });
 
-  async function cancel(namespaceId: string, id: string) {
-    const { task, runs } = await cancelTask(store, namespaceId, id, clock.now());
-    if (runs.asked.length > 0) notifier.notify("bellhop_cancel", runs.asked);
-    if (runs.ended.length > 0) notifier.notify("bellhop_finished", runs.ended);
-    return task;
+  routes.post("/:id/cancel", requireScope("write"), async (context) => {
+    const { namespaceId } = context.get("owner");
+    const { task, runs } = await cancelTask(store, namespaceId, context.req.param("id"), clock.now());
+    announceCancelled(runs);
+    return answerTask(context, task);
+  });
+
+  function announceCancelled({ asked, ended }: Cancelled): void {
+    if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
+    if (ended.length > 0) notifier.notify("bellhop_finished", ended);
   }
 
   routes.post("/:id/pause", requireScope("write"), async (context) =>
@@ -171,8 +177,14 @@ export function taskRoutes({ store, clock, ringer, notifier, mail }: ApiParts): 
   return routes;
 }
 
-function answerTask(context: Context, task: Task, status: 200 | 201 = 200): Response {
-  return answerJson(context, toWireTask(task), status);
+function answerTask(context: Context, task: Task): Response {
+  return answerJson(context, toWireTask(task));
+}
+
+/** @param runId the run that it was made with */
+function answerMade(context: Context, task: Task, runId: string | undefined): Response {
+  context.header("location", `/v1/tasks/${task.id}`);
+  return answerJson(context, { ...toWireTask(task), ...(runId !== undefined && { runId }) }, 201);
 }
 
 /** An http body stands in it as its author wrote it. */

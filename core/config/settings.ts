@@ -172,7 +172,12 @@ const SETTINGS = {
     "the key that seals secrets: 32 bytes as base64 or hex; several, comma-separated: the first seals, all of them open",
   ),
   BELLHOP_DATA_DIR: textOr("where npm start keeps its database and key", ".bellhop"),
-  BELLHOP_RETENTION_DAYS: whole("how many days finished runs and logs are kept", 30, 1, 3_650),
+  BELLHOP_RETENTION_DAYS: whole(
+    "how many days finished runs, their logs and tasks that are over are kept",
+    30,
+    1,
+    3_650,
+  ),
   WORKER_ADDRESS: text(
     "where the API reaches this worker, host:port; without it, its HOST, or the machine's first outer address, and its PORT",
   ),

@@ -5,7 +5,7 @@ import { toWirePolicy } from "./task-policy.ts";
 import { toWireSchedule } from "./task-schedule.ts";
 
 export const TASK_STATES = ["active", "paused", "completed", "cancelled"] as const;
-/** `completed`: no further occurrence; its last run may still be under way. */
+/** `completed`: no further occurrence; as it is shown, no open run either. */
 export type TaskState = (typeof TASK_STATES)[number];
 
 export interface Task extends TaskInput {

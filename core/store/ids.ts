@@ -35,6 +35,12 @@ export function madeAtOf(id: string): Date {
   return new Date(Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16));
 }
 
+/** No UUIDv7 that is made at that instant or later comes before it. */
+export function firstIdOf(at: Date): string {
+  const time = at.getTime().toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
+}
+
 /** No later than anything that happened to the row of this UUIDv7, whichever machine's clock dated it. */
 export function earliestTraceOf(id: string): Date {
   return new Date(madeAtOf(id).getTime() - CLOCK_SLACK_MS);

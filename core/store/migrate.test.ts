@@ -47,6 +47,7 @@ const LATER = [
   "0014-limits-by-key",
   "0015-task-policy",
   "0016-mailbox",
+  "0017-task-ends",
 ];
 
 test("roles that start together migrate once", async () => {

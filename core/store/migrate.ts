@@ -20,6 +20,7 @@ import * as skippedRuns from "./migrations/0013-skipped-runs.ts";
 import * as limitsByKey from "./migrations/0014-limits-by-key.ts";
 import * as taskPolicy from "./migrations/0015-task-policy.ts";
 import * as mailbox from "./migrations/0016-mailbox.ts";
+import * as taskEnds from "./migrations/0017-task-ends.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -40,6 +41,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0014-limits-by-key": limitsByKey,
   "0015-task-policy": taskPolicy,
   "0016-mailbox": mailbox,
+  "0017-task-ends": taskEnds,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

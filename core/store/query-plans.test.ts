@@ -32,6 +32,7 @@ import type { Database } from "./schema.ts";
 import { readStats } from "./stats.ts";
 import { pauseTask } from "./tasks/change.ts";
 import { createTask } from "./tasks/create.ts";
+import { removeExpiredTasks } from "./tasks/expire.ts";
 import { listTasks } from "./tasks/read.ts";
 import { ANY_TIME, deployFunction, finished, httpTask, retryAfter } from "./testing/samples.ts";
 import { openTestStore } from "./testing/test-store.ts";
@@ -214,6 +215,11 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     index: "task_runs_open_dead",
   },
   "list tasks": { use: (s) => listTasks(s, id, 50, undefined), index: "tasks_by_namespace" },
+  "list tasks, with their open runs": {
+    use: (s) => listTasks(s, id, 50, undefined),
+    index: "task_runs_open_task_id_id_idx",
+  },
+  "tasks that are over": { use: (s) => removeExpiredTasks(s, soon, 100) },
   "tasks that call a function": {
     use: (s) => assert.rejects(removeFunction(s.db, callingNamespaceId, "called"), /calls this function/),
     index: "tasks_by_function",

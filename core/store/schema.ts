@@ -103,6 +103,8 @@ export interface Database {
     labels: Jsonb<Record<string, string>>;
     /** The request that made it (W3C); null: it was not traced. */
     traceparent: ColumnType<string | null, string | null | undefined, string | null>;
+    /** Set: nobody is shown it any more; it stays for the runs that were open. */
+    removed_at: ColumnType<Date | null, undefined, Date>;
     created_at: Stamp;
     updated_at: Stamp;
   };

@@ -117,7 +117,7 @@ test("the uptime check remembers the site's state and tells of each change once"
     const { items } = await api.call<{ items: { state: string }[] }>("GET", `/v1/tasks/${task.id}/runs`);
     return items.filter(({ state }) => state === "succeeded").length >= 2 ? true : undefined;
   });
-  await api.call("DELETE", `/v1/tasks/${task.id}`);
+  await api.call("POST", `/v1/tasks/${task.id}/cancel`);
   assert.deepEqual(told(), ["down", "up", "down"]);
 });
 

@@ -10,7 +10,8 @@ import { INSERT_INVOCATION, insertTaskRun, TASK_FACTS } from "./insert.ts";
 import type { StagedRun } from "./staged-run.ts";
 
 const RUN_NOW = `
-  WITH asked AS (SELECT t.state, ${TASK_FACTS} FROM tasks t WHERE t.id = $1 AND t.namespace_id = $2 FOR SHARE),
+  WITH asked AS (SELECT t.state, ${TASK_FACTS} FROM tasks t
+    WHERE t.id = $1 AND t.namespace_id = $2 AND t.removed_at IS NULL FOR SHARE),
   task AS (SELECT * FROM asked WHERE state <> 'cancelled'),
   made AS (${insertTaskRun("manual", "$3", "$4")} RETURNING id)
   SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" FROM asked`;

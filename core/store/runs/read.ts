@@ -33,6 +33,14 @@ export async function findRun(
   return rows[0];
 }
 
+const FIRST_OF_TASK = `SELECT id FROM task_runs WHERE task_id = $1 AND finished_at >= $2 ORDER BY id LIMIT 1`;
+
+/** The run that the task was made with, or its first one; undefined where none is kept. */
+export async function findFirstRunId({ pool }: QueryScope, taskId: string): Promise<string | undefined> {
+  const { rows } = await pool.query<{ id: string }>(FIRST_OF_TASK, [taskId, earliestTraceOf(taskId)]);
+  return rows[0]?.id;
+}
+
 /** Those of the runs that have not ended. */
 export async function findOpenRuns({ pool }: QueryScope, runIds: readonly string[]): Promise<Set<string>> {
   const text = "SELECT id FROM task_runs_open WHERE id = ANY($1::uuid[]) AND state <> 'dead'";

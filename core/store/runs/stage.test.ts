@@ -55,7 +55,9 @@ test("what fires once completes with its only occurrence", async () => {
   assert.deepEqual(staged.map(({ availableAt }) => availableAt).sort(), [at(1_000), at(2_000)]);
   for (const id of [once, delayed]) {
     const task = await findTask(store, namespaceId, id);
-    assert.deepEqual([task?.state, task?.nextRunAt], ["completed", null]);
+    assert.deepEqual([task?.state, task?.nextRunAt], ["active", null], "while its run is open");
+    const row = db.selectFrom("tasks").select("state").where("id", "=", id);
+    assert.deepEqual(await row.execute(), [{ state: "completed" }]);
   }
   assert.deepEqual(await stageDueTasks(store, at(9_000), at(10_000), 100), []);
 });

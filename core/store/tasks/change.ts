@@ -1,13 +1,14 @@
 /**
  * Changes of a task: each locks the task and amends its staged runs in one transaction. A task's states: active ⇄
- * paused, active → completed (no further occurrence), any but cancelled → cancelled.
+ * paused, active → completed (no further occurrence), any but cancelled → cancelled, any → removed. A completed one is
+ * shown as active while a run of it is open.
  */
 import { sql } from "kysely";
 import type { TaskInput } from "../../contracts/task-input.ts";
 import type { Task } from "../../contracts/task-output.ts";
 import { firstOccurrence, nextOccurrence, type Schedule } from "../../domain/schedule.ts";
 import { findMissed } from "../../domain/skipped.ts";
-import { conflict, notFound } from "../../errors.ts";
+import { type BellhopError, conflict, notFound } from "../../errors.ts";
 import type { Db, Store } from "../database.ts";
 import { isId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
@@ -16,7 +17,7 @@ import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
 import { recordSkipped } from "../runs/skip.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
-import { toTask } from "./read.ts";
+import { HAS_OPEN_RUN, toTask } from "./read.ts";
 import { toSpecColumn } from "./spec-column.ts";
 
 interface LockedTask {
@@ -36,6 +37,7 @@ async function lockTask({ db }: Transaction, namespaceId: string, taskId: string
         .selectAll()
         .where("id", "=", taskId)
         .where("namespace_id", "=", namespaceId)
+        .where("removed_at", "is", null)
         .forUpdate()
         .executeTakeFirst()
     : undefined;
@@ -74,6 +76,7 @@ async function saveState(
     .set({ state, next_run_at: nextRunAt, updated_at: now })
     .where("id", "=", task.id)
     .returningAll()
+    .returning(HAS_OPEN_RUN)
     .executeTakeFirstOrThrow();
   return toTask(row);
 }
@@ -84,11 +87,15 @@ export async function pauseTask(store: Store, namespaceId: string, taskId: strin
     const locked = await lockTask(tx, namespaceId, taskId);
     const { task, anchorAt, cursor } = locked;
     if (task.state === "paused") return task;
-    if (task.state !== "active")
-      throw conflict(`A ${task.state} task cannot be paused.`, `task_${task.state}`);
+    if (task.state !== "active") throw isOver(task, "paused");
     await recordMissed(tx, locked, now);
     return await saveState(tx, task, "paused", toComing(task.schedule, anchorAt, cursor, now), now);
   });
+}
+
+function isOver({ state }: Task, verb: "paused" | "resumed"): BellhopError {
+  const what = state === "completed" ? "A task without a further occurrence" : `A ${state} task`;
+  return conflict(`${what} cannot be ${verb}.`, `task_${state}`);
 }
 
 /** The cursor, moved on past `now` where the schedule repeats. */
@@ -106,8 +113,7 @@ export async function resumeTask(
   return await inTransaction(store.pool, async (tx) => {
     const { task, anchorAt, cursor } = await lockTask(tx, namespaceId, taskId);
     if (task.state === "active") return await saveState(tx, task, "active", cursor, now);
-    if (task.state !== "paused")
-      throw conflict(`A ${task.state} task cannot be resumed.`, `task_${task.state}`);
+    if (task.state !== "paused") throw isOver(task, "resumed");
     const next = toComing(task.schedule, anchorAt, cursor, now);
     return await saveState(tx, task, next ? "active" : "completed", next, now);
   });
@@ -120,13 +126,41 @@ export async function cancelTask(
   taskId: string,
   now: Date,
 ): Promise<{ task: Task; runs: Cancelled }> {
+  return await inTransaction(store.pool, (tx) => endTask(tx, namespaceId, taskId, now));
+}
+
+async function endTask(
+  tx: Transaction,
+  namespaceId: string,
+  taskId: string,
+  now: Date,
+): Promise<{ task: Task; runs: Cancelled }> {
+  const locked = await lockTask(tx, namespaceId, taskId);
+  const { task } = locked;
+  await recordMissed(tx, locked, now);
+  const runs = await cancelRuns(tx, namespaceId, { taskId });
+  const done = task.state === "cancelled" ? task : await saveState(tx, task, "cancelled", null, now);
+  return { task: done, runs };
+}
+
+/**
+ * Ends the task like `cancelTask`, and it is not there any more. Its runs stay. The row goes at once, or, where a run is
+ * still open and takes its task's policy, with the last of its runs.
+ */
+export async function removeTask(
+  store: Store,
+  namespaceId: string,
+  taskId: string,
+  now: Date,
+): Promise<Cancelled> {
   return await inTransaction(store.pool, async (tx) => {
-    const locked = await lockTask(tx, namespaceId, taskId);
-    const { task } = locked;
-    await recordMissed(tx, locked, now);
-    const runs = await cancelRuns(tx, namespaceId, { taskId });
-    const done = task.state === "cancelled" ? task : await saveState(tx, task, "cancelled", null, now);
-    return { task: done, runs };
+    const { runs } = await endTask(tx, namespaceId, taskId, now);
+    const { rowCount } = await tx.pool.query(
+      "DELETE FROM tasks WHERE id = $1 AND NOT EXISTS (SELECT FROM task_runs_open WHERE task_id = $1)",
+      [taskId],
+    );
+    if (rowCount === 0) await tx.pool.query("UPDATE tasks SET removed_at = $2 WHERE id = $1", [taskId, now]);
+    return runs;
   });
 }
 
@@ -174,6 +208,7 @@ export async function changeTask(
       })
       .where("id", "=", taskId)
       .returningAll()
+      .returning(HAS_OPEN_RUN)
       .executeTakeFirstOrThrow();
     await callOtherFunction(tx.db, taskId, functionId);
     return toTask(row);

@@ -47,7 +47,7 @@ test("a task without a schedule is made together with its run, due by the databa
   const namespaceId = await newNamespace();
   // The maker's clock is of no account.
   const { task, run } = await createTask(store, { namespaceId, input: httpTask({ kind: "now" }), now: NOW });
-  assert.deepEqual([task.state, task.nextRunAt], ["completed", null]);
+  assert.deepEqual([task.state, task.nextRunAt], ["active", null], "as long as its run is open");
   assert.deepEqual(await findTask(store, namespaceId, task.id), task);
   const stored = await findRun(store, namespaceId, run!.runId);
   assert.deepEqual(

@@ -69,7 +69,8 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
     ...input,
     id,
     namespaceId,
-    state: runId ? "completed" : "active",
+    // Its run is open.
+    state: "active",
     nextRunAt,
     createdAt: now,
     updatedAt: now,

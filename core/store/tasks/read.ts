@@ -1,4 +1,4 @@
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { Task } from "../../contracts/task-output.ts";
 import type { QueryScope } from "../database.ts";
 import type { Database } from "../schema.ts";
@@ -7,12 +7,19 @@ import { fromSpecColumn } from "./spec-column.ts";
 
 type TaskRow = Selectable<Database["tasks"]>;
 
-export function toTask(row: TaskRow): Task {
+/** Of a task that is over by its schedule. A scalar subquery is never answered by reading all open runs. */
+export const HAS_OPEN_RUN = sql<boolean>`(tasks.state = 'completed' AND coalesce((
+    SELECT true FROM task_runs_open r WHERE r.task_id = tasks.id AND r.state <> 'dead' LIMIT 1), false))`.as(
+  "has_open_run",
+);
+
+/** As it is stored; with `has_open_run` as it is shown, which is active while a run is open. */
+export function toTask(row: TaskRow & { has_open_run?: boolean }): Task {
   return {
     id: row.id,
     namespaceId: row.namespace_id,
     name: row.name,
-    state: row.state,
+    state: row.has_open_run ? "active" : row.state,
     spec: fromSpecColumn(row.spec),
     schedule: row.schedule,
     policy: fromPolicyColumns(row),
@@ -31,8 +38,10 @@ export async function findTask(
   const row = await db
     .selectFrom("tasks")
     .selectAll()
+    .select(HAS_OPEN_RUN)
     .where("id", "=", taskId)
     .where("namespace_id", "=", namespaceId)
+    .where("removed_at", "is", null)
     .executeTakeFirst();
   return row && toTask(row);
 }
@@ -47,7 +56,9 @@ export async function listTasks(
   const rows = await db
     .selectFrom("tasks")
     .selectAll()
+    .select(HAS_OPEN_RUN)
     .where("namespace_id", "=", namespaceId)
+    .where("removed_at", "is", null)
     .$if(beforeId !== undefined, (query) => query.where("id", "<", beforeId!))
     .orderBy("id", "desc")
     .limit(limit + 1)
