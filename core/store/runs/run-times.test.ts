@@ -6,11 +6,13 @@ import type { Run } from "../../contracts/run.ts";
 import { findFunction } from "../functions/functions.ts";
 import { newId } from "../ids.ts";
 import { listRunLogs } from "../logs.ts";
+import { createTask } from "../tasks/create.ts";
 import {
   ANY_TIME,
   claim,
   deployFunction,
   finished,
+  httpTask,
   line,
   makeWorker,
   queueInvocation,
@@ -24,6 +26,7 @@ import { finishAttempts } from "./finish.ts";
 import { endLostCall } from "./lost-call.ts";
 import { findRun } from "./read.ts";
 import { rescueLostRuns } from "./rescue.ts";
+import { stageDueTasks } from "./stage.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 const namespaceId = await newNamespace();
@@ -33,7 +36,7 @@ const MINUTE_MS = 60_000;
 /** What an attempt takes, by the clock of who runs it. */
 const TOOK_MS = 30;
 
-/** scheduledFor ≤ queuedAt ≤ startedAt ≤ each attempt's startedAt ≤ its finishedAt ≤ finishedAt, and no time of the future. */
+/** Of a run that was made at once: scheduledFor ≤ queuedAt ≤ startedAt ≤ each attempt's startedAt ≤ its finishedAt ≤ finishedAt, and no time of the future. */
 function assertInOrder(run: Run): void {
   const { scheduledFor, queuedAt, startedAt, finishedAt, attempts } = run;
   const times = [
@@ -87,6 +90,16 @@ async function openDirect(skewMs: number) {
   const read = async () => (await findRun(store, namespaceId, run.id))!;
   return { workerId, run, ended, read };
 }
+
+test("a scheduled run is queued ahead of its instant", async () => {
+  const dueAt = new Date(Date.now() + MINUTE_MS);
+  const input = httpTask({ kind: "once", at: dueAt.toISOString() });
+  await createTask(store, { namespaceId, input, now: new Date() });
+  const [staged] = await stageDueTasks(store, new Date(), dueAt, 1);
+  const { queuedAt, scheduledFor } = (await findRun(store, namespaceId, staged!.runId))!;
+  assert.deepEqual(scheduledFor, dueAt);
+  assert.ok(queuedAt! < scheduledFor);
+});
 
 for (const skewMs of [-7 * MINUTE_MS, 0, 7 * MINUTE_MS]) {
   describe(`a clock that is ${skewMs / MINUTE_MS} minutes off`, () => {
