@@ -9,6 +9,7 @@ import { redriveDeadLetters } from "../../core/store/runs/dead-letters.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { requireScope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
+import { refuseBody } from "../bodies/refuse-body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { answerRunPage } from "../runs/page.ts";
 
@@ -27,7 +28,7 @@ export function deadLetterRoutes({ store, ringer }: ApiParts): Hono<ApiEnv> {
     return context.json({ redriven: runs.length }, 202);
   });
 
-  routes.post("/:id/redrive", requireScope("write"), async (context) => {
+  routes.post("/:id/redrive", requireScope("write"), refuseBody, async (context) => {
     const { namespaceId } = context.get("owner");
     const id = context.req.param("id");
     const runs = isId(id) ? await redriveDeadLetters(store, namespaceId, { runId: id }) : [];

@@ -10,6 +10,7 @@ import { cancelRuns } from "../../core/store/runs/cancel.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { requireScope } from "../auth/scopes.ts";
 import { validate } from "../bodies/body.ts";
+import { refuseBody } from "../bodies/refuse-body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { decodeLogCursor } from "../http/cursor.ts";
 import { answerRunPage } from "./page.ts";
@@ -37,7 +38,7 @@ export function runRoutes({ store, notifier }: ApiParts): Hono<ApiEnv> {
     return context.json(toPage(rows, limit, toWireLogLine, ({ position }) => position));
   });
 
-  routes.post("/:id/cancel", requireScope("write"), async (context) => {
+  routes.post("/:id/cancel", requireScope("write"), refuseBody, async (context) => {
     const { namespaceId } = context.get("owner");
     const run = await requireRun(namespaceId, context.req.param("id"));
     const { ended, asked } = await cancelRuns(store, namespaceId, { runId: run.id });

@@ -18,6 +18,7 @@ import { createTask } from "../../core/store/tasks/create.ts";
 import { findTask, listTasks } from "../../core/store/tasks/read.ts";
 import { requireScope } from "../auth/scopes.ts";
 import { readJsonBody, validate } from "../bodies/body.ts";
+import { refuseBody } from "../bodies/refuse-body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
 import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
@@ -111,7 +112,7 @@ export function taskRoutes({ store, clock, ringer, notifier, mail }: ApiParts): 
     return context.body(null, 204);
   });
 
-  routes.post("/:id/cancel", requireScope("write"), async (context) => {
+  routes.post("/:id/cancel", requireScope("write"), refuseBody, async (context) => {
     const { namespaceId } = context.get("owner");
     const { task, runs } = await cancelTask(store, namespaceId, context.req.param("id"), clock.now());
     announceCancelled(runs);
@@ -123,14 +124,14 @@ export function taskRoutes({ store, clock, ringer, notifier, mail }: ApiParts): 
     if (ended.length > 0) notifier.notify("bellhop_finished", ended);
   }
 
-  routes.post("/:id/pause", requireScope("write"), async (context) =>
+  routes.post("/:id/pause", requireScope("write"), refuseBody, async (context) =>
     answerTask(
       context,
       await pauseTask(store, context.get("owner").namespaceId, context.req.param("id"), clock.now()),
     ),
   );
 
-  routes.post("/:id/resume", requireScope("write"), async (context) => {
+  routes.post("/:id/resume", requireScope("write"), refuseBody, async (context) => {
     const task = await resumeTask(
       store,
       context.get("owner").namespaceId,
@@ -141,7 +142,7 @@ export function taskRoutes({ store, clock, ringer, notifier, mail }: ApiParts): 
     return answerTask(context, task);
   });
 
-  routes.post("/:id/run", requireScope("invoke"), async (context) => {
+  routes.post("/:id/run", requireScope("invoke"), refuseBody, async (context) => {
     const { namespaceId } = context.get("owner");
     const id = context.req.param("id");
     const once = readIdempotentRequest(context, `tasks/${id}/run`, []);
