@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { Clock } from "../core/clock.ts";
 import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
+import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { Sealer } from "../core/secrets/sealer.ts";
 import type { Store } from "../core/store/database.ts";
 import type { KeyOwner } from "../core/store/keys.ts";
@@ -33,6 +34,7 @@ export interface ApiParts {
   transport: QueueTransport;
   ringer: RunRinger;
   notifier: Notifier;
+  ends: RunEnds;
   waiter: FinishWaiter;
   followers: LogFollowers;
   clock: Clock;

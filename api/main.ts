@@ -7,6 +7,7 @@ import { isSetToNone, readSettings, type SettingName, type Settings } from "../c
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
+import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
 import { openStore } from "../core/store/database.ts";
 import { findCallableFunction } from "../core/store/functions/callable.ts";
@@ -78,8 +79,14 @@ export async function startApi(
     log[unsentLevel(error)]({ error }, "bells were not sent; the sweep rings them again"),
   );
   opened.defer(() => ringer.flush());
+  const ends = openRunEnds({ store, notifier, transport, log });
+  opened.defer(() => ends.flush());
   const lostCalls = createLostCalls(
-    (workerId, lost) => endLostCall(store, workerId, lost),
+    async (workerId, lost) => {
+      const { run, ended } = await endLostCall(store, workerId, lost);
+      ends.tell(ended);
+      return run;
+    },
     clock,
     (error, runId) => log.error({ error, runId }, "a lost call was not ended; tried again soon"),
   );
@@ -121,6 +128,7 @@ export async function startApi(
     transport,
     ringer,
     notifier,
+    ends,
     waiter,
     followers,
     clock,

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Registry } from "prom-client";
 import type { RunTrigger } from "../core/domain/run-trigger.ts";
-import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
-import type { FinishedAttempt } from "../core/store/runs/finish.ts";
+import { createRunEnds } from "../core/run-ends/run-ends.ts";
+import { endedRun } from "../core/run-ends/testing/ended-run.ts";
+import type { EndedRun } from "../core/store/runs/end.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { NO_SPAN } from "../core/telemetry/tracing.ts";
-import { afterRecording } from "./after-recording.ts";
+import { countAttempts, tellDropped } from "./after-recording.ts";
 import { claimedRun, finishedAttempt } from "./testing/claimed-run.ts";
 
 const SECRET = "what the function said";
@@ -14,28 +15,24 @@ const ERROR = { code: "function_error", message: SECRET };
 
 function openParts() {
   const registry = new Registry();
-  const running = new Map<string, { run: ReturnType<typeof claimedRun>; isDirect: boolean }>();
-  const [lines, notified, letters] = [[] as object[], [] as unknown[], [] as DeadLetter[]];
-  const granted: string[][] = [];
+  const found = new Map<string, { run: ReturnType<typeof claimedRun>; isDirect: boolean }>();
+  const lines: object[] = [];
   const write = (level: string) => (fields: object, msg: string) =>
     void lines.push({ level, msg, ...fields });
   const parts = {
     metrics: createWorkerMetrics(registry),
-    notifier: { notify: (...said: unknown[]) => void notified.push(said), flush: async () => {} },
-    transport: {
-      publishDeadLetters: async (given: DeadLetter[]) => void letters.push(...given),
-    } as unknown as QueueTransport,
     log: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") } as never,
-    grant: (keys: string[]) => void granted.push(keys),
-    find({ runId }: FinishedAttempt) {
-      const found = running.get(runId);
-      return found && { ...found, span: NO_SPAN };
+    running: {
+      find({ id }: { id: string }) {
+        const run = found.get(id);
+        return run && { ...run, span: NO_SPAN };
+      },
     },
   };
-  /** An attempt of a run that is in work. */
-  const attemptOf = (
+  /** The end of a run that is in work. */
+  const endOf = (
     name: string | undefined,
-    given: Parameters<typeof finishedAttempt>[0] = {},
+    given: Partial<EndedRun> = {},
     isDirect = false,
     trigger: RunTrigger = "schedule",
   ) => {
@@ -43,26 +40,25 @@ function openParts() {
       ...(name === undefined ? {} : { spec: { type: "function", function: name, input: null } }),
       trigger,
     });
-    running.set(run.id, { run, isDirect });
-    return finishedAttempt({ runId: run.id, taskId: run.taskId, type: run.spec.type, ...given });
+    found.set(run.id, { run, isDirect });
+    return endedRun({ runId: run.id, taskId: run.taskId, type: run.spec.type, ...given });
   };
-  return { parts, registry, attemptOf, lines, notified, letters, granted };
+  return { parts, registry, endOf, lines };
 }
 
-test("attempts are counted by type, way, end and function; who must know is told", async () => {
-  const { parts, registry, attemptOf, lines, notified, letters, granted } = openParts();
-  const direct = attemptOf("greet", {}, true);
-  const dead = attemptOf("broken", { verdict: { state: "dead", error: ERROR } });
-  const again = attemptOf(undefined, {
-    verdict: { state: "scheduled", availableAt: new Date(), error: ERROR },
-  });
-  const attempts = [direct, dead, again];
-  const recorded = new Set(attempts);
-  afterRecording(parts, attempts, { recorded, awaited: [direct.runId], wantedKeys: ["function:f"] });
-  assert.deepEqual(granted, [["function:f"]]);
+test("attempts are counted by type, way, end and function; others' ends are not", async () => {
+  const { parts, registry, endOf, lines } = openParts();
+  const dead = endOf("broken", { state: "dead", error: ERROR });
+  createRunEnds([countAttempts(parts)], (error) => assert.fail(error as Error)).tell([
+    endOf("greet", {}, true),
+    endOf("greet", { cause: "lost_call", state: "failed" }),
+    endOf(undefined, { state: "scheduled", error: ERROR }),
+    dead,
+  ]);
   const text = await registry.metrics();
   for (const line of [
     'bellhop_attempts_total{type="function",way="direct",state="succeeded"} 1',
+    'bellhop_attempts_total{type="function",way="queue",state="failed"} 0',
     'bellhop_attempts_total{type="function",way="queue",state="dead"} 1',
     'bellhop_attempts_total{type="http",way="queue",state="scheduled"} 1',
     'bellhop_function_attempts_total{function="greet",state="succeeded"} 1',
@@ -70,31 +66,26 @@ test("attempts are counted by type, way, end and function; who must know is told
     'bellhop_function_duration_seconds_count{function="greet"} 1',
   ])
     assert.ok(text.split("\n").includes(line), `no ${line} in\n${text}`);
-  assert.deepEqual(notified, [["bellhop_schedule"], ["bellhop_finished", [direct.runId]]]);
+  const facts = { runId: dead.runId, taskId: dead.taskId, attempt: 1, code: "function_error" };
   assert.deepEqual(
-    letters.map(({ runId }) => runId),
-    [dead.runId],
+    lines.filter((line) => "runId" in line && line.runId === dead.runId),
+    [
+      { level: "debug", msg: "attempt recorded", ...facts, state: "dead" },
+      {
+        ...{ level: "warn", event: "run_failed", ...facts },
+        ...{ type: "function", function: "broken", trigger: "schedule", isDead: true },
+        msg: `run ${dead.runId} (function broken, schedule) failed and is a dead letter: function_error; GET /v1/runs/${dead.runId} tells more`,
+      },
+    ],
   );
-  const told = lines.filter((line) => "runId" in line && line.runId === dead.runId);
-  assert.deepEqual(told, [
-    {
-      ...{ level: "debug", msg: "attempt recorded", runId: dead.runId, taskId: dead.taskId, attempt: 1 },
-      ...{ state: "dead", code: undefined },
-    },
-    {
-      ...{ level: "warn", event: "run_failed", runId: dead.runId, taskId: dead.taskId, attempt: 1 },
-      ...{ type: "function", function: "broken", trigger: "schedule", code: "function_error", isDead: true },
-      msg: `run ${dead.runId} (function broken, schedule) failed and is a dead letter: function_error; GET /v1/runs/${dead.runId} tells more`,
-    },
-  ]);
   assert.doesNotMatch(JSON.stringify(lines), new RegExp(SECRET));
 });
 
 test("a run that failed is one readable line, whatever made it", () => {
-  const { parts, attemptOf, lines } = openParts();
+  const { parts, endOf, lines } = openParts();
   for (const trigger of ["invoke", "http", "hook", "manual", "schedule"] as const) {
-    const failed = attemptOf("broken", { verdict: { state: "failed", error: ERROR } }, false, trigger);
-    afterRecording(parts, [failed], { recorded: new Set([failed]), awaited: [], wantedKeys: [] });
+    const failed = endOf("broken", { state: "failed", error: ERROR }, false, trigger);
+    createRunEnds([countAttempts(parts)], (error) => assert.fail(error as Error)).tell([failed]);
     const told = lines.filter((line) => "level" in line && line.level === "warn");
     assert.equal(
       (told.at(-1) as { msg: string }).msg,
@@ -103,13 +94,10 @@ test("a run that failed is one readable line, whatever made it", () => {
   }
 });
 
-test("a result that was not recorded is counted and told, and nobody else hears of it", async () => {
-  const { parts, registry, attemptOf, lines, notified, letters } = openParts();
-  const late = attemptOf("greet", { verdict: { state: "dead", error: ERROR } });
-  afterRecording(parts, [late], { recorded: new Set(), awaited: [], wantedKeys: [] });
-  const text = await registry.metrics();
-  assert.ok(text.includes("bellhop_results_dropped_total 1"));
-  assert.ok(text.includes('bellhop_attempts_total{type="function",way="queue",state="dead"} 0'));
-  assert.deepEqual([notified, letters], [[], []]);
+test("a result that was not recorded is counted and told", async () => {
+  const { parts, registry, lines } = openParts();
+  const [late, recorded] = [finishedAttempt(), finishedAttempt()];
+  tellDropped(parts, [late, recorded], { recorded: new Set([recorded]), ended: [] });
+  assert.ok((await registry.metrics()).includes("bellhop_results_dropped_total 1"));
   assert.equal(lines.length, 1);
 });

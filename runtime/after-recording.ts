@@ -1,88 +1,78 @@
-/** Once attempts are recorded: everybody who must know. Metrics, the scheduler, callers who wait, the dead-letter topic. */
+/** Once attempts are recorded: what was dropped is told, and what became of their runs is counted. */
 import type { RunError } from "../core/domain/attempt.ts";
-import { unsentLevel } from "../core/queue/bounded-sends.ts";
-import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
-import type { Notifier } from "../core/store/notify.ts";
+import type { EndConsumer } from "../core/run-ends/run-ends.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
+import type { EndedRun, EndState } from "../core/store/runs/end.ts";
 import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
 import { describeFailedRun, type FailedRun } from "../core/telemetry/failed-run.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
-import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
+import { NO_SPAN } from "../core/telemetry/tracing.ts";
 import { runFields } from "./attempt-trace.ts";
+import type { RunningAttempt, RunningAttempts } from "./running-attempts.ts";
 
 export interface AfterRecordingParts {
   metrics: WorkerMetrics;
-  notifier: Notifier;
-  transport: QueueTransport;
   log: Logger;
-  /** The run while this attempt of it is in work: until its recording is over. */
-  /** Runs wait for permits of these keys, which were given back. */
-  grant(keys: string[]): void;
-  find(attempt: FinishedAttempt): { run: ClaimedRun; isDirect: boolean; span: Span } | undefined;
-}
-
-export function afterRecording(
-  parts: AfterRecordingParts,
-  attempts: FinishedAttempt[],
-  report: FinishReport,
-): void {
-  const { metrics, notifier, transport, log } = parts;
-  const letters: DeadLetter[] = [];
-  let retries = false;
-  for (const attempt of attempts) {
-    const { runId, taskId, namespaceId, verdict, record } = attempt;
-    const span = parts.find(attempt)?.span ?? NO_SPAN;
-    const facts = runFields({ id: runId, taskId, attempt: record.attempt }, span);
-    if (!report.recorded.has(attempt)) {
-      metrics.dropped.inc();
-      log.warn(facts, "a late result was dropped: the run is somebody else's by now");
-      continue;
-    }
-    count(parts, attempt);
-    log.debug({ ...facts, state: verdict.state, code: record.error?.code }, "attempt recorded");
-    if (verdict.state === "scheduled") retries = true;
-    if (verdict.state === "failed" || verdict.state === "dead") {
-      const failed = toFailedRun(attempt, verdict.error, parts.find(attempt)?.run);
-      const { fields, message } = describeFailedRun(failed);
-      log.warn({ ...fields, ...span.logFields }, message);
-    }
-    if (verdict.state === "dead") {
-      const { code, message } = verdict.error;
-      letters.push({ runId, taskId, namespaceId, error: { code, message }, deadAt: record.finishedAt });
-    }
-  }
-  if (retries) notifier.notify("bellhop_schedule");
-  parts.grant(report.wantedKeys);
-  if (report.awaited.length > 0) notifier.notify("bellhop_finished", report.awaited);
-  transport
-    .publishDeadLetters(letters)
-    .catch((error) =>
-      log[unsentLevel(error)]({ error }, "dead letters were not published; their rows stand"),
-    );
-}
-
-function toFailedRun(
-  { runId, taskId, type, verdict, record }: FinishedAttempt,
-  { code }: RunError,
-  run: ClaimedRun | undefined,
-): FailedRun {
-  return {
-    ...{ runId, taskId, type, code, attempt: record.attempt, isDead: verdict.state === "dead" },
-    function: run?.spec.type === "function" ? run.spec.function : undefined,
-    trigger: run?.trigger,
+  /** The runs whose attempts are in work: until their recording is over. */
+  running: {
+    find(
+      run: Parameters<RunningAttempts["find"]>[0],
+    ): Pick<RunningAttempt, "run" | "isDirect" | "span"> | undefined;
   };
 }
 
-function count({ metrics, find }: AfterRecordingParts, attempt: FinishedAttempt): void {
-  const { type, verdict, record } = attempt;
-  const { state } = verdict;
-  const found = find(attempt);
+/** Results of runs that were somebody else's by then. */
+export function tellDropped(
+  { metrics, log, running }: AfterRecordingParts,
+  attempts: FinishedAttempt[],
+  { recorded }: FinishReport,
+): void {
+  for (const attempt of attempts) {
+    if (recorded.has(attempt)) continue;
+    const { runId: id, claimNo, taskId, record } = attempt;
+    metrics.dropped.inc();
+    const span = running.find({ id, claimNo })?.span ?? NO_SPAN;
+    const facts = runFields({ id, taskId, attempt: record.attempt }, span);
+    log.warn(facts, "a late result was dropped: the run is somebody else's by now");
+  }
+}
+
+/** What an attempt that counts can lead to. */
+type AttemptEnd = EndedRun<Exclude<EndState, "queued">>;
+
+/** A worker's own consumer of ends: metrics and lines of the attempts that it made. */
+export function countAttempts(parts: AfterRecordingParts): EndConsumer {
+  const count = (runs: AttemptEnd[]) => {
+    for (const run of runs) if (run.cause === "worker") countOne(parts, run);
+  };
+  return { name: "count attempts", final: count, dead: count, scheduled: count, givenBack: null };
+}
+
+function countOne({ metrics, log, running }: AfterRecordingParts, ended: AttemptEnd): void {
+  const { runId: id, claimNo, taskId, attempt, type, state, error, startedAt, endedAt } = ended;
+  const found = running.find({ id, claimNo });
+  const span = found?.span ?? NO_SPAN;
+  const facts = runFields({ id, taskId, attempt }, span);
+  log.debug({ ...facts, state, code: error?.code }, "attempt recorded");
+  if (error && (state === "failed" || state === "dead")) {
+    const { fields, message } = describeFailedRun(toFailedRun(ended, error, found?.run));
+    log.warn({ ...fields, ...span.logFields }, message);
+  }
   metrics.attempts.inc({ type, way: found?.isDirect ? "direct" : "queue", state });
-  const seconds = (Date.parse(record.finishedAt) - Date.parse(record.startedAt ?? record.finishedAt)) / 1_000;
+  const seconds = (endedAt.getTime() - (startedAt ?? endedAt).getTime()) / 1_000;
   metrics.duration.observe({ type }, seconds);
   if (found?.run.spec.type !== "function") return;
   const label = metrics.functionLabel(found.run.spec.function);
   metrics.functionAttempts.inc({ function: label, state });
   metrics.functionDuration.observe({ function: label }, seconds);
+}
+
+function toFailedRun(ended: AttemptEnd, { code }: RunError, run: ClaimedRun | undefined): FailedRun {
+  const { runId, taskId, type, attempt, state } = ended;
+  return {
+    ...{ runId, taskId, type, code, attempt, isDead: state === "dead" },
+    function: run?.spec.type === "function" ? run.spec.function : undefined,
+    trigger: run?.trigger,
+  };
 }

@@ -6,6 +6,7 @@ import { systemClock } from "../core/clock.ts";
 import { createPostgresTransport } from "../core/queue/postgres.ts";
 import { openTestTransport } from "../core/queue/testing/kafka-transport.ts";
 import type { Bell, QueueTransport } from "../core/queue/transport.ts";
+import { createRunEnds } from "../core/run-ends/run-ends.ts";
 import { newId } from "../core/store/ids.ts";
 import { openListener } from "../core/store/listen.ts";
 import { createNotifier } from "../core/store/notify.ts";
@@ -87,6 +88,7 @@ function openWorker(transport: QueueTransport) {
   const renewLease = async () => lease.renewing()();
   const receiving = createReceiving(
     {
+      ends: createRunEnds([], () => {}),
       receive: "queue",
       eventsWindowMs: 540_000,
       facts: { id: newId(), host: "here", pid: process.pid, slots: 1 },

@@ -2,8 +2,8 @@
 import type { Clock } from "../core/clock.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
+import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { Store } from "../core/store/database.ts";
-import { grantPermits } from "../core/store/limits/grant-permits.ts";
 import { releaseRuns } from "../core/store/runs/finish.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
@@ -16,6 +16,7 @@ export interface GiverParts {
   clock: Clock;
   log: Logger;
   metrics: WorkerMetrics;
+  ends: RunEnds;
 }
 
 /** Of many, a line names these. */
@@ -27,19 +28,17 @@ const RING_WAIT_MS = 2_000;
 /** Rejects where the rows could not be written; a bell that was not sent is only logged. */
 export async function giveBack(
   runs: { id: string; claimNo: number }[],
-  { store, transport, clock, facts, log, metrics }: GiverParts,
+  { store, transport, clock, facts, log, metrics, ends }: GiverParts,
 ): Promise<void> {
   if (runs.length === 0) return;
-  const { runIds, wantedKeys } = await releaseRuns(store, facts.id, runs);
-  metrics.givenBack.inc(runIds.length);
-  log.info({ runs: runIds.length, runIds: runIds.slice(0, LOGGED_RUNS) }, "gave back runs");
-  const granted = await grantPermits(store, wantedKeys).catch((error) => {
-    log.warn({ error }, "permits were not granted; the scheduler does it");
-    return [];
-  });
+  const given = await releaseRuns(store, facts.id, runs);
+  const released = given.map(({ runId }) => runId);
+  ends.tell(given);
+  metrics.givenBack.inc(released.length);
+  log.info({ runs: released.length, runIds: released.slice(0, LOGGED_RUNS) }, "gave back runs");
   const over = new AbortController();
   const rung = transport
-    .ring([...runIds.map((runId) => ({ runId, availableAt: clock.now() })), ...granted])
+    .ring(released.map((runId) => ({ runId, availableAt: clock.now() })))
     .catch((error) => log[unsentLevel(error)]({ error }, "bells were not sent; the sweep rings them again"))
     .finally(() => over.abort());
   await Promise.race([rung, clock.sleep(RING_WAIT_MS, over.signal)]);

@@ -43,7 +43,7 @@ test("claims are counted by where the runs were found, and failures apart", asyn
 test("the statements that record are timed, those that fail too", async () => {
   const registry = new Registry();
   const metrics = createWorkerMetrics(registry);
-  const report = { recorded: new Set<FinishedAttempt>(), awaited: [], wantedKeys: [] };
+  const report = { recorded: new Set<FinishedAttempt>(), ended: [] };
   assert.equal(await measureRecording(async () => report, metrics)([]), report);
   const broken = measureRecording(() => Promise.reject(new Error("no database")), metrics);
   await assert.rejects(broken([]), /no database/);

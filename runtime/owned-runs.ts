@@ -47,7 +47,8 @@ export function createOwnedRuns(parts: OwnedRunsParts): OwnedRuns {
 
   /** Those that were never queued end; the others are another worker's to start. */
   async function settleForgotten(runs: OwnedRun[]): Promise<void> {
-    for (const run of runs.filter(({ isDirect }) => isDirect)) await endShownRun(store, facts.id, run);
+    for (const run of runs.filter(({ isDirect }) => isDirect))
+      parts.ends.tell(await endShownRun(store, facts.id, run));
     await giveBack(
       runs.filter(({ isDirect }) => !isDirect),
       parts,

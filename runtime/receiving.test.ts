@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createHearing } from "../core/queue/hearing.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
+import { createRunEnds } from "../core/run-ends/run-ends.ts";
 import { newId } from "../core/store/ids.ts";
 import { queueRun } from "../core/store/testing/samples.ts";
 import { openTestStore, until } from "../core/store/testing/test-store.ts";
@@ -40,6 +41,7 @@ function openReceiving() {
       clock,
       log: createLogger("worker", "silent"),
       metrics: createWorkerMetrics(createRegistry("worker")),
+      ends: createRunEnds([], () => {}),
       ...{ lease, renewLease: async () => lease.renewing()() },
     },
     slots,

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { type Lane, laneOf, type ReceiveMode } from "../core/domain/lane.ts";
 import type { Hearing } from "../core/queue/hearing.ts";
 import type { Consumption, QueueTransport } from "../core/queue/transport.ts";
+import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { Store } from "../core/store/database.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "../core/store/runs/claim.ts";
 import { findEarlyRuns, msUntilNextQueued } from "../core/store/runs/find-claimable.ts";
@@ -26,6 +27,7 @@ export interface ReceivingParts {
   clock: Clock;
   log: Logger;
   metrics: WorkerMetrics;
+  ends: RunEnds;
   lease: WorkerLease;
   renewLease(): Promise<void>;
 }

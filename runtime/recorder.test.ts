@@ -27,8 +27,7 @@ function openRecorder() {
           succeed: (lost = []) =>
             resolve({
               recorded: new Set(attempts.filter(({ runId }) => !lost.includes(runId))),
-              awaited: [],
-              wantedKeys: [],
+              ended: [],
             }),
           fail: reject,
         });
@@ -233,7 +232,7 @@ test("a result nested too deeply to be written as JSON ends its run and no other
     async (attempts) => {
       JSON.stringify(attempts);
       stored.push(...attempts);
-      return { recorded: new Set(attempts), awaited: [], wantedKeys: [] };
+      return { recorded: new Set(attempts), ended: [] };
     },
     createManualClock(),
     { recorded() {}, failed() {} },

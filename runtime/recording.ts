@@ -3,31 +3,26 @@
  * dropped, where its run is another's by then; only then do those hear of it who must.
  */
 import type { Clock } from "../core/clock.ts";
-import { unsentLevel } from "../core/queue/bounded-sends.ts";
-import type { QueueTransport } from "../core/queue/transport.ts";
+import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { Store } from "../core/store/database.ts";
-import { grantPermits } from "../core/store/limits/grant-permits.ts";
-import type { Notifier } from "../core/store/notify.ts";
 import { type FinishedDirectRun, recordDirectRuns } from "../core/store/runs/direct.ts";
 import { type FinishedAttempt, type FinishReport, finishAttempts } from "../core/store/runs/finish.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
-import { afterRecording } from "./after-recording.ts";
+import { tellDropped } from "./after-recording.ts";
 import { measureRecording } from "./measured-store.ts";
-import { createPermitGrants } from "./permit-grants.ts";
 import { createRecorder } from "./recorder.ts";
 import type { RunningAttempts } from "./running-attempts.ts";
 
 export interface RecordingParts {
   facts: WorkerFacts;
   store: Store;
-  transport: QueueTransport;
-  notifier: Notifier;
   clock: Clock;
   log: Logger;
   metrics: WorkerMetrics;
   running: RunningAttempts;
+  ends: RunEnds;
 }
 
 export interface Recording {
@@ -35,25 +30,17 @@ export interface Recording {
   recordRunning(attempt: FinishedAttempt): Promise<FinishedAttempt | undefined>;
   /** Of a direct run that the table does not know: what was recorded; undefined: it was given up. */
   recordUnseen(run: FinishedDirectRun): Promise<FinishedAttempt | undefined>;
-  /** Resolves when nothing waits to be recorded, and the permits that came back are granted. */
+  /** Resolves when nothing waits to be recorded, or to follow from it. */
   flush(): Promise<void>;
 }
 
 export function createRecording(parts: RecordingParts): Recording {
-  const { facts, store, transport, notifier, clock, log, metrics, running } = parts;
-  const permitGrants = createPermitGrants(
-    (keys) => grantPermits(store, keys),
-    (bells) => transport.ring(bells),
-    (error) =>
-      log[unsentLevel(error)]({ error }, "permits were not granted, or not rung; the scheduler does it"),
-  );
-  const told = {
-    ...{ metrics, log, transport, notifier },
-    grant: permitGrants.add,
-    find: ({ runId, claimNo }: FinishedAttempt) => running.find({ id: runId, claimNo }),
-  };
+  const { facts, store, clock, log, metrics, ends } = parts;
   const on = {
-    recorded: (attempts: FinishedAttempt[], report: FinishReport) => afterRecording(told, attempts, report),
+    recorded(attempts: FinishedAttempt[], report: FinishReport) {
+      tellDropped(parts, attempts, report);
+      ends.tell(report.ended);
+    },
     failed(error: unknown) {
       metrics.recordingErrors.inc();
       log.error({ error }, "runs could not be recorded; tried again soon");
@@ -74,7 +61,7 @@ export function createRecording(parts: RecordingParts): Recording {
     recordUnseen: (run) => inserting.record(run),
     async flush() {
       await Promise.all([finishing.flush(), inserting.flush()]);
-      await permitGrants.flush();
+      await ends.flush();
     },
   };
 }

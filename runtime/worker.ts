@@ -5,12 +5,14 @@
 import type { Clock } from "../core/clock.ts";
 import type { ReceiveMode } from "../core/domain/lane.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
+import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import type { Store } from "../core/store/database.ts";
 import type { Listener } from "../core/store/listen.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
+import { countAttempts } from "./after-recording.ts";
 import type { Runners } from "./attempt.ts";
 import type { AttemptTracer } from "./attempt-trace.ts";
 import type { DirectCalls } from "./direct/direct-calls.ts";
@@ -70,15 +72,20 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const running = createRunningAttempts();
   const lease = createWorkerLease(leaseMs, clock);
   const heartbeat = createHeartbeat({ ...parts, slots, lease });
-  const recording = createRecording({ ...parts, running });
+  const ends = openRunEnds(parts, [countAttempts({ ...parts, running })]);
+  const recording = createRecording({ ...parts, running, ends });
   const work = createWork({
     ...{ ...parts, slots, running },
     recordClaimed: recording.recordRunning,
   });
-  const receiving = createReceiving({ ...parts, lease, renewLease: heartbeat.beat }, slots, work.runClaimed);
+  const receiving = createReceiving(
+    { ...parts, ends, lease, renewLease: heartbeat.beat },
+    slots,
+    work.runClaimed,
+  );
   const reservations = createReservations(store, facts.id);
   const ownedRuns = createOwnedRuns({
-    ...{ ...parts, running },
+    ...{ ...parts, running, ends },
     isReserved: reservations.has,
     whenClaimed: receiving.whenClaimed,
   });
@@ -109,7 +116,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   );
   await receiving.begin();
   const drain = createDrain({
-    ...{ ...parts, slots, running, receiving, ownedRuns, recording, heartbeat, loops },
+    ...{ ...parts, slots, running, receiving, ownedRuns, recording, heartbeat, loops, ends },
   });
   return { ...drain, ...(receiving.events ? { events: receiving.events } : {}) };
 }

@@ -7,6 +7,7 @@ import { DEFAULT_POLICY } from "../core/contracts/task-policy.ts";
 import { functionKey } from "../core/domain/limit-keys.ts";
 import { QueueAway } from "../core/queue/bounded-sends.ts";
 import type { Bell, DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
 import { newId } from "../core/store/ids.ts";
 import type { Channel, Notifier } from "../core/store/notify.ts";
@@ -31,6 +32,7 @@ import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
+import { countRescued } from "./count-rescued.ts";
 import { listJobs, OVERDUE_MS, startJobs } from "./jobs.ts";
 import { createReringBackoff } from "./rering-overdue.ts";
 
@@ -65,13 +67,14 @@ describe("background jobs", () => {
       async flush() {},
     };
     const registry = createRegistry("scheduler");
+    const log = createLogger("scheduler", "silent");
+    const metrics = createSchedulerMetrics(registry);
     const context = {
       store,
       clock: given.clock ?? createManualClock(new Date()),
       transport,
-      notifier,
-      log: createLogger("scheduler", "silent"),
-      metrics: createSchedulerMetrics(registry),
+      ends: openRunEnds({ store, notifier, transport, log }, [countRescued(metrics, log)]),
+      ...{ log, metrics },
       stats: createDatabaseStatsMetrics(registry),
       aheadMs: 2_000,
       leaseMs: given.leaseMs ?? 1,

@@ -1,8 +1,8 @@
 /** Every background job of the scheduler and its period, on one screen. */
 import type { Clock } from "../core/clock.ts";
-import { WORKER_LOST } from "../core/domain/attempt.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
-import type { DeadLetter, QueueTransport } from "../core/queue/transport.ts";
+import type { QueueTransport } from "../core/queue/transport.ts";
+import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import { removeExpiredEmails } from "../core/store/captured-emails.ts";
 import { askServer, type LeaseJudge } from "../core/store/contact.ts";
 import type { Store } from "../core/store/database.ts";
@@ -16,11 +16,10 @@ import {
   grantPermits,
 } from "../core/store/limits/grant-permits.ts";
 import { recountPermits } from "../core/store/limits/recount-permits.ts";
-import type { Notifier } from "../core/store/notify.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
 import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
-import { type Rescue, rescueLostRuns } from "../core/store/runs/rescue.ts";
+import { rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { readStats } from "../core/store/stats.ts";
 import { removeExpiredTasks } from "../core/store/tasks/expire.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
@@ -33,7 +32,7 @@ export interface JobContext {
   store: Store;
   clock: Clock;
   transport: QueueTransport;
-  notifier: Notifier;
+  ends: RunEnds;
   log: Logger;
   metrics: SchedulerMetrics;
   stats: DatabaseStatsMetrics;
@@ -92,16 +91,10 @@ async function keepContact({ store, judge }: JobContext): Promise<void> {
 }
 
 async function rescue(context: JobContext): Promise<void> {
-  let rescued = 0;
-  let batch: number;
-  do {
-    batch = await rescueBatch(context);
-    rescued += batch;
-  } while (batch === RESCUE_BATCH);
-  if (rescued > 0) await grantAllPermits(context);
+  while ((await rescueBatch(context)) === RESCUE_BATCH);
 }
 
-/** For what no worker does: the permits of lost and cancelled runs, of other limits, and of a look that failed. */
+/** For what no end of a run does: the permits of other limits, and of a look that failed. */
 async function grantAllPermits(context: JobContext): Promise<void> {
   const { store, transport } = context;
   while ((await adoptWaiting(store, ADOPT_BATCH)) === ADOPT_BATCH);
@@ -128,27 +121,11 @@ async function syncLimits({ store, log }: JobContext): Promise<void> {
 }
 
 /** How many were rescued. */
-async function rescueBatch(context: JobContext): Promise<number> {
-  const { store, clock, transport, notifier, log, metrics, judge } = context;
+async function rescueBatch({ store, clock, judge, ends }: JobContext): Promise<number> {
   const rescued = await rescueLostRuns(store, clock.now(), judge, RESCUE_BATCH);
-  if (rescued.length === 0) return 0;
-  for (const { state } of rescued) metrics.rescued.inc({ state });
-  const runIds = rescued.slice(0, LOGGED_RUNS).map(({ runId }) => runId);
-  log.warn({ runs: rescued.length, runIds }, "rescued runs of a worker whose lease ran out");
-  notifier.notify("bellhop_schedule");
-  const ended = rescued.filter(({ awaited, state }) => awaited && state !== "scheduled");
-  if (ended.length > 0)
-    notifier.notify(
-      "bellhop_finished",
-      ended.map(({ runId }) => runId),
-    );
-  const dead = rescued.filter(({ state }) => state === "dead").map((run) => toDeadLetter(run, clock.now()));
-  await sendIfPossible(context, transport.publishDeadLetters(dead));
+  ends.tell(rescued);
+  await ends.flush();
   return rescued.length;
-}
-
-function toDeadLetter({ runId, taskId, namespaceId }: Rescue, now: Date): DeadLetter {
-  return { runId, taskId, namespaceId, error: WORKER_LOST, deadAt: now.toISOString() };
 }
 
 async function reringOverdueRuns(context: JobContext, backoff: ReringBackoff): Promise<void> {
@@ -165,7 +142,7 @@ async function sendIfPossible({ log }: JobContext, sending: Promise<void>): Prom
     await sending;
     return true;
   } catch (error) {
-    log[unsentLevel(error)]({ error }, "a job's bells or dead letters were not sent");
+    log[unsentLevel(error)]({ error }, "a job's bells were not sent");
     return false;
   }
 }

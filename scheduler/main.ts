@@ -4,6 +4,7 @@ import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
+import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { listWorkers } from "../core/store/workers.ts";
@@ -12,6 +13,7 @@ import { createDatabaseStatsMetrics } from "../core/telemetry/metrics/database-s
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { answerProbes } from "../core/telemetry/probes.ts";
+import { countRescued } from "./count-rescued.ts";
 import { withDemand } from "./demand-page.ts";
 import { startJobs } from "./jobs.ts";
 import { openPodApi } from "./pods/pod-api.ts";
@@ -74,7 +76,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
     store,
     clock,
     transport,
-    notifier,
+    ends: openRunEnds({ store, notifier, transport, log }, [countRescued(metrics, log)]),
     log,
     metrics,
     stats: createDatabaseStatsMetrics(registry),

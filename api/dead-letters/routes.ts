@@ -15,7 +15,7 @@ import { answerRunPage } from "../runs/page.ts";
 
 const redriveRequest = z.strictObject({ taskId: z.uuid().optional() });
 
-export function deadLetterRoutes({ store, ringer }: ApiParts): Hono<ApiEnv> {
+export function deadLetterRoutes({ store, ringer, ends }: ApiParts): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>();
 
   routes.get("/", requireScope("read"), (context) => answerRunPage(context, store, { dead: true }));
@@ -41,6 +41,7 @@ export function deadLetterRoutes({ store, ringer }: ApiParts): Hono<ApiEnv> {
     const id = context.req.param("id");
     const discarded = isId(id) && (await discardDeadLetter(store, context.get("owner").namespaceId, id));
     if (!discarded) throw notFound("dead letter", id);
+    ends.tell([discarded]);
     return context.body(null, 204);
   });
 

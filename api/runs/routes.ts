@@ -15,7 +15,7 @@ import type { ApiEnv, ApiParts } from "../environment.ts";
 import { decodeLogCursor } from "../http/cursor.ts";
 import { answerRunPage } from "./page.ts";
 
-export function runRoutes({ store, notifier }: ApiParts): Hono<ApiEnv> {
+export function runRoutes({ store, notifier, ends }: ApiParts): Hono<ApiEnv> {
   const { db } = store;
   const routes = new Hono<ApiEnv>();
 
@@ -45,7 +45,7 @@ export function runRoutes({ store, notifier }: ApiParts): Hono<ApiEnv> {
     if (ended.length + asked.length === 0)
       throw conflict(`A ${run.state} run cannot be cancelled.`, "run_not_open");
     if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
-    if (ended.length > 0) notifier.notify("bellhop_finished", ended);
+    ends.tell(ended);
     return context.json(toWireRun(await requireRun(namespaceId, run.id)), asked.length > 0 ? 202 : 200);
   });
 

@@ -29,7 +29,7 @@ import { mergeTask } from "./merge.ts";
 import { requireSender } from "./require-sender.ts";
 import { resolveFunction } from "./resolve-function.ts";
 
-export function taskRoutes({ store, clock, ringer, notifier, mail }: ApiParts): Hono<ApiEnv> {
+export function taskRoutes({ store, clock, ringer, notifier, ends, mail }: ApiParts): Hono<ApiEnv> {
   const { db } = store;
   const schema = taskInput(() => clock.now());
   const routes = new Hono<ApiEnv>();
@@ -121,7 +121,7 @@ export function taskRoutes({ store, clock, ringer, notifier, mail }: ApiParts): 
 
   function announceCancelled({ asked, ended }: Cancelled): void {
     if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
-    if (ended.length > 0) notifier.notify("bellhop_finished", ended);
+    ends.tell(ended);
   }
 
   routes.post("/:id/pause", requireScope("write"), refuseBody, async (context) =>

@@ -9,6 +9,7 @@ import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
 import type { Bell, QueueTransport } from "../../core/queue/transport.ts";
+import { openRunEnds } from "../../core/run-ends/open-run-ends.ts";
 import { createSealer } from "../../core/secrets/sealer.ts";
 import type { Db, Store } from "../../core/store/database.ts";
 import { findCallableFunction } from "../../core/store/functions/callable.ts";
@@ -132,6 +133,7 @@ export async function openApi({
     async close() {},
   };
   const ringer = createRunRinger(transport, ignore);
+  const ends = openRunEnds({ store, notifier, transport, log });
   const registry = createRegistry("api");
   const edge = createEdge(EDGE_LIMITS, steadyClock, ignore);
   const app = createApp({
@@ -141,7 +143,7 @@ export async function openApi({
     edge,
     keyring: createKeyring(db),
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
-    ...{ store, transport, ringer, notifier, clock: systemClock },
+    ...{ store, transport, ringer, notifier, ends, clock: systemClock },
     ...{ stopping: stopping.signal, lettingGo: stopping.signal },
     waiter: createFinishWaiter({
       ...{ listener, clock: systemClock, onError: ignore },
@@ -210,8 +212,8 @@ export async function openApi({
   const workerId = await makeWorker(db);
   const start = (runId: string) => claim(store, workerId, runId);
   async function finish(run: ClaimedRun, verdict: RunVerdict, logs: AttemptLogLine[] = []): Promise<void> {
-    const { awaited } = await finishAttempts(store, workerId, [finished(run, workerId, verdict, logs)]);
-    if (awaited.length > 0) notifier.notify("bellhop_finished", awaited);
+    const { ended } = await finishAttempts(store, workerId, [finished(run, workerId, verdict, logs)]);
+    ends.tell(ended);
   }
 
   return {

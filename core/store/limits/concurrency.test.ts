@@ -21,6 +21,7 @@ import {
   makeWorker,
   queueInvocation,
   queueRun,
+  wantedKeysOf,
 } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { findGrantableKeys, grantPermits } from "./grant-permits.ts";
@@ -126,7 +127,10 @@ test("a permit that was granted goes to the next where its run is cancelled", as
   await finishAttempts(store, workerId, [finished(first!, workerId, { state: "succeeded", result: null })]);
   await grantPermits(store, [functionKey(functionId)]);
   const { ended } = await cancelRuns(store, namespaceId, { runId: runIds[2]! });
-  assert.deepEqual(ended, [runIds[2]]);
+  assert.deepEqual(
+    ended.map(({ runId, wantedKeys }) => [runId, wantedKeys]),
+    [[runIds[2], [functionKey(functionId)]]],
+  );
   const granted = await grantPermits(store, [functionKey(functionId)]);
   assert.deepEqual(
     granted.map(({ runId }) => runId),
@@ -137,7 +141,11 @@ test("a permit that was granted goes to the next where its run is cancelled", as
 test("a run that waits for a permit is cancelled at once", async () => {
   const { namespaceId, runIds } = await openFunction(3);
   await claimRuns(store, await makeWorker(db), runIds);
-  assert.deepEqual((await cancelRuns(store, namespaceId, { runId: runIds[2]! })).ended, [runIds[2]]);
+  const { ended } = await cancelRuns(store, namespaceId, { runId: runIds[2]! });
+  assert.deepEqual(
+    ended.map(({ runId, wantedKeys }) => [runId, wantedKeys]),
+    [[runIds[2], null]],
+  );
   assert.deepEqual(await standing(runIds), ["running", "running", "cancelled"]);
 });
 
@@ -208,7 +216,7 @@ test("keys that have permits while runs wait for them are found, each once", asy
     .slice(0, 2)
     .map(({ functionId }) => functionKey(functionId))
     .sort();
-  assert.deepEqual(report.wantedKeys.toSorted(), expected);
+  assert.deepEqual(wantedKeysOf(report.ended).toSorted(), expected);
   assert.deepEqual((await findGrantableKeys(store, 10)).sort(), expected);
   assert.equal((await grantPermits(store, expected)).length, 2);
   assert.deepEqual(await findGrantableKeys(store, 10), []);

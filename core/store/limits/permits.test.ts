@@ -20,6 +20,7 @@ import {
   queueRun,
   retryAfter,
   SAMPLE_ERROR,
+  wantedKeysOf,
 } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { adoptWaiting, findGrantableKeys, grantPermits } from "./grant-permits.ts";
@@ -100,7 +101,7 @@ test("workers that claim, finish and grant at once never run more than the limit
           claimed.map((run) => succeeded(run, workerId)),
         );
         for (const { runId } of report.recorded) ended.add(runId);
-        await grantPermits(store, report.wantedKeys);
+        await grantPermits(store, wantedKeysOf(report.ended));
       }
     }),
   );
@@ -155,7 +156,7 @@ describe("a run with two keys", () => {
       return runId;
     };
     const end = async (run: ClaimedRun) =>
-      (await finishAttempts(store, workerId, [succeeded(run, workerId)])).wantedKeys;
+      wantedKeysOf((await finishAttempts(store, workerId, [succeeded(run, workerId)])).ended);
     return { workerId, one, other, queueWith, end };
   }
 
@@ -229,7 +230,7 @@ describe("permits come back, and the next run gets them", () => {
     test(`of a run that ends as ${verdict.state}`, async () => {
       const { key, workerId, run, next } = await openFull();
       const report = await finishAttempts(store, workerId, [finished(run, workerId, verdict)]);
-      assert.deepEqual(report.wantedKeys, [key]);
+      assert.deepEqual(wantedKeysOf(report.ended), [key]);
       await assertNext(key, next);
     });
 
@@ -238,7 +239,7 @@ describe("permits come back, and the next run gets them", () => {
     await cancelRuns(store, namespaceId, { runId: run.id });
     const [other] = await claimRuns(store, workerId, [await queueRun(store, namespaceId)]);
     const ends = [finished(run, workerId, retryAfter(0)), finished(other!, workerId, retryAfter(60_000))];
-    assert.deepEqual((await finishAttempts(store, workerId, ends)).wantedKeys, [key]);
+    assert.deepEqual(wantedKeysOf((await finishAttempts(store, workerId, ends)).ended), [key]);
     await assertNext(key, next);
   });
 
@@ -251,7 +252,11 @@ describe("permits come back, and the next run gets them", () => {
 
   test("of a run that is given back", async () => {
     const { key, workerId, run, next } = await openFull();
-    assert.deepEqual(await releaseRuns(store, workerId, [run]), { runIds: [run.id], wantedKeys: [key] });
+    const released = await releaseRuns(store, workerId, [run]);
+    assert.deepEqual(
+      released.map(({ runId, wantedKeys }) => [runId, wantedKeys]),
+      [[run.id, [key]]],
+    );
     await assertNext(key, next);
     assert.deepEqual(idsOf(await claimRuns(store, workerId, [run.id])), [next], "in the slot of the other");
     assert.equal(await waitingFor(run.id), key);
@@ -261,7 +266,8 @@ describe("permits come back, and the next run gets them", () => {
     const { namespaceId, key, workerId, run, next } = await openFull();
     await finishAttempts(store, workerId, [succeeded(run, workerId)]);
     await grantPermits(store, [key]);
-    assert.deepEqual((await cancelRuns(store, namespaceId, { runId: next })).ended, [next]);
+    const { ended } = await cancelRuns(store, namespaceId, { runId: next! });
+    assert.equal(ended[0]?.runId, next);
     assert.equal(await permitsHeld(key), 0);
   });
 
@@ -327,7 +333,7 @@ describe("counts", () => {
     assert.deepEqual(await recountPermits(store), [{ key, before: 0, after: 1 }]);
     assert.deepEqual(await claimRuns(store, workerId, [other!]), []);
     const report = await finishAttempts(store, workerId, [succeeded(run!, workerId)]);
-    assert.deepEqual(report.wantedKeys, [key]);
+    assert.deepEqual(wantedKeysOf(report.ended), [key]);
   });
 });
 

@@ -13,7 +13,7 @@ import {
   startRun,
 } from "../testing/samples.ts";
 import { openTestStore, until } from "../testing/test-store.ts";
-import { cancelRuns } from "./cancel.ts";
+import { type Cancelled, cancelRuns } from "./cancel.ts";
 import { claimRuns } from "./claim.ts";
 import { enqueueTaskRun } from "./enqueue.ts";
 import { finishAttempts } from "./finish.ts";
@@ -35,12 +35,16 @@ test("what waits ends at once", async () => {
   const retried = await startRun(store, namespaceId, workerId);
   await finishAttempts(store, workerId, [finished(retried, workerId, retryAfter(60_000))]);
   for (const runId of [queued, retried.id]) {
-    assert.deepEqual(await cancelRuns(store, namespaceId, { runId }), { ended: [runId], asked: [] });
+    assert.deepEqual(idsOf(await cancelRuns(store, namespaceId, { runId })), { ended: [runId], asked: [] });
     const run = await findRun(store, namespaceId, runId);
     assert.equal(run?.state, "cancelled");
     assert.ok(run.finishedAt);
     assert.deepEqual(await claimRuns(store, workerId, [runId]), []);
-    assert.deepEqual(await cancelRuns(store, namespaceId, { runId }), { ended: [], asked: [] }, "once");
+    assert.deepEqual(
+      idsOf(await cancelRuns(store, namespaceId, { runId })),
+      { ended: [], asked: [] },
+      "once",
+    );
   }
   assert.equal((await findRun(store, namespaceId, retried.id))?.attempts.length, 1, "its history stays");
 });
@@ -50,11 +54,11 @@ test("what runs is asked to stop, and only its worker hears of it", async () => 
   const [workerId, other] = [await makeWorker(db), await makeWorker(db)];
   const claimed = await startRun(store, namespaceId, workerId);
   await startRun(store, namespaceId, workerId);
-  assert.deepEqual(await cancelRuns(store, namespaceId, { runId: claimed.id }), {
+  assert.deepEqual(idsOf(await cancelRuns(store, namespaceId, { runId: claimed.id })), {
     ended: [],
     asked: [claimed.id],
   });
-  assert.deepEqual(await cancelRuns(store, namespaceId, { runId: claimed.id }), {
+  assert.deepEqual(idsOf(await cancelRuns(store, namespaceId, { runId: claimed.id })), {
     ended: [],
     asked: [claimed.id],
   });
@@ -78,7 +82,7 @@ test("dead letters, finished runs and other people's runs are left as they are",
   ]);
   const alien = await queueRun(store, await newNamespace());
   for (const runId of [dead.id, ended.id, alien, newId()]) {
-    assert.deepEqual(await cancelRuns(store, namespaceId, { runId }), { ended: [], asked: [] });
+    assert.deepEqual(idsOf(await cancelRuns(store, namespaceId, { runId })), { ended: [], asked: [] });
   }
   assert.equal((await findRun(store, namespaceId, dead.id))?.state, "dead");
   assert.equal((await findRun(store, namespaceId, ended.id))?.state, "succeeded");
@@ -93,11 +97,13 @@ test("a task's open runs are cancelled together, each in its way", async () => {
     await enqueueTaskRun(store, namespaceId, taskId),
   ];
   const bystander = await queueRun(store, namespaceId);
-  const { ended, asked } = await cancelRuns(store, namespaceId, { taskId });
+  const { ended, asked } = idsOf(await cancelRuns(store, namespaceId, { taskId }));
   assert.deepEqual(ended.sort(), queued.map((run) => run!.runId).sort());
   assert.deepEqual(asked, [running.id]);
   assert.equal((await findRun(store, namespaceId, bystander))?.state, "queued");
 });
+
+const idsOf = ({ ended, asked }: Cancelled) => ({ ended: ended.map(({ runId }) => runId), asked });
 
 /** Changes a run in a transaction of its own and cancels it meanwhile; commits once the cancel waits for the row. */
 async function cancelDuring(namespaceId: string, runId: string, change: string) {
@@ -113,7 +119,7 @@ async function cancelDuring(namespaceId: string, runId: string, change: string) 
       return waiting.rows.length > 0 || undefined;
     });
     await client.query("COMMIT");
-    return await cancelling;
+    return idsOf(await cancelling);
   } finally {
     client.release();
   }
@@ -143,7 +149,7 @@ test("cancels and claims that meet leave each run either cancelled or asked", as
   const claimed = new Set(claims.map(({ id }) => id));
   for (const [index, runId] of ids.entries()) {
     const expected = claimed.has(runId) ? { ended: [], asked: [runId] } : { ended: [runId], asked: [] };
-    assert.deepEqual(cancels[index], expected);
+    assert.deepEqual(idsOf(cancels[index]!), expected);
   }
   await assert.rejects(claim(store, workerId, ids[0]!));
 });

@@ -1,20 +1,19 @@
 /** Cancelling: what waits ends at once, what runs is asked to stop. */
 import { sql } from "kysely";
 import type { QueryScope } from "../database.ts";
-import { GRANTED, givePermitsBack } from "../limits/permits.ts";
-import { moveEnded } from "./move-ended.ts";
+import { GRANTED } from "../limits/permits.ts";
+import { type EndedRun, endTaken } from "./end.ts";
 
 export interface Cancelled {
   /** Ended by this call. */
-  ended: string[];
+  ended: EndedRun[];
   /** Running: their workers were asked. */
   asked: string[];
 }
 
-// What was granted permits and has not started holds them.
-const PERMITS_BACK = sql.raw(givePermitsBack("gone r", GRANTED));
-const MOVE_CANCELLED = sql.raw(moveEnded({ state: "'cancelled'" }));
-const MOVE_DISCARDED = sql.raw(moveEnded({ state: "'failed'" }));
+// What was granted permits and has not started holds them; a dead letter holds none.
+const CANCELLED = endTaken("cancel", { state: "'cancelled'" }, GRANTED);
+const DISCARDED = endTaken("discard", { state: "'failed'" }, "false");
 
 /**
  * Cancels open runs of one namespace: one run, or all of a task. Dead letters are left to redrive and discard. The
@@ -26,21 +25,23 @@ export async function cancelRuns(
   which: { runId: string } | { taskId: string },
 ): Promise<Cancelled> {
   const match = "runId" in which ? sql`id = ${which.runId}` : sql`task_id = ${which.taskId}`;
-  const { rows } = await sql<{ id: string; running: boolean }>`
+  const { rows } = await sql<(EndedRun & { asked: null }) | { asked: string }>`
     WITH chosen AS MATERIALIZED (
       SELECT id, state = 'running' AS running FROM task_runs_open
       WHERE ${match} AND namespace_id = ${namespaceId} AND state IN ('scheduled', 'queued', 'running')
       FOR UPDATE
     ), gone AS (
       DELETE FROM task_runs_open r USING chosen c WHERE r.id = c.id AND NOT c.running RETURNING r.*
-    ), ended AS (${MOVE_CANCELLED}
-    ), ${PERMITS_BACK}, asked AS (
+    ), ${sql.raw(CANCELLED.move)}, asked AS (
       UPDATE task_runs_open r SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
       FROM chosen c WHERE r.id = c.id AND c.running
     )
-    SELECT id, running FROM chosen`.execute(db);
-  const idsOf = (running: boolean) => rows.filter((row) => row.running === running).map(({ id }) => id);
-  return { ended: idsOf(false), asked: idsOf(true) };
+    SELECT CASE WHEN c.running THEN c.id END AS asked, ${sql.raw(CANCELLED.columns)}
+    FROM chosen c LEFT JOIN gone g ON g.id = c.id`.execute(db);
+  return {
+    ended: rows.flatMap(({ asked, ...run }) => (asked === null ? [run as EndedRun] : [])),
+    asked: rows.flatMap(({ asked }) => asked ?? []),
+  };
 }
 
 /** dead → failed: the dead letter is not wanted any more. */
@@ -48,10 +49,10 @@ export async function discardDeadLetter(
   { db }: QueryScope,
   namespaceId: string,
   runId: string,
-): Promise<boolean> {
-  const { rows } = await sql<{ id: string }>`
+): Promise<EndedRun | undefined> {
+  const { rows } = await sql<EndedRun>`
     WITH gone AS (
       DELETE FROM task_runs_open WHERE id = ${runId} AND namespace_id = ${namespaceId} AND state = 'dead' RETURNING *
-    ) ${MOVE_DISCARDED} RETURNING id`.execute(db);
-  return rows.length > 0;
+    ), ${sql.raw(DISCARDED.move)} SELECT ${sql.raw(DISCARDED.columns)} FROM gone g`.execute(db);
+  return rows[0];
 }

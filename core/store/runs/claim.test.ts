@@ -128,7 +128,7 @@ test("each claim of a run has a higher number", async () => {
     const claimed = await claim(store, workerId, runId);
     assert.equal(claimed.claimNo, claimNo);
     assert.equal(claimed.attempt, 1, "giving back does not count");
-    assert.deepEqual((await releaseRuns(store, workerId, [claimed])).runIds, [runId]);
+    assert.equal((await releaseRuns(store, workerId, [claimed]))[0]?.runId, runId);
   }
 });
 

@@ -87,8 +87,12 @@ test("one, those of a task, or all: nothing else is redriven", async () => {
 test("a discarded dead letter failed, keeps its error and can no longer be redriven", async () => {
   const namespaceId = await newNamespace();
   const dead = await makeDeadLetter(namespaceId);
-  assert.equal(await discardDeadLetter(store, namespaceId, dead.id), true);
-  assert.equal(await discardDeadLetter(store, namespaceId, dead.id), false);
+  const discarded = await discardDeadLetter(store, namespaceId, dead.id);
+  assert.deepEqual(
+    [discarded?.cause, discarded?.state, discarded?.error],
+    ["discard", "failed", SAMPLE_ERROR],
+  );
+  assert.equal(await discardDeadLetter(store, namespaceId, dead.id), undefined);
   const run = await findRun(store, namespaceId, dead.id);
   assert.deepEqual([run?.state, run?.error, run?.result], ["failed", SAMPLE_ERROR, { status: 503 }]);
   assert.equal(run!.attempts.length, 1);
@@ -99,7 +103,7 @@ test("a discarded dead letter failed, keeps its error and can no longer be redri
 test("only a dead letter can be discarded", async () => {
   const namespaceId = await newNamespace();
   const running = await startRun(store, namespaceId, await makeWorker(db));
-  assert.equal(await discardDeadLetter(store, namespaceId, running.id), false);
+  assert.equal(await discardDeadLetter(store, namespaceId, running.id), undefined);
   assert.equal((await findRun(store, namespaceId, running.id))?.state, "running");
 });
 

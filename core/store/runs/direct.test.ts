@@ -124,7 +124,7 @@ describe("a call that its API gave up", () => {
   test("is ended by the API, and what its worker makes of it is dropped, by every way", async () => {
     const { workerId, run, fn } = await openFunction();
     const given = run();
-    const told = await endLostCall(store, workerId, lost(given, workerId));
+    const { run: told } = await endLostCall(store, workerId, lost(given, workerId));
     assert.deepEqual([told?.state, told?.error?.code], ["failed", "worker_lost"]);
     assert.equal(await showDirectRun(store, workerId, given), false);
     assert.equal(await reserveDirectRun(store, workerId, given), "given_up");
@@ -139,7 +139,7 @@ describe("a call that its API gave up", () => {
     const { workerId, run } = await openFunction();
     const given = run();
     await recordDirectRuns(store, workerId, [ended(given, workerId)]);
-    const told = await endLostCall(store, workerId, lost(given, workerId));
+    const { run: told } = await endLostCall(store, workerId, lost(given, workerId));
     assert.equal(told?.state, "succeeded");
     assert.deepEqual(await countRows(), { runs: 1, lines: 0 });
   });
@@ -149,9 +149,9 @@ describe("a call that its API gave up", () => {
     const [running, cancelled] = [run(), run()];
     for (const given of [running, cancelled]) await showDirectRun(store, workerId, given);
     await cancelRuns(store, namespaceId, { runId: cancelled.id });
-    const told = await endLostCall(store, workerId, lost(running, workerId));
+    const { run: told } = await endLostCall(store, workerId, lost(running, workerId));
     assert.deepEqual([told?.state, told?.error?.code, told?.attempts.length], ["failed", "worker_lost", 1]);
-    assert.equal((await endLostCall(store, workerId, lost(cancelled, workerId)))?.state, "cancelled");
+    assert.equal((await endLostCall(store, workerId, lost(cancelled, workerId))).run?.state, "cancelled");
     const late = ended(running, workerId);
     assert.equal((await finishAttempts(store, workerId, [late])).recorded.size, 0);
     assert.equal((await recordDirectRuns(store, workerId, [late])).recorded.size, 0, "another ended it");

@@ -13,11 +13,12 @@ import type { Store } from "../database.ts";
 import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { returnPermits } from "../limits/return-permits.ts";
+import { LOGGED } from "./end.ts";
 import {
   type FinishedAttempt,
   type FinishReport,
   finishAttempts,
-  LOGGED,
+  toEndedRun,
   toLogRows,
   toVerdictRow,
 } from "./finish.ts";
@@ -185,18 +186,21 @@ export async function recordDirectRuns(
     values: [workerId, ...toEndedValues(runs), workerId],
   });
   const written = new Set(rows.map(({ id }) => id));
-  if (written.size === runs.length) return { recorded: new Set(runs), awaited: [], wantedKeys: [] };
+  if (written.size === runs.length) return toReport(runs);
   const taken = runs.filter(({ runId }) => !written.has(runId));
-  const { recorded, wantedKeys } = await finishAttempts(
-    store,
-    workerId,
-    await findOwnFences(store, workerId, taken),
-  );
-  const left = taken.filter((run) => !recorded.has(run));
+  const shown = await finishAttempts(store, workerId, await findOwnFences(store, workerId, taken));
+  const left = taken.filter((run) => !shown.recorded.has(run));
   const earlier = await findRecorded(store, left);
-  const isRecorded = (run: FinishedDirectRun) =>
-    written.has(run.runId) || recorded.has(run) || earlier.has(run.runId);
-  return { recorded: new Set(runs.filter(isRecorded)), awaited: [], wantedKeys };
+  const unseen = toReport(runs.filter(({ runId }) => written.has(runId) || earlier.has(runId)));
+  return {
+    recorded: new Set([...unseen.recorded, ...shown.recorded]),
+    ended: [...unseen.ended, ...shown.ended],
+  };
+}
+
+/** Nobody waits in the table for a run that was not there. */
+function toReport(runs: FinishedDirectRun[]): FinishReport {
+  return { recorded: new Set(runs), ended: runs.map((run) => toEndedRun(run, "worker")) };
 }
 
 /** Those whose final rows hold this very attempt: an earlier write brought them. */

@@ -170,8 +170,7 @@ test("one batch holds every kind of end, each run gets its own", async () => {
   }
   assert.deepEqual(await finishAttempts(store, workerId, []), {
     recorded: new Set(),
-    awaited: [],
-    wantedKeys: [],
+    ended: [],
   });
 });
 
@@ -230,8 +229,7 @@ for (const verdict of [
     for (const [workerId, attempt] of attempts) {
       assert.deepEqual(await finishAttempts(store, workerId, [attempt]), {
         recorded: new Set(),
-        awaited: [],
-        wantedKeys: [],
+        ended: [],
       });
     }
     assert.deepEqual(await findRun(store, namespaceId, claimed.id), before);
@@ -352,7 +350,13 @@ test("the end of an awaited invocation is reported, with the revision it ran", a
     claims.map((run) => finished(run, workerId, { state: "succeeded", result: 1 })),
   );
   assert.equal(report.recorded.size, 2);
-  assert.deepEqual(report.awaited, [ids[0]]);
+  assert.deepEqual(
+    report.ended.map(({ runId, awaited }) => [runId, awaited]),
+    [
+      [ids[0], true],
+      [ids[1], false],
+    ],
+  );
   assert.equal((await findRun(store, namespaceId, ids[0]!))?.revisionId, claims[0]!.revisionId);
 });
 
@@ -364,13 +368,17 @@ test("a draining worker gives back what it holds, to be taken at once as the sam
     await startRun(store, namespaceId, next),
   ];
   const asked = [held, alien, { id: held.id, claimNo: 7 }];
-  assert.deepEqual((await releaseRuns(store, drained, asked)).runIds, [held.id]);
+  const released = await releaseRuns(store, drained, asked);
+  assert.deepEqual(
+    released.map(({ runId, state }) => [runId, state]),
+    [[held.id, "queued"]],
+  );
   const run = await findRun(store, namespaceId, held.id);
   assert.deepEqual([run?.state, run?.workerId, run?.startedAt], ["queued", null, null]);
   const again = await claim(store, next, held.id);
   assert.deepEqual([again.attempt, again.claimNo], [1, 2]);
   assert.equal((await findRun(store, namespaceId, alien.id))?.state, "running");
-  assert.deepEqual((await releaseRuns(store, drained, [])).runIds, []);
+  assert.deepEqual(await releaseRuns(store, drained, []), []);
 });
 
 test("a run that was asked to stop is not tried again: its failed attempt ends it as cancelled", async () => {
@@ -395,7 +403,11 @@ test("a run that was asked to stop is not given back but left to the rescue", as
     await startRun(store, namespaceId, workerId),
   ];
   await cancelRuns(store, namespaceId, { runId: asked.id });
-  assert.deepEqual((await releaseRuns(store, workerId, [asked, other])).runIds, [other.id]);
+  const released = await releaseRuns(store, workerId, [asked, other]);
+  assert.deepEqual(
+    released.map(({ runId }) => runId),
+    [other.id],
+  );
   assert.equal((await findRun(store, namespaceId, asked.id))?.state, "running");
 });
 

@@ -5,27 +5,34 @@
 import type { AttemptRecord, Run } from "../../contracts/run.ts";
 import { WORKER_LOST } from "../../domain/attempt.ts";
 import type { Store } from "../database.ts";
-import { givePermitsBack } from "../limits/permits.ts";
 import { unindexed } from "../unindexed.ts";
 import { type FinishedDirectRun, toEndedValues, WRITE_ENDED } from "./direct.ts";
+import { type EndedRun, endTaken } from "./end.ts";
+import { toEndedRun } from "./finish.ts";
 import { DIRECT_CLAIM_NO } from "./insert.ts";
-import { moveEnded } from "./move-ended.ts";
+
 import { findRun } from "./read.ts";
 import { recordEndedNow } from "./row-time.ts";
 
 /** Nobody. */
 const API_WRITER = null;
 
+const LOST = endTaken(
+  "lost_call",
+  {
+    state: "CASE WHEN g.cancel_requested_at IS NULL THEN 'failed' ELSE 'cancelled' END",
+    error: "CASE WHEN g.cancel_requested_at IS NULL THEN $3::jsonb END",
+    attempts: `g.attempts || (${recordEndedNow("$4::jsonb", "g.started_at")})`,
+  },
+  "true",
+);
+
 const END_SHOWN = `
   WITH gone AS (
     DELETE FROM task_runs_open
     WHERE id = $1 AND worker_id = $2 AND claim_no = ${DIRECT_CLAIM_NO} AND ${unindexed("state")} = 'running'
     RETURNING *
-  ), ${givePermitsBack("gone")} ${moveEnded({
-    state: "CASE WHEN g.cancel_requested_at IS NULL THEN 'failed' ELSE 'cancelled' END",
-    error: "CASE WHEN g.cancel_requested_at IS NULL THEN $3::jsonb END",
-    attempts: `g.attempts || (${recordEndedNow("$4::jsonb", "g.started_at")})`,
-  })}`;
+  ), ${LOST.move} SELECT ${LOST.columns} FROM gone g`;
 
 /** What is known of a shown run that is to end as lost. */
 interface ShownRun {
@@ -40,34 +47,38 @@ export async function endShownRun(
   workerId: string,
   run: ShownRun,
   now = new Date(),
-): Promise<void> {
+): Promise<EndedRun[]> {
   const record: AttemptRecord = {
     ...{ attempt: run.attempt, workerId, error: WORKER_LOST },
     ...{ startedAt: run.startedAt.toISOString(), finishedAt: now.toISOString() },
   };
-  await store.pool.query({
+  const { rows } = await store.pool.query<EndedRun>({
     name: "end-shown-run",
     text: END_SHOWN,
     values: [run.id, workerId, JSON.stringify(WORKER_LOST), JSON.stringify(record)],
   });
+  return rows;
 }
 
 /**
- * Ends the call's run as `lost` says, unless its worker has ended it; answers the run as it stands then. Running: it is
+ * Ends the call's run as `lost` says, unless its worker has ended it; answers what that ended, and the run as it stands
+ * then. Running: it is
  * still somebody's. Undefined: it cannot be found, as where the clock of who made its id is hours off.
  */
 export async function endLostCall(
   store: Store,
   workerId: string,
   lost: FinishedDirectRun,
-): Promise<Run | undefined> {
-  await store.pool.query({
+): Promise<{ run: Run | undefined; ended: EndedRun[] }> {
+  const { rowCount } = await store.pool.query({
     name: "lost-call",
     text: WRITE_ENDED,
     values: [workerId, ...toEndedValues([lost]), API_WRITER],
   });
   const { attempt, startedAt, finishedAt } = lost.record;
   const shown = { id: lost.runId, attempt, startedAt: new Date(startedAt ?? finishedAt) };
-  await endShownRun(store, workerId, shown, new Date(finishedAt));
-  return await findRun(store, lost.namespaceId, lost.runId);
+  const ended = await endShownRun(store, workerId, shown, new Date(finishedAt));
+  if (rowCount === 1) ended.push(toEndedRun(lost, "lost_call"));
+  const run = await findRun(store, lost.namespaceId, lost.runId);
+  return { run, ended };
 }

@@ -3,6 +3,7 @@ import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { DEFAULT_POLICY } from "../../contracts/task-policy.ts";
+import { WORKER_LOST } from "../../domain/attempt.ts";
 import type { LeaseJudge, ServerWord } from "../contact.ts";
 import { newId } from "../ids.ts";
 import {
@@ -45,11 +46,9 @@ test("a lost run waits for its next attempt, the lost one on record", async () =
   const [rescued, ...others] = await rescueLostRuns(store, now, ANY_TIME, 100);
   assert.deepEqual(others, []);
   assert.deepEqual(rescued, {
-    runId: lost.id,
-    taskId: lost.taskId,
-    namespaceId,
-    state: "scheduled",
-    awaited: false,
+    ...{ runId: lost.id, claimNo: lost.claimNo, namespaceId, taskId: lost.taskId, type: "http" },
+    ...{ functionId: null, wantedKeys: null, attempt: 1, cause: "rescue", state: "scheduled" },
+    ...{ error: WORKER_LOST, awaited: false, startedAt: lost.startedAt, endedAt: now },
   });
   const run = await findRun(store, namespaceId, lost.id);
   assert.deepEqual([run?.state, run?.attempt, run?.error?.code], ["scheduled", 2, "worker_lost"]);
@@ -119,7 +118,8 @@ test("a lost invocation failed, and whoever waits is told", async () => {
   await deployFunction(db, namespaceId, "greet");
   const runId = await queueInvocation(store, namespaceId, "greet", { awaited: true });
   await claim(store, newId(), runId);
-  assert.deepEqual(await rescue(), [{ runId, taskId: null, namespaceId, state: "failed", awaited: true }]);
+  const [rescued] = await rescue();
+  assert.deepEqual([rescued?.runId, rescued?.state, rescued?.awaited], [runId, "failed", true]);
   const run = await findRun(store, namespaceId, runId);
   assert.deepEqual([run?.state, run?.error?.code], ["failed", "worker_lost"]);
 });

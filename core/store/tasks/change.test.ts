@@ -158,7 +158,7 @@ test("cancelling ends what waits, asks what runs, and fires no more", async () =
   const now = new Date();
   const { task, runs } = await cancelTask(store, namespaceId, id, now);
   assert.deepEqual([task.state, task.nextRunAt, task.updatedAt], ["cancelled", null, now]);
-  assert.deepEqual(runs, { ended: [waiting!.runId], asked: [running.id] });
+  assert.deepEqual([runs.ended.map(({ runId }) => runId), runs.asked], [[waiting!.runId], [running.id]]);
   assert.equal((await findRun(store, namespaceId, waiting!.runId))?.state, "cancelled");
   assert.deepEqual(await stageAhead(madeAt), []);
   const again = await cancelTask(store, namespaceId, id, later(now, 1_000));

@@ -10,6 +10,7 @@ import type { Db, Store } from "../database.ts";
 import { deployRevision, type RevisionContent } from "../functions/functions.ts";
 import { newId } from "../ids.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns } from "../runs/claim.ts";
+import type { EndedRun } from "../runs/end.ts";
 import { enqueueInvocation, type InvocationRequest } from "../runs/enqueue.ts";
 import type { AttemptLogLine, FinishedAttempt } from "../runs/finish.ts";
 import { createTask } from "../tasks/create.ts";
@@ -171,4 +172,9 @@ export async function deployFunction(
   const code = `export default () => "${name}"`;
   const contentHash = `sha256:${code}${JSON.stringify(limits)}`;
   return (await deployRevision(db, namespaceId, name, revision(code, { contentHash, limits }))).fn.id;
+}
+
+/** The limit keys that runs wait for, of all these ends. */
+export function wantedKeysOf(ended: EndedRun[]): string[] {
+  return [...new Set(ended.flatMap(({ wantedKeys }) => wantedKeys ?? []))];
 }

@@ -3,26 +3,25 @@
  * States: quiet → looking (what is given back meanwhile is in the next look) → quiet. A look that fails is left to the
  * scheduler's, which comes every second.
  */
-import type { Bell } from "../core/queue/transport.ts";
-import type { StagedRun } from "../core/store/runs/staged-run.ts";
+import type { Bell } from "../queue/transport.ts";
+import type { EndedRun } from "../store/runs/end.ts";
+import type { StagedRun } from "../store/runs/staged-run.ts";
+import type { EndConsumer } from "./run-ends.ts";
 
-export interface PermitGrants {
-  /** Permits of these limit keys were given back, and runs wait for them. */
-  add(keys: readonly string[]): void;
-  /** Resolves when nothing is left to look for. */
-  flush(): Promise<void>;
-}
-
-export function createPermitGrants(
+/**
+ * @param grant gives the permits of these limit keys to runs that wait for them
+ * @param ring rings those
+ */
+export function grantReturnedPermits(
   grant: (keys: string[]) => Promise<StagedRun[]>,
   ring: (bells: Bell[]) => Promise<void>,
   onError: (error: unknown) => void,
-): PermitGrants {
+): EndConsumer {
   const wanted = new Set<string>();
   let looking: Promise<void> | undefined;
 
   async function look(): Promise<void> {
-    // One turn later: what was recorded in one batch is looked for together.
+    // One turn later: what ended in one batch is looked for together.
     await Promise.resolve();
     while (wanted.size > 0) {
       const keys = [...wanted];
@@ -37,12 +36,13 @@ export function createPermitGrants(
     looking = undefined;
   }
 
+  const collect = (runs: EndedRun[]) => {
+    for (const { wantedKeys } of runs) for (const key of wantedKeys ?? []) wanted.add(key);
+    if (wanted.size > 0) looking ??= look();
+  };
   return {
-    add(keys) {
-      if (keys.length === 0) return;
-      for (const key of keys) wanted.add(key);
-      looking ??= look();
-    },
+    name: "grant returned permits",
+    ...{ final: collect, dead: collect, scheduled: collect, givenBack: collect },
     async flush() {
       await looking;
     },

@@ -1,0 +1,40 @@
+/** Who hears of runs that ended, in every role that ends any. */
+import { unsentLevel } from "../queue/bounded-sends.ts";
+import type { QueueTransport } from "../queue/transport.ts";
+import type { Store } from "../store/database.ts";
+import { grantPermits } from "../store/limits/grant-permits.ts";
+import type { Notifier } from "../store/notify.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { grantReturnedPermits } from "./grant-permits.ts";
+import { publishDeadLetters } from "./publish-dead-letters.ts";
+import { createRunEnds, type EndConsumer, type RunEnds } from "./run-ends.ts";
+import { wakeCallers } from "./wake-callers.ts";
+import { wakeScheduler } from "./wake-scheduler.ts";
+
+export interface RunEndsParts {
+  store: Store;
+  notifier: Notifier;
+  transport: Pick<QueueTransport, "ring" | "publishDeadLetters">;
+  log: Logger;
+}
+
+const listConsumers = ({ store, notifier, transport, log }: RunEndsParts): EndConsumer[] => [
+  wakeCallers(notifier),
+  wakeScheduler(notifier),
+  publishDeadLetters(transport, (error) =>
+    log[unsentLevel(error)]({ error }, "dead letters were not published; their rows stand"),
+  ),
+  grantReturnedPermits(
+    (keys) => grantPermits(store, keys),
+    (bells) => transport.ring(bells),
+    (error) =>
+      log[unsentLevel(error)]({ error }, "permits were not granted, or not rung; the scheduler does it"),
+  ),
+];
+
+/** @param own what only this role does, such as its metrics */
+export function openRunEnds(parts: RunEndsParts, own: EndConsumer[] = []): RunEnds {
+  return createRunEnds([...listConsumers(parts), ...own], (error, consumer) =>
+    parts.log.error({ error, consumer }, "what follows the end of runs failed"),
+  );
+}

@@ -1,0 +1,216 @@
+/**
+ * How a run ends. Whoever ends one takes its open row by id, claim number and worker, or under a lock, in a CTE `gone`;
+ * the final row is made of exactly what was taken: one row taken, one row written. An attempt after which the run goes
+ * on leaves the row open instead, behind the same fence. Each statement answers with what everybody who must know is
+ * told (`EndedRun`).
+ */
+import type { RunError } from "../../domain/attempt.ts";
+import type { TaskType } from "../../domain/task-spec.ts";
+import { type GRANTED, givePermitsBack, WANTED_KEYS } from "../limits/permits.ts";
+import type { TaskRunsTable } from "../schema.ts";
+import { unindexed } from "../unindexed.ts";
+import { recordEndedNow, recordInRowTime, shiftToRowTime } from "./row-time.ts";
+
+/** Who ended it: the worker that ran it, or who did so in its place. */
+export type EndCause = "worker" | "rescue" | "cancel" | "discard" | "lost_call";
+
+/** Final, a dead letter, waiting for its next attempt (`scheduled`), or given back (`queued`). */
+export type EndState = "succeeded" | "failed" | "cancelled" | "dead" | "scheduled" | "queued";
+
+/** A run that is not running, or not waiting, any more. */
+export interface EndedRun<S extends EndState = EndState> {
+  runId: string;
+  /** Of the claim that this ends. */
+  claimNo: number;
+  namespaceId: string;
+  taskId: string | null;
+  type: TaskType;
+  functionId: string | null;
+  attempt: number;
+  cause: EndCause;
+  /** What it became. */
+  state: S;
+  error: RunError | null;
+  /** A caller waits for its end. */
+  awaited: boolean;
+  /** The limit keys of which it gave permits back that runs wait for: to be granted. */
+  wantedKeys: string[] | null;
+  startedAt: Date | null;
+  endedAt: Date;
+}
+
+/** What becomes of a column when its run ends: taken along, written by the end, or left behind. */
+const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
+  id: "kept",
+  namespace_id: "kept",
+  task_id: "kept",
+  function_id: "kept",
+  type: "kept",
+  trigger: "kept",
+  attempt: "kept",
+  attempt_offset: "kept",
+  claim_no: "kept",
+  scheduled_for: "kept",
+  available_at: "kept",
+  queued_at: "kept",
+  started_at: "kept",
+  worker_id: "kept",
+  cancel_requested_at: "kept",
+  awaited: "kept",
+  timeout_ms: "kept",
+  traceparent: "kept",
+  input: "kept",
+  state: "written",
+  revision_id: "written",
+  result: "written",
+  error: "written",
+  attempts: "written",
+  finished_at: "written",
+  room: "left",
+  limit_keys: "left",
+  permits: "left",
+  waiting_for: "left",
+  waiting_key: "left",
+  target: "left",
+  dead_at: "left",
+  skipped: "left",
+};
+
+const KEPT = Object.entries(AT_END).flatMap(([column, fate]) => (fate === "kept" ? [column] : []));
+
+/** A stored request has served its purpose: its headers and its body may hold secrets. */
+const KEPT_INPUT = `CASE WHEN g.trigger IN ('http', 'hook') THEN jsonb_build_object('request',
+    jsonb_build_object('method', g.input #> '{request,method}', 'url', g.input #> '{request,url}')) ELSE g.input END`;
+
+const KEPT_FROM_GONE = KEPT.map((column) => (column === "input" ? KEPT_INPUT : `g.${column}`));
+
+/** SQL expressions over the deleted row `g`; what is left out stays as it was. */
+export interface EndColumns {
+  state: string;
+  revisionId?: string;
+  result?: string;
+  error?: string;
+  attempts?: string;
+}
+
+/** The final rows of what `gone` deleted. */
+function moveEnded({
+  state,
+  revisionId = "g.revision_id",
+  result = "g.result",
+  error = "g.error",
+  attempts = "g.attempts",
+}: EndColumns): string {
+  return `
+    INSERT INTO task_runs (${KEPT.join(", ")}, revision_id, result, error, attempts, finished_at, state)
+    SELECT ${KEPT_FROM_GONE.join(", ")}, ${revisionId}, ${result}, ${error}, ${attempts}, clock_timestamp(), ${state}
+    FROM gone g`;
+}
+
+/** An `EndedRun`, of a row `g` whose permits were given back (`givePermitsBack`), or that held none. */
+export const endedColumns = (
+  cause: EndCause,
+  { state, error = "g.error" }: Pick<EndColumns, "state" | "error">,
+  wantedKeys = WANTED_KEYS,
+) => `g.id AS "runId", g.claim_no AS "claimNo", g.namespace_id AS "namespaceId", g.task_id AS "taskId", g.type,
+    g.function_id AS "functionId", g.attempt, '${cause}' AS cause, ${state} AS state, ${error} AS error, g.awaited,
+    ${wantedKeys}, g.started_at AS "startedAt", clock_timestamp() AS "endedAt"`;
+
+export interface EndStatement {
+  /** The parts that follow `gone`: the final rows, and the permits that come back. */
+  move: string;
+  /** What to select from `gone g`: an `EndedRun`. */
+  columns: string;
+}
+
+/** For who ends runs without a verdict of each: a cancel, a discard, a call that is given up. */
+export const endTaken = (
+  cause: EndCause,
+  columns: EndColumns,
+  /** Which rows `r` hold their permits. */
+  holding: "true" | "false" | typeof GRANTED,
+): EndStatement => ({
+  move: `ended AS (${moveEnded(columns)}), ${givePermitsBack("gone r", holding)}`,
+  columns: endedColumns(cause, columns),
+});
+
+/** Verdicts $2 of attempts of the worker $1; each of its own `worker_id` where it is taken from a worker that is lost. */
+const VERDICTS = `
+  verdicts AS MATERIALIZED (
+    SELECT * FROM json_to_recordset($2::json) AS v(id uuid, worker_id uuid, claim_no int, revision_id uuid, state text,
+      available_at timestamptz, result jsonb, error jsonb, record jsonb)
+  )`;
+
+const FENCED = `r.id = v.id AND r.worker_id = coalesce(v.worker_id, $1) AND r.claim_no = v.claim_no
+  AND ${unindexed("r.state")} = 'running'`;
+
+/** Who took the run of a lost worker did not run it, and knows no more than that it is over. */
+const RECORD = `CASE WHEN v.worker_id IS NULL THEN ${recordInRowTime("v.record", "r.started_at")}
+    ELSE ${recordEndedNow("v.record", "r.started_at")} END`;
+
+const SHIFT = `${shiftToRowTime("v.record", "r.started_at")} AS shift`;
+
+/** Writes the lines $3 of those attempts that `source` (id, claim_no, shift) holds, moved to the times of their rows. */
+export const LOGGED = (source: string) => `
+  logged AS (
+    INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, revision_id, level, message, fields)
+    SELECT l.at + s.shift, l.namespace_id, l.run_id, l.attempt, l.function_id, l.revision_id, l.level, l.message, l.fields
+    FROM ROWS FROM (json_to_recordset($3::json) AS (at timestamptz, namespace_id uuid, run_id uuid, claim_no int,
+      attempt int, function_id uuid, revision_id uuid, level text, message text, fields jsonb)) WITH ORDINALITY
+      AS l(at, namespace_id, run_id, claim_no, attempt, function_id, revision_id, level, message, fields, line_no)
+    JOIN ${source} s ON s.id = l.run_id AND s.claim_no = l.claim_no
+    -- Their numbers are given in this order, whatever the join makes of it.
+    ORDER BY l.line_no
+  )`;
+
+const ANSWERED = `id, claim_no AS "claimNo", awaited, permits`;
+
+/**
+ * running → final. The row that is taken names its verdict: a worker may hold two of one run, from before and after it
+ * was lost. `rest`: what becomes of the permits of `gone`, and the rows that are answered.
+ */
+const moveTerminal = (rest: string) => `
+  WITH ${VERDICTS},
+  gone AS (
+    DELETE FROM task_runs_open r USING verdicts v WHERE ${FENCED}
+    RETURNING r.*, v.state AS end_state, v.revision_id AS end_revision_id, v.result AS end_result,
+      v.error AS end_error, ${RECORD} AS end_record, ${SHIFT}
+  ),
+  moved AS (${moveEnded({
+    state: "g.end_state",
+    revisionId: "g.end_revision_id",
+    result: "g.end_result",
+    error: "g.end_error",
+    attempts: "g.attempts || g.end_record",
+  })}
+  ), ${LOGGED("gone")} ${rest}`;
+
+export const MOVE_TERMINAL = { name: "finish-terminal", text: moveTerminal(`SELECT ${ANSWERED} FROM gone`) };
+
+/** The same of runs that hold permits: planned for longer. */
+export const MOVE_LIMITED = {
+  name: "finish-limited",
+  text: moveTerminal(`, ${givePermitsBack("gone")} SELECT ${ANSWERED}, ${WANTED_KEYS} FROM gone`),
+};
+
+/**
+ * running → scheduled, or dead; not where a run that would be tried again was asked to stop. What is taken from a lost
+ * worker has its claim number moved on: one that only slept cannot finish it.
+ */
+export const KEEP_OPEN = {
+  name: "finish-open",
+  text: `
+  WITH ${VERDICTS},
+  kept AS (
+    UPDATE task_runs_open r
+    SET state = v.state, revision_id = v.revision_id, result = v.result, error = v.error,
+      attempts = r.attempts || (${RECORD}), claim_no = r.claim_no + (v.worker_id IS NOT NULL)::int,
+      attempt = r.attempt + (v.state = 'scheduled')::int,
+      available_at = coalesce(v.available_at, r.available_at),
+      dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
+    FROM verdicts v
+    WHERE ${FENCED} AND NOT (v.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL)
+    RETURNING r.id, v.claim_no, r.awaited, r.permits, ${SHIFT}
+  ), ${LOGGED("kept")}
+  SELECT ${ANSWERED} FROM kept`,
+};
