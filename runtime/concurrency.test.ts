@@ -165,7 +165,8 @@ test("a run that is cancelled while it waits ends, and the one behind it is next
   const [running] = await started.waitFor(() => true);
   assert.equal(running!.runId, first);
   await whenWaiting(2);
-  assert.deepEqual((await cancelRuns(store, namespaceId, { runId: second! })).ended, [second]);
+  const { ended } = await cancelRuns(store, namespaceId, { runId: second! });
+  assert.equal(ended[0]?.runId, second);
   running!.end();
   const [, next] = await started.waitFor(() => true, { count: 2 });
   assert.equal(next!.runId, third);
