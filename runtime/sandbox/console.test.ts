@@ -128,6 +128,12 @@ test("console shows values also where the function has replaced built-ins", asyn
   assert.equal(lines[0]?.message, 'Map(1) {"a" => Set(1) {1}} {"a":1}');
 });
 
+test("fields of many lists are told without a look at what else each might be", async () => {
+  const [line] = await linesOf(`
+    ctx.log.info("rows", { rows: Array.from({ length: 200_000 }, (_, i) => [i]) });`);
+  assert.deepEqual(Object.keys(line!.fields!), ["cut"]);
+});
+
 test("fields hold what JSON has no form for as console shows it, and errors with their causes", async () => {
   const [first, second, third] = await linesOf(`
     const cause = Object.assign(new Error("why"), { code: "E_WHY" });

@@ -39,7 +39,7 @@ export function inspect(value: unknown): string {
 /** Whether JSON says nothing of it, and `inspect` does. */
 export function isShownByKind(value: object): boolean {
   try {
-    return !isPlain(value) && findKind(value) !== undefined;
+    return !isArray(value) && !isPlain(value) && findKind(value) !== undefined;
   } catch {
     return false;
   }
