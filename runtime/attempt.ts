@@ -1,8 +1,10 @@
 /** One attempt of one run, as a list of steps: prepare, run, judge, record. */
 import type { Clock } from "../core/clock.ts";
+import type { AttemptRecord } from "../core/contracts/run.ts";
 import type { AttemptOutcome } from "../core/domain/attempt.ts";
 import { failed, WORKER_LOST } from "../core/domain/attempt.ts";
 import { authorTimeoutMs } from "../core/domain/call-durations.ts";
+import type { KeptInput } from "../core/domain/kept-input.ts";
 import { decideVerdict } from "../core/domain/retry.ts";
 import type { TaskType } from "../core/domain/task-spec.ts";
 import { formatDuration } from "../core/duration.ts";
@@ -44,10 +46,14 @@ export async function runAttempt(
   { http, span = NO_SPAN }: { http?: HttpCall | undefined; span?: Span } = {},
 ): Promise<FinishedAttempt | null> {
   const logs: AttemptLogLine[] = [];
+  let kept: KeptInput | undefined;
   // Its times are told by the clock that says when it began, the database's where it was claimed.
   const offsetMs = run.startedAt.getTime() - clock.now().getTime();
   const outcome = await runUntilDeadline(run, runners[run.spec.type], stop, logs, clock, {
     ...{ http, span, offsetMs },
+    keepInput: (input) => {
+      kept = input;
+    },
   });
   const reason = stop.signal.aborted ? (stop.signal.reason as AttemptStop).reason : undefined;
   if (reason === "released" || reason === "lost") return null;
@@ -56,7 +62,8 @@ export async function runAttempt(
   // What went wrong with a task of another type is told by its record alone: it has no log of its own.
   const isTold = ended.kind === "failed" && run.spec.type === "function";
   const lines = isTold ? withFailureLine(logs, ended.error, now) : logs;
-  return judge(run, ended, lines, workerId, now, span);
+  const attempt = judge(run, ended, lines, workerId, now, span);
+  return kept ? withKeptInput(attempt, kept) : attempt;
 }
 
 async function runUntilDeadline(
@@ -65,7 +72,15 @@ async function runUntilDeadline(
   stop: AbortController,
   logs: AttemptLogLine[],
   clock: Clock,
-  { offsetMs, ...given }: { http: HttpCall | undefined; span: Span; offsetMs: number },
+  {
+    offsetMs,
+    ...given
+  }: {
+    http: HttpCall | undefined;
+    span: Span;
+    offsetMs: number;
+    keepInput(kept: KeptInput): void;
+  },
 ): Promise<AttemptOutcome> {
   const startedMs = clock.now().getTime();
   let isOver = false;
@@ -125,6 +140,11 @@ function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: Claime
   return failed(code, `The attempt took longer than its timeout of ${formatDuration(timeoutMs)}.`, {
     retryable: true,
   });
+}
+
+function withKeptInput(attempt: FinishedAttempt, { value, isTooLong }: KeptInput): FinishedAttempt {
+  const record: AttemptRecord = { ...attempt.record, input: isTooLong ? "too_long" : "kept" };
+  return { ...attempt, record, input: value };
 }
 
 function judge(

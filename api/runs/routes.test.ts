@@ -19,7 +19,7 @@ async function makeRun() {
 test("a run is read through its life: queued, running, waiting for its retry, ended", async () => {
   const { tenant, task, run, path } = await makeRun();
   const queued = (await tenant.call("GET", path)).body;
-  assert.deepEqual(queued, run);
+  assert.deepEqual(queued, { ...run, input: null });
   assert.deepEqual(
     [
       queued.state,
@@ -48,6 +48,31 @@ test("a run is read through its life: queued, running, waiting for its retry, en
     waiting.attempts.map(({ attempt, error }: { attempt: number; error: unknown }) => [attempt, error]),
     [[1, SAMPLE_ERROR]],
   );
+});
+
+test("until its worker has said what may be seen of it, a call shows no input, or a request's method and URL", async () => {
+  const tenant = await api.newTenant();
+  await tenant.call("PUT", "/v1/functions/greet", { body: { source: "export default () => 1;" } });
+  const { body: hook } = await tenant.call("POST", "/v1/functions/greet/hooks", { body: {} });
+  const headers = { prefer: "respond-async", "x-signature": "abc" };
+  const inputOf = async (runId: string) => (await tenant.call("GET", `/v1/runs/${runId}`)).body.input;
+  const { body: invoked } = await tenant.call("POST", "/v1/functions/greet/invoke", {
+    body: { a: 1 },
+    headers,
+  });
+  const { body: hooked } = await api.anonymous.call("POST", `${hook.url}?a=b`, { body: "secret", headers });
+  const shown = { request: { method: "POST", url: (await inputOf(hooked.runId)).request.url } };
+  assert.match(shown.request.url, /^http:.*\?a=b$/);
+  // The same where the run ends without a word of it, as by a worker of the release before or by a cancel.
+  for (const end of [
+    async () => {},
+    () => api.work(invoked.runId, { state: "succeeded", result: null }),
+    () => tenant.call("POST", `/v1/runs/${hooked.runId}/cancel`),
+  ]) {
+    await end();
+    assert.equal(await inputOf(invoked.runId), null);
+    assert.deepEqual(await inputOf(hooked.runId), shown);
+  }
 });
 
 test("a run that succeeded shows its result and each attempt", async () => {

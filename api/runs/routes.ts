@@ -2,12 +2,13 @@
 import { Hono } from "hono";
 import { toPage } from "../../core/contracts/common.ts";
 import { runLogQuery } from "../../core/contracts/log-query.ts";
-import { toWireLogLine, toWireRun } from "../../core/contracts/run.ts";
+import { type Run, toWireInput, toWireLogLine, toWireRun } from "../../core/contracts/run.ts";
 import { conflict, notFound } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { isId } from "../../core/store/ids.ts";
 import { listRunLogs } from "../../core/store/logs.ts";
 import { cancelRuns } from "../../core/store/runs/cancel.ts";
-import { findRun } from "../../core/store/runs/read.ts";
+import { findRun, findRunInput } from "../../core/store/runs/read.ts";
 import { requireScope } from "../auth/scopes.ts";
 import { validate } from "../bodies/body.ts";
 import { refuseBody } from "../bodies/refuse-body.ts";
@@ -25,10 +26,16 @@ export function runRoutes({ store, notifier, ends }: ApiParts): Hono<ApiEnv> {
     return run;
   }
 
+  /** With its input, which a list leaves out. */
+  async function showRun(run: Run): Promise<JsonObject> {
+    const stored = run.taskId === null ? await findRunInput(store, run.id) : null;
+    return { ...toWireRun(run), ...toWireInput(run, stored) };
+  }
+
   routes.get("/", requireScope("read"), (context) => answerRunPage(context, store, {}));
 
   routes.get("/:id", requireScope("read"), async (context) =>
-    context.json(toWireRun(await requireRun(context.get("owner").namespaceId, context.req.param("id")))),
+    context.json(await showRun(await requireRun(context.get("owner").namespaceId, context.req.param("id")))),
   );
 
   routes.get("/:id/logs", requireScope("read"), async (context) => {

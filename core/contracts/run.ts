@@ -1,5 +1,6 @@
 /** A run and its log lines as the API shows them. */
 import type { RunError } from "../domain/attempt.ts";
+import { isRequest, withoutContent } from "../domain/kept-input.ts";
 import type { RunState } from "../domain/run-state.ts";
 import type { RunTrigger } from "../domain/run-trigger.ts";
 import type { SkippedInstants } from "../domain/skipped.ts";
@@ -15,6 +16,8 @@ export interface AttemptRecord {
   error: RunError | null;
   /** Of its span; absent: it was not traced. */
   traceId?: string;
+  /** Of a call: its run's row holds what is kept of the input, or nothing, where that was too long. Absent: the row holds it as it came. */
+  input?: "kept" | "too_long";
 }
 
 export interface Run {
@@ -61,11 +64,24 @@ export function toWireRun(run: Run): JsonObject {
     nextAttemptAt: run.state === "scheduled" ? iso(run.availableAt) : null,
     result: run.result,
     error: run.error as unknown as Json,
-    attempts: run.attempts as unknown as Json,
+    attempts: run.attempts.map(({ input: _, ...shown }) => shown) as unknown as Json,
     workerId: run.workerId,
     traceId: run.traceId,
     ...run.skipped,
   };
+}
+
+/**
+ * A run's input as far as it is shown: a call's once its worker has recorded its end, the method and URL of a request
+ * at once; null otherwise, as of a task's run.
+ * @param stored as its row has it
+ */
+export function toWireInput({ taskId, trigger, attempts }: Run, stored: Json): JsonObject {
+  if (taskId !== null) return { input: null };
+  const became = attempts.at(-1)?.input;
+  if (became === "too_long") return { input: null, inputTruncated: true };
+  if (became === "kept") return { input: stored };
+  return { input: isRequest(trigger) ? withoutContent(stored) : null };
 }
 
 export interface LogLine {

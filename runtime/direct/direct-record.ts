@@ -116,7 +116,13 @@ export function createDirectRecord(
       if (recorded || became === "shown") return recorded;
       return await parts.recordEnded({
         ...attempt,
-        ...{ trigger, input, timeoutMs, traceparent, durationMs: ageMs() },
+        ...{
+          trigger,
+          input: attempt.record.input ? (attempt.input ?? null) : input,
+          timeoutMs,
+          traceparent,
+          durationMs: ageMs(),
+        },
       });
     },
   };

@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { callDurations, fitWallMs } from "../../core/domain/call-durations.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
+import { keepInput } from "../../core/domain/kept-input.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
@@ -54,6 +55,8 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     const loaded = await loadFunction(parts, functionId, revisionId, context);
     if ("kind" in loaded) return loaded;
     const { revision, env, redactor } = loaded;
+    // A task's input is its task's.
+    if (run.taskId === null) context.keepInput?.(keepInput(spec.input, run.trigger, redactor.value));
     const invocation = {
       runId: run.id,
       namespaceId: run.namespaceId,

@@ -1,4 +1,5 @@
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
+import type { KeptInput } from "../../core/domain/kept-input.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
@@ -16,6 +17,8 @@ export interface AttemptContext {
   http?: HttpCall | undefined;
   /** The attempt's: what goes out is its child. */
   span: Span;
+  /** Tells what is kept of the run's input; where that is never told, what is stored is not shown. */
+  keepInput?(kept: KeptInput): void;
   /** Adds one line to the run's log and answers it: until the attempt has ended its texts may still be changed. */
   log(level: LogLevel, message: string, fields?: JsonObject, at?: Date): AttemptLogLine | undefined;
 }

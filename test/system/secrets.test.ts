@@ -106,6 +106,65 @@ test("a run that prints a secret leaves nothing of it in logs, errors, runs, met
   }
 });
 
+test("a run shows the input of its call without secrets, bounded, and nothing of it beforehand", async () => {
+  const source = "export default (input) => { if (input?.fail) throw new Error('no'); return 1; };";
+  await api.call("PUT", "/v1/functions/taker", { source, public: true });
+  await api.call("PUT", "/v1/functions/taker/secrets/GIVEN", { value: OWN });
+  const authorization = `Bearer ${api.key}`;
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+    fetch(`${api.url}${path}`, {
+      method: "POST",
+      headers: { authorization, ...headers },
+      body: JSON.stringify(body),
+    });
+  const ended = (id: string | null) =>
+    until(async () => {
+      const run = await api.call<{ state: string; input: unknown; inputTruncated?: true }>(
+        "GET",
+        `/v1/runs/${id}`,
+      );
+      return /succeeded|failed/.test(run.state) ? run : undefined;
+    });
+  const storedOf = async (id: string | null) => {
+    const client = new pg.Client(cluster.databaseUrl);
+    await client.connect();
+    const { rows } = await client.query("SELECT row_to_json(t)::text AS row FROM task_runs t WHERE id = $1", [
+      id,
+    ]);
+    await client.end();
+    return rows[0].row as string;
+  };
+  const clean = { note: "a [redacted GIVEN] b", "[redacted GIVEN]": [1, null], fail: true };
+  const given = { note: `a ${OWN} b`, [OWN]: [1, null], fail: true };
+  // Handed to a worker, and through the queue.
+  for (const headers of [{}, { prefer: "respond-async" }]) {
+    const called = await post("/v1/functions/taker/invoke", given, headers as Record<string, string>);
+    const runId = called.headers.get("bellhop-run-id");
+    assert.deepEqual((await ended(runId)).input, clean);
+    assert.equal(findLeak(await storedOf(runId)), undefined);
+  }
+  const long = await post("/v1/functions/taker/invoke", { text: "x".repeat(65_536) });
+  const { input, inputTruncated } = await ended(long.headers.get("bellhop-run-id"));
+  assert.deepEqual([input, inputTruncated], [null, true]);
+
+  const { url } = await api.call<{ url: string }>("POST", "/v1/functions/taker/hooks", {});
+  const content = { sender: "s3cr3t of the sender" };
+  for (const called of [
+    await post(`${new URL(url, api.url).pathname}?key=${OWN}`, content, { "x-signature": "abc" }),
+    await post(`/fn/default/taker/path?key=${OWN}`, content, { "x-signature": "abc" }),
+  ]) {
+    const runId = called.headers.get("bellhop-run-id");
+    const { request } = (await ended(runId)).input as { request: { method: string; url: string } };
+    assert.deepEqual(Object.keys(request).sort(), ["method", "url"]);
+    assert.equal(request.method, "POST");
+    assert.match(request.url, /\?key=\[redacted GIVEN\]$/);
+    assert.equal(findLeak(await storedOf(runId)), undefined);
+  }
+  const list = await api.call<{ items: object[] }>("GET", "/v1/runs");
+  assert.ok(list.items.length > 0);
+  for (const run of list.items) assert.ok(!("input" in run) && !JSON.stringify(run).includes('"kept"'));
+});
+
 test("a change of a secret or a setting soon holds, and what is removed is gone", async () => {
   const source = "export default (_input, { env }) => [env.A ?? null, env.B ?? null];";
   await api.call("PUT", "/v1/functions/reader", { source, env: { A: "setting", B: "setting" } });

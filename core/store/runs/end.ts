@@ -59,7 +59,7 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   awaited: "kept",
   timeout_ms: "kept",
   traceparent: "kept",
-  input: "kept",
+  input: "written",
   state: "written",
   revision_id: "written",
   result: "written",
@@ -82,7 +82,7 @@ const KEPT = Object.entries(AT_END).flatMap(([column, fate]) => (fate === "kept"
 const KEPT_INPUT = `CASE WHEN g.trigger IN ('http', 'hook') THEN jsonb_build_object('request',
     jsonb_build_object('method', g.input #> '{request,method}', 'url', g.input #> '{request,url}')) ELSE g.input END`;
 
-const KEPT_FROM_GONE = KEPT.map((column) => (column === "input" ? KEPT_INPUT : `g.${column}`));
+const KEPT_FROM_GONE = KEPT.map((column) => `g.${column}`);
 
 /** SQL expressions over the deleted row `g`; what is left out stays as it was. */
 export interface EndColumns {
@@ -91,6 +91,7 @@ export interface EndColumns {
   result?: string;
   error?: string;
   attempts?: string;
+  input?: string;
 }
 
 /** The final rows of what `gone` deleted. */
@@ -100,10 +101,11 @@ function moveEnded({
   result = "g.result",
   error = "g.error",
   attempts = "g.attempts",
+  input = KEPT_INPUT,
 }: EndColumns): string {
   return `
-    INSERT INTO task_runs (${KEPT.join(", ")}, revision_id, result, error, attempts, finished_at, state)
-    SELECT ${KEPT_FROM_GONE.join(", ")}, ${revisionId}, ${result}, ${error}, ${attempts}, clock_timestamp(), ${state}
+    INSERT INTO task_runs (${KEPT.join(", ")}, input, revision_id, result, error, attempts, finished_at, state)
+    SELECT ${KEPT_FROM_GONE.join(", ")}, ${input}, ${revisionId}, ${result}, ${error}, ${attempts}, clock_timestamp(), ${state}
     FROM gone g`;
 }
 
@@ -138,7 +140,7 @@ export const endTaken = (
 const VERDICTS = `
   verdicts AS MATERIALIZED (
     SELECT * FROM json_to_recordset($2::json) AS v(id uuid, worker_id uuid, claim_no int, revision_id uuid, state text,
-      available_at timestamptz, result jsonb, error jsonb, record jsonb)
+      available_at timestamptz, result jsonb, error jsonb, record jsonb, input jsonb)
   )`;
 
 const FENCED = `r.id = v.id AND r.worker_id = coalesce(v.worker_id, $1) AND r.claim_no = v.claim_no
@@ -174,7 +176,7 @@ const moveTerminal = (rest: string) => `
   gone AS (
     DELETE FROM task_runs_open r USING verdicts v WHERE ${FENCED}
     RETURNING r.*, v.state AS end_state, v.revision_id AS end_revision_id, v.result AS end_result,
-      v.error AS end_error, ${RECORD} AS end_record, ${SHIFT}
+      v.error AS end_error, v.input AS end_input, ${RECORD} AS end_record, ${SHIFT}
   ),
   moved AS (${moveEnded({
     state: "g.end_state",
@@ -182,6 +184,8 @@ const moveTerminal = (rest: string) => `
     result: "g.end_result",
     error: "g.end_error",
     attempts: "g.attempts || g.end_record",
+    // A worker that says nothing of it leaves it as every other end does.
+    input: `CASE WHEN g.end_record ? 'input' THEN g.end_input ELSE ${KEPT_INPUT} END`,
   })}
   ), ${LOGGED("gone")} ${rest}`;
 

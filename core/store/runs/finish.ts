@@ -6,7 +6,7 @@ import type pg from "pg";
 import type { AttemptRecord } from "../../contracts/run.ts";
 import type { RunVerdict } from "../../domain/retry.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
-import type { JsonObject } from "../../json.ts";
+import type { Json, JsonObject } from "../../json.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
 import { givePermitsBack } from "../limits/permits.ts";
@@ -27,6 +27,8 @@ export interface FinishedAttempt {
   verdict: RunVerdict;
   record: AttemptRecord;
   logs: AttemptLogLine[];
+  /** What is kept of a call's input, where `record.input` says so. */
+  input?: Json;
 }
 
 export interface AttemptLogLine {
@@ -179,7 +181,7 @@ const toLostRow = (attempt: FinishedAttempt) => ({
   worker_id: attempt.record.workerId,
 });
 
-export function toVerdictRow({ runId, claimNo, revisionId, verdict, record }: FinishedAttempt) {
+export function toVerdictRow({ runId, claimNo, revisionId, verdict, record, input }: FinishedAttempt) {
   return {
     id: runId,
     claim_no: claimNo,
@@ -190,6 +192,7 @@ export function toVerdictRow({ runId, claimNo, revisionId, verdict, record }: Fi
     result: "result" in verdict ? verdict.result : null,
     error: "error" in verdict ? verdict.error : null,
     record,
+    input: input ?? null,
   };
 }
 

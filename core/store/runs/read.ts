@@ -1,6 +1,7 @@
 /** Reading runs. An id tells when its run was made, which spares the partitions that are older. */
 import { type RawBuilder, sql } from "kysely";
 import type { Run } from "../../contracts/run.ts";
+import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
 import { earliestTraceOf } from "../ids.ts";
 
@@ -39,6 +40,22 @@ const FIRST_OF_TASK = `SELECT id FROM task_runs WHERE task_id = $1 AND finished_
 export async function findFirstRunId({ pool }: QueryScope, taskId: string): Promise<string | undefined> {
   const { rows } = await pool.query<{ id: string }>(FIRST_OF_TASK, [taskId, earliestTraceOf(taskId)]);
   return rows[0]?.id;
+}
+
+const FIND_INPUT = `
+  SELECT input FROM task_runs_open WHERE id = $1
+  UNION ALL
+  SELECT input FROM task_runs WHERE id = $1 AND finished_at >= $2 AND finished_at < $3`;
+
+/** The input of a run that is there, as its row has it: by itself, for few who read a run look at it. */
+export async function findRunInput(scope: QueryScope, runId: string): Promise<Json> {
+  const values = [runId, earliestTraceOf(runId), new Date(Date.now() + DAY_MS)];
+  const { rows } = await scope.pool.query<{ input: Json }>({
+    name: "find-run-input",
+    text: FIND_INPUT,
+    values,
+  });
+  return rows[0]?.input ?? null;
 }
 
 /** Those of the runs that have not ended. */

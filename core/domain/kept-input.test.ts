@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Json } from "../json.ts";
+import { keepInput, MAX_KEPT_INPUT_BYTES } from "./kept-input.ts";
+
+const asIs = <T extends Json>(value: T) => value;
+
+test("an input is kept up to its bound, which counts bytes of JSON text; of a longer one nothing is", () => {
+  const ofBytes = (count: number) => "x".repeat(count - 2);
+  const longest = ofBytes(MAX_KEPT_INPUT_BYTES);
+  assert.deepEqual(keepInput(longest, "invoke", asIs), { value: longest, isTooLong: false });
+  const tooLong = { value: null, isTooLong: true };
+  assert.deepEqual(keepInput(ofBytes(MAX_KEPT_INPUT_BYTES + 1), "invoke", asIs), tooLong);
+  assert.deepEqual(keepInput("ü".repeat(MAX_KEPT_INPUT_BYTES / 2), "invoke", asIs), tooLong);
+  const grow = () => longest.repeat(2) as never;
+  assert.deepEqual(keepInput("short", "invoke", grow), tooLong);
+});
+
+test("of a request method and URL are kept, whatever else it holds", () => {
+  const request = { method: "POST", url: "http://a/?b=c", headers: [["x", "secret"]], body: "c2VjcmV0" };
+  for (const trigger of ["http", "hook"] as const)
+    assert.deepEqual(keepInput({ request }, trigger, asIs).value, {
+      request: { method: "POST", url: "http://a/?b=c" },
+    });
+  assert.equal(keepInput(null, "http", asIs).value, null);
+  // What an invocation is given may look like one.
+  assert.deepEqual(keepInput({ request }, "invoke", asIs).value, { request });
+});
