@@ -1,5 +1,5 @@
 /** Once attempts are recorded: what was dropped is told, and what became of their runs is counted. */
-import type { RunError } from "../core/domain/attempt.ts";
+import type { RunError } from "../core/domain/run-errors.ts";
 import type { EndConsumer } from "../core/run-ends/run-ends.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { EndedRun, EndState } from "../core/store/runs/end.ts";

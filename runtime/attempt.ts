@@ -2,10 +2,11 @@
 import type { Clock } from "../core/clock.ts";
 import type { AttemptRecord } from "../core/contracts/run.ts";
 import type { AttemptOutcome } from "../core/domain/attempt.ts";
-import { failed, WORKER_LOST } from "../core/domain/attempt.ts";
+import { failed } from "../core/domain/attempt.ts";
 import { authorTimeoutMs } from "../core/domain/call-durations.ts";
 import type { KeptInput } from "../core/domain/kept-input.ts";
 import { decideVerdict } from "../core/domain/retry.ts";
+import { WORKER_LOST, WORKER_STOPPED } from "../core/domain/run-errors.ts";
 import type { TaskType } from "../core/domain/task-spec.ts";
 import { formatDuration } from "../core/duration.ts";
 import { messageOf } from "../core/errors.ts";
@@ -129,11 +130,8 @@ function clampMs(atMs: number, startedMs: number, nowMs: number): number {
 function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: ClaimedRun): AttemptOutcome {
   if (outcome.kind === "succeeded") return outcome;
   if (reason === "cancelled") return { kind: "cancelled" };
-  if (reason === "cut_off") return failed(WORKER_LOST.code, WORKER_LOST.message, { retryable: true });
-  if (reason === "shutdown") {
-    const message = "The worker was stopped before this attempt had ended.";
-    return failed("worker_stopped", message, { retryable: true });
-  }
+  if (reason === "cut_off") return { kind: "failed", error: WORKER_LOST, retryable: true };
+  if (reason === "shutdown") return { kind: "failed", error: WORKER_STOPPED, retryable: true };
   if (outcome.kind === "failed" && outcome.error.code.endsWith("_timeout")) return outcome;
   const code = run.spec.type === "function" ? "function_timeout" : "timeout";
   const timeoutMs = authorTimeoutMs({ taskId: run.taskId, timeoutMs: run.policy.timeoutMs });

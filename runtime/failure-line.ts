@@ -1,5 +1,5 @@
 /** How the log of a function's run tells that an attempt failed: the last line of it, whatever the failure was. */
-import type { RunError } from "../core/domain/attempt.ts";
+import type { RunError } from "../core/domain/run-errors.ts";
 import type { AttemptLogLine } from "../core/store/runs/finish.ts";
 import { GUEST_LIMITS } from "../functions/guest/limits.ts";
 import { type ThrownInFull, UNHANDLED_REJECTION, writeThrown } from "../functions/guest/thrown.ts";

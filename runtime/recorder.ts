@@ -4,6 +4,7 @@
  * one that it refuses is halved until the attempt at fault stands alone and is recorded as failed, without its result.
  */
 import type { Clock } from "../core/clock.ts";
+import { UNRECORDABLE } from "../core/domain/run-errors.ts";
 import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
 import { withFailureLine } from "./failure-line.ts";
 
@@ -128,16 +129,14 @@ function isRefusal(error: unknown): boolean {
 }
 
 function withoutContent<A extends FinishedAttempt>(attempt: A): A {
-  const error = {
-    code: "unrecordable_result",
-    message:
-      "The attempt ended, but what it made cannot be stored: its result or its log holds what the database refuses.",
-  };
   return {
     ...attempt,
-    verdict: { state: "failed", error },
-    record: { ...attempt.record, error },
+    verdict: { state: "failed", error: UNRECORDABLE },
+    record: { ...attempt.record, error: UNRECORDABLE },
     // The lines may be what is refused; this one is not.
-    logs: attempt.type === "function" ? withFailureLine([], error, new Date(attempt.record.finishedAt)) : [],
+    logs:
+      attempt.type === "function"
+        ? withFailureLine([], UNRECORDABLE, new Date(attempt.record.finishedAt))
+        : [],
   };
 }

@@ -1,6 +1,7 @@
 /** How a call ended, and what its caller is told of it. */
 import type { DirectOutcome } from "../../core/contracts/direct-call.ts";
 import type { Run } from "../../core/contracts/run.ts";
+import { type RunErrorCode, runError } from "../../core/domain/run-errors.ts";
 import { isTerminal } from "../../core/domain/run-state.ts";
 import { BellhopError } from "../../core/errors.ts";
 
@@ -12,31 +13,12 @@ export function toCallEnd(run: Run | undefined): CallEnd {
   if (!run || !(isTerminal(run.state) || run.state === "dead")) return undefined;
   if (run.state === "succeeded") return { state: "succeeded", result: run.result };
   if (run.state === "cancelled") return { state: "cancelled" };
-  const error = run.error ?? { code: "internal_error", message: `The run ended as ${run.state}.` };
+  const error = run.error ?? runError("internal_error", `The run ended as ${run.state}.`);
   return { state: "failed", error };
 }
 
-/** Its worker is lost, and the database does not answer: nobody can say yet how it is recorded. */
-export const OUTCOME_UNKNOWN: DirectOutcome = {
-  state: "failed",
-  error: {
-    code: "outcome_unknown",
-    message:
-      "The worker that ran this call went away, and the database does not answer right now; Bellhop-Run-Id names the run.",
-  },
-};
-
-/** Of a call over HTTP whose run succeeded: nothing keeps its response. */
-export const RESPONSE_LOST: DirectOutcome = {
-  state: "failed",
-  error: {
-    code: "response_lost",
-    message: "The run succeeded, but its response was lost on the way; Bellhop-Run-Id names the run.",
-  },
-};
-
 /** Whose fault it was, as a status: the function's own errors 500, its limits 504 and 507, the platform's 503. */
-const STATUS_BY_CODE: Record<string, number> = {
+const STATUS_BY_CODE: { [code in RunErrorCode]?: number } = {
   function_timeout: 504,
   timeout: 504,
   function_cpu_exceeded: 504,
@@ -77,5 +59,5 @@ function describeEnd(end: Exclude<CallEnd, { state: "succeeded" }>): BellhopErro
   }
   if (end.state === "cancelled") return new BellhopError("run_cancelled", 409, "The run was cancelled.");
   const { code, message } = end.error;
-  return new BellhopError(code, STATUS_BY_CODE[code] ?? 500, message);
+  return new BellhopError(code, STATUS_BY_CODE[code as RunErrorCode] ?? 500, message);
 }

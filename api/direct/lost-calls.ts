@@ -5,10 +5,12 @@
 import type { Clock } from "../../core/clock.ts";
 import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
 import type { Run } from "../../core/contracts/run.ts";
-import { WORKER_LOST } from "../../core/domain/attempt.ts";
+import { OUTCOME_UNKNOWN, WORKER_LOST } from "../../core/domain/run-errors.ts";
 import type { FinishedDirectRun } from "../../core/store/runs/direct.ts";
 import { DIRECT_CLAIM_NO } from "../../core/store/runs/insert.ts";
-import { OUTCOME_UNKNOWN, toCallEnd } from "../calls/call-end.ts";
+import { toCallEnd } from "../calls/call-end.ts";
+
+const UNKNOWN: DirectOutcome = { state: "failed", error: OUTCOME_UNKNOWN };
 
 /** A database that does not answer keeps no caller longer than this. */
 const ANSWER_WITHIN_MS = 5_000;
@@ -34,12 +36,12 @@ export function createLostCalls(
     for (;;) {
       try {
         const run = await end(workerId, lost);
-        const outcome = run ? toCallEnd(run) : OUTCOME_UNKNOWN;
+        const outcome = run ? toCallEnd(run) : UNKNOWN;
         if (outcome) return outcome;
       } catch (error) {
         onError(error, lost.runId);
       }
-      if (closing.signal.aborted) return OUTCOME_UNKNOWN;
+      if (closing.signal.aborted) return UNKNOWN;
       await clock.sleep(RETRY_MS, closing.signal);
     }
   }
@@ -51,7 +53,7 @@ export function createLostCalls(
       );
       ending.add(ended);
       const answered = new AbortController();
-      const late = clock.sleep(ANSWER_WITHIN_MS, answered.signal).then(() => OUTCOME_UNKNOWN);
+      const late = clock.sleep(ANSWER_WITHIN_MS, answered.signal).then(() => UNKNOWN);
       return await Promise.race([ended, late]).finally(() => answered.abort());
     },
     async flush() {

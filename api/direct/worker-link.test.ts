@@ -13,11 +13,10 @@ import {
   MAX_DIRECT_FRAME_BYTES,
 } from "../../core/contracts/direct-call.ts";
 import type { Run } from "../../core/contracts/run.ts";
-import { WORKER_LOST } from "../../core/domain/attempt.ts";
+import { OUTCOME_UNKNOWN, WORKER_LOST } from "../../core/domain/run-errors.ts";
 import { encodeFrame, FrameDecoder } from "../../core/frames.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import { createRecording } from "../../test/support/recording.ts";
-import { OUTCOME_UNKNOWN } from "../calls/call-end.ts";
 import { createDirectCaller } from "./direct-caller.ts";
 import { createLostCalls } from "./lost-calls.ts";
 import type { WorkerDirectory } from "./worker-directory.ts";
@@ -225,7 +224,7 @@ test("a database that does not answer keeps a caller for five seconds, and is as
   });
   assert.equal(outcome, undefined);
   await clock.advance(1);
-  assert.equal((await told).state === "failed" && OUTCOME_UNKNOWN, await told);
+  assert.deepEqual(await told, { state: "failed", error: OUTCOME_UNKNOWN });
   const before = asked.items.length;
   await clock.advance(1_000);
   assert.ok(asked.items.length > before);

@@ -13,9 +13,9 @@ import {
   type DirectOutcome,
 } from "../../core/contracts/direct-call.ts";
 import type { HttpResponseHead } from "../../core/contracts/http-call.ts";
+import { RESPONSE_LOST } from "../../core/domain/run-errors.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { bodyBrokeOff, TOO_SLOW } from "../bodies/arriving-body.ts";
-import { RESPONSE_LOST } from "../calls/call-end.ts";
 import type { Caller } from "../calls/caller.ts";
 import type { DirectCaller, NoneReason } from "../direct/direct-caller.ts";
 import type { Edge } from "../edge/edge.ts";
@@ -104,7 +104,9 @@ export function answerDirectly(
       onNone: (none) => settle({ none }),
       onLost(outcome) {
         response?.fail(new Error("the worker is lost"));
-        settle({ outcome: outcome.state === "succeeded" ? RESPONSE_LOST : outcome });
+        settle({
+          outcome: outcome.state === "succeeded" ? { state: "failed", error: RESPONSE_LOST } : outcome,
+        });
       },
     });
   });

@@ -6,7 +6,7 @@
  * its chunks; `head` → chunks → `end` where the response streams → `done`, once the run is recorded, or `lost`, where
  * it is another's to say how it ended. Bodies go in chunks against credit, which begins at `DIRECT_WINDOW_BYTES` in each direction and is given back by `pull`.
  */
-import type { RunError } from "../domain/attempt.ts";
+import type { RunError } from "../domain/run-errors.ts";
 import type { Json } from "../json.ts";
 import type { AnswerMessage, AnswerStream, CallerMessage, CutReason } from "./call-stream.ts";
 import type { HttpRequestHead } from "./http-call.ts";

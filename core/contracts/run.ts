@@ -1,6 +1,7 @@
 /** A run and its log lines as the API shows them. */
-import type { RunError } from "../domain/attempt.ts";
+
 import { isRequest, withoutContent } from "../domain/kept-input.ts";
+import type { RunError } from "../domain/run-errors.ts";
 import type { RunState } from "../domain/run-state.ts";
 import type { RunTrigger } from "../domain/run-trigger.ts";
 import type { SkippedInstants } from "../domain/skipped.ts";

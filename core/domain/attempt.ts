@@ -1,12 +1,5 @@
 import type { Json } from "../json.ts";
-
-/** What an attempt's failure looks like to people: stable `code`, a `message` they understand. */
-export interface RunError {
-  code: string;
-  message: string;
-  /** More where there is more to say: the http status, a stack of the author's lines. */
-  details?: Json;
-}
+import { type RunError, type RunErrorCode, runError } from "./run-errors.ts";
 
 /** How one attempt ended, as its runner saw it. Whether it is tried again is decided in retry.ts. */
 export type AttemptOutcome =
@@ -19,23 +12,16 @@ export function succeeded(result: Json): AttemptOutcome {
 }
 
 export function failed(
-  code: string,
+  code: RunErrorCode,
   message: string,
   options: { retryable: boolean; retryAfterMs?: number; details?: Json; result?: Json },
 ): AttemptOutcome {
   const { retryable, retryAfterMs, details, result } = options;
-  const error: RunError = { code, message, ...(details === undefined ? {} : { details }) };
   return {
     kind: "failed",
-    error,
+    error: runError(code, message, details),
     retryable,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(result === undefined ? {} : { result }),
   };
 }
-
-/** The end of an attempt whose worker cannot say any more how it ended. */
-export const WORKER_LOST: RunError = {
-  code: "worker_lost",
-  message: "The worker that ran this stopped answering before it had recorded an end.",
-};

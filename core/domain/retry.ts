@@ -1,7 +1,8 @@
 /** Retries: whether an attempt is tried again, and when. Pure; `random` is injected so that tests can pin it. */
 
 import type { Json } from "../json.ts";
-import type { AttemptOutcome, RunError } from "./attempt.ts";
+import type { AttemptOutcome } from "./attempt.ts";
+import type { RunError } from "./run-errors.ts";
 
 export interface RetryPolicy {
   /** Attempts in all, the first one included. */

@@ -3,6 +3,7 @@ import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { callDurations, fitWallMs } from "../../core/domain/call-durations.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { keepInput } from "../../core/domain/kept-input.ts";
+import type { RunErrorCode } from "../../core/domain/run-errors.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
@@ -146,17 +147,22 @@ async function loadFunction(
   try {
     return await loadInTime(load, context, clock);
   } catch (error) {
-    const code = error instanceof BellhopError ? error.code : "function_unavailable";
+    const code = toLoadFailure(error);
     if (code !== "database_unavailable") onLoadError(error, functionId);
-    return failed(code, LOAD_FAILURES[code] ?? LOAD_FAILURES["function_unavailable"]!, { retryable: true });
+    return failed(code, LOAD_FAILURES[code], { retryable: true });
   }
 }
 
-const LOAD_FAILURES: Record<string, string> = {
+const LOAD_FAILURES = {
   database_unavailable: "The database did not answer within the attempt's time.",
   secrets_unavailable: "The function's secrets could not be opened; the worker's log says more.",
   function_unavailable: "The function could not be loaded; the worker's log says more.",
-};
+} as const satisfies { [code in RunErrorCode]?: string };
+
+function toLoadFailure(error: unknown): keyof typeof LOAD_FAILURES {
+  const code = error instanceof BellhopError ? error.code : "";
+  return code === "database_unavailable" || code === "secrets_unavailable" ? code : "function_unavailable";
+}
 
 /** A failure whose stacks name the author's own lines. */
 async function withAuthorStack(

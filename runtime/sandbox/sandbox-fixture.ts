@@ -1,7 +1,8 @@
 /** For tests: a real sandbox, and calls of functions given as source. */
 import type { TestContext } from "node:test";
-import type { AttemptOutcome, RunError } from "../../core/domain/attempt.ts";
+import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
+import type { RunError } from "../../core/domain/run-errors.ts";
 import type { Json } from "../../core/json.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import type { HttpCall, InvocationLimits, KeyValueAnswerer, LogLine } from "./invocation.ts";

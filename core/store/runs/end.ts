@@ -4,7 +4,7 @@
  * on leaves the row open instead, behind the same fence. Each statement answers with what everybody who must know is
  * told (`EndedRun`).
  */
-import type { RunError } from "../../domain/attempt.ts";
+import type { RunError } from "../../domain/run-errors.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { type GRANTED, givePermitsBack, WANTED_KEYS } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";

@@ -3,7 +3,7 @@
  * caller is told: what the caller hears and what is recorded cannot differ, whatever the worker does when it comes back.
  */
 import type { AttemptRecord, Run } from "../../contracts/run.ts";
-import { WORKER_LOST } from "../../domain/attempt.ts";
+import { WORKER_LOST } from "../../domain/run-errors.ts";
 import type { Store } from "../database.ts";
 import { unindexed } from "../unindexed.ts";
 import { type FinishedDirectRun, toEndedValues, WRITE_ENDED } from "./direct.ts";

@@ -3,7 +3,7 @@ import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { DEFAULT_POLICY } from "../../contracts/task-policy.ts";
-import { WORKER_LOST } from "../../domain/attempt.ts";
+import { WORKER_LOST } from "../../domain/run-errors.ts";
 import type { LeaseJudge, ServerWord } from "../contact.ts";
 import { newId } from "../ids.ts";
 import {

@@ -2,8 +2,9 @@
 import { sql } from "kysely";
 import type { AttemptRecord } from "../../contracts/run.ts";
 import { CALL_POLICY, readPolicy, type TaskPolicy } from "../../contracts/task-policy.ts";
-import { type AttemptOutcome, WORKER_LOST } from "../../domain/attempt.ts";
+import type { AttemptOutcome } from "../../domain/attempt.ts";
 import { decideVerdict } from "../../domain/retry.ts";
+import { WORKER_LOST } from "../../domain/run-errors.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { askServer, type LeaseJudge } from "../contact.ts";
 import type { Store } from "../database.ts";

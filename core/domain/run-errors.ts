@@ -1,0 +1,119 @@
+/**
+ * Every way in which a run fails, by its code. A code never changes: people's programs look at it. Whatever fails a run
+ * takes its code from here (`failed`, or one of the errors below); docs/api.md, "Error codes of runs", lists them.
+ */
+import type { Json } from "../json.ts";
+
+/** Code → what it means. */
+export const RUN_ERRORS = {
+  // An http task's server answered, and not as hoped.
+  http_status: "The answer's status is not one that counts as success.",
+
+  // No answer: why the request got none.
+  invalid_request: "The request cannot be sent: its URL, method or a header.",
+  egress_blocked: "The address is not public, and not allowed.",
+  port_blocked: "The port is another protocol's.",
+  dns_failed: "The name was not resolved.",
+  connect_failed: "No connection.",
+  tls_failed: "No TLS session.",
+  connection_reset: "The connection broke before the answer was whole.",
+  bad_response: "The server does not speak HTTP, or its head is too large.",
+  bad_redirect: "The redirect leads nowhere.",
+  too_many_redirects: "One redirect after the other.",
+  unexpected_redirect: "A redirect where none was wanted.",
+  body_not_replayable: "A redirect asks for a body once more that was a stream.",
+  response_too_large: "The answer is larger than it may be.",
+  overloaded: "The worker has no memory left to decode the answer.",
+  request_timeout: "No answer in time.",
+  aborted: "The attempt was stopped while it waited.",
+
+  // E-mails.
+  email_not_configured: "No mail provider is set.",
+  email_no_sender: "Neither the task nor EMAIL_FROM names a sender.",
+  mail_invalid: "An address, the subject or a file name holds a control character.",
+  smtp_rejected: "The mail server refused it for good.",
+  smtp_deferred: "The mail server refused it for now.",
+  smtp_unavailable: "No connection to the mail server, or it broke.",
+  mail_auth_failed: "The mail provider does not take the credentials.",
+  mail_provider_rejected: "The mail provider's API refused it for good.",
+  mail_provider_error: "The mail provider's API is busy or broken.",
+  mail_provider_unavailable: "The mail provider's API was not reached.",
+
+  // The function's doing.
+  function_error: "The function threw.",
+  function_timeout: "The function took longer than it may.",
+  function_cpu_exceeded: "The function used up its processor time.",
+  function_memory_exceeded: "The function used up its memory.",
+  result_too_large: "The result is larger than it may be.",
+  result_not_json: "The result is not JSON.",
+  unsupported_shape: "The revision does not export what can be called so.",
+  input_too_large: "The input is larger than it may be.",
+  unrecordable_result: "The result or the log holds what cannot be stored.",
+  function_not_found: "The function or its revision is not there any more.",
+  request_gone: "The request that the run was to answer is not there any more.",
+
+  // The caller's doing.
+  request_body_too_slow: "The request's body came too slowly.",
+  response_not_taken: "The caller did not take the response.",
+
+  // Bellhop's own.
+  function_unavailable: "The function could not be loaded.",
+  secrets_unavailable: "The function's secrets could not be opened.",
+  database_unavailable: "The database did not answer in time.",
+  sandbox_overloaded: "The worker's sandbox has too much to do.",
+  executor_unavailable: "No executor could be started.",
+  executor_killed: "The executor was ended from outside.",
+  executor_fault: "The executor broke down under the run.",
+  timeout: "The attempt took longer than the task's timeout.",
+  worker_lost: "The worker stopped answering.",
+  worker_stopped: "The worker was stopped.",
+  internal_error: "A fault of Bellhop's own.",
+
+  // Told to a caller only: the run itself is recorded otherwise, or will be.
+  outcome_unknown: "The worker is lost, and the database does not answer.",
+  response_lost: "The run succeeded, and its response was lost.",
+} as const satisfies Record<string, string>;
+
+export type RunErrorCode = keyof typeof RUN_ERRORS;
+
+/** What an attempt's failure looks like to people: a stable `code`, a `message` they understand. */
+export interface RunError {
+  /** As it was recorded: a later release may have written one that this one does not know. */
+  code: string;
+  message: string;
+  /** More where there is more to say: the http status, a stack of the author's lines. */
+  details?: Json;
+}
+
+/** The one way to make a run's error. */
+export function runError(code: RunErrorCode, message: string, details?: Json): RunError {
+  return { code, message, ...(details === undefined ? {} : { details }) };
+}
+
+/** The end of an attempt whose worker cannot say any more how it ended. */
+export const WORKER_LOST = runError(
+  "worker_lost",
+  "The worker that ran this stopped answering before it had recorded an end.",
+);
+
+export const WORKER_STOPPED = runError(
+  "worker_stopped",
+  "The worker was stopped before this attempt had ended.",
+);
+
+export const UNRECORDABLE = runError(
+  "unrecordable_result",
+  "The attempt ended, but what it made cannot be stored: its result or its log holds what the database refuses.",
+);
+
+/** Its worker is lost, and the database does not answer: nobody can say yet how it is recorded. */
+export const OUTCOME_UNKNOWN = runError(
+  "outcome_unknown",
+  "The worker that ran this call went away, and the database does not answer right now; Bellhop-Run-Id names the run.",
+);
+
+/** Of a call over HTTP whose run succeeded: nothing keeps its response. */
+export const RESPONSE_LOST = runError(
+  "response_lost",
+  "The run succeeded, but its response was lost on the way; Bellhop-Run-Id names the run.",
+);
