@@ -6,6 +6,9 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 const SHORT = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 const ISO = /^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/;
 
+/** Both forms, for those who describe them: what it does not match is no duration. */
+export const DURATION_PATTERN = `(?:${SHORT.source})|(?=.*\\d)(?:${ISO.source})`;
+
 /** Milliseconds, or undefined where the text is no duration. A leading minus is never accepted. */
 export function parseDuration(text: string): number | undefined {
   const short = SHORT.exec(text);

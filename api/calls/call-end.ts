@@ -1,5 +1,6 @@
 /** How a call ended, and what its caller is told of it. */
 import type { DirectOutcome } from "../../core/contracts/direct-call.ts";
+import type { ProblemCode } from "../../core/contracts/problem.ts";
 import type { Run } from "../../core/contracts/run.ts";
 import { type RunErrorCode, runError } from "../../core/domain/run-errors.ts";
 import { isTerminal } from "../../core/domain/run-state.ts";
@@ -18,7 +19,7 @@ export function toCallEnd(run: Run | undefined): CallEnd {
 }
 
 /** Whose fault it was, as a status: the function's own errors 500, its limits 504 and 507, the platform's 503. */
-const STATUS_BY_CODE: { [code in RunErrorCode]?: number } = {
+const STATUS_BY_CODE = {
   function_timeout: 504,
   timeout: 504,
   function_cpu_exceeded: 504,
@@ -37,7 +38,19 @@ const STATUS_BY_CODE: { [code in RunErrorCode]?: number } = {
   outcome_unknown: 503,
   response_lost: 502,
   internal_error: 503,
+} as const satisfies { [Code in ProblemCode & RunErrorCode]?: number };
+
+/** Status → codes of calls that fail, as routes say them. Any other error of a run is a 500. */
+export const INVOCATION_ERRORS: Record<number, ("*" | ProblemCode)[]> = {
+  400: ["bad_request"],
+  409: ["run_cancelled"],
+  500: ["*"],
 };
+const OTHER_STATUSES = { run_not_finished: 504, too_many_waiting: 503 } as const;
+for (const [code, status] of Object.entries({ ...STATUS_BY_CODE, ...OTHER_STATUSES })) {
+  const codes = INVOCATION_ERRORS[status] ?? [];
+  INVOCATION_ERRORS[status] = [...codes, code as ProblemCode];
+}
 
 /** What the caller of a run is told that did not succeed. */
 export function toInvocationError(
@@ -59,5 +72,5 @@ function describeEnd(end: Exclude<CallEnd, { state: "succeeded" }>): BellhopErro
   }
   if (end.state === "cancelled") return new BellhopError("run_cancelled", 409, "The run was cancelled.");
   const { code, message } = end.error;
-  return new BellhopError(code, STATUS_BY_CODE[code as RunErrorCode] ?? 500, message);
+  return new BellhopError(code, (STATUS_BY_CODE as Record<string, number>)[code] ?? 500, message);
 }

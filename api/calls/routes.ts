@@ -1,69 +1,92 @@
 /** Calling a function by its name. */
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import { z } from "zod";
-import { nameField } from "../../core/contracts/common.ts";
-import type { RunTarget } from "../../core/domain/run-target.ts";
+import { jsonOutput, nameField } from "../../core/contracts/common.ts";
+import { functionNameParam } from "../../core/contracts/function.ts";
+import { startedRunOutput } from "../../core/contracts/run.ts";
 import { notFound } from "../../core/errors.ts";
 import { newId } from "../../core/store/ids.ts";
-import { requireScope } from "../auth/scopes.ts";
-import { readJson, validate } from "../bodies/body.ts";
+import { readJson } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { fnRoute } from "../fn/routes.ts";
 import { requireName } from "../functions/function-of-path.ts";
 import { resolveTarget } from "../functions/resolve-target.ts";
 import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
-import { answerProblem } from "../http/problem.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
-import { toInvocationError } from "./call-end.ts";
+import { INVOCATION_ERRORS, toInvocationError } from "./call-end.ts";
 import { callerOf } from "./caller.ts";
 import { type FunctionCall, invokeAndWait, startInvocation } from "./invoke.ts";
-import { readTrafficKey } from "./traffic-key.ts";
+import { readTrafficKey, TRAFFIC_KEY_HEADER, trafficKeyHeader } from "./traffic-key.ts";
 
-const targetQuery = z.object({ tag: nameField.optional(), revision: z.string().max(64).optional() });
+const targetQuery = z.object({
+  tag: nameField.optional().meta({ description: "A tag in place of the traffic." }),
+  revision: z.string().max(64).optional().meta({ description: "A revision's id or number." }),
+});
 
-/** `?tag=` or `?revision=` (its id or number): 422 where the function has none such. */
-async function readTarget(
-  { store }: ApiParts,
+/** The only one that has the input. 422 where the function has no such tag or revision. */
+async function readCall(
+  parts: ApiParts,
   context: Context<ApiEnv>,
-  functionId: string,
-): Promise<RunTarget | undefined> {
-  const { tag, revision } = validate(targetQuery, context.req.query());
-  return await resolveTarget(store.db, functionId, { tag, revision });
-}
-
-/** The only one that has the input. */
-async function readCall(parts: ApiParts, context: Context<ApiEnv>): Promise<FunctionCall> {
+  named: string,
+  { tag, revision }: z.output<typeof targetQuery>,
+): Promise<FunctionCall> {
   const input = (await readJson(context, { optional: true })) ?? null;
-  const name = requireName(context);
+  const name = requireName(named);
   const fn = await parts.callables.find(context.get("owner").namespace, name);
   if (!fn) throw notFound("function", name);
   return {
     ...{ runId: newId(), fn, trigger: "invoke", input },
-    target: await readTarget(parts, context, fn.id),
+    target: await resolveTarget(parts.store.db, fn.id, { tag, revision }),
     trafficKey: readTrafficKey(context),
     traceparent: traceparentOf(context),
     once: readIdempotentRequest(context, `functions/${name}/invoke`, [input, { ...context.req.query() }]),
   };
 }
 
-export function callRoutes(parts: ApiParts): Hono<ApiEnv> {
-  const routes = new Hono<ApiEnv>();
-
-  routes.post("/:name/invoke", requireScope("invoke"), async (context) => {
-    const call = await readCall(parts, context);
+const invoke = defineRoute({
+  method: "POST",
+  path: "/v1/functions/:name/invoke",
+  operationId: "invokeFunction",
+  summary: "Call a function, and wait for its result",
+  description: "With `Prefer: respond-async` the call is queued and nobody waits.",
+  access: "invoke",
+  params: { name: functionNameParam },
+  query: targetQuery,
+  headers: {
+    prefer: z.string().meta({ description: "`respond-async`: answer at once, with the run's id." }),
+    [TRAFFIC_KEY_HEADER]: trafficKeyHeader,
+  },
+  isIdempotent: true,
+  ownBody: { content: { "application/json": jsonOutput }, isOptional: true },
+  answers: {
+    200: { is: "What the function returned.", schema: jsonOutput, headers: ["bellhop-run-id"] },
+    202: {
+      is: "The call is queued.",
+      schema: startedRunOutput,
+      headers: ["bellhop-run-id", "location", "preference-applied"],
+    },
+  },
+  errors: { ...INVOCATION_ERRORS, 404: ["not_found"] },
+  async handle({ parts, context, params: { name }, query }) {
+    const call = await readCall(parts, context, name, query);
     if (/\brespond-async\b/i.test(context.req.header("prefer") ?? "")) {
       const { runId, isReplay } = await startInvocation(parts, call, false);
       if (isReplay) markReplay(context);
       context.header("bellhop-run-id", runId);
-      context.header("location", `/v1/runs/${runId}`);
-      context.header("preference-applied", "respond-async");
-      return context.json({ runId }, 202);
+      const headers = { location: `/v1/runs/${runId}`, "preference-applied": "respond-async" };
+      return { status: 202, body: { runId }, headers };
     }
     const { runId, isReplay, end } = await invokeAndWait(parts, call, callerOf(context, parts));
     if (isReplay) markReplay(context);
     context.header("bellhop-run-id", runId);
-    if (end?.state === "succeeded") return context.json(end.result);
-    return answerProblem(context, toInvocationError(end, runId));
-  });
+    if (end?.state === "succeeded") return { status: 200, body: end.result };
+    return { error: toInvocationError(end, runId) };
+  },
+});
 
-  return routes;
-}
+export const callFeature: Feature = {
+  tag: "Calls",
+  description: "Calling functions: by name, or by a URL of their own.",
+  routes: [invoke, fnRoute],
+};

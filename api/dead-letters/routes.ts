@@ -1,49 +1,83 @@
 /** `/v1/dead-letters`: runs whose last attempt failed: list, redrive, discard. */
-import { Hono } from "hono";
-import { z } from "zod";
-import { toWireRun } from "../../core/contracts/run.ts";
+import { idParam, listQuery, pageOf } from "../../core/contracts/common.ts";
+import { redriveInput, redriveOutput } from "../../core/contracts/dead-letter.ts";
+import { runOutput, toWireRun } from "../../core/contracts/run.ts";
 import { notFound } from "../../core/errors.ts";
 import { isId } from "../../core/store/ids.ts";
 import { discardDeadLetter } from "../../core/store/runs/cancel.ts";
 import { redriveDeadLetters } from "../../core/store/runs/dead-letters.ts";
 import { findRun } from "../../core/store/runs/read.ts";
-import { requireScope } from "../auth/scopes.ts";
-import { readJson, validate } from "../bodies/body.ts";
-import { refuseBody } from "../bodies/refuse-body.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
-import { answerRunPage } from "../runs/page.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
+import { readRunPage } from "../runs/page.ts";
 
-const redriveRequest = z.strictObject({ taskId: z.uuid().optional() });
+const params = { id: idParam("The run's id.") };
 
-export function deadLetterRoutes({ store, ringer, ends }: ApiParts): Hono<ApiEnv> {
-  const routes = new Hono<ApiEnv>();
+export const deadLetterFeature: Feature = {
+  tag: "Dead letters",
+  description: "Runs whose last attempt failed, kept until somebody redrives or discards them.",
+  routes: [
+    defineRoute({
+      method: "GET",
+      path: "/v1/dead-letters",
+      operationId: "listDeadLetters",
+      summary: "List dead letters, newest first",
+      access: "read",
+      query: listQuery,
+      answers: { 200: { is: "A page of runs.", schema: pageOf(runOutput) } },
+      async handle({ parts, owner, query }) {
+        const page = await readRunPage(parts.store, owner.namespaceId, query, { dead: true });
+        return { status: 200, body: page };
+      },
+    }),
 
-  routes.get("/", requireScope("read"), (context) => answerRunPage(context, store, { dead: true }));
+    defineRoute({
+      method: "POST",
+      path: "/v1/dead-letters/redrive",
+      operationId: "redriveDeadLetters",
+      summary: "Redrive all dead letters, or those of one task",
+      access: "write",
+      body: { schema: redriveInput, isOptional: true },
+      answers: { 202: { is: "How many are queued again.", schema: redriveOutput } },
+      async handle({ parts: { store, ringer }, owner, body: { taskId } }) {
+        const runs = await redriveDeadLetters(store, owner.namespaceId, { taskId });
+        ringer.ring(runs);
+        return { status: 202, body: { redriven: runs.length } };
+      },
+    }),
 
-  routes.post("/redrive", requireScope("write"), async (context) => {
-    const body = await readJson(context, { optional: true });
-    const { taskId } = validate(redriveRequest, body === undefined ? {} : body);
-    const runs = await redriveDeadLetters(store, context.get("owner").namespaceId, { taskId });
-    ringer.ring(runs);
-    return context.json({ redriven: runs.length }, 202);
-  });
+    defineRoute({
+      method: "POST",
+      path: "/v1/dead-letters/:id/redrive",
+      operationId: "redriveDeadLetter",
+      summary: "Redrive a dead letter",
+      access: "write",
+      params,
+      answers: { 202: { is: "The run, queued again.", schema: runOutput } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts: { store, ringer }, owner: { namespaceId }, params: { id } }) {
+        const runs = isId(id) ? await redriveDeadLetters(store, namespaceId, { runId: id }) : [];
+        if (runs.length === 0) throw notFound("dead letter", id);
+        ringer.ring(runs);
+        return { status: 202, body: toWireRun((await findRun(store, namespaceId, id))!) };
+      },
+    }),
 
-  routes.post("/:id/redrive", requireScope("write"), refuseBody, async (context) => {
-    const { namespaceId } = context.get("owner");
-    const id = context.req.param("id");
-    const runs = isId(id) ? await redriveDeadLetters(store, namespaceId, { runId: id }) : [];
-    if (runs.length === 0) throw notFound("dead letter", id);
-    ringer.ring(runs);
-    return context.json(toWireRun((await findRun(store, namespaceId, id))!), 202);
-  });
-
-  routes.delete("/:id", requireScope("write"), async (context) => {
-    const id = context.req.param("id");
-    const discarded = isId(id) && (await discardDeadLetter(store, context.get("owner").namespaceId, id));
-    if (!discarded) throw notFound("dead letter", id);
-    ends.tell([discarded]);
-    return context.body(null, 204);
-  });
-
-  return routes;
-}
+    defineRoute({
+      method: "DELETE",
+      path: "/v1/dead-letters/:id",
+      operationId: "discardDeadLetter",
+      summary: "Discard a dead letter",
+      description: "Its run becomes `failed`.",
+      access: "write",
+      params,
+      answers: { 204: { is: "It is discarded." } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts, owner, params: { id } }) {
+        const discarded = isId(id) && (await discardDeadLetter(parts.store, owner.namespaceId, id));
+        if (!discarded) throw notFound("dead letter", id);
+        parts.ends.tell([discarded]);
+        return { status: 204 };
+      },
+    }),
+  ],
+};

@@ -1,5 +1,5 @@
 /** `/fn/{namespace}/{name}[@tag]/…`: a function's own URL. Each call is a run. */
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import type { HttpRequestHead, HttpResponseHead } from "../../core/contracts/http-call.ts";
 import type { StoredResponse } from "../../core/domain/stored-request.ts";
 import { BellhopError } from "../../core/errors.ts";
@@ -19,22 +19,20 @@ import { findForCaller } from "./find-for-caller.ts";
 import { parseFnUrl, toRequestHead } from "./request.ts";
 import { toFnResponse } from "./response.ts";
 
-export function fnHandler(parts: ApiParts): MiddlewareHandler<ApiEnv> {
-  return async (context) => {
-    const url = new URL(context.req.url);
-    const { fn, target, showsAuthorization } = await findForCaller(parts, context, parseFnUrl(url));
-    const head = toRequestHead(context.req.raw, url.origin + target.rest, showsAuthorization);
-    const call: FunctionCall = {
-      runId: newId(),
-      fn,
-      trigger: "http",
-      input: { request: { method: head.method, url: head.url } },
-      target: target.tag === undefined ? undefined : { tag: target.tag },
-      trafficKey: readTrafficKey(context),
-      traceparent: traceparentOf(context),
-    };
-    return await answer(parts, context, call, head);
+export async function answerFnCall(parts: ApiParts, context: Context<ApiEnv>): Promise<Response> {
+  const url = new URL(context.req.url);
+  const { fn, target, showsAuthorization } = await findForCaller(parts, context, parseFnUrl(url));
+  const head = toRequestHead(context.req.raw, url.origin + target.rest, showsAuthorization);
+  const call: FunctionCall = {
+    runId: newId(),
+    fn,
+    trigger: "http",
+    input: { request: { method: head.method, url: head.url } },
+    target: target.tag === undefined ? undefined : { tag: target.tag },
+    trafficKey: readTrafficKey(context),
+    traceparent: traceparentOf(context),
   };
+  return await answer(parts, context, call, head);
 }
 
 async function answer(

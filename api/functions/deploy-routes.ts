@@ -1,73 +1,141 @@
 /** Deploying functions and looking at them. */
-import { Hono } from "hono";
-import { listQuery, nameField, toPage } from "../../core/contracts/common.ts";
-import { toWireFunction } from "../../core/contracts/function.ts";
+import type { Context } from "hono";
+import { z } from "zod";
+import { listQuery, nameField, pageOf, toPage } from "../../core/contracts/common.ts";
+import { functionNameParam, functionUpload } from "../../core/contracts/function.ts";
+import {
+  deployedFunctionOutput,
+  functionOutput,
+  toWireFunction,
+} from "../../core/contracts/function-output.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
 import { deployRevision, listFunctions } from "../../core/store/functions/functions.ts";
 import { removeFunction } from "../../core/store/functions/remove.ts";
 import { findRevision } from "../../core/store/functions/revisions.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
-import { requireScope } from "../auth/scopes.ts";
-import { validate } from "../bodies/body.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
+import type { ApiParts } from "../environment.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
+import { defineRoute, type Route, type RouteSettings } from "../http/route.ts";
 import { announceChange } from "./announce-change.ts";
-import { answerFunction } from "./answer-function.ts";
 import { requireName } from "./function-of-path.ts";
+import { readFunction } from "./read-function.ts";
 import { hashRevision } from "./revision-hash.ts";
 import { readUpload } from "./upload.ts";
 
-export function deployRoutes(parts: ApiParts): Hono<ApiEnv> {
-  const { store, functionCaps } = parts;
-  const { db } = store;
-  const routes = new Hono<ApiEnv>();
+const params = { name: functionNameParam };
 
-  routes.put("/:name", requireScope("deploy"), async (context) => {
-    const name = nameField.safeParse(context.req.param("name"));
-    if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
-    const { files, entry, isSingleSource, limits, reuse, takesTraffic, tag, isPublic, env } =
-      await readUpload(context, functionCaps);
-    const { namespaceId } = context.get("owner");
-    const built = await buildRevision({
-      files,
-      entry,
-      tenant: namespaceId,
-      ...(isSingleSource ? { fieldOf: () => "source" } : {}),
-    });
-    const contentHash = hashRevision(built.contentHash, limits, reuse);
-    const content = { ...built, files, limits, reuse, contentHash };
-    const options = { takesTraffic, tag, isPublic, env };
-    const { fn, revisionId, created } = await deployRevision(db, namespaceId, name.data, content, options);
-    await announceChange(parts, fn.id);
-    context.header("location", `/v1/functions/${fn.name}`);
-    const { id, number } = (await findRevision(db, fn.id, revisionId))!;
-    // `deployed`: the one that was uploaded, whichever leads.
-    const answer = { ...toWireFunction(fn, functionCaps), deployed: { id, number } };
-    return context.json(answer, created ? 201 : 200);
+export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
+  const upload = functionUpload(functionCaps);
+  return [
+    defineRoute({
+      method: "PUT",
+      path: "/v1/functions/:name",
+      operationId: "deployFunction",
+      summary: "Deploy a revision of a function",
+      description: "In JSON, or as a form with a part for each file; other fields of a form are JSON.",
+      access: "deploy",
+      params,
+      ownBody: {
+        content: { "application/json": upload, "multipart/form-data": z.record(z.string(), z.string()) },
+      },
+      answers: {
+        200: {
+          is: "A revision that is known already.",
+          schema: deployedFunctionOutput,
+          headers: ["location"],
+        },
+        201: { is: "A new revision.", schema: deployedFunctionOutput, headers: ["location"] },
+      },
+      errors: {
+        400: ["invalid_multipart"],
+        422: ["build_failed", "too_many_tags"],
+        503: ["build_interrupted", "build_overloaded"],
+      },
+      async handle({ parts, context, owner: { namespaceId }, params: { name } }) {
+        const { fn, deployed, created } = await deploy(parts, context, namespaceId, name);
+        return {
+          status: created ? 201 : 200,
+          body: { ...toWireFunction(fn, parts.functionCaps), deployed },
+          headers: { location: `/v1/functions/${fn.name}` },
+        };
+      },
+    }),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/functions",
+      operationId: "listFunctions",
+      summary: "List functions, newest first",
+      access: "read",
+      query: listQuery,
+      answers: { 200: { is: "A page of functions.", schema: pageOf(functionOutput) } },
+      async handle({ parts: { store }, owner, query: { limit, cursor } }) {
+        const rows = await listFunctions(store.db, owner.namespaceId, limit, decodeIdCursor(cursor));
+        const page = toPage(
+          rows,
+          limit,
+          (fn) => toWireFunction(fn, functionCaps),
+          ({ id }) => id,
+        );
+        return { status: 200, body: page };
+      },
+    }),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/functions/:name",
+      operationId: "getFunction",
+      summary: "Get a function",
+      access: "read",
+      params,
+      answers: { 200: { is: "The function.", schema: functionOutput } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts, owner, params: { name } }) {
+        return { status: 200, body: await readFunction(parts, owner.namespaceId, name) };
+      },
+    }),
+
+    defineRoute({
+      method: "DELETE",
+      path: "/v1/functions/:name",
+      operationId: "removeFunction",
+      summary: "Remove a function",
+      description: "Its runs, logs and revisions stay readable.",
+      access: "deploy",
+      params,
+      answers: { 204: { is: "It is gone." } },
+      errors: { 404: ["not_found"], 409: ["function_in_use"] },
+      async handle({ parts, owner, params }) {
+        const name = requireName(params.name);
+        if (!(await removeFunction(parts.store.db, owner.namespaceId, name)))
+          throw notFound("function", name);
+        parts.callables.forget();
+        parts.notifier.notify("bellhop_functions");
+        return { status: 204 };
+      },
+    }),
+  ];
+}
+
+async function deploy(parts: ApiParts, context: Context, namespaceId: string, named: string) {
+  const { db } = parts.store;
+  const name = nameField.safeParse(named);
+  if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
+  const { files, entry, isSingleSource, limits, reuse, takesTraffic, tag, isPublic, env } = await readUpload(
+    context,
+    parts.functionCaps,
+  );
+  const built = await buildRevision({
+    files,
+    entry,
+    tenant: namespaceId,
+    ...(isSingleSource ? { fieldOf: () => "source" } : {}),
   });
-
-  routes.get("/", requireScope("read"), async (context) => {
-    const { limit, cursor } = validate(listQuery, context.req.query());
-    const rows = await listFunctions(db, context.get("owner").namespaceId, limit, decodeIdCursor(cursor));
-    return context.json(
-      toPage(
-        rows,
-        limit,
-        (fn) => toWireFunction(fn, functionCaps),
-        ({ id }) => id,
-      ),
-    );
-  });
-
-  routes.get("/:name", requireScope("read"), (context) => answerFunction(parts, context));
-
-  routes.delete("/:name", requireScope("deploy"), async (context) => {
-    const name = requireName(context);
-    if (!(await removeFunction(db, context.get("owner").namespaceId, name))) throw notFound("function", name);
-    parts.callables.forget();
-    parts.notifier.notify("bellhop_functions");
-    return context.body(null, 204);
-  });
-
-  return routes;
+  const contentHash = hashRevision(built.contentHash, limits, reuse);
+  const content = { ...built, files, limits, reuse, contentHash };
+  const options = { takesTraffic, tag, isPublic, env };
+  const { fn, revisionId, created } = await deployRevision(db, namespaceId, name.data, content, options);
+  await announceChange(parts, fn.id);
+  const { id, number } = (await findRevision(db, fn.id, revisionId))!;
+  return { fn, deployed: { id, number }, created };
 }

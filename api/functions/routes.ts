@@ -1,19 +1,11 @@
-/** `/v1/functions`: one file a feature. */
-import { Hono } from "hono";
-import { callRoutes } from "../calls/routes.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
-import { hookRoutes } from "../hooks/function-hook-routes.ts";
-import { logRoutes } from "../logs/routes.ts";
-import { functionSecretRoutes } from "../secrets/routes.ts";
+/** `/v1/functions`: what is deployed, and which revision is reached. */
+import type { Feature, RouteSettings } from "../http/route.ts";
 import { deployRoutes } from "./deploy-routes.ts";
 import { revisionRoutes } from "./revision-routes.ts";
+import { trafficRoutes } from "./traffic-routes.ts";
 
-export function functionRoutes(parts: ApiParts): Hono<ApiEnv> {
-  return new Hono<ApiEnv>()
-    .route("/", deployRoutes(parts))
-    .route("/", revisionRoutes(parts))
-    .route("/", callRoutes(parts))
-    .route("/", hookRoutes(parts))
-    .route("/", functionSecretRoutes(parts))
-    .route("/", logRoutes(parts));
-}
+export const functionFeature = (settings: RouteSettings): Feature => ({
+  tag: "Functions",
+  description: "Programs, their revisions, and how calls are split between them.",
+  routes: [...deployRoutes(settings), ...revisionRoutes, ...trafficRoutes],
+});

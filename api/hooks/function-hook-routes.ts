@@ -1,41 +1,69 @@
 /** A function's webhooks: their tokens are shown once. */
-import { Hono } from "hono";
-import { hookInput, toWireHook } from "../../core/contracts/hook.ts";
+import { idParam, pageOf } from "../../core/contracts/common.ts";
+import { functionNameParam } from "../../core/contracts/function.ts";
+import { createdHookOutput, hookInput, hookOutput, toWireHook } from "../../core/contracts/hook.ts";
 import { notFound } from "../../core/errors.ts";
 import { createHook, listHooks, removeHook } from "../../core/store/functions/hooks.ts";
 import { isId } from "../../core/store/ids.ts";
-import { requireScope } from "../auth/scopes.ts";
-import { readJson, validate } from "../bodies/body.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
 import { requireFunction } from "../functions/function-of-path.ts";
 import { resolveTarget } from "../functions/resolve-target.ts";
+import { defineRoute, type Route } from "../http/route.ts";
 
-export function hookRoutes({ store }: ApiParts): Hono<ApiEnv> {
-  const { db } = store;
-  const routes = new Hono<ApiEnv>();
+const ofFunction = { name: functionNameParam };
 
-  routes.post("/:name/hooks", requireScope("deploy"), async (context) => {
-    const fn = await requireFunction(db, context);
-    const input = validate(hookInput, (await readJson(context, { optional: true })) ?? {});
-    await resolveTarget(db, fn.id, { tag: input.tag ?? undefined });
-    const made = await createHook(db, fn.id, input);
-    if (!made) throw notFound("function", fn.name);
-    const { hook, token } = made;
-    context.header("cache-control", "no-store");
-    return context.json({ ...toWireHook(hook), token, url: `/hooks/${token}` }, 201);
-  });
+export const functionHookRoutes: Route[] = [
+  defineRoute({
+    method: "POST",
+    path: "/v1/functions/:name/hooks",
+    operationId: "createHook",
+    summary: "Make a hook",
+    access: "deploy",
+    params: ofFunction,
+    body: { schema: hookInput, isOptional: true },
+    answers: { 201: { is: "The hook with its token.", schema: createdHookOutput } },
+    errors: { 404: ["not_found"], 409: ["too_many_hooks"] },
+    async handle({ parts, context, owner, params: { name }, body: input }) {
+      const { db } = parts.store;
+      const fn = await requireFunction(db, owner.namespaceId, name);
+      await resolveTarget(db, fn.id, { tag: input.tag ?? undefined });
+      const made = await createHook(db, fn.id, input);
+      if (!made) throw notFound("function", fn.name);
+      const { hook, token } = made;
+      context.header("cache-control", "no-store");
+      return { status: 201, body: { ...toWireHook(hook), token, url: `/hooks/${token}` } };
+    },
+  }),
 
-  routes.get("/:name/hooks", requireScope("read"), async (context) => {
-    const fn = await requireFunction(db, context);
-    return context.json({ items: (await listHooks(db, fn.id)).map(toWireHook), nextCursor: null });
-  });
+  defineRoute({
+    method: "GET",
+    path: "/v1/functions/:name/hooks",
+    operationId: "listHooks",
+    summary: "List a function's hooks",
+    access: "read",
+    params: ofFunction,
+    answers: { 200: { is: "All of them, without their tokens.", schema: pageOf(hookOutput) } },
+    errors: { 404: ["not_found"] },
+    async handle({ parts: { store }, owner, params: { name } }) {
+      const fn = await requireFunction(store.db, owner.namespaceId, name);
+      const hooks = await listHooks(store.db, fn.id);
+      return { status: 200, body: { items: hooks.map(toWireHook), nextCursor: null } };
+    },
+  }),
 
-  routes.delete("/:name/hooks/:hook", requireScope("deploy"), async (context) => {
-    const fn = await requireFunction(db, context);
-    const hookId = context.req.param("hook");
-    if (!isId(hookId) || !(await removeHook(db, fn.id, hookId))) throw notFound("hook", hookId);
-    return context.body(null, 204);
-  });
-
-  return routes;
-}
+  defineRoute({
+    method: "DELETE",
+    path: "/v1/functions/:name/hooks/:hook",
+    operationId: "removeHook",
+    summary: "Remove a hook",
+    description: "Its token is worth nothing from then on.",
+    access: "deploy",
+    params: { ...ofFunction, hook: idParam("The hook's id.") },
+    answers: { 204: { is: "It is gone." } },
+    errors: { 404: ["not_found"] },
+    async handle({ parts: { store }, owner, params: { name, hook } }) {
+      const fn = await requireFunction(store.db, owner.namespaceId, name);
+      if (!isId(hook) || !(await removeHook(store.db, fn.id, hook))) throw notFound("hook", hook);
+      return { status: 204 };
+    },
+  }),
+];

@@ -1,5 +1,7 @@
 /** `POST /hooks/{token}`: the token is the key. It stands in no log, no metric and no error. */
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
+import { z } from "zod";
+import { startedRunOutput } from "../../core/contracts/run.ts";
 import { callDurations } from "../../core/domain/call-durations.ts";
 import type { StoredRequest, StoredRequestInput } from "../../core/domain/stored-request.ts";
 import { BellhopError } from "../../core/errors.ts";
@@ -11,83 +13,114 @@ import { type HeldBytes, holdBytes, receiveBody } from "../bodies/receive-body.t
 import { toStoredRequest } from "../calls/stored-request.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { hashRequest, markReplay, readIdempotencyKey } from "../http/idempotency.ts";
+import { ANY_TYPE, defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
+import { functionHookRoutes } from "./function-hook-routes.ts";
 
 const MAX_BODY_BYTES = 1_000_000;
 
 /** The second one is that of Standard Webhooks. */
 const KEY_HEADERS = ["idempotency-key", "webhook-id"];
 
-const unknownHook = () => new BellhopError("hook_not_found", 404, "There is no such hook.");
+export const unknownHook = () => new BellhopError("hook_not_found", 404, "There is no such hook.");
 
 const bodyTooLarge = () =>
   new BellhopError("body_too_large", 413, `A hook takes at most ${MAX_BODY_BYTES} bytes.`);
 
-export function hookCallRoutes({ store, ringer, functionCaps, edge }: ApiParts): Hono<ApiEnv> {
-  const routes = new Hono<ApiEnv>();
-
-  routes.post("/:token", async (context) => {
-    const hook = await findHook(store, context.req.param("token"));
+const triggerHook = defineRoute({
+  method: "POST",
+  path: "/hooks/:token",
+  operationId: "triggerHook",
+  summary: "Trigger a function from outside",
+  description: "The token is the key. The function gets the request as it came, as its input.",
+  access: null,
+  params: {
+    token: z.string().meta({ description: "The hook's token.", examples: [`bhk_${"x".repeat(43)}`] }),
+  },
+  takesAnyQuery: true,
+  headers: {
+    "webhook-id": z.string().meta({ description: "Taken for `Idempotency-Key` where that is not there." }),
+  },
+  isIdempotent: true,
+  ownBody: { content: { [ANY_TYPE]: z.string() }, isOptional: true },
+  answers: {
+    202: { is: "The call is queued.", schema: startedRunOutput, headers: ["bellhop-run-id"] },
+  },
+  errors: {
+    400: ["bad_request"],
+    404: ["hook_not_found"],
+    408: ["request_body_too_slow"],
+    413: ["body_too_large"],
+    431: ["headers_too_large"],
+    503: ["too_many_bodies"],
+  },
+  async handle({ parts, context, params: { token } }) {
+    const hook = await findHook(parts.store, token);
     if (!hook) throw unknownHook();
-    const held = holdBytes(edge, { namespaceId: hook.namespaceId, functionId: hook.hookId });
-    const { runId, isReplay } = await receiveAndEnqueue(context, hook, held).finally(held.release);
+    const held = holdBytes(parts.edge, { namespaceId: hook.namespaceId, functionId: hook.hookId });
+    const { runId, isReplay } = await receiveAndEnqueue(parts, context, hook, held).finally(held.release);
     if (isReplay) markReplay(context);
-    context.header("bellhop-run-id", runId);
-    return context.json({ runId }, 202);
-  });
+    return { status: 202, body: { runId }, headers: { "bellhop-run-id": runId } };
+  },
+});
 
-  routes.all("/:token", (context) => {
-    context.header("allow", "POST");
-    throw new BellhopError("method_not_allowed", 405, "A hook takes POST.");
-  });
+export const hookFeature: Feature = {
+  tag: "Hooks",
+  description: "Tokens that trigger a function from outside.",
+  routes: [...functionHookRoutes, triggerHook],
+};
 
-  routes.all("*", () => {
-    throw unknownHook();
-  });
+async function receiveAndEnqueue(
+  parts: ApiParts,
+  context: Context<ApiEnv>,
+  hook: HookTarget,
+  held: HeldBytes,
+): Promise<Enqueued> {
+  const request = await receive(parts, context, held);
+  const { search } = new URL(request.url);
+  const key = readIdempotencyKey(context, KEY_HEADERS);
+  const once = key === undefined ? undefined : toIdempotent(hook, key, [search, request.body]);
+  return await enqueue(parts, hook, { request }, once, traceparentOf(context));
+}
 
-  async function receiveAndEnqueue(
-    context: Context<ApiEnv>,
-    hook: HookTarget,
-    held: HeldBytes,
-  ): Promise<{ runId: string; isReplay: boolean }> {
-    const request = await receive(context, held);
-    const { search } = new URL(request.url);
-    const key = readIdempotencyKey(context, KEY_HEADERS);
-    const once = key === undefined ? undefined : toIdempotent(hook, key, [search, request.body]);
-    return await enqueue(hook, { request }, once, traceparentOf(context));
-  }
+/** The count holds until its run is recorded: a database that stands still would gather bodies. */
+async function receive(
+  { edge }: ApiParts,
+  context: Context<ApiEnv>,
+  held: HeldBytes,
+): Promise<StoredRequest> {
+  const received = { request: context.req.raw, incoming: incomingOf(context) };
+  const body = await receiveBody(edge, received, held, MAX_BODY_BYTES, bodyTooLarge);
+  held.reach(body.byteLength);
+  return toStoredRequest(urlOf(context.req.url), context.req.raw, body);
+}
 
-  /** The count holds until its run is recorded: a database that stands still would gather bodies. */
-  async function receive(context: Context<ApiEnv>, held: HeldBytes): Promise<StoredRequest> {
-    const received = { request: context.req.raw, incoming: incomingOf(context) };
-    const body = await receiveBody(edge, received, held, MAX_BODY_BYTES, bodyTooLarge);
-    held.reach(body.byteLength);
-    return toStoredRequest(urlOf(context.req.url), context.req.raw, body);
-  }
+interface Enqueued {
+  runId: string;
+  isReplay: boolean;
+}
 
-  async function enqueue(
-    { namespaceId, functionName, tag, limits }: HookTarget,
-    input: StoredRequestInput,
-    once: IdempotentRequest | undefined,
-    traceparent: string | undefined,
-  ): Promise<{ runId: string; isReplay: boolean }> {
-    const runId = newId();
-    const { id, made } = await makeOnce(store, once, runId, async (scope) => {
-      const run = await enqueueInvocation(scope, {
-        ...{ runId, namespaceId, functionName, input, trigger: "hook", awaited: false },
-        traceparent,
-        timeoutMs: callDurations(limits, functionCaps).attemptMs,
-        target: tag === null ? undefined : { tag },
-      });
-      // Removed this very moment.
-      if (!run) throw unknownHook();
-      return run;
+async function enqueue(
+  { store, ringer, functionCaps }: ApiParts,
+  { namespaceId, functionName, tag, limits }: HookTarget,
+  input: StoredRequestInput,
+  once: IdempotentRequest | undefined,
+  traceparent: string | undefined,
+): Promise<Enqueued> {
+  const runId = newId();
+  const { id, made } = await makeOnce(store, once, runId, async (scope) => {
+    const run = await enqueueInvocation(scope, {
+      ...{ runId, namespaceId, functionName, input, trigger: "hook", awaited: false },
+      traceparent,
+      timeoutMs: callDurations(limits, functionCaps).attemptMs,
+      target: tag === null ? undefined : { tag },
     });
-    if (made) ringer.ring([made]);
-    return { runId: id, isReplay: made === undefined };
-  }
-
-  return routes;
+    // Removed this very moment.
+    if (!run) throw unknownHook();
+    return run;
+  });
+  if (made) ringer.ring([made]);
+  return { runId: id, isReplay: made === undefined };
 }
 
 /** A sender that tries again signs anew: only what it sends is the same. */

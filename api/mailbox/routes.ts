@@ -1,50 +1,63 @@
 /** `/v1/mailbox`: e-mails that were captured instead of sent. */
-import { Hono } from "hono";
-import { toWireEmail } from "../../core/contracts/captured-email.ts";
-import { listQuery, toPage } from "../../core/contracts/common.ts";
+import { emailOutput, toWireEmail } from "../../core/contracts/captured-email.ts";
+import { idParam, listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
 import { BellhopError, notFound } from "../../core/errors.ts";
 import { listEmailSizes, loadEmails } from "../../core/store/captured-emails.ts";
 import { isId } from "../../core/store/ids.ts";
-import { requireScope } from "../auth/scopes.ts";
-import { validate } from "../bodies/body.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
+import type { MailFacts } from "../environment.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
 import { countFitting } from "./page-bytes.ts";
 
-export function mailboxRoutes({ store, mail }: ApiParts): Hono<ApiEnv> {
-  const routes = new Hono<ApiEnv>();
+export const mailboxFeature: Feature = {
+  tag: "Mailbox",
+  description: "E-mails that were captured instead of sent.",
+  routes: [
+    defineRoute({
+      method: "GET",
+      path: "/v1/mailbox",
+      operationId: "listEmails",
+      summary: "List captured e-mails, newest first",
+      access: "read",
+      query: listQuery,
+      answers: { 200: { is: "A page of e-mails.", schema: pageOf(emailOutput) } },
+      errors: { 404: ["mailbox_off"] },
+      async handle({ parts: { store, mail }, owner: { namespaceId }, query: { limit, cursor } }) {
+        requireCapture(mail);
+        const sizes = await listEmailSizes(store, namespaceId, limit, decodeIdCursor(cursor));
+        const { items: ids, nextCursor } = toPage(
+          sizes,
+          countFitting(sizes, limit),
+          ({ id }) => id,
+          ({ id }) => id,
+        );
+        const emails = await loadEmails(store, namespaceId, ids);
+        return { status: 200, body: { items: emails.map(toWireEmail), nextCursor } };
+      },
+    }),
 
-  routes.use(requireScope("read"), async (_context, next) => {
-    if (!mail.isCaptured) throw mailboxOff();
-    await next();
-  });
+    defineRoute({
+      method: "GET",
+      path: "/v1/mailbox/:id",
+      operationId: "getEmail",
+      summary: "Get a captured e-mail",
+      access: "read",
+      params: { id: idParam("The e-mail's id.") },
+      answers: { 200: { is: "The e-mail.", schema: emailOutput } },
+      errors: { 404: ["mailbox_off", "not_found"] },
+      async handle({ parts: { store, mail }, owner, params: { id } }) {
+        requireCapture(mail);
+        const [email] = isId(id) ? await loadEmails(store, owner.namespaceId, [id]) : [];
+        if (!email) throw notFound("e-mail", id);
+        return { status: 200, body: toWireEmail(email) };
+      },
+    }),
+  ],
+};
 
-  routes.get("/", async (context) => {
-    const { namespaceId } = context.get("owner");
-    const { limit, cursor } = validate(listQuery, context.req.query());
-    const sizes = await listEmailSizes(store, namespaceId, limit, decodeIdCursor(cursor));
-    const { items: ids, nextCursor } = toPage(
-      sizes,
-      countFitting(sizes, limit),
-      ({ id }) => id,
-      ({ id }) => id,
-    );
-    const emails = await loadEmails(store, namespaceId, ids);
-    return context.json({ items: emails.map(toWireEmail), nextCursor });
-  });
-
-  routes.get("/:id", async (context) => {
-    const id = context.req.param("id");
-    const [email] = isId(id) ? await loadEmails(store, context.get("owner").namespaceId, [id]) : [];
-    if (!email) throw notFound("e-mail", id);
-    return context.json(toWireEmail(email));
-  });
-
-  return routes;
-}
-
-function mailboxOff(): BellhopError {
-  return new BellhopError(
+function requireCapture({ isCaptured }: MailFacts): void {
+  if (isCaptured) return;
+  throw new BellhopError(
     "mailbox_off",
     404,
     "E-mails are not captured here: they are sent, or not, as the operator's EMAIL_URL says.",

@@ -1,60 +1,108 @@
 /** `/v1/runs`: list, get, logs, cancel. */
-import { Hono } from "hono";
-import { toPage } from "../../core/contracts/common.ts";
+import { idParam, listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
 import { runLogQuery } from "../../core/contracts/log-query.ts";
-import { type Run, toWireInput, toWireLogLine, toWireRun } from "../../core/contracts/run.ts";
+import {
+  logLineOutput,
+  type Run,
+  runOutput,
+  runWithInputOutput,
+  toWireInput,
+  toWireLogLine,
+  toWireRun,
+} from "../../core/contracts/run.ts";
 import { conflict, notFound } from "../../core/errors.ts";
-import type { JsonObject } from "../../core/json.ts";
+import type { Store } from "../../core/store/database.ts";
 import { isId } from "../../core/store/ids.ts";
 import { listRunLogs } from "../../core/store/logs.ts";
 import { cancelRuns } from "../../core/store/runs/cancel.ts";
 import { findRun, findRunInput } from "../../core/store/runs/read.ts";
-import { requireScope } from "../auth/scopes.ts";
-import { validate } from "../bodies/body.ts";
-import { refuseBody } from "../bodies/refuse-body.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
 import { decodeLogCursor } from "../http/cursor.ts";
-import { answerRunPage } from "./page.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
+import { readRunPage } from "./page.ts";
 
-export function runRoutes({ store, notifier, ends }: ApiParts): Hono<ApiEnv> {
-  const { db } = store;
-  const routes = new Hono<ApiEnv>();
+const params = { id: idParam("The run's id.") };
 
-  async function requireRun(namespaceId: string, id: string) {
-    const run = isId(id) ? await findRun(store, namespaceId, id) : undefined;
-    if (!run) throw notFound("run", id);
-    return run;
-  }
-
-  /** With its input, which a list leaves out. */
-  async function showRun(run: Run): Promise<JsonObject> {
-    const stored = run.taskId === null ? await findRunInput(store, run.id) : null;
-    return { ...toWireRun(run), ...toWireInput(run, stored) };
-  }
-
-  routes.get("/", requireScope("read"), (context) => answerRunPage(context, store, {}));
-
-  routes.get("/:id", requireScope("read"), async (context) =>
-    context.json(await showRun(await requireRun(context.get("owner").namespaceId, context.req.param("id")))),
-  );
-
-  routes.get("/:id/logs", requireScope("read"), async (context) => {
-    const run = await requireRun(context.get("owner").namespaceId, context.req.param("id"));
-    const { limit, cursor, level, q: text } = validate(runLogQuery, context.req.query());
-    const rows = await listRunLogs(db, run.id, limit, decodeLogCursor(cursor), { level, text });
-    return context.json(toPage(rows, limit, toWireLogLine, ({ position }) => position));
-  });
-
-  routes.post("/:id/cancel", requireScope("write"), refuseBody, async (context) => {
-    const { namespaceId } = context.get("owner");
-    const run = await requireRun(namespaceId, context.req.param("id"));
-    const { ended, asked } = await cancelRuns(store, namespaceId, { runId: run.id });
-    if (ended.length + asked.length === 0)
-      throw conflict(`A ${run.state} run cannot be cancelled.`, "run_not_open");
-    if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
-    ends.tell(ended);
-    return context.json(toWireRun(await requireRun(namespaceId, run.id)), asked.length > 0 ? 202 : 200);
-  });
-
-  return routes;
+async function requireRun(store: Store, namespaceId: string, id: string): Promise<Run> {
+  const run = isId(id) ? await findRun(store, namespaceId, id) : undefined;
+  if (!run) throw notFound("run", id);
+  return run;
 }
+
+export const runFeature: Feature = {
+  tag: "Runs",
+  description: "Occurrences of tasks and calls of functions: how they go, and how they went.",
+  routes: [
+    defineRoute({
+      method: "GET",
+      path: "/v1/runs",
+      operationId: "listRuns",
+      summary: "List runs, newest first",
+      access: "read",
+      query: listQuery,
+      answers: { 200: { is: "A page of runs.", schema: pageOf(runOutput) } },
+      async handle({ parts, owner, query }) {
+        return { status: 200, body: await readRunPage(parts.store, owner.namespaceId, query, {}) };
+      },
+    }),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/runs/:id",
+      operationId: "getRun",
+      summary: "Get a run",
+      access: "read",
+      params,
+      answers: { 200: { is: "The run, with its input, which lists leave out.", schema: runWithInputOutput } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts: { store }, owner, params: { id } }) {
+        const run = await requireRun(store, owner.namespaceId, id);
+        const stored = run.taskId === null ? await findRunInput(store, run.id) : null;
+        return { status: 200, body: { ...toWireRun(run), ...toWireInput(run, stored) } };
+      },
+    }),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/runs/:id/logs",
+      operationId: "listRunLogs",
+      summary: "List a run's log, oldest line first",
+      description: "Lines are recorded with the end of their attempt.",
+      access: "read",
+      params,
+      query: runLogQuery,
+      answers: { 200: { is: "A page of log lines.", schema: pageOf(logLineOutput) } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts, owner, params: { id }, query: { limit, cursor, level, q: text } }) {
+        const run = await requireRun(parts.store, owner.namespaceId, id);
+        const filter = { level, text };
+        const rows = await listRunLogs(parts.store.db, run.id, limit, decodeLogCursor(cursor), filter);
+        return { status: 200, body: toPage(rows, limit, toWireLogLine, ({ position }) => position) };
+      },
+    }),
+
+    defineRoute({
+      method: "POST",
+      path: "/v1/runs/:id/cancel",
+      operationId: "cancelRun",
+      summary: "Cancel a run",
+      description: "One that waits ends at once. One that runs is asked to stop, and may still succeed.",
+      access: "write",
+      params,
+      answers: {
+        200: { is: "It has ended.", schema: runOutput },
+        202: { is: "It is asked to stop.", schema: runOutput },
+      },
+      errors: { 404: ["not_found"], 409: ["run_not_open"] },
+      async handle({ parts: { store, notifier, ends }, owner: { namespaceId }, params: { id } }) {
+        const run = await requireRun(store, namespaceId, id);
+        const { ended, asked } = await cancelRuns(store, namespaceId, { runId: run.id });
+        if (ended.length + asked.length === 0)
+          throw conflict(`A ${run.state} run cannot be cancelled.`, "run_not_open");
+        if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
+        ends.tell(ended);
+        const body = toWireRun(await requireRun(store, namespaceId, run.id));
+        return { status: asked.length > 0 ? 202 : 200, body };
+      },
+    }),
+  ],
+};

@@ -1,9 +1,8 @@
 /** Secrets of a function or of the whole namespace: written, named, removed, never read. */
-import { type Context, Hono } from "hono";
-import { z } from "zod";
-import { envName } from "../../core/contracts/function.ts";
+import { pageOf } from "../../core/contracts/common.ts";
+import { envName, functionNameParam } from "../../core/contracts/function.ts";
+import { secretInput, secretOutput, toWireSecret } from "../../core/contracts/secret.ts";
 import { BellhopError, conflict, invalidField, notFound } from "../../core/errors.ts";
-import type { JsonObject } from "../../core/json.ts";
 import type { SecretPlace } from "../../core/secrets/sealer.ts";
 import {
   deleteSecret,
@@ -11,90 +10,128 @@ import {
   MAX_SECRET_BYTES,
   MAX_SECRETS,
   putSecret,
-  type SecretName,
 } from "../../core/store/secrets.ts";
-import { requireScope } from "../auth/scopes.ts";
-import { readJson, validate } from "../bodies/body.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
+import type { ApiParts } from "../environment.ts";
 import { requireFunction } from "../functions/function-of-path.ts";
+import { defineRoute, type Feature, type Route } from "../http/route.ts";
 
-/** Shorter ones could not be kept out of logs. */
-const MIN_CHARS = 4;
-const MAX_BYTES = 32_768;
+type Owner = Omit<SecretPlace, "name">;
 
-const secretInput = z.strictObject({
-  value: z
-    .string()
-    .refine(
-      (value) => value.length >= MIN_CHARS,
-      `has at least ${MIN_CHARS} characters: a shorter one could not be redacted`,
-    )
-    .refine((value) => Buffer.byteLength(value) <= MAX_BYTES, `holds at most ${MAX_BYTES} bytes`)
-    .refine((value) => value.isWellFormed(), "must be text"),
-});
-
-/** Whose secrets the path means: of the function it names, or of the key's namespace. */
-type OwnerOf = (context: Context<ApiEnv>) => Promise<Omit<SecretPlace, "name">>;
-
-/** `/v1/secrets`. */
-export function namespaceSecretRoutes(parts: ApiParts): Hono<ApiEnv> {
-  return secretRoutes(parts, "", async (context) => ({
-    namespaceId: context.get("owner").namespaceId,
-    functionId: null,
-  }));
+/** Whose secrets routes are about. */
+interface Subject {
+  /** Of the routes; begins with /v1. */
+  base: string;
+  /** In operation ids and in words. */
+  named: { id: string; is: string };
+  params: Route["params"];
+  find(parts: ApiParts, namespaceId: string, params: Record<string, string>): Promise<Owner>;
 }
 
-/** `/v1/functions/{name}/secrets`. */
-export function functionSecretRoutes(parts: ApiParts): Hono<ApiEnv> {
-  return secretRoutes(parts, "/:name/secrets", async (context) => {
-    const { id } = await requireFunction(parts.store.db, context);
-    return { namespaceId: context.get("owner").namespaceId, functionId: id };
-  });
+const NAMESPACE: Subject = {
+  base: "/v1/secrets",
+  named: { id: "", is: "the namespace" },
+  params: {},
+  find: async (_parts, namespaceId) => ({ namespaceId, functionId: null }),
+};
+
+const FUNCTION: Subject = {
+  base: "/v1/functions/:name/secrets",
+  named: { id: "Function", is: "a function" },
+  params: { name: functionNameParam },
+  async find({ store }, namespaceId, { name }) {
+    const { id } = await requireFunction(store.db, namespaceId, name!);
+    return { namespaceId, functionId: id };
+  },
+};
+
+export const secretFeature: Feature = {
+  tag: "Secrets",
+  description:
+    "Values that functions read in `ctx.env`: written and never read, redacted from what is shown.",
+  routes: [...secretRoutes(NAMESPACE), ...secretRoutes(FUNCTION)],
+};
+
+function announce({ notifier }: ApiParts, { functionId }: Owner): void {
+  notifier.notify("bellhop_functions", functionId === null ? undefined : [functionId]);
 }
 
-function secretRoutes(parts: ApiParts, base: string, ownerOf: OwnerOf): Hono<ApiEnv> {
-  const { store, notifier } = parts;
-  const routes = new Hono<ApiEnv>();
-  const announce = ({ functionId }: Omit<SecretPlace, "name">) =>
-    notifier.notify("bellhop_functions", functionId === null ? undefined : [functionId]);
-
-  routes.put(`${base}/:secret`, requireScope("deploy"), async (context) => {
-    const owner = await ownerOf(context);
-    const name = envName.safeParse(context.req.param("secret"));
-    if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
-    const { value } = validate(secretInput, await readJson(context));
-    if (!parts.sealer) {
-      const message = "Secrets cannot be kept: the operator has not set BELLHOP_SECRETS_KEY.";
-      throw new BellhopError("secrets_unavailable", 503, message);
-    }
-    const place = { ...owner, name: name.data };
-    const written = await putSecret(store, place, parts.sealer.seal(place, value));
-    if (!written)
-      throw conflict(
-        `There are at most ${MAX_SECRETS} secrets, of ${MAX_SECRET_BYTES} bytes in all.`,
-        "too_many_secrets",
-      );
-    announce(owner);
-    return context.json(toWireSecret(written), written.created ? 201 : 200);
-  });
-
-  routes.get(base === "" ? "/" : base, requireScope("read"), async (context) => {
-    const { namespaceId, functionId } = await ownerOf(context);
-    const secrets = await listSecrets(store, namespaceId, functionId);
-    return context.json({ items: secrets.map(toWireSecret), nextCursor: null });
-  });
-
-  routes.delete(`${base}/:secret`, requireScope("deploy"), async (context) => {
-    const owner = await ownerOf(context);
-    const name = context.req.param("secret") ?? "";
-    if (!(await deleteSecret(store, { ...owner, name }))) throw notFound("secret", name);
-    announce(owner);
-    return context.body(null, 204);
-  });
-
-  return routes;
+async function sealAndPut(parts: ApiParts, owner: Owner, named: string, value: string) {
+  const name = envName.safeParse(named);
+  if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
+  if (!parts.sealer) {
+    const message = "Secrets cannot be kept: the operator has not set BELLHOP_SECRETS_KEY.";
+    throw new BellhopError("secrets_unavailable", 503, message);
+  }
+  const place = { ...owner, name: name.data };
+  const written = await putSecret(parts.store, place, parts.sealer.seal(place, value));
+  if (!written)
+    throw conflict(
+      `There are at most ${MAX_SECRETS} secrets, of ${MAX_SECRET_BYTES} bytes in all.`,
+      "too_many_secrets",
+    );
+  announce(parts, owner);
+  return written;
 }
 
-function toWireSecret({ name, createdAt, updatedAt }: SecretName): JsonObject {
-  return { name, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+function secretRoutes({ base, named, params, find }: Subject): Route[] {
+  const ofFunction = base === NAMESPACE.base ? {} : ({ 404: ["not_found"] } as const);
+  const one = {
+    ...params,
+    secret: envName.meta({ description: "The secret's name.", examples: ["API_KEY"] }),
+  };
+  return [
+    defineRoute({
+      method: "PUT",
+      path: `${base}/:secret`,
+      operationId: `put${named.id}Secret`,
+      summary: `Write a secret of ${named.is}`,
+      access: "deploy",
+      params: one,
+      body: { schema: secretInput },
+      answers: {
+        200: { is: "It has another value.", schema: secretOutput },
+        201: { is: "It is there now.", schema: secretOutput },
+      },
+      errors: { ...ofFunction, 409: ["too_many_secrets"], 503: ["secrets_unavailable"] },
+      async handle({ parts, owner: { namespaceId }, params, body }) {
+        const owner = await find(parts, namespaceId, params);
+        const written = await sealAndPut(parts, owner, params.secret, body.value);
+        return { status: written.created ? 201 : 200, body: toWireSecret(written) };
+      },
+    }),
+
+    defineRoute({
+      method: "GET",
+      path: base,
+      operationId: `list${named.id}Secrets`,
+      summary: `List the secrets of ${named.is} by name`,
+      access: "read",
+      params: params ?? {},
+      answers: { 200: { is: "All of them, without their values.", schema: pageOf(secretOutput) } },
+      errors: ofFunction,
+      async handle({ parts, owner: { namespaceId }, params }) {
+        const { functionId } = await find(parts, namespaceId, params);
+        const secrets = await listSecrets(parts.store, namespaceId, functionId);
+        return { status: 200, body: { items: secrets.map(toWireSecret), nextCursor: null } };
+      },
+    }),
+
+    defineRoute({
+      method: "DELETE",
+      path: `${base}/:secret`,
+      operationId: `delete${named.id}Secret`,
+      summary: `Remove a secret of ${named.is}`,
+      access: "deploy",
+      params: one,
+      answers: { 204: { is: "It is gone." } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts, owner: { namespaceId }, params }) {
+        const owner = await find(parts, namespaceId, params);
+        const name = params.secret;
+        if (!(await deleteSecret(parts.store, { ...owner, name }))) throw notFound("secret", name);
+        announce(parts, owner);
+        return { status: 204 };
+      },
+    }),
+  ];
 }

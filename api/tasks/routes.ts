@@ -1,194 +1,159 @@
-/** `/v1/tasks`: create, list, get, change, cancel, remove, pause, resume, run now, and a task's runs. */
-import { type Context, Hono } from "hono";
-import { listQuery, toPage } from "../../core/contracts/common.ts";
-import { toWireRun } from "../../core/contracts/run.ts";
+/** `/v1/tasks`: create, list, get, change, cancel, pause, resume, run now, and a task's runs. */
+import { z } from "zod";
+import { idParam, jsonOutput, listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
+import { runOutput, toWireRun } from "../../core/contracts/run.ts";
 import { taskInput } from "../../core/contracts/task-input.ts";
-import { type Task, toWireTask } from "../../core/contracts/task-output.ts";
+import { createdTaskOutput, type Task, taskOutput, toWireTask } from "../../core/contracts/task-output.ts";
 import { notFound } from "../../core/errors.ts";
-import type { Json } from "../../core/json.ts";
-import { writeJson } from "../../core/json-source.ts";
-import { findFunctionId } from "../../core/store/functions/functions.ts";
-import { findMade, makeOnce } from "../../core/store/idempotency.ts";
-import { isId, newId } from "../../core/store/ids.ts";
-import type { Cancelled } from "../../core/store/runs/cancel.ts";
-import { enqueueTaskRun } from "../../core/store/runs/enqueue.ts";
-import { findFirstRunId, findRun } from "../../core/store/runs/read.ts";
-import { cancelTask, changeTask, pauseTask, removeTask, resumeTask } from "../../core/store/tasks/change.ts";
-import { createTask } from "../../core/store/tasks/create.ts";
+import type { QueryScope } from "../../core/store/database.ts";
+import { isId } from "../../core/store/ids.ts";
+import { findRun } from "../../core/store/runs/read.ts";
+import { changeTask } from "../../core/store/tasks/change.ts";
 import { findTask, listTasks } from "../../core/store/tasks/read.ts";
-import { requireScope } from "../auth/scopes.ts";
-import { readJsonBody, validate } from "../bodies/body.ts";
-import { refuseBody } from "../bodies/refuse-body.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
+import { readJsonBody } from "../bodies/body.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
-import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
-import { spanOf, traceparentOf } from "../http/trace-requests.ts";
-import { answerRunPage } from "../runs/page.ts";
+import { markReplay } from "../http/idempotency.ts";
+import { defineRoute, type Feature, type Route, type RouteSettings } from "../http/route.ts";
+import { readRunPage } from "../runs/page.ts";
+import { createOnce } from "./create.ts";
 import { readTaskBody } from "./http-body.ts";
 import { mergeTask } from "./merge.ts";
 import { requireSender } from "./require-sender.ts";
-import { resolveFunction } from "./resolve-function.ts";
+import { runNow } from "./run-now.ts";
+import { stateRoutes } from "./state-routes.ts";
 
-export function taskRoutes({ store, clock, ringer, notifier, ends, mail }: ApiParts): Hono<ApiEnv> {
-  const { db } = store;
+export const taskFeature = (settings: RouteSettings): Feature => ({
+  tag: "Tasks",
+  description: "What to run, when, and how.",
+  routes: [...writingRoutes(settings), ...readingRoutes, ...stateRoutes, ...runRoutes],
+});
+
+const params = { id: idParam("The task's id.") };
+
+const taskPatch = z.record(z.string(), jsonOutput).meta({
+  description:
+    "The fields that change, merged as RFC 7396 has it; `input` and an http task's `body` are replaced whole.",
+  examples: [{ timeout: "2m", labels: null }],
+});
+
+async function requireTask(scope: QueryScope, namespaceId: string, id: string): Promise<Task> {
+  const task = isId(id) ? await findTask(scope, namespaceId, id) : undefined;
+  if (!task) throw notFound("task", id);
+  return task;
+}
+
+function writingRoutes({ clock }: RouteSettings): Route[] {
   const schema = taskInput(() => clock.now());
-  const routes = new Hono<ApiEnv>();
+  return [
+    defineRoute({
+      method: "POST",
+      path: "/v1/tasks",
+      operationId: "createTask",
+      summary: "Make a task",
+      access: "write",
+      isIdempotent: true,
+      ownBody: { content: { "application/json": schema } },
+      keepsSource: true,
+      answers: { 201: { is: "The task.", schema: createdTaskOutput, headers: ["location"] } },
+      errors: { 404: ["not_found"], 422: ["unknown_function"] },
+      async handle({ parts, context }) {
+        const { task, runId, isReplay } = await createOnce(parts, context, schema);
+        if (isReplay) markReplay(context);
+        const body = { ...toWireTask(task), ...(runId !== undefined && { runId }) };
+        return { status: 201, body, headers: { location: `/v1/tasks/${task.id}` } };
+      },
+    }),
 
-  routes.post("/", requireScope("write"), async (context) => {
-    const { namespaceId } = context.get("owner");
-    const given = await readJsonBody(context);
-    const isHttp = (given.value as { type?: Json } | null)?.type === "http";
-    const body = readTaskBody(given, isHttp);
-    const once = readIdempotentRequest(context, "tasks", [body]);
-    // Before the body is looked at: what was fine then may lie in the past by now.
-    const earlier = once && (await findMade(store, once));
-    if (earlier !== undefined) return await answerCreated(context, earlier, body);
-    const input = validate(schema, body);
-    requireSender(input.spec, mail);
-    const { spec, functionId } = await resolveFunction(db, input.spec, (name) =>
-      findFunctionId(store, namespaceId, name),
-    );
-    const taskId = newId();
-    const { id, made } = await makeOnce(store, once, taskId, (scope) =>
-      createTask(scope, {
-        namespaceId,
-        input: { ...input, spec },
-        functionId,
-        now: clock.now(),
-        id: taskId,
-        traceparent: traceparentOf(context),
-      }),
-    );
-    if (!made) return await answerCreated(context, id, body);
-    spanOf(context).set({ "bellhop.task.id": id });
-    if (made.run) ringer.ring([made.run]);
-    else notifier.notify("bellhop_schedule");
-    return answerMade(context, made.task, made.run?.runId);
-  });
-
-  /** The task that an earlier request made, as it stands now; 404 where it was removed. */
-  async function answerCreated(context: Context<ApiEnv>, id: string, body: Json): Promise<Response> {
-    markReplay(context);
-    const task = await findTask(store, context.get("owner").namespaceId, id);
-    if (!task) throw notFound("task", id);
-    const ranAtOnce = ((body as { schedule?: Json }).schedule ?? null) === null;
-    return answerMade(context, task, ranAtOnce ? await findFirstRunId(store, id) : undefined);
-  }
-
-  routes.get("/", requireScope("read"), async (context) => {
-    const { namespaceId } = context.get("owner");
-    const { limit, cursor } = validate(listQuery, context.req.query());
-    const rows = await listTasks(store, namespaceId, limit, decodeIdCursor(cursor));
-    return answerJson(
-      context,
-      toPage(rows, limit, toWireTask, ({ id }) => id),
-    );
-  });
-
-  routes.get("/:id", requireScope("read"), async (context) => {
-    const id = context.req.param("id");
-    const task = isId(id) ? await findTask(store, context.get("owner").namespaceId, id) : undefined;
-    if (!task) throw notFound("task", id);
-    return answerTask(context, task);
-  });
-
-  routes.patch("/:id", requireScope("write"), async (context) => {
-    const { namespaceId } = context.get("owner");
-    const given = await readJsonBody(context);
-    const id = context.req.param("id");
-    const task = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
-      const body = readTaskBody(given, current.spec.type === "http");
-      const change = await mergeTask(tx, schema, current, body);
-      requireSender(change.input.spec, mail);
-      return change;
-    });
-    notifier.notify("bellhop_schedule");
-    return answerTask(context, task);
-  });
-
-  routes.delete("/:id", requireScope("write"), async (context) => {
-    const { namespaceId } = context.get("owner");
-    announceCancelled(await removeTask(store, namespaceId, context.req.param("id"), clock.now()));
-    return context.body(null, 204);
-  });
-
-  routes.post("/:id/cancel", requireScope("write"), refuseBody, async (context) => {
-    const { namespaceId } = context.get("owner");
-    const { task, runs } = await cancelTask(store, namespaceId, context.req.param("id"), clock.now());
-    announceCancelled(runs);
-    return answerTask(context, task);
-  });
-
-  function announceCancelled({ asked, ended }: Cancelled): void {
-    if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
-    ends.tell(ended);
-  }
-
-  routes.post("/:id/pause", requireScope("write"), refuseBody, async (context) =>
-    answerTask(
-      context,
-      await pauseTask(store, context.get("owner").namespaceId, context.req.param("id"), clock.now()),
-    ),
-  );
-
-  routes.post("/:id/resume", requireScope("write"), refuseBody, async (context) => {
-    const task = await resumeTask(
-      store,
-      context.get("owner").namespaceId,
-      context.req.param("id"),
-      clock.now(),
-    );
-    notifier.notify("bellhop_schedule");
-    return answerTask(context, task);
-  });
-
-  routes.post("/:id/run", requireScope("invoke"), refuseBody, async (context) => {
-    const { namespaceId } = context.get("owner");
-    const id = context.req.param("id");
-    const once = readIdempotentRequest(context, `tasks/${id}/run`, []);
-    const earlier = once && (await findMade(store, once));
-    if (earlier !== undefined) return await answerRun(context, earlier, true);
-    const runId = newId();
-    const made = await makeOnce(store, once, runId, async (scope) => {
-      const run = isId(id)
-        ? await enqueueTaskRun(scope, namespaceId, id, runId, traceparentOf(context))
-        : undefined;
-      if (!run) throw notFound("task", id);
-      return run;
-    });
-    spanOf(context).set({ "bellhop.task.id": id, "bellhop.run.id": made.id });
-    if (made.made) ringer.ring([made.made]);
-    return await answerRun(context, made.id, !made.made);
-  });
-
-  async function answerRun(context: Context<ApiEnv>, runId: string, isReplay: boolean): Promise<Response> {
-    if (isReplay) markReplay(context);
-    context.header("location", `/v1/runs/${runId}`);
-    const run = await findRun(store, context.get("owner").namespaceId, runId);
-    return context.json(toWireRun(run!), 202);
-  }
-
-  routes.get("/:id/runs", requireScope("read"), async (context) => {
-    const { namespaceId } = context.get("owner");
-    const id = context.req.param("id");
-    if (!isId(id) || !(await findTask(store, namespaceId, id))) throw notFound("task", id);
-    return await answerRunPage(context, store, { taskId: id });
-  });
-
-  return routes;
+    defineRoute({
+      method: "PATCH",
+      path: "/v1/tasks/:id",
+      operationId: "changeTask",
+      summary: "Change a task",
+      access: "write",
+      params,
+      ownBody: { content: { "application/json": taskPatch } },
+      keepsSource: true,
+      answers: { 200: { is: "The task.", schema: taskOutput } },
+      errors: { 404: ["not_found"], 409: ["task_cancelled"], 422: ["unknown_function"] },
+      async handle({ parts: { store, notifier, mail }, context, owner: { namespaceId }, params: { id } }) {
+        const given = await readJsonBody(context);
+        const task = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
+          const body = readTaskBody(given, current.spec.type === "http");
+          const change = await mergeTask(tx, schema, current, body);
+          requireSender(change.input.spec, mail);
+          return change;
+        });
+        notifier.notify("bellhop_schedule");
+        return { status: 200, body: toWireTask(task) };
+      },
+    }),
+  ];
 }
 
-function answerTask(context: Context, task: Task): Response {
-  return answerJson(context, toWireTask(task));
-}
+const readingRoutes: Route[] = [
+  defineRoute({
+    method: "GET",
+    path: "/v1/tasks",
+    operationId: "listTasks",
+    summary: "List tasks, newest first",
+    access: "read",
+    query: listQuery,
+    keepsSource: true,
+    answers: { 200: { is: "A page of tasks.", schema: pageOf(taskOutput) } },
+    async handle({ parts: { store }, owner, query: { limit, cursor } }) {
+      const rows = await listTasks(store, owner.namespaceId, limit, decodeIdCursor(cursor));
+      return { status: 200, body: toPage(rows, limit, toWireTask, ({ id }) => id) };
+    },
+  }),
 
-/** @param runId the run that it was made with */
-function answerMade(context: Context, task: Task, runId: string | undefined): Response {
-  context.header("location", `/v1/tasks/${task.id}`);
-  return answerJson(context, { ...toWireTask(task), ...(runId !== undefined && { runId }) }, 201);
-}
+  defineRoute({
+    method: "GET",
+    path: "/v1/tasks/:id",
+    operationId: "getTask",
+    summary: "Get a task",
+    access: "read",
+    params,
+    keepsSource: true,
+    answers: { 200: { is: "The task.", schema: taskOutput } },
+    errors: { 404: ["not_found"] },
+    async handle({ parts: { store }, owner, params: { id } }) {
+      return { status: 200, body: toWireTask(await requireTask(store, owner.namespaceId, id)) };
+    },
+  }),
+];
 
-/** An http body stands in it as its author wrote it. */
-function answerJson(context: Context, value: object, status: 200 | 201 = 200): Response {
-  return context.body(writeJson(value), status, { "content-type": "application/json" });
-}
+const runRoutes: Route[] = [
+  defineRoute({
+    method: "POST",
+    path: "/v1/tasks/:id/run",
+    operationId: "runTask",
+    summary: "Run a task now, besides its schedule",
+    access: "invoke",
+    params,
+    isIdempotent: true,
+    answers: { 202: { is: "The run, queued.", schema: runOutput, headers: ["location"] } },
+    errors: { 404: ["not_found"], 409: ["task_cancelled"] },
+    async handle({ parts, context, owner: { namespaceId }, params: { id } }) {
+      const { runId, isReplay } = await runNow(parts, context, id);
+      if (isReplay) markReplay(context);
+      const run = await findRun(parts.store, namespaceId, runId);
+      return { status: 202, body: toWireRun(run!), headers: { location: `/v1/runs/${runId}` } };
+    },
+  }),
+
+  defineRoute({
+    method: "GET",
+    path: "/v1/tasks/:id/runs",
+    operationId: "listTaskRuns",
+    summary: "List a task's runs, newest first",
+    access: "read",
+    params,
+    query: listQuery,
+    answers: { 200: { is: "A page of runs.", schema: pageOf(runOutput) } },
+    errors: { 404: ["not_found"] },
+    async handle({ parts: { store }, owner: { namespaceId }, params: { id }, query }) {
+      await requireTask(store, namespaceId, id);
+      return { status: 200, body: await readRunPage(store, namespaceId, query, { taskId: id }) };
+    },
+  }),
+];

@@ -3,8 +3,6 @@ import { randomBytes } from "node:crypto";
 import { after } from "node:test";
 import { sql } from "kysely";
 import { steadyClock, systemClock } from "../../core/clock.ts";
-import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../../core/config/function-caps.ts";
-import { readSettings } from "../../core/config/settings.ts";
 import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
@@ -36,8 +34,11 @@ import { createCallables } from "../calls/callables.ts";
 import { createFinishWaiter } from "../calls/wait.ts";
 import { createEdge, EDGE_LIMITS, type Edge } from "../edge/edge.ts";
 import type { MailFacts } from "../environment.ts";
+import { apiFeatures } from "../features.ts";
 import { createLogFollowers } from "../logs/followers.ts";
 import { createRunRinger } from "../ring.ts";
+import { createAnswerCheck } from "./check-answer.ts";
+import { DEFAULT_SETTINGS } from "./default-settings.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what the tests check
 type Answered = any;
@@ -66,6 +67,7 @@ export interface TestCaller {
 }
 
 export interface TestApi {
+  app: ReturnType<typeof createApp>;
   store: Store;
   db: Db;
   /** What bodies and callers hold of the API. */
@@ -96,9 +98,6 @@ export interface KeyFaults {
 
 const NO_NAMESPACE = "00000000-0000-0000-0000-000000000000";
 const WRITTEN = ["tasks", "task_runs", "task_logs", "functions", "function_revisions"] as const;
-
-/** The caps where the operator says nothing. */
-const DEFAULT_CAPS = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
 
 export async function openApi({
   caps = {},
@@ -136,6 +135,8 @@ export async function openApi({
   const ends = openRunEnds({ store, notifier, transport, log });
   const registry = createRegistry("api");
   const edge = createEdge(EDGE_LIMITS, steadyClock, ignore);
+  const functionCaps = { ...DEFAULT_SETTINGS.functionCaps, ...caps };
+  const checkAnswer = createAnswerCheck(apiFeatures({ clock: systemClock, functionCaps }));
   const app = createApp({
     callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
     // No worker takes calls: all of them are queued.
@@ -154,7 +155,7 @@ export async function openApi({
     metrics: createApiMetrics(registry),
     tracer,
     probes: createProbes(registry, {}, {}),
-    functionCaps: { ...DEFAULT_CAPS, ...caps },
+    functionCaps,
     mail,
   });
   after(async () => {
@@ -182,11 +183,10 @@ export async function openApi({
         const response = await request(method, path, options);
         const text = await response.text();
         const isJson = /json/.test(response.headers.get("content-type") ?? "");
-        return {
-          status: response.status,
-          headers: response.headers,
-          body: isJson && text !== "" ? JSON.parse(text) : text || undefined,
-        };
+        const { status, headers } = response;
+        const body = isJson && text !== "" ? JSON.parse(text) : text || undefined;
+        checkAnswer(method, path, { status, headers, body });
+        return { status, headers, body };
       },
     };
   }
@@ -217,7 +217,7 @@ export async function openApi({
   }
 
   return {
-    ...{ store, db, edge, bells, newCaller, start, finish },
+    ...{ app, store, db, edge, bells, newCaller, start, finish },
     anonymous: callerWith(undefined, NO_NAMESPACE),
     newTenant: async () => await newCaller(await newNamespace(), ["admin"]),
     async work(runId, verdict, logs) {

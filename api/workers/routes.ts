@@ -1,18 +1,31 @@
 /** `/v1/workers`: who is there to run things. They belong to no namespace: for administrators alone. */
-import { Hono } from "hono";
+import { z } from "zod";
+import { workerOutput } from "../../core/contracts/worker.ts";
 import { listWorkers } from "../../core/store/workers.ts";
-import { requireScope } from "../auth/scopes.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
 
 const MAX_LISTED = 1_000;
 
-export function workerRoutes({ store }: ApiParts): Hono<ApiEnv> {
-  const routes = new Hono<ApiEnv>();
-  routes.get("/", requireScope("admin"), async (context) => {
-    const workers = await listWorkers(store, MAX_LISTED);
-    return context.json({
-      items: workers.map(({ since, ...rest }) => ({ ...rest, since: since.toISOString() })),
-    });
-  });
-  return routes;
-}
+const workerList = z.object({ items: z.array(workerOutput) });
+
+export const workerFeature: Feature = {
+  tag: "Workers",
+  description: "Who runs things.",
+  routes: [
+    defineRoute({
+      method: "GET",
+      path: "/v1/workers",
+      operationId: "listWorkers",
+      summary: "List the workers that are there",
+      access: "admin",
+      answers: { 200: { is: `Up to ${MAX_LISTED} workers.`, schema: workerList } },
+      async handle({ parts }) {
+        const workers = await listWorkers(parts.store, MAX_LISTED);
+        return {
+          status: 200,
+          body: { items: workers.map(({ since, ...rest }) => ({ ...rest, since: since.toISOString() })) },
+        };
+      },
+    }),
+  ],
+};

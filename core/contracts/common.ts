@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { hasControlCharacter } from "../control-characters.ts";
-import { formatDuration, parseDuration } from "../duration.ts";
+import { DURATION_PATTERN, formatDuration, parseDuration } from "../duration.ts";
+import type { Json } from "../json.ts";
 
 const MAX_DURATION_MS = 3_660 * 86_400_000;
 
@@ -9,7 +10,14 @@ const MAX_DURATION_MS = 3_660 * 86_400_000;
  * what is stored may have come under others, and is shown as it is.
  */
 export function durationField(minMs: number, maxMs: number = MAX_DURATION_MS) {
-  return z.codec(durationText, z.number(), {
+  const bounds = `${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
+  const description = `A duration, such as "500ms", "30s", "1h" or ISO 8601: ${bounds}.`;
+  const wire = durationText.meta({
+    description,
+    pattern: DURATION_PATTERN,
+    examples: [formatDuration(minMs)],
+  });
+  return z.codec(wire, z.number(), {
     decode(text, context) {
       const ms = parseDuration(text);
       if (ms === undefined) return refuse(context, text.startsWith("-") ? NEGATIVE_DURATION : NO_DURATION);
@@ -80,11 +88,34 @@ export const listQuery = z.object({
     .int("must be a whole number from 1 to 200")
     .min(1, "must be a whole number from 1 to 200")
     .max(200, "must be a whole number from 1 to 200")
-    .default(50),
-  cursor: z.string().max(200).optional(),
+    .default(50)
+    .meta({ description: "How many items a page holds at most." }),
+  cursor: z.string().max(200).optional().meta({ description: "The `nextCursor` of the page before." }),
 });
 
-/** A page of anything: newest first; `nextCursor` is null on the last one. */
+/** An instant of an answer. */
+export const instantOutput = z.iso.datetime();
+
+export const idOutput = z.uuid();
+
+/** Whatever JSON.parse makes. */
+export const jsonOutput = z
+  .custom<Json>((value) => value !== undefined)
+  .meta({ description: "Any JSON value." });
+
+/** What a schema gives as examples of itself. */
+export function examplesOf(schema: z.ZodType): unknown[] {
+  return (schema.meta()?.["examples"] as unknown[] | undefined) ?? [];
+}
+
+/** A page of anything: newest first unless it is said otherwise; `nextCursor` is null on the last one. */
+export function pageOf<Item extends z.ZodType>(item: Item) {
+  return z.object({
+    items: z.array(item),
+    nextCursor: z.string().nullable().meta({ description: "Null on the last page. Opaque." }),
+  });
+}
+
 export interface Page<Item> {
   items: Item[];
   nextCursor: string | null;
@@ -105,3 +136,7 @@ export function toPage<Row, Item>(
 export function decodeCursor(cursor: string | undefined): string | undefined {
   return cursor === undefined ? undefined : Buffer.from(cursor, "base64url").toString();
 }
+
+/** A part of a path, as it is described: what cannot be is not there, a 404. */
+export const idParam = (description: string) =>
+  z.uuid().meta({ description, examples: ["01a20a28-a81c-7294-862d-1a27e97c0d32"] });

@@ -35,3 +35,28 @@ export function toInner<Shape extends z.ZodRawShape>(
     Object.keys(shape).map((outer) => [names[outer] ?? outer, Reflect.get(value, outer)]),
   );
 }
+
+/** A schema of values as they are shown: every field is there, and whatever stands inside has its form on the wire. */
+export type Shown<Schema extends z.core.SomeType> =
+  Schema extends z.ZodDefault<infer Inner>
+    ? Shown<Inner>
+    : Schema extends z.ZodPrefault<infer Inner>
+      ? Shown<Inner>
+      : Schema extends z.ZodCodec<infer Wire, z.core.SomeType>
+        ? Shown<Wire>
+        : Schema extends z.ZodObject<infer Shape>
+          ? z.ZodObject<{ -readonly [Field in keyof Shape]: AsType<Shown<Shape[Field]>> }>
+          : Schema;
+type AsType<Schema> = Schema extends z.core.$ZodType ? Schema : never;
+
+export function toShown<Schema extends z.core.SomeType>(schema: Schema): Shown<Schema> {
+  return showSchema(schema) as Shown<Schema>;
+}
+
+function showSchema(schema: z.core.SomeType): z.core.SomeType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return showSchema(schema.unwrap());
+  if (schema instanceof z.ZodCodec) return showSchema(schema.in);
+  if (!(schema instanceof z.ZodObject)) return schema;
+  const fields = Object.entries(schema.shape).map(([name, field]) => [name, showSchema(field)]);
+  return z.object(Object.fromEntries(fields));
+}

@@ -1,15 +1,12 @@
-/** Functions and their revisions on the wire. */
+/** Functions and their revisions, and how they are written on the wire. */
 import { z } from "zod";
 import {
   type AskedLimits,
-  effectiveLimits,
   type FunctionLimitCaps,
   type FunctionLimits,
   MIN_FUNCTION_LIMITS,
 } from "../domain/function-limits.ts";
-import { diffFiles, diffLimits, type FileFacts } from "../domain/revision-diff.ts";
 import type { Traffic } from "../domain/traffic.ts";
-import type { JsonObject } from "../json.ts";
 import { nameField } from "./common.ts";
 
 const source = z.string().min(1).max(1_000_000);
@@ -87,7 +84,8 @@ export const functionUpload = (caps: FunctionLimitCaps) =>
       if (given.source !== undefined && given.entry !== undefined) {
         context.addIssue({ code: "custom", path: ["entry"], message: "entry goes with files" });
       }
-    });
+    })
+    .meta({ examples: [{ source: "export default (input) => ({ hello: input.name });" }] });
 
 export interface FunctionRevision {
   id: string;
@@ -114,64 +112,6 @@ export interface FunctionSummary {
   revision: FunctionRevision;
 }
 
-/** `caps`: shown are the limits that hold, defaults and caps applied. */
-export function toWireFunction(fn: FunctionSummary, caps: FunctionLimitCaps): JsonObject {
-  const { revision } = fn;
-  return {
-    name: fn.name,
-    revision: toWireRevision(revision, caps),
-    traffic: fn.traffic,
-    tags: fn.tags,
-    public: fn.isPublic,
-    env: fn.env,
-    createdAt: fn.createdAt.toISOString(),
-    updatedAt: fn.updatedAt.toISOString(),
-  };
-}
-
-export function toWireRevision(revision: FunctionRevision, caps: FunctionLimitCaps): JsonObject {
-  return {
-    id: revision.id,
-    number: revision.number,
-    contentHash: revision.contentHash,
-    entry: revision.entry,
-    limits: { ...effectiveLimits(revision.limits, caps) },
-    reuse: revision.reuse,
-    createdAt: revision.createdAt.toISOString(),
-  };
-}
-
-/** A revision as it is compared with another. */
-export interface DescribedRevision {
-  revision: FunctionRevision;
-  /** Those that hold. */
-  limits: FunctionLimits;
-  files: Record<string, FileFacts>;
-}
-
-/** What changed from one revision to another; without `from` everything is new. Only what differs is told. */
-export function toWireDiff(from: DescribedRevision | undefined, to: DescribedRevision): JsonObject {
-  const name = ({ revision }: DescribedRevision) => ({ id: revision.id, number: revision.number });
-  return {
-    from: from ? name(from) : null,
-    to: name(to),
-    files: diffFiles(from?.files ?? {}, to.files).map(
-      (difference) => ({ ...difference }) as unknown as JsonObject,
-    ),
-    limits: from ? { ...diffLimits(from.limits, to.limits) } : {},
-    ...differenceOf("entry", from?.revision, to.revision),
-    ...differenceOf("reuse", from?.revision, to.revision),
-  };
-}
-
-function differenceOf(
-  name: "entry" | "reuse",
-  from: FunctionRevision | undefined,
-  to: FunctionRevision,
-): JsonObject {
-  return from && from[name] !== to[name] ? { [name]: { from: from[name], to: to[name] } } : {};
-}
-
 /** The body of `PUT …/traffic`: a revision's id or number → whole percent; the shares make 100. */
 export const trafficInput = z
   .record(
@@ -186,7 +126,11 @@ export const trafficInput = z
   .refine(
     (shares) => Object.values(shares).reduce((sum, percent) => sum + percent, 0) === 100,
     "the shares must make 100",
-  );
+  )
+  .meta({
+    description: "A revision's id or number → percent; the shares make 100.",
+    examples: [{ "1": 90, "2": 10 }],
+  });
 
 const revisionField = z.union(
   [z.string().max(64), z.int().transform(String)],
@@ -194,7 +138,19 @@ const revisionField = z.union(
 );
 
 /** The body of `PUT …/tags/{tag}`: a revision's id or number. */
-export const tagInput = z.strictObject({ revision: revisionField });
+export const tagInput = z.strictObject({ revision: revisionField }).meta({ examples: [{ revision: 2 }] });
 
 /** The body of `POST …/rollback`: the revision that gets all traffic; without one it is as before the last change. */
-export const rollbackInput = z.strictObject({ revision: revisionField.optional() });
+export const rollbackInput = z
+  .strictObject({ revision: revisionField.optional() })
+  .meta({ examples: [{ revision: 1 }] });
+
+export const functionNameParam = nameField.meta({
+  description: "The function's name.",
+  examples: ["greet"],
+});
+export const tagParam = nameField.meta({ description: "A tag of the function.", examples: ["beta"] });
+export const revisionParam = z
+  .string()
+  .max(64)
+  .meta({ description: "A revision's id or number.", examples: ["2"] });

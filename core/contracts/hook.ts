@@ -1,21 +1,49 @@
 /** Webhooks on the wire. */
 import { z } from "zod";
-import type { JsonObject } from "../json.ts";
-import { lineField, nameField } from "./common.ts";
+import { idOutput, instantOutput, lineField, nameField } from "./common.ts";
 
 /** The body of `POST /v1/functions/{name}/hooks`; `tag`: the revision that is triggered, in place of the traffic. */
-export const hookInput = z.strictObject({
-  name: lineField("a name").min(1).max(100).nullable().default(null),
-  tag: nameField.nullable().default(null),
-});
+export const hookInput = z
+  .strictObject({
+    name: lineField("a name").min(1).max(100).nullable().default(null),
+    tag: nameField.nullable().default(null),
+  })
+  .meta({ examples: [{ name: "the shop" }] });
 
-interface WireHookFacts {
+const hookFields = {
+  id: idOutput,
+  name: z.string().nullable(),
+  tag: z.string().nullable().meta({ description: "The revision it triggers; null: as the traffic goes." }),
+  createdAt: instantOutput,
+};
+const EXAMPLE_HOOK = {
+  id: "01a20a28-a81c-7294-862d-1a27e97c0d32",
+  name: "the shop",
+  tag: null,
+  createdAt: "2026-11-23T20:40:00.000Z",
+};
+
+export const hookOutput = z.object(hookFields).meta({ id: "Hook", examples: [EXAMPLE_HOOK] });
+export type WireHook = z.output<typeof hookOutput>;
+
+export const createdHookOutput = z
+  .object({
+    ...hookFields,
+    token: z.string().meta({ description: "Shown this once." }),
+    url: z.string().meta({ description: "Where the hook is called." }),
+  })
+  .meta({
+    id: "CreatedHook",
+    examples: [{ ...EXAMPLE_HOOK, token: `bhk_${"x".repeat(43)}`, url: `/hooks/bhk_${"x".repeat(43)}` }],
+  });
+
+interface HookFacts {
   id: string;
   name: string | null;
   tag: string | null;
   createdAt: Date;
 }
 
-export function toWireHook({ id, name, tag, createdAt }: WireHookFacts): JsonObject {
+export function toWireHook({ id, name, tag, createdAt }: HookFacts): WireHook {
   return { id, name, tag, createdAt: createdAt.toISOString() };
 }

@@ -12,10 +12,10 @@ function filterField<Schema extends z.ZodType>(schema: Schema) {
 const MAX_TEXT_CHARS = 200;
 
 /** An RFC 3339 instant, or a duration back from now. */
-function sinceField(now: Date) {
+function sinceField(now: () => Date) {
   return z.string().transform((text, context) => {
     const backMs = parseDuration(text);
-    if (backMs !== undefined) return new Date(Math.max(0, now.getTime() - backMs));
+    if (backMs !== undefined) return new Date(Math.max(0, now().getTime() - backMs));
     const at = instantField.safeParse(text);
     if (at.success) return at.data;
     const message = 'must be an RFC 3339 instant such as 2026-12-01T09:00:00Z, or a duration such as "15m"';
@@ -31,7 +31,7 @@ const text = filterField(z.string().max(MAX_TEXT_CHARS, `holds at most ${MAX_TEX
 export const runLogQuery = listQuery.extend({ level, q: text });
 
 /** The query of `GET /v1/functions/{name}/logs`. `after` is the id of a line, for a follower to go on from. */
-export function logQuery(now: Date) {
+export function logQuery(now: () => Date) {
   return runLogQuery
     .extend({
       follow: z.enum(["true", "false"], "must be true or false").default("false"),

@@ -1,12 +1,14 @@
 /** A run and its log lines as the API shows them. */
-
+import { z } from "zod";
 import { isRequest, withoutContent } from "../domain/kept-input.ts";
+import { LOG_LEVELS, type LogLevel } from "../domain/log-level.ts";
 import type { RunError } from "../domain/run-errors.ts";
-import type { RunState } from "../domain/run-state.ts";
-import type { RunTrigger } from "../domain/run-trigger.ts";
+import { RUN_STATES, type RunState } from "../domain/run-state.ts";
+import { RUN_TRIGGERS, type RunTrigger } from "../domain/run-trigger.ts";
 import type { SkippedInstants } from "../domain/skipped.ts";
-import type { TaskType } from "../domain/task-spec.ts";
+import { TASK_TYPES, type TaskType } from "../domain/task-spec.ts";
 import type { Json, JsonObject } from "../json.ts";
+import { idOutput, instantOutput, jsonOutput } from "./common.ts";
 
 /** One try. `error` is null for the one that succeeded. */
 export interface AttemptRecord {
@@ -46,9 +48,107 @@ export interface Run {
   skipped: SkippedInstants | null;
 }
 
+const runError = z
+  .object({
+    code: z.string().meta({ description: "What went wrong, for programs: it never changes." }),
+    message: z.string(),
+    details: jsonOutput.optional(),
+  })
+  .meta({ id: "RunError", description: "Why a run or an attempt failed." });
+
+const nullableInstant = instantOutput.nullable();
+
+const attempt = z.object({
+  attempt: z.int(),
+  workerId: idOutput.nullable(),
+  startedAt: nullableInstant,
+  finishedAt: instantOutput,
+  error: runError.nullable().meta({ description: "Null for one that succeeded." }),
+  traceId: z.string().optional().meta({ description: "Absent where it was not traced." }),
+});
+
+const EXAMPLE_RUN = {
+  id: "01a20a28-a81c-7294-862d-1a27e97c0d32",
+  taskId: "01a20a28-a81c-7294-862d-15363a1f369a",
+  type: "http",
+  trigger: "schedule",
+  function: null,
+  revision: null,
+  state: "succeeded",
+  attempt: 1,
+  scheduledFor: "2026-11-23T20:46:06.366Z",
+  queuedAt: "2026-11-23T20:46:06.366Z",
+  startedAt: "2026-11-23T20:46:06.370Z",
+  finishedAt: "2026-11-23T20:46:06.388Z",
+  nextAttemptAt: null,
+  result: { status: 200, headers: { "content-type": "text/plain" }, body: "hello\n" },
+  error: null,
+  attempts: [
+    {
+      attempt: 1,
+      workerId: "01a20a28-0882-748a-8c74-f2392339679a",
+      startedAt: "2026-11-23T20:46:06.370Z",
+      finishedAt: "2026-11-23T20:46:06.386Z",
+      error: null,
+    },
+  ],
+  workerId: "01a20a28-0882-748a-8c74-f2392339679a",
+  traceId: null,
+};
+
+export const runOutput = z
+  .object({
+    id: idOutput,
+    taskId: idOutput.nullable().meta({ description: "Null for a call of a function." }),
+    type: z.enum(TASK_TYPES),
+    trigger: z.enum(RUN_TRIGGERS).meta({ description: "What made the run." }),
+    function: z.string().nullable(),
+    revision: idOutput.nullable().meta({ description: "Of the function; null until it is known." }),
+    state: z.enum(RUN_STATES),
+    attempt: z.int().meta({ description: "The one that is under way, or the last one; from 1." }),
+    scheduledFor: instantOutput,
+    queuedAt: nullableInstant,
+    startedAt: nullableInstant,
+    finishedAt: nullableInstant,
+    nextAttemptAt: nullableInstant.meta({ description: "While a retry waits." }),
+    result: jsonOutput,
+    error: runError.nullable(),
+    attempts: z.array(attempt).meta({ description: "Those that have ended, oldest first." }),
+    workerId: idOutput.nullable(),
+    traceId: z.string().nullable().meta({ description: "Of what made the run; null: it was not traced." }),
+    reason: z.literal("missed").optional().meta({ description: "Of a skipped run: why." }),
+    count: z.int().optional().meta({ description: "Of a skipped run: how many instants, up to 1,000." }),
+    firstAt: instantOutput.optional().meta({ description: "Of a skipped run." }),
+    lastAt: instantOutput.optional().meta({ description: "Of a skipped run." }),
+  })
+  .meta({
+    id: "Run",
+    description: "One occurrence of a task, or one call of a function.",
+    examples: [EXAMPLE_RUN],
+  });
+export type WireRun = z.output<typeof runOutput>;
+
+const inputFields = {
+  input: jsonOutput.meta({
+    description:
+      "Of a call, once its worker has recorded its end; of a request its method and URL, and at once. Null otherwise.",
+  }),
+  inputTruncated: z.literal(true).optional().meta({ description: "It was too long to be kept." }),
+};
+type WireInput = z.output<z.ZodObject<typeof inputFields>>;
+
+export const runWithInputOutput = z
+  .object({ ...runOutput.shape, ...inputFields })
+  .meta({ id: "RunWithInput", examples: [{ ...EXAMPLE_RUN, input: null }] });
+
+/** Of a call that is not waited for. */
+export const startedRunOutput = z
+  .object({ runId: idOutput })
+  .meta({ id: "StartedRun", examples: [{ runId: "01a20a28-a81c-7294-862d-1a27e97c0d32" }] });
+
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
 
-export function toWireRun(run: Run): JsonObject {
+export function toWireRun(run: Run): WireRun {
   return {
     id: run.id,
     taskId: run.taskId,
@@ -58,14 +158,14 @@ export function toWireRun(run: Run): JsonObject {
     revision: run.revisionId,
     state: run.state,
     attempt: run.attempt,
-    scheduledFor: iso(run.scheduledFor),
+    scheduledFor: run.scheduledFor.toISOString(),
     queuedAt: iso(run.queuedAt),
     startedAt: iso(run.startedAt),
     finishedAt: iso(run.finishedAt),
     nextAttemptAt: run.state === "scheduled" ? iso(run.availableAt) : null,
     result: run.result,
-    error: run.error as unknown as Json,
-    attempts: run.attempts.map(({ input: _, ...shown }) => shown) as unknown as Json,
+    error: run.error,
+    attempts: run.attempts.map(({ input: _, ...shown }) => shown),
     workerId: run.workerId,
     traceId: run.traceId,
     ...run.skipped,
@@ -77,7 +177,7 @@ export function toWireRun(run: Run): JsonObject {
  * at once; null otherwise, as of a task's run.
  * @param stored as its row has it
  */
-export function toWireInput({ taskId, trigger, attempts }: Run, stored: Json): JsonObject {
+export function toWireInput({ taskId, trigger, attempts }: Run, stored: Json): WireInput {
   if (taskId !== null) return { input: null };
   const became = attempts.at(-1)?.input;
   if (became === "too_long") return { input: null, inputTruncated: true };
@@ -89,7 +189,7 @@ export interface LogLine {
   /** Where it stands in the order of recording; opaque. A follower goes on after it. */
   position: string;
   at: Date;
-  level: string;
+  level: LogLevel;
   message: string;
   fields: JsonObject | null;
   runId: string;
@@ -97,7 +197,35 @@ export interface LogLine {
   attempt: number;
 }
 
-export function toWireLogLine(line: LogLine): JsonObject {
+export const logLineOutput = z
+  .object({
+    id: z.string().meta({ description: "Where it stands in the order of recording. Opaque." }),
+    at: instantOutput,
+    level: z.enum(LOG_LEVELS),
+    message: z.string(),
+    fields: z.record(z.string(), jsonOutput),
+    runId: idOutput,
+    revision: idOutput.nullable(),
+    attempt: z.int(),
+  })
+  .meta({
+    id: "LogLine",
+    examples: [
+      {
+        id: "1049c-3-0",
+        at: "2026-11-23T20:46:06.380Z",
+        level: "info",
+        message: "greeting",
+        fields: { name: "Ada" },
+        runId: "01a20a28-a81c-7294-862d-1a27e97c0d32",
+        revision: "01a20a27-31aa-74f7-8d9e-7c5a4d6f3b10",
+        attempt: 1,
+      },
+    ],
+  });
+export type WireLogLine = z.output<typeof logLineOutput>;
+
+export function toWireLogLine(line: LogLine): WireLogLine {
   return {
     id: line.position,
     at: line.at.toISOString(),

@@ -28,6 +28,14 @@ const labels = z
   )
   .refine((all) => Object.keys(all).length <= 32, "at most 32 labels");
 
+const EXAMPLE = {
+  type: "http",
+  method: "POST",
+  url: "https://example.com/reports",
+  body: { kind: "nightly" },
+  schedule: { cron: "30 2 * * *", timezone: "Europe/Rome" },
+};
+
 /** The schema of `POST /v1/tasks`; `now` decides what lies in the past. */
 export function taskInput(now: () => Date) {
   const shared = {
@@ -55,5 +63,6 @@ export function taskInput(now: () => Date) {
         policy: pickPolicy(fields),
         labels,
       };
-    });
+    })
+    .meta({ examples: [EXAMPLE] });
 }

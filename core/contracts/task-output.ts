@@ -1,8 +1,12 @@
 /** A task as the API shows it: the author's own shape, and what Bellhop knows about it. */
+import { z } from "zod";
+import { TASK_TYPES, type TaskType } from "../domain/task-spec.ts";
 import type { JsonObject } from "../json.ts";
+import { examplesOf, idOutput, instantOutput } from "./common.ts";
 import type { TaskInput } from "./task-input.ts";
-import { toWirePolicy } from "./task-policy.ts";
-import { toWireSchedule } from "./task-schedule.ts";
+import { shownPolicy, toWirePolicy } from "./task-policy.ts";
+import { scheduleOutput, toWireSchedule } from "./task-schedule.ts";
+import { shownSpecFields } from "./task-spec.ts";
 
 export const TASK_STATES = ["active", "paused", "completed", "cancelled"] as const;
 /** `completed`: no further occurrence; as it is shown, no open run either. */
@@ -17,6 +21,71 @@ export interface Task extends TaskInput {
   updatedAt: Date;
 }
 
+const shared = {
+  name: z.string().nullable(),
+  schedule: scheduleOutput,
+  ...shownPolicy,
+  labels: z.record(z.string(), z.string()),
+  nextRunAt: instantOutput.nullable().meta({ description: "Null where nothing is to come." }),
+  createdAt: instantOutput,
+  updatedAt: instantOutput,
+};
+
+const ofType = <Type extends TaskType>(type: Type) =>
+  z.object({
+    id: idOutput,
+    state: z.enum(TASK_STATES),
+    type: z.literal(type),
+    ...shownSpecFields[type],
+    ...shared,
+  });
+type Option = { [Type in TaskType]: ReturnType<typeof ofType<Type>> }[TaskType];
+
+export const taskOutput = z
+  .discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]])
+  .meta({
+    id: "Task",
+    description: "A task as it stands: what its author wrote, defaults filled in, and what Bellhop knows.",
+    examples: [
+      {
+        id: "01a20a22-ed46-778f-b69a-117fc6f8a959",
+        state: "active",
+        schedule: { cron: "30 2 * * *", timezone: "Europe/Rome" },
+        type: "http",
+        url: "https://example.com/reports",
+        method: "POST",
+        headers: {},
+        body: { kind: "nightly" },
+        followRedirects: true,
+        name: "nightly report",
+        retry: {
+          maxAttempts: 8,
+          backoff: { initial: "2s", factor: 2, max: "10m", jitter: true },
+        },
+        timeout: "1m",
+        deadLetter: true,
+        labels: { team: "billing" },
+        nextRunAt: "2026-11-24T01:30:00.000Z",
+        createdAt: "2026-11-23T20:39:50.854Z",
+        updatedAt: "2026-11-23T20:39:50.854Z",
+      },
+    ],
+  });
+
+const withRunId = (option: Option) =>
+  option.extend({ runId: idOutput.optional().meta({ description: "The run that it was made with." }) });
+
+export const createdTaskOutput = z
+  .discriminatedUnion(
+    "type",
+    taskOutput.options.map(withRunId) as unknown as [
+      ReturnType<typeof withRunId>,
+      ...ReturnType<typeof withRunId>[],
+    ],
+  )
+  .meta({ id: "CreatedTask", examples: examplesOf(taskOutput) });
+export type WireTask = z.output<typeof taskOutput>;
+
 /** The part of a task its author wrote, in the shape `POST /v1/tasks` takes. */
 export function toTaskDefinition({ name, spec, schedule, policy, labels }: TaskInput): JsonObject {
   const wireSchedule = toWireSchedule(schedule);
@@ -29,12 +98,15 @@ export function toTaskDefinition({ name, spec, schedule, policy, labels }: TaskI
   };
 }
 
-export function toWireTask(task: Task): JsonObject {
+export function toWireTask(task: Task): WireTask {
   return {
     id: task.id,
     state: task.state,
-    schedule: null,
-    ...toTaskDefinition(task),
+    schedule: toWireSchedule(task.schedule),
+    ...task.spec,
+    name: task.name,
+    ...toWirePolicy(task.policy),
+    labels: task.labels,
     nextRunAt: task.nextRunAt?.toISOString() ?? null,
     createdAt: task.createdAt.toISOString(),
     updatedAt: task.updatedAt.toISOString(),

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { durationField, numberField, wholeNumberField } from "./common.ts";
-import { fieldGroup, toInner } from "./field-group.ts";
+import { fieldGroup, type Shown, toInner, toShown } from "./field-group.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -56,4 +56,9 @@ export function readPolicy(stored: Partial<TaskPolicy>): TaskPolicy {
   return policy as TaskPolicy;
 }
 
-export const toWirePolicy = (policy: TaskPolicy) => codec.encode(policy);
+/** The fields of an answer. */
+export const shownPolicy = toShown(codec).shape;
+
+export type WirePolicy = z.output<Shown<typeof codec>>;
+
+export const toWirePolicy = (policy: TaskPolicy) => codec.encode(policy) as WirePolicy;

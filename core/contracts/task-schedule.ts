@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { findCronFault, isTimezone, MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../domain/schedule.ts";
 import type { Json } from "../json.ts";
-import { durationField, instantField, refuse } from "./common.ts";
+import { durationField, instantField, instantOutput, refuse } from "./common.ts";
 
 const KINDS = ["at", "delay", "cron", "every"] as const;
 
@@ -92,4 +92,15 @@ function findFault(schedule: Schedule, now: Date): { path: string[]; message: st
 
 /** Null for a task that fires at once. */
 export const toWireSchedule = (schedule: Schedule) =>
-  schedule.kind === "now" ? null : codec.encode(schedule);
+  schedule.kind === "now" ? null : (codec.encode(schedule) as z.input<typeof wire>);
+
+export const scheduleOutput = z
+  .object({
+    at: instantOutput.optional(),
+    delay: z.string().optional(),
+    every: z.string().optional(),
+    cron: z.string().optional(),
+    timezone: z.string().optional(),
+  })
+  .nullable()
+  .meta({ description: "When it fires: one of `at`, `delay`, `every`, `cron`. Null: at once." });

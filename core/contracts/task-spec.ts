@@ -3,7 +3,8 @@ import { z } from "zod";
 import { findPortFault } from "../domain/blocked-ports.ts";
 import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
 import type { Json } from "../json.ts";
-import { lineField, nameField } from "./common.ts";
+import type { JsonSource } from "../json-source.ts";
+import { jsonOutput, lineField, nameField } from "./common.ts";
 import { parseMailbox } from "./mailbox.ts";
 
 /** The URL parser would drop line breaks and tabs, silently. */
@@ -106,6 +107,50 @@ export const specFields = {
     input: json.default(null),
   },
 } satisfies { [Type in TaskType]: FieldsOf<Extract<TaskSpec, { type: Type }>> };
+
+type ShownOf<Spec extends TaskSpec> = {
+  [Field in Exclude<keyof Spec, "type">]-?: z.ZodType<Spec[Field]>;
+};
+
+const attachmentOutput = z.object({
+  filename: z.string(),
+  content: z.string().meta({ description: "Base64." }),
+  contentType: z.string().exactOptional(),
+});
+
+/** As its author wrote it, where it is JSON. */
+const sourceOutput = z
+  .custom<Json | JsonSource>((value) => value !== undefined)
+  .meta({ description: "Any JSON value, as it was written." });
+
+/** The same fields in an answer: defaults filled in. */
+export const shownSpecFields = {
+  http: {
+    url: z.string(),
+    method: z.string(),
+    headers: z.record(z.string(), z.string()),
+    body: sourceOutput.optional(),
+    followRedirects: z.union([z.boolean(), z.literal("as-get")]),
+    expectStatus: z.array(z.int()).optional(),
+  },
+  email: {
+    from: z.string().optional(),
+    to: z.array(z.string()),
+    cc: z.array(z.string()),
+    bcc: z.array(z.string()),
+    replyTo: z.string().optional(),
+    subject: z.string(),
+    body: z.string().optional(),
+    html: z.string().optional(),
+    attachments: z.array(attachmentOutput),
+  },
+  function: {
+    function: z.string(),
+    tag: z.string().optional(),
+    revision: z.string().optional().meta({ description: "The revision's id." }),
+    input: jsonOutput,
+  },
+} satisfies { [Type in TaskType]: ShownOf<Extract<TaskSpec, { type: Type }>> };
 
 /** What is wrong with a spec as a whole, where its fields are right one by one. */
 export function findSpecFault(

@@ -1,5 +1,9 @@
 /** The roles as separate processes on one real Postgres and one real Kafka, and a client to talk to them. */
+
 import { randomBytes } from "node:crypto";
+import { apiFeatures } from "../../api/features.ts";
+import { createAnswerCheck } from "../../api/testing/check-answer.ts";
+import { DEFAULT_SETTINGS } from "../../api/testing/default-settings.ts";
 import { until } from "../../core/store/testing/test-store.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { type RunningProcess, startProcess } from "../support/processes.ts";
@@ -132,6 +136,8 @@ export async function readSample(role: RunningProcess, sample: string): Promise<
   return Number(line.slice(sample.length));
 }
 
+const checkAnswer = createAnswerCheck(apiFeatures(DEFAULT_SETTINGS));
+
 export function createClient(url: string, key: string): ApiClient {
   return {
     url,
@@ -144,7 +150,13 @@ export function createClient(url: string, key: string): ApiClient {
       });
       const text = await response.text();
       if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
-      return (text === "" ? null : JSON.parse(text)) as T;
+      const answer = text === "" ? null : JSON.parse(text);
+      checkAnswer(method, path, {
+        status: response.status,
+        headers: response.headers,
+        body: text === "" ? undefined : answer,
+      });
+      return answer as T;
     },
   };
 }

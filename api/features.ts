@@ -1,0 +1,32 @@
+/** All that the API serves and describes, feature by feature. */
+import { callFeature } from "./calls/routes.ts";
+import { deadLetterFeature } from "./dead-letters/routes.ts";
+import { functionFeature } from "./functions/routes.ts";
+import { hookFeature } from "./hooks/routes.ts";
+import type { Feature, RouteSettings } from "./http/route.ts";
+import { logFeature } from "./logs/routes.ts";
+import { mailboxFeature } from "./mailbox/routes.ts";
+import { documentFeature } from "./openapi/routes.ts";
+import { probeFeature } from "./probes/routes.ts";
+import { runFeature } from "./runs/routes.ts";
+import { secretFeature } from "./secrets/routes.ts";
+import { taskFeature } from "./tasks/routes.ts";
+import { workerFeature } from "./workers/routes.ts";
+
+export function apiFeatures(settings: RouteSettings): Feature[] {
+  const features: Feature[] = [
+    taskFeature(settings),
+    runFeature,
+    deadLetterFeature,
+    functionFeature(settings),
+    callFeature,
+    logFeature(settings),
+    hookFeature,
+    secretFeature,
+    mailboxFeature,
+    workerFeature,
+    probeFeature,
+    documentFeature(() => features),
+  ];
+  return features;
+}

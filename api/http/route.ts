@@ -1,0 +1,192 @@
+/**
+ * A route and what is said of it, in one place: who may call it, what it takes, what it answers. `mountRoutes` serves
+ * it, api/openapi/ describes it; what its handler answers is typed by its schemas.
+ */
+import type { Context } from "hono";
+import type { z } from "zod";
+import type { Clock } from "../../core/clock.ts";
+import type { ProblemCode } from "../../core/contracts/problem.ts";
+import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
+import type { BellhopError } from "../../core/errors.ts";
+import type { KeyOwner } from "../../core/store/keys.ts";
+import type { Scope } from "../auth/scopes.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+
+/** Routes of one subject. */
+export interface Feature {
+  tag: string;
+  description: string;
+  routes: Route[];
+}
+
+/** What schemas depend on. */
+export interface RouteSettings {
+  clock: Clock;
+  functionCaps: FunctionLimitCaps;
+}
+
+export type RouteMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "ALL";
+
+/** Headers of answers that callers may read; what they say is in api/openapi/headers.ts. */
+export type AnswerHeader = "bellhop-run-id" | "location" | "preference-applied";
+
+/** What a status comes with: JSON by its schema, content of another type, or nothing. */
+export interface AnswerSpec {
+  /** What it means. */
+  is: string;
+  schema?: z.ZodType;
+  /** Media type → what it holds, or one line or event of it. With ANY_TYPE the handler makes the response itself. */
+  content?: Record<string, z.ZodType>;
+  headers?: readonly AnswerHeader[];
+}
+export type AnswerSpecs = Record<number, AnswerSpec>;
+
+export const ANY_TYPE = "*/*";
+
+type HeadersOf<Spec extends AnswerSpec> = Spec extends { headers: readonly (infer Name extends string)[] }
+  ? { headers?: { [Header in Name]?: string } }
+  : { headers?: undefined };
+
+type JsonAnswer<Status, Spec> = Spec extends { schema: infer Schema extends z.ZodType }
+  ? { status: Status; body: z.input<Schema> }
+  : never;
+
+type ContentAnswer<Status, Spec> = Spec extends { content: infer Content }
+  ? {
+      status: Status;
+      contentType: keyof Content & string;
+      content: string | ReadableStream<Uint8Array> | null;
+    }
+  : never;
+
+type OwnResponse<Spec> = Spec extends { content: { [ANY_TYPE]: unknown } } ? Response : never;
+
+type EmptyAnswer<Status, Spec> = Spec extends { schema: unknown } | { content: unknown }
+  ? never
+  : { status: Status };
+
+type AnswerOf<Status, Spec extends AnswerSpec> = (
+  | JsonAnswer<Status, Spec>
+  | ContentAnswer<Status, Spec>
+  | EmptyAnswer<Status, Spec>
+) &
+  HeadersOf<Spec>;
+
+/** What a handler may answer: as its route says, or an error that it does not throw. */
+export type Answer<Answers extends AnswerSpecs> =
+  | {
+      [Status in keyof Answers & number]: AnswerOf<Status, Answers[Status]> | OwnResponse<Answers[Status]>;
+    }[keyof Answers & number]
+  | { error: BellhopError };
+
+/** The same, its types forgotten. */
+export interface AnswerFacts {
+  status: number;
+  body?: unknown;
+  content?: string | ReadableStream<Uint8Array> | null;
+  contentType?: string;
+  headers?: Record<string, string>;
+}
+
+/** The names in a path: `/v1/tasks/:id` has `id`. */
+export type ParamNames<Path extends string> = Path extends `${infer Head}/${infer Rest}`
+  ? ParamNames<Head> | ParamNames<Rest>
+  : Path extends `:${infer Name}`
+    ? Name
+    : never;
+
+export interface RouteRequest<Path extends string, Access, Query, Body> {
+  parts: ApiParts;
+  context: Context<ApiEnv>;
+  /** Whose key it is. */
+  owner: Access extends Scope ? KeyOwner : undefined;
+  params: Record<ParamNames<Path>, string>;
+  query: Query;
+  body: Body;
+}
+
+interface BodySpec<Schema extends z.ZodType = z.ZodType> {
+  schema: Schema;
+  /** An absent one is `{}`. */
+  isOptional?: boolean;
+}
+
+/** A body that the handler reads by itself. */
+interface OwnBodySpec {
+  /** Media type → schema. */
+  content: Record<string, z.ZodType>;
+  isOptional?: boolean;
+}
+
+export interface RouteFacts<Path extends string = string, Access extends Scope | null = Scope | null> {
+  method: RouteMethod;
+  /** As Hono takes it. */
+  path: Path;
+  /** How the document writes it, where `:name` does not say it. */
+  template?: string;
+  operationId: string;
+  /** One line. */
+  summary: string;
+  description?: string;
+  /** What the key must be allowed; null: it needs none. */
+  access: Access;
+  /** Looked at by the handler alone: what cannot be is not there. */
+  params?: Record<ParamNames<Path>, z.ZodType> | Record<string, z.ZodType>;
+  /** It asks no database, and never fails. */
+  isUnconditional?: boolean;
+  /** Its query is its caller's own. */
+  takesAnyQuery?: boolean;
+  /** Request headers, described only. */
+  headers?: Record<string, z.ZodType>;
+  /** It takes `Idempotency-Key`. */
+  isIdempotent?: boolean;
+  answers: AnswerSpecs;
+  /** JSON of an author's own stands in its answers as it was written (core/json-source.ts). */
+  keepsSource?: boolean;
+  /** Status → codes, besides those that every such route may give (`errors-of.ts`). `*`: also any code of a run. */
+  errors?: Record<number, readonly (ProblemCode | "*")[]>;
+}
+
+/** A route whose types are forgotten, as it is served and described. */
+export interface Route extends RouteFacts {
+  query?: z.ZodObject;
+  body?: BodySpec;
+  ownBody?: OwnBodySpec;
+  handle(request: {
+    parts: ApiParts;
+    context: Context<ApiEnv>;
+    owner: KeyOwner | undefined;
+    params: Record<string, string>;
+    query: unknown;
+    body: unknown;
+  }): Promise<AnswerFacts | { error: BellhopError } | Response>;
+}
+
+export interface RouteDefinition<
+  Path extends string,
+  Access extends Scope | null,
+  Query extends z.ZodObject,
+  Body extends z.ZodType,
+  Answers extends AnswerSpecs,
+> extends RouteFacts<Path, Access> {
+  /** Without one every parameter is refused. */
+  query?: Query;
+  /** JSON; read and validated before the handler. Without one a body with fields is refused. */
+  body?: BodySpec<Body>;
+  ownBody?: OwnBodySpec;
+  answers: Answers;
+  handle(
+    request: RouteRequest<Path, Access, z.output<Query>, z.output<Body>>,
+  ): Promise<Answer<NoInfer<Answers>>>;
+}
+
+/** The compiler holds the handler to what the route says that it answers. */
+export function defineRoute<
+  const Path extends string,
+  Access extends Scope | null,
+  const Answers extends AnswerSpecs,
+  Query extends z.ZodObject = z.ZodObject<Record<never, never>>,
+  Body extends z.ZodType = z.ZodUndefined,
+>(definition: RouteDefinition<Path, Access, Query, Body, Answers>): Route {
+  return definition as unknown as Route;
+}

@@ -1,0 +1,36 @@
+/** Status → codes of the errors that a route may answer: those it names, and those that follow from what it is. */
+import type { ProblemCode } from "../../core/contracts/problem.ts";
+import type { Route } from "../http/route.ts";
+
+export type ErrorCodes = Record<number, ReadonlySet<ProblemCode | "*">>;
+
+/** What a request with a key may meet. */
+const WITH_KEY = { 401: ["unauthenticated"], 403: ["forbidden"] } as const;
+const QUERY = { 422: ["invalid_input"] } as const;
+const BODY = {
+  400: ["bad_request", "invalid_json"],
+  408: ["request_body_too_slow"],
+  413: ["body_too_large"],
+  415: ["unsupported_media_type"],
+  422: ["invalid_input"],
+  503: ["too_many_bodies"],
+} as const;
+const IDEMPOTENT = { 400: ["invalid_idempotency_key"], 422: ["idempotency_key_reused"] } as const;
+/** Of all that ask the database. */
+const ALWAYS = { 500: ["internal_error"], 503: ["database_unavailable"] } as const;
+
+type Codes = Record<number, readonly (ProblemCode | "*")[]>;
+
+export function errorsOf(route: Route): ErrorCodes {
+  const all: Codes[] = [route.errors ?? {}];
+  if (!route.takesAnyQuery) all.push(QUERY);
+  if (route.access !== null) all.push(WITH_KEY);
+  if (route.access !== null && route.method !== "GET") all.push(BODY);
+  if (route.isIdempotent) all.push(IDEMPOTENT);
+  if (!route.isUnconditional) all.push(ALWAYS);
+  const codes: Record<number, Set<ProblemCode | "*">> = {};
+  for (const part of all)
+    for (const [status, more] of Object.entries(part))
+      codes[Number(status)] = new Set([...(codes[Number(status)] ?? []), ...more]);
+  return codes;
+}

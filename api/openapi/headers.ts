@@ -1,0 +1,21 @@
+/** What the headers say that answers have. */
+import { z } from "zod";
+import type { AnswerHeader } from "../http/route.ts";
+
+export const ANSWER_HEADERS: Record<AnswerHeader | "idempotency-replayed" | "retry-after", z.ZodType> = {
+  "bellhop-run-id": z.uuid().meta({ description: "The run of the call." }),
+  "idempotency-replayed": z
+    .literal("true")
+    .optional()
+    .meta({ description: "What an earlier request with the same key made." }),
+  location: z.string().meta({ description: "Where the thing is read." }),
+  "preference-applied": z.string().meta({ description: "`respond-async`." }),
+  "retry-after": z.string().optional().meta({ description: "Seconds; where it passes by itself." }),
+};
+
+export const IDEMPOTENCY_KEY = z
+  .string()
+  .min(1)
+  .max(255)
+  .optional()
+  .meta({ description: "The same request with the same key makes nothing again. Kept for 24 hours." });

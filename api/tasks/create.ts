@@ -1,0 +1,70 @@
+import type { Context } from "hono";
+import type { taskInput } from "../../core/contracts/task-input.ts";
+import type { Task } from "../../core/contracts/task-output.ts";
+import { notFound } from "../../core/errors.ts";
+import type { Json } from "../../core/json.ts";
+import { findFunctionId } from "../../core/store/functions/functions.ts";
+import { findMade, makeOnce } from "../../core/store/idempotency.ts";
+import { newId } from "../../core/store/ids.ts";
+import { findFirstRunId } from "../../core/store/runs/read.ts";
+import { createTask } from "../../core/store/tasks/create.ts";
+import { findTask } from "../../core/store/tasks/read.ts";
+import { readJsonBody, validate } from "../bodies/body.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+import { readIdempotentRequest } from "../http/idempotency.ts";
+import { spanOf, traceparentOf } from "../http/trace-requests.ts";
+import { readTaskBody } from "./http-body.ts";
+import { requireSender } from "./require-sender.ts";
+import { resolveFunction } from "./resolve-function.ts";
+
+export interface CreatedOnce {
+  task: Task;
+  /** The one that it was made with. */
+  runId: string | undefined;
+  /** An earlier request with the same idempotency key made it; it is as it stands now. */
+  isReplay: boolean;
+}
+
+/** The task that the request's body describes, made and rung. 404 where an earlier request made it and it was removed. */
+export async function createOnce(
+  parts: ApiParts,
+  context: Context<ApiEnv>,
+  schema: ReturnType<typeof taskInput>,
+): Promise<CreatedOnce> {
+  const { store, clock, ringer, notifier } = parts;
+  const { namespaceId } = context.get("owner");
+  const given = await readJsonBody(context);
+  const isHttp = (given.value as { type?: Json } | null)?.type === "http";
+  const body = readTaskBody(given, isHttp);
+  const once = readIdempotentRequest(context, "tasks", [body]);
+  const findEarlier = async (id: string): Promise<CreatedOnce> => {
+    const task = await findTask(store, namespaceId, id);
+    if (!task) throw notFound("task", id);
+    const ranAtOnce = ((body as { schedule?: Json }).schedule ?? null) === null;
+    return { task, runId: ranAtOnce ? await findFirstRunId(store, id) : undefined, isReplay: true };
+  };
+  // Before the body is looked at: what was fine then may lie in the past by now.
+  const earlier = once && (await findMade(store, once));
+  if (earlier !== undefined) return await findEarlier(earlier);
+  const input = validate(schema, body);
+  requireSender(input.spec, parts.mail);
+  const { spec, functionId } = await resolveFunction(store.db, input.spec, (name) =>
+    findFunctionId(store, namespaceId, name),
+  );
+  const taskId = newId();
+  const { id, made } = await makeOnce(store, once, taskId, (scope) =>
+    createTask(scope, {
+      namespaceId,
+      input: { ...input, spec },
+      functionId,
+      now: clock.now(),
+      id: taskId,
+      traceparent: traceparentOf(context),
+    }),
+  );
+  if (!made) return await findEarlier(id);
+  spanOf(context).set({ "bellhop.task.id": id });
+  if (made.run) ringer.ring([made.run]);
+  else notifier.notify("bellhop_schedule");
+  return { task: made.task, runId: made.run?.runId, isReplay: false };
+}

@@ -1,0 +1,86 @@
+/** Cancelling, removing, pausing and resuming a task. */
+import { idParam } from "../../core/contracts/common.ts";
+import { taskOutput, toWireTask } from "../../core/contracts/task-output.ts";
+import type { Cancelled } from "../../core/store/runs/cancel.ts";
+import { cancelTask, pauseTask, removeTask, resumeTask } from "../../core/store/tasks/change.ts";
+import type { ApiParts } from "../environment.ts";
+import { defineRoute, type Route } from "../http/route.ts";
+
+const params = { id: idParam("The task's id.") };
+const answers = { 200: { is: "The task.", schema: taskOutput } } as const;
+
+function announceCancelled({ notifier, ends }: ApiParts, { asked, ended }: Cancelled): void {
+  if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
+  ends.tell(ended);
+}
+
+export const stateRoutes: Route[] = [
+  defineRoute({
+    method: "DELETE",
+    path: "/v1/tasks/:id",
+    operationId: "deleteTask",
+    summary: "Remove a task",
+    description: "What waits of it is cancelled. Its runs stay readable until the retention.",
+    access: "write",
+    params,
+    answers: { 204: { is: "It is gone." } },
+    errors: { 404: ["not_found"] },
+    async handle({ parts, owner, params: { id } }) {
+      const { store, clock } = parts;
+      announceCancelled(parts, await removeTask(store, owner.namespaceId, id, clock.now()));
+      return { status: 204 };
+    },
+  }),
+
+  defineRoute({
+    method: "POST",
+    path: "/v1/tasks/:id/cancel",
+    operationId: "cancelTask",
+    summary: "Cancel a task",
+    description: "Ends the task and its runs that wait, and asks those that run to stop. It may be repeated.",
+    access: "write",
+    params,
+    keepsSource: true,
+    answers,
+    errors: { 404: ["not_found"] },
+    async handle({ parts, owner, params: { id } }) {
+      const { store, clock } = parts;
+      const { task, runs } = await cancelTask(store, owner.namespaceId, id, clock.now());
+      announceCancelled(parts, runs);
+      return { status: 200, body: toWireTask(task) };
+    },
+  }),
+
+  defineRoute({
+    method: "POST",
+    path: "/v1/tasks/:id/pause",
+    operationId: "pauseTask",
+    summary: "Hold back a task's occurrences",
+    access: "write",
+    params,
+    keepsSource: true,
+    answers,
+    errors: { 404: ["not_found"], 409: ["task_cancelled", "task_completed"] },
+    async handle({ parts: { store, clock }, owner, params: { id } }) {
+      const task = await pauseTask(store, owner.namespaceId, id, clock.now());
+      return { status: 200, body: toWireTask(task) };
+    },
+  }),
+
+  defineRoute({
+    method: "POST",
+    path: "/v1/tasks/:id/resume",
+    operationId: "resumeTask",
+    summary: "Let a paused task go on",
+    access: "write",
+    params,
+    keepsSource: true,
+    answers,
+    errors: { 404: ["not_found"], 409: ["task_cancelled", "task_completed"] },
+    async handle({ parts: { store, clock, notifier }, owner, params: { id } }) {
+      const task = await resumeTask(store, owner.namespaceId, id, clock.now());
+      notifier.notify("bellhop_schedule");
+      return { status: 200, body: toWireTask(task) };
+    },
+  }),
+];

@@ -1,0 +1,9 @@
+/** Dead letters on the wire. They are shown as runs. */
+import { z } from "zod";
+
+/** The body of `POST /v1/dead-letters/redrive`: those of one task, or all. */
+export const redriveInput = z.strictObject({ taskId: z.uuid().optional() });
+
+export const redriveOutput = z
+  .object({ redriven: z.int() })
+  .meta({ id: "Redriven", examples: [{ redriven: 3 }] });

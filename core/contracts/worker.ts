@@ -1,0 +1,30 @@
+/** A worker as the API lists it. */
+import { z } from "zod";
+import { idOutput, instantOutput } from "./common.ts";
+
+export const workerOutput = z
+  .object({
+    id: idOutput,
+    host: z.string(),
+    pid: z.int(),
+    since: instantOutput,
+    slots: z.int(),
+    free: z.int().meta({ description: "Slots, as of its last word, which is a second or less old." }),
+    receive: z.string().meta({ description: "By which way its runs come: the setting WORKER_RECEIVE." }),
+    draining: z.boolean(),
+  })
+  .meta({
+    id: "Worker",
+    examples: [
+      {
+        id: "01a20a28-0882-748a-8c74-f2392339679a",
+        host: "worker-0",
+        pid: 17,
+        since: "2026-11-23T20:40:00.000Z",
+        slots: 32,
+        free: 30,
+        receive: "queue",
+        draining: false,
+      },
+    ],
+  });
