@@ -1,7 +1,7 @@
 /** queued → running, or waiting: where the permits of a key do not go round, decided one run at a time, under its lock. */
 import { decideClaim } from "../../domain/admission.ts";
 import type { Store } from "../database.ts";
-import { CLAIMABLE_BY_ID } from "../runs/claimable.ts";
+import { CLAIM_ORDER, CLAIMABLE_BY_ID, inTurn } from "../runs/claimable.ts";
 import {
   type ClaimedRun,
   type ClaimRow,
@@ -27,18 +27,18 @@ const LOOK = `
     SELECT key, least($3::int, greatest(0, coalesce(concurrency - permits_held, $3::int))) AS free
     FROM run_limits WHERE key = ANY($2::text[])
   ), line AS (
-    SELECT r.id, ${LIMIT_KEYS} AS keys, r.available_at, 'asked' AS standing FROM task_runs_open r
+    SELECT r.id, ${LIMIT_KEYS} AS keys, ${CLAIM_ORDER}, 'asked' AS standing FROM task_runs_open r
     WHERE r.id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID} AND r.waiting_key IS NULL
     UNION ALL
     SELECT w.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, ${LIMIT_KEYS}, r.available_at, 'waiting' FROM task_runs_open r WHERE ${WAITING} = l.key
-      ORDER BY r.available_at, r.id LIMIT l.free) AS w
+      SELECT r.id, ${LIMIT_KEYS}, ${CLAIM_ORDER}, 'waiting' FROM task_runs_open r WHERE ${WAITING} = l.key
+      ORDER BY ${inTurn("r")} LIMIT l.free) AS w
     UNION ALL
     SELECT g.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, ${LIMIT_KEYS}, r.available_at, 'granted' FROM task_runs_open r
-      WHERE ${GRANTED} AND r.waiting_key = l.key ORDER BY r.available_at, r.id LIMIT $3) AS g
+      SELECT r.id, ${LIMIT_KEYS}, ${CLAIM_ORDER}, 'granted' FROM task_runs_open r
+      WHERE ${GRANTED} AND r.waiting_key = l.key ORDER BY ${inTurn("r")} LIMIT $3) AS g
   )
-  SELECT id, keys, standing FROM line ORDER BY available_at, id`;
+  SELECT id, keys, standing FROM line ORDER BY ${inTurn("line")}`;
 
 interface LineRow {
   id: string;

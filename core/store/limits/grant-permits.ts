@@ -4,6 +4,7 @@
  */
 import { decideAdmission } from "../../domain/admission.ts";
 import type { Store } from "../database.ts";
+import { CLAIM_ORDER, inTurn } from "../runs/claimable.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { type LimitRow, lockLimits, toFree } from "./limit-rows.ts";
@@ -16,10 +17,10 @@ const MAX_LOOKS = 4;
 // A key without a row has no limit any more.
 const LOOK = `
   SELECT w.* FROM unnest($1::text[]) AS k(key) LEFT JOIN run_limits l ON l.key = k.key CROSS JOIN LATERAL (
-    SELECT r.id, ${LIMIT_KEYS} AS keys, r.available_at FROM task_runs_open r WHERE ${WAITING} = k.key
-    ORDER BY r.available_at, r.id
+    SELECT r.id, ${LIMIT_KEYS} AS keys, ${CLAIM_ORDER} FROM task_runs_open r WHERE ${WAITING} = k.key
+    ORDER BY ${inTurn("r")}
     LIMIT least($2::int, greatest(0, coalesce(l.concurrency - l.permits_held, $2::int)))) AS w
-  ORDER BY w.available_at, w.id`;
+  ORDER BY ${inTurn("w")}`;
 
 // What another has locked for a moment is left alone, and found by the next look.
 const GRANT = `

@@ -18,8 +18,12 @@ export const CLAIMABLE_BY_ID = claimable(unindexed("state"));
 export const isDue = (sinceMs?: string) =>
   `available_at <= statement_timestamp()${sinceMs ? ` - ${sinceMs} * interval '1 millisecond'` : ""}`;
 
-/**
- * Who comes first where not all can be had, as the index `task_runs_open_queued` has them. Columns in ascending order, so
- * that it serves as a list of them too.
- */
-export const CLAIM_ORDER = "available_at";
+/** Who comes first where not all can be had, as the index `task_runs_open_queued` has them: ascending, each of them. */
+const ORDER_COLUMNS = ["available_at"];
+
+/** For ORDER BY, and as a list of columns. */
+export const CLAIM_ORDER = ORDER_COLUMNS.join(", ");
+
+/** The same of rows by this name; those that came together go by their ids. */
+export const inTurn = (row: string) =>
+  [...ORDER_COLUMNS, "id"].map((column) => `${row}.${column}`).join(", ");
