@@ -24,9 +24,12 @@ async function reached(urls: string[], init?: object, areNames = false): Promise
   return found;
 }
 `;
+/** Stands for U+0000, which no input holds. */
+const NUL = "<NUL>";
 const fetching = (name: string, urls: (targets: Targets) => string[], init = "undefined"): Attack => ({
   name: name,
-  source: `${FETCH_ALL}export default (urls: string[]) => reached(urls, ${init});`,
+  source: `${FETCH_ALL}const named = (url: string) => url.replaceAll("${NUL}", "\\0");
+export default (urls: string[]) => reached(urls.map(named), ${init});`,
   inputs: (targets) => [urls(targets)],
   limits: { memoryMb: 64, wallMs: 4_000 },
   expect: FINDS_NOTHING,
@@ -167,7 +170,7 @@ export const reach: Attack[] = [
       `http:\\\\${bad}\\x`,
       `//${bad}/`,
       `http:${bad}`,
-      `\u0000http://${bad}/`,
+      `${NUL}http://${bad}/`,
       `http://${bad};@${good}/`.replace(";", "%00"),
     ];
   }),
