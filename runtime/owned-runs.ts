@@ -2,7 +2,7 @@
  * What a worker works on, beside what the table says is its own. Runs that only one of the two knows are settled: those
  * of the worker's that are another's by now are stopped, those of the table's that nobody here knows are given back.
  */
-import { endShownRun } from "../core/store/runs/lost-call.ts";
+import { endLostRun } from "../core/store/runs/lost-call.ts";
 import { listOwnedRuns, type OwnedRun } from "../core/store/runs/owned.ts";
 import { createForgottenRuns } from "./forgotten-runs.ts";
 import { type GiverParts, giveBack } from "./give-back.ts";
@@ -45,12 +45,12 @@ export function createOwnedRuns(parts: OwnedRunsParts): OwnedRuns {
     return owned;
   }
 
-  /** Those that were never queued end; the others are another worker's to start. */
+  /** Those that were never queued end, and so do those that nobody wants any more; others are another worker's to start. */
   async function settleForgotten(runs: OwnedRun[]): Promise<void> {
-    for (const run of runs.filter(({ isDirect }) => isDirect))
-      parts.ends.tell(await endShownRun(store, facts.id, run));
+    const ends = ({ isDirect, cancelRequested }: OwnedRun) => isDirect || cancelRequested;
+    for (const run of runs.filter(ends)) parts.ends.tell(await endLostRun(store, facts.id, run));
     await giveBack(
-      runs.filter(({ isDirect }) => !isDirect),
+      runs.filter((run) => !ends(run)),
       parts,
     );
   }

@@ -152,6 +152,17 @@ test("a call whose permit is being reserved is not given back: its caller has ha
   assert.deepEqual(begun.items, [runId]);
 });
 
+test("a run whose claim was never answered ends as cancelled where that was asked for", async (t) => {
+  const worker = await openWorker(t, async () => succeeded(null), { leaseMs: 600, slots: 0 });
+  const runId = await queueRun(store, namespaceId);
+  await sql`UPDATE task_runs_open SET state = 'running', worker_id = ${worker.id}, claim_no = 3,
+    started_at = clock_timestamp() - interval '1 hour', cancel_requested_at = clock_timestamp() WHERE id = ${runId}`.execute(
+    db,
+  );
+  const { attempts } = await inState(runId, "cancelled");
+  assert.equal(attempts.at(-1)?.error?.code, "worker_lost");
+});
+
 test("a claim that is answered after the lease lapsed begins nothing: the run may be another's by then", async (t) => {
   const withheld = withholdAnswers(t);
   const clock = createFreezingClock();

@@ -69,8 +69,10 @@ export async function finishAttempts(
   const isLimited = attempts.some(({ holdsPermits }) => holdsPermits);
   const statement = isLimited ? MOVE_LIMITED : MOVE_TERMINAL;
   const written = await writeVerdicts(store.pool, statement, { workerId, attempts });
-  // A limit that was set while they ran, or a count of permits, has given them some.
-  return toReport(isLimited ? written : await returnAll(store, written));
+  if (isLimited) return toReport(written);
+  // A limit that was set while they ran, or a count of permits, has given them some. They have ended: what cannot be given
+  // back now is found by the next count.
+  return toReport(await returnAll(store, written).catch(() => written));
 }
 
 /** The same in a transaction, of attempts of any workers, which are lost; `attempts` have their runs' rows locked. */

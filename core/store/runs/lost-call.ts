@@ -10,7 +10,6 @@ import { type FinishedDirectRun, toEndedValues, WRITE_ENDED } from "./direct.ts"
 import { type EndedRun, endTaken } from "./end.ts";
 import { toEndedRun } from "./finish.ts";
 import { DIRECT_CLAIM_NO } from "./insert.ts";
-
 import { findRun } from "./read.ts";
 import { recordEndedNow } from "./row-time.ts";
 
@@ -27,25 +26,26 @@ const LOST = endTaken(
   "true",
 );
 
-const END_SHOWN = `
+const END_LOST = `
   WITH gone AS (
     DELETE FROM task_runs_open
-    WHERE id = $1 AND worker_id = $2 AND claim_no = ${DIRECT_CLAIM_NO} AND ${unindexed("state")} = 'running'
+    WHERE id = $1 AND worker_id = $2 AND claim_no = $5 AND ${unindexed("state")} = 'running'
     RETURNING *
   ), ${LOST.move} SELECT ${LOST.columns} FROM gone g`;
 
-/** What is known of a shown run that is to end as lost. */
-interface ShownRun {
+/** What is known of a running run that is to end as lost. */
+interface LostRun {
   id: string;
+  claimNo: number;
   attempt: number;
   startedAt: Date;
 }
 
-/** running → failed, or cancelled where that was asked for: a direct run that nobody can finish. */
-export async function endShownRun(
+/** running → failed, or cancelled where that was asked for: a run that nobody can finish, or start anew. */
+export async function endLostRun(
   store: Store,
   workerId: string,
-  run: ShownRun,
+  run: LostRun,
   now = new Date(),
 ): Promise<EndedRun[]> {
   const record: AttemptRecord = {
@@ -53,17 +53,16 @@ export async function endShownRun(
     ...{ startedAt: run.startedAt.toISOString(), finishedAt: now.toISOString() },
   };
   const { rows } = await store.pool.query<EndedRun>({
-    name: "end-shown-run",
-    text: END_SHOWN,
-    values: [run.id, workerId, JSON.stringify(WORKER_LOST), JSON.stringify(record)],
+    name: "end-lost-run",
+    text: END_LOST,
+    values: [run.id, workerId, JSON.stringify(WORKER_LOST), JSON.stringify(record), run.claimNo],
   });
   return rows;
 }
 
 /**
  * Ends the call's run as `lost` says, unless its worker has ended it; answers what that ended, and the run as it stands
- * then. Running: it is
- * still somebody's. Undefined: it cannot be found, as where the clock of who made its id is hours off.
+ * then. Running: it is still somebody's. Undefined: it cannot be found, as where the clock of who made its id is hours off.
  */
 export async function endLostCall(
   store: Store,
@@ -76,8 +75,9 @@ export async function endLostCall(
     values: [workerId, ...toEndedValues([lost]), API_WRITER],
   });
   const { attempt, startedAt, finishedAt } = lost.record;
-  const shown = { id: lost.runId, attempt, startedAt: new Date(startedAt ?? finishedAt) };
-  const ended = await endShownRun(store, workerId, shown, new Date(finishedAt));
+  const shown = { id: lost.runId, claimNo: DIRECT_CLAIM_NO, attempt };
+  const begun = { startedAt: new Date(startedAt ?? finishedAt) };
+  const ended = await endLostRun(store, workerId, { ...shown, ...begun }, new Date(finishedAt));
   if (rowCount === 1) ended.push(toEndedRun(lost, "lost_call"));
   const run = await findRun(store, lost.namespaceId, lost.runId);
   return { run, ended };
