@@ -13,19 +13,29 @@ import { readSecretsKey } from "./secrets-key.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const HELP = `npm run lost-secrets              list the secrets that BELLHOP_SECRETS_KEY does not open
-npm run lost-secrets -- remove    remove them, for good
+npm run lost-secrets -- remove    remove them, for good: the key that stays has to be there
+npm run lost-secrets -- remove-all  remove every secret: no key is left
 
 Of the database of DATABASE_URL; without it, of npm start's in BELLHOP_DATA_DIR, which is to be stopped.
 `;
 
+type Action = "remove" | "remove-all" | undefined;
+
 const print = (line: string) => process.stdout.write(`${line}\n`);
 
-async function report(scope: QueryScope, keys: readonly Buffer[] | undefined, removes: boolean) {
-  const lost = await listLostSecrets(scope, keys);
+async function report(scope: QueryScope, keys: readonly Buffer[] | undefined, action: Action) {
+  // Without a key none can be opened: whoever forgot to set it would remove them all.
+  if (action === "remove" && keys === undefined)
+    throw new Error(
+      "No key is set, so nothing was removed. Set BELLHOP_SECRETS_KEY to the key that stays; where none is left, remove-all removes every secret.",
+    );
+  const lost = await listLostSecrets(scope, action === "remove-all" ? undefined : keys);
   for (const { namespace, function: owner, name } of lost)
     print(`${name}, of ${owner === null ? "" : `the function ${owner} in `}the namespace ${namespace}`);
   if (lost.length === 0) print("Every secret can be opened.");
-  else if (removes) print(`Removed: ${await removeLostSecrets(scope, keys)}. Write them again.`);
+  else if (action === "remove") print(`Removed: ${await removeLostSecrets(scope, keys)}. Write them again.`);
+  else if (action === "remove-all")
+    print(`Removed: ${await removeLostSecrets(scope, undefined)}. Write them again.`);
   else
     print(
       "Nothing was removed. With the key back they can be opened; npm run lost-secrets -- remove removes them.",
@@ -33,19 +43,18 @@ async function report(scope: QueryScope, keys: readonly Buffer[] | undefined, re
 }
 
 async function main(action: string | undefined): Promise<void> {
-  if (action !== undefined && action !== "remove") {
+  if (action !== undefined && action !== "remove" && action !== "remove-all") {
     process.stdout.write(HELP);
     process.exitCode = action === "--help" ? 0 : 1;
     return;
   }
-  const removes = action === "remove";
   const { BELLHOP_SECRETS_KEY: given, BELLHOP_DATA_DIR } = readSettings(
     ["BELLHOP_SECRETS_KEY", "BELLHOP_DATA_DIR"],
     process.env,
   );
   if (process.env["DATABASE_URL"]?.trim()) {
     const { DATABASE_URL } = readSettings(["DATABASE_URL"], process.env);
-    return await withStore(DATABASE_URL, (store) => report(store, given, removes));
+    return await withStore(DATABASE_URL, (store) => report(store, given, action));
   }
   const dataDir = resolve(ROOT, BELLHOP_DATA_DIR);
   if (!existsSync(join(dataDir, "postgres"))) throw new Error(`There is no database in ${dataDir}.`);
@@ -53,7 +62,7 @@ async function main(action: string | undefined): Promise<void> {
   const keys = given ?? (kept === undefined ? undefined : parseSecretKeys(kept));
   const postgres = await startEmbeddedPostgres({ dataDir, onLog: print });
   try {
-    await withStore(postgres.url, (store) => report(store, keys, removes));
+    await withStore(postgres.url, (store) => report(store, keys, action));
   } finally {
     await postgres.stop();
   }

@@ -1,8 +1,6 @@
 /** What a key may do: `admin` everything; `read`, `write`, `deploy`, `invoke` what they say. */
-import type { MiddlewareHandler } from "hono";
 import { BellhopError } from "../../core/errors.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
-import type { ApiEnv } from "../environment.ts";
 
 export type Scope = "read" | "write" | "deploy" | "invoke" | "admin";
 
@@ -11,12 +9,4 @@ export function demandScope({ scopes }: KeyOwner, scope: Scope): void {
   if (!scopes.includes("admin") && !scopes.includes(scope)) {
     throw new BellhopError("forbidden", 403, `This key lacks the scope ${scope}.`);
   }
-}
-
-/** 403 unless the key has the scope. */
-export function requireScope(scope: Scope): MiddlewareHandler<ApiEnv> {
-  return async (context, next) => {
-    demandScope(context.get("owner"), scope);
-    await next();
-  };
 }

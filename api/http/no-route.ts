@@ -40,7 +40,8 @@ function collectPaths(routes: readonly Route[]): KnownPath[] {
 
 /** What paths a route's path matches. */
 export function toPattern(path: string): RegExp {
-  return new RegExp(`^${path.replaceAll(/:\w+/g, "[^/]+").replace("*", ".*")}$`);
+  const literal = path.replaceAll(".", "\\.");
+  return new RegExp(`^${literal.replaceAll(/:\w+/g, "[^/]+").replace("*", ".*")}$`);
 }
 
 /** HEAD goes wherever GET does. An OPTIONS is answered by the same header. */

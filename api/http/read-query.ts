@@ -13,7 +13,7 @@ export function createQueryReader(schema: z.ZodObject = z.object({})): (context:
   const absent = schema.safeParse({});
   return ({ req: { url } }) => {
     const start = url.indexOf("?");
-    if (start < 0 && absent.success) return absent.data;
+    if (start < 0 && absent.success) return { ...absent.data };
     return validate(schema, gather(new URLSearchParams(start < 0 ? "" : url.slice(start)), lists));
   };
 }

@@ -23,6 +23,8 @@ export const probeFeature: Feature = {
       summary: "Tell whether the process answers",
       access: null,
       isUnconditional: true,
+      // Balancers and scrapers add what they like, and must not take an API for ill.
+      takesAnyQuery: true,
       answers: { 200: { is: "It does.", content: { "application/json": healthOutput } } },
       handle: ({ parts }) => probe(parts, "/healthz"),
     }),
@@ -34,6 +36,7 @@ export const probeFeature: Feature = {
       summary: "Tell whether the API can do its work",
       access: null,
       isUnconditional: true,
+      takesAnyQuery: true,
       answers: {
         200: { is: "It can.", content: { "application/json": readinessOutput } },
         503: { is: "It cannot.", content: { "application/json": readinessOutput } },
@@ -48,6 +51,7 @@ export const probeFeature: Feature = {
       summary: "Read the metrics",
       access: null,
       isUnconditional: true,
+      takesAnyQuery: true,
       answers: {
         200: {
           is: "Prometheus' text format.",

@@ -82,18 +82,23 @@ test("npm start makes no other key over sealed secrets: it wants the file back, 
   await (await start()).running.stop();
 
   await writeFile(file, newKey());
-  const command = async (...args: string[]) => {
+  const command = async (args: string[] = [], code = 0) => {
     const told = startProcess("standalone/lost-secrets-command.ts", {
       env: { BELLHOP_DATA_DIR: dataDir },
       args,
     });
-    assert.equal((await told.exited).code, 0, told.lines.join("\n"));
+    assert.equal((await told.exited).code, code, told.lines.join("\n"));
     return told.lines;
   };
   const listed = await command();
   assert.ok(listed.includes("TOKEN, of the namespace default"), listed.join("\n"));
   assert.match(listed.at(-1)!, /^Nothing was removed/);
-  assert.equal((await command("remove")).at(-1), "Removed: 1. Write them again.");
+  const other = await readFile(file, "utf8");
+  await rm(file);
+  const unkeyed = await command(["remove"], 1);
+  assert.match(unkeyed.join("\n"), /No key is set, so nothing was removed/);
+  await writeFile(file, other);
+  assert.equal((await command(["remove"])).at(-1), "Removed: 1. Write them again.");
   const last = await start();
   const { items } = await last.api.call<{ items: unknown[] }>("GET", "/v1/secrets");
   assert.deepEqual(items, []);
