@@ -4,6 +4,8 @@ import type { Route } from "../http/route.ts";
 
 export type ErrorCodes = Record<number, ReadonlySet<ProblemCode | "*">>;
 
+/** Of a head that cannot be read, or is too long: the server answers before any route is looked for. */
+const HEAD = { 400: ["bad_request"], 431: ["headers_too_large"] } as const;
 /** What a request with a key may meet. */
 const WITH_KEY = { 401: ["unauthenticated"], 403: ["forbidden"] } as const;
 const QUERY = { 422: ["invalid_input"] } as const;
@@ -22,7 +24,7 @@ const ALWAYS = { 500: ["internal_error"], 503: ["database_unavailable"] } as con
 type Codes = Record<number, readonly (ProblemCode | "*")[]>;
 
 export function errorsOf(route: Route): ErrorCodes {
-  const all: Codes[] = [route.errors ?? {}];
+  const all: Codes[] = [route.errors ?? {}, HEAD];
   if (!route.takesAnyQuery) all.push(QUERY);
   if (route.access !== null) all.push(WITH_KEY);
   if (route.access !== null && route.method !== "GET") all.push(BODY);
