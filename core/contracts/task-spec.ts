@@ -36,7 +36,12 @@ function findHeaderFault(value: string): string | undefined {
 /** Bytes 80 to FF are HTTP's opaque text, in whatever encoding the author's server reads them. */
 const headers = z
   .record(
-    z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/, "is no header name"),
+    z
+      .string()
+      .regex(
+        /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/,
+        "is not a valid header name: letters, digits and dashes, 256 at most",
+      ),
     z
       .string()
       .max(8_192)

@@ -111,7 +111,7 @@ export function createDirectRecord(
       close();
       const became = await showing;
       if (became === "given_up") return undefined;
-      // Where showing it failed, its row may be there all the same.
+      // A write whose answer was lost may have been committed: the row may exist.
       const recorded = became === undefined ? undefined : await parts.recordShown(attempt);
       if (recorded || became === "shown") return recorded;
       return await parts.recordEnded({

@@ -70,7 +70,7 @@ export function parseSmtpUrl(emailUrl: string): SmtpOptions {
   const url = URL.parse(emailUrl);
   if (!url?.hostname)
     throw invalidSmtpUrl(
-      "is no URL such as smtp://user:password@host:587 (percent-encode special characters)",
+      "must be a URL such as smtp://user:password@host:587 (percent-encode special characters)",
     );
   const secure = url.protocol === "smtps:";
   const options: Omit<SMTPPoolOptions, "auth"> = {};

@@ -12,7 +12,7 @@ export async function redriveDeadLetters(
   namespaceId: string,
   which: { runId?: string | undefined; taskId?: string | undefined },
 ): Promise<StagedRun[]> {
-  // A cancelled task does not run any more, by no door.
+  // A cancelled task does not run any more, whoever asks.
   const conditions: RawBuilder<unknown>[] = [
     sql`namespace_id = ${namespaceId} AND state = 'dead'
       AND NOT EXISTS (SELECT FROM tasks t WHERE t.id = task_id AND t.state = 'cancelled')`,

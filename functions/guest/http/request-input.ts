@@ -27,7 +27,7 @@ export async function readRequestInput(given: GuestRequest, hasBody: boolean): P
   try {
     return JSON.parse(text);
   } catch {
-    throw new BadRequest("The request's body is no JSON.");
+    throw new BadRequest("The request's body is not JSON.");
   }
 }
 

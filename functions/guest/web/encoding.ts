@@ -106,7 +106,7 @@ class GuestTextDecoder {
     const name = toDomString(label);
     const { fatal, ignoreBOM } = toDictionary(options, "The decoder's options");
     this.#encoding = (labelToName(trimAscii(name)) ?? "replacement").toLowerCase();
-    if (this.#encoding === "replacement") throw new RangeError(`'${name}' is no known encoding`);
+    if (this.#encoding === "replacement") throw new RangeError(`'${name}' is not a supported encoding`);
     this.#decoder = new Decoder(this.#encoding, { fatal: Boolean(fatal), ignoreBOM: Boolean(ignoreBOM) });
   }
 

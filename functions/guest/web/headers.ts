@@ -229,7 +229,7 @@ function normalize(value: string): string {
 
 function checkName(value: unknown): string {
   const name = toByteString(value);
-  if (!isToken(name)) throw new TypeError(`'${name}' is no header name`);
+  if (!isToken(name)) throw new TypeError(`'${name}' is not a valid header name`);
   return name;
 }
 

@@ -191,7 +191,7 @@ export function toDictionary(value: unknown, where: string): Record<string, unkn
 export function toEnum<T extends string>(value: unknown, known: readonly T[], where: string): T {
   const text = toDomString(value);
   if (!(known as readonly string[]).includes(text))
-    throw new TypeError(`${where}: '${text}' is no known value`);
+    throw new TypeError(`${where}: '${text}' is not one of the values it takes`);
   return text as T;
 }
 

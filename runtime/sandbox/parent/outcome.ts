@@ -75,7 +75,7 @@ function readResult(json: string, maxBytes: number): AttemptOutcome {
   try {
     return succeeded(JSON.parse(json) as Json);
   } catch {
-    return failed("executor_fault", "The executor answered with something that is no JSON.", {
+    return failed("executor_fault", "The executor answered with something that is not JSON.", {
       retryable: true,
     });
   }
