@@ -1,6 +1,11 @@
 /** Functions and their revisions as the API shows them. */
 import { z } from "zod";
-import { effectiveLimits, type FunctionLimitCaps, type FunctionLimits } from "../domain/function-limits.ts";
+import {
+  DEFAULT_FUNCTION_LIMITS,
+  effectiveLimits,
+  type FunctionLimitCaps,
+  type FunctionLimits,
+} from "../domain/function-limits.ts";
 import { diffFiles, diffLimits, type FileFacts } from "../domain/revision-diff.ts";
 import { idOutput, instantOutput } from "./common.ts";
 import type { FunctionRevision, FunctionSummary } from "./function.ts";
@@ -15,22 +20,12 @@ const limitsOutput = z.object({
   subrequests: z.int(),
 });
 
-const EXAMPLE_LIMITS = {
-  memoryMb: 128,
-  cpuMs: 30_000,
-  wallMs: 900_000,
-  concurrency: null,
-  logLines: 1_000,
-  resultBytes: 1_000_000,
-  subrequests: 100,
-};
-
 const EXAMPLE_REVISION = {
   id: "01a20a27-31aa-74f7-8d9e-7c5a4d6f3b10",
   number: 2,
   contentHash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
   entry: "index.ts",
-  limits: EXAMPLE_LIMITS,
+  limits: DEFAULT_FUNCTION_LIMITS,
   reuse: true,
   createdAt: "2026-11-23T20:40:00.000Z",
 };

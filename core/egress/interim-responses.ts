@@ -14,7 +14,7 @@ const NOTHING = Buffer.alloc(0);
 
 export class InterimResponses {
   #state: "idle" | "status" | "head" = "idle";
-  /** The beginning of a status line that may be an interim one's. */
+  /** What has been read of a status line that may still turn out to be interim. */
   #statusLine = "";
   #isBlankLine = false;
 
@@ -40,7 +40,7 @@ export class InterimResponses {
     return NOTHING;
   }
 
-  /** Whether the byte makes it certain that the status line is no interim one's. */
+  /** Takes the next byte of a status line. True: this is the real answer, not an interim one. */
   #isAnswer(byte: number): boolean {
     const char = String.fromCharCode(byte);
     // Empty lines before a status line are skipped, as parsers do.
