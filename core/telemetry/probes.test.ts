@@ -36,6 +36,20 @@ test("probes are answered over HTTP, metrics included, and 404 for the rest", as
   await server.close();
 });
 
+test("a probe is the same with a slash at its end, with a query and as a whole URL", async () => {
+  const server = await listen(
+    createServer(answerProbes(createProbes(createRegistry("test"), {}))),
+    "127.0.0.1",
+    0,
+  );
+  const get = (path: string) => fetch(`http://127.0.0.1:${server.port}${path}`);
+  for (const path of ["/healthz/", "/readyz/", "/metrics/", "/healthz/?verbose", "/healthz?verbose"])
+    assert.equal((await get(path)).status, 200, path);
+  for (const path of ["/", "//", "/healthz//", "/healthz/x"])
+    assert.equal((await get(path)).status, 404, path);
+  await server.close();
+});
+
 test("a client that stalls does not hold up the end", async () => {
   const server = createServer((_request, response) => response.end());
   const listening = await listen(server, "127.0.0.1", 0, 20);

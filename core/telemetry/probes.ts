@@ -91,9 +91,10 @@ export function answerProbes(probes: Probes, others: RequestListener = answerNot
   };
 }
 
-/** Of `/healthz?x`, and of `http://a/healthz`, which a server has to take as well. */
+/** Of `/healthz?x`, of `/healthz/`, and of `http://a/healthz`, which a server has to take as well. */
 function pathOf(target: string): string {
-  return target.replace(/^https?:\/\/[^/?]*/i, "").split("?")[0] || "/";
+  const [path = ""] = target.replace(/^https?:\/\/[^/?]*/i, "").split("?");
+  return path.replace(/\/$/, "") || "/";
 }
 
 function answerNotFound(_request: IncomingMessage, response: ServerResponse): void {
