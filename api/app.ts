@@ -1,5 +1,6 @@
 /** The HTTP edge: one feature, one folder; handlers hold no rules. */
 import { Hono } from "hono";
+import { etag } from "hono/etag";
 import { requireKey } from "./auth/authenticate.ts";
 import { limitBody } from "./bodies/body.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
@@ -9,14 +10,15 @@ import { measureRequests } from "./http/measured-requests.ts";
 import { mountRoutes } from "./http/mount-routes.ts";
 import { createNoRouteHandler } from "./http/no-route.ts";
 import { answerProblem, toBellhopError } from "./http/problem.ts";
+import type { Feature } from "./http/route.ts";
 import { spanOf, traceRequests } from "./http/trace-requests.ts";
 
 /** Not traced: they are asked all the time. */
 const PROBES = /^\/(healthz|readyz|metrics)$/;
 
-export function createApp(parts: ApiParts): Hono<ApiEnv> {
+export function createApp(parts: ApiParts, features: readonly Feature[] = apiFeatures(parts)): Hono<ApiEnv> {
   const { log, metrics, keyring, tracer, edge } = parts;
-  const routes = apiFeatures(parts).flatMap((feature) => feature.routes);
+  const routes = features.flatMap((feature) => feature.routes);
   // A slash at the end changes nothing; what stands behind a function's name is its own, and it sees it as it was sent.
   const app = new Hono<ApiEnv>({ strict: false });
 
@@ -28,6 +30,7 @@ export function createApp(parts: ApiParts): Hono<ApiEnv> {
   );
   if (tracer.isOn) app.use(traceRequests(tracer));
   app.use("/v1/*", requireKey(keyring), limitBody(edge));
+  app.use("/openapi.json", etag());
   mountRoutes(
     app,
     routes.filter(({ path }) => !PROBES.test(path)),

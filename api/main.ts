@@ -31,7 +31,8 @@ import { createWaitingLine } from "./direct/waiting-line.ts";
 import { createWorkerDirectory } from "./direct/worker-directory.ts";
 import { createEdge, EDGE_LIMITS, type EdgeLimits } from "./edge/edge.ts";
 import { cutStalledReaders } from "./edge/stalled-readers.ts";
-import type { MailFacts } from "./environment.ts";
+import type { ApiParts, MailFacts } from "./environment.ts";
+import { apiFeatures } from "./features.ts";
 import { createLogFollowers, FOLLOWING_CONNECTIONS } from "./logs/followers.ts";
 import { createRunRinger } from "./ring.ts";
 
@@ -118,7 +119,10 @@ export async function startApi(
   opened.defer(() => closeInTime(followed.close(), clock));
   const followers = createLogFollowers({ db: followed.db, clock: steadyClock, log });
   opened.defer(() => closeInTime(followers.close(), clock));
-  const app = createApp({
+  const functionCaps = toFunctionCaps(settings);
+  const features = apiFeatures({ clock, functionCaps });
+  for (const feature of features) feature.prepare?.();
+  const parts: ApiParts = {
     store,
     callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
     direct: measureCalls(line, metrics),
@@ -136,11 +140,12 @@ export async function startApi(
     metrics,
     tracer,
     probes: connections.createProbes(),
-    functionCaps: toFunctionCaps(settings),
+    functionCaps,
     mail: findMailFacts(settings, env),
     stopping: stopping.signal,
     lettingGo: lettingGo.signal,
-  });
+  };
+  const app = createApp(parts, features);
   opened.defer(stopCompiler);
   door.server.maxConnections = maxConnections;
   const serving = new AbortController();

@@ -17,6 +17,8 @@ export interface Feature {
   tag: string;
   description: string;
   routes: Route[];
+  /** Work that is done when the API starts, before anybody waits for it. */
+  prepare?(): void;
 }
 
 /** What schemas depend on. */
@@ -28,7 +30,7 @@ export interface RouteSettings {
 export type RouteMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "ALL";
 
 /** Headers of answers that callers may read; what they say is in api/openapi/headers.ts. */
-export type AnswerHeader = "bellhop-run-id" | "location" | "preference-applied";
+export type AnswerHeader = "bellhop-run-id" | "etag" | "location" | "preference-applied";
 
 /** What a status comes with: JSON by its schema, content of another type, or nothing. */
 export interface AnswerSpec {

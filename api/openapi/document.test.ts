@@ -8,6 +8,7 @@ import { DEFAULT_SETTINGS } from "../testing/default-settings.ts";
 import { openApi } from "../testing/open-api.ts";
 import { describeApi } from "./document.ts";
 import { exampleOf } from "./example-of.ts";
+import { documentFeature } from "./routes.ts";
 
 const api = await openApi();
 const features = apiFeatures(DEFAULT_SETTINGS);
@@ -42,9 +43,9 @@ test("every route has an operation, and every operation a route", async () => {
   const described = Object.entries(paths).flatMap(([path, operations]) =>
     Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
   );
-  const isMiddleware = (path: string) => path === "/*" || path === "/v1/*";
+  const isMiddleware = (method: string, path: string) => method === "ALL" && path !== "/fn/*";
   const served = api.app.routes
-    .filter(({ path }) => !isMiddleware(path))
+    .filter(({ method, path }) => !isMiddleware(method, path))
     .flatMap(({ method, path }) =>
       (method === "ALL" ? ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] : [method]).map(
         (each) => `${each} ${toTemplate(path)}`,
@@ -117,6 +118,38 @@ test("answers may get further fields, requests may not hold any", async () => {
   assert.equal(components.schemas["Run"]!["additionalProperties"], undefined);
   const { schema } = paths["/v1/dead-letters/redrive"]!["post"]!.requestBody!.content["application/json"]!;
   assert.equal((schema as { additionalProperties: unknown }).additionalProperties, false);
+});
+
+test("the document has an ETag, and who has it already is told so", async () => {
+  const first = await api.anonymous.call("GET", "/openapi.json");
+  const etag = first.headers.get("etag")!;
+  assert.match(etag, /^"[\w-]{43}"$/);
+  for (const known of [etag, `W/${etag}`, `"another", ${etag}`, "*"]) {
+    const headers = { "if-none-match": known };
+    for (const method of ["GET", "HEAD"]) {
+      const answer = await api.anonymous.call(method, "/openapi.json", { headers });
+      assert.deepEqual([answer.status, answer.body], [304, undefined], `${method} ${known}`);
+      assert.equal(answer.headers.get("etag"), etag);
+    }
+  }
+  for (const unknown of ['"another"', etag.slice(1, -1)]) {
+    const headers = { "if-none-match": unknown };
+    const answer = await api.anonymous.call("GET", "/openapi.json/", { headers });
+    assert.deepEqual([answer.status, answer.body], [200, first.body]);
+  }
+});
+
+test("an API that prepares itself at its start has the document before it is asked", async () => {
+  let asked = 0;
+  const { prepare, routes: own } = documentFeature(() => {
+    asked += 1;
+    return features;
+  });
+  prepare!();
+  assert.equal(asked, 1);
+  const [route] = own;
+  await route!.handle({} as Parameters<Route["handle"]>[0]);
+  assert.equal(asked, 1);
 });
 
 test("the document is made of the routes that are served, once", async () => {

@@ -4,6 +4,7 @@ import type { AnswerHeader } from "../http/route.ts";
 
 export const ANSWER_HEADERS: Record<AnswerHeader | "idempotency-replayed" | "retry-after", z.ZodType> = {
   "bellhop-run-id": z.uuid().meta({ description: "The run of the call." }),
+  etag: z.string().meta({ description: "What this answer is known by, for `If-None-Match`." }),
   "idempotency-replayed": z
     .literal("true")
     .optional()

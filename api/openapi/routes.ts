@@ -1,4 +1,5 @@
 /** `/openapi.json`: the document of all routes, this one included. */
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { describeApi } from "./document.ts";
@@ -8,10 +9,26 @@ const openApiDocument = z
   .catchall(z.unknown())
   .meta({ description: "An OpenAPI 3.1 document.", examples: [{ openapi: "3.1.1" }] });
 
-/** @param listFeatures everything that is described; it is asked once, when somebody wants the document */
+/** The document as it is sent, and what it is known by. */
+interface WrittenDocument {
+  text: string;
+  etag: string;
+}
+
+function writeDocument(features: readonly Feature[]): WrittenDocument {
+  const text = JSON.stringify(describeApi(features));
+  return { text, etag: `"${createHash("sha256").update(text).digest("base64url")}"` };
+}
+
+/** @param listFeatures everything that is described; it is asked once, at `prepare` or when somebody wants the document */
 export function documentFeature(listFeatures: () => Feature[]): Feature {
-  let text: string | undefined;
+  let written: WrittenDocument | undefined;
+  const findDocument = () => {
+    written ??= writeDocument(listFeatures());
+    return written;
+  };
   return {
+    prepare: findDocument,
     tag: "Document",
     description: "What you are reading.",
     routes: [
@@ -22,10 +39,21 @@ export function documentFeature(listFeatures: () => Feature[]): Feature {
         summary: "Get this document",
         access: null,
         isUnconditional: true,
-        answers: { 200: { is: "The document.", content: { "application/json": openApiDocument } } },
+        headers: {
+          "if-none-match": z.string().meta({ description: "The `ETag` of the document you have." }),
+        },
+        answers: {
+          200: {
+            is: "The document.",
+            content: { "application/json": openApiDocument },
+            headers: ["etag"],
+          },
+          304: { is: "It is the one you have.", headers: ["etag"] },
+        },
+        // `If-None-Match` is answered by Hono's own middleware (app.ts).
         async handle() {
-          text ??= JSON.stringify(describeApi(listFeatures()));
-          return { status: 200, content: text, contentType: "application/json" } as const;
+          const { text: content, etag } = findDocument();
+          return { status: 200, content, contentType: "application/json", headers: { etag } } as const;
         },
       }),
     ],
