@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { sql } from "kysely";
+import type pg from "pg";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { functionKey } from "../../domain/limit-keys.ts";
+import type { Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { cancelRuns } from "../runs/cancel.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns } from "../runs/claim.ts";
@@ -22,7 +24,7 @@ import {
   SAMPLE_ERROR,
   wantedKeysOf,
 } from "../testing/samples.ts";
-import { openTestStore } from "../testing/test-store.ts";
+import { openTestStore, untilBlocked } from "../testing/test-store.ts";
 import { adoptWaiting, findGrantableKeys, grantPermits } from "./grant-permits.ts";
 import { recountPermits } from "./recount-permits.ts";
 
@@ -62,6 +64,11 @@ async function waitingFor(runId: string): Promise<string | null> {
   );
   return rows[0]!.key;
 }
+
+const directRun = (namespaceId: string, functionId: string): DirectRun => ({
+  ...{ id: newId(), namespaceId, functionId, revisionId: newId(), trigger: "invoke" },
+  ...{ input: null, timeoutMs: 1_000, ageMs: 0 },
+});
 
 const queueMany = async (count: number, queue: () => Promise<string>) => {
   const runIds: string[] = [];
@@ -191,11 +198,6 @@ describe("a run with two keys", () => {
 });
 
 describe("permits come back, and the next run gets them", () => {
-  const directRun = (namespaceId: string, functionId: string): DirectRun => ({
-    ...{ id: newId(), namespaceId, functionId, revisionId: newId(), trigger: "invoke" },
-    ...{ input: null, timeoutMs: 1_000, ageMs: 0 },
-  });
-
   /** A function with one permit, which a run of this worker holds, and one that waits for it. */
   async function openFull() {
     const namespaceId = await newNamespace();
@@ -301,6 +303,52 @@ describe("permits come back, and the next run gets them", () => {
     await sql`INSERT INTO run_fences (run_id, writer) VALUES (${call.id}, NULL)`.execute(db);
     assert.equal(await reserveDirectRun(store, await makeWorker(db), call), "given_up");
     assert.equal(await permitsHeld(functionKey(functionId)), 0);
+  });
+});
+
+describe("permits that come back a moment after their run ended are counted off once", () => {
+  /** The scheduler counts right after the statement of this name has committed. */
+  function recountAfter(name: string): Store {
+    const watch = (pool: pg.Pool): pg.Pool => {
+      const query = async (statement: pg.QueryConfig) => {
+        const answer = await pool.query(statement);
+        if (statement.name === name) await recountPermits(store);
+        return answer;
+      };
+      return Object.create(pool, { query: { value: query } });
+    };
+    return { ...store, pool: watch(store.pool), insertPool: watch(store.insertPool) };
+  }
+
+  test("of a run whose function got a limit while it ran", async () => {
+    const namespaceId = await newNamespace();
+    const functionId = await deployFunction(db, namespaceId, "f");
+    const [key, workerId] = [functionKey(functionId), await makeWorker(db)];
+    const runIds = await queueMany(3, () => queueInvocation(store, namespaceId, "f"));
+    const [run] = await claimRuns(store, workerId, runIds.slice(0, 2));
+    await deployFunction(db, namespaceId, "f", { concurrency: 2 });
+    assert.deepEqual(await claimRuns(store, workerId, runIds.slice(2)), []);
+    const ends = [succeeded(run!, workerId)];
+    const report = await finishAttempts(recountAfter("finish-terminal"), workerId, ends);
+    assert.deepEqual(wantedKeysOf(report.ended), [key], "one waits");
+    assert.equal(await permitsHeld(key), 1, "the other one still runs");
+  });
+
+  test("of a call that was given up while it was reserved", async () => {
+    const namespaceId = await newNamespace();
+    const functionId = await deployFunction(db, namespaceId, "f", { concurrency: 2 });
+    const [key, workerId] = [functionKey(functionId), await makeWorker(db)];
+    await claimRuns(store, workerId, [await queueInvocation(store, namespaceId, "f")]);
+    const call = directRun(namespaceId, functionId);
+    const api = await store.pool.connect();
+    await api.query("BEGIN");
+    await api.query("INSERT INTO run_fences (run_id, writer) VALUES ($1, NULL)", [call.id]);
+    const reserved = reserveDirectRun(recountAfter("reserve-direct-run"), workerId, call);
+    await untilBlocked(store);
+    await api.query("COMMIT");
+    api.release();
+    assert.equal(await reserved, "given_up");
+    assert.equal(await permitsHeld(key), 1, "the other one still runs");
   });
 });
 

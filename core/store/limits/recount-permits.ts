@@ -5,6 +5,8 @@
  */
 import { sql } from "kysely";
 import type { Db, Store } from "../database.ts";
+import { inTransaction } from "../transaction.ts";
+import { lockLimits } from "./limit-rows.ts";
 import { GRANTED, LIMIT_KEYS } from "./permits.ts";
 
 const LIMIT_KEYS_SQL = sql.raw(LIMIT_KEYS);
@@ -28,6 +30,19 @@ export async function recountPermits({ db }: Store): Promise<Correction[]> {
     return before.flatMap(({ key, count }) =>
       after.has(key) ? [{ key, before: count, after: after.get(key)! }] : [],
     );
+  });
+}
+
+/**
+ * For who took the rows of runs in a transaction of its own and learned of their permits too late: a count in between
+ * has given them back already, and to give them back once more would let too many run. The keys that runs wait for.
+ */
+export async function recountReturned(store: Store, keys: string[]): Promise<string[]> {
+  if (keys.length === 0) return [];
+  return await inTransaction(store.pool, async (tx) => {
+    const limits = await lockLimits(tx, keys);
+    await recountLocked(tx.db, keys);
+    return limits.filter(({ hasWaiting }) => hasWaiting).map(({ key }) => key);
   });
 }
 

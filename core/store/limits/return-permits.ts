@@ -1,5 +1,5 @@
 /** For a transaction that takes rows of runs in several statements: it gives back their permits in its last one. */
-import type { QueryScope } from "../database.ts";
+import type { Transaction } from "../transaction.ts";
 import { givePermitsBack } from "./permits.ts";
 
 const RETURN = {
@@ -10,13 +10,10 @@ const RETURN = {
 };
 
 /** @param permits of each run, those it held; the keys among them that runs wait for */
-export async function returnPermits(
-  scope: Pick<QueryScope, "pool">,
-  permits: (string[] | null)[],
-): Promise<string[]> {
+export async function returnPermits(tx: Transaction, permits: (string[] | null)[]): Promise<string[]> {
   const held = permits.filter((keys) => keys !== null && keys.length > 0);
   if (held.length === 0) return [];
   const values = [JSON.stringify(held.map((permits) => ({ permits })))];
-  const { rows } = await scope.pool.query<{ key: string }>({ ...RETURN, values });
+  const { rows } = await tx.pool.query<{ key: string }>({ ...RETURN, values });
   return rows.map(({ key }) => key);
 }

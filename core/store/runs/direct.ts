@@ -12,7 +12,7 @@ import type { Json } from "../../json.ts";
 import type { Store } from "../database.ts";
 import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
-import { returnPermits } from "../limits/return-permits.ts";
+import { recountReturned } from "../limits/recount-permits.ts";
 import { LOGGED } from "./end.ts";
 import {
   type FinishedAttempt,
@@ -141,7 +141,7 @@ export async function reserveDirectRun(store: Store, workerId: string, run: Dire
   if (isMade) return "reserved";
   if (!isFenced && !isAdmitted) return "no_room";
   // Its fence came at the same moment. What this loses by an accident is counted again soon.
-  await returnPermits(store, [permits]);
+  await recountReturned(store, permits ?? []);
   return (await isOwn(store, workerId, run.id)) ? "reserved" : "given_up";
 }
 

@@ -10,6 +10,7 @@ import type { Json, JsonObject } from "../../json.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
 import { givePermitsBack } from "../limits/permits.ts";
+import { recountReturned } from "../limits/recount-permits.ts";
 import { returnPermits } from "../limits/return-permits.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { type EndCause, type EndedRun, endedColumns, KEEP_OPEN, MOVE_LIMITED, MOVE_TERMINAL } from "./end.ts";
@@ -63,24 +64,21 @@ export async function finishAttempts(
   attempts: FinishedAttempt[],
 ): Promise<FinishReport> {
   if (attempts.some(staysOpen))
-    return await inTransaction(store.pool, async ({ pool }) =>
-      toReport(await writeInTransaction(pool, { workerId, attempts })),
+    return await inTransaction(store.pool, async (tx) =>
+      toReport(await writeInTransaction(tx, { workerId, attempts })),
     );
   const isLimited = attempts.some(({ holdsPermits }) => holdsPermits);
   const statement = isLimited ? MOVE_LIMITED : MOVE_TERMINAL;
   const written = await writeVerdicts(store.pool, statement, { workerId, attempts });
   if (isLimited) return toReport(written);
-  // A limit that was set while they ran, or a count of permits, has given them some. They have ended: what cannot be given
-  // back now is found by the next count.
-  return toReport(await returnAll(store, written).catch(() => written));
+  // A limit that was set while they ran, or a count of permits, has given them some. They have ended: what cannot be
+  // counted off now is found by the next count.
+  return toReport(await countOff(store, written).catch(() => written));
 }
 
 /** The same in a transaction, of attempts of any workers, which are lost; `attempts` have their runs' rows locked. */
-export async function endLostAttempts(
-  { pool }: Transaction,
-  attempts: FinishedAttempt[],
-): Promise<EndedRun[]> {
-  return toReport(await writeInTransaction(pool, { workerId: null, attempts })).ended;
+export async function endLostAttempts(tx: Transaction, attempts: FinishedAttempt[]): Promise<EndedRun[]> {
+  return toReport(await writeInTransaction(tx, { workerId: null, attempts })).ended;
 }
 
 interface Batch {
@@ -91,32 +89,36 @@ interface Batch {
 
 const staysOpen = ({ verdict }: FinishedAttempt) => verdict.state === "scheduled" || verdict.state === "dead";
 
-async function writeInTransaction(
-  client: pg.PoolClient,
-  { workerId, attempts }: Batch,
-): Promise<WrittenEnd[]> {
+async function writeInTransaction(tx: Transaction, { workerId, attempts }: Batch): Promise<WrittenEnd[]> {
   const open = attempts.filter(staysOpen);
-  const kept = await writeVerdicts(client, KEEP_OPEN, { workerId, attempts: open });
+  const kept = await writeVerdicts(tx.pool, KEEP_OPEN, { workerId, attempts: open });
   const isKept = new Set(kept.map(({ attempt }) => attempt));
   const unwanted = open.filter((attempt) => attempt.verdict.state === "scheduled" && !isKept.has(attempt));
   const cancelled = new Map(unwanted.map((attempt) => [toCancelled(attempt), attempt]));
   const terminal = attempts.filter((attempt) => !staysOpen(attempt));
-  const moved = await writeVerdicts(client, MOVE_TERMINAL, {
+  const moved = await writeVerdicts(tx.pool, MOVE_TERMINAL, {
     workerId,
     attempts: [...terminal, ...cancelled.keys()],
   });
-  return await returnAll({ pool: client }, [
+  return await returnAll(tx, [
     ...kept,
     ...moved.map((end) => ({ ...end, attempt: cancelled.get(end.attempt) ?? end.attempt })),
   ]);
 }
 
 /** In one statement at the end of all: nobody waits for a limit's lock while it holds another. */
-async function returnAll(scope: Pick<QueryScope, "pool">, written: WrittenEnd[]): Promise<WrittenEnd[]> {
-  const wanted = await returnPermits(
-    scope,
-    written.map(({ permits }) => permits),
-  );
+async function returnAll(tx: Transaction, written: WrittenEnd[]): Promise<WrittenEnd[]> {
+  const permits = written.map(({ permits }) => permits);
+  return withWanted(written, await returnPermits(tx, permits));
+}
+
+/** After the commit that ended them. */
+async function countOff(store: Store, written: WrittenEnd[]): Promise<WrittenEnd[]> {
+  const keys = new Set(written.flatMap(({ permits }) => permits ?? []));
+  return keys.size === 0 ? written : withWanted(written, await recountReturned(store, [...keys]));
+}
+
+function withWanted(written: WrittenEnd[], wanted: string[]): WrittenEnd[] {
   if (wanted.length === 0) return written;
   const wantedOf = (permits: string[] | null) => permits?.filter((key) => wanted.includes(key)) ?? null;
   return written.map((end) => ({ ...end, ended: { ...end.ended, wantedKeys: wantedOf(end.permits) } }));

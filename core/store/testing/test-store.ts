@@ -47,6 +47,16 @@ export async function openTestStore(
   };
 }
 
+/** Resolves when as many statements of this database wait for a lock. */
+export async function untilBlocked({ pool }: Pick<Store, "pool">, count = 1): Promise<void> {
+  await until(async () => {
+    const { rowCount } = await pool.query(
+      "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    );
+    return rowCount! >= count || undefined;
+  });
+}
+
 /** Resolves with the first answer that is not undefined: for what another connection brings about. */
 export async function until<T>(look: () => Promise<T | undefined>, patienceMs = 60_000): Promise<T> {
   for (const deadline = Date.now() + patienceMs; ; ) {
