@@ -3,7 +3,8 @@ import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { cancelTask } from "../tasks/change.ts";
 import { claim, finished, line, makeWorker, SAMPLE_ERROR, startRun } from "../testing/samples.ts";
-import { openTestStore } from "../testing/test-store.ts";
+import { openTestStore, untilBlocked } from "../testing/test-store.ts";
+import { inTransaction } from "../transaction.ts";
 import { cancelRuns, discardDeadLetter } from "./cancel.ts";
 import type { ClaimedRun } from "./claim.ts";
 import { redriveDeadLetters } from "./dead-letters.ts";
@@ -136,5 +137,24 @@ test("the dead letters of a cancelled task stay dead", async () => {
   for (const which of [{}, { runId: dead.id }, { taskId: dead.taskId! }]) {
     assert.deepEqual(await redriveDeadLetters(store, namespaceId, which), []);
   }
+  assert.equal((await findRun(store, namespaceId, dead.id))?.state, "dead");
+});
+
+test("a redrive that meets a cancel of its task waits for it, and then leaves the dead letter alone", async () => {
+  const namespaceId = await newNamespace();
+  const [dead, other] = [await makeDeadLetter(namespaceId), await makeDeadLetter(namespaceId)];
+  const { redriving } = await inTransaction(store.pool, async (tx) => {
+    await tx.pool.query("SELECT FROM tasks WHERE id = $1 FOR UPDATE", [dead.taskId]);
+    const redriving = redriveDeadLetters(store, namespaceId, {});
+    await Promise.race([redriving, untilBlocked(store)]);
+    // It holds no run while it waits for a task: the cancel might want it.
+    await tx.pool.query("SELECT FROM task_runs_open WHERE id = $1 FOR UPDATE NOWAIT", [dead.id]);
+    await tx.pool.query("UPDATE tasks SET state = 'cancelled' WHERE id = $1", [dead.taskId]);
+    return { redriving };
+  });
+  assert.deepEqual(
+    (await redriving).map(({ runId }) => runId),
+    [other.id],
+  );
   assert.equal((await findRun(store, namespaceId, dead.id))?.state, "dead");
 });

@@ -12,17 +12,16 @@ export async function redriveDeadLetters(
   namespaceId: string,
   which: { runId?: string | undefined; taskId?: string | undefined },
 ): Promise<StagedRun[]> {
-  // A cancelled task does not run any more, whoever asks.
-  const conditions: RawBuilder<unknown>[] = [
-    sql`namespace_id = ${namespaceId} AND state = 'dead'
-      AND NOT EXISTS (SELECT FROM tasks t WHERE t.id = task_id AND t.state = 'cancelled')`,
-  ];
-  if (which.runId !== undefined) conditions.push(sql`id = ${which.runId}`);
-  if (which.taskId !== undefined) conditions.push(sql`task_id = ${which.taskId}`);
+  const conditions: RawBuilder<unknown>[] = [sql`r.namespace_id = ${namespaceId} AND r.state = 'dead'`];
+  if (which.runId !== undefined) conditions.push(sql`r.id = ${which.runId}`);
+  if (which.taskId !== undefined) conditions.push(sql`r.task_id = ${which.taskId}`);
+  // A cancelled task does not run any more, whoever asks; one that is being cancelled is waited for. The task is locked
+  // before its run, as whoever changes a task does it.
   const { rows } = await sql<StagedRun>`
     WITH dead AS MATERIALIZED (
-      SELECT id FROM task_runs_open WHERE ${sql.join(conditions, sql` AND `)}
-      ORDER BY id LIMIT ${REDRIVE_BATCH} FOR UPDATE SKIP LOCKED
+      SELECT r.id FROM task_runs_open r JOIN tasks t ON t.id = r.task_id
+      WHERE ${sql.join(conditions, sql` AND `)} AND t.state <> 'cancelled'
+      ORDER BY r.id LIMIT ${REDRIVE_BATCH} FOR SHARE OF t FOR UPDATE OF r SKIP LOCKED
     )
     UPDATE task_runs_open r SET state = 'queued', dead_at = NULL, error = NULL, result = NULL, worker_id = NULL,
       started_at = NULL, cancel_requested_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1, available_at = clock_timestamp(),
