@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Registry } from "prom-client";
-import type { RunTrigger } from "../core/domain/run-trigger.ts";
 import { createRunEnds } from "../core/run-ends/run-ends.ts";
 import { endedRun } from "../core/run-ends/testing/ended-run.ts";
 import type { EndedRun } from "../core/store/runs/end.ts";
@@ -30,15 +29,9 @@ function openParts() {
     },
   };
   /** The end of a run that is in work. */
-  const endOf = (
-    name: string | undefined,
-    given: Partial<EndedRun> = {},
-    isDirect = false,
-    trigger: RunTrigger = "schedule",
-  ) => {
+  const endOf = (name: string | undefined, given: Partial<EndedRun> = {}, isDirect = false) => {
     const run = claimedRun({
       ...(name === undefined ? {} : { spec: { type: "function", function: name, input: null } }),
-      trigger,
     });
     found.set(run.id, { run, isDirect });
     return endedRun({ runId: run.id, taskId: run.taskId, type: run.spec.type, ...given });
@@ -66,32 +59,16 @@ test("attempts are counted by type, way, end and function; others' ends are not"
     'bellhop_function_duration_seconds_count{function="greet"} 1',
   ])
     assert.ok(text.split("\n").includes(line), `no ${line} in\n${text}`);
-  const facts = { runId: dead.runId, taskId: dead.taskId, attempt: 1, code: "function_error" };
   assert.deepEqual(
     lines.filter((line) => "runId" in line && line.runId === dead.runId),
     [
-      { level: "debug", msg: "attempt recorded", ...facts, state: "dead" },
       {
-        ...{ level: "warn", event: "run_failed", ...facts },
-        ...{ type: "function", function: "broken", trigger: "schedule", isDead: true },
-        msg: `run ${dead.runId} (function broken, schedule) failed and is a dead letter: function_error; GET /v1/runs/${dead.runId} tells more`,
+        ...{ level: "debug", msg: "attempt recorded", state: "dead" },
+        ...{ runId: dead.runId, taskId: dead.taskId, attempt: 1, code: "function_error" },
       },
     ],
   );
   assert.doesNotMatch(JSON.stringify(lines), new RegExp(SECRET));
-});
-
-test("a run that failed is one readable line, whatever made it", () => {
-  const { parts, endOf, lines } = openParts();
-  for (const trigger of ["invoke", "http", "hook", "manual", "schedule"] as const) {
-    const failed = endOf("broken", { state: "failed", error: ERROR }, false, trigger);
-    createRunEnds([countAttempts(parts)], (error) => assert.fail(error as Error)).tell([failed]);
-    const told = lines.filter((line) => "level" in line && line.level === "warn");
-    assert.equal(
-      (told.at(-1) as { msg: string }).msg,
-      `run ${failed.runId} (function broken, ${trigger}) failed: function_error; GET /v1/runs/${failed.runId} tells more`,
-    );
-  }
 });
 
 test("a result that was not recorded is counted and told", async () => {

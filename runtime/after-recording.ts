@@ -1,10 +1,7 @@
 /** Once attempts are recorded: what was dropped is told, and what became of their runs is counted. */
-import type { RunError } from "../core/domain/run-errors.ts";
 import type { EndConsumer } from "../core/run-ends/run-ends.ts";
-import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { EndedRun, EndState } from "../core/store/runs/end.ts";
 import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
-import { describeFailedRun, type FailedRun } from "../core/telemetry/failed-run.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { NO_SPAN } from "../core/telemetry/tracing.ts";
@@ -41,7 +38,7 @@ export function tellDropped(
 /** What an attempt that counts can lead to. */
 type AttemptEnd = EndedRun<Exclude<EndState, "queued">>;
 
-/** A worker's own consumer of ends: metrics and lines of the attempts that it made. */
+/** A worker's own consumer of ends: metrics of the attempts that it made. */
 export function countAttempts(parts: AfterRecordingParts): EndConsumer {
   const count = (runs: AttemptEnd[]) => {
     for (const run of runs) if (run.cause === "worker") countOne(parts, run);
@@ -55,10 +52,6 @@ function countOne({ metrics, log, running }: AfterRecordingParts, ended: Attempt
   const span = found?.span ?? NO_SPAN;
   const facts = runFields({ id, taskId, attempt }, span);
   log.debug({ ...facts, state, code: error?.code }, "attempt recorded");
-  if (error && (state === "failed" || state === "dead")) {
-    const { fields, message } = describeFailedRun(toFailedRun(ended, error, found?.run));
-    log.warn({ ...fields, ...span.logFields }, message);
-  }
   metrics.attempts.inc({ type, way: found?.isDirect ? "direct" : "queue", state });
   const seconds = (endedAt.getTime() - (startedAt ?? endedAt).getTime()) / 1_000;
   metrics.duration.observe({ type }, seconds);
@@ -66,13 +59,4 @@ function countOne({ metrics, log, running }: AfterRecordingParts, ended: Attempt
   const label = metrics.functionLabel(found.run.spec.function);
   metrics.functionAttempts.inc({ function: label, state });
   metrics.functionDuration.observe({ function: label }, seconds);
-}
-
-function toFailedRun(ended: AttemptEnd, { code }: RunError, run: ClaimedRun | undefined): FailedRun {
-  const { runId, taskId, type, attempt, state } = ended;
-  return {
-    ...{ runId, taskId, type, code, attempt, isDead: state === "dead" },
-    function: run?.spec.type === "function" ? run.spec.function : undefined,
-    trigger: run?.trigger,
-  };
 }

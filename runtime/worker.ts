@@ -9,6 +9,7 @@ import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import type { Store } from "../core/store/database.ts";
 import type { Listener } from "../core/store/listen.ts";
 import type { Notifier } from "../core/store/notify.ts";
+import type { EndedRun } from "../core/store/runs/end.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
@@ -72,7 +73,8 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const running = createRunningAttempts();
   const lease = createWorkerLease(leaseMs, clock);
   const heartbeat = createHeartbeat({ ...parts, slots, lease });
-  const ends = openRunEnds(parts, [countAttempts({ ...parts, running })]);
+  const traceOf = ({ runId: id, claimNo }: EndedRun) => running.find({ id, claimNo })?.span.logFields ?? {};
+  const ends = openRunEnds({ ...parts, traceOf }, [countAttempts({ ...parts, running })]);
   const recording = createRecording({ ...parts, running, ends });
   const work = createWork({
     ...{ ...parts, slots, running },

@@ -26,7 +26,7 @@ import {
   startRun,
 } from "../core/store/testing/samples.ts";
 import { openTestStore, until } from "../core/store/testing/test-store.ts";
-import { createLogger } from "../core/telemetry/log.ts";
+import { createLogger, type Logger } from "../core/telemetry/log.ts";
 import { createDatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
@@ -67,7 +67,9 @@ describe("background jobs", () => {
       async flush() {},
     };
     const registry = createRegistry("scheduler");
-    const log = createLogger("scheduler", "silent");
+    const warned: string[] = [];
+    const warn = (_fields: object, message: string) => void warned.push(message);
+    const log = { ...createLogger("scheduler", "silent"), warn } as Logger;
     const metrics = createSchedulerMetrics(registry);
     const context = {
       store,
@@ -81,7 +83,7 @@ describe("background jobs", () => {
       judge: ANY_TIME,
       retentionDays: 30,
     };
-    return { context, published, rung, notified, registry };
+    return { context, published, rung, notified, warned, registry };
   }
 
   function jobNamed(name: string) {
@@ -160,8 +162,14 @@ describe("background jobs", () => {
 
   it("rescue: a lost worker's last attempt is a dead letter, published with its error", async () => {
     const { id: runId, taskId } = await loseRun({ retry: ONE_ATTEMPT });
-    const { context, published } = openContext();
+    const { context, published, warned } = openContext();
     await pass("rescue", context);
+    assert.deepEqual(
+      warned.filter((line) => line.includes(runId)),
+      [
+        `run ${runId} (http, schedule) failed and is a dead letter: worker_lost; GET /v1/runs/${runId} tells more`,
+      ],
+    );
     const run = (await findRun(store, namespaceId, runId))!;
     assert.equal(run.state, "dead");
     assert.equal(run.error?.code, "worker_lost");

@@ -66,10 +66,10 @@ export function createLostCalls(
 }
 
 function toLostRun(call: DirectCall, workerId: string, now: Date): FinishedDirectRun {
-  const { runId, namespaceId, functionId, revisionId, input, traceparent } = call;
+  const { runId, namespaceId, functionId, functionName, revisionId, input, traceparent } = call;
   const at = now.toISOString();
   return {
-    ...{ runId, namespaceId, taskId: null, type: "function", functionId, revisionId, input },
+    ...{ runId, namespaceId, taskId: null, type: "function", functionId, functionName, revisionId, input },
     claimNo: DIRECT_CLAIM_NO,
     holdsPermits: false,
     verdict: { state: "failed", error: WORKER_LOST },

@@ -8,6 +8,7 @@ import type { Logger } from "../telemetry/log.ts";
 import { grantReturnedPermits } from "./grant-permits.ts";
 import { publishDeadLetters } from "./publish-dead-letters.ts";
 import { createRunEnds, type EndConsumer, type RunEnds } from "./run-ends.ts";
+import { tellFailures } from "./tell-failures.ts";
 import { wakeCallers } from "./wake-callers.ts";
 import { wakeScheduler } from "./wake-scheduler.ts";
 
@@ -16,9 +17,11 @@ export interface RunEndsParts {
   notifier: Notifier;
   transport: Pick<QueueTransport, "ring" | "publishDeadLetters">;
   log: Logger;
+  /** What lines of failed runs say besides. */
+  traceOf?: Parameters<typeof tellFailures>[1];
 }
 
-const listConsumers = ({ store, notifier, transport, log }: RunEndsParts): EndConsumer[] => [
+const listConsumers = ({ store, notifier, transport, log, traceOf }: RunEndsParts): EndConsumer[] => [
   wakeCallers(notifier),
   wakeScheduler(notifier),
   publishDeadLetters(transport, (error) =>
@@ -30,6 +33,7 @@ const listConsumers = ({ store, notifier, transport, log }: RunEndsParts): EndCo
     (error) =>
       log[unsentLevel(error)]({ error }, "permits were not granted, or not rung; the scheduler does it"),
   ),
+  tellFailures(log, traceOf),
 ];
 
 /** @param own what only this role does, such as its metrics */

@@ -26,7 +26,6 @@ test("a failed run is one line of text: when, what, by which trigger, why, after
       { taskId: "task-1", type: "http", function: undefined, trigger: "manual", code: "http_status" },
       "http task task-1, trigger manual, http_status, 1 attempt, run run-1",
     ],
-    [{ trigger: undefined }, "function charge, function_error, 1 attempt, run run-1"],
   ];
   for (const [given, text] of cases)
     assert.equal(renderFailedRun(lineOf(given), false), `${AT} run failed: ${text}\n`);

@@ -10,10 +10,9 @@ export interface FailedRun {
   /** Null: a call. */
   taskId: string | null;
   type: TaskType;
-  /** Its name; undefined: a task of another type, or nobody here knows. */
+  /** Its name; undefined: a task of another type. */
   function: string | undefined;
-  /** Undefined: nobody here knows. */
-  trigger: RunTrigger | undefined;
+  trigger: RunTrigger;
   code: string;
   /** How many attempts were made. */
   attempt: number;
@@ -25,11 +24,10 @@ export interface FailedRun {
 export function describeFailedRun(failed: FailedRun): { fields: object; message: string } {
   const { runId, code, isDead, ...facts } = failed;
   const what = failed.function === undefined ? failed.type : `function ${failed.function}`;
-  const madeBy = failed.trigger === undefined ? "" : `, ${failed.trigger}`;
   const became = isDead ? "failed and is a dead letter" : "failed";
   return {
     fields: { event: EVENT, runId, ...facts, code, isDead },
-    message: `run ${runId} (${what}${madeBy}) ${became}: ${code}; GET /v1/runs/${runId} tells more`,
+    message: `run ${runId} (${what}, ${failed.trigger}) ${became}: ${code}; GET /v1/runs/${runId} tells more`,
   };
 }
 
@@ -52,7 +50,7 @@ export function renderFailedRun(line: string, hasColour: boolean): string | unde
   const what = taskId === null ? named : `${named}${ofTask}`;
   const parts = [
     `${paint(dim, time)} ${paint(red, "run failed")}: ${paint(bold, what)}`,
-    ...(trigger === undefined ? [] : [`trigger ${printable(trigger)}`]),
+    `trigger ${printable(trigger)}`,
     paint(red, code),
     `${attempt} ${attempt === 1 ? "attempt" : "attempts"}`,
     `${isDead ? "dead letter" : "run"} ${printable(runId)}`,

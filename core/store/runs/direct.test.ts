@@ -48,7 +48,13 @@ function ended(run: DirectRun, workerId: string, given: Partial<FinishedDirectRu
   const at = new Date().toISOString();
   return {
     ...{ runId: run.id, claimNo: 1, namespaceId, taskId: null, type: "function" },
-    ...{ functionId: run.functionId, revisionId: run.revisionId, trigger: run.trigger, input: run.input },
+    ...{
+      functionId: run.functionId,
+      functionName: "called",
+      revisionId: run.revisionId,
+      trigger: run.trigger,
+      input: run.input,
+    },
     ...{ timeoutMs: run.timeoutMs, durationMs: 40, logs: [], holdsPermits: false },
     verdict: { state: "succeeded", result: { status: 200, bodyBytes: 2 } },
     record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: null },
@@ -149,7 +155,11 @@ describe("a call that its API gave up", () => {
     const [running, cancelled] = [run(), run()];
     for (const given of [running, cancelled]) await showDirectRun(store, workerId, given);
     await cancelRuns(store, namespaceId, { runId: cancelled.id });
-    const { run: told } = await endLostCall(store, workerId, lost(running, workerId));
+    const { run: told, ended: ends } = await endLostCall(store, workerId, lost(running, workerId));
+    assert.deepEqual(
+      ends.map(({ cause, trigger, functionName }) => [cause, trigger, functionName]),
+      [["lost_call", "http", "called"]],
+    );
     assert.deepEqual([told?.state, told?.error?.code, told?.attempts.length], ["failed", "worker_lost", 1]);
     assert.equal((await endLostCall(store, workerId, lost(cancelled, workerId))).run?.state, "cancelled");
     const late = ended(running, workerId);

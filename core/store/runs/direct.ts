@@ -147,7 +147,6 @@ export async function reserveDirectRun(store: Store, workerId: string, run: Dire
 
 /** A run that has ended and was never visible before. */
 export interface FinishedDirectRun extends FinishedAttempt {
-  trigger: RunTrigger;
   input: Json;
   timeoutMs: number;
   durationMs: number;

@@ -5,6 +5,7 @@
  * told (`EndedRun`).
  */
 import type { RunError } from "../../domain/run-errors.ts";
+import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { type GRANTED, givePermitsBack, WANTED_KEYS } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";
@@ -25,7 +26,10 @@ export interface EndedRun<S extends EndState = EndState> {
   namespaceId: string;
   taskId: string | null;
   type: TaskType;
+  trigger: RunTrigger;
   functionId: string | null;
+  /** Null as well where who ended it has not looked it up: a cancel, a discard, a give-back. */
+  functionName: string | null;
   attempt: number;
   cause: EndCause;
   /** What it became. */
@@ -92,6 +96,8 @@ export interface EndColumns {
   error?: string;
   attempts?: string;
   input?: string;
+  /** For who is told: no column of the row. */
+  functionName?: string;
 }
 
 /** The final rows of what `gone` deleted. */
@@ -112,10 +118,14 @@ function moveEnded({
 /** An `EndedRun`, of a row `g` whose permits were given back (`givePermitsBack`), or that held none. */
 export const endedColumns = (
   cause: EndCause,
-  { state, error = "g.error" }: Pick<EndColumns, "state" | "error">,
+  {
+    state,
+    error = "g.error",
+    functionName = "NULL::text",
+  }: Pick<EndColumns, "state" | "error" | "functionName">,
   wantedKeys = WANTED_KEYS,
 ) => `g.id AS "runId", g.claim_no AS "claimNo", g.namespace_id AS "namespaceId", g.task_id AS "taskId", g.type,
-    g.function_id AS "functionId", g.attempt, '${cause}' AS cause, ${state} AS state, ${error} AS error, g.awaited,
+    g.trigger, g.function_id AS "functionId", ${functionName} AS "functionName", g.attempt, '${cause}' AS cause, ${state} AS state, ${error} AS error, g.awaited,
     ${wantedKeys}, g.started_at AS "startedAt", clock_timestamp() AS "endedAt"`;
 
 export interface EndStatement {

@@ -5,6 +5,7 @@
 import type pg from "pg";
 import type { AttemptRecord } from "../../contracts/run.ts";
 import type { RunVerdict } from "../../domain/retry.ts";
+import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import type { Json, JsonObject } from "../../json.ts";
 import type { QueryScope, Store } from "../database.ts";
@@ -21,7 +22,9 @@ export interface FinishedAttempt {
   namespaceId: string;
   taskId: string | null;
   type: TaskType;
+  trigger: RunTrigger;
   functionId: string | null;
+  functionName: string | null;
   revisionId: string | null;
   /** What the claim knew of its run: the row knows more, where a limit was set meanwhile. */
   holdsPermits: boolean;
@@ -169,9 +172,11 @@ export function toEndedRun(
   cause: EndCause,
   { awaited = false, wantedKeys = null }: Partial<Pick<FinishedRow, "awaited" | "wantedKeys">> = {},
 ): EndedRun {
-  const { runId, claimNo, namespaceId, taskId, type, functionId, verdict, record } = attempt;
+  const { runId, claimNo, namespaceId, taskId, type, trigger, functionId, functionName } = attempt;
+  const { verdict, record } = attempt;
   return {
-    ...{ runId, claimNo, namespaceId, taskId, type, functionId, cause, awaited, wantedKeys },
+    ...{ runId, claimNo, namespaceId, taskId, type, trigger, functionId, functionName },
+    ...{ cause, awaited, wantedKeys },
     attempt: record.attempt,
     state: verdict.state,
     error: "error" in verdict ? verdict.error : null,

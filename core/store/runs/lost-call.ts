@@ -22,6 +22,7 @@ const LOST = endTaken(
     state: "CASE WHEN g.cancel_requested_at IS NULL THEN 'failed' ELSE 'cancelled' END",
     error: "CASE WHEN g.cancel_requested_at IS NULL THEN $3::jsonb END",
     attempts: `g.attempts || (${recordEndedNow("$4::jsonb", "g.started_at")})`,
+    functionName: "(SELECT f.name FROM functions f WHERE f.id = g.function_id)",
   },
   "true",
 );

@@ -47,7 +47,15 @@ test("a lost run waits for its next attempt, the lost one on record", async () =
   assert.deepEqual(others, []);
   assert.deepEqual(rescued, {
     ...{ runId: lost.id, claimNo: lost.claimNo, namespaceId, taskId: lost.taskId, type: "http" },
-    ...{ functionId: null, wantedKeys: null, attempt: 1, cause: "rescue", state: "scheduled" },
+    ...{
+      trigger: "schedule",
+      functionId: null,
+      functionName: null,
+      wantedKeys: null,
+      attempt: 1,
+      cause: "rescue",
+      state: "scheduled",
+    },
     ...{ error: WORKER_LOST, awaited: false, startedAt: lost.startedAt, endedAt: now },
   });
   const run = await findRun(store, namespaceId, lost.id);
@@ -120,6 +128,7 @@ test("a lost invocation failed, and whoever waits is told", async () => {
   await claim(store, newId(), runId);
   const [rescued] = await rescue();
   assert.deepEqual([rescued?.runId, rescued?.state, rescued?.awaited], [runId, "failed", true]);
+  assert.deepEqual([rescued?.trigger, rescued?.functionName], ["invoke", "greet"]);
   const run = await findRun(store, namespaceId, runId);
   assert.deepEqual([run?.state, run?.error?.code], ["failed", "worker_lost"]);
 });

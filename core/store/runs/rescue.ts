@@ -5,6 +5,7 @@ import { CALL_POLICY, readPolicy, type TaskPolicy } from "../../contracts/task-p
 import type { AttemptOutcome } from "../../domain/attempt.ts";
 import { decideVerdict } from "../../domain/retry.ts";
 import { WORKER_LOST } from "../../domain/run-errors.ts";
+import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { askServer, type LeaseJudge } from "../contact.ts";
 import type { Store } from "../database.ts";
@@ -24,7 +25,9 @@ interface LostRun {
   worker_id: string;
   cancel_requested_at: Date | null;
   type: TaskType;
+  trigger: RunTrigger;
   function_id: string | null;
+  function_name: string | null;
   revision_id: string | null;
   /** Null for a call. */
   policy: Partial<TaskPolicy> | null;
@@ -46,9 +49,9 @@ export async function rescueLostRuns(
     if (!judge.mayJudge(word)) return [];
     const { rows: lost } = await sql<LostRun>`
       SELECT r.id, r.claim_no, r.task_id, r.namespace_id, r.attempt, r.attempt_offset, r.started_at, r.worker_id,
-        r.cancel_requested_at, r.type, r.function_id, r.revision_id,
+        r.cancel_requested_at, r.type, r.trigger, r.function_id, f.name AS function_name, r.revision_id,
         ${sql.raw(STORED_POLICY)} AS policy
-      FROM task_runs_open r LEFT JOIN tasks t ON t.id = r.task_id
+      FROM task_runs_open r LEFT JOIN tasks t ON t.id = r.task_id LEFT JOIN functions f ON f.id = r.function_id
       WHERE r.state = 'running'
         AND NOT EXISTS (SELECT FROM workers w
           WHERE w.id = r.worker_id AND w.lease_until > ${word.exactAt}::timestamptz)
@@ -75,7 +78,9 @@ function toLostAttempt(run: LostRun, now: Date): FinishedAttempt {
     namespaceId: run.namespace_id,
     taskId: run.task_id,
     type: run.type,
+    trigger: run.trigger,
     functionId: run.function_id,
+    functionName: run.function_name,
     revisionId: run.revision_id,
     holdsPermits: false,
     verdict: decideLost(run, now),

@@ -75,6 +75,7 @@ async function openDirect(skewMs: number) {
   const ended: FinishedDirectRun = {
     ...{ runId: run.id, claimNo: 1, namespaceId, taskId: null, type: "function" },
     ...{ functionId: run.functionId, revisionId: run.revisionId, trigger: "invoke", input: null },
+    functionName: "called",
     ...{
       timeoutMs: 1_000,
       holdsPermits: false,

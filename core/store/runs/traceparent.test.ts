@@ -134,7 +134,7 @@ test("a direct call does, shown while it runs or written when it has ended", asy
   const at = new Date().toISOString();
   const ended = {
     ...{ ...facts, runId: newId(), claimNo: 1, taskId: null, type: "function" as const, durationMs: 1 },
-    holdsPermits: false,
+    ...{ holdsPermits: false, functionName: "called" },
     ...{ verdict: { state: "succeeded", result: 1 } as const, logs: [], traceparent: REQUEST },
     record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: null, traceId: TRACE },
   };
