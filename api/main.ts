@@ -127,7 +127,7 @@ export async function startApi(
     callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
     direct: measureCalls(line, metrics),
     edge,
-    keyring: createKeyring(store.db),
+    keyring: createKeyring(store.db, steadyClock),
     sealer: settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY),
     transport,
     ringer,

@@ -1,8 +1,9 @@
+import type { Clock } from "../../core/clock.ts";
 import type { Db } from "../../core/store/database.ts";
 import { findKeyOwner, type KeyOwner } from "../../core/store/keys.ts";
 
 /** A key is looked up at most this often; so long may a revoked one go on. */
-const REMEMBER_MS = 2_000;
+export const REMEMBER_MS = 2_000;
 const REMEMBERED_KEYS = 1_000;
 const MAX_KEY_LENGTH = 200;
 
@@ -12,11 +13,12 @@ export interface Keyring {
   findOwner(key: string): Promise<KeyOwner | undefined>;
 }
 
-export function createKeyring(db: Db): Keyring {
+/** @param clock one that makes no leaps */
+export function createKeyring(db: Db, clock: Clock): Keyring {
   const known = new Map<string, { owner: KeyOwner; untilMs: number }>();
   return {
     async findOwner(key) {
-      const nowMs = performance.now();
+      const nowMs = clock.now().getTime();
       const entry = known.get(key);
       if (entry && entry.untilMs >= nowMs) return entry.owner;
       known.delete(key);

@@ -21,7 +21,7 @@ import {
 import { refuseUnstorable } from "./stored-text.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
-const MAX_DEPTH = 200;
+export const MAX_DEPTH = 200;
 /** Of these a request (as `fetch` has it) carries none, and no route asks for one. */
 const METHODS_WITHOUT_BODY = new Set(["GET", "HEAD", "TRACE"]);
 
@@ -150,7 +150,7 @@ function whereItBreaks({ message }: Error): string {
 /** The fields that hold JSON of the author's own: no schema looks into them. */
 const FREE_FIELDS = new Set(["input", "body"]);
 /** More than any field may have, the headers of a task and the files of an upload among them. */
-const MAX_ENTRIES = 1_000;
+export const MAX_ENTRIES = 1_000;
 
 export function validate<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const crowded = findCrowdedField(input, MAX_ENTRIES, FREE_FIELDS);

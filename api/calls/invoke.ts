@@ -18,7 +18,7 @@ import { type CallEnd, toCallEnd } from "./call-end.ts";
 import type { Caller } from "./caller.ts";
 
 /** Callers of one API that wait for a worker: each holds a connection, and its request is a row. */
-const MAX_WAITING_CALLERS = 1_000;
+export const MAX_WAITING_CALLERS = 1_000;
 
 export interface FunctionCall {
   runId: string;

@@ -3,8 +3,8 @@ import type { StoredRequest } from "../../core/domain/stored-request.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { isPassedOn } from "../http/hop-by-hop.ts";
 
-const MAX_HEADERS = 100;
-const MAX_VALUE_CHARS = 8_192;
+export const MAX_STORED_HEADERS = 100;
+export const MAX_STORED_VALUE_CHARS = 8_192;
 
 /** What says who the caller is, to Bellhop or to its origin. */
 const DROPPED = new Set(["authorization", "cookie"]);
@@ -13,8 +13,8 @@ const DROPPED = new Set(["authorization", "cookie"]);
 export function toStoredRequest(url: string, { method, headers }: Request, body: Buffer): StoredRequest {
   const connection = headers.get("connection");
   const kept = [...headers].filter(([name]) => !DROPPED.has(name) && isPassedOn(name, connection));
-  if (kept.length > MAX_HEADERS || kept.some(([, value]) => value.length > MAX_VALUE_CHARS)) {
-    const message = `A request has at most ${MAX_HEADERS} headers of ${MAX_VALUE_CHARS} characters each.`;
+  if (kept.length > MAX_STORED_HEADERS || kept.some(([, value]) => value.length > MAX_STORED_VALUE_CHARS)) {
+    const message = `A request has at most ${MAX_STORED_HEADERS} headers of ${MAX_STORED_VALUE_CHARS} characters each.`;
     throw new BellhopError("headers_too_large", 431, message);
   }
   return { method, url, headers: kept, body: body.toString("base64") };

@@ -10,7 +10,7 @@ import { BusyError } from "../http/busy-error.ts";
 import type { CallBody } from "./call-body.ts";
 
 /** A request that waits in the queue is a row: its body is bounded. */
-const MAX_QUEUED_BODY_BYTES = 1_000_000;
+export const MAX_QUEUED_BODY_BYTES = 1_000_000;
 
 export function functionBusy(): BusyError {
   return new BusyError("function_busy", "The function has as many callers as it may have at once.");

@@ -21,9 +21,9 @@ import type { Edge } from "../edge/edge.ts";
 /** Text up to this travels in the call itself. */
 const SHORT_BODY_BYTES = 65_536;
 /** Awaited whole: what a worker takes at once. */
-const AWAITED_BYTES = 262_144;
-const FIRST_PART_BYTES = 65_536;
-const FIRST_BYTES_WAIT_MS = 250;
+export const AWAITED_BYTES = 262_144;
+export const FIRST_PART_BYTES = 65_536;
+export const FIRST_BYTES_WAIT_MS = 250;
 
 export interface CallBody {
   /** With its text where that is short. */

@@ -21,7 +21,7 @@ export interface Upload {
 
 const JSON_FIELDS = new Set(["limits", "reuse", "traffic", "public", "env"]);
 /** A hundred files, and the fields beside them. */
-const MAX_PARTS = 120;
+export const MAX_PARTS = 120;
 const SINGLE_ENTRY = "index.ts";
 const ENTRY_NAMES = ["index.ts", "index.tsx", "index.js", "index.mjs", "main.ts", "worker.ts"];
 

@@ -17,7 +17,7 @@ import { ANY_TYPE, defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
 import { functionHookRoutes } from "./function-hook-routes.ts";
 
-const MAX_BODY_BYTES = 1_000_000;
+export const MAX_HOOK_BODY_BYTES = 1_000_000;
 
 /** The second one is that of Standard Webhooks. */
 const KEY_HEADERS = ["idempotency-key", "webhook-id"];
@@ -25,7 +25,7 @@ const KEY_HEADERS = ["idempotency-key", "webhook-id"];
 export const unknownHook = () => new BellhopError("hook_not_found", 404, "There is no such hook.");
 
 const bodyTooLarge = () =>
-  new BellhopError("body_too_large", 413, `A hook takes at most ${MAX_BODY_BYTES} bytes.`);
+  new BellhopError("body_too_large", 413, `A hook takes at most ${MAX_HOOK_BODY_BYTES} bytes.`);
 
 const triggerHook = defineRoute({
   method: "POST",
@@ -90,7 +90,7 @@ async function receive(
   held: HeldBytes,
 ): Promise<StoredRequest> {
   const received = { request: context.req.raw, incoming: incomingOf(context) };
-  const body = await receiveBody(edge, received, held, MAX_BODY_BYTES, bodyTooLarge);
+  const body = await receiveBody(edge, received, held, MAX_HOOK_BODY_BYTES, bodyTooLarge);
   held.reach(body.byteLength);
   return toStoredRequest(urlOf(context.req.url), context.req.raw, body);
 }

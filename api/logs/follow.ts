@@ -19,9 +19,9 @@ import { LINES_PER_LOOK, type OpenFeed } from "./log-feeds.ts";
 import { createLineTest, type TestedLine } from "./log-match.ts";
 
 /** A quiet stream says so, so that proxies keep it and a dead peer is noticed. */
-const KEEP_ALIVE_MS = 15_000;
+export const KEEP_ALIVE_MS = 15_000;
 /** How often the reader's key is checked again. */
-const CHECK_EVERY_MS = 30_000;
+export const CHECK_EVERY_MS = 30_000;
 
 const FORMATS = {
   ndjson: { sign: "\n", show: ({ json }: Shown) => `${json}\n` },

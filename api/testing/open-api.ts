@@ -142,7 +142,7 @@ export async function openApi({
     // No worker takes calls: all of them are queued.
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
     edge,
-    keyring: createKeyring(db),
+    keyring: createKeyring(db, steadyClock),
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
     ...{ store, transport, ringer, notifier, ends, clock: systemClock },
     ...{ stopping: stopping.signal, lettingGo: stopping.signal },

@@ -3,7 +3,7 @@ import { hasControlCharacter } from "../control-characters.ts";
 import { DURATION_PATTERN, formatDuration, parseDuration } from "../duration.ts";
 import type { Json } from "../json.ts";
 
-const MAX_DURATION_MS = 3_660 * 86_400_000;
+export const MAX_DURATION_MS = 3_660 * 86_400_000;
 
 /**
  * A duration on the wire, milliseconds inside: at least `minMs`, at most `maxMs`. The bounds hold for what comes in;

@@ -35,8 +35,8 @@ const limitsField = (caps: FunctionLimitCaps) =>
     subrequests: limitField("subrequests", caps),
   });
 
-const MAX_ENV_NAMES = 100;
-const MAX_ENV_BYTES = 65_536;
+export const MAX_ENV_NAMES = 100;
+export const MAX_ENV_BYTES = 65_536;
 
 /** Of a setting or a secret, as code reads it: `ctx.env.NAME`. */
 export const envName = z

@@ -9,7 +9,7 @@ function filterField<Schema extends z.ZodType>(schema: Schema) {
   return z.preprocess((value) => (value === "" ? undefined : value), schema.optional());
 }
 
-const MAX_TEXT_CHARS = 200;
+export const MAX_QUERY_TEXT_CHARS = 200;
 
 /** An RFC 3339 instant, or a duration back from now. */
 function sinceField(now: () => Date) {
@@ -25,7 +25,9 @@ function sinceField(now: () => Date) {
 }
 
 const level = filterField(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`));
-const text = filterField(z.string().max(MAX_TEXT_CHARS, `holds at most ${MAX_TEXT_CHARS} characters`));
+const text = filterField(
+  z.string().max(MAX_QUERY_TEXT_CHARS, `holds at most ${MAX_QUERY_TEXT_CHARS} characters`),
+);
 
 /** The query of `GET /v1/runs/{id}/logs`. `level` means that level and above. */
 export const runLogQuery = listQuery.extend({ level, q: text });

@@ -3,20 +3,23 @@ import { z } from "zod";
 import { instantOutput } from "./common.ts";
 
 /** Shorter ones could not be kept out of logs. */
-const MIN_CHARS = 4;
-const MAX_BYTES = 32_768;
+export const MIN_SECRET_CHARS = 4;
+export const MAX_SECRET_VALUE_BYTES = 32_768;
 
 export const secretInput = z
   .strictObject({
     value: z
       .string()
       .refine(
-        (value) => value.length >= MIN_CHARS,
-        `has at least ${MIN_CHARS} characters: a shorter one could not be redacted`,
+        (value) => value.length >= MIN_SECRET_CHARS,
+        `has at least ${MIN_SECRET_CHARS} characters: a shorter one could not be redacted`,
       )
-      .refine((value) => Buffer.byteLength(value) <= MAX_BYTES, `holds at most ${MAX_BYTES} bytes`)
+      .refine(
+        (value) => Buffer.byteLength(value) <= MAX_SECRET_VALUE_BYTES,
+        `holds at most ${MAX_SECRET_VALUE_BYTES} bytes`,
+      )
       .refine((value) => value.isWellFormed(), "must be text")
-      .meta({ description: `${MIN_CHARS} characters to ${MAX_BYTES} bytes.` }),
+      .meta({ description: `${MIN_SECRET_CHARS} characters to ${MAX_SECRET_VALUE_BYTES} bytes.` }),
   })
   .meta({ examples: [{ value: "sk_live_4242" }] });
 

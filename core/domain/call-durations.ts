@@ -9,7 +9,7 @@ const HEAD_START_MS = 50;
 /** For what comes before the function, and for the head start: so that it has all of its time. */
 const ATTEMPT_SLACK_MS = 2 * HEAD_START_MS;
 /** For a worker to come, where a call is queued. */
-const QUEUE_WAIT_MS = 30_000;
+export const QUEUE_WAIT_MS = 30_000;
 
 export interface CallDurations {
   /** What the function may take: its limit, or the operator's cap. */

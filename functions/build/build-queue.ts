@@ -1,6 +1,6 @@
 import { BellhopError } from "../../core/errors.ts";
 
-const MAX_WAITING = 16;
+export const MAX_WAITING_BUILDS = 16;
 const RETRY_AFTER_SECONDS = 5;
 
 interface Waiting {
@@ -30,7 +30,7 @@ export class BuildQueue {
 
   #wait(tenant: string): Promise<void> {
     const waiting = this.#tenants.get(tenant) ?? [];
-    if (waiting.length >= MAX_WAITING) {
+    if (waiting.length >= MAX_WAITING_BUILDS) {
       throw new BellhopError(
         "build_overloaded",
         503,

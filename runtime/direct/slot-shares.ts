@@ -7,8 +7,8 @@ import type { DirectCall } from "../../core/contracts/direct-call.ts";
 import { createShares } from "../../core/shares.ts";
 
 /** Of one public function. Above the 0.7 at which autoscalers start another worker. */
-const PUBLIC_FUNCTION_SHARE = 3 / 4;
-const NAMESPACE_SHARE = 7 / 8;
+export const PUBLIC_FUNCTION_SHARE = 3 / 4;
+export const NAMESPACE_SHARE = 7 / 8;
 
 type Claim = Pick<DirectCall, "namespaceId" | "functionId" | "isPublic">;
 

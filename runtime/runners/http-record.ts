@@ -5,8 +5,8 @@ import { findTextFault } from "../../core/storable-text.ts";
 import { decodeText } from "./response-text.ts";
 
 export const MAX_RECORDED_BODY_BYTES = 64 * 1024;
-const MAX_HEADERS = 64;
-const MAX_HEADER_CHARS = 8 * 1024;
+export const MAX_RECORDED_HEADERS = 64;
+export const MAX_RECORDED_HEADER_CHARS = 8 * 1024;
 /** Deeper JSON is kept as text: parsers further on recurse. */
 const MAX_JSON_DEPTH = 100;
 
@@ -32,7 +32,7 @@ function recordHeaders(headers: Record<string, string>): Record<string, string> 
   for (const [name, value] of Object.entries(headers)) {
     if (name === "set-cookie") continue;
     chars += name.length + value.length;
-    if (++count > MAX_HEADERS || chars > MAX_HEADER_CHARS) break;
+    if (++count > MAX_RECORDED_HEADERS || chars > MAX_RECORDED_HEADER_CHARS) break;
     kept[name] = value;
   }
   return kept;

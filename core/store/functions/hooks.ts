@@ -6,7 +6,7 @@ import type { Db, Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { hashKey } from "../keys.ts";
 
-const MAX_HOOKS = 20;
+export const MAX_HOOKS = 20;
 const TOKEN = /^bhk_[A-Za-z0-9_-]{43}$/;
 
 interface Hook {

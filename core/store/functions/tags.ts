@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { BellhopError } from "../../errors.ts";
 import type { Db } from "../database.ts";
 
-const MAX_TAGS = 50;
+export const MAX_TAGS = 50;
 
 /** Gives the tag to a revision, taking it from another one. 422 where the function has too many. Lock the function. */
 export async function moveTag(db: Db, functionId: string, tag: string, revisionId: string): Promise<void> {

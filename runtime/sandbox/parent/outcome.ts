@@ -20,7 +20,7 @@ const RETRYABLE: Record<Exclude<FailureCode, "cancelled">, boolean> = {
 };
 
 /** What is deeper makes those fail that write it: the redactor, the worker's frames, the database, each at its own depth. */
-const MAX_RESULT_DEPTH = 1_000;
+export const MAX_RESULT_DEPTH = 1_000;
 
 export const CANCELLED: AttemptOutcome = { kind: "cancelled" };
 
