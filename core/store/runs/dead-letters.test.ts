@@ -145,6 +145,7 @@ test("a redrive that meets a cancel of its task waits for it, and then leaves th
   const [dead, other] = [await makeDeadLetter(namespaceId), await makeDeadLetter(namespaceId)];
   const { redriving } = await inTransaction(store.pool, async (tx) => {
     await tx.pool.query("SELECT FROM tasks WHERE id = $1 FOR UPDATE", [dead.taskId]);
+    await tx.pool.query("UPDATE tasks SET state = 'cancelled' WHERE id = $1", [dead.taskId]);
     const redriving = redriveDeadLetters(store, namespaceId, {});
     await Promise.race([redriving, untilBlocked(store)]);
     // It holds no run while it waits for a task: the cancel might want it.

@@ -15,13 +15,13 @@ export async function redriveDeadLetters(
   const conditions: RawBuilder<unknown>[] = [sql`r.namespace_id = ${namespaceId} AND r.state = 'dead'`];
   if (which.runId !== undefined) conditions.push(sql`r.id = ${which.runId}`);
   if (which.taskId !== undefined) conditions.push(sql`r.task_id = ${which.taskId}`);
-  // A cancelled task does not run any more, whoever asks; one that is being cancelled is waited for. The task is locked
-  // before its run, as whoever changes a task does it.
+  // A cancelled task does not run any more, whoever asks; one that is being cancelled, which holds it for update, is
+  // waited for. Each task is locked before its run, as by whoever changes it.
   const { rows } = await sql<StagedRun>`
     WITH dead AS MATERIALIZED (
       SELECT r.id FROM task_runs_open r JOIN tasks t ON t.id = r.task_id
       WHERE ${sql.join(conditions, sql` AND `)} AND t.state <> 'cancelled'
-      ORDER BY r.id LIMIT ${REDRIVE_BATCH} FOR SHARE OF t FOR UPDATE OF r SKIP LOCKED
+      ORDER BY r.id LIMIT ${REDRIVE_BATCH} FOR KEY SHARE OF t FOR UPDATE OF r SKIP LOCKED
     )
     UPDATE task_runs_open r SET state = 'queued', dead_at = NULL, error = NULL, result = NULL, worker_id = NULL,
       started_at = NULL, cancel_requested_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1, available_at = clock_timestamp(),
