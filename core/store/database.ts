@@ -4,7 +4,8 @@
  *
  * - `QueryScope`: it can. It is one statement, which goes to the pool or to the transaction's connection: by
  *   `scope.pool`, with a fixed text and mostly a name, or by `scope.db` where it is put together from what was asked.
- * - `Store`: it cannot. It opens a transaction of its own (`inTransaction`), or needs a pool that is not the common one.
+ * - `Store`: it cannot. It opens a transaction of its own (`inTransaction`), is one that may be done once more
+ *   (`retryDeadlock`), or needs a pool that is not the common one.
  *
  * What is only a step of a transaction, such as taking a lock, asks for a `Transaction`. Nothing there takes a `Db` alone.
  */

@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
 import { BellhopError } from "../errors.ts";
 import type { Db, QueryScope } from "./database.ts";
+import { retryDeadlock } from "./deadlock.ts";
 import type { Database } from "./schema.ts";
 
 /** A connection on which a transaction is open: whoever is given it takes part in what is committed. */
@@ -11,9 +12,13 @@ export interface Transaction extends QueryScope {
 
 /**
  * Commits what `work` does once it resolves. Where it rejects, nothing stays; with a `BellhopError`, which says no to
- * somebody's request, the connection is kept.
+ * somebody's request, the connection is kept. After a deadlock `work` is done once more, from its beginning.
  */
 export async function inTransaction<T>(pool: pg.Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  return await retryDeadlock(() => transact(pool, work));
+}
+
+async function transact<T>(pool: pg.Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
     await client.query("BEGIN");

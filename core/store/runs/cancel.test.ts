@@ -3,6 +3,7 @@ import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { newId } from "../ids.ts";
+import { cancelTask } from "../tasks/change.ts";
 import {
   claim,
   finished,
@@ -12,11 +13,12 @@ import {
   SAMPLE_ERROR,
   startRun,
 } from "../testing/samples.ts";
-import { openTestStore, until } from "../testing/test-store.ts";
+import { openTestStore, until, untilBlocked } from "../testing/test-store.ts";
+import { inTransaction } from "../transaction.ts";
 import { type Cancelled, cancelRuns } from "./cancel.ts";
 import { claimRuns } from "./claim.ts";
 import { enqueueTaskRun } from "./enqueue.ts";
-import { finishAttempts } from "./finish.ts";
+import { finishAttempts, releaseRuns } from "./finish.ts";
 import { listOwnedRuns } from "./owned.ts";
 import { findRun } from "./read.ts";
 
@@ -153,3 +155,59 @@ test("cancels and claims that meet leave each run either cancelled or asked", as
   }
   await assert.rejects(claim(store, workerId, ids[0]!));
 });
+
+/**
+ * A transaction that has locked the second row, and locks the first one as soon as `other`, which has that, waits for
+ * the second.
+ */
+async function meetCrosswise<T>([first, second]: [string, string], other: () => Promise<T>): Promise<T> {
+  const holds = Promise.withResolvers<void>();
+  const meets = Promise.withResolvers<void>();
+  const crossing = inTransaction(store.pool, async ({ pool }) => {
+    const lock = (id: string) => pool.query("SELECT FROM task_runs_open WHERE id = $1 FOR UPDATE", [id]);
+    await lock(second);
+    holds.resolve();
+    await meets.promise;
+    await lock(first);
+  });
+  await holds.promise;
+  const answer = other();
+  await untilBlocked(store);
+  meets.resolve();
+  await crossing;
+  return await answer;
+}
+
+test("a cancel of a whole task goes through where it and others wait for each other's rows", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  const { id, taskId } = await startRun(store, namespaceId, workerId);
+  const other = (await enqueueTaskRun(store, namespaceId, taskId!))!.runId;
+  const { runs } = await meetCrosswise([id, other], () =>
+    cancelTask(store, namespaceId, taskId!, new Date()),
+  );
+  assert.deepEqual(idsOf(runs), { ended: [other], asked: [id] });
+});
+
+for (const [what, end] of [
+  ["ends of runs go", finishAttempts],
+  ["a worker that gives its runs back goes", releaseRuns],
+] as const)
+  test(`${what} through where it and a cancel wait for each other's rows`, async () => {
+    const namespaceId = await newNamespace();
+    const workerId = await makeWorker(db);
+    const runs = [
+      await startRun(store, namespaceId, workerId),
+      await startRun(store, namespaceId, workerId),
+    ] as const;
+    const ends = runs.map((run) => ({
+      ...run,
+      ...finished(run, workerId, { state: "succeeded", result: null }),
+    }));
+    await meetCrosswise([runs[0].id, runs[1].id], async () => void (await end(store, workerId, ends)));
+    const states = await Promise.all(
+      runs.map(async ({ id }) => (await findRun(store, namespaceId, id))?.state),
+    );
+    const expected = end === finishAttempts ? "succeeded" : "queued";
+    assert.deepEqual(states, [expected, expected]);
+  });

@@ -8,7 +8,8 @@ import type { RunVerdict } from "../../domain/retry.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import type { Json, JsonObject } from "../../json.ts";
-import type { QueryScope, Store } from "../database.ts";
+import type { Store } from "../database.ts";
+import { retryDeadlock } from "../deadlock.ts";
 import { toJsonText } from "../json-text.ts";
 import { givePermitsBack } from "../limits/permits.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
@@ -72,7 +73,7 @@ export async function finishAttempts(
     );
   const isLimited = attempts.some(({ holdsPermits }) => holdsPermits);
   const statement = isLimited ? MOVE_LIMITED : MOVE_TERMINAL;
-  const written = await writeVerdicts(store.pool, statement, { workerId, attempts });
+  const written = await retryDeadlock(() => writeVerdicts(store.pool, statement, { workerId, attempts }));
   if (isLimited) return toReport(written);
   // A limit that was set while they ran, or a count of permits, has given them some. They have ended: what cannot be
   // counted off now is found by the next count.
@@ -221,28 +222,27 @@ export function toLogRows(attempt: FinishedAttempt) {
   }));
 }
 
-const GIVEN_BACK = endedColumns("worker", { state: "'queued'" });
+const RELEASE = `
+  WITH released AS (
+    UPDATE task_runs_open r SET state = 'queued', worker_id = NULL, started_at = NULL,
+      available_at = statement_timestamp(), queued_at = statement_timestamp()
+    FROM json_to_recordset($2::json) AS v(id uuid, "claimNo" int)
+    WHERE r.id = v.id AND r.worker_id = $1 AND r.claim_no = v."claimNo" AND r.state = 'running'
+      AND r.cancel_requested_at IS NULL
+    RETURNING r.*
+  ), ${givePermitsBack("released")}
+  SELECT ${endedColumns("worker", { state: "'queued'" })} FROM released g`;
 
 /**
  * running → queued: a worker gives back what it will not finish. The attempt does not count. Those that were asked to
  * stop are left to the lease: the rescue ends them as cancelled.
  */
 export async function releaseRuns(
-  scope: QueryScope,
+  store: Store,
   workerId: string,
   runs: { id: string; claimNo: number }[],
 ): Promise<EndedRun[]> {
-  const { rows } = await scope.pool.query<EndedRun>(
-    `WITH released AS (
-       UPDATE task_runs_open r SET state = 'queued', worker_id = NULL, started_at = NULL,
-         available_at = statement_timestamp(), queued_at = statement_timestamp()
-       FROM json_to_recordset($2::json) AS v(id uuid, "claimNo" int)
-       WHERE r.id = v.id AND r.worker_id = $1 AND r.claim_no = v."claimNo" AND r.state = 'running'
-         AND r.cancel_requested_at IS NULL
-       RETURNING r.*
-     ), ${givePermitsBack("released")}
-     SELECT ${GIVEN_BACK} FROM released g`,
-    [workerId, JSON.stringify(runs.map(({ id, claimNo }) => ({ id, claimNo })))],
-  );
+  const values = [workerId, JSON.stringify(runs.map(({ id, claimNo }) => ({ id, claimNo })))];
+  const { rows } = await retryDeadlock(() => store.pool.query<EndedRun>(RELEASE, values));
   return rows;
 }
