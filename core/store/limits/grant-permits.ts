@@ -10,7 +10,7 @@ import { inTransaction, type Transaction } from "../transaction.ts";
 import { type LimitRow, lockLimits, toFree } from "./limit-rows.ts";
 import { LIMIT_KEYS, WAITING } from "./permits.ts";
 
-/** The most runs of one key that one call grants permits to. */
+/** The most runs that one look grants permits to, of all its keys together. */
 export const GRANT_BATCH = 500;
 const MAX_LOOKS = 4;
 
@@ -20,7 +20,7 @@ const LOOK = `
     SELECT r.id, ${LIMIT_KEYS} AS keys, ${CLAIM_ORDER} FROM task_runs_open r WHERE ${WAITING} = k.key
     ORDER BY ${inTurn("r")}
     LIMIT least($2::int, greatest(0, coalesce(l.concurrency - l.permits_held, $2::int)))) AS w
-  ORDER BY ${inTurn("w")}`;
+  ORDER BY ${inTurn("w")} LIMIT $2`;
 
 // What another has locked for a moment is left alone, and found by the next look.
 const GRANT = `
@@ -61,7 +61,10 @@ interface Look {
   hasMoved: boolean;
 }
 
-/** The runs that may be claimed now: at most as many of each key as it has permits left, oldest first. */
+/**
+ * The runs that may be claimed now: at most as many of each key as it has permits left, oldest first. Where they are
+ * `GRANT_BATCH` or more, others may be left.
+ */
 export async function grantPermits(store: Store, keys: string[]): Promise<StagedRun[]> {
   const granted: StagedRun[] = [];
   let locked = [...new Set(keys)];

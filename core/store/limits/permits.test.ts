@@ -25,7 +25,7 @@ import {
   wantedKeysOf,
 } from "../testing/samples.ts";
 import { openTestStore, untilBlocked } from "../testing/test-store.ts";
-import { adoptWaiting, findGrantableKeys, grantPermits } from "./grant-permits.ts";
+import { adoptWaiting, findGrantableKeys, GRANT_BATCH, grantPermits } from "./grant-permits.ts";
 import { recountPermits } from "./recount-permits.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
@@ -350,6 +350,22 @@ describe("permits that come back a moment after their run ended are counted off 
     assert.equal(await reserved, "given_up");
     assert.equal(await permitsHeld(key), 1, "the other one still runs");
   });
+});
+
+test("one look grants so many permits and no more, whatever the keys: the next ones grant the rest", async () => {
+  const namespaceId = await newNamespace();
+  const keys = await Promise.all(
+    [1_000, 1_000, 1_000].map((concurrency) => makeLimit(namespaceId, concurrency)),
+  );
+  const waiting = GRANT_BATCH / 2;
+  for (const key of keys)
+    await sql`INSERT INTO task_runs_open SELECT made.* FROM task_runs_open r, generate_series(1, ${waiting}::int) AS n,
+        jsonb_populate_record(r, jsonb_build_object('id', overlay(r.id::text placing lpad(n::text, 4, '0') from 33), 'limit_keys', ARRAY[${key}::text],
+          'waiting_for', 'concurrency', 'waiting_key', ${key}::text, 'room', 'awaited')) AS made
+      WHERE r.id = ${await queueRun(store, namespaceId)}`.execute(db);
+  const grantSome = async () => (await grantPermits(store, keys)).length;
+  assert.deepEqual([await grantSome(), await grantSome(), await grantSome()], [GRANT_BATCH, waiting, 0]);
+  assert.deepEqual(await Promise.all(keys.map(permitsHeld)), [waiting, waiting, waiting]);
 });
 
 describe("counts", () => {
