@@ -147,7 +147,6 @@ function receiveEvents(parts: ReceivingParts, slots: Slots, work: Work): Receivi
   const events = createEventIntake({
     ...{ windowMs: eventsWindowMs, clock, slots, work },
     ...measureBellClaims(claims, metrics),
-    giveBack: (run) => giveBack([run], parts),
     ring: (bells, lane) => transport.ring(bells, lane),
     onError: (error) => log.warn({ error }, "an event could not be taken; its sender tries again"),
   });

@@ -36,8 +36,10 @@ describe("decideAdmission", () => {
 });
 
 describe("decideClaim", () => {
-  const asked = (...ids: string[]) => ids.map((id) => ({ ...run(id, "f"), isAsked: true }));
-  const waiting = (...ids: string[]) => ids.map((id) => ({ ...run(id, "f"), isAsked: false }));
+  const asked = (...ids: string[]) =>
+    ids.map((id) => ({ ...run(id, "f"), isAsked: true, suitsWorker: true }));
+  const waiting = (...ids: string[]) =>
+    ids.map((id) => ({ ...run(id, "f"), isAsked: false, suitsWorker: true }));
   const decide = (given: Partial<ClaimLine>) => {
     const line = given.line ?? [];
     const slots = line.filter(({ isAsked }) => isAsked).length;
@@ -62,6 +64,15 @@ describe("decideClaim", () => {
     const line = [...waiting("old"), ...asked("new")];
     const given = { line, granted: ["first"], free: free({ f: 0 }) };
     assert.deepEqual(decide(given), { start: "", granted: "first", hold: "new" });
+  });
+
+  test("what the worker cannot take keeps its turn: it does not start, and nobody gets its permit", () => {
+    const line = [
+      ...waiting("long").map((run) => ({ ...run, suitsWorker: false })),
+      ...asked("new", "newer"),
+    ];
+    assert.deepEqual(decide({ line }), { start: "new", granted: "", hold: "newer" });
+    assert.deepEqual(decide({ line, free: free({ f: 1 }) }), { start: "", granted: "", hold: "new,newer" });
   });
 
   test("no more start than there are slots", () => {

@@ -39,8 +39,8 @@ export interface ClaimLine {
   /** As many runs as the worker has slots for. */
   slots: number;
   /** Those it asks for that may be claimed, and those that wait for the same keys, in the order of their turn. */
-  line: readonly (Candidate & { isAsked: boolean })[];
-  /** Runs that hold their permits and have not started, in the same order. */
+  line: readonly (Candidate & { isAsked: boolean; suitsWorker: boolean })[];
+  /** Runs that hold their permits and have not started, in the same order; they suit the worker. */
   granted: readonly string[];
   free: ReadonlyMap<string, number>;
 }
@@ -54,13 +54,17 @@ export interface ClaimDecision {
   hold: { id: string; key: string }[];
 }
 
-/** A run that is entitled and was not asked for starts in the slot of one that must wait: granted ones first. */
+/**
+ * A run that is entitled and was not asked for starts in the slot of one that must wait: granted ones first. One that
+ * does not suit the worker keeps its turn, and its permit is not given to those behind it: it is granted soon.
+ */
 export function decideClaim({ slots, line, granted, free }: ClaimLine): ClaimDecision {
   const asked = new Set(line.filter(({ isAsked }) => isAsked).map(({ id }) => id));
   const { admitted, refused } = decideAdmission(line, free);
   const wanted = admitted.filter(({ id }) => asked.has(id));
   const startGranted = granted.slice(0, Math.max(0, slots - wanted.length));
-  const others = admitted.filter(({ id }) => !asked.has(id));
+  const unsuited = new Set(line.filter(({ suitsWorker }) => !suitsWorker).map(({ id }) => id));
+  const others = admitted.filter(({ id }) => !asked.has(id) && !unsuited.has(id));
   const start = [...wanted, ...others.slice(0, Math.max(0, slots - wanted.length - startGranted.length))];
   return { start, startGranted, hold: refused.filter(({ id }) => asked.has(id)) };
 }

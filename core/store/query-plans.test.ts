@@ -183,7 +183,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     index: "task_runs_open_pkey",
   },
   "admit runs with a limit": {
-    use: (s) => admitRuns(s, id, [{ id, keys: [limitedKey] }]),
+    use: (s) => admitRuns(s, { workerId: id, longestMs: 1 }, [{ id, keys: [limitedKey] }]),
     index: "task_runs_open_waiting",
   },
   "grant permits": { use: (s) => grantPermits(s, [limitedKey]), index: "task_runs_open_waiting" },

@@ -20,7 +20,6 @@ function openIntake(slotCount: number) {
   const claims: string[][] = [];
   const running = new Map<string, (end: RunEnd | Error) => void>();
   const rung: { bells: Bell[]; lane: string }[] = [];
-  const givenBack: string[] = [];
   const errors: unknown[] = [];
   const faults: { claim?: Error | undefined; look?: Error | undefined; ring?: Error | undefined } = {};
   /** Runs that a claim brings in the place of those it names. */
@@ -61,9 +60,6 @@ function openIntake(slotCount: number) {
           else resolve(end);
         });
       }),
-    async giveBack(run) {
-      givenBack.push(run.id);
-    },
     async ring(bells, lane) {
       if (faults.ring) throw faults.ring;
       rung.push({ bells, lane });
@@ -72,7 +68,7 @@ function openIntake(slotCount: number) {
   });
 
   return {
-    ...{ clock, slots, locked, claims, running, rung, givenBack, errors, faults, instead, intake },
+    ...{ clock, slots, locked, claims, running, rung, errors, faults, instead, intake },
     /** Queues a run that is due `inMs` from now; its bell. */
     queue(inMs = 0, timeoutMs = 30_000): Bell {
       const runId = newId();
@@ -259,17 +255,6 @@ test("an event waits for the run that came in its own one's place", async () => 
   assert.equal(event.outcome, "recorded");
   assert.equal(slots.free(), 1);
   assert.equal(await intake.take(queue(10_000)), "later");
-});
-
-test("one that came in another's place and is long is given back", async () => {
-  const { intake, givenBack, slots, instead, running } = openIntake(1);
-  const other = claimedRun({ timeoutMs: WINDOW_MS + 1 });
-  const bell = { runId: newId(), availableAt: new Date(0) };
-  instead.set(bell.runId, other);
-  assert.equal(await intake.take(bell), "not_waiting");
-  assert.deepEqual(givenBack, [other.id]);
-  assert.equal(running.size, 0);
-  assert.equal(slots.free(), 1);
 });
 
 test("a run that is given back, or left to its lease, is told apart", async () => {

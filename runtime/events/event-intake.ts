@@ -28,13 +28,11 @@ export interface EventIntakeParts {
   windowMs: number;
   clock: Clock;
   slots: Slots;
-  /** Those of `runIds` that are due and short. */
+  /** Those of `runIds` that are due and short; for one that must wait for a permit there may come another short one. */
   claimRuns(runIds: string[]): Promise<ClaimedRun[]>;
   findEarlyRuns(runIds: string[]): Promise<EarlyRun[]>;
   /** Runs it in the slot that was taken for it, and gives that back. */
   work(run: ClaimedRun): Promise<RunEnd>;
-  /** Back to the queue, with a bell. */
-  giveBack(run: ClaimedRun): Promise<void>;
   ring(bells: Bell[], lane: Lane): Promise<void>;
   onError(error: unknown): void;
 }
@@ -148,7 +146,7 @@ export function createEventIntake(parts: EventIntakeParts): EventIntake {
     for (const event of ordered) {
       const other = others.shift();
       const found = early.get(event.runId);
-      if (other) event.settle(takeOver(other));
+      if (other) event.settle(toStarted(other));
       else if (!found) event.settle(over("not_waiting"));
       else if (found === "unknown") event.settle(over("failed"));
       else if (found.timeoutMs <= windowMs) event.settle({ kind: "early", waitMs: found.waitMs });
@@ -173,13 +171,6 @@ export function createEventIntake(parts: EventIntakeParts): EventIntake {
   }
 
   const toStarted = (run: ClaimedRun): Fate => ({ kind: "started", end: parts.work(run).catch(toFailure) });
-
-  /** The run that came in another's place; the other's bell rings once there is a permit for it. */
-  function takeOver(run: ClaimedRun): Fate {
-    if (run.policy.timeoutMs <= windowMs) return toStarted(run);
-    void parts.giveBack(run).catch(onError);
-    return over("not_waiting");
-  }
 
   function toFailure(error: unknown): "failed" {
     onError(error);

@@ -7,6 +7,7 @@ import {
   type ClaimRow,
   DESCRIBED,
   TAKEN,
+  TIMEOUT_MS,
   TRAFFIC,
   toClaimedRun,
 } from "../runs/claimed-run.ts";
@@ -21,29 +22,33 @@ export interface LimitedRun {
   keys: string[];
 }
 
+// By the claimer's `longestMs`.
+const SUITS = `($4::int IS NULL OR ${TIMEOUT_MS} <= $4)`;
+
 // Of each key as many as could start now: nobody else stands between them and their start.
 const LOOK = `
   WITH l AS MATERIALIZED (
     SELECT key, least($3::int, greatest(0, coalesce(concurrency - permits_held, $3::int))) AS free
     FROM run_limits WHERE key = ANY($2::text[])
   ), line AS (
-    SELECT r.id, ${LIMIT_KEYS} AS keys, ${CLAIM_ORDER}, 'asked' AS standing FROM task_runs_open r
+    SELECT r.id, ${LIMIT_KEYS} AS keys, ${CLAIM_ORDER}, 'asked' AS standing, true AS suits FROM task_runs_open r
     WHERE r.id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID} AND r.waiting_key IS NULL
     UNION ALL
     SELECT w.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, ${LIMIT_KEYS}, ${CLAIM_ORDER}, 'waiting' FROM task_runs_open r WHERE ${WAITING} = l.key
+      SELECT r.id, ${LIMIT_KEYS}, ${CLAIM_ORDER}, 'waiting', ${SUITS} FROM task_runs_open r WHERE ${WAITING} = l.key
       ORDER BY ${inTurn("r")} LIMIT l.free) AS w
     UNION ALL
     SELECT g.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, ${LIMIT_KEYS}, ${CLAIM_ORDER}, 'granted' FROM task_runs_open r
-      WHERE ${GRANTED} AND r.waiting_key = l.key ORDER BY ${inTurn("r")} LIMIT $3) AS g
+      SELECT r.id, ${LIMIT_KEYS}, ${CLAIM_ORDER}, 'granted', true FROM task_runs_open r
+      WHERE ${GRANTED} AND r.waiting_key = l.key AND ${SUITS} ORDER BY ${inTurn("r")} LIMIT $3) AS g
   )
-  SELECT id, keys, standing FROM line ORDER BY ${inTurn("line")}`;
+  SELECT id, keys, standing, suits AS "suitsWorker" FROM line ORDER BY ${inTurn("line")}`;
 
 interface LineRow {
   id: string;
   keys: string[];
   standing: "asked" | "waiting" | "granted";
+  suitsWorker: boolean;
 }
 
 // What another has locked for a moment is left alone: it looks at the run next, or ends it.
@@ -53,7 +58,7 @@ const ADMIT = `
       s.permits IS NOT NULL AS is_new, true AS is_free
     FROM json_to_recordset($2::json) AS s(id uuid, permits text[])
       JOIN task_runs_open r ON r.id = s.id LEFT JOIN functions f ON f.id = r.function_id
-    WHERE ${unindexed("r.state")} = 'queued' FOR UPDATE OF r SKIP LOCKED
+    WHERE ${unindexed("r.state")} = 'queued' AND ${SUITS} FOR UPDATE OF r SKIP LOCKED
   ), full_up AS MATERIALIZED (
     SELECT r.id, h.key FROM json_to_recordset($3::json) AS h(id uuid, key text) JOIN task_runs_open r ON r.id = h.id
     WHERE ${unindexed("r.state")} = 'queued' FOR UPDATE OF r SKIP LOCKED
@@ -70,26 +75,33 @@ const ADMIT = `
     ) AS n WHERE l.key = n.key
   ), ${TAKEN} ${DESCRIBED}`;
 
+/** Who claims. */
+export interface Claimer {
+  workerId: string;
+  /** The longest that an attempt may take on it; null: however long. */
+  longestMs: number | null;
+}
+
 /**
  * Starts as many of `asked` as there are permits for; the others wait. Runs whose turn comes first start in their
- * place.
+ * place; one that is too long for the claimer keeps its turn.
  */
-export async function admitRuns(store: Store, workerId: string, asked: LimitedRun[]): Promise<ClaimedRun[]> {
+export async function admitRuns(store: Store, claimer: Claimer, asked: LimitedRun[]): Promise<ClaimedRun[]> {
   const keys = [...new Set(asked.flatMap((run) => run.keys))];
   return await inTransaction(store.pool, async (tx) => {
     const limits = await lockLimits(tx, keys);
     const { rows } = await tx.pool.query<LineRow>({
       name: "look-at-line",
       text: LOOK,
-      values: [asked.map(({ id }) => id), keys, asked.length],
+      values: [asked.map(({ id }) => id), keys, asked.length, claimer.longestMs],
     });
-    return await admit(tx, workerId, asked.length, limits, rows, new Set(keys));
+    return await admit(tx, claimer, asked.length, limits, rows, new Set(keys));
   });
 }
 
 async function admit(
   tx: Transaction,
-  workerId: string,
+  { workerId, longestMs }: Claimer,
   slots: number,
   limits: LimitRow[],
   rows: LineRow[],
@@ -109,7 +121,7 @@ async function admit(
     ...start.map(({ id, keys }) => ({ id, permits: keys.filter((key) => free.has(key)) })),
     ...startGranted.map((id) => ({ id, permits: null })),
   ];
-  const values = [workerId, JSON.stringify(started), JSON.stringify(hold)];
+  const values = [workerId, JSON.stringify(started), JSON.stringify(hold), longestMs];
   const { rows: claimed } = await tx.pool.query<ClaimRow>({ name: "admit-runs", text: ADMIT, values });
   return claimed.map(toClaimedRun);
 }

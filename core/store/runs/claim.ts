@@ -85,17 +85,14 @@ export async function claimRuns(store: Store, workerId: string, runIds: string[]
   return (await runClaim(store, CLAIM_BY_ID, [workerId, runIds])).runs;
 }
 
-/**
- * The same of those whose attempt may take `longestMs` at most. One that comes in another's place may take longer: look
- * at its `timeoutMs`.
- */
+/** The same of those whose attempt may take `longestMs` at most; so does one that comes in another's place. */
 export async function claimShortRuns(
   store: Store,
   workerId: string,
   runIds: string[],
   longestMs: number,
 ): Promise<ClaimedRun[]> {
-  return (await runClaim(store, CLAIM_SHORT_BY_ID, [workerId, runIds, longestMs])).runs;
+  return (await runClaim(store, CLAIM_SHORT_BY_ID, [workerId, runIds, longestMs], longestMs)).runs;
 }
 
 /**
@@ -111,7 +108,12 @@ export async function claimDueRuns(
   return await runClaim(store, CLAIM_DUE, [workerId, limit, overdueMs]);
 }
 
-async function runClaim(store: Store, texts: ClaimTexts, values: ClaimValues): Promise<Claim> {
+async function runClaim(
+  store: Store,
+  texts: ClaimTexts,
+  values: ClaimValues,
+  longestMs: number | null = null,
+): Promise<Claim> {
   const isWatchful = expectsLimits(store);
   const { taken: runs, limited } = await ask(store, isWatchful ? texts.watchful : texts.carefree, values);
   const found = runs.length + limited.length;
@@ -124,7 +126,8 @@ async function runClaim(store: Store, texts: ClaimTexts, values: ClaimValues): P
       runs.push(...answer.taken);
       tooMany = answer.limited;
     }
-    if (tooMany.length > 0) runs.push(...(await admitRuns(store, values[0], tooMany)));
+    const claimer = { workerId: values[0], longestMs };
+    if (tooMany.length > 0) runs.push(...(await admitRuns(store, claimer, tooMany)));
   } catch (error) {
     // What was taken must start. The others are still queued, and the next claim to find them alone says what is wrong.
     if (runs.length === 0) throw error;
