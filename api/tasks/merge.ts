@@ -1,14 +1,16 @@
 /** Changing a task: the change is merged into its definition, and the whole is validated. */
-import type { z } from "zod";
+import { z } from "zod";
+import { IN_PLAIN_WORDS } from "../../core/contracts/plain-words.ts";
 import type { taskInput } from "../../core/contracts/task-input.ts";
 import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts";
 import { OWN_JSON_FIELD } from "../../core/contracts/task-spec.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
-import type { Json } from "../../core/json.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
 import type { Db } from "../../core/store/database.ts";
 import { findFunction } from "../../core/store/functions/functions.ts";
 import type { TaskChange } from "../../core/store/tasks/change.ts";
 import { validate } from "../bodies/body.ts";
+import { toInputError } from "../http/problem.ts";
 import { mergePatch } from "./merge-patch.ts";
 import { resolveFunction } from "./resolve-function.ts";
 
@@ -33,6 +35,7 @@ export async function mergeTask(
     OWN_JSON_FIELD[task.spec.type],
   );
   const input: z.output<typeof schema> = validate(schema, merged);
+  refuseUnknownFields(schema, { ...patch, type: task.spec.type });
   const { spec, functionId } = await resolveFunction(
     db,
     input.spec,
@@ -43,4 +46,22 @@ export async function mergeTask(
     functionId,
     reschedules,
   };
+}
+
+/** A null takes its field away, also one that no task has: the merged definition says nothing of that. */
+function refuseUnknownFields(schema: z.ZodType, patch: JsonObject): void {
+  const unknown = findUnknownFields(schema.safeParse(patch, IN_PLAIN_WORDS).error?.issues ?? []);
+  if (unknown.length > 0) throw toInputError(new z.ZodError(unknown));
+}
+
+/** What else a part of a definition lacks is no fault of it. */
+function findUnknownFields(issues: z.core.$ZodIssue[]): z.core.$ZodIssue[] {
+  return issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") return [issue];
+    if (issue.code !== "invalid_union") return [];
+    return findUnknownFields(issue.errors.flat()).map((inner) => ({
+      ...inner,
+      path: [...issue.path, ...inner.path],
+    }));
+  });
 }

@@ -176,6 +176,25 @@ test("null for a field that is needed is refused", async () => {
   assert.deepEqual(await read(tenant, path), before);
 });
 
+test("null for a field that no task has is refused by its name", async () => {
+  const { tenant, path } = await makeTask();
+  const before = await read(tenant, path);
+  for (const [patch, fields] of [
+    ['{"colour": null}', ["colour"]],
+    ['{"colour": null, "name": "x", "size": null}', ["colour", "size"]],
+    ['{"subject": null}', ["subject"]],
+    ['{"retry": {"colour": null, "backoff": {"size": null}}}', ["retry.backoff.size", "retry.colour"]],
+    ['{"schedule": {"colour": null}}', ["schedule.colour"]],
+    ['{"schedule": {"every": null, "delay": "10m", "colour": null}}', ["schedule.colour"]],
+    ['{"state": null}', ["state"]],
+    ['{"__proto__": null}', ["__proto__"]],
+  ] as const)
+    assertProblem(await tenant.call("PATCH", path, { body: patch }), 422, "invalid_input", [...fields]);
+  assert.deepEqual(await read(tenant, path), before);
+  for (const patch of [{ expectStatus: null }, { labels: { none: null }, headers: { "x-none": null } }])
+    assert.equal((await tenant.call("PATCH", path, { body: patch })).status, 200, JSON.stringify(patch));
+});
+
 test("an empty change changes nothing", async () => {
   const { tenant, path } = await makeTask();
   const before = await read(tenant, path);
