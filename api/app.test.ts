@@ -33,6 +33,7 @@ const ROUTES = [
   ["POST", `/v1/dead-letters/${id}/redrive`, "write"],
   ["DELETE", `/v1/dead-letters/${id}`, "write"],
   ["PUT", "/v1/functions/greet", "deploy"],
+  ["PATCH", "/v1/functions/greet", "deploy"],
   ["GET", "/v1/functions", "read"],
   ["GET", "/v1/functions/greet", "read"],
   ["POST", "/v1/functions/greet/invoke", "invoke"],

@@ -127,7 +127,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
         sandbox,
         revisions,
         loadSourceMap: (revisionId) => loadSourceMap(store.db, revisionId),
-        envs: createFunctionEnvs((functionId) => loadSealedEnv(store, functionId), sealer, listener),
+        envs: createFunctionEnvs((revisionId) => loadSealedEnv(store, revisionId), sealer, listener),
         onLoadError: (error, functionId) => log.warn({ error, functionId }, "a function could not be loaded"),
         clock,
         answerKv: (functionId) =>

@@ -28,6 +28,7 @@ test("text that cannot be stored is refused with its field's name, and nothing i
       ["POST", "/v1/functions/greet/invoke", { a: [bad] }, "a.0"],
       ["PUT", "/v1/functions/greet", { source: `export default () => "${bad}";` }, "source"],
       ["PUT", "/v1/functions/greet", { source: "export default 1;", env: { A: bad } }, "env.A"],
+      ["PATCH", "/v1/functions/greet", { env: { A: bad } }, "env.A"],
       ["PUT", "/v1/functions/greet/secrets/TOKEN", { value: `long enough ${bad}` }, "value"],
       ["POST", "/v1/functions/greet/hooks", { name: bad }, "name"],
     ] as [string, string, Json, string][]) {

@@ -128,6 +128,7 @@ test("things of another namespace answer by their ids like things that never wer
     ...["", "/logs", "/revisions", "/revisions/1", "/secrets", "/hooks"].map(
       (rest): (typeof routes)[number] => ["GET", ({ name }) => `/v1/functions/${name}${rest}`],
     ),
+    ["PATCH", ({ name }) => `/v1/functions/${name}`, { env: { A: "1" } }],
     ["DELETE", ({ name }) => `/v1/functions/${name}`],
     ["POST", ({ name }) => `/v1/functions/${name}/invoke`, {}],
     ["POST", ({ name }) => `/v1/functions/${name}/rollback`],

@@ -1,15 +1,16 @@
-/** Deploying functions and looking at them. */
+/** Deploying functions, changing them and looking at them. */
 import type { Context } from "hono";
 import { z } from "zod";
 import { listQuery, nameField, pageOf, toPage } from "../../core/contracts/common.ts";
-import { functionNameParam, functionUpload } from "../../core/contracts/function.ts";
+import { functionNameParam, functionPatch, functionUpload } from "../../core/contracts/function.ts";
 import {
   deployedFunctionOutput,
   functionOutput,
   toWireFunction,
 } from "../../core/contracts/function-output.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
-import { deployRevision, listFunctions } from "../../core/store/functions/functions.ts";
+import { changeFunction, type Deployed, deployRevision } from "../../core/store/functions/deploy.ts";
+import { listFunctions } from "../../core/store/functions/functions.ts";
 import { removeFunction } from "../../core/store/functions/remove.ts";
 import { findRevision } from "../../core/store/functions/revisions.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
@@ -18,6 +19,7 @@ import { decodeIdCursor } from "../http/cursor.ts";
 import { defineRoute, type Route, type RouteSettings } from "../http/route.ts";
 import { announceChange } from "./announce-change.ts";
 import { requireName } from "./function-of-path.ts";
+import { mergeEnv } from "./merge-env.ts";
 import { readFunction } from "./read-function.ts";
 import { hashRevision } from "./revision-hash.ts";
 import { readUpload } from "./upload.ts";
@@ -52,12 +54,39 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
         503: ["build_interrupted", "build_overloaded"],
       },
       async handle({ parts, context, owner: { namespaceId }, params: { name } }) {
-        const { fn, deployed, created } = await deploy(parts, context, namespaceId, name);
+        const deployed = await deploy(parts, context, namespaceId, name);
         return {
-          status: created ? 201 : 200,
-          body: { ...toWireFunction(fn, parts.functionCaps), deployed },
-          headers: { location: `/v1/functions/${fn.name}` },
+          status: deployed.created ? 201 : 200,
+          body: await announceDeployed(parts, deployed),
+          headers: { location: `/v1/functions/${deployed.fn.name}` },
         };
+      },
+    }),
+
+    defineRoute({
+      method: "PATCH",
+      path: "/v1/functions/:name",
+      operationId: "changeFunction",
+      summary: "Change a function without its source",
+      description:
+        "With another `env` the content that leads is another revision. What stands already changes nothing.",
+      access: "deploy",
+      params,
+      body: { schema: functionPatch },
+      answers: { 200: { is: "The function.", schema: deployedFunctionOutput } },
+      errors: { 404: ["not_found"], 422: ["too_many_tags"] },
+      async handle({ parts, owner: { namespaceId }, params, body }) {
+        const name = requireName(params.name);
+        const { traffic, tag, public: isPublic } = body;
+        const takesTraffic = traffic === undefined ? undefined : traffic > 0;
+        const changed = await changeFunction(parts.store.db, namespaceId, name, (standing) => ({
+          env: mergeEnv(standing, body.env),
+          takesTraffic,
+          tag,
+          isPublic,
+        }));
+        if (!changed) throw notFound("function", name);
+        return { status: 200, body: await announceDeployed(parts, changed) };
       },
     }),
 
@@ -117,7 +146,12 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
   ];
 }
 
-async function deploy(parts: ApiParts, context: Context, namespaceId: string, named: string) {
+async function deploy(
+  parts: ApiParts,
+  context: Context,
+  namespaceId: string,
+  named: string,
+): Promise<Deployed> {
   const { db } = parts.store;
   const name = nameField.safeParse(named);
   if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
@@ -134,8 +168,12 @@ async function deploy(parts: ApiParts, context: Context, namespaceId: string, na
   const contentHash = hashRevision(built.contentHash, limits, reuse);
   const content = { ...built, files, limits, reuse, contentHash };
   const options = { takesTraffic, tag, isPublic, env };
-  const { fn, revisionId, created } = await deployRevision(db, namespaceId, name.data, content, options);
+  return await deployRevision(db, namespaceId, name.data, content, options);
+}
+
+/** Tells whoever calls the function, and gives the answer. */
+async function announceDeployed(parts: ApiParts, { fn, revisionId }: Deployed) {
   await announceChange(parts, fn.id);
-  const { id, number } = (await findRevision(db, fn.id, revisionId))!;
-  return { fn, deployed: { id, number }, created };
+  const { id, number } = (await findRevision(parts.store.db, fn.id, revisionId))!;
+  return { ...toWireFunction(fn, parts.functionCaps), deployed: { id, number } };
 }

@@ -19,7 +19,7 @@ import {
   findRevision,
   findRevisionBefore,
   listRevisions,
-  loadSources,
+  loadDeployedContent,
 } from "../../core/store/functions/revisions.ts";
 import type { ApiParts } from "../environment.ts";
 import { decodeNumberCursor } from "../http/cursor.ts";
@@ -77,7 +77,7 @@ export const revisionRoutes: Route[] = [
     async handle({ parts: { store, functionCaps }, owner, params, query: { source } }) {
       const fn = await requireFunctionEver(store.db, owner.namespaceId, params.name);
       const revision = await findOrRefuse(store.db, fn.id, params.revision);
-      const sources = await loadSources(store.db, revision.id);
+      const { files: sources, env } = await loadDeployedContent(store.db, revision.id);
       const files = Object.entries(sources).map(([path, text]) => [
         path,
         { ...describeFile(text), ...(source === "true" ? { source: text } : {}) },
@@ -87,6 +87,7 @@ export const revisionRoutes: Route[] = [
         body: {
           ...toWireRevision(revision, functionCaps),
           percent: fn.traffic[revision.id] ?? 0,
+          env,
           files: Object.fromEntries(files),
         },
       };
@@ -129,11 +130,10 @@ async function describe(
   { store, functionCaps }: Pick<ApiParts, "store" | "functionCaps">,
   revision: FunctionRevision,
 ): Promise<DescribedRevision> {
-  const files = Object.entries(await loadSources(store.db, revision.id)).map(
-    ([path, text]) => [path, describeFile(text)] as const,
-  );
+  const { files: sources, env } = await loadDeployedContent(store.db, revision.id);
+  const files = Object.entries(sources).map(([path, text]) => [path, describeFile(text)] as const);
   const limits = effectiveLimits(revision.limits, functionCaps);
-  return { revision, limits, files: Object.fromEntries(files) };
+  return { revision, limits, env, files: Object.fromEntries(files) };
 }
 
 /** Two revisions differ in a file where its hashes do. */

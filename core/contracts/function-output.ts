@@ -6,7 +6,7 @@ import {
   type FunctionLimitCaps,
   type FunctionLimits,
 } from "../domain/function-limits.ts";
-import { diffFiles, diffLimits, type FileFacts } from "../domain/revision-diff.ts";
+import { diffEnv, diffFiles, diffLimits, type FileFacts } from "../domain/revision-diff.ts";
 import { idOutput, instantOutput } from "./common.ts";
 import type { FunctionRevision, FunctionSummary } from "./function.ts";
 
@@ -33,7 +33,9 @@ const EXAMPLE_REVISION = {
 const revisionFields = {
   id: idOutput,
   number: z.int().meta({ description: "Counted from 1 in each function." }),
-  contentHash: z.string().meta({ description: "Of the sources and what was asked for them; hex." }),
+  contentHash: z.string().meta({
+    description: "Of the sources, the limits and `reuse`; hex. Where it is the same, `env` differs.",
+  }),
   entry: z.string(),
   limits: limitsOutput.meta({ description: "Those that hold: defaults and the operator's caps applied." }),
   reuse: z.boolean(),
@@ -44,6 +46,8 @@ export const revisionOutput = z
   .object(revisionFields)
   .meta({ id: "Revision", description: "One deploy of a function.", examples: [EXAMPLE_REVISION] });
 export type WireRevision = z.output<typeof revisionOutput>;
+
+const env = z.record(z.string(), z.string());
 
 const percent = z.int().meta({ description: "Its share of the function's calls." });
 
@@ -58,6 +62,7 @@ export const revisionWithFilesOutput = z
   .object({
     ...revisionFields,
     percent,
+    env: env.meta({ description: "What its runs find in `ctx.env`, besides secrets." }),
     files: z.record(
       z.string(),
       fileFacts.extend({ source: z.string().optional().meta({ description: "With `source=true`." }) }),
@@ -65,7 +70,14 @@ export const revisionWithFilesOutput = z
   })
   .meta({
     id: "RevisionWithFiles",
-    examples: [{ ...EXAMPLE_REVISION, percent: 100, files: { "index.ts": EXAMPLE_FILE } }],
+    examples: [
+      {
+        ...EXAMPLE_REVISION,
+        percent: 100,
+        env: { GREETING: "hello" },
+        files: { "index.ts": EXAMPLE_FILE },
+      },
+    ],
   });
 
 const functionFields = {
@@ -75,7 +87,7 @@ const functionFields = {
   traffic: z.record(z.string(), z.int()).meta({ description: "Revision id → percent of the calls." }),
   tags: z.record(z.string(), z.string()).meta({ description: "Tag → revision id." }),
   public: z.boolean().meta({ description: "Whether its URL needs no key." }),
-  env: z.record(z.string(), z.string()),
+  env: env.meta({ description: "Of the revision that leads." }),
   createdAt: instantOutput,
   updatedAt: instantOutput,
 };
@@ -101,7 +113,7 @@ const EXAMPLE_NAME = { id: EXAMPLE_REVISION.id, number: 2 };
 export const deployedFunctionOutput = z
   .object({
     ...functionFields,
-    deployed: revisionName.meta({ description: "The revision that was uploaded, whichever leads." }),
+    deployed: revisionName.meta({ description: "The revision of this deploy or change, whichever leads." }),
   })
   .meta({ id: "DeployedFunction", examples: [{ ...EXAMPLE_FUNCTION, deployed: EXAMPLE_NAME }] });
 
@@ -129,6 +141,9 @@ export const revisionDiffOutput = z
       resultBytes: limitChange,
       subrequests: limitChange,
     }),
+    env: z
+      .record(z.string(), changeOf(z.string().nullable()))
+      .meta({ description: "By name; null where a revision has no such setting." }),
     entry: changeOf(z.string()).optional(),
     reuse: changeOf(z.boolean()).optional(),
   })
@@ -141,6 +156,7 @@ export const revisionDiffOutput = z
         to: EXAMPLE_NAME,
         files: [{ path: "index.ts", change: "changed", from: EXAMPLE_FILE, to: EXAMPLE_FILE }],
         limits: { memoryMb: { from: 128, to: 256 } },
+        env: { GREETING: { from: "hello", to: "good morning" } },
       },
     ],
   });
@@ -178,6 +194,7 @@ export interface DescribedRevision {
   revision: FunctionRevision;
   /** Those that hold. */
   limits: FunctionLimits;
+  env: Record<string, string>;
   files: Record<string, FileFacts>;
 }
 
@@ -189,6 +206,7 @@ export function toWireDiff(from: DescribedRevision | undefined, to: DescribedRev
     to: name(to),
     files: diffFiles(from?.files ?? {}, to.files),
     limits: from ? diffLimits(from.limits, to.limits) : {},
+    env: diffEnv(from?.env ?? {}, to.env),
     ...differenceOf("entry", from?.revision, to.revision),
     ...differenceOf("reuse", from?.revision, to.revision),
   };

@@ -45,25 +45,30 @@ export const envName = z
   .refine((name) => name !== "__proto__", "must be another name");
 
 const isPlainText = (text: string) => text.isWellFormed() && !text.includes("\0");
+const envText = z.string().refine(isPlainText, "must be text without U+0000");
 
-/** What an upload says besides its files; limits and reuse belong to the revision. */
+/** Settings for `ctx.env`. */
+const envField = z
+  .record(envName, envText)
+  .refine((env) => Object.keys(env).length <= MAX_ENV_NAMES, `holds at most ${MAX_ENV_NAMES} names`)
+  .refine(
+    (env) => Buffer.byteLength(JSON.stringify(env)) <= MAX_ENV_BYTES,
+    `holds at most ${MAX_ENV_BYTES} bytes`,
+  );
+
+const trafficOption = z.literal([0, 100], "must be 0 or 100").optional();
+
+/** What an upload says besides its files; limits, reuse and env belong to the revision. */
 const uploadOptions = (caps: FunctionLimitCaps) =>
   z.object({
     limits: limitsField(caps).default({}),
     /** Whether an isolate may serve one run of the revision after another. */
     reuse: z.boolean().default(true),
     /** All of the function's traffic, or none: then the revision waits. Left out, it is all, unless known content would end a split. */
-    traffic: z.literal([0, 100], "must be 0 or 100").optional(),
+    traffic: trafficOption,
     tag: nameField.optional(),
-    /** Settings for `ctx.env`; left out, they stay as they are. */
-    env: z
-      .record(envName, z.string().refine(isPlainText, "must be text without U+0000"))
-      .refine((env) => Object.keys(env).length <= MAX_ENV_NAMES, `holds at most ${MAX_ENV_NAMES} names`)
-      .refine(
-        (env) => Buffer.byteLength(JSON.stringify(env)) <= MAX_ENV_BYTES,
-        `holds at most ${MAX_ENV_BYTES} bytes`,
-      )
-      .optional(),
+    /** Left out, they stay as they are. */
+    env: envField.optional(),
     /** Whether the function's URL needs no key; left out, it stays as it is. */
     public: z.boolean().optional(),
   });
@@ -86,6 +91,27 @@ export const functionUpload = (caps: FunctionLimitCaps) =>
       }
     })
     .meta({ examples: [{ source: "export default (input) => ({ hello: input.name });" }] });
+
+/** The body of `PATCH /v1/functions/{name}`: a change without the source. */
+export const functionPatch = z
+  .strictObject({
+    env: z
+      .record(envName, envText.nullable())
+      .nullable()
+      .optional()
+      .meta({ description: "Merged into what stands; null takes a name away, or all of them." }),
+    traffic: trafficOption.meta({
+      description:
+        "All of the traffic, or none, for the revision that this makes; all, where it is left out.",
+    }),
+    tag: nameField.optional().meta({ description: "Put on that revision." }),
+    public: z.boolean().optional(),
+  })
+  .meta({ examples: [{ env: { GREETING: "good morning", OLD_NAME: null } }] });
+export type FunctionPatch = z.output<typeof functionPatch>;
+
+/** What a change of the settings comes to: the bounds are those of an upload. */
+export const changedEnv = z.object({ env: envField });
 
 export interface FunctionRevision {
   id: string;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_FUNCTION_LIMITS } from "./function-limits.ts";
-import { diffFiles, diffLimits } from "./revision-diff.ts";
+import { diffEnv, diffFiles, diffLimits } from "./revision-diff.ts";
 
 const file = (sha256: string, bytes = 1) => ({ sha256, bytes });
 
@@ -29,4 +29,15 @@ test("limits that differ are told with both sides", () => {
     concurrency: { from: null, to: 3 },
   });
   assert.deepEqual(diffLimits(limits, limits), {});
+});
+
+test("settings that differ are told with both sides, those of one side with null", () => {
+  const from = { SAME: "1", GONE: "2", EMPTY: "" };
+  const to = { SAME: "1", constructor: "3", EMPTY: "4" };
+  assert.deepEqual(diffEnv(from, to), {
+    EMPTY: { from: "", to: "4" },
+    GONE: { from: "2", to: null },
+    constructor: { from: null, to: "3" },
+  });
+  assert.deepEqual(diffEnv(to, to), {});
 });

@@ -44,3 +44,18 @@ export function diffLimits(from: FunctionLimits, to: FunctionLimits): LimitDiffe
   const different = names.filter((name) => from[name] !== to[name]);
   return Object.fromEntries(different.map((name) => [name, { from: from[name], to: to[name] }]));
 }
+
+type EnvDifferences = Record<string, { from: string | null; to: string | null }>;
+
+/** The settings that are not the same in both, by name; null where there is none of that name. */
+export function diffEnv(
+  from: Readonly<Record<string, string>>,
+  to: Readonly<Record<string, string>>,
+): EnvDifferences {
+  const [before, after] = [new Map(Object.entries(from)), new Map(Object.entries(to))];
+  const names = [...new Set([...before.keys(), ...after.keys()])].sort();
+  const different = names.filter((name) => before.get(name) !== after.get(name));
+  return Object.fromEntries(
+    different.map((name) => [name, { from: before.get(name) ?? null, to: after.get(name) ?? null }]),
+  );
+}

@@ -48,6 +48,7 @@ const LATER = [
   "0015-task-policy",
   "0016-mailbox",
   "0017-task-ends",
+  "0018-revision-env",
 ];
 
 test("roles that start together migrate once", async () => {

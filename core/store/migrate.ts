@@ -21,6 +21,7 @@ import * as limitsByKey from "./migrations/0014-limits-by-key.ts";
 import * as taskPolicy from "./migrations/0015-task-policy.ts";
 import * as mailbox from "./migrations/0016-mailbox.ts";
 import * as taskEnds from "./migrations/0017-task-ends.ts";
+import * as revisionEnv from "./migrations/0018-revision-env.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -42,6 +43,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0015-task-policy": taskPolicy,
   "0016-mailbox": mailbox,
   "0017-task-ends": taskEnds,
+  "0018-revision-env": revisionEnv,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

@@ -46,6 +46,7 @@ export interface Database {
     /** What a rollback brings back. */
     previous_traffic: Filled<Traffic | null>;
     is_public: Generated<boolean>;
+    /** As the release before reads it: that of the revision that leads. */
     env: Filled<Record<string, string>>;
     /** Null: it stands. */
     removed_at: ColumnType<Date | null, undefined, Date>;
@@ -63,6 +64,8 @@ export interface Database {
     source_map: string;
     limits: Jsonb<AskedLimits>;
     reuse: boolean;
+    /** Null where the release before deployed it: the function's. */
+    env: Jsonb<Record<string, string> | null>;
     created_at: Stamp;
   };
   function_tags: { function_id: string; tag: string; revision_id: string; updated_at: Stamp };

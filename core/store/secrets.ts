@@ -69,26 +69,28 @@ export interface SealedEnv {
   secrets: SealedSecret[];
 }
 
-/** What a run of the function finds in its environment, still sealed; undefined where there is no such function. */
-export async function loadSealedEnv(store: Store, functionId: string): Promise<SealedEnv | undefined> {
+/** What a run of the revision finds in its environment, still sealed; undefined where there is no such revision. */
+export async function loadSealedEnv(store: Store, revisionId: string): Promise<SealedEnv | undefined> {
   const { rows } = await store.pool.query<{
     env: Record<string, string>;
+    ofFunction: string;
     namespaceId: string;
     functionId: string | null;
     name: string | null;
     sealed: Buffer;
   }>({
     name: "load-env",
-    text: `SELECT f.env, f.namespace_id AS "namespaceId", s.function_id AS "functionId", s.name, s.sealed
-      FROM functions f LEFT JOIN secrets s ON s.namespace_id = f.namespace_id
-        AND (s.function_id IS NULL OR s.function_id = f.id)
-      WHERE f.id = $1 ORDER BY s.function_id NULLS FIRST, s.name`,
-    values: [functionId],
+    text: `SELECT coalesce(r.env, f.env) AS env, f.id AS "ofFunction", f.namespace_id AS "namespaceId",
+        s.function_id AS "functionId", s.name, s.sealed
+      FROM function_revisions r JOIN functions f ON f.id = r.function_id
+        LEFT JOIN secrets s ON s.namespace_id = f.namespace_id AND (s.function_id IS NULL OR s.function_id = f.id)
+      WHERE r.id = $1 ORDER BY s.function_id NULLS FIRST, s.name`,
+    values: [revisionId],
   });
   if (!rows[0]) return undefined;
   const secrets = rows.flatMap((row) => (row.name === null ? [] : [row as SealedSecret]));
   return {
-    functionId,
+    functionId: rows[0].ofFunction,
     env: rows[0].env,
     secrets: secrets.map(({ namespaceId, functionId: of, name, sealed }) => ({
       ...{ namespaceId, functionId: of, name, sealed },

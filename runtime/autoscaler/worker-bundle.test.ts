@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
 import { after, test } from "node:test";
-import { deployRevision } from "../../core/store/functions/functions.ts";
+import { deployRevision } from "../../core/store/functions/deploy.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { queueInvocation, revision } from "../../core/store/testing/samples.ts";
 import { openTestStore, until } from "../../core/store/testing/test-store.ts";

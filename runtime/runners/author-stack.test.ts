@@ -23,7 +23,7 @@ async function runOf(files: Record<string, string>) {
     const runner = createFunctionRunner({
       sandbox,
       caps: CAPS,
-      envs: { find: async (functionId) => ({ functionId, env: {}, redactor: NOTHING_TO_REDACT }) },
+      envs: { find: async () => ({ functionId: "f", env: {}, redactor: NOTHING_TO_REDACT }) },
       onLoadError: (error) => assert.fail(error as Error),
       clock: systemClock,
       revisions: createRevisionCache(async () => ({ code, limits: {}, reuse: true })),

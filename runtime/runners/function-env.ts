@@ -1,4 +1,4 @@
-/** What runs of a function find in their environment, opened, and the redactor of its secrets. */
+/** What runs of a revision find in their environment, opened, and the redactor of its secrets. */
 import { BellhopError, messageOf } from "../../core/errors.ts";
 import type { Sealer } from "../../core/secrets/sealer.ts";
 import { createBriefMemory } from "../../core/store/brief-memory.ts";
@@ -9,25 +9,25 @@ import { createRedactor, type Redactor } from "./redact.ts";
 
 export interface FunctionEnv {
   functionId: string;
-  /** The namespace's secrets, the function's settings, the function's secrets: the later wins. */
+  /** The namespace's secrets, the revision's settings, the function's secrets: the later wins. */
   env: Record<string, string>;
   redactor: Redactor;
 }
 
 export interface FunctionEnvs {
   /** Rejects with `secrets_unavailable` where a secret cannot be opened; no error names a value. */
-  find(functionId: string): Promise<FunctionEnv>;
+  find(revisionId: string): Promise<FunctionEnv>;
 }
 
 export function createFunctionEnvs(
-  load: (functionId: string) => Promise<SealedEnv | undefined>,
+  load: (revisionId: string) => Promise<SealedEnv | undefined>,
   sealer: Sealer | undefined,
   listener: Pick<Listener, "on">,
 ): FunctionEnvs {
   const former = createFormerSecrets();
   const memory = createBriefMemory<FunctionEnv>({
-    load: async (functionId) => {
-      const sealed = await load(functionId);
+    load: async (revisionId) => {
+      const sealed = await load(revisionId);
       return sealed && openEnv(sealed, sealer, former);
     },
     idOf: ({ functionId }) => functionId,
@@ -35,9 +35,9 @@ export function createFunctionEnvs(
     channel: "bellhop_functions",
   });
   return {
-    async find(functionId) {
-      const found = await memory.find(functionId);
-      if (!found) throw new Error("The function of this run is not there.");
+    async find(revisionId) {
+      const found = await memory.find(revisionId);
+      if (!found) throw new Error("The revision of this run is not there.");
       return found;
     },
   };

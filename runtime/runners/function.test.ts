@@ -33,7 +33,7 @@ function contextOf(log: AttemptContext["log"] = () => {}): AttemptContext {
 const caps: FunctionLimitCaps = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };
 const noSourceMap = {
   loadSourceMap: async () => undefined,
-  envs: { find: async (functionId: string) => ({ functionId, env: {}, redactor: NOTHING_TO_REDACT }) },
+  envs: { find: async () => ({ functionId: "f", env: {}, redactor: NOTHING_TO_REDACT }) },
   onLoadError: (error: unknown) => assert.fail(error as Error),
   clock: systemClock,
 };

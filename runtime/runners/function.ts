@@ -142,7 +142,7 @@ async function loadFunction(
 ): Promise<LoadedFunction | AttemptOutcome> {
   const load = async () => ({
     revision: await revisions.facts(revisionId),
-    ...(await envs.find(functionId)),
+    ...(await envs.find(revisionId)),
   });
   try {
     return await loadInTime(load, context, clock);

@@ -4,7 +4,8 @@ import { createTestDatabase } from "../../../test/support/database.ts";
 import { newId } from "../ids.ts";
 import { revision } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { deployRevision, findFunction, listFunctions, loadRevision } from "./functions.ts";
+import { deployRevision } from "./deploy.ts";
+import { findFunction, listFunctions, loadRevision } from "./functions.ts";
 
 const { db, newNamespace } = await openTestStore(createTestDatabase);
 

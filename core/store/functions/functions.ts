@@ -1,120 +1,8 @@
-/** Functions and their immutable revisions. */
+/** Reading functions, and what a worker needs of their revisions. */
 import { sql } from "kysely";
 import type { FunctionSummary } from "../../contracts/function.ts";
 import type { AskedLimits } from "../../domain/function-limits.ts";
-import type { Traffic } from "../../domain/traffic.ts";
 import type { Db, Store } from "../database.ts";
-import { newId } from "../ids.ts";
-import { toJsonText } from "../json-text.ts";
-import { saveFunctionLimit } from "../limits/function-limits.ts";
-import { adoptTasks } from "./remove.ts";
-import { moveTag } from "./tags.ts";
-import { setTraffic } from "./traffic.ts";
-
-export interface RevisionContent {
-  contentHash: string;
-  entry: string;
-  files: Record<string, string>;
-  code: string;
-  sourceMap: string;
-  limits: AskedLimits;
-  reuse: boolean;
-}
-
-export interface DeployOptions {
-  /**
-   * False: the revision waits without traffic; a function's first one leads all the same. Left out: it takes all, but
-   * for a known one while the traffic is split, which then stays as it is.
-   */
-  takesTraffic?: boolean | undefined;
-  /** Names the revision. */
-  tag?: string | undefined;
-  /** Whether the function's URL needs no key; undefined: as it is. */
-  isPublic?: boolean | undefined;
-  /** What runs find in their environment beside secrets; undefined: as it is. */
-  env?: Record<string, string> | undefined;
-}
-
-/**
- * Records a revision and gives it traffic as `takesTraffic` says. The same content again is the revision already there
- * (`created` false). Deploys of one function wait for each other on its row.
- */
-export async function deployRevision(
-  db: Db,
-  namespaceId: string,
-  name: string,
-  content: RevisionContent,
-  { takesTraffic, tag, isPublic, env }: DeployOptions = {},
-): Promise<{ fn: FunctionSummary; revisionId: string; created: boolean }> {
-  return await db.transaction().execute(async (tx) => {
-    const { id: functionId, traffic } = await lockFunction(tx, namespaceId, name);
-    const known = await tx
-      .selectFrom("function_revisions")
-      .select("id")
-      .where("function_id", "=", functionId)
-      .where("content_hash", "=", content.contentHash)
-      .executeTakeFirst();
-    const revisionId = known?.id ?? newId();
-    if (!known) {
-      await tx
-        .insertInto("function_revisions")
-        .values({
-          id: revisionId,
-          function_id: functionId,
-          number: sql<number>`(SELECT coalesce(max(number), 0) + 1 FROM function_revisions WHERE function_id = ${functionId})`,
-          content_hash: content.contentHash,
-          entry: content.entry,
-          files: toJsonText(content.files),
-          code: content.code,
-          source_map: content.sourceMap,
-          limits: toJsonText(content.limits),
-          reuse: content.reuse,
-        })
-        .execute();
-    }
-    const isSplit = Object.keys(traffic).length > 1;
-    if (takesTraffic ?? !(known && isSplit)) await setTraffic(tx, functionId, { [revisionId]: 100 });
-    await sql`UPDATE functions SET active_revision_id = ${revisionId}, updated_at = now()
-      WHERE id = ${functionId} AND active_revision_id IS NULL`.execute(tx);
-    await saveFunctionLimit(tx, functionId);
-    if (isPublic !== undefined) {
-      await tx.updateTable("functions").set({ is_public: isPublic }).where("id", "=", functionId).execute();
-    }
-    if (env !== undefined) {
-      await tx
-        .updateTable("functions")
-        .set({ env: toJsonText(env) })
-        .where("id", "=", functionId)
-        .execute();
-    }
-    if (tag !== undefined) await moveTag(tx, functionId, tag, revisionId);
-    // Read here: a removal may come right after the commit.
-    return { fn: (await findFunction(tx, namespaceId, name))!, revisionId, created: !known };
-  });
-}
-
-/** The function of that name, made where there is none; no other deploy or removal goes on meanwhile. */
-async function lockFunction(
-  tx: Db,
-  namespaceId: string,
-  name: string,
-): Promise<{ id: string; traffic: Traffic }> {
-  const id = newId();
-  // An update, not nothing: it locks the row, and where that was removed meanwhile the insert is tried again.
-  const fn = await tx
-    .insertInto("functions")
-    .values({ id, namespace_id: namespaceId, name, active_revision_id: null })
-    .onConflict((on) =>
-      on
-        .columns(["namespace_id", "name"])
-        .where("removed_at", "is", null)
-        .doUpdateSet({ updated_at: sql<Date>`functions.updated_at` }),
-    )
-    .returning(["id", "traffic"])
-    .executeTakeFirstOrThrow();
-  if (fn.id === id) await adoptTasks(tx, namespaceId, name, id);
-  return fn;
-}
 
 const summariesEver = (db: Db, namespaceId: string) =>
   db
@@ -127,7 +15,7 @@ const summariesEver = (db: Db, namespaceId: string) =>
       "f.updated_at",
       "f.traffic",
       "f.is_public",
-      "f.env",
+      sql<Record<string, string>>`coalesce(r.env, f.env)`.as("env"),
       sql<Record<string, string>>`(SELECT coalesce(jsonb_object_agg(tag, revision_id), '{}')
         FROM function_tags WHERE function_id = f.id)`.as("tags"),
       "r.id as revision_id",

@@ -1,4 +1,5 @@
 /** Reading a function's revisions. They never change. */
+import { sql } from "kysely";
 import type { FunctionRevision } from "../../contracts/function.ts";
 import type { Db } from "../database.ts";
 
@@ -62,12 +63,17 @@ export async function findRevisionBefore(
   return (await listRevisions(db, functionId, 1, number))[0];
 }
 
-/** The sources a revision was made of, by path. */
-export async function loadSources(db: Db, revisionId: string): Promise<Record<string, string>> {
-  const { files } = await db
-    .selectFrom("function_revisions")
-    .select("files")
-    .where("id", "=", revisionId)
+/** What was deployed: the sources by path, and the settings. */
+export interface DeployedContent {
+  files: Record<string, string>;
+  env: Record<string, string>;
+}
+
+export async function loadDeployedContent(db: Db, revisionId: string): Promise<DeployedContent> {
+  return await db
+    .selectFrom("function_revisions as r")
+    .innerJoin("functions as f", "f.id", "r.function_id")
+    .select(["r.files", sql<Record<string, string>>`coalesce(r.env, f.env)`.as("env")])
+    .where("r.id", "=", revisionId)
     .executeTakeFirstOrThrow();
-  return files;
 }

@@ -4,18 +4,18 @@ import { leadingRevision, type Traffic } from "../../domain/traffic.ts";
 import { conflict } from "../../errors.ts";
 import type { Db } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
-import { saveFunctionLimit } from "../limits/function-limits.ts";
+import { saveLead } from "./lead.ts";
 
 /** Sets the shares; nothing moves where they stand already. */
 export async function changeTraffic(db: Db, functionId: string, traffic: Traffic): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await sql`SELECT FROM functions WHERE id = ${functionId} FOR NO KEY UPDATE`.execute(tx);
     await setTraffic(tx, functionId, traffic);
-    await saveFunctionLimit(tx, functionId);
+    await saveLead(tx, functionId);
   });
 }
 
-/** The same within a transaction, which has locked the function's row and saves its limit after it. */
+/** The same within a transaction, which has locked the function's row and saves what leads after it. */
 export async function setTraffic(tx: Db, functionId: string, traffic: Traffic): Promise<void> {
   const shares = Object.fromEntries(Object.entries(traffic).filter(([, percent]) => percent > 0));
   await sql`UPDATE functions SET previous_traffic = nullif(traffic, '{}'), traffic = ${toJsonText(shares)}::jsonb,
@@ -38,6 +38,6 @@ export async function rollBackTraffic(db: Db, functionId: string): Promise<void>
     if (!previous_traffic)
       throw conflict("The traffic of this function has never been another one.", "nothing_to_roll_back");
     await setTraffic(tx, functionId, previous_traffic);
-    await saveFunctionLimit(tx, functionId);
+    await saveLead(tx, functionId);
   });
 }

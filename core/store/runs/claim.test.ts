@@ -3,7 +3,7 @@ import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { CALL_POLICY, DEFAULT_POLICY } from "../../contracts/task-policy.ts";
-import { deployRevision } from "../functions/functions.ts";
+import { deployRevision } from "../functions/deploy.ts";
 import { newId } from "../ids.ts";
 import { createTask } from "../tasks/create.ts";
 import {

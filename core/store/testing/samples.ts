@@ -7,7 +7,7 @@ import type { RunVerdict } from "../../domain/retry.ts";
 import type { Schedule } from "../../domain/schedule.ts";
 import type { LeaseJudge } from "../contact.ts";
 import type { Db, Store } from "../database.ts";
-import { deployRevision, type RevisionContent } from "../functions/functions.ts";
+import { deployRevision, type RevisionContent } from "../functions/deploy.ts";
 import { newId } from "../ids.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns } from "../runs/claim.ts";
 import type { EndedRun } from "../runs/end.ts";
