@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { line, retryAfter, SAMPLE_ERROR } from "../../core/store/testing/samples.ts";
+import { finishAttempts } from "../../core/store/runs/finish.ts";
+import { finished, line, retryAfter, SAMPLE_ERROR } from "../../core/store/testing/samples.ts";
+import { untilBlocked } from "../../core/store/testing/test-store.ts";
+import { inTransaction } from "../../core/store/transaction.ts";
 import { openApi } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
@@ -193,4 +196,22 @@ test("a run that is not there is a 404 on every route", async () => {
   ] as const) {
     assertProblem(await tenant.call(method, `${path}${suffix}`), 404, "not_found");
   }
+});
+
+test("a cancel of a run that ends at that moment says what became of it", async () => {
+  const { tenant, run, path } = await makeRun();
+  const claimed = await api.start(run.id);
+  const { cancelling } = await inTransaction(api.store.pool, async (tx) => {
+    const workerId = (await tenant.call("GET", path)).body.workerId;
+    const end = finished(claimed, workerId, { state: "succeeded", result: null });
+    await finishAttempts({ ...api.store, pool: tx.pool as never }, workerId, [end]);
+    const cancelling = tenant.call("POST", `${path}/cancel`);
+    await untilBlocked(api.store);
+    return { cancelling };
+  });
+  const { status, body } = await cancelling;
+  assert.deepEqual(
+    [status, body.code, body.detail],
+    [409, "run_not_open", "A succeeded run cannot be cancelled."],
+  );
 });

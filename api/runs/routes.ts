@@ -10,17 +10,20 @@ import {
   toWireLogLine,
   toWireRun,
 } from "../../core/contracts/run.ts";
+import { isTerminal } from "../../core/domain/run-state.ts";
 import { conflict, notFound } from "../../core/errors.ts";
 import type { Store } from "../../core/store/database.ts";
 import { isId } from "../../core/store/ids.ts";
 import { listRunLogs } from "../../core/store/logs.ts";
-import { cancelRuns } from "../../core/store/runs/cancel.ts";
+import { type Cancelled, cancelRuns } from "../../core/store/runs/cancel.ts";
 import { findRun, findRunInput } from "../../core/store/runs/read.ts";
 import { decodeLogCursor } from "../http/cursor.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { readRunPage } from "./page.ts";
 
 const params = { id: idParam("The run's id.") };
+
+const NONE: Cancelled = { ended: [], asked: [] };
 
 async function requireRun(store: Store, namespaceId: string, id: string): Promise<Run> {
   const run = isId(id) ? await findRun(store, namespaceId, id) : undefined;
@@ -94,14 +97,14 @@ export const runFeature: Feature = {
       },
       errors: { 404: ["not_found"], 409: ["run_not_open"] },
       async handle({ parts: { store, notifier, ends }, owner: { namespaceId }, params: { id } }) {
-        const run = await requireRun(store, namespaceId, id);
-        const { ended, asked } = await cancelRuns(store, namespaceId, { runId: run.id });
-        if (ended.length + asked.length === 0)
-          throw conflict(`A ${run.state} run cannot be cancelled.`, "run_not_open");
+        const { ended, asked } = isId(id) ? await cancelRuns(store, namespaceId, { runId: id }) : NONE;
         if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
         ends.tell(ended);
-        const body = toWireRun(await requireRun(store, namespaceId, run.id));
-        return { status: asked.length > 0 ? 202 : 200, body };
+        // Read afterwards: what is answered is what stands.
+        const run = await requireRun(store, namespaceId, id);
+        if (ended.length + asked.length === 0)
+          throw conflict(`A ${run.state} run cannot be cancelled.`, "run_not_open");
+        return { status: isTerminal(run.state) ? 200 : 202, body: toWireRun(run) };
       },
     }),
   ],

@@ -7,7 +7,8 @@ import type { AskedLimits } from "../../domain/function-limits.ts";
 import { findFunction } from "../functions/functions.ts";
 import { newId } from "../ids.ts";
 import { ANY_TIME, deployFunction, line, makeWorker, queueInvocation } from "../testing/samples.ts";
-import { openTestStore } from "../testing/test-store.ts";
+import { openTestStore, untilBlocked } from "../testing/test-store.ts";
+import { inTransaction } from "../transaction.ts";
 import { cancelRuns } from "./cancel.ts";
 import { claimRuns } from "./claim.ts";
 import {
@@ -19,7 +20,7 @@ import {
   showDirectRun,
 } from "./direct.ts";
 import { finishAttempts } from "./finish.ts";
-import { endLostCall } from "./lost-call.ts";
+import { endLostCall, endLostRun } from "./lost-call.ts";
 import { findRun } from "./read.ts";
 import { rescueLostRuns } from "./rescue.ts";
 
@@ -167,6 +168,45 @@ describe("a call that its API gave up", () => {
     assert.equal((await recordDirectRuns(store, workerId, [late])).recorded.size, 0, "another ended it");
     assert.equal((await findRun(store, namespaceId, running.id))?.state, "failed");
     assert.deepEqual(await countRows(), { runs: 2, lines: 0 });
+  });
+
+  test("that meets a cancel waits for it, and the other way round: both hear the same", async () => {
+    const { workerId, run } = await openFunction();
+    const [cancelled, failed] = [run(), run()];
+    for (const given of [cancelled, failed]) await showDirectRun(store, workerId, given);
+    const { losing } = await inTransaction(store.pool, async (tx) => {
+      await cancelRuns(tx, namespaceId, { runId: cancelled.id });
+      const losing = endLostCall(store, workerId, lost(cancelled, workerId));
+      await untilBlocked(store);
+      return { losing };
+    });
+    const { run: told, ended: ends } = await losing;
+    assert.deepEqual([told?.state, ends.map(({ state }) => state)], ["cancelled", ["cancelled"]]);
+    const { cancelling } = await inTransaction(store.pool, async (tx) => {
+      await endLostRun({ ...store, pool: tx.pool as never }, workerId, {
+        ...{ id: failed.id, claimNo: 1, attempt: 1, startedAt: new Date() },
+      });
+      const cancelling = cancelRuns(store, namespaceId, { runId: failed.id });
+      await untilBlocked(store);
+      return { cancelling };
+    });
+    assert.deepEqual(await cancelling, { ended: [], asked: [] });
+    assert.equal((await findRun(store, namespaceId, failed.id))?.state, "failed");
+  });
+
+  test("and that is cancelled at once has one final row, which both agree with", async () => {
+    const { workerId, run } = await openFunction();
+    const runs = Array.from({ length: 40 }, () => run());
+    for (const given of runs) await showDirectRun(store, workerId, given);
+    const [losses, cancels] = await Promise.all([
+      Promise.all(runs.map((given) => endLostCall(store, workerId, lost(given, workerId)))),
+      Promise.all(runs.map(({ id }) => cancelRuns(store, namespaceId, { runId: id }))),
+    ]);
+    for (const [index, { run: told, ended: ends }] of losses.entries()) {
+      const expected = cancels[index]!.asked.length > 0 ? "cancelled" : "failed";
+      assert.deepEqual([told?.state, ends.map(({ state }) => state)], [expected, [expected]]);
+    }
+    assert.deepEqual(await countRows(), { runs: 40, lines: 0 });
   });
 
   test("has one final row, whoever of all who write it at once comes first", async () => {
