@@ -80,7 +80,8 @@ export async function startApi(
     log[unsentLevel(error)]({ error }, "bells were not sent; the sweep rings them again"),
   );
   opened.defer(() => ringer.flush());
-  const ends = openRunEnds({ store, notifier, transport, log });
+  const metrics = createApiMetrics(registry);
+  const ends = openRunEnds({ store, notifier, transport, log, metrics });
   opened.defer(() => ends.flush());
   const lostCalls = createLostCalls(
     async (workerId, lost) => {
@@ -95,7 +96,6 @@ export async function startApi(
   const listWorkers = () => listCallableWorkers(store);
   const directory = createWorkerDirectory({ listWorkers, listener, clock, log });
   opened.defer(() => directory.close());
-  const metrics = createApiMetrics(registry);
   const waiter = createFinishWaiter({
     ...{ listener, clock },
     findOpen: (runIds) => findOpenRuns(store, runIds),

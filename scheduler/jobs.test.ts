@@ -75,7 +75,7 @@ describe("background jobs", () => {
       store,
       clock: given.clock ?? createManualClock(new Date()),
       transport,
-      ends: openRunEnds({ store, notifier, transport, log }, [countRescued(metrics, log)]),
+      ends: openRunEnds({ store, notifier, transport, log, metrics }, [countRescued(metrics, log)]),
       ...{ log, metrics },
       stats: createDatabaseStatsMetrics(registry),
       aheadMs: 2_000,

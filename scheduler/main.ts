@@ -76,7 +76,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
     store,
     clock,
     transport,
-    ends: openRunEnds({ store, notifier, transport, log }, [countRescued(metrics, log)]),
+    ends: openRunEnds({ store, notifier, transport, log, metrics }, [countRescued(metrics, log)]),
     log,
     metrics,
     stats: createDatabaseStatsMetrics(registry),

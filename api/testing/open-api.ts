@@ -132,8 +132,9 @@ export async function openApi({
     async close() {},
   };
   const ringer = createRunRinger(transport, ignore);
-  const ends = openRunEnds({ store, notifier, transport, log });
   const registry = createRegistry("api");
+  const metrics = createApiMetrics(registry);
+  const ends = openRunEnds({ store, notifier, transport, log, metrics });
   const edge = createEdge(EDGE_LIMITS, steadyClock, ignore);
   const functionCaps = { ...DEFAULT_SETTINGS.functionCaps, ...caps };
   const checkAnswer = createAnswerCheck(apiFeatures({ clock: systemClock, functionCaps }));
@@ -152,7 +153,7 @@ export async function openApi({
     }),
     followers: createLogFollowers({ db, clock: systemClock, log }),
     log,
-    metrics: createApiMetrics(registry),
+    metrics,
     tracer,
     probes: createProbes(registry, {}, {}),
     functionCaps,

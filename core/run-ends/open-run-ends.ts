@@ -5,6 +5,8 @@ import type { Store } from "../store/database.ts";
 import { grantPermits } from "../store/limits/grant-permits.ts";
 import type { Notifier } from "../store/notify.ts";
 import type { Logger } from "../telemetry/log.ts";
+import type { RunEndMetrics } from "../telemetry/metrics/run-ends.ts";
+import { countEnds } from "./count-ends.ts";
 import { grantReturnedPermits } from "./grant-permits.ts";
 import { publishDeadLetters } from "./publish-dead-letters.ts";
 import { createRunEnds, type EndConsumer, type RunEnds } from "./run-ends.ts";
@@ -17,11 +19,20 @@ export interface RunEndsParts {
   notifier: Notifier;
   transport: Pick<QueueTransport, "ring" | "publishDeadLetters">;
   log: Logger;
+  metrics: RunEndMetrics;
   /** What lines of failed runs say besides. */
   traceOf?: Parameters<typeof tellFailures>[1];
 }
 
-const listConsumers = ({ store, notifier, transport, log, traceOf }: RunEndsParts): EndConsumer[] => [
+const listConsumers = ({
+  store,
+  notifier,
+  transport,
+  log,
+  metrics,
+  traceOf,
+}: RunEndsParts): EndConsumer[] => [
+  countEnds(metrics),
   wakeCallers(notifier),
   wakeScheduler(notifier),
   publishDeadLetters(transport, (error) =>
@@ -36,7 +47,7 @@ const listConsumers = ({ store, notifier, transport, log, traceOf }: RunEndsPart
   tellFailures(log, traceOf),
 ];
 
-/** @param own what only this role does, such as its metrics */
+/** @param own what only this role does, such as metrics of its own */
 export function openRunEnds(parts: RunEndsParts, own: EndConsumer[] = []): RunEnds {
   return createRunEnds([...listConsumers(parts), ...own], (error, consumer) =>
     parts.log.error({ error, consumer }, "what follows the end of runs failed"),

@@ -5,6 +5,7 @@ import type { CutReason } from "../../contracts/call-stream.ts";
 import { OTHER } from "./bounded-label.ts";
 import { DURATION_SECONDS } from "./buckets.ts";
 import { createKnownCounter, listAll, seriesOf } from "./known-counter.ts";
+import { createRunEndMetrics } from "./run-ends.ts";
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
@@ -68,6 +69,7 @@ export function createApiMetrics(registry: Registry) {
   return {
     calls,
     cutOff,
+    ...createRunEndMetrics(registry),
     count({ method: asked, route, status, durationMs }: AnsweredRequest): void {
       const method = METHODS.has(asked) ? asked : OTHER;
       requests.inc({ method, status: status in STATUS_CODES ? status : OTHER });

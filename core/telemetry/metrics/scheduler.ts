@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { STEP_SECONDS } from "./buckets.ts";
 import { createKnownCounter, seriesOf } from "./known-counter.ts";
+import { createRunEndMetrics } from "./run-ends.ts";
 
 export function createSchedulerMetrics(registry: Registry) {
   const registers = [registry];
@@ -15,6 +16,7 @@ export function createSchedulerMetrics(registry: Registry) {
   );
   return {
     rescued,
+    ...createRunEndMetrics(registry),
     staged: new Counter({
       name: "bellhop_runs_staged_total",
       help: "Runs staged for their instant.",

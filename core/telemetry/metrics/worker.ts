@@ -5,6 +5,7 @@ import { TASK_TYPES, type TaskType } from "../../domain/task-spec.ts";
 import { createBoundedLabel } from "./bounded-label.ts";
 import { DURATION_SECONDS, LATENESS_SECONDS, STEP_SECONDS } from "./buckets.ts";
 import { createKnownCounter, listAll, seriesOf } from "./known-counter.ts";
+import { createRunEndMetrics } from "./run-ends.ts";
 
 /** Functions with series of their own, in each worker; the rest are `other`. */
 const FUNCTIONS = 50;
@@ -53,6 +54,7 @@ export function createWorkerMetrics(registry: Registry) {
   return {
     ...createCounters(registers),
     ...createHistograms(registers),
+    ...createRunEndMetrics(registry),
     /** The label of a function: its name, or `other`. */
     functionLabel,
     watch(read: () => WorkerLoad): void {
