@@ -140,8 +140,8 @@ function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: Claime
   });
 }
 
-function withKeptInput(attempt: FinishedAttempt, { value, isTooLong }: KeptInput): FinishedAttempt {
-  const record: AttemptRecord = { ...attempt.record, input: isTooLong ? "too_long" : "kept" };
+function withKeptInput(attempt: FinishedAttempt, { value, fate }: KeptInput): FinishedAttempt {
+  const record: AttemptRecord = { ...attempt.record, input: fate };
   return { ...attempt, record, input: value };
 }
 

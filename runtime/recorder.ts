@@ -103,11 +103,12 @@ export function createRecorder<A extends FinishedAttempt>(
   };
 }
 
-function estimateBytes({ verdict, logs }: FinishedAttempt): number {
+function estimateBytes({ verdict, logs, originalInput }: FinishedAttempt): number {
   const result = "result" in verdict ? jsonLength(verdict.result) : 0;
+  const input = originalInput === undefined ? 0 : jsonLength(originalInput);
   return logs.reduce(
     (sum, { message, fields }) => sum + message.length + jsonLength(fields) + 200,
-    result + 200,
+    result + input + 200,
   );
 }
 

@@ -106,9 +106,16 @@ export async function readJson(
   return value;
 }
 
-/** The JSON body and its text, for a route that keeps some of that and asks `refuseUnstorable` about the rest. */
-export async function readJsonBody(context: Context): Promise<JsonBody> {
-  const text = await readText(context);
+/**
+ * The JSON body and its text, for a route that keeps some of that and asks `refuseUnstorable` about the rest. An absent
+ * one is `{}` where `optional`.
+ */
+export async function readJsonBody(
+  context: Context,
+  options: { optional?: boolean } = {},
+): Promise<JsonBody> {
+  const given = await readText(context);
+  const text = given === "" && options.optional ? "{}" : given;
   return { value: parseJson(text), text };
 }
 

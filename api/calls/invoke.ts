@@ -53,6 +53,7 @@ export function toDirectCall({
   if (revisionId === undefined) return undefined;
   return {
     ...{ runId, input, revisionId, namespaceId: fn.namespaceId, functionId: fn.id, functionName: fn.name },
+    ...(target && "tag" in target ? { tag: target.tag } : {}),
     isLimited: fn.limits.concurrency !== undefined,
     traceparent,
   };

@@ -66,7 +66,7 @@ export function createLostCalls(
 }
 
 function toLostRun(call: DirectCall, workerId: string, now: Date): FinishedDirectRun {
-  const { runId, namespaceId, functionId, functionName, revisionId, input, traceparent } = call;
+  const { runId, namespaceId, functionId, functionName, revisionId, tag, input, traceparent } = call;
   const at = now.toISOString();
   return {
     ...{ runId, namespaceId, taskId: null, type: "function", functionId, functionName, revisionId, input },
@@ -76,6 +76,7 @@ function toLostRun(call: DirectCall, workerId: string, now: Date): FinishedDirec
     record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: WORKER_LOST },
     logs: [],
     trigger: call.http ? "http" : "invoke",
+    target: tag === undefined ? undefined : { tag },
     timeoutMs: 0,
     durationMs: 0,
     traceparent,

@@ -1,4 +1,4 @@
-/** `/v1/runs`: list, get, logs, cancel. */
+/** `/v1/runs`: list, get, logs, cancel, replay. */
 import { idParam, listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
 import { runLogQuery } from "../../core/contracts/log-query.ts";
 import {
@@ -20,6 +20,7 @@ import { findRun, findRunInput } from "../../core/store/runs/read.ts";
 import { decodeLogCursor } from "../http/cursor.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { readRunPage } from "./page.ts";
+import { replayRoute } from "./replay.ts";
 
 const params = { id: idParam("The run's id.") };
 
@@ -107,5 +108,7 @@ export const runFeature: Feature = {
         return { status: isTerminal(run.state) ? 200 : 202, body: toWireRun(run) };
       },
     }),
+
+    replayRoute,
   ],
 };

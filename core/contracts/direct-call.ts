@@ -23,6 +23,8 @@ export interface DirectCall {
   functionId: string;
   functionName: string;
   revisionId: string;
+  /** The tag that gave the revision. */
+  tag?: string;
   /** Its function has a limit of runs at once: a permit is reserved first. */
   isLimited: boolean;
   /** It came without a key, at the URL of a public function: such calls hold only a share of the slots. */

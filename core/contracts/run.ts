@@ -1,6 +1,6 @@
 /** A run and its log lines as the API shows them. */
 import { z } from "zod";
-import { isRequest, withoutContent } from "../domain/kept-input.ts";
+import { type InputFate, isRequest, withoutContent } from "../domain/kept-input.ts";
 import { LOG_LEVELS, type LogLevel } from "../domain/log-level.ts";
 import type { RunError } from "../domain/run-errors.ts";
 import { RUN_STATES, type RunState } from "../domain/run-state.ts";
@@ -19,8 +19,8 @@ export interface AttemptRecord {
   error: RunError | null;
   /** Of its span; absent: it was not traced. */
   traceId?: string;
-  /** Of a call: its run's row holds what is kept of the input, or nothing, where that was too long. Absent: the row holds it as it came. */
-  input?: "kept" | "too_long";
+  /** Of a call: what its run's row holds of the input. Absent: the row holds it as it came. */
+  input?: InputFate;
 }
 
 export interface Run {
@@ -31,6 +31,8 @@ export interface Run {
   trigger: RunTrigger;
   functionName: string | null;
   revisionId: string | null;
+  /** The run that it replays. */
+  replayOf: string | null;
   state: RunState;
   attempt: number;
   scheduledFor: Date;
@@ -74,6 +76,7 @@ const EXAMPLE_RUN = {
   trigger: "schedule",
   function: null,
   revision: null,
+  replayOf: null,
   state: "succeeded",
   attempt: 1,
   scheduledFor: "2026-11-23T20:46:06.366Z",
@@ -104,6 +107,7 @@ export const runOutput = z
     trigger: z.enum(RUN_TRIGGERS).meta({ description: "What made the run." }),
     function: z.string().nullable(),
     revision: idOutput.nullable().meta({ description: "Of the function; null until it is known." }),
+    replayOf: idOutput.nullable().meta({ description: "The run that it replays." }),
     state: z.enum(RUN_STATES),
     attempt: z.int().meta({ description: "The one that is under way, or the last one; from 1." }),
     scheduledFor: instantOutput,
@@ -156,6 +160,7 @@ export function toWireRun(run: Run): WireRun {
     trigger: run.trigger,
     function: run.functionName,
     revision: run.revisionId,
+    replayOf: run.replayOf,
     state: run.state,
     attempt: run.attempt,
     scheduledFor: run.scheduledFor.toISOString(),
@@ -181,7 +186,7 @@ export function toWireInput({ taskId, trigger, attempts }: Run, stored: Json): W
   if (taskId !== null) return { input: null };
   const became = attempts.at(-1)?.input;
   if (became === "too_long") return { input: null, inputTruncated: true };
-  if (became === "kept") return { input: stored };
+  if (became !== undefined) return { input: stored };
   return { input: isRequest(trigger) ? withoutContent(stored) : null };
 }
 

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "../json.ts";
-import { keepInput, MAX_KEPT_INPUT_BYTES } from "./kept-input.ts";
+import { keepInput, keepOriginal, MAX_KEPT_INPUT_BYTES, MAX_ORIGINAL_INPUT_BYTES } from "./kept-input.ts";
 
 const asIs = <T extends Json>(value: T) => value;
 
 test("an input is kept up to its bound, which counts bytes of JSON text; of a longer one nothing is", () => {
   const ofBytes = (count: number) => "x".repeat(count - 2);
   const longest = ofBytes(MAX_KEPT_INPUT_BYTES);
-  assert.deepEqual(keepInput(longest, "invoke", asIs), { value: longest, isTooLong: false });
-  const tooLong = { value: null, isTooLong: true };
+  assert.deepEqual(keepInput(longest, "invoke", asIs), { value: longest, fate: "kept" });
+  const tooLong = { value: null, fate: "too_long" };
   assert.deepEqual(keepInput(ofBytes(MAX_KEPT_INPUT_BYTES + 1), "invoke", asIs), tooLong);
   assert.deepEqual(keepInput("ü".repeat(MAX_KEPT_INPUT_BYTES / 2), "invoke", asIs), tooLong);
   const grow = () => longest.repeat(2) as never;
@@ -25,4 +25,22 @@ test("of a request method and URL are kept, whatever else it holds", () => {
   assert.equal(keepInput(null, "http", asIs).value, null);
   // What an invocation is given may look like one.
   assert.deepEqual(keepInput({ request }, "invoke", asIs).value, { request });
+});
+
+test("an input is told from one that lost a secret, also where the search made another object of it", () => {
+  const input = { token: "secret" };
+  const copy = <T extends Json>(value: T) => structuredClone(value);
+  assert.deepEqual(keepInput(input, "invoke", copy), { value: input, fate: "kept" });
+  const redact = () => ({ token: "[redacted]" }) as never;
+  assert.deepEqual(keepInput(input, "invoke", redact), { value: { token: "[redacted]" }, fate: "redacted" });
+});
+
+test("the original is kept where the row shows another input, up to its bound; of a function's URL never", () => {
+  const longest = "x".repeat(MAX_ORIGINAL_INPUT_BYTES - 2);
+  for (const shown of [undefined, "kept"] as const)
+    assert.equal(keepOriginal("given", "invoke", shown), undefined);
+  assert.equal(keepOriginal("given", "invoke", "redacted"), "given");
+  assert.equal(keepOriginal(longest, "invoke", "too_long"), longest);
+  assert.equal(keepOriginal(`${longest}x`, "invoke", "too_long"), undefined);
+  assert.equal(keepOriginal("given", "http", "redacted"), undefined);
 });

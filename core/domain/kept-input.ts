@@ -6,13 +6,21 @@ import type { StoredRequestInput } from "./stored-request.ts";
 /** Of JSON text. A longer input is not kept. */
 export const MAX_KEPT_INPUT_BYTES = 65_536;
 
+/** Of JSON text: what a replay can be given again of a call that did not succeed. */
+export const MAX_ORIGINAL_INPUT_BYTES = 262_144;
+
+/**
+ * What is shown of the input: as it was given, without secrets that were in it, or nothing, because it was too long: half
+ * a text is neither JSON nor what was given.
+ */
+export type InputFate = "kept" | "redacted" | "too_long";
+
 export interface KeptInput {
   value: Json;
-  /** It was too long: nothing of it is kept, for half a text is neither JSON nor what was given. */
-  isTooLong: boolean;
+  fate: InputFate;
 }
 
-const TOO_LONG: KeptInput = { value: null, isTooLong: true };
+const TOO_LONG: KeptInput = { value: null, fate: "too_long" };
 
 /** @param redact takes the function's secrets out of a value */
 export function keepInput(
@@ -22,9 +30,13 @@ export function keepInput(
 ): KeptInput {
   const shown = isRequest(trigger) ? withoutContent(input) : input;
   // Before the search as well: it costs more than a look at the length.
-  if (!fits(shown)) return TOO_LONG;
+  const text = JSON.stringify(shown);
+  if (!fits(text, MAX_KEPT_INPUT_BYTES)) return TOO_LONG;
   const value = redact(shown);
-  return value === shown || fits(value) ? { value, isTooLong: false } : TOO_LONG;
+  if (value === shown) return { value, fate: "kept" };
+  const redacted = JSON.stringify(value);
+  if (redacted === text) return { value, fate: "kept" };
+  return fits(redacted, MAX_KEPT_INPUT_BYTES) ? { value, fate: "redacted" } : TOO_LONG;
 }
 
 export const isRequest = (trigger: RunTrigger): boolean => trigger === "http" || trigger === "hook";
@@ -35,4 +47,17 @@ export function withoutContent(input: Json): Json {
   return request ? { request: { method: request.method, url: request.url } } : null;
 }
 
-const fits = (value: Json) => Buffer.byteLength(JSON.stringify(value)) <= MAX_KEPT_INPUT_BYTES;
+/**
+ * What is kept of a call that did not succeed, for a replay, where its row shows something else; undefined: nothing. What
+ * visitors of a function's URL send, cookies among it, is nobody's to keep.
+ */
+export function keepOriginal(
+  input: Json,
+  trigger: RunTrigger,
+  shown: InputFate | undefined,
+): Json | undefined {
+  if (trigger === "http" || shown === undefined || shown === "kept") return undefined;
+  return fits(JSON.stringify(input), MAX_ORIGINAL_INPUT_BYTES) ? input : undefined;
+}
+
+const fits = (text: string, maxBytes: number) => Buffer.byteLength(text) <= maxBytes;

@@ -1,3 +1,5 @@
+import type { Json } from "../json.ts";
+
 // Types, not interfaces: they are JSON to whoever stores them.
 
 /** An HTTP request that is kept as a run's input, so that a worker can make the call later. */
@@ -10,7 +12,10 @@ export type StoredRequest = {
   body: string;
 };
 
-/** The input of a run that an HTTP request made. Once the run has ended, only the method and the URL are kept. */
+/**
+ * The input of a run that an HTTP request made. Once the run has ended, only the method and the URL are kept; of a
+ * hook's that did not succeed the whole stands beside them, for a replay.
+ */
 export type StoredRequestInput = { request: StoredRequest };
 
 /** The result of such a run that waited in the queue. */
@@ -20,3 +25,27 @@ export type StoredResponse = {
   body: string;
   isBase64: boolean;
 };
+
+/** Whether nothing of the request is missing. */
+export function isWholeRequest(input: Json): boolean {
+  const { request } = (input ?? {}) as Partial<StoredRequestInput>;
+  return Array.isArray(request?.headers) && typeof request.body === "string";
+}
+
+/** What another body makes untrue, besides its length. */
+const OF_BODY = new Set(["content-encoding", "content-digest", "content-md5", "digest", "repr-digest"]);
+
+/** The request with another body, of this type where it is given. What is left of its headers is kept, if any. */
+export function withBody(
+  request: Pick<StoredRequest, "method" | "url"> & Partial<StoredRequest>,
+  body: Buffer,
+  contentType?: string,
+): StoredRequest {
+  const { method, url, headers = [] } = request;
+  const kept = headers.flatMap(([name, value]): StoredRequest["headers"] => {
+    if (OF_BODY.has(name) || (contentType !== undefined && name === "content-type")) return [];
+    return [[name, name === "content-length" ? `${body.byteLength}` : value]];
+  });
+  if (contentType !== undefined) kept.push(["content-type", contentType]);
+  return { method, url, headers: kept, body: body.toString("base64") };
+}

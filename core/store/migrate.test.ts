@@ -49,6 +49,7 @@ const LATER = [
   "0016-mailbox",
   "0017-task-ends",
   "0018-revision-env",
+  "0019-replays",
 ];
 
 test("roles that start together migrate once", async () => {

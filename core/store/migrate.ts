@@ -22,6 +22,7 @@ import * as taskPolicy from "./migrations/0015-task-policy.ts";
 import * as mailbox from "./migrations/0016-mailbox.ts";
 import * as taskEnds from "./migrations/0017-task-ends.ts";
 import * as revisionEnv from "./migrations/0018-revision-env.ts";
+import * as replays from "./migrations/0019-replays.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -44,6 +45,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0016-mailbox": mailbox,
   "0017-task-ends": taskEnds,
   "0018-revision-env": revisionEnv,
+  "0019-replays": replays,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

@@ -21,7 +21,9 @@ import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "./runs
 import { CLAIM_ORDER, CLAIMABLE, isDue } from "./runs/claimable.ts";
 import { redriveDeadLetters } from "./runs/dead-letters.ts";
 import { type FinishedDirectRun, recordDirectRuns, removeExpiredFences } from "./runs/direct.ts";
+import { enqueueReplay, type ReplayRequest } from "./runs/enqueue.ts";
 import { findEarlyRuns, findOverdueRuns, msUntilNextQueued } from "./runs/find-claimable.ts";
+import { findReplayable } from "./runs/find-replayable.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
 import { endLostCall } from "./runs/lost-call.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
@@ -39,6 +41,11 @@ import { openTestStore } from "./testing/test-store.ts";
 
 const { store, url, newNamespace } = await openTestStore(createTestDatabase);
 const GROWING = /^(tasks|task_runs|task_logs|idempotency_keys|run_fences)/;
+
+const replayOf = (of: ReplayRequest["of"]): ReplayRequest => ({
+  ...{ runId: newId(), namespaceId: newId(), replayOf: newId(), of, trigger: "invoke", input: null },
+  ...{ target: undefined, traceparent: undefined },
+});
 
 interface Statement {
   text: string;
@@ -207,6 +214,9 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "lock a task": { use: (s) => pauseTask(s, id, id, now).catch(() => {}) },
   "runs that have not ended": { use: (s) => findOpenRuns(s, [id, newId()]), index: "task_runs_open_pkey" },
   "find a run": { use: (s) => findRun(s, id, id) },
+  "find a run to replay": { use: (s) => findReplayable(s, id, id) },
+  "replay a task's run": { use: (s) => enqueueReplay(s, replayOf({ taskId: id })) },
+  "replay a call": { use: (s) => enqueueReplay(s, replayOf({ functionId: id, timeoutMs: 1 })) },
   "list runs": { use: (s) => listRuns(s, id, {}, 50, undefined) },
   "list runs, next page": { use: (s) => listRuns(s, id, {}, 50, id) },
   "list a task's runs": { use: (s) => listRuns(s, id, { taskId: id }, 50, undefined) },

@@ -204,7 +204,12 @@ export interface TaskRunsTable {
   timeout_ms: number | null;
   /** What made the run (W3C); null: it was not traced. */
   traceparent: ColumnType<string | null, string | null | undefined, string | null>;
+  /** Of a call what it was given, once it has ended what is shown of that; of a task's run what it was given besides. */
   input: Jsonb<Json>;
+  /** Of a call that did not succeed what it was given, where `input` is something else; null as well where it is too long. */
+  original_input: Filled<Json>;
+  /** The run that it replays. */
+  replay_of: string | null;
   result: Jsonb<Json>;
   error: Jsonb<RunError | null>;
   attempts: Jsonb<AttemptRecord[]>;

@@ -116,8 +116,9 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
     }
     const ageMs = () => Math.max(0, clock.now().getTime() - startedAt.getTime());
     const trigger: RunTrigger = http ? "http" : "invoke";
-    const { runId: id, namespaceId, functionId, revisionId, input, traceparent } = call;
-    const facts = { id, namespaceId, functionId, revisionId, trigger, input, timeoutMs, traceparent };
+    const { runId: id, namespaceId, functionId, revisionId, tag, input, traceparent } = call;
+    const target = tag === undefined ? undefined : { tag };
+    const facts = { id, namespaceId, functionId, revisionId, trigger, target, input, timeoutMs, traceparent };
     if (call.isLimited && !(await reserve({ ...facts, ageMs: ageMs() }, answer))) return;
     if (http?.head.hasBody) answer.accepted();
 

@@ -3,6 +3,7 @@
  * shown; either → given up, where its API has recorded its end meanwhile: then it stops, and nothing more is written.
  */
 import type { Clock } from "../../core/clock.ts";
+import { keepOriginal } from "../../core/domain/kept-input.ts";
 import type { DirectRun, FinishedDirectRun } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
 import { AttemptStop } from "../attempt.ts";
@@ -53,7 +54,7 @@ export function createDirectRecord(
   gone: AbortSignal,
 ): DirectRecord {
   const { clock } = parts;
-  const { id, trigger, input, timeoutMs, traceparent } = facts;
+  const { id, trigger, target, input, timeoutMs, traceparent } = facts;
   const stop = new AbortController();
   const over = new AbortController();
   let isShown = isReserved;
@@ -116,13 +117,12 @@ export function createDirectRecord(
       if (recorded || became === "shown") return recorded;
       return await parts.recordEnded({
         ...attempt,
-        ...{
-          trigger,
-          input: attempt.record.input ? (attempt.input ?? null) : input,
-          timeoutMs,
-          traceparent,
-          durationMs: ageMs(),
-        },
+        ...{ trigger, target, timeoutMs, traceparent, durationMs: ageMs() },
+        input: attempt.record.input ? (attempt.input ?? null) : input,
+        originalInput:
+          attempt.verdict.state === "succeeded"
+            ? undefined
+            : keepOriginal(input, trigger, attempt.record.input),
       });
     },
   };

@@ -6,7 +6,12 @@ import { isUtf8 } from "node:buffer";
 import type { CallerStream } from "../../core/contracts/call-stream.ts";
 import type { HttpResponseHead, HttpResult } from "../../core/contracts/http-call.ts";
 import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
-import type { StoredRequest, StoredRequestInput, StoredResponse } from "../../core/domain/stored-request.ts";
+import {
+  isWholeRequest,
+  type StoredRequest,
+  type StoredRequestInput,
+  type StoredResponse,
+} from "../../core/domain/stored-request.ts";
 import type { Json } from "../../core/json.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
@@ -15,8 +20,7 @@ import { CALL_WINDOW_BYTES } from "../sandbox/protocol/call-messages.ts";
 /** The request of a run that came by HTTP and was queued; "gone" where only method and URL were kept. */
 export function storedRequestOf({ spec, trigger }: ClaimedRun): StoredRequest | "gone" | undefined {
   if (spec.type !== "function" || (trigger !== "http" && trigger !== "hook")) return undefined;
-  const { request } = (spec.input ?? {}) as Partial<StoredRequestInput>;
-  return Array.isArray(request?.headers) && typeof request.body === "string" ? request : "gone";
+  return isWholeRequest(spec.input) ? (spec.input as StoredRequestInput).request : "gone";
 }
 
 export interface StoredCall {

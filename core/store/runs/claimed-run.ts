@@ -6,7 +6,7 @@ import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
 import { STORED_POLICY } from "../tasks/policy-columns.ts";
-import { fromSpecColumn, type StoredSpec } from "../tasks/spec-column.ts";
+import { fromSpecColumn, type GivenInput, type StoredSpec, withGivenInput } from "../tasks/spec-column.ts";
 
 /** A run that this worker owns until it finishes it or its lease ends, with all that is needed to try it. */
 export interface ClaimedRun {
@@ -89,7 +89,7 @@ export interface ClaimRow {
 
 export function toClaimedRun(row: ClaimRow): ClaimedRun {
   const spec: TaskSpec = row.spec
-    ? fromSpecColumn(row.spec)
+    ? fromSpecColumn(row.input === null ? row.spec : withGivenInput(row.spec, row.input as GivenInput))
     : { type: "function", function: row.function_name ?? "", input: row.input };
   const policy = row.policy ? readPolicy(row.policy) : CALL_POLICY;
   return {

@@ -19,6 +19,7 @@ import {
   reserveDirectRun,
   showDirectRun,
 } from "./direct.ts";
+import { findReplayable } from "./find-replayable.ts";
 import { finishAttempts } from "./finish.ts";
 import { endLostCall, endLostRun } from "./lost-call.ts";
 import { findRun } from "./read.ts";
@@ -118,6 +119,25 @@ test("one whose showing was committed though nobody heard of it is ended as it w
   assert.deepEqual((await recordDirectRuns(store, workerId, [end])).recorded, new Set([end]));
   assert.equal((await findRun(store, namespaceId, shown.id))?.state, "succeeded");
   assert.deepEqual(await countRows(), { runs: 1, lines: 1 });
+});
+
+test("what a replay needs of a call that failed is written with it: the tag, and what it was given", async () => {
+  const { workerId, run, fn } = await openFunction();
+  const target = { tag: "stable" };
+  const [unseen, shown] = [run({ trigger: "invoke", target, input: "given" }), run({ target })];
+  const error = { code: "function_error", message: "boom" };
+  const failed = ended(unseen, workerId, {
+    ...{ verdict: { state: "failed", error }, target, input: "[redacted]", originalInput: "given" },
+  });
+  await recordDirectRuns(store, workerId, [failed]);
+  await showDirectRun(store, workerId, shown);
+  await finishAttempts(store, workerId, [ended(shown, workerId)]);
+  const facts = await findReplayable(store, namespaceId, unseen.id);
+  assert.deepEqual(
+    [facts?.target, facts?.input, facts?.originalInput, facts?.revisionId],
+    [target, "[redacted]", "given", fn.revision.id],
+  );
+  assert.deepEqual((await findReplayable(store, namespaceId, shown.id))?.target, target);
 });
 
 describe("a call that its API gave up", () => {

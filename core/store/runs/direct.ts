@@ -7,6 +7,7 @@
  * the API that gives it up (lost-call.ts) may both try: the one whose insert comes first writes the run, the other
  * writes nothing.
  */
+import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { Json } from "../../json.ts";
 import type { Store } from "../database.ts";
@@ -31,6 +32,8 @@ export interface DirectRun {
   functionId: string;
   revisionId: string;
   trigger: RunTrigger;
+  /** The tag that the call asked for. */
+  target?: RunTarget | undefined;
   input: Json;
   timeoutMs: number;
   /** Milliseconds since it began. */
@@ -68,7 +71,7 @@ async function isOwn(store: Store, workerId: string, runId: string): Promise<boo
 
 type CallFacts = Pick<
   FinishedDirectRun,
-  "namespaceId" | "functionId" | "revisionId" | "trigger" | "timeoutMs" | "traceparent" | "input"
+  "namespaceId" | "functionId" | "revisionId" | "trigger" | "target" | "timeoutMs" | "traceparent" | "input"
 >;
 
 /** $1 and $2 of `SHOW` and `RESERVE`. */
@@ -82,12 +85,13 @@ function toShownRow(run: DirectRun) {
 
 /** What the row of a call says, shown or ended. */
 function toCallColumns(run: CallFacts) {
-  const { namespaceId, functionId, revisionId, trigger, timeoutMs, traceparent, input } = run;
+  const { namespaceId, functionId, revisionId, trigger, target, timeoutMs, traceparent, input } = run;
   return {
     namespace_id: namespaceId,
     function_id: functionId,
     revision_id: revisionId,
     trigger,
+    target,
     timeout_ms: Math.round(timeoutMs),
     traceparent,
     input,
@@ -147,6 +151,7 @@ export async function reserveDirectRun(store: Store, workerId: string, run: Dire
 
 /** A run that has ended and was never visible before. */
 export interface FinishedDirectRun extends FinishedAttempt {
+  target?: RunTarget | undefined;
   input: Json;
   timeoutMs: number;
   durationMs: number;
@@ -238,6 +243,7 @@ function toEndedRow(run: FinishedDirectRun) {
   return {
     ...toCallColumns(run),
     ...toVerdictRow(run),
+    original_input: run.originalInput,
     made_at: madeAtOf(run.runId),
     age_ms: run.durationMs,
   };

@@ -4,6 +4,7 @@
  * on leaves the row open instead, behind the same fence. Each statement answers with what everybody who must know is
  * told (`EndedRun`).
  */
+import { MAX_ORIGINAL_INPUT_BYTES } from "../../domain/kept-input.ts";
 import type { RunError } from "../../domain/run-errors.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
@@ -63,7 +64,10 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   awaited: "kept",
   timeout_ms: "kept",
   traceparent: "kept",
+  target: "kept",
+  replay_of: "kept",
   input: "written",
+  original_input: "written",
   state: "written",
   revision_id: "written",
   result: "written",
@@ -75,16 +79,20 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   permits: "left",
   waiting_for: "left",
   waiting_key: "left",
-  target: "left",
   dead_at: "left",
   skipped: "left",
 };
 
 const KEPT = Object.entries(AT_END).flatMap(([column, fate]) => (fate === "kept" ? [column] : []));
 
-/** A stored request has served its purpose: its headers and its body may hold secrets. */
+/** What is shown of a stored request: its headers and its body may hold secrets. */
 const KEPT_INPUT = `CASE WHEN g.trigger IN ('http', 'hook') THEN jsonb_build_object('request',
     jsonb_build_object('method', g.input #> '{request,method}', 'url', g.input #> '{request,url}')) ELSE g.input END`;
+
+/** As `keepOriginal` has it, of what stood in the row: a run that succeeded pays for one comparison. */
+const originalInput = (state: string, input: string) =>
+  `CASE WHEN ${state} <> 'succeeded' AND g.task_id IS NULL AND g.trigger <> 'http'
+      AND g.input IS DISTINCT FROM (${input}) AND octet_length(g.input::text) <= ${MAX_ORIGINAL_INPUT_BYTES} THEN g.input END`;
 
 const KEPT_FROM_GONE = KEPT.map((column) => `g.${column}`);
 
@@ -110,8 +118,10 @@ function moveEnded({
   input = KEPT_INPUT,
 }: EndColumns): string {
   return `
-    INSERT INTO task_runs (${KEPT.join(", ")}, input, revision_id, result, error, attempts, finished_at, state)
-    SELECT ${KEPT_FROM_GONE.join(", ")}, ${input}, ${revisionId}, ${result}, ${error}, ${attempts}, clock_timestamp(), ${state}
+    INSERT INTO task_runs (${KEPT.join(", ")}, input, original_input, revision_id, result, error, attempts, finished_at,
+      state)
+    SELECT ${KEPT_FROM_GONE.join(", ")}, ${input}, ${originalInput(state, input)}, ${revisionId}, ${result}, ${error},
+      ${attempts}, clock_timestamp(), ${state}
     FROM gone g`;
 }
 

@@ -1,22 +1,37 @@
-/** Runs that are made at once, on somebody's word: "run now" and invocations. */
+/** Runs that are made at once, on somebody's word: "run now", invocations and replays. */
 
 import type { RunTarget } from "../../domain/run-target.ts";
+import type { RunTrigger } from "../../domain/run-trigger.ts";
 import { conflict } from "../../errors.ts";
 import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
-import { INSERT_INVOCATION, insertTaskRun, TASK_FACTS } from "./insert.ts";
+import {
+  INSERT_CALL_REPLAY,
+  INSERT_INVOCATION,
+  INSERT_TASK_REPLAY,
+  insertTaskRun,
+  TASK_FACTS,
+} from "./insert.ts";
 import type { StagedRun } from "./staged-run.ts";
 
-const RUN_NOW = `
+/** The task $1 of the namespace $2, as a CTE `task` for `insert`, which makes a run of it; not of a cancelled one. */
+const ofTask = (insert: string) => `
   WITH asked AS (SELECT t.state, ${TASK_FACTS} FROM tasks t
     WHERE t.id = $1 AND t.namespace_id = $2 AND t.removed_at IS NULL FOR SHARE),
   task AS (SELECT * FROM asked WHERE state <> 'cancelled'),
-  made AS (${insertTaskRun("manual", "$3", "$4")} RETURNING id)
+  made AS (${insert} RETURNING id)
   SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" FROM asked`;
 
+const RUN_NOW = { name: "run-now", text: ofTask(insertTaskRun("manual", "$3", "$4")) };
+const REPLAY_TASK_RUN = { name: "replay-task-run", text: ofTask(INSERT_TASK_REPLAY) };
+
 const INVOKE = `${INSERT_INVOCATION} RETURNING available_at AS "availableAt"`;
+const REPLAY_CALL = {
+  name: "replay-call",
+  text: `${INSERT_CALL_REPLAY} RETURNING id AS "runId", available_at AS "availableAt"`,
+};
 
 /** A run of a task, besides its schedule. Undefined when the namespace has no such task; 409 when it is cancelled. */
 export async function enqueueTaskRun(
@@ -26,15 +41,61 @@ export async function enqueueTaskRun(
   runId: string = newId(),
   traceparent?: string,
 ): Promise<StagedRun | undefined> {
+  return await enqueue(store, RUN_NOW, [taskId, namespaceId, runId, traceparent]);
+}
+
+type EnqueueValues = [
+  ofId: string,
+  namespaceId: string,
+  runId: string,
+  traceparent: string | undefined,
+  ...unknown[],
+];
+
+async function enqueue(
+  store: QueryScope,
+  statement: { name: string; text: string },
+  values: EnqueueValues,
+): Promise<StagedRun | undefined> {
   const { rows } = await store.pool.query<{ runId: string | null; availableAt: Date }>({
-    name: "run-now",
-    text: RUN_NOW,
-    values: [taskId, namespaceId, runId, traceparent ?? null],
+    ...statement,
+    values: values.map((value) => value ?? null),
   });
   const row = rows[0];
   if (!row) return undefined;
   if (!row.runId) throw conflict("A cancelled task does not run any more.", "task_cancelled");
-  return { runId: row.runId, availableAt: row.availableAt, traceparent };
+  return { runId: row.runId, availableAt: row.availableAt, traceparent: values[3] };
+}
+
+export interface ReplayRequest {
+  runId: string;
+  namespaceId: string;
+  /** The run that it replays. */
+  replayOf: string;
+  /** Whose run that is: a task's, or a call of a function. */
+  of: { taskId: string } | { functionId: string; timeoutMs: number };
+  trigger: RunTrigger;
+  /** JSON text, as the row has it; null: a task's own. */
+  input: string | null;
+  target: RunTarget | undefined;
+  /** The request that asks (W3C). */
+  traceparent: string | undefined;
+}
+
+/** A run once more. Undefined when the task or the function is not there any more; 409 when the task is cancelled. */
+export async function enqueueReplay(
+  store: QueryScope,
+  { runId, namespaceId, replayOf, of, trigger, input, target, traceparent }: ReplayRequest,
+): Promise<StagedRun | undefined> {
+  const rest = [trigger, input, target && toJsonText(target), replayOf];
+  if ("taskId" in of)
+    return await enqueue(store, REPLAY_TASK_RUN, [of.taskId, namespaceId, runId, traceparent, ...rest]);
+  const timeoutMs = Math.round(of.timeoutMs);
+  return await enqueue(store, REPLAY_CALL, [
+    ...([of.functionId, namespaceId, runId, traceparent] as const),
+    ...rest,
+    timeoutMs,
+  ]);
 }
 
 export interface InvocationRequest {

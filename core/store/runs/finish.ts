@@ -34,6 +34,8 @@ export interface FinishedAttempt {
   logs: AttemptLogLine[];
   /** What is kept of a call's input, where `record.input` says so. */
   input?: Json;
+  /** Of a call that did not succeed, and that has no row yet, what it was given where `input` is something else. */
+  originalInput?: Json | undefined;
 }
 
 export interface AttemptLogLine {

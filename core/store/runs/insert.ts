@@ -40,8 +40,8 @@ export const DIRECT_CLAIM_NO = 1;
 
 /** The runs $2 of the direct lane. */
 export const DIRECT_RUNS = `json_to_recordset($2::json) AS d(id uuid, made_at timestamptz, namespace_id uuid,
-    function_id uuid, revision_id uuid, trigger text, state text, timeout_ms int, age_ms float8, traceparent text,
-    input jsonb, result jsonb, error jsonb, record jsonb)`;
+    function_id uuid, revision_id uuid, trigger text, target jsonb, state text, timeout_ms int, age_ms float8,
+    traceparent text, input jsonb, original_input jsonb, result jsonb, error jsonb, record jsonb)`;
 
 const BEGAN = "statement_timestamp() - d.age_ms * interval '1 millisecond'";
 
@@ -53,6 +53,7 @@ const OF_CALL = {
   revision_id: "d.revision_id",
   type: "'function'",
   trigger: "d.trigger",
+  target: "d.target",
   state: "d.state",
   claim_no: `${DIRECT_CLAIM_NO}`,
   worker_id: "$1",
@@ -143,11 +144,51 @@ export const INSERT_ENDED = insertRuns(
   {
     ...OF_CALL,
     finished_at: "statement_timestamp()",
+    original_input: "d.original_input",
     result: "d.result",
     error: "d.error",
     attempts: `jsonb_build_array(${recordInRowTime("d.record", BEGAN)})`,
   },
   "ended d JOIN fence n ON n.run_id = d.id",
+);
+
+/**
+ * A run of a task in a CTE `task` once more: $3 the new run's id, $4 traceparent, $5 trigger, $6 input, $7 target, $8 the
+ * run that it replays.
+ */
+export const INSERT_TASK_REPLAY = insertRuns(
+  "task_runs_open",
+  {
+    id: "$3",
+    ...OF_TASK,
+    trigger: "$5",
+    ...QUEUED_NOW,
+    input: "$6",
+    target: "$7",
+    traceparent: "$4",
+    replay_of: "$8",
+  },
+  "task t",
+);
+
+/**
+ * A call of a function that is there once more: $1 the function's id, $2 namespace, $3 the new run's id, $4 traceparent,
+ * $5 trigger, $6 input, $7 target, $8 the run that it replays, $9 timeout_ms.
+ */
+export const INSERT_CALL_REPLAY = insertRuns(
+  "task_runs_open",
+  {
+    id: "$3",
+    ...OF_FUNCTION,
+    trigger: "$5",
+    ...QUEUED_NOW,
+    timeout_ms: "$9",
+    input: "$6",
+    target: "$7",
+    traceparent: "$4",
+    replay_of: "$8",
+  },
+  "functions f WHERE f.id = $1 AND f.namespace_id = $2 AND f.removed_at IS NULL",
 );
 
 /** Instants of the task $2 that do not fire: $1 the run's id, $3 the first instant, $4 why, and for which instants. */

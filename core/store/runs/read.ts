@@ -6,12 +6,18 @@ import type { QueryScope } from "../database.ts";
 import { earliestTraceOf } from "../ids.ts";
 
 const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type, r.trigger, f.name AS "functionName",
-  r.revision_id AS "revisionId", r.state, r.attempt, r.scheduled_for AS "scheduledFor", r.queued_at AS "queuedAt",
+  r.revision_id AS "revisionId", r.replay_of AS "replayOf", r.state, r.attempt, r.scheduled_for AS "scheduledFor", r.queued_at AS "queuedAt",
   r.started_at AS "startedAt", coalesce(r.dead_at, nullif(r.finished_at, 'infinity')) AS "finishedAt",
   r.available_at AS "availableAt", r.worker_id AS "workerId", r.result, r.error, r.attempts, r.skipped,
   substr(r.traceparent, 4, 32) AS "traceId"`;
 
 const DAY_MS = 86_400_000;
+
+/** When the run may have ended: bounds of the days to look in. */
+export const endedWithin = (runId: string): [from: Date, before: Date] => [
+  earliestTraceOf(runId),
+  new Date(Date.now() + DAY_MS),
+];
 
 const FIND = `
   SELECT ${COLUMNS} FROM task_runs_open r LEFT JOIN functions f ON f.id = r.function_id
@@ -29,7 +35,7 @@ export async function findRun(
   namespaceId: string,
   runId: string,
 ): Promise<Run | undefined> {
-  const values = [runId, namespaceId, earliestTraceOf(runId), new Date(Date.now() + DAY_MS)];
+  const values = [runId, namespaceId, ...endedWithin(runId)];
   const { rows } = await scope.pool.query<Run>({ name: "find-run", text: FIND, values });
   return rows[0];
 }
@@ -49,7 +55,7 @@ const FIND_INPUT = `
 
 /** The input of a run that is there, as its row has it: by itself, for few who read a run look at it. */
 export async function findRunInput(scope: QueryScope, runId: string): Promise<Json> {
-  const values = [runId, earliestTraceOf(runId), new Date(Date.now() + DAY_MS)];
+  const values = [runId, ...endedWithin(runId)];
   const { rows } = await scope.pool.query<{ input: Json }>({
     name: "find-run-input",
     text: FIND_INPUT,

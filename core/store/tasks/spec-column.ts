@@ -3,6 +3,7 @@
  * not keep, and as a value, for workers of the release before this one, which know no text.
  */
 import type { TaskSpec } from "../../domain/task-spec.ts";
+import type { Json } from "../../json.ts";
 import { JsonSource } from "../../json-source.ts";
 import { toJsonText } from "../json-text.ts";
 
@@ -17,4 +18,22 @@ export function fromSpecColumn(stored: StoredSpec): TaskSpec {
   if (stored.bodyText === undefined) return stored;
   const { bodyText, ...spec } = stored;
   return { ...spec, body: new JsonSource(bodyText) } as TaskSpec;
+}
+
+/** What a run of a task was given in place of its task's own input, as its row has it. */
+export type GivenInput = Pick<
+  StoredSpec & { body?: unknown; input?: unknown },
+  "body" | "bodyText" | "input"
+>;
+
+/** The spec of a run that was given it. */
+export function withGivenInput(stored: StoredSpec, given: GivenInput): StoredSpec {
+  const { bodyText: _, ...own } = stored;
+  return { ...own, ...given } as StoredSpec;
+}
+
+/** @param field the one of the spec that it stands in for */
+export function toGivenInput(field: "body" | "input", value: Json | JsonSource): string {
+  if (value instanceof JsonSource) return toJsonText({ [field]: value, bodyText: value.text });
+  return toJsonText({ [field]: value });
 }

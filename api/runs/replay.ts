@@ -1,0 +1,111 @@
+/** `POST /v1/runs/{id}/replay`: a run that has ended, once more, as a run of its own. The one that it replays stays as it is. */
+import type { Context } from "hono";
+import { idParam } from "../../core/contracts/common.ts";
+import { replayInput } from "../../core/contracts/replay.ts";
+import { runOutput, toWireRun } from "../../core/contracts/run.ts";
+import { callDurations } from "../../core/domain/call-durations.ts";
+import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
+import {
+  chooseReplayTarget,
+  findReplayFault,
+  originRemoved,
+  type ReplayFacts,
+  type ReplayRevision,
+} from "../../core/domain/replay.ts";
+import { notFound } from "../../core/errors.ts";
+import type { Json } from "../../core/json.ts";
+import { findMemberText } from "../../core/json-source.ts";
+import { findMade, makeOnce } from "../../core/store/idempotency.ts";
+import { isId, newId } from "../../core/store/ids.ts";
+import { enqueueReplay, type ReplayRequest } from "../../core/store/runs/enqueue.ts";
+import { findReplayable } from "../../core/store/runs/find-replayable.ts";
+import { findRun } from "../../core/store/runs/read.ts";
+import { type JsonBody, readJsonBody, validate } from "../bodies/body.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
+import { defineRoute } from "../http/route.ts";
+import { spanOf, traceparentOf } from "../http/trace-requests.ts";
+import { chooseReplayInput } from "./replay-input.ts";
+
+export const replayRoute = defineRoute({
+  method: "POST",
+  path: "/v1/runs/:id/replay",
+  operationId: "replayRun",
+  summary: "Replay a run that has ended, or a dead letter",
+  description: "Makes a new run. The one that it replays stays as it is, a dead letter too.",
+  access: "invoke",
+  params: { id: idParam("The run's id.") },
+  isIdempotent: true,
+  ownBody: { content: { "application/json": replayInput }, isOptional: true },
+  answers: { 202: { is: "The new run, queued.", schema: runOutput, headers: ["location"] } },
+  errors: {
+    404: ["not_found"],
+    409: [
+      "function_removed",
+      "input_not_kept",
+      "revision_unavailable",
+      "run_not_finished",
+      "task_cancelled",
+      "task_removed",
+    ],
+  },
+  async handle({ parts, context, owner: { namespaceId }, params: { id } }) {
+    const { runId, isReplay } = await replayOnce(parts, context, id);
+    if (isReplay) markReplay(context);
+    const run = await findRun(parts.store, namespaceId, runId);
+    return { status: 202, body: toWireRun(run!), headers: { location: `/v1/runs/${runId}` } };
+  },
+});
+
+interface Asked {
+  input?: Json | undefined;
+  revision: ReplayRevision;
+}
+
+/** Makes the run and rings it; with the key of an earlier request it is that one's run. */
+async function replayOnce(
+  { store, ringer, functionCaps }: ApiParts,
+  context: Context<ApiEnv>,
+  id: string,
+): Promise<{ runId: string; isReplay: boolean }> {
+  const { namespaceId } = context.get("owner");
+  const body = await readJsonBody(context, { optional: true });
+  const asked: Asked = validate(replayInput, body.value);
+  const inputText = asked.input === undefined ? null : findMemberText(body.text, "input")!;
+  const once = readIdempotentRequest(context, `runs/${id}/replay`, [inputText, asked.revision]);
+  const earlier = once && (await findMade(store, once));
+  if (earlier !== undefined) return { runId: earlier, isReplay: true };
+  const run = isId(id) ? await findReplayable(store, namespaceId, id) : undefined;
+  if (!run) throw notFound("run", id);
+  const facts = { runId: newId(), namespaceId, traceparent: traceparentOf(context) };
+  const request = { ...facts, ...planReplay(run, asked, body, functionCaps) };
+  const made = await makeOnce(store, once, facts.runId, async (scope) => {
+    const staged = await enqueueReplay(scope, request);
+    // This very moment: the look before found it.
+    if (!staged) throw originRemoved(run);
+    return staged;
+  });
+  spanOf(context).set({ "bellhop.run.id": made.id });
+  if (made.made) ringer.ring([made.made]);
+  return { runId: made.id, isReplay: made.made === undefined };
+}
+
+function planReplay(
+  run: ReplayFacts,
+  { input, revision }: Asked,
+  body: JsonBody,
+  caps: FunctionLimitCaps,
+): Pick<ReplayRequest, "replayOf" | "of" | "trigger" | "target" | "input"> {
+  const fault = findReplayFault(run);
+  if (fault) throw fault;
+  const target = chooseReplayTarget(run, revision);
+  const limits = (revision === "same" ? run.revisionLimits : null) ?? run.leadingLimits;
+  return {
+    ...{ replayOf: run.id, trigger: run.trigger, target },
+    input: chooseReplayInput(run, input, body),
+    of:
+      run.taskId === null
+        ? { functionId: run.functionId!, timeoutMs: callDurations(limits, caps).attemptMs }
+        : { taskId: run.taskId },
+  };
+}

@@ -1,0 +1,87 @@
+/** Whether a run can be replayed, with which revision, and what it was given. */
+import { type BellhopError, conflict } from "../errors.ts";
+import type { Json } from "../json.ts";
+import type { AskedLimits } from "./function-limits.ts";
+import { type InputFate, isRequest } from "./kept-input.ts";
+import { isTerminal, type RunState } from "./run-state.ts";
+import type { RunTarget } from "./run-target.ts";
+import type { RunTrigger } from "./run-trigger.ts";
+import { isWholeRequest } from "./stored-request.ts";
+import type { TaskType } from "./task-spec.ts";
+
+/** `same`: the one that the run ran on; `current`: the one that a new call or run would get. */
+export const REPLAY_REVISIONS = ["same", "current"] as const;
+export type ReplayRevision = (typeof REPLAY_REVISIONS)[number];
+
+/** A run, and what is there now of what it was a run of. */
+export interface ReplayFacts {
+  id: string;
+  state: RunState;
+  type: TaskType;
+  trigger: RunTrigger;
+  /** Null for a call. */
+  taskId: string | null;
+  /** Null where there is no such task any more. */
+  taskState: string | null;
+  functionId: string | null;
+  hasFunction: boolean;
+  /** The one it ran on, where that is still there. */
+  revisionId: string | null;
+  revisionLimits: AskedLimits | null;
+  /** Of the revision that leads its function. */
+  leadingLimits: AskedLimits;
+  /** What the call asked for in place of the function's traffic. */
+  target: RunTarget | null;
+  /** As its row has them. */
+  input: Json;
+  originalInput: Json;
+  inputFate: InputFate | null;
+}
+
+/** Why the run cannot be replayed, whatever the replay is given; undefined: it can. */
+export function findReplayFault(run: ReplayFacts): BellhopError | undefined {
+  if (run.state !== "dead" && !isTerminal(run.state)) {
+    const message = `The run is ${run.state}: only a run that has ended, or a dead letter, can be replayed.`;
+    return conflict(message, "run_not_finished");
+  }
+  const isThere = run.taskId === null ? run.hasFunction : run.taskState !== null;
+  if (!isThere) return originRemoved(run);
+  if (run.taskState !== "cancelled") return undefined;
+  return conflict("The run's task is cancelled, and does not run any more.", "task_cancelled");
+}
+
+/** 409: there is nothing any more that the run could be another run of. */
+export function originRemoved({ taskId }: Pick<ReplayFacts, "taskId">): BellhopError {
+  return taskId === null
+    ? conflict("The run's function was removed.", "function_removed")
+    : conflict("The run's task was removed.", "task_removed");
+}
+
+/**
+ * What the replay asks for in place of its function's traffic, or of what its task names. 409 where the revision is to be
+ * the same, and there is none.
+ */
+export function chooseReplayTarget(run: ReplayFacts, revision: ReplayRevision): RunTarget | undefined {
+  if (revision === "current") {
+    // A tag leads to another revision by now; a revision that was asked for is the one it ran on.
+    return run.target && "tag" in run.target ? run.target : undefined;
+  }
+  if (run.revisionId !== null && run.hasFunction) return { revision: run.revisionId };
+  const message =
+    run.type === "function"
+      ? 'The run has no revision to run again: it never got one, or its function was removed; ask for "current".'
+      : `A run of type ${run.type} has no revision: leave "revision" out, or ask for "current".`;
+  throw conflict(message, "revision_unavailable");
+}
+
+/** What the run was given, as a row has it; undefined: that was not kept. */
+export function findGivenInput(run: ReplayFacts): { input: Json } | undefined {
+  const { state, trigger, input, originalInput, inputFate } = run;
+  if (originalInput !== null) return isWhole(trigger, originalInput) ? { input: originalInput } : undefined;
+  // An open row holds it as it came. So do those of tasks' runs.
+  if (state === "dead" || run.taskId !== null) return { input };
+  const isAsGiven = isRequest(trigger) || inputFate === null || inputFate === "kept";
+  return isAsGiven && isWhole(trigger, input) ? { input } : undefined;
+}
+
+const isWhole = (trigger: RunTrigger, input: Json) => !isRequest(trigger) || isWholeRequest(input);
