@@ -16,6 +16,7 @@ import {
   grantPermits,
 } from "../core/store/limits/grant-permits.ts";
 import { recountPermits } from "../core/store/limits/recount-permits.ts";
+import { completeIndexes } from "../core/store/partition-indexes.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
 import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
@@ -77,6 +78,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
     { name: "figures", everyMs: STATS_MS, run: tellStats },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
+    { name: "partition indexes", everyMs: HOUR_MS, run: indexPartitions },
     { name: "idempotency keys", everyMs: HOUR_MS, run: removeIdempotencyKeys },
     { name: "finished tasks", everyMs: HOUR_MS, run: removeFinishedTasks },
     { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
@@ -161,6 +163,12 @@ async function keepPartitions({ store, clock, log, retentionDays }: JobContext):
   await ensurePartitions(store.db, clock.now());
   const dropped = await dropExpiredPartitions(store, clock.now(), retentionDays);
   if (dropped.length > 0) log.info({ dropped }, "dropped partitions past the retention");
+}
+
+/** Of the days that stood before a release that brought indexes: an index may take as long as its day is large. */
+async function indexPartitions({ store, clock, log }: JobContext): Promise<void> {
+  const built = await completeIndexes(store, clock.now());
+  if (built.length > 0) log.info({ built: built.length }, "built indexes of partitions that lacked them");
 }
 
 async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {

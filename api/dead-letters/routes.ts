@@ -1,7 +1,8 @@
 /** `/v1/dead-letters`: runs whose last attempt failed: list, redrive, discard. */
-import { idParam, listQuery, pageOf } from "../../core/contracts/common.ts";
+import { filteredPageOf, idParam } from "../../core/contracts/common.ts";
 import { redriveInput, redriveOutput } from "../../core/contracts/dead-letter.ts";
 import { runOutput, toWireRun } from "../../core/contracts/run.ts";
+import { deadLetterListQuery } from "../../core/contracts/run-filter.ts";
 import { notFound } from "../../core/errors.ts";
 import { isId } from "../../core/store/ids.ts";
 import { discardDeadLetter } from "../../core/store/runs/cancel.ts";
@@ -20,12 +21,12 @@ export const deadLetterFeature: Feature = {
       method: "GET",
       path: "/v1/dead-letters",
       operationId: "listDeadLetters",
-      summary: "List dead letters, newest first",
+      summary: "List dead letters, newest first, or those that match",
       access: "read",
-      query: listQuery,
-      answers: { 200: { is: "A page of runs.", schema: pageOf(runOutput) } },
+      query: deadLetterListQuery,
+      answers: { 200: { is: "A page of runs.", schema: filteredPageOf(runOutput) } },
       async handle({ parts, owner, query }) {
-        const page = await readRunPage(parts.store, owner.namespaceId, query, { dead: true });
+        const page = await readRunPage(parts.store, owner.namespaceId, query, { state: ["dead"] });
         return { status: 200, body: page };
       },
     }),

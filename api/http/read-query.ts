@@ -14,8 +14,24 @@ export function createQueryReader(schema: z.ZodObject = z.object({})): (context:
   return ({ req: { url } }) => {
     const start = url.indexOf("?");
     if (start < 0 && absent.success) return { ...absent.data };
-    return validate(schema, gather(new URLSearchParams(start < 0 ? "" : url.slice(start)), lists));
+    const given = gather(new URLSearchParams(start < 0 ? "" : url.slice(start)), lists);
+    return namingParameters(() => validate(schema, given));
   };
+}
+
+/** A fault is told of its parameter, whichever of its values it is: `state`, not `state.0`. */
+function namingParameters<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof BellhopError) || error.fields.length === 0) throw error;
+    throw refuseAll(error.fields.map(({ field, message }) => ({ field: field.split(".")[0]!, message })));
+  }
+}
+
+function refuseAll(fields: FieldError[]): BellhopError {
+  const detail = fields.map(({ field, message }) => `${field}: ${message}`).join("; ");
+  return new BellhopError("invalid_input", 422, detail, fields);
 }
 
 function gather(params: URLSearchParams, lists: Map<string, boolean>): Record<string, string | string[]> {
@@ -30,13 +46,13 @@ function gather(params: URLSearchParams, lists: Map<string, boolean>): Record<st
     else given[name] = values[0]!;
   }
   if (refused.length === 0) return given;
-  const fields = refused.slice(0, MAX_REPORTED);
-  const detail = fields.map(({ field, message }) => `${field}: ${message}`).join("; ");
-  throw new BellhopError("invalid_input", 422, detail, fields);
+  throw refuseAll(refused.slice(0, MAX_REPORTED));
 }
 
-/** Whether it is an array, optional or not. */
+/** Whether it is an array, optional or not, or what a single value is made an array for. */
 function isList(field: z.core.$ZodType): boolean {
+  if (field instanceof z.ZodPipe)
+    return isList(field.def.in instanceof z.ZodTransform ? field.def.out : field.def.in);
   if (field instanceof z.ZodOptional || field instanceof z.ZodDefault || field instanceof z.ZodPrefault)
     return isList(field.unwrap());
   return field instanceof z.ZodArray;

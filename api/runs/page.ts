@@ -1,17 +1,22 @@
 import type { z } from "zod";
-import { type listQuery, type Page, toPage } from "../../core/contracts/common.ts";
+import { type FilteredPage, toFilteredPage } from "../../core/contracts/common.ts";
 import { toWireRun, type WireRun } from "../../core/contracts/run.ts";
+import type { RunFilter, runListQuery } from "../../core/contracts/run-filter.ts";
 import type { QueryScope } from "../../core/store/database.ts";
-import { listRuns, type RunFilter } from "../../core/store/runs/read.ts";
+import { estimateRuns, listRuns } from "../../core/store/runs/read.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
 
-/** A page of runs, newest first. */
+type ListQuery = Pick<z.output<typeof runListQuery>, "limit" | "cursor" | "order" | "count"> & RunFilter;
+
+/** A page of the runs that the query asks for, and of them those that `only` says. */
 export async function readRunPage(
   scope: QueryScope,
   namespaceId: string,
-  { limit, cursor }: z.output<typeof listQuery>,
-  filter: RunFilter,
-): Promise<Page<WireRun>> {
-  const rows = await listRuns(scope, namespaceId, filter, limit, decodeIdCursor(cursor));
-  return toPage(rows, limit, toWireRun, ({ id }) => id);
+  { limit, cursor, order, count, ...given }: ListQuery,
+  only: RunFilter = {},
+): Promise<FilteredPage<WireRun>> {
+  const filter = { ...given, ...only };
+  const found = await listRuns(scope, namespaceId, filter, { limit, order, afterId: decodeIdCursor(cursor) });
+  const estimatedCount = count && (await estimateRuns(scope, namespaceId, filter));
+  return toFilteredPage({ ...found, estimatedCount }, toWireRun);
 }

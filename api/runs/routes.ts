@@ -1,5 +1,5 @@
 /** `/v1/runs`: list, get, logs, cancel, replay. */
-import { idParam, listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
+import { filteredPageOf, idParam, pageOf, toPage } from "../../core/contracts/common.ts";
 import { runLogQuery } from "../../core/contracts/log-query.ts";
 import {
   logLineOutput,
@@ -10,6 +10,7 @@ import {
   toWireLogLine,
   toWireRun,
 } from "../../core/contracts/run.ts";
+import { runListQuery } from "../../core/contracts/run-filter.ts";
 import { isTerminal } from "../../core/domain/run-state.ts";
 import { conflict, notFound } from "../../core/errors.ts";
 import type { Store } from "../../core/store/database.ts";
@@ -40,12 +41,12 @@ export const runFeature: Feature = {
       method: "GET",
       path: "/v1/runs",
       operationId: "listRuns",
-      summary: "List runs, newest first",
+      summary: "List runs, newest first, or those that match",
       access: "read",
-      query: listQuery,
-      answers: { 200: { is: "A page of runs.", schema: pageOf(runOutput) } },
+      query: runListQuery,
+      answers: { 200: { is: "A page of runs.", schema: filteredPageOf(runOutput) } },
       async handle({ parts, owner, query }) {
-        return { status: 200, body: await readRunPage(parts.store, owner.namespaceId, query, {}) };
+        return { status: 200, body: await readRunPage(parts.store, owner.namespaceId, query) };
       },
     }),
 

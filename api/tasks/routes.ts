@@ -1,7 +1,9 @@
 /** `/v1/tasks`: create, list, get, change, cancel, pause, resume, run now, and a task's runs. */
 import { z } from "zod";
-import { idParam, jsonOutput, listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
+import { filteredPageOf, idParam, jsonOutput, toFilteredPage } from "../../core/contracts/common.ts";
 import { runOutput, toWireRun } from "../../core/contracts/run.ts";
+import { taskRunListQuery } from "../../core/contracts/run-filter.ts";
+import { taskListQuery } from "../../core/contracts/task-filter.ts";
 import { taskInput } from "../../core/contracts/task-input.ts";
 import { createdTaskOutput, type Task, taskOutput, toWireTask } from "../../core/contracts/task-output.ts";
 import { notFound } from "../../core/errors.ts";
@@ -9,7 +11,7 @@ import type { QueryScope } from "../../core/store/database.ts";
 import { isId } from "../../core/store/ids.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { changeTask } from "../../core/store/tasks/change.ts";
-import { findTask, listTasks } from "../../core/store/tasks/read.ts";
+import { estimateTasks, findTask, listTasks } from "../../core/store/tasks/read.ts";
 import { readJsonBody } from "../bodies/body.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
 import { markReplay } from "../http/idempotency.ts";
@@ -95,14 +97,17 @@ const readingRoutes: Route[] = [
     method: "GET",
     path: "/v1/tasks",
     operationId: "listTasks",
-    summary: "List tasks, newest first",
+    summary: "List tasks, newest first, or those that match",
     access: "read",
-    query: listQuery,
+    query: taskListQuery,
     keepsSource: true,
-    answers: { 200: { is: "A page of tasks.", schema: pageOf(taskOutput) } },
-    async handle({ parts: { store }, owner, query: { limit, cursor } }) {
-      const rows = await listTasks(store, owner.namespaceId, limit, decodeIdCursor(cursor));
-      return { status: 200, body: toPage(rows, limit, toWireTask, ({ id }) => id) };
+    answers: { 200: { is: "A page of tasks.", schema: filteredPageOf(taskOutput) } },
+    async handle({ parts: { store }, owner: { namespaceId }, query }) {
+      const { limit, cursor, order, count, ...filter } = query;
+      const page = { limit, order, afterId: decodeIdCursor(cursor) };
+      const found = await listTasks(store, namespaceId, filter, page);
+      const estimatedCount = count && (await estimateTasks(store, namespaceId, filter));
+      return { status: 200, body: toFilteredPage({ ...found, estimatedCount }, toWireTask) };
     },
   }),
 
@@ -145,11 +150,11 @@ const runRoutes: Route[] = [
     method: "GET",
     path: "/v1/tasks/:id/runs",
     operationId: "listTaskRuns",
-    summary: "List a task's runs, newest first",
+    summary: "List a task's runs, newest first, or those that match",
     access: "read",
     params,
-    query: listQuery,
-    answers: { 200: { is: "A page of runs.", schema: pageOf(runOutput) } },
+    query: taskRunListQuery,
+    answers: { 200: { is: "A page of runs.", schema: filteredPageOf(runOutput) } },
     errors: { 404: ["not_found"] },
     async handle({ parts: { store }, owner: { namespaceId }, params: { id }, query }) {
       await requireTask(store, namespaceId, id);

@@ -82,6 +82,23 @@ export const nameField = z
     "must be 1 to 63 lower-case letters, digits and dashes, and begin with a letter",
   );
 
+/** A parameter of a list that may be absent; `?level=` is what a form sends for "any". */
+export function filterField<Schema extends z.ZodType>(schema: Schema) {
+  const isEmpty = (value: unknown) =>
+    value === "" || (Array.isArray(value) && value.every((each) => each === ""));
+  return z.preprocess((value) => (isEmpty(value) ? undefined : value), schema.optional());
+}
+
+const MAX_VALUES = 20;
+
+/** One value or several, any of which will do: a parameter that may be repeated, in JSON a string or an array. */
+export function repeatedField<Item extends z.ZodType>(item: Item) {
+  return z.preprocess(
+    (value) => (typeof value === "string" ? [value] : value),
+    z.array(item).min(1).max(MAX_VALUES, `takes at most ${MAX_VALUES} values`),
+  );
+}
+
 export const listQuery = z.object({
   limit: z.coerce
     .number("must be a whole number from 1 to 200")
@@ -92,6 +109,25 @@ export const listQuery = z.object({
     .meta({ description: "How many items a page holds at most." }),
   cursor: z.string().max(200).optional().meta({ description: "The `nextCursor` of the page before." }),
 });
+
+export const LIST_ORDERS = ["desc", "asc"] as const;
+export type ListOrder = (typeof LIST_ORDERS)[number];
+
+/** The query of a list that is filtered by the fields of `filter`: each as it is, or absent. */
+export function filteredListQuery<Shape extends Record<string, z.ZodType>>(filter: z.ZodObject<Shape>) {
+  const fields = Object.entries(filter.shape).map(([name, field]) => [name, filterField(field)]);
+  return listQuery.extend({
+    ...(Object.fromEntries(fields) as { [Name in keyof Shape]: ReturnType<typeof filterField<Shape[Name]>> }),
+    order: filterField(z.enum(LIST_ORDERS, "must be asc or desc")).meta({
+      description:
+        "By the instant at which things were made: the newest first (`desc`, the default) or last.",
+    }),
+    count: filterField(z.literal("estimate", 'must be "estimate"')).meta({
+      description:
+        "`estimate`: the page says as `estimatedCount` about how many match, on all pages together.",
+    }),
+  });
+}
 
 /** An instant of an answer. */
 export const instantOutput = z.iso.datetime();
@@ -121,6 +157,25 @@ export interface Page<Item> {
   nextCursor: string | null;
 }
 
+/** A page of a list that is filtered. */
+export function filteredPageOf<Item extends z.ZodType>(item: Item) {
+  return pageOf(item).extend({
+    nextCursor: z.string().nullable().meta({
+      description:
+        "Null on the last page. Opaque. A page may hold fewer items than asked, or none, and have a next one: where what matches is rare, a page looks through a part of the list.",
+    }),
+    estimatedCount: z.int().optional().meta({
+      description: "With `count=estimate`: how many match. Exact while few have to be looked at for it.",
+    }),
+  });
+}
+
+export interface FilteredPage<Item> extends Page<Item> {
+  estimatedCount?: number;
+}
+
+const encodeCursor = (position: string) => Buffer.from(position).toString("base64url");
+
 export function toPage<Row, Item>(
   rows: Row[],
   limit: number,
@@ -129,8 +184,21 @@ export function toPage<Row, Item>(
 ): Page<Item> {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
-  const nextCursor = rows.length > limit && last ? Buffer.from(cursorOf(last)).toString("base64url") : null;
+  const nextCursor = rows.length > limit && last ? encodeCursor(cursorOf(last)) : null;
   return { items: shown.map(toItem), nextCursor };
+}
+
+/** Of what a walk found (core/store/walk.ts). */
+export function toFilteredPage<Row, Item>(
+  found: { rows: Row[]; nextId: string | null; estimatedCount?: number | undefined },
+  toItem: (row: Row) => Item,
+): FilteredPage<Item> {
+  const { rows, nextId, estimatedCount } = found;
+  return {
+    items: rows.map(toItem),
+    nextCursor: nextId === null ? null : encodeCursor(nextId),
+    ...(estimatedCount === undefined ? {} : { estimatedCount }),
+  };
 }
 
 export function decodeCursor(cursor: string | undefined): string | undefined {

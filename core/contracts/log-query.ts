@@ -2,12 +2,7 @@
 import { z } from "zod";
 import { LOG_LEVELS } from "../domain/log-level.ts";
 import { parseDuration } from "../duration.ts";
-import { instantField, listQuery } from "./common.ts";
-
-/** `?level=` is what a form sends for "any". */
-function filterField<Schema extends z.ZodType>(schema: Schema) {
-  return z.preprocess((value) => (value === "" ? undefined : value), schema.optional());
-}
+import { filterField, instantField, listQuery } from "./common.ts";
 
 export const MAX_QUERY_TEXT_CHARS = 200;
 

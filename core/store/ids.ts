@@ -37,7 +37,7 @@ export function madeAtOf(id: string): Date {
 
 /** No UUIDv7 that is made at that instant or later comes before it. */
 export function firstIdOf(at: Date): string {
-  const time = at.getTime().toString(16).padStart(12, "0");
+  const time = Math.max(0, at.getTime()).toString(16).padStart(12, "0");
   return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
 }
 

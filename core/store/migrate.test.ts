@@ -50,6 +50,7 @@ const LATER = [
   "0017-task-ends",
   "0018-revision-env",
   "0019-replays",
+  "0020-list-filters",
 ];
 
 test("roles that start together migrate once", async () => {

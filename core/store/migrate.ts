@@ -23,6 +23,7 @@ import * as mailbox from "./migrations/0016-mailbox.ts";
 import * as taskEnds from "./migrations/0017-task-ends.ts";
 import * as revisionEnv from "./migrations/0018-revision-env.ts";
 import * as replays from "./migrations/0019-replays.ts";
+import * as listFilters from "./migrations/0020-list-filters.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -46,6 +47,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0017-task-ends": taskEnds,
   "0018-revision-env": revisionEnv,
   "0019-replays": replays,
+  "0020-list-filters": listFilters,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

@@ -9,7 +9,7 @@ import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
 import { redriveDeadLetters } from "./runs/dead-letters.ts";
 import { enqueueInvocation, enqueueTaskRun } from "./runs/enqueue.ts";
 import { finishAttempts } from "./runs/finish.ts";
-import { findRun, listRuns } from "./runs/read.ts";
+import { estimateRuns, findRun, listRuns } from "./runs/read.ts";
 import { cancelTask, changeTask, pauseTask, resumeTask } from "./tasks/change.ts";
 import { createTask } from "./tasks/create.ts";
 import { findTask, listTasks } from "./tasks/read.ts";
@@ -55,21 +55,22 @@ before(async () => {
 /** Everything of the other namespace as its owner sees it. */
 async function alienState() {
   return {
-    tasks: await listTasks(store, theirs, 50, undefined),
-    runs: await listRuns(store, theirs, {}, 50, undefined),
+    tasks: await listTasks(store, theirs, {}, { limit: 50 }),
+    runs: await listRuns(store, theirs, {}, { limit: 50 }),
     functions: await listFunctions(db, theirs, 50, undefined),
   };
 }
 
 test("nothing of another namespace can be read", async () => {
   assert.equal(await findTask(store, ours, alien.task), undefined);
-  assert.deepEqual(await listTasks(store, ours, 50, undefined), []);
+  assert.deepEqual(await listTasks(store, ours, {}, { limit: 50 }), { rows: [], nextId: null });
   for (const runId of [alien.queued, alien.running, alien.dead, alien.ended]) {
     assert.ok(await findRun(store, theirs, runId), "it is there for its owner");
     assert.equal(await findRun(store, ours, runId), undefined);
   }
-  for (const filter of [{}, { dead: true }, { taskId: alien.task }]) {
-    assert.deepEqual(await listRuns(store, ours, filter, 50, undefined), []);
+  for (const filter of [{}, { state: ["dead" as const] }, { taskId: alien.task }, { function: "greet" }]) {
+    assert.deepEqual(await listRuns(store, ours, filter, { limit: 50 }), { rows: [], nextId: null });
+    assert.equal(await estimateRuns(store, ours, filter), 0);
   }
   assert.equal(await findFunction(db, ours, "greet"), undefined);
   assert.deepEqual(await listFunctions(db, ours, 50, undefined), []);

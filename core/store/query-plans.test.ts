@@ -4,6 +4,8 @@ import { before, describe, test } from "node:test";
 import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
 import { createTestDatabase } from "../../test/support/database.ts";
+import { LIST_ORDERS } from "../contracts/common.ts";
+import type { RunFilter } from "../contracts/run-filter.ts";
 import { DEFAULT_POLICY } from "../contracts/task-policy.ts";
 import { functionKey } from "../domain/limit-keys.ts";
 import { type Db, openStore, type Store } from "./database.ts";
@@ -27,7 +29,7 @@ import { findReplayable } from "./runs/find-replayable.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
 import { endLostCall } from "./runs/lost-call.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
-import { findOpenRuns, findRun, listRuns } from "./runs/read.ts";
+import { estimateRuns, findOpenRuns, findRun, listRuns } from "./runs/read.ts";
 import { rescueLostRuns } from "./runs/rescue.ts";
 import { findNextInstant, queueDueRetries, stageDueTasks } from "./runs/stage.ts";
 import type { Database } from "./schema.ts";
@@ -155,6 +157,7 @@ const directRun: FinishedDirectRun = {
   ...{ functionId: id, trigger: "invoke", input: null, timeoutMs: 1, durationMs: 1 },
 };
 const now = new Date();
+const TODAY = `task_runs_${now.toISOString().slice(0, 10).replaceAll("-", "")}`;
 const soon = new Date(Date.now() + 1_000);
 
 const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: string }> = {
@@ -217,16 +220,60 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "find a run to replay": { use: (s) => findReplayable(s, id, id) },
   "replay a task's run": { use: (s) => enqueueReplay(s, replayOf({ taskId: id })) },
   "replay a call": { use: (s) => enqueueReplay(s, replayOf({ functionId: id, timeoutMs: 1 })) },
-  "list runs": { use: (s) => listRuns(s, id, {}, 50, undefined) },
-  "list runs, next page": { use: (s) => listRuns(s, id, {}, 50, id) },
-  "list a task's runs": { use: (s) => listRuns(s, id, { taskId: id }, 50, undefined) },
+  "list runs": { use: (s) => listRuns(s, id, {}, { limit: 50 }) },
+  "list runs, next page": { use: (s) => listRuns(s, id, {}, { limit: 50, afterId: id }) },
+  "list a task's runs": { use: (s) => listRuns(s, id, { taskId: id }, { limit: 50 }) },
   "list dead letters": {
-    use: (s) => listRuns(s, id, { dead: true }, 50, undefined),
+    use: (s) => listRuns(s, id, { state: ["dead"] }, { limit: 50 }),
     index: "task_runs_open_dead",
   },
-  "list tasks": { use: (s) => listTasks(s, id, 50, undefined), index: "tasks_by_namespace" },
+  "list running runs": {
+    use: (s) => listRuns(s, id, { state: ["running"] }, { limit: 50 }),
+    index: "task_runs_open_running",
+  },
+  "list runs that wait": {
+    use: (s) => listRuns(s, id, { state: ["queued", "scheduled"] }, { limit: 50 }),
+    index: "task_runs_open_namespace_id_id_idx",
+  },
+  ...Object.fromEntries(
+    Object.entries({
+      "failed runs": [{ state: ["failed"] }, "namespace_id_state_id"],
+      "runs of an error": [{ errorCode: "timeout" }, "namespace_id_expr_id"],
+      "runs of a function": [{ function: "called" }, "function_id_id"],
+      "runs now": [{ trigger: "manual" }, "namespace_id_trigger_id"],
+      "runs of a worker": [{ worker: id }, "namespace_id_id"],
+      "runs that succeeded": [{ state: ["succeeded"] }, "namespace_id_id"],
+      "runs of a time": [{ from: now, to: soon }, "namespace_id_id"],
+    } satisfies Record<string, [RunFilter, string]>).flatMap(([what, [filter, index]]) =>
+      LIST_ORDERS.map((order) => [
+        `list ${what}, ${order}`,
+        {
+          use: (s: Store) => listRuns(s, callingNamespaceId, filter, { limit: 50, order }),
+          index: `${TODAY}_${index}_idx`,
+        },
+      ]),
+    ),
+  ),
+  "count runs": { use: (s) => estimateRuns(s, id, { errorCode: "timeout", function: "called" }) },
+  "list tasks by name": {
+    use: (s) => listTasks(s, id, { name: "report" }, { limit: 50 }),
+    index: "tasks_by_name",
+  },
+  "list paused tasks": {
+    use: (s) => listTasks(s, id, { state: ["paused"] }, { limit: 50 }),
+    index: "tasks_by_state",
+  },
+  "list a function's tasks": {
+    use: (s) => listTasks(s, callingNamespaceId, { function: "called" }, { limit: 50 }),
+    index: "tasks_by_function",
+  },
+  "list tasks by what no index knows": {
+    use: (s) => listTasks(s, id, { label: ["app=billing"], q: "rep", nextBefore: soon }, { limit: 50 }),
+    index: "tasks_by_namespace",
+  },
+  "list tasks": { use: (s) => listTasks(s, id, {}, { limit: 50 }), index: "tasks_by_namespace" },
   "list tasks, with their open runs": {
-    use: (s) => listTasks(s, id, 50, undefined),
+    use: (s) => listTasks(s, id, {}, { limit: 50 }),
     index: "task_runs_open_task_id_id_idx",
   },
   "tasks that are over": { use: (s) => removeExpiredTasks(s, soon, 100) },

@@ -98,7 +98,7 @@ test("a discarded dead letter failed, keeps its error and can no longer be redri
   assert.deepEqual([run?.state, run?.error, run?.result], ["failed", SAMPLE_ERROR, { status: 503 }]);
   assert.equal(run!.attempts.length, 1);
   assert.deepEqual(await redriveDeadLetters(store, namespaceId, {}), []);
-  assert.deepEqual(await listRuns(store, namespaceId, { dead: true }, 10, undefined), []);
+  assert.deepEqual((await listRuns(store, namespaceId, { state: ["dead"] }, { limit: 10 })).rows, []);
 });
 
 test("only a dead letter can be discarded", async () => {
@@ -114,7 +114,9 @@ test("the list of dead letters holds them alone, newest first", async () => {
   await startRun(store, namespaceId, await makeWorker(db));
   await makeDeadLetter(await newNamespace());
   const listed = async (filter: object) =>
-    (await listRuns(store, namespaceId, { dead: true, ...filter }, 10, undefined)).map(({ id }) => id);
+    (await listRuns(store, namespaceId, { state: ["dead"], ...filter }, { limit: 10 })).rows.map(
+      ({ id }) => id,
+    );
   assert.deepEqual(await listed({}), [b.id, a.id]);
   assert.deepEqual(await listed({ taskId: a.taskId! }), [a.id]);
 });

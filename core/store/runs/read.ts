@@ -1,9 +1,12 @@
 /** Reading runs. An id tells when its run was made, which spares the partitions that are older. */
 import { type RawBuilder, sql } from "kysely";
 import type { Run } from "../../contracts/run.ts";
+import type { RunFilter } from "../../contracts/run-filter.ts";
 import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
 import { earliestTraceOf } from "../ids.ts";
+import { estimateCount, type Found, type PageOptions, readWalks } from "../walk.ts";
+import { planRunWalks } from "./filter.ts";
 
 const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type, r.trigger, f.name AS "functionName",
   r.revision_id AS "revisionId", r.replay_of AS "replayOf", r.state, r.attempt, r.scheduled_for AS "scheduledFor", r.queued_at AS "queuedAt",
@@ -71,27 +74,25 @@ export async function findOpenRuns({ pool }: QueryScope, runIds: readonly string
   return new Set(rows.map(({ id }) => id));
 }
 
-export interface RunFilter {
-  taskId?: string | undefined;
-  /** Only dead letters. */
-  dead?: boolean;
-}
-
-/** Newest first; one more than `limit`, so that the caller knows whether there is a next page. */
+/** In the order of their ids, the newest first unless it is said otherwise. */
 export async function listRuns(
   { db }: QueryScope,
   namespaceId: string,
   filter: RunFilter,
-  limit: number,
-  beforeId: string | undefined,
-): Promise<Run[]> {
-  const conditions: RawBuilder<unknown>[] = [sql`r.namespace_id = ${namespaceId}`];
-  if (filter.taskId !== undefined) conditions.push(sql`r.task_id = ${filter.taskId}`);
-  if (filter.dead) conditions.push(sql`r.state = 'dead'`);
-  if (beforeId !== undefined) conditions.push(sql`r.id < ${beforeId}`);
-  const { rows } = await sql<Run>`
-    SELECT ${sql.raw(COLUMNS)} FROM ${filter.dead ? sql`task_runs_open` : sql`task_runs`} r
-    LEFT JOIN functions f ON f.id = r.function_id
-    WHERE ${sql.join(conditions, sql` AND `)} ORDER BY r.id DESC LIMIT ${limit + 1}`.execute(db);
-  return rows;
+  page: PageOptions,
+): Promise<Found<Run>> {
+  const walks = await planRunWalks(db, namespaceId, filter, page);
+  return await readWalks(db, walks, selectRuns, page);
+}
+
+const selectRuns = (found: RawBuilder<unknown>) => sql<Run>`
+  SELECT ${sql.raw(COLUMNS)} FROM (${found}) r LEFT JOIN functions f ON f.id = r.function_id`;
+
+/** About how many runs match. */
+export async function estimateRuns(
+  { db }: QueryScope,
+  namespaceId: string,
+  filter: RunFilter,
+): Promise<number> {
+  return await estimateCount(db, await planRunWalks(db, namespaceId, filter));
 }

@@ -133,7 +133,7 @@ test("runs of one instant stand in the list newest first, none lost", async () =
   const namespaceId = await newNamespace();
   const taskId = await makeTask(namespaceId, { kind: "every", everyMs: 1_000 });
   for (const second of [1, 2, 3]) await stageDueTasks(store, at(second * 1_000), at(second * 1_000), 10);
-  const runs = await listRuns(store, namespaceId, { taskId }, 10, undefined);
+  const { rows: runs } = await listRuns(store, namespaceId, { taskId }, { limit: 10 });
   assert.deepEqual(
     runs.map(({ scheduledFor }) => scheduledFor),
     [at(3_000), at(2_000), at(1_000)],

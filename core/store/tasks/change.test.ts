@@ -119,7 +119,7 @@ test("a task whose only occurrence was staged ahead can still be paused, resumed
   assert.deepEqual([resumed.state, resumed.nextRunAt], ["active", later(madeAt, HOUR_MS)]);
   assert.equal((await stageAhead(madeAt)).length, 1);
   assert.equal((await cancelTask(store, namespaceId, id, madeAt)).task.state, "cancelled");
-  assert.deepEqual(await listRuns(store, namespaceId, {}, 10, undefined), []);
+  assert.deepEqual((await listRuns(store, namespaceId, {}, { limit: 10 })).rows, []);
 });
 
 test("a completed task cannot be paused or resumed, a cancelled one not even changed", async () => {
@@ -269,8 +269,8 @@ test("changes of one task wait for each other: each sees what the one before mad
 
 /** Runs of the task that say which instants were missed. */
 async function listMissed(namespaceId: string, taskId: string) {
-  const runs = await listRuns(store, namespaceId, { taskId }, 10, undefined);
-  return runs.map(({ state, skipped, scheduledFor }) => ({ state, skipped, scheduledFor }));
+  const { rows } = await listRuns(store, namespaceId, { taskId }, { limit: 10 });
+  return rows.map(({ state, skipped, scheduledFor }) => ({ state, skipped, scheduledFor }));
 }
 
 const ENDINGS: Record<string, (namespaceId: string, id: string, now: Date) => Promise<unknown>> = {

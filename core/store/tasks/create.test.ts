@@ -9,6 +9,7 @@ import { newId } from "../ids.ts";
 import { findRun, listRuns } from "../runs/read.ts";
 import { deployFunction, httpTask } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
+import type { PageOptions } from "../walk.ts";
 import { createTask } from "./create.ts";
 import { findTask, listTasks } from "./read.ts";
 
@@ -26,7 +27,7 @@ test("a task with a schedule waits for it: active, its cursor on the first insta
   assert.equal(run, undefined);
   assert.deepEqual([task.state, task.nextRunAt], ["active", new Date("2026-03-02T10:00:10.000Z")]);
   assert.deepEqual(await findTask(store, namespaceId, task.id), task, "what is answered is what is stored");
-  assert.deepEqual(await listRuns(store, namespaceId, {}, 10, undefined), []);
+  assert.deepEqual((await listRuns(store, namespaceId, {}, { limit: 10 })).rows, []);
 });
 
 test("each kind of schedule starts at its own first instant", async () => {
@@ -127,16 +128,13 @@ test("a list of tasks is newest first, page by page", async () => {
         .task.id,
     );
   }
-  const first = await listTasks(store, namespaceId, 3, undefined);
-  assert.deepEqual(
-    first.map(({ id }) => id),
-    ids.toReversed().slice(0, 4),
-    "one more tells of a next page",
-  );
-  const second = await listTasks(store, namespaceId, 3, first[2]!.id);
-  assert.deepEqual(
-    second.map(({ id }) => id),
-    ids.toReversed().slice(3),
-  );
-  assert.deepEqual(await listTasks(store, namespaceId, 3, ids[0]), []);
+  const list = async (page: Omit<PageOptions, "limit">) => {
+    const { rows, nextId } = await listTasks(store, namespaceId, {}, { limit: 3, ...page });
+    return [rows.map(({ id }) => id), nextId];
+  };
+  assert.deepEqual(await list({}), [ids.toReversed().slice(0, 3), ids[2]]);
+  assert.deepEqual(await list({ afterId: ids[2] }), [ids.toReversed().slice(3), null]);
+  assert.deepEqual(await list({ order: "asc" }), [ids.slice(0, 3), ids[2]]);
+  assert.deepEqual(await list({ order: "asc", afterId: ids[2] }), [ids.slice(3), null]);
+  assert.deepEqual(await list({ afterId: ids[0] }), [[], null]);
 });

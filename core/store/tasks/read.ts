@@ -1,17 +1,18 @@
-import { type Selectable, sql } from "kysely";
+import { type RawBuilder, type Selectable, sql } from "kysely";
+import type { TaskFilter } from "../../contracts/task-filter.ts";
 import type { Task } from "../../contracts/task-output.ts";
 import type { QueryScope } from "../database.ts";
 import type { Database } from "../schema.ts";
+import { estimateCount, type Found, type PageOptions, readWalks } from "../walk.ts";
+import { hasOpenRun, planTaskWalks } from "./filter.ts";
 import { fromPolicyColumns } from "./policy-columns.ts";
 import { fromSpecColumn } from "./spec-column.ts";
 
 type TaskRow = Selectable<Database["tasks"]>;
+type ReadRow = TaskRow & { has_open_run: boolean };
 
-/** Of a task that is over by its schedule. A scalar subquery is never answered by reading all open runs. */
-export const HAS_OPEN_RUN = sql<boolean>`(tasks.state = 'completed' AND coalesce((
-    SELECT true FROM task_runs_open r WHERE r.task_id = tasks.id AND r.state <> 'dead' LIMIT 1), false))`.as(
-  "has_open_run",
-);
+/** Of a row that is written. */
+export const HAS_OPEN_RUN = hasOpenRun("tasks").as("has_open_run");
 
 /** As it is stored; with `has_open_run` as it is shown, which is active while a run is open. */
 export function toTask(row: TaskRow & { has_open_run?: boolean }): Task {
@@ -30,38 +31,36 @@ export function toTask(row: TaskRow & { has_open_run?: boolean }): Task {
   };
 }
 
+const COLUMNS = sql`r.*, ${hasOpenRun("r")} AS has_open_run`;
+
 export async function findTask(
   { db }: QueryScope,
   namespaceId: string,
   taskId: string,
 ): Promise<Task | undefined> {
-  const row = await db
-    .selectFrom("tasks")
-    .selectAll()
-    .select(HAS_OPEN_RUN)
-    .where("id", "=", taskId)
-    .where("namespace_id", "=", namespaceId)
-    .where("removed_at", "is", null)
-    .executeTakeFirst();
-  return row && toTask(row);
+  const { rows } = await sql<ReadRow>`SELECT ${COLUMNS} FROM tasks r
+    WHERE id = ${taskId} AND namespace_id = ${namespaceId} AND removed_at IS NULL`.execute(db);
+  return rows[0] && toTask(rows[0]);
 }
 
-/** Newest first; one more than `limit`, so that the caller knows whether there is a next page. */
+/** In the order of their ids, the newest first unless it is said otherwise. */
 export async function listTasks(
   { db }: QueryScope,
   namespaceId: string,
-  limit: number,
-  beforeId: string | undefined,
-): Promise<Task[]> {
-  const rows = await db
-    .selectFrom("tasks")
-    .selectAll()
-    .select(HAS_OPEN_RUN)
-    .where("namespace_id", "=", namespaceId)
-    .where("removed_at", "is", null)
-    .$if(beforeId !== undefined, (query) => query.where("id", "<", beforeId!))
-    .orderBy("id", "desc")
-    .limit(limit + 1)
-    .execute();
-  return rows.map(toTask);
+  filter: TaskFilter,
+  page: PageOptions,
+): Promise<Found<Task>> {
+  const found = await readWalks(db, planTaskWalks(namespaceId, filter), selectTasks, page);
+  return { ...found, rows: found.rows.map(toTask) };
+}
+
+const selectTasks = (found: RawBuilder<unknown>) => sql<ReadRow>`SELECT ${COLUMNS} FROM (${found}) r`;
+
+/** About how many tasks match. */
+export async function estimateTasks(
+  { db }: QueryScope,
+  namespaceId: string,
+  filter: TaskFilter,
+): Promise<number> {
+  return await estimateCount(db, planTaskWalks(namespaceId, filter));
 }

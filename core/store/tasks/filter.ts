@@ -1,0 +1,74 @@
+/** What a filter of tasks means, and by which indexes tasks are found. */
+import { type RawBuilder, sql } from "kysely";
+import { labelPairs, type TaskFilter } from "../../contracts/task-filter.ts";
+import type { TaskState } from "../../contracts/task-output.ts";
+import type { Walk } from "../walk.ts";
+
+type Condition = RawBuilder<unknown>;
+type Values = { [Key in keyof TaskFilter]-?: NonNullable<TaskFilter[Key]> };
+
+/** Of a task that is over by its schedule. A scalar subquery is never answered by reading all open runs. */
+export const hasOpenRun = (
+  task: "r" | "tasks",
+) => sql<boolean>`(${sql.ref(`${task}.state`)} = 'completed' AND coalesce((
+    SELECT true FROM task_runs_open o WHERE o.task_id = ${sql.ref(`${task}.id`)} AND o.state <> 'dead' LIMIT 1), false))`;
+
+/** Each field's condition on a task `r`, as it is shown. */
+const CONDITIONS: { [Key in keyof Values]: (value: Values[Key], namespaceId: string) => Condition } = {
+  state: (states) =>
+    sql`CASE WHEN ${hasOpenRun("r")} THEN 'active' ELSE r.state END IN (${sql.join(states.map((state) => sql.lit(state)))})`,
+  type: (type) => sql`r.type = ${sql.lit(type)}`,
+  label: (labels) =>
+    sql.join(
+      labelPairs(labels).map(([name, value]) => sql`r.labels ->> ${name} = ${value}`),
+      sql` AND `,
+    ),
+  name: (name) => sql`r.name = ${name}`,
+  q: (part) => sql`position(lower(${part}) IN lower(r.name)) > 0`,
+  function: (name, namespaceId) => sql`r.function_id = (${functionId(namespaceId, name)})`,
+  nextBefore: (at) => sql`r.state = 'active' AND r.next_run_at < ${at}`,
+  nextAfter: (at) => sql`r.state = 'active' AND r.next_run_at >= ${at}`,
+};
+
+const functionId = (namespaceId: string, name: string) =>
+  sql`SELECT id FROM functions WHERE namespace_id = ${namespaceId} AND name = ${name} AND removed_at IS NULL`;
+
+function conditionsOf(namespaceId: string, filter: TaskFilter): Condition[] {
+  const given = Object.entries(filter).filter(([, value]) => value !== undefined);
+  return given.map(([key, value]) =>
+    (CONDITIONS[key as keyof Values] as (value: unknown, namespaceId: string) => Condition)(
+      value,
+      namespaceId,
+    ),
+  );
+}
+
+const ofNamespace = (namespaceId: string): Condition[] => [
+  sql`r.namespace_id = ${namespaceId}`,
+  sql`r.removed_at IS NULL`,
+];
+
+/** The whole of it, for a statement on the tasks `r` of a namespace. */
+export function taskConditions(namespaceId: string, filter: TaskFilter): Condition[] {
+  return [...ofNamespace(namespaceId), ...conditionsOf(namespaceId, filter)];
+}
+
+/** The states that `tasks_by_state` holds. */
+const RARE_STATES: ReadonlySet<TaskState> = new Set(["paused", "cancelled"]);
+
+/** The walks that find what matches the filter. */
+export function planTaskWalks(namespaceId: string, filter: TaskFilter): Walk[] {
+  const along = (known: Condition[], left: TaskFilter): Walk => ({
+    from: sql`tasks`,
+    where: [...ofNamespace(namespaceId), ...known],
+    filters: conditionsOf(namespaceId, left),
+  });
+  const { name, function: called, state: states, ...rest } = filter;
+  if (name !== undefined)
+    return [along(conditionsOf(namespaceId, { name }), { ...rest, function: called, state: states })];
+  if (states?.every((state) => RARE_STATES.has(state)))
+    return states.map((state) => along([sql`r.state = ${sql.lit(state)}`], { ...rest, function: called }));
+  if (called !== undefined)
+    return [along(conditionsOf(namespaceId, { function: called }), { ...rest, state: states })];
+  return [along([], filter)];
+}

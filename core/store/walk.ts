@@ -1,0 +1,125 @@
+/**
+ * How a filtered list is read. A walk goes along one index in the order of ids. What the index knows bounds it (`where`);
+ * the rest is looked at row by row (`filters`), and no page looks at more than `maxRows` rows for it: where what matches
+ * is rare a page comes out short, and says how far it came. A list may be the union of several walks.
+ */
+import { type RawBuilder, sql } from "kysely";
+import type { ListOrder } from "../contracts/common.ts";
+import type { Db } from "./database.ts";
+
+export interface Walk {
+  /** A table or a part of one, aliased as `r`; its `id` is the order. */
+  from: RawBuilder<unknown>;
+  where: RawBuilder<unknown>[];
+  filters: RawBuilder<unknown>[];
+  /** What a page looks through at most. Default 5,000: some 10 ms of the database. */
+  maxRows?: number;
+  /** Where a page is looked for first: the end of the list that it begins at, where that takes less planning. */
+  first?: RawBuilder<unknown>[];
+}
+
+export interface PageOptions {
+  limit: number;
+  /** The last id of the page before, or how far it came. */
+  afterId?: string | null | undefined;
+  /** Default `desc`: the newest first. */
+  order?: ListOrder | undefined;
+}
+
+export interface Found<Row> {
+  rows: Row[];
+  /** What the next page comes after; null: this is the last one. */
+  nextId: string | null;
+}
+
+interface Taken<Row> {
+  rows: Row[];
+  /** Everything up to here is in `rows`; undefined: it came to its end. */
+  reachedId: string | undefined;
+}
+
+/** Says what is read of the rows `r` that are found. */
+type Select<Row> = (found: RawBuilder<unknown>) => RawBuilder<Row>;
+
+const MAX_ROWS = 5_000;
+
+/** A page of what the walks find together. */
+export async function readWalks<Row extends { id: string }>(
+  db: Db,
+  walks: Walk[],
+  select: Select<Row>,
+  page: PageOptions,
+): Promise<Found<Row>> {
+  const taken: Taken<Row>[] = [];
+  for (const walk of walks) {
+    const first = walk.first && { ...walk, where: [...walk.where, ...walk.first] };
+    const begun = first && (await takeWalk(db, first, select, page));
+    taken.push(begun?.reachedId !== undefined ? begun : await takeWalk(db, walk, select, page));
+  }
+  return mergeWalks(taken, page);
+}
+
+async function takeWalk<Row extends { id: string }>(
+  db: Db,
+  { from, where, filters, maxRows = MAX_ROWS }: Walk,
+  select: Select<Row>,
+  { limit, afterId, order }: PageOptions,
+): Promise<Taken<Row>> {
+  const way = order === "asc" ? sql`ASC` : sql`DESC`;
+  const after = afterId == null ? [] : [sql`r.id ${order === "asc" ? sql`>` : sql`<`} ${afterId}`];
+  const path = sql`FROM ${from} r WHERE ${allOf([...where, ...after])} ORDER BY r.id ${way}`;
+  const found =
+    filters.length === 0
+      ? sql`SELECT * ${path} LIMIT ${limit + 1}`
+      : sql`SELECT * FROM (SELECT * ${path} LIMIT ${maxRows}) r
+          WHERE ${allOf(filters)} ORDER BY r.id ${way} LIMIT ${limit + 1}`;
+  const { rows } = await sql<Row>`${select(found)} ORDER BY r.id ${way}`.execute(db);
+  if (rows.length > limit || filters.length === 0) return { rows, reachedId: rows[limit]?.id };
+  const { rows: last } = await sql<{ id: string }>`SELECT r.id ${path} OFFSET ${maxRows - 1} LIMIT 1`.execute(
+    db,
+  );
+  return { rows, reachedId: last[0]?.id };
+}
+
+const allOf = (conditions: readonly RawBuilder<unknown>[]) => sql.join(conditions, sql` AND `);
+
+/**
+ * Nothing is shown beyond where the walk that came least far stands: what that one has yet to find comes before it. A
+ * run that ended between two walks is found by both.
+ */
+export function mergeWalks<Row extends { id: string }>(
+  taken: readonly Taken<Row>[],
+  { limit, order }: Pick<PageOptions, "limit" | "order">,
+): Found<Row> {
+  const sign = order === "asc" ? 1 : -1;
+  const compare = (a: string, b: string) => (a === b ? 0 : a < b ? -sign : sign);
+  const [nearestId] = taken.flatMap(({ reachedId }) => reachedId ?? []).sort(compare);
+  const byId = new Map(taken.flatMap(({ rows }) => rows.map((row) => [row.id, row] as const)));
+  const rows = [...byId.values()]
+    .filter(({ id }) => nearestId === undefined || compare(id, nearestId) <= 0)
+    .sort((a, b) => compare(a.id, b.id));
+  if (rows.length > limit) return { rows: rows.slice(0, limit), nextId: rows[limit - 1]!.id };
+  return { rows, nextId: nearestId ?? null };
+}
+
+/** What is counted at most, of each walk. */
+const MAX_COUNTED = 2_000;
+
+/** About how many rows the walks find: counted while that is soon done, else what the planner makes of its statistics. */
+export async function estimateCount(db: Db, walks: Walk[]): Promise<number> {
+  let total = 0;
+  for (const walk of walks) total += await estimateWalk(db, walk);
+  return total;
+}
+
+async function estimateWalk(db: Db, { from, where, filters }: Walk): Promise<number> {
+  const matches = allOf([sql`true`, ...filters]);
+  const { rows } = await sql<{ walked: number; matched: number }>`
+    SELECT count(*)::int AS walked, (count(*) FILTER (WHERE ${matches}))::int AS matched
+    FROM (SELECT * FROM ${from} r WHERE ${allOf(where)} LIMIT ${MAX_COUNTED}) r`.execute(db);
+  const { walked, matched } = rows[0]!;
+  if (walked < MAX_COUNTED) return matched;
+  const { rows: plans } = await sql<{ "QUERY PLAN": [{ Plan: { "Plan Rows": number } }] }>`
+    EXPLAIN (FORMAT JSON) SELECT FROM ${from} r WHERE ${allOf([...where, ...filters])}`.execute(db);
+  return Math.max(matched, Math.round(plans[0]!["QUERY PLAN"][0].Plan["Plan Rows"]));
+}
