@@ -24,7 +24,6 @@ import {
   toVerdictRow,
 } from "./finish.ts";
 import { DIRECT_RUNS, INSERT_ENDED, INSERT_RESERVED, INSERT_SHOWN } from "./insert.ts";
-import { shiftToRowTime } from "./row-time.ts";
 
 export interface DirectRun {
   id: string;
@@ -163,16 +162,13 @@ export interface FinishedDirectRun extends FinishedAttempt {
 const WRITTEN_WITHIN = "interval '12 hours'";
 const FENCE_KEPT = "interval '24 hours'";
 
-const MADE = `(SELECT m.id, m.claim_no, ${shiftToRowTime("d.record", "m.started_at")} AS shift
-    FROM made m JOIN ended d ON d.id = m.id)`;
-
 /** Writes those of the runs $2 whose ids nobody has taken, as the writer $4, with their lines $3. */
 export const WRITE_ENDED = `
   WITH ended AS MATERIALIZED (SELECT * FROM ${DIRECT_RUNS}), fence AS (
     INSERT INTO run_fences (run_id, writer)
     SELECT id, $4::uuid FROM ended WHERE made_at > statement_timestamp() - ${WRITTEN_WITHIN}
     ON CONFLICT DO NOTHING RETURNING run_id
-  ), made AS (${INSERT_ENDED} RETURNING id, claim_no, started_at), ${LOGGED(MADE)}
+  ), made AS (${INSERT_ENDED} RETURNING id, claim_no, started_at), ${LOGGED("made")}
   SELECT id FROM made`;
 
 /**
@@ -215,7 +211,7 @@ async function findRecorded(store: Store, runs: FinishedDirectRun[]): Promise<Se
     name: "recorded-attempts",
     text: `SELECT r.id FROM json_to_recordset($1::json) AS v(id uuid, state text, record jsonb)
       JOIN task_runs r ON r.id = v.id
-      WHERE r.finished_at >= $2 AND r.finished_at < 'infinity' AND r.state = v.state AND r.attempts @> jsonb_build_array(v.record - 'startedAt' - 'finishedAt')`,
+      WHERE r.finished_at >= $2 AND r.finished_at < 'infinity' AND r.state = v.state AND r.attempts @> jsonb_build_array(v.record)`,
     values: [toJsonText(runs.map(toVerdictRow)), earliestTraceOf(oldest)],
   });
   return new Set(rows.map(({ id }) => id));

@@ -11,7 +11,7 @@ import type { TaskType } from "../../domain/task-spec.ts";
 import { type GRANTED, givePermitsBack, WANTED_KEYS } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";
 import { unindexed } from "../unindexed.ts";
-import { recordEndedNow, recordInRowTime, shiftToRowTime } from "./row-time.ts";
+import { lineInRowTime, recordInRowTime } from "./row-time.ts";
 
 /** Who ended it: the worker that ran it, or who did so in its place. */
 export type EndCause = "worker" | "rescue" | "cancel" | "discard" | "lost_call";
@@ -160,26 +160,22 @@ export const endTaken = (
 const VERDICTS = `
   verdicts AS MATERIALIZED (
     SELECT * FROM json_to_recordset($2::json) AS v(id uuid, worker_id uuid, claim_no int, revision_id uuid, state text,
-      available_at timestamptz, result jsonb, error jsonb, record jsonb, input jsonb)
+      available_at timestamptz, result jsonb, error jsonb, record jsonb, took_ms float8, input jsonb)
   )`;
 
 const FENCED = `r.id = v.id AND r.worker_id = coalesce(v.worker_id, $1) AND r.claim_no = v.claim_no
   AND ${unindexed("r.state")} = 'running'`;
 
-/** Who took the run of a lost worker did not run it, and knows no more than that it is over. */
-const RECORD = `CASE WHEN v.worker_id IS NULL THEN ${recordInRowTime("v.record", "r.started_at")}
-    ELSE ${recordEndedNow("v.record", "r.started_at")} END`;
+const RECORD = recordInRowTime("v.record", "r.started_at", "v.took_ms");
 
-const SHIFT = `${shiftToRowTime("v.record", "r.started_at")} AS shift`;
-
-/** Writes the lines $3 of those attempts that `source` (id, claim_no, shift) holds, moved to the times of their rows. */
+/** Writes the lines $3 of those attempts that `source` (id, claim_no, started_at) holds. */
 export const LOGGED = (source: string) => `
   logged AS (
     INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, revision_id, level, message, fields)
-    SELECT l.at + s.shift, l.namespace_id, l.run_id, l.attempt, l.function_id, l.revision_id, l.level, l.message, l.fields
-    FROM ROWS FROM (json_to_recordset($3::json) AS (at timestamptz, namespace_id uuid, run_id uuid, claim_no int,
+    SELECT ${lineInRowTime("s.started_at", "l.since_ms")}, l.namespace_id, l.run_id, l.attempt, l.function_id, l.revision_id, l.level, l.message, l.fields
+    FROM ROWS FROM (json_to_recordset($3::json) AS (since_ms float8, namespace_id uuid, run_id uuid, claim_no int,
       attempt int, function_id uuid, revision_id uuid, level text, message text, fields jsonb)) WITH ORDINALITY
-      AS l(at, namespace_id, run_id, claim_no, attempt, function_id, revision_id, level, message, fields, line_no)
+      AS l(since_ms, namespace_id, run_id, claim_no, attempt, function_id, revision_id, level, message, fields, line_no)
     JOIN ${source} s ON s.id = l.run_id AND s.claim_no = l.claim_no
     -- Their numbers are given in this order, whatever the join makes of it.
     ORDER BY l.line_no
@@ -196,7 +192,7 @@ const moveTerminal = (rest: string) => `
   gone AS (
     DELETE FROM task_runs_open r USING verdicts v WHERE ${FENCED}
     RETURNING r.*, v.state AS end_state, v.revision_id AS end_revision_id, v.result AS end_result,
-      v.error AS end_error, v.input AS end_input, ${RECORD} AS end_record, ${SHIFT}
+      v.error AS end_error, v.input AS end_input, ${RECORD} AS end_record
   ),
   moved AS (${moveEnded({
     state: "g.end_state",
@@ -234,7 +230,7 @@ export const KEEP_OPEN = {
       dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
     FROM verdicts v
     WHERE ${FENCED} AND NOT (v.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL)
-    RETURNING r.id, v.claim_no, r.awaited, r.permits, ${SHIFT}
+    RETURNING r.id, v.claim_no, r.awaited, r.permits, r.started_at
   ), ${LOGGED("kept")}
   SELECT ${ANSWERED} FROM kept`,
 };

@@ -149,8 +149,8 @@ async function writeVerdicts(
   { workerId, attempts }: Batch,
 ): Promise<WrittenEnd[]> {
   if (attempts.length === 0) return [];
-  const toRow = workerId === null ? toLostRow : toVerdictRow;
-  const values = [workerId, toJsonText(attempts.map(toRow)), toJsonText(attempts.flatMap(toLogRows))];
+  const verdicts = workerId === null ? attempts.map(toLostRow) : attempts.map(toVerdictRow);
+  const values = [workerId, toJsonText(verdicts), toJsonText(attempts.flatMap(toLogRows))];
   const { rows } = await client.query<FinishedRow>({ ...statement, values });
   const written = new Map(rows.map((row) => [toKey({ runId: row.id, claimNo: row.claimNo }), row]));
   return attempts.flatMap((attempt) => {
@@ -188,12 +188,18 @@ export function toEndedRun(
   };
 }
 
+/** Who takes the run of a lost worker knows no more than that it is over now. */
 const toLostRow = (attempt: FinishedAttempt) => ({
   ...toVerdictRow(attempt),
+  took_ms: null,
   worker_id: attempt.record.workerId,
 });
 
+const millisBetween = (from: string | null, to: string) =>
+  from === null ? 0 : Date.parse(to) - Date.parse(from);
+
 export function toVerdictRow({ runId, claimNo, revisionId, verdict, record, input }: FinishedAttempt) {
+  const { startedAt, finishedAt, ...told } = record;
   return {
     id: runId,
     claim_no: claimNo,
@@ -203,15 +209,17 @@ export function toVerdictRow({ runId, claimNo, revisionId, verdict, record, inpu
     // A JSON null as the result of a function is a result: stored as such, read back as null.
     result: "result" in verdict ? verdict.result : null,
     error: "error" in verdict ? verdict.error : null,
-    record,
+    record: told,
+    took_ms: millisBetween(startedAt, finishedAt),
     input: input ?? null,
   };
 }
 
 export function toLogRows(attempt: FinishedAttempt) {
   const { runId, claimNo, namespaceId, functionId, revisionId, record, logs } = attempt;
+  const startedMs = Date.parse(record.startedAt ?? record.finishedAt);
   return logs.map(({ at, level, message, fields }) => ({
-    at,
+    since_ms: at.getTime() - startedMs,
     namespace_id: namespaceId,
     run_id: runId,
     claim_no: claimNo,

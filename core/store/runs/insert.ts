@@ -41,7 +41,7 @@ export const DIRECT_CLAIM_NO = 1;
 /** The runs $2 of the direct lane. */
 export const DIRECT_RUNS = `json_to_recordset($2::json) AS d(id uuid, made_at timestamptz, namespace_id uuid,
     function_id uuid, revision_id uuid, trigger text, target jsonb, state text, timeout_ms int, age_ms float8,
-    traceparent text, input jsonb, original_input jsonb, result jsonb, error jsonb, record jsonb)`;
+    traceparent text, input jsonb, original_input jsonb, result jsonb, error jsonb, record jsonb, took_ms float8)`;
 
 const BEGAN = "statement_timestamp() - d.age_ms * interval '1 millisecond'";
 
@@ -147,7 +147,7 @@ export const INSERT_ENDED = insertRuns(
     original_input: "d.original_input",
     result: "d.result",
     error: "d.error",
-    attempts: `jsonb_build_array(${recordInRowTime("d.record", BEGAN)})`,
+    attempts: `jsonb_build_array(${recordInRowTime("d.record", BEGAN, "d.took_ms")})`,
   },
   "ended d JOIN fence n ON n.run_id = d.id",
 );

@@ -11,7 +11,7 @@ import { type EndedRun, endTaken } from "./end.ts";
 import { toEndedRun } from "./finish.ts";
 import { DIRECT_CLAIM_NO } from "./insert.ts";
 import { findRun } from "./read.ts";
-import { recordEndedNow } from "./row-time.ts";
+import { recordInRowTime } from "./row-time.ts";
 
 /** Nobody. */
 const API_WRITER = null;
@@ -21,7 +21,7 @@ const LOST = endTaken(
   {
     state: "CASE WHEN g.cancel_requested_at IS NULL THEN 'failed' ELSE 'cancelled' END",
     error: "CASE WHEN g.cancel_requested_at IS NULL THEN $3::jsonb END",
-    attempts: `g.attempts || (${recordEndedNow("$4::jsonb", "g.started_at")})`,
+    attempts: `g.attempts || (${recordInRowTime("$4::jsonb", "g.started_at", "NULL::float8")})`,
     functionName: "(SELECT f.name FROM functions f WHERE f.id = g.function_id)",
   },
   "true",

@@ -1,6 +1,6 @@
 /** Reading runs. An id tells when its run was made, which spares the partitions that are older. */
 import { type RawBuilder, sql } from "kysely";
-import type { Run } from "../../contracts/run.ts";
+import type { AttemptRecord, Run } from "../../contracts/run.ts";
 import type { RunFilter } from "../../contracts/run-filter.ts";
 import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
@@ -13,6 +13,17 @@ const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r
   r.started_at AS "startedAt", coalesce(r.dead_at, nullif(r.finished_at, 'infinity')) AS "finishedAt",
   r.available_at AS "availableAt", r.worker_id AS "workerId", r.result, r.error, r.attempts, r.skipped,
   substr(r.traceparent, 4, 32) AS "traceId"`;
+
+/** The database writes the instants of a record in its own way. */
+const toIsoInstant = (instant: string) => new Date(instant).toISOString();
+
+const toAttempt = (record: AttemptRecord): AttemptRecord => ({
+  ...record,
+  startedAt: record.startedAt && toIsoInstant(record.startedAt),
+  finishedAt: toIsoInstant(record.finishedAt),
+});
+
+const toRun = (row: Run): Run => ({ ...row, attempts: row.attempts.map(toAttempt) });
 
 const DAY_MS = 86_400_000;
 
@@ -40,7 +51,7 @@ export async function findRun(
 ): Promise<Run | undefined> {
   const values = [runId, namespaceId, ...endedWithin(runId)];
   const { rows } = await scope.pool.query<Run>({ name: "find-run", text: FIND, values });
-  return rows[0];
+  return rows[0] && toRun(rows[0]);
 }
 
 const FIRST_OF_TASK = `SELECT id FROM task_runs WHERE task_id = $1 AND finished_at >= $2 ORDER BY id LIMIT 1`;
@@ -82,7 +93,8 @@ export async function listRuns(
   page: PageOptions,
 ): Promise<Found<Run>> {
   const walks = await planRunWalks(db, namespaceId, filter, page);
-  return await readWalks(db, walks, selectRuns, page);
+  const { rows, nextId } = await readWalks(db, walks, selectRuns, page);
+  return { rows: rows.map(toRun), nextId };
 }
 
 const selectRuns = (found: RawBuilder<unknown>) => sql<Run>`

@@ -1,26 +1,18 @@
 /**
- * A run's times by one clock, the database's. Who ran an attempt tells its beginning, its end and its lines by the clock
- * it has, which may be minutes off; the row says when the attempt began. What was told is moved by the difference, and
- * ends no later than now.
+ * A run's times by one clock, the database's. Who ran an attempt has a clock that may be minutes off: it tells how long
+ * the attempt took, and how far into it each line came. The row says when it began. Nothing happened later than now.
  */
-const MS = "'milliseconds'";
 
-const isoText = (instant: string) =>
-  `to_char((${instant}) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+/** SQL: the instant `ms` after `startedAt`; null `ms`: now. */
+const after = (startedAt: string, ms: string) =>
+  `least(${startedAt} + ${ms} * interval '1 millisecond', statement_timestamp())`;
 
-const told = (record: string, name: "startedAt" | "finishedAt") => `(${record} ->> '${name}')::timestamptz`;
+// As the row's own instants are shown: rounded, an attempt could end after its run.
+const inMs = (instant: string) => `date_trunc('milliseconds', ${instant})`;
 
-/** SQL: by how much the times of an AttemptRecord are to be moved where its attempt began at `startedAt`. */
-export const shiftToRowTime = (record: string, startedAt: string): string =>
-  `coalesce(date_trunc(${MS}, ${startedAt}) - ${told(record, "startedAt")}, interval '0')`;
+/** SQL: the AttemptRecord of the attempt that began at `startedAt` and took `tookMs`; null: it ends now. */
+export const recordInRowTime = (record: string, startedAt: string, tookMs: string): string =>
+  `${record} || jsonb_build_object('startedAt', ${inMs(startedAt)}, 'finishedAt', ${inMs(after(startedAt, tookMs))})`;
 
-/** SQL: the AttemptRecord of the attempt that began at `startedAt`. */
-export const recordInRowTime = (record: string, startedAt: string): string => {
-  const finishedAt = `${told(record, "finishedAt")} + ${shiftToRowTime(record, startedAt)}`;
-  return `${record} || jsonb_build_object('startedAt', ${isoText(startedAt)},
-    'finishedAt', ${isoText(`least(greatest(${finishedAt}, ${startedAt}), statement_timestamp())`)})`;
-};
-
-/** SQL: the AttemptRecord of an attempt that is ended now, by somebody who did not run it. */
-export const recordEndedNow = (record: string, startedAt: string): string =>
-  `${record} || jsonb_build_object('startedAt', ${isoText(startedAt)}, 'finishedAt', ${isoText("statement_timestamp()")})`;
+/** SQL: when a line was written, `sinceMs` after its attempt began at `startedAt`. */
+export const lineInRowTime = after;
