@@ -5,7 +5,7 @@ import { CLAIM_ORDER, CLAIMABLE_BY_ID, inTurn } from "../runs/claimable.ts";
 import {
   type ClaimedRun,
   type ClaimRow,
-  DESCRIBED,
+  describe,
   TAKEN,
   TIMEOUT_MS,
   TRAFFIC,
@@ -73,7 +73,7 @@ const ADMIT = `
         UNION ALL SELECT key, true FROM full_up
       ) AS changes GROUP BY key
     ) AS n WHERE l.key = n.key
-  ), ${TAKEN} ${DESCRIBED}`;
+  ), ${TAKEN} ${describe("taken k")}`;
 
 /** Who claims. */
 export interface Claimer {

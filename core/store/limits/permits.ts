@@ -29,8 +29,10 @@ export const WAITING = "r.state = 'queued' AND r.waiting_for = 'concurrency' AND
 export const WANTED_PERMITS = `CASE WHEN r.waiting_key IS NULL THEN ${LIMIT_KEYS} END AS keys,
   CASE WHEN r.waiting_key IS NOT NULL THEN r.permits END AS granted`;
 
-/** Of a row of `wanted`: whether none of its keys has a limit. It looks, and takes and locks nothing. */
-export const HAS_NO_LIMIT = "NOT EXISTS (SELECT FROM run_limits l WHERE l.key = ANY(w.keys))";
+/** Of a row `w` of `wanted`: whether none of its keys has a limit. One look for all rows; it takes and locks nothing. */
+export const HAS_NO_LIMIT = `NOT coalesce(w.keys && (
+    SELECT array_agg(l.key) FROM run_limits l WHERE l.key = ANY(ARRAY(SELECT DISTINCT unnest(keys) FROM wanted))
+  ), false)`;
 
 /**
  * The limits of the runs of a CTE `wanted` (id, keys), locked: a CTE `limits` (key, fits). All that want a key get their

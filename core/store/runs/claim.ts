@@ -18,7 +18,7 @@ import { CLAIM_ORDER, CLAIMABLE, CLAIMABLE_BY_ID, isDue } from "./claimable.ts";
 import {
   type ClaimedRun,
   type ClaimRow,
-  DESCRIBED,
+  describe,
   TAKEN,
   TIMEOUT_MS,
   TRAFFIC,
@@ -38,14 +38,14 @@ const CAREFREE = chosen("w.granted", HAS_NO_LIMIT);
 /** Takes permits for the others, too. */
 const WATCHFUL = `${LOCK_LIMITS}, ${chosen(PERMITS, HAS_PERMITS)}, ${TAKE_PERMITS}`;
 
-// A row for each run that it took, the first of which, or one of nulls where there is none, names those held up by limits.
+// A row for each run that it took, or one of nulls. The first of them names those held up by limits.
 const claim = (wanted: string, start: string) => `
   WITH wanted AS MATERIALIZED (${wanted} FOR UPDATE SKIP LOCKED), ${start}, ${TAKEN}
-  SELECT d.*, CASE WHEN row_number() OVER () = 1 THEN l.runs END AS limited
-  FROM (
-    SELECT json_agg(json_build_object('id', id, 'keys', keys) ORDER BY ${CLAIM_ORDER}, id) AS runs
-    FROM chosen WHERE NOT is_free
-  ) AS l LEFT JOIN (${DESCRIBED}) AS d ON true`;
+  ${describe(
+    "(SELECT) AS one LEFT JOIN taken k ON true",
+    `, CASE WHEN k.id IS NOT DISTINCT FROM (SELECT id FROM taken LIMIT 1) THEN (
+      SELECT json_agg(json_build_object('id', id, 'keys', keys)) FROM chosen WHERE NOT is_free) END AS limited`,
+  )}`;
 
 interface ClaimTexts {
   carefree: { name: string; text: string };

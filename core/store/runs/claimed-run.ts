@@ -1,11 +1,11 @@
 /** What a claim hands out, and the end that the claiming statements share. */
-import { CALL_POLICY, readPolicy, type TaskPolicy } from "../../contracts/task-policy.ts";
+import { CALL_POLICY, type TaskPolicy } from "../../contracts/task-policy.ts";
 import { type RunTarget, targetOf } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
-import { STORED_POLICY } from "../tasks/policy-columns.ts";
+import { fromJoinedPolicy, JOINED_POLICY, type JoinedPolicy } from "../tasks/policy-columns.ts";
 import { fromSpecColumn, type GivenInput, type StoredSpec, withGivenInput } from "../tasks/spec-column.ts";
 
 /** A run that this worker owns until it finishes it or its lease ends, with all that is needed to try it. */
@@ -53,18 +53,20 @@ export const TAKEN = `
       permits = c.permits, waiting_for = NULL, waiting_key = NULL, room = NULL
     FROM chosen c WHERE r.id = c.id AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
-      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.traffic, r.permits, r.target, r.trigger,
+      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,
       r.traceparent
   )`;
 
-/** `taken` with its tasks' definitions and the revisions of their tags: a `ClaimRow` for each. */
-export const DESCRIBED = `
-  SELECT k.*, t.spec, ${STORED_POLICY} AS policy, g.revision_id AS tag_revision_id
-  FROM taken k LEFT JOIN tasks t ON t.id = k.task_id
-    LEFT JOIN function_tags g ON g.function_id = k.function_id 
-      AND g.tag = CASE WHEN k.function_id IS NOT NULL THEN coalesce(k.target ->> 'tag', t.spec ->> 'tag') END`;
+const TAG = "coalesce(k.target ->> 'tag', t.spec ->> 'tag')";
 
-export interface ClaimRow {
+/** A `ClaimRow` of each row `k` of a `source` of `taken` rows: with its task's definition and the revision of its tag. */
+export const describe = (source: string, columns = "") => `
+  SELECT k.*, t.spec, ${JOINED_POLICY}, CASE WHEN k.function_id IS NOT NULL AND ${TAG} IS NOT NULL THEN (
+      SELECT g.revision_id FROM function_tags g WHERE g.function_id = k.function_id AND g.tag = ${TAG}
+    ) END AS tag_revision_id ${columns}
+  FROM ${source} LEFT JOIN tasks t ON t.id = k.task_id`;
+
+interface TakenRow {
   id: string;
   claim_no: number;
   namespace_id: string;
@@ -77,7 +79,6 @@ export interface ClaimRow {
   timeout_ms: number | null;
   input: Json;
   spec: StoredSpec | null;
-  policy: Partial<TaskPolicy> | null;
   function_name: string | null;
   traffic: Traffic | null;
   permits: string[] | null;
@@ -87,11 +88,13 @@ export interface ClaimRow {
   tag_revision_id: string | null;
 }
 
+export type ClaimRow = TakenRow & JoinedPolicy;
+
 export function toClaimedRun(row: ClaimRow): ClaimedRun {
   const spec: TaskSpec = row.spec
     ? fromSpecColumn(row.input === null ? row.spec : withGivenInput(row.spec, row.input as GivenInput))
     : { type: "function", function: row.function_name ?? "", input: row.input };
-  const policy = row.policy ? readPolicy(row.policy) : CALL_POLICY;
+  const policy = fromJoinedPolicy(row) ?? CALL_POLICY;
   return {
     id: row.id,
     claimNo: row.claim_no,

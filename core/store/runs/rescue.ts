@@ -1,7 +1,7 @@
 /** running → next attempt, or the end: runs whose worker's lease ran out. */
 import { sql } from "kysely";
 import type { AttemptRecord } from "../../contracts/run.ts";
-import { CALL_POLICY, readPolicy, type TaskPolicy } from "../../contracts/task-policy.ts";
+import { CALL_POLICY } from "../../contracts/task-policy.ts";
 import type { AttemptOutcome } from "../../domain/attempt.ts";
 import { decideVerdict } from "../../domain/retry.ts";
 import { WORKER_LOST } from "../../domain/run-errors.ts";
@@ -9,12 +9,14 @@ import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { askServer, type LeaseJudge } from "../contact.ts";
 import type { Store } from "../database.ts";
-import { STORED_POLICY } from "../tasks/policy-columns.ts";
+import { fromJoinedPolicy, JOINED_POLICY, type JoinedPolicy } from "../tasks/policy-columns.ts";
 import { inTransaction } from "../transaction.ts";
 import type { EndedRun } from "./end.ts";
 import { endLostAttempts, type FinishedAttempt } from "./finish.ts";
 
-interface LostRun {
+type LostRun = JoinedPolicy & LostRow;
+
+interface LostRow {
   id: string;
   task_id: string | null;
   namespace_id: string;
@@ -29,8 +31,6 @@ interface LostRun {
   function_id: string | null;
   function_name: string | null;
   revision_id: string | null;
-  /** Null for a call. */
-  policy: Partial<TaskPolicy> | null;
 }
 
 /**
@@ -49,8 +49,8 @@ export async function rescueLostRuns(
     if (!judge.mayJudge(word)) return [];
     const { rows: lost } = await sql<LostRun>`
       SELECT r.id, r.claim_no, r.task_id, r.namespace_id, r.attempt, r.attempt_offset, r.started_at, r.worker_id,
-        r.cancel_requested_at, r.type, r.trigger, r.function_id, f.name AS function_name, r.revision_id,
-        ${sql.raw(STORED_POLICY)} AS policy
+r.cancel_requested_at, r.type, r.trigger, r.function_id, f.name AS function_name, r.revision_id,
+        ${sql.raw(JOINED_POLICY)}
       FROM task_runs_open r LEFT JOIN tasks t ON t.id = r.task_id LEFT JOIN functions f ON f.id = r.function_id
       WHERE r.state = 'running'
         AND NOT EXISTS (SELECT FROM workers w
@@ -66,7 +66,7 @@ export async function rescueLostRuns(
 const LOST: AttemptOutcome = { kind: "failed", error: WORKER_LOST, retryable: true };
 
 function decideLost(run: LostRun, now: Date) {
-  const policy = run.policy ? readPolicy(run.policy) : CALL_POLICY;
+  const policy = fromJoinedPolicy(run) ?? CALL_POLICY;
   const facts = { ...policy, attempt: run.attempt - run.attempt_offset };
   return decideVerdict(run.cancel_requested_at ? { kind: "cancelled" } : LOST, facts, now);
 }

@@ -9,12 +9,20 @@ import type { Database } from "../schema.ts";
 
 type PolicyColumns = Pick<Selectable<Database["tasks"]>, "policy" | "retry" | "timeout_ms" | "dead_letter">;
 
-/** The policy of a task `t` as `readPolicy` takes it; null where there is no task. */
-export const STORED_POLICY = `t.policy
-    || jsonb_build_object('retry', t.retry, 'timeoutMs', t.timeout_ms, 'deadLetter', t.dead_letter)`;
+/** The policy of a task `t` beside the columns of its run, for `fromJoinedPolicy`. */
+export const JOINED_POLICY = "t.policy, t.retry, t.timeout_ms AS task_timeout_ms, t.dead_letter";
+
+/** `JOINED_POLICY`; nulls where a run has no task. */
+export type JoinedPolicy =
+  | (Omit<PolicyColumns, "timeout_ms"> & { task_timeout_ms: number })
+  | { policy: null; retry: null; task_timeout_ms: null; dead_letter: null };
 
 export const fromPolicyColumns = ({ policy, retry, timeout_ms, dead_letter }: PolicyColumns): TaskPolicy =>
   readPolicy({ ...policy, retry, timeoutMs: timeout_ms, deadLetter: dead_letter });
+
+/** Null where there is no task. */
+export const fromJoinedPolicy = (row: JoinedPolicy): TaskPolicy | null =>
+  row.policy === null ? null : fromPolicyColumns({ ...row, timeout_ms: row.task_timeout_ms });
 
 export function toPolicyColumns({ timeoutMs, ...policy }: TaskPolicy) {
   return {
