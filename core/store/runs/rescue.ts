@@ -49,7 +49,7 @@ export async function rescueLostRuns(
     if (!judge.mayJudge(word)) return [];
     const { rows: lost } = await sql<LostRun>`
       SELECT r.id, r.claim_no, r.task_id, r.namespace_id, r.attempt, r.attempt_offset, r.started_at, r.worker_id,
-r.cancel_requested_at, r.type, r.trigger, r.function_id, f.name AS function_name, r.revision_id,
+        r.cancel_requested_at, r.type, r.trigger, r.function_id, f.name AS function_name, r.revision_id,
         ${sql.raw(JOINED_POLICY)}
       FROM task_runs_open r LEFT JOIN tasks t ON t.id = r.task_id LEFT JOIN functions f ON f.id = r.function_id
       WHERE r.state = 'running'
