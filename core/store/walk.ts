@@ -116,7 +116,9 @@ async function estimateWalk(db: Db, { from, where, filters }: Walk): Promise<num
   const matches = allOf([sql`true`, ...filters]);
   const { rows } = await sql<{ walked: number; matched: number }>`
     SELECT count(*)::int AS walked, (count(*) FILTER (WHERE ${matches}))::int AS matched
-    FROM (SELECT * FROM ${from} r WHERE ${allOf(where)} LIMIT ${MAX_COUNTED}) r`.execute(db);
+    FROM (SELECT * FROM ${from} r WHERE ${allOf(where)} ORDER BY r.id DESC LIMIT ${MAX_COUNTED}) r`.execute(
+    db,
+  );
   const { walked, matched } = rows[0]!;
   if (walked < MAX_COUNTED) return matched;
   const { rows: plans } = await sql<{ "QUERY PLAN": [{ Plan: { "Plan Rows": number } }] }>`
