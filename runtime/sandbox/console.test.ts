@@ -48,6 +48,7 @@ const SHOWN: [what: string, expression: string, text: string][] = [
   ["a RegExp", "[/a+/gi]", "[/a+/gi]"],
   ["bytes", "new Uint8Array([1, 2, 255])", "Uint8Array(3) [1,2,255]"],
   ["a buffer", "new Uint8Array([7]).buffer", "ArrayBuffer(1) [7]"],
+  ["what only inherits from a Set", "Object.create(Set.prototype)", "Set {}"],
   ["a class's instance", `new (class Point { x = 1; #y = 2; })()`, 'Point {"x":1}'],
   ["an aborted signal", `AbortSignal.abort("why")`, 'AbortSignal {"aborted":true,"reason":"why"}'],
   [

@@ -1,8 +1,8 @@
 /** What is not told by its properties: built-ins with slots of their own, and the web platform's objects. */
 import { GuestAbortSignal, signals } from "../web/abort.ts";
 import { GuestBlob, GuestFile, isBlob, isFile } from "../web/blob.ts";
-import { formEntries, isFormData } from "../web/form-data.ts";
-import { headersPowers } from "../web/headers.ts";
+import { formEntries, GuestFormData, isFormData } from "../web/form-data.ts";
+import { GuestHeaders, headersPowers } from "../web/headers.ts";
 import { GuestRequest, isRequest } from "../web/request.ts";
 import { GuestResponse, isResponse } from "../web/response.ts";
 import { GuestURLSearchParams, isSearchParams } from "../web/url.ts";
@@ -14,6 +14,7 @@ import {
   NativeArrayBuffer,
   NativeDate,
   NativeMap,
+  ObjectPrototype,
   setNext,
   setValues,
   toText,
@@ -26,6 +27,8 @@ export interface Kind {
 }
 
 interface TestedKind extends Kind {
+  /** What objects of this kind inherit from. */
+  prototypes: readonly object[];
   /** False, or an exception, where it is not of this kind. */
   is(value: object): boolean;
 }
@@ -52,38 +55,79 @@ const primitivesOf = [
   uncurry(Boolean.prototype.valueOf),
 ] as unknown as readonly ((value: object) => unknown)[];
 
+/** Longer chains are a proxy's, which may go on for ever. */
+const MAX_ANCESTORS = 20;
+
+/**
+ * Asked are only the kinds that the value inherits from: each that says no throws, and an instance of the author's own
+ * class would hear that from all of them.
+ */
 export function findKind(value: object): Kind | undefined {
-  for (let i = 0; i < KINDS.length; i++) {
-    const kind = KINDS[i]!;
-    try {
-      if (kind.is(value)) return kind;
-    } catch {
-      // Of another kind.
-    }
+  let ancestor = getPrototypeOf(value);
+  for (let i = 0; i < MAX_ANCESTORS && ancestor !== null && ancestor !== ObjectPrototype; i++) {
+    const kind = findKindOf(ancestor, value);
+    if (kind) return kind;
+    ancestor = getPrototypeOf(ancestor);
   }
   return undefined;
 }
 
+function findKindOf(ancestor: object, value: object): Kind | undefined {
+  for (let i = 0; i < KINDS.length; i++) {
+    const kind = KINDS[i]!;
+    for (let j = 0; j < kind.prototypes.length; j++)
+      if (kind.prototypes[j] === ancestor && isOf(kind, value)) return kind;
+  }
+  return undefined;
+}
+
+function isOf(kind: TestedKind, value: object): boolean {
+  try {
+    return kind.is(value);
+  } catch {
+    // It only inherits from it.
+    return false;
+  }
+}
+
 const KINDS: readonly TestedKind[] = [
-  { is: (value) => sizeOfMap(value) >= 0, write: writeMap },
-  { is: (value) => sizeOfSet(value) >= 0, write: writeSet },
-  { is: isInvalidDate, write: (_, sheet) => sheet.write("Invalid Date") },
-  { is: (value) => nameOfTypedArray(value) !== undefined, write: writeTypedArray },
-  { is: (value) => lengthOfBuffer(value) >= 0, write: writeBuffer },
+  { prototypes: [NativeMap.prototype], is: (value) => sizeOfMap(value) >= 0, write: writeMap },
+  { prototypes: [Set.prototype], is: (value) => sizeOfSet(value) >= 0, write: writeSet },
   {
+    prototypes: [NativeDate.prototype],
+    is: isInvalidDate,
+    write: (_, sheet) => sheet.write("Invalid Date"),
+  },
+  { prototypes: [typedArray], is: (value) => nameOfTypedArray(value) !== undefined, write: writeTypedArray },
+  {
+    prototypes: [NativeArrayBuffer.prototype],
+    is: (value) => lengthOfBuffer(value) >= 0,
+    write: writeBuffer,
+  },
+  {
+    prototypes: [DataView.prototype],
     is: (value) => lengthOfView(value) >= 0,
     write: (value, sheet) => sheet.write(`DataView(${lengthOfView(value)})`),
   },
-  { is: (value) => sourceOf(value) !== undefined, write: (value, sheet) => sheet.write(toText(value)) },
-  { is: isHeaders, write: writeHeaders },
-  { is: isFormData, write: (value, sheet) => writePairs("FormData", formEntries(value as never), sheet) },
-  { is: isSearchParams, write: writeSearchParams },
+  {
+    prototypes: [RegExp.prototype],
+    is: (value) => sourceOf(value) !== undefined,
+    write: (value, sheet) => sheet.write(toText(value)),
+  },
+  { prototypes: [GuestHeaders.prototype], is: isHeaders, write: writeHeaders },
+  {
+    prototypes: [GuestFormData.prototype],
+    is: isFormData,
+    write: (value, sheet) => writePairs("FormData", formEntries(value as never), sheet),
+  },
+  { prototypes: [GuestURLSearchParams.prototype], is: isSearchParams, write: writeSearchParams },
   platformKind("Request", isRequest, GuestRequest, ["method", "url", "headers"]),
   platformKind("Response", isResponse, GuestResponse, ["status", "statusText", "url", "headers"]),
   platformKind("File", isFile, GuestFile, ["name"], GuestBlob, ["size", "type"]),
   platformKind("Blob", isBlob, GuestBlob, ["size", "type"]),
   platformKind("AbortSignal", (value) => signals.isSignal(value), GuestAbortSignal, ["aborted", "reason"]),
   {
+    prototypes: [Number.prototype, String.prototype, Boolean.prototype],
     is: (value) => primitiveOf(value) !== undefined,
     write: (value, sheet) => sheet.writeValue(primitiveOf(value)),
   },
@@ -106,6 +150,7 @@ function platformKind(
     [key, getterOf<unknown>(holder.prototype, key)] as const;
   const getters = [...keys.map(toGetter(ownClass)), ...parentKeys.map(toGetter(parent))];
   return {
+    prototypes: [ownClass.prototype],
     is,
     write(value, sheet) {
       sheet.writeList(`${name} {`, "}", getters.length, (i) => {
