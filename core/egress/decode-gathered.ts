@@ -1,7 +1,7 @@
 /** Undoes the content encodings of a body that is at hand, as far as it is wanted. */
 import { type DecodeLimits, decodeBody, hasTooManyCodings, readCodings } from "./decode-body.ts";
 import type { Exchanged } from "./exchange.ts";
-import { isOfEncodedBytes, omitHeaders } from "./headers.ts";
+import { mapHeaders, toDecodedField } from "./headers.ts";
 
 /** How much more than is wanted may come to light between two codings. */
 const SLACK = 16;
@@ -40,7 +40,7 @@ export async function decodeGathered(
   }
   return {
     ...exchanged,
-    headers: omitHeaders(exchanged.headers, isOfEncodedBytes),
+    headers: mapHeaders(exchanged.headers, toDecodedField),
     body: Buffer.concat(chunks).subarray(0, maxBytes),
     truncated: exchanged.truncated || bytes > maxBytes,
     isEncoded: false,

@@ -38,6 +38,19 @@ export function omitHeaders(
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !drop(name.toLowerCase())));
 }
 
+/** A copy with the values that `map` makes of them; a field of which it makes none is left out. */
+export function mapHeaders(
+  headers: Readonly<Record<string, string>>,
+  map: (name: string, value: string) => string | undefined,
+): Record<string, string> {
+  const mapped: Record<string, string> = {};
+  for (const name in headers) {
+    const value = map(name, headers[name]!);
+    if (value !== undefined) mapped[name] = value;
+  }
+  return mapped;
+}
+
 /** One string a field: repeated fields are joined with a comma. */
 export function joinHeaders(received: IncomingHttpHeaders): Record<string, string> {
   const joined: Record<string, string> = {};
@@ -48,7 +61,7 @@ export function joinHeaders(received: IncomingHttpHeaders): Record<string, strin
   return joined;
 }
 
-/** Whoever passes the response on must not say of decoded bytes that they are encoded, nor how many those were. */
+/** Whoever passes the response on must not say of decoded bytes that they are encoded, how many those were, or offer parts. */
 const OF_ENCODED_BYTES = new Set([
   "content-encoding",
   "content-length",
@@ -56,8 +69,15 @@ const OF_ENCODED_BYTES = new Set([
   "repr-digest",
   "digest",
   "content-md5",
+  "accept-ranges",
 ]);
 
-export function isOfEncodedBytes(name: string): boolean {
-  return OF_ENCODED_BYTES.has(name.toLowerCase());
+/**
+ * What a field of an encoded response says of its decoded bytes; undefined: nothing. A strong entity tag is of exactly
+ * the bytes that were sent: of these it is a weak one.
+ */
+export function toDecodedField(name: string, value: string): string | undefined {
+  const lower = name.toLowerCase();
+  if (OF_ENCODED_BYTES.has(lower)) return undefined;
+  return lower === "etag" && value.startsWith('"') ? `W/${value}` : value;
 }

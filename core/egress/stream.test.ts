@@ -288,11 +288,12 @@ describe("a content encoding", () => {
             "Content-Encoding": coding,
             "content-length": encoded.length,
             "content-md5": "x",
+            "accept-ranges": "bytes",
             etag: '"1"',
           })
           .end(encoded);
       };
-      const fields = ["content-encoding", "content-length", "content-md5", "etag"];
+      const fields = ["content-encoding", "content-length", "content-md5", "accept-ranges", "etag"];
       for (const method of ["GET", "HEAD"]) {
         const response = await send("/", { method });
         if (method === "GET") assert.equal(await textOf(response), text);
@@ -301,6 +302,12 @@ describe("a content encoding", () => {
         assert.deepEqual(
           fields.filter((name) => names.includes(name)),
           kept,
+        );
+        const tag = response.headers.find(([name]) => name.toLowerCase() === "etag")?.[1];
+        assert.equal(
+          tag,
+          coding === "identity" ? '"1"' : 'W/"1"',
+          "of other bytes than were sent it is weak",
         );
       }
     });

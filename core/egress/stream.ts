@@ -5,7 +5,7 @@ import { type DecodeLimits, decodeBody, hasTooManyCodings, readCodings } from ".
 import type { DecoderMemory } from "./decoder-memory.ts";
 import { EgressError, signalAborted } from "./egress-error.ts";
 import { firstHop, refuseLiteral, refusePort } from "./first-hop.ts";
-import { isOfEncodedBytes } from "./headers.ts";
+import { toDecodedField } from "./headers.ts";
 import type { Pools } from "./pools.ts";
 import { type Hop, isRedirect, redirectHop } from "./redirect.ts";
 import type { RequestBody } from "./request-body.ts";
@@ -168,7 +168,7 @@ function toResponse(
   const response = {
     ...{ status, statusText, url: url.href, redirected },
     // Without a body too: it speaks of the body that a GET is answered with.
-    headers: codings.length > 0 ? headers.filter(([name]) => !isOfEncodedBytes(name)) : headers,
+    headers: codings.length > 0 ? headers.flatMap(toDecodedFields) : headers,
   };
   if (method === "HEAD" || NULL_BODY_STATUS.has(status)) {
     body.destroy();
@@ -180,6 +180,11 @@ function toResponse(
   }
   const isDecoded = codings.length > 0;
   return { ...response, body: readBody(body, codings, url.host, limits), isDecoded };
+}
+
+function toDecodedFields([name, value]: [string, string]): [string, string][] {
+  const said = toDecodedField(name, value);
+  return said === undefined ? [] : [[name, said]];
 }
 
 /** Repeated fields are joined with a comma; `location` is taken once. */
