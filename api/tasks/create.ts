@@ -48,7 +48,7 @@ export async function createOnce(
   if (earlier !== undefined) return await findEarlier(earlier);
   const input = validate(schema, body);
   requireSender(input.spec, parts.mail);
-  const { spec, functionId } = await resolveFunction(store.db, input.spec, (name) =>
+  const { spec, functionId } = await resolveFunction(store, input.spec, (name) =>
     findFunctionId(store, namespaceId, name),
   );
   const taskId = newId();

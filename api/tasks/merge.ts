@@ -6,7 +6,7 @@ import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts
 import { OWN_JSON_FIELD } from "../../core/contracts/task-spec.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import type { Db } from "../../core/store/database.ts";
+import type { QueryScope } from "../../core/store/database.ts";
 import { findFunction } from "../../core/store/functions/functions.ts";
 import type { TaskChange } from "../../core/store/tasks/change.ts";
 import { validate } from "../bodies/body.ts";
@@ -15,7 +15,7 @@ import { mergePatch } from "./merge-patch.ts";
 import { resolveFunction } from "./resolve-function.ts";
 
 export async function mergeTask(
-  db: Db,
+  scope: QueryScope,
   schema: ReturnType<typeof taskInput>,
   task: Task,
   patch: Json | undefined,
@@ -37,9 +37,9 @@ export async function mergeTask(
   const input: z.output<typeof schema> = validate(schema, merged);
   refuseUnknownFields(schema, { ...patch, type: task.spec.type });
   const { spec, functionId } = await resolveFunction(
-    db,
+    scope,
     input.spec,
-    async (name) => (await findFunction(db, task.namespaceId, name))?.id,
+    async (name) => (await findFunction(scope.db, task.namespaceId, name))?.id,
   );
   return {
     input: { ...input, spec, ...(reschedules ? {} : { schedule: task.schedule }) },

@@ -1,6 +1,6 @@
 import type { TaskSpec } from "../../core/domain/task-spec.ts";
 import { invalidField } from "../../core/errors.ts";
-import type { Db } from "../../core/store/database.ts";
+import type { QueryScope } from "../../core/store/database.ts";
 import { resolveTarget } from "../functions/resolve-target.ts";
 
 /**
@@ -8,7 +8,7 @@ import { resolveTarget } from "../functions/resolve-target.ts";
  * that name, or it has no such tag or revision.
  */
 export async function resolveFunction(
-  db: Db,
+  { db }: QueryScope,
   spec: TaskSpec,
   findId: (name: string) => Promise<string | undefined>,
 ): Promise<{ spec: TaskSpec; functionId: string | null }> {

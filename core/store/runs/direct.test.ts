@@ -203,7 +203,7 @@ describe("a call that its API gave up", () => {
     const { run: told, ended: ends } = await losing;
     assert.deepEqual([told?.state, ends.map(({ state }) => state)], ["cancelled", ["cancelled"]]);
     const { cancelling } = await inTransaction(store.pool, async (tx) => {
-      await endLostRun({ ...store, pool: tx.pool as never }, workerId, {
+      await endLostRun(tx, workerId, {
         ...{ id: failed.id, claimNo: 1, attempt: 1, startedAt: new Date() },
       });
       const cancelling = cancelRuns(store, namespaceId, { runId: failed.id });

@@ -10,7 +10,7 @@
 import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { Json } from "../../json.ts";
-import type { Store } from "../database.ts";
+import type { QueryScope, Store } from "../database.ts";
 import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
@@ -64,8 +64,8 @@ export async function showDirectRun(store: Store, workerId: string, run: DirectR
 }
 
 /** Written before: by a statement whose answer never came. */
-async function isOwn(store: Store, workerId: string, runId: string): Promise<boolean> {
-  return (await store.pool.query({ ...OWN_FENCES, values: [[runId], workerId] })).rows.length > 0;
+async function isOwn({ pool }: QueryScope, workerId: string, runId: string): Promise<boolean> {
+  return (await pool.query({ ...OWN_FENCES, values: [[runId], workerId] })).rows.length > 0;
 }
 
 type CallFacts = Pick<
@@ -204,10 +204,10 @@ function toReport(runs: FinishedDirectRun[]): FinishReport {
 }
 
 /** Those whose final rows hold this very attempt: an earlier write brought them. */
-async function findRecorded(store: Store, runs: FinishedDirectRun[]): Promise<Set<string>> {
+async function findRecorded({ pool }: QueryScope, runs: FinishedDirectRun[]): Promise<Set<string>> {
   if (runs.length === 0) return new Set();
   const oldest = runs.map(({ runId }) => runId).reduce((a, b) => (a < b ? a : b));
-  const { rows } = await store.pool.query<{ id: string }>({
+  const { rows } = await pool.query<{ id: string }>({
     name: "recorded-attempts",
     text: `SELECT r.id FROM json_to_recordset($1::json) AS v(id uuid, state text, record jsonb)
       JOIN task_runs r ON r.id = v.id
@@ -218,11 +218,11 @@ async function findRecorded(store: Store, runs: FinishedDirectRun[]): Promise<Se
 }
 
 async function findOwnFences(
-  store: Store,
+  { pool }: QueryScope,
   workerId: string,
   runs: FinishedDirectRun[],
 ): Promise<FinishedDirectRun[]> {
-  const { rows } = await store.pool.query<{ id: string }>({
+  const { rows } = await pool.query<{ id: string }>({
     ...OWN_FENCES,
     values: [runs.map(({ runId }) => runId), workerId],
   });
@@ -246,8 +246,8 @@ function toEndedRow(run: FinishedDirectRun) {
 }
 
 /** Removes up to `limit` fences that no writer can come to any more; how many. */
-export async function removeExpiredFences(store: Store, limit: number): Promise<number> {
-  const { rowCount } = await store.pool.query(
+export async function removeExpiredFences({ pool }: QueryScope, limit: number): Promise<number> {
+  const { rowCount } = await pool.query(
     `DELETE FROM run_fences WHERE run_id = ANY (ARRAY(
       SELECT run_id FROM run_fences WHERE run_id < rpad(lpad(to_hex(floor(
         extract(epoch FROM statement_timestamp() - ${FENCE_KEPT}) * 1000)::bigint), 12, '0'), 32, '0')::uuid

@@ -1,5 +1,5 @@
 /** Looks at runs that may be claimed, and claims none. Those that wait for a permit are not seen. */
-import type { Store } from "../database.ts";
+import type { QueryScope } from "../database.ts";
 import { CLAIM_ORDER, CLAIMABLE, CLAIMABLE_BY_ID, isDue } from "./claimable.ts";
 import { TIMEOUT_MS } from "./claimed-run.ts";
 import type { StagedRun } from "./staged-run.ts";
@@ -14,8 +14,8 @@ export interface EarlyRun {
 }
 
 /** Of `runIds`, those that still wait for their instant, or for a claim. */
-export async function findEarlyRuns(store: Store, runIds: string[]): Promise<EarlyRun[]> {
-  const { rows } = await store.pool.query<EarlyRun>({
+export async function findEarlyRuns({ pool }: QueryScope, runIds: string[]): Promise<EarlyRun[]> {
+  const { rows } = await pool.query<EarlyRun>({
     name: "early-runs",
     text: `SELECT id, available_at AS "availableAt",
         greatest(0, ceil(extract(epoch FROM available_at - clock_timestamp()) * 1000))::float8 AS "waitMs",
@@ -27,8 +27,8 @@ export async function findEarlyRuns(store: Store, runIds: string[]): Promise<Ear
 }
 
 /** Milliseconds until the next queued run becomes due, by the database's clock (0: now); null when none is queued. */
-export async function msUntilNextQueued(store: Store): Promise<number | null> {
-  const { rows } = await store.pool.query<{ ms: number | null }>({
+export async function msUntilNextQueued({ pool }: QueryScope): Promise<number | null> {
+  const { rows } = await pool.query<{ ms: number | null }>({
     name: "next-queued",
     text: `SELECT ceil(extract(epoch FROM min(available_at) - clock_timestamp()) * 1000)::float8 AS ms
       FROM task_runs_open WHERE ${CLAIMABLE}`,
@@ -38,8 +38,12 @@ export async function msUntilNextQueued(store: Store): Promise<number | null> {
 }
 
 /** Runs that nobody has claimed for `overdueMs`, the best first: their bell was lost, or everybody is busy. */
-export async function findOverdueRuns(store: Store, overdueMs: number, limit: number): Promise<StagedRun[]> {
-  const { rows } = await store.pool.query<StagedRun>(
+export async function findOverdueRuns(
+  { pool }: QueryScope,
+  overdueMs: number,
+  limit: number,
+): Promise<StagedRun[]> {
+  const { rows } = await pool.query<StagedRun>(
     `SELECT id AS "runId", available_at AS "availableAt" FROM task_runs_open
      WHERE ${CLAIMABLE} AND ${isDue("$1::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2`,
     [overdueMs, limit],

@@ -4,7 +4,7 @@
  */
 import type { AttemptRecord, Run } from "../../contracts/run.ts";
 import { WORKER_LOST } from "../../domain/run-errors.ts";
-import type { Store } from "../database.ts";
+import type { QueryScope, Store } from "../database.ts";
 import { unindexed } from "../unindexed.ts";
 import { type FinishedDirectRun, toEndedValues, WRITE_ENDED } from "./direct.ts";
 import { type EndedRun, endTaken } from "./end.ts";
@@ -44,7 +44,7 @@ interface LostRun {
 
 /** running → failed, or cancelled where that was asked for: a run that nobody can finish, or start anew. */
 export async function endLostRun(
-  store: Store,
+  { pool }: QueryScope,
   workerId: string,
   run: LostRun,
   now = new Date(),
@@ -53,7 +53,7 @@ export async function endLostRun(
     ...{ attempt: run.attempt, workerId, error: WORKER_LOST },
     ...{ startedAt: run.startedAt.toISOString(), finishedAt: now.toISOString() },
   };
-  const { rows } = await store.pool.query<EndedRun>({
+  const { rows } = await pool.query<EndedRun>({
     name: "end-lost-run",
     text: END_LOST,
     values: [run.id, workerId, JSON.stringify(WORKER_LOST), JSON.stringify(record), run.claimNo],

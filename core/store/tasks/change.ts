@@ -9,7 +9,7 @@ import type { Task } from "../../contracts/task-output.ts";
 import { firstOccurrence, nextOccurrence, type Schedule } from "../../domain/schedule.ts";
 import { findMissed } from "../../domain/skipped.ts";
 import { type BellhopError, conflict, notFound } from "../../errors.ts";
-import type { Db, Store } from "../database.ts";
+import type { QueryScope, Store } from "../database.ts";
 import { isId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { functionKeys, GRANTED, givePermitsBack } from "../limits/permits.ts";
@@ -180,13 +180,13 @@ export async function changeTask(
   namespaceId: string,
   taskId: string,
   now: Date,
-  decide: (task: Task, tx: Db) => Promise<TaskChange>,
+  decide: (task: Task, tx: QueryScope) => Promise<TaskChange>,
 ): Promise<Task> {
   return await inTransaction(store.pool, async (tx) => {
     const locked = await lockTask(tx, namespaceId, taskId);
     const { task, anchorAt, cursor } = locked;
     if (task.state === "cancelled") throw conflict("A cancelled task cannot be changed.", "task_cancelled");
-    const { input, functionId, reschedules } = await decide(task, tx.db);
+    const { input, functionId, reschedules } = await decide(task, tx);
     if (reschedules) await recordMissed(tx, locked, now);
     const nextRunAt = reschedules ? firstOccurrence(input.schedule, now) : cursor;
     const state = reschedules && task.state === "completed" ? "active" : task.state;
@@ -210,7 +210,7 @@ export async function changeTask(
       .returningAll()
       .returning(HAS_OPEN_RUN)
       .executeTakeFirstOrThrow();
-    await callOtherFunction(tx.db, taskId, functionId);
+    await callOtherFunction(tx, taskId, functionId);
     return toTask(row);
   });
 }
@@ -219,7 +219,11 @@ const HELD_OF_MOVED = sql.raw(`CASE WHEN ${GRANTED} THEN r.permits END`);
 const PERMITS_BACK = sql.raw(givePermitsBack("moved"));
 
 /** Runs that have not started stand in no line of the function they were to call, and hold none of its permits. */
-async function callOtherFunction(tx: Db, taskId: string, functionId: string | null): Promise<void> {
+async function callOtherFunction(
+  { db }: Transaction,
+  taskId: string,
+  functionId: string | null,
+): Promise<void> {
   await sql`
     WITH moved AS MATERIALIZED (
       SELECT r.id, ${HELD_OF_MOVED} AS permits FROM task_runs_open r
@@ -228,5 +232,5 @@ async function callOtherFunction(tx: Db, taskId: string, functionId: string | nu
     ), ${PERMITS_BACK}
     UPDATE task_runs_open r SET function_id = m.function_id, limit_keys = ${sql.raw(functionKeys("m.function_id"))},
       permits = NULL, waiting_for = NULL, waiting_key = NULL, room = NULL
-    FROM (SELECT id, ${functionId}::uuid AS function_id FROM moved) AS m WHERE r.id = m.id`.execute(tx);
+    FROM (SELECT id, ${functionId}::uuid AS function_id FROM moved) AS m WHERE r.id = m.id`.execute(db);
 }
