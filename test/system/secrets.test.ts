@@ -128,21 +128,26 @@ test("a run shows the input of its call without secrets, bounded, and nothing of
   const storedOf = async (id: string | null) => {
     const client = new pg.Client(cluster.databaseUrl);
     await client.connect();
-    const { rows } = await client.query("SELECT row_to_json(t)::text AS row FROM task_runs t WHERE id = $1", [
-      id,
-    ]);
+    const { rows } = await client.query<{ row: { original_input: unknown } }>(
+      "SELECT row_to_json(t) AS row FROM task_runs t WHERE id = $1",
+      [id],
+    );
     await client.end();
-    return rows[0].row as string;
+    const { original_input: original, ...row } = rows[0]!.row;
+    return { original, row: JSON.stringify(row) };
   };
-  const clean = { note: "a [redacted GIVEN] b", "[redacted GIVEN]": [1, null], fail: true };
-  const given = { note: `a ${OWN} b`, [OWN]: [1, null], fail: true };
+  const clean = { note: "a [redacted GIVEN] b", "[redacted GIVEN]": [1, null] };
+  const given = { note: `a ${OWN} b`, [OWN]: [1, null] };
   // Handed to a worker, and through the queue.
-  for (const headers of [{}, { prefer: "respond-async" }]) {
-    const called = await post("/v1/functions/taker/invoke", given, headers as Record<string, string>);
-    const runId = called.headers.get("bellhop-run-id");
-    assert.deepEqual((await ended(runId)).input, clean);
-    assert.equal(findLeak(await storedOf(runId)), undefined);
-  }
+  for (const headers of [{}, { prefer: "respond-async" }] as Record<string, string>[])
+    for (const fail of [true, false]) {
+      const called = await post("/v1/functions/taker/invoke", { ...given, fail }, headers);
+      const runId = called.headers.get("bellhop-run-id");
+      assert.deepEqual((await ended(runId)).input, { ...clean, fail });
+      const { original, row } = await storedOf(runId);
+      assert.equal(findLeak(row), undefined);
+      assert.deepEqual(original, fail ? { ...given, fail } : null, "for a replay of what failed alone");
+    }
   const long = await post("/v1/functions/taker/invoke", { text: "x".repeat(65_536) });
   const { input, inputTruncated } = await ended(long.headers.get("bellhop-run-id"));
   assert.deepEqual([input, inputTruncated], [null, true]);
@@ -158,7 +163,8 @@ test("a run shows the input of its call without secrets, bounded, and nothing of
     assert.deepEqual(Object.keys(request).sort(), ["method", "url"]);
     assert.equal(request.method, "POST");
     assert.match(request.url, /\?key=\[redacted GIVEN\]$/);
-    assert.equal(findLeak(await storedOf(runId)), undefined);
+    const { original, row } = await storedOf(runId);
+    assert.deepEqual([original, findLeak(row)], [null, undefined]);
   }
   const list = await api.call<{ items: object[] }>("GET", "/v1/runs");
   assert.ok(list.items.length > 0);
