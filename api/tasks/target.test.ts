@@ -15,7 +15,7 @@ async function deploy(tenant: TestCaller, name = "greet"): Promise<string[]> {
   return [await put(1, { tag: "stable" }), await put(2)];
 }
 
-const make = (tenant: TestCaller, given: Record<string, string>) =>
+const make = (tenant: TestCaller, given: Record<string, string | number>) =>
   tenant.call("POST", "/v1/tasks", {
     body: { type: "function", function: "greet", schedule: { every: "1h" }, ...given },
   });
@@ -32,6 +32,7 @@ test("a task runs the revision it names, whatever the traffic", async () => {
   const [one, two] = await deploy(tenant);
   for (const [given, shown, expected] of [
     [{ revision: "1" }, { revision: one }, one],
+    [{ revision: 1 }, { revision: one }, one],
     [{ revision: one! }, { revision: one }, one],
     [{ tag: "stable" }, { tag: "stable" }, one],
     [{}, {}, two],
@@ -62,6 +63,8 @@ test("what the function does not have is refused by its field, and nothing is ma
     [{ tag: "none" }, "tag"],
     [{ tag: "No Tag" }, "tag"],
     [{ revision: "9" }, "revision"],
+    [{ revision: 9 }, "revision"],
+    [{ revision: 1.5 }, "revision"],
     [{ revision: "" }, "revision"],
     [{ tag: "stable", revision: "1" }, "tag"],
   ] as const) {

@@ -99,6 +99,12 @@ export function repeatedField<Item extends z.ZodType>(item: Item) {
   );
 }
 
+/** A revision by its id or its number, as text or as a number; text inside. */
+export const revisionField = z.union(
+  [z.string().min(1).max(64), z.int().transform(String)],
+  "must be a revision's id or number",
+);
+
 export const listQuery = z.object({
   limit: z.coerce
     .number("must be a whole number from 1 to 200")

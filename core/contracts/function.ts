@@ -7,7 +7,7 @@ import {
   MIN_FUNCTION_LIMITS,
 } from "../domain/function-limits.ts";
 import type { Traffic } from "../domain/traffic.ts";
-import { nameField } from "./common.ts";
+import { nameField, revisionField } from "./common.ts";
 
 const source = z.string().min(1).max(1_000_000);
 
@@ -157,11 +157,6 @@ export const trafficInput = z
     description: "A revision's id or number → percent; the shares make 100.",
     examples: [{ "1": 90, "2": 10 }],
   });
-
-const revisionField = z.union(
-  [z.string().max(64), z.int().transform(String)],
-  "must be a revision's id or number",
-);
 
 /** The body of `PUT …/tags/{tag}`: a revision's id or number. */
 export const tagInput = z.strictObject({ revision: revisionField }).meta({ examples: [{ revision: 2 }] });

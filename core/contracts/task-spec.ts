@@ -4,7 +4,7 @@ import { findPortFault } from "../domain/blocked-ports.ts";
 import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
 import type { Json } from "../json.ts";
 import type { JsonSource } from "../json-source.ts";
-import { jsonOutput, lineField, nameField } from "./common.ts";
+import { jsonOutput, lineField, nameField, revisionField } from "./common.ts";
 import { parseMailbox } from "./mailbox.ts";
 
 /** The URL parser would drop line breaks and tabs, silently. */
@@ -107,8 +107,7 @@ export const specFields = {
   function: {
     function: nameField,
     tag: nameField.optional(),
-    /** Its id or its number. */
-    revision: z.string().min(1).max(64).optional(),
+    revision: revisionField.optional(),
     input: json.default(null),
   },
 } satisfies { [Type in TaskType]: FieldsOf<Extract<TaskSpec, { type: Type }>> };
