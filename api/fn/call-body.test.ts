@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import type { BodySource } from "../bodies/arriving-body.ts";
 import { createEdge, EDGE_LIMITS, type EdgeLimits } from "../edge/edge.ts";
-import { type CallBody, receiveCallBody } from "./call-body.ts";
+import { AWAITED_BYTES, type CallBody, FIRST_PART_BYTES, receiveCallBody } from "./call-body.ts";
 
 const claimant = { namespaceId: "n", functionId: "f" };
 
@@ -57,6 +57,21 @@ describe("a call's body", () => {
     call.send(930_000);
     call.end();
     assert.equal(await readAll(body!), 1_000_000);
+  });
+
+  test("that is no longer than is awaited is handed over whole, and not before", async () => {
+    const call = send(AWAITED_BYTES);
+    call.send(AWAITED_BYTES - 1);
+    await call.clock.advance(9_000);
+    assert.equal(call.isHandedOver(), false);
+    call.send(1);
+    call.end();
+    const { body, arriving } = await call.received;
+    assert.deepEqual([await readAll(body!), arriving], [AWAITED_BYTES, undefined]);
+
+    const longer = send(AWAITED_BYTES + 1);
+    longer.send(FIRST_PART_BYTES);
+    assert.ok((await longer.received).arriving);
   });
 
   test("of unknown length is handed over a moment after its first bytes, however few", async () => {
