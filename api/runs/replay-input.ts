@@ -11,7 +11,7 @@ import type { JsonBody } from "../bodies/body.ts";
 import { refuseUnstorable } from "../bodies/stored-text.ts";
 
 /** As for hooks, and for calls of a function's URL that wait in the queue. */
-const MAX_REQUEST_BODY_BYTES = 1_000_000;
+export const MAX_REQUEST_BODY_BYTES = 1_000_000;
 
 /**
  * The input of the replay as its row has it; null: its task's own. 409 where the run's was not kept and none is given,

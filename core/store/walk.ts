@@ -41,7 +41,7 @@ interface Taken<Row> {
 /** Says what is read of the rows `r` that are found. */
 type Select<Row> = (found: RawBuilder<unknown>) => RawBuilder<Row>;
 
-const MAX_ROWS = 5_000;
+export const MAX_ROWS = 5_000;
 
 /** A page of what the walks find together. */
 export async function readWalks<Row extends { id: string }>(

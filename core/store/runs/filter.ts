@@ -54,7 +54,7 @@ const OPEN_PART = sql`task_runs_open`;
 const RUNNING_PART = sql`(SELECT * FROM task_runs_open WHERE state = 'running' OFFSET 0)`;
 const FINISHED = sql`r.finished_at < 'infinity'`;
 /** Open rows are at hand, and a backlog stands before all that has ended. */
-const MAX_OPEN_ROWS = 25_000;
+export const MAX_OPEN_ROWS = 25_000;
 const DAY_MS = 86_400_000;
 
 /** The walks that find what matches the filter; for a page, that page first. */

@@ -1,0 +1,180 @@
+/** The opening chapters, "Idempotency keys", "Slow callers" and "Pages": what holds for every request. */
+import assert from "node:assert/strict";
+import { createKeyring, REMEMBER_MS } from "../../../api/auth/keyring.ts";
+import { EDGE_LIMITS } from "../../../api/edge/edge.ts";
+import { assertProblem } from "../../../api/testing/problem.ts";
+import { MAX_OPEN_ROWS } from "../../../core/store/runs/filter.ts";
+import { MAX_ROWS } from "../../../core/store/walk.ts";
+import { createManualClock } from "../../support/manual-clock.ts";
+import { HTTP_TASK, held, n, type Statement, statement } from "./statement.ts";
+
+const { server, body, duplex, response, bodies } = EDGE_LIMITS;
+const SLOW = "test/system/slow-callers.test.ts";
+
+/** In words where there are few of them. */
+const inWords = (seconds: number) => ({ 2: "two", 10: "ten" })[seconds] ?? n(seconds);
+
+const opening: Statement[] = [
+  statement(
+    `a revoked key may work for ${inWords(REMEMBER_MS / 1_000)} more seconds`,
+    async ({ api, tenant: { key, namespaceId } }) => {
+      const clock = createManualClock();
+      const keyring = createKeyring(api.db, clock);
+      assert.equal((await keyring.findOwner(key!))!.namespaceId, namespaceId);
+      await api.db
+        .updateTable("api_keys")
+        .set({ revoked_at: new Date(0) })
+        .where("namespace_id", "=", namespaceId)
+        .execute();
+      await clock.advance(REMEMBER_MS);
+      assert.ok(await keyring.findOwner(key!));
+      await clock.advance(1);
+      assert.equal(await keyring.findOwner(key!), undefined);
+    },
+  ),
+  held("(two hosts, two lengths, a length and chunks) is a 400, and its connection is closed", [
+    "test/system/raw-requests.test.ts",
+    "answers 400 and closes",
+  ]),
+  held("another one is a 415 with Accept-Encoding: identity", [
+    "api/app.test.ts",
+    "an encoded body of /v1 is a 415 in plain words that says what is taken",
+  ]),
+  held("is a 422 that names the field, in a task as in the input of an invocation", [
+    "api/bodies/stored-text.test.ts",
+    "text that cannot be stored is refused with its field's name, and nothing is written",
+  ]),
+  held(
+    "A function's result with such text fails as unrecordable_result, called directly or through the queue",
+    ["test/system/failed-calls.test.ts", "whose result or error holds U+0000 is told as its run says"],
+  ),
+  held(
+    "Unknown fields are refused by name, so that a typo is not silently a default",
+    ["core/contracts/task-input.test.ts", "a field of nobody is refused by name, also deep inside"],
+    ["api/http/routes.test.ts", "every route refuses a parameter that nobody knows, by its name"],
+    ["api/http/routes.test.ts", "a parameter that is given twice and counts once is refused"],
+    ["api/bodies/refuse-body.test.ts", "a POST that takes no body refuses a field by its name"],
+  ),
+  held("A path with a method that it does not take is a 405 with Allow, an OPTIONS a 204 with it", [
+    "api/http/routes.test.ts",
+    "a known path with another method is a 405 that says which it takes",
+  ]),
+  held("so that If-None-Match is answered 304", [
+    "api/openapi/document.test.ts",
+    "the document has an ETag, and who has it already is told so",
+  ]),
+];
+
+const idempotency: Statement[] = [
+  statement(
+    "Idempotency-Key, 1 to 255 visible ASCII characters (else 400 invalid_idempotency_key)",
+    async ({ tenant }) => {
+      const post = (key: string) =>
+        tenant.call("POST", "/v1/tasks", { body: HTTP_TASK, headers: { "idempotency-key": key } });
+      for (const key of ["", "x".repeat(256), "a b", "\u00e9"])
+        assertProblem(await post(key), 400, "invalid_idempotency_key");
+      for (const key of ["!", "x".repeat(255), "~"]) assert.equal((await post(key)).status, 201);
+    },
+  ),
+  held("a task that was removed since is a 404", [
+    "api/tasks/routes.test.ts",
+    "a task made again under its key names the same run; once it is removed, there is none",
+  ]),
+  held(
+    "Another body or query with the same key is a 422 idempotency_key_reused",
+    ["api/http/idempotency.test.ts", "a task is made once"],
+    ["api/http/idempotency.test.ts", "a hook takes Idempotency-Key, and without it webhook-id"],
+    ["api/tasks/http-body.test.ts", "under an idempotency key another text is another request"],
+  ),
+  held(
+    "A key is kept for 24 hours, for each route and thing apart; what was refused leaves it free",
+    ["core/store/idempotency.test.ts", "a key is kept for a day: then it is as good as new, and swept"],
+    ["core/store/idempotency.test.ts", "another operation or namespace has keys of its own"],
+    ["api/http/idempotency.test.ts", "what was refused may be sent again, put right, with the same key"],
+  ),
+];
+
+const slowCallers: Statement[] = [
+  held(`within ${server.headersTimeout / 1_000} s | 408, without a document`, [
+    SLOW,
+    "heads have to come as well",
+  ]),
+  held(
+    `${n(body.bytesPerSecond)} bytes a second, while it is read; each byte pays for a millisecond of waiting, and who owes ${inWords(body.graceMs / 1_000)} seconds is too slow: so no pause is longer | 408 request_body_too_slow`,
+    [SLOW, "bodies of the API and of hooks have to come as well"],
+    ["api/fn/call-body.test.ts", "that does not come is refused, and holds nothing"],
+    ["api/edge/least-rate.test.ts", "a burst buys no pause"],
+  ),
+  held(
+    `a byte in either direction within ${duplex.graceMs / 1_000} s | the response breaks off`,
+    [
+      "api/fn/direct-answer.test.ts",
+      "once the response has begun either side may pause for a minute, and not longer",
+    ],
+    [SLOW, "who is answered while still sending may pause longer than the grace"],
+  ),
+  held(
+    `${n(response.bytesPerSecond)} bytes a second, while there is something to take; who owes ${response.graceMs / 1_000} seconds is too slow | the connection is reset`,
+    ["api/edge/stalled-readers.test.ts", "who takes nothing of what is there for a minute is cut off"],
+    ["api/edge/stalled-readers.test.ts", "who takes a large answer piece by piece is not cut off"],
+    [SLOW, "two hundred readers who do not read hold their share alone, for a while"],
+  ),
+  held(
+    "The run of a call that is cut off ends as failed with request_body_too_slow or response_not_taken",
+    ["runtime/direct/direct-calls.test.ts", "a run whose caller was cut off ends as failed, for that reason"],
+    ["api/fn/direct-answer.test.ts", "who was cut off for not reading is told apart from who left"],
+  ),
+  held(
+    `at most ${n(bodies.all)} bytes of an API, ${n(bodies.namespace)} of a namespace and ${n(bodies.function)} of a function or hook`,
+    ["core/shares.test.ts", "a function, a namespace and all together hold no more than their share"],
+    ["api/bodies/body.test.ts", "bodies on their way have the namespace's share"],
+    ["api/hooks/hooks.test.ts", "the body of a call is counted until its run is recorded"],
+  ),
+  held(
+    "beyond it is a 503 too_many_bodies with Retry-After",
+    ["api/fn/call-body.test.ts", "for which there is no memory left is refused, and may be sent again"],
+    ["api/fn/answer-queued.test.ts", "a body beyond the share is refused, and no more of it is read"],
+  ),
+  held(`An API has at most ${n(server.maxConnections)} connections and closes further ones as they come`, [
+    "api/edge/connections.test.ts",
+    "more connections than there may be are closed as they come",
+  ]),
+  held("an idle one is closed after 5 s", [
+    "api/edge/connections.test.ts",
+    "a caller is told how long an idle connection stays open",
+  ]),
+];
+
+const pages: Statement[] = [
+  statement("Lists take limit (1 to 200, default 50)", async ({ tenant }) => {
+    for (const limit of [0, 201, 1.5])
+      assertProblem(await tenant.call("GET", `/v1/tasks?limit=${limit}`), 422, "invalid_input", ["limit"]);
+    const post = () => tenant.call("POST", "/v1/tasks", { body: HTTP_TASK });
+    await Promise.all(Array.from({ length: 51 }, post));
+    const count = async (query: string) => (await tenant.call("GET", `/v1/tasks${query}`)).body.items.length;
+    assert.deepEqual([await count(""), await count("?limit=1"), await count("?limit=200")], [50, 1, 51]);
+  }),
+  held(
+    "order=desc, the default, newest first",
+    ["api/runs/filters.test.ts", "runs are found by each parameter, by several at once"],
+    ["api/tasks/filters.test.ts", "tasks are found by each parameter, by several at once"],
+  ),
+  held(
+    "An unknown one is a 422 that names it, and so is a value that cannot be",
+    [
+      "api/runs/filters.test.ts",
+      "a parameter that nobody knows, or a value that cannot be, is refused by name",
+    ],
+    [
+      "api/tasks/filters.test.ts",
+      "a parameter that nobody knows, or a value that cannot be, is refused by name",
+    ],
+  ),
+  held(
+    `a page looks through a part of the list, ${n(MAX_ROWS)} rows or, of open runs, ${n(MAX_OPEN_ROWS)}`,
+    ["core/store/tasks/filter.test.ts", "filters narrow each other, whichever are combined"],
+    ["core/store/runs/filter.test.ts", "filters narrow each other, whichever are combined"],
+  ),
+];
+
+export const REQUESTS: Statement[] = [...opening, ...idempotency, ...slowCallers, ...pages];

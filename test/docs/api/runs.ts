@@ -1,0 +1,65 @@
+/** Chapters "Runs" and "Dead letters". */
+import assert from "node:assert/strict";
+import { sql } from "kysely";
+import { MAX_KEPT_INPUT_BYTES } from "../../../core/domain/kept-input.ts";
+import { REDRIVE_BATCH } from "../../../core/store/runs/dead-letters.ts";
+import { SAMPLE_ERROR } from "../../../core/store/testing/samples.ts";
+import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
+import { MAX_RESULT_DEPTH } from "../../../runtime/sandbox/parent/outcome.ts";
+import { readTable, withoutBackticks } from "./document.ts";
+import { HTTP_TASK, held, isCode, n, type Statement, statement, type World } from "./statement.ts";
+
+/** That many dead letters of one task: one that died, and copies of it. */
+async function bury({ api, tenant }: World, count: number): Promise<void> {
+  const { body: task } = await tenant.call("POST", "/v1/tasks", { body: HTTP_TASK });
+  const { body: run } = await tenant.call("POST", `/v1/tasks/${task.id}/run`);
+  await api.work(run.id, { state: "dead", error: SAMPLE_ERROR });
+  await sql`INSERT INTO task_runs_open
+    SELECT (jsonb_populate_record(r, jsonb_build_object('id', gen_random_uuid()))).*
+    FROM task_runs_open r, generate_series(2, ${count}::int) WHERE r.id = ${run.id}`.execute(api.db);
+}
+
+const ERRORS = "| code | retried | |";
+
+export const RUNS: Statement[] = [
+  held(
+    `Beyond ${MAX_KEPT_INPUT_BYTES / 1024} KB of JSON text (${n(MAX_KEPT_INPUT_BYTES)} bytes) it is not kept`,
+    ["core/domain/kept-input.test.ts", "an input is kept up to its bound, which counts bytes of JSON text"],
+    ["test/system/secrets.test.ts", "a run shows the input of its call without secrets, bounded"],
+  ),
+  held(
+    "Cancelling a waiting run ends it at once (200). A running one is asked to stop (202)",
+    ["api/runs/routes.test.ts", "cancelling what waits ends it at once"],
+    ["api/runs/routes.test.ts", "cancelling what runs asks its worker: 202, and again 202"],
+  ),
+  held("A run that is over, or dead, is a 409 run_not_open", [
+    "api/runs/routes.test.ts",
+    "what has ended, or is a dead letter, cannot be cancelled: 409",
+  ]),
+  {
+    says: withoutBackticks(readTable(ERRORS)),
+    covers: isCode,
+    heldBy: [["test/docs/run-errors.test.ts", "docs/api.md lists the error codes of runs, and no others"]],
+  },
+  held("| http_status | 408, 425, 429, 5xx |", [
+    "runtime/runners/http.test.ts",
+    "is retryable for the statuses that may pass",
+  ]),
+  held(`up to ${GUEST_LIMITS.causes} of what it was caused by`, [
+    "runtime/sandbox/error-causes.test.ts",
+    "causes are bounded, whether they go round, on for ever or cannot be read",
+  ]),
+  held(`the result is nested more than ${n(MAX_RESULT_DEPTH)} levels deep`, [
+    "runtime/sandbox/sandbox.test.ts",
+    "by a result that is nested too deeply to be recorded fails of that, and may not be tried again",
+  ]),
+  statement(
+    `at most ${n(REDRIVE_BATCH)} a call: repeat while redriven is ${REDRIVE_BATCH}`,
+    async (world) => {
+      const { tenant } = world;
+      await bury(world, REDRIVE_BATCH + 1);
+      const redrive = async () => (await tenant.call("POST", "/v1/dead-letters/redrive")).body.redriven;
+      assert.deepEqual([await redrive(), await redrive(), await redrive()], [REDRIVE_BATCH, 1, 0]);
+    },
+  ),
+];

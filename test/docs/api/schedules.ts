@@ -1,0 +1,152 @@
+/** Chapter "Schedules". */
+import assert from "node:assert/strict";
+import { MAX_DURATION_MS } from "../../../core/contracts/common.ts";
+import { MIN_EVERY_MS, nextOccurrence, ONCE_GRACE_MS, type Schedule } from "../../../core/domain/schedule.ts";
+import { MAX_COUNTED } from "../../../core/domain/skipped.ts";
+import { formatDuration, parseDuration } from "../../../core/duration.ts";
+import { bounded, HTTP_TASK, held, n, type Statement, statement } from "./statement.ts";
+
+const DAY_MS = 86_400_000;
+
+const withSchedule = (schedule: Record<string, string>) => ({ schedule });
+const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
+const cronIn = (expression: string, timezone: string): Schedule => ({ kind: "cron", expression, timezone });
+
+/** The local times at which an expression fires on a day in its zone, with the offset of each. */
+function timesOn(day: string, expression: string, timezone: string): string[] {
+  const schedule = cronIn(expression, timezone);
+  const local = new Intl.DateTimeFormat("sv-SE", {
+    ...{ timeZone: timezone, dateStyle: "short", timeStyle: "short" },
+  });
+  const times: string[] = [];
+  let at: Date | null = new Date(Date.parse(`${day}T00:00:00Z`) - DAY_MS);
+  for (;;) {
+    at = nextOccurrence(schedule, at!, at!);
+    const [date, time] = local.format(at!).split(" ");
+    if (date! > day) return times;
+    if (date === day) times.push(time!);
+  }
+}
+
+const CHANGES = [
+  { timezone: "Europe/Rome", forward: "2026-03-29", back: "2026-10-25" },
+  { timezone: "America/New_York", forward: "2026-03-08", back: "2026-11-01" },
+];
+const onForward = (expression: string) =>
+  CHANGES.map(({ timezone, forward }) => timesOn(forward, expression, timezone));
+const onBack = (expression: string) =>
+  CHANGES.map(({ timezone, back }) => timesOn(back, expression, timezone));
+const inBoth = (times: string[]) => [times, times];
+
+export const SCHEDULES: Statement[] = [
+  statement(
+    `once, at an RFC 3339 instant, at most ${ONCE_GRACE_MS / 1_000} seconds in the past`,
+    async (world) => {
+      const refuses = [withSchedule({ at: ago(ONCE_GRACE_MS + 1_000) })];
+      const takes = [withSchedule({ at: "2036-12-01T09:00:00+01:00" }), withSchedule({ at: ago(1_000) })];
+      await bounded(HTTP_TASK, { field: "schedule.at", takes, refuses })(world);
+    },
+  ),
+  statement(`at least ${MIN_EVERY_MS / 1_000} s; the first time after one interval`, async (world) => {
+    const takes = [withSchedule({ every: `${MIN_EVERY_MS}ms` })];
+    const refuses = [withSchedule({ every: `${MIN_EVERY_MS - 1}ms` })];
+    await bounded(HTTP_TASK, { field: "schedule.every", takes, refuses })(world);
+    const { items } = (await world.tenant.call("GET", "/v1/tasks")).body;
+    assert.equal(Date.parse(items[0].nextRunAt) - Date.parse(items[0].createdAt), MIN_EVERY_MS);
+  }),
+  statement("(IANA name, default UTC)", async ({ tenant }) => {
+    const body = { ...HTTP_TASK, schedule: { cron: "0 9 * * *" } };
+    const { schedule } = (await tenant.call("POST", "/v1/tasks", { body })).body;
+    assert.deepEqual(schedule, { cron: "0 9 * * *", timezone: "UTC" });
+  }),
+  statement(
+    'Durations** are "500ms", "30s", "10m", "2h", "1d" (decimals allowed) or ISO 8601 ("PT1H30M", "P2DT3S", "P1W")',
+    () => {
+      const forms = ["500ms", "30s", "10m", "2h", "1d", "1.5h", "PT1H30M", "P2DT3S", "P1W"];
+      const ms = [
+        500,
+        30_000,
+        600_000,
+        7_200_000,
+        DAY_MS,
+        5_400_000,
+        5_400_000,
+        2 * DAY_MS + 3_000,
+        7 * DAY_MS,
+      ];
+      assert.deepEqual(forms.map(parseDuration), ms);
+    },
+  ),
+  statement(
+    `at most ${n(MAX_DURATION_MS / DAY_MS)} days. Years and months have no fixed length`,
+    async (world) => {
+      const takes = [withSchedule({ delay: `${MAX_DURATION_MS}ms` })];
+      const refuses = [`${MAX_DURATION_MS + 1}ms`, "P1Y", "P1M"].map((delay) => withSchedule({ delay }));
+      await bounded(HTTP_TASK, { field: "schedule.delay", takes, refuses })(world);
+    },
+  ),
+  statement('Answers use the shortest exact form: "90s", "1h"', () =>
+    assert.deepEqual([90_000, 3_600_000].map(formatDuration), ["90s", "1h"]),
+  ),
+  statement("(0 and 7 are Sunday, names work)", () => {
+    const sunday = new Date("2026-11-29T00:00:00Z");
+    for (const day of ["0", "7", "SUN", "sun"]) {
+      const next = nextOccurrence(cronIn(`0 0 * * ${day}`, "UTC"), sunday, new Date(sunday.getTime() - 1));
+      assert.deepEqual(next, sunday, day);
+    }
+  }),
+  statement("# (1#2: the second Monday)", () => {
+    const after = new Date("2026-11-01T00:00:00Z");
+    assert.deepEqual(
+      nextOccurrence(cronIn("0 0 * * 1#2", "UTC"), after, after),
+      new Date("2026-11-09T00:00:00Z"),
+    );
+  }),
+  statement("| clocks go forward, 02:00 → 03:00 | clocks go back, 03:00 → 02:00 |", () => {
+    // Rome's clock does so; New York's goes back at 02:00 to 01:00, and an hour there comes twice all the same.
+    assert.deepEqual(timesOn("2026-03-29", "0 * * * *", "Europe/Rome").slice(0, 4), [
+      "00:00",
+      "01:00",
+      "03:00",
+      "04:00",
+    ]);
+    assert.deepEqual(timesOn("2026-10-25", "0 * * * *", "Europe/Rome").slice(0, 4), [
+      "00:00",
+      "01:00",
+      "02:00",
+      "02:00",
+    ]);
+  }),
+  statement("once, at 03:30 | once, at the first 02:30 |", () => {
+    assert.deepEqual(onForward("30 2 * * *"), inBoth(["03:30"]));
+    assert.deepEqual(onBack("30 2 * * *"), inBoth(["02:30"]));
+    const after = new Date("2026-10-24T12:00:00Z");
+    const first = nextOccurrence(cronIn("30 2 * * *", "Europe/Rome"), after, after);
+    assert.deepEqual(first, new Date("2026-10-25T00:30:00Z"));
+  }),
+  statement("every 30 minutes, without a gap | every 30 minutes, through both hours |", () => {
+    for (const { timezone, forward, back } of CHANGES)
+      for (const day of [forward, back]) {
+        let at = new Date(`${day}T00:00:00Z`);
+        for (let step = 0; step < 40; step += 1) {
+          const next = nextOccurrence(cronIn("*/30 * * * *", timezone), at, at)!;
+          assert.equal(next.getTime() - at.getTime(), 1_800_000, `${timezone}, ${at.toISOString()}`);
+          at = next;
+        }
+      }
+  }),
+  statement("once, at 03:00 | four times, in the first of the two hours |", () => {
+    assert.deepEqual(onForward("*/15 2 * * *"), inBoth(["03:00"]));
+    assert.deepEqual(timesOn("2026-10-25", "*/15 2 * * *", "Europe/Rome"), [
+      "02:00",
+      "02:15",
+      "02:30",
+      "02:45",
+    ]);
+  }),
+  held(
+    `count (up to ${n(MAX_COUNTED)})`,
+    ["core/domain/skipped.test.ts", "counting stops at its bound"],
+    ["core/store/tasks/change.test.ts", "are one skipped run that says which"],
+  ),
+];

@@ -1,0 +1,27 @@
+/** Every statement, chapter by chapter. */
+import { CALLS } from "./calls.ts";
+import { EMAILS } from "./emails.ts";
+import { FUNCTION_LIMITS } from "./function-limits.ts";
+import { FUNCTIONS } from "./functions.ts";
+import { LIMITS } from "./limits.ts";
+import { REPLAYS } from "./replays.ts";
+import { REQUESTS } from "./requests.ts";
+import { ROUTE_STATEMENTS } from "./routes.ts";
+import { RUNS } from "./runs.ts";
+import { SCHEDULES } from "./schedules.ts";
+import type { Statement } from "./statement.ts";
+import { TASKS } from "./tasks.ts";
+
+export const STATEMENTS: Statement[] = [
+  ...REQUESTS,
+  ...ROUTE_STATEMENTS,
+  ...TASKS,
+  ...SCHEDULES,
+  ...RUNS,
+  ...REPLAYS,
+  ...FUNCTIONS,
+  ...FUNCTION_LIMITS,
+  ...CALLS,
+  ...EMAILS,
+  ...LIMITS,
+];

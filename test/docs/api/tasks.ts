@@ -1,0 +1,177 @@
+/** Chapter "Tasks"; its schedules are in schedules.ts. */
+import assert from "node:assert/strict";
+import { readSettings } from "../../../core/config/settings.ts";
+import { DEFAULT_POLICY } from "../../../core/contracts/task-policy.ts";
+import { MAX_RETRY_AFTER_MS } from "../../../core/domain/retry.ts";
+import { formatDuration, parseDuration } from "../../../core/duration.ts";
+import { MAX_REDIRECTS } from "../../../core/egress/redirect.ts";
+import {
+  MAX_RECORDED_BODY_BYTES,
+  MAX_RECORDED_HEADER_CHARS,
+  MAX_RECORDED_HEADERS,
+} from "../../../runtime/runners/http-record.ts";
+import { readRows, withoutBackticks } from "./document.ts";
+import { bounded, HTTP_TASK, held, makeFunction, type Statement, statement } from "./statement.ts";
+
+const FIELDS = "| field | default | meaning |";
+const { retry, timeoutMs } = DEFAULT_POLICY;
+
+const withBackoff = (field: string, value: string | number) => ({ retry: { backoff: { [field]: value } } });
+
+/** A row whose bounds are durations. */
+const backoffRow = (field: "initial" | "max", shown: string, is: string, [least, most]: [string, string]) =>
+  statement(
+    `| retry.backoff.${field} | "${shown}" | ${is} |`,
+    bounded(HTTP_TASK, {
+      field: `retry.backoff.${field}`,
+      takes: [withBackoff(field, least), withBackoff(field, most)],
+      refuses: [withBackoff(field, "0ms"), withBackoff(field, `${parseDuration(most)! + 1}ms`)],
+    }),
+  );
+
+const fields: Statement[] = [
+  statement(FIELDS, async ({ tenant }) => {
+    const { body: task } = await tenant.call("POST", "/v1/tasks", { body: HTTP_TASK });
+    const told = readRows(FIELDS)
+      .map((cells) => cells.map(withoutBackticks))
+      .filter(([name]) => name !== "type" && name !== "schedule");
+    assert.ok(told.length >= 9);
+    for (const [name, byDefault] of told) {
+      const shown = name!.split(".").reduce((value, key) => value[key], task);
+      assert.deepEqual(shown, JSON.parse(byDefault!), name);
+    }
+    const { body: atOnce } = await tenant.call("POST", "/v1/tasks", {
+      body: { ...HTTP_TASK, schedule: undefined as never },
+    });
+    assert.equal(atOnce.schedule, null);
+  }),
+  statement(
+    "| null | 1 to 200 characters, for people |",
+    bounded(HTTP_TASK, {
+      field: "name",
+      takes: [{ name: "x" }, { name: "x".repeat(200) }],
+      refuses: [{ name: "" }, { name: "x".repeat(201) }],
+    }),
+  ),
+  statement(
+    `| retry.maxAttempts | ${retry.maxAttempts} | attempts in all, 1 to 100 |`,
+    bounded(HTTP_TASK, {
+      field: "retry.maxAttempts",
+      takes: [{ retry: { maxAttempts: 1 } }, { retry: { maxAttempts: 100 } }],
+      refuses: [{ retry: { maxAttempts: 0 } }, { retry: { maxAttempts: 101 } }],
+    }),
+  ),
+  backoffRow(
+    "initial",
+    formatDuration(retry.backoff.initialMs),
+    "wait after the first failure, 1 ms to 1 day",
+    ["1ms", "1d"],
+  ),
+  backoffRow("max", formatDuration(retry.backoff.maxMs), "longest wait, 1 ms to 7 days", ["1ms", "7d"]),
+  statement(
+    `| retry.backoff.factor | ${retry.backoff.factor} | growth of each further wait, 1 to 10 |`,
+    bounded(HTTP_TASK, {
+      field: "retry.backoff.factor",
+      takes: [withBackoff("factor", 1), withBackoff("factor", 10)],
+      refuses: [withBackoff("factor", 0.9), withBackoff("factor", 10.1)],
+    }),
+  ),
+  statement(
+    `| timeout | "${formatDuration(timeoutMs)}" | of one attempt, 100 ms to 1 hour |`,
+    bounded(HTTP_TASK, {
+      field: "timeout",
+      takes: [{ timeout: "100ms" }, { timeout: "1h" }],
+      refuses: [{ timeout: "99ms" }, { timeout: "3600001ms" }],
+    }),
+  ),
+  statement("| labels | {} | up to 32 names with text values |", async (world) => {
+    const many = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`l${at}`, "x"]));
+    const takes = [{ labels: many(32) }];
+    await bounded(HTTP_TASK, { field: "labels", takes, refuses: [{ labels: many(33) }] })(world);
+  }),
+];
+
+const http: Statement[] = [
+  held(
+    "(a list of statuses that count as success; default 200 to 299)",
+    ["runtime/runners/http.test.ts", "is success for 2xx"],
+    ["runtime/runners/http.test.ts", "follows the author's list of statuses"],
+  ),
+  held("Statuses 408, 425, 429 and 5xx and network errors are retried", [
+    "runtime/runners/http.test.ts",
+    "is retryable for the statuses that may pass",
+  ]),
+  held(
+    `Retry-After is honoured up to ${MAX_RETRY_AFTER_MS / 3_600_000} hours`,
+    ["core/domain/retry.test.ts", "is obeyed for a day at most"],
+    ["runtime/runners/http.test.ts", "obeys Retry-After in both forms"],
+  ),
+  held(
+    `at most ${MAX_RECORDED_BODY_BYTES / 1024} KiB of body, ${MAX_RECORDED_HEADERS} headers in ${MAX_RECORDED_HEADER_CHARS / 1024} KiB, without set-cookie`,
+    ["runtime/runners/http.test.ts", "cuts a long body, and no character in two"],
+    ["runtime/runners/http.test.ts", "bounds the headers"],
+    ["runtime/runners/http.test.ts", "holds status, headers and text"],
+  ),
+  held(`follows up to ${MAX_REDIRECTS} redirects that keep method and body`, [
+    "core/egress/egress.test.ts",
+    "end after five",
+  ]),
+  held(
+    "307 and 308, and for GET and HEAD all of them. 301, 302 and 303 to another method fail as the status they are",
+    ["core/egress/redirect.test.ts", "follows by `true` what keeps method and body, by `as-get` all"],
+    ["runtime/runners/http.test.ts", "fails where a redirect would have lost the body, and says so"],
+  ),
+  held("Interim responses (100, 103) are skipped", [
+    "core/egress/interim-responses.test.ts",
+    "hears the answer behind it, and the connection serves on",
+  ]),
+  held("A 101, which nothing asks for, is bad_response", [
+    "core/egress/interim-responses.test.ts",
+    "that is answered 101 fails in plain words",
+  ]),
+  statement("a url with such a port is a 422", async (world) => {
+    const refuses = [{ url: "http://example.com:25/" }, { url: "https://example.com:6000/" }];
+    await bounded(HTTP_TASK, { field: "url", takes: [{ url: "http://example.com:8080/" }], refuses })(world);
+  }),
+  statement("input (any JSON, default null)", async ({ tenant }) => {
+    await makeFunction(tenant);
+    const body = { type: "function", function: "greet", schedule: { delay: "1h" } };
+    assert.equal((await tenant.call("POST", "/v1/tasks", { body })).body.input, null);
+  }),
+];
+
+const named: Statement[] = [
+  held(
+    "tag, or revision (an id or a number, shown as the id)",
+    ["api/tasks/target.test.ts", "a task runs the revision it names, whatever the traffic"],
+    [
+      "api/tasks/target.test.ts",
+      "what the function does not have is refused by its field, and nothing is made",
+    ],
+  ),
+];
+
+const changes: Statement[] = [
+  held("and brings the default of another field back", [
+    "api/tasks/patch.test.ts",
+    "null brings a field's default back",
+  ]),
+  held(
+    "Pausing or resuming a task without a further occurrence, and changing or running a cancelled one, is a 409",
+    ["api/tasks/routes.test.ts", "a completed task can neither be paused nor resumed, but run again"],
+    ["api/tasks/routes.test.ts", "a cancelled task does nothing any more: 409"],
+  ),
+  held("removes the task: it is a 404 from then on, and in no list", [
+    "api/tasks/routes.test.ts",
+    "DELETE removes a task: its waiting runs are cancelled",
+  ]),
+  held(
+    `(BELLHOP_RETENTION_DAYS, ${readSettings(["BELLHOP_RETENTION_DAYS"], {}).BELLHOP_RETENTION_DAYS})`,
+    ["core/store/tasks/expire.test.ts", "a task that is over goes once no run of it is kept"],
+    ["core/store/tasks/expire.test.ts", "what is not over, or ended lately, stays"],
+    ["core/store/tasks/expire.test.ts", "a dead letter keeps its task, removed or not"],
+  ),
+];
+
+export const TASKS: Statement[] = [...fields, ...http, ...named, ...changes];
