@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findMemberText, JsonSource, writeJson } from "./json-source.ts";
+import { findMemberText, JsonSource, listElementTexts, writeJson } from "./json-source.ts";
 
 test("a member's text is what was written, to the letter", () => {
   for (const text of [
@@ -33,4 +33,11 @@ test("it stands in a text as it is, among what is written as always", () => {
   const plain = { a: [1, "x", { b: null, "c\n": [] }], d: {}, e: -0, f: true, g: new Date(0) };
   assert.equal(writeJson(plain), JSON.stringify(plain));
   assert.deepEqual(JSON.parse(JSON.stringify({ source })), { source: { z: 1, a: 100 } });
+});
+
+test("the elements of an array are what was written, to the letter", () => {
+  const texts = ['{"a":[1.0, 2],"b":"],["}', "[[1,2],[3]]", '"\\"],"', "-0", "null", "[]", "{}", '""'];
+  assert.deepEqual(listElementTexts(`[${texts.join(",")}]`), texts);
+  assert.deepEqual(listElementTexts(`\n[ ${texts.join(" ,\t")}\r\n]`), texts);
+  for (const empty of ["[]", "[ \n ]"]) assert.deepEqual(listElementTexts(empty), []);
 });

@@ -64,6 +64,28 @@ export function findMemberText(text: string, name: string): string | undefined {
   return found;
 }
 
+/** The elements of the array that the text, valid JSON, is. */
+export function listElementTexts(text: string): string[] {
+  const found: string[] = [];
+  let depth = 0;
+  let begin = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = findStringEnd(text, at);
+    else if (OPENING.has(code)) {
+      depth += 1;
+      if (depth === 1) begin = at + 1;
+    } else if (depth === 1 && (code === COMMA || CLOSING.has(code))) {
+      const element = text.slice(begin, at).replace(AROUND, "");
+      // Of an empty array.
+      if (element !== "") found.push(element);
+      begin = at + 1;
+    }
+    if (CLOSING.has(code)) depth -= 1;
+  }
+  return found;
+}
+
 /** Where the string that begins there ends; the text's length where it does not. */
 export function findStringEnd(text: string, begin: number): number {
   let end = text.indexOf('"', begin + 1);

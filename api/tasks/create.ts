@@ -1,19 +1,15 @@
-import type { Context } from "hono";
 import type { taskInput } from "../../core/contracts/task-input.ts";
 import type { Task } from "../../core/contracts/task-output.ts";
 import { notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { findFunctionId } from "../../core/store/functions/functions.ts";
-import { findMade, makeOnce } from "../../core/store/idempotency.ts";
+import { findMade, type IdempotentRequest, makeOnce } from "../../core/store/idempotency.ts";
 import { newId } from "../../core/store/ids.ts";
 import { findFirstRunId } from "../../core/store/runs/read.ts";
 import { createTask } from "../../core/store/tasks/create.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
-import { readJsonBody, validate } from "../bodies/body.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
-import { readIdempotentRequest } from "../http/idempotency.ts";
-import { spanOf, traceparentOf } from "../http/trace-requests.ts";
-import { readTaskBody } from "./http-body.ts";
+import { validate } from "../bodies/body.ts";
+import type { ApiParts } from "../environment.ts";
 import { requireSender } from "./require-sender.ts";
 import { resolveFunction } from "./resolve-function.ts";
 
@@ -25,18 +21,22 @@ export interface CreatedOnce {
   isReplay: boolean;
 }
 
-/** The task that the request's body describes, made and rung. 404 where an earlier request made it and it was removed. */
+export interface CreateRequest {
+  namespaceId: string;
+  /** Not validated yet. */
+  body: Json;
+  once: IdempotentRequest | undefined;
+  /** The request that asks (W3C). */
+  traceparent: string | undefined;
+}
+
+/** The task that the body describes, made and rung. 404 where an earlier request made it and it was removed. */
 export async function createOnce(
   parts: ApiParts,
-  context: Context<ApiEnv>,
+  { namespaceId, body, once, traceparent }: CreateRequest,
   schema: ReturnType<typeof taskInput>,
 ): Promise<CreatedOnce> {
   const { store, clock, ringer, notifier } = parts;
-  const { namespaceId } = context.get("owner");
-  const given = await readJsonBody(context);
-  const isHttp = (given.value as { type?: Json } | null)?.type === "http";
-  const body = readTaskBody(given, isHttp);
-  const once = readIdempotentRequest(context, "tasks", [body]);
   const findEarlier = async (id: string): Promise<CreatedOnce> => {
     const task = await findTask(store, namespaceId, id);
     if (!task) throw notFound("task", id);
@@ -59,11 +59,10 @@ export async function createOnce(
       functionId,
       now: clock.now(),
       id: taskId,
-      traceparent: traceparentOf(context),
+      traceparent,
     }),
   );
   if (!made) return await findEarlier(id);
-  spanOf(context).set({ "bellhop.task.id": id });
   if (made.run) ringer.ring([made.run]);
   else notifier.notify("bellhop_schedule");
   return { task: made.task, runId: made.run?.runId, isReplay: false };

@@ -13,7 +13,13 @@ export function readTaskBody(given: JsonBody, isHttp: boolean): Json {
   return value;
 }
 
-function keepBodyText({ value, text }: JsonBody): Json {
+/** The same of a new task, whose type says what its `body` is. */
+export function readNewTask(given: JsonBody): Json {
+  return readTaskBody(given, (given.value as { type?: Json } | null)?.type === "http");
+}
+
+/** An http task as it is kept: its `body` as it was written. */
+export function keepBodyText({ value, text }: JsonBody): Json {
   const { body } = (value ?? {}) as { body?: Json };
   if (body === undefined || typeof body === "string") return value;
   const source = new JsonSource(findMemberText(text, "body")!);

@@ -5,7 +5,13 @@ import { runOutput, toWireRun } from "../../core/contracts/run.ts";
 import { taskRunListQuery } from "../../core/contracts/run-filter.ts";
 import { taskListQuery } from "../../core/contracts/task-filter.ts";
 import { taskInput } from "../../core/contracts/task-input.ts";
-import { createdTaskOutput, type Task, taskOutput, toWireTask } from "../../core/contracts/task-output.ts";
+import {
+  createdTaskOutput,
+  type Task,
+  taskOutput,
+  toWireCreated,
+  toWireTask,
+} from "../../core/contracts/task-output.ts";
 import { notFound } from "../../core/errors.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { isId } from "../../core/store/ids.ts";
@@ -14,11 +20,13 @@ import { changeTask } from "../../core/store/tasks/change.ts";
 import { estimateTasks, findTask, listTasks } from "../../core/store/tasks/read.ts";
 import { readJsonBody } from "../bodies/body.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
-import { markReplay } from "../http/idempotency.ts";
+import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
 import { defineRoute, type Feature, type Route, type RouteSettings } from "../http/route.ts";
+import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { readRunPage } from "../runs/page.ts";
+import { batchRoute } from "./batch.ts";
 import { createOnce } from "./create.ts";
-import { readTaskBody } from "./http-body.ts";
+import { readNewTask, readTaskBody } from "./http-body.ts";
 import { mergeTask } from "./merge.ts";
 import { requireSender } from "./require-sender.ts";
 import { runNow } from "./run-now.ts";
@@ -58,13 +66,19 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
       keepsSource: true,
       answers: { 201: { is: "The task.", schema: createdTaskOutput, headers: ["location"] } },
       errors: { 404: ["not_found"], 422: ["unknown_function"] },
-      async handle({ parts, context }) {
-        const { task, runId, isReplay } = await createOnce(parts, context, schema);
-        if (isReplay) markReplay(context);
-        const body = { ...toWireTask(task), ...(runId !== undefined && { runId }) };
-        return { status: 201, body, headers: { location: `/v1/tasks/${task.id}` } };
+      async handle({ parts, context, owner: { namespaceId } }) {
+        const body = readNewTask(await readJsonBody(context));
+        const once = readIdempotentRequest(context, "tasks", [body]);
+        const request = { namespaceId, body, once, traceparent: traceparentOf(context) };
+        const created = await createOnce(parts, request, schema);
+        const { id } = created.task;
+        spanOf(context).set({ "bellhop.task.id": id });
+        if (created.isReplay) markReplay(context);
+        return { status: 201, body: toWireCreated(created), headers: { location: `/v1/tasks/${id}` } };
       },
     }),
+
+    batchRoute(schema),
 
     defineRoute({
       method: "PATCH",

@@ -85,6 +85,7 @@ export const createdTaskOutput = z
   )
   .meta({ id: "CreatedTask", examples: examplesOf(taskOutput) });
 export type WireTask = z.output<typeof taskOutput>;
+type WireCreatedTask = z.output<typeof createdTaskOutput>;
 
 /** The part of a task its author wrote, in the shape `POST /v1/tasks` takes. */
 export function toTaskDefinition({ name, spec, schedule, policy, labels }: TaskInput): JsonObject {
@@ -111,4 +112,8 @@ export function toWireTask(task: Task): WireTask {
     createdAt: task.createdAt.toISOString(),
     updatedAt: task.updatedAt.toISOString(),
   };
+}
+
+export function toWireCreated({ task, runId }: { task: Task; runId: string | undefined }): WireCreatedTask {
+  return { ...toWireTask(task), ...(runId !== undefined && { runId }) };
 }

@@ -1,0 +1,41 @@
+/** Many tasks made by one request, each for itself: `POST /v1/tasks/batch`. */
+import { z } from "zod";
+import { examplesOf } from "./common.ts";
+import { problemOutput } from "./problem.ts";
+import { createdTaskOutput } from "./task-output.ts";
+
+export const MAX_BATCH_ITEMS = 1_000;
+const OUT_OF_BOUNDS = `must hold 1 to ${MAX_BATCH_ITEMS} tasks`;
+
+/** @param item of one task; how the body is read: each item is validated for itself (`batchFrame`) */
+export const batchInput = <Item extends z.ZodType>(item: Item) =>
+  z
+    .strictObject({ items: z.array(item).min(1, OUT_OF_BOUNDS).max(MAX_BATCH_ITEMS, OUT_OF_BOUNDS) })
+    .meta({ examples: [{ items: examplesOf(item) }] });
+
+export const batchFrame = batchInput(z.unknown());
+
+const madeItem = z.object({ status: z.literal(201), task: createdTaskOutput });
+const refusedItem = z.object({
+  status: z.int().meta({ description: "Of the problem." }),
+  problem: problemOutput,
+});
+
+export const batchOutput = z
+  .object({
+    items: z.array(z.union([madeItem, refusedItem])).meta({
+      description: "What became of each item, in their order.",
+    }),
+  })
+  .meta({
+    id: "TaskBatch",
+    examples: [
+      {
+        items: [
+          { status: 201, task: examplesOf(createdTaskOutput)[0] },
+          { status: 422, problem: examplesOf(problemOutput)[0] },
+        ],
+      },
+    ],
+  });
+export type BatchItem = z.input<typeof batchOutput>["items"][number];
