@@ -3,6 +3,7 @@ import { z } from "zod";
 import { filteredPageOf, idParam, jsonOutput, toFilteredPage } from "../../core/contracts/common.ts";
 import { runOutput, toWireRun } from "../../core/contracts/run.ts";
 import { taskRunListQuery } from "../../core/contracts/run-filter.ts";
+import { runNowInput } from "../../core/contracts/run-now.ts";
 import { taskListQuery } from "../../core/contracts/task-filter.ts";
 import { taskInput } from "../../core/contracts/task-input.ts";
 import {
@@ -147,9 +148,12 @@ const runRoutes: Route[] = [
     path: "/v1/tasks/:id/run",
     operationId: "runTask",
     summary: "Run a task now, besides its schedule",
+    description:
+      "Of a function's task with another `input`, of an http task with another `body`, if one is given.",
     access: "invoke",
     params,
     isIdempotent: true,
+    ownBody: { content: { "application/json": runNowInput }, isOptional: true },
     answers: { 202: { is: "The run, queued.", schema: runOutput, headers: ["location"] } },
     errors: { 404: ["not_found"], 409: ["task_cancelled"] },
     async handle({ parts, context, owner: { namespaceId }, params: { id } }) {

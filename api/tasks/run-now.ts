@@ -1,8 +1,17 @@
 import type { Context } from "hono";
-import { notFound } from "../../core/errors.ts";
+import { runNowInput } from "../../core/contracts/run-now.ts";
+import { OWN_JSON_FIELD } from "../../core/contracts/task-spec.ts";
+import type { TaskType } from "../../core/domain/task-spec.ts";
+import { invalidField, notFound } from "../../core/errors.ts";
+import type { Json } from "../../core/json.ts";
+import { findMemberText, JsonSource } from "../../core/json-source.ts";
 import { findMade, makeOnce } from "../../core/store/idempotency.ts";
 import { isId, newId } from "../../core/store/ids.ts";
 import { enqueueTaskRun } from "../../core/store/runs/enqueue.ts";
+import { findTask } from "../../core/store/tasks/read.ts";
+import { toGivenInput } from "../../core/store/tasks/spec-column.ts";
+import { type JsonBody, readJsonBody, validate } from "../bodies/body.ts";
+import { refuseUnstorable } from "../bodies/stored-text.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { readIdempotentRequest } from "../http/idempotency.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
@@ -14,13 +23,22 @@ export async function runNow(
   taskId: string,
 ): Promise<{ runId: string; isReplay: boolean }> {
   const { namespaceId } = context.get("owner");
-  const once = readIdempotentRequest(context, `tasks/${taskId}/run`, []);
+  const body = await readJsonBody(context, { optional: true });
+  const given = listGiven(body);
+  const sent = given.flatMap(({ field, text }) => [field, text]);
+  const once = readIdempotentRequest(context, `tasks/${taskId}/run`, sent);
   const earlier = once && (await findMade(store, once));
   if (earlier !== undefined) return { runId: earlier, isReplay: true };
   const runId = newId();
+  let input: string | undefined;
+  if (given.length > 0) {
+    const task = isId(taskId) ? await findTask(store, namespaceId, taskId) : undefined;
+    if (!task) throw notFound("task", taskId);
+    input = readInput(task.spec.type, given, body);
+  }
   const { id, made } = await makeOnce(store, once, runId, async (scope) => {
     const run = isId(taskId)
-      ? await enqueueTaskRun(scope, namespaceId, taskId, runId, traceparentOf(context))
+      ? await enqueueTaskRun(scope, namespaceId, taskId, runId, traceparentOf(context), input)
       : undefined;
     if (!run) throw notFound("task", taskId);
     return run;
@@ -28,4 +46,36 @@ export async function runNow(
   spanOf(context).set({ "bellhop.task.id": taskId, "bellhop.run.id": id });
   if (made) ringer.ring([made]);
   return { runId: id, isReplay: !made };
+}
+
+interface Given {
+  field: "input" | "body";
+  value: Json;
+  /** As its author wrote it. */
+  text: string;
+}
+
+function listGiven(body: JsonBody): Given[] {
+  const asked = validate(runNowInput, body.value);
+  return (["input", "body"] as const).flatMap((field) => {
+    const value = asked[field];
+    return value === undefined ? [] : [{ field, value, text: findMemberText(body.text, field)! }];
+  });
+}
+
+const WHAT_IT_HAS: Record<TaskType, string> = {
+  http: "an http task has a `body` in place of it",
+  email: "an e-mail is sent as its task says: leave it out",
+  function: "a function's task has an `input` in place of it",
+};
+
+/** What the run gets in place of its task's own, as its row has it. 422 where such a task has no such field. */
+function readInput(type: TaskType, given: Given[], body: JsonBody): string {
+  const alien = given.find(({ field }) => field !== OWN_JSON_FIELD[type]);
+  if (alien) throw invalidField(alien.field, WHAT_IT_HAS[type]);
+  const { field, value, text } = given[0]!;
+  // JSON for an http task is kept and sent as its author wrote it, whatever it holds.
+  if (type === "http" && typeof value !== "string") return toGivenInput(field, new JsonSource(text));
+  refuseUnstorable(body.value, body.text);
+  return toGivenInput(field, value);
 }

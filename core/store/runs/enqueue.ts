@@ -24,7 +24,7 @@ const ofTask = (insert: string) => `
   made AS (${insert} RETURNING id)
   SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" FROM asked`;
 
-const RUN_NOW = { name: "run-now", text: ofTask(insertTaskRun("manual", "$3", "$4")) };
+const RUN_NOW = { name: "run-now", text: ofTask(insertTaskRun("manual", "$3", "$4", { input: "$5" })) };
 const REPLAY_TASK_RUN = { name: "replay-task-run", text: ofTask(INSERT_TASK_REPLAY) };
 
 const INVOKE = `${INSERT_INVOCATION} RETURNING available_at AS "availableAt"`;
@@ -33,15 +33,19 @@ const REPLAY_CALL = {
   text: `${INSERT_CALL_REPLAY} RETURNING id AS "runId", available_at AS "availableAt"`,
 };
 
-/** A run of a task, besides its schedule. Undefined when the namespace has no such task; 409 when it is cancelled. */
+/**
+ * A run of a task, besides its schedule. Undefined when the namespace has no such task; 409 when it is cancelled.
+ * @param input as the row has it (`toGivenInput`); absent: the task's own
+ */
 export async function enqueueTaskRun(
   store: QueryScope,
   namespaceId: string,
   taskId: string,
   runId: string = newId(),
   traceparent?: string,
+  input?: string,
 ): Promise<StagedRun | undefined> {
-  return await enqueue(store, RUN_NOW, [taskId, namespaceId, runId, traceparent]);
+  return await enqueue(store, RUN_NOW, [taskId, namespaceId, runId, traceparent, input]);
 }
 
 type EnqueueValues = [

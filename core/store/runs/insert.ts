@@ -95,10 +95,11 @@ export const insertTaskRun = (
   trigger: "schedule" | "manual",
   runId: `$${number}`,
   traceparent: `$${number}`,
+  more: Pick<RunColumns, "input"> = {},
 ): string =>
   insertRuns(
     "task_runs_open",
-    { id: runId, ...OF_TASK, trigger: `'${trigger}'`, ...QUEUED_NOW, traceparent },
+    { id: runId, ...OF_TASK, trigger: `'${trigger}'`, ...QUEUED_NOW, traceparent, ...more },
     "task t",
   );
 

@@ -162,6 +162,10 @@ const changes: Statement[] = [
     ["api/tasks/routes.test.ts", "a completed task can neither be paused nor resumed, but run again"],
     ["api/tasks/routes.test.ts", "a cancelled task does nothing any more: 409"],
   ),
+  held("A field that a task of the type does not have is a 422, and so is any for an e-mail", [
+    "api/tasks/run-now.test.ts",
+    "a field that a task of the type does not have is refused by its name",
+  ]),
   held("removes the task: it is a 404 from then on, and in no list", [
     "api/tasks/routes.test.ts",
     "DELETE removes a task: its waiting runs are cancelled",

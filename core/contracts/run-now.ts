@@ -1,0 +1,13 @@
+/** A run of a task on somebody's word, on the wire. What it makes is shown as a run. */
+import { z } from "zod";
+import { jsonOutput } from "./common.ts";
+
+/** The body of `POST /v1/tasks/{id}/run`. Absent fields: what the task says. */
+export const runNowInput = z
+  .strictObject({
+    input: jsonOutput.optional().meta({ description: "Of a function's task, in place of its `input`." }),
+    body: jsonOutput
+      .optional()
+      .meta({ description: "Of an http task, in place of its `body`; JSON is sent as it is written." }),
+  })
+  .meta({ examples: [{ input: { order: 7 } }] });
