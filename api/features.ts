@@ -10,6 +10,7 @@ import { documentFeature } from "./openapi/routes.ts";
 import { probeFeature } from "./probes/routes.ts";
 import { runFeature } from "./runs/routes.ts";
 import { secretFeature } from "./secrets/routes.ts";
+import { signingFeature } from "./signing/routes.ts";
 import { taskFeature } from "./tasks/routes.ts";
 import { workerFeature } from "./workers/routes.ts";
 
@@ -23,6 +24,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     logFeature(settings),
     hookFeature,
     secretFeature,
+    signingFeature,
     mailboxFeature,
     workerFeature,
     probeFeature,

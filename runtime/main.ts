@@ -15,6 +15,7 @@ import { loadRevision, loadSourceMap } from "../core/store/functions/functions.t
 import { newId } from "../core/store/ids.ts";
 import { loadSealedEnv } from "../core/store/secrets.ts";
 import { demandSecretsKey } from "../core/store/secrets-key.ts";
+import { findSigningSecrets } from "../core/store/signing-secrets.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createOutboundMetrics } from "../core/telemetry/metrics/outbound.ts";
@@ -28,6 +29,7 @@ import { chooseWorkerAddress } from "./direct/worker-address.ts";
 import { createEventReceiver } from "./events/event-receiver.ts";
 import { createOutbound } from "./outbound.ts";
 import { demandKafka } from "./receive-mode.ts";
+import { createDeliverySigner } from "./runners/delivery-signer.ts";
 import { createEmailRunner } from "./runners/email.ts";
 import { createFunctionRunner, findTimeoutMs } from "./runners/function.ts";
 import { createFunctionEnvs } from "./runners/function-env.ts";
@@ -105,6 +107,12 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
   const revisions = createRevisionCache((revisionId) => loadRevision(store.db, revisionId));
   const caps = toFunctionCaps(settings);
   const sealer = settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY);
+  const signer =
+    sealer &&
+    createDeliverySigner(async (namespaceId) => {
+      const secrets = await findSigningSecrets(store, sealer, namespaceId);
+      return secrets.map(({ secret }) => secret);
+    }, clock);
   const kvQuota = { keys: settings.FUNCTION_MAX_KV_KEYS, bytes: settings.FUNCTION_MAX_KV_BYTES };
   const openKv = createFunctionKvs(store, kvQuota);
   // Who requires walls has nothing claimed before they stand.
@@ -121,7 +129,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
     notifier,
     listener,
     runners: {
-      http: createHttpRunner({ egress }),
+      http: createHttpRunner({ egress, signer, clock }),
       email: createEmailRunner({ provider: mail, from: mailFrom }),
       function: createFunctionRunner({
         sandbox,

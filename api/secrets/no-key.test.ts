@@ -12,3 +12,15 @@ test("without a key no secret is taken, and the answer says which setting is mis
   assert.match(answer.body.detail, /BELLHOP_SECRETS_KEY/);
   assert.deepEqual((await tenant.call("GET", "/v1/secrets")).body.items, []);
 });
+
+test("without a key there are no signing secrets", async () => {
+  const tenant = await newTenant();
+  for (const [method, path] of [
+    ["GET", "/v1/signing-secrets"],
+    ["POST", "/v1/signing-secrets/rotate"],
+  ] as const) {
+    const answer = await tenant.call(method, path);
+    assertProblem(answer, 503, "secrets_unavailable");
+    assert.match(answer.body.detail, /BELLHOP_SECRETS_KEY/);
+  }
+});

@@ -58,7 +58,7 @@ export const RUN_ERRORS = {
 
   // Bellhop's own.
   function_unavailable: "The function could not be loaded.",
-  secrets_unavailable: "The function's secrets could not be opened.",
+  secrets_unavailable: "Secrets that it needs could not be opened.",
   database_unavailable: "The database did not answer in time.",
   sandbox_overloaded: "The worker's sandbox has too much to do.",
   executor_unavailable: "No executor could be started.",

@@ -5,6 +5,7 @@ import { createTestDatabase } from "../../test/support/database.ts";
 import { createSealer } from "../secrets/sealer.ts";
 import { putSecret } from "./secrets.ts";
 import { demandSecretsKey, listLostSecrets, removeLostSecrets } from "./secrets-key.ts";
+import { findSigningSecrets } from "./signing-secrets.ts";
 import { openTestStore } from "./testing/test-store.ts";
 
 const { store, newNamespace } = await openTestStore(createTestDatabase);
@@ -64,4 +65,14 @@ test("what no key opens is listed by name, and only that is removed", async () =
   assert.equal(await removeLostSecrets(store, [fresh]), 1);
   assert.equal(await findRefusal([fresh]), undefined);
   assert.match((await findRefusal([old]))!, /1 secret of/);
+});
+
+test("a signing secret that no key opens is refused, listed and removed likewise, and another one is made", async () => {
+  await findSigningSecrets(store, createSealer([strange]), namespaceId);
+  assert.match((await findRefusal([old, fresh]))!, /does not open 1 secret of/);
+  const names = (await listLostSecrets(store, [old, fresh])).map(({ name }) => name);
+  assert.deepEqual(names, ["signing secret 1"]);
+  assert.equal(await removeLostSecrets(store, [old, fresh]), 1);
+  assert.equal(await findRefusal([old, fresh]), undefined);
+  assert.equal((await findSigningSecrets(store, createSealer([fresh]), namespaceId)).length, 1);
 });

@@ -26,7 +26,7 @@ export async function demandSecretsKey(
   { name, isMissing, restore }: KeyPlace = SETTING,
 ): Promise<void> {
   const { rows } = await scope.pool.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM secrets WHERE ${IS_LOST}`,
+    `SELECT count(*)::int AS count FROM ${SEALED} WHERE ${IS_LOST}`,
     [marksOf(keys)],
   );
   const { count } = rows[0]!;
@@ -52,19 +52,31 @@ export interface LostSecret {
 /** Those that none of the keys opens, in the order of their names. */
 export async function listLostSecrets(scope: QueryScope, keys: Keys): Promise<LostSecret[]> {
   const { rows } = await scope.pool.query<LostSecret>(
-    `SELECT n.name AS namespace, f.name AS function, secrets.name
-     FROM secrets JOIN namespaces n ON n.id = namespace_id LEFT JOIN functions f ON f.id = function_id
-     WHERE ${IS_LOST} ORDER BY n.name, f.name NULLS FIRST, secrets.name`,
+    `SELECT n.name AS namespace, f.name AS function, sealed.name
+     FROM ${SEALED} JOIN namespaces n ON n.id = namespace_id LEFT JOIN functions f ON f.id = function_id
+     WHERE ${IS_LOST} ORDER BY n.name, f.name NULLS FIRST, sealed.name`,
     [marksOf(keys)],
   );
   return rows;
 }
 
-/** Removes those that none of the keys opens; how many. */
+/** Removes those that none of the keys opens; how many. Another signing secret is made when one is needed. */
 export async function removeLostSecrets(scope: QueryScope, keys: Keys): Promise<number> {
-  const { rowCount } = await scope.pool.query(`DELETE FROM secrets WHERE ${IS_LOST}`, [marksOf(keys)]);
-  return rowCount ?? 0;
+  const { rows } = await scope.pool.query<{ count: number }>(
+    `WITH own AS (DELETE FROM secrets WHERE ${IS_LOST} RETURNING 1),
+       signing AS (DELETE FROM signing_secrets WHERE ${IS_LOST} RETURNING 1)
+     SELECT ((SELECT count(*) FROM own) + (SELECT count(*) FROM signing))::int AS count`,
+    [marksOf(keys)],
+  );
+  return rows[0]!.count;
 }
+
+/** Everything that is sealed, by names; a signing secret's is none that a secret could be given. */
+const SEALED = `(
+    SELECT namespace_id, function_id, name, sealed FROM secrets
+    UNION ALL
+    SELECT namespace_id, NULL, 'signing secret ' || number, sealed FROM signing_secrets
+  ) AS sealed`;
 
 /** Only a secret's first bytes are read. */
 const IS_LOST = "substr(sealed, 1, 5) <> ALL($1::bytea[])";

@@ -5,6 +5,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { systemClock } from "../../core/clock.ts";
 import { DEFAULT_POLICY } from "../../core/contracts/task-policy.ts";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
@@ -13,8 +14,11 @@ import { parseNetworks } from "../../core/egress/address-policy.ts";
 import { createEgress, type Egress } from "../../core/egress/egress.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { JsonSource } from "../../core/json-source.ts";
+import { createSigningSecret } from "../../core/secrets/webhook-signature.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { NO_SPAN } from "../../core/telemetry/tracing.ts";
+import { createManualClock } from "../../test/support/manual-clock.ts";
+import { createDeliverySigner, type DeliverySigner } from "./delivery-signer.ts";
 import { createHttpRunner } from "./http.ts";
 
 const RUN_ID = "01961b7e-8f6a-7c3d-9e2b-5a1f0c4d3e2f";
@@ -78,10 +82,11 @@ function attempt(
   spec: Partial<HttpSpec>,
   changes: Partial<ClaimedRun> = {},
   signal = new AbortController().signal,
+  signer?: DeliverySigner,
 ) {
   const log = (level: LogLevel, message: string, fields?: JsonObject) =>
     void logged.push({ level, message, fields });
-  return createHttpRunner({ egress })(runOf(spec, changes), {
+  return createHttpRunner({ egress, signer, clock: systemClock })(runOf(spec, changes), {
     signal,
     deadlineAt: new Date(Date.now() + 30_000),
     span: NO_SPAN,
@@ -160,6 +165,56 @@ describe("the request", () => {
     assert.equal(headers["content-type"], "application/json");
     const sign = (signed: string) => createHmac("sha256", "key").update(signed).digest("hex");
     assert.equal(sign(body), sign(text));
+  });
+});
+
+describe("the signature", () => {
+  const first = createSigningSecret();
+  const second = createSigningSecret();
+  const clock = createManualClock(new Date("2026-03-01T12:00:00Z"));
+
+  /** As a receiver verifies it, by the specification alone. */
+  function isSignedBy(secret: string, { headers, body }: (typeof received)[number]): boolean {
+    const key = Buffer.from(secret.replace("whsec_", ""), "base64");
+    const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
+    const expected = createHmac("sha256", key).update(signed).digest("base64");
+    return String(headers["webhook-signature"]).split(" ").includes(`v1,${expected}`);
+  }
+
+  it("is by each secret that is valid, of the very bytes, and the same run has the same id", async () => {
+    let valid = [first];
+    const signer = createDeliverySigner(async () => valid, clock);
+    const send = (spec: Partial<HttpSpec>) => attempt(spec, {}, undefined, signer);
+    await send({ body: new JsonSource('{ "a":1.0, "b":"grüße" }') });
+    await send({ body: "text" });
+    await send({ method: "GET", headers: { "Webhook-Signature": "v1,forged", "webhook-id": "forged" } });
+    valid = [second, first];
+    await clock.advance(1_000);
+    await send({ body: "rotated" });
+    assert.deepEqual(
+      received.map((request) => [isSignedBy(first, request), isSignedBy(second, request)]),
+      [
+        [true, false],
+        [true, false],
+        [true, false],
+        [true, true],
+      ],
+    );
+    assert.deepEqual([...new Set(received.map(({ headers }) => headers["webhook-id"]))], [RUN_ID]);
+    assert.deepEqual(
+      received.map(({ headers }) => Number(headers["webhook-timestamp"])),
+      [1772366400, 1772366400, 1772366400, 1772366401],
+    );
+  });
+
+  it("is what nothing is sent without: the attempt fails, and is tried again", async () => {
+    const signer = createDeliverySigner(() => Promise.reject(new Error("sealed with another key")), clock);
+    const outcome = await attempt({}, {}, undefined, signer);
+    assert.deepEqual(outcome.kind === "failed" && [outcome.error.code, outcome.retryable], [
+      "secrets_unavailable",
+      true,
+    ]);
+    assert.equal(received.length, 0);
   });
 });
 

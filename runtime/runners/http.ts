@@ -1,5 +1,6 @@
 /** Runs an http task: one request through egress, its response recorded, its status judged. */
 import { STATUS_CODES } from "node:http";
+import type { Clock } from "../../core/clock.ts";
 import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
 import type { HttpSpec } from "../../core/domain/task-spec.ts";
 import type { Egress, EgressResponse } from "../../core/egress/egress.ts";
@@ -7,16 +8,27 @@ import { EgressError } from "../../core/egress/egress-error.ts";
 import { losesBody } from "../../core/egress/redirect.ts";
 import { parseRetryAfter } from "../../core/egress/retry-after.ts";
 import { USER_AGENT } from "../../core/egress/user-agent.ts";
+import { BellhopError } from "../../core/errors.ts";
 import { writeJson } from "../../core/json-source.ts";
+import { SIGNATURE_HEADERS } from "../../core/secrets/webhook-signature.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { describeCallAnswer, startCallSpan } from "../../core/telemetry/http-spans.ts";
+import type { DeliverySigner } from "./delivery-signer.ts";
 import { MAX_RECORDED_BODY_BYTES, recordResponse } from "./http-record.ts";
+import { loadInTime } from "./load-in-time.ts";
 import type { AttemptContext, TaskRunner } from "./task-runner.ts";
 import { createTraceparent } from "./trace-context.ts";
 
 const MAX_SHOWN_URL_CHARS = 300;
 
-export function createHttpRunner({ egress }: { egress: Egress }): TaskRunner {
+export interface HttpRunnerParts {
+  egress: Egress;
+  /** Undefined where no key seals secrets: then deliveries are not signed. */
+  signer?: DeliverySigner | undefined;
+  clock: Clock;
+}
+
+export function createHttpRunner({ egress, signer, clock }: HttpRunnerParts): TaskRunner {
   return async (run, context) => {
     if (run.spec.type !== "http") throw new TypeError(`an http runner got a run of type ${run.spec.type}`);
     const spec = run.spec;
@@ -24,11 +36,16 @@ export function createHttpRunner({ egress }: { egress: Egress }): TaskRunner {
     const span = startCallSpan(context.span, spec.method, spec.url);
     const { headers, body } = buildRequest(run, spec, span.traceparent);
     try {
+      const signature = signer ? await signInTime(signer, run, body, context, clock) : UNSIGNED;
+      if (signature.kind !== "signed") {
+        if (signature.kind === "failed") span.fail(signature.error.code);
+        return signature;
+      }
       const response = await egress.request({
         url: spec.url,
         method: spec.method,
         tenant: run.namespaceId,
-        headers,
+        headers: { ...headers, ...signature.headers },
         body,
         followRedirects: spec.followRedirects,
         signal: context.signal,
@@ -50,6 +67,35 @@ export function createHttpRunner({ egress }: { egress: Egress }): TaskRunner {
     }
   };
 }
+
+interface Signature {
+  kind: "signed";
+  headers: Record<string, string>;
+}
+const UNSIGNED: Signature = { kind: "signed", headers: {} };
+
+/** Nothing is sent without the signature that its receiver looks for. */
+async function signInTime(
+  signer: DeliverySigner,
+  { id, namespaceId }: ClaimedRun,
+  body = "",
+  context: AttemptContext,
+  clock: Clock,
+): Promise<Signature | AttemptOutcome> {
+  const sign = () => signer.sign(namespaceId, { id, body });
+  try {
+    return { kind: "signed", headers: await loadInTime(sign, context, clock) };
+  } catch (error) {
+    const isAway = error instanceof BellhopError && error.code === "database_unavailable";
+    const code = isAway ? "database_unavailable" : "secrets_unavailable";
+    return failed(code, UNSIGNABLE[code], { retryable: true });
+  }
+}
+
+const UNSIGNABLE = {
+  database_unavailable: "The request was not sent: the database did not answer in time for what signs it.",
+  secrets_unavailable: "The request was not sent: the namespace's signing secrets could not be opened.",
+};
 
 function judge(
   spec: HttpSpec,
@@ -103,7 +149,7 @@ interface BuiltRequest {
   body: string | undefined;
 }
 
-/** The author's headers win over our defaults; `Bellhop-*` is ours alone. */
+/** The author's headers win over our defaults; `Bellhop-*` and the signature's are ours alone. */
 export function buildRequest(
   run: ClaimedRun,
   spec: HttpSpec,
@@ -112,7 +158,7 @@ export function buildRequest(
   const headers: Record<string, string> = {};
   const given = new Set<string>();
   for (const [name, value] of Object.entries(spec.headers)) {
-    if (name.toLowerCase().startsWith("bellhop-")) continue;
+    if (name.toLowerCase().startsWith("bellhop-") || SIGNATURE_HEADERS.has(name.toLowerCase())) continue;
     given.add(name.toLowerCase());
     headers[name] = value;
   }

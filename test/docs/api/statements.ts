@@ -9,6 +9,7 @@ import { REQUESTS } from "./requests.ts";
 import { ROUTE_STATEMENTS } from "./routes.ts";
 import { RUNS } from "./runs.ts";
 import { SCHEDULES } from "./schedules.ts";
+import { SIGNING_STATEMENTS } from "./signing.ts";
 import type { Statement } from "./statement.ts";
 import { TASKS } from "./tasks.ts";
 
@@ -22,6 +23,7 @@ export const STATEMENTS: Statement[] = [
   ...FUNCTIONS,
   ...FUNCTION_LIMITS,
   ...CALLS,
+  ...SIGNING_STATEMENTS,
   ...EMAILS,
   ...LIMITS,
 ];

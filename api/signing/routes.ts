@@ -1,0 +1,48 @@
+/** `/v1/signing-secrets`: what deliveries of the namespace are signed with, for those who verify them. */
+import { signingSecretsOutput, toWireSigningSecrets } from "../../core/contracts/signing-secret.ts";
+import { BellhopError } from "../../core/errors.ts";
+import type { Sealer } from "../../core/secrets/sealer.ts";
+import { findSigningSecrets, rotateSigningSecret } from "../../core/store/signing-secrets.ts";
+import type { ApiParts } from "../environment.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
+
+function requireSealer({ sealer }: ApiParts): Sealer {
+  if (sealer) return sealer;
+  const message = "Deliveries are not signed: the operator has not set BELLHOP_SECRETS_KEY.";
+  throw new BellhopError("secrets_unavailable", 503, message);
+}
+
+export const signingFeature: Feature = {
+  tag: "Signing",
+  description: "The secrets that requests of http tasks and callbacks are signed with (Standard Webhooks).",
+  routes: [
+    defineRoute({
+      method: "GET",
+      path: "/v1/signing-secrets",
+      operationId: "listSigningSecrets",
+      summary: "Show the namespace's signing secrets",
+      access: "admin",
+      answers: { 200: { is: "Those that are valid.", schema: signingSecretsOutput } },
+      errors: { 503: ["secrets_unavailable"] },
+      async handle({ parts, owner: { namespaceId } }) {
+        const secrets = await findSigningSecrets(parts.store, requireSealer(parts), namespaceId);
+        return { status: 200, body: toWireSigningSecrets(secrets) };
+      },
+    }),
+
+    defineRoute({
+      method: "POST",
+      path: "/v1/signing-secrets/rotate",
+      operationId: "rotateSigningSecrets",
+      summary: "Make another signing secret",
+      description: "The newest before it stays valid: both sign until the next rotation.",
+      access: "admin",
+      answers: { 200: { is: "Those that are valid now.", schema: signingSecretsOutput } },
+      errors: { 503: ["secrets_unavailable"] },
+      async handle({ parts, owner: { namespaceId } }) {
+        const secrets = await rotateSigningSecret(parts.store, requireSealer(parts), namespaceId);
+        return { status: 200, body: toWireSigningSecrets(secrets) };
+      },
+    }),
+  ],
+};
