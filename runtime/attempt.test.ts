@@ -249,6 +249,22 @@ test("a runner that ignores its abort is left behind after the grace", async () 
   }
 });
 
+test("what is kept of a call's input is recorded with its last attempt: the next one needs it whole", async () => {
+  for (const maxAttempts of [1, 2]) {
+    const { ended } = start(
+      async (_run, { keepInput }) => {
+        keepInput?.({ value: "[redacted]", fate: "redacted" });
+        return failed("function_error", "no", { retryable: true });
+      },
+      { retry: { ...DEFAULT_POLICY.retry, maxAttempts }, deadLetter: false },
+    );
+    const { verdict, input, record } = (await ended)!;
+    const expected =
+      maxAttempts === 1 ? ["failed", "[redacted]", "redacted"] : ["scheduled", undefined, undefined];
+    assert.deepEqual([verdict.state, input, record.input], expected);
+  }
+});
+
 test("what a runner that was left behind still logs is not recorded", async () => {
   let late: (() => void) | undefined;
   const { clock, stop, ended } = start((_run, { log }) => {

@@ -64,7 +64,8 @@ export async function runAttempt(
   const isTold = ended.kind === "failed" && run.spec.type === "function";
   const lines = isTold ? withFailureLine(logs, ended.error, now) : logs;
   const attempt = judge(run, ended, lines, workerId, now, span);
-  return kept ? withKeptInput(attempt, kept) : attempt;
+  // The next attempt is given what this one was: its row keeps that as it came.
+  return kept && attempt.verdict.state !== "scheduled" ? withKeptInput(attempt, kept) : attempt;
 }
 
 async function runUntilDeadline(

@@ -28,6 +28,8 @@ export interface FunctionCall {
   input: Json;
   /** A revision in place of the one the function's traffic gives. */
   target?: RunTarget | undefined;
+  /** How often it is tried at most; default once. What may be tried again goes through the queue. */
+  maxAttempts?: number | undefined;
   /** Calls with the same one get the same revision while the traffic stands. */
   trafficKey?: string | undefined;
   /** The request's idempotency key, with what it is for. Such a call goes through the queue, where its run is found again. */
@@ -73,12 +75,12 @@ export async function startInvocation(
   call: FunctionCall,
   awaited: boolean,
 ): Promise<StartedCall> {
-  const { runId, fn, trigger, input, trafficKey, traceparent } = call;
+  const { runId, fn, trigger, input, trafficKey, traceparent, maxAttempts } = call;
   const { attemptMs: timeoutMs, waitMs } = callDurations(fn.limits, parts.functionCaps);
   const sticky = trafficKey === undefined ? undefined : toDirectCall(call)?.revisionId;
   const request = {
     ...{ runId, trigger, input, timeoutMs, awaited, namespaceId: fn.namespaceId, functionName: fn.name },
-    traceparent,
+    ...{ traceparent, maxAttempts },
     target: call.target ?? (sticky === undefined ? undefined : { revision: sticky }),
   };
   const { id, made } = await makeOnce(parts.store, call.once, runId, async (scope) => {
@@ -92,7 +94,8 @@ export async function startInvocation(
 
 /** The call's end: from the worker that took it, or from the queue. */
 export async function invokeAndWait(parts: ApiParts, call: FunctionCall, caller: Caller): Promise<EndedCall> {
-  const end = call.once ? "none" : await invokeDirectly(parts, call, caller);
+  const isQueued = call.once !== undefined || (call.maxAttempts ?? 1) > 1;
+  const end = isQueued ? "none" : await invokeDirectly(parts, call, caller);
   return end === "none"
     ? await invokeQueued(parts, call, caller)
     : { runId: call.runId, isReplay: false, end };

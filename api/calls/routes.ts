@@ -4,6 +4,7 @@ import { z } from "zod";
 import { jsonOutput, nameField } from "../../core/contracts/common.ts";
 import { functionNameParam } from "../../core/contracts/function.ts";
 import { startedRunOutput } from "../../core/contracts/run.ts";
+import { MAX_ATTEMPTS } from "../../core/contracts/task-policy.ts";
 import { notFound } from "../../core/errors.ts";
 import { newId } from "../../core/store/ids.ts";
 import { readJson } from "../bodies/body.ts";
@@ -19,9 +20,18 @@ import { callerOf } from "./caller.ts";
 import { type FunctionCall, invokeAndWait, startInvocation } from "./invoke.ts";
 import { readTrafficKey, TRAFFIC_KEY_HEADER, trafficKeyHeader } from "./traffic-key.ts";
 
-const targetQuery = z.object({
+const attempts = `must be a whole number from 1 to ${MAX_ATTEMPTS}`;
+
+const callQuery = z.object({
   tag: nameField.optional().meta({ description: "A tag in place of the traffic." }),
   revision: z.string().max(64).optional().meta({ description: "A revision's id or number." }),
+  maxAttempts: z.coerce
+    .number(attempts)
+    .int(attempts)
+    .min(1, attempts)
+    .max(MAX_ATTEMPTS, attempts)
+    .default(1)
+    .meta({ description: "How often the call is tried, the first attempt included." }),
 });
 
 /** The only one that has the input. 422 where the function has no such tag or revision. */
@@ -29,14 +39,14 @@ async function readCall(
   parts: ApiParts,
   context: Context<ApiEnv>,
   named: string,
-  { tag, revision }: z.output<typeof targetQuery>,
+  { tag, revision, maxAttempts }: z.output<typeof callQuery>,
 ): Promise<FunctionCall> {
   const input = (await readJson(context, { optional: true })) ?? null;
   const name = requireName(named);
   const fn = await parts.callables.find(context.get("owner").namespace, name);
   if (!fn) throw notFound("function", name);
   return {
-    ...{ runId: newId(), fn, trigger: "invoke", input },
+    ...{ runId: newId(), fn, trigger: "invoke", input, maxAttempts },
     target: await resolveTarget(parts.store.db, fn.id, { tag, revision }),
     trafficKey: readTrafficKey(context),
     traceparent: traceparentOf(context),
@@ -52,7 +62,7 @@ const invoke = defineRoute({
   description: "With `Prefer: respond-async` the call is queued and nobody waits.",
   access: "invoke",
   params: { name: functionNameParam },
-  query: targetQuery,
+  query: callQuery,
   headers: {
     prefer: z.string().meta({ description: "`respond-async`: answer at once, with the run's id." }),
     [TRAFFIC_KEY_HEADER]: trafficKeyHeader,

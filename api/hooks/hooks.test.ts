@@ -30,7 +30,7 @@ test("a hook shows its token once", async () => {
   const { token, url, ...hook } = await makeHook(tenant, { name: "the shop", tag: "first" });
   assert.match(token, /^bhk_[\w-]{43}$/);
   assert.equal(url, `/hooks/${token}`);
-  assert.deepEqual(Object.keys(hook).sort(), ["createdAt", "id", "name", "tag"]);
+  assert.deepEqual(Object.keys(hook).sort(), ["createdAt", "id", "maxAttempts", "name", "tag"]);
   assert.deepEqual((await tenant.call("GET", HOOKS)).body, { items: [hook], nextCursor: null });
   const { rows } = await api.store.pool.query("SELECT * FROM function_hooks");
   assert.ok(!JSON.stringify(rows).includes(token.slice(4)));

@@ -102,7 +102,7 @@ interface Enqueued {
 
 async function enqueue(
   { store, ringer, functionCaps }: ApiParts,
-  { namespaceId, functionName, tag, limits }: HookTarget,
+  { namespaceId, functionName, tag, maxAttempts, limits }: HookTarget,
   input: StoredRequestInput,
   once: IdempotentRequest | undefined,
   traceparent: string | undefined,
@@ -111,7 +111,7 @@ async function enqueue(
   const { id, made } = await makeOnce(store, once, runId, async (scope) => {
     const run = await enqueueInvocation(scope, {
       ...{ runId, namespaceId, functionName, input, trigger: "hook", awaited: false },
-      traceparent,
+      ...{ traceparent, maxAttempts },
       timeoutMs: callDurations(limits, functionCaps).attemptMs,
       target: tag === null ? undefined : { tag },
     });

@@ -105,7 +105,11 @@ function planReplay(
     input: chooseReplayInput(run, input, body),
     of:
       run.taskId === null
-        ? { functionId: run.functionId!, timeoutMs: callDurations(limits, caps).attemptMs }
+        ? {
+            functionId: run.functionId!,
+            timeoutMs: callDurations(limits, caps).attemptMs,
+            maxAttempts: run.maxAttempts,
+          }
         : { taskId: run.taskId },
   };
 }

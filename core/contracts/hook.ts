@@ -1,12 +1,17 @@
 /** Webhooks on the wire. */
 import { z } from "zod";
-import { idOutput, instantOutput, lineField, nameField } from "./common.ts";
+import { idOutput, instantOutput, lineField, nameField, wholeNumberField } from "./common.ts";
+import { MAX_ATTEMPTS } from "./task-policy.ts";
 
-/** The body of `POST /v1/functions/{name}/hooks`; `tag`: the revision that is triggered, in place of the traffic. */
+/**
+ * The body of `POST /v1/functions/{name}/hooks`; `tag`: the revision that is triggered, in place of the traffic;
+ * `maxAttempts`: how often a call is tried, the first attempt included.
+ */
 export const hookInput = z
   .strictObject({
     name: lineField("a name").min(1).max(100).nullable().default(null),
     tag: nameField.nullable().default(null),
+    maxAttempts: wholeNumberField(1, MAX_ATTEMPTS).prefault(1),
   })
   .meta({ examples: [{ name: "the shop" }] });
 
@@ -14,12 +19,14 @@ const hookFields = {
   id: idOutput,
   name: z.string().nullable(),
   tag: z.string().nullable().meta({ description: "The revision it triggers; null: as the traffic goes." }),
+  maxAttempts: z.int().meta({ description: "How often a call is tried, the first attempt included." }),
   createdAt: instantOutput,
 };
 const EXAMPLE_HOOK = {
   id: "01a20a28-a81c-7294-862d-1a27e97c0d32",
   name: "the shop",
   tag: null,
+  maxAttempts: 1,
   createdAt: "2026-11-23T20:40:00.000Z",
 };
 
@@ -41,9 +48,10 @@ interface HookFacts {
   id: string;
   name: string | null;
   tag: string | null;
+  maxAttempts: number;
   createdAt: Date;
 }
 
-export function toWireHook({ id, name, tag, createdAt }: HookFacts): WireHook {
-  return { id, name, tag, createdAt: createdAt.toISOString() };
+export function toWireHook({ id, name, tag, maxAttempts, createdAt }: HookFacts): WireHook {
+  return { id, name, tag, maxAttempts, createdAt: createdAt.toISOString() };
 }

@@ -8,11 +8,14 @@ import { fieldGroup, type Shown, toInner, toShown } from "./field-group.ts";
 
 const DAY_MS = 86_400_000;
 
+/** The most a task, a call or a hook may ask for. */
+export const MAX_ATTEMPTS = 100;
+
 /** By their names on the wire. Each has a default: a task that was stored before the field was there has that. */
 export const policyFields = {
   retry: fieldGroup({
     /** In all, the first one included. */
-    maxAttempts: wholeNumberField(1, 100).prefault(5),
+    maxAttempts: wholeNumberField(1, MAX_ATTEMPTS).prefault(5),
     backoff: fieldGroup(
       {
         initial: durationField(1, DAY_MS).prefault("1s"),
@@ -37,12 +40,16 @@ export type TaskPolicy = z.output<typeof codec>;
 
 export const DEFAULT_POLICY: TaskPolicy = codec.decode({});
 
-/** What holds for a call of a function: it is tried once, and its caller decides what to do about a failure. */
+/** What holds for a call of a function that asks for nothing else: it is tried once, and its caller decides what to do about a failure. */
 export const CALL_POLICY: TaskPolicy = {
   ...DEFAULT_POLICY,
   retry: { ...DEFAULT_POLICY.retry, maxAttempts: 1 },
   deadLetter: false,
 };
+
+/** That of a call which is tried so often; null: once. */
+export const callPolicy = (maxAttempts: number | null): TaskPolicy =>
+  maxAttempts === null ? CALL_POLICY : { ...CALL_POLICY, retry: { ...CALL_POLICY.retry, maxAttempts } };
 
 /** Takes the policy out of the fields of a validated task. */
 export const pickPolicy = (fields: { [Field in keyof typeof policyFields]: unknown }): TaskPolicy =>

@@ -32,6 +32,8 @@ export interface ReplayFacts {
   leadingLimits: AskedLimits;
   /** What the call asked for in place of the function's traffic. */
   target: RunTarget | null;
+  /** Of a call: how often it is tried; null: once. */
+  maxAttempts: number | null;
   /** As its row has them. */
   input: Json;
   originalInput: Json;

@@ -74,6 +74,7 @@ export interface Database {
     function_id: string;
     name: string | null;
     tag: string | null;
+    max_attempts: Generated<number>;
     token_hash: Buffer;
     created_at: Stamp;
   };
@@ -202,6 +203,8 @@ export interface TaskRunsTable {
   awaited: Generated<boolean>;
   /** For invocations; a task's run takes its task's. */
   timeout_ms: number | null;
+  /** Of a call, how often it is tried at most; null: once. A task's run goes by its task's policy. */
+  max_attempts: ColumnType<number | null, number | null | undefined, number | null>;
   /** What made the run (W3C); null: it was not traced. */
   traceparent: ColumnType<string | null, string | null | undefined, string | null>;
   /** Of a call what it was given, once it has ended what is shown of that; of a task's run what it was given besides. */

@@ -15,7 +15,7 @@ export interface WireRun {
   workerId: string;
   result: unknown;
   error: { code: string; message: string } | null;
-  attempts: { attempt: number; workerId: string; error: { code: string } | null }[];
+  attempts: { attempt: number; workerId: string; error: { code: string; message: string } | null }[];
 }
 
 export interface Listed<T> {

@@ -14,16 +14,18 @@ interface Hook {
   name: string | null;
   /** The revision it triggers; null: as the function's traffic goes. */
   tag: string | null;
+  /** How often a call is tried at most. */
+  maxAttempts: number;
   createdAt: Date;
 }
 
-const COLUMNS = ["id", "name", "tag", "created_at as createdAt"] as const;
+const COLUMNS = ["id", "name", "tag", "max_attempts as maxAttempts", "created_at as createdAt"] as const;
 
 /** Undefined where the function was removed; 409 where it has too many. */
 export async function createHook(
   db: Db,
   functionId: string,
-  { name, tag }: Pick<Hook, "name" | "tag">,
+  { name, tag, maxAttempts }: Pick<Hook, "name" | "tag" | "maxAttempts">,
 ): Promise<{ hook: Hook; token: string } | undefined> {
   const token = `bhk_${randomBytes(32).toString("base64url")}`;
   return await db.transaction().execute(async (tx) => {
@@ -40,7 +42,10 @@ export async function createHook(
       throw conflict(`A function has at most ${MAX_HOOKS} hooks.`, "too_many_hooks");
     const hook = await tx
       .insertInto("function_hooks")
-      .values({ id: newId(), function_id: functionId, name, tag, token_hash: hashKey(token) })
+      .values({
+        ...{ id: newId(), function_id: functionId, name, tag },
+        ...{ max_attempts: maxAttempts, token_hash: hashKey(token) },
+      })
       .returning(COLUMNS)
       .executeTakeFirstOrThrow();
     return { hook, token };
@@ -72,6 +77,7 @@ export interface HookTarget {
   namespaceId: string;
   functionName: string;
   tag: string | null;
+  maxAttempts: number;
   /** Of the revision that leads, as asked for. */
   limits: AskedLimits;
 }
@@ -81,7 +87,7 @@ export async function findHook(store: Store, token: string): Promise<HookTarget 
   const { rows } = await store.pool.query<HookTarget>({
     name: "find-hook",
     text: `SELECT h.id AS "hookId", f.namespace_id AS "namespaceId", f.name AS "functionName", h.tag,
-        coalesce(v.limits, '{}') AS limits
+        h.max_attempts AS "maxAttempts", coalesce(v.limits, '{}') AS limits
       FROM function_hooks h JOIN functions f ON f.id = h.function_id AND f.removed_at IS NULL
         LEFT JOIN function_revisions v ON v.id = f.active_revision_id
       WHERE h.token_hash = $1`,

@@ -1,5 +1,5 @@
 /** What a claim hands out, and the end that the claiming statements share. */
-import { CALL_POLICY, type TaskPolicy } from "../../contracts/task-policy.ts";
+import { CALL_POLICY, callPolicy, type TaskPolicy } from "../../contracts/task-policy.ts";
 import { type RunTarget, targetOf } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
@@ -53,7 +53,7 @@ export const TAKEN = `
       permits = c.permits, waiting_for = NULL, waiting_key = NULL, room = NULL
     FROM chosen c WHERE r.id = c.id AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
-      r.scheduled_for, r.started_at, r.timeout_ms, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,
+      r.scheduled_for, r.started_at, r.timeout_ms, r.max_attempts, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,
       r.traceparent
   )`;
 
@@ -77,6 +77,7 @@ interface TakenRow {
   scheduled_for: Date;
   started_at: Date;
   timeout_ms: number | null;
+  max_attempts: number | null;
   input: Json;
   spec: StoredSpec | null;
   function_name: string | null;
@@ -94,7 +95,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
   const spec: TaskSpec = row.spec
     ? fromSpecColumn(row.input === null ? row.spec : withGivenInput(row.spec, row.input as GivenInput))
     : { type: "function", function: row.function_name ?? "", input: row.input };
-  const policy = fromJoinedPolicy(row) ?? CALL_POLICY;
+  const policy = fromJoinedPolicy(row) ?? callPolicy(row.max_attempts);
   return {
     id: row.id,
     claimNo: row.claim_no,

@@ -63,6 +63,7 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   cancel_requested_at: "kept",
   awaited: "kept",
   timeout_ms: "kept",
+  max_attempts: "kept",
   traceparent: "kept",
   target: "kept",
   replay_of: "kept",

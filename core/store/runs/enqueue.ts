@@ -77,7 +77,7 @@ export interface ReplayRequest {
   /** The run that it replays. */
   replayOf: string;
   /** Whose run that is: a task's, or a call of a function. */
-  of: { taskId: string } | { functionId: string; timeoutMs: number };
+  of: { taskId: string } | { functionId: string; timeoutMs: number; maxAttempts: number | null };
   trigger: RunTrigger;
   /** JSON text, as the row has it; null: a task's own. */
   input: string | null;
@@ -99,6 +99,7 @@ export async function enqueueReplay(
     ...([of.functionId, namespaceId, runId, traceparent] as const),
     ...rest,
     timeoutMs,
+    of.maxAttempts,
   ]);
 }
 
@@ -109,6 +110,8 @@ export interface InvocationRequest {
   functionName: string;
   input: Json;
   timeoutMs: number;
+  /** How often it is tried at most; default once. */
+  maxAttempts?: number | undefined;
   /** Whether somebody waits for the end and wants it announced. */
   awaited: boolean;
   /** A revision in place of the one the function's traffic gives. */
@@ -125,7 +128,7 @@ export async function enqueueInvocation(
   request: InvocationRequest,
 ): Promise<StagedRun | undefined> {
   const { runId, namespaceId, functionName, timeoutMs, awaited, input, target, trigger = "invoke" } = request;
-  const { traceparent } = request;
+  const { traceparent, maxAttempts = 1 } = request;
   const { rows } = await store.pool.query<{ availableAt: Date }>({
     name: "enqueue-invocation",
     text: INVOKE,
@@ -139,6 +142,7 @@ export async function enqueueInvocation(
       target ? toJsonText(target) : null,
       trigger,
       traceparent ?? null,
+      maxAttempts === 1 ? null : maxAttempts,
     ],
   });
   return rows[0] && { runId, availableAt: rows[0].availableAt, traceparent };

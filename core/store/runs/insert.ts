@@ -105,7 +105,7 @@ export const insertTaskRun = (
 
 /**
  * A call of a function that is there: $1 the run's id, $2 namespace, $3 the function's name, $4 timeout_ms, $5 awaited,
- * $6 input, $7 target, $8 trigger, $9 traceparent.
+ * $6 input, $7 target, $8 trigger, $9 traceparent, $10 max_attempts.
  */
 export const INSERT_INVOCATION = insertRuns(
   "task_runs_open",
@@ -119,6 +119,7 @@ export const INSERT_INVOCATION = insertRuns(
     input: "$6",
     target: "$7",
     traceparent: "$9",
+    max_attempts: "$10",
   },
   "functions f WHERE f.namespace_id = $2 AND f.name = $3 AND f.removed_at IS NULL",
 );
@@ -174,7 +175,7 @@ export const INSERT_TASK_REPLAY = insertRuns(
 
 /**
  * A call of a function that is there once more: $1 the function's id, $2 namespace, $3 the new run's id, $4 traceparent,
- * $5 trigger, $6 input, $7 target, $8 the run that it replays, $9 timeout_ms.
+ * $5 trigger, $6 input, $7 target, $8 the run that it replays, $9 timeout_ms, $10 max_attempts.
  */
 export const INSERT_CALL_REPLAY = insertRuns(
   "task_runs_open",
@@ -184,6 +185,7 @@ export const INSERT_CALL_REPLAY = insertRuns(
     trigger: "$5",
     ...QUEUED_NOW,
     timeout_ms: "$9",
+    max_attempts: "$10",
     input: "$6",
     target: "$7",
     traceparent: "$4",

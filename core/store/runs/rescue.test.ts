@@ -74,6 +74,20 @@ test("a lost run waits for its next attempt, the lost one on record", async () =
   assert.ok(again.claimNo > lost.claimNo + 1, "the rescue itself fences the lost worker");
 });
 
+test("a lost call is over, unless it may be tried more than once", async () => {
+  const namespaceId = await newNamespace();
+  await deployFunction(db, namespaceId, "greet");
+  for (const [maxAttempts, expected] of [
+    [1, "failed"],
+    [2, "scheduled"],
+  ] as const) {
+    const runId = await queueInvocation(store, namespaceId, "greet", { maxAttempts });
+    await claim(store, await makeWorker(db, -1), runId);
+    await rescue();
+    assert.equal((await findRun(store, namespaceId, runId))?.state, expected);
+  }
+});
+
 test("a worker whose row is gone is lost as well", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);

@@ -1,7 +1,7 @@
 /** running → next attempt, or the end: runs whose worker's lease ran out. */
 import { sql } from "kysely";
 import type { AttemptRecord } from "../../contracts/run.ts";
-import { CALL_POLICY } from "../../contracts/task-policy.ts";
+import { callPolicy } from "../../contracts/task-policy.ts";
 import type { AttemptOutcome } from "../../domain/attempt.ts";
 import { decideVerdict } from "../../domain/retry.ts";
 import { WORKER_LOST } from "../../domain/run-errors.ts";
@@ -31,6 +31,7 @@ interface LostRow {
   function_id: string | null;
   function_name: string | null;
   revision_id: string | null;
+  max_attempts: number | null;
 }
 
 /**
@@ -49,7 +50,7 @@ export async function rescueLostRuns(
     if (!judge.mayJudge(word)) return [];
     const { rows: lost } = await sql<LostRun>`
       SELECT r.id, r.claim_no, r.task_id, r.namespace_id, r.attempt, r.attempt_offset, r.started_at, r.worker_id,
-        r.cancel_requested_at, r.type, r.trigger, r.function_id, f.name AS function_name, r.revision_id,
+        r.cancel_requested_at, r.type, r.trigger, r.function_id, f.name AS function_name, r.revision_id, r.max_attempts,
         ${sql.raw(JOINED_POLICY)}
       FROM task_runs_open r LEFT JOIN tasks t ON t.id = r.task_id LEFT JOIN functions f ON f.id = r.function_id
       WHERE r.state = 'running'
@@ -66,7 +67,7 @@ export async function rescueLostRuns(
 const LOST: AttemptOutcome = { kind: "failed", error: WORKER_LOST, retryable: true };
 
 function decideLost(run: LostRun, now: Date) {
-  const policy = fromJoinedPolicy(run) ?? CALL_POLICY;
+  const policy = fromJoinedPolicy(run) ?? callPolicy(run.max_attempts);
   const facts = { ...policy, attempt: run.attempt - run.attempt_offset };
   return decideVerdict(run.cancel_requested_at ? { kind: "cancelled" } : LOST, facts, now);
 }

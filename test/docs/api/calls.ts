@@ -10,6 +10,7 @@ import { MAX_FOLLOWERS, MAX_FOLLOWERS_OF_KEY } from "../../../api/logs/follower-
 import type { CallOptions } from "../../../api/testing/open-api.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
 import { MAX_QUERY_TEXT_CHARS } from "../../../core/contracts/log-query.ts";
+import { MAX_ATTEMPTS } from "../../../core/contracts/task-policy.ts";
 import { MAX_HOOKS } from "../../../core/store/functions/hooks.ts";
 import { NAMESPACE_SHARE, PUBLIC_FUNCTION_SHARE } from "../../../runtime/direct/slot-shares.ts";
 import { held, makeFunction, n, type Statement, statement, type World } from "./statement.ts";
@@ -19,6 +20,8 @@ const INVOKE = "api/calls/invoke.test.ts";
 const STRANGERS = "api/fn/strangers.test.ts";
 const BODY = "api/fn/call-body.test.ts";
 const HOOKS = "api/hooks/hooks.test.ts";
+const ATTEMPTS = "api/calls/attempts.test.ts";
+const attempts = `(1 to ${MAX_ATTEMPTS}, default 1)`;
 
 /** Where a namespace's public function is called. */
 async function publish({ api, tenant }: World): Promise<string> {
@@ -44,6 +47,12 @@ const invoking: Statement[] = [
     INVOKE,
     "respond-async answers with the run's address and waits for nothing",
   ]),
+  held(
+    `?maxAttempts= ${attempts} asks for more`,
+    [ATTEMPTS, "an invocation is tried once, or as often as it asks for"],
+    [ATTEMPTS, "another number is refused by its name"],
+    ["test/system/call-attempts.test.ts", "fails once its attempts are used up, and is no dead letter"],
+  ),
 ];
 
 const urls: Statement[] = [
@@ -101,7 +110,12 @@ const urls: Statement[] = [
 ];
 
 const hooks: Statement[] = [
-  held("The first answers 201 with {id, name, tag, createdAt, token, url}", [
+  held(
+    `maxAttempts ${attempts} is how often a call is tried`,
+    [ATTEMPTS, "a hook's calls are tried once, or as often as it says"],
+    [ATTEMPTS, "another number is refused by its name"],
+  ),
+  held("The first answers 201 with {id, name, tag, maxAttempts, createdAt, token, url}", [
     HOOKS,
     "a hook shows its token once",
   ]),
