@@ -36,12 +36,14 @@ export function tellDropped(
 }
 
 /** What an attempt that counts can lead to. */
-type AttemptEnd = EndedRun<Exclude<EndState, "queued">>;
+type AttemptEnd = EndedRun<Exclude<EndState, "queued" | "expired">>;
 
 /** A worker's own consumer of ends: metrics of the attempts that it made. */
 export function countAttempts(parts: AfterRecordingParts): EndConsumer {
-  const count = (runs: AttemptEnd[]) => {
-    for (const run of runs) if (run.cause === "worker") countOne(parts, run);
+  // A run that expired had none.
+  const isAttempt = (run: EndedRun): run is AttemptEnd => run.state !== "expired" && run.state !== "queued";
+  const count = (runs: EndedRun[]) => {
+    for (const run of runs) if (run.cause === "worker" && isAttempt(run)) countOne(parts, run);
   };
   return { name: "count attempts", final: count, dead: count, scheduled: count, givenBack: null };
 }

@@ -312,3 +312,57 @@ test("an attempt's times are told by the clock that says when it began, whatever
     assert.equal(verdict.availableAt.getTime(), endedAt.getTime() + 5_000);
   }
 });
+
+test("a run that was claimed after its ttl is not run", async () => {
+  const clock = createManualClock();
+  const startedAt = clock.now();
+  const scheduledFor = new Date(startedAt.getTime() - 60_000);
+  const never: TaskRunner = () => assert.fail("it must not run");
+  const attempt = (await start(never, { scheduledFor, ttlMs: 60_000 }).ended)!;
+  assert.ok(attempt.verdict.state === "expired");
+  assert.equal(attempt.verdict.error.code, "expired");
+  const again = start(async () => succeeded(1), { scheduledFor, ttlMs: 60_000, claimNo: 2 });
+  assert.equal((await verdictOf(again.ended)).state, "succeeded", "it had begun before");
+  const inTime = start(async () => succeeded(1), { scheduledFor, ttlMs: 60_001 });
+  assert.equal((await verdictOf(inTime.ended)).state, "succeeded");
+});
+
+test("the deadline cuts an attempt short, and what it stops is not tried again", async () => {
+  const { clock, ended } = start(runUntilAborted, {
+    ...{ scheduledFor: createManualClock().now(), timeoutMs: 30_000, deadlineMs: 1_000 },
+  });
+  await clock.advance(999);
+  await clock.advance(1);
+  const verdict = await verdictOf(ended);
+  assert.ok(verdict.state === "dead");
+  assert.equal(verdict.error.code, "deadline_exceeded");
+});
+
+test("a function that the sandbox stops for the deadline has failed of that; by its own limit, of its own", async () => {
+  const late = failed("function_timeout", "The function took too long.", { retryable: true });
+  const runner: TaskRunner = (_run, { deadlineAt, signal }) =>
+    new Promise((resolve) => {
+      // As the sandbox does, a little earlier.
+      signal.addEventListener("abort", () => resolve(late));
+      assert.equal(deadlineAt.getTime(), createManualClock().now().getTime() + 5_000);
+    });
+  const given = { scheduledFor: createManualClock().now(), timeoutMs: 30_000, deadlineMs: 5_000 };
+  const cut = start(runner, given);
+  await cut.clock.advance(5_000);
+  const verdict = await verdictOf(cut.ended);
+  assert.ok(verdict.state === "dead" && verdict.error.code === "deadline_exceeded");
+  const own = await verdictOf(start(async () => late, given).ended);
+  assert.ok(own.state === "scheduled" && own.error.code === "function_timeout");
+});
+
+test("a run that is claimed at its deadline or later is not run; a redrive counts anew", async () => {
+  const never: TaskRunner = () => assert.fail("it must not run");
+  const startedAt = createManualClock().now();
+  const scheduledFor = new Date(startedAt.getTime() - 5_000);
+  const given = { scheduledFor, deadlineMs: 5_000, deadLetter: false };
+  const verdict = await verdictOf(start(never, given).ended);
+  assert.ok(verdict.state === "failed");
+  assert.equal(verdict.error.code, "deadline_exceeded");
+  const redriven = start(async () => succeeded(1), { ...given, redrivenAt: startedAt });
+  assert.equal((await verdictOf(redriven.ended)).state, "succeeded");
+});

@@ -3,10 +3,17 @@ import type { Clock } from "../core/clock.ts";
 import type { AttemptRecord } from "../core/contracts/run.ts";
 import type { AttemptOutcome } from "../core/domain/attempt.ts";
 import { failed } from "../core/domain/attempt.ts";
-import { authorTimeoutMs } from "../core/domain/call-durations.ts";
+import { authorTimeoutMs, HEAD_START_MS } from "../core/domain/call-durations.ts";
 import type { KeptInput } from "../core/domain/kept-input.ts";
 import { decideVerdict } from "../core/domain/retry.ts";
 import { WORKER_LOST, WORKER_STOPPED } from "../core/domain/run-errors.ts";
+import {
+  exceedsDeadline,
+  expired,
+  findDeadline,
+  fitTimeoutMs,
+  isExpired,
+} from "../core/domain/run-time-limits.ts";
 import type { TaskType } from "../core/domain/task-spec.ts";
 import { formatDuration } from "../core/duration.ts";
 import { messageOf } from "../core/errors.ts";
@@ -50,25 +57,68 @@ export async function runAttempt(
   let kept: KeptInput | undefined;
   // Its times are told by the clock that says when it began, the database's where it was claimed.
   const offsetMs = run.startedAt.getTime() - clock.now().getTime();
-  const outcome = await runUntilDeadline(run, runners[run.spec.type], stop, logs, clock, {
-    ...{ http, span, offsetMs },
-    keepInput: (input) => {
-      kept = input;
-    },
-  });
+  const limits = findLimits(run);
+  const outcome =
+    refuseToBegin(run, limits) ??
+    (await runUntilTimeout(run, runners[run.spec.type], stop, logs, clock, {
+      ...{ http, span, offsetMs, timeoutMs: limits.timeoutMs },
+      keepInput: (input) => {
+        kept = input;
+      },
+    }));
   const reason = stop.signal.aborted ? (stop.signal.reason as AttemptStop).reason : undefined;
   if (reason === "released" || reason === "lost") return null;
   const now = new Date(Math.max(clock.now().getTime() + offsetMs, run.startedAt.getTime()));
-  const ended = reason ? replaceOutcome(outcome, reason, run) : outcome;
+  const told = reason ? replaceOutcome(outcome, reason, run) : outcome;
+  const ended = nameDeadline(told, limits, now);
   // What went wrong with a task of another type is told by its record alone: it has no log of its own.
   const isTold = ended.kind === "failed" && run.spec.type === "function";
   const lines = isTold ? withFailureLine(logs, ended.error, now) : logs;
-  const attempt = judge(run, ended, lines, workerId, now, span);
+  const attempt = judge(run, ended, lines, { workerId, now, span, deadlineAt: limits.deadlineAt });
   // The next attempt is given what this one was: its row keeps that as it came.
   return kept && attempt.verdict.state !== "scheduled" ? withKeptInput(attempt, kept) : attempt;
 }
 
-async function runUntilDeadline(
+interface AttemptLimits {
+  /** The task's, cut to what its deadline leaves. */
+  timeoutMs: number;
+  deadlineAt: Date | null;
+  /** The deadline comes before the task's timeout. */
+  isCut: boolean;
+}
+
+function findLimits(run: ClaimedRun): AttemptLimits {
+  const { timeoutMs, deadlineMs } = run.policy;
+  const deadlineAt = findDeadline(run, deadlineMs);
+  const fitted = fitTimeoutMs(timeoutMs, run.startedAt, deadlineAt);
+  return { timeoutMs: fitted, deadlineAt, isCut: fitted < timeoutMs };
+}
+
+/** How a run ends that was claimed too late; undefined: it may begin. */
+function refuseToBegin(
+  run: ClaimedRun,
+  { timeoutMs, deadlineAt }: AttemptLimits,
+): AttemptOutcome | undefined {
+  const { ttlMs } = run.policy;
+  if (isExpired(run, ttlMs)) return { kind: "expired", error: expired(ttlMs) };
+  if (timeoutMs > 0 || !deadlineAt) return undefined;
+  return { kind: "failed", error: exceedsDeadline(deadlineAt), retryable: false };
+}
+
+/** An attempt that the deadline stopped says so, whichever of its clocks rang. */
+function nameDeadline(
+  outcome: AttemptOutcome,
+  { deadlineAt, isCut }: AttemptLimits,
+  now: Date,
+): AttemptOutcome {
+  if (!isCut || !deadlineAt || outcome.kind !== "failed" || !outcome.error.code.endsWith("timeout"))
+    return outcome;
+  // The sandbox stops a function a little earlier.
+  const isOver = deadlineAt.getTime() - now.getTime() <= 2 * HEAD_START_MS;
+  return isOver ? { ...outcome, error: exceedsDeadline(deadlineAt), retryable: false } : outcome;
+}
+
+async function runUntilTimeout(
   run: ClaimedRun,
   runner: TaskRunner,
   stop: AbortController,
@@ -76,18 +126,20 @@ async function runUntilDeadline(
   clock: Clock,
   {
     offsetMs,
+    timeoutMs,
     ...given
   }: {
     http: HttpCall | undefined;
     span: Span;
     offsetMs: number;
+    timeoutMs: number;
     keepInput(kept: KeptInput): void;
   },
 ): Promise<AttemptOutcome> {
   const startedMs = clock.now().getTime();
   let isOver = false;
   let leaveTimer = () => {};
-  const forgetDeadline = clock.after(run.policy.timeoutMs, () => stop.abort(new AttemptStop("timeout")));
+  const forgetDeadline = clock.after(timeoutMs, () => stop.abort(new AttemptStop("timeout")));
   const abandoned = new Promise<AttemptOutcome>((resolve) => {
     stop.signal.addEventListener("abort", () => {
       if (!isOver) leaveTimer = clock.after(ABORT_GRACE_MS, () => resolve({ kind: "cancelled" }));
@@ -96,7 +148,7 @@ async function runUntilDeadline(
   const context = {
     signal: stop.signal,
     ...given,
-    deadlineAt: new Date(startedMs + run.policy.timeoutMs),
+    deadlineAt: new Date(startedMs + timeoutMs),
     log(level: string, message: string, fields?: AttemptLogLine["fields"], at = clock.now()) {
       // A runner that was left behind may still speak.
       if (isOver) return undefined;
@@ -150,11 +202,14 @@ function judge(
   run: ClaimedRun,
   outcome: AttemptOutcome,
   logs: AttemptLogLine[],
-  workerId: string,
-  now: Date,
-  { logFields }: Span,
+  {
+    workerId,
+    now,
+    span: { logFields },
+    deadlineAt,
+  }: { workerId: string; now: Date; span: Span; deadlineAt: Date | null },
 ): FinishedAttempt {
-  const facts = { ...run.policy, attempt: run.attempt - run.attemptOffset };
+  const facts = { ...run.policy, deadlineAt, attempt: run.attempt - run.attemptOffset };
   return {
     runId: run.id,
     claimNo: run.claimNo,
@@ -172,7 +227,7 @@ function judge(
       workerId,
       startedAt: run.startedAt.toISOString(),
       finishedAt: now.toISOString(),
-      error: outcome.kind === "failed" ? outcome.error : null,
+      error: "error" in outcome ? outcome.error : null,
       ...(logFields.traceId === undefined ? {} : { traceId: logFields.traceId }),
     },
     logs,

@@ -8,9 +8,12 @@ import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 const LOGGED_RUNS = 20;
 
 export function countRescued(metrics: SchedulerMetrics, log: Logger): EndConsumer {
-  const count = (runs: EndedRun<Exclude<EndState, "queued">>[]) => {
-    // Nobody knows of a lost run that it succeeded.
-    for (const { state } of runs) if (state !== "succeeded") metrics.rescued.inc({ state });
+  const count = (ended: EndedRun<Exclude<EndState, "queued">>[]) => {
+    const runs = ended.filter(({ cause }) => cause === "rescue");
+    if (runs.length === 0) return;
+    // Nobody knows of a lost run that it succeeded; what expires has not begun.
+    for (const { state } of runs)
+      if (state !== "succeeded" && state !== "expired") metrics.rescued.inc({ state });
     const runIds = runs.slice(0, LOGGED_RUNS).map(({ runId }) => runId);
     log.warn({ runs: runs.length, runIds }, "rescued runs of a worker whose lease ran out");
   };

@@ -292,6 +292,26 @@ describe("background jobs", () => {
     assert.deepEqual(rows, [{ run_id: kept }]);
   });
 
+  it("expiry: a run past its ttl that nobody claimed ends, in steps, and is no rescue", async () => {
+    const { context, registry } = openContext();
+    const late = await queueRun(store, namespaceId, { ttlMs: 1 });
+    const patient = await queueRun(store, namespaceId);
+    await until(async () => {
+      const { rows } = await store.pool.query(
+        "SELECT FROM task_runs_open WHERE scheduled_for < now() - interval '1 ms'",
+      );
+      return rows.length === 2 || undefined;
+    });
+    await pass("expiry", context);
+    const stateOf = async (id: string) => (await findRun(store, namespaceId, id))?.state;
+    assert.deepEqual([await stateOf(late), await stateOf(patient)], ["expired", "queued"]);
+    const { values } = await registry.getSingleMetric("bellhop_runs_ended_total")!.get();
+    const ended = values.filter(({ value }) => value > 0).map(({ labels }) => labels.state);
+    assert.deepEqual(ended, ["expired"]);
+    const rescued = await registry.getSingleMetric("bellhop_runs_rescued_total")?.get();
+    assert.ok(rescued?.values.every(({ value }) => value === 0));
+  });
+
   it("re-ring: a run that nobody claimed is rung again, with backoff", async () => {
     const runId = await queueRun(store, namespaceId);
     await sql`UPDATE task_runs_open SET available_at = clock_timestamp() - ${OVERDUE_MS}::int * interval '1 ms'`.execute(

@@ -19,6 +19,7 @@ import { recountPermits } from "../core/store/limits/recount-permits.ts";
 import { completeIndexes } from "../core/store/partition-indexes.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
 import { removeExpiredFences } from "../core/store/runs/direct.ts";
+import { expireRuns } from "../core/store/runs/expire.ts";
 import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { readStats } from "../core/store/stats.ts";
@@ -57,6 +58,7 @@ const DAY_MS = 86_400_000;
 /** Well below the usual period of scrapes. */
 export const STATS_MS = 5_000;
 const RESCUE_BATCH = 500;
+export const EXPIRY_BATCH = 5_000;
 export const OVERDUE_MS = 1_000;
 const OVERDUE_BATCH = 1_000;
 /** Of many, a line names these. */
@@ -72,6 +74,7 @@ export function listJobs(leaseMs: number): Job[] {
   return [
     { name: "contact", everyMs: Math.max(100, Math.min(leaseMs / 6, 2_500)), run: keepContact },
     { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
+    { name: "expiry", everyMs: 2_000, run: createExpiry() },
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
     { name: "permits", everyMs: 1_000, run: grantAllPermits },
     { name: "permit counts", everyMs: 5_000, run: recount },
@@ -94,6 +97,20 @@ async function keepContact({ store, judge }: JobContext): Promise<void> {
 
 async function rescue(context: JobContext): Promise<void> {
   while ((await rescueBatch(context)) === RESCUE_BATCH);
+}
+
+/** Each pass goes on where the last one stopped: a backlog is walked through bit by bit. */
+function createExpiry(): Job["run"] {
+  let lastId: string | undefined;
+  return async ({ store, ends, log }) => {
+    const looked = await expireRuns(store, EXPIRY_BATCH, lastId);
+    lastId = looked.lastId;
+    const { ended } = looked;
+    if (ended.length === 0) return;
+    ends.tell(ended);
+    const runIds = ended.slice(0, LOGGED_RUNS).map(({ runId }) => runId);
+    log.info({ runs: ended.length, runIds }, "ended runs that had not started within their ttl");
+  };
 }
 
 /** For what no end of a run does: the permits of other limits, and of a look that failed. */

@@ -1,7 +1,8 @@
 /** Calls and hooks that may be tried more than once; the worker's and the scheduler's parts are played by store functions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CALL_POLICY, MAX_ATTEMPTS } from "../../core/contracts/task-policy.ts";
+import { MAX_ATTEMPTS } from "../../core/contracts/retry-field.ts";
+import { CALL_POLICY } from "../../core/contracts/task-policy.ts";
 import { queueDueRetries } from "../../core/store/runs/stage.ts";
 import { SAMPLE_ERROR } from "../../core/store/testing/samples.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";

@@ -57,12 +57,25 @@ export function describeApi(features: readonly Feature[]): ApiDocument {
     {
       allowEmptySchema: { custom: true },
       // What is refused on its way in may come on its way out: answers get further fields.
-      override({ jsonSchema, io }) {
+      override({ jsonSchema, zodSchema, io }) {
         if (io === "output" && jsonSchema.additionalProperties === false)
           delete jsonSchema.additionalProperties;
+        if (zodSchema instanceof z.ZodDiscriminatedUnion && !isEachNamed(jsonSchema, zodSchema.def))
+          allowAny(jsonSchema);
       },
     },
   );
+}
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/** Whether the options of a union tell themselves apart: each says what it is, none by saying nothing. */
+const isEachNamed = ({ oneOf = [] }: JsonSchema, { discriminator }: { discriminator: string }) =>
+  oneOf.every(({ required, $ref }) => $ref !== undefined || required?.includes(discriminator));
+
+function allowAny(jsonSchema: JsonSchema): void {
+  jsonSchema.anyOf = jsonSchema.oneOf!;
+  delete jsonSchema.oneOf;
 }
 
 function describePaths(features: readonly Feature[]): ZodOpenApiPathsObject {

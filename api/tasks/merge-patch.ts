@@ -23,6 +23,7 @@ export function mergePatch(
 function mergeField(field: string, standing: Json | undefined, given: Json): Json {
   if (field === "schedule") return mergeSchedule(standing, expandSchedule(given));
   if (field === "headers") return mergeHeaders(standing, given);
+  if (field === "retry") return mergeRetry(standing, given);
   return mergeValue(standing, given);
 }
 
@@ -31,6 +32,29 @@ function mergeSchedule(standing: Json | undefined, given: Json): Json {
   const kind = kindOfSchedule(given);
   const isOfOtherKind = kind !== undefined && kind !== kindOfSchedule(standing);
   return mergeValue(isOfOtherKind ? undefined : standing, given);
+}
+
+/** Nor has a backoff of another kind. */
+function mergeRetry(standing: Json | undefined, given: Json): Json {
+  if (!isObject(standing) || !isObject(given)) return mergeValue(standing, given);
+  const kind = kindOfBackoff(given["backoff"]);
+  if (kind === undefined || kind === (kindOfBackoff(standing["backoff"]) ?? "exponential"))
+    return mergeValue(standing, given);
+  const { backoff: _ofOtherKind, ...others } = standing;
+  return mergeValue(others, given);
+}
+
+/** As it is named; undefined where it is not. */
+function kindOfBackoff(backoff: Json | undefined): Json | undefined {
+  return isObject(backoff) ? (backoff["kind"] ?? undefined) : undefined;
+}
+
+/** The patch, its backoff by its kind, which may be the standing one's: what fields it may have hangs on that. */
+export function nameBackoffKind(patch: JsonObject, merged: JsonObject): JsonObject {
+  const { retry } = patch;
+  const kind = isObject(merged["retry"]) ? kindOfBackoff(merged["retry"]["backoff"]) : undefined;
+  if (kind === undefined || !isObject(retry) || !isObject(retry["backoff"])) return patch;
+  return { ...patch, retry: { ...retry, backoff: { ...retry["backoff"], kind } } };
 }
 
 /** A header is the same one however its name is written. */

@@ -11,7 +11,7 @@ import { findFunction } from "../../core/store/functions/functions.ts";
 import type { TaskChange } from "../../core/store/tasks/change.ts";
 import { validate } from "../bodies/body.ts";
 import { toInputError } from "../http/problem.ts";
-import { mergePatch } from "./merge-patch.ts";
+import { mergePatch, nameBackoffKind } from "./merge-patch.ts";
 import { resolveFunction } from "./resolve-function.ts";
 
 export async function mergeTask(
@@ -35,7 +35,7 @@ export async function mergeTask(
     OWN_JSON_FIELD[task.spec.type],
   );
   const input: z.output<typeof schema> = validate(schema, merged);
-  refuseUnknownFields(schema, { ...patch, type: task.spec.type });
+  refuseUnknownFields(schema, nameBackoffKind({ ...patch, type: task.spec.type }, merged));
   const { spec, functionId } = await resolveFunction(
     scope,
     input.spec,

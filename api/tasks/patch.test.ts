@@ -176,6 +176,29 @@ test("null for a field that is needed is refused", async () => {
   assert.deepEqual(await read(tenant, path), before);
 });
 
+test("a backoff of another kind takes the place of the one that stands", async () => {
+  const { tenant, path } = await makeTask();
+  const patched = async (backoff: Json) => {
+    const { status, body } = await tenant.call("PATCH", path, { body: { retry: { backoff } } });
+    assert.equal(status, 200, JSON.stringify(body));
+    return body.retry;
+  };
+  const { maxAttempts } = (await read(tenant, path)).retry;
+  const list = { kind: "list", waits: ["1m", "5m"], jitter: false };
+  assert.deepEqual(await patched({ kind: "list", waits: ["60s", "5m"] }), { maxAttempts, backoff: list });
+  assert.deepEqual((await patched({ waits: ["2m"] })).backoff, { ...list, waits: ["2m"] });
+  assert.deepEqual((await patched({ kind: "linear", initial: "10s" })).backoff, {
+    ...{ kind: "linear", initial: "10s", max: "5m", jitter: true },
+  });
+  assert.deepEqual((await patched({ max: "1m" })).backoff.max, "1m");
+  assert.deepEqual((await patched({ kind: "exponential", factor: 3 })).backoff, {
+    ...{ kind: "exponential", initial: "1s", factor: 3, max: "5m", jitter: true },
+  });
+  assert.deepEqual((await patched({ max: "2m" })).backoff.factor, 3);
+  const wrong = await tenant.call("PATCH", path, { body: { retry: { backoff: { kind: "list" } } } });
+  assertProblem(wrong, 422, "invalid_input", ["retry.backoff.waits"]);
+});
+
 test("null for a field that no task has is refused by its name", async () => {
   const { tenant, path } = await makeTask();
   const before = await read(tenant, path);

@@ -34,6 +34,8 @@ test("a task without a schedule is made with its run, which is rung", async () =
     retry: { maxAttempts: 5, backoff: { initial: "1s", factor: 2, max: "5m", jitter: true } },
     timeout: "30s",
     deadLetter: true,
+    ttl: null,
+    deadline: null,
     labels: {},
     nextRunAt: null,
   });
@@ -74,6 +76,8 @@ test("what is made is what is read back, each type with all its fields", async (
     retry: { maxAttempts: 3, backoff: { initial: "2s", factor: 3, max: "1m", jitter: false } },
     timeout: "1m",
     deadLetter: false,
+    ttl: "10m",
+    deadline: "2h",
     labels: { team: "ops", "app.example.com/tier": "" },
   };
   for (const definition of [

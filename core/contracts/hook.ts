@@ -1,7 +1,7 @@
 /** Webhooks on the wire. */
 import { z } from "zod";
 import { idOutput, instantOutput, lineField, nameField, wholeNumberField } from "./common.ts";
-import { MAX_ATTEMPTS } from "./task-policy.ts";
+import { MAX_ATTEMPTS } from "./retry-field.ts";
 
 /**
  * The body of `POST /v1/functions/{name}/hooks`; `tag`: the revision that is triggered, in place of the traffic;

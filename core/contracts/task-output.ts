@@ -64,6 +64,8 @@ export const taskOutput = z
         },
         timeout: "1m",
         deadLetter: true,
+        ttl: null,
+        deadline: null,
         labels: { team: "billing" },
         nextRunAt: "2026-11-24T01:30:00.000Z",
         createdAt: "2026-11-23T20:39:50.854Z",

@@ -3,35 +3,23 @@
  * may send, the defaults, what is stored and what is shown follow from it.
  */
 import { z } from "zod";
-import { durationField, numberField, wholeNumberField } from "./common.ts";
+import { durationField } from "./common.ts";
 import { fieldGroup, type Shown, toInner, toShown } from "./field-group.ts";
-
-const DAY_MS = 86_400_000;
-
-/** The most a task, a call or a hook may ask for. */
-export const MAX_ATTEMPTS = 100;
+import { retryField } from "./retry-field.ts";
 
 /** By their names on the wire. Each has a default: a task that was stored before the field was there has that. */
 export const policyFields = {
-  retry: fieldGroup({
-    /** In all, the first one included. */
-    maxAttempts: wholeNumberField(1, MAX_ATTEMPTS).prefault(5),
-    backoff: fieldGroup(
-      {
-        initial: durationField(1, DAY_MS).prefault("1s"),
-        factor: numberField(1, 10).prefault(2),
-        max: durationField(1, 7 * DAY_MS).prefault("5m"),
-        jitter: z.boolean().default(true),
-      },
-      { initial: "initialMs", max: "maxMs" },
-    ).prefault({}),
-  }).prefault({}),
+  retry: retryField.prefault({}),
   /** Of each attempt. */
   timeout: durationField(100, 3_600_000).prefault("30s"),
   /** Whether a run that has used up its attempts waits in the dead letters. */
   deadLetter: z.boolean().default(true),
+  /** From `scheduledFor`: a run that has not started by then does not start any more. Null: it may wait. */
+  ttl: durationField(1).nullable().default(null),
+  /** From `scheduledFor`, over all attempts and the waits between them. Null: none. */
+  deadline: durationField(1).nullable().default(null),
 };
-const INNER_NAMES = { timeout: "timeoutMs" } as const;
+const INNER_NAMES = { timeout: "timeoutMs", ttl: "ttlMs", deadline: "deadlineMs" } as const;
 
 const codec = fieldGroup(policyFields, INNER_NAMES);
 
@@ -54,14 +42,6 @@ export const callPolicy = (maxAttempts: number | null): TaskPolicy =>
 /** Takes the policy out of the fields of a validated task. */
 export const pickPolicy = (fields: { [Field in keyof typeof policyFields]: unknown }): TaskPolicy =>
   toInner(policyFields, INNER_NAMES, fields) as TaskPolicy;
-
-/** As it is stored: what an earlier release did not know is missing, what a later one knows is left out. */
-export function readPolicy(stored: Partial<TaskPolicy>): TaskPolicy {
-  const policy: Record<string, unknown> = {};
-  for (const [field, byDefault] of Object.entries(DEFAULT_POLICY))
-    policy[field] = stored[field as keyof TaskPolicy] ?? byDefault;
-  return policy as TaskPolicy;
-}
 
 /** The fields of an answer. */
 export const shownPolicy = toShown(codec).shape;

@@ -4,9 +4,10 @@ import { test } from "node:test";
 import { createRandom, type Random } from "../../test/support/random.ts";
 import { formatDuration } from "../duration.ts";
 import type { JsonObject } from "../json.ts";
+import { readPolicy, toStoredPolicy } from "./stored-policy.ts";
 import { type TaskInput, taskInput } from "./task-input.ts";
 import { toTaskDefinition } from "./task-output.ts";
-import { DEFAULT_POLICY, readPolicy, toWirePolicy } from "./task-policy.ts";
+import { DEFAULT_POLICY, toWirePolicy } from "./task-policy.ts";
 
 const NOW = new Date("2026-06-01T12:00:00.000Z");
 const schema = taskInput(() => NOW);
@@ -38,19 +39,39 @@ const SCHEDULES: Record<string, (random: Random) => JsonObject | undefined> = {
 };
 
 function policyOf(random: Random): JsonObject {
-  const backoff = () =>
+  const bounds = () => ({
+    initial: random.maybe(() => duration(random, 1, 86_400_000)),
+    max: random.maybe(() => duration(random, 1, 7 * 86_400_000)),
+    jitter: random.maybe(() => random.pick([true, false])),
+  });
+  const linear = () => without({ kind: "linear", ...bounds() });
+  const list = () =>
     without({
+      kind: "list",
+      waits: Array.from({ length: random.whole(1, 5) }, () => duration(random, 1, 7 * 86_400_000)),
+      jitter: random.maybe(() => random.pick([true, false])),
+    });
+  const exponential = () =>
+    without({
+      kind: random.maybe(() => "exponential"),
       initial: random.maybe(() => duration(random, 1, 86_400_000)),
       factor: random.maybe(() => random.pick([1, 10, 1 + random.next() * 9])),
       max: random.maybe(() => duration(random, 1, 7 * 86_400_000)),
       jitter: random.maybe(() => random.pick([true, false])),
     });
   const retry = () =>
-    without({ maxAttempts: random.maybe(() => random.whole(1, 100)), backoff: random.maybe(backoff) });
+    without({
+      maxAttempts: random.maybe(() => random.whole(1, 100)),
+      backoff: random.maybe(() => random.pick([exponential, linear, list])()),
+      on: random.maybe(() => [random.pick(["http_status", "timeout", "5xx", 404, "503"])]),
+    });
+  const limit = () => random.pick([null, duration(random, 1, 3_660 * 86_400_000)]);
   return without({
     retry: random.maybe(retry),
     timeout: random.maybe(() => duration(random, 100, 3_600_000)),
     deadLetter: random.maybe(() => random.pick([true, false])),
+    ttl: random.maybe(limit),
+    deadline: random.maybe(limit),
   });
 }
 
@@ -61,7 +82,7 @@ const without = (fields: Record<string, unknown>) =>
 /** As it comes out of jsonb. */
 const store = (input: TaskInput): TaskInput => {
   const stored = JSON.parse(JSON.stringify(input)) as TaskInput;
-  return { ...stored, policy: readPolicy(stored.policy) };
+  return { ...stored, policy: readPolicy(JSON.parse(JSON.stringify(toStoredPolicy(input.policy)))) };
 };
 
 for (const [kind, scheduleOf] of Object.entries(SCHEDULES)) {
@@ -99,7 +120,28 @@ test("a policy that was stored before a field was there has that field's default
     retry: { maxAttempts: 5, backoff: { initial: "1s", factor: 2, max: "5m", jitter: true } },
     timeout: "30s",
     deadLetter: true,
+    ttl: null,
+    deadline: null,
   });
+});
+
+test("a change of the retry by the release before, which knows no other backoff, holds", () => {
+  const given = { kind: "list" as const, waitsMs: [60_000, 300_000], jitter: false };
+  const retry = { maxAttempts: 3, backoff: given, on: [503] };
+  const stored = toStoredPolicy({ ...DEFAULT_POLICY, retry });
+  const standIn = { initialMs: 60_000, factor: 1, maxMs: 300_000, jitter: false };
+  assert.deepEqual(stored.retry, { maxAttempts: 3, backoff: standIn }, "what that release runs by");
+  const more = { ...stored, retry: { maxAttempts: 4, backoff: standIn } };
+  assert.deepEqual(readPolicy(more).retry, { ...retry, maxAttempts: 4 });
+  const other = { maxAttempts: 3, backoff: { ...standIn, initialMs: 1 } };
+  assert.deepEqual(readPolicy({ ...stored, retry: other }).retry, { ...other, on: [503] });
+  const linear = { kind: "linear" as const, initialMs: 5, maxMs: 50, jitter: true };
+  assert.deepEqual(
+    toStoredPolicy({ ...DEFAULT_POLICY, retry: { ...retry, backoff: linear } }).retry.backoff,
+    {
+      ...{ initialMs: 5, factor: 1, maxMs: 50, jitter: true },
+    },
+  );
 });
 
 test("a policy that was stored under other rules is shown as it is, without what only a later release knows", () => {

@@ -4,8 +4,21 @@ import { type RunError, type RunErrorCode, runError } from "./run-errors.ts";
 /** How one attempt ended, as its runner saw it. Whether it is tried again is decided in retry.ts. */
 export type AttemptOutcome =
   | { kind: "succeeded"; result: Json }
-  | { kind: "failed"; error: RunError; retryable: boolean; retryAfterMs?: number; result?: Json }
-  | { kind: "cancelled" };
+  | FailedAttempt
+  | { kind: "cancelled" }
+  /** Its run's time to live was over: it did not begin. */
+  | { kind: "expired"; error: RunError };
+
+interface FailedAttempt {
+  kind: "failed";
+  error: RunError;
+  retryable: boolean;
+  /** What the next attempt waits in any case. */
+  retryAfterMs?: number;
+  /** What it waits, whatever the policy says. */
+  waitMs?: number;
+  result?: Json;
+}
 
 export function succeeded(result: Json): AttemptOutcome {
   return { kind: "succeeded", result };
@@ -14,14 +27,12 @@ export function succeeded(result: Json): AttemptOutcome {
 export function failed(
   code: RunErrorCode,
   message: string,
-  options: { retryable: boolean; retryAfterMs?: number; details?: Json; result?: Json },
+  options: Omit<FailedAttempt, "kind" | "error"> & { details?: Json },
 ): AttemptOutcome {
-  const { retryable, retryAfterMs, details, result } = options;
+  const { details, ...more } = options;
   return {
     kind: "failed",
     error: runError(code, message, details),
-    retryable,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(result === undefined ? {} : { result }),
+    ...more,
   };
 }

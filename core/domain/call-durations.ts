@@ -5,7 +5,7 @@
 import { type AskedLimits, effectiveLimits, type FunctionLimitCaps } from "./function-limits.ts";
 
 /** A function is stopped this much before its attempt's own clock rings: the sandbox's word says more. */
-const HEAD_START_MS = 50;
+export const HEAD_START_MS = 50;
 /** For what comes before the function, and for the head start: so that it has all of its time. */
 const ATTEMPT_SLACK_MS = 2 * HEAD_START_MS;
 /** For a worker to come, where a call is queued. */

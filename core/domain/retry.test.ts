@@ -1,14 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failed, succeeded } from "./attempt.ts";
-import { backoffMs, decideVerdict, MAX_RETRY_AFTER_MS, type RetryPolicy } from "./retry.ts";
+import { type AttemptOutcome, failed, succeeded } from "./attempt.ts";
+import {
+  type Backoff,
+  backoffMs,
+  decideVerdict,
+  MAX_RETRY_AFTER_MS,
+  type RetriedFailure,
+  type RetryPolicy,
+} from "./retry.ts";
 
 const policy = (jitter: boolean): RetryPolicy => ({
   maxAttempts: 3,
   backoff: { initialMs: 1_000, factor: 2, maxMs: 10_000, jitter },
 });
 const now = new Date("2026-01-01T00:00:00.000Z");
-const facts = (attempt: number, deadLetter = true) => ({ attempt, retry: policy(false), deadLetter });
+const facts = (attempt: number, deadLetter = true) => ({
+  ...{ attempt, retry: policy(false), deadLetter },
+  deadlineAt: null,
+});
 const flaky = failed("http_status", "The server answered 503.", { retryable: true });
 
 /** How long after `now` the verdict tries again. */
@@ -78,4 +88,58 @@ test("Retry-After lengthens the wait, never shortens it, and is obeyed for a day
   assert.equal(waitOf(decideVerdict(busy(10), facts(1), now)), 1_000);
   assert.equal(waitOf(decideVerdict(busy(10 * MAX_RETRY_AFTER_MS), facts(1), now)), 86_400_000);
   assert.equal(decideVerdict(busy(60_000), facts(3), now).state, "dead", "it brings no further attempt");
+});
+
+test("a linear wait grows by its first one up to the cap; a list says each, its last one what follows", () => {
+  const waitsOf = (backoff: Backoff, attempts: number[]) =>
+    attempts.map((attempt) => backoffMs({ maxAttempts: 9, backoff }, attempt));
+  const linear = { kind: "linear", initialMs: 1_000, maxMs: 3_500, jitter: false } as const;
+  assert.deepEqual(waitsOf(linear, [1, 2, 3, 4, 99]), [1_000, 2_000, 3_000, 3_500, 3_500]);
+  const list: Backoff = { kind: "list", waitsMs: [60_000, 300_000, 5], jitter: false };
+  assert.deepEqual(waitsOf(list, [1, 2, 3, 4, 99]), [60_000, 300_000, 5, 5, 5]);
+  assert.equal(
+    backoffMs({ maxAttempts: 9, backoff: { ...list, jitter: true } }, 1, () => 0),
+    30_000,
+  );
+  const named = { kind: "exponential", ...policy(false).backoff } as Backoff;
+  assert.deepEqual(waitsOf(named, [1, 2]), [1_000, 2_000]);
+});
+
+test("retry.on says which failures are tried again, and the others fail at once", () => {
+  const answered = (status: number, retryable = status >= 500) =>
+    failed("http_status", String(status), { retryable, details: { status } });
+  const lost = failed("worker_lost", "lost", { retryable: true });
+  const cases: [RetriedFailure[], AttemptOutcome, "scheduled" | "dead"][] = [
+    [[503], answered(503), "scheduled"],
+    [[503], answered(500), "dead"],
+    [[404], answered(404), "scheduled"],
+    [["5xx"], answered(599), "scheduled"],
+    [["5xx"], answered(404), "dead"],
+    [["http_status"], answered(404), "scheduled"],
+    [["timeout", "connect_failed"], failed("timeout", "late", { retryable: true }), "scheduled"],
+    [["5xx", 500], failed("connect_failed", "away", { retryable: true }), "dead"],
+    [["worker_lost"], lost, "scheduled"],
+    [["5xx"], lost, "dead"],
+  ];
+  for (const [on, outcome, state] of cases) {
+    const retry = { ...policy(false), on };
+    const verdict = decideVerdict(outcome, { ...facts(1), retry }, now);
+    assert.equal(verdict.state, state, JSON.stringify([on, outcome]));
+  }
+  const last = decideVerdict(answered(503), { ...facts(3), retry: { ...policy(false), on: [503] } }, now);
+  assert.equal(last.state, "dead", "the attempts are used up");
+});
+
+test("no retry is planned for the deadline or later: then the run has failed of that", () => {
+  const until = (waitMs: number) => ({ ...facts(1), deadlineAt: new Date(now.getTime() + waitMs) });
+  assert.equal(waitOf(decideVerdict(flaky, until(1_001), now)), 1_000);
+  const verdict = decideVerdict(flaky, until(1_000), now);
+  assert.ok(verdict.state === "dead");
+  assert.equal(verdict.error.code, "deadline_exceeded");
+  assert.deepEqual(verdict.error.details, {
+    lastError: { code: "http_status", message: "The server answered 503." },
+  });
+  const usedUp = decideVerdict(flaky, { ...until(1), attempt: 3, deadLetter: false }, now);
+  assert.ok(usedUp.state === "failed");
+  assert.equal(usedUp.error.code, "http_status", "there was no further attempt to leave time for");
 });

@@ -65,6 +65,8 @@ export const RUN_ERRORS = {
   executor_killed: "The executor was ended from outside.",
   executor_fault: "The executor broke down under the run.",
   timeout: "The attempt took longer than the task's timeout.",
+  expired: "The run had not started within its task's ttl.",
+  deadline_exceeded: "The task's deadline leaves no time for the run.",
   worker_lost: "The worker stopped answering.",
   worker_stopped: "The worker was stopped.",
   internal_error: "A fault of Bellhop's own.",
@@ -75,6 +77,8 @@ export const RUN_ERRORS = {
 } as const satisfies Record<string, string>;
 
 export type RunErrorCode = keyof typeof RUN_ERRORS;
+
+export const isRunErrorCode = (code: string): code is RunErrorCode => Object.hasOwn(RUN_ERRORS, code);
 
 /** What an attempt's failure looks like to people: a stable `code`, a `message` they understand. */
 export interface RunError {

@@ -25,7 +25,7 @@ export const RUN_TRANSITIONS: Record<RunState, Partial<Record<RunState, string>>
     running: "a worker's claim",
     cancelled: "a cancel",
     skipped: "the overlap or catch-up policy",
-    expired: "its time to live",
+    expired: "the scheduler, its time to live over",
   },
   running: {
     succeeded: "the worker",
@@ -34,6 +34,7 @@ export const RUN_TRANSITIONS: Record<RunState, Partial<Record<RunState, string>>
     scheduled: "a retry, a rescue",
     queued: "a worker that gives it back",
     cancelled: "the worker, asked to cancel",
+    expired: "the worker, claimed too late to begin",
   },
   dead: { queued: "a redrive", failed: "a discard" },
   succeeded: {},

@@ -7,7 +7,7 @@ import type { EndedRun, EndState } from "../store/runs/end.ts";
  */
 export interface EndConsumer {
   name: string;
-  final: Consume<"succeeded" | "failed" | "cancelled">;
+  final: Consume<"succeeded" | "failed" | "cancelled" | "expired">;
   /** Dead letters. */
   dead: Consume<"dead">;
   /** Their next attempts wait. */
@@ -31,6 +31,7 @@ const FATES = {
   succeeded: "final",
   failed: "final",
   cancelled: "final",
+  expired: "final",
   dead: "dead",
   scheduled: "scheduled",
   queued: "givenBack",

@@ -6,7 +6,7 @@ import type { EndConsumer } from "./run-ends.ts";
 
 const TOLD: Record<EndCause, boolean> = {
   ...{ worker: true, rescue: true, lost_call: true },
-  ...{ cancel: false, discard: false },
+  ...{ cancel: false, discard: false, expiry: false },
 };
 
 /** @param traceOf what else the line says: the trace of the attempt */

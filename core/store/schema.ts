@@ -2,10 +2,9 @@
 import type { ColumnType, Generated } from "kysely";
 import type { CapturedMessage } from "../contracts/captured-email.ts";
 import type { AttemptRecord } from "../contracts/run.ts";
+import type { StoredPolicy } from "../contracts/stored-policy.ts";
 import type { TaskState } from "../contracts/task-output.ts";
-import type { TaskPolicy } from "../contracts/task-policy.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
-import type { RetryPolicy } from "../domain/retry.ts";
 import type { RunError } from "../domain/run-errors.ts";
 import type { RunState } from "../domain/run-state.ts";
 import type { RunTarget } from "../domain/run-target.ts";
@@ -100,8 +99,8 @@ export interface Database {
     anchor_at: Date;
     next_run_at: Date | null;
     /** Of the fields with columns of their own, the columns say what holds: see tasks/policy-columns.ts. */
-    policy: Filled<Partial<TaskPolicy>>;
-    retry: Jsonb<RetryPolicy>;
+    policy: Filled<StoredPolicy>;
+    retry: Jsonb<NonNullable<StoredPolicy["retry"]>>;
     timeout_ms: number;
     dead_letter: boolean;
     labels: Jsonb<Record<string, string>>;
@@ -181,6 +180,8 @@ export interface TaskRunsTable {
   attempt: Generated<number>;
   /** Attempts spent before the last redrive: a redriven run has its whole allowance again. */
   attempt_offset: Generated<number>;
+  /** Of the last redrive. */
+  redriven_at: ColumnType<Date | null, undefined, Date>;
   claim_no: Generated<number>;
   /** The limits that may hold for the run; null: none, or written by the release before. See limits/permits.ts. */
   limit_keys: string[] | null;

@@ -25,6 +25,8 @@ export interface ClaimedRun {
   /** Its task's, or that of a call; the timeout is this attempt's. */
   policy: TaskPolicy;
   scheduledFor: Date;
+  /** Of the last redrive: its deadline is counted from there. */
+  redrivenAt: Date | null;
   startedAt: Date;
   /** For functions: the revision this attempt runs. */
   functionId: string | null;
@@ -53,7 +55,7 @@ export const TAKEN = `
       permits = c.permits, waiting_for = NULL, waiting_key = NULL, room = NULL
     FROM chosen c WHERE r.id = c.id AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
-      r.scheduled_for, r.started_at, r.timeout_ms, r.max_attempts, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,
+      r.scheduled_for, r.redriven_at, r.started_at, r.timeout_ms, r.max_attempts, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,
       r.traceparent
   )`;
 
@@ -75,6 +77,7 @@ interface TakenRow {
   attempt: number;
   attempt_offset: number;
   scheduled_for: Date;
+  redriven_at: Date | null;
   started_at: Date;
   timeout_ms: number | null;
   max_attempts: number | null;
@@ -107,6 +110,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     attemptOffset: row.attempt_offset,
     policy: row.timeout_ms === null ? policy : { ...policy, timeoutMs: row.timeout_ms },
     scheduledFor: row.scheduled_for,
+    redrivenAt: row.redriven_at,
     startedAt: row.started_at,
     functionId: row.function_id,
     revisionId: chooseRevision(row),

@@ -25,7 +25,7 @@ export async function redriveDeadLetters(
     )
     UPDATE task_runs_open r SET state = 'queued', dead_at = NULL, error = NULL, result = NULL, worker_id = NULL,
       started_at = NULL, cancel_requested_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1, available_at = clock_timestamp(),
-      queued_at = clock_timestamp()
+      queued_at = clock_timestamp(), redriven_at = clock_timestamp()
     FROM dead WHERE r.id = dead.id RETURNING ${sql.raw(STAGED)}`.execute(db);
   return rows;
 }

@@ -14,10 +14,10 @@ import { unindexed } from "../unindexed.ts";
 import { lineInRowTime, recordInRowTime } from "./row-time.ts";
 
 /** Who ended it: the worker that ran it, or who did so in its place. */
-export type EndCause = "worker" | "rescue" | "cancel" | "discard" | "lost_call";
+export type EndCause = "worker" | "rescue" | "cancel" | "discard" | "expiry" | "lost_call";
 
 /** Final, a dead letter, waiting for its next attempt (`scheduled`), or given back (`queued`). */
-export type EndState = "succeeded" | "failed" | "cancelled" | "dead" | "scheduled" | "queued";
+export type EndState = "succeeded" | "failed" | "cancelled" | "expired" | "dead" | "scheduled" | "queued";
 
 /** A run that is not running, or not waiting, any more. */
 export interface EndedRun<S extends EndState = EndState> {
@@ -58,7 +58,6 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   scheduled_for: "kept",
   available_at: "kept",
   queued_at: "kept",
-  started_at: "kept",
   worker_id: "kept",
   cancel_requested_at: "kept",
   awaited: "kept",
@@ -74,6 +73,7 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   result: "written",
   error: "written",
   attempts: "written",
+  started_at: "written",
   finished_at: "written",
   room: "left",
   limit_keys: "left",
@@ -81,6 +81,7 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   waiting_for: "left",
   waiting_key: "left",
   dead_at: "left",
+  redriven_at: "left",
   skipped: "left",
 };
 
@@ -104,6 +105,7 @@ export interface EndColumns {
   result?: string;
   error?: string;
   attempts?: string;
+  startedAt?: string;
   input?: string;
   /** For who is told: no column of the row. */
   functionName?: string;
@@ -116,13 +118,14 @@ function moveEnded({
   result = "g.result",
   error = "g.error",
   attempts = "g.attempts",
+  startedAt = "g.started_at",
   input = KEPT_INPUT,
 }: EndColumns): string {
   return `
-    INSERT INTO task_runs (${KEPT.join(", ")}, input, original_input, revision_id, result, error, attempts, finished_at,
-      state)
+    INSERT INTO task_runs (${KEPT.join(", ")}, input, original_input, revision_id, result, error, attempts, started_at,
+      finished_at, state)
     SELECT ${KEPT_FROM_GONE.join(", ")}, ${input}, ${originalInput(state, input)}, ${revisionId}, ${result}, ${error},
-      ${attempts}, clock_timestamp(), ${state}
+      ${attempts}, ${startedAt}, clock_timestamp(), ${state}
     FROM gone g`;
 }
 
@@ -188,7 +191,7 @@ const ANSWERED = `id, claim_no AS "claimNo", awaited, permits`;
  * running → final. The row that is taken names its verdict: a worker may hold two of one run, from before and after it
  * was lost. `rest`: what becomes of the permits of `gone`, and the rows that are answered.
  */
-const moveTerminal = (rest: string) => `
+const moveTerminal = (rest: string, own: Pick<EndColumns, "attempts" | "startedAt"> = {}) => `
   WITH ${VERDICTS},
   gone AS (
     DELETE FROM task_runs_open r USING verdicts v WHERE ${FENCED}
@@ -203,6 +206,7 @@ const moveTerminal = (rest: string) => `
     attempts: "g.attempts || g.end_record",
     // A worker that says nothing of it leaves it as every other end does.
     input: `CASE WHEN g.end_record ? 'input' THEN g.end_input ELSE ${KEPT_INPUT} END`,
+    ...own,
   })}
   ), ${LOGGED("gone")} ${rest}`;
 
@@ -212,6 +216,12 @@ export const MOVE_TERMINAL = { name: "finish-terminal", text: moveTerminal(`SELE
 export const MOVE_LIMITED = {
   name: "finish-limited",
   text: moveTerminal(`, ${givePermitsBack("gone")} SELECT ${ANSWERED}, ${WANTED_KEYS} FROM gone`),
+};
+
+/** The same of runs whose attempt did not begin: of the claim nothing stays. */
+export const MOVE_EXPIRED = {
+  name: "finish-expired",
+  text: moveTerminal(`SELECT ${ANSWERED} FROM gone`, { attempts: "g.attempts", startedAt: "NULL" }),
 };
 
 /**

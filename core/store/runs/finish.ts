@@ -15,7 +15,15 @@ import { givePermitsBack } from "../limits/permits.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
 import { returnPermits } from "../limits/return-permits.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import { type EndCause, type EndedRun, endedColumns, KEEP_OPEN, MOVE_LIMITED, MOVE_TERMINAL } from "./end.ts";
+import {
+  type EndCause,
+  type EndedRun,
+  endedColumns,
+  KEEP_OPEN,
+  MOVE_EXPIRED,
+  MOVE_LIMITED,
+  MOVE_TERMINAL,
+} from "./end.ts";
 
 export interface FinishedAttempt {
   runId: string;
@@ -61,15 +69,15 @@ interface FinishedRow {
 }
 
 /**
- * Records a batch of attempts that ended, with their logs: one statement, or two in one transaction where some stay
- * open. A run that waits for a retry and was asked to stop meanwhile ends as cancelled instead.
+ * Records a batch of attempts that ended, with their logs: one statement, or several in one transaction where some stay
+ * open, or have not begun. A run that waits for a retry and was asked to stop meanwhile ends as cancelled instead.
  */
 export async function finishAttempts(
   store: Store,
   workerId: string,
   attempts: FinishedAttempt[],
 ): Promise<FinishReport> {
-  if (attempts.some(staysOpen))
+  if (attempts.some((attempt) => staysOpen(attempt) || isExpired(attempt)))
     return await inTransaction(store.pool, async (tx) =>
       toReport(await writeInTransaction(tx, { workerId, attempts })),
     );
@@ -94,6 +102,7 @@ interface Batch {
 }
 
 const staysOpen = ({ verdict }: FinishedAttempt) => verdict.state === "scheduled" || verdict.state === "dead";
+const isExpired = ({ verdict }: FinishedAttempt) => verdict.state === "expired";
 
 async function writeInTransaction(tx: Transaction, { workerId, attempts }: Batch): Promise<WrittenEnd[]> {
   const open = attempts.filter(staysOpen);
@@ -101,13 +110,18 @@ async function writeInTransaction(tx: Transaction, { workerId, attempts }: Batch
   const isKept = new Set(kept.map(({ attempt }) => attempt));
   const unwanted = open.filter((attempt) => attempt.verdict.state === "scheduled" && !isKept.has(attempt));
   const cancelled = new Map(unwanted.map((attempt) => [toCancelled(attempt), attempt]));
-  const terminal = attempts.filter((attempt) => !staysOpen(attempt));
+  const terminal = attempts.filter((attempt) => !staysOpen(attempt) && !isExpired(attempt));
   const moved = await writeVerdicts(tx.pool, MOVE_TERMINAL, {
     workerId,
     attempts: [...terminal, ...cancelled.keys()],
   });
+  const expired = await writeVerdicts(tx.pool, MOVE_EXPIRED, {
+    workerId,
+    attempts: attempts.filter(isExpired),
+  });
   return await returnAll(tx, [
     ...kept,
+    ...expired,
     ...moved.map((end) => ({ ...end, attempt: cancelled.get(end.attempt) ?? end.attempt })),
   ]);
 }

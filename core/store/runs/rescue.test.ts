@@ -88,6 +88,24 @@ test("a lost call is over, unless it may be tried more than once", async () => {
   }
 });
 
+test("a lost run whose deadline leaves no time for another attempt is over", async () => {
+  const namespaceId = await newNamespace();
+  const lost = await loseRun(namespaceId, { deadlineMs: 1 });
+  assert.deepEqual(
+    (await rescue()).map(({ runId, state, error }) => [runId, state, error?.code]),
+    [[lost.id, "dead", "deadline_exceeded"]],
+  );
+});
+
+test("a lost run whose failure is not in its task's list is not tried again", async () => {
+  const namespaceId = await newNamespace();
+  await loseRun(namespaceId, { retry: { ...DEFAULT_POLICY.retry, on: ["5xx"] } });
+  assert.deepEqual(
+    (await rescue()).map(({ state, error }) => [state, error?.code]),
+    [["dead", "worker_lost"]],
+  );
+});
+
 test("a worker whose row is gone is lost as well", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);

@@ -5,6 +5,7 @@ import { callPolicy } from "../../contracts/task-policy.ts";
 import type { AttemptOutcome } from "../../domain/attempt.ts";
 import { decideVerdict } from "../../domain/retry.ts";
 import { WORKER_LOST } from "../../domain/run-errors.ts";
+import { findDeadline } from "../../domain/run-time-limits.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { askServer, type LeaseJudge } from "../contact.ts";
@@ -23,6 +24,8 @@ interface LostRow {
   claim_no: number;
   attempt: number;
   attempt_offset: number;
+  scheduled_for: Date;
+  redriven_at: Date | null;
   started_at: Date;
   worker_id: string;
   cancel_requested_at: Date | null;
@@ -49,7 +52,8 @@ export async function rescueLostRuns(
     const word = await askServer(tx.db);
     if (!judge.mayJudge(word)) return [];
     const { rows: lost } = await sql<LostRun>`
-      SELECT r.id, r.claim_no, r.task_id, r.namespace_id, r.attempt, r.attempt_offset, r.started_at, r.worker_id,
+      SELECT r.id, r.claim_no, r.task_id, r.namespace_id, r.attempt, r.attempt_offset, r.scheduled_for, r.redriven_at,
+        r.started_at, r.worker_id,
         r.cancel_requested_at, r.type, r.trigger, r.function_id, f.name AS function_name, r.revision_id, r.max_attempts,
         ${sql.raw(JOINED_POLICY)}
       FROM task_runs_open r LEFT JOIN tasks t ON t.id = r.task_id LEFT JOIN functions f ON f.id = r.function_id
@@ -68,7 +72,9 @@ const LOST: AttemptOutcome = { kind: "failed", error: WORKER_LOST, retryable: tr
 
 function decideLost(run: LostRun, now: Date) {
   const policy = fromJoinedPolicy(run) ?? callPolicy(run.max_attempts);
-  const facts = { ...policy, attempt: run.attempt - run.attempt_offset };
+  const times = { scheduledFor: run.scheduled_for, redrivenAt: run.redriven_at };
+  const deadlineAt = findDeadline(times, policy.deadlineMs);
+  const facts = { ...policy, deadlineAt, attempt: run.attempt - run.attempt_offset };
   return decideVerdict(run.cancel_requested_at ? { kind: "cancelled" } : LOST, facts, now);
 }
 

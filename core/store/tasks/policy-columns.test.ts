@@ -54,8 +54,12 @@ test("what this release writes, the one before reads", async () => {
     [second.retry, second.timeout_ms, second.dead_letter],
     [DEFAULT_POLICY.retry, 1_234, true],
   );
-  const { timeoutMs: _hasItsColumn, ...stored } = DEFAULT_POLICY;
-  assert.deepEqual(second.policy, stored);
+  const { retry, deadLetter } = DEFAULT_POLICY;
+  assert.deepEqual(
+    second.policy,
+    { retry, deadLetter },
+    "the timeout has its column; what is not set is left out",
+  );
 });
 
 test("a change through either release is never lost, in whatever order they come", async () => {
@@ -98,4 +102,17 @@ test("a change keeps what only a later release knows", async () => {
   assert.ok(!("later" in (await policyNow())));
   await change({ deadLetter: false });
   assert.deepEqual((await columnsOf(id)).policy, { ...policy, deadLetter: false, later: { a: 1 } });
+});
+
+test("a change takes limits away, and what the release before cannot know of a retry", async () => {
+  const backoff = { kind: "list" as const, waitsMs: [5], jitter: false };
+  const retry = { maxAttempts: 3, backoff, on: ["5xx"] };
+  const { id, change, policyNow } = await makeTask({ retry, ttlMs: 1_000, deadlineMs: 2_000 });
+  const before = await policyNow();
+  assert.deepEqual([before.retry, before.ttlMs, before.deadlineMs], [retry, 1_000, 2_000]);
+  await change({ ttlMs: null });
+  assert.deepEqual(await policyNow(), { ...before, ttlMs: null });
+  await change({ ...DEFAULT_POLICY, timeoutMs: before.timeoutMs });
+  assert.deepEqual(await policyNow(), { ...DEFAULT_POLICY, timeoutMs: before.timeoutMs });
+  assert.deepEqual(Object.keys((await columnsOf(id)).policy).sort(), ["deadLetter", "retry"]);
 });

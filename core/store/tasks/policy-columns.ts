@@ -3,7 +3,8 @@
  * this one knows `retry` and `dead_letter` alone: they are written as well, and where they differ they are the truth.
  */
 import { type RawBuilder, type Selectable, sql } from "kysely";
-import { readPolicy, type TaskPolicy } from "../../contracts/task-policy.ts";
+import { readPolicy, STORED_FIELDS, toStoredPolicy } from "../../contracts/stored-policy.ts";
+import type { TaskPolicy } from "../../contracts/task-policy.ts";
 import { toJsonText } from "../json-text.ts";
 import type { Database } from "../schema.ts";
 
@@ -24,14 +25,16 @@ export const fromPolicyColumns = ({ policy, retry, timeout_ms, dead_letter }: Po
 export const fromJoinedPolicy = (row: JoinedPolicy): TaskPolicy | null =>
   row.policy === null ? null : fromPolicyColumns({ ...row, timeout_ms: row.task_timeout_ms });
 
-export function toPolicyColumns({ timeoutMs, ...policy }: TaskPolicy) {
+export function toPolicyColumns(policy: TaskPolicy) {
+  const { timeoutMs: _hasItsColumn, ...stored } = toStoredPolicy(policy);
   return {
-    policy: toJsonText(policy),
-    retry: toJsonText(policy.retry),
-    timeout_ms: timeoutMs,
+    policy: toJsonText(stored),
+    retry: toJsonText(stored.retry),
+    timeout_ms: policy.timeoutMs,
     dead_letter: policy.deadLetter,
   };
 }
 
 /** The new `policy` of a task that stands: a field that only a later release knows stays as it is. */
-export const changedPolicy = (policy: string): RawBuilder<string> => sql`policy || ${policy}::jsonb`;
+export const changedPolicy = (policy: string): RawBuilder<string> =>
+  sql`(policy - ${STORED_FIELDS}::text[]) || ${policy}::jsonb`;

@@ -3,9 +3,11 @@ import type { Registry } from "prom-client";
 import { TASK_TYPES, type TaskType } from "../../domain/task-spec.ts";
 import { createKnownCounter, type KnownCounter, listAll } from "./known-counter.ts";
 
-export type FinalState = "succeeded" | "failed" | "cancelled";
+export type FinalState = "succeeded" | "failed" | "cancelled" | "expired";
 
-const FINAL_STATES = listAll<FinalState>({ succeeded: true, failed: true, cancelled: true });
+const FINAL_STATES = listAll<FinalState>({
+  ...{ succeeded: true, failed: true, cancelled: true, expired: true },
+});
 
 export interface RunEndMetrics {
   runsEnded: KnownCounter<{ type: TaskType; state: FinalState }>;

@@ -18,7 +18,7 @@ const WAYS: Record<TaskType, readonly ("queue" | "direct")[]> = {
   email: ["queue"],
   function: ["queue", "direct"],
 };
-const ENDS = listAll<RunVerdict["state"]>({
+const ENDS = listAll<Exclude<RunVerdict["state"], "expired">>({
   ...{ succeeded: true, scheduled: true, dead: true, failed: true, cancelled: true },
 });
 const CALL_ENDS = [

@@ -10,7 +10,7 @@ import { MAX_FOLLOWERS, MAX_FOLLOWERS_OF_KEY } from "../../../api/logs/follower-
 import type { CallOptions } from "../../../api/testing/open-api.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
 import { MAX_QUERY_TEXT_CHARS } from "../../../core/contracts/log-query.ts";
-import { MAX_ATTEMPTS } from "../../../core/contracts/task-policy.ts";
+import { MAX_ATTEMPTS } from "../../../core/contracts/retry-field.ts";
 import { MAX_HOOKS } from "../../../core/store/functions/hooks.ts";
 import { NAMESPACE_SHARE, PUBLIC_FUNCTION_SHARE } from "../../../runtime/direct/slot-shares.ts";
 import { held, makeFunction, n, type Statement, statement, type World } from "./statement.ts";

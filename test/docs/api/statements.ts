@@ -6,6 +6,7 @@ import { FUNCTIONS } from "./functions.ts";
 import { LIMITS } from "./limits.ts";
 import { REPLAYS } from "./replays.ts";
 import { REQUESTS } from "./requests.ts";
+import { RETRIES } from "./retries.ts";
 import { ROUTE_STATEMENTS } from "./routes.ts";
 import { RUNS } from "./runs.ts";
 import { SCHEDULES } from "./schedules.ts";
@@ -18,6 +19,7 @@ export const STATEMENTS: Statement[] = [
   ...ROUTE_STATEMENTS,
   ...TASKS,
   ...SCHEDULES,
+  ...RETRIES,
   ...RUNS,
   ...REPLAYS,
   ...FUNCTIONS,

@@ -15,6 +15,8 @@ import { bounded, HTTP_TASK, held, makeFunction, type Statement, statement } fro
 
 const FIELDS = "| field | default | meaning |";
 const { retry, timeoutMs } = DEFAULT_POLICY;
+assert.ok("factor" in retry.backoff);
+const { initialMs, factor, maxMs } = retry.backoff;
 
 const withBackoff = (field: string, value: string | number) => ({ retry: { backoff: { [field]: value } } });
 
@@ -61,15 +63,13 @@ const fields: Statement[] = [
       refuses: [{ retry: { maxAttempts: 0 } }, { retry: { maxAttempts: 101 } }],
     }),
   ),
-  backoffRow(
-    "initial",
-    formatDuration(retry.backoff.initialMs),
-    "wait after the first failure, 1 ms to 1 day",
-    ["1ms", "1d"],
-  ),
-  backoffRow("max", formatDuration(retry.backoff.maxMs), "longest wait, 1 ms to 7 days", ["1ms", "7d"]),
+  backoffRow("initial", formatDuration(initialMs), "wait after the first failure, 1 ms to 1 day", [
+    "1ms",
+    "1d",
+  ]),
+  backoffRow("max", formatDuration(maxMs), "longest wait, 1 ms to 7 days", ["1ms", "7d"]),
   statement(
-    `| retry.backoff.factor | ${retry.backoff.factor} | growth of each further wait, 1 to 10 |`,
+    `| retry.backoff.factor | ${factor} | growth of each further wait, 1 to 10 |`,
     bounded(HTTP_TASK, {
       field: "retry.backoff.factor",
       takes: [withBackoff("factor", 1), withBackoff("factor", 10)],

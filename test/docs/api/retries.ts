@@ -1,0 +1,96 @@
+/** Chapter "Tasks", of it: retries and limits of time. */
+import { bounded, HTTP_TASK, held, type Statement, statement } from "./statement.ts";
+
+const DAYS_MS = 86_400_000;
+const waits = (count: number) => Array.from({ length: count }, () => "1m");
+const list = (given: string[]) => ({ retry: { backoff: { kind: "list", waits: given } } });
+const listed = (count: number) => ({ retry: { on: Array.from({ length: count }, () => 503) } });
+
+/** A row whose bound is that a duration is at least 1 ms. */
+const limitRow = (field: "ttl" | "deadline", meaning: string) =>
+  statement(
+    `| ${field} | null | ${meaning}; at least 1 ms |`,
+    bounded(HTTP_TASK, {
+      field,
+      takes: [{ [field]: "1ms" }, { [field]: null }, { [field]: "3660d" }],
+      refuses: [{ [field]: "0ms" }, { [field]: "0.4ms" }],
+    }),
+  );
+
+export const RETRIES: Statement[] = [
+  limitRow("ttl", "how long a run may wait for its first attempt, from its scheduledFor"),
+  limitRow("deadline", "how long a run may take in all, from its scheduledFor"),
+  held('| {"initial", "factor", "max", "jitter"}, or the same with "kind": "exponential" |', [
+    "core/domain/retry.test.ts",
+    "without jitter the wait grows by the factor up to the cap",
+  ]),
+  held("the nth of waits, or the last one where there are fewer", [
+    "core/domain/retry.test.ts",
+    "a list says each, its last one what follows",
+  ]),
+  statement(
+    "1 to 99 of them, each",
+    bounded(HTTP_TASK, {
+      field: "retry.backoff.waits",
+      takes: [list(waits(1)), list(waits(99))],
+      refuses: [list([]), list(waits(100))],
+    }),
+  ),
+  statement(
+    "each 1 ms to 7 days",
+    bounded(HTTP_TASK, {
+      field: "retry.backoff.waits.0",
+      takes: [list(["1ms"]), list(["7d"])],
+      refuses: [list(["0ms"]), list([`${7 * DAYS_MS + 1}ms`])],
+    }),
+  ),
+  held("what is tried again while attempts are left; every other failure is final at once", [
+    "core/domain/retry.test.ts",
+    "retry.on says which failures are tried again, and the others fail at once",
+  ]),
+  held("Bellhop's own, such as worker_lost, too", [
+    "core/store/runs/rescue.test.ts",
+    "a lost run whose failure is not in its task's list is not tried again",
+  ]),
+  held('a status (503) or a class of them ("5xx")', [
+    "core/domain/retry.test.ts",
+    "retry.on says which failures",
+  ]),
+  statement(
+    "There are 1 to 100",
+    bounded(HTTP_TASK, {
+      field: "retry.on",
+      takes: [listed(1), listed(100)],
+      refuses: [listed(0), listed(101)],
+    }),
+  ),
+  held("where it would be final by itself, a 404 for one", [
+    "core/domain/retry.test.ts",
+    "retry.on says which failures",
+  ]),
+  statement(
+    "An unknown code is a 422 that names it. So are those that the list has no say in: expired, deadline_exceeded, outcome_unknown and response_lost",
+    bounded(HTTP_TASK, {
+      field: "retry.on.1",
+      takes: [{ retry: { on: [503, "worker_lost", "504", "4xx"] } }],
+      refuses: [
+        ...["expired", "deadline_exceeded", "outcome_unknown", "response_lost", "oops", "6xx", "099"],
+      ].map((code) => ({ retry: { on: [503, code] } })),
+    }),
+  ),
+  held(
+    "It becomes expired, with the error code expired and no attempts",
+    ["core/store/runs/expire.test.ts", "what nobody claimed within its ttl expires, once"],
+    ["core/store/runs/expire.test.ts", "a worker that claimed it too late ends it"],
+    ["runtime/attempt.test.ts", "a run that was claimed after its ttl is not run"],
+  ),
+  held(
+    "has failed as deadline_exceeded and goes to the dead letters as usual",
+    ["core/domain/retry.test.ts", "no retry is planned for the deadline or later"],
+    ["runtime/attempt.test.ts", "the deadline cuts an attempt short"],
+    [
+      "runtime/attempt.test.ts",
+      "a run that is claimed at its deadline or later is not run; a redrive counts anew",
+    ],
+  ),
+];
