@@ -212,20 +212,21 @@ const toLostRow = (attempt: FinishedAttempt) => ({
 const millisBetween = (from: string | null, to: string) =>
   from === null ? 0 : Date.parse(to) - Date.parse(from);
 
+/** What there is not is left out: each field of each row costs the database a little. */
 export function toVerdictRow({ runId, claimNo, revisionId, verdict, record, input }: FinishedAttempt) {
   const { startedAt, finishedAt, ...told } = record;
   return {
     id: runId,
     claim_no: claimNo,
-    revision_id: revisionId,
+    revision_id: revisionId ?? undefined,
     state: verdict.state,
-    available_at: verdict.state === "scheduled" ? verdict.availableAt : null,
+    available_at: verdict.state === "scheduled" ? verdict.availableAt : undefined,
     // A JSON null as the result of a function is a result: stored as such, read back as null.
     result: "result" in verdict ? verdict.result : null,
-    error: "error" in verdict ? verdict.error : null,
+    error: "error" in verdict ? verdict.error : undefined,
     record: told,
     took_ms: millisBetween(startedAt, finishedAt),
-    input: input ?? null,
+    input: input ?? undefined,
   };
 }
 
@@ -242,7 +243,7 @@ export function toLogRows(attempt: FinishedAttempt) {
     revision_id: revisionId,
     level,
     message,
-    fields: fields ?? null,
+    fields,
   }));
 }
 
