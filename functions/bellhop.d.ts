@@ -44,6 +44,18 @@ export interface KeyValueStore {
   }): Promise<{ entries: KeyValueEntry<Value>[]; after: string | null }>;
 }
 
+declare global {
+  /**
+   * Thrown, it asks for another attempt, `after` so long ("10m", "PT1H30M"; at most 7 days) or, left out, after the wait
+   * of the task's backoff. The attempt counts: when they are used up, the run has failed as `function_retry`.
+   */
+  class Retry extends Error {
+    constructor(options?: { after?: string; message?: string; cause?: unknown });
+  }
+  /** Thrown, it is the last attempt: the run has failed as `function_fatal`. */
+  class Fatal extends Error {}
+}
+
 /** Second argument of a function, third of `scheduled`. */
 export interface Context {
   readonly runId: string;

@@ -143,3 +143,17 @@ test("no retry is planned for the deadline or later: then the run has failed of 
   assert.ok(usedUp.state === "failed");
   assert.equal(usedUp.error.code, "http_status", "there was no further attempt to leave time for");
 });
+
+test("a function's own word on its next attempt goes before the policy's, within its attempts", () => {
+  const ask = (waitMs?: number) =>
+    failed("function_retry", "busy", { retryable: true, ...(waitMs === undefined ? {} : { waitMs }) });
+  assert.equal(waitOf(decideVerdict(ask(600_000), facts(1), now)), 600_000);
+  assert.equal(waitOf(decideVerdict(ask(0), facts(1), now)), 0, "shorter than the backoff, too");
+  assert.equal(waitOf(decideVerdict(ask(), facts(2), now)), 2_000);
+  assert.equal(decideVerdict(ask(0), facts(3), now).state, "dead", "it counts as an attempt");
+  const listed = { ...facts(1), retry: { ...policy(false), on: ["5xx"] } };
+  assert.equal(decideVerdict(ask(0), listed, now).state, "scheduled");
+  const fatal = failed("function_fatal", "no such order", { retryable: false });
+  assert.equal(decideVerdict(fatal, facts(1), now).state, "dead");
+  assert.equal(decideVerdict(ask(1_000), { ...facts(1), deadlineAt: now }, now).state, "dead");
+});

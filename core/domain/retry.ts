@@ -54,10 +54,12 @@ function fullWaitMs(backoff: Backoff, failedAttempt: number): number {
   return Math.min(maxMs, initialMs * grown);
 }
 
-/** Failures that are final whatever the list says, and those that no attempt ends with. */
+/** Failures that say themselves whether they are tried again, and those that no attempt ends with. */
 const UNLISTABLE: ReadonlySet<string> = new Set<RunErrorCode>([
   "expired",
   "deadline_exceeded",
+  "function_retry",
+  "function_fatal",
   "outcome_unknown",
   "response_lost",
 ]);

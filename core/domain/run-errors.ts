@@ -41,6 +41,8 @@ export const RUN_ERRORS = {
 
   // The function's doing.
   function_error: "The function threw.",
+  function_retry: "The function threw a Retry: it asks to be tried again.",
+  function_fatal: "The function threw a Fatal: it is not tried again.",
   function_timeout: "The function took longer than it may.",
   function_cpu_exceeded: "The function used up its processor time.",
   function_memory_exceeded: "The function used up its memory.",

@@ -7,6 +7,8 @@ export const GUEST_LIMITS = {
   /** Of what an error was caused by: how many are told, and the characters of each one's message and stack. */
   causes: 8,
   causeChars: 2_000,
+  /** The longest wait that a function may ask for before it is tried again: a week. */
+  retryAfterMs: 7 * 86_400_000,
   /** Active at once. */
   timers: 1_000,
 } as const;

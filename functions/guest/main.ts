@@ -5,6 +5,7 @@
 import { connectHost, type HostMessageKind, receiveMessage } from "./host.ts";
 import { receiveCalls, resetCall } from "./http/call-channel.ts";
 import { BOOT_NAME } from "./limits.ts";
+import { installAttemptWords } from "./run/attempt-words.ts";
 import { installConsole } from "./run/console.ts";
 import { connectRunHost, onRunEnd, type RunHost } from "./run/current-run.ts";
 import { executeRuns, type ModuleFactory, withdrawWaiting } from "./run/execute.ts";
@@ -19,6 +20,7 @@ const NativeBytes = Uint8Array;
 
 guardArrayBuffer();
 installConsole();
+installAttemptWords();
 installTimers();
 installWeb();
 receiveCalls();

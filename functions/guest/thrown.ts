@@ -12,6 +12,13 @@ export interface ThrownInFull extends Thrown {
   causes?: Thrown[];
 }
 
+/** What a function says of its next attempt, by what it throws. */
+export interface AttemptWord {
+  again: "retry" | "fatal";
+  /** What that waits; left out: what its task says. */
+  afterMs?: number;
+}
+
 export function isThrown(value: unknown): value is Thrown {
   if (typeof value !== "object" || value === null) return false;
   const { name, message, stack, code = "" } = value as Partial<Record<keyof Thrown, unknown>>;

@@ -2,7 +2,8 @@
  * The run under way in this isolate: one at a time. begun → ended, once, by `endRun`; what it logs, sets or asks for
  * after that is ignored.
  */
-import { describe, describeInFull } from "./describe.ts";
+import { describeFailure } from "./attempt-words.ts";
+import { describe } from "./describe.ts";
 import { dateNow, slice, stringify } from "./primordials.ts";
 import { fittingChars } from "./text.ts";
 
@@ -67,7 +68,7 @@ export function endRun(run: GuestRun, code: string, text: string): void {
 }
 
 export function failRun(run: GuestRun, thrown: unknown): void {
-  if (!run.ended) endRun(run, "function_error", stringify(describeInFull(thrown)));
+  if (!run.ended) endRun(run, "function_error", stringify(describeFailure(thrown)));
 }
 
 /** Ends the run with the function's value as JSON. */

@@ -3,8 +3,8 @@
 import type { LogLevel } from "../../../core/domain/log-level.ts";
 import type { GuestFacts, GuestStart } from "../guest-start.ts";
 import { serveRequest } from "../http/serve-request.ts";
+import { describeFailure } from "./attempt-words.ts";
 import { beginRun, currentRun, endRun, failRun, finishRun, type GuestRun } from "./current-run.ts";
-import { describeInFull } from "./describe.ts";
 import { inspect } from "./inspect.ts";
 import { makeKv } from "./kv.ts";
 import { log } from "./log.ts";
@@ -55,7 +55,7 @@ function loadModule(run: GuestRun, factory: ModuleFactory): boolean {
     target = module.exports["default"];
     return true;
   } catch (thrown) {
-    endRun(run, "load_failed", stringify(describeInFull(thrown)));
+    endRun(run, "load_failed", stringify(describeFailure(thrown)));
     return false;
   }
 }

@@ -2,7 +2,12 @@ import { randomFillSync } from "node:crypto";
 import { domainToASCII } from "node:url";
 import type ivmTypes from "isolated-vm";
 import type { FrameWriter } from "../../../core/frames.ts";
-import { isThrown, type Thrown, type ThrownInFull } from "../../../functions/guest/thrown.ts";
+import {
+  type AttemptWord,
+  isThrown,
+  type Thrown,
+  type ThrownInFull,
+} from "../../../functions/guest/thrown.ts";
 import { MAX_KV_ASK_CHARS } from "../protocol/kv-messages.ts";
 import type {
   ChildMessage,
@@ -248,11 +253,14 @@ function toResult(
   } as const;
   if (code === "ok") return { ...base, result: text };
   if (code !== "function_error") return { ...base, code, message: text };
-  const { name, message, stack, code: reason, causes } = JSON.parse(text) as ThrownInFull;
+  const failure = JSON.parse(text) as ThrownInFull & Partial<AttemptWord>;
+  const { name, message, stack, code: reason, causes, again, afterMs } = failure;
   return {
     ...base,
     ...{ code, name, message, stack: authorFrames(stack), causes: toCauses(causes) },
     ...(reason === undefined ? {} : { reason }),
+    ...(again === undefined ? {} : { again }),
+    ...(afterMs === undefined ? {} : { afterMs }),
   };
 }
 

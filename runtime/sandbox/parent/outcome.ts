@@ -31,12 +31,21 @@ export function toOutcome(message: ResultMessage, maxResultBytes: number): Attem
   if (code === "cancelled") return CANCELLED;
   const text = clip(message.message ?? "");
   if (code === "function_error") {
-    const details = toDetails(message);
-    return failed(code, text || details.name, { retryable: true, details });
+    return toThrownOutcome(message, text);
   }
   // What earlier runs left in a warm isolate may have filled it: the next attempt begins with an empty one.
   const retryable = RETRYABLE[code] || (code === "function_memory_exceeded" && message.reused);
   return failed(code, text, { retryable });
+}
+
+function toThrownOutcome(message: ResultMessage, text: string): AttemptOutcome {
+  const details = toDetails(message);
+  const said = text || details.name;
+  const { again, afterMs } = message;
+  if (again === "fatal") return failed("function_fatal", said, { retryable: false, details });
+  if (again !== "retry") return failed("function_error", said, { retryable: true, details });
+  const wait = afterMs === undefined ? {} : { waitMs: afterMs };
+  return failed("function_retry", said, { retryable: true, details, ...wait });
 }
 
 /** The same of a run whose result is recorded: what the database would not take is no result, whoever waits for it. */

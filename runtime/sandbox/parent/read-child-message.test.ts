@@ -15,6 +15,7 @@ describe("readChildMessage", () => {
       result,
       { ...result, loadMs: 4.5 },
       { ...result, result: undefined, code: "function_error" },
+      { ...result, result: undefined, code: "function_error", again: "retry", afterMs: 604_800_000 },
     ]) {
       assert.deepEqual(readChildMessage(JSON.stringify(message)), JSON.parse(JSON.stringify(message)));
     }
@@ -32,6 +33,9 @@ describe("readChildMessage", () => {
     ["a result of no run", { ...result, id: "1" }],
     ["a duration before its beginning", { ...result, loadMs: -1 }],
     ["a duration longer than any", { ...result, loadMs: 1e300 }],
+    ["a word on the next attempt that is none", { ...result, again: "never" }],
+    ["a wait longer than may be asked for", { ...result, again: "retry", afterMs: 604_800_001 }],
+    ["a wait before its beginning", { ...result, again: "retry", afterMs: -1 }],
     ["a count that is none", { ...result, droppedLines: 0.5 }],
   ];
   for (const [name, message] of refused) {

@@ -76,6 +76,12 @@ function isDurationMs(value: unknown): boolean {
   return typeof value === "number" && value >= 0 && value <= MAX_DURATION_MS;
 }
 
+function isAskedWaitMs(value: unknown): boolean {
+  return (
+    Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= GUEST_LIMITS.retryAfterMs
+  );
+}
+
 function areCauses(value: unknown): boolean {
   return Array.isArray(value) && value.length <= GUEST_LIMITS.causes && value.every(isThrown);
 }
@@ -92,6 +98,8 @@ function isResultMessage(value: Record<string, unknown>): value is Value<ResultM
     isText(value["stack"]) &&
     isText(value["reason"]) &&
     (value["causes"] === undefined || areCauses(value["causes"])) &&
+    (value["again"] === undefined || value["again"] === "retry" || value["again"] === "fatal") &&
+    (value["afterMs"] === undefined || isAskedWaitMs(value["afterMs"])) &&
     Number.isSafeInteger(value["droppedLines"]) &&
     typeof value["reused"] === "boolean" &&
     typeof value["recycle"] === "boolean" &&

@@ -2,7 +2,7 @@
  * What worker and executor say to each other. Imported by both sides; it may import nothing of the project but the
  * messages of fetches, of HTTP calls and of the key-value store.
  */
-import type { Thrown } from "../../../functions/guest/thrown.ts";
+import type { AttemptWord, Thrown } from "../../../functions/guest/thrown.ts";
 import type { CallSay, CallTell } from "./call-messages.ts";
 import type { FetchAsk, FetchReply } from "./fetch-messages.ts";
 import type { KvAsk, KvReply } from "./kv-messages.ts";
@@ -80,6 +80,9 @@ export interface ResultMessage {
   reason?: string;
   /** What that was caused by. */
   causes?: Thrown[];
+  /** What it says of the next attempt. */
+  again?: AttemptWord["again"];
+  afterMs?: number;
   /** Log lines that were not sent. */
   droppedLines: number;
   /** Whether the run had its isolate from an earlier run. */

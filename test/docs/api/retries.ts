@@ -69,12 +69,22 @@ export const RETRIES: Statement[] = [
     "retry.on says which failures",
   ]),
   statement(
-    "An unknown code is a 422 that names it. So are those that the list has no say in: expired, deadline_exceeded, outcome_unknown and response_lost",
+    "An unknown code is a 422 that names it. So are those that the list has no say in: function_retry, function_fatal, expired, deadline_exceeded, outcome_unknown and response_lost",
     bounded(HTTP_TASK, {
       field: "retry.on.1",
       takes: [{ retry: { on: [503, "worker_lost", "504", "4xx"] } }],
       refuses: [
-        ...["expired", "deadline_exceeded", "outcome_unknown", "response_lost", "oops", "6xx", "099"],
+        ...[
+          "function_retry",
+          "function_fatal",
+          "expired",
+          "deadline_exceeded",
+          "outcome_unknown",
+          "response_lost",
+          "oops",
+          "6xx",
+          "099",
+        ],
       ].map((code) => ({ retry: { on: [503, code] } })),
     }),
   ),
