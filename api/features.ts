@@ -1,4 +1,5 @@
 /** All that the API serves and describes, feature by feature. */
+import { bulkFeature } from "./bulk/routes.ts";
 import { callFeature } from "./calls/routes.ts";
 import { deadLetterFeature } from "./dead-letters/routes.ts";
 import { functionFeature } from "./functions/routes.ts";
@@ -19,6 +20,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     taskFeature(settings),
     runFeature,
     deadLetterFeature,
+    bulkFeature,
     functionFeature(settings),
     callFeature,
     logFeature(settings),

@@ -3,11 +3,15 @@ import { beforeEach, describe, it, type TestContext } from "node:test";
 import { sql } from "kysely";
 import { v7 } from "uuid";
 import type { Clock } from "../core/clock.ts";
+import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
+import { readSettings } from "../core/config/settings.ts";
 import { DEFAULT_POLICY } from "../core/contracts/task-policy.ts";
+import type { BulkAction } from "../core/domain/bulk.ts";
 import { functionKey } from "../core/domain/limit-keys.ts";
 import { QueueAway } from "../core/queue/bounded-sends.ts";
 import type { Bell, DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
+import { createBulk, findBulk } from "../core/store/bulk/bulk-actions.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
 import { newId } from "../core/store/ids.ts";
 import type { Channel, Notifier } from "../core/store/notify.ts";
@@ -26,6 +30,7 @@ import {
   startRun,
 } from "../core/store/testing/samples.ts";
 import { openTestStore, until } from "../core/store/testing/test-store.ts";
+import { inTransaction } from "../core/store/transaction.ts";
 import { createLogger, type Logger } from "../core/telemetry/log.ts";
 import { createDatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
@@ -37,6 +42,7 @@ import { listJobs, OVERDUE_MS, startJobs } from "./jobs.ts";
 import { createReringBackoff } from "./rering-overdue.ts";
 
 const LEASE_MS = 1_000;
+const DEFAULT_CAPS = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
 const ONE_ATTEMPT = { ...DEFAULT_POLICY.retry, maxAttempts: 1 };
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
@@ -76,7 +82,8 @@ describe("background jobs", () => {
       clock: given.clock ?? createManualClock(new Date()),
       transport,
       ends: openRunEnds({ store, notifier, transport, log, metrics }, [countRescued(metrics, log)]),
-      ...{ log, metrics },
+      ...{ log, metrics, notifier },
+      functionCaps: DEFAULT_CAPS,
       stats: createDatabaseStatsMetrics(registry),
       aheadMs: 2_000,
       leaseMs: given.leaseMs ?? 1,
@@ -95,7 +102,7 @@ describe("background jobs", () => {
     name: string,
     context: ReturnType<typeof openContext>["context"],
     backoff = createReringBackoff(),
-  ) => jobNamed(name).run(context, backoff);
+  ) => jobNamed(name).run(context, backoff, new AbortController().signal);
 
   /** A run in the hands of a worker that never had a lease. */
   const loseRun = (given: Parameters<typeof startRun>[3] = {}) =>
@@ -124,6 +131,56 @@ describe("background jobs", () => {
     await pass("mailbox", context);
     const { rows } = await store.pool.query("SELECT count(*)::int AS count FROM captured_emails");
     assert.deepEqual(rows, [{ count: 30 }]);
+  });
+
+  async function askForBulk(action: BulkAction, filter: object): Promise<string> {
+    const facts = {
+      id: newId(),
+      namespaceId,
+      action,
+      resource: "runs",
+      filter,
+      traceparent: undefined,
+    } as const;
+    return (await inTransaction(store.pool, (tx) => createBulk(tx, facts))).id;
+  }
+
+  it("bulk actions: all that run are driven to their ends, and what they did is told as single requests tell it", async () => {
+    const { context, rung, notified } = openContext();
+    const workerId = await makeWorker(db);
+    const waiting = await queueRun(store, namespaceId);
+    const running = await startRun(store, namespaceId, workerId);
+    const cancel = await askForBulk("cancel", {});
+    const replay = await askForBulk("replay", {});
+    await pass("bulk actions", context);
+    for (const id of [cancel, replay])
+      assert.equal((await findBulk(store, namespaceId, id))?.state, "succeeded");
+    assert.equal((await findBulk(store, namespaceId, cancel))?.done, 2);
+    assert.deepEqual(notified, [["bellhop_cancel", [running.id]]]);
+    const [bell, ...others] = rung.flat();
+    assert.deepEqual(others, []);
+    assert.equal((await findRun(store, namespaceId, bell!.runId))?.replayOf, waiting);
+  });
+
+  it("bulk actions: the job ends between two batches when the scheduler stops", async () => {
+    const { context } = openContext();
+    await queueRun(store, namespaceId);
+    const id = await askForBulk("cancel", {});
+    await jobNamed("bulk actions").run(context, createReringBackoff(), AbortSignal.abort());
+    assert.equal((await findBulk(store, namespaceId, id))?.done, 0);
+    await pass("bulk actions", context);
+    assert.equal((await findBulk(store, namespaceId, id))?.done, 1);
+  });
+
+  it("ended bulk actions: they go with the retention", async () => {
+    const { context } = openContext();
+    const id = await askForBulk("cancel", {});
+    await pass("bulk actions", context);
+    await pass("ended bulk actions", context);
+    assert.ok(await findBulk(store, namespaceId, id));
+    const later = openContext({ clock: createManualClock(new Date(Date.now() + 31 * 86_400_000)) });
+    await pass("ended bulk actions", later.context);
+    assert.equal(await findBulk(store, namespaceId, id), undefined);
   });
 
   it("finished tasks: those past the retention without a run are removed, however many", async () => {

@@ -1,8 +1,10 @@
 /** Every background job of the scheduler and its period, on one screen. */
 import type { Clock } from "../core/clock.ts";
+import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
+import { removeExpiredBulks } from "../core/store/bulk/bulk-actions.ts";
 import { removeExpiredEmails } from "../core/store/captured-emails.ts";
 import { askServer, type LeaseJudge } from "../core/store/contact.ts";
 import type { Store } from "../core/store/database.ts";
@@ -16,6 +18,7 @@ import {
   grantPermits,
 } from "../core/store/limits/grant-permits.ts";
 import { recountPermits } from "../core/store/limits/recount-permits.ts";
+import type { Notifier } from "../core/store/notify.ts";
 import { completeIndexes } from "../core/store/partition-indexes.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
 import { removeExpiredFences } from "../core/store/runs/direct.ts";
@@ -28,12 +31,14 @@ import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { DatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
+import { driveBulkActions } from "./drive-bulk.ts";
 import { createReringBackoff, type ReringBackoff } from "./rering-overdue.ts";
 
 export interface JobContext {
   store: Store;
   clock: Clock;
   transport: QueueTransport;
+  notifier: Notifier;
   ends: RunEnds;
   log: Logger;
   metrics: SchedulerMetrics;
@@ -42,6 +47,7 @@ export interface JobContext {
   /** Whether leases may be judged: after a time without a gap in the contact with the database. */
   judge: LeaseJudge;
   retentionDays: number;
+  functionCaps: FunctionLimitCaps;
   /** How far ahead the stats look for runs that will want a worker. */
   aheadMs: number;
 }
@@ -49,7 +55,8 @@ export interface JobContext {
 interface Job {
   name: string;
   everyMs: number;
-  run(context: JobContext, backoff: ReringBackoff): Promise<void>;
+  /** `stopping` aborts when it is to come to its end. */
+  run(context: JobContext, backoff: ReringBackoff, stopping: AbortSignal): Promise<void>;
 }
 
 const MINUTE_MS = 60_000;
@@ -69,6 +76,7 @@ const EMAIL_BATCH = 100;
 const WAITING_KEYS = 1_000;
 const ADOPT_BATCH = 1_000;
 const TASK_BATCH = 1_000;
+const BULK_BATCH = 1_000;
 
 export function listJobs(leaseMs: number): Job[] {
   return [
@@ -77,6 +85,11 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "expiry", everyMs: 2_000, run: createExpiry() },
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
     { name: "permits", everyMs: 1_000, run: grantAllPermits },
+    {
+      name: "bulk actions",
+      everyMs: 1_000,
+      run: (context, _, stopping) => driveBulkActions(context, stopping),
+    },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
     { name: "figures", everyMs: STATS_MS, run: tellStats },
@@ -86,6 +99,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "finished tasks", everyMs: HOUR_MS, run: removeFinishedTasks },
     { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
     { name: "mailbox", everyMs: HOUR_MS, run: removeEmails },
+    { name: "ended bulk actions", everyMs: HOUR_MS, run: removeBulks },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];
 }
@@ -198,6 +212,12 @@ async function removeEmails({ store, clock, retentionDays }: JobContext): Promis
   while ((await removeExpiredEmails(store, before, EMAIL_BATCH)) === EMAIL_BATCH);
 }
 
+/** As long as the runs that they made or ended. */
+async function removeBulks({ store, clock, retentionDays }: JobContext): Promise<void> {
+  const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
+  while ((await removeExpiredBulks(store, before, BULK_BATCH)) === BULK_BATCH);
+}
+
 /** As long as their runs. */
 async function removeFinishedTasks({ store, clock, log, retentionDays }: JobContext): Promise<void> {
   const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
@@ -215,11 +235,16 @@ async function removeFences({ store }: JobContext): Promise<void> {
   while ((await removeExpiredFences(store, FENCE_BATCH)) === FENCE_BATCH);
 }
 
-async function runJob({ name, run }: Job, context: JobContext, backoff: ReringBackoff): Promise<void> {
+async function runJob(
+  { name, run }: Job,
+  context: JobContext,
+  backoff: ReringBackoff,
+  stopping: AbortSignal,
+): Promise<void> {
   const { metrics, clock, log } = context;
   const done = metrics.jobSeconds.startTimer({ name });
   try {
-    await run(context, backoff);
+    await run(context, backoff, stopping);
     metrics.jobDoneAt.set({ name }, clock.now().getTime() / 1_000);
   } catch (error) {
     metrics.jobErrors.inc({ name });
@@ -236,7 +261,7 @@ export function startJobs(context: JobContext): { stop(): Promise<void> } {
   const backoff = createReringBackoff();
   const loops = listJobs(context.leaseMs).map(async (job) => {
     while (!stopped.signal.aborted) {
-      await runJob(job, context, backoff);
+      await runJob(job, context, backoff, stopped.signal);
       await context.clock.sleep(job.everyMs, stopped.signal);
     }
   });

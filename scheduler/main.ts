@@ -1,5 +1,6 @@
 /** The scheduler: decides what is due, rings it at its instant, rescues what was lost. Any number share the work. */
 import { systemClock } from "../core/clock.ts";
+import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
@@ -27,6 +28,7 @@ export const SCHEDULER_SETTINGS = [
   "BELLHOP_RETENTION_DAYS",
   "WORKERS_AHEAD",
   "WORKERS_POD_DELETION_COST",
+  ...FUNCTION_CAP_SETTINGS,
 ] as const satisfies SettingName[];
 const DEFAULTS = { PORT: "8081" };
 const MARKED_WORKERS = 1_000;
@@ -75,13 +77,14 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
   const jobs = startJobs({
     store,
     clock,
-    transport,
+    ...{ transport, notifier },
     ends: openRunEnds({ store, notifier, transport, log, metrics }, [countRescued(metrics, log)]),
     log,
     metrics,
     stats: createDatabaseStatsMetrics(registry),
     leaseMs: settings.WORKER_LEASE,
     judge: createLeaseJudge(settings.WORKER_LEASE),
+    functionCaps: toFunctionCaps(settings),
     retentionDays: settings.BELLHOP_RETENTION_DAYS,
     aheadMs: settings.WORKERS_AHEAD,
   });

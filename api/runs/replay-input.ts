@@ -1,11 +1,12 @@
 /** What a replay is given: by its caller, or by the run that it replays. */
 import { isRequest } from "../../core/domain/kept-input.ts";
-import { findGivenInput, type ReplayFacts } from "../../core/domain/replay.ts";
+import type { ReplayFacts } from "../../core/domain/replay.ts";
 import { type StoredRequestInput, withBody } from "../../core/domain/stored-request.ts";
 import { BellhopError, conflict, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { findMemberText, JsonSource } from "../../core/json-source.ts";
 import { toJsonText } from "../../core/store/json-text.ts";
+import { takeGivenInput } from "../../core/store/runs/plan-replay.ts";
 import { toGivenInput } from "../../core/store/tasks/spec-column.ts";
 import type { JsonBody } from "../bodies/body.ts";
 import { refuseUnstorable } from "../bodies/stored-text.ts";
@@ -30,17 +31,6 @@ export function chooseReplayInput(run: ReplayFacts, input: Json | undefined, bod
   if (run.taskId === null) return toJsonText(value);
   if (run.type === "email") throw invalidField("input", "an e-mail has none: leave it out");
   return toGivenInput(run.type === "http" ? "body" : "input", value);
-}
-
-function takeGivenInput(run: ReplayFacts): string | null {
-  const given = findGivenInput(run);
-  if (!given) {
-    const what = isRequest(run.trigger)
-      ? "the body of its request, or null for none; its headers are gone"
-      : "one";
-    throw conflict(`What the run was given was not kept: give \`input\`, ${what}.`, "input_not_kept");
-  }
-  return run.taskId !== null && given.input === null ? null : toJsonText(given.input);
 }
 
 /** The run's request with this body: a text as it is, other JSON as JSON, null for none. */

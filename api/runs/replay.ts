@@ -3,24 +3,17 @@ import type { Context } from "hono";
 import { idParam } from "../../core/contracts/common.ts";
 import { replayInput } from "../../core/contracts/replay.ts";
 import { runOutput, toWireRun } from "../../core/contracts/run.ts";
-import { callDurations } from "../../core/domain/call-durations.ts";
-import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
-import {
-  chooseReplayTarget,
-  findReplayFault,
-  originRemoved,
-  type ReplayFacts,
-  type ReplayRevision,
-} from "../../core/domain/replay.ts";
+import { originRemoved, type ReplayRevision } from "../../core/domain/replay.ts";
 import { notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { findMemberText } from "../../core/json-source.ts";
 import { findMade, makeOnce } from "../../core/store/idempotency.ts";
 import { isId, newId } from "../../core/store/ids.ts";
-import { enqueueReplay, type ReplayRequest } from "../../core/store/runs/enqueue.ts";
+import { enqueueReplay } from "../../core/store/runs/enqueue.ts";
 import { findReplayable } from "../../core/store/runs/find-replayable.ts";
+import { planReplay } from "../../core/store/runs/plan-replay.ts";
 import { findRun } from "../../core/store/runs/read.ts";
-import { type JsonBody, readJsonBody, validate } from "../bodies/body.ts";
+import { readJsonBody, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
 import { defineRoute } from "../http/route.ts";
@@ -78,7 +71,8 @@ async function replayOnce(
   const run = isId(id) ? await findReplayable(store, namespaceId, id) : undefined;
   if (!run) throw notFound("run", id);
   const facts = { runId: newId(), namespaceId, traceparent: traceparentOf(context) };
-  const request = { ...facts, ...planReplay(run, asked, body, functionCaps) };
+  const chooseInput = () => chooseReplayInput(run, asked.input, body);
+  const request = { ...facts, ...planReplay(run, asked.revision, functionCaps, chooseInput) };
   const made = await makeOnce(store, once, facts.runId, async (scope) => {
     const staged = await enqueueReplay(scope, request);
     // This very moment: the look before found it.
@@ -88,28 +82,4 @@ async function replayOnce(
   spanOf(context).set({ "bellhop.run.id": made.id });
   if (made.made) ringer.ring([made.made]);
   return { runId: made.id, isReplay: made.made === undefined };
-}
-
-function planReplay(
-  run: ReplayFacts,
-  { input, revision }: Asked,
-  body: JsonBody,
-  caps: FunctionLimitCaps,
-): Pick<ReplayRequest, "replayOf" | "of" | "trigger" | "target" | "input"> {
-  const fault = findReplayFault(run);
-  if (fault) throw fault;
-  const target = chooseReplayTarget(run, revision);
-  const limits = (revision === "same" ? run.revisionLimits : null) ?? run.leadingLimits;
-  return {
-    ...{ replayOf: run.id, trigger: run.trigger, target },
-    input: chooseReplayInput(run, input, body),
-    of:
-      run.taskId === null
-        ? {
-            functionId: run.functionId!,
-            timeoutMs: callDurations(limits, caps).attemptMs,
-            maxAttempts: run.maxAttempts,
-          }
-        : { taskId: run.taskId },
-  };
 }

@@ -5,7 +5,7 @@
 import { sql } from "kysely";
 import { BellhopError } from "../errors.ts";
 import type { Db, QueryScope, Store } from "./database.ts";
-import { inTransaction } from "./transaction.ts";
+import { inTransaction, type Transaction } from "./transaction.ts";
 
 export interface IdempotentRequest {
   namespaceId: string;
@@ -62,19 +62,36 @@ export async function makeOnce<Made>(
   make: (scope: QueryScope) => Promise<Made>,
 ): Promise<MadeOnce<Made>> {
   if (!request) return { id, made: await make(store) };
-  return await inTransaction(store.pool, async (scope) => {
-    const { namespaceId, operation, key, requestHash } = request;
-    const taken = await scope.pool.query({
-      name: "take-idempotency-key",
-      text: TAKE,
-      values: [namespaceId, operation, key, requestHash, id],
-    });
-    if (taken.rows.length > 0) return { id, made: await make(scope) };
-    // Read by a statement of its own, which sees what was waited for.
-    const earlier = await findMade(scope, request);
-    if (earlier === undefined) throw new Error("an idempotency key ran out the moment it was looked up");
-    return { id: earlier, made: undefined };
+  return await inTransaction(store.pool, (tx) => makeUnderKey(tx, request, id, make));
+}
+
+/** The same of what takes a transaction with or without a request. */
+export async function makeOnceIn<Made>(
+  tx: Transaction,
+  request: IdempotentRequest | undefined,
+  id: string,
+  make: (tx: Transaction) => Promise<Made>,
+): Promise<MadeOnce<Made>> {
+  return request ? await makeUnderKey(tx, request, id, make) : { id, made: await make(tx) };
+}
+
+async function makeUnderKey<Made>(
+  tx: Transaction,
+  request: IdempotentRequest,
+  id: string,
+  make: (tx: Transaction) => Promise<Made>,
+): Promise<MadeOnce<Made>> {
+  const { namespaceId, operation, key, requestHash } = request;
+  const taken = await tx.pool.query({
+    name: "take-idempotency-key",
+    text: TAKE,
+    values: [namespaceId, operation, key, requestHash, id],
   });
+  if (taken.rows.length > 0) return { id, made: await make(tx) };
+  // Read by a statement of its own, which sees what was waited for.
+  const earlier = await findMade(tx, request);
+  if (earlier === undefined) throw new Error("an idempotency key ran out the moment it was looked up");
+  return { id: earlier, made: undefined };
 }
 
 /** Removes up to `limit` keys that ran out; how many. */

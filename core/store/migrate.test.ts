@@ -51,6 +51,7 @@ const LATER = [
   "0018-revision-env",
   "0019-replays",
   "0020-list-filters",
+  "0021-bulk-actions",
   "0022-run-deadlines",
   "0024-call-attempts",
   "0025-signing-secrets",

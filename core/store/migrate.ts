@@ -24,6 +24,7 @@ import * as taskEnds from "./migrations/0017-task-ends.ts";
 import * as revisionEnv from "./migrations/0018-revision-env.ts";
 import * as replays from "./migrations/0019-replays.ts";
 import * as listFilters from "./migrations/0020-list-filters.ts";
+import * as bulkActions from "./migrations/0021-bulk-actions.ts";
 import * as runDeadlines from "./migrations/0022-run-deadlines.ts";
 import * as callAttempts from "./migrations/0024-call-attempts.ts";
 import * as signingSecrets from "./migrations/0025-signing-secrets.ts";
@@ -51,6 +52,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0018-revision-env": revisionEnv,
   "0019-replays": replays,
   "0020-list-filters": listFilters,
+  "0021-bulk-actions": bulkActions,
   "0022-run-deadlines": runDeadlines,
   "0024-call-attempts": callAttempts,
   "0025-signing-secrets": signingSecrets,

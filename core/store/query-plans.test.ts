@@ -155,14 +155,7 @@ const run: ClaimedRun = {
 };
 const directRun: FinishedDirectRun = {
   ...finished(run, id, { state: "failed", error: { code: "worker_lost", message: "gone" } }),
-  ...{
-    functionId: id,
-    trigger: "invoke",
-    input: null,
-    timeoutMs: 1,
-    durationMs: 1,
-    hasOwnClock: true as const,
-  },
+  ...{ functionId: id, trigger: "invoke", input: null, timeoutMs: 1, durationMs: 1 },
 };
 const now = new Date();
 const TODAY = `task_runs_${now.toISOString().slice(0, 10).replaceAll("-", "")}`;
@@ -218,8 +211,13 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "limits of functions": { use: (s) => syncFunctionLimits(s) },
   "give back": { use: (s) => releaseRuns(s, id, [run]) },
   "cancel a run": { use: (s) => cancelRuns(s, id, { runId: id }), index: "task_runs_open_pkey" },
+  "cancel several runs": {
+    use: (s) => cancelRuns(s, id, { runIds: [id, newId()] }),
+    index: "task_runs_open_pkey",
+  },
   "cancel a task's runs": { use: (s) => cancelRuns(s, id, { taskId: id }) },
   "redrive one": { use: (s) => redriveDeadLetters(s, id, { runId: id }) },
+  "redrive several": { use: (s) => redriveDeadLetters(s, id, { runIds: [id, newId()] }) },
   "redrive all": { use: (s) => redriveDeadLetters(s, id, {}), index: "task_runs_open_dead" },
   discard: { use: (s) => discardDeadLetter(s, id, id) },
   "lock a task": { use: (s) => pauseTask(s, id, id, now).catch(() => {}) },

@@ -22,6 +22,8 @@ export interface PageOptions {
   limit: number;
   /** The last id of the page before, or how far it came. */
   afterId?: string | null | undefined;
+  /** The last id that is looked at. */
+  untilId?: string | undefined;
   /** Default `desc`: the newest first. */
   order?: ListOrder | undefined;
 }
@@ -63,11 +65,12 @@ async function takeWalk<Row extends { id: string }>(
   db: Db,
   { from, where, filters, maxRows = MAX_ROWS }: Walk,
   select: Select<Row>,
-  { limit, afterId, order }: PageOptions,
+  { limit, afterId, untilId, order }: PageOptions,
 ): Promise<Taken<Row>> {
   const way = order === "asc" ? sql`ASC` : sql`DESC`;
   const after = afterId == null ? [] : [sql`r.id ${order === "asc" ? sql`>` : sql`<`} ${afterId}`];
-  const path = sql`FROM ${from} r WHERE ${allOf([...where, ...after])} ORDER BY r.id ${way}`;
+  const until = untilId === undefined ? [] : [sql`r.id <= ${untilId}`];
+  const path = sql`FROM ${from} r WHERE ${allOf([...where, ...after, ...until])} ORDER BY r.id ${way}`;
   const found =
     filters.length === 0
       ? sql`SELECT * ${path} LIMIT ${limit + 1}`
@@ -100,6 +103,18 @@ export function mergeWalks<Row extends { id: string }>(
     .sort((a, b) => compare(a.id, b.id));
   if (rows.length > limit) return { rows: rows.slice(0, limit), nextId: rows[limit - 1]!.id };
   return { rows, nextId: nearestId ?? null };
+}
+
+/** How many rows the walks find, up to and with this id, in one look: however long it takes. */
+export async function countWalks(db: Db, walks: Walk[], untilId: string): Promise<number> {
+  const counts = walks.map(
+    ({ from, where, filters }) =>
+      sql`(SELECT count(*) FROM ${from} r WHERE ${allOf([...where, sql`r.id <= ${untilId}`, ...filters])})`,
+  );
+  const { rows } = await sql<{
+    total: string;
+  }>`SELECT ${sql.join([sql`0`, ...counts], sql` + `)} AS total`.execute(db);
+  return Number(rows[0]!.total);
 }
 
 /** What is counted at most, of each walk. */

@@ -16,15 +16,20 @@ const CANCELLED = endTaken("cancel", { state: "'cancelled'" }, GRANTED);
 const DISCARDED = endTaken("discard", { state: "'failed'" }, "false");
 
 /**
- * Cancels open runs of one namespace: one run, or all of a task. Dead letters are left to redrive and discard. The
+ * Cancels open runs of one namespace: one run, several, or all of a task. Dead letters are left to redrive and discard. The
  * rows are locked before their states are looked at: a run that goes from running to its retry is not missed.
  */
 export async function cancelRuns(
   { db }: QueryScope,
   namespaceId: string,
-  which: { runId: string } | { taskId: string },
+  which: { runId: string } | { runIds: string[] } | { taskId: string },
 ): Promise<Cancelled> {
-  const match = "runId" in which ? sql`id = ${which.runId}` : sql`task_id = ${which.taskId}`;
+  const match =
+    "taskId" in which
+      ? sql`task_id = ${which.taskId}`
+      : "runId" in which
+        ? sql`id = ${which.runId}`
+        : sql`id = ANY(${which.runIds}::uuid[])`;
   const { rows } = await sql<(EndedRun & { asked: null }) | { asked: string }>`
     WITH chosen AS MATERIALIZED (
       SELECT id, state = 'running' AS running FROM task_runs_open
@@ -46,13 +51,22 @@ export async function cancelRuns(
 
 /** dead → failed: the dead letter is not wanted any more. */
 export async function discardDeadLetter(
-  { db }: QueryScope,
+  scope: QueryScope,
   namespaceId: string,
   runId: string,
 ): Promise<EndedRun | undefined> {
+  return (await discardDeadLetters(scope, namespaceId, [runId]))[0];
+}
+
+/** The same of several; what is no dead letter is left out. */
+export async function discardDeadLetters(
+  { db }: QueryScope,
+  namespaceId: string,
+  runIds: string[],
+): Promise<EndedRun[]> {
   const { rows } = await sql<EndedRun>`
     WITH gone AS (
-      DELETE FROM task_runs_open WHERE id = ${runId} AND namespace_id = ${namespaceId} AND state = 'dead' RETURNING *
+      DELETE FROM task_runs_open WHERE id = ANY(${runIds}::uuid[]) AND namespace_id = ${namespaceId} AND state = 'dead' RETURNING *
     ), ${sql.raw(DISCARDED.move)} SELECT ${sql.raw(DISCARDED.columns)} FROM gone g`.execute(db);
-  return rows[0];
+  return rows;
 }

@@ -1,7 +1,7 @@
 /**
  * Changes of a task: each locks the task and amends its staged runs in one transaction. A task's states: active ⇄
  * paused, active → completed (no further occurrence), any but cancelled → cancelled, any → removed. A completed one is
- * shown as active while a run of it is open.
+ * shown as active while a run of it is open. What ends in `In` is part of a transaction that changes several.
  */
 import { sql } from "kysely";
 import type { TaskInput } from "../../contracts/task-input.ts";
@@ -83,14 +83,21 @@ async function saveState(
 
 /** Instants that were missed before the pause stay so: a pause is no request to catch up. */
 export async function pauseTask(store: Store, namespaceId: string, taskId: string, now: Date): Promise<Task> {
-  return await inTransaction(store.pool, async (tx) => {
-    const locked = await lockTask(tx, namespaceId, taskId);
-    const { task, anchorAt, cursor } = locked;
-    if (task.state === "paused") return task;
-    if (task.state !== "active") throw isOver(task, "paused");
-    await recordMissed(tx, locked, now);
-    return await saveState(tx, task, "paused", toComing(task.schedule, anchorAt, cursor, now), now);
-  });
+  return await inTransaction(store.pool, (tx) => pauseTaskIn(tx, namespaceId, taskId, now));
+}
+
+export async function pauseTaskIn(
+  tx: Transaction,
+  namespaceId: string,
+  taskId: string,
+  now: Date,
+): Promise<Task> {
+  const locked = await lockTask(tx, namespaceId, taskId);
+  const { task, anchorAt, cursor } = locked;
+  if (task.state === "paused") return task;
+  if (task.state !== "active") throw isOver(task, "paused");
+  await recordMissed(tx, locked, now);
+  return await saveState(tx, task, "paused", toComing(task.schedule, anchorAt, cursor, now), now);
 }
 
 function isOver({ state }: Task, verb: "paused" | "resumed"): BellhopError {
@@ -110,13 +117,20 @@ export async function resumeTask(
   taskId: string,
   now: Date,
 ): Promise<Task> {
-  return await inTransaction(store.pool, async (tx) => {
-    const { task, anchorAt, cursor } = await lockTask(tx, namespaceId, taskId);
-    if (task.state === "active") return await saveState(tx, task, "active", cursor, now);
-    if (task.state !== "paused") throw isOver(task, "resumed");
-    const next = toComing(task.schedule, anchorAt, cursor, now);
-    return await saveState(tx, task, next ? "active" : "completed", next, now);
-  });
+  return await inTransaction(store.pool, (tx) => resumeTaskIn(tx, namespaceId, taskId, now));
+}
+
+export async function resumeTaskIn(
+  tx: Transaction,
+  namespaceId: string,
+  taskId: string,
+  now: Date,
+): Promise<Task> {
+  const { task, anchorAt, cursor } = await lockTask(tx, namespaceId, taskId);
+  if (task.state === "active") return await saveState(tx, task, "active", cursor, now);
+  if (task.state !== "paused") throw isOver(task, "resumed");
+  const next = toComing(task.schedule, anchorAt, cursor, now);
+  return await saveState(tx, task, next ? "active" : "completed", next, now);
 }
 
 /** Ends the task, its waiting runs with it; running ones are asked to stop. Cancelling twice is the same as once. */
@@ -126,10 +140,10 @@ export async function cancelTask(
   taskId: string,
   now: Date,
 ): Promise<{ task: Task; runs: Cancelled }> {
-  return await inTransaction(store.pool, (tx) => endTask(tx, namespaceId, taskId, now));
+  return await inTransaction(store.pool, (tx) => cancelTaskIn(tx, namespaceId, taskId, now));
 }
 
-async function endTask(
+export async function cancelTaskIn(
   tx: Transaction,
   namespaceId: string,
   taskId: string,
@@ -153,15 +167,22 @@ export async function removeTask(
   taskId: string,
   now: Date,
 ): Promise<Cancelled> {
-  return await inTransaction(store.pool, async (tx) => {
-    const { runs } = await endTask(tx, namespaceId, taskId, now);
-    const { rowCount } = await tx.pool.query(
-      "DELETE FROM tasks WHERE id = $1 AND NOT EXISTS (SELECT FROM task_runs_open WHERE task_id = $1)",
-      [taskId],
-    );
-    if (rowCount === 0) await tx.pool.query("UPDATE tasks SET removed_at = $2 WHERE id = $1", [taskId, now]);
-    return runs;
-  });
+  return await inTransaction(store.pool, (tx) => removeTaskIn(tx, namespaceId, taskId, now));
+}
+
+export async function removeTaskIn(
+  tx: Transaction,
+  namespaceId: string,
+  taskId: string,
+  now: Date,
+): Promise<Cancelled> {
+  const { runs } = await cancelTaskIn(tx, namespaceId, taskId, now);
+  const { rowCount } = await tx.pool.query(
+    "DELETE FROM tasks WHERE id = $1 AND NOT EXISTS (SELECT FROM task_runs_open WHERE task_id = $1)",
+    [taskId],
+  );
+  if (rowCount === 0) await tx.pool.query("UPDATE tasks SET removed_at = $2 WHERE id = $1", [taskId, now]);
+  return runs;
 }
 
 export interface TaskChange {

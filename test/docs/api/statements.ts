@@ -1,4 +1,5 @@
 /** Every statement, chapter by chapter. */
+import { BULK } from "./bulk.ts";
 import { CALLS } from "./calls.ts";
 import { EMAILS } from "./emails.ts";
 import { FUNCTION_LIMITS } from "./function-limits.ts";
@@ -22,6 +23,7 @@ export const STATEMENTS: Statement[] = [
   ...RETRIES,
   ...RUNS,
   ...REPLAYS,
+  ...BULK,
   ...FUNCTIONS,
   ...FUNCTION_LIMITS,
   ...CALLS,

@@ -1,0 +1,129 @@
+/** `/v1/bulk`: one thing done to all tasks or runs that a filter finds. Recorded here, driven by the scheduler. */
+import {
+  type BulkInput,
+  bulkInput,
+  bulkOutput,
+  dryRunOutput,
+  toWireBulk,
+} from "../../core/contracts/bulk.ts";
+import { idParam, listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
+import { makesRuns } from "../../core/domain/bulk.ts";
+import { notFound } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { abortBulk, createBulk, findBulk, listBulks } from "../../core/store/bulk/bulk-actions.ts";
+import { countMatches } from "../../core/store/bulk/find-matches.ts";
+import type { IdempotentRequest } from "../../core/store/idempotency.ts";
+import { makeOnceIn } from "../../core/store/idempotency.ts";
+import { newId } from "../../core/store/ids.ts";
+import { inTransaction } from "../../core/store/transaction.ts";
+import { demandScope } from "../auth/scopes.ts";
+import type { ApiParts } from "../environment.ts";
+import { decodeIdCursor } from "../http/cursor.ts";
+import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
+import { traceparentOf } from "../http/trace-requests.ts";
+
+const params = { id: idParam("The bulk action's id.") };
+
+/** As it is kept and shown. */
+const toJson = (filter: BulkInput["filter"]) => JSON.parse(JSON.stringify(filter)) as JsonObject;
+
+export const bulkFeature: Feature = {
+  tag: "Bulk actions",
+  description: "One thing done to all tasks or runs that a filter finds, with counts, and an abort.",
+  routes: [
+    defineRoute({
+      method: "POST",
+      path: "/v1/bulk",
+      operationId: "createBulkAction",
+      summary: "Do something to all that a filter finds",
+      description:
+        "What is there now is met, and nothing that is made later. `run` and `replay` need the scope `invoke` besides.",
+      access: "write",
+      isIdempotent: true,
+      body: { schema: bulkInput },
+      answers: {
+        200: { is: "Of a dry run: how many match.", schema: dryRunOutput },
+        202: { is: "It is running.", schema: bulkOutput, headers: ["location"] },
+      },
+      errors: { 422: ["count_too_slow"], 429: ["too_many_bulk_actions"] },
+      async handle({ parts, context, owner, body }) {
+        if (makesRuns(body.action)) demandScope(owner, "invoke");
+        const { namespaceId } = owner;
+        const asked = { action: body.action, resource: body.resource, filter: toJson(body.filter) };
+        if (body.dryRun) {
+          const matched = await countMatches(parts.store, namespaceId, body, newId());
+          const answer = { id: null, ...asked, state: "succeeded", matched, done: 0, failed: 0 } as const;
+          return { status: 200, body: answer };
+        }
+        const once = readIdempotentRequest(context, "bulk", [asked]);
+        const facts = { namespaceId, ...asked, traceparent: traceparentOf(context) };
+        const { bulk, isReplay } = await createOnce(parts, facts, once);
+        if (isReplay) markReplay(context);
+        return { status: 202, body: toWireBulk(bulk), headers: { location: `/v1/bulk/${bulk.id}` } };
+      },
+    }),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/bulk",
+      operationId: "listBulkActions",
+      summary: "List bulk actions, newest first",
+      access: "read",
+      query: listQuery,
+      answers: { 200: { is: "A page of bulk actions.", schema: pageOf(bulkOutput) } },
+      async handle({ parts: { store }, owner: { namespaceId }, query: { limit, cursor } }) {
+        const rows = await listBulks(store, namespaceId, limit, decodeIdCursor(cursor));
+        return { status: 200, body: toPage(rows, limit, toWireBulk, ({ id }) => id) };
+      },
+    }),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/bulk/:id",
+      operationId: "getBulkAction",
+      summary: "Get a bulk action",
+      access: "read",
+      params,
+      answers: { 200: { is: "The bulk action.", schema: bulkOutput } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts: { store }, owner: { namespaceId }, params: { id } }) {
+        const bulk = await findBulk(store, namespaceId, id);
+        if (!bulk) throw notFound("bulk action", id);
+        return { status: 200, body: toWireBulk(bulk) };
+      },
+    }),
+
+    defineRoute({
+      method: "POST",
+      path: "/v1/bulk/:id/abort",
+      operationId: "abortBulkAction",
+      summary: "Abort a bulk action",
+      description: "What it has done stays done; it does nothing more. It may be repeated.",
+      access: "write",
+      params,
+      answers: { 200: { is: "It is aborted.", schema: bulkOutput } },
+      errors: { 404: ["not_found"], 409: ["bulk_action_ended"] },
+      async handle({ parts: { store }, owner: { namespaceId }, params: { id } }) {
+        const bulk = await abortBulk(store, namespaceId, id);
+        if (!bulk) throw notFound("bulk action", id);
+        return { status: 200, body: toWireBulk(bulk) };
+      },
+    }),
+  ],
+};
+
+/** With the key of an earlier request it is that one's, as it stands now. */
+async function createOnce(
+  { store }: ApiParts,
+  facts: Omit<Parameters<typeof createBulk>[1], "id">,
+  once: IdempotentRequest | undefined,
+) {
+  const id = newId();
+  const made = await inTransaction(store.pool, (tx) =>
+    makeOnceIn(tx, once, id, () => createBulk(tx, { id, ...facts })),
+  );
+  const bulk = made.made ?? (await findBulk(store, facts.namespaceId, made.id));
+  if (!bulk) throw notFound("bulk action", made.id);
+  return { bulk, isReplay: made.made === undefined };
+}

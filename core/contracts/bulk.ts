@@ -1,0 +1,152 @@
+/** Bulk actions on the wire: `/v1/bulk`. */
+import { z } from "zod";
+import {
+  BULK_ACTIONS,
+  BULK_RESOURCES,
+  BULK_STATES,
+  type BulkAction,
+  type BulkFailure,
+  type BulkResource,
+  type BulkState,
+} from "../domain/bulk.ts";
+import type { JsonObject } from "../json.ts";
+import { idOutput, instantOutput, jsonOutput } from "./common.ts";
+import { runFilter } from "./run-filter.ts";
+import { taskFilter } from "./task-filter.ts";
+
+const ACTIONS = [
+  ...new Set(BULK_RESOURCES.flatMap((resource): readonly BulkAction[] => BULK_ACTIONS[resource])),
+];
+
+/** Says what would be right; of an action of the other resource, whose it is. */
+function sayActions(resource: BulkResource, given: unknown): string {
+  const taken = `must be one of ${BULK_ACTIONS[resource].join(", ")}`;
+  const other = BULK_RESOURCES.find((each) => (BULK_ACTIONS[each] as readonly unknown[]).includes(given));
+  return other ? `${taken}: ${String(given)} is for ${other}` : taken;
+}
+
+const shared = <Resource extends BulkResource>(resource: Resource) => ({
+  resource: z.literal(resource),
+  dryRun: z.boolean().default(false).meta({ description: "Count what matches, and change nothing." }),
+});
+
+const FILTER = "What the list of this resource takes as its query; `{}` for all of them.";
+
+const tasksInput = z.strictObject({
+  ...shared("tasks"),
+  action: z.enum(BULK_ACTIONS.tasks, { error: ({ input }) => sayActions("tasks", input) }),
+  filter: taskFilter.meta({ description: FILTER }),
+});
+
+const runsInput = z.strictObject({
+  ...shared("runs"),
+  action: z.enum(BULK_ACTIONS.runs, { error: ({ input }) => sayActions("runs", input) }),
+  filter: runFilter.meta({ description: FILTER }),
+});
+
+/** The body of `POST /v1/bulk`. */
+export const bulkInput = z.discriminatedUnion("resource", [tasksInput, runsInput]).meta({
+  examples: [{ action: "cancel", resource: "runs", filter: { state: ["queued"], function: "greet" } }],
+});
+export type BulkInput = z.output<typeof bulkInput>;
+
+/** A bulk action as it stands. */
+export interface Bulk {
+  id: string;
+  namespaceId: string;
+  action: BulkAction;
+  resource: BulkResource;
+  /** As a body gives it. */
+  filter: JsonObject;
+  state: BulkState;
+  done: number;
+  failed: number;
+  failures: BulkFailure[];
+  error: { code: string; message: string } | null;
+  createdAt: Date;
+  updatedAt: Date;
+  finishedAt: Date | null;
+}
+
+const asked = {
+  action: z.enum(ACTIONS),
+  resource: z.enum(BULK_RESOURCES),
+  filter: z.record(z.string(), jsonOutput).meta({ description: "As it was given." }),
+};
+
+const reason = { code: z.string(), message: z.string() };
+
+const EXAMPLE = {
+  id: "01a20a28-a81c-7294-862d-1a27e97c0d32",
+  action: "cancel",
+  resource: "runs",
+  filter: { state: ["queued"], function: "greet" },
+  state: "running",
+  matched: 500,
+  done: 499,
+  failed: 1,
+  failures: [
+    {
+      id: "01a20a28-a81c-7294-862d-15363a1f369a",
+      code: "run_not_open",
+      message: "The run cannot be cancelled: it has ended, or is a dead letter.",
+    },
+  ],
+  error: null,
+  createdAt: "2026-11-23T20:46:06.366Z",
+  updatedAt: "2026-11-23T20:46:07.388Z",
+  finishedAt: null,
+};
+
+export const bulkOutput = z
+  .object({
+    id: idOutput,
+    ...asked,
+    state: z.enum(BULK_STATES).meta({
+      description: "`succeeded`: all that matched was dealt with; `failed`: it could not go on, see `error`.",
+    }),
+    matched: z.int().meta({ description: "What was dealt with so far: `done` and `failed` together." }),
+    done: z.int(),
+    failed: z
+      .int()
+      .meta({ description: "Those that it could not be done to, as their own route would say." }),
+    failures: z
+      .array(z.object({ id: idOutput, ...reason }))
+      .meta({ description: "The first of those that failed, and why." }),
+    error: z.object(reason).nullable().meta({ description: "Of one that failed." }),
+    createdAt: instantOutput,
+    updatedAt: instantOutput,
+    finishedAt: instantOutput.nullable(),
+  })
+  .meta({ id: "BulkAction", examples: [EXAMPLE] });
+export type WireBulk = z.output<typeof bulkOutput>;
+
+/** The answer to a dry run, of which nothing is kept. */
+export const dryRunOutput = z
+  .object({
+    id: z.null(),
+    ...asked,
+    state: z.literal("succeeded"),
+    matched: z.int().meta({ description: "How many match now." }),
+    done: z.literal(0),
+    failed: z.literal(0),
+  })
+  .meta({
+    id: "BulkDryRun",
+    examples: [
+      {
+        ...{ id: null, action: "cancel", resource: "runs", filter: { state: ["queued"] } },
+        ...{ state: "succeeded", matched: 1_200, done: 0, failed: 0 },
+      },
+    ],
+  });
+
+export function toWireBulk({ namespaceId: _, createdAt, updatedAt, finishedAt, ...bulk }: Bulk): WireBulk {
+  return {
+    ...bulk,
+    matched: bulk.done + bulk.failed,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+    finishedAt: finishedAt?.toISOString() ?? null,
+  };
+}

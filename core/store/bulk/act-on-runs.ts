@@ -1,0 +1,48 @@
+import type { RunAction } from "../../domain/bulk.ts";
+import { originRemoved } from "../../domain/replay.ts";
+import { notFound } from "../../errors.ts";
+import { newId } from "../ids.ts";
+import { cancelRuns, discardDeadLetters } from "../runs/cancel.ts";
+import { redriveDeadLetters } from "../runs/dead-letters.ts";
+import { enqueueReplay } from "../runs/enqueue.ts";
+import { findReplayable } from "../runs/find-replayable.ts";
+import { planReplay, takeGivenInput } from "../runs/plan-replay.ts";
+import { type BulkVerb, oneByOne, toActed, together } from "./act.ts";
+
+const NOT_OPEN = {
+  code: "run_not_open",
+  message: "The run cannot be cancelled: it has ended, or is a dead letter.",
+};
+const NOT_DEAD = { code: "not_found", message: "The run is no dead letter." };
+const NOT_REDRIVEN = {
+  code: "not_found",
+  message: "The run is no dead letter, or its task is cancelled or removed.",
+};
+
+export const RUN_VERBS: Record<RunAction, BulkVerb> = {
+  cancel: together(async (tx, { namespaceId }, ids) => {
+    const { ended, asked } = await cancelRuns(tx, namespaceId, { runIds: ids });
+    return toActed(ids, [...ended.map(({ runId }) => runId), ...asked], NOT_OPEN, { ended, asked });
+  }),
+
+  discard: together(async (tx, { namespaceId }, ids) => {
+    const ended = await discardDeadLetters(tx, namespaceId, ids);
+    const done = ended.map(({ runId }) => runId);
+    return toActed(ids, done, NOT_DEAD, { ended });
+  }),
+
+  redrive: together(async (tx, { namespaceId }, ids) => {
+    const staged = await redriveDeadLetters(tx, namespaceId, { runIds: ids });
+    const done = staged.map(({ runId }) => runId);
+    return toActed(ids, done, NOT_REDRIVEN, { staged });
+  }),
+
+  replay: oneByOne(async (tx, { namespaceId, traceparent, functionCaps }, id) => {
+    const run = await findReplayable(tx, namespaceId, id);
+    if (!run) throw notFound("run", id);
+    const plan = planReplay(run, "current", functionCaps, () => takeGivenInput(run));
+    const staged = await enqueueReplay(tx, { runId: newId(), namespaceId, traceparent, ...plan });
+    if (!staged) throw originRemoved(run);
+    return { staged: [staged] };
+  }),
+};

@@ -1,0 +1,100 @@
+/** The rows of bulk actions: made, read, aborted, removed. What drives them is drive.ts. */
+import type { Bulk } from "../../contracts/bulk.ts";
+import type { BulkAction, BulkResource } from "../../domain/bulk.ts";
+import { BellhopError, conflict } from "../../errors.ts";
+import type { QueryScope } from "../database.ts";
+import { isId } from "../ids.ts";
+import { toJsonText } from "../json-text.ts";
+import type { Transaction } from "../transaction.ts";
+
+/** Of a namespace, at once. */
+export const MAX_RUNNING = 10;
+
+const COLUMNS = `id, namespace_id AS "namespaceId", action, resource, filter, state, done, failed, failures, error,
+  created_at AS "createdAt", updated_at AS "updatedAt", finished_at AS "finishedAt"`;
+
+export interface NewBulk {
+  id: string;
+  namespaceId: string;
+  action: BulkAction;
+  resource: BulkResource;
+  /** Validated; instants are written as text. */
+  filter: object;
+  /** The request that asks (W3C). */
+  traceparent: string | undefined;
+}
+
+/** 429 where as many of the namespace are running as may. Its row is locked, so that none is made beside the count. */
+export async function createBulk(tx: Transaction, given: NewBulk): Promise<Bulk> {
+  const { id, namespaceId, action, resource, filter, traceparent } = given;
+  await tx.pool.query("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", [namespaceId]);
+  const { rows } = await tx.pool.query<Bulk>(
+    `INSERT INTO bulk_actions (id, namespace_id, action, resource, filter, traceparent)
+     SELECT $1, $2, $3, $4, $5, $6
+     WHERE (SELECT count(*) FROM bulk_actions WHERE namespace_id = $2 AND state = 'running') < $7
+     RETURNING ${COLUMNS}`,
+    [id, namespaceId, action, resource, toJsonText(filter), traceparent ?? null, MAX_RUNNING],
+  );
+  if (rows[0]) return rows[0];
+  const message = `At most ${MAX_RUNNING} bulk actions of a namespace run at once; wait for one, or abort one.`;
+  throw new BellhopError("too_many_bulk_actions", 429, message);
+}
+
+export async function findBulk(
+  { pool }: QueryScope,
+  namespaceId: string,
+  id: string,
+): Promise<Bulk | undefined> {
+  if (!isId(id)) return undefined;
+  const { rows } = await pool.query<Bulk>(
+    `SELECT ${COLUMNS} FROM bulk_actions WHERE id = $1 AND namespace_id = $2`,
+    [id, namespaceId],
+  );
+  return rows[0];
+}
+
+/** Newest first; one more than `limit`, so that the caller knows whether there is a next page. */
+export async function listBulks(
+  { pool }: QueryScope,
+  namespaceId: string,
+  limit: number,
+  beforeId: string | undefined,
+): Promise<Bulk[]> {
+  const { rows } = await pool.query<Bulk>(
+    `SELECT ${COLUMNS} FROM bulk_actions
+     WHERE namespace_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3`,
+    [namespaceId, beforeId ?? null, limit + 1],
+  );
+  return rows;
+}
+
+/**
+ * running → aborted. A batch that is under way is waited for: its counts are in what is answered, and no other comes.
+ * Undefined where there is none of that id; 409 where it has ended otherwise.
+ */
+export async function abortBulk(
+  scope: QueryScope,
+  namespaceId: string,
+  id: string,
+): Promise<Bulk | undefined> {
+  if (!isId(id)) return undefined;
+  const { rows } = await scope.pool.query<Bulk>(
+    `UPDATE bulk_actions SET state = 'aborted', finished_at = clock_timestamp(), updated_at = clock_timestamp()
+     WHERE id = $1 AND namespace_id = $2 AND state = 'running' RETURNING ${COLUMNS}`,
+    [id, namespaceId],
+  );
+  if (rows[0]) return rows[0];
+  const ended = await findBulk(scope, namespaceId, id);
+  if (!ended || ended.state === "aborted") return ended;
+  throw conflict(`The bulk action has ${ended.state}: there is nothing to abort.`, "bulk_action_ended");
+}
+
+/** Removes up to `limit` of those that ended before; how many. */
+export async function removeExpiredBulks({ pool }: QueryScope, before: Date, limit: number): Promise<number> {
+  const { rowCount } = await pool.query(
+    `DELETE FROM bulk_actions WHERE id = ANY (ARRAY(
+       SELECT id FROM bulk_actions WHERE finished_at < $1 ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED))`,
+    [before, limit],
+  );
+  return rowCount ?? 0;
+}

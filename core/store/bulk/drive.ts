@@ -1,0 +1,173 @@
+/**
+ * One batch of a bulk action. It changes what it is done to, moves the action's cursor and adds to its counts in one
+ * transaction: what a crash interrupts leaves nothing, and is neither done nor counted twice. What is made after the action
+ * was asked for is not met: its id comes later. Of all schedulers one drives a batch at a time, and after each the action
+ * rests as long as the batch took.
+ */
+import type { Clock } from "../../clock.ts";
+import { bulkInput } from "../../contracts/bulk.ts";
+import {
+  type BulkAction,
+  type BulkFailure,
+  type BulkResource,
+  type BulkState,
+  MAX_KEPT_FAILURES,
+  type RunAction,
+  type TaskAction,
+} from "../../domain/bulk.ts";
+import type { FunctionLimitCaps } from "../../domain/function-limits.ts";
+import { messageOf } from "../../errors.ts";
+import type { JsonObject } from "../../json.ts";
+import type { Store } from "../database.ts";
+import { isDatabaseAway } from "../database-away.ts";
+import { toJsonText } from "../json-text.ts";
+import { inTransaction, type Transaction } from "../transaction.ts";
+import type { BulkEffects, BulkVerb } from "./act.ts";
+import { RUN_VERBS } from "./act-on-runs.ts";
+import { TASK_VERBS } from "./act-on-tasks.ts";
+import { findMatches } from "./find-matches.ts";
+
+const DRIVE_LOCK = 7_236_005;
+/** A batch holds the rows that it changed, and permits of their functions, until it is committed. */
+const MAX_BATCH_MS = 100;
+/** As many batches may fail one after another; each is waited for twice as long. */
+const MAX_FAULTS = 5;
+
+export interface DriveOptions {
+  clock: Clock;
+  functionCaps: FunctionLimitCaps;
+}
+
+export interface DrivenBatch extends BulkEffects {
+  id: string;
+  action: BulkAction;
+  resource: BulkResource;
+  state: BulkState;
+  /** Of the whole action so far. */
+  done: number;
+  failed: number;
+}
+
+export type Driven =
+  /** Nothing is to be done here: no action is running, or another scheduler is at it. */
+  | { kind: "idle" }
+  /** The next batch is due so much later. */
+  | { kind: "resting"; restMs: number }
+  | { kind: "batch"; batch: DrivenBatch; restMs: number };
+
+interface TakenBulk {
+  id: string;
+  namespaceId: string;
+  action: BulkAction;
+  resource: BulkResource;
+  filter: JsonObject;
+  reachedId: string | null;
+  done: number;
+  failed: number;
+  failures: BulkFailure[];
+  traceparent: string | null;
+  dueInMs: number;
+}
+
+/** A batch of the action that has rested longest. Where it cannot be done it is tried again later, and told of by throwing. */
+export async function driveBulkBatch(store: Store, options: DriveOptions): Promise<Driven> {
+  let taken: TakenBulk | undefined;
+  try {
+    return await inTransaction(store.pool, async (tx) => {
+      taken = await takeBulk(tx);
+      if (!taken) return { kind: "idle" };
+      if (taken.dueInMs > 0) return { kind: "resting", restMs: Math.ceil(taken.dueInMs) };
+      return await doBatch(tx, taken, options);
+    });
+  } catch (error) {
+    if (taken && !isDatabaseAway(error)) await recordFault(store, taken.id, error);
+    throw error;
+  }
+}
+
+async function takeBulk({ pool }: Transaction): Promise<TakenBulk | undefined> {
+  const { rows: locks } = await pool.query<{ got: boolean }>("SELECT pg_try_advisory_xact_lock($1) AS got", [
+    DRIVE_LOCK,
+  ]);
+  if (!locks[0]!.got) return undefined;
+  const { rows } = await pool.query<TakenBulk>(
+    `SELECT id, namespace_id AS "namespaceId", action, resource, filter, reached_id AS "reachedId", done, failed, failures,
+       traceparent, (extract(epoch FROM next_batch_at - clock_timestamp()) * 1000)::float8 AS "dueInMs"
+     FROM bulk_actions WHERE state = 'running' ORDER BY next_batch_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
+  );
+  return rows[0];
+}
+
+async function doBatch(
+  tx: Transaction,
+  bulk: TakenBulk,
+  { clock, functionCaps }: DriveOptions,
+): Promise<Driven> {
+  const { id, namespaceId, action, resource } = bulk;
+  const began = clock.now();
+  const tookMs = () => clock.now().getTime() - began.getTime();
+  const asked = bulkInput.parse({ action, resource, filter: bulk.filter });
+  const { mostItems: limit, act } = verbOf(bulk);
+  // Ids are time: its own is the moment at which it was asked for.
+  const page = { limit, afterId: bulk.reachedId, untilId: id };
+  const { rows, nextId } = await findMatches(tx, namespaceId, asked, page);
+  const ids = rows.map((row) => row.id);
+  const context = { namespaceId, functionCaps, now: began, traceparent: bulk.traceparent ?? undefined };
+  const isTimeUp = () => tookMs() >= MAX_BATCH_MS;
+  const acted = await act(tx, { ...context, isTimeUp }, ids);
+  const { count, failures, ...effects } = acted;
+  const reachedId = count < ids.length ? ids[count - 1]! : nextId;
+  const batch: DrivenBatch = {
+    ...effects,
+    ...{ id, action, resource },
+    state: reachedId === null ? "succeeded" : "running",
+    done: bulk.done + count - failures.length,
+    failed: bulk.failed + failures.length,
+  };
+  const restMs = tookMs();
+  const kept = [...bulk.failures, ...failures].slice(0, MAX_KEPT_FAILURES);
+  await saveBatch(tx, batch, { reachedId, failures: kept, restMs });
+  return { kind: "batch", batch, restMs };
+}
+
+const verbOf = ({ resource, action }: TakenBulk): BulkVerb =>
+  resource === "tasks" ? TASK_VERBS[action as TaskAction] : RUN_VERBS[action as RunAction];
+
+interface SavedBesides {
+  reachedId: string | null;
+  failures: BulkFailure[];
+  restMs: number;
+}
+
+async function saveBatch(
+  { pool }: Transaction,
+  { id, state, done, failed }: DrivenBatch,
+  { reachedId, failures, restMs }: SavedBesides,
+): Promise<void> {
+  await pool.query(
+    `UPDATE bulk_actions SET state = $2, done = $3, failed = $4, failures = $5, faults = 0,
+       reached_id = coalesce($6, reached_id), updated_at = clock_timestamp(),
+       finished_at = CASE WHEN $2 <> 'running' THEN clock_timestamp() END,
+       next_batch_at = clock_timestamp() + $7 * interval '1 millisecond'
+     WHERE id = $1`,
+    [id, state, done, failed, toJsonText(failures), reachedId, restMs],
+  );
+}
+
+/** It waits, longer each time, and keeps no other from its turn; after the last time it has failed. */
+async function recordFault({ pool }: Store, id: string, error: unknown): Promise<void> {
+  const told = { code: "internal_error", message: "It could not go on; the scheduler's log has more." };
+  await pool
+    .query(
+      `UPDATE bulk_actions SET faults = faults + 1, updated_at = clock_timestamp(),
+         next_batch_at = clock_timestamp() + 2 ^ faults * interval '1 second',
+         state = CASE WHEN faults + 1 >= $2 THEN 'failed' ELSE state END,
+         finished_at = CASE WHEN faults + 1 >= $2 THEN clock_timestamp() END,
+         error = CASE WHEN faults + 1 >= $2 THEN $3::jsonb END
+       WHERE id = $1 AND state = 'running'`,
+      [id, MAX_FAULTS, toJsonText(told)],
+    )
+    .catch((second: unknown) => {
+      throw new AggregateError([error, second], messageOf(error));
+    });
+}

@@ -1,0 +1,67 @@
+/** Chapters "Create many" and "Bulk actions". */
+import { MAX_BODY_BYTES } from "../../../api/bodies/body.ts";
+import { assertProblem } from "../../../api/testing/problem.ts";
+import { MAX_BATCH_ITEMS } from "../../../core/contracts/task-batch.ts";
+import { MAX_KEPT_FAILURES } from "../../../core/domain/bulk.ts";
+import { MAX_RUNNING } from "../../../core/store/bulk/bulk-actions.ts";
+import { COUNT_MS } from "../../../core/store/bulk/find-matches.ts";
+import { HTTP_TASK, held, n, type Statement } from "./statement.ts";
+
+const BATCH = "api/tasks/batch.test.ts";
+const ROUTES = "api/bulk/routes.test.ts";
+const DRIVE = "core/store/bulk/drive.test.ts";
+
+export const BULK: Statement[] = [
+  held('{ "status": 201, "task": { "…": "…" } }, { "status": 422, "problem": { "code": "unknown_function"', [
+    BATCH,
+    "each item is made as POST /v1/tasks makes it",
+  ]),
+  {
+    says: `1 to ${n(MAX_BATCH_ITEMS)} items in a body of at most ${n(MAX_BODY_BYTES)} bytes. Each is made`,
+    async holds({ tenant }) {
+      const items = [{ ...HTTP_TASK, body: "x".repeat(MAX_BODY_BYTES) }];
+      assertProblem(await tenant.call("POST", "/v1/tasks/batch", { body: { items } }), 413, "body_too_large");
+    },
+    heldBy: [[BATCH, "a thousand items are taken; one more, none, and what is no batch are refused whole"]],
+  },
+  held("one that is refused stops no other: the answer is a 200 that says of each", [
+    BATCH,
+    "one that is refused stops no other",
+  ]),
+  held(`the first ${MAX_KEPT_FAILURES} of them are in failures`, [
+    DRIVE,
+    "counts all that failed, and keeps the first of them",
+  ]),
+  held(
+    "failed ones too), aborted, or failed where it could not go on: then error says so",
+    [ROUTES, "an abort ends it where it stands"],
+    [
+      DRIVE,
+      "one that cannot go on is tried again, later each time, keeps no other waiting, and fails at last",
+    ],
+  ),
+  held('"failures": [{ "id": "…", "code": "run_not_open"', [
+    DRIVE,
+    "a run in a state that the action is not for fails with its reason",
+  ]),
+  held("One that is over otherwise is a 409 bulk_action_ended", [
+    ROUTES,
+    "an abort ends it where it stands; one that is over cannot be aborted",
+  ]),
+  held('a 200 with "id": null and in matched exactly how many there are', [
+    ROUTES,
+    "a dry run counts what matches, changes nothing and leaves nothing",
+  ]),
+  held(`Where counting takes longer than ${COUNT_MS / 1_000} s it is a 422 count_too_slow`, [
+    DRIVE,
+    "a count that takes too long is given up",
+  ]),
+  held(`A namespace has at most ${MAX_RUNNING} that run; the next is a 429 too_many_bulk_actions`, [
+    ROUTES,
+    "ten of a namespace run at once; the next is a 429",
+  ]),
+  held(`bulk actions of a namespace that run | 1 to ${n(MAX_BATCH_ITEMS)}; ${MAX_RUNNING} |`, [
+    ROUTES,
+    "ten of a namespace run at once",
+  ]),
+];
