@@ -135,6 +135,7 @@ async function recordCalls({ store, ...side }: Side, namespaceId: string, { func
       revisionId: revision.id,
       functionName: "free",
       holdsPermits: false,
+      hasOwnClock: true as const,
       trigger: "invoke" as const,
       input: null,
       timeoutMs: 1_000,

@@ -57,6 +57,25 @@ test("a success is recorded with its result, logs and who ran it", async () => {
   });
 });
 
+test("its times are told by the clock that says when it began, however wrong the worker's is", async () => {
+  for (const skewMs of [-420_000, 420_000]) {
+    const startedAt = new Date(createManualClock().now().getTime() + skewMs);
+    const work = Promise.withResolvers<AttemptOutcome>();
+    const { clock, ended } = start(
+      async (_run, { log }) => {
+        log("info", "hello");
+        return await work.promise;
+      },
+      { startedAt },
+    );
+    await clock.advance(30);
+    work.resolve(succeeded(null));
+    const { record, logs } = (await ended)!;
+    const millisIn = (at: string | Date | null) => new Date(at!).getTime() - startedAt.getTime();
+    assert.deepEqual([record.startedAt, record.finishedAt, logs[0]!.at].map(millisIn), [0, 30, 0]);
+  }
+});
+
 test("the runner is chosen by the run's type", async () => {
   const never: TaskRunner = () => assert.fail("another type's runner");
   const run = claimedRun({ spec: { type: "function", function: "greet", input: null } });

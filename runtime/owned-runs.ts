@@ -13,6 +13,8 @@ export interface OwnedRunsParts extends GiverParts {
   running: RunningAttempts;
   /** A direct run that is written, or about to be, and not begun. */
   isReserved(runId: string): boolean;
+  /** Resolves when such a run has begun, or never will. */
+  whenReservedBegun(runId: string): Promise<void>;
   /** Resolves when the claims that are under way now have begun what they found, or failed. */
   whenClaimed(): Promise<void>;
 }
@@ -20,6 +22,8 @@ export interface OwnedRunsParts extends GiverParts {
 export interface OwnedRuns {
   /** Settles what does not agree, and stops what was asked to stop. */
   settle(): Promise<void>;
+  /** Stops those of the runs that this worker is at, or is about to begin. */
+  cancel(runIds: string[]): void;
   /** Looks for cancels alone, where a bell may be missing. Never rejects: the next `settle` finds the rest. */
   findCancels(): Promise<void>;
   /** Resolves when nothing is being given back. */
@@ -55,7 +59,19 @@ export function createOwnedRuns(parts: OwnedRunsParts): OwnedRuns {
     );
   }
 
+  /** The table may have said that a run is this worker's before the worker hears so. */
+  async function cancelOnceBegun(runId: string): Promise<void> {
+    await Promise.all([parts.whenClaimed(), parts.whenReservedBegun(runId)]);
+    running.cancel([runId]);
+  }
+
   return {
+    cancel(runIds) {
+      for (const runId of runIds) {
+        if (running.has(runId)) running.cancel([runId]);
+        else void cancelOnceBegun(runId);
+      }
+    },
     async settle() {
       const owned = await look();
       forgotten.suspect(owned.filter(({ isOld }) => isOld));

@@ -31,6 +31,8 @@ export interface RunningAttempts {
   begin(attempt: Omit<RunningAttempt, "stop" | "isEnded">): RunningAttempt;
   leave(attempt: RunningAttempt): void;
   find(claim: ClaimKey): RunningAttempt | undefined;
+  /** Under whatever claim. */
+  has(runId: string): boolean;
   all(): RunningAttempt[];
   cancel(runIds: string[]): void;
   /** Those whose rows a look at the table that begins now must find. */
@@ -58,6 +60,7 @@ export function createRunningAttempts(): RunningAttempts {
       if (byRun.get(attempt.run.id) === attempt) byRun.delete(attempt.run.id);
     },
     find,
+    has: (runId) => byRun.has(runId),
     all: () => [...byRun.values()],
     cancel(runIds) {
       for (const id of runIds) byRun.get(id)?.stop.abort(new AttemptStop("cancelled"));

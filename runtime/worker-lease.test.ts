@@ -1,5 +1,6 @@
 /** Only the worker that holds a run may begin it: claims answered late, leases that lapse. */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { sql } from "kysely";
 import { type Clock, systemClock } from "../core/clock.ts";
@@ -7,13 +8,26 @@ import type { CallAnswer, DirectOutcome } from "../core/contracts/direct-call.ts
 import { succeeded } from "../core/domain/attempt.ts";
 import type { Store } from "../core/store/database.ts";
 import { newId } from "../core/store/ids.ts";
+import { openListener } from "../core/store/listen.ts";
+import { cancelRuns } from "../core/store/runs/cancel.ts";
 import { findRun } from "../core/store/runs/read.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { ANY_TIME, deployFunction, queueRun } from "../core/store/testing/samples.ts";
 import { until } from "../core/store/testing/test-store.ts";
 import { createRecording } from "../test/support/recording.ts";
 import type { DirectCalls } from "./direct/direct-calls.ts";
-import { db, inState, namespaceId, openWorker, ring, store, workerRow } from "./testing/open-worker.ts";
+import { runUntilAborted } from "./testing/claimed-run.ts";
+import {
+  db,
+  fail,
+  inState,
+  namespaceId,
+  openWorker,
+  ring,
+  store,
+  url,
+  workerRow,
+} from "./testing/open-worker.ts";
 
 const forwarding = <T extends object>(target: T, own: Partial<T>): T =>
   new Proxy(target, {
@@ -115,6 +129,23 @@ test("a run whose claim is not answered yet is not given back: it would run twic
   assert.deepEqual(begun.items, [runId]);
 });
 
+/** A call of a function with a limit of runs at once. */
+async function callNarrow(directCalls: DirectCalls) {
+  const functionId = await deployFunction(db, namespaceId, `narrow-${randomUUID()}`, { concurrency: 1 });
+  const { rows } = await sql<{ id: string }>`
+    SELECT active_revision_id AS id FROM functions WHERE id = ${functionId}`.execute(db);
+  const runId = newId();
+  const done = createRecording<DirectOutcome>("outcome");
+  directCalls.begin(
+    {
+      ...{ runId, namespaceId, functionId, functionName: "narrow", revisionId: rows[0]!.id },
+      ...{ isLimited: true, input: null },
+    },
+    { ...NO_ANSWER, done: (outcome) => done.add(outcome) },
+  );
+  return { runId, done };
+}
+
 test("a call whose permit is being reserved is not given back: its caller has handed it over", async (t) => {
   const withheld = withholdAnswers(t);
   const begun = createRecording<string>("attempt");
@@ -132,18 +163,7 @@ test("a call whose permit is being reserved is not given back: its caller has ha
       },
     },
   );
-  const functionId = await deployFunction(db, namespaceId, "narrow", { concurrency: 1 });
-  const { rows } = await sql<{ id: string }>`
-    SELECT active_revision_id AS id FROM functions WHERE id = ${functionId}`.execute(db);
-  const runId = newId();
-  const done = createRecording<DirectOutcome>("outcome");
-  directCalls!.begin(
-    {
-      ...{ runId, namespaceId, functionId, functionName: "narrow", revisionId: rows[0]!.id },
-      ...{ isLimited: true, input: null },
-    },
-    { ...NO_ANSWER, done: (outcome) => done.add(outcome) },
-  );
+  const { runId, done } = await callNarrow(directCalls!);
   await withheld.written;
   await outliveLease(worker.id, runId);
   assert.equal((await findRun(store, namespaceId, runId))!.state, "running");
@@ -151,6 +171,35 @@ test("a call whose permit is being reserved is not given back: its caller has ha
   assert.deepEqual(await done.waitFor(() => true), [{ state: "succeeded", result: "done" }]);
   assert.deepEqual(begun.items, [runId]);
 });
+
+for (const way of ["claimed", "direct"] as const) {
+  test(`a cancel that is heard before the worker knows of its ${way} run stops it as soon as it does`, async (t) => {
+    const withheld = withholdAnswers(t);
+    const heard = createRecording<string>("cancel");
+    const listener = await openListener(url, systemClock, fail);
+    let directCalls: DirectCalls | undefined;
+    const worker = await openWorker(t, runUntilAborted, {
+      // No heartbeat finds it.
+      ...{ leaseMs: 3_600_000, store: withheld.store, listener },
+      serveDirect: (opened) => {
+        directCalls = opened;
+      },
+    });
+    // After the worker itself: what is told here, it has heard.
+    await listener.on("bellhop_cancel", ({ ids }) => ids.forEach(heard.add));
+    const queued =
+      way === "claimed" ? await queueRun(store, namespaceId, { timeoutMs: 3_600_000 }) : undefined;
+    if (queued !== undefined) await ring(worker, queued);
+    const runId = queued ?? (await callNarrow(directCalls!)).runId;
+    await withheld.written;
+    const { asked } = await cancelRuns(store, namespaceId, { runId });
+    assert.deepEqual(asked, [runId]);
+    worker.notifier.notify("bellhop_cancel", asked);
+    await heard.waitFor((id) => id === runId);
+    withheld.answer();
+    await inState(runId, "cancelled");
+  });
+}
 
 test("a run whose claim was never answered ends as cancelled where that was asked for", async (t) => {
   const worker = await openWorker(t, async () => succeeded(null), { leaseMs: 600, slots: 0 });

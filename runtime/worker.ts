@@ -89,6 +89,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const ownedRuns = createOwnedRuns({
     ...{ ...parts, running, ends },
     isReserved: reservations.has,
+    whenReservedBegun: reservations.whenBegun,
     whenClaimed: receiving.whenClaimed,
   });
 
@@ -101,7 +102,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   await heartbeat.beat();
   notifier.notify("bellhop_workers");
   listener.on("bellhop_cancel", ({ ids, resync }) =>
-    resync ? void ownedRuns.findCancels() : running.cancel(ids),
+    resync ? void ownedRuns.findCancels() : ownedRuns.cancel(ids),
   );
   const loops = startLoops(
     clock,

@@ -72,6 +72,7 @@ function toLostRun(call: DirectCall, workerId: string, now: Date): FinishedDirec
     ...{ runId, namespaceId, taskId: null, type: "function", functionId, functionName, revisionId, input },
     claimNo: DIRECT_CLAIM_NO,
     holdsPermits: false,
+    hasOwnClock: true,
     verdict: { state: "failed", error: WORKER_LOST },
     record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: WORKER_LOST },
     logs: [],

@@ -39,7 +39,7 @@ function toPlainWords(issue: RawIssue): string {
     case "not_multiple_of":
       return `must be a multiple of ${issue.divisor}`;
     case "unrecognized_keys":
-      return "is not a known field";
+      return "unknown field";
     case "invalid_value":
       return `must be ${listChoices(issue.values)}`;
     case "invalid_union":
@@ -106,7 +106,7 @@ export function toFieldErrors(issues: readonly Issue[]): FieldError[] {
 function toEntries(issue: Issue, around: PropertyKey[]): FieldError[] {
   const path = [...around, ...issue.path];
   if (issue.code === "unrecognized_keys")
-    return issue.keys.slice(0, MAX_FIELDS).map((key) => toEntry([...path, key], "is not a known field"));
+    return issue.keys.slice(0, MAX_FIELDS).map((key) => toEntry([...path, key], "unknown field"));
   if (issue.code === "invalid_key") return [toEntry(path, issue.issues[0]?.message ?? issue.message)];
   if (issue.code === "invalid_union") {
     // The part that was meant: it is refused for something inside it.

@@ -155,7 +155,14 @@ const run: ClaimedRun = {
 };
 const directRun: FinishedDirectRun = {
   ...finished(run, id, { state: "failed", error: { code: "worker_lost", message: "gone" } }),
-  ...{ functionId: id, trigger: "invoke", input: null, timeoutMs: 1, durationMs: 1 },
+  ...{
+    functionId: id,
+    trigger: "invoke",
+    input: null,
+    timeoutMs: 1,
+    durationMs: 1,
+    hasOwnClock: true as const,
+  },
 };
 const now = new Date();
 const TODAY = `task_runs_${now.toISOString().slice(0, 10).replaceAll("-", "")}`;

@@ -108,8 +108,9 @@ export function createDirectRecord(
     isShown: () => isShown,
     show,
     close,
-    async end(attempt) {
+    async end(ended) {
       close();
+      const attempt = { ...ended, hasOwnClock: true as const };
       const became = await showing;
       if (became === "given_up") return undefined;
       // A write whose answer was lost may have been committed: the row may exist.

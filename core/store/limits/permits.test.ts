@@ -291,7 +291,7 @@ describe("permits come back, and the next run gets them", () => {
     );
     await endLostCall(store, workerId, {
       ...lost,
-      ...{ trigger: "invoke", input: null, timeoutMs: 1_000, durationMs: 1 },
+      ...{ trigger: "invoke", input: null, timeoutMs: 1_000, durationMs: 1, hasOwnClock: true as const },
     });
     await assertNext(key, next);
   });

@@ -57,7 +57,7 @@ function ended(run: DirectRun, workerId: string, given: Partial<FinishedDirectRu
       trigger: run.trigger,
       input: run.input,
     },
-    ...{ timeoutMs: run.timeoutMs, durationMs: 40, logs: [], holdsPermits: false },
+    ...{ timeoutMs: run.timeoutMs, durationMs: 40, hasOwnClock: true, logs: [], holdsPermits: false },
     verdict: { state: "succeeded", result: { status: 200, bodyBytes: 2 } },
     record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: null },
     ...given,

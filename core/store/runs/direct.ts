@@ -150,6 +150,7 @@ export async function reserveDirectRun(store: Store, workerId: string, run: Dire
 
 /** A run that has ended and was never visible before. */
 export interface FinishedDirectRun extends FinishedAttempt {
+  hasOwnClock: true;
   target?: RunTarget | undefined;
   input: Json;
   timeoutMs: number;

@@ -170,7 +170,9 @@ const VERDICTS = `
 const FENCED = `r.id = v.id AND r.worker_id = coalesce(v.worker_id, $1) AND r.claim_no = v.claim_no
   AND ${unindexed("r.state")} = 'running'`;
 
-const RECORD = recordInRowTime("v.record", "r.started_at", "v.took_ms");
+/** One that tells its times tells them by the row's clock. */
+const RECORD = `CASE WHEN v.record ? 'finishedAt' THEN v.record
+    ELSE ${recordInRowTime("v.record", "r.started_at", "v.took_ms")} END`;
 
 /** Writes the lines $3 of those attempts that `source` (id, claim_no, started_at) holds. */
 export const LOGGED = (source: string) => `

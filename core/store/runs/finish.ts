@@ -39,6 +39,8 @@ export interface FinishedAttempt {
   holdsPermits: boolean;
   verdict: RunVerdict;
   record: AttemptRecord;
+  /** The record's times are by the clock of who ran it. Absent: by the clock of its row, which told when it began. */
+  hasOwnClock?: true;
   logs: AttemptLogLine[];
   /** What is kept of a call's input, where `record.input` says so. */
   input?: Json;
@@ -204,28 +206,30 @@ export function toEndedRun(
 
 /** Who takes the run of a lost worker knows no more than that it is over now. */
 const toLostRow = (attempt: FinishedAttempt) => ({
-  ...toVerdictRow(attempt),
-  took_ms: null,
+  ...toVerdictRow({ ...attempt, hasOwnClock: true }),
+  took_ms: undefined,
   worker_id: attempt.record.workerId,
 });
 
-const millisBetween = (from: string | null, to: string) =>
-  from === null ? 0 : Date.parse(to) - Date.parse(from);
+/** How long it took, where its times are by another clock. */
+function toDuration({ startedAt, finishedAt, ...record }: AttemptRecord) {
+  return { record, took_ms: startedAt === null ? 0 : Date.parse(finishedAt) - Date.parse(startedAt) };
+}
 
-export function toVerdictRow({ runId, claimNo, revisionId, verdict, record, input }: FinishedAttempt) {
-  const { startedAt, finishedAt, ...told } = record;
+/** What there is not is left out: each field of each row costs the database a little. */
+export function toVerdictRow(attempt: FinishedAttempt) {
+  const { runId, claimNo, revisionId, verdict, input } = attempt;
   return {
     id: runId,
     claim_no: claimNo,
-    revision_id: revisionId,
+    revision_id: revisionId ?? undefined,
     state: verdict.state,
-    available_at: verdict.state === "scheduled" ? verdict.availableAt : null,
+    available_at: verdict.state === "scheduled" ? verdict.availableAt : undefined,
     // A JSON null as the result of a function is a result: stored as such, read back as null.
     result: "result" in verdict ? verdict.result : null,
-    error: "error" in verdict ? verdict.error : null,
-    record: told,
-    took_ms: millisBetween(startedAt, finishedAt),
-    input: input ?? null,
+    error: "error" in verdict ? verdict.error : undefined,
+    ...(attempt.hasOwnClock ? toDuration(attempt.record) : { record: attempt.record }),
+    input: input ?? undefined,
   };
 }
 
@@ -242,7 +246,7 @@ export function toLogRows(attempt: FinishedAttempt) {
     revision_id: revisionId,
     level,
     message,
-    fields: fields ?? null,
+    fields,
   }));
 }
 

@@ -133,7 +133,15 @@ test("a direct call does, shown while it runs or written when it has ended", asy
   assert.equal(await traceOf(namespaceId, shown.id), TRACE);
   const at = new Date().toISOString();
   const ended = {
-    ...{ ...facts, runId: newId(), claimNo: 1, taskId: null, type: "function" as const, durationMs: 1 },
+    ...{
+      ...facts,
+      runId: newId(),
+      claimNo: 1,
+      taskId: null,
+      type: "function" as const,
+      durationMs: 1,
+      hasOwnClock: true as const,
+    },
     ...{ holdsPermits: false, functionName: "called" },
     ...{ verdict: { state: "succeeded", result: 1 } as const, logs: [], traceparent: REQUEST },
     record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: null, traceId: TRACE },

@@ -19,6 +19,7 @@ async function bury({ api, tenant }: World, count: number): Promise<void> {
     FROM task_runs_open r, generate_series(2, ${count}::int) WHERE r.id = ${run.id}`.execute(api.db);
 }
 
+const CANCEL = "test/system/cancel.test.ts";
 const ERRORS = "| code | retried | |";
 
 export const RUNS: Statement[] = [
@@ -31,6 +32,19 @@ export const RUNS: Statement[] = [
     "Cancelling a waiting run ends it at once (200). A running one is asked to stop (202)",
     ["api/runs/routes.test.ts", "cancelling what waits ends it at once"],
     ["api/runs/routes.test.ts", "cancelling what runs asks its worker: 202, and again 202"],
+  ),
+  held(
+    "That hears of it within a second, whichever it is and however the run came to it; where the bell is lost, at its next heartbeat",
+    [CANCEL, "closes the connection of an http call"],
+    [CANCEL, "reaches the signal of"],
+    [CANCEL, "reaches the runs of every worker, all of a task"],
+    ["runtime/worker-lease.test.ts", "a cancel that is heard before the worker knows of its"],
+    ["runtime/worker.test.ts", "a cancel whose bell was lost is found by the heartbeat"],
+  ),
+  held(
+    "what goes on all the same is ended within two seconds",
+    [CANCEL, "ends a function that ignores its signal"],
+    ["runtime/attempt.test.ts", "a runner that ignores its abort is left behind after the grace"],
   ),
   held("A run that is over, or dead, is a 409 run_not_open", [
     "api/runs/routes.test.ts",

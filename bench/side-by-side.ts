@@ -1,0 +1,178 @@
+/**
+ * The whole system of this checkout and of another one, in turns in one run: runs that are due at one instant, by the
+ * kind of task, and direct calls. What counts is the processor time of all processes of a system: it stands, more or
+ * less, where other work makes the clock useless.
+ *
+ *     node bench/side-by-side.ts --against ../other-checkout [--runs 3000] [--rounds 5]
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { lastRunId, prepare, type TaskBody, waitForRuns } from "./scenarios.ts";
+import { forEachConcurrently, spreadOf } from "./stats.ts";
+import type { BenchSystem, startSystem } from "./system.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const HIGH_LIMIT = 1_000;
+const CALLERS = 64;
+/** What a clock of the kernel counts processor time in. */
+const TICK_US = 10_000;
+
+const { values: options } = parseArgs({
+  options: {
+    against: { type: "string" },
+    runs: { type: "string", default: "3000" },
+    rounds: { type: "string", default: "5" },
+  },
+});
+if (!options.against) throw new Error("--against names the other checkout");
+const [runs, rounds] = [Number(options.runs), Number(options.rounds)];
+
+interface Side {
+  name: string;
+  system: BenchSystem;
+  /** The first of its processes: what they start is its own, too. */
+  roots: number[];
+}
+
+interface Kind {
+  title: string;
+  measure(side: Side): Promise<Figures>;
+}
+
+interface Figures {
+  processorUs: number;
+  perSecond: number;
+}
+
+interface ProcessFacts {
+  pid: number;
+  parent: number;
+  ticks: number;
+}
+
+function listProcesses(): ProcessFacts[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+        const fields = stat
+          .slice(stat.lastIndexOf(")") + 2)
+          .split(" ")
+          .map(Number);
+        // Its own time and that of its children that have ended.
+        return [
+          {
+            pid: Number(name),
+            parent: fields[1]!,
+            ticks: fields[11]! + fields[12]! + fields[13]! + fields[14]!,
+          },
+        ];
+      } catch {
+        return [];
+      }
+    });
+}
+
+function listDescendants(roots: number[]): ProcessFacts[] {
+  const all = listProcesses();
+  const known = new Set(roots);
+  for (let before = 0; before < known.size; ) {
+    before = known.size;
+    for (const { pid, parent } of all) if (known.has(parent)) known.add(pid);
+  }
+  return all.filter(({ pid }) => known.has(pid));
+}
+
+const processorUs = ({ roots }: Side) =>
+  listDescendants(roots).reduce((sum, { ticks }) => sum + ticks, 0) * TICK_US;
+
+async function openSide(name: string, root: string): Promise<Side> {
+  const children = () => listProcesses().filter(({ parent }) => parent === process.pid);
+  const before = new Set(children().map(({ pid }) => pid));
+  const { startSystem: start }: { startSystem: typeof startSystem } = await import(
+    join(root, "bench/system.ts")
+  );
+  const system = await start(undefined);
+  await prepare(system);
+  await system.call("PUT", "/v1/functions/limited", {
+    source: "export default async () => null;",
+    limits: { concurrency: HIGH_LIMIT },
+  });
+  const roots = children().flatMap(({ pid }) => (before.has(pid) ? [] : pid));
+  return { name, system, roots };
+}
+
+async function clocked(side: Side, work: () => Promise<void>): Promise<Figures> {
+  const before = { us: processorUs(side), ms: performance.now() };
+  await work();
+  return {
+    processorUs: (processorUs(side) - before.us) / runs,
+    perSecond: (runs / (performance.now() - before.ms)) * 1_000,
+  };
+}
+
+/** From the instant at which all are due until all are recorded. */
+async function measureHerd(side: Side, body: TaskBody): Promise<Figures> {
+  const { system } = side;
+  const after = await lastRunId(system);
+  const at = new Date(Date.now() + runs * 8 + 4_000);
+  const task = { ...body, schedule: { at: at.toISOString() } };
+  await forEachConcurrently(runs, CALLERS, async () => void (await system.call("POST", "/v1/tasks", task)));
+  const leftMs = at.getTime() - Date.now();
+  if (leftMs < 0) throw new Error("This machine makes tasks too slowly for the herd: lower --runs.");
+  await delay(leftMs);
+  return await clocked(side, async () => void (await waitForRuns(system, after, runs)));
+}
+
+async function measureCalls(side: Side): Promise<Figures> {
+  const { system } = side;
+  return await clocked(side, async () => {
+    const after = await lastRunId(system);
+    const call = async () => void (await system.call("POST", "/v1/functions/noop/invoke", null));
+    await forEachConcurrently(runs, CALLERS / 2, call);
+    await waitForRuns(system, after, runs);
+  });
+}
+
+const KINDS: Kind[] = [
+  {
+    title: "http task",
+    measure: (side) =>
+      measureHerd(side, { type: "http", method: "POST", url: side.system.sinkUrl, body: { n: 1 } }),
+  },
+  { title: "function", measure: (side) => measureHerd(side, { type: "function", function: "noop" }) },
+  {
+    title: "function, limit far off",
+    measure: (side) => measureHerd(side, { type: "function", function: "limited" }),
+  },
+  { title: "direct call", measure: measureCalls },
+];
+
+const sides: Side[] = [];
+try {
+  sides.push(await openSide("other", resolve(options.against)));
+  sides.push(await openSide("this", ROOT));
+  const figures = new Map<string, Figures[]>();
+  // The first round warms all up.
+  for (let round = 0; round <= rounds; round += 1)
+    for (const kind of KINDS)
+      for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
+        const measured = await kind.measure(side);
+        const name = `${kind.title}, ${side.name}`;
+        if (round > 0) figures.set(name, [...(figures.get(name) ?? []), measured]);
+      }
+  console.log(`median and spread of ${rounds} rounds of ${runs} runs; other: ${options.against}`);
+  for (const [name, all] of [...figures].toSorted()) {
+    const us = spreadOf(all.map((each) => each.processorUs));
+    const rate = spreadOf(all.map((each) => each.perSecond));
+    console.log(
+      `  ${name.padEnd(30)} processor ${us.p50.toFixed(0)} µs a run (${us.min.toFixed(0)}–${us.max.toFixed(0)})` +
+        `   ${rate.p50.toFixed(0)} a second (${rate.min.toFixed(0)}–${rate.max.toFixed(0)})`,
+    );
+  }
+} finally {
+  for (const { system } of sides) await system.stop();
+}
