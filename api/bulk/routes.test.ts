@@ -126,7 +126,7 @@ test("what cannot be asked is refused by its field, with what would be right, an
       "action",
       /one of cancel, replay, redrive, discard$/,
     ],
-    [{ action: "cancel", resource: "runs", filter: { label: "a=b" } }, "filter.label", /not a known field/],
+    [{ action: "cancel", resource: "runs", filter: { label: "a=b" } }, "filter.label", /unknown field/],
     [{ action: "cancel", resource: "tasks", filter: { state: "queued" } }, "filter.state.0", /one of active/],
     [{ action: "cancel", resource: "runs", filter: { from: "yesterday" } }, "filter.from", /RFC 3339/],
     [{ action: "cancel", resource: "runs", filter: {}, dryRun: "yes" }, "dryRun", /true or false/],
