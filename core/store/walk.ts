@@ -2,6 +2,9 @@
  * How a filtered list is read. A walk goes along one index in the order of ids. What the index knows bounds it (`where`);
  * the rest is looked at row by row (`filters`), and no page looks at more than `maxRows` rows for it: where what matches
  * is rare a page comes out short, and says how far it came. A list may be the union of several walks.
+ *
+ * A page is of one instant. Else a run that changes its state between two walks would be found by neither, and one that
+ * ends between the look at the rows and the look at how far it came would move others past the cursor, unseen.
  */
 import { type RawBuilder, sql } from "kysely";
 import type { ListOrder } from "../contracts/common.ts";
@@ -52,13 +55,25 @@ export async function readWalks<Row extends { id: string }>(
   select: Select<Row>,
   page: PageOptions,
 ): Promise<Found<Row>> {
-  const taken: Taken<Row>[] = [];
-  for (const walk of walks) {
-    const first = walk.first && { ...walk, where: [...walk.where, ...walk.first] };
-    const begun = first && (await takeWalk(db, first, select, page));
-    taken.push(begun?.reachedId !== undefined ? begun : await takeWalk(db, walk, select, page));
-  }
-  return mergeWalks(taken, page);
+  const read = async (scope: Db) => {
+    const taken: Taken<Row>[] = [];
+    for (const walk of walks) taken.push(await beginWalk(scope, walk, select, page));
+    return mergeWalks(taken, page);
+  };
+  // The answer of a walk without filters is one statement's.
+  if (walks.length === 1 && walks[0]!.filters.length === 0) return await read(db);
+  return await db.transaction().setIsolationLevel("repeatable read").setAccessMode("read only").execute(read);
+}
+
+async function beginWalk<Row extends { id: string }>(
+  db: Db,
+  walk: Walk,
+  select: Select<Row>,
+  page: PageOptions,
+): Promise<Taken<Row>> {
+  const first = walk.first && { ...walk, where: [...walk.where, ...walk.first] };
+  const begun = first && (await takeWalk(db, first, select, page));
+  return begun?.reachedId === undefined ? await takeWalk(db, walk, select, page) : begun;
 }
 
 async function takeWalk<Row extends { id: string }>(
@@ -88,7 +103,7 @@ const allOf = (conditions: readonly RawBuilder<unknown>[]) => sql.join(condition
 
 /**
  * Nothing is shown beyond where the walk that came least far stands: what that one has yet to find comes before it. A
- * run that ended between two walks is found by both.
+ * row that several walks find is shown once.
  */
 export function mergeWalks<Row extends { id: string }>(
   taken: readonly Taken<Row>[],
