@@ -30,6 +30,7 @@ async function fillTasks(namespaceId: string): Promise<void> {
        jsonb_populate_record(t, jsonb_build_object('id', other.id)) AS made WHERE t.id = $1`,
     [task.id, ids],
   );
+  await store.pool.query("ANALYZE tasks");
 }
 
 test("a bulk cancel of many tasks, driven by two schedulers and aborted half way, has true counts", {

@@ -331,8 +331,8 @@ describe("bulk actions", () => {
   it("a batch of tasks ends where its time is up, and the next goes on", async () => {
     for (let made = 0; made < 3; made += 1) await everyHour();
     const id = await ask("pause", "tasks", {});
-    // At its begin, after the first task, after the second, and at its end.
-    const looks = [0, 60, 120, 3_600_000];
+    // At its begin, once the tasks are found, after the first, after the second, and at its end.
+    const looks = [0, 3_000_000, 3_000_060, 3_000_120, 3_600_000];
     const begin = clock.now().getTime();
     const slow = { ...clock, now: () => new Date(begin + looks.shift()!) };
     const first = await driveBulkBatch(store, { clock: slow, functionCaps });
