@@ -1,6 +1,8 @@
 /** Time as a dependency: decisions take `now`, loops take a clock, tests stub it. */
 export interface Clock {
   now(): Date;
+  /** Milliseconds since some instant: for how long something took. It never goes back and makes no leap, as `now` may. */
+  steadyMs(): number;
   /** Resolves after `ms`, or at once when the signal aborts; never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `act` after `ms`, unless what this answers is called before. Costs less than a sleep that is cut short. */
@@ -12,6 +14,7 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => new Date(),
+  steadyMs: () => performance.now(),
   sleep(ms, signal) {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {

@@ -57,22 +57,31 @@ test("a success is recorded with its result, logs and who ran it", async () => {
   });
 });
 
-test("its times are told by the clock that says when it began, however wrong the worker's is", async () => {
-  for (const skewMs of [-420_000, 420_000]) {
-    const startedAt = new Date(createManualClock().now().getTime() + skewMs);
+test("an attempt takes as long as it took, whatever is done to the worker's clock meanwhile", async () => {
+  for (const leapMs of [-420_000, 420_000]) {
     const work = Promise.withResolvers<AttemptOutcome>();
-    const { clock, ended } = start(
+    const { clock, run, ended } = start(
       async (_run, { log }) => {
-        log("info", "hello");
-        return await work.promise;
+        log("info", "before");
+        const outcome = await work.promise;
+        log("info", "after");
+        return outcome;
       },
-      { startedAt },
+      { retry: { ...DEFAULT_POLICY.retry, backoff: { ...DEFAULT_POLICY.retry.backoff, jitter: false } } },
     );
-    await clock.advance(30);
-    work.resolve(succeeded(null));
-    const { record, logs } = (await ended)!;
-    const millisIn = (at: string | Date | null) => new Date(at!).getTime() - startedAt.getTime();
-    assert.deepEqual([record.startedAt, record.finishedAt, logs[0]!.at].map(millisIn), [0, 30, 0]);
+    await clock.advance(20);
+    clock.set(new Date(clock.now().getTime() + leapMs));
+    await clock.advance(10);
+    work.resolve(failed("connect_failed", "no", { retryable: true }));
+    const { record, logs, verdict } = (await ended)!;
+    const times = [
+      logs[0]!.at,
+      logs[1]!.at,
+      record.finishedAt,
+      "availableAt" in verdict && verdict.availableAt,
+    ];
+    const millisIn = (at: string | Date | false) => new Date(at || NaN).getTime() - run.startedAt.getTime();
+    assert.deepEqual(times.map(millisIn), [0, 30, 30, 1_030]);
   }
 });
 

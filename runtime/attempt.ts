@@ -55,20 +55,19 @@ export async function runAttempt(
 ): Promise<FinishedAttempt | null> {
   const logs: AttemptLogLine[] = [];
   let kept: KeptInput | undefined;
-  // Its times are told by the clock that says when it began, the database's where it was claimed.
-  const offsetMs = run.startedAt.getTime() - clock.now().getTime();
+  const elapsedMs = startStopwatch(clock);
   const limits = findLimits(run);
   const outcome =
     refuseToBegin(run, limits) ??
     (await runUntilTimeout(run, runners[run.spec.type], stop, logs, clock, {
-      ...{ http, span, offsetMs, timeoutMs: limits.timeoutMs },
+      ...{ http, span, elapsedMs, timeoutMs: limits.timeoutMs },
       keepInput: (input) => {
         kept = input;
       },
     }));
   const reason = stop.signal.aborted ? (stop.signal.reason as AttemptStop).reason : undefined;
   if (reason === "released" || reason === "lost") return null;
-  const now = new Date(Math.max(clock.now().getTime() + offsetMs, run.startedAt.getTime()));
+  const now = instantIn(run, elapsedMs());
   const told = reason ? replaceOutcome(outcome, reason, run) : outcome;
   const ended = nameDeadline(told, limits, now);
   // What went wrong with a task of another type is told by its record alone: it has no log of its own.
@@ -78,6 +77,16 @@ export async function runAttempt(
   // The next attempt is given what this one was: its row keeps that as it came.
   return kept && attempt.verdict.state !== "scheduled" ? withKeptInput(attempt, kept) : attempt;
 }
+
+/** Whole milliseconds since now, rounded down: an attempt does not end after its run. */
+function startStopwatch(clock: Clock): () => number {
+  const startedMs = clock.steadyMs();
+  return () => Math.floor(clock.steadyMs() - startedMs);
+}
+
+/** By the clock that says when the attempt began, the database's where it was claimed: the worker's may be set meanwhile. */
+const instantIn = ({ startedAt }: ClaimedRun, sinceMs: number): Date =>
+  new Date(startedAt.getTime() + sinceMs);
 
 interface AttemptLimits {
   /** The task's, cut to what its deadline leaves. */
@@ -125,13 +134,13 @@ async function runUntilTimeout(
   logs: AttemptLogLine[],
   clock: Clock,
   {
-    offsetMs,
+    elapsedMs,
     timeoutMs,
     ...given
   }: {
     http: HttpCall | undefined;
     span: Span;
-    offsetMs: number;
+    elapsedMs(): number;
     timeoutMs: number;
     keepInput(kept: KeptInput): void;
   },
@@ -149,11 +158,12 @@ async function runUntilTimeout(
     signal: stop.signal,
     ...given,
     deadlineAt: new Date(startedMs + timeoutMs),
-    log(level: string, message: string, fields?: AttemptLogLine["fields"], at = clock.now()) {
+    log(level: string, message: string, fields?: AttemptLogLine["fields"], at?: Date) {
       // A runner that was left behind may still speak.
       if (isOver) return undefined;
-      const saidMs = clampMs(at.getTime(), startedMs, clock.now().getTime());
-      const line = { at: new Date(saidMs + offsetMs), level, message, fields };
+      const nowMs = elapsedMs();
+      const saidMs = at ? clampMs(at.getTime() - startedMs, nowMs) : nowMs;
+      const line = { at: instantIn(run, saidMs), level, message, fields };
       logs.push(line);
       return line;
     },
@@ -175,8 +185,8 @@ async function runUntilTimeout(
 const CLOCK_SKEW_MS = 60_000;
 
 /** Logs stand in the partition of their day: an instant the executor made up must not choose it. */
-function clampMs(atMs: number, startedMs: number, nowMs: number): number {
-  return atMs >= startedMs - CLOCK_SKEW_MS && atMs <= nowMs + CLOCK_SKEW_MS ? atMs : nowMs;
+function clampMs(saidMs: number, nowMs: number): number {
+  return saidMs >= -CLOCK_SKEW_MS && saidMs <= nowMs + CLOCK_SKEW_MS ? saidMs : nowMs;
 }
 
 /** A result that was complete before the stop took effect counts. */

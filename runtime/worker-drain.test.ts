@@ -28,6 +28,7 @@ test("a draining worker takes nothing more and finishes what ends within the gra
   let asleep = 0;
   const clock: Clock = {
     now: systemClock.now,
+    steadyMs: systemClock.steadyMs,
     after(ms, act) {
       const open = new Set([act]);
       asleep += 1;

@@ -183,6 +183,17 @@ describe("direct calls", () => {
     assert.deepEqual([ended.length, finished.length], [0, 1]);
   });
 
+  test("tells the database how long ago a run began, whatever is done to the worker's clock meanwhile", async () => {
+    const { directCalls, answer, whenBegun, whenOver, end, clock, ended } = openDirectCalls();
+    directCalls.begin(call, answer);
+    await whenBegun;
+    clock.set(new Date(clock.now().getTime() + 60_000));
+    await clock.advance(40);
+    end({ state: "succeeded", result: null });
+    await whenOver;
+    assert.equal(ended[0]!.durationMs, 40);
+  });
+
   test("tells its caller what was recorded, where the database refuses what it made", async () => {
     const error = { code: "unrecordable_result", message: "no" };
     const asStored = (attempt: FinishedAttempt): FinishedAttempt => ({

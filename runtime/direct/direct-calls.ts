@@ -103,7 +103,7 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
     gone: AbortSignal,
   ): Promise<void> {
     const http = gate?.http;
-    const startedAt = clock.now();
+    const [startedAt, startedMs] = [clock.now(), clock.steadyMs()];
     const hasStood = parts.watchLease();
     const timeoutMs = await parts.findTimeoutMs(call.revisionId);
     if (gone.aborted || !hasStood() || parts.isDraining()) {
@@ -114,7 +114,7 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
       answer.refused(reason);
       return;
     }
-    const ageMs = () => Math.max(0, clock.now().getTime() - startedAt.getTime());
+    const ageMs = () => clock.steadyMs() - startedMs;
     const trigger: RunTrigger = http ? "http" : "invoke";
     const { runId: id, namespaceId, functionId, revisionId, tag, input, traceparent } = call;
     const target = tag === undefined ? undefined : { tag };

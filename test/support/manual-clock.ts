@@ -11,6 +11,8 @@ export interface ManualClock extends Clock {
   waitForSleepers(count: number): Promise<void>;
   /** How many are asleep. */
   readonly sleepers: number;
+  /** Somebody sets `now()`: no time passes. */
+  set(now: Date): void;
 }
 
 interface Sleeper {
@@ -21,6 +23,8 @@ interface Sleeper {
 /** @param start the first `now()`; default the beginning of 2026, UTC */
 export function createManualClock(start: Date = new Date(Date.UTC(2026, 0, 1))): ManualClock {
   let nowMs = start.getTime();
+  /** What was set besides. */
+  let shiftMs = 0;
   const sleepers = new Set<Sleeper>();
   const watchers = new Set<{ count: number; resolve(): void }>();
 
@@ -42,7 +46,11 @@ export function createManualClock(start: Date = new Date(Date.UTC(2026, 0, 1))):
   };
 
   return {
-    now: () => new Date(nowMs),
+    now: () => new Date(nowMs + shiftMs),
+    steadyMs: () => nowMs,
+    set(now) {
+      shiftMs = now.getTime() - nowMs;
+    },
     sleep(ms, signal) {
       if (signal?.aborted) return Promise.resolve();
       return new Promise((resolve) => {
