@@ -1,4 +1,4 @@
-/** `npm run lost-secrets`: what no key opens any more, of the database that DATABASE_URL names or of the data folder's. */
+/** `npm run lost-secrets`: what no key opens any more, or soon will not, of the database that DATABASE_URL names or of the data folder's. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,6 +6,7 @@ import { readSettings } from "../core/config/settings.ts";
 import { messageOf } from "../core/errors.ts";
 import { parseSecretKeys } from "../core/secrets/sealer.ts";
 import type { QueryScope } from "../core/store/database.ts";
+import { resealSecrets } from "../core/store/reseal-secrets.ts";
 import { listLostSecrets, removeLostSecrets } from "../core/store/secrets-key.ts";
 import { withStore } from "./brief-store.ts";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
@@ -15,15 +16,29 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const HELP = `npm run lost-secrets              list the secrets that BELLHOP_SECRETS_KEY does not open
 npm run lost-secrets -- remove    remove them, for good: the key that stays has to be there
 npm run lost-secrets -- remove-all  remove every secret: no key is left
+npm run lost-secrets -- reseal    seal all by the first key of BELLHOP_SECRETS_KEY=new,old: the old one can then be left out
 
 Of the database of DATABASE_URL; without it, of npm start's in BELLHOP_DATA_DIR, which is to be stopped.
 `;
 
-type Action = "remove" | "remove-all" | undefined;
+type Action = (typeof ACTIONS)[number] | undefined;
+const ACTIONS = ["remove", "remove-all", "reseal"] as const;
+
+const isAction = (given: string | undefined): given is Action =>
+  given === undefined || ACTIONS.some((action) => action === given);
 
 const print = (line: string) => process.stdout.write(`${line}\n`);
 
+async function reseal(scope: QueryScope, keys: readonly Buffer[] | undefined) {
+  if (keys === undefined)
+    throw new Error(
+      "No key is set. Set BELLHOP_SECRETS_KEY to new,old: the first key seals, all of them open.",
+    );
+  print(`Sealed by the first key: ${await resealSecrets(scope, keys)}.`);
+}
+
 async function report(scope: QueryScope, keys: readonly Buffer[] | undefined, action: Action) {
+  if (action === "reseal") return await reseal(scope, keys);
   // Without a key none can be opened: whoever forgot to set it would remove them all.
   if (action === "remove" && keys === undefined)
     throw new Error(
@@ -43,7 +58,7 @@ async function report(scope: QueryScope, keys: readonly Buffer[] | undefined, ac
 }
 
 async function main(action: string | undefined): Promise<void> {
-  if (action !== undefined && action !== "remove" && action !== "remove-all") {
+  if (!isAction(action)) {
     process.stdout.write(HELP);
     process.exitCode = action === "--help" ? 0 : 1;
     return;

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createSealer } from "../secrets/sealer.ts";
+import { resealSecrets } from "./reseal-secrets.ts";
 import { putSecret } from "./secrets.ts";
 import { demandSecretsKey, listLostSecrets, removeLostSecrets } from "./secrets-key.ts";
 import { findSigningSecrets } from "./signing-secrets.ts";
@@ -75,4 +76,29 @@ test("a signing secret that no key opens is refused, listed and removed likewise
   assert.equal(await removeLostSecrets(store, [old, fresh]), 1);
   assert.equal(await findRefusal([old, fresh]), undefined);
   assert.equal((await findSigningSecrets(store, createSealer([fresh]), namespaceId)).length, 1);
+});
+
+test("once everything is sealed anew the old key can be left out, and each secret is what it was", async () => {
+  const both = [fresh, old];
+  await seal("A", [old]);
+  await seal("B", [fresh]);
+  const other = await newNamespace();
+  const signing = await findSigningSecrets(store, createSealer([old]), other);
+  assert.match((await findRefusal([fresh]))!, /does not open 2 secrets of/);
+  assert.equal(await resealSecrets(store, both), 2);
+  assert.equal(await findRefusal([fresh]), undefined);
+  assert.deepEqual(await findSigningSecrets(store, createSealer([fresh]), other), signing);
+  const place = { namespaceId, functionId: null, name: "A" };
+  const { rows } = await store.pool.query<{ sealed: Buffer }>("SELECT sealed FROM secrets WHERE name = 'A'");
+  assert.equal(createSealer([fresh]).open(place, rows[0]!.sealed), "value of A");
+  assert.equal(await resealSecrets(store, both), 0);
+});
+
+test("what none of the keys opens is not sealed anew, and said by its name", async () => {
+  await seal("A", [strange]);
+  await assert.rejects(
+    resealSecrets(store, [fresh, old]),
+    /secret A was sealed with a key that is not known/,
+  );
+  assert.equal(await findRefusal([strange, fresh]), undefined);
 });

@@ -61,7 +61,7 @@ type Client = pg.Pool | pg.PoolClient;
 async function addSecret(client: Client, sealer: Sealer, namespaceId: string, number: number): Promise<void> {
   await client.query(
     "INSERT INTO signing_secrets (namespace_id, number, sealed) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-    [namespaceId, number, sealer.seal(placeOf(namespaceId, number), createSigningSecret())],
+    [namespaceId, number, sealer.seal(placeOfSigningSecret(namespaceId, number), createSigningSecret())],
   );
 }
 
@@ -72,12 +72,12 @@ async function listSecrets(client: Client, sealer: Sealer, namespaceId: string):
   });
   return rows.map(({ number, sealed, createdAt }) => ({
     ...{ number, createdAt },
-    secret: sealer.open(placeOf(namespaceId, number), sealed),
+    secret: sealer.open(placeOfSigningSecret(namespaceId, number), sealed),
   }));
 }
 
 /** No name of a function's or a namespace's own secret holds a slash. */
-const placeOf = (namespaceId: string, number: number) => ({
+export const placeOfSigningSecret = (namespaceId: string, number: number) => ({
   namespaceId,
   functionId: null,
   name: `signing/${number}`,

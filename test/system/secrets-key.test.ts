@@ -81,7 +81,6 @@ test("npm start makes no other key over sealed secrets: it wants the file back, 
   await writeFile(file, kept);
   await (await start()).running.stop();
 
-  await writeFile(file, newKey());
   const command = async (args: string[] = [], code = 0) => {
     const told = startProcess("standalone/lost-secrets-command.ts", {
       env: { BELLHOP_DATA_DIR: dataDir },
@@ -90,6 +89,13 @@ test("npm start makes no other key over sealed secrets: it wants the file back, 
     assert.equal((await told.exited).code, code, told.lines.join("\n"));
     return told.lines;
   };
+  const changed = newKey().trim();
+  await writeFile(file, `${changed},${kept.trim()}`);
+  assert.equal((await command(["reseal"])).at(-1), "Sealed by the first key: 1.");
+  await writeFile(file, changed);
+  assert.equal((await command()).at(-1), "Every secret can be opened.");
+
+  await writeFile(file, newKey());
   const listed = await command();
   assert.ok(listed.includes("TOKEN, of the namespace default"), listed.join("\n"));
   assert.match(listed.at(-1)!, /^Nothing was removed/);
