@@ -11,6 +11,7 @@ import { documentFeature } from "./openapi/routes.ts";
 import { probeFeature } from "./probes/routes.ts";
 import { runFeature } from "./runs/routes.ts";
 import { secretFeature } from "./secrets/routes.ts";
+import { settingsFeature } from "./settings/routes.ts";
 import { signingFeature } from "./signing/routes.ts";
 import { taskFeature } from "./tasks/routes.ts";
 import { workerFeature } from "./workers/routes.ts";
@@ -26,6 +27,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     logFeature(settings),
     hookFeature,
     secretFeature,
+    settingsFeature,
     signingFeature,
     mailboxFeature,
     workerFeature,

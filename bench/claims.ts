@@ -136,6 +136,7 @@ async function recordCalls({ store, ...side }: Side, namespaceId: string, { func
       functionName: "free",
       holdsPermits: false,
       hasOwnClock: true as const,
+      hasCallbacks: false,
       trigger: "invoke" as const,
       input: null,
       timeoutMs: 1_000,

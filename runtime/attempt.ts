@@ -197,7 +197,7 @@ function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: Claime
   if (reason === "shutdown") return { kind: "failed", error: WORKER_STOPPED, retryable: true };
   if (outcome.kind === "failed" && outcome.error.code.endsWith("_timeout")) return outcome;
   const code = run.spec.type === "function" ? "function_timeout" : "timeout";
-  const timeoutMs = authorTimeoutMs({ taskId: run.taskId, timeoutMs: run.policy.timeoutMs });
+  const timeoutMs = authorTimeoutMs(run, run.policy);
   return failed(code, `The attempt took longer than its timeout of ${formatDuration(timeoutMs)}.`, {
     retryable: true,
   });
@@ -230,6 +230,7 @@ function judge(
     functionId: run.functionId,
     functionName: run.spec.type === "function" ? run.spec.function : null,
     holdsPermits: run.holdsPermits,
+    hasCallbacks: run.hasCallbacks,
     revisionId: run.revisionId,
     verdict: decideVerdict(outcome, facts, now),
     record: {

@@ -12,9 +12,11 @@ import { QueueAway } from "../core/queue/bounded-sends.ts";
 import type { Bell, DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { createBulk, findBulk } from "../core/store/bulk/bulk-actions.ts";
+import { CALLBACK_BATCH } from "../core/store/callbacks/make-callbacks.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
 import { newId } from "../core/store/ids.ts";
 import type { Channel, Notifier } from "../core/store/notify.ts";
+import { cancelRuns } from "../core/store/runs/cancel.ts";
 import { claimRuns } from "../core/store/runs/claim.ts";
 import { enqueueInvocation } from "../core/store/runs/enqueue.ts";
 import { findRun } from "../core/store/runs/read.ts";
@@ -107,6 +109,21 @@ describe("background jobs", () => {
   /** A run in the hands of a worker that never had a lease. */
   const loseRun = (given: Parameters<typeof startRun>[3] = {}) =>
     startRun(store, namespaceId, newId(), given);
+
+  it("callbacks: those that no end of a run has made are made, however many, and rung", async () => {
+    const on = { always: [{ type: "http" as const, url: "https://example.com/" }] };
+    const input = httpTask({ kind: "now" }, { on });
+    for (let made = 0; made <= CALLBACK_BATCH; made += 1) {
+      const { run } = await createTask(store, { namespaceId, input, now: new Date() });
+      await cancelRuns(store, namespaceId, { runId: run!.runId });
+    }
+    const { context, rung } = openContext();
+    await pass("callbacks", context);
+    assert.equal(rung.flat().length, CALLBACK_BATCH + 1);
+    await pass("callbacks", context);
+    assert.equal(rung.flat().length, CALLBACK_BATCH + 1);
+    assert.equal(jobNamed("callbacks").everyMs, 1_000);
+  });
 
   it("idempotency keys: those past a day are removed, however many", async () => {
     await store.pool.query(

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
+import { ringCallbacks } from "../core/run-ends/ring-callbacks.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import { removeExpiredBulks } from "../core/store/bulk/bulk-actions.ts";
 import { removeExpiredEmails } from "../core/store/captured-emails.ts";
@@ -90,6 +91,7 @@ export function listJobs(leaseMs: number): Job[] {
       everyMs: 1_000,
       run: (context, _, stopping) => driveBulkActions(context, stopping),
     },
+    { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
     { name: "figures", everyMs: STATS_MS, run: tellStats },
@@ -137,6 +139,12 @@ async function grantAllPermits(context: JobContext): Promise<void> {
     await sendIfPossible(context, transport.ring(bells));
     granted = bells.length;
   }
+}
+
+/** For what no end of a run does: those of skipped runs, and of a look that failed. */
+async function makeAllCallbacks(context: JobContext): Promise<void> {
+  const { store, transport, log } = context;
+  await ringCallbacks(store, (bells) => sendIfPossible(context, transport.ring(bells)), log);
 }
 
 /** A count that is too low lets too many run, one that is too high too few. */

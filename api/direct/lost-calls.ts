@@ -73,6 +73,7 @@ function toLostRun(call: DirectCall, workerId: string, now: Date): FinishedDirec
     claimNo: DIRECT_CLAIM_NO,
     holdsPermits: false,
     hasOwnClock: true,
+    hasCallbacks: false,
     verdict: { state: "failed", error: WORKER_LOST },
     record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: WORKER_LOST },
     logs: [],

@@ -1,6 +1,6 @@
 /** What a replay is given: by its caller, or by the run that it replays. */
 import { isRequest } from "../../core/domain/kept-input.ts";
-import type { ReplayFacts } from "../../core/domain/replay.ts";
+import { isSentCallback, type ReplayFacts } from "../../core/domain/replay.ts";
 import { type StoredRequestInput, withBody } from "../../core/domain/stored-request.ts";
 import { BellhopError, conflict, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
@@ -21,6 +21,7 @@ export const MAX_REQUEST_BODY_BYTES = 1_000_000;
  */
 export function chooseReplayInput(run: ReplayFacts, input: Json | undefined, body: JsonBody): string | null {
   if (input === undefined) return takeGivenInput(run);
+  if (isSentCallback(run)) throw invalidField("input", "a callback sends what it sent: leave it out");
   const isRequested = run.taskId === null && isRequest(run.trigger);
   // A body that is JSON is kept and sent as its author wrote it, whatever it holds.
   const keepsText = run.type === "http" || isRequested;

@@ -9,6 +9,7 @@ import { findFirstRunId } from "../../core/store/runs/read.ts";
 import { createTask } from "../../core/store/tasks/create.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
 import { validate } from "../bodies/body.ts";
+import { requireCallable } from "../callbacks/require-callable.ts";
 import type { ApiParts } from "../environment.ts";
 import { requireSender } from "./require-sender.ts";
 import { resolveFunction } from "./resolve-function.ts";
@@ -48,6 +49,7 @@ export async function createOnce(
   if (earlier !== undefined) return await findEarlier(earlier);
   const input = validate(schema, body);
   requireSender(input.spec, parts.mail);
+  await requireCallable(store, namespaceId, input.on, parts.mail);
   const { spec, functionId } = await resolveFunction(store, input.spec, (name) =>
     findFunctionId(store, namespaceId, name),
   );

@@ -37,6 +37,7 @@ test("a task without a schedule is made with its run, which is rung", async () =
     ttl: null,
     deadline: null,
     labels: {},
+    on: null,
     nextRunAt: null,
   });
   const { body: runs } = await tenant.call("GET", `/v1/tasks/${task.id}/runs`);
@@ -79,6 +80,7 @@ test("what is made is what is read back, each type with all its fields", async (
     ttl: "10m",
     deadline: "2h",
     labels: { team: "ops", "app.example.com/tier": "" },
+    on: { failure: [{ type: "email", to: "ops@example.com" }] },
   };
   for (const definition of [
     {

@@ -20,6 +20,7 @@ import { findRun } from "../../core/store/runs/read.ts";
 import { changeTask } from "../../core/store/tasks/change.ts";
 import { estimateTasks, findTask, listTasks } from "../../core/store/tasks/read.ts";
 import { readJsonBody } from "../bodies/body.ts";
+import { requireCallable } from "../callbacks/require-callable.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
 import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
 import { defineRoute, type Feature, type Route, type RouteSettings } from "../http/route.ts";
@@ -98,6 +99,7 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
           const body = readTaskBody(given, current.spec.type === "http");
           const change = await mergeTask(tx, schema, current, body);
           requireSender(change.input.spec, mail);
+          await requireCallable(tx, namespaceId, change.input.on, mail);
           return change;
         });
         notifier.notify("bellhop_schedule");

@@ -20,6 +20,16 @@ test("where there is no sender for it, an e-mail that names none is refused when
   assert.equal((await tenant.call("POST", "/v1/tasks", { body })).status, 201);
 });
 
+test("so is a callback by e-mail, of a task and of the settings", async () => {
+  const tenant = await withNone.newTenant();
+  const on = { failure: [{ type: "email", to: "ops@example.com" }] };
+  const body = { type: "http", url: "https://example.com/", on };
+  assertProblem(await tenant.call("POST", "/v1/tasks", { body }), 422, "invalid_input", ["on.failure.0.to"]);
+  const put = await tenant.call("PUT", "/v1/settings", { body: { on } });
+  assertProblem(put, 422, "invalid_input", ["on.failure.0.to"]);
+  assert.equal((await (await withOne.newTenant()).call("POST", "/v1/tasks", { body })).status, 201);
+});
+
 test("a change cannot take the only sender away", async () => {
   const tenant = await withNone.newTenant();
   const body = { ...EMAIL, from: "bellhop@example.com", schedule: { delay: "1h" } };

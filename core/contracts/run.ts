@@ -33,6 +33,8 @@ export interface Run {
   revisionId: string | null;
   /** The run that it replays. */
   replayOf: string | null;
+  /** Of a callback the run whose end it tells of. */
+  callbackOf: string | null;
   state: RunState;
   attempt: number;
   scheduledFor: Date;
@@ -77,6 +79,7 @@ const EXAMPLE_RUN = {
   function: null,
   revision: null,
   replayOf: null,
+  callbackOf: null,
   state: "succeeded",
   attempt: 1,
   scheduledFor: "2026-11-23T20:46:06.366Z",
@@ -102,12 +105,15 @@ const EXAMPLE_RUN = {
 export const runOutput = z
   .object({
     id: idOutput,
-    taskId: idOutput.nullable().meta({ description: "Null for a call of a function." }),
+    taskId: idOutput
+      .nullable()
+      .meta({ description: "Null for a call of a function, and for a callback that runs no task." }),
     type: z.enum(TASK_TYPES),
     trigger: z.enum(RUN_TRIGGERS).meta({ description: "What made the run." }),
     function: z.string().nullable(),
     revision: idOutput.nullable().meta({ description: "Of the function; null until it is known." }),
     replayOf: idOutput.nullable().meta({ description: "The run that it replays." }),
+    callbackOf: idOutput.nullable().meta({ description: "Of a callback the run whose end it tells of." }),
     state: z.enum(RUN_STATES),
     attempt: z.int().meta({ description: "The one that is under way, or the last one; from 1." }),
     scheduledFor: instantOutput,
@@ -161,6 +167,7 @@ export function toWireRun(run: Run): WireRun {
     function: run.functionName,
     revision: run.revisionId,
     replayOf: run.replayOf,
+    callbackOf: run.callbackOf,
     state: run.state,
     attempt: run.attempt,
     scheduledFor: run.scheduledFor.toISOString(),

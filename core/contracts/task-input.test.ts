@@ -53,6 +53,7 @@ test("an http task with everything a first example has", () => {
     schedule: { kind: "every", everyMs: 10_000 },
     policy: DEFAULT_POLICY,
     labels: {},
+    on: null,
   } satisfies TaskInput);
 });
 

@@ -1,7 +1,9 @@
 /** A task as its author writes it. Unknown fields are refused by name, so that a typo is not silently a default. */
 import { z } from "zod";
+import type { Callbacks } from "../domain/callbacks.ts";
 import type { Schedule } from "../domain/schedule.ts";
 import { TASK_TYPES, type TaskSpec, type TaskType } from "../domain/task-spec.ts";
+import { callbacksField } from "./callbacks.ts";
 import { lineField } from "./common.ts";
 import { pickPolicy, policyFields, type TaskPolicy } from "./task-policy.ts";
 import { scheduleField } from "./task-schedule.ts";
@@ -14,6 +16,8 @@ export interface TaskInput {
   schedule: Schedule;
   policy: TaskPolicy;
   labels: Record<string, string>;
+  /** Whom the ends of its runs call; null: whom the namespace's settings say. */
+  on: Callbacks | null;
 }
 
 const labels = z
@@ -43,6 +47,7 @@ export function taskInput(now: () => Date) {
     schedule: scheduleField(now).default({ kind: "now" }),
     ...policyFields,
     labels: labels.default({}),
+    on: callbacksField.nullable().default(null),
   };
   const ofType = <Type extends TaskType>(type: Type) =>
     z
@@ -54,7 +59,7 @@ export function taskInput(now: () => Date) {
   type Option = { [Type in TaskType]: ReturnType<typeof ofType<Type>> }[TaskType];
   return z
     .discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]])
-    .transform(({ name, schedule, labels, ...fields }): TaskInput => {
+    .transform(({ name, schedule, labels, on, ...fields }): TaskInput => {
       const spec = Object.entries(fields).filter(([field]) => !Object.hasOwn(policyFields, field));
       return {
         name,
@@ -62,6 +67,7 @@ export function taskInput(now: () => Date) {
         schedule,
         policy: pickPolicy(fields),
         labels,
+        on,
       };
     })
     .meta({ examples: [EXAMPLE] });

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { TASK_TYPES, type TaskType } from "../domain/task-spec.ts";
 import type { JsonObject } from "../json.ts";
+import { callbacksOutput } from "./callbacks.ts";
 import { examplesOf, idOutput, instantOutput } from "./common.ts";
 import type { TaskInput } from "./task-input.ts";
 import { shownPolicy, toWirePolicy } from "./task-policy.ts";
@@ -26,6 +27,7 @@ const shared = {
   schedule: scheduleOutput,
   ...shownPolicy,
   labels: z.record(z.string(), z.string()),
+  on: callbacksOutput,
   nextRunAt: instantOutput.nullable().meta({ description: "Null where nothing is to come." }),
   createdAt: instantOutput,
   updatedAt: instantOutput,
@@ -67,6 +69,7 @@ export const taskOutput = z
         ttl: null,
         deadline: null,
         labels: { team: "billing" },
+        on: { failure: [{ type: "email", to: "ops@example.com" }] },
         nextRunAt: "2026-11-24T01:30:00.000Z",
         createdAt: "2026-11-23T20:39:50.854Z",
         updatedAt: "2026-11-23T20:39:50.854Z",
@@ -90,7 +93,7 @@ export type WireTask = z.output<typeof taskOutput>;
 type WireCreatedTask = z.output<typeof createdTaskOutput>;
 
 /** The part of a task its author wrote, in the shape `POST /v1/tasks` takes. */
-export function toTaskDefinition({ name, spec, schedule, policy, labels }: TaskInput): JsonObject {
+export function toTaskDefinition({ name, spec, schedule, policy, labels, on }: TaskInput): JsonObject {
   const wireSchedule = toWireSchedule(schedule);
   return {
     ...(spec as unknown as JsonObject),
@@ -98,6 +101,7 @@ export function toTaskDefinition({ name, spec, schedule, policy, labels }: TaskI
     ...(wireSchedule && { schedule: wireSchedule as JsonObject }),
     ...(toWirePolicy(policy) as JsonObject),
     labels,
+    on: on as JsonObject | null,
   };
 }
 
@@ -110,6 +114,7 @@ export function toWireTask(task: Task): WireTask {
     name: task.name,
     ...toWirePolicy(task.policy),
     labels: task.labels,
+    on: task.on,
     nextRunAt: task.nextRunAt?.toISOString() ?? null,
     createdAt: task.createdAt.toISOString(),
     updatedAt: task.updatedAt.toISOString(),

@@ -3,6 +3,7 @@
  * may send, the defaults, what is stored and what is shown follow from it.
  */
 import { z } from "zod";
+import type { RunTrigger } from "../domain/run-trigger.ts";
 import { durationField } from "./common.ts";
 import { fieldGroup, type Shown, toInner, toShown } from "./field-group.ts";
 import { retryField } from "./retry-field.ts";
@@ -35,9 +36,13 @@ export const CALL_POLICY: TaskPolicy = {
   deadLetter: false,
 };
 
-/** That of a call which is tried so often; null: once. */
-export const callPolicy = (maxAttempts: number | null): TaskPolicy =>
-  maxAttempts === null ? CALL_POLICY : { ...CALL_POLICY, retry: { ...CALL_POLICY.retry, maxAttempts } };
+/** Of a run that has no task: of a call, which is tried so often (null: once), or of a callback, which is tried like a task's. */
+export function policyWithoutTask(trigger: RunTrigger, maxAttempts: number | null): TaskPolicy {
+  if (trigger === "callback") return DEFAULT_POLICY;
+  return maxAttempts === null
+    ? CALL_POLICY
+    : { ...CALL_POLICY, retry: { ...CALL_POLICY.retry, maxAttempts } };
+}
 
 /** Takes the policy out of the fields of a validated task. */
 export const pickPolicy = (fields: { [Field in keyof typeof policyFields]: unknown }): TaskPolicy =>

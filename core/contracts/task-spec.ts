@@ -8,7 +8,7 @@ import { jsonOutput, lineField, nameField, revisionField } from "./common.ts";
 import { parseMailbox } from "./mailbox.ts";
 
 /** The URL parser would drop line breaks and tabs, silently. */
-const httpUrl = lineField("a URL")
+export const httpUrl = lineField("a URL")
   .max(8_192)
   .superRefine((text, context) => {
     const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -52,14 +52,14 @@ const headers = z
   )
   .refine((all) => Object.keys(all).length <= 100, "at most 100 headers");
 
-const address = lineField("an address")
+export const emailAddress = lineField("an address")
   .max(512)
   .refine(
     (text) => parseMailbox(text) !== undefined,
     'must be one address such as user@example.com or "Doe, Jane" <user@example.com>',
   );
 const addresses = (min: number) =>
-  z.union([address.transform((one) => [one]), z.array(address).min(min).max(100)], {
+  z.union([emailAddress.transform((one) => [one]), z.array(emailAddress).min(min).max(100)], {
     error: "must be an address or a list of addresses, without line breaks and control characters",
   });
 
@@ -85,11 +85,11 @@ export const specFields = {
     expectStatus: z.array(z.int().min(100).max(599)).min(1).max(50).optional(),
   },
   email: {
-    from: address.optional(),
+    from: emailAddress.optional(),
     to: addresses(1),
     cc: addresses(0).default([]),
     bcc: addresses(0).default([]),
-    replyTo: address.optional(),
+    replyTo: emailAddress.optional(),
     subject: lineField("a subject").max(998),
     body: z.string().max(500_000).optional(),
     html: z.string().max(500_000).optional(),

@@ -25,6 +25,7 @@ test("what an attempt has left is the function's, less a head start; of very lit
 
 test("messages name what an author has set: a task's timeout, a function's time", () => {
   const { attemptMs } = callDurations({ wallMs: 30_000 }, caps);
-  assert.equal(authorTimeoutMs({ taskId: null, timeoutMs: attemptMs }), 30_000);
-  assert.equal(authorTimeoutMs({ taskId: "a task", timeoutMs: 30_000 }), 30_000);
+  assert.equal(authorTimeoutMs({ taskId: null, trigger: "invoke" }, { timeoutMs: attemptMs }), 30_000);
+  assert.equal(authorTimeoutMs({ taskId: "a task", trigger: "schedule" }, { timeoutMs: 30_000 }), 30_000);
+  assert.equal(authorTimeoutMs({ taskId: null, trigger: "callback" }, { timeoutMs: 30_000 }), 30_000);
 });

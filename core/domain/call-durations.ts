@@ -2,7 +2,9 @@
  * How long a call of a function may take, from the inside out: the function, the attempt around it, the caller who waits
  * for it. Authors know the first alone, so messages name that one.
  */
+
 import { type AskedLimits, effectiveLimits, type FunctionLimitCaps } from "./function-limits.ts";
+import type { RunTrigger } from "./run-trigger.ts";
 
 /** A function is stopped this much before its attempt's own clock rings: the sandbox's word says more. */
 export const HEAD_START_MS = 50;
@@ -33,6 +35,9 @@ export function fitWallMs(wallMs: number, leftMs: number): number {
 }
 
 /** The limit that an author knows of an attempt: its task's timeout, or of a call its function's time. */
-export function authorTimeoutMs({ taskId, timeoutMs }: { taskId: string | null; timeoutMs: number }): number {
-  return taskId === null ? Math.max(1, timeoutMs - ATTEMPT_SLACK_MS) : timeoutMs;
+export function authorTimeoutMs(
+  { taskId, trigger }: { taskId: string | null; trigger: RunTrigger },
+  { timeoutMs }: { timeoutMs: number },
+): number {
+  return taskId === null && trigger !== "callback" ? Math.max(1, timeoutMs - ATTEMPT_SLACK_MS) : timeoutMs;
 }

@@ -46,11 +46,16 @@ export function findReplayFault(run: ReplayFacts): BellhopError | undefined {
     const message = `The run is ${run.state}: only a run that has ended, or a dead letter, can be replayed.`;
     return conflict(message, "run_not_finished");
   }
+  if (isSentCallback(run)) return undefined;
   const isThere = run.taskId === null ? run.hasFunction : run.taskState !== null;
   if (!isThere) return originRemoved(run);
   if (run.taskState !== "cancelled") return undefined;
   return conflict("The run's task is cancelled, and does not run any more.", "task_cancelled");
 }
+
+/** A callback over HTTP or by e-mail: its row says all that there is to it. */
+export const isSentCallback = ({ trigger, taskId, functionId }: ReplayFacts): boolean =>
+  trigger === "callback" && taskId === null && functionId === null;
 
 /** 409: there is nothing any more that the run could be another run of. */
 export function originRemoved({ taskId }: Pick<ReplayFacts, "taskId">): BellhopError {

@@ -8,7 +8,9 @@ import type { Logger } from "../telemetry/log.ts";
 import type { RunEndMetrics } from "../telemetry/metrics/run-ends.ts";
 import { countEnds } from "./count-ends.ts";
 import { grantReturnedPermits } from "./grant-permits.ts";
+import { makeCallbacksAtEnds } from "./make-callbacks.ts";
 import { publishDeadLetters } from "./publish-dead-letters.ts";
+import { ringCallbacks } from "./ring-callbacks.ts";
 import { createRunEnds, type EndConsumer, type RunEnds } from "./run-ends.ts";
 import { tellFailures } from "./tell-failures.ts";
 import { wakeCallers } from "./wake-callers.ts";
@@ -43,6 +45,11 @@ const listConsumers = ({
     (bells) => transport.ring(bells),
     (error) =>
       log[unsentLevel(error)]({ error }, "permits were not granted, or not rung; the scheduler does it"),
+  ),
+  makeCallbacksAtEnds(
+    () => ringCallbacks(store, (bells) => transport.ring(bells), log),
+    (error) =>
+      log[unsentLevel(error)]({ error }, "callbacks were not made, or not rung; the scheduler does it"),
   ),
   tellFailures(log, traceOf),
 ];

@@ -55,6 +55,7 @@ const LATER = [
   "0022-run-deadlines",
   "0024-call-attempts",
   "0025-signing-secrets",
+  "0026-callbacks",
 ];
 
 test("roles that start together migrate once", async () => {

@@ -28,6 +28,7 @@ import * as bulkActions from "./migrations/0021-bulk-actions.ts";
 import * as runDeadlines from "./migrations/0022-run-deadlines.ts";
 import * as callAttempts from "./migrations/0024-call-attempts.ts";
 import * as signingSecrets from "./migrations/0025-signing-secrets.ts";
+import * as callbacks from "./migrations/0026-callbacks.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -56,6 +57,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0022-run-deadlines": runDeadlines,
   "0024-call-attempts": callAttempts,
   "0025-signing-secrets": signingSecrets,
+  "0026-callbacks": callbacks,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

@@ -151,6 +151,7 @@ const run: ClaimedRun = {
   trigger: "schedule",
 
   holdsPermits: false,
+  hasCallbacks: false,
   traceparent: null,
 };
 const directRun: FinishedDirectRun = {

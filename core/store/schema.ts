@@ -4,6 +4,7 @@ import type { CapturedMessage } from "../contracts/captured-email.ts";
 import type { AttemptRecord } from "../contracts/run.ts";
 import type { StoredPolicy } from "../contracts/stored-policy.ts";
 import type { TaskState } from "../contracts/task-output.ts";
+import type { Callbacks, CalledState, RunCallbacks } from "../domain/callbacks.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
 import type { RunError } from "../domain/run-errors.ts";
 import type { RunState } from "../domain/run-state.ts";
@@ -104,6 +105,8 @@ export interface Database {
     timeout_ms: number;
     dead_letter: boolean;
     labels: Jsonb<Record<string, string>>;
+    /** Whom the ends of its runs call; null: whom the namespace's settings say. */
+    on_end: ColumnType<Callbacks | null, string | null | undefined, string | null>;
     /** The request that made it (W3C); null: it was not traced. */
     traceparent: ColumnType<string | null, string | null | undefined, string | null>;
     /** Set: nobody is shown it any more; it stays for the runs that were open. */
@@ -121,6 +124,18 @@ export interface Database {
     permits_held: Generated<number>;
     /** Runs may wait for a permit: who is new does not pass them. */
     has_waiting: Generated<boolean>;
+  };
+  namespace_settings: { namespace_id: string; on_end: Jsonb<Callbacks | null>; updated_at: Stamp };
+  /** Ends that call somebody, until the runs of their callbacks are made; see callbacks/. */
+  run_callbacks: {
+    id: Generated<string>;
+    run_id: string;
+    namespace_id: string;
+    task_id: string | null;
+    state: CalledState;
+    error: Jsonb<RunError | null>;
+    on_end: Jsonb<RunCallbacks>;
+    ended_at: Stamp;
   };
   task_runs: TaskRunsTable;
   task_runs_open: TaskRunsTable;
@@ -214,6 +229,10 @@ export interface TaskRunsTable {
   original_input: Filled<Json>;
   /** The run that it replays. */
   replay_of: string | null;
+  /** Of a callback the run whose end it tells of. */
+  callback_of: string | null;
+  /** Whom its end calls; null: nobody. */
+  on_end: Filled<RunCallbacks | null>;
   result: Jsonb<Json>;
   error: Jsonb<RunError | null>;
   attempts: Jsonb<AttemptRecord[]>;

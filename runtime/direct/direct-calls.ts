@@ -243,6 +243,7 @@ function toClaimedRun(
     revisionId: call.revisionId,
 
     holdsPermits: call.isLimited,
+    hasCallbacks: false,
     traceparent: call.traceparent ?? null,
     trigger,
   };

@@ -38,6 +38,7 @@ function runOf(spec: Partial<EmailSpec>): ClaimedRun {
     trigger: "schedule",
 
     holdsPermits: false,
+    hasCallbacks: false,
     traceparent: null,
   };
 }

@@ -74,6 +74,7 @@ function runOf(spec: Partial<HttpSpec>, changes: Partial<ClaimedRun> = {}): Clai
     trigger: "schedule",
 
     holdsPermits: false,
+    hasCallbacks: false,
     traceparent: null,
     ...changes,
   };

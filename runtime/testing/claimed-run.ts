@@ -26,6 +26,7 @@ export function claimedRun(given: Partial<ClaimedRun & TaskPolicy> = {}): Claime
     trigger: "schedule",
 
     holdsPermits: false,
+    hasCallbacks: false,
     traceparent: null,
     ...fields,
   };
@@ -43,6 +44,7 @@ export function finishedAttempt(given: Partial<FinishedAttempt> = {}): FinishedA
     functionId: null,
     functionName: null,
     holdsPermits: false,
+    hasCallbacks: false,
     revisionId: null,
     verdict: { state: "succeeded", result: null },
     record: {

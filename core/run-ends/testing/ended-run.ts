@@ -7,6 +7,7 @@ export function endedRun(given: Partial<EndedRun> = {}): EndedRun {
     ...{ runId: newId(), claimNo: 1, namespaceId: newId(), taskId: newId(), type: "http" },
     ...{ trigger: "schedule", functionId: null, functionName: null },
     ...{ attempt: 1, cause: "worker", state: "succeeded", error: null, awaited: false, wantedKeys: null },
+    hasCallbacks: false,
     ...{ startedAt: new Date(0), endedAt: new Date(1) },
     ...given,
   };

@@ -64,6 +64,7 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
     trigger: "schedule",
 
     holdsPermits: false,
+    hasCallbacks: false,
     traceparent: null,
   });
   assert.deepEqual(scheduledFor, run!.availableAt);

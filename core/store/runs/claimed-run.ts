@@ -1,5 +1,5 @@
 /** What a claim hands out, and the end that the claiming statements share. */
-import { CALL_POLICY, callPolicy, type TaskPolicy } from "../../contracts/task-policy.ts";
+import { CALL_POLICY, policyWithoutTask, type TaskPolicy } from "../../contracts/task-policy.ts";
 import { type RunTarget, targetOf } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
@@ -33,6 +33,8 @@ export interface ClaimedRun {
   revisionId: string | null;
   /** It has permits of limits that its end gives back. */
   holdsPermits: boolean;
+  /** Its end calls somebody. */
+  hasCallbacks: boolean;
   /** What made the run, as a W3C traceparent; null: it was not traced. */
   traceparent: string | null;
 }
@@ -56,7 +58,7 @@ export const TAKEN = `
     FROM chosen c WHERE r.id = c.id AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
       r.scheduled_for, r.redriven_at, r.started_at, r.timeout_ms, r.max_attempts, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,
-      r.traceparent
+      r.traceparent, r.on_end IS NOT NULL AS has_callbacks
   )`;
 
 const TAG = "coalesce(k.target ->> 'tag', t.spec ->> 'tag')";
@@ -85,6 +87,7 @@ interface TakenRow {
   spec: StoredSpec | null;
   function_name: string | null;
   traffic: Traffic | null;
+  has_callbacks: boolean;
   permits: string[] | null;
   target: RunTarget | null;
   trigger: RunTrigger;
@@ -95,17 +98,14 @@ interface TakenRow {
 export type ClaimRow = TakenRow & JoinedPolicy;
 
 export function toClaimedRun(row: ClaimRow): ClaimedRun {
-  const spec: TaskSpec = row.spec
-    ? fromSpecColumn(row.input === null ? row.spec : withGivenInput(row.spec, row.input as GivenInput))
-    : { type: "function", function: row.function_name ?? "", input: row.input };
-  const policy = fromJoinedPolicy(row) ?? callPolicy(row.max_attempts);
+  const policy = fromJoinedPolicy(row) ?? policyWithoutTask(row.trigger, row.max_attempts);
   return {
     id: row.id,
     claimNo: row.claim_no,
     namespaceId: row.namespace_id,
     taskId: row.task_id,
     trigger: row.trigger,
-    spec,
+    spec: specOf(row),
     attempt: row.attempt,
     attemptOffset: row.attempt_offset,
     policy: row.timeout_ms === null ? policy : { ...policy, timeoutMs: row.timeout_ms },
@@ -115,8 +115,16 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     functionId: row.function_id,
     revisionId: chooseRevision(row),
     holdsPermits: row.permits !== null,
+    hasCallbacks: row.has_callbacks,
     traceparent: row.traceparent,
   };
+}
+
+function specOf({ spec, input, function_id, function_name, trigger }: ClaimRow): TaskSpec {
+  if (spec) return fromSpecColumn(input === null ? spec : withGivenInput(spec, input as GivenInput));
+  // A callback that sends: what it sends was written when it was made.
+  if (trigger === "callback" && function_id === null) return fromSpecColumn(input as unknown as StoredSpec);
+  return { type: "function", function: function_name ?? "", input };
 }
 
 /** The revision that was asked for, else the one the function's traffic gives this run; null where there is none. */

@@ -25,10 +25,15 @@ export async function redriveDeadLetters(
       SELECT r.id FROM task_runs_open r JOIN tasks t ON t.id = r.task_id
       WHERE ${sql.join(conditions, sql` AND `)} AND t.state <> 'cancelled'
       ORDER BY r.id LIMIT ${REDRIVE_BATCH} FOR KEY SHARE OF t FOR UPDATE OF r ${onLocked}
+    ), callbacks AS MATERIALIZED (
+      SELECT r.id FROM task_runs_open r WHERE ${sql.join(conditions, sql` AND `)} AND r.task_id IS NULL
+      ORDER BY r.id LIMIT ${REDRIVE_BATCH} - (SELECT count(*) FROM dead) FOR UPDATE ${onLocked}
     )
     UPDATE task_runs_open r SET state = 'queued', dead_at = NULL, error = NULL, result = NULL, worker_id = NULL,
       started_at = NULL, cancel_requested_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1, available_at = clock_timestamp(),
       queued_at = clock_timestamp(), redriven_at = clock_timestamp()
-    FROM dead WHERE r.id = dead.id RETURNING ${sql.raw(STAGED)}`.execute(db);
+    FROM (SELECT id FROM dead UNION ALL SELECT id FROM callbacks) AS d WHERE r.id = d.id RETURNING ${sql.raw(STAGED)}`.execute(
+    db,
+  );
   return rows;
 }

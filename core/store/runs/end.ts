@@ -4,6 +4,7 @@
  * on leaves the row open instead, behind the same fence. Each statement answers with what everybody who must know is
  * told (`EndedRun`).
  */
+import { EVENTS_OF } from "../../domain/callbacks.ts";
 import { MAX_ORIGINAL_INPUT_BYTES } from "../../domain/kept-input.ts";
 import type { RunError } from "../../domain/run-errors.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
@@ -38,6 +39,8 @@ export interface EndedRun<S extends EndState = EndState> {
   error: RunError | null;
   /** A caller waits for its end. */
   awaited: boolean;
+  /** It calls somebody: their runs may be made. */
+  hasCallbacks: boolean;
   /** The limit keys of which it gave permits back that runs wait for: to be granted. */
   wantedKeys: string[] | null;
   startedAt: Date | null;
@@ -66,6 +69,7 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   traceparent: "kept",
   target: "kept",
   replay_of: "kept",
+  callback_of: "kept",
   input: "written",
   original_input: "written",
   state: "written",
@@ -83,6 +87,7 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   dead_at: "left",
   redriven_at: "left",
   skipped: "left",
+  on_end: "left",
 };
 
 const KEPT = Object.entries(AT_END).flatMap(([column, fate]) => (fate === "kept" ? [column] : []));
@@ -140,7 +145,25 @@ export const endedColumns = (
   wantedKeys = WANTED_KEYS,
 ) => `g.id AS "runId", g.claim_no AS "claimNo", g.namespace_id AS "namespaceId", g.task_id AS "taskId", g.type,
     g.trigger, g.function_id AS "functionId", ${functionName} AS "functionName", g.attempt, '${cause}' AS cause, ${state} AS state, ${error} AS error, g.awaited,
+    g.on_end IS NOT NULL AS "hasCallbacks",
     ${wantedKeys}, g.started_at AS "startedAt", clock_timestamp() AS "endedAt"`;
+
+/**
+ * What ends of rows of `source` call, to be made runs (callbacks/make-callbacks.ts); of rows that call nobody nothing.
+ * It is written by the statement that ends the run: as long as there is the end, there is the callback.
+ */
+export const callBack = (source: string, state: string, error: string) => `
+  called AS (
+    INSERT INTO run_callbacks (run_id, namespace_id, task_id, state, error, on_end)
+    SELECT g.id, g.namespace_id, g.task_id, ${state}, ${error}, g.on_end FROM ${source} g
+    WHERE g.on_end ?| ${eventsOf(state)}
+  )`;
+
+/** The events of a state that is an SQL expression, as an array; none of one that is no end. */
+const eventsOf = (state: string) =>
+  `(CASE ${state} ${Object.entries(EVENTS_OF)
+    .map(([of, events]) => `WHEN '${of}' THEN '{${events.join(",")}}'`)
+    .join(" ")} END)::text[]`;
 
 export interface EndStatement {
   /** The parts that follow `gone`: the final rows, and the permits that come back. */
@@ -156,7 +179,12 @@ export const endTaken = (
   /** Which rows `r` hold their permits. */
   holding: "true" | "false" | typeof GRANTED,
 ): EndStatement => ({
-  move: `ended AS (${moveEnded(columns)}), ${givePermitsBack("gone r", holding)}`,
+  move: [
+    `ended AS (${moveEnded(columns)})`,
+    // A dead letter has called at its death.
+    ...(cause === "discard" ? [] : [callBack("gone", columns.state, columns.error ?? "g.error")]),
+    givePermitsBack("gone r", holding),
+  ].join(", "),
   columns: endedColumns(cause, columns),
 });
 
@@ -214,6 +242,14 @@ const moveTerminal = (rest: string, own: Pick<EndColumns, "attempts" | "startedA
 
 export const MOVE_TERMINAL = { name: "finish-terminal", text: moveTerminal(`SELECT ${ANSWERED} FROM gone`) };
 
+const CALLED_BY_GONE = callBack("gone", "g.end_state", "g.end_error");
+
+/** The same of runs some of which call somebody at their end. */
+export const MOVE_CALLING = {
+  name: "finish-calling",
+  text: moveTerminal(`, ${CALLED_BY_GONE} SELECT ${ANSWERED} FROM gone`),
+};
+
 /** The same of runs that hold permits: planned for longer. */
 export const MOVE_LIMITED = {
   name: "finish-limited",
@@ -223,16 +259,17 @@ export const MOVE_LIMITED = {
 /** The same of runs whose attempt did not begin: of the claim nothing stays. */
 export const MOVE_EXPIRED = {
   name: "finish-expired",
-  text: moveTerminal(`SELECT ${ANSWERED} FROM gone`, { attempts: "g.attempts", startedAt: "NULL" }),
+  text: moveTerminal(`, ${CALLED_BY_GONE} SELECT ${ANSWERED} FROM gone`, {
+    attempts: "g.attempts",
+    startedAt: "NULL",
+  }),
 };
 
 /**
  * running → scheduled, or dead; not where a run that would be tried again was asked to stop. What is taken from a lost
  * worker has its claim number moved on: one that only slept cannot finish it.
  */
-export const KEEP_OPEN = {
-  name: "finish-open",
-  text: `
+const keepOpen = (returning: string, rest: string) => `
   WITH ${VERDICTS},
   kept AS (
     UPDATE task_runs_open r
@@ -243,7 +280,17 @@ export const KEEP_OPEN = {
       dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
     FROM verdicts v
     WHERE ${FENCED} AND NOT (v.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL)
-    RETURNING r.id, v.claim_no, r.awaited, r.permits, r.started_at
-  ), ${LOGGED("kept")}
-  SELECT ${ANSWERED} FROM kept`,
+    RETURNING r.id, v.claim_no, r.awaited, r.permits, r.started_at ${returning}
+  ), ${LOGGED("kept")} ${rest}
+  SELECT ${ANSWERED} FROM kept`;
+
+export const KEEP_OPEN = { name: "finish-open", text: keepOpen("", "") };
+
+/** The same of runs some of which call somebody when they are dead. */
+export const KEEP_OPEN_CALLING = {
+  name: "finish-open-calling",
+  text: keepOpen(
+    ", r.namespace_id, r.task_id, r.on_end, v.state AS end_state, v.error AS end_error",
+    `, ${callBack("kept", "g.end_state", "g.end_error")}`,
+  ),
 };

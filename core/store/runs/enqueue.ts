@@ -2,6 +2,7 @@
 
 import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
+import type { TaskType } from "../../domain/task-spec.ts";
 import { conflict } from "../../errors.ts";
 import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
@@ -11,10 +12,11 @@ import {
   INSERT_CALL_REPLAY,
   INSERT_INVOCATION,
   INSERT_TASK_REPLAY,
+  insertCallbacks,
   insertTaskRun,
   TASK_FACTS,
 } from "./insert.ts";
-import type { StagedRun } from "./staged-run.ts";
+import { STAGED, type StagedRun } from "./staged-run.ts";
 
 /** The task $1 of the namespace $2, as a CTE `task` for `insert`, which makes a run of it; not of a cancelled one. */
 const ofTask = (insert: string) => `
@@ -31,6 +33,11 @@ const INVOKE = `${INSERT_INVOCATION} RETURNING available_at AS "availableAt"`;
 const REPLAY_CALL = {
   name: "replay-call",
   text: `${INSERT_CALL_REPLAY} RETURNING id AS "runId", available_at AS "availableAt"`,
+};
+
+const REPLAY_CALLBACK = {
+  name: "replay-callback",
+  text: `WITH r AS (${insertCallbacks("$1")} RETURNING id, available_at, traceparent) SELECT ${STAGED} FROM r`,
 };
 
 /**
@@ -76,8 +83,11 @@ export interface ReplayRequest {
   namespaceId: string;
   /** The run that it replays. */
   replayOf: string;
-  /** Whose run that is: a task's, or a call of a function. */
-  of: { taskId: string } | { functionId: string; timeoutMs: number; maxAttempts: number | null };
+  /** Whose run that is: a task's, a call of a function, or nobody's: a callback that sends. */
+  of:
+    | { taskId: string }
+    | { functionId: string; timeoutMs: number; maxAttempts: number | null }
+    | { sent: TaskType };
   trigger: RunTrigger;
   /** JSON text, as the row has it; null: a task's own. */
   input: string | null;
@@ -94,6 +104,11 @@ export async function enqueueReplay(
   const rest = [trigger, input, target && toJsonText(target), replayOf];
   if ("taskId" in of)
     return await enqueue(store, REPLAY_TASK_RUN, [of.taskId, namespaceId, runId, traceparent, ...rest]);
+  if ("sent" in of) {
+    const row = `{"id":"${runId}","namespace_id":"${namespaceId}","type":"${of.sent}","replay_of":"${replayOf}","input":${input}}`;
+    const { rows } = await store.pool.query<StagedRun>({ ...REPLAY_CALLBACK, values: [`[${row}]`] });
+    return rows[0];
+  }
   const timeoutMs = Math.round(of.timeoutMs);
   return await enqueue(store, REPLAY_CALL, [
     ...([of.functionId, namespaceId, runId, traceparent] as const),

@@ -20,6 +20,8 @@ import {
   type EndedRun,
   endedColumns,
   KEEP_OPEN,
+  KEEP_OPEN_CALLING,
+  MOVE_CALLING,
   MOVE_EXPIRED,
   MOVE_LIMITED,
   MOVE_TERMINAL,
@@ -37,6 +39,8 @@ export interface FinishedAttempt {
   revisionId: string | null;
   /** What the claim knew of its run: the row knows more, where a limit was set meanwhile. */
   holdsPermits: boolean;
+  /** Its end calls somebody: known from its beginning on. */
+  hasCallbacks: boolean;
   verdict: RunVerdict;
   record: AttemptRecord;
   /** The record's times are by the clock of who ran it. Absent: by the clock of its row, which told when it began. */
@@ -72,14 +76,15 @@ interface FinishedRow {
 
 /**
  * Records a batch of attempts that ended, with their logs: one statement, or several in one transaction where some stay
- * open, or have not begun. A run that waits for a retry and was asked to stop meanwhile ends as cancelled instead.
+ * open, have not begun, or call somebody. A run that waits for a retry and was asked to stop meanwhile ends as cancelled
+ * instead.
  */
 export async function finishAttempts(
   store: Store,
   workerId: string,
   attempts: FinishedAttempt[],
 ): Promise<FinishReport> {
-  if (attempts.some((attempt) => staysOpen(attempt) || isExpired(attempt)))
+  if (attempts.some((attempt) => staysOpen(attempt) || isExpired(attempt) || attempt.hasCallbacks))
     return await inTransaction(store.pool, async (tx) =>
       toReport(await writeInTransaction(tx, { workerId, attempts })),
     );
@@ -108,14 +113,18 @@ const isExpired = ({ verdict }: FinishedAttempt) => verdict.state === "expired";
 
 async function writeInTransaction(tx: Transaction, { workerId, attempts }: Batch): Promise<WrittenEnd[]> {
   const open = attempts.filter(staysOpen);
-  const kept = await writeVerdicts(tx.pool, KEEP_OPEN, { workerId, attempts: open });
+  const kept = await writeVerdicts(tx.pool, callsBack(open) ? KEEP_OPEN_CALLING : KEEP_OPEN, {
+    workerId,
+    attempts: open,
+  });
   const isKept = new Set(kept.map(({ attempt }) => attempt));
   const unwanted = open.filter((attempt) => attempt.verdict.state === "scheduled" && !isKept.has(attempt));
   const cancelled = new Map(unwanted.map((attempt) => [toCancelled(attempt), attempt]));
   const terminal = attempts.filter((attempt) => !staysOpen(attempt) && !isExpired(attempt));
-  const moved = await writeVerdicts(tx.pool, MOVE_TERMINAL, {
+  const ending = [...terminal, ...cancelled.keys()];
+  const moved = await writeVerdicts(tx.pool, callsBack(ending) ? MOVE_CALLING : MOVE_TERMINAL, {
     workerId,
-    attempts: [...terminal, ...cancelled.keys()],
+    attempts: ending,
   });
   const expired = await writeVerdicts(tx.pool, MOVE_EXPIRED, {
     workerId,
@@ -127,6 +136,8 @@ async function writeInTransaction(tx: Transaction, { workerId, attempts }: Batch
     ...moved.map((end) => ({ ...end, attempt: cancelled.get(end.attempt) ?? end.attempt })),
   ]);
 }
+
+const callsBack = (attempts: FinishedAttempt[]) => attempts.some(({ hasCallbacks }) => hasCallbacks);
 
 /** In one statement at the end of all: nobody waits for a limit's lock while it holds another. */
 async function returnAll(tx: Transaction, written: WrittenEnd[]): Promise<WrittenEnd[]> {
@@ -191,11 +202,12 @@ export function toEndedRun(
   cause: EndCause,
   { awaited = false, wantedKeys = null }: Partial<Pick<FinishedRow, "awaited" | "wantedKeys">> = {},
 ): EndedRun {
-  const { runId, claimNo, namespaceId, taskId, type, trigger, functionId, functionName } = attempt;
+  const { runId, claimNo, namespaceId, taskId, type, trigger, functionId, functionName, hasCallbacks } =
+    attempt;
   const { verdict, record } = attempt;
   return {
     ...{ runId, claimNo, namespaceId, taskId, type, trigger, functionId, functionName },
-    ...{ cause, awaited, wantedKeys },
+    ...{ cause, awaited, wantedKeys, hasCallbacks },
     attempt: record.attempt,
     state: verdict.state,
     error: "error" in verdict ? verdict.error : null,

@@ -3,6 +3,7 @@
  * takes from where it comes from is said once for each origin: a column that runs of tasks are born with is a line in
  * `OF_TASK`, one that all are born with is a line in each of the three.
  */
+import { DEFAULT_POLICY } from "../../contracts/task-policy.ts";
 import { functionKeys } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";
 import { recordInRowTime } from "./row-time.ts";
@@ -16,7 +17,11 @@ function insertRuns(into: "task_runs_open" | "task_runs", columns: RunColumns, s
 }
 
 /** The columns of a task `t` that `OF_TASK` reads: for a CTE that hands tasks on. */
-export const TASK_FACTS = "t.id, t.namespace_id, t.function_id, t.type";
+export const TASK_FACTS = "t.id, t.namespace_id, t.function_id, t.type, t.on_end";
+
+/** Whom the ends of runs of a task `t` call, a `Callbacks` that is not empty; null: nobody. */
+const CALLBACKS_OF_TASK = `nullif(coalesce(t.on_end, (
+    SELECT n.on_end FROM namespace_settings n WHERE n.namespace_id = t.namespace_id)), '{}'::jsonb)`;
 
 /** From the run's task `t`. */
 const OF_TASK = {
@@ -25,6 +30,7 @@ const OF_TASK = {
   function_id: "t.function_id",
   type: "t.type",
   limit_keys: functionKeys("t.function_id"),
+  on_end: CALLBACKS_OF_TASK,
 } satisfies RunColumns;
 
 /** From the function `f` that is called. */
@@ -192,6 +198,42 @@ export const INSERT_CALL_REPLAY = insertRuns(
     replay_of: "$8",
   },
   "functions f WHERE f.id = $1 AND f.namespace_id = $2 AND f.removed_at IS NULL",
+);
+
+/** Callbacks `records` that are runs of no task: what they send, or what their function is given, is their input. */
+export const insertCallbacks = (records: `$${number}`): string =>
+  insertRuns(
+    "task_runs_open",
+    {
+      id: "c.id",
+      namespace_id: "c.namespace_id",
+      function_id: "c.function_id",
+      type: "c.type",
+      limit_keys: functionKeys("c.function_id"),
+      trigger: "'callback'",
+      ...QUEUED_NOW,
+      timeout_ms: `${DEFAULT_POLICY.timeoutMs}`,
+      input: "c.input",
+      callback_of: "c.callback_of",
+      replay_of: "c.replay_of",
+    },
+    `json_to_recordset(${records}::json) AS c(id uuid, namespace_id uuid, type text, function_id uuid, input jsonb,
+    callback_of uuid, replay_of uuid)`,
+  );
+
+/** Callbacks $3 that run a task of a CTE `task`; their own ends call no more than a chain of callbacks may. */
+export const INSERT_TASK_CALLBACKS = insertRuns(
+  "task_runs_open",
+  {
+    id: "c.id",
+    ...OF_TASK,
+    on_end: `jsonb_set(${CALLBACKS_OF_TASK}, '{depth}', to_jsonb(c.depth))`,
+    trigger: "'callback'",
+    ...QUEUED_NOW,
+    callback_of: "c.callback_of",
+  },
+  `json_to_recordset($3::json) AS c(id uuid, namespace_id uuid, task_id uuid, callback_of uuid, depth int)
+    JOIN task t ON t.id = c.task_id AND t.namespace_id = c.namespace_id`,
 );
 
 /** Instants of the task $2 that do not fire: $1 the run's id, $3 the first instant, $4 why, and for which instants. */

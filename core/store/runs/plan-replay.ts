@@ -6,6 +6,7 @@ import {
   chooseReplayTarget,
   findGivenInput,
   findReplayFault,
+  isSentCallback,
   type ReplayFacts,
   type ReplayRevision,
 } from "../../domain/replay.ts";
@@ -30,8 +31,9 @@ export function planReplay(
   return {
     ...{ replayOf: run.id, trigger: run.trigger, target },
     input: chooseInput(),
-    of:
-      run.taskId === null
+    of: isSentCallback(run)
+      ? { sent: run.type }
+      : run.taskId === null
         ? {
             functionId: run.functionId!,
             timeoutMs: callDurations(limits, caps).attemptMs,

@@ -52,6 +52,7 @@ test("a lost run waits for its next attempt, the lost one on record", async () =
       functionId: null,
       functionName: null,
       wantedKeys: null,
+      hasCallbacks: false,
       attempt: 1,
       cause: "rescue",
       state: "scheduled",

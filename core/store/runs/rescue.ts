@@ -1,7 +1,7 @@
 /** running → next attempt, or the end: runs whose worker's lease ran out. */
 import { sql } from "kysely";
 import type { AttemptRecord } from "../../contracts/run.ts";
-import { callPolicy } from "../../contracts/task-policy.ts";
+import { policyWithoutTask } from "../../contracts/task-policy.ts";
 import type { AttemptOutcome } from "../../domain/attempt.ts";
 import { decideVerdict } from "../../domain/retry.ts";
 import { WORKER_LOST } from "../../domain/run-errors.ts";
@@ -35,6 +35,7 @@ interface LostRow {
   function_name: string | null;
   revision_id: string | null;
   max_attempts: number | null;
+  has_callbacks: boolean;
 }
 
 /**
@@ -55,7 +56,7 @@ export async function rescueLostRuns(
       SELECT r.id, r.claim_no, r.task_id, r.namespace_id, r.attempt, r.attempt_offset, r.scheduled_for, r.redriven_at,
         r.started_at, r.worker_id,
         r.cancel_requested_at, r.type, r.trigger, r.function_id, f.name AS function_name, r.revision_id, r.max_attempts,
-        ${sql.raw(JOINED_POLICY)}
+        r.on_end IS NOT NULL AS has_callbacks, ${sql.raw(JOINED_POLICY)}
       FROM task_runs_open r LEFT JOIN tasks t ON t.id = r.task_id LEFT JOIN functions f ON f.id = r.function_id
       WHERE r.state = 'running'
         AND NOT EXISTS (SELECT FROM workers w
@@ -71,7 +72,7 @@ export async function rescueLostRuns(
 const LOST: AttemptOutcome = { kind: "failed", error: WORKER_LOST, retryable: true };
 
 function decideLost(run: LostRun, now: Date) {
-  const policy = fromJoinedPolicy(run) ?? callPolicy(run.max_attempts);
+  const policy = fromJoinedPolicy(run) ?? policyWithoutTask(run.trigger, run.max_attempts);
   const times = { scheduledFor: run.scheduled_for, redrivenAt: run.redriven_at };
   const deadlineAt = findDeadline(times, policy.deadlineMs);
   const facts = { ...policy, deadlineAt, attempt: run.attempt - run.attempt_offset };
@@ -90,6 +91,7 @@ function toLostAttempt(run: LostRun, now: Date): FinishedAttempt {
     functionName: run.function_name,
     revisionId: run.revision_id,
     holdsPermits: false,
+    hasCallbacks: run.has_callbacks,
     verdict: decideLost(run, now),
     record: toRecord(run, now),
     logs: [],

@@ -80,6 +80,7 @@ async function openDirect(skewMs: number) {
       timeoutMs: 1_000,
       holdsPermits: false,
       hasOwnClock: true,
+      hasCallbacks: false,
       durationMs: TOOK_MS,
       logs: [line("x", { at: new Date(nowMs - TOOK_MS / 2) })],
     },

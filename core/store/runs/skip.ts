@@ -3,7 +3,12 @@ import type { SkippedInstants } from "../../domain/skipped.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
+import { callBack } from "./end.ts";
 import { INSERT_SKIPPED } from "./insert.ts";
+
+const SKIP = `
+  WITH skipped AS (${INSERT_SKIPPED} RETURNING id, namespace_id, task_id, error, on_end),
+  ${callBack("skipped", "'skipped'", "g.error")} SELECT`;
 
 /** [*] → skipped: one row for all of the instants. */
 export async function recordSkipped(
@@ -11,5 +16,5 @@ export async function recordSkipped(
   taskId: string,
   skipped: SkippedInstants,
 ): Promise<void> {
-  await pool.query(INSERT_SKIPPED, [newId(), taskId, skipped.firstAt, toJsonText(skipped)]);
+  await pool.query(SKIP, [newId(), taskId, skipped.firstAt, toJsonText(skipped)]);
 }

@@ -142,7 +142,7 @@ test("a direct call does, shown while it runs or written when it has ended", asy
       durationMs: 1,
       hasOwnClock: true as const,
     },
-    ...{ holdsPermits: false, functionName: "called" },
+    ...{ holdsPermits: false, hasCallbacks: false, functionName: "called" },
     ...{ verdict: { state: "succeeded", result: 1 } as const, logs: [], traceparent: REQUEST },
     record: { attempt: 1, workerId, startedAt: at, finishedAt: at, error: null, traceId: TRACE },
   };

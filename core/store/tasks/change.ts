@@ -225,6 +225,7 @@ export async function changeTask(
         ...columns,
         policy: changedPolicy(columns.policy),
         labels: toJsonText(input.labels),
+        on_end: input.on && toJsonText(input.on),
         updated_at: now,
       })
       .where("id", "=", taskId)

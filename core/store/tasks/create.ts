@@ -13,9 +13,9 @@ import { toSpecColumn } from "./spec-column.ts";
 const CREATE = `
   WITH made AS (
     INSERT INTO tasks AS t (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
-      policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent)
+      policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end)
     VALUES ($1, $2, $3, CASE WHEN $15::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
-      $11, $12, $13, $14, $8, $8, $16)
+      $11, $12, $13, $14, $8, $8, $16, $17)
     RETURNING ${TASK_FACTS}
   ), task AS (SELECT * FROM made WHERE $15::uuid IS NOT NULL)
   ${insertTaskRun("schedule", "$15", "$16")} RETURNING available_at AS "availableAt"`;
@@ -63,6 +63,7 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
       toJsonText(input.labels),
       runId,
       traceparent ?? null,
+      input.on && toJsonText(input.on),
     ],
   });
   const task: Task = {

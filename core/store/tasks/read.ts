@@ -25,6 +25,7 @@ export function toTask(row: TaskRow & { has_open_run?: boolean }): Task {
     schedule: row.schedule,
     policy: fromPolicyColumns(row),
     labels: row.labels,
+    on: row.on_end,
     nextRunAt: row.state === "active" ? row.next_run_at : null,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -29,6 +29,7 @@ export function httpTask(schedule: Schedule, given: GivenTask = {}): TaskInput {
     schedule,
     policy,
     labels: {},
+    on: null,
     ...fields,
   };
 }
@@ -135,6 +136,7 @@ export function finished(
     functionId: run.functionId,
     functionName: run.spec.type === "function" ? run.spec.function : null,
     holdsPermits: run.holdsPermits,
+    hasCallbacks: run.hasCallbacks,
     revisionId: run.revisionId,
     verdict,
     record,

@@ -1,5 +1,6 @@
 /** Every statement, chapter by chapter. */
 import { BULK } from "./bulk.ts";
+import { CALLBACK_STATEMENTS } from "./callbacks.ts";
 import { CALLS } from "./calls.ts";
 import { EMAILS } from "./emails.ts";
 import { FUNCTION_LIMITS } from "./function-limits.ts";
@@ -27,6 +28,7 @@ export const STATEMENTS: Statement[] = [
   ...FUNCTIONS,
   ...FUNCTION_LIMITS,
   ...CALLS,
+  ...CALLBACK_STATEMENTS,
   ...SIGNING_STATEMENTS,
   ...EMAILS,
   ...LIMITS,

@@ -1,0 +1,40 @@
+/** `/v1/settings`: what holds for all of a namespace. */
+import { settingsInput, settingsOutput } from "../../core/contracts/settings.ts";
+import { findSettings, putSettings } from "../../core/store/settings.ts";
+import { requireCallable } from "../callbacks/require-callable.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
+
+export const settingsFeature: Feature = {
+  tag: "Settings",
+  description: "What holds for all of a namespace.",
+  routes: [
+    defineRoute({
+      method: "GET",
+      path: "/v1/settings",
+      operationId: "getSettings",
+      summary: "Get the namespace's settings",
+      access: "read",
+      answers: { 200: { is: "All of them.", schema: settingsOutput } },
+      async handle({ parts: { store }, owner: { namespaceId } }) {
+        return { status: 200, body: await findSettings(store, namespaceId) };
+      },
+    }),
+
+    defineRoute({
+      method: "PUT",
+      path: "/v1/settings",
+      operationId: "putSettings",
+      summary: "Set the namespace's settings",
+      description: "All of them: what is left out is not set any more.",
+      access: "admin",
+      body: { schema: settingsInput },
+      answers: { 200: { is: "As they are now.", schema: settingsOutput } },
+      errors: { 422: ["unknown_function"] },
+      async handle({ parts: { store, mail }, owner: { namespaceId }, body }) {
+        await requireCallable(store, namespaceId, body.on, mail);
+        await putSettings(store, namespaceId, body);
+        return { status: 200, body };
+      },
+    }),
+  ],
+};

@@ -1,0 +1,18 @@
+/** What a namespace sets for all of its own. */
+import { z } from "zod";
+import { callbacksField, callbacksOutput } from "./callbacks.ts";
+
+const EXAMPLE = { on: { failure: [{ type: "email", to: "ops@example.com" }] } };
+
+export const settingsInput = z
+  .strictObject({
+    on: callbacksField
+      .nullable()
+      .default(null)
+      .meta({ description: "Whom ends of runs call whose task names nobody." }),
+  })
+  .meta({ examples: [EXAMPLE] });
+
+export const settingsOutput = z
+  .object({ on: callbacksOutput.meta({ description: "Null: nobody." }) })
+  .meta({ id: "Settings", examples: [EXAMPLE] });
