@@ -21,6 +21,7 @@ import {
   store,
   workerRow,
 } from "./testing/open-worker.ts";
+import { withholdAnswers } from "./testing/withhold-answers.ts";
 import type { WorkerParts } from "./worker.ts";
 
 test("a draining worker takes nothing more and finishes what ends within the grace", async (t) => {
@@ -78,6 +79,35 @@ test("what outlasts the grace is given back: another worker runs it, with the sa
   assert.equal(run.workerId, second.id);
   assert.equal(run.attempts.length, 1);
   assert.equal(before!.context.signal.aborted, true);
+});
+
+test("a run whose claim is answered while its worker stops is begun, and given back like the others", async (t) => {
+  const withheld = withholdAnswers(t);
+  const held = heldRunner();
+  const worker = await openWorker(t, held.runner, { drainMs: 0, store: withheld.store });
+  const runId = await queueRun(store, namespaceId);
+  await ring(worker, runId);
+  await withheld.written;
+  const stopping = worker.stop();
+  withheld.answer();
+  await stopping;
+  const run = await findRun(store, namespaceId, runId);
+  assert.deepEqual([run?.state, run?.attempt, run?.attempts], ["queued", 1, []]);
+  assert.equal(held.started.at(0)?.context.signal.aborted, true);
+  assert.equal(await workerRow(worker.id), undefined);
+});
+
+test("a run that was asked to stop and has not heard so is not given back: it ends as cancelled", async (t) => {
+  const held = heldRunner();
+  const worker = await openWorker(t, held.runner, { drainMs: 0, leaseMs: 3_600_000 });
+  const runId = await queueRun(store, namespaceId);
+  await ring(worker, runId);
+  await held.whenStarted(1);
+  // Its bell is lost.
+  await cancelRuns(store, namespaceId, { runId });
+  await worker.stop();
+  await rescueLostRuns(store, new Date(), ANY_TIME, 10);
+  assert.equal((await findRun(store, namespaceId, runId))?.state, "cancelled");
 });
 
 test("a run that comes back to the worker that lost it can still be cancelled and given back", async (t) => {

@@ -1,12 +1,11 @@
 /** Only the worker that holds a run may begin it: claims answered late, leases that lapse. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { sql } from "kysely";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { CallAnswer, DirectOutcome } from "../core/contracts/direct-call.ts";
 import { succeeded } from "../core/domain/attempt.ts";
-import type { Store } from "../core/store/database.ts";
 import { newId } from "../core/store/ids.ts";
 import { openListener } from "../core/store/listen.ts";
 import { cancelRuns } from "../core/store/runs/cancel.ts";
@@ -28,48 +27,7 @@ import {
   url,
   workerRow,
 } from "./testing/open-worker.ts";
-
-const forwarding = <T extends object>(target: T, own: Partial<T>): T =>
-  new Proxy(target, {
-    get(_, key) {
-      const value = Reflect.get(key in own ? own : target, key) as unknown;
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-
-/** A store whose claims that find something, and whose transactions, are answered when the test says so, or ends. */
-function withholdAnswers(t: TestContext) {
-  const written = Promise.withResolvers<void>();
-  const answered = Promise.withResolvers<void>();
-  t.after(() => answered.resolve());
-  const withhold = async () => {
-    written.resolve();
-    await answered.promise;
-  };
-  const query = async (...args: [query: string | { name: string }]) => {
-    const answer = await store.pool.query(...(args as [string]));
-    const [asked] = args;
-    if (typeof asked === "object" && asked.name.startsWith("claim-") && answer.rows[0].id !== null)
-      await withhold();
-    return answer;
-  };
-  const insert = async (...args: [query: string | { name: string }]) => {
-    const answer = await store.insertPool.query(...(args as [string]));
-    const [asked] = args;
-    if (typeof asked === "object" && asked.name === "reserve-direct-run") await withhold();
-    return answer;
-  };
-  return {
-    store: {
-      ...store,
-      pool: forwarding(store.pool, { query: query as typeof store.pool.query }),
-      insertPool: forwarding(store.insertPool, { query: insert as typeof store.insertPool.query }),
-    } satisfies Store,
-    /** Resolves when the row says that the run is the worker's. */
-    written: written.promise,
-    answer: () => answered.resolve(),
-  };
-}
+import { withholdAnswers } from "./testing/withhold-answers.ts";
 
 /** The system's clock; the worker can be made to sleep through a while, its timers too, as a frozen process does. */
 function createFreezingClock(): Clock & { freeze(ms: number): void } {
