@@ -178,16 +178,21 @@ test("the content of a revision is there once, whichever release wrote it", asyn
   await assert.rejects(insertAsBefore(id, 3, "sha256:old"), { code: "23505" });
 });
 
+/** The migration, after those that came later: one goes at a time. */
+async function takeBack(): Promise<void> {
+  while ((await migrateDown(store))[0] !== "0018-revision-env");
+}
+
 test("functions that stood before revisions had settings keep theirs, there and back", async () => {
   const { namespaceId, deploy, change } = await makeFunction();
-  assert.deepEqual(await migrateDown(store), ["0018-revision-env"]);
+  await takeBack();
   const id = newId();
   await sql`INSERT INTO functions (id, namespace_id, name, env)
     VALUES (${id}, ${namespaceId}, 'greet', '{"A": "1"}')`.execute(db);
   const [one, two] = [await insertAsBefore(id, 1, "sha256:a"), await insertAsBefore(id, 2, "sha256:b")];
   await sql`UPDATE functions SET active_revision_id = ${two}, traffic = ${`{"${two}": 100}`}::jsonb
     WHERE id = ${id}`.execute(db);
-  assert.deepEqual(await migrateUp(store), ["0018-revision-env"]);
+  assert.equal((await migrateUp(store))[0], "0018-revision-env");
   assert.deepEqual([await envOf(one), await envOf(two)], [{ A: "1" }, { A: "1" }]);
   const known = await deploy("b");
   assert.deepEqual([known.created, known.revisionId], [false, two]);
@@ -195,7 +200,7 @@ test("functions that stood before revisions had settings keep theirs, there and 
   assert.deepEqual([changed.created, changed.fn.env], [true, { A: "2" }]);
   assert.deepEqual([await envOf(one), await envOf(two)], [{ A: "1" }, { A: "1" }]);
 
-  assert.deepEqual(await migrateDown(store), ["0018-revision-env"]);
+  await takeBack();
   assert.deepEqual(await envOfFunction(id), { A: "2" });
   const { rows } = await sql<{ content_hash: string }>`
     SELECT content_hash FROM function_revisions WHERE function_id = ${id} ORDER BY number`.execute(db);
@@ -203,5 +208,5 @@ test("functions that stood before revisions had settings keep theirs, there and 
     rows.map((row) => row.content_hash),
     ["sha256:a", "sha256:b", "sha256:b:3"],
   );
-  assert.deepEqual(await migrateUp(store), ["0018-revision-env"]);
+  assert.equal((await migrateUp(store))[0], "0018-revision-env");
 });
