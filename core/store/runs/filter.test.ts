@@ -178,3 +178,7 @@ test("a page ends where the walk that came least far stands, and a run that two 
     nextId: "4",
   });
 });
+
+test("a state that is named twice is walked once", async () => {
+  assert.equal((await planRunWalks(db, ours, { state: ["failed", "failed"] })).length, 1);
+});

@@ -129,7 +129,9 @@ async function planFinished(
   if (errorCode !== undefined) return [along(filters({ errorCode }), { ...filter, errorCode: undefined })];
   const states = filter.state?.filter((state) => !OPEN.has(state));
   if (states?.every((state) => RARE_STATES.has(state)))
-    return states.map((state) => along(filters({ state: [state] }), { ...filter, state: undefined }));
+    return [...new Set(states)].map((state) =>
+      along(filters({ state: [state] }), { ...filter, state: undefined }),
+    );
   if (trigger !== undefined && !COMMON_TRIGGERS.has(trigger))
     return [along(filters({ trigger }), { ...filter, trigger: undefined })];
   if (name !== undefined) {

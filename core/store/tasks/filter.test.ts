@@ -132,3 +132,7 @@ test("filters narrow each other, whichever are combined", async () => {
     }
   assert.ok(found > 5, "some find something");
 });
+
+test("a state that is named twice is walked once", () => {
+  assert.equal(planTaskWalks(ours, { state: ["paused", "paused"] }).length, 1);
+});

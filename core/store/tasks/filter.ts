@@ -67,7 +67,9 @@ export function planTaskWalks(namespaceId: string, filter: TaskFilter): Walk[] {
   if (name !== undefined)
     return [along(conditionsOf(namespaceId, { name }), { ...rest, function: called, state: states })];
   if (states?.every((state) => RARE_STATES.has(state)))
-    return states.map((state) => along([sql`r.state = ${sql.lit(state)}`], { ...rest, function: called }));
+    return [...new Set(states)].map((state) =>
+      along([sql`r.state = ${sql.lit(state)}`], { ...rest, function: called }),
+    );
   if (called !== undefined)
     return [along(conditionsOf(namespaceId, { function: called }), { ...rest, state: states })];
   return [along([], filter)];
