@@ -96,7 +96,11 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
     { name: "figures", everyMs: STATS_MS, run: tellStats },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
-    { name: "partition indexes", everyMs: HOUR_MS, run: indexPartitions },
+    {
+      name: "partition indexes",
+      everyMs: HOUR_MS,
+      run: (context, _, stopping) => indexPartitions(context, stopping),
+    },
     { name: "idempotency keys", everyMs: HOUR_MS, run: removeIdempotencyKeys },
     { name: "finished tasks", everyMs: HOUR_MS, run: removeFinishedTasks },
     { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
@@ -205,8 +209,8 @@ async function keepPartitions({ store, clock, log, retentionDays }: JobContext):
 }
 
 /** Of the days that stood before a release that brought indexes: an index may take as long as its day is large. */
-async function indexPartitions({ store, clock, log }: JobContext): Promise<void> {
-  const built = await completeIndexes(store, clock.now());
+async function indexPartitions({ store, clock, log }: JobContext, stopping: AbortSignal): Promise<void> {
+  const built = await completeIndexes(store, clock.now(), stopping);
   if (built.length > 0) log.info({ built: built.length }, "built indexes of partitions that lacked them");
 }
 

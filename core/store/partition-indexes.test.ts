@@ -6,7 +6,7 @@ import { newId } from "./ids.ts";
 import { migrateDown, migrateUp } from "./migrate.ts";
 import { completeIndexes } from "./partition-indexes.ts";
 import { ensurePartitions } from "./partitions.ts";
-import { openTestStore } from "./testing/test-store.ts";
+import { openTestStore, untilBlocked } from "./testing/test-store.ts";
 
 const { store, db } = await openTestStore(createTestDatabase);
 const now = new Date();
@@ -59,6 +59,23 @@ test("days that stood before the indexes get them once, also where a pass broke 
   for (const [partition, indexes] of attached)
     assert.deepEqual(indexes, partition === "task_runs_open" ? [] : INDEXES, partition);
   assert.deepEqual(await completeIndexes(store, now), []);
+});
+
+test("who stops waits for no index: what is being built is left to the next pass", async () => {
+  await upgrade([0]);
+  const today = sql.table(`task_runs_${digits(now)}`);
+  const stopping = new AbortController();
+  await db.transaction().execute(async (tx) => {
+    // A build waits for whoever writes the day.
+    await sql`LOCK TABLE ${today} IN ROW EXCLUSIVE MODE`.execute(tx);
+    const building = completeIndexes(store, now, stopping.signal);
+    await untilBlocked(store);
+    stopping.abort();
+    assert.deepEqual(await building, []);
+    assert.deepEqual(await completeIndexes(store, now, stopping.signal), []);
+  });
+  await completeIndexes(store, now);
+  assert.deepEqual((await listAttached()).get(`task_runs_${digits(now)}`), INDEXES);
 });
 
 test("without a session, only days that are over are given theirs", async () => {

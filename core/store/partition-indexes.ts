@@ -23,43 +23,80 @@ interface MissingIndex {
   day: string;
 }
 
-/** Builds and attaches what is missing, one caller at a time; answers the names of what it built. */
-export async function completeIndexes(store: Store, now: Date): Promise<string[]> {
-  if ((await listMissing(store.db)).length === 0) return [];
+/**
+ * Builds and attaches what is missing, one caller at a time; answers the names of what it built.
+ * @param stopping gives up what is being built: it takes as long as its day is large
+ */
+export async function completeIndexes(
+  store: Store,
+  now: Date,
+  stopping: AbortSignal = new AbortController().signal,
+): Promise<string[]> {
+  if (stopping.aborted || (await listMissing(store.db)).length === 0) return [];
   const hasSessions = (await store.findSessions()) !== undefined;
   const { db, close } = openUnbounded(store.sessionUrl);
   try {
-    return hasSessions ? await buildInSession(db) : await buildOneByOne(db, now);
+    return hasSessions
+      ? await buildInSession(db, store.db, stopping)
+      : await buildOneByOne(db, now, stopping);
   } finally {
     await close();
   }
 }
 
-async function buildInSession(db: Db): Promise<string[]> {
-  return await db.connection().execute(async (connection) => {
-    // A lock of the session: no transaction may be open while an index is built concurrently. It goes with the session.
-    const { rows } = await sql<{ got: boolean }>`SELECT pg_try_advisory_lock(${INDEX_LOCK}) AS got`.execute(
-      connection,
-    );
-    if (!rows[0]!.got) return [];
-    await sql`SET statement_timeout = 0`.execute(connection);
-    const built: string[] = [];
-    for (const missing of await listMissing(connection)) {
-      const name = nameOf(missing);
-      await sql`DROP INDEX CONCURRENTLY IF EXISTS ${sql.table(name)}`.execute(connection);
-      await sql.raw(createIndex(missing, "CONCURRENTLY")).execute(connection);
+async function buildInSession(db: Db, otherDb: Db, stopping: AbortSignal): Promise<string[]> {
+  const built: string[] = [];
+  let end = () => {};
+  try {
+    await db.connection().execute(async (connection) => {
+      // A lock of the session: no transaction may be open while an index is built concurrently. It goes with the session.
+      const { rows } = await sql<{ got: boolean; pid: number }>`
+        SELECT pg_try_advisory_lock(${INDEX_LOCK}) AS got, pg_backend_pid() AS pid`.execute(connection);
+      const { got, pid } = rows[0]!;
+      if (!got) return;
+      // The session, not its statement: what comes between two of them would go unheard.
+      end = () => void sql`SELECT pg_terminate_backend(${pid})`.execute(otherDb).catch(() => {});
+      stopping.addEventListener("abort", end);
+      await sql`SET statement_timeout = 0`.execute(connection);
+      for (const missing of await listMissing(connection)) {
+        if (stopping.aborted) return;
+        const name = nameOf(missing);
+        await sql`DROP INDEX CONCURRENTLY IF EXISTS ${sql.table(name)}`.execute(connection);
+        await sql.raw(createIndex(missing, "CONCURRENTLY")).execute(connection);
+        await attachPatiently(connection, missing);
+        built.push(name);
+      }
+    });
+  } catch (error) {
+    if (!stopping.aborted) throw error;
+  } finally {
+    stopping.removeEventListener("abort", end);
+  }
+  return built;
+}
+
+const ATTACH_TRIES = 5;
+const LOCK_NOT_AVAILABLE = "55P03";
+
+/** Whoever plans for the day queues behind this, as this does behind the day's longest statement. */
+async function attachPatiently(connection: Db, missing: MissingIndex): Promise<void> {
+  await sql`SET lock_timeout = '2s'`.execute(connection);
+  for (let left = ATTACH_TRIES; left > 0; left -= 1) {
+    try {
       await attach(connection, missing);
-      built.push(name);
+      break;
+    } catch (error) {
+      if (left === 1 || (error as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw error;
     }
-    return built;
-  });
+  }
+  await sql`SET lock_timeout = 0`.execute(connection);
 }
 
 /** Through a pooler in transaction mode, with a lock on the day's writers: for days that nobody writes to any more. */
-async function buildOneByOne(db: Db, now: Date): Promise<string[]> {
+async function buildOneByOne(db: Db, now: Date, stopping: AbortSignal): Promise<string[]> {
   const yesterday = new Date(now.getTime() - DAY_MS).toISOString().slice(0, 10).replaceAll("-", "");
   const built: string[] = [];
-  for (;;) {
+  while (!stopping.aborted) {
     const name = await db.transaction().execute(async (tx) => {
       const { rows } = await sql<{ got: boolean }>`
         SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '500ms', true),
@@ -72,9 +109,10 @@ async function buildOneByOne(db: Db, now: Date): Promise<string[]> {
       await attach(tx, past);
       return nameOf(past);
     });
-    if (name === undefined) return built;
+    if (name === undefined) break;
     built.push(name);
   }
+  return built;
 }
 
 /** `task_runs_20261128_by_state` of `task_runs_by_state`. */
