@@ -77,7 +77,7 @@ export async function driveBulkBatch(store: Store, options: DriveOptions): Promi
       taken = await takeBulk(tx);
       if (!taken) return { kind: "idle" };
       if (taken.dueInMs > 0) return { kind: "resting", restMs: Math.ceil(taken.dueInMs) };
-      return await doBatch(tx, taken, options);
+      return await doBatch(store, tx, taken, options);
     });
   } catch (error) {
     if (taken && !isDatabaseAway(error)) await recordFault(store, taken.id, error);
@@ -99,6 +99,7 @@ async function takeBulk({ pool }: Transaction): Promise<TakenBulk | undefined> {
 }
 
 async function doBatch(
+  store: Store,
   tx: Transaction,
   bulk: TakenBulk,
   { clock, functionCaps }: DriveOptions,
@@ -110,7 +111,7 @@ async function doBatch(
   const { mostItems: limit, act } = verbOf(bulk);
   // Ids are time: its own is the moment at which it was asked for.
   const page = { limit, afterId: bulk.reachedId, untilId: id };
-  const { rows, nextId } = await findMatches(tx, namespaceId, asked, page);
+  const { rows, nextId } = await findMatches(store, namespaceId, asked, page);
   const ids = rows.map((row) => row.id);
   // Nothing is held before: where finding them takes long, the batch is no smaller for it.
   const now = clock.now();

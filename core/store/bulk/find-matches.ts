@@ -4,7 +4,7 @@ import type { BulkInput } from "../../contracts/bulk.ts";
 import type { RunFilter } from "../../contracts/run-filter.ts";
 import { RUN_ACTION_STATES, type RunAction } from "../../domain/bulk.ts";
 import { invalidField } from "../../errors.ts";
-import type { Db, QueryScope, Store } from "../database.ts";
+import type { Db, Store } from "../database.ts";
 import { planRunWalks } from "../runs/filter.ts";
 import { planTaskWalks } from "../tasks/filter.ts";
 import { inTransaction } from "../transaction.ts";
@@ -17,9 +17,9 @@ export interface MatchPage extends Pick<PageOptions, "limit" | "afterId"> {
   untilId: string;
 }
 
-/** Oldest first; the ids of a page, and where the next one goes on. */
+/** Oldest first; the ids of a page, and where the next one goes on. A snapshot of its own: no part of a transaction. */
 export async function findMatches(
-  { db }: QueryScope,
+  { db }: Store,
   namespaceId: string,
   asked: BulkInput,
   { limit, afterId, untilId }: MatchPage,
