@@ -242,5 +242,6 @@ function judge(
       ...(logFields.traceId === undefined ? {} : { traceId: logFields.traceId }),
     },
     logs,
+    ...(run.policy.pauseAfterFailures === null ? {} : { pausesTask: true }),
   };
 }

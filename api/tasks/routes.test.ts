@@ -36,6 +36,7 @@ test("a task without a schedule is made with its run, which is rung", async () =
     deadLetter: true,
     ttl: null,
     deadline: null,
+    pauseAfterFailures: null,
     labels: {},
     on: null,
     nextRunAt: null,
@@ -79,6 +80,7 @@ test("what is made is what is read back, each type with all its fields", async (
     deadLetter: false,
     ttl: "10m",
     deadline: "2h",
+    pauseAfterFailures: 5,
     labels: { team: "ops", "app.example.com/tier": "" },
     on: { failure: [{ type: "email", to: "ops@example.com" }] },
   };
@@ -216,6 +218,8 @@ test("a paused task has no next instant; resumed, it has", async () => {
   const { body: task } = await tenant.call("POST", "/v1/tasks", { body: EVERY });
   const paused = await tenant.call("POST", `/v1/tasks/${task.id}/pause`);
   assert.deepEqual([paused.status, paused.body.state, paused.body.nextRunAt], [200, "paused", null]);
+  assert.equal(paused.body.pausedReason, "requested");
+  assert.equal(paused.body.pausedAt, paused.body.updatedAt);
   assert.equal(
     (await tenant.call("POST", `/v1/tasks/${task.id}/pause`)).status,
     200,

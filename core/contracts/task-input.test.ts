@@ -309,6 +309,8 @@ test("retry, timeout and labels within their bounds", () => {
     [{ retry: { on: [] } }, "retry.on"],
     [{ ttl: "0s" }, "ttl"],
     [{ deadline: 5 }, "deadline"],
+    [{ pauseAfterFailures: 0 }, "pauseAfterFailures"],
+    [{ pauseAfterFailures: 101 }, "pauseAfterFailures"],
     [{ timeout: "99ms" }, "timeout"],
     [{ timeout: "2h" }, "timeout"],
     [{ timeout: 30 }, "timeout"],

@@ -13,11 +13,18 @@ export const TASK_STATES = ["active", "paused", "completed", "cancelled"] as con
 /** `completed`: no further occurrence; as it is shown, no open run either. */
 export type TaskState = (typeof TASK_STATES)[number];
 
+/** Somebody paused it, or its runs failed one after the other. */
+export const PAUSE_REASONS = ["requested", "failures"] as const;
+export type PauseReason = (typeof PAUSE_REASONS)[number];
+
 export interface Task extends TaskInput {
   id: string;
   namespaceId: string;
   state: TaskState;
   nextRunAt: Date | null;
+  /** Of a paused one. */
+  pausedAt: Date | null;
+  pausedReason: PauseReason | null;
   createdAt: Date;
   updatedAt: Date;
 }
@@ -29,6 +36,10 @@ const shared = {
   labels: z.record(z.string(), z.string()),
   on: callbacksOutput,
   nextRunAt: instantOutput.nullable().meta({ description: "Null where nothing is to come." }),
+  pausedAt: instantOutput.optional().meta({ description: "Of a paused task: since when." }),
+  pausedReason: z.enum(PAUSE_REASONS).optional().meta({
+    description: "Of a paused task: somebody asked for it, or its runs failed one after the other.",
+  }),
   createdAt: instantOutput,
   updatedAt: instantOutput,
 };
@@ -68,6 +79,7 @@ export const taskOutput = z
         deadLetter: true,
         ttl: null,
         deadline: null,
+        pauseAfterFailures: null,
         labels: { team: "billing" },
         on: { failure: [{ type: "email", to: "ops@example.com" }] },
         nextRunAt: "2026-11-24T01:30:00.000Z",
@@ -116,6 +128,8 @@ export function toWireTask(task: Task): WireTask {
     labels: task.labels,
     on: task.on,
     nextRunAt: task.nextRunAt?.toISOString() ?? null,
+    ...(task.pausedAt ? { pausedAt: task.pausedAt.toISOString() } : {}),
+    ...(task.pausedReason ? { pausedReason: task.pausedReason } : {}),
     createdAt: task.createdAt.toISOString(),
     updatedAt: task.updatedAt.toISOString(),
   };

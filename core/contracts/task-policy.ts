@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { RunTrigger } from "../domain/run-trigger.ts";
-import { durationField } from "./common.ts";
+import { durationField, wholeNumberField } from "./common.ts";
 import { fieldGroup, type Shown, toInner, toShown } from "./field-group.ts";
 import { retryField } from "./retry-field.ts";
 
@@ -19,6 +19,8 @@ export const policyFields = {
   ttl: durationField(1).nullable().default(null),
   /** From `scheduledFor`, over all attempts and the waits between them. Null: none. */
   deadline: durationField(1).nullable().default(null),
+  /** So many failed runs in a row pause the task. Null: none do. */
+  pauseAfterFailures: wholeNumberField(1, 100).nullable().default(null),
 };
 const INNER_NAMES = { timeout: "timeoutMs", ttl: "ttlMs", deadline: "deadlineMs" } as const;
 

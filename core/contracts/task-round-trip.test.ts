@@ -72,6 +72,7 @@ function policyOf(random: Random): JsonObject {
     deadLetter: random.maybe(() => random.pick([true, false])),
     ttl: random.maybe(limit),
     deadline: random.maybe(limit),
+    pauseAfterFailures: random.maybe(() => random.pick([null, random.whole(1, 100)])),
   });
 }
 
@@ -122,6 +123,7 @@ test("a policy that was stored before a field was there has that field's default
     deadLetter: true,
     ttl: null,
     deadline: null,
+    pauseAfterFailures: null,
   });
 });
 

@@ -4,11 +4,13 @@ import type { QueueTransport } from "../queue/transport.ts";
 import type { Store } from "../store/database.ts";
 import { grantPermits } from "../store/limits/grant-permits.ts";
 import type { Notifier } from "../store/notify.ts";
+import { pauseFailingTask } from "../store/tasks/pause-failing.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { RunEndMetrics } from "../telemetry/metrics/run-ends.ts";
 import { countEnds } from "./count-ends.ts";
 import { grantReturnedPermits } from "./grant-permits.ts";
 import { makeCallbacksAtEnds } from "./make-callbacks.ts";
+import { pauseFailingTasks } from "./pause-failing-tasks.ts";
 import { publishDeadLetters } from "./publish-dead-letters.ts";
 import { ringCallbacks } from "./ring-callbacks.ts";
 import { createRunEnds, type EndConsumer, type RunEnds } from "./run-ends.ts";
@@ -52,6 +54,14 @@ const listConsumers = ({
       log[unsentLevel(error)]({ error }, "callbacks were not made, or not rung; the scheduler does it"),
   ),
   tellFailures(log, traceOf),
+  pauseFailingTasks(
+    (namespaceId, taskId) => pauseFailingTask(store, namespaceId, taskId),
+    ({ id: taskId, namespaceId, policy: { pauseAfterFailures: failures } }) => {
+      metrics.tasksPaused.inc();
+      log.warn({ taskId, namespaceId, failures }, "paused a task: its runs failed one after the other");
+    },
+    (error) => log.error({ error }, "a failing task was not looked at; its next failed run will do it"),
+  ),
 ];
 
 /** @param own what only this role does, such as metrics of its own */

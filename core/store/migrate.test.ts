@@ -53,6 +53,7 @@ const LATER = [
   "0020-list-filters",
   "0021-bulk-actions",
   "0022-run-deadlines",
+  "0023-task-pauses",
   "0024-call-attempts",
   "0025-signing-secrets",
   "0026-callbacks",

@@ -26,6 +26,7 @@ import * as replays from "./migrations/0019-replays.ts";
 import * as listFilters from "./migrations/0020-list-filters.ts";
 import * as bulkActions from "./migrations/0021-bulk-actions.ts";
 import * as runDeadlines from "./migrations/0022-run-deadlines.ts";
+import * as taskPauses from "./migrations/0023-task-pauses.ts";
 import * as callAttempts from "./migrations/0024-call-attempts.ts";
 import * as signingSecrets from "./migrations/0025-signing-secrets.ts";
 import * as callbacks from "./migrations/0026-callbacks.ts";
@@ -55,6 +56,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0020-list-filters": listFilters,
   "0021-bulk-actions": bulkActions,
   "0022-run-deadlines": runDeadlines,
+  "0023-task-pauses": taskPauses,
   "0024-call-attempts": callAttempts,
   "0025-signing-secrets": signingSecrets,
   "0026-callbacks": callbacks,

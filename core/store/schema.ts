@@ -3,7 +3,7 @@ import type { ColumnType, Generated } from "kysely";
 import type { CapturedMessage } from "../contracts/captured-email.ts";
 import type { AttemptRecord } from "../contracts/run.ts";
 import type { StoredPolicy } from "../contracts/stored-policy.ts";
-import type { TaskState } from "../contracts/task-output.ts";
+import type { PauseReason, TaskState } from "../contracts/task-output.ts";
 import type { Callbacks, CalledState, RunCallbacks } from "../domain/callbacks.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
 import type { RunError } from "../domain/run-errors.ts";
@@ -107,6 +107,11 @@ export interface Database {
     labels: Jsonb<Record<string, string>>;
     /** Whom the ends of its runs call; null: whom the namespace's settings say. */
     on_end: ColumnType<Callbacks | null, string | null | undefined, string | null>;
+    /** Of a paused task: since when, and why; null as well where the release before paused it. */
+    paused_at: ColumnType<Date | null, undefined, Date | null>;
+    paused_reason: ColumnType<PauseReason | null, undefined, PauseReason | null>;
+    /** Its runs that failed count from here on towards a pause; null: all of them. */
+    failures_since: ColumnType<Date | null, undefined, Date>;
     /** The request that made it (W3C); null: it was not traced. */
     traceparent: ColumnType<string | null, string | null | undefined, string | null>;
     /** Set: nobody is shown it any more; it stays for the runs that were open. */

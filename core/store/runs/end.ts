@@ -45,6 +45,8 @@ export interface EndedRun<S extends EndState = EndState> {
   wantedKeys: string[] | null;
   startedAt: Date | null;
   endedAt: Date;
+  /** Its task wants to be paused after so many that failed; left out: it does not, or nobody looked it up. */
+  pausesTask?: true;
 }
 
 /** What becomes of a column when its run ends: taken along, written by the end, or left behind. */

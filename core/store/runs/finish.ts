@@ -46,6 +46,8 @@ export interface FinishedAttempt {
   /** The record's times are by the clock of who ran it. Absent: by the clock of its row, which told when it began. */
   hasOwnClock?: true;
   logs: AttemptLogLine[];
+  /** Its task wants to be paused after so many that failed; left out: it does not. */
+  pausesTask?: true;
   /** What is kept of a call's input, where `record.input` says so. */
   input?: Json;
   /** Of a call that did not succeed, and that has no row yet, what it was given where `input` is something else. */
@@ -213,6 +215,7 @@ export function toEndedRun(
     error: "error" in verdict ? verdict.error : null,
     startedAt: record.startedAt == null ? null : new Date(record.startedAt),
     endedAt: new Date(record.finishedAt),
+    ...(attempt.pausesTask ? { pausesTask: true } : {}),
   };
 }
 

@@ -95,6 +95,7 @@ function toLostAttempt(run: LostRun, now: Date): FinishedAttempt {
     verdict: decideLost(run, now),
     record: toRecord(run, now),
     logs: [],
+    ...(fromJoinedPolicy(run)?.pauseAfterFailures ? { pausesTask: true } : {}),
   };
 }
 

@@ -3,9 +3,9 @@
  * paused, active → completed (no further occurrence), any but cancelled → cancelled, any → removed. A completed one is
  * shown as active while a run of it is open. What ends in `In` is part of a transaction that changes several.
  */
-import { sql } from "kysely";
+import { sql, type Updateable } from "kysely";
 import type { TaskInput } from "../../contracts/task-input.ts";
-import type { Task } from "../../contracts/task-output.ts";
+import type { PauseReason, Task } from "../../contracts/task-output.ts";
 import { firstOccurrence, nextOccurrence, type Schedule } from "../../domain/schedule.ts";
 import { findMissed } from "../../domain/skipped.ts";
 import { type BellhopError, conflict, notFound } from "../../errors.ts";
@@ -15,6 +15,7 @@ import { toJsonText } from "../json-text.ts";
 import { functionKeys, GRANTED, givePermitsBack } from "../limits/permits.ts";
 import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
 import { recordSkipped } from "../runs/skip.ts";
+import type { Database } from "../schema.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
 import { HAS_OPEN_RUN, toTask } from "./read.ts";
@@ -70,10 +71,11 @@ async function saveState(
   state: Task["state"],
   nextRunAt: Date | null,
   now: Date,
+  more: Updateable<Database["tasks"]> = {},
 ): Promise<Task> {
   const row = await db
     .updateTable("tasks")
-    .set({ state, next_run_at: nextRunAt, updated_at: now })
+    .set({ state, next_run_at: nextRunAt, updated_at: now, ...more })
     .where("id", "=", task.id)
     .returningAll()
     .returning(HAS_OPEN_RUN)
@@ -86,18 +88,22 @@ export async function pauseTask(store: Store, namespaceId: string, taskId: strin
   return await inTransaction(store.pool, (tx) => pauseTaskIn(tx, namespaceId, taskId, now));
 }
 
+/** The same, as a part of a transaction. A task that is paused already stays as it is. */
 export async function pauseTaskIn(
   tx: Transaction,
   namespaceId: string,
   taskId: string,
   now: Date,
+  reason: PauseReason = "requested",
 ): Promise<Task> {
   const locked = await lockTask(tx, namespaceId, taskId);
   const { task, anchorAt, cursor } = locked;
   if (task.state === "paused") return task;
   if (task.state !== "active") throw isOver(task, "paused");
   await recordMissed(tx, locked, now);
-  return await saveState(tx, task, "paused", toComing(task.schedule, anchorAt, cursor, now), now);
+  const next = toComing(task.schedule, anchorAt, cursor, now);
+  const paused = { paused_at: now, paused_reason: reason };
+  return await saveState(tx, task, "paused", next, now, paused);
 }
 
 function isOver({ state }: Task, verb: "paused" | "resumed"): BellhopError {
@@ -110,7 +116,10 @@ function toComing(schedule: Schedule, anchorAt: Date, cursor: Date | null, now: 
   return cursor && cursor > now ? cursor : (nextOccurrence(schedule, anchorAt, now) ?? cursor);
 }
 
-/** Repeating tasks go on at their next instant; one that should have fired meanwhile fires now. */
+/**
+ * Repeating tasks go on at their next instant; one that should have fired meanwhile fires now. Runs that failed before
+ * do not count any more.
+ */
 export async function resumeTask(
   store: Store,
   namespaceId: string,
@@ -130,7 +139,10 @@ export async function resumeTaskIn(
   if (task.state === "active") return await saveState(tx, task, "active", cursor, now);
   if (task.state !== "paused") throw isOver(task, "resumed");
   const next = toComing(task.schedule, anchorAt, cursor, now);
-  return await saveState(tx, task, next ? "active" : "completed", next, now);
+  const state = next ? "active" : "completed";
+  const resumed = await saveState(tx, task, state, next, now, { paused_at: null, paused_reason: null });
+  await sql`UPDATE tasks SET failures_since = clock_timestamp() WHERE id = ${taskId}`.execute(tx.db);
+  return resumed;
 }
 
 /** Ends the task, its waiting runs with it; running ones are asked to stop. Cancelling twice is the same as once. */

@@ -73,6 +73,8 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
     // Its run is open.
     state: "active",
     nextRunAt,
+    pausedAt: null,
+    pausedReason: null,
     createdAt: now,
     updatedAt: now,
   };

@@ -27,6 +27,8 @@ export function toTask(row: TaskRow & { has_open_run?: boolean }): Task {
     labels: row.labels,
     on: row.on_end,
     nextRunAt: row.state === "active" ? row.next_run_at : null,
+    pausedAt: row.state === "paused" ? row.paused_at : null,
+    pausedReason: row.state === "paused" ? row.paused_reason : null,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   };

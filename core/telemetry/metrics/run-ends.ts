@@ -1,5 +1,5 @@
 /** What every role counts that ends runs. */
-import type { Registry } from "prom-client";
+import { Counter, type Registry } from "prom-client";
 import { TASK_TYPES, type TaskType } from "../../domain/task-spec.ts";
 import { createKnownCounter, type KnownCounter, listAll } from "./known-counter.ts";
 
@@ -11,9 +11,15 @@ const FINAL_STATES = listAll<FinalState>({
 
 export interface RunEndMetrics {
   runsEnded: KnownCounter<{ type: TaskType; state: FinalState }>;
+  tasksPaused: Counter;
 }
 
 export const createRunEndMetrics = (registry: Registry): RunEndMetrics => ({
+  tasksPaused: new Counter({
+    name: "bellhop_tasks_paused_total",
+    help: "Tasks that were paused because their runs failed one after the other.",
+    registers: [registry],
+  }),
   runsEnded: createKnownCounter(
     {
       name: "bellhop_runs_ended_total",

@@ -20,6 +20,14 @@ const limitRow = (field: "ttl" | "deadline", meaning: string) =>
 export const RETRIES: Statement[] = [
   limitRow("ttl", "how long a run may wait for its first attempt, from its scheduledFor"),
   limitRow("deadline", "how long a run may take in all, from its scheduledFor"),
+  statement(
+    "| pauseAfterFailures | null | after so many failed runs in a row the task is paused, 1 to 100 |",
+    bounded(HTTP_TASK, {
+      field: "pauseAfterFailures",
+      takes: [{ pauseAfterFailures: 1 }, { pauseAfterFailures: 100 }, { pauseAfterFailures: null }],
+      refuses: [{ pauseAfterFailures: 0 }, { pauseAfterFailures: 101 }, { pauseAfterFailures: 1.5 }],
+    }),
+  ),
   held('| {"initial", "factor", "max", "jitter"}, or the same with "kind": "exponential" |', [
     "core/domain/retry.test.ts",
     "without jitter the wait grows by the factor up to the cap",
