@@ -24,8 +24,9 @@ export const signingFeature: Feature = {
       access: "admin",
       answers: { 200: { is: "Those that are valid.", schema: signingSecretsOutput } },
       errors: { 503: ["secrets_unavailable"] },
-      async handle({ parts, owner: { namespaceId } }) {
+      async handle({ parts, context, owner: { namespaceId } }) {
         const secrets = await findSigningSecrets(parts.store, requireSealer(parts), namespaceId);
+        context.header("cache-control", "no-store");
         return { status: 200, body: toWireSigningSecrets(secrets) };
       },
     }),
@@ -39,8 +40,9 @@ export const signingFeature: Feature = {
       access: "admin",
       answers: { 200: { is: "Those that are valid now.", schema: signingSecretsOutput } },
       errors: { 503: ["secrets_unavailable"] },
-      async handle({ parts, owner: { namespaceId } }) {
+      async handle({ parts, context, owner: { namespaceId } }) {
         const secrets = await rotateSigningSecret(parts.store, requireSealer(parts), namespaceId);
+        context.header("cache-control", "no-store");
         return { status: 200, body: toWireSigningSecrets(secrets) };
       },
     }),

@@ -39,6 +39,12 @@ test("after a rotation the one before stays valid, until the next one", async ()
   assert.equal(new Set([...last, ...again]).size, 4);
 });
 
+test("no cache keeps them", async () => {
+  const tenant = await newTenant();
+  for (const answer of [await tenant.call("GET", PATH), await tenant.call("POST", `${PATH}/rotate`)])
+    assert.equal(answer.headers.get("cache-control"), "no-store");
+});
+
 test("only an administrator sees them", async () => {
   const { namespaceId } = await newTenant();
   const caller = await newCaller(namespaceId, ["read", "write", "deploy", "invoke"]);
