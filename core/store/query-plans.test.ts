@@ -16,6 +16,7 @@ import { newId } from "./ids.ts";
 import { admitRuns } from "./limits/admit-runs.ts";
 import { syncFunctionLimits } from "./limits/function-limits.ts";
 import { adoptWaiting, findGrantableKeys, grantPermits } from "./limits/grant-permits.ts";
+import { noteClaim } from "./limits/met-limits.ts";
 import { recountLocked, recountPermits } from "./limits/recount-permits.ts";
 import { listFunctionLogs, listRunLogs, readFollowedLogs, readFunctionLogsAfter } from "./logs.ts";
 import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
@@ -24,6 +25,7 @@ import { CLAIM_ORDER, CLAIMABLE, isDue } from "./runs/claimable.ts";
 import { redriveDeadLetters } from "./runs/dead-letters.ts";
 import { type FinishedDirectRun, recordDirectRuns, removeExpiredFences } from "./runs/direct.ts";
 import { enqueueReplay, type ReplayRequest } from "./runs/enqueue.ts";
+import { expireRuns } from "./runs/expire.ts";
 import { findEarlyRuns, findOverdueRuns, msUntilNextQueued } from "./runs/find-claimable.ts";
 import { findReplayable } from "./runs/find-replayable.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
@@ -169,6 +171,12 @@ const now = new Date();
 const TODAY = `task_runs_${now.toISOString().slice(0, 10).replaceAll("-", "")}`;
 const soon = new Date(Date.now() + 1_000);
 
+/** Claims as a store makes them that has just met runs with limits. */
+const watchful = (claim: (store: Store) => Promise<unknown>) => async (s: Store) => {
+  noteClaim(s, true);
+  await claim(s);
+};
+
 const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: string }> = {
   "claim what is due": { use: (s) => claimDueRuns(s, id, 10, 0), index: "task_runs_open_queued" },
   "claim by id": { use: (s) => claimRuns(s, id, [id]), index: "task_runs_open_pkey" },
@@ -176,6 +184,15 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     use: (s) => claimShortRuns(s, id, [id], 60_000),
     index: "task_runs_open_pkey",
   },
+  "claim what is due, with permits": {
+    use: watchful((s) => claimDueRuns(s, id, 10, 0)),
+    index: "task_runs_open_queued",
+  },
+  "claim by id, with permits": {
+    use: watchful((s) => claimRuns(s, id, [id])),
+    index: "task_runs_open_pkey",
+  },
+  "runs beyond their ttl": { use: (s) => expireRuns(s, 5_000), index: "task_runs_open_pkey" },
   "early runs": { use: (s) => findEarlyRuns(s, [id]), index: "task_runs_open_pkey" },
   "next queued": { use: (s) => msUntilNextQueued(s), index: "task_runs_open_queued" },
   demand: { use: (s) => readDemand(s, 60_000), index: "task_runs_open_queued" },
