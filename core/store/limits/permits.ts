@@ -8,10 +8,12 @@
  * running and granted runs hold their `permits`: in any other row they are what it held before.
  *
  * The lock of a key is its row's. A count changes in the transaction that changes the run, so the two agree in every
- * snapshot; where that could not be, the key is counted anew (`recountReturned`), never counted off. Order of locks: rows of runs, then rows of limits, these sorted by key in one statement of the transaction.
- * Who begins with the limits (admit-runs.ts, grant-permits.ts, recount-permits.ts) leaves rows of runs alone that others
- * have locked. So nobody waits in a circle.
+ * snapshot; where that could not be, the key is counted anew (`recountReturned`), never counted off. Order of locks: rows
+ * of runs, then rows of limits, these sorted by key in one statement of the transaction. Who begins with the limits
+ * (admit-runs.ts, grant-permits.ts, recount-permits.ts) leaves rows of runs alone that others have locked. So nobody waits
+ * in a circle.
  */
+
 /** The limits that may hold for the runs of a function (SQL, a uuid or null). */
 export const functionKeys = (functionId: string) =>
   `CASE WHEN ${functionId} IS NOT NULL THEN ARRAY['function:' || ${functionId}] END`;
