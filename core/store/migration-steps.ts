@@ -9,9 +9,9 @@ import { sql } from "kysely";
 import type { Migration } from "kysely/migration";
 import type { Clock } from "../clock.ts";
 import { formatDuration } from "../duration.ts";
+import { ADVISORY_LOCKS } from "./advisory-locks.ts";
 import type { Db } from "./database.ts";
 
-const MIGRATION_LOCK = 3_853_314_791_062_309_107n;
 const LOCK_TIMEOUT_MS = 2_000;
 /** Who holds the lock is looked up while it is waited for. */
 const LOOK_AFTER_MS = 1_000;
@@ -75,7 +75,9 @@ async function tryStep(choose: ChooseStep, parts: MigrationParts): Promise<Migra
       const { rows } = await sql<{ got: boolean; pid: number }>`
         SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', ${`${LOCK_TIMEOUT_MS}`}, true),
           set_config('idle_in_transaction_session_timeout', ${`${IDLE_TIMEOUT_MS}`}, true),
-          pg_try_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)}) AS got, pg_backend_pid() AS pid`.execute(tx);
+          pg_try_advisory_xact_lock(${sql.lit(ADVISORY_LOCKS.migrate)}) AS got, pg_backend_pid() AS pid`.execute(
+        tx,
+      );
       if (!rows[0]!.got) {
         report("another process migrates the schema; waiting for it");
         return "wait";

@@ -7,10 +7,10 @@
  * attached.
  */
 import { sql } from "kysely";
+import { ADVISORY_LOCKS } from "./advisory-locks.ts";
 import type { Db, Store } from "./database.ts";
 import { openUnbounded } from "./unbounded.ts";
 
-const INDEX_LOCK = 7_236_003;
 const DAY_MS = 86_400_000;
 
 interface MissingIndex {
@@ -51,7 +51,9 @@ async function buildInSession(db: Db, otherDb: Db, stopping: AbortSignal): Promi
     await db.connection().execute(async (connection) => {
       // A lock of the session: no transaction may be open while an index is built concurrently. It goes with the session.
       const { rows } = await sql<{ got: boolean; pid: number }>`
-        SELECT pg_try_advisory_lock(${INDEX_LOCK}) AS got, pg_backend_pid() AS pid`.execute(connection);
+        SELECT pg_try_advisory_lock(${ADVISORY_LOCKS.buildIndexes}) AS got, pg_backend_pid() AS pid`.execute(
+        connection,
+      );
       const { got, pid } = rows[0]!;
       if (!got) return;
       // The session, not its statement: what comes between two of them would go unheard.
@@ -100,7 +102,7 @@ async function buildOneByOne(db: Db, now: Date, stopping: AbortSignal): Promise<
     const name = await db.transaction().execute(async (tx) => {
       const { rows } = await sql<{ got: boolean }>`
         SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '500ms', true),
-          pg_try_advisory_xact_lock(${INDEX_LOCK}) AS got`.execute(tx);
+          pg_try_advisory_xact_lock(${ADVISORY_LOCKS.buildIndexes}) AS got`.execute(tx);
       const missing = rows[0]!.got ? await listMissing(tx) : [];
       const past = missing.find(({ day }) => day < yesterday);
       if (!past) return undefined;

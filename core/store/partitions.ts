@@ -1,12 +1,11 @@
 /** Day partitions of finished runs and of logs: made ahead, dropped after the retention. UTC days. */
 import { type RawBuilder, sql } from "kysely";
+import { ADVISORY_LOCKS } from "./advisory-locks.ts";
 import type { Db, Store } from "./database.ts";
 
 const DAY_MS = 86_400_000;
 const AHEAD_DAYS = 14;
 const PARTITIONED = ["task_runs", "task_logs"] as const;
-const PARTITION_LOCK = 7_236_001;
-const DROP_LOCK = 7_236_002;
 
 interface WantedPartition {
   table: string;
@@ -38,7 +37,7 @@ export async function ensurePartitions(db: Db, now: Date): Promise<void> {
   const { rows } = await sql<{ stand: boolean }>`SELECT ${partitionsStand(now)} AS stand`.execute(db);
   if (rows[0]!.stand) return;
   await db.transaction().execute(async (tx) => {
-    await sql`SELECT pg_advisory_xact_lock(${PARTITION_LOCK})`.execute(tx);
+    await sql`SELECT pg_advisory_xact_lock(${ADVISORY_LOCKS.makePartitions})`.execute(tx);
     // A long reader keeps the parent's lock from us, and whoever asks after us waits behind: better to try again later.
     await sql`SET LOCAL lock_timeout = '2s'`.execute(tx);
     const present = new Set((await listPartitions(tx)).map(({ name }) => name));
@@ -81,7 +80,7 @@ async function dropInSession(db: Db, oldestKept: Date): Promise<string[]> {
       return dropped;
     } finally {
       await sql`RESET lock_timeout`.execute(connection);
-      await sql`SELECT pg_advisory_unlock(${DROP_LOCK})`.execute(connection);
+      await sql`SELECT pg_advisory_unlock(${ADVISORY_LOCKS.dropPartitions})`.execute(connection);
     }
   });
 }
@@ -92,7 +91,7 @@ async function dropOneByOne(db: Db, oldestKept: Date): Promise<string[]> {
   for (;;) {
     const name = await db.transaction().execute(async (tx) => {
       const { rows } = await sql<{ got: boolean }>`
-        SELECT pg_try_advisory_xact_lock(${DROP_LOCK}) AS got`.execute(tx);
+        SELECT pg_try_advisory_xact_lock(${ADVISORY_LOCKS.dropPartitions}) AS got`.execute(tx);
       const [partition] = rows[0]!.got ? await listExpired(tx, oldestKept) : [];
       if (!partition) return undefined;
       await sql`SET LOCAL lock_timeout = '500ms'`.execute(tx);
@@ -106,9 +105,9 @@ async function dropOneByOne(db: Db, oldestKept: Date): Promise<string[]> {
 }
 
 async function tryLock(connection: Db): Promise<boolean> {
-  const { rows } = await sql<{ got: boolean }>`SELECT pg_try_advisory_lock(${DROP_LOCK}) AS got`.execute(
-    connection,
-  );
+  const { rows } = await sql<{
+    got: boolean;
+  }>`SELECT pg_try_advisory_lock(${ADVISORY_LOCKS.dropPartitions}) AS got`.execute(connection);
   return rows[0]!.got;
 }
 

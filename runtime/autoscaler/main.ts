@@ -6,6 +6,7 @@ import { BellhopError } from "../../core/errors.ts";
 import { openFrontDoor } from "../../core/front-door.ts";
 import { openDatabase } from "../../core/open-database.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../../core/role.ts";
+import { ADVISORY_LOCKS } from "../../core/store/advisory-locks.ts";
 import type { Store } from "../../core/store/database.ts";
 import { readDemand } from "../../core/store/demand.ts";
 import { demandSchema } from "../../core/store/migrate.ts";
@@ -37,8 +38,6 @@ export const AUTOSCALER_SETTINGS = [
   "WORKERS_AHEAD",
 ] as const satisfies SettingName[];
 const DEFAULTS = { PORT: "8083" };
-/** One autoscaler of all that share the database starts workers at a time. */
-const START_LOCK = 7_236_003;
 
 export async function startAutoscaler(
   env: NodeJS.ProcessEnv,
@@ -65,7 +64,8 @@ export async function startAutoscaler(
   });
   // As above: its workers would refuse to start.
   await untilAnswered(() => demandSecretsKey(store, settings.BELLHOP_SECRETS_KEY));
-  const startLock = await untilAnswered(() => openSessionLock(store, START_LOCK, clock));
+  // One autoscaler of all that share the database starts workers at a time.
+  const startLock = await untilAnswered(() => openSessionLock(store, ADVISORY_LOCKS.startWorkers, clock));
   opened.defer(() => startLock.close());
 
   const bundle = bundleWorker((error) =>

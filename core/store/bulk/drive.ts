@@ -18,6 +18,7 @@ import {
 import type { FunctionLimitCaps } from "../../domain/function-limits.ts";
 import { messageOf } from "../../errors.ts";
 import type { JsonObject } from "../../json.ts";
+import { ADVISORY_LOCKS } from "../advisory-locks.ts";
 import type { Store } from "../database.ts";
 import { isDatabaseAway } from "../database-away.ts";
 import { toJsonText } from "../json-text.ts";
@@ -27,7 +28,6 @@ import { RUN_VERBS } from "./act-on-runs.ts";
 import { TASK_VERBS } from "./act-on-tasks.ts";
 import { findMatches } from "./find-matches.ts";
 
-const DRIVE_LOCK = 7_236_005;
 /** A batch holds the rows that it changed, and permits of their functions, until it is committed. */
 const MAX_HOLD_MS = 100;
 /** As many batches may fail one after another; each is waited for twice as long. */
@@ -87,7 +87,7 @@ export async function driveBulkBatch(store: Store, options: DriveOptions): Promi
 
 async function takeBulk({ pool }: Transaction): Promise<TakenBulk | undefined> {
   const { rows: locks } = await pool.query<{ got: boolean }>("SELECT pg_try_advisory_xact_lock($1) AS got", [
-    DRIVE_LOCK,
+    ADVISORY_LOCKS.driveBulkActions,
   ]);
   if (!locks[0]!.got) return undefined;
   const { rows } = await pool.query<TakenBulk>(

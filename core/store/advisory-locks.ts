@@ -1,0 +1,12 @@
+/**
+ * Every advisory lock of the database, by what its holder does. A number stays with its lock for ever: roles of two
+ * releases hold the same ones.
+ */
+export const ADVISORY_LOCKS = {
+  migrate: 3_853_314_791_062_309_107n,
+  makePartitions: 7_236_001,
+  dropPartitions: 7_236_002,
+  startWorkers: 7_236_003,
+  driveBulkActions: 7_236_005,
+  buildIndexes: 7_236_006,
+} as const;
