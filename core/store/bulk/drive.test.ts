@@ -6,6 +6,7 @@ import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../../config/function-cap
 import { readSettings } from "../../config/settings.ts";
 import type { BulkInput } from "../../contracts/bulk.ts";
 import { type BulkAction, type BulkResource, MAX_KEPT_FAILURES } from "../../domain/bulk.ts";
+import { ADVISORY_LOCKS } from "../advisory-locks.ts";
 import type { Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { finishAttempts } from "../runs/finish.ts";
@@ -61,6 +62,12 @@ describe("bulk actions", () => {
       if (driven.kind !== "batch") return batches;
       batches.push(driven.batch);
     }
+  }
+
+  /** The server gives up what a batch that failed had locked when it hears that its connection is closed. */
+  async function untilNobodyDrives(): Promise<void> {
+    const lock = "SELECT pg_advisory_xact_lock($1)";
+    await inTransaction(store.pool, ({ pool }) => pool.query(lock, [ADVISORY_LOCKS.driveBulkActions]));
   }
 
   const told = async (id: string) => {
@@ -127,6 +134,7 @@ describe("bulk actions", () => {
     const id = await ask("cancel", "runs", {});
     const holder = await store.pool.connect();
     await holder.query("BEGIN");
+    await holder.query("SET LOCAL idle_in_transaction_session_timeout TO 0");
     await holder.query("SELECT FROM task_runs_open WHERE id = $1 FOR UPDATE", [runId]);
     const driven = drive();
     await untilBlocked(store);
@@ -159,6 +167,7 @@ describe("bulk actions", () => {
       },
     });
     await assert.rejects(driveBulkBatch({ ...store, pool: killed }, options), { message: "killed" });
+    await untilNobodyDrives();
     assert.deepEqual(await told(id), ["running", 500, 0]);
     assert.equal(await countRuns("cancelled"), 500);
     assert.deepEqual((await driveAll()).at(-1)?.done, 700);
@@ -350,6 +359,7 @@ describe("bulk actions", () => {
     await store.pool.query(`UPDATE bulk_actions SET filter = '{"colour":"red"}' WHERE id = $1`, [broken]);
     for (let fault = 1; fault <= 5; fault += 1) {
       await assert.rejects(driveBulkBatch(store, options));
+      await untilNobodyDrives();
       const other = await ask("pause", "tasks", {});
       if (fault < 5) await drive();
       else await driveAll();

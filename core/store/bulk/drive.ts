@@ -30,6 +30,8 @@ import { findMatches } from "./find-matches.ts";
 
 /** A batch holds the rows that it changed, and permits of their functions, until it is committed. */
 const MAX_HOLD_MS = 100;
+/** While a page is found by another connection the transaction is idle. */
+const FIND_TIMEOUT_MS = 60_000;
 /** As many batches may fail one after another; each is waited for twice as long. */
 const MAX_FAULTS = 5;
 
@@ -86,9 +88,10 @@ export async function driveBulkBatch(store: Store, options: DriveOptions): Promi
 }
 
 async function takeBulk({ pool }: Transaction): Promise<TakenBulk | undefined> {
-  const { rows: locks } = await pool.query<{ got: boolean }>("SELECT pg_try_advisory_xact_lock($1) AS got", [
-    ADVISORY_LOCKS.driveBulkActions,
-  ]);
+  const { rows: locks } = await pool.query<{ got: boolean }>(
+    `SELECT pg_try_advisory_xact_lock($1) AS got, set_config('idle_in_transaction_session_timeout', $2, true)`,
+    [ADVISORY_LOCKS.driveBulkActions, `${FIND_TIMEOUT_MS}`],
+  );
   if (!locks[0]!.got) return undefined;
   const { rows } = await pool.query<TakenBulk>(
     `SELECT id, namespace_id AS "namespaceId", action, resource, filter, reached_id AS "reachedId", done, failed, failures,
