@@ -31,8 +31,8 @@ test("a POST that takes no body refuses a field by its name and does nothing", a
   ];
   const before = await state();
   for (const path of paths) {
-    const answer = await tenant.call("POST", path, { body: { revision: 1, input: null } });
-    assertProblem(answer, 422, "invalid_input", ["input", "revision"]);
+    const answer = await tenant.call("POST", path, { body: { revision: 1, colour: null } });
+    assertProblem(answer, 422, "invalid_input", ["colour", "revision"]);
     assert.equal((await tenant.call("POST", path, { body: "no JSON" })).status, 400, path);
   }
   assert.deepEqual(await state(), before);
