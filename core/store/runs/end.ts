@@ -146,7 +146,8 @@ export const endedColumns = (
   }: Pick<EndColumns, "state" | "error" | "functionName">,
   wantedKeys = WANTED_KEYS,
 ) => `g.id AS "runId", g.claim_no AS "claimNo", g.namespace_id AS "namespaceId", g.task_id AS "taskId", g.type,
-    g.trigger, g.function_id AS "functionId", ${functionName} AS "functionName", g.attempt, '${cause}' AS cause, ${state} AS state, ${error} AS error, g.awaited,
+    g.trigger, g.function_id AS "functionId", ${functionName} AS "functionName", g.attempt, '${cause}' AS cause,
+    ${state} AS state, ${error} AS error, g.awaited,
     g.on_end IS NOT NULL AS "hasCallbacks",
     ${wantedKeys}, g.started_at AS "startedAt", clock_timestamp() AS "endedAt"`;
 
@@ -208,7 +209,8 @@ const RECORD = `CASE WHEN v.record ? 'finishedAt' THEN v.record
 export const LOGGED = (source: string) => `
   logged AS (
     INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, revision_id, level, message, fields)
-    SELECT ${lineInRowTime("s.started_at", "l.since_ms")}, l.namespace_id, l.run_id, l.attempt, l.function_id, l.revision_id, l.level, l.message, l.fields
+    SELECT ${lineInRowTime("s.started_at", "l.since_ms")}, l.namespace_id, l.run_id, l.attempt, l.function_id,
+      l.revision_id, l.level, l.message, l.fields
     FROM ROWS FROM (json_to_recordset($3::json) AS (since_ms float8, namespace_id uuid, run_id uuid, claim_no int,
       attempt int, function_id uuid, revision_id uuid, level text, message text, fields jsonb)) WITH ORDINALITY
       AS l(since_ms, namespace_id, run_id, claim_no, attempt, function_id, revision_id, level, message, fields, line_no)

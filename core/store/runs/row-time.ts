@@ -1,6 +1,7 @@
 /**
- * A run's times by one clock, the database's. Who ran an attempt has a clock that may be minutes off: it tells how long
- * the attempt took, and how far into it each line came. The row says when it began. Nothing happened later than now.
+ * A run's times by one clock, the database's. A worker that claimed a run was told when it began and tells the attempt's
+ * times from there. Whoever could not know, or has a clock of their own, says how long the attempt took; so does each line,
+ * how far into it it came. The row says when it began, and nothing said so happened later than now.
  */
 
 /** SQL: the instant `ms` after `startedAt`; null `ms`: now. */
