@@ -7,14 +7,12 @@ import type { RunFilter } from "../../contracts/run-filter.ts";
 import { OPEN_STATES, type RunState } from "../../domain/run-state.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { Db } from "../database.ts";
+import { type Condition, type FilterConditions, toConditions } from "../filter-conditions.ts";
 import { earliestTraceOf, firstIdOf, madeAtOf } from "../ids.ts";
 import type { PageOptions, Walk } from "../walk.ts";
 
-type Condition = RawBuilder<unknown>;
-type Values = { [Key in keyof RunFilter]-?: NonNullable<RunFilter[Key]> };
-
 /** Each field's condition on a run `r`. Names are written out, so that the predicates of indexes are seen to hold. */
-const CONDITIONS: { [Key in keyof Values]: (value: Values[Key], namespaceId: string) => Condition } = {
+const CONDITIONS: FilterConditions<RunFilter> = {
   state: (states) => sql`r.state IN (${sql.join(states.map((state) => sql.lit(state)))})`,
   taskId: (id) => sql`r.task_id = ${id}`,
   function: (name, namespaceId) => sql`r.function_id IN (
@@ -26,15 +24,8 @@ const CONDITIONS: { [Key in keyof Values]: (value: Values[Key], namespaceId: str
   to: (at) => sql`r.id < ${firstIdOf(at)}`,
 };
 
-function conditionsOf(namespaceId: string, filter: RunFilter): Condition[] {
-  const given = Object.entries(filter).filter(([, value]) => value !== undefined);
-  return given.map(([key, value]) =>
-    (CONDITIONS[key as keyof Values] as (value: unknown, namespaceId: string) => Condition)(
-      value,
-      namespaceId,
-    ),
-  );
-}
+const conditionsOf = (namespaceId: string, filter: RunFilter) =>
+  toConditions(CONDITIONS, namespaceId, filter);
 
 /** The whole of it, for a statement on the runs `r` of a namespace. */
 export function runConditions(namespaceId: string, filter: RunFilter): Condition[] {

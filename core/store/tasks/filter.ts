@@ -1,11 +1,9 @@
 /** What a filter of tasks means, and by which indexes tasks are found. */
-import { type RawBuilder, sql } from "kysely";
+import { sql } from "kysely";
 import { labelPairs, type TaskFilter } from "../../contracts/task-filter.ts";
 import type { TaskState } from "../../contracts/task-output.ts";
+import { type Condition, type FilterConditions, toConditions } from "../filter-conditions.ts";
 import type { Walk } from "../walk.ts";
-
-type Condition = RawBuilder<unknown>;
-type Values = { [Key in keyof TaskFilter]-?: NonNullable<TaskFilter[Key]> };
 
 /** Of a task that is over by its schedule. A scalar subquery is never answered by reading all open runs. */
 export const hasOpenRun = (
@@ -14,7 +12,7 @@ export const hasOpenRun = (
     SELECT true FROM task_runs_open o WHERE o.task_id = ${sql.ref(`${task}.id`)} AND o.state <> 'dead' LIMIT 1), false))`;
 
 /** Each field's condition on a task `r`, as it is shown. */
-const CONDITIONS: { [Key in keyof Values]: (value: Values[Key], namespaceId: string) => Condition } = {
+const CONDITIONS: FilterConditions<TaskFilter> = {
   state: (states) =>
     sql`CASE WHEN ${hasOpenRun("r")} THEN 'active' ELSE r.state END IN (${sql.join(states.map((state) => sql.lit(state)))})`,
   type: (type) => sql`r.type = ${sql.lit(type)}`,
@@ -33,15 +31,8 @@ const CONDITIONS: { [Key in keyof Values]: (value: Values[Key], namespaceId: str
 const functionId = (namespaceId: string, name: string) =>
   sql`SELECT id FROM functions WHERE namespace_id = ${namespaceId} AND name = ${name} AND removed_at IS NULL`;
 
-function conditionsOf(namespaceId: string, filter: TaskFilter): Condition[] {
-  const given = Object.entries(filter).filter(([, value]) => value !== undefined);
-  return given.map(([key, value]) =>
-    (CONDITIONS[key as keyof Values] as (value: unknown, namespaceId: string) => Condition)(
-      value,
-      namespaceId,
-    ),
-  );
-}
+const conditionsOf = (namespaceId: string, filter: TaskFilter) =>
+  toConditions(CONDITIONS, namespaceId, filter);
 
 const ofNamespace = (namespaceId: string): Condition[] => [
   sql`r.namespace_id = ${namespaceId}`,
