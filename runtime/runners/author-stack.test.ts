@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../core/clock.ts";
 import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
+import { NOTHING_TO_REDACT } from "../../core/secrets/redact.ts";
 import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
 import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
@@ -9,7 +10,6 @@ import { createSandbox } from "../sandbox/sandbox.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
 import { createStackMapper } from "./author-stack.ts";
 import { createFunctionRunner } from "./function.ts";
-import { NOTHING_TO_REDACT } from "./redact.ts";
 import { createRevisionCache } from "./revision-cache.ts";
 import type { AttemptContext } from "./task-runner.ts";
 

@@ -1,11 +1,11 @@
 /** What runs of a revision find in their environment, opened, and the redactor of its secrets. */
 import { BellhopError, messageOf } from "../../core/errors.ts";
+import { createRedactor, type Redactor } from "../../core/secrets/redact.ts";
 import type { Sealer } from "../../core/secrets/sealer.ts";
 import { createBriefMemory } from "../../core/store/brief-memory.ts";
 import type { Listener } from "../../core/store/listen.ts";
 import type { SealedEnv, SealedSecret } from "../../core/store/secrets.ts";
 import { createFormerSecrets, type FormerSecrets } from "./former-secrets.ts";
-import { createRedactor, type Redactor } from "./redact.ts";
 
 export interface FunctionEnv {
   functionId: string;

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { systemClock } from "../../core/clock.ts";
 import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
 import { DEFAULT_FUNCTION_LIMITS, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
+import { NOTHING_TO_REDACT } from "../../core/secrets/redact.ts";
 import type { RunnableRevision } from "../../core/store/functions/functions.ts";
 import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
@@ -11,7 +12,6 @@ import { createSandbox, type Invocation, type InvokeOptions, type Sandbox } from
 import { claimedRun } from "../testing/claimed-run.ts";
 import { createFunctionRunner } from "./function.ts";
 import { createFunctionEnvs } from "./function-env.ts";
-import { NOTHING_TO_REDACT } from "./redact.ts";
 import { createRevisionCache } from "./revision-cache.ts";
 import type { AttemptContext } from "./task-runner.ts";
 
