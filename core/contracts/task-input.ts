@@ -1,7 +1,7 @@
 /** A task as its author writes it. Unknown fields are refused by name, so that a typo is not silently a default. */
 import { z } from "zod";
 import type { Callbacks } from "../domain/callbacks.ts";
-import type { Schedule } from "../domain/schedule.ts";
+import type { Schedule } from "../domain/schedule/schedule.ts";
 import { TASK_TYPES, type TaskSpec, type TaskType } from "../domain/task-spec.ts";
 import { callbacksField } from "./callbacks.ts";
 import { lineField } from "./common.ts";

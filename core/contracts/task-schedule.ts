@@ -3,7 +3,9 @@
  * expression by itself stands for `{cron}`.
  */
 import { z } from "zod";
-import { findCronFault, isTimezone, MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../domain/schedule.ts";
+import { findCronFault } from "../domain/schedule/cron.ts";
+import { MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../domain/schedule/schedule.ts";
+import { isTimezone } from "../domain/schedule/zone.ts";
 import type { Json } from "../json.ts";
 import { durationField, instantField, instantOutput, refuse } from "./common.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Schedule } from "./schedule.ts";
+import type { Schedule } from "./schedule/schedule.ts";
 import { findMissed, MAX_COUNTED } from "./skipped.ts";
 
 const at = (text: string) => new Date(`2026-03-01T${text}Z`);

@@ -1,5 +1,6 @@
 /** Instants of a schedule that became no run of their own. Pure. */
-import { nextOccurrence, type Schedule } from "./schedule.ts";
+import { nextOccurrence } from "./schedule/occurrences.ts";
+import type { Schedule } from "./schedule/schedule.ts";
 
 /** Successive ones of one reason are one record. */
 export interface SkippedInstants {

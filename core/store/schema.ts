@@ -10,7 +10,7 @@ import type { RunError } from "../domain/run-errors.ts";
 import type { RunState } from "../domain/run-state.ts";
 import type { RunTarget } from "../domain/run-target.ts";
 import type { RunTrigger } from "../domain/run-trigger.ts";
-import type { Schedule } from "../domain/schedule.ts";
+import type { Schedule } from "../domain/schedule/schedule.ts";
 import type { SkippedInstants } from "../domain/skipped.ts";
 import type { TaskType } from "../domain/task-spec.ts";
 import type { Traffic } from "../domain/traffic.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import type { Schedule } from "../../domain/schedule.ts";
+import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { createTask } from "../tasks/create.ts";
 import { findTask } from "../tasks/read.ts";
 import { deployFunction, httpTask, queueRun } from "../testing/samples.ts";

@@ -1,6 +1,7 @@
 /** Due tasks become queued runs, and retries that waited become queued again: what the scheduler decides, written. */
 import { sql } from "kysely";
-import { advanceCursor, hasPassedOver, type Schedule } from "../../domain/schedule.ts";
+import { advanceCursor, hasPassedOver } from "../../domain/schedule/occurrences.ts";
+import type { Schedule } from "../../domain/schedule/schedule.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { newId } from "../ids.ts";

@@ -3,7 +3,7 @@ import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import type { TaskState } from "../../contracts/task-output.ts";
-import type { Schedule } from "../../domain/schedule.ts";
+import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { BellhopError } from "../../errors.ts";
 import { newId } from "../ids.ts";
 import { enqueueTaskRun } from "../runs/enqueue.ts";

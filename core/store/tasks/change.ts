@@ -6,7 +6,8 @@
 import { sql, type Updateable } from "kysely";
 import type { TaskInput } from "../../contracts/task-input.ts";
 import type { PauseReason, Task } from "../../contracts/task-output.ts";
-import { firstOccurrence, nextOccurrence, type Schedule } from "../../domain/schedule.ts";
+import { firstOccurrence, nextOccurrence } from "../../domain/schedule/occurrences.ts";
+import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { findMissed } from "../../domain/skipped.ts";
 import { type BellhopError, conflict, notFound } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";

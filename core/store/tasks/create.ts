@@ -1,7 +1,7 @@
 /** A new task; one without a schedule is made together with its run, in one statement. */
 import type { TaskInput } from "../../contracts/task-input.ts";
 import type { Task } from "../../contracts/task-output.ts";
-import { firstOccurrence } from "../../domain/schedule.ts";
+import { firstOccurrence } from "../../domain/schedule/occurrences.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";

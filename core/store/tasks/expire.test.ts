@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { v7 } from "uuid";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import type { Schedule } from "../../domain/schedule.ts";
+import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { enqueueTaskRun } from "../runs/enqueue.ts";
 import { finishAttempts } from "../runs/finish.ts";
 import { claim, finished, httpTask, makeWorker, SAMPLE_ERROR } from "../testing/samples.ts";

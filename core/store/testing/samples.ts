@@ -4,7 +4,7 @@ import type { TaskInput } from "../../contracts/task-input.ts";
 import { DEFAULT_POLICY, type TaskPolicy } from "../../contracts/task-policy.ts";
 import type { AskedLimits } from "../../domain/function-limits.ts";
 import type { RunVerdict } from "../../domain/retry.ts";
-import type { Schedule } from "../../domain/schedule.ts";
+import type { Schedule } from "../../domain/schedule/schedule.ts";
 import type { LeaseJudge } from "../contact.ts";
 import type { Db, Store } from "../database.ts";
 import { deployRevision, type RevisionContent } from "../functions/deploy.ts";

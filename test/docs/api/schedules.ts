@@ -1,7 +1,8 @@
 /** Chapter "Schedules". */
 import assert from "node:assert/strict";
 import { MAX_DURATION_MS } from "../../../core/contracts/common.ts";
-import { MIN_EVERY_MS, nextOccurrence, ONCE_GRACE_MS, type Schedule } from "../../../core/domain/schedule.ts";
+import { nextOccurrence } from "../../../core/domain/schedule/occurrences.ts";
+import { MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../../../core/domain/schedule/schedule.ts";
 import { MAX_COUNTED } from "../../../core/domain/skipped.ts";
 import { formatDuration, parseDuration } from "../../../core/duration.ts";
 import { bounded, HTTP_TASK, held, n, type Statement, statement } from "./statement.ts";

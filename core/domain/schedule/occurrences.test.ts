@@ -1,13 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  advanceCursor,
-  findCronFault,
-  firstOccurrence,
-  isTimezone,
-  nextOccurrence,
-  type Schedule,
-} from "./schedule.ts";
+import { findCronFault } from "./cron.ts";
+import { advanceCursor, firstOccurrence, nextOccurrence } from "./occurrences.ts";
+import type { Schedule } from "./schedule.ts";
+import { isTimezone } from "./zone.ts";
 
 const at = (text: string) => new Date(text);
 const anchor = at("2026-01-01T00:00:00.000Z");
