@@ -12,26 +12,14 @@ import { notFound } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { abortBulk, createBulk, findBulk, listBulks } from "../../core/store/bulk/bulk-actions.ts";
 import { countMatches } from "../../core/store/bulk/find-matches.ts";
-import type { QueryScope } from "../../core/store/database.ts";
-import type { IdempotentRequest } from "../../core/store/idempotency.ts";
-import { makeOnceIn } from "../../core/store/idempotency.ts";
 import { newId } from "../../core/store/ids.ts";
 import { inTransaction } from "../../core/store/transaction.ts";
 import { demandScope } from "../auth/scopes.ts";
-import type { ApiParts } from "../environment.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
-import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
-import { resolveTaskFilter } from "../tasks/name-task.ts";
 
 const params = { id: idParam("The bulk action's id.") };
-
-/** Of runs, those of the task that has a key now: it stays that task, whoever has the key later. */
-async function resolveTasks(scope: QueryScope, namespaceId: string, asked: BulkInput): Promise<BulkInput> {
-  if (asked.resource === "tasks") return asked;
-  return { ...asked, filter: await resolveTaskFilter(scope, namespaceId, asked.filter) };
-}
 
 /** As it is kept and shown. */
 const toJson = (filter: BulkInput["filter"]) => JSON.parse(JSON.stringify(filter)) as JsonObject;
@@ -48,7 +36,6 @@ export const bulkFeature: Feature = {
       description:
         "What is there now is met, and nothing that is made later. `run` and `replay` need the scope `invoke` besides.",
       access: "write",
-      isIdempotent: true,
       body: { schema: bulkInput },
       answers: {
         200: { is: "Of a dry run: how many match.", schema: dryRunOutput },
@@ -58,17 +45,14 @@ export const bulkFeature: Feature = {
       async handle({ parts, context, owner, body }) {
         if (makesRuns(body.action)) demandScope(owner, "invoke");
         const { namespaceId } = owner;
-        const meant = await resolveTasks(parts.store, namespaceId, body);
-        const asked = { action: body.action, resource: body.resource, filter: toJson(meant.filter) };
+        const asked = { action: body.action, resource: body.resource, filter: toJson(body.filter) };
         if (body.dryRun) {
-          const matched = await countMatches(parts.store, namespaceId, meant, newId());
+          const matched = await countMatches(parts.store, namespaceId, body, newId());
           const answer = { id: null, ...asked, state: "succeeded", matched, done: 0, failed: 0 } as const;
           return { status: 200, body: answer };
         }
-        const once = readIdempotentRequest(context, "bulk", [asked]);
-        const facts = { namespaceId, ...asked, traceparent: traceparentOf(context) };
-        const { bulk, isReplay } = await createOnce(parts, facts, once);
-        if (isReplay) markReplay(context);
+        const facts = { id: newId(), namespaceId, ...asked, traceparent: traceparentOf(context) };
+        const bulk = await inTransaction(parts.store.pool, (tx) => createBulk(tx, facts));
         return { status: 202, body: toWireBulk(bulk), headers: { location: `/v1/bulk/${bulk.id}` } };
       },
     }),
@@ -121,18 +105,3 @@ export const bulkFeature: Feature = {
     }),
   ],
 };
-
-/** With the key of an earlier request it is that one's, as it stands now. */
-async function createOnce(
-  { store }: ApiParts,
-  facts: Omit<Parameters<typeof createBulk>[1], "id">,
-  once: IdempotentRequest | undefined,
-) {
-  const id = newId();
-  const made = await inTransaction(store.pool, (tx) =>
-    makeOnceIn(tx, once, id, () => createBulk(tx, { id, ...facts })),
-  );
-  const bulk = made.made ?? (await findBulk(store, facts.namespaceId, made.id));
-  if (!bulk) throw notFound("bulk action", made.id);
-  return { bulk, isReplay: made.made === undefined };
-}

@@ -67,7 +67,10 @@ const invoke = defineRoute({
     prefer: z.string().meta({ description: "`respond-async`: answer at once, with the run's id." }),
     [TRAFFIC_KEY_HEADER]: trafficKeyHeader,
   },
-  isIdempotent: true,
+  idempotency: {
+    by: "handler",
+    why: "The answer comes when the function has ended, long after the commit, and is read from its run.",
+  },
   ownBody: { content: { "application/json": jsonOutput }, isOptional: true },
   answers: {
     200: { is: "What the function returned.", schema: jsonOutput, headers: ["bellhop-run-id"] },

@@ -25,6 +25,10 @@ export const fnRoute = defineRoute({
   takesAnyQuery: true,
   headers: { [TRAFFIC_KEY_HEADER]: trafficKeyHeader },
   ownBody: { content: { [ANY_TYPE]: z.string() }, isOptional: true },
+  idempotency: {
+    by: null,
+    why: "The header is the function's, like all others: it sees the key, and knows what a repetition is.",
+  },
   answers: {
     200: {
       is: "What the function answers; it may have any status.",

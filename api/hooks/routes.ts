@@ -41,7 +41,10 @@ const triggerHook = defineRoute({
   headers: {
     "webhook-id": z.string().meta({ description: "Taken for `Idempotency-Key` where that is not there." }),
   },
-  isIdempotent: true,
+  idempotency: {
+    by: "handler",
+    why: "Its key is the hook's, in whatever header the sender has; the answer is the run's id, which is found again.",
+  },
   ownBody: { content: { [ANY_TYPE]: z.string() }, isOptional: true },
   answers: {
     202: { is: "The call is queued.", schema: startedRunOutput, headers: ["bellhop-run-id"] },

@@ -2,10 +2,14 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
+import type { Json } from "../../core/json.ts";
+import { apiFeatures } from "../features.ts";
+import { DEFAULT_SETTINGS } from "../testing/default-settings.ts";
 import { type Answer, openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
 const api = await openApi();
+const routes = apiFeatures(DEFAULT_SETTINGS).flatMap((feature) => feature.routes);
 const INVOKE = "/v1/functions/greet/invoke";
 const HTTP = { type: "http", url: "https://example.com/" };
 const ASYNC = { prefer: "respond-async" };
@@ -43,6 +47,131 @@ test("what was refused may be sent again, put right, with the same key", async (
     "invalid_input",
   );
   assert.equal((await tenant.call("POST", "/v1/tasks", { body: HTTP, headers })).status, 201);
+});
+
+test("every POST takes a key, and who answers a repetition otherwise than from what was kept says why", () => {
+  const own = routes.flatMap(({ operationId, idempotency }) =>
+    idempotency ? [[operationId, idempotency.by] as const] : [],
+  );
+  assert.deepEqual(Object.fromEntries(own), {
+    callFunction: null,
+    invokeFunction: "handler",
+    triggerHook: "handler",
+  });
+  for (const { idempotency } of routes) if (idempotency) assert.ok(idempotency.why.length > 30);
+});
+
+/** What a POST changes and answers, without a key, in the words of a request of its own. */
+const ONE_OF_EACH: Record<string, (tenant: TestCaller) => Promise<{ path: string; body?: Json }>> = {
+  "pause a task": async (tenant) => ({ path: `/v1/tasks/${await makeTask(tenant)}/pause` }),
+  "cancel a task": async (tenant) => ({ path: `/v1/tasks/${await makeTask(tenant)}/cancel` }),
+  "run a task": async (tenant) => ({ path: `/v1/tasks/${await makeTask(tenant)}/run`, body: {} }),
+  "make some tasks": async () => ({ path: "/v1/tasks/batch", body: { items: [HTTP, {}] } }),
+  "make a hook": async () => ({ path: "/v1/functions/greet/hooks", body: { name: "shop" } }),
+  "rotate the signing secret": async () => ({ path: "/v1/signing-secrets/rotate" }),
+  "redrive dead letters": async () => ({ path: "/v1/dead-letters/redrive" }),
+  "act in bulk": async () => ({
+    path: "/v1/bulk",
+    body: { action: "pause", resource: "tasks", filter: {} },
+  }),
+};
+
+const makeTask = async (tenant: TestCaller) =>
+  (await tenant.call("POST", "/v1/tasks", { body: { ...HTTP, schedule: { every: "1h" } } })).body.id;
+
+for (const [name, describe] of Object.entries(ONE_OF_EACH))
+  test(`${name}: a repetition is answered the same, in all that it says, and does nothing`, async () => {
+    const tenant = await newTenant();
+    const { path, body } = await describe(tenant);
+    const post = (given = body) =>
+      tenant.call("POST", path, { ...(given && { body: given }), headers: withKey("a") });
+    // At once: one of them does it, the others wait for it.
+    const [first, ...others] = (await Promise.all([post(), post(), post()])).toSorted(
+      (a, b) => Number(isReplay(a)) - Number(isReplay(b)),
+    );
+    const written = await countAll();
+    for (const again of [...others, await post()]) {
+      assert.deepEqual([again.status, again.body], [first!.status, first!.body]);
+      const told = Object.fromEntries(again.headers);
+      assert.deepEqual(told, { ...Object.fromEntries(first!.headers), "idempotency-replayed": "true" });
+    }
+    assert.ok(first!.status < 300 && !isReplay(first!));
+    assert.deepEqual(await countAll(), written);
+    assertProblem(await post({ other: 1 }), 422, "idempotency_key_reused", ["Idempotency-Key"]);
+    assertProblem(
+      await tenant.call("POST", `${path}?a=1`, { headers: withKey("a") }),
+      422,
+      "idempotency_key_reused",
+    );
+  });
+
+const COUNTED = ["tasks", "task_runs", "function_hooks", "signing_secrets", "bulk_actions"];
+
+async function countAll(): Promise<unknown[]> {
+  const counts = COUNTED.map((table) => `(SELECT count(*) FROM ${table}) AS ${table}`);
+  return (await api.store.pool.query(`SELECT ${counts.join(", ")}`)).rows;
+}
+
+test("an answer that shows a secret is kept for its caller alone", async () => {
+  const tenant = await newTenant();
+  const path = "/v1/functions/greet/hooks";
+  const made = await tenant.call("POST", path, { headers: withKey("hook") });
+  const again = await tenant.call("POST", path, { headers: withKey("hook") });
+  assert.equal(again.body.token, made.body.token);
+  assert.equal(again.headers.get("cache-control"), "no-store");
+  const { rows } = await api.store.pool.query<{ answer: Buffer }>(
+    "SELECT answer FROM idempotency_keys WHERE namespace_id = $1 AND operation = 'functions/greet/hooks'",
+    [tenant.namespaceId],
+  );
+  assert.equal(rows.length, 1);
+  assert.ok(!rows[0]!.answer.includes(made.body.token));
+  const colleague = await api.newCaller(tenant.namespaceId, ["deploy"]);
+  const refused = await colleague.call("POST", path, { headers: withKey("hook") });
+  assertProblem(refused, 422, "idempotency_key_reused", ["Idempotency-Key"]);
+  const task = await tenant.call("POST", "/v1/tasks", { body: HTTP, headers: withKey("task") });
+  const writer = await api.newCaller(tenant.namespaceId, ["write"]);
+  const told = await writer.call("POST", "/v1/tasks", { body: HTTP, headers: withKey("task") });
+  assert.deepEqual([told.status, told.body], [201, task.body]);
+});
+
+test("an answer that is too large is not kept: a repetition is refused, and does nothing", async () => {
+  const tenant = await newTenant();
+  const post = () => tenant.call("POST", "/v1/tasks", { body: HTTP, headers: withKey("large") });
+  await post();
+  await api.store.pool.query("UPDATE idempotency_keys SET answer = NULL WHERE namespace_id = $1", [
+    tenant.namespaceId,
+  ]);
+  assertProblem(await post(), 409, "answer_not_kept");
+  assert.equal((await tenant.call("GET", "/v1/tasks")).body.items.length, 1);
+});
+
+test("a request whose commit fails has done nothing, has told nobody, and may be sent again", async () => {
+  const tenant = await newTenant();
+  const breaks =
+    "CREATE CONSTRAINT TRIGGER breaks AFTER INSERT ON idempotency_keys DEFERRABLE INITIALLY DEFERRED";
+  await api.store.pool.query(
+    "CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken off'; END $$",
+  );
+  await api.store.pool.query(`${breaks} FOR EACH ROW EXECUTE FUNCTION break_off()`);
+  const post = () => tenant.call("POST", "/v1/tasks", { body: HTTP, headers: withKey("a") });
+  const before = await countAll();
+  const rung = api.bells.items.length;
+  assertProblem(await post(), 500, "internal_error");
+  assert.deepEqual(await countAll(), before);
+  await api.store.pool.query("DROP TRIGGER breaks ON idempotency_keys");
+  const made = await post();
+  assert.deepEqual([made.status, isReplay(made)], [201, false]);
+  await api.bells.waitFor(({ runId }) => runId === made.body.runId);
+  assert.deepEqual(
+    api.bells.items.slice(rung).map(({ runId }) => runId),
+    [made.body.runId],
+  );
+});
+
+test("a path that no index takes is known by its hash", async () => {
+  const tenant = await newTenant();
+  const path = `/v1/tasks/${"x".repeat(5_000)}/pause`;
+  assertProblem(await tenant.call("POST", path, { headers: withKey("a") }), 404, "not_found");
 });
 
 test("run now makes one run", async () => {

@@ -1,4 +1,7 @@
-/** `Idempotency-Key`: a request that is sent again makes nothing again. */
+/**
+ * `Idempotency-Key`: a request that is sent again does nothing again. Of a POST answer-once.ts sees to that, but for the
+ * routes that say why not (`idempotency` in route.ts): those that find by themselves what was made use what is here.
+ */
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import { BellhopError } from "../../core/errors.ts";
@@ -9,6 +12,7 @@ import type { ApiEnv } from "../environment.ts";
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 const HEADER = "idempotency-key";
+export const REPLAYED_HEADER = "idempotency-replayed";
 
 /** The value of the first of these headers that is there; 400 where it is no key. */
 export function readIdempotencyKey(
@@ -44,5 +48,5 @@ export function readIdempotentRequest(
 
 /** Says that the answer is about what an earlier request made. */
 export function markReplay(context: Context): void {
-  context.header("idempotency-replayed", "true");
+  context.header(REPLAYED_HEADER, "true");
 }

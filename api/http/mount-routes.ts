@@ -6,23 +6,32 @@ import { writeJson } from "../../core/json-source.ts";
 import { demandScope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
+import { answerOnce } from "./answer-once.ts";
+import { readIdempotencyKey } from "./idempotency.ts";
 import { answerProblem } from "./problem.ts";
 import { createQueryReader } from "./read-query.ts";
-import type { Route } from "./route.ts";
+import { keepsAnswers, type Route } from "./route.ts";
 
 export function mountRoutes(app: Hono<ApiEnv>, routes: readonly Route[], parts: ApiParts): void {
   for (const route of routes) {
     const { access, keepsSource = false } = route;
     const readQuery = route.takesAnyQuery ? undefined : createQueryReader(route.query);
     const readBody = createBodyReader(route);
-    app.on(route.method, route.path, async (context) => {
-      const owner = context.get("owner");
-      if (access !== null) demandScope(owner, access);
+    const respond = async (context: Context<ApiEnv>, given: ApiParts): Promise<Response> => {
       const query = readQuery?.(context);
       const body = await readBody?.(context);
       const params = context.req.param() as Record<string, string>;
-      const answer = await route.handle({ parts, context, owner, params, query, body });
+      const owner = context.get("owner");
+      const answer = await route.handle({ parts: given, context, owner, params, query, body });
       return toResponse(context, answer, keepsSource);
+    };
+    const isKept = keepsAnswers(route);
+    if (isKept && access === null) throw new Error(`${route.operationId} has no owner to keep answers for`);
+    app.on(route.method, route.path, async (context) => {
+      if (access !== null) demandScope(context.get("owner"), access);
+      const key = isKept ? readIdempotencyKey(context) : undefined;
+      if (key === undefined) return await respond(context, parts);
+      return await answerOnce(context, parts, key, (given) => respond(context, given));
     });
   }
 }

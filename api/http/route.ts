@@ -120,6 +120,20 @@ interface OwnBodySpec {
   isOptional?: boolean;
 }
 
+/** Why a POST is not answered from what was kept. */
+export interface OwnIdempotency {
+  /** Who finds what an earlier request with the same `Idempotency-Key` made; null: the header is not taken. */
+  by: "handler" | null;
+  why: string;
+}
+
+/** Whether it takes `Idempotency-Key`. */
+export const isIdempotent = ({ method, idempotency }: Route): boolean =>
+  method === "POST" && idempotency?.by !== null;
+
+/** Whether the answer to a request with a key is kept. */
+export const keepsAnswers = ({ method, idempotency }: Route): boolean => method === "POST" && !idempotency;
+
 export interface RouteFacts<Path extends string = string, Access extends Scope | null = Scope | null> {
   method: RouteMethod;
   /** As Hono takes it. */
@@ -140,8 +154,8 @@ export interface RouteFacts<Path extends string = string, Access extends Scope |
   takesAnyQuery?: boolean;
   /** Request headers, described only. */
   headers?: Record<string, z.ZodType>;
-  /** It takes `Idempotency-Key`. */
-  isIdempotent?: boolean;
+  /** Of a POST; left out, its answer is kept with what it did (answer-once.ts). */
+  idempotency?: OwnIdempotency;
   answers: AnswerSpecs;
   /** JSON of an author's own stands in its answers as it was written (core/json-source.ts). */
   keepsSource?: boolean;

@@ -13,7 +13,7 @@ import {
 import { PROBLEM_CODES, type ProblemCode, problemOutput } from "../../core/contracts/problem.ts";
 import { PROBLEM_CONTENT_TYPE } from "../../core/problem.ts";
 import packageJson from "../../package.json" with { type: "json" };
-import type { AnswerSpec, Feature, Route } from "../http/route.ts";
+import { type AnswerSpec, type Feature, isIdempotent, type Route } from "../http/route.ts";
 import { errorsOf } from "./errors-of.ts";
 import { exampleOf } from "./example-of.ts";
 import { ANSWER_HEADERS, IDEMPOTENCY_KEY } from "./headers.ts";
@@ -108,8 +108,8 @@ function describeOperation(
   route: Route,
   { operationId, tag, errors }: { operationId: string; tag: string; errors: ZodOpenApiResponsesObject },
 ): ZodOpenApiOperationObject {
-  const { summary, description, params = {}, query, headers = {}, isIdempotent } = route;
-  const taken = { ...headers, ...(isIdempotent ? { "idempotency-key": IDEMPOTENCY_KEY } : {}) };
+  const { summary, description, params = {}, query, headers = {} } = route;
+  const taken = { ...headers, ...(isIdempotent(route) ? { "idempotency-key": IDEMPOTENCY_KEY } : {}) };
   const optional = Object.entries(taken).map(([name, schema]) => [name, schema.optional()]);
   return {
     operationId,
@@ -151,14 +151,14 @@ function describeContent(content: Record<string, z.ZodType>): ZodOpenApiContentO
 function describeAnswers(route: Route): ZodOpenApiResponsesObject {
   const answers = Object.entries(route.answers).map(([status, answer]) => [
     status,
-    describeAnswer(answer, route.isIdempotent),
+    describeAnswer(answer, isIdempotent(route)),
   ]);
   return Object.fromEntries(answers);
 }
 
-function describeAnswer({ is, schema, content, headers = [] }: AnswerSpec, isIdempotent = false) {
+function describeAnswer({ is, schema, content, headers = [] }: AnswerSpec, mayBeReplay: boolean) {
   const all = { ...(schema ? { "application/json": schema } : {}), ...content };
-  const names = [...headers, ...(isIdempotent ? (["idempotency-replayed"] as const) : [])];
+  const names = [...headers, ...(mayBeReplay ? (["idempotency-replayed"] as const) : [])];
   return {
     description: is,
     ...(names.length === 0

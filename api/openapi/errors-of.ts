@@ -1,6 +1,6 @@
 /** Status → codes of the errors that a route may answer: those it names, and those that follow from what it is. */
 import type { ProblemCode } from "../../core/contracts/problem.ts";
-import type { Route } from "../http/route.ts";
+import { isIdempotent, keepsAnswers, type Route } from "../http/route.ts";
 
 export type ErrorCodes = Record<number, ReadonlySet<ProblemCode | "*">>;
 
@@ -17,7 +17,12 @@ const BODY = {
   422: ["invalid_input"],
   503: ["too_many_bodies"],
 } as const;
-const IDEMPOTENT = { 400: ["invalid_idempotency_key"], 422: ["idempotency_key_reused"] } as const;
+const IDEMPOTENT = {
+  400: ["invalid_idempotency_key"],
+  409: ["idempotency_key_in_use"],
+  422: ["idempotency_key_reused"],
+} as const;
+const ANSWER_KEPT = { 409: ["answer_not_kept"] } as const;
 /** Of all that ask the database. */
 const ALWAYS = { 500: ["internal_error"], 503: ["database_unavailable"] } as const;
 
@@ -28,7 +33,8 @@ export function errorsOf(route: Route): ErrorCodes {
   if (!route.takesAnyQuery) all.push(QUERY);
   if (route.access !== null) all.push(WITH_KEY);
   if (route.access !== null && route.method !== "GET") all.push(BODY);
-  if (route.isIdempotent) all.push(IDEMPOTENT);
+  if (isIdempotent(route)) all.push(IDEMPOTENT);
+  if (keepsAnswers(route)) all.push(ANSWER_KEPT);
   if (!route.isUnconditional) all.push(ALWAYS);
   const codes: Record<number, Set<ProblemCode | "*">> = {};
   for (const part of all)

@@ -8,7 +8,7 @@ export const ANSWER_HEADERS: Record<AnswerHeader | "idempotency-replayed" | "ret
   "idempotency-replayed": z
     .literal("true")
     .optional()
-    .meta({ description: "What an earlier request with the same key made." }),
+    .meta({ description: "The answer is that of an earlier request with the same key." }),
   location: z.string().meta({ description: "Where the thing is read." }),
   "preference-applied": z.string().meta({ description: "`respond-async`." }),
   "retry-after": z.string().optional().meta({ description: "Seconds; where it passes by itself." }),

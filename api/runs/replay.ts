@@ -6,8 +6,6 @@ import { runOutput, toWireRun } from "../../core/contracts/run.ts";
 import { originRemoved, type ReplayRevision } from "../../core/domain/replay.ts";
 import { notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
-import { findMemberText } from "../../core/json-source.ts";
-import { findMade, makeOnce } from "../../core/store/idempotency.ts";
 import { isId, newId } from "../../core/store/ids.ts";
 import { enqueueReplay } from "../../core/store/runs/enqueue.ts";
 import { findReplayable } from "../../core/store/runs/find-replayable.ts";
@@ -15,7 +13,6 @@ import { planReplay } from "../../core/store/runs/plan-replay.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { readJsonBody, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
-import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
 import { defineRoute } from "../http/route.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { chooseReplayInput } from "./replay-input.ts";
@@ -28,7 +25,6 @@ export const replayRoute = defineRoute({
   description: "Makes a new run. The one that it replays stays as it is, a dead letter too.",
   access: "invoke",
   params: { id: idParam("The run's id.") },
-  isIdempotent: true,
   ownBody: { content: { "application/json": replayInput }, isOptional: true },
   answers: { 202: { is: "The new run, queued.", schema: runOutput, headers: ["location"] } },
   errors: {
@@ -43,8 +39,7 @@ export const replayRoute = defineRoute({
     ],
   },
   async handle({ parts, context, owner: { namespaceId }, params: { id } }) {
-    const { runId, isReplay } = await replayOnce(parts, context, id);
-    if (isReplay) markReplay(context);
+    const runId = await replay(parts, context, id);
     const run = await findRun(parts.store, namespaceId, runId);
     return { status: 202, body: toWireRun(run!), headers: { location: `/v1/runs/${runId}` } };
   },
@@ -55,31 +50,24 @@ interface Asked {
   revision: ReplayRevision;
 }
 
-/** Makes the run and rings it; with the key of an earlier request it is that one's run. */
-async function replayOnce(
+/** Makes the run and rings it; its id. */
+async function replay(
   { store, ringer, functionCaps }: ApiParts,
   context: Context<ApiEnv>,
   id: string,
-): Promise<{ runId: string; isReplay: boolean }> {
+): Promise<string> {
   const { namespaceId } = context.get("owner");
   const body = await readJsonBody(context, { optional: true });
   const asked: Asked = validate(replayInput, body.value);
-  const inputText = asked.input === undefined ? null : findMemberText(body.text, "input")!;
-  const once = readIdempotentRequest(context, `runs/${id}/replay`, [inputText, asked.revision]);
-  const earlier = once && (await findMade(store, once));
-  if (earlier !== undefined) return { runId: earlier, isReplay: true };
   const run = isId(id) ? await findReplayable(store, namespaceId, id) : undefined;
   if (!run) throw notFound("run", id);
   const facts = { runId: newId(), namespaceId, traceparent: traceparentOf(context) };
   const chooseInput = () => chooseReplayInput(run, asked.input, body);
   const request = { ...facts, ...planReplay(run, asked.revision, functionCaps, chooseInput) };
-  const made = await makeOnce(store, once, facts.runId, async (scope) => {
-    const staged = await enqueueReplay(scope, request);
-    // This very moment: the look before found it.
-    if (!staged) throw originRemoved(run);
-    return staged;
-  });
-  spanOf(context).set({ "bellhop.run.id": made.id });
-  if (made.made) ringer.ring([made.made]);
-  return { runId: made.id, isReplay: made.made === undefined };
+  const staged = await enqueueReplay(store, request);
+  // This very moment: the look before found it.
+  if (!staged) throw originRemoved(run);
+  spanOf(context).set({ "bellhop.run.id": staged.runId });
+  ringer.ring([staged]);
+  return staged.runId;
 }

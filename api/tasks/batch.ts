@@ -1,5 +1,4 @@
 /** `POST /v1/tasks/batch`: each item is made as `POST /v1/tasks` would make it, and one that is refused stops no other. */
-import type { Context } from "hono";
 import { IN_PLAIN_WORDS } from "../../core/contracts/plain-words.ts";
 import { type BatchItem, batchFrame, batchInput, batchOutput } from "../../core/contracts/task-batch.ts";
 import type { taskInput } from "../../core/contracts/task-input.ts";
@@ -7,16 +6,13 @@ import { toWireCreated } from "../../core/contracts/task-output.ts";
 import type { Json } from "../../core/json.ts";
 import { findMemberText, listElementTexts } from "../../core/json-source.ts";
 import { toProblem } from "../../core/problem.ts";
-import { type IdempotentRequest, makeOnce } from "../../core/store/idempotency.ts";
-import { newId } from "../../core/store/ids.ts";
 import { type JsonBody, readJsonBody } from "../bodies/body.ts";
-import type { ApiEnv, ApiParts } from "../environment.ts";
-import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
+import type { ApiParts } from "../environment.ts";
 import { toBellhopError, toInputError } from "../http/problem.ts";
 import { defineRoute } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
-import { type CreateRequest, createOnce } from "./create.ts";
-import { keepBodyText, readNewTask } from "./http-body.ts";
+import { type CreateRequest, createTask } from "./create.ts";
+import { readNewTask } from "./http-body.ts";
 
 export const batchRoute = (schema: ReturnType<typeof taskInput>) =>
   defineRoute({
@@ -25,21 +21,18 @@ export const batchRoute = (schema: ReturnType<typeof taskInput>) =>
     operationId: "createTasks",
     summary: "Make up to 1,000 tasks, each for itself",
     access: "write",
-    isIdempotent: true,
     ownBody: { content: { "application/json": batchInput(schema) } },
     keepsSource: true,
     answers: { 200: { is: "What became of each.", schema: batchOutput } },
     async handle({ parts, context, owner: { namespaceId } }) {
       const given = readItems(await readJsonBody(context));
-      const once = await takeKey(parts, context, given);
       const traceparent = traceparentOf(context);
       const items: BatchItem[] = [];
-      for (const [index, item] of given.entries()) {
+      for (const item of given) {
         const last = items.at(-1);
         // What comes after would wait for the database as long, one after another.
         const refused = last && isAway(last) ? last : undefined;
-        const request = { namespaceId, once: once && ofItem(once, index), traceparent };
-        items.push(refused ?? (await createItem(parts, item, request, schema)));
+        items.push(refused ?? (await createItem(parts, item, { namespaceId, traceparent }, schema)));
       }
       return { status: 200, body: { items } };
     },
@@ -54,7 +47,7 @@ async function createItem(
   schema: ReturnType<typeof taskInput>,
 ): Promise<BatchItem> {
   try {
-    const created = await createOnce(parts, { ...request, body: readNewTask(item) }, schema);
+    const created = await createTask(parts, { ...request, body: readNewTask(item) }, schema);
     return { status: 201, task: toWireCreated(created) };
   } catch (error) {
     const told = toBellhopError(error, parts.log);
@@ -69,25 +62,3 @@ function readItems({ value, text }: JsonBody): JsonBody[] {
   const texts = listElementTexts(findMemberText(text, "items")!);
   return frame.data.items.map((item, index) => ({ value: item as Json, text: texts[index]! }));
 }
-
-/**
- * The key is the batch's, and of each item under its number: a repetition finds what was made and makes what was not.
- * 422 where it was used for another batch.
- */
-async function takeKey(
-  { store }: ApiParts,
-  context: Context<ApiEnv>,
-  items: JsonBody[],
-): Promise<IdempotentRequest | undefined> {
-  const bodies = items.map((item) => keepBodyText(item));
-  const once = readIdempotentRequest(context, "tasks/batch", bodies);
-  if (!once) return undefined;
-  const { made } = await makeOnce(store, once, newId(), async () => true);
-  if (!made) markReplay(context);
-  return once;
-}
-
-const ofItem = (once: IdempotentRequest, index: number): IdempotentRequest => ({
-  ...once,
-  operation: `${once.operation}/${index}`,
-});

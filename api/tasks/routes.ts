@@ -1,6 +1,6 @@
 /** `/v1/tasks`: create, list, get, change, cancel, pause, resume, run now, and a task's runs. */
 import { z } from "zod";
-import { filteredPageOf, jsonOutput, toFilteredPage } from "../../core/contracts/common.ts";
+import { filteredPageOf, idParam, jsonOutput, toFilteredPage } from "../../core/contracts/common.ts";
 import { runOutput, toWireRun } from "../../core/contracts/run.ts";
 import { taskRunListQuery } from "../../core/contracts/run-filter.ts";
 import { runNowInput } from "../../core/contracts/run-now.ts";
@@ -22,15 +22,13 @@ import { estimateTasks, findTask, listTasks } from "../../core/store/tasks/read.
 import { readJsonBody } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
-import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
 import { defineRoute, type Feature, type Route, type RouteSettings } from "../http/route.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { readRunPage } from "../runs/page.ts";
 import { batchRoute } from "./batch.ts";
-import { createOnce } from "./create.ts";
+import { createTask } from "./create.ts";
 import { readNewTask, readTaskBody } from "./http-body.ts";
 import { mergeTask } from "./merge.ts";
-import { ofTask } from "./name-task.ts";
 import { requireSender } from "./require-sender.ts";
 import { runNow } from "./run-now.ts";
 import { stateRoutes } from "./state-routes.ts";
@@ -40,6 +38,8 @@ export const taskFeature = (settings: RouteSettings): Feature => ({
   description: "What to run, when, and how.",
   routes: [...writingRoutes(settings), ...readingRoutes, ...stateRoutes, ...runRoutes],
 });
+
+const params = { id: idParam("The task's id.") };
 
 const taskPatch = z.record(z.string(), jsonOutput).meta({
   description:
@@ -62,50 +62,46 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
       operationId: "createTask",
       summary: "Make a task",
       access: "write",
-      isIdempotent: true,
       ownBody: { content: { "application/json": schema } },
       keepsSource: true,
       answers: { 201: { is: "The task.", schema: createdTaskOutput, headers: ["location"] } },
-      errors: { 404: ["not_found"], 409: ["task_key_taken"], 422: ["unknown_function"] },
+      errors: { 404: ["not_found"], 422: ["unknown_function"] },
       async handle({ parts, context, owner: { namespaceId } }) {
         const body = readNewTask(await readJsonBody(context));
-        const once = readIdempotentRequest(context, "tasks", [body]);
-        const request = { namespaceId, body, once, traceparent: traceparentOf(context) };
-        const created = await createOnce(parts, request, schema);
+        const request = { namespaceId, body, traceparent: traceparentOf(context) };
+        const created = await createTask(parts, request, schema);
         const { id } = created.task;
         spanOf(context).set({ "bellhop.task.id": id });
-        if (created.isReplay) markReplay(context);
         return { status: 201, body: toWireCreated(created), headers: { location: `/v1/tasks/${id}` } };
       },
     }),
 
     batchRoute(schema),
 
-    ...ofTask([
-      defineRoute({
-        method: "PATCH",
-        path: "/v1/tasks/:id",
-        operationId: "changeTask",
-        summary: "Change a task",
-        access: "write",
-        ownBody: { content: { "application/json": taskPatch } },
-        keepsSource: true,
-        answers: { 200: { is: "The task.", schema: taskOutput } },
-        errors: { 404: ["not_found"], 409: ["task_cancelled", "task_key_taken"], 422: ["unknown_function"] },
-        async handle({ parts: { store, notifier, mail }, context, owner: { namespaceId }, params: { id } }) {
-          const given = await readJsonBody(context);
-          const task = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
-            const body = readTaskBody(given, current.spec.type === "http");
-            const change = await mergeTask(tx, schema, current, body);
-            requireSender(change.input.spec, mail);
-            await requireCallable(tx, namespaceId, change.input.on, mail);
-            return change;
-          });
-          notifier.notify("bellhop_schedule");
-          return { status: 200, body: toWireTask(task) };
-        },
-      }),
-    ]),
+    defineRoute({
+      method: "PATCH",
+      path: "/v1/tasks/:id",
+      operationId: "changeTask",
+      summary: "Change a task",
+      access: "write",
+      params,
+      ownBody: { content: { "application/json": taskPatch } },
+      keepsSource: true,
+      answers: { 200: { is: "The task.", schema: taskOutput } },
+      errors: { 404: ["not_found"], 409: ["task_cancelled"], 422: ["unknown_function"] },
+      async handle({ parts: { store, notifier, mail }, context, owner: { namespaceId }, params: { id } }) {
+        const given = await readJsonBody(context);
+        const task = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
+          const body = readTaskBody(given, current.spec.type === "http");
+          const change = await mergeTask(tx, schema, current, body);
+          requireSender(change.input.spec, mail);
+          await requireCallable(tx, namespaceId, change.input.on, mail);
+          return change;
+        });
+        notifier.notify("bellhop_schedule");
+        return { status: 200, body: toWireTask(task) };
+      },
+    }),
   ];
 }
 
@@ -128,24 +124,23 @@ const readingRoutes: Route[] = [
     },
   }),
 
-  ...ofTask([
-    defineRoute({
-      method: "GET",
-      path: "/v1/tasks/:id",
-      operationId: "getTask",
-      summary: "Get a task",
-      access: "read",
-      keepsSource: true,
-      answers: { 200: { is: "The task.", schema: taskOutput } },
-      errors: { 404: ["not_found"] },
-      async handle({ parts: { store }, owner, params: { id } }) {
-        return { status: 200, body: toWireTask(await requireTask(store, owner.namespaceId, id)) };
-      },
-    }),
-  ]),
+  defineRoute({
+    method: "GET",
+    path: "/v1/tasks/:id",
+    operationId: "getTask",
+    summary: "Get a task",
+    access: "read",
+    params,
+    keepsSource: true,
+    answers: { 200: { is: "The task.", schema: taskOutput } },
+    errors: { 404: ["not_found"] },
+    async handle({ parts: { store }, owner, params: { id } }) {
+      return { status: 200, body: toWireTask(await requireTask(store, owner.namespaceId, id)) };
+    },
+  }),
 ];
 
-const runRoutes: Route[] = ofTask([
+const runRoutes: Route[] = [
   defineRoute({
     method: "POST",
     path: "/v1/tasks/:id/run",
@@ -154,13 +149,12 @@ const runRoutes: Route[] = ofTask([
     description:
       "Of a function's task with another `input`, of an http task with another `body`, if one is given.",
     access: "invoke",
-    isIdempotent: true,
+    params,
     ownBody: { content: { "application/json": runNowInput }, isOptional: true },
     answers: { 202: { is: "The run, queued.", schema: runOutput, headers: ["location"] } },
     errors: { 404: ["not_found"], 409: ["task_cancelled"] },
     async handle({ parts, context, owner: { namespaceId }, params: { id } }) {
-      const { runId, isReplay } = await runNow(parts, context, id);
-      if (isReplay) markReplay(context);
+      const runId = await runNow(parts, context, id);
       const run = await findRun(parts.store, namespaceId, runId);
       return { status: 202, body: toWireRun(run!), headers: { location: `/v1/runs/${runId}` } };
     },
@@ -172,6 +166,7 @@ const runRoutes: Route[] = ofTask([
     operationId: "listTaskRuns",
     summary: "List a task's runs, newest first, or those that match",
     access: "read",
+    params,
     query: taskRunListQuery,
     answers: { 200: { is: "A page of runs.", schema: filteredPageOf(runOutput) } },
     errors: { 404: ["not_found"] },
@@ -180,4 +175,4 @@ const runRoutes: Route[] = ofTask([
       return { status: 200, body: await readRunPage(store, namespaceId, query, { taskId: id }) };
     },
   }),
-]);
+];

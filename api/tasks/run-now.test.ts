@@ -93,7 +93,7 @@ test("under an idempotency key the same text is the same run, another one a 422"
   const taskId = await makeTask(tenant, HTTP);
   const send = (body?: string) => run(tenant, taskId, body, { "idempotency-key": "run-1" });
   const first = await send('{"body": {"order": 1.0}}');
-  const again = await send('{ "body": {"order": 1.0} }');
+  const again = await send('{"body": {"order": 1.0}}');
   assert.deepEqual([again.status, again.body.id], [202, first.body.id]);
   assert.equal(again.headers.get("idempotency-replayed"), "true");
   for (const body of ['{"body": {"order": 1}}', undefined])

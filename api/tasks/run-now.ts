@@ -5,7 +5,6 @@ import type { TaskType } from "../../core/domain/task-spec.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { findMemberText, JsonSource } from "../../core/json-source.ts";
-import { findMade, makeOnce } from "../../core/store/idempotency.ts";
 import { isId, newId } from "../../core/store/ids.ts";
 import { enqueueTaskRun } from "../../core/store/runs/enqueue.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
@@ -13,22 +12,17 @@ import { toGivenInput } from "../../core/store/tasks/spec-column.ts";
 import { type JsonBody, readJsonBody, validate } from "../bodies/body.ts";
 import { refuseUnstorable } from "../bodies/stored-text.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
-import { readIdempotentRequest } from "../http/idempotency.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 
-/** Makes a run of the task besides its schedule, and rings it; with the key of an earlier request it is that one's run. */
+/** Makes a run of the task besides its schedule, and rings it; its id. */
 export async function runNow(
   { store, ringer }: ApiParts,
   context: Context<ApiEnv>,
   taskId: string,
-): Promise<{ runId: string; isReplay: boolean }> {
+): Promise<string> {
   const { namespaceId } = context.get("owner");
   const body = await readJsonBody(context, { optional: true });
   const given = listGiven(body);
-  const sent = given.flatMap(({ field, text }) => [field, text]);
-  const once = readIdempotentRequest(context, `tasks/${taskId}/run`, sent);
-  const earlier = once && (await findMade(store, once));
-  if (earlier !== undefined) return { runId: earlier, isReplay: true };
   const runId = newId();
   let input: string | undefined;
   if (given.length > 0) {
@@ -36,16 +30,13 @@ export async function runNow(
     if (!task) throw notFound("task", taskId);
     input = readInput(task.spec.type, given, body);
   }
-  const { id, made } = await makeOnce(store, once, runId, async (scope) => {
-    const run = isId(taskId)
-      ? await enqueueTaskRun(scope, namespaceId, taskId, runId, traceparentOf(context), input)
-      : undefined;
-    if (!run) throw notFound("task", taskId);
-    return run;
-  });
-  spanOf(context).set({ "bellhop.task.id": taskId, "bellhop.run.id": id });
-  if (made) ringer.ring([made]);
-  return { runId: id, isReplay: !made };
+  const run = isId(taskId)
+    ? await enqueueTaskRun(store, namespaceId, taskId, runId, traceparentOf(context), input)
+    : undefined;
+  if (!run) throw notFound("task", taskId);
+  spanOf(context).set({ "bellhop.task.id": taskId, "bellhop.run.id": runId });
+  ringer.ring([run]);
+  return runId;
 }
 
 interface Given {

@@ -40,6 +40,7 @@ export type Problem = z.output<typeof problemOutput>;
 
 /** Code → when it is given. */
 export const PROBLEM_CODES = {
+  answer_not_kept: "The request with this key was done; its answer was too large to be kept.",
   bad_request: "The request cannot be read, or breaks off.",
   body_too_large: "The body has more bytes than are taken here.",
   build_failed: "The upload cannot be made into a revision; `errors` name files, lines and columns.",
@@ -61,6 +62,7 @@ export const PROBLEM_CODES = {
   function_unavailable: RUN_ERRORS.function_unavailable,
   headers_too_large: "There are too many headers, or one is too long.",
   hook_not_found: "There is no such hook.",
+  idempotency_key_in_use: "A request with this key is still under way; try again.",
   idempotency_key_reused: "The key was used for another request.",
   input_not_kept: "What the run was given is not there any more: a replay must be given its `input`.",
   input_too_large: RUN_ERRORS.input_too_large,
@@ -86,7 +88,6 @@ export const PROBLEM_CODES = {
   secrets_unavailable: RUN_ERRORS.secrets_unavailable,
   task_cancelled: "The task is cancelled.",
   task_completed: "The task is over.",
-  task_key_taken: "Another task has the key, and is not over.",
   task_removed: "The run's task was removed.",
   timeout: RUN_ERRORS.timeout,
   too_many_bodies: "Too many request bodies are on their way; try again.",

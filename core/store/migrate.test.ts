@@ -57,7 +57,7 @@ const LATER = [
   "0024-call-attempts",
   "0025-signing-secrets",
   "0026-callbacks",
-  "0034-task-keys",
+  "0030-kept-answers",
 ];
 
 test("roles that start together migrate once", async () => {

@@ -11,8 +11,9 @@ import { functionKey } from "../domain/limit-keys.ts";
 import { type Db, openStore, type Store } from "./database.ts";
 import { readDemand } from "./demand.ts";
 import { removeFunction } from "./functions/remove.ts";
-import { findMade, removeExpiredKeys } from "./idempotency.ts";
+import { removeExpiredKeys } from "./idempotency.ts";
 import { newId } from "./ids.ts";
+import { keepAnswer, takeKeyOrAnswer } from "./kept-answers.ts";
 import { admitRuns } from "./limits/admit-runs.ts";
 import { syncFunctionLimits } from "./limits/function-limits.ts";
 import { adoptWaiting, findGrantableKeys, grantPermits } from "./limits/grant-permits.ts";
@@ -42,6 +43,7 @@ import { removeExpiredTasks } from "./tasks/expire.ts";
 import { listTasks } from "./tasks/read.ts";
 import { ANY_TIME, deployFunction, finished, httpTask, retryAfter } from "./testing/samples.ts";
 import { openTestStore } from "./testing/test-store.ts";
+import { inTransaction } from "./transaction.ts";
 
 const { store, url, newNamespace } = await openTestStore(createTestDatabase);
 const GROWING = /^(tasks|task_runs|task_logs|idempotency_keys|run_fences)/;
@@ -135,7 +137,9 @@ await createTask(store, {
   functionId: await deployFunction(store.db, callingNamespaceId, "called"),
   now: new Date(),
 });
-const idempotent = { namespaceId: id, operation: "tasks", key: "1", requestHash: Buffer.alloc(32) };
+const idempotent = {
+  ...{ namespaceId: callingNamespaceId, operation: "tasks", requestHash: Buffer.alloc(32) },
+};
 const run: ClaimedRun = {
   id,
   claimNo: 1,
@@ -314,7 +318,16 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     use: (s) => assert.rejects(removeFunction(s.db, callingNamespaceId, "called"), /calls this function/),
     index: "tasks_by_function",
   },
-  "an idempotency key": { use: (s) => findMade(s, idempotent), index: "idempotency_keys_pkey" },
+  "an idempotency key": {
+    use: (s) =>
+      inTransaction(s.pool, async (tx) => {
+        const request = { ...idempotent, key: newId() };
+        assert.equal(await takeKeyOrAnswer(tx, request), undefined);
+        await keepAnswer(tx, request, { bytes: Buffer.of(1), isSealed: false });
+        assert.ok(await takeKeyOrAnswer(tx, request));
+      }),
+    index: "idempotency_keys_pkey",
+  },
   "a lost call": {
     use: (s) => endLostCall(s, id, directRun),
     index: "task_runs_open_pkey",

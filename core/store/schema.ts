@@ -83,15 +83,16 @@ export interface Database {
     operation: string;
     key: string;
     request_hash: Buffer;
-    /** The task or run that the request made. */
+    /** What the request made; of one whose answer is kept it says nothing. */
     made_id: string;
+    /** As kept-answers.ts has it; null where the route finds what was made, or the answer was too large. */
+    answer: Buffer | null;
+    is_answer_sealed: boolean | null;
     created_at: Stamp;
   };
   tasks: {
     id: string;
     namespace_id: string;
-    /** Of its caller's choosing; null: it has its id alone. See tasks/keys.ts. */
-    key: ColumnType<string | null, string | null | undefined, string | null>;
     name: string | null;
     state: TaskState;
     type: TaskType;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createKeyring, REMEMBER_MS } from "../../../api/auth/keyring.ts";
 import { EDGE_LIMITS } from "../../../api/edge/edge.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
+import { MAX_KEPT_ANSWER_BYTES } from "../../../core/store/kept-answers.ts";
 import { MAX_OPEN_ROWS } from "../../../core/store/runs/filter.ts";
 import { MAX_ROWS } from "../../../core/store/walk.ts";
 import { createManualClock } from "../../support/manual-clock.ts";
@@ -76,18 +77,33 @@ const idempotency: Statement[] = [
       for (const key of ["!", "x".repeat(255), "~"]) assert.equal((await post(key)).status, 201);
     },
   ),
-  held("a task that was removed since is a 404", [
+  held("with Idempotency-Replayed: true, whatever has become of things since", [
     "api/tasks/routes.test.ts",
-    "a task made again under its key names the same run; once it is removed, there is none",
+    "a task made again under its key is answered as the first time, also once it is removed",
+  ]),
+  held("a repetition waits for it, for 2 s, and then is a 409 idempotency_key_in_use", [
+    "core/store/idempotency.test.ts",
+    "a request waits for one with its key until that takes too long, and what it does after that as ever",
+  ]),
+  statement("An answer of more than 4,000,000 bytes is not kept", () => {
+    assert.equal(MAX_KEPT_ANSWER_BYTES, 4_000_000);
+  }),
+  held("a repetition is a 409 answer_not_kept", [
+    "api/http/idempotency.test.ts",
+    "an answer that is too large is not kept: a repetition is refused, and does nothing",
+  ]),
+  held("another one of the namespace gets a 422 idempotency_key_reused", [
+    "api/http/idempotency.test.ts",
+    "an answer that shows a secret is kept for its caller alone",
   ]),
   held(
-    "Another body or query with the same key is a 422 idempotency_key_reused",
+    "another body or query with the same key is a 422 idempotency_key_reused",
     ["api/http/idempotency.test.ts", "a task is made once"],
     ["api/http/idempotency.test.ts", "a hook takes Idempotency-Key, and without it webhook-id"],
     ["api/tasks/http-body.test.ts", "under an idempotency key another text is another request"],
   ),
   held(
-    "A key is kept for 24 hours, for each route and thing apart; what was refused leaves it free",
+    "A key is kept for 24 hours, for each path of a namespace apart; what was refused leaves it free",
     ["core/store/idempotency.test.ts", "a key is kept for a day: then it is as good as new, and swept"],
     ["core/store/idempotency.test.ts", "another operation or namespace has keys of its own"],
     ["api/http/idempotency.test.ts", "what was refused may be sent again, put right, with the same key"],

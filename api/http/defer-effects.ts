@@ -1,0 +1,22 @@
+import type { ApiParts } from "../environment.ts";
+
+/**
+ * The parts, with what tells others held back: they are not to hear of what is not committed. `release` tells it all, in
+ * its order.
+ */
+export function deferEffects(parts: ApiParts): { parts: ApiParts; release(): void } {
+  const { notifier, ringer, ends, callables } = parts;
+  const held: (() => void)[] = [];
+  return {
+    parts: {
+      ...parts,
+      notifier: { ...notifier, notify: (...given) => void held.push(() => notifier.notify(...given)) },
+      ringer: { ...ringer, ring: (bells) => void held.push(() => ringer.ring(bells)) },
+      ends: { ...ends, tell: (runs) => void held.push(() => ends.tell(runs)) },
+      callables: { ...callables, forget: (id) => void held.push(() => callables.forget(id)) },
+    },
+    release() {
+      for (const tell of held) tell();
+    },
+  };
+}
