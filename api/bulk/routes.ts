@@ -12,14 +12,22 @@ import { notFound } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { abortBulk, createBulk, findBulk, listBulks } from "../../core/store/bulk/bulk-actions.ts";
 import { countMatches } from "../../core/store/bulk/find-matches.ts";
+import type { QueryScope } from "../../core/store/database.ts";
 import { newId } from "../../core/store/ids.ts";
 import { inTransaction } from "../../core/store/transaction.ts";
 import { demandScope } from "../auth/scopes.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
+import { resolveTaskFilter } from "../tasks/name-task.ts";
 
 const params = { id: idParam("The bulk action's id.") };
+
+/** Of runs, those of the task that has a key now: it stays that task, whoever has the key later. */
+async function resolveTasks(scope: QueryScope, namespaceId: string, asked: BulkInput): Promise<BulkInput> {
+  if (asked.resource === "tasks") return asked;
+  return { ...asked, filter: await resolveTaskFilter(scope, namespaceId, asked.filter) };
+}
 
 /** As it is kept and shown. */
 const toJson = (filter: BulkInput["filter"]) => JSON.parse(JSON.stringify(filter)) as JsonObject;
@@ -45,9 +53,10 @@ export const bulkFeature: Feature = {
       async handle({ parts, context, owner, body }) {
         if (makesRuns(body.action)) demandScope(owner, "invoke");
         const { namespaceId } = owner;
-        const asked = { action: body.action, resource: body.resource, filter: toJson(body.filter) };
+        const meant = await resolveTasks(parts.store, namespaceId, body);
+        const asked = { action: body.action, resource: body.resource, filter: toJson(meant.filter) };
         if (body.dryRun) {
-          const matched = await countMatches(parts.store, namespaceId, body, newId());
+          const matched = await countMatches(parts.store, namespaceId, meant, newId());
           const answer = { id: null, ...asked, state: "succeeded", matched, done: 0, failed: 0 } as const;
           return { status: 200, body: answer };
         }

@@ -2,6 +2,7 @@ import type { Callback, Callbacks } from "../../core/domain/callbacks.ts";
 import { invalidField } from "../../core/errors.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { findFunction } from "../../core/store/functions/functions.ts";
+import { resolveTaskId } from "../../core/store/tasks/keys.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
 import type { MailFacts } from "../environment.ts";
 
@@ -30,7 +31,8 @@ async function requireTarget(
   field: string,
 ): Promise<void> {
   if ("task" in callback) {
-    if (await findTask(scope, namespaceId, callback.task)) return;
+    const id = await resolveTaskId(scope, namespaceId, callback.task);
+    if (id !== undefined && (await findTask(scope, namespaceId, id))) return;
     throw invalidField(`${field}.task`, `there is no task ${callback.task} in this namespace`);
   }
   if (callback.type !== "function" || (await findFunction(scope.db, namespaceId, callback.function))) return;

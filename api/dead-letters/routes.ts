@@ -10,6 +10,7 @@ import { redriveDeadLetters } from "../../core/store/runs/dead-letters.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { readRunPage } from "../runs/page.ts";
+import { resolveTaskFilter } from "../tasks/name-task.ts";
 
 const params = { id: idParam("The run's id.") };
 
@@ -39,8 +40,9 @@ export const deadLetterFeature: Feature = {
       access: "write",
       body: { schema: redriveInput, isOptional: true },
       answers: { 202: { is: "How many are queued again.", schema: redriveOutput } },
-      async handle({ parts: { store, ringer }, owner, body: { taskId } }) {
-        const runs = await redriveDeadLetters(store, owner.namespaceId, { taskId });
+      async handle({ parts: { store, ringer }, owner: { namespaceId }, body }) {
+        const { taskId } = await resolveTaskFilter(store, namespaceId, body);
+        const runs = await redriveDeadLetters(store, namespaceId, { taskId });
         ringer.ring(runs);
         return { status: 202, body: { redriven: runs.length } };
       },

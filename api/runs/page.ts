@@ -5,6 +5,7 @@ import type { RunFilter, runListQuery } from "../../core/contracts/run-filter.ts
 import type { QueryScope } from "../../core/store/database.ts";
 import { estimateRuns, listRuns } from "../../core/store/runs/read.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
+import { resolveTaskFilter } from "../tasks/name-task.ts";
 
 type ListQuery = Pick<z.output<typeof runListQuery>, "limit" | "cursor" | "order" | "count"> & RunFilter;
 
@@ -15,7 +16,7 @@ export async function readRunPage(
   { limit, cursor, order, count, ...given }: ListQuery,
   only: RunFilter = {},
 ): Promise<FilteredPage<WireRun>> {
-  const filter = { ...given, ...only };
+  const filter = await resolveTaskFilter(scope, namespaceId, { ...given, ...only });
   const found = await listRuns(scope, namespaceId, filter, { limit, order, afterId: decodeIdCursor(cursor) });
   const estimatedCount = count && (await estimateRuns(scope, namespaceId, filter));
   return toFilteredPage({ ...found, estimatedCount }, toWireRun);

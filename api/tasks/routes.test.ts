@@ -23,6 +23,7 @@ test("a task without a schedule is made with its run, which is rung", async () =
   assert.ok(isNear(createdAt, 0));
   assert.deepEqual(rest, {
     id: task.id,
+    key: null,
     runId: task.runId,
     state: "active",
     schedule: null,
@@ -108,7 +109,7 @@ test("what is made is what is read back, each type with all its fields", async (
       updatedAt: _updated,
       ...rest
     } = read.body;
-    assert.deepEqual(rest, { ...definition, ...shared });
+    assert.deepEqual(rest, { key: null, ...definition, ...shared });
   }
 });
 

@@ -1,6 +1,6 @@
 /** `/v1/tasks`: create, list, get, change, cancel, pause, resume, run now, and a task's runs. */
 import { z } from "zod";
-import { filteredPageOf, idParam, jsonOutput, toFilteredPage } from "../../core/contracts/common.ts";
+import { filteredPageOf, jsonOutput, toFilteredPage } from "../../core/contracts/common.ts";
 import { runOutput, toWireRun } from "../../core/contracts/run.ts";
 import { taskRunListQuery } from "../../core/contracts/run-filter.ts";
 import { runNowInput } from "../../core/contracts/run-now.ts";
@@ -29,6 +29,7 @@ import { batchRoute } from "./batch.ts";
 import { createTask } from "./create.ts";
 import { readNewTask, readTaskBody } from "./http-body.ts";
 import { mergeTask } from "./merge.ts";
+import { ofTask } from "./name-task.ts";
 import { requireSender } from "./require-sender.ts";
 import { runNow } from "./run-now.ts";
 import { stateRoutes } from "./state-routes.ts";
@@ -38,8 +39,6 @@ export const taskFeature = (settings: RouteSettings): Feature => ({
   description: "What to run, when, and how.",
   routes: [...writingRoutes(settings), ...readingRoutes, ...stateRoutes, ...runRoutes],
 });
-
-const params = { id: idParam("The task's id.") };
 
 const taskPatch = z.record(z.string(), jsonOutput).meta({
   description:
@@ -65,7 +64,7 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
       ownBody: { content: { "application/json": schema } },
       keepsSource: true,
       answers: { 201: { is: "The task.", schema: createdTaskOutput, headers: ["location"] } },
-      errors: { 404: ["not_found"], 422: ["unknown_function"] },
+      errors: { 404: ["not_found"], 409: ["task_key_taken"], 422: ["unknown_function"] },
       async handle({ parts, context, owner: { namespaceId } }) {
         const body = readNewTask(await readJsonBody(context));
         const request = { namespaceId, body, traceparent: traceparentOf(context) };
@@ -78,30 +77,31 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
 
     batchRoute(schema),
 
-    defineRoute({
-      method: "PATCH",
-      path: "/v1/tasks/:id",
-      operationId: "changeTask",
-      summary: "Change a task",
-      access: "write",
-      params,
-      ownBody: { content: { "application/json": taskPatch } },
-      keepsSource: true,
-      answers: { 200: { is: "The task.", schema: taskOutput } },
-      errors: { 404: ["not_found"], 409: ["task_cancelled"], 422: ["unknown_function"] },
-      async handle({ parts: { store, notifier, mail }, context, owner: { namespaceId }, params: { id } }) {
-        const given = await readJsonBody(context);
-        const task = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
-          const body = readTaskBody(given, current.spec.type === "http");
-          const change = await mergeTask(tx, schema, current, body);
-          requireSender(change.input.spec, mail);
-          await requireCallable(tx, namespaceId, change.input.on, mail);
-          return change;
-        });
-        notifier.notify("bellhop_schedule");
-        return { status: 200, body: toWireTask(task) };
-      },
-    }),
+    ...ofTask([
+      defineRoute({
+        method: "PATCH",
+        path: "/v1/tasks/:id",
+        operationId: "changeTask",
+        summary: "Change a task",
+        access: "write",
+        ownBody: { content: { "application/json": taskPatch } },
+        keepsSource: true,
+        answers: { 200: { is: "The task.", schema: taskOutput } },
+        errors: { 404: ["not_found"], 409: ["task_cancelled", "task_key_taken"], 422: ["unknown_function"] },
+        async handle({ parts: { store, notifier, mail }, context, owner: { namespaceId }, params: { id } }) {
+          const given = await readJsonBody(context);
+          const task = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
+            const body = readTaskBody(given, current.spec.type === "http");
+            const change = await mergeTask(tx, schema, current, body);
+            requireSender(change.input.spec, mail);
+            await requireCallable(tx, namespaceId, change.input.on, mail);
+            return change;
+          });
+          notifier.notify("bellhop_schedule");
+          return { status: 200, body: toWireTask(task) };
+        },
+      }),
+    ]),
   ];
 }
 
@@ -124,23 +124,24 @@ const readingRoutes: Route[] = [
     },
   }),
 
-  defineRoute({
-    method: "GET",
-    path: "/v1/tasks/:id",
-    operationId: "getTask",
-    summary: "Get a task",
-    access: "read",
-    params,
-    keepsSource: true,
-    answers: { 200: { is: "The task.", schema: taskOutput } },
-    errors: { 404: ["not_found"] },
-    async handle({ parts: { store }, owner, params: { id } }) {
-      return { status: 200, body: toWireTask(await requireTask(store, owner.namespaceId, id)) };
-    },
-  }),
+  ...ofTask([
+    defineRoute({
+      method: "GET",
+      path: "/v1/tasks/:id",
+      operationId: "getTask",
+      summary: "Get a task",
+      access: "read",
+      keepsSource: true,
+      answers: { 200: { is: "The task.", schema: taskOutput } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts: { store }, owner, params: { id } }) {
+        return { status: 200, body: toWireTask(await requireTask(store, owner.namespaceId, id)) };
+      },
+    }),
+  ]),
 ];
 
-const runRoutes: Route[] = [
+const runRoutes: Route[] = ofTask([
   defineRoute({
     method: "POST",
     path: "/v1/tasks/:id/run",
@@ -149,7 +150,6 @@ const runRoutes: Route[] = [
     description:
       "Of a function's task with another `input`, of an http task with another `body`, if one is given.",
     access: "invoke",
-    params,
     ownBody: { content: { "application/json": runNowInput }, isOptional: true },
     answers: { 202: { is: "The run, queued.", schema: runOutput, headers: ["location"] } },
     errors: { 404: ["not_found"], 409: ["task_cancelled"] },
@@ -166,7 +166,6 @@ const runRoutes: Route[] = [
     operationId: "listTaskRuns",
     summary: "List a task's runs, newest first, or those that match",
     access: "read",
-    params,
     query: taskRunListQuery,
     answers: { 200: { is: "A page of runs.", schema: filteredPageOf(runOutput) } },
     errors: { 404: ["not_found"] },
@@ -175,4 +174,4 @@ const runRoutes: Route[] = [
       return { status: 200, body: await readRunPage(store, namespaceId, query, { taskId: id }) };
     },
   }),
-];
+]);

@@ -1,12 +1,11 @@
 /** Cancelling, removing, pausing and resuming a task. */
-import { idParam } from "../../core/contracts/common.ts";
 import { taskOutput, toWireTask } from "../../core/contracts/task-output.ts";
 import type { Cancelled } from "../../core/store/runs/cancel.ts";
 import { cancelTask, pauseTask, removeTask, resumeTask } from "../../core/store/tasks/change.ts";
 import type { ApiParts } from "../environment.ts";
 import { defineRoute, type Route } from "../http/route.ts";
+import { ofTask } from "./name-task.ts";
 
-const params = { id: idParam("The task's id.") };
 const answers = { 200: { is: "The task.", schema: taskOutput } } as const;
 
 function announceCancelled({ notifier, ends }: ApiParts, { asked, ended }: Cancelled): void {
@@ -14,7 +13,7 @@ function announceCancelled({ notifier, ends }: ApiParts, { asked, ended }: Cance
   ends.tell(ended);
 }
 
-export const stateRoutes: Route[] = [
+export const stateRoutes: Route[] = ofTask([
   defineRoute({
     method: "DELETE",
     path: "/v1/tasks/:id",
@@ -22,7 +21,6 @@ export const stateRoutes: Route[] = [
     summary: "Remove a task",
     description: "What waits of it is cancelled. Its runs stay readable until the retention.",
     access: "write",
-    params,
     answers: { 204: { is: "It is gone." } },
     errors: { 404: ["not_found"] },
     async handle({ parts, owner, params: { id } }) {
@@ -39,7 +37,6 @@ export const stateRoutes: Route[] = [
     summary: "Cancel a task",
     description: "Ends the task and its runs that wait, and asks those that run to stop. It may be repeated.",
     access: "write",
-    params,
     keepsSource: true,
     answers,
     errors: { 404: ["not_found"] },
@@ -57,7 +54,6 @@ export const stateRoutes: Route[] = [
     operationId: "pauseTask",
     summary: "Hold back a task's occurrences",
     access: "write",
-    params,
     keepsSource: true,
     answers,
     errors: { 404: ["not_found"], 409: ["task_cancelled", "task_completed"] },
@@ -73,7 +69,6 @@ export const stateRoutes: Route[] = [
     operationId: "resumeTask",
     summary: "Let a paused task go on",
     access: "write",
-    params,
     keepsSource: true,
     answers,
     errors: { 404: ["not_found"], 409: ["task_cancelled", "task_completed"] },
@@ -83,4 +78,4 @@ export const stateRoutes: Route[] = [
       return { status: 200, body: toWireTask(task) };
     },
   }),
-];
+]);

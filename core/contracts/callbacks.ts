@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { CALLBACK_EVENTS, type Callbacks, MAX_CALLBACKS } from "../domain/callbacks.ts";
 import { nameField } from "./common.ts";
+import { taskNameField } from "./task-key.ts";
 import { emailAddress, httpUrl } from "./task-spec.ts";
 
 const typed = z.discriminatedUnion("type", [
@@ -9,7 +10,7 @@ const typed = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("email"), to: emailAddress }),
   z.strictObject({ type: z.literal("function"), function: nameField }),
 ]);
-const runsTask = z.strictObject({ task: z.uuid("must be the id of a task") });
+const runsTask = z.strictObject({ task: taskNameField });
 
 const callback = z.union([runsTask, typed]);
 const list = z.array(callback).max(MAX_CALLBACKS, `takes at most ${MAX_CALLBACKS} callbacks`).optional();

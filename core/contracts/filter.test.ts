@@ -72,7 +72,7 @@ test("what cannot match is refused with what would", () => {
   for (const [schema, given, refusal] of [
     [runFilter, { state: ["failed", "broken"] }, /^state.1: must be one of scheduled, queued, .*expired$/],
     [runFilter, { trigger: "cron" }, /^trigger: must be one of schedule, manual/],
-    [runFilter, { taskId: "7" }, /^taskId: must be the id of a task$/],
+    [runFilter, { taskId: "a/b" }, /^taskId: must be the id or the key of a task$/],
     [runFilter, { worker: "w" }, /^worker: must be the id of a worker$/],
     [runFilter, { from: "yesterday" }, /^from: must be an RFC 3339 instant/],
     [runFilter, { errorCode: "a\u0000" }, /^errorCode: a code holds no line break/],

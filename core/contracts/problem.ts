@@ -88,6 +88,7 @@ export const PROBLEM_CODES = {
   secrets_unavailable: RUN_ERRORS.secrets_unavailable,
   task_cancelled: "The task is cancelled.",
   task_completed: "The task is over.",
+  task_key_taken: "Another task has the key, and is not over.",
   task_removed: "The run's task was removed.",
   timeout: RUN_ERRORS.timeout,
   too_many_bodies: "Too many request bodies are on their way; try again.",

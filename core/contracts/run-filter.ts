@@ -6,6 +6,7 @@ import { z } from "zod";
 import { RUN_STATES } from "../domain/run-state.ts";
 import { RUN_TRIGGERS } from "../domain/run-trigger.ts";
 import { filteredListQuery, instantField, lineField, nameField, repeatedField } from "./common.ts";
+import { taskNameField } from "./task-key.ts";
 
 const oneOf = (names: readonly string[]) => `must be one of ${names.join(", ")}`;
 
@@ -13,7 +14,7 @@ export const runFilter = z.strictObject({
   state: repeatedField(z.enum(RUN_STATES, oneOf(RUN_STATES)))
     .optional()
     .meta({ description: "May be repeated: any of them." }),
-  taskId: z.uuid("must be the id of a task").optional(),
+  taskId: taskNameField.optional().meta({ description: "The task's id, or its key." }),
   function: nameField.optional().meta({ description: "The function's name; also of one that was removed." }),
   trigger: z.enum(RUN_TRIGGERS, oneOf(RUN_TRIGGERS)).optional(),
   errorCode: lineField("a code")

@@ -41,6 +41,7 @@ test("an http task with everything a first example has", () => {
     schedule: { every: "10s" },
   });
   assert.deepEqual(input, {
+    key: null,
     name: null,
     spec: {
       type: "http",

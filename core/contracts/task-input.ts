@@ -5,12 +5,15 @@ import type { Schedule } from "../domain/schedule/schedule.ts";
 import { TASK_TYPES, type TaskSpec, type TaskType } from "../domain/task-spec.ts";
 import { callbacksField } from "./callbacks.ts";
 import { lineField } from "./common.ts";
+import { taskKeyField } from "./task-key.ts";
 import { pickPolicy, policyFields, type TaskPolicy } from "./task-policy.ts";
 import { scheduleField } from "./task-schedule.ts";
 import { findSpecFault, specFields } from "./task-spec.ts";
 
 /** A validated task, defaults filled in, durations in milliseconds. */
 export interface TaskInput {
+  /** Of its author's choosing; null: none. */
+  key: string | null;
   name: string | null;
   spec: TaskSpec;
   schedule: Schedule;
@@ -43,6 +46,7 @@ const EXAMPLE = {
 /** The schema of `POST /v1/tasks`; `now` decides what lies in the past. */
 export function taskInput(now: () => Date) {
   const shared = {
+    key: taskKeyField.nullable().default(null),
     name: lineField("a name").min(1).max(200).nullable().default(null),
     schedule: scheduleField(now).default({ kind: "now" }),
     ...policyFields,
@@ -59,9 +63,10 @@ export function taskInput(now: () => Date) {
   type Option = { [Type in TaskType]: ReturnType<typeof ofType<Type>> }[TaskType];
   return z
     .discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]])
-    .transform(({ name, schedule, labels, on, ...fields }): TaskInput => {
+    .transform(({ key, name, schedule, labels, on, ...fields }): TaskInput => {
       const spec = Object.entries(fields).filter(([field]) => !Object.hasOwn(policyFields, field));
       return {
+        key,
         name,
         spec: Object.fromEntries(spec) as unknown as TaskSpec,
         schedule,

@@ -30,6 +30,7 @@ export interface Task extends TaskInput {
 }
 
 const shared = {
+  key: z.string().nullable().meta({ description: "Of its author's choosing, for use in place of the id." }),
   name: z.string().nullable(),
   schedule: scheduleOutput,
   ...shownPolicy,
@@ -62,6 +63,7 @@ export const taskOutput = z
     examples: [
       {
         id: "01a20a22-ed46-778f-b69a-117fc6f8a959",
+        key: "billing:nightly",
         state: "active",
         schedule: { cron: "30 2 * * *", timezone: "Europe/Rome" },
         type: "http",
@@ -105,9 +107,10 @@ export type WireTask = z.output<typeof taskOutput>;
 type WireCreatedTask = z.output<typeof createdTaskOutput>;
 
 /** The part of a task its author wrote, in the shape `POST /v1/tasks` takes. */
-export function toTaskDefinition({ name, spec, schedule, policy, labels, on }: TaskInput): JsonObject {
+export function toTaskDefinition({ key, name, spec, schedule, policy, labels, on }: TaskInput): JsonObject {
   const wireSchedule = toWireSchedule(schedule);
   return {
+    key,
     ...(spec as unknown as JsonObject),
     name,
     ...(wireSchedule && { schedule: wireSchedule as JsonObject }),
@@ -120,6 +123,7 @@ export function toTaskDefinition({ name, spec, schedule, policy, labels, on }: T
 export function toWireTask(task: Task): WireTask {
   return {
     id: task.id,
+    key: task.key,
     state: task.state,
     schedule: toWireSchedule(task.schedule),
     ...task.spec,

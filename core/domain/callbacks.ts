@@ -9,7 +9,7 @@ export type Callback =
   | { type: "http"; url: string }
   | { type: "email"; to: string }
   | { type: "function"; function: string }
-  /** Runs the task of this id now. */
+  /** Runs the task of this id or key now. */
   | { task: string };
 
 /** Empty: nobody is called. */

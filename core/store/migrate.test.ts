@@ -58,6 +58,7 @@ const LATER = [
   "0025-signing-secrets",
   "0026-callbacks",
   "0030-kept-answers",
+  "0034-task-keys",
 ];
 
 test("roles that start together migrate once", async () => {

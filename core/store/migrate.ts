@@ -31,6 +31,7 @@ import * as callAttempts from "./migrations/0024-call-attempts.ts";
 import * as signingSecrets from "./migrations/0025-signing-secrets.ts";
 import * as callbacks from "./migrations/0026-callbacks.ts";
 import * as keptAnswers from "./migrations/0030-kept-answers.ts";
+import * as taskKeys from "./migrations/0034-task-keys.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -62,6 +63,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0025-signing-secrets": signingSecrets,
   "0026-callbacks": callbacks,
   "0030-kept-answers": keptAnswers,
+  "0034-task-keys": taskKeys,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

@@ -93,6 +93,8 @@ export interface Database {
   tasks: {
     id: string;
     namespace_id: string;
+    /** Of its caller's choosing; null: it has its id alone. See tasks/keys.ts. */
+    key: ColumnType<string | null, string | null | undefined, string | null>;
     name: string | null;
     state: TaskState;
     type: TaskType;

@@ -18,6 +18,7 @@ import { toJsonText } from "../json-text.ts";
 import { INSERT_TASK_CALLBACKS, insertCallbacks, TASK_FACTS } from "../runs/insert.ts";
 import { findRun } from "../runs/read.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
+import { resolveTaskId } from "../tasks/keys.ts";
 import { toSpecColumn } from "../tasks/spec-column.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 
@@ -77,9 +78,10 @@ export async function makeCallbacks(store: Store): Promise<MadeCallbacks> {
       const facts = await findFacts(tx, end);
       for (const callback of called) {
         const base = { id: newId(), namespace_id: end.namespaceId, callback_of: end.runId };
-        if ("task" in callback)
-          tasks.push({ ...base, task_id: callback.task, depth: (end.callbacks.depth ?? 0) + 1 });
-        else if (facts) {
+        if ("task" in callback) {
+          const taskId = await resolveTaskId(tx, end.namespaceId, callback.task);
+          if (taskId) tasks.push({ ...base, task_id: taskId, depth: (end.callbacks.depth ?? 0) + 1 });
+        } else if (facts) {
           const row = await toSent(tx, callback, facts, end);
           if (row) sent.push({ ...base, ...row });
         }

@@ -18,6 +18,7 @@ import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
 import { recordSkipped } from "../runs/skip.ts";
 import type { Database } from "../schema.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
+import { freeKey, takingKey } from "./keys.ts";
 import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
 import { HAS_OPEN_RUN, toTask } from "./read.ts";
 import { toSpecColumn } from "./spec-column.ts";
@@ -225,9 +226,12 @@ export async function changeTask(
     const nextRunAt = reschedules ? firstOccurrence(input.schedule, now) : cursor;
     const state = reschedules && task.state === "completed" ? "active" : task.state;
     const columns = toPolicyColumns(input.policy);
-    const row = await tx.db
+    const takesKey = input.key !== null && input.key !== task.key;
+    if (takesKey) await tx.pool.query(FREE_KEY, [namespaceId, input.key]);
+    const update = tx.db
       .updateTable("tasks")
       .set({
+        key: input.key,
         name: input.name,
         spec: toSpecColumn(input.spec),
         function_id: functionId,
@@ -243,12 +247,16 @@ export async function changeTask(
       })
       .where("id", "=", taskId)
       .returningAll()
-      .returning(HAS_OPEN_RUN)
-      .executeTakeFirstOrThrow();
+      .returning(HAS_OPEN_RUN);
+    const row = await (takesKey
+      ? takingKey(input.key!, () => update.executeTakeFirstOrThrow())
+      : update.executeTakeFirstOrThrow());
     await callOtherFunction(tx, taskId, functionId);
     return toTask(row);
   });
 }
+
+const FREE_KEY = freeKey("$1", "$2");
 
 const HELD_OF_MOVED = sql.raw(`CASE WHEN ${GRANTED} THEN r.permits END`);
 const PERMITS_BACK = sql.raw(givePermitsBack("moved"));

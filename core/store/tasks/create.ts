@@ -7,18 +7,29 @@ import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { insertTaskRun, TASK_FACTS } from "../runs/insert.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
+import { freeKey, takingKey } from "./keys.ts";
 import { toPolicyColumns } from "./policy-columns.ts";
 import { toSpecColumn } from "./spec-column.ts";
 
-const CREATE = `
-  WITH made AS (
+const createText = (before: string, key: string) => `
+  WITH ${before} made AS (
     INSERT INTO tasks AS t (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
-      policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end)
+      policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end, key)
     VALUES ($1, $2, $3, CASE WHEN $15::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
-      $11, $12, $13, $14, $8, $8, $16, $17)
+      $11, $12, $13, $14, $8, $8, $16, $17, ${key})
     RETURNING ${TASK_FACTS}
   ), task AS (SELECT * FROM made WHERE $15::uuid IS NOT NULL)
   ${insertTaskRun("schedule", "$15", "$16")} RETURNING available_at AS "availableAt"`;
+
+const CREATE = { name: "create-task", text: createText("", "NULL") };
+const CREATE_WITH_KEY = {
+  name: "create-task-with-key",
+  text: createText(
+    `freed AS (${freeKey("$2", "$18")} RETURNING t.id),`,
+    // The key is free before it is taken.
+    "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $18::text END",
+  ),
+};
 
 export interface CreatedTask {
   task: Task;
@@ -38,34 +49,36 @@ export interface NewTask {
   traceparent?: string | undefined;
 }
 
+/** 409 where its key is that of a task that is not over. */
 export async function createTask(store: QueryScope, given: NewTask): Promise<CreatedTask> {
   const { namespaceId, input, functionId = null, now, id = newId(), traceparent } = given;
   const runId = input.schedule.kind === "now" ? newId() : null;
   const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
   const policy = toPolicyColumns(input.policy);
-  const { rows } = await store.pool.query<{ availableAt: Date }>({
-    name: "create-task",
-    text: CREATE,
-    values: [
-      id,
-      namespaceId,
-      input.name,
-      input.spec.type,
-      toSpecColumn(input.spec),
-      functionId,
-      toJsonText(input.schedule),
-      now,
-      nextRunAt,
-      policy.policy,
-      policy.retry,
-      policy.timeout_ms,
-      policy.dead_letter,
-      toJsonText(input.labels),
-      runId,
-      traceparent ?? null,
-      input.on && toJsonText(input.on),
-    ],
-  });
+  const values = [
+    id,
+    namespaceId,
+    input.name,
+    input.spec.type,
+    toSpecColumn(input.spec),
+    functionId,
+    toJsonText(input.schedule),
+    now,
+    nextRunAt,
+    policy.policy,
+    policy.retry,
+    policy.timeout_ms,
+    policy.dead_letter,
+    toJsonText(input.labels),
+    runId,
+    traceparent ?? null,
+    input.on && toJsonText(input.on),
+  ];
+  const { key } = input;
+  const insert = (statement: typeof CREATE, more: string[]) =>
+    store.pool.query<{ availableAt: Date }>({ ...statement, values: [...values, ...more] });
+  const { rows } =
+    key === null ? await insert(CREATE, []) : await takingKey(key, () => insert(CREATE_WITH_KEY, [key]));
   const task: Task = {
     ...input,
     id,

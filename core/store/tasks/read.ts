@@ -19,6 +19,7 @@ export function toTask(row: TaskRow & { has_open_run?: boolean }): Task {
   return {
     id: row.id,
     namespaceId: row.namespace_id,
+    key: row.key,
     name: row.name,
     state: row.has_open_run ? "active" : row.state,
     spec: fromSpecColumn(row.spec),

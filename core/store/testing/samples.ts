@@ -24,6 +24,7 @@ export type GivenTask = Partial<TaskInput & TaskPolicy>;
 export function httpTask(schedule: Schedule, given: GivenTask = {}): TaskInput {
   const { policy, fields } = takePolicy({ timeoutMs: 5_000, ...given });
   return {
+    key: null,
     name: null,
     spec: { type: "http", method: "GET", url: "https://example.com/", headers: {}, followRedirects: true },
     schedule,

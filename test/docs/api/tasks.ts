@@ -1,8 +1,10 @@
 /** Chapter "Tasks"; its schedules are in schedules.ts. */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readSettings } from "../../../core/config/settings.ts";
 import { DEFAULT_POLICY } from "../../../core/contracts/task-policy.ts";
 import { MAX_RETRY_AFTER_MS } from "../../../core/domain/retry.ts";
+import { MAX_KEY_LENGTH } from "../../../core/domain/task-key.ts";
 import { formatDuration, parseDuration } from "../../../core/duration.ts";
 import { MAX_REDIRECTS } from "../../../core/egress/redirect.ts";
 import {
@@ -178,4 +180,24 @@ const changes: Statement[] = [
   ),
 ];
 
-export const TASKS: Statement[] = [...fields, ...http, ...named, ...changes];
+const keys: Statement[] = [
+  statement(
+    `a letter or digit, then letters, digits and . _ : -, ${MAX_KEY_LENGTH} characters at most, and no UUID`,
+    bounded(HTTP_TASK, {
+      field: "key",
+      takes: [{ key: "A.b_c:d-9" }, { key: "x".repeat(MAX_KEY_LENGTH) }],
+      refuses: ["-a", "a/b", "apply", "x".repeat(MAX_KEY_LENGTH + 1), randomUUID()].map((key) => ({ key })),
+    }),
+  ),
+  held("A filter with a key that no task has is a 422", [
+    "api/tasks/keys.test.ts",
+    "filters of runs, dead letters, redrives and bulk actions take a task's key",
+  ]),
+  held(
+    "One that another task has is a 409 task_key_taken",
+    ["api/tasks/keys.test.ts", "a key that another task has is a 409 that names it"],
+    ["api/tasks/keys.test.ts", "a task that is over keeps its key until it is given to another"],
+  ),
+];
+
+export const TASKS: Statement[] = [...fields, ...http, ...named, ...keys, ...changes];
