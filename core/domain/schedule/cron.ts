@@ -1,60 +1,127 @@
-/** Cron expressions. Pure. */
-import { CronExpressionParser } from "cron-parser";
+/** Cron expressions: what they say, and the local times that they name. Pure; what was read is kept. */
+import { DAY_MS, dayNumber, dayOf, SECOND_MS, toCivil } from "./civil.ts";
+import { daysOfMonth } from "./cron-days.ts";
+import { findForeignForm } from "./cron-dialects.ts";
+import { type CronFields, CronSyntaxError, readFields } from "./cron-fields.ts";
+import {
+  type ClockChanges,
+  DEFAULT_CLOCK_CHANGES,
+  EVERY_INSTANT,
+  type LocalTimes,
+  nextInstant,
+} from "./local-times.ts";
 
-export function nextCron(expression: string, timezone: string, after: Date): Date | null {
-  const cron = CronExpressionParser.parse(expression, { currentDate: after, tz: timezone });
+const MACROS: Record<string, string> = {
+  "@yearly": "0 0 1 1 *",
+  "@annually": "0 0 1 1 *",
+  "@monthly": "0 0 1 * *",
+  "@weekly": "0 0 * * 0",
+  "@daily": "0 0 * * *",
+  "@midnight": "0 0 * * *",
+  "@hourly": "0 * * * *",
+  "@minutely": "* * * * *",
+  "@secondly": "* * * * * *",
+  "@weekdays": "0 0 * * 1-5",
+  "@weekends": "0 0 * * 0,6",
+};
+
+const MAX_KEPT = 5_000;
+const kept = new Map<string, CronFields>();
+
+/** Throws a `CronSyntaxError`. */
+export function readCron(expression: string): CronFields {
+  const known = kept.get(expression);
+  if (known) return known;
+  const fields = readFields(splitFields(expression));
+  if (kept.size >= MAX_KEPT) kept.clear();
+  kept.set(expression, fields);
+  return fields;
+}
+
+function splitFields(expression: string): string[] {
+  const text = expression.trim();
+  const macro = MACROS[text.toLowerCase()];
+  const fields = (macro ?? text).split(/\s+/);
+  if (text.startsWith("@") && macro === undefined)
+    throw new CronSyntaxError(`${JSON.stringify(text)} is not known; ${Object.keys(MACROS).join(", ")} are`);
+  if (fields.length === 5 || fields.length === 6) return fields;
+  throw new CronSyntaxError(
+    "a cron expression has five fields: minute, hour, day of month, month, day of week; with six the first is the second",
+  );
+}
+
+/** What is wrong with an expression that comes in, or undefined. */
+export function findCronFault(expression: string, now: Date): string | undefined {
+  const foreign = findForeignForm(expression.trim());
+  if (foreign !== undefined) return foreign;
   try {
-    return cron.next().toDate();
-  } catch {
-    return null;
+    const fires = toLocalTimes(readCron(expression)).next(now.getTime()) !== null;
+    return fires ? undefined : "this expression never fires: no such day in that month";
+  } catch (error) {
+    if (error instanceof CronSyntaxError) return error.message;
+    throw error;
   }
 }
 
-/** What is wrong with a cron expression, or undefined. Five fields, or six with seconds first, or `@daily` and its like. */
-export function findCronFault(expression: string, now: Date): string | undefined {
-  const text = expression.trim();
-  const fields = text.split(/\s+/);
-  if (!text.startsWith("@") && (fields.length < 5 || fields.length > 6)) {
-    return "a cron expression has five fields: minute, hour, day of month, month, day of week";
-  }
-  // The parser hashes with a new seed at every parse. THU and MARCH hold an H, and begin with none.
-  if (!text.startsWith("@") && /\bH/i.test(text)) return "hashed fields (H) are not supported";
-  try {
-    if (nextCron(text, "UTC", now) === null) return "this expression never fires";
-  } catch (error) {
-    return /explicit day of month/.test((error as Error).message)
-      ? "this expression never fires: no such day in that month"
-      : describeFault(text, fields);
+/** The first instant strictly after `after`; null: there is none. Throws an `InstantNotFoundError`. */
+export function nextCron(
+  expression: string,
+  timezone: string,
+  after: Date,
+  changes: ClockChanges = DEFAULT_CLOCK_CHANGES,
+): Date | null {
+  const fields = readCron(expression);
+  const rule = fields.everyHour ? EVERY_INSTANT : changes;
+  const atMs = nextInstant(toLocalTimes(fields), timezone, rule, after.getTime());
+  return atMs === null ? null : new Date(atMs);
+}
+
+/** No day that there is comes more rarely: 29 February on a given weekday, 40 years apart around 2100. */
+const MAX_MONTHS = 50 * 12;
+
+function toLocalTimes(fields: CronFields): LocalTimes {
+  return {
+    next(fromMs) {
+      const secondsFrom = Math.ceil(fromMs / SECOND_MS);
+      const today = dayOf(secondsFrom * SECOND_MS);
+      const time = nextTimeOfDay(fields, secondsFrom - (today * DAY_MS) / SECOND_MS);
+      const day = nextDay(fields, time === undefined ? today + 1 : today);
+      if (day === undefined) return null;
+      const timeThen = day === today ? time! : nextTimeOfDay(fields, 0)!;
+      return day * DAY_MS + timeThen * SECOND_MS;
+    },
+  };
+}
+
+/** The first day at or after `from`. */
+function nextDay({ months, days }: CronFields, from: number): number | undefined {
+  let { year, month, dayOfMonth } = toCivil(from);
+  for (let count = 0; count < MAX_MONTHS; count += 1) {
+    if (months.includes(month)) {
+      const left = daysOfMonth(days, year, month) & (-1 << dayOfMonth);
+      if (left !== 0) return dayNumber(year, month, lowestBit(left));
+    }
+    dayOfMonth = 1;
+    month += 1;
+    if (month > 12) [year, month] = [year + 1, 1];
   }
   return undefined;
 }
 
-const ALIASES = "@hourly, @daily, @weekly, @monthly, @yearly";
-const FIELDS: [name: string, takes: string][] = [
-  ["second", "0 to 59"],
-  ["minute", "0 to 59"],
-  ["hour", "0 to 23"],
-  ["day of month", "1 to 31, L"],
-  ["month", "1 to 12, JAN to DEC"],
-  ["day of week", "0 to 7, SUN to SAT"],
-];
+const lowestBit = (bits: number) => 31 - Math.clz32(bits & -bits);
 
-/** The first field that cannot be read by itself: the parser says what it stumbled over, and not where. */
-function describeFault(text: string, fields: string[]): string {
-  if (text.startsWith("@")) return `${JSON.stringify(text)} is not known; ${ALIASES} are`;
-  for (const [index, [name, takes]] of FIELDS.slice(-fields.length).entries()) {
-    const field = fields[index]!;
-    if (canParse(fields.map((_other, at) => (at === index ? field : "*")).join(" "))) continue;
-    return `${JSON.stringify(field)} is not a valid ${name}: ${takes}, also in lists (1,2), ranges (1-5) and steps (*/5)`;
+/** The first second of the day at or after `from` (0 to 86,399). */
+function nextTimeOfDay({ hours, minutes, seconds }: CronFields, from: number): number | undefined {
+  const [hour, minute, second] = [Math.floor(from / 3_600), Math.floor(from / 60) % 60, from % 60];
+  const first = minutes[0]! * 60 + seconds[0]!;
+  if (hours.includes(hour)) {
+    const laterSecond = minutes.includes(minute) ? atLeast(seconds, second) : undefined;
+    if (laterSecond !== undefined) return hour * 3_600 + minute * 60 + laterSecond;
+    const laterMinute = atLeast(minutes, minute + 1);
+    if (laterMinute !== undefined) return hour * 3_600 + laterMinute * 60 + seconds[0]!;
   }
-  return "this is not a valid cron expression";
+  const laterHour = atLeast(hours, hour + 1);
+  return laterHour === undefined ? undefined : laterHour * 3_600 + first;
 }
 
-function canParse(expression: string): boolean {
-  try {
-    CronExpressionParser.parse(expression);
-    return true;
-  } catch {
-    return false;
-  }
-}
+const atLeast = (values: number[], least: number) => values.find((value) => value >= least);
