@@ -67,7 +67,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
   const connections = await openConnections(opened, {
     role: "worker",
     settings,
-    maxConnections: 8,
+    maxConnections: 6,
     leaseMs: settings.WORKER_LEASE,
     ...{ clock, log, registry, signal },
     // What wakes a worker does not wait for a consumer group, nor for loading what it takes.

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { openStore } from "./database.ts";
+import { PLAN_KEPT_MS } from "./session-settings.ts";
 
 const database = await createTestDatabase();
 after(() => database.drop());
@@ -46,12 +47,44 @@ test("the server finds within half a minute that a client's machine is gone", as
   await store.close();
 });
 
-test("an insert is planned once for its connection; other statements for what the tables hold", async () => {
+test("what happens to every run is planned once for its connection; other statements for what the tables hold", async () => {
   const { store } = open();
   const planner = async (pool: typeof store.pool) =>
     (await pool.query("SHOW plan_cache_mode")).rows[0].plan_cache_mode;
   assert.equal(await planner(store.pool), "force_custom_plan");
-  assert.equal(await planner(store.insertPool), "force_generic_plan");
+  assert.equal(await planner(store.plannedPool), "force_generic_plan");
   await store.close();
-  await assert.rejects(() => store.insertPool.query("SELECT 1"));
+  await assert.rejects(() => store.plannedPool.query("SELECT 1"));
+});
+
+test("a connection keeps its plans for a while and no longer, however it is asked for", async (t) => {
+  let now = 1_000;
+  t.mock.method(performance, "now", () => now);
+  const { store } = open();
+  const asked: string[] = [];
+  store.plannedPool.on("connect", (client) => {
+    const query = client.query.bind(client) as (...given: unknown[]) => unknown;
+    t.mock.method(client, "query", (...given: unknown[]) => {
+      asked.push(String(given[0]));
+      return query(...given);
+    });
+  });
+  const ask = async () => await store.plannedPool.query("SELECT 1");
+  const lend = async () => (await store.plannedPool.connect()).release();
+  try {
+    await ask();
+    now += PLAN_KEPT_MS - 1;
+    await Promise.all([ask(), lend()]);
+    assert.deepEqual(new Set(asked), new Set(["SELECT 1"]));
+    for (const use of [ask, lend]) {
+      now += PLAN_KEPT_MS;
+      asked.length = 0;
+      await use();
+      assert.equal(asked[0], "DISCARD PLANS");
+      await use();
+      assert.equal(asked.filter((text) => text === "DISCARD PLANS").length, 1);
+    }
+  } finally {
+    await store.close();
+  }
 });

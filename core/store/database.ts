@@ -14,7 +14,7 @@ import type pg from "pg";
 import { createFittedPools } from "./fitted-pool.ts";
 import type { Pooling } from "./pooling.ts";
 import type { Database } from "./schema.ts";
-import { INSERT_SESSION, SESSION } from "./session-settings.ts";
+import { PLAN_KEPT_MS, PLANNED_SESSION, SESSION } from "./session-settings.ts";
 
 export type Db = Kysely<Database>;
 
@@ -28,8 +28,8 @@ export interface QueryScope {
 
 export interface Store extends QueryScope {
   pool: pg.Pool;
-  /** The same for hot inserts, whose plan is the same whatever the tables hold: planned once per connection as well. */
-  insertPool: pg.Pool;
+  /** The same for what happens to every run, by plans that are right whatever the tables hold: planned once per connection. */
+  plannedPool: pg.Pool;
   /**
    * Connections apart, for leases: renewing and judging them does not wait behind statements that hang, and is given up
    * soon on a connection that hangs itself.
@@ -65,7 +65,7 @@ export interface StoreSettings {
   onError(error: Error): void;
 }
 
-const INSERT_CONNECTIONS = 2;
+const PLANNED_CONNECTIONS = 4;
 const LEASE_CONNECTIONS = 2;
 /** A renewal that has no answer by then is sent anew on another connection, before the lease runs out. */
 const LEASE_TIMEOUT_MS = { least: 2_000, most: 5_000 };
@@ -101,7 +101,8 @@ export function openStore(settings: StoreSettings): Store {
 
   const pools = openPools(databaseUrl);
   const pool = watch(pools.open(maxConnections, SESSION));
-  const insertPool = watch(pools.open(Math.min(INSERT_CONNECTIONS, maxConnections), INSERT_SESSION));
+  const planned = Math.min(PLANNED_CONNECTIONS, maxConnections);
+  const plannedPool = watch(pools.open(planned, PLANNED_SESSION, { planKeptMs: PLAN_KEPT_MS }));
   const db = openDb(pool);
   const { least, most } = LEASE_TIMEOUT_MS;
   const leaseTimeoutMs = Math.min(Math.max((settings.leaseMs ?? most * 3) / 3, least), most);
@@ -126,7 +127,7 @@ export function openStore(settings: StoreSettings): Store {
   return {
     db,
     pool,
-    insertPool,
+    plannedPool,
     leaseDb,
     leasePool,
     sessionUrl: directUrl ?? databaseUrl,
@@ -143,7 +144,7 @@ export function openStore(settings: StoreSettings): Store {
     async close() {
       closing = true;
       const opened = await direct?.catch(() => undefined);
-      await Promise.all([db.destroy(), insertPool.end(), leasePool.end(), opened?.db.destroy()]);
+      await Promise.all([db.destroy(), plannedPool.end(), leasePool.end(), opened?.db.destroy()]);
     },
   };
 }

@@ -10,15 +10,20 @@ import { TimedClient } from "./timed-client.ts";
 
 export interface FittedPools {
   /** Of one URL; `session` is what their connections are to have. */
-  open(max: number, session: SessionSettings, given?: pg.PoolConfig): pg.Pool;
+  open(max: number, session: SessionSettings, given?: FittedPoolConfig): pg.Pool;
   /** Looks at the first call, with a connection of the first pool, which keeps it where it fits. */
   findPooling(): Promise<Pooling>;
+}
+
+export interface FittedPoolConfig extends pg.PoolConfig {
+  /** How long a connection keeps the plans of its prepared statements; default: as long as the server does. */
+  planKeptMs?: number;
 }
 
 type ConnectCallback = (
   error: Error | undefined,
   client: pg.PoolClient | undefined,
-  done: (release?: unknown) => void,
+  done: (release?: boolean | Error) => void,
 ) => void;
 
 /** `config` holds nothing of the session. */
@@ -40,7 +45,11 @@ export function createFittedPools(config: pg.PoolConfig): FittedPools {
     return known;
   }
 
+  const plannedAtMs = new WeakMap<pg.PoolClient, number>();
+
   class FittedPool extends pg.Pool {
+    planKeptMs: number | undefined;
+
     /** Whether a connection goes straight to the server. */
     async fits(): Promise<boolean> {
       let client: pg.PoolClient;
@@ -63,22 +72,38 @@ export function createFittedPools(config: pg.PoolConfig): FittedPools {
     override connect(): Promise<pg.PoolClient>;
     override connect(callback: ConnectCallback): void;
     override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | undefined {
-      if (callback) {
-        if (known) super.connect(callback);
-        else
-          findPooling().then(
-            () => super.connect(callback),
-            (error) => callback(error, undefined, () => {}),
-          );
-        return undefined;
+      if (!callback) return known ? this.lend() : findPooling().then(() => this.lend());
+      const fail = (error: Error) => callback(error, undefined, () => {});
+      if (known && this.planKeptMs === undefined) super.connect(callback);
+      else this.connect().then((client) => callback(undefined, client, client.release), fail);
+      return undefined;
+    }
+
+    private async lend(): Promise<pg.PoolClient> {
+      const client = await super.connect();
+      if (this.keepsPlans(client)) return client;
+      try {
+        await client.query("DISCARD PLANS");
+        return client;
+      } catch (error) {
+        client.release(true);
+        throw error;
       }
-      return known ? super.connect() : findPooling().then(() => super.connect());
+    }
+
+    /** Through a pooler in transaction mode, nobody knows whose plans they are. */
+    private keepsPlans(client: pg.PoolClient): boolean {
+      if (this.planKeptMs === undefined || known?.mode === "transaction") return true;
+      const now = performance.now();
+      const isKept = now - (plannedAtMs.get(client) ?? now) < this.planKeptMs;
+      if (!isKept || !plannedAtMs.has(client)) plannedAtMs.set(client, now);
+      return isKept;
     }
   }
 
   return {
     findPooling,
-    open(max, session, given = {}) {
+    open(max, session, { planKeptMs, ...given } = {}) {
       const options = toStartupOptions(session);
       // The pool makes its connections with `new`.
       function ChosenClient(given: pg.ClientConfig): pg.Client {
@@ -93,6 +118,7 @@ export function createFittedPools(config: pg.PoolConfig): FittedPools {
         Client: ChosenClient as unknown as new () => pg.ClientBase,
         onConnect: (client) => prepareSession(client, known, session),
       });
+      pool.planKeptMs = planKeptMs;
       first ??= pool;
       return pool;
     },

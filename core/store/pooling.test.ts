@@ -54,7 +54,7 @@ describe("through PgBouncer in session mode", { skip }, () => {
     assert.equal((await store.findPooling()).mode, "session");
     assert.equal(await show(store, "plan_cache_mode"), "force_custom_plan");
     assert.equal(await show(store, "statement_timeout"), "1min");
-    const planned = await store.insertPool.query("SHOW plan_cache_mode");
+    const planned = await store.plannedPool.query("SHOW plan_cache_mode");
     assert.equal(planned.rows[0].plan_cache_mode, "force_generic_plan");
     const bells: Bell[] = [];
     const listener = await openBells(store, systemClock, assert.ifError);
@@ -116,7 +116,7 @@ describe("through PgBouncer in transaction mode", { skip }, () => {
     const { store } = await openThrough("transaction", { poolSize: 3 });
     const ask = async (n: number) => {
       const query = { name: `plus-${n % 3}`, text: `SELECT $1::int + ${n % 3} AS sum`, values: [n] };
-      const { rows } = await (n % 2 === 0 ? store.pool : store.insertPool).query(query);
+      const { rows } = await (n % 2 === 0 ? store.pool : store.plannedPool).query(query);
       return rows[0].sum === n + (n % 3);
     };
     const sums = await Promise.all(Array.from({ length: 200 }, (_, n) => ask(n)));

@@ -56,6 +56,8 @@ const replayOf = (of: ReplayRequest["of"]): ReplayRequest => ({
 interface Statement {
   text: string;
   values: unknown[];
+  /** Its plan is made once, for any values, and kept. */
+  isPlanned: boolean;
 }
 
 const FILLS = [
@@ -86,42 +88,59 @@ async function fill(count: number): Promise<void> {
 
 type Query = string | pg.QueryConfig;
 
-/** What `use` says to the database, through the pool or a connection of it. */
+/** What `use` says to the database, through the pools or a connection of them. */
 async function record(use: (store: Store) => Promise<unknown>): Promise<Statement[]> {
   const statements: Statement[] = [];
-  const recorded = <T extends pg.Pool | pg.PoolClient>(target: T): T => {
+  const recorded = <T extends pg.Pool | pg.PoolClient>(target: T, isPlanned: boolean): T => {
     const query = (given: Query, values?: unknown[]) => {
       const { text, values: own } = typeof given === "string" ? { text: given, values } : given;
-      statements.push({ text, values: own ?? values ?? [] });
+      statements.push({ text, values: own ?? values ?? [], isPlanned });
       return (target as pg.Pool).query(given as pg.QueryConfig, values);
     };
     return Object.create(target, { query: { value: query } });
   };
-  const pool = Object.create(recorded(store.pool), {
-    connect: { value: async () => recorded(await store.pool.connect()) },
-  });
+  const recordedPool = (target: pg.Pool, isPlanned: boolean): pg.Pool =>
+    Object.create(recorded(target, isPlanned), {
+      connect: { value: async () => recorded(await target.connect(), isPlanned) },
+    });
+  const pool = recordedPool(store.pool, false);
+  const plannedPool = recordedPool(store.plannedPool, true);
   const db: Db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
-  await use({ ...store, db, pool, leasePool: pool });
+  await use({ ...store, db, pool, plannedPool, leasePool: pool });
   return statements.filter(({ text }) => /^\s*(WITH|SELECT|INSERT|UPDATE|DELETE)/i.test(text));
+}
+
+interface ExplainedRow {
+  "QUERY PLAN": [{ Plan: PlanNode }];
 }
 
 interface PlanNode {
   "Node Type": string;
   "Relation Name"?: string;
   "Index Name"?: string;
+  /** By what rows are found in the index. */
+  "Index Cond"?: string;
   /** What is checked row by row, the index knowing nothing of it. */
   Filter?: string;
   Plans?: PlanNode[];
 }
 
-/** The nodes of the plan that the statement has now, with these values. */
-async function explain({ text, values }: Statement): Promise<PlanNode[]> {
-  const { rows } = await store.pool.query<{ "QUERY PLAN": [{ Plan: PlanNode }] }>(
-    `EXPLAIN (FORMAT JSON) ${text}`,
-    values,
-  );
+/** The nodes of the plan that the statement has now, with these values or for any. */
+async function explain({ text, values, isPlanned }: Statement): Promise<PlanNode[]> {
+  const { rows } = await (isPlanned
+    ? store.plannedPool.query<ExplainedRow>(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${text}`)
+    : store.pool.query<ExplainedRow>(`EXPLAIN (FORMAT JSON) ${text}`, values));
   const flatten = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(flatten)];
   return flatten(rows[0]!["QUERY PLAN"][0].Plan);
+}
+
+/** A plan that is kept while a table grows finds each row of it by what names the row, or the first ones in their order. */
+function assertKeepable(plan: PlanNode[]): void {
+  for (const node of plan) {
+    const { "Relation Name": table, "Index Cond": by = "" } = node;
+    if (table === undefined || !GROWING.test(table) || node["Node Type"] === "ModifyTable") continue;
+    assert.match(by, /\bid = |available_at <=/, `${node["Node Type"]} of ${table}`);
+  }
 }
 
 const id = newId();
@@ -215,6 +234,13 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     use: (s) =>
       finishAttempts(s, id, [
         { ...finished(run, id, { state: "succeeded", result: 1 }), holdsPermits: true },
+      ]),
+    index: "task_runs_open_pkey",
+  },
+  "finish for good, of runs that call somebody": {
+    use: (s) =>
+      finishAttempts(s, id, [
+        { ...finished(run, id, { state: "succeeded", result: 1 }), hasCallbacks: true, holdsPermits: true },
       ]),
     index: "task_runs_open_pkey",
   },
@@ -362,14 +388,16 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   },
 };
 
-for (const count of [1, 5_000]) {
+for (const count of [0, 1, 5_000]) {
   describe(`plans with ${count} queued runs`, () => {
-    before(() => fill(count));
+    // Before anything is stored, nobody has analysed anything either.
+    if (count > 0) before(() => fill(count));
     for (const [name, { use, index }] of Object.entries(CASES)) {
       test(`${name}: by an index, no scan of a table that grows`, async () => {
         const statements = await record(use);
         assert.ok(statements.length > 0);
-        const nodes = (await Promise.all(statements.map(explain))).flat();
+        const plans = await Promise.all(statements.map(explain));
+        const nodes = plans.flat();
         const scanned = nodes
           .filter((node) => node["Node Type"] === "Seq Scan")
           .map((node) => node["Relation Name"] ?? "");
@@ -379,6 +407,7 @@ for (const count of [1, 5_000]) {
         );
         const used = nodes.flatMap((node) => node["Index Name"] ?? []);
         assert.ok(used.length > 0);
+        for (const [at, plan] of plans.entries()) if (statements[at]!.isPlanned) assertKeepable(plan);
         if (index && count > 1) assert.ok(used.includes(index), `${index}; it uses ${used.join(", ")}`);
       });
     }
@@ -387,7 +416,7 @@ for (const count of [1, 5_000]) {
 
 test("the index of claimable runs holds those and no others, in the order of claims", async () => {
   const text = `SELECT id FROM task_runs_open WHERE ${CLAIMABLE} AND ${isDue("$1::int")} ORDER BY ${CLAIM_ORDER} LIMIT 10`;
-  const nodes = await explain({ text, values: [0] });
+  const nodes = await explain({ text, values: [0], isPlanned: false });
   assert.deepEqual(
     nodes.map((node) => [node["Node Type"], node["Index Name"], node.Filter]),
     [
@@ -399,7 +428,7 @@ test("the index of claimable runs holds those and no others, in the order of cla
   );
 });
 
-test("no plan is kept from before a table grew", async () => {
+test("no plan is kept from before a table grew, but those that every size has", async () => {
   const single = openStore({
     databaseUrl: url,
     applicationName: "bellhop-test",
@@ -413,14 +442,20 @@ test("no plan is kept from before a table grew", async () => {
       await finishAttempts(single, id, [finished(run, id, { state: "cancelled" })]);
       await findRun(single, id, id);
     }
-    const { rows } = await single.pool.query<{ name: string; kept: boolean }>(
-      "SELECT name, generic_plans > 0 AS kept FROM pg_prepared_statements ORDER BY name",
-    );
-    const names = ["claim-by-id", "claim-due", "find-run", "finish-terminal"];
-    assert.deepEqual(
-      rows,
-      names.map((name) => ({ name, kept: false })),
-    );
+    const readNames = async (pool: pg.Pool, isKept: boolean) =>
+      (
+        await pool.query<{ name: string }>(
+          "SELECT name FROM pg_prepared_statements WHERE (generic_plans > 0) = $1 ORDER BY name",
+          [isKept],
+        )
+      ).rows.map(({ name }) => name);
+    assert.deepEqual(await readNames(single.pool, false), ["find-run"]);
+    assert.deepEqual(await readNames(single.pool, true), []);
+    assert.deepEqual(await readNames(single.plannedPool, true), [
+      "claim-by-id",
+      "claim-due",
+      "finish-terminal",
+    ]);
   } finally {
     await single.close();
   }

@@ -17,8 +17,23 @@ export const SESSION: SessionSettings = {
   statement_timeout: "1min",
 };
 
-/** Of an insert of a few rows, planning would be most of the work. */
-export const INSERT_SESSION: SessionSettings = { ...SESSION, plan_cache_mode: "force_generic_plan" };
+/**
+ * For statements of which planning would be a large part: the inserts, claims and ends of a few runs. Their texts leave
+ * the planner few ways (`byIndex`, `unindexed`). No sort and no bitmap: a claim of what is due takes the first of a long
+ * index, in its order.
+ */
+export const PLANNED_SESSION: SessionSettings = {
+  ...SESSION,
+  plan_cache_mode: "force_generic_plan",
+  enable_sort: "off",
+  enable_bitmapscan: "off",
+};
+
+/**
+ * How long a connection keeps the plans of those. Which of several indexes is right shows when a table is larger than a
+ * page or two: a table may be empty at one moment and hold ten thousand runs a second later.
+ */
+export const PLAN_KEPT_MS = 500;
 
 /** Between the server and its client: one whose machine is gone must not keep its locks. */
 const KEEPALIVES: SessionSettings = {

@@ -28,7 +28,7 @@ export function withholdAnswers(t: TestContext) {
     return answer;
   };
   const insert = async (...args: [query: string | { name: string }]) => {
-    const answer = await store.insertPool.query(...(args as [string]));
+    const answer = await store.plannedPool.query(...(args as [string]));
     const [asked] = args;
     if (typeof asked === "object" && asked.name === "reserve-direct-run") await withhold();
     return answer;
@@ -37,7 +37,7 @@ export function withholdAnswers(t: TestContext) {
     store: {
       ...store,
       pool: forwarding(store.pool, { query: query as typeof store.pool.query }),
-      insertPool: forwarding(store.insertPool, { query: insert as typeof store.insertPool.query }),
+      plannedPool: forwarding(store.plannedPool, { query: insert as typeof store.plannedPool.query }),
     } satisfies Store,
     /** Resolves when the row says that the run is the worker's. */
     written: written.promise,

@@ -317,7 +317,7 @@ describe("permits that come back a moment after their run ended are counted off 
       };
       return Object.create(pool, { query: { value: query } });
     };
-    return { ...store, pool: watch(store.pool), insertPool: watch(store.insertPool) };
+    return { ...store, pool: watch(store.pool), plannedPool: watch(store.plannedPool) };
   }
 
   test("of a run whose function got a limit while it ran", async () => {

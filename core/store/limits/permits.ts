@@ -13,6 +13,7 @@
  * (admit-runs.ts, grant-permits.ts, recount-permits.ts) leaves rows of runs alone that others have locked. So nobody waits
  * in a circle.
  */
+import { byIndex } from "../by-index.ts";
 
 /** The limits that may hold for the runs of a function (SQL, a uuid or null). */
 export const functionKeys = (functionId: string) =>
@@ -45,7 +46,7 @@ export const LOCK_LIMITS = `
   limits AS MATERIALIZED (
     SELECT l.key, l.concurrency IS NULL OR (NOT l.has_waiting AND l.permits_held + n.count <= l.concurrency) AS fits
     FROM (SELECT a.key, count(*) AS count FROM wanted, unnest(keys) AS a(key) GROUP BY a.key) AS n
-      JOIN run_limits l ON l.key = n.key
+      JOIN run_limits l ON ${byIndex("l.key", "n.key")}
     ORDER BY l.key FOR UPDATE OF l
   )`;
 
@@ -62,7 +63,7 @@ export const TAKE_PERMITS = `
       SELECT p.key, count(*)::int AS count FROM chosen, unnest(permits) AS p(key)
       WHERE is_free AND granted IS NULL GROUP BY p.key
     ) AS t
-    WHERE l.key = t.key
+    WHERE ${byIndex("l.key", "t.key")}
   )`;
 
 /**
@@ -73,9 +74,9 @@ export const givePermitsBack = (source: string, holding = "true") => `
   freed AS MATERIALIZED (
     SELECT l.key, n.count FROM (
       SELECT p.key, count(*)::int AS count FROM ${source}, unnest(permits) AS p(key) WHERE ${holding} GROUP BY p.key
-    ) AS n JOIN run_limits l ON l.key = n.key ORDER BY l.key FOR UPDATE OF l
+    ) AS n JOIN run_limits l ON ${byIndex("l.key", "n.key")} ORDER BY l.key FOR UPDATE OF l
   ), permits_back AS (
-    UPDATE run_limits l SET permits_held = greatest(l.permits_held - f.count, 0) FROM freed f WHERE l.key = f.key
+    UPDATE run_limits l SET permits_held = greatest(l.permits_held - f.count, 0) FROM freed f WHERE ${byIndex("l.key", "f.key")}
     RETURNING l.key, l.has_waiting
   )`;
 

@@ -3,6 +3,7 @@
  * locks them, `chosen` says which of them may start at once, `taken` starts those. Runs that may not start at once are
  * given to `admitRuns`, which starts them or has them wait.
  */
+import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { admitRuns, type LimitedRun } from "../limits/admit-runs.ts";
 import { expectsLimits, noteClaim } from "../limits/met-limits.ts";
@@ -30,7 +31,7 @@ export type { ClaimedRun } from "./claimed-run.ts";
 const chosen = (permits: string, isFree: string) => `
   chosen AS MATERIALIZED (
     SELECT w.*, f.name AS function_name, ${TRAFFIC} AS traffic, ${permits} AS permits, ${isFree} AS is_free
-    FROM wanted w LEFT JOIN functions f ON f.id = w.function_id
+    FROM wanted w LEFT JOIN functions f ON ${byIndex("f.id", "w.function_id")}
   )`;
 
 /** Starts runs that no limit holds for, and those that were granted their permits. */
@@ -59,7 +60,7 @@ const toTexts = (name: string, wanted: string): ClaimTexts => ({
 
 const wantedById = (bound = "") => `
     SELECT r.id, r.function_id, ${CLAIM_ORDER}, ${WANTED_PERMITS} FROM task_runs_open r
-    WHERE id = ANY($2::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} ${bound}`;
+    WHERE r.id = ANY($2::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} ${bound}`;
 const CLAIM_BY_ID = toTexts("claim-by-id", wantedById());
 const CLAIM_SHORT_BY_ID = toTexts("claim-short-by-id", wantedById(`AND ${TIMEOUT_MS} <= $3`));
 const CLAIM_DUE = toTexts(
@@ -140,7 +141,7 @@ async function ask(
   statement: { name: string; text: string },
   values: ClaimValues,
 ): Promise<{ taken: ClaimedRun[]; limited: LimitedRun[] }> {
-  const { rows } = await store.pool.query<AnsweredRow>({ ...statement, values });
+  const { rows } = await store.plannedPool.query<AnsweredRow>({ ...statement, values });
   const taken: ClaimedRun[] = [];
   let limited: LimitedRun[] = [];
   for (const row of rows) {

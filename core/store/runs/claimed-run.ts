@@ -5,6 +5,7 @@ import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
+import { byIndex } from "../by-index.ts";
 import { fromJoinedPolicy, JOINED_POLICY, type JoinedPolicy } from "../tasks/policy-columns.ts";
 import { fromSpecColumn, type GivenInput, type StoredSpec, withGivenInput } from "../tasks/spec-column.ts";
 
@@ -55,7 +56,7 @@ export const TAKEN = `
     UPDATE task_runs_open r
     SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(),
       permits = c.permits, waiting_for = NULL, waiting_key = NULL, room = NULL
-    FROM chosen c WHERE r.id = c.id AND c.is_free
+    FROM chosen c WHERE ${byIndex("r.id", "c.id")} AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
       r.scheduled_for, r.redriven_at, r.started_at, r.timeout_ms, r.max_attempts, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,
       r.traceparent, r.on_end IS NOT NULL AS has_callbacks
@@ -68,7 +69,7 @@ export const describe = (source: string, columns = "") => `
   SELECT k.*, t.spec, ${JOINED_POLICY}, CASE WHEN k.function_id IS NOT NULL AND ${TAG} IS NOT NULL THEN (
       SELECT g.revision_id FROM function_tags g WHERE g.function_id = k.function_id AND g.tag = ${TAG}
     ) END AS tag_revision_id ${columns}
-  FROM ${source} LEFT JOIN tasks t ON t.id = k.task_id`;
+  FROM ${source} LEFT JOIN tasks t ON ${byIndex("t.id", "k.task_id")}`;
 
 interface TakenRow {
   id: string;

@@ -14,13 +14,12 @@ import type { QueryScope, Store } from "../database.ts";
 import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
-import { LOGGED } from "./end.ts";
+import { writeLines } from "./end.ts";
 import {
   type FinishedAttempt,
   type FinishReport,
   finishAttempts,
   toEndedRun,
-  toLogRows,
   toVerdictRow,
 } from "./finish.ts";
 import { DIRECT_RUNS, INSERT_ENDED, INSERT_RESERVED, INSERT_SHOWN } from "./insert.ts";
@@ -59,7 +58,7 @@ const SHOW = {
  * nothing was written.
  */
 export async function showDirectRun(store: Store, workerId: string, run: DirectRun): Promise<boolean> {
-  const { rowCount } = await store.insertPool.query({ ...SHOW, values: toShowValues(workerId, run) });
+  const { rowCount } = await store.plannedPool.query({ ...SHOW, values: toShowValues(workerId, run) });
   return rowCount === 1 || (await isOwn(store, workerId, run.id));
 }
 
@@ -136,7 +135,7 @@ export type Reservation = "reserved" | "no_room" | "given_up";
  * nor was anything here, and it must not run.
  */
 export async function reserveDirectRun(store: Store, workerId: string, run: DirectRun): Promise<Reservation> {
-  const { rows } = await store.insertPool.query<ReservedRow>({
+  const { rows } = await store.plannedPool.query<ReservedRow>({
     ...RESERVE,
     values: toShowValues(workerId, run),
   });
@@ -163,13 +162,14 @@ export interface FinishedDirectRun extends FinishedAttempt {
 const WRITTEN_WITHIN = "interval '12 hours'";
 const FENCE_KEPT = "interval '24 hours'";
 
-/** Writes those of the runs $2 whose ids nobody has taken, as the writer $4, with their lines $3. */
+/** Writes those of the runs $2 whose ids nobody has taken, as the writer $3, with their lines. */
 export const WRITE_ENDED = `
   WITH ended AS MATERIALIZED (SELECT * FROM ${DIRECT_RUNS}), fence AS (
     INSERT INTO run_fences (run_id, writer)
-    SELECT id, $4::uuid FROM ended WHERE made_at > statement_timestamp() - ${WRITTEN_WITHIN}
+    SELECT id, $3::uuid FROM ended WHERE made_at > statement_timestamp() - ${WRITTEN_WITHIN}
     ON CONFLICT DO NOTHING RETURNING run_id
-  ), made AS (${INSERT_ENDED} RETURNING id, claim_no, started_at), ${LOGGED("made")}
+  ), made AS (${INSERT_ENDED} RETURNING id, namespace_id, function_id, revision_id, attempt, started_at),
+  told AS (SELECT m.*, e.lines FROM made m JOIN ended e ON e.id = m.id WHERE e.lines IS NOT NULL), ${writeLines("told")}
   SELECT id FROM made`;
 
 /**
@@ -181,10 +181,10 @@ export async function recordDirectRuns(
   workerId: string,
   runs: FinishedDirectRun[],
 ): Promise<FinishReport> {
-  const { rows } = await store.insertPool.query<{ id: string }>({
+  const { rows } = await store.plannedPool.query<{ id: string }>({
     name: "direct-ended",
     text: WRITE_ENDED,
-    values: [workerId, ...toEndedValues(runs), workerId],
+    values: toEndedValues(workerId, runs, workerId),
   });
   const written = new Set(rows.map(({ id }) => id));
   if (written.size === runs.length) return toReport(runs);
@@ -231,9 +231,13 @@ async function findOwnFences(
   return runs.filter(({ runId }) => own.has(runId));
 }
 
-/** $2 and $3 of `WRITE_ENDED`. */
-export function toEndedValues(runs: FinishedDirectRun[]): [string, string] {
-  return [toJsonText(runs.map(toEndedRow)), toJsonText(runs.flatMap(toLogRows))];
+/** What `WRITE_ENDED` takes; `writer` is null where nobody who runs them writes them. */
+export function toEndedValues(
+  workerId: string,
+  runs: FinishedDirectRun[],
+  writer: string | null,
+): [string, string, string | null] {
+  return [workerId, toJsonText(runs.map(toEndedRow)), writer];
 }
 
 function toEndedRow(run: FinishedDirectRun) {

@@ -9,6 +9,7 @@ import { MAX_ORIGINAL_INPUT_BYTES } from "../../domain/kept-input.ts";
 import type { RunError } from "../../domain/run-errors.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
+import { byIndex } from "../by-index.ts";
 import { type GRANTED, givePermitsBack, WANTED_KEYS } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";
 import { unindexed } from "../unindexed.ts";
@@ -195,27 +196,29 @@ export const endTaken = (
 const VERDICTS = `
   verdicts AS MATERIALIZED (
     SELECT * FROM json_to_recordset($2::json) AS v(id uuid, worker_id uuid, claim_no int, revision_id uuid, state text,
-      available_at timestamptz, result jsonb, error jsonb, record jsonb, took_ms float8, input jsonb)
+      available_at timestamptz, result jsonb, error jsonb, record jsonb, took_ms float8, input jsonb, lines json)
   )`;
 
-const FENCED = `r.id = v.id AND r.worker_id = coalesce(v.worker_id, $1) AND r.claim_no = v.claim_no
+const FENCED = `${byIndex("r.id", "v.id")} AND r.worker_id = coalesce(v.worker_id, $1) AND r.claim_no = v.claim_no
   AND ${unindexed("r.state")} = 'running'`;
 
 /** One that tells its times tells them by the row's clock. */
 const RECORD = `CASE WHEN v.record ? 'finishedAt' THEN v.record
     ELSE ${recordInRowTime("v.record", "r.started_at", "v.took_ms")} END`;
 
-/** Writes the lines $3 of those attempts that `source` (id, claim_no, started_at) holds. */
-export const LOGGED = (source: string) => `
+/** Writes the lines of the attempts that `source` holds: a run's columns, its attempt's number, and its `lines`. */
+export const writeLines = (
+  source: string,
+  { attempt = "s.attempt", revisionId = "s.revision_id" }: { attempt?: string; revisionId?: string } = {},
+) => `
   logged AS (
     INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, revision_id, level, message, fields)
-    SELECT ${lineInRowTime("s.started_at", "l.since_ms")}, l.namespace_id, l.run_id, l.attempt, l.function_id,
-      l.revision_id, l.level, l.message, l.fields
-    FROM ROWS FROM (json_to_recordset($3::json) AS (since_ms float8, namespace_id uuid, run_id uuid, claim_no int,
-      attempt int, function_id uuid, revision_id uuid, level text, message text, fields jsonb)) WITH ORDINALITY
-      AS l(since_ms, namespace_id, run_id, claim_no, attempt, function_id, revision_id, level, message, fields, line_no)
-    JOIN ${source} s ON s.id = l.run_id AND s.claim_no = l.claim_no
-    -- Their numbers are given in this order, whatever the join makes of it.
+    SELECT ${lineInRowTime("s.started_at", "l.since_ms")}, s.namespace_id, s.id, ${attempt}, s.function_id,
+      ${revisionId}, l.level, l.message, l.fields
+    FROM ${source} s CROSS JOIN LATERAL ROWS FROM (
+      json_to_recordset(s.lines) AS (since_ms float8, level text, message text, fields jsonb)
+    ) WITH ORDINALITY AS l(since_ms, level, message, fields, line_no)
+    -- Those of a run are numbered in this order, whatever else a plan makes of it.
     ORDER BY l.line_no
   )`;
 
@@ -230,7 +233,7 @@ const moveTerminal = (rest: string, own: Pick<EndColumns, "attempts" | "startedA
   gone AS (
     DELETE FROM task_runs_open r USING verdicts v WHERE ${FENCED}
     RETURNING r.*, v.state AS end_state, v.revision_id AS end_revision_id, v.result AS end_result,
-      v.error AS end_error, v.input AS end_input, ${RECORD} AS end_record
+      v.error AS end_error, v.input AS end_input, v.lines, ${RECORD} AS end_record
   ),
   moved AS (${moveEnded({
     state: "g.end_state",
@@ -242,7 +245,7 @@ const moveTerminal = (rest: string, own: Pick<EndColumns, "attempts" | "startedA
     input: `CASE WHEN g.end_record ? 'input' THEN g.end_input ELSE ${KEPT_INPUT} END`,
     ...own,
   })}
-  ), ${LOGGED("gone")} ${rest}`;
+  ), ${writeLines("gone", { revisionId: "s.end_revision_id" })} ${rest}`;
 
 export const MOVE_TERMINAL = { name: "finish-terminal", text: moveTerminal(`SELECT ${ANSWERED} FROM gone`) };
 
@@ -284,8 +287,9 @@ const keepOpen = (returning: string, rest: string) => `
       dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
     FROM verdicts v
     WHERE ${FENCED} AND NOT (v.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL)
-    RETURNING r.id, v.claim_no, r.awaited, r.permits, r.started_at ${returning}
-  ), ${LOGGED("kept")} ${rest}
+    RETURNING r.id, v.claim_no, r.awaited, r.permits, r.started_at, r.namespace_id, r.function_id, r.revision_id,
+      v.record, v.lines ${returning}
+  ), ${writeLines("kept", { attempt: "(s.record ->> 'attempt')::int" })} ${rest}
   SELECT ${ANSWERED} FROM kept`;
 
 export const KEEP_OPEN = { name: "finish-open", text: keepOpen("", "") };
@@ -294,7 +298,7 @@ export const KEEP_OPEN = { name: "finish-open", text: keepOpen("", "") };
 export const KEEP_OPEN_CALLING = {
   name: "finish-open-calling",
   text: keepOpen(
-    ", r.namespace_id, r.task_id, r.on_end, v.state AS end_state, v.error AS end_error",
+    ", r.task_id, r.on_end, v.state AS end_state, v.error AS end_error",
     `, ${callBack("kept", "g.end_state", "g.end_error")}`,
   ),
 };

@@ -87,12 +87,14 @@ export async function finishAttempts(
   attempts: FinishedAttempt[],
 ): Promise<FinishReport> {
   if (attempts.some((attempt) => staysOpen(attempt) || isExpired(attempt) || attempt.hasCallbacks))
-    return await inTransaction(store.pool, async (tx) =>
+    return await inTransaction(store.plannedPool, async (tx) =>
       toReport(await writeInTransaction(tx, { workerId, attempts })),
     );
   const isLimited = attempts.some(({ holdsPermits }) => holdsPermits);
   const statement = isLimited ? MOVE_LIMITED : MOVE_TERMINAL;
-  const written = await retryDeadlock(() => writeVerdicts(store.pool, statement, { workerId, attempts }));
+  const written = await retryDeadlock(() =>
+    writeVerdicts(store.plannedPool, statement, { workerId, attempts }),
+  );
   if (isLimited) return toReport(written);
   // A limit that was set while they ran, or a count of permits, has given them some. They have ended: what cannot be
   // counted off now is found by the next count.
@@ -179,7 +181,7 @@ async function writeVerdicts(
 ): Promise<WrittenEnd[]> {
   if (attempts.length === 0) return [];
   const verdicts = workerId === null ? attempts.map(toLostRow) : attempts.map(toVerdictRow);
-  const values = [workerId, toJsonText(verdicts), toJsonText(attempts.flatMap(toLogRows))];
+  const values = [workerId, toJsonText(verdicts)];
   const { rows } = await client.query<FinishedRow>({ ...statement, values });
   const written = new Map(rows.map((row) => [toKey({ runId: row.id, claimNo: row.claimNo }), row]));
   return attempts.flatMap((attempt) => {
@@ -245,20 +247,14 @@ export function toVerdictRow(attempt: FinishedAttempt) {
     error: "error" in verdict ? verdict.error : undefined,
     ...(attempt.hasOwnClock ? toDuration(attempt.record) : { record: attempt.record }),
     input: input ?? undefined,
+    lines: attempt.logs.length === 0 ? undefined : toLines(attempt),
   };
 }
 
-export function toLogRows(attempt: FinishedAttempt) {
-  const { runId, claimNo, namespaceId, functionId, revisionId, record, logs } = attempt;
+function toLines({ record, logs }: FinishedAttempt) {
   const startedMs = Date.parse(record.startedAt ?? record.finishedAt);
   return logs.map(({ at, level, message, fields }) => ({
     since_ms: at.getTime() - startedMs,
-    namespace_id: namespaceId,
-    run_id: runId,
-    claim_no: claimNo,
-    attempt: record.attempt,
-    function_id: functionId,
-    revision_id: revisionId,
     level,
     message,
     fields,

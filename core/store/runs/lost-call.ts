@@ -73,7 +73,7 @@ export async function endLostCall(
   const { rowCount } = await store.pool.query({
     name: "lost-call",
     text: WRITE_ENDED,
-    values: [workerId, ...toEndedValues([lost]), API_WRITER],
+    values: toEndedValues(workerId, [lost], API_WRITER),
   });
   const { attempt, startedAt, finishedAt } = lost.record;
   const shown = { id: lost.runId, claimNo: DIRECT_CLAIM_NO, attempt };
