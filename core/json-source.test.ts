@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findMemberText, JsonSource, listElementTexts, writeJson } from "./json-source.ts";
+import { findMemberText, JsonSource, listElementTexts, mapJsonStrings, writeJson } from "./json-source.ts";
 
 test("a member's text is what was written, to the letter", () => {
   for (const text of [
@@ -40,4 +40,19 @@ test("the elements of an array are what was written, to the letter", () => {
   assert.deepEqual(listElementTexts(`[${texts.join(",")}]`), texts);
   assert.deepEqual(listElementTexts(`\n[ ${texts.join(" ,\t")}\r\n]`), texts);
   for (const empty of ["[]", "[ \n ]"]) assert.deepEqual(listElementTexts(empty), []);
+});
+
+test("the strings of a text are mapped, names too, and all else keeps its spelling", () => {
+  const text = String.raw` { "a" : "\u0061\"", "b\\":[1.0, "\\" ,"x"], "":null } `;
+  assert.equal(
+    mapJsonStrings(text, (value) => value),
+    text,
+  );
+  const seen: string[] = [];
+  const mapped = mapJsonStrings(text, (value) => {
+    seen.push(value);
+    return value === "x" || value === 'a"' ? `${value}"\n` : value;
+  });
+  assert.deepEqual(seen, ["a", 'a"', "b\\", "\\", "x", ""]);
+  assert.equal(mapped, String.raw` { "a" : "a\"\"\n", "b\\":[1.0, "\\" ,"x\"\n"], "":null } `);
 });

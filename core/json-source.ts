@@ -86,6 +86,23 @@ export function listElementTexts(text: string): string[] {
   return found;
 }
 
+/** The text, valid JSON, with each of its strings, names too, as `map` has it; one that stays the same keeps its spelling. */
+export function mapJsonStrings(text: string, map: (value: string) => string): string {
+  let mapped = "";
+  let done = 0;
+  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) {
+    const end = findStringEnd(text, at) + 1;
+    const value = JSON.parse(text.slice(at, end)) as string;
+    const other = map(value);
+    if (other !== value) {
+      mapped += text.slice(done, at) + JSON.stringify(other);
+      done = end;
+    }
+    at = end - 1;
+  }
+  return mapped + text.slice(done);
+}
+
 /** Where the string that begins there ends; the text's length where it does not. */
 export function findStringEnd(text: string, begin: number): number {
   let end = text.indexOf('"', begin + 1);

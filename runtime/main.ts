@@ -13,7 +13,7 @@ import { createSealer } from "../core/secrets/sealer.ts";
 import { keepEmail } from "../core/store/captured-emails.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
-import { loadSealedEnv } from "../core/store/secrets.ts";
+import { loadNamespaceSecrets, loadSealedEnv } from "../core/store/secrets.ts";
 import { demandSecretsKey } from "../core/store/secrets-key.ts";
 import { findSigningSecrets } from "../core/store/signing-secrets.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
@@ -36,7 +36,9 @@ import { createFunctionEnvs } from "./runners/function-env.ts";
 import { createFunctionKvs } from "./runners/function-kv.ts";
 import { createHttpRunner } from "./runners/http.ts";
 import { createKeyValueAnswerer } from "./runners/kv-answerer.ts";
+import { createNamespaceSecrets } from "./runners/namespace-secrets.ts";
 import { createRevisionCache } from "./runners/revision-cache.ts";
+import { withSecrets } from "./runners/with-secrets.ts";
 import { standingWalls } from "./sandbox/parent/executor-command.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
 import { demandWalls, reportWalls } from "./sandbox/walls/demand-walls.ts";
@@ -113,6 +115,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
       const secrets = await findSigningSecrets(store, sealer, namespaceId);
       return secrets.map(({ secret }) => secret);
     }, clock);
+  const secrets = createNamespaceSecrets((id) => loadNamespaceSecrets(store, id), sealer, listener);
   const kvQuota = { keys: settings.FUNCTION_MAX_KV_KEYS, bytes: settings.FUNCTION_MAX_KV_BYTES };
   const openKv = createFunctionKvs(store, kvQuota);
   // Who requires walls has nothing claimed before they stand.
@@ -129,8 +132,8 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
     notifier,
     listener,
     runners: {
-      http: createHttpRunner({ egress, signer, clock }),
-      email: createEmailRunner({ provider: mail, from: mailFrom }),
+      http: withSecrets(createHttpRunner({ egress, signer, clock }), secrets.find, clock),
+      email: withSecrets(createEmailRunner({ provider: mail, from: mailFrom }), secrets.find, clock),
       function: createFunctionRunner({
         sandbox,
         revisions,

@@ -18,8 +18,14 @@ export const MAX_REQUEST_BODY_BYTES = 1_000_000;
  * The input of the replay as its row has it; null: its task's own. 409 where the run's was not kept and none is given,
  * 422 where there can be none.
  * @param body the replay's own; `input` is its member of that name
+ * @param holdsSecrets whether secrets are put into the body of an http task; refuses those that are unknown
  */
-export function chooseReplayInput(run: ReplayFacts, input: Json | undefined, body: JsonBody): string | null {
+export async function chooseReplayInput(
+  run: ReplayFacts,
+  input: Json | undefined,
+  body: JsonBody,
+  holdsSecrets: (sent: Json | JsonSource) => Promise<boolean>,
+): Promise<string | null> {
   if (input === undefined) return takeGivenInput(run);
   if (isSentCallback(run)) throw invalidField("input", "a callback sends what it sent: leave it out");
   const isRequested = run.taskId === null && isRequest(run.trigger);
@@ -31,7 +37,8 @@ export function chooseReplayInput(run: ReplayFacts, input: Json | undefined, bod
   if (isRequested) return toJsonText(replaceBody(run, value));
   if (run.taskId === null) return toJsonText(value);
   if (run.type === "email") throw invalidField("input", "an e-mail has none: leave it out");
-  return toGivenInput(run.type === "http" ? "body" : "input", value);
+  if (run.type !== "http") return toGivenInput("input", value);
+  return toGivenInput("body", value, await holdsSecrets(value));
 }
 
 /** The run's request with this body: a text as it is, other JSON as JSON, null for none. */

@@ -6,6 +6,7 @@ import { runOutput, toWireRun } from "../../core/contracts/run.ts";
 import { originRemoved, type ReplayRevision } from "../../core/domain/replay.ts";
 import { notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
+import type { JsonSource } from "../../core/json-source.ts";
 import { isId, newId } from "../../core/store/ids.ts";
 import { enqueueReplay } from "../../core/store/runs/enqueue.ts";
 import { findReplayable } from "../../core/store/runs/find-replayable.ts";
@@ -15,6 +16,7 @@ import { readJsonBody, validate } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { defineRoute } from "../http/route.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
+import { requireBodySecrets } from "../tasks/require-secrets.ts";
 import { chooseReplayInput } from "./replay-input.ts";
 
 export const replayRoute = defineRoute({
@@ -37,6 +39,7 @@ export const replayRoute = defineRoute({
       "task_cancelled",
       "task_removed",
     ],
+    422: ["unknown_secret"],
   },
   async handle({ parts, context, owner: { namespaceId }, params: { id } }) {
     const runId = await replay(parts, context, id);
@@ -56,14 +59,16 @@ async function replay(
   context: Context<ApiEnv>,
   id: string,
 ): Promise<string> {
-  const { namespaceId } = context.get("owner");
+  const owner = context.get("owner");
+  const { namespaceId } = owner;
   const body = await readJsonBody(context, { optional: true });
   const asked: Asked = validate(replayInput, body.value);
   const run = isId(id) ? await findReplayable(store, namespaceId, id) : undefined;
   if (!run) throw notFound("run", id);
   const facts = { runId: newId(), namespaceId, traceparent: traceparentOf(context) };
-  const chooseInput = () => chooseReplayInput(run, asked.input, body);
-  const request = { ...facts, ...planReplay(run, asked.revision, functionCaps, chooseInput) };
+  const holdsSecrets = (sent: Json | JsonSource) => requireBodySecrets(store, owner, sent, "input");
+  const chooseInput = () => chooseReplayInput(run, asked.input, body, holdsSecrets);
+  const request = { ...facts, ...(await planReplay(run, asked.revision, functionCaps, chooseInput)) };
   const staged = await enqueueReplay(store, request);
   // This very moment: the look before found it.
   if (!staged) throw originRemoved(run);

@@ -6,6 +6,7 @@ import * as tasks from "../../core/store/tasks/create.ts";
 import { validate } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import type { ApiParts } from "../environment.ts";
+import { requireSecrets } from "./require-secrets.ts";
 import { requireSender } from "./require-sender.ts";
 import { resolveFunction } from "./resolve-function.ts";
 
@@ -32,6 +33,7 @@ export async function createTask(
   const input = validate(schema, body);
   requireSender(input.spec, mail);
   await requireCallable(store, namespaceId, input.on, mail);
+  await requireSecrets(store, namespaceId, input.spec);
   const { spec, functionId } = await resolveFunction(store, input.spec, (name) =>
     findFunctionId(store, namespaceId, name),
   );

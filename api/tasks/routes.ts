@@ -30,6 +30,7 @@ import { createTask } from "./create.ts";
 import { readNewTask, readTaskBody } from "./http-body.ts";
 import { mergeTask } from "./merge.ts";
 import { ofTask } from "./name-task.ts";
+import { requireSecrets } from "./require-secrets.ts";
 import { requireSender } from "./require-sender.ts";
 import { runNow } from "./run-now.ts";
 import { stateRoutes } from "./state-routes.ts";
@@ -64,7 +65,7 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
       ownBody: { content: { "application/json": schema } },
       keepsSource: true,
       answers: { 201: { is: "The task.", schema: createdTaskOutput, headers: ["location"] } },
-      errors: { 404: ["not_found"], 409: ["task_key_taken"], 422: ["unknown_function"] },
+      errors: { 404: ["not_found"], 409: ["task_key_taken"], 422: ["unknown_function", "unknown_secret"] },
       async handle({ parts, context, owner: { namespaceId } }) {
         const body = readNewTask(await readJsonBody(context));
         const request = { namespaceId, body, traceparent: traceparentOf(context) };
@@ -87,7 +88,11 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
         ownBody: { content: { "application/json": taskPatch } },
         keepsSource: true,
         answers: { 200: { is: "The task.", schema: taskOutput } },
-        errors: { 404: ["not_found"], 409: ["task_cancelled", "task_key_taken"], 422: ["unknown_function"] },
+        errors: {
+          404: ["not_found"],
+          409: ["task_cancelled", "task_key_taken"],
+          422: ["unknown_function", "unknown_secret"],
+        },
         async handle({ parts: { store, notifier, mail }, context, owner: { namespaceId }, params: { id } }) {
           const given = await readJsonBody(context);
           const task = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
@@ -95,6 +100,7 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
             const change = await mergeTask(tx, schema, current, body);
             requireSender(change.input.spec, mail);
             await requireCallable(tx, namespaceId, change.input.on, mail);
+            await requireSecrets(tx, namespaceId, change.input.spec);
             return change;
           });
           notifier.notify("bellhop_schedule");
@@ -152,7 +158,7 @@ const runRoutes: Route[] = ofTask([
     access: "invoke",
     ownBody: { content: { "application/json": runNowInput }, isOptional: true },
     answers: { 202: { is: "The run, queued.", schema: runOutput, headers: ["location"] } },
-    errors: { 404: ["not_found"], 409: ["task_cancelled"] },
+    errors: { 404: ["not_found"], 409: ["task_cancelled"], 422: ["unknown_secret"] },
     async handle({ parts, context, owner: { namespaceId }, params: { id } }) {
       const runId = await runNow(parts, context, id);
       const run = await findRun(parts.store, namespaceId, runId);

@@ -13,6 +13,7 @@ import { type JsonBody, readJsonBody, validate } from "../bodies/body.ts";
 import { refuseUnstorable } from "../bodies/stored-text.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
+import { requireBodySecrets } from "./require-secrets.ts";
 
 /** Makes a run of the task besides its schedule, and rings it; its id. */
 export async function runNow(
@@ -20,7 +21,8 @@ export async function runNow(
   context: Context<ApiEnv>,
   taskId: string,
 ): Promise<string> {
-  const { namespaceId } = context.get("owner");
+  const owner = context.get("owner");
+  const { namespaceId } = owner;
   const body = await readJsonBody(context, { optional: true });
   const given = listGiven(body);
   const runId = newId();
@@ -28,7 +30,9 @@ export async function runNow(
   if (given.length > 0) {
     const task = isId(taskId) ? await findTask(store, namespaceId, taskId) : undefined;
     if (!task) throw notFound("task", taskId);
-    input = readInput(task.spec.type, given, body);
+    input = await readInput(task.spec.type, given, body, (text) =>
+      requireBodySecrets(store, owner, text, "body"),
+    );
   }
   const run = isId(taskId)
     ? await enqueueTaskRun(store, namespaceId, taskId, runId, traceparentOf(context), input)
@@ -61,12 +65,18 @@ const WHAT_IT_HAS: Record<TaskType, string> = {
 };
 
 /** What the run gets in place of its task's own, as its row has it. 422 where such a task has no such field. */
-function readInput(type: TaskType, given: Given[], body: JsonBody): string {
+async function readInput(
+  type: TaskType,
+  given: Given[],
+  body: JsonBody,
+  holdsSecrets: (sent: Json | JsonSource) => Promise<boolean>,
+): Promise<string> {
   const alien = given.find(({ field }) => field !== OWN_JSON_FIELD[type]);
   if (alien) throw invalidField(alien.field, WHAT_IT_HAS[type]);
   const { field, value, text } = given[0]!;
   // JSON for an http task is kept and sent as its author wrote it, whatever it holds.
-  if (type === "http" && typeof value !== "string") return toGivenInput(field, new JsonSource(text));
-  refuseUnstorable(body.value, body.text);
-  return toGivenInput(field, value);
+  const keepsText = type === "http" && typeof value !== "string";
+  if (!keepsText) refuseUnstorable(body.value, body.text);
+  const sent = keepsText ? new JsonSource(text) : value;
+  return toGivenInput(field, sent, type === "http" && (await holdsSecrets(sent)));
 }

@@ -5,8 +5,14 @@ import { nameField } from "./common.ts";
 import { taskNameField } from "./task-key.ts";
 import { emailAddress, httpUrl } from "./task-spec.ts";
 
+/** What is sent tells of a run, whatever words are in it: it is no template, and neither is where it is sent. */
+const callbackUrl = httpUrl.refine(
+  (url) => !url.includes("{{secrets."),
+  "takes no secrets: call a task, whose headers, query and body do",
+);
+
 const typed = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("http"), url: httpUrl }),
+  z.strictObject({ type: z.literal("http"), url: callbackUrl }),
   z.strictObject({ type: z.literal("email"), to: emailAddress }),
   z.strictObject({ type: z.literal("function"), function: nameField }),
 ]);

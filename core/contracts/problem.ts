@@ -100,6 +100,7 @@ export const PROBLEM_CODES = {
   too_many_waiting: "Too many callers wait for a worker; try again.",
   unauthenticated: "There is no key, or it is unknown, expired or revoked.",
   unknown_function: "The task's function does not exist.",
+  unknown_secret: "The task names a secret that its namespace does not have.",
   unsupported_media_type: "The body is of a type that is not taken here.",
   worker_lost: RUN_ERRORS.worker_lost,
   worker_stopped: RUN_ERRORS.worker_stopped,

@@ -2,13 +2,14 @@
 import { z } from "zod";
 import type { Callbacks } from "../domain/callbacks.ts";
 import type { Schedule } from "../domain/schedule/schedule.ts";
+import { findSecrets } from "../domain/secrets-in-spec.ts";
 import { TASK_TYPES, type TaskSpec, type TaskType } from "../domain/task-spec.ts";
 import { callbacksField } from "./callbacks.ts";
 import { lineField } from "./common.ts";
 import { taskKeyField } from "./task-key.ts";
 import { pickPolicy, policyFields, type TaskPolicy } from "./task-policy.ts";
 import { scheduleField } from "./task-schedule.ts";
-import { findSpecFault, specFields } from "./task-spec.ts";
+import { findSpecFaults, specFields } from "./task-spec.ts";
 
 /** A validated task, defaults filled in, durations in milliseconds. */
 export interface TaskInput {
@@ -57,18 +58,20 @@ export function taskInput(now: () => Date) {
     z
       .strictObject({ type: z.literal(type), ...specFields[type], ...shared })
       .superRefine((fields, context) => {
-        const fault = findSpecFault(fields);
-        if (fault) context.addIssue({ code: "custom", ...fault });
+        for (const fault of findSpecFaults(fields as unknown as TaskSpec))
+          context.addIssue({ code: "custom", ...fault });
       });
   type Option = { [Type in TaskType]: ReturnType<typeof ofType<Type>> }[TaskType];
   return z
     .discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]])
     .transform(({ key, name, schedule, labels, on, ...fields }): TaskInput => {
-      const spec = Object.entries(fields).filter(([field]) => !Object.hasOwn(policyFields, field));
+      const ofSpec = Object.entries(fields).filter(([field]) => !Object.hasOwn(policyFields, field));
+      const spec = Object.fromEntries(ofSpec) as unknown as TaskSpec;
+      const { fields: secretsIn } = findSecrets(spec);
       return {
         key,
         name,
-        spec: Object.fromEntries(spec) as unknown as TaskSpec,
+        spec: secretsIn ? ({ ...spec, secretsIn } as TaskSpec) : spec,
         schedule,
         policy: pickPolicy(fields),
         labels,

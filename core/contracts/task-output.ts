@@ -7,7 +7,7 @@ import { examplesOf, idOutput, instantOutput } from "./common.ts";
 import type { TaskInput } from "./task-input.ts";
 import { shownPolicy, toWirePolicy } from "./task-policy.ts";
 import { scheduleOutput, toWireSchedule } from "./task-schedule.ts";
-import { shownSpecFields } from "./task-spec.ts";
+import { shownSpec, shownSpecFields } from "./task-spec.ts";
 
 export const TASK_STATES = ["active", "paused", "completed", "cancelled"] as const;
 /** `completed`: no further occurrence; as it is shown, no open run either. */
@@ -111,7 +111,7 @@ export function toTaskDefinition({ key, name, spec, schedule, policy, labels, on
   const wireSchedule = toWireSchedule(schedule);
   return {
     key,
-    ...(spec as unknown as JsonObject),
+    ...(shownSpec(spec) as unknown as JsonObject),
     name,
     ...(wireSchedule && { schedule: wireSchedule as JsonObject }),
     ...(toWirePolicy(policy) as JsonObject),
@@ -126,7 +126,7 @@ export function toWireTask(task: Task): WireTask {
     key: task.key,
     state: task.state,
     schedule: toWireSchedule(task.schedule),
-    ...task.spec,
+    ...shownSpec(task.spec),
     name: task.name,
     ...toWirePolicy(task.policy),
     labels: task.labels,

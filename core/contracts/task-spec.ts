@@ -1,6 +1,7 @@
 /** What a task does, by its type: the fields each type has on the wire, which are stored as they come out of here. */
 import { z } from "zod";
 import { findPortFault } from "../domain/blocked-ports.ts";
+import { findSecrets, type SpecFault } from "../domain/secrets-in-spec.ts";
 import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
 import type { Json } from "../json.ts";
 import type { JsonSource } from "../json-source.ts";
@@ -21,7 +22,7 @@ export const httpUrl = lineField("a URL")
   });
 
 /** What no byte of a header's value can say, or must not. */
-function findHeaderFault(value: string): string | undefined {
+export function findHeaderFault(value: string): string | undefined {
   // By code points, so that a pair of surrogates is shown as the one character it is.
   const wide = [...value].find((character) => character > "\u00ff");
   if (wide !== undefined) {
@@ -66,7 +67,10 @@ const addresses = (min: number) =>
 /** What JSON.parse made; its depth is bounded where bodies are read. */
 const json = z.custom<Json>((value) => value !== undefined);
 
-type FieldsOf<Spec extends TaskSpec> = { [Field in Exclude<keyof Spec, "type">]-?: z.ZodType };
+/** What is stored with a spec, and neither written nor shown by anybody. */
+type Hidden = "type" | "secretsIn";
+
+type FieldsOf<Spec extends TaskSpec> = { [Field in Exclude<keyof Spec, Hidden>]-?: z.ZodType };
 
 /** A type that is missing here, or a field of it, does not compile. */
 export const specFields = {
@@ -113,7 +117,7 @@ export const specFields = {
 } satisfies { [Type in TaskType]: FieldsOf<Extract<TaskSpec, { type: Type }>> };
 
 type ShownOf<Spec extends TaskSpec> = {
-  [Field in Exclude<keyof Spec, "type">]-?: z.ZodType<Spec[Field]>;
+  [Field in Exclude<keyof Spec, Hidden>]-?: z.ZodType<Spec[Field]>;
 };
 
 const attachmentOutput = z.object({
@@ -157,12 +161,19 @@ export const shownSpecFields = {
 } satisfies { [Type in TaskType]: ShownOf<Extract<TaskSpec, { type: Type }>> };
 
 /** What is wrong with a spec as a whole, where its fields are right one by one. */
-export function findSpecFault(
-  fields: Record<string, unknown>,
-): { path: string[]; message: string } | undefined {
-  if (fields["type"] !== "email" || fields["body"] !== undefined || fields["html"] !== undefined)
-    return undefined;
-  return { path: ["body"], message: "a body or html is needed" };
+export function findSpecFaults(spec: TaskSpec): SpecFault[] {
+  const isEmpty = spec.type === "email" && spec.body === undefined && spec.html === undefined;
+  return [
+    ...(isEmpty ? [{ path: ["body"], message: "a body or html is needed" }] : []),
+    ...findSecrets(spec).faults,
+  ];
+}
+
+/** A spec as its author wrote it. */
+export function shownSpec(spec: TaskSpec): TaskSpec {
+  if (!("secretsIn" in spec)) return spec;
+  const { secretsIn: _, ...shown } = spec;
+  return shown;
 }
 
 /** The field that holds JSON of the author's own, where null is a value like any other. */

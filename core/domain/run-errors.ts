@@ -27,6 +27,9 @@ export const RUN_ERRORS = {
   request_timeout: "No answer in time.",
   aborted: "The attempt was stopped while it waited.",
 
+  // An http task's or an e-mail's secrets.
+  secret_not_found: "A secret that the task names is not there any more.",
+
   // E-mails.
   email_not_configured: "No mail provider is set.",
   email_no_sender: "Neither the task nor EMAIL_FROM names a sender.",

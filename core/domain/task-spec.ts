@@ -1,6 +1,9 @@
 import type { Json } from "../json.ts";
 import type { JsonSource } from "../json-source.ts";
 
+/** A field in which secrets of the namespace stand (`{{secrets.NAME}}`): of a URL its query. */
+export type SecretField = "url" | "headers" | "body" | "subject" | "html";
+
 /** What a task does, as stored: the wire shape after validation, defaults filled in. */
 export interface HttpSpec {
   type: "http";
@@ -13,6 +16,8 @@ export interface HttpSpec {
   followRedirects: boolean | "as-get";
   /** Statuses that count as success; absent: 200–299. */
   expectStatus?: number[];
+  /** Where secrets are put in before it is sent; absent: nowhere, whatever the texts look like. */
+  secretsIn?: SecretField[];
 }
 
 export interface EmailSpec {
@@ -28,6 +33,8 @@ export interface EmailSpec {
   html?: string;
   /** `content` is base64. */
   attachments: { filename: string; content: string; contentType?: string }[];
+  /** As of an http task. */
+  secretsIn?: SecretField[];
 }
 
 export interface FunctionSpec {

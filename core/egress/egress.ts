@@ -11,6 +11,7 @@ import { DecoderMemory, type DecoderMemoryLimits } from "./decoder-memory.ts";
 import { EgressError } from "./egress-error.ts";
 import { exchange } from "./exchange.ts";
 import { firstHop, refuseLiteral, refusePort } from "./first-hop.ts";
+import { omitHeaders } from "./headers.ts";
 import { createPools } from "./pools.ts";
 import {
   type FollowRedirects,
@@ -34,6 +35,8 @@ export interface EgressRequest {
   body?: string | Uint8Array | undefined;
   /** Up to 5 hops; a 3xx that is not followed is the response. */
   followRedirects: FollowRedirects;
+  /** What no other origin is told: these headers, in lower case, and the body, which no redirect takes there. */
+  confidential?: { headers: ReadonlySet<string>; isInBody: boolean } | undefined;
   /** Ends the request at once, wherever it is. */
   signal: AbortSignal;
   /** Bytes of body to keep, as sent and as decoded; where more come the connection is closed and `truncated` set. */
@@ -143,7 +146,8 @@ export function createEgress(options: EgressOptions): Egress {
         const { status, headers } = response;
         const { location } = headers;
         const follows = isRedirect(status) && isFollowed(request.followRedirects, status, hop.method);
-        if (!follows || location === undefined) {
+        const next = follows && location !== undefined ? nextHop(request, sent, status, location) : undefined;
+        if (!next) {
           const decoded = await decodeGathered(response, maxResponseBytes, takeFor(request));
           return { ...decoded, url: hop.url.href };
         }
@@ -153,7 +157,7 @@ export function createEgress(options: EgressOptions): Egress {
             `More than ${MAX_REDIRECTS} redirects, the last from ${hop.url.host}.`,
           );
         }
-        hop = redirectHop(hop, status, location);
+        hop = next;
       }
     },
 
@@ -163,4 +167,17 @@ export function createEgress(options: EgressOptions): Egress {
       await Promise.all([guarded.destroy(), trusted.destroy(), streamed.destroy()]);
     },
   };
+}
+
+/** Undefined where the redirect would tell another origin what it must not know. */
+function nextHop(
+  { confidential }: EgressRequest,
+  hop: Hop,
+  status: number,
+  location: string,
+): Hop | undefined {
+  const next = redirectHop(hop, status, location);
+  if (!confidential || next.url.origin === hop.url.origin) return next;
+  if (confidential.isInBody && next.body !== null) return undefined;
+  return { ...next, headers: omitHeaders(next.headers, (name) => confidential.headers.has(name)) };
 }

@@ -1,5 +1,5 @@
 /**
- * Takes secrets out of what a run says: as they are, and as JSON, URLs, base64 and hex write them. The matcher is built
+ * Takes secrets out of what a run says: as they are, and as JSON, URLs, HTML, base64 and hex write them. The matcher is built
  * once for an env; where three characters begin no form of any secret, a look into a small table is all that is done.
  */
 import type { Json } from "../json.ts";

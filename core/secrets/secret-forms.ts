@@ -1,4 +1,5 @@
 /** What a secret looks like in the texts of a run. */
+import { escapeHtml } from "../domain/escape-html.ts";
 
 /** A shorter piece of a secret is no longer told from other text. */
 export const MIN_FORM_CHARS = 4;
@@ -19,6 +20,7 @@ export function formsOf(value: string): Set<string> {
     url.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
     encodeURI(value),
     new URLSearchParams({ v: value }).toString().slice(2),
+    escapeHtml(value),
     bytes.toString("hex"),
     bytes.toString("hex").toUpperCase(),
   ]);

@@ -1,6 +1,7 @@
 /** Sealed secrets, of functions and of whole namespaces, and the environment they make. */
+import type { SealedSecret } from "../secrets/open-secrets.ts";
 import type { SecretPlace } from "../secrets/sealer.ts";
-import type { Store } from "./database.ts";
+import type { QueryScope, Store } from "./database.ts";
 
 /** Of one function, or of one namespace. */
 export const MAX_SECRETS = 100;
@@ -58,8 +59,32 @@ export async function deleteSecret(
   return rowCount === 1;
 }
 
-export interface SealedSecret extends SecretPlace {
-  sealed: Buffer;
+/** Those of the names that secrets of the namespace itself have. */
+export async function findSecretNames(
+  { pool }: QueryScope,
+  namespaceId: string,
+  names: string[],
+): Promise<Set<string>> {
+  const { rows } = await pool.query<{ name: string }>({
+    name: "find-secret-names",
+    text: "SELECT name FROM secrets WHERE namespace_id = $1 AND function_id IS NULL AND name = ANY($2)",
+    values: [namespaceId, names],
+  });
+  return new Set(rows.map(({ name }) => name));
+}
+
+/** All of the namespace itself, sealed. */
+export async function loadNamespaceSecrets(
+  { pool }: QueryScope,
+  namespaceId: string,
+): Promise<SealedSecret[]> {
+  const { rows } = await pool.query<SealedSecret>({
+    name: "load-namespace-secrets",
+    text: `SELECT namespace_id AS "namespaceId", function_id AS "functionId", name, sealed
+      FROM secrets WHERE namespace_id = $1 AND function_id IS NULL`,
+    values: [namespaceId],
+  });
+  return rows;
 }
 
 export interface SealedEnv {

@@ -1,5 +1,6 @@
 /** Keeps e-mails in a mailbox instead of sending them. */
 import type { CapturedMessage } from "../../core/contracts/captured-email.ts";
+import { NOTHING_TO_REDACT, type Redactor } from "../../core/secrets/redact.ts";
 import type { KeptEmail } from "../../core/store/captured-emails.ts";
 import { MailError, type Mailer, type MailMessage, refuseControlCharacters } from "./mail-provider.ts";
 
@@ -9,10 +10,10 @@ export const CAPTURED_FROM = "bellhop@localhost";
 export function createCapturingMailer(keep: (email: KeptEmail) => Promise<unknown>): Mailer {
   return {
     name: "mailbox",
-    async send(message, _signal, origin) {
+    async send(message, _signal, { namespaceId, runId, redactor = NOTHING_TO_REDACT }) {
       refuseControlCharacters(message);
       try {
-        await keep({ ...origin, message: toCaptured(message) });
+        await keep({ namespaceId, runId, message: redactTexts(toCaptured(message), redactor) });
       } catch {
         throw new MailError("mail_provider_unavailable", "The mailbox could not be written.", {
           retryable: true,
@@ -35,4 +36,10 @@ function toCaptured({ from, to, cc, bcc, replyTo, subject, ...rest }: MailMessag
       bytes: Buffer.byteLength(content, "base64"),
     })),
   };
+}
+
+/** Those in which a task's secrets may stand. */
+function redactTexts(captured: CapturedMessage, { text: redact }: Redactor): CapturedMessage {
+  const { subject, text, html } = captured;
+  return { ...captured, subject: redact(subject), text: text && redact(text), html: html && redact(html) };
 }

@@ -1,5 +1,6 @@
 /** What a mail provider is: it takes a message and says, in one vocabulary, what became of it. */
 import { hasControlCharacter, toOneLine } from "../../core/control-characters.ts";
+import type { Redactor } from "../../core/secrets/redact.ts";
 
 export interface MailMessage {
   /** The Message-ID header, angle brackets included; the same for every attempt at one message. */
@@ -38,6 +39,8 @@ export interface MailProvider {
 export interface MailOrigin {
   namespaceId: string;
   runId: string;
+  /** Takes the task's secrets out of what is kept; absent: there is none in it. */
+  redactor?: Redactor | undefined;
 }
 
 /** What messages are handed to: a provider, or what keeps them and so must know whose they are. */

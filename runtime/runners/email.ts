@@ -41,7 +41,7 @@ export function createEmailRunner({ provider, from: defaultFrom }: EmailRunnerOp
       const { messageId, accepted, rejected } = await provider.send(
         composeMessage(run.id, spec, from),
         context.signal,
-        { namespaceId: run.namespaceId, runId: run.id },
+        { namespaceId: run.namespaceId, runId: run.id, redactor: context.secrets?.redactor },
       );
       const fields = {
         provider: provider.name,

@@ -1,10 +1,11 @@
 /** What runs of a revision find in their environment, opened, and the redactor of its secrets. */
-import { BellhopError, messageOf } from "../../core/errors.ts";
+
+import { openSecrets } from "../../core/secrets/open-secrets.ts";
 import { createRedactor, type Redactor } from "../../core/secrets/redact.ts";
 import type { Sealer } from "../../core/secrets/sealer.ts";
 import { createBriefMemory } from "../../core/store/brief-memory.ts";
 import type { Listener } from "../../core/store/listen.ts";
-import type { SealedEnv, SealedSecret } from "../../core/store/secrets.ts";
+import type { SealedEnv } from "../../core/store/secrets.ts";
 import { createFormerSecrets, type FormerSecrets } from "./former-secrets.ts";
 
 export interface FunctionEnv {
@@ -58,14 +59,4 @@ function openEnv(
   };
   const named = opened.map(({ name, value }) => [name, value] as const);
   return { functionId, env: all, redactor: createRedactor(former.with(functionId, named)) };
-}
-
-function openSecrets(secrets: SealedSecret[], sealer: Sealer | undefined) {
-  const refuse = (reason: string) => new BellhopError("secrets_unavailable", 503, reason);
-  if (secrets.length > 0 && !sealer) throw refuse("BELLHOP_SECRETS_KEY is not set.");
-  try {
-    return secrets.map((secret) => ({ ...secret, value: sealer!.open(secret, secret.sealed) }));
-  } catch (error) {
-    throw refuse(messageOf(error));
-  }
 }

@@ -7,19 +7,21 @@ import { decodeText } from "./response-text.ts";
 export const MAX_RECORDED_BODY_BYTES = 64 * 1024;
 export const MAX_RECORDED_HEADERS = 64;
 export const MAX_RECORDED_HEADER_CHARS = 8 * 1024;
+const NOT_SEARCHED = "[redacted: an encoded body cannot be searched for secrets]";
 /** Deeper JSON is kept as text: parsers further on recurse. */
 const MAX_JSON_DEPTH = 100;
 
 /**
  * `{ status, headers, body, truncated? }`: `body` is parsed JSON where the type says JSON and it is whole, valid and can
  * be stored, else text where it is any, else `{ base64 }`. `truncated` appears, as true, only when there was more.
+ * @param keepsEncoded whether a body that could not be decoded is kept: no secret would be found in it
  */
-export function recordResponse(response: EgressResponse): JsonObject {
+export function recordResponse(response: EgressResponse, keepsEncoded = true): JsonObject {
   const { status, headers, truncated } = response;
   return {
     status,
     headers: recordHeaders(headers),
-    body: recordBody(response),
+    body: response.isEncoded && !keepsEncoded ? NOT_SEARCHED : recordBody(response),
     ...(truncated ? { truncated: true } : {}),
   };
 }

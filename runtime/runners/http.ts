@@ -5,7 +5,7 @@ import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attemp
 import type { HttpSpec } from "../../core/domain/task-spec.ts";
 import type { Egress, EgressResponse } from "../../core/egress/egress.ts";
 import { EgressError } from "../../core/egress/egress-error.ts";
-import { losesBody } from "../../core/egress/redirect.ts";
+import { isRedirect, losesBody } from "../../core/egress/redirect.ts";
 import { parseRetryAfter } from "../../core/egress/retry-after.ts";
 import { USER_AGENT } from "../../core/egress/user-agent.ts";
 import { BellhopError } from "../../core/errors.ts";
@@ -50,6 +50,7 @@ export function createHttpRunner({ egress, signer, clock }: HttpRunnerParts): Ta
         followRedirects: spec.followRedirects,
         signal: context.signal,
         maxResponseBytes: MAX_RECORDED_BODY_BYTES,
+        ...(context.secrets && { confidential: context.secrets }),
       });
       describeCallAnswer(span, response.status);
       return judge(spec, response, context, millisSince(started));
@@ -110,10 +111,10 @@ function judge(
     durationMs,
     bytes: response.body.length,
   });
-  const result = recordResponse(response);
+  const result = recordResponse(response, context.secrets === undefined);
   if (asHoped) return succeeded(result);
   const answered = `${showRequest(spec)} answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
-  const message = answered + explainRedirect(spec, response);
+  const message = answered + explainRedirect(spec, response, context);
   const details = { status };
   if (!isRetryableStatus(status))
     return failed("http_status", message, { retryable: false, details, result });
@@ -126,13 +127,20 @@ function judge(
   });
 }
 
-/** Where the redirect was not followed for the sake of the body. */
-function explainRedirect({ followRedirects, method }: HttpSpec, { status, headers }: EgressResponse): string {
-  if (followRedirects !== true || headers["location"] === undefined || !losesBody(status, method)) return "";
-  return (
-    `: a redirect to a GET without the body, so that nothing would have been delivered. Give the URL that takes ` +
-    `the ${method}, or "followRedirects": "as-get" to follow.`
-  );
+/** Where the redirect was not followed for the sake of the body, or of a secret in it. */
+function explainRedirect(
+  { followRedirects, method }: HttpSpec,
+  { status, headers }: EgressResponse,
+  { secrets }: AttemptContext,
+): string {
+  if (headers["location"] === undefined || followRedirects === false) return "";
+  if (followRedirects === true && losesBody(status, method))
+    return (
+      `: a redirect to a GET without the body, so that nothing would have been delivered. Give the URL that takes ` +
+      `the ${method}, or "followRedirects": "as-get" to follow.`
+    );
+  if (!secrets?.isInBody || !isRedirect(status)) return "";
+  return ": a redirect to another origin, which is not told the secret in the body. Give the URL that takes it.";
 }
 
 /** The statuses that speak of the moment, not of the request. */

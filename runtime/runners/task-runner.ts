@@ -2,10 +2,19 @@ import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { KeptInput } from "../../core/domain/kept-input.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
 import type { JsonObject } from "../../core/json.ts";
+import type { Redactor } from "../../core/secrets/redact.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
 import type { Span } from "../../core/telemetry/tracing.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
+
+/** The secrets that were put into what is sent. */
+export interface FilledSecrets {
+  redactor: Redactor;
+  /** Headers that hold one, in lower case. */
+  headers: ReadonlySet<string>;
+  isInBody: boolean;
+}
 
 /** What a runner may use while it tries one run once. */
 export interface AttemptContext {
@@ -15,6 +24,8 @@ export interface AttemptContext {
   deadlineAt: Date;
   /** Where the run answers a call over HTTP: its request, and where the response goes. */
   http?: HttpCall | undefined;
+  /** Absent: there is none in it. */
+  secrets?: FilledSecrets;
   /** The attempt's: what goes out is its child. */
   span: Span;
   /** Tells what is kept of the run's input; where that is never told, what is stored is not shown. */

@@ -40,7 +40,7 @@ export const RUN_VERBS: Record<RunAction, BulkVerb> = {
   replay: oneByOne(async (tx, { namespaceId, traceparent, functionCaps }, id) => {
     const run = await findReplayable(tx, namespaceId, id);
     if (!run) throw notFound("run", id);
-    const plan = planReplay(run, "current", functionCaps, () => takeGivenInput(run));
+    const plan = await planReplay(run, "current", functionCaps, () => takeGivenInput(run));
     const staged = await enqueueReplay(tx, { runId: newId(), namespaceId, traceparent, ...plan });
     if (!staged) throw originRemoved(run);
     return { staged: [staged] };

@@ -18,19 +18,19 @@ import type { ReplayRequest } from "./enqueue.ts";
  * 409 where it cannot be replayed, on that revision or at all.
  * @param chooseInput as the row has it; asked where nothing else forbids the replay
  */
-export function planReplay(
+export async function planReplay(
   run: ReplayFacts,
   revision: ReplayRevision,
   caps: FunctionLimitCaps,
-  chooseInput: () => string | null,
-): Pick<ReplayRequest, "replayOf" | "of" | "trigger" | "target" | "input"> {
+  chooseInput: () => string | null | Promise<string | null>,
+): Promise<Pick<ReplayRequest, "replayOf" | "of" | "trigger" | "target" | "input">> {
   const fault = findReplayFault(run);
   if (fault) throw fault;
   const target = chooseReplayTarget(run, revision);
   const limits = (revision === "same" ? run.revisionLimits : null) ?? run.leadingLimits;
   return {
     ...{ replayOf: run.id, trigger: run.trigger, target },
-    input: chooseInput(),
+    input: await chooseInput(),
     of: isSentCallback(run)
       ? { sent: run.type }
       : run.taskId === null

@@ -2,7 +2,7 @@
  * What a task does, in its row. An http body that is JSON stands there twice: as its author wrote it, which jsonb would
  * not keep, and as a value, for workers of the release before this one, which know no text.
  */
-import type { TaskSpec } from "../../domain/task-spec.ts";
+import type { SecretField, TaskSpec } from "../../domain/task-spec.ts";
 import type { Json } from "../../json.ts";
 import { JsonSource } from "../../json-source.ts";
 import { toJsonText } from "../json-text.ts";
@@ -22,18 +22,31 @@ export function fromSpecColumn(stored: StoredSpec): TaskSpec {
 
 /** What a run of a task was given in place of its task's own input, as its row has it. */
 export type GivenInput = Pick<
-  StoredSpec & { body?: unknown; input?: unknown },
-  "body" | "bodyText" | "input"
+  StoredSpec & { body?: unknown; input?: unknown; secretsIn?: SecretField[] },
+  "body" | "bodyText" | "input" | "secretsIn"
 >;
 
 /** The spec of a run that was given it. */
 export function withGivenInput(stored: StoredSpec, given: GivenInput): StoredSpec {
   const { bodyText: _, ...own } = stored;
-  return { ...own, ...given } as StoredSpec;
+  if (!("secretsIn" in own)) return { ...own, ...given } as StoredSpec;
+  // Whether its task's body holds secrets says nothing of another one.
+  const others = (own.secretsIn ?? []).filter((field) => field !== "body");
+  return { ...own, ...given, secretsIn: [...others, ...(given.secretsIn ?? [])] } as StoredSpec;
 }
 
-/** @param field the one of the spec that it stands in for */
-export function toGivenInput(field: "body" | "input", value: Json | JsonSource): string {
-  if (value instanceof JsonSource) return toJsonText({ [field]: value, bodyText: value.text });
-  return toJsonText({ [field]: value });
+/**
+ * @param field the one of the spec that it stands in for
+ * @param holdsSecrets whether it has secrets put in
+ */
+export function toGivenInput(
+  field: "body" | "input",
+  value: Json | JsonSource,
+  holdsSecrets = false,
+): string {
+  return toJsonText({
+    [field]: value,
+    ...(value instanceof JsonSource ? { bodyText: value.text } : {}),
+    ...(holdsSecrets ? { secretsIn: ["body"] } : {}),
+  });
 }

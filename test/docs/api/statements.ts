@@ -14,12 +14,14 @@ import { RUNS } from "./runs.ts";
 import { SCHEDULES } from "./schedules.ts";
 import { SIGNING_STATEMENTS } from "./signing.ts";
 import type { Statement } from "./statement.ts";
+import { TASK_SECRETS } from "./task-secrets.ts";
 import { TASKS } from "./tasks.ts";
 
 export const STATEMENTS: Statement[] = [
   ...REQUESTS,
   ...ROUTE_STATEMENTS,
   ...TASKS,
+  ...TASK_SECRETS,
   ...SCHEDULES,
   ...RETRIES,
   ...RUNS,
