@@ -30,7 +30,12 @@ export interface RouteSettings {
 export type RouteMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "ALL";
 
 /** Headers of answers that callers may read; what they say is in api/openapi/headers.ts. */
-export type AnswerHeader = "bellhop-run-id" | "etag" | "location" | "preference-applied";
+export type AnswerHeader =
+  | "bellhop-deduplicated"
+  | "bellhop-run-id"
+  | "etag"
+  | "location"
+  | "preference-applied";
 
 /** What a status comes with: JSON by its schema, content of another type, or nothing. */
 export interface AnswerSpec {

@@ -3,6 +3,9 @@ import { z } from "zod";
 import type { AnswerHeader } from "../http/route.ts";
 
 export const ANSWER_HEADERS: Record<AnswerHeader | "idempotency-replayed" | "retry-after", z.ZodType> = {
+  "bellhop-deduplicated": z
+    .literal("true")
+    .meta({ description: "The same was made within the window of `dedup`; nothing was made." }),
   "bellhop-run-id": z.uuid().meta({ description: "The run of the call." }),
   etag: z.string().meta({ description: "What this answer is known by, for `If-None-Match`." }),
   "idempotency-replayed": z

@@ -1,7 +1,7 @@
 /** `POST /v1/tasks/batch`: each item is made as `POST /v1/tasks` would make it, and one that is refused stops no other. */
 import { IN_PLAIN_WORDS } from "../../core/contracts/plain-words.ts";
 import { type BatchItem, batchFrame, batchInput, batchOutput } from "../../core/contracts/task-batch.ts";
-import type { taskInput } from "../../core/contracts/task-input.ts";
+import type { newTaskInput } from "../../core/contracts/task-input.ts";
 import { toWireCreated } from "../../core/contracts/task-output.ts";
 import type { Json } from "../../core/json.ts";
 import { findMemberText, listElementTexts } from "../../core/json-source.ts";
@@ -14,7 +14,7 @@ import { traceparentOf } from "../http/trace-requests.ts";
 import { type CreateRequest, createTask } from "./create.ts";
 import { readNewTask } from "./http-body.ts";
 
-export const batchRoute = (schema: ReturnType<typeof taskInput>) =>
+export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
   defineRoute({
     method: "POST",
     path: "/v1/tasks/batch",
@@ -44,11 +44,11 @@ async function createItem(
   parts: ApiParts,
   item: JsonBody,
   request: Omit<CreateRequest, "body">,
-  schema: ReturnType<typeof taskInput>,
+  schema: ReturnType<typeof newTaskInput>,
 ): Promise<BatchItem> {
   try {
     const created = await createTask(parts, { ...request, body: readNewTask(item) }, schema);
-    return { status: 201, task: toWireCreated(created) };
+    return { status: created.isDuplicate ? 200 : 201, task: toWireCreated(created) };
   } catch (error) {
     const told = toBellhopError(error, parts.log);
     return { status: told.status, problem: toProblem(told) };

@@ -1,11 +1,18 @@
-import type { taskInput } from "../../core/contracts/task-input.ts";
+import type { Dedup } from "../../core/contracts/dedup.ts";
+import type { newTaskInput } from "../../core/contracts/task-input.ts";
 import type { Task } from "../../core/contracts/task-output.ts";
-import type { Json } from "../../core/json.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import { type DedupRequest, makeUnlessMade } from "../../core/store/dedup.ts";
 import { findFunctionId } from "../../core/store/functions/functions.ts";
+import { newId } from "../../core/store/ids.ts";
+import { findFirstRunId } from "../../core/store/runs/read.ts";
 import * as tasks from "../../core/store/tasks/create.ts";
+import { findTask } from "../../core/store/tasks/read.ts";
+import type { Transaction } from "../../core/store/transaction.ts";
 import { validate } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import type { ApiParts } from "../environment.ts";
+import { hashContent } from "./content-hash.ts";
 import { requireSecrets } from "./require-secrets.ts";
 import { requireSender } from "./require-sender.ts";
 import { resolveFunction } from "./resolve-function.ts";
@@ -14,6 +21,8 @@ export interface CreatedTask {
   task: Task;
   /** The one that it was made with. */
   runId: string | undefined;
+  /** An earlier request made it, of the same content; it is as it stands now. */
+  isDuplicate: boolean;
 }
 
 export interface CreateRequest {
@@ -24,23 +33,49 @@ export interface CreateRequest {
   traceparent: string | undefined;
 }
 
-/** The task that the body describes, made and rung. */
+/** The task that the body describes, made and rung; with `dedup`, the one that was made of the same within the window. */
 export async function createTask(
   { store, clock, ringer, notifier, mail }: ApiParts,
   { namespaceId, body, traceparent }: CreateRequest,
-  schema: ReturnType<typeof taskInput>,
+  schema: ReturnType<typeof newTaskInput>,
 ): Promise<CreatedTask> {
-  const input = validate(schema, body);
+  const { task: input, dedup } = validate(schema, body);
   requireSender(input.spec, mail);
   await requireCallable(store, namespaceId, input.on, mail);
   await requireSecrets(store, namespaceId, input.spec);
   const { spec, functionId } = await resolveFunction(store, input.spec, (name) =>
     findFunctionId(store, namespaceId, name),
   );
-  const made = await tasks.createTask(store, {
-    ...{ namespaceId, input: { ...input, spec }, functionId, now: clock.now(), traceparent },
-  });
-  if (made.run) ringer.ring([made.run]);
+  const given = {
+    ...{ id: newId(), namespaceId, input: { ...input, spec }, functionId, now: clock.now(), traceparent },
+  };
+  const result = dedup
+    ? await makeUnlessMade(store, toDedupRequest(namespaceId, body, dedup), {
+        id: given.id,
+        make: (tx) => tasks.createTask(tx, given),
+        find: (tx, id) => findStanding(tx, namespaceId, id),
+      })
+    : { made: await tasks.createTask(store, given) };
+  if ("standing" in result) return result.standing;
+  const { task, run } = result.made;
+  if (run) ringer.ring([run]);
   else notifier.notify("bellhop_schedule");
-  return { task: made.task, runId: made.run?.runId };
+  return { task, runId: run?.runId, isDuplicate: false };
+}
+
+function toDedupRequest(namespaceId: string, body: Json, { windowMs }: Dedup): DedupRequest {
+  const { dedup: _how, ...content } = body as JsonObject;
+  return { namespaceId, operation: "dedup/tasks", contentHash: hashContent(content), windowMs };
+}
+
+/** Who has cancelled or removed a task and makes it again wants another. */
+async function findStanding(
+  tx: Transaction,
+  namespaceId: string,
+  id: string,
+): Promise<CreatedTask | undefined> {
+  const task = await findTask(tx, namespaceId, id);
+  if (!task || task.state === "cancelled") return undefined;
+  const runId = task.schedule.kind === "now" ? await findFirstRunId(tx, id) : undefined;
+  return { task, runId, isDuplicate: true };
 }

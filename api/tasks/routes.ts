@@ -5,7 +5,7 @@ import { runOutput, toWireRun } from "../../core/contracts/run.ts";
 import { taskRunListQuery } from "../../core/contracts/run-filter.ts";
 import { runNowInput } from "../../core/contracts/run-now.ts";
 import { taskListQuery } from "../../core/contracts/task-filter.ts";
-import { taskInput } from "../../core/contracts/task-input.ts";
+import { newTaskInput, taskInput } from "../../core/contracts/task-input.ts";
 import {
   createdTaskOutput,
   type Task,
@@ -54,7 +54,8 @@ async function requireTask(scope: QueryScope, namespaceId: string, id: string): 
 }
 
 function writingRoutes({ clock }: RouteSettings): Route[] {
-  const schema = taskInput(() => clock.now());
+  const now = () => clock.now();
+  const [schema, newSchema] = [taskInput(now), newTaskInput(now)];
   return [
     defineRoute({
       method: "POST",
@@ -62,21 +63,34 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
       operationId: "createTask",
       summary: "Make a task",
       access: "write",
-      ownBody: { content: { "application/json": schema } },
+      ownBody: { content: { "application/json": newSchema } },
       keepsSource: true,
-      answers: { 201: { is: "The task.", schema: createdTaskOutput, headers: ["location"] } },
-      errors: { 404: ["not_found"], 409: ["task_key_taken"], 422: ["unknown_function", "unknown_secret"] },
+      answers: {
+        200: {
+          is: "The one that was made of the same content, within the window of `dedup`.",
+          schema: createdTaskOutput,
+          headers: ["bellhop-deduplicated", "location"],
+        },
+        201: { is: "The task.", schema: createdTaskOutput, headers: ["location"] },
+      },
+      errors: {
+        404: ["not_found"],
+        409: ["duplicate_under_way", "task_key_taken"],
+        422: ["unknown_function", "unknown_secret"],
+      },
       async handle({ parts, context, owner: { namespaceId } }) {
-        const body = readNewTask(await readJsonBody(context));
-        const request = { namespaceId, body, traceparent: traceparentOf(context) };
-        const created = await createTask(parts, request, schema);
+        const given = readNewTask(await readJsonBody(context));
+        const request = { namespaceId, body: given, traceparent: traceparentOf(context) };
+        const created = await createTask(parts, request, newSchema);
         const { id } = created.task;
         spanOf(context).set({ "bellhop.task.id": id });
-        return { status: 201, body: toWireCreated(created), headers: { location: `/v1/tasks/${id}` } };
+        const [body, location] = [toWireCreated(created), `/v1/tasks/${id}`];
+        if (!created.isDuplicate) return { status: 201, body, headers: { location } };
+        return { status: 200, body, headers: { location, "bellhop-deduplicated": "true" } };
       },
     }),
 
-    batchRoute(schema),
+    batchRoute(newSchema),
 
     ...ofTask([
       defineRoute({
@@ -157,12 +171,21 @@ const runRoutes: Route[] = ofTask([
       "Of a function's task with another `input`, of an http task with another `body`, if one is given.",
     access: "invoke",
     ownBody: { content: { "application/json": runNowInput }, isOptional: true },
-    answers: { 202: { is: "The run, queued.", schema: runOutput, headers: ["location"] } },
-    errors: { 404: ["not_found"], 409: ["task_cancelled"], 422: ["unknown_secret"] },
+    answers: {
+      200: {
+        is: "The one that was made of the same, within the window of `dedup`.",
+        schema: runOutput,
+        headers: ["bellhop-deduplicated", "location"],
+      },
+      202: { is: "The run, queued.", schema: runOutput, headers: ["location"] },
+    },
+    errors: { 404: ["not_found"], 409: ["duplicate_under_way", "task_cancelled"], 422: ["unknown_secret"] },
     async handle({ parts, context, owner: { namespaceId }, params: { id } }) {
-      const runId = await runNow(parts, context, id);
-      const run = await findRun(parts.store, namespaceId, runId);
-      return { status: 202, body: toWireRun(run!), headers: { location: `/v1/runs/${runId}` } };
+      const { runId, isDuplicate } = await runNow(parts, context, id);
+      const body = toWireRun((await findRun(parts.store, namespaceId, runId))!);
+      const location = `/v1/runs/${runId}`;
+      if (!isDuplicate) return { status: 202, body, headers: { location } };
+      return { status: 200, body, headers: { location, "bellhop-deduplicated": "true" } };
     },
   }),
 

@@ -1,30 +1,42 @@
 import type { Context } from "hono";
+import type { Dedup } from "../../core/contracts/dedup.ts";
 import { runNowInput } from "../../core/contracts/run-now.ts";
 import { OWN_JSON_FIELD } from "../../core/contracts/task-spec.ts";
 import type { TaskType } from "../../core/domain/task-spec.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { findMemberText, JsonSource } from "../../core/json-source.ts";
+import type { QueryScope } from "../../core/store/database.ts";
+import { type DedupRequest, makeUnlessMade } from "../../core/store/dedup.ts";
 import { isId, newId } from "../../core/store/ids.ts";
 import { enqueueTaskRun } from "../../core/store/runs/enqueue.ts";
+import { findRun } from "../../core/store/runs/read.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
 import { toGivenInput } from "../../core/store/tasks/spec-column.ts";
 import { type JsonBody, readJsonBody, validate } from "../bodies/body.ts";
 import { refuseUnstorable } from "../bodies/stored-text.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
+import { hashContent } from "./content-hash.ts";
 import { requireBodySecrets } from "./require-secrets.ts";
 
-/** Makes a run of the task besides its schedule, and rings it; its id. */
+export interface RunOfNow {
+  runId: string;
+  /** An earlier request made it, of the same task and the same given. */
+  isDuplicate: boolean;
+}
+
+/** Makes a run of the task besides its schedule, and rings it; with `dedup`, the one that was made within the window. */
 export async function runNow(
   { store, ringer }: ApiParts,
   context: Context<ApiEnv>,
   taskId: string,
-): Promise<string> {
+): Promise<RunOfNow> {
   const owner = context.get("owner");
   const { namespaceId } = owner;
   const body = await readJsonBody(context, { optional: true });
-  const given = listGiven(body);
+  const { dedup, ...asked } = validate(runNowInput, body.value);
+  const given = listGiven(asked, body);
   const runId = newId();
   let input: string | undefined;
   if (given.length > 0) {
@@ -34,13 +46,42 @@ export async function runNow(
       requireBodySecrets(store, owner, text, "body"),
     );
   }
-  const run = isId(taskId)
-    ? await enqueueTaskRun(store, namespaceId, taskId, runId, traceparentOf(context), input)
-    : undefined;
-  if (!run) throw notFound("task", taskId);
-  spanOf(context).set({ "bellhop.task.id": taskId, "bellhop.run.id": runId });
-  ringer.ring([run]);
-  return runId;
+  const make = async (scope: QueryScope) => {
+    const run = isId(taskId)
+      ? await enqueueTaskRun(scope, namespaceId, taskId, runId, traceparentOf(context), input)
+      : undefined;
+    if (!run) throw notFound("task", taskId);
+    return run;
+  };
+  const request = dedup && toDedupRequest(namespaceId, taskId, given, dedup);
+  const find = (tx: QueryScope, id: string) => findStanding(tx, namespaceId, id);
+  const result = request
+    ? await makeUnlessMade(store, request, { id: runId, make, find })
+    : { made: await make(store) };
+  const made = "made" in result ? result.made.runId : result.standing;
+  spanOf(context).set({ "bellhop.task.id": taskId, "bellhop.run.id": made });
+  if ("made" in result) ringer.ring([result.made]);
+  return { runId: made, isDuplicate: !("made" in result) };
+}
+
+function toDedupRequest(
+  namespaceId: string,
+  taskId: string,
+  given: Given[],
+  { windowMs }: Dedup,
+): DedupRequest {
+  const content = given.map(({ field, value, text }) => [field, field === "body" ? text : value]);
+  return { namespaceId, operation: `dedup/tasks/${taskId}/run`, contentHash: hashContent(content), windowMs };
+}
+
+/** Who has cancelled a run and asks for it again wants another. */
+async function findStanding(
+  scope: QueryScope,
+  namespaceId: string,
+  runId: string,
+): Promise<string | undefined> {
+  const run = await findRun(scope, namespaceId, runId);
+  return run && run.state !== "cancelled" ? runId : undefined;
 }
 
 interface Given {
@@ -50,8 +91,7 @@ interface Given {
   text: string;
 }
 
-function listGiven(body: JsonBody): Given[] {
-  const asked = validate(runNowInput, body.value);
+function listGiven(asked: { input?: Json | undefined; body?: Json | undefined }, body: JsonBody): Given[] {
   return (["input", "body"] as const).flatMap((field) => {
     const value = asked[field];
     return value === undefined ? [] : [{ field, value, text: findMemberText(body.text, field)! }];

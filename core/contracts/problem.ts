@@ -49,6 +49,7 @@ export const PROBLEM_CODES = {
   bulk_action_ended: "The bulk action is over.",
   count_too_slow: "Too much has to be looked at to count what matches.",
   database_unavailable: RUN_ERRORS.database_unavailable,
+  duplicate_under_way: "The same is being made right now; try again.",
   executor_fault: RUN_ERRORS.executor_fault,
   executor_killed: RUN_ERRORS.executor_killed,
   executor_unavailable: RUN_ERRORS.executor_unavailable,

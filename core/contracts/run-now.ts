@@ -1,6 +1,7 @@
 /** A run of a task on somebody's word, on the wire. What it makes is shown as a run. */
 import { z } from "zod";
 import { jsonOutput } from "./common.ts";
+import { dedupField } from "./dedup.ts";
 
 /** The body of `POST /v1/tasks/{id}/run`. Absent fields: what the task says. */
 export const runNowInput = z
@@ -9,5 +10,6 @@ export const runNowInput = z
     body: jsonOutput
       .optional()
       .meta({ description: "Of an http task, in place of its `body`; JSON is sent as it is written." }),
+    dedup: dedupField.optional(),
   })
   .meta({ examples: [{ input: { order: 7 } }] });

@@ -15,7 +15,10 @@ export const batchInput = <Item extends z.ZodType>(item: Item) =>
 
 export const batchFrame = batchInput(z.unknown());
 
-const madeItem = z.object({ status: z.literal(201), task: createdTaskOutput });
+const madeItem = z.object({
+  status: z.literal([201, 200]).meta({ description: "200: `dedup` found the task, and none was made." }),
+  task: createdTaskOutput,
+});
 const refusedItem = z.object({
   status: z.int().meta({ description: "Of the problem." }),
   problem: problemOutput,

@@ -6,6 +6,7 @@ import { findSecrets } from "../domain/secrets-in-spec.ts";
 import { TASK_TYPES, type TaskSpec, type TaskType } from "../domain/task-spec.ts";
 import { callbacksField } from "./callbacks.ts";
 import { lineField } from "./common.ts";
+import { dedupField } from "./dedup.ts";
 import { taskKeyField } from "./task-key.ts";
 import { pickPolicy, policyFields, type TaskPolicy } from "./task-policy.ts";
 import { scheduleField } from "./task-schedule.ts";
@@ -44,8 +45,36 @@ const EXAMPLE = {
   schedule: { cron: "30 2 * * *", timezone: "Europe/Rome" },
 };
 
-/** The schema of `POST /v1/tasks`; `now` decides what lies in the past. */
-export function taskInput(now: () => Date) {
+/** A task as somebody writes it; `now` decides what lies in the past. */
+export const taskInput = (now: () => Date) =>
+  taskFields(now, {})
+    .transform(toTaskInput)
+    .meta({ examples: [EXAMPLE] });
+
+/** The same, and how it is made: the schema of `POST /v1/tasks`. */
+export const newTaskInput = (now: () => Date) =>
+  taskFields(now, { dedup: dedupField.optional() })
+    .transform(({ dedup, ...fields }) => ({ task: toTaskInput(fields as TaskFields), dedup }))
+    .meta({ examples: [EXAMPLE] });
+
+type TaskFields = z.output<ReturnType<typeof taskFields<Record<never, never>>>>;
+
+function toTaskInput({ key, name, schedule, labels, on, ...fields }: TaskFields): TaskInput {
+  const ofSpec = Object.entries(fields).filter(([field]) => !Object.hasOwn(policyFields, field));
+  const spec = Object.fromEntries(ofSpec) as unknown as TaskSpec;
+  const { fields: secretsIn } = findSecrets(spec);
+  return {
+    key,
+    name,
+    spec: secretsIn ? ({ ...spec, secretsIn } as TaskSpec) : spec,
+    schedule,
+    policy: pickPolicy(fields),
+    labels,
+    on,
+  };
+}
+
+function taskFields<More extends z.ZodRawShape>(now: () => Date, more: More) {
   const shared = {
     key: taskKeyField.nullable().default(null),
     name: lineField("a name").min(1).max(200).nullable().default(null),
@@ -56,27 +85,11 @@ export function taskInput(now: () => Date) {
   };
   const ofType = <Type extends TaskType>(type: Type) =>
     z
-      .strictObject({ type: z.literal(type), ...specFields[type], ...shared })
+      .strictObject({ type: z.literal(type), ...specFields[type], ...shared, ...more })
       .superRefine((fields, context) => {
         for (const fault of findSpecFaults(fields as unknown as TaskSpec))
           context.addIssue({ code: "custom", ...fault });
       });
   type Option = { [Type in TaskType]: ReturnType<typeof ofType<Type>> }[TaskType];
-  return z
-    .discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]])
-    .transform(({ key, name, schedule, labels, on, ...fields }): TaskInput => {
-      const ofSpec = Object.entries(fields).filter(([field]) => !Object.hasOwn(policyFields, field));
-      const spec = Object.fromEntries(ofSpec) as unknown as TaskSpec;
-      const { fields: secretsIn } = findSecrets(spec);
-      return {
-        key,
-        name,
-        spec: secretsIn ? ({ ...spec, secretsIn } as TaskSpec) : spec,
-        schedule,
-        policy: pickPolicy(fields),
-        labels,
-        on,
-      };
-    })
-    .meta({ examples: [EXAMPLE] });
+  return z.discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]]);
 }

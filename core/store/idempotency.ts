@@ -19,16 +19,21 @@ export interface IdempotentRequest {
 const KEPT = "interval '24 hours'";
 /** A request waits so long for one with the same key. */
 const KEY_WAIT_MS = 2_000;
-const LOCK_NOT_AVAILABLE = "55P03";
+export const LOCK_NOT_AVAILABLE = "55P03";
 
-/** The wait is bounded from before the row is looked for until it is taken: what follows waits as ever. */
-const TAKE = `
+/**
+ * Takes a key that is free, or is held for longer than `kept`: one row, or none. The wait is bounded from before the row
+ * is looked for until it is taken: what follows waits as ever.
+ */
+export const takeText = (kept: string) => `
   INSERT INTO idempotency_keys (namespace_id, operation, key, request_hash, made_id)
   SELECT $1::uuid, $2, $3, $4::bytea, $5::uuid WHERE set_config('lock_timeout', '${KEY_WAIT_MS}', true) IS NOT NULL
   ON CONFLICT (namespace_id, operation, key) DO UPDATE SET request_hash = excluded.request_hash,
     made_id = excluded.made_id, created_at = excluded.created_at, answer = NULL, is_answer_sealed = NULL
-  WHERE idempotency_keys.created_at < statement_timestamp() - ${KEPT}
+  WHERE idempotency_keys.created_at < statement_timestamp() - ${kept}
   RETURNING set_config('lock_timeout', '0', true)`;
+
+const TAKE = takeText(KEPT);
 
 const FIND = `SELECT made_id AS "madeId", request_hash AS "requestHash", answer, is_answer_sealed AS "isAnswerSealed"
   FROM idempotency_keys

@@ -200,4 +200,29 @@ const keys: Statement[] = [
   ),
 ];
 
-export const TASKS: Statement[] = [...fields, ...http, ...named, ...keys, ...changes];
+const DEDUP_TEST = "api/tasks/dedup.test.ts";
+const duplicates: Statement[] = [
+  held(
+    "within the window (1 s to 24 h, back from now), nothing is made, and the answer is a 200 with the task that was",
+    [DEDUP_TEST, "a window has its bounds, and is no part of a task"],
+    [DEDUP_TEST, "the window is that of who asks, back from now"],
+    [
+      DEDUP_TEST,
+      "the same content within the window is answered with the task that was made, and makes none",
+    ],
+  ),
+  held("who waits for it longer than 2 s gets a 409 duplicate_under_way", [
+    "core/store/dedup.test.ts",
+    "who comes while the same is being made waits for it, until that takes too long",
+  ]),
+  held("one that makes nothing has the status 200", [
+    DEDUP_TEST,
+    "items of a batch are found among themselves and among other tasks",
+  ]),
+  held("the answer is a 200 with that run, however it has ended, unless it was cancelled", [
+    DEDUP_TEST,
+    "a run now of the same task with the same input is the one that was made within the window",
+  ]),
+];
+
+export const TASKS: Statement[] = [...fields, ...http, ...named, ...keys, ...duplicates, ...changes];
