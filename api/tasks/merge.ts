@@ -8,7 +8,7 @@ import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { findFunction } from "../../core/store/functions/functions.ts";
-import type { TaskChange } from "../../core/store/tasks/change.ts";
+import type { TaskChange } from "../../core/store/tasks/redefine.ts";
 import { validate } from "../bodies/body.ts";
 import { toInputError } from "../http/problem.ts";
 import { mergePatch, nameBackoffKind } from "./merge-patch.ts";

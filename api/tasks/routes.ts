@@ -17,8 +17,8 @@ import { notFound } from "../../core/errors.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { isId } from "../../core/store/ids.ts";
 import { findRun } from "../../core/store/runs/read.ts";
-import { changeTask } from "../../core/store/tasks/change.ts";
 import { estimateTasks, findTask, listTasks } from "../../core/store/tasks/read.ts";
+import { changeTask } from "../../core/store/tasks/redefine.ts";
 import { readJsonBody } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
@@ -107,9 +107,14 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
           409: ["task_cancelled", "task_key_taken"],
           422: ["unknown_function", "unknown_secret"],
         },
-        async handle({ parts: { store, notifier, mail }, context, owner: { namespaceId }, params: { id } }) {
+        async handle({
+          parts: { store, notifier, ringer, mail },
+          context,
+          owner: { namespaceId },
+          params: { id },
+        }) {
           const given = await readJsonBody(context);
-          const task = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
+          const changed = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
             const body = readTaskBody(given, current.spec.type === "http");
             const change = await mergeTask(tx, schema, current, body);
             requireSender(change.input.spec, mail);
@@ -118,7 +123,8 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
             return change;
           });
           notifier.notify("bellhop_schedule");
-          return { status: 200, body: toWireTask(task) };
+          ringer.ring(changed.waiting);
+          return { status: 200, body: toWireTask(changed.task) };
         },
       }),
     ]),

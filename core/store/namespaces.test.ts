@@ -10,9 +10,10 @@ import { redriveDeadLetters } from "./runs/dead-letters.ts";
 import { enqueueInvocation, enqueueTaskRun } from "./runs/enqueue.ts";
 import { finishAttempts } from "./runs/finish.ts";
 import { estimateRuns, findRun, listRuns } from "./runs/read.ts";
-import { cancelTask, changeTask, pauseTask, resumeTask } from "./tasks/change.ts";
+import { cancelTask, pauseTask, resumeTask } from "./tasks/change.ts";
 import { createTask } from "./tasks/create.ts";
 import { findTask, listTasks } from "./tasks/read.ts";
+import { changeTask } from "./tasks/redefine.ts";
 import {
   deployFunction,
   finished,

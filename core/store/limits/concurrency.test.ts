@@ -10,8 +10,8 @@ import { claimRuns } from "../runs/claim.ts";
 import { findEarlyRuns, findOverdueRuns, msUntilNextQueued } from "../runs/find-claimable.ts";
 import { finishAttempts, releaseRuns } from "../runs/finish.ts";
 import { rescueLostRuns } from "../runs/rescue.ts";
-import { changeTask } from "../tasks/change.ts";
 import { createTask } from "../tasks/create.ts";
+import { changeTask } from "../tasks/redefine.ts";
 import {
   ANY_TIME,
   claimDue,

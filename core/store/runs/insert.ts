@@ -96,6 +96,9 @@ export const INSERT_STAGED = insertRuns(
   "staged s JOIN advanced t ON t.id = s.task_id",
 );
 
+/** Runs of a CTE `waiting` that were taken out of the table, as they were. */
+export const INSERT_RENEWED = "INSERT INTO task_runs_open SELECT * FROM waiting";
+
 /** A run at once of each task in a CTE `task`. */
 export const insertTaskRun = (
   trigger: "schedule" | "manual",

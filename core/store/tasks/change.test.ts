@@ -13,9 +13,10 @@ import { stageDueTasks } from "../runs/stage.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { claim, finished, httpTask, makeWorker, retryAfter } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { cancelTask, changeTask, pauseTask, resumeTask, type TaskChange } from "./change.ts";
+import { cancelTask, pauseTask, resumeTask } from "./change.ts";
 import { createTask } from "./create.ts";
 import { findTask } from "./read.ts";
+import { changeTask, type TaskChange } from "./redefine.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 const HOUR_MS = 3_600_000;
@@ -176,7 +177,7 @@ test("a new schedule takes back what was staged and counts from the change", asy
   const [staged] = await stageAhead(madeAt);
   const now = later(madeAt, 60_000);
   const schedule: Schedule = { kind: "every", everyMs: 600_000 };
-  const changed = await changeTask(store, namespaceId, id, now, async (current) => {
+  const { task: changed } = await changeTask(store, namespaceId, id, now, async (current) => {
     assert.deepEqual(
       [current.state, current.nextRunAt],
       ["active", staged!.availableAt],
@@ -197,7 +198,13 @@ test("another change leaves the schedule where it was, staged or not", async () 
   const { namespaceId, id, madeAt } = await makeTask(hourly);
   await stageAhead(madeAt);
   const change = changeTo(hourly, false, { name: "renamed", timeoutMs: 777, labels: { a: "b" } });
-  const changed = await changeTask(store, namespaceId, id, later(madeAt, 60_000), async () => change);
+  const { task: changed } = await changeTask(
+    store,
+    namespaceId,
+    id,
+    later(madeAt, 60_000),
+    async () => change,
+  );
   assert.deepEqual([changed.name, changed.policy.timeoutMs, changed.labels], ["renamed", 777, { a: "b" }]);
   assert.deepEqual(changed.nextRunAt, later(madeAt, HOUR_MS));
   assert.deepEqual(await findTask(store, namespaceId, id), changed);
@@ -211,14 +218,14 @@ test("another change leaves the schedule where it was, staged or not", async () 
 test("a new schedule revives a completed task and leaves a paused one paused", async () => {
   const done = await makeTask({ kind: "delay", delayMs: 0 }, 1_000);
   await stageDueTasks(store, new Date(), new Date(), 10);
-  const revived = await changeTask(store, done.namespaceId, done.id, done.madeAt, async () =>
+  const { task: revived } = await changeTask(store, done.namespaceId, done.id, done.madeAt, async () =>
     changeTo(hourly, true),
   );
   assert.deepEqual([revived.state, revived.nextRunAt], ["active", later(done.madeAt, HOUR_MS)]);
   const paused = await makeTask(hourly);
   await pauseTask(store, paused.namespaceId, paused.id, paused.madeAt);
   const schedule: Schedule = { kind: "every", everyMs: 2 * HOUR_MS };
-  const changed = await changeTask(store, paused.namespaceId, paused.id, paused.madeAt, async () =>
+  const { task: changed } = await changeTask(store, paused.namespaceId, paused.id, paused.madeAt, async () =>
     changeTo(schedule, true),
   );
   assert.equal(changed.state, "paused");

@@ -1,29 +1,24 @@
 /**
- * Changes of a task: each locks the task and amends its staged runs in one transaction. A task's states: active ⇄
+ * Changes of a task's state: each locks the task and amends its staged runs in one transaction. A task's states: active ⇄
  * paused, active → completed (no further occurrence), any but cancelled → cancelled, any → removed. A completed one is
- * shown as active while a run of it is open. What ends in `In` is part of a transaction that changes several.
+ * shown as active while a run of it is open. What ends in `In` is part of a transaction that changes several. Another
+ * definition is redefine.ts.
  */
 import { sql, type Updateable } from "kysely";
-import type { TaskInput } from "../../contracts/task-input.ts";
 import type { PauseReason, Task } from "../../contracts/task-output.ts";
-import { firstOccurrence, nextOccurrence } from "../../domain/schedule/occurrences.ts";
+import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { findMissed } from "../../domain/skipped.ts";
 import { type BellhopError, conflict, notFound } from "../../errors.ts";
-import type { QueryScope, Store } from "../database.ts";
+import type { Store } from "../database.ts";
 import { isId } from "../ids.ts";
-import { toJsonText } from "../json-text.ts";
-import { functionKeys, GRANTED, givePermitsBack } from "../limits/permits.ts";
 import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
 import { recordSkipped } from "../runs/skip.ts";
 import type { Database } from "../schema.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import { freeKey, takingKey } from "./keys.ts";
-import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
 import { HAS_OPEN_RUN, toTask } from "./read.ts";
-import { toSpecColumn } from "./spec-column.ts";
 
-interface LockedTask {
+export interface LockedTask {
   task: Task;
   namespaceId: string;
   functionId: string | null;
@@ -33,7 +28,11 @@ interface LockedTask {
 }
 
 /** Locks the task and takes back what was staged ahead and is not due yet, as if it had never been staged. */
-async function lockTask({ db }: Transaction, namespaceId: string, taskId: string): Promise<LockedTask> {
+export async function lockTask(
+  { db }: Transaction,
+  namespaceId: string,
+  taskId: string,
+): Promise<LockedTask> {
   const row = isId(taskId)
     ? await db
         .selectFrom("tasks")
@@ -60,7 +59,7 @@ async function lockTask({ db }: Transaction, namespaceId: string, taskId: string
 }
 
 /** Instants that no scheduler was there for do not fire any more: that stands in the books. */
-async function recordMissed(tx: Transaction, locked: LockedTask, now: Date): Promise<void> {
+export async function recordMissed(tx: Transaction, locked: LockedTask, now: Date): Promise<void> {
   const { task, anchorAt, cursor } = locked;
   if (task.state !== "active") return;
   const missed = findMissed(task.schedule, anchorAt, cursor, now);
@@ -197,83 +196,4 @@ export async function removeTaskIn(
   );
   if (rowCount === 0) await tx.pool.query("UPDATE tasks SET removed_at = $2 WHERE id = $1", [taskId, now]);
   return runs;
-}
-
-export interface TaskChange {
-  input: TaskInput;
-  functionId: string | null;
-  /** Whether the schedule is new: then its grid starts now. */
-  reschedules: boolean;
-}
-
-/**
- * `decide` sees the task as it stands under the lock and returns what it should become, or throws. It reads through
- * `tx`: a second connection, asked for while the first is held, is how a pool locks itself up.
- */
-export async function changeTask(
-  store: Store,
-  namespaceId: string,
-  taskId: string,
-  now: Date,
-  decide: (task: Task, tx: QueryScope) => Promise<TaskChange>,
-): Promise<Task> {
-  return await inTransaction(store.pool, async (tx) => {
-    const locked = await lockTask(tx, namespaceId, taskId);
-    const { task, anchorAt, cursor } = locked;
-    if (task.state === "cancelled") throw conflict("A cancelled task cannot be changed.", "task_cancelled");
-    const { input, functionId, reschedules } = await decide(task, tx);
-    if (reschedules) await recordMissed(tx, locked, now);
-    const nextRunAt = reschedules ? firstOccurrence(input.schedule, now) : cursor;
-    const state = reschedules && task.state === "completed" ? "active" : task.state;
-    const columns = toPolicyColumns(input.policy);
-    const takesKey = input.key !== null && input.key !== task.key;
-    if (takesKey) await tx.pool.query(FREE_KEY, [namespaceId, input.key]);
-    const update = tx.db
-      .updateTable("tasks")
-      .set({
-        key: input.key,
-        name: input.name,
-        spec: toSpecColumn(input.spec),
-        function_id: functionId,
-        schedule: toJsonText(input.schedule),
-        anchor_at: reschedules ? now : anchorAt,
-        next_run_at: nextRunAt,
-        state,
-        ...columns,
-        policy: changedPolicy(columns.policy),
-        labels: toJsonText(input.labels),
-        on_end: input.on && toJsonText(input.on),
-        updated_at: now,
-      })
-      .where("id", "=", taskId)
-      .returningAll()
-      .returning(HAS_OPEN_RUN);
-    const row = await (takesKey
-      ? takingKey(input.key!, () => update.executeTakeFirstOrThrow())
-      : update.executeTakeFirstOrThrow());
-    await callOtherFunction(tx, taskId, functionId);
-    return toTask(row);
-  });
-}
-
-const FREE_KEY = freeKey("$1", "$2");
-
-const HELD_OF_MOVED = sql.raw(`CASE WHEN ${GRANTED} THEN r.permits END`);
-const PERMITS_BACK = sql.raw(givePermitsBack("moved"));
-
-/** Runs that have not started stand in no line of the function they were to call, and hold none of its permits. */
-async function callOtherFunction(
-  { db }: Transaction,
-  taskId: string,
-  functionId: string | null,
-): Promise<void> {
-  await sql`
-    WITH moved AS MATERIALIZED (
-      SELECT r.id, ${HELD_OF_MOVED} AS permits FROM task_runs_open r
-      WHERE r.task_id = ${taskId} AND r.function_id IS DISTINCT FROM ${functionId}::uuid
-        AND r.state IN ('scheduled', 'queued', 'dead') FOR UPDATE
-    ), ${PERMITS_BACK}
-    UPDATE task_runs_open r SET function_id = m.function_id, limit_keys = ${sql.raw(functionKeys("m.function_id"))},
-      permits = NULL, waiting_for = NULL, waiting_key = NULL, room = NULL
-    FROM (SELECT id, ${functionId}::uuid AS function_id FROM moved) AS m WHERE r.id = m.id`.execute(db);
 }

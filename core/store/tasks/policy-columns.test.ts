@@ -8,9 +8,9 @@ import { enqueueTaskRun } from "../runs/enqueue.ts";
 import { rescueLostRuns } from "../runs/rescue.ts";
 import { ANY_TIME, claim, httpTask, makeWorker } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { changeTask } from "./change.ts";
 import { createTask } from "./create.ts";
 import { findTask } from "./read.ts";
+import { changeTask } from "./redefine.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);

@@ -1,0 +1,126 @@
+/** A task is given another definition: under its lock, with the runs that wait. */
+import { sql } from "kysely";
+import type { TaskInput } from "../../contracts/task-input.ts";
+import type { Task } from "../../contracts/task-output.ts";
+import { firstOccurrence } from "../../domain/schedule/occurrences.ts";
+import { conflict } from "../../errors.ts";
+import type { QueryScope, Store } from "../database.ts";
+import { toJsonText } from "../json-text.ts";
+import { functionKeys, GRANTED, givePermitsBack } from "../limits/permits.ts";
+import { renewRuns } from "../runs/renew.ts";
+import type { StagedRun } from "../runs/staged-run.ts";
+import { inTransaction, type Transaction } from "../transaction.ts";
+import { type LockedTask, lockTask, recordMissed } from "./change.ts";
+import { freeKey, takingKey } from "./keys.ts";
+import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
+import { HAS_OPEN_RUN, toTask } from "./read.ts";
+import { toSpecColumn } from "./spec-column.ts";
+
+export interface TaskChange {
+  input: TaskInput;
+  functionId: string | null;
+  /** Whether the schedule is new: then its grid starts now. */
+  reschedules: boolean;
+}
+
+export interface ChangedTask {
+  task: Task;
+  /** Queued runs of it: to be rung. */
+  waiting: StagedRun[];
+}
+
+/**
+ * `decide` sees the task as it stands under the lock and returns what it should become, or throws. It reads through
+ * `tx`: a second connection, asked for while the first is held, is how a pool locks itself up. From the commit on no run
+ * begins with the definition that was.
+ */
+export async function changeTask(
+  store: Store,
+  namespaceId: string,
+  taskId: string,
+  now: Date,
+  decide: (task: Task, tx: QueryScope) => Promise<TaskChange>,
+): Promise<ChangedTask> {
+  return await inTransaction(store.pool, (tx) => changeTaskIn(tx, namespaceId, taskId, now, decide));
+}
+
+/** The same, as a part of a transaction. */
+export async function changeTaskIn(
+  tx: Transaction,
+  namespaceId: string,
+  taskId: string,
+  now: Date,
+  decide: (task: Task, tx: Transaction) => Promise<TaskChange>,
+): Promise<ChangedTask> {
+  const locked = await lockTask(tx, namespaceId, taskId);
+  const { task } = locked;
+  if (task.state === "cancelled") throw conflict("A cancelled task cannot be changed.", "task_cancelled");
+  const change = await decide(task, tx);
+  if (change.reschedules) await recordMissed(tx, locked, now);
+  const { key } = change.input;
+  const save = () => saveDefinition(tx, locked, change, now);
+  const changed = await (key === null || key === task.key ? save() : takeKey(tx, namespaceId, key, save));
+  await callOtherFunction(tx, taskId, change.functionId);
+  return { task: changed, waiting: await renewRuns(tx, taskId) };
+}
+
+async function takeKey<T>(
+  tx: Transaction,
+  namespaceId: string,
+  key: string,
+  take: () => Promise<T>,
+): Promise<T> {
+  await tx.pool.query(freeKey("$1", "$2"), [namespaceId, key]);
+  return await takingKey(key, take);
+}
+
+async function saveDefinition(
+  tx: Transaction,
+  { task, anchorAt, cursor }: LockedTask,
+  { input, functionId, reschedules }: TaskChange,
+  now: Date,
+): Promise<Task> {
+  const columns = toPolicyColumns(input.policy);
+  const row = await tx.db
+    .updateTable("tasks")
+    .set({
+      key: input.key,
+      name: input.name,
+      spec: toSpecColumn(input.spec),
+      function_id: functionId,
+      schedule: toJsonText(input.schedule),
+      anchor_at: reschedules ? now : anchorAt,
+      next_run_at: reschedules ? firstOccurrence(input.schedule, now) : cursor,
+      state: reschedules && task.state === "completed" ? "active" : task.state,
+      ...columns,
+      policy: changedPolicy(columns.policy),
+      labels: toJsonText(input.labels),
+      on_end: input.on && toJsonText(input.on),
+      updated_at: now,
+    })
+    .where("id", "=", task.id)
+    .returningAll()
+    .returning(HAS_OPEN_RUN)
+    .executeTakeFirstOrThrow();
+  return toTask(row);
+}
+
+const HELD_OF_MOVED = sql.raw(`CASE WHEN ${GRANTED} THEN r.permits END`);
+const PERMITS_BACK = sql.raw(givePermitsBack("moved"));
+
+/** Runs that have not started stand in no line of the function they were to call, and hold none of its permits. */
+async function callOtherFunction(
+  { db }: Transaction,
+  taskId: string,
+  functionId: string | null,
+): Promise<void> {
+  await sql`
+    WITH moved AS MATERIALIZED (
+      SELECT r.id, ${HELD_OF_MOVED} AS permits FROM task_runs_open r
+      WHERE r.task_id = ${taskId} AND r.function_id IS DISTINCT FROM ${functionId}::uuid
+        AND r.state IN ('scheduled', 'queued', 'dead') FOR UPDATE
+    ), ${PERMITS_BACK}
+    UPDATE task_runs_open r SET function_id = m.function_id, limit_keys = ${sql.raw(functionKeys("m.function_id"))},
+      permits = NULL, waiting_for = NULL, waiting_key = NULL, room = NULL
+    FROM (SELECT id, ${functionId}::uuid AS function_id FROM moved) AS m WHERE r.id = m.id`.execute(db);
+}
