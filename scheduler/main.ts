@@ -58,10 +58,10 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
     store,
     clock,
     {
-      staged({ staged, retries }, tookMs) {
+      staged({ staged, skipped, retries }, tookMs) {
         metrics.stageSeconds.observe(tookMs / 1_000);
         metrics.staged.inc(staged.length);
-        metrics.merged.inc(staged.filter(({ isMerged }) => isMerged).length);
+        for (const { reason, count } of skipped) metrics.skipped.inc({ reason }, count);
         metrics.retried.inc(retries.length);
         ringer.add([...staged, ...retries]);
       },

@@ -5,8 +5,8 @@ import type { Store } from "../core/store/database.ts";
 import {
   findNextInstant,
   queueDueRetries,
-  type StagedOccurrence,
-  stageDueTasks,
+  type StagedBatch,
+  stageOccurrences,
 } from "../core/store/runs/stage.ts";
 import type { StagedRun } from "../core/store/runs/staged-run.ts";
 import { NO_TRACER, type Tracer } from "../core/telemetry/tracing.ts";
@@ -19,7 +19,9 @@ export const MAX_SLEEP_MS = 60_000;
 export const STAGE_BATCH = 1_000;
 
 export interface StageReport {
-  staged: StagedOccurrence[];
+  staged: StagedRun[];
+  /** Of tasks whose instants had passed: those that became no run. */
+  skipped: StagedBatch["skipped"];
   retries: StagedRun[];
   /** A batch was full: there is more. */
   more: boolean;
@@ -32,11 +34,12 @@ export async function stagePass(
 ): Promise<StageReport> {
   const now = clock.now();
   const horizon = new Date(now.getTime() + STAGE_AHEAD_MS);
-  const staged = await traceStaging(tracer, (trace) =>
-    stageDueTasks(store, now, horizon, STAGE_BATCH, trace),
+  const { runs, skipped, taskCount } = await traceStaging(tracer, (trace) =>
+    stageOccurrences(store, now, horizon, STAGE_BATCH, trace),
   );
   const retries = await queueDueRetries(store, horizon, STAGE_BATCH);
-  return { staged, retries, more: staged.length === STAGE_BATCH || retries.length === STAGE_BATCH };
+  const more = taskCount === STAGE_BATCH || retries.length === STAGE_BATCH;
+  return { staged: runs, skipped, retries, more };
 }
 
 /** How long to sleep when the next instant is `next`. Pure. */

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
-import { stageDueTasks } from "../../core/store/runs/stage.ts";
+import { stageDueTasks } from "../../core/store/testing/stage-runs.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 

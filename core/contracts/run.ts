@@ -5,7 +5,7 @@ import { LOG_LEVELS, type LogLevel } from "../domain/log-level.ts";
 import type { RunError } from "../domain/run-errors.ts";
 import { RUN_STATES, type RunState } from "../domain/run-state.ts";
 import { RUN_TRIGGERS, type RunTrigger } from "../domain/run-trigger.ts";
-import type { SkippedInstants } from "../domain/skipped.ts";
+import { SKIP_REASONS, type SkippedInstants } from "../domain/skipped.ts";
 import { TASK_TYPES, type TaskType } from "../domain/task-spec.ts";
 import type { Json, JsonObject } from "../json.ts";
 import { idOutput, instantOutput, jsonOutput } from "./common.ts";
@@ -126,7 +126,10 @@ export const runOutput = z
     attempts: z.array(attempt).meta({ description: "Those that have ended, oldest first." }),
     workerId: idOutput.nullable(),
     traceId: z.string().nullable().meta({ description: "Of what made the run; null: it was not traced." }),
-    reason: z.literal("missed").optional().meta({ description: "Of a skipped run: why." }),
+    reason: z.enum(SKIP_REASONS).optional().meta({
+      description:
+        "Of a skipped run: a run of its task was still open, it was too late for it, its schedule excludes it, or its task was paused.",
+    }),
     count: z.int().optional().meta({ description: "Of a skipped run: how many instants, up to 1,000." }),
     firstAt: instantOutput.optional().meta({ description: "Of a skipped run." }),
     lastAt: instantOutput.optional().meta({ description: "Of a skipped run." }),

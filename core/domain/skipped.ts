@@ -1,11 +1,15 @@
 /** Instants of a schedule that became no run of their own. Pure. */
-import { nextOccurrence } from "./schedule/occurrences.ts";
-import type { Schedule } from "./schedule/schedule.ts";
 
-/** Successive ones of one reason are one record. */
+/**
+ * `overlap`: a run of the task was still open; `missed`: no scheduler was there in time; `excluded`: the schedule excludes
+ * them; `paused`: the task was paused.
+ */
+export const SKIP_REASONS = ["overlap", "missed", "excluded", "paused"] as const;
+export type SkipReason = (typeof SKIP_REASONS)[number];
+
+/** Successive ones of one reason are one record; each that was skipped for `overlap` is one of its own. */
 export interface SkippedInstants {
-  /** `missed`: no scheduler was there at the instant, and the task was paused, changed or cancelled before one came. */
-  reason: "missed";
+  reason: SkipReason;
   /** Counted up to `MAX_COUNTED`. */
   count: number;
   /** ISO 8601. */
@@ -17,21 +21,28 @@ export interface SkippedInstants {
 /** Finding the instants of a cron takes time: of more than these only as many are counted. */
 export const MAX_COUNTED = 1_000;
 
-/** The instants from `from` to `now` of a schedule that repeats; undefined where there are none, or it fires once. */
-export function findMissed(
-  schedule: Schedule,
-  anchor: Date,
-  from: Date | null,
-  now: Date,
+/** The first instant of a schedule strictly after `after`; null: there is none, or it fires once. */
+export type FindNext = (after: Date) => Date | null;
+
+/** The instants from `first`, which is one, to `until`, itself included; undefined: there are none. */
+export function countSkipped(
+  findNext: FindNext,
+  reason: SkipReason,
+  first: Date,
+  until: Date,
 ): SkippedInstants | undefined {
-  if (!from || from > now) return undefined;
-  let next = nextOccurrence(schedule, anchor, from);
-  if (!next) return undefined;
-  let last = from;
+  if (first > until) return undefined;
+  let last = first;
   let count = 1;
-  for (; next && next <= now && count < MAX_COUNTED; count += 1) {
+  for (; count < MAX_COUNTED; count += 1) {
+    const next = findNext(last);
+    if (!next || next > until) break;
     last = next;
-    next = nextOccurrence(schedule, anchor, next);
   }
-  return { reason: "missed", count, firstAt: from.toISOString(), lastAt: last.toISOString() };
+  return { reason, count, firstAt: first.toISOString(), lastAt: last.toISOString() };
 }
+
+/** One instant. */
+export const skipOne = (reason: SkipReason, at: Date): SkippedInstants => ({
+  ...{ reason, count: 1, firstAt: at.toISOString(), lastAt: at.toISOString() },
+});

@@ -34,7 +34,7 @@ import { endLostCall } from "./runs/lost-call.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
 import { estimateRuns, findOpenRuns, findRun, listRuns } from "./runs/read.ts";
 import { rescueLostRuns } from "./runs/rescue.ts";
-import { findNextInstant, queueDueRetries, stageDueTasks } from "./runs/stage.ts";
+import { findNextInstant, queueDueRetries } from "./runs/stage.ts";
 import type { Database } from "./schema.ts";
 import { readStats } from "./stats.ts";
 import { pauseTask } from "./tasks/change.ts";
@@ -42,6 +42,7 @@ import { createTask } from "./tasks/create.ts";
 import { removeExpiredTasks } from "./tasks/expire.ts";
 import { listTasks } from "./tasks/read.ts";
 import { ANY_TIME, deployFunction, finished, httpTask, retryAfter } from "./testing/samples.ts";
+import { stageDueTasks } from "./testing/stage-runs.ts";
 import { openTestStore } from "./testing/test-store.ts";
 import { inTransaction } from "./transaction.ts";
 

@@ -13,7 +13,6 @@ import { enqueueTaskRun } from "../runs/enqueue.ts";
 import { expireRuns } from "../runs/expire.ts";
 import { finishAttempts } from "../runs/finish.ts";
 import { rescueLostRuns } from "../runs/rescue.ts";
-import { stageDueTasks } from "../runs/stage.ts";
 import { putSettings } from "../settings.ts";
 import { cancelTask, pauseTask, removeTask } from "../tasks/change.ts";
 import { createTask } from "../tasks/create.ts";
@@ -28,6 +27,7 @@ import {
   retryAfter,
   SAMPLE_ERROR,
 } from "../testing/samples.ts";
+import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
 import { makeCallbacks } from "./make-callbacks.ts";

@@ -16,12 +16,12 @@ import {
   queueRun,
   revision,
 } from "../testing/samples.ts";
+import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { claimDueRuns, claimRuns } from "./claim.ts";
 import { findEarlyRuns, msUntilNextQueued } from "./find-claimable.ts";
 import { releaseRuns } from "./finish.ts";
 import { findRun } from "./read.ts";
-import { stageDueTasks } from "./stage.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);

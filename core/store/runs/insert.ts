@@ -239,18 +239,19 @@ export const INSERT_TASK_CALLBACKS = insertRuns(
     JOIN task t ON t.id = c.task_id AND t.namespace_id = c.namespace_id`,
 );
 
-/** Instants of the task $2 that do not fire: $1 the run's id, $3 the first instant, $4 why, and for which instants. */
+/** Instants $1 that do not fire: of which task, the first of them, why, and for which instants. */
 export const INSERT_SKIPPED = insertRuns(
   "task_runs",
   {
-    id: "$1",
+    id: "s.run_id",
     ...OF_TASK,
     trigger: "'schedule'",
     state: "'skipped'",
-    scheduled_for: "$3",
-    available_at: "$3",
+    scheduled_for: "s.first_at",
+    available_at: "s.first_at",
     finished_at: "clock_timestamp()",
-    skipped: "$4",
+    skipped: "s.skipped",
   },
-  "tasks t WHERE t.id = $2",
+  `json_to_recordset($1::json) AS s(run_id uuid, task_id uuid, first_at timestamptz, skipped jsonb)
+    JOIN tasks t ON t.id = s.task_id`,
 );

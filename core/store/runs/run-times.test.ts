@@ -19,6 +19,7 @@ import {
   retryAfter,
   startRun,
 } from "../testing/samples.ts";
+import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { removeWorker } from "../workers.ts";
 import { type DirectRun, type FinishedDirectRun, recordDirectRuns, showDirectRun } from "./direct.ts";
@@ -26,7 +27,6 @@ import { finishAttempts } from "./finish.ts";
 import { endLostCall } from "./lost-call.ts";
 import { findRun } from "./read.ts";
 import { rescueLostRuns } from "./rescue.ts";
-import { stageDueTasks } from "./stage.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 const namespaceId = await newNamespace();

@@ -10,11 +10,13 @@ const SKIP = `
   WITH skipped AS (${INSERT_SKIPPED} RETURNING id, namespace_id, task_id, error, on_end),
   ${callBack("skipped", "'skipped'", "g.error")} SELECT`;
 
-/** [*] → skipped: one row for all of the instants. */
+/** [*] → skipped: of each task one row for all of the instants. */
 export async function recordSkipped(
   { pool }: QueryScope,
-  taskId: string,
-  skipped: SkippedInstants,
+  tasks: readonly { taskId: string; skipped: SkippedInstants }[],
 ): Promise<void> {
-  await pool.query(SKIP, [newId(), taskId, skipped.firstAt, toJsonText(skipped)]);
+  const rows = tasks.map(({ taskId, skipped }) => ({
+    ...{ run_id: newId(), task_id: taskId, first_at: skipped.firstAt, skipped },
+  }));
+  await pool.query(SKIP, [toJsonText(rows)]);
 }

@@ -6,9 +6,10 @@ import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { createTask } from "../tasks/create.ts";
 import { findTask } from "../tasks/read.ts";
 import { deployFunction, httpTask, queueRun } from "../testing/samples.ts";
+import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { findRun, listRuns } from "./read.ts";
-import { findNextInstant, stageDueTasks } from "./stage.ts";
+import { findNextInstant } from "./stage.ts";
 import type { StagedRun } from "./staged-run.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
@@ -62,16 +63,32 @@ test("what fires once completes with its only occurrence", async () => {
   assert.deepEqual(await stageDueTasks(store, at(9_000), at(10_000), 100), []);
 });
 
-test("instants missed while nobody staged are one late run, then the next after now", async () => {
+test("instants missed while nobody staged are one late run of the newest and one skipped run of the others", async () => {
   const namespaceId = await newNamespace();
   const taskId = await makeTask(namespaceId, { kind: "cron", expression: "*/5 * * * *", timezone: "UTC" });
   const now = at(3_600_000 + 1_000);
   const staged = await stageDueTasks(store, now, new Date(now.getTime() + 1_000), 100);
   assert.deepEqual(
     staged.map(({ availableAt }) => availableAt),
-    [at(300_000)],
+    [at(3_600_000)],
   );
   assert.deepEqual((await findTask(store, namespaceId, taskId))?.nextRunAt, at(3_900_000));
+  const { rows } = await listRuns(store, namespaceId, { state: ["skipped"] }, { limit: 10 });
+  assert.deepEqual(
+    rows.map(({ taskId: of, skipped, scheduledFor }) => [of, skipped, scheduledFor]),
+    [
+      [
+        taskId,
+        {
+          reason: "missed",
+          count: 11,
+          firstAt: at(300_000).toISOString(),
+          lastAt: at(3_300_000).toISOString(),
+        },
+        at(300_000),
+      ],
+    ],
+  );
 });
 
 test("a pass takes the earliest tasks first, as many as it may", async () => {

@@ -1,12 +1,15 @@
 /** Due tasks become queued runs, and retries that waited become queued again: what the scheduler decides, written. */
 import { sql } from "kysely";
-import { advanceCursor, hasPassedOver } from "../../domain/schedule/occurrences.ts";
+import { type DueDecision, decideDue } from "../../domain/catch-up.ts";
+import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
+import type { SkippedInstants } from "../../domain/skipped.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { inTransaction } from "../transaction.ts";
 import { INSERT_STAGED, TASK_FACTS } from "./insert.ts";
+import { recordSkipped } from "./skip.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
 /** An occurrence that is about to be staged. */
@@ -19,10 +22,13 @@ export interface Occurrence {
   taskTraceparent: string | null;
 }
 
-/** A run of a task's occurrence. */
-export interface StagedOccurrence extends StagedRun {
-  /** Later instants of the task had passed too, and do not fire. */
-  isMerged: boolean;
+/** What one pass has staged. */
+export interface StagedBatch {
+  runs: StagedRun[];
+  /** Of tasks whose instants had passed: those that became no run. */
+  skipped: SkippedInstants[];
+  /** Tasks that were due; as many as the limit: there may be more. */
+  taskCount: number;
 }
 
 interface DueTask {
@@ -35,69 +41,113 @@ interface DueTask {
 }
 
 /**
- * Takes up to `limit` active tasks that are due before `horizon`, inserts a run for each and advances the cursors in
- * the same transaction: that is what makes an occurrence exist once. SKIP LOCKED lets schedulers share the work.
- * `trace` gives each run the traceparent it is remembered by.
+ * Takes up to `limit` active tasks that are due before `horizon`, inserts their runs and advances the cursors in the same
+ * transaction: that is what makes an occurrence exist once. SKIP LOCKED lets schedulers share the work. `trace` gives
+ * each run the traceparent it is remembered by.
  */
-export async function stageDueTasks(
+export async function stageOccurrences(
   store: Store,
   now: Date,
   horizon: Date,
   limit: number,
   trace?: (occurrence: Occurrence) => string | undefined,
-): Promise<StagedOccurrence[]> {
-  return await inTransaction(store.pool, async ({ db: tx }) => {
+): Promise<StagedBatch> {
+  return await inTransaction(store.pool, async (tx) => {
     const { rows: due } = await sql<DueTask>`
       SELECT id, type, schedule, anchor_at, next_run_at, traceparent FROM tasks
       WHERE state = 'active' AND next_run_at <= ${horizon}
-      ORDER BY next_run_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx);
-    if (due.length === 0) return [];
-    const next = nextCursors(due, now);
-    const staged = due.map((task, index) => {
-      const runId = newId();
-      return { task, runId, nextRunAt: next[index]!, traceparent: trace?.(toOccurrence(task, runId)) };
-    });
-    const rows = staged.map(({ task, runId, nextRunAt, traceparent }) => ({
-      run_id: runId,
-      task_id: task.id,
-      due_at: task.next_run_at,
-      next_run_at: nextRunAt,
-      traceparent: traceparent ?? null,
-    }));
-    await sql`
-      WITH staged AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json) AS s(run_id uuid, task_id uuid,
-          due_at timestamptz, next_run_at timestamptz, traceparent text)
-      ), advanced AS (
-        UPDATE tasks t SET next_run_at = s.next_run_at,
-          state = CASE WHEN s.next_run_at IS NULL THEN 'completed' ELSE t.state END
-        FROM staged s WHERE t.id = s.task_id RETURNING ${sql.raw(TASK_FACTS)}
-      ) ${sql.raw(INSERT_STAGED)}`.execute(tx);
-    return staged.map(({ task, runId, traceparent }) => ({
-      runId,
-      availableAt: task.next_run_at,
-      traceparent,
-      isMerged: hasPassedOver(task.schedule, task.anchor_at, task.next_run_at, now),
-    }));
+      ORDER BY next_run_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx.db);
+    const decided = decideAll(due, now);
+    const runs = decided.flatMap(({ task, fires, nextRunAt }) =>
+      fires.map((scheduledFor) => toStaged(task, scheduledFor, nextRunAt, trace)),
+    );
+    await insertStaged(tx, runs);
+    const skipped = await recordMissed(tx, decided);
+    return {
+      runs: runs.map(({ runId, scheduledFor, traceparent }) => ({
+        ...{ runId, availableAt: scheduledFor, traceparent },
+      })),
+      ...{ skipped, taskCount: due.length },
+    };
   });
 }
 
-function toOccurrence({ id, type, next_run_at, traceparent }: DueTask, runId: string): Occurrence {
-  return { runId, taskId: id, type, scheduledFor: next_run_at, taskTraceparent: traceparent };
-}
+type DecidedTask = DueDecision & { task: DueTask };
 
 /** Tasks that share a cron expression and an instant share the answer: a midnight herd asks the parser once. */
-function nextCursors(due: DueTask[], now: Date): (Date | null)[] {
-  const answers = new Map<string, Date | null>();
-  return due.map(({ schedule, anchor_at, next_run_at }) => {
-    if (schedule.kind !== "cron") return advanceCursor(schedule, anchor_at, next_run_at, now);
+function decideAll(due: DueTask[], now: Date): DecidedTask[] {
+  const known = new Map<string, DueDecision>();
+  return due.map((task) => {
+    const { schedule, anchor_at, next_run_at } = task;
+    const decide = () =>
+      decideDue((after) => nextOccurrence(schedule, anchor_at, after), next_run_at, now, null);
+    if (schedule.kind !== "cron") return { task, ...decide() };
     const question = `${schedule.expression}\n${schedule.timezone}\n${next_run_at.getTime()}`;
-    const known = answers.get(question);
-    if (known !== undefined) return known;
-    const answer = advanceCursor(schedule, anchor_at, next_run_at, now);
-    answers.set(question, answer);
-    return answer;
+    const decision = known.get(question) ?? decide();
+    known.set(question, decision);
+    return { task, ...decision };
   });
+}
+
+interface StagedRow {
+  runId: string;
+  taskId: string;
+  scheduledFor: Date;
+  /** The task's cursor from now on. */
+  nextRunAt: Date | null;
+  traceparent: string | null;
+}
+
+function toStaged(
+  { id: taskId, type, traceparent: taskTraceparent }: DueTask,
+  scheduledFor: Date,
+  nextRunAt: Date | null,
+  trace?: (occurrence: Occurrence) => string | undefined,
+): StagedRow {
+  const runId = newId();
+  const traceparent = trace?.({ runId, taskId, type, scheduledFor, taskTraceparent }) ?? null;
+  return { runId, taskId, scheduledFor, nextRunAt, traceparent };
+}
+
+const CURSOR_COLUMNS = `next_run_at = s.next_run_at,
+  state = CASE WHEN s.next_run_at IS NULL THEN 'completed' ELSE t.state END`;
+
+const STAGE = `
+  WITH staged AS MATERIALIZED (
+    SELECT * FROM json_to_recordset($1::json) AS s(run_id uuid, task_id uuid, due_at timestamptz,
+      next_run_at timestamptz, traceparent text)
+  ), advanced AS (
+    UPDATE tasks t SET ${CURSOR_COLUMNS} FROM staged s WHERE t.id = s.task_id RETURNING ${TASK_FACTS}
+  ) ${INSERT_STAGED}`;
+
+async function insertStaged({ pool }: QueryScope, runs: StagedRow[]): Promise<void> {
+  if (runs.length === 0) return;
+  const rows = runs.map(({ runId, taskId, scheduledFor, nextRunAt, traceparent }) => ({
+    run_id: runId,
+    task_id: taskId,
+    due_at: scheduledFor,
+    next_run_at: nextRunAt,
+    traceparent,
+  }));
+  await pool.query(STAGE, [JSON.stringify(rows)]);
+}
+
+const ADVANCE = `
+  UPDATE tasks t SET ${CURSOR_COLUMNS}
+  FROM json_to_recordset($1::json) AS s(task_id uuid, next_run_at timestamptz) WHERE t.id = s.task_id`;
+
+/** Few tasks are late: those that are not pay for none of this. */
+async function recordMissed(tx: QueryScope, decided: DecidedTask[]): Promise<SkippedInstants[]> {
+  const late = decided.flatMap(({ task, missed, fires, nextRunAt }) =>
+    missed ? [{ taskId: task.id, skipped: missed, fires, nextRunAt }] : [],
+  );
+  if (late.length === 0) return [];
+  const without = late.flatMap(({ taskId, fires, nextRunAt }) =>
+    fires.length === 0 ? [{ task_id: taskId, next_run_at: nextRunAt }] : [],
+  );
+  if (without.length > 0) await tx.pool.query(ADVANCE, [JSON.stringify(without)]);
+  await recordSkipped(tx, late);
+  return late.map(({ skipped }) => skipped);
 }
 
 /** scheduled → queued for retries whose instant comes before `horizon`. */

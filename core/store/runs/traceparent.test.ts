@@ -14,6 +14,7 @@ import {
   retryAfter,
   SAMPLE_ERROR,
 } from "../testing/samples.ts";
+import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { cancelRuns } from "./cancel.ts";
 import { redriveDeadLetters } from "./dead-letters.ts";
@@ -22,7 +23,7 @@ import { enqueueInvocation, enqueueTaskRun } from "./enqueue.ts";
 import { finishAttempts } from "./finish.ts";
 import { findRun } from "./read.ts";
 import { rescueLostRuns } from "./rescue.ts";
-import { queueDueRetries, stageDueTasks } from "./stage.ts";
+import { queueDueRetries } from "./stage.ts";
 
 const { store, newNamespace } = await openTestStore(createTestDatabase);
 const { db } = store;

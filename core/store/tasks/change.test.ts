@@ -9,9 +9,9 @@ import { newId } from "../ids.ts";
 import { enqueueTaskRun } from "../runs/enqueue.ts";
 import { finishAttempts } from "../runs/finish.ts";
 import { findRun, listRuns } from "../runs/read.ts";
-import { stageDueTasks } from "../runs/stage.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { claim, finished, httpTask, makeWorker, retryAfter } from "../testing/samples.ts";
+import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { cancelTask, pauseTask, resumeTask } from "./change.ts";
 import { createTask } from "./create.ts";
@@ -97,6 +97,29 @@ test("a repeating task that slept through its instants goes on at the next of it
   await pauseTask(store, namespaceId, id, madeAt);
   const resumed = await resumeTask(store, namespaceId, id, later(madeAt, 5.5 * HOUR_MS));
   assert.deepEqual(resumed.nextRunAt, later(madeAt, 6 * HOUR_MS));
+  const [firstAt, lastAt] = [later(madeAt, HOUR_MS), later(madeAt, 5 * HOUR_MS)];
+  assert.deepEqual(await listMissed(namespaceId, id), [
+    {
+      state: "skipped",
+      scheduledFor: firstAt,
+      skipped: {
+        reason: "paused",
+        count: 5,
+        firstAt: firstAt.toISOString(),
+        lastAt: lastAt.toISOString(),
+      },
+    },
+  ]);
+});
+
+test("a paused task that is cancelled or given another schedule tells of what it slept through", async () => {
+  for (const what of ["a cancel", "another schedule"]) {
+    const { namespaceId, id, madeAt } = await makeTask(hourly);
+    await pauseTask(store, namespaceId, id, madeAt);
+    await ENDINGS[what]!(namespaceId, id, later(madeAt, 2.5 * HOUR_MS));
+    const [only, ...others] = await listMissed(namespaceId, id);
+    assert.deepEqual([only?.skipped?.reason, only?.skipped?.count, others], ["paused", 2, []], what);
+  }
 });
 
 test("a task that should have fired once meanwhile fires when it is resumed", async () => {

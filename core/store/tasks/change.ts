@@ -8,7 +8,7 @@ import { sql, type Updateable } from "kysely";
 import type { PauseReason, Task } from "../../contracts/task-output.ts";
 import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
-import { findMissed } from "../../domain/skipped.ts";
+import { countSkipped } from "../../domain/skipped.ts";
 import { type BellhopError, conflict, notFound } from "../../errors.ts";
 import type { Store } from "../database.ts";
 import { isId } from "../ids.ts";
@@ -58,12 +58,18 @@ export async function lockTask(
   };
 }
 
-/** Instants that no scheduler was there for do not fire any more: that stands in the books. */
-export async function recordMissed(tx: Transaction, locked: LockedTask, now: Date): Promise<void> {
+/**
+ * Instants that passed and do not fire any more, because no scheduler was there or the task was paused: that stands in
+ * the books.
+ */
+export async function recordPassed(tx: Transaction, locked: LockedTask, now: Date): Promise<void> {
   const { task, anchorAt, cursor } = locked;
-  if (task.state !== "active") return;
-  const missed = findMissed(task.schedule, anchorAt, cursor, now);
-  if (missed) await recordSkipped(tx, task.id, missed);
+  if (cursor === null || (task.state !== "active" && task.state !== "paused")) return;
+  const findNext = (after: Date) => nextOccurrence(task.schedule, anchorAt, after);
+  // What fires once waits for whoever resumes it.
+  if (findNext(cursor) === null) return;
+  const skipped = countSkipped(findNext, task.state === "paused" ? "paused" : "missed", cursor, now);
+  if (skipped) await recordSkipped(tx, [{ taskId: task.id, skipped }]);
 }
 
 async function saveState(
@@ -101,7 +107,7 @@ export async function pauseTaskIn(
   const { task, anchorAt, cursor } = locked;
   if (task.state === "paused") return task;
   if (task.state !== "active") throw isOver(task, "paused");
-  await recordMissed(tx, locked, now);
+  await recordPassed(tx, locked, now);
   const next = toComing(task.schedule, anchorAt, cursor, now);
   const paused = { paused_at: now, paused_reason: reason };
   return await saveState(tx, task, "paused", next, now, paused);
@@ -136,9 +142,11 @@ export async function resumeTaskIn(
   taskId: string,
   now: Date,
 ): Promise<Task> {
-  const { task, anchorAt, cursor } = await lockTask(tx, namespaceId, taskId);
+  const locked = await lockTask(tx, namespaceId, taskId);
+  const { task, anchorAt, cursor } = locked;
   if (task.state === "active") return await saveState(tx, task, "active", cursor, now);
   if (task.state !== "paused") throw isOver(task, "resumed");
+  await recordPassed(tx, locked, now);
   const next = toComing(task.schedule, anchorAt, cursor, now);
   const state = next ? "active" : "completed";
   const resumed = await saveState(tx, task, state, next, now, { paused_at: null, paused_reason: null });
@@ -164,7 +172,7 @@ export async function cancelTaskIn(
 ): Promise<{ task: Task; runs: Cancelled }> {
   const locked = await lockTask(tx, namespaceId, taskId);
   const { task } = locked;
-  await recordMissed(tx, locked, now);
+  await recordPassed(tx, locked, now);
   const runs = await cancelRuns(tx, namespaceId, { taskId });
   const done = task.state === "cancelled" ? task : await saveState(tx, task, "cancelled", null, now);
   return { task: done, runs };

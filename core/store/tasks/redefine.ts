@@ -10,7 +10,7 @@ import { functionKeys, GRANTED, givePermitsBack } from "../limits/permits.ts";
 import { renewRuns } from "../runs/renew.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import { type LockedTask, lockTask, recordMissed } from "./change.ts";
+import { type LockedTask, lockTask, recordPassed } from "./change.ts";
 import { freeKey, takingKey } from "./keys.ts";
 import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
 import { HAS_OPEN_RUN, toTask } from "./read.ts";
@@ -56,7 +56,7 @@ export async function changeTaskIn(
   const { task } = locked;
   if (task.state === "cancelled") throw conflict("A cancelled task cannot be changed.", "task_cancelled");
   const change = await decide(task, tx);
-  if (change.reschedules) await recordMissed(tx, locked, now);
+  if (change.reschedules) await recordPassed(tx, locked, now);
   const { key } = change.input;
   const save = () => saveDefinition(tx, locked, change, now);
   const changed = await (key === null || key === task.key ? save() : takeKey(tx, namespaceId, key, save));

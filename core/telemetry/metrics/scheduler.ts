@@ -1,5 +1,6 @@
 /** What a scheduler counts. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { SKIP_REASONS } from "../../domain/skipped.ts";
 import { STEP_SECONDS } from "./buckets.ts";
 import { createKnownCounter, seriesOf } from "./known-counter.ts";
 import { createRunEndMetrics } from "./run-ends.ts";
@@ -22,11 +23,14 @@ export function createSchedulerMetrics(registry: Registry) {
       help: "Runs staged for their instant.",
       registers,
     }),
-    merged: new Counter({
-      name: "bellhop_occurrences_merged_total",
-      help: "Runs of repeating tasks that came so late that later instants had passed too: those are skipped.",
-      registers,
-    }),
+    skipped: createKnownCounter(
+      {
+        name: "bellhop_occurrences_skipped_total",
+        help: "Instants of schedules that a scheduler skipped, by why: each is told of by a run in state skipped.",
+        registers,
+      },
+      seriesOf("reason", SKIP_REASONS),
+    ),
     retried: new Counter({
       name: "bellhop_retries_queued_total",
       help: "Retries queued for their instant.",

@@ -156,5 +156,6 @@ export const SCHEDULES: Statement[] = [
     `count (up to ${n(MAX_COUNTED)})`,
     ["core/domain/skipped.test.ts", "counting stops at its bound"],
     ["core/store/tasks/change.test.ts", "are one skipped run that says which"],
+    ["core/store/runs/stage.test.ts", "one late run of the newest and one skipped run of the others"],
   ),
 ];
