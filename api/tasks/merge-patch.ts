@@ -2,6 +2,7 @@
  * A change of a task on the wire, as RFC 7396 has it: objects merge, null takes a field away (the contract then fills
  * its default in), everything else replaces what stands.
  */
+import { isLocalTime } from "../../core/contracts/schedule-fields.ts";
 import { expandSchedule, kindOfSchedule } from "../../core/contracts/task-schedule.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 
@@ -31,8 +32,12 @@ function mergeField(field: string, standing: Json | undefined, given: Json): Jso
 function mergeSchedule(standing: Json | undefined, given: Json): Json {
   const kind = kindOfSchedule(given);
   const isOfOtherKind = kind !== undefined && kind !== kindOfSchedule(standing);
-  return mergeValue(isOfOtherKind ? undefined : standing, given);
+  return mergeValue(isOfOtherKind || isInstant(given) ? undefined : standing, given);
 }
+
+/** It needs no timezone, not that of the local time which it replaces either. */
+const isInstant = (schedule: Json) =>
+  isObject(schedule) && typeof schedule["at"] === "string" && !isLocalTime(schedule["at"]);
 
 /** Nor has a backoff of another kind. */
 function mergeRetry(standing: Json | undefined, given: Json): Json {

@@ -31,7 +31,7 @@ export function durationField(minMs: number, maxMs: number = MAX_DURATION_MS) {
 
 const durationText = z.string({ error: ({ input }) => (input === undefined ? undefined : NO_DURATION) });
 const NEGATIVE_DURATION = "a duration cannot be negative";
-const NO_DURATION = 'must be a duration such as "500ms", "30s", "10m", "2h", "1d" or ISO 8601';
+const NO_DURATION = 'must be a duration such as "500ms", "30s", "10m", "1h30m", "1d" or ISO 8601';
 
 /** A number from `min` to `max`; the bounds hold for what comes in alone, as a duration's do. */
 export const numberField = (min: number, max: number) => boundedField("number", min, max);

@@ -92,14 +92,41 @@ test("every kind of schedule", () => {
   });
 });
 
-test("a cron expression by itself is a cron in UTC; no other text is a schedule", () => {
+test("a text by itself is the schedule that it can only mean", () => {
   for (const expression of ["*/5 * * * *", "30 0 12 1 * *", "@daily", " 0 9 * * MON "])
     assert.deepEqual(scheduleOf(expression), {
       ...{ kind: "cron", expression: expression.trim(), timezone: "UTC" },
     });
-  for (const schedule of ["10m", "2026-12-01T09:00:00Z", "every 5 minutes", "* * * *", "", 5, [], true])
+  for (const schedule of ["10m", "2026-12-01T09:00", "every 5 minutes", "* * * *", "", 5, [], true])
     assertRefused({ ...http, schedule }, "schedule", /"every": "1h".*"cron": "\*\/5 \* \* \* \*"/);
   assertRefused({ ...http, schedule: "99 * * * *" }, "schedule.cron", /"99" is not a valid minute: 0 to 59/);
+});
+
+test("an interval, a rule and an instant may stand by themselves as well", () => {
+  assert.deepEqual(scheduleOf("every 10m"), { kind: "every", everyMs: 600_000 });
+  assert.deepEqual(scheduleOf("every 1h30m"), { kind: "every", everyMs: 5_400_000 });
+  assert.deepEqual(scheduleOf("2026-12-01T09:00:00+01:00"), { kind: "once", at: "2026-12-01T08:00:00.000Z" });
+  const rule = "FREQ=MONTHLY;BYDAY=-1FR";
+  assert.deepEqual(scheduleOf(rule), { kind: "rrule", rule, timezone: "UTC" });
+  assertRefused({ ...http, schedule: "every 5ms" }, "schedule.every", /at least 1s/);
+});
+
+test("a local time is the instant at which the zone's clocks show it", () => {
+  const local = (at: string) => scheduleOf({ at, timezone: "Europe/Rome" });
+  const once = (at: string, instant: string) => ({
+    ...{ kind: "once", at: instant, local: { at, timezone: "Europe/Rome" } },
+  });
+  for (const [at, instant] of [
+    ["2026-12-01T09:00", "2026-12-01T08:00:00.000Z"],
+    ["2026-07-01T09:00:30", "2026-07-01T07:00:30.000Z"],
+    // Left out, and there twice.
+    ["2027-03-28T02:30", "2027-03-28T01:30:00.000Z"],
+    ["2026-10-25T02:30", "2026-10-25T00:30:00.000Z"],
+  ] as const)
+    assert.deepEqual(local(at), once(at, instant));
+  assert.deepEqual(scheduleOf({ every: "1d", anchor: "2026-07-01T09:00", timezone: "Europe/Rome" }), {
+    ...{ kind: "every", everyMs: 86_400_000, anchor: "2026-07-01T07:00:00.000Z", timezone: "Europe/Rome" },
+  });
 });
 
 test("an instant a moment ago is within the grace, clocks differ; beyond it lies in the past", () => {
@@ -115,9 +142,40 @@ test("a schedule that cannot be names its field", () => {
     [{}, "schedule", /exactly one/],
     [{ at: "2026-12-01T09:00:00Z", every: "10s" }, "schedule", /exactly one/],
     [{ delay: "1s", cron: "* * * * *" }, "schedule", /exactly one/],
-    [{ every: "10s", timezone: "Europe/Rome" }, "schedule.timezone", /only cron/],
+    [
+      { delay: "10s", timezone: "Europe/Rome" },
+      "schedule.timezone",
+      /only at, cron, every, rrule take a tim/,
+    ],
+    [{ at: "2026-12-01T09:00:00Z", timezone: "Europe/Rome" }, "schedule.timezone", /only a local time takes/],
+    [{ at: "2026-12-01T09:00" }, "schedule.at", /a local time needs a timezone/],
+    [{ at: "2026-12-01T25:00", timezone: "Europe/Rome" }, "schedule.at", /RFC 3339.*local time/],
+    [{ cron: ["* * * * *", "99 * * * *"] }, "schedule.cron.1", /"99" is not a valid minute/],
+    [{ cron: [] }, "schedule.cron", /./],
+    [
+      { cron: "* * * * *", anchor: "2026-12-01T09:00:00Z" },
+      "schedule.anchor",
+      /only every, rrule take anchor/,
+    ],
+    [{ every: "1h", gap: "skip" }, "schedule.gap", /only cron, rrule take gap/],
+    [{ cron: "* * * * *", gap: "jump" }, "schedule.gap", /shift or skip/],
+    [{ cron: "* * * * *", repeat: "twice" }, "schedule.repeat", /first or both/],
+    [
+      { every: "1h", startAt: "2026-12-02T00:00:00Z", endAt: "2026-12-01T00:00:00Z" },
+      "schedule.endAt",
+      /before startAt/,
+    ],
+    [{ cron: "0 0 1 1 *", endAt: "2026-12-01T00:00:00Z" }, "schedule.endAt", /never fires before its end/],
+    [{ every: "1h", exclude: {} }, "schedule.exclude", /holds dates/],
+    [{ every: "1h", exclude: { dates: ["25.12."] } }, "schedule.exclude.dates.0", /2026-12-25/],
+    [{ every: "1h", exclude: { dates: ["2026-02-30"] } }, "schedule.exclude.dates.0", /2026-12-25/],
+    [{ every: "1h", exclude: { cron: "99 * * * *" } }, "schedule.exclude.cron", /"99"/],
+    [{ every: "1h", exclude: { cron: "* * * * *" } }, "schedule.exclude", /does not fire for a long time/],
+    [{ rrule: "FREQ=FORTNIGHTLY" }, "schedule.rrule", /"FREQ=FORTNIGHTLY" is not valid/],
+    [{ rrule: "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30" }, "schedule.rrule", /does not fire for a long time/],
     [{ at: "tomorrow" }, "schedule.at", /RFC 3339/],
     [{ at: "2026-12-01T09:00:00" }, "schedule.at", /RFC 3339/],
+    ["every 10", "schedule", /by itself may stand/],
     [{ at: "2026-02-30T09:00:00Z" }, "schedule.at", /RFC 3339/],
     [{ at: "2026-12-31T23:59:60Z" }, "schedule.at", /RFC 3339/],
     [{ at: 1_800_000_000_000 }, "schedule.at", /./],

@@ -23,18 +23,53 @@ const duration = (random: Random, minMs: number, maxMs: number) => {
   return random.pick([formatDuration(ms), `${ms}ms`, `PT${ms / 1_000}S`]);
 };
 
+const changes = (random: Random) => ({
+  gap: random.maybe(() => random.pick(["shift", "skip"])),
+  repeat: random.maybe(() => random.pick(["first", "both"])),
+});
+
+const repetition = (random: Random) => ({
+  startAt: random.maybe(() => "2026-07-01T00:00:00Z"),
+  endAt: random.maybe(() => "2096-07-01T00:00:00+02:00"),
+  exclude: random.maybe(() => without({ dates: ["2026-12-25"], cron: random.maybe(() => "* * 24 12 *") })),
+});
+
 const SCHEDULES: Record<string, (random: Random) => JsonObject | undefined> = {
   now: () => undefined,
+  local: (random) => ({ at: "2026-12-01T09:00", timezone: random.pick(["UTC", "Europe/Rome"]) }),
   once: (random) => ({
     at: random
       .pick([new Date(NOW.getTime() + random.whole(0, 1e11)).toISOString()])
       .replace("Z", random.pick(["Z", "+00:00", "+05:30", "-11:00"])),
   }),
   delay: (random) => ({ delay: duration(random, 0, 3_660 * 86_400_000) }),
-  every: (random) => ({ every: duration(random, 1_000, 3_660 * 86_400_000) }),
+  every: (random) => ({
+    every: duration(random, 1_000, 3_660 * 86_400_000),
+    ...without({
+      anchor: random.maybe(() => "2026-12-01T09:00:00+01:00"),
+      timezone: random.maybe(() => "Europe/Rome"),
+      ...repetition(random),
+    }),
+  }),
   cron: (random) => ({
-    cron: random.pick(["*/5 * * * *", "0 9 * * MON-FRI", "30 0 12 1 * *", "@daily", " 0 0 29 2 * "]),
-    ...without({ timezone: random.maybe(() => random.pick(["UTC", "Europe/Rome", "America/Nuuk"])) }),
+    cron: random.pick<string | string[]>([
+      ...["*/5 * * * *", "0 9 * * MON-FRI", "30 0 12 1 * *", "@daily", " 0 0 29 2 * "],
+      ["0 9 * * *", "30 17 * * FRI"],
+    ]),
+    ...without({
+      timezone: random.maybe(() => random.pick(["UTC", "Europe/Rome", "America/Nuuk"])),
+      ...changes(random),
+      ...repetition(random),
+    }),
+  }),
+  rrule: (random) => ({
+    rrule: random.pick(["FREQ=DAILY", "RRULE:FREQ=MONTHLY;BYDAY=-1FR\nEXDATE:20261225T090000"]),
+    ...without({
+      anchor: random.maybe(() => "2026-12-01T09:00:00.000Z"),
+      timezone: random.maybe(() => random.pick(["UTC", "Europe/Rome"])),
+      ...changes(random),
+      ...repetition(random),
+    }),
   }),
 };
 
@@ -96,7 +131,7 @@ for (const [kind, scheduleOf] of Object.entries(SCHEDULES)) {
         ...policyOf(random),
       };
       const input = schema.parse(given);
-      assert.equal(input.schedule.kind, kind);
+      assert.equal(input.schedule.kind, kind === "local" ? "once" : kind);
       const shown = toTaskDefinition(store(input));
       const told = `seed ${seed}: ${JSON.stringify(given)} is shown as ${JSON.stringify(shown)}`;
       assert.deepEqual(schema.parse(JSON.parse(JSON.stringify(shown))), input, told);

@@ -1,108 +1,166 @@
 /**
- * When a task fires, on the wire: `{at}`, `{delay}`, `{every}` or `{cron, timezone}`; left out, it fires at once. A cron
- * expression by itself stands for `{cron}`.
+ * When a task fires, on the wire: exactly one of `at`, `delay`, `cron`, `every`, `rrule`, and what goes with it; left out,
+ * it fires at once. A text by itself stands for the schedule that it can only mean.
  */
 import { z } from "zod";
-import { findCronFault } from "../domain/schedule/cron.ts";
-import { MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../domain/schedule/schedule.ts";
-import { isTimezone } from "../domain/schedule/zone.ts";
+import type { RepeatingSchedule, Repetition, Schedule } from "../domain/schedule/schedule.ts";
+import { parseDuration } from "../duration.ts";
 import type { Json } from "../json.ts";
-import { durationField, instantField, instantOutput, refuse } from "./common.ts";
-
-const KINDS = ["at", "delay", "cron", "every"] as const;
-
-const wire = z.strictObject({
-  at: instantField.optional(),
-  delay: durationField(0).optional(),
-  cron: z.string().max(256).optional(),
-  /** An IANA name; without one, UTC. */
-  timezone: z.string().max(64).optional(),
-  every: durationField(MIN_EVERY_MS).optional(),
-});
+import { refuse } from "./common.ts";
+import { findScheduleFault } from "./schedule-fault.ts";
+import {
+  isLocalTime,
+  KINDS,
+  requireTimezone,
+  resolveTime,
+  ScheduleFault,
+  TAKEN_BY,
+  type WireKind,
+  type WireSchedule,
+  wireSchedule,
+} from "./schedule-fields.ts";
 
 const FORMS =
-  'must be {"at": "2026-12-01T09:00:00Z"}, {"delay": "10m"}, {"every": "1h"} or {"cron": "*/5 * * * *", "timezone": "Europe/Rome"}; only a cron expression may stand by itself';
+  'must be {"at": "2026-12-01T09:00:00Z"}, {"delay": "10m"}, {"every": "1h"}, {"cron": "*/5 * * * *", "timezone": "Europe/Rome"} or {"rrule": "FREQ=MONTHLY;BYDAY=-1FR"}; by itself may stand a cron expression, a rule, an instant, or "every 1h"';
 
 const text = z.string().max(256);
 
-const codec = z.codec(z.union([text, wire], FORMS), z.custom<Schedule>(), {
+const codec = z.codec(z.union([text, wireSchedule], FORMS), z.custom<Schedule>(), {
   decode(given, context): Schedule {
-    if (typeof given === "string") return isCronLike(given) ? toCron(given) : refuse(context, FORMS);
-    const { at, delay, cron, timezone, every } = given;
-    if (KINDS.filter((kind) => given[kind] !== undefined).length !== 1)
-      return refuse(context, "holds exactly one of at, delay, cron, every");
-    if (timezone !== undefined && cron === undefined)
-      return refuse(context, "only cron takes a timezone", ["timezone"]);
-    if (at !== undefined) return { kind: "once", at: at.toISOString() };
-    if (delay !== undefined) return { kind: "delay", delayMs: delay };
-    if (every !== undefined) return { kind: "every", everyMs: every };
-    return toCron(cron!, timezone);
-  },
-  encode(schedule) {
-    switch (schedule.kind) {
-      case "now":
-        return {};
-      case "once":
-        return { at: new Date(schedule.at) };
-      case "delay":
-        return { delay: schedule.delayMs };
-      case "every":
-        return { every: schedule.everyMs };
-      case "cron":
-        return { cron: schedule.expression, timezone: schedule.timezone };
+    const read = wireSchedule.safeParse(typeof given === "string" ? (expandText(given) ?? null) : {});
+    if (!read.success && read.error.issues.some(({ path }) => path.length === 0))
+      return refuse(context, FORMS);
+    for (const { message, path } of read.error?.issues ?? []) refuse(context, message, path.map(String));
+    if (!read.success) return z.NEVER as never;
+    try {
+      return toSchedule(typeof given === "string" ? read.data : given);
+    } catch (error) {
+      if (error instanceof ScheduleFault) return refuse(context, error.message, error.path);
+      throw error;
     }
   },
+  encode: toWire,
 });
 
-const toCron = (expression: string, timezone = "UTC"): Schedule => ({
-  kind: "cron",
-  expression: expression.trim(),
-  timezone,
-});
+function toSchedule(given: WireSchedule): Schedule {
+  const kinds = KINDS.filter((kind) => given[kind] !== undefined);
+  if (kinds.length !== 1) throw new ScheduleFault(`holds exactly one of ${KINDS.join(", ")}`);
+  refuseMisplaced(kinds[0]!, given);
+  const { at, delay, cron, every, rrule, timezone } = given;
+  if (timezone !== undefined) requireTimezone(timezone);
+  if (at !== undefined) return toOnce(at, timezone);
+  if (delay !== undefined) return { kind: "delay", delayMs: delay };
+  const anchor = given.anchor === undefined ? {} : { anchor: resolveTime("anchor", given.anchor, timezone) };
+  const repetition = toRepetition(given);
+  if (every !== undefined)
+    return { kind: "every", everyMs: every, ...anchor, ...(timezone && { timezone }), ...repetition };
+  const changes = { ...(given.gap && { gap: given.gap }), ...(given.repeat && { repeat: given.repeat }) };
+  const zoned = { timezone: timezone ?? "UTC", ...changes, ...repetition };
+  if (rrule !== undefined) return { kind: "rrule", rule: rrule.trim(), ...anchor, ...zoned };
+  const expression = Array.isArray(cron) ? cron.map((each) => each.trim()) : cron!.trim();
+  return { kind: "cron", expression, ...zoned };
+}
 
-/** No other form of a schedule has five parts, or begins with an @. */
-const isCronLike = (given: string) => /^\s*(?:@|\S+(?:\s+\S+){4})/.test(given);
+function refuseMisplaced(kind: WireKind, given: WireSchedule): void {
+  for (const [field, kinds] of Object.entries(TAKEN_BY)) {
+    if (given[field as keyof typeof TAKEN_BY] === undefined || (kinds as WireKind[]).includes(kind)) continue;
+    const article = field === "timezone" ? "a " : "";
+    throw new ScheduleFault(`only ${kinds.join(", ")} take ${article}${field}`, field);
+  }
+}
+
+function toOnce(at: string, timezone: string | undefined): Schedule {
+  const instant = resolveTime("at", at, timezone);
+  if (timezone === undefined) return { kind: "once", at: instant };
+  if (isLocalTime(at)) return { kind: "once", at: instant, local: { at, timezone } };
+  throw new ScheduleFault("only a local time takes a timezone; this one has its offset", "timezone");
+}
+
+function toRepetition({ startAt, endAt, exclude, timezone }: WireSchedule): Repetition {
+  if (exclude && Object.values(exclude).every((each) => each === undefined))
+    throw new ScheduleFault("holds dates or a cron", "exclude");
+  return {
+    ...(startAt !== undefined && { startAt: resolveTime("startAt", startAt, timezone) }),
+    ...(endAt !== undefined && { endAt: resolveTime("endAt", endAt, timezone) }),
+    ...(exclude && { exclude: exclude as NonNullable<Repetition["exclude"]> }),
+  };
+}
+
+function toWire(schedule: Schedule): WireSchedule {
+  if (schedule.kind === "now") return {};
+  if (schedule.kind === "delay") return { delay: schedule.delayMs };
+  if (schedule.kind === "once") return schedule.local ?? { at: schedule.at };
+  return {
+    ...toWireRule(schedule),
+    ...(schedule.jitterMs === undefined ? {} : { jitter: schedule.jitterMs }),
+  };
+}
+
+function toWireRule(schedule: RepeatingSchedule): WireSchedule {
+  if (schedule.kind === "every") {
+    const { kind: _kind, everyMs, ...fields } = schedule;
+    return { every: everyMs, ...fields };
+  }
+  if (schedule.kind === "cron") {
+    const { kind: _kind, expression, ...fields } = schedule;
+    return { cron: expression, ...fields };
+  }
+  const { kind: _kind, rule, ...fields } = schedule;
+  return { rrule: rule, ...fields };
+}
+
+/** The schedule that a text can only mean; undefined where it has no meaning, or several. */
+function expandText(given: string): { [Kind in WireKind]?: string } | undefined {
+  const trimmed = given.trim();
+  // No other form of a schedule has five parts, or begins with an @.
+  if (/^(?:@|\S+(?:\s+\S+){4})/.test(trimmed)) return { cron: given };
+  if (/^(?:RRULE:|FREQ=)/i.test(trimmed)) return { rrule: given };
+  const every = /^every\s+(\S+)$/i.exec(trimmed)?.[1];
+  if (every !== undefined && parseDuration(every) !== undefined) return { every };
+  return /^\d{4}-\d\d-\d\dT.*(?:Z|[+-]\d\d:\d\d)$/i.test(trimmed) ? { at: trimmed } : undefined;
+}
 
 /** The object that a schedule given as text stands for; anything else as it is. */
 export const expandSchedule = (given: Json): Json =>
-  typeof given === "string" && isCronLike(given) ? { cron: given } : given;
+  typeof given === "string" ? (expandText(given) ?? given) : given;
 
 /** The kind of a schedule on the wire; undefined where it names none, or several. */
-export function kindOfSchedule(given: Json | undefined): (typeof KINDS)[number] | undefined {
+export function kindOfSchedule(given: Json | undefined): WireKind | undefined {
   if (typeof given !== "object" || given === null || Array.isArray(given)) return undefined;
   const kinds = KINDS.filter((kind) => given[kind] !== undefined && given[kind] !== null);
   return kinds.length === 1 ? kinds[0] : undefined;
 }
 
-/** A schedule that comes in; what was stored lies in the past some day, and stays. */
+/** A schedule that comes in. */
 export const scheduleField = (now: () => Date) =>
   codec.superRefine((schedule, context) => {
-    const fault = findFault(schedule, now());
+    const fault = findScheduleFault(schedule, now());
     if (fault) context.addIssue({ code: "custom", ...fault });
   });
 
-function findFault(schedule: Schedule, now: Date): { path: string[]; message: string } | undefined {
-  if (schedule.kind === "once" && Date.parse(schedule.at) < now.getTime() - ONCE_GRACE_MS)
-    return { path: ["at"], message: "lies in the past" };
-  if (schedule.kind !== "cron") return undefined;
-  const message = findCronFault(schedule.expression, now);
-  if (message) return { path: ["cron"], message };
-  if (isTimezone(schedule.timezone)) return undefined;
-  const shown = JSON.stringify(schedule.timezone);
-  return { path: ["timezone"], message: `unknown timezone ${shown}; IANA names such as Europe/Rome` };
-}
-
 /** Null for a task that fires at once. */
 export const toWireSchedule = (schedule: Schedule) =>
-  schedule.kind === "now" ? null : (codec.encode(schedule) as z.input<typeof wire>);
+  schedule.kind === "now" ? null : (codec.encode(schedule) as z.input<typeof wireSchedule>);
+
+const shownText = z.string().optional();
 
 export const scheduleOutput = z
   .object({
-    at: instantOutput.optional(),
-    delay: z.string().optional(),
-    every: z.string().optional(),
-    cron: z.string().optional(),
-    timezone: z.string().optional(),
+    at: shownText,
+    delay: shownText,
+    every: shownText,
+    cron: z.union([z.string(), z.array(z.string())]).optional(),
+    rrule: shownText,
+    timezone: shownText,
+    anchor: shownText,
+    startAt: shownText,
+    endAt: shownText,
+    exclude: z.object({ dates: z.array(z.string()).optional(), cron: shownText }).optional(),
+    gap: shownText,
+    repeat: shownText,
   })
   .nullable()
-  .meta({ description: "When it fires: one of `at`, `delay`, `every`, `cron`. Null: at once." });
+  .meta({
+    description:
+      "When it fires: one of `at`, `delay`, `every`, `cron`, `rrule`, and what goes with it. Null: at once.",
+  });

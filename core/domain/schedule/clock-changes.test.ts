@@ -14,7 +14,7 @@ function instants(
 ): string[] {
   const found: string[] = [];
   for (let from = new Date(after); found.length < count; ) {
-    from = nextCron(expression, zone, from, changes)!;
+    from = new Date(nextCron(expression, zone, from.getTime(), changes)!);
     found.push(from.toISOString().replace(":00.000Z", "Z"));
   }
   return found;

@@ -10,7 +10,7 @@ const NOW = new Date("2026-11-28T00:00:00Z");
 function days(expression: string, count: number, from = NOW): string[] {
   const found: string[] = [];
   for (let after = from; found.length < count; ) {
-    after = nextCron(expression, "UTC", after)!;
+    after = new Date(nextCron(expression, "UTC", after.getTime())!);
     found.push(after.toISOString().slice(0, 10));
   }
   return found;

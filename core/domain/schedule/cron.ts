@@ -63,18 +63,49 @@ export function findCronFault(expression: string, now: Date): string | undefined
   }
 }
 
-/** The first instant strictly after `after`; null: there is none. Throws an `InstantNotFoundError`. */
+/** The first instant after `afterMs`, of any of the expressions; null: there is none. Throws an `InstantNotFoundError`. */
 export function nextCron(
-  expression: string,
+  expressions: string | string[],
   timezone: string,
-  after: Date,
+  afterMs: number,
   changes: ClockChanges = DEFAULT_CLOCK_CHANGES,
-): Date | null {
-  const fields = readCron(expression);
-  const rule = fields.everyHour ? EVERY_INSTANT : changes;
-  const atMs = nextInstant(toLocalTimes(fields), timezone, rule, after.getTime());
-  return atMs === null ? null : new Date(atMs);
+): number | null {
+  let firstMs = Infinity;
+  for (const expression of [expressions].flat()) {
+    const fields = readCron(expression);
+    const rule = fields.everyHour ? EVERY_INSTANT : changes;
+    firstMs = Math.min(firstMs, nextInstant(toLocalTimes(fields), timezone, rule, afterMs) ?? Infinity);
+  }
+  return firstMs === Infinity ? null : firstMs;
 }
+
+const MINUTE_S = 60;
+const HOUR_S = 3_600;
+
+/**
+ * Whether an exclusion's expression names the local time: then until when, at least, it names every time; else undefined.
+ * With five fields it names whole minutes.
+ */
+export function matchCron(expression: string, localMs: number): number | undefined {
+  const { hours, minutes, seconds, months, days } = readCron(expression);
+  const day = dayOf(localMs);
+  const time = Math.floor((localMs - day * DAY_MS) / SECOND_MS);
+  const { year, month, dayOfMonth } = toCivil(day);
+  if (!months.includes(month) || !(daysOfMonth(days, year, month) & (1 << dayOfMonth))) return undefined;
+  const isWholeMinute = !namesSeconds(expression) || seconds.length === 60;
+  const isNamed =
+    hours.includes(Math.floor(time / HOUR_S)) &&
+    minutes.includes(Math.floor(time / MINUTE_S) % 60) &&
+    (isWholeMinute || seconds.includes(time % 60));
+  if (!isNamed) return undefined;
+  let size = 1;
+  if (isWholeMinute) size = MINUTE_S;
+  if (isWholeMinute && minutes.length === 60) size = HOUR_S;
+  if (size === HOUR_S && hours.length === 24) return (day + 1) * DAY_MS;
+  return day * DAY_MS + (Math.floor(time / size) + 1) * size * SECOND_MS;
+}
+
+const namesSeconds = (expression: string) => splitFields(expression).length === 6;
 
 /** No day that there is comes more rarely: 29 February on a given weekday, 40 years apart around 2100. */
 const MAX_MONTHS = 50 * 12;
@@ -112,16 +143,16 @@ const lowestBit = (bits: number) => 31 - Math.clz32(bits & -bits);
 
 /** The first second of the day at or after `from` (0 to 86,399). */
 function nextTimeOfDay({ hours, minutes, seconds }: CronFields, from: number): number | undefined {
-  const [hour, minute, second] = [Math.floor(from / 3_600), Math.floor(from / 60) % 60, from % 60];
-  const first = minutes[0]! * 60 + seconds[0]!;
+  const [hour, minute, second] = [Math.floor(from / HOUR_S), Math.floor(from / MINUTE_S) % 60, from % 60];
+  const first = minutes[0]! * MINUTE_S + seconds[0]!;
   if (hours.includes(hour)) {
     const laterSecond = minutes.includes(minute) ? atLeast(seconds, second) : undefined;
-    if (laterSecond !== undefined) return hour * 3_600 + minute * 60 + laterSecond;
+    if (laterSecond !== undefined) return hour * HOUR_S + minute * MINUTE_S + laterSecond;
     const laterMinute = atLeast(minutes, minute + 1);
-    if (laterMinute !== undefined) return hour * 3_600 + laterMinute * 60 + seconds[0]!;
+    if (laterMinute !== undefined) return hour * HOUR_S + laterMinute * MINUTE_S + seconds[0]!;
   }
   const laterHour = atLeast(hours, hour + 1);
-  return laterHour === undefined ? undefined : laterHour * 3_600 + first;
+  return laterHour === undefined ? undefined : laterHour * HOUR_S + first;
 }
 
 const atLeast = (values: number[], least: number) => values.find((value) => value >= least);

@@ -71,3 +71,9 @@ function firstWithin(
   if (jumpedMs === null || jumpedMs >= startMs + offsetMs) return shown;
   return Math.min(jumpedMs - offsetBeforeMs, shown ?? Infinity);
 }
+
+/** The instant of a local time: one that is left out comes as much later as the clock jumps, of two it is the first. */
+export function toInstant(localMs: number, zone: string): number {
+  const times: LocalTimes = { next: (fromMs) => (fromMs <= localMs ? localMs : null) };
+  return nextInstant(times, zone, DEFAULT_CLOCK_CHANGES, localMs - 3 * DAY_MS)!;
+}

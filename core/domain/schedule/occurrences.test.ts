@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findCronFault } from "./cron.ts";
-import { advanceCursor, firstOccurrence, nextOccurrence } from "./occurrences.ts";
+import { firstOccurrence, nextOccurrence } from "./occurrences.ts";
 import type { Schedule } from "./schedule.ts";
 import { isTimezone } from "./zone.ts";
 
@@ -36,7 +36,6 @@ test("what fires once has no next occurrence", () => {
     { kind: "delay", delayMs: 1_000 },
   ] satisfies Schedule[]) {
     assert.equal(nextOccurrence(schedule, anchor, anchor), null);
-    assert.equal(advanceCursor(schedule, anchor, anchor, anchor), null);
   }
 });
 
@@ -108,26 +107,6 @@ test("autumn: a time that comes twice fires once, and every hour still means eve
   ]);
 });
 
-test("staged ahead of its instant, the cursor moves by one", () => {
-  const fired = at("2026-01-01T00:00:10.000Z");
-  const now = at("2026-01-01T00:00:09.200Z");
-  assert.equal(advanceCursor(every(10_000), anchor, fired, now)?.toISOString(), "2026-01-01T00:00:20.000Z");
-  assert.equal(
-    advanceCursor(cron("*/10 * * * * *"), anchor, fired, now)?.toISOString(),
-    "2026-01-01T00:00:20.000Z",
-  );
-});
-
-test("instants missed in an outage are merged: the cursor jumps past now", () => {
-  const fired = at("2026-01-01T00:00:10.000Z");
-  const now = at("2026-01-03T07:30:04.000Z");
-  assert.equal(advanceCursor(every(10_000), anchor, fired, now)?.toISOString(), "2026-01-03T07:30:10.000Z");
-  assert.equal(
-    advanceCursor(cron("0 * * * *"), anchor, fired, now)?.toISOString(),
-    "2026-01-03T08:00:00.000Z",
-  );
-});
-
 test("a cron expression that cannot be is refused in words", () => {
   const cases: [string, RegExp][] = [
     ["", /five fields/],
@@ -180,4 +159,39 @@ test("a field that cannot be read is quoted, with what it takes", () => {
     ["@hourli", /^"@hourli" is not known; @yearly/],
   ] as const)
     assert.match(findCronFault(expression, anchor) ?? "", words);
+});
+
+test("`every` with an anchor begins with it, and keeps to its grid", () => {
+  const laid: Schedule = { kind: "every", everyMs: 3_600_000, anchor: "2026-01-01T10:15:00.000Z" };
+  assert.deepEqual(instants(laid, "2025-12-31T00:00:00Z", 2), [
+    "2026-01-01T10:15:00Z",
+    "2026-01-01T11:15:00Z",
+  ]);
+  assert.deepEqual(instants(laid, "2026-03-01T00:00:00Z", 1), ["2026-03-01T00:15:00Z"]);
+});
+
+test("startAt is the first instant that may fire, endAt the last; an `every` is counted from startAt", () => {
+  const span = { startAt: "2026-02-01T09:00:00.000Z", endAt: "2026-02-03T09:00:00.000Z" };
+  const daily: Schedule = { kind: "cron", expression: "0 9 * * *", timezone: "UTC", ...span };
+  assert.deepEqual(instants(daily, "2026-01-01T00:00:00Z", 3), [
+    "2026-02-01T09:00:00Z",
+    "2026-02-02T09:00:00Z",
+    "2026-02-03T09:00:00Z",
+  ]);
+  assert.equal(nextOccurrence(daily, anchor, at("2026-02-03T09:00:00Z")), null);
+  const hourly: Schedule = { kind: "every", everyMs: 3_600_000, startAt: "2026-02-01T09:20:00.000Z" };
+  assert.equal(firstOccurrence(hourly, anchor)?.toISOString(), "2026-02-01T09:20:00.000Z");
+});
+
+test("of several expressions any one fires, and an instant that two name fires once", () => {
+  const both: Schedule = { kind: "cron", expression: ["0 9 * * *", "0 9,17 * * FRI"], timezone: "UTC" };
+  assert.deepEqual(instants(both, "2026-01-01T12:00:00Z", 3), [
+    "2026-01-02T09:00:00Z",
+    "2026-01-02T17:00:00Z",
+    "2026-01-03T09:00:00Z",
+  ]);
+});
+
+test("a zone that is not known any more is an error, and never the end", () => {
+  assert.throws(() => nextOccurrence(cron("0 9 * * *", "Mars/Phobos"), anchor, anchor), RangeError);
 });

@@ -1,43 +1,104 @@
-/** The instants of a schedule. Pure: everything takes the instants it needs. */
-import { nextCron } from "./cron.ts";
-import type { Schedule } from "./schedule.ts";
-
-/** The first instant of a schedule whose grid starts at `anchor`; null: never. */
-export function firstOccurrence(schedule: Schedule, anchor: Date): Date | null {
-  switch (schedule.kind) {
-    case "now":
-      return anchor;
-    case "once":
-      return new Date(schedule.at);
-    case "delay":
-      return new Date(anchor.getTime() + schedule.delayMs);
-    case "every":
-    case "cron":
-      return nextOccurrence(schedule, anchor, anchor);
-  }
-}
-
-/** The first instant strictly after `after`, for schedules that repeat; null for those that fire once. */
-export function nextOccurrence(schedule: Schedule, anchor: Date, after: Date): Date | null {
-  if (schedule.kind === "every") {
-    const steps = Math.floor((after.getTime() - anchor.getTime()) / schedule.everyMs) + 1;
-    return new Date(anchor.getTime() + Math.max(steps, 1) * schedule.everyMs);
-  }
-  if (schedule.kind === "cron") return nextCron(schedule.expression, schedule.timezone, after);
-  return null;
-}
-
 /**
- * The cursor after the occurrence `fired` was staged at `now`: instants that passed meanwhile (every scheduler was
- * down) are merged into the one that fires late, so an outage is followed by one run and not by a storm.
+ * The instants of a schedule. Nominal ones: a task with jitter fires a little later (jitter.ts). Pure: everything takes
+ * the instants it needs. `anchor` is when the schedule was made; `calendar` holds the days of the calendar that the
+ * schedule's exclusions name. Throws an `InstantNotFoundError` where a search comes to its bounds, and what reading a
+ * schedule throws where its zone is not known any more: that is never the end of a schedule.
  */
-export function advanceCursor(schedule: Schedule, anchor: Date, fired: Date, now: Date): Date | null {
-  return nextOccurrence(schedule, anchor, fired > now ? fired : now);
+import { nextCron } from "./cron.ts";
+import { type CalendarDates, findExclusionEnd, NO_DATES } from "./exclusions.ts";
+import { DEFAULT_CLOCK_CHANGES, InstantNotFoundError } from "./local-times.ts";
+import { nextRrule } from "./rrule.ts";
+import { doesRepeat, type EverySchedule, type RepeatingSchedule, type Schedule } from "./schedule.ts";
+
+/** Each is a stretch that is excluded: a day, an hour, a minute, or an instant alone. */
+const MAX_EXCLUSIONS = 1_000;
+
+/** The first instant of a schedule that was made at `anchor`; null: never. */
+export function firstOccurrence(schedule: Schedule, anchor: Date, calendar?: CalendarDates): Date | null {
+  if (doesRepeat(schedule)) return nextOccurrence(schedule, anchor, anchor, calendar);
+  if (schedule.kind === "now") return anchor;
+  return schedule.kind === "once" ? new Date(schedule.at) : new Date(anchor.getTime() + schedule.delayMs);
 }
 
-/** Whether later instants had passed too when `fired` was staged at `now`: those never fire. */
-export function hasPassedOver(schedule: Schedule, anchor: Date, fired: Date, now: Date): boolean {
-  if (fired >= now) return false;
-  const next = nextOccurrence(schedule, anchor, fired);
-  return next !== null && next <= now;
+/** The first instant strictly after `after` that fires, for schedules that repeat; null for those that fire once. */
+export function nextOccurrence(
+  schedule: Schedule,
+  anchor: Date,
+  after: Date,
+  calendar: CalendarDates = NO_DATES,
+): Date | null {
+  if (!doesRepeat(schedule)) return null;
+  let afterMs = after.getTime();
+  for (let count = 0; count < MAX_EXCLUSIONS; count += 1) {
+    const atMs = nextNamed(schedule, anchor, afterMs);
+    if (atMs === null) return null;
+    const excludedToMs = findExclusionEnd(schedule, atMs, calendar);
+    if (excludedToMs === undefined) return new Date(atMs);
+    afterMs = excludedToMs - 1;
+  }
+  throw new InstantNotFoundError(`${MAX_EXCLUSIONS} times in a row are excluded`);
+}
+
+/** The first instant after `afterMs` that the schedule names, be it excluded or not. */
+function nextNamed(schedule: RepeatingSchedule, anchor: Date, afterMs: number): number | null {
+  const { startAt, endAt } = schedule;
+  const fromMs = startAt === undefined ? afterMs : Math.max(afterMs, Date.parse(startAt) - 1);
+  const atMs = nextOfKind(schedule, anchor.getTime(), fromMs);
+  return atMs === null || (endAt !== undefined && atMs > Date.parse(endAt)) ? null : atMs;
+}
+
+function nextOfKind(schedule: RepeatingSchedule, anchorMs: number, afterMs: number): number | null {
+  if (schedule.kind === "every") return nextOnGrid(schedule, anchorMs, afterMs);
+  const changes = { ...DEFAULT_CLOCK_CHANGES, ...pickChanges(schedule) };
+  if (schedule.kind === "cron") return nextCron(schedule.expression, schedule.timezone, afterMs, changes);
+  const startMs = schedule.anchor === undefined ? anchorMs : Date.parse(schedule.anchor);
+  return nextRrule(schedule.rule, schedule.timezone, startMs, afterMs, changes);
+}
+
+const pickChanges = ({ gap, repeat }: Exclude<RepeatingSchedule, EverySchedule>) => ({
+  ...(gap && { gap }),
+  ...(repeat && { repeat }),
+});
+
+/** A grid that its author laid begins with its anchor; one that is counted from when it was made, an interval later. */
+function nextOnGrid({ everyMs, anchor, startAt }: EverySchedule, madeMs: number, afterMs: number): number {
+  const laid = anchor ?? startAt;
+  const fromMs = laid === undefined ? madeMs : Date.parse(laid);
+  const steps = Math.floor((afterMs - fromMs) / everyMs) + 1;
+  return fromMs + Math.max(steps, laid === undefined ? 1 : 0) * everyMs;
+}
+
+/** The instants after `after`, one after the other, as long as there are any: whoever asks sets the bound. */
+export function* occurrencesAfter(
+  schedule: Schedule,
+  anchor: Date,
+  after: Date,
+  calendar?: CalendarDates,
+): Generator<Date, void, undefined> {
+  for (let at: Date | null = after; ; ) {
+    at = nextOccurrence(schedule, anchor, at, calendar);
+    if (at === null) return;
+    yield at;
+  }
+}
+
+/** Instants that the schedule names after `after` and before `before`, and that its exclusions keep from firing. */
+export function findExcluded(
+  schedule: Schedule,
+  anchor: Date,
+  after: Date,
+  before: Date,
+  calendar: CalendarDates,
+  most: number,
+): { count: number; firstAt: Date; lastAt: Date } | undefined {
+  if (!doesRepeat(schedule) || !schedule.exclude) return undefined;
+  const excluded: number[] = [];
+  for (let atMs = nextNamed(schedule, anchor, after.getTime()); excluded.length < most; ) {
+    if (atMs === null || atMs >= before.getTime()) break;
+    if (findExclusionEnd(schedule, atMs, calendar) !== undefined) excluded.push(atMs);
+    atMs = nextNamed(schedule, anchor, atMs);
+  }
+  const [first, last] = [excluded[0], excluded.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  return { count: excluded.length, firstAt: new Date(first), lastAt: new Date(last) };
 }

@@ -69,7 +69,7 @@ function instantsBetween(
   toMs: number,
 ): number[] {
   const found: number[] = [];
-  let at = nextCron(expression, zone, new Date(fromMs - 1), changes);
-  for (; at && at.getTime() < toMs; at = nextCron(expression, zone, at, changes)) found.push(at.getTime());
+  let at = nextCron(expression, zone, fromMs - 1, changes);
+  for (; at !== null && at < toMs; at = nextCron(expression, zone, at, changes)) found.push(at);
   return found;
 }

@@ -74,7 +74,7 @@ export async function stageOccurrences(
 
 type DecidedTask = DueDecision & { task: DueTask };
 
-/** Tasks that share a cron expression and an instant share the answer: a midnight herd asks the parser once. */
+/** Tasks that share a cron schedule and an instant share the answer: for a midnight herd it is found once. */
 function decideAll(due: DueTask[], now: Date): DecidedTask[] {
   const known = new Map<string, DueDecision>();
   return due.map((task) => {
@@ -82,7 +82,7 @@ function decideAll(due: DueTask[], now: Date): DecidedTask[] {
     const decide = () =>
       decideDue((after) => nextOccurrence(schedule, anchor_at, after), next_run_at, now, null);
     if (schedule.kind !== "cron") return { task, ...decide() };
-    const question = `${schedule.expression}\n${schedule.timezone}\n${next_run_at.getTime()}`;
+    const question = `${JSON.stringify(schedule)}\n${next_run_at.getTime()}`;
     const decision = known.get(question) ?? decide();
     known.set(question, decision);
     return { task, ...decision };

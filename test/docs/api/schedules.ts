@@ -1,15 +1,17 @@
 /** Chapter "Schedules". */
 import assert from "node:assert/strict";
 import { MAX_DURATION_MS } from "../../../core/contracts/common.ts";
+import { MAX_EXCLUDED_DATES, MAX_EXPRESSIONS } from "../../../core/contracts/schedule-fields.ts";
 import { nextOccurrence } from "../../../core/domain/schedule/occurrences.ts";
 import { MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../../../core/domain/schedule/schedule.ts";
 import { MAX_COUNTED } from "../../../core/domain/skipped.ts";
 import { formatDuration, parseDuration } from "../../../core/duration.ts";
+import type { JsonObject } from "../../../core/json.ts";
 import { bounded, HTTP_TASK, held, n, type Statement, statement } from "./statement.ts";
 
 const DAY_MS = 86_400_000;
 
-const withSchedule = (schedule: Record<string, string>) => ({ schedule });
+const withSchedule = (schedule: JsonObject) => ({ schedule });
 const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
 const cronIn = (expression: string, timezone: string): Schedule => ({ kind: "cron", expression, timezone });
 
@@ -55,21 +57,39 @@ export const SCHEDULES: Statement[] = [
     const { items } = (await world.tenant.call("GET", "/v1/tasks")).body;
     assert.equal(Date.parse(items[0].nextRunAt) - Date.parse(items[0].createdAt), MIN_EVERY_MS);
   }),
+  statement(`of a list of expressions, at most ${MAX_EXPRESSIONS}, by any one`, async (world) => {
+    const list = (length: number) => withSchedule({ cron: Array<string>(length).fill("0 9 * * *") });
+    const refuses = [list(MAX_EXPRESSIONS + 1)];
+    await bounded(HTTP_TASK, { field: "schedule.cron", takes: [list(MAX_EXPRESSIONS)], refuses })(world);
+  }),
+  statement(`exclude (dates, at most ${n(MAX_EXCLUDED_DATES)}, and another cron)`, async (world) => {
+    const days = (count: number) =>
+      Array.from({ length: count }, (_none, day) => new Date(day * DAY_MS).toISOString().slice(0, 10));
+    const without = (count: number) => withSchedule({ every: "1h", exclude: { dates: days(count) } });
+    const refuses = [without(MAX_EXCLUDED_DATES + 1)];
+    await bounded(HTTP_TASK, {
+      field: "schedule.exclude.dates",
+      takes: [without(MAX_EXCLUDED_DATES)],
+      refuses,
+    })(world);
+  }),
   statement("(IANA name, default UTC)", async ({ tenant }) => {
     const body = { ...HTTP_TASK, schedule: { cron: "0 9 * * *" } };
     const { schedule } = (await tenant.call("POST", "/v1/tasks", { body })).body;
     assert.deepEqual(schedule, { cron: "0 9 * * *", timezone: "UTC" });
   }),
   statement(
-    'Durations** are "500ms", "30s", "10m", "2h", "1d" (decimals allowed) or ISO 8601 ("PT1H30M", "P2DT3S", "P1W")',
+    'Durations** are "500ms", "30s", "10m", "2h", "1d", "1w" (decimals allowed), several together ("1h30m") or ISO 8601 ("PT1H30M", "P2DT3S", "P1W")',
     () => {
-      const forms = ["500ms", "30s", "10m", "2h", "1d", "1.5h", "PT1H30M", "P2DT3S", "P1W"];
+      const forms = ["500ms", "30s", "10m", "2h", "1d", "1w", "1.5h", "1h30m", "PT1H30M", "P2DT3S", "P1W"];
       const ms = [
         500,
         30_000,
         600_000,
         7_200_000,
         DAY_MS,
+        7 * DAY_MS,
+        5_400_000,
         5_400_000,
         5_400_000,
         2 * DAY_MS + 3_000,

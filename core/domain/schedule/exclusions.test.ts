@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type CalendarDates, isExcluded, NO_DATES } from "./exclusions.ts";
+import { InstantNotFoundError } from "./local-times.ts";
+import { findExcluded, nextOccurrence } from "./occurrences.ts";
+import type { RepeatingSchedule } from "./schedule.ts";
+
+const ANCHOR = new Date("2026-12-01T00:00:00Z");
+
+function instants(
+  schedule: RepeatingSchedule,
+  after: string,
+  count: number,
+  calendar: CalendarDates = NO_DATES,
+): string[] {
+  const found: string[] = [];
+  for (let at = new Date(after); found.length < count; ) {
+    at = nextOccurrence(schedule, ANCHOR, at, calendar)!;
+    found.push(at.toISOString().replace(":00.000Z", "Z"));
+  }
+  return found;
+}
+
+const NINE = { kind: "cron", expression: "0 9 * * *", timezone: "Europe/Rome" } as const;
+
+test("dates are days of the schedule's zone", () => {
+  const schedule = { ...NINE, exclude: { dates: ["2026-12-25"] } };
+  assert.deepEqual(instants(schedule, "2026-12-24T00:00:00Z", 2), ["2026-12-24T08:00Z", "2026-12-26T08:00Z"]);
+  // In Rome the 25th begins at 23:00 UTC on the 24th.
+  const hourly = { ...NINE, expression: "0 * * * *", exclude: { dates: ["2026-12-25"] } };
+  assert.deepEqual(instants(hourly, "2026-12-24T21:30:00Z", 2), ["2026-12-24T22:00Z", "2026-12-25T23:00Z"]);
+});
+
+test("the days of a calendar are left out like dates", () => {
+  const schedule = { ...NINE, exclude: { calendar: "it-holidays" } };
+  const calendar = new Set(["2026-12-25", "2026-12-26"]);
+  assert.deepEqual(instants(schedule, "2026-12-24T12:00:00Z", 1, calendar), ["2026-12-27T08:00Z"]);
+  assert.deepEqual(instants(schedule, "2026-12-24T12:00:00Z", 1), ["2026-12-25T08:00Z"]);
+});
+
+test("another cron leaves out what it names: whole minutes, and whole hours where it names every minute", () => {
+  const everyMinute = { kind: "every", everyMs: 90_000, exclude: { cron: "* 22-6 * * *" } } as const;
+  assert.deepEqual(instants(everyMinute, "2026-12-01T21:57:00Z", 2), [
+    "2026-12-01T21:58:30.000Z",
+    "2026-12-02T07:00Z",
+  ]);
+  const bySeconds = { ...NINE, expression: "*/20 * * * * *", exclude: { cron: "0 9 * * *" } };
+  assert.deepEqual(instants(bySeconds, "2026-12-01T07:59:20Z", 2), [
+    "2026-12-01T07:59:40.000Z",
+    "2026-12-01T08:01Z",
+  ]);
+  const oneSecond = { ...bySeconds, exclude: { cron: "20 0 9 * * *" } };
+  assert.deepEqual(instants(oneSecond, "2026-12-01T07:59:40Z", 2), [
+    "2026-12-01T08:00Z",
+    "2026-12-01T08:00:40.000Z",
+  ]);
+});
+
+test("an exclusion ends where the clocks change, and the hour after it fires", () => {
+  // The night of 25 October has two hours from 02:00: both are named, 03:00 is not.
+  const schedule = { ...NINE, expression: "*/30 * * * *", exclude: { cron: "* 2 * * *" } };
+  assert.deepEqual(instants(schedule, "2026-10-24T23:45:00Z", 1), ["2026-10-25T02:00Z"]);
+  const spring = { ...NINE, expression: "*/30 * * * *", exclude: { cron: "* 1 * * *" } };
+  assert.deepEqual(instants(spring, "2026-03-28T23:45:00Z", 1), ["2026-03-29T01:00Z"]);
+});
+
+test("an instant can be asked whether it is excluded, and a span which of them are", () => {
+  const schedule = { ...NINE, exclude: { dates: ["2026-12-25", "2026-12-26"] } };
+  assert.equal(isExcluded(schedule, new Date("2026-12-25T08:00:00Z"), NO_DATES), true);
+  assert.equal(isExcluded(schedule, new Date("2026-12-24T08:00:00Z"), NO_DATES), false);
+  const [after, before] = [new Date("2026-12-24T08:00:00Z"), new Date("2026-12-27T08:00:00Z")];
+  assert.deepEqual(findExcluded(schedule, ANCHOR, after, before, NO_DATES, 100), {
+    count: 2,
+    firstAt: new Date("2026-12-25T08:00:00Z"),
+    lastAt: new Date("2026-12-26T08:00:00Z"),
+  });
+  assert.equal(findExcluded(schedule, ANCHOR, after, before, NO_DATES, 1)?.count, 1);
+  assert.equal(findExcluded(NINE, ANCHOR, after, before, NO_DATES, 100), undefined);
+});
+
+test("an exclusion that leaves nothing is an error, and never the end", () => {
+  const nothing = { ...NINE, exclude: { cron: "* * * * *" } };
+  assert.throws(() => instants(nothing, "2026-12-01T00:00:00Z", 1), InstantNotFoundError);
+});
+
+test("a year of excluded days is passed, a day at a time", () => {
+  const secondly = { ...NINE, expression: "* * * * * *", exclude: { cron: "* * * JAN-NOV *" } };
+  assert.deepEqual(instants(secondly, "2026-12-31T22:59:58Z", 2), [
+    "2026-12-31T22:59:59.000Z",
+    "2027-11-30T23:00Z",
+  ]);
+});
