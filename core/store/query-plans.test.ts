@@ -272,6 +272,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     index: "task_runs_open_pkey",
   },
   "cancel a task's runs": { use: (s) => cancelRuns(s, id, { taskId: id }) },
+  "cancel the runs of several tasks": { use: (s) => cancelRuns(s, id, { taskIds: [id, newId()] }) },
   "redrive one": { use: (s) => redriveDeadLetters(s, id, { runId: id }) },
   "redrive several": { use: (s) => redriveDeadLetters(s, id, { runIds: [id, newId()] }) },
   "redrive all": { use: (s) => redriveDeadLetters(s, id, {}), index: "task_runs_open_dead" },

@@ -1,27 +1,40 @@
+/** What a bulk action may do to tasks; its name is that of the single route, and so is the function that does it. */
 import type { TaskAction } from "../../domain/bulk.ts";
-import { notFound } from "../../errors.ts";
+import { BellhopError, notFound } from "../../errors.ts";
 import { newId } from "../ids.ts";
 import { enqueueTaskRun } from "../runs/enqueue.ts";
-import { cancelTaskIn, pauseTaskIn, removeTaskIn, resumeTaskIn } from "../tasks/change.ts";
-import { type BulkVerb, oneByOne } from "./act.ts";
+import {
+  type ChangedTasks,
+  cancelTasksIn,
+  type EachTask,
+  pauseTasksIn,
+  removeTasksIn,
+  resumeTasksIn,
+} from "../tasks/change.ts";
+import type { Transaction } from "../transaction.ts";
+import {
+  type ActContext,
+  type Acted,
+  type BulkEffects,
+  type BulkVerb,
+  NO_EFFECTS,
+  oneByOne,
+  together,
+} from "./act.ts";
+import { takeWithinRuns } from "./take-within-runs.ts";
 
 export const TASK_VERBS: Record<TaskAction, BulkVerb> = {
-  cancel: oneByOne(async (tx, { namespaceId, now }, id) => {
-    const { runs } = await cancelTaskIn(tx, namespaceId, id, now);
-    return runs;
-  }),
+  cancel: endingRuns((tx, { namespaceId, now }, ids) => cancelTasksIn(tx, namespaceId, ids, now)),
 
-  delete: oneByOne((tx, { namespaceId, now }, id) => removeTaskIn(tx, namespaceId, id, now)),
+  delete: endingRuns((tx, { namespaceId, now }, ids) => removeTasksIn(tx, namespaceId, ids, now)),
 
-  pause: oneByOne(async (tx, { namespaceId, now }, id) => {
-    await pauseTaskIn(tx, namespaceId, id, now);
-    return {};
-  }),
+  pause: together(async (tx, { namespaceId, now }, ids) =>
+    toActed(await pauseTasksIn(tx, namespaceId, ids, now)),
+  ),
 
-  resume: oneByOne(async (tx, { namespaceId, now }, id) => {
-    await resumeTaskIn(tx, namespaceId, id, now);
-    return { reschedules: true };
-  }),
+  resume: together(async (tx, { namespaceId, now }, ids) =>
+    toActed(await resumeTasksIn(tx, namespaceId, ids, now), { reschedules: true }),
+  ),
 
   run: oneByOne(async (tx, { namespaceId, traceparent }, id) => {
     const run = await enqueueTaskRun(tx, namespaceId, id, newId(), traceparent);
@@ -29,3 +42,20 @@ export const TASK_VERBS: Record<TaskAction, BulkVerb> = {
     return { staged: [run] };
   }),
 };
+
+type EndTasks = (tx: Transaction, context: ActContext, ids: string[]) => Promise<ChangedTasks>;
+
+/** Of as many tasks as have not too many runs that end with them. */
+function endingRuns(end: EndTasks): BulkVerb {
+  return together(async (tx, context, ids) => {
+    const { tasks, runs } = await end(tx, context, await takeWithinRuns(tx, ids));
+    return toActed(tasks, runs);
+  });
+}
+
+function toActed(tasks: EachTask, effects: Partial<BulkEffects> = {}): Acted {
+  const failures = [...tasks].flatMap(([id, task]) =>
+    task instanceof BellhopError ? [{ id, code: task.code, message: task.message }] : [],
+  );
+  return { ...NO_EFFECTS, ...effects, count: tasks.size, failures };
+}

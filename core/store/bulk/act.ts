@@ -44,7 +44,7 @@ export interface BulkVerb {
 type Act = (tx: Transaction, context: ActContext, ids: string[]) => Promise<Acted>;
 type ActOnOne = (tx: Transaction, context: ActContext, id: string) => Promise<Partial<BulkEffects>>;
 
-const NO_EFFECTS: BulkEffects = { ended: [], asked: [], staged: [], reschedules: false };
+export const NO_EFFECTS: BulkEffects = { ended: [], asked: [], staged: [], reschedules: false };
 
 /** Those that `done` says nothing of failed, all for the same reason. */
 export function toActed(
@@ -58,7 +58,7 @@ export function toActed(
   return { ...NO_EFFECTS, ...effects, count: ids.length, failures };
 }
 
-/** All of them by one statement. */
+/** All of them by the same statements. */
 export const together = (act: Act): BulkVerb => ({ mostItems: 500, act });
 
 /** One after the other. */

@@ -28,6 +28,7 @@ import { inTransaction } from "../transaction.ts";
 import { abortBulk, createBulk, findBulk, MAX_RUNNING, removeExpiredBulks } from "./bulk-actions.ts";
 import { type DrivenBatch, driveBulkBatch } from "./drive.ts";
 import { countMatches } from "./find-matches.ts";
+import { MAX_RUNS } from "./take-within-runs.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 const functionCaps = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
@@ -339,7 +340,7 @@ describe("bulk actions", () => {
 
   it("a batch of tasks ends where its time is up, and the next goes on", async () => {
     for (let made = 0; made < 3; made += 1) await everyHour();
-    const id = await ask("pause", "tasks", {});
+    const id = await ask("run", "tasks", {});
     // At its begin, once the tasks are found, after the first, after the second, and at its end.
     const looks = [0, 3_000_000, 3_000_060, 3_000_120, 3_600_000];
     const begin = clock.now().getTime();
@@ -352,6 +353,22 @@ describe("bulk actions", () => {
     await store.pool.query("UPDATE bulk_actions SET next_batch_at = now()");
     await driveAll();
     assert.deepEqual(await told(id), ["succeeded", 3, 0]);
+  });
+
+  it("a batch takes no more tasks than it may end runs with them, but one in any case", async () => {
+    for (const count of [MAX_RUNS - 100, 100, 1, MAX_RUNS + 1, 1]) await queueRuns(count);
+    const id = await ask("cancel", "tasks", {});
+    for (const [done, ended] of [
+      [2, MAX_RUNS],
+      [3, 1],
+      [4, MAX_RUNS + 1],
+      [5, 1],
+    ]) {
+      const batch = await drive();
+      assert.deepEqual([batch.done, batch.ended.length], [done, ended]);
+      await store.pool.query("UPDATE bulk_actions SET next_batch_at = now()");
+    }
+    assert.deepEqual(await told(id), ["succeeded", 5, 0]);
   });
 
   it("one that cannot go on is tried again, later each time, keeps no other waiting, and fails at last", async () => {

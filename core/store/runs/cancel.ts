@@ -16,20 +16,22 @@ const CANCELLED = endTaken("cancel", { state: "'cancelled'" }, GRANTED);
 const DISCARDED = endTaken("discard", { state: "'failed'" }, "false");
 
 /**
- * Cancels open runs of one namespace: one run, several, or all of a task. Dead letters are left to redrive and discard. The
+ * Cancels open runs of one namespace: one run, several, or all of a task or several. Dead letters are left to redrive and discard. The
  * rows are locked before their states are looked at: a run that goes from running to its retry is not missed.
  */
 export async function cancelRuns(
   { db }: QueryScope,
   namespaceId: string,
-  which: { runId: string } | { runIds: string[] } | { taskId: string },
+  which: { runId: string } | { runIds: string[] } | { taskId: string } | { taskIds: string[] },
 ): Promise<Cancelled> {
   const match =
     "taskId" in which
       ? sql`task_id = ${which.taskId}`
-      : "runId" in which
-        ? sql`id = ${which.runId}`
-        : sql`id = ANY(${which.runIds}::uuid[])`;
+      : "taskIds" in which
+        ? sql`task_id = ANY(${which.taskIds}::uuid[])`
+        : "runId" in which
+          ? sql`id = ${which.runId}`
+          : sql`id = ANY(${which.runIds}::uuid[])`;
   const { rows } = await sql<(EndedRun & { asked: null }) | { asked: string }>`
     WITH chosen AS MATERIALIZED (
       SELECT id, state = 'running' AS running FROM task_runs_open

@@ -13,7 +13,17 @@ import type { StagedRun } from "../runs/staged-run.ts";
 import { claim, finished, httpTask, makeWorker, retryAfter } from "../testing/samples.ts";
 import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { cancelTask, pauseTask, resumeTask } from "./change.ts";
+import { inTransaction } from "../transaction.ts";
+import {
+  cancelTask,
+  cancelTasksIn,
+  type EachTask,
+  pauseTask,
+  pauseTasksIn,
+  removeTasksIn,
+  resumeTask,
+  resumeTasksIn,
+} from "./change.ts";
 import { createTask } from "./create.ts";
 import { findTask } from "./read.ts";
 import { changeTask, type TaskChange } from "./redefine.ts";
@@ -351,3 +361,83 @@ test("nothing was missed where the next instant is still to come, nor of a task 
   const resumed = await resumeTask(store, once.namespaceId, once.id, new Date());
   assert.deepEqual(resumed.nextRunAt, later(once.madeAt, HOUR_MS), "it fires late");
 });
+
+/** Of a task each, in a namespace of their own: what stands, and what is done to it. */
+async function makeOneOfEach() {
+  const namespaceId = await newNamespace();
+  const madeAt = new Date(Date.now() - HOUR_MS - 1_000);
+  const make = async (schedule: Schedule) =>
+    (await createTask(store, { namespaceId, input: httpTask(schedule), now: madeAt })).task.id;
+  // Of `active` and `paused` an instant was missed, and each has a run that somebody asked for.
+  const ids = {
+    active: await make(hourly),
+    staged: await make({ kind: "every", everyMs: 2 * HOUR_MS }),
+    paused: await make(hourly),
+    cancelled: await make(hourly),
+    completed: await make({ kind: "now" }),
+    unknown: newId(),
+    none: "none",
+  };
+  await enqueueTaskRun(store, namespaceId, ids.active);
+  await pauseTask(store, namespaceId, ids.paused, madeAt);
+  await cancelTask(store, namespaceId, ids.cancelled, madeAt);
+  const staged = await stageDueTasks(store, madeAt, later(madeAt, 2 * HOUR_MS), 100);
+  await store.pool.query("DELETE FROM task_runs_open WHERE task_id = $1 AND trigger = 'schedule'", [
+    ids.active,
+  ]);
+  await store.pool.query("UPDATE tasks SET next_run_at = $2 WHERE id = $1", [
+    ids.active,
+    later(madeAt, HOUR_MS),
+  ]);
+  assert.ok(staged.length > 0);
+  return { namespaceId, ids, madeAt };
+}
+
+const SEVERAL = {
+  pause: pauseTasksIn,
+  resume: resumeTasksIn,
+  cancel: async (...given: Parameters<typeof cancelTasksIn>) => (await cancelTasksIn(...given)).tasks,
+  remove: async (...given: Parameters<typeof removeTasksIn>) => (await removeTasksIn(...given)).tasks,
+} satisfies Record<string, (...given: Parameters<typeof cancelTasksIn>) => Promise<EachTask>>;
+
+/** All that is left, by what the tasks are called here, and as seen from when they were made. */
+async function standing({ namespaceId, ids, madeAt }: Awaited<ReturnType<typeof makeOneOfEach>>) {
+  const nameOf = (id: string | null) => Object.entries(ids).find(([, each]) => each === id)?.[0];
+  const since = (at: Date | null) => at && at.getTime() - madeAt.getTime();
+  const { rows: tasks } = await store.pool.query("SELECT * FROM tasks WHERE namespace_id = $1 ORDER BY id", [
+    namespaceId,
+  ]);
+  const { rows: runs } = await store.pool.query(
+    "SELECT task_id, state, skipped ->> 'count' AS skipped, scheduled_for FROM task_runs WHERE namespace_id = $1 ORDER BY id",
+    [namespaceId],
+  );
+  return {
+    tasks: tasks.map((row) => [
+      nameOf(row.id),
+      row.state,
+      since(row.next_run_at),
+      row.paused_reason,
+      row.removed_at === null,
+    ]),
+    runs: runs.map((row) => `${nameOf(row.task_id)} ${row.state} ${row.skipped}`).toSorted(),
+  };
+}
+
+for (const [verb, act] of Object.entries(SEVERAL))
+  test(`${verb} does the same to several tasks as to each alone, and one that is refused stops no other`, async () => {
+    const tell = (told: EachTask) =>
+      [...told.values()].map((task) => (task instanceof BellhopError ? task.code : task.state));
+    const together = await makeOneOfEach();
+    const ids = Object.values(together.ids);
+    const all = await inTransaction(store.pool, (tx) => act(tx, together.namespaceId, ids, new Date()));
+    assert.deepEqual([...all.keys()], ids);
+    const whole = await standing(together);
+    const alone = await makeOneOfEach();
+    const each: string[] = [];
+    for (const id of Object.values(alone.ids))
+      each.push(
+        ...tell(await inTransaction(store.pool, (tx) => act(tx, alone.namespaceId, [id], new Date()))),
+      );
+    assert.deepEqual(tell(all), each);
+    assert.deepEqual(whole, await standing(alone));
+  });

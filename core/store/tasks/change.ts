@@ -1,22 +1,27 @@
 /**
  * Changes of a task's state: each locks the task and amends its staged runs in one transaction. A task's states: active ⇄
  * paused, active → completed (no further occurrence), any but cancelled → cancelled, any → removed. A completed one is
- * shown as active while a run of it is open. What ends in `In` is part of a transaction that changes several. Another
- * definition is redefine.ts.
+ * shown as active while a run of it is open. Each is done to several tasks as to one, by the same statements. What ends in
+ * `In` is part of a larger transaction. Another definition is redefine.ts.
  */
-import { sql, type Updateable } from "kysely";
+import { type RawBuilder, type Selectable, sql } from "kysely";
 import type { PauseReason, Task } from "../../contracts/task-output.ts";
 import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
-import { countSkipped } from "../../domain/skipped.ts";
-import { type BellhopError, conflict, notFound } from "../../errors.ts";
+import { countSkipped, type SkippedInstants } from "../../domain/skipped.ts";
+import { BellhopError, conflict, notFound } from "../../errors.ts";
+import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { isId } from "../ids.ts";
+import { toJsonText } from "../json-text.ts";
 import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
 import { recordSkipped } from "../runs/skip.ts";
 import type { Database } from "../schema.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import { HAS_OPEN_RUN, toTask } from "./read.ts";
+import { hasOpenRun } from "./filter.ts";
+import { toTask } from "./read.ts";
+
+type TaskRow = Selectable<Database["tasks"]>;
 
 export interface LockedTask {
   task: Task;
@@ -27,67 +32,126 @@ export interface LockedTask {
   cursor: Date | null;
 }
 
-/** Locks the task and takes back what was staged ahead and is not due yet, as if it had never been staged. */
-export async function lockTask(
+/** What became of each of several tasks, or why it was refused. */
+export type EachTask = Map<string, Task | BellhopError>;
+
+/** What each of several tasks became; one that is refused stops no other. */
+export interface ChangedTasks {
+  tasks: EachTask;
+  /** Of all of them. */
+  runs: Cancelled;
+}
+
+/** Locks the tasks, and takes back what was staged ahead of them and is not due yet, as if it had never been staged. */
+async function lockTasks(
   { db }: Transaction,
   namespaceId: string,
-  taskId: string,
-): Promise<LockedTask> {
-  const row = isId(taskId)
-    ? await db
-        .selectFrom("tasks")
-        .selectAll()
-        .where("id", "=", taskId)
-        .where("namespace_id", "=", namespaceId)
-        .where("removed_at", "is", null)
-        .forUpdate()
-        .executeTakeFirst()
-    : undefined;
-  if (!row) throw notFound("task", taskId);
-  const { rows: withdrawn } = await sql<{ at: Date }>`
+  taskIds: readonly string[],
+): Promise<Map<string, LockedTask>> {
+  const ids = taskIds.filter(isId);
+  // In one order, so that two who lock several do not wait for each other.
+  const rows = await db
+    .selectFrom("tasks")
+    .selectAll()
+    .where(sql<boolean>`id = ANY(${ids}::uuid[])`)
+    .where("namespace_id", "=", namespaceId)
+    .where("removed_at", "is", null)
+    .orderBy("id")
+    .forUpdate()
+    .execute();
+  const { rows: withdrawn } = await sql<{ taskId: string; at: Date }>`
     DELETE FROM task_runs_open
-    WHERE task_id = ${taskId} AND state = 'queued' AND trigger = 'schedule' AND claim_no = 0
+    WHERE task_id = ANY(${rows.map(({ id }) => id)}::uuid[]) AND state = 'queued' AND trigger = 'schedule' AND claim_no = 0
       AND available_at > clock_timestamp()
-    RETURNING scheduled_for AS at`.execute(db);
-  const instants = withdrawn.map(({ at }) => at.getTime());
-  const cursor = instants.length > 0 ? new Date(Math.min(...instants)) : row.next_run_at;
-  const state = row.state === "completed" && cursor ? "active" : row.state;
-  return {
-    task: toTask({ ...row, state, next_run_at: cursor }),
-    ...{ namespaceId, functionId: row.function_id, anchorAt: row.anchor_at, cursor },
-  };
+    RETURNING task_id AS "taskId", scheduled_for AS at`.execute(db);
+  const instants = Map.groupBy(withdrawn, ({ taskId }) => taskId);
+  return new Map(
+    rows.map((row) => {
+      const back = (instants.get(row.id) ?? []).map(({ at }) => at.getTime());
+      const cursor = back.length > 0 ? new Date(Math.min(...back)) : row.next_run_at;
+      const state = row.state === "completed" && cursor ? "active" : row.state;
+      const task = toTask({ ...row, state, next_run_at: cursor });
+      return [row.id, { task, namespaceId, functionId: row.function_id, anchorAt: row.anchor_at, cursor }];
+    }),
+  );
+}
+
+/** One of them; 404 where there is none. */
+export async function lockTask(tx: Transaction, namespaceId: string, taskId: string): Promise<LockedTask> {
+  const locked = (await lockTasks(tx, namespaceId, [taskId])).get(taskId);
+  if (!locked) throw notFound("task", taskId);
+  return locked;
 }
 
 /**
  * Instants that passed and do not fire any more, because no scheduler was there or the task was paused: that stands in
  * the books.
  */
-export async function recordPassed(tx: Transaction, locked: LockedTask, now: Date): Promise<void> {
-  const { task, anchorAt, cursor } = locked;
-  if (cursor === null || (task.state !== "active" && task.state !== "paused")) return;
-  const findNext = (after: Date) => nextOccurrence(task.schedule, anchorAt, after);
-  // What fires once waits for whoever resumes it.
-  if (findNext(cursor) === null) return;
-  const skipped = countSkipped(findNext, task.state === "paused" ? "paused" : "missed", cursor, now);
-  if (skipped) await recordSkipped(tx, [{ taskId: task.id, skipped }]);
+export async function recordPassed(tx: Transaction, locked: readonly LockedTask[], now: Date): Promise<void> {
+  const passed = locked.flatMap((one) => {
+    const skipped = findPassed(one, now);
+    return skipped ? [{ taskId: one.task.id, skipped }] : [];
+  });
+  if (passed.length > 0) await recordSkipped(tx, passed);
 }
 
-async function saveState(
+function findPassed({ task, anchorAt, cursor }: LockedTask, now: Date): SkippedInstants | undefined {
+  if (cursor === null || (task.state !== "active" && task.state !== "paused")) return undefined;
+  const findNext = (after: Date) => nextOccurrence(task.schedule, anchorAt, after);
+  // What fires once waits for whoever resumes it.
+  if (findNext(cursor) === null) return undefined;
+  return countSkipped(findNext, task.state === "paused" ? "paused" : "missed", cursor, now);
+}
+
+/** What becomes of a locked task. */
+interface NextState {
+  task: Task;
+  state: Task["state"];
+  nextRunAt: Date | null;
+}
+
+const NOTHING_MORE = sql``;
+const RESUMED = sql`, paused_at = NULL, paused_reason = NULL, failures_since = clock_timestamp()`;
+
+/** @param more further columns that are set */
+async function saveStates(
   { db }: Transaction,
-  task: Task,
-  state: Task["state"],
-  nextRunAt: Date | null,
+  next: readonly NextState[],
   now: Date,
-  more: Updateable<Database["tasks"]> = {},
-): Promise<Task> {
-  const row = await db
-    .updateTable("tasks")
-    .set({ state, next_run_at: nextRunAt, updated_at: now, ...more })
-    .where("id", "=", task.id)
-    .returningAll()
-    .returning(HAS_OPEN_RUN)
-    .executeTakeFirstOrThrow();
-  return toTask(row);
+  more: RawBuilder<unknown> = NOTHING_MORE,
+): Promise<Task[]> {
+  if (next.length === 0) return [];
+  const given = next.map(({ task, state, nextRunAt }) => ({ id: task.id, state, next_run_at: nextRunAt }));
+  const { rows } = await sql<TaskRow & { has_open_run: boolean }>`
+    WITH changed AS (
+      UPDATE tasks t SET state = s.state, next_run_at = s.next_run_at, updated_at = ${now} ${more}
+      FROM json_to_recordset(${toJsonText(given)}::json) AS s(id uuid, state text, next_run_at timestamptz)
+      WHERE ${sql.raw(byIndex("t.id", "s.id"))} RETURNING t.*
+    ) SELECT r.*, ${hasOpenRun("r")} AS has_open_run FROM changed r`.execute(db);
+  return rows.map(toTask);
+}
+
+/** Each of those that are asked for, by what was decided of it and what was saved. */
+function tellEach(
+  taskIds: readonly string[],
+  locked: ReadonlyMap<string, LockedTask>,
+  saved: readonly Task[],
+  refused: ReadonlyMap<string, BellhopError> = new Map(),
+): EachTask {
+  const byId = new Map(saved.map((task) => [task.id, task]));
+  return new Map(
+    taskIds.map((id) => [
+      id,
+      refused.get(id) ?? byId.get(id) ?? locked.get(id)?.task ?? notFound("task", id),
+    ]),
+  );
+}
+
+/** The only one; throws why it was refused. */
+function theOne(tasks: EachTask): Task {
+  const [task] = tasks.values();
+  if (task instanceof BellhopError) throw task;
+  return task!;
 }
 
 /** Instants that were missed before the pause stay so: a pause is no request to catch up. */
@@ -95,7 +159,7 @@ export async function pauseTask(store: Store, namespaceId: string, taskId: strin
   return await inTransaction(store.pool, (tx) => pauseTaskIn(tx, namespaceId, taskId, now));
 }
 
-/** The same, as a part of a transaction. A task that is paused already stays as it is. */
+/** The same, as a part of a transaction. */
 export async function pauseTaskIn(
   tx: Transaction,
   namespaceId: string,
@@ -103,14 +167,41 @@ export async function pauseTaskIn(
   now: Date,
   reason: PauseReason = "requested",
 ): Promise<Task> {
-  const locked = await lockTask(tx, namespaceId, taskId);
-  const { task, anchorAt, cursor } = locked;
-  if (task.state === "paused") return task;
-  if (task.state !== "active") throw isOver(task, "paused");
-  await recordPassed(tx, locked, now);
-  const next = toComing(task.schedule, anchorAt, cursor, now);
-  const paused = { paused_at: now, paused_reason: reason };
-  return await saveState(tx, task, "paused", next, now, paused);
+  return theOne(await pauseTasksIn(tx, namespaceId, [taskId], now, reason));
+}
+
+/** The same of several. One that is paused already stays as it is. */
+export async function pauseTasksIn(
+  tx: Transaction,
+  namespaceId: string,
+  taskIds: readonly string[],
+  now: Date,
+  reason: PauseReason = "requested",
+): Promise<EachTask> {
+  const locked = await lockTasks(tx, namespaceId, taskIds);
+  const { active, over } = byState(locked);
+  await recordPassed(tx, active, now);
+  const next = active.map(({ task, anchorAt, cursor }) => ({
+    ...{ task, state: "paused" as const },
+    nextRunAt: toComing(task.schedule, anchorAt, cursor, now),
+  }));
+  const saved = await saveStates(tx, next, now, sql`, paused_at = ${now}, paused_reason = ${reason}`);
+  return tellEach(taskIds, locked, saved, refuseEach(over, "paused"));
+}
+
+function byState(locked: ReadonlyMap<string, LockedTask>) {
+  const groups = Map.groupBy(locked.values(), ({ task: { state } }) =>
+    state === "active" || state === "paused" ? state : "over",
+  );
+  return {
+    active: groups.get("active") ?? [],
+    paused: groups.get("paused") ?? [],
+    over: groups.get("over") ?? [],
+  };
+}
+
+function refuseEach(over: readonly LockedTask[], verb: "paused" | "resumed"): Map<string, BellhopError> {
+  return new Map(over.map(({ task }) => [task.id, isOver(task, verb)]));
 }
 
 function isOver({ state }: Task, verb: "paused" | "resumed"): BellhopError {
@@ -133,25 +224,28 @@ export async function resumeTask(
   taskId: string,
   now: Date,
 ): Promise<Task> {
-  return await inTransaction(store.pool, (tx) => resumeTaskIn(tx, namespaceId, taskId, now));
+  return await inTransaction(store.pool, async (tx) =>
+    theOne(await resumeTasksIn(tx, namespaceId, [taskId], now)),
+  );
 }
 
-export async function resumeTaskIn(
+/** The same of several, as a part of a transaction. One that is active stays so. */
+export async function resumeTasksIn(
   tx: Transaction,
   namespaceId: string,
-  taskId: string,
+  taskIds: readonly string[],
   now: Date,
-): Promise<Task> {
-  const locked = await lockTask(tx, namespaceId, taskId);
-  const { task, anchorAt, cursor } = locked;
-  if (task.state === "active") return await saveState(tx, task, "active", cursor, now);
-  if (task.state !== "paused") throw isOver(task, "resumed");
-  await recordPassed(tx, locked, now);
-  const next = toComing(task.schedule, anchorAt, cursor, now);
-  const state = next ? "active" : "completed";
-  const resumed = await saveState(tx, task, state, next, now, { paused_at: null, paused_reason: null });
-  await sql`UPDATE tasks SET failures_since = clock_timestamp() WHERE id = ${taskId}`.execute(tx.db);
-  return resumed;
+): Promise<EachTask> {
+  const locked = await lockTasks(tx, namespaceId, taskIds);
+  const { active, paused, over } = byState(locked);
+  await recordPassed(tx, paused, now);
+  const asTheyAre = active.map(({ task, cursor }) => ({ task, state: task.state, nextRunAt: cursor }));
+  const next = paused.map(({ task, anchorAt, cursor }) => {
+    const nextRunAt = toComing(task.schedule, anchorAt, cursor, now);
+    return { task, state: nextRunAt ? ("active" as const) : ("completed" as const), nextRunAt };
+  });
+  const saved = [...(await saveStates(tx, asTheyAre, now)), ...(await saveStates(tx, next, now, RESUMED))];
+  return tellEach(taskIds, locked, saved, refuseEach(over, "resumed"));
 }
 
 /** Ends the task, its waiting runs with it; running ones are asked to stop. Cancelling twice is the same as once. */
@@ -161,21 +255,27 @@ export async function cancelTask(
   taskId: string,
   now: Date,
 ): Promise<{ task: Task; runs: Cancelled }> {
-  return await inTransaction(store.pool, (tx) => cancelTaskIn(tx, namespaceId, taskId, now));
+  return await inTransaction(store.pool, async (tx) => {
+    const { tasks, runs } = await cancelTasksIn(tx, namespaceId, [taskId], now);
+    return { task: theOne(tasks), runs };
+  });
 }
 
-export async function cancelTaskIn(
+/** The same of several, as a part of a transaction. */
+export async function cancelTasksIn(
   tx: Transaction,
   namespaceId: string,
-  taskId: string,
+  taskIds: readonly string[],
   now: Date,
-): Promise<{ task: Task; runs: Cancelled }> {
-  const locked = await lockTask(tx, namespaceId, taskId);
-  const { task } = locked;
-  await recordPassed(tx, locked, now);
-  const runs = await cancelRuns(tx, namespaceId, { taskId });
-  const done = task.state === "cancelled" ? task : await saveState(tx, task, "cancelled", null, now);
-  return { task: done, runs };
+): Promise<ChangedTasks> {
+  const locked = await lockTasks(tx, namespaceId, taskIds);
+  const all = [...locked.values()];
+  await recordPassed(tx, all, now);
+  const runs = await cancelRuns(tx, namespaceId, { taskIds: [...locked.keys()] });
+  const next = all
+    .filter(({ task }) => task.state !== "cancelled")
+    .map(({ task }) => ({ task, state: "cancelled" as const, nextRunAt: null }));
+  return { tasks: tellEach(taskIds, locked, await saveStates(tx, next, now)), runs };
 }
 
 /**
@@ -188,20 +288,27 @@ export async function removeTask(
   taskId: string,
   now: Date,
 ): Promise<Cancelled> {
-  return await inTransaction(store.pool, (tx) => removeTaskIn(tx, namespaceId, taskId, now));
+  return await inTransaction(store.pool, async (tx) => {
+    const { tasks, runs } = await removeTasksIn(tx, namespaceId, [taskId], now);
+    theOne(tasks);
+    return runs;
+  });
 }
 
-export async function removeTaskIn(
+/** The same of several, as a part of a transaction; as they were when they were cancelled. */
+export async function removeTasksIn(
   tx: Transaction,
   namespaceId: string,
-  taskId: string,
+  taskIds: readonly string[],
   now: Date,
-): Promise<Cancelled> {
-  const { runs } = await cancelTaskIn(tx, namespaceId, taskId, now);
-  const { rowCount } = await tx.pool.query(
-    "DELETE FROM tasks WHERE id = $1 AND NOT EXISTS (SELECT FROM task_runs_open WHERE task_id = $1)",
-    [taskId],
-  );
-  if (rowCount === 0) await tx.pool.query("UPDATE tasks SET removed_at = $2 WHERE id = $1", [taskId, now]);
-  return runs;
+): Promise<ChangedTasks> {
+  const changed = await cancelTasksIn(tx, namespaceId, taskIds, now);
+  const ids = [...changed.tasks].flatMap(([id, task]) => (task instanceof BellhopError ? [] : [id]));
+  // The rows that are deleted are not there for the update, which is of another statement.
+  await tx.pool.query(REMOVE, [ids]);
+  await tx.pool.query("UPDATE tasks SET removed_at = $2 WHERE id = ANY($1::uuid[])", [ids, now]);
+  return changed;
 }
+
+const REMOVE = `DELETE FROM tasks t WHERE t.id = ANY($1::uuid[])
+  AND NOT EXISTS (SELECT FROM task_runs_open o WHERE o.task_id = t.id)`;

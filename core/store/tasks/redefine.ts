@@ -56,7 +56,7 @@ export async function changeTaskIn(
   const { task } = locked;
   if (task.state === "cancelled") throw conflict("A cancelled task cannot be changed.", "task_cancelled");
   const change = await decide(task, tx);
-  if (change.reschedules) await recordPassed(tx, locked, now);
+  if (change.reschedules) await recordPassed(tx, [locked], now);
   const { key } = change.input;
   const save = () => saveDefinition(tx, locked, change, now);
   const changed = await (key === null || key === task.key ? save() : takeKey(tx, namespaceId, key, save));
