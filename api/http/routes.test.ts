@@ -60,7 +60,7 @@ test("a known path with another method is a 405 that says which it takes", async
   const tenant = await api.newTenant();
   for (const [method, path, allow] of [
     ["PUT", "/v1/tasks", "GET, HEAD, OPTIONS, POST"],
-    ["POST", `/v1/tasks/${ID}`, "DELETE, GET, HEAD, OPTIONS, PATCH"],
+    ["POST", `/v1/tasks/${ID}`, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"],
     ["GET", `/v1/tasks/${ID}/run`, "OPTIONS, POST"],
     ["DELETE", "/v1/workers", "GET, HEAD, OPTIONS"],
     ["PATCH", "/v1/functions/x/secrets/A", "DELETE, OPTIONS, PUT"],

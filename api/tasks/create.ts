@@ -3,7 +3,6 @@ import type { newTaskInput } from "../../core/contracts/task-input.ts";
 import type { Task } from "../../core/contracts/task-output.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { type DedupRequest, makeUnlessMade } from "../../core/store/dedup.ts";
-import { findFunctionId } from "../../core/store/functions/functions.ts";
 import { newId } from "../../core/store/ids.ts";
 import { findFirstRunId } from "../../core/store/runs/read.ts";
 import * as tasks from "../../core/store/tasks/create.ts";
@@ -13,9 +12,7 @@ import { validate } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import type { ApiParts } from "../environment.ts";
 import { hashContent } from "./content-hash.ts";
-import { requireSecrets } from "./require-secrets.ts";
-import { requireSender } from "./require-sender.ts";
-import { resolveFunction } from "./resolve-function.ts";
+import { requireRunnable } from "./require-runnable.ts";
 
 export interface CreatedTask {
   task: Task;
@@ -40,14 +37,10 @@ export async function createTask(
   schema: ReturnType<typeof newTaskInput>,
 ): Promise<CreatedTask> {
   const { task: input, dedup } = validate(schema, body);
-  requireSender(input.spec, mail);
   await requireCallable(store, namespaceId, input.on, mail);
-  await requireSecrets(store, namespaceId, input.spec);
-  const { spec, functionId } = await resolveFunction(store, input.spec, (name) =>
-    findFunctionId(store, namespaceId, name),
-  );
+  const { input: runnable, functionId } = await requireRunnable(store, namespaceId, input, mail);
   const given = {
-    ...{ id: newId(), namespaceId, input: { ...input, spec }, functionId, now: clock.now(), traceparent },
+    ...{ id: newId(), namespaceId, input: runnable, functionId, now: clock.now(), traceparent },
   };
   const result = dedup
     ? await makeUnlessMade(store, toDedupRequest(namespaceId, body, dedup), {

@@ -6,20 +6,16 @@ import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts
 import { OWN_JSON_FIELD } from "../../core/contracts/task-spec.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
-import type { QueryScope } from "../../core/store/database.ts";
-import { findFunction } from "../../core/store/functions/functions.ts";
 import type { TaskChange } from "../../core/store/tasks/redefine.ts";
 import { validate } from "../bodies/body.ts";
 import { toInputError } from "../http/problem.ts";
 import { mergePatch, nameBackoffKind } from "./merge-patch.ts";
-import { resolveFunction } from "./resolve-function.ts";
 
-export async function mergeTask(
-  scope: QueryScope,
+export function mergeTask(
   schema: ReturnType<typeof taskInput>,
   task: Task,
   patch: Json | undefined,
-): Promise<TaskChange> {
+): Omit<TaskChange, "functionId"> {
   if (typeof patch !== "object" || patch === null || Array.isArray(patch)) {
     throw new BellhopError("invalid_input", 422, "A change is a JSON object with the fields that change.");
   }
@@ -36,16 +32,7 @@ export async function mergeTask(
   );
   const input: z.output<typeof schema> = validate(schema, merged);
   refuseUnknownFields(schema, nameBackoffKind({ ...patch, type: task.spec.type }, merged));
-  const { spec, functionId } = await resolveFunction(
-    scope,
-    input.spec,
-    async (name) => (await findFunction(scope.db, task.namespaceId, name))?.id,
-  );
-  return {
-    input: { ...input, spec, ...(reschedules ? {} : { schedule: task.schedule }) },
-    functionId,
-    reschedules,
-  };
+  return { input: reschedules ? input : { ...input, schedule: task.schedule }, reschedules };
 }
 
 /** A null takes its field away, also one that no task has: the merged definition says nothing of that. */

@@ -25,13 +25,14 @@ import { decodeIdCursor } from "../http/cursor.ts";
 import { defineRoute, type Feature, type Route, type RouteSettings } from "../http/route.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { readRunPage } from "../runs/page.ts";
+import { applyRoute } from "./apply.ts";
 import { batchRoute } from "./batch.ts";
 import { createTask } from "./create.ts";
 import { readNewTask, readTaskBody } from "./http-body.ts";
 import { mergeTask } from "./merge.ts";
 import { ofTask } from "./name-task.ts";
-import { requireSecrets } from "./require-secrets.ts";
-import { requireSender } from "./require-sender.ts";
+import { putRoute } from "./put-route.ts";
+import { requireRunnable } from "./require-runnable.ts";
 import { runNow } from "./run-now.ts";
 import { stateRoutes } from "./state-routes.ts";
 
@@ -91,6 +92,8 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
     }),
 
     batchRoute(newSchema),
+    applyRoute(schema),
+    putRoute(schema),
 
     ...ofTask([
       defineRoute({
@@ -116,11 +119,9 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
           const given = await readJsonBody(context);
           const changed = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
             const body = readTaskBody(given, current.spec.type === "http");
-            const change = await mergeTask(tx, schema, current, body);
-            requireSender(change.input.spec, mail);
-            await requireCallable(tx, namespaceId, change.input.on, mail);
-            await requireSecrets(tx, namespaceId, change.input.spec);
-            return change;
+            const { input, reschedules } = mergeTask(schema, current, body);
+            await requireCallable(tx, namespaceId, input.on, mail);
+            return { ...(await requireRunnable(tx, namespaceId, input, mail)), reschedules };
           });
           notifier.notify("bellhop_schedule");
           ringer.ring(changed.waiting);

@@ -1,17 +1,11 @@
 /** Cancelling, removing, pausing and resuming a task. */
 import { taskOutput, toWireTask } from "../../core/contracts/task-output.ts";
-import type { Cancelled } from "../../core/store/runs/cancel.ts";
 import { cancelTask, pauseTask, removeTask, resumeTask } from "../../core/store/tasks/change.ts";
-import type { ApiParts } from "../environment.ts";
 import { defineRoute, type Route } from "../http/route.ts";
+import { announceCancelled } from "./announce-cancelled.ts";
 import { ofTask } from "./name-task.ts";
 
 const answers = { 200: { is: "The task.", schema: taskOutput } } as const;
-
-function announceCancelled({ notifier, ends }: ApiParts, { asked, ended }: Cancelled): void {
-  if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
-  ends.tell(ended);
-}
 
 export const stateRoutes: Route[] = ofTask([
   defineRoute({

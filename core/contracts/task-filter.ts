@@ -7,7 +7,7 @@ import { TASK_STATES } from "./task-output.ts";
 const oneOf = (names: readonly string[]) => `must be one of ${names.join(", ")}`;
 
 /** `app=billing`: a label and its whole value. */
-const label = lineField("a label")
+export const labelField = lineField("a label")
   .max(400, "holds at most 400 characters")
   .regex(/^[^=]+=/, 'must be a label and its value, such as "app=billing"')
   .meta({ examples: ["app=billing"] });
@@ -19,7 +19,7 @@ export const taskFilter = z.strictObject({
     .optional()
     .meta({ description: "May be repeated: any of them." }),
   type: z.enum(TASK_TYPES, oneOf(TASK_TYPES)).optional(),
-  label: repeatedField(label)
+  label: repeatedField(labelField)
     .optional()
     .meta({ description: "A label and its whole value: `app=billing`. May be repeated: all of them." }),
   name: text.min(1).optional().meta({ description: "The whole name." }),

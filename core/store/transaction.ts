@@ -18,12 +18,21 @@ export async function inTransaction<T>(pool: pg.Pool, work: (tx: Transaction) =>
   return await retryDeadlock(() => transact(pool, work));
 }
 
-async function transact<T>(pool: pg.Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {
+/** What `work` would come to: it is done and taken back. */
+export async function tryInTransaction<T>(pool: pg.Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  return await retryDeadlock(() => transact(pool, work, "ROLLBACK"));
+}
+
+async function transact<T>(
+  pool: pg.Pool,
+  work: (tx: Transaction) => Promise<T>,
+  end: "COMMIT" | "ROLLBACK" = "COMMIT",
+): Promise<T> {
   const client = await pool.connect();
   try {
     await client.query("BEGIN");
     const result = await work(openTransaction(client));
-    await client.query("COMMIT");
+    await client.query(end);
     client.release();
     return result;
   } catch (error) {

@@ -2,7 +2,7 @@
 import { sql } from "kysely";
 import type { FunctionSummary } from "../../contracts/function.ts";
 import type { AskedLimits } from "../../domain/function-limits.ts";
-import type { Db, Store } from "../database.ts";
+import type { Db, QueryScope } from "../database.ts";
 
 const summariesEver = (db: Db, namespaceId: string) =>
   db
@@ -80,11 +80,11 @@ export async function findFunctionEver(
 
 /** Prepared: every task that calls a function asks. */
 export async function findFunctionId(
-  store: Store,
+  { pool }: QueryScope,
   namespaceId: string,
   name: string,
 ): Promise<string | undefined> {
-  const { rows } = await store.pool.query<{ id: string }>({
+  const { rows } = await pool.query<{ id: string }>({
     name: "find-function-id",
     text: "SELECT id FROM functions WHERE namespace_id = $1 AND name = $2 AND removed_at IS NULL",
     values: [namespaceId, name],

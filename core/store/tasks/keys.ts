@@ -2,10 +2,15 @@
  * Whose a key is. A key names one task of a namespace, and stays with it when that is over; who gives it to another
  * task then takes it away from there (`freeKey`).
  */
+import { sql } from "kysely";
+import type { Task } from "../../contracts/task-output.ts";
 import { findKeyFault } from "../../domain/task-key.ts";
 import { BellhopError } from "../../errors.ts";
 import type { QueryScope } from "../database.ts";
 import { isId } from "../ids.ts";
+import type { Transaction } from "../transaction.ts";
+import { taskConditions } from "./filter.ts";
+import { TASK_COLUMNS, toTask } from "./read.ts";
 
 /** What names a task is its id or its key: the id, of a key that of its task, also of one that is over. */
 export async function resolveTaskId(
@@ -43,4 +48,48 @@ export async function takingKey<T>(key: string, take: () => Promise<T>): Promise
     const message = `${JSON.stringify(key)} is the key of another task`;
     throw new BellhopError("task_key_taken", 409, `key: ${message}`, [{ field: "key", message }]);
   }
+}
+
+/** Locks the tasks with these keys that are not cancelled, in the order of their ids; by their keys. */
+export async function lockTasksByKey(
+  { db }: Transaction,
+  namespaceId: string,
+  keys: readonly string[],
+): Promise<Map<string, Task>> {
+  const { rows } = await sql<Parameters<typeof toTask>[0] & { key: string }>`
+    SELECT ${TASK_COLUMNS} FROM tasks r
+    WHERE r.namespace_id = ${namespaceId} AND r.key = ANY(${keys}) AND r.removed_at IS NULL AND r.state <> 'cancelled'
+    ORDER BY r.id FOR UPDATE OF r`.execute(db);
+  return new Map(rows.map((row) => [row.key, toTask(row)]));
+}
+
+/** The task, locked; nothing of it is touched. */
+export async function lockTaskById(
+  { db }: Transaction,
+  namespaceId: string,
+  id: string,
+): Promise<Task | undefined> {
+  const { rows } = await sql<Parameters<typeof toTask>[0]>`
+    SELECT ${TASK_COLUMNS} FROM tasks r
+    WHERE r.namespace_id = ${namespaceId} AND r.id = ${id} AND r.removed_at IS NULL FOR UPDATE OF r`.execute(
+    db,
+  );
+  return rows[0] && toTask(rows[0]);
+}
+
+/** Those that have a key which is none of these, and all of these labels, up to `limit`. */
+export async function findOtherKeys(
+  { db }: Transaction,
+  namespaceId: string,
+  keys: readonly string[],
+  labels: readonly string[],
+  limit: number,
+): Promise<{ id: string; key: string }[]> {
+  const { rows } = await sql<{ id: string; key: string }>`
+    SELECT r.id, r.key FROM tasks r
+    WHERE ${sql.join(taskConditions(namespaceId, { label: [...labels] }), sql` AND `)}
+      AND r.key IS NOT NULL AND r.key <> ALL(${keys}) ORDER BY r.id LIMIT ${limit} FOR UPDATE OF r`.execute(
+    db,
+  );
+  return rows;
 }

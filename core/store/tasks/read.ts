@@ -35,14 +35,15 @@ export function toTask(row: TaskRow & { has_open_run?: boolean }): Task {
   };
 }
 
-const COLUMNS = sql`r.*, ${hasOpenRun("r")} AS has_open_run`;
+/** Of a task `r`, for `toTask`: as it is shown. */
+export const TASK_COLUMNS = sql`r.*, ${hasOpenRun("r")} AS has_open_run`;
 
 export async function findTask(
   { db }: QueryScope,
   namespaceId: string,
   taskId: string,
 ): Promise<Task | undefined> {
-  const { rows } = await sql<ReadRow>`SELECT ${COLUMNS} FROM tasks r
+  const { rows } = await sql<ReadRow>`SELECT ${TASK_COLUMNS} FROM tasks r
     WHERE id = ${taskId} AND namespace_id = ${namespaceId} AND removed_at IS NULL`.execute(db);
   return rows[0] && toTask(rows[0]);
 }
@@ -58,7 +59,7 @@ export async function listTasks(
   return { ...found, rows: found.rows.map(toTask) };
 }
 
-const selectTasks = (found: RawBuilder<unknown>) => sql<ReadRow>`SELECT ${COLUMNS} FROM (${found}) r`;
+const selectTasks = (found: RawBuilder<unknown>) => sql<ReadRow>`SELECT ${TASK_COLUMNS} FROM (${found}) r`;
 
 /** About how many tasks match. */
 export async function estimateTasks(

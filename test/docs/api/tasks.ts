@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readSettings } from "../../../core/config/settings.ts";
 import { DEFAULT_POLICY } from "../../../core/contracts/task-policy.ts";
+import { MAX_SHOWN_CHARS } from "../../../core/domain/definition-diff.ts";
 import { MAX_RETRY_AFTER_MS } from "../../../core/domain/retry.ts";
 import { MAX_KEY_LENGTH } from "../../../core/domain/task-key.ts";
+import { MAX_SET_TASKS } from "../../../core/domain/task-set.ts";
 import { formatDuration, parseDuration } from "../../../core/duration.ts";
 import { MAX_REDIRECTS } from "../../../core/egress/redirect.ts";
 import {
@@ -13,7 +15,7 @@ import {
   MAX_RECORDED_HEADERS,
 } from "../../../runtime/runners/http-record.ts";
 import { readRows, withoutBackticks } from "./document.ts";
-import { bounded, HTTP_TASK, held, makeFunction, type Statement, statement } from "./statement.ts";
+import { bounded, HTTP_TASK, held, makeFunction, n, type Statement, statement } from "./statement.ts";
 
 const FIELDS = "| field | default | meaning |";
 const { retry, timeoutMs } = DEFAULT_POLICY;
@@ -180,6 +182,37 @@ const changes: Statement[] = [
   ),
 ];
 
+const sets: Statement[] = [
+  held("it is made (201), or becomes that (200), and what is left out has its default", [
+    "api/tasks/put.test.ts",
+    "the first makes the task, the same once more changes nothing",
+  ]),
+  held("type stays: another one is a 422. So is whatever a POST would refuse", [
+    "api/tasks/put.test.ts",
+    "what cannot be put is refused by its field, and changes nothing",
+  ]),
+  held("?dryRun=true does nothing, and answers 200 with what would be done", [
+    "api/tasks/put.test.ts",
+    "a dry run says what would be done, and does nothing",
+  ]),
+  held(`Where either has more than ${n(MAX_SHOWN_CHARS)} characters of JSON`, [
+    "core/domain/definition-diff.test.ts",
+    "a value that is long is told to have changed",
+  ]),
+  held(`up to ${n(MAX_SET_TASKS)} tasks by their keys, in one transaction`, [
+    "api/tasks/apply.test.ts",
+    "one invalid item refuses the whole",
+  ]),
+  held("it is a 422 that names up to 20 faults, each by its item", [
+    "api/tasks/apply.test.ts",
+    "one invalid item refuses the whole",
+  ]),
+  held(`are removed as by DELETE, up to ${n(MAX_SET_TASKS)} of them`, [
+    "api/tasks/apply.test.ts",
+    "what the set no longer names goes only where it is asked for",
+  ]),
+];
+
 const keys: Statement[] = [
   statement(
     `a letter or digit, then letters, digits and . _ : -, ${MAX_KEY_LENGTH} characters at most, and no UUID`,
@@ -225,4 +258,4 @@ const duplicates: Statement[] = [
   ]),
 ];
 
-export const TASKS: Statement[] = [...fields, ...http, ...named, ...keys, ...duplicates, ...changes];
+export const TASKS: Statement[] = [...fields, ...http, ...named, ...keys, ...sets, ...duplicates, ...changes];

@@ -1,0 +1,100 @@
+import { z } from "zod";
+import { examplesOf } from "../../core/contracts/common.ts";
+import type { taskInput } from "../../core/contracts/task-input.ts";
+import { taskParam } from "../../core/contracts/task-key.ts";
+import {
+  createdTaskOutput,
+  type Task,
+  taskOutput,
+  toWireCreated,
+  toWireTask,
+} from "../../core/contracts/task-output.ts";
+import { putPlanOutput, putQuery, toWireDiff } from "../../core/contracts/task-set.ts";
+import { findKeyFault } from "../../core/domain/task-key.ts";
+import { invalidField, notFound } from "../../core/errors.ts";
+import type { Json } from "../../core/json.ts";
+import { isId } from "../../core/store/ids.ts";
+import { lockTaskById, lockTasksByKey } from "../../core/store/tasks/keys.ts";
+import { inTransaction, type Transaction, tryInTransaction } from "../../core/store/transaction.ts";
+import { readJsonBody } from "../bodies/body.ts";
+import { requireCallable } from "../callbacks/require-callable.ts";
+import { defineRoute } from "../http/route.ts";
+import { spanOf, traceparentOf } from "../http/trace-requests.ts";
+import { readNewTask } from "./http-body.ts";
+import { putTaskIn, retryTakenKeys } from "./put-task.ts";
+
+export const putRoute = (schema: ReturnType<typeof taskInput>) =>
+  defineRoute({
+    method: "PUT",
+    path: "/v1/tasks/:id",
+    operationId: "putTask",
+    summary: "Give a task its whole definition, by its key",
+    description:
+      "Makes the task where none has the key. What is left out has its default. A schedule that stays the same keeps its grid, and a pause stays; the same definition once more changes nothing.",
+    access: "write",
+    params: { id: taskParam },
+    query: putQuery,
+    ownBody: { content: { "application/json": schema } },
+    keepsSource: true,
+    answers: {
+      200: {
+        is: "The task as it is now; of a dry run, what would be done.",
+        schema: z.union([putPlanOutput, taskOutput]).meta({ examples: examplesOf(taskOutput) }),
+      },
+      201: { is: "The task, which is new.", schema: createdTaskOutput, headers: ["location"] },
+    },
+    errors: {
+      404: ["not_found"],
+      409: ["task_cancelled", "task_key_taken"],
+      422: ["unknown_function", "unknown_secret"],
+    },
+    async handle({ parts, context, owner: { namespaceId }, params: { id: name }, query }) {
+      const { store, clock, mail, ringer, notifier } = parts;
+      if (!isId(name)) requireKey(name);
+      const body = readNewTask(await readJsonBody(context));
+      const request = { namespaceId, body, now: clock.now(), traceparent: traceparentOf(context) };
+      const put = async (tx: Transaction) => {
+        const standing = await lockNamed(tx, namespaceId, name);
+        const done = await putTaskIn(tx, parts, {
+          ...request,
+          standing,
+          key: chooseKey(name, standing, body),
+        });
+        await requireCallable(tx, namespaceId, done.task.on, mail);
+        return done;
+      };
+      if (query.dryRun === "true") {
+        const { change, diff, task } = await retryTakenKeys(() => tryInTransaction(store.pool, put));
+        const shown = { ...toWireTask(task), id: change === "created" ? null : task.id };
+        return { status: 200, body: { change, diff: toWireDiff(diff), task: shown } };
+      }
+      const { change, task, runId, runs } = await retryTakenKeys(() => inTransaction(store.pool, put));
+      spanOf(context).set({ "bellhop.task.id": task.id });
+      ringer.ring(runs);
+      if (change !== "unchanged") notifier.notify("bellhop_schedule");
+      if (change !== "created") return { status: 200, body: toWireTask(task) };
+      const headers = { location: `/v1/tasks/${task.id}` };
+      return { status: 201, body: toWireCreated({ task, runId }), headers };
+    },
+  });
+
+function requireKey(name: string): void {
+  const fault = findKeyFault(name);
+  if (fault) throw invalidField("key", fault);
+}
+
+/** The task that is to be redefined. An id makes no task: it is not of a caller's choosing. */
+async function lockNamed(tx: Transaction, namespaceId: string, name: string): Promise<Task | undefined> {
+  if (!isId(name)) return (await lockTasksByKey(tx, namespaceId, [name])).get(name);
+  const task = await lockTaskById(tx, namespaceId, name);
+  if (!task) throw notFound("task", name);
+  return task;
+}
+
+/** By an id a task keeps its key, unless it is given another. */
+function chooseKey(name: string, standing: Task | undefined, body: Json): Json {
+  const given = (body as { key?: Json } | null)?.key;
+  if (isId(name)) return given === undefined ? (standing?.key ?? null) : given;
+  if (given === undefined || given === name) return name;
+  throw invalidField("key", `must be ${JSON.stringify(name)}, as in the path, or left out`);
+}

@@ -1,0 +1,25 @@
+import type { TaskInput } from "../../core/contracts/task-input.ts";
+import type { QueryScope } from "../../core/store/database.ts";
+import { findFunctionId } from "../../core/store/functions/functions.ts";
+import type { MailFacts } from "../environment.ts";
+import { requireSecrets } from "./require-secrets.ts";
+import { requireSender } from "./require-sender.ts";
+import { resolveFunction } from "./resolve-function.ts";
+
+/**
+ * Refuses a task that could not run: an e-mail without a sender, secrets and functions that are not there. Whom its ends
+ * call is another question (`requireCallable`).
+ */
+export async function requireRunnable(
+  scope: QueryScope,
+  namespaceId: string,
+  input: TaskInput,
+  mail: MailFacts,
+): Promise<{ input: TaskInput; functionId: string | null }> {
+  requireSender(input.spec, mail);
+  await requireSecrets(scope, namespaceId, input.spec);
+  const { spec, functionId } = await resolveFunction(scope, input.spec, (name) =>
+    findFunctionId(scope, namespaceId, name),
+  );
+  return { input: { ...input, spec }, functionId };
+}
