@@ -2,6 +2,7 @@
 import { bulkFeature } from "./bulk/routes.ts";
 import { callFeature } from "./calls/routes.ts";
 import { deadLetterFeature } from "./dead-letters/routes.ts";
+import { enqueueFeature } from "./enqueue/routes.ts";
 import { functionFeature } from "./functions/routes.ts";
 import { hookFeature } from "./hooks/routes.ts";
 import type { Feature, RouteSettings } from "./http/route.ts";
@@ -20,6 +21,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
   const features: Feature[] = [
     taskFeature(settings),
     runFeature,
+    enqueueFeature,
     deadLetterFeature,
     bulkFeature,
     functionFeature(settings),

@@ -10,6 +10,8 @@ import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
 import { openStore } from "../core/store/database.ts";
+import { installSqlFunctions } from "../core/store/enqueue/sql-functions.ts";
+import { describeEnqueue } from "../core/store/enqueue/task-contract.ts";
 import { findCallableFunction } from "../core/store/functions/callable.ts";
 import { DEFAULT_NAMESPACE, ensureAdminKey, ensureNamespace } from "../core/store/keys.ts";
 import { endLostCall } from "../core/store/runs/lost-call.ts";
@@ -31,6 +33,7 @@ import { createWaitingLine } from "./direct/waiting-line.ts";
 import { createWorkerDirectory } from "./direct/worker-directory.ts";
 import { createEdge, EDGE_LIMITS, type EdgeLimits } from "./edge/edge.ts";
 import { cutStalledReaders } from "./edge/stalled-readers.ts";
+import { startIntake } from "./enqueue/intake.ts";
 import type { ApiParts, MailFacts } from "./environment.ts";
 import { apiFeatures } from "./features.ts";
 import { createLogFollowers, FOLLOWING_CONNECTIONS } from "./logs/followers.ts";
@@ -73,6 +76,8 @@ export async function startApi(
     const namespaceId = await ensureNamespace(store.db, DEFAULT_NAMESPACE);
     if (settings.BELLHOP_API_KEY !== undefined)
       await ensureAdminKey(store.db, namespaceId, settings.BELLHOP_API_KEY);
+    if ((await installSqlFunctions(store, describeEnqueue())) === "forbidden")
+      log.warn("bellhop.enqueue is not there: the database's user may not create a schema");
   });
   const stopping = new AbortController();
   const lettingGo = new AbortController();
@@ -146,6 +151,8 @@ export async function startApi(
     lettingGo: lettingGo.signal,
   };
   const app = createApp(parts, features);
+  const intake = startIntake(parts, listener);
+  opened.defer(() => intake.stop());
   opened.defer(stopCompiler);
   door.server.maxConnections = maxConnections;
   const serving = new AbortController();

@@ -10,6 +10,7 @@ import { removeExpiredEmails } from "../core/store/captured-emails.ts";
 import { askServer, type LeaseJudge } from "../core/store/contact.ts";
 import type { Store } from "../core/store/database.ts";
 import { readDemand } from "../core/store/demand.ts";
+import { removeExpiredInvalidTasks } from "../core/store/enqueue/enqueued-tasks.ts";
 import { removeExpiredKeys } from "../core/store/idempotency.ts";
 import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
 import {
@@ -106,6 +107,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
     { name: "mailbox", everyMs: HOUR_MS, run: removeEmails },
     { name: "ended bulk actions", everyMs: HOUR_MS, run: removeBulks },
+    { name: "invalid tasks", everyMs: HOUR_MS, run: removeInvalidTasks },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];
 }
@@ -228,6 +230,12 @@ async function removeEmails({ store, clock, retentionDays }: JobContext): Promis
 async function removeBulks({ store, clock, retentionDays }: JobContext): Promise<void> {
   const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
   while ((await removeExpiredBulks(store, before, BULK_BATCH)) === BULK_BATCH);
+}
+
+/** As long as runs. */
+async function removeInvalidTasks({ store, clock, retentionDays }: JobContext): Promise<void> {
+  const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
+  while ((await removeExpiredInvalidTasks(store, before, TASK_BATCH)) === TASK_BATCH);
 }
 
 /** As long as their runs. */

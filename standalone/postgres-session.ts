@@ -43,7 +43,7 @@ async function createDatabase(
 ): Promise<void> {
   await withSuperuser(session, connectTimeoutMs, async (client) => {
     const role = await client.query("SELECT 1 FROM pg_roles WHERE rolname = 'bellhop'");
-    if (role.rowCount === 0) await client.query("CREATE ROLE bellhop LOGIN CREATEDB");
+    if (role.rowCount === 0) await client.query("CREATE ROLE bellhop LOGIN CREATEDB CREATEROLE");
     await client.query(`ALTER ROLE bellhop PASSWORD ${client.escapeLiteral(appPassword)}`);
     await client.query("GRANT pg_monitor TO bellhop");
     const database = await client.query("SELECT 1 FROM pg_database WHERE datname = 'bellhop'");

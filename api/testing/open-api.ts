@@ -33,7 +33,7 @@ import type { Scope } from "../auth/scopes.ts";
 import { createCallables } from "../calls/callables.ts";
 import { createFinishWaiter } from "../calls/wait.ts";
 import { createEdge, EDGE_LIMITS, type Edge } from "../edge/edge.ts";
-import type { MailFacts } from "../environment.ts";
+import type { ApiParts, MailFacts } from "../environment.ts";
 import { apiFeatures } from "../features.ts";
 import { createLogFollowers } from "../logs/followers.ts";
 import { createRunRinger } from "../ring.ts";
@@ -68,6 +68,8 @@ export interface TestCaller {
 
 export interface TestApi {
   app: ReturnType<typeof createApp>;
+  /** What its routes are given. */
+  parts: ApiParts;
   store: Store;
   db: Db;
   /** What bodies and callers hold of the API. */
@@ -138,7 +140,7 @@ export async function openApi({
   const edge = createEdge(EDGE_LIMITS, steadyClock, ignore);
   const functionCaps = { ...DEFAULT_SETTINGS.functionCaps, ...caps };
   const checkAnswer = createAnswerCheck(apiFeatures({ clock: systemClock, functionCaps }));
-  const app = createApp({
+  const parts: ApiParts = {
     callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
     // No worker takes calls: all of them are queued.
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
@@ -158,7 +160,8 @@ export async function openApi({
     probes: createProbes(registry, {}, {}),
     functionCaps,
     mail,
-  });
+  };
+  const app = createApp(parts);
   after(async () => {
     stopping.abort();
     await listener.close();
@@ -218,7 +221,7 @@ export async function openApi({
   }
 
   return {
-    ...{ app, store, db, edge, bells, newCaller, start, finish },
+    ...{ app, parts, store, db, edge, bells, newCaller, start, finish },
     anonymous: callerWith(undefined, NO_NAMESPACE),
     newTenant: async () => await newCaller(await newNamespace(), ["admin"]),
     async work(runId, verdict, logs) {

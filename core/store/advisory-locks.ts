@@ -9,4 +9,5 @@ export const ADVISORY_LOCKS = {
   startWorkers: 7_236_003,
   driveBulkActions: 7_236_005,
   buildIndexes: 7_236_006,
+  installSqlFunctions: 7_236_007,
 } as const;

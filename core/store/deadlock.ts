@@ -6,6 +6,9 @@
  */
 const DEADLOCK_DETECTED = "40P01";
 
+export const isDeadlock = (error: unknown): boolean =>
+  (error as { code?: unknown } | null)?.code === DEADLOCK_DETECTED;
+
 /**
  * `work` is a whole transaction, or a statement that is one: after a deadlock that chose it, it is done once more, for by
  * then the other one has what it waited for.
@@ -14,7 +17,7 @@ export async function retryDeadlock<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if ((error as { code?: unknown }).code !== DEADLOCK_DETECTED) throw error;
+    if (!isDeadlock(error)) throw error;
     return await work();
   }
 }

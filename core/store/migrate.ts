@@ -32,6 +32,7 @@ import * as signingSecrets from "./migrations/0025-signing-secrets.ts";
 import * as callbacks from "./migrations/0026-callbacks.ts";
 import * as keptAnswers from "./migrations/0030-kept-answers.ts";
 import * as taskKeys from "./migrations/0034-task-keys.ts";
+import * as enqueuedTasks from "./migrations/0042-enqueued-tasks.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -64,9 +65,13 @@ const MIGRATIONS: Record<string, Migration> = {
   "0026-callbacks": callbacks,
   "0030-kept-answers": keptAnswers,
   "0034-task-keys": taskKeys,
+  "0042-enqueued-tasks": enqueuedTasks,
 };
 
 const NAMES = Object.keys(MIGRATIONS);
+
+/** Of two releases, the later one has the later name. */
+export const NEWEST_MIGRATION = NAMES.at(-1)!;
 /** The server keys and statements are written for. */
 const LEAST_VERSION = 150_000;
 /** Finished runs and logs have somewhere to go today and tomorrow. */

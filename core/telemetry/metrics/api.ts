@@ -49,6 +49,14 @@ export function createApiMetrics(registry: Registry) {
     },
     seriesOf("reason", listAll<CutReason>({ request_body_too_slow: true, response_not_taken: true })),
   );
+  const enqueued = createKnownCounter(
+    {
+      name: "bellhop_enqueued_total",
+      help: "Tasks that applications enqueued or cancelled in transactions of their own, by what became of them.",
+      registers,
+    },
+    seriesOf("outcome", ["made", "cancelled", "refused"]),
+  );
   let countInLine = () => 0;
   new Gauge({
     name: "bellhop_callers_in_line",
@@ -69,6 +77,7 @@ export function createApiMetrics(registry: Registry) {
   return {
     calls,
     cutOff,
+    enqueued,
     ...createRunEndMetrics(registry),
     count({ method: asked, route, status, durationMs }: AnsweredRequest): void {
       const method = METHODS.has(asked) ? asked : OTHER;

@@ -1,0 +1,110 @@
+/**
+ * Makes the tasks that applications have enqueued in transactions of their own (core/store/enqueue/), as `POST /v1/tasks`
+ * would, each in one transaction with the row that asked for it. What that would refuse is kept with the reason.
+ */
+import type { Clock } from "../../core/clock.ts";
+import { newTaskInput } from "../../core/contracts/task-input.ts";
+import type { Json } from "../../core/json.ts";
+import { createLoopRest } from "../../core/loop-rest.ts";
+import { toProblem } from "../../core/problem.ts";
+import { isDatabaseAway } from "../../core/store/database-away.ts";
+import { isDeadlock } from "../../core/store/deadlock.ts";
+import {
+  type EnqueuedTask,
+  refuseEnqueued,
+  removeEnqueued,
+  takeEnqueued,
+} from "../../core/store/enqueue/enqueued-tasks.ts";
+import type { Listener } from "../../core/store/listen.ts";
+import { openNestedStore } from "../../core/store/nested-store.ts";
+import { cancelTask } from "../../core/store/tasks/change.ts";
+import { inTransaction, type Transaction } from "../../core/store/transaction.ts";
+import type { ApiParts } from "../environment.ts";
+import { deferEffects } from "../http/defer-effects.ts";
+import { toBellhopError } from "../http/problem.ts";
+import { announceCancelled } from "../tasks/announce-cancelled.ts";
+import { createTask } from "../tasks/create.ts";
+import { readNewTask } from "../tasks/http-body.ts";
+
+type Outcome = "made" | "cancelled" | "refused";
+
+/** What became of the first that waits; undefined: none does. */
+export async function takeOne(parts: ApiParts): Promise<Outcome | undefined> {
+  const { result, release } = await inTransaction(parts.store.pool, async (tx) => {
+    const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
+    const enqueued = await takeEnqueued(tx);
+    return { result: enqueued && (await carryOut(deferred.parts, tx, enqueued)), release: deferred.release };
+  });
+  release();
+  if (result) parts.metrics.enqueued.inc({ outcome: result });
+  return result;
+}
+
+async function carryOut(parts: ApiParts, tx: Transaction, enqueued: EnqueuedTask): Promise<Outcome> {
+  const { seq, action, taskId, namespaceId } = enqueued;
+  if (action === "cancel") {
+    await cancel(parts, enqueued);
+    await removeEnqueued(tx, seq);
+    return "cancelled";
+  }
+  try {
+    await make(parts, enqueued);
+    await removeEnqueued(tx, seq);
+    return "made";
+  } catch (error) {
+    // With a database that is away, or that ended the transaction for another's sake, nothing is wrong with the task.
+    if (isDatabaseAway(error) || isDeadlock(error)) throw error;
+    const told = toBellhopError(error, parts.log, { taskId });
+    await refuseEnqueued(tx, seq, toProblem(told));
+    parts.log.warn({ taskId, namespaceId, code: told.code }, "an enqueued task was refused");
+    return "refused";
+  }
+}
+
+/** Its time runs from the moment it was enqueued: what lies in the past, and what a delay is counted from. */
+async function make(parts: ApiParts, { taskId, namespaceId, text, enqueuedAt }: EnqueuedTask): Promise<void> {
+  const clock: Clock = { ...parts.clock, now: () => enqueuedAt };
+  const body = readNewTask({ value: JSON.parse(text!) as Json, text: text! });
+  const request = { namespaceId, body, traceparent: undefined, id: taskId };
+  await createTask({ ...parts, clock }, request, newTaskInput(clock.now));
+}
+
+/** One that is gone meanwhile needs no cancel. */
+async function cancel(parts: ApiParts, { taskId, namespaceId }: EnqueuedTask): Promise<void> {
+  try {
+    const { runs } = await cancelTask(parts.store, namespaceId, taskId, parts.clock.now());
+    announceCancelled(parts, runs);
+  } catch (error) {
+    if (toBellhopError(error, parts.log).status !== 404) throw error;
+  }
+}
+
+/** A bell is heard at once; one that was lost costs so much. */
+const LOOK_MS = 1_000;
+
+/** Makes what is enqueued, one after another, until it is stopped. */
+export function startIntake(parts: ApiParts, listener: Listener): { stop(): Promise<void> } {
+  const { clock, log } = parts;
+  const loop = createLoopRest(clock);
+
+  async function run(): Promise<void> {
+    while (!loop.stopped.aborted) {
+      loop.look();
+      try {
+        while (!loop.stopped.aborted && (await takeOne(parts)) !== undefined);
+      } catch (error) {
+        log.error({ error }, "enqueued tasks were not made; tried again soon");
+      }
+      await loop.rest(LOOK_MS);
+    }
+  }
+
+  void listener.on("bellhop_enqueued", () => loop.wake());
+  const running = run();
+  return {
+    async stop() {
+      loop.stop();
+      await running;
+    },
+  };
+}
