@@ -60,7 +60,8 @@ export const bulkFeature: Feature = {
           const answer = { id: null, ...asked, state: "succeeded", matched, done: 0, failed: 0 } as const;
           return { status: 200, body: answer };
         }
-        const facts = { id: newId(), namespaceId, ...asked, traceparent: traceparentOf(context) };
+        const traceparent = traceparentOf(context);
+        const facts = { id: newId(), namespaceId, ...asked, traceparent, by: owner.keyId };
         const bulk = await inTransaction(parts.store.pool, (tx) => createBulk(tx, facts));
         return { status: 202, body: toWireBulk(bulk), headers: { location: `/v1/bulk/${bulk.id}` } };
       },

@@ -65,7 +65,7 @@ async function carryOut(parts: ApiParts, tx: Transaction, enqueued: EnqueuedTask
 async function make(parts: ApiParts, { taskId, namespaceId, text, enqueuedAt }: EnqueuedTask): Promise<void> {
   const clock: Clock = { ...parts.clock, now: () => enqueuedAt };
   const body = readNewTask({ value: JSON.parse(text!) as Json, text: text! });
-  const request = { namespaceId, body, traceparent: undefined, id: taskId };
+  const request = { namespaceId, body, traceparent: undefined, by: null, id: taskId };
   await createTask({ ...parts, clock }, request, newTaskInput(clock.now));
 }
 

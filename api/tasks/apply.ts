@@ -26,7 +26,7 @@ import { defineRoute } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
 import { announceCancelled } from "./announce-cancelled.ts";
 import { readNewTask } from "./http-body.ts";
-import { type PutTask, putTaskIn, retryTakenKeys } from "./put-task.ts";
+import { type PutRequest, type PutTask, putTaskIn, retryTakenKeys } from "./put-task.ts";
 
 export const applyRoute = (schema: ReturnType<typeof taskInput>) =>
   defineRoute({
@@ -41,10 +41,10 @@ export const applyRoute = (schema: ReturnType<typeof taskInput>) =>
     keepsSource: true,
     answers: { 200: { is: "What was done to each.", schema: applyOutput } },
     errors: { 409: ["task_key_taken"], 422: ["unknown_function", "unknown_secret"] },
-    async handle({ parts, context, owner: { namespaceId } }) {
+    async handle({ parts, context, owner: { namespaceId, keyId: by } }) {
       const set = await readSet(await readJsonBody(context));
       const { store, clock, ringer, notifier } = parts;
-      const request = { namespaceId, now: clock.now(), traceparent: traceparentOf(context) };
+      const request = { namespaceId, now: clock.now(), traceparent: traceparentOf(context), by };
       const apply = (tx: Transaction) => applySet(tx, parts, request, set);
       const { dryRun } = set;
       if (dryRun) {
@@ -110,7 +110,7 @@ interface AppliedSet {
 async function applySet(
   tx: Transaction,
   parts: ApiParts,
-  request: { namespaceId: string; now: Date; traceparent: string | undefined },
+  request: Omit<PutRequest, "key" | "body" | "standing">,
   { items, labels }: TaskSet,
 ): Promise<AppliedSet> {
   const { namespaceId, now } = request;

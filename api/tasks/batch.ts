@@ -24,7 +24,7 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
     ownBody: { content: { "application/json": batchInput(schema) } },
     keepsSource: true,
     answers: { 200: { is: "What became of each.", schema: batchOutput } },
-    async handle({ parts, context, owner: { namespaceId } }) {
+    async handle({ parts, context, owner: { namespaceId, keyId: by } }) {
       const given = readItems(await readJsonBody(context));
       const traceparent = traceparentOf(context);
       const items: BatchItem[] = [];
@@ -32,7 +32,7 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
         const last = items.at(-1);
         // What comes after would wait for the database as long, one after another.
         const refused = last && isAway(last) ? last : undefined;
-        items.push(refused ?? (await createItem(parts, item, { namespaceId, traceparent }, schema)));
+        items.push(refused ?? (await createItem(parts, item, { namespaceId, traceparent, by }, schema)));
       }
       return { status: 200, body: { items } };
     },

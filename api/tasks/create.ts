@@ -28,6 +28,8 @@ export interface CreateRequest {
   body: Json;
   /** The request that asks (W3C). */
   traceparent: string | undefined;
+  /** The key of who asks; null: nobody's. */
+  by: string | null;
   /** Left out, one is made. */
   id?: string;
 }
@@ -35,14 +37,14 @@ export interface CreateRequest {
 /** The task that the body describes, made and rung; with `dedup`, the one that was made of the same within the window. */
 export async function createTask(
   { store, clock, ringer, notifier, mail }: ApiParts,
-  { namespaceId, body, traceparent, id = newId() }: CreateRequest,
+  { namespaceId, body, traceparent, by, id = newId() }: CreateRequest,
   schema: ReturnType<typeof newTaskInput>,
 ): Promise<CreatedTask> {
   const { task: input, dedup } = validate(schema, body);
   await requireCallable(store, namespaceId, input.on, mail);
   const { input: runnable, functionId } = await requireRunnable(store, namespaceId, input, mail);
   const given = {
-    ...{ id, namespaceId, input: runnable, functionId, now: clock.now(), traceparent },
+    ...{ id, namespaceId, input: runnable, functionId, now: clock.now(), traceparent, by },
   };
   const result = dedup
     ? await makeUnlessMade(store, toDedupRequest(namespaceId, body, dedup), {

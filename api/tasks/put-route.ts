@@ -48,11 +48,11 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
       409: ["task_cancelled", "task_key_taken"],
       422: ["unknown_function", "unknown_secret"],
     },
-    async handle({ parts, context, owner: { namespaceId }, params: { id: name }, query }) {
+    async handle({ parts, context, owner: { namespaceId, keyId: by }, params: { id: name }, query }) {
       const { store, clock, mail, ringer, notifier } = parts;
       if (!isId(name)) requireKey(name);
       const body = readNewTask(await readJsonBody(context));
-      const request = { namespaceId, body, now: clock.now(), traceparent: traceparentOf(context) };
+      const request = { namespaceId, body, now: clock.now(), traceparent: traceparentOf(context), by };
       const put = async (tx: Transaction) => {
         const standing = await lockNamed(tx, namespaceId, name);
         const done = await putTaskIn(tx, parts, {

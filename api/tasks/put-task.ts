@@ -5,7 +5,7 @@
 import { taskInput } from "../../core/contracts/task-input.ts";
 import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts";
 import { OWN_JSON_FIELD } from "../../core/contracts/task-spec.ts";
-import { diffDefinitions, type FieldChange } from "../../core/domain/definition-diff.ts";
+import { diffDefinitions, type FieldChange, isOfSchedule } from "../../core/domain/definition-diff.ts";
 import type { SetChange } from "../../core/domain/task-set.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
@@ -27,6 +27,8 @@ export interface PutRequest {
   now: Date;
   /** The request that asks (W3C). */
   traceparent: string | undefined;
+  /** The key of who asks. */
+  by: string;
 }
 
 export interface PutTask {
@@ -48,18 +50,18 @@ export async function putTaskIn(
   { mail }: Pick<ApiParts, "mail">,
   request: PutRequest,
 ): Promise<PutTask> {
-  const { namespaceId, standing, now, traceparent } = request;
+  const { namespaceId, standing, now, traceparent, by } = request;
   const read = readDefinition(request);
   const { input, functionId } = await requireRunnable(tx, namespaceId, read, mail);
   if (!standing) {
-    const { task, run } = await createTask(tx, { namespaceId, input, functionId, now, traceparent });
+    const { task, run } = await createTask(tx, { namespaceId, input, functionId, now, traceparent, by });
     const diff = diffDefinitions({}, toTaskDefinition(input), OWN_JSON_FIELD[input.spec.type]);
     return { change: "created", diff, task, runId: run?.runId, runs: run ? [run] : [] };
   }
   const diff = differ(standing, input);
   if (diff.length === 0) return { change: "unchanged", diff, task: standing, runId: undefined, runs: [] };
   const change = { input, functionId, reschedules: diff.some(isOfSchedule) };
-  const { task, waiting } = await changeTaskIn(tx, namespaceId, standing.id, now, async () => change);
+  const { task, waiting } = await changeTaskIn(tx, namespaceId, standing.id, now, async () => change, by);
   return { change: "updated", diff, task, runId: undefined, runs: waiting };
 }
 
@@ -81,8 +83,6 @@ function readDefinition({ body, key, standing, now }: PutRequest) {
 
 const differ = (standing: Task, input: Parameters<typeof toTaskDefinition>[0]) =>
   diffDefinitions(toTaskDefinition(standing), toTaskDefinition(input), OWN_JSON_FIELD[standing.spec.type]);
-
-const isOfSchedule = ({ field }: FieldChange) => field === "schedule" || field.startsWith("schedule.");
 
 const MAX_TRIES = 3;
 

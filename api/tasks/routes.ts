@@ -1,9 +1,17 @@
 /** `/v1/tasks`: create, list, get, change, cancel, pause, resume, run now, and a task's runs. */
 import { z } from "zod";
-import { filteredPageOf, jsonOutput, toFilteredPage } from "../../core/contracts/common.ts";
+import {
+  filteredPageOf,
+  jsonOutput,
+  listQuery,
+  pageOf,
+  toFilteredPage,
+  toPage,
+} from "../../core/contracts/common.ts";
 import { runOutput, toWireRun } from "../../core/contracts/run.ts";
 import { taskRunListQuery } from "../../core/contracts/run-filter.ts";
 import { runNowInput } from "../../core/contracts/run-now.ts";
+import { taskChangeOutput, toWireTaskChange } from "../../core/contracts/task-change.ts";
 import { taskListQuery } from "../../core/contracts/task-filter.ts";
 import { newTaskInput, taskInput } from "../../core/contracts/task-input.ts";
 import {
@@ -17,6 +25,7 @@ import { notFound } from "../../core/errors.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { isId } from "../../core/store/ids.ts";
 import { findRun } from "../../core/store/runs/read.ts";
+import { listTaskChanges } from "../../core/store/tasks/changes.ts";
 import { estimateTasks, findTask, listTasks } from "../../core/store/tasks/read.ts";
 import { changeTask } from "../../core/store/tasks/redefine.ts";
 import { readJsonBody } from "../bodies/body.ts";
@@ -39,7 +48,7 @@ import { stateRoutes } from "./state-routes.ts";
 export const taskFeature = (settings: RouteSettings): Feature => ({
   tag: "Tasks",
   description: "What to run, when, and how.",
-  routes: [...writingRoutes(settings), ...readingRoutes, ...stateRoutes, ...runRoutes],
+  routes: [...writingRoutes(settings), ...readingRoutes, ...stateRoutes, ...historyRoutes, ...runRoutes],
 });
 
 const taskPatch = z.record(z.string(), jsonOutput).meta({
@@ -79,9 +88,9 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
         409: ["duplicate_under_way", "task_key_taken"],
         422: ["unknown_function", "unknown_secret"],
       },
-      async handle({ parts, context, owner: { namespaceId } }) {
+      async handle({ parts, context, owner: { namespaceId, keyId: by } }) {
         const given = readNewTask(await readJsonBody(context));
-        const request = { namespaceId, body: given, traceparent: traceparentOf(context) };
+        const request = { namespaceId, body: given, traceparent: traceparentOf(context), by };
         const created = await createTask(parts, request, newSchema);
         const { id } = created.task;
         spanOf(context).set({ "bellhop.task.id": id });
@@ -113,16 +122,17 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
         async handle({
           parts: { store, notifier, ringer, mail },
           context,
-          owner: { namespaceId },
+          owner: { namespaceId, keyId },
           params: { id },
         }) {
           const given = await readJsonBody(context);
-          const changed = await changeTask(store, namespaceId, id, clock.now(), async (current, tx) => {
+          const decide = async (current: Task, tx: QueryScope) => {
             const body = readTaskBody(given, current.spec.type === "http");
             const { input, reschedules } = mergeTask(schema, current, body);
             await requireCallable(tx, namespaceId, input.on, mail);
             return { ...(await requireRunnable(tx, namespaceId, input, mail)), reschedules };
-          });
+          };
+          const changed = await changeTask(store, namespaceId, id, clock.now(), decide, keyId);
           notifier.notify("bellhop_schedule");
           ringer.ring(changed.waiting);
           return { status: 200, body: toWireTask(changed.task) };
@@ -167,6 +177,24 @@ const readingRoutes: Route[] = [
     }),
   ]),
 ];
+
+const historyRoutes: Route[] = ofTask([
+  defineRoute({
+    method: "GET",
+    path: "/v1/tasks/:id/changes",
+    operationId: "listTaskChanges",
+    summary: "List what was done to a task, newest first",
+    access: "read",
+    query: listQuery,
+    answers: { 200: { is: "A page of changes.", schema: pageOf(taskChangeOutput) } },
+    errors: { 404: ["not_found"] },
+    async handle({ parts: { store }, owner: { namespaceId }, params: { id }, query: { limit, cursor } }) {
+      await requireTask(store, namespaceId, id);
+      const rows = await listTaskChanges(store, id, limit, decodeIdCursor(cursor));
+      return { status: 200, body: toPage(rows, limit, toWireTaskChange, (change) => change.id) };
+    },
+  }),
+]);
 
 const runRoutes: Route[] = ofTask([
   defineRoute({

@@ -36,7 +36,7 @@ export const stateRoutes: Route[] = ofTask([
     errors: { 404: ["not_found"] },
     async handle({ parts, owner, params: { id } }) {
       const { store, clock } = parts;
-      const { task, runs } = await cancelTask(store, owner.namespaceId, id, clock.now());
+      const { task, runs } = await cancelTask(store, owner.namespaceId, id, clock.now(), owner.keyId);
       announceCancelled(parts, runs);
       return { status: 200, body: toWireTask(task) };
     },
@@ -52,7 +52,7 @@ export const stateRoutes: Route[] = ofTask([
     answers,
     errors: { 404: ["not_found"], 409: ["task_cancelled", "task_completed"] },
     async handle({ parts: { store, clock }, owner, params: { id } }) {
-      const task = await pauseTask(store, owner.namespaceId, id, clock.now());
+      const task = await pauseTask(store, owner.namespaceId, id, clock.now(), owner.keyId);
       return { status: 200, body: toWireTask(task) };
     },
   }),
@@ -67,7 +67,7 @@ export const stateRoutes: Route[] = ofTask([
     answers,
     errors: { 404: ["not_found"], 409: ["task_cancelled", "task_completed"] },
     async handle({ parts: { store, clock, notifier }, owner, params: { id } }) {
-      const task = await resumeTask(store, owner.namespaceId, id, clock.now());
+      const task = await resumeTask(store, owner.namespaceId, id, clock.now(), owner.keyId);
       notifier.notify("bellhop_schedule");
       return { status: 200, body: toWireTask(task) };
     },

@@ -26,6 +26,9 @@ export function diffDefinitions(
   return diffObjects(from, to, "", ownJsonField).map(boundChange);
 }
 
+export const isOfSchedule = ({ field }: FieldChange): boolean =>
+  field === "schedule" || field.startsWith("schedule.");
+
 function diffObjects(
   from: JsonObject,
   to: JsonObject,

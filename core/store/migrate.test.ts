@@ -59,6 +59,7 @@ const LATER = [
   "0026-callbacks",
   "0030-kept-answers",
   "0034-task-keys",
+  "0035-task-changes",
   "0042-enqueued-tasks",
 ];
 

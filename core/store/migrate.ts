@@ -32,6 +32,7 @@ import * as signingSecrets from "./migrations/0025-signing-secrets.ts";
 import * as callbacks from "./migrations/0026-callbacks.ts";
 import * as keptAnswers from "./migrations/0030-kept-answers.ts";
 import * as taskKeys from "./migrations/0034-task-keys.ts";
+import * as taskChanges from "./migrations/0035-task-changes.ts";
 import * as enqueuedTasks from "./migrations/0042-enqueued-tasks.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -65,6 +66,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0026-callbacks": callbacks,
   "0030-kept-answers": keptAnswers,
   "0034-task-keys": taskKeys,
+  "0035-task-changes": taskChanges,
   "0042-enqueued-tasks": enqueuedTasks,
 };
 

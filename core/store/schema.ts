@@ -119,6 +119,8 @@ export interface Database {
     failures_since: ColumnType<Date | null, undefined, Date>;
     /** The request that made it (W3C); null: it was not traced. */
     traceparent: ColumnType<string | null, string | null | undefined, string | null>;
+    /** The key it was made with; null where the release before made it. */
+    created_by: ColumnType<string | null, string | null | undefined, never>;
     /** Set: nobody is shown it any more; it stays for the runs that were open. */
     removed_at: ColumnType<Date | null, undefined, Date>;
     created_at: Stamp;

@@ -24,16 +24,16 @@ import {
 import { takeWithinRuns } from "./take-within-runs.ts";
 
 export const TASK_VERBS: Record<TaskAction, BulkVerb> = {
-  cancel: endingRuns((tx, { namespaceId, now }, ids) => cancelTasksIn(tx, namespaceId, ids, now)),
+  cancel: endingRuns((tx, { namespaceId, now, by }, ids) => cancelTasksIn(tx, namespaceId, ids, now, by)),
 
   delete: endingRuns((tx, { namespaceId, now }, ids) => removeTasksIn(tx, namespaceId, ids, now)),
 
-  pause: together(async (tx, { namespaceId, now }, ids) =>
-    toActed(await pauseTasksIn(tx, namespaceId, ids, now)),
+  pause: together(async (tx, { namespaceId, now, by }, ids) =>
+    toActed(await pauseTasksIn(tx, namespaceId, ids, now, "requested", by)),
   ),
 
-  resume: together(async (tx, { namespaceId, now }, ids) =>
-    toActed(await resumeTasksIn(tx, namespaceId, ids, now), { reschedules: true }),
+  resume: together(async (tx, { namespaceId, now, by }, ids) =>
+    toActed(await resumeTasksIn(tx, namespaceId, ids, now, by), { reschedules: true }),
   ),
 
   run: oneByOne(async (tx, { namespaceId, traceparent }, id) => {

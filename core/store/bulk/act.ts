@@ -29,6 +29,8 @@ export interface ActContext {
   namespaceId: string;
   now: Date;
   traceparent: string | undefined;
+  /** The key of who asked for it. */
+  by: string | null;
   functionCaps: FunctionLimitCaps;
   /** Whether what is left is left to the next batch. */
   isTimeUp(): boolean;

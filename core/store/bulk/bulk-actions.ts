@@ -22,18 +22,20 @@ export interface NewBulk {
   filter: object;
   /** The request that asks (W3C). */
   traceparent: string | undefined;
+  /** The key of who asks. */
+  by?: string | null;
 }
 
 /** 429 where as many of the namespace are running as may. Its row is locked, so that none is made beside the count. */
 export async function createBulk(tx: Transaction, given: NewBulk): Promise<Bulk> {
-  const { id, namespaceId, action, resource, filter, traceparent } = given;
+  const { id, namespaceId, action, resource, filter, traceparent, by = null } = given;
   await tx.pool.query("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", [namespaceId]);
   const { rows } = await tx.pool.query<Bulk>(
-    `INSERT INTO bulk_actions (id, namespace_id, action, resource, filter, traceparent)
-     SELECT $1, $2, $3, $4, $5, $6
+    `INSERT INTO bulk_actions (id, namespace_id, action, resource, filter, traceparent, created_by)
+     SELECT $1, $2, $3, $4, $5, $6, $8
      WHERE (SELECT count(*) FROM bulk_actions WHERE namespace_id = $2 AND state = 'running') < $7
      RETURNING ${COLUMNS}`,
-    [id, namespaceId, action, resource, toJsonText(filter), traceparent ?? null, MAX_RUNNING],
+    [id, namespaceId, action, resource, toJsonText(filter), traceparent ?? null, MAX_RUNNING, by],
   );
   if (rows[0]) return rows[0];
   const message = `At most ${MAX_RUNNING} bulk actions of a namespace run at once; wait for one, or abort one.`;

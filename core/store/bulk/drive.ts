@@ -68,6 +68,7 @@ interface TakenBulk {
   failed: number;
   failures: BulkFailure[];
   traceparent: string | null;
+  by: string | null;
   dueInMs: number;
 }
 
@@ -95,7 +96,7 @@ async function takeBulk({ pool }: Transaction): Promise<TakenBulk | undefined> {
   if (!locks[0]!.got) return undefined;
   const { rows } = await pool.query<TakenBulk>(
     `SELECT id, namespace_id AS "namespaceId", action, resource, filter, reached_id AS "reachedId", done, failed, failures,
-       traceparent, (extract(epoch FROM next_batch_at - clock_timestamp()) * 1000)::float8 AS "dueInMs"
+       traceparent, created_by AS by, (extract(epoch FROM next_batch_at - clock_timestamp()) * 1000)::float8 AS "dueInMs"
      FROM bulk_actions WHERE state = 'running' ORDER BY next_batch_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
   );
   return rows[0];
@@ -118,7 +119,7 @@ async function doBatch(
   const ids = rows.map((row) => row.id);
   // Nothing is held before: where finding them takes long, the batch is no smaller for it.
   const now = clock.now();
-  const context = { namespaceId, functionCaps, now, traceparent: bulk.traceparent ?? undefined };
+  const context = { namespaceId, functionCaps, now, traceparent: bulk.traceparent ?? undefined, by: bulk.by };
   const isTimeUp = () => msSince(now) >= MAX_HOLD_MS;
   const acted = await act(tx, { ...context, isTimeUp }, ids);
   const { count, failures, ...effects } = acted;

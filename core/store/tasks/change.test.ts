@@ -398,7 +398,7 @@ const SEVERAL = {
   resume: resumeTasksIn,
   cancel: async (...given: Parameters<typeof cancelTasksIn>) => (await cancelTasksIn(...given)).tasks,
   remove: async (...given: Parameters<typeof removeTasksIn>) => (await removeTasksIn(...given)).tasks,
-} satisfies Record<string, (...given: Parameters<typeof cancelTasksIn>) => Promise<EachTask>>;
+} satisfies Record<string, (...given: Parameters<typeof removeTasksIn>) => Promise<EachTask>>;
 
 /** All that is left, by what the tasks are called here, and as seen from when they were made. */
 async function standing({ namespaceId, ids, madeAt }: Awaited<ReturnType<typeof makeOneOfEach>>) {

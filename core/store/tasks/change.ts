@@ -18,6 +18,7 @@ import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
 import { recordSkipped } from "../runs/skip.ts";
 import type { Database } from "../schema.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
+import { type ChangedBy, type NewChange, recordChanges } from "./changes.ts";
 import { hasOpenRun } from "./filter.ts";
 import { toTask } from "./read.ts";
 
@@ -155,8 +156,14 @@ function theOne(tasks: EachTask): Task {
 }
 
 /** Instants that were missed before the pause stay so: a pause is no request to catch up. */
-export async function pauseTask(store: Store, namespaceId: string, taskId: string, now: Date): Promise<Task> {
-  return await inTransaction(store.pool, (tx) => pauseTaskIn(tx, namespaceId, taskId, now));
+export async function pauseTask(
+  store: Store,
+  namespaceId: string,
+  taskId: string,
+  now: Date,
+  by?: ChangedBy,
+): Promise<Task> {
+  return await inTransaction(store.pool, (tx) => pauseTaskIn(tx, namespaceId, taskId, now, "requested", by));
 }
 
 /** The same, as a part of a transaction. */
@@ -166,8 +173,9 @@ export async function pauseTaskIn(
   taskId: string,
   now: Date,
   reason: PauseReason = "requested",
+  by?: ChangedBy,
 ): Promise<Task> {
-  return theOne(await pauseTasksIn(tx, namespaceId, [taskId], now, reason));
+  return theOne(await pauseTasksIn(tx, namespaceId, [taskId], now, reason, by));
 }
 
 /** The same of several. One that is paused already stays as it is. */
@@ -177,6 +185,7 @@ export async function pauseTasksIn(
   taskIds: readonly string[],
   now: Date,
   reason: PauseReason = "requested",
+  by?: ChangedBy,
 ): Promise<EachTask> {
   const locked = await lockTasks(tx, namespaceId, taskIds);
   const { active, over } = byState(locked);
@@ -186,6 +195,7 @@ export async function pauseTasksIn(
     nextRunAt: toComing(task.schedule, anchorAt, cursor, now),
   }));
   const saved = await saveStates(tx, next, now, sql`, paused_at = ${now}, paused_reason = ${reason}`);
+  await recordChanges(tx, toChanges(next, "paused", reason), now, by);
   return tellEach(taskIds, locked, saved, refuseEach(over, "paused"));
 }
 
@@ -223,9 +233,10 @@ export async function resumeTask(
   namespaceId: string,
   taskId: string,
   now: Date,
+  by?: ChangedBy,
 ): Promise<Task> {
   return await inTransaction(store.pool, async (tx) =>
-    theOne(await resumeTasksIn(tx, namespaceId, [taskId], now)),
+    theOne(await resumeTasksIn(tx, namespaceId, [taskId], now, by)),
   );
 }
 
@@ -235,6 +246,7 @@ export async function resumeTasksIn(
   namespaceId: string,
   taskIds: readonly string[],
   now: Date,
+  by?: ChangedBy,
 ): Promise<EachTask> {
   const locked = await lockTasks(tx, namespaceId, taskIds);
   const { active, paused, over } = byState(locked);
@@ -245,6 +257,7 @@ export async function resumeTasksIn(
     return { task, state: nextRunAt ? ("active" as const) : ("completed" as const), nextRunAt };
   });
   const saved = [...(await saveStates(tx, asTheyAre, now)), ...(await saveStates(tx, next, now, RESUMED))];
+  await recordChanges(tx, toChanges(next, "resumed"), now, by);
   return tellEach(taskIds, locked, saved, refuseEach(over, "resumed"));
 }
 
@@ -254,9 +267,10 @@ export async function cancelTask(
   namespaceId: string,
   taskId: string,
   now: Date,
+  by?: ChangedBy,
 ): Promise<{ task: Task; runs: Cancelled }> {
   return await inTransaction(store.pool, async (tx) => {
-    const { tasks, runs } = await cancelTasksIn(tx, namespaceId, [taskId], now);
+    const { tasks, runs } = await cancelTasksIn(tx, namespaceId, [taskId], now, by);
     return { task: theOne(tasks), runs };
   });
 }
@@ -267,7 +281,19 @@ export async function cancelTasksIn(
   namespaceId: string,
   taskIds: readonly string[],
   now: Date,
+  by?: ChangedBy,
 ): Promise<ChangedTasks> {
+  const { next, ...changed } = await endTasks(tx, namespaceId, taskIds, now);
+  await recordChanges(tx, toChanges(next, "cancelled"), now, by);
+  return changed;
+}
+
+async function endTasks(
+  tx: Transaction,
+  namespaceId: string,
+  taskIds: readonly string[],
+  now: Date,
+): Promise<ChangedTasks & { next: NextState[] }> {
   const locked = await lockTasks(tx, namespaceId, taskIds);
   const all = [...locked.values()];
   await recordPassed(tx, all, now);
@@ -275,8 +301,14 @@ export async function cancelTasksIn(
   const next = all
     .filter(({ task }) => task.state !== "cancelled")
     .map(({ task }) => ({ task, state: "cancelled" as const, nextRunAt: null }));
-  return { tasks: tellEach(taskIds, locked, await saveStates(tx, next, now)), runs };
+  return { tasks: tellEach(taskIds, locked, await saveStates(tx, next, now)), runs, next };
 }
+
+const toChanges = (
+  next: readonly NextState[],
+  change: NewChange["change"],
+  reason: PauseReason | null = null,
+): NewChange[] => next.map(({ task }) => ({ taskId: task.id, change, reason }));
 
 /**
  * Ends the task like `cancelTask`, and it is not there any more. Its runs stay. The row goes at once, or, where a run is
@@ -302,7 +334,7 @@ export async function removeTasksIn(
   taskIds: readonly string[],
   now: Date,
 ): Promise<ChangedTasks> {
-  const changed = await cancelTasksIn(tx, namespaceId, taskIds, now);
+  const { next: _goes, ...changed } = await endTasks(tx, namespaceId, taskIds, now);
   const ids = [...changed.tasks].flatMap(([id, task]) => (task instanceof BellhopError ? [] : [id]));
   // The rows that are deleted are not there for the update, which is of another statement.
   await tx.pool.query(REMOVE, [ids]);

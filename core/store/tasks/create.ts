@@ -14,9 +14,9 @@ import { toSpecColumn } from "./spec-column.ts";
 const createText = (before: string, key: string) => `
   WITH ${before} made AS (
     INSERT INTO tasks AS t (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
-      policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end, key)
+      policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end, created_by, key)
     VALUES ($1, $2, $3, CASE WHEN $15::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
-      $11, $12, $13, $14, $8, $8, $16, $17, ${key})
+      $11, $12, $13, $14, $8, $8, $16, $17, $18, ${key})
     RETURNING ${TASK_FACTS}
   ), task AS (SELECT * FROM made WHERE $15::uuid IS NOT NULL)
   ${insertTaskRun("schedule", "$15", "$16")} RETURNING available_at AS "availableAt"`;
@@ -25,9 +25,9 @@ const CREATE = { name: "create-task", text: createText("", "NULL") };
 const CREATE_WITH_KEY = {
   name: "create-task-with-key",
   text: createText(
-    `freed AS (${freeKey("$2", "$18")} RETURNING t.id),`,
+    `freed AS (${freeKey("$2", "$19")} RETURNING t.id),`,
     // The key is free before it is taken.
-    "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $18::text END",
+    "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $19::text END",
   ),
 };
 
@@ -47,11 +47,13 @@ export interface NewTask {
   id?: string;
   /** The request that makes it (W3C). */
   traceparent?: string | undefined;
+  /** The key of who makes it. */
+  by?: string | null;
 }
 
 /** 409 where its key is that of a task that is not over. */
 export async function createTask(store: QueryScope, given: NewTask): Promise<CreatedTask> {
-  const { namespaceId, input, functionId = null, now, id = newId(), traceparent } = given;
+  const { namespaceId, input, functionId = null, now, id = newId(), traceparent, by = null } = given;
   const runId = input.schedule.kind === "now" ? newId() : null;
   const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
   const policy = toPolicyColumns(input.policy);
@@ -73,6 +75,7 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
     runId,
     traceparent ?? null,
     input.on && toJsonText(input.on),
+    by,
   ];
   const { key } = input;
   const insert = (statement: typeof CREATE, more: string[]) =>

@@ -1,7 +1,9 @@
 /** A task is given another definition: under its lock, with the runs that wait. */
 import { sql } from "kysely";
 import type { TaskInput } from "../../contracts/task-input.ts";
-import type { Task } from "../../contracts/task-output.ts";
+import { type Task, toTaskDefinition } from "../../contracts/task-output.ts";
+import { OWN_JSON_FIELD } from "../../contracts/task-spec.ts";
+import { diffDefinitions, type FieldChange, isOfSchedule } from "../../domain/definition-diff.ts";
 import { firstOccurrence } from "../../domain/schedule/occurrences.ts";
 import { conflict } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";
@@ -11,6 +13,7 @@ import { renewRuns } from "../runs/renew.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { type LockedTask, lockTask, recordPassed } from "./change.ts";
+import { type ChangedBy, recordChanges } from "./changes.ts";
 import { freeKey, takingKey } from "./keys.ts";
 import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
 import { HAS_OPEN_RUN, toTask } from "./read.ts";
@@ -40,8 +43,9 @@ export async function changeTask(
   taskId: string,
   now: Date,
   decide: (task: Task, tx: QueryScope) => Promise<TaskChange>,
+  by?: ChangedBy,
 ): Promise<ChangedTask> {
-  return await inTransaction(store.pool, (tx) => changeTaskIn(tx, namespaceId, taskId, now, decide));
+  return await inTransaction(store.pool, (tx) => changeTaskIn(tx, namespaceId, taskId, now, decide, by));
 }
 
 /** The same, as a part of a transaction. */
@@ -51,6 +55,7 @@ export async function changeTaskIn(
   taskId: string,
   now: Date,
   decide: (task: Task, tx: Transaction) => Promise<TaskChange>,
+  by?: ChangedBy,
 ): Promise<ChangedTask> {
   const locked = await lockTask(tx, namespaceId, taskId);
   const { task } = locked;
@@ -61,7 +66,18 @@ export async function changeTaskIn(
   const save = () => saveDefinition(tx, locked, change, now);
   const changed = await (key === null || key === task.key ? save() : takeKey(tx, namespaceId, key, save));
   await callOtherFunction(tx, taskId, change.functionId);
+  const diff = tellDiff(task, change);
+  if (diff.length > 0) await recordChanges(tx, [{ taskId, change: "changed", diff }], now, by);
   return { task: changed, waiting: await renewRuns(tx, taskId) };
+}
+
+/** A schedule that begins anew is told of, also where it is the same. */
+function tellDiff(task: Task, { input, reschedules }: TaskChange): FieldChange[] {
+  const [from, to] = [toTaskDefinition(task), toTaskDefinition(input)];
+  const diff = diffDefinitions(from, to, OWN_JSON_FIELD[input.spec.type]);
+  if (!reschedules || diff.some(isOfSchedule)) return diff;
+  const { schedule = null } = to;
+  return [...diff, { field: "schedule", from: schedule, to: schedule }];
 }
 
 async function takeKey<T>(

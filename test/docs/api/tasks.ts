@@ -5,6 +5,7 @@ import { readSettings } from "../../../core/config/settings.ts";
 import { DEFAULT_POLICY } from "../../../core/contracts/task-policy.ts";
 import { MAX_SHOWN_CHARS } from "../../../core/domain/definition-diff.ts";
 import { MAX_RETRY_AFTER_MS } from "../../../core/domain/retry.ts";
+import { MAX_KEPT_CHANGES } from "../../../core/domain/task-change.ts";
 import { MAX_KEY_LENGTH } from "../../../core/domain/task-key.ts";
 import { MAX_SET_TASKS } from "../../../core/domain/task-set.ts";
 import { formatDuration, parseDuration } from "../../../core/duration.ts";
@@ -213,6 +214,13 @@ const sets: Statement[] = [
   ]),
 ];
 
+const history: Statement[] = [
+  held(`its newest ${n(MAX_KEPT_CHANGES)} changes`, [
+    "api/tasks/changes.test.ts",
+    "of the changes of a task the newest are kept",
+  ]),
+];
+
 const keys: Statement[] = [
   statement(
     `a letter or digit, then letters, digits and . _ : -, ${MAX_KEY_LENGTH} characters at most, and no UUID`,
@@ -258,4 +266,13 @@ const duplicates: Statement[] = [
   ]),
 ];
 
-export const TASKS: Statement[] = [...fields, ...http, ...named, ...keys, ...sets, ...duplicates, ...changes];
+export const TASKS: Statement[] = [
+  ...fields,
+  ...http,
+  ...named,
+  ...keys,
+  ...sets,
+  ...history,
+  ...duplicates,
+  ...changes,
+];
