@@ -19,7 +19,7 @@ export interface BulkContext {
   log: Logger;
 }
 
-/** Until no action is left to be driven here. It rests after each batch as long as that took, so that others get on. */
+/** Until no action is left to be driven here. It rests after each batch, so that others get on. */
 export async function driveBulkActions(context: BulkContext, stopping: AbortSignal): Promise<void> {
   const { store, clock } = context;
   while (!stopping.aborted) {

@@ -347,9 +347,13 @@ describe("bulk actions", () => {
     const slow = { ...clock, now: () => new Date(begin + looks.shift()!) };
     const first = await driveBulkBatch(store, { clock: slow, functionCaps });
     assert.ok(first.kind === "batch");
-    assert.deepEqual([first.batch.done, first.batch.state, first.restMs], [2, "running", 3_600_000]);
+    assert.deepEqual([first.batch.done, first.batch.state, first.restMs], [2, "running", 6 * 3_600_000]);
+    await ask("pause", "tasks", {});
     const resting = await driveBulkBatch(store, options);
-    assert.ok(resting.kind === "resting" && resting.restMs <= first.restMs, "it rests as long as that took");
+    assert.ok(
+      resting.kind === "resting" && resting.restMs <= first.restMs,
+      "all rest six times as long as that took",
+    );
     await store.pool.query("UPDATE bulk_actions SET next_batch_at = now()");
     await driveAll();
     assert.deepEqual(await told(id), ["succeeded", 3, 0]);

@@ -12,6 +12,10 @@ const ROUTES = "api/bulk/routes.test.ts";
 const DRIVE = "core/store/bulk/drive.test.ts";
 
 export const BULK: Statement[] = [
+  held("after each all bulk actions rest six times as long as the batch took", [
+    "core/store/bulk/drive.test.ts",
+    "a batch of tasks ends where its time is up, and the next goes on",
+  ]),
   held('{ "status": 201, "task": { "…": "…" } }, { "status": 422, "problem": { "code": "unknown_function"', [
     BATCH,
     "each item is made as POST /v1/tasks makes it",
