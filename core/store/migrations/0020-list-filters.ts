@@ -1,19 +1,9 @@
 import { type Kysely, sql } from "kysely";
+import { indexDays } from "./index-days.ts";
 
-/**
- * What lists are filtered by (core/store/runs/filter.ts). Each index of runs is declared on the parent alone: days that
- * are made from now on are born with it, those that hold runs get it one by one (core/store/partition-indexes.ts),
- * without a lock on whoever writes them. The open partition gets none: it is small, and every change in it would pay.
- */
+/** What lists are filtered by (core/store/runs/filter.ts). */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  const days = await listEmptyDays(db);
-  for (const { name, dayName, on } of RUN_INDEXES) {
-    await sql.raw(`CREATE INDEX ${name} ON ONLY task_runs ${on}`).execute(db);
-    for (const day of days) {
-      await sql.raw(`CREATE INDEX ${day}_${dayName} ON ${day} ${on}`).execute(db);
-      await sql.raw(`ALTER INDEX ${name} ATTACH PARTITION ${day}_${dayName}`).execute(db);
-    }
-  }
+  await indexDays(db, RUN_INDEXES);
   for (const statement of TASK_INDEXES) await sql.raw(statement).execute(db);
 }
 
@@ -21,17 +11,6 @@ export async function down(db: Kysely<unknown>): Promise<void> {
   for (const statement of DOWN) await sql.raw(statement).execute(db);
 }
 
-/** Those to come, for the most part: nobody waits for an index of theirs. */
-async function listEmptyDays(db: Kysely<unknown>): Promise<string[]> {
-  const { rows } = await sql<{ day: string }>`SELECT c.relname AS day
-    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE i.inhparent = 'task_runs'::regclass AND NOT i.inhdetachpending AND c.relname ~ '^task_runs_[0-9]{8}$'
-      AND pg_relation_size(c.oid) = 0
-    ORDER BY 1`.execute(db);
-  return rows.map(({ day }) => day);
-}
-
-/** `dayName`: as Postgres names it where a day is born with it. */
 const RUN_INDEXES = [
   {
     name: "task_runs_by_state",
