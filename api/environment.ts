@@ -17,6 +17,7 @@ import type { Callables } from "./calls/callables.ts";
 import type { FinishWaiter } from "./calls/wait.ts";
 import type { DirectCaller } from "./direct/direct-caller.ts";
 import type { Edge } from "./edge/edge.ts";
+import type { EventFollowers } from "./events/followers.ts";
 import type { LogFollowers } from "./logs/followers.ts";
 import type { RunRinger } from "./ring.ts";
 
@@ -37,6 +38,7 @@ export interface ApiParts {
   ends: RunEnds;
   waiter: FinishWaiter;
   followers: LogFollowers;
+  eventFollowers: EventFollowers;
   clock: Clock;
   log: Logger;
   metrics: ApiMetrics;

@@ -3,6 +3,8 @@ import { bulkFeature } from "./bulk/routes.ts";
 import { callFeature } from "./calls/routes.ts";
 import { deadLetterFeature } from "./dead-letters/routes.ts";
 import { enqueueFeature } from "./enqueue/routes.ts";
+import { errorFeature } from "./errors/routes.ts";
+import { eventFeature } from "./events/routes.ts";
 import { functionFeature } from "./functions/routes.ts";
 import { hookFeature } from "./hooks/routes.ts";
 import type { Feature, RouteSettings } from "./http/route.ts";
@@ -24,6 +26,8 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     enqueueFeature,
     deadLetterFeature,
     bulkFeature,
+    eventFeature,
+    errorFeature,
     functionFeature(settings),
     callFeature,
     logFeature(settings),

@@ -35,6 +35,7 @@ import { createEdge, EDGE_LIMITS, type EdgeLimits } from "./edge/edge.ts";
 import { cutStalledReaders } from "./edge/stalled-readers.ts";
 import { startIntake } from "./enqueue/intake.ts";
 import type { ApiParts, MailFacts } from "./environment.ts";
+import { createEventFollowers, EVENT_READS_AT_ONCE } from "./events/followers.ts";
 import { apiFeatures } from "./features.ts";
 import { createLogFollowers, FOLLOWING_CONNECTIONS } from "./logs/followers.ts";
 import { createRunRinger } from "./ring.ts";
@@ -117,13 +118,15 @@ export async function startApi(
   const edge = createEdge(limits, steadyClock, () => metrics.cutOff.inc({ reason: "request_body_too_slow" }));
   const followed = openStore({
     databaseUrl: settings.DATABASE_URL,
-    applicationName: "bellhop-api-logs",
-    maxConnections: FOLLOWING_CONNECTIONS,
-    onError: (error) => log.warn({ error }, "a connection of those who follow logs"),
+    applicationName: "bellhop-api-followers",
+    maxConnections: FOLLOWING_CONNECTIONS + EVENT_READS_AT_ONCE,
+    onError: (error) => log.warn({ error }, "a connection of those who follow logs or events"),
   });
   opened.defer(() => closeInTime(followed.close(), clock));
   const followers = createLogFollowers({ db: followed.db, clock: steadyClock, log });
   opened.defer(() => closeInTime(followers.close(), clock));
+  const eventFollowers = createEventFollowers({ store: followed, clock: steadyClock, log });
+  opened.defer(() => closeInTime(eventFollowers.close(), clock));
   const functionCaps = toFunctionCaps(settings);
   const features = apiFeatures({ clock, functionCaps });
   for (const feature of features) feature.prepare?.();
@@ -140,6 +143,7 @@ export async function startApi(
     ends,
     waiter,
     followers,
+    eventFollowers,
     clock,
     log,
     metrics,

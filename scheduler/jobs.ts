@@ -11,6 +11,9 @@ import { askServer, type LeaseJudge } from "../core/store/contact.ts";
 import type { Store } from "../core/store/database.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { removeExpiredInvalidTasks } from "../core/store/enqueue/enqueued-tasks.ts";
+import { foldErrors } from "../core/store/errors/fold-errors.ts";
+import { removeExpiredGroups } from "../core/store/errors/groups.ts";
+import { removeExpiredEvents } from "../core/store/events/record.ts";
 import { removeExpiredKeys } from "../core/store/idempotency.ts";
 import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
 import {
@@ -79,6 +82,8 @@ const WAITING_KEYS = 1_000;
 const ADOPT_BATCH = 1_000;
 const TASK_BATCH = 1_000;
 const BULK_BATCH = 1_000;
+const EVENT_BATCH = 10_000;
+const FOLD_BATCH = 2_000;
 
 export function listJobs(leaseMs: number): Job[] {
   return [
@@ -93,6 +98,7 @@ export function listJobs(leaseMs: number): Job[] {
       run: (context, _, stopping) => driveBulkActions(context, stopping),
     },
     { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
+    { name: "error groups", everyMs: 1_000, run: foldAllErrors },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
     { name: "figures", everyMs: STATS_MS, run: tellStats },
@@ -108,6 +114,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "mailbox", everyMs: HOUR_MS, run: removeEmails },
     { name: "ended bulk actions", everyMs: HOUR_MS, run: removeBulks },
     { name: "invalid tasks", everyMs: HOUR_MS, run: removeInvalidTasks },
+    { name: "events", everyMs: HOUR_MS, run: removeEvents },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];
 }
@@ -151,6 +158,10 @@ async function grantAllPermits(context: JobContext): Promise<void> {
 async function makeAllCallbacks(context: JobContext): Promise<void> {
   const { store, transport, log } = context;
   await ringCallbacks(store, (bells) => sendIfPossible(context, transport.ring(bells)), log);
+}
+
+async function foldAllErrors({ store }: JobContext): Promise<void> {
+  while ((await foldErrors(store, FOLD_BATCH)) >= FOLD_BATCH);
 }
 
 /** A count that is too low lets too many run, one that is too high too few. */
@@ -236,6 +247,13 @@ async function removeBulks({ store, clock, retentionDays }: JobContext): Promise
 async function removeInvalidTasks({ store, clock, retentionDays }: JobContext): Promise<void> {
   const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
   while ((await removeExpiredInvalidTasks(store, before, TASK_BATCH)) === TASK_BATCH);
+}
+
+/** As long as the runs they are of; an error as long after it was seen last. */
+async function removeEvents({ store, clock, retentionDays }: JobContext): Promise<void> {
+  const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
+  while ((await removeExpiredEvents(store, before, EVENT_BATCH)) === EVENT_BATCH);
+  while ((await removeExpiredGroups(store, before, EVENT_BATCH)) === EVENT_BATCH);
 }
 
 /** As long as their runs. */

@@ -34,6 +34,7 @@ export type AnswerHeader =
   | "bellhop-deduplicated"
   | "bellhop-run-id"
   | "etag"
+  | "link"
   | "location"
   | "preference-applied";
 

@@ -1,4 +1,4 @@
-/** How many may follow logs at once: each holds a connection and some memory for as long as it likes. */
+/** How many may follow something at once: each holds a connection and some memory for as long as it likes. */
 import { BellhopError } from "../../core/errors.ts";
 
 /** Ten screens with ten logs each. */
@@ -12,7 +12,12 @@ export interface FollowerPlaces {
   readonly taken: number;
 }
 
-export function createFollowerPlaces(ofKey = MAX_FOLLOWERS_OF_KEY, inAll = MAX_FOLLOWERS): FollowerPlaces {
+/** @param what is followed, for the refusal */
+export function createFollowerPlaces(
+  ofKey = MAX_FOLLOWERS_OF_KEY,
+  inAll = MAX_FOLLOWERS,
+  what = "logs",
+): FollowerPlaces {
   const counts = new Map<string, number>();
   let taken = 0;
   return {
@@ -21,8 +26,9 @@ export function createFollowerPlaces(ofKey = MAX_FOLLOWERS_OF_KEY, inAll = MAX_F
     },
     take(keyId) {
       const count = counts.get(keyId) ?? 0;
-      if (count >= ofKey) throw tooMany(`This key follows ${ofKey} logs here, which is all that a key may.`);
-      if (taken >= inAll) throw tooMany(`${inAll} logs are followed here, which is all that is possible.`);
+      if (count >= ofKey)
+        throw tooMany(`This key follows ${ofKey} ${what} here, which is all that a key may.`);
+      if (taken >= inAll) throw tooMany(`${inAll} ${what} are followed here, which is all that is possible.`);
       counts.set(keyId, count + 1);
       taken += 1;
       let isTaken = true;

@@ -12,6 +12,10 @@ export const ANSWER_HEADERS: Record<AnswerHeader | "idempotency-replayed" | "ret
     .literal("true")
     .optional()
     .meta({ description: "The answer is that of an earlier request with the same key." }),
+  link: z
+    .string()
+    .optional()
+    .meta({ description: "Where there is a next page: where that is read (RFC 8288)." }),
   location: z.string().meta({ description: "Where the thing is read." }),
   "preference-applied": z.string().meta({ description: "`respond-async`." }),
   "retry-after": z.string().optional().meta({ description: "Seconds; where it passes by itself." }),

@@ -34,6 +34,7 @@ import { createCallables } from "../calls/callables.ts";
 import { createFinishWaiter } from "../calls/wait.ts";
 import { createEdge, EDGE_LIMITS, type Edge } from "../edge/edge.ts";
 import type { ApiParts, MailFacts } from "../environment.ts";
+import { createEventFollowers } from "../events/followers.ts";
 import { apiFeatures } from "../features.ts";
 import { createLogFollowers } from "../logs/followers.ts";
 import { createRunRinger } from "../ring.ts";
@@ -137,6 +138,7 @@ export async function openApi({
   const registry = createRegistry("api");
   const metrics = createApiMetrics(registry);
   const ends = openRunEnds({ store, notifier, transport, log, metrics });
+  const eventFollowers = createEventFollowers({ store, clock: systemClock, log });
   const edge = createEdge(EDGE_LIMITS, steadyClock, ignore);
   const functionCaps = { ...DEFAULT_SETTINGS.functionCaps, ...caps };
   const checkAnswer = createAnswerCheck(apiFeatures({ clock: systemClock, functionCaps }));
@@ -154,6 +156,7 @@ export async function openApi({
       findOpen: (runIds) => findOpenRuns(store, runIds),
     }),
     followers: createLogFollowers({ db, clock: systemClock, log }),
+    eventFollowers,
     log,
     metrics,
     tracer,
@@ -164,6 +167,7 @@ export async function openApi({
   const app = createApp(parts);
   after(async () => {
     stopping.abort();
+    await eventFollowers.close();
     await listener.close();
     await notifier.flush();
   });

@@ -57,6 +57,8 @@ const LATER = [
   "0024-call-attempts",
   "0025-signing-secrets",
   "0026-callbacks",
+  "0027-events",
+  "0028-error-groups",
   "0030-kept-answers",
   "0034-task-keys",
   "0035-task-changes",

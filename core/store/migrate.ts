@@ -30,6 +30,8 @@ import * as taskPauses from "./migrations/0023-task-pauses.ts";
 import * as callAttempts from "./migrations/0024-call-attempts.ts";
 import * as signingSecrets from "./migrations/0025-signing-secrets.ts";
 import * as callbacks from "./migrations/0026-callbacks.ts";
+import * as events from "./migrations/0027-events.ts";
+import * as errorGroups from "./migrations/0028-error-groups.ts";
 import * as keptAnswers from "./migrations/0030-kept-answers.ts";
 import * as taskKeys from "./migrations/0034-task-keys.ts";
 import * as taskChanges from "./migrations/0035-task-changes.ts";
@@ -64,6 +66,8 @@ const MIGRATIONS: Record<string, Migration> = {
   "0024-call-attempts": callAttempts,
   "0025-signing-secrets": signingSecrets,
   "0026-callbacks": callbacks,
+  "0027-events": events,
+  "0028-error-groups": errorGroups,
   "0030-kept-answers": keptAnswers,
   "0034-task-keys": taskKeys,
   "0035-task-changes": taskChanges,

@@ -7,9 +7,13 @@ import { createTestDatabase } from "../../test/support/database.ts";
 import { LIST_ORDERS } from "../contracts/common.ts";
 import type { RunFilter } from "../contracts/run-filter.ts";
 import { DEFAULT_POLICY } from "../contracts/task-policy.ts";
+import { beforeXid } from "../domain/event-position.ts";
 import { functionKey } from "../domain/limit-keys.ts";
 import { type Db, openStore, type Store } from "./database.ts";
 import { readDemand } from "./demand.ts";
+import { foldErrors } from "./errors/fold-errors.ts";
+import { readEvents } from "./events/read.ts";
+import { removeExpiredEvents } from "./events/record.ts";
 import { removeFunction } from "./functions/remove.ts";
 import { removeExpiredKeys } from "./idempotency.ts";
 import { newId } from "./ids.ts";
@@ -47,7 +51,7 @@ import { openTestStore } from "./testing/test-store.ts";
 import { inTransaction } from "./transaction.ts";
 
 const { store, url, newNamespace } = await openTestStore(createTestDatabase);
-const GROWING = /^(tasks|task_runs|task_logs|idempotency_keys|run_fences)/;
+const GROWING = /^(tasks|task_runs|task_logs|events|idempotency_keys|run_fences)/;
 
 const replayOf = (of: ReplayRequest["of"]): ReplayRequest => ({
   ...{ runId: newId(), namespaceId: newId(), replayOf: newId(), of, trigger: "invoke", input: null },
@@ -75,6 +79,8 @@ const FILLS = [
      generate_series(1, ceil(share * $2::int)::int) n`,
   `INSERT INTO task_logs (at, namespace_id, run_id, attempt, function_id, level, message)
    SELECT now(), $1, gen_random_uuid(), 1, gen_random_uuid(), 'info', 'x' FROM generate_series(1, 4 * $2::int)`,
+  `INSERT INTO events (namespace_id, type, task_id, data)
+   SELECT $1, 'task.created', gen_random_uuid(), '{}' FROM generate_series(1, 4 * $2::int)`,
   `INSERT INTO run_fences (run_id, writer) SELECT gen_random_uuid(), $1 FROM generate_series(1, 4 * $2::int)`,
   `INSERT INTO idempotency_keys (namespace_id, operation, key, request_hash, made_id)
    SELECT $1, 'tasks', n, sha256(''), gen_random_uuid() FROM generate_series(1, $2::int) n`,
@@ -193,6 +199,8 @@ const directRun: FinishedDirectRun = {
 };
 const now = new Date();
 const TODAY = `task_runs_${now.toISOString().slice(0, 10).replaceAll("-", "")}`;
+/** A moment ago, and before every transaction. */
+const LATELY = beforeXid(0n, Math.floor(Date.now() / 1_000));
 const soon = new Date(Date.now() + 1_000);
 
 /** Claims as a store makes them that has just met runs with limits. */
@@ -346,6 +354,27 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     use: (s) => assert.rejects(removeFunction(s.db, callingNamespaceId, "called"), /calls this function/),
     index: "tasks_by_function",
   },
+  "a page of events, and a look of who follows them": {
+    use: (s) => readEvents(s, id, LATELY, 50),
+    index: `${TODAY}_namespace_id_recorded_xid_idx`,
+  },
+  "events of runs that took long": {
+    use: (s) => readEvents(s, id, LATELY, 50),
+    index: `${TODAY}_namespace_id_started_xid_idx`,
+  },
+  "events of open runs": {
+    use: (s) => readEvents(s, id, LATELY, 50),
+    index: "task_runs_open_namespace_id_id_idx",
+  },
+  "events of tasks": { use: (s) => readEvents(s, id, LATELY, 50), index: "events_by_namespace" },
+  "a page of a run's events": { use: (s) => readEvents(s, id, LATELY, 50, { runId: id }) },
+  "a page of a task's events": { use: (s) => readEvents(s, id, LATELY, 50, { taskId: id }) },
+  "events that are old": { use: (s) => removeExpiredEvents(s, now, 100), index: "events_pkey" },
+  "failures to be counted": {
+    use: (s) => foldErrors(s, 100),
+    index: `${TODAY}_recorded_xid_idx`,
+  },
+  "deaths to be counted": { use: (s) => foldErrors(s, 100), index: "events_dead" },
   "an idempotency key": {
     use: (s) =>
       inTransaction(s.pool, async (tx) => {

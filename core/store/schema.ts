@@ -5,6 +5,8 @@ import type { AttemptRecord } from "../contracts/run.ts";
 import type { StoredPolicy } from "../contracts/stored-policy.ts";
 import type { PauseReason, TaskState } from "../contracts/task-output.ts";
 import type { Callbacks, CalledState, RunCallbacks } from "../domain/callbacks.ts";
+import type { ErrorState } from "../domain/error-groups.ts";
+import type { KeptEventType } from "../domain/events.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
 import type { RunError } from "../domain/run-errors.ts";
 import type { RunState } from "../domain/run-state.ts";
@@ -164,6 +166,39 @@ export interface Database {
     message: string;
     fields: Jsonb<JsonObject | null>;
   };
+  /** What becomes of tasks, and of runs what no row of theirs says any more: see events/. */
+  events: {
+    id: Generated<string>;
+    recorded_xid: Generated<string>;
+    namespace_id: string;
+    at: Stamp;
+    type: KeptEventType;
+    task_id: string | null;
+    run_id: string | null;
+    function_id: string | null;
+    /** Of the claim that a dead letter's last attempt was made under. */
+    claim_no: number | null;
+    /** What its error's group goes by; not shown. */
+    stack: string | null;
+    data: Jsonb<JsonObject>;
+  };
+  /** What failures have in common, and how far they are counted: see errors/. */
+  error_groups: {
+    namespace_id: string;
+    fingerprint: string;
+    code: string;
+    message: string;
+    count: string;
+    first_seen_at: Date;
+    last_seen_at: Date;
+    sample_run_ids: string[];
+    function_ids: string[];
+    task_ids: string[];
+    state: Generated<ErrorState>;
+    /** Of one that is resolved: runs that failed before do not open it. */
+    resolved_at: Date | null;
+  };
+  error_folds: { is_only: Generated<boolean>; below_xid: string; reached_at: Date };
   captured_emails: {
     id: string;
     namespace_id: string;
@@ -250,4 +285,8 @@ export interface TaskRunsTable {
   attempts: Jsonb<AttemptRecord[]>;
   /** Of a skipped run: why, and for which instants. */
   skipped: Filled<SkippedInstants | null>;
+  /** In which transaction it was queued first, first began, and its row was written (xid.ts); null: before there were events. */
+  queued_xid: Generated<string | null>;
+  started_xid: Generated<string | null>;
+  recorded_xid: Generated<string | null>;
 }

@@ -91,7 +91,7 @@ describe("a hundred followers of one function", () => {
     assert.equal(heard.length, MAX_OF_KEY);
     const { rows } = await database.query<{ count: number }>(
       `SELECT count(*)::int AS count FROM pg_stat_activity
-       WHERE datname = current_database() AND application_name = 'bellhop-api-logs'`,
+       WHERE datname = current_database() AND application_name = 'bellhop-api-followers'`,
     );
     assert.ok(rows[0]!.count <= 4, `${rows[0]!.count} connections`);
   });

@@ -8,6 +8,7 @@ import type { Json } from "../../json.ts";
 import { byIndex } from "../by-index.ts";
 import { fromJoinedPolicy, JOINED_POLICY, type JoinedPolicy } from "../tasks/policy-columns.ts";
 import { fromSpecColumn, type GivenInput, type StoredSpec, withGivenInput } from "../tasks/spec-column.ts";
+import { atLeastAfter } from "../xid.ts";
 
 /** A run that this worker owns until it finishes it or its lease ends, with all that is needed to try it. */
 export interface ClaimedRun {
@@ -55,6 +56,7 @@ export const TAKEN = `
   taken AS (
     UPDATE task_runs_open r
     SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(),
+      started_xid = coalesce(started_xid, ${atLeastAfter("queued_xid")}),
       permits = c.permits, waiting_for = NULL, waiting_key = NULL, room = NULL
     FROM chosen c WHERE ${byIndex("r.id", "c.id")} AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,

@@ -1,6 +1,7 @@
 /** dead → queued: a redrive gives a run its whole allowance of attempts again. */
 import { type RawBuilder, sql } from "kysely";
 import type { QueryScope } from "../database.ts";
+import { tellRedriven } from "../events/record.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
 /** Most runs one call redrives; the caller repeats while it gets as many. */
@@ -28,12 +29,12 @@ export async function redriveDeadLetters(
     ), callbacks AS MATERIALIZED (
       SELECT r.id FROM task_runs_open r WHERE ${sql.join(conditions, sql` AND `)} AND r.task_id IS NULL
       ORDER BY r.id LIMIT ${REDRIVE_BATCH} - (SELECT count(*) FROM dead) FOR UPDATE ${onLocked}
-    )
-    UPDATE task_runs_open r SET state = 'queued', dead_at = NULL, error = NULL, result = NULL, worker_id = NULL,
-      started_at = NULL, cancel_requested_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1, available_at = clock_timestamp(),
-      queued_at = clock_timestamp(), redriven_at = clock_timestamp()
-    FROM (SELECT id FROM dead UNION ALL SELECT id FROM callbacks) AS d WHERE r.id = d.id RETURNING ${sql.raw(STAGED)}`.execute(
-    db,
-  );
+    ), redriven AS (
+      UPDATE task_runs_open r SET state = 'queued', dead_at = NULL, error = NULL, result = NULL, worker_id = NULL,
+        started_at = NULL, cancel_requested_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1,
+        available_at = clock_timestamp(), queued_at = clock_timestamp(), redriven_at = clock_timestamp()
+      FROM (SELECT id FROM dead UNION ALL SELECT id FROM callbacks) AS d WHERE r.id = d.id RETURNING r.*
+    ), ${sql.raw(tellRedriven("redriven"))}
+    SELECT ${sql.raw(STAGED)} FROM redriven r`.execute(db);
   return rows;
 }

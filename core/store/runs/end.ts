@@ -10,9 +10,11 @@ import type { RunError } from "../../domain/run-errors.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { byIndex } from "../by-index.ts";
+import { tellDead } from "../events/record.ts";
 import { type GRANTED, givePermitsBack, WANTED_KEYS } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";
 import { unindexed } from "../unindexed.ts";
+import { atLeastAfter } from "../xid.ts";
 import { lineInRowTime, recordInRowTime } from "./row-time.ts";
 
 /** Who ended it: the worker that ran it, or who did so in its place. */
@@ -73,6 +75,7 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   target: "kept",
   replay_of: "kept",
   callback_of: "kept",
+  queued_xid: "kept",
   input: "written",
   original_input: "written",
   state: "written",
@@ -81,7 +84,9 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   error: "written",
   attempts: "written",
   started_at: "written",
+  started_xid: "written",
   finished_at: "written",
+  recorded_xid: "written",
   room: "left",
   limit_keys: "left",
   permits: "left",
@@ -113,7 +118,9 @@ export interface EndColumns {
   result?: string;
   error?: string;
   attempts?: string;
+  /** The two say one thing: where there is no instant there is no transaction. */
   startedAt?: string;
+  startedXid?: string;
   input?: string;
   /** For who is told: no column of the row. */
   functionName?: string;
@@ -127,13 +134,14 @@ function moveEnded({
   error = "g.error",
   attempts = "g.attempts",
   startedAt = "g.started_at",
+  startedXid = "g.started_xid",
   input = KEPT_INPUT,
 }: EndColumns): string {
   return `
     INSERT INTO task_runs (${KEPT.join(", ")}, input, original_input, revision_id, result, error, attempts, started_at,
-      finished_at, state)
+      started_xid, finished_at, recorded_xid, state)
     SELECT ${KEPT_FROM_GONE.join(", ")}, ${input}, ${originalInput(state, input)}, ${revisionId}, ${result}, ${error},
-      ${attempts}, ${startedAt}, clock_timestamp(), ${state}
+      ${attempts}, ${startedAt}, ${startedXid}, clock_timestamp(), ${atLeastAfter("g.queued_xid", "g.started_xid")}, ${state}
     FROM gone g`;
 }
 
@@ -228,7 +236,7 @@ const ANSWERED = `id, claim_no AS "claimNo", awaited, permits`;
  * running → final. The row that is taken names its verdict: a worker may hold two of one run, from before and after it
  * was lost. `rest`: what becomes of the permits of `gone`, and the rows that are answered.
  */
-const moveTerminal = (rest: string, own: Pick<EndColumns, "attempts" | "startedAt"> = {}) => `
+const moveTerminal = (rest: string, own: Pick<EndColumns, "attempts" | "startedAt" | "startedXid"> = {}) => `
   WITH ${VERDICTS},
   gone AS (
     DELETE FROM task_runs_open r USING verdicts v WHERE ${FENCED}
@@ -269,6 +277,7 @@ export const MOVE_EXPIRED = {
   text: moveTerminal(`, ${CALLED_BY_GONE} SELECT ${ANSWERED} FROM gone`, {
     attempts: "g.attempts",
     startedAt: "NULL",
+    startedXid: "NULL",
   }),
 };
 
@@ -276,7 +285,7 @@ export const MOVE_EXPIRED = {
  * running → scheduled, or dead; not where a run that would be tried again was asked to stop. What is taken from a lost
  * worker has its claim number moved on: one that only slept cannot finish it.
  */
-const keepOpen = (returning: string, rest: string) => `
+const keepOpen = (rest: string) => `
   WITH ${VERDICTS},
   kept AS (
     UPDATE task_runs_open r
@@ -287,18 +296,16 @@ const keepOpen = (returning: string, rest: string) => `
       dead_at = CASE WHEN v.state = 'dead' THEN clock_timestamp() END
     FROM verdicts v
     WHERE ${FENCED} AND NOT (v.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL)
-    RETURNING r.id, v.claim_no, r.awaited, r.permits, r.started_at, r.namespace_id, r.function_id, r.revision_id,
-      v.record, v.lines ${returning}
-  ), ${writeLines("kept", { attempt: "(s.record ->> 'attempt')::int" })} ${rest}
+    RETURNING r.id, v.claim_no, r.awaited, r.permits, r.started_at, r.namespace_id, r.task_id, r.function_id, r.revision_id,
+      r.type, r.trigger, r.attempt, r.scheduled_for, r.replay_of, r.callback_of, r.on_end, r.started_xid,
+      r.claim_no AS kept_claim_no, v.record, v.lines, v.state AS end_state, v.error AS end_error
+  ), ${writeLines("kept", { attempt: "(s.record ->> 'attempt')::int" })}, ${tellDead("kept")} ${rest}
   SELECT ${ANSWERED} FROM kept`;
 
-export const KEEP_OPEN = { name: "finish-open", text: keepOpen("", "") };
+export const KEEP_OPEN = { name: "finish-open", text: keepOpen("") };
 
 /** The same of runs some of which call somebody when they are dead. */
 export const KEEP_OPEN_CALLING = {
   name: "finish-open-calling",
-  text: keepOpen(
-    ", r.task_id, r.on_end, v.state AS end_state, v.error AS end_error",
-    `, ${callBack("kept", "g.end_state", "g.end_error")}`,
-  ),
+  text: keepOpen(`, ${callBack("kept", "g.end_state", "g.end_error")}`),
 };

@@ -264,6 +264,7 @@ function toLines({ record, logs }: FinishedAttempt) {
 const RELEASE = `
   WITH released AS (
     UPDATE task_runs_open r SET state = 'queued', worker_id = NULL, started_at = NULL,
+      started_xid = CASE WHEN r.attempts <> '[]' THEN r.started_xid END,
       available_at = statement_timestamp(), queued_at = statement_timestamp()
     FROM json_to_recordset($2::json) AS v(id uuid, "claimNo" int)
     WHERE r.id = v.id AND r.worker_id = $1 AND r.claim_no = v."claimNo" AND r.state = 'running'

@@ -6,6 +6,7 @@
 import { DEFAULT_POLICY } from "../../contracts/task-policy.ts";
 import { functionKeys } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";
+import { CURRENT_XID } from "../xid.ts";
 import { recordInRowTime } from "./row-time.ts";
 
 /** SQL expressions by the columns they fill; what is left out has its default. */
@@ -67,6 +68,7 @@ const OF_CALL = {
   available_at: BEGAN,
   queued_at: BEGAN,
   started_at: BEGAN,
+  started_xid: CURRENT_XID,
   timeout_ms: "d.timeout_ms",
   traceparent: "d.traceparent",
   input: "d.input",

@@ -6,6 +6,7 @@ import type { Schedule } from "../../domain/schedule/schedule.ts";
 import type { SkippedInstants } from "../../domain/skipped.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import type { QueryScope, Store } from "../database.ts";
+import { tellTasks } from "../events/record.ts";
 import { newId } from "../ids.ts";
 import { inTransaction } from "../transaction.ts";
 import { INSERT_STAGED, TASK_FACTS } from "./insert.ts";
@@ -63,6 +64,8 @@ export async function stageOccurrences(
     );
     await insertStaged(tx, runs);
     const skipped = await recordMissed(tx, decided);
+    const over = decided.flatMap(({ task, nextRunAt }) => (nextRunAt === null ? [task.id] : []));
+    await tellTasks(tx, "completed", over);
     return {
       runs: runs.map(({ runId, scheduledFor, traceparent }) => ({
         ...{ runId, availableAt: scheduledFor, traceparent },

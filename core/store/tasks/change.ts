@@ -12,6 +12,7 @@ import { countSkipped, type SkippedInstants } from "../../domain/skipped.ts";
 import { BellhopError, conflict, notFound } from "../../errors.ts";
 import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
+import { tellTasks } from "../events/record.ts";
 import { isId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
@@ -148,6 +149,8 @@ function tellEach(
   );
 }
 
+const idsOf = (tasks: readonly Task[]) => tasks.map(({ id }) => id);
+
 /** The only one; throws why it was refused. */
 function theOne(tasks: EachTask): Task {
   const [task] = tasks.values();
@@ -196,6 +199,7 @@ export async function pauseTasksIn(
   }));
   const saved = await saveStates(tx, next, now, sql`, paused_at = ${now}, paused_reason = ${reason}`);
   await recordChanges(tx, toChanges(next, "paused", reason), now, by);
+  await tellTasks(tx, "paused", idsOf(saved));
   return tellEach(taskIds, locked, saved, refuseEach(over, "paused"));
 }
 
@@ -256,7 +260,14 @@ export async function resumeTasksIn(
     const nextRunAt = toComing(task.schedule, anchorAt, cursor, now);
     return { task, state: nextRunAt ? ("active" as const) : ("completed" as const), nextRunAt };
   });
-  const saved = [...(await saveStates(tx, asTheyAre, now)), ...(await saveStates(tx, next, now, RESUMED))];
+  const resumed = await saveStates(tx, next, now, RESUMED);
+  await tellTasks(tx, "resumed", idsOf(resumed));
+  await tellTasks(
+    tx,
+    "completed",
+    idsOf(next.flatMap(({ task, state }) => (state === "completed" ? [task] : []))),
+  );
+  const saved = [...(await saveStates(tx, asTheyAre, now)), ...resumed];
   await recordChanges(tx, toChanges(next, "resumed"), now, by);
   return tellEach(taskIds, locked, saved, refuseEach(over, "resumed"));
 }
@@ -301,7 +312,9 @@ async function endTasks(
   const next = all
     .filter(({ task }) => task.state !== "cancelled")
     .map(({ task }) => ({ task, state: "cancelled" as const, nextRunAt: null }));
-  return { tasks: tellEach(taskIds, locked, await saveStates(tx, next, now)), runs, next };
+  const cancelled = await saveStates(tx, next, now);
+  await tellTasks(tx, "cancelled", idsOf(cancelled));
+  return { tasks: tellEach(taskIds, locked, cancelled), runs, next };
 }
 
 const toChanges = (
@@ -336,6 +349,7 @@ export async function removeTasksIn(
 ): Promise<ChangedTasks> {
   const { next: _goes, ...changed } = await endTasks(tx, namespaceId, taskIds, now);
   const ids = [...changed.tasks].flatMap(([id, task]) => (task instanceof BellhopError ? [] : [id]));
+  await tellTasks(tx, "deleted", ids);
   // The rows that are deleted are not there for the update, which is of another statement.
   await tx.pool.query(REMOVE, [ids]);
   await tx.pool.query("UPDATE tasks SET removed_at = $2 WHERE id = ANY($1::uuid[])", [ids, now]);

@@ -3,6 +3,7 @@ import type { TaskInput } from "../../contracts/task-input.ts";
 import type { Task } from "../../contracts/task-output.ts";
 import { firstOccurrence } from "../../domain/schedule/occurrences.ts";
 import type { QueryScope } from "../database.ts";
+import { tellCreated, toCreatedData } from "../events/record.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { insertTaskRun, TASK_FACTS } from "../runs/insert.ts";
@@ -18,16 +19,16 @@ const createText = (before: string, key: string) => `
     VALUES ($1, $2, $3, CASE WHEN $15::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
       $11, $12, $13, $14, $8, $8, $16, $17, $18, ${key})
     RETURNING ${TASK_FACTS}
-  ), task AS (SELECT * FROM made WHERE $15::uuid IS NOT NULL)
+  ), ${tellCreated("$19")}, task AS (SELECT * FROM made WHERE $15::uuid IS NOT NULL)
   ${insertTaskRun("schedule", "$15", "$16")} RETURNING available_at AS "availableAt"`;
 
 const CREATE = { name: "create-task", text: createText("", "NULL") };
 const CREATE_WITH_KEY = {
   name: "create-task-with-key",
   text: createText(
-    `freed AS (${freeKey("$2", "$19")} RETURNING t.id),`,
+    `freed AS (${freeKey("$2", "$20")} RETURNING t.id),`,
     // The key is free before it is taken.
-    "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $19::text END",
+    "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $20::text END",
   ),
 };
 
@@ -57,6 +58,18 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
   const runId = input.schedule.kind === "now" ? newId() : null;
   const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
   const policy = toPolicyColumns(input.policy);
+  const task: Task = {
+    ...input,
+    id,
+    namespaceId,
+    // Where it has no schedule, its run is open.
+    state: "active",
+    nextRunAt,
+    pausedAt: null,
+    pausedReason: null,
+    createdAt: now,
+    updatedAt: now,
+  };
   const values = [
     id,
     namespaceId,
@@ -76,23 +89,12 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
     traceparent ?? null,
     input.on && toJsonText(input.on),
     by,
+    toCreatedData(task),
   ];
   const { key } = input;
   const insert = (statement: typeof CREATE, more: string[]) =>
     store.pool.query<{ availableAt: Date }>({ ...statement, values: [...values, ...more] });
   const { rows } =
     key === null ? await insert(CREATE, []) : await takingKey(key, () => insert(CREATE_WITH_KEY, [key]));
-  const task: Task = {
-    ...input,
-    id,
-    namespaceId,
-    // Its run is open.
-    state: "active",
-    nextRunAt,
-    pausedAt: null,
-    pausedReason: null,
-    createdAt: now,
-    updatedAt: now,
-  };
   return { task, run: runId ? { runId, availableAt: rows[0]!.availableAt, traceparent } : undefined };
 }

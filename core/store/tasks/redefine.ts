@@ -7,6 +7,7 @@ import { diffDefinitions, type FieldChange, isOfSchedule } from "../../domain/de
 import { firstOccurrence } from "../../domain/schedule/occurrences.ts";
 import { conflict } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";
+import { tellTasks } from "../events/record.ts";
 import { toJsonText } from "../json-text.ts";
 import { functionKeys, GRANTED, givePermitsBack } from "../limits/permits.ts";
 import { renewRuns } from "../runs/renew.ts";
@@ -67,7 +68,10 @@ export async function changeTaskIn(
   const changed = await (key === null || key === task.key ? save() : takeKey(tx, namespaceId, key, save));
   await callOtherFunction(tx, taskId, change.functionId);
   const diff = tellDiff(task, change);
-  if (diff.length > 0) await recordChanges(tx, [{ taskId, change: "changed", diff }], now, by);
+  if (diff.length > 0) {
+    await recordChanges(tx, [{ taskId, change: "changed", diff }], now, by);
+    await tellTasks(tx, "changed", [taskId]);
+  }
   return { task: changed, waiting: await renewRuns(tx, taskId) };
 }
 

@@ -3,6 +3,7 @@ import { BULK } from "./bulk.ts";
 import { CALLBACK_STATEMENTS } from "./callbacks.ts";
 import { CALLS } from "./calls.ts";
 import { EMAILS } from "./emails.ts";
+import { EVENT_STATEMENTS } from "./events.ts";
 import { FUNCTION_LIMITS } from "./function-limits.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { LIMITS } from "./limits.ts";
@@ -27,6 +28,7 @@ export const STATEMENTS: Statement[] = [
   ...RUNS,
   ...REPLAYS,
   ...BULK,
+  ...EVENT_STATEMENTS,
   ...FUNCTIONS,
   ...FUNCTION_LIMITS,
   ...CALLS,

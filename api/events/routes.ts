@@ -1,0 +1,132 @@
+/** `/v1/events`: what happens to runs and tasks, as CloudEvents, by page or live. */
+import type { Context } from "hono";
+import { z } from "zod";
+import { pageOf } from "../../core/contracts/common.ts";
+import { eventOutput, eventQuery, toWireEvent, type WireEvent } from "../../core/contracts/event.ts";
+import {
+  type EventPosition,
+  FIRST_EVENT,
+  parsePosition,
+  toPositionText,
+} from "../../core/domain/event-position.ts";
+import { BellhopError } from "../../core/errors.ts";
+import { readEvents, type StoredEvent, settleEvents } from "../../core/store/events/read.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
+import type { FollowOptions } from "./follow.ts";
+
+const RETRY_AFTER_SECONDS = 10;
+/** Who has just changed something finds it in a page, unless a transaction beside it takes longer than this. */
+export const SETTLE_MS = 250;
+const NDJSON = "application/x-ndjson" as const;
+const SSE = "text/event-stream" as const;
+
+type EventQuery = z.output<typeof eventQuery>;
+
+export const eventFeature: Feature = {
+  tag: "Events",
+  description: "What happens to runs and tasks, as CloudEvents, by page or live.",
+  routes: [
+    defineRoute({
+      method: "GET",
+      path: "/v1/events",
+      operationId: "listEvents",
+      summary: "List events, oldest first, or follow them",
+      description:
+        "A page begins with the oldest that is kept, or after the one that `after` names. With `follow=true` the answer is a stream of what comes, from now on or from there: server-sent events where `Accept` asks for them, else NDJSON. A quiet stream sends an empty line, or a comment, every 15 seconds.",
+      access: "read",
+      query: eventQuery,
+      headers: {
+        accept: z.string().meta({
+          description: "`application/x-ndjson` for lines, `text/event-stream` for server-sent events.",
+        }),
+        "last-event-id": z
+          .string()
+          .meta({ description: "With `follow=true`: the id of the event that was seen last." }),
+      },
+      answers: {
+        200: {
+          is: "A page of events; or each event as it comes.",
+          schema: pageOf(eventOutput),
+          content: { [NDJSON]: eventOutput, [SSE]: z.string() },
+          headers: ["link"],
+        },
+      },
+      errors: { 400: ["invalid_input"], 429: ["too_many_followers"] },
+      async handle({ parts, context, owner, query }) {
+        if (query.follow === "true") return await follow(parts, context, query);
+        const { after = FIRST_EVENT, limit, runId, taskId } = query;
+        const filter = { runId, taskId };
+        await settleEvents(parts.store, parts.clock, SETTLE_MS);
+        const { events, end, hasMore } = await readEvents(
+          parts.store,
+          owner.namespaceId,
+          after,
+          limit,
+          filter,
+        );
+        const items = events.map(toWire);
+        const nextCursor = hasMore ? toPositionText(end) : null;
+        if (!accepts(context, NDJSON)) return { status: 200, body: { items, nextCursor } };
+        const headers = nextCursor === null ? {} : { link: linkTo(context, nextCursor) };
+        return { status: 200, content: toLines(items), contentType: NDJSON, headers } as const;
+      },
+    }),
+  ],
+};
+
+const toWire = ({ position, ...event }: StoredEvent): WireEvent =>
+  toWireEvent({ id: toPositionText(position), ...event });
+
+const toLines = (items: WireEvent[]) => items.map((item) => `${JSON.stringify(item)}\n`).join("");
+
+const accepts = (context: Context<ApiEnv>, type: string) =>
+  context.req.header("accept")?.includes(type) ?? false;
+
+/** The next page, as RFC 8288 has it: lines leave no room for a cursor. */
+function linkTo(context: Context<ApiEnv>, after: string): string {
+  const { pathname, searchParams } = new URL(context.req.url);
+  searchParams.set("after", after);
+  return `<${pathname}?${searchParams}>; rel="next"`;
+}
+
+/** The event that was seen last. A reader that reconnects by itself repeats `after`; its header says more. */
+function readLastSeen(context: Context<ApiEnv>, after: EventPosition | undefined): EventPosition | undefined {
+  const lastEventId = context.req.header("last-event-id");
+  if (lastEventId === undefined) return after;
+  const position = parsePosition(lastEventId);
+  if (position) return position;
+  throw new BellhopError("invalid_input", 400, "Last-Event-ID is not an id this stream gave.");
+}
+
+async function follow(parts: ApiParts, context: Context<ApiEnv>, { after, runId, taskId }: EventQuery) {
+  const { keyId, namespaceId } = context.get("owner");
+  const format = accepts(context, SSE) ? "sse" : "ndjson";
+  const options: FollowOptions = {
+    ...{ namespaceId, keyId, format, filter: { runId, taskId } },
+    after: readLastSeen(context, after),
+    isAllowed: () => parts.followers.isKeyValid(keyId),
+    signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),
+  };
+  // Nobody would read, or leave, what a HEAD gets.
+  const isHead = context.req.raw.method === "HEAD";
+  const content = isHead ? null : await followOrSayWhen(parts, context, options);
+  context.header("cache-control", "no-store");
+  context.header("x-accel-buffering", "no");
+  return { status: 200, content, contentType: format === "sse" ? SSE : NDJSON } as const;
+}
+
+/** Who is refused is told when to try again: nobody knows when another leaves. */
+async function followOrSayWhen(
+  { eventFollowers }: ApiParts,
+  context: Context<ApiEnv>,
+  options: FollowOptions,
+): Promise<ReadableStream<Uint8Array>> {
+  try {
+    return await eventFollowers.follow(options);
+  } catch (error) {
+    if (error instanceof BellhopError && error.status === 429)
+      context.header("retry-after", String(RETRY_AFTER_SECONDS));
+    throw error;
+  }
+}

@@ -1,0 +1,31 @@
+/** What is told of runs and tasks as it happens. */
+
+/** A run is told as queued once, and again at each redrive; as started when its first attempt begins; then its end. */
+export const RUN_EVENTS = [
+  "queued",
+  "started",
+  "succeeded",
+  "failed",
+  "dead",
+  "cancelled",
+  "skipped",
+  "expired",
+] as const;
+export type RunEvent = (typeof RUN_EVENTS)[number];
+
+/** `completed`: its schedule has fired for the last time. */
+export const TASK_EVENTS = [
+  "created",
+  "changed",
+  "paused",
+  "resumed",
+  "cancelled",
+  "completed",
+  "deleted",
+] as const;
+export type TaskEvent = (typeof TASK_EVENTS)[number];
+
+export type EventType = `run.${RunEvent}` | `task.${TaskEvent}`;
+
+/** Those that have a row of their own: of a run what its row does not say any more once it goes on. */
+export type KeptEventType = Extract<EventType, `task.${string}` | "run.dead" | "run.queued">;
