@@ -130,7 +130,8 @@ async function readText(context: Context): Promise<string> {
   return text;
 }
 
-function parseJson(text: string): Json {
+/** 400 where it is no JSON, or nested too deeply. */
+export function parseJson(text: string): Json {
   if (isNestedDeeper(text, MAX_DEPTH)) {
     throw new BellhopError("invalid_json", 400, `The body is nested more than ${MAX_DEPTH} levels deep.`);
   }

@@ -103,6 +103,32 @@ test("a cancel ends a task that was made, by its id or its key; of one that is o
   assert.deepEqual([await cancel(id), await cancel("no-such-key")], [false, false]);
 });
 
+test("a cancel ends a task whose last run is open, and knows nothing of one that has ended", async () => {
+  const id = await enqueue(HTTP);
+  assert.deepEqual(await takeAll(), ["made"]);
+  assert.equal(await cancel(id), true);
+  assert.deepEqual(await takeAll(), ["cancelled"]);
+  const { body } = await caller.call("GET", `/v1/runs?taskId=${id}`);
+  assert.deepEqual(
+    body.items.map((run: { state: string }) => run.state),
+    ["cancelled"],
+  );
+  const endedId = await enqueue(HTTP);
+  assert.deepEqual(await takeAll(), ["made"]);
+  const runs = (await caller.call("GET", `/v1/runs?taskId=${endedId}`)).body.items;
+  await api.work(runs[0].id, { state: "succeeded", result: 1 });
+  assert.equal(await cancel(endedId), false);
+});
+
+test("what is nested more deeply than the API takes is an invalid task", async () => {
+  const deep = `${"[".repeat(300)}${"]".repeat(300)}`;
+  const id = await enqueue(`{"type":"http","url":"https://example.com/hook","body":${deep}}`);
+  assert.deepEqual(await takeAll(), ["refused"]);
+  const { body } = await caller.call("GET", "/v1/invalid-tasks?limit=1");
+  assert.deepEqual([body.items[0].id, body.items[0].problem.code], [id, "invalid_json"]);
+  assert.equal((await caller.call("DELETE", `/v1/invalid-tasks/${id}`)).status, 204);
+});
+
 test("two APIs take what is enqueued once between them", async () => {
   const ids = await Promise.all(
     Array.from({ length: 8 }, () => enqueue({ ...HTTP, schedule: { delay: "1h" } })),

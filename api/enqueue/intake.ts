@@ -4,7 +4,6 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import { newTaskInput } from "../../core/contracts/task-input.ts";
-import type { Json } from "../../core/json.ts";
 import { createLoopRest } from "../../core/loop-rest.ts";
 import { toProblem } from "../../core/problem.ts";
 import { isDatabaseAway } from "../../core/store/database-away.ts";
@@ -19,6 +18,7 @@ import type { Listener } from "../../core/store/listen.ts";
 import { openNestedStore } from "../../core/store/nested-store.ts";
 import { cancelTask } from "../../core/store/tasks/change.ts";
 import { inTransaction, type Transaction } from "../../core/store/transaction.ts";
+import { parseJson } from "../bodies/body.ts";
 import type { ApiParts } from "../environment.ts";
 import { deferEffects } from "../http/defer-effects.ts";
 import { toBellhopError } from "../http/problem.ts";
@@ -64,7 +64,7 @@ async function carryOut(parts: ApiParts, tx: Transaction, enqueued: EnqueuedTask
 /** Its time runs from the moment it was enqueued: what lies in the past, and what a delay is counted from. */
 async function make(parts: ApiParts, { taskId, namespaceId, text, enqueuedAt }: EnqueuedTask): Promise<void> {
   const clock: Clock = { ...parts.clock, now: () => enqueuedAt };
-  const body = readNewTask({ value: JSON.parse(text!) as Json, text: text! });
+  const body = readNewTask({ value: parseJson(text!), text: text! });
   const request = { namespaceId, body, traceparent: undefined, by: null, id: taskId };
   await createTask({ ...parts, clock }, request, newTaskInput(clock.now));
 }

@@ -162,6 +162,22 @@ test("the role may call the two functions, and nothing else", async () => {
     await assert.rejects(client.query(statement), /permission denied/, statement);
 });
 
+test("a function of an application's own is not called with the rights of the tables' owner", async () => {
+  const { role, client } = await openApplication();
+  const { rows } = await store.pool.query<{ tables: string }>("SELECT current_schema() AS tables");
+  const { tables } = rows[0]!;
+  await store.pool.query(`GRANT USAGE, CREATE ON SCHEMA ${tables} TO ${role}`);
+  // PostgreSQL's own takes a bigint, so that this one fits the call better.
+  await client.query(`CREATE FUNCTION ${tables}.set_bit(bytea, int, int) RETURNS bytea LANGUAGE plpgsql AS $f$ BEGIN
+    RAISE EXCEPTION 'called as %', current_user; END $f$`);
+  try {
+    await client.query("SELECT bellhop.enqueue($1)", [JSON.stringify(HTTP)]);
+  } finally {
+    await client.query(`DROP FUNCTION ${tables}.set_bit(bytea, int, int)`);
+    await store.pool.query(`REVOKE ALL ON SCHEMA ${tables} FROM ${role}`);
+  }
+});
+
 test("an application uses the namespace default, or those that it was given, and no other", async () => {
   const { role, client } = await openApplication();
   const name = "billing-of-one-app";
@@ -199,6 +215,12 @@ test("an earlier release keeps its hands off, and this one's are put there once"
   const changed = { ...contract, taskSchema: { ...contract.taskSchema, title: "Task" } };
   assert.equal(await installSqlFunctions(store, changed), "installed");
   assert.equal(await installSqlFunctions(store, contract), "installed");
+});
+
+test("functions that a restored database has lost are put there again", async () => {
+  await store.pool.query("DROP SCHEMA bellhop CASCADE");
+  assert.equal(await installSqlFunctions(store, contract), "installed");
+  assert.equal(await findFault(HTTP), null);
 });
 
 test("whoever may make no schema has no functions, and starts all the same", async () => {

@@ -13,10 +13,16 @@ export const CLIENT_ROLE = "bellhop_client";
 
 const MAX_TASK_BYTES = 2_000_000;
 
+/**
+ * The functions run with their owner's rights. Where an application may create in the schema of the tables, a function of
+ * its own there that fits a call better than PostgreSQL's would be called in its place: the tables are named in full.
+ */
+const SEARCH_PATH = "pg_catalog, pg_temp";
+
 /** What is wrong with `value` by a JSON Schema, or null: as far as a schema says it. Where is told by `path`. */
 const FIND_FAULT = `
   CREATE OR REPLACE FUNCTION bellhop.find_fault(schema jsonb, value jsonb, path text) RETURNS text
-  LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $function$
+  LANGUAGE plpgsql IMMUTABLE SET search_path = ${SEARCH_PATH} AS $function$
   DECLARE
     kind text := jsonb_typeof(value);
     wanted jsonb := CASE jsonb_typeof(schema -> 'type') WHEN 'array' THEN schema -> 'type'
@@ -134,14 +140,14 @@ const FIND_FAULT = `
 /** Whoever logged in may use `default`, or, where the operator gave it namespaces (`enqueue_roles`), those and no other. */
 const findNamespace = (tables: string) => `
   CREATE OR REPLACE FUNCTION bellhop.find_namespace(namespace text) RETURNS uuid
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, ${tables}, pg_temp AS $function$
+  LANGUAGE plpgsql STABLE SET search_path = ${SEARCH_PATH} AS $function$
   DECLARE
-    found uuid := (SELECT n.id FROM namespaces n WHERE n.name = find_namespace.namespace);
-    is_bound boolean := EXISTS (SELECT FROM enqueue_roles r WHERE r.role = session_user);
+    found uuid := (SELECT n.id FROM ${tables}.namespaces n WHERE n.name = find_namespace.namespace);
+    is_bound boolean := EXISTS (SELECT FROM ${tables}.enqueue_roles r WHERE r.role = session_user);
   BEGIN
     IF found IS NULL OR NOT is_bound AND find_namespace.namespace <> 'default'
       OR is_bound AND NOT EXISTS (
-        SELECT FROM enqueue_roles r WHERE r.role = session_user AND r.namespace_id = found) THEN
+        SELECT FROM ${tables}.enqueue_roles r WHERE r.role = session_user AND r.namespace_id = found) THEN
       RAISE EXCEPTION '% may not use the namespace %', session_user, find_namespace.namespace
         USING ERRCODE = 'insufficient_privilege';
     END IF;
@@ -155,7 +161,7 @@ const NEW_ID = `encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
 
 const enqueue = (tables: string) => `
   CREATE OR REPLACE FUNCTION bellhop.enqueue(task json, namespace text DEFAULT 'default') RETURNS uuid
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${tables}, pg_temp AS $function$
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${SEARCH_PATH} AS $function$
   DECLARE
     owner_id uuid := bellhop.find_namespace(namespace);
     new_id uuid := ${NEW_ID};
@@ -164,12 +170,12 @@ const enqueue = (tables: string) => `
     IF task IS NULL OR octet_length(task::text) > ${MAX_TASK_BYTES} THEN
       RAISE EXCEPTION 'a task is JSON of at most ${MAX_TASK_BYTES} bytes' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    fault := bellhop.find_fault((SELECT c.task_schema FROM enqueue_contract c), task::jsonb, '');
+    fault := bellhop.find_fault((SELECT c.task_schema FROM ${tables}.enqueue_contract c), task::jsonb, '');
     IF fault IS NOT NULL THEN
       RAISE EXCEPTION '%', fault USING ERRCODE = 'invalid_parameter_value',
         HINT = 'The task is what POST /v1/tasks takes.';
     END IF;
-    INSERT INTO enqueued_tasks (task_id, namespace_id, action, task, enqueued_by)
+    INSERT INTO ${tables}.enqueued_tasks (task_id, namespace_id, action, task, enqueued_by)
     VALUES (new_id, owner_id, 'enqueue', enqueue.task, session_user);
     PERFORM pg_notify('bellhop_enqueued', '');
     RETURN new_id;
@@ -177,24 +183,26 @@ const enqueue = (tables: string) => `
 
 const cancel = (tables: string) => `
   CREATE OR REPLACE FUNCTION bellhop.cancel(task text, namespace text DEFAULT 'default') RETURNS boolean
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, ${tables}, pg_temp AS $function$
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${SEARCH_PATH} AS $function$
   DECLARE
     owner_id uuid := bellhop.find_namespace(namespace);
     wanted_id uuid := CASE WHEN task ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN task::uuid END;
   BEGIN
     -- Nobody has made it yet: it never will be.
-    DELETE FROM enqueued_tasks e WHERE e.namespace_id = owner_id AND e.action = 'enqueue' AND e.refused_at IS NULL
+    DELETE FROM ${tables}.enqueued_tasks e WHERE e.namespace_id = owner_id AND e.action = 'enqueue' AND e.refused_at IS NULL
       AND (e.task_id = wanted_id OR wanted_id IS NULL AND e.task ->> 'key' = cancel.task);
     IF FOUND THEN
       RETURN true;
     END IF;
-    SELECT t.id INTO wanted_id FROM tasks t WHERE t.namespace_id = owner_id AND t.removed_at IS NULL
-      AND t.state IN ('active', 'paused')
+    -- One without a further occurrence is over with its last run (hasOpenRun in tasks/filter.ts).
+    SELECT t.id INTO wanted_id FROM ${tables}.tasks t WHERE t.namespace_id = owner_id AND t.removed_at IS NULL
+      AND (t.state IN ('active', 'paused') OR t.state = 'completed' AND EXISTS (
+        SELECT FROM ${tables}.task_runs_open o WHERE o.task_id = t.id AND o.state <> 'dead'))
       AND (t.id = wanted_id OR wanted_id IS NULL AND t.key = cancel.task);
     IF NOT FOUND THEN
       RETURN false;
     END IF;
-    INSERT INTO enqueued_tasks (task_id, namespace_id, action, enqueued_by)
+    INSERT INTO ${tables}.enqueued_tasks (task_id, namespace_id, action, enqueued_by)
     VALUES (wanted_id, owner_id, 'cancel', session_user);
     PERFORM pg_notify('bellhop_enqueued', '');
     RETURN true;
@@ -267,7 +275,8 @@ async function install({ pool }: Transaction, { release, taskSchema }: EnqueueCo
     .update(JSON.stringify([functions, schemaText]))
     .digest("hex");
   const { rowCount: standing } = await pool.query(
-    "SELECT FROM enqueue_contract WHERE release > $1 OR (release = $1 AND hash = $2)",
+    `SELECT FROM enqueue_contract WHERE (release > $1 OR (release = $1 AND hash = $2))
+       AND to_regprocedure('bellhop.enqueue(json, text)') IS NOT NULL`,
     [release, hash],
   );
   if (standing === 1) return "kept";
