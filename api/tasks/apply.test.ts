@@ -168,3 +168,22 @@ test("sets that meet are done one after the other, and nobody is refused", async
   assert.equal(items.length, keys.length);
   assert.equal(new Set(items.map(({ name }: { name: string }) => name)).size, 1, "all of one set");
 });
+
+test("sets of the same new keys, in whichever order, are applied one after the other", async () => {
+  const tenant = await newTenant();
+  const items = Array.from({ length: 20 }, (_, n) => task(`key-${n}`));
+  const answers = await Promise.all(
+    [items, items.toReversed(), items, items.toReversed()].map((set) => apply(tenant, set)),
+  );
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200, 200, 200],
+  );
+  const changes = answers.flatMap(({ body }) => body.items.map(({ change }: Item) => change));
+  assert.equal(changes.filter((change) => change === "created").length, items.length);
+  assert.deepEqual(
+    answers[1]!.body.items.map(({ key }: Item) => key),
+    items.toReversed().map(({ key }) => key),
+    "answered in their own order",
+  );
+});

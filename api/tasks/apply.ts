@@ -116,8 +116,12 @@ async function applySet(
   const { namespaceId, now } = request;
   const keys = items.map(({ key }) => key);
   const standing = await lockTasksByKey(tx, namespaceId, keys);
-  const put = await refuseTogether(items, ({ key, body }) =>
-    putTaskIn(tx, parts, { ...request, key, body, standing: standing.get(key) }),
+  // New keys are taken in one order, whatever the set's: of two who make the same ones, the second waits for the first.
+  const byKey = [...items.keys()].toSorted((a, b) => (keys[a]! < keys[b]! ? -1 : 1));
+  const put = await refuseTogether(
+    items,
+    ({ key, body }) => putTaskIn(tx, parts, { ...request, key, body, standing: standing.get(key) }),
+    byKey,
   );
   const pruned = labels ? await findPruned(tx, namespaceId, keys, labels) : [];
   const prunedIds = pruned.map(({ id }) => id);
@@ -152,23 +156,24 @@ async function findPruned(tx: Transaction, namespaceId: string, keys: string[], 
 
 const MAX_REFUSED = 20;
 
-/** One after the other; where some are refused, all of their faults are told, by the item. */
+/** One after the other, in their order or another; where some are refused, all of their faults are told, by the item. */
 async function refuseTogether<Item, Made>(
   items: readonly Item[],
   make: (item: Item, index: number) => Made | Promise<Made>,
+  order: Iterable<number> = items.keys(),
 ): Promise<Made[]> {
   const made: Made[] = [];
-  const refused: BellhopError[] = [];
-  for (const [index, item] of items.entries()) {
+  const refused = new Map<number, BellhopError>();
+  for (const index of order) {
     try {
-      made.push(await make(item, index));
+      made[index] = await make(items[index]!, index);
     } catch (error) {
       if (!(error instanceof BellhopError) || error.status !== 422) throw error;
-      refused.push(ofItem(error, index));
-      if (refused.length >= MAX_REFUSED) break;
+      refused.set(index, ofItem(error, index));
+      if (refused.size >= MAX_REFUSED) break;
     }
   }
-  if (refused.length > 0) throw joinRefusals(refused);
+  if (refused.size > 0) throw joinRefusals(items.flatMap((_, index) => refused.get(index) ?? []));
   return made;
 }
 
