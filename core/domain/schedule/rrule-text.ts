@@ -17,9 +17,11 @@ export interface RruleTime {
 }
 
 export interface RruleText {
-  /** Without UNTIL and the parts of `times`. */
+  /** Without COUNT, UNTIL and the parts of `times`. */
   rule: string;
   frequency: string;
+  /** Of its instants from the start, be they excluded or not. */
+  count: number | undefined;
   until: RruleTime | undefined;
   /** Of rules by days: the hours, minutes and seconds that are named; of the others they stay in the rule. */
   times: { hours?: number[]; minutes?: number[]; seconds?: number[] };
@@ -96,7 +98,7 @@ const PARTS: Record<string, (value: string) => boolean> = {
 
 const TIMES = { BYHOUR: "hours", BYMINUTE: "minutes", BYSECOND: "seconds" } as const;
 
-function readRule(text: string): Pick<RruleText, "rule" | "frequency" | "until" | "times"> {
+function readRule(text: string): Omit<RruleText, "excluded" | "added"> {
   const parts = readParts(text.toUpperCase());
   const frequency = parts.get("FREQ");
   if (frequency === undefined)
@@ -105,17 +107,20 @@ function readRule(text: string): Pick<RruleText, "rule" | "frequency" | "until" 
     const values = parts.get(part)?.split(",").map(Number);
     return values ? [[name, [...new Set(values)].sort((one, other) => one - other)] as const] : [];
   });
-  const count = named.reduce((product, [, values]) => product * values.length, 1);
-  if (count > MAX_TIMES) throw new RruleSyntaxError(`names ${count} times; at most ${MAX_TIMES} a day`);
+  const timesADay = named.reduce((product, [, values]) => product * values.length, 1);
+  if (timesADay > MAX_TIMES)
+    throw new RruleSyntaxError(`names ${timesADay} times; at most ${MAX_TIMES} a day`);
   const isByDays = DAILY.includes(frequency);
-  if (isByDays && count > 1 && (parts.has("COUNT") || parts.has("BYSETPOS")))
+  if (isByDays && timesADay > 1 && (parts.has("COUNT") || parts.has("BYSETPOS")))
     throw new RruleSyntaxError("COUNT and BYSETPOS go with one time a day; maxRuns counts runs");
+  const countText = parts.get("COUNT");
   const until = parts.get("UNTIL");
-  parts.delete("UNTIL");
+  for (const part of ["COUNT", "UNTIL"]) parts.delete(part);
   if (isByDays) for (const part of Object.keys(TIMES)) parts.delete(part);
   return {
     rule: [...parts].map((part) => part.join("=")).join(";"),
     frequency,
+    count: countText === undefined ? undefined : Number(countText),
     until: until === undefined ? undefined : readTime(until),
     times: isByDays ? Object.fromEntries(named) : {},
   };

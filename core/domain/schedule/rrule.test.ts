@@ -60,6 +60,22 @@ test("COUNT counts from the anchor, UNTIL is the last instant, in the zone or in
     assert.equal(instants(rule(`FREQ=DAILY;UNTIL=${until}`), "2025-12-01T00:00:00Z", 9).length, 1, until);
 });
 
+test("COUNT goes on to its end, however many days of the rule hold none", () => {
+  const countOf = (text: string) => instants(rule(text), "2025-12-01T00:00:00Z", 2_000).length;
+  assert.equal(countOf("FREQ=DAILY;COUNT=1000"), 1_000);
+  assert.equal(countOf("FREQ=DAILY;BYMONTHDAY=13;COUNT=60"), 60);
+  assert.equal(countOf("FREQ=HOURLY;BYHOUR=13;COUNT=60"), 60);
+});
+
+test("a first day that is over by the anchor's time does not move the days after it", () => {
+  for (const [text, first] of [
+    ["FREQ=WEEKLY;BYHOUR=7;COUNT=2", "2026-01-08T06:00Z"],
+    ["FREQ=MONTHLY;BYHOUR=7;COUNT=2", "2026-02-01T06:00Z"],
+    ["FREQ=DAILY;INTERVAL=3;BYHOUR=7;COUNT=2", "2026-01-04T06:00Z"],
+  ] as const)
+    assert.equal(instants(rule(text), "2025-12-01T00:00:00Z", 1)[0], first, text);
+});
+
 test("EXDATE takes instants or days away, RDATE adds some", () => {
   const text =
     "RRULE:FREQ=DAILY;COUNT=4\nEXDATE:20260102T090000,20260103\nRDATE:20260110T120000,20260101T090000";

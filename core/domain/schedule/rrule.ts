@@ -1,6 +1,6 @@
 /**
  * The local times of a recurrence rule. The library finds days, or the times of a rule by hours and less, in a calendar
- * without a zone, within a bound on its steps; hours, dates that are left out or added, and UNTIL are ours.
+ * without a zone, within a bound on its steps; hours, dates that are left out or added, COUNT and UNTIL are ours.
  */
 import { RRuleTemporal } from "rrule-temporal";
 import { DAY_MS, dayOf, SECOND_MS } from "./civil.ts";
@@ -55,8 +55,11 @@ function openRule(rule: string, timezone: string, startMs: number): OpenRule {
 
 function toLocalTimes(text: RruleText, startMs: number, timezone: string): LocalTimes {
   const toLocal = ({ ms, isUtc }: RruleTime) => (isUtc ? ms + offsetAt(timezone, ms) : ms);
-  const named = SUBDAILY.includes(text.frequency) ? searchRule(text.rule, startMs) : nameTimes(text, startMs);
-  const { until } = text;
+  const endless = SUBDAILY.includes(text.frequency)
+    ? searchRule(text.rule, startMs)
+    : nameTimes(text, startMs);
+  const { count, until } = text;
+  const named = count === undefined ? endless : takeFirst(endless, startMs, count);
   const untilMs = until ? toLocal(until) + (until.isDay ? DAY_MS - 1 : 0) : Infinity;
   const excluded = new Set(text.excluded.filter(({ isDay }) => !isDay).map(toLocal));
   const excludedDays = new Set(text.excluded.filter(({ isDay }) => isDay).map(({ ms }) => dayOf(ms)));
@@ -84,10 +87,7 @@ function nameTimes({ rule, times }: RruleText, startMs: number): LocalTimes {
   const ofDay = hours.flatMap((hour) =>
     minutes.flatMap((minute) => seconds.map((second) => ((hour * 60 + minute) * 60 + second) * SECOND_MS)),
   );
-  // A rule counts its days from its first one: where that one's time was over at the start, it is the next.
-  const isFirstDayOver = ofDay.at(-1)! < startMs - dayOf(startMs) * DAY_MS;
-  const isCounted = /(?:^|;)COUNT=/.test(rule);
-  const days = searchRule(rule, (dayOf(startMs) + (isCounted && isFirstDayOver ? 1 : 0)) * DAY_MS);
+  const days = searchRule(rule, dayOf(startMs) * DAY_MS);
   return {
     next(fromMs) {
       const today = dayOf(fromMs) * DAY_MS;
@@ -98,6 +98,22 @@ function nameTimes({ rule, times }: RruleText, startMs: number): LocalTimes {
       if (later !== undefined) return today + later;
       const nextDay = days.next(today + DAY_MS);
       return nextDay === null ? null : nextDay + ofDay[0]!;
+    },
+  };
+}
+
+/** The library would count from the start at each search, and take what it passes for steps without an instant. */
+function takeFirst(times: LocalTimes, startMs: number, count: number): LocalTimes {
+  const found: number[] = [];
+  let isComplete = false;
+  return {
+    next(fromMs) {
+      while (!isComplete && (found.at(-1) ?? -Infinity) < fromMs) {
+        const next = times.next(Math.max(startMs, (found.at(-1) ?? -Infinity) + 1));
+        if (next !== null) found.push(next);
+        isComplete = next === null || found.length === count;
+      }
+      return found.find((ms) => ms >= fromMs) ?? null;
     },
   };
 }
