@@ -5,6 +5,7 @@ import { deadLetterFeature } from "./dead-letters/routes.ts";
 import { enqueueFeature } from "./enqueue/routes.ts";
 import { errorFeature } from "./errors/routes.ts";
 import { eventFeature } from "./events/routes.ts";
+import { exportFeature } from "./export/routes.ts";
 import { functionFeature } from "./functions/routes.ts";
 import { hookFeature } from "./hooks/routes.ts";
 import type { Feature, RouteSettings } from "./http/route.ts";
@@ -34,6 +35,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     hookFeature,
     secretFeature,
     settingsFeature,
+    exportFeature,
     signingFeature,
     mailboxFeature,
     workerFeature,

@@ -1,0 +1,152 @@
+/** `GET /v1/export`, and the way back: what is exported can be given to another namespace. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { exportLine } from "../../core/contracts/export.ts";
+import type { Json } from "../../core/json.ts";
+import { openApi, type TestCaller } from "../testing/open-api.ts";
+import { assertProblem } from "../testing/problem.ts";
+
+const { newTenant, newCaller, anonymous } = await openApi();
+
+// biome-ignore lint/suspicious/noExplicitAny: what a line holds is what the tests check
+type Line = any;
+
+async function readExport(tenant: TestCaller): Promise<{ text: string; lines: Line[] }> {
+  const response = await tenant.request("GET", "/v1/export");
+  assert.deepEqual([response.status, response.headers.get("content-type")], [200, "application/x-ndjson"]);
+  const text = await response.text();
+  const lines = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  for (const line of lines) exportLine.parse(line);
+  return { text, lines };
+}
+
+const ofKind = (lines: Line[], kind: string) => lines.filter((line) => line.kind === kind);
+const HTTP = { type: "http", url: "https://example.com/" };
+const post = async (tenant: TestCaller, body: object | string) =>
+  (await tenant.call("POST", "/v1/tasks", { body: body as Json })).body;
+
+/** A namespace with some of everything. */
+async function fill(): Promise<TestCaller> {
+  const tenant = await newTenant();
+  const source = "export default () => 1;";
+  await tenant.call("PUT", "/v1/functions/greet", { body: { source, env: { GREETING: "hello" } } });
+  await tenant.call("PUT", "/v1/functions/open", { body: { source, public: true } });
+  await tenant.call("PUT", "/v1/secrets/TOKEN", { body: { value: "the-value-of-it" } });
+  await tenant.call("PUT", "/v1/functions/greet/secrets/OWN", { body: { value: "the-value-of-it" } });
+  await tenant.call("PUT", "/v1/settings", {
+    body: { on: { failure: [{ type: "function", function: "greet" }] } },
+  });
+  await post(tenant, {
+    type: "function",
+    key: "hourly",
+    function: "greet",
+    input: { a: 1 },
+    schedule: { every: "1h" },
+  });
+  await post(tenant, {
+    ...{ ...HTTP, key: "nightly", labels: { app: "billing" }, headers: { "X-Token": "{{secrets.TOKEN}}" } },
+    ...{ schedule: { cron: "30 2 * * *", timezone: "Europe/Rome" }, on: { always: [{ task: "hourly" }] } },
+  });
+  await post(tenant, '{"type":"http","url":"https://example.com/","body":{"b": 1.0},"schedule":"@daily"}');
+  const email = { type: "email", to: "ada@example.com", subject: "s", body: "b", schedule: { delay: "1d" } };
+  const { id } = await post(tenant, { ...email, key: "later", retry: { maxAttempts: 2 }, timeout: "1m" });
+  await tenant.call("POST", `/v1/tasks/${id}/pause`);
+  await post(tenant, { ...HTTP, key: "at-once" });
+  await post(tenant, { ...HTTP, key: "over", schedule: { every: "1h" } });
+  await tenant.call("POST", "/v1/tasks/over/cancel");
+  return tenant;
+}
+
+test("everything is exported that is still to fire, and how it is set up; secrets by their names alone", async () => {
+  const tenant = await fill();
+  const { text, lines } = await readExport(tenant);
+  assert.deepEqual(ofKind(lines, "settings")[0].settings.on.failure, [
+    { type: "function", function: "greet" },
+  ]);
+  assert.deepEqual(
+    ofKind(lines, "secret").map((line) => [line.name, line.function]),
+    [
+      ["TOKEN", null],
+      ["OWN", "greet"],
+    ],
+  );
+  assert.ok(!text.includes("the-value-of-it"));
+  assert.ok(text.includes('"body":{"b": 1.0}'), "a body is to the letter");
+  const functions = ofKind(lines, "function").map((line) => line.function);
+  assert.deepEqual(functions.map(({ name }: Line) => name).sort(), ["greet", "open"]);
+  const tasks = ofKind(lines, "task");
+  const ids = (await tenant.call("GET", "/v1/tasks?order=asc")).body.items;
+  const keyless = ids.find(({ key }: Line) => key === null);
+  assert.deepEqual(
+    tasks.map((line) => [line.task.key, line.paused]),
+    [
+      ["hourly", false],
+      ["nightly", false],
+      [`task-${keyless.id}`, false],
+      ["later", true],
+    ],
+  );
+  assert.deepEqual(lines.at(-1), { kind: "end", tasks: 4 });
+});
+
+test("given to another namespace, what was exported is exported from there", async () => {
+  const { lines } = await readExport(await fill());
+  const other = await newTenant();
+  for (const { function: fn } of ofKind(lines, "function")) {
+    const path = `/v1/functions/${fn.name}`;
+    await other.call("PUT", path, { body: { source: "export default () => 1;" } });
+    const { env } = fn;
+    assert.equal((await other.call("PATCH", path, { body: { env, public: fn.public } })).status, 200);
+  }
+  for (const { name, function: fn } of ofKind(lines, "secret"))
+    await other.call("PUT", `/v1/${fn ? `functions/${fn}/` : ""}secrets/${name}`, {
+      body: { value: "another" },
+    });
+  assert.equal(
+    (await other.call("PUT", "/v1/settings", { body: ofKind(lines, "settings")[0].settings })).status,
+    200,
+  );
+  const items = ofKind(lines, "task").map(({ task }) => task);
+  const applied = await other.call("POST", "/v1/tasks/apply", { body: { items } });
+  assert.equal(applied.status, 200, JSON.stringify(applied.body));
+  for (const { task, paused } of ofKind(lines, "task"))
+    if (paused) await other.call("POST", `/v1/tasks/${task.key}/pause`);
+
+  const again = (await readExport(other)).lines;
+  const toGiven = (line: Line) => {
+    if (line.kind !== "function") return line;
+    const { name, env, public: isPublic } = line.function;
+    return { name, env, isPublic };
+  };
+  const sorted = (all: Line[]) => all.map((line) => JSON.stringify(toGiven(line))).sort();
+  assert.deepEqual(sorted(again), sorted(lines));
+  const once = await other.call("POST", "/v1/tasks/apply", { body: { items, dryRun: true } });
+  assert.deepEqual(
+    once.body.items.map(({ change }: Line) => change),
+    items.map(() => "unchanged"),
+  );
+});
+
+test("many tasks come page by page, each once, and none of another namespace", async () => {
+  const tenant = await newTenant();
+  await fill();
+  const keys = Array.from({ length: 120 }, (_, index) => `k${index}`);
+  const items = keys.map((key) => ({ ...HTTP, key, schedule: { every: "1h" } }));
+  await tenant.call("POST", "/v1/tasks/apply", { body: { items } as Json });
+  const { lines } = await readExport(tenant);
+  assert.deepEqual(
+    ofKind(lines, "task").map(({ task }) => task.key),
+    keys,
+  );
+  assert.deepEqual(lines.at(-1), { kind: "end", tasks: keys.length });
+});
+
+test("an export asks for the scope read", async () => {
+  const tenant = await newTenant();
+  assertProblem(await anonymous.call("GET", "/v1/export"), 401, "unauthenticated");
+  const invoker = await newCaller(tenant.namespaceId, ["invoke"]);
+  assertProblem(await invoker.call("GET", "/v1/export"), 403, "forbidden");
+});

@@ -1,0 +1,87 @@
+/** `/v1/export`: what a namespace holds, in the form in which it can be given again. */
+import { type ExportLine, exportLine, isExported, toExportedTask } from "../../core/contracts/export.ts";
+import type { FunctionSummary } from "../../core/contracts/function.ts";
+import { toWireFunction } from "../../core/contracts/function-output.ts";
+import { writeJson } from "../../core/json-source.ts";
+import { listFunctions } from "../../core/store/functions/functions.ts";
+import { listSecrets } from "../../core/store/secrets.ts";
+import { findSettings } from "../../core/store/settings.ts";
+import { listTasks } from "../../core/store/tasks/read.ts";
+import type { ApiParts } from "../environment.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
+
+const TASKS_AT_ONCE = 50;
+/** Each may have 64 KB of settings. */
+const FUNCTIONS_AT_ONCE = 20;
+
+export const exportFeature: Feature = {
+  tag: "Export",
+  description: "What a namespace holds, in the form in which it can be given again.",
+  routes: [
+    defineRoute({
+      method: "GET",
+      path: "/v1/export",
+      operationId: "exportNamespace",
+      summary: "Export tasks, functions' configuration and settings",
+      description:
+        "One JSON object a line; the last one is of the kind `end`. Tasks are items for `POST /v1/tasks/apply`. Secrets are named, without their values.",
+      access: "read",
+      keepsSource: true,
+      answers: { 200: { is: "All of it.", content: { "application/x-ndjson": exportLine } } },
+      async handle({ parts, owner: { namespaceId } }) {
+        const lines = listLines(parts, namespaceId);
+        return { status: 200, contentType: "application/x-ndjson", content: toStream(lines) } as const;
+      },
+    }),
+  ],
+};
+
+/** Read as the client takes it: no more than a page is held. */
+const toStream = (lines: AsyncIterable<ExportLine>): ReadableStream<Uint8Array> =>
+  ReadableStream.from(toBytes(lines));
+
+async function* toBytes(lines: AsyncIterable<ExportLine>): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  for await (const line of lines) yield encoder.encode(`${writeJson(line)}\n`);
+}
+
+async function* listLines(parts: ApiParts, namespaceId: string): AsyncGenerator<ExportLine> {
+  const { store } = parts;
+  yield { kind: "settings", settings: await findSettings(store, namespaceId) };
+  yield* listNames(parts, namespaceId, null);
+  for await (const found of everyFunction(parts, namespaceId)) {
+    yield { kind: "function", function: toWireFunction(found, parts.functionCaps) };
+    yield* listNames(parts, namespaceId, found);
+  }
+  let tasks = 0;
+  for (let afterId: string | null | undefined; afterId !== null; ) {
+    const page = { limit: TASKS_AT_ONCE, order: "asc", afterId } as const;
+    const { rows, nextId } = await listTasks(store, namespaceId, {}, page);
+    for (const task of rows.filter(isExported)) {
+      yield { kind: "task", task: toExportedTask(task), paused: task.state === "paused" };
+      tasks += 1;
+    }
+    afterId = nextId;
+  }
+  yield { kind: "end", tasks };
+}
+
+/** Of a function, or of the namespace. */
+async function* listNames(
+  { store }: ApiParts,
+  namespaceId: string,
+  of: FunctionSummary | null,
+): AsyncGenerator<ExportLine> {
+  for (const { name } of await listSecrets(store, namespaceId, of?.id ?? null))
+    yield { kind: "secret", name, function: of?.name ?? null };
+}
+
+async function* everyFunction({ store }: ApiParts, namespaceId: string): AsyncGenerator<FunctionSummary> {
+  for (let beforeId: string | undefined; ; ) {
+    const found = await listFunctions(store.db, namespaceId, FUNCTIONS_AT_ONCE, beforeId);
+    const page = found.slice(0, FUNCTIONS_AT_ONCE);
+    yield* page;
+    if (found.length <= FUNCTIONS_AT_ONCE) return;
+    beforeId = page.at(-1)!.id;
+  }
+}
