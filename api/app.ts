@@ -1,8 +1,10 @@
 /** The HTTP edge: one feature, one folder; handlers hold no rules. */
 import { Hono } from "hono";
 import { etag } from "hono/etag";
+import { COMPLETE_PATH } from "../core/contracts/completion.ts";
 import { requireKey } from "./auth/authenticate.ts";
 import { limitBody } from "./bodies/body.ts";
+import { unknownToken } from "./completions/routes.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
 import { apiFeatures } from "./features.ts";
 import { unknownHook } from "./hooks/routes.ts";
@@ -36,7 +38,7 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
     routes.filter(({ path }) => !PROBES.test(path)),
     parts,
   );
-  app.notFound(createNoRouteHandler(routes, unknownHook));
+  app.notFound(createNoRouteHandler(routes, { "/hooks": unknownHook, [COMPLETE_PATH]: unknownToken }));
   app.onError((error, context) =>
     answerProblem(context, toBellhopError(error, log, spanOf(context).logFields)),
   );

@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
+import type { CompletionTokens } from "../core/secrets/completion-tokens.ts";
 import type { Sealer } from "../core/secrets/sealer.ts";
 import type { Store } from "../core/store/database.ts";
 import type { KeyOwner } from "../core/store/keys.ts";
@@ -52,6 +53,8 @@ export interface ApiParts {
   edge: Edge;
   /** Undefined where no key is set: then no secret is taken. */
   sealer: Sealer | undefined;
+  /** Of attempts that are completed later. Undefined likewise: then none is. */
+  completionTokens: CompletionTokens | undefined;
   /** Aborts when the API stops: whoever follows is let go. */
   stopping: AbortSignal;
   /** Aborts a while after that: whoever still waits for the end of a call is let go. */

@@ -1,6 +1,7 @@
 /** All that the API serves and describes, feature by feature. */
 import { bulkFeature } from "./bulk/routes.ts";
 import { callFeature } from "./calls/routes.ts";
+import { completionFeature } from "./completions/routes.ts";
 import { deadLetterFeature } from "./dead-letters/routes.ts";
 import { enqueueFeature } from "./enqueue/routes.ts";
 import { errorFeature } from "./errors/routes.ts";
@@ -33,6 +34,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     callFeature,
     logFeature(settings),
     hookFeature,
+    completionFeature,
     secretFeature,
     settingsFeature,
     exportFeature,

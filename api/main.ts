@@ -8,6 +8,7 @@ import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
+import { createCompletionTokens } from "../core/secrets/completion-tokens.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
 import { openStore } from "../core/store/database.ts";
 import { installSqlFunctions } from "../core/store/enqueue/sql-functions.ts";
@@ -137,6 +138,7 @@ export async function startApi(
     edge,
     keyring: createKeyring(store.db, steadyClock),
     sealer: settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY),
+    completionTokens: settings.BELLHOP_SECRETS_KEY && createCompletionTokens(settings.BELLHOP_SECRETS_KEY),
     transport,
     ringer,
     notifier,

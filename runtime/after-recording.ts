@@ -1,7 +1,7 @@
 /** Once attempts are recorded: what was dropped is told, and what became of their runs is counted. */
 import type { EndConsumer } from "../core/run-ends/run-ends.ts";
 import type { EndedRun, EndState } from "../core/store/runs/end.ts";
-import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
+import type { FinishReport, TriedAttempt } from "../core/store/runs/finish.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { NO_SPAN } from "../core/telemetry/tracing.ts";
@@ -22,11 +22,12 @@ export interface AfterRecordingParts {
 /** Results of runs that were somebody else's by then. */
 export function tellDropped(
   { metrics, log, running }: AfterRecordingParts,
-  attempts: FinishedAttempt[],
+  attempts: TriedAttempt[],
   { recorded }: FinishReport,
 ): void {
   for (const attempt of attempts) {
-    if (recorded.has(attempt)) continue;
+    // What was to be completed later may have been by now: its answer is no result.
+    if (recorded.has(attempt) || attempt.verdict.state === "deferred") continue;
     const { runId: id, claimNo, taskId, record } = attempt;
     metrics.dropped.inc();
     const span = running.find({ id, claimNo })?.span ?? NO_SPAN;

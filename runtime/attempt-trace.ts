@@ -1,6 +1,6 @@
 /** An attempt as others see it: its span, and what log lines say of it. */
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
-import type { FinishedAttempt } from "../core/store/runs/finish.ts";
+import type { TriedAttempt } from "../core/store/runs/finish.ts";
 import { NO_SPAN, type Span, type SpanAttributes, type Tracer } from "../core/telemetry/tracing.ts";
 
 export type AttemptTracer = (run: ClaimedRun, isDirect: boolean) => Span;
@@ -53,7 +53,7 @@ function describeMessage(run: ClaimedRun, { system, destination }: QueueFacts): 
 }
 
 /** Ends the span with what became of the attempt; null: it was released. */
-export function endAttemptSpan(span: Span, attempt: FinishedAttempt | null): void {
+export function endAttemptSpan(span: Span, attempt: TriedAttempt | null): void {
   if (span === NO_SPAN) return;
   span.set({ "bellhop.run.outcome": attempt?.verdict.state ?? "released" });
   if (attempt?.record.error) span.fail(attempt.record.error.code);

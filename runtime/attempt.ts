@@ -1,9 +1,9 @@
 /** One attempt of one run, as a list of steps: prepare, run, judge, record. */
 import type { Clock } from "../core/clock.ts";
 import type { AttemptRecord } from "../core/contracts/run.ts";
-import type { AttemptOutcome } from "../core/domain/attempt.ts";
-import { failed } from "../core/domain/attempt.ts";
+import { type AttemptOutcome, failed } from "../core/domain/attempt.ts";
 import { authorTimeoutMs, HEAD_START_MS } from "../core/domain/call-durations.ts";
+import { findCompleteBy } from "../core/domain/completion.ts";
 import type { KeptInput } from "../core/domain/kept-input.ts";
 import { decideVerdict } from "../core/domain/retry.ts";
 import { WORKER_LOST, WORKER_STOPPED } from "../core/domain/run-errors.ts";
@@ -18,7 +18,7 @@ import type { TaskType } from "../core/domain/task-spec.ts";
 import { formatDuration } from "../core/duration.ts";
 import { messageOf } from "../core/errors.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
-import type { AttemptLogLine, FinishedAttempt } from "../core/store/runs/finish.ts";
+import type { AttemptLogLine, TriedAttempt } from "../core/store/runs/finish.ts";
 import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
 import { withFailureLine } from "./failure-line.ts";
 import type { TaskRunner } from "./runners/task-runner.ts";
@@ -52,7 +52,7 @@ export async function runAttempt(
   workerId: string,
   clock: Clock,
   { http, span = NO_SPAN }: { http?: HttpCall | undefined; span?: Span } = {},
-): Promise<FinishedAttempt | null> {
+): Promise<TriedAttempt | null> {
   const logs: AttemptLogLine[] = [];
   let kept: KeptInput | undefined;
   const elapsedMs = startStopwatch(clock);
@@ -189,10 +189,11 @@ function clampMs(saidMs: number, nowMs: number): number {
   return saidMs >= -CLOCK_SKEW_MS && saidMs <= nowMs + CLOCK_SKEW_MS ? saidMs : nowMs;
 }
 
-/** A result that was complete before the stop took effect counts. */
+/** A result that was complete before the stop took effect counts, and so does an answer that puts it off. */
 function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: ClaimedRun): AttemptOutcome {
   if (outcome.kind === "succeeded") return outcome;
   if (reason === "cancelled") return { kind: "cancelled" };
+  if (outcome.kind === "deferred") return outcome;
   if (reason === "cut_off") return { kind: "failed", error: WORKER_LOST, retryable: true };
   if (reason === "shutdown") return { kind: "failed", error: WORKER_STOPPED, retryable: true };
   if (outcome.kind === "failed" && outcome.error.code.endsWith("_timeout")) return outcome;
@@ -203,7 +204,7 @@ function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: Claime
   });
 }
 
-function withKeptInput(attempt: FinishedAttempt, { value, fate }: KeptInput): FinishedAttempt {
+function withKeptInput(attempt: TriedAttempt, { value, fate }: KeptInput): TriedAttempt {
   const record: AttemptRecord = { ...attempt.record, input: fate };
   return { ...attempt, record, input: value };
 }
@@ -218,9 +219,9 @@ function judge(
     span: { logFields },
     deadlineAt,
   }: { workerId: string; now: Date; span: Span; deadlineAt: Date | null },
-): FinishedAttempt {
+): TriedAttempt {
   const facts = { ...run.policy, deadlineAt, attempt: run.attempt - run.attemptOffset };
-  return {
+  const tried = {
     runId: run.id,
     claimNo: run.claimNo,
     namespaceId: run.namespaceId,
@@ -232,7 +233,6 @@ function judge(
     holdsPermits: run.holdsPermits,
     hasCallbacks: run.hasCallbacks,
     revisionId: run.revisionId,
-    verdict: decideVerdict(outcome, facts, now),
     record: {
       attempt: run.attempt,
       workerId,
@@ -242,6 +242,8 @@ function judge(
       ...(logFields.traceId === undefined ? {} : { traceId: logFields.traceId }),
     },
     logs,
-    ...(run.policy.pauseAfterFailures === null ? {} : { pausesTask: true }),
+    ...(run.policy.pauseAfterFailures === null ? {} : { pausesTask: true as const }),
   };
+  if (outcome.kind !== "deferred") return { ...tried, verdict: decideVerdict(outcome, facts, now) };
+  return { ...tried, verdict: { state: "deferred", completeBy: findCompleteBy(now, facts) } };
 }

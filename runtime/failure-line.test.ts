@@ -43,7 +43,7 @@ async function attemptOf(source: string, limits: object = {}, timeoutMs = 60_000
     newId(),
     systemClock,
   );
-  return attempt!;
+  return attempt as FinishedAttempt;
 }
 
 function functionRun(timeoutMs = 60_000) {

@@ -29,6 +29,7 @@ import { chooseWorkerAddress } from "./direct/worker-address.ts";
 import { createEventReceiver } from "./events/event-receiver.ts";
 import { createOutbound } from "./outbound.ts";
 import { demandKafka } from "./receive-mode.ts";
+import { findCompleteUrls } from "./runners/complete-urls.ts";
 import { createDeliverySigner } from "./runners/delivery-signer.ts";
 import { createEmailRunner } from "./runners/email.ts";
 import { createFunctionRunner, findTimeoutMs } from "./runners/function.ts";
@@ -132,7 +133,11 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
     notifier,
     listener,
     runners: {
-      http: withSecrets(createHttpRunner({ egress, signer, clock }), secrets.find, clock),
+      http: withSecrets(
+        createHttpRunner({ egress, signer, clock, completeUrlOf: findCompleteUrls(settings) }),
+        secrets.find,
+        clock,
+      ),
       email: withSecrets(createEmailRunner({ provider: mail, from: mailFrom }), secrets.find, clock),
       function: createFunctionRunner({
         sandbox,

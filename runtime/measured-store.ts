@@ -1,5 +1,5 @@
 /** A worker's statements, timed and counted. */
-import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
+import type { FinishReport, TriedAttempt } from "../core/store/runs/finish.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import type { ClaimSource } from "./intake.ts";
 
@@ -42,7 +42,7 @@ export function measureClaims(source: ClaimSource, metrics: WorkerMetrics): Clai
 }
 
 /** Failures are counted where they are reported. */
-export function measureRecording<A extends FinishedAttempt>(
+export function measureRecording<A extends TriedAttempt>(
   write: (attempts: A[]) => Promise<FinishReport>,
   { recordingSeconds }: WorkerMetrics,
 ): (attempts: A[]) => Promise<FinishReport> {

@@ -5,10 +5,10 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { UNRECORDABLE } from "../core/domain/run-errors.ts";
-import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
+import type { FinishedAttempt, FinishReport, TriedAttempt } from "../core/store/runs/finish.ts";
 import { withFailureLine } from "./failure-line.ts";
 
-export interface Recorder<A extends FinishedAttempt = FinishedAttempt> {
+export interface Recorder<A extends TriedAttempt = FinishedAttempt> {
   /**
    * Resolves once recorded, with what was recorded: the attempt, or what stands in its place where its content is
    * refused. With undefined where it was dropped, because the run was somebody else's by then.
@@ -29,7 +29,7 @@ interface Waiting<A> {
   resolve(recorded: A | undefined): void;
 }
 
-export function createRecorder<A extends FinishedAttempt>(
+export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
   write: (attempts: A[]) => Promise<FinishReport>,
   clock: Clock,
   on: { recorded(attempts: A[], report: FinishReport): void; failed(error: unknown): void },
@@ -103,7 +103,7 @@ export function createRecorder<A extends FinishedAttempt>(
   };
 }
 
-function estimateBytes({ verdict, logs, originalInput }: FinishedAttempt): number {
+function estimateBytes({ verdict, logs, originalInput }: TriedAttempt): number {
   const result = "result" in verdict ? jsonLength(verdict.result) : 0;
   const input = originalInput === undefined ? 0 : jsonLength(originalInput);
   return logs.reduce(
@@ -129,7 +129,7 @@ function isRefusal(error: unknown): boolean {
   return error instanceof RangeError || (typeof code === "string" && /^(22|23|54)[0-9A-Z]{3}$/.test(code));
 }
 
-function withoutContent<A extends FinishedAttempt>(attempt: A): A {
+function withoutContent<A extends TriedAttempt>(attempt: A): A {
   return {
     ...attempt,
     verdict: { state: "failed", error: UNRECORDABLE },

@@ -6,7 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { Store } from "../core/store/database.ts";
 import { type FinishedDirectRun, recordDirectRuns } from "../core/store/runs/direct.ts";
-import { type FinishedAttempt, type FinishReport, finishAttempts } from "../core/store/runs/finish.ts";
+import { type FinishReport, finishAttempts, type TriedAttempt } from "../core/store/runs/finish.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
@@ -27,9 +27,9 @@ export interface RecordingParts {
 
 export interface Recording {
   /** Of a run that is in the table as running: what was recorded; undefined: it is somebody else's by now. */
-  recordRunning(attempt: FinishedAttempt): Promise<FinishedAttempt | undefined>;
+  recordRunning<A extends TriedAttempt>(attempt: A): Promise<A | undefined>;
   /** Of a direct run that the table does not know: what was recorded; undefined: it was given up. */
-  recordUnseen(run: FinishedDirectRun): Promise<FinishedAttempt | undefined>;
+  recordUnseen(run: FinishedDirectRun): Promise<FinishedDirectRun | undefined>;
   /** Resolves when nothing waits to be recorded, or to follow from it. */
   flush(): Promise<void>;
 }
@@ -37,7 +37,7 @@ export interface Recording {
 export function createRecording(parts: RecordingParts): Recording {
   const { facts, store, clock, log, metrics, ends } = parts;
   const on = {
-    recorded(attempts: FinishedAttempt[], report: FinishReport) {
+    recorded(attempts: TriedAttempt[], report: FinishReport) {
       tellDropped(parts, attempts, report);
       ends.tell(report.ended);
     },
@@ -46,7 +46,7 @@ export function createRecording(parts: RecordingParts): Recording {
       log.error({ error }, "runs could not be recorded; tried again soon");
     },
   };
-  const finishing = createRecorder<FinishedAttempt>(
+  const finishing = createRecorder<TriedAttempt>(
     measureRecording((attempts) => finishAttempts(store, facts.id, attempts), metrics),
     clock,
     on,
@@ -57,7 +57,8 @@ export function createRecording(parts: RecordingParts): Recording {
     on,
   );
   return {
-    recordRunning: (attempt) => finishing.record(attempt),
+    recordRunning: <A extends TriedAttempt>(attempt: A) =>
+      finishing.record(attempt) as Promise<A | undefined>,
     recordUnseen: (run) => inserting.record(run),
     async flush() {
       await Promise.all([finishing.flush(), inserting.flush()]);

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
-import type { FinishedAttempt } from "../core/store/runs/finish.ts";
+import type { TriedAttempt } from "../core/store/runs/finish.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
@@ -27,7 +27,7 @@ export interface WorkParts {
   slots: Slots;
   running: RunningAttempts;
   /** Of a run that was claimed. */
-  recordClaimed(attempt: FinishedAttempt): Promise<unknown>;
+  recordClaimed(attempt: TriedAttempt): Promise<unknown>;
 }
 
 export interface Work {
@@ -41,7 +41,7 @@ export interface Work {
 interface Way {
   isDirect: boolean;
   http?: HttpCall;
-  record(attempt: FinishedAttempt): Promise<unknown>;
+  record(attempt: TriedAttempt): Promise<unknown>;
   /** Aborts with an `AttemptStop` where the run must not go on. */
   stopped?: AbortSignal;
   isInTable(): boolean;

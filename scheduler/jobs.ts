@@ -26,6 +26,7 @@ import { recountPermits } from "../core/store/limits/recount-permits.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import { completeIndexes } from "../core/store/partition-indexes.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
+import { endOverdueAttempts } from "../core/store/runs/complete.ts";
 import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { expireRuns } from "../core/store/runs/expire.ts";
 import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
@@ -70,6 +71,7 @@ const DAY_MS = 86_400_000;
 /** Well below the usual period of scrapes. */
 export const STATS_MS = 5_000;
 const RESCUE_BATCH = 500;
+const COMPLETION_BATCH = 500;
 export const EXPIRY_BATCH = 5_000;
 export const OVERDUE_MS = 1_000;
 const OVERDUE_BATCH = 1_000;
@@ -90,6 +92,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "contact", everyMs: Math.max(100, Math.min(leaseMs / 6, 2_500)), run: keepContact },
     { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
     { name: "expiry", everyMs: 2_000, run: createExpiry() },
+    { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions },
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
     { name: "permits", everyMs: 1_000, run: grantAllPermits },
     {
@@ -184,6 +187,16 @@ async function rescueBatch({ store, clock, judge, ends }: JobContext): Promise<n
   ends.tell(rescued);
   await ends.flush();
   return rescued.length;
+}
+
+/** Nobody has completed them, or sent a heartbeat for them, in time. */
+async function endOverdueCompletions({ store, judge, ends }: JobContext): Promise<void> {
+  for (let ended = COMPLETION_BATCH; ended === COMPLETION_BATCH; ) {
+    const runs = await endOverdueAttempts(store, judge, COMPLETION_BATCH);
+    ends.tell(runs);
+    await ends.flush();
+    ended = runs.length;
+  }
 }
 
 async function reringOverdueRuns(context: JobContext, backoff: ReringBackoff): Promise<void> {

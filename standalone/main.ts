@@ -50,13 +50,16 @@ export async function startStandalone(env: NodeJS.ProcessEnv, signal?: AbortSign
 
   const scheduler = await startScheduler(roleEnv.scheduler, signal);
   opened.defer(() => scheduler.stop());
-  const autoscaler = await startAutoscaler(roleEnv.autoscaler, signal);
-  opened.defer(() => autoscaler.stop());
+  // Workers are told where the API is reached. It stops before them all the same.
+  let autoscaler: Role | undefined;
+  opened.defer(() => autoscaler?.stop());
   const api = await startApi(roleEnv.api, signal);
   opened.defer(() => api.stop());
+  const address = `http://${toUrlHost(settings.HOST)}:${api.port}`;
+  const completeAt = `http://${toUrlHost(reachableHost(settings.HOST))}:${api.port}`;
+  const publicUrl = roleEnv.autoscaler["BELLHOP_PUBLIC_URL"] ?? completeAt;
+  autoscaler = await startAutoscaler({ ...roleEnv.autoscaler, BELLHOP_PUBLIC_URL: publicUrl }, signal);
 
-  const host = settings.HOST.includes(":") ? `[${settings.HOST}]` : settings.HOST;
-  const address = `http://${host}:${api.port}`;
   const facts = {
     address,
     key,
@@ -78,12 +81,17 @@ export async function startStandalone(env: NodeJS.ProcessEnv, signal?: AbortSign
       process.stdout.write("Stopped. Everything is kept; npm start picks up where this was.\n");
     },
     abandon() {
-      autoscaler.abandon?.();
+      autoscaler?.abandon?.();
       // Immediate: PostgreSQL recovers from its log at the next start.
       process.kill(postgres.pid, "SIGQUIT");
     },
   };
 }
+
+const toUrlHost = (host: string) => (host.includes(":") ? `[${host}]` : host);
+
+/** What is bound to every address is reached at this machine's own. */
+const reachableHost = (host: string) => (host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host);
 
 /** Without its database nothing works: says so and ends, instead of limping on. */
 function watchDatabase(

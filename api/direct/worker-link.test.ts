@@ -155,7 +155,7 @@ const RUN: Run = {
   ...{ revisionId: "rev", state: "failed", attempt: 1, scheduledFor: new Date(0), queuedAt: new Date(0) },
   ...{ startedAt: new Date(0), finishedAt: new Date(0), availableAt: new Date(0), workerId: "worker-1" },
   ...{ result: null, error: WORKER_LOST, attempts: [], traceId: null, skipped: null },
-  ...{ replayOf: null, callbackOf: null },
+  ...{ completeBy: null, replayOf: null, callbackOf: null },
 };
 
 /** What ends lost calls, played by the test: it fails, or answers the run, as often as is asked. */

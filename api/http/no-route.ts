@@ -10,10 +10,10 @@ interface KnownPath {
   methods: Set<string>;
 }
 
-/** `hookNotFound`: what a path under /hooks/ is that is none. It may hold a token, and is not repeated. */
+/** @param secret by what their paths begin with, what those are told that may hold a token: it is not repeated */
 export function createNoRouteHandler(
   routes: readonly Route[],
-  hookNotFound: () => BellhopError,
+  secret: Record<string, () => BellhopError>,
 ): (context: Context<ApiEnv>) => Response {
   const paths = collectPaths(routes);
   return (context) => {
@@ -22,7 +22,8 @@ export function createNoRouteHandler(
       paths.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods]),
     );
     if (allowed.size > 0) return refuseMethod(context, method, allowed);
-    if (/^\/hooks(\/|$)/.test(path)) return answerProblem(context, hookNotFound());
+    const unknown = Object.entries(secret).find(([base]) => path === base || path.startsWith(`${base}/`));
+    if (unknown) return answerProblem(context, unknown[1]());
     const message = `There is no ${method} ${path}.`;
     return answerProblem(context, new BellhopError("no_such_route", 404, message));
   };

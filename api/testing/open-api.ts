@@ -8,6 +8,7 @@ import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
 import type { Bell, QueueTransport } from "../../core/queue/transport.ts";
 import { openRunEnds } from "../../core/run-ends/open-run-ends.ts";
+import { type CompletionTokens, createCompletionTokens } from "../../core/secrets/completion-tokens.ts";
 import { createSealer } from "../../core/secrets/sealer.ts";
 import type { Db, Store } from "../../core/store/database.ts";
 import { findCallableFunction } from "../../core/store/functions/callable.ts";
@@ -75,6 +76,8 @@ export interface TestApi {
   db: Db;
   /** What bodies and callers hold of the API. */
   edge: Edge;
+  /** By which attempts are completed. */
+  completionTokens: CompletionTokens;
   /** Bells rung by the API. */
   bells: Recording<Bell>;
   /** An administrator of a new namespace. */
@@ -142,6 +145,7 @@ export async function openApi({
   const edge = createEdge(EDGE_LIMITS, steadyClock, ignore);
   const functionCaps = { ...DEFAULT_SETTINGS.functionCaps, ...caps };
   const checkAnswer = createAnswerCheck(apiFeatures({ clock: systemClock, functionCaps }));
+  const completionTokens = createCompletionTokens([randomBytes(32)]);
   const parts: ApiParts = {
     callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
     // No worker takes calls: all of them are queued.
@@ -149,6 +153,7 @@ export async function openApi({
     edge,
     keyring: createKeyring(db, steadyClock),
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
+    completionTokens: withSecrets ? completionTokens : undefined,
     ...{ store, transport, ringer, notifier, ends, clock: systemClock },
     ...{ stopping: stopping.signal, lettingGo: stopping.signal },
     waiter: createFinishWaiter({
@@ -225,7 +230,7 @@ export async function openApi({
   }
 
   return {
-    ...{ app, parts, store, db, edge, bells, newCaller, start, finish },
+    ...{ app, parts, store, db, edge, bells, completionTokens, newCaller, start, finish },
     anonymous: callerWith(undefined, NO_NAMESPACE),
     newTenant: async () => await newCaller(await newNamespace(), ["admin"]),
     async work(runId, verdict, logs) {

@@ -77,6 +77,18 @@ const secretKeys = (help: string): Definition<Buffer[] | undefined> => ({
   canBeNone: true,
   parse: (given) => (given === undefined ? undefined : parseSecretKeys(given)),
 });
+const publicUrl = (help: string): Definition<string | undefined> => ({
+  help,
+  canBeNone: true,
+  parse(given) {
+    if (given === undefined) return undefined;
+    const url = URL.parse(given);
+    const isPlain = url && /^https?:$/.test(url.protocol) && !/[?#]/.test(given) && url.username === "";
+    if (!isPlain || url.password !== "")
+      throw new Error("must be an http:// or https:// URL without credentials, query and fragment");
+    return url.href.replace(/\/+$/, "");
+  },
+});
 const otlpEndpoint = (help: string): Definition<string | undefined> => ({
   help,
   canBeNone: true,
@@ -170,6 +182,9 @@ const SETTINGS = {
   ),
   BELLHOP_SECRETS_KEY: secretKeys(
     "the key that seals secrets: 32 bytes as base64 or hex; several, comma-separated: the first seals, all of them open",
+  ),
+  BELLHOP_PUBLIC_URL: publicUrl(
+    "where servers that tasks call reach the API, such as https://bellhop.example.com; none: they cannot complete a run later",
   ),
   BELLHOP_DATA_DIR: textOr("where npm start keeps its database and key", ".bellhop"),
   BELLHOP_RETENTION_DAYS: whole(

@@ -40,6 +40,7 @@ export type Problem = z.output<typeof problemOutput>;
 
 /** Code → when it is given. */
 export const PROBLEM_CODES = {
+  attempt_over: "The attempt is not under way any more.",
   answer_not_kept: "The request with this key was done; its answer was too large to be kept.",
   bad_request: "The request cannot be read, or breaks off.",
   body_too_large: "The body has more bytes than are taken here.",
@@ -47,6 +48,7 @@ export const PROBLEM_CODES = {
   build_interrupted: "The compiler was interrupted; try again.",
   build_overloaded: "The compiler has too much to do, or too little memory; try again.",
   bulk_action_ended: "The bulk action is over.",
+  completion_token_unknown: "There is no attempt of this token.",
   count_too_slow: "Too much has to be looked at to count what matches.",
   database_unavailable: RUN_ERRORS.database_unavailable,
   duplicate_under_way: "The same is being made right now; try again.",

@@ -42,6 +42,8 @@ export interface Run {
   startedAt: Date | null;
   finishedAt: Date | null;
   availableAt: Date;
+  /** While its attempt waits to be completed: when that counts as failed; null: it does not wait. */
+  completeBy: Date | null;
   workerId: string | null;
   result: Json;
   error: RunError | null;
@@ -121,6 +123,10 @@ export const runOutput = z
     startedAt: nullableInstant,
     finishedAt: nullableInstant,
     nextAttemptAt: nullableInstant.meta({ description: "While a retry waits." }),
+    completeBy: instantOutput.optional().meta({
+      description:
+        "Of a run that is to be completed by who was sent its request: when the attempt counts as failed.",
+    }),
     result: jsonOutput,
     error: runError.nullable(),
     attempts: z.array(attempt).meta({ description: "Those that have ended, oldest first." }),
@@ -178,6 +184,7 @@ export function toWireRun(run: Run): WireRun {
     startedAt: iso(run.startedAt),
     finishedAt: iso(run.finishedAt),
     nextAttemptAt: run.state === "scheduled" ? iso(run.availableAt) : null,
+    ...(run.completeBy ? { completeBy: run.completeBy.toISOString() } : {}),
     result: run.result,
     error: run.error,
     attempts: run.attempts.map(({ input: _, ...shown }) => shown),

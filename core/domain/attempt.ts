@@ -1,8 +1,14 @@
 import type { Json } from "../json.ts";
 import { type RunError, type RunErrorCode, runError } from "./run-errors.ts";
 
-/** How one attempt ended, as its runner saw it. Whether it is tried again is decided in retry.ts. */
+/** What a runner made of one attempt. */
 export type AttemptOutcome =
+  | AttemptEnd
+  /** Whoever was sent the request goes on with it, and ends the attempt: see completion.ts. */
+  | { kind: "deferred" };
+
+/** How one attempt ended. Whether it is tried again is decided in retry.ts. */
+export type AttemptEnd =
   | { kind: "succeeded"; result: Json }
   | FailedAttempt
   | { kind: "cancelled" }
@@ -20,7 +26,7 @@ interface FailedAttempt {
   result?: Json;
 }
 
-export function succeeded(result: Json): AttemptOutcome {
+export function succeeded(result: Json): AttemptEnd {
   return { kind: "succeeded", result };
 }
 
@@ -28,7 +34,7 @@ export function failed(
   code: RunErrorCode,
   message: string,
   options: Omit<FailedAttempt, "kind" | "error"> & { details?: Json },
-): AttemptOutcome {
+): AttemptEnd {
   const { details, ...more } = options;
   return {
     kind: "failed",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AttemptOutcome, failed, succeeded } from "./attempt.ts";
+import { type AttemptEnd, failed, succeeded } from "./attempt.ts";
 import {
   type Backoff,
   backoffMs,
@@ -109,7 +109,7 @@ test("retry.on says which failures are tried again, and the others fail at once"
   const answered = (status: number, retryable = status >= 500) =>
     failed("http_status", String(status), { retryable, details: { status } });
   const lost = failed("worker_lost", "lost", { retryable: true });
-  const cases: [RetriedFailure[], AttemptOutcome, "scheduled" | "dead"][] = [
+  const cases: [RetriedFailure[], AttemptEnd, "scheduled" | "dead"][] = [
     [[503], answered(503), "scheduled"],
     [[503], answered(500), "dead"],
     [[404], answered(404), "scheduled"],

@@ -1,7 +1,7 @@
 /** Retries: whether an attempt is tried again, and when. Pure; `random` is injected so that tests can pin it. */
 
 import type { Json } from "../json.ts";
-import type { AttemptOutcome } from "./attempt.ts";
+import type { AttemptEnd } from "./attempt.ts";
 import { isRunErrorCode, type RunError, type RunErrorCode } from "./run-errors.ts";
 import { exceedsDeadline } from "./run-time-limits.ts";
 
@@ -60,6 +60,7 @@ const UNLISTABLE: ReadonlySet<string> = new Set<RunErrorCode>([
   "deadline_exceeded",
   "function_retry",
   "function_fatal",
+  "reported_failure",
   "outcome_unknown",
   "response_lost",
 ]);
@@ -69,7 +70,7 @@ export const isListable = (code: string): boolean => isRunErrorCode(code) && !UN
 
 /** Whether a failure is one that is tried again while attempts are left. */
 export function isRetried(
-  { error, retryable }: Pick<Extract<AttemptOutcome, { kind: "failed" }>, "error" | "retryable">,
+  { error, retryable }: Pick<Extract<AttemptEnd, { kind: "failed" }>, "error" | "retryable">,
   { on }: Pick<RetryPolicy, "on">,
 ): boolean {
   if (on === undefined || UNLISTABLE.has(error.code)) return retryable;
@@ -94,6 +95,12 @@ export type RunVerdict =
   | { state: "scheduled"; availableAt: Date; error: RunError }
   | { state: "dead" | "failed"; error: RunError; result?: Json };
 
+/** Of a run whose attempt goes on elsewhere, to be completed from there. */
+export interface Deferral {
+  state: "deferred";
+  completeBy: Date;
+}
+
 export interface AttemptFacts {
   attempt: number;
   retry: RetryPolicy;
@@ -104,7 +111,7 @@ export interface AttemptFacts {
 }
 
 export function decideVerdict(
-  outcome: AttemptOutcome,
+  outcome: AttemptEnd,
   facts: AttemptFacts,
   now: Date,
   random: () => number = Math.random,
@@ -126,7 +133,7 @@ export function decideVerdict(
 }
 
 function waitMs(
-  { waitMs, retryAfterMs }: Extract<AttemptOutcome, { kind: "failed" }>,
+  { waitMs, retryAfterMs }: Extract<AttemptEnd, { kind: "failed" }>,
   { attempt, retry }: AttemptFacts,
   random: () => number,
 ): number {

@@ -8,6 +8,9 @@ import type { Json } from "../json.ts";
 export const RUN_ERRORS = {
   // An http task's server answered, and not as hoped.
   http_status: "The answer's status is not one that counts as success.",
+  completion_not_offered: "The server wants to complete the run later, and was sent no URL for that.",
+  completion_timeout: "The server was to complete the run later, and did not in time.",
+  reported_failure: "The server that was to complete the run says that it failed.",
 
   // No answer: why the request got none.
   invalid_request: "The request cannot be sent: its URL, method or a header.",

@@ -18,6 +18,16 @@ export const RUN_STATES = [
 
 export type RunState = (typeof RUN_STATES)[number];
 
+/**
+ * As rows have it. `deferred` is shown as `running`: the attempt is under way, at whoever was sent its request and will
+ * complete it (completion.ts). No worker has it, no claim takes it, and it holds its permits.
+ */
+export type StoredRunState = RunState | "deferred";
+
+/** The states of rows that are shown as this one. */
+export const storedStates = (state: RunState): readonly StoredRunState[] =>
+  state === "running" ? ["running", "deferred"] : [state];
+
 /** From each state, what may follow and who brings it about. */
 export const RUN_TRANSITIONS: Record<RunState, Partial<Record<RunState, string>>> = {
   scheduled: { queued: "the scheduler, at the retry's instant", cancelled: "a cancel" },

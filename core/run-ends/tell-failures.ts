@@ -5,7 +5,7 @@ import type { Logger } from "../telemetry/log.ts";
 import type { EndConsumer } from "./run-ends.ts";
 
 const TOLD: Record<EndCause, boolean> = {
-  ...{ worker: true, rescue: true, lost_call: true },
+  ...{ worker: true, completion: true, rescue: true, lost_call: true },
   ...{ cancel: false, discard: false, expiry: false },
 };
 

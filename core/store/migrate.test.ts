@@ -60,6 +60,7 @@ const LATER = [
   "0027-events",
   "0028-error-groups",
   "0030-kept-answers",
+  "0032-deferred-runs",
   "0034-task-keys",
   "0035-task-changes",
   "0042-enqueued-tasks",

@@ -33,6 +33,7 @@ import * as callbacks from "./migrations/0026-callbacks.ts";
 import * as events from "./migrations/0027-events.ts";
 import * as errorGroups from "./migrations/0028-error-groups.ts";
 import * as keptAnswers from "./migrations/0030-kept-answers.ts";
+import * as deferredRuns from "./migrations/0032-deferred-runs.ts";
 import * as taskKeys from "./migrations/0034-task-keys.ts";
 import * as taskChanges from "./migrations/0035-task-changes.ts";
 import * as enqueuedTasks from "./migrations/0042-enqueued-tasks.ts";
@@ -69,6 +70,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0027-events": events,
   "0028-error-groups": errorGroups,
   "0030-kept-answers": keptAnswers,
+  "0032-deferred-runs": deferredRuns,
   "0034-task-keys": taskKeys,
   "0035-task-changes": taskChanges,
   "0042-enqueued-tasks": enqueuedTasks,

@@ -9,7 +9,7 @@ import type { ErrorState } from "../domain/error-groups.ts";
 import type { KeptEventType } from "../domain/events.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
 import type { RunError } from "../domain/run-errors.ts";
-import type { RunState } from "../domain/run-state.ts";
+import type { StoredRunState } from "../domain/run-state.ts";
 import type { RunTarget } from "../domain/run-target.ts";
 import type { RunTrigger } from "../domain/run-trigger.ts";
 import type { Schedule } from "../domain/schedule/schedule.ts";
@@ -238,7 +238,7 @@ export interface TaskRunsTable {
   trigger: RunTrigger;
   /** For calls: a revision by its tag or id, in place of the function's traffic. */
   target: Filled<RunTarget | null>;
-  state: RunState;
+  state: StoredRunState;
   attempt: Generated<number>;
   /** Attempts spent before the last redrive: a redriven run has its whole allowance again. */
   attempt_offset: Generated<number>;
@@ -260,6 +260,8 @@ export interface TaskRunsTable {
   queued_at: Date | null;
   started_at: Date | null;
   dead_at: Date | null;
+  /** Of a deferred run: when it counts as failed. */
+  complete_by: ColumnType<Date | null, undefined, Date | null>;
   worker_id: string | null;
   cancel_requested_at: Date | null;
   /** Somebody waits for the end: it is announced. */

@@ -12,6 +12,8 @@ export interface SystemStats {
   openRuns: { type: TaskType; state: OpenState; count: number }[];
   /** Queued runs that wait for a permit of a limit. */
   waitingForPermit: number;
+  /** Running runs that no worker has: whoever was sent their requests is to complete them. */
+  deferredRuns: number;
   /** How long the oldest run has been due that a worker could take; 0 where there is none. */
   oldestDueSeconds: number;
   /** How long ago the oldest task should have been staged; 0 while schedulers keep up. */
@@ -28,27 +30,35 @@ export interface SystemStats {
 
 export async function readStats(store: Store): Promise<SystemStats> {
   const [parts, rest] = await Promise.all([readOpenRuns(store), readRest(store)]);
-  const waiting = parts.filter(({ part }) => part === "waiting");
   return {
     openRuns: OPEN_STATES.flatMap((state) =>
       TASK_TYPES.map((type) => ({ type, state, count: countOf(parts, type, state) })),
     ).filter(({ count }) => count > 0),
-    waitingForPermit: waiting.reduce((sum, { count }) => sum + count, 0),
+    waitingForPermit: sumOf(parts, "waiting"),
+    deferredRuns: sumOf(parts, "deferred"),
     ...rest,
   };
 }
 
 interface OpenPart {
-  part: OpenState | "waiting";
+  part: OpenState | "waiting" | "deferred";
   type: TaskType;
   count: number;
 }
 
 function countOf(parts: OpenPart[], type: TaskType, state: OpenState): number {
   return parts
-    .filter((each) => each.type === type && (each.part === "waiting" ? "queued" : each.part) === state)
+    .filter((each) => each.type === type && stateOf(each) === state)
     .reduce((sum, { count }) => sum + count, 0);
 }
+
+function stateOf({ part }: OpenPart): OpenState {
+  if (part === "waiting") return "queued";
+  return part === "deferred" ? "running" : part;
+}
+
+const sumOf = (parts: OpenPart[], part: OpenPart["part"]) =>
+  parts.filter((each) => each.part === part).reduce((sum, { count }) => sum + count, 0);
 
 /** What waits for a permit stands in an index of its own, apart from the other queued ones. */
 const PARTS: Record<OpenPart["part"], string> = {
@@ -56,6 +66,7 @@ const PARTS: Record<OpenPart["part"], string> = {
   queued: CLAIMABLE,
   waiting: "state = 'queued' AND waiting_for IS NOT NULL AND waiting_key IS NOT NULL",
   running: "state = 'running'",
+  deferred: "state = 'deferred'",
   dead: "state = 'dead'",
 };
 
@@ -82,7 +93,9 @@ const END_OF_PARTITIONS = `SELECT min(newest) FROM (
   WHERE i.inhparent IN ('task_runs'::regclass, 'task_logs'::regclass) AND c.relname ~ '_[0-9]{8}$'
   GROUP BY i.inhparent) AS ends`;
 
-async function readRest(store: Store): Promise<Omit<SystemStats, "openRuns" | "waitingForPermit">> {
+async function readRest(
+  store: Store,
+): Promise<Omit<SystemStats, "openRuns" | "waitingForPermit" | "deferredRuns">> {
   const { rows } = await store.pool.query({
     name: "stats",
     text: `SELECT
@@ -101,5 +114,5 @@ async function readRest(store: Store): Promise<Omit<SystemStats, "openRuns" | "w
       coalesce(sum(busy) FILTER (WHERE lease_until > statement_timestamp()), 0)::int AS busy
       FROM workers) AS w`,
   });
-  return rows[0] as Omit<SystemStats, "openRuns" | "waitingForPermit">;
+  return rows[0] as Omit<SystemStats, "openRuns" | "waitingForPermit" | "deferredRuns">;
 }

@@ -26,15 +26,20 @@ export interface HttpRunnerParts {
   /** Undefined where no key seals secrets: then deliveries are not signed. */
   signer?: DeliverySigner | undefined;
   clock: Clock;
+  /** Where an attempt is completed later; undefined: nowhere, as nobody said where the API is reached. */
+  completeUrlOf?: ((run: ClaimedRun) => string) | undefined;
 }
 
-export function createHttpRunner({ egress, signer, clock }: HttpRunnerParts): TaskRunner {
+export function createHttpRunner({ egress, signer, clock, completeUrlOf }: HttpRunnerParts): TaskRunner {
   return async (run, context) => {
     if (run.spec.type !== "http") throw new TypeError(`an http runner got a run of type ${run.spec.type}`);
     const spec = run.spec;
     const started = performance.now();
     const span = startCallSpan(context.span, spec.method, spec.url);
     const { headers, body } = buildRequest(run, spec, span.traceparent);
+    // A callback only tells: nothing waits for its receiver.
+    const completeUrl = run.taskId === null ? undefined : completeUrlOf?.(run);
+    if (completeUrl !== undefined) headers["Bellhop-Complete-Url"] = completeUrl;
     try {
       const signature = signer ? await signInTime(signer, run, body, context, clock) : UNSIGNED;
       if (signature.kind !== "signed") {
@@ -53,6 +58,8 @@ export function createHttpRunner({ egress, signer, clock }: HttpRunnerParts): Ta
         ...(context.secrets && { confidential: context.secrets }),
       });
       describeCallAnswer(span, response.status);
+      if (run.taskId !== null && isPutOff(response))
+        return putOff(spec, completeUrl !== undefined, context, millisSince(started));
       return judge(spec, response, context, millisSince(started));
     } catch (error) {
       if (!(error instanceof EgressError)) throw error;
@@ -67,6 +74,29 @@ export function createHttpRunner({ egress, signer, clock }: HttpRunnerParts): Ta
       span.end();
     }
   };
+}
+
+/** The server has taken the work, and says how it went when that is known. */
+function isPutOff({ status, headers }: EgressResponse): boolean {
+  return status === 202 && headers["bellhop-complete"]?.trim().toLowerCase() === "later";
+}
+
+function putOff(
+  spec: HttpSpec,
+  isOffered: boolean,
+  context: AttemptContext,
+  durationMs: number,
+): AttemptOutcome {
+  const facts = { status: 202, durationMs };
+  if (isOffered) {
+    context.log("info", `${showRequest(spec)} → 202 in ${durationMs} ms, to be completed later`, facts);
+    return { kind: "deferred" };
+  }
+  const message =
+    `${showRequest(spec)} answered that it will complete the run later, but was sent no Bellhop-Complete-Url: ` +
+    "the operator has not set BELLHOP_PUBLIC_URL and BELLHOP_SECRETS_KEY for this worker.";
+  context.log("warn", message, facts);
+  return failed("completion_not_offered", message, { retryable: false });
 }
 
 interface Signature {

@@ -9,7 +9,8 @@ import { TemplateFault } from "../../core/domain/secret-templates.ts";
 import { fillSecrets } from "../../core/domain/secrets-in-spec.ts";
 import type { SecretField, TaskSpec } from "../../core/domain/task-spec.ts";
 import { BellhopError } from "../../core/errors.ts";
-import { createRedactor, type Redactor } from "../../core/secrets/redact.ts";
+import { createRedactor } from "../../core/secrets/redact.ts";
+import { redactOutcome } from "../../core/secrets/redact-outcome.ts";
 import { loadInTime } from "./load-in-time.ts";
 import type { NamespaceSecrets } from "./namespace-secrets.ts";
 import type { AttemptContext, FilledSecrets, TaskRunner } from "./task-runner.ts";
@@ -98,19 +99,4 @@ function describeHeaderFault(name: string, value: string): string | undefined {
     `The request was not sent: with its secret the header ${name} holds a line break, a control character or one above ` +
     "U+00FF, which no header can."
   );
-}
-
-function redactOutcome(outcome: AttemptOutcome, redactor: Redactor): AttemptOutcome {
-  if (outcome.kind === "succeeded") return { ...outcome, result: redactor.value(outcome.result) };
-  if (outcome.kind !== "failed") return outcome;
-  const { error, result } = outcome;
-  return {
-    ...outcome,
-    error: {
-      ...error,
-      message: redactor.text(error.message),
-      ...(error.details === undefined ? {} : { details: redactor.value(error.details) }),
-    },
-    ...(result === undefined ? {} : { result: redactor.value(result) }),
-  };
 }

@@ -5,7 +5,7 @@
  *
  * States of a queued run with keys: claimable → waiting (`waiting_for`, in the line of `waiting_key`; no claim looks at
  * it) → granted (it holds its permits, and is claimed like a run without limits; `waiting_key` stays) → running. Only
- * running and granted runs hold their `permits`: in any other row they are what it held before.
+ * running (or deferred) and granted runs hold their `permits`: in any other row they are what it held before.
  *
  * The lock of a key is its row's. A count changes in the transaction that changes the run, so the two agree in every
  * snapshot; where that could not be, the key is counted anew (`recountReturned`), never counted off. Order of locks: rows

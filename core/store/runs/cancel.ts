@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { QueryScope } from "../database.ts";
 import { GRANTED } from "../limits/permits.ts";
 import { type EndedRun, endTaken } from "./end.ts";
+import { recordInRowTime } from "./row-time.ts";
 
 export interface Cancelled {
   /** Ended by this call. */
@@ -11,8 +12,19 @@ export interface Cancelled {
   asked: string[];
 }
 
-// What was granted permits and has not started holds them; a dead letter holds none.
-const CANCELLED = endTaken("cancel", { state: "'cancelled'" }, GRANTED);
+/** The attempt of a deferred run ends with it; nobody is told who was sent its request. */
+const ATTEMPTS = `CASE WHEN g.state <> 'deferred' THEN g.attempts ELSE g.attempts || (${recordInRowTime(
+  "jsonb_build_object('attempt', g.attempt, 'workerId', g.worker_id, 'error', NULL)",
+  "g.started_at",
+  "NULL::float8",
+)}) END`;
+
+// What was granted permits and has not started holds them, as a deferred run does; a dead letter holds none.
+const CANCELLED = endTaken(
+  "cancel",
+  { state: "'cancelled'", attempts: ATTEMPTS },
+  `(${GRANTED}) OR r.state = 'deferred'`,
+);
 const DISCARDED = endTaken("discard", { state: "'failed'" }, "false");
 
 /**
@@ -35,7 +47,7 @@ export async function cancelRuns(
   const { rows } = await sql<(EndedRun & { asked: null }) | { asked: string }>`
     WITH chosen AS MATERIALIZED (
       SELECT id, state = 'running' AS running FROM task_runs_open
-      WHERE ${match} AND namespace_id = ${namespaceId} AND state IN ('scheduled', 'queued', 'running')
+      WHERE ${match} AND namespace_id = ${namespaceId} AND state IN ('scheduled', 'queued', 'running', 'deferred')
       FOR UPDATE
     ), gone AS (
       DELETE FROM task_runs_open r USING chosen c WHERE r.id = c.id AND NOT c.running RETURNING r.*

@@ -15,13 +15,8 @@ import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
 import { writeLines } from "./end.ts";
-import {
-  type FinishedAttempt,
-  type FinishReport,
-  finishAttempts,
-  toEndedRun,
-  toVerdictRow,
-} from "./finish.ts";
+import { type FinishReport, finishAttempts, toEndedRun } from "./finish.ts";
+import { type FinishedAttempt, toVerdictRow } from "./finished-attempt.ts";
 import { DIRECT_RUNS, INSERT_ENDED, INSERT_RESERVED, INSERT_SHOWN } from "./insert.ts";
 
 export interface DirectRun {

@@ -11,14 +11,15 @@ import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { byIndex } from "../by-index.ts";
 import { tellDead } from "../events/record.ts";
-import { type GRANTED, givePermitsBack, WANTED_KEYS } from "../limits/permits.ts";
+import { givePermitsBack, WANTED_KEYS } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";
 import { unindexed } from "../unindexed.ts";
 import { atLeastAfter } from "../xid.ts";
 import { lineInRowTime, recordInRowTime } from "./row-time.ts";
 
 /** Who ended it: the worker that ran it, or who did so in its place. */
-export type EndCause = "worker" | "rescue" | "cancel" | "discard" | "expiry" | "lost_call";
+/** `completion`: who was sent its request, or nobody in time. */
+export type EndCause = "worker" | "completion" | "rescue" | "cancel" | "discard" | "expiry" | "lost_call";
 
 /** Final, a dead letter, waiting for its next attempt (`scheduled`), or given back (`queued`). */
 export type EndState = "succeeded" | "failed" | "cancelled" | "expired" | "dead" | "scheduled" | "queued";
@@ -93,6 +94,7 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   waiting_for: "left",
   waiting_key: "left",
   dead_at: "left",
+  complete_by: "left",
   redriven_at: "left",
   skipped: "left",
   on_end: "left",
@@ -189,7 +191,7 @@ export const endTaken = (
   cause: EndCause,
   columns: EndColumns,
   /** Which rows `r` hold their permits. */
-  holding: "true" | "false" | typeof GRANTED,
+  holding: string,
 ): EndStatement => ({
   move: [
     `ended AS (${moveEnded(columns)})`,
@@ -201,13 +203,13 @@ export const endTaken = (
 });
 
 /** Verdicts $2 of attempts of the worker $1; each of its own `worker_id` where it is taken from a worker that is lost. */
-const VERDICTS = `
+export const VERDICTS = `
   verdicts AS MATERIALIZED (
     SELECT * FROM json_to_recordset($2::json) AS v(id uuid, worker_id uuid, claim_no int, revision_id uuid, state text,
       available_at timestamptz, result jsonb, error jsonb, record jsonb, took_ms float8, input jsonb, lines json)
   )`;
 
-const FENCED = `${byIndex("r.id", "v.id")} AND r.worker_id = coalesce(v.worker_id, $1) AND r.claim_no = v.claim_no
+export const FENCED = `${byIndex("r.id", "v.id")} AND r.worker_id = coalesce(v.worker_id, $1) AND r.claim_no = v.claim_no
   AND ${unindexed("r.state")} = 'running'`;
 
 /** One that tells its times tells them by the row's clock. */
@@ -230,7 +232,7 @@ export const writeLines = (
     ORDER BY l.line_no
   )`;
 
-const ANSWERED = `id, claim_no AS "claimNo", awaited, permits`;
+export const ANSWERED = `id, claim_no AS "claimNo", awaited, permits`;
 
 /**
  * running → final. The row that is taken names its verdict: a worker may hold two of one run, from before and after it

@@ -4,7 +4,7 @@
  */
 import { type RawBuilder, sql } from "kysely";
 import type { RunFilter } from "../../contracts/run-filter.ts";
-import { OPEN_STATES, type RunState } from "../../domain/run-state.ts";
+import { OPEN_STATES, type RunState, storedStates } from "../../domain/run-state.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { Db } from "../database.ts";
 import { type Condition, type FilterConditions, toConditions } from "../filter-conditions.ts";
@@ -13,7 +13,8 @@ import type { PageOptions, Walk } from "../walk.ts";
 
 /** Each field's condition on a run `r`. Names are written out, so that the predicates of indexes are seen to hold. */
 const CONDITIONS: FilterConditions<RunFilter> = {
-  state: (states) => sql`r.state IN (${sql.join(states.map((state) => sql.lit(state)))})`,
+  state: (states) =>
+    sql`r.state IN (${sql.join(states.flatMap(storedStates).map((state) => sql.lit(state)))})`,
   taskId: (id) => sql`r.task_id = ${id}`,
   function: (name, namespaceId) => sql`r.function_id IN (
     SELECT id FROM functions WHERE namespace_id = ${namespaceId} AND name = ${name})`,
@@ -43,6 +44,8 @@ const WHOLE = sql`task_runs`;
 const OPEN_PART = sql`task_runs_open`;
 /** Slots are few, whatever waits beside what runs: found by their own index, then sorted. */
 const RUNNING_PART = sql`(SELECT * FROM task_runs_open WHERE state = 'running' OFFSET 0)`;
+/** Those that are to be completed by somebody else take no slot, but have an index of their own as well. */
+const DEFERRED_PART = sql`(SELECT * FROM task_runs_open WHERE state = 'deferred' OFFSET 0)`;
 const FINISHED = sql`r.finished_at < 'infinity'`;
 /** Open rows are at hand, and a backlog stands before all that has ended. */
 export const MAX_OPEN_ROWS = 25_000;
@@ -102,7 +105,7 @@ function planOpen(filter: RunFilter, bounds: Condition[], filters: ToConditions)
   if (!states) return [along(OPEN_PART, [], left)];
   const waiting = states.filter((state) => state === "queued" || state === "scheduled");
   return [
-    ...(states.includes("running") ? [along(RUNNING_PART, [], left)] : []),
+    ...(states.includes("running") ? [along(RUNNING_PART, [], left), along(DEFERRED_PART, [], left)] : []),
     ...(states.includes("dead") ? [along(OPEN_PART, filters({ state: ["dead"] }), left)] : []),
     ...(waiting.length > 0 ? [along(OPEN_PART, [], { ...left, state: waiting })] : []),
   ];

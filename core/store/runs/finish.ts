@@ -3,11 +3,6 @@
  * that was rescued meanwhile is not touched, and its late logs are dropped with its late result.
  */
 import type pg from "pg";
-import type { AttemptRecord } from "../../contracts/run.ts";
-import type { RunVerdict } from "../../domain/retry.ts";
-import type { RunTrigger } from "../../domain/run-trigger.ts";
-import type { TaskType } from "../../domain/task-spec.ts";
-import type { Json, JsonObject } from "../../json.ts";
 import type { Store } from "../database.ts";
 import { retryDeadlock } from "../deadlock.ts";
 import { toJsonText } from "../json-text.ts";
@@ -15,6 +10,7 @@ import { givePermitsBack } from "../limits/permits.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
 import { returnPermits } from "../limits/return-permits.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
+import { DEFER } from "./defer.ts";
 import {
   type EndCause,
   type EndedRun,
@@ -27,43 +23,19 @@ import {
   MOVE_TERMINAL,
 } from "./end.ts";
 
-export interface FinishedAttempt {
-  runId: string;
-  claimNo: number;
-  namespaceId: string;
-  taskId: string | null;
-  type: TaskType;
-  trigger: RunTrigger;
-  functionId: string | null;
-  functionName: string | null;
-  revisionId: string | null;
-  /** What the claim knew of its run: the row knows more, where a limit was set meanwhile. */
-  holdsPermits: boolean;
-  /** Its end calls somebody: known from its beginning on. */
-  hasCallbacks: boolean;
-  verdict: RunVerdict;
-  record: AttemptRecord;
-  /** The record's times are by the clock of who ran it. Absent: by the clock of its row, which told when it began. */
-  hasOwnClock?: true;
-  logs: AttemptLogLine[];
-  /** Its task wants to be paused after so many that failed; left out: it does not. */
-  pausesTask?: true;
-  /** What is kept of a call's input, where `record.input` says so. */
-  input?: Json;
-  /** Of a call that did not succeed, and that has no row yet, what it was given where `input` is something else. */
-  originalInput?: Json | undefined;
-}
+import {
+  type FinishedAttempt,
+  hasEnded,
+  type TriedAttempt,
+  toOthersRow,
+  toVerdictRow,
+} from "./finished-attempt.ts";
 
-export interface AttemptLogLine {
-  at: Date;
-  level: string;
-  message: string;
-  fields?: JsonObject | undefined;
-}
+export type { AttemptLogLine, FinishedAttempt, TriedAttempt } from "./finished-attempt.ts";
 
 export interface FinishReport {
   /** Those of the attempts whose runs were still this worker's, by the claim they were made under. */
-  recorded: Set<FinishedAttempt>;
+  recorded: Set<TriedAttempt>;
   /** What became of their runs: whoever must know is told. */
   ended: EndedRun[];
 }
@@ -78,67 +50,81 @@ interface FinishedRow {
 
 /**
  * Records a batch of attempts that ended, with their logs: one statement, or several in one transaction where some stay
- * open, have not begun, or call somebody. A run that waits for a retry and was asked to stop meanwhile ends as cancelled
- * instead.
+ * open, have not begun, or call somebody. A run that waits for a retry, or to be completed, and was asked to stop
+ * meanwhile ends as cancelled instead.
  */
 export async function finishAttempts(
   store: Store,
   workerId: string,
-  attempts: FinishedAttempt[],
+  attempts: TriedAttempt[],
 ): Promise<FinishReport> {
-  if (attempts.some((attempt) => staysOpen(attempt) || isExpired(attempt) || attempt.hasCallbacks))
+  if (!attempts.every(hasEnded) || attempts.some(isSpecial))
     return await inTransaction(store.plannedPool, async (tx) =>
       toReport(await writeInTransaction(tx, { workerId, attempts })),
     );
   const isLimited = attempts.some(({ holdsPermits }) => holdsPermits);
   const statement = isLimited ? MOVE_LIMITED : MOVE_TERMINAL;
-  const written = await retryDeadlock(() =>
-    writeVerdicts(store.plannedPool, statement, { workerId, attempts }),
+  const ends = await retryDeadlock(() =>
+    writeVerdicts(store.plannedPool, statement, { workerId, attempts, cause: "worker" }),
   );
-  if (isLimited) return toReport(written);
+  if (isLimited) return toReport({ ends });
   // A limit that was set while they ran, or a count of permits, has given them some. They have ended: what cannot be
   // counted off now is found by the next count.
-  return toReport(await countOff(store, written).catch(() => written));
+  return toReport({ ends: await countOff(store, ends).catch(() => ends) });
 }
 
-/** The same in a transaction, of attempts of any workers, which are lost; `attempts` have their runs' rows locked. */
-export async function endLostAttempts(tx: Transaction, attempts: FinishedAttempt[]): Promise<EndedRun[]> {
-  return toReport(await writeInTransaction(tx, { workerId: null, attempts })).ended;
+const isSpecial = (attempt: FinishedAttempt) =>
+  staysOpen(attempt) || isExpired(attempt) || attempt.hasCallbacks;
+
+/**
+ * The same in a transaction, of attempts that ended away from their workers, or with them: each is of the worker that its
+ * record names, and has its run's row locked.
+ */
+export async function endAttemptsOfOthers(
+  tx: Transaction,
+  cause: "rescue" | "completion",
+  attempts: FinishedAttempt[],
+): Promise<EndedRun[]> {
+  return toReport(await writeInTransaction(tx, { workerId: null, attempts, cause })).ended;
 }
 
-interface Batch {
-  /** Null: that of each attempt's record, and it is lost. */
+interface Batch<A extends TriedAttempt = FinishedAttempt> {
+  /** Null: that of each attempt's record. */
   workerId: string | null;
-  attempts: FinishedAttempt[];
+  attempts: A[];
+  /** Default: the worker. */
+  cause?: EndCause;
 }
 
 const staysOpen = ({ verdict }: FinishedAttempt) => verdict.state === "scheduled" || verdict.state === "dead";
 const isExpired = ({ verdict }: FinishedAttempt) => verdict.state === "expired";
 
-async function writeInTransaction(tx: Transaction, { workerId, attempts }: Batch): Promise<WrittenEnd[]> {
-  const open = attempts.filter(staysOpen);
-  const kept = await writeVerdicts(tx.pool, callsBack(open) ? KEEP_OPEN_CALLING : KEEP_OPEN, {
-    workerId,
-    attempts: open,
-  });
-  const isKept = new Set(kept.map(({ attempt }) => attempt));
-  const unwanted = open.filter((attempt) => attempt.verdict.state === "scheduled" && !isKept.has(attempt));
-  const cancelled = new Map(unwanted.map((attempt) => [toCancelled(attempt), attempt]));
-  const terminal = attempts.filter((attempt) => !staysOpen(attempt) && !isExpired(attempt));
-  const ending = [...terminal, ...cancelled.keys()];
-  const moved = await writeVerdicts(tx.pool, callsBack(ending) ? MOVE_CALLING : MOVE_TERMINAL, {
-    workerId,
-    attempts: ending,
-  });
-  const expired = await writeVerdicts(tx.pool, MOVE_EXPIRED, {
-    workerId,
-    attempts: attempts.filter(isExpired),
-  });
-  return await returnAll(tx, [
+async function writeInTransaction(tx: Transaction, batch: Batch<TriedAttempt>): Promise<Written> {
+  const { attempts } = batch;
+  const of = <A extends TriedAttempt>(some: A[]): Batch<A> => ({ ...batch, attempts: some });
+  const ended = attempts.filter(hasEnded);
+  const open = ended.filter(staysOpen);
+  const kept = await writeVerdicts(tx.pool, callsBack(open) ? KEEP_OPEN_CALLING : KEEP_OPEN, of(open));
+  const deferrable = attempts.filter((attempt) => !hasEnded(attempt));
+  const deferred = [...(await writeRows(tx.pool, DEFER, of(deferrable))).keys()];
+  const isKept = new Set<TriedAttempt>([...kept.map(({ attempt }) => attempt), ...deferred]);
+  const unwanted = attempts.filter(
+    (attempt) => /^(scheduled|deferred)$/.test(attempt.verdict.state) && !isKept.has(attempt),
+  );
+  const cancelled = unwanted.map(toCancelled);
+  const unwantedOf = new Map<TriedAttempt, TriedAttempt>(
+    cancelled.map((attempt, index) => [attempt, unwanted[index]!]),
+  );
+  const terminal = ended.filter((attempt) => !staysOpen(attempt) && !isExpired(attempt));
+  const ending = [...terminal, ...cancelled];
+  const moved = await writeVerdicts(tx.pool, callsBack(ending) ? MOVE_CALLING : MOVE_TERMINAL, of(ending));
+  const expired = await writeVerdicts(tx.pool, MOVE_EXPIRED, of(ended.filter(isExpired)));
+  const ends = await returnAll(tx, [
     ...kept,
     ...expired,
-    ...moved.map((end) => ({ ...end, attempt: cancelled.get(end.attempt) ?? end.attempt })),
+    ...moved.map((end) => ({ ...end, attempt: unwantedOf.get(end.attempt) ?? end.attempt })),
   ]);
+  return { ends, deferred };
 }
 
 const callsBack = (attempts: FinishedAttempt[]) => attempts.some(({ hasCallbacks }) => hasCallbacks);
@@ -161,43 +147,66 @@ function withWanted(written: WrittenEnd[], wanted: string[]): WrittenEnd[] {
   return written.map((end) => ({ ...end, ended: { ...end.ended, wantedKeys: wantedOf(end.permits) } }));
 }
 
-const toCancelled = (attempt: FinishedAttempt): FinishedAttempt => ({
+const toCancelled = (attempt: TriedAttempt): FinishedAttempt => ({
   ...attempt,
   verdict: { state: "cancelled" },
 });
 
 interface WrittenEnd {
-  attempt: FinishedAttempt;
+  attempt: TriedAttempt;
   ended: EndedRun;
   /** Those that the run held. */
   permits: string[] | null;
+}
+
+interface Written {
+  ends: WrittenEnd[];
+  /** Their attempts go on elsewhere. */
+  deferred?: TriedAttempt[];
 }
 
 /** Those of the attempts whose runs were still their worker's. */
 async function writeVerdicts(
   client: pg.Pool | pg.PoolClient,
   statement: { name: string; text: string },
-  { workerId, attempts }: Batch,
+  batch: Batch,
 ): Promise<WrittenEnd[]> {
-  if (attempts.length === 0) return [];
-  const verdicts = workerId === null ? attempts.map(toLostRow) : attempts.map(toVerdictRow);
+  const rows = await writeRows(client, statement, batch);
+  return Array.from(
+    rows,
+    ([attempt, row]): WrittenEnd => ({
+      attempt,
+      ended: toEndedRun(attempt, batch.cause ?? "worker", row),
+      permits: row.permits,
+    }),
+  );
+}
+
+async function writeRows<A extends TriedAttempt>(
+  client: pg.Pool | pg.PoolClient,
+  statement: { name: string; text: string },
+  { workerId, attempts }: Batch<A>,
+): Promise<Map<A, FinishedRow>> {
+  if (attempts.length === 0) return new Map();
+  const verdicts = workerId === null ? attempts.map(toOthersRow) : attempts.map(toVerdictRow);
   const values = [workerId, toJsonText(verdicts)];
   const { rows } = await client.query<FinishedRow>({ ...statement, values });
   const written = new Map(rows.map((row) => [toKey({ runId: row.id, claimNo: row.claimNo }), row]));
-  return attempts.flatMap((attempt) => {
-    const row = written.get(toKey(attempt));
-    const cause = workerId === null ? "rescue" : "worker";
-    return row ? [{ attempt, ended: toEndedRun(attempt, cause, row), permits: row.permits }] : [];
-  });
+  return new Map(
+    attempts.flatMap((attempt) => {
+      const row = written.get(toKey(attempt));
+      return row ? [[attempt, row] as const] : [];
+    }),
+  );
 }
 
 /** A run may be in a batch twice: once by the claim that was lost, once by the claim that took it back. */
 const toKey = ({ runId, claimNo }: Pick<FinishedAttempt, "runId" | "claimNo">) => `${runId}/${claimNo}`;
 
-function toReport(written: WrittenEnd[]): FinishReport {
+function toReport({ ends, deferred = [] }: Written): FinishReport {
   return {
-    recorded: new Set(written.map(({ attempt }) => attempt)),
-    ended: written.map(({ ended }) => ended),
+    recorded: new Set([...ends.map(({ attempt }) => attempt), ...deferred]),
+    ended: ends.map(({ ended }) => ended),
   };
 }
 
@@ -219,46 +228,6 @@ export function toEndedRun(
     endedAt: new Date(record.finishedAt),
     ...(attempt.pausesTask ? { pausesTask: true } : {}),
   };
-}
-
-/** Who takes the run of a lost worker knows no more than that it is over now. */
-const toLostRow = (attempt: FinishedAttempt) => ({
-  ...toVerdictRow({ ...attempt, hasOwnClock: true }),
-  took_ms: undefined,
-  worker_id: attempt.record.workerId,
-});
-
-/** How long it took, where its times are by another clock. */
-function toDuration({ startedAt, finishedAt, ...record }: AttemptRecord) {
-  return { record, took_ms: startedAt === null ? 0 : Date.parse(finishedAt) - Date.parse(startedAt) };
-}
-
-/** What there is not is left out: each field of each row costs the database a little. */
-export function toVerdictRow(attempt: FinishedAttempt) {
-  const { runId, claimNo, revisionId, verdict, input } = attempt;
-  return {
-    id: runId,
-    claim_no: claimNo,
-    revision_id: revisionId ?? undefined,
-    state: verdict.state,
-    available_at: verdict.state === "scheduled" ? verdict.availableAt : undefined,
-    // A JSON null as the result of a function is a result: stored as such, read back as null.
-    result: "result" in verdict ? verdict.result : null,
-    error: "error" in verdict ? verdict.error : undefined,
-    ...(attempt.hasOwnClock ? toDuration(attempt.record) : { record: attempt.record }),
-    input: input ?? undefined,
-    lines: attempt.logs.length === 0 ? undefined : toLines(attempt),
-  };
-}
-
-function toLines({ record, logs }: FinishedAttempt) {
-  const startedMs = Date.parse(record.startedAt ?? record.finishedAt);
-  return logs.map(({ at, level, message, fields }) => ({
-    since_ms: at.getTime() - startedMs,
-    level,
-    message,
-    fields,
-  }));
 }
 
 const RELEASE = `

@@ -1,7 +1,7 @@
 /**
  * Runs whose task is given another definition. A claim reads the definition together with the run: one that began
  * before the change was committed would take the run after it, with what was. So each waiting run is put into the table
- * anew: an older claim does not see the new row, and finds the old one gone. What is running is held until then: it
+ * anew: an older claim does not see the new row, and finds the old one gone. What is under way is held until then: it
  * may come back to wait, and be claimed, before.
  */
 import type { Transaction } from "../transaction.ts";
@@ -13,9 +13,9 @@ const RENEW = {
   name: "renew-runs",
   text: `WITH held AS MATERIALIZED (
       SELECT id, state FROM task_runs_open
-      WHERE task_id = $1 AND state IN ('queued', 'scheduled', 'running') FOR UPDATE
+      WHERE task_id = $1 AND state IN ('queued', 'scheduled', 'running', 'deferred') FOR UPDATE
     ), waiting AS (
-      DELETE FROM task_runs_open r USING held h WHERE r.id = h.id AND h.state <> 'running' RETURNING r.*
+      DELETE FROM task_runs_open r USING held h WHERE r.id = h.id AND h.state IN ('queued', 'scheduled') RETURNING r.*
     ), r AS (${INSERT_RENEWED} RETURNING *)
     SELECT ${STAGED} FROM r WHERE state = 'queued'`,
 };

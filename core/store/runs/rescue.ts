@@ -2,7 +2,7 @@
 import { sql } from "kysely";
 import type { AttemptRecord } from "../../contracts/run.ts";
 import { policyWithoutTask } from "../../contracts/task-policy.ts";
-import type { AttemptOutcome } from "../../domain/attempt.ts";
+import type { AttemptEnd } from "../../domain/attempt.ts";
 import { decideVerdict } from "../../domain/retry.ts";
 import { WORKER_LOST } from "../../domain/run-errors.ts";
 import { findDeadline } from "../../domain/run-time-limits.ts";
@@ -13,7 +13,8 @@ import type { Store } from "../database.ts";
 import { fromJoinedPolicy, JOINED_POLICY, type JoinedPolicy } from "../tasks/policy-columns.ts";
 import { inTransaction } from "../transaction.ts";
 import type { EndedRun } from "./end.ts";
-import { endLostAttempts, type FinishedAttempt } from "./finish.ts";
+import { endAttemptsOfOthers } from "./finish.ts";
+import type { FinishedAttempt } from "./finished-attempt.ts";
 
 type LostRun = JoinedPolicy & LostRow;
 
@@ -62,14 +63,15 @@ export async function rescueLostRuns(
         AND NOT EXISTS (SELECT FROM workers w
           WHERE w.id = r.worker_id AND w.lease_until > ${word.exactAt}::timestamptz)
       LIMIT ${limit} FOR UPDATE OF r SKIP LOCKED`.execute(tx.db);
-    return await endLostAttempts(
+    return await endAttemptsOfOthers(
       tx,
+      "rescue",
       lost.map((run) => toLostAttempt(run, now)),
     );
   });
 }
 
-const LOST: AttemptOutcome = { kind: "failed", error: WORKER_LOST, retryable: true };
+const LOST: AttemptEnd = { kind: "failed", error: WORKER_LOST, retryable: true };
 
 function decideLost(run: LostRun, now: Date) {
   const policy = fromJoinedPolicy(run) ?? policyWithoutTask(run.trigger, run.max_attempts);

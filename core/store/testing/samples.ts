@@ -12,7 +12,7 @@ import { newId } from "../ids.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns } from "../runs/claim.ts";
 import type { EndedRun } from "../runs/end.ts";
 import { enqueueInvocation, type InvocationRequest } from "../runs/enqueue.ts";
-import type { AttemptLogLine, FinishedAttempt } from "../runs/finish.ts";
+import type { AttemptLogLine, FinishedAttempt, TriedAttempt } from "../runs/finish.ts";
 import { createTask } from "../tasks/create.ts";
 import { renewLease } from "../workers.ts";
 
@@ -182,4 +182,15 @@ export async function deployFunction(
 /** The limit keys that runs wait for, of all these ends. */
 export function wantedKeysOf(ended: EndedRun[]): string[] {
   return [...new Set(ended.flatMap(({ wantedKeys }) => wantedKeys ?? []))];
+}
+
+/** An attempt that its server will complete, by then at the latest. */
+export function deferred(
+  run: ClaimedRun,
+  workerId: string,
+  completeBy: Date,
+  logs: AttemptLogLine[] = [],
+): TriedAttempt {
+  const attempt = finished(run, workerId, { state: "cancelled" }, logs);
+  return { ...attempt, verdict: { state: "deferred", completeBy } };
 }

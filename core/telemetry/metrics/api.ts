@@ -57,6 +57,14 @@ export function createApiMetrics(registry: Registry) {
     },
     seriesOf("outcome", ["made", "cancelled", "refused"]),
   );
+  const completions = createKnownCounter(
+    {
+      name: "bellhop_completions_total",
+      help: "Calls that complete attempts of http tasks later: with a result, a failure or a heartbeat, or after the attempt was over.",
+      registers,
+    },
+    seriesOf("outcome", ["result", "failure", "heartbeat", "over"]),
+  );
   let countInLine = () => 0;
   new Gauge({
     name: "bellhop_callers_in_line",
@@ -78,6 +86,7 @@ export function createApiMetrics(registry: Registry) {
     calls,
     cutOff,
     enqueued,
+    completions,
     ...createRunEndMetrics(registry),
     count({ method: asked, route, status, durationMs }: AnsweredRequest): void {
       const method = METHODS.has(asked) ? asked : OTHER;

@@ -33,6 +33,10 @@ export function createDatabaseStatsMetrics(registry: Registry) {
       "bellhop_awaiting_room_runs",
       "Runs that wait for a permit of their function's limit.",
     ),
+    deferredRuns: gauge(
+      "bellhop_deferred_runs",
+      "Running runs that no worker has: who was sent their requests is to complete them.",
+    ),
     oldestDueSeconds: gauge(
       "bellhop_oldest_due_run_age_seconds",
       "How long the oldest due run has been due.",

@@ -2,6 +2,7 @@
 import { BULK } from "./bulk.ts";
 import { CALLBACK_STATEMENTS } from "./callbacks.ts";
 import { CALLS } from "./calls.ts";
+import { COMPLETIONS } from "./completions.ts";
 import { EMAILS } from "./emails.ts";
 import { EVENT_STATEMENTS } from "./events.ts";
 import { FUNCTION_LIMITS } from "./function-limits.ts";
@@ -23,6 +24,7 @@ export const STATEMENTS: Statement[] = [
   ...ROUTE_STATEMENTS,
   ...TASKS,
   ...TASK_SECRETS,
+  ...COMPLETIONS,
   ...SCHEDULES,
   ...RETRIES,
   ...RUNS,

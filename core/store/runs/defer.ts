@@ -1,0 +1,16 @@
+/** running → deferred: the attempt goes on elsewhere, and its worker is done with it. */
+import { ANSWERED, FENCED, VERDICTS, writeLines } from "./end.ts";
+
+/** Of runs that nobody has asked to stop: those end as cancelled instead. */
+export const DEFER = {
+  name: "defer-runs",
+  text: `
+  WITH ${VERDICTS},
+  kept AS (
+    UPDATE task_runs_open r SET state = 'deferred', complete_by = v.available_at
+    FROM verdicts v WHERE ${FENCED} AND r.cancel_requested_at IS NULL
+    RETURNING r.id, v.claim_no, r.awaited, r.permits, r.started_at, r.namespace_id, r.function_id, r.revision_id,
+      v.record, v.lines
+  ), ${writeLines("kept", { attempt: "(s.record ->> 'attempt')::int" })}
+  SELECT ${ANSWERED} FROM kept`,
+};
