@@ -151,3 +151,20 @@ test("what fails for the database's sake waits, and is made by the next look", a
   assert.deepEqual(await takeAll(), ["made"]);
   assert.equal((await caller.call("GET", `/v1/tasks/${id}`)).status, 200);
 });
+
+test("what fails again and again does not hold up what waits behind it", async () => {
+  const stuck = await enqueue({ ...HTTP, schedule: { delay: "1h" } });
+  assert.deepEqual(await takeAll(), ["made"]);
+  await pool.query(`
+    CREATE FUNCTION refuse_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'stuck'; END $$;
+    CREATE TRIGGER refuse_it BEFORE UPDATE ON tasks FOR EACH ROW WHEN (OLD.id = '${stuck}') EXECUTE FUNCTION refuse_it()`);
+  assert.equal(await cancel(stuck), true);
+  const behind = await enqueue({ ...HTTP, schedule: { delay: "1h" } });
+  await assert.rejects(takeOne(api.parts), /stuck/);
+  // Its connection has given back what it held.
+  await pool.query("SELECT FROM enqueued_tasks FOR UPDATE");
+  assert.equal(await takeOne(api.parts), "made");
+  assert.equal((await caller.call("GET", `/v1/tasks/${behind}`)).status, 200);
+  await pool.query("DROP TRIGGER refuse_it ON tasks");
+  assert.deepEqual(await takeAll(), ["cancelled"]);
+});

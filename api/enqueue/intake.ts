@@ -10,6 +10,7 @@ import { isDatabaseAway } from "../../core/store/database-away.ts";
 import { isDeadlock } from "../../core/store/deadlock.ts";
 import {
   type EnqueuedTask,
+  moveEnqueuedBack,
   refuseEnqueued,
   removeEnqueued,
   takeEnqueued,
@@ -28,16 +29,23 @@ import { readNewTask } from "../tasks/http-body.ts";
 
 type Outcome = "made" | "cancelled" | "refused";
 
-/** What became of the first that waits; undefined: none does. */
+/** What became of the first that waits; undefined: none does. Those behind one that fails do not wait for it. */
 export async function takeOne(parts: ApiParts): Promise<Outcome | undefined> {
-  const { result, release } = await inTransaction(parts.store.pool, async (tx) => {
-    const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
-    const enqueued = await takeEnqueued(tx);
-    return { result: enqueued && (await carryOut(deferred.parts, tx, enqueued)), release: deferred.release };
-  });
-  release();
-  if (result) parts.metrics.enqueued.inc({ outcome: result });
-  return result;
+  let seq: string | undefined;
+  try {
+    const { result, release } = await inTransaction(parts.store.pool, async (tx) => {
+      const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
+      const enqueued = await takeEnqueued(tx);
+      seq = enqueued?.seq;
+      return { result: enqueued && (await carryOut(deferred.parts, tx, enqueued)), release: deferred.release };
+    });
+    release();
+    if (result) parts.metrics.enqueued.inc({ outcome: result });
+    return result;
+  } catch (error) {
+    if (seq !== undefined) await moveEnqueuedBack(parts.store, seq);
+    throw error;
+  }
 }
 
 async function carryOut(parts: ApiParts, tx: Transaction, enqueued: EnqueuedTask): Promise<Outcome> {

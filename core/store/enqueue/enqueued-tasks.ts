@@ -30,6 +30,11 @@ export async function takeEnqueued({ pool }: Transaction): Promise<EnqueuedTask 
   return rows[0];
 }
 
+/** Others first: what waits is taken by its number. */
+export async function moveEnqueuedBack({ pool }: QueryScope, seq: string): Promise<void> {
+  await pool.query("UPDATE enqueued_tasks SET seq = DEFAULT WHERE seq = $1", [seq]);
+}
+
 export async function removeEnqueued({ pool }: Transaction, seq: string): Promise<void> {
   await pool.query({
     name: "remove-enqueued",
