@@ -147,6 +147,9 @@ test("filters of runs, dead letters, redrives and bulk actions take a task's key
       path,
     );
   }
+  const events = async (name: string) => (await tenant.call("GET", `/v1/events?taskId=${name}`)).body.items;
+  assert.deepEqual(await events("k"), await events(id));
+  assert.ok((await events("k")).length > 0);
   const bulk = { action: "discard", resource: "runs", filter: { taskId: "k" } };
   const dry = await tenant.call("POST", "/v1/bulk", { body: { ...bulk, dryRun: true } });
   assert.deepEqual([dry.body.matched, dry.body.filter], [1, { taskId: id }]);

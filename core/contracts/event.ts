@@ -6,6 +6,7 @@ import { RUN_TRIGGERS } from "../domain/run-trigger.ts";
 import { TASK_TYPES } from "../domain/task-spec.ts";
 import type { JsonObject } from "../json.ts";
 import { filterField, idOutput, instantOutput, listQuery, refuse } from "./common.ts";
+import { taskNameField } from "./task-key.ts";
 
 /** An event's id, or how far a page came; a position inside. */
 export const positionField = z.string().transform((text, context) => {
@@ -19,8 +20,8 @@ export const eventQuery = z.object({
     description: "The `id` of an event, or the `nextCursor` of the page before: what follows it.",
   }),
   runId: filterField(z.uuid("must be the id of a run").toLowerCase()).meta({ description: "Of one run." }),
-  taskId: filterField(z.uuid("must be the id of a task").toLowerCase()).meta({
-    description: "Of one task and its runs.",
+  taskId: filterField(taskNameField).meta({
+    description: "Of one task and its runs: its id, or its key.",
   }),
   follow: z
     .enum(["true", "false"], "must be true or false")

@@ -18,7 +18,7 @@ export async function resolveTaskId(
   namespaceId: string,
   name: string,
 ): Promise<string | undefined> {
-  if (isId(name)) return name;
+  if (isId(name)) return name.toLowerCase();
   if (findKeyFault(name) !== undefined) return undefined;
   const { rows } = await pool.query<{ id: string }>({
     name: "find-task-by-key",
