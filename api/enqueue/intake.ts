@@ -37,7 +37,10 @@ export async function takeOne(parts: ApiParts): Promise<Outcome | undefined> {
       const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
       const enqueued = await takeEnqueued(tx);
       seq = enqueued?.seq;
-      return { result: enqueued && (await carryOut(deferred.parts, tx, enqueued)), release: deferred.release };
+      return {
+        result: enqueued && (await carryOut(deferred.parts, tx, enqueued)),
+        release: deferred.release,
+      };
     });
     release();
     if (result) parts.metrics.enqueued.inc({ outcome: result });
