@@ -39,6 +39,7 @@ test("a result completes the run, once", async () => {
   const waiting = await find(tenant, run);
   assert.deepEqual([waiting.state, waiting.attempts], ["running", []]);
   assert.ok(Date.parse(waiting.completeBy) > Date.now());
+  assertProblem(await tenant.call("POST", `/v1/runs/${run.id}/replay`), 409, "run_not_finished");
   const done = await post(tokenOf(run), { result: { rows: 42 } });
   assert.deepEqual([done.status, done.body], [200, { runId: run.id, state: "succeeded" }]);
   assert.equal(done.headers.get("bellhop-run-id"), run.id);

@@ -1,9 +1,9 @@
 /** What a replay must know of the run that it replays, and of what that was a run of, in one look. */
 import type { ReplayFacts } from "../../domain/replay.ts";
 import type { QueryScope } from "../database.ts";
-import { endedWithin } from "./read.ts";
+import { endedWithin, SHOWN_STATE } from "./read.ts";
 
-const COLUMNS = `r.id, r.state, r.type, r.trigger, r.task_id, r.function_id, r.revision_id, r.target, r.max_attempts, r.input,
+const COLUMNS = `r.id, ${SHOWN_STATE} AS state, r.type, r.trigger, r.task_id, r.function_id, r.revision_id, r.target, r.max_attempts, r.input,
   r.original_input, r.attempts -> -1 ->> 'input' AS input_fate`;
 
 const FIND = `

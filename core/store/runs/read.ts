@@ -9,7 +9,7 @@ import { estimateCount, type Found, type PageOptions, readWalks } from "../walk.
 import { planRunWalks } from "./filter.ts";
 
 /** As it is shown: a run that waits to be completed is under way. */
-const SHOWN_STATE = "CASE r.state WHEN 'deferred' THEN 'running' ELSE r.state END";
+export const SHOWN_STATE = "CASE r.state WHEN 'deferred' THEN 'running' ELSE r.state END";
 
 const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type, r.trigger, f.name AS "functionName",
   r.revision_id AS "revisionId", r.replay_of AS "replayOf", r.callback_of AS "callbackOf", ${SHOWN_STATE} AS state, r.complete_by AS "completeBy", r.attempt, r.scheduled_for AS "scheduledFor", r.queued_at AS "queuedAt",
