@@ -37,6 +37,16 @@ test("a due task becomes a queued run at its instant, and its cursor moves to th
   assert.deepEqual([task?.state, task?.nextRunAt], ["active", at(20_000)]);
 });
 
+test("a pass whose decisions take long leaves the rest to the next, within the time a transaction may idle", async (t) => {
+  const namespaceId = await newNamespace();
+  for (let count = 0; count < 5; count += 1) await makeTask(namespaceId, { kind: "every", everyMs: 10_000 });
+  let nowMs = 0;
+  const clock = t.mock.method(performance, "now", () => (nowMs += 400));
+  assert.equal((await stageDueTasks(store, at(9_500), at(10_000), 100)).length, 3, "1 s of deciding");
+  clock.mock.restore();
+  assert.equal((await stageDueTasks(store, at(9_500), at(10_000), 100)).length, 2, "those that were left");
+});
+
 test("what lies beyond the horizon waits", async () => {
   const namespaceId = await newNamespace();
   await makeTask(namespaceId, { kind: "every", everyMs: 10_000 });

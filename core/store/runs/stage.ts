@@ -77,10 +77,24 @@ export async function stageOccurrences(
 
 type DecidedTask = DueDecision & { task: DueTask };
 
+/** A transaction that idles for 5 s is cut off: after an outage, finding what was missed by slow rules may take longer. */
+const DECIDE_MS = 1_000;
+
+/** The first always; those that come too late stay due, and are the next pass's. */
+function mapWithin<From, To>(ms: number, items: From[], map: (item: From) => To): To[] {
+  const untilMs = performance.now() + ms;
+  const mapped: To[] = [];
+  for (const item of items) {
+    mapped.push(map(item));
+    if (performance.now() >= untilMs) break;
+  }
+  return mapped;
+}
+
 /** Tasks that share a cron schedule and an instant share the answer: for a midnight herd it is found once. */
 function decideAll(due: DueTask[], now: Date): DecidedTask[] {
   const known = new Map<string, DueDecision>();
-  return due.map((task) => {
+  return mapWithin(DECIDE_MS, due, (task) => {
     const { schedule, anchor_at, next_run_at } = task;
     const decide = () =>
       decideDue((after) => nextOccurrence(schedule, anchor_at, after), next_run_at, now, null);
