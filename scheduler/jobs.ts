@@ -33,6 +33,7 @@ import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { readStats } from "../core/store/stats.ts";
 import { removeExpiredTasks } from "../core/store/tasks/expire.ts";
+import { seekInstants } from "../core/store/tasks/seek-instants.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { DatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
@@ -86,6 +87,7 @@ const TASK_BATCH = 1_000;
 const BULK_BATCH = 1_000;
 const EVENT_BATCH = 10_000;
 const FOLD_BATCH = 2_000;
+const SEEK_BATCH = 100;
 
 export function listJobs(leaseMs: number): Job[] {
   return [
@@ -100,6 +102,7 @@ export function listJobs(leaseMs: number): Job[] {
       everyMs: 1_000,
       run: (context, _, stopping) => driveBulkActions(context, stopping),
     },
+    { name: "schedules", everyMs: 5_000, run: seekAllInstants },
     { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
     { name: "error groups", everyMs: 1_000, run: foldAllErrors },
     { name: "permit counts", everyMs: 5_000, run: recount },
@@ -120,6 +123,12 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "events", everyMs: HOUR_MS, run: removeEvents },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];
+}
+
+async function seekAllInstants({ store, clock, notifier, log }: JobContext): Promise<void> {
+  const { tried, found } = await seekInstants(store, clock.now(), SEEK_BATCH);
+  if (found > 0) notifier.notify("bellhop_schedule");
+  if (tried > found) log.error({ tasks: tried - found }, "the next instants of tasks could not be found");
 }
 
 /** The judge hears of the database also while a rescue, or what follows it, takes its time. */

@@ -3,12 +3,14 @@ import { z } from "zod";
 import { GAPS, REPEATS, toInstant } from "../domain/schedule/local-times.ts";
 import { MIN_EVERY_MS } from "../domain/schedule/schedule.ts";
 import { isTimezone } from "../domain/schedule/zone.ts";
-import { durationField, instantField } from "./common.ts";
+import { durationField, instantField, wholeNumberField } from "./common.ts";
 
 export const KINDS = ["at", "delay", "cron", "every", "rrule"] as const;
 export type WireKind = (typeof KINDS)[number];
 
 export const MAX_EXPRESSIONS = 20;
+export const MAX_JITTER_MS = 86_400_000;
+export const MAX_RUNS = 1_000_000_000;
 export const MAX_EXCLUDED_DATES = 500;
 const MAX_RRULE_CHARACTERS = 10_000;
 
@@ -55,6 +57,8 @@ export const wireSchedule = z.strictObject({
   startAt: timeText.optional(),
   endAt: timeText.optional(),
   exclude: exclude.optional(),
+  maxRuns: wholeNumberField(1, MAX_RUNS).optional(),
+  jitter: durationField(1, MAX_JITTER_MS).optional(),
   gap: z.enum(GAPS, "must be shift or skip").optional(),
   repeat: z.enum(REPEATS, "must be first or both").optional(),
 });
@@ -70,6 +74,8 @@ export const TAKEN_BY = {
   startAt: REPEATING,
   endAt: REPEATING,
   exclude: REPEATING,
+  maxRuns: REPEATING,
+  jitter: REPEATING,
   gap: ["cron", "rrule"],
   repeat: ["cron", "rrule"],
 } satisfies Partial<Record<keyof WireSchedule, WireKind[]>>;

@@ -129,6 +129,13 @@ test("a local time is the instant at which the zone's clocks show it", () => {
   });
 });
 
+test("a run that waits for its place in the window is not over before it", () => {
+  const schedule = { every: "1h", jitter: "5m" };
+  assertRefused({ ...http, schedule, ttl: "5m" }, "ttl", /longer than the schedule's jitter/);
+  assertRefused({ ...http, schedule, deadline: "1m" }, "deadline", /longer than the schedule's jitter/);
+  accept({ ...http, schedule, ttl: "301s", deadline: "6m" });
+});
+
 test("an instant a moment ago is within the grace, clocks differ; beyond it lies in the past", () => {
   assert.deepEqual(scheduleOf({ at: "2026-06-01T11:59:55.000Z" }), {
     kind: "once",
@@ -192,7 +199,10 @@ test("a schedule that cannot be names its field", () => {
     [{ cron: "H * * * *" }, "schedule.cron", /hashed/],
     [{ cron: "* * * * *", timezone: "Mars/Phobos" }, "schedule.timezone", /unknown timezone "Mars\/Phobos"/],
     [{ cron: "* * * * *", timezone: "+02:00" }, "schedule.timezone", /unknown timezone/],
-    [{ every: "10s", jitter: "1s" }, "schedule.jitter", /unknown field/],
+    [{ delay: "10s", jitter: "1s" }, "schedule.jitter", /only cron, every, rrule take jitter/],
+    [{ every: "10s", jitter: "25h" }, "schedule.jitter", /at most 1d/],
+    [{ every: "10s", maxRuns: 0 }, "schedule.maxRuns", /whole number from 1/],
+    [{ every: "10s", maxRunss: 1 }, "schedule.maxRunss", /unknown field/],
     ["10s", "schedule", /./],
   ];
   for (const [schedule, field, words] of cases) assertRefused({ ...http, schedule }, field, words);

@@ -1,7 +1,7 @@
 /** A task as its author writes it. Unknown fields are refused by name, so that a typo is not silently a default. */
 import { z } from "zod";
 import type { Callbacks } from "../domain/callbacks.ts";
-import type { Schedule } from "../domain/schedule/schedule.ts";
+import { doesRepeat, type Schedule } from "../domain/schedule/schedule.ts";
 import { findSecrets } from "../domain/secrets-in-spec.ts";
 import { TASK_TYPES, type TaskSpec, type TaskType } from "../domain/task-spec.ts";
 import { callbacksField } from "./callbacks.ts";
@@ -87,9 +87,26 @@ function taskFields<More extends z.ZodRawShape>(now: () => Date, more: More) {
     z
       .strictObject({ type: z.literal(type), ...specFields[type], ...shared, ...more })
       .superRefine((fields, context) => {
-        for (const fault of findSpecFaults(fields as unknown as TaskSpec))
-          context.addIssue({ code: "custom", ...fault });
+        const faults = [
+          ...findSpecFaults(fields as unknown as TaskSpec),
+          ...findJitterFaults(fields as unknown as TimedFields),
+        ];
+        for (const fault of faults) context.addIssue({ code: "custom", ...fault });
       });
   type Option = { [Type in TaskType]: ReturnType<typeof ofType<Type>> }[TaskType];
   return z.discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]]);
+}
+
+interface TimedFields {
+  schedule: Schedule;
+  ttl: number | null;
+  deadline: number | null;
+}
+
+/** Both count from the nominal instant: a run would be over before it is rung. */
+function findJitterFaults(fields: TimedFields) {
+  const jitterMs = doesRepeat(fields.schedule) ? (fields.schedule.jitterMs ?? 0) : 0;
+  return (["ttl", "deadline"] as const)
+    .filter((field) => fields[field] !== null && fields[field] <= jitterMs)
+    .map((field) => ({ path: [field], message: "must be longer than the schedule's jitter" }));
 }

@@ -14,6 +14,7 @@ function toTask(input: JsonObject): Task {
     namespaceId: "01980000-0000-7000-8000-000000000002",
     state: "active",
     nextRunAt: NOW,
+    scheduleError: null,
     pausedAt: null,
     pausedReason: null,
     createdAt: NOW,

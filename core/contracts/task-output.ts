@@ -22,6 +22,8 @@ export interface Task extends TaskInput {
   namespaceId: string;
   state: TaskState;
   nextRunAt: Date | null;
+  /** Why the next instant of an active task could not be found. */
+  scheduleError: string | null;
   /** Of a paused one. */
   pausedAt: Date | null;
   pausedReason: PauseReason | null;
@@ -37,6 +39,10 @@ const shared = {
   labels: z.record(z.string(), z.string()),
   on: callbacksOutput,
   nextRunAt: instantOutput.nullable().meta({ description: "Null where nothing is to come." }),
+  scheduleError: z.string().optional().meta({
+    description:
+      "Of an active task whose next instant could not be found: why. It is looked for again every minute.",
+  }),
   pausedAt: instantOutput.optional().meta({ description: "Of a paused task: since when." }),
   pausedReason: z.enum(PAUSE_REASONS).optional().meta({
     description: "Of a paused task: somebody asked for it, or its runs failed one after the other.",
@@ -132,6 +138,7 @@ export function toWireTask(task: Task): WireTask {
     labels: task.labels,
     on: task.on,
     nextRunAt: task.nextRunAt?.toISOString() ?? null,
+    ...(task.scheduleError ? { scheduleError: task.scheduleError } : {}),
     ...(task.pausedAt ? { pausedAt: task.pausedAt.toISOString() } : {}),
     ...(task.pausedReason ? { pausedReason: task.pausedReason } : {}),
     createdAt: task.createdAt.toISOString(),

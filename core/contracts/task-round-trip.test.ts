@@ -31,6 +31,8 @@ const changes = (random: Random) => ({
 const repetition = (random: Random) => ({
   startAt: random.maybe(() => "2026-07-01T00:00:00Z"),
   endAt: random.maybe(() => "2096-07-01T00:00:00+02:00"),
+  maxRuns: random.maybe(() => random.whole(1, 1e9)),
+  jitter: random.maybe(() => duration(random, 1, 60_000)),
   exclude: random.maybe(() => without({ dates: ["2026-12-25"], cron: random.maybe(() => "* * 24 12 *") })),
 });
 
@@ -100,7 +102,7 @@ function policyOf(random: Random): JsonObject {
       backoff: random.maybe(() => random.pick([exponential, linear, list])()),
       on: random.maybe(() => [random.pick(["http_status", "timeout", "5xx", 404, "503"])]),
     });
-  const limit = () => random.pick([null, duration(random, 1, 3_660 * 86_400_000)]);
+  const limit = () => random.pick([null, duration(random, 60_001, 3_660 * 86_400_000)]);
   return without({
     retry: random.maybe(retry),
     timeout: random.maybe(() => duration(random, 100, 3_600_000)),

@@ -76,12 +76,14 @@ function toOnce(at: string, timezone: string | undefined): Schedule {
   throw new ScheduleFault("only a local time takes a timezone; this one has its offset", "timezone");
 }
 
-function toRepetition({ startAt, endAt, exclude, timezone }: WireSchedule): Repetition {
+function toRepetition({ startAt, endAt, maxRuns, exclude, jitter, timezone }: WireSchedule): Repetition {
   if (exclude && Object.values(exclude).every((each) => each === undefined))
     throw new ScheduleFault("holds dates or a cron", "exclude");
   return {
     ...(startAt !== undefined && { startAt: resolveTime("startAt", startAt, timezone) }),
     ...(endAt !== undefined && { endAt: resolveTime("endAt", endAt, timezone) }),
+    ...(maxRuns !== undefined && { maxRuns }),
+    ...(jitter !== undefined && { jitterMs: jitter }),
     ...(exclude && { exclude: exclude as NonNullable<Repetition["exclude"]> }),
   };
 }
@@ -90,10 +92,8 @@ function toWire(schedule: Schedule): WireSchedule {
   if (schedule.kind === "now") return {};
   if (schedule.kind === "delay") return { delay: schedule.delayMs };
   if (schedule.kind === "once") return schedule.local ?? { at: schedule.at };
-  return {
-    ...toWireRule(schedule),
-    ...(schedule.jitterMs === undefined ? {} : { jitter: schedule.jitterMs }),
-  };
+  const { jitterMs, ...rule } = schedule;
+  return { ...toWireRule(rule), ...(jitterMs === undefined ? {} : { jitter: jitterMs }) };
 }
 
 function toWireRule(schedule: RepeatingSchedule): WireSchedule {
@@ -156,6 +156,8 @@ export const scheduleOutput = z
     startAt: shownText,
     endAt: shownText,
     exclude: z.object({ dates: z.array(z.string()).optional(), cron: shownText }).optional(),
+    maxRuns: z.int().optional(),
+    jitter: shownText,
     gap: shownText,
     repeat: shownText,
   })

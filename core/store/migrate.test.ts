@@ -63,6 +63,7 @@ const LATER = [
   "0032-deferred-runs",
   "0034-task-keys",
   "0035-task-changes",
+  "0036-schedule-cursors",
   "0042-enqueued-tasks",
 ];
 

@@ -105,7 +105,16 @@ export interface Database {
     schedule: Jsonb<Schedule>;
     /** Where the grid of `every` is counted from. */
     anchor_at: Date;
+    /** When it is staged: see tasks/cursor.ts. */
     next_run_at: Date | null;
+    /** By how much it fires later than its nominal instants; null: at them. */
+    jitter_offset_ms: ColumnType<number | null, number | null | undefined, number | null>;
+    /** Scheduled runs that it may still have, those that were skipped not counted; null: any number. */
+    runs_left: ColumnType<number | null, number | null | undefined, number | null>;
+    /** Set: its next instant could not be found, and is looked for from here on. */
+    seek_from: ColumnType<Date | null, undefined, Date | null>;
+    seek_error: ColumnType<string | null, undefined, string | null>;
+    seek_tried_at: ColumnType<Date | null, undefined, Date | null>;
     /** Of the fields with columns of their own, the columns say what holds: see tasks/policy-columns.ts. */
     policy: Filled<StoredPolicy>;
     retry: Jsonb<NonNullable<StoredPolicy["retry"]>>;

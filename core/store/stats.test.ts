@@ -23,7 +23,14 @@ beforeEach(clear);
 test("an empty system: nothing waits, nobody works, there are partitions for two weeks", async () => {
   const { partitionsLeftSeconds, ...rest } = await readStats(store);
   assert.deepEqual(rest, {
-    ...{ openRuns: [], waitingForPermit: 0, deferredRuns: 0, oldestDueSeconds: 0, oldestUnstagedSeconds: 0 },
+    ...{
+      openRuns: [],
+      waitingForPermit: 0,
+      deferredRuns: 0,
+      tasksWithoutInstant: 0,
+      oldestDueSeconds: 0,
+      oldestUnstagedSeconds: 0,
+    },
     ...{ workers: { live: 0, draining: 0, lost: 0 }, slots: 0, busySlots: 0, oldestTransactionSeconds: 0 },
   });
   const days = partitionsLeftSeconds / 86_400;

@@ -18,6 +18,8 @@ export interface SystemStats {
   oldestDueSeconds: number;
   /** How long ago the oldest task should have been staged; 0 while schedulers keep up. */
   oldestUnstagedSeconds: number;
+  /** Active tasks whose next instant could not be found. */
+  tasksWithoutInstant: number;
   /** `lost`: the lease ran out and nobody has removed the row. */
   workers: { live: number; draining: number; lost: number };
   slots: number;
@@ -101,6 +103,7 @@ async function readRest(
     text: `SELECT
       ${secondsSince(`SELECT min(available_at) FROM task_runs_open WHERE ${CLAIMABLE}`)} AS "oldestDueSeconds",
       ${secondsSince("SELECT min(next_run_at) FROM tasks WHERE state = 'active'")} AS "oldestUnstagedSeconds",
+      (SELECT count(*)::int FROM tasks WHERE seek_from IS NOT NULL AND state = 'active') AS "tasksWithoutInstant",
       json_build_object('live', w.live, 'draining', w.draining, 'lost', w.lost) AS workers,
       w.slots, w.busy AS "busySlots",
       ${secondsSince(`SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database()

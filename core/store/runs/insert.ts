@@ -82,7 +82,7 @@ const QUEUED_NOW = {
   queued_at: "statement_timestamp()",
 } satisfies RunColumns;
 
-/** The occurrences of a CTE `staged` (run_id, task_id, due_at, traceparent), whose tasks a CTE `advanced` hands on. */
+/** The occurrences of a CTE `staged` (run_id, task_id, due_at, ring_at, traceparent), whose tasks a CTE `advanced` hands on. */
 export const INSERT_STAGED = insertRuns(
   "task_runs_open",
   {
@@ -91,7 +91,7 @@ export const INSERT_STAGED = insertRuns(
     trigger: "'schedule'",
     state: "'queued'",
     scheduled_for: "s.due_at",
-    available_at: "s.due_at",
+    available_at: "coalesce(s.ring_at, s.due_at)",
     queued_at: "clock_timestamp()",
     traceparent: "s.traceparent",
   },

@@ -3,11 +3,13 @@ import { sql } from "kysely";
 import { type DueDecision, decideDue } from "../../domain/catch-up.ts";
 import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
-import type { SkippedInstants } from "../../domain/skipped.ts";
+import type { FindNext, SkippedInstants } from "../../domain/skipped.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
+import { messageOf } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
 import { newId } from "../ids.ts";
+import { toColumn, toNominal } from "../tasks/cursor.ts";
 import { inTransaction } from "../transaction.ts";
 import { INSERT_STAGED, TASK_FACTS } from "./insert.ts";
 import { recordSkipped } from "./skip.ts";
@@ -39,6 +41,8 @@ interface DueTask {
   anchor_at: Date;
   next_run_at: Date;
   traceparent: string | null;
+  jitter_offset_ms: number | null;
+  runs_left: number | null;
 }
 
 /**
@@ -55,27 +59,35 @@ export async function stageOccurrences(
 ): Promise<StagedBatch> {
   return await inTransaction(store.pool, async (tx) => {
     const { rows: due } = await sql<DueTask>`
-      SELECT id, type, schedule, anchor_at, next_run_at, traceparent FROM tasks
+      SELECT id, type, schedule, anchor_at, next_run_at, traceparent, jitter_offset_ms, runs_left FROM tasks
       WHERE state = 'active' AND next_run_at <= ${horizon}
       ORDER BY next_run_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx.db);
     const decided = decideAll(due, now);
-    const runs = decided.flatMap(({ task, fires, nextRunAt }) =>
-      fires.map((scheduledFor) => toStaged(task, scheduledFor, nextRunAt, trace)),
+    const runs = decided.flatMap((decision) =>
+      decision.fires.map((scheduledFor) => toStaged(decision, scheduledFor, trace)),
     );
     await insertStaged(tx, runs);
     const skipped = await recordMissed(tx, decided);
-    const over = decided.flatMap(({ task, nextRunAt }) => (nextRunAt === null ? [task.id] : []));
+    const over = decided.flatMap(({ task, nextRunAt, seek }) =>
+      nextRunAt === null && !seek ? [task.id] : [],
+    );
     await tellTasks(tx, "completed", over);
     return {
-      runs: runs.map(({ runId, scheduledFor, traceparent }) => ({
-        ...{ runId, availableAt: scheduledFor, traceparent },
+      runs: runs.map(({ runId, scheduledFor, ringAt, traceparent }) => ({
+        ...{ runId, availableAt: ringAt ?? scheduledFor, traceparent },
       })),
       ...{ skipped, taskCount: due.length },
     };
   });
 }
 
-type DecidedTask = DueDecision & { task: DueTask };
+/** What becomes of a task, besides its runs: instants are nominal. */
+interface Decision extends DueDecision {
+  /** The next instant could not be found: it is looked for again from here on (tasks/seek-instants.ts). */
+  seek?: { from: Date; error: string };
+}
+
+type DecidedTask = Decision & { task: DueTask };
 
 /** A transaction that idles for 5 s is cut off: after an outage, finding what was missed by slow rules may take longer. */
 const DECIDE_MS = 1_000;
@@ -93,76 +105,112 @@ function mapWithin<From, To>(ms: number, items: From[], map: (item: From) => To)
 
 /** Tasks that share a cron schedule and an instant share the answer: for a midnight herd it is found once. */
 function decideAll(due: DueTask[], now: Date): DecidedTask[] {
-  const known = new Map<string, DueDecision>();
+  const known = new Map<string, Decision>();
   return mapWithin(DECIDE_MS, due, (task) => {
-    const { schedule, anchor_at, next_run_at } = task;
-    const decide = () =>
-      decideDue((after) => nextOccurrence(schedule, anchor_at, after), next_run_at, now, null);
-    if (schedule.kind !== "cron") return { task, ...decide() };
+    const { schedule, next_run_at, jitter_offset_ms, runs_left } = task;
+    if (schedule.kind !== "cron" || jitter_offset_ms !== null || runs_left !== null)
+      return { task, ...decide(task, now) };
     const question = `${JSON.stringify(schedule)}\n${next_run_at.getTime()}`;
-    const decision = known.get(question) ?? decide();
+    const decision = known.get(question) ?? decide(task, now);
     known.set(question, decision);
     return { task, ...decision };
   });
 }
 
-interface StagedRow {
+/** A task with jitter goes by clocks that are slow by its offset. */
+function decide(
+  { schedule, anchor_at, next_run_at, jitter_offset_ms, runs_left }: DueTask,
+  now: Date,
+): Decision {
+  const due = toNominal(next_run_at, jitter_offset_ms)!;
+  const nominalNow = toNominal(now, jitter_offset_ms)!;
+  const decided = tryToDecide((after) => nextOccurrence(schedule, anchor_at, after), due, nominalNow);
+  if (runs_left === null || decided.fires.length < runs_left) return decided;
+  const { seek: _seek, ...last } = decided;
+  return { ...last, fires: decided.fires.slice(0, runs_left), nextRunAt: null };
+}
+
+/** The instant that is due was found before: it fires, whatever becomes of the next. */
+function tryToDecide(findNext: FindNext, due: Date, now: Date): Decision {
+  try {
+    return decideDue(findNext, due, now, null);
+  } catch (error) {
+    const seek = { from: due > now ? due : now, error: messageOf(error) };
+    return { fires: [due], missed: undefined, nextRunAt: null, seek };
+  }
+}
+
+/** What of a row JSON leaves out is null: rows of most tasks have neither offset nor count nor search. */
+interface StagedRow extends CursorFields {
   runId: string;
-  taskId: string;
   scheduledFor: Date;
-  /** The task's cursor from now on. */
-  nextRunAt: Date | null;
+  /** When it is rung; left out, when it is scheduled for. */
+  ringAt: Date | undefined;
   traceparent: string | null;
 }
 
-function toStaged(
-  { id: taskId, type, traceparent: taskTraceparent }: DueTask,
-  scheduledFor: Date,
-  nextRunAt: Date | null,
-  trace?: (occurrence: Occurrence) => string | undefined,
-): StagedRow {
-  const runId = newId();
-  const traceparent = trace?.({ runId, taskId, type, scheduledFor, taskTraceparent }) ?? null;
-  return { runId, taskId, scheduledFor, nextRunAt, traceparent };
+interface CursorFields {
+  task_id: string;
+  next_run_at: Date | null;
+  fired?: number;
+  seek_from?: Date;
+  seek_error?: string;
 }
 
-const CURSOR_COLUMNS = `next_run_at = s.next_run_at,
-  state = CASE WHEN s.next_run_at IS NULL THEN 'completed' ELSE t.state END`;
+function toCursorFields({ task, fires, nextRunAt, seek }: DecidedTask): CursorFields {
+  return {
+    task_id: task.id,
+    next_run_at: toColumn(nextRunAt, task.jitter_offset_ms),
+    ...(task.runs_left !== null && { fired: fires.length }),
+    ...(seek && { seek_from: seek.from, seek_error: seek.error }),
+  };
+}
+
+function toStaged(
+  decided: DecidedTask,
+  scheduledFor: Date,
+  trace?: (occurrence: Occurrence) => string | undefined,
+): StagedRow {
+  const { id: taskId, type, traceparent: taskTraceparent, jitter_offset_ms } = decided.task;
+  const runId = newId();
+  const traceparent = trace?.({ runId, taskId, type, scheduledFor, taskTraceparent }) ?? null;
+  const ringAt = jitter_offset_ms === null ? undefined : toColumn(scheduledFor, jitter_offset_ms)!;
+  return { ...toCursorFields(decided), runId, scheduledFor, ringAt, traceparent };
+}
+
+const CURSOR_COLUMNS = `next_run_at = s.next_run_at, runs_left = t.runs_left - s.fired,
+  seek_from = s.seek_from, seek_error = s.seek_error,
+  state = CASE WHEN s.next_run_at IS NULL AND s.seek_from IS NULL THEN 'completed' ELSE t.state END`;
+const CURSOR_FIELDS =
+  "task_id uuid, next_run_at timestamptz, fired int, seek_from timestamptz, seek_error text";
 
 const STAGE = `
   WITH staged AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::json) AS s(run_id uuid, task_id uuid, due_at timestamptz,
-      next_run_at timestamptz, traceparent text)
+    SELECT * FROM json_to_recordset($1::json) AS s(run_id uuid, due_at timestamptz, ring_at timestamptz,
+      traceparent text, ${CURSOR_FIELDS})
   ), advanced AS (
     UPDATE tasks t SET ${CURSOR_COLUMNS} FROM staged s WHERE t.id = s.task_id RETURNING ${TASK_FACTS}
   ) ${INSERT_STAGED}`;
 
 async function insertStaged({ pool }: QueryScope, runs: StagedRow[]): Promise<void> {
   if (runs.length === 0) return;
-  const rows = runs.map(({ runId, taskId, scheduledFor, nextRunAt, traceparent }) => ({
-    run_id: runId,
-    task_id: taskId,
-    due_at: scheduledFor,
-    next_run_at: nextRunAt,
-    traceparent,
+  const rows = runs.map(({ runId, scheduledFor, ringAt, ...row }) => ({
+    ...{ run_id: runId, due_at: scheduledFor, ring_at: ringAt },
+    ...row,
   }));
   await pool.query(STAGE, [JSON.stringify(rows)]);
 }
 
 const ADVANCE = `
   UPDATE tasks t SET ${CURSOR_COLUMNS}
-  FROM json_to_recordset($1::json) AS s(task_id uuid, next_run_at timestamptz) WHERE t.id = s.task_id`;
+  FROM json_to_recordset($1::json) AS s(${CURSOR_FIELDS}) WHERE t.id = s.task_id`;
 
 /** Few tasks are late: those that are not pay for none of this. */
 async function recordMissed(tx: QueryScope, decided: DecidedTask[]): Promise<SkippedInstants[]> {
-  const late = decided.flatMap(({ task, missed, fires, nextRunAt }) =>
-    missed ? [{ taskId: task.id, skipped: missed, fires, nextRunAt }] : [],
-  );
-  if (late.length === 0) return [];
-  const without = late.flatMap(({ taskId, fires, nextRunAt }) =>
-    fires.length === 0 ? [{ task_id: taskId, next_run_at: nextRunAt }] : [],
-  );
+  const without = decided.filter(({ fires }) => fires.length === 0).map(toCursorFields);
   if (without.length > 0) await tx.pool.query(ADVANCE, [JSON.stringify(without)]);
+  const late = decided.flatMap(({ task, missed }) => (missed ? [{ taskId: task.id, skipped: missed }] : []));
+  if (late.length === 0) return [];
   await recordSkipped(tx, late);
   return late.map(({ skipped }) => skipped);
 }

@@ -7,9 +7,9 @@
 import { type RawBuilder, type Selectable, sql } from "kysely";
 import type { PauseReason, Task } from "../../contracts/task-output.ts";
 import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
-import type { Schedule } from "../../domain/schedule/schedule.ts";
+import { doesRepeat, type Schedule } from "../../domain/schedule/schedule.ts";
 import { countSkipped, type SkippedInstants } from "../../domain/skipped.ts";
-import { BellhopError, conflict, notFound } from "../../errors.ts";
+import { BellhopError, conflict, messageOf, notFound } from "../../errors.ts";
 import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
@@ -20,6 +20,7 @@ import { recordSkipped } from "../runs/skip.ts";
 import type { Database } from "../schema.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { type ChangedBy, type NewChange, recordChanges } from "./changes.ts";
+import { toColumn, toNominal } from "./cursor.ts";
 import { hasOpenRun } from "./filter.ts";
 import { toTask } from "./read.ts";
 
@@ -30,8 +31,13 @@ export interface LockedTask {
   namespaceId: string;
   functionId: string | null;
   anchorAt: Date;
-  /** The cursor, also of a paused task; staged occurrences that were taken back count again. */
+  /**
+   * The cursor, nominal, also of a paused task; staged occurrences that were taken back count again. Null where the task
+   * is over, or its next instant could not be found.
+   */
   cursor: Date | null;
+  /** By how much it fires later. */
+  offsetMs: number | null;
 }
 
 /** What became of each of several tasks, or why it was refused. */
@@ -67,13 +73,22 @@ async function lockTasks(
       AND available_at > clock_timestamp()
     RETURNING task_id AS "taskId", scheduled_for AS at`.execute(db);
   const instants = Map.groupBy(withdrawn, ({ taskId }) => taskId);
+  const uncounted = rows.flatMap(({ id, runs_left }) =>
+    runs_left !== null && instants.has(id) ? [{ id, count: instants.get(id)!.length }] : [],
+  );
+  if (uncounted.length > 0)
+    await sql`UPDATE tasks t SET runs_left = t.runs_left + s.count
+      FROM json_to_recordset(${toJsonText(uncounted)}::json) AS s(id uuid, count int) WHERE t.id = s.id`.execute(
+      db,
+    );
   return new Map(
     rows.map((row) => {
+      const { function_id: functionId, anchor_at: anchorAt, jitter_offset_ms: offsetMs } = row;
       const back = (instants.get(row.id) ?? []).map(({ at }) => at.getTime());
-      const cursor = back.length > 0 ? new Date(Math.min(...back)) : row.next_run_at;
+      const cursor = back.length > 0 ? new Date(Math.min(...back)) : toNominal(row.next_run_at, offsetMs);
       const state = row.state === "completed" && cursor ? "active" : row.state;
-      const task = toTask({ ...row, state, next_run_at: cursor });
-      return [row.id, { task, namespaceId, functionId: row.function_id, anchorAt: row.anchor_at, cursor }];
+      const task = toTask({ ...row, state, next_run_at: toColumn(cursor, offsetMs) });
+      return [row.id, { task, namespaceId, functionId, anchorAt, cursor, offsetMs }];
     }),
   );
 }
@@ -97,19 +112,37 @@ export async function recordPassed(tx: Transaction, locked: readonly LockedTask[
   if (passed.length > 0) await recordSkipped(tx, passed);
 }
 
-function findPassed({ task, anchorAt, cursor }: LockedTask, now: Date): SkippedInstants | undefined {
+function findPassed(
+  { task, anchorAt, cursor, offsetMs }: LockedTask,
+  now: Date,
+): SkippedInstants | undefined {
   if (cursor === null || (task.state !== "active" && task.state !== "paused")) return undefined;
-  const findNext = (after: Date) => nextOccurrence(task.schedule, anchorAt, after);
   // What fires once waits for whoever resumes it.
-  if (findNext(cursor) === null) return undefined;
-  return countSkipped(findNext, task.state === "paused" ? "paused" : "missed", cursor, now);
+  if (!doesRepeat(task.schedule)) return undefined;
+  const reason = task.state === "paused" ? "paused" : "missed";
+  return countSkipped(createSearch(task.schedule, anchorAt), reason, cursor, toNominal(now, offsetMs)!);
+}
+
+/** Where no further instant can be found, none is told of. */
+const createSearch = (schedule: Schedule, anchorAt: Date) => (after: Date) => {
+  try {
+    return nextOccurrence(schedule, anchorAt, after);
+  } catch {
+    return null;
+  }
+};
+
+/** What a cursor's columns become; see cursor.ts. */
+interface NextCursor {
+  next_run_at: Date | null;
+  seek_from?: Date;
+  seek_error?: string;
 }
 
 /** What becomes of a locked task. */
-interface NextState {
+interface NextState extends NextCursor {
   task: Task;
   state: Task["state"];
-  nextRunAt: Date | null;
 }
 
 const NOTHING_MORE = sql``;
@@ -123,11 +156,13 @@ async function saveStates(
   more: RawBuilder<unknown> = NOTHING_MORE,
 ): Promise<Task[]> {
   if (next.length === 0) return [];
-  const given = next.map(({ task, state, nextRunAt }) => ({ id: task.id, state, next_run_at: nextRunAt }));
+  const given = next.map(({ task, ...columns }) => ({ id: task.id, ...columns }));
   const { rows } = await sql<TaskRow & { has_open_run: boolean }>`
     WITH changed AS (
-      UPDATE tasks t SET state = s.state, next_run_at = s.next_run_at, updated_at = ${now} ${more}
-      FROM json_to_recordset(${toJsonText(given)}::json) AS s(id uuid, state text, next_run_at timestamptz)
+      UPDATE tasks t SET state = s.state, next_run_at = s.next_run_at, seek_from = s.seek_from, seek_error = s.seek_error,
+        updated_at = ${now} ${more}
+      FROM json_to_recordset(${toJsonText(given)}::json) AS s(id uuid, state text, next_run_at timestamptz,
+        seek_from timestamptz, seek_error text)
       WHERE ${sql.raw(byIndex("t.id", "s.id"))} RETURNING t.*
     ) SELECT r.*, ${hasOpenRun("r")} AS has_open_run FROM changed r`.execute(db);
   return rows.map(toTask);
@@ -193,9 +228,9 @@ export async function pauseTasksIn(
   const locked = await lockTasks(tx, namespaceId, taskIds);
   const { active, over } = byState(locked);
   await recordPassed(tx, active, now);
-  const next = active.map(({ task, anchorAt, cursor }) => ({
-    ...{ task, state: "paused" as const },
-    nextRunAt: toComing(task.schedule, anchorAt, cursor, now),
+  const next = active.map((one) => ({
+    ...{ task: one.task, state: "paused" as const },
+    ...findComing(one, now),
   }));
   const saved = await saveStates(tx, next, now, sql`, paused_at = ${now}, paused_reason = ${reason}`);
   await recordChanges(tx, toChanges(next, "paused", reason), now, by);
@@ -224,9 +259,25 @@ function isOver({ state }: Task, verb: "paused" | "resumed"): BellhopError {
 }
 
 /** The cursor, moved on past `now` where the schedule repeats. */
-function toComing(schedule: Schedule, anchorAt: Date, cursor: Date | null, now: Date): Date | null {
-  return cursor && cursor > now ? cursor : (nextOccurrence(schedule, anchorAt, now) ?? cursor);
+function findComing({ task, anchorAt, cursor, offsetMs }: LockedTask, now: Date): NextCursor {
+  const nominalNow = toNominal(now, offsetMs)!;
+  if (!doesRepeat(task.schedule) || (cursor && cursor > nominalNow))
+    return { next_run_at: toColumn(cursor, offsetMs) };
+  try {
+    return { next_run_at: toColumn(nextOccurrence(task.schedule, anchorAt, nominalNow), offsetMs) };
+  } catch (error) {
+    return { next_run_at: null, seek_from: nominalNow, seek_error: messageOf(error) };
+  }
 }
+
+function resumeAt({ task }: LockedTask, cursor: NextCursor): NextState {
+  const isOver = cursor.next_run_at === null && cursor.seek_from === undefined;
+  return { task, state: isOver ? "completed" : "active", ...cursor };
+}
+
+/** The cursor of an active task as it stands; one that was not found is looked for anew. */
+const findStanding = (one: LockedTask, now: Date): NextCursor =>
+  one.cursor ? { next_run_at: toColumn(one.cursor, one.offsetMs) } : findComing(one, now);
 
 /**
  * Repeating tasks go on at their next instant; one that should have fired meanwhile fires now. Runs that failed before
@@ -255,11 +306,8 @@ export async function resumeTasksIn(
   const locked = await lockTasks(tx, namespaceId, taskIds);
   const { active, paused, over } = byState(locked);
   await recordPassed(tx, paused, now);
-  const asTheyAre = active.map(({ task, cursor }) => ({ task, state: task.state, nextRunAt: cursor }));
-  const next = paused.map(({ task, anchorAt, cursor }) => {
-    const nextRunAt = toComing(task.schedule, anchorAt, cursor, now);
-    return { task, state: nextRunAt ? ("active" as const) : ("completed" as const), nextRunAt };
-  });
+  const asTheyAre = active.map((one) => resumeAt(one, findStanding(one, now)));
+  const next = paused.map((one) => resumeAt(one, findComing(one, now)));
   const resumed = await saveStates(tx, next, now, RESUMED);
   await tellTasks(tx, "resumed", idsOf(resumed));
   await tellTasks(
@@ -311,7 +359,7 @@ async function endTasks(
   const runs = await cancelRuns(tx, namespaceId, { taskIds: [...locked.keys()] });
   const next = all
     .filter(({ task }) => task.state !== "cancelled")
-    .map(({ task }) => ({ task, state: "cancelled" as const, nextRunAt: null }));
+    .map(({ task }) => ({ task, state: "cancelled" as const, next_run_at: null }));
   const cancelled = await saveStates(tx, next, now);
   await tellTasks(tx, "cancelled", idsOf(cancelled));
   return { tasks: tellEach(taskIds, locked, cancelled), runs, next };

@@ -8,6 +8,7 @@ import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { insertTaskRun, TASK_FACTS } from "../runs/insert.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
+import { beginColumns } from "./cursor.ts";
 import { freeKey, takingKey } from "./keys.ts";
 import { toPolicyColumns } from "./policy-columns.ts";
 import { toSpecColumn } from "./spec-column.ts";
@@ -15,9 +16,10 @@ import { toSpecColumn } from "./spec-column.ts";
 const createText = (before: string, key: string) => `
   WITH ${before} made AS (
     INSERT INTO tasks AS t (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
-      policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end, created_by, key)
+      policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end, created_by,
+      jitter_offset_ms, runs_left, key)
     VALUES ($1, $2, $3, CASE WHEN $15::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
-      $11, $12, $13, $14, $8, $8, $16, $17, $18, ${key})
+      $11, $12, $13, $14, $8, $8, $16, $17, $18, $20, $21, ${key})
     RETURNING ${TASK_FACTS}
   ), ${tellCreated("$19")}, task AS (SELECT * FROM made WHERE $15::uuid IS NOT NULL)
   ${insertTaskRun("schedule", "$15", "$16")} RETURNING available_at AS "availableAt"`;
@@ -26,9 +28,9 @@ const CREATE = { name: "create-task", text: createText("", "NULL") };
 const CREATE_WITH_KEY = {
   name: "create-task-with-key",
   text: createText(
-    `freed AS (${freeKey("$2", "$20")} RETURNING t.id),`,
+    `freed AS (${freeKey("$2", "$22")} RETURNING t.id),`,
     // The key is free before it is taken.
-    "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $20::text END",
+    "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $22::text END",
   ),
 };
 
@@ -57,6 +59,7 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
   const { namespaceId, input, functionId = null, now, id = newId(), traceparent, by = null } = given;
   const runId = input.schedule.kind === "now" ? newId() : null;
   const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
+  const cursor = beginColumns(input.schedule, id, nextRunAt);
   const policy = toPolicyColumns(input.policy);
   const task: Task = {
     ...input,
@@ -65,6 +68,7 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
     // Where it has no schedule, its run is open.
     state: "active",
     nextRunAt,
+    scheduleError: null,
     pausedAt: null,
     pausedReason: null,
     createdAt: now,
@@ -79,7 +83,7 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
     functionId,
     toJsonText(input.schedule),
     now,
-    nextRunAt,
+    cursor.next_run_at,
     policy.policy,
     policy.retry,
     policy.timeout_ms,
@@ -90,6 +94,8 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
     input.on && toJsonText(input.on),
     by,
     toCreatedData(task),
+    cursor.jitter_offset_ms,
+    cursor.runs_left,
   ];
   const { key } = input;
   const insert = (statement: typeof CREATE, more: string[]) =>

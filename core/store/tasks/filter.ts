@@ -11,6 +11,9 @@ export const hasOpenRun = (
 ) => sql<boolean>`(${sql.ref(`${task}.state`)} = 'completed' AND coalesce((
     SELECT true FROM task_runs_open o WHERE o.task_id = ${sql.ref(`${task}.id`)} AND o.state <> 'dead' LIMIT 1), false))`;
 
+/** As `nextRunAt` is shown, without the task's offset. */
+const nominal = sql`r.next_run_at - coalesce(r.jitter_offset_ms, 0) * interval '1 millisecond'`;
+
 /** Each field's condition on a task `r`, as it is shown. */
 const CONDITIONS: FilterConditions<TaskFilter> = {
   state: (states) =>
@@ -24,8 +27,8 @@ const CONDITIONS: FilterConditions<TaskFilter> = {
   name: (name) => sql`r.name = ${name}`,
   q: (part) => sql`position(lower(${part}) IN lower(r.name)) > 0`,
   function: (name, namespaceId) => sql`r.function_id = (${functionId(namespaceId, name)})`,
-  nextBefore: (at) => sql`r.state = 'active' AND r.next_run_at < ${at}`,
-  nextAfter: (at) => sql`r.state = 'active' AND r.next_run_at >= ${at}`,
+  nextBefore: (at) => sql`r.state = 'active' AND ${nominal} < ${at}`,
+  nextAfter: (at) => sql`r.state = 'active' AND ${nominal} >= ${at}`,
 };
 
 const functionId = (namespaceId: string, name: string) =>

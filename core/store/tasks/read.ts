@@ -4,6 +4,7 @@ import type { Task } from "../../contracts/task-output.ts";
 import type { QueryScope } from "../database.ts";
 import type { Database } from "../schema.ts";
 import { estimateCount, type Found, type PageOptions, readWalks } from "../walk.ts";
+import { toNominal } from "./cursor.ts";
 import { hasOpenRun, planTaskWalks } from "./filter.ts";
 import { fromPolicyColumns } from "./policy-columns.ts";
 import { fromSpecColumn } from "./spec-column.ts";
@@ -27,7 +28,8 @@ export function toTask(row: TaskRow & { has_open_run?: boolean }): Task {
     policy: fromPolicyColumns(row),
     labels: row.labels,
     on: row.on_end,
-    nextRunAt: row.state === "active" ? row.next_run_at : null,
+    nextRunAt: row.state === "active" ? toNominal(row.next_run_at, row.jitter_offset_ms) : null,
+    scheduleError: row.state === "active" ? row.seek_error : null,
     pausedAt: row.state === "paused" ? row.paused_at : null,
     pausedReason: row.state === "paused" ? row.paused_reason : null,
     createdAt: row.created_at,

@@ -15,6 +15,7 @@ import type { StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { type LockedTask, lockTask, recordPassed } from "./change.ts";
 import { type ChangedBy, recordChanges } from "./changes.ts";
+import { beginColumns, toColumn } from "./cursor.ts";
 import { freeKey, takingKey } from "./keys.ts";
 import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
 import { HAS_OPEN_RUN, toTask } from "./read.ts";
@@ -96,7 +97,7 @@ async function takeKey<T>(
 
 async function saveDefinition(
   tx: Transaction,
-  { task, anchorAt, cursor }: LockedTask,
+  { task, anchorAt, cursor, offsetMs }: LockedTask,
   { input, functionId, reschedules }: TaskChange,
   now: Date,
 ): Promise<Task> {
@@ -110,7 +111,9 @@ async function saveDefinition(
       function_id: functionId,
       schedule: toJsonText(input.schedule),
       anchor_at: reschedules ? now : anchorAt,
-      next_run_at: reschedules ? firstOccurrence(input.schedule, now) : cursor,
+      ...(reschedules
+        ? beginColumns(input.schedule, task.id, firstOccurrence(input.schedule, now))
+        : { next_run_at: toColumn(cursor, offsetMs) }),
       state: reschedules && task.state === "completed" ? "active" : task.state,
       ...columns,
       policy: changedPolicy(columns.policy),

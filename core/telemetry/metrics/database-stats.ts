@@ -45,6 +45,10 @@ export function createDatabaseStatsMetrics(registry: Registry) {
       "bellhop_oldest_unstaged_task_age_seconds",
       "How long ago the oldest task should have been staged.",
     ),
+    tasksWithoutInstant: gauge(
+      "bellhop_tasks_without_instant",
+      "Active tasks whose next instant could not be found: they do not fire.",
+    ),
     slots: gauge("bellhop_leased_slots", "Slots of workers whose lease stands."),
     busySlots: gauge("bellhop_leased_slots_busy", "Those of them that are taken."),
     oldestTransactionSeconds: gauge(

@@ -1,7 +1,11 @@
 /** Chapter "Schedules". */
 import assert from "node:assert/strict";
 import { MAX_DURATION_MS } from "../../../core/contracts/common.ts";
-import { MAX_EXCLUDED_DATES, MAX_EXPRESSIONS } from "../../../core/contracts/schedule-fields.ts";
+import {
+  MAX_EXCLUDED_DATES,
+  MAX_EXPRESSIONS,
+  MAX_JITTER_MS,
+} from "../../../core/contracts/schedule-fields.ts";
 import { nextOccurrence } from "../../../core/domain/schedule/occurrences.ts";
 import { MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../../../core/domain/schedule/schedule.ts";
 import { MAX_COUNTED } from "../../../core/domain/skipped.ts";
@@ -73,6 +77,14 @@ export const SCHEDULES: Statement[] = [
       refuses,
     })(world);
   }),
+  statement(
+    `jitter, a window of at most ${MAX_JITTER_MS / DAY_MS} day in which the task fires`,
+    async (world) => {
+      const window = (ms: number) => withSchedule({ every: "1h", jitter: `${ms}ms` });
+      const refuses = [window(MAX_JITTER_MS + 1)];
+      await bounded(HTTP_TASK, { field: "schedule.jitter", takes: [window(MAX_JITTER_MS)], refuses })(world);
+    },
+  ),
   statement("(IANA name, default UTC)", async ({ tenant }) => {
     const body = { ...HTTP_TASK, schedule: { cron: "0 9 * * *" } };
     const { schedule } = (await tenant.call("POST", "/v1/tasks", { body })).body;
