@@ -102,6 +102,9 @@ const LOCAL_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?$/;
 
 export const isLocalTime = (text: string): boolean => LOCAL_TIME.test(text);
 
+/** Years of fewer than four digits are read in more than one way, and no schedule begins there. */
+const EARLIEST_MS = Date.UTC(1900, 0, 1);
+
 /** The instant that the text of a field stands for, as it is stored. */
 export function resolveTime(
   field: "at" | "anchor" | "startAt" | "endAt",
@@ -111,6 +114,7 @@ export function resolveTime(
   const isLocal = isLocalTime(text);
   const { data, error } = instantField.safeParse(isLocal ? toUtcText(text) : text);
   if (!data) throw new ScheduleFault(messageOf(error.issues[0]!.message), field);
+  if (data.getTime() < EARLIEST_MS) throw new ScheduleFault("lies before the year 1900", field);
   if (!isLocal) return data.toISOString();
   if (timezone === undefined)
     throw new ScheduleFault(

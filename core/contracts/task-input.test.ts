@@ -156,6 +156,11 @@ test("a schedule that cannot be names its field", () => {
     ],
     [{ at: "2026-12-01T09:00:00Z", timezone: "Europe/Rome" }, "schedule.timezone", /only a local time takes/],
     [{ at: "2026-12-01T09:00" }, "schedule.at", /a local time needs a timezone/],
+    [
+      { rrule: "FREQ=MONTHLY;BYDAY=1MO", anchor: "0000-01-01T00:00:00Z", timezone: "America/Havana" },
+      "schedule.anchor",
+      /lies before the year 1900/,
+    ],
     [{ at: "2026-12-01T25:00", timezone: "Europe/Rome" }, "schedule.at", /RFC 3339.*local time/],
     [{ cron: ["* * * * *", "99 * * * *"] }, "schedule.cron.1", /"99" is not a valid minute/],
     [{ cron: [] }, "schedule.cron", /./],
