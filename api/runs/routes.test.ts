@@ -204,7 +204,9 @@ test("a cancel of a run that ends at that moment says what became of it", async 
   const { cancelling } = await inTransaction(api.store.pool, async (tx) => {
     const workerId = (await tenant.call("GET", path)).body.workerId;
     const end = finished(claimed, workerId, { state: "succeeded", result: null });
-    await finishAttempts({ ...api.store, pool: tx.pool as never }, workerId, [end]);
+    await finishAttempts({ ...api.store, pool: tx.pool as never, plannedPool: tx.pool as never }, workerId, [
+      end,
+    ]);
     const cancelling = tenant.call("POST", `${path}/cancel`);
     await untilBlocked(api.store);
     return { cancelling };

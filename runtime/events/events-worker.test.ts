@@ -38,11 +38,14 @@ const WINDOW_MS = 60_000;
 
 /** The store, where `watch` sees the name of each statement, and refuses it by throwing. */
 function watchedStore(watch: (statement: string) => void): WorkerParts["store"] {
-  const query = async (given: { name?: string }, ...rest: unknown[]) => {
-    watch(given.name ?? "");
-    return await (store.pool.query as (...all: unknown[]) => unknown)(given, ...rest);
+  const watched = (pool: typeof store.pool): typeof store.pool => {
+    const query = async (given: { name?: string }, ...rest: unknown[]) => {
+      watch(given.name ?? "");
+      return await (pool.query as (...all: unknown[]) => unknown).call(pool, given, ...rest);
+    };
+    return Object.create(pool, { query: { value: query } });
   };
-  return { ...store, pool: Object.create(store.pool, { query: { value: query } }) };
+  return { ...store, pool: watched(store.pool), plannedPool: watched(store.plannedPool) };
 }
 
 describe("a worker that receives events", { skip: "skip" in kafka ? kafka.skip : false }, () => {

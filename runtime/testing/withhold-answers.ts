@@ -21,23 +21,16 @@ export function withholdAnswers(t: TestContext) {
     await answered.promise;
   };
   const query = async (...args: [query: string | { name: string }]) => {
-    const answer = await store.pool.query(...(args as [string]));
-    const [asked] = args;
-    if (typeof asked === "object" && asked.name.startsWith("claim-") && answer.rows[0].id !== null)
-      await withhold();
-    return answer;
-  };
-  const insert = async (...args: [query: string | { name: string }]) => {
     const answer = await store.plannedPool.query(...(args as [string]));
-    const [asked] = args;
-    if (typeof asked === "object" && asked.name === "reserve-direct-run") await withhold();
+    const name = typeof args[0] === "object" ? args[0].name : "";
+    if (name === "reserve-direct-run" || (name.startsWith("claim-") && answer.rows[0].id !== null))
+      await withhold();
     return answer;
   };
   return {
     store: {
       ...store,
-      pool: forwarding(store.pool, { query: query as typeof store.pool.query }),
-      plannedPool: forwarding(store.plannedPool, { query: insert as typeof store.plannedPool.query }),
+      plannedPool: forwarding(store.plannedPool, { query: query as typeof store.plannedPool.query }),
     } satisfies Store,
     /** Resolves when the row says that the run is the worker's. */
     written: written.promise,
