@@ -15,6 +15,7 @@ import { mailboxFeature } from "./mailbox/routes.ts";
 import { documentFeature } from "./openapi/routes.ts";
 import { probeFeature } from "./probes/routes.ts";
 import { runFeature } from "./runs/routes.ts";
+import { scheduleFeature } from "./schedules/routes.ts";
 import { secretFeature } from "./secrets/routes.ts";
 import { settingsFeature } from "./settings/routes.ts";
 import { signingFeature } from "./signing/routes.ts";
@@ -24,6 +25,7 @@ import { workerFeature } from "./workers/routes.ts";
 export function apiFeatures(settings: RouteSettings): Feature[] {
   const features: Feature[] = [
     taskFeature(settings),
+    scheduleFeature(settings),
     runFeature,
     enqueueFeature,
     deadLetterFeature,

@@ -26,3 +26,25 @@ export function decodeNumberCursor(cursor: string | undefined): number | undefin
   const text = decodeNumber(cursor);
   return text === undefined ? undefined : Number(text);
 }
+
+/** Where a page of `/v1/upcoming` ended, and where the last one will. */
+interface UpcomingCursor {
+  untilMs: number;
+  atMs: number;
+  taskId: string;
+}
+
+export const encodeUpcomingPosition = ({ untilMs, atMs, taskId }: UpcomingCursor): string =>
+  `${untilMs} ${atMs} ${taskId}`;
+
+const decodeUpcoming = decodeAs((text) => {
+  const [untilMs, atMs, taskId = "", ...more] = text.split(" ");
+  return /^\d{1,15}$/.test(untilMs!) && /^\d{1,15}$/.test(atMs ?? "") && isId(taskId) && more.length === 0;
+});
+
+export function decodeUpcomingCursor(cursor: string | undefined): UpcomingCursor | undefined {
+  const text = decodeUpcoming(cursor);
+  if (text === undefined) return undefined;
+  const [untilMs, atMs, taskId] = text.split(" ");
+  return { untilMs: Number(untilMs), atMs: Number(atMs), taskId: taskId! };
+}

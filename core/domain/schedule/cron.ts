@@ -50,6 +50,12 @@ function splitFields(expression: string): string[] {
   );
 }
 
+/** The expression in plain fields: a macro as what it stands for, names by three letters. */
+export const toCronText = (expression: string): string =>
+  splitFields(expression)
+    .map((field) => field.replace(/[a-z]{4,}/gi, (name) => name.slice(0, 3)))
+    .join(" ");
+
 /** What is wrong with an expression that comes in, or undefined. */
 export function findCronFault(expression: string, now: Date): string | undefined {
   const foreign = findForeignForm(expression.trim());

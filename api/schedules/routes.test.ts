@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JsonObject } from "../../core/json.ts";
+import { openApi } from "../testing/open-api.ts";
+import { assertProblem } from "../testing/problem.ts";
+
+const api = await openApi();
+const http = { type: "http", url: "https://example.com/" };
+
+test("a preview says what a schedule fires, in words and in its zone, and makes nothing", async () => {
+  const tenant = await api.newTenant();
+  const schedule = { cron: "30 2 * * *", timezone: "Europe/Rome" };
+  const body = { schedule, from: "2026-03-28T12:00:00Z", count: 2 };
+  const answer = await tenant.call("POST", "/v1/schedules/preview", { body });
+  assert.equal(answer.status, 200, JSON.stringify(answer.body));
+  assert.deepEqual(answer.body, {
+    description: "At 02:30, in Europe/Rome.",
+    items: [
+      {
+        nominalAt: "2026-03-29T01:30:00.000Z",
+        effectiveAt: "2026-03-29T01:30:00.000Z",
+        local: "2026-03-29T03:30:00+02:00",
+      },
+      {
+        nominalAt: "2026-03-30T00:30:00.000Z",
+        effectiveAt: "2026-03-30T00:30:00.000Z",
+        local: "2026-03-30T02:30:00+02:00",
+      },
+    ],
+  });
+  assert.deepEqual((await tenant.call("GET", "/v1/tasks")).body.items, []);
+  const refused = await tenant.call("POST", "/v1/schedules/preview", {
+    body: { schedule: { every: "1ms" } },
+  });
+  assertProblem(refused, 422, "invalid_input", ["schedule.every"]);
+});
+
+test("what all tasks fire is merged in its order, page by page, and a task tells its own", async () => {
+  const tenant = await api.newTenant();
+  const make = async (name: string, schedule: JsonObject): Promise<string> =>
+    (await tenant.call("POST", "/v1/tasks", { body: { ...http, name, schedule } })).body.id;
+  const often = await make("often", { every: "1h", maxRuns: 3 });
+  await make("seldom", { every: "90m" });
+  await make("later", { delay: "7d" });
+  const names: string[] = [];
+  let cursor = "";
+  do {
+    const { body } = await tenant.call("GET", `/v1/upcoming?within=5h&limit=2${cursor}`);
+    names.push(...body.items.map(({ name }: { name: string }) => name));
+    cursor = body.nextCursor ? `&cursor=${body.nextCursor}` : "";
+  } while (cursor);
+  assert.deepEqual(
+    [names.filter((name) => name === "often").length, names.filter((name) => name === "seldom").length],
+    [3, 3],
+  );
+  const next = await tenant.call("GET", `/v1/tasks/${often}/next?count=10`);
+  assert.equal(next.body.items.length, 3);
+  assert.equal(next.body.items[0].taskId, often);
+  assertProblem(await tenant.call("GET", "/v1/upcoming?cursor=eA"), 422, "invalid_input", ["cursor"]);
+});

@@ -1,0 +1,86 @@
+/** `/v1/schedules/preview`, `/v1/tasks/{id}/next`, `/v1/upcoming`: what fires when, before it does. */
+
+import { toPage } from "../../core/contracts/common.ts";
+import {
+  nextOutput,
+  nextQuery,
+  previewInput,
+  previewOutput,
+  toLocalText,
+  toWireInstant,
+  upcomingOutput,
+  upcomingQuery,
+} from "../../core/contracts/occurrence.ts";
+import { notFound } from "../../core/errors.ts";
+import { listNextOfTask, listUpcoming, type UpcomingInstant } from "../../core/store/tasks/upcoming.ts";
+import { decodeUpcomingCursor, encodeUpcomingPosition } from "../http/cursor.ts";
+import { defineRoute, type Feature, type RouteSettings } from "../http/route.ts";
+import { ofTask } from "../tasks/name-task.ts";
+import { previewSchedule } from "./preview.ts";
+
+const toWireUpcoming = (instant: UpcomingInstant) => ({
+  ...{ taskId: instant.taskId, name: instant.name },
+  ...toWireInstant(instant),
+});
+
+export const scheduleFeature = ({ clock }: RouteSettings): Feature => ({
+  tag: "Schedules",
+  description: "What fires when, before it does.",
+  routes: [
+    defineRoute({
+      method: "POST",
+      path: "/v1/schedules/preview",
+      operationId: "previewSchedule",
+      summary: "Show what a schedule fires",
+      description: "As of a task that is made at `from`. It makes nothing.",
+      access: "read",
+      idempotency: { by: null, why: "It makes nothing." },
+      body: { schema: previewInput(() => clock.now()) },
+      answers: { 200: { is: "The schedule in words, and its next instants.", schema: previewOutput } },
+      async handle({ body: { schedule, from, count } }) {
+        return { status: 200, body: previewSchedule(schedule, from ?? clock.now(), count) };
+      },
+    }),
+
+    ...ofTask([
+      defineRoute({
+        method: "GET",
+        path: "/v1/tasks/:id/next",
+        operationId: "listNextOccurrences",
+        summary: "List a task's next instants",
+        access: "read",
+        query: nextQuery,
+        answers: { 200: { is: "Those of an active task; of another, none.", schema: nextOutput } },
+        errors: { 404: ["not_found"] },
+        async handle({ parts: { store }, owner, params: { id }, query: { count } }) {
+          const found = await listNextOfTask(store, owner.namespaceId, id, count);
+          if (!found) throw notFound("task", id);
+          const items = found.instants.map((instant) => ({
+            ...toWireUpcoming(instant),
+            local: toLocalText(found.schedule, instant.nominalAt),
+          }));
+          return { status: 200, body: { items, nextCursor: null } };
+        },
+      }),
+    ]),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/upcoming",
+      operationId: "listUpcoming",
+      summary: "List what all tasks fire soon, in its order",
+      access: "read",
+      query: upcomingQuery,
+      answers: { 200: { is: "A page of instants.", schema: upcomingOutput } },
+      async handle({ parts: { store }, owner: { namespaceId }, query: { within, limit, cursor } }) {
+        const position = decodeUpcomingCursor(cursor);
+        const untilMs = position?.untilMs ?? clock.now().getTime() + within;
+        const found = await listUpcoming(store, namespaceId, new Date(untilMs), position, limit + 1);
+        const body = toPage(found, limit, toWireUpcoming, ({ taskId, effectiveAt }) =>
+          encodeUpcomingPosition({ untilMs, atMs: effectiveAt.getTime(), taskId }),
+        );
+        return { status: 200, body };
+      },
+    }),
+  ],
+});

@@ -1,0 +1,104 @@
+/** Instants that are to come, as they are shown. */
+import { z } from "zod";
+import { doesRepeat, type Schedule, zoneOf } from "../domain/schedule/schedule.ts";
+import { offsetAt } from "../domain/schedule/zone.ts";
+import { durationField, idOutput, instantField, instantOutput, listQuery, pageOf } from "./common.ts";
+import { scheduleField } from "./task-schedule.ts";
+
+export const MAX_PREVIEWED = 100;
+export const MAX_WITHIN_MS = 31 * 86_400_000;
+
+const countField = z.coerce
+  .number("must be a whole number from 1 to 100")
+  .int("must be a whole number from 1 to 100")
+  .min(1, "must be a whole number from 1 to 100")
+  .max(MAX_PREVIEWED, "must be a whole number from 1 to 100")
+  .default(10)
+  .meta({ description: "How many instants at most." });
+
+export const previewInput = (now: () => Date) =>
+  z
+    .strictObject({
+      schedule: scheduleField(now),
+      from: instantField.optional().meta({ description: "Instants after this one. Left out: now." }),
+      count: countField,
+    })
+    .meta({ examples: [{ schedule: { cron: "0 9 * * 1-5", timezone: "Europe/Rome" }, count: 2 }] });
+
+export const nextQuery = z.object({ count: countField });
+
+export const upcomingQuery = listQuery.extend({
+  within: durationField(1_000, MAX_WITHIN_MS).prefault("24h"),
+});
+
+const instants = {
+  nominalAt: instantOutput.meta({ description: "As the schedule says." }),
+  effectiveAt: instantOutput.meta({ description: "When it fires: with jitter, the task's offset later." }),
+};
+
+const localText = z
+  .string()
+  .meta({ description: "The nominal instant by the clocks of the schedule's zone." });
+
+const EXAMPLE_INSTANT = {
+  nominalAt: "2026-12-01T08:00:00.000Z",
+  effectiveAt: "2026-12-01T08:00:00.000Z",
+};
+const EXAMPLE_LOCAL = "2026-12-01T09:00:00+01:00";
+const EXAMPLE_ITEM = {
+  taskId: "01a20a22-ed46-778f-b69a-117fc6f8a959",
+  name: "nightly report",
+  ...EXAMPLE_INSTANT,
+};
+
+export const previewOutput = z
+  .object({
+    description: z.string().meta({ description: "The schedule in plain English." }),
+    items: z.array(z.object({ ...instants, local: localText })),
+  })
+  .meta({
+    id: "SchedulePreview",
+    examples: [
+      { description: "At 09:00, in Europe/Rome.", items: [{ ...EXAMPLE_INSTANT, local: EXAMPLE_LOCAL }] },
+    ],
+  });
+
+const upcomingItem = z.object({
+  taskId: idOutput,
+  name: z.string().nullable(),
+  ...instants,
+});
+
+export const upcomingOutput = pageOf(upcomingItem).meta({
+  id: "Upcoming",
+  examples: [{ items: [EXAMPLE_ITEM], nextCursor: null }],
+});
+export const nextOutput = pageOf(upcomingItem.extend({ local: localText })).meta({
+  id: "NextOccurrences",
+  examples: [{ items: [{ ...EXAMPLE_ITEM, local: EXAMPLE_LOCAL }], nextCursor: null }],
+});
+
+/** An instant that is to come. */
+export interface ComingInstant {
+  nominalAt: Date;
+  effectiveAt: Date;
+}
+
+export const toWireInstant = ({ nominalAt, effectiveAt }: ComingInstant) => ({
+  nominalAt: nominalAt.toISOString(),
+  effectiveAt: effectiveAt.toISOString(),
+});
+
+/** `2026-12-01T09:00:00+01:00`. */
+export function toLocalText(schedule: Schedule, at: Date): string {
+  const zone = doesRepeat(schedule)
+    ? zoneOf(schedule)
+    : schedule.kind === "once"
+      ? (schedule.local?.timezone ?? "UTC")
+      : "UTC";
+  const offsetMs = offsetAt(zone, at.getTime());
+  const local = new Date(at.getTime() + offsetMs).toISOString().replace(/(?:\.000)?Z$/, "");
+  const minutes = Math.abs(Math.trunc(offsetMs / 60_000));
+  const pad = (value: number) => String(value).padStart(2, "0");
+  return `${local}${offsetMs < 0 ? "-" : "+"}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`;
+}

@@ -1,0 +1,140 @@
+/**
+ * What the tasks of a namespace fire next, merged. Tasks are read along their cursors, as many as the page needs: a page
+ * costs as many tasks as it and those before it have, each once, and never those that fire later.
+ */
+import type { ComingInstant } from "../../contracts/occurrence.ts";
+import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
+import type { Schedule } from "../../domain/schedule/schedule.ts";
+import type { QueryScope } from "../database.ts";
+import { toColumn, toNominal } from "./cursor.ts";
+
+export interface UpcomingInstant extends ComingInstant {
+  taskId: string;
+  name: string | null;
+}
+
+/** Where a page ends: instants of one effective time stand in the order of their tasks' ids. */
+export interface UpcomingPosition {
+  atMs: number;
+  taskId: string;
+}
+
+interface TaskRow {
+  id: string;
+  name: string | null;
+  schedule: Schedule;
+  anchor_at: Date;
+  next_run_at: Date;
+  jitter_offset_ms: number | null;
+  runs_left: number | null;
+}
+
+interface Head extends UpcomingPosition {
+  task: TaskRow;
+  /** Runs that it may have after this one; null: any number. */
+  left: number | null;
+}
+
+const BATCH = 500;
+
+const SELECT = `SELECT id, name, schedule, anchor_at, next_run_at, jitter_offset_ms, runs_left FROM tasks
+  WHERE namespace_id = $1 AND state = 'active' AND removed_at IS NULL AND next_run_at <= $2
+    AND ($3::timestamptz IS NULL OR (next_run_at, id) > ($3, $4::uuid))
+  ORDER BY next_run_at, id LIMIT $5`;
+
+/** Up to `limit` instants after `after`, until `until`. */
+export async function listUpcoming(
+  { pool }: QueryScope,
+  namespaceId: string,
+  until: Date,
+  after: UpcomingPosition | undefined,
+  limit: number,
+): Promise<UpcomingInstant[]> {
+  const heads: Head[] = [];
+  const found: UpcomingInstant[] = [];
+  let last: TaskRow | undefined;
+  let isAllRead = false;
+  while (found.length < limit) {
+    // Before a head counts as the first, every task whose cursor lies no later has been read.
+    while (!isAllRead && (heads[0] === undefined || !last || last.next_run_at.getTime() <= heads[0].atMs)) {
+      const { rows } = await pool.query<TaskRow>({
+        name: "upcoming",
+        text: SELECT,
+        values: [namespaceId, until, last?.next_run_at ?? null, last?.id ?? null, BATCH],
+      });
+      for (const task of rows) addHead(heads, skipTo(task, after), until);
+      isAllRead = rows.length < BATCH;
+      last = rows.at(-1) ?? last;
+    }
+    const head = heads.shift();
+    if (!head) break;
+    found.push(toInstant(head));
+    addHead(heads, advance(head), until);
+  }
+  return found;
+}
+
+const SELECT_ONE = `SELECT id, name, schedule, anchor_at, next_run_at, jitter_offset_ms, runs_left, state FROM tasks
+  WHERE namespace_id = $1 AND id = $2 AND removed_at IS NULL`;
+
+/** The next `count` instants of one task; of one that is not active, none. Undefined: there is no such task. */
+export async function listNextOfTask(
+  { pool }: QueryScope,
+  namespaceId: string,
+  taskId: string,
+  count: number,
+): Promise<{ schedule: Schedule; instants: UpcomingInstant[] } | undefined> {
+  const { rows } = await pool.query<TaskRow & { state: string }>(SELECT_ONE, [namespaceId, taskId]);
+  const [task] = rows;
+  if (!task) return undefined;
+  const instants: UpcomingInstant[] = [];
+  let head = task.state === "active" && task.next_run_at ? skipTo(task, undefined) : undefined;
+  for (; head && instants.length < count; head = advance(head)) instants.push(toInstant(head));
+  return { schedule: task.schedule, instants };
+}
+
+function toInstant({ task, atMs }: Head): UpcomingInstant {
+  const effectiveAt = new Date(atMs);
+  const nominalAt = toNominal(effectiveAt, task.jitter_offset_ms)!;
+  return { taskId: task.id, name: task.name, nominalAt, effectiveAt };
+}
+
+const comesAfter = (one: UpcomingPosition, other: UpcomingPosition) =>
+  one.atMs > other.atMs || (one.atMs === other.atMs && one.taskId > other.taskId);
+
+/** Keeps them in order. */
+function addHead(heads: Head[], head: Head | undefined, until: Date): void {
+  if (!head || head.atMs > until.getTime()) return;
+  let [low, high] = [0, heads.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (comesAfter(head, heads[middle]!)) low = middle + 1;
+    else high = middle;
+  }
+  heads.splice(low, 0, head);
+}
+
+/** The task's first instant after the position. How many runs it has left is counted from its cursor. */
+function skipTo(task: TaskRow, after: UpcomingPosition | undefined): Head | undefined {
+  const left = task.runs_left === null ? null : task.runs_left - 1;
+  let head: Head | undefined = { task, taskId: task.id, atMs: task.next_run_at.getTime(), left };
+  if (!after) return head;
+  // Without a count to keep there is no need to walk.
+  if (left === null && head.atMs < after.atMs)
+    head = advance({ ...head, atMs: Math.max(head.atMs, after.atMs - 1) });
+  while (head && !comesAfter(head, after)) head = advance(head);
+  return head;
+}
+
+/** Of a task whose next instant cannot be found no further one is shown. */
+function advance({ task, atMs, left }: Head): Head | undefined {
+  if (left === 0) return undefined;
+  const nominal = toNominal(new Date(atMs), task.jitter_offset_ms)!;
+  try {
+    const next = toColumn(nextOccurrence(task.schedule, task.anchor_at, nominal), task.jitter_offset_ms);
+    const after = left === null ? null : left - 1;
+    return next ? { task, taskId: task.id, atMs: next.getTime(), left: after } : undefined;
+  } catch {
+    return undefined;
+  }
+}
