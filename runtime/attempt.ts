@@ -5,6 +5,7 @@ import { type AttemptOutcome, failed } from "../core/domain/attempt.ts";
 import { authorTimeoutMs, HEAD_START_MS } from "../core/domain/call-durations.ts";
 import { findCompleteBy } from "../core/domain/completion.ts";
 import type { KeptInput } from "../core/domain/kept-input.ts";
+import { mayHoldNext } from "../core/domain/overlap.ts";
 import { decideVerdict } from "../core/domain/retry.ts";
 import { WORKER_LOST, WORKER_STOPPED } from "../core/domain/run-errors.ts";
 import {
@@ -243,6 +244,7 @@ function judge(
     },
     logs,
     ...(run.policy.pauseAfterFailures === null ? {} : { pausesTask: true as const }),
+    ...(mayHoldNext(run.trigger, run.policy) ? { mayHoldNext: true as const } : {}),
   };
   if (outcome.kind !== "deferred") return { ...tried, verdict: decideVerdict(outcome, facts, now) };
   return { ...tried, verdict: { state: "deferred", completeBy: findCompleteBy(now, facts) } };

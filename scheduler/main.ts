@@ -54,16 +54,21 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
     failed: (error) => log[unsentLevel(error)]({ error }, "bells were not sent; the sweep rings them again"),
   });
   opened.defer(() => ringer.close());
+  const ends = openRunEnds({ store, notifier, transport, log, metrics }, [countRescued(metrics, log)]);
   const loop = startStageLoop(
     store,
     clock,
     {
-      staged({ staged, skipped, retries }, tookMs) {
+      staged({ staged, skipped, retries, settled }, tookMs) {
         metrics.stageSeconds.observe(tookMs / 1_000);
         metrics.staged.inc(staged.length);
-        for (const { reason, count } of skipped) metrics.skipped.inc({ reason }, count);
+        for (const { reason, count } of [...skipped, ...settled.skipped])
+          metrics.skipped.inc({ reason }, count);
         metrics.retried.inc(retries.length);
-        ringer.add([...staged, ...retries]);
+        ringer.add([...staged, ...settled.started, ...retries]);
+        const { ended, asked } = settled.cancelled;
+        ends.tell(ended);
+        if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
       },
       failed(error) {
         metrics.stageErrors.inc();
@@ -78,7 +83,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
     store,
     clock,
     ...{ transport, notifier },
-    ends: openRunEnds({ store, notifier, transport, log, metrics }, [countRescued(metrics, log)]),
+    ends,
     log,
     metrics,
     stats: createDatabaseStatsMetrics(registry),

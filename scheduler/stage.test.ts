@@ -32,8 +32,13 @@ test("the sleep ends a stage ahead of the next instant, and lasts a minute at mo
     [inMs(MAX_SLEEP_MS + STAGE_AHEAD_MS), MAX_SLEEP_MS],
     [inMs(40 * 86_400_000), MAX_SLEEP_MS],
   ] as const) {
-    assert.equal(decideSleepMs(next, NOW), sleepMs, `next ${next?.toISOString()}`);
+    const instants = { due: next, held: null, hasWaiting: false };
+    assert.equal(decideSleepMs(instants, NOW), sleepMs, `next ${next?.toISOString()}`);
   }
+  const held = { due: null, held: inMs(10_000), hasWaiting: false };
+  assert.equal(decideSleepMs(held, NOW), 10_000, "a held run is decided about at its instant");
+  assert.equal(decideSleepMs({ ...held, held: inMs(-1) }, NOW), 0);
+  assert.equal(decideSleepMs({ ...held, hasWaiting: true }, NOW), 1_000, "its turn may come any time");
 });
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
@@ -55,12 +60,12 @@ describe("staging", () => {
     const now = clock.now();
     await seedOnce(STAGE_AHEAD_MS, now);
     await seedOnce(STAGE_AHEAD_MS + 1, now);
-    const { staged, retries, more } = await stagePass(store, clock);
+    const { staged, skipped: _none, settled, retries, more } = await stagePass(store, clock);
     assert.deepEqual(
       staged.map(({ availableAt }) => availableAt),
       [inMs(STAGE_AHEAD_MS, now)],
     );
-    assert.deepEqual({ retries, more }, { retries: [], more: false });
+    assert.deepEqual({ retries, more, started: settled.started }, { retries: [], more: false, started: [] });
     assert.deepEqual((await stagePass(store, clock)).staged, []);
     assert.equal(await countRuns(), 1);
   });

@@ -2,8 +2,10 @@
 import type { Clock } from "../core/clock.ts";
 import { createLoopRest } from "../core/loop-rest.ts";
 import type { Store } from "../core/store/database.ts";
+import { type SettledRuns, settleHeldRuns } from "../core/store/runs/settle-held.ts";
 import {
-  findNextInstant,
+  findNextInstants,
+  type NextInstants,
   queueDueRetries,
   type StagedBatch,
   stageOccurrences,
@@ -17,12 +19,16 @@ export const STAGE_AHEAD_MS = 1_000;
 /** No sleep is longer: every wake looks again at the table. */
 export const MAX_SLEEP_MS = 60_000;
 export const STAGE_BATCH = 1_000;
+/** Who ends a run that another waits for wakes the scheduler: this often it looks where that is lost. */
+const TURN_MS = 1_000;
 
 export interface StageReport {
   staged: StagedRun[];
   /** Of tasks whose instants had passed: those that became no run. */
   skipped: StagedBatch["skipped"];
   retries: StagedRun[];
+  /** Runs that were held until their instant or their turn. */
+  settled: SettledRuns;
   /** A batch was full: there is more. */
   more: boolean;
 }
@@ -37,16 +43,18 @@ export async function stagePass(
   const { runs, skipped, taskCount } = await traceStaging(tracer, (trace) =>
     stageOccurrences(store, now, horizon, STAGE_BATCH, trace),
   );
+  const settled = await settleHeldRuns(store, now, STAGE_BATCH);
   const retries = await queueDueRetries(store, horizon, STAGE_BATCH);
-  const more = taskCount === STAGE_BATCH || retries.length === STAGE_BATCH;
-  return { staged: runs, skipped, retries, more };
+  const more = taskCount === STAGE_BATCH || retries.length === STAGE_BATCH || settled.more;
+  return { staged: runs, skipped, retries, settled, more };
 }
 
-/** How long to sleep when the next instant is `next`. Pure. */
-export function decideSleepMs(next: Date | null, now: Date): number {
-  if (next === null) return MAX_SLEEP_MS;
-  const untilStagedMs = next.getTime() - STAGE_AHEAD_MS - now.getTime();
-  return Math.min(Math.max(untilStagedMs, 0), MAX_SLEEP_MS);
+/** How long to sleep when the next instants are `next`. Pure. */
+export function decideSleepMs({ due, held, hasWaiting }: NextInstants, now: Date): number {
+  const untilMs = [hasWaiting ? TURN_MS : MAX_SLEEP_MS, MAX_SLEEP_MS];
+  if (due) untilMs.push(due.getTime() - STAGE_AHEAD_MS - now.getTime());
+  if (held) untilMs.push(held.getTime() - now.getTime());
+  return Math.max(Math.min(...untilMs), 0);
 }
 
 export interface StageLoop {
@@ -77,7 +85,7 @@ export function startStageLoop(
         const report = await stagePass(store, clock, tracer);
         on.staged(report, performance.now() - beganMs);
         if (report.more) continue;
-        waitMs = Math.max(decideSleepMs(await findNextInstant(store), clock.now()), MIN_SLEEP_MS);
+        waitMs = Math.max(decideSleepMs(await findNextInstants(store), clock.now()), MIN_SLEEP_MS);
       } catch (error) {
         on.failed(error);
       }

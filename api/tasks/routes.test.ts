@@ -38,6 +38,8 @@ test("a task without a schedule is made with its run, which is rung", async () =
     ttl: null,
     deadline: null,
     pauseAfterFailures: null,
+    overlap: "skip",
+    catchUp: null,
     labels: {},
     on: null,
     nextRunAt: null,
@@ -82,6 +84,8 @@ test("what is made is what is read back, each type with all its fields", async (
     ttl: "10m",
     deadline: "2h",
     pauseAfterFailures: 5,
+    overlap: "cancel-previous",
+    catchUp: { policy: "all", window: "1d", max: 10 },
     labels: { team: "ops", "app.example.com/tier": "" },
     on: { failure: [{ type: "email", to: "ops@example.com" }] },
   };

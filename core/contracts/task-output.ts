@@ -88,6 +88,8 @@ export const taskOutput = z
         ttl: null,
         deadline: null,
         pauseAfterFailures: null,
+        overlap: "skip",
+        catchUp: null,
         labels: { team: "billing" },
         on: { failure: [{ type: "email", to: "ops@example.com" }] },
         nextRunAt: "2026-11-24T01:30:00.000Z",

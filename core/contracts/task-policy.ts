@@ -3,7 +3,9 @@
  * may send, the defaults, what is stored and what is shown follow from it.
  */
 import { z } from "zod";
+import { OVERLAPS } from "../domain/overlap.ts";
 import type { RunTrigger } from "../domain/run-trigger.ts";
+import { catchUpField } from "./catch-up-field.ts";
 import { durationField, wholeNumberField } from "./common.ts";
 import { fieldGroup, type Shown, toInner, toShown } from "./field-group.ts";
 import { retryField } from "./retry-field.ts";
@@ -21,6 +23,10 @@ export const policyFields = {
   deadline: durationField(1).nullable().default(null),
   /** So many failed runs in a row pause the task. Null: none do. */
   pauseAfterFailures: wholeNumberField(1, 100).nullable().default(null),
+  /** Of an occurrence whose instant comes while an earlier one is open. */
+  overlap: z.enum(OVERLAPS, `must be one of ${OVERLAPS.join(", ")}`).default("skip"),
+  /** Null: one run for all that was missed in an outage, nothing after a pause. */
+  catchUp: catchUpField.nullable().default(null),
 };
 const INNER_NAMES = { timeout: "timeoutMs", ttl: "ttlMs", deadline: "deadlineMs" } as const;
 

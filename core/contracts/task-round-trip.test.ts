@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRandom, type Random } from "../../test/support/random.ts";
+import { CATCH_UP_POLICIES } from "../domain/catch-up.ts";
+import { OVERLAPS } from "../domain/overlap.ts";
 import { formatDuration } from "../duration.ts";
 import type { JsonObject } from "../json.ts";
 import { readPolicy, toStoredPolicy } from "./stored-policy.ts";
@@ -102,6 +104,12 @@ function policyOf(random: Random): JsonObject {
       backoff: random.maybe(() => random.pick([exponential, linear, list])()),
       on: random.maybe(() => [random.pick(["http_status", "timeout", "5xx", 404, "503"])]),
     });
+  const catchUp = () =>
+    without({
+      policy: random.maybe(() => random.pick([...CATCH_UP_POLICIES])),
+      window: random.maybe(() => random.pick([null, duration(random, 1_000, 3_660 * 86_400_000)])),
+      max: random.maybe(() => random.whole(1, 1_000)),
+    });
   const limit = () => random.pick([null, duration(random, 60_001, 3_660 * 86_400_000)]);
   return without({
     retry: random.maybe(retry),
@@ -110,6 +118,8 @@ function policyOf(random: Random): JsonObject {
     ttl: random.maybe(limit),
     deadline: random.maybe(limit),
     pauseAfterFailures: random.maybe(() => random.pick([null, random.whole(1, 100)])),
+    overlap: random.maybe(() => random.pick([...OVERLAPS])),
+    catchUp: random.maybe(() => random.pick([null, catchUp()])),
   });
 }
 
@@ -151,9 +161,10 @@ for (const [kind, scheduleOf] of Object.entries(SCHEDULES)) {
   });
 }
 
-test("a policy that was stored before a field was there has that field's default", () => {
-  assert.deepEqual(readPolicy({}), DEFAULT_POLICY);
-  assert.deepEqual(readPolicy({ deadLetter: false }), { ...DEFAULT_POLICY, deadLetter: false });
+test("a policy that was stored before a field was there goes on as it did", () => {
+  const before = { ...DEFAULT_POLICY, overlap: "allow" };
+  assert.deepEqual(readPolicy({}), before);
+  assert.deepEqual(readPolicy({ deadLetter: false }), { ...before, deadLetter: false });
   assert.deepEqual(toWirePolicy(readPolicy({})), {
     retry: { maxAttempts: 5, backoff: { initial: "1s", factor: 2, max: "5m", jitter: true } },
     timeout: "30s",
@@ -161,6 +172,8 @@ test("a policy that was stored before a field was there has that field's default
     ttl: null,
     deadline: null,
     pauseAfterFailures: null,
+    overlap: "allow",
+    catchUp: null,
   });
 });
 
@@ -195,7 +208,7 @@ test("a policy that was stored under other rules is shown as it is, without what
     later: { a: 1 },
   };
   assert.deepEqual(toWirePolicy(readPolicy(stored)), {
-    ...toWirePolicy(DEFAULT_POLICY),
+    ...toWirePolicy(readPolicy({})),
     retry: {
       maxAttempts: 5_000,
       backoff: { initial: "0ms", factor: 99, max: formatDuration(1e12), jitter: true },

@@ -1,5 +1,5 @@
 /** What becomes of the instants of a schedule that have passed before anybody could stage them. Pure. */
-import { countSkipped, type FindNext, type SkippedInstants } from "./skipped.ts";
+import { countSkipped, type FindNext, type SkippedInstants, type SkipReason } from "./skipped.ts";
 
 /** `latest`: one run for all that was missed; `all`: a run each, one after another; `none`: no run. */
 export const CATCH_UP_POLICIES = ["latest", "all", "none"] as const;
@@ -22,22 +22,31 @@ export interface DueDecision {
   /** The instants that become runs, oldest first. Of several one follows another. */
   fires: Date[];
   /** Those before them, or all that have passed. */
-  missed: SkippedInstants | undefined;
+  passedOver: SkippedInstants | undefined;
   /** The cursor from now on; null: no instant is left. */
   nextRunAt: Date | null;
 }
 
-/** @param due the task's cursor; it may lie ahead of `now`, by as much as the scheduler stages ahead */
-export function decideDue(findNext: FindNext, due: Date, now: Date, catchUp: CatchUp | null): DueDecision {
+/**
+ * @param due the task's cursor; it may lie ahead of `now`, by as much as the scheduler stages ahead
+ * @param reason why nobody staged what has passed
+ */
+export function decideDue(
+  findNext: FindNext,
+  due: Date,
+  now: Date,
+  catchUp: CatchUp | null,
+  reason: SkipReason = "missed",
+): DueDecision {
   const second = findNext(due);
   const isLate = now.getTime() - due.getTime() > MISSED_AFTER_MS;
   if (!isLate && (second === null || second > now))
-    return { fires: [due], missed: undefined, nextRunAt: second };
+    return { fires: [due], passedOver: undefined, nextRunAt: second };
   const fires = chooseInstants(findNext, due, now, catchUp ?? DEFAULT_CATCH_UP);
   const until = fires[0] ? new Date(fires[0].getTime() - 1) : now;
   return {
     fires,
-    missed: countSkipped(findNext, "missed", due, until),
+    passedOver: countSkipped(findNext, reason, due, until),
     nextRunAt: second === null || second > now ? second : findNext(now),
   };
 }

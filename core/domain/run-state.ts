@@ -34,7 +34,7 @@ export const RUN_TRANSITIONS: Record<RunState, Partial<Record<RunState, string>>
   queued: {
     running: "a worker's claim",
     cancelled: "a cancel",
-    skipped: "the overlap or catch-up policy",
+    skipped: "the overlap policy",
     expired: "the scheduler, its time to live over",
   },
   running: {

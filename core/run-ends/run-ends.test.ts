@@ -65,3 +65,14 @@ test("callers are woken by the ends they wait for, the scheduler by retries, the
   const error = { code: ERROR.code, message: ERROR.message };
   assert.deepEqual(letters, [{ runId, taskId, namespaceId, error, deadAt: endedAt.toISOString() }]);
 });
+
+test("the scheduler is woken by ends that a later run may wait for, and by no others", async () => {
+  const notified: string[] = [];
+  const notifier = { notify: (channel: string) => void notified.push(channel), flush: async () => {} };
+  const ends = createRunEnds([wakeScheduler(notifier)], fail);
+  for (const state of ["succeeded", "failed", "cancelled", "dead", "queued"] as const)
+    ends.tell([endedRun({ state })]);
+  assert.deepEqual(notified, []);
+  for (const state of ["succeeded", "dead"] as const) ends.tell([endedRun({ state, mayHoldNext: true })]);
+  assert.deepEqual(notified, ["bellhop_schedule", "bellhop_schedule"]);
+});

@@ -64,6 +64,7 @@ const LATER = [
   "0034-task-keys",
   "0035-task-changes",
   "0036-schedule-cursors",
+  "0038-held-runs",
   "0042-enqueued-tasks",
 ];
 

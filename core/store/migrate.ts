@@ -37,6 +37,7 @@ import * as deferredRuns from "./migrations/0032-deferred-runs.ts";
 import * as taskKeys from "./migrations/0034-task-keys.ts";
 import * as taskChanges from "./migrations/0035-task-changes.ts";
 import * as scheduleCursors from "./migrations/0036-schedule-cursors.ts";
+import * as heldRuns from "./migrations/0038-held-runs.ts";
 import * as enqueuedTasks from "./migrations/0042-enqueued-tasks.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -75,6 +76,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0034-task-keys": taskKeys,
   "0035-task-changes": taskChanges,
   "0036-schedule-cursors": scheduleCursors,
+  "0038-held-runs": heldRuns,
   "0042-enqueued-tasks": enqueuedTasks,
 };
 

@@ -9,6 +9,7 @@ import type { RunFilter } from "../contracts/run-filter.ts";
 import { DEFAULT_POLICY } from "../contracts/task-policy.ts";
 import { beforeXid } from "../domain/event-position.ts";
 import { functionKey } from "../domain/limit-keys.ts";
+import type { Overlap } from "../domain/overlap.ts";
 import { type Db, openStore, type Store } from "./database.ts";
 import { readDemand } from "./demand.ts";
 import { foldErrors } from "./errors/fold-errors.ts";
@@ -38,7 +39,8 @@ import { endLostCall } from "./runs/lost-call.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
 import { estimateRuns, findOpenRuns, findRun, listRuns } from "./runs/read.ts";
 import { rescueLostRuns } from "./runs/rescue.ts";
-import { findNextInstant, queueDueRetries } from "./runs/stage.ts";
+import { settleHeldRuns } from "./runs/settle-held.ts";
+import { findNextInstants, queueDueRetries } from "./runs/stage.ts";
 import type { Database } from "./schema.ts";
 import { readStats } from "./stats.ts";
 import { pauseTask } from "./tasks/change.ts";
@@ -203,6 +205,15 @@ const TODAY = `task_runs_${now.toISOString().slice(0, 10).replaceAll("-", "")}`;
 const LATELY = beforeXid(0n, Math.floor(Date.now() / 1_000));
 const soon = new Date(Date.now() + 1_000);
 
+/** Two occurrences of a task of its own: the second while the first is open. */
+async function stageTwice(s: Store, overlap: Overlap): Promise<void> {
+  const [madeAt, firstAt] = [new Date(now.getTime() - 2_000), new Date(now.getTime() - 1_000)];
+  const input = httpTask({ kind: "every", everyMs: 1_000 }, { overlap });
+  await createTask(store, { namespaceId: callingNamespaceId, input, now: madeAt });
+  await stageDueTasks(store, firstAt, firstAt, 100);
+  await stageDueTasks(s, now, now, 100);
+}
+
 /** Claims as a store makes them that has just met runs with limits. */
 const watchful = (claim: (store: Store) => Promise<unknown>) => async (s: Store) => {
   noteClaim(s, true);
@@ -232,7 +243,20 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "overdue runs": { use: (s) => findOverdueRuns(s, 1_000, 100), index: "task_runs_open_queued" },
   "due tasks": { use: (s) => stageDueTasks(s, now, soon, 100), index: "tasks_due" },
   "due retries": { use: (s) => queueDueRetries(s, soon, 100), index: "task_runs_open_scheduled" },
-  "next instant": { use: (s) => findNextInstant(s), index: "tasks_due" },
+  "next instant": { use: (s) => findNextInstants(s), index: "tasks_due" },
+  "next held run": { use: (s) => findNextInstants(s), index: "task_runs_open_waiting" },
+  "held runs": { use: (s) => settleHeldRuns(s, soon, 100), index: "task_runs_open_waiting" },
+  "an earlier run of a due task": {
+    use: (s) => stageTwice(s, "skip"),
+    index: "task_runs_open_task_id_id_idx",
+  },
+  "a held run that takes the place of another": {
+    async use(s) {
+      await stageTwice(store, "cancel-previous");
+      await settleHeldRuns(s, soon, 100);
+    },
+    index: "task_runs_open_task_id_id_idx",
+  },
   "runs of a worker": { use: (s) => listOwnedRuns(s, id, 1_000), index: "task_runs_open_running" },
   "lost runs": { use: (s) => rescueLostRuns(s, now, ANY_TIME, 100), index: "task_runs_open_running" },
   "finish for good": {

@@ -258,8 +258,8 @@ export interface TaskRunsTable {
   limit_keys: string[] | null;
   /** The keys of the permits it holds: while it runs, and where it was granted them before it starts. */
   permits: string[] | null;
-  /** Why a queued run may not be claimed; null: it may. See limits/permits.ts. */
-  waiting_for: "concurrency" | null;
+  /** Why a queued run may not be claimed; null: it may. See limits/permits.ts and runs/held.ts. */
+  waiting_for: "concurrency" | "instant" | "overlap" | null;
   /** The key in whose line a queued run stands: it waits, or was granted its permits. */
   waiting_key: string | null;
   /** What `waiting_for` says, for the release before. */

@@ -8,6 +8,7 @@ import type { AttemptRecord } from "../../contracts/run.ts";
 import { policyWithoutTask, type TaskPolicy } from "../../contracts/task-policy.ts";
 import type { AttemptEnd } from "../../domain/attempt.ts";
 import { failOverdue, findCompleteBy } from "../../domain/completion.ts";
+import { mayHoldNext } from "../../domain/overlap.ts";
 import { decideVerdict } from "../../domain/retry.ts";
 import { findDeadline } from "../../domain/run-time-limits.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
@@ -184,5 +185,6 @@ function toFinished(open: OpenRow, end: AttemptEnd): FinishedAttempt {
     ...{ functionId: null, functionName: null, revisionId: null, holdsPermits: false, logs: [] },
     verdict: decideVerdict(end, facts, now),
     ...(policy.pauseAfterFailures === null ? {} : { pausesTask: true as const }),
+    ...(mayHoldNext(trigger, policy) ? { mayHoldNext: true as const } : {}),
   };
 }

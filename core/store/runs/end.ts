@@ -15,6 +15,7 @@ import { givePermitsBack, WANTED_KEYS } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";
 import { unindexed } from "../unindexed.ts";
 import { atLeastAfter } from "../xid.ts";
+import { isHeld } from "./held.ts";
 import { lineInRowTime, recordInRowTime } from "./row-time.ts";
 
 /** Who ended it: the worker that ran it, or who did so in its place. */
@@ -51,6 +52,8 @@ export interface EndedRun<S extends EndState = EndState> {
   endedAt: Date;
   /** Its task wants to be paused after so many that failed; left out: it does not, or nobody looked it up. */
   pausesTask?: true;
+  /** A later run of its task may wait for its end; left out: none does, or nobody looked it up. */
+  mayHoldNext?: true;
 }
 
 /** What becomes of a column when its run ends: taken along, written by the end, or left behind. */
@@ -96,7 +99,7 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   dead_at: "left",
   complete_by: "left",
   redriven_at: "left",
-  skipped: "left",
+  skipped: "written",
   on_end: "left",
 };
 
@@ -124,6 +127,8 @@ export interface EndColumns {
   startedAt?: string;
   startedXid?: string;
   input?: string;
+  /** Of a run that is skipped. */
+  skipped?: string;
   /** For who is told: no column of the row. */
   functionName?: string;
 }
@@ -138,12 +143,14 @@ function moveEnded({
   startedAt = "g.started_at",
   startedXid = "g.started_xid",
   input = KEPT_INPUT,
+  skipped,
 }: EndColumns): string {
   return `
     INSERT INTO task_runs (${KEPT.join(", ")}, input, original_input, revision_id, result, error, attempts, started_at,
-      started_xid, finished_at, recorded_xid, state)
+      started_xid, finished_at, recorded_xid, state${skipped ? ", skipped" : ""})
     SELECT ${KEPT_FROM_GONE.join(", ")}, ${input}, ${originalInput(state, input)}, ${revisionId}, ${result}, ${error},
-      ${attempts}, ${startedAt}, ${startedXid}, clock_timestamp(), ${atLeastAfter("g.queued_xid", "g.started_xid")}, ${state}
+      ${attempts}, ${startedAt}, ${startedXid}, clock_timestamp(), ${atLeastAfter("g.queued_xid", "g.started_xid")},
+      ${state}${skipped ? `, ${skipped}` : ""}
     FROM gone g`;
 }
 
@@ -178,6 +185,21 @@ const eventsOf = (state: string) =>
   `(CASE ${state} ${Object.entries(EVENTS_OF)
     .map(([of, events]) => `WHEN '${of}' THEN '{${events.join(",")}}'`)
     .join(" ")} END)::text[]`;
+
+/**
+ * queued → skipped, of runs $1 that were held (held.ts), with why. Nobody waits for the end of such a run, and it holds
+ * no permit: but for its callbacks, nothing follows.
+ */
+export const SKIP_HELD = {
+  name: "skip-held",
+  text: `
+  WITH gone AS (
+    DELETE FROM task_runs_open r USING json_to_recordset($1::json) AS v(id uuid, skipped jsonb)
+    WHERE r.id = v.id AND r.state = 'queued' AND ${isHeld("r")}
+    RETURNING r.*, v.skipped AS end_skipped
+  ), ended AS (${moveEnded({ state: "'skipped'", skipped: "g.end_skipped" })}
+  ), ${callBack("gone", "'skipped'", "g.error")} SELECT id FROM gone`,
+};
 
 export interface EndStatement {
   /** The parts that follow `gone`: the final rows, and the permits that come back. */

@@ -227,6 +227,7 @@ export function toEndedRun(
     startedAt: record.startedAt == null ? null : new Date(record.startedAt),
     endedAt: new Date(record.finishedAt),
     ...(attempt.pausesTask ? { pausesTask: true } : {}),
+    ...(attempt.mayHoldNext ? { mayHoldNext: true } : {}),
   };
 }
 

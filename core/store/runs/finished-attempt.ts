@@ -26,6 +26,8 @@ export interface FinishedAttempt {
   logs: AttemptLogLine[];
   /** Its task wants to be paused after so many that failed; left out: it does not. */
   pausesTask?: true;
+  /** A later run of its task may wait for its end; left out: none does. */
+  mayHoldNext?: true;
   /** What is kept of a call's input, where `record.input` says so. */
   input?: Json;
   /** Of a call that did not succeed, and that has no row yet, what it was given where `input` is something else. */

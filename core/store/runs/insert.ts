@@ -7,6 +7,7 @@ import { DEFAULT_POLICY } from "../../contracts/task-policy.ts";
 import { functionKeys } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";
 import { CURRENT_XID } from "../xid.ts";
+import { LINE_KEY } from "./held.ts";
 import { recordInRowTime } from "./row-time.ts";
 
 /** SQL expressions by the columns they fill; what is left out has its default. */
@@ -83,19 +84,38 @@ const QUEUED_NOW = {
 } satisfies RunColumns;
 
 /** The occurrences of a CTE `staged` (run_id, task_id, due_at, ring_at, traceparent), whose tasks a CTE `advanced` hands on. */
-export const INSERT_STAGED = insertRuns(
+const STAGED_COLUMNS = {
+  id: "s.run_id",
+  ...OF_TASK,
+  trigger: "'schedule'",
+  state: "'queued'",
+  scheduled_for: "s.due_at",
+  available_at: "coalesce(s.ring_at, s.due_at)",
+  queued_at: "clock_timestamp()",
+  traceparent: "s.traceparent",
+} satisfies RunColumns;
+const STAGED_SOURCE = "staged s JOIN advanced t ON t.id = s.task_id";
+
+export const INSERT_STAGED = insertRuns("task_runs_open", STAGED_COLUMNS, STAGED_SOURCE);
+
+const ifHeld = (value: string) => `CASE WHEN h.waiting_for IS NOT NULL THEN ${value} END`;
+
+/**
+ * The same with a `hold` of each (held.ts): `turn`, it waits for its turn; `open`, for its instant, if an earlier run of
+ * its task is open; null, for neither. Looked up by one value, which is never made a join through all that is open.
+ */
+export const INSERT_STAGED_HELD = insertRuns(
   "task_runs_open",
   {
-    id: "s.run_id",
-    ...OF_TASK,
-    trigger: "'schedule'",
-    state: "'queued'",
-    scheduled_for: "s.due_at",
-    available_at: "coalesce(s.ring_at, s.due_at)",
-    queued_at: "clock_timestamp()",
-    traceparent: "s.traceparent",
+    ...STAGED_COLUMNS,
+    waiting_for: "h.waiting_for",
+    waiting_key: ifHeld(LINE_KEY),
+    room: ifHeld("'awaited'"),
   },
-  "staged s JOIN advanced t ON t.id = s.task_id",
+  `${STAGED_SOURCE} CROSS JOIN LATERAL (SELECT CASE s.hold WHEN 'turn' THEN 'overlap' WHEN 'open' THEN (
+    SELECT 'instant' FROM task_runs_open o
+    WHERE o.task_id = t.id AND o.trigger = 'schedule' AND o.state IN ('queued', 'running', 'deferred', 'scheduled') LIMIT 1
+  ) END AS waiting_for) AS h`,
 );
 
 /** Runs of a CTE `waiting` that were taken out of the table, as they were. */

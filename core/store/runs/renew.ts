@@ -5,6 +5,7 @@
  * may come back to wait, and be claimed, before.
  */
 import type { Transaction } from "../transaction.ts";
+import { isHeld } from "./held.ts";
 import { INSERT_RENEWED } from "./insert.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
@@ -17,7 +18,7 @@ const RENEW = {
     ), waiting AS (
       DELETE FROM task_runs_open r USING held h WHERE r.id = h.id AND h.state IN ('queued', 'scheduled') RETURNING r.*
     ), r AS (${INSERT_RENEWED} RETURNING *)
-    SELECT ${STAGED} FROM r WHERE state = 'queued'`,
+    SELECT ${STAGED} FROM r WHERE state = 'queued' AND ${isHeld("r")} IS NOT TRUE`,
 };
 
 /** Part of the transaction that changes the task. Those that are queued: whoever was about to claim one has missed it, so they are to be rung. */

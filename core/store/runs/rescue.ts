@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { AttemptRecord } from "../../contracts/run.ts";
 import { policyWithoutTask } from "../../contracts/task-policy.ts";
 import type { AttemptEnd } from "../../domain/attempt.ts";
+import { mayHoldNext } from "../../domain/overlap.ts";
 import { decideVerdict } from "../../domain/retry.ts";
 import { WORKER_LOST } from "../../domain/run-errors.ts";
 import { findDeadline } from "../../domain/run-time-limits.ts";
@@ -82,6 +83,7 @@ function decideLost(run: LostRun, now: Date) {
 }
 
 function toLostAttempt(run: LostRun, now: Date): FinishedAttempt {
+  const policy = fromJoinedPolicy(run);
   return {
     runId: run.id,
     claimNo: run.claim_no,
@@ -97,7 +99,8 @@ function toLostAttempt(run: LostRun, now: Date): FinishedAttempt {
     verdict: decideLost(run, now),
     record: toRecord(run, now),
     logs: [],
-    ...(fromJoinedPolicy(run)?.pauseAfterFailures ? { pausesTask: true } : {}),
+    ...(policy?.pauseAfterFailures ? { pausesTask: true } : {}),
+    ...(policy && mayHoldNext(run.trigger, policy) ? { mayHoldNext: true } : {}),
   };
 }
 

@@ -9,7 +9,7 @@ import { deployFunction, httpTask, queueRun } from "../testing/samples.ts";
 import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { findRun, listRuns } from "./read.ts";
-import { findNextInstant } from "./stage.ts";
+import { findNextInstants } from "./stage.ts";
 import type { StagedRun } from "./staged-run.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
@@ -17,9 +17,10 @@ const T0 = Date.parse("2026-03-02T10:00:00.000Z");
 const at = (ms: number) => new Date(T0 + ms);
 beforeEach(clear);
 
-/** The id of a task made at T0. */
+/** The id of a task made at T0, whose runs may overlap. */
 async function makeTask(namespaceId: string, schedule: Schedule): Promise<string> {
-  return (await createTask(store, { namespaceId, input: httpTask(schedule), now: at(0) })).task.id;
+  const input = httpTask(schedule, { overlap: "allow" });
+  return (await createTask(store, { namespaceId, input, now: at(0) })).task.id;
 }
 
 test("a due task becomes a queued run at its instant, and its cursor moves to the next", async () => {
@@ -168,16 +169,17 @@ test("runs of one instant stand in the list newest first, none lost", async () =
 });
 
 test("the next instant is the earliest of cursors and retries; nothing waits, no instant", async () => {
-  assert.equal(await findNextInstant(store), null);
+  const findDue = async () => (await findNextInstants(store)).due;
+  assert.deepEqual(await findNextInstants(store), { due: null, held: null, hasWaiting: false });
   const namespaceId = await newNamespace();
   await makeTask(namespaceId, { kind: "delay", delayMs: 60_000 });
-  assert.deepEqual(await findNextInstant(store), at(60_000));
+  assert.deepEqual(await findDue(), at(60_000));
   const retryId = await queueRun(store, namespaceId);
   await sql`UPDATE task_runs_open SET state = 'scheduled', available_at = ${at(30_000)} WHERE id = ${retryId}`.execute(
     db,
   );
-  assert.deepEqual(await findNextInstant(store), at(30_000));
+  assert.deepEqual(await findDue(), at(30_000));
   await stageDueTasks(store, at(60_000), at(60_000), 10);
   await sql`DELETE FROM task_runs_open WHERE state = 'scheduled'`.execute(db);
-  assert.equal(await findNextInstant(store), null, "what is queued is the workers' matter");
+  assert.equal(await findDue(), null, "what is queued is the workers' matter");
 });

@@ -1,8 +1,9 @@
 /** Due tasks become queued runs, and retries that waited become queued again: what the scheduler decides, written. */
 import { sql } from "kysely";
-import { type DueDecision, decideDue } from "../../domain/catch-up.ts";
+import { type CatchUp, type DueDecision, decideDue } from "../../domain/catch-up.ts";
+import type { Overlap } from "../../domain/overlap.ts";
 import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
-import type { Schedule } from "../../domain/schedule/schedule.ts";
+import { doesRepeat, type Schedule } from "../../domain/schedule/schedule.ts";
 import type { FindNext, SkippedInstants } from "../../domain/skipped.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { messageOf } from "../../errors.ts";
@@ -11,7 +12,7 @@ import { tellTasks } from "../events/record.ts";
 import { newId } from "../ids.ts";
 import { toColumn, toNominal } from "../tasks/cursor.ts";
 import { inTransaction } from "../transaction.ts";
-import { INSERT_STAGED, TASK_FACTS } from "./insert.ts";
+import { INSERT_STAGED, INSERT_STAGED_HELD, TASK_FACTS } from "./insert.ts";
 import { recordSkipped } from "./skip.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
@@ -34,6 +35,9 @@ export interface StagedBatch {
   taskCount: number;
 }
 
+/** What holds a run that is staged; undefined: nothing. As `INSERT_STAGED_HELD` has it. */
+type Hold = "turn" | "open" | undefined;
+
 interface DueTask {
   id: string;
   type: TaskType;
@@ -43,6 +47,8 @@ interface DueTask {
   traceparent: string | null;
   jitter_offset_ms: number | null;
   runs_left: number | null;
+  overlap: Overlap | null;
+  catch_up: CatchUp | null;
 }
 
 /**
@@ -59,25 +65,22 @@ export async function stageOccurrences(
 ): Promise<StagedBatch> {
   return await inTransaction(store.pool, async (tx) => {
     const { rows: due } = await sql<DueTask>`
-      SELECT id, type, schedule, anchor_at, next_run_at, traceparent, jitter_offset_ms, runs_left FROM tasks
+      SELECT id, type, schedule, anchor_at, next_run_at, traceparent, jitter_offset_ms, runs_left,
+        policy ->> 'overlap' AS overlap, policy -> 'catchUp' AS catch_up FROM tasks
       WHERE state = 'active' AND next_run_at <= ${horizon}
       ORDER BY next_run_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx.db);
     const decided = decideAll(due, now);
-    const runs = decided.flatMap((decision) =>
-      decision.fires.map((scheduledFor) => toStaged(decision, scheduledFor, trace)),
-    );
-    await insertStaged(tx, runs);
-    const skipped = await recordMissed(tx, decided);
+    const staged = decided.flatMap((decision) => {
+      const hold = decideHold(decision);
+      return decision.fires.map((scheduledFor) => ({ ...toStaged(decision, scheduledFor, trace), hold }));
+    });
+    const runs = await insertStaged(tx, staged);
+    const skipped = await recordPassedOver(tx, decided);
     const over = decided.flatMap(({ task, nextRunAt, seek }) =>
       nextRunAt === null && !seek ? [task.id] : [],
     );
     await tellTasks(tx, "completed", over);
-    return {
-      runs: runs.map(({ runId, scheduledFor, ringAt, traceparent }) => ({
-        ...{ runId, availableAt: ringAt ?? scheduledFor, traceparent },
-      })),
-      ...{ skipped, taskCount: due.length },
-    };
+    return { runs, skipped, taskCount: due.length };
   });
 }
 
@@ -107,10 +110,10 @@ function mapWithin<From, To>(ms: number, items: From[], map: (item: From) => To)
 function decideAll(due: DueTask[], now: Date): DecidedTask[] {
   const known = new Map<string, Decision>();
   return mapWithin(DECIDE_MS, due, (task) => {
-    const { schedule, next_run_at, jitter_offset_ms, runs_left } = task;
+    const { schedule, next_run_at, jitter_offset_ms, runs_left, catch_up } = task;
     if (schedule.kind !== "cron" || jitter_offset_ms !== null || runs_left !== null)
       return { task, ...decide(task, now) };
-    const question = `${JSON.stringify(schedule)}\n${next_run_at.getTime()}`;
+    const question = [JSON.stringify(schedule), next_run_at.getTime(), JSON.stringify(catch_up)].join("\n");
     const decision = known.get(question) ?? decide(task, now);
     known.set(question, decision);
     return { task, ...decision };
@@ -119,25 +122,36 @@ function decideAll(due: DueTask[], now: Date): DecidedTask[] {
 
 /** A task with jitter goes by clocks that are slow by its offset. */
 function decide(
-  { schedule, anchor_at, next_run_at, jitter_offset_ms, runs_left }: DueTask,
+  { schedule, anchor_at, next_run_at, jitter_offset_ms, runs_left, catch_up }: DueTask,
   now: Date,
 ): Decision {
   const due = toNominal(next_run_at, jitter_offset_ms)!;
   const nominalNow = toNominal(now, jitter_offset_ms)!;
-  const decided = tryToDecide((after) => nextOccurrence(schedule, anchor_at, after), due, nominalNow);
+  const decided = tryToDecide(
+    (after) => nextOccurrence(schedule, anchor_at, after),
+    due,
+    nominalNow,
+    catch_up,
+  );
   if (runs_left === null || decided.fires.length < runs_left) return decided;
   const { seek: _seek, ...last } = decided;
   return { ...last, fires: decided.fires.slice(0, runs_left), nextRunAt: null };
 }
 
 /** The instant that is due was found before: it fires, whatever becomes of the next. */
-function tryToDecide(findNext: FindNext, due: Date, now: Date): Decision {
+function tryToDecide(findNext: FindNext, due: Date, now: Date, catchUp: CatchUp | null): Decision {
   try {
-    return decideDue(findNext, due, now, null);
+    return decideDue(findNext, due, now, catchUp);
   } catch (error) {
     const seek = { from: due > now ? due : now, error: messageOf(error) };
-    return { fires: [due], missed: undefined, nextRunAt: null, seek };
+    return { fires: [due], passedOver: undefined, nextRunAt: null, seek };
   }
+}
+
+/** Those that are caught up with follow each other, whatever the task says of overlaps. */
+function decideHold({ task, fires }: DecidedTask): Hold {
+  if (fires.length > 1) return "turn";
+  return doesRepeat(task.schedule) && (task.overlap ?? "allow") !== "allow" ? "open" : undefined;
 }
 
 /** What of a row JSON leaves out is null: rows of most tasks have neither offset nor count nor search. */
@@ -147,6 +161,7 @@ interface StagedRow extends CursorFields {
   /** When it is rung; left out, when it is scheduled for. */
   ringAt: Date | undefined;
   traceparent: string | null;
+  hold: Hold;
 }
 
 interface CursorFields {
@@ -170,7 +185,7 @@ function toStaged(
   decided: DecidedTask,
   scheduledFor: Date,
   trace?: (occurrence: Occurrence) => string | undefined,
-): StagedRow {
+): Omit<StagedRow, "hold"> {
   const { id: taskId, type, traceparent: taskTraceparent, jitter_offset_ms } = decided.task;
   const runId = newId();
   const traceparent = trace?.({ runId, taskId, type, scheduledFor, taskTraceparent }) ?? null;
@@ -184,21 +199,38 @@ const CURSOR_COLUMNS = `next_run_at = s.next_run_at, runs_left = t.runs_left - s
 const CURSOR_FIELDS =
   "task_id uuid, next_run_at timestamptz, fired int, seek_from timestamptz, seek_error text";
 
-const STAGE = `
+const stageText = (more: string, insert: string) => `
   WITH staged AS MATERIALIZED (
     SELECT * FROM json_to_recordset($1::json) AS s(run_id uuid, due_at timestamptz, ring_at timestamptz,
-      traceparent text, ${CURSOR_FIELDS})
+      traceparent text, ${CURSOR_FIELDS} ${more})
   ), advanced AS (
     UPDATE tasks t SET ${CURSOR_COLUMNS} FROM staged s WHERE t.id = s.task_id RETURNING ${TASK_FACTS}
-  ) ${INSERT_STAGED}`;
+  ) ${insert}`;
 
-async function insertStaged({ pool }: QueryScope, runs: StagedRow[]): Promise<void> {
-  if (runs.length === 0) return;
-  const rows = runs.map(({ runId, scheduledFor, ringAt, ...row }) => ({
+const STAGE = stageText("", INSERT_STAGED);
+const STAGE_HELD = stageText(
+  ", hold text",
+  `${INSERT_STAGED_HELD} RETURNING id, waiting_for IS NOT NULL AS held`,
+);
+
+/** Answers those that are to be rung. A batch in which every run may overlap looks at no other. */
+async function insertStaged({ pool }: QueryScope, staged: StagedRow[]): Promise<StagedRun[]> {
+  if (staged.length === 0) return [];
+  const rows = staged.map(({ runId, scheduledFor, ringAt, ...row }) => ({
     ...{ run_id: runId, due_at: scheduledFor, ring_at: ringAt },
     ...row,
   }));
-  await pool.query(STAGE, [JSON.stringify(rows)]);
+  const text = JSON.stringify(rows);
+  const runs = staged.map(({ runId, scheduledFor, ringAt, traceparent }) => ({
+    ...{ runId, availableAt: ringAt ?? scheduledFor, traceparent },
+  }));
+  if (staged.every(({ hold }) => hold === undefined)) {
+    await pool.query(STAGE, [text]);
+    return runs;
+  }
+  const { rows: inserted } = await pool.query<{ id: string; held: boolean }>(STAGE_HELD, [text]);
+  const heldIds = new Set(inserted.flatMap(({ id, held }) => (held ? [id] : [])));
+  return runs.filter(({ runId }) => !heldIds.has(runId));
 }
 
 const ADVANCE = `
@@ -206,10 +238,12 @@ const ADVANCE = `
   FROM json_to_recordset($1::json) AS s(${CURSOR_FIELDS}) WHERE t.id = s.task_id`;
 
 /** Few tasks are late: those that are not pay for none of this. */
-async function recordMissed(tx: QueryScope, decided: DecidedTask[]): Promise<SkippedInstants[]> {
+async function recordPassedOver(tx: QueryScope, decided: DecidedTask[]): Promise<SkippedInstants[]> {
   const without = decided.filter(({ fires }) => fires.length === 0).map(toCursorFields);
   if (without.length > 0) await tx.pool.query(ADVANCE, [JSON.stringify(without)]);
-  const late = decided.flatMap(({ task, missed }) => (missed ? [{ taskId: task.id, skipped: missed }] : []));
+  const late = decided.flatMap(({ task, passedOver }) =>
+    passedOver ? [{ taskId: task.id, skipped: passedOver }] : [],
+  );
   if (late.length === 0) return [];
   await recordSkipped(tx, late);
   return late.map(({ skipped }) => skipped);
@@ -231,11 +265,26 @@ export async function queueDueRetries(
   return rows;
 }
 
-/** The next instant at which a task fires or a retry becomes ready; null when nothing waits. */
-export async function findNextInstant({ db }: QueryScope): Promise<Date | null> {
-  const { rows } = await sql<{ at: Date | null }>`
+export interface NextInstants {
+  /** A task fires or a retry becomes ready: staged ahead of it. */
+  due: Date | null;
+  /** A held run is to be decided about. */
+  held: Date | null;
+  /** Runs wait for the end of others. */
+  hasWaiting: boolean;
+}
+
+/** What the scheduler has to wake for; null: nothing. */
+export async function findNextInstants({ db }: QueryScope): Promise<NextInstants> {
+  const { rows } = await sql<NextInstants>`
     SELECT least(
       (SELECT min(next_run_at) FROM tasks WHERE state = 'active'),
-      (SELECT min(available_at) FROM task_runs_open WHERE state = 'scheduled')) AS at`.execute(db);
-  return rows[0]?.at ?? null;
+      (SELECT min(available_at) FROM task_runs_open WHERE state = 'scheduled')) AS due,
+      (SELECT min(available_at) FROM task_runs_open
+        WHERE state = 'queued' AND waiting_for = 'instant' AND waiting_key IS NOT NULL) AS held,
+      EXISTS (SELECT FROM task_runs_open
+        WHERE state = 'queued' AND waiting_for = 'overlap' AND waiting_key IS NOT NULL) AS "hasWaiting"`.execute(
+    db,
+  );
+  return rows[0]!;
 }

@@ -9,8 +9,9 @@ import { newId } from "../ids.ts";
 import { enqueueTaskRun } from "../runs/enqueue.ts";
 import { finishAttempts } from "../runs/finish.ts";
 import { findRun, listRuns } from "../runs/read.ts";
+import { settleHeldRuns } from "../runs/settle-held.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
-import { claim, finished, httpTask, makeWorker, retryAfter } from "../testing/samples.ts";
+import { claim, finished, type GivenTask, httpTask, makeWorker, retryAfter } from "../testing/samples.ts";
 import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
@@ -36,10 +37,10 @@ const hourly: Schedule = { kind: "every", everyMs: HOUR_MS };
 const later = (from: Date, ms: number) => new Date(from.getTime() + ms);
 
 /** A task made now, or `ageMs` ago. */
-async function makeTask(schedule: Schedule, ageMs = 0) {
+async function makeTask(schedule: Schedule, ageMs = 0, given: GivenTask = {}) {
   const namespaceId = await newNamespace();
   const madeAt = new Date(Date.now() - ageMs);
-  const { task } = await createTask(store, { namespaceId, input: httpTask(schedule), now: madeAt });
+  const { task } = await createTask(store, { namespaceId, input: httpTask(schedule, given), now: madeAt });
   return { namespaceId, id: task.id, madeAt };
 }
 
@@ -120,6 +121,25 @@ test("a repeating task that slept through its instants goes on at the next of it
       },
     },
   ]);
+});
+
+test("a task that names a catch-up makes up for what it slept through when it is resumed", async () => {
+  const catchUp = { policy: "all", windowMs: 2 * HOUR_MS, max: 100 } as const;
+  const { namespaceId, id, madeAt } = await makeTask(hourly, 0, { catchUp });
+  await pauseTask(store, namespaceId, id, madeAt);
+  const now = later(madeAt, 5.5 * HOUR_MS);
+  await resumeTask(store, namespaceId, id, now);
+  const [skipped] = await listMissed(namespaceId, id);
+  assert.deepEqual([skipped?.skipped?.reason, skipped?.skipped?.count], ["paused", 3]);
+  await stageDueTasks(store, now, now, 10);
+  const { started } = await settleHeldRuns(store, now, 10);
+  assert.deepEqual(
+    started.map(({ availableAt }) => availableAt),
+    [later(madeAt, 4 * HOUR_MS)],
+    "the fifth waits for its turn",
+  );
+  const task = await findTask(store, namespaceId, id);
+  assert.deepEqual(task?.nextRunAt, later(madeAt, 6 * HOUR_MS));
 });
 
 test("a paused task that is cancelled or given another schedule tells of what it slept through", async () => {

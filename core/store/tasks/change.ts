@@ -6,6 +6,7 @@
  */
 import { type RawBuilder, type Selectable, sql } from "kysely";
 import type { PauseReason, Task } from "../../contracts/task-output.ts";
+import { decideDue } from "../../domain/catch-up.ts";
 import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
 import { doesRepeat, type Schedule } from "../../domain/schedule/schedule.ts";
 import { countSkipped, type SkippedInstants } from "../../domain/skipped.ts";
@@ -280,8 +281,8 @@ const findStanding = (one: LockedTask, now: Date): NextCursor =>
   one.cursor ? { next_run_at: toColumn(one.cursor, one.offsetMs) } : findComing(one, now);
 
 /**
- * Repeating tasks go on at their next instant; one that should have fired meanwhile fires now. Runs that failed before
- * do not count any more.
+ * Repeating tasks go on at their next instant, or make up for what they slept through where they name a catch-up; one
+ * that should have fired once meanwhile fires now. Runs that failed before do not count any more.
  */
 export async function resumeTask(
   store: Store,
@@ -305,9 +306,11 @@ export async function resumeTasksIn(
 ): Promise<EachTask> {
   const locked = await lockTasks(tx, namespaceId, taskIds);
   const { active, paused, over } = byState(locked);
-  await recordPassed(tx, paused, now);
   const asTheyAre = active.map((one) => resumeAt(one, findStanding(one, now)));
-  const next = paused.map((one) => resumeAt(one, findComing(one, now)));
+  const decided = paused.map((one) => ({ one, ...decideResume(one, now) }));
+  const next = decided.map(({ one, cursor }) => resumeAt(one, cursor));
+  const slept = decided.flatMap(({ one, skipped }) => (skipped ? [{ taskId: one.task.id, skipped }] : []));
+  if (slept.length > 0) await recordSkipped(tx, slept);
   const resumed = await saveStates(tx, next, now, RESUMED);
   await tellTasks(tx, "resumed", idsOf(resumed));
   await tellTasks(
@@ -318,6 +321,22 @@ export async function resumeTasksIn(
   const saved = [...(await saveStates(tx, asTheyAre, now)), ...resumed];
   await recordChanges(tx, toChanges(next, "resumed"), now, by);
   return tellEach(taskIds, locked, saved, refuseEach(over, "resumed"));
+}
+
+/** Where a task that was paused goes on, and what of its sleep does not fire any more. */
+function decideResume(
+  locked: LockedTask,
+  now: Date,
+): { cursor: NextCursor; skipped: SkippedInstants | undefined } {
+  const { task, anchorAt, cursor, offsetMs } = locked;
+  const { catchUp } = task.policy;
+  const nominalNow = toNominal(now, offsetMs)!;
+  if (catchUp === null || cursor === null || cursor > nominalNow)
+    return { cursor: findComing(locked, now), skipped: findPassed(locked, now) };
+  const findNext = createSearch(task.schedule, anchorAt);
+  const { fires, passedOver } = decideDue(findNext, cursor, nominalNow, catchUp, "paused");
+  const next = fires[0] ? { next_run_at: toColumn(fires[0], offsetMs) } : findComing(locked, now);
+  return { cursor: next, skipped: passedOver };
 }
 
 /** Ends the task, its waiting runs with it; running ones are asked to stop. Cancelling twice is the same as once. */

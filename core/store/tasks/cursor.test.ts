@@ -6,7 +6,7 @@ import { jitterOffsetMs } from "../../domain/schedule/jitter.ts";
 import type { CronSchedule, Schedule } from "../../domain/schedule/schedule.ts";
 import { toJsonText } from "../json-text.ts";
 import { findRun } from "../runs/read.ts";
-import { findNextInstant } from "../runs/stage.ts";
+import { findNextInstants } from "../runs/stage.ts";
 import { readStats } from "../stats.ts";
 import { httpTask } from "../testing/samples.ts";
 import { stageDueTasks } from "../testing/stage-runs.ts";
@@ -31,7 +31,11 @@ const midnight = (given: Partial<CronSchedule> = {}): CronSchedule => ({
 
 async function makeTask(schedule: Schedule) {
   const namespaceId = await newNamespace();
-  const { task } = await createTask(store, { namespaceId, input: httpTask(schedule), now: MADE });
+  const { task } = await createTask(store, {
+    namespaceId,
+    input: httpTask(schedule, { overlap: "allow" }),
+    now: MADE,
+  });
   return { namespaceId, id: task.id, task };
 }
 
@@ -43,14 +47,18 @@ test("a task with jitter is staged for its own offset; what is shown of it is no
   assert.ok(offsetMs > 0 && offsetMs < 60_000);
   assert.deepEqual(task.nextRunAt, MIDNIGHT);
   assert.deepEqual((await findTask(store, namespaceId, id))?.nextRunAt, MIDNIGHT);
-  assert.deepEqual(await findNextInstant(store), later(MIDNIGHT, offsetMs));
+  assert.deepEqual((await findNextInstants(store)).due, later(MIDNIGHT, offsetMs));
   assert.deepEqual(await stageUntil(later(MIDNIGHT, offsetMs - 1)), []);
   const [staged] = await stageUntil(later(MIDNIGHT, offsetMs));
   assert.deepEqual(staged?.availableAt, later(MIDNIGHT, offsetMs));
   const run = await findRun(store, namespaceId, staged.runId);
   assert.deepEqual([run?.scheduledFor, run?.availableAt], [MIDNIGHT, later(MIDNIGHT, offsetMs)]);
   assert.deepEqual((await findTask(store, namespaceId, id))?.nextRunAt, later(MIDNIGHT, DAY_MS));
-  assert.deepEqual(await findNextInstant(store), later(MIDNIGHT, DAY_MS + offsetMs), "its own minute again");
+  assert.deepEqual(
+    (await findNextInstants(store)).due,
+    later(MIDNIGHT, DAY_MS + offsetMs),
+    "its own minute again",
+  );
 });
 
 test("filters by the next instant go by the nominal one", async () => {

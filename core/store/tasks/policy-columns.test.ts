@@ -54,10 +54,10 @@ test("what this release writes, the one before reads", async () => {
     [second.retry, second.timeout_ms, second.dead_letter],
     [DEFAULT_POLICY.retry, 1_234, true],
   );
-  const { retry, deadLetter } = DEFAULT_POLICY;
+  const { retry, deadLetter, overlap } = DEFAULT_POLICY;
   assert.deepEqual(
     second.policy,
-    { retry, deadLetter },
+    { retry, deadLetter, overlap },
     "the timeout has its column; what is not set is left out",
   );
 });
@@ -86,6 +86,7 @@ test("a task that the release before makes runs by its columns", async () => {
     retry: RETRY,
     timeoutMs: 5_000,
     deadLetter: false,
+    overlap: "allow",
   });
   const workerId = await makeWorker(db);
   const run = await enqueueTaskRun(store, namespaceId, id);
@@ -114,5 +115,5 @@ test("a change takes limits away, and what the release before cannot know of a r
   assert.deepEqual(await policyNow(), { ...before, ttlMs: null });
   await change({ ...DEFAULT_POLICY, timeoutMs: before.timeoutMs });
   assert.deepEqual(await policyNow(), { ...DEFAULT_POLICY, timeoutMs: before.timeoutMs });
-  assert.deepEqual(Object.keys((await columnsOf(id)).policy).sort(), ["deadLetter", "retry"]);
+  assert.deepEqual(Object.keys((await columnsOf(id)).policy).sort(), ["deadLetter", "overlap", "retry"]);
 });

@@ -10,6 +10,7 @@ import type { QueryScope, Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
 import { toJsonText } from "../json-text.ts";
 import { functionKeys, GRANTED, givePermitsBack } from "../limits/permits.ts";
+import { isHeld } from "../runs/held.ts";
 import { renewRuns } from "../runs/renew.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
@@ -131,6 +132,9 @@ async function saveDefinition(
 const HELD_OF_MOVED = sql.raw(`CASE WHEN ${GRANTED} THEN r.permits END`);
 const PERMITS_BACK = sql.raw(givePermitsBack("moved"));
 
+/** A run that waits for others of its task goes on waiting. */
+const ofHeld = (column: string) => sql.raw(`CASE WHEN ${isHeld("r")} THEN r.${column} END`);
+
 /** Runs that have not started stand in no line of the function they were to call, and hold none of its permits. */
 async function callOtherFunction(
   { db }: Transaction,
@@ -144,6 +148,7 @@ async function callOtherFunction(
         AND r.state IN ('scheduled', 'queued', 'dead') FOR UPDATE
     ), ${PERMITS_BACK}
     UPDATE task_runs_open r SET function_id = m.function_id, limit_keys = ${sql.raw(functionKeys("m.function_id"))},
-      permits = NULL, waiting_for = NULL, waiting_key = NULL, room = NULL
+      permits = NULL, waiting_for = ${ofHeld("waiting_for")}, waiting_key = ${ofHeld("waiting_key")},
+      room = ${ofHeld("room")}
     FROM (SELECT id, ${functionId}::uuid AS function_id FROM moved) AS m WHERE r.id = m.id`.execute(db);
 }

@@ -28,6 +28,26 @@ export const RETRIES: Statement[] = [
       refuses: [{ pauseAfterFailures: 0 }, { pauseAfterFailures: 101 }, { pauseAfterFailures: 1.5 }],
     }),
   ),
+  held("| field of catchUp | default | meaning |", [
+    "core/contracts/catch-up-field.test.ts",
+    "what is left out of a catch-up has its default",
+  ]),
+  statement(
+    "| window | null | what was missed longer ago is not made up for; at least 1 s |",
+    bounded(HTTP_TASK, {
+      field: "catchUp.window",
+      takes: [{ catchUp: { window: "1s" } }, { catchUp: { window: null } }],
+      refuses: [{ catchUp: { window: "999ms" } }],
+    }),
+  ),
+  statement(
+    "| max | 100 | of all: the newest so many, 1 to 1,000 |",
+    bounded(HTTP_TASK, {
+      field: "catchUp.max",
+      takes: [{ catchUp: { max: 1 } }, { catchUp: { max: 1_000 } }, { catchUp: {} }],
+      refuses: [{ catchUp: { max: 0 } }, { catchUp: { max: 1_001 } }],
+    }),
+  ),
   held('| {"initial", "factor", "max", "jitter"}, or the same with "kind": "exponential" |', [
     "core/domain/retry.test.ts",
     "without jitter the wait grows by the factor up to the cap",

@@ -6,6 +6,7 @@ import {
   MAX_EXPRESSIONS,
   MAX_JITTER_MS,
 } from "../../../core/contracts/schedule-fields.ts";
+import { MISSED_AFTER_MS } from "../../../core/domain/catch-up.ts";
 import { nextOccurrence } from "../../../core/domain/schedule/occurrences.ts";
 import { MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../../../core/domain/schedule/schedule.ts";
 import { MAX_COUNTED } from "../../../core/domain/skipped.ts";
@@ -184,6 +185,10 @@ export const SCHEDULES: Statement[] = [
       "02:45",
     ]);
   }),
+  held(`those that are found more than ${MISSED_AFTER_MS / 1_000} seconds late`, [
+    "core/domain/catch-up.test.ts",
+    "an instant that is staged in time fires, whatever the catch-up",
+  ]),
   held(
     `count (up to ${n(MAX_COUNTED)})`,
     ["core/domain/skipped.test.ts", "counting stops at its bound"],
