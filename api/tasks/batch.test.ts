@@ -98,3 +98,38 @@ test("a key that may not write makes no batch", async () => {
   const { namespaceId } = await api.newTenant();
   assertProblem(await create(await api.newCaller(namespaceId, ["read", "invoke"]), [HTTP]), 403, "forbidden");
 });
+
+test("batches of the same under keys, in opposite orders, wait for each other and make each task once", async () => {
+  const tenant = await api.newTenant();
+  const items = Array.from({ length: 10 }, (_, index) => ({
+    ...HTTP,
+    name: `n${index}`,
+    dedup: { window: "10m" },
+  }));
+  const keyed = Array.from({ length: 10 }, (_, index) => ({ ...HTTP, key: `k${index}` }));
+  for (const given of [items, keyed]) {
+    const answers = await Promise.all(
+      [given, given.toReversed()].map((ordered, index) =>
+        tenant.call("POST", "/v1/tasks/batch", {
+          body: { items: ordered },
+          headers: { "idempotency-key": `batch-${given === items}-${index}` },
+        }),
+      ),
+    );
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [200, 200],
+    );
+    const statuses = answers.flatMap(({ body }) => body.items.map((item: { status: number }) => item.status));
+    const other = given === items ? 200 : 409;
+    assert.equal(statuses.filter((status) => status === 201).length, 10);
+    assert.equal(statuses.filter((status) => status === other).length, 10);
+    // Each answer is in its batch's own order.
+    assert.deepEqual(
+      answers.map(({ body }) =>
+        body.items.every((item: { status: number }) => item.status === body.items[0].status),
+      ),
+      [true, true],
+    );
+  }
+});
