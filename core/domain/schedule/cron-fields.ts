@@ -1,7 +1,8 @@
 /**
- * The fields of a cron expression: a list of items, each a value, a name, a range, `*` or `?`, or a range with a step; the
+ * The fields of a cron expression. Their items are cron-parser's; what it refuses and has one meaning is ours: a list of items, each a value, a name, a range, `*` or `?`, or a range with a step; the
  * day fields take more (cron-days.ts). A range may go round: `22-2` is 22 to 2 o'clock.
  */
+import { CronExpressionParser } from "cron-parser";
 import type { CountedDay, CronDays, PlacedWeekday } from "./cron-days.ts";
 
 export interface CronFields {
@@ -19,6 +20,8 @@ export interface CronFields {
 export class CronSyntaxError extends Error {}
 
 interface Field {
+  /** In what cron-parser answers. */
+  key: "second" | "minute" | "hour" | "dayOfMonth" | "month" | "dayOfWeek";
   name: string;
   min: number;
   max: number;
@@ -32,13 +35,21 @@ const MONTHS = "january february march april may june july august september octo
 const WEEKDAYS = "sunday monday tuesday wednesday thursday friday saturday";
 
 const FIELDS = {
-  second: { name: "second", min: 0, max: 59, takes: "0 to 59" },
-  minute: { name: "minute", min: 0, max: 59, takes: "0 to 59" },
-  hour: { name: "hour", min: 0, max: 23, takes: "0 to 23" },
-  dayOfMonth: { name: "day of month", min: 1, max: 31, takes: "1 to 31, L, L-2, 15W, LW" },
-  month: { name: "month", min: 1, max: 12, takes: "1 to 12, JAN to DEC", names: MONTHS.split(" ") },
+  second: { key: "second", name: "second", min: 0, max: 59, takes: "0 to 59" },
+  minute: { key: "minute", name: "minute", min: 0, max: 59, takes: "0 to 59" },
+  hour: { key: "hour", name: "hour", min: 0, max: 23, takes: "0 to 23" },
+  dayOfMonth: { key: "dayOfMonth", name: "day of month", min: 1, max: 31, takes: "1 to 31, L, L-2, 15W, LW" },
+  month: {
+    key: "month",
+    name: "month",
+    min: 1,
+    max: 12,
+    takes: "1 to 12, JAN to DEC",
+    names: MONTHS.split(" "),
+  },
   /** 7 is Sunday as well. */
   dayOfWeek: {
+    key: "dayOfWeek",
     name: "day of week",
     min: 0,
     max: 7,
@@ -97,31 +108,37 @@ function readDaysOfWeek(text: string): CronDays["ofWeek"] {
   return { weekdays, placed };
 }
 
-/** The values of one item, in the order in which it names them. */
+/** The values of one item. What cron-parser has no form for is put into one that it has. */
 function readItem(field: Field, item: string): number[] {
   const parts = /^(?:([*?])|(\w+?)(?:-(\w+))?)(?:\/(\d{1,4}))?$/.exec(item);
   if (!parts) throw faultOf(field, item);
-  const [, any, first, last, stepText] = parts;
-  const step = Number(stepText ?? 1);
-  if (step < 1) throw faultOf(field, item);
-  if (any) return range(field.min, field.max, step);
+  const [, any, first, last, step] = parts;
+  const every = step === undefined ? "" : `/${step}`;
+  if (any) return readByLibrary(field, item, `*${every}`);
   const from = toValue(field, first!);
   const to = last === undefined ? from : toValue(field, last);
   if (from === undefined || to === undefined) throw faultOf(field, item);
-  if (last === undefined) return stepText === undefined ? [from] : range(from, field.max, step);
-  if (from <= to) return range(from, to, step);
-  return goRound(field, item, from, to, step);
+  if (last === undefined) return readByLibrary(field, item, `${from}${every}`);
+  if (from > to) return goRound(field, item, from, to, Number(step ?? 1));
+  return readByLibrary(field, item, `${from}-${to}${every}`);
+}
+
+/** The other fields are `*`, so that no day is left out for the sake of a month. */
+function readByLibrary(field: Field, item: string, text: string): number[] {
+  const texts = Object.values(FIELDS).map((other) => (other === field ? text : "*"));
+  try {
+    return CronExpressionParser.parse(texts.join(" ")).fields[field.key].values.map(Number);
+  } catch {
+    throw faultOf(field, item);
+  }
 }
 
 /** `22-2`: to the end and on from the beginning. Months differ in length, so a step through their days has no meaning. */
 function goRound(field: Field, item: string, from: number, to: number, step: number): number[] {
-  if (field === FIELDS.dayOfMonth && step > 1) throw faultOf(field, item);
+  if (step < 1 || (field === FIELDS.dayOfMonth && step > 1)) throw faultOf(field, item);
   const size = field === FIELDS.dayOfWeek ? 7 : field.max - field.min + 1;
-  return range(from, to + size, step).map((value) => ((value - field.min) % size) + field.min);
-}
-
-function range(from: number, to: number, step: number): number[] {
-  return Array.from({ length: Math.floor((to - from) / step) + 1 }, (_none, index) => from + index * step);
+  const count = Math.floor((to + size - from) / step) + 1;
+  return Array.from({ length: count }, (_, index) => ((from + index * step - field.min) % size) + field.min);
 }
 
 function toValue({ min, max, names }: Field, text: string): number | undefined {
