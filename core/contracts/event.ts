@@ -97,7 +97,7 @@ export const eventOutput = z
   .meta({ id: "Event", description: "A CloudEvent (1.0).", examples: [EXAMPLE] });
 export type WireEvent = z.output<typeof eventOutput>;
 
-interface EventFacts {
+export interface EventFacts {
   id: string;
   type: EventType;
   at: Date;

@@ -10,6 +10,7 @@
  */
 
 import type { Clock } from "../../clock.ts";
+import type { EventFacts } from "../../contracts/event.ts";
 import { beforeXid, type EventPosition, RANKS } from "../../domain/event-position.ts";
 import type { EventType } from "../../domain/events.ts";
 import type { JsonObject } from "../../json.ts";
@@ -18,15 +19,8 @@ import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { COMPLETE_BELOW, NEXT_XID } from "../xid.ts";
 import { shownError } from "./record.ts";
 
-export interface StoredEvent {
+export interface StoredEvent extends Omit<EventFacts, "id"> {
   position: EventPosition;
-  type: EventType;
-  at: Date;
-  namespaceId: string;
-  taskId: string | null;
-  runId: string | null;
-  functionName: string | null;
-  data: JsonObject;
 }
 
 export interface EventFilter {
