@@ -66,7 +66,7 @@ test("callers are woken by the ends they wait for, the scheduler by retries, the
   assert.deepEqual(letters, [{ runId, taskId, namespaceId, error, deadAt: endedAt.toISOString() }]);
 });
 
-test("the scheduler is woken by ends that a later run may wait for, and by no others", async () => {
+test("an end wakes the scheduler only where a later run of the task may be waiting for it", async () => {
   const notified: string[] = [];
   const notifier = { notify: (channel: string) => void notified.push(channel), flush: async () => {} };
   const ends = createRunEnds([wakeScheduler(notifier)], fail);

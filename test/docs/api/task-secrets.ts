@@ -8,11 +8,11 @@ const SPEC = "core/domain/secrets-in-spec.test.ts";
 
 export const TASK_SECRETS: Statement[] = [
   held(
-    "A name that the namespace has no secret of is a 422 unknown_secret that names the field",
+    "A name that no secret of the namespace has is a 422 unknown_secret that names the field",
     [ROUTES, "a secret that is not there is refused by the field that names it"],
     [ROUTES, "a body that a run is given may name secrets, by who may write tasks"],
   ),
-  held("that is followed by no name and }} is a 422", [
+  held("without a name and }} after it is a 422", [
     ROUTES,
     "a template that names nothing, or stands where none may",
   ]),
