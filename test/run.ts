@@ -30,6 +30,8 @@ Runs the tests (*.test.ts) on a PostgreSQL of their own and, where there is one,
   --strict        fail when cases cannot run for want of a tool (Kafka: java and mvn; manifests: kustomize or go;
                   Compose: go; containers: those and root on Linux; monitoring: prometheus or apt-get; poolers:
                   pgbouncer or apt-get), instead of skipping them
+  --seed N        properties draw other cases; random: of a seed that is printed where one breaks
+  --cases N       properties try as many cases as this, however long it takes
   --help          this text
 
   KAFKA_BROKERS          a broker to use; without it one is started, which needs java and mvn
@@ -37,13 +39,16 @@ Runs the tests (*.test.ts) on a PostgreSQL of their own and, where there is one,
   BELLHOP_TEST_STRICT=1  the same as --strict
 
 npm test -- claim          the files with "claim" in their path
-npm test -- core/domain    the files of a folder`;
+npm test -- core/domain    the files of a folder
+npm test -- schedule-property --seed random --cases 1000`;
 
 interface Command {
   files: string[];
   nodeArgs: string[];
   strict: boolean;
   unit: boolean;
+  /** Of properties (support/properties.ts). */
+  draws: { BELLHOP_TEST_SEED?: string; BELLHOP_TEST_CASES?: string };
 }
 
 /** A mistake of the caller's: one sentence, status 2. */
@@ -64,6 +69,17 @@ function parseCommand(args: string[]): Command | "help" {
     nodeArgs: values.name === undefined ? [] : [`--test-name-pattern=${values.name}`],
     strict: values.strict || process.env["BELLHOP_TEST_STRICT"] === "1",
     unit: values.unit,
+    draws: readDraws(values),
+  };
+}
+
+function readDraws({ seed, cases }: { seed?: string; cases?: string }): Command["draws"] {
+  if (seed !== undefined && !/^(random|-?\d+)$/.test(seed))
+    throw new UsageError("--seed is a whole number, or random.");
+  if (cases !== undefined && !/^[1-9]\d*$/.test(cases)) throw new UsageError("--cases is a whole number.");
+  return {
+    ...(seed !== undefined && { BELLHOP_TEST_SEED: seed }),
+    ...(cases !== undefined && { BELLHOP_TEST_CASES: cases }),
   };
 }
 
@@ -73,7 +89,14 @@ function parseOptions(args: string[]) {
     return parseArgs({
       args,
       allowPositionals: true,
-      options: { strict: flag, unit: flag, name: { type: "string" }, help: { ...flag, short: "h" } },
+      options: {
+        strict: flag,
+        unit: flag,
+        name: { type: "string" },
+        seed: { type: "string" },
+        cases: { type: "string" },
+        help: { ...flag, short: "h" },
+      },
     });
   } catch (error) {
     throw new UsageError(`${messageOf(error)}\nnpm test -- --help tells the options.`);
@@ -175,7 +198,7 @@ async function main(): Promise<number> {
     if (kustomize.status === "rejected") throw kustomize.reason;
     // What is set for the product must not leak into the tests.
     const { KAFKA_BROKERS: _brokers, DATABASE_URL: _url, ...outer } = process.env;
-    const env = { ...outer, TEST_DATABASE_URL: postgres.value.url, ...kafka.value.env };
+    const env = { ...outer, ...command.draws, TEST_DATABASE_URL: postgres.value.url, ...kafka.value.env };
     return await runNode(command, env, (child) => {
       runner = child;
     });

@@ -45,25 +45,34 @@ function createReader(zone: string): (ms: number) => number {
 /** The instants of the expression from a day after the clock's first to a day before its last. */
 export function expectInstants(expression: string, clock: Clock, changes: ClockChanges): number[] {
   const names = createMatcher(expression);
-  const everyHour = expression.split(" ")[1]!.startsWith("*");
-  const found = new Set<number>();
-  const add = (index: number) => found.add(clock.fromMs + index * MINUTE_MS);
-  if (everyHour) {
-    for (const [index, minute] of clock.shown.entries()) if (names(minute)) add(index);
-  } else {
-    const last = clock.shown.at(-1)!;
-    for (let minute = clock.shown[0]!; minute <= last; minute += 1) {
-      if (!names(minute)) continue;
-      const times = clock.at.get(minute) ?? [];
-      if (times.length === 0 && changes.gap === "shift")
-        add(clock.at.get(minute + jumpOver(clock, minute))![0]!);
-      for (const index of changes.repeat === "both" ? times : times.slice(0, 1)) add(index);
-    }
-  }
-  return [...found]
-    .filter((ms) => ms >= clock.fromMs + DAY_MS && ms < clock.toMs - DAY_MS)
-    .sort((one, other) => one - other);
+  if (!expression.split(" ")[1]!.startsWith("*")) return placeTimes(names, clock, changes);
+  const found = clock.shown.flatMap((minute, index) => (names(minute) ? [toInstant(clock, index)] : []));
+  return trimDays(found, clock);
 }
+
+/** The instants, within the same bounds, of local times that are named one by one: they shift, and may come twice. */
+export function placeTimes(
+  names: (minute: number) => boolean,
+  clock: Clock,
+  changes: ClockChanges,
+): number[] {
+  const found = new Set<number>();
+  const last = clock.shown.at(-1)!;
+  for (let minute = clock.shown[0]!; minute <= last; minute += 1) {
+    if (!names(minute)) continue;
+    const times = clock.at.get(minute) ?? [];
+    if (times.length === 0 && changes.gap === "shift")
+      found.add(toInstant(clock, clock.at.get(minute + jumpOver(clock, minute))![0]!));
+    for (const index of changes.repeat === "both" ? times : times.slice(0, 1))
+      found.add(toInstant(clock, index));
+  }
+  return trimDays([...found], clock);
+}
+
+const toInstant = ({ fromMs }: Clock, index: number) => fromMs + index * MINUTE_MS;
+
+const trimDays = (found: number[], { fromMs, toMs }: Clock) =>
+  found.filter((ms) => ms >= fromMs + DAY_MS && ms < toMs - DAY_MS).sort((one, other) => one - other);
 
 /** By how many minutes the clock jumps over the time. */
 function jumpOver({ shown }: Clock, minute: number): number {
@@ -71,7 +80,8 @@ function jumpOver({ shown }: Clock, minute: number): number {
   return shown[index + 1]! - shown[index]! - 1;
 }
 
-function createMatcher(expression: string): (minute: number) => boolean {
+/** Whether the expression, of five fields, names what a clock shows. */
+export function createMatcher(expression: string): (minute: number) => boolean {
   const { minute, hour, dayOfMonth, month, dayOfWeek } = CronExpressionParser.parse(expression).fields;
   const holds = (values: readonly unknown[], value: number) => values.includes(value);
   return (at) => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CronExpressionParser } from "cron-parser";
-import { createRandom, type Random } from "../../../test/support/random.ts";
+import fc from "fast-check";
+import { assertHolds } from "../../../test/support/properties.ts";
 import { findCronFault, nextCron, readCron } from "./cron.ts";
 
 const NOW = new Date("2026-11-28T00:00:00Z");
@@ -106,14 +107,19 @@ const FIELDS = [
   { min: 0, max: 7 },
 ];
 
-function drawField(random: Random, { min, max }: (typeof FIELDS)[number]): string {
-  const item = () => {
-    const [one, other] = [random.whole(min, max), random.whole(min, max)];
-    const range = `${Math.min(one, other)}-${Math.max(one, other)}`;
-    const step = random.pick(["", "", `/${random.whole(1, 30)}`]);
-    return random.pick(["*", range, range, `${one}`, `${one}`]) + step;
-  };
-  return random.pick(["*", "?", Array.from({ length: random.whole(1, 3) }, item).join(",")]);
+function anyField({ min, max }: (typeof FIELDS)[number]) {
+  const value = fc.integer({ min, max });
+  const range = fc
+    .tuple(value, value)
+    .map(([one, other]) => `${Math.min(one, other)}-${Math.max(one, other)}`);
+  const base = fc.oneof(fc.constant("*"), range, range, value.map(String), value.map(String));
+  const step = fc.oneof(
+    { weight: 2, arbitrary: fc.constant("") },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 30 }).map((by) => `/${by}`) },
+  );
+  const item = fc.tuple(base, step).map((parts) => parts.join(""));
+  const items = fc.array(item, { minLength: 1, maxLength: 3 }).map((each) => each.join(","));
+  return fc.oneof(fc.constant("*"), fc.constant("?"), items);
 }
 
 /** It refuses values that an item repeats. */
@@ -129,24 +135,23 @@ const bits = (values: readonly (number | string)[], size: number) =>
   values.reduce((sum: number, value) => sum | (1 << (Number(value) % size)), 0);
 
 test("whatever plain expression cron-parser reads, it reads alike", () => {
-  const random = createRandom(1);
-  let compared = 0;
-  while (compared < 1_000) {
-    const expression = FIELDS.map((field) => drawField(random, field)).join(" ");
-    const ours = readCron(expression);
-    const theirs = parseTheirs(expression);
-    if (!theirs) continue;
-    compared += 1;
-    assert.deepEqual(ours.seconds, theirs.second.values, expression);
-    assert.deepEqual(ours.minutes, theirs.minute.values, expression);
-    assert.deepEqual(ours.hours, theirs.hour.values, expression);
-    assert.deepEqual(ours.months, theirs.month.values, expression);
-    const { ofMonth, ofWeek } = ours.days;
-    assert.equal(ofMonth === undefined, theirs.dayOfMonth.isWildcard, expression);
-    assert.equal(ofWeek === undefined, theirs.dayOfWeek.isWildcard, expression);
-    // It leaves out days that a single month does not have.
-    if (ofMonth && ours.months.length > 1)
-      assert.equal(ofMonth.days, bits(theirs.dayOfMonth.values, 32), expression);
-    if (ofWeek) assert.equal(ofWeek.weekdays, bits(theirs.dayOfWeek.values, 7), expression);
-  }
+  assertHolds(
+    fc.property(fc.tuple(...FIELDS.map(anyField)), (fields) => {
+      const expression = fields.join(" ");
+      const ours = readCron(expression);
+      const theirs = parseTheirs(expression);
+      fc.pre(theirs !== undefined);
+      assert.deepEqual(ours.seconds, theirs.second.values);
+      assert.deepEqual(ours.minutes, theirs.minute.values);
+      assert.deepEqual(ours.hours, theirs.hour.values);
+      assert.deepEqual(ours.months, theirs.month.values);
+      const { ofMonth, ofWeek } = ours.days;
+      assert.equal(ofMonth === undefined, theirs.dayOfMonth.isWildcard);
+      assert.equal(ofWeek === undefined, theirs.dayOfWeek.isWildcard);
+      // It leaves out days that a single month does not have.
+      if (ofMonth && ours.months.length > 1) assert.equal(ofMonth.days, bits(theirs.dayOfMonth.values, 32));
+      if (ofWeek) assert.equal(ofWeek.weekdays, bits(theirs.dayOfWeek.values, 7));
+    }),
+    1_000,
+  );
 });

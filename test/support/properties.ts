@@ -1,0 +1,25 @@
+/**
+ * How properties are tried: so many cases, from one seed, so that a run can be repeated. `npm test -- --seed N` draws
+ * others (`random`: of its own choice), `--cases N` more of them; what breaks is printed with its seed.
+ */
+import fc, { type Parameters } from "fast-check";
+
+/** The same every time: a suite that is red by chance says nothing of the change that it judges. */
+const DEFAULT_SEED = 1;
+/** Long before the runner's patience ends. */
+const TIME_LIMIT_MS = 30_000;
+
+export function propertySettings<T>(cases: number): Parameters<T> {
+  const { BELLHOP_TEST_SEED: seed, BELLHOP_TEST_CASES: asked } = process.env;
+  return {
+    numRuns: asked === undefined ? cases : Number(asked),
+    // A machine that is busy tries fewer.
+    ...(asked === undefined && { interruptAfterTimeLimit: TIME_LIMIT_MS }),
+    ...(seed !== "random" && { seed: seed === undefined ? DEFAULT_SEED : Number(seed) }),
+  };
+}
+
+/** Throws, with the smallest case that it finds, where the property does not hold. */
+export function assertHolds<T extends unknown[]>(property: fc.IProperty<T>, cases: number): void {
+  fc.assert(property, propertySettings(cases));
+}
