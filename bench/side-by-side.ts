@@ -1,9 +1,9 @@
 /**
  * The whole system of this checkout and of another one, in turns in one run: runs that are due at one instant, by the
- * kind of task, and direct calls. What counts is the processor time of all processes of a system: it stands, more or
+ * kind of task, and direct calls. Without another checkout it compares the kinds. What counts is the processor time of all processes of a system: it stands, more or
  * less, where other work makes the clock useless.
  *
- *     node bench/side-by-side.ts --against ../other-checkout [--runs 3000] [--rounds 5]
+ *     node bench/side-by-side.ts [--against ../other-checkout] [--runs 3000] [--rounds 5] [--only http,function]
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -24,9 +24,9 @@ const { values: options } = parseArgs({
     against: { type: "string" },
     runs: { type: "string", default: "3000" },
     rounds: { type: "string", default: "5" },
+    only: { type: "string", default: "http,function,limit,direct" },
   },
 });
-if (!options.against) throw new Error("--against names the other checkout");
 const [runs, rounds] = [Number(options.runs), Number(options.rounds)];
 
 interface Side {
@@ -37,12 +37,15 @@ interface Side {
 }
 
 interface Kind {
+  /** What `--only` calls it. */
+  name: string;
   title: string;
   measure(side: Side): Promise<Figures>;
 }
 
 interface Figures {
-  processorUs: number;
+  /** By process: `PostgreSQL`, or the folder of what it runs. */
+  processorUs: Map<string, number>;
   perSecond: number;
 }
 
@@ -52,12 +55,14 @@ interface ProcessFacts {
   ticks: number;
 }
 
+const readProcessFile = (pid: string | number, file: string) => readFileSync(`/proc/${pid}/${file}`, "utf8");
+
 function listProcesses(): ProcessFacts[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
-        const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+        const stat = readProcessFile(name, "stat");
         const fields = stat
           .slice(stat.lastIndexOf(")") + 2)
           .split(" ")
@@ -86,8 +91,20 @@ function listDescendants(roots: number[]): ProcessFacts[] {
   return all.filter(({ pid }) => known.has(pid));
 }
 
-const processorUs = ({ roots }: Side) =>
-  listDescendants(roots).reduce((sum, { ticks }) => sum + ticks, 0) * TICK_US;
+/** What its command line says it is: `runtime`, `scheduler`, `executor`, `PostgreSQL`. */
+function nameOf(pid: number): string {
+  const command = readProcessFile(pid, "cmdline").replaceAll("\0", " ");
+  return command.match(/([a-z-]+)\/main\.ts/)?.[1] ?? "PostgreSQL";
+}
+
+function ticksByProcess({ roots }: Side): Map<string, number> {
+  const ticks = new Map<string, number>();
+  for (const each of listDescendants(roots)) {
+    const name = nameOf(each.pid);
+    ticks.set(name, (ticks.get(name) ?? 0) + each.ticks);
+  }
+  return ticks;
+}
 
 async function openSide(name: string, root: string): Promise<Side> {
   const children = () => listProcesses().filter(({ parent }) => parent === process.pid);
@@ -105,13 +122,23 @@ async function openSide(name: string, root: string): Promise<Side> {
   return { name, system, roots };
 }
 
-async function clocked(side: Side, work: () => Promise<void>): Promise<Figures> {
-  const before = { us: processorUs(side), ms: performance.now() };
-  await work();
-  return {
-    processorUs: (processorUs(side) - before.us) / runs,
-    perSecond: (runs / (performance.now() - before.ms)) * 1_000,
-  };
+/** `work` answers the instant of its last run's end. */
+async function clocked(side: Side, work: () => Promise<number>): Promise<Figures> {
+  const before = ticksByProcess(side);
+  const beganMs = Date.now();
+  const endedMs = await work();
+  const processorUs = new Map(
+    [...ticksByProcess(side)].map(([name, ticks]) => [
+      name,
+      ((ticks - (before.get(name) ?? 0)) * TICK_US) / runs,
+    ]),
+  );
+  return { processorUs, perSecond: (runs / (endedMs - beganMs)) * 1_000 };
+}
+
+async function waitForLastEnd({ system }: Side, after: string): Promise<number> {
+  const ended = await waitForRuns(system, after, runs);
+  return Math.max(...ended.map(({ finishedMs }) => finishedMs));
 }
 
 /** From the instant at which all are due until all are recorded. */
@@ -124,7 +151,7 @@ async function measureHerd(side: Side, body: TaskBody): Promise<Figures> {
   const leftMs = at.getTime() - Date.now();
   if (leftMs < 0) throw new Error("This machine makes tasks too slowly for the herd: lower --runs.");
   await delay(leftMs);
-  return await clocked(side, async () => void (await waitForRuns(system, after, runs)));
+  return await clocked(side, () => waitForLastEnd(side, after));
 }
 
 async function measureCalls(side: Side): Promise<Figures> {
@@ -133,46 +160,67 @@ async function measureCalls(side: Side): Promise<Figures> {
     const after = await lastRunId(system);
     const call = async () => void (await system.call("POST", "/v1/functions/noop/invoke", null));
     await forEachConcurrently(runs, CALLERS / 2, call);
-    await waitForRuns(system, after, runs);
+    return await waitForLastEnd(side, after);
   });
 }
 
 const KINDS: Kind[] = [
   {
+    name: "http",
     title: "http task",
     measure: (side) =>
       measureHerd(side, { type: "http", method: "POST", url: side.system.sinkUrl, body: { n: 1 } }),
   },
-  { title: "function", measure: (side) => measureHerd(side, { type: "function", function: "noop" }) },
   {
+    name: "function",
+    title: "function",
+    measure: (side) => measureHerd(side, { type: "function", function: "noop" }),
+  },
+  {
+    name: "limit",
     title: "function, limit far off",
     measure: (side) => measureHerd(side, { type: "function", function: "limited" }),
   },
-  { title: "direct call", measure: measureCalls },
+  { name: "direct", title: "direct call", measure: measureCalls },
 ];
+
+const chosen = new Set(options.only.split(","));
+const kinds = KINDS.filter(({ name }) => chosen.delete(name));
+if (chosen.size > 0)
+  throw new Error(`--only takes ${KINDS.map(({ name }) => name).join(", ")}, not ${[...chosen].join(", ")}`);
+
+const sumOf = (figures: Map<string, number>) => [...figures.values()].reduce((sum, us) => sum + us, 0);
+
+function printFigures(title: string, all: Figures[]): void {
+  const us = spreadOf(all.map((each) => sumOf(each.processorUs)));
+  const rate = spreadOf(all.map((each) => each.perSecond));
+  console.log(
+    `  ${title.padEnd(30)} processor ${us.p50.toFixed(0)} µs a run (${us.min.toFixed(0)}–${us.max.toFixed(0)})` +
+      `   ${rate.p50.toFixed(0)} a second (${rate.min.toFixed(0)}–${rate.max.toFixed(0)})`,
+  );
+  const names = [...new Set(all.flatMap(({ processorUs }) => [...processorUs.keys()]))].toSorted();
+  const medians = names.map((name) => {
+    const { p50 } = spreadOf(all.map(({ processorUs }) => processorUs.get(name) ?? 0));
+    return `${name} ${p50.toFixed(0)}`;
+  });
+  console.log(`  ${"".padEnd(30)} ${medians.join(", ")}`);
+}
 
 const sides: Side[] = [];
 try {
-  sides.push(await openSide("other", resolve(options.against)));
+  if (options.against) sides.push(await openSide("other", resolve(options.against)));
   sides.push(await openSide("this", ROOT));
   const figures = new Map<string, Figures[]>();
-  // The first round warms all up.
+  // The first round warms all up. Both orders change, so that nobody always comes after the same other.
   for (let round = 0; round <= rounds; round += 1)
-    for (const kind of KINDS)
+    for (const kind of (round >> 1) % 2 === 0 ? kinds : kinds.toReversed())
       for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
         const measured = await kind.measure(side);
         const name = `${kind.title}, ${side.name}`;
         if (round > 0) figures.set(name, [...(figures.get(name) ?? []), measured]);
       }
-  console.log(`median and spread of ${rounds} rounds of ${runs} runs; other: ${options.against}`);
-  for (const [name, all] of [...figures].toSorted()) {
-    const us = spreadOf(all.map((each) => each.processorUs));
-    const rate = spreadOf(all.map((each) => each.perSecond));
-    console.log(
-      `  ${name.padEnd(30)} processor ${us.p50.toFixed(0)} µs a run (${us.min.toFixed(0)}–${us.max.toFixed(0)})` +
-        `   ${rate.p50.toFixed(0)} a second (${rate.min.toFixed(0)}–${rate.max.toFixed(0)})`,
-    );
-  }
+  console.log(`median and spread of ${rounds} rounds of ${runs} runs; other: ${options.against ?? "none"}`);
+  for (const [title, all] of [...figures].toSorted()) printFigures(title, all);
 } finally {
   for (const { system } of sides) await system.stop();
 }
