@@ -15,6 +15,7 @@ import { foldErrors } from "../core/store/errors/fold-errors.ts";
 import { removeExpiredGroups } from "../core/store/errors/groups.ts";
 import { removeExpiredEvents } from "../core/store/events/record.ts";
 import { removeExpiredKeys } from "../core/store/idempotency.ts";
+import { foldAllReturned } from "../core/store/limits/fold-returned.ts";
 import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
 import {
   adoptWaiting,
@@ -82,6 +83,7 @@ const KEY_BATCH = 10_000;
 const FENCE_BATCH = 10_000;
 const EMAIL_BATCH = 100;
 const WAITING_KEYS = 1_000;
+const RETURNED_KEYS = 1_000;
 const ADOPT_BATCH = 1_000;
 const TASK_BATCH = 1_000;
 const BULK_BATCH = 1_000;
@@ -154,10 +156,11 @@ function createExpiry(): Job["run"] {
   };
 }
 
-/** For what no end of a run does: the permits of other limits, and of a look that failed. */
+/** For what no end of a run does: the permits of other limits, and of a look that failed; those that no claim counts off. */
 async function grantAllPermits(context: JobContext): Promise<void> {
   const { store, transport } = context;
   while ((await adoptWaiting(store, ADOPT_BATCH)) === ADOPT_BATCH);
+  await foldAllReturned(store, RETURNED_KEYS);
   const keys = await findGrantableKeys(store, WAITING_KEYS);
   for (let granted = GRANT_BATCH; keys.length > 0 && granted >= GRANT_BATCH; ) {
     const bells = await grantPermits(store, keys);

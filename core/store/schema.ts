@@ -143,11 +143,13 @@ export interface Database {
     namespace_id: string;
     /** Runs at once, at most; null: as many as come. */
     concurrency: number | null;
-    /** Permits that runs hold; see limits/permits.ts. */
+    /** Permits that runs hold, and those in `returned_permits`; see limits/permits.ts. */
     permits_held: Generated<number>;
     /** Runs may wait for a permit: who is new does not pass them. */
     has_waiting: Generated<boolean>;
   };
+  /** Permits that runs have given back and that `permits_held` still counts. */
+  returned_permits: { key: string; count: number };
   namespace_settings: { namespace_id: string; on_end: Jsonb<Callbacks | null>; updated_at: Stamp };
   /** Ends that call somebody, until the runs of their callbacks are made; see callbacks/. */
   run_callbacks: {

@@ -8,7 +8,7 @@ import { CLAIM_ORDER, inTurn } from "../runs/claimable.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { type LimitRow, lockLimits, toFree } from "./limit-rows.ts";
-import { LIMIT_KEYS, WAITING } from "./permits.ts";
+import { LIMIT_KEYS, RETURNED, WAITING } from "./permits.ts";
 
 /** The most runs that one look grants permits to, of all its keys together. */
 export const GRANT_BATCH = 500;
@@ -117,6 +117,8 @@ function toPermits(keys: readonly string[], free: ReadonlyMap<string, number>): 
   return permits.length > 0 ? permits : null;
 }
 
+const HAS_PERMIT_LEFT = `l.permits_held - ${RETURNED} < l.concurrency`;
+
 /**
  * Keys that have permits, or no limit any more, while runs wait for them or are said to: from one line to the next in the
  * index, however many stand in each.
@@ -129,9 +131,9 @@ export async function findGrantableKeys(store: Store, limit: number): Promise<st
        SELECT (SELECT min(r.waiting_key) FROM task_runs_open r WHERE ${WAITING} > k.key) FROM k WHERE k.key IS NOT NULL
      )
      SELECT k.key FROM k LEFT JOIN run_limits l ON l.key = k.key
-     WHERE k.key IS NOT NULL AND coalesce(l.permits_held < l.concurrency OR NOT l.has_waiting, true)
+     WHERE k.key IS NOT NULL AND coalesce(${HAS_PERMIT_LEFT} OR NOT l.has_waiting, true)
      UNION
-     SELECT key FROM run_limits WHERE has_waiting AND coalesce(permits_held < concurrency, true)
+     SELECT key FROM run_limits l WHERE has_waiting AND coalesce(${HAS_PERMIT_LEFT}, true)
      LIMIT $1`,
     [limit],
   );

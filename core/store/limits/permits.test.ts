@@ -25,6 +25,7 @@ import {
   wantedKeysOf,
 } from "../testing/samples.ts";
 import { openTestStore, untilBlocked } from "../testing/test-store.ts";
+import { foldAllReturned } from "./fold-returned.ts";
 import { adoptWaiting, findGrantableKeys, GRANT_BATCH, grantPermits } from "./grant-permits.ts";
 import { recountPermits } from "./recount-permits.ts";
 
@@ -50,12 +51,15 @@ async function makeLimit(namespaceId: string, concurrency: number): Promise<stri
 const setKeys = (runIds: string[], keys: string[]) =>
   sql`UPDATE task_runs_open SET limit_keys = ${keys} WHERE id = ANY(${runIds})`.execute(db);
 
-async function permitsHeld(key: string): Promise<number> {
+/** With those that were given back and are still counted. */
+async function permitsCounted(key: string): Promise<number> {
   const { rows } = await sql<{
     held: number;
   }>`SELECT permits_held AS held FROM run_limits WHERE key = ${key}`.execute(db);
   return rows[0]!.held;
 }
+
+const permitsHeld = async (key: string) => (await permitsCounted(key)) - (await permitsReturned(key));
 
 async function waitingFor(runId: string): Promise<string | null> {
   const { rows } = await sql<{ key: string | null }>`
@@ -63,6 +67,13 @@ async function waitingFor(runId: string): Promise<string | null> {
     db,
   );
   return rows[0]!.key;
+}
+
+async function permitsReturned(key: string): Promise<number> {
+  const { rows } = await sql<{
+    count: number;
+  }>`SELECT coalesce(sum(count), 0)::int AS count FROM returned_permits WHERE key = ${key}`.execute(db);
+  return rows[0]!.count;
 }
 
 const directRun = (namespaceId: string, functionId: string): DirectRun => ({
@@ -349,6 +360,81 @@ describe("permits that come back a moment after their run ended are counted off 
     api.release();
     assert.equal(await reserved, "given_up");
     assert.equal(await permitsHeld(key), 1, "the other one still runs");
+  });
+});
+
+describe("permits of which plenty are left", () => {
+  const PLENTY = 200;
+
+  test("come back while another holds the lock of their limit, and are counted off by the next claim", async () => {
+    const namespaceId = await newNamespace();
+    const [workerId] = await makeWorkers(1);
+    const functionId = await deployFunction(db, namespaceId, "many", { concurrency: PLENTY });
+    const key = functionKey(functionId);
+    const runIds = await queueMany(5, () => queueInvocation(store, namespaceId, "many"));
+    const claimed = await claimRuns(store, workerId!, runIds.slice(0, 3));
+    assert.equal(await permitsCounted(key), 3);
+    await db.transaction().execute(async (tx) => {
+      await sql`SELECT FROM run_limits WHERE key = ${key} FOR UPDATE`.execute(tx);
+      await finishAttempts(
+        store,
+        workerId!,
+        claimed.map((run) => succeeded(run, workerId!)),
+      );
+    });
+    assert.deepEqual([await permitsCounted(key), await permitsReturned(key)], [3, 3]);
+    assert.deepEqual(await recountPermits(store), [], "the two together are right");
+    assert.equal((await claimRuns(store, workerId!, runIds.slice(3))).length, 2);
+    assert.deepEqual([await permitsCounted(key), await permitsReturned(key)], [2, 0]);
+  });
+
+  test("are counted off before anybody waits, or is refused, for want of them", async () => {
+    const namespaceId = await newNamespace();
+    const [workerId] = await makeWorkers(1);
+    const functionId = await deployFunction(db, namespaceId, "many", { concurrency: PLENTY });
+    const key = functionKey(functionId);
+    const lay = () =>
+      sql`WITH laid AS (INSERT INTO returned_permits (key, count) VALUES (${key}, ${PLENTY}))
+        UPDATE run_limits SET permits_held = ${PLENTY} WHERE key = ${key}`.execute(db);
+    await lay();
+    const runIds = await queueMany(2, () => queueInvocation(store, namespaceId, "many"));
+    const [run] = await claimRuns(store, workerId!, runIds.slice(0, 1));
+    assert.ok(run);
+    assert.deepEqual([await permitsCounted(key), await permitsReturned(key)], [1, 0]);
+    await finishAttempts(store, workerId!, [succeeded(run, workerId!)]);
+    await foldAllReturned(store, 10);
+    await lay();
+    const call = directRun(namespaceId, functionId);
+    assert.equal(await reserveDirectRun(store, workerId!, call), "reserved");
+    assert.deepEqual([await permitsCounted(key), await permitsReturned(key)], [1, 0]);
+    await sql`DELETE FROM task_runs_open WHERE id = ${call.id}`.execute(db);
+    await lay();
+    await sql`UPDATE run_limits SET has_waiting = true WHERE key = ${key}`.execute(db);
+    assert.deepEqual(await findGrantableKeys(store, 10), [key]);
+    await grantPermits(store, [key]);
+    assert.deepEqual([await permitsCounted(key), await permitsReturned(key)], [0, 0]);
+  });
+
+  test("of a limit that is gone go, too", async () => {
+    await sql`INSERT INTO returned_permits (key, count) VALUES ('queue:gone', 7)`.execute(db);
+    await foldAllReturned(store, 10);
+    assert.equal(await permitsReturned("queue:gone"), 0);
+  });
+
+  test("that came back are none too many where the limit is lowered at once", async () => {
+    const namespaceId = await newNamespace();
+    const [workerId] = await makeWorkers(1);
+    const functionId = await deployFunction(db, namespaceId, "many", { concurrency: PLENTY });
+    const runIds = await queueMany(6, () => queueInvocation(store, namespaceId, "many"));
+    const claimed = await claimRuns(store, workerId!, runIds.slice(0, 3));
+    await finishAttempts(
+      store,
+      workerId!,
+      claimed.map((run) => succeeded(run, workerId!)),
+    );
+    await deployFunction(db, namespaceId, "many", { concurrency: 2 });
+    assert.equal((await claimRuns(store, workerId!, runIds.slice(3))).length, 2);
+    assert.equal(await permitsCounted(functionKey(functionId)), 2);
   });
 });
 

@@ -8,7 +8,11 @@
  * running (or deferred) and granted runs hold their `permits`: in any other row they are what it held before.
  *
  * The lock of a key is its row's. A count changes in the transaction that changes the run, so the two agree in every
- * snapshot; where that could not be, the key is counted anew (`recountReturned`), never counted off. Order of locks: rows
+ * snapshot; where that could not be, the key is counted anew (`recountReturned`), never counted off.
+ *
+ * Where plenty of permits are left, those that come back are laid beside the count, in `returned_permits`, by a statement
+ * that waits for nobody. Until they are counted off, the count is too high by as many, and never too low: the next claim
+ * of the key does that, whoever finds too few permits left, and the scheduler each second (fold-returned.ts). Order of locks: rows
  * of runs, then rows of limits, these sorted by key in one statement of the transaction. Who begins with the limits
  * (admit-runs.ts, grant-permits.ts, recount-permits.ts) leaves rows of runs alone that others have locked. So nobody waits
  * in a circle.
@@ -37,6 +41,18 @@ export const HAS_NO_LIMIT = `NOT coalesce(w.keys && (
     SELECT array_agg(l.key) FROM run_limits l WHERE l.key = ANY(ARRAY(SELECT DISTINCT unnest(keys) FROM wanted))
   ), false)`;
 
+/** The fewest permits that are plenty. */
+const PLENTY = 64;
+
+/**
+ * Of a limit `l`: plenty of its permits are left. Nobody waits for one, nor will somebody by the time that a statement
+ * ends which sees this; should it be otherwise, the scheduler's next look grants what lies in `returned_permits`.
+ */
+const IS_ROOMY = `NOT l.has_waiting AND l.concurrency - l.permits_held >= greatest(${PLENTY}, l.concurrency / 2)`;
+
+/** Of a limit `l`: how many of its permits were given back and are still counted as held. */
+export const RETURNED = "(SELECT coalesce(sum(b.count), 0)::int FROM returned_permits b WHERE b.key = l.key)";
+
 /**
  * The limits of the runs of a CTE `wanted` (id, keys), locked: a CTE `limits` (key, fits). All that want a key get their
  * permits, or none does: then it is decided one by one (admit-runs.ts), as it is where others wait. It sees the newest
@@ -55,26 +71,35 @@ export const PERMITS =
   "coalesce((SELECT array_agg(l.key) FROM limits l WHERE l.key = ANY(w.keys)), w.granted)";
 export const HAS_PERMITS = "NOT EXISTS (SELECT FROM limits l WHERE l.key = ANY(w.keys) AND NOT l.fits)";
 
-/** Takes the permits of the runs of a CTE `chosen` (granted, permits, is_free) that are free to start. */
+/** Takes the permits of the runs of a CTE `chosen` (granted, permits, is_free) that are free to start; counts off others. */
 export const TAKE_PERMITS = `
-  permits_taken AS (
-    UPDATE run_limits l SET permits_held = l.permits_held + t.count
+  folded AS (
+    DELETE FROM returned_permits WHERE key = ANY(ARRAY(SELECT key FROM limits)) RETURNING key, count
+  ), permits_taken AS (
+    UPDATE run_limits l SET permits_held = greatest(l.permits_held + t.count, 0)
     FROM (
-      SELECT p.key, count(*)::int AS count FROM chosen, unnest(permits) AS p(key)
-      WHERE is_free AND granted IS NULL GROUP BY p.key
+      SELECT c.key, sum(c.count)::int AS count FROM (
+        SELECT p.key, 1 AS count FROM chosen, unnest(permits) AS p(key) WHERE is_free AND granted IS NULL
+        UNION ALL SELECT key, -count FROM folded
+      ) AS c GROUP BY c.key
     ) AS t
     WHERE ${byIndex("l.key", "t.key")}
   )`;
 
 /**
  * Gives back the permits of the rows of a CTE, one that has taken or deleted them, which hold theirs: a CTE
- * `permits_back` of the keys, and whether runs wait for them.
+ * `permits_back` of the keys of which few are left, and whether runs wait for them.
  */
 export const givePermitsBack = (source: string, holding = "true") => `
-  freed AS MATERIALIZED (
-    SELECT l.key, n.count FROM (
+  coming_back AS MATERIALIZED (
+    SELECT n.key, n.count, ${IS_ROOMY} AS is_roomy FROM (
       SELECT p.key, count(*)::int AS count FROM ${source}, unnest(permits) AS p(key) WHERE ${holding} GROUP BY p.key
-    ) AS n JOIN run_limits l ON ${byIndex("l.key", "n.key")} ORDER BY l.key FOR UPDATE OF l
+    ) AS n JOIN run_limits l ON ${byIndex("l.key", "n.key")}
+  ), laid_beside AS (
+    INSERT INTO returned_permits (key, count) SELECT key, count FROM coming_back WHERE is_roomy
+  ), freed AS MATERIALIZED (
+    SELECT l.key, n.count FROM coming_back n JOIN run_limits l ON ${byIndex("l.key", "n.key")}
+    WHERE n.is_roomy IS NOT TRUE ORDER BY l.key FOR UPDATE OF l
   ), permits_back AS (
     UPDATE run_limits l SET permits_held = greatest(l.permits_held - f.count, 0) FROM freed f WHERE ${byIndex("l.key", "f.key")}
     RETURNING l.key, l.has_waiting

@@ -7,10 +7,11 @@ import { type RawBuilder, sql } from "kysely";
 import type { Db, Store } from "../database.ts";
 import { inTransaction } from "../transaction.ts";
 import { lockLimits } from "./limit-rows.ts";
-import { GRANTED, LIMIT_KEYS } from "./permits.ts";
+import { GRANTED, LIMIT_KEYS, RETURNED } from "./permits.ts";
 
 const LIMIT_KEYS_SQL = sql.raw(LIMIT_KEYS);
 const GRANTED_SQL = sql.raw(GRANTED);
+const RETURNED_SQL = sql.raw(RETURNED);
 /** What is under way, at its worker or at whoever is to complete it. Written out, so that their indexes are seen to hold. */
 const RUNNING = sql.lit("running");
 const DEFERRED = sql.lit("deferred");
@@ -61,7 +62,7 @@ async function findWrongCounts(db: Db): Promise<string[]> {
         SELECT p.key FROM task_runs_open r, unnest(r.permits) AS p(key) WHERE ${GRANTED_SQL}
       ) AS held GROUP BY key
     ) AS h ON h.key = l.key
-    WHERE l.permits_held <> coalesce(h.count, 0)`.execute(db);
+    WHERE l.permits_held <> coalesce(h.count, 0) + ${RETURNED_SQL}`.execute(db);
   return rows.map(({ key }) => key);
 }
 
@@ -69,7 +70,7 @@ async function findWrongCounts(db: Db): Promise<string[]> {
 export async function recountLocked(tx: Db, keys: string[]): Promise<Map<string, number>> {
   await adoptUnderWay(tx, keys);
   const { rows } = await sql<{ key: string; count: number }>`
-    UPDATE run_limits l SET permits_held = n.count
+    UPDATE run_limits l SET permits_held = n.count + ${RETURNED_SQL}
     FROM (
       SELECT k.key, (SELECT count(*)::int FROM (
         SELECT FROM task_runs_open r WHERE r.state = ${RUNNING} AND k.key = ANY(r.permits)
@@ -79,7 +80,7 @@ export async function recountLocked(tx: Db, keys: string[]): Promise<Map<string,
         SELECT FROM task_runs_open r WHERE ${GRANTED_SQL} AND k.key = ANY(r.permits)) AS held) AS count
       FROM unnest(${keys}::text[]) AS k(key)
     ) AS n
-    WHERE l.key = n.key AND l.permits_held <> n.count
+    WHERE l.key = n.key AND l.permits_held <> n.count + ${RETURNED_SQL}
     RETURNING l.key, l.permits_held AS count`.execute(tx);
   return new Map(rows.map(({ key, count }) => [key, count]));
 }

@@ -7,12 +7,14 @@
  * the API that gives it up (lost-call.ts) may both try: the one whose insert comes first writes the run, the other
  * writes nothing.
  */
+import { functionKey } from "../../domain/limit-keys.ts";
 import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { Json } from "../../json.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
+import { foldReturnedOf } from "../limits/fold-returned.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
 import { writeLines } from "./end.ts";
 import { type FinishReport, finishAttempts, toEndedRun } from "./finish.ts";
@@ -130,13 +132,19 @@ export type Reservation = "reserved" | "no_room" | "given_up";
  * nor was anything here, and it must not run.
  */
 export async function reserveDirectRun(store: Store, workerId: string, run: DirectRun): Promise<Reservation> {
-  const { rows } = await store.plannedPool.query<ReservedRow>({
-    ...RESERVE,
-    values: toShowValues(workerId, run),
-  });
-  const { isMade, isFenced, isAdmitted, permits } = rows[0]!;
-  if (isMade) return "reserved";
-  if (!isFenced && !isAdmitted) return "no_room";
+  const reserve = async () =>
+    (
+      await store.plannedPool.query<ReservedRow>({
+        ...RESERVE,
+        values: toShowValues(workerId, run),
+      })
+    ).rows[0]!;
+  const isRefused = ({ isFenced, isAdmitted }: ReservedRow) => !isFenced && !isAdmitted;
+  let row = await reserve();
+  if (isRefused(row) && (await foldReturnedOf(store, functionKey(run.functionId)))) row = await reserve();
+  if (row.isMade) return "reserved";
+  if (isRefused(row)) return "no_room";
+  const { permits } = row;
   // Its fence came at the same moment. What this loses by an accident is counted again soon.
   await recountReturned(store, permits ?? []);
   return (await isOwn(store, workerId, run.id)) ? "reserved" : "given_up";
