@@ -68,8 +68,8 @@ export interface Context {
   /** The function's settings and secrets. */
   readonly env: Readonly<Record<string, string>>;
   readonly log: Log;
-  /** What made this run: its task's schedule, "run now", an invocation, a call of its URL, a webhook. */
-  readonly trigger: "schedule" | "manual" | "invoke" | "http" | "hook" | "callback";
+  /** What made this run: its task's schedule, "run now", an invocation, a call of its URL, a webhook, the end of another run, a backfill. */
+  readonly trigger: "schedule" | "manual" | "invoke" | "http" | "hook" | "callback" | "backfill";
   /** Aborts when the run is cancelled, 150 ms before it is ended, and half a second before its time is over. */
   readonly signal: AbortSignal;
   /** What this function remembers from run to run. */

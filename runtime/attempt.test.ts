@@ -391,6 +391,6 @@ test("a run that is claimed at its deadline or later is not run; a redrive count
   const verdict = await verdictOf(start(never, given).ended);
   assert.ok(verdict.state === "failed");
   assert.equal(verdict.error.code, "deadline_exceeded");
-  const redriven = start(async () => succeeded(1), { ...given, redrivenAt: startedAt });
+  const redriven = start(async () => succeeded(1), { ...given, limitsFrom: startedAt });
   assert.equal((await verdictOf(redriven.ended)).state, "succeeded");
 });

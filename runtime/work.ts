@@ -57,7 +57,9 @@ export function createWork(parts: WorkParts): Work {
     const mine = running.begin({ run, span, isDirect: way.isDirect, isInTable: way.isInTable });
     way.stopped?.addEventListener("abort", () => mine.stop.abort(way.stopped!.reason));
     if (run.attempt === 1 && !way.isDirect) {
-      metrics.lateness.observe(Math.max(run.startedAt.getTime() - run.scheduledFor.getTime(), 0) / 1_000);
+      metrics.lateness.observe(
+        Math.max(run.startedAt.getTime() - (run.limitsFrom ?? run.scheduledFor).getTime(), 0) / 1_000,
+      );
     }
     try {
       const attempt = await runAttempt(run, runners, mine.stop, facts.id, clock, { http: way.http, span });

@@ -35,6 +35,7 @@ import { defineRoute, type Feature, type Route, type RouteSettings } from "../ht
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { readRunPage } from "../runs/page.ts";
 import { applyRoute } from "./apply.ts";
+import { backfillRoute } from "./backfill.ts";
 import { batchRoute } from "./batch.ts";
 import { createTask } from "./create.ts";
 import { readNewTask, readTaskBody } from "./http-body.ts";
@@ -48,7 +49,14 @@ import { stateRoutes } from "./state-routes.ts";
 export const taskFeature = (settings: RouteSettings): Feature => ({
   tag: "Tasks",
   description: "What to run, when, and how.",
-  routes: [...writingRoutes(settings), ...readingRoutes, ...stateRoutes, ...historyRoutes, ...runRoutes],
+  routes: [
+    ...writingRoutes(settings),
+    ...readingRoutes,
+    ...stateRoutes,
+    ...historyRoutes,
+    ...runRoutes,
+    ...ofTask([backfillRoute(settings)]),
+  ],
 });
 
 const taskPatch = z.record(z.string(), jsonOutput).meta({

@@ -1,6 +1,7 @@
 /** Bulk actions on the wire: `/v1/bulk`. */
 import { z } from "zod";
 import {
+  BACKFILL,
   BULK_ACTIONS,
   BULK_RESOURCES,
   BULK_STATES,
@@ -10,12 +11,13 @@ import {
   type BulkState,
 } from "../domain/bulk.ts";
 import type { JsonObject } from "../json.ts";
+import { type Backfill, backfillOutput } from "./backfill.ts";
 import { idOutput, instantOutput, jsonOutput } from "./common.ts";
 import { runFilter } from "./run-filter.ts";
 import { taskFilter } from "./task-filter.ts";
 
-const ACTIONS = [
-  ...new Set(BULK_RESOURCES.flatMap((resource): readonly BulkAction[] => BULK_ACTIONS[resource])),
+const ACTIONS: readonly BulkAction[] = [
+  ...new Set([...BULK_ACTIONS.tasks, ...BULK_ACTIONS.runs, BACKFILL] as const),
 ];
 
 /** Says what would be right; of an action of the other resource, whose it is. */
@@ -58,6 +60,10 @@ export interface Bulk {
   resource: BulkResource;
   /** As a body gives it. */
   filter: JsonObject;
+  /** Of a backfill; null: it is another action. */
+  backfill: Backfill | null;
+  /** Of a backfill: how many. */
+  instants: number | null;
   state: BulkState;
   done: number;
   failed: number;
@@ -72,6 +78,7 @@ const asked = {
   action: z.enum(ACTIONS),
   resource: z.enum(BULK_RESOURCES),
   filter: z.record(z.string(), jsonOutput).meta({ description: "As it was given." }),
+  backfill: backfillOutput.optional(),
 };
 
 const reason = { code: z.string(), message: z.string() };
@@ -141,12 +148,18 @@ export const dryRunOutput = z
     ],
   });
 
-export function toWireBulk({ namespaceId: _, createdAt, updatedAt, finishedAt, ...bulk }: Bulk): WireBulk {
+export function toWireBulk({ namespaceId: _, backfill, instants, ...bulk }: Bulk): WireBulk {
+  const { createdAt, updatedAt, finishedAt } = bulk;
   return {
     ...bulk,
+    ...(backfill && { backfill: toWireBackfill(backfill, instants!) }),
     matched: bulk.done + bulk.failed,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
     finishedAt: finishedAt?.toISOString() ?? null,
   };
+}
+
+export function toWireBackfill({ taskId: _, ...asked }: Backfill, instants: number) {
+  return { ...asked, instants };
 }

@@ -103,7 +103,7 @@ const LOCAL_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?$/;
 export const isLocalTime = (text: string): boolean => LOCAL_TIME.test(text);
 
 /** Years of fewer than four digits are read in more than one way, and no schedule begins there. */
-const EARLIEST_MS = Date.UTC(1900, 0, 1);
+export const EARLIEST_MS = Date.UTC(1900, 0, 1);
 
 /** The instant that the text of a field stands for, as it is stored. */
 export function resolveTime(

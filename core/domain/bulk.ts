@@ -13,7 +13,9 @@ export const BULK_RESOURCES = ["tasks", "runs"] as const satisfies (keyof typeof
 export type BulkResource = (typeof BULK_RESOURCES)[number];
 export type TaskAction = (typeof BULK_ACTIONS)["tasks"][number];
 export type RunAction = (typeof BULK_ACTIONS)["runs"][number];
-export type BulkAction = TaskAction | RunAction;
+/** A backfill is asked for on the route of its task, and finds instants instead of things. */
+export const BACKFILL = "backfill";
+export type BulkAction = TaskAction | RunAction | typeof BACKFILL;
 
 export const BULK_STATES = ["running", "succeeded", "aborted", "failed"] as const;
 export type BulkState = (typeof BULK_STATES)[number];
@@ -29,7 +31,8 @@ export interface BulkFailure {
 export const MAX_KEPT_FAILURES = 10;
 
 /** What makes runs asks for the scope `invoke` besides, as it does for a single one. */
-export const makesRuns = (action: BulkAction): boolean => action === "run" || action === "replay";
+export const makesRuns = (action: BulkAction): boolean =>
+  action === "run" || action === "replay" || action === BACKFILL;
 
 /** The runs that are meant where the filter names no state: those that the action can be done to. */
 export const RUN_ACTION_STATES: Record<RunAction, readonly RunState[]> = {

@@ -1,5 +1,5 @@
 /**
- * How long a run may wait and take, from the instant it was scheduled for: its `ttl` ends before its first attempt, its
+ * How long a run may wait and take, mostly from the instant it was scheduled for: its `ttl` ends before its first attempt, its
  * `deadline` lies over all of them. Pure: instants are told by the database's clock.
  */
 import { formatDuration } from "../duration.ts";
@@ -7,8 +7,8 @@ import { type RunError, runError } from "./run-errors.ts";
 
 export interface RunTimes {
   scheduledFor: Date;
-  /** Of the last redrive; null: there was none. */
-  redrivenAt: Date | null;
+  /** From when its limits count in place of `scheduledFor`: its last redrive, or when a backfill made it. Null: from there. */
+  limitsFrom: Date | null;
   /** Of the claim. */
   startedAt: Date;
   /** 1: nobody had claimed it before. */
@@ -17,10 +17,11 @@ export interface RunTimes {
 
 /** Whether its first attempt came too late to begin. What has begun once, or was redriven, does not expire. */
 export function isExpired(
-  { scheduledFor, startedAt, claimNo }: Omit<RunTimes, "redrivenAt">,
+  { scheduledFor, limitsFrom, startedAt, claimNo }: RunTimes,
   ttlMs: number | null,
 ): ttlMs is number {
-  return ttlMs !== null && claimNo === 1 && startedAt.getTime() >= scheduledFor.getTime() + ttlMs;
+  if (ttlMs === null || claimNo !== 1) return false;
+  return startedAt.getTime() >= (limitsFrom ?? scheduledFor).getTime() + ttlMs;
 }
 
 export const expired = (ttlMs: number): RunError =>
@@ -28,10 +29,10 @@ export const expired = (ttlMs: number): RunError =>
 
 /** The instant at which the run must be over; a redrive counts anew. Null: there is none. */
 export function findDeadline(
-  { scheduledFor, redrivenAt }: Pick<RunTimes, "scheduledFor" | "redrivenAt">,
+  { scheduledFor, limitsFrom }: Pick<RunTimes, "scheduledFor" | "limitsFrom">,
   deadlineMs: number | null,
 ): Date | null {
-  return deadlineMs === null ? null : new Date((redrivenAt ?? scheduledFor).getTime() + deadlineMs);
+  return deadlineMs === null ? null : new Date((limitsFrom ?? scheduledFor).getTime() + deadlineMs);
 }
 
 /** What an attempt may take: its timeout, cut to what is left; 0 or less: it cannot begin. */

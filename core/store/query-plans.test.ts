@@ -177,7 +177,7 @@ const run: ClaimedRun = {
   attempt: 1,
   attemptOffset: 0,
   policy: DEFAULT_POLICY,
-  redrivenAt: null,
+  limitsFrom: null,
   scheduledFor: new Date(),
   startedAt: new Date(),
   functionId: null,

@@ -253,7 +253,7 @@ export interface TaskRunsTable {
   attempt: Generated<number>;
   /** Attempts spent before the last redrive: a redriven run has its whole allowance again. */
   attempt_offset: Generated<number>;
-  /** Of the last redrive. */
+  /** From when `ttl` and `deadline` count, where it is not `scheduled_for`: the last redrive, or when a backfill made the run. */
   redriven_at: ColumnType<Date | null, undefined, Date>;
   claim_no: Generated<number>;
   /** The limits that may hold for the run; null: none, or written by the release before. See limits/permits.ts. */

@@ -236,7 +236,7 @@ function toClaimedRun(
     attempt: 1,
     attemptOffset: 0,
     policy: { ...CALL_POLICY, timeoutMs },
-    redrivenAt: null,
+    limitsFrom: null,
     scheduledFor: startedAt,
     startedAt,
     functionId: call.functionId,

@@ -30,7 +30,7 @@ function runOf(spec: Partial<EmailSpec>): ClaimedRun {
     attempt: 1,
     attemptOffset: 0,
     policy: DEFAULT_POLICY,
-    redrivenAt: null,
+    limitsFrom: null,
     scheduledFor: new Date(),
     startedAt: new Date(),
     functionId: null,

@@ -66,7 +66,7 @@ function runOf(spec: Partial<HttpSpec>, changes: Partial<ClaimedRun> = {}): Clai
     attempt: 2,
     attemptOffset: 0,
     policy: DEFAULT_POLICY,
-    redrivenAt: null,
+    limitsFrom: null,
     scheduledFor: new Date("2026-03-01T12:00:00.5Z"),
     startedAt: new Date(),
     functionId: null,

@@ -19,7 +19,7 @@ export function claimedRun(given: Partial<ClaimedRun & TaskPolicy> = {}): Claime
     attemptOffset: 0,
     policy,
     scheduledFor: new Date(0),
-    redrivenAt: null,
+    limitsFrom: null,
     startedAt: new Date(0),
     functionId: null,
     revisionId: null,

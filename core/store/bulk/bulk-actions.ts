@@ -1,4 +1,5 @@
 /** The rows of bulk actions: made, read, aborted, removed. What drives them is drive.ts. */
+import type { Backfill } from "../../contracts/backfill.ts";
 import type { Bulk } from "../../contracts/bulk.ts";
 import type { BulkAction, BulkResource } from "../../domain/bulk.ts";
 import { BellhopError, conflict } from "../../errors.ts";
@@ -10,7 +11,8 @@ import type { Transaction } from "../transaction.ts";
 /** Of a namespace, at once. */
 export const MAX_RUNNING = 10;
 
-const COLUMNS = `id, namespace_id AS "namespaceId", action, resource, filter, state, done, failed, failures, error,
+const COLUMNS = `id, namespace_id AS "namespaceId", action, resource, filter, backfill,
+  cardinality(instants) AS instants, state, done, failed, failures, error,
   created_at AS "createdAt", updated_at AS "updatedAt", finished_at AS "finishedAt"`;
 
 export interface NewBulk {
@@ -24,18 +26,25 @@ export interface NewBulk {
   traceparent: string | undefined;
   /** The key of who asks. */
   by?: string | null;
+  /** Of a backfill alone: what it was asked for, and its instants, oldest first. */
+  backfill?: Backfill & { instants: Date[] };
 }
 
 /** 429 where as many of the namespace are running as may. Its row is locked, so that none is made beside the count. */
 export async function createBulk(tx: Transaction, given: NewBulk): Promise<Bulk> {
   const { id, namespaceId, action, resource, filter, traceparent, by = null } = given;
+  const { instants, ...backfill } = given.backfill ?? {};
   await tx.pool.query("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", [namespaceId]);
   const { rows } = await tx.pool.query<Bulk>(
-    `INSERT INTO bulk_actions (id, namespace_id, action, resource, filter, traceparent, created_by)
-     SELECT $1, $2, $3, $4, $5, $6, $8
+    `INSERT INTO bulk_actions (id, namespace_id, action, resource, filter, traceparent, created_by,
+       backfill, instants)
+     SELECT $1, $2, $3, $4, $5, $6, $8, $9, $10
      WHERE (SELECT count(*) FROM bulk_actions WHERE namespace_id = $2 AND state = 'running') < $7
      RETURNING ${COLUMNS}`,
-    [id, namespaceId, action, resource, toJsonText(filter), traceparent ?? null, MAX_RUNNING, by],
+    [
+      ...[id, namespaceId, action, resource, toJsonText(filter), traceparent ?? null, MAX_RUNNING, by],
+      ...[given.backfill ? toJsonText(backfill) : null, instants ?? null],
+    ],
   );
   if (rows[0]) return rows[0];
   const message = `At most ${MAX_RUNNING} bulk actions of a namespace run at once; wait for one, or abort one.`;

@@ -5,7 +5,9 @@
  * rest six times as long as it took: together they have a seventh of one connection's time.
  */
 import type { Clock } from "../../clock.ts";
+import type { Backfill } from "../../contracts/backfill.ts";
 import { bulkInput } from "../../contracts/bulk.ts";
+import { decideLookMs } from "../../domain/backfill.ts";
 import {
   type BulkAction,
   type BulkFailure,
@@ -23,15 +25,18 @@ import type { Store } from "../database.ts";
 import { isDatabaseAway } from "../database-away.ts";
 import { toJsonText } from "../json-text.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import type { BulkEffects, BulkVerb } from "./act.ts";
+import { type BulkEffects, type BulkVerb, NO_EFFECTS } from "./act.ts";
 import { RUN_VERBS } from "./act-on-runs.ts";
 import { TASK_VERBS } from "./act-on-tasks.ts";
+import { backfillRuns } from "./backfill.ts";
 import { findMatches } from "./find-matches.ts";
 
 /** To what a batch took. On a busy database both get longer. */
 const REST_TO_WORK = 6;
 /** A batch holds the rows that it changed, and permits of their functions, until it is committed. */
 const MAX_HOLD_MS = 100;
+/** Runs of a backfill that are made together. */
+const BACKFILL_BATCH = 500;
 /** While a page is found by another connection the transaction is idle. */
 const FIND_TIMEOUT_MS = 60_000;
 /** As many batches may fail one after another; each is waited for twice as long. */
@@ -65,12 +70,19 @@ interface TakenBulk {
   action: BulkAction;
   resource: BulkResource;
   filter: JsonObject;
+  backfill: Backfill | null;
+  /** Of a backfill: those that come next, and how many it has in all. */
+  instants: Date[] | null;
+  instantCount: number | null;
+  /** The last id that was dealt with; of a backfill, the last run that was made. */
   reachedId: string | null;
   done: number;
   failed: number;
   failures: BulkFailure[];
   traceparent: string | null;
   by: string | null;
+  /** Since it got on last. */
+  sinceMs: number;
   dueInMs: number;
 }
 
@@ -82,6 +94,7 @@ export async function driveBulkBatch(store: Store, options: DriveOptions): Promi
       taken = await takeBulk(tx);
       if (!taken) return { kind: "idle" };
       if (taken.dueInMs > 0) return { kind: "resting", restMs: Math.ceil(taken.dueInMs) };
+      if (taken.backfill) return await doBackfill(tx, taken, taken.backfill, options.clock);
       return await doBatch(store, tx, taken, options);
     });
   } catch (error) {
@@ -90,7 +103,10 @@ export async function driveBulkBatch(store: Store, options: DriveOptions): Promi
   }
 }
 
-/** The one that has waited longest; it waits for the rest after another one's batch as well, but not after a fault of one. */
+/**
+ * The one that has waited longest; it waits for the rest after another one's batch as well, but not after a fault of one, nor
+ * for one that waits for a run.
+ */
 async function takeBulk({ pool }: Transaction): Promise<TakenBulk | undefined> {
   const { rows: locks } = await pool.query<{ got: boolean }>(
     `SELECT pg_try_advisory_xact_lock($1) AS got, set_config('idle_in_transaction_session_timeout', $2, true)`,
@@ -99,8 +115,10 @@ async function takeBulk({ pool }: Transaction): Promise<TakenBulk | undefined> {
   if (!locks[0]!.got) return undefined;
   const { rows } = await pool.query<TakenBulk>(
     `SELECT id, namespace_id AS "namespaceId", action, resource, filter, reached_id AS "reachedId", done, failed, failures,
+       backfill, instants[done + 1 : done + ${BACKFILL_BATCH}] AS instants, cardinality(instants) AS "instantCount",
+       (extract(epoch FROM clock_timestamp() - updated_at) * 1000)::float8 AS "sinceMs",
        traceparent, created_by AS by, (extract(epoch FROM greatest(next_batch_at, (
-         SELECT max(r.next_batch_at) FROM bulk_actions r WHERE r.state = 'running' AND r.faults = 0
+         SELECT max(r.next_batch_at) FROM bulk_actions r WHERE r.state = 'running' AND r.faults = 0 AND NOT r.waits
        )) - clock_timestamp()) * 1000)::float8 AS "dueInMs"
      FROM bulk_actions WHERE state = 'running' ORDER BY next_batch_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
   );
@@ -142,6 +160,44 @@ async function doBatch(
   return { kind: "batch", batch, restMs };
 }
 
+const TASK_OVER = {
+  code: "task_cancelled",
+  message: "The task is cancelled or removed: it gets no more runs.",
+};
+
+/** The runs of the next instants; with `wait` the one of the next, once the last has ended. */
+async function doBackfill(
+  tx: Transaction,
+  bulk: TakenBulk,
+  backfill: Backfill,
+  clock: Clock,
+): Promise<Driven> {
+  const { id, namespaceId, action, resource, traceparent, reachedId: lastRunId } = bulk;
+  const began = clock.now();
+  const instants = bulk.instants ?? [];
+  const step = await backfillRuns(tx, { namespaceId, backfill, instants, lastRunId, traceparent });
+  if (step.kind === "waits") {
+    const restMs = decideLookMs(bulk.sinceMs);
+    await tx.pool.query(WAIT, [id, restMs]);
+    return { kind: "resting", restMs };
+  }
+  const made = step.kind === "made" ? step.runs : [];
+  const done = bulk.done + made.length;
+  const isOver = done === bulk.instantCount;
+  const state = step.kind === "over" ? "failed" : isOver ? "succeeded" : "running";
+  const batch: DrivenBatch = { ...NO_EFFECTS, id, action, resource, state, done, failed: 0, staged: made };
+  const restMs = REST_TO_WORK * (clock.now().getTime() - began.getTime());
+  const error = step.kind === "over" ? TASK_OVER : null;
+  const reachedId = made.at(-1)?.runId ?? null;
+  await saveBatch(tx, batch, { reachedId, failures: [], restMs, error });
+  return { kind: "batch", batch, restMs };
+}
+
+/** It keeps no other from its turn. */
+const WAIT = `UPDATE bulk_actions SET waits = true,
+    next_batch_at = clock_timestamp() + $2 * interval '1 millisecond'
+  WHERE id = $1`;
+
 const verbOf = ({ resource, action }: TakenBulk): BulkVerb =>
   resource === "tasks" ? TASK_VERBS[action as TaskAction] : RUN_VERBS[action as RunAction];
 
@@ -149,20 +205,22 @@ interface SavedBesides {
   reachedId: string | null;
   failures: BulkFailure[];
   restMs: number;
+  /** Why it has failed as a whole. */
+  error?: { code: string; message: string } | null;
 }
 
 async function saveBatch(
   { pool }: Transaction,
   { id, state, done, failed }: DrivenBatch,
-  { reachedId, failures, restMs }: SavedBesides,
+  { reachedId, failures, restMs, error = null }: SavedBesides,
 ): Promise<void> {
   await pool.query(
-    `UPDATE bulk_actions SET state = $2, done = $3, failed = $4, failures = $5, faults = 0,
+    `UPDATE bulk_actions SET state = $2, done = $3, failed = $4, failures = $5, faults = 0, waits = false, error = $8,
        reached_id = coalesce($6, reached_id), updated_at = clock_timestamp(),
        finished_at = CASE WHEN $2 <> 'running' THEN clock_timestamp() END,
        next_batch_at = clock_timestamp() + $7 * interval '1 millisecond'
      WHERE id = $1`,
-    [id, state, done, failed, toJsonText(failures), reachedId, restMs],
+    [id, state, done, failed, toJsonText(failures), reachedId, restMs, error && toJsonText(error)],
   );
 }
 

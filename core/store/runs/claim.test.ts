@@ -57,7 +57,7 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
     spec: input.spec,
     attempt: 1,
     attemptOffset: 0,
-    redrivenAt: null,
+    limitsFrom: null,
     policy: { ...DEFAULT_POLICY, timeoutMs: 1_234, deadLetter: false },
     functionId: null,
     revisionId: null,

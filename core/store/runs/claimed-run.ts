@@ -28,7 +28,7 @@ export interface ClaimedRun {
   policy: TaskPolicy;
   scheduledFor: Date;
   /** Of the last redrive: its deadline is counted from there. */
-  redrivenAt: Date | null;
+  limitsFrom: Date | null;
   startedAt: Date;
   /** For functions: the revision this attempt runs. */
   functionId: string | null;
@@ -113,7 +113,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     attemptOffset: row.attempt_offset,
     policy: row.timeout_ms === null ? policy : { ...policy, timeoutMs: row.timeout_ms },
     scheduledFor: row.scheduled_for,
-    redrivenAt: row.redriven_at,
+    limitsFrom: row.redriven_at,
     startedAt: row.started_at,
     functionId: row.function_id,
     revisionId: chooseRevision(row),

@@ -36,7 +36,7 @@ interface OpenAttempt extends ClaimedAttempt {
   attempt: number;
   attemptOffset: number;
   scheduledFor: Date;
-  redrivenAt: Date | null;
+  limitsFrom: Date | null;
   startedAt: Date;
   workerId: string;
   completeBy: Date | null;
@@ -50,7 +50,7 @@ interface OpenAttempt extends ClaimedAttempt {
 const OPEN_ATTEMPTS = `
   SELECT r.id AS "runId", r.claim_no AS "claimNo", r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type,
     r.trigger, r.attempt, r.attempt_offset AS "attemptOffset", r.scheduled_for AS "scheduledFor",
-    r.redriven_at AS "redrivenAt", r.started_at AS "startedAt", r.worker_id AS "workerId",
+    r.redriven_at AS "limitsFrom", r.started_at AS "startedAt", r.worker_id AS "workerId",
     r.complete_by AS "completeBy", r.state = 'deferred' AS "isDeferred", r.on_end IS NOT NULL AS "hasCallbacks",
     coalesce(t.spec ? 'secretsIn', false) OR coalesce(r.input ? 'secretsIn', false) AS "namesSecrets",
     clock_timestamp() AS now, ${JOINED_POLICY}

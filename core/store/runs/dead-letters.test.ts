@@ -51,8 +51,8 @@ test("a redriven run is due at once, with its history and its whole allowance ag
     [2, 1],
     "attempt − offset is the first of the allowance",
   );
-  assert.equal(dead.redrivenAt, null);
-  assert.ok(second.redrivenAt! > dead.startedAt && second.redrivenAt! <= second.startedAt);
+  assert.equal(dead.limitsFrom, null);
+  assert.ok(second.limitsFrom! > dead.startedAt && second.limitsFrom! <= second.startedAt);
   await bury(second, workerId);
   await redriveDeadLetters(store, namespaceId, { runId: dead.id });
   const third = await claim(store, workerId, dead.id);

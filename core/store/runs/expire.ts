@@ -17,7 +17,7 @@ const FIND = `
     SELECT r.id, (t.policy ->> 'ttlMs')::float8 AS ttl_ms
     FROM looked l JOIN task_runs_open r ON r.id = l.id JOIN tasks t ON t.id = r.task_id
     WHERE r.state = 'queued' AND r.claim_no = 0 AND t.policy ? 'ttlMs'
-      AND r.scheduled_for + (t.policy ->> 'ttlMs')::float8 * interval '1 millisecond' <= statement_timestamp()
+      AND coalesce(r.redriven_at, r.scheduled_for) + (t.policy ->> 'ttlMs')::float8 * interval '1 millisecond' <= statement_timestamp()
     FOR UPDATE OF r SKIP LOCKED
   )
   SELECT (SELECT id FROM looked ORDER BY id DESC LIMIT 1) AS last, (SELECT count(*)::int FROM looked) AS looked,

@@ -118,6 +118,21 @@ export const INSERT_STAGED_HELD = insertRuns(
   ) END AS waiting_for) AS h`,
 );
 
+/** Instants $3 of a task in a CTE `task` that passed once, made now: traceparent $4. Their limits count from now. */
+export const INSERT_BACKFILLED = insertRuns(
+  "task_runs_open",
+  {
+    id: "i.run_id",
+    ...OF_TASK,
+    trigger: "'backfill'",
+    ...QUEUED_NOW,
+    scheduled_for: "i.at",
+    redriven_at: "statement_timestamp()",
+    traceparent: "$4",
+  },
+  "task t CROSS JOIN json_to_recordset($3::json) AS i(run_id uuid, at timestamptz)",
+);
+
 /** Runs of a CTE `waiting` that were taken out of the table, as they were. */
 export const INSERT_RENEWED = "INSERT INTO task_runs_open SELECT * FROM waiting";
 

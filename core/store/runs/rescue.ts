@@ -76,7 +76,7 @@ const LOST: AttemptEnd = { kind: "failed", error: WORKER_LOST, retryable: true }
 
 function decideLost(run: LostRun, now: Date) {
   const policy = fromJoinedPolicy(run) ?? policyWithoutTask(run.trigger, run.max_attempts);
-  const times = { scheduledFor: run.scheduled_for, redrivenAt: run.redriven_at };
+  const times = { scheduledFor: run.scheduled_for, limitsFrom: run.redriven_at };
   const deadlineAt = findDeadline(times, policy.deadlineMs);
   const facts = { ...policy, deadlineAt, attempt: run.attempt - run.attempt_offset };
   return decideVerdict(run.cancel_requested_at ? { kind: "cancelled" } : LOST, facts, now);

@@ -2,6 +2,7 @@
 import { MAX_BODY_BYTES } from "../../../api/bodies/body.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
 import { MAX_BATCH_ITEMS } from "../../../core/contracts/task-batch.ts";
+import { MAX_BACKFILL } from "../../../core/domain/backfill.ts";
 import { MAX_KEPT_FAILURES } from "../../../core/domain/bulk.ts";
 import { MAX_RUNNING } from "../../../core/store/bulk/bulk-actions.ts";
 import { COUNT_MS } from "../../../core/store/bulk/find-matches.ts";
@@ -9,6 +10,7 @@ import { HTTP_TASK, held, n, type Statement } from "./statement.ts";
 
 const BATCH = "api/tasks/batch.test.ts";
 const ROUTES = "api/bulk/routes.test.ts";
+const BACKFILL = "api/tasks/backfill.test.ts";
 const DRIVE = "core/store/bulk/drive.test.ts";
 
 export const BULK: Statement[] = [
@@ -64,8 +66,23 @@ export const BULK: Statement[] = [
     ROUTES,
     "ten of a namespace run at once; the next is a 429",
   ]),
-  held(`bulk actions of a namespace that run | 1 to ${n(MAX_BATCH_ITEMS)}; ${MAX_RUNNING} |`, [
-    ROUTES,
-    "ten of a namespace run at once",
+  held(
+    `bulk actions of a namespace that run; instants of a backfill | 1 to ${n(MAX_BATCH_ITEMS)}; ${MAX_RUNNING}; ${n(MAX_BACKFILL)} |`,
+    [ROUTES, "ten of a namespace run at once"],
+  ),
+  held(
+    `max, 500 where it is left out and up to ${n(MAX_BACKFILL)}: where there are more instants, it is a 422`,
+    [BACKFILL, "more instants than max, and what cannot be, is refused by its field before anything is made"],
+  ),
+  held('"dryRun": true counts them, makes nothing and answers 200 with matched', [
+    BACKFILL,
+    "a dry run counts the instants, and leaves nothing",
   ]),
+  held(
+    "the action is failed with the code task_cancelled; a task that was cancelled before is a 409 task_cancelled",
+    [
+      "core/store/bulk/backfill.test.ts",
+      "a task that is cancelled meanwhile ends it, and the answer says so",
+    ],
+  ),
 ];

@@ -1,0 +1,93 @@
+/**
+ * Backfills: bulk actions that make a run for each instant of a list that was put together when they were asked for. How many
+ * are done is the place in that list: it moves in the transaction that makes the runs.
+ */
+import type { Backfill } from "../../contracts/backfill.ts";
+import { type BackfillRange, instantsWithin } from "../../domain/backfill.ts";
+import type { Schedule } from "../../domain/schedule/schedule.ts";
+import type { QueryScope } from "../database.ts";
+import { newId } from "../ids.ts";
+import { toJsonText } from "../json-text.ts";
+import { INSERT_BACKFILLED, TASK_FACTS } from "../runs/insert.ts";
+import { STAGED, type StagedRun } from "../runs/staged-run.ts";
+import type { Transaction } from "../transaction.ts";
+
+/** A search goes on for so long before others have their turn. */
+const SEARCH_MS = 10;
+
+/** The instants of a task, oldest first; of more than `max` one more than those. Undefined: there is no such task. */
+export async function findInstants(
+  { pool }: QueryScope,
+  namespaceId: string,
+  taskId: string,
+  range: BackfillRange,
+  max: number,
+): Promise<{ state: string; overlap: string | null; instants: Date[] } | undefined> {
+  const { rows } = await pool.query<FoundTask>(FIND_TASK, [taskId, namespaceId]);
+  const [task] = rows;
+  if (!task) return undefined;
+  const instants: Date[] = [];
+  let sinceMs = performance.now();
+  for (const at of instantsWithin(task.schedule, task.anchorAt, range)) {
+    instants.push(at);
+    if (instants.length > max) break;
+    if (performance.now() - sinceMs < SEARCH_MS) continue;
+    await new Promise(setImmediate);
+    sinceMs = performance.now();
+  }
+  return { state: task.state, overlap: task.overlap, instants };
+}
+
+interface FoundTask {
+  state: string;
+  overlap: string | null;
+  schedule: Schedule;
+  anchorAt: Date;
+}
+
+const FIND_TASK = `SELECT state, policy ->> 'overlap' AS overlap, schedule, anchor_at AS "anchorAt" FROM tasks
+  WHERE id = $1 AND namespace_id = $2 AND removed_at IS NULL`;
+
+export interface BackfillBatch {
+  namespaceId: string;
+  backfill: Backfill;
+  /** Those that are to be made next, oldest first. */
+  instants: Date[];
+  /** The last run that was made; null: none was. */
+  lastRunId: string | null;
+  traceparent: string | null;
+}
+
+export type BackfillStep =
+  /** Nothing is made before the last run has ended. */
+  | { kind: "waits" }
+  /** The task is cancelled or gone. */
+  | { kind: "over" }
+  | { kind: "made"; runs: StagedRun[] };
+
+const MAKE = `
+  WITH task AS (SELECT ${TASK_FACTS} FROM tasks t
+    WHERE t.id = $1 AND t.namespace_id = $2 AND t.removed_at IS NULL AND t.state <> 'cancelled' FOR SHARE),
+  r AS (${INSERT_BACKFILLED} RETURNING id, available_at, traceparent)
+  SELECT ${STAGED} FROM r ORDER BY r.id`;
+
+/** Makes the runs of a batch, or the one whose turn it is. */
+export async function backfillRuns(
+  tx: Transaction,
+  { namespaceId, backfill, instants, lastRunId, traceparent }: BackfillBatch,
+): Promise<BackfillStep> {
+  const { taskId, overlap } = backfill;
+  const isInTurn = overlap === "wait";
+  if (isInTurn && lastRunId !== null && (await isUnderWay(tx, lastRunId))) return { kind: "waits" };
+  const next = isInTurn ? instants.slice(0, 1) : instants;
+  const rows = next.map((at) => ({ run_id: newId(), at }));
+  const values = [taskId, namespaceId, toJsonText(rows), traceparent];
+  const { rows: runs } = await tx.pool.query<StagedRun>(MAKE, values);
+  return runs.length === 0 && next.length > 0 ? { kind: "over" } : { kind: "made", runs };
+}
+
+/** A dead letter has ended, as far as the next one is concerned. */
+async function isUnderWay({ pool }: Transaction, runId: string): Promise<boolean> {
+  const { rows } = await pool.query("SELECT FROM task_runs_open WHERE id = $1 AND state <> 'dead'", [runId]);
+  return rows.length > 0;
+}
