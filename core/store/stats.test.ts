@@ -69,6 +69,15 @@ test("a run that waits for a permit is told apart, and is not the oldest due one
   assert.deepEqual({ waitingForPermit, oldestDueSeconds }, { waitingForPermit: 1, oldestDueSeconds: 0 });
 });
 
+test("a run that waits for an earlier one of its task waits for no permit, and is queued", async () => {
+  const runId = await queueRun(store, await newNamespace());
+  await sql`UPDATE task_runs_open SET waiting_for = 'overlap', waiting_key = 'task:' || task_id, room = 'awaited'
+    WHERE id = ${runId}`.execute(db);
+  const { waitingForPermit, openRuns } = await readStats(store);
+  assert.equal(waitingForPermit, 0);
+  assert.deepEqual(openRuns, [{ type: "http", state: "queued", count: 1 }]);
+});
+
 test("a task that nobody stages has its age; one for later has none", async () => {
   const namespaceId = await newNamespace();
   const at = new Date(Date.now() + 60_000).toISOString();

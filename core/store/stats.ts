@@ -4,6 +4,7 @@ import { TASK_TYPES, type TaskType } from "../domain/task-spec.ts";
 import type { Store } from "./database.ts";
 import { DEMAND_BOUND } from "./demand.ts";
 import { CLAIMABLE } from "./runs/claimable.ts";
+import { isHeld } from "./runs/held.ts";
 
 export type OpenState = (typeof OPEN_STATES)[number];
 
@@ -43,7 +44,7 @@ export async function readStats(store: Store): Promise<SystemStats> {
 }
 
 interface OpenPart {
-  part: OpenState | "waiting" | "deferred";
+  part: OpenState | "waiting" | "held" | "deferred";
   type: TaskType;
   count: number;
 }
@@ -55,18 +56,21 @@ function countOf(parts: OpenPart[], type: TaskType, state: OpenState): number {
 }
 
 function stateOf({ part }: OpenPart): OpenState {
-  if (part === "waiting") return "queued";
+  if (part === "waiting" || part === "held") return "queued";
   return part === "deferred" ? "running" : part;
 }
 
 const sumOf = (parts: OpenPart[], part: OpenPart["part"]) =>
   parts.filter((each) => each.part === part).reduce((sum, { count }) => sum + count, 0);
 
-/** What waits for a permit stands in an index of its own, apart from the other queued ones. */
+const IN_A_LINE = "state = 'queued' AND waiting_for IS NOT NULL AND waiting_key IS NOT NULL";
+
+/** What waits for a limit, or for an earlier run of its task, stands in an index of its own, apart from other queued ones. */
 const PARTS: Record<OpenPart["part"], string> = {
   scheduled: "state = 'scheduled'",
   queued: CLAIMABLE,
-  waiting: "state = 'queued' AND waiting_for IS NOT NULL AND waiting_key IS NOT NULL",
+  waiting: `${IN_A_LINE} AND NOT ${isHeld("task_runs_open")}`,
+  held: `${IN_A_LINE} AND ${isHeld("task_runs_open")}`,
   running: "state = 'running'",
   deferred: "state = 'deferred'",
   dead: "state = 'dead'",
