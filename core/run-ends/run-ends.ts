@@ -1,4 +1,7 @@
-/** What follows when runs end: a list of consumers that hear of every end, whoever brought it about. */
+/**
+ * What follows when runs end: a list of consumers that hear of every end, whoever brought it about. An occurrence that is
+ * skipped has none: nothing of it ran, and nobody waits for it.
+ */
 import type { EndedRun, EndState } from "../store/runs/end.ts";
 
 /**

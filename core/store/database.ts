@@ -7,7 +7,8 @@
  * - `Store`: it cannot. It opens a transaction of its own (`inTransaction`), is one that may be done once more
  *   (`retryDeadlock`), or needs a pool that is not the common one.
  *
- * What is only a step of a transaction, such as taking a lock, asks for a `Transaction`. Nothing there takes a `Db` alone.
+ * What is only a step of a transaction, such as taking a lock, asks for a `Transaction`. Nothing there takes a `Db` alone,
+ * but for the walks of filtered lists (walk.ts), all of which read in one. Elsewhere a `Db` is a pool or a transaction alike.
  */
 import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
