@@ -281,3 +281,23 @@ test("a run that is skipped is none of those that the task may have", async () =
   const { rows: found } = await store.pool.query("SELECT next_run_at FROM tasks WHERE id = $1", [task.id]);
   assert.deepEqual(found, [{ next_run_at: at(30) }]);
 });
+
+test("a place that a skipped run gives back is none of an instant that is staged already", async () => {
+  const namespaceId = await newNamespace();
+  const schedule = { kind: "every", everyMs: 1_000, maxRuns: 3 } as const;
+  await createTask(store, { namespaceId, input: httpTask(schedule, {}), now: at(0) });
+  await stage(1);
+  await stage(2);
+  // A second ahead, as ever, while the instant before has come.
+  await stage(3);
+  assert.equal((await settle(2)).skipped.length, 1);
+  await seekInstants(store, at(2), 10);
+  await stage(3);
+  await stage(4);
+  assert.deepEqual(await states(namespaceId), [
+    [1, "queued"],
+    [2, "skipped"],
+    [3, "queued"],
+    [4, "queued"],
+  ]);
+});

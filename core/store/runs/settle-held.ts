@@ -94,12 +94,17 @@ const WAIT = {
     WHERE r.id = ANY($1::uuid[]) AND r.state = 'queued' AND ${isHeld("r")}`,
 };
 
-/** A run that is skipped is none of `maxRuns`: a task that was over with it looks for its next instant (seek-instants.ts). */
+/**
+ * A run that is skipped is none of `maxRuns`: a task that was over with it looks for its next instant (seek-instants.ts),
+ * after the last of those that are staged already.
+ */
 const UNCOUNT = {
   name: "uncount-skipped",
   text: `UPDATE tasks t SET runs_left = t.runs_left + s.count,
       state = CASE WHEN t.state = 'completed' THEN 'active' ELSE t.state END,
-      seek_from = CASE WHEN t.state = 'completed' THEN s.last_at ELSE t.seek_from END
+      seek_from = CASE WHEN t.state <> 'completed' THEN t.seek_from
+        ELSE greatest(s.last_at, (SELECT max(o.scheduled_for) FROM task_runs_open o
+          WHERE o.task_id = t.id AND o.trigger = 'schedule')) END
     FROM (SELECT v.task_id, count(*)::int AS count, max(v.at) AS last_at
       FROM json_to_recordset($1::json) AS v(task_id uuid, at timestamptz) GROUP BY v.task_id) AS s
     WHERE t.id = s.task_id AND t.runs_left IS NOT NULL`,
