@@ -19,8 +19,10 @@ export const DEFAULT_CATCH_UP: CatchUp = { policy: "latest", windowMs: null, max
 export const MISSED_AFTER_MS = 10_000;
 
 export interface DueDecision {
-  /** The instants that become runs, oldest first. Of several one follows another. */
+  /** The instants that become runs, oldest first. */
   fires: Date[];
+  /** They are made up for, each once those before it have ended, whatever the task says of overlaps. */
+  inTurn: boolean;
   /** Those before them, or all that have passed. */
   passedOver: SkippedInstants | undefined;
   /** The cursor from now on; null: no instant is left. */
@@ -41,11 +43,13 @@ export function decideDue(
   const second = findNext(due);
   const isLate = now.getTime() - due.getTime() > MISSED_AFTER_MS;
   if (!isLate && (second === null || second > now))
-    return { fires: [due], passedOver: undefined, nextRunAt: second };
-  const fires = chooseInstants(findNext, due, now, catchUp ?? DEFAULT_CATCH_UP);
+    return { fires: [due], inTurn: false, passedOver: undefined, nextRunAt: second };
+  const chosen = catchUp ?? DEFAULT_CATCH_UP;
+  const fires = chooseInstants(findNext, due, now, chosen);
   const until = fires[0] ? new Date(fires[0].getTime() - 1) : now;
   return {
     fires,
+    inTurn: chosen.policy === "all",
     passedOver: countSkipped(findNext, reason, due, until),
     nextRunAt: second === null || second > now ? second : findNext(now),
   };

@@ -301,3 +301,27 @@ test("a place that a skipped run gives back is none of an instant that is staged
     [4, "queued"],
   ]);
 });
+
+for (const given of [{}, { maxRuns: 2 }]) {
+  test(`a single instant that all makes up for waits for its turn, ${JSON.stringify(given)}`, async () => {
+    const namespaceId = await newNamespace();
+    const catchUp = { policy: "all", windowMs: null, max: 2 } as const;
+    const schedule = { kind: "every", everyMs: 20_000, ...given } as const;
+    const input = httpTask(schedule, { overlap: "skip", catchUp });
+    await createTask(store, { namespaceId, input, now: at(0) });
+    await stage(20);
+    // Of two that were missed, where it may have no more than one.
+    await stage("maxRuns" in given ? 62 : 52);
+    await settle(62);
+    const told = await states(namespaceId);
+    assert.deepEqual(told.slice(0, 2), [
+      [20, "queued"],
+      [40, "queued"],
+    ]);
+    const { rows } = await store.pool.query(
+      "SELECT waiting_for FROM task_runs_open WHERE scheduled_for = $1",
+      [at(40)],
+    );
+    assert.deepEqual(rows, [{ waiting_for: "overlap" }]);
+  });
+}

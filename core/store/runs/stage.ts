@@ -144,14 +144,14 @@ function tryToDecide(findNext: FindNext, due: Date, now: Date, catchUp: CatchUp 
     return decideDue(findNext, due, now, catchUp);
   } catch (error) {
     const seek = { from: due > now ? due : now, error: messageOf(error) };
-    return { fires: [due], passedOver: undefined, nextRunAt: null, seek };
+    return { fires: [due], inTurn: false, passedOver: undefined, nextRunAt: null, seek };
   }
 }
 
-/** Those that are caught up with follow each other, whatever the task says of overlaps. */
-function decideHold({ task, fires }: DecidedTask): Hold {
-  if (fires.length > 1) return "turn";
-  return doesRepeat(task.schedule) && (task.overlap ?? "allow") !== "allow" ? "open" : undefined;
+function decideHold({ task, inTurn }: DecidedTask): Hold {
+  if (!doesRepeat(task.schedule)) return undefined;
+  if (inTurn) return "turn";
+  return (task.overlap ?? "allow") === "allow" ? undefined : "open";
 }
 
 /** What of a row JSON leaves out is null: rows of most tasks have neither offset nor count nor search. */
