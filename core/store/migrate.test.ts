@@ -67,6 +67,7 @@ const LATER = [
   "0038-held-runs",
   "0042-enqueued-tasks",
   "0048-backfills",
+  "0057-upcoming-order",
   "0058-returned-permits",
 ];
 

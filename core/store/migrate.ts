@@ -40,6 +40,7 @@ import * as scheduleCursors from "./migrations/0036-schedule-cursors.ts";
 import * as heldRuns from "./migrations/0038-held-runs.ts";
 import * as enqueuedTasks from "./migrations/0042-enqueued-tasks.ts";
 import * as backfills from "./migrations/0048-backfills.ts";
+import * as upcomingOrder from "./migrations/0057-upcoming-order.ts";
 import * as returnedPermits from "./migrations/0058-returned-permits.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -81,6 +82,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0038-held-runs": heldRuns,
   "0042-enqueued-tasks": enqueuedTasks,
   "0048-backfills": backfills,
+  "0057-upcoming-order": upcomingOrder,
   "0058-returned-permits": returnedPermits,
 };
 

@@ -47,6 +47,7 @@ import { pauseTask } from "./tasks/change.ts";
 import { createTask } from "./tasks/create.ts";
 import { removeExpiredTasks } from "./tasks/expire.ts";
 import { listTasks } from "./tasks/read.ts";
+import { listUpcoming } from "./tasks/upcoming.ts";
 import { ANY_TIME, deployFunction, finished, httpTask, retryAfter } from "./testing/samples.ts";
 import { stageDueTasks } from "./testing/stage-runs.ts";
 import { openTestStore } from "./testing/test-store.ts";
@@ -244,6 +245,11 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "due tasks": { use: (s) => stageDueTasks(s, now, soon, 100), index: "tasks_due" },
   "due retries": { use: (s) => queueDueRetries(s, soon, 100), index: "task_runs_open_scheduled" },
   "next instant": { use: (s) => findNextInstants(s), index: "tasks_due" },
+  "what fires soon": { use: (s) => listUpcoming(s, id, soon, undefined, 50), index: "tasks_upcoming" },
+  "what fires soon, a later page": {
+    use: (s) => listUpcoming(s, id, soon, { atMs: now.getTime(), taskId: id }, 50),
+    index: "tasks_upcoming",
+  },
   "next held run": { use: (s) => findNextInstants(s), index: "task_runs_open_waiting" },
   "held runs": { use: (s) => settleHeldRuns(s, soon, 100), index: "task_runs_open_waiting" },
   "an earlier run of a due task": {

@@ -1,6 +1,7 @@
 /**
- * What the tasks of a namespace fire next, merged. Tasks are read along their cursors, as many as the page needs: a page
- * costs as many tasks as it and those before it have, each once, and never those that fire later.
+ * What the tasks of a namespace fire next, merged. Tasks are read along their cursors, as many as the page needs: the
+ * first page costs no more of them than it has instants. A later one looks at each task that fires before it, for it may
+ * fire again, and never at those that fire later.
  */
 import type { ComingInstant } from "../../contracts/occurrence.ts";
 import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
@@ -35,11 +36,14 @@ interface Head extends UpcomingPosition {
   left: number | null;
 }
 
-const BATCH = 500;
+/** How many tasks are read at once: first, and with each reading twice as many, at most. */
+const BATCH = { first: 250, most: 2_000 };
 
+/** Of before the position only those that may fire again. */
 const SELECT = `SELECT id, name, schedule, anchor_at, next_run_at, jitter_offset_ms, runs_left FROM tasks
-  WHERE namespace_id = $1 AND state = 'active' AND removed_at IS NULL AND next_run_at <= $2
+  WHERE namespace_id = $1 AND state = 'active' AND next_run_at <= $2
     AND ($3::timestamptz IS NULL OR (next_run_at, id) > ($3, $4::uuid))
+    AND ($6::timestamptz IS NULL OR next_run_at >= $6 OR schedule ->> 'kind' NOT IN ('once', 'delay'))
   ORDER BY next_run_at, id LIMIT $5`;
 
 /** Up to `limit` instants after `after`, until `until`. */
@@ -50,26 +54,42 @@ export async function listUpcoming(
   after: UpcomingPosition | undefined,
   limit: number,
 ): Promise<UpcomingInstant[]> {
+  /** The first ones, in order: no more of them than are wanted. */
   const heads: Head[] = [];
   const found: UpcomingInstant[] = [];
-  let last: TaskRow | undefined;
+  const add = (head: Head | undefined) => {
+    if (!head || head.atMs > until.getTime()) return;
+    insertInOrder(heads, head);
+    heads.length = Math.min(heads.length, limit - found.length);
+  };
+  let last: UpcomingPosition | undefined;
   let isAllRead = false;
+  let batch = BATCH.first;
   while (found.length < limit) {
-    // Before a head counts as the first, every task whose cursor lies no later has been read.
-    while (!isAllRead && (heads[0] === undefined || !last || last.next_run_at.getTime() <= heads[0].atMs)) {
+    // Before a head counts as the first, every task has been read whose cursor comes before it.
+    while (!isAllRead && (heads[0] === undefined || !last || comesAfter(heads[0], last))) {
       const { rows } = await pool.query<TaskRow>({
         name: "upcoming",
         text: SELECT,
-        values: [namespaceId, until, last?.next_run_at ?? null, last?.id ?? null, BATCH],
+        values: [
+          namespaceId,
+          until,
+          last && new Date(last.atMs),
+          last?.taskId,
+          batch,
+          after && new Date(after.atMs),
+        ],
       });
-      for (const task of rows) addHead(heads, skipTo(task, after), until);
-      isAllRead = rows.length < BATCH;
-      last = rows.at(-1) ?? last;
+      for (const task of rows) add(skipTo(task, after));
+      isAllRead = rows.length < batch;
+      const end = rows.at(-1);
+      if (end) last = { atMs: end.next_run_at.getTime(), taskId: end.id };
+      batch = Math.min(batch * 2, BATCH.most);
     }
     const head = heads.shift();
     if (!head) break;
     found.push(toInstant(head));
-    addHead(heads, advance(head), until);
+    add(advance(head));
   }
   return found;
 }
@@ -102,9 +122,7 @@ function toInstant({ task, atMs }: Head): UpcomingInstant {
 const comesAfter = (one: UpcomingPosition, other: UpcomingPosition) =>
   one.atMs > other.atMs || (one.atMs === other.atMs && one.taskId > other.taskId);
 
-/** Keeps them in order. */
-function addHead(heads: Head[], head: Head | undefined, until: Date): void {
-  if (!head || head.atMs > until.getTime()) return;
+function insertInOrder(heads: Head[], head: Head): void {
   let [low, high] = [0, heads.length];
   while (low < high) {
     const middle = (low + high) >> 1;
