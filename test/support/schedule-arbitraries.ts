@@ -46,6 +46,8 @@ export const anySpan: Arbitrary<Span> = fc
   .constantFrom(...CHANGES)
   .map((change) => Object.assign(toSpan(change), { [fc.toStringMethod]: () => change.join(" ") }));
 
+export const romeInSpring = toSpan(CHANGES[0]);
+
 /** Whole minutes within what is judged. */
 export const anyMinute = ({ clock: { fromMs, toMs } }: Span): Arbitrary<number> =>
   fc

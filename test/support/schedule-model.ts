@@ -46,6 +46,8 @@ export interface ModelRun {
   availableAt: number;
   /** A worker has had it. */
   wasClaimed: boolean;
+  /** Its worker was asked to stop. */
+  isAsked: boolean;
 }
 
 export interface ModelSkip {
@@ -110,8 +112,8 @@ export class ModelTask {
   private stageNext(nowMs: number): boolean {
     if (this.state !== "active") return false;
     if (this.isDue(nowMs)) {
-      const fires = this.decide(nowMs - this.schedule.offsetMs, "missed");
-      for (const at of fires) this.addRun(at, fires.length > 1);
+      const { fires, inTurn } = this.decide(nowMs - this.schedule.offsetMs, "missed");
+      for (const at of fires) this.addRun(at, inTurn);
       if (this.runsLeft !== null) this.runsLeft -= fires.length;
     } else if (this.cursor !== null) return false;
     if (this.cursor === null || this.runsLeft === 0) this.state = "completed";
@@ -119,7 +121,7 @@ export class ModelTask {
   }
 
   /** Tells of what does not fire, and deals with all that has passed. */
-  private decide(nominalNowMs: number, reason: SkipReason): number[] {
+  private decide(nominalNowMs: number, reason: SkipReason): { fires: number[]; inTurn: boolean } {
     const passed = this.passedUntil(nominalNowMs);
     const group = passed.length > 0 ? passed : [this.cursor!];
     const { policy, windowMs, max } = this.policy.catchUp ?? { policy: "latest", windowMs: null, max: 1 };
@@ -128,8 +130,9 @@ export class ModelTask {
     const newest = group.slice(-(policy === "all" ? max : 1));
     const fires = wasMissed ? newest.filter((at) => nominalNowMs - at <= reachMs) : group;
     this.tell(reason, group.slice(0, group.length - fires.length));
-    this.doneMs = group.at(-1)!;
-    return this.runsLeft === null ? fires : fires.slice(0, this.runsLeft);
+    const left = fires.slice(0, this.runsLeft ?? fires.length);
+    this.doneMs = left.length < fires.length ? left.at(-1)! : group.at(-1)!;
+    return { fires: left, inTurn: wasMissed && policy === "all" };
   }
 
   private tell(reason: SkipReason, instants: number[]): void {
@@ -138,10 +141,16 @@ export class ModelTask {
     this.skips.push({ reason, count: counted.length, firstAt: counted[0]!, lastAt: counted.at(-1)! });
   }
 
-  private addRun(at: number, isCaughtUp: boolean): void {
+  private addRun(at: number, inTurn: boolean): void {
     const mayOverlap = this.policy.overlap === "allow" || this.openRuns.length === 0;
-    const state = isCaughtUp ? "waiting" : mayOverlap ? "queued" : "held";
-    this.runs.push({ at, state, availableAt: at + this.schedule.offsetMs, wasClaimed: false });
+    const state = inTurn ? "waiting" : mayOverlap ? "queued" : "held";
+    this.runs.push({
+      at,
+      state,
+      availableAt: at + this.schedule.offsetMs,
+      wasClaimed: false,
+      isAsked: false,
+    });
   }
 
   /** The line: those that wait get their turn, and what becomes of those whose instant has come is decided. */
@@ -178,7 +187,10 @@ export class ModelTask {
   }
 
   private cancelRuns(runs: ModelRun[]): void {
-    for (const run of runs) if (run.state !== "running") run.state = "cancelled";
+    for (const run of runs) {
+      if (run.state === "running") run.isAsked = true;
+      else run.state = "cancelled";
+    }
   }
 
   /** Runs that workers may take. */
@@ -249,13 +261,13 @@ export class ModelTask {
   private decideAll(nominalNowMs: number): number[] {
     const left = this.runsLeft;
     this.runsLeft = null;
-    const fires = this.decide(nominalNowMs, "paused");
+    const { fires } = this.decide(nominalNowMs, "paused");
     this.runsLeft = left;
     return fires;
   }
 
   private wouldBeOver(nowMs: number): boolean {
-    if (this.state === "cancelled") return true;
+    if (this.state === "cancelled" || this.state === "removed") return true;
     if (this.state !== "completed") return false;
     return !this.runs.some(
       ({ state, wasClaimed, availableAt }) =>
@@ -265,7 +277,7 @@ export class ModelTask {
 
   /** @param schedule left out, the grid stays */
   change(nowMs: number, policy: ModelPolicy, schedule?: ModelSchedule): boolean {
-    if (this.state === "cancelled") return false;
+    if (this.state === "cancelled" || this.state === "removed") return false;
     this.takeBack(nowMs);
     this.policy = policy;
     if (!schedule) return true;
@@ -278,6 +290,7 @@ export class ModelTask {
   }
 
   cancel(nowMs: number, becomes: "cancelled" | "removed" = "cancelled"): void {
+    if (this.state === "removed") return;
     this.takeBack(nowMs);
     this.tellPassed(nowMs);
     this.cancelRuns(this.openRuns);
