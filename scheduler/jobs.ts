@@ -14,6 +14,7 @@ import { removeExpiredInvalidTasks } from "../core/store/enqueue/enqueued-tasks.
 import { foldErrors } from "../core/store/errors/fold-errors.ts";
 import { removeExpiredGroups } from "../core/store/errors/groups.ts";
 import { removeExpiredEvents } from "../core/store/events/record.ts";
+import { removeExpiredExpectations } from "../core/store/expectations/expire.ts";
 import { removeExpiredKeys } from "../core/store/idempotency.ts";
 import { foldAllReturned } from "../core/store/limits/fold-returned.ts";
 import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
@@ -41,6 +42,7 @@ import type { DatabaseStatsMetrics } from "../core/telemetry/metrics/database-st
 import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { driveBulkActions } from "./drive-bulk.ts";
 import { createReringBackoff, type ReringBackoff } from "./rering-overdue.ts";
+import { createUnfiredWatch, watchRuns } from "./watch-expectations.ts";
 
 export interface JobContext {
   store: Store;
@@ -106,6 +108,8 @@ export function listJobs(leaseMs: number): Job[] {
     },
     { name: "schedules", everyMs: 5_000, run: seekAllInstants },
     { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
+    { name: "expectations", everyMs: 1_000, run: watchRuns },
+    { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
     { name: "error groups", everyMs: 1_000, run: foldAllErrors },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
@@ -279,6 +283,7 @@ async function removeEvents({ store, clock, retentionDays }: JobContext): Promis
   const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
   while ((await removeExpiredEvents(store, before, EVENT_BATCH)) === EVENT_BATCH);
   while ((await removeExpiredGroups(store, before, EVENT_BATCH)) === EVENT_BATCH);
+  while ((await removeExpiredExpectations(store, before, EVENT_BATCH)) === EVENT_BATCH);
 }
 
 /** As long as their runs. */

@@ -61,6 +61,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
     {
       staged({ staged, skipped, retries, settled }, tookMs) {
         metrics.stageSeconds.observe(tookMs / 1_000);
+        metrics.stagedAt.setToCurrentTime();
         metrics.staged.inc(staged.length);
         for (const { reason, count } of [...skipped, ...settled.skipped])
           metrics.skipped.inc({ reason }, count);

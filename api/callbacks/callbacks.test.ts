@@ -55,7 +55,7 @@ test("what cannot be called is refused by its field, and nothing is made", async
   const bad: [unknown, string, string?][] = [
     [{ failure: HTTP }, "on.failure"],
     [{ later: [HTTP] }, "on.later"],
-    [{ late: [HTTP] }, "on.late"],
+    [{ late: HTTP }, "on.late"],
     [{ failure: Array(11).fill(HTTP) }, "on.failure"],
     [{ failure: [{ type: "function", function: "nobody" }] }, "on.failure.0.function", "unknown_function"],
     [{ success: [{ task: NOBODY }] }, "on.success.0.task"],

@@ -155,6 +155,7 @@ const RUN: Run = {
   ...{ revisionId: "rev", state: "failed", attempt: 1, scheduledFor: new Date(0), queuedAt: new Date(0) },
   ...{ startedAt: new Date(0), finishedAt: new Date(0), availableAt: new Date(0), workerId: "worker-1" },
   ...{ result: null, error: WORKER_LOST, attempts: [], traceId: null, skipped: null },
+  expectation: null,
   ...{ completeBy: null, replayOf: null, callbackOf: null },
 };
 

@@ -25,6 +25,8 @@ function mergeField(field: string, standing: Json | undefined, given: Json): Jso
   if (field === "schedule") return mergeSchedule(standing, expandSchedule(given));
   if (field === "headers") return mergeHeaders(standing, given);
   if (field === "retry") return mergeRetry(standing, given);
+  // It is one of two: what is given takes the place of the other.
+  if (field === "expect") return mergeValue(undefined, given);
   return mergeValue(standing, given);
 }
 

@@ -40,6 +40,7 @@ test("a task without a schedule is made with its run, which is rung", async () =
     pauseAfterFailures: null,
     overlap: "skip",
     catchUp: null,
+    expect: null,
     labels: {},
     on: null,
     nextRunAt: null,
@@ -86,6 +87,7 @@ test("what is made is what is read back, each type with all its fields", async (
     pauseAfterFailures: 5,
     overlap: "cancel-previous",
     catchUp: { policy: "all", window: "1d", max: 10 },
+    expect: { by: "08:00" },
     labels: { team: "ops", "app.example.com/tier": "" },
     on: { failure: [{ type: "email", to: "ops@example.com" }] },
   };

@@ -1,4 +1,4 @@
-/** `on` of a task, and of a namespace for tasks that name none: whom the end of a run calls. */
+/** `on` of a task, and of a namespace for tasks that name none: whom the end of a run calls, or its being late. */
 import { z } from "zod";
 import { CALLBACK_EVENTS, type Callbacks, MAX_CALLBACKS } from "../domain/callbacks.ts";
 import { nameField } from "./common.ts";
@@ -43,6 +43,9 @@ const shown = z.union([
 const shownList = z.array(shown).optional();
 
 export const callbacksOutput = z
-  .object({ success: shownList, failure: shownList, skip: shownList, always: shownList })
+  .object({ success: shownList, failure: shownList, skip: shownList, late: shownList, always: shownList })
   .nullable()
-  .meta({ description: "Whom the end of a run calls; null: whom the namespace's settings say." });
+  .meta({
+    description:
+      "Whom the end of a run calls, or an expectation that is not met (`late`); null: whom the namespace's settings say.",
+  });

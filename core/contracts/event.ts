@@ -42,6 +42,13 @@ const runData = z.object({
   replayOf: idOutput.nullable(),
   callbackOf: idOutput.nullable(),
   error: shownError.nullable().meta({ description: "Of one that did not succeed; more is in the run." }),
+  dueAt: instantOutput.optional().meta({ description: "Of a late run: by when it had to succeed." }),
+  waitMs: z.int().optional().meta({ description: "Of a run that overran: how long it waited." }),
+  runMs: z
+    .int()
+    .nullable()
+    .optional()
+    .meta({ description: "Of a run that overran: how long it ran, up to now or its end; null: not at all." }),
 });
 
 const taskData = z.object({
@@ -52,6 +59,8 @@ const taskData = z.object({
   state: z.string().meta({ description: "As it is from then on." }),
   pausedReason: z.string().nullable(),
   nextRunAt: instantOutput.nullable(),
+  scheduledFor: instantOutput.optional().meta({ description: "Of a late task: when it should have fired." }),
+  dueAt: instantOutput.optional().meta({ description: "Of a late task: by when it had to succeed." }),
 });
 
 const attributes = {

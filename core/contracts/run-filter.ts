@@ -22,6 +22,10 @@ export const runFilter = z.strictObject({
     .max(100, "holds at most 100 characters")
     .optional()
     .meta({ description: "The `error.code` of the run." }),
+  expectation: z
+    .literal("missed", "must be missed")
+    .optional()
+    .meta({ description: "Those that did not succeed by when their tasks expect it." }),
   worker: z.uuid("must be the id of a worker").optional().meta({ description: "Its `workerId`." }),
   from: instantField.optional().meta({ description: "Recorded at this instant or later." }),
   to: instantField.optional().meta({ description: "Recorded before this instant." }),

@@ -52,6 +52,8 @@ export interface Run {
   traceId: string | null;
   /** Of a skipped run. */
   skipped: SkippedInstants | null;
+  /** It did not succeed by when its task expects it to; null: it did, or may still, or nothing is expected of it. */
+  expectation: "missed" | null;
 }
 
 const runError = z
@@ -139,6 +141,10 @@ export const runOutput = z
     count: z.int().optional().meta({ description: "Of a skipped run: how many instants, up to 1,000." }),
     firstAt: instantOutput.optional().meta({ description: "Of a skipped run." }),
     lastAt: instantOutput.optional().meta({ description: "Of a skipped run." }),
+    expectation: z
+      .literal("missed")
+      .optional()
+      .meta({ description: "It did not succeed by when its task's `expect` wants it to." }),
   })
   .meta({
     id: "Run",
@@ -191,6 +197,7 @@ export function toWireRun(run: Run): WireRun {
     workerId: run.workerId,
     traceId: run.traceId,
     ...run.skipped,
+    ...(run.expectation && { expectation: run.expectation }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** A task as its author writes it. Unknown fields are refused by name, so that a typo is not silently a default. */
 import { z } from "zod";
 import type { Callbacks } from "../domain/callbacks.ts";
+import type { Expectation } from "../domain/expectation.ts";
 import { doesRepeat, type Schedule } from "../domain/schedule/schedule.ts";
 import { findSecrets } from "../domain/secrets-in-spec.ts";
 import { TASK_TYPES, type TaskSpec, type TaskType } from "../domain/task-spec.ts";
@@ -101,12 +102,20 @@ interface TimedFields {
   schedule: Schedule;
   ttl: number | null;
   deadline: number | null;
+  expect: Expectation | null;
 }
 
-/** Both count from the nominal instant: a run would be over before it is rung. */
+/** All count from the nominal instant: a run would be over, or late, before it is rung. */
 function findJitterFaults(fields: TimedFields) {
   const jitterMs = doesRepeat(fields.schedule) ? (fields.schedule.jitterMs ?? 0) : 0;
-  return (["ttl", "deadline"] as const)
-    .filter((field) => fields[field] !== null && fields[field] <= jitterMs)
-    .map((field) => ({ path: [field], message: "must be longer than the schedule's jitter" }));
+  const { ttl, deadline, expect } = fields;
+  const withinMs = expect && "withinMs" in expect ? expect.withinMs : null;
+  const limits = [
+    { path: ["ttl"], ms: ttl },
+    { path: ["deadline"], ms: deadline },
+    { path: ["expect", "within"], ms: withinMs },
+  ];
+  return limits
+    .filter(({ ms }) => ms !== null && ms <= jitterMs)
+    .map(({ path }) => ({ path, message: "must be longer than the schedule's jitter" }));
 }

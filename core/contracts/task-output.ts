@@ -90,6 +90,7 @@ export const taskOutput = z
         pauseAfterFailures: null,
         overlap: "skip",
         catchUp: null,
+        expect: { within: "2h" },
         labels: { team: "billing" },
         on: { failure: [{ type: "email", to: "ops@example.com" }] },
         nextRunAt: "2026-11-24T01:30:00.000Z",

@@ -7,6 +7,7 @@ import { OVERLAPS } from "../domain/overlap.ts";
 import type { RunTrigger } from "../domain/run-trigger.ts";
 import { catchUpField } from "./catch-up-field.ts";
 import { durationField, wholeNumberField } from "./common.ts";
+import { expectField } from "./expect-field.ts";
 import { fieldGroup, type Shown, toInner, toShown } from "./field-group.ts";
 import { retryField } from "./retry-field.ts";
 
@@ -27,6 +28,8 @@ export const policyFields = {
   overlap: z.enum(OVERLAPS, `must be one of ${OVERLAPS.join(", ")}`).default("skip"),
   /** Null: one run for all that was missed in an outage, nothing after a pause. */
   catchUp: catchUpField.nullable().default(null),
+  /** By when an occurrence must have succeeded. Null: nobody is told when it has not. */
+  expect: expectField.nullable().default(null),
 };
 const INNER_NAMES = { timeout: "timeoutMs", ttl: "ttlMs", deadline: "deadlineMs" } as const;
 

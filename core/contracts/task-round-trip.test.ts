@@ -120,6 +120,9 @@ function policyOf(random: Random): JsonObject {
     pauseAfterFailures: random.maybe(() => random.pick([null, random.whole(1, 100)])),
     overlap: random.maybe(() => random.pick([...OVERLAPS])),
     catchUp: random.maybe(() => random.pick([null, catchUp()])),
+    expect: random.maybe(() =>
+      random.pick([null, { within: duration(random, 60_001, 3_660 * 86_400_000) }, { by: "08:00" }]),
+    ),
   });
 }
 
@@ -174,6 +177,7 @@ test("a policy that was stored before a field was there goes on as it did", () =
     pauseAfterFailures: null,
     overlap: "allow",
     catchUp: null,
+    expect: null,
   });
 });
 

@@ -1,5 +1,5 @@
-/** What a callback tells of a run that has ended: to programs as JSON, to people as an e-mail. */
-import type { JsonObject } from "../json.ts";
+/** What a callback tells of a run that has ended, or is late: to programs as JSON, to people as an e-mail. */
+import type { Json, JsonObject } from "../json.ts";
 import type { CalledState } from "./callbacks.ts";
 import type { EmailSpec, HttpSpec } from "./task-spec.ts";
 
@@ -7,20 +7,31 @@ import type { EmailSpec, HttpSpec } from "./task-spec.ts";
 export const MAX_MESSAGE_BYTES = 65_536;
 const MAX_SHOWN_ERROR_CHARS = 2_000;
 
-export interface EndedFacts {
-  state: CalledState;
-  endedAt: Date;
-  /** As the API shows it, at its end. */
+/** How a run ended, or what else is told of it, as the event of that name (events.ts). */
+export type ToldEvent = CalledState | "late" | "overran";
+
+export interface RunFacts {
+  event: ToldEvent;
+  at: Date;
+  /** As the API shows it, at its end or now; and what the event says besides. */
   run: JsonObject & { id: string; taskId: string | null; type: string };
   /** Of its task. */
   taskName: string | null;
 }
 
+/** What is told, in the two forms. */
+export interface Telling {
+  message: JsonObject;
+  email: { subject: string; lines: string[] };
+}
+
+export const tellRun = (facts: RunFacts): Telling => ({ message: toMessage(facts), email: toLines(facts) });
+
 /** `{type, timestamp, data}`: what is too long for it is left out of `data`, which then says `truncated`. */
-export function toMessage({ state, endedAt, run }: EndedFacts): JsonObject {
+export function toMessage({ event, at, run }: RunFacts): JsonObject {
   const message = (data: JsonObject): JsonObject => ({
-    type: `bellhop.run.${state}`,
-    timestamp: endedAt.toISOString(),
+    type: `bellhop.run.${event}`,
+    timestamp: at.toISOString(),
     data,
   });
   const withoutResult = { ...run, result: null, truncated: true };
@@ -36,48 +47,83 @@ function shortenError({ error }: JsonObject): JsonObject | null {
   return { code: code ?? "", message: (message ?? "").slice(0, MAX_SHOWN_ERROR_CHARS) };
 }
 
-export const toRequest = (url: string, facts: EndedFacts): HttpSpec => ({
+export const toRequest = (url: string, { message }: Telling): HttpSpec => ({
   type: "http",
   method: "POST",
   url,
   headers: {},
-  body: toMessage(facts),
+  body: message,
   followRedirects: true,
 });
 
-export function toEmail(to: string, facts: EndedFacts): EmailSpec {
-  const { run, state, taskName, endedAt } = facts;
-  const what = taskName === null ? `a run of type ${run.type}` : `a run of "${taskName}"`;
+export const toEmail = (to: string, { email: { subject, lines } }: Telling): EmailSpec => ({
+  type: "email",
+  to: [to],
+  cc: [],
+  bcc: [],
+  subject,
+  body: `${[`${subject}.`, "", ...lines].join("\n")}\n`,
+  attachments: [],
+});
+
+function toLines({ run, event, taskName, at }: RunFacts): Telling["email"] {
+  const what = taskName === null ? `A run of type ${run.type}` : `A run of "${taskName}"`;
   const error = shortenError(run);
+  const lineOf = (name: string, value: Json | undefined, unit = "") =>
+    value === undefined || value === null ? [] : [`${name}: ${String(value)}${unit}`];
   const lines = [
-    `${capitalise(what)} ${VERBS[state]}.`,
-    "",
     `Run: ${run.id}`,
-    ...(run.taskId === null ? [] : [`Task: ${run.taskId}`]),
-    `State: ${state}`,
+    ...lineOf("Task", run.taskId),
+    `State: ${String(run["state"])}`,
     `Scheduled for: ${String(run["scheduledFor"])}`,
-    `Ended: ${endedAt.toISOString()}`,
+    ...lineOf("Had to succeed by", run["dueAt"]),
+    ...lineOf("Waited", run["waitMs"], " ms"),
+    ...lineOf("Ran", run["runMs"], " ms"),
+    ...(isEnd(event) ? [`Ended: ${at.toISOString()}`] : []),
     `Attempts: ${(run["attempts"] as unknown[]).length}`,
     ...(error ? [`Error: ${String(error["code"])}: ${String(error["message"])}`] : []),
   ];
-  return {
-    type: "email",
-    to: [to],
-    cc: [],
-    bcc: [],
-    subject: `${capitalise(what)} ${VERBS[state]}`,
-    body: `${lines.join("\n")}\n`,
-    attachments: [],
-  };
+  return { subject: `${what} ${VERBS[event]}`, lines };
 }
 
-const VERBS: Record<CalledState, string> = {
+const isEnd = (event: ToldEvent) => event !== "late" && event !== "overran";
+
+const VERBS: Record<ToldEvent, string> = {
   succeeded: "succeeded",
   failed: "failed",
   dead: "failed and is a dead letter",
   expired: "expired",
   cancelled: "was cancelled",
   skipped: "was skipped",
+  late: "has not succeeded in time",
+  overran: "has outlasted its cadence",
 };
 
-const capitalise = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+/** Of an occurrence that has not fired. */
+export interface UnfiredFacts {
+  taskId: string;
+  taskName: string | null;
+  scheduledFor: Date;
+  dueAt: Date;
+  at: Date;
+}
+
+export function tellUnfired({ taskId, taskName, scheduledFor, dueAt, at }: UnfiredFacts): Telling {
+  const instants = { scheduledFor: scheduledFor.toISOString(), dueAt: dueAt.toISOString() };
+  const what = taskName === null ? "A task" : `"${taskName}"`;
+  return {
+    message: {
+      type: "bellhop.task.late",
+      timestamp: at.toISOString(),
+      data: { taskId, name: taskName, ...instants },
+    },
+    email: {
+      subject: `${what} has not fired`,
+      lines: [
+        `Task: ${taskId}`,
+        `Scheduled for: ${instants.scheduledFor}`,
+        `Had to succeed by: ${instants.dueAt}`,
+      ],
+    },
+  };
+}

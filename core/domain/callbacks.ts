@@ -1,8 +1,11 @@
-/** What is called when a run of a task has ended: which ends there are to be told of, and to whom. */
+/** What is called when a run of a task has ended, or is late: what there is to be told of, and to whom. */
 import type { RunState } from "./run-state.ts";
 
-/** `failure`: failed, dead or expired; `always`: however it ended, a cancel too. */
-export const CALLBACK_EVENTS = ["success", "failure", "skip", "always"] as const;
+/**
+ * `failure`: failed, dead or expired; `always`: however it ended, a cancel too. `late` is no end: an expectation of its
+ * task was not met (expectation.ts).
+ */
+export const CALLBACK_EVENTS = ["success", "failure", "skip", "late", "always"] as const;
 export type CallbackEvent = (typeof CALLBACK_EVENTS)[number];
 
 export type Callback =

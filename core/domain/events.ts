@@ -1,6 +1,9 @@
 /** What is told of runs and tasks as it happens. */
 
-/** A run is told as queued once, and again at each redrive; as started when its first attempt begins; then its end. */
+/**
+ * A run is told as queued once, and again at each redrive; as started when its first attempt begins; then its end. Of a
+ * task with an expectation besides: `late`, it has not succeeded in time; `overran`, it has outlasted its cadence.
+ */
 export const RUN_EVENTS = [
   "queued",
   "started",
@@ -10,10 +13,12 @@ export const RUN_EVENTS = [
   "cancelled",
   "skipped",
   "expired",
+  "late",
+  "overran",
 ] as const;
 export type RunEvent = (typeof RUN_EVENTS)[number];
 
-/** `completed`: its schedule has fired for the last time. */
+/** `completed`: its schedule has fired for the last time; `late`: it should have fired, and succeeded, by now. */
 export const TASK_EVENTS = [
   "created",
   "changed",
@@ -22,10 +27,14 @@ export const TASK_EVENTS = [
   "cancelled",
   "completed",
   "deleted",
+  "late",
 ] as const;
 export type TaskEvent = (typeof TASK_EVENTS)[number];
 
 export type EventType = `run.${RunEvent}` | `task.${TaskEvent}`;
 
 /** Those that have a row of their own: of a run what its row does not say any more once it goes on. */
-export type KeptEventType = Extract<EventType, `task.${string}` | "run.dead" | "run.queued">;
+export type KeptEventType = Extract<
+  EventType,
+  `task.${string}` | "run.dead" | "run.queued" | "run.late" | "run.overran"
+>;

@@ -39,6 +39,7 @@ import * as taskChanges from "./migrations/0035-task-changes.ts";
 import * as scheduleCursors from "./migrations/0036-schedule-cursors.ts";
 import * as heldRuns from "./migrations/0038-held-runs.ts";
 import * as enqueuedTasks from "./migrations/0042-enqueued-tasks.ts";
+import * as expectations from "./migrations/0045-expectations.ts";
 import * as backfills from "./migrations/0048-backfills.ts";
 import * as upcomingOrder from "./migrations/0057-upcoming-order.ts";
 import * as returnedPermits from "./migrations/0058-returned-permits.ts";
@@ -81,6 +82,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0036-schedule-cursors": scheduleCursors,
   "0038-held-runs": heldRuns,
   "0042-enqueued-tasks": enqueuedTasks,
+  "0045-expectations": expectations,
   "0048-backfills": backfills,
   "0057-upcoming-order": upcomingOrder,
   "0058-returned-permits": returnedPermits,

@@ -15,6 +15,9 @@ import { readDemand } from "./demand.ts";
 import { foldErrors } from "./errors/fold-errors.ts";
 import { readEvents } from "./events/read.ts";
 import { removeExpiredEvents } from "./events/record.ts";
+import { removeExpiredExpectations } from "./expectations/expire.ts";
+import { findUnfired } from "./expectations/unfired.ts";
+import { watchExpectations } from "./expectations/watch.ts";
 import { removeFunction } from "./functions/remove.ts";
 import { removeExpiredKeys } from "./idempotency.ts";
 import { newId } from "./ids.ts";
@@ -54,7 +57,7 @@ import { openTestStore } from "./testing/test-store.ts";
 import { inTransaction } from "./transaction.ts";
 
 const { store, url, newNamespace } = await openTestStore(createTestDatabase);
-const GROWING = /^(tasks|task_runs|task_logs|events|idempotency_keys|run_fences)/;
+const GROWING = /^(tasks|task_runs|task_logs|events|expectations|idempotency_keys|run_fences)/;
 
 const replayOf = (of: ReplayRequest["of"]): ReplayRequest => ({
   ...{ runId: newId(), namespaceId: newId(), replayOf: newId(), of, trigger: "invoke", input: null },
@@ -84,6 +87,10 @@ const FILLS = [
    SELECT now(), $1, gen_random_uuid(), 1, gen_random_uuid(), 'info', 'x' FROM generate_series(1, 4 * $2::int)`,
   `INSERT INTO events (namespace_id, type, task_id, data)
    SELECT $1, 'task.created', gen_random_uuid(), '{}' FROM generate_series(1, 4 * $2::int)`,
+  `INSERT INTO expectations (namespace_id, task_id, run_id, scheduled_for, due_at, look_at, missed_at)
+   SELECT $1, gen_random_uuid(), gen_random_uuid(), now(), now(), CASE WHEN n % 4 = 0 THEN now() + n * interval '1 hour' END,
+     CASE WHEN n % 4 > 0 THEN now() END
+   FROM generate_series(1, 4 * $2::int) n`,
   `INSERT INTO run_fences (run_id, writer) SELECT gen_random_uuid(), $1 FROM generate_series(1, 4 * $2::int)`,
   `INSERT INTO idempotency_keys (namespace_id, operation, key, request_hash, made_id)
    SELECT $1, 'tasks', n, sha256(''), gen_random_uuid() FROM generate_series(1, $2::int) n`,
@@ -215,6 +222,19 @@ async function stageTwice(s: Store, overlap: Overlap): Promise<void> {
   await stageDueTasks(s, now, now, 100);
 }
 
+/** A task of its own that should have fired an hour ago, and one whose run is late. */
+async function makeLate(): Promise<void> {
+  const late = {
+    expect: { withinMs: 1 },
+    on: { late: [{ type: "http" as const, url: "https://example.com" }] },
+  };
+  const madeAt = new Date(now.getTime() - 7_200_000);
+  const namespaceId = callingNamespaceId;
+  const input = httpTask({ kind: "delay", delayMs: 3_600_000 }, late);
+  await createTask(store, { namespaceId, input, now: madeAt });
+  await createTask(store, { namespaceId, input: httpTask({ kind: "now" }, late), now: madeAt });
+}
+
 /** Claims as a store makes them that has just met runs with limits. */
 const watchful = (claim: (store: Store) => Promise<unknown>) => async (s: Store) => {
   noteClaim(s, true);
@@ -262,6 +282,30 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
       await settleHeldRuns(s, soon, 100);
     },
     index: "task_runs_open_task_id_id_idx",
+  },
+  "runs that are late": {
+    async use(s) {
+      await makeLate();
+      assert.ok((await watchExpectations(s, soon, 100)).called.length > 0);
+    },
+    index: "expectations_watched",
+  },
+  "tasks that nobody has staged": {
+    async use(s) {
+      await makeLate();
+      assert.ok((await findUnfired(s, now, 100)).unfired > 0);
+    },
+    index: "tasks_due",
+  },
+  "what is expected of a run that is staged": {
+    async use(s) {
+      await makeLate();
+      await stageDueTasks(s, now, now, 100);
+    },
+  },
+  "expectations that are old": {
+    use: (s) => removeExpiredExpectations(s, now, 100),
+    index: "expectations_missed",
   },
   "runs of a worker": { use: (s) => listOwnedRuns(s, id, 1_000), index: "task_runs_open_running" },
   "lost runs": { use: (s) => rescueLostRuns(s, now, ANY_TIME, 100), index: "task_runs_open_running" },
@@ -345,6 +389,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
       "runs of a function": [{ function: "called" }, "function_id_id"],
       "runs now": [{ trigger: "manual" }, "namespace_id_trigger_id"],
       "runs of a worker": [{ worker: id }, "namespace_id_id"],
+      "runs that are late": [{ expectation: "missed" }, "namespace_id_id"],
       "runs that succeeded": [{ state: ["succeeded"] }, "namespace_id_id"],
       "runs of a time": [{ from: now, to: soon }, "namespace_id_id"],
     } satisfies Record<string, [RunFilter, string]>).flatMap(([what, [filter, index]]) =>

@@ -162,6 +162,24 @@ export interface Database {
     on_end: Jsonb<RunCallbacks>;
     ended_at: Stamp;
   };
+  /** Occurrences that are watched, and those that did not succeed in time: see expectations/. */
+  expectations: {
+    id: Generated<string>;
+    namespace_id: string;
+    task_id: string;
+    /** Null: it has not fired. */
+    run_id: string | null;
+    scheduled_for: Date;
+    due_at: Date;
+    /** The instant that its run must not outlast; null: none, or it has been judged. */
+    next_at: Date | null;
+    /** When it is looked at next; null: never. */
+    look_at: Date | null;
+    /** Set: it did not succeed by `due_at`, and that has been told. */
+    missed_at: Date | null;
+  };
+  /** Tasks whose last run that ended, or is under way, outlasted its cadence: told at the first of them. */
+  overrunning_tasks: { task_id: string; run_id: string; since: Stamp };
   task_runs: TaskRunsTable;
   task_runs_open: TaskRunsTable;
   task_logs: {

@@ -72,7 +72,7 @@ const TELL_TASKS = `
 /** Of tasks as they stand now, in the transaction that has changed them, or is about to remove them. */
 export async function tellTasks(
   { pool }: QueryScope,
-  event: Exclude<TaskEvent, "created">,
+  event: Exclude<TaskEvent, "created" | "late">,
   taskIds: readonly string[],
 ): Promise<void> {
   if (taskIds.length > 0) await pool.query(TELL_TASKS, [taskIds, `task.${event}`]);

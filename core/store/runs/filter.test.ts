@@ -39,10 +39,14 @@ async function makeRuns({ namespaceId, functionIds, count }: Facts): Promise<voi
   for (let n = 0; n < count; n += 1) {
     const state = RUN_STATES[n % RUN_STATES.length]!;
     const made = at(n / 8);
+    const runId = v7({ msecs: made.getTime() });
+    if (n % 7 === 0)
+      await sql`INSERT INTO expectations (namespace_id, task_id, run_id, scheduled_for, due_at, missed_at)
+        VALUES (${namespaceId}, ${newId()}, ${runId}, ${made}, ${made}, ${made})`.execute(db);
     const error = FAILED.includes(state) ? { code: CODES[n % 2], message: "no" } : null;
     await sql`INSERT INTO task_runs (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for,
         available_at, started_at, finished_at, dead_at, worker_id, error)
-      VALUES (${v7({ msecs: made.getTime() })}, ${namespaceId}, ${n % 3 === 0 ? null : tasks[n % 2]},
+      VALUES (${runId}, ${namespaceId}, ${n % 3 === 0 ? null : tasks[n % 2]},
         ${n % 3 === 1 ? null : functionIds[n % functionIds.length]}, 'http', ${RUN_TRIGGERS[n % RUN_TRIGGERS.length]}, ${state}, ${made}, ${made},
         ${made}, ${isTerminal(state) ? new Date(made.getTime() + HOUR_MS) : "infinity"}, ${state === "dead" ? made : null},
         ${workers[n % 2]}, ${error})`.execute(db);
@@ -75,6 +79,7 @@ const SINGLE: RunFilter[] = [
   ...RUN_TRIGGERS.map((trigger) => ({ trigger })),
   ...[...CODES, "canceled"].map((errorCode) => ({ errorCode })),
   ...[...workers, newId()].map((worker) => ({ worker })),
+  { expectation: "missed" },
   ...[0, 4.5, 30].map((hour) => ({ from: at(hour) })),
   ...[-1, 4.5, 30].map((hour) => ({ to: at(hour) })),
   { from: new Date("0001-01-01T00:00:00Z") },
@@ -82,11 +87,12 @@ const SINGLE: RunFilter[] = [
 
 /** What the filter says, said again. */
 function matches(run: Run, filter: RunFilter): boolean {
-  const { state, taskId, function: name, trigger, errorCode, worker, from, to } = filter;
+  const { state, taskId, function: name, trigger, errorCode, expectation, worker, from, to } = filter;
   const made = madeAtOf(run.id);
   return (
     (!state || state.includes(run.state)) &&
     (taskId === undefined || run.taskId === taskId) &&
+    (expectation === undefined || run.expectation === expectation) &&
     (name === undefined || run.functionName === name) &&
     (trigger === undefined || run.trigger === trigger) &&
     (errorCode === undefined || run.error?.code === errorCode) &&

@@ -20,6 +20,8 @@ const CONDITIONS: FilterConditions<RunFilter> = {
     SELECT id FROM functions WHERE namespace_id = ${namespaceId} AND name = ${name})`,
   trigger: (trigger) => sql`r.trigger = ${sql.lit(trigger)}`,
   errorCode: (code) => sql`r.error IS NOT NULL AND r.error ->> 'code' = ${code}`,
+  expectation: (_missed, namespaceId) => sql`EXISTS (SELECT FROM expectations e
+    WHERE e.namespace_id = ${namespaceId} AND e.run_id = r.id AND e.missed_at IS NOT NULL)`,
   worker: (id) => sql`r.worker_id = ${id}`,
   from: (at) => sql`r.id >= ${firstIdOf(at)}`,
   to: (at) => sql`r.id < ${firstIdOf(at)}`,

@@ -22,7 +22,7 @@ function insertRuns(into: "task_runs_open" | "task_runs", columns: RunColumns, s
 export const TASK_FACTS = "t.id, t.namespace_id, t.function_id, t.type, t.on_end";
 
 /** Whom the ends of runs of a task `t` call, a `Callbacks` that is not empty; null: nobody. */
-const CALLBACKS_OF_TASK = `nullif(coalesce(t.on_end, (
+export const CALLBACKS_OF_TASK = `nullif(coalesce(t.on_end, (
     SELECT n.on_end FROM namespace_settings n WHERE n.namespace_id = t.namespace_id)), '{}'::jsonb)`;
 
 /** From the run's task `t`. */

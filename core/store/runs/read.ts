@@ -15,6 +15,8 @@ const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r
   r.revision_id AS "revisionId", r.replay_of AS "replayOf", r.callback_of AS "callbackOf", ${SHOWN_STATE} AS state, r.complete_by AS "completeBy", r.attempt, r.scheduled_for AS "scheduledFor", r.queued_at AS "queuedAt",
   r.started_at AS "startedAt", coalesce(r.dead_at, nullif(r.finished_at, 'infinity')) AS "finishedAt",
   r.available_at AS "availableAt", r.worker_id AS "workerId", r.result, r.error, r.attempts, r.skipped,
+  (SELECT 'missed' FROM expectations e WHERE e.namespace_id = r.namespace_id AND e.run_id = r.id
+    AND e.missed_at IS NOT NULL) AS expectation,
   substr(r.traceparent, 4, 32) AS "traceId"`;
 
 /** The database writes the instants of a record in its own way. */

@@ -1,6 +1,7 @@
 /** Occurrences that are recorded although they do not run. */
 import type { SkippedInstants } from "../../domain/skipped.ts";
 import type { QueryScope } from "../database.ts";
+import { recordExpectations } from "../expectations/record.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { callBack } from "./end.ts";
@@ -10,13 +11,22 @@ const SKIP = `
   WITH skipped AS (${INSERT_SKIPPED} RETURNING id, namespace_id, task_id, error, on_end),
   ${callBack("skipped", "'skipped'", "g.error")} SELECT`;
 
+export interface SkippedOccurrences {
+  taskId: string;
+  skipped: SkippedInstants;
+  /** By when the first of them had to succeed; left out: nobody expected it. */
+  dueAt?: Date | undefined;
+}
+
 /** [*] → skipped: of each task one row for all of the instants. */
-export async function recordSkipped(
-  { pool }: QueryScope,
-  tasks: readonly { taskId: string; skipped: SkippedInstants }[],
-): Promise<void> {
-  const rows = tasks.map(({ taskId, skipped }) => ({
-    ...{ run_id: newId(), task_id: taskId, first_at: skipped.firstAt, skipped },
+export async function recordSkipped(scope: QueryScope, tasks: readonly SkippedOccurrences[]): Promise<void> {
+  const made = tasks.map((task) => ({ ...task, runId: newId() }));
+  const rows = made.map(({ runId, taskId, skipped }) => ({
+    ...{ run_id: runId, task_id: taskId, first_at: skipped.firstAt, skipped },
   }));
-  await pool.query(SKIP, [toJsonText(rows)]);
+  await scope.pool.query(SKIP, [toJsonText(rows)]);
+  const expected = made.flatMap(({ taskId, runId, skipped: { firstAt }, dueAt }) =>
+    dueAt ? [{ taskId, runId, scheduledFor: new Date(firstAt), dueAt, nextAt: null }] : [],
+  );
+  await recordExpectations(scope, expected);
 }

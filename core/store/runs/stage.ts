@@ -1,6 +1,7 @@
 /** Due tasks become queued runs, and retries that waited become queued again: what the scheduler decides, written. */
 import { sql } from "kysely";
-import { type CatchUp, type DueDecision, decideDue } from "../../domain/catch-up.ts";
+import { type CatchUp, type DueDecision, decideDue, MISSED_AFTER_MS } from "../../domain/catch-up.ts";
+import { dueOf, type Expectation } from "../../domain/expectation.ts";
 import type { Overlap } from "../../domain/overlap.ts";
 import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
 import { doesRepeat, type Schedule } from "../../domain/schedule/schedule.ts";
@@ -9,6 +10,7 @@ import type { TaskType } from "../../domain/task-spec.ts";
 import { messageOf } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
+import { dueOfSkipped, type ExpectedRun, recordExpectations } from "../expectations/record.ts";
 import { newId } from "../ids.ts";
 import { toColumn, toNominal } from "../tasks/cursor.ts";
 import { inTransaction } from "../transaction.ts";
@@ -49,6 +51,7 @@ interface DueTask {
   runs_left: number | null;
   overlap: Overlap | null;
   catch_up: CatchUp | null;
+  expect: Expectation | null;
 }
 
 /**
@@ -66,7 +69,8 @@ export async function stageOccurrences(
   return await inTransaction(store.pool, async (tx) => {
     const { rows: due } = await sql<DueTask>`
       SELECT id, type, schedule, anchor_at, next_run_at, traceparent, jitter_offset_ms, runs_left,
-        policy ->> 'overlap' AS overlap, policy -> 'catchUp' AS catch_up FROM tasks
+        policy ->> 'overlap' AS overlap, policy -> 'catchUp' AS catch_up,
+        policy -> 'expect' AS expect FROM tasks
       WHERE state = 'active' AND next_run_at <= ${horizon}
       ORDER BY next_run_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx.db);
     const decided = decideAll(due, now);
@@ -75,6 +79,7 @@ export async function stageOccurrences(
       return decision.fires.map((scheduledFor) => ({ ...toStaged(decision, scheduledFor, trace), hold }));
     });
     const runs = await insertStaged(tx, staged);
+    await recordExpectations(tx, listExpected(decided, staged, now));
     const skipped = await recordPassedOver(tx, decided);
     const over = decided.flatMap(({ task, nextRunAt, seek }) =>
       nextRunAt === null && !seek ? [task.id] : [],
@@ -193,6 +198,25 @@ function toStaged(
   return { ...toCursorFields(decided), runId, scheduledFor, ringAt, traceparent };
 }
 
+/** Of most tasks nothing is expected. */
+function listExpected(decided: DecidedTask[], staged: StagedRow[], now: Date): ExpectedRun[] {
+  const expecting = new Map(decided.flatMap((one) => (one.task.expect ? [[one.task.id, one] as const] : [])));
+  if (expecting.size === 0) return [];
+  return staged.flatMap(({ task_id: taskId, runId, scheduledFor }) => {
+    const decision = expecting.get(taskId);
+    if (!decision) return [];
+    const { expect, schedule } = decision.task;
+    const nextAt = findCadence(decision, scheduledFor, now);
+    return [{ taskId, runId, scheduledFor, dueAt: dueOf(expect!, schedule, scheduledFor), nextAt }];
+  });
+}
+
+/** A run that is late from its beginning says nothing of how long runs take. */
+function findCadence({ task, fires, nextRunAt }: DecidedTask, scheduledFor: Date, now: Date): Date | null {
+  const isLate = fires.length > 1 || now.getTime() - scheduledFor.getTime() > MISSED_AFTER_MS;
+  return isLate ? null : toColumn(nextRunAt, task.jitter_offset_ms);
+}
+
 const CURSOR_COLUMNS = `next_run_at = s.next_run_at, runs_left = t.runs_left - s.fired,
   seek_from = s.seek_from, seek_error = s.seek_error,
   state = CASE WHEN s.next_run_at IS NULL AND s.seek_from IS NULL THEN 'completed' ELSE t.state END`;
@@ -241,13 +265,15 @@ const ADVANCE = `
 async function recordPassedOver(tx: QueryScope, decided: DecidedTask[]): Promise<SkippedInstants[]> {
   const without = decided.filter(({ fires }) => fires.length === 0).map(toCursorFields);
   if (without.length > 0) await tx.pool.query(ADVANCE, [JSON.stringify(without)]);
-  const late = decided.flatMap(({ task, passedOver }) =>
-    passedOver ? [{ taskId: task.id, skipped: passedOver }] : [],
-  );
+  const late = decided.flatMap(({ task, passedOver }) => (passedOver ? [toSkipped(task, passedOver)] : []));
   if (late.length === 0) return [];
   await recordSkipped(tx, late);
   return late.map(({ skipped }) => skipped);
 }
+
+const toSkipped = ({ id: taskId, expect, schedule }: DueTask, skipped: SkippedInstants) => ({
+  ...{ taskId, skipped, dueAt: dueOfSkipped(skipped, expect, schedule) },
+});
 
 /** scheduled → queued for retries whose instant comes before `horizon`. */
 export async function queueDueRetries(

@@ -14,6 +14,7 @@ import { BellhopError, conflict, messageOf, notFound } from "../../errors.ts";
 import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
+import { dueOfSkipped } from "../expectations/record.ts";
 import { isId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
@@ -108,7 +109,9 @@ export async function lockTask(tx: Transaction, namespaceId: string, taskId: str
 export async function recordPassed(tx: Transaction, locked: readonly LockedTask[], now: Date): Promise<void> {
   const passed = locked.flatMap((one) => {
     const skipped = findPassed(one, now);
-    return skipped ? [{ taskId: one.task.id, skipped }] : [];
+    if (!skipped) return [];
+    const { id: taskId, policy, schedule } = one.task;
+    return [{ taskId, skipped, dueAt: dueOfSkipped(skipped, policy.expect, schedule) }];
   });
   if (passed.length > 0) await recordSkipped(tx, passed);
 }

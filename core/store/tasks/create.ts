@@ -4,6 +4,7 @@ import type { Task } from "../../contracts/task-output.ts";
 import { firstOccurrence } from "../../domain/schedule/occurrences.ts";
 import type { QueryScope } from "../database.ts";
 import { tellCreated, toCreatedData } from "../events/record.ts";
+import { recordAtBirth, toExpectationText } from "../expectations/record.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { insertTaskRun, TASK_FACTS } from "../runs/insert.ts";
@@ -13,7 +14,7 @@ import { freeKey, takingKey } from "./keys.ts";
 import { toPolicyColumns } from "./policy-columns.ts";
 import { toSpecColumn } from "./spec-column.ts";
 
-const createText = (before: string, key: string) => `
+const createText = (before: string, key: string, insertRun: string) => `
   WITH ${before} made AS (
     INSERT INTO tasks AS t (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
       policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end, created_by,
@@ -22,16 +23,30 @@ const createText = (before: string, key: string) => `
       $11, $12, $13, $14, $8, $8, $16, $17, $18, $20, $21, ${key})
     RETURNING ${TASK_FACTS}
   ), ${tellCreated("$19")}, task AS (SELECT * FROM made WHERE $15::uuid IS NOT NULL)
-  ${insertTaskRun("schedule", "$15", "$16")} RETURNING available_at AS "availableAt"`;
+  ${insertRun}`;
 
-const CREATE = { name: "create-task", text: createText("", "NULL") };
+const INSERT_RUN = `${insertTaskRun("schedule", "$15", "$16")} RETURNING `;
+const INSERT_PLAIN = `${INSERT_RUN} available_at AS "availableAt"`;
+const insertExpected = (expectation: `$${number}`) => `
+  , run AS (${INSERT_RUN} id, task_id, namespace_id, scheduled_for, available_at),
+  expected AS (${recordAtBirth(expectation)}) SELECT available_at AS "availableAt" FROM run`;
+
+const FREE_KEY = `freed AS (${freeKey("$2", "$22")} RETURNING t.id),`;
+// The key is free before it is taken.
+const FREED_KEY = "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $22::text END";
+
+const CREATE = { name: "create-task", text: createText("", "NULL", INSERT_PLAIN) };
+const CREATE_EXPECTING = {
+  name: "create-expecting-task",
+  text: createText("", "NULL", insertExpected("$22")),
+};
 const CREATE_WITH_KEY = {
   name: "create-task-with-key",
-  text: createText(
-    `freed AS (${freeKey("$2", "$22")} RETURNING t.id),`,
-    // The key is free before it is taken.
-    "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $22::text END",
-  ),
+  text: createText(FREE_KEY, FREED_KEY, INSERT_PLAIN),
+};
+const CREATE_EXPECTING_WITH_KEY = {
+  name: "create-expecting-task-with-key",
+  text: createText(FREE_KEY, FREED_KEY, insertExpected("$23")),
 };
 
 export interface CreatedTask {
@@ -98,9 +113,12 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
     cursor.runs_left,
   ];
   const { key } = input;
+  const { expect } = input.policy;
+  const expected = runId && expect ? [toExpectationText(expect, input.schedule, now)] : [];
+  const [plain, keyed] =
+    expected.length > 0 ? [CREATE_EXPECTING, CREATE_EXPECTING_WITH_KEY] : [CREATE, CREATE_WITH_KEY];
   const insert = (statement: typeof CREATE, more: string[]) =>
-    store.pool.query<{ availableAt: Date }>({ ...statement, values: [...values, ...more] });
-  const { rows } =
-    key === null ? await insert(CREATE, []) : await takingKey(key, () => insert(CREATE_WITH_KEY, [key]));
+    store.pool.query<{ availableAt: Date }>({ ...statement, values: [...values, ...more, ...expected] });
+  const { rows } = key === null ? await insert(plain, []) : await takingKey(key, () => insert(keyed, [key]));
   return { task, run: runId ? { runId, availableAt: rows[0]!.availableAt, traceparent } : undefined };
 }

@@ -31,6 +31,19 @@ export function createSchedulerMetrics(registry: Registry) {
       },
       seriesOf("reason", SKIP_REASONS),
     ),
+    expectationsMissed: createKnownCounter(
+      {
+        name: "bellhop_expectations_missed_total",
+        help: "Occurrences that did not succeed by when their tasks expect it, by cause: a run did not, or none was made.",
+        registers,
+      },
+      seriesOf("cause", ["run", "unfired"]),
+    ),
+    overruns: new Counter({
+      name: "bellhop_runs_overran_total",
+      help: "Runs of tasks with an expectation that outlasted their cadence.",
+      registers,
+    }),
     retried: new Counter({
       name: "bellhop_retries_queued_total",
       help: "Retries queued for their instant.",
@@ -50,6 +63,11 @@ export function createSchedulerMetrics(registry: Registry) {
       name: "bellhop_stage_duration_seconds",
       help: "Duration of a pass that stages what is due.",
       buckets: STEP_SECONDS,
+      registers,
+    }),
+    stagedAt: new Gauge({
+      name: "bellhop_stage_last_success_timestamp_seconds",
+      help: "When a pass that stages what is due last came to its end, in seconds since 1970.",
       registers,
     }),
     stageErrors: new Counter({

@@ -46,6 +46,9 @@ const onBack = (expression: string) =>
   CHANGES.map(({ timezone, back }) => timesOn(back, expression, timezone));
 const inBoth = (times: string[]) => [times, times];
 
+const WATCH = "core/store/expectations/watch.test.ts";
+const UNFIRED = "core/store/expectations/unfired.test.ts";
+
 export const SCHEDULES: Statement[] = [
   statement(
     `once, at an RFC 3339 instant, at most ${ONCE_GRACE_MS / 1_000} seconds in the past`,
@@ -188,6 +191,34 @@ export const SCHEDULES: Statement[] = [
   held(`those that are found more than ${MISSED_AFTER_MS / 1_000} seconds late`, [
     "core/domain/catch-up.test.ts",
     "an instant that is staged in time fires, whatever the catch-up",
+  ]),
+  statement(
+    '| {"within": "2h"} | so long after its scheduledFor; at least 1 ms |',
+    bounded(HTTP_TASK, {
+      field: "expect.within",
+      takes: [{ expect: { within: "1ms" } }, { expect: { by: "23:59" } }, { expect: null }],
+      refuses: [{ expect: { within: "0ms" } }],
+    }),
+  ),
+  held('| {"by": "08:00"} | when the clocks of the schedule\'s timezone show that time next', [
+    "core/domain/expectation.test.ts",
+    "a time of day is the next one after the instant, by the clocks of the schedule",
+  ]),
+  held('Where it has not, it is told of once: the run has "expectation": "missed"', [
+    WATCH,
+    "a run that does not is told of once, whoever looks and however often, with all that follows",
+  ]),
+  held(
+    `tell of an instant that is more than ${MISSED_AFTER_MS / 1_000} seconds past and has no run`,
+    [
+      UNFIRED,
+      "tasks that are paused, cancelled, not overdue, being staged, or that expect nothing are not told of",
+    ],
+    [UNFIRED, "its run, once there is one, is late and is not told of again"],
+  ),
+  held("While runs of the task go on overrunning, only the first of them is told of.", [
+    WATCH,
+    "of overruns in a row the first is told, with wait and run time side by side",
   ]),
   held(
     `count (up to ${n(MAX_COUNTED)})`,

@@ -1,0 +1,15 @@
+import type { QueryScope } from "../database.ts";
+
+/** Removes up to `limit` of those that were missed before an instant, the oldest first; how many. */
+export async function removeExpiredExpectations(
+  { pool }: QueryScope,
+  before: Date,
+  limit: number,
+): Promise<number> {
+  const { rowCount } = await pool.query(
+    `DELETE FROM expectations WHERE id = ANY (ARRAY(
+       SELECT id FROM expectations WHERE missed_at < $1 ORDER BY missed_at LIMIT $2))`,
+    [before, limit],
+  );
+  return rowCount ?? 0;
+}

@@ -1,0 +1,59 @@
+/**
+ * The watch over what tasks expect: jobs of their own beside the stage loop, so that what hangs there, or never runs, is
+ * told all the same.
+ */
+
+import type { Clock } from "../core/clock.ts";
+import { unsentLevel } from "../core/queue/bounded-sends.ts";
+import type { QueueTransport } from "../core/queue/transport.ts";
+import type { Store } from "../core/store/database.ts";
+import { findUnfired, type OverduePlace } from "../core/store/expectations/unfired.ts";
+import { watchExpectations } from "../core/store/expectations/watch.ts";
+import type { StagedRun } from "../core/store/runs/staged-run.ts";
+import type { Logger } from "../core/telemetry/log.ts";
+import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
+
+const WATCH_BATCH = 200;
+export const OVERDUE_TASK_BATCH = 5_000;
+
+export interface WatchContext {
+  store: Store;
+  clock: Clock;
+  transport: Pick<QueueTransport, "ring">;
+  log: Logger;
+  metrics: Pick<SchedulerMetrics, "expectationsMissed" | "overruns">;
+}
+
+/** Judges all runs whose instants have come. */
+export async function watchRuns(context: WatchContext): Promise<void> {
+  const { store, clock, metrics } = context;
+  for (let hasMore = true; hasMore; ) {
+    const report = await watchExpectations(store, clock.now(), WATCH_BATCH);
+    metrics.expectationsMissed.inc({ cause: "run" }, report.missed);
+    metrics.overruns.inc(report.overran);
+    await ring(context, report.called);
+    hasMore = report.hasMore;
+  }
+}
+
+/** Each pass goes on where the last one stopped: where nothing is staged, all tasks may be overdue. */
+export function createUnfiredWatch(): (context: WatchContext) => Promise<void> {
+  let place: OverduePlace | undefined;
+  return async (context) => {
+    const { store, clock, metrics } = context;
+    const report = await findUnfired(store, clock.now(), OVERDUE_TASK_BATCH, place);
+    place = report.place;
+    metrics.expectationsMissed.inc({ cause: "unfired" }, report.unfired);
+    await ring(context, report.called);
+  };
+}
+
+/** What is not rung is found in the table. */
+async function ring({ transport, log }: WatchContext, called: StagedRun[]): Promise<void> {
+  if (called.length === 0) return;
+  try {
+    await transport.ring(called);
+  } catch (error) {
+    log[unsentLevel(error)]({ error }, "callbacks of late runs were not rung");
+  }
+}
