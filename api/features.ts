@@ -14,6 +14,7 @@ import { logFeature } from "./logs/routes.ts";
 import { mailboxFeature } from "./mailbox/routes.ts";
 import { documentFeature } from "./openapi/routes.ts";
 import { probeFeature } from "./probes/routes.ts";
+import { queueFeature } from "./queues/routes.ts";
 import { runFeature } from "./runs/routes.ts";
 import { scheduleFeature } from "./schedules/routes.ts";
 import { secretFeature } from "./secrets/routes.ts";
@@ -28,6 +29,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     scheduleFeature(settings),
     runFeature,
     enqueueFeature,
+    queueFeature,
     deadLetterFeature,
     bulkFeature,
     eventFeature,

@@ -24,10 +24,12 @@ import {
   GRANT_BATCH,
   grantPermits,
 } from "../core/store/limits/grant-permits.ts";
+import { removeIdleKeys } from "../core/store/limits/queue-limits.ts";
 import { recountPermits } from "../core/store/limits/recount-permits.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import { completeIndexes } from "../core/store/partition-indexes.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
+import { endPauses } from "../core/store/queues/queues.ts";
 import { endOverdueAttempts } from "../core/store/runs/complete.ts";
 import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { expireRuns } from "../core/store/runs/expire.ts";
@@ -84,6 +86,7 @@ const LOGGED_RUNS = 20;
 const KEY_BATCH = 10_000;
 const FENCE_BATCH = 10_000;
 const EMAIL_BATCH = 100;
+const QUEUE_BATCH = 100;
 const WAITING_KEYS = 1_000;
 const RETURNED_KEYS = 1_000;
 const ADOPT_BATCH = 1_000;
@@ -111,6 +114,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "expectations", everyMs: 1_000, run: watchRuns },
     { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
     { name: "error groups", everyMs: 1_000, run: foldAllErrors },
+    { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
     { name: "figures", everyMs: STATS_MS, run: tellStats },
@@ -165,6 +169,7 @@ async function grantAllPermits(context: JobContext): Promise<void> {
   const { store, transport } = context;
   while ((await adoptWaiting(store, ADOPT_BATCH)) === ADOPT_BATCH);
   await foldAllReturned(store, RETURNED_KEYS);
+  while ((await endPauses(store, QUEUE_BATCH)).length === QUEUE_BATCH);
   const keys = await findGrantableKeys(store, WAITING_KEYS);
   for (let granted = GRANT_BATCH; keys.length > 0 && granted >= GRANT_BATCH; ) {
     const bells = await grantPermits(store, keys);
@@ -184,6 +189,10 @@ async function foldAllErrors({ store }: JobContext): Promise<void> {
 }
 
 /** A count that is too low lets too many run, one that is too high too few. */
+async function removeQueueKeys({ store }: JobContext): Promise<void> {
+  while ((await removeIdleKeys(store, KEY_BATCH)) === KEY_BATCH);
+}
+
 async function recount({ store, log, metrics }: JobContext): Promise<void> {
   const corrections = await recountPermits(store);
   if (corrections.length === 0) return;

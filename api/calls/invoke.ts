@@ -5,6 +5,7 @@
 
 import type { DirectCall } from "../../core/contracts/direct-call.ts";
 import { callDurations } from "../../core/domain/call-durations.ts";
+import type { QueuePlace } from "../../core/domain/limit-keys.ts";
 import type { RunTarget } from "../../core/domain/run-target.ts";
 import { pickRevision } from "../../core/domain/traffic.ts";
 import { BellhopError, notFound } from "../../core/errors.ts";
@@ -30,6 +31,8 @@ export interface FunctionCall {
   target?: RunTarget | undefined;
   /** How often it is tried at most; default once. What may be tried again goes through the queue. */
   maxAttempts?: number | undefined;
+  /** Where it stands, unless it is the queue `default` without a key. Such a call goes through the queue. */
+  place?: QueuePlace | undefined;
   /** Calls with the same one get the same revision while the traffic stands. */
   trafficKey?: string | undefined;
   /** The request's idempotency key, with what it is for. Such a call goes through the queue, where its run is found again. */
@@ -75,12 +78,12 @@ export async function startInvocation(
   call: FunctionCall,
   awaited: boolean,
 ): Promise<StartedCall> {
-  const { runId, fn, trigger, input, trafficKey, traceparent, maxAttempts } = call;
+  const { runId, fn, trigger, input, trafficKey, traceparent, maxAttempts, place } = call;
   const { attemptMs: timeoutMs, waitMs } = callDurations(fn.limits, parts.functionCaps);
   const sticky = trafficKey === undefined ? undefined : toDirectCall(call)?.revisionId;
   const request = {
     ...{ runId, trigger, input, timeoutMs, awaited, namespaceId: fn.namespaceId, functionName: fn.name },
-    ...{ traceparent, maxAttempts },
+    ...{ traceparent, maxAttempts, place },
     target: call.target ?? (sticky === undefined ? undefined : { revision: sticky }),
   };
   const { id, made } = await makeOnce(parts.store, call.once, runId, async (scope) => {
@@ -94,12 +97,15 @@ export async function startInvocation(
 
 /** The call's end: from the worker that took it, or from the queue. */
 export async function invokeAndWait(parts: ApiParts, call: FunctionCall, caller: Caller): Promise<EndedCall> {
-  const isQueued = call.once !== undefined || (call.maxAttempts ?? 1) > 1;
+  const isQueued = call.once !== undefined || (call.maxAttempts ?? 1) > 1 || isOfLimitedQueue(call);
   const end = isQueued ? "none" : await invokeDirectly(parts, call, caller);
   return end === "none"
     ? await invokeQueued(parts, call, caller)
     : { runId: call.runId, isReplay: false, end };
 }
+
+/** No call passes those that wait for a limit of its queue. */
+export const isOfLimitedQueue = ({ fn, place }: FunctionCall) => place !== undefined || fn.isDefaultLimited;
 
 export interface EndedCall extends Omit<StartedCall, "waitMs"> {
   end: CallEnd;

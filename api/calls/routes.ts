@@ -3,8 +3,10 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { jsonOutput, nameField } from "../../core/contracts/common.ts";
 import { functionNameParam } from "../../core/contracts/function.ts";
+import { limitKeyField } from "../../core/contracts/queue-fields.ts";
 import { MAX_ATTEMPTS } from "../../core/contracts/retry-field.ts";
 import { startedRunOutput } from "../../core/contracts/run.ts";
+import { DEFAULT_QUEUE, type QueuePlace } from "../../core/domain/limit-keys.ts";
 import { notFound } from "../../core/errors.ts";
 import { newId } from "../../core/store/ids.ts";
 import { readJson } from "../bodies/body.ts";
@@ -15,6 +17,7 @@ import { resolveTarget } from "../functions/resolve-target.ts";
 import { markReplay, readIdempotentRequest } from "../http/idempotency.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
+import { requireQueue } from "../queues/require-queue.ts";
 import { INVOCATION_ERRORS, toInvocationError } from "./call-end.ts";
 import { callerOf } from "./caller.ts";
 import { type FunctionCall, invokeAndWait, startInvocation } from "./invoke.ts";
@@ -32,6 +35,12 @@ const callQuery = z.object({
     .max(MAX_ATTEMPTS, attempts)
     .default(1)
     .meta({ description: "How often the call is tried, the first attempt included." }),
+  queue: nameField
+    .optional()
+    .meta({ description: "The queue it stands in: it is queued, whether its caller waits or not." }),
+  concurrencyKey: limitKeyField
+    .optional()
+    .meta({ description: "Calls and runs of the queue with the same one share its limit per key." }),
 });
 
 /** The only one that has the input. 422 where the function has no such tag or revision. */
@@ -39,19 +48,29 @@ async function readCall(
   parts: ApiParts,
   context: Context<ApiEnv>,
   named: string,
-  { tag, revision, maxAttempts }: z.output<typeof callQuery>,
+  { tag, revision, maxAttempts, queue, concurrencyKey }: z.output<typeof callQuery>,
 ): Promise<FunctionCall> {
   const input = (await readJson(context, { optional: true })) ?? null;
   const name = requireName(named);
   const fn = await parts.callables.find(context.get("owner").namespace, name);
   if (!fn) throw notFound("function", name);
+  if (queue !== undefined) await requireQueue(parts.store, fn.namespaceId, queue);
   return {
     ...{ runId: newId(), fn, trigger: "invoke", input, maxAttempts },
+    place: toPlace({ queue, concurrencyKey }),
     target: await resolveTarget(parts.store.db, fn.id, { tag, revision }),
     trafficKey: readTrafficKey(context),
     traceparent: traceparentOf(context),
     once: readIdempotentRequest(context, `functions/${name}/invoke`, [input, { ...context.req.query() }]),
   };
+}
+
+/** Undefined: the queue `default`, and no key in it. */
+function toPlace(
+  given: Pick<z.output<typeof callQuery>, "queue" | "concurrencyKey">,
+): QueuePlace | undefined {
+  const { queue = DEFAULT_QUEUE, concurrencyKey = null } = given;
+  return queue === DEFAULT_QUEUE && concurrencyKey === null ? undefined : { queue, concurrencyKey };
 }
 
 const invoke = defineRoute({
@@ -80,7 +99,7 @@ const invoke = defineRoute({
       headers: ["bellhop-run-id", "location", "preference-applied"],
     },
   },
-  errors: { ...INVOCATION_ERRORS, 404: ["not_found"] },
+  errors: { ...INVOCATION_ERRORS, 404: ["not_found"], 422: ["unknown_queue"] },
   async handle({ parts, context, params: { name }, query }) {
     const call = await readCall(parts, context, name, query);
     if (/\brespond-async\b/i.test(context.req.header("prefer") ?? "")) {

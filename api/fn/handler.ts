@@ -7,7 +7,7 @@ import type { Json } from "../../core/json.ts";
 import { newId } from "../../core/store/ids.ts";
 import { type CallEnd, toInvocationError } from "../calls/call-end.ts";
 import { callerOf } from "../calls/caller.ts";
-import { type FunctionCall, toDirectCall } from "../calls/invoke.ts";
+import { type FunctionCall, isOfLimitedQueue, toDirectCall } from "../calls/invoke.ts";
 import { readTrafficKey } from "../calls/traffic-key.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { answerProblem } from "../http/problem.ts";
@@ -65,7 +65,7 @@ function askWorkers(
   body: CallBody,
 ): Promise<DirectAnswer> {
   const direct = toDirectCall(call);
-  if (!direct) return Promise.resolve({ none: "no_worker" });
+  if (!direct || isOfLimitedQueue(call)) return Promise.resolve({ none: "no_worker" });
   const asking = { direct: parts.direct, edge: parts.edge, caller: callerOf(context, parts) };
   return answerDirectly(asking, { ...direct, http: body.sent, isPublic: call.fn.isPublic }, body);
 }

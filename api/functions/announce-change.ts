@@ -1,5 +1,7 @@
 import { functionKey } from "../../core/domain/limit-keys.ts";
+import type { Store } from "../../core/store/database.ts";
 import { grantPermits } from "../../core/store/limits/grant-permits.ts";
+import { revokePermits } from "../../core/store/limits/revoke-permits.ts";
 import type { ApiParts } from "../environment.ts";
 
 /**
@@ -10,9 +12,12 @@ export async function announceChange(parts: ApiParts, functionId: string): Promi
   const { store, log, ringer, notifier } = parts;
   parts.callables.forget(functionId);
   notifier.notify("bellhop_functions", [functionId]);
-  const granted = await grantPermits(store, [functionKey(functionId)]).catch((error) => {
+  const granted = await regrantPermits(store, functionKey(functionId)).catch((error) => {
     log.warn({ error }, "runs that wait for a permit were not looked for; the scheduler does it");
     return [];
   });
   ringer.ring(granted);
 }
+
+const regrantPermits = async (store: Store, key: string) =>
+  await grantPermits(store, await revokePermits(store, key));

@@ -2,12 +2,13 @@ import type { TaskInput } from "../../core/contracts/task-input.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { findFunctionId } from "../../core/store/functions/functions.ts";
 import type { MailFacts } from "../environment.ts";
+import { requireQueue } from "../queues/require-queue.ts";
 import { requireSecrets } from "./require-secrets.ts";
 import { requireSender } from "./require-sender.ts";
 import { resolveFunction } from "./resolve-function.ts";
 
 /**
- * Refuses a task that could not run: an e-mail without a sender, secrets and functions that are not there. Whom its ends
+ * Refuses a task that could not run: an e-mail without a sender, queues, secrets and functions that are not there. Whom its ends
  * call is another question (`requireCallable`).
  */
 export async function requireRunnable(
@@ -17,6 +18,7 @@ export async function requireRunnable(
   mail: MailFacts,
 ): Promise<{ input: TaskInput; functionId: string | null }> {
   requireSender(input.spec, mail);
+  await requireQueue(scope, namespaceId, input.policy.queue);
   await requireSecrets(scope, namespaceId, input.spec);
   const { spec, functionId } = await resolveFunction(scope, input.spec, (name) =>
     findFunctionId(scope, namespaceId, name),

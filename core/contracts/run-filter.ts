@@ -16,6 +16,7 @@ export const runFilter = z.strictObject({
     .meta({ description: "May be repeated: any of them." }),
   taskId: taskNameField.optional().meta({ description: "The task's id, or its key." }),
   function: nameField.optional().meta({ description: "The function's name; also of one that was removed." }),
+  queue: nameField.optional().meta({ description: "The queue it is in." }),
   trigger: z.enum(RUN_TRIGGERS, oneOf(RUN_TRIGGERS)).optional(),
   errorCode: lineField("a code")
     .min(1)

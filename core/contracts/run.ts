@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { type InputFate, isRequest, withoutContent } from "../domain/kept-input.ts";
 import { LOG_LEVELS, type LogLevel } from "../domain/log-level.ts";
+import { WAIT_REASONS, type WaitReason } from "../domain/queue.ts";
 import type { RunError } from "../domain/run-errors.ts";
 import { RUN_STATES, type RunState } from "../domain/run-state.ts";
 import { RUN_TRIGGERS, type RunTrigger } from "../domain/run-trigger.ts";
@@ -36,6 +37,9 @@ export interface Run {
   /** Of a callback the run whose end it tells of. */
   callbackOf: string | null;
   state: RunState;
+  queue: string;
+  /** Of a queued run whose time has come; null: it does not wait. */
+  waitingFor: WaitReason | null;
   attempt: number;
   scheduledFor: Date;
   queuedAt: Date | null;
@@ -85,6 +89,7 @@ const EXAMPLE_RUN = {
   replayOf: null,
   callbackOf: null,
   state: "succeeded",
+  queue: "default",
   attempt: 1,
   scheduledFor: "2026-11-23T20:46:06.366Z",
   queuedAt: "2026-11-23T20:46:06.366Z",
@@ -119,6 +124,11 @@ export const runOutput = z
     replayOf: idOutput.nullable().meta({ description: "The run that it replays." }),
     callbackOf: idOutput.nullable().meta({ description: "Of a callback the run whose end it tells of." }),
     state: z.enum(RUN_STATES),
+    queue: z.string().meta({ description: "The queue it is in." }),
+    waitingFor: z.enum(WAIT_REASONS).optional().meta({
+      description:
+        "Of a queued run whose time has come, what it waits for: a limit of runs at once (`concurrency`), the end of a pause (`paused`), or a worker with a free slot (`slot`).",
+    }),
     attempt: z.int().meta({ description: "The one that is under way, or the last one; from 1." }),
     scheduledFor: instantOutput,
     queuedAt: nullableInstant,
@@ -184,6 +194,8 @@ export function toWireRun(run: Run): WireRun {
     replayOf: run.replayOf,
     callbackOf: run.callbackOf,
     state: run.state,
+    queue: run.queue,
+    ...(run.waitingFor ? { waitingFor: run.waitingFor } : {}),
     attempt: run.attempt,
     scheduledFor: run.scheduledFor.toISOString(),
     queuedAt: iso(run.queuedAt),

@@ -25,6 +25,7 @@ export const taskFilter = z.strictObject({
   name: text.min(1).optional().meta({ description: "The whole name." }),
   q: text.min(1).optional().meta({ description: "A part of the name, upper or lower case." }),
   function: nameField.optional().meta({ description: "The name of the function that it calls." }),
+  queue: nameField.optional().meta({ description: "The queue of its runs." }),
   nextBefore: instantField.optional().meta({ description: "Its `nextRunAt` lies before this instant." }),
   nextAfter: instantField.optional().meta({ description: "Its `nextRunAt` is this instant or later." }),
 });

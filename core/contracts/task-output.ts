@@ -91,6 +91,8 @@ export const taskOutput = z
         overlap: "skip",
         catchUp: null,
         expect: { within: "2h" },
+        queue: "default",
+        concurrencyKey: null,
         labels: { team: "billing" },
         on: { failure: [{ type: "email", to: "ops@example.com" }] },
         nextRunAt: "2026-11-24T01:30:00.000Z",

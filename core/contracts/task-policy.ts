@@ -9,6 +9,7 @@ import { catchUpField } from "./catch-up-field.ts";
 import { durationField, wholeNumberField } from "./common.ts";
 import { expectField } from "./expect-field.ts";
 import { fieldGroup, type Shown, toInner, toShown } from "./field-group.ts";
+import { queueFields } from "./queue-fields.ts";
 import { retryField } from "./retry-field.ts";
 
 /** By their names on the wire. Each has a default: a task that was stored before the field was there has that. */
@@ -30,6 +31,7 @@ export const policyFields = {
   catchUp: catchUpField.nullable().default(null),
   /** By when an occurrence must have succeeded. Null: nobody is told when it has not. */
   expect: expectField.nullable().default(null),
+  ...queueFields,
 };
 const INNER_NAMES = { timeout: "timeoutMs", ttl: "ttlMs", deadline: "deadlineMs" } as const;
 

@@ -1,4 +1,42 @@
 /** What a limit holds for, by name: a run may start where each of its keys has a permit left. */
 
-/** Runs of one function, whatever their revision. Later `task:…`, `queue:…`, `queue:…/customer-7`. */
+/** The queue of whatever names none. It always exists. */
+export const DEFAULT_QUEUE = "default";
+
+/** Runs of one function, whatever their revision. */
 export const functionKey = (functionId: string) => `function:${functionId}`;
+
+/** Runs of one queue. */
+export const queueKey = (namespaceId: string, queue: string) => `queue:${namespaceId}/${queue}`;
+
+/** Those of them that name the same key, such as a customer. */
+const subkey = (namespaceId: string, queue: string, key: string) => `${queueKey(namespaceId, queue)}/${key}`;
+
+/** Where a run stands, as its task or its caller says. */
+export interface QueuePlace {
+  queue: string;
+  concurrencyKey: string | null;
+}
+
+/** As they are stored with a task or a run. */
+export interface PlacedRun {
+  /** Null: `default`, and no key in it. The limits of `default` hold for such a run without being named. */
+  queue: string | null;
+  /** Of its queue; null where `queue` is. */
+  limitKeys: string[] | null;
+}
+
+export function placeInQueue(namespaceId: string, { queue, concurrencyKey }: QueuePlace): PlacedRun {
+  if (queue === DEFAULT_QUEUE && concurrencyKey === null) return { queue: null, limitKeys: null };
+  const keys = [queueKey(namespaceId, queue)];
+  if (concurrencyKey !== null) keys.push(subkey(namespaceId, queue, concurrencyKey));
+  return { queue, limitKeys: keys };
+}
+
+/** Those of a run's keys that `placeInQueue` gave it. */
+export const keysOfQueue = (keys: readonly string[]) => keys.filter((key) => !key.startsWith("function:"));
+
+/** The key of the queue in which this one is a key; undefined: it is none of a queue's own keys. */
+export function parentKeyOf(key: string): string | undefined {
+  return /^queue:[^/]+\/[^/]+(?=\/)/.exec(key)?.[0];
+}

@@ -34,6 +34,9 @@ export interface ReplayFacts {
   target: RunTarget | null;
   /** Of a call: how often it is tried; null: once. */
   maxAttempts: number | null;
+  /** Where it stood, as its row has it; its limit keys are those of its function, too. */
+  queue: string | null;
+  limitKeys: string[] | null;
   /** As its row has them. */
   input: Json;
   originalInput: Json;

@@ -68,6 +68,7 @@ const LATER = [
   "0042-enqueued-tasks",
   "0045-expectations",
   "0048-backfills",
+  "0050-queues",
   "0057-upcoming-order",
   "0058-returned-permits",
 ];

@@ -41,6 +41,7 @@ import * as heldRuns from "./migrations/0038-held-runs.ts";
 import * as enqueuedTasks from "./migrations/0042-enqueued-tasks.ts";
 import * as expectations from "./migrations/0045-expectations.ts";
 import * as backfills from "./migrations/0048-backfills.ts";
+import * as queues from "./migrations/0050-queues.ts";
 import * as upcomingOrder from "./migrations/0057-upcoming-order.ts";
 import * as returnedPermits from "./migrations/0058-returned-permits.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
@@ -84,6 +85,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0042-enqueued-tasks": enqueuedTasks,
   "0045-expectations": expectations,
   "0048-backfills": backfills,
+  "0050-queues": queues,
   "0057-upcoming-order": upcomingOrder,
   "0058-returned-permits": returnedPermits,
 };

@@ -365,7 +365,11 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "find a run to replay": { use: (s) => findReplayable(s, id, id) },
   "replay a task's run": { use: (s) => enqueueReplay(s, replayOf({ taskId: id })) },
   "replay a call": {
-    use: (s) => enqueueReplay(s, replayOf({ functionId: id, timeoutMs: 1, maxAttempts: null })),
+    use: (s) =>
+      enqueueReplay(
+        s,
+        replayOf({ functionId: id, timeoutMs: 1, maxAttempts: null, queue: null, limitKeys: null }),
+      ),
   },
   "list runs": { use: (s) => listRuns(s, id, {}, { limit: 50 }) },
   "list runs, next page": { use: (s) => listRuns(s, id, {}, { limit: 50, afterId: id }) },

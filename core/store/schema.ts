@@ -8,6 +8,8 @@ import type { Callbacks, CalledState, RunCallbacks } from "../domain/callbacks.t
 import type { ErrorState } from "../domain/error-groups.ts";
 import type { KeptEventType } from "../domain/events.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
+import type { KeyLimits } from "../domain/limit.ts";
+import type { QueueLimits } from "../domain/queue.ts";
 import type { RunError } from "../domain/run-errors.ts";
 import type { StoredRunState } from "../domain/run-state.ts";
 import type { RunTarget } from "../domain/run-target.ts";
@@ -121,6 +123,9 @@ export interface Database {
     timeout_ms: number;
     dead_letter: boolean;
     labels: Jsonb<Record<string, string>>;
+    /** What its policy says of queues, as its runs are born with it; null: `default`, and no key. See domain/limit-keys.ts. */
+    queue: ColumnType<string | null, string | null | undefined, string | null>;
+    limit_keys: ColumnType<string[] | null, string[] | null | undefined, string[] | null>;
     /** Whom the ends of its runs call; null: whom the namespace's settings say. */
     on_end: ColumnType<Callbacks | null, string | null | undefined, string | null>;
     /** Of a paused task: since when, and why; null as well where the release before paused it. */
@@ -147,6 +152,24 @@ export interface Database {
     permits_held: Generated<number>;
     /** Runs may wait for a permit: who is new does not pass them. */
     has_waiting: Generated<boolean>;
+    /** Of the queue `default`: it holds for runs that do not name it. */
+    is_default: Generated<boolean>;
+    /** Of a key of a queue: the queue's own. */
+    parent_key: ColumnType<string | null, string | null | undefined, never>;
+    /** Of a queue: what holds for each key that its runs name. */
+    per_key: Jsonb<KeyLimits | null>;
+    /** 'infinity' (read as Infinity): until it is resumed. */
+    paused_until: ColumnType<Date | number | null, Date | number | null | undefined, Date | number | null>;
+  };
+  /** Their limits are in force by `run_limits`. */
+  queues: {
+    namespace_id: string;
+    name: string;
+    limits: Jsonb<QueueLimits>;
+    /** As `run_limits` has it. */
+    paused_until: ColumnType<Date | number | null, Date | number | null | undefined, Date | number | null>;
+    created_at: Stamp;
+    updated_at: Stamp;
   };
   /** Permits that runs have given back and that `permits_held` still counts. */
   returned_permits: { key: string; count: number };
@@ -274,6 +297,8 @@ export interface TaskRunsTable {
   /** From when `ttl` and `deadline` count, where it is not `scheduled_for`: the last redrive, or when a backfill made the run. */
   redriven_at: ColumnType<Date | null, undefined, Date>;
   claim_no: Generated<number>;
+  /** Null: `default`, and it names no key there. */
+  queue: ColumnType<string | null, string | null | undefined, string | null>;
   /** The limits that may hold for the run; null: none, or written by the release before. See limits/permits.ts. */
   limit_keys: string[] | null;
   /** The keys of the permits it holds: while it runs, and where it was granted them before it starts. */

@@ -12,6 +12,8 @@ export interface CallableFunction {
   tags: Record<string, string>;
   /** Whether its URL needs no key. */
   isPublic: boolean;
+  /** Whether limits or a pause of the queue `default` hold for calls of it. */
+  isDefaultLimited: boolean;
   /** Of the revision that leads. */
   limits: AskedLimits;
 }
@@ -27,6 +29,7 @@ export async function findCallableFunction(
     name: "find-callable",
     text: `SELECT f.id, f.namespace_id AS "namespaceId", f.name, f.traffic, f.is_public AS "isPublic",
         coalesce(v.limits, '{}') AS limits,
+        EXISTS (SELECT FROM run_limits l WHERE l.is_default AND l.namespace_id = n.id) AS "isDefaultLimited",
         (SELECT coalesce(jsonb_object_agg(tag, revision_id), '{}') FROM function_tags WHERE function_id = f.id) AS tags
       FROM namespaces n JOIN functions f ON f.namespace_id = n.id
         LEFT JOIN function_revisions v ON v.id = f.active_revision_id

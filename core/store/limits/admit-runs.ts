@@ -13,7 +13,7 @@ import {
 } from "../runs/claimed-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { unindexed } from "../unindexed.ts";
-import { type LimitRow, lockLimits, toFree } from "./limit-rows.ts";
+import { lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
 import { GRANTED, LIMIT_KEYS, WAITING } from "./permits.ts";
 
 /** A claimable run, and the limits that hold for it. */
@@ -28,18 +28,17 @@ const SUITS = `($4::int IS NULL OR ${TIMEOUT_MS} <= $4)`;
 // Of each key as many as could start now: nobody else stands between them and their start.
 const LOOK = `
   WITH l AS MATERIALIZED (
-    SELECT key, least($3::int, greatest(0, coalesce(concurrency - permits_held, $3::int))) AS free
-    FROM run_limits WHERE key = ANY($2::text[])
+    SELECT * FROM json_to_recordset($2::json) AS k(key text, free int)
   ), line AS (
-    SELECT r.id, ${LIMIT_KEYS} AS keys, ${CLAIM_ORDER}, 'asked' AS standing, true AS suits FROM task_runs_open r
+    SELECT r.id, coalesce(${LIMIT_KEYS}, '{}') AS keys, ${CLAIM_ORDER}, 'asked' AS standing, true AS suits FROM task_runs_open r
     WHERE r.id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID} AND r.waiting_key IS NULL
     UNION ALL
     SELECT w.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, ${LIMIT_KEYS}, ${CLAIM_ORDER}, 'waiting', ${SUITS} FROM task_runs_open r WHERE ${WAITING} = l.key
+      SELECT r.id, coalesce(${LIMIT_KEYS}, '{}'), ${CLAIM_ORDER}, 'waiting', ${SUITS} FROM task_runs_open r WHERE ${WAITING} = l.key
       ORDER BY ${inTurn("r")} LIMIT l.free) AS w
     UNION ALL
     SELECT g.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, ${LIMIT_KEYS}, ${CLAIM_ORDER}, 'granted', true FROM task_runs_open r
+      SELECT r.id, coalesce(${LIMIT_KEYS}, '{}'), ${CLAIM_ORDER}, 'granted', true FROM task_runs_open r
       WHERE ${GRANTED} AND r.waiting_key = l.key AND ${SUITS} ORDER BY ${inTurn("r")} LIMIT $3) AS g
   )
   SELECT id, keys, standing, suits AS "suitsWorker" FROM line ORDER BY ${inTurn("line")}`;
@@ -87,15 +86,16 @@ export interface Claimer {
  * place; one that is too long for the claimer keeps its turn.
  */
 export async function admitRuns(store: Store, claimer: Claimer, asked: LimitedRun[]): Promise<ClaimedRun[]> {
-  const keys = [...new Set(asked.flatMap((run) => run.keys))];
+  const keys = withQueues(asked.flatMap((run) => run.keys));
   return await inTransaction(store.pool, async (tx) => {
-    const limits = await lockLimits(tx, keys);
+    const free = toFree(await lockLimits(tx, keys));
+    const look = toLookText([...free.keys()], free, asked.length);
     const { rows } = await tx.pool.query<LineRow>({
       name: "look-at-line",
       text: LOOK,
-      values: [asked.map(({ id }) => id), keys, asked.length, claimer.longestMs],
+      values: [asked.map(({ id }) => id), look, asked.length, claimer.longestMs],
     });
-    return await admit(tx, claimer, asked.length, limits, rows, new Set(keys));
+    return await admit(tx, claimer, asked.length, free, rows, new Set(keys));
   });
 }
 
@@ -103,11 +103,10 @@ async function admit(
   tx: Transaction,
   { workerId, longestMs }: Claimer,
   slots: number,
-  limits: LimitRow[],
+  free: ReadonlyMap<string, number>,
   rows: LineRow[],
   locked: Set<string>,
 ): Promise<ClaimedRun[]> {
-  const free = toFree(limits);
   const { start, startGranted, hold } = decideClaim({
     slots,
     free,

@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import { functionKey } from "../../domain/limit-keys.ts";
 import type { Db, Store } from "../database.ts";
+import { removeLimit } from "./limit-rows.ts";
 import { recountLocked } from "./recount-permits.ts";
 
 /** In the transaction that changes what leads, with the function's row locked. */
@@ -17,12 +18,6 @@ export async function saveFunctionLimit(tx: Db, functionId: string): Promise<voi
   if (rows.length === 0) return await removeLimit(tx, key);
   // What is under way has taken no permit yet.
   if (rows[0]!.isNew) await recountLocked(tx, [key]);
-}
-
-/** Where runs wait for it the row stays until they were let go (grant-permits.ts). */
-async function removeLimit(tx: Db, key: string): Promise<void> {
-  await sql`DELETE FROM run_limits WHERE key = ${key} AND NOT has_waiting`.execute(tx);
-  await sql`UPDATE run_limits SET concurrency = NULL WHERE key = ${key}`.execute(tx);
 }
 
 /**

@@ -7,19 +7,20 @@ import type { Store } from "../database.ts";
 import { CLAIM_ORDER, inTurn } from "../runs/claimable.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import { type LimitRow, lockLimits, toFree } from "./limit-rows.ts";
+import { type LimitRow, lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
 import { LIMIT_KEYS, RETURNED, WAITING } from "./permits.ts";
 
 /** The most runs that one look grants permits to, of all its keys together. */
 export const GRANT_BATCH = 500;
 const MAX_LOOKS = 4;
 
-// A key without a row has no limit any more.
+// None where the only limit that held for it is gone.
+const SOME_KEYS = `coalesce(${LIMIT_KEYS}, '{}')`;
+
 const LOOK = `
-  SELECT w.* FROM unnest($1::text[]) AS k(key) LEFT JOIN run_limits l ON l.key = k.key CROSS JOIN LATERAL (
-    SELECT r.id, ${LIMIT_KEYS} AS keys, ${CLAIM_ORDER} FROM task_runs_open r WHERE ${WAITING} = k.key
-    ORDER BY ${inTurn("r")}
-    LIMIT least($2::int, greatest(0, coalesce(l.concurrency - l.permits_held, $2::int)))) AS w
+  SELECT w.* FROM json_to_recordset($1::json) AS k(key text, free int) CROSS JOIN LATERAL (
+    SELECT r.id, ${SOME_KEYS} AS keys, ${CLAIM_ORDER} FROM task_runs_open r WHERE ${WAITING} = k.key
+    ORDER BY ${inTurn("r")} LIMIT k.free) AS w
   ORDER BY ${inTurn("w")} LIMIT $2`;
 
 // What another has locked for a moment is left alone, and found by the next look.
@@ -67,12 +68,12 @@ interface Look {
  */
 export async function grantPermits(store: Store, keys: string[]): Promise<StagedRun[]> {
   const granted: StagedRun[] = [];
-  let locked = [...new Set(keys)];
+  let locked = withQueues(keys);
   for (let looks = 0; locked.length > 0 && looks < MAX_LOOKS; looks += 1) {
     const look = await inTransaction(store.pool, (tx) => grant(tx, locked));
     granted.push(...look.granted);
     if (look.furtherKeys.length === 0 && !look.hasMoved) break;
-    locked = [...new Set([...locked, ...look.furtherKeys])];
+    locked = withQueues([...locked, ...look.furtherKeys]);
   }
   return granted;
 }
@@ -82,7 +83,7 @@ async function grant(tx: Transaction, keys: string[]): Promise<Look> {
   const { rows } = await tx.pool.query<LineRow>({
     name: "look-who-waits",
     text: LOOK,
-    values: [keys, GRANT_BATCH],
+    values: [toLookText(keys, toFree(limits), GRANT_BATCH), GRANT_BATCH],
   });
   const known = new Set(keys);
   const furtherKeys = rows.flatMap((run) => run.keys).filter((key) => !known.has(key));
@@ -117,7 +118,9 @@ function toPermits(keys: readonly string[], free: ReadonlyMap<string, number>): 
   return permits.length > 0 ? permits : null;
 }
 
-const HAS_PERMIT_LEFT = `l.permits_held - ${RETURNED} < l.concurrency`;
+/** Of a row `l` of limits: `countFree` is not 0. */
+const HAS_PERMITS_LEFT = `(coalesce(l.permits_held - ${RETURNED} < l.concurrency, true)
+  AND coalesce(l.paused_until <= statement_timestamp(), true))`;
 
 /**
  * Keys that have permits, or no limit any more, while runs wait for them or are said to: from one line to the next in the
@@ -131,9 +134,9 @@ export async function findGrantableKeys(store: Store, limit: number): Promise<st
        SELECT (SELECT min(r.waiting_key) FROM task_runs_open r WHERE ${WAITING} > k.key) FROM k WHERE k.key IS NOT NULL
      )
      SELECT k.key FROM k LEFT JOIN run_limits l ON l.key = k.key
-     WHERE k.key IS NOT NULL AND coalesce(${HAS_PERMIT_LEFT} OR NOT l.has_waiting, true)
+     WHERE k.key IS NOT NULL AND (${HAS_PERMITS_LEFT} OR NOT l.has_waiting)
      UNION
-     SELECT key FROM run_limits l WHERE has_waiting AND coalesce(${HAS_PERMIT_LEFT}, true)
+     SELECT key FROM run_limits l WHERE has_waiting AND ${HAS_PERMITS_LEFT}
      LIMIT $1`,
     [limit],
   );

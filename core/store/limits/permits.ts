@@ -17,14 +17,23 @@
  * (admit-runs.ts, grant-permits.ts, recount-permits.ts) leaves rows of runs alone that others have locked. So nobody waits
  * in a circle.
  */
+import { DEFAULT_QUEUE } from "../../domain/limit-keys.ts";
 import { byIndex } from "../by-index.ts";
 
 /** The limits that may hold for the runs of a function (SQL, a uuid or null). */
 export const functionKeys = (functionId: string) =>
   `CASE WHEN ${functionId} IS NOT NULL THEN ARRAY['function:' || ${functionId}] END`;
 
+/**
+ * Of a run `r` of the queue `default` that names no key there, where that queue has limits: it is not named in the row,
+ * so that runs pay for it only while it has. Such queues are looked up once in a statement.
+ */
+const DEFAULT_QUEUE_KEYS = `CASE WHEN r.queue IS NULL
+    AND r.namespace_id = ANY(ARRAY(SELECT d.namespace_id FROM run_limits d WHERE d.is_default))
+  THEN ARRAY['queue:' || r.namespace_id || '/${DEFAULT_QUEUE}'] END`;
+
 /** Those of a run `r`. The release before writes none. */
-export const LIMIT_KEYS = `coalesce(r.limit_keys, ${functionKeys("r.function_id")})`;
+export const LIMIT_KEYS = `(coalesce(r.limit_keys, ${functionKeys("r.function_id")}) || ${DEFAULT_QUEUE_KEYS})`;
 
 /** A run that was granted its permits and has not started. */
 export const GRANTED = "r.state = 'queued' AND r.waiting_key IS NOT NULL AND r.waiting_for IS NULL";
@@ -54,13 +63,15 @@ const IS_ROOMY = `NOT l.has_waiting AND l.concurrency - l.permits_held >= greate
 export const RETURNED = "(SELECT coalesce(sum(b.count), 0)::int FROM returned_permits b WHERE b.key = l.key)";
 
 /**
- * The limits of the runs of a CTE `wanted` (id, keys), locked: a CTE `limits` (key, fits). All that want a key get their
+ * The limits of the runs of a CTE `wanted` (id, keys), locked: a CTE `limits` (key, fits, makes_keys). All that want a key get their
  * permits, or none does: then it is decided one by one (admit-runs.ts), as it is where others wait. It sees the newest
  * counts, for it waits for each lock; nothing in it is looked up again when it had to wait.
  */
 export const LOCK_LIMITS = `
   limits AS MATERIALIZED (
-    SELECT l.key, l.concurrency IS NULL OR (NOT l.has_waiting AND l.permits_held + n.count <= l.concurrency) AS fits
+    SELECT l.key, l.per_key IS NOT NULL AS makes_keys,
+      l.concurrency IS NULL OR (NOT l.has_waiting AND l.permits_held + n.count <= l.concurrency
+        AND coalesce(l.paused_until <= clock_timestamp(), true)) AS fits
     FROM (SELECT a.key, count(*) AS count FROM wanted, unnest(keys) AS a(key) GROUP BY a.key) AS n
       JOIN run_limits l ON ${byIndex("l.key", "n.key")}
     ORDER BY l.key FOR UPDATE OF l
@@ -69,7 +80,11 @@ export const LOCK_LIMITS = `
 /** Of a row `w` of `wanted`: the permits that it starts with, and whether there are all of them. */
 export const PERMITS =
   "coalesce((SELECT array_agg(l.key) FROM limits l WHERE l.key = ANY(w.keys)), w.granted)";
-export const HAS_PERMITS = "NOT EXISTS (SELECT FROM limits l WHERE l.key = ANY(w.keys) AND NOT l.fits)";
+/** A key of a queue that has no row yet gets one where it is decided one by one. */
+export const HAS_PERMITS = `NOT EXISTS (SELECT FROM limits l WHERE l.key = ANY(w.keys) AND NOT l.fits)
+    AND NOT EXISTS (SELECT FROM limits q, unnest(w.keys) AS k(key)
+      WHERE q.makes_keys AND q.key = ANY(w.keys) AND k.key NOT LIKE 'function:%'
+        AND NOT EXISTS (SELECT FROM limits l WHERE l.key = k.key))`;
 
 /** Takes the permits of the runs of a CTE `chosen` (granted, permits, is_free) that are free to start; counts off others. */
 export const TAKE_PERMITS = `

@@ -92,7 +92,8 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   finished_at: "written",
   recorded_xid: "written",
   room: "left",
-  limit_keys: "left",
+  queue: "kept",
+  limit_keys: "written",
   permits: "left",
   waiting_for: "left",
   waiting_key: "left",
@@ -113,6 +114,9 @@ const KEPT_INPUT = `CASE WHEN g.trigger IN ('http', 'hook') THEN jsonb_build_obj
 const originalInput = (state: string, input: string) =>
   `CASE WHEN ${state} <> 'succeeded' AND g.task_id IS NULL AND g.trigger <> 'http'
       AND g.input IS DISTINCT FROM (${input}) AND octet_length(g.input::text) <= ${MAX_ORIGINAL_INPUT_BYTES} THEN g.input END`;
+
+/** For a replay: of a run that is in a queue by name. */
+const KEPT_LIMIT_KEYS = "CASE WHEN g.queue IS NOT NULL THEN g.limit_keys END";
 
 const KEPT_FROM_GONE = KEPT.map((column) => `g.${column}`);
 
@@ -146,9 +150,9 @@ function moveEnded({
   skipped,
 }: EndColumns): string {
   return `
-    INSERT INTO task_runs (${KEPT.join(", ")}, input, original_input, revision_id, result, error, attempts, started_at,
+    INSERT INTO task_runs (${KEPT.join(", ")}, limit_keys, input, original_input, revision_id, result, error, attempts, started_at,
       started_xid, finished_at, recorded_xid, state${skipped ? ", skipped" : ""})
-    SELECT ${KEPT_FROM_GONE.join(", ")}, ${input}, ${originalInput(state, input)}, ${revisionId}, ${result}, ${error},
+    SELECT ${KEPT_FROM_GONE.join(", ")}, ${KEPT_LIMIT_KEYS}, ${input}, ${originalInput(state, input)}, ${revisionId}, ${result}, ${error},
       ${attempts}, ${startedAt}, ${startedXid}, clock_timestamp(), ${atLeastAfter("g.queued_xid", "g.started_xid")},
       ${state}${skipped ? `, ${skipped}` : ""}
     FROM gone g`;

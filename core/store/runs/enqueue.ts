@@ -1,5 +1,6 @@
 /** Runs that are made at once, on somebody's word: "run now", invocations and replays. */
 
+import { type PlacedRun, placeInQueue, type QueuePlace } from "../../domain/limit-keys.ts";
 import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
@@ -86,7 +87,7 @@ export interface ReplayRequest {
   /** Whose run that is: a task's, a call of a function, or nobody's: a callback that sends. */
   of:
     | { taskId: string }
-    | { functionId: string; timeoutMs: number; maxAttempts: number | null }
+    | ({ functionId: string; timeoutMs: number; maxAttempts: number | null } & PlacedRun)
     | { sent: TaskType };
   trigger: RunTrigger;
   /** JSON text, as the row has it; null: a task's own. */
@@ -115,6 +116,8 @@ export async function enqueueReplay(
     ...rest,
     timeoutMs,
     of.maxAttempts,
+    of.queue,
+    of.limitKeys,
   ]);
 }
 
@@ -135,6 +138,8 @@ export interface InvocationRequest {
   trigger?: "invoke" | "http" | "hook" | undefined;
   /** The request that asks (W3C). */
   traceparent?: string | undefined;
+  /** Default: the queue `default`, and no key in it. */
+  place?: QueuePlace | undefined;
 }
 
 /** A run of a function without a task. Undefined when the namespace has no such function. */
@@ -143,7 +148,8 @@ export async function enqueueInvocation(
   request: InvocationRequest,
 ): Promise<StagedRun | undefined> {
   const { runId, namespaceId, functionName, timeoutMs, awaited, input, target, trigger = "invoke" } = request;
-  const { traceparent, maxAttempts = 1 } = request;
+  const { traceparent, maxAttempts = 1, place } = request;
+  const { queue = null, limitKeys = null } = place ? placeInQueue(namespaceId, place) : {};
   const { rows } = await store.pool.query<{ availableAt: Date }>({
     name: "enqueue-invocation",
     text: INVOKE,
@@ -158,6 +164,8 @@ export async function enqueueInvocation(
       trigger,
       traceparent ?? null,
       maxAttempts === 1 ? null : maxAttempts,
+      queue,
+      limitKeys,
     ],
   });
   return rows[0] && { runId, availableAt: rows[0].availableAt, traceparent };

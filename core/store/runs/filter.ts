@@ -4,6 +4,7 @@
  */
 import { type RawBuilder, sql } from "kysely";
 import type { RunFilter } from "../../contracts/run-filter.ts";
+import { DEFAULT_QUEUE } from "../../domain/limit-keys.ts";
 import { OPEN_STATES, type RunState, storedStates } from "../../domain/run-state.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { Db } from "../database.ts";
@@ -18,6 +19,8 @@ const CONDITIONS: FilterConditions<RunFilter> = {
   taskId: (id) => sql`r.task_id = ${id}`,
   function: (name, namespaceId) => sql`r.function_id IN (
     SELECT id FROM functions WHERE namespace_id = ${namespaceId} AND name = ${name})`,
+  queue: (name) =>
+    name === DEFAULT_QUEUE ? sql`coalesce(r.queue, ${DEFAULT_QUEUE}) = ${name}` : sql`r.queue = ${name}`,
   trigger: (trigger) => sql`r.trigger = ${sql.lit(trigger)}`,
   errorCode: (code) => sql`r.error IS NOT NULL AND r.error ->> 'code' = ${code}`,
   expectation: (_missed, namespaceId) => sql`EXISTS (SELECT FROM expectations e

@@ -19,11 +19,17 @@ function insertRuns(into: "task_runs_open" | "task_runs", columns: RunColumns, s
 }
 
 /** The columns of a task `t` that `OF_TASK` reads: for a CTE that hands tasks on. */
-export const TASK_FACTS = "t.id, t.namespace_id, t.function_id, t.type, t.on_end";
+export const TASK_FACTS = "t.id, t.namespace_id, t.function_id, t.type, t.on_end, t.queue, t.limit_keys";
 
 /** Whom the ends of runs of a task `t` call, a `Callbacks` that is not empty; null: nobody. */
 export const CALLBACKS_OF_TASK = `nullif(coalesce(t.on_end, (
     SELECT n.on_end FROM namespace_settings n WHERE n.namespace_id = t.namespace_id)), '{}'::jsonb)`;
+
+/** With the keys of the run's queue; null where there is none of either. */
+const ofQueue = (functionId: string, keys: string) => `${functionKeys(functionId)} || ${keys}::text[]`;
+
+/** The limits that may hold for the runs of a task `t`. */
+export const LIMIT_KEYS_OF_TASK = ofQueue("t.function_id", "t.limit_keys");
 
 /** From the run's task `t`. */
 const OF_TASK = {
@@ -31,7 +37,8 @@ const OF_TASK = {
   namespace_id: "t.namespace_id",
   function_id: "t.function_id",
   type: "t.type",
-  limit_keys: functionKeys("t.function_id"),
+  queue: "t.queue",
+  limit_keys: LIMIT_KEYS_OF_TASK,
   on_end: CALLBACKS_OF_TASK,
 } satisfies RunColumns;
 
@@ -151,7 +158,7 @@ export const insertTaskRun = (
 
 /**
  * A call of a function that is there: $1 the run's id, $2 namespace, $3 the function's name, $4 timeout_ms, $5 awaited,
- * $6 input, $7 target, $8 trigger, $9 traceparent, $10 max_attempts.
+ * $6 input, $7 target, $8 trigger, $9 traceparent, $10 max_attempts, $11 queue, $12 its keys there.
  */
 export const INSERT_INVOCATION = insertRuns(
   "task_runs_open",
@@ -166,6 +173,8 @@ export const INSERT_INVOCATION = insertRuns(
     target: "$7",
     traceparent: "$9",
     max_attempts: "$10",
+    queue: "$11",
+    limit_keys: ofQueue("f.id", "$12"),
   },
   "functions f WHERE f.namespace_id = $2 AND f.name = $3 AND f.removed_at IS NULL",
 );
@@ -221,7 +230,8 @@ export const INSERT_TASK_REPLAY = insertRuns(
 
 /**
  * A call of a function that is there once more: $1 the function's id, $2 namespace, $3 the new run's id, $4 traceparent,
- * $5 trigger, $6 input, $7 target, $8 the run that it replays, $9 timeout_ms, $10 max_attempts.
+ * $5 trigger, $6 input, $7 target, $8 the run that it replays, $9 timeout_ms, $10 max_attempts, $11 queue, $12 its keys
+ * there.
  */
 export const INSERT_CALL_REPLAY = insertRuns(
   "task_runs_open",
@@ -236,6 +246,8 @@ export const INSERT_CALL_REPLAY = insertRuns(
     target: "$7",
     traceparent: "$4",
     replay_of: "$8",
+    queue: "$11",
+    limit_keys: ofQueue("f.id", "$12"),
   },
   "functions f WHERE f.id = $1 AND f.namespace_id = $2 AND f.removed_at IS NULL",
 );

@@ -2,6 +2,7 @@
 import { callDurations } from "../../domain/call-durations.ts";
 import type { FunctionLimitCaps } from "../../domain/function-limits.ts";
 import { isRequest } from "../../domain/kept-input.ts";
+import { keysOfQueue } from "../../domain/limit-keys.ts";
 import {
   chooseReplayTarget,
   findGivenInput,
@@ -38,6 +39,7 @@ export async function planReplay(
             functionId: run.functionId!,
             timeoutMs: callDurations(limits, caps).attemptMs,
             maxAttempts: run.maxAttempts,
+            ...{ queue: run.queue, limitKeys: run.limitKeys && keysOfQueue(run.limitKeys) },
           }
         : { taskId: run.taskId },
   };

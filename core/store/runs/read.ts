@@ -2,9 +2,11 @@
 import { type RawBuilder, sql } from "kysely";
 import type { AttemptRecord, Run } from "../../contracts/run.ts";
 import type { RunFilter } from "../../contracts/run-filter.ts";
+import { DEFAULT_QUEUE } from "../../domain/limit-keys.ts";
 import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
 import { earliestTraceOf } from "../ids.ts";
+import { LIMIT_OF_WAITING, WAITING_REASON } from "../limits/waiting-reason.ts";
 import { estimateCount, type Found, type PageOptions, readWalks } from "../walk.ts";
 import { planRunWalks } from "./filter.ts";
 
@@ -12,12 +14,16 @@ import { planRunWalks } from "./filter.ts";
 export const SHOWN_STATE = "CASE r.state WHEN 'deferred' THEN 'running' ELSE r.state END";
 
 const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type, r.trigger, f.name AS "functionName",
-  r.revision_id AS "revisionId", r.replay_of AS "replayOf", r.callback_of AS "callbackOf", ${SHOWN_STATE} AS state, r.complete_by AS "completeBy", r.attempt, r.scheduled_for AS "scheduledFor", r.queued_at AS "queuedAt",
+  r.revision_id AS "revisionId", r.replay_of AS "replayOf", r.callback_of AS "callbackOf", ${SHOWN_STATE} AS state,
+  coalesce(r.queue, '${DEFAULT_QUEUE}') AS queue, ${WAITING_REASON} AS "waitingFor",
+  r.complete_by AS "completeBy", r.attempt, r.scheduled_for AS "scheduledFor", r.queued_at AS "queuedAt",
   r.started_at AS "startedAt", coalesce(r.dead_at, nullif(r.finished_at, 'infinity')) AS "finishedAt",
   r.available_at AS "availableAt", r.worker_id AS "workerId", r.result, r.error, r.attempts, r.skipped,
   (SELECT 'missed' FROM expectations e WHERE e.namespace_id = r.namespace_id AND e.run_id = r.id
     AND e.missed_at IS NOT NULL) AS expectation,
   substr(r.traceparent, 4, 32) AS "traceId"`;
+
+const JOINS = `LEFT JOIN functions f ON f.id = r.function_id LEFT JOIN run_limits l ON l.key = ${LIMIT_OF_WAITING}`;
 
 /** The database writes the instants of a record in its own way. */
 const toIsoInstant = (instant: string) => new Date(instant).toISOString();
@@ -39,10 +45,10 @@ export const endedWithin = (runId: string): [from: Date, before: Date] => [
 ];
 
 const FIND = `
-  SELECT ${COLUMNS} FROM task_runs_open r LEFT JOIN functions f ON f.id = r.function_id
+  SELECT ${COLUMNS} FROM task_runs_open r ${JOINS}
   WHERE r.id = $1 AND r.namespace_id = $2
   UNION ALL
-  SELECT ${COLUMNS} FROM task_runs r LEFT JOIN functions f ON f.id = r.function_id
+  SELECT ${COLUMNS} FROM task_runs r ${JOINS}
   WHERE r.id = $1 AND r.namespace_id = $2 AND r.finished_at >= $3 AND r.finished_at < $4`;
 
 /**
@@ -103,7 +109,7 @@ export async function listRuns(
 }
 
 const selectRuns = (found: RawBuilder<unknown>) => sql<Run>`
-  SELECT ${sql.raw(COLUMNS)} FROM (${found}) r LEFT JOIN functions f ON f.id = r.function_id`;
+  SELECT ${sql.raw(COLUMNS)} FROM (${found}) r ${sql.raw(JOINS)}`;
 
 /** About how many runs match. */
 export async function estimateRuns(

@@ -1,6 +1,7 @@
 /** A new task; one without a schedule is made together with its run, in one statement. */
 import type { TaskInput } from "../../contracts/task-input.ts";
 import type { Task } from "../../contracts/task-output.ts";
+import { placeInQueue } from "../../domain/limit-keys.ts";
 import { firstOccurrence } from "../../domain/schedule/occurrences.ts";
 import type { QueryScope } from "../database.ts";
 import { tellCreated, toCreatedData } from "../events/record.ts";
@@ -18,9 +19,9 @@ const createText = (before: string, key: string, insertRun: string) => `
   WITH ${before} made AS (
     INSERT INTO tasks AS t (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
       policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end, created_by,
-      jitter_offset_ms, runs_left, key)
+      jitter_offset_ms, runs_left, queue, limit_keys, key)
     VALUES ($1, $2, $3, CASE WHEN $15::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
-      $11, $12, $13, $14, $8, $8, $16, $17, $18, $20, $21, ${key})
+      $11, $12, $13, $14, $8, $8, $16, $17, $18, $20, $21, $22, $23, ${key})
     RETURNING ${TASK_FACTS}
   ), ${tellCreated("$19")}, task AS (SELECT * FROM made WHERE $15::uuid IS NOT NULL)
   ${insertRun}`;
@@ -31,14 +32,14 @@ const insertExpected = (expectation: `$${number}`) => `
   , run AS (${INSERT_RUN} id, task_id, namespace_id, scheduled_for, available_at),
   expected AS (${recordAtBirth(expectation)}) SELECT available_at AS "availableAt" FROM run`;
 
-const FREE_KEY = `freed AS (${freeKey("$2", "$22")} RETURNING t.id),`;
+const FREE_KEY = `freed AS (${freeKey("$2", "$24")} RETURNING t.id),`;
 // The key is free before it is taken.
-const FREED_KEY = "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $22::text END";
+const FREED_KEY = "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $24::text END";
 
 const CREATE = { name: "create-task", text: createText("", "NULL", INSERT_PLAIN) };
 const CREATE_EXPECTING = {
   name: "create-expecting-task",
-  text: createText("", "NULL", insertExpected("$22")),
+  text: createText("", "NULL", insertExpected("$24")),
 };
 const CREATE_WITH_KEY = {
   name: "create-task-with-key",
@@ -46,7 +47,7 @@ const CREATE_WITH_KEY = {
 };
 const CREATE_EXPECTING_WITH_KEY = {
   name: "create-expecting-task-with-key",
-  text: createText(FREE_KEY, FREED_KEY, insertExpected("$23")),
+  text: createText(FREE_KEY, FREED_KEY, insertExpected("$25")),
 };
 
 export interface CreatedTask {
@@ -76,6 +77,7 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
   const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
   const cursor = beginColumns(input.schedule, id, nextRunAt);
   const policy = toPolicyColumns(input.policy);
+  const place = placeInQueue(namespaceId, input.policy);
   const task: Task = {
     ...input,
     id,
@@ -111,6 +113,8 @@ export async function createTask(store: QueryScope, given: NewTask): Promise<Cre
     toCreatedData(task),
     cursor.jitter_offset_ms,
     cursor.runs_left,
+    place.queue,
+    place.limitKeys,
   ];
   const { key } = input;
   const { expect } = input.policy;

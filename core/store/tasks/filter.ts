@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import { labelPairs, type TaskFilter } from "../../contracts/task-filter.ts";
 import type { TaskState } from "../../contracts/task-output.ts";
+import { DEFAULT_QUEUE } from "../../domain/limit-keys.ts";
 import { type Condition, type FilterConditions, toConditions } from "../filter-conditions.ts";
 import type { Walk } from "../walk.ts";
 
@@ -27,6 +28,8 @@ const CONDITIONS: FilterConditions<TaskFilter> = {
   name: (name) => sql`r.name = ${name}`,
   q: (part) => sql`position(lower(${part}) IN lower(r.name)) > 0`,
   function: (name, namespaceId) => sql`r.function_id = (${functionId(namespaceId, name)})`,
+  queue: (name) =>
+    name === DEFAULT_QUEUE ? sql`coalesce(r.queue, ${DEFAULT_QUEUE}) = ${name}` : sql`r.queue = ${name}`,
   nextBefore: (at) => sql`r.state = 'active' AND ${nominal} < ${at}`,
   nextAfter: (at) => sql`r.state = 'active' AND ${nominal} >= ${at}`,
 };
@@ -66,5 +69,9 @@ export function planTaskWalks(namespaceId: string, filter: TaskFilter): Walk[] {
     );
   if (called !== undefined)
     return [along(conditionsOf(namespaceId, { function: called }), { ...rest, state: states })];
+  // Those of `default` are no few, and have no index.
+  const { queue, ...besidesQueue } = rest;
+  if (queue !== undefined && queue !== DEFAULT_QUEUE)
+    return [along(conditionsOf(namespaceId, { queue }), { ...besidesQueue, state: states })];
   return [along([], filter)];
 }

@@ -29,7 +29,7 @@ export async function resolveTaskId(
 }
 
 /** Nothing comes of it any more: it was removed or cancelled, or has neither a next instant nor an open run. */
-const IS_OVER = `(t.removed_at IS NOT NULL OR t.state = 'cancelled' OR t.state = 'completed' AND NOT EXISTS (
+export const IS_OVER = `(t.removed_at IS NOT NULL OR t.state = 'cancelled' OR t.state = 'completed' AND NOT EXISTS (
     SELECT FROM task_runs_open o WHERE o.task_id = t.id AND o.state <> 'dead'))`;
 
 /** Takes the key away from a task that is over. */

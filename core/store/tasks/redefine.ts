@@ -4,13 +4,15 @@ import type { TaskInput } from "../../contracts/task-input.ts";
 import { type Task, toTaskDefinition } from "../../contracts/task-output.ts";
 import { OWN_JSON_FIELD } from "../../contracts/task-spec.ts";
 import { diffDefinitions, type FieldChange, isOfSchedule } from "../../domain/definition-diff.ts";
+import { placeInQueue } from "../../domain/limit-keys.ts";
 import { firstOccurrence } from "../../domain/schedule/occurrences.ts";
 import { conflict } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
 import { toJsonText } from "../json-text.ts";
-import { functionKeys, GRANTED, givePermitsBack } from "../limits/permits.ts";
+import { GRANTED, givePermitsBack } from "../limits/permits.ts";
 import { isHeld } from "../runs/held.ts";
+import { LIMIT_KEYS_OF_TASK } from "../runs/insert.ts";
 import { renewRuns } from "../runs/renew.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
@@ -68,7 +70,7 @@ export async function changeTaskIn(
   const { key } = change.input;
   const save = () => saveDefinition(tx, locked, change, now);
   const changed = await (key === null || key === task.key ? save() : takeKey(tx, namespaceId, key, save));
-  await callOtherFunction(tx, taskId, change.functionId);
+  await moveWaitingRuns(tx, taskId);
   const diff = tellDiff(task, change);
   if (diff.length > 0) {
     await recordChanges(tx, [{ taskId, change: "changed", diff }], now, by);
@@ -103,6 +105,7 @@ async function saveDefinition(
   now: Date,
 ): Promise<Task> {
   const columns = toPolicyColumns(input.policy);
+  const { queue, limitKeys } = placeInQueue(task.namespaceId, input.policy);
   const row = await tx.db
     .updateTable("tasks")
     .set({
@@ -118,6 +121,7 @@ async function saveDefinition(
       state: reschedules && task.state === "completed" ? "active" : task.state,
       ...columns,
       policy: changedPolicy(columns.policy),
+      ...{ queue, limit_keys: limitKeys },
       labels: toJsonText(input.labels),
       on_end: input.on && toJsonText(input.on),
       updated_at: now,
@@ -135,20 +139,23 @@ const PERMITS_BACK = sql.raw(givePermitsBack("moved"));
 /** A run that waits for others of its task goes on waiting. */
 const ofHeld = (column: string) => sql.raw(`CASE WHEN ${isHeld("r")} THEN r.${column} END`);
 
-/** Runs that have not started stand in no line of the function they were to call, and hold none of its permits. */
-async function callOtherFunction(
-  { db }: Transaction,
-  taskId: string,
-  functionId: string | null,
-): Promise<void> {
+const LIMIT_KEYS_SQL = sql.raw(LIMIT_KEYS_OF_TASK);
+
+/**
+ * Runs that have not started stand in no line of the function they were to call, or of the queue they were in, and hold
+ * none of their permits.
+ */
+async function moveWaitingRuns({ db }: Transaction, taskId: string): Promise<void> {
   await sql`
     WITH moved AS MATERIALIZED (
-      SELECT r.id, ${HELD_OF_MOVED} AS permits FROM task_runs_open r
-      WHERE r.task_id = ${taskId} AND r.function_id IS DISTINCT FROM ${functionId}::uuid
-        AND r.state IN ('scheduled', 'queued', 'dead') FOR UPDATE
+      SELECT r.id, ${HELD_OF_MOVED} AS permits, t.function_id, t.queue, ${LIMIT_KEYS_SQL} AS limit_keys
+      FROM tasks t JOIN task_runs_open r ON r.task_id = t.id
+      WHERE t.id = ${taskId} AND r.state IN ('scheduled', 'queued', 'dead')
+        AND (r.function_id IS DISTINCT FROM t.function_id OR r.limit_keys IS DISTINCT FROM ${LIMIT_KEYS_SQL})
+      FOR UPDATE OF r
     ), ${PERMITS_BACK}
-    UPDATE task_runs_open r SET function_id = m.function_id, limit_keys = ${sql.raw(functionKeys("m.function_id"))},
+    UPDATE task_runs_open r SET function_id = m.function_id, queue = m.queue, limit_keys = m.limit_keys,
       permits = NULL, waiting_for = ${ofHeld("waiting_for")}, waiting_key = ${ofHeld("waiting_key")},
       room = ${ofHeld("room")}
-    FROM (SELECT id, ${functionId}::uuid AS function_id FROM moved) AS m WHERE r.id = m.id`.execute(db);
+    FROM moved m WHERE r.id = m.id`.execute(db);
 }

@@ -8,6 +8,7 @@ import { EVENT_STATEMENTS } from "./events.ts";
 import { FUNCTION_LIMITS } from "./function-limits.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { LIMITS } from "./limits.ts";
+import { QUEUES } from "./queues.ts";
 import { REPLAYS } from "./replays.ts";
 import { REQUESTS } from "./requests.ts";
 import { RETRIES } from "./retries.ts";
@@ -28,6 +29,7 @@ export const STATEMENTS: Statement[] = [
   ...SCHEDULES,
   ...RETRIES,
   ...RUNS,
+  ...QUEUES,
   ...REPLAYS,
   ...BULK,
   ...EVENT_STATEMENTS,

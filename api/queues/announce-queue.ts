@@ -1,0 +1,17 @@
+import { grantPermits } from "../../core/store/limits/grant-permits.ts";
+import type { ApiParts } from "../environment.ts";
+
+/**
+ * To be called when a queue was changed. It may let more run now; where those that wait cannot be looked for, the
+ * scheduler soon does it. Whether calls are handed to workers goes by the limits of `default`: who keeps that looks again.
+ */
+export async function announceQueue(parts: ApiParts, freedKeys: string[]): Promise<void> {
+  const { store, log, ringer, notifier } = parts;
+  parts.callables.forget();
+  notifier.notify("bellhop_functions");
+  const granted = await grantPermits(store, freedKeys).catch((error) => {
+    log.warn({ error }, "runs that wait for a permit were not looked for; the scheduler does it");
+    return [];
+  });
+  ringer.ring(granted);
+}

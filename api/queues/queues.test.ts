@@ -1,0 +1,147 @@
+/** Queues over HTTP: made, changed, paused and deleted; tasks and calls that name them. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { claimDueRuns, claimRuns } from "../../core/store/runs/claim.ts";
+import { makeWorker } from "../../core/store/testing/samples.ts";
+import { openApi } from "../testing/open-api.ts";
+import { assertProblem } from "../testing/problem.ts";
+
+const api = await openApi();
+const TASK = { type: "http", url: "https://example.com/" };
+const EMPTY = {
+  ...{ concurrency: null, perKey: null, paused: false, pausedUntil: null },
+  ...{ running: 0, waiting: 0, oldestWaitingAt: null },
+  waitingFor: { concurrency: 0, paused: 0, slot: 0 },
+};
+
+test("a queue is made, read, changed, listed beside default, and deleted", async () => {
+  const tenant = await api.newTenant();
+  const limits = { concurrency: 5, perKey: { concurrency: 1 } };
+  const made = await tenant.call("PUT", "/v1/queues/mail", { body: limits });
+  assert.deepEqual([made.status, made.body], [201, { ...EMPTY, name: "mail", ...limits }]);
+  assert.deepEqual((await tenant.call("GET", "/v1/queues/mail")).body, made.body);
+  const changed = await tenant.call("PUT", "/v1/queues/mail", { body: { concurrency: 2 } });
+  assert.deepEqual([changed.status, changed.body], [200, { ...EMPTY, name: "mail", concurrency: 2 }]);
+  const { body } = await tenant.call("GET", "/v1/queues");
+  assert.deepEqual(body, { items: [{ ...EMPTY, name: "default" }, changed.body], nextCursor: null });
+  assert.equal((await tenant.call("DELETE", "/v1/queues/mail")).status, 204);
+  assertProblem(await tenant.call("GET", "/v1/queues/mail"), 404, "not_found");
+  assertProblem(await tenant.call("DELETE", "/v1/queues/mail"), 404, "not_found");
+  assertProblem(await tenant.call("DELETE", "/v1/queues/default"), 409, "queue_in_use");
+});
+
+test("it is one namespace's, and who may only read does not change it", async () => {
+  const [one, other] = [await api.newTenant(), await api.newTenant()];
+  await one.call("PUT", "/v1/queues/mail", { body: {} });
+  assertProblem(await other.call("GET", "/v1/queues/mail"), 404, "not_found");
+  assertProblem(
+    await other.call("POST", "/v1/tasks", { body: { ...TASK, queue: "mail" } }),
+    422,
+    "unknown_queue",
+    ["queue"],
+  );
+});
+
+test("what is wrong with a queue is said, and changes nothing", async () => {
+  const tenant = await api.newTenant();
+  for (const [body, field] of [
+    [{ concurrency: 0 }, "concurrency"],
+    [{ perKey: { concurrency: 1.5 } }, "perKey.concurrency"],
+    [{ limit: 1 }, "limit"],
+    [{ paused: false, pausedUntil: "2999-01-01T00:00:00Z" }, "pausedUntil"],
+  ] as const)
+    assertProblem(await tenant.call("PUT", "/v1/queues/mail", { body }), 422, "invalid_input", [field]);
+  assertProblem(await tenant.call("PUT", "/v1/queues/Mail", { body: {} }), 422, "invalid_input", ["name"]);
+  const past = { until: "2020-01-01T00:00:00Z" };
+  assertProblem(await tenant.call("POST", "/v1/queues/default/pause", { body: past }), 422, "invalid_input", [
+    "until",
+  ]);
+  assertProblem(await tenant.call("POST", "/v1/queues/mail/pause", {}), 404, "not_found");
+  assertProblem(await tenant.call("GET", "/v1/queues/mail"), 404, "not_found");
+});
+
+test("a queue that something names is not deleted", async () => {
+  const tenant = await api.newTenant();
+  await tenant.call("PUT", "/v1/queues/mail", { body: {} });
+  const { body } = await tenant.call("POST", "/v1/tasks", {
+    body: { ...TASK, queue: "mail", schedule: { every: "1h" } },
+  });
+  assert.deepEqual([body.queue, body.concurrencyKey], ["mail", null]);
+  assertProblem(await tenant.call("DELETE", "/v1/queues/mail"), 409, "queue_in_use");
+  await tenant.call("DELETE", `/v1/tasks/${body.id}`);
+  assert.equal((await tenant.call("DELETE", "/v1/queues/mail")).status, 204);
+});
+
+describe("tasks and calls in a queue", () => {
+  test("wait for its limit, and lists find them by it", async () => {
+    const tenant = await api.newTenant();
+    await tenant.call("PUT", "/v1/queues/mail", { body: { concurrency: 1 } });
+    await tenant.call("PUT", "/v1/functions/f", { body: { source: "export default () => 1" } });
+    const task = await tenant.call("POST", "/v1/tasks", { body: { ...TASK, queue: "mail" } });
+    await tenant.call("POST", "/v1/tasks", { body: TASK });
+    const call = await tenant.call("POST", "/v1/functions/f/invoke?queue=mail&concurrencyKey=ada", {
+      body: {},
+      headers: { prefer: "respond-async" },
+    });
+    await claimDueRuns(api.store, await makeWorker(api.store.db), 10, 0);
+    const { body } = await tenant.call("GET", `/v1/runs/${call.body.runId}`);
+    assert.deepEqual([body.state, body.queue, body.waitingFor], ["queued", "mail", "concurrency"]);
+    const queue = await tenant.call("GET", "/v1/queues/mail");
+    assert.deepEqual([queue.body.running, queue.body.waiting, queue.body.waitingFor.concurrency], [1, 1, 1]);
+    const idsIn = async (path: string) =>
+      (await tenant.call("GET", path)).body.items.map((item: { id: string }) => item.id);
+    assert.deepEqual(await idsIn("/v1/tasks?queue=mail"), [task.body.id]);
+    assert.equal((await idsIn("/v1/tasks?queue=default")).length, 1);
+    assert.equal((await idsIn("/v1/runs?queue=mail")).length, 2);
+    assert.equal((await idsIn("/v1/runs?queue=default")).length, 1);
+  });
+
+  test("a call that names a queue that is not there is refused", async () => {
+    const tenant = await api.newTenant();
+    await tenant.call("PUT", "/v1/functions/f", { body: { source: "export default () => 1" } });
+    const call = await tenant.call("POST", "/v1/functions/f/invoke?queue=mail", { body: {} });
+    assertProblem(call, 422, "unknown_queue", ["queue"]);
+  });
+
+  test("a replay of a call stands where the call stood", async () => {
+    const tenant = await api.newTenant();
+    await tenant.call("PUT", "/v1/queues/mail", { body: { perKey: { concurrency: 1 } } });
+    await tenant.call("PUT", "/v1/functions/f", { body: { source: "export default () => 1" } });
+    const path = "/v1/functions/f/invoke?queue=mail&concurrencyKey=ada";
+    const { body: first } = await tenant.call("POST", path, {
+      body: {},
+      headers: { prefer: "respond-async" },
+    });
+    await tenant.call("POST", `/v1/runs/${first.runId}/cancel`);
+    const replay = await tenant.call("POST", `/v1/runs/${first.runId}/replay`, { body: { input: {} } });
+    const { body: second } = await tenant.call("POST", path, {
+      body: {},
+      headers: { prefer: "respond-async" },
+    });
+    const workerId = await makeWorker(api.store.db);
+    const claimed = await claimRuns(api.store, workerId, [replay.body.runId ?? replay.body.id, second.runId]);
+    assert.equal(claimed.length, 1);
+  });
+});
+
+test("a paused queue starts none until it is resumed: default as any other", async () => {
+  const tenant = await api.newTenant();
+  const workerId = await makeWorker(api.store.db);
+  await tenant.call("PUT", "/v1/functions/f", { body: { source: "export default () => 1" } });
+  const paused = await tenant.call("POST", "/v1/queues/default/pause", {
+    body: { until: "2999-01-01T00:00:00Z" },
+  });
+  assert.deepEqual([paused.body.paused, paused.body.pausedUntil], [true, "2999-01-01T00:00:00.000Z"]);
+  const { body } = await tenant.call("POST", "/v1/tasks", { body: TASK });
+  const runIds = (await tenant.call("GET", `/v1/tasks/${body.id}/runs`)).body.items.map(
+    ({ id }: { id: string }) => id,
+  );
+  assert.deepEqual(await claimRuns(api.store, workerId, runIds), []);
+  assert.equal((await tenant.call("GET", `/v1/runs/${runIds[0]}`)).body.waitingFor, "paused");
+  const resumed = await tenant.call("POST", "/v1/queues/default/resume");
+  assert.deepEqual([resumed.body.paused, resumed.body.pausedUntil], [false, null]);
+  assert.deepEqual(
+    (await claimRuns(api.store, workerId, runIds)).map(({ id }) => id),
+    runIds,
+  );
+});

@@ -1,0 +1,152 @@
+/** `/v1/queues`: named sets of runs with limits, and their pauses. */
+import { pageOf } from "../../core/contracts/common.ts";
+import {
+  pauseInput,
+  queueInput,
+  queueNameParam,
+  queueOutput,
+  toPausedUntil,
+  toWireQueue,
+} from "../../core/contracts/queue.ts";
+import { UNTIL_RESUMED } from "../../core/domain/queue.ts";
+import { invalidField, notFound } from "../../core/errors.ts";
+import { countQueueRuns } from "../../core/store/queues/count-runs.ts";
+import {
+  findQueue,
+  listQueues,
+  pauseQueue,
+  putQueue,
+  type Queue,
+  removeQueue,
+} from "../../core/store/queues/queues.ts";
+import type { ApiParts } from "../environment.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
+import { announceQueue } from "./announce-queue.ts";
+
+export const queueFeature: Feature = {
+  tag: "Queues",
+  description: "Named sets of runs, with limits that hold over all workers.",
+  routes: [
+    defineRoute({
+      method: "PUT",
+      path: "/v1/queues/:name",
+      operationId: "putQueue",
+      summary: "Make a queue, or change its limits",
+      description:
+        "Its limits are those given: what is left out limits nothing any more. They hold from the next run that starts.",
+      access: "write",
+      params: { name: queueNameParam },
+      body: { schema: queueInput },
+      answers: {
+        200: { is: "It has these limits now.", schema: queueOutput },
+        201: { is: "It is there now.", schema: queueOutput },
+      },
+      errors: { 409: ["too_many_queues"] },
+      async handle({ parts, owner: { namespaceId }, params, body }) {
+        const name = requireQueueName(params.name);
+        const { concurrency, perKey } = body;
+        const change = { limits: { concurrency, perKey }, pausedUntil: toPausedUntil(body) };
+        const { queue, isNew, freedKeys } = await putQueue(parts.store, namespaceId, name, change);
+        await announceQueue(parts, freedKeys);
+        return { status: isNew ? 201 : 200, body: await show(parts, namespaceId, queue) };
+      },
+    }),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/queues",
+      operationId: "listQueues",
+      summary: "List the queues by name",
+      access: "read",
+      answers: { 200: { is: "All of them.", schema: pageOf(queueOutput) } },
+      async handle({ parts: { store }, owner: { namespaceId } }) {
+        const queues = await listQueues(store, namespaceId);
+        const names = queues.map(({ name }) => name);
+        const counts = await countQueueRuns(store, namespaceId, names);
+        const items = queues.map((queue) => toWireQueue({ ...queue, ...counts.get(queue.name)! }));
+        return { status: 200, body: { items, nextCursor: null } };
+      },
+    }),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/queues/:name",
+      operationId: "getQueue",
+      summary: "Get a queue, with what runs and waits in it",
+      access: "read",
+      params: { name: queueNameParam },
+      answers: { 200: { is: "The queue.", schema: queueOutput } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts, owner: { namespaceId }, params: { name } }) {
+        const queue = await findQueue(parts.store, namespaceId, name);
+        if (!queue) throw notFound("queue", name);
+        return { status: 200, body: await show(parts, namespaceId, queue) };
+      },
+    }),
+
+    defineRoute({
+      method: "DELETE",
+      path: "/v1/queues/:name",
+      operationId: "deleteQueue",
+      summary: "Delete a queue that nothing names",
+      access: "write",
+      params: { name: queueNameParam },
+      answers: { 204: { is: "It is gone." } },
+      errors: { 404: ["not_found"], 409: ["queue_in_use"] },
+      async handle({ parts, owner: { namespaceId }, params: { name } }) {
+        if (!(await removeQueue(parts.store, namespaceId, name))) throw notFound("queue", name);
+        return { status: 204 };
+      },
+    }),
+
+    defineRoute({
+      method: "POST",
+      path: "/v1/queues/:name/pause",
+      operationId: "pauseQueue",
+      summary: "Pause a queue",
+      description:
+        "None of its runs starts until it is resumed, or until the instant given. What runs goes on.",
+      access: "write",
+      params: { name: queueNameParam },
+      body: { schema: pauseInput, isOptional: true },
+      answers: { 200: { is: "It is paused.", schema: queueOutput } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts, owner: { namespaceId }, params: { name }, body: { until } }) {
+        if (until && until <= parts.clock.now()) throw invalidField("until", "must lie in the future");
+        return { status: 200, body: await pause(parts, namespaceId, name, until ?? UNTIL_RESUMED) };
+      },
+    }),
+
+    defineRoute({
+      method: "POST",
+      path: "/v1/queues/:name/resume",
+      operationId: "resumeQueue",
+      summary: "Resume a queue",
+      access: "write",
+      params: { name: queueNameParam },
+      answers: { 200: { is: "It is not paused.", schema: queueOutput } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts, owner: { namespaceId }, params: { name } }) {
+        return { status: 200, body: await pause(parts, namespaceId, name, null) };
+      },
+    }),
+  ],
+};
+
+function requireQueueName(text: string): string {
+  const name = queueNameParam.safeParse(text);
+  if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
+  return name.data;
+}
+
+async function pause(parts: ApiParts, namespaceId: string, name: string, until: Date | number | null) {
+  const paused = await pauseQueue(parts.store, namespaceId, name, until);
+  if (!paused) throw notFound("queue", name);
+  await announceQueue(parts, paused.freedKeys);
+  return await show(parts, namespaceId, paused.queue);
+}
+
+async function show({ store }: ApiParts, namespaceId: string, queue: Queue) {
+  const counts = await countQueueRuns(store, namespaceId, [queue.name]);
+  return toWireQueue({ ...queue, ...counts.get(queue.name)! });
+}

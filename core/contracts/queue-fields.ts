@@ -1,0 +1,17 @@
+/** Where runs stand: fields of a task and of a call alike. */
+import { DEFAULT_QUEUE } from "../domain/limit-keys.ts";
+import { lineField, nameField } from "./common.ts";
+
+const MAX_KEY_CHARS = 128;
+
+/** What its runs have in common with others, such as a customer. */
+export const limitKeyField = lineField("a key")
+  .min(1)
+  .max(MAX_KEY_CHARS, `holds at most ${MAX_KEY_CHARS} characters`);
+
+export const queueFields = {
+  /** It exists; `default` always does. */
+  queue: nameField.default(DEFAULT_QUEUE),
+  /** Runs of the queue with the same one share its `perKey.concurrency`. Null: none. */
+  concurrencyKey: limitKeyField.nullable().default(null),
+};

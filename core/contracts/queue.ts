@@ -1,0 +1,120 @@
+/** Queues on the wire: their limits, and what runs and waits in them. */
+import { z } from "zod";
+import { type QueueLimits, UNTIL_RESUMED, WAIT_REASONS, type WaitReason } from "../domain/queue.ts";
+import { instantField, instantOutput, nameField, wholeNumberField } from "./common.ts";
+import { fieldGroup, toShown } from "./field-group.ts";
+
+const MAX_CONCURRENCY = 100_000;
+
+const concurrency = wholeNumberField(1, MAX_CONCURRENCY).nullable().default(null);
+
+const perKey = fieldGroup({ concurrency });
+
+/** What is left out, or null, limits nothing. */
+const limitFields = {
+  /** Runs at once. */
+  concurrency,
+  /** Of the runs that have the same key. */
+  perKey: perKey.nullable().default(null),
+};
+
+const EXAMPLE_INPUT = { concurrency: 5, perKey: { concurrency: 1 } };
+
+interface Pause {
+  paused?: boolean | undefined;
+  pausedUntil?: Date | null | undefined;
+}
+
+export const queueInput = z
+  .strictObject({
+    ...limitFields,
+    paused: z.boolean().optional().meta({
+      description: "Whether it is paused. Where this and `pausedUntil` are left out, it stays as it is.",
+    }),
+    pausedUntil: instantField
+      .nullable()
+      .optional()
+      .meta({ description: "When the pause ends by itself; null: when it is resumed." }),
+  })
+  .refine(({ paused, pausedUntil }) => paused !== false || !pausedUntil, {
+    path: ["pausedUntil"],
+    message: "must be null or left out where `paused` is false",
+  })
+  .meta({ examples: [EXAMPLE_INPUT] });
+
+export const pauseInput = z
+  .strictObject({
+    until: instantField
+      .nullable()
+      .default(null)
+      .meta({ description: "When the pause ends by itself; null: when it is resumed." }),
+  })
+  .meta({ examples: [{ until: "2026-12-01T09:00:00Z" }] });
+
+/** Infinity: until it is resumed; null: it is not paused; undefined: as it is. */
+export function toPausedUntil({ paused, pausedUntil }: Pause): Date | number | null | undefined {
+  if (pausedUntil) return pausedUntil;
+  if (paused === undefined) return undefined;
+  return paused ? UNTIL_RESUMED : null;
+}
+
+export const queueNameParam = nameField.meta({ description: "The queue's name.", examples: ["mail"] });
+
+const count = z.int();
+
+export const queueOutput = z
+  .object({
+    name: z.string(),
+    ...toShown(z.strictObject(limitFields)).shape,
+    paused: z.boolean(),
+    pausedUntil: instantOutput.nullable().meta({ description: "Null where the pause has no end." }),
+    running: count,
+    waiting: count.meta({ description: "Queued runs whose time has come." }),
+    oldestWaitingAt: instantOutput.nullable().meta({ description: "When the oldest of them could start." }),
+    waitingFor: z
+      .object(
+        Object.fromEntries(WAIT_REASONS.map((reason) => [reason, count])) as Record<WaitReason, typeof count>,
+      )
+      .meta({ description: "How many wait for what." }),
+  })
+  .meta({
+    id: "Queue",
+    description: "A named set of runs, and its limits.",
+    examples: [
+      {
+        name: "mail",
+        ...EXAMPLE_INPUT,
+        ...{ paused: false, pausedUntil: null, running: 5, waiting: 12 },
+        oldestWaitingAt: "2026-11-23T20:46:06.366Z",
+        waitingFor: Object.fromEntries(
+          WAIT_REASONS.map((reason) => [reason, reason === "concurrency" ? 12 : 0]),
+        ),
+      },
+    ],
+  });
+
+interface QueueFacts {
+  name: string;
+  limits: QueueLimits;
+  pausedUntil: Date | number | null;
+  running: number;
+  waiting: number;
+  oldestWaitingAt: Date | null;
+  waitingFor: Record<WaitReason, number>;
+}
+
+export function toWireQueue({
+  name,
+  limits,
+  pausedUntil,
+  ...counts
+}: QueueFacts): z.output<typeof queueOutput> {
+  const { concurrency, perKey } = limits;
+  return {
+    ...{ name, concurrency, perKey: perKey && { concurrency: perKey.concurrency } },
+    paused: pausedUntil !== null,
+    pausedUntil: pausedUntil instanceof Date ? pausedUntil.toISOString() : null,
+    ...counts,
+    oldestWaitingAt: counts.oldestWaitingAt?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * The limits of a queue as its row has them. A queue that limits nothing has no row of `run_limits`; each key of a queue
+ * with limits per key gets one when a run with it is claimed (limit-rows.ts), and loses it when no run holds it or waits.
+ */
+import { sql } from "kysely";
+import { type KeyLimits, UNLIMITED } from "../../domain/limit.ts";
+import { DEFAULT_QUEUE, queueKey } from "../../domain/limit-keys.ts";
+import type { QueueLimits } from "../../domain/queue.ts";
+import type { Db, Store } from "../database.ts";
+import { removeLimit } from "./limit-rows.ts";
+import { LIMIT_KEYS } from "./permits.ts";
+import { recountLocked } from "./recount-permits.ts";
+
+export interface QueueRow {
+  namespaceId: string;
+  name: string;
+  limits: QueueLimits;
+  /** Infinity: until it is resumed; null: it is not paused. */
+  pausedUntil: Date | number | null;
+}
+
+/** In the transaction that changes the queue, with its row locked. */
+export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<void> {
+  const { namespaceId, name, limits, pausedUntil } = queue;
+  const key = queueKey(namespaceId, name);
+  const isLimited = limits.concurrency !== null || limits.perKey !== null || pausedUntil !== null;
+  await saveKeyLimits(tx, key, limits.perKey);
+  if (!isLimited) {
+    await sql`UPDATE run_limits SET is_default = false, per_key = NULL, paused_until = NULL WHERE key = ${key}`.execute(
+      tx,
+    );
+    return await removeLimit(tx, key);
+  }
+  const perKey = limits.perKey && JSON.stringify(limits.perKey);
+  const { rows } = await sql<{ isNew: boolean }>`
+    INSERT INTO run_limits AS l (key, namespace_id, concurrency, is_default, per_key, paused_until)
+    VALUES (${key}, ${namespaceId}, ${limits.concurrency ?? UNLIMITED}, ${name === DEFAULT_QUEUE}, ${perKey}::jsonb,
+      ${pausedUntil}::timestamptz)
+    ON CONFLICT (key) DO UPDATE SET concurrency = excluded.concurrency, is_default = excluded.is_default,
+      per_key = excluded.per_key, paused_until = excluded.paused_until
+    RETURNING xmax = 0 AS "isNew"`.execute(tx);
+  // What is under way has taken no permit yet.
+  const keys = limits.perKey ? await makeKeysUnderWay(tx, key, limits.perKey) : [];
+  if (rows[0]!.isNew || keys.length > 0) await recountLocked(tx, [key, ...keys]);
+}
+
+/** The lock of the queue's row comes before those of its keys. */
+async function saveKeyLimits(tx: Db, key: string, perKey: KeyLimits | null): Promise<void> {
+  await sql`SELECT FROM run_limits WHERE key = ${key} FOR UPDATE`.execute(tx);
+  const concurrency = perKey && (perKey.concurrency ?? UNLIMITED);
+  await sql`UPDATE run_limits SET concurrency = ${concurrency} WHERE parent_key = ${key}
+    AND concurrency IS DISTINCT FROM ${concurrency}`.execute(tx);
+  if (!perKey) await sql`DELETE FROM run_limits WHERE parent_key = ${key} AND NOT has_waiting`.execute(tx);
+}
+
+/** Rows for the keys of runs that began before there were limits per key: they count. */
+async function makeKeysUnderWay(tx: Db, key: string, perKey: KeyLimits): Promise<string[]> {
+  const { rows } = await sql<{ key: string }>`
+    INSERT INTO run_limits (key, namespace_id, parent_key, concurrency)
+    SELECT DISTINCT ON (k.key) k.key, r.namespace_id, ${key}, ${perKey.concurrency ?? UNLIMITED}::int
+    FROM task_runs_open r, unnest(${sql.raw(LIMIT_KEYS)}) AS k(key)
+    WHERE r.state IN ('running', 'deferred') AND starts_with(k.key, ${`${key}/`})
+    ORDER BY k.key ON CONFLICT DO NOTHING RETURNING key`.execute(tx);
+  return rows.map(({ key }) => key);
+}
+
+/**
+ * Removes the rows of keys that no run holds or waits for, up to `limit`. Under the lock of their queue: whoever is about
+ * to take a permit of one has it.
+ */
+export async function removeIdleKeys(store: Store, limit: number): Promise<number> {
+  const { rowCount } = await store.pool.query(
+    `WITH idle AS MATERIALIZED (
+       SELECT key, parent_key FROM run_limits WHERE parent_key IS NOT NULL AND permits_held = 0 AND NOT has_waiting LIMIT $1
+     ), queues AS MATERIALIZED (
+       SELECT q.key FROM run_limits q WHERE q.key IN (SELECT parent_key FROM idle) ORDER BY q.key FOR UPDATE SKIP LOCKED
+     )
+     DELETE FROM run_limits l USING idle i, queues q
+     WHERE l.key = i.key AND q.key = i.parent_key AND l.permits_held = 0 AND NOT l.has_waiting`,
+    [limit],
+  );
+  return rowCount ?? 0;
+}

@@ -1,0 +1,355 @@
+/** Limits of queues: of a queue, of each key in it, of `default`; pauses; and what is counted. */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { sql } from "kysely";
+import { createTestDatabase } from "../../../test/support/database.ts";
+import { queueKey } from "../../domain/limit-keys.ts";
+import { NO_LIMITS, type QueueLimits, UNTIL_RESUMED } from "../../domain/queue.ts";
+import { findGrantableKeys, grantPermits } from "../limits/grant-permits.ts";
+import { removeIdleKeys } from "../limits/queue-limits.ts";
+import { recountPermits } from "../limits/recount-permits.ts";
+import { cancelRuns } from "../runs/cancel.ts";
+import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
+import { finishAttempts } from "../runs/finish.ts";
+import { findRun } from "../runs/read.ts";
+import { rescueLostRuns } from "../runs/rescue.ts";
+import { createTask } from "../tasks/create.ts";
+import { changeTask } from "../tasks/redefine.ts";
+import {
+  ANY_TIME,
+  claimDue,
+  deployFunction,
+  finished,
+  type GivenTask,
+  httpTask,
+  makeWorker,
+  queueInvocation,
+  queueRun,
+} from "../testing/samples.ts";
+import { openTestStore } from "../testing/test-store.ts";
+import { countQueueRuns } from "./count-runs.ts";
+import { endPauses, findQueue, listQueues, pauseQueue, putQueue, removeQueue } from "./queues.ts";
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+beforeEach(async () => {
+  await clear();
+  await sql`DELETE FROM run_limits`.execute(db);
+  await sql`DELETE FROM queues`.execute(db);
+});
+/** Whatever happened: as many permits are out as runs hold. */
+afterEach(async () => assert.deepEqual(await recountPermits(store), []));
+
+const idsOf = (runs: { id: string }[]) => runs.map(({ id }) => id);
+const limitsOf = (given: Partial<QueueLimits>) => ({ limits: { ...NO_LIMITS, ...given } });
+
+/** A queue with these limits in a namespace of its own. */
+async function openQueue(limits: Partial<QueueLimits>, name = "mail") {
+  const namespaceId = await newNamespace();
+  await putQueue(store, namespaceId, name, limitsOf(limits));
+  return {
+    ...{ namespaceId, name, key: queueKey(namespaceId, name) },
+    change: (given: Partial<QueueLimits>) => putQueue(store, namespaceId, name, limitsOf(given)),
+    pause: (until: Date | number | null = UNTIL_RESUMED) => pauseQueue(store, namespaceId, name, until),
+    async queueMany(count: number, given: GivenTask = {}): Promise<string[]> {
+      const runIds: string[] = [];
+      for (let index = 0; index < count; index += 1)
+        runIds.push(await queueRun(store, namespaceId, { queue: name, ...given }));
+      return runIds;
+    },
+    grantable: async () =>
+      (await grantPermits(store, await findGrantableKeys(store, 100))).map(({ runId }) => runId),
+    waitingFor: async (runId: string) => (await findRun(store, namespaceId, runId))?.waitingFor,
+    counts: async () => (await countQueueRuns(store, namespaceId, [name])).get(name)!,
+  };
+}
+
+const end = async (workerId: string, runs: ClaimedRun[]) =>
+  await finishAttempts(
+    store,
+    workerId,
+    runs.map((run) => finished(run, workerId, { state: "succeeded", result: null })),
+  );
+
+const limitRows = async () =>
+  (await sql<{ key: string }>`SELECT key FROM run_limits ORDER BY key`.execute(db)).rows.map(
+    ({ key }) => key,
+  );
+
+describe("the limit of a queue", () => {
+  test("holds for tasks and calls alike, of whatever function, and the others wait their turn", async () => {
+    const workerId = await makeWorker(db);
+    const { namespaceId, queueMany, waitingFor, grantable } = await openQueue({ concurrency: 2 });
+    await deployFunction(db, namespaceId, "f");
+    const [first, second] = await queueMany(2);
+    const place = { queue: "mail", concurrencyKey: null };
+    const third = await queueInvocation(store, namespaceId, "f", { place });
+    const claimed = await claimRuns(store, workerId, [third, second!, first!]);
+    assert.deepEqual(idsOf(claimed).sort(), [first, second]);
+    assert.equal(await waitingFor(third), "concurrency");
+    await end(workerId, claimed.slice(0, 1));
+    assert.deepEqual(await grantable(), [third]);
+    assert.deepEqual(idsOf(await claimDue(store, workerId, 10, 0)), [third]);
+  });
+
+  test("holds from the next claim on when it is changed: those that wait are granted what it has more", async () => {
+    const workerId = await makeWorker(db);
+    const { key, queueMany, change } = await openQueue({ concurrency: 1 });
+    const runIds = await queueMany(5);
+    assert.equal((await claimRuns(store, workerId, runIds)).length, 1);
+    await change({ concurrency: 3 });
+    assert.equal((await grantPermits(store, [key])).length, 2);
+    await change({ concurrency: 2 });
+    assert.deepEqual(await claimDue(store, workerId, 10, 0), [], "whoever was granted more has it no more");
+    assert.equal((await grantPermits(store, [key])).length, 1);
+    assert.equal((await claimDue(store, workerId, 10, 0)).length, 1);
+    await change({});
+    assert.equal((await grantPermits(store, [key])).length, 3);
+    assert.deepEqual(await limitRows(), []);
+  });
+
+  test("is set while runs are queued and under way: they count, and obey", async () => {
+    const workerId = await makeWorker(db);
+    const { queueMany, change } = await openQueue({});
+    const runIds = await queueMany(4);
+    assert.equal((await claimRuns(store, workerId, runIds.slice(0, 2))).length, 2);
+    await change({ concurrency: 3 });
+    assert.equal((await claimRuns(store, workerId, runIds)).length, 1);
+  });
+
+  test("is that of one namespace", async () => {
+    const workerId = await makeWorker(db);
+    const [one, other] = [await openQueue({ concurrency: 1 }), await openQueue({ concurrency: 1 })];
+    const runIds = [...(await one.queueMany(2)), ...(await other.queueMany(2))];
+    assert.equal((await claimRuns(store, workerId, runIds)).length, 2);
+  });
+
+  test("is exact over workers that meet, and a lost worker's permits are free after the rescue", async () => {
+    const { queueMany, grantable } = await openQueue({ concurrency: 5 });
+    const runIds = await queueMany(20);
+    const workers = await Promise.all(Array.from({ length: 6 }, () => makeWorker(db)));
+    const claims = workers.map((workerId, index) =>
+      index % 2 === 0 ? claimRuns(store, workerId, runIds) : claimDue(store, workerId, 20, 0),
+    );
+    assert.equal((await Promise.all(claims)).flat().length, 5);
+    await sql`UPDATE workers SET lease_until = now() - interval '1 minute'`.execute(db);
+    await rescueLostRuns(store, new Date(), ANY_TIME, 100);
+    assert.equal((await grantable()).length, 5);
+  });
+});
+
+describe("the queue default", () => {
+  test("limits runs that name no queue, also those that were queued before it had limits", async () => {
+    const workerId = await makeWorker(db);
+    const namespaceId = await newNamespace();
+    await deployFunction(db, namespaceId, "f");
+    const runIds = [await queueRun(store, namespaceId), await queueInvocation(store, namespaceId, "f")];
+    runIds.push(await queueRun(store, namespaceId, { concurrencyKey: "ada" }));
+    assert.equal((await claimRuns(store, workerId, runIds.slice(0, 1))).length, 1);
+    await putQueue(store, namespaceId, "default", limitsOf({ concurrency: 2 }));
+    assert.deepEqual(idsOf(await claimRuns(store, workerId, runIds)), [runIds[1]]);
+    const elsewhere = await queueRun(store, await newNamespace());
+    assert.equal((await claimRuns(store, workerId, [elsewhere])).length, 1);
+    await putQueue(store, namespaceId, "default", limitsOf({}));
+    assert.equal((await grantPermits(store, [queueKey(namespaceId, "default")])).length, 1);
+    assert.equal((await claimDue(store, workerId, 10, 0)).length, 1);
+  });
+
+  test("is there before it has limits, and stays", async () => {
+    const namespaceId = await newNamespace();
+    const standing = { name: "default", limits: NO_LIMITS, pausedUntil: null };
+    assert.deepEqual(await listQueues(store, namespaceId), [standing]);
+    assert.deepEqual(await findQueue(store, namespaceId, "default"), standing);
+    await assert.rejects(removeQueue(store, namespaceId, "default"), { code: "queue_in_use" });
+  });
+});
+
+describe("a limit per key", () => {
+  test("holds for each key apart, within that of the queue", async () => {
+    const workerId = await makeWorker(db);
+    const { queueMany, waitingFor, grantable } = await openQueue({
+      concurrency: 3,
+      perKey: { concurrency: 1 },
+    });
+    const ada = await queueMany(3, { concurrencyKey: "ada" });
+    const bob = await queueMany(2, { concurrencyKey: "bob/ada" });
+    const [none, noneToo] = await queueMany(2);
+    const all = [...ada, ...bob, none!, noneToo!];
+    const claimed = await claimRuns(store, workerId, all);
+    assert.deepEqual(idsOf(claimed).sort(), [ada[0], bob[0], none].sort());
+    assert.equal(await waitingFor(ada[1]!), "concurrency");
+    await end(
+      workerId,
+      claimed.filter(({ id }) => id === ada[0]),
+    );
+    assert.deepEqual(await grantable(), [ada[1]], "the oldest that may");
+  });
+
+  test("is exact over workers that meet with keys that nobody has seen", async () => {
+    const { queueMany } = await openQueue({ perKey: { concurrency: 1 } });
+    const keys = Array.from({ length: 8 }, (_, index) => `customer-${index}`);
+    const runIds = (
+      await Promise.all([...keys, ...keys].map((concurrencyKey) => queueMany(2, { concurrencyKey })))
+    ).flat();
+    const workers = await Promise.all(Array.from({ length: 6 }, () => makeWorker(db)));
+    const claimed = (
+      await Promise.all(
+        workers.flatMap((workerId) => [claimRuns(store, workerId, runIds), claimDue(store, workerId, 10, 0)]),
+      )
+    ).flat();
+    assert.equal(claimed.length, keys.length);
+  });
+
+  test("leaves no row behind of a key that no run holds or waits for", async () => {
+    const workerId = await makeWorker(db);
+    const { key, queueMany } = await openQueue({ perKey: { concurrency: 1 } });
+    const [run] = await claimRuns(store, workerId, await queueMany(1, { concurrencyKey: "ada" }));
+    assert.equal(await removeIdleKeys(store, 100), 0);
+    assert.deepEqual(await limitRows(), [key, `${key}/ada`]);
+    await end(workerId, [run!]);
+    assert.equal(await removeIdleKeys(store, 100), 1);
+    assert.deepEqual(await limitRows(), [key]);
+    assert.equal((await claimRuns(store, workerId, await queueMany(2, { concurrencyKey: "ada" }))).length, 1);
+  });
+
+  test("is changed, and taken away, for the keys that runs hold and wait for", async () => {
+    const workerId = await makeWorker(db);
+    const { queueMany, change, grantable } = await openQueue({});
+    const runIds = await queueMany(5, { concurrencyKey: "ada" });
+    await claimRuns(store, workerId, runIds.slice(0, 1));
+    await change({ perKey: { concurrency: 1 } });
+    assert.deepEqual(await claimRuns(store, workerId, runIds), [], "the first one counts");
+    await change({ perKey: { concurrency: 2 } });
+    assert.equal((await grantable()).length, 1);
+    await change({});
+    assert.equal((await grantable()).length, 4);
+    assert.deepEqual(await limitRows(), []);
+    assert.equal((await claimDue(store, workerId, 10, 0)).length, 4);
+  });
+});
+
+describe("a paused queue", () => {
+  test("starts none, says so, and goes on where it was when it is resumed", async () => {
+    const workerId = await makeWorker(db);
+    const { key, queueMany, pause, waitingFor } = await openQueue({ concurrency: 2 });
+    const runIds = await queueMany(3);
+    await pause();
+    assert.deepEqual(await claimRuns(store, workerId, runIds), []);
+    assert.equal(await waitingFor(runIds[0]!), "paused");
+    assert.deepEqual(await findGrantableKeys(store, 10), []);
+    assert.deepEqual(await grantPermits(store, [key]), []);
+    await pause(null);
+    assert.equal((await grantPermits(store, [key])).length, 2);
+    assert.equal(await waitingFor(runIds[2]!), "concurrency");
+    assert.equal((await claimDue(store, workerId, 10, 0)).length, 2);
+  });
+
+  test("takes back the permits of those that were about to start, also those of other limits", async () => {
+    const workerId = await makeWorker(db);
+    const { key, queueMany, pause } = await openQueue({ perKey: { concurrency: 1 } });
+    const [first, second] = await queueMany(2, { concurrencyKey: "ada" });
+    const claimed = await claimRuns(store, workerId, [first!, second!]);
+    await end(workerId, claimed);
+    assert.equal((await grantPermits(store, [`${key}/ada`])).length, 1);
+    await pause();
+    assert.deepEqual(await claimRuns(store, workerId, [second!]), []);
+    assert.deepEqual(await claimDue(store, workerId, 10, 0), []);
+    await pause(null);
+    assert.equal((await grantPermits(store, [key])).length, 1);
+  });
+
+  test("ends its pause by itself, and needs no row then", async () => {
+    const workerId = await makeWorker(db);
+    const { key, name, namespaceId, queueMany, pause, grantable } = await openQueue({});
+    await pause(new Date(Date.now() + 3_600_000));
+    const runIds = await queueMany(2);
+    assert.deepEqual(await claimRuns(store, workerId, runIds), []);
+    assert.deepEqual(await endPauses(store, 10), []);
+    await sql`UPDATE queues SET paused_until = now() - interval '1 second'`.execute(db);
+    await sql`UPDATE run_limits SET paused_until = now() - interval '1 second' WHERE key = ${key}`.execute(
+      db,
+    );
+    assert.equal((await findQueue(store, namespaceId, name))?.pausedUntil, null);
+    assert.deepEqual(await endPauses(store, 10), [key]);
+    assert.deepEqual((await grantable()).sort(), runIds.toSorted());
+    assert.deepEqual(await limitRows(), []);
+  });
+
+  test("stays paused while its limits are changed, unless that says otherwise", async () => {
+    const { namespaceId, name, pause, change } = await openQueue({});
+    await pause();
+    await change({ concurrency: 1 });
+    assert.equal((await findQueue(store, namespaceId, name))?.pausedUntil, UNTIL_RESUMED);
+    await putQueue(store, namespaceId, name, { ...limitsOf({}), pausedUntil: null });
+    assert.equal((await findQueue(store, namespaceId, name))?.pausedUntil, null);
+  });
+});
+
+test("what runs and waits is counted by what it waits for", async () => {
+  const workerId = await makeWorker(db);
+  const { queueMany, counts, pause, namespaceId } = await openQueue({ concurrency: 2 });
+  const runIds = await queueMany(4);
+  await claimRuns(store, workerId, runIds);
+  const fresh = await queueMany(1);
+  const of = (counts: { running: number; waiting: number; waitingFor: object }) => [
+    counts.running,
+    counts.waiting,
+    counts.waitingFor,
+  ];
+  assert.deepEqual(of(await counts()), [2, 3, { concurrency: 2, paused: 0, slot: 1 }]);
+  assert.ok((await counts()).oldestWaitingAt! < new Date());
+  await pause();
+  assert.deepEqual(of(await counts()), [2, 3, { concurrency: 0, paused: 2, slot: 1 }]);
+  await queueRun(store, namespaceId);
+  const byDefault = (await countQueueRuns(store, namespaceId, ["default"])).get("default")!;
+  assert.deepEqual(of(byDefault), [0, 1, { concurrency: 0, paused: 0, slot: 1 }]);
+  await cancelRuns(store, namespaceId, { runIds: [...runIds, ...fresh] });
+  assert.equal((await counts()).waiting, 0);
+});
+
+test("no more runs are looked at than the bound", async () => {
+  const { queueMany, namespaceId } = await openQueue({});
+  await queueMany(3);
+  for (const queue of ["mail", "default"]) {
+    await queueRun(store, namespaceId);
+    await queueRun(store, namespaceId);
+    const counts = await countQueueRuns(store, namespaceId, [queue], 2);
+    assert.equal(counts.get(queue)?.waiting, 2);
+  }
+});
+
+test("a queue that tasks or open runs name is not deleted", async () => {
+  const { namespaceId, name, queueMany } = await openQueue({ concurrency: 1 });
+  const [runId] = await queueMany(1);
+  await assert.rejects(removeQueue(store, namespaceId, name), { code: "queue_in_use" });
+  await cancelRuns(store, namespaceId, { runId: runId! });
+  const input = httpTask({ kind: "every", everyMs: 3_600_000 }, { queue: name });
+  const { task } = await createTask(store, { namespaceId, input, now: new Date() });
+  await assert.rejects(removeQueue(store, namespaceId, name), { code: "queue_in_use" });
+  const decide = async () => ({
+    input: { ...input, policy: { ...input.policy, queue: "default" } },
+    functionId: null,
+    reschedules: false,
+  });
+  await changeTask(store, namespaceId, task.id, new Date(), decide);
+  assert.equal(await removeQueue(store, namespaceId, name), true);
+  assert.equal(await removeQueue(store, namespaceId, name), false);
+  assert.deepEqual(await limitRows(), []);
+});
+
+test("a waiting run whose task goes to another queue leaves the line of the old one", async () => {
+  const workerId = await makeWorker(db);
+  const { namespaceId, queueMany, waitingFor } = await openQueue({ concurrency: 1 });
+  const [, second] = await queueMany(2);
+  await claimDue(store, workerId, 10, 0);
+  assert.equal(await waitingFor(second!), "concurrency");
+  const { taskId } = (await findRun(store, namespaceId, second!))!;
+  const input = httpTask({ kind: "now" });
+  await changeTask(store, namespaceId, taskId!, new Date(), async () => ({
+    input,
+    functionId: null,
+    reschedules: false,
+  }));
+  assert.equal(await waitingFor(second!), "slot");
+  const [claimed] = await claimDue(store, workerId, 10, 0);
+  assert.equal(claimed?.id, second);
+});

@@ -1,0 +1,174 @@
+/** Queues: named sets of a namespace's runs. `default` is there without a row, until somebody gives it limits. */
+
+import { DEFAULT_QUEUE, queueKey } from "../../domain/limit-keys.ts";
+import { NO_LIMITS, type QueueLimits } from "../../domain/queue.ts";
+import { conflict } from "../../errors.ts";
+import type { QueryScope, Store } from "../database.ts";
+import { toJsonText } from "../json-text.ts";
+import { type QueueRow, saveQueueLimit } from "../limits/queue-limits.ts";
+import { revokePermits } from "../limits/revoke-permits.ts";
+import { IS_OVER } from "../tasks/keys.ts";
+import { inTransaction, type Transaction } from "../transaction.ts";
+
+/** Of one namespace. */
+export const MAX_QUEUES = 1_000;
+
+export interface Queue {
+  name: string;
+  limits: QueueLimits;
+  /** Infinity: until somebody resumes it; null: it is not paused. */
+  pausedUntil: Date | number | null;
+}
+
+/** What a queue becomes. */
+export interface QueueChange {
+  limits: QueueLimits;
+  /** Left out: a pause that stands stays. */
+  pausedUntil?: Date | number | null | undefined;
+}
+
+export interface ChangedQueue {
+  queue: Queue;
+  isNew: boolean;
+  /** The limit keys whose permits can be granted to runs that wait. */
+  freedKeys: string[];
+}
+
+// A pause that has passed is none.
+const COLUMNS = `q.name, q.limits, CASE WHEN q.paused_until > clock_timestamp() THEN q.paused_until END AS "pausedUntil"`;
+
+const toQueue = ({ name, limits, pausedUntil }: Queue): Queue => ({
+  ...{ name, pausedUntil, limits: { ...NO_LIMITS, ...limits } },
+});
+
+/** In the order of their names; `default` is always among them. */
+export async function listQueues({ pool }: QueryScope, namespaceId: string): Promise<Queue[]> {
+  const { rows } = await pool.query<Queue>(
+    `SELECT ${COLUMNS} FROM queues q WHERE q.namespace_id = $1 ORDER BY q.name`,
+    [namespaceId],
+  );
+  const queues = rows.map(toQueue);
+  if (queues.some(({ name }) => name === DEFAULT_QUEUE)) return queues;
+  const byDefault = { name: DEFAULT_QUEUE, limits: NO_LIMITS, pausedUntil: null };
+  return [...queues, byDefault].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Undefined: there is none. */
+export async function findQueue(
+  { pool }: QueryScope,
+  namespaceId: string,
+  name: string,
+): Promise<Queue | undefined> {
+  const { rows } = await pool.query<Queue>({
+    name: "find-queue",
+    text: `SELECT ${COLUMNS} FROM queues q WHERE q.namespace_id = $1 AND q.name = $2`,
+    values: [namespaceId, name],
+  });
+  if (rows[0]) return toQueue(rows[0]);
+  return name === DEFAULT_QUEUE ? { name, limits: NO_LIMITS, pausedUntil: null } : undefined;
+}
+
+/** Makes or changes it. The next claim obeys. */
+export async function putQueue(
+  store: Store,
+  namespaceId: string,
+  name: string,
+  change: QueueChange,
+): Promise<ChangedQueue> {
+  const { row, isNew } = await inTransaction(store.pool, async (tx) => {
+    // One change at a time of a queue that is not there yet, too; and none while they are counted.
+    await tx.pool.query("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", [namespaceId]);
+    const standing = await lockQueue(tx, namespaceId, name);
+    if (!standing && name !== DEFAULT_QUEUE) await demandPlace(tx, namespaceId);
+    const pausedUntil =
+      change.pausedUntil === undefined ? (standing?.pausedUntil ?? null) : change.pausedUntil;
+    const row: QueueRow = { namespaceId, name, limits: change.limits, pausedUntil };
+    await tx.pool.query(
+      `INSERT INTO queues (namespace_id, name, limits, paused_until) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (namespace_id, name) DO UPDATE
+         SET limits = excluded.limits, paused_until = excluded.paused_until, updated_at = now()`,
+      [namespaceId, name, toJsonText(change.limits), pausedUntil],
+    );
+    await saveQueueLimit(tx.db, row);
+    return { row, isNew: !standing };
+  });
+  const freedKeys = await revokePermits(store, queueKey(namespaceId, name));
+  return { queue: toQueue(row), isNew, freedKeys };
+}
+
+/** Pauses it until then, or resumes it. Undefined: there is none. */
+export async function pauseQueue(
+  store: Store,
+  namespaceId: string,
+  name: string,
+  pausedUntil: Date | number | null,
+): Promise<ChangedQueue | undefined> {
+  const standing = await findQueue(store, namespaceId, name);
+  return standing && (await putQueue(store, namespaceId, name, { limits: standing.limits, pausedUntil }));
+}
+
+/** False: there is none. 409 where something names it. */
+export async function removeQueue(store: Store, namespaceId: string, name: string): Promise<boolean> {
+  if (name === DEFAULT_QUEUE)
+    throw conflict(
+      "The queue default cannot be deleted: it is where whatever names no queue stands.",
+      "queue_in_use",
+    );
+  return await inTransaction(store.pool, async (tx) => {
+    if (!(await lockQueue(tx, namespaceId, name))) return false;
+    const { rows } = await tx.pool.query<{ user: string | null }>(FIND_USER, [namespaceId, name]);
+    const { user } = rows[0]!;
+    if (user !== null) throw conflict(`The queue ${name} cannot be deleted: ${user}.`, "queue_in_use");
+    await tx.pool.query("DELETE FROM queues WHERE namespace_id = $1 AND name = $2", [namespaceId, name]);
+    await saveQueueLimit(tx.db, { namespaceId, name, limits: NO_LIMITS, pausedUntil: null });
+    return true;
+  });
+}
+
+const FIND_USER = `
+  SELECT coalesce(
+    (SELECT 'the task ' || t.id || ' names it' FROM tasks t
+      WHERE t.namespace_id = $1 AND t.queue = $2 AND NOT ${IS_OVER} LIMIT 1),
+    (SELECT 'the run ' || r.id || ' is in it' FROM task_runs_open r WHERE r.namespace_id = $1 AND r.queue = $2 LIMIT 1)
+  ) AS user`;
+
+async function lockQueue(
+  { pool }: Transaction,
+  namespaceId: string,
+  name: string,
+): Promise<Queue | undefined> {
+  const { rows } = await pool.query<Queue>(
+    `SELECT ${COLUMNS} FROM queues q WHERE q.namespace_id = $1 AND q.name = $2 FOR UPDATE`,
+    [namespaceId, name],
+  );
+  return rows[0] && toQueue(rows[0]);
+}
+
+async function demandPlace({ pool }: Transaction, namespaceId: string): Promise<void> {
+  const { rows } = await pool.query<{ count: number }>(
+    "SELECT count(*)::int AS count FROM queues WHERE namespace_id = $1 AND name <> $2",
+    [namespaceId, DEFAULT_QUEUE],
+  );
+  if (rows[0]!.count >= MAX_QUEUES)
+    throw conflict(`A namespace has at most ${MAX_QUEUES} queues.`, "too_many_queues");
+}
+
+/** Queues whose pause has passed, up to `limit`, have none any more; their keys, whose runs may be granted permits. */
+export async function endPauses(store: Store, limit: number): Promise<string[]> {
+  return await inTransaction(store.pool, async ({ pool, db }) => {
+    const { rows } = await pool.query<QueueRow>(
+      `UPDATE queues q SET paused_until = NULL FROM (
+         SELECT namespace_id, name FROM queues WHERE paused_until < 'infinity' AND paused_until <= clock_timestamp()
+         ORDER BY namespace_id, name LIMIT $1 FOR UPDATE SKIP LOCKED
+       ) AS p WHERE q.namespace_id = p.namespace_id AND q.name = p.name
+       RETURNING q.namespace_id AS "namespaceId", q.name, q.limits, NULL AS "pausedUntil"`,
+      [limit],
+    );
+    const keys: string[] = [];
+    for (const row of rows) {
+      await saveQueueLimit(db, { ...row, limits: { ...NO_LIMITS, ...row.limits } });
+      keys.push(queueKey(row.namespaceId, row.name));
+    }
+    return keys;
+  });
+}
