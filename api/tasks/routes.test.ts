@@ -41,6 +41,8 @@ test("a task without a schedule is made with its run, which is rung", async () =
     overlap: "skip",
     catchUp: null,
     expect: null,
+    queue: "default",
+    concurrencyKey: null,
     labels: {},
     on: null,
     nextRunAt: null,
@@ -88,6 +90,8 @@ test("what is made is what is read back, each type with all its fields", async (
     overlap: "cancel-previous",
     catchUp: { policy: "all", window: "1d", max: 10 },
     expect: { by: "08:00" },
+    queue: "default",
+    concurrencyKey: "order-7",
     labels: { team: "ops", "app.example.com/tier": "" },
     on: { failure: [{ type: "email", to: "ops@example.com" }] },
   };

@@ -123,6 +123,8 @@ function policyOf(random: Random): JsonObject {
     expect: random.maybe(() =>
       random.pick([null, { within: duration(random, 60_001, 3_660 * 86_400_000) }, { by: "08:00" }]),
     ),
+    queue: random.maybe(() => random.pick(["default", "mail"])),
+    concurrencyKey: random.maybe(() => random.pick([null, "ada", "order 7/2"])),
   });
 }
 
@@ -178,6 +180,8 @@ test("a policy that was stored before a field was there goes on as it did", () =
     overlap: "allow",
     catchUp: null,
     expect: null,
+    queue: "default",
+    concurrencyKey: null,
   });
 });
 

@@ -54,10 +54,10 @@ test("what this release writes, the one before reads", async () => {
     [second.retry, second.timeout_ms, second.dead_letter],
     [DEFAULT_POLICY.retry, 1_234, true],
   );
-  const { retry, deadLetter, overlap } = DEFAULT_POLICY;
+  const { retry, deadLetter, overlap, queue } = DEFAULT_POLICY;
   assert.deepEqual(
     second.policy,
-    { retry, deadLetter, overlap },
+    { retry, deadLetter, overlap, queue },
     "the timeout has its column; what is not set is left out",
   );
 });
@@ -115,5 +115,10 @@ test("a change takes limits away, and what the release before cannot know of a r
   assert.deepEqual(await policyNow(), { ...before, ttlMs: null });
   await change({ ...DEFAULT_POLICY, timeoutMs: before.timeoutMs });
   assert.deepEqual(await policyNow(), { ...DEFAULT_POLICY, timeoutMs: before.timeoutMs });
-  assert.deepEqual(Object.keys((await columnsOf(id)).policy).sort(), ["deadLetter", "overlap", "retry"]);
+  assert.deepEqual(Object.keys((await columnsOf(id)).policy).sort(), [
+    "deadLetter",
+    "overlap",
+    "queue",
+    "retry",
+  ]);
 });

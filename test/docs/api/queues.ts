@@ -18,6 +18,10 @@ const boundedLimit =
   };
 
 export const QUEUES: Statement[] = [
+  held("| field of a queue | default | meaning |", [
+    API,
+    "a queue is made, read, changed, listed beside default",
+  ]),
   statement(
     "| concurrency | null | runs at once, 1 to 100,000 |",
     boundedLimit("concurrency", (concurrency) => ({ concurrency }), 100_000),
