@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { systemClock } from "../../core/clock.ts";
 import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
+import { callDurations } from "../../core/domain/call-durations.ts";
 import { DEFAULT_FUNCTION_LIMITS, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { NOTHING_TO_REDACT } from "../../core/secrets/redact.ts";
 import type { RunnableRevision } from "../../core/store/functions/functions.ts";
@@ -101,6 +102,22 @@ describe("the function runner", () => {
     }
     assert.equal(
       await messageOf(900_000, 30_000),
+      "The function did not finish within its attempt's timeout of 30s.",
+    );
+  });
+
+  test("a timeout of a call whose revision now allows more names the time that the call was recorded with", async () => {
+    const runner = createFunctionRunner({
+      sandbox: recordingSandbox(failed("function_timeout", "not in time", { retryable: true })).sandbox,
+      revisions: createRevisionCache(async () => ({ ...plain(""), limits: { wallMs: 60_000 } })),
+      caps: { ...caps, wallMs: 60_000 },
+      ...noSourceMap,
+    });
+    const { attemptMs } = callDurations({ wallMs: 30_000 }, caps);
+    const call = { ...run, taskId: null, trigger: "invoke" as const };
+    const outcome = await runner({ ...call, policy: { ...run.policy, timeoutMs: attemptMs } }, contextOf());
+    assert.equal(
+      outcome.kind === "failed" && outcome.error.message,
       "The function did not finish within its attempt's timeout of 30s.",
     );
   });

@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
-import { callDurations, fitWallMs } from "../../core/domain/call-durations.ts";
+import { authorTimeoutMs, callDurations, fitWallMs } from "../../core/domain/call-durations.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { keepInput } from "../../core/domain/kept-input.ts";
 import type { RunErrorCode } from "../../core/domain/run-errors.ts";
@@ -103,16 +103,12 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
 }
 
 /** The sandbox knows what the attempt had left; authors hear of the limit that they set. */
-function nameLimit(
-  outcome: AttemptOutcome,
-  wallMs: number,
-  { policy: { timeoutMs } }: ClaimedRun,
-): AttemptOutcome {
+function nameLimit(outcome: AttemptOutcome, wallMs: number, run: ClaimedRun): AttemptOutcome {
   if (outcome.kind !== "failed" || outcome.error.code !== "function_timeout") return outcome;
   const message =
-    wallMs < timeoutMs
+    wallMs < run.policy.timeoutMs
       ? LIMIT_MESSAGES.wall({ wallMs })
-      : `The function did not finish within its attempt's timeout of ${formatDuration(timeoutMs)}.`;
+      : `The function did not finish within its attempt's timeout of ${formatDuration(authorTimeoutMs(run, run.policy))}.`;
   return { ...outcome, error: { ...outcome.error, message } };
 }
 
