@@ -1,4 +1,5 @@
 /** What a replay is given: by its caller, or by the run that it replays. */
+import { OWN_JSON_FIELD, OWN_JSON_HINT } from "../../core/contracts/task-spec.ts";
 import { isRequest } from "../../core/domain/kept-input.ts";
 import { isSentCallback, type ReplayFacts } from "../../core/domain/replay.ts";
 import { type StoredRequestInput, withBody } from "../../core/domain/stored-request.ts";
@@ -36,9 +37,9 @@ export async function chooseReplayInput(
     keepsText && typeof input !== "string" ? new JsonSource(findMemberText(body.text, "input")!) : input;
   if (isRequested) return toJsonText(replaceBody(run, value));
   if (run.taskId === null) return toJsonText(value);
-  if (run.type === "email") throw invalidField("input", "an e-mail has none: leave it out");
-  if (run.type !== "http") return toGivenInput("input", value);
-  return toGivenInput("body", value, await holdsSecrets(value));
+  const field = OWN_JSON_FIELD[run.type];
+  if (field === undefined) throw invalidField("input", OWN_JSON_HINT[run.type]);
+  return toGivenInput(field, value, field === "body" && (await holdsSecrets(value)));
 }
 
 /** The run's request with this body: a text as it is, other JSON as JSON, null for none. */

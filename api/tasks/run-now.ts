@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { Dedup } from "../../core/contracts/dedup.ts";
 import { runNowInput } from "../../core/contracts/run-now.ts";
-import { OWN_JSON_FIELD } from "../../core/contracts/task-spec.ts";
+import { OWN_JSON_FIELD, OWN_JSON_HINT } from "../../core/contracts/task-spec.ts";
 import type { TaskType } from "../../core/domain/task-spec.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
@@ -98,12 +98,6 @@ function listGiven(asked: { input?: Json | undefined; body?: Json | undefined },
   });
 }
 
-const WHAT_IT_HAS: Record<TaskType, string> = {
-  http: "an http task has a `body` in place of it",
-  email: "an e-mail is sent as its task says: leave it out",
-  function: "a function's task has an `input` in place of it",
-};
-
 /** What the run gets in place of its task's own, as its row has it. 422 where such a task has no such field. */
 async function readInput(
   type: TaskType,
@@ -112,7 +106,7 @@ async function readInput(
   holdsSecrets: (sent: Json | JsonSource) => Promise<boolean>,
 ): Promise<string> {
   const alien = given.find(({ field }) => field !== OWN_JSON_FIELD[type]);
-  if (alien) throw invalidField(alien.field, WHAT_IT_HAS[type]);
+  if (alien) throw invalidField(alien.field, OWN_JSON_HINT[type]);
   const { field, value, text } = given[0]!;
   // JSON for an http task is kept and sent as its author wrote it, whatever it holds.
   const keepsText = type === "http" && typeof value !== "string";

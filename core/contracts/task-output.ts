@@ -5,7 +5,7 @@ import type { JsonObject } from "../json.ts";
 import { callbacksOutput } from "./callbacks.ts";
 import { examplesOf, idOutput, instantOutput } from "./common.ts";
 import type { TaskInput } from "./task-input.ts";
-import { shownPolicy, toWirePolicy } from "./task-policy.ts";
+import { DEFAULT_POLICY, shownPolicy, toWirePolicy } from "./task-policy.ts";
 import { scheduleOutput, toWireSchedule } from "./task-schedule.ts";
 import { shownSpec, shownSpecFields } from "./task-spec.ts";
 
@@ -79,17 +79,8 @@ export const taskOutput = z
         body: { kind: "nightly" },
         followRedirects: true,
         name: "nightly report",
-        retry: {
-          maxAttempts: 8,
-          backoff: { initial: "2s", factor: 2, max: "10m", jitter: true },
-        },
+        ...toWirePolicy(DEFAULT_POLICY),
         timeout: "1m",
-        deadLetter: true,
-        ttl: null,
-        deadline: null,
-        pauseAfterFailures: null,
-        overlap: "skip",
-        catchUp: null,
         expect: { within: "2h" },
         queue: "default",
         concurrencyKey: null,

@@ -177,8 +177,15 @@ export function shownSpec(spec: TaskSpec): TaskSpec {
 }
 
 /** The field that holds JSON of the author's own, where null is a value like any other. */
-export const OWN_JSON_FIELD: Record<TaskType, string | undefined> = {
+export const OWN_JSON_FIELD: Record<TaskType, "body" | "input" | undefined> = {
   http: "body",
   email: undefined,
   function: "input",
+};
+
+/** What to say to somebody who gives a run of the task a field that is not its own. */
+export const OWN_JSON_HINT: Record<TaskType, string> = {
+  http: "an http task has a `body` in place of it",
+  email: "an e-mail is sent as its task says: leave it out",
+  function: "a function's task has an `input` in place of it",
 };

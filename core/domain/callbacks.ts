@@ -26,11 +26,8 @@ export const MAX_CALLBACKS = 10;
 /** How far callbacks that run tasks lead on: tasks may call each other in a circle. */
 export const MAX_CALLBACK_DEPTH = 5;
 
-/** How a run ended that calls somebody. */
-export type CalledState = Extract<
-  RunState,
-  "succeeded" | "failed" | "dead" | "expired" | "cancelled" | "skipped"
->;
+/** How a run ended that calls somebody: a new state does not compile until its events are said. */
+export type CalledState = Exclude<RunState, "scheduled" | "queued" | "running">;
 
 export const EVENTS_OF: Record<CalledState, readonly CallbackEvent[]> = {
   succeeded: ["success", "always"],

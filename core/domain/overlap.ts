@@ -32,14 +32,29 @@ export function decideOverlap(overlap: Overlap, line: RunLine): LineVerdict {
   if (!line.isBusy) verdict.start = waiting.splice(0, 1);
   for (const runId of line.due) {
     const isBusy = line.isBusy || verdict.start.length > 0;
-    if (overlap === "allow" || (!isBusy && waiting.length === 0)) verdict.start.push(runId);
-    else if (overlap === "skip" || (overlap === "wait" && waiting.length > 0)) verdict.skip.push(runId);
-    else if (overlap === "wait") waiting.push(runId);
-    else {
-      verdict.cancel.push(...verdict.start, ...waiting);
-      verdict.start = [];
-      verdict.cancelsBusy = line.isBusy;
-      waiting = [runId];
+    if (!isBusy && waiting.length === 0) {
+      verdict.start.push(runId);
+      continue;
+    }
+    switch (overlap) {
+      case "allow":
+        verdict.start.push(runId);
+        break;
+      case "skip":
+        verdict.skip.push(runId);
+        break;
+      case "wait":
+        if (waiting.length > 0) verdict.skip.push(runId);
+        else waiting.push(runId);
+        break;
+      case "cancel-previous":
+        verdict.cancel.push(...verdict.start, ...waiting);
+        verdict.start = [];
+        verdict.cancelsBusy = line.isBusy;
+        waiting = [runId];
+        break;
+      default:
+        overlap satisfies never;
     }
   }
   const stood = new Set(line.waiting);
