@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
+import { callbacksField } from "./callbacks.ts";
+import { completionInput } from "./completion.ts";
 import { IN_PLAIN_WORDS, toFieldErrors } from "./plain-words.ts";
 import { taskInput } from "./task-input.ts";
 
@@ -53,6 +55,15 @@ const CASES: [what: string, schema: z.ZodType, input: unknown, messages: string[
     ["must be one of a, b"],
   ],
   [
+    "one of several, none of which is asked for",
+    z.discriminatedUnion("kind", [
+      z.object({ kind: z.literal("a").optional() }),
+      z.object({ kind: z.enum(["b", "c"]) }),
+    ]),
+    { kind: "d" },
+    ["must be one of a, b, c"],
+  ],
+  [
     "a name in a record",
     z.record(z.string().max(1), z.string()),
     { ab: "" },
@@ -71,6 +82,36 @@ test("a refused part of a union is named by its path", () => {
     ["outer.b", "outer.c"],
   );
 });
+
+const said = (schema: z.ZodType, input: unknown) =>
+  parse(schema, input).map(({ field, message }) => `${field}: ${message}`);
+
+const NEEDED = "is needed";
+const MEANT: [what: string, schema: z.ZodType, input: unknown, faults: string[]][] = [
+  ["nothing", callbacksField, { success: [{}] }, [`success.0.task: ${NEEDED}`]],
+  ["a request", callbacksField, { success: [{ type: "http" }] }, [`success.0.url: ${NEEDED}`]],
+  ["an e-mail", callbacksField, { success: [{ type: "email" }] }, [`success.0.to: ${NEEDED}`]],
+  ["a function", callbacksField, { success: [{ type: "function" }] }, [`success.0.function: ${NEEDED}`]],
+  [
+    "an unknown type",
+    callbacksField,
+    { success: [{ type: "fax", url: "x" }] },
+    ["success.0.type: must be one of http, email, function"],
+  ],
+  [
+    "a task, and more",
+    callbacksField,
+    { success: [{ task: "nightly", url: "x" }] },
+    ["success.0.url: unknown field"],
+  ],
+  ["an error without a message", completionInput, { error: {} }, [`error.message: ${NEEDED}`]],
+  ["an error in text", completionInput, { error: "x" }, ["error: must be an object, not text"]],
+  ["no heartbeat", completionInput, { heartbeat: false }, ["heartbeat: must be true"]],
+];
+for (const [what, schema, input, faults] of MEANT) {
+  test(`of a union, the part that was meant is the one that is refused: ${what}`, () =>
+    assert.deepEqual(said(schema, input), faults));
+}
 
 test("whatever is given for a field of a task, zod's own words do not come out", () => {
   const schema = taskInput(() => new Date("2026-06-01T12:00:00.000Z"));

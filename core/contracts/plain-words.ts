@@ -81,8 +81,11 @@ function sayFormat(issue: Extract<RawIssue, { code: "invalid_format" }>): string
   return `must be ${FORMATS[format] ?? `a valid ${format}`}`;
 }
 
-const listChoices = (choices: readonly unknown[]) =>
-  choices.length === 1 ? JSON.stringify(choices[0]) : `one of ${choices.map(String).join(", ")}`;
+/** What may be left out is no choice that anybody could write. */
+function listChoices(choices: readonly unknown[]): string {
+  const written = choices.filter((choice) => choice !== undefined);
+  return written.length === 1 ? JSON.stringify(written[0]) : `one of ${written.map(String).join(", ")}`;
+}
 
 /** What each part of a union would take, where all of them are refused as a whole. */
 function sayUnion(issue: Extract<RawIssue, { code: "invalid_union" }>): string {
@@ -109,11 +112,27 @@ function toEntries(issue: Issue, around: PropertyKey[]): FieldError[] {
     return issue.keys.slice(0, MAX_FIELDS).map((key) => toEntry([...path, key], "unknown field"));
   if (issue.code === "invalid_key") return [toEntry(path, issue.issues[0]?.message ?? issue.message)];
   if (issue.code === "invalid_union") {
-    // The part that was meant: it is refused for something inside it.
-    const meant = issue.errors.find((found) => found.every((inner) => isInside(inner)));
+    const meant = findMeant(issue.errors);
     if (meant) return meant.slice(0, MAX_FIELDS).flatMap((inner) => toEntries(inner, path));
   }
   return [toEntry(path, issue.message)];
+}
+
+/** The part of a union that was meant: refused for something inside it, and the one that knows most of what was given. */
+const findMeant = (parts: readonly Issue[][]): Issue[] | undefined =>
+  parts
+    .filter((found) => found.every((inner) => isInside(inner)))
+    .toSorted((one, other) => countUnknown(one) - countUnknown(other))[0];
+
+const countUnknown = (issues: readonly Issue[]): number =>
+  issues.reduce((sum, issue) => sum + countUnknownOf(issue), 0);
+
+function countUnknownOf(issue: Issue): number {
+  if (issue.code === "unrecognized_keys") return issue.keys.length;
+  if (issue.code !== "invalid_union" || issue.discriminator === undefined) return 0;
+  // Forms that are told apart by a field, which is not there: none of them looked at the others.
+  const given = (issue.input ?? {}) as Record<string, unknown>;
+  return given[issue.discriminator] === undefined ? Object.keys(given).length : 0;
 }
 
 const isInside = ({ path, code }: Issue) => path.length > 0 || code === "unrecognized_keys";
