@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { findKafkaSupport, startKafkaBroker } from "../test/kafka/broker.ts";
 import { type AllCallFigures, measureCalls } from "./calls.ts";
 import { type FromZeroFigures, measureFromZero } from "./from-zero.ts";
+import { measureInstant, measureJitter } from "./herds.ts";
 import { measureSandbox } from "./sandbox.ts";
 import {
   measureCreateToStart,
@@ -24,6 +25,8 @@ const HELP = `npm run bench -- [options]
   --calls-only    calls of functions alone, without the scheduling scenarios
   --from-zero-only  scale from zero alone
   --from-zero N   how often a worker is started from zero, for each type [20]
+  --herds LIST    herds alone: so many tasks due at one instant each, as 1000,10000,60000,100000, and with --jitter
+  --jitter N      so many tasks with jitter over a minute, beside as many that are spread evenly over one
   --runs N        runs of a throughput scenario [10000]
   --repeat N      how often a throughput scenario is repeated [3]
   --out FILE      where the figures go as JSON [.bellhop/bench.json]
@@ -38,6 +41,8 @@ const { values: options } = parseArgs({
     out: { type: "string", default: join(root, ".bellhop/bench.json") },
     "calls-only": { type: "boolean", default: false },
     "from-zero-only": { type: "boolean", default: false },
+    herds: { type: "string" },
+    jitter: { type: "string" },
     "from-zero": { type: "string", default: "20" },
     help: { type: "boolean", default: false },
   },
@@ -99,6 +104,29 @@ async function measure(system: BenchSystem, runs: number, times: number): Promis
   return figures;
 }
 
+/** Http tasks: what a function does is no part of it. */
+async function measureHerds(system: BenchSystem): Promise<Record<string, unknown>> {
+  await prepare(system);
+  const { http } = bodiesFor(system) as { http: TaskBody };
+  const herds = [];
+  for (const count of (options.herds ?? "").split(",").filter(Boolean).map(Number)) {
+    const herd = await measureInstant(system, http, count);
+    herds.push(herd);
+    const { tasks, stagedMs, recordedMs, runsPerSecond, latenessMs } = herd;
+    process.stdout.write(
+      `  ${tasks} due at one instant, each recorded once: staged after ${stagedMs} ms, recorded after ${recordedMs} ms (${runsPerSecond} runs/s)\n`,
+    );
+    report(`${tasks} due at one instant, lateness`, latenessMs, "ms");
+  }
+  if (options.jitter === undefined) return { herds };
+  const jitter = await measureJitter(system, http, Number(options.jitter));
+  report(`${options.jitter} with jitter over a minute, lateness`, jitter.jitter, "ms");
+  report(`${options.jitter} spread over a minute, lateness`, jitter.spread, "ms");
+  return { herds, jitter };
+}
+
+const isHerdsOnly = () => options.herds !== undefined || options.jitter !== undefined;
+
 /** Directly to a worker: the queue has no part in it. */
 async function measureDirectCalls(system: BenchSystem, runs: number, times: number): Promise<AllCallFigures> {
   const figures = await measureCalls(system, runs * 2, times);
@@ -132,6 +160,7 @@ async function measureTransport(
   runs: number,
   times: number,
 ): Promise<Record<string, unknown>> {
+  if (isHerdsOnly()) return await measureHerds(system);
   const count = Number(options["from-zero"]);
   if (options["from-zero-only"]) return { fromZero: await measureZero(system, count) };
   const calls = await measureDirectCalls(system, runs, times);
@@ -155,9 +184,10 @@ async function main(): Promise<void> {
   process.stdout.write(
     `${machine.cores} × ${machine.cpu}, Node ${machine.node}; client, server, worker and database share them.\n`,
   );
-  const figures: Record<string, unknown> = options["from-zero-only"]
-    ? {}
-    : { sandbox: await measureAlone(Number(options.runs), Number(options.repeat)) };
+  const figures: Record<string, unknown> =
+    options["from-zero-only"] || isHerdsOnly()
+      ? {}
+      : { sandbox: await measureAlone(Number(options.runs), Number(options.repeat)) };
   for (const transport of wanted) {
     const broker = transport === "kafka" ? await findBroker() : undefined;
     if (transport === "kafka" && !broker) continue;
