@@ -7,8 +7,8 @@ import type { BenchSystem } from "./system.ts";
 /** What `POST /v1/tasks/batch` takes at once. */
 const BATCH = 1_000;
 const BATCHES_AT_ONCE = 2;
-/** The instant is set so far ahead that all tasks are made before it. */
-const SLOWEST_CREATES_PER_SECOND = 400;
+/** The instant is set so far ahead that all tasks are made before it, at the pace of a batch before them and slower. */
+const SLOWNESS = 2;
 const JITTER_MS = 60_000;
 
 export interface HerdFigures {
@@ -28,8 +28,13 @@ interface Times {
   lastFinishedMs: number;
 }
 
-const chooseInstant = (count: number) =>
-  Date.now() + Math.ceil((count / SLOWEST_CREATES_PER_SECOND) * 1_000) + 5_000;
+async function chooseInstant({ call }: BenchSystem, body: TaskBody, count: number): Promise<number> {
+  const beganMs = performance.now();
+  const items = Array.from({ length: BATCH }, () => ({ ...body, schedule: { delay: "30d" } }));
+  await call("POST", "/v1/tasks/batch", { items });
+  const batchMs = performance.now() - beganMs;
+  return Date.now() + Math.ceil((count / BATCH) * batchMs * SLOWNESS) + 5_000;
+}
 
 /** @param bodyOf of the task of a number */
 async function makeTasks(
@@ -80,7 +85,7 @@ export async function measureInstant(
   body: TaskBody,
   count: number,
 ): Promise<HerdFigures> {
-  const atMs = chooseInstant(count);
+  const atMs = await chooseInstant(system, body, count);
   const label = `instant-${count}-${atMs}`;
   const at = new Date(atMs).toISOString();
   await makeTasks(system, count, label, atMs, () => ({ ...body, schedule: { at } }));
@@ -102,7 +107,7 @@ export async function measureJitter(
   count: number,
 ): Promise<{ jitter: Spread; spread: Spread }> {
   const lateness = async (kind: string, scheduleOf: (index: number, fromMs: number) => object) => {
-    const fromMs = chooseInstant(count);
+    const fromMs = await chooseInstant(system, body, count);
     const label = `${kind}-${count}-${fromMs}`;
     await makeTasks(system, count, label, fromMs, (index) => ({
       ...body,
