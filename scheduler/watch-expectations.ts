@@ -13,7 +13,8 @@ import type { StagedRun } from "../core/store/runs/staged-run.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 
-const WATCH_BATCH = 200;
+/** The runs of one are locked until it is told of them. */
+const WATCH_BATCH = 100;
 export const OVERDUE_TASK_BATCH = 5_000;
 
 export interface WatchContext {

@@ -237,6 +237,19 @@ test("nobody expects a task any more that is cancelled, removed, or does not say
   }
 });
 
+test("what was missed stays so where nobody expects the task any more", async () => {
+  const task = await makeTask({ expect: { withinMs: HOUR_MS / 2 } });
+  const runId = await stage();
+  assert.equal((await watch(fromNow(HOUR_MS / 2))).missed, 1);
+  await cancelTask(store, namespaceId, task.id, new Date());
+  await watch(fromNow(2 * HOUR_MS));
+  assert.equal(await expectationOf(runId), "missed");
+  assert.deepEqual(
+    (await listRows()).map(({ look_at }) => look_at),
+    [null],
+  );
+});
+
 test("an occurrence that was skipped for an earlier one has not succeeded", async () => {
   await makeTask({ overlap: "skip", expect: { withinMs: 24 * HOUR_MS } }, HOUR_MS, HOUR_MS + 1_000);
   await stage(fromNow(-1_000));
@@ -339,6 +352,8 @@ test("what was missed is forgotten with the runs of its time", async () => {
   const runId = await queueRun(store, namespaceId, { expect: EXPECT });
   await watch(fromNow(2 * HOUR_MS));
   assert.equal(await removeExpiredExpectations(store, fromNow(HOUR_MS), 10), 0);
+  await sql`INSERT INTO overrunning_tasks (task_id, run_id) VALUES (${newId()}, ${runId})`.execute(db);
   assert.equal(await removeExpiredExpectations(store, fromNow(3 * HOUR_MS), 10), 1);
+  assert.equal((await sql`SELECT FROM overrunning_tasks`.execute(db)).rows.length, 0);
   assert.equal(await expectationOf(runId), null);
 });

@@ -91,12 +91,12 @@ export async function watchExpectations(store: Store, now: Date, limit: number):
       rows.filter(({ isExpected }) => isExpected).map(({ runId }) => runId),
     );
     const judged: Judged[] = [];
-    const over: string[] = [];
+    const over: Row[] = [];
     let busyCount = 0;
     for (const row of rows) {
       const run = runs.get(row.runId);
       // Nobody expects it any more, or the run was taken back before its instant.
-      if (!row.isExpected || !run) over.push(row.id);
+      if (!row.isExpected || !run) over.push(row);
       else if (run.isOpen && !run.isLocked) busyCount += 1;
       else judged.push({ row, run, ...judge(row, run, now) });
     }
@@ -169,20 +169,27 @@ const SAVE = {
 async function save(
   { pool }: Transaction,
   judged: Judged[],
-  over: string[],
+  over: Row[],
   knownIds: ReadonlySet<string>,
   now: Date,
 ): Promise<void> {
   const isGone = ({ row, isMissed, left }: Judged) =>
     knownIds.has(row.runId) || (!isMissed && !row.isMissed && lookAtOf(left) === null);
-  const gone = [...over, ...judged.filter(isGone).map(({ row }) => row.id)];
+  const gone = [
+    ...over.filter(({ isMissed }) => !isMissed).map(({ id }) => id),
+    ...judged.filter(isGone).map(({ row }) => row.id),
+  ];
+  // What was missed stays so, whatever becomes of the task.
+  const kept = over
+    .filter(({ isMissed }) => isMissed)
+    .map(({ id }) => ({ id, next_at: null, look_at: null, missed_at: null }));
   const saved = judged
     .filter((one) => !isGone(one))
     .map(({ row, left, isMissed }) => ({
       ...{ id: row.id, next_at: left.nextAt, look_at: lookAtOf(left) },
       missed_at: isMissed ? now : null,
     }));
-  await pool.query({ ...SAVE, values: [gone, toJsonText(saved)] });
+  await pool.query({ ...SAVE, values: [gone, toJsonText([...saved, ...kept])] });
 }
 
 /** Each that is missed, and of a task's overruns in a row the first. */
