@@ -1,5 +1,6 @@
 /** All that the API serves and describes, feature by feature. */
 import { bulkFeature } from "./bulk/routes.ts";
+import { calendarFeature } from "./calendars/routes.ts";
 import { callFeature } from "./calls/routes.ts";
 import { completionFeature } from "./completions/routes.ts";
 import { deadLetterFeature } from "./dead-letters/routes.ts";
@@ -27,6 +28,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
   const features: Feature[] = [
     taskFeature(settings),
     scheduleFeature(settings),
+    calendarFeature,
     runFeature,
     enqueueFeature,
     queueFeature,

@@ -157,19 +157,24 @@ function whereItBreaks({ message }: Error): string {
 
 /** The fields that hold JSON of the author's own: no schema looks into them. */
 const FREE_FIELDS = new Set(["input", "body"]);
-/** More than any field may have, the headers of a task and the files of an upload among them. */
+/** More than any field may have but the dates of a calendar, the headers of a task and the files of an upload among them. */
 export const MAX_ENTRIES = 1_000;
 
-export function validate<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
-  const crowded = findCrowdedField(input, MAX_ENTRIES, FREE_FIELDS);
-  if (crowded !== undefined) throw tooManyEntries(crowded);
+/** @param maxEntries of a field, and of the whole */
+export function validate<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  maxEntries = MAX_ENTRIES,
+): z.output<Schema> {
+  const crowded = findCrowdedField(input, maxEntries, FREE_FIELDS);
+  if (crowded !== undefined) throw tooManyEntries(crowded, maxEntries);
   const parsed = schema.safeParse(input, IN_PLAIN_WORDS);
   if (parsed.success) return parsed.data;
   throw toInputError(parsed.error);
 }
 
-function tooManyEntries(field: string): BellhopError {
+function tooManyEntries(field: string, most: number): BellhopError {
   if (field === "")
-    return new BellhopError("invalid_input", 422, `The input holds more than ${MAX_ENTRIES} fields.`);
-  return invalidField(shortenName(field), `holds more than ${MAX_ENTRIES} entries`);
+    return new BellhopError("invalid_input", 422, `The input holds more than ${most} fields.`);
+  return invalidField(shortenName(field), `holds more than ${most} entries`);
 }

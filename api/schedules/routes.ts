@@ -12,6 +12,8 @@ import {
   upcomingQuery,
 } from "../../core/contracts/occurrence.ts";
 import { notFound } from "../../core/errors.ts";
+import { findCalendarDates } from "../../core/store/calendars/calendars.ts";
+import { findFirst } from "../../core/store/tasks/first-instant.ts";
 import { listNextOfTask, listUpcoming, type UpcomingInstant } from "../../core/store/tasks/upcoming.ts";
 import { decodeUpcomingCursor, encodeUpcomingPosition } from "../http/cursor.ts";
 import { defineRoute, type Feature, type RouteSettings } from "../http/route.ts";
@@ -37,8 +39,12 @@ export const scheduleFeature = ({ clock }: RouteSettings): Feature => ({
       idempotency: { by: null, why: "It makes nothing: of the same schedule it answers the same." },
       body: { schema: previewInput(() => clock.now()) },
       answers: { 200: { is: "The schedule in words, and its next instants.", schema: previewOutput } },
-      async handle({ body: { schedule, from, count } }) {
-        return { status: 200, body: previewSchedule(schedule, from ?? clock.now(), count) };
+      errors: { 422: ["unknown_calendar"] },
+      async handle({ parts: { store }, owner: { namespaceId }, body: { schedule, from, count } }) {
+        const dates = await findCalendarDates(store, namespaceId, schedule);
+        const madeAt = from ?? clock.now();
+        findFirst(schedule, madeAt, dates);
+        return { status: 200, body: previewSchedule(schedule, madeAt, count, dates) };
       },
     }),
 

@@ -40,7 +40,10 @@ export const applyRoute = (schema: ReturnType<typeof taskInput>) =>
     ownBody: { content: { "application/json": applyInput(schema) } },
     keepsSource: true,
     answers: { 200: { is: "What was done to each.", schema: applyOutput } },
-    errors: { 409: ["task_key_taken"], 422: ["unknown_function", "unknown_queue", "unknown_secret"] },
+    errors: {
+      409: ["task_key_taken"],
+      422: ["unknown_calendar", "unknown_function", "unknown_queue", "unknown_secret"],
+    },
     async handle({ parts, context, owner: { namespaceId, keyId: by } }) {
       const set = await readSet(await readJsonBody(context));
       const { store, clock, ringer, notifier } = parts;

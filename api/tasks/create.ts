@@ -49,7 +49,7 @@ export async function createTask(
   const result = dedup
     ? await makeUnlessMade(store, toDedupRequest(namespaceId, body, dedup), {
         id: given.id,
-        make: (tx) => tasks.createTask(tx, given),
+        make: (tx) => tasks.createTaskIn(tx, given),
         find: (tx, id) => findStanding(tx, namespaceId, id),
       })
     : { made: await tasks.createTask(store, given) };

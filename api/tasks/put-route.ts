@@ -46,7 +46,7 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
     errors: {
       404: ["not_found"],
       409: ["task_cancelled", "task_key_taken"],
-      422: ["unknown_function", "unknown_queue", "unknown_secret"],
+      422: ["unknown_calendar", "unknown_function", "unknown_queue", "unknown_secret"],
     },
     async handle({ parts, context, owner: { namespaceId, keyId: by }, params: { id: name }, query }) {
       const { store, clock, mail, ringer, notifier } = parts;

@@ -10,7 +10,7 @@ import type { SetChange } from "../../core/domain/task-set.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import type { StagedRun } from "../../core/store/runs/staged-run.ts";
-import { createTask } from "../../core/store/tasks/create.ts";
+import { createTaskIn } from "../../core/store/tasks/create.ts";
 import { changeTaskIn } from "../../core/store/tasks/redefine.ts";
 import type { Transaction } from "../../core/store/transaction.ts";
 import { validate } from "../bodies/body.ts";
@@ -54,7 +54,7 @@ export async function putTaskIn(
   const read = readDefinition(request);
   const { input, functionId } = await requireRunnable(tx, namespaceId, read, mail);
   if (!standing) {
-    const { task, run } = await createTask(tx, { namespaceId, input, functionId, now, traceparent, by });
+    const { task, run } = await createTaskIn(tx, { namespaceId, input, functionId, now, traceparent, by });
     const diff = diffDefinitions({}, toTaskDefinition(input), OWN_JSON_FIELD[input.spec.type]);
     return { change: "created", diff, task, runId: run?.runId, runs: run ? [run] : [] };
   }

@@ -94,7 +94,7 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
       errors: {
         404: ["not_found"],
         409: ["duplicate_under_way", "task_key_taken"],
-        422: ["unknown_function", "unknown_queue", "unknown_secret"],
+        422: ["unknown_calendar", "unknown_function", "unknown_queue", "unknown_secret"],
       },
       async handle({ parts, context, owner: { namespaceId, keyId: by } }) {
         const given = readNewTask(await readJsonBody(context));
@@ -125,7 +125,7 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
         errors: {
           404: ["not_found"],
           409: ["task_cancelled", "task_key_taken"],
-          422: ["unknown_function", "unknown_queue", "unknown_secret"],
+          422: ["unknown_calendar", "unknown_function", "unknown_queue", "unknown_secret"],
         },
         async handle({
           parts: { store, notifier, ringer, mail },

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { GAPS, REPEATS, toInstant } from "../domain/schedule/local-times.ts";
 import { MIN_EVERY_MS } from "../domain/schedule/schedule.ts";
 import { isTimezone } from "../domain/schedule/zone.ts";
+import { calendarNameField, dateField } from "./calendar.ts";
 import { durationField, instantField, wholeNumberField } from "./common.ts";
 
 export const KINDS = ["at", "delay", "cron", "every", "rrule"] as const;
@@ -32,11 +33,10 @@ const shortList = <Item extends z.ZodType>(item: Item, maxItems: number, message
 const timeText = shortText(64).meta({ description: INSTANT });
 const expressionText = shortText(256);
 
-export const dateField = z.iso.date("must be a date such as 2026-12-25");
-
 const exclude = z.strictObject({
   dates: shortList(dateField, MAX_EXCLUDED_DATES, `holds at most ${MAX_EXCLUDED_DATES} dates`).optional(),
   cron: expressionText.optional(),
+  calendar: calendarNameField.optional(),
 });
 
 export const wireSchedule = z.strictObject({

@@ -78,7 +78,7 @@ function toOnce(at: string, timezone: string | undefined): Schedule {
 
 function toRepetition({ startAt, endAt, maxRuns, exclude, jitter, timezone }: WireSchedule): Repetition {
   if (exclude && Object.values(exclude).every((each) => each === undefined))
-    throw new ScheduleFault("holds dates or a cron", "exclude");
+    throw new ScheduleFault("holds dates, a cron or a calendar", "exclude");
   return {
     ...(startAt !== undefined && { startAt: resolveTime("startAt", startAt, timezone) }),
     ...(endAt !== undefined && { endAt: resolveTime("endAt", endAt, timezone) }),
@@ -155,7 +155,9 @@ export const scheduleOutput = z
     anchor: shownText,
     startAt: shownText,
     endAt: shownText,
-    exclude: z.object({ dates: z.array(z.string()).optional(), cron: shownText }).optional(),
+    exclude: z
+      .object({ dates: z.array(z.string()).optional(), cron: shownText, calendar: shownText })
+      .optional(),
     maxRuns: z.int().optional(),
     jitter: shownText,
     gap: shownText,

@@ -1,4 +1,5 @@
 /** A backfill: a run for each instant that a task's schedule had in a stretch of the past. Pure. */
+import type { CalendarDates } from "./schedule/exclusions.ts";
 import { firstOccurrence, occurrencesAfter } from "./schedule/occurrences.ts";
 import { doesRepeat, type Schedule } from "./schedule/schedule.ts";
 
@@ -19,14 +20,18 @@ export interface BackfillRange {
   to: Date;
 }
 
-/** Oldest first: whoever asks sets the bound. A schedule that fires once has one instant. */
+/**
+ * Oldest first: whoever asks sets the bound. A schedule that fires once has one instant.
+ * @param dates of the calendar that the schedule names
+ */
 export function* instantsWithin(
   schedule: Schedule,
   anchor: Date,
   { from, to }: BackfillRange,
+  dates?: CalendarDates,
 ): Generator<Date, void, undefined> {
   const instants = doesRepeat(schedule)
-    ? occurrencesAfter(schedule, anchor, new Date(from.getTime() - 1))
+    ? occurrencesAfter(schedule, anchor, new Date(from.getTime() - 1), dates)
     : [firstOccurrence(schedule, anchor)!].filter((at) => at >= from);
   for (const at of instants) {
     if (at >= to) return;

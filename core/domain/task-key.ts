@@ -8,9 +8,12 @@ const RESERVED: ReadonlySet<string> = new Set(["apply", "batch"]);
 
 export const KEY_FORM = "a letter or digit, then letters, digits and . _ : -, 128 characters at most";
 
+/** Names of other things look like keys. */
+export const hasKeyForm = (text: string): boolean => KEY.test(text);
+
 /** What is wrong with a key; undefined: nothing. */
 export function findKeyFault(key: string): string | undefined {
-  if (!KEY.test(key)) return `must be ${KEY_FORM}`;
+  if (!hasKeyForm(key)) return `must be ${KEY_FORM}`;
   if (UUID.test(key)) return "must not be a UUID: that is what ids look like";
   if (RESERVED.has(key)) return `${JSON.stringify(key)} is reserved: choose another key`;
   return undefined;

@@ -66,6 +66,7 @@ const LATER = [
   "0036-schedule-cursors",
   "0038-held-runs",
   "0042-enqueued-tasks",
+  "0043-calendars",
   "0045-expectations",
   "0048-backfills",
   "0050-queues",

@@ -39,6 +39,7 @@ import * as taskChanges from "./migrations/0035-task-changes.ts";
 import * as scheduleCursors from "./migrations/0036-schedule-cursors.ts";
 import * as heldRuns from "./migrations/0038-held-runs.ts";
 import * as enqueuedTasks from "./migrations/0042-enqueued-tasks.ts";
+import * as calendars from "./migrations/0043-calendars.ts";
 import * as expectations from "./migrations/0045-expectations.ts";
 import * as backfills from "./migrations/0048-backfills.ts";
 import * as queues from "./migrations/0050-queues.ts";
@@ -83,6 +84,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0036-schedule-cursors": scheduleCursors,
   "0038-held-runs": heldRuns,
   "0042-enqueued-tasks": enqueuedTasks,
+  "0043-calendars": calendars,
   "0045-expectations": expectations,
   "0048-backfills": backfills,
   "0050-queues": queues,

@@ -142,6 +142,23 @@ export interface Database {
     created_at: Stamp;
     updated_at: Stamp;
   };
+  calendars: {
+    namespace_id: string;
+    name: string;
+    /** Sorted. */
+    dates: string[];
+    /** Other dates have another one. */
+    content_id: string;
+    created_at: Stamp;
+    updated_at: Stamp;
+  };
+  /** Of tasks whose schedules exclude instants: see tasks/exclusions.ts. */
+  task_exclusions: {
+    task_id: string;
+    namespace_id: string;
+    calendar: string | null;
+    settled_until: Date;
+  };
   /** One row a key that has a limit, or that runs still wait for. */
   run_limits: {
     key: string;

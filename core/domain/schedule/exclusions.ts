@@ -1,12 +1,19 @@
 /** Instants that a schedule names and that do not fire. */
 import { DAY_MS, dayOf, toDateText } from "./civil.ts";
 import { matchCron } from "./cron.ts";
-import { type RepeatingSchedule, zoneOf } from "./schedule.ts";
+import { doesRepeat, type RepeatingSchedule, type Schedule, zoneOf } from "./schedule.ts";
 import { stretchAt } from "./zone.ts";
 
 /** The days of the calendar that a schedule's exclusions name. */
 export type CalendarDates = ReadonlySet<string>;
 export const NO_DATES: CalendarDates = new Set();
+
+export const excludesInstants = (schedule: Schedule): boolean =>
+  doesRepeat(schedule) && schedule.exclude !== undefined;
+
+/** The calendar that a schedule's exclusions name. */
+export const calendarNameOf = (schedule: Schedule): string | undefined =>
+  doesRepeat(schedule) ? schedule.exclude?.calendar : undefined;
 
 /**
  * Until when nothing fires, where the instant is excluded: no instant before the one that is answered does, though that

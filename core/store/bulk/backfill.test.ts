@@ -7,6 +7,7 @@ import { readSettings } from "../../config/settings.ts";
 import type { BackfillOverlap } from "../../domain/backfill.ts";
 import { BACKFILL } from "../../domain/bulk.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
+import { putCalendar } from "../calendars/change.ts";
 import { newId } from "../ids.ts";
 import { cancelRuns } from "../runs/cancel.ts";
 import { expireRuns } from "../runs/expire.ts";
@@ -83,6 +84,15 @@ describe("backfills", () => {
       assert.deepEqual([run.state, run.trigger, run.taskId], ["queued", "backfill", taskId]);
       assert.equal((await claim(store, worker, run.id)).id, run.id);
     }
+  });
+
+  it("the days of its task's calendar have no run", async () => {
+    await putCalendar(store, namespaceId, "days", ["2026-03-09"], now);
+    const taskId = await makeTask({ ...HOURLY, exclude: { calendar: "days" } } as Schedule);
+    await ask(taskId, "2026-03-08T22:00:00Z", "2026-03-10T01:00:00Z", "allow");
+    await drive();
+    const hours = ["08T22", "08T23", "10T00"].map((hour) => `2026-03-${hour}:00:00.000Z`);
+    assert.deepEqual(await instantsOf(), hours);
   });
 
   it("its ttl counts from when the run was made", async () => {

@@ -5,6 +5,7 @@
 import type { Backfill } from "../../contracts/backfill.ts";
 import { type BackfillRange, instantsWithin } from "../../domain/backfill.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
+import { findCalendarDates } from "../calendars/calendars.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
@@ -17,18 +18,19 @@ const SEARCH_MS = 10;
 
 /** The instants of a task, oldest first; of more than `max` one more than those. Undefined: there is no such task. */
 export async function findInstants(
-  { pool }: QueryScope,
+  scope: QueryScope,
   namespaceId: string,
   taskId: string,
   range: BackfillRange,
   max: number,
 ): Promise<{ state: string; overlap: string | null; instants: Date[] } | undefined> {
-  const { rows } = await pool.query<FoundTask>(FIND_TASK, [taskId, namespaceId]);
+  const { rows } = await scope.pool.query<FoundTask>(FIND_TASK, [taskId, namespaceId]);
   const [task] = rows;
   if (!task) return undefined;
+  const dates = await findCalendarDates(scope, namespaceId, task.schedule);
   const instants: Date[] = [];
   let sinceMs = performance.now();
-  for (const at of instantsWithin(task.schedule, task.anchorAt, range)) {
+  for (const at of instantsWithin(task.schedule, task.anchorAt, range, dates)) {
     instants.push(at);
     if (instants.length > max) break;
     if (performance.now() - sinceMs < SEARCH_MS) continue;

@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { type CatchUp, type DueDecision, decideDue, MISSED_AFTER_MS } from "../../domain/catch-up.ts";
 import { dueOf, type Expectation } from "../../domain/expectation.ts";
 import type { Overlap } from "../../domain/overlap.ts";
-import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
+import { excludesInstants } from "../../domain/schedule/exclusions.ts";
 import { doesRepeat, type Schedule } from "../../domain/schedule/schedule.ts";
 import type { FindNext, SkippedInstants } from "../../domain/skipped.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
@@ -13,6 +13,14 @@ import { tellTasks } from "../events/record.ts";
 import { dueOfSkipped, type ExpectedRun, recordExpectations } from "../expectations/record.ts";
 import { newId } from "../ids.ts";
 import { toColumn, toNominal } from "../tasks/cursor.ts";
+import {
+  createFindNext,
+  findExcludedUntil,
+  loadExclusions,
+  settleUntil,
+  type TaskExclusion,
+  type TaskExclusions,
+} from "../tasks/exclusions.ts";
 import { inTransaction } from "../transaction.ts";
 import { INSERT_STAGED, INSERT_STAGED_HELD, TASK_FACTS } from "./insert.ts";
 import { recordSkipped } from "./skip.ts";
@@ -73,7 +81,7 @@ export async function stageOccurrences(
         policy -> 'expect' AS expect FROM tasks
       WHERE state = 'active' AND next_run_at <= ${horizon}
       ORDER BY next_run_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx.db);
-    const decided = decideAll(due, now);
+    const decided = decideAll(due, now, await loadExclusions(tx, due));
     const staged = decided.flatMap((decision) => {
       const hold = decideHold(decision);
       return decision.fires.map((scheduledFor) => ({ ...toStaged(decision, scheduledFor, trace), hold }));
@@ -91,6 +99,9 @@ export async function stageOccurrences(
 
 /** What becomes of a task, besides its runs: instants are nominal. */
 interface Decision extends DueDecision {
+  /** Of a task that excludes instants: those that come before what was decided, and until when that is told of. */
+  excluded?: SkippedInstants | undefined;
+  settledUntil?: Date;
   /** The next instant could not be found: it is looked for again from here on (tasks/seek-instants.ts). */
   seek?: { from: Date; error: string };
 }
@@ -112,35 +123,41 @@ function mapWithin<From, To>(ms: number, items: From[], map: (item: From) => To)
 }
 
 /** Tasks that share a cron schedule and an instant share the answer: for a midnight herd it is found once. */
-function decideAll(due: DueTask[], now: Date): DecidedTask[] {
+function decideAll(due: DueTask[], now: Date, exclusions: TaskExclusions): DecidedTask[] {
   const known = new Map<string, Decision>();
   return mapWithin(DECIDE_MS, due, (task) => {
     const { schedule, next_run_at, jitter_offset_ms, runs_left, catch_up } = task;
+    const exclusion = exclusions.get(task.id);
     if (schedule.kind !== "cron" || jitter_offset_ms !== null || runs_left !== null)
-      return { task, ...decide(task, now) };
-    const question = [JSON.stringify(schedule), next_run_at.getTime(), JSON.stringify(catch_up)].join("\n");
-    const decision = known.get(question) ?? decide(task, now);
+      return { task, ...decide(task, exclusion, now) };
+    const question = [
+      ...[JSON.stringify(schedule), next_run_at.getTime(), JSON.stringify(catch_up)],
+      ...(exclusion ? [exclusion.contentId, exclusion.settledUntil?.getTime()] : []),
+    ].join("\n");
+    const decision = known.get(question) ?? decide(task, exclusion, now);
     known.set(question, decision);
     return { task, ...decision };
   });
 }
 
 /** A task with jitter goes by clocks that are slow by its offset. */
-function decide(
-  { schedule, anchor_at, next_run_at, jitter_offset_ms, runs_left, catch_up }: DueTask,
-  now: Date,
-): Decision {
+function decide(task: DueTask, exclusion: TaskExclusion | undefined, now: Date): Decision {
+  const { schedule, anchor_at, next_run_at, jitter_offset_ms, runs_left, catch_up } = task;
   const due = toNominal(next_run_at, jitter_offset_ms)!;
   const nominalNow = toNominal(now, jitter_offset_ms)!;
-  const decided = tryToDecide(
-    (after) => nextOccurrence(schedule, anchor_at, after),
-    due,
-    nominalNow,
-    catch_up,
-  );
-  if (runs_left === null || decided.fires.length < runs_left) return decided;
+  const findNext = createFindNext(schedule, anchor_at, exclusion);
+  const decided = tryToDecide(findNext, due, nominalNow, catch_up);
+  const decision = withinRunsLeft(decided, runs_left);
+  if (!excludesInstants(schedule)) return decision;
+  const settledUntil = decision.fires.at(-1) ?? nominalNow;
+  const excluded = findExcludedUntil(schedule, anchor_at, exclusion, settledUntil);
+  return { ...decision, excluded, settledUntil };
+}
+
+function withinRunsLeft(decided: Decision, runsLeft: number | null): Decision {
+  if (runsLeft === null || decided.fires.length < runsLeft) return decided;
   const { seek: _seek, ...last } = decided;
-  return { ...last, fires: decided.fires.slice(0, runs_left), nextRunAt: null };
+  return { ...last, fires: decided.fires.slice(0, runsLeft), nextRunAt: null };
 }
 
 /** The instant that is due was found before: it fires, whatever becomes of the next. */
@@ -261,11 +278,15 @@ const ADVANCE = `
   UPDATE tasks t SET ${CURSOR_COLUMNS}
   FROM json_to_recordset($1::json) AS s(${CURSOR_FIELDS}) WHERE t.id = s.task_id`;
 
-/** Few tasks are late: those that are not pay for none of this. */
+/** Few tasks are late, or exclude instants: those that do not pay for none of this. */
 async function recordPassedOver(tx: QueryScope, decided: DecidedTask[]): Promise<SkippedInstants[]> {
   const without = decided.filter(({ fires }) => fires.length === 0).map(toCursorFields);
   if (without.length > 0) await tx.pool.query(ADVANCE, [JSON.stringify(without)]);
-  const late = decided.flatMap(({ task, passedOver }) => (passedOver ? [toSkipped(task, passedOver)] : []));
+  const settled = decided.flatMap(({ task: { id }, settledUntil: until }) => (until ? [{ id, until }] : []));
+  await settleUntil(tx, settled);
+  const late = decided.flatMap(({ task, passedOver, excluded }) =>
+    [passedOver, excluded].flatMap((skipped) => (skipped ? [toSkipped(task, skipped)] : [])),
+  );
   if (late.length === 0) return [];
   await recordSkipped(tx, late);
   return late.map(({ skipped }) => skipped);

@@ -7,15 +7,13 @@
 import { type RawBuilder, type Selectable, sql } from "kysely";
 import type { PauseReason, Task } from "../../contracts/task-output.ts";
 import { decideDue } from "../../domain/catch-up.ts";
-import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
-import { doesRepeat, type Schedule } from "../../domain/schedule/schedule.ts";
-import { countSkipped, type SkippedInstants } from "../../domain/skipped.ts";
+import { doesRepeat } from "../../domain/schedule/schedule.ts";
+import { countSkipped, type FindNext, type SkippedInstants } from "../../domain/skipped.ts";
 import { BellhopError, conflict, messageOf, notFound } from "../../errors.ts";
 import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
 import { dueOfSkipped } from "../expectations/record.ts";
-import { isId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { type Cancelled, cancelRuns } from "../runs/cancel.ts";
 import { recordSkipped } from "../runs/skip.ts";
@@ -23,24 +21,12 @@ import type { Database } from "../schema.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { type ChangedBy, type NewChange, recordChanges } from "./changes.ts";
 import { toColumn, toNominal } from "./cursor.ts";
+import { findSettled, recordExcluded } from "./exclusions.ts";
 import { hasOpenRun } from "./filter.ts";
+import { type LockedTask, lockTasks } from "./lock.ts";
 import { toTask } from "./read.ts";
 
 type TaskRow = Selectable<Database["tasks"]>;
-
-export interface LockedTask {
-  task: Task;
-  namespaceId: string;
-  functionId: string | null;
-  anchorAt: Date;
-  /**
-   * The cursor, nominal, also of a paused task; staged occurrences that were taken back count again. Null where the task
-   * is over, or its next instant could not be found.
-   */
-  cursor: Date | null;
-  /** By how much it fires later. */
-  offsetMs: number | null;
-}
 
 /** What became of each of several tasks, or why it was refused. */
 export type EachTask = Map<string, Task | BellhopError>;
@@ -52,59 +38,9 @@ export interface ChangedTasks {
   runs: Cancelled;
 }
 
-/** Locks the tasks, and takes back what was staged ahead of them and is not due yet, as if it had never been staged. */
-async function lockTasks(
-  { db }: Transaction,
-  namespaceId: string,
-  taskIds: readonly string[],
-): Promise<Map<string, LockedTask>> {
-  const ids = taskIds.filter(isId);
-  // In one order, so that two who lock several do not wait for each other.
-  const rows = await db
-    .selectFrom("tasks")
-    .selectAll()
-    .where(sql<boolean>`id = ANY(${ids}::uuid[])`)
-    .where("namespace_id", "=", namespaceId)
-    .where("removed_at", "is", null)
-    .orderBy("id")
-    .forUpdate()
-    .execute();
-  const { rows: withdrawn } = await sql<{ taskId: string; at: Date }>`
-    DELETE FROM task_runs_open
-    WHERE task_id = ANY(${rows.map(({ id }) => id)}::uuid[]) AND state = 'queued' AND trigger = 'schedule' AND claim_no = 0
-      AND available_at > clock_timestamp()
-    RETURNING task_id AS "taskId", scheduled_for AS at`.execute(db);
-  const instants = Map.groupBy(withdrawn, ({ taskId }) => taskId);
-  const uncounted = rows.flatMap(({ id, runs_left }) =>
-    runs_left !== null && instants.has(id) ? [{ id, count: instants.get(id)!.length }] : [],
-  );
-  if (uncounted.length > 0)
-    await sql`UPDATE tasks t SET runs_left = t.runs_left + s.count
-      FROM json_to_recordset(${toJsonText(uncounted)}::json) AS s(id uuid, count int) WHERE t.id = s.id`.execute(
-      db,
-    );
-  return new Map(
-    rows.map((row) => {
-      const { function_id: functionId, anchor_at: anchorAt, jitter_offset_ms: offsetMs } = row;
-      const back = (instants.get(row.id) ?? []).map(({ at }) => at.getTime());
-      const cursor = back.length > 0 ? new Date(Math.min(...back)) : toNominal(row.next_run_at, offsetMs);
-      const state = row.state === "completed" && cursor ? "active" : row.state;
-      const task = toTask({ ...row, state, next_run_at: toColumn(cursor, offsetMs) });
-      return [row.id, { task, namespaceId, functionId, anchorAt, cursor, offsetMs }];
-    }),
-  );
-}
-
-/** One of them; 404 where there is none. */
-export async function lockTask(tx: Transaction, namespaceId: string, taskId: string): Promise<LockedTask> {
-  const locked = (await lockTasks(tx, namespaceId, [taskId])).get(taskId);
-  if (!locked) throw notFound("task", taskId);
-  return locked;
-}
-
 /**
- * Instants that passed and do not fire any more, because no scheduler was there or the task was paused: that stands in
- * the books.
+ * Instants that passed and do not fire any more, because no scheduler was there, the task was paused or its schedule
+ * excludes them: that stands in the books.
  */
 export async function recordPassed(tx: Transaction, locked: readonly LockedTask[], now: Date): Promise<void> {
   const passed = locked.flatMap((one) => {
@@ -114,30 +50,40 @@ export async function recordPassed(tx: Transaction, locked: readonly LockedTask[
     return [{ taskId, skipped, dueAt: dueOfSkipped(skipped, policy.expect, schedule) }];
   });
   if (passed.length > 0) await recordSkipped(tx, passed);
+  await recordExcluded(
+    tx,
+    locked.filter(isUnderWay).map((one) => toExcluding(one, toNominal(now, one.offsetMs)!)),
+  );
 }
 
-function findPassed(
-  { task, anchorAt, cursor, offsetMs }: LockedTask,
-  now: Date,
-): SkippedInstants | undefined {
-  if (cursor === null || (task.state !== "active" && task.state !== "paused")) return undefined;
+const isUnderWay = ({ task: { state } }: LockedTask) => state === "active" || state === "paused";
+
+export const toExcluding = ({ task: { id, schedule }, anchorAt, exclusion }: LockedTask, until: Date) => ({
+  ...{ id, schedule, anchorAt, exclusion, until },
+});
+
+function findPassed(one: LockedTask, now: Date): SkippedInstants | undefined {
+  const { task, cursor, offsetMs } = one;
+  if (cursor === null || !isUnderWay(one)) return undefined;
   // What fires once waits for whoever resumes it.
   if (!doesRepeat(task.schedule)) return undefined;
   const reason = task.state === "paused" ? "paused" : "missed";
-  return countSkipped(createSearch(task.schedule, anchorAt), reason, cursor, toNominal(now, offsetMs)!);
+  return countSkipped(toSearch(one), reason, cursor, toNominal(now, offsetMs)!);
 }
 
 /** Where no further instant can be found, none is told of. */
-const createSearch = (schedule: Schedule, anchorAt: Date) => (after: Date) => {
-  try {
-    return nextOccurrence(schedule, anchorAt, after);
-  } catch {
-    return null;
-  }
-};
+const toSearch =
+  ({ findNext }: LockedTask): FindNext =>
+  (after) => {
+    try {
+      return findNext(after);
+    } catch {
+      return null;
+    }
+  };
 
 /** What a cursor's columns become; see cursor.ts. */
-interface NextCursor {
+export interface NextCursor {
   next_run_at: Date | null;
   seek_from?: Date;
   seek_error?: string;
@@ -263,12 +209,12 @@ function isOver({ state }: Task, verb: "paused" | "resumed"): BellhopError {
 }
 
 /** The cursor, moved on past `now` where the schedule repeats. */
-function findComing({ task, anchorAt, cursor, offsetMs }: LockedTask, now: Date): NextCursor {
+function findComing({ task, findNext, cursor, offsetMs }: LockedTask, now: Date): NextCursor {
   const nominalNow = toNominal(now, offsetMs)!;
   if (!doesRepeat(task.schedule) || (cursor && cursor > nominalNow))
     return { next_run_at: toColumn(cursor, offsetMs) };
   try {
-    return { next_run_at: toColumn(nextOccurrence(task.schedule, anchorAt, nominalNow), offsetMs) };
+    return { next_run_at: toColumn(findNext(nominalNow), offsetMs) };
   } catch (error) {
     return { next_run_at: null, seek_from: nominalNow, seek_error: messageOf(error) };
   }
@@ -314,6 +260,13 @@ export async function resumeTasksIn(
   const next = decided.map(({ one, cursor }) => resumeAt(one, cursor));
   const slept = decided.flatMap(({ one, skipped }) => (skipped ? [{ taskId: one.task.id, skipped }] : []));
   if (slept.length > 0) await recordSkipped(tx, slept);
+  await recordExcluded(
+    tx,
+    decided.map(({ one, cursor }) => {
+      const next = toNominal(cursor.next_run_at, one.offsetMs);
+      return toExcluding(one, findSettled(next, toNominal(now, one.offsetMs)!, one.exclusion));
+    }),
+  );
   const resumed = await saveStates(tx, next, now, RESUMED);
   await tellTasks(tx, "resumed", idsOf(resumed));
   await tellTasks(
@@ -331,13 +284,12 @@ function decideResume(
   locked: LockedTask,
   now: Date,
 ): { cursor: NextCursor; skipped: SkippedInstants | undefined } {
-  const { task, anchorAt, cursor, offsetMs } = locked;
+  const { task, cursor, offsetMs } = locked;
   const { catchUp } = task.policy;
   const nominalNow = toNominal(now, offsetMs)!;
   if (catchUp === null || cursor === null || cursor > nominalNow)
     return { cursor: findComing(locked, now), skipped: findPassed(locked, now) };
-  const findNext = createSearch(task.schedule, anchorAt);
-  const { fires, passedOver } = decideDue(findNext, cursor, nominalNow, catchUp, "paused");
+  const { fires, passedOver } = decideDue(toSearch(locked), cursor, nominalNow, catchUp, "paused");
   const next = fires[0] ? { next_run_at: toColumn(fires[0], offsetMs) } : findComing(locked, now);
   return { cursor: next, skipped: passedOver };
 }

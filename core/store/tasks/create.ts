@@ -2,15 +2,19 @@
 import type { TaskInput } from "../../contracts/task-input.ts";
 import type { Task } from "../../contracts/task-output.ts";
 import { placeInQueue } from "../../domain/limit-keys.ts";
-import { firstOccurrence } from "../../domain/schedule/occurrences.ts";
-import type { QueryScope } from "../database.ts";
+import { type CalendarDates, excludesInstants } from "../../domain/schedule/exclusions.ts";
+import { holdCalendarDates } from "../calendars/calendars.ts";
+import type { QueryScope, Store } from "../database.ts";
 import { tellCreated, toCreatedData } from "../events/record.ts";
 import { recordAtBirth, toExpectationText } from "../expectations/record.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { insertTaskRun, TASK_FACTS } from "../runs/insert.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
+import { inTransaction, type Transaction } from "../transaction.ts";
 import { beginColumns } from "./cursor.ts";
+import { beginExclusion } from "./exclusions.ts";
+import { findFirst } from "./first-instant.ts";
 import { freeKey, takingKey } from "./keys.ts";
 import { toPolicyColumns } from "./policy-columns.ts";
 import { toSpecColumn } from "./spec-column.ts";
@@ -70,11 +74,27 @@ export interface NewTask {
   by?: string | null;
 }
 
-/** 409 where its key is that of a task that is not over. */
-export async function createTask(store: QueryScope, given: NewTask): Promise<CreatedTask> {
+/** 409 where its key is that of a task that is not over; 422 where it names a calendar that is not there. */
+export async function createTask(store: Store, given: NewTask): Promise<CreatedTask> {
+  if (!excludesInstants(given.input.schedule)) return await insertTask(store, given);
+  return await inTransaction(store.pool, (tx) => createTaskIn(tx, given));
+}
+
+/** The same, as a part of a transaction. */
+export async function createTaskIn(tx: Transaction, given: NewTask): Promise<CreatedTask> {
+  const { namespaceId, now, input } = given;
+  if (!excludesInstants(input.schedule)) return await insertTask(tx, given);
+  const dates = await holdCalendarDates(tx, namespaceId, input.schedule);
+  const created = await insertTask(tx, given, dates);
+  await beginExclusion(tx, created.task.id, input.schedule, now);
+  return created;
+}
+
+/** @param dates of the calendar that its schedule names */
+async function insertTask(store: QueryScope, given: NewTask, dates?: CalendarDates): Promise<CreatedTask> {
   const { namespaceId, input, functionId = null, now, id = newId(), traceparent, by = null } = given;
   const runId = input.schedule.kind === "now" ? newId() : null;
-  const nextRunAt = runId ? null : firstOccurrence(input.schedule, now);
+  const nextRunAt = runId ? null : findFirst(input.schedule, now, dates);
   const cursor = beginColumns(input.schedule, id, nextRunAt);
   const policy = toPolicyColumns(input.policy);
   const place = placeInQueue(namespaceId, input.policy);

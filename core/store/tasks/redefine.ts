@@ -5,8 +5,10 @@ import { type Task, toTaskDefinition } from "../../contracts/task-output.ts";
 import { OWN_JSON_FIELD } from "../../contracts/task-spec.ts";
 import { diffDefinitions, type FieldChange, isOfSchedule } from "../../domain/definition-diff.ts";
 import { placeInQueue } from "../../domain/limit-keys.ts";
-import { firstOccurrence } from "../../domain/schedule/occurrences.ts";
+import { excludesInstants } from "../../domain/schedule/exclusions.ts";
+import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { conflict } from "../../errors.ts";
+import { holdCalendarDates } from "../calendars/calendars.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
 import { toJsonText } from "../json-text.ts";
@@ -16,10 +18,13 @@ import { LIMIT_KEYS_OF_TASK } from "../runs/insert.ts";
 import { renewRuns } from "../runs/renew.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import { type LockedTask, lockTask, recordPassed } from "./change.ts";
+import { recordPassed } from "./change.ts";
 import { type ChangedBy, recordChanges } from "./changes.ts";
 import { beginColumns, toColumn } from "./cursor.ts";
+import { beginExclusion, endExclusion } from "./exclusions.ts";
+import { findFirst } from "./first-instant.ts";
 import { freeKey, takingKey } from "./keys.ts";
+import { type LockedTask, lockTask } from "./lock.ts";
 import { changedPolicy, toPolicyColumns } from "./policy-columns.ts";
 import { HAS_OPEN_RUN, toTask } from "./read.ts";
 import { toSpecColumn } from "./spec-column.ts";
@@ -100,12 +105,13 @@ async function takeKey<T>(
 
 async function saveDefinition(
   tx: Transaction,
-  { task, anchorAt, cursor, offsetMs }: LockedTask,
+  { task, namespaceId, anchorAt, cursor, offsetMs }: LockedTask,
   { input, functionId, reschedules }: TaskChange,
   now: Date,
 ): Promise<Task> {
   const columns = toPolicyColumns(input.policy);
   const { queue, limitKeys } = placeInQueue(task.namespaceId, input.policy);
+  const first = reschedules ? await beginSchedule(tx, namespaceId, task, input.schedule, now) : null;
   const row = await tx.db
     .updateTable("tasks")
     .set({
@@ -116,7 +122,7 @@ async function saveDefinition(
       schedule: toJsonText(input.schedule),
       anchor_at: reschedules ? now : anchorAt,
       ...(reschedules
-        ? beginColumns(input.schedule, task.id, firstOccurrence(input.schedule, now))
+        ? beginColumns(input.schedule, task.id, first)
         : { next_run_at: toColumn(cursor, offsetMs) }),
       state: reschedules && task.state === "completed" ? "active" : task.state,
       ...columns,
@@ -131,6 +137,20 @@ async function saveDefinition(
     .returning(HAS_OPEN_RUN)
     .executeTakeFirstOrThrow();
   return toTask(row);
+}
+
+/** Its first instant. */
+async function beginSchedule(
+  tx: Transaction,
+  namespaceId: string,
+  task: Task,
+  schedule: Schedule,
+  now: Date,
+): Promise<Date | null> {
+  const dates = await holdCalendarDates(tx, namespaceId, schedule);
+  if (excludesInstants(schedule)) await beginExclusion(tx, task.id, schedule, now);
+  else if (excludesInstants(task.schedule)) await endExclusion(tx, task.id);
+  return findFirst(schedule, now, dates);
 }
 
 const HELD_OF_MOVED = sql.raw(`CASE WHEN ${GRANTED} THEN r.permits END`);

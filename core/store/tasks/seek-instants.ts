@@ -1,11 +1,11 @@
 /** Active tasks whose next instant could not be found: they are not over, they are looked at again. */
 import { sql } from "kysely";
-import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { messageOf } from "../../errors.ts";
 import type { Store } from "../database.ts";
 import { inTransaction } from "../transaction.ts";
 import { toColumn } from "./cursor.ts";
+import { createFindNext, loadExclusions, type TaskExclusion } from "./exclusions.ts";
 
 interface SeekingTask {
   id: string;
@@ -24,25 +24,27 @@ export async function seekInstants(
   now: Date,
   limit: number,
 ): Promise<{ tried: number; found: number }> {
-  return await inTransaction(store.pool, async ({ db: tx }) => {
+  return await inTransaction(store.pool, async (tx) => {
     const before = new Date(now.getTime() - SEEK_AGAIN_MS);
     const { rows } = await sql<SeekingTask>`
       SELECT id, schedule, anchor_at, seek_from, jitter_offset_ms FROM tasks
       WHERE seek_from IS NOT NULL AND state = 'active' AND (seek_tried_at IS NULL OR seek_tried_at <= ${before})
-      ORDER BY seek_tried_at NULLS FIRST LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx);
+      ORDER BY seek_tried_at NULLS FIRST LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx.db);
+    const exclusions = await loadExclusions(tx, rows);
     let found = 0;
     for (const task of rows) {
-      const columns = seek(task, now);
+      const columns = seek(task, exclusions.get(task.id), now);
       if (columns.seek_from === null) found += 1;
-      await tx.updateTable("tasks").set(columns).where("id", "=", task.id).execute();
+      await tx.db.updateTable("tasks").set(columns).where("id", "=", task.id).execute();
     }
     return { tried: rows.length, found };
   });
 }
 
-function seek({ schedule, anchor_at, seek_from, jitter_offset_ms }: SeekingTask, now: Date) {
+function seek(task: SeekingTask, exclusion: TaskExclusion | undefined, now: Date) {
+  const { schedule, anchor_at, seek_from, jitter_offset_ms } = task;
   try {
-    const next = nextOccurrence(schedule, anchor_at, seek_from);
+    const next = createFindNext(schedule, anchor_at, exclusion)(seek_from);
     const state = next ? ("active" as const) : ("completed" as const);
     const found = { seek_from: null, seek_error: null, seek_tried_at: null };
     return { next_run_at: toColumn(next, jitter_offset_ms), state, ...found };

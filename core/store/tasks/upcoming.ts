@@ -4,10 +4,11 @@
  * fire again, and never at those that fire later.
  */
 import type { ComingInstant } from "../../contracts/occurrence.ts";
-import { nextOccurrence } from "../../domain/schedule/occurrences.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
+import type { FindNext } from "../../domain/skipped.ts";
 import type { QueryScope } from "../database.ts";
 import { toColumn, toNominal } from "./cursor.ts";
+import { createFindNext, loadExclusions } from "./exclusions.ts";
 
 export interface UpcomingInstant extends ComingInstant {
   taskId: string;
@@ -30,8 +31,12 @@ interface TaskRow {
   runs_left: number | null;
 }
 
+interface UpcomingTask extends TaskRow {
+  findNext: FindNext;
+}
+
 interface Head extends UpcomingPosition {
-  task: TaskRow;
+  task: UpcomingTask;
   /** Runs that it may have after this one; null: any number. */
   left: number | null;
 }
@@ -48,7 +53,7 @@ const SELECT = `SELECT id, name, schedule, anchor_at, next_run_at, jitter_offset
 
 /** Up to `limit` instants after `after`, until `until`. */
 export async function listUpcoming(
-  { pool }: QueryScope,
+  scope: QueryScope,
   namespaceId: string,
   until: Date,
   after: UpcomingPosition | undefined,
@@ -68,7 +73,7 @@ export async function listUpcoming(
   while (found.length < limit) {
     // Before a head counts as the first, every task has been read whose cursor comes before it.
     while (!isAllRead && (heads[0] === undefined || !last || comesAfter(heads[0], last))) {
-      const { rows } = await pool.query<TaskRow>({
+      const { rows } = await scope.pool.query<TaskRow>({
         name: "upcoming",
         text: SELECT,
         values: [
@@ -80,7 +85,7 @@ export async function listUpcoming(
           after && new Date(after.atMs),
         ],
       });
-      for (const task of rows) add(skipTo(task, after));
+      for (const task of await withSearches(scope, rows)) add(skipTo(task, after));
       isAllRead = rows.length < batch;
       const end = rows.at(-1);
       if (end) last = { atMs: end.next_run_at.getTime(), taskId: end.id };
@@ -99,18 +104,26 @@ const SELECT_ONE = `SELECT id, name, schedule, anchor_at, next_run_at, jitter_of
 
 /** The next `count` instants of one task; of one that is not active, none. Undefined: there is no such task. */
 export async function listNextOfTask(
-  { pool }: QueryScope,
+  scope: QueryScope,
   namespaceId: string,
   taskId: string,
   count: number,
 ): Promise<{ schedule: Schedule; instants: UpcomingInstant[] } | undefined> {
-  const { rows } = await pool.query<TaskRow & { state: string }>(SELECT_ONE, [namespaceId, taskId]);
-  const [task] = rows;
+  const { rows } = await scope.pool.query<TaskRow & { state: string }>(SELECT_ONE, [namespaceId, taskId]);
+  const [task] = await withSearches(scope, rows);
   if (!task) return undefined;
   const instants: UpcomingInstant[] = [];
   let head = task.state === "active" && task.next_run_at ? skipTo(task, undefined) : undefined;
   for (; head && instants.length < count; head = advance(head)) instants.push(toInstant(head));
   return { schedule: task.schedule, instants };
+}
+
+async function withSearches<Row extends TaskRow>(scope: QueryScope, rows: Row[]) {
+  const exclusions = await loadExclusions(scope, rows);
+  return rows.map((row) => ({
+    ...row,
+    findNext: createFindNext(row.schedule, row.anchor_at, exclusions.get(row.id)),
+  }));
 }
 
 function toInstant({ task, atMs }: Head): UpcomingInstant {
@@ -133,7 +146,7 @@ function insertInOrder(heads: Head[], head: Head): void {
 }
 
 /** The task's first instant after the position. How many runs it has left is counted from its cursor. */
-function skipTo(task: TaskRow, after: UpcomingPosition | undefined): Head | undefined {
+function skipTo(task: UpcomingTask, after: UpcomingPosition | undefined): Head | undefined {
   const left = task.runs_left === null ? null : task.runs_left - 1;
   let head: Head | undefined = { task, taskId: task.id, atMs: task.next_run_at.getTime(), left };
   if (!after) return head;
@@ -149,7 +162,7 @@ function advance({ task, atMs, left }: Head): Head | undefined {
   if (left === 0) return undefined;
   const nominal = toNominal(new Date(atMs), task.jitter_offset_ms)!;
   try {
-    const next = toColumn(nextOccurrence(task.schedule, task.anchor_at, nominal), task.jitter_offset_ms);
+    const next = toColumn(task.findNext(nominal), task.jitter_offset_ms);
     const after = left === null ? null : left - 1;
     return next ? { task, taskId: task.id, atMs: next.getTime(), left: after } : undefined;
   } catch {

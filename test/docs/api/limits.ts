@@ -34,7 +34,7 @@ const bodies: Statement[] = [
     assert.equal((await post(MAX_BODY_BYTES)).status, 201);
   }),
   statement(
-    `(input and body excepted); parts of an upload | ${MAX_DEPTH} levels; ${n(MAX_ENTRIES)}; ${MAX_PARTS} |`,
+    `(input, body and the dates of a calendar excepted); parts of an upload | ${MAX_DEPTH} levels; ${n(MAX_ENTRIES)}; ${MAX_PARTS} |`,
     async ({ tenant }) => {
       await makeFunction(tenant);
       await nestsTo(tenant, MAX_DEPTH);

@@ -1,5 +1,7 @@
 /** Chapter "Schedules". */
 import assert from "node:assert/strict";
+import { assertProblem } from "../../../api/testing/problem.ts";
+import { MAX_CALENDAR_DATES } from "../../../core/contracts/calendar.ts";
 import { MAX_DURATION_MS } from "../../../core/contracts/common.ts";
 import {
   MAX_EXCLUDED_DATES,
@@ -12,9 +14,11 @@ import { MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../../../core/domain
 import { MAX_COUNTED } from "../../../core/domain/skipped.ts";
 import { formatDuration, parseDuration } from "../../../core/duration.ts";
 import type { JsonObject } from "../../../core/json.ts";
+import { MAX_CALENDARS } from "../../../core/store/calendars/calendars.ts";
 import { bounded, HTTP_TASK, held, n, type Statement, statement } from "./statement.ts";
 
 const DAY_MS = 86_400_000;
+const CALENDARS = "api/calendars/calendars.test.ts";
 
 const withSchedule = (schedule: JsonObject) => ({ schedule });
 const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
@@ -70,7 +74,7 @@ export const SCHEDULES: Statement[] = [
     const refuses = [list(MAX_EXPRESSIONS + 1)];
     await bounded(HTTP_TASK, { field: "schedule.cron", takes: [list(MAX_EXPRESSIONS)], refuses })(world);
   }),
-  statement(`exclude (dates, at most ${n(MAX_EXCLUDED_DATES)}, and another cron)`, async (world) => {
+  statement(`exclude (dates, at most ${n(MAX_EXCLUDED_DATES)}, another cron,`, async (world) => {
     const days = (count: number) =>
       Array.from({ length: count }, (_none, day) => new Date(day * DAY_MS).toISOString().slice(0, 10));
     const without = (count: number) => withSchedule({ every: "1h", exclude: { dates: days(count) } });
@@ -219,6 +223,35 @@ export const SCHEDULES: Statement[] = [
   held("While runs of the task go on overrunning, only the first of them is told of.", [
     WATCH,
     "of overruns in a row the first is told, with wait and run time side by side",
+  ]),
+  statement(
+    `A calendar is a named set of days of the namespace, at most ${n(MAX_CALENDAR_DATES)}`,
+    async (world) => {
+      const put = (count: number) =>
+        world.tenant.call("PUT", "/v1/calendars/days", { body: { dates: Array(count).fill("2026-12-25") } });
+      assertProblem(await put(MAX_CALENDAR_DATES + 1), 422, "invalid_input", ["dates"]);
+      assert.equal((await put(MAX_CALENDAR_DATES)).status, 201);
+    },
+  ),
+  held("PUT answers 201 or 200 with {name, dates, createdAt, updatedAt}", [
+    CALENDARS,
+    "a calendar is put, read, listed and removed",
+  ]),
+  held(`a namespace has at most ${MAX_CALENDARS} (409 too_many_calendars)`, [
+    "core/store/calendars/change.test.ts",
+    "a namespace has at most",
+  ]),
+  held("A task that names a calendar which is not there is a 422 unknown_calendar that names the field", [
+    CALENDARS,
+    "its calendar is looked up, and its days do not fire",
+  ]),
+  held("Dates that leave a task no instant are a 422 where it is made", [
+    "core/store/calendars/change.test.ts",
+    "that is not there, or that leaves it no instant",
+  ]),
+  held("A calendar that tasks name is not removed: 409 calendar_in_use, which names some of them", [
+    CALENDARS,
+    "its calendar is looked up, and its days do not fire",
   ]),
   held(
     `count (up to ${n(MAX_COUNTED)})`,
