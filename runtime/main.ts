@@ -13,6 +13,7 @@ import { createSealer } from "../core/secrets/sealer.ts";
 import { keepEmail } from "../core/store/captured-emails.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
+import { restQueue } from "../core/store/queues/queues.ts";
 import { loadNamespaceSecrets, loadSealedEnv } from "../core/store/secrets.ts";
 import { demandSecretsKey } from "../core/store/secrets-key.ts";
 import { findSigningSecrets } from "../core/store/signing-secrets.ts";
@@ -38,6 +39,7 @@ import { createFunctionKvs } from "./runners/function-kv.ts";
 import { createHttpRunner } from "./runners/http.ts";
 import { createKeyValueAnswerer } from "./runners/kv-answerer.ts";
 import { createNamespaceSecrets } from "./runners/namespace-secrets.ts";
+import { restingQueue } from "./runners/rest-queue.ts";
 import { createRevisionCache } from "./runners/revision-cache.ts";
 import { withSecrets } from "./runners/with-secrets.ts";
 import { standingWalls } from "./sandbox/parent/executor-command.ts";
@@ -133,10 +135,14 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
     notifier,
     listener,
     runners: {
-      http: withSecrets(
-        createHttpRunner({ egress, signer, clock, completeUrlOf: findCompleteUrls(settings) }),
-        secrets.find,
-        clock,
+      http: restingQueue(
+        withSecrets(
+          createHttpRunner({ egress, signer, clock, completeUrlOf: findCompleteUrls(settings) }),
+          secrets.find,
+          clock,
+        ),
+        (queueKey, restMs) => restQueue(store, queueKey, restMs),
+        (error) => log.warn({ error }, "a queue was not rested"),
       ),
       email: withSecrets(createEmailRunner({ provider: mail, from: mailFrom }), secrets.find, clock),
       function: createFunctionRunner({

@@ -21,6 +21,7 @@ import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
 import {
   adoptWaiting,
   findGrantableKeys,
+  findRatedKeys,
   GRANT_BATCH,
   grantPermits,
 } from "../core/store/limits/grant-permits.ts";
@@ -42,6 +43,7 @@ import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { DatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
+import { callRated, RATE_LOOK_MS } from "./call-rated.ts";
 import { driveBulkActions } from "./drive-bulk.ts";
 import { createReringBackoff, type ReringBackoff } from "./rering-overdue.ts";
 import { createUnfiredWatch, watchRuns } from "./watch-expectations.ts";
@@ -68,7 +70,8 @@ interface Job {
   name: string;
   everyMs: number;
   /** `stopping` aborts when it is to come to its end. */
-  run(context: JobContext, backoff: ReringBackoff, stopping: AbortSignal): Promise<void>;
+  /** May say in how many milliseconds it is to come again, in place of `everyMs`. */
+  run(context: JobContext, backoff: ReringBackoff, stopping: AbortSignal): Promise<number | void>;
 }
 
 const MINUTE_MS = 60_000;
@@ -114,6 +117,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "expectations", everyMs: 1_000, run: watchRuns },
     { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
     { name: "error groups", everyMs: 1_000, run: foldAllErrors },
+    { name: "rates", everyMs: RATE_LOOK_MS, run: callAllRated },
     { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
@@ -189,6 +193,19 @@ async function foldAllErrors({ store }: JobContext): Promise<void> {
 }
 
 /** A count that is too low lets too many run, one that is too high too few. */
+/** Unlike permits, those of a rate come back by themselves. */
+async function callAllRated(context: JobContext): Promise<number> {
+  const { store, transport } = context;
+  return await callRated({
+    find: () => findRatedKeys(store, WAITING_KEYS),
+    async call(keys) {
+      const bells = await grantPermits(store, keys);
+      await sendIfPossible(context, transport.ring(bells));
+      return bells.length;
+    },
+  });
+}
+
 async function removeQueueKeys({ store }: JobContext): Promise<void> {
   while ((await removeIdleKeys(store, KEY_BATCH)) === KEY_BATCH);
 }
@@ -317,12 +334,13 @@ async function runJob(
   context: JobContext,
   backoff: ReringBackoff,
   stopping: AbortSignal,
-): Promise<void> {
+): Promise<number | undefined> {
   const { metrics, clock, log } = context;
   const done = metrics.jobSeconds.startTimer({ name });
   try {
-    await run(context, backoff, stopping);
+    const nextMs = await run(context, backoff, stopping);
     metrics.jobDoneAt.set({ name }, clock.now().getTime() / 1_000);
+    return nextMs ?? undefined;
   } catch (error) {
     metrics.jobErrors.inc({ name });
     log.error({ job: name, error }, "a background job failed");
@@ -338,8 +356,8 @@ export function startJobs(context: JobContext): { stop(): Promise<void> } {
   const backoff = createReringBackoff();
   const loops = listJobs(context.leaseMs).map(async (job) => {
     while (!stopped.signal.aborted) {
-      await runJob(job, context, backoff, stopped.signal);
-      await context.clock.sleep(job.everyMs, stopped.signal);
+      const nextMs = await runJob(job, context, backoff, stopped.signal);
+      await context.clock.sleep(nextMs ?? job.everyMs, stopped.signal);
     }
   });
   return {

@@ -40,7 +40,10 @@ const callQuery = z.object({
     .meta({ description: "The queue it stands in: it is queued, whether its caller waits or not." }),
   concurrencyKey: limitKeyField
     .optional()
-    .meta({ description: "Calls and runs of the queue with the same one share its limit per key." }),
+    .meta({ description: "Calls and runs of the queue with the same one share its concurrency per key." }),
+  rateKey: limitKeyField
+    .optional()
+    .meta({ description: "Calls and runs of the queue with the same one share its rate per key." }),
 });
 
 /** The only one that has the input. 422 where the function has no such tag or revision. */
@@ -48,7 +51,7 @@ async function readCall(
   parts: ApiParts,
   context: Context<ApiEnv>,
   named: string,
-  { tag, revision, maxAttempts, queue, concurrencyKey }: z.output<typeof callQuery>,
+  { tag, revision, maxAttempts, queue, concurrencyKey, rateKey }: z.output<typeof callQuery>,
 ): Promise<FunctionCall> {
   const input = (await readJson(context, { optional: true })) ?? null;
   const name = requireName(named);
@@ -57,7 +60,7 @@ async function readCall(
   if (queue !== undefined) await requireQueue(parts.store, fn.namespaceId, queue);
   return {
     ...{ runId: newId(), fn, trigger: "invoke", input, maxAttempts },
-    place: toPlace({ queue, concurrencyKey }),
+    place: toPlace({ queue, concurrencyKey, rateKey }),
     target: await resolveTarget(parts.store.db, fn.id, { tag, revision }),
     trafficKey: readTrafficKey(context),
     traceparent: traceparentOf(context),
@@ -66,11 +69,14 @@ async function readCall(
 }
 
 /** Undefined: the queue `default`, and no key in it. */
-function toPlace(
-  given: Pick<z.output<typeof callQuery>, "queue" | "concurrencyKey">,
-): QueuePlace | undefined {
-  const { queue = DEFAULT_QUEUE, concurrencyKey = null } = given;
-  return queue === DEFAULT_QUEUE && concurrencyKey === null ? undefined : { queue, concurrencyKey };
+function toPlace(given: Pick<z.output<typeof callQuery>, keyof QueuePlace>): QueuePlace | undefined {
+  const place = {
+    queue: given.queue ?? DEFAULT_QUEUE,
+    concurrencyKey: given.concurrencyKey ?? null,
+    rateKey: given.rateKey ?? null,
+  };
+  const isPlain = place.concurrencyKey === null && place.rateKey === null;
+  return place.queue === DEFAULT_QUEUE && isPlain ? undefined : place;
 }
 
 const invoke = defineRoute({

@@ -12,7 +12,6 @@ import {
 import { BellhopError } from "../../core/errors.ts";
 import { readEvents, type StoredEvent, settleEvents } from "../../core/store/events/read.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
-import { readLastEventId } from "../http/last-event-id.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { resolveTaskFilter } from "../tasks/name-task.ts";
 import type { FollowOptions } from "./follow.ts";
@@ -95,7 +94,11 @@ function linkTo(context: Context<ApiEnv>, after: string): string {
 
 /** The event that was seen last. A reader that reconnects by itself repeats `after`; its header says more. */
 function readLastSeen(context: Context<ApiEnv>, after: EventPosition | undefined): EventPosition | undefined {
-  return readLastEventId(context, parsePosition) ?? after;
+  const lastEventId = context.req.header("last-event-id");
+  if (lastEventId === undefined) return after;
+  const position = parsePosition(lastEventId);
+  if (position) return position;
+  throw new BellhopError("invalid_input", 400, "Last-Event-ID is not an id this stream gave.");
 }
 
 async function follow(parts: ApiParts, context: Context<ApiEnv>, { after, runId, taskId }: EventQuery) {

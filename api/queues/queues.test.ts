@@ -9,14 +9,19 @@ import { assertProblem } from "../testing/problem.ts";
 const api = await openApi();
 const TASK = { type: "http", url: "https://example.com/" };
 const EMPTY = {
-  ...{ concurrency: null, perKey: null, paused: false, pausedUntil: null },
+  ...{ concurrency: null, rate: null, perKey: null, restOn429: false, paused: false, pausedUntil: null },
   ...{ running: 0, waiting: 0, oldestWaitingAt: null },
-  waitingFor: { concurrency: 0, paused: 0, slot: 0 },
+  waitingFor: { concurrency: 0, rate: 0, paused: 0, slot: 0 },
 };
 
 test("a queue is made, read, changed, listed beside default, and deleted", async () => {
   const tenant = await api.newTenant();
-  const limits = { concurrency: 5, perKey: { concurrency: 1 } };
+  const limits = {
+    concurrency: 5,
+    rate: { limit: 10, per: "1s", burst: 20 },
+    perKey: { concurrency: 1, rate: { limit: 1, per: "1m", burst: null } },
+    restOn429: true,
+  };
   const made = await tenant.call("PUT", "/v1/queues/mail", { body: limits });
   assert.deepEqual([made.status, made.body], [201, { ...EMPTY, name: "mail", ...limits }]);
   assert.deepEqual((await tenant.call("GET", "/v1/queues/mail")).body, made.body);

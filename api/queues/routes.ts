@@ -44,8 +44,9 @@ export const queueFeature: Feature = {
       errors: { 409: ["too_many_queues"] },
       async handle({ parts, owner: { namespaceId }, params, body }) {
         const name = requireQueueName(params.name);
-        const { concurrency, perKey } = body;
-        const change = { limits: { concurrency, perKey }, pausedUntil: toPausedUntil(body) };
+        const { concurrency, rate, perKey, restOn429 } = body;
+        const limits = { concurrency, rate, perKey, restOn429 };
+        const change = { limits, pausedUntil: toPausedUntil(body) };
         const { queue, isNew, freedKeys } = await putQueue(parts.store, namespaceId, name, change);
         await announceQueue(parts, freedKeys);
         return { status: isNew ? 201 : 200, body: await show(parts, namespaceId, queue) };

@@ -43,6 +43,7 @@ test("a task without a schedule is made with its run, which is rung", async () =
     expect: null,
     queue: "default",
     concurrencyKey: null,
+    rateKey: null,
     labels: {},
     on: null,
     nextRunAt: null,
@@ -92,6 +93,7 @@ test("what is made is what is read back, each type with all its fields", async (
     expect: { by: "08:00" },
     queue: "default",
     concurrencyKey: "order-7",
+    rateKey: "api",
     labels: { team: "ops", "app.example.com/tier": "" },
     on: { failure: [{ type: "email", to: "ops@example.com" }] },
   };

@@ -14,4 +14,6 @@ export const queueFields = {
   queue: nameField.default(DEFAULT_QUEUE),
   /** Runs of the queue with the same one share its `perKey.concurrency`. Null: none. */
   concurrencyKey: limitKeyField.nullable().default(null),
+  /** The same of its `perKey.rate`. */
+  rateKey: limitKeyField.nullable().default(null),
 };

@@ -1,24 +1,51 @@
 /** Queues on the wire: their limits, and what runs and waits in them. */
 import { z } from "zod";
 import { type QueueLimits, UNTIL_RESUMED, WAIT_REASONS, type WaitReason } from "../domain/queue.ts";
-import { instantField, instantOutput, nameField, wholeNumberField } from "./common.ts";
+import { durationField, instantField, instantOutput, nameField, wholeNumberField } from "./common.ts";
 import { fieldGroup, toShown } from "./field-group.ts";
 
 const MAX_CONCURRENCY = 100_000;
+const MIN_RATE_MS = 1_000;
+const MAX_RATE_MS = 30 * 86_400_000;
 
 const concurrency = wholeNumberField(1, MAX_CONCURRENCY).nullable().default(null);
 
-const perKey = fieldGroup({ concurrency });
+const MAX_RATE = 100_000;
+/** How many starts may lie between one and the next. */
+const rate = fieldGroup(
+  {
+    limit: wholeNumberField(1, MAX_RATE),
+    per: durationField(MIN_RATE_MS, MAX_RATE_MS),
+    burst: wholeNumberField(1, MAX_RATE).nullable().default(null),
+  },
+  { per: "perMs" },
+)
+  .nullable()
+  .default(null);
+
+const perKey = fieldGroup({ concurrency, rate });
 
 /** What is left out, or null, limits nothing. */
 const limitFields = {
   /** Runs at once. */
   concurrency,
+  /** Starts in a time. */
+  rate,
   /** Of the runs that have the same key. */
   perKey: perKey.nullable().default(null),
+  restOn429: z.boolean().default(false).meta({
+    description: "Whether a 429 or 503 with `Retry-After` to an http task pauses the queue until then.",
+  }),
 };
 
-const EXAMPLE_INPUT = { concurrency: 5, perKey: { concurrency: 1 } };
+const shownLimits = toShown(z.strictObject(limitFields)).shape;
+
+const EXAMPLE_INPUT = {
+  concurrency: 5,
+  rate: { limit: 10, per: "1s", burst: 20 },
+  perKey: { concurrency: 1, rate: null },
+  restOn429: true,
+};
 
 interface Pause {
   paused?: boolean | undefined;
@@ -65,7 +92,7 @@ const count = z.int();
 export const queueOutput = z
   .object({
     name: z.string(),
-    ...toShown(z.strictObject(limitFields)).shape,
+    ...shownLimits,
     paused: z.boolean(),
     pausedUntil: instantOutput.nullable().meta({ description: "Null where the pause has no end." }),
     running: count,
@@ -103,15 +130,20 @@ interface QueueFacts {
   waitingFor: Record<WaitReason, number>;
 }
 
+const limitsCodec = fieldGroup(limitFields);
+
+const toWireLimits = (limits: QueueLimits) =>
+  limitsCodec.encode(limits) as Pick<z.output<typeof queueOutput>, keyof typeof limitFields>;
+
 export function toWireQueue({
   name,
   limits,
   pausedUntil,
   ...counts
 }: QueueFacts): z.output<typeof queueOutput> {
-  const { concurrency, perKey } = limits;
   return {
-    ...{ name, concurrency, perKey: perKey && { concurrency: perKey.concurrency } },
+    name,
+    ...toWireLimits(limits),
     paused: pausedUntil !== null,
     pausedUntil: pausedUntil instanceof Date ? pausedUntil.toISOString() : null,
     ...counts,

@@ -127,7 +127,7 @@ export const runOutput = z
     queue: z.string().meta({ description: "The queue it is in." }),
     waitingFor: z.enum(WAIT_REASONS).optional().meta({
       description:
-        "Of a queued run whose time has come, what it waits for: a limit of runs at once (`concurrency`), the end of a pause (`paused`), or a worker with a free slot (`slot`).",
+        "Of a queued run whose time has come, what it waits for: a limit of runs at once (`concurrency`), the instant at which its rate lets the next start (`rate`), the end of a pause (`paused`), or a worker with a free slot (`slot`).",
     }),
     attempt: z.int().meta({ description: "The one that is under way, or the last one; from 1." }),
     scheduledFor: instantOutput,

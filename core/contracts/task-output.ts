@@ -84,6 +84,7 @@ export const taskOutput = z
         expect: { within: "2h" },
         queue: "default",
         concurrencyKey: null,
+        rateKey: null,
         labels: { team: "billing" },
         on: { failure: [{ type: "email", to: "ops@example.com" }] },
         nextRunAt: "2026-11-24T01:30:00.000Z",

@@ -125,6 +125,7 @@ function policyOf(random: Random): JsonObject {
     ),
     queue: random.maybe(() => random.pick(["default", "mail"])),
     concurrencyKey: random.maybe(() => random.pick([null, "ada", "order 7/2"])),
+    rateKey: random.maybe(() => random.pick([null, "ada"])),
   });
 }
 
@@ -182,6 +183,7 @@ test("a policy that was stored before a field was there goes on as it did", () =
     expect: null,
     queue: "default",
     concurrencyKey: null,
+    rateKey: null,
   });
 });
 

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { idOutput, instantOutput } from "./common.ts";
 
-const workerOutput = z
+export const workerOutput = z
   .object({
     id: idOutput,
     host: z.string(),
@@ -28,5 +28,3 @@ const workerOutput = z
       },
     ],
   });
-
-export const workersOutput = z.object({ items: z.array(workerOutput) });

@@ -9,13 +9,25 @@ export const functionKey = (functionId: string) => `function:${functionId}`;
 /** Runs of one queue. */
 export const queueKey = (namespaceId: string, queue: string) => `queue:${namespaceId}/${queue}`;
 
-/** Those of them that name the same key, such as a customer. */
-const subkey = (namespaceId: string, queue: string, key: string) => `${queueKey(namespaceId, queue)}/${key}`;
+export const isQueueKey = (key: string) => /^queue:[^/]+\/[^/]+$/.test(key);
+
+/** Of the key of a queue: its namespace's id, and its name. */
+export const placeOfQueueKey = (key: string) => key.slice("queue:".length).split("/") as [string, string];
+
+/** Those of them that have the same concurrency key, such as a customer. */
+const concurrencySubkey = (namespaceId: string, queue: string, key: string) =>
+  `${queueKey(namespaceId, queue)}/${key}`;
+
+/** Those that have the same rate key. */
+const rateSubkey = (namespaceId: string, queue: string, key: string) => `rate:${namespaceId}/${queue}/${key}`;
+
+export const isRateKey = (key: string) => key.startsWith("rate:");
 
 /** Where a run stands, as its task or its caller says. */
 export interface QueuePlace {
   queue: string;
   concurrencyKey: string | null;
+  rateKey: string | null;
 }
 
 /** As they are stored with a task or a run. */
@@ -26,10 +38,13 @@ export interface PlacedRun {
   limitKeys: string[] | null;
 }
 
-export function placeInQueue(namespaceId: string, { queue, concurrencyKey }: QueuePlace): PlacedRun {
-  if (queue === DEFAULT_QUEUE && concurrencyKey === null) return { queue: null, limitKeys: null };
+export function placeInQueue(namespaceId: string, place: QueuePlace): PlacedRun {
+  const { queue, concurrencyKey, rateKey } = place;
+  if (queue === DEFAULT_QUEUE && concurrencyKey === null && rateKey === null)
+    return { queue: null, limitKeys: null };
   const keys = [queueKey(namespaceId, queue)];
-  if (concurrencyKey !== null) keys.push(subkey(namespaceId, queue, concurrencyKey));
+  if (concurrencyKey !== null) keys.push(concurrencySubkey(namespaceId, queue, concurrencyKey));
+  if (rateKey !== null) keys.push(rateSubkey(namespaceId, queue, rateKey));
   return { queue, limitKeys: keys };
 }
 
@@ -38,5 +53,6 @@ export const keysOfQueue = (keys: readonly string[]) => keys.filter((key) => !ke
 
 /** The key of the queue in which this one is a key; undefined: it is none of a queue's own keys. */
 export function parentKeyOf(key: string): string | undefined {
-  return /^queue:[^/]+\/[^/]+(?=\/)/.exec(key)?.[0];
+  const place = /^(?:queue|rate):([^/]+\/[^/]+)\//.exec(key)?.[1];
+  return place && `queue:${place}`;
 }

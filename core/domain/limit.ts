@@ -1,12 +1,15 @@
 /** A limit by key as it stands at a moment. Pure. */
+import { type Bucket, countStarts, type Rate } from "./rate.ts";
 
 /** As many as come: of a limit that counts permits and refuses none. */
 export const UNLIMITED = 2_147_483_647;
 
 /** What holds for each key of a queue. */
 export interface KeyLimits {
-  /** Null: as many as come. */
+  /** Of runs with the same concurrency key; null: as many as come. */
   concurrency: number | null;
+  /** Of runs with the same rate key. */
+  rate: Rate | null;
 }
 
 export interface Limit {
@@ -15,10 +18,15 @@ export interface Limit {
   concurrency: number | null;
   permitsHeld: number;
   isPaused: boolean;
+  /** Null: however many in whatever time. */
+  bucket: Bucket | null;
 }
 
-/** How many runs may start now; never less than none. */
-export function countFree({ concurrency, permitsHeld, isPaused }: Limit): number {
+/** How many runs may start at `nowMs`; never less than none. */
+export function countFree(limit: Limit, nowMs: number): number {
+  const { concurrency, permitsHeld, isPaused, bucket } = limit;
   if (concurrency === null) return Number.POSITIVE_INFINITY;
-  return isPaused ? 0 : Math.max(0, concurrency - permitsHeld);
+  if (isPaused) return 0;
+  const permits = Math.max(0, concurrency - permitsHeld);
+  return bucket ? Math.min(permits, countStarts(bucket, nowMs)) : permits;
 }

@@ -70,6 +70,7 @@ const LATER = [
   "0045-expectations",
   "0048-backfills",
   "0050-queues",
+  "0051-rates",
   "0057-upcoming-order",
   "0058-returned-permits",
 ];

@@ -43,6 +43,7 @@ import * as calendars from "./migrations/0043-calendars.ts";
 import * as expectations from "./migrations/0045-expectations.ts";
 import * as backfills from "./migrations/0048-backfills.ts";
 import * as queues from "./migrations/0050-queues.ts";
+import * as rates from "./migrations/0051-rates.ts";
 import * as upcomingOrder from "./migrations/0057-upcoming-order.ts";
 import * as returnedPermits from "./migrations/0058-returned-permits.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
@@ -88,6 +89,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0045-expectations": expectations,
   "0048-backfills": backfills,
   "0050-queues": queues,
+  "0051-rates": rates,
   "0057-upcoming-order": upcomingOrder,
   "0058-returned-permits": returnedPermits,
 };

@@ -175,6 +175,10 @@ export interface Database {
     parent_key: ColumnType<string | null, string | null | undefined, never>;
     /** Of a queue: what holds for each key that its runs name. */
     per_key: Jsonb<KeyLimits | null>;
+    /** See domain/rate.ts: how often one may start, how many at once, and when the bucket is full again. */
+    rate_interval_ms: ColumnType<number | null, number | null | undefined, number | null>;
+    rate_burst: ColumnType<number | null, number | null | undefined, number | null>;
+    rate_used_until_ms: Generated<number>;
     /** 'infinity' (read as Infinity): until it is resumed. */
     paused_until: ColumnType<Date | number | null, Date | number | null | undefined, Date | number | null>;
   };

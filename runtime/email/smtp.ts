@@ -7,7 +7,6 @@ import {
   type MailMessage,
   type MailProvider,
   refuseControlCharacters,
-  sendingAborted,
 } from "./mail-provider.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -110,7 +109,7 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw invalidSmtpUrl("has a % that does not begin a percent-encoded byte, such as %40");
+    throw invalidSmtpUrl("has a % that is no percent-encoding");
   }
 }
 
@@ -130,7 +129,7 @@ function toMail(message: MailMessage) {
 
 function toMailError(error: NodemailerError, quote: (text: string) => string): MailError {
   const { code = "", responseCode, response = "" } = error;
-  if (code === "EABORT") return sendingAborted();
+  if (code === "EABORT") return new MailError("aborted", "Sending was aborted.", { retryable: true });
   const permanent = error.permanent ?? false;
   if (code === "EAUTH" || code === "ENOAUTH") {
     const words = response === "" ? "" : `: ${quote(response)}`;

@@ -14,7 +14,7 @@ import {
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { unindexed } from "../unindexed.ts";
 import { lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
-import { GRANTED, LIMIT_KEYS, WAITING } from "./permits.ts";
+import { CALLED, GRANTED, LIMIT_KEYS, useRate, WAITING } from "./permits.ts";
 
 /** A claimable run, and the limits that hold for it. */
 export interface LimitedRun {
@@ -31,11 +31,16 @@ const LOOK = `
     SELECT * FROM json_to_recordset($2::json) AS k(key text, free int)
   ), line AS (
     SELECT r.id, coalesce(${LIMIT_KEYS}, '{}') AS keys, ${CLAIM_ORDER}, 'asked' AS standing, true AS suits FROM task_runs_open r
-    WHERE r.id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID} AND r.waiting_key IS NULL
+    WHERE r.id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID} AND (r.waiting_key IS NULL OR r.permits IS NULL)
     UNION ALL
     SELECT w.* FROM l CROSS JOIN LATERAL (
       SELECT r.id, coalesce(${LIMIT_KEYS}, '{}'), ${CLAIM_ORDER}, 'waiting', ${SUITS} FROM task_runs_open r WHERE ${WAITING} = l.key
       ORDER BY ${inTurn("r")} LIMIT l.free) AS w
+    UNION ALL
+    SELECT c.* FROM l CROSS JOIN LATERAL (
+      SELECT r.id, coalesce(${LIMIT_KEYS}, '{}'), ${CLAIM_ORDER}, 'waiting', ${SUITS} FROM task_runs_open r
+      WHERE ${CALLED} AND r.waiting_key = l.key AND NOT r.id = ANY($1::uuid[])
+      ORDER BY ${inTurn("r")} LIMIT l.free) AS c
     UNION ALL
     SELECT g.* FROM l CROSS JOIN LATERAL (
       SELECT r.id, coalesce(${LIMIT_KEYS}, '{}'), ${CLAIM_ORDER}, 'granted', true FROM task_runs_open r
@@ -65,7 +70,7 @@ const ADMIT = `
     UPDATE task_runs_open r SET waiting_for = 'concurrency', waiting_key = h.key, permits = NULL, room = 'awaited'
     FROM full_up h WHERE r.id = h.id
   ), counted AS (
-    UPDATE run_limits l SET permits_held = l.permits_held + n.taken, has_waiting = l.has_waiting OR n.waits
+    UPDATE run_limits l SET permits_held = l.permits_held + n.taken, ${useRate("n.taken")}, has_waiting = l.has_waiting OR n.waits
     FROM (
       SELECT key, count(*) FILTER (WHERE NOT waits)::int AS taken, bool_or(waits) AS waits FROM (
         SELECT p.key, false AS waits FROM chosen, unnest(permits) AS p(key) WHERE is_new

@@ -8,7 +8,7 @@ import { CLAIM_ORDER, inTurn } from "../runs/claimable.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { type LimitRow, lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
-import { LIMIT_KEYS, RETURNED, WAITING } from "./permits.ts";
+import { CALLED, LIMIT_KEYS, NOW_MS, RETURNED, WAITING } from "./permits.ts";
 
 /** The most runs that one look grants permits to, of all its keys together. */
 export const GRANT_BATCH = 500;
@@ -26,12 +26,13 @@ const LOOK = `
 // What another has locked for a moment is left alone, and found by the next look.
 const GRANT = `
   WITH chosen AS MATERIALIZED (
-    SELECT r.id, s.permits, s.key FROM json_to_recordset($2::json) AS s(id uuid, permits text[], key text)
+    SELECT r.id, s.permits, s.key, s.called FROM json_to_recordset($2::json) AS s(id uuid, permits text[], key text,
+      called text[])
       JOIN task_runs_open r ON r.id = s.id
     WHERE r.state = 'queued' AND r.waiting_for IS NOT NULL FOR UPDATE OF r SKIP LOCKED
   ), granted AS (
     UPDATE task_runs_open r SET waiting_for = NULL, room = NULL, permits = c.permits,
-      waiting_key = CASE WHEN c.permits IS NOT NULL THEN r.waiting_key END
+      waiting_key = CASE WHEN c.permits IS NOT NULL OR c.called IS NOT NULL THEN r.waiting_key END
     FROM chosen c WHERE r.id = c.id AND c.key IS NULL
     RETURNING ${STAGED}
   ), moved AS (
@@ -39,8 +40,9 @@ const GRANT = `
   ), counted AS (
     UPDATE run_limits l SET permits_held = l.permits_held + (
         SELECT count(*)::int FROM chosen c, unnest(c.permits) AS p(key) WHERE p.key = l.key),
-      has_waiting = EXISTS (SELECT FROM chosen c WHERE c.key = l.key) OR coalesce((
-        SELECT true FROM task_runs_open r WHERE ${WAITING} = l.key AND NOT r.id IN (SELECT id FROM chosen) LIMIT 1),
+      has_waiting = EXISTS (SELECT FROM chosen c WHERE c.key = l.key OR l.key = ANY(c.called)) OR coalesce((
+        SELECT true FROM task_runs_open r WHERE ${WAITING} = l.key AND NOT r.id IN (SELECT id FROM chosen) LIMIT 1), (
+        SELECT true FROM task_runs_open r WHERE ${CALLED} AND r.waiting_key = l.key LIMIT 1),
         false)
     WHERE l.key = ANY($1::text[])
   )
@@ -80,27 +82,53 @@ export async function grantPermits(store: Store, keys: string[]): Promise<Staged
 
 async function grant(tx: Transaction, keys: string[]): Promise<Look> {
   const limits = await lockLimits(tx, keys);
+  const free = await withoutCalled(tx, limits);
   const { rows } = await tx.pool.query<LineRow>({
     name: "look-who-waits",
     text: LOOK,
-    values: [toLookText(keys, toFree(limits), GRANT_BATCH), GRANT_BATCH],
+    values: [toLookText(keys, free, GRANT_BATCH), GRANT_BATCH],
   });
   const known = new Set(keys);
   const furtherKeys = rows.flatMap((run) => run.keys).filter((key) => !known.has(key));
   const line = rows.filter((run) => run.keys.every((key) => known.has(key)));
-  return { furtherKeys, ...(await write(tx, keys, limits, line)) };
+  return { furtherKeys, ...(await write(tx, { keys, limits, free, line })) };
+}
+
+const COUNT_CALLED = {
+  name: "count-called",
+  text: `SELECT r.waiting_key AS key, count(*)::int AS count FROM task_runs_open r
+    WHERE ${CALLED} AND r.waiting_key = ANY($1::text[]) GROUP BY r.waiting_key`,
+};
+
+/** How many runs of each key may be granted permits, or be called up besides those that were. */
+async function withoutCalled(tx: Transaction, limits: LimitRow[]): Promise<Map<string, number>> {
+  const free = toFree(limits);
+  const rated = limits.flatMap(({ key, bucket }) => (bucket ? [key] : []));
+  if (rated.length === 0) return free;
+  const { rows } = await tx.pool.query<{ key: string; count: number }>({ ...COUNT_CALLED, values: [rated] });
+  for (const { key, count } of rows) free.set(key, Math.max(0, free.get(key)! - count));
+  return free;
+}
+
+interface Line {
+  keys: string[];
+  limits: LimitRow[];
+  free: ReadonlyMap<string, number>;
+  line: LineRow[];
 }
 
 async function write(
   tx: Transaction,
-  keys: string[],
-  limits: LimitRow[],
-  line: LineRow[],
+  { keys, limits, free, line }: Line,
 ): Promise<Omit<Look, "furtherKeys">> {
-  const free = toFree(limits);
   const { admitted, refused } = decideAdmission(line, free);
+  const rated = new Set(limits.flatMap(({ key, bucket }) => (bucket ? [key] : [])));
   const chosen = [
-    ...admitted.map(({ id, keys }) => ({ id, permits: toPermits(keys, free), key: null })),
+    ...admitted.map(({ id, keys }) =>
+      keys.some((key) => rated.has(key))
+        ? { id, permits: null, key: null, called: keys }
+        : { id, permits: toPermits(keys, free), key: null },
+    ),
     ...refused.map(({ id, key }) => ({ id, permits: null, key })),
   ];
   const { rows } = await tx.pool.query<StagedRun>({
@@ -120,7 +148,8 @@ function toPermits(keys: readonly string[], free: ReadonlyMap<string, number>): 
 
 /** Of a row `l` of limits: `countFree` is not 0. */
 const HAS_PERMITS_LEFT = `(coalesce(l.permits_held - ${RETURNED} < l.concurrency, true)
-  AND coalesce(l.paused_until <= statement_timestamp(), true))`;
+  AND coalesce(l.paused_until <= statement_timestamp(), true)
+  AND coalesce(greatest(l.rate_used_until_ms, ${NOW_MS}) + (1 - l.rate_burst) * l.rate_interval_ms <= ${NOW_MS}, true))`;
 
 /**
  * Keys that have permits, or no limit any more, while runs wait for them or are said to: from one line to the next in the
@@ -141,6 +170,25 @@ export async function findGrantableKeys(store: Store, limit: number): Promise<st
     [limit],
   );
   return rows.map(({ key }) => key);
+}
+
+export interface RatedKey {
+  key: string;
+  /** Until one more may start; 0: now. */
+  waitMs: number;
+}
+
+/** Keys with a rate that runs wait for and nothing else holds up, the soonest first. */
+export async function findRatedKeys({ pool }: Pick<Store, "pool">, limit: number): Promise<RatedKey[]> {
+  const { rows } = await pool.query<RatedKey>({
+    name: "find-rated-keys",
+    text: `SELECT key, greatest(0, rate_used_until_ms + (1 - rate_burst) * rate_interval_ms - ${NOW_MS}) AS "waitMs"
+      FROM run_limits l WHERE has_waiting AND rate_interval_ms IS NOT NULL AND permits_held - ${RETURNED} < concurrency
+        AND coalesce(paused_until <= statement_timestamp(), true)
+      ORDER BY 2 LIMIT $1`,
+    values: [limit],
+  });
+  return rows;
 }
 
 /**

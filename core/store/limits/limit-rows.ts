@@ -1,20 +1,26 @@
 /** The rows of limits: locked, and read under their locks. */
 import { sql } from "kysely";
 import { countFree, type KeyLimits, type Limit, UNLIMITED } from "../../domain/limit.ts";
-import { parentKeyOf } from "../../domain/limit-keys.ts";
+import { isRateKey, parentKeyOf } from "../../domain/limit-keys.ts";
+import { burstOf, intervalOf, type Rate } from "../../domain/rate.ts";
 import type { Db } from "../database.ts";
 import type { Transaction } from "../transaction.ts";
+import { NOW_MS } from "./permits.ts";
 
 export interface LimitRow extends Limit {
   hasWaiting: boolean;
   /** What a row is made with for each key of this queue that a run names; null: none is. */
   perKey: KeyLimits | null;
+  /** Of the moment of the look, which may be a little before the lock was had: then fewer may start, never more. */
+  nowMs: number;
 }
 
 const LOCK = {
   name: "lock-limits",
   text: `SELECT key, concurrency, permits_held AS "permitsHeld", has_waiting AS "hasWaiting", per_key AS "perKey",
-      coalesce(paused_until > clock_timestamp(), false) AS "isPaused",
+      coalesce(paused_until > clock_timestamp(), false) AS "isPaused", ${NOW_MS} AS "nowMs",
+      CASE WHEN rate_interval_ms IS NOT NULL THEN json_build_object('intervalMs', rate_interval_ms, 'burst', rate_burst,
+        'fullAtMs', rate_used_until_ms) END AS bucket,
       EXISTS (SELECT FROM returned_permits b WHERE b.key = l.key) AS "hasReturned"
     FROM run_limits l WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE`,
 };
@@ -22,12 +28,25 @@ const LOCK = {
 /** Nobody makes or removes a row of a queue's key without the lock of the queue's own row. */
 const MAKE = {
   name: "make-limits-of-keys",
-  text: `INSERT INTO run_limits (key, namespace_id, parent_key, concurrency)
-    SELECT m.key, q.namespace_id, q.key, m.concurrency
-    FROM json_to_recordset($1::json) AS m(key text, parent_key text, concurrency int)
+  text: `INSERT INTO run_limits (key, namespace_id, parent_key, concurrency, rate_interval_ms, rate_burst)
+    SELECT m.key, q.namespace_id, q.key, m.concurrency, m.rate_interval_ms, m.rate_burst
+    FROM json_to_recordset($1::json) AS m(key text, parent_key text, concurrency int, rate_interval_ms float8,
+      rate_burst int)
       JOIN run_limits q ON q.key = m.parent_key
     ORDER BY m.key ON CONFLICT DO NOTHING`,
 };
+
+/** The limits of a key of a queue, as its row has them: one key counts what runs, the other what starts. */
+export function toKeyColumns(key: string, { concurrency, rate }: KeyLimits) {
+  return isRateKey(key)
+    ? { concurrency: UNLIMITED, ...toRateColumns(rate) }
+    : { concurrency: concurrency ?? UNLIMITED, ...toRateColumns(null) };
+}
+
+export const toRateColumns = (rate: Rate | null) => ({
+  rate_interval_ms: rate && intervalOf(rate),
+  rate_burst: rate && burstOf(rate),
+});
 
 /** With those of the queues that keys stand in. */
 export const withQueues = (keys: Iterable<string>): string[] => [
@@ -38,21 +57,20 @@ export const withQueues = (keys: Iterable<string>): string[] => [
  * Those of the keys that have a limit, with what was given back counted off. Sorted, so that two who lock several wait for
  * each other in one direction only: the keys of queues come last, and nobody locks one without its queue, which comes
  * first.
- *
- * @param keys with their queues
  */
 export async function lockLimits(tx: Transaction, keys: string[]): Promise<LimitRow[]> {
-  const ofQueues = keys.filter((key) => parentKeyOf(key) !== undefined);
+  const all = withQueues(keys);
+  const ofQueues = all.filter((key) => parentKeyOf(key) !== undefined);
   const rows = await lockSome(
     tx,
-    keys.filter((key) => parentKeyOf(key) === undefined),
+    all.filter((key) => parentKeyOf(key) === undefined),
   );
   if (ofQueues.length === 0) return rows;
   const perKey = new Map(rows.map((row) => [row.key, row.perKey]));
   const made = ofQueues.flatMap((key) => {
     const parentKey = parentKeyOf(key)!;
     const limits = perKey.get(parentKey);
-    return limits ? [{ key, parent_key: parentKey, concurrency: limits.concurrency ?? UNLIMITED }] : [];
+    return limits ? [{ key, parent_key: parentKey, ...toKeyColumns(key, limits) }] : [];
   });
   if (made.length > 0) await tx.pool.query({ ...MAKE, values: [JSON.stringify(made)] });
   return [...rows, ...(await lockSome(tx, ofQueues))];
@@ -84,9 +102,9 @@ export async function foldReturned(tx: Transaction, keys: string[]): Promise<Map
   return new Map(rows.map(({ key, count }) => [key, count]));
 }
 
-/** How many permits each key has left. */
+/** How many runs of each key may start. */
 export const toFree = (rows: LimitRow[]): Map<string, number> =>
-  new Map(rows.map((row) => [row.key, countFree(row)]));
+  new Map(rows.map((row) => [row.key, countFree(row, row.nowMs)]));
 
 /** `countFree` for a statement that looks at lines: at most so many of each; a key that is not in `free` has no limit. */
 export const toLookText = (keys: string[], free: ReadonlyMap<string, number>, most: number): string =>

@@ -4,7 +4,9 @@
  * row, remembers them (`permits`), and gives them back when it runs no more.
  *
  * States of a queued run with keys: claimable → waiting (`waiting_for`, in the line of `waiting_key`; no claim looks at
- * it) → granted (it holds its permits, and is claimed like a run without limits; `waiting_key` stays) → running. Only
+ * it) → granted (it holds its permits, and is claimed like a run without limits; `waiting_key` stays) → running. Where
+ * one of its limits is a rate it is not granted but called: it may be claimed, and takes its permits then, so that a start
+ * counts when it is one, however long no worker came. Only
  * running (or deferred) and granted runs hold their `permits`: in any other row they are what it held before.
  *
  * The lock of a key is its row's. A count changes in the transaction that changes the run, so the two agree in every
@@ -19,6 +21,9 @@
  */
 import { DEFAULT_QUEUE } from "../../domain/limit-keys.ts";
 import { byIndex } from "../by-index.ts";
+
+/** As `rate_used_until_ms` has instants. */
+export const NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::float8";
 
 /** The limits that may hold for the runs of a function (SQL, a uuid or null). */
 export const functionKeys = (functionId: string) =>
@@ -36,13 +41,18 @@ const DEFAULT_QUEUE_KEYS = `CASE WHEN r.queue IS NULL
 export const LIMIT_KEYS = `(coalesce(r.limit_keys, ${functionKeys("r.function_id")}) || ${DEFAULT_QUEUE_KEYS})`;
 
 /** A run that was granted its permits and has not started. */
-export const GRANTED = "r.state = 'queued' AND r.waiting_key IS NOT NULL AND r.waiting_for IS NULL";
+export const GRANTED =
+  "r.state = 'queued' AND r.waiting_key IS NOT NULL AND r.waiting_for IS NULL AND r.permits IS NOT NULL";
+
+/** A run that was called up, since one of its limits is a rate: it may be claimed, and takes its permits then. */
+export const CALLED =
+  "r.state = 'queued' AND r.waiting_key IS NOT NULL AND r.waiting_for IS NULL AND r.permits IS NULL";
 
 /** A run that waits for a permit. */
 export const WAITING = "r.state = 'queued' AND r.waiting_for = 'concurrency' AND r.waiting_key";
 
 /** What a claim must know of a run `r` that it wants: the keys it needs permits of, and the permits it was granted. */
-export const WANTED_PERMITS = `CASE WHEN r.waiting_key IS NULL THEN ${LIMIT_KEYS} END AS keys,
+export const WANTED_PERMITS = `CASE WHEN r.waiting_key IS NULL OR r.permits IS NULL THEN ${LIMIT_KEYS} END AS keys,
   CASE WHEN r.waiting_key IS NOT NULL THEN r.permits END AS granted`;
 
 /** Of a row `w` of `wanted`: whether none of its keys has a limit. One look for all rows; it takes and locks nothing. */
@@ -62,6 +72,12 @@ const IS_ROOMY = `NOT l.has_waiting AND l.concurrency - l.permits_held >= greate
 /** Of a limit `l`: how many of its permits were given back and are still counted as held. */
 export const RETURNED = "(SELECT coalesce(sum(b.count), 0)::int FROM returned_permits b WHERE b.key = l.key)";
 
+/** Takes so many starts of the rate of a row `l`, if it has one. */
+export const useRate = (count: string) => `rate_used_until_ms =
+    CASE WHEN ${count} > 0 THEN
+      coalesce(greatest(l.rate_used_until_ms, ${NOW_MS}) + ${count} * l.rate_interval_ms, l.rate_used_until_ms)
+      ELSE l.rate_used_until_ms END`;
+
 /**
  * The limits of the runs of a CTE `wanted` (id, keys), locked: a CTE `limits` (key, fits, makes_keys). All that want a key get their
  * permits, or none does: then it is decided one by one (admit-runs.ts), as it is where others wait. It sees the newest
@@ -71,7 +87,9 @@ export const LOCK_LIMITS = `
   limits AS MATERIALIZED (
     SELECT l.key, l.per_key IS NOT NULL AS makes_keys,
       l.concurrency IS NULL OR (NOT l.has_waiting AND l.permits_held + n.count <= l.concurrency
-        AND coalesce(l.paused_until <= clock_timestamp(), true)) AS fits
+        AND coalesce(l.paused_until <= clock_timestamp(), true)
+        AND coalesce(greatest(l.rate_used_until_ms, ${NOW_MS}) + (n.count - l.rate_burst) * l.rate_interval_ms <= ${NOW_MS},
+          true)) AS fits
     FROM (SELECT a.key, count(*) AS count FROM wanted, unnest(keys) AS a(key) GROUP BY a.key) AS n
       JOIN run_limits l ON ${byIndex("l.key", "n.key")}
     ORDER BY l.key FOR UPDATE OF l
@@ -91,9 +109,9 @@ export const TAKE_PERMITS = `
   folded AS (
     DELETE FROM returned_permits WHERE key = ANY(ARRAY(SELECT key FROM limits)) RETURNING key, count
   ), permits_taken AS (
-    UPDATE run_limits l SET permits_held = greatest(l.permits_held + t.count, 0)
+    UPDATE run_limits l SET permits_held = greatest(l.permits_held + t.count, 0), ${useRate("t.starts")}
     FROM (
-      SELECT c.key, sum(c.count)::int AS count FROM (
+      SELECT c.key, sum(c.count)::int AS count, sum(greatest(c.count, 0))::int AS starts FROM (
         SELECT p.key, 1 AS count FROM chosen, unnest(permits) AS p(key) WHERE is_free AND granted IS NULL
         UNION ALL SELECT key, -count FROM folded
       ) AS c GROUP BY c.key

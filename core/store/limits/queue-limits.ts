@@ -7,8 +7,8 @@ import { type KeyLimits, UNLIMITED } from "../../domain/limit.ts";
 import { DEFAULT_QUEUE, queueKey } from "../../domain/limit-keys.ts";
 import type { QueueLimits } from "../../domain/queue.ts";
 import type { Db, Store } from "../database.ts";
-import { removeLimit } from "./limit-rows.ts";
-import { LIMIT_KEYS } from "./permits.ts";
+import { removeLimit, toKeyColumns, toRateColumns } from "./limit-rows.ts";
+import { LIMIT_KEYS, NOW_MS } from "./permits.ts";
 import { recountLocked } from "./recount-permits.ts";
 
 export interface QueueRow {
@@ -23,21 +23,24 @@ export interface QueueRow {
 export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<void> {
   const { namespaceId, name, limits, pausedUntil } = queue;
   const key = queueKey(namespaceId, name);
-  const isLimited = limits.concurrency !== null || limits.perKey !== null || pausedUntil !== null;
+  const { concurrency, rate, perKey: perKeyLimits, restOn429 } = limits;
+  const isLimited = !!(concurrency ?? rate ?? perKeyLimits ?? pausedUntil) || restOn429;
   await saveKeyLimits(tx, key, limits.perKey);
   if (!isLimited) {
-    await sql`UPDATE run_limits SET is_default = false, per_key = NULL, paused_until = NULL WHERE key = ${key}`.execute(
-      tx,
-    );
+    await sql`UPDATE run_limits SET is_default = false, per_key = NULL, paused_until = NULL, rate_interval_ms = NULL,
+      rate_burst = NULL WHERE key = ${key}`.execute(tx);
     return await removeLimit(tx, key);
   }
   const perKey = limits.perKey && JSON.stringify(limits.perKey);
+  const rateColumns = toRateColumns(rate);
   const { rows } = await sql<{ isNew: boolean }>`
-    INSERT INTO run_limits AS l (key, namespace_id, concurrency, is_default, per_key, paused_until)
+    INSERT INTO run_limits AS l (key, namespace_id, concurrency, is_default, per_key, paused_until, rate_interval_ms,
+      rate_burst)
     VALUES (${key}, ${namespaceId}, ${limits.concurrency ?? UNLIMITED}, ${name === DEFAULT_QUEUE}, ${perKey}::jsonb,
-      ${pausedUntil}::timestamptz)
+      ${pausedUntil}::timestamptz, ${rateColumns.rate_interval_ms}, ${rateColumns.rate_burst})
     ON CONFLICT (key) DO UPDATE SET concurrency = excluded.concurrency, is_default = excluded.is_default,
-      per_key = excluded.per_key, paused_until = excluded.paused_until
+      per_key = excluded.per_key, paused_until = excluded.paused_until,
+      rate_interval_ms = excluded.rate_interval_ms, rate_burst = excluded.rate_burst
     RETURNING xmax = 0 AS "isNew"`.execute(tx);
   // What is under way has taken no permit yet.
   const keys = limits.perKey ? await makeKeysUnderWay(tx, key, limits.perKey) : [];
@@ -47,9 +50,17 @@ export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<void> {
 /** The lock of the queue's row comes before those of its keys. */
 async function saveKeyLimits(tx: Db, key: string, perKey: KeyLimits | null): Promise<void> {
   await sql`SELECT FROM run_limits WHERE key = ${key} FOR UPDATE`.execute(tx);
-  const concurrency = perKey && (perKey.concurrency ?? UNLIMITED);
-  await sql`UPDATE run_limits SET concurrency = ${concurrency} WHERE parent_key = ${key}
-    AND concurrency IS DISTINCT FROM ${concurrency}`.execute(tx);
+  for (const kind of ["queue:", "rate:"]) {
+    const columns = perKey
+      ? toKeyColumns(kind, perKey)
+      : { concurrency: null, rate_interval_ms: null, rate_burst: null };
+    await tx
+      .updateTable("run_limits")
+      .set(columns)
+      .where("parent_key", "=", key)
+      .where("key", "like", `${kind}%`)
+      .execute();
+  }
   if (!perKey) await sql`DELETE FROM run_limits WHERE parent_key = ${key} AND NOT has_waiting`.execute(tx);
 }
 
@@ -64,6 +75,9 @@ async function makeKeysUnderWay(tx: Db, key: string, perKey: KeyLimits): Promise
   return rows.map(({ key }) => key);
 }
 
+/** What a row that is made anew would know as well. */
+const IS_IDLE = `l.permits_held = 0 AND NOT l.has_waiting AND l.rate_used_until_ms <= ${NOW_MS}`;
+
 /**
  * Removes the rows of keys that no run holds or waits for, up to `limit`. Under the lock of their queue: whoever is about
  * to take a permit of one has it.
@@ -71,12 +85,12 @@ async function makeKeysUnderWay(tx: Db, key: string, perKey: KeyLimits): Promise
 export async function removeIdleKeys(store: Store, limit: number): Promise<number> {
   const { rowCount } = await store.pool.query(
     `WITH idle AS MATERIALIZED (
-       SELECT key, parent_key FROM run_limits WHERE parent_key IS NOT NULL AND permits_held = 0 AND NOT has_waiting LIMIT $1
+       SELECT key, parent_key FROM run_limits l WHERE parent_key IS NOT NULL AND ${IS_IDLE} LIMIT $1
      ), queues AS MATERIALIZED (
        SELECT q.key FROM run_limits q WHERE q.key IN (SELECT parent_key FROM idle) ORDER BY q.key FOR UPDATE SKIP LOCKED
      )
      DELETE FROM run_limits l USING idle i, queues q
-     WHERE l.key = i.key AND q.key = i.parent_key AND l.permits_held = 0 AND NOT l.has_waiting`,
+     WHERE l.key = i.key AND q.key = i.parent_key AND ${IS_IDLE}`,
     [limit],
   );
   return rowCount ?? 0;

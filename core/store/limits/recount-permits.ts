@@ -6,7 +6,7 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Db, Store } from "../database.ts";
 import { inTransaction } from "../transaction.ts";
-import { lockLimits } from "./limit-rows.ts";
+import { lockLimits, withQueues } from "./limit-rows.ts";
 import { GRANTED, LIMIT_KEYS, RETURNED } from "./permits.ts";
 
 const LIMIT_KEYS_SQL = sql.raw(LIMIT_KEYS);
@@ -28,7 +28,7 @@ export async function recountPermits({ db }: Store): Promise<Correction[]> {
   if (keys.length === 0) return [];
   return await db.transaction().execute(async (tx) => {
     const { rows: before } = await sql<{ key: string; count: number }>`
-      SELECT key, permits_held AS count FROM run_limits WHERE key = ANY(${keys}::text[])
+      SELECT key, permits_held AS count FROM run_limits WHERE key = ANY(${withQueues(keys)}::text[])
       ORDER BY key FOR UPDATE`.execute(tx);
     const after = await recountLocked(tx, keys);
     return before.flatMap(({ key, count }) =>

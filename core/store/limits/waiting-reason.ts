@@ -9,6 +9,7 @@ export const WAITING_REASON = `CASE
     WHEN r.waiting_for IS NULL THEN 'slot'
     WHEN r.waiting_for <> 'concurrency' THEN NULL
     WHEN l.paused_until > statement_timestamp() THEN 'paused'
+    WHEN l.permits_held < l.concurrency AND l.rate_interval_ms IS NOT NULL THEN 'rate'
     ELSE 'concurrency' END`;
 
 /** The key of that limit. */

@@ -5,7 +5,8 @@ import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { queueKey } from "../../domain/limit-keys.ts";
 import { NO_LIMITS, type QueueLimits, UNTIL_RESUMED } from "../../domain/queue.ts";
-import { findGrantableKeys, grantPermits } from "../limits/grant-permits.ts";
+import { foldAllReturned } from "../limits/fold-returned.ts";
+import { findGrantableKeys, findRatedKeys, grantPermits } from "../limits/grant-permits.ts";
 import { removeIdleKeys } from "../limits/queue-limits.ts";
 import { recountPermits } from "../limits/recount-permits.ts";
 import { cancelRuns } from "../runs/cancel.ts";
@@ -28,7 +29,7 @@ import {
 } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { countQueueRuns } from "./count-runs.ts";
-import { endPauses, findQueue, listQueues, pauseQueue, putQueue, removeQueue } from "./queues.ts";
+import { endPauses, findQueue, listQueues, pauseQueue, putQueue, removeQueue, restQueue } from "./queues.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(async () => {
@@ -81,7 +82,7 @@ describe("the limit of a queue", () => {
     const { namespaceId, queueMany, waitingFor, grantable } = await openQueue({ concurrency: 2 });
     await deployFunction(db, namespaceId, "f");
     const [first, second] = await queueMany(2);
-    const place = { queue: "mail", concurrencyKey: null };
+    const place = { queue: "mail", concurrencyKey: null, rateKey: null };
     const third = await queueInvocation(store, namespaceId, "f", { place });
     const claimed = await claimRuns(store, workerId, [third, second!, first!]);
     assert.deepEqual(idsOf(claimed).sort(), [first, second]);
@@ -168,7 +169,7 @@ describe("a limit per key", () => {
     const workerId = await makeWorker(db);
     const { queueMany, waitingFor, grantable } = await openQueue({
       concurrency: 3,
-      perKey: { concurrency: 1 },
+      perKey: { concurrency: 1, rate: null },
     });
     const ada = await queueMany(3, { concurrencyKey: "ada" });
     const bob = await queueMany(2, { concurrencyKey: "bob/ada" });
@@ -185,7 +186,7 @@ describe("a limit per key", () => {
   });
 
   test("is exact over workers that meet with keys that nobody has seen", async () => {
-    const { queueMany } = await openQueue({ perKey: { concurrency: 1 } });
+    const { queueMany } = await openQueue({ perKey: { concurrency: 1, rate: null } });
     const keys = Array.from({ length: 8 }, (_, index) => `customer-${index}`);
     const runIds = (
       await Promise.all([...keys, ...keys].map((concurrencyKey) => queueMany(2, { concurrencyKey })))
@@ -201,7 +202,7 @@ describe("a limit per key", () => {
 
   test("leaves no row behind of a key that no run holds or waits for", async () => {
     const workerId = await makeWorker(db);
-    const { key, queueMany } = await openQueue({ perKey: { concurrency: 1 } });
+    const { key, queueMany } = await openQueue({ perKey: { concurrency: 1, rate: null } });
     const [run] = await claimRuns(store, workerId, await queueMany(1, { concurrencyKey: "ada" }));
     assert.equal(await removeIdleKeys(store, 100), 0);
     assert.deepEqual(await limitRows(), [key, `${key}/ada`]);
@@ -216,9 +217,9 @@ describe("a limit per key", () => {
     const { queueMany, change, grantable } = await openQueue({});
     const runIds = await queueMany(5, { concurrencyKey: "ada" });
     await claimRuns(store, workerId, runIds.slice(0, 1));
-    await change({ perKey: { concurrency: 1 } });
+    await change({ perKey: { concurrency: 1, rate: null } });
     assert.deepEqual(await claimRuns(store, workerId, runIds), [], "the first one counts");
-    await change({ perKey: { concurrency: 2 } });
+    await change({ perKey: { concurrency: 2, rate: null } });
     assert.equal((await grantable()).length, 1);
     await change({});
     assert.equal((await grantable()).length, 4);
@@ -245,7 +246,7 @@ describe("a paused queue", () => {
 
   test("takes back the permits of those that were about to start, also those of other limits", async () => {
     const workerId = await makeWorker(db);
-    const { key, queueMany, pause } = await openQueue({ perKey: { concurrency: 1 } });
+    const { key, queueMany, pause } = await openQueue({ perKey: { concurrency: 1, rate: null } });
     const [first, second] = await queueMany(2, { concurrencyKey: "ada" });
     const claimed = await claimRuns(store, workerId, [first!, second!]);
     await end(workerId, claimed);
@@ -284,6 +285,149 @@ describe("a paused queue", () => {
   });
 });
 
+describe("a rate", () => {
+  /** As if so much time had passed. */
+  const pass = (ms: number) =>
+    sql`UPDATE run_limits SET rate_used_until_ms = rate_used_until_ms - ${ms}`.execute(db);
+  /** One a minute, so that none comes back while a test lasts. */
+  const rate = (limit: number, burst: number | null = null) => ({ limit, perMs: limit * 60_000, burst });
+
+  test("lets as many start as its bucket holds, says so, and the next when one is back", async () => {
+    const workerId = await makeWorker(db);
+    const { queueMany, waitingFor, grantable } = await openQueue({ rate: rate(3) });
+    const runIds = await queueMany(6);
+    assert.deepEqual(idsOf(await claimRuns(store, workerId, runIds)).sort(), runIds.slice(0, 3));
+    assert.equal(await waitingFor(runIds[3]!), "rate");
+    assert.deepEqual(await grantable(), []);
+    await pass(60_000);
+    assert.deepEqual(await grantable(), [runIds[3]]);
+    assert.deepEqual(await grantable(), [], "it was called up");
+    assert.deepEqual(idsOf(await claimDue(store, workerId, 10, 0)), [runIds[3]]);
+    await pass(3_600_000);
+    assert.equal((await grantable()).length, 2);
+    assert.equal((await claimDue(store, workerId, 10, 0)).length, 2);
+  });
+
+  test("is not saved up while no worker comes: no more than its burst start at once", async () => {
+    const workerId = await makeWorker(db);
+    const { queueMany, grantable } = await openQueue({ rate: rate(1, 2) });
+    const runIds = await queueMany(12);
+    assert.equal((await claimRuns(store, workerId, runIds)).length, 2);
+    for (let hour = 0; hour < 4; hour += 1) {
+      await pass(3_600_000);
+      await grantable();
+    }
+    const late = await queueMany(2);
+    assert.deepEqual(
+      idsOf(await claimRuns(store, workerId, late)),
+      runIds.slice(2, 4),
+      "who waits comes first",
+    );
+    assert.deepEqual(await claimDue(store, workerId, 10, 0), []);
+    assert.deepEqual(await findGrantableKeys(store, 10), []);
+  });
+
+  test("and runs at once both hold; a start is not given back by an end", async () => {
+    const workerId = await makeWorker(db);
+    const { queueMany, grantable, waitingFor } = await openQueue({ concurrency: 1, rate: rate(2) });
+    const runIds = await queueMany(4);
+    const [first] = await claimRuns(store, workerId, runIds);
+    assert.equal(await waitingFor(runIds[1]!), "concurrency");
+    await end(workerId, [first!]);
+    assert.equal((await grantable()).length, 1);
+    const [second] = await claimDue(store, workerId, 10, 0);
+    assert.equal(second?.id, runIds[1]);
+    await end(workerId, [second!]);
+    assert.deepEqual(await grantable(), []);
+    assert.equal(await waitingFor(runIds[2]!), "rate");
+  });
+
+  test("per key is of each rate key, beside what each concurrency key may run at once", async () => {
+    const workerId = await makeWorker(db);
+    const { namespaceId, queueMany, grantable } = await openQueue({
+      perKey: { concurrency: 2, rate: rate(1) },
+    });
+    const taskIds = async () =>
+      (
+        await sql<{ id: string }>`SELECT id FROM tasks WHERE namespace_id = ${namespaceId}`.execute(db)
+      ).rows.map(({ id }) => id);
+    const ada = await queueMany(2, { rateKey: "ada", concurrencyKey: "one" });
+    const bob = await queueMany(2, { rateKey: "bob", concurrencyKey: "one" });
+    const claimed = await claimRuns(store, workerId, [...ada, ...bob]);
+    assert.deepEqual(idsOf(claimed).sort(), [ada[0], bob[0]].sort());
+    await end(workerId, claimed);
+    assert.deepEqual(await claimRuns(store, workerId, await queueMany(1, { rateKey: "ada" })), []);
+    assert.equal(await removeIdleKeys(store, 100), 0, "what started is remembered");
+    await pass(3_600_000);
+    await cancelRuns(store, namespaceId, { taskIds: await taskIds() });
+    await grantable();
+    await foldAllReturned(store, 100);
+    assert.equal(await removeIdleKeys(store, 100), 3);
+  });
+
+  test("is exact over workers that meet", async () => {
+    const { queueMany } = await openQueue({ rate: rate(7) });
+    const runIds = await queueMany(30);
+    const workers = await Promise.all(Array.from({ length: 6 }, () => makeWorker(db)));
+    const claims = workers.flatMap((workerId) => [
+      claimRuns(store, workerId, runIds),
+      claimDue(store, workerId, 5, 0),
+    ]);
+    assert.equal((await Promise.all(claims)).flat().length, 7);
+  });
+
+  test("that is far above the load is had in the statement that claims", async () => {
+    const workerId = await makeWorker(db);
+    const { queueMany } = await openQueue({ rate: rate(1_000) });
+    await claimRuns(store, workerId, await queueMany(1));
+    const runIds = await queueMany(20);
+    assert.equal((await claimRuns(store, workerId, runIds)).length, 20);
+    const { rows } = await sql<{
+      ms: number;
+    }>`SELECT rate_used_until_ms - extract(epoch FROM now()) * 1000 AS ms
+      FROM run_limits WHERE rate_interval_ms IS NOT NULL`.execute(db);
+    assert.ok(rows[0]!.ms > 20 * 60_000 && rows[0]!.ms <= 21 * 60_000, `${rows[0]!.ms} ms`);
+  });
+
+  test("wakes the scheduler at the instant at which the next may start", async () => {
+    const workerId = await makeWorker(db);
+    const { key, queueMany } = await openQueue({ rate: rate(1) });
+    const runIds = await queueMany(3);
+    await claimRuns(store, workerId, runIds);
+    const [waiting] = await findRatedKeys(store, 10);
+    assert.equal(waiting?.key, key);
+    assert.ok(waiting.waitMs > 50_000 && waiting.waitMs <= 60_000);
+    await pass(60_000);
+    assert.deepEqual(await findRatedKeys(store, 10), [{ key, waitMs: 0 }]);
+  });
+});
+
+describe("a queue that rests on a 429", () => {
+  test("is paused until then, and not for a shorter time than before", async () => {
+    const workerId = await makeWorker(db);
+    const { namespaceId, name, queueMany } = await openQueue({ restOn429: true });
+    const [run] = await claimRuns(store, workerId, await queueMany(1));
+    const until = async () => (await findQueue(store, namespaceId, name))?.pausedUntil as Date;
+    await restQueue(store, run!.queueKey!, 3_600_000);
+    const first = await until();
+    assert.ok(first.getTime() > Date.now() + 3_500_000);
+    await restQueue(store, run!.queueKey!, 60_000);
+    assert.deepEqual(await until(), first);
+    assert.deepEqual(await claimRuns(store, workerId, await queueMany(1)), []);
+    await pauseQueue(store, namespaceId, name, UNTIL_RESUMED);
+    await restQueue(store, run!.queueKey!, 7_200_000);
+    assert.equal(await until(), UNTIL_RESUMED);
+  });
+
+  test("is one that says so", async () => {
+    const workerId = await makeWorker(db);
+    const { namespaceId, name, queueMany } = await openQueue({ concurrency: 5 });
+    const [run] = await claimRuns(store, workerId, await queueMany(1));
+    await restQueue(store, run!.queueKey!, 3_600_000);
+    assert.equal((await findQueue(store, namespaceId, name))?.pausedUntil, null);
+  });
+});
+
 test("what runs and waits is counted by what it waits for", async () => {
   const workerId = await makeWorker(db);
   const { queueMany, counts, pause, namespaceId } = await openQueue({ concurrency: 2 });
@@ -295,13 +439,13 @@ test("what runs and waits is counted by what it waits for", async () => {
     counts.waiting,
     counts.waitingFor,
   ];
-  assert.deepEqual(of(await counts()), [2, 3, { concurrency: 2, paused: 0, slot: 1 }]);
+  assert.deepEqual(of(await counts()), [2, 3, { concurrency: 2, rate: 0, paused: 0, slot: 1 }]);
   assert.ok((await counts()).oldestWaitingAt! < new Date());
   await pause();
-  assert.deepEqual(of(await counts()), [2, 3, { concurrency: 0, paused: 2, slot: 1 }]);
+  assert.deepEqual(of(await counts()), [2, 3, { concurrency: 0, rate: 0, paused: 2, slot: 1 }]);
   await queueRun(store, namespaceId);
   const byDefault = (await countQueueRuns(store, namespaceId, ["default"])).get("default")!;
-  assert.deepEqual(of(byDefault), [0, 1, { concurrency: 0, paused: 0, slot: 1 }]);
+  assert.deepEqual(of(byDefault), [0, 1, { concurrency: 0, rate: 0, paused: 0, slot: 1 }]);
   await cancelRuns(store, namespaceId, { runIds: [...runIds, ...fresh] });
   assert.equal((await counts()).waiting, 0);
 });

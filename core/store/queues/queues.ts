@@ -1,6 +1,6 @@
 /** Queues: named sets of a namespace's runs. `default` is there without a row, until somebody gives it limits. */
 
-import { DEFAULT_QUEUE, queueKey } from "../../domain/limit-keys.ts";
+import { DEFAULT_QUEUE, placeOfQueueKey, queueKey } from "../../domain/limit-keys.ts";
 import { NO_LIMITS, type QueueLimits } from "../../domain/queue.ts";
 import { conflict } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";
@@ -105,6 +105,23 @@ export async function pauseQueue(
 ): Promise<ChangedQueue | undefined> {
   const standing = await findQueue(store, namespaceId, name);
   return standing && (await putQueue(store, namespaceId, name, { limits: standing.limits, pausedUntil }));
+}
+
+/** Pauses the queue of a limit key for so long, if it rests on a 429 and is not paused for longer. */
+export async function restQueue(store: Store, key: string, restMs: number): Promise<void> {
+  const isResting = await inTransaction(store.pool, async ({ pool, db }) => {
+    const { rows } = await pool.query<QueueRow>(
+      `UPDATE queues q SET paused_until = n.until, updated_at = now()
+       FROM (SELECT clock_timestamp() + $3::float8 * interval '1 millisecond' AS until) AS n
+       WHERE q.namespace_id = $1 AND q.name = $2
+         AND q.limits ->> 'restOn429' = 'true' AND coalesce(q.paused_until < n.until, true)
+       RETURNING q.namespace_id AS "namespaceId", q.name, q.limits, q.paused_until AS "pausedUntil"`,
+      [...placeOfQueueKey(key), restMs],
+    );
+    for (const row of rows) await saveQueueLimit(db, { ...row, limits: { ...NO_LIMITS, ...row.limits } });
+    return rows.length > 0;
+  });
+  if (isResting) await revokePermits(store, key);
 }
 
 /** False: there is none. 409 where something names it. */

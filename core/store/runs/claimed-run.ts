@@ -1,5 +1,6 @@
 /** What a claim hands out, and the end that the claiming statements share. */
 import { CALL_POLICY, policyWithoutTask, type TaskPolicy } from "../../contracts/task-policy.ts";
+import { isQueueKey } from "../../domain/limit-keys.ts";
 import { type RunTarget, targetOf } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
@@ -35,6 +36,8 @@ export interface ClaimedRun {
   revisionId: string | null;
   /** It has permits of limits that its end gives back. */
   holdsPermits: boolean;
+  /** The limit key of its queue, where that has limits. */
+  queueKey?: string | undefined;
   /** Its end calls somebody. */
   hasCallbacks: boolean;
   /** What made the run, as a W3C traceparent; null: it was not traced. */
@@ -118,6 +121,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     functionId: row.function_id,
     revisionId: chooseRevision(row),
     holdsPermits: row.permits !== null,
+    queueKey: row.permits?.find(isQueueKey),
     hasCallbacks: row.has_callbacks,
     traceparent: row.traceparent,
   };

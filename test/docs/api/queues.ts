@@ -30,6 +30,42 @@ export const QUEUES: Statement[] = [
     "| perKey.concurrency | null | runs at once that have the same concurrencyKey, 1 to 100,000 |",
     boundedLimit("perKey.concurrency", (concurrency) => ({ perKey: { concurrency } }), 100_000),
   ),
+  statement("limit is 1 to 100,000, per 1 s to 30 days; burst, 1 to 100,000,", async ({ tenant }) => {
+    const put = (rate: Record<string, Json>) => tenant.call("PUT", "/v1/queues/bounded", { body: { rate } });
+    for (const limit of [0, 100_001])
+      assertProblem(await put({ limit, per: "1s" }), 422, "invalid_input", ["rate.limit"]);
+    for (const per of ["999ms", "31d"])
+      assertProblem(await put({ limit: 1, per }), 422, "invalid_input", ["rate.per"]);
+    for (const burst of [0, 100_001])
+      assertProblem(await put({ limit: 1, per: "1s", burst }), 422, "invalid_input", ["rate.burst"]);
+    for (const rate of [
+      { limit: 1, per: "1s", burst: 1 },
+      { limit: 100_000, per: "30d", burst: 100_000 },
+    ])
+      assert.ok((await put(rate)).status < 300);
+  }),
+  held(
+    `| rate | null | {"limit": 10, "per": "1s", "burst": 20}: starts in a time.`,
+    ["core/store/queues/queues.test.ts", "lets as many start as its bucket holds"],
+    [API, "a queue is made, read, changed, listed beside default"],
+  ),
+  held("is how many may start at once after a rest, by default as many as limit", [
+    "core/store/queues/queues.test.ts",
+    "lets as many start as its bucket holds",
+  ]),
+  held("| perKey.rate | null | the same as rate", [
+    "core/store/queues/queues.test.ts",
+    "per key is of each rate key",
+  ]),
+  held(
+    "| restOn429 | false | whether a 429 or 503 with Retry-After to an http task pauses the queue until then, up to 24 hours |",
+    ["runtime/runners/rest-queue.test.ts", "a 429 or 503 that says when to come back rests the queue"],
+    ["core/store/queues/queues.test.ts", "is paused until then, and not for a shorter time than before"],
+  ),
+  held("| rateKey | null | the same of its perKey.rate |", [
+    "core/store/queues/queues.test.ts",
+    "per key is of each rate key",
+  ]),
   held("| paused | as it is | whether none of its runs starts |", [
     "core/store/queues/queues.test.ts",
     "stays paused while its limits are changed, unless that says otherwise",
