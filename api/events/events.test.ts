@@ -135,6 +135,7 @@ test("what no event ever had as its id, and what cannot be, is refused by name",
     ["?taskId=7", "taskId"],
     ["?limit=201", "limit"],
     ["?follow=yes", "follow"],
+    ["?follow=true&limit=2", "limit"],
     ["?type=run", "type"],
   ] as const) {
     const { status, body } = await tenant.call("GET", `/v1/events${query}`);

@@ -12,6 +12,7 @@ import {
 import { BellhopError } from "../../core/errors.ts";
 import { readEvents, type StoredEvent, settleEvents } from "../../core/store/events/read.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { refuseLimit } from "../http/refuse-limit.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { resolveTaskFilter } from "../tasks/name-task.ts";
 import type { FollowOptions } from "./follow.ts";
@@ -56,7 +57,10 @@ export const eventFeature: Feature = {
       errors: { 400: ["invalid_input"], 429: ["too_many_followers"] },
       async handle({ parts, context, owner, query: given }) {
         const query = await resolveTaskFilter(parts.store, owner.namespaceId, given);
-        if (query.follow === "true") return await follow(parts, context, query);
+        if (query.follow === "true") {
+          refuseLimit(context);
+          return await follow(parts, context, query);
+        }
         const { after = FIRST_EVENT, limit, runId, taskId } = query;
         const filter = { runId, taskId };
         await settleEvents(parts.store, parts.clock, SETTLE_MS);

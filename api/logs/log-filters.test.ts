@@ -74,6 +74,7 @@ test("a question that cannot be answered names its field", async () => {
     ["run=12", "run"],
     ["follow=maybe", "follow"],
     ["follow=true&until=5m", "until"],
+    ["follow=true&limit=2", "limit"],
     ["follow=true&cursor=abc", "cursor"],
     ["follow=true&after=abc", "after"],
     ["after=1:1", "after"],

@@ -21,6 +21,7 @@ import {
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { requireFunctionEver } from "../functions/function-of-path.ts";
 import { decodeLogCursor } from "../http/cursor.ts";
+import { refuseLimit } from "../http/refuse-limit.ts";
 import { defineRoute, type Feature, type RouteSettings } from "../http/route.ts";
 import type { FollowFormat, FollowOptions } from "./follow.ts";
 
@@ -58,7 +59,10 @@ export const logFeature = ({ clock }: RouteSettings): Feature => ({
         const { db } = parts.store;
         const fn = await requireFunctionEver(db, owner.namespaceId, name);
         const filter = await toFilter(db, fn.id, query);
-        if (query.follow === "true") return await follow(parts, context, fn.id, filter, query.after);
+        if (query.follow === "true") {
+          refuseLimit(context);
+          return await follow(parts, context, fn.id, filter, query.after);
+        }
         const { limit, cursor } = query;
         const rows = await listFunctionLogs(db, fn.id, limit, decodeLogCursor(cursor), filter);
         return { status: 200, body: toPage(rows, limit, toWireLogLine, ({ position }) => position) };
