@@ -9,9 +9,13 @@ import { openApi, type TestCaller } from "../testing/open-api.ts";
 
 const api = await openApi();
 
-async function fail(tenant: TestCaller, message: string): Promise<{ taskId: string; runId: string }> {
+async function fail(
+  tenant: TestCaller,
+  message: string,
+  key?: string,
+): Promise<{ taskId: string; runId: string }> {
   const { body: task } = await tenant.call("POST", "/v1/tasks", {
-    body: { type: "http", url: "https://example.com/" },
+    body: { type: "http", url: "https://example.com/", ...(key && { key }) },
   });
   const { body: runs } = await tenant.call("GET", `/v1/tasks/${task.id}/runs`);
   await api.work(runs.items[0].id, { state: "failed", error: { code: "http_status", message } });
@@ -71,7 +75,7 @@ test("failures of one kind are one error, with their count and samples; another 
 test("errors are paged, those that were seen last first, and found by their tasks", async () => {
   const tenant = await api.newTenant();
   const tasks = [];
-  for (const what of ["one", "two", "three"]) tasks.push(await fail(tenant, what));
+  for (const what of ["one", "two", "three"]) tasks.push(await fail(tenant, what, `task:${what}`));
   await fold();
   const first = await tenant.call("GET", "/v1/errors?limit=2");
   assert.deepEqual(
@@ -88,6 +92,10 @@ test("errors are paged, those that were seen last first, and found by their task
     (await list(tenant, `?taskId=${tasks[1]!.taskId}`)).map(({ message }) => message),
     ["two"],
   );
+  assert.deepEqual(
+    (await list(tenant, "?taskId=task:three")).map(({ message }) => message),
+    ["three"],
+  );
   assert.deepEqual(await list(tenant, "?function=nobody"), []);
 });
 
@@ -95,7 +103,8 @@ test("what cannot be is refused by name, what is not there is a 404, and a key n
   const tenant = await api.newTenant();
   for (const [query, field] of [
     ["?state=closed", "state"],
-    ["?taskId=7", "taskId"],
+    ["?taskId=not a key", "taskId"],
+    ["?taskId=nobody", "taskId"],
     ["?function=No", "function"],
     ["?cursor=x", "cursor"],
     ["?code=x", "code"],

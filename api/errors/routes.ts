@@ -8,6 +8,7 @@ import { notFound } from "../../core/errors.ts";
 import { type ErrorPosition, listErrorGroups, setErrorState } from "../../core/store/errors/groups.ts";
 import { decodeErrorCursor } from "../http/cursor.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
+import { resolveTaskFilter } from "../tasks/name-task.ts";
 
 const toCursor = ({ seenAtUs, fingerprint }: ErrorPosition) => `${seenAtUs}:${fingerprint}`;
 
@@ -45,7 +46,8 @@ export const errorFeature: Feature = {
       access: "read",
       query: errorListQuery,
       answers: { 200: { is: "A page of groups.", schema: pageOf(errorGroupOutput) } },
-      async handle({ parts: { store }, owner: { namespaceId }, query }) {
+      async handle({ parts: { store }, owner: { namespaceId }, query: given }) {
+        const query = await resolveTaskFilter(store, namespaceId, given);
         const { limit, cursor, state: states, function: name, taskId } = query;
         const filter = { states, function: name, taskId };
         const rows = await listErrorGroups(store, namespaceId, filter, limit, decodeErrorCursor(cursor));

@@ -2,13 +2,16 @@
 import { z } from "zod";
 import { ERROR_STATES } from "../domain/error-groups.ts";
 import { filterField, idOutput, instantOutput, listQuery, nameField, repeatedField } from "./common.ts";
+import { taskNameField } from "./task-key.ts";
 
 export const errorListQuery = listQuery.extend({
   state: filterField(repeatedField(z.enum(ERROR_STATES, `must be one of ${ERROR_STATES.join(", ")}`))).meta({
     description: "May be repeated: any of them.",
   }),
   function: filterField(nameField).meta({ description: "Whose runs failed so." }),
-  taskId: filterField(z.uuid("must be the id of a task")).meta({ description: "Whose runs failed so." }),
+  taskId: filterField(taskNameField).meta({
+    description: "The task whose runs failed so: its id, or its key.",
+  }),
 });
 
 export const errorGroupOutput = z
