@@ -80,7 +80,7 @@ test("what cannot be called is refused by its field, and nothing is made", async
   assert.deepEqual((await tenant.call("GET", "/v1/settings")).body, { on: null });
 });
 
-test("the settings hold for tasks that name nobody; what is left out of them is not set any more", async () => {
+test("the settings hold for tasks that name nobody, until null clears them; none may be left out", async () => {
   const tenant = await newTenant();
   const on = { failure: [HTTP] };
   const set = await tenant.call("PUT", "/v1/settings", { body: { on } });
@@ -89,7 +89,10 @@ test("the settings hold for tasks that name nobody; what is left out of them is 
   const { runId } = (await tenant.call("POST", "/v1/tasks", { body: task() })).body;
   await work(runId, { state: "failed", error: SAMPLE_ERROR });
   assert.equal((await callbacksOf(tenant, runId)).length, 1);
-  assert.deepEqual((await tenant.call("PUT", "/v1/settings", { body: {} })).body, { on: null });
+  assertProblem(await tenant.call("PUT", "/v1/settings", { body: {} }), 422, "invalid_input", ["on"]);
+  assert.deepEqual((await tenant.call("GET", "/v1/settings")).body, { on });
+  const cleared = await tenant.call("PUT", "/v1/settings", { body: { on: null } });
+  assert.deepEqual([cleared.status, cleared.body], [200, { on: null }]);
   const reader = await newCaller(tenant.namespaceId, ["read", "write", "deploy", "invoke"]);
   assert.equal((await reader.call("GET", "/v1/settings")).status, 200);
   assertProblem(await reader.call("PUT", "/v1/settings", { body: { on } }), 403, "forbidden");

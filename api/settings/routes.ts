@@ -25,7 +25,7 @@ export const settingsFeature: Feature = {
       path: "/v1/settings",
       operationId: "putSettings",
       summary: "Set the namespace's settings",
-      description: "All of them: what is left out is not set any more.",
+      description: "All of them: each is given, null where it is not to be set any more.",
       access: "admin",
       body: { schema: settingsInput },
       answers: { 200: { is: "As they are now.", schema: settingsOutput } },

@@ -8,8 +8,7 @@ export const settingsInput = z
   .strictObject({
     on: callbacksField
       .nullable()
-      .default(null)
-      .meta({ description: "Whom ends of runs call whose task names nobody." }),
+      .meta({ description: "Whom ends of runs call whose task names nobody; null: nobody." }),
   })
   .meta({ examples: [EXAMPLE] });
 

@@ -16,7 +16,7 @@ export async function findSettings({ pool }: QueryScope, namespaceId: string): P
   return rows[0] ?? { on: null };
 }
 
-/** All of them: what is left out is not set any more. */
+/** All of them. */
 export async function putSettings(
   { pool }: QueryScope,
   namespaceId: string,
