@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { AttemptRecord } from "../core/contracts/run.ts";
 import { type AttemptOutcome, failed } from "../core/domain/attempt.ts";
 import { authorTimeoutMs, HEAD_START_MS } from "../core/domain/call-durations.ts";
-import { findCompleteBy } from "../core/domain/completion.ts";
+import { findFirstCompleteBy } from "../core/domain/completion.ts";
 import type { KeptInput } from "../core/domain/kept-input.ts";
 import { mayHoldNext } from "../core/domain/overlap.ts";
 import { decideVerdict } from "../core/domain/retry.ts";
@@ -247,5 +247,5 @@ function judge(
     ...(mayHoldNext(run.trigger, run.policy) ? { mayHoldNext: true as const } : {}),
   };
   if (outcome.kind !== "deferred") return { ...tried, verdict: decideVerdict(outcome, facts, now) };
-  return { ...tried, verdict: { state: "deferred", completeBy: findCompleteBy(now, facts) } };
+  return { ...tried, verdict: { state: "deferred", completeBy: findFirstCompleteBy(now, facts) } };
 }

@@ -1,14 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failOverdue, findCompleteBy, toAttemptEnd } from "./completion.ts";
+import { failOverdue, findFirstCompleteBy, findNextCompleteBy, toAttemptEnd } from "./completion.ts";
 
 const at = (seconds: number) => new Date(seconds * 1_000);
 
-test("an attempt waits for its task's timeout, and never beyond the deadline", () => {
-  assert.deepEqual(findCompleteBy(at(10), { timeoutMs: 30_000, deadlineAt: null }), at(40));
-  assert.deepEqual(findCompleteBy(at(10), { timeoutMs: 30_000, deadlineAt: at(60) }), at(40));
-  assert.deepEqual(findCompleteBy(at(40), { timeoutMs: 30_000, deadlineAt: at(60) }), at(60));
-  assert.deepEqual(findCompleteBy(at(70), { timeoutMs: 30_000, deadlineAt: at(60) }), at(60));
+test("an attempt that was put off waits until its deadline; without one, for its task's timeout", () => {
+  assert.deepEqual(findFirstCompleteBy(at(10), { timeoutMs: 30_000, deadlineAt: null }), at(40));
+  assert.deepEqual(findFirstCompleteBy(at(10), { timeoutMs: 30_000, deadlineAt: at(60) }), at(60));
+  assert.deepEqual(findFirstCompleteBy(at(10), { timeoutMs: 90_000, deadlineAt: at(60) }), at(60));
+});
+
+test("after a heartbeat it waits for its task's timeout, and never beyond the deadline", () => {
+  assert.deepEqual(findNextCompleteBy(at(10), { timeoutMs: 30_000, deadlineAt: null }), at(40));
+  assert.deepEqual(findNextCompleteBy(at(10), { timeoutMs: 30_000, deadlineAt: at(60) }), at(40));
+  assert.deepEqual(findNextCompleteBy(at(40), { timeoutMs: 30_000, deadlineAt: at(60) }), at(60));
+  assert.deepEqual(findNextCompleteBy(at(70), { timeoutMs: 30_000, deadlineAt: at(60) }), at(60));
 });
 
 test("one that nobody completed may be tried again, but where the deadline was what it waited for", () => {

@@ -14,14 +14,22 @@ export type Completion =
   | { error: { message: string; code?: string | undefined; retryable: boolean; details?: Json | undefined } };
 
 interface Limits {
-  /** Of the task: how long each wait may last, from the 202 or the last heartbeat. */
+  /** Of the task: how long nothing may be heard since the last heartbeat; without a deadline, also since the 202. */
   timeoutMs: number;
   /** Over all attempts, heartbeats or not. */
   deadlineAt: Date | null;
 }
 
-/** When an attempt counts as failed that nobody has completed by then, or sent a heartbeat for. */
-export function findCompleteBy(now: Date, { timeoutMs, deadlineAt }: Limits): Date {
+/**
+ * When an attempt that was just put off counts as failed, unless somebody has completed it or sent a heartbeat. A server
+ * that has never sent one may never do so: all that it owes is the end, by the deadline.
+ */
+export function findFirstCompleteBy(now: Date, { timeoutMs, deadlineAt }: Limits): Date {
+  return deadlineAt ?? new Date(now.getTime() + timeoutMs);
+}
+
+/** The same after a heartbeat: who sends them is noticed when they stop. */
+export function findNextCompleteBy(now: Date, { timeoutMs, deadlineAt }: Limits): Date {
   const at = now.getTime() + timeoutMs;
   return new Date(deadlineAt ? Math.min(at, deadlineAt.getTime()) : at);
 }

@@ -7,7 +7,7 @@
 import type { AttemptRecord } from "../../contracts/run.ts";
 import { policyWithoutTask, type TaskPolicy } from "../../contracts/task-policy.ts";
 import type { AttemptEnd } from "../../domain/attempt.ts";
-import { failOverdue, findCompleteBy } from "../../domain/completion.ts";
+import { failOverdue, findNextCompleteBy } from "../../domain/completion.ts";
 import { mayHoldNext } from "../../domain/overlap.ts";
 import { decideVerdict } from "../../domain/retry.ts";
 import { findDeadline } from "../../domain/run-time-limits.ts";
@@ -105,7 +105,7 @@ export async function extendAttempt(
     const open = await lockAttempt(tx, attempt);
     // One whose answer is not recorded yet begins to wait with that.
     if (!open?.isDeferred) return open && { completeBy: null };
-    const completeBy = findCompleteBy(open.now, limitsOf(open));
+    const completeBy = findNextCompleteBy(open.now, limitsOf(open));
     await tx.pool.query("UPDATE task_runs_open SET complete_by = $2 WHERE id = $1", [open.runId, completeBy]);
     return { completeBy };
   });

@@ -18,7 +18,11 @@ export const COMPLETIONS: Statement[] = [
     [ROUTES, "a failure is tried again unless it says otherwise"],
     [ROUTES, "what says nothing of the attempt, or too much, is refused"],
   ),
-  held("The wait lasts as long as the task's timeout, from the 202 or the last heartbeat", [
+  held("The wait lasts until the task's deadline", [
+    RUNNER,
+    "a 202 that says later puts the attempt off, until its deadline, or without one for its timeout",
+  ]),
+  held("A heartbeat starts it anew, for as long as the timeout and never beyond the deadline", [
     STORE,
     "a heartbeat begins the wait anew, up to the deadline",
   ]),
