@@ -202,16 +202,36 @@ test("the revision is the current one, the tag's that was asked for, or the same
   assert.equal(await revisionOf(tagged), second);
 });
 
-test("the same revision of a run that has none is a 409", async () => {
+test("where a run ran on no revision, the same one is the current one", async () => {
+  const tenant = await api.newTenant();
+  const first = await deploy(tenant);
+  const same = (runId: string) => replay(tenant, runId, { revision: "same" });
+  const email = { type: "email", to: "ada@example.com", subject: "s", body: "b" };
+  for (const spec of [HTTP, email]) {
+    const { runId, task } = await makeTask(tenant, spec);
+    await api.work(runId, FAILED);
+    const { status, body } = await same(runId);
+    assert.deepEqual([status, body.replayOf, body.taskId], [202, runId, task.id]);
+  }
+  const [cancelled, pinned] = [await invoke(tenant, null), await invoke(tenant, null, `?revision=${first}`)];
+  const { runId: ofTask } = await makeTask(tenant, { type: "function", function: "greet" });
+  for (const runId of [cancelled, pinned, ofTask]) await tenant.call("POST", `/v1/runs/${runId}/cancel`);
+  const second = await deploy(tenant, "export default () => 2;");
+  const revisionOf = async (runId: string) => (await api.start((await same(runId)).body.id)).revisionId;
+  assert.equal(await revisionOf(cancelled), second);
+  assert.equal(await revisionOf(ofTask), second);
+  assert.equal(await revisionOf(pinned), first, "the one that was asked for");
+});
+
+test("the same revision of a function that was removed is a 409", async () => {
   const tenant = await api.newTenant();
   await deploy(tenant);
-  const { runId } = await makeTask(tenant);
-  await api.work(runId, FAILED);
-  const cancelled = await invoke(tenant, null);
-  await tenant.call("POST", `/v1/runs/${cancelled}/cancel`);
-  for (const id of [runId, cancelled])
-    assertProblem(await replay(tenant, id, { revision: "same" }), 409, "revision_unavailable");
-  assert.equal((await replay(tenant, cancelled)).status, 202);
+  const { body: task } = await tenant.call("POST", "/v1/tasks", {
+    body: { type: "function", function: "greet" },
+  });
+  await api.work(task.runId, FAILED);
+  assert.equal((await tenant.call("DELETE", "/v1/functions/greet")).status, 204);
+  assertProblem(await replay(tenant, task.runId, { revision: "same" }), 409, "revision_unavailable");
 });
 
 test("a dead letter that is replayed stays one, to be redriven or discarded", async () => {

@@ -11,7 +11,8 @@ export const replayInput = z
         "In place of what the run was given: the input of a function, the body of an http task or of a request. Absent: the same.",
     }),
     revision: z.enum(REPLAY_REVISIONS, 'must be "same" or "current"').default("current").meta({
-      description: "`same`: the one that the run ran on; `current`: the one that a new call would get.",
+      description:
+        "`same`: the one that the run ran on, where it ran on one; `current`: the one that a new call would get.",
     }),
   })
   .meta({ examples: [{ input: { order: 7 }, revision: "same" }] });

@@ -9,7 +9,7 @@ import type { RunTrigger } from "./run-trigger.ts";
 import { isWholeRequest } from "./stored-request.ts";
 import type { TaskType } from "./task-spec.ts";
 
-/** `same`: the one that the run ran on; `current`: the one that a new call or run would get. */
+/** `same`: the one that the run ran on, where it ran on one; `current`: the one that a new call or run would get. */
 export const REPLAY_REVISIONS = ["same", "current"] as const;
 export type ReplayRevision = (typeof REPLAY_REVISIONS)[number];
 
@@ -69,19 +69,17 @@ export function originRemoved({ taskId }: Pick<ReplayFacts, "taskId">): BellhopE
 
 /**
  * What the replay asks for in place of its function's traffic, or of what its task names. 409 where the revision is to be
- * the same, and there is none.
+ * the same, and its function was removed. What ran on none (an http task, a run that never began) has none to differ from:
+ * it asks for what it asked for before.
  */
 export function chooseReplayTarget(run: ReplayFacts, revision: ReplayRevision): RunTarget | undefined {
   if (revision === "current") {
     // A tag leads to another revision by now; a revision that was asked for is the one it ran on.
     return run.target && "tag" in run.target ? run.target : undefined;
   }
-  if (run.revisionId !== null && run.hasFunction) return { revision: run.revisionId };
-  const message =
-    run.type === "function"
-      ? 'The run has no revision to run again: it never got one, or its function was removed; ask for "current".'
-      : `A run of type ${run.type} has no revision: leave "revision" out, or ask for "current".`;
-  throw conflict(message, "revision_unavailable");
+  if (run.revisionId === null) return run.target ?? undefined;
+  if (run.hasFunction) return { revision: run.revisionId };
+  throw conflict('The function that the run ran on was removed: ask for "current".', "revision_unavailable");
 }
 
 /** What the run was given, as a row has it; undefined: that was not kept. */

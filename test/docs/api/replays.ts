@@ -31,7 +31,10 @@ export const REPLAYS: Statement[] = [
     REPLAY,
     "a call of a function's URL is replayed with its method and URL, and the body that is given",
   ]),
-  held("it is a 409 revision_unavailable", [REPLAY, "the same revision of a run that has none is a 409"]),
+  held("its function was removed, it is a 409 revision_unavailable", [
+    REPLAY,
+    "the same revision of a function that was removed is a 409",
+  ]),
   held(
     "A run that waits or runs is a 409 run_not_finished; one whose task is cancelled or removed, or whose function was removed, a 409 task_cancelled, task_removed or function_removed",
     [
