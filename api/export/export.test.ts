@@ -130,6 +130,52 @@ test("given to another namespace, what was exported is exported from there", asy
   );
 });
 
+test("callbacks name tasks as the export does; those of tasks that are over are left out, and it says which", async () => {
+  const tenant = await newTenant();
+  const named = await post(tenant, { ...HTTP, key: "named", schedule: { every: "1h" } });
+  const keyless = await post(tenant, { ...HTTP, schedule: { every: "1h" } });
+  const over = await post(tenant, { ...HTTP, key: "over", schedule: { every: "1h" } });
+  const call = { type: "http", url: "https://example.com/told" };
+  const on = {
+    success: [{ task: keyless.id.toUpperCase() }, { task: "over" }, call],
+    failure: [{ task: over.id }],
+    always: [{ task: "named" }, { task: named.id }],
+  };
+  await post(tenant, { ...HTTP, key: "calls", schedule: { every: "1h" }, on });
+  const ofAll = { failure: [{ task: over.id }, { task: keyless.id }] };
+  assert.equal((await tenant.call("PUT", "/v1/settings", { body: { on: ofAll } })).status, 200);
+  await tenant.call("POST", "/v1/tasks/over/cancel");
+
+  const { lines } = await readExport(tenant);
+  const key = `task-${keyless.id}`;
+  const line = ofKind(lines, "task").find(({ task }) => task.key === "calls");
+  assert.deepEqual(line.task.on, {
+    success: [{ task: key }, call],
+    always: [{ task: "named" }, { task: "named" }],
+  });
+  assert.deepEqual(line.leftOut, [
+    { field: "on.success.1", task: "over" },
+    { field: "on.failure.0", task: over.id },
+  ]);
+  const [ofSettings] = ofKind(lines, "settings");
+  assert.deepEqual(ofSettings.settings, { on: { failure: [{ task: key }] } });
+  assert.deepEqual(ofSettings.leftOut, [{ field: "on.failure.0", task: over.id }]);
+  assert.deepEqual(
+    ofKind(lines, "task").map((other) => other.leftOut !== undefined),
+    [false, false, true],
+  );
+
+  const other = await newTenant();
+  const items = ofKind(lines, "task").map(({ task }) => task);
+  const applied = await other.call("POST", "/v1/tasks/apply", { body: { items } });
+  assert.equal(applied.status, 200, JSON.stringify(applied.body));
+  const set = await other.call("PUT", "/v1/settings", { body: ofSettings.settings });
+  assert.equal(set.status, 200, JSON.stringify(set.body));
+  const again = (await readExport(other)).lines;
+  const withoutLeftOut = (all: Line[]) => all.map(({ leftOut, ...rest }) => JSON.stringify(rest)).sort();
+  assert.deepEqual(withoutLeftOut(again), withoutLeftOut(lines));
+});
+
 test("many tasks come page by page, each once, and none of another namespace", async () => {
   const tenant = await newTenant();
   await fill();

@@ -1,11 +1,19 @@
 /** `/v1/export`: what a namespace holds, in the form in which it can be given again. */
-import { type ExportLine, exportLine, isExported, toExportedTask } from "../../core/contracts/export.ts";
+import {
+  type ExportLine,
+  exportLine,
+  isExported,
+  toSettingsLine,
+  toTaskLine,
+} from "../../core/contracts/export.ts";
 import type { FunctionSummary } from "../../core/contracts/function.ts";
 import { toWireFunction } from "../../core/contracts/function-output.ts";
+import { listNamedTasks } from "../../core/domain/exported-callbacks.ts";
 import { writeJson } from "../../core/json-source.ts";
 import { listFunctions } from "../../core/store/functions/functions.ts";
 import { listSecrets } from "../../core/store/secrets.ts";
 import { findSettings } from "../../core/store/settings.ts";
+import { findExportedKeys } from "../../core/store/tasks/find-exported-keys.ts";
 import { listTasks } from "../../core/store/tasks/read.ts";
 import type { ApiParts } from "../environment.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
@@ -47,7 +55,8 @@ async function* toBytes(lines: AsyncIterable<ExportLine>): AsyncGenerator<Uint8A
 
 async function* listLines(parts: ApiParts, namespaceId: string): AsyncGenerator<ExportLine> {
   const { store } = parts;
-  yield { kind: "settings", settings: await findSettings(store, namespaceId) };
+  const settings = await findSettings(store, namespaceId);
+  yield toSettingsLine(settings, await findExportedKeys(store, namespaceId, listNamedTasks(settings.on)));
   yield* listNames(parts, namespaceId, null);
   for await (const found of everyFunction(parts, namespaceId)) {
     yield { kind: "function", function: toWireFunction(found, parts.functionCaps) };
@@ -57,10 +66,11 @@ async function* listLines(parts: ApiParts, namespaceId: string): AsyncGenerator<
   for (let afterId: string | null | undefined; afterId !== null; ) {
     const page = { limit: TASKS_AT_ONCE, order: "asc", afterId } as const;
     const { rows, nextId } = await listTasks(store, namespaceId, {}, page);
-    for (const task of rows.filter(isExported)) {
-      yield { kind: "task", task: toExportedTask(task), paused: task.state === "paused" };
-      tasks += 1;
-    }
+    const exported = rows.filter(isExported);
+    const named = exported.flatMap(({ on }) => listNamedTasks(on));
+    const keys = await findExportedKeys(store, namespaceId, named);
+    for (const task of exported) yield toTaskLine(task, keys);
+    tasks += exported.length;
     afterId = nextId;
   }
   yield { kind: "end", tasks };

@@ -1,6 +1,8 @@
 /** What a namespace holds, line by line, in the form in which it can be given again: `GET /v1/export`. */
 import { z } from "zod";
-import type { JsonObject } from "../json.ts";
+import type { Callbacks } from "../domain/callbacks.ts";
+import { type LeftOut, toExportedCallbacks } from "../domain/exported-callbacks.ts";
+import { exportedKey } from "../domain/task-key.ts";
 import { examplesOf, jsonOutput } from "./common.ts";
 import { functionOutput } from "./function-output.ts";
 import { settingsOutput } from "./settings.ts";
@@ -8,9 +10,17 @@ import { type Task, toTaskDefinition } from "./task-output.ts";
 
 const task = z.record(z.string(), jsonOutput).meta({ description: "An item for `POST /v1/tasks/apply`." });
 
+const leftOut = z
+  .array(z.object({ field: z.string(), task: z.string() }))
+  .optional()
+  .meta({
+    description:
+      "Callbacks that are left out, because the tasks that they run are over and not exported: where they stood, and which tasks those are.",
+  });
+
 export const exportLine = z
   .discriminatedUnion("kind", [
-    z.object({ kind: z.literal("settings"), settings: settingsOutput }),
+    z.object({ kind: z.literal("settings"), settings: settingsOutput, leftOut }),
     z.object({
       kind: z.literal("secret"),
       name: z.string().meta({ description: "Its value is not told." }),
@@ -21,6 +31,7 @@ export const exportLine = z
       kind: z.literal("task"),
       task,
       paused: z.boolean().meta({ description: "What applies it makes a task that is not paused." }),
+      leftOut,
     }),
     z.object({ kind: z.literal("end"), tasks: z.int() }).meta({ description: "It is whole." }),
   ])
@@ -41,6 +52,19 @@ export type ExportLine = z.input<typeof exportLine>;
 export const isExported = ({ state, nextRunAt }: Task): boolean =>
   state === "paused" || (state === "active" && nextRunAt !== null);
 
-/** A task without a key gets one made of its id, the same each time. */
-export const toExportedTask = (task: Task): JsonObject =>
-  toTaskDefinition({ ...task, key: task.key ?? `task-${task.id}` });
+/** @param keys of the tasks that its callbacks run, by the names that they have there */
+export function toTaskLine(task: Task, keys: ReadonlyMap<string, string>): ExportLine {
+  const { on, leftOut } = toExportedCallbacks(task.on, keys);
+  const definition = toTaskDefinition({ ...task, key: exportedKey(task), on });
+  return { kind: "task", task: definition, paused: task.state === "paused", ...sayLeftOut(leftOut) };
+}
+
+export function toSettingsLine(
+  settings: { on: Callbacks | null },
+  keys: ReadonlyMap<string, string>,
+): ExportLine {
+  const { on, leftOut } = toExportedCallbacks(settings.on, keys);
+  return { kind: "settings", settings: { on }, ...sayLeftOut(leftOut) };
+}
+
+const sayLeftOut = (leftOut: LeftOut[]) => (leftOut.length > 0 ? { leftOut } : {});

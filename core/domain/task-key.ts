@@ -18,3 +18,6 @@ export function findKeyFault(key: string): string | undefined {
   if (RESERVED.has(key)) return `${JSON.stringify(key)} is reserved: choose another key`;
   return undefined;
 }
+
+/** The key of a task in an export: one without a key gets one made of its id, the same each time. */
+export const exportedKey = ({ id, key }: { id: string; key: string | null }): string => key ?? `task-${id}`;
