@@ -172,7 +172,6 @@ function createExpiry(): Job["run"] {
 async function grantAllPermits(context: JobContext): Promise<void> {
   const { store, transport } = context;
   while ((await adoptWaiting(store, ADOPT_BATCH)) === ADOPT_BATCH);
-  await foldAllReturned(store, RETURNED_KEYS);
   while ((await endPauses(store, QUEUE_BATCH)).length === QUEUE_BATCH);
   const keys = await findGrantableKeys(store, WAITING_KEYS);
   for (let granted = GRANT_BATCH; keys.length > 0 && granted >= GRANT_BATCH; ) {
@@ -180,6 +179,8 @@ async function grantAllPermits(context: JobContext): Promise<void> {
     await sendIfPossible(context, transport.ring(bells));
     granted = bells.length;
   }
+  // The grants have taken them into account.
+  await foldAllReturned(store, RETURNED_KEYS);
 }
 
 /** For what no end of a run does: those of skipped runs, and of a look that failed. */

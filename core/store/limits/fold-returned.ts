@@ -1,33 +1,49 @@
 /** Permits that were laid beside the count of their limit (permits.ts) are counted off. */
 import type { Store } from "../database.ts";
-import { inTransaction } from "../transaction.ts";
-import { foldReturned, lockLimits } from "./limit-rows.ts";
+import { RETURNED } from "./permits.ts";
 
-/** Of `limit` keys at most, whoever they belong to: no claim may come that would do it. */
-export async function foldAllReturned(store: Store, limit: number): Promise<void> {
-  const { rows } = await store.pool.query<{ key: string }>(
-    "SELECT DISTINCT key FROM returned_permits LIMIT $1",
-    [limit],
-  );
-  await fold(
-    store,
-    rows.map(({ key }) => key),
-  );
+const fold = (name: string, lock: string) => ({
+  name,
+  text: `
+    WITH limits AS MATERIALIZED (
+      SELECT key FROM run_limits WHERE key = ANY($1::text[]) ORDER BY key ${lock}
+    ), folded AS (
+      DELETE FROM returned_permits WHERE key = ANY(ARRAY(SELECT key FROM limits)) RETURNING key, count
+    )
+    UPDATE run_limits l SET permits_held = greatest(l.permits_held - n.count, 0)
+    FROM (SELECT key, sum(count)::int AS count FROM folded GROUP BY key) AS n
+    WHERE l.key = n.key`,
+});
+
+/** A key that is locked is counted off by who has it, or by the next look: nobody waits here while it holds others. */
+const FOLD_IDLE = fold("fold-idle-permits", "FOR UPDATE SKIP LOCKED");
+const FOLD_ONE = fold("fold-permits-of-one", "FOR UPDATE");
+
+const REMOVE_OF_GONE = `DELETE FROM returned_permits b WHERE key = ANY($1::text[])
+  AND NOT EXISTS (SELECT FROM run_limits l WHERE l.key = b.key)`;
+
+const FIND = `SELECT DISTINCT key FROM returned_permits WHERE key > $1 ORDER BY key LIMIT $2`;
+
+/** Of all keys, so many at a time: no claim may come that would do it. */
+export async function foldAllReturned({ pool }: Store, batch: number): Promise<void> {
+  for (let last = "", found = batch; found === batch; ) {
+    const { rows } = await pool.query<{ key: string }>(FIND, [last, batch]);
+    found = rows.length;
+    if (found === 0) return;
+    const keys = rows.map(({ key }) => key);
+    last = keys.at(-1)!;
+    await pool.query({ ...FOLD_IDLE, values: [keys] });
+    await pool.query(REMOVE_OF_GONE, [keys]);
+  }
 }
 
-/** Whether there were any of that key. */
-export async function foldReturnedOf(store: Store, key: string): Promise<boolean> {
-  const { rowCount } = await store.pool.query("SELECT FROM returned_permits WHERE key = $1 LIMIT 1", [key]);
+/** Whether a permit of the key is left after all, for who was refused one by its count. */
+export async function findPermitLeft({ pool }: Store, key: string): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `SELECT FROM run_limits l WHERE key = $1 AND NOT has_waiting AND permits_held - ${RETURNED} < concurrency`,
+    [key],
+  );
   if (rowCount === 0) return false;
-  await fold(store, [key]);
+  await pool.query({ ...FOLD_ONE, values: [[key]] });
   return true;
-}
-
-async function fold(store: Store, keys: string[]): Promise<void> {
-  if (keys.length === 0) return;
-  await inTransaction(store.pool, async (tx) => {
-    await lockLimits(tx, keys);
-    // What belonged to a limit that is gone.
-    await foldReturned(tx, keys);
-  });
 }

@@ -49,7 +49,10 @@ const GRANT = `
   SELECT * FROM granted`;
 
 // Kept while runs waited for it.
-const REMOVE_ENDED = `DELETE FROM run_limits WHERE key = ANY($1::text[]) AND concurrency IS NULL AND NOT has_waiting`;
+const REMOVE_ENDED = `
+  WITH ended AS (
+    DELETE FROM run_limits WHERE key = ANY($1::text[]) AND concurrency IS NULL AND NOT has_waiting RETURNING key
+  ) DELETE FROM returned_permits WHERE key IN (SELECT key FROM ended)`;
 
 interface LineRow {
   id: string;

@@ -5,7 +5,7 @@ import { isRateKey, parentKeyOf } from "../../domain/limit-keys.ts";
 import { burstOf, intervalOf, type Rate } from "../../domain/rate.ts";
 import type { Db } from "../database.ts";
 import type { Transaction } from "../transaction.ts";
-import { NOW_MS } from "./permits.ts";
+import { NOW_MS, PLENTY } from "./permits.ts";
 
 export interface LimitRow extends Limit {
   hasWaiting: boolean;
@@ -55,34 +55,40 @@ export const withQueues = (keys: Iterable<string>): string[] => [
 
 /**
  * Those of the keys that have a limit, with what was given back counted off. Sorted, so that two who lock several wait for
- * each other in one direction only: the keys of queues come last, and nobody locks one without its queue, which comes
- * first.
+ * each other in one direction only; a queue sorts before its keys. Rows of keys that are made here come after all others:
+ * nobody else can have them.
  */
 export async function lockLimits(tx: Transaction, keys: string[]): Promise<LimitRow[]> {
   const all = withQueues(keys);
-  const ofQueues = all.filter((key) => parentKeyOf(key) !== undefined);
-  const rows = await lockSome(
-    tx,
-    all.filter((key) => parentKeyOf(key) === undefined),
-  );
-  if (ofQueues.length === 0) return rows;
-  const perKey = new Map(rows.map((row) => [row.key, row.perKey]));
-  const made = ofQueues.flatMap((key) => {
-    const parentKey = parentKeyOf(key)!;
-    const limits = perKey.get(parentKey);
-    return limits ? [{ key, parent_key: parentKey, ...toKeyColumns(key, limits) }] : [];
+  const rows = await lockRows(tx, all);
+  const found = new Map(rows.map((row) => [row.key, row]));
+  const made = all.flatMap((key) => {
+    const parentKey = parentKeyOf(key);
+    const perKey = parentKey !== undefined && !found.has(key) && found.get(parentKey)?.perKey;
+    return perKey ? [{ key, parent_key: parentKey, ...toKeyColumns(key, perKey) }] : [];
   });
-  if (made.length > 0) await tx.pool.query({ ...MAKE, values: [JSON.stringify(made)] });
-  return [...rows, ...(await lockSome(tx, ofQueues))];
-}
-
-async function lockSome(tx: Transaction, keys: string[]): Promise<LimitRow[]> {
-  if (keys.length === 0) return [];
-  const { rows } = await tx.pool.query<LimitRow & { hasReturned: boolean }>({ ...LOCK, values: [keys] });
-  if (!rows.some(({ hasReturned }) => hasReturned)) return rows;
-  const counts = await foldReturned(tx, keys);
+  if (made.length > 0) {
+    await tx.pool.query({ ...MAKE, values: [JSON.stringify(made)] });
+    const further = made.map(({ key }) => key);
+    rows.push(...(await lockRows(tx, further)));
+  }
+  if (!rows.some(mayHaveReturned)) return rows;
+  const counts = await foldReturned(tx, all);
   return rows.map((row) => ({ ...row, permitsHeld: counts.get(row.key) ?? row.permitsHeld }));
 }
+
+interface LockedRow extends LimitRow {
+  hasReturned: boolean;
+}
+
+async function lockRows(tx: Transaction, keys: string[]): Promise<LockedRow[]> {
+  if (keys.length === 0) return [];
+  return (await tx.pool.query<LockedRow>({ ...LOCK, values: [keys] })).rows;
+}
+
+/** What came back while the lock was waited for is not seen by who waited; few permits are never laid beside. */
+const mayHaveReturned = ({ hasReturned, concurrency }: LockedRow) =>
+  hasReturned || (concurrency !== null && concurrency >= PLENTY && concurrency < UNLIMITED);
 
 const FOLD = {
   name: "fold-returned-permits",
@@ -96,8 +102,8 @@ const FOLD = {
     RETURNING l.key, l.permits_held AS count`,
 };
 
-/** Of keys whose locks are held: the counts that changed. What belongs to a limit that is gone goes. */
-export async function foldReturned(tx: Transaction, keys: string[]): Promise<Map<string, number>> {
+/** Of keys whose locks are held: the counts that changed. */
+async function foldReturned(tx: Transaction, keys: string[]): Promise<Map<string, number>> {
   const { rows } = await tx.pool.query<{ key: string; count: number }>({ ...FOLD, values: [keys] });
   return new Map(rows.map(({ key, count }) => [key, count]));
 }
@@ -113,5 +119,7 @@ export const toLookText = (keys: string[], free: ReadonlyMap<string, number>, mo
 /** Where runs wait for it the row stays until they were let go (grant-permits.ts). */
 export async function removeLimit(tx: Db, key: string): Promise<void> {
   await sql`DELETE FROM run_limits WHERE key = ${key} AND NOT has_waiting`.execute(tx);
+  await sql`DELETE FROM returned_permits b WHERE key = ${key}
+    AND NOT EXISTS (SELECT FROM run_limits l WHERE l.key = b.key)`.execute(tx);
   await sql`UPDATE run_limits SET concurrency = NULL WHERE key = ${key}`.execute(tx);
 }

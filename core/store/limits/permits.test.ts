@@ -25,6 +25,7 @@ import {
   wantedKeysOf,
 } from "../testing/samples.ts";
 import { openTestStore, untilBlocked } from "../testing/test-store.ts";
+import { admitRuns } from "./admit-runs.ts";
 import { foldAllReturned } from "./fold-returned.ts";
 import { adoptWaiting, findGrantableKeys, GRANT_BATCH, grantPermits } from "./grant-permits.ts";
 import { recountPermits } from "./recount-permits.ts";
@@ -413,6 +414,66 @@ describe("permits of which plenty are left", () => {
     assert.deepEqual(await findGrantableKeys(store, 10), [key]);
     await grantPermits(store, [key]);
     assert.deepEqual([await permitsCounted(key), await permitsReturned(key)], [0, 0]);
+  });
+
+  /** Holds the limit's lock while `work` begins; answers it when the lock is free again. */
+  async function whileLocked<T>(key: string, work: () => Promise<T>, meanwhile = async () => {}): Promise<T> {
+    let begun: Promise<T>;
+    await db.transaction().execute(async (tx) => {
+      await sql`SELECT FROM run_limits WHERE key = ${key} FOR UPDATE`.execute(tx);
+      begun = work();
+      await untilBlocked(store);
+      await meanwhile();
+    });
+    return await begun!;
+  }
+
+  test("and that come back while a decision waits for the lock are its to give", async () => {
+    const namespaceId = await newNamespace();
+    const [workerId] = await makeWorkers(1);
+    const functionId = await deployFunction(db, namespaceId, "many", { concurrency: 128 });
+    const key = functionKey(functionId);
+    const runIds = await queueMany(140, () => queueInvocation(store, namespaceId, "many"));
+    const first = await claimRuns(store, workerId!, runIds.slice(0, 40));
+    const asked = runIds.slice(40).map((id) => ({ id, keys: [key] }));
+    const claimed = await whileLocked(
+      key,
+      () => admitRuns(store, { workerId: workerId!, longestMs: null }, asked),
+      async () => {
+        const ends = first.slice(0, 30).map((run) => succeeded(run, workerId!));
+        await finishAttempts(store, workerId!, ends);
+      },
+    );
+    assert.equal(claimed.length, 100);
+    assert.equal(await permitsHeld(key), 110);
+  });
+
+  test("refuse no call that another has counted them off for", async () => {
+    const namespaceId = await newNamespace();
+    const [workerId] = await makeWorkers(1);
+    const functionId = await deployFunction(db, namespaceId, "many", { concurrency: PLENTY });
+    const key = functionKey(functionId);
+    await sql`WITH laid AS (INSERT INTO returned_permits (key, count) VALUES (${key}, ${PLENTY}))
+      UPDATE run_limits SET permits_held = ${PLENTY} WHERE key = ${key}`.execute(db);
+    const calls = Array.from({ length: 4 }, () => directRun(namespaceId, functionId));
+    const answers = await whileLocked(key, () =>
+      Promise.all(calls.map((call) => reserveDirectRun(store, workerId!, call))),
+    );
+    assert.deepEqual(answers, ["reserved", "reserved", "reserved", "reserved"]);
+  });
+
+  test("are counted off by the scheduler but where somebody has the lock, for whom nobody waits", async () => {
+    const namespaceId = await newNamespace();
+    const [one, other] = [await makeLimit(namespaceId, PLENTY), await makeLimit(namespaceId, PLENTY)];
+    await sql`WITH laid AS (INSERT INTO returned_permits (key, count) VALUES (${one}, 1), (${other}, 1))
+      UPDATE run_limits SET permits_held = 1 WHERE key IN (${one}, ${other})`.execute(db);
+    await db.transaction().execute(async (tx) => {
+      await sql`SELECT FROM run_limits WHERE key = ${one} FOR UPDATE`.execute(tx);
+      await foldAllReturned(store, 1);
+    });
+    assert.deepEqual([await permitsReturned(one), await permitsReturned(other)], [1, 0]);
+    await foldAllReturned(store, 1);
+    assert.deepEqual([await permitsReturned(one), await permitsCounted(one)], [0, 0]);
   });
 
   test("of a limit that is gone go, too", async () => {

@@ -61,7 +61,7 @@ export const HAS_NO_LIMIT = `NOT coalesce(w.keys && (
   ), false)`;
 
 /** The fewest permits that are plenty. */
-const PLENTY = 64;
+export const PLENTY = 64;
 
 /**
  * Of a limit `l`: plenty of its permits are left. Nobody waits for one, nor will somebody by the time that a statement

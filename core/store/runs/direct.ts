@@ -14,7 +14,7 @@ import type { Json } from "../../json.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
-import { foldReturnedOf } from "../limits/fold-returned.ts";
+import { findPermitLeft } from "../limits/fold-returned.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
 import { writeLines } from "./end.ts";
 import { type FinishReport, finishAttempts, toEndedRun } from "./finish.ts";
@@ -141,7 +141,7 @@ export async function reserveDirectRun(store: Store, workerId: string, run: Dire
     ).rows[0]!;
   const isRefused = ({ isFenced, isAdmitted }: ReservedRow) => !isFenced && !isAdmitted;
   let row = await reserve();
-  if (isRefused(row) && (await foldReturnedOf(store, functionKey(run.functionId)))) row = await reserve();
+  if (isRefused(row) && (await findPermitLeft(store, functionKey(run.functionId)))) row = await reserve();
   if (row.isMade) return "reserved";
   if (isRefused(row)) return "no_room";
   const { permits } = row;
