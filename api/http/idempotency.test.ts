@@ -57,7 +57,6 @@ test("every POST takes a key, and who answers a repetition otherwise than from w
     callFunction: null,
     completeAttempt: null,
     invokeFunction: "handler",
-    previewSchedule: null,
     triggerHook: "handler",
   });
   for (const { idempotency } of routes) if (idempotency) assert.ok(idempotency.why.length > 30);
@@ -68,6 +67,10 @@ const ONE_OF_EACH: Record<string, (tenant: TestCaller) => Promise<{ path: string
   "pause a task": async (tenant) => ({ path: `/v1/tasks/${await makeTask(tenant)}/pause` }),
   "cancel a task": async (tenant) => ({ path: `/v1/tasks/${await makeTask(tenant)}/cancel` }),
   "run a task": async (tenant) => ({ path: `/v1/tasks/${await makeTask(tenant)}/run`, body: {} }),
+  "preview a schedule": async () => ({
+    path: "/v1/schedules/preview",
+    body: { schedule: { every: "1h" } },
+  }),
   "make some tasks": async () => ({ path: "/v1/tasks/batch", body: { items: [HTTP, {}] } }),
   "make a hook": async () => ({ path: "/v1/functions/greet/hooks", body: { name: "shop" } }),
   "rotate the signing secret": async () => ({ path: "/v1/signing-secrets/rotate" }),

@@ -36,7 +36,6 @@ export const scheduleFeature = ({ clock }: RouteSettings): Feature => ({
       summary: "Show what a schedule fires",
       description: "As of a task that is made at `from`. It makes nothing.",
       access: "read",
-      idempotency: { by: null, why: "It makes nothing: of the same schedule it answers the same." },
       body: { schema: previewInput(() => clock.now()) },
       answers: { 200: { is: "The schedule in words, and its next instants.", schema: previewOutput } },
       errors: { 422: ["unknown_calendar"] },
