@@ -46,9 +46,15 @@ async function fill(): Promise<TestCaller> {
     input: { a: 1 },
     schedule: { every: "1h" },
   });
+  for (const [name, date] of [
+    ["it-holidays", "2036-12-25"],
+    ["unused", "2036-01-01"],
+  ])
+    await tenant.call("PUT", `/v1/calendars/${name}`, { body: { dates: [date!] } });
   await post(tenant, {
     ...{ ...HTTP, key: "nightly", labels: { app: "billing" }, headers: { "X-Token": "{{secrets.TOKEN}}" } },
-    ...{ schedule: { cron: "30 2 * * *", timezone: "Europe/Rome" }, on: { always: [{ task: "hourly" }] } },
+    ...{ schedule: { cron: "30 2 * * *", timezone: "Europe/Rome", exclude: { calendar: "it-holidays" } } },
+    ...{ on: { always: [{ task: "hourly" }] } },
   });
   await post(tenant, '{"type":"http","url":"https://example.com/","body":{"b": 1.0},"schedule":"@daily"}');
   const email = { type: "email", to: "ada@example.com", subject: "s", body: "b", schedule: { delay: "1d" } };
@@ -77,7 +83,15 @@ test("everything is exported that is still to fire, and how it is set up; secret
   assert.ok(text.includes('"body":{"b": 1.0}'), "a body is to the letter");
   const functions = ofKind(lines, "function").map((line) => line.function);
   assert.deepEqual(functions.map(({ name }: Line) => name).sort(), ["greet", "open"]);
+  assert.deepEqual(ofKind(lines, "calendar"), [
+    { kind: "calendar", name: "it-holidays", dates: ["2036-12-25"] },
+    { kind: "calendar", name: "unused", dates: ["2036-01-01"] },
+  ]);
   const tasks = ofKind(lines, "task");
+  assert.ok(
+    lines.indexOf(ofKind(lines, "calendar").at(-1)) < lines.indexOf(tasks[0]),
+    "calendars come first",
+  );
   const ids = (await tenant.call("GET", "/v1/tasks?order=asc")).body.items;
   const keyless = ids.find(({ key }: Line) => key === null);
   assert.deepEqual(
@@ -109,6 +123,8 @@ test("given to another namespace, what was exported is exported from there", asy
     (await other.call("PUT", "/v1/settings", { body: ofKind(lines, "settings")[0].settings })).status,
     200,
   );
+  for (const { name, dates } of ofKind(lines, "calendar"))
+    assert.equal((await other.call("PUT", `/v1/calendars/${name}`, { body: { dates } })).status, 201);
   const items = ofKind(lines, "task").map(({ task }) => task);
   const applied = await other.call("POST", "/v1/tasks/apply", { body: { items } });
   assert.equal(applied.status, 200, JSON.stringify(applied.body));

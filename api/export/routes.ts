@@ -10,6 +10,7 @@ import type { FunctionSummary } from "../../core/contracts/function.ts";
 import { toWireFunction } from "../../core/contracts/function-output.ts";
 import { listNamedTasks } from "../../core/domain/exported-callbacks.ts";
 import { writeJson } from "../../core/json-source.ts";
+import { findCalendar, listCalendars } from "../../core/store/calendars/calendars.ts";
 import { listFunctions } from "../../core/store/functions/functions.ts";
 import { listSecrets } from "../../core/store/secrets.ts";
 import { findSettings } from "../../core/store/settings.ts";
@@ -30,7 +31,7 @@ export const exportFeature: Feature = {
       method: "GET",
       path: "/v1/export",
       operationId: "exportNamespace",
-      summary: "Export tasks, functions' configuration and settings",
+      summary: "Export tasks, calendars, functions' configuration and settings",
       description:
         "One JSON object a line; the last one is of the kind `end`. Tasks are items for `POST /v1/tasks/apply`. Secrets are named, without their values.",
       access: "read",
@@ -62,6 +63,7 @@ async function* listLines(parts: ApiParts, namespaceId: string): AsyncGenerator<
     yield { kind: "function", function: toWireFunction(found, parts.functionCaps) };
     yield* listNames(parts, namespaceId, found);
   }
+  yield* listCalendarLines(parts, namespaceId);
   let tasks = 0;
   for (let afterId: string | null | undefined; afterId !== null; ) {
     const page = { limit: TASKS_AT_ONCE, order: "asc", afterId } as const;
@@ -84,6 +86,14 @@ async function* listNames(
 ): AsyncGenerator<ExportLine> {
   for (const { name } of await listSecrets(store, namespaceId, of?.id ?? null))
     yield { kind: "secret", name, function: of?.name ?? null };
+}
+
+/** One at a time: each may have thousands of dates. */
+async function* listCalendarLines({ store }: ApiParts, namespaceId: string): AsyncGenerator<ExportLine> {
+  for (const { name } of await listCalendars(store, namespaceId)) {
+    const calendar = await findCalendar(store, namespaceId, name);
+    if (calendar) yield { kind: "calendar", name, dates: calendar.dates };
+  }
 }
 
 async function* everyFunction({ store }: ApiParts, namespaceId: string): AsyncGenerator<FunctionSummary> {

@@ -28,6 +28,11 @@ export const exportLine = z
     }),
     z.object({ kind: z.literal("function"), function: functionOutput }),
     z.object({
+      kind: z.literal("calendar"),
+      name: z.string(),
+      dates: z.array(z.string()).meta({ description: "For `PUT /v1/calendars/{name}`, in their order." }),
+    }),
+    z.object({
       kind: z.literal("task"),
       task,
       paused: z.boolean().meta({ description: "What applies it makes a task that is not paused." }),
