@@ -447,7 +447,7 @@ describe("background jobs", () => {
     assert.deepEqual(rows.map(({ id }) => id).sort(), [owner, alive].sort());
   });
 
-  it("figures: told while they can be read, absent while they cannot", async () => {
+  it("stats: told while they can be read, absent while they cannot", async () => {
     await queueRun(store, namespaceId);
     await loseRun();
     const { context, registry } = openContext();
@@ -456,7 +456,7 @@ describe("background jobs", () => {
         .split("\n")
         .filter((text) => /^bellhop_(open_runs|workers|due_runs)/.test(text));
     assert.deepEqual(await shown(), []);
-    await pass("figures", context);
+    await pass("stats", context);
     const lines = await shown();
     for (const series of [
       'bellhop_open_runs{type="http",state="queued",role="scheduler"} 1',
@@ -467,7 +467,7 @@ describe("background jobs", () => {
     ])
       assert.ok(lines.includes(series), `no ${series} in ${lines.join("\n")}`);
     await sql`ALTER TABLE workers RENAME TO hidden_workers`.execute(db);
-    await assert.rejects(pass("figures", context));
+    await assert.rejects(pass("stats", context));
     await sql`ALTER TABLE hidden_workers RENAME TO workers`.execute(db);
     assert.deepEqual(await shown(), []);
   });
@@ -530,7 +530,7 @@ describe("background jobs", () => {
     await sleepsTaken(JOBS);
     await sql`ALTER TABLE hidden_workers RENAME TO workers`.execute(db);
     const named = errors.map((fields) => (fields as { job: string }).job);
-    assert.deepEqual(named.sort(), ["figures", "rescue", "workers"]);
+    assert.deepEqual(named.sort(), ["rescue", "stats", "workers"]);
     const before = sleeps.length;
     await manual.advance(200);
     await sleepsTaken(before + 1);

@@ -69,9 +69,11 @@ export interface JobContext {
 interface Job {
   name: string;
   everyMs: number;
-  /** `stopping` aborts when it is to come to its end. */
-  /** May say in how many milliseconds it is to come again, in place of `everyMs`. */
-  run(context: JobContext, backoff: ReringBackoff, stopping: AbortSignal): Promise<number | void>;
+  /**
+   * `stopping` aborts when it is to come to its end. A number that it answers is in how many milliseconds it is to come
+   * again, in place of `everyMs`.
+   */
+  run(context: JobContext, backoff: ReringBackoff, stopping: AbortSignal): Promise<unknown>;
 }
 
 const MINUTE_MS = 60_000;
@@ -121,7 +123,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
-    { name: "figures", everyMs: STATS_MS, run: tellStats },
+    { name: "stats", everyMs: STATS_MS, run: tellStats },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     {
       name: "partition indexes",

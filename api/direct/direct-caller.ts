@@ -3,7 +3,7 @@
  * the call keeps it, whatever happens to it.
  */
 import type { CallerStream } from "../../core/contracts/call-stream.ts";
-import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
+import { type DirectCall, type DirectOutcome, NO_PERMIT } from "../../core/contracts/direct-call.ts";
 import type { WorkerDirectory } from "./worker-directory.ts";
 import type { LinkEvents, WorkerLink } from "./worker-link.ts";
 
@@ -18,8 +18,8 @@ export interface CallEvents extends Omit<LinkEvents, "onRefused" | "onLost"> {
   onLost(outcome: DirectOutcome): void;
 }
 
-/** Whether there are workers that could take it later; `no_room`: it is the function that has none. */
-export type NoneReason = "no_worker" | "no_room" | "busy";
+/** Whether there are workers that could take it later; `no_permit`: it is the function that has none left. */
+export type NoneReason = "no_worker" | "no_permit" | "busy";
 
 export interface DirectCaller {
   begin(call: DirectCall, events: CallEvents): void;
@@ -51,7 +51,7 @@ export function createDirectCaller(
             if (reason === "draining") directory.avoid(link);
             else isBusy = true;
             // Room is the function's, not the worker's.
-            if (reason === "no_room") events.onNone("no_room");
+            if (reason === NO_PERMIT) events.onNone("no_permit");
             else tryNext();
           },
           onLost: () => void settle(call, link.worker.id).then(events.onLost),

@@ -103,8 +103,8 @@ describe("the line of anonymous calls", () => {
     call("key", { isPublic: false });
     parts.none = "no_worker";
     call("cold");
-    parts.none = "no_room";
+    parts.none = "no_permit";
     call("full");
-    assert.deepEqual([refused, line.count], [["key busy", "cold no_worker", "full no_room"], 0]);
+    assert.deepEqual([refused, line.count], [["key busy", "cold no_worker", "full no_permit"], 0]);
   });
 });

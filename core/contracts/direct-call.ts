@@ -36,8 +36,11 @@ export interface DirectCall {
   traceparent?: string | undefined;
 }
 
+/** The function has no permit left. On the wire it is the word of the release before. */
+export const NO_PERMIT = "no_room";
+
 /** `share`: the worker has slots, but not for more calls of this function or namespace. */
-export type RefusalReason = "busy" | "draining" | "no_room" | "share";
+export type RefusalReason = "busy" | "draining" | typeof NO_PERMIT | "share";
 
 export const CUT_MESSAGES: Record<CutReason, string> = {
   request_body_too_slow: "The request's body came too slowly; the call was broken off.",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type ClaimLine, decideAdmission, decideClaim } from "./admission.ts";
+import { type ClaimLine, decideAdmission, decideStarts } from "./admission.ts";
 
 const free = (counts: Record<string, number>) => new Map(Object.entries(counts));
 const idsOf = (runs: { id: string }[]) => runs.map(({ id }) => id).join();
@@ -35,7 +35,7 @@ describe("decideAdmission", () => {
   });
 });
 
-describe("decideClaim", () => {
+describe("decideStarts", () => {
   const asked = (...ids: string[]) =>
     ids.map((id) => ({ ...run(id, "f"), isAsked: true, suitsWorker: true }));
   const waiting = (...ids: string[]) =>
@@ -43,7 +43,7 @@ describe("decideClaim", () => {
   const decide = (given: Partial<ClaimLine>) => {
     const line = given.line ?? [];
     const slots = line.filter(({ isAsked }) => isAsked).length;
-    const decision = decideClaim({ slots, line, granted: [], free: free({ f: 2 }), ...given });
+    const decision = decideStarts({ slots, line, granted: [], free: free({ f: 2 }), ...given });
     return {
       start: idsOf(decision.start),
       granted: decision.startGranted.join(),

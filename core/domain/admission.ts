@@ -58,7 +58,7 @@ export interface ClaimDecision {
  * A run that is entitled and was not asked for starts in the slot of one that must wait: granted ones first. One that
  * does not suit the worker keeps its turn, and its permit is not given to those behind it: it is granted soon.
  */
-export function decideClaim({ slots, line, granted, free }: ClaimLine): ClaimDecision {
+export function decideStarts({ slots, line, granted, free }: ClaimLine): ClaimDecision {
   const asked = new Set(line.filter(({ isAsked }) => isAsked).map(({ id }) => id));
   const { admitted, refused } = decideAdmission(line, free);
   const wanted = admitted.filter(({ id }) => asked.has(id));

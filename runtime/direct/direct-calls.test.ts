@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { CallAnswer, DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";
+import {
+  type CallAnswer,
+  type DirectCall,
+  type DirectOutcome,
+  NO_PERMIT,
+} from "../../core/contracts/direct-call.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { DirectRun, FinishedDirectRun, Reservation } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
@@ -245,10 +250,10 @@ describe("direct calls", () => {
     draining.drain();
     draining.directCalls.begin(call, draining.answer);
     assert.deepEqual([draining.said, draining.counted], [["draining"], ["draining"]]);
-    const full = openDirectCalls({ reservation: "no_room" });
+    const full = openDirectCalls({ reservation: "no_permit" });
     full.directCalls.begin({ ...call, isLimited: true }, full.answer);
     await full.whenOver;
-    assert.deepEqual([full.said, full.counted], [["no_room"], ["no_room"]]);
+    assert.deepEqual([full.said, full.counted], [[NO_PERMIT], ["no_permit"]]);
     assert.equal(full.slots.free(), 1);
   });
 
@@ -265,13 +270,13 @@ describe("direct calls", () => {
   });
 
   test("a share is given back where the function had no permit left", async () => {
-    const opened = openDirectCalls({ totalSlots: 1, reservation: "no_room" });
+    const opened = openDirectCalls({ totalSlots: 1, reservation: "no_permit" });
     const limited = { ...call, isLimited: true, isPublic: true };
     for (let no = 0; no < 3; no += 1) {
       opened.directCalls.begin({ ...limited, runId: `run-${no}` }, opened.answer);
       await new Promise(setImmediate);
     }
-    assert.deepEqual(opened.said, ["no_room", "no_room", "no_room"]);
+    assert.deepEqual(opened.said, [NO_PERMIT, NO_PERMIT, NO_PERMIT]);
   });
 
   test("a run whose caller was cut off ends as failed, for that reason; one that was cancelled does not", async () => {

@@ -8,11 +8,12 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import type { CallerStream, CutReason } from "../../core/contracts/call-stream.ts";
-import type {
-  CallAnswer,
-  DirectCall,
-  DirectOutcome,
-  RefusalReason,
+import {
+  type CallAnswer,
+  type DirectCall,
+  type DirectOutcome,
+  NO_PERMIT,
+  type RefusalReason,
 } from "../../core/contracts/direct-call.ts";
 import type { HttpResult } from "../../core/contracts/http-call.ts";
 import { CALL_POLICY } from "../../core/contracts/task-policy.ts";
@@ -85,9 +86,9 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
     });
     if (reservation === "reserved") return true;
     parts.releaseSlot();
-    if (reservation === "no_room") {
-      parts.onEnd("no_room");
-      answer.refused("no_room");
+    if (reservation === "no_permit") {
+      parts.onEnd("no_permit");
+      answer.refused(NO_PERMIT);
     } else {
       parts.onEnd("lost");
       answer.lost();
@@ -152,7 +153,7 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
   }
 
   /** Why the call is not taken; undefined: a slot is its own now, within its share. */
-  function takeSlot(call: DirectCall): RefusalReason | undefined {
+  function takeSlot(call: DirectCall): Exclude<RefusalReason, typeof NO_PERMIT> | undefined {
     if (parts.isDraining()) return "draining";
     if (slots.free() < 1 || !parts.watchLease()()) return "busy";
     if (!shares.take(call)) return "share";

@@ -27,7 +27,7 @@ export function createReservations(store: Store, workerId: string): Reservations
   return {
     async reserve(run) {
       reserved.add(run.id);
-      let reservation: Reservation = "no_room";
+      let reservation: Reservation = "no_permit";
       try {
         reservation = await reserveDirectRun(store, workerId, run);
         return reservation;

@@ -1,5 +1,5 @@
 /** queued → running, or waiting: where the permits of a key do not go round, decided one run at a time, under its lock. */
-import { decideClaim } from "../../domain/admission.ts";
+import { decideStarts } from "../../domain/admission.ts";
 import type { Store } from "../database.ts";
 import { CLAIM_ORDER, CLAIMABLE_BY_ID, inTurn } from "../runs/claimable.ts";
 import {
@@ -112,7 +112,7 @@ async function admit(
   rows: LineRow[],
   locked: Set<string>,
 ): Promise<ClaimedRun[]> {
-  const { start, startGranted, hold } = decideClaim({
+  const { start, startGranted, hold } = decideStarts({
     slots,
     free,
     granted: rows.filter(({ standing }) => standing === "granted").map(({ id }) => id),

@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import { functionKey } from "../../domain/limit-keys.ts";
 import type { Db, Store } from "../database.ts";
 import { removeLimit } from "./limit-rows.ts";
+import { functionKeySql } from "./permits.ts";
 import { recountLocked } from "./recount-permits.ts";
 
 /** In the transaction that changes what leads, with the function's row locked. */
@@ -27,7 +28,7 @@ export async function saveFunctionLimit(tx: Db, functionId: string): Promise<voi
 export async function syncFunctionLimits({ db }: Store): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     SELECT f.id FROM functions f LEFT JOIN function_revisions v ON v.id = f.active_revision_id
-      LEFT JOIN run_limits l ON l.key = 'function:' || f.id
+      LEFT JOIN run_limits l ON l.key = ${sql.raw(functionKeySql("f.id"))}
     WHERE l.concurrency IS DISTINCT FROM
       CASE WHEN f.removed_at IS NULL THEN (v.limits ->> 'concurrency')::int END`.execute(db);
   for (const { id } of rows) {

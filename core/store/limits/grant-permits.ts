@@ -8,7 +8,7 @@ import { CLAIM_ORDER, inTurn } from "../runs/claimable.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { type LimitRow, lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
-import { CALLED, LIMIT_KEYS, NOW_MS, RETURNED, WAITING } from "./permits.ts";
+import { CALLED, functionKeySql, LIMIT_KEYS, NOW_MS, RETURNED, WAITING } from "./permits.ts";
 
 /** The most runs that one look grants permits to, of all its keys together. */
 export const GRANT_BATCH = 500;
@@ -201,7 +201,7 @@ export async function findRatedKeys({ pool }: Pick<Store, "pool">, limit: number
 export async function adoptWaiting(store: Store, limit: number): Promise<number> {
   const { rowCount } = await store.pool.query(
     `WITH unnamed AS MATERIALIZED (
-       SELECT r.id, 'function:' || r.function_id AS key FROM task_runs_open r
+       SELECT r.id, ${functionKeySql("r.function_id")} AS key FROM task_runs_open r
        WHERE r.room = 'awaited' AND r.waiting_key IS NULL LIMIT $1 FOR UPDATE SKIP LOCKED
      ), limits AS MATERIALIZED (
        SELECT l.key FROM run_limits l WHERE l.key IN (SELECT key FROM unnamed) ORDER BY l.key FOR UPDATE

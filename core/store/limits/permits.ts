@@ -19,15 +19,18 @@
  * (admit-runs.ts, grant-permits.ts, recount-permits.ts) leaves rows of runs alone that others have locked. So nobody waits
  * in a circle.
  */
-import { DEFAULT_QUEUE } from "../../domain/limit-keys.ts";
+import { DEFAULT_QUEUE, functionKey } from "../../domain/limit-keys.ts";
 import { byIndex } from "../by-index.ts";
 
 /** As `rate_used_until_ms` has instants. */
 export const NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::float8";
 
+/** `functionKey` (core/domain/limit-keys.ts) in SQL, of an expression for a uuid. */
+export const functionKeySql = (functionId: string) => `'${functionKey("")}' || ${functionId}`;
+
 /** The limits that may hold for the runs of a function (SQL, a uuid or null). */
 export const functionKeys = (functionId: string) =>
-  `CASE WHEN ${functionId} IS NOT NULL THEN ARRAY['function:' || ${functionId}] END`;
+  `CASE WHEN ${functionId} IS NOT NULL THEN ARRAY[${functionKeySql(functionId)}] END`;
 
 /**
  * Of a run `r` of the queue `default` that names no key there, where that queue has limits: it is not named in the row,

@@ -288,12 +288,12 @@ test("a permit is reserved while the function has one left and nobody waits for 
   const [first, second, third] = [run(), run(), run()];
   assert.equal(await reserveDirectRun(store, workerId, first), "reserved");
   assert.equal(await reserveDirectRun(store, workerId, second), "reserved");
-  assert.equal(await reserveDirectRun(store, workerId, third), "no_room");
+  assert.equal(await reserveDirectRun(store, workerId, third), "no_permit");
   assert.equal(await findRun(store, namespaceId, third.id), undefined);
   const waiting = await queueInvocation(store, namespaceId, fn.name);
   assert.deepEqual(await claimRuns(store, workerId, [waiting]), []);
   await finishAttempts(store, workerId, [ended(first, workerId)]);
-  assert.equal(await reserveDirectRun(store, workerId, third), "no_room", "an older run waits for it");
+  assert.equal(await reserveDirectRun(store, workerId, third), "no_permit", "an older run waits for it");
   const free = await openFunction();
   assert.equal(await reserveDirectRun(store, workerId, free.run()), "reserved", "no limit any more");
 });

@@ -15,6 +15,7 @@ import type { QueryScope, Store } from "../database.ts";
 import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { findPermitLeft } from "../limits/fold-returned.ts";
+import { functionKeySql } from "../limits/permits.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
 import { writeLines } from "./end.ts";
 import { type FinishReport, finishAttempts, toEndedRun } from "./finish.ts";
@@ -100,7 +101,7 @@ const RESERVE = {
   WITH call AS MATERIALIZED (
     SELECT d.id, d.function_id FROM ${DIRECT_RUNS}
   ), known AS MATERIALIZED (
-    SELECT l.key FROM call c JOIN run_limits l ON l.key = 'function:' || c.function_id
+    SELECT l.key FROM call c JOIN run_limits l ON l.key = ${functionKeySql("c.function_id")}
   ), fenced AS MATERIALIZED (
     SELECT FROM call c JOIN run_fences f ON f.run_id = c.id
   ), permit AS (
@@ -125,10 +126,10 @@ interface ReservedRow {
   permits: string[] | null;
 }
 
-export type Reservation = "reserved" | "no_room" | "given_up";
+export type Reservation = "reserved" | "no_permit" | "given_up";
 
 /**
- * The same where the function has a permit left and no run waits for one. `no_room`: nothing was written; `given_up`:
+ * The same where the function has a permit left and no run waits for one. `no_permit`: nothing was written; `given_up`:
  * nor was anything here, and it must not run.
  */
 export async function reserveDirectRun(store: Store, workerId: string, run: DirectRun): Promise<Reservation> {
@@ -143,7 +144,7 @@ export async function reserveDirectRun(store: Store, workerId: string, run: Dire
   let row = await reserve();
   if (isRefused(row) && (await findPermitLeft(store, functionKey(run.functionId)))) row = await reserve();
   if (row.isMade) return "reserved";
-  if (isRefused(row)) return "no_room";
+  if (isRefused(row)) return "no_permit";
   const { permits } = row;
   // Its fence came at the same moment. What this loses by an accident is counted again soon.
   await recountReturned(store, permits ?? []);

@@ -53,7 +53,7 @@ const OF_FUNCTION = {
 /** There is no claim before a direct run. */
 export const DIRECT_CLAIM_NO = 1;
 
-/** The runs $2 of the direct lane. */
+/** The runs $2 of direct calls. */
 export const DIRECT_RUNS = `json_to_recordset($2::json) AS d(id uuid, made_at timestamptz, namespace_id uuid,
     function_id uuid, revision_id uuid, trigger text, target jsonb, state text, timeout_ms int, age_ms float8,
     traceparent text, input jsonb, original_input jsonb, result jsonb, error jsonb, record jsonb, took_ms float8, lines json)`;

@@ -27,7 +27,7 @@ const CALL_ENDS = [
   "cancelled",
   "busy",
   "draining",
-  "no_room",
+  "no_permit",
   "share",
   "lost",
   "error",
