@@ -1,12 +1,9 @@
 /** `/v1/workers`: who is there to run things. They belong to no namespace: for administrators alone. */
-import { z } from "zod";
-import { workerOutput } from "../../core/contracts/worker.ts";
+import { workersOutput } from "../../core/contracts/worker.ts";
 import { listWorkers } from "../../core/store/workers.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 
 const MAX_LISTED = 1_000;
-
-const workerList = z.object({ items: z.array(workerOutput) });
 
 export const workerFeature: Feature = {
   tag: "Workers",
@@ -18,7 +15,7 @@ export const workerFeature: Feature = {
       operationId: "listWorkers",
       summary: "List the workers that are there",
       access: "admin",
-      answers: { 200: { is: `Up to ${MAX_LISTED} workers.`, schema: workerList } },
+      answers: { 200: { is: `Up to ${MAX_LISTED} workers.`, schema: workersOutput } },
       async handle({ parts }) {
         const workers = await listWorkers(parts.store, MAX_LISTED);
         return {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { idOutput, instantOutput } from "./common.ts";
 
-export const workerOutput = z
+const workerOutput = z
   .object({
     id: idOutput,
     host: z.string(),
@@ -28,3 +28,5 @@ export const workerOutput = z
       },
     ],
   });
+
+export const workersOutput = z.object({ items: z.array(workerOutput) });
