@@ -4,7 +4,7 @@
 export function parseOtlpEndpoint(text: string): string {
   const url = URL.parse(text);
   if (!url || !/^https?:$/.test(url.protocol))
-    throw new Error("is no http:// or https:// URL, such as http://collector:4318");
+    throw new Error("is not an http:// or https:// URL, such as http://collector:4318");
   if (url.username !== "" || url.password !== "")
     throw new Error(
       "holds a user or password; put what the collector asks for into OTEL_EXPORTER_OTLP_HEADERS",
@@ -23,7 +23,7 @@ export function parsePairs(text: string): Record<string, string> {
     if (part.trim() === "") continue;
     const at = part.indexOf("=");
     const name = part.slice(0, at).trim();
-    if (at < 1 || !NAME.test(name)) throw new Error("is no list of name=value, comma-separated");
+    if (at < 1 || !NAME.test(name)) throw new Error("is not a list of name=value, comma-separated");
     pairs[name] = decode(part.slice(at + 1).trim());
   }
   return pairs;

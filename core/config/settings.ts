@@ -57,7 +57,7 @@ const directUrl = (help: string): Definition<string | undefined> => ({
 });
 function parseDatabaseUrl(given: string): string {
   // The value may hold a password: it is never quoted.
-  if (!/^postgres(ql)?:$/.test(URL.parse(given)?.protocol ?? "")) throw new Error("is no postgres:// URL");
+  if (!/^postgres(ql)?:$/.test(URL.parse(given)?.protocol ?? "")) throw new Error("is not a postgres:// URL");
   return given;
 }
 const apiKey = (help: string): Definition<string | undefined> => ({

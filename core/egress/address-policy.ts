@@ -39,7 +39,7 @@ function parseNetwork(part: string): Network {
     throw new BellhopError(
       "invalid_setting",
       500,
-      `EGRESS_ALLOW holds ${JSON.stringify(part)}, which is no IP address or network such as 10.0.0.0/8.`,
+      `EGRESS_ALLOW holds ${JSON.stringify(part)}, which is not an IP address or a network such as 10.0.0.0/8.`,
     );
   }
   const address = parseAddress(ip);

@@ -16,7 +16,7 @@ export interface Asked {
 export function firstHop<Body>(request: Asked, body: Body | null): Hop<Body> {
   const url = URL.parse(request.url);
   if (url?.protocol !== "http:" && url?.protocol !== "https:") {
-    throw new EgressError("invalid_request", "The URL is no absolute http:// or https:// URL.");
+    throw new EgressError("invalid_request", "The URL is not an absolute http:// or https:// URL.");
   }
   const method = request.method.toUpperCase();
   if (method === "CONNECT") throw new EgressError("invalid_request", "The method CONNECT is not sent.");

@@ -72,7 +72,7 @@ function parseTarget(location: string, base: URL): URL {
   if (url?.protocol !== "http:" && url?.protocol !== "https:") {
     throw new EgressError(
       "bad_redirect",
-      `${base.host} redirects to something that is no http:// or https:// URL.`,
+      `${base.host} redirects to something that is not an http:// or https:// URL.`,
     );
   }
   // A server hands out no credentials on its own.

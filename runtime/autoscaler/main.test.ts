@@ -22,7 +22,7 @@ test("what its workers could not read ends the start of the autoscaler already",
   await assert.rejects(startAutoscaler({ ...env, WORKERS_MAX: "0" }), /The setting WORKERS_MAX must be/);
   await assert.rejects(
     startAutoscaler({ ...env, EGRESS_ALLOW: "nowhere" }),
-    /EGRESS_ALLOW holds "nowhere", which is no IP address/,
+    /EGRESS_ALLOW holds "nowhere", which is not an IP address/,
   );
   await assert.rejects(startAutoscaler({ ...env, EMAIL_URL: "pigeon://coop" }), /EMAIL_URL names no known/);
 });

@@ -47,7 +47,7 @@ test("what cannot be kept now may be later; what no mail may hold is not kept", 
 test("capturing and a provider exclude each other, and the sender is looked at with either", () => {
   const keep = async () => {};
   assert.throws(() => open({ EMAIL_URL: "smtp://mail:25" }, keep), /EMAIL_CAPTURE keeps.*EMAIL_URL sends/);
-  assert.throws(() => open({ EMAIL_FROM: "nobody" }, keep), /EMAIL_FROM is no address/);
+  assert.throws(() => open({ EMAIL_FROM: "nobody" }, keep), /EMAIL_FROM is not an address/);
   assert.equal(open({ EMAIL_FROM: "a@example.com" }, keep).mailFrom, "a@example.com");
   const off = open({ EMAIL_CAPTURE: "false" }, keep);
   assert.deepEqual([off.mail, off.mailFrom], [null, undefined]);

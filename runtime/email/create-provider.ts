@@ -36,7 +36,7 @@ export function createMailProvider(emailUrl: string, { egress, from }: MailProvi
 /** Throws `invalid_setting` where EMAIL_FROM is set and is no address. */
 export function demandSender(from: string | undefined): void {
   if (from !== undefined && !parseMailbox(from))
-    throw invalidSetting("EMAIL_FROM is no address such as Bellhop <noreply@example.com>.");
+    throw invalidSetting("EMAIL_FROM is not an address such as Bellhop <noreply@example.com>.");
 }
 
 /** By hand: as a URL's host a key would lose whatever a host may not hold. */
@@ -49,7 +49,7 @@ function parseKeyUrl(emailUrl: string, scheme: string): { key: string; endpoint:
   if (Object.keys(unknown).length > 0)
     throw invalidSetting(`EMAIL_URL has an unknown option; ${scheme}:// knows endpoint.`);
   if (endpoint !== undefined && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
-    throw invalidSetting("EMAIL_URL's endpoint is no http:// or https:// URL.");
+    throw invalidSetting("EMAIL_URL's endpoint is not an http:// or https:// URL.");
   }
   return { key, endpoint };
 }

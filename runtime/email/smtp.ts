@@ -109,7 +109,7 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw invalidSmtpUrl("has a % that is no percent-encoding");
+    throw invalidSmtpUrl("has a % that does not begin a percent-encoded byte, such as %40");
   }
 }
 

@@ -72,7 +72,7 @@ test("what is rejected with need not be an error", async (t) => {
     ["error", "Unhandled rejection: Error: just text"],
   ]);
   assert.deepEqual(await linesOf(await begin(source, { input: "object" })), [
-    ["error", "Unhandled rejection: Error: an object that is no Error"],
+    ["error", "Unhandled rejection: Error: an object that is not an Error"],
   ]);
 });
 

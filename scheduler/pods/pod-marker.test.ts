@@ -135,7 +135,7 @@ test("outside of a cluster it says so, and goes on", async (t) => {
     () => [worker("worker-a", 1)],
   );
   await clock.waitForSleepers(1);
-  assert.match(String(warnings[0]), /This is no pod/);
+  assert.match(String(warnings[0]), /This is not a pod/);
   await marker.stop();
 });
 

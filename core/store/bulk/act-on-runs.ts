@@ -13,10 +13,10 @@ const NOT_OPEN = {
   code: "run_not_open",
   message: "The run cannot be cancelled: it has ended, or is a dead letter.",
 };
-const NOT_DEAD = { code: "not_found", message: "The run is no dead letter." };
+const NOT_DEAD = { code: "not_found", message: "The run is not a dead letter." };
 const NOT_REDRIVEN = {
   code: "not_found",
-  message: "The run is no dead letter, or its task is cancelled or removed.",
+  message: "The run is not a dead letter, or its task is cancelled or removed.",
 };
 
 export const RUN_VERBS: Record<RunAction, BulkVerb> = {

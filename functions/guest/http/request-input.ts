@@ -20,7 +20,7 @@ export async function readRequestInput(given: GuestRequest, hasBody: boolean): P
   }
   const type = extractMimeType(request.headers.get("content-type"))?.essence ?? "";
   if (type === "application/x-www-form-urlencoded" || type === "multipart/form-data") {
-    return toObject(await readTexts(await request.formData().catch(refuse(`is no ${type}`))));
+    return toObject(await readTexts(await request.formData().catch(refuse(`is not ${type}`))));
   }
   const text = await request.text();
   if (!/^application\/(?:[\w.-]+\+)?json$/.test(type)) return text;

@@ -130,7 +130,7 @@ export class GuestFile extends GuestBlob {
 
   constructor(bits: unknown, name: unknown, options: unknown = {}) {
     requireArguments(arguments.length, 2, "File");
-    if (bits === undefined) throw new TypeError("The file's parts are no sequence");
+    if (bits === undefined) throw new TypeError("The file's parts are not a sequence");
     super(bits, options);
     this.#name = toUsvString(name);
     const { lastModified } = toDictionary(options, "The file's options");

@@ -184,7 +184,7 @@ function sourceOf(reader: ReadableStreamDefaultReader<Bytes>): ByteSource {
     async next() {
       const { done, value } = await reader.read();
       if (done) return undefined;
-      if (!(value instanceof Uint8Array)) throw new TypeError("A body's chunk is no Uint8Array");
+      if (!(value instanceof Uint8Array)) throw new TypeError("A body's chunk is not a Uint8Array");
       return value;
     },
     cancel(reason) {
@@ -241,11 +241,11 @@ function toForm(bytes: Bytes, mimeType: MimeType | undefined): GuestFormData {
   if (mimeType?.essence === "multipart/form-data") {
     const boundary = mimeType.parameters.get("boundary");
     const form = boundary === undefined ? undefined : decodeMultipart(bytes, boundary);
-    if (!form) throw new TypeError("The body is no valid multipart/form-data");
+    if (!form) throw new TypeError("The body is not valid multipart/form-data");
     return form;
   }
   if (mimeType?.essence !== "application/x-www-form-urlencoded") {
-    throw new TypeError("The body's content type is no form's");
+    throw new TypeError("The body's content type is not that of a form");
   }
   const form = new GuestFormData();
   const params = new GuestURLSearchParams(decodeUtf8KeepingBom(bytes)) as unknown as Iterable<FormEntry>;

@@ -29,7 +29,7 @@ const MEMORY_LEVEL = 8;
 type Controller = TransformStreamDefaultController<Uint8Array>;
 
 function toBytes(chunk: unknown): Uint8Array<ArrayBuffer> {
-  if (!isBufferSource(chunk)) throw new TypeError("The chunk is no buffer source");
+  if (!isBufferSource(chunk)) throw new TypeError("The chunk is not a buffer source");
   return viewBytes(chunk);
 }
 

@@ -95,12 +95,12 @@ export function makeKey(facts: KeyFacts): GuestCryptoKey {
 }
 
 export function toKey(value: unknown): KeyNumber {
-  if (!isKey(value)) throw new TypeError("The key is no CryptoKey");
+  if (!isKey(value)) throw new TypeError("The key is not a CryptoKey");
   return handleOf(value);
 }
 
 export function toBytes(value: unknown, where: string): Uint8Array<ArrayBuffer> {
-  if (!isBufferSource(value)) throw new TypeError(`${where} is no buffer source`);
+  if (!isBufferSource(value)) throw new TypeError(`${where} is not a buffer source`);
   return copyBytes(value);
 }
 
@@ -128,7 +128,7 @@ export function toAlgorithm(value: unknown): Record<string, unknown> {
   if (given["public"] !== undefined) algorithm["public"] = toKey(given["public"]);
   const { publicExponent } = given;
   if (publicExponent !== undefined) {
-    if (viewName(publicExponent) !== "Uint8Array") throw new TypeError("publicExponent is no Uint8Array");
+    if (viewName(publicExponent) !== "Uint8Array") throw new TypeError("publicExponent is not a Uint8Array");
     algorithm["publicExponent"] = copyBytes(publicExponent as Uint8Array<ArrayBuffer>);
   }
   return algorithm;

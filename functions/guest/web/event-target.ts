@@ -48,7 +48,7 @@ function flatten(options: unknown): ListenerOptions {
   flat.once = Boolean(once);
   flat.passive = Boolean(passive);
   if (signal !== undefined) {
-    if (!isSignal(signal)) throw new TypeError("The option 'signal' is no AbortSignal");
+    if (!isSignal(signal)) throw new TypeError("The option 'signal' is not an AbortSignal");
     flat.signal = signal as SignalLike;
   }
   return flat;
@@ -140,7 +140,7 @@ export class GuestEventTarget {
         if (typeof callback === "function") callback.call(seen as never, event);
         else {
           const handle: unknown = callback!.handleEvent;
-          if (typeof handle !== "function") throw new TypeError("handleEvent is no function");
+          if (typeof handle !== "function") throw new TypeError("handleEvent is not a function");
           handle.call(callback, event);
         }
       } catch (thrown) {

@@ -34,7 +34,7 @@ function dummyUrl(): UrlRecord {
 /** Sets a part of a URL as its setter does. Throws TypeError. */
 function override(value: string, url: UrlRecord, stateOverride: string, what: string): UrlRecord {
   if (basicURLParse(value, { url, stateOverride }) === null)
-    throw new TypeError(`'${value}' is no valid ${what}`);
+    throw new TypeError(`'${value}' is not a valid ${what}`);
   return url;
 }
 
@@ -42,7 +42,7 @@ export const canonicalize = {
   protocol(value: string): string {
     if (value === "") return value;
     const url = basicURLParse(`${value}://dummy.invalid/`);
-    if (!url) throw new TypeError(`'${value}' is no valid protocol`);
+    if (!url) throw new TypeError(`'${value}' is not a valid protocol`);
     return url.scheme;
   },
   username: (value: string) => userinfo(value),
@@ -52,14 +52,14 @@ export const canonicalize = {
     return serializeHost(override(value, dummyUrl(), "hostname", "hostname").host!);
   },
   ipv6Hostname(value: string): string {
-    if (!/^[0-9a-fA-F[\]:]*$/.test(value)) throw new TypeError(`'${value}' is no valid hostname`);
+    if (!/^[0-9a-fA-F[\]:]*$/.test(value)) throw new TypeError(`'${value}' is not a valid hostname`);
     return value.toLowerCase();
   },
   port(value: string, protocol?: string): string {
     if (value === "") return value;
     const url = dummyUrl();
     url.scheme = protocol || "bellhop-none";
-    if (!/^[0-9]/.test(value.replace(/[\t\n\r]/g, ""))) throw new TypeError(`'${value}' is no valid port`);
+    if (!/^[0-9]/.test(value.replace(/[\t\n\r]/g, ""))) throw new TypeError(`'${value}' is not a valid port`);
     const { port } = override(value, url, "port", "port");
     return port === null ? "" : String(port);
   },
@@ -132,7 +132,7 @@ export function processInit(init: PatternInit, type: InitType): PatternInit {
   let base: UrlRecord | undefined;
   if (init.baseURL !== undefined) {
     base = basicURLParse(init.baseURL) ?? undefined;
-    if (!base) throw new TypeError(`'${init.baseURL}' is no valid URL`);
+    if (!base) throw new TypeError(`'${init.baseURL}' is not a valid URL`);
     const parts = urlParts(base);
     for (const [name, blockers] of INHERITED) {
       if (type === "pattern" && (name === "username" || name === "password")) continue;

@@ -179,7 +179,7 @@ export function compileComponent(input: string, encode: Encode, options: Pattern
       options.ignoreCase ? "vi" : "v",
     );
   } catch (thrown) {
-    throw new TypeError(`The pattern '${input}' is no valid expression: ${(thrown as Error).message}`);
+    throw new TypeError(`The pattern '${input}' is not a valid expression: ${(thrown as Error).message}`);
   }
   const hasRegexpGroups = parts.some((part) => part.type === "regexp");
   return { pattern: toPattern(parts, options), expression, names, hasRegexpGroups };

@@ -206,7 +206,7 @@ export class GuestRequest {
 function newState(input: unknown): RequestState {
   const text = toUsvString(input);
   const url = parseUrl(text, baseUrl());
-  if (!url) throw new TypeError(`'${text}' is no valid URL`);
+  if (!url) throw new TypeError(`'${text}' is not a valid URL`);
   if (url.username !== "" || url.password !== "") {
     throw new TypeError("A request's URL cannot hold credentials");
   }
@@ -288,7 +288,7 @@ function readInit(init: unknown): RequestOptions {
   take("referrerPolicy", (value) => toEnum(value, REFERRER_POLICIES, "referrerPolicy"));
   take("signal", (value) => {
     if (value !== null && !signals.isSignal(value))
-      throw new TypeError("The option 'signal' is no AbortSignal");
+      throw new TypeError("The option 'signal' is not an AbortSignal");
     return value;
   });
   const { window } = given;
@@ -322,14 +322,14 @@ function toReferrer(referrer: string): string {
   if (referrer === "") return "";
   const base = baseUrl();
   const url = parseUrl(referrer, base);
-  if (!url) throw new TypeError(`The referrer '${referrer}' is no valid URL`);
+  if (!url) throw new TypeError(`The referrer '${referrer}' is not a valid URL`);
   if (url.protocol === "about:" && url.pathname === "client") return "about:client";
   return base !== undefined && url.origin === new GuestURL(base).origin ? url.href : "about:client";
 }
 
 function toMethod(method: string): string {
   const upper = method.toUpperCase();
-  if (!isToken(method)) throw new TypeError(`'${method}' is no method`);
+  if (!isToken(method)) throw new TypeError(`'${method}' is not a method`);
   if (FORBIDDEN.has(upper)) throw new TypeError(`The method '${method}' is forbidden`);
   return NORMALIZED.has(upper) ? upper : method;
 }

@@ -95,7 +95,7 @@ export class GuestResponse {
     const target = parseUrl(toUsvString(url), baseUrl());
     if (!target) throw new TypeError("Response.redirect needs a valid URL");
     const code = toUnsigned(status, 16);
-    if (!REDIRECT_STATUSES.includes(code)) throw new RangeError(`${code} is no redirect status`);
+    if (!REDIRECT_STATUSES.includes(code)) throw new RangeError(`${code} is not a redirect status`);
     const state: ResponseState = {
       type: "default",
       url: "",

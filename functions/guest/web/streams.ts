@@ -99,7 +99,7 @@ export function readAll(
         if (!isReading) readOn();
         return;
       }
-      const error = new TypeError("A body's chunk is no Uint8Array");
+      const error = new TypeError("A body's chunk is not a Uint8Array");
       reader.cancel(error).catch(() => {});
       onError(error);
     },

@@ -49,7 +49,7 @@ const NO_ERROR = /^An object was thrown from supplied code within isolated-vm/;
 export function describeHost(thrown: unknown): { name: string; message: string; stack: string } {
   if (!(thrown instanceof Error)) return { name: "Error", message: clip(String(thrown)), stack: "" };
   if (NO_ERROR.test(thrown.message))
-    return { name: "Error", message: "an object that is no Error", stack: "" };
+    return { name: "Error", message: "an object that is not an Error", stack: "" };
   const message = clip(thrown.message.replace(OWN_PLACE, ""));
   return { name: clip(thrown.name), message, stack: clip(thrown.stack ?? "") };
 }

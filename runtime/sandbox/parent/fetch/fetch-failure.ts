@@ -39,7 +39,7 @@ const AFTER_REDIRECT: Record<EgressErrorCode, string> = {
   connection_reset:
     "The server to which a redirect leads broke the connection before its answer was complete.",
   bad_response: "The server to which a redirect leads sent no valid HTTP response.",
-  bad_redirect: "A redirect leads to something that is no http:// or https:// URL.",
+  bad_redirect: "A redirect leads to something that is not an http:// or https:// URL.",
   too_many_redirects: "There were too many redirects.",
   unexpected_redirect: "The answer is a redirect.",
   body_not_replayable: "A redirect asks for the request's body once more; it was a stream.",
