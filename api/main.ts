@@ -5,7 +5,7 @@ import { closeInTime } from "../core/close-in-time.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { isSetToNone, readSettings, type SettingName, type Settings } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
-import { unsentLevel } from "../core/queue/bounded-sends.ts";
+import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { createCompletionTokens } from "../core/secrets/completion-tokens.ts";
@@ -83,9 +83,7 @@ export async function startApi(
   });
   const stopping = new AbortController();
   const lettingGo = new AbortController();
-  const ringer = createRunRinger(transport, (error) =>
-    log[unsentLevel(error)]({ error }, "bells were not sent; the sweep rings them again"),
-  );
+  const ringer = createRunRinger(transport, tellUnsentBells(log));
   opened.defer(() => ringer.flush());
   const metrics = createApiMetrics(registry);
   const ends = openRunEnds({ store, notifier, transport, log, metrics });

@@ -1,6 +1,6 @@
 /** running → queued: another worker's to start anew; the attempt does not count. */
 import type { Clock } from "../core/clock.ts";
-import { unsentLevel } from "../core/queue/bounded-sends.ts";
+import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { Store } from "../core/store/database.ts";
@@ -39,7 +39,7 @@ export async function giveBack(
   const over = new AbortController();
   const rung = transport
     .ring(released.map((runId) => ({ runId, availableAt: clock.now() })))
-    .catch((error) => log[unsentLevel(error)]({ error }, "bells were not sent; the sweep rings them again"))
+    .catch(tellUnsentBells(log))
     .finally(() => over.abort());
   await Promise.race([rung, clock.sleep(RING_WAIT_MS, over.signal)]);
 }

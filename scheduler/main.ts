@@ -3,7 +3,7 @@ import { systemClock } from "../core/clock.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
-import { unsentLevel } from "../core/queue/bounded-sends.ts";
+import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
@@ -51,7 +51,7 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
 
   const ringer = createRinger(transport, clock, {
     rung: () => {},
-    failed: (error) => log[unsentLevel(error)]({ error }, "bells were not sent; the sweep rings them again"),
+    failed: tellUnsentBells(log),
   });
   opened.defer(() => ringer.close());
   const ends = openRunEnds({ store, notifier, transport, log, metrics }, [countRescued(metrics, log)]);

@@ -3,6 +3,7 @@
  * slow where its reader is.
  */
 import type { CutReason } from "../../core/contracts/call-stream.ts";
+import { RUN_ERRORS } from "../../core/domain/run-errors.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Edge } from "../edge/edge.ts";
 import { type LeastRate, type Rate, watchRate } from "../edge/least-rate.ts";
@@ -19,7 +20,7 @@ export const TOO_SLOW = "request_body_too_slow" satisfies CutReason;
 
 export function bodyTooSlow({ onSlow }: Edge): BellhopError {
   onSlow();
-  return new BellhopError(TOO_SLOW, 408, "The request's body came too slowly.");
+  return new BellhopError(TOO_SLOW, 408, RUN_ERRORS[TOO_SLOW]);
 }
 
 /** Its sender is gone: hardly anybody hears this. */

@@ -1,6 +1,6 @@
 /** How a call ended, and what its caller is told of it. */
 import type { DirectOutcome } from "../../core/contracts/direct-call.ts";
-import type { ProblemCode } from "../../core/contracts/problem.ts";
+import { PROBLEM_CODES, type ProblemCode } from "../../core/contracts/problem.ts";
 import type { Run } from "../../core/contracts/run.ts";
 import { type RunErrorCode, runError } from "../../core/domain/run-errors.ts";
 import { isTerminal } from "../../core/domain/run-state.ts";
@@ -70,7 +70,7 @@ function describeEnd(end: Exclude<CallEnd, { state: "succeeded" }>): BellhopErro
       "The run has not ended yet; it goes on, and Bellhop-Run-Id names it.",
     );
   }
-  if (end.state === "cancelled") return new BellhopError("run_cancelled", 409, "The run was cancelled.");
+  if (end.state === "cancelled") return new BellhopError("run_cancelled", 409, PROBLEM_CODES.run_cancelled);
   const { code, message } = end.error;
   return new BellhopError(code, (STATUS_BY_CODE as Record<string, number>)[code] ?? 500, message);
 }

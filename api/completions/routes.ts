@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import { z } from "zod";
 import { COMPLETE_PATH, completionInput, completionOutput } from "../../core/contracts/completion.ts";
+import { PROBLEM_CODES } from "../../core/contracts/problem.ts";
 import { type Completion, toAttemptEnd } from "../../core/domain/completion.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { openSecrets } from "../../core/secrets/open-secrets.ts";
@@ -24,7 +25,7 @@ import { spanOf } from "../http/trace-requests.ts";
 export const MAX_COMPLETION_BYTES = 1_000_000;
 
 export const unknownToken = () =>
-  new BellhopError("completion_token_unknown", 404, "There is no attempt of this token.");
+  new BellhopError("completion_token_unknown", 404, PROBLEM_CODES.completion_token_unknown);
 
 const attemptOver = () =>
   new BellhopError(

@@ -12,6 +12,7 @@ import {
 import { BellhopError } from "../../core/errors.ts";
 import { readEvents, type StoredEvent, settleEvents } from "../../core/store/events/read.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { readLastEventId } from "../http/last-event-id.ts";
 import { refuseLimit } from "../http/refuse-limit.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { resolveTaskFilter } from "../tasks/name-task.ts";
@@ -98,11 +99,7 @@ function linkTo(context: Context<ApiEnv>, after: string): string {
 
 /** The event that was seen last. A reader that reconnects by itself repeats `after`; its header says more. */
 function readLastSeen(context: Context<ApiEnv>, after: EventPosition | undefined): EventPosition | undefined {
-  const lastEventId = context.req.header("last-event-id");
-  if (lastEventId === undefined) return after;
-  const position = parsePosition(lastEventId);
-  if (position) return position;
-  throw new BellhopError("invalid_input", 400, "Last-Event-ID is not an id this stream gave.");
+  return readLastEventId(context, parsePosition) ?? after;
 }
 
 async function follow(parts: ApiParts, context: Context<ApiEnv>, { after, runId, taskId }: EventQuery) {

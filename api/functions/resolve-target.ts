@@ -1,8 +1,8 @@
 import type { RunTarget } from "../../core/domain/run-target.ts";
 import { invalidField } from "../../core/errors.ts";
 import type { Db } from "../../core/store/database.ts";
-import { findRevision } from "../../core/store/functions/revisions.ts";
 import { hasTag } from "../../core/store/functions/tags.ts";
+import { requireRevision } from "./require-revision.ts";
 
 interface AskedTarget {
   tag?: string | undefined;
@@ -23,7 +23,6 @@ export async function resolveTarget(
     return { tag };
   }
   if (revision === undefined) return undefined;
-  const found = await findRevision(db, functionId, revision);
-  if (!found) throw invalidField("revision", "this function has no such revision");
+  const found = await requireRevision(db, functionId, revision, "revision");
   return { revision: found.id };
 }

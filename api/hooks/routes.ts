@@ -1,6 +1,7 @@
 /** `POST /hooks/{token}`: the token is the key. It stands in no log, no metric and no error. */
 import type { Context } from "hono";
 import { z } from "zod";
+import { PROBLEM_CODES } from "../../core/contracts/problem.ts";
 import { startedRunOutput } from "../../core/contracts/run.ts";
 import { callDurations } from "../../core/domain/call-durations.ts";
 import type { StoredRequest, StoredRequestInput } from "../../core/domain/stored-request.ts";
@@ -22,7 +23,7 @@ export const MAX_HOOK_BODY_BYTES = 1_000_000;
 /** The second one is that of Standard Webhooks. */
 const KEY_HEADERS = ["idempotency-key", "webhook-id"];
 
-export const unknownHook = () => new BellhopError("hook_not_found", 404, "There is no such hook.");
+export const unknownHook = () => new BellhopError("hook_not_found", 404, PROBLEM_CODES.hook_not_found);
 
 const bodyTooLarge = () =>
   new BellhopError("body_too_large", 413, `A hook takes at most ${MAX_HOOK_BODY_BYTES} bytes.`);

@@ -7,7 +7,6 @@ import { logQuery } from "../../core/contracts/log-query.ts";
 import { logLineOutput, toWireLogLine } from "../../core/contracts/run.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Db } from "../../core/store/database.ts";
-import { findRevision } from "../../core/store/functions/revisions.ts";
 import { isId } from "../../core/store/ids.ts";
 import {
   currentLogPosition,
@@ -20,7 +19,9 @@ import {
 } from "../../core/store/logs.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { requireFunctionEver } from "../functions/function-of-path.ts";
+import { requireRevision } from "../functions/require-revision.ts";
 import { decodeLogCursor } from "../http/cursor.ts";
+import { readLastEventId } from "../http/last-event-id.ts";
 import { refuseLimit } from "../http/refuse-limit.ts";
 import { defineRoute, type Feature, type RouteSettings } from "../http/route.ts";
 import type { FollowFormat, FollowOptions } from "./follow.ts";
@@ -73,18 +74,14 @@ export const logFeature = ({ clock }: RouteSettings): Feature => ({
 
 async function toFilter(db: Db, functionId: string, query: LogQuery): Promise<LogFilter> {
   const { level, since, until, q: text, revision: named, run: runId } = query;
-  const revision = named === undefined ? undefined : await findRevision(db, functionId, named);
-  if (named !== undefined && !revision) throw invalidField("revision", "this function has no such revision");
+  const revision = named === undefined ? undefined : await requireRevision(db, functionId, named, "revision");
   if (runId !== undefined && !isId(runId)) throw invalidField("run", "is not the id of a run");
   return { level, since, until, text, revisionId: revision?.id, runId };
 }
 
 /** The line that was seen last. A reader that reconnects by itself repeats `after`; its header says more. */
 function readLastSeen(context: Context<ApiEnv>, after: string | undefined): string | undefined {
-  const lastEventId = context.req.header("last-event-id");
-  if (lastEventId !== undefined && !isLogPosition(lastEventId)) {
-    throw new BellhopError("invalid_input", 400, "Last-Event-ID is not an id this stream gave.");
-  }
+  const lastEventId = readLastEventId(context, (id) => (isLogPosition(id) ? id : undefined));
   if (after !== undefined && !isLogPosition(after)) throw invalidField("after", "is not the id of a line");
   return lastEventId ?? after;
 }

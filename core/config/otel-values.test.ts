@@ -37,7 +37,8 @@ test("a wrong setting ends the start with a sentence that holds no secret", () =
   );
   assert.throws(
     () => read({ OTEL_EXPORTER_OTLP_HEADERS: "s3cret" }),
-    ({ message }: Error) => /OTEL_EXPORTER_OTLP_HEADERS is not a list/.test(message) && !/s3cret/.test(message),
+    ({ message }: Error) =>
+      /OTEL_EXPORTER_OTLP_HEADERS is not a list/.test(message) && !/s3cret/.test(message),
   );
   assert.throws(() => read({ OTEL_TRACES_SAMPLER_ARG: "2" }), /must be a number from 0 to 1/);
   assert.throws(() => read({ OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }), /must be one of http\/json/);

@@ -9,6 +9,7 @@ import {
   type BulkFailure,
   type BulkResource,
   type BulkState,
+  RUN_NOT_OPEN,
 } from "../domain/bulk.ts";
 import type { JsonObject } from "../json.ts";
 import { type Backfill, backfillOutput } from "./backfill.ts";
@@ -92,13 +93,7 @@ const EXAMPLE = {
   matched: 500,
   done: 499,
   failed: 1,
-  failures: [
-    {
-      id: "01a20a28-a81c-7294-862d-15363a1f369a",
-      code: "run_not_open",
-      message: "The run cannot be cancelled: it has ended, or is a dead letter.",
-    },
-  ],
+  failures: [{ id: "01a20a28-a81c-7294-862d-15363a1f369a", ...RUN_NOT_OPEN }],
   error: null,
   createdAt: "2026-11-23T20:46:06.366Z",
   updatedAt: "2026-11-23T20:46:07.388Z",

@@ -1,5 +1,6 @@
 /** Problem documents (RFC 9457), and every code the API may give. What a run's own error may be is docs/api.md, "Runs". */
 import { z } from "zod";
+import { ORIGIN_REMOVED } from "../domain/replay.ts";
 import { RUN_ERRORS } from "../domain/run-errors.ts";
 
 const fieldError = z.object({
@@ -61,7 +62,7 @@ export const PROBLEM_CODES = {
   function_cpu_exceeded: RUN_ERRORS.function_cpu_exceeded,
   function_in_use: "Tasks call the function.",
   function_memory_exceeded: RUN_ERRORS.function_memory_exceeded,
-  function_removed: "The run's function was removed.",
+  function_removed: ORIGIN_REMOVED.function_removed,
   function_timeout: RUN_ERRORS.function_timeout,
   function_unavailable: RUN_ERRORS.function_unavailable,
   headers_too_large: "There are too many headers, or one is too long.",
@@ -94,7 +95,7 @@ export const PROBLEM_CODES = {
   task_cancelled: "The task is cancelled.",
   task_completed: "The task is over.",
   task_key_taken: "Another task has the key, and is not over.",
-  task_removed: "The run's task was removed.",
+  task_removed: ORIGIN_REMOVED.task_removed,
   timeout: RUN_ERRORS.timeout,
   too_many_bodies: "Too many request bodies are on their way; try again.",
   too_many_bulk_actions: "As many bulk actions of the namespace are running as may at once; try again.",

@@ -27,6 +27,12 @@ export interface BulkFailure {
   message: string;
 }
 
+/** Of a cancel. */
+export const RUN_NOT_OPEN = {
+  code: "run_not_open",
+  message: "The run cannot be cancelled: it has ended, or is a dead letter.",
+} satisfies Omit<BulkFailure, "id">;
+
 /** Of a bulk action that is kept, the first. */
 export const MAX_KEPT_FAILURES = 10;
 

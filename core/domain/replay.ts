@@ -60,11 +60,16 @@ export function findReplayFault(run: ReplayFacts): BellhopError | undefined {
 export const isSentCallback = ({ trigger, taskId, functionId }: ReplayFacts): boolean =>
   trigger === "callback" && taskId === null && functionId === null;
 
+export const ORIGIN_REMOVED = {
+  function_removed: "The run's function was removed.",
+  task_removed: "The run's task was removed.",
+} as const;
+
 /** 409: there is nothing any more that the run could be another run of. */
 export function originRemoved({ taskId }: Pick<ReplayFacts, "taskId">): BellhopError {
   return taskId === null
-    ? conflict("The run's function was removed.", "function_removed")
-    : conflict("The run's task was removed.", "task_removed");
+    ? conflict(ORIGIN_REMOVED.function_removed, "function_removed")
+    : conflict(ORIGIN_REMOVED.task_removed, "task_removed");
 }
 
 /**

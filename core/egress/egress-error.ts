@@ -71,7 +71,20 @@ export function signalAborted(signal: AbortSignal, host: string): EgressError {
   if (reason instanceof Error && reason.name === "TimeoutError") {
     return new EgressError("request_timeout", `${host} did not answer in time.`);
   }
+  return requestAborted(host);
+}
+
+function requestAborted(host: string): EgressError {
   return new EgressError("aborted", `The request to ${host} was aborted.`);
+}
+
+export function connectTimedOut(host: string): EgressError {
+  return new EgressError("connect_failed", `${host} did not accept a connection in time.`);
+}
+
+/** @param host of the last one */
+export function tooManyRedirects(max: number, host: string): EgressError {
+  return new EgressError("too_many_redirects", `More than ${max} redirects, the last from ${host}.`);
 }
 
 export function unaskedUpgrade(host: string): EgressError {
@@ -92,10 +105,10 @@ export function toEgressError(thrown: unknown, host: string): EgressError {
     return new EgressError("invalid_request", "The request's body is not as long as was said.");
   }
   if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
-    return new EgressError("connect_failed", `${host} did not accept a connection in time.`);
+    return connectTimedOut(host);
   }
   if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED" || code === "UND_ERR_ABORTED") {
-    return new EgressError("aborted", `The request to ${host} was aborted.`);
+    return requestAborted(host);
   }
   // undici's words where the head of the 101 names the other protocol.
   if (messageOf(thrown) === "bad upgrade") return unaskedUpgrade(host);

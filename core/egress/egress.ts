@@ -8,7 +8,7 @@ import type { Network } from "./address-policy.ts";
 import { createGuardedConnector, type Resolve } from "./connector.ts";
 import { decodeGathered } from "./decode-gathered.ts";
 import { DecoderMemory, type DecoderMemoryLimits } from "./decoder-memory.ts";
-import { EgressError } from "./egress-error.ts";
+import { tooManyRedirects } from "./egress-error.ts";
 import { exchange } from "./exchange.ts";
 import { firstHop, refuseLiteral, refusePort } from "./first-hop.ts";
 import { omitHeaders } from "./headers.ts";
@@ -151,12 +151,7 @@ export function createEgress(options: EgressOptions): Egress {
           const decoded = await decodeGathered(response, maxResponseBytes, takeFor(request));
           return { ...decoded, url: hop.url.href };
         }
-        if (redirects === MAX_REDIRECTS) {
-          throw new EgressError(
-            "too_many_redirects",
-            `More than ${MAX_REDIRECTS} redirects, the last from ${hop.url.host}.`,
-          );
-        }
+        if (redirects === MAX_REDIRECTS) throw tooManyRedirects(MAX_REDIRECTS, hop.url.host);
         hop = next;
       }
     },

@@ -1,5 +1,5 @@
 import type { Dispatcher } from "undici";
-import { EgressError, signalAborted, toEgressError } from "./egress-error.ts";
+import { connectTimedOut, type EgressError, signalAborted, toEgressError } from "./egress-error.ts";
 
 export interface ExchangeLimits {
   signal: AbortSignal;
@@ -47,8 +47,7 @@ export abstract class PendingExchange {
     }
     signal.addEventListener("abort", this.#onAbort);
     if (connectTimeoutMs !== undefined) {
-      const late = () =>
-        this.fail(new EgressError("connect_failed", `${this.host} did not accept a connection in time.`));
+      const late = () => this.fail(connectTimedOut(this.host));
       this.#connectTimer = setTimeout(late, connectTimeoutMs);
     }
     return true;

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import type { Network } from "./address-policy.ts";
 import { type DecodeLimits, decodeBody, hasTooManyCodings, readCodings } from "./decode-body.ts";
 import type { DecoderMemory } from "./decoder-memory.ts";
-import { EgressError, signalAborted } from "./egress-error.ts";
+import { EgressError, signalAborted, tooManyRedirects } from "./egress-error.ts";
 import { firstHop, refuseLiteral, refusePort } from "./first-hop.ts";
 import { toDecodedField } from "./headers.ts";
 import type { Pools } from "./pools.ts";
@@ -140,12 +140,7 @@ function nextHop(
   { onRedirect }: EgressStreamRequest,
   redirects: number,
 ): Hop<RequestBody> {
-  if (redirects === MAX_STREAM_REDIRECTS) {
-    throw new EgressError(
-      "too_many_redirects",
-      `More than ${MAX_STREAM_REDIRECTS} redirects, the last from ${hop.url.host}.`,
-    );
-  }
+  if (redirects === MAX_STREAM_REDIRECTS) throw tooManyRedirects(MAX_STREAM_REDIRECTS, hop.url.host);
   const next = redirectHop(hop, status, location, "fetch");
   if (isStream(next.body)) {
     throw new EgressError(

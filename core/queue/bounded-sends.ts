@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
+import type { Logger } from "../telemetry/log.ts";
 import type { QueueTransport } from "./transport.ts";
 
 /** A send that takes longer is given up: nobody waits for it. It may still arrive. */
@@ -16,6 +17,10 @@ export class QueueAway extends Error {
 
 /** Where a sender tells of it: that the queue is away is told once, by the queue itself, not by each who meets it. */
 export const unsentLevel = (error: unknown) => (error instanceof QueueAway ? "debug" : "warn");
+
+/** Of bells of runs, which the scheduler's sweep finds in the table. */
+export const tellUnsentBells = (log: Logger) => (error: unknown) =>
+  log[unsentLevel(error)]({ error }, "bells were not sent; the sweep rings them again");
 
 export interface SendReport {
   away(error: unknown): void;

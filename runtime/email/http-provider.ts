@@ -11,6 +11,7 @@ import {
   type MailMessage,
   type MailProvider,
   refuseControlCharacters,
+  sendingAborted,
 } from "./mail-provider.ts";
 
 const MAX_RESPONSE_BYTES = 64 * 1024;
@@ -129,7 +130,6 @@ function showStatus(status: number): string {
 function toMailError(error: unknown, name: string): unknown {
   if (!(error instanceof EgressError)) return error;
   const { code, message, retryable } = error;
-  if (code === "aborted" || code === "request_timeout")
-    return new MailError("aborted", "Sending was aborted.", { retryable: true });
+  if (code === "aborted" || code === "request_timeout") return sendingAborted();
   return new MailError("mail_provider_unavailable", `${name} was not reached: ${message}`, { retryable });
 }

@@ -88,6 +88,10 @@ export class MailError extends Error {
   }
 }
 
+export function sendingAborted(): MailError {
+  return new MailError("aborted", "Sending was aborted.", { retryable: true });
+}
+
 /**
  * A line break in a header field would let its author write further ones, and any other control character reaches the
  * mail server's terminal. Every provider calls this first.

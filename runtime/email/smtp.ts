@@ -7,6 +7,7 @@ import {
   type MailMessage,
   type MailProvider,
   refuseControlCharacters,
+  sendingAborted,
 } from "./mail-provider.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -129,7 +130,7 @@ function toMail(message: MailMessage) {
 
 function toMailError(error: NodemailerError, quote: (text: string) => string): MailError {
   const { code = "", responseCode, response = "" } = error;
-  if (code === "EABORT") return new MailError("aborted", "Sending was aborted.", { retryable: true });
+  if (code === "EABORT") return sendingAborted();
   const permanent = error.permanent ?? false;
   if (code === "EAUTH" || code === "ENOAUTH") {
     const words = response === "" ? "" : `: ${quote(response)}`;

@@ -8,14 +8,13 @@ import { EgressError } from "../../core/egress/egress-error.ts";
 import { isRedirect, losesBody } from "../../core/egress/redirect.ts";
 import { parseRetryAfter } from "../../core/egress/retry-after.ts";
 import { USER_AGENT } from "../../core/egress/user-agent.ts";
-import { BellhopError } from "../../core/errors.ts";
 import { writeJson } from "../../core/json-source.ts";
 import { SIGNATURE_HEADERS } from "../../core/secrets/webhook-signature.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { describeCallAnswer, startCallSpan } from "../../core/telemetry/http-spans.ts";
 import type { DeliverySigner } from "./delivery-signer.ts";
 import { MAX_RECORDED_BODY_BYTES, recordResponse } from "./http-record.ts";
-import { loadInTime } from "./load-in-time.ts";
+import { loadInTime, toSecretsFailure } from "./load-in-time.ts";
 import type { AttemptContext, TaskRunner } from "./task-runner.ts";
 import { createTraceparent } from "./trace-context.ts";
 
@@ -117,8 +116,7 @@ async function signInTime(
   try {
     return { kind: "signed", headers: await loadInTime(sign, context, clock) };
   } catch (error) {
-    const isAway = error instanceof BellhopError && error.code === "database_unavailable";
-    const code = isAway ? "database_unavailable" : "secrets_unavailable";
+    const code = toSecretsFailure(error);
     return failed(code, UNSIGNABLE[code], { retryable: true });
   }
 }

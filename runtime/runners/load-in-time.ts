@@ -1,6 +1,6 @@
 /** What an attempt needs of the database before it can begin. */
 import type { Clock } from "../../core/clock.ts";
-import { databaseUnavailable } from "../../core/errors.ts";
+import { BellhopError, databaseUnavailable } from "../../core/errors.ts";
 import { isDatabaseAway } from "../../core/store/database-away.ts";
 import type { AttemptContext } from "./task-runner.ts";
 
@@ -40,3 +40,9 @@ export async function loadInTime<T>(
     signal.removeEventListener("abort", end);
   }
 }
+
+/** Of secrets that `loadInTime` did not bring. */
+export const toSecretsFailure = (error: unknown): "database_unavailable" | "secrets_unavailable" =>
+  error instanceof BellhopError && error.code === "database_unavailable"
+    ? "database_unavailable"
+    : "secrets_unavailable";

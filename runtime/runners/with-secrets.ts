@@ -8,10 +8,9 @@ import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { TemplateFault } from "../../core/domain/secret-templates.ts";
 import { fillSecrets } from "../../core/domain/secrets-in-spec.ts";
 import type { SecretField, TaskSpec } from "../../core/domain/task-spec.ts";
-import { BellhopError } from "../../core/errors.ts";
 import { createRedactor } from "../../core/secrets/redact.ts";
 import { redactOutcome } from "../../core/secrets/redact-outcome.ts";
-import { loadInTime } from "./load-in-time.ts";
+import { loadInTime, toSecretsFailure } from "./load-in-time.ts";
 import type { NamespaceSecrets } from "./namespace-secrets.ts";
 import type { AttemptContext, FilledSecrets, TaskRunner } from "./task-runner.ts";
 
@@ -54,8 +53,7 @@ async function fillInTime(
   } catch (error) {
     if (error instanceof UnknownSecret || error instanceof TemplateFault)
       return failed("secret_not_found", `Nothing was sent: ${error.message}`, { retryable: false });
-    const isAway = error instanceof BellhopError && error.code === "database_unavailable";
-    const code = isAway ? "database_unavailable" : "secrets_unavailable";
+    const code = toSecretsFailure(error);
     return failed(code, UNFILLABLE[code], { retryable: true });
   }
 }

@@ -21,7 +21,8 @@ export async function openPodApi(
   folder: string = SERVICE_ACCOUNT_FOLDER,
 ): Promise<PodApi> {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = "443" } = env;
-  if (!host) throw new BellhopError("no_cluster", 500, "This is not a pod: KUBERNETES_SERVICE_HOST is not set.");
+  if (!host)
+    throw new BellhopError("no_cluster", 500, "This is not a pod: KUBERNETES_SERVICE_HOST is not set.");
   const [ca, namespace] = await Promise.all([
     readMounted(folder, "ca.crt"),
     readMounted(folder, "namespace"),

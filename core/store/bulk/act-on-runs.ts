@@ -1,4 +1,4 @@
-import type { RunAction } from "../../domain/bulk.ts";
+import { RUN_NOT_OPEN, type RunAction } from "../../domain/bulk.ts";
 import { originRemoved } from "../../domain/replay.ts";
 import { notFound } from "../../errors.ts";
 import { newId } from "../ids.ts";
@@ -9,10 +9,6 @@ import { findReplayable } from "../runs/find-replayable.ts";
 import { planReplay, takeGivenInput } from "../runs/plan-replay.ts";
 import { type BulkVerb, oneByOne, toActed, together } from "./act.ts";
 
-const NOT_OPEN = {
-  code: "run_not_open",
-  message: "The run cannot be cancelled: it has ended, or is a dead letter.",
-};
 const NOT_DEAD = { code: "not_found", message: "The run is not a dead letter." };
 const NOT_REDRIVEN = {
   code: "not_found",
@@ -22,7 +18,7 @@ const NOT_REDRIVEN = {
 export const RUN_VERBS: Record<RunAction, BulkVerb> = {
   cancel: together(async (tx, { namespaceId }, ids) => {
     const { ended, asked } = await cancelRuns(tx, namespaceId, { runIds: ids });
-    return toActed(ids, [...ended.map(({ runId }) => runId), ...asked], NOT_OPEN, { ended, asked });
+    return toActed(ids, [...ended.map(({ runId }) => runId), ...asked], RUN_NOT_OPEN, { ended, asked });
   }),
 
   discard: together(async (tx, { namespaceId }, ids) => {
