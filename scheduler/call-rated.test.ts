@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GRANT_BATCH } from "../core/store/limits/grant-permits.ts";
-import { callRated, RATE_LOOK_MS } from "./call-rated.ts";
+import { callRated, IDLE_LOOK_MS, RATE_LOOK_MS } from "./call-rated.ts";
 
 const pass = async (waits: number[], called = 0) => {
   const asked: string[] = [];
@@ -17,6 +17,11 @@ const pass = async (waits: number[], called = 0) => {
 
 test("where nobody waits it looks again soon, and calls nobody", async () => {
   assert.deepEqual(await pass([]), { asked: [], sleepMs: RATE_LOOK_MS });
+});
+
+test("where no queue has a rate it seldom looks", async () => {
+  const sleepMs = await callRated({ find: async () => null, call: async () => assert.fail("nobody waits") });
+  assert.equal(sleepMs, IDLE_LOOK_MS);
 });
 
 test("it sleeps until the next may start", async () => {

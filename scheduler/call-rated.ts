@@ -3,11 +3,14 @@ import { GRANT_BATCH, type RatedKey } from "../core/store/limits/grant-permits.t
 
 /** No sleep is longer: a line that has begun meanwhile is found by the next look. */
 export const RATE_LOOK_MS = 100;
+/** Where no queue has a rate. */
+export const IDLE_LOOK_MS = 1_000;
 /** Starts closer together than this are called up together. */
 const LEAST_MS = 10;
 
 export interface RatedKeys {
-  find(): Promise<RatedKey[]>;
+  /** Null: no queue has a rate. */
+  find(): Promise<RatedKey[] | null>;
   /** Calls up whoever may start; how many. */
   call(keys: string[]): Promise<number>;
 }
@@ -15,6 +18,7 @@ export interface RatedKeys {
 /** One pass; how long to sleep after it. */
 export async function callRated({ find, call }: RatedKeys): Promise<number> {
   const keys = await find();
+  if (!keys) return IDLE_LOOK_MS;
   const due = keys.filter(({ waitMs }) => waitMs <= 0).map(({ key }) => key);
   const called = due.length > 0 ? await call(due) : 0;
   if (called >= GRANT_BATCH) return 0;

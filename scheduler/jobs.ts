@@ -24,6 +24,7 @@ import {
   findRatedKeys,
   GRANT_BATCH,
   grantPermits,
+  hasRates,
 } from "../core/store/limits/grant-permits.ts";
 import { removeIdleKeys } from "../core/store/limits/queue-limits.ts";
 import { recountPermits } from "../core/store/limits/recount-permits.ts";
@@ -43,7 +44,7 @@ import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { DatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
-import { callRated, RATE_LOOK_MS } from "./call-rated.ts";
+import { callRated, IDLE_LOOK_MS } from "./call-rated.ts";
 import { driveBulkActions } from "./drive-bulk.ts";
 import { createReringBackoff, type ReringBackoff } from "./rering-overdue.ts";
 import { createUnfiredWatch, watchRuns } from "./watch-expectations.ts";
@@ -69,11 +70,10 @@ export interface JobContext {
 interface Job {
   name: string;
   everyMs: number;
-  /**
-   * `stopping` aborts when it is to come to its end. A number that it answers is in how many milliseconds it is to come
-   * again, in place of `everyMs`.
-   */
+  /** `stopping` aborts when it is to come to its end. */
   run(context: JobContext, backoff: ReringBackoff, stopping: AbortSignal): Promise<unknown>;
+  /** In how many milliseconds it is to come again after what it answered, in place of `everyMs`. */
+  pace?(answer: unknown): number;
 }
 
 const MINUTE_MS = 60_000;
@@ -119,7 +119,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "expectations", everyMs: 1_000, run: watchRuns },
     { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
     { name: "error groups", everyMs: 1_000, run: foldAllErrors },
-    { name: "rates", everyMs: RATE_LOOK_MS, run: callAllRated },
+    { name: "rates", everyMs: IDLE_LOOK_MS, run: callAllRated, pace: Number },
     { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
@@ -200,7 +200,10 @@ async function foldAllErrors({ store }: JobContext): Promise<void> {
 async function callAllRated(context: JobContext): Promise<number> {
   const { store, transport } = context;
   return await callRated({
-    find: () => findRatedKeys(store, WAITING_KEYS),
+    async find() {
+      const keys = await findRatedKeys(store, WAITING_KEYS);
+      return keys.length > 0 || (await hasRates(store)) ? keys : null;
+    },
     async call(keys) {
       const bells = await grantPermits(store, keys);
       await sendIfPossible(context, transport.ring(bells));
@@ -333,7 +336,7 @@ async function removeFences({ store }: JobContext): Promise<void> {
 }
 
 async function runJob(
-  { name, run }: Job,
+  { name, run, pace }: Job,
   context: JobContext,
   backoff: ReringBackoff,
   stopping: AbortSignal,
@@ -341,9 +344,9 @@ async function runJob(
   const { metrics, clock, log } = context;
   const done = metrics.jobSeconds.startTimer({ name });
   try {
-    const nextMs = await run(context, backoff, stopping);
+    const answer = await run(context, backoff, stopping);
     metrics.jobDoneAt.set({ name }, clock.now().getTime() / 1_000);
-    return nextMs ?? undefined;
+    return pace?.(answer);
   } catch (error) {
     metrics.jobErrors.inc({ name });
     log.error({ job: name, error }, "a background job failed");

@@ -194,6 +194,14 @@ export async function findRatedKeys({ pool }: Pick<Store, "pool">, limit: number
   return rows;
 }
 
+/** Whether any queue has a rate, in all or per key. */
+export async function hasRates({ pool }: Pick<Store, "pool">): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    "SELECT FROM run_limits WHERE rate_interval_ms IS NOT NULL OR per_key ->> 'rate' IS NOT NULL LIMIT 1",
+  );
+  return rowCount === 1;
+}
+
 /**
  * Runs that the release before let wait stand in the line of their function from now on, or may be claimed where it has
  * no limit any more; how many, `limit` at most.

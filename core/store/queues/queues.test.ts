@@ -6,7 +6,7 @@ import { createTestDatabase } from "../../../test/support/database.ts";
 import { queueKey } from "../../domain/limit-keys.ts";
 import { NO_LIMITS, type QueueLimits, UNTIL_RESUMED } from "../../domain/queue.ts";
 import { foldAllReturned } from "../limits/fold-returned.ts";
-import { findGrantableKeys, findRatedKeys, grantPermits } from "../limits/grant-permits.ts";
+import { findGrantableKeys, findRatedKeys, grantPermits, hasRates } from "../limits/grant-permits.ts";
 import { removeIdleKeys } from "../limits/queue-limits.ts";
 import { recountPermits } from "../limits/recount-permits.ts";
 import { cancelRuns } from "../runs/cancel.ts";
@@ -394,6 +394,7 @@ describe("a rate", () => {
     const { key, queueMany } = await openQueue({ rate: rate(1) });
     const runIds = await queueMany(3);
     await claimRuns(store, workerId, runIds);
+    assert.ok(await hasRates(store));
     const [waiting] = await findRatedKeys(store, 10);
     assert.equal(waiting?.key, key);
     assert.ok(waiting.waitMs > 50_000 && waiting.waitMs <= 60_000);

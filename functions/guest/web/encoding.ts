@@ -174,7 +174,8 @@ class GuestTextDecoderStream {
     this.#decoder = decoder;
     this.#transform = new GuestTransformStream({
       transform(chunk, controller) {
-        if (!isObject(chunk) || !isBufferSource(chunk)) throw new TypeError("The chunk is not a buffer source");
+        if (!isObject(chunk) || !isBufferSource(chunk))
+          throw new TypeError("The chunk is not a buffer source");
         const text = decode(decoder, chunk, { stream: true });
         if (text !== "") controller.enqueue(text);
       },
