@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
+import type { ScheduleTime } from "../core/schedule-time.ts";
 import type { CompletionTokens } from "../core/secrets/completion-tokens.ts";
 import type { Sealer } from "../core/secrets/sealer.ts";
 import type { Store } from "../core/store/database.ts";
@@ -41,6 +42,8 @@ export interface ApiParts {
   followers: LogFollowers;
   eventFollowers: EventFollowers;
   clock: Clock;
+  /** What schedules see. */
+  time: ScheduleTime;
   log: Logger;
   metrics: ApiMetrics;
   tracer: Tracer;

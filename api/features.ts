@@ -2,6 +2,7 @@
 import { bulkFeature } from "./bulk/routes.ts";
 import { calendarFeature } from "./calendars/routes.ts";
 import { callFeature } from "./calls/routes.ts";
+import { clockFeature } from "./clock/routes.ts";
 import { completionFeature } from "./completions/routes.ts";
 import { deadLetterFeature } from "./dead-letters/routes.ts";
 import { enqueueFeature } from "./enqueue/routes.ts";
@@ -29,6 +30,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     taskFeature(settings),
     scheduleFeature(settings),
     calendarFeature,
+    clockFeature,
     runFeature,
     enqueueFeature,
     queueFeature,

@@ -8,6 +8,7 @@ import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
+import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
 import { createCompletionTokens } from "../core/secrets/completion-tokens.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
 import { openStore } from "../core/store/database.ts";
@@ -53,11 +54,15 @@ export const API_SETTINGS = [
 /** Calls under way at a stop go on for so long; a second before their connections are cut their callers are told. */
 const CALLERS_STAY_MS = 4_000;
 
-/** @param limits how patient it is; other than the default in tests */
+/**
+ * @param limits how patient it is; other than the default in tests
+ * @param time what schedules see; shared with the scheduler where it is not the true one
+ */
 export async function startApi(
   env: NodeJS.ProcessEnv,
   signal?: AbortSignal,
   limits: EdgeLimits = EDGE_LIMITS,
+  time: ScheduleTime = trueTime(systemClock),
 ): Promise<Role> {
   const settings = readSettings(API_SETTINGS, env);
   const log = createLogger("api", settings.LOG_LEVEL, settings.LOG_FAILED_RUNS);
@@ -127,7 +132,7 @@ export async function startApi(
   const eventFollowers = createEventFollowers({ store: followed, clock: steadyClock, log });
   opened.defer(() => closeInTime(eventFollowers.close(), clock));
   const functionCaps = toFunctionCaps(settings);
-  const features = apiFeatures({ clock, functionCaps });
+  const features = apiFeatures({ clock, time, functionCaps });
   for (const feature of features) feature.prepare?.();
   const parts: ApiParts = {
     store,
@@ -145,6 +150,7 @@ export async function startApi(
     followers,
     eventFollowers,
     clock,
+    time,
     log,
     metrics,
     tracer,
@@ -193,7 +199,7 @@ export const apiProgram: RoleProgram = {
   command: "npm run api",
   purpose: "the HTTP edge: records what is asked and exposes what happened",
   settings: API_SETTINGS,
-  start: startApi,
+  start: (env, signal) => startApi(env, signal),
 };
 
 if (import.meta.main) await runRole(apiProgram);

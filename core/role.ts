@@ -51,27 +51,30 @@ export interface RoleProgram {
   purpose: string;
   settings: readonly SettingName[];
   defaults?: Partial<Record<SettingName, string>>;
+  /** The arguments that it takes, and what each does. */
+  options?: Readonly<Record<string, string>>;
   /** The signal: it is to stop although it has not started; then it rejects with `StartStopped`, or starts and is stopped. */
-  start(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Role>;
+  start(env: NodeJS.ProcessEnv, signal: AbortSignal, options: readonly string[]): Promise<Role>;
 }
 
 /** Runs a role until SIGTERM or SIGINT; a second signal ends it at once. `--help` tells its settings. */
 export async function runRole(program: RoleProgram, args: string[] = process.argv.slice(2)): Promise<void> {
   if (args.includes("--help") || args.includes("-h")) {
     process.stdout.write(
-      `${program.command}: ${program.purpose}\n\nSettings, from the environment:\n${describeSettings(program.settings, program.defaults)}\n`,
+      `${program.command}: ${program.purpose}\n\n${describeOptions(program)}Settings, from the environment:\n${describeSettings(program.settings, program.defaults)}\n`,
     );
     return;
   }
-  if (args.length > 0)
-    return fail(`${program.command} takes no argument ${JSON.stringify(args[0])}; see --help.`);
+  const alien = args.find((arg) => program.options?.[arg] === undefined);
+  if (alien !== undefined)
+    return fail(`${program.command} takes no argument ${JSON.stringify(alien)}; see --help.`);
   let role: Role | undefined;
   const stopping = untilStopped(() => role?.abandon?.());
   const retireAsked = untilRetired();
   const stopAsked = new AbortController();
   void stopping.then(() => stopAsked.abort());
   try {
-    role = await program.start(process.env, stopAsked.signal);
+    role = await program.start(process.env, stopAsked.signal, args);
     tellParent(role);
     const retired = retireAsked.then(() => role?.retire?.());
     // One that goes on until it is stopped never fails.
@@ -82,6 +85,11 @@ export async function runRole(program: RoleProgram, args: string[] = process.arg
     if (!(error instanceof StartStopped)) return fail(messageOf(error));
   }
   process.exit(0);
+}
+
+function describeOptions({ options = {} }: RoleProgram): string {
+  const lines = Object.entries(options).map(([name, does]) => `  ${name.padEnd(28)}${does}`);
+  return lines.length === 0 ? "" : `Arguments:\n${lines.join("\n")}\n\n`;
 }
 
 function tellParent({ port, id }: Role): void {

@@ -4,6 +4,7 @@ import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
+import type { ScheduleTime } from "../core/schedule-time.ts";
 import { type DrivenBatch, driveBulkBatch } from "../core/store/bulk/drive.ts";
 import type { Store } from "../core/store/database.ts";
 import type { Notifier } from "../core/store/notify.ts";
@@ -12,6 +13,8 @@ import type { Logger } from "../core/telemetry/log.ts";
 export interface BulkContext {
   store: Store;
   clock: Clock;
+  /** What schedules see; left out, the clock's. */
+  time?: ScheduleTime;
   functionCaps: FunctionLimitCaps;
   transport: Pick<QueueTransport, "ring">;
   notifier: Notifier;

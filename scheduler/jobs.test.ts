@@ -11,6 +11,7 @@ import { functionKey } from "../core/domain/limit-keys.ts";
 import { QueueAway } from "../core/queue/bounded-sends.ts";
 import type { Bell, DeadLetter, QueueTransport } from "../core/queue/transport.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
+import { trueTime } from "../core/schedule-time.ts";
 import { createBulk, findBulk } from "../core/store/bulk/bulk-actions.ts";
 import { CALLBACK_BATCH } from "../core/store/callbacks/make-callbacks.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
@@ -55,6 +56,7 @@ describe("background jobs", () => {
 
   /** What the jobs are given, and what they did with it. */
   function openContext(given: { clock?: Clock; leaseMs?: number } = {}) {
+    const clock = given.clock ?? createManualClock(new Date());
     const published: DeadLetter[][] = [];
     const rung: Bell[][] = [];
     const notified: [Channel, string[]][] = [];
@@ -81,7 +83,8 @@ describe("background jobs", () => {
     const metrics = createSchedulerMetrics(registry);
     const context = {
       store,
-      clock: given.clock ?? createManualClock(new Date()),
+      clock,
+      time: trueTime(clock),
       transport,
       ends: openRunEnds({ store, notifier, transport, log, metrics }, [countRescued(metrics, log)]),
       ...{ log, metrics, notifier },

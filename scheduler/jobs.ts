@@ -5,6 +5,7 @@ import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import { ringCallbacks } from "../core/run-ends/ring-callbacks.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
+import type { ScheduleTime } from "../core/schedule-time.ts";
 import { removeExpiredBulks } from "../core/store/bulk/bulk-actions.ts";
 import { removeExpiredEmails } from "../core/store/captured-emails.ts";
 import { askServer, type LeaseJudge } from "../core/store/contact.ts";
@@ -52,6 +53,8 @@ import { createUnfiredWatch, watchRuns } from "./watch-expectations.ts";
 export interface JobContext {
   store: Store;
   clock: Clock;
+  /** What schedules see. */
+  time: ScheduleTime;
   transport: QueueTransport;
   notifier: Notifier;
   ends: RunEnds;

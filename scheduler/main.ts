@@ -6,6 +6,7 @@ import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
+import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { listWorkers } from "../core/store/workers.ts";
@@ -33,7 +34,12 @@ export const SCHEDULER_SETTINGS = [
 const DEFAULTS = { PORT: "8081" };
 const MARKED_WORKERS = 1_000;
 
-export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Role> {
+/** @param time what schedules see; shared with the API where it is not the true one */
+export async function startScheduler(
+  env: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
+  time: ScheduleTime = trueTime(systemClock),
+): Promise<Role> {
   const settings = readSettings(SCHEDULER_SETTINGS, env, DEFAULTS);
   const log = createLogger("scheduler", settings.LOG_LEVEL, settings.LOG_FAILED_RUNS);
   const registry = createRegistry("scheduler");
@@ -77,12 +83,15 @@ export async function startScheduler(env: NodeJS.ProcessEnv, signal?: AbortSigna
       },
     },
     tracer,
+    time,
   );
   opened.defer(() => loop.stop());
+  if (time.isVirtual) time.onAdvance(() => loop.wake());
   listener.on("bellhop_schedule", () => loop.wake());
   const jobs = startJobs({
     store,
     clock,
+    time,
     ...{ transport, notifier },
     ends,
     log,
@@ -117,7 +126,7 @@ export const schedulerProgram: RoleProgram = {
   purpose: "decides what is due and rings it at its instant",
   settings: SCHEDULER_SETTINGS,
   defaults: DEFAULTS,
-  start: startScheduler,
+  start: (env, signal) => startScheduler(env, signal),
 };
 
 if (import.meta.main) await runRole(schedulerProgram);

@@ -32,10 +32,10 @@ test("the sleep ends a stage ahead of the next instant, and lasts a minute at mo
     [inMs(MAX_SLEEP_MS + STAGE_AHEAD_MS), MAX_SLEEP_MS],
     [inMs(40 * 86_400_000), MAX_SLEEP_MS],
   ] as const) {
-    const instants = { due: next, held: null, hasWaiting: false };
+    const instants = { due: next, retry: null, held: null, hasWaiting: false };
     assert.equal(decideSleepMs(instants, NOW), sleepMs, `next ${next?.toISOString()}`);
   }
-  const held = { due: null, held: inMs(10_000), hasWaiting: false };
+  const held = { due: null, retry: null, held: inMs(10_000), hasWaiting: false };
   assert.equal(decideSleepMs(held, NOW), 10_000, "a held run is decided about at its instant");
   assert.equal(decideSleepMs({ ...held, held: inMs(-1) }, NOW), 0);
   assert.equal(decideSleepMs({ ...held, hasWaiting: true }, NOW), 1_000, "its turn may come any time");

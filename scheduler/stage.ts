@@ -1,6 +1,7 @@
 /** The scheduler's pass: stage what is due soon, ring it at its instant, sleep until the next instant that matters. */
 import type { Clock } from "../core/clock.ts";
 import { createLoopRest } from "../core/loop-rest.ts";
+import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
 import type { Store } from "../core/store/database.ts";
 import { type SettledRuns, settleHeldRuns } from "../core/store/runs/settle-held.ts";
 import {
@@ -12,6 +13,7 @@ import {
 } from "../core/store/runs/stage.ts";
 import type { StagedRun } from "../core/store/runs/staged-run.ts";
 import { NO_TRACER, type Tracer } from "../core/telemetry/tracing.ts";
+import { createClockMover } from "./move-clock.ts";
 import { traceStaging } from "./trace-staging.ts";
 
 /** Occurrences are staged this much before their instant. */
@@ -37,11 +39,14 @@ export async function stagePass(
   store: Store,
   clock: Clock,
   tracer: Tracer = NO_TRACER,
+  time: ScheduleTime = trueTime(clock),
 ): Promise<StageReport> {
   const now = clock.now();
   const horizon = new Date(now.getTime() + STAGE_AHEAD_MS);
   const { runs, skipped, taskCount } = await traceStaging(tracer, (trace) =>
-    stageOccurrences(store, now, horizon, STAGE_BATCH, trace),
+    time.isVirtual
+      ? stageOccurrences(store, time.now(), time.now(), STAGE_BATCH, trace, now)
+      : stageOccurrences(store, now, horizon, STAGE_BATCH, trace),
   );
   const settled = await settleHeldRuns(store, now, STAGE_BATCH);
   const retries = await queueDueRetries(store, horizon, STAGE_BATCH);
@@ -50,9 +55,9 @@ export async function stagePass(
 }
 
 /** How long to sleep when the next instants are `next`. Pure. */
-export function decideSleepMs({ due, held, hasWaiting }: NextInstants, now: Date): number {
+export function decideSleepMs({ due, retry, held, hasWaiting }: NextInstants, now: Date): number {
   const untilMs = [hasWaiting ? TURN_MS : MAX_SLEEP_MS, MAX_SLEEP_MS];
-  if (due) untilMs.push(due.getTime() - STAGE_AHEAD_MS - now.getTime());
+  for (const at of [due, retry]) if (at) untilMs.push(at.getTime() - STAGE_AHEAD_MS - now.getTime());
   if (held) untilMs.push(held.getTime() - now.getTime());
   return Math.max(Math.min(...untilMs), 0);
 }
@@ -73,8 +78,19 @@ export function startStageLoop(
   clock: Clock,
   on: { staged(report: StageReport, tookMs: number): void; failed(error: unknown): void },
   tracer: Tracer = NO_TRACER,
+  time: ScheduleTime = trueTime(clock),
 ): StageLoop {
   const loop = createLoopRest(clock);
+  const mover = time.isVirtual ? createClockMover(store, clock, time) : undefined;
+
+  /** How long nothing is to be done. `target`: the virtual time's, of before the pass. */
+  async function findWaitMs(target: Date | null): Promise<number> {
+    const next = await findNextInstants(store);
+    if (!mover) return Math.max(decideSleepMs(next, clock.now()), MIN_SLEEP_MS);
+    const standsMs = await mover.moveOn(target, next.due);
+    if (standsMs === 0) return 0;
+    return Math.max(Math.min(standsMs, decideSleepMs({ ...next, due: null }, clock.now())), MIN_SLEEP_MS);
+  }
 
   async function run(): Promise<void> {
     while (!loop.stopped.aborted) {
@@ -82,10 +98,11 @@ export function startStageLoop(
       let waitMs = RETRY_MS;
       try {
         const beganMs = performance.now();
-        const report = await stagePass(store, clock, tracer);
+        const target = time.isVirtual ? time.target : null;
+        const report = await stagePass(store, clock, tracer, time);
         on.staged(report, performance.now() - beganMs);
         if (report.more) continue;
-        waitMs = Math.max(decideSleepMs(await findNextInstants(store), clock.now()), MIN_SLEEP_MS);
+        waitMs = await findWaitMs(target);
       } catch (error) {
         on.failed(error);
       }

@@ -22,7 +22,7 @@ function openContext(now: Date, ring: (bells: Bell[]) => Promise<void> = async (
   const rung: Bell[] = [];
   const registry = createRegistry("scheduler");
   const context = {
-    ...{ store, clock: createManualClock(now), log: createLogger("scheduler", "silent") },
+    ...{ store, time: createManualClock(now), log: createLogger("scheduler", "silent") },
     metrics: createSchedulerMetrics(registry),
     transport: {
       async ring(bells: Bell[]) {

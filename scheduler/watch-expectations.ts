@@ -3,9 +3,9 @@
  * told all the same.
  */
 
-import type { Clock } from "../core/clock.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
+import type { ScheduleTime } from "../core/schedule-time.ts";
 import type { Store } from "../core/store/database.ts";
 import { findUnfired, type OverduePlace } from "../core/store/expectations/unfired.ts";
 import { watchExpectations } from "../core/store/expectations/watch.ts";
@@ -19,7 +19,8 @@ export const OVERDUE_TASK_BATCH = 5_000;
 
 export interface WatchContext {
   store: Store;
-  clock: Clock;
+  /** What schedules see. */
+  time: Pick<ScheduleTime, "now">;
   transport: Pick<QueueTransport, "ring">;
   log: Logger;
   metrics: Pick<SchedulerMetrics, "expectationsMissed" | "overruns">;
@@ -27,9 +28,9 @@ export interface WatchContext {
 
 /** Judges all runs whose instants have come. */
 export async function watchRuns(context: WatchContext): Promise<void> {
-  const { store, clock, metrics } = context;
+  const { store, time, metrics } = context;
   for (let hasMore = true; hasMore; ) {
-    const report = await watchExpectations(store, clock.now(), WATCH_BATCH);
+    const report = await watchExpectations(store, time.now(), WATCH_BATCH);
     metrics.expectationsMissed.inc({ cause: "run" }, report.missed);
     metrics.overruns.inc(report.overran);
     await ring(context, report.called);
@@ -41,8 +42,8 @@ export async function watchRuns(context: WatchContext): Promise<void> {
 export function createUnfiredWatch(): (context: WatchContext) => Promise<void> {
   let place: OverduePlace | undefined;
   return async (context) => {
-    const { store, clock, metrics } = context;
-    const report = await findUnfired(store, clock.now(), OVERDUE_TASK_BATCH, place);
+    const { store, time, metrics } = context;
+    const report = await findUnfired(store, time.now(), OVERDUE_TASK_BATCH, place);
     place = report.place;
     metrics.expectationsMissed.inc({ cause: "unfired" }, report.unfired);
     await ring(context, report.called);

@@ -5,9 +5,10 @@ import { describeApi } from "../api/openapi/document.ts";
 import { systemClock } from "../core/clock.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings } from "../core/config/settings.ts";
+import { trueTime } from "../core/schedule-time.ts";
 
 const functionCaps = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
-const document = describeApi(apiFeatures({ clock: systemClock, functionCaps }));
+const document = describeApi(apiFeatures({ clock: systemClock, time: trueTime(systemClock), functionCaps }));
 const config = await createConfig({ extends: ["recommended"] });
 const problems = await lintFromString({ source: JSON.stringify(document), config });
 

@@ -7,6 +7,8 @@ export interface StartFacts {
   hasEmail: boolean;
   minWorkers: number;
   maxWorkers: number;
+  /** Where the clock for tests stands; undefined: schedules see the true time. */
+  virtualNow: Date | undefined;
 }
 
 export function describeStart(facts: StartFacts): string {
@@ -21,7 +23,7 @@ Key ${key}
 Data     ${dataDir}
 Egress   tasks may reach public addresses${egressAllow ? ` and ${egressAllow}` : ""}
 Workers  ${describeWorkers(facts)}
-E-mail   ${hasEmail ? "by EMAIL_URL" : `none is sent: read them at ${address}/v1/mailbox, or set EMAIL_URL`}
+E-mail   ${hasEmail ? "by EMAIL_URL" : `none is sent: read them at ${address}/v1/mailbox, or set EMAIL_URL`}${describeClock(facts)}
 
 Deploy the sample function:
   curl -sS -w '\\n' -X PUT ${address}/v1/functions/greet ${auth} -F 'file=@functions/samples/greet.ts'
@@ -40,4 +42,12 @@ function describeWorkers({ minWorkers, maxWorkers }: StartFacts): string {
   const most = `${maxWorkers} ${maxWorkers === 1 ? "process" : "processes"} at most`;
   if (minWorkers === 0) return `none until something is due, then ${most}`;
   return minWorkers === maxWorkers ? `always ${maxWorkers}` : `always ${minWorkers}, ${most}`;
+}
+
+/** Nothing of the true one. */
+function describeClock({ virtualNow, address, key }: StartFacts): string {
+  if (virtualNow === undefined) return "";
+  return `
+Clock    VIRTUAL, for tests: to schedules it is ${virtualNow.toISOString()} until you advance it:
+  curl -sS -w '\\n' ${address}/v1/clock/advance -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '{"by":"1d"}'`;
 }

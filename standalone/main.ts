@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startApi } from "../api/main.ts";
+import { systemClock } from "../core/clock.ts";
 import { readSettings } from "../core/config/settings.ts";
 import { demandFreePort } from "../core/front-door.ts";
 import { type Role, type RoleProgram, runRole } from "../core/role.ts";
@@ -12,6 +13,7 @@ import { startAutoscaler } from "../runtime/autoscaler/main.ts";
 import { startScheduler } from "../scheduler/main.ts";
 import { readAdminKey } from "./admin-key.ts";
 import { withStore } from "./brief-store.ts";
+import { chooseTime } from "./choose-time.ts";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
 import { describeStart } from "./greeting.ts";
 import { chooseSecretsKey } from "./secrets-key.ts";
@@ -26,7 +28,13 @@ import {
 const DEAD_DATABASE_GRACE_MS = 10_000;
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-export async function startStandalone(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Role> {
+const VIRTUAL_CLOCK = "--clock=virtual";
+
+export async function startStandalone(
+  env: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
+  options: readonly string[] = [],
+): Promise<Role> {
   refuseDecided(env);
   const settings = readSettings(STANDALONE_SETTINGS, env, STANDALONE_DEFAULTS);
   const log = createLogger("standalone", settings.LOG_LEVEL);
@@ -42,18 +50,23 @@ export async function startStandalone(env: NodeJS.ProcessEnv, signal?: AbortSign
   });
   opened.defer(() => postgres.stop());
   const key = await readAdminKey(dataDir, settings.BELLHOP_API_KEY);
-  const secretsKey = await withStore(postgres.url, async (store) => {
+  const { secretsKey, time } = await withStore(postgres.url, async (store) => {
     await migrateUp(store, { signal });
-    return await chooseSecretsKey(store, dataDir, env["BELLHOP_SECRETS_KEY"]?.trim() || undefined);
+    return {
+      secretsKey: await chooseSecretsKey(store, dataDir, env["BELLHOP_SECRETS_KEY"]?.trim() || undefined),
+      time: await chooseTime(store, options.includes(VIRTUAL_CLOCK), systemClock.now()),
+    };
   });
+  if (time.isVirtual)
+    log.warn({ now: time.now() }, "schedules see a clock for tests, which stands still until it is advanced");
   const roleEnv = chooseRoleEnv(env, { databaseUrl: postgres.url, apiKey: key, secretsKey });
 
-  const scheduler = await startScheduler(roleEnv.scheduler, signal);
+  const scheduler = await startScheduler(roleEnv.scheduler, signal, time);
   opened.defer(() => scheduler.stop());
   // Workers are told where the API is reached. It stops before them all the same.
   let autoscaler: Role | undefined;
   opened.defer(() => autoscaler?.stop());
-  const api = await startApi(roleEnv.api, signal);
+  const api = await startApi(roleEnv.api, signal, undefined, time);
   opened.defer(() => api.stop());
   const address = `http://${toUrlHost(settings.HOST)}:${api.port}`;
   const completeAt = `http://${toUrlHost(reachableHost(settings.HOST))}:${api.port}`;
@@ -68,6 +81,7 @@ export async function startStandalone(env: NodeJS.ProcessEnv, signal?: AbortSign
     hasEmail: settings.EMAIL_URL !== undefined,
     minWorkers: settings.WORKERS_MIN,
     maxWorkers: settings.WORKERS_MAX,
+    virtualNow: time.isVirtual ? time.now() : undefined,
   };
   process.stdout.write(describeStart(facts));
   const held = opened.move();
@@ -116,6 +130,7 @@ export const standaloneProgram: RoleProgram = {
   purpose: "PostgreSQL, API, scheduler and, while there is work, workers on this machine",
   settings: STANDALONE_SETTINGS,
   defaults: STANDALONE_DEFAULTS,
+  options: { [VIRTUAL_CLOCK]: "schedules see a clock for tests: POST /v1/clock/advance" },
   start: startStandalone,
 };
 

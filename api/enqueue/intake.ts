@@ -83,7 +83,7 @@ async function make(parts: ApiParts, { taskId, namespaceId, text, enqueuedAt }: 
 /** One that is gone meanwhile needs no cancel. */
 async function cancel(parts: ApiParts, { taskId, namespaceId }: EnqueuedTask): Promise<void> {
   try {
-    const { runs } = await cancelTask(parts.store, namespaceId, taskId, parts.clock.now());
+    const { runs } = await cancelTask(parts.store, namespaceId, taskId, parts.time.now());
     announceCancelled(parts, runs);
   } catch (error) {
     if (toBellhopError(error, parts.log).status !== 404) throw error;

@@ -8,6 +8,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { ProblemCode } from "../../core/contracts/problem.ts";
 import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { BellhopError } from "../../core/errors.ts";
+import type { ScheduleTime } from "../../core/schedule-time.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
 import type { Scope } from "../auth/scopes.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
@@ -24,6 +25,8 @@ export interface Feature {
 /** What schemas depend on. */
 export interface RouteSettings {
   clock: Clock;
+  /** What schedules see. */
+  time: ScheduleTime;
   functionCaps: FunctionLimitCaps;
 }
 

@@ -25,7 +25,7 @@ const toWireUpcoming = (instant: UpcomingInstant) => ({
   ...toWireInstant(instant),
 });
 
-export const scheduleFeature = ({ clock }: RouteSettings): Feature => ({
+export const scheduleFeature = ({ time }: RouteSettings): Feature => ({
   tag: "Schedules",
   description: "What fires when, before it does.",
   routes: [
@@ -36,12 +36,12 @@ export const scheduleFeature = ({ clock }: RouteSettings): Feature => ({
       summary: "Show what a schedule fires",
       description: "As of a task that is made at `from`. It makes nothing.",
       access: "read",
-      body: { schema: previewInput(() => clock.now()) },
+      body: { schema: previewInput(() => time.now()) },
       answers: { 200: { is: "The schedule in words, and its next instants.", schema: previewOutput } },
       errors: { 422: ["unknown_calendar"] },
       async handle({ parts: { store }, owner: { namespaceId }, body: { schedule, from, count } }) {
         const dates = await findCalendarDates(store, namespaceId, schedule);
-        const madeAt = from ?? clock.now();
+        const madeAt = from ?? time.now();
         findFirst(schedule, madeAt, dates);
         return { status: 200, body: previewSchedule(schedule, madeAt, count, dates) };
       },
@@ -79,7 +79,7 @@ export const scheduleFeature = ({ clock }: RouteSettings): Feature => ({
       answers: { 200: { is: "A page of instants.", schema: upcomingOutput } },
       async handle({ parts: { store }, owner: { namespaceId }, query: { within, limit, cursor } }) {
         const position = decodeUpcomingCursor(cursor);
-        const untilMs = position?.untilMs ?? clock.now().getTime() + within;
+        const untilMs = position?.untilMs ?? time.now().getTime() + within;
         const found = await listUpcoming(store, namespaceId, new Date(untilMs), position, limit + 1);
         const body = toPage(found, limit, toWireUpcoming, ({ taskId, effectiveAt }) =>
           encodeUpcomingPosition({ untilMs, atMs: effectiveAt.getTime(), taskId }),

@@ -46,8 +46,8 @@ export const applyRoute = (schema: ReturnType<typeof taskInput>) =>
     },
     async handle({ parts, context, owner: { namespaceId, keyId: by } }) {
       const set = await readSet(await readJsonBody(context));
-      const { store, clock, ringer, notifier } = parts;
-      const request = { namespaceId, now: clock.now(), traceparent: traceparentOf(context), by };
+      const { store, time, ringer, notifier } = parts;
+      const request = { namespaceId, now: time.now(), traceparent: traceparentOf(context), by };
       const apply = (tx: Transaction) => applySet(tx, parts, request, set);
       const { dryRun } = set;
       if (dryRun) {

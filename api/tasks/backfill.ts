@@ -13,7 +13,7 @@ import { demandScope } from "../auth/scopes.ts";
 import { defineRoute, type RouteSettings } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
 
-export const backfillRoute = ({ clock }: RouteSettings) =>
+export const backfillRoute = ({ time }: RouteSettings) =>
   defineRoute({
     method: "POST",
     path: "/v1/tasks/:id/backfill",
@@ -22,7 +22,7 @@ export const backfillRoute = ({ clock }: RouteSettings) =>
     description:
       "A bulk action, which is read, listed and aborted as such. It needs the scope `invoke` besides. An instant gets a run whether or not it had one.",
     access: "write",
-    body: { schema: backfillInput(() => clock.now()) },
+    body: { schema: backfillInput(() => time.now()) },
     answers: {
       200: { is: "Of a dry run: how many instants there are.", schema: dryRunOutput },
       202: { is: "It is running.", schema: bulkOutput, headers: ["location"] },

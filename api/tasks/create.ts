@@ -36,7 +36,7 @@ export interface CreateRequest {
 
 /** The task that the body describes, made and rung; with `dedup`, the one that was made of the same within the window. */
 export async function createTask(
-  { store, clock, ringer, notifier, mail }: ApiParts,
+  { store, time, ringer, notifier, mail }: ApiParts,
   { namespaceId, body, traceparent, by, id = newId() }: CreateRequest,
   schema: ReturnType<typeof newTaskInput>,
 ): Promise<CreatedTask> {
@@ -44,7 +44,7 @@ export async function createTask(
   await requireCallable(store, namespaceId, input.on, mail);
   const { input: runnable, functionId } = await requireRunnable(store, namespaceId, input, mail);
   const given = {
-    ...{ id, namespaceId, input: runnable, functionId, now: clock.now(), traceparent, by },
+    ...{ id, namespaceId, input: runnable, functionId, now: time.now(), traceparent, by },
   };
   const result = dedup
     ? await makeUnlessMade(store, toDedupRequest(namespaceId, body, dedup), {

@@ -49,10 +49,10 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
       422: ["unknown_calendar", "unknown_function", "unknown_queue", "unknown_secret"],
     },
     async handle({ parts, context, owner: { namespaceId, keyId: by }, params: { id: name }, query }) {
-      const { store, clock, mail, ringer, notifier } = parts;
+      const { store, time, mail, ringer, notifier } = parts;
       if (!isId(name)) requireKey(name);
       const body = readNewTask(await readJsonBody(context));
-      const request = { namespaceId, body, now: clock.now(), traceparent: traceparentOf(context), by };
+      const request = { namespaceId, body, now: time.now(), traceparent: traceparentOf(context), by };
       const put = async (tx: Transaction) => {
         const standing = await lockNamed(tx, namespaceId, name);
         const done = await putTaskIn(tx, parts, {

@@ -71,8 +71,8 @@ async function requireTask(scope: QueryScope, namespaceId: string, id: string): 
   return task;
 }
 
-function writingRoutes({ clock }: RouteSettings): Route[] {
-  const now = () => clock.now();
+function writingRoutes({ time }: RouteSettings): Route[] {
+  const now = () => time.now();
   const [schema, newSchema] = [taskInput(now), newTaskInput(now)];
   return [
     defineRoute({
@@ -140,7 +140,7 @@ function writingRoutes({ clock }: RouteSettings): Route[] {
             await requireCallable(tx, namespaceId, input.on, mail);
             return { ...(await requireRunnable(tx, namespaceId, input, mail)), reschedules };
           };
-          const changed = await changeTask(store, namespaceId, id, clock.now(), decide, keyId);
+          const changed = await changeTask(store, namespaceId, id, time.now(), decide, keyId);
           notifier.notify("bellhop_schedule");
           ringer.ring(changed.waiting);
           return { status: 200, body: toWireTask(changed.task) };

@@ -18,8 +18,8 @@ export const stateRoutes: Route[] = ofTask([
     answers: { 204: { is: "It is gone." } },
     errors: { 404: ["not_found"] },
     async handle({ parts, owner, params: { id } }) {
-      const { store, clock } = parts;
-      announceCancelled(parts, await removeTask(store, owner.namespaceId, id, clock.now()));
+      const { store, time } = parts;
+      announceCancelled(parts, await removeTask(store, owner.namespaceId, id, time.now()));
       return { status: 204 };
     },
   }),
@@ -35,8 +35,8 @@ export const stateRoutes: Route[] = ofTask([
     answers,
     errors: { 404: ["not_found"] },
     async handle({ parts, owner, params: { id } }) {
-      const { store, clock } = parts;
-      const { task, runs } = await cancelTask(store, owner.namespaceId, id, clock.now(), owner.keyId);
+      const { store, time } = parts;
+      const { task, runs } = await cancelTask(store, owner.namespaceId, id, time.now(), owner.keyId);
       announceCancelled(parts, runs);
       return { status: 200, body: toWireTask(task) };
     },
@@ -51,8 +51,8 @@ export const stateRoutes: Route[] = ofTask([
     keepsSource: true,
     answers,
     errors: { 404: ["not_found"], 409: ["task_cancelled", "task_completed"] },
-    async handle({ parts: { store, clock }, owner, params: { id } }) {
-      const task = await pauseTask(store, owner.namespaceId, id, clock.now(), owner.keyId);
+    async handle({ parts: { store, time }, owner, params: { id } }) {
+      const task = await pauseTask(store, owner.namespaceId, id, time.now(), owner.keyId);
       return { status: 200, body: toWireTask(task) };
     },
   }),
@@ -66,8 +66,8 @@ export const stateRoutes: Route[] = ofTask([
     keepsSource: true,
     answers,
     errors: { 404: ["not_found"], 409: ["task_cancelled", "task_completed"] },
-    async handle({ parts: { store, clock, notifier }, owner, params: { id } }) {
-      const task = await resumeTask(store, owner.namespaceId, id, clock.now(), owner.keyId);
+    async handle({ parts: { store, time, notifier }, owner, params: { id } }) {
+      const task = await resumeTask(store, owner.namespaceId, id, time.now(), owner.keyId);
       notifier.notify("bellhop_schedule");
       return { status: 200, body: toWireTask(task) };
     },

@@ -8,6 +8,7 @@ import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
 import type { Bell, QueueTransport } from "../../core/queue/transport.ts";
 import { openRunEnds } from "../../core/run-ends/open-run-ends.ts";
+import { type ScheduleTime, trueTime } from "../../core/schedule-time.ts";
 import { type CompletionTokens, createCompletionTokens } from "../../core/secrets/completion-tokens.ts";
 import { createSealer } from "../../core/secrets/sealer.ts";
 import type { Db, Store } from "../../core/store/database.ts";
@@ -111,6 +112,7 @@ export async function openApi({
   mail = { isCaptured: false, defaultSender: "unknown" },
   tracer = NO_TRACER,
   log = createLogger("api", "silent"),
+  time = trueTime(systemClock),
   createDatabase = createTestDatabase,
 }: {
   caps?: Partial<FunctionLimitCaps>;
@@ -118,6 +120,7 @@ export async function openApi({
   mail?: MailFacts;
   tracer?: Tracer;
   log?: Logger;
+  time?: ScheduleTime;
   /** Where the server is the test's own. */
   createDatabase?: typeof createTestDatabase;
 } = {}): Promise<TestApi> {
@@ -144,7 +147,7 @@ export async function openApi({
   const eventFollowers = createEventFollowers({ store, clock: systemClock, log });
   const edge = createEdge(EDGE_LIMITS, steadyClock, ignore);
   const functionCaps = { ...DEFAULT_SETTINGS.functionCaps, ...caps };
-  const checkAnswer = createAnswerCheck(apiFeatures({ clock: systemClock, functionCaps }));
+  const checkAnswer = createAnswerCheck(apiFeatures({ clock: systemClock, time, functionCaps }));
   const completionTokens = createCompletionTokens([randomBytes(32)]);
   const parts: ApiParts = {
     callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
@@ -154,7 +157,7 @@ export async function openApi({
     keyring: createKeyring(db, steadyClock),
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
     completionTokens: withSecrets ? completionTokens : undefined,
-    ...{ store, transport, ringer, notifier, ends, clock: systemClock },
+    ...{ store, transport, ringer, notifier, ends, clock: systemClock, time },
     ...{ stopping: stopping.signal, lettingGo: stopping.signal },
     waiter: createFinishWaiter({
       ...{ listener, clock: systemClock, onError: ignore },

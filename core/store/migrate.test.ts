@@ -69,6 +69,7 @@ const LATER = [
   "0043-calendars",
   "0045-expectations",
   "0048-backfills",
+  "0049-virtual-clock",
   "0050-queues",
   "0051-rates",
   "0057-upcoming-order",

@@ -42,6 +42,7 @@ import * as enqueuedTasks from "./migrations/0042-enqueued-tasks.ts";
 import * as calendars from "./migrations/0043-calendars.ts";
 import * as expectations from "./migrations/0045-expectations.ts";
 import * as backfills from "./migrations/0048-backfills.ts";
+import * as virtualClock from "./migrations/0049-virtual-clock.ts";
 import * as queues from "./migrations/0050-queues.ts";
 import * as rates from "./migrations/0051-rates.ts";
 import * as upcomingOrder from "./migrations/0057-upcoming-order.ts";
@@ -88,6 +89,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0043-calendars": calendars,
   "0045-expectations": expectations,
   "0048-backfills": backfills,
+  "0049-virtual-clock": virtualClock,
   "0050-queues": queues,
   "0051-rates": rates,
   "0057-upcoming-order": upcomingOrder,

@@ -20,6 +20,7 @@ import {
 import type { FunctionLimitCaps } from "../../domain/function-limits.ts";
 import { messageOf } from "../../errors.ts";
 import type { JsonObject } from "../../json.ts";
+import type { ScheduleTime } from "../../schedule-time.ts";
 import { ADVISORY_LOCKS } from "../advisory-locks.ts";
 import type { Store } from "../database.ts";
 import { isDatabaseAway } from "../database-away.ts";
@@ -44,6 +45,8 @@ const MAX_FAULTS = 5;
 
 export interface DriveOptions {
   clock: Clock;
+  /** What schedules see; left out, the clock's. */
+  time?: Pick<ScheduleTime, "now">;
   functionCaps: FunctionLimitCaps;
 }
 
@@ -129,7 +132,7 @@ async function doBatch(
   store: Store,
   tx: Transaction,
   bulk: TakenBulk,
-  { clock, functionCaps }: DriveOptions,
+  { clock, time = clock, functionCaps }: DriveOptions,
 ): Promise<Driven> {
   const { id, namespaceId, action, resource } = bulk;
   const began = clock.now();
@@ -142,7 +145,13 @@ async function doBatch(
   const ids = rows.map((row) => row.id);
   // Nothing is held before: where finding them takes long, the batch is no smaller for it.
   const now = clock.now();
-  const context = { namespaceId, functionCaps, now, traceparent: bulk.traceparent ?? undefined, by: bulk.by };
+  const context = {
+    namespaceId,
+    functionCaps,
+    now: time.now(),
+    traceparent: bulk.traceparent ?? undefined,
+    by: bulk.by,
+  };
   const isTimeUp = () => msSince(now) >= MAX_HOLD_MS;
   const acted = await act(tx, { ...context, isTimeUp }, ids);
   const { count, failures, ...effects } = acted;

@@ -111,19 +111,25 @@ const ifHeld = (value: string) => `CASE WHEN h.waiting_for IS NOT NULL THEN ${va
  * The same with a `hold` of each (held.ts): `turn`, it waits for its turn; `open`, for its instant, if an earlier run of
  * its task is open; null, for neither. Looked up by one value, which is never made a join through all that is open.
  */
-export const INSERT_STAGED_HELD = insertRuns(
-  "task_runs_open",
-  {
-    ...STAGED_COLUMNS,
-    waiting_for: "h.waiting_for",
-    waiting_key: ifHeld(LINE_KEY),
-    room: ifHeld("'awaited'"),
-  },
-  `${STAGED_SOURCE} CROSS JOIN LATERAL (SELECT CASE s.hold WHEN 'turn' THEN 'overlap' WHEN 'open' THEN (
+const insertHeld = (more: RunColumns) =>
+  insertRuns(
+    "task_runs_open",
+    {
+      ...STAGED_COLUMNS,
+      waiting_for: "h.waiting_for",
+      waiting_key: ifHeld(LINE_KEY),
+      room: ifHeld("'awaited'"),
+      ...more,
+    },
+    `${STAGED_SOURCE} CROSS JOIN LATERAL (SELECT CASE s.hold WHEN 'turn' THEN 'overlap' WHEN 'open' THEN (
     SELECT 'instant' FROM task_runs_open o
     WHERE o.task_id = t.id AND o.trigger = 'schedule' AND o.state IN ('queued', 'running', 'deferred', 'scheduled') LIMIT 1
   ) END AS waiting_for) AS h`,
-);
+  );
+
+export const INSERT_STAGED_HELD = insertHeld({});
+/** The same with limits that count from when it is rung: by a clock for tests its instant is none of the true one. */
+export const INSERT_STAGED_READY = insertHeld({ redriven_at: "s.ring_at" });
 
 /** Instants $3 of a task in a CTE `task` that passed once, made now: traceparent $4. Their limits count from now. */
 export const INSERT_BACKFILLED = insertRuns(

@@ -22,7 +22,7 @@ import {
   type TaskExclusions,
 } from "../tasks/exclusions.ts";
 import { inTransaction } from "../transaction.ts";
-import { INSERT_STAGED, INSERT_STAGED_HELD, TASK_FACTS } from "./insert.ts";
+import { INSERT_STAGED, INSERT_STAGED_HELD, INSERT_STAGED_READY, TASK_FACTS } from "./insert.ts";
 import { recordSkipped } from "./skip.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
@@ -65,7 +65,8 @@ interface DueTask {
 /**
  * Takes up to `limit` active tasks that are due before `horizon`, inserts their runs and advances the cursors in the same
  * transaction: that is what makes an occurrence exist once. SKIP LOCKED lets schedulers share the work. `trace` gives
- * each run the traceparent it is remembered by.
+ * each run the traceparent it is remembered by. `readyAt`: what is staged may be claimed from then on by the true clock, and
+ * its limits count from there; left out, from its instant.
  */
 export async function stageOccurrences(
   store: Store,
@@ -73,6 +74,7 @@ export async function stageOccurrences(
   horizon: Date,
   limit: number,
   trace?: (occurrence: Occurrence) => string | undefined,
+  readyAt?: Date,
 ): Promise<StagedBatch> {
   return await inTransaction(store.pool, async (tx) => {
     const { rows: due } = await sql<DueTask>`
@@ -84,9 +86,12 @@ export async function stageOccurrences(
     const decided = decideAll(due, now, await loadExclusions(tx, due));
     const staged = decided.flatMap((decision) => {
       const hold = decideHold(decision);
-      return decision.fires.map((scheduledFor) => ({ ...toStaged(decision, scheduledFor, trace), hold }));
+      return decision.fires.map((scheduledFor) => ({
+        ...toStaged(decision, scheduledFor, readyAt, trace),
+        hold,
+      }));
     });
-    const runs = await insertStaged(tx, staged);
+    const runs = await insertStaged(tx, staged, readyAt !== undefined);
     await recordExpectations(tx, listExpected(decided, staged, now));
     const skipped = await recordPassedOver(tx, decided);
     const over = decided.flatMap(({ task, nextRunAt, seek }) =>
@@ -206,12 +211,14 @@ function toCursorFields({ task, fires, nextRunAt, seek }: DecidedTask): CursorFi
 function toStaged(
   decided: DecidedTask,
   scheduledFor: Date,
+  readyAt: Date | undefined,
   trace?: (occurrence: Occurrence) => string | undefined,
 ): Omit<StagedRow, "hold"> {
   const { id: taskId, type, traceparent: taskTraceparent, jitter_offset_ms } = decided.task;
   const runId = newId();
   const traceparent = trace?.({ runId, taskId, type, scheduledFor, taskTraceparent }) ?? null;
-  const ringAt = jitter_offset_ms === null ? undefined : toColumn(scheduledFor, jitter_offset_ms)!;
+  const effectiveAt = jitter_offset_ms === null ? undefined : toColumn(scheduledFor, jitter_offset_ms)!;
+  const ringAt = readyAt ?? effectiveAt;
   return { ...toCursorFields(decided), runId, scheduledFor, ringAt, traceparent };
 }
 
@@ -254,8 +261,18 @@ const STAGE_HELD = stageText(
   `${INSERT_STAGED_HELD} RETURNING id, waiting_for IS NOT NULL AS held`,
 );
 
+/** The same with limits that count from when it is rung. */
+const STAGE_READY = stageText(
+  ", hold text",
+  `${INSERT_STAGED_READY} RETURNING id, waiting_for IS NOT NULL AS held`,
+);
+
 /** Answers those that are to be rung. A batch in which every run may overlap looks at no other. */
-async function insertStaged({ pool }: QueryScope, staged: StagedRow[]): Promise<StagedRun[]> {
+async function insertStaged(
+  { pool }: QueryScope,
+  staged: StagedRow[],
+  isReady: boolean,
+): Promise<StagedRun[]> {
   if (staged.length === 0) return [];
   const rows = staged.map(({ runId, scheduledFor, ringAt, ...row }) => ({
     ...{ run_id: runId, due_at: scheduledFor, ring_at: ringAt },
@@ -265,11 +282,14 @@ async function insertStaged({ pool }: QueryScope, staged: StagedRow[]): Promise<
   const runs = staged.map(({ runId, scheduledFor, ringAt, traceparent }) => ({
     ...{ runId, availableAt: ringAt ?? scheduledFor, traceparent },
   }));
-  if (staged.every(({ hold }) => hold === undefined)) {
+  if (!isReady && staged.every(({ hold }) => hold === undefined)) {
     await pool.query(STAGE, [text]);
     return runs;
   }
-  const { rows: inserted } = await pool.query<{ id: string; held: boolean }>(STAGE_HELD, [text]);
+  const { rows: inserted } = await pool.query<{ id: string; held: boolean }>(
+    isReady ? STAGE_READY : STAGE_HELD,
+    [text],
+  );
   const heldIds = new Set(inserted.flatMap(({ id, held }) => (held ? [id] : [])));
   return runs.filter(({ runId }) => !heldIds.has(runId));
 }
@@ -313,8 +333,10 @@ export async function queueDueRetries(
 }
 
 export interface NextInstants {
-  /** A task fires or a retry becomes ready: staged ahead of it. */
+  /** A task fires: staged ahead of it. */
   due: Date | null;
+  /** A retry becomes ready, by the true clock. */
+  retry: Date | null;
   /** A held run is to be decided about. */
   held: Date | null;
   /** Runs wait for the end of others. */
@@ -324,9 +346,8 @@ export interface NextInstants {
 /** What the scheduler has to wake for; null: nothing. */
 export async function findNextInstants({ db }: QueryScope): Promise<NextInstants> {
   const { rows } = await sql<NextInstants>`
-    SELECT least(
-      (SELECT min(next_run_at) FROM tasks WHERE state = 'active'),
-      (SELECT min(available_at) FROM task_runs_open WHERE state = 'scheduled')) AS due,
+    SELECT (SELECT min(next_run_at) FROM tasks WHERE state = 'active') AS due,
+      (SELECT min(available_at) FROM task_runs_open WHERE state = 'scheduled') AS retry,
       (SELECT min(available_at) FROM task_runs_open
         WHERE state = 'queued' AND waiting_for = 'instant' AND waiting_key IS NOT NULL) AS held,
       EXISTS (SELECT FROM task_runs_open

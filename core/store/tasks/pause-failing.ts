@@ -2,6 +2,7 @@
 import type { Task } from "../../contracts/task-output.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { inTransaction } from "../transaction.ts";
+import { SCHEDULE_NOW } from "../virtual-clock.ts";
 import { pauseTaskIn } from "./change.ts";
 
 /**
@@ -36,7 +37,7 @@ export async function pauseFailingTask(
   if (!(await isFailing(store, namespaceId, taskId))) return undefined;
   return await inTransaction(store.pool, async (tx) => {
     const { rows } = await tx.pool.query<{ now: Date }>(
-      "SELECT clock_timestamp() AS now FROM tasks WHERE id = $1 FOR UPDATE",
+      `SELECT ${SCHEDULE_NOW} AS now FROM tasks WHERE id = $1 FOR UPDATE`,
       [taskId],
     );
     const now = rows[0]?.now;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { assertProblem } from "../../../api/testing/problem.ts";
 import { MAX_CALENDAR_DATES } from "../../../core/contracts/calendar.ts";
+import { MAX_ADVANCE_MS } from "../../../core/contracts/clock.ts";
 import { MAX_DURATION_MS } from "../../../core/contracts/common.ts";
 import {
   MAX_EXCLUDED_DATES,
@@ -259,4 +260,24 @@ export const SCHEDULES: Statement[] = [
     ["core/store/tasks/change.test.ts", "are one skipped run that says which"],
     ["core/store/runs/stage.test.ts", "one late run of the newest and one skipped run of the others"],
   ),
+  held("Anywhere else both are a 404 clock_not_virtual", [
+    "api/clock/routes.test.ts",
+    "without a clock for tests there is none",
+  ]),
+  held(`it leads at most ${n(MAX_ADVANCE_MS / DAY_MS)} days on and never back`, [
+    "api/clock/routes.test.ts",
+    "what cannot be is refused by its field, and moves nothing",
+  ]),
+  held("An advance to where the clock stands is a 200", [
+    "test/system/virtual-clock.test.ts",
+    "what lies before the clock is refused",
+  ]),
+  held("another one is a 409 clock_advancing", [
+    "api/clock/routes.test.ts",
+    "one advance at a time; an API that stops says where the clock stands",
+  ]),
+  held("an API that stops does so too, with a 503 clock_stopped", [
+    "api/clock/routes.test.ts",
+    "one advance at a time; an API that stops says where the clock stands",
+  ]),
 ];

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createVirtualTime } from "../../core/schedule-time.ts";
+import { openApi } from "../testing/open-api.ts";
+import { assertProblem } from "../testing/problem.ts";
+
+const START = new Date("2027-03-01T12:00:00Z");
+const time = createVirtualTime(START);
+/** Left out, nothing moves it. */
+let move: (() => void) | undefined;
+time.onAdvance(() => move?.());
+const api = await openApi({ time });
+const trueApi = await openApi();
+
+const moveAtOnce = () => {
+  move = () => {
+    // An advance is told of when it has its target.
+    time.moveTo(time.target!);
+    time.settle();
+  };
+};
+
+test("without a clock for tests there is none, and the answer says where there is", async () => {
+  const tenant = await trueApi.newTenant();
+  for (const [method, path, options] of [
+    ["GET", "/v1/clock", {}],
+    ["POST", "/v1/clock/advance", { body: { by: "1d" } }],
+  ] as const) {
+    const answer = await tenant.call(method, path, options);
+    assertProblem(answer, 404, "clock_not_virtual");
+    assert.match(answer.body.detail, /npm start -- --clock=virtual/);
+  }
+});
+
+test("the clock is read and advanced, and tasks that are made see it", async () => {
+  moveAtOnce();
+  const tenant = await api.newTenant();
+  const at = time.now().toISOString();
+  const { body: clock } = await tenant.call("GET", "/v1/clock");
+  assert.deepEqual(clock, { now: at, virtual: true, advancingTo: null });
+  const { body: later } = await tenant.call("POST", "/v1/clock/advance", { body: { by: "1d" } });
+  assert.deepEqual(later.now, new Date(START.getTime() + 86_400_000).toISOString());
+  const schedule = { delay: "1h" };
+  const { body: task } = await tenant.call("POST", "/v1/tasks", {
+    body: { type: "http", url: "https://example.com/", schedule },
+  });
+  assert.equal(task.nextRunAt, "2027-03-02T13:00:00.000Z");
+  const preview = { schedule: { cron: "0 9 * * *" }, count: 1 };
+  const { body: shown } = await tenant.call("POST", "/v1/schedules/preview", { body: preview });
+  assert.equal(shown.items[0].nominalAt, "2027-03-03T09:00:00.000Z");
+});
+
+test("what cannot be is refused by its field, and moves nothing", async () => {
+  const tenant = await api.newTenant();
+  const at = time.now();
+  for (const [body, field] of [
+    [{}, "to"],
+    [{ by: "1d", to: "2027-04-01T00:00:00Z" }, "to"],
+    [{ to: "2027-01-01T00:00:00Z" }, "to"],
+    [{ to: "2040-01-01T00:00:00Z" }, "to"],
+    [{ by: "0s" }, "by"],
+    [{ by: "-1d" }, "by"],
+    [{ until: "2027-04-01T00:00:00Z" }, "until"],
+  ] as const)
+    assertProblem(await tenant.call("POST", "/v1/clock/advance", { body }), 422, "invalid_input", [
+      ...(field === "until" ? ["until", "to"] : [field]),
+    ]);
+  assert.deepEqual(time.now(), at);
+  const reader = await api.newCaller(tenant.namespaceId, ["read", "write", "invoke", "deploy"]);
+  assertProblem(await reader.call("POST", "/v1/clock/advance", { body: { by: "1d" } }), 403, "forbidden");
+});
+
+test("one advance at a time; an API that stops says where the clock stands", async () => {
+  const begun = Promise.withResolvers<void>();
+  move = begun.resolve;
+  const tenant = await api.newTenant();
+  const stopped = tenant.call("POST", "/v1/clock/advance", { body: { by: "1d" } });
+  await begun.promise;
+  assert.ok((await tenant.call("GET", "/v1/clock")).body.advancingTo);
+  assertProblem(
+    await tenant.call("POST", "/v1/clock/advance", { body: { by: "1d" } }),
+    409,
+    "clock_advancing",
+  );
+  api.stopServing();
+  const answer = await stopped;
+  assertProblem(answer, 503, "clock_stopped");
+  assert.ok(answer.body.detail.includes(time.now().toISOString()));
+});
