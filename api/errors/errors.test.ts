@@ -1,10 +1,9 @@
 /** `/v1/errors`: groups of failures, and what people make of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { systemClock } from "../../core/clock.ts";
 import type { WireErrorGroup } from "../../core/contracts/error-group.ts";
 import { foldErrors } from "../../core/store/errors/fold-errors.ts";
-import { settleEvents } from "../../core/store/events/read.ts";
+import { untilEventsSettled } from "../../core/store/testing/test-store.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 
 const api = await openApi();
@@ -24,7 +23,7 @@ async function fail(
 
 /** As the scheduler does each second. */
 async function fold(): Promise<void> {
-  await settleEvents(api.store, systemClock, 60_000);
+  await untilEventsSettled(api.store);
   await foldErrors(api.store, 1_000);
 }
 

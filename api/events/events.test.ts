@@ -1,12 +1,11 @@
 /** `GET /v1/events`, by page and live. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { systemClock } from "../../core/clock.ts";
 import type { WireEvent } from "../../core/contracts/event.ts";
 import { RUN_EVENTS, TASK_EVENTS } from "../../core/domain/events.ts";
-import { settleEvents } from "../../core/store/events/read.ts";
 import { cancelRuns } from "../../core/store/runs/cancel.ts";
 import { SAMPLE_ERROR } from "../../core/store/testing/samples.ts";
+import { untilEventsSettled } from "../../core/store/testing/test-store.ts";
 import { inTransaction } from "../../core/store/transaction.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { MAX_EVENT_FOLLOWERS_OF_KEY } from "./followers.ts";
@@ -22,7 +21,7 @@ const makeTask = async (tenant: TestCaller, body: object = {}): Promise<{ id: st
 };
 
 /** What other tests have under way on the same server is waited for. */
-const settle = () => settleEvents(api.store, systemClock, 60_000);
+const settle = () => untilEventsSettled(api.store);
 
 const list = async (tenant: TestCaller, query = ""): Promise<WireEvent[]> => {
   await settle();

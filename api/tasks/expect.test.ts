@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { watchExpectations } from "../../core/store/expectations/watch.ts";
+import { untilEventsSettled } from "../../core/store/testing/test-store.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
@@ -76,6 +77,7 @@ test("a run that is late shows it, is found by it, and is told by an event; anot
     );
   assert.deepEqual([await find(tenant), await find(other)], [[[runId, "missed"]], []]);
   assertProblem(await tenant.call("GET", "/v1/runs?expectation=met"), 422, "invalid_input", ["expectation"]);
+  await untilEventsSettled(store);
   const late = async (caller: TestCaller) =>
     (await caller.call("GET", "/v1/events")).body.items.filter(
       ({ type }: { type: string }) => type === "bellhop.run.late",

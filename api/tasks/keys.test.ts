@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeCallbacks } from "../../core/store/callbacks/make-callbacks.ts";
-import { until } from "../../core/store/testing/test-store.ts";
+import { until, untilEventsSettled } from "../../core/store/testing/test-store.ts";
 import { apiFeatures } from "../features.ts";
 import { DEFAULT_SETTINGS } from "../testing/default-settings.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
@@ -153,6 +153,7 @@ test("filters of runs, dead letters, redrives and bulk actions take a task's key
       path,
     );
   }
+  await untilEventsSettled(store);
   const events = async (name: string) => (await tenant.call("GET", `/v1/events?taskId=${name}`)).body.items;
   assert.deepEqual(await events("k"), await events(id));
   assert.ok((await events("k")).length > 0);

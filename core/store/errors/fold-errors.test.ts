@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import { systemClock } from "../../clock.ts";
 import type { RunError } from "../../domain/run-errors.ts";
 import { expired } from "../../domain/run-time-limits.ts";
-import { settleEvents } from "../events/read.ts";
 import { newId } from "../ids.ts";
 import { cancelRuns, discardDeadLetter } from "../runs/cancel.ts";
 import type { ClaimedRun } from "../runs/claim.ts";
@@ -20,7 +18,7 @@ import {
   retryAfter,
   startRun,
 } from "../testing/samples.ts";
-import { openTestStore } from "../testing/test-store.ts";
+import { openTestStore, untilEventsSettled } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
 import { foldErrors } from "./fold-errors.ts";
 import { listErrorGroups, MAX_GROUPS, MAX_ORIGINS, removeExpiredGroups, setErrorState } from "./groups.ts";
@@ -47,7 +45,7 @@ async function failRun(message: string, state: "failed" | "dead" = "failed"): Pr
 
 /** Until all is counted. */
 async function fold(limit = 1_000): Promise<void> {
-  await settleEvents(store, systemClock, 60_000);
+  await untilEventsSettled(store);
   while ((await foldErrors(store, limit)) >= limit);
 }
 

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import { systemClock } from "../../clock.ts";
 import { comparePositions, type EventPosition, FIRST_EVENT } from "../../domain/event-position.ts";
 import { expired } from "../../domain/run-time-limits.ts";
 import { newId } from "../ids.ts";
@@ -26,16 +25,9 @@ import {
   startRun,
 } from "../testing/samples.ts";
 import { stageDueTasks } from "../testing/stage-runs.ts";
-import { openTestStore } from "../testing/test-store.ts";
+import { openTestStore, untilEventsSettled } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
-import {
-  currentEventPosition,
-  type EventFilter,
-  LONG_XIDS,
-  readEvents,
-  type StoredEvent,
-  settleEvents,
-} from "./read.ts";
+import { currentEventPosition, type EventFilter, LONG_XIDS, readEvents, type StoredEvent } from "./read.ts";
 import { removeExpiredEvents } from "./record.ts";
 
 const { store, db, newNamespace } = await openTestStore(createTestDatabase);
@@ -45,8 +37,7 @@ beforeEach(async () => {
   namespaceId = await newNamespace();
 });
 
-/** What other tests have under way on the same server is waited for. */
-const settle = () => settleEvents(store, systemClock, 60_000);
+const settle = () => untilEventsSettled(store);
 
 /** All that a reader gets who asks for so many at once. */
 async function readAll(

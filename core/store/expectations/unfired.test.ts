@@ -10,7 +10,7 @@ import { stageOccurrences } from "../runs/stage.ts";
 import { cancelTask, pauseTask } from "../tasks/change.ts";
 import { createTask } from "../tasks/create.ts";
 import { type GivenTask, httpTask } from "../testing/samples.ts";
-import { openTestStore } from "../testing/test-store.ts";
+import { openTestStore, untilEventsSettled } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
 import { findUnfired, type OverduePlace } from "./unfired.ts";
 import { watchExpectations } from "./watch.ts";
@@ -37,6 +37,7 @@ async function makeTask(given: GivenTask = {}, madeMsAgo = 1.8 * HOUR_MS) {
 }
 
 async function listTold() {
+  await untilEventsSettled(store);
   const { events } = await readEvents(store, namespaceId, FIRST_EVENT, 1_000);
   return events.filter(({ type }) => /late|overran/.test(type));
 }

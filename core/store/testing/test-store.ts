@@ -1,7 +1,9 @@
 /** A migrated database of its own for one test file. */
 import { after } from "node:test";
 import { sql } from "kysely";
+import { systemClock } from "../../clock.ts";
 import { type Db, openStore, type Store } from "../database.ts";
+import { settleEvents } from "../events/read.ts";
 import { newId } from "../ids.ts";
 import { ensureNamespace } from "../keys.ts";
 import { migrateUp } from "../migrate.ts";
@@ -46,6 +48,12 @@ export async function openTestStore(
     },
   };
 }
+
+/**
+ * Resolves when what was committed before is there for readers of events and for the count of errors: neither reads past
+ * the oldest transaction of the whole server, which may be one of another test.
+ */
+export const untilEventsSettled = (store: Store): Promise<void> => settleEvents(store, systemClock, 60_000);
 
 /** Resolves when as many statements of this database wait for a lock. */
 export async function untilBlocked({ pool }: Pick<Store, "pool">, count = 1): Promise<void> {
