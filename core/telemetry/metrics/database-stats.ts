@@ -31,7 +31,7 @@ export function createDatabaseStatsMetrics(registry: Registry) {
     upcomingRuns: gauge("bellhop_upcoming_runs", "Runs that become due within WORKERS_AHEAD."),
     waitingForPermit: gauge(
       "bellhop_awaiting_room_runs",
-      "Runs that wait for a permit of their function's limit.",
+      "Runs that wait for a limit of their function or queue, or because their queue is paused.",
     ),
     deferredRuns: gauge(
       "bellhop_deferred_runs",
