@@ -3,10 +3,13 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { createRandom } from "../../../test/support/random.ts";
+import { systemClock } from "../../clock.ts";
+import { FIRST_EVENT } from "../../domain/event-position.ts";
 import { occurrencesAfter } from "../../domain/schedule/occurrences.ts";
 import type { CronSchedule, Schedule } from "../../domain/schedule/schedule.ts";
 import type { SkippedInstants } from "../../domain/skipped.ts";
 import { putCalendar } from "../calendars/change.ts";
+import { readEvents, settleEvents } from "../events/read.ts";
 import { listRuns } from "../runs/read.ts";
 import { stageOccurrences } from "../runs/stage.ts";
 import { type GivenTask, httpTask } from "../testing/samples.ts";
@@ -77,6 +80,22 @@ test("a pass tells of what was excluded, for its metric", async () => {
       ["missed", 4],
       ["excluded", 2],
     ],
+  );
+});
+
+test("what was excluded is an event: a run that was skipped", async () => {
+  const { namespaceId, id } = await makeTask(WEEKDAYS);
+  for (const day of [4, 5, 6, 7, 10]) await stageAt(on(day));
+  const { rows } = await listRuns(store, namespaceId, { state: ["skipped"] }, { limit: 10 });
+  await settleEvents(store, systemClock, 60_000);
+  const { events } = await readEvents(store, namespaceId, FIRST_EVENT, 100, { taskId: id });
+  assert.deepEqual(
+    events.filter(({ type }) => type === "run.skipped").map(({ runId }) => runId),
+    rows.map((run) => run.id),
+  );
+  assert.deepEqual(
+    rows.map(({ skipped }) => skipped),
+    [WEEKEND],
   );
 });
 
