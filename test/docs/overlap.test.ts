@@ -1,13 +1,11 @@
 /** Every row of the table of overlaps in docs/schedules.md, as it stands there. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
 import { decideOverlap, OVERLAPS, type Overlap } from "../../core/domain/overlap.ts";
+import { readRows, toCode } from "./schedule-tables.ts";
 
-const TEXT = readFileSync(join(import.meta.dirname, "../../docs/schedules.md"), "utf8");
-const ROWS = [...TEXT.matchAll(/^\| `([a-z-]+)` \| (yes|no) \| (yes|no) \| (.+) \|$/gm)].map(
-  ([, overlap, busy, waiting, becomes]) => ({ overlap: overlap as Overlap, busy, waiting, becomes }),
+const ROWS = readRows("an earlier run is open", "another waits", "the new one").map(
+  ([overlap, busy, waiting, becomes]) => ({ overlap: toCode(overlap!) as Overlap, busy, waiting, becomes }),
 );
 
 test("each overlap has a row", () =>

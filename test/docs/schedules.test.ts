@@ -1,53 +1,64 @@
-/** Every example of docs/schedules.md, as it stands there. */
+/** Every example of docs/schedules.md that a schedule alone decides, as it stands there. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
+import { toFieldErrors } from "../../core/contracts/plain-words.ts";
 import { scheduleField } from "../../core/contracts/task-schedule.ts";
-import { nextOccurrence } from "../../core/domain/schedule/occurrences.ts";
+import { jitterOffsetMs } from "../../core/domain/schedule/jitter.ts";
+import { firstOccurrence, nextOccurrence } from "../../core/domain/schedule/occurrences.ts";
+import { readRows, readTables, SCHEDULES, showInstant, toCode } from "./schedule-tables.ts";
 
 const MADE = new Date("2025-01-01T00:00:00Z");
-const TEXT = readFileSync(join(import.meta.dirname, "../../docs/schedules.md"), "utf8");
 const field = scheduleField(() => MADE);
+const HOLIDAYS = new Set(/The calendar `it-holidays` holds (.+?)\./.exec(SCHEDULES)![1]!.split(/, | and /));
 
-interface Example {
-  schedule: unknown;
-  after: string;
-  expected: string[];
-}
-
-function readExamples(): Example[] {
-  const rows = TEXT.matchAll(/^\| `(.+)` \| (\d{4}-\S+) \| (.+) \|$/gm);
-  return [...rows].map(([, given, after, instants]) => ({
-    schedule: toSchedule(given!),
-    after: after!,
-    expected: instants!.split(", "),
-  }));
-}
-
-/** The zone of a table stands in its head. */
-function toSchedule(text: string): unknown {
+/** The zone of a table may stand in its head. */
+function toSchedule(text: string, head: string): object | string {
   if (!text.startsWith("{")) return { cron: text };
-  const schedule = JSON.parse(text) as Record<string, unknown>;
-  const isOfRome = TEXT.indexOf(text) > TEXT.indexOf('| schedule (`"timezone": "Europe/Rome"`)');
-  const isBeforeExclusions = TEXT.indexOf(text) < TEXT.indexOf("## Exclusions");
-  return isOfRome && isBeforeExclusions ? { ...schedule, timezone: "Europe/Rome" } : schedule;
+  return { ...JSON.parse(text), ...JSON.parse(`{${/\(`(.+)`\)/.exec(head)?.[1] ?? ""}}`) };
 }
 
-const show = (at: Date | null) =>
-  at === null ? "never" : at.toISOString().replace(".000Z", "Z").replace(/:00Z$/, "Z");
+for (const { head, rows } of readTables("after", "fires at"))
+  for (const [given, after, instants] of rows) {
+    const schedule = toSchedule(toCode(given!), head[0]!);
+    test(`${JSON.stringify(schedule)} after ${after}`, () => {
+      const read = field.parse(schedule);
+      let at: Date | null = new Date(after!);
+      for (const instant of instants!.split(", ")) {
+        at = nextOccurrence(read, MADE, at!, HOLIDAYS);
+        assert.equal(showInstant(at), instant);
+      }
+    });
+  }
 
-const EXAMPLES = readExamples();
-
-test("there are as many examples as rows", () => assert.ok(EXAMPLES.length >= 34, `${EXAMPLES.length}`));
-
-for (const { schedule, after, expected } of EXAMPLES) {
-  test(`${JSON.stringify(schedule)} after ${after}`, () => {
-    const read = field.parse(schedule);
-    let at: Date | null = new Date(after);
-    for (const instant of expected) {
-      at = nextOccurrence(read, MADE, at!);
-      assert.equal(show(at), instant);
-    }
+for (const [given, made, instant] of readRows("made", "fires at"))
+  test(`${given}, made ${made}`, () => {
+    const schedule = field.parse(JSON.parse(toCode(given!)));
+    assert.equal(showInstant(firstOccurrence(schedule, new Date(made!))), instant);
   });
-}
+
+for (const [text, means] of readRows("text", "means"))
+  test(`${text} means ${means}`, () => {
+    assert.deepEqual(field.parse(JSON.parse(toCode(text!))), field.parse(JSON.parse(toCode(means!))));
+  });
+
+for (const [id, given, nominal, effective] of readRows("schedule", "instant", "fires at"))
+  test(`${given} of the task ${id} at ${nominal}`, () => {
+    const schedule = field.parse(JSON.parse(toCode(given!)));
+    const at = nextOccurrence(schedule, MADE, new Date(Date.parse(nominal!) - 1))!;
+    assert.equal(showInstant(at), nominal);
+    const offsetMs = jitterOffsetMs(schedule, toCode(id!));
+    assert.equal(showInstant(new Date(at.getTime() + offsetMs)), effective);
+  });
+
+const toPath = (inside: string) => (inside === "" ? "schedule" : `schedule.${inside}`);
+
+for (const [given, name, message] of readRows("field", "is refused with"))
+  test(`${given} is refused`, () => {
+    const { error } = scheduleField(() => new Date("2026-11-28T12:00:00Z")).safeParse(
+      JSON.parse(toCode(given!)),
+    );
+    assert.deepEqual(
+      toFieldErrors(error?.issues ?? []).map(({ field, message }) => [toPath(field), message]),
+      [[toCode(name!), message]],
+    );
+  });

@@ -5,6 +5,7 @@ import type { CatchUp } from "../../core/domain/catch-up.ts";
 import type { Overlap } from "../../core/domain/overlap.ts";
 import type { Schedule } from "../../core/domain/schedule/schedule.ts";
 import { BellhopError } from "../../core/errors.ts";
+import { putCalendar } from "../../core/store/calendars/change.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { claimDueRuns } from "../../core/store/runs/claim.ts";
 import { finishAttempts } from "../../core/store/runs/finish.ts";
@@ -41,6 +42,7 @@ export interface TaskRow {
 export interface ScheduledTasks {
   setClock(now: Date): Promise<void>;
   create(id: string, schedule: Schedule, policy: Policy): Promise<void>;
+  putCalendar(name: string, dates: string[]): Promise<void>;
   /** As long as there is something to do. */
   pass(): Promise<void>;
   claimDue(): Promise<ClaimedRun[]>;
@@ -85,6 +87,9 @@ export async function openScheduledTasks({ store, db, newNamespace }: TestStore)
     },
     async create(id, schedule, policy) {
       await createTask(store, { namespaceId, id, input: httpTask(schedule, policy), now });
+    },
+    async putCalendar(name, dates) {
+      await putCalendar(store, namespaceId, name, dates, now);
     },
     async pass() {
       for (;;) {
