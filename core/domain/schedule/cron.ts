@@ -111,6 +111,10 @@ export function matchCron(expression: string, localMs: number): number | undefin
   return day * DAY_MS + (Math.floor(time / size) + 1) * size * SECOND_MS;
 }
 
+/** The first local time at or after `localMs` that an exclusion's expression names; null: there is none. */
+export const nextMatch = (expression: string, localMs: number): number | null =>
+  matchCron(expression, localMs) === undefined ? toLocalTimes(readCron(expression)).next(localMs) : localMs;
+
 const namesSeconds = (expression: string) => splitFields(expression).length === 6;
 
 /** No day that there is comes more rarely: 29 February on a given weekday, 40 years apart around 2100. */

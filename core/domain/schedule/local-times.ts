@@ -32,7 +32,7 @@ export class InstantNotFoundError extends Error {}
 /** Each is a stretch looked at; a year has five at most, and a search seldom needs three. */
 const MAX_STEPS = 500;
 /** No zone is further from UTC. */
-const MAX_OFFSET_MS = DAY_MS;
+export const MAX_OFFSET_MS = DAY_MS;
 
 /** The first instant after `afterMs` at which the local times fire; null: there is none. */
 export function nextInstant(

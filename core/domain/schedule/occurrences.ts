@@ -5,7 +5,7 @@
  * schedule throws where its zone is not known any more: that is never the end of a schedule.
  */
 import { nextCron } from "./cron.ts";
-import { type CalendarDates, findExclusionEnd, NO_DATES } from "./exclusions.ts";
+import { type CalendarDates, findExclusionEnd, NO_DATES, nextExclusion } from "./exclusions.ts";
 import { DEFAULT_CLOCK_CHANGES, InstantNotFoundError } from "./local-times.ts";
 import { nextRrule } from "./rrule.ts";
 import { doesRepeat, type EverySchedule, type RepeatingSchedule, type Schedule } from "./schedule.ts";
@@ -82,7 +82,13 @@ export function* occurrencesAfter(
   }
 }
 
-/** Instants that the schedule names after `after` and before `before`, and that its exclusions keep from firing. */
+/** Exclusions that meet no instant: where the two alternate, a search of months would look at millions. */
+const MAX_MISSES = 10_000;
+
+/**
+ * Instants that the schedule names after `after` and before `before`, and that its exclusions keep from firing: the first
+ * `most`. Goes from exclusion to exclusion, and stops early, with what it has found, at `MAX_MISSES`.
+ */
 export function findExcluded(
   schedule: Schedule,
   anchor: Date,
@@ -92,11 +98,16 @@ export function findExcluded(
   most: number,
 ): { count: number; firstAt: Date; lastAt: Date } | undefined {
   if (!doesRepeat(schedule) || !schedule.exclude) return undefined;
+  const beforeMs = before.getTime();
   const excluded: number[] = [];
-  for (let atMs = nextNamed(schedule, anchor, after.getTime()); excluded.length < most; ) {
-    if (atMs === null || atMs >= before.getTime()) break;
-    if (findExclusionEnd(schedule, atMs, calendar) !== undefined) excluded.push(atMs);
-    atMs = nextNamed(schedule, anchor, atMs);
+  let afterMs = after.getTime();
+  for (let misses = 0; excluded.length < most && misses < MAX_MISSES; ) {
+    const fromMs = nextExclusion(schedule, afterMs + 1, beforeMs, calendar);
+    const atMs = fromMs === null ? null : nextNamed(schedule, anchor, fromMs - 1);
+    if (atMs === null || atMs >= beforeMs) break;
+    if (findExclusionEnd(schedule, atMs, calendar) === undefined) misses += 1;
+    else excluded.push(atMs);
+    afterMs = atMs;
   }
   const [first, last] = [excluded[0], excluded.at(-1)];
   if (first === undefined || last === undefined) return undefined;
