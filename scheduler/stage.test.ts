@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it, type TestContext, test } from "node:test";
 import { sql } from "kysely";
 import type { Clock } from "../core/clock.ts";
+import { claimRuns } from "../core/store/runs/claim.ts";
 import { finishAttempts } from "../core/store/runs/finish.ts";
 import { createTask } from "../core/store/tasks/create.ts";
 import { finished, httpTask, makeWorker, SAMPLE_ERROR, startRun } from "../core/store/testing/samples.ts";
@@ -68,6 +69,34 @@ describe("staging", () => {
     assert.deepEqual({ retries, more, started: settled.started }, { retries: [], more: false, started: [] });
     assert.deepEqual((await stagePass(store, clock)).staged, []);
     assert.equal(await countRuns(), 1);
+  });
+
+  it("stages the next instant in place of a last one that is skipped, at once", async () => {
+    const clock = createManualClock();
+    const workerId = await makeWorker(db);
+    const schedule = { kind: "every", everyMs: 1_000, maxRuns: 2 } as const;
+    const input = httpTask(schedule, { overlap: "skip" });
+    const { task } = await createTask(store, { namespaceId, input, now: clock.now() });
+    const find = async () =>
+      (
+        await sql<{ next: Date | null; seeks: boolean }>`
+          SELECT next_run_at AS next, seek_from IS NOT NULL AS seeks FROM tasks WHERE id = ${task.id}`.execute(
+          db,
+        )
+      ).rows[0]!;
+    const runIds: string[] = [];
+    const skipped: string[] = [];
+    while (skipped.length === 0) {
+      await clock.advance(1_000);
+      const report = await stagePass(store, clock);
+      runIds.push(...report.staged.map(({ runId }) => runId));
+      if (runIds.length > 0) await claimRuns(store, workerId, runIds);
+      skipped.push(...report.settled.skipped.map(() => "skipped"));
+      assert.ok(runIds.length <= 2);
+    }
+    const { next, seeks } = await find();
+    assert.equal(seeks, false);
+    assert.ok(next && next > inMs(-1_000, clock.now()), "it is not over, and nothing is missed");
   });
 
   it("queues retries whose instant comes soon", async () => {

@@ -12,6 +12,7 @@ import {
   stageOccurrences,
 } from "../core/store/runs/stage.ts";
 import type { StagedRun } from "../core/store/runs/staged-run.ts";
+import { seekInstants } from "../core/store/tasks/seek-instants.ts";
 import { NO_TRACER, type Tracer } from "../core/telemetry/tracing.ts";
 import { createClockMover } from "./move-clock.ts";
 import { traceStaging } from "./trace-staging.ts";
@@ -49,8 +50,11 @@ export async function stagePass(
       : stageOccurrences(store, now, horizon, STAGE_BATCH, trace),
   );
   const settled = await settleHeldRuns(store, now, STAGE_BATCH);
+  // Of a task that was over with a run that is skipped after all, the next instant is due in a moment.
+  const sought = settled.skipped.length > 0 ? await seekInstants(store, now, STAGE_BATCH) : { found: 0 };
   const retries = await queueDueRetries(store, horizon, STAGE_BATCH);
-  const more = taskCount === STAGE_BATCH || retries.length === STAGE_BATCH || settled.more;
+  const more =
+    taskCount === STAGE_BATCH || retries.length === STAGE_BATCH || settled.more || sought.found > 0;
   return { staged: runs, skipped, retries, settled, more };
 }
 

@@ -35,10 +35,10 @@ export const calendarFeature: Feature = {
         201: { is: "The calendar, which is new.", schema: calendarOutput },
       },
       errors: { 409: ["too_many_calendars"] },
-      async handle({ parts: { store, clock, notifier }, context, owner: { namespaceId }, params: { name } }) {
+      async handle({ parts: { store, time, notifier }, context, owner: { namespaceId }, params: { name } }) {
         const { dates } = validate(calendarInput, await readJson(context), MAX_CALENDAR_DATES);
         if (!hasKeyForm(name)) throw invalidField("name", `must be ${KEY_FORM}`);
-        const { calendar, isNew } = await putCalendar(store, namespaceId, name, dates, clock.now());
+        const { calendar, isNew } = await putCalendar(store, namespaceId, name, dates, time.now());
         if (!isNew) notifier.notify("bellhop_schedule");
         return { status: isNew ? 201 : 200, body: toWireCalendar(calendar) };
       },

@@ -21,6 +21,8 @@ export const backfillInput = (now: () => Date) =>
       dryRun: z.boolean().default(false).meta({ description: "Count the instants, and make nothing." }),
     })
     .superRefine(({ from, to }, context) => {
+      // One that was refused is still the text that was sent.
+      if (!(from instanceof Date && to instanceof Date)) return;
       const refuse = (field: "from" | "to", message: string) =>
         context.addIssue({ code: "custom", path: [field], message });
       if (from.getTime() < EARLIEST_MS) refuse("from", "lies before the year 1900");

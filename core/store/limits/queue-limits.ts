@@ -28,7 +28,7 @@ export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<void> {
   await saveKeyLimits(tx, key, limits.perKey);
   if (!isLimited) {
     await sql`UPDATE run_limits SET is_default = false, per_key = NULL, paused_until = NULL, rate_interval_ms = NULL,
-      rate_burst = NULL WHERE key = ${key}`.execute(tx);
+      rate_burst = NULL, rate_used_until_ms = 0 WHERE key = ${key}`.execute(tx);
     return await removeLimit(tx, key);
   }
   const perKey = limits.perKey && JSON.stringify(limits.perKey);
@@ -40,23 +40,42 @@ export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<void> {
       ${pausedUntil}::timestamptz, ${rateColumns.rate_interval_ms}, ${rateColumns.rate_burst})
     ON CONFLICT (key) DO UPDATE SET concurrency = excluded.concurrency, is_default = excluded.is_default,
       per_key = excluded.per_key, paused_until = excluded.paused_until,
-      rate_interval_ms = excluded.rate_interval_ms, rate_burst = excluded.rate_burst
+      rate_interval_ms = excluded.rate_interval_ms, rate_burst = excluded.rate_burst,
+      rate_used_until_ms = ${usedUntilMs("l", rateColumns)}
     RETURNING xmax = 0 AS "isNew"`.execute(tx);
   // What is under way has taken no permit yet.
   const keys = limits.perKey ? await makeKeysUnderWay(tx, key, limits.perKey) : [];
   if (rows[0]!.isNew || keys.length > 0) await recountLocked(tx, [key, ...keys]);
 }
 
+interface RateColumns {
+  rate_interval_ms: number | null;
+  rate_burst: number | null;
+}
+
+/** Of a row that gets this rate: as many starts are used as were of the one before, as far as they fit into a burst. */
+function usedUntilMs(table: "l" | "run_limits", { rate_interval_ms, rate_burst }: RateColumns) {
+  if (rate_interval_ms === null) return sql<number>`0`;
+  const [now, intervalMs, usedUntil] = [
+    sql.raw(NOW_MS),
+    sql.ref(`${table}.rate_interval_ms`),
+    sql.ref(`${table}.rate_used_until_ms`),
+  ];
+  return sql<number>`CASE WHEN ${intervalMs} IS NULL THEN 0 ELSE ${now} + ${rate_interval_ms}::float8 *
+    least(greatest(${usedUntil} - ${now}, 0) / ${intervalMs}, ${rate_burst}::int) END`;
+}
+
 /** The lock of the queue's row comes before those of its keys. */
 async function saveKeyLimits(tx: Db, key: string, perKey: KeyLimits | null): Promise<void> {
   await sql`SELECT FROM run_limits WHERE key = ${key} FOR UPDATE`.execute(tx);
+  await sql`SELECT FROM run_limits WHERE parent_key = ${key} ORDER BY key FOR UPDATE`.execute(tx);
   for (const kind of ["queue:", "rate:"]) {
     const columns = perKey
       ? toKeyColumns(kind, perKey)
       : { concurrency: null, rate_interval_ms: null, rate_burst: null };
     await tx
       .updateTable("run_limits")
-      .set(columns)
+      .set({ ...columns, rate_used_until_ms: usedUntilMs("run_limits", columns) })
       .where("parent_key", "=", key)
       .where("key", "like", `${kind}%`)
       .execute();

@@ -27,7 +27,7 @@ import {
   queueInvocation,
   queueRun,
 } from "../testing/samples.ts";
-import { openTestStore } from "../testing/test-store.ts";
+import { openTestStore, untilBlocked } from "../testing/test-store.ts";
 import { countQueueRuns } from "./count-runs.ts";
 import { endPauses, findQueue, listQueues, pauseQueue, putQueue, removeQueue, restQueue } from "./queues.ts";
 
@@ -258,6 +258,42 @@ describe("a paused queue", () => {
     assert.equal((await grantPermits(store, [key])).length, 1);
   });
 
+  test("is paused with the limits of who changed them meanwhile; one that was deleted stays so", async () => {
+    const { namespaceId, name, pause } = await openQueue({ concurrency: 50 });
+    let pausing: ReturnType<typeof pause>;
+    await db.transaction().execute(async (tx) => {
+      await sql`UPDATE queues SET limits = '{"concurrency":1}' WHERE namespace_id = ${namespaceId}`.execute(
+        tx,
+      );
+      pausing = pause();
+      await untilBlocked(store);
+    });
+    assert.equal((await pausing!)?.queue.limits.concurrency, 1);
+    await db.transaction().execute(async (tx) => {
+      await sql`DELETE FROM queues WHERE namespace_id = ${namespaceId}`.execute(tx);
+      pausing = pause(null);
+      await untilBlocked(store);
+    });
+    assert.equal(await pausing!, undefined);
+    assert.equal(await findQueue(store, namespaceId, name), undefined);
+  });
+
+  test("is not answered before a run that is locked has lost its permit, too", async () => {
+    const workerId = await makeWorker(db);
+    const { key, queueMany, pause } = await openQueue({ concurrency: 1 });
+    const [first, second] = await queueMany(2);
+    await end(workerId, await claimRuns(store, workerId, [first!, second!]));
+    assert.equal((await grantPermits(store, [key])).length, 1);
+    let pausing: ReturnType<typeof pause>;
+    await db.transaction().execute(async (tx) => {
+      await sql`SELECT FROM task_runs_open WHERE id = ${second!} FOR UPDATE`.execute(tx);
+      pausing = pause();
+      await untilBlocked(store);
+    });
+    await pausing!;
+    assert.deepEqual(await claimDue(store, workerId, 10, 0), []);
+  });
+
   test("ends its pause by itself, and needs no row then", async () => {
     const workerId = await makeWorker(db);
     const { key, name, namespaceId, queueMany, pause, grantable } = await openQueue({});
@@ -363,6 +399,23 @@ describe("a rate", () => {
     await grantable();
     await foldAllReturned(store, 100);
     assert.equal(await removeIdleKeys(store, 100), 3);
+  });
+
+  test("that is changed counts the starts of the one before, as far as they fit into its burst", async () => {
+    const workerId = await makeWorker(db);
+    const { namespaceId, name, queueMany, grantable } = await openQueue({
+      rate: { limit: 1, perMs: 3_600_000, burst: 5 },
+    });
+    assert.equal((await claimRuns(store, workerId, await queueMany(6))).length, 5);
+    const quick = { ...NO_LIMITS, rate: { limit: 1_000, perMs: 1_000, burst: 3 } };
+    await putQueue(store, namespaceId, name, { limits: quick });
+    const [waiting] = await findRatedKeys(store, 10);
+    assert.ok(waiting && waiting.waitMs <= 1, `${waiting?.waitMs} ms`);
+    await pass(1_000);
+    assert.equal((await grantable()).length, 1);
+    await putQueue(store, namespaceId, name, { limits: { ...NO_LIMITS, concurrency: 100 } });
+    await putQueue(store, namespaceId, name, { limits: { ...quick, concurrency: 100 } });
+    assert.ok((await claimRuns(store, workerId, await queueMany(3))).length >= 2, "none of it is used");
   });
 
   test("is exact over workers that meet", async () => {

@@ -20,10 +20,9 @@ export interface Queue {
   pausedUntil: Date | number | null;
 }
 
-/** What a queue becomes. */
+/** What a queue becomes; what is left out stays as it is under the queue's lock. */
 export interface QueueChange {
-  limits: QueueLimits;
-  /** Left out: a pause that stands stays. */
+  limits?: QueueLimits;
   pausedUntil?: Date | number | null | undefined;
 }
 
@@ -73,27 +72,40 @@ export async function putQueue(
   store: Store,
   namespaceId: string,
   name: string,
-  change: QueueChange,
+  change: QueueChange & { limits: QueueLimits },
 ): Promise<ChangedQueue> {
-  const { row, isNew } = await inTransaction(store.pool, async (tx) => {
+  return (await changeQueue(store, namespaceId, name, change))!;
+}
+
+/** Undefined: there is none, and no limits to make it with. */
+async function changeQueue(
+  store: Store,
+  namespaceId: string,
+  name: string,
+  change: QueueChange,
+): Promise<ChangedQueue | undefined> {
+  const changed = await inTransaction(store.pool, async (tx) => {
     // One change at a time of a queue that is not there yet, too; and none while they are counted.
     await tx.pool.query("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", [namespaceId]);
     const standing = await lockQueue(tx, namespaceId, name);
+    const limits = change.limits ?? standing?.limits ?? (name === DEFAULT_QUEUE ? NO_LIMITS : undefined);
+    if (!limits) return;
     if (!standing && name !== DEFAULT_QUEUE) await demandPlace(tx, namespaceId);
     const pausedUntil =
       change.pausedUntil === undefined ? (standing?.pausedUntil ?? null) : change.pausedUntil;
-    const row: QueueRow = { namespaceId, name, limits: change.limits, pausedUntil };
+    const row: QueueRow = { namespaceId, name, limits, pausedUntil };
     await tx.pool.query(
       `INSERT INTO queues (namespace_id, name, limits, paused_until) VALUES ($1, $2, $3, $4)
        ON CONFLICT (namespace_id, name) DO UPDATE
          SET limits = excluded.limits, paused_until = excluded.paused_until, updated_at = now()`,
-      [namespaceId, name, toJsonText(change.limits), pausedUntil],
+      [namespaceId, name, toJsonText(limits), pausedUntil],
     );
     await saveQueueLimit(tx.db, row);
     return { row, isNew: !standing };
   });
+  if (!changed) return;
   const freedKeys = await revokePermits(store, queueKey(namespaceId, name));
-  return { queue: toQueue(row), isNew, freedKeys };
+  return { queue: toQueue(changed.row), isNew: changed.isNew, freedKeys };
 }
 
 /** Pauses it until then, or resumes it. Undefined: there is none. */
@@ -103,8 +115,7 @@ export async function pauseQueue(
   name: string,
   pausedUntil: Date | number | null,
 ): Promise<ChangedQueue | undefined> {
-  const standing = await findQueue(store, namespaceId, name);
-  return standing && (await putQueue(store, namespaceId, name, { limits: standing.limits, pausedUntil }));
+  return await changeQueue(store, namespaceId, name, { pausedUntil });
 }
 
 /** Pauses the queue of a limit key for so long, if it rests on a 429 and is not paused for longer. */
