@@ -2,10 +2,11 @@
  * Makes the tasks that applications have enqueued in transactions of their own (core/store/enqueue/), as `POST /v1/tasks`
  * would, each in one transaction with the row that asked for it. What that would refuse is kept with the reason.
  */
-import type { Clock } from "../../core/clock.ts";
+
 import { newTaskInput } from "../../core/contracts/task-input.ts";
 import { createLoopRest } from "../../core/loop-rest.ts";
 import { toProblem } from "../../core/problem.ts";
+import { trueTime } from "../../core/schedule-time.ts";
 import { isDatabaseAway } from "../../core/store/database-away.ts";
 import { isDeadlock } from "../../core/store/deadlock.ts";
 import {
@@ -72,12 +73,15 @@ async function carryOut(parts: ApiParts, tx: Transaction, enqueued: EnqueuedTask
   }
 }
 
-/** Its time runs from the moment it was enqueued: what lies in the past, and what a delay is counted from. */
+/**
+ * Its time runs from the moment it was enqueued: what lies in the past, and what a delay is counted from. A clock for
+ * tests did not move meanwhile, as far as the database knows.
+ */
 async function make(parts: ApiParts, { taskId, namespaceId, text, enqueuedAt }: EnqueuedTask): Promise<void> {
-  const clock: Clock = { ...parts.clock, now: () => enqueuedAt };
+  const time = parts.time.isVirtual ? parts.time : trueTime({ now: () => enqueuedAt });
   const body = readNewTask({ value: parseJson(text!), text: text! });
   const request = { namespaceId, body, traceparent: undefined, by: null, id: taskId };
-  await createTask({ ...parts, clock }, request, newTaskInput(clock.now));
+  await createTask({ ...parts, time }, request, newTaskInput(time.now));
 }
 
 /** One that is gone meanwhile needs no cancel. */

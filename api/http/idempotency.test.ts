@@ -54,6 +54,7 @@ test("every POST takes a key, and who answers a repetition otherwise than from w
     idempotency ? [[operationId, idempotency.by] as const] : [],
   );
   assert.deepEqual(Object.fromEntries(own), {
+    advanceClock: null,
     callFunction: null,
     completeAttempt: null,
     invokeFunction: "handler",

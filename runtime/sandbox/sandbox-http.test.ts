@@ -235,7 +235,7 @@ describe("a fetch handler", () => {
       ],
       [
         `export default { fetch: () => new Response(new ReadableStream({ start(c) { c.enqueue("text"); } })) };`,
-        /no Uint8Array/,
+        /is not a Uint8Array/,
       ],
     ];
     for (const [source, message] of cases) {

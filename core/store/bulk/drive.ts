@@ -132,7 +132,7 @@ async function doBatch(
   store: Store,
   tx: Transaction,
   bulk: TakenBulk,
-  { clock, time = clock, functionCaps }: DriveOptions,
+  { clock, time, functionCaps }: DriveOptions,
 ): Promise<Driven> {
   const { id, namespaceId, action, resource } = bulk;
   const began = clock.now();
@@ -148,7 +148,7 @@ async function doBatch(
   const context = {
     namespaceId,
     functionCaps,
-    now: time.now(),
+    now: time?.now() ?? now,
     traceparent: bulk.traceparent ?? undefined,
     by: bulk.by,
   };

@@ -63,6 +63,7 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
     revisionId: null,
     trigger: "schedule",
 
+    queueKey: undefined,
     holdsPermits: false,
     hasCallbacks: false,
     traceparent: null,
