@@ -198,7 +198,6 @@ async function foldAllErrors({ store }: JobContext): Promise<void> {
   while ((await foldErrors(store, FOLD_BATCH)) >= FOLD_BATCH);
 }
 
-/** A count that is too low lets too many run, one that is too high too few. */
 /** Unlike permits, those of a rate come back by themselves. */
 async function callAllRated(context: JobContext): Promise<number> {
   const { store, transport } = context;
@@ -219,6 +218,7 @@ async function removeQueueKeys({ store }: JobContext): Promise<void> {
   while ((await removeIdleKeys(store, KEY_BATCH)) === KEY_BATCH);
 }
 
+/** A count that is too low lets too many run, one that is too high too few. */
 async function recount({ store, log, metrics }: JobContext): Promise<void> {
   const corrections = await recountPermits(store);
   if (corrections.length === 0) return;
