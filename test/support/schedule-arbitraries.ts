@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
 
 export interface Span {
   zone: string;
-  /** Two days before to two days after what is judged, of which a day each is not judged. */
+  /** The zone by the minute, three days on either side of its change; the outermost day on each side is not judged. */
   clock: Clock;
 }
 
