@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toFieldErrors } from "../../core/contracts/plain-words.ts";
 import { scheduleField } from "../../core/contracts/task-schedule.ts";
+import { describeSchedule } from "../../core/domain/schedule/describe.ts";
 import { jitterOffsetMs } from "../../core/domain/schedule/jitter.ts";
 import { firstOccurrence, nextOccurrence } from "../../core/domain/schedule/occurrences.ts";
 import { readRows, readTables, SCHEDULES, showInstant, toCode } from "./schedule-tables.ts";
@@ -39,6 +40,11 @@ for (const [given, made, instant] of readRows("made", "fires at"))
 for (const [text, means] of readRows("text", "means"))
   test(`${text} means ${means}`, () => {
     assert.deepEqual(field.parse(JSON.parse(toCode(text!))), field.parse(JSON.parse(toCode(means!))));
+  });
+
+for (const [given, words] of readRows("schedule", "in words"))
+  test(`${given} in words`, () => {
+    assert.equal(describeSchedule(field.parse(JSON.parse(toCode(given!)))), words);
   });
 
 for (const [id, given, nominal, effective] of readRows("schedule", "instant", "fires at"))

@@ -2,7 +2,8 @@
 import cronstrue from "cronstrue";
 import { formatDuration } from "../../duration.ts";
 import { toCronText } from "./cron.ts";
-import type { CronSchedule, RepeatingSchedule, RruleSchedule, Schedule } from "./schedule.ts";
+import { describeRrule } from "./describe-rrule.ts";
+import type { CronSchedule, Exclusions, RepeatingSchedule, Schedule } from "./schedule.ts";
 
 /** One sentence, with its full stop. */
 export function describeSchedule(schedule: Schedule): string {
@@ -37,31 +38,46 @@ function describeCron({ expression }: CronSchedule): string {
 
 function describeExpression(expression: string): string {
   try {
-    return cronstrue.toString(toCronText(expression), { use24HourTimeFormat: true });
+    return tellHours(cronstrue.toString(toCronText(expression), { use24HourTimeFormat: true }));
   } catch {
     return `By the cron expression ${JSON.stringify(expression)}`;
   }
 }
 
-const lowerFirst = (text: string) => text.slice(0, 1).toLowerCase() + text.slice(1);
+/** "Every minute, at 02:00 and 04:00" would be two minutes. */
+const tellHours = (text: string) =>
+  text.replace(
+    /^(Every minute, )at ((?:(?:, | and )?\d\d:00)+)/,
+    (_, every: string, hours: string) => `${every}${hours.replace(/(\d\d):00/g, "from $1:00 to $1:59")}`,
+  );
 
-const describeRrule = ({ rule, anchor }: RruleSchedule) =>
-  `By the rule ${JSON.stringify(rule)} from ${anchor ?? "when it is made"} on`;
+const MAX_DATES_LISTED = 3;
+
+const lowerFirst = (text: string) => text.slice(0, 1).toLowerCase() + text.slice(1);
 
 function describeLimits(schedule: RepeatingSchedule): string[] {
   const { startAt, endAt, maxRuns, exclude, jitterMs } = schedule;
-  const excluded = exclude && [
-    ...(exclude.dates
-      ? [exclude.dates.length > 3 ? `${exclude.dates.length} dates` : exclude.dates.join(", ")]
-      : []),
-    ...(exclude.cron === undefined ? [] : [`the times of ${JSON.stringify(exclude.cron)}`]),
-    ...(exclude.calendar === undefined ? [] : [`the days of the calendar ${exclude.calendar}`]),
-  ];
   return [
     ...(startAt === undefined ? [] : [`from ${startAt} on`]),
     ...(endAt === undefined ? [] : [`until ${endAt}`]),
     ...(maxRuns === undefined ? [] : [maxRuns === 1 ? "once" : `${maxRuns} times at most`]),
-    ...(excluded ? [`except ${excluded.join(" and ")}`] : []),
+    ...(exclude ? [`except ${describeExclusions(exclude).join(" and ")}`] : []),
     ...(jitterMs === undefined ? [] : [`up to ${formatDuration(jitterMs)} later`]),
   ];
+}
+
+function describeExclusions({ dates, cron, calendar }: Exclusions): string[] {
+  const days =
+    dates && dates.length > MAX_DATES_LISTED ? `on ${dates.length} dates` : `on ${dates?.join(", ")}`;
+  return [
+    ...(dates ? [days] : []),
+    ...(cron === undefined ? [] : [describeExcludedTimes(cron)]),
+    ...(calendar === undefined ? [] : [`on the days of the calendar ${calendar}`]),
+  ];
+}
+
+/** An expression with five fields excludes whole minutes: `* 22-6 * * *` is "between 22:00 and 06:59". */
+function describeExcludedTimes(expression: string): string {
+  const text = lowerFirst(describeExpression(expression));
+  return text.replace(/^every minute, (?:only )?/, "");
 }
