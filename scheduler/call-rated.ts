@@ -1,5 +1,6 @@
 /** Runs that wait for a rate are called up at the instant at which the next of them may start. */
-import { GRANT_BATCH, type RatedKey } from "../core/store/limits/grant-permits.ts";
+import type { RatedKey } from "../core/store/limits/find-grantable.ts";
+import { GRANT_BATCH } from "../core/store/limits/grant-permits.ts";
 
 /** No sleep is longer: a line that has begun meanwhile is found by the next look. */
 export const RATE_LOOK_MS = 100;

@@ -17,16 +17,11 @@ import { removeExpiredGroups } from "../core/store/errors/groups.ts";
 import { removeExpiredEvents } from "../core/store/events/record.ts";
 import { removeExpiredExpectations } from "../core/store/expectations/expire.ts";
 import { removeExpiredKeys } from "../core/store/idempotency.ts";
+import { adoptWaiting } from "../core/store/limits/adopt-waiting.ts";
+import { findGrantableKeys, findRatedKeys, hasRates } from "../core/store/limits/find-grantable.ts";
 import { foldAllReturned } from "../core/store/limits/fold-returned.ts";
 import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
-import {
-  adoptWaiting,
-  findGrantableKeys,
-  findRatedKeys,
-  GRANT_BATCH,
-  grantPermits,
-  hasRates,
-} from "../core/store/limits/grant-permits.ts";
+import { GRANT_BATCH, grantPermits } from "../core/store/limits/grant-permits.ts";
 import { removeIdleKeys } from "../core/store/limits/queue-limits.ts";
 import { recountPermits } from "../core/store/limits/recount-permits.ts";
 import type { Notifier } from "../core/store/notify.ts";

@@ -24,7 +24,8 @@ import {
   wantedKeysOf,
 } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { findGrantableKeys, grantPermits } from "./grant-permits.ts";
+import { findGrantableKeys } from "./find-grantable.ts";
+import { grantPermits } from "./grant-permits.ts";
 import { recountPermits } from "./recount-permits.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);

@@ -26,8 +26,10 @@ import {
 } from "../testing/samples.ts";
 import { openTestStore, untilBlocked } from "../testing/test-store.ts";
 import { admitRuns } from "./admit-runs.ts";
+import { adoptWaiting } from "./adopt-waiting.ts";
+import { findGrantableKeys } from "./find-grantable.ts";
 import { foldAllReturned } from "./fold-returned.ts";
-import { adoptWaiting, findGrantableKeys, GRANT_BATCH, grantPermits } from "./grant-permits.ts";
+import { GRANT_BATCH, grantPermits } from "./grant-permits.ts";
 import { recountPermits } from "./recount-permits.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
