@@ -31,7 +31,7 @@ export interface FunctionCall {
   target?: RunTarget | undefined;
   /** How often it is tried at most; default once. What may be tried again goes through the queue. */
   maxAttempts?: number | undefined;
-  /** Where it stands, unless it is the queue `default` without a key. Such a call goes through the queue. */
+  /** Where it stands, unless it is the queue `default` without a key or a priority. Such a call goes through the queue. */
   place?: QueuePlace | undefined;
   /** Calls with the same one get the same revision while the traffic stands. */
   trafficKey?: string | undefined;

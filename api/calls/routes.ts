@@ -6,7 +6,12 @@ import { functionNameParam } from "../../core/contracts/function.ts";
 import { limitKeyField } from "../../core/contracts/queue-fields.ts";
 import { MAX_ATTEMPTS } from "../../core/contracts/retry-field.ts";
 import { startedRunOutput } from "../../core/contracts/run.ts";
-import { DEFAULT_QUEUE, type QueuePlace } from "../../core/domain/limit-keys.ts";
+import {
+  DEFAULT_PRIORITY,
+  DEFAULT_QUEUE,
+  MAX_PRIORITY,
+  type QueuePlace,
+} from "../../core/domain/limit-keys.ts";
 import { notFound } from "../../core/errors.ts";
 import { newId } from "../../core/store/ids.ts";
 import { readJson } from "../bodies/body.ts";
@@ -23,6 +28,7 @@ import { callerOf } from "./caller.ts";
 import { type FunctionCall, invokeAndWait, startInvocation } from "./invoke.ts";
 import { readTrafficKey, TRAFFIC_KEY_HEADER, trafficKeyHeader } from "./traffic-key.ts";
 
+const priorities = `must be a whole number from 0 to ${MAX_PRIORITY}`;
 const attempts = `must be a whole number from 1 to ${MAX_ATTEMPTS}`;
 
 const callQuery = z.object({
@@ -44,6 +50,15 @@ const callQuery = z.object({
   rateKey: limitKeyField
     .optional()
     .meta({ description: "Calls and runs of the queue with the same one share its rate per key." }),
+  priority: z
+    .string()
+    .regex(/^\d{1,3}$/, priorities)
+    .transform(Number)
+    .refine((priority) => priority <= MAX_PRIORITY, priorities)
+    .optional()
+    .meta({
+      description: "Of runs that wait, those with a higher one start first; 50 where it is left out.",
+    }),
 });
 
 /** The only one that has the input. 422 where the function has no such tag or revision. */
@@ -51,7 +66,7 @@ async function readCall(
   parts: ApiParts,
   context: Context<ApiEnv>,
   named: string,
-  { tag, revision, maxAttempts, queue, concurrencyKey, rateKey }: z.output<typeof callQuery>,
+  { tag, revision, maxAttempts, queue, ...place }: z.output<typeof callQuery>,
 ): Promise<FunctionCall> {
   const input = (await readJson(context, { optional: true })) ?? null;
   const name = requireName(named);
@@ -60,7 +75,7 @@ async function readCall(
   if (queue !== undefined) await requireQueue(parts.store, fn.namespaceId, queue);
   return {
     ...{ runId: newId(), fn, trigger: "invoke", input, maxAttempts },
-    place: toPlace({ queue, concurrencyKey, rateKey }),
+    place: toPlace({ queue, ...place }),
     target: await resolveTarget(parts.store.db, fn.id, { tag, revision }),
     trafficKey: readTrafficKey(context),
     traceparent: traceparentOf(context),
@@ -68,15 +83,17 @@ async function readCall(
   };
 }
 
-/** Undefined: the queue `default`, and no key in it. */
+/** Undefined: the queue `default`, no key in it, and the default priority. */
 function toPlace(given: Pick<z.output<typeof callQuery>, keyof QueuePlace>): QueuePlace | undefined {
   const place = {
     queue: given.queue ?? DEFAULT_QUEUE,
     concurrencyKey: given.concurrencyKey ?? null,
     rateKey: given.rateKey ?? null,
+    priority: given.priority ?? DEFAULT_PRIORITY,
   };
-  const isPlain = place.concurrencyKey === null && place.rateKey === null;
-  return place.queue === DEFAULT_QUEUE && isPlain ? undefined : place;
+  const hasNoKey = place.concurrencyKey === null && place.rateKey === null;
+  const isPlain = place.queue === DEFAULT_QUEUE && hasNoKey && place.priority === DEFAULT_PRIORITY;
+  return isPlain ? undefined : place;
 }
 
 const invoke = defineRoute({

@@ -1,6 +1,7 @@
 /** Queues over HTTP: made, changed, paused and deleted; tasks and calls that name them. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Json } from "../../core/json.ts";
 import { claimDueRuns, claimRuns } from "../../core/store/runs/claim.ts";
 import { makeWorker } from "../../core/store/testing/samples.ts";
 import { openApi } from "../testing/open-api.ts";
@@ -99,6 +100,31 @@ describe("tasks and calls in a queue", () => {
     assert.equal((await idsIn("/v1/tasks?queue=default")).length, 1);
     assert.equal((await idsIn("/v1/runs?queue=mail")).length, 2);
     assert.equal((await idsIn("/v1/runs?queue=default")).length, 1);
+  });
+
+  test("have the priority that they name, 50 where they name none, and replays and changes keep it", async () => {
+    const tenant = await api.newTenant();
+    await tenant.call("PUT", "/v1/functions/f", { body: { source: "export default () => 1" } });
+    const post = (path: string, body: Json = {}) =>
+      tenant.call("POST", path, { body, headers: { prefer: "respond-async" } });
+    const priorityOf = async (runId: string) => (await tenant.call("GET", `/v1/runs/${runId}`)).body.priority;
+    const call = await post("/v1/functions/f/invoke?priority=80");
+    assert.equal(await priorityOf(call.body.runId), 80);
+    assert.equal(await priorityOf((await post("/v1/functions/f/invoke")).body.runId), 50);
+    await post(`/v1/runs/${call.body.runId}/cancel`);
+    assert.equal(await priorityOf(call.body.runId), 80);
+    const replay = await post(`/v1/runs/${call.body.runId}/replay`);
+    assert.equal(replay.body.priority, 80);
+    const task = await post("/v1/tasks", { ...TASK, priority: 7 });
+    assert.equal(task.body.priority, 7);
+    const again = await post(`/v1/tasks/${task.body.id}/run`);
+    assert.deepEqual([await priorityOf(task.body.runId), await priorityOf(again.body.id)], [7, 7]);
+    await tenant.call("PATCH", `/v1/tasks/${task.body.id}`, { body: { priority: 9 } });
+    assert.deepEqual([await priorityOf(task.body.runId), await priorityOf(again.body.id)], [9, 9]);
+    for (const wrong of ["101", "-1", "1.5", "", "high"])
+      assertProblem(await post(`/v1/functions/f/invoke?priority=${wrong}`), 422, "invalid_input", [
+        "priority",
+      ]);
   });
 
   test("a call that names a queue that is not there is refused", async () => {

@@ -44,6 +44,7 @@ test("a task without a schedule is made with its run, which is rung", async () =
     queue: "default",
     concurrencyKey: null,
     rateKey: null,
+    priority: 50,
     labels: {},
     on: null,
     nextRunAt: null,
@@ -94,6 +95,7 @@ test("what is made is what is read back, each type with all its fields", async (
     queue: "default",
     concurrencyKey: "order-7",
     rateKey: "api",
+    priority: 80,
     labels: { team: "ops", "app.example.com/tier": "" },
     on: { failure: [{ type: "email", to: "ops@example.com" }] },
   };

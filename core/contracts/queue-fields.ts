@@ -1,6 +1,6 @@
 /** Where runs stand: fields of a task and of a call alike. */
-import { DEFAULT_QUEUE } from "../domain/limit-keys.ts";
-import { lineField, nameField } from "./common.ts";
+import { DEFAULT_PRIORITY, DEFAULT_QUEUE, MAX_PRIORITY } from "../domain/limit-keys.ts";
+import { lineField, nameField, wholeNumberField } from "./common.ts";
 
 const MAX_KEY_CHARS = 128;
 
@@ -16,4 +16,6 @@ export const queueFields = {
   concurrencyKey: limitKeyField.nullable().default(null),
   /** The same of its `perKey.rate`. */
   rateKey: limitKeyField.nullable().default(null),
+  /** Among the runs of its namespace that wait: those with a higher one start first. */
+  priority: wholeNumberField(0, MAX_PRIORITY).default(DEFAULT_PRIORITY),
 };

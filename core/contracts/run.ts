@@ -38,6 +38,7 @@ export interface Run {
   callbackOf: string | null;
   state: RunState;
   queue: string;
+  priority: number;
   /** Of a queued run whose time has come; null: it does not wait. */
   waitingFor: WaitReason | null;
   attempt: number;
@@ -90,6 +91,7 @@ const EXAMPLE_RUN = {
   callbackOf: null,
   state: "succeeded",
   queue: "default",
+  priority: 50,
   attempt: 1,
   scheduledFor: "2026-11-23T20:46:06.366Z",
   queuedAt: "2026-11-23T20:46:06.366Z",
@@ -125,6 +127,7 @@ export const runOutput = z
     callbackOf: idOutput.nullable().meta({ description: "Of a callback the run whose end it tells of." }),
     state: z.enum(RUN_STATES),
     queue: z.string().meta({ description: "The queue it is in." }),
+    priority: z.int().meta({ description: "Of runs that wait, those with a higher one start first." }),
     waitingFor: z.enum(WAIT_REASONS).optional().meta({
       description:
         "Of a queued run whose time has come, what it waits for: a limit of runs at once (`concurrency`), the instant at which its rate lets the next start (`rate`), the end of a pause (`paused`), or a worker with a free slot (`slot`).",
@@ -195,6 +198,7 @@ export function toWireRun(run: Run): WireRun {
     callbackOf: run.callbackOf,
     state: run.state,
     queue: run.queue,
+    priority: run.priority,
     ...(run.waitingFor ? { waitingFor: run.waitingFor } : {}),
     attempt: run.attempt,
     scheduledFor: run.scheduledFor.toISOString(),

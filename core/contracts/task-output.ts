@@ -85,6 +85,7 @@ export const taskOutput = z
         queue: "default",
         concurrencyKey: null,
         rateKey: null,
+        priority: 50,
         labels: { team: "billing" },
         on: { failure: [{ type: "email", to: "ops@example.com" }] },
         nextRunAt: "2026-11-24T01:30:00.000Z",

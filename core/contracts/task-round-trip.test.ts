@@ -126,6 +126,7 @@ function policyOf(random: Random): JsonObject {
     queue: random.maybe(() => random.pick(["default", "mail"])),
     concurrencyKey: random.maybe(() => random.pick([null, "ada", "order 7/2"])),
     rateKey: random.maybe(() => random.pick([null, "ada"])),
+    priority: random.maybe(() => random.whole(0, 100)),
   });
 }
 
@@ -184,6 +185,7 @@ test("a policy that was stored before a field was there goes on as it did", () =
     queue: "default",
     concurrencyKey: null,
     rateKey: null,
+    priority: 50,
   });
 });
 

@@ -3,6 +3,10 @@
 /** The queue of whatever names none. It always exists. */
 export const DEFAULT_QUEUE = "default";
 
+/** Of whatever names none, in 0 to `MAX_PRIORITY`: of runs that wait, those with a higher one start first. */
+export const DEFAULT_PRIORITY = 50;
+export const MAX_PRIORITY = 100;
+
 /** Runs of one function, whatever their revision. */
 export const functionKey = (functionId: string) => `function:${functionId}`;
 
@@ -28,6 +32,7 @@ export interface QueuePlace {
   queue: string;
   concurrencyKey: string | null;
   rateKey: string | null;
+  priority: number;
 }
 
 /** As they are stored with a task or a run. */
@@ -36,16 +41,17 @@ export interface PlacedRun {
   queue: string | null;
   /** Of its queue; null where `queue` is. */
   limitKeys: string[] | null;
+  priority: number;
 }
 
 export function placeInQueue(namespaceId: string, place: QueuePlace): PlacedRun {
-  const { queue, concurrencyKey, rateKey } = place;
+  const { queue, concurrencyKey, rateKey, priority } = place;
   if (queue === DEFAULT_QUEUE && concurrencyKey === null && rateKey === null)
-    return { queue: null, limitKeys: null };
+    return { queue: null, limitKeys: null, priority };
   const keys = [queueKey(namespaceId, queue)];
   if (concurrencyKey !== null) keys.push(concurrencySubkey(namespaceId, queue, concurrencyKey));
   if (rateKey !== null) keys.push(rateSubkey(namespaceId, queue, rateKey));
-  return { queue, limitKeys: keys };
+  return { queue, limitKeys: keys, priority };
 }
 
 /** Those of a run's keys that `placeInQueue` gave it. */

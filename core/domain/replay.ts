@@ -37,6 +37,7 @@ export interface ReplayFacts {
   /** Where it stood, as its row has it; its limit keys are those of its function, too. */
   queue: string | null;
   limitKeys: string[] | null;
+  priority: number;
   /** As its row has them. */
   input: Json;
   originalInput: Json;

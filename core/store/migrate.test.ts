@@ -74,6 +74,7 @@ const LATER = [
   "0051-rates",
   "0057-upcoming-order",
   "0058-returned-permits",
+  "0059-priorities",
 ];
 
 test("roles that start together migrate once", async () => {

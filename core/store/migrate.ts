@@ -47,6 +47,7 @@ import * as queues from "./migrations/0050-queues.ts";
 import * as rates from "./migrations/0051-rates.ts";
 import * as upcomingOrder from "./migrations/0057-upcoming-order.ts";
 import * as returnedPermits from "./migrations/0058-returned-permits.ts";
+import * as priorities from "./migrations/0059-priorities.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -94,6 +95,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0051-rates": rates,
   "0057-upcoming-order": upcomingOrder,
   "0058-returned-permits": returnedPermits,
+  "0059-priorities": priorities,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

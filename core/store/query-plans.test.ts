@@ -372,7 +372,14 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     use: (s) =>
       enqueueReplay(
         s,
-        replayOf({ functionId: id, timeoutMs: 1, maxAttempts: null, queue: null, limitKeys: null }),
+        replayOf({
+          functionId: id,
+          timeoutMs: 1,
+          maxAttempts: null,
+          queue: null,
+          limitKeys: null,
+          priority: 50,
+        }),
       ),
   },
   "list runs": { use: (s) => listRuns(s, id, {}, { limit: 50 }) },

@@ -126,6 +126,8 @@ export interface Database {
     /** What its policy says of queues, as its runs are born with it; null: `default`, and no key. See domain/limit-keys.ts. */
     queue: ColumnType<string | null, string | null | undefined, string | null>;
     limit_keys: ColumnType<string[] | null, string[] | null | undefined, string[] | null>;
+    /** As its policy says; its runs have it from here. */
+    priority: Generated<number>;
     /** Whom the ends of its runs call; null: whom the namespace's settings say. */
     on_end: ColumnType<Callbacks | null, string | null | undefined, string | null>;
     /** Of a paused task: since when, and why; null as well where the release before paused it. */
@@ -322,6 +324,8 @@ export interface TaskRunsTable {
   queue: ColumnType<string | null, string | null | undefined, string | null>;
   /** The limits that may hold for the run; null: none, or written by the release before. See limits/permits.ts. */
   limit_keys: string[] | null;
+  /** 0 to 100, higher first. */
+  priority: Generated<number>;
   /** The keys of the permits it holds: while it runs, and where it was granted them before it starts. */
   permits: string[] | null;
   /** Why a queued run may not be claimed; null: it may. See limits/permits.ts and runs/held.ts. */

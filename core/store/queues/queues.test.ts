@@ -83,7 +83,7 @@ describe("the limit of a queue", () => {
     const { namespaceId, queueMany, waitingFor, grantable } = await openQueue({ concurrency: 2 });
     await deployFunction(db, namespaceId, "f");
     const [first, second] = await queueMany(2);
-    const place = { queue: "mail", concurrencyKey: null, rateKey: null };
+    const place = { queue: "mail", concurrencyKey: null, rateKey: null, priority: 50 };
     const third = await queueInvocation(store, namespaceId, "f", { place });
     const claimed = await claimRuns(store, workerId, [third, second!, first!]);
     assert.deepEqual(idsOf(claimed).sort(), [first, second]);

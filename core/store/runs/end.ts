@@ -93,6 +93,7 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   recorded_xid: "written",
   room: "left",
   queue: "kept",
+  priority: "kept",
   limit_keys: "written",
   permits: "left",
   waiting_for: "left",

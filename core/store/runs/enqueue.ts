@@ -1,6 +1,6 @@
 /** Runs that are made at once, on somebody's word: "run now", invocations and replays. */
 
-import { type PlacedRun, placeInQueue, type QueuePlace } from "../../domain/limit-keys.ts";
+import { DEFAULT_PRIORITY, type PlacedRun, placeInQueue, type QueuePlace } from "../../domain/limit-keys.ts";
 import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
@@ -118,6 +118,7 @@ export async function enqueueReplay(
     of.maxAttempts,
     of.queue,
     of.limitKeys,
+    of.priority,
   ]);
 }
 
@@ -138,7 +139,7 @@ export interface InvocationRequest {
   trigger?: "invoke" | "http" | "hook" | undefined;
   /** The request that asks (W3C). */
   traceparent?: string | undefined;
-  /** Default: the queue `default`, and no key in it. */
+  /** Default: the queue `default`, no key in it, and the default priority. */
   place?: QueuePlace | undefined;
 }
 
@@ -149,7 +150,11 @@ export async function enqueueInvocation(
 ): Promise<StagedRun | undefined> {
   const { runId, namespaceId, functionName, timeoutMs, awaited, input, target, trigger = "invoke" } = request;
   const { traceparent, maxAttempts = 1, place } = request;
-  const { queue = null, limitKeys = null } = place ? placeInQueue(namespaceId, place) : {};
+  const {
+    queue = null,
+    limitKeys = null,
+    priority = DEFAULT_PRIORITY,
+  } = place ? placeInQueue(namespaceId, place) : {};
   const { rows } = await store.pool.query<{ availableAt: Date }>({
     name: "enqueue-invocation",
     text: INVOKE,
@@ -166,6 +171,7 @@ export async function enqueueInvocation(
       maxAttempts === 1 ? null : maxAttempts,
       queue,
       limitKeys,
+      priority,
     ],
   });
   return rows[0] && { runId, availableAt: rows[0].availableAt, traceparent };

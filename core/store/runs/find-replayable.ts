@@ -3,7 +3,7 @@ import type { ReplayFacts } from "../../domain/replay.ts";
 import type { QueryScope } from "../database.ts";
 import { endedWithin, SHOWN_STATE } from "./read.ts";
 
-const COLUMNS = `r.id, ${SHOWN_STATE} AS state, r.type, r.trigger, r.task_id, r.function_id, r.revision_id, r.target, r.max_attempts, r.queue, r.limit_keys, r.input,
+const COLUMNS = `r.id, ${SHOWN_STATE} AS state, r.type, r.trigger, r.task_id, r.function_id, r.revision_id, r.target, r.max_attempts, r.queue, r.limit_keys, r.priority, r.input,
   r.original_input, r.attempts -> -1 ->> 'input' AS input_fate`;
 
 const FIND = `
@@ -14,7 +14,7 @@ const FIND = `
     WHERE r.id = $1 AND r.namespace_id = $2 AND r.finished_at >= $3 AND r.finished_at < $4
   )
   SELECT r.id, r.state, r.type, r.trigger, r.task_id AS "taskId", r.function_id AS "functionId", r.target, r.max_attempts AS "maxAttempts", r.queue,
-    CASE WHEN r.queue IS NOT NULL THEN r.limit_keys END AS "limitKeys", r.input,
+    CASE WHEN r.queue IS NOT NULL THEN r.limit_keys END AS "limitKeys", r.priority, r.input,
     r.original_input AS "originalInput", r.input_fate AS "inputFate", t.state AS "taskState", f.id IS NOT NULL AS "hasFunction",
     v.id AS "revisionId", v.limits AS "revisionLimits", coalesce(l.limits, '{}') AS "leadingLimits"
   FROM run r LEFT JOIN tasks t ON t.id = r.task_id AND t.removed_at IS NULL

@@ -19,7 +19,8 @@ function insertRuns(into: "task_runs_open" | "task_runs", columns: RunColumns, s
 }
 
 /** The columns of a task `t` that `OF_TASK` reads: for a CTE that hands tasks on. */
-export const TASK_FACTS = "t.id, t.namespace_id, t.function_id, t.type, t.on_end, t.queue, t.limit_keys";
+export const TASK_FACTS =
+  "t.id, t.namespace_id, t.function_id, t.type, t.on_end, t.queue, t.limit_keys, t.priority";
 
 /** Whom the ends of runs of a task `t` call, a `Callbacks` that is not empty; null: nobody. */
 export const CALLBACKS_OF_TASK = `nullif(coalesce(t.on_end, (
@@ -39,6 +40,7 @@ const OF_TASK = {
   type: "t.type",
   queue: "t.queue",
   limit_keys: LIMIT_KEYS_OF_TASK,
+  priority: "t.priority",
   on_end: CALLBACKS_OF_TASK,
 } satisfies RunColumns;
 
@@ -164,7 +166,7 @@ export const insertTaskRun = (
 
 /**
  * A call of a function that is there: $1 the run's id, $2 namespace, $3 the function's name, $4 timeout_ms, $5 awaited,
- * $6 input, $7 target, $8 trigger, $9 traceparent, $10 max_attempts, $11 queue, $12 its keys there.
+ * $6 input, $7 target, $8 trigger, $9 traceparent, $10 max_attempts, $11 queue, $12 its keys there, $13 priority.
  */
 export const INSERT_INVOCATION = insertRuns(
   "task_runs_open",
@@ -181,6 +183,7 @@ export const INSERT_INVOCATION = insertRuns(
     max_attempts: "$10",
     queue: "$11",
     limit_keys: ofQueue("f.id", "$12"),
+    priority: "$13",
   },
   "functions f WHERE f.namespace_id = $2 AND f.name = $3 AND f.removed_at IS NULL",
 );
@@ -237,7 +240,7 @@ export const INSERT_TASK_REPLAY = insertRuns(
 /**
  * A call of a function that is there once more: $1 the function's id, $2 namespace, $3 the new run's id, $4 traceparent,
  * $5 trigger, $6 input, $7 target, $8 the run that it replays, $9 timeout_ms, $10 max_attempts, $11 queue, $12 its keys
- * there.
+ * there, $13 priority.
  */
 export const INSERT_CALL_REPLAY = insertRuns(
   "task_runs_open",
@@ -254,6 +257,7 @@ export const INSERT_CALL_REPLAY = insertRuns(
     replay_of: "$8",
     queue: "$11",
     limit_keys: ofQueue("f.id", "$12"),
+    priority: "$13",
   },
   "functions f WHERE f.id = $1 AND f.namespace_id = $2 AND f.removed_at IS NULL",
 );

@@ -40,6 +40,7 @@ export async function planReplay(
             timeoutMs: callDurations(limits, caps).attemptMs,
             maxAttempts: run.maxAttempts,
             ...{ queue: run.queue, limitKeys: run.limitKeys && keysOfQueue(run.limitKeys) },
+            priority: run.priority,
           }
         : { taskId: run.taskId },
   };

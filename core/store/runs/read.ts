@@ -15,7 +15,7 @@ export const SHOWN_STATE = "CASE r.state WHEN 'deferred' THEN 'running' ELSE r.s
 
 const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type, r.trigger, f.name AS "functionName",
   r.revision_id AS "revisionId", r.replay_of AS "replayOf", r.callback_of AS "callbackOf", ${SHOWN_STATE} AS state,
-  coalesce(r.queue, '${DEFAULT_QUEUE}') AS queue, ${WAITING_REASON} AS "waitingFor",
+  coalesce(r.queue, '${DEFAULT_QUEUE}') AS queue, r.priority, ${WAITING_REASON} AS "waitingFor",
   r.complete_by AS "completeBy", r.attempt, r.scheduled_for AS "scheduledFor", r.queued_at AS "queuedAt",
   r.started_at AS "startedAt", coalesce(r.dead_at, nullif(r.finished_at, 'infinity')) AS "finishedAt",
   r.available_at AS "availableAt", r.worker_id AS "workerId", r.result, r.error, r.attempts, r.skipped,

@@ -23,9 +23,9 @@ const createText = (before: string, key: string, insertRun: string) => `
   WITH ${before} made AS (
     INSERT INTO tasks AS t (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
       policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end, created_by,
-      jitter_offset_ms, runs_left, queue, limit_keys, key)
+      jitter_offset_ms, runs_left, queue, limit_keys, priority, key)
     VALUES ($1, $2, $3, CASE WHEN $15::uuid IS NULL THEN 'active' ELSE 'completed' END, $4, $5, $6, $7, $8, $9, $10,
-      $11, $12, $13, $14, $8, $8, $16, $17, $18, $20, $21, $22, $23, ${key})
+      $11, $12, $13, $14, $8, $8, $16, $17, $18, $20, $21, $22, $23, $24, ${key})
     RETURNING ${TASK_FACTS}
   ), ${tellCreated("$19")}, task AS (SELECT * FROM made WHERE $15::uuid IS NOT NULL)
   ${insertRun}`;
@@ -36,14 +36,14 @@ const insertExpected = (expectation: `$${number}`) => `
   , run AS (${INSERT_RUN} id, task_id, namespace_id, scheduled_for, available_at),
   expected AS (${recordAtBirth(expectation)}) SELECT available_at AS "availableAt" FROM run`;
 
-const FREE_KEY = `freed AS (${freeKey("$2", "$24")} RETURNING t.id),`;
+const FREE_KEY = `freed AS (${freeKey("$2", "$25")} RETURNING t.id),`;
 // The key is free before it is taken.
-const FREED_KEY = "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $24::text END";
+const FREED_KEY = "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $25::text END";
 
 const CREATE = { name: "create-task", text: createText("", "NULL", INSERT_PLAIN) };
 const CREATE_EXPECTING = {
   name: "create-expecting-task",
-  text: createText("", "NULL", insertExpected("$24")),
+  text: createText("", "NULL", insertExpected("$25")),
 };
 const CREATE_WITH_KEY = {
   name: "create-task-with-key",
@@ -51,7 +51,7 @@ const CREATE_WITH_KEY = {
 };
 const CREATE_EXPECTING_WITH_KEY = {
   name: "create-expecting-task-with-key",
-  text: createText(FREE_KEY, FREED_KEY, insertExpected("$25")),
+  text: createText(FREE_KEY, FREED_KEY, insertExpected("$26")),
 };
 
 export interface CreatedTask {
@@ -135,6 +135,7 @@ async function insertTask(store: QueryScope, given: NewTask, dates?: CalendarDat
     cursor.runs_left,
     place.queue,
     place.limitKeys,
+    place.priority,
   ];
   const { key } = input;
   const { expect } = input.policy;

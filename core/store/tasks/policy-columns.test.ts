@@ -54,10 +54,10 @@ test("what this release writes, the one before reads", async () => {
     [second.retry, second.timeout_ms, second.dead_letter],
     [DEFAULT_POLICY.retry, 1_234, true],
   );
-  const { retry, deadLetter, overlap, queue } = DEFAULT_POLICY;
+  const { retry, deadLetter, overlap, queue, priority } = DEFAULT_POLICY;
   assert.deepEqual(
     second.policy,
-    { retry, deadLetter, overlap, queue },
+    { retry, deadLetter, overlap, queue, priority },
     "the timeout has its column; what is not set is left out",
   );
 });
@@ -118,6 +118,7 @@ test("a change takes limits away, and what the release before cannot know of a r
   assert.deepEqual(Object.keys((await columnsOf(id)).policy).sort(), [
     "deadLetter",
     "overlap",
+    "priority",
     "queue",
     "retry",
   ]);

@@ -110,7 +110,7 @@ async function saveDefinition(
   now: Date,
 ): Promise<Task> {
   const columns = toPolicyColumns(input.policy);
-  const { queue, limitKeys } = placeInQueue(task.namespaceId, input.policy);
+  const { queue, limitKeys, priority } = placeInQueue(task.namespaceId, input.policy);
   const first = reschedules ? await beginSchedule(tx, namespaceId, task, input.schedule, now) : null;
   const row = await tx.db
     .updateTable("tasks")
@@ -127,7 +127,7 @@ async function saveDefinition(
       state: reschedules && task.state === "completed" ? "active" : task.state,
       ...columns,
       policy: changedPolicy(columns.policy),
-      ...{ queue, limit_keys: limitKeys },
+      ...{ queue, limit_keys: limitKeys, priority },
       labels: toJsonText(input.labels),
       on_end: input.on && toJsonText(input.on),
       updated_at: now,
@@ -168,13 +168,14 @@ const LIMIT_KEYS_SQL = sql.raw(LIMIT_KEYS_OF_TASK);
 async function moveWaitingRuns({ db }: Transaction, taskId: string): Promise<void> {
   await sql`
     WITH moved AS MATERIALIZED (
-      SELECT r.id, ${HELD_OF_MOVED} AS permits, t.function_id, t.queue, ${LIMIT_KEYS_SQL} AS limit_keys
+      SELECT r.id, ${HELD_OF_MOVED} AS permits, t.function_id, t.queue, t.priority, ${LIMIT_KEYS_SQL} AS limit_keys
       FROM tasks t JOIN task_runs_open r ON r.task_id = t.id
       WHERE t.id = ${taskId} AND r.state IN ('scheduled', 'queued', 'dead')
-        AND (r.function_id IS DISTINCT FROM t.function_id OR r.limit_keys IS DISTINCT FROM ${LIMIT_KEYS_SQL})
+        AND (r.function_id IS DISTINCT FROM t.function_id OR r.limit_keys IS DISTINCT FROM ${LIMIT_KEYS_SQL}
+          OR r.priority <> t.priority)
       FOR UPDATE OF r
     ), ${PERMITS_BACK}
-    UPDATE task_runs_open r SET function_id = m.function_id, queue = m.queue, limit_keys = m.limit_keys,
+    UPDATE task_runs_open r SET function_id = m.function_id, queue = m.queue, limit_keys = m.limit_keys, priority = m.priority,
       permits = NULL, waiting_for = ${ofHeld("waiting_for")}, waiting_key = ${ofHeld("waiting_key")},
       room = ${ofHeld("room")}
     FROM moved m WHERE r.id = m.id`.execute(db);

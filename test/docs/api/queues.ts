@@ -66,6 +66,18 @@ export const QUEUES: Statement[] = [
     "core/store/queues/queues.test.ts",
     "per key is of each rate key",
   ]),
+  statement(
+    "| priority | 50 | 0 to 100:",
+    bounded(HTTP_TASK, {
+      field: "priority",
+      takes: [{ priority: 0 }, { priority: 100 }],
+      refuses: [{ priority: -1 }, { priority: 101 }, { priority: 1.5 }, { priority: "1" }],
+    }),
+  ),
+  held("?priority= (0 to 100, default 50) its priority; any of them queues it as well", [
+    API,
+    "have the priority that they name",
+  ]),
   held("| paused | as it is | whether none of its runs starts |", [
     "core/store/queues/queues.test.ts",
     "stays paused while its limits are changed, unless that says otherwise",
