@@ -110,7 +110,12 @@ test("a schedule of another kind replaces the one that stands, whole", async () 
   const at = new Date(Date.now() + 3_600_000).toISOString();
   for (const [given, stands] of [
     [{ every: "1h" }, { every: "1h" }],
-    [{ cron: "0 9 * * *" }, { cron: "0 9 * * *", timezone: "UTC" }],
+    [
+      { cron: "0 9 * * *", gap: "skip" },
+      { cron: "0 9 * * *", timezone: "UTC", gap: "skip" },
+    ],
+    [{ cron: "@every 5m" }, { every: "5m" }],
+    ["cron(0 9 * * ? *)", { cron: "0 9 * * ?", timezone: "UTC" }],
     [{ cron: null, delay: "10m" }, { delay: "10m" }],
     [{ at }, { at }],
   ] as const) {

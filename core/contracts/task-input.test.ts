@@ -97,13 +97,15 @@ test("a text by itself is the schedule that it can only mean", () => {
     assert.deepEqual(scheduleOf(expression), {
       ...{ kind: "cron", expression: expression.trim(), timezone: "UTC" },
     });
-  for (const schedule of ["10m", "2026-12-01T09:00", "every 5 minutes", "* * * *", "", 5, [], true])
+  for (const schedule of ["10m", "2026-12-01T09:00", "every day", "daily", "", 5, [], true])
     assertRefused({ ...http, schedule }, "schedule", /"every": "1h".*"cron": "\*\/5 \* \* \* \*"/);
+  assertRefused({ ...http, schedule: "* * * *" }, "schedule.cron", /has five fields/);
   assertRefused({ ...http, schedule: "99 * * * *" }, "schedule.cron", /"99" is not a valid minute: 0 to 59/);
 });
 
 test("an interval, a rule and an instant may stand by themselves as well", () => {
-  assert.deepEqual(scheduleOf("every 10m"), { kind: "every", everyMs: 600_000 });
+  for (const text of ["every 10m", "every 10 minutes", "@every 10m", "rate(10 minutes)"])
+    assert.deepEqual(scheduleOf(text), { kind: "every", everyMs: 600_000 }, text);
   assert.deepEqual(scheduleOf("every 1h30m"), { kind: "every", everyMs: 5_400_000 });
   assert.deepEqual(scheduleOf("2026-12-01T09:00:00+01:00"), { kind: "once", at: "2026-12-01T08:00:00.000Z" });
   const rule = "FREQ=MONTHLY;BYDAY=-1FR";

@@ -3,6 +3,7 @@
  * it fires at once. A text by itself stands for the schedule that it can only mean.
  */
 import { z } from "zod";
+import { readWords, translateForeign } from "../domain/schedule/cron-dialects.ts";
 import type { RepeatingSchedule, Repetition, Schedule } from "../domain/schedule/schedule.ts";
 import { parseDuration } from "../duration.ts";
 import type { Json } from "../json.ts";
@@ -33,7 +34,7 @@ const codec = z.codec(z.union([text, wireSchedule], FORMS), z.custom<Schedule>()
     for (const { message, path } of read.error?.issues ?? []) refuse(context, message, path.map(String));
     if (!read.success) return z.NEVER as never;
     try {
-      return toSchedule(typeof given === "string" ? read.data : given);
+      return toSchedule(translateCron(typeof given === "string" ? read.data : given));
     } catch (error) {
       if (error instanceof ScheduleFault) return refuse(context, error.message, error.path);
       throw error;
@@ -41,6 +42,26 @@ const codec = z.codec(z.union([text, wireSchedule], FORMS), z.custom<Schedule>()
   },
   encode: toWire,
 });
+
+/** Expressions of other systems become ours, or an interval, where they can mean one thing only. */
+function translateCron(given: WireSchedule): WireSchedule {
+  const { cron, exclude, ...others } = given;
+  const excluded = exclude?.cron === undefined ? exclude : { ...exclude, cron: toOwnCron(exclude.cron) };
+  const rest = { ...others, ...(excluded && { exclude: excluded }) };
+  if (cron === undefined) return rest;
+  if (Array.isArray(cron)) return { ...rest, cron: cron.map(toOwnCron) };
+  const translated = translateForeign(cron.trim());
+  if (!translated || "cron" in translated) return { ...rest, cron: translated?.cron ?? cron };
+  if (others.every !== undefined) return { ...given };
+  const every = wireSchedule.shape.every.safeParse(translated.every);
+  if (!every.success) throw new ScheduleFault(every.error.issues[0]!.message, "cron");
+  return { ...rest, every: every.data };
+}
+
+function toOwnCron(expression: string): string {
+  const translated = translateForeign(expression.trim());
+  return translated && "cron" in translated ? translated.cron : expression;
+}
 
 function toSchedule(given: WireSchedule): Schedule {
   const kinds = KINDS.filter((kind) => given[kind] !== undefined);
@@ -112,17 +133,26 @@ function toWireRule(schedule: RepeatingSchedule): WireSchedule {
 /** The schedule that a text can only mean; undefined where it has no meaning, or several. */
 function expandText(given: string): { [Kind in WireKind]?: string } | undefined {
   const trimmed = given.trim();
-  // No other form of a schedule has five parts, or begins with an @.
-  if (/^(?:@|\S+(?:\s+\S+){4})/.test(trimmed)) return { cron: given };
+  const translated = translateForeign(trimmed);
+  if (translated) return translated;
+  // No other form of a schedule has five parts, or begins like this.
+  if (/^(?:@|(?:cron|rate|at)\(|\S+(?:\s+\S+){4}|(?!\d{4}-)[\d*][\d*/,-]*\s)/i.test(trimmed))
+    return { cron: given };
   if (/^(?:RRULE:|FREQ=)/i.test(trimmed)) return { rrule: given };
-  const every = /^every\s+(\S+)$/i.exec(trimmed)?.[1];
+  const interval = /^every\s+(.+)$/i.exec(trimmed)?.[1];
+  const every = interval && (readWords(interval) ?? interval);
   if (every !== undefined && parseDuration(every) !== undefined) return { every };
   return /^\d{4}-\d\d-\d\dT.*(?:Z|[+-]\d\d:\d\d)$/i.test(trimmed) ? { at: trimmed } : undefined;
 }
 
-/** The object that a schedule given as text stands for; anything else as it is. */
-export const expandSchedule = (given: Json): Json =>
-  typeof given === "string" ? (expandText(given) ?? given) : given;
+/** The object that a schedule given as text stands for, an interval given as a cron as one; anything else as it is. */
+export function expandSchedule(given: Json): Json {
+  if (typeof given === "string") return expandText(given) ?? given;
+  if (typeof given !== "object" || given === null || Array.isArray(given)) return given;
+  const { cron, ...rest } = given;
+  const translated = typeof cron === "string" ? translateForeign(cron.trim()) : undefined;
+  return translated && "every" in translated && rest.every === undefined ? { ...rest, ...translated } : given;
+}
 
 /** The kind of a schedule on the wire; undefined where it names none, or several. */
 export function kindOfSchedule(given: Json | undefined): WireKind | undefined {

@@ -4,6 +4,7 @@ import { CronExpressionParser } from "cron-parser";
 import fc from "fast-check";
 import { assertHolds } from "../../../test/support/properties.ts";
 import { findCronFault, nextCron, readCron } from "./cron.ts";
+import { translateForeign } from "./cron-dialects.ts";
 
 const NOW = new Date("2026-11-28T00:00:00Z");
 
@@ -67,17 +68,40 @@ test("two restricted day fields: either is enough, and a stepped star is restric
 
 test("what another system writes is answered by what to write here", () => {
   for (const [expression, words] of [
-    ["@every 5m", /^write \{"every": "5m"\}/],
+    ["@every 5m", /^an interval is no cron expression: \{"every":"5m"\}/],
+    ["@every five", /^write \{"every": "5m"\}/],
     ["@reboot", /a task without a schedule runs once/],
-    ["rate(5 minutes)", /^write \{"every": "5m"\}/],
+    ["rate(5 minutes)", /^an interval is no cron expression: \{"every":"5m"\}/],
+    ["rate(1 month)", /^write \{"every": "5m"\}.*months differ/],
+    ["at(2026-12-01T09:00:00)", /^write \{"at": "2026-12-01T09:00:00", "timezone"/],
+    ["TZ=Europe/Rome 0 9 * * *", /^write \{"cron":"0 9 \* \* \*","timezone":"Europe\/Rome"\}/],
     ["cron(0 12 * * ? *)", /^write "0 12 \* \* \?"/],
-    ["0 12 * * ? *", /a year is no field here.*write "0 12 \* \* \?"/],
+    ["0 12 * * ? *", /^write "0 12 \* \* \?"/],
     ["0 12 ? * MON-FRI *", /write "0 12 \? \* MON-FRI"/],
     ["0 0 12 * * ? 2026", /write "0 0 12 \* \* \?", with startAt and endAt/],
-    ["15 10 * * 6L 2026", /write "15 10 \* \* 6L"/],
+    ["15 10 ? * 6L 2026", /a year is no field here.*write "15 10 \? \* FRIL", with startAt/],
+    ["15 10 * * 6L 2026", /^a year is no field here: leave it out, and name the day of the week/],
+    ["15 10 * * 6L *", /^"6L" is not a valid month/],
     ["0 0 * * H", /hashed fields \(H\) are not supported; jitter/],
   ] as const)
     assert.match(findCronFault(expression, NOW) ?? "", words, expression);
+});
+
+test("where 1 is Sunday the weekdays are read so, and none by its number where that is not clear", () => {
+  for (const [text, expression] of [
+    ["cron(0 9 ? * 2-6 *)", "0 9 ? * MON-FRI"],
+    ["cron(0 9 ? * 1,7 *)", "0 9 ? * SUN,SAT"],
+    ["cron(0 9 ? * 6L *)", "0 9 ? * FRIL"],
+    ["cron(0 9 ? * 2#1 *)", "0 9 ? * MON#1"],
+    ["cron(0 9 ? * 2/2 *)", "0 9 ? * MON,WED,FRI"],
+    ["cron(0 9 ? * 2-5/3 *)", "0 9 ? * MON,THU"],
+    ["cron(0 9 ? * FRI *)", "0 9 ? * FRI"],
+    ["0 0 9 ? * 2 *", "0 0 9 ? * MON"],
+    ["cron(0 9 * * MON)", "0 9 * * MON"],
+  ] as const)
+    assert.deepEqual(translateForeign(text), { cron: expression }, text);
+  for (const text of ["cron(0 9 * * 2)", "0 0 9 * * 2 *", "0 0 9 * * 2", "0 9 * * 2", "cron(0 9 ? * 2 2026)"])
+    assert.equal(translateForeign(text), undefined, text);
 });
 
 test("what has no meaning is quoted, with what the field takes", () => {
