@@ -1,7 +1,7 @@
 /** queued → running, or waiting: where the permits of a key do not go round, decided one run at a time, under its lock. */
 import { decideStarts } from "../../domain/admission.ts";
 import type { Store } from "../database.ts";
-import { CLAIM_ORDER, CLAIMABLE_BY_ID, inTurn } from "../runs/claimable.ts";
+import { CLAIM_ORDER, CLAIMABLE_BY_ID, inTurn, isDue } from "../runs/claimable.ts";
 import {
   type ClaimedRun,
   type ClaimRow,
@@ -12,9 +12,17 @@ import {
   toClaimedRun,
 } from "../runs/claimed-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import { unindexed } from "../unindexed.ts";
 import { lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
-import { CALLED, GRANTED, LIMIT_KEYS, useRate, WAITING } from "./permits.ts";
+import {
+  CALLED,
+  GRANTED,
+  isAsSeen,
+  SOME_KEYS,
+  STANDING,
+  type Standing,
+  useRate,
+  WAITING,
+} from "./permits.ts";
 
 /** A claimable run, and the limits that hold for it. */
 export interface LimitedRun {
@@ -30,42 +38,45 @@ const LOOK = `
   WITH l AS MATERIALIZED (
     SELECT * FROM json_to_recordset($2::json) AS k(key text, free int)
   ), line AS (
-    SELECT r.id, coalesce(${LIMIT_KEYS}, '{}') AS keys, ${CLAIM_ORDER}, 'asked' AS standing, true AS suits FROM task_runs_open r
-    WHERE r.id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID} AND (r.waiting_key IS NULL OR r.permits IS NULL)
+    SELECT r.id, ${SOME_KEYS} AS keys, ${STANDING} AS standing, ${CLAIM_ORDER}, true AS asked, true AS suits
+    FROM task_runs_open r
+    WHERE r.id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} AND (r.waiting_key IS NULL OR r.permits IS NULL)
     UNION ALL
     SELECT w.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, coalesce(${LIMIT_KEYS}, '{}'), ${CLAIM_ORDER}, 'waiting', ${SUITS} FROM task_runs_open r WHERE ${WAITING} = l.key
+      SELECT r.id, ${SOME_KEYS}, 'waiting', ${CLAIM_ORDER}, false, ${SUITS} FROM task_runs_open r WHERE ${WAITING} = l.key
       ORDER BY ${inTurn("r")} LIMIT l.free) AS w
     UNION ALL
     SELECT c.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, coalesce(${LIMIT_KEYS}, '{}'), ${CLAIM_ORDER}, 'waiting', ${SUITS} FROM task_runs_open r
+      SELECT r.id, ${SOME_KEYS}, 'called', ${CLAIM_ORDER}, false, ${SUITS} FROM task_runs_open r
       WHERE ${CALLED} AND r.waiting_key = l.key AND NOT r.id = ANY($1::uuid[])
       ORDER BY ${inTurn("r")} LIMIT l.free) AS c
     UNION ALL
     SELECT g.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, coalesce(${LIMIT_KEYS}, '{}'), ${CLAIM_ORDER}, 'granted', true FROM task_runs_open r
+      SELECT r.id, ${SOME_KEYS}, 'granted', ${CLAIM_ORDER}, false, true FROM task_runs_open r
       WHERE ${GRANTED} AND r.waiting_key = l.key AND ${SUITS} ORDER BY ${inTurn("r")} LIMIT $3) AS g
   )
-  SELECT id, keys, standing, suits AS "suitsWorker" FROM line ORDER BY ${inTurn("line")}`;
+  SELECT id, keys, standing, asked AS "isAsked", suits AS "suitsWorker" FROM line ORDER BY ${inTurn("line")}`;
 
 interface LineRow {
   id: string;
   keys: string[];
-  standing: "asked" | "waiting" | "granted";
+  standing: Standing;
+  isAsked: boolean;
   suitsWorker: boolean;
 }
 
-// What another has locked for a moment is left alone: it looks at the run next, or ends it.
+// What another has locked for a moment is left alone: it looks at the run next, or ends it. So is what another has changed.
 const ADMIT = `
   WITH chosen AS MATERIALIZED (
     SELECT r.id, f.name AS function_name, ${TRAFFIC} AS traffic, coalesce(s.permits, r.permits) AS permits,
       s.permits IS NOT NULL AS is_new, true AS is_free
-    FROM json_to_recordset($2::json) AS s(id uuid, permits text[])
+    FROM json_to_recordset($2::json) AS s(id uuid, keys text[], standing text, permits text[])
       JOIN task_runs_open r ON r.id = s.id LEFT JOIN functions f ON f.id = r.function_id
-    WHERE ${unindexed("r.state")} = 'queued' AND ${SUITS} FOR UPDATE OF r SKIP LOCKED
+    WHERE ${isAsSeen("s")} AND ${isDue()} AND ${SUITS} FOR UPDATE OF r SKIP LOCKED
   ), full_up AS MATERIALIZED (
-    SELECT r.id, h.key FROM json_to_recordset($3::json) AS h(id uuid, key text) JOIN task_runs_open r ON r.id = h.id
-    WHERE ${unindexed("r.state")} = 'queued' FOR UPDATE OF r SKIP LOCKED
+    SELECT r.id, s.key FROM json_to_recordset($3::json) AS s(id uuid, keys text[], standing text, key text)
+      JOIN task_runs_open r ON r.id = s.id
+    WHERE ${isAsSeen("s")} FOR UPDATE OF r SKIP LOCKED
   ), held AS (
     UPDATE task_runs_open r SET waiting_for = 'concurrency', waiting_key = h.key, permits = NULL, room = 'awaited'
     FROM full_up h WHERE r.id = h.id
@@ -118,14 +129,15 @@ async function admit(
     granted: rows.filter(({ standing }) => standing === "granted").map(({ id }) => id),
     line: rows
       // One that needs a key whose lock is not held is left to who grants it.
-      .filter(({ standing, keys }) => standing !== "granted" && keys.every((key) => locked.has(key)))
-      .map((row) => ({ ...row, isAsked: row.standing === "asked" })),
+      .filter(({ standing, keys }) => standing !== "granted" && keys.every((key) => locked.has(key))),
   });
+  const seen = new Map(rows.map(({ id, keys, standing }) => [id, { id, keys, standing }]));
   const started = [
-    ...start.map(({ id, keys }) => ({ id, permits: keys.filter((key) => free.has(key)) })),
-    ...startGranted.map((id) => ({ id, permits: null })),
+    ...start.map(({ id, keys }) => ({ ...seen.get(id), permits: keys.filter((key) => free.has(key)) })),
+    ...startGranted.map((id) => ({ ...seen.get(id), permits: null })),
   ];
-  const values = [workerId, JSON.stringify(started), JSON.stringify(hold), longestMs];
+  const held = hold.map(({ id, key }) => ({ ...seen.get(id), key }));
+  const values = [workerId, JSON.stringify(started), JSON.stringify(held), longestMs];
   const { rows: claimed } = await tx.pool.query<ClaimRow>({ name: "admit-runs", text: ADMIT, values });
   return claimed.map(toClaimedRun);
 }

@@ -8,28 +8,25 @@ import { CLAIM_ORDER, inTurn } from "../runs/claimable.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { type LimitRow, lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
-import { CALLED, LIMIT_KEYS, WAITING } from "./permits.ts";
+import { CALLED, isAsSeen, SOME_KEYS, WAITING } from "./permits.ts";
 
 /** The most runs that one look grants permits to, of all its keys together. */
 export const GRANT_BATCH = 500;
 const MAX_LOOKS = 4;
 
-// None where the only limit that held for it is gone.
-const SOME_KEYS = `coalesce(${LIMIT_KEYS}, '{}')`;
-
 const LOOK = `
   SELECT w.* FROM json_to_recordset($1::json) AS k(key text, free int) CROSS JOIN LATERAL (
-    SELECT r.id, ${SOME_KEYS} AS keys, ${CLAIM_ORDER} FROM task_runs_open r WHERE ${WAITING} = k.key
+    SELECT r.id, ${SOME_KEYS} AS keys, r.waiting_key AS "lineKey", ${CLAIM_ORDER} FROM task_runs_open r WHERE ${WAITING} = k.key
     ORDER BY ${inTurn("r")} LIMIT k.free) AS w
   ORDER BY ${inTurn("w")} LIMIT $2`;
 
-// What another has locked for a moment is left alone, and found by the next look.
+// What another has locked for a moment, or has changed, is left alone, and found by the next look.
 const GRANT = `
   WITH chosen AS MATERIALIZED (
-    SELECT r.id, s.permits, s.key, s.called FROM json_to_recordset($2::json) AS s(id uuid, permits text[], key text,
-      called text[])
+    SELECT r.id, s.permits, s.key, s.called FROM json_to_recordset($2::json) AS s(id uuid, keys text[], standing text,
+      permits text[], key text, called text[])
       JOIN task_runs_open r ON r.id = s.id
-    WHERE r.state = 'queued' AND r.waiting_for IS NOT NULL FOR UPDATE OF r SKIP LOCKED
+    WHERE ${isAsSeen("s")} FOR UPDATE OF r SKIP LOCKED
   ), granted AS (
     UPDATE task_runs_open r SET waiting_for = NULL, room = NULL, permits = c.permits,
       waiting_key = CASE WHEN c.permits IS NOT NULL OR c.called IS NOT NULL THEN r.waiting_key END
@@ -57,6 +54,8 @@ const REMOVE_ENDED = `
 interface LineRow {
   id: string;
   keys: string[];
+  /** In whose line it waits. */
+  lineKey: string;
 }
 
 interface Look {
@@ -126,21 +125,23 @@ async function write(
 ): Promise<Omit<Look, "furtherKeys">> {
   const { admitted, refused } = decideAdmission(line, free);
   const rated = new Set(limits.flatMap(({ key, bucket }) => (bucket ? [key] : [])));
+  const rowOf = new Map(line.map((row) => [row.id, row]));
+  const moved = refused.filter(({ id, key }) => rowOf.get(id)!.lineKey !== key);
   const chosen = [
     ...admitted.map(({ id, keys }) =>
       keys.some((key) => rated.has(key))
         ? { id, permits: null, key: null, called: keys }
         : { id, permits: toPermits(keys, free), key: null },
     ),
-    ...refused.map(({ id, key }) => ({ id, permits: null, key })),
-  ];
+    ...moved.map(({ id, key }) => ({ id, permits: null, key })),
+  ].map((run) => ({ ...run, keys: rowOf.get(run.id)!.keys, standing: "waiting" }));
   const { rows } = await tx.pool.query<StagedRun>({
     name: "grant-permits",
     text: GRANT,
     values: [keys, JSON.stringify(chosen)],
   });
   if (limits.some(({ concurrency }) => concurrency === null)) await tx.pool.query(REMOVE_ENDED, [keys]);
-  return { granted: rows, hasMoved: refused.length > 0 };
+  return { granted: rows, hasMoved: moved.length > 0 };
 }
 
 /** Null: no limit holds for the run any more, and it is claimed like any other. */

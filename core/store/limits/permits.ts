@@ -21,6 +21,7 @@
  */
 import { DEFAULT_QUEUE, functionKey } from "../../domain/limit-keys.ts";
 import { byIndex } from "../by-index.ts";
+import { unindexed } from "../unindexed.ts";
 
 /** As `rate_used_until_ms` has instants. */
 export const NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::float8";
@@ -53,6 +54,22 @@ export const CALLED =
 
 /** A run that waits for a permit. */
 export const WAITING = "r.state = 'queued' AND r.waiting_for = 'concurrency' AND r.waiting_key";
+
+/** Where a queued run `r` stands: one of `Standing`, or null where it is held for another reason (core/store/runs/held.ts). */
+export const STANDING = `CASE WHEN r.waiting_for = 'concurrency' THEN 'waiting' WHEN r.waiting_for IS NULL THEN
+    CASE WHEN r.waiting_key IS NULL THEN 'claimable' WHEN r.permits IS NULL THEN 'called' ELSE 'granted' END END`;
+
+export type Standing = "claimable" | "waiting" | "called" | "granted";
+
+/** The same with an array that is empty for a run without any. */
+export const SOME_KEYS = `coalesce(${LIMIT_KEYS}, '{}')`;
+
+/**
+ * A run `r` stands where it stood when a row of this name (id, keys, standing) was read, and names the same keys: what was
+ * decided about it holds. Between the two its row was not locked.
+ */
+export const isAsSeen = (seen: string) =>
+  `${unindexed("r.state")} = 'queued' AND ${STANDING} = ${seen}.standing AND ${SOME_KEYS} = ${seen}.keys`;
 
 /** What a claim must know of a run `r` that it wants: the keys it needs permits of, and the permits it was granted. */
 export const WANTED_PERMITS = `CASE WHEN r.waiting_key IS NULL OR r.permits IS NULL THEN ${LIMIT_KEYS} END AS keys,
