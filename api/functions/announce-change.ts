@@ -1,5 +1,6 @@
 import { functionKey } from "../../core/domain/limit-keys.ts";
 import type { Store } from "../../core/store/database.ts";
+import { countNewLimit } from "../../core/store/limits/count-new-limit.ts";
 import { grantPermits } from "../../core/store/limits/grant-permits.ts";
 import { revokePermits } from "../../core/store/limits/revoke-permits.ts";
 import type { ApiParts } from "../environment.ts";
@@ -19,5 +20,7 @@ export async function announceChange(parts: ApiParts, functionId: string): Promi
   ringer.ring(granted);
 }
 
-const regrantPermits = async (store: Store, key: string) =>
-  await grantPermits(store, await revokePermits(store, key));
+async function regrantPermits(store: Store, key: string) {
+  await countNewLimit(store, key);
+  return await grantPermits(store, await revokePermits(store, key));
+}

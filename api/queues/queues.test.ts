@@ -62,6 +62,13 @@ test("what is wrong with a queue is said, and changes nothing", async () => {
   assertProblem(await tenant.call("POST", "/v1/queues/default/pause", { body: past }), 422, "invalid_input", [
     "until",
   ]);
+  const pausedUntil = past.until;
+  assertProblem(
+    await tenant.call("PUT", "/v1/queues/mail", { body: { pausedUntil } }),
+    422,
+    "invalid_input",
+    ["pausedUntil"],
+  );
   assertProblem(await tenant.call("POST", "/v1/queues/mail/pause", {}), 404, "not_found");
   assertProblem(await tenant.call("GET", "/v1/queues/mail"), 404, "not_found");
 });

@@ -44,6 +44,7 @@ export const queueFeature: Feature = {
       errors: { 409: ["too_many_queues"] },
       async handle({ parts, owner: { namespaceId }, params, body }) {
         const name = requireQueueName(params.name);
+        requireFuture(parts, "pausedUntil", body.pausedUntil);
         const { concurrency, rate, perKey, restOn429 } = body;
         const limits = { concurrency, rate, perKey, restOn429 };
         const change = { limits, pausedUntil: toPausedUntil(body) };
@@ -113,7 +114,7 @@ export const queueFeature: Feature = {
       answers: { 200: { is: "It is paused.", schema: queueOutput } },
       errors: { 404: ["not_found"] },
       async handle({ parts, owner: { namespaceId }, params: { name }, body: { until } }) {
-        if (until && until <= parts.clock.now()) throw invalidField("until", "must lie in the future");
+        requireFuture(parts, "until", until);
         return { status: 200, body: await pause(parts, namespaceId, name, until ?? UNTIL_RESUMED) };
       },
     }),
@@ -138,6 +139,10 @@ function requireQueueName(text: string): string {
   const name = queueNameParam.safeParse(text);
   if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
   return name.data;
+}
+
+function requireFuture({ clock }: ApiParts, field: string, instant: Date | null | undefined): void {
+  if (instant && instant <= clock.now()) throw invalidField(field, "must lie in the future");
 }
 
 async function pause(parts: ApiParts, namespaceId: string, name: string, until: Date | number | null) {

@@ -13,6 +13,8 @@ import { CALLED, isAsSeen, SOME_KEYS, WAITING } from "./permits.ts";
 /** The most runs that one look grants permits to, of all its keys together. */
 export const GRANT_BATCH = 500;
 const MAX_LOOKS = 4;
+/** Each look is so much deeper than the one before: where the first in line need a key that is full, others are behind them. */
+const DEEPER = 8;
 
 const LOOK = `
   SELECT w.* FROM json_to_recordset($1::json) AS k(key text, free int) CROSS JOIN LATERAL (
@@ -74,7 +76,7 @@ export async function grantPermits(store: Store, keys: string[]): Promise<Staged
   const granted: StagedRun[] = [];
   let locked = withQueues(keys);
   for (let looks = 0; locked.length > 0 && looks < MAX_LOOKS; looks += 1) {
-    const look = await inTransaction(store.pool, (tx) => grant(tx, locked));
+    const look = await inTransaction(store.pool, (tx) => grant(tx, locked, DEEPER ** looks));
     granted.push(...look.granted);
     if (look.furtherKeys.length === 0 && !look.hasMoved) break;
     locked = withQueues([...locked, ...look.furtherKeys]);
@@ -82,13 +84,14 @@ export async function grantPermits(store: Store, keys: string[]): Promise<Staged
   return granted;
 }
 
-async function grant(tx: Transaction, keys: string[]): Promise<Look> {
+async function grant(tx: Transaction, keys: string[], depth: number): Promise<Look> {
   const limits = await lockLimits(tx, keys);
   const free = await withoutCalled(tx, limits);
+  const inSight = new Map(Array.from(free, ([key, count]) => [key, count * depth]));
   const { rows } = await tx.pool.query<LineRow>({
     name: "look-who-waits",
     text: LOOK,
-    values: [toLookText(keys, free, GRANT_BATCH), GRANT_BATCH],
+    values: [toLookText(keys, inSight, GRANT_BATCH), GRANT_BATCH],
   });
   const known = new Set(keys);
   const furtherKeys = rows.flatMap((run) => run.keys).filter((key) => !known.has(key));

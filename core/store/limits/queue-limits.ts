@@ -19,33 +19,49 @@ export interface QueueRow {
   pausedUntil: Date | number | null;
 }
 
-/** In the transaction that changes the queue, with its row locked. */
-export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<void> {
+const limitsAnything = ({ concurrency, rate, perKey, restOn429 }: QueueLimits): boolean =>
+  !!(concurrency ?? rate ?? perKey) || restOn429;
+
+/**
+ * In the transaction that changes the queue, with its row locked. True: its limit is new, and its count begins full, until
+ * what is under way is counted (count-new-limit.ts).
+ */
+export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<boolean> {
   const { namespaceId, name, limits, pausedUntil } = queue;
   const key = queueKey(namespaceId, name);
-  const { concurrency, rate, perKey: perKeyLimits, restOn429 } = limits;
-  const isLimited = !!(concurrency ?? rate ?? perKeyLimits ?? pausedUntil) || restOn429;
   await saveKeyLimits(tx, key, limits.perKey);
-  if (!isLimited) {
+  if (!limitsAnything(limits) && pausedUntil === null) {
     await sql`UPDATE run_limits SET is_default = false, per_key = NULL, paused_until = NULL, rate_interval_ms = NULL,
       rate_burst = NULL, rate_used_until_ms = 0 WHERE key = ${key}`.execute(tx);
-    return await removeLimit(tx, key);
+    await removeLimit(tx, key);
+    return false;
   }
   const perKey = limits.perKey && JSON.stringify(limits.perKey);
-  const rateColumns = toRateColumns(rate);
+  const rateColumns = toRateColumns(limits.rate);
+  const concurrency = limits.concurrency ?? UNLIMITED;
   const { rows } = await sql<{ isNew: boolean }>`
-    INSERT INTO run_limits AS l (key, namespace_id, concurrency, is_default, per_key, paused_until, rate_interval_ms,
-      rate_burst)
-    VALUES (${key}, ${namespaceId}, ${limits.concurrency ?? UNLIMITED}, ${name === DEFAULT_QUEUE}, ${perKey}::jsonb,
+    INSERT INTO run_limits AS l (key, namespace_id, concurrency, permits_held, is_default, per_key, paused_until,
+      rate_interval_ms, rate_burst)
+    VALUES (${key}, ${namespaceId}, ${concurrency}, ${concurrency}, ${name === DEFAULT_QUEUE}, ${perKey}::jsonb,
       ${pausedUntil}::timestamptz, ${rateColumns.rate_interval_ms}, ${rateColumns.rate_burst})
     ON CONFLICT (key) DO UPDATE SET concurrency = excluded.concurrency, is_default = excluded.is_default,
       per_key = excluded.per_key, paused_until = excluded.paused_until,
       rate_interval_ms = excluded.rate_interval_ms, rate_burst = excluded.rate_burst,
       rate_used_until_ms = ${usedUntilMs("l", rateColumns)}
     RETURNING xmax = 0 AS "isNew"`.execute(tx);
-  // What is under way has taken no permit yet.
-  const keys = limits.perKey ? await makeKeysUnderWay(tx, key, limits.perKey) : [];
-  if (rows[0]!.isNew || keys.length > 0) await recountLocked(tx, [key, ...keys]);
+  if (rows[0]!.isNew) return true;
+  const keys = await makeKeysUnderWay(tx, queue);
+  if (keys.length > 0) await recountLocked(tx, [key, ...keys]);
+  return false;
+}
+
+/** The same where it is paused or resumed and nothing else: no row of its keys is written. */
+export async function saveQueuePause(tx: Db, queue: QueueRow): Promise<boolean> {
+  const { namespaceId, name, limits, pausedUntil } = queue;
+  if (!limitsAnything(limits)) return await saveQueueLimit(tx, queue);
+  await sql`UPDATE run_limits SET paused_until = ${pausedUntil}::timestamptz
+    WHERE key = ${queueKey(namespaceId, name)}`.execute(tx);
+  return false;
 }
 
 interface RateColumns {
@@ -83,8 +99,13 @@ async function saveKeyLimits(tx: Db, key: string, perKey: KeyLimits | null): Pro
   if (!perKey) await sql`DELETE FROM run_limits WHERE parent_key = ${key} AND NOT has_waiting`.execute(tx);
 }
 
-/** Rows for the keys of runs that began before there were limits per key: they count. */
-async function makeKeysUnderWay(tx: Db, key: string, perKey: KeyLimits): Promise<string[]> {
+/** Rows for the keys of runs that began before there were limits per key: they are to be counted. */
+export async function makeKeysUnderWay(
+  tx: Db,
+  { namespaceId, name, limits: { perKey } }: QueueRow,
+): Promise<string[]> {
+  if (!perKey) return [];
+  const key = queueKey(namespaceId, name);
   const { rows } = await sql<{ key: string }>`
     INSERT INTO run_limits (key, namespace_id, parent_key, concurrency)
     SELECT DISTINCT ON (k.key) k.key, r.namespace_id, ${key}, ${perKey.concurrency ?? UNLIMITED}::int

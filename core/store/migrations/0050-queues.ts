@@ -42,8 +42,8 @@ const DOWN = [
   "ALTER TABLE tasks DROP COLUMN limit_keys, DROP COLUMN queue",
   // What waits for a queue's limit waits for nothing any more.
   `UPDATE task_runs_open SET waiting_for = NULL, waiting_key = NULL, room = NULL
-    WHERE state = 'queued' AND waiting_key LIKE 'queue:%'`,
-  "DELETE FROM run_limits WHERE key LIKE 'queue:%'",
+    WHERE state = 'queued' AND (waiting_key LIKE 'queue:%' OR waiting_key LIKE 'rate:%')`,
+  "DELETE FROM run_limits WHERE key LIKE 'queue:%' OR key LIKE 'rate:%'",
   `ALTER TABLE run_limits DROP COLUMN paused_until, DROP COLUMN per_key, DROP COLUMN parent_key,
     DROP COLUMN is_default`,
   "DROP TABLE queues",

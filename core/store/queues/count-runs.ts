@@ -1,14 +1,14 @@
 /**
  * How many runs of queues run and wait, and for what. Running ones are as few as there are slots. Waiting ones are
  * counted one by one: of a queue that they name by an index of its own, of `default` among all open runs of the
- * namespace; either stops at `MAX_COUNTED`.
+ * namespace. No more than `MAX_COUNTED` are looked at: each queue that is asked for has the same share of that.
  */
 import { DEFAULT_QUEUE } from "../../domain/limit-keys.ts";
 import { WAIT_REASONS, type WaitReason } from "../../domain/queue.ts";
 import type { QueryScope } from "../database.ts";
 import { LIMIT_OF_WAITING, WAITING_REASON } from "../limits/waiting-reason.ts";
 
-/** About half a second of one core. */
+/** In one answer: about half a second of one core. */
 export const MAX_COUNTED = 250_000;
 
 export interface QueueCounts {
@@ -56,15 +56,12 @@ export async function countQueueRuns(
   maxCounted = MAX_COUNTED,
 ): Promise<Map<string, QueueCounts>> {
   const counts = new Map(names.map((name) => [name, noRuns()]));
+  const share = Math.ceil(maxCounted / names.length);
   const named = names.filter((name) => name !== DEFAULT_QUEUE);
   const waiting =
-    named.length > 0
-      ? (await pool.query<WaitingRow>(COUNT_NAMED, [namespaceId, named, maxCounted])).rows
-      : [];
+    named.length > 0 ? (await pool.query<WaitingRow>(COUNT_NAMED, [namespaceId, named, share])).rows : [];
   if (counts.has(DEFAULT_QUEUE))
-    waiting.push(
-      ...(await pool.query<WaitingRow>(COUNT_DEFAULT, [namespaceId, DEFAULT_QUEUE, maxCounted])).rows,
-    );
+    waiting.push(...(await pool.query<WaitingRow>(COUNT_DEFAULT, [namespaceId, DEFAULT_QUEUE, share])).rows);
   for (const { queue, reason, count, oldest } of waiting) {
     const of = counts.get(queue)!;
     of.waiting += count;

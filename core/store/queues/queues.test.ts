@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import { queueKey } from "../../domain/limit-keys.ts";
+import { functionKey, queueKey } from "../../domain/limit-keys.ts";
 import { NO_LIMITS, type QueueLimits, UNTIL_RESUMED } from "../../domain/queue.ts";
 import { findGrantableKeys, findRatedKeys, hasRates } from "../limits/find-grantable.ts";
 import { foldAllReturned } from "../limits/fold-returned.ts";
@@ -28,7 +28,7 @@ import {
   queueInvocation,
   queueRun,
 } from "../testing/samples.ts";
-import { openTestStore, untilBlocked } from "../testing/test-store.ts";
+import { openTestStore, until, untilBlocked } from "../testing/test-store.ts";
 import { countQueueRuns } from "./count-runs.ts";
 import { endPauses, findQueue, listQueues, pauseQueue, putQueue, removeQueue, restQueue } from "./queues.ts";
 
@@ -229,7 +229,100 @@ describe("a limit per key", () => {
   });
 });
 
+test("the permit of a queue is for the first in its line who may have it, however many keys ahead of it are full", async () => {
+  const workerId = await makeWorker(db);
+  const { key, queueMany } = await openQueue({ concurrency: 2, perKey: { concurrency: 1, rate: null } });
+  const runIds = await queueMany(1);
+  runIds.push(...(await queueMany(41, { concurrencyKey: "ada" })), ...(await queueMany(1)));
+  const [keyless] = await claimRuns(store, workerId, runIds);
+  await end(workerId, [keyless!]);
+  assert.deepEqual(
+    (await grantPermits(store, [key])).map(({ runId }) => runId),
+    runIds.slice(-1),
+  );
+});
+
+describe("a limit that is new", () => {
+  /** Claims that have begun wait, before they write, for as long as `work` takes. */
+  async function whileClaimsWait(work: () => Promise<void>): Promise<void> {
+    await sql`CREATE OR REPLACE FUNCTION await_test() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NEW; END $$`.execute(db);
+    await sql`CREATE TRIGGER await_test BEFORE UPDATE ON task_runs_open FOR EACH ROW
+      WHEN (NEW.state = 'running') EXECUTE FUNCTION await_test()`.execute(db);
+    const holder = await store.pool.connect();
+    try {
+      await holder.query("BEGIN; SELECT pg_advisory_xact_lock(42)");
+      await work();
+    } finally {
+      await holder.query("ROLLBACK");
+      holder.release();
+      await sql`DROP TRIGGER await_test ON task_runs_open`.execute(db);
+    }
+  }
+
+  test("counts the runs of claims that began before it, and is answered after them", async () => {
+    const workerId = await makeWorker(db);
+    const { queueMany, change } = await openQueue({});
+    const runIds = await queueMany(3);
+    let claiming: ReturnType<typeof claimRuns>;
+    let changing: ReturnType<typeof change>;
+    await whileClaimsWait(async () => {
+      claiming = claimRuns(store, workerId, runIds.slice(0, 1));
+      await untilBlocked(store);
+      changing = change({ concurrency: 1, perKey: { concurrency: 1, rate: null } });
+      await until(async () => (await limitRows()).length > 0 || undefined);
+      assert.deepEqual(await claimRuns(store, workerId, runIds.slice(1, 2)), [], "it is not counted yet");
+    });
+    assert.equal((await claiming!).length, 1);
+    const { freedKeys } = await changing!;
+    assert.deepEqual(await grantPermits(store, freedKeys), []);
+    assert.deepEqual(await claimRuns(store, workerId, runIds.slice(2)), []);
+  });
+
+  test("takes back permits of other limits from runs that have not started", async () => {
+    const workerId = await makeWorker(db);
+    const namespaceId = await newNamespace();
+    const key = functionKey(await deployFunction(db, namespaceId, "f", { concurrency: 1 }));
+    const first = await queueInvocation(store, namespaceId, "f");
+    const second = await queueInvocation(store, namespaceId, "f");
+    await end(workerId, await claimRuns(store, workerId, [first, second]));
+    assert.equal((await grantPermits(store, [key])).length, 1);
+    await pauseQueue(store, namespaceId, "default", UNTIL_RESUMED);
+    assert.deepEqual(await claimRuns(store, workerId, [second]), []);
+    assert.deepEqual(await claimDue(store, workerId, 10, 0), []);
+  });
+});
+
 describe("a paused queue", () => {
+  test("is paused by its own row: none of its keys is written", async () => {
+    const workerId = await makeWorker(db);
+    const { key, queueMany, pause } = await openQueue({ perKey: { concurrency: 1, rate: null } });
+    await claimRuns(store, workerId, await queueMany(1, { concurrencyKey: "ada" }));
+    const version = async () =>
+      (await sql`SELECT xmin::text, ctid::text FROM run_limits WHERE key = ${`${key}/ada`}`.execute(db)).rows;
+    const before = await version();
+    await pause();
+    await pause(null);
+    assert.deepEqual(await version(), before);
+  });
+
+  test("holds the lock of no other while its pause ends", async () => {
+    const queues = [await openQueue({ concurrency: 1 }), await openQueue({ concurrency: 1 })];
+    for (const { pause } of queues) await pause(new Date(Date.now() + 3_600_000));
+    await sql`UPDATE queues SET paused_until = now() - interval '1 second'`.execute(db);
+    const keys = queues.map(({ key }) => key);
+    let ending: Promise<string[]>;
+    await db.transaction().execute(async (tx) => {
+      await sql`SELECT FROM run_limits WHERE key = ANY(${keys}) FOR UPDATE`.execute(tx);
+      ending = endPauses(store, 10);
+      await untilBlocked(store);
+      const { rows } = await sql<{ name: string }>`
+        SELECT name FROM queues ORDER BY name FOR UPDATE SKIP LOCKED`.execute(tx);
+      assert.equal(rows.length, 1, "the other one is not taken yet");
+    });
+    assert.deepEqual((await ending!).sort(), keys.sort());
+  });
+
   test("starts none, says so, and goes on where it was when it is resumed", async () => {
     const workerId = await makeWorker(db);
     const { key, queueMany, pause, waitingFor } = await openQueue({ concurrency: 2 });
@@ -468,6 +561,10 @@ describe("a queue that rests on a 429", () => {
     assert.ok(first.getTime() > Date.now() + 3_500_000);
     await restQueue(store, run!.queueKey!, 60_000);
     assert.deepEqual(await until(), first);
+    await restQueue(store, run!.queueKey!, first.getTime() - Date.now() + 500);
+    assert.deepEqual(await until(), first, "by less than a second it is not moved");
+    await restQueue(store, run!.queueKey!, first.getTime() - Date.now() + 60_000);
+    assert.ok((await until()) > first);
     assert.deepEqual(await claimRuns(store, workerId, await queueMany(1)), []);
     await pauseQueue(store, namespaceId, name, UNTIL_RESUMED);
     await restQueue(store, run!.queueKey!, 7_200_000);
@@ -514,6 +611,8 @@ test("no more runs are looked at than the bound", async () => {
     const counts = await countQueueRuns(store, namespaceId, [queue], 2);
     assert.equal(counts.get(queue)?.waiting, 2);
   }
+  const counts = await countQueueRuns(store, namespaceId, ["default", "mail"], 4);
+  assert.deepEqual([counts.get("default")?.waiting, counts.get("mail")?.waiting], [2, 2]);
 });
 
 test("a queue that tasks or open runs name is not deleted", async () => {

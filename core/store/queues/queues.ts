@@ -5,7 +5,8 @@ import { NO_LIMITS, type QueueLimits } from "../../domain/queue.ts";
 import { conflict } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
-import { type QueueRow, saveQueueLimit } from "../limits/queue-limits.ts";
+import { countNewLimit } from "../limits/count-new-limit.ts";
+import { makeKeysUnderWay, type QueueRow, saveQueueLimit, saveQueuePause } from "../limits/queue-limits.ts";
 import { revokePermits } from "../limits/revoke-permits.ts";
 import { IS_OVER } from "../tasks/keys.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
@@ -100,11 +101,13 @@ async function changeQueue(
          SET limits = excluded.limits, paused_until = excluded.paused_until, updated_at = now()`,
       [namespaceId, name, toJsonText(limits), pausedUntil],
     );
-    await saveQueueLimit(tx.db, row);
-    return { row, isNew: !standing };
+    const isUncounted = await (change.limits ? saveQueueLimit : saveQueuePause)(tx.db, row);
+    return { row, isNew: !standing, isUncounted };
   });
   if (!changed) return;
-  const freedKeys = await revokePermits(store, queueKey(namespaceId, name));
+  const key = queueKey(namespaceId, name);
+  if (changed.isUncounted) await countNewLimit(store, key, (tx) => makeKeysUnderWay(tx.db, changed.row));
+  const freedKeys = await revokePermits(store, key);
   return { queue: toQueue(changed.row), isNew: changed.isNew, freedKeys };
 }
 
@@ -118,18 +121,22 @@ export async function pauseQueue(
   return await changeQueue(store, namespaceId, name, { pausedUntil });
 }
 
-/** Pauses the queue of a limit key for so long, if it rests on a 429 and is not paused for longer. */
+/** A pause is not moved by less: every 429 of a burst of them would. */
+const LEAST_REST = "interval '1 second'";
+
+/** Pauses the queue of a limit key for so long, if it rests on a 429 and is not paused for as long, or nearly. */
 export async function restQueue(store: Store, key: string, restMs: number): Promise<void> {
   const isResting = await inTransaction(store.pool, async ({ pool, db }) => {
     const { rows } = await pool.query<QueueRow>(
       `UPDATE queues q SET paused_until = n.until, updated_at = now()
        FROM (SELECT clock_timestamp() + $3::float8 * interval '1 millisecond' AS until) AS n
        WHERE q.namespace_id = $1 AND q.name = $2
-         AND q.limits ->> 'restOn429' = 'true' AND coalesce(q.paused_until < n.until, true)
+         AND q.limits ->> 'restOn429' = 'true'
+         AND coalesce(q.paused_until <= clock_timestamp() OR q.paused_until < n.until - ${LEAST_REST}, true)
        RETURNING q.namespace_id AS "namespaceId", q.name, q.limits, q.paused_until AS "pausedUntil"`,
       [...placeOfQueueKey(key), restMs],
     );
-    for (const row of rows) await saveQueueLimit(db, { ...row, limits: { ...NO_LIMITS, ...row.limits } });
+    for (const row of rows) await saveQueuePause(db, { ...row, limits: { ...NO_LIMITS, ...row.limits } });
     return rows.length > 0;
   });
   if (isResting) await revokePermits(store, key);
@@ -181,22 +188,29 @@ async function demandPlace({ pool }: Transaction, namespaceId: string): Promise<
     throw conflict(`A namespace has at most ${MAX_QUEUES} queues.`, "too_many_queues");
 }
 
+const HAS_PASSED = "paused_until < 'infinity' AND paused_until <= clock_timestamp()";
+
 /** Queues whose pause has passed, up to `limit`, have none any more; their keys, whose runs may be granted permits. */
 export async function endPauses(store: Store, limit: number): Promise<string[]> {
+  const { rows } = await store.pool.query<{ namespaceId: string; name: string }>(
+    `SELECT namespace_id AS "namespaceId", name FROM queues WHERE ${HAS_PASSED} ORDER BY paused_until LIMIT $1`,
+    [limit],
+  );
+  const keys: string[] = [];
+  for (const { namespaceId, name } of rows)
+    if (await endPause(store, namespaceId, name)) keys.push(queueKey(namespaceId, name));
+  return keys;
+}
+
+/** A transaction of its own: who ends runs locks the limits of several queues in another order. */
+async function endPause(store: Store, namespaceId: string, name: string): Promise<boolean> {
   return await inTransaction(store.pool, async ({ pool, db }) => {
     const { rows } = await pool.query<QueueRow>(
-      `UPDATE queues q SET paused_until = NULL FROM (
-         SELECT namespace_id, name FROM queues WHERE paused_until < 'infinity' AND paused_until <= clock_timestamp()
-         ORDER BY namespace_id, name LIMIT $1 FOR UPDATE SKIP LOCKED
-       ) AS p WHERE q.namespace_id = p.namespace_id AND q.name = p.name
-       RETURNING q.namespace_id AS "namespaceId", q.name, q.limits, NULL AS "pausedUntil"`,
-      [limit],
+      `UPDATE queues SET paused_until = NULL WHERE namespace_id = $1 AND name = $2 AND ${HAS_PASSED}
+       RETURNING namespace_id AS "namespaceId", name, limits, paused_until AS "pausedUntil"`,
+      [namespaceId, name],
     );
-    const keys: string[] = [];
-    for (const row of rows) {
-      await saveQueueLimit(db, { ...row, limits: { ...NO_LIMITS, ...row.limits } });
-      keys.push(queueKey(row.namespaceId, row.name));
-    }
-    return keys;
+    for (const row of rows) await saveQueuePause(db, { ...row, limits: { ...NO_LIMITS, ...row.limits } });
+    return rows.length > 0;
   });
 }
