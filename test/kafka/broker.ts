@@ -92,7 +92,8 @@ interface RunningBroker {
   release(): void;
 }
 
-const USUAL_SETTINGS: Record<string, string> = {
+/** Without `settings`. */
+export const USUAL_SETTINGS: Record<string, string> = {
   "process.roles": "broker,controller",
   "node.id": "1",
   "controller.quorum.voters": "1@127.0.0.1:CONTROLLER_PORT",

@@ -1,6 +1,7 @@
 /** A way to a server that a test can hold up: what is sent waits, as on a network that drops everything. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 
 export interface TcpProxy {
   port: number;
@@ -10,6 +11,8 @@ export interface TcpProxy {
   release(): void;
   /** The connections that stand say nothing any more, and are not closed, as where a machine is gone; new ones pass. */
   abandon(): void;
+  /** What is sent from now on arrives so much later, in its order; 0: at once. */
+  delay(ms: number): void;
   /** Where new connections lead from now on; those that stand are cut. */
   redirect(port: number): void;
   close(): Promise<void>;
@@ -19,6 +22,7 @@ export interface TcpProxy {
 export async function startTcpProxy(port: number): Promise<TcpProxy> {
   let targetPort = port;
   let isHeld = false;
+  let delayMs = 0;
   const sockets = new Set<Socket>();
   const abandoned = new WeakSet<Socket>();
   const waiting: Socket[] = [];
@@ -30,6 +34,22 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
     if (isHeld) socket.pause();
   }
 
+  /** Of one direction: each act is done after those before it, and after the delay that holds when it comes. */
+  function inOrder(): (act: () => void) => void {
+    let pending = 0;
+    let last = Promise.resolve();
+    return (act) => {
+      if (pending === 0 && delayMs === 0) return act();
+      pending += 1;
+      const dueMs = performance.now() + delayMs;
+      last = last.then(async () => {
+        await wait(Math.max(dueMs - performance.now(), 0));
+        pending -= 1;
+        act();
+      });
+    };
+  }
+
   function join(client: Socket): void {
     if (client.destroyed) return;
     const server = connect(targetPort, "127.0.0.1");
@@ -38,11 +58,14 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
       [client, server],
       [server, client],
     ] as const) {
-      from.on("data", (chunk) => void to.write(chunk));
-      from.once("end", () => to.end());
-      from.once("close", () => {
-        if (!abandoned.has(to)) to.destroy();
-      });
+      const pass = inOrder();
+      from.on("data", (chunk) => pass(() => void to.write(chunk)));
+      from.once("end", () => pass(() => void to.end()));
+      from.once("close", () =>
+        pass(() => {
+          if (!abandoned.has(to)) to.destroy();
+        }),
+      );
     }
     if (isHeld) for (const socket of [client, server]) socket.pause();
   }
@@ -69,6 +92,9 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
         abandoned.add(socket);
         socket.pause();
       }
+    },
+    delay(ms) {
+      delayMs = ms;
     },
     redirect(next) {
       targetPort = next;

@@ -1,0 +1,31 @@
+/** Every kind of fault. */
+import { callPartition, delayed, halfOpen, partition, terminate } from "./connections.ts";
+import { postgresCrash, postgresFreeze, postgresRestart } from "./database.ts";
+import { executor } from "./executors.ts";
+import type { Fault, FaultKind } from "./fault.ts";
+import { kafkaCrash, kafkaEmpty, kafkaFreeze, kafkaPartition, kafkaTopics } from "./kafka.ts";
+import { kill, stop, term } from "./processes.ts";
+
+export const CATALOGUE: Record<FaultKind, Fault> = {
+  kill,
+  stop,
+  term,
+  executor,
+  terminate,
+  partition,
+  "half-open": halfOpen,
+  delay: delayed,
+  "call-partition": callPartition,
+  "postgres-crash": postgresCrash,
+  "postgres-restart": postgresRestart,
+  "postgres-freeze": postgresFreeze,
+  "kafka-crash": kafkaCrash,
+  "kafka-empty": kafkaEmpty,
+  "kafka-freeze": kafkaFreeze,
+  "kafka-partition": kafkaPartition,
+  "kafka-topics": kafkaTopics,
+};
+
+export function chooseFaults(kinds: readonly FaultKind[]): Partial<Record<FaultKind, Fault>> {
+  return Object.fromEntries(kinds.map((kind) => [kind, CATALOGUE[kind]]));
+}

@@ -1,0 +1,30 @@
+/** A database server that crashes, is restarted, or stands still. */
+import type { Fault } from "./fault.ts";
+
+const PART = "postgres";
+
+export const postgresCrash: Fault = {
+  weight: 2,
+  lastsMs: [0, 4_000],
+  aim: ({ postgres }, pick) => ({
+    part: PART,
+    inflict: () => postgres.crash(pick < 0.5 ? "SIGQUIT" : "SIGKILL"),
+    heal: () => postgres.start(),
+  }),
+};
+
+export const postgresRestart: Fault = {
+  weight: 1,
+  lastsMs: [0, 1_000],
+  aim: ({ postgres }) => ({ part: PART, inflict: () => postgres.stop(), heal: () => postgres.start() }),
+};
+
+export const postgresFreeze: Fault = {
+  weight: 1,
+  lastsMs: [500, 9_000],
+  aim: ({ postgres }) => ({
+    part: PART,
+    inflict: async () => postgres.freeze(),
+    heal: async () => postgres.thaw(),
+  }),
+};

@@ -1,0 +1,74 @@
+/**
+ * Carries out a plan of faults: each at its time, those of one part one after the other.
+ * States of a harm: waiting → inflicted → healed.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { messageOf } from "../../../core/errors.ts";
+import type { Records } from "../records.ts";
+import type { System } from "../system/system.ts";
+import { CATALOGUE } from "./catalogue.ts";
+import type { FaultKind } from "./fault.ts";
+import type { PlannedFault } from "./plan-faults.ts";
+
+export interface Infliction {
+  /** How many of each kind were inflicted so far. */
+  counts: Map<FaultKind, number>;
+  /** What stands under a fault right now. */
+  harmed(): string[];
+  /** Heals what is harmed, and inflicts nothing more; resolves once all is healed. Rejects where that failed. */
+  end(): Promise<void>;
+}
+
+export function inflictFaults(plan: readonly PlannedFault[], system: System, records: Records): Infliction {
+  const ending = new AbortController();
+  const counts = new Map<FaultKind, number>();
+  /** The last harm of each part. */
+  const parts = new Map<string, Promise<void>>();
+  const harmed = new Set<string>();
+  const failures: string[] = [];
+  const beganMs = Date.now();
+
+  const pause = (ms: number) => delay(ms, undefined, { signal: ending.signal }).catch(() => {});
+
+  async function inflict({ kind, lastsMs, pick }: PlannedFault): Promise<void> {
+    const harm = CATALOGUE[kind].aim(system, pick);
+    if (!harm) return;
+    const before = parts.get(harm.part) ?? Promise.resolve();
+    const turn = before.then(async () => {
+      if (ending.signal.aborted) return;
+      const at = Date.now();
+      harmed.add(`${kind} ${harm.part}`);
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+      try {
+        await harm.inflict();
+        await pause(lastsMs);
+      } finally {
+        await harm.heal?.();
+        harmed.delete(`${kind} ${harm.part}`);
+        records.add("faults", { kind, part: harm.part, at, healedAt: Date.now() });
+      }
+    });
+    const settled = turn.catch((error) => void failures.push(`${kind} of ${harm.part}: ${messageOf(error)}`));
+    parts.set(harm.part, settled);
+  }
+
+  async function follow(): Promise<void> {
+    for (const fault of plan) {
+      await pause(Math.max(beganMs + fault.atMs - Date.now(), 0));
+      if (ending.signal.aborted) return;
+      await inflict(fault);
+    }
+  }
+
+  const following = follow();
+  return {
+    counts,
+    harmed: () => [...harmed],
+    async end() {
+      ending.abort();
+      await following;
+      await Promise.all(parts.values());
+      if (failures.length > 0) throw new Error(`Faults could not be carried out: ${failures.join("; ")}`);
+    },
+  };
+}

@@ -1,0 +1,78 @@
+/** Evidence of one run that did all as it should, for tests to spoil. */
+import type { Evidence, RunChange, RunRow, TargetRequest } from "./evidence.ts";
+
+export const RUN = "run-1";
+export const TASK = "task-1";
+/** When the run is due. */
+export const DUE = 10_000;
+
+export function sampleChange(change: Partial<RunChange> & Pick<RunChange, "id" | "state">): RunChange {
+  return {
+    ...{ at: DUE + change.id, xid: `x${change.id}`, op: "U", runId: RUN, taskId: TASK, trigger: "schedule" },
+    ...{ claimNo: 0, workerId: null, attempt: 1, scheduledFor: DUE, availableAt: DUE },
+    ...{ limitKeys: null, errorCode: null },
+    ...change,
+  };
+}
+
+export function sampleRow(row: Partial<RunRow> = {}): RunRow {
+  return {
+    ...{ id: RUN, taskId: TASK, trigger: "schedule", state: "succeeded", claimNo: 1, attempt: 1 },
+    ...{ scheduledFor: DUE, startedAt: DUE + 2, skipped: null, attempts: [{ attempt: 1, error: null }] },
+    ...row,
+  };
+}
+
+export function sampleRequest(request: Partial<TargetRequest> = {}): TargetRequest {
+  return {
+    ...{ beganAt: DUE + 3, endedAt: DUE + 20, how: "answered", runId: RUN, attempt: 1, path: "/run" },
+    ...request,
+  };
+}
+
+export const SAMPLE_LIFE: readonly RunChange[] = [
+  sampleChange({ id: 1, op: "I", state: "queued", at: DUE - 1_000 }),
+  sampleChange({ id: 2, state: "running", claimNo: 1, workerId: "w1" }),
+  sampleChange({ id: 30, op: "D", state: "running", claimNo: 1, workerId: "w1" }),
+  sampleChange({ id: 31, op: "I", state: "succeeded", claimNo: 1, workerId: "w1", xid: "x30" }),
+];
+
+export function sampleEvidence(parts: {
+  changes?: readonly RunChange[];
+  rows?: RunRow[];
+  requests?: TargetRequest[];
+  more?: Partial<Evidence>;
+}): Evidence {
+  return {
+    facts: {
+      ...{ seed: 1, leaseMs: 4_000, beganAt: 0, healedAt: 100_000, workEndedAt: 110_000, unquiet: [] },
+    },
+    changes: Map.groupBy(parts.changes ?? SAMPLE_LIFE, ({ runId }) => runId),
+    rows: Map.groupBy(parts.rows ?? [sampleRow()], ({ id }) => id),
+    tasks: new Map([
+      [
+        TASK,
+        {
+          ...{ id: TASK, state: "completed", type: "http", schedule: { kind: "at" } },
+          ...{ anchorAt: 0, createdAt: 0 },
+        },
+      ],
+    ]),
+    requests: Map.groupBy(parts.requests ?? [sampleRequest()], ({ runId }) => runId),
+    answers: [
+      {
+        ...{
+          act: "http later",
+          key: "k1",
+          method: "POST",
+          path: "/v1/tasks",
+          firstAt: 0,
+          at: 1,
+          status: 201,
+        },
+        answer: { id: TASK, nextRunAt: new Date(DUE).toISOString() },
+      },
+    ],
+    ...parts.more,
+  };
+}

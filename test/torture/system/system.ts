@@ -1,0 +1,111 @@
+/** Everything that is tortured, and what records it. */
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import pg from "pg";
+import { freePorts } from "../../support/free-ports.ts";
+import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
+import { installAuditTrail } from "../audit/trail.ts";
+import type { Records } from "../records.ts";
+import { startTorturedBroker, type TorturedBroker } from "./broker.ts";
+import { makeDataFolder } from "./data-folder.ts";
+import { startTorturedPostgres, type TorturedPostgres } from "./postgres.ts";
+import { Role, type RoleKind } from "./role.ts";
+import { type Sinks, startSinks } from "./sinks.ts";
+
+/** Short, so that what freezes outlasts it. */
+export const LEASE_MS = 4_000;
+const COUNTS: Record<RoleKind, number> = { api: 2, scheduler: 2, worker: 3 };
+const START_PATIENCE_MS = 120_000;
+
+export interface System {
+  postgres: TorturedPostgres;
+  kafka: TorturedBroker | undefined;
+  sinks: Sinks;
+  roles: Role[];
+  apiKey: string;
+  ofKind(kind: RoleKind): Role[];
+  /** Once all of them are. */
+  whenReady(patienceMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface SystemOptions {
+  /** For the roles' logs. */
+  folder: string;
+  transport: "kafka" | "postgres";
+  records: Records;
+}
+
+export async function startSystem({ folder, transport, records }: SystemOptions): Promise<System> {
+  const dataFolder = await makeDataFolder();
+  const [postgres, kafka, sinks] = await Promise.all([
+    startTorturedPostgres(dataFolder),
+    transport === "kafka" ? startTorturedBroker(dataFolder) : undefined,
+    startSinks(records.pathOf("requests")),
+  ]);
+  const apiKey = `bh_${randomBytes(16).toString("hex")}`;
+  const roles: Role[] = [];
+  const proxies: TcpProxy[] = [];
+  const names = Object.entries(COUNTS).flatMap(([kind, count]) =>
+    Array.from({ length: count }, (_, index) => ({ kind: kind as RoleKind, name: `${kind}-${index + 1}` })),
+  );
+  const ports = await freePorts(names.length);
+  const publicUrl = `http://127.0.0.1:${ports[0]}`;
+  const shared = {
+    ...{ BELLHOP_API_KEY: apiKey, BELLHOP_SECRETS_KEY: randomBytes(32).toString("hex") },
+    ...{ HOST: "127.0.0.1", EGRESS_ALLOW: "127.0.0.0/8", BELLHOP_PUBLIC_URL: publicUrl },
+    ...{ EMAIL_URL: sinks.mailUrl, EMAIL_FROM: "torture@example.com" },
+    ...{ WORKER_LEASE: `${LEASE_MS}ms`, WORKER_DRAIN: "2s", WORKER_SLOTS: "40" },
+    ...(kafka ? { KAFKA_BROKERS: kafka.address, KAFKA_PARTITIONS: "6", KAFKA_TOPIC_PREFIX: "torture" } : {}),
+  };
+
+  async function startRole(index: number): Promise<void> {
+    const { kind, name } = names[index]!;
+    const port = ports[index]!;
+    const database = await startTcpProxy(postgres.port);
+    const calls = kind === "worker" ? await startTcpProxy(port) : undefined;
+    proxies.push(database, ...(calls ? [calls] : []));
+    const url = new URL(postgres.url);
+    url.port = String(database.port);
+    const env = {
+      ...{ ...shared, DATABASE_URL: url.href },
+      ...(calls ? { WORKER_ADDRESS: `127.0.0.1:${calls.port}` } : {}),
+    };
+    const logFile = join(folder, `${name}.log`);
+    roles.push(new Role({ kind, name, port, env, logFile, database, ...(calls ? { calls } : {}) }));
+  }
+
+  const system: System = {
+    ...{ postgres, kafka, sinks, roles, apiKey },
+    ofKind: (kind) => roles.filter((role) => role.kind === kind),
+    async whenReady(patienceMs) {
+      await Promise.all(roles.map((role) => role.whenReady(patienceMs)));
+    },
+    async stop() {
+      await Promise.all(roles.map((role) => role.dismiss()));
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+      await Promise.all([kafka?.stop(), postgres.stop(), sinks.stop()]);
+      await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+  // The first API migrates; nobody works before the trail is there.
+  await startRole(0);
+  await system.whenReady(START_PATIENCE_MS);
+  await withClient(postgres.url, installAuditTrail);
+  for (let index = 1; index < names.length; index += 1) await startRole(index);
+  await system.whenReady(START_PATIENCE_MS);
+  return system;
+}
+
+/** A connection of the harness's own, past every proxy. */
+export async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  client.on("error", () => {});
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}

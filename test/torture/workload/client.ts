@@ -1,0 +1,85 @@
+/**
+ * Sends a request until it has an answer that is one, to one API after another. A POST has an idempotency key, so that
+ * however often it is sent it is done once; what else is sent may be repeated by itself.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Records } from "../records.ts";
+import type { System } from "../system/system.ts";
+
+export interface Ask {
+  /** What is asked, by the workload's name for it. */
+  act: string;
+  /** Names the request. */
+  key: string;
+  method: "POST" | "PUT" | "PATCH" | "DELETE";
+  path: string;
+  body?: object;
+}
+
+export interface Answer {
+  status: number;
+  body: Record<string, unknown>;
+}
+
+export interface WorkClient {
+  /** Undefined: nobody answered before the end. Each answer is recorded. */
+  ask(ask: Ask): Promise<Answer | undefined>;
+}
+
+const TIMEOUT_MS = 6_000;
+const RETRY_MS = 150;
+/** What the run became is not told by these. */
+const PASSING = ["database_unavailable", "outcome_unknown", "run_not_finished", "internal_error"];
+
+/** @param signal gives up what has no answer yet */
+export function createWorkClient(system: System, records: Records, signal: AbortSignal): WorkClient {
+  const apis = system.ofKind("api");
+  let turn = 0;
+
+  async function send({ key, method, path, body }: Ask): Promise<Answer | undefined> {
+    const { url } = apis[turn % apis.length]!;
+    turn += 1;
+    try {
+      const response = await fetch(`${url}${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${system.apiKey}`,
+          ...(method === "POST" ? { "idempotency-key": key } : {}),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+      });
+      const text = await response.text();
+      return { status: response.status, body: text === "" ? {} : JSON.parse(text) };
+    } catch {
+      return undefined;
+    }
+  }
+
+  return {
+    async ask(ask) {
+      const firstAt = Date.now();
+      for (let tries = 1; !signal.aborted; tries += 1) {
+        const answer = await send(ask);
+        if (answer && isAnswer(answer)) {
+          const { act, key, method, path, body } = ask;
+          records.add("answers", {
+            ...{ act, key, method, path, body, tries, firstAt, at: Date.now() },
+            ...{ status: answer.status, answer: answer.body },
+          });
+          return answer;
+        }
+        await delay(RETRY_MS, undefined, { signal }).catch(() => {});
+      }
+      return undefined;
+    },
+  };
+}
+
+/** Others say that it should come again. */
+function isAnswer({ status, body }: Answer): boolean {
+  if (status === 429 || body["code"] === "idempotency_key_in_use") return false;
+  if (status < 500) return true;
+  // The end of a call that was done: its worker was lost, or what it called fails.
+  return typeof body["runId"] === "string" && !PASSING.includes(String(body["code"]));
+}

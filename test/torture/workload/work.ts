@@ -1,0 +1,103 @@
+/** Gives the system random work at a rate, until it is told to end; then takes back what would go on for ever. */
+import { setTimeout as delay } from "node:timers/promises";
+import { createRandom } from "../../support/random.ts";
+import type { Records } from "../records.ts";
+import type { System } from "../system/system.ts";
+import { createWorkClient, type WorkClient } from "./client.ts";
+import { drawAct, FUNCTION_NAME, FUNCTION_SOURCE, type Known } from "./draw-act.ts";
+
+export interface Work {
+  /** Answers so far, and requests that wait for one. */
+  counts(): { answered: number; waiting: number };
+  /** Asks for nothing new, and ends repeating tasks; resolves once every request has been answered. */
+  end(): Promise<void>;
+  /** Gives up what has no answer. */
+  abort(): void;
+}
+
+export interface WorkOptions {
+  system: System;
+  records: Records;
+  seed: number;
+  ratePerSecond: number;
+}
+
+const TICK_MS = 50;
+/** Who asks more than this waits for answers first: the harness is no attack on the API. */
+const MAX_WAITING = 300;
+
+export async function startWork({ system, records, seed, ratePerSecond }: WorkOptions): Promise<Work> {
+  const aborting = new AbortController();
+  const client = createWorkClient(system, records, aborting.signal);
+  await deployFunction(client);
+  const random = createRandom(seed);
+  const known: Known = { repeating: [], targetUrl: system.sinks.httpUrl };
+  const waiting = new Set<Promise<void>>();
+  let answered = 0;
+  let count = 0;
+  let isEnding = false;
+
+  async function act(): Promise<void> {
+    count += 1;
+    const ask = drawAct(random, known, seed, count);
+    const answer = await client.ask(ask);
+    if (!answer) return;
+    answered += 1;
+    learn(known, ask.act, ask.path, answer.body);
+  }
+
+  async function keepAsking(): Promise<void> {
+    let credit = 0;
+    for (let last = Date.now(); !isEnding; ) {
+      await delay(TICK_MS);
+      const now = Date.now();
+      credit = Math.min(credit + ((now - last) * ratePerSecond) / 1_000, ratePerSecond);
+      last = now;
+      for (; credit >= 1 && waiting.size < MAX_WAITING; credit -= 1) {
+        const asked = act().finally(() => waiting.delete(asked));
+        waiting.add(asked);
+      }
+    }
+  }
+
+  const asking = keepAsking();
+  return {
+    counts: () => ({ answered, waiting: waiting.size }),
+    async end() {
+      isEnding = true;
+      await asking;
+      await Promise.all(waiting);
+      await Promise.all(
+        known.repeating.map((id, index) => cancel(client, id, `torture-${seed}-end-${index}`)),
+      );
+    },
+    abort: () => aborting.abort(),
+  };
+}
+
+function learn(known: Known, act: string, path: string, body: Record<string, unknown>): void {
+  if (act === "repeating") known.repeating.push(body["id"] as string);
+  if (act === "cancel repeating") {
+    const id = path.split("/")[3];
+    known.repeating = known.repeating.filter((each) => each !== id);
+  }
+}
+
+async function cancel(client: WorkClient, id: string, key: string): Promise<void> {
+  await client.ask({
+    act: "cancel repeating",
+    key,
+    method: "POST",
+    path: `/v1/tasks/${id}/cancel`,
+    body: {},
+  });
+}
+
+async function deployFunction(client: WorkClient): Promise<void> {
+  const answer = await client.ask({
+    ...{ act: "deploy", key: "deploy", method: "PUT", path: `/v1/functions/${FUNCTION_NAME}` },
+    body: { source: FUNCTION_SOURCE },
+  });
+  if (!answer || answer.status >= 300)
+    throw new Error(`The function was not deployed: ${JSON.stringify(answer)}`);
+}
