@@ -112,7 +112,7 @@ export const QUEUES: Statement[] = [
     [API, "it is one namespace's"],
     [API, "a call that names a queue that is not there is refused"],
   ),
-  held(`Up to ${n(MAX_COUNTED)} waiting runs of a queue are counted`, [
+  held(`Up to ${n(MAX_COUNTED)} waiting runs are counted`, [
     "core/store/queues/queues.test.ts",
     "no more runs are looked at than the bound",
   ]),
