@@ -5,6 +5,9 @@
  *
  * A page is of one instant. Else a run that changes its state between two walks would be found by neither, and one that
  * ends between the look at the rows and the look at how far it came would move others past the cursor, unseen.
+ *
+ * A page is bounded in bytes as well, and never empty for that: a role that answers several at once must not hold what
+ * 200 results of a megabyte take.
  */
 import { type RawBuilder, sql } from "kysely";
 import type { ListOrder } from "../contracts/common.ts";
@@ -37,14 +40,35 @@ export interface Found<Row> {
   nextId: string | null;
 }
 
+/** How the rows of a page are read. */
+export interface Reading<Row> {
+  /** Says what is read of the rows `r` that are found. */
+  select(found: RawBuilder<unknown>): RawBuilder<Row>;
+  /** Those of their columns that may be large and are read. Default: none. */
+  largeColumns?: readonly string[];
+}
+
+/** Of large columns, a page: some four results of the largest kind. The row that passes it is the page's last. */
+export const MAX_PAGE_BYTES = 4_000_000;
+
+/** What compressed JSON is taken for: seldom more, and to unpack it only to tell would cost more than to read it. */
+const MOST_COMPRESSED = 20;
+
+const bytesOf = (columns: readonly string[]) =>
+  sql.raw(
+    columns
+      .map(
+        (column) => `coalesce(pg_column_size(r.${column})
+          * CASE WHEN pg_column_compression(r.${column}) IS NULL THEN 1 ELSE ${MOST_COMPRESSED} END, 0)`,
+      )
+      .join(" + "),
+  );
+
 interface Taken<Row> {
   rows: Row[];
   /** Everything up to here is in `rows`; undefined: it came to its end. */
   reachedId: string | undefined;
 }
-
-/** Says what is read of the rows `r` that are found. */
-type Select<Row> = (found: RawBuilder<unknown>) => RawBuilder<Row>;
 
 export const MAX_ROWS = 5_000;
 
@@ -52,12 +76,12 @@ export const MAX_ROWS = 5_000;
 export async function readWalks<Row extends { id: string }>(
   db: Db,
   walks: Walk[],
-  select: Select<Row>,
+  reading: Reading<Row>,
   page: PageOptions,
 ): Promise<Found<Row>> {
   const read = async (scope: Db) => {
     const taken: Taken<Row>[] = [];
-    for (const walk of walks) taken.push(await beginWalk(scope, walk, select, page));
+    for (const walk of walks) taken.push(await beginWalk(scope, walk, reading, page));
     return mergeWalks(taken, page);
   };
   // The answer of a walk without filters is one statement's.
@@ -68,18 +92,18 @@ export async function readWalks<Row extends { id: string }>(
 async function beginWalk<Row extends { id: string }>(
   db: Db,
   walk: Walk,
-  select: Select<Row>,
+  reading: Reading<Row>,
   page: PageOptions,
 ): Promise<Taken<Row>> {
   const first = walk.first && { ...walk, where: [...walk.where, ...walk.first] };
-  const begun = first && (await takeWalk(db, first, select, page));
-  return begun?.reachedId === undefined ? await takeWalk(db, walk, select, page) : begun;
+  const begun = first && (await takeWalk(db, first, reading, page));
+  return begun?.reachedId === undefined ? await takeWalk(db, walk, reading, page) : begun;
 }
 
 async function takeWalk<Row extends { id: string }>(
   db: Db,
   { from, where, filters, maxRows = MAX_ROWS }: Walk,
-  select: Select<Row>,
+  reading: Reading<Row>,
   { limit, afterId, untilId, order }: PageOptions,
 ): Promise<Taken<Row>> {
   const way = order === "asc" ? sql`ASC` : sql`DESC`;
@@ -91,12 +115,37 @@ async function takeWalk<Row extends { id: string }>(
       ? sql`SELECT * ${path} LIMIT ${limit + 1}`
       : sql`SELECT * FROM (SELECT * ${path} LIMIT ${maxRows}) r
           WHERE ${allOf(filters)} ORDER BY r.id ${way} LIMIT ${limit + 1}`;
-  const { rows } = await sql<Row>`${select(found)} ORDER BY r.id ${way}`.execute(db);
+  const { rows, isCut } = await readWithin(db, reading, found, sql`ORDER BY r.id ${way}`);
+  if (isCut) return { rows, reachedId: rows.at(-1)!.id };
   if (rows.length > limit || filters.length === 0) return { rows, reachedId: rows[limit]?.id };
   const { rows: last } = await sql<{ id: string }>`SELECT r.id ${path} OFFSET ${maxRows - 1} LIMIT 1`.execute(
     db,
   );
   return { rows, reachedId: last[0]?.id };
+}
+
+/** The first rows, as far as they fit into the bytes of a page; whether there are others. */
+async function readWithin<Row extends { id: string }>(
+  db: Db,
+  { select, largeColumns = [] }: Reading<Row>,
+  found: RawBuilder<unknown>,
+  inOrder: RawBuilder<unknown>,
+): Promise<{ rows: Row[]; isCut: boolean }> {
+  if (largeColumns.length === 0) {
+    const { rows } = await sql<Row>`${select(found)} ${inOrder}`.execute(db);
+    return { rows, isCut: false };
+  }
+  const { rows } = await sql<Row & { isCut: boolean }>`
+    WITH sized AS (
+      SELECT r.*, count(*) OVER () AS found_rows,
+        coalesce(sum(${bytesOf(largeColumns)}) OVER (${inOrder} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+      FROM (${found}) r
+    ), fitting AS MATERIALIZED (
+      SELECT * FROM sized WHERE bytes_before < ${MAX_PAGE_BYTES}
+    )
+    SELECT r.*, (SELECT count(*) < max(found_rows) FROM fitting) AS "isCut"
+    FROM (${select(sql`SELECT * FROM fitting`)}) r ${inOrder}`.execute(db);
+  return { rows: rows.map(({ isCut, ...row }) => row as unknown as Row), isCut: rows[0]?.isCut ?? false };
 }
 
 const allOf = (conditions: readonly RawBuilder<unknown>[]) => sql.join(conditions, sql` AND `);

@@ -26,7 +26,12 @@ export async function findMatches(
 ): Promise<Found<{ id: string }>> {
   const page = { limit, afterId, untilId, order: "asc" } as const;
   const walks = await planWalks(db, namespaceId, asked, page);
-  return await readWalks(db, walks, (found) => sql<{ id: string }>`SELECT r.id FROM (${found}) r`, page);
+  return await readWalks(
+    db,
+    walks,
+    { select: (found) => sql<{ id: string }>`SELECT r.id FROM (${found}) r` },
+    page,
+  );
 }
 
 /** Exactly; 422 where that takes longer than 10 s. */

@@ -129,7 +129,7 @@ async function assertFinds(filter: RunFilter): Promise<void> {
       return await readWalks(
         db,
         walks.map((walk) => ({ ...walk, maxRows: 25 })),
-        select,
+        { select },
         page,
       );
     };

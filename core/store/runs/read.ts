@@ -1,5 +1,5 @@
 /** Reading runs. An id tells when its run was made, which spares the partitions that are older. */
-import { type RawBuilder, sql } from "kysely";
+import { sql } from "kysely";
 import type { AttemptRecord, Run } from "../../contracts/run.ts";
 import type { RunFilter } from "../../contracts/run-filter.ts";
 import { DEFAULT_QUEUE } from "../../domain/limit-keys.ts";
@@ -7,7 +7,7 @@ import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
 import { earliestTraceOf } from "../ids.ts";
 import { LIMIT_OF_WAITING, WAITING_REASON } from "../limits/waiting-reason.ts";
-import { estimateCount, type Found, type PageOptions, readWalks } from "../walk.ts";
+import { estimateCount, type Found, type PageOptions, type Reading, readWalks } from "../walk.ts";
 import { planRunWalks } from "./filter.ts";
 
 /** As it is shown: a run that waits to be completed is under way. */
@@ -104,12 +104,14 @@ export async function listRuns(
   page: PageOptions,
 ): Promise<Found<Run>> {
   const walks = await planRunWalks(db, namespaceId, filter, page);
-  const { rows, nextId } = await readWalks(db, walks, selectRuns, page);
+  const { rows, nextId } = await readWalks(db, walks, READING, page);
   return { rows: rows.map(toRun), nextId };
 }
 
-const selectRuns = (found: RawBuilder<unknown>) => sql<Run>`
-  SELECT ${sql.raw(COLUMNS)} FROM (${found}) r ${sql.raw(JOINS)}`;
+const READING: Reading<Run> = {
+  select: (found) => sql<Run>`SELECT ${sql.raw(COLUMNS)} FROM (${found}) r ${sql.raw(JOINS)}`,
+  largeColumns: ["result", "error", "attempts"],
+};
 
 /** About how many runs match. */
 export async function estimateRuns(

@@ -100,7 +100,7 @@ async function assertFinds(filter: TaskFilter): Promise<void> {
           ? await readWalks(
               db,
               walks as ReturnType<typeof planTaskWalks>,
-              (rows) => sql<{ id: string }>`SELECT id FROM (${rows}) r`,
+              { select: (rows) => sql<{ id: string }>`SELECT id FROM (${rows}) r` },
               page,
             )
           : await listTasks(store, ours, filter, page);

@@ -1,9 +1,9 @@
-import { type RawBuilder, type Selectable, sql } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { TaskFilter } from "../../contracts/task-filter.ts";
 import type { Task } from "../../contracts/task-output.ts";
 import type { QueryScope } from "../database.ts";
 import type { Database } from "../schema.ts";
-import { estimateCount, type Found, type PageOptions, readWalks } from "../walk.ts";
+import { estimateCount, type Found, type PageOptions, type Reading, readWalks } from "../walk.ts";
 import { toNominal } from "./cursor.ts";
 import { hasOpenRun, planTaskWalks } from "./filter.ts";
 import { fromPolicyColumns } from "./policy-columns.ts";
@@ -57,11 +57,14 @@ export async function listTasks(
   filter: TaskFilter,
   page: PageOptions,
 ): Promise<Found<Task>> {
-  const found = await readWalks(db, planTaskWalks(namespaceId, filter), selectTasks, page);
+  const found = await readWalks(db, planTaskWalks(namespaceId, filter), READING, page);
   return { ...found, rows: found.rows.map(toTask) };
 }
 
-const selectTasks = (found: RawBuilder<unknown>) => sql<ReadRow>`SELECT ${TASK_COLUMNS} FROM (${found}) r`;
+const READING: Reading<ReadRow> = {
+  select: (found) => sql<ReadRow>`SELECT ${TASK_COLUMNS} FROM (${found}) r`,
+  largeColumns: ["spec"],
+};
 
 /** About how many tasks match. */
 export async function estimateTasks(

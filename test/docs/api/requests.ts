@@ -5,7 +5,7 @@ import { EDGE_LIMITS } from "../../../api/edge/edge.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
 import { MAX_KEPT_ANSWER_BYTES } from "../../../core/store/kept-answers.ts";
 import { MAX_OPEN_ROWS } from "../../../core/store/runs/filter.ts";
-import { MAX_ROWS } from "../../../core/store/walk.ts";
+import { MAX_PAGE_BYTES, MAX_ROWS } from "../../../core/store/walk.ts";
 import { createManualClock } from "../../support/manual-clock.ts";
 import { HTTP_TASK, held, n, type Statement, statement } from "./statement.ts";
 
@@ -162,6 +162,10 @@ const slowCallers: Statement[] = [
 ];
 
 const pages: Statement[] = [
+  held(
+    `A page ends early where results, errors or definitions are large, at some ${MAX_PAGE_BYTES / 1_000_000} MB of them`,
+    ["core/store/walk.test.ts", "results is bounded in bytes"],
+  ),
   statement("Lists take limit (1 to 200, default 50)", async ({ tenant }) => {
     for (const limit of [0, 201, 1.5])
       assertProblem(await tenant.call("GET", `/v1/tasks?limit=${limit}`), 422, "invalid_input", ["limit"]);
