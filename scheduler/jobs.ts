@@ -36,6 +36,7 @@ import { rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { readStats } from "../core/store/stats.ts";
 import { removeExpiredTasks } from "../core/store/tasks/expire.ts";
 import { seekInstants } from "../core/store/tasks/seek-instants.ts";
+import { settleExclusions } from "../core/store/tasks/settle-exclusions.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { DatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
@@ -98,6 +99,7 @@ const BULK_BATCH = 1_000;
 const EVENT_BATCH = 10_000;
 const FOLD_BATCH = 2_000;
 const SEEK_BATCH = 100;
+const EXCLUSION_BATCH = 200;
 
 export function listJobs(leaseMs: number): Job[] {
   return [
@@ -113,6 +115,7 @@ export function listJobs(leaseMs: number): Job[] {
       run: (context, _, stopping) => driveBulkActions(context, stopping),
     },
     { name: "schedules", everyMs: 5_000, run: seekAllInstants },
+    { name: "exclusions", everyMs: 5_000, run: settleAllExclusions },
     { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
     { name: "expectations", everyMs: 1_000, run: watchRuns },
     { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
@@ -143,6 +146,15 @@ async function seekAllInstants({ store, clock, notifier, log }: JobContext): Pro
   const { tried, found } = await seekInstants(store, clock.now(), SEEK_BATCH);
   if (found > 0) notifier.notify("bellhop_schedule");
   if (tried > found) log.error({ tasks: tried - found }, "the next instants of tasks could not be found");
+}
+
+/** What schedules exclude, as it passes. */
+async function settleAllExclusions({ store, time, metrics }: JobContext): Promise<void> {
+  for (let looked = EXCLUSION_BATCH; looked === EXCLUSION_BATCH; ) {
+    const settled = await settleExclusions(store, time.now(), EXCLUSION_BATCH);
+    for (const { reason, count } of settled.told) metrics.skipped.inc({ reason }, count);
+    looked = settled.looked;
+  }
 }
 
 /** The judge hears of the database also while a rescue, or what follows it, takes its time. */

@@ -151,7 +151,10 @@ export const runOutput = z
       description:
         "Of a skipped run: a run of its task was still open, it was too late for it, its schedule excludes it, or its task was paused.",
     }),
-    count: z.int().optional().meta({ description: "Of a skipped run: how many instants, up to 1,000." }),
+    count: z
+      .int()
+      .optional()
+      .meta({ description: "Of a skipped run: how many instants, up to 1,000 of an outage or a pause." }),
     firstAt: instantOutput.optional().meta({ description: "Of a skipped run." }),
     lastAt: instantOutput.optional().meta({ description: "Of a skipped run." }),
     expectation: z

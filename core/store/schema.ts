@@ -160,6 +160,11 @@ export interface Database {
     namespace_id: string;
     calendar: string | null;
     settled_until: Date;
+    /** When to look for what has passed: an instant, or ±infinity. */
+    look_at: Generated<Date>;
+    /** The skipped run that grows with the next that is excluded. */
+    open_run_id: string | null;
+    open_run_at: Date | null;
   };
   /** One row a key that has a limit, or that runs still wait for. */
   run_limits: {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { catchUpField } from "../../core/contracts/catch-up-field.ts";
 import { scheduleField } from "../../core/contracts/task-schedule.ts";
+import { doesRepeat } from "../../core/domain/schedule/schedule.ts";
 import { newId } from "../../core/store/ids.ts";
 import { ensurePartitions } from "../../core/store/partitions.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
@@ -72,6 +73,7 @@ class Story {
   private async work(now: Date): Promise<void> {
     for (;;) {
       await this.tasks.pass();
+      await this.tasks.settleExclusions();
       const claimed = await this.tasks.claimDue();
       if (claimed.length === 0) return;
       for (const run of claimed) {
@@ -122,7 +124,8 @@ for (const [given, happens, runsFor, skipped] of readRows("task", "what happens"
     const rows = await tasks.readRuns();
     assert.deepEqual([showRuns(rows), showSkipped(rows)], [runsFor, skipped]);
     const [task] = await tasks.readTasks();
-    assert.equal(task!.state, task!.runsLeft === 0 ? "completed" : "active");
+    const isOver = task!.runsLeft === 0 || (doesRepeat(schedule) && new Date(schedule.endAt ?? LAST) < LAST);
+    assert.equal(task!.state, isOver ? "completed" : "active");
     const open = rows.filter(({ state }) => state !== "succeeded" && state !== "skipped");
     assert.deepEqual(open, [], "nothing is left over");
   });

@@ -14,6 +14,7 @@ import { cancelTask, pauseTask, removeTask, resumeTask } from "../../core/store/
 import { createTask } from "../../core/store/tasks/create.ts";
 import { changeTask } from "../../core/store/tasks/redefine.ts";
 import { seekInstants } from "../../core/store/tasks/seek-instants.ts";
+import { settleExclusions } from "../../core/store/tasks/settle-exclusions.ts";
 import { finished, httpTask, makeWorker, SAMPLE_ERROR } from "../../core/store/testing/samples.ts";
 import type { TestStore } from "../../core/store/testing/test-store.ts";
 import { decideSleepMs, type StageReport, stagePass } from "../../scheduler/stage.ts";
@@ -45,6 +46,7 @@ export interface ScheduledTasks {
   putCalendar(name: string, dates: string[]): Promise<void>;
   /** As long as there is something to do. */
   pass(): Promise<void>;
+  settleExclusions(): Promise<void>;
   claimDue(): Promise<ClaimedRun[]>;
   finish(run: ClaimedRun, outcome: "succeeded" | "dead" | { retryAt: Date }): Promise<void>;
   /** Each answers whether the task could be. */
@@ -99,6 +101,9 @@ export async function openScheduledTasks({ store, db, newNamespace }: TestStore)
         const isMoreDue = decideSleepMs(await findNextInstants(store), now) === 0;
         if (didNothing(report) && found === 0 && !isMoreDue) return;
       }
+    },
+    async settleExclusions() {
+      await settleExclusions(store, now, 1_000);
     },
     claimDue: async () => (await claimDueRuns(store, workerId, 10_000, 0)).runs,
     async finish(run, outcome) {

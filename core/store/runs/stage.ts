@@ -17,9 +17,10 @@ import {
   createFindNext,
   findExcludedUntil,
   loadExclusions,
-  settleUntil,
+  settleStaged,
   type TaskExclusion,
   type TaskExclusions,
+  tellExcluded,
 } from "../tasks/exclusions.ts";
 import { inTransaction } from "../transaction.ts";
 import { INSERT_STAGED, INSERT_STAGED_HELD, INSERT_STAGED_READY, TASK_FACTS } from "./insert.ts";
@@ -83,7 +84,8 @@ export async function stageOccurrences(
         policy -> 'expect' AS expect FROM tasks
       WHERE state = 'active' AND next_run_at <= ${horizon}
       ORDER BY next_run_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx.db);
-    const decided = decideAll(due, now, await loadExclusions(tx, due));
+    const exclusions = await loadExclusions(tx, due);
+    const decided = decideAll(due, now, exclusions);
     const staged = decided.flatMap((decision) => {
       const hold = decideHold(decision);
       return decision.fires.map((scheduledFor) => ({
@@ -93,7 +95,7 @@ export async function stageOccurrences(
     });
     const runs = await insertStaged(tx, staged, readyAt !== undefined);
     await recordExpectations(tx, listExpected(decided, staged, now));
-    const skipped = await recordPassedOver(tx, decided);
+    const skipped = await recordPassedOver(tx, decided, exclusions);
     const over = decided.flatMap(({ task, nextRunAt, seek }) =>
       nextRunAt === null && !seek ? [task.id] : [],
     );
@@ -299,17 +301,24 @@ const ADVANCE = `
   FROM json_to_recordset($1::json) AS s(${CURSOR_FIELDS}) WHERE t.id = s.task_id`;
 
 /** Few tasks are late, or exclude instants: those that do not pay for none of this. */
-async function recordPassedOver(tx: QueryScope, decided: DecidedTask[]): Promise<SkippedInstants[]> {
+async function recordPassedOver(
+  tx: QueryScope,
+  decided: DecidedTask[],
+  exclusions: TaskExclusions,
+): Promise<SkippedInstants[]> {
   const without = decided.filter(({ fires }) => fires.length === 0).map(toCursorFields);
   if (without.length > 0) await tx.pool.query(ADVANCE, [JSON.stringify(without)]);
-  const settled = decided.flatMap(({ task: { id }, settledUntil: until }) => (until ? [{ id, until }] : []));
-  await settleUntil(tx, settled);
-  const late = decided.flatMap(({ task, passedOver, excluded }) =>
-    [passedOver, excluded].flatMap((skipped) => (skipped ? [toSkipped(task, skipped)] : [])),
+  const late = decided.flatMap(({ task, passedOver }) => (passedOver ? [toSkipped(task, passedOver)] : []));
+  if (late.length > 0) await recordSkipped(tx, late);
+  const told = decided.flatMap(({ task: { id: taskId }, excluded: skipped }) =>
+    skipped ? [{ taskId, skipped, openRun: exclusions.get(taskId)?.openRun }] : [],
   );
-  if (late.length === 0) return [];
-  await recordSkipped(tx, late);
-  return late.map(({ skipped }) => skipped);
+  if (told.length > 0) await tellExcluded(tx, told);
+  await settleStaged(
+    tx,
+    decided.flatMap(({ task: { id }, settledUntil: until }) => (until ? [{ id, until }] : [])),
+  );
+  return [...late, ...told].map(({ skipped }) => skipped);
 }
 
 const toSkipped = ({ id: taskId, expect, schedule }: DueTask, skipped: SkippedInstants) => ({

@@ -50,9 +50,13 @@ export async function recordPassed(tx: Transaction, locked: readonly LockedTask[
     return [{ taskId, skipped, dueAt: dueOfSkipped(skipped, policy.expect, schedule) }];
   });
   if (passed.length > 0) await recordSkipped(tx, passed);
+  const interrupted = new Set(passed.map(({ taskId }) => taskId));
   await recordExcluded(
     tx,
-    locked.filter(isUnderWay).map((one) => toExcluding(one, toNominal(now, one.offsetMs)!)),
+    locked.filter(isUnderWay).map((one) => ({
+      ...toExcluding(one, toNominal(now, one.offsetMs)!),
+      isInterrupted: interrupted.has(one.task.id),
+    })),
   );
 }
 
@@ -262,9 +266,10 @@ export async function resumeTasksIn(
   if (slept.length > 0) await recordSkipped(tx, slept);
   await recordExcluded(
     tx,
-    decided.map(({ one, cursor }) => {
+    decided.map(({ one, cursor, skipped }) => {
       const next = toNominal(cursor.next_run_at, one.offsetMs);
-      return toExcluding(one, findSettled(next, toNominal(now, one.offsetMs)!, one.exclusion));
+      const until = findSettled(next, toNominal(now, one.offsetMs)!, one.exclusion);
+      return { ...toExcluding(one, until), isInterrupted: skipped !== undefined };
     }),
   );
   const resumed = await saveStates(tx, next, now, RESUMED);

@@ -114,11 +114,10 @@ test("a pause, a change and a cancel tell of what was excluded before them", asy
   const { namespaceId, id } = await makeTask(WEEKDAYS);
   for (const day of [4, 5, 6, 7]) await stageAt(on(day));
   const saturday = { ...WEEKEND, count: 1, lastAt: on(8).toISOString() };
-  const sunday = { ...saturday, firstAt: on(9).toISOString(), lastAt: on(9).toISOString() };
   await pauseTask(store, namespaceId, id, on(8, "12:00"));
   assert.deepEqual(await findSkipped(namespaceId), [saturday]);
   await resumeTask(store, namespaceId, id, on(9, "12:00"));
-  assert.deepEqual(await findSkipped(namespaceId), [saturday, sunday]);
+  assert.deepEqual(await findSkipped(namespaceId), [WEEKEND], "nothing came between: it has grown");
   const allow = { overlap: "allow" } as const;
   const plain = { input: httpTask(daily({}), allow), functionId: null, reschedules: true };
   await changeTask(store, namespaceId, id, on(9, "13:00"), async () => plain);
@@ -128,7 +127,7 @@ test("a pause, a change and a cancel tell of what was excluded before them", asy
   await changeTask(store, namespaceId, id, on(10, "10:00"), async () => weekdays);
   for (const day of [11, 12, 13, 14]) await stageAt(on(day));
   await cancelTask(store, namespaceId, id, on(15, "12:00"));
-  assert.equal((await findSkipped(namespaceId)).length, 3);
+  assert.equal((await findSkipped(namespaceId)).length, 2);
 });
 
 test("what startAt and endAt hide is no instant, and not told of", async () => {

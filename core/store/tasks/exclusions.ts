@@ -1,8 +1,8 @@
 /**
  * What is kept of tasks whose schedules exclude instants (`task_exclusions`): the calendar that they name, and until when
- * instants are settled: each is a run, or is told of by one. What is excluded is told of when the schedule has moved over
- * it: at the next instant that fires, or before somebody changes the task or its calendar, by what holds until then. Tasks
- * that exclude nothing have no row, and nobody looks for one. Instants are nominal.
+ * instants are settled: each is a run, or is told of by one. What is excluded is told of once it has passed: by whoever
+ * stages the next instant or changes the task or its calendar, or else by a job (settle-exclusions.ts), and by what holds
+ * until then. Tasks that exclude nothing have no row, and nobody looks for one. Instants are nominal.
  */
 import {
   type CalendarDates,
@@ -15,7 +15,7 @@ import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { type FindNext, MAX_COUNTED, type SkippedInstants } from "../../domain/skipped.ts";
 import type { QueryScope } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
-import { recordSkipped } from "../runs/skip.ts";
+import { growSkipped, recordSkipped, type SkippedRun } from "../runs/skip.ts";
 import type { Transaction } from "../transaction.ts";
 
 export interface TaskExclusion {
@@ -25,7 +25,12 @@ export interface TaskExclusion {
   dates: CalendarDates | undefined;
   /** Tells one set of dates from another. */
   contentId: string | null;
+  /** It tells of those that were excluded last, and nothing has come after them. */
+  openRun: OpenRun | undefined;
 }
+
+/** A skipped run that grows. */
+export type OpenRun = Omit<SkippedRun, "taskId">;
 
 /** By the ids of their tasks: of those whose schedules exclude something. */
 export type TaskExclusions = ReadonlyMap<string, TaskExclusion>;
@@ -43,19 +48,21 @@ function keepDates(contentId: string, dates: CalendarDates): void {
 /** Each calendar that is not known comes once, in the same look at the table. */
 const LOAD = `
   WITH excluding AS MATERIALIZED (
-    SELECT e.task_id, e.settled_until, c.namespace_id, c.name, c.content_id
+    SELECT e.task_id, e.settled_until, e.open_run_id, e.open_run_at, c.namespace_id, c.name, c.content_id
     FROM task_exclusions e LEFT JOIN calendars c ON c.namespace_id = e.namespace_id AND c.name = e.calendar
     WHERE e.task_id = ANY($1::uuid[])
   )
-  SELECT task_id, settled_until, content_id, NULL AS dates FROM excluding
+  SELECT task_id, settled_until, open_run_id, open_run_at, content_id, NULL AS dates FROM excluding
   UNION ALL
-  SELECT NULL, NULL, c.content_id, c.dates
+  SELECT NULL, NULL, NULL, NULL, c.content_id, c.dates
   FROM (SELECT DISTINCT namespace_id, name FROM excluding WHERE content_id <> ALL($2::uuid[])) AS fresh
     JOIN calendars c ON c.namespace_id = fresh.namespace_id AND c.name = fresh.name`;
 
 interface LoadedRow {
   task_id: string | null;
   settled_until: Date | null;
+  open_run_id: string | null;
+  open_run_at: Date | null;
   content_id: string | null;
   dates: string[] | null;
 }
@@ -75,10 +82,12 @@ export async function loadExclusions(
   });
   for (const { task_id, content_id, dates } of rows)
     if (task_id === null) known.set(content_id!, new Set(dates));
-  const exclusions = rows.flatMap(({ task_id, settled_until: settledUntil, content_id: contentId }) =>
-    task_id === null
-      ? []
-      : [[task_id, { settledUntil, contentId, dates: datesOf(known, contentId) }] as const],
+  const exclusions = rows.flatMap(
+    ({ task_id, settled_until: settledUntil, content_id: contentId, ...open }) => {
+      if (task_id === null) return [];
+      const openRun = open.open_run_id === null ? undefined : { id: open.open_run_id, at: open.open_run_at! };
+      return [[task_id, { settledUntil, contentId, dates: datesOf(known, contentId), openRun }] as const];
+    },
   );
   for (const { contentId, dates } of new Map(exclusions).values())
     if (contentId !== null && dates) keepDates(contentId, dates);
@@ -134,7 +143,8 @@ export async function beginExclusion(
   await pool.query(
     `INSERT INTO task_exclusions (task_id, namespace_id, calendar, settled_until)
      SELECT id, namespace_id, $2, $3 FROM tasks WHERE id = $1
-     ON CONFLICT (task_id) DO UPDATE SET calendar = excluded.calendar, settled_until = excluded.settled_until`,
+     ON CONFLICT (task_id) DO UPDATE SET calendar = excluded.calendar, settled_until = excluded.settled_until,
+       open_run_id = NULL, open_run_at = NULL, look_at = excluded.look_at`,
     [taskId, calendarNameOf(schedule) ?? null, now],
   );
 }
@@ -144,17 +154,26 @@ export async function endExclusion({ pool }: Transaction, taskId: string): Promi
 }
 
 /** What is settled stays so. */
-const SETTLE = `
-  INSERT INTO task_exclusions AS e (task_id, namespace_id, calendar, settled_until)
-  SELECT t.id, t.namespace_id, t.schedule #>> '{exclude,calendar}', s.until
-  FROM json_to_recordset($1::json) AS s(id uuid, until timestamptz) JOIN tasks t ON t.id = s.id
-  ON CONFLICT (task_id) DO UPDATE SET settled_until = greatest(e.settled_until, excluded.settled_until)`;
+const settleText = (lookAt: string) => `
+  INSERT INTO task_exclusions AS e
+    (task_id, namespace_id, calendar, settled_until, open_run_id, open_run_at, look_at)
+  SELECT t.id, t.namespace_id, t.schedule #>> '{exclude,calendar}', s.until, s.run_id, s.run_at,
+    coalesce(s.look_at, '-infinity')
+  FROM json_to_recordset($1::json) AS s(id uuid, until timestamptz, run_id uuid, run_at timestamptz,
+    look_at timestamptz) JOIN tasks t ON t.id = s.id
+  ON CONFLICT (task_id) DO UPDATE SET settled_until = greatest(e.settled_until, excluded.settled_until),
+    open_run_id = excluded.open_run_id, open_run_at = excluded.open_run_at, look_at = ${lookAt}`;
 
-export async function settleUntil(
+/** A look that stands comes early enough; a task that nobody looks at any more fires again. */
+const SETTLE_STAGED = settleText("CASE WHEN e.look_at = 'infinity' THEN excluded.look_at ELSE e.look_at END");
+const SETTLE = settleText("excluded.look_at");
+
+/** By a pass that staged what comes after it, or told of it: nothing grows any more. */
+export async function settleStaged(
   { pool }: QueryScope,
   settled: readonly { id: string; until: Date }[],
 ): Promise<void> {
-  if (settled.length > 0) await pool.query(SETTLE, [toJsonText(settled)]);
+  if (settled.length > 0) await pool.query(SETTLE_STAGED, [toJsonText(settled)]);
 }
 
 /** What was staged after `until` has been taken back: it is not settled any more. */
@@ -190,21 +209,43 @@ export interface ExcludingTask {
   schedule: Schedule;
   anchorAt: Date;
   exclusion: TaskExclusion | undefined;
+  /** Instants that are not excluded have passed since: what follows is told of by another row. */
+  isInterrupted?: boolean;
+  /** When the job is to look again; null: not before somebody says so; left out: as soon as it can. */
+  lookAt?: Date | null;
 }
 
-/** Tells of what the tasks exclude up to `until` of each, and settles it. */
+/** Tells of what the tasks exclude up to `until` of each, and settles it. Answers what it told. */
 export async function recordExcluded(
   tx: Transaction,
   tasks: readonly (ExcludingTask & { until: Date })[],
-): Promise<void> {
+): Promise<SkippedInstants[]> {
   const excluding = tasks.filter(({ schedule }) => excludesInstants(schedule));
-  const told = excluding.flatMap(({ id, schedule, anchorAt, exclusion, until }) => {
+  if (excluding.length === 0) return [];
+  const told = excluding.flatMap(({ id: taskId, schedule, anchorAt, exclusion, until }) => {
     const skipped = findExcludedUntil(schedule, anchorAt, exclusion, until);
-    return skipped ? [{ taskId: id, skipped }] : [];
+    return skipped ? [{ taskId, skipped, openRun: exclusion?.openRun }] : [];
   });
-  if (told.length > 0) await recordSkipped(tx, told);
-  await settleUntil(
-    tx,
-    excluding.map(({ id, until }) => ({ id, until })),
-  );
+  const written = await tellExcluded(tx, told);
+  const settled = excluding.map(({ id, until, exclusion, isInterrupted, lookAt }) => {
+    const run = isInterrupted ? undefined : (written.get(id) ?? exclusion?.openRun);
+    return { id, until, run_id: run?.id, run_at: run?.at, look_at: lookAt === null ? "infinity" : lookAt };
+  });
+  await tx.pool.query(SETTLE, [toJsonText(settled)]);
+  return told.map(({ skipped }) => skipped);
+}
+
+/** Each in the row of those before it, where it may grow; else in one of its own. Answers the rows, by their tasks. */
+export async function tellExcluded(
+  scope: QueryScope,
+  told: readonly { taskId: string; skipped: SkippedInstants; openRun: OpenRun | undefined }[],
+): Promise<ReadonlyMap<string, OpenRun>> {
+  const growing = told.flatMap((one) => (one.openRun ? [{ ...one, run: one.openRun }] : []));
+  const grown = await growSkipped(scope, growing);
+  const others = told.filter(({ openRun }) => !openRun || !grown.has(openRun.id));
+  const made = others.length > 0 ? await recordSkipped(scope, others) : [];
+  return new Map<string, OpenRun>([
+    ...growing.flatMap(({ taskId, run }) => (grown.has(run.id) ? [[taskId, run] as const] : [])),
+    ...made.map(({ taskId, ...run }) => [taskId, run] as const),
+  ]);
 }

@@ -255,7 +255,7 @@ export const SCHEDULES: Statement[] = [
     "its calendar is looked up, and its days do not fire",
   ]),
   held(
-    `count (up to ${n(MAX_COUNTED)})`,
+    `count (up to ${n(MAX_COUNTED)} of an outage or a pause)`,
     ["core/domain/skipped.test.ts", "counting stops at its bound"],
     ["core/store/tasks/change.test.ts", "are one skipped run that says which"],
     ["core/store/runs/stage.test.ts", "one late run of the newest and one skipped run of the others"],
