@@ -9,12 +9,14 @@ import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
 import { readDemand } from "../core/store/demand.ts";
+import { closeDueRuns } from "../core/store/joins/joinable-runs.ts";
 import { listWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createDatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { answerProbes } from "../core/telemetry/probes.ts";
+import { startCloseLoop } from "./close-joinable.ts";
 import { countRescued } from "./count-rescued.ts";
 import { withDemand } from "./demand-page.ts";
 import { startJobs } from "./jobs.ts";
@@ -88,6 +90,12 @@ export async function startScheduler(
   opened.defer(() => loop.stop());
   if (time.isVirtual) time.onAdvance(() => loop.wake());
   listener.on("bellhop_schedule", () => loop.wake());
+  const closing = startCloseLoop(clock, () => closeDueRuns(store), {
+    closed: (runs) => ringer.add(runs),
+    failed: (error) => log.error({ error }, "runs that calls may join were not looked at; tried again soon"),
+  });
+  opened.defer(() => closing.stop());
+  listener.on("bellhop_joins", () => closing.wake());
   const jobs = startJobs({
     store,
     clock,

@@ -64,6 +64,13 @@ export function toDirectCall({
   };
 }
 
+/** A call with a traffic key keeps to the revision that it has now, however long it is queued. */
+export function stickyTarget(call: FunctionCall): RunTarget | undefined {
+  if (call.target || call.trafficKey === undefined) return call.target;
+  const revision = toDirectCall(call)?.revisionId;
+  return revision === undefined ? undefined : { revision };
+}
+
 export interface StartedCall {
   runId: string;
   /** The run is an earlier request's. */
@@ -78,13 +85,12 @@ export async function startInvocation(
   call: FunctionCall,
   awaited: boolean,
 ): Promise<StartedCall> {
-  const { runId, fn, trigger, input, trafficKey, traceparent, maxAttempts, place } = call;
+  const { runId, fn, trigger, input, traceparent, maxAttempts, place } = call;
   const { attemptMs: timeoutMs, waitMs } = callDurations(fn.limits, parts.functionCaps);
-  const sticky = trafficKey === undefined ? undefined : toDirectCall(call)?.revisionId;
   const request = {
     ...{ runId, trigger, input, timeoutMs, awaited, namespaceId: fn.namespaceId, functionName: fn.name },
     ...{ traceparent, maxAttempts, place },
-    target: call.target ?? (sticky === undefined ? undefined : { revision: sticky }),
+    target: stickyTarget(call),
   };
   const { id, made } = await makeOnce(parts.store, call.once, runId, async (scope) => {
     const run = await enqueueInvocation(scope, request);

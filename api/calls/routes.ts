@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { jsonOutput, nameField } from "../../core/contracts/common.ts";
 import { functionNameParam } from "../../core/contracts/function.ts";
+import { collectField, debounceField, jsonParameter } from "../../core/contracts/joining-fields.ts";
 import { limitKeyField } from "../../core/contracts/queue-fields.ts";
 import { MAX_ATTEMPTS } from "../../core/contracts/retry-field.ts";
 import { startedRunOutput } from "../../core/contracts/run.ts";
@@ -12,7 +13,7 @@ import {
   MAX_PRIORITY,
   type QueuePlace,
 } from "../../core/domain/limit-keys.ts";
-import { notFound } from "../../core/errors.ts";
+import { invalidField, notFound } from "../../core/errors.ts";
 import { newId } from "../../core/store/ids.ts";
 import { readJson } from "../bodies/body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
@@ -26,6 +27,7 @@ import { requireQueue } from "../queues/require-queue.ts";
 import { INVOCATION_ERRORS, toInvocationError } from "./call-end.ts";
 import { callerOf } from "./caller.ts";
 import { type FunctionCall, invokeAndWait, startInvocation } from "./invoke.ts";
+import { type CallJoining, joinInvocation } from "./join-call.ts";
 import { readTrafficKey, TRAFFIC_KEY_HEADER, trafficKeyHeader } from "./traffic-key.ts";
 
 const priorities = `must be a whole number from 0 to ${MAX_PRIORITY}`;
@@ -59,6 +61,16 @@ const callQuery = z.object({
     .meta({
       description: "Of runs that wait, those with a higher one start first; 50 where it is left out.",
     }),
+  debounce: jsonParameter(
+    debounceField,
+    "Calls of the function with the same key, each within the wait after the one before, become one run: the last one's. An object as JSON; needs `Prefer: respond-async`.",
+    { key: "order-7", wait: "5s", max: "1m" },
+  ).optional(),
+  collect: jsonParameter(
+    collectField,
+    "Calls become one run, whose input is the list of theirs: so many at most, and as long after the first. An object as JSON; needs `Prefer: respond-async`.",
+    { size: 100, wait: "1s" },
+  ).optional(),
 });
 
 /** The only one that has the input. 422 where the function has no such tag or revision. */
@@ -81,6 +93,21 @@ async function readCall(
     traceparent: traceparentOf(context),
     once: readIdempotentRequest(context, `functions/${name}/invoke`, [input, { ...context.req.query() }]),
   };
+}
+
+/** 422 where the caller waits for the end of a run that waits for others, and where both are asked for. */
+function readJoining(
+  { debounce, collect }: z.output<typeof callQuery>,
+  isAsync: boolean,
+): CallJoining | undefined {
+  if (debounce && collect) throw invalidField("collect", "give debounce or collect, not both");
+  if ((debounce || collect) && !isAsync)
+    throw invalidField(
+      debounce ? "debounce" : "collect",
+      "goes with Prefer: respond-async: such a run waits for further calls",
+    );
+  if (debounce) return { debounce };
+  return collect && { collect };
 }
 
 /** Undefined: the queue `default`, no key in it, and the default priority. */
@@ -124,13 +151,17 @@ const invoke = defineRoute({
   },
   errors: { ...INVOCATION_ERRORS, 404: ["not_found"], 422: ["unknown_queue"] },
   async handle({ parts, context, params: { name }, query }) {
+    const isAsync = /\brespond-async\b/i.test(context.req.header("prefer") ?? "");
+    const joining = readJoining(query, isAsync);
     const call = await readCall(parts, context, name, query);
-    if (/\brespond-async\b/i.test(context.req.header("prefer") ?? "")) {
-      const { runId, isReplay } = await startInvocation(parts, call, false);
+    if (isAsync) {
+      const { runId, isReplay, ...more } = joining
+        ? await joinInvocation(parts, call, joining)
+        : await startInvocation(parts, call, false);
       if (isReplay) markReplay(context);
       context.header("bellhop-run-id", runId);
       const headers = { location: `/v1/runs/${runId}`, "preference-applied": "respond-async" };
-      return { status: 202, body: { runId }, headers };
+      return { status: 202, body: { runId, ...("joined" in more && { joined: more.joined }) }, headers };
     }
     const { runId, isReplay, end } = await invokeAndWait(parts, call, callerOf(context, parts));
     if (isReplay) markReplay(context);

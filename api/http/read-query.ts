@@ -15,17 +15,21 @@ export function createQueryReader(schema: z.ZodObject = z.object({})): (context:
     const start = url.indexOf("?");
     if (start < 0 && absent.success) return { ...absent.data };
     const given = gather(new URLSearchParams(start < 0 ? "" : url.slice(start)), lists);
-    return namingParameters(() => validate(schema, given));
+    return namingParameters(lists, () => validate(schema, given));
   };
 }
 
 /** A fault is told of its parameter, whichever of its values it is: `state`, not `state.0`. */
-function namingParameters<T>(read: () => T): T {
+function namingParameters<T>(lists: Map<string, boolean>, read: () => T): T {
+  const nameOf = (field: string) => {
+    const name = field.split(".")[0]!;
+    return lists.get(name) ? name : field;
+  };
   try {
     return read();
   } catch (error) {
     if (!(error instanceof BellhopError) || error.fields.length === 0) throw error;
-    throw refuseAll(error.fields.map(({ field, message }) => ({ field: field.split(".")[0]!, message })));
+    throw refuseAll(error.fields.map(({ field, message }) => ({ field: nameOf(field), message })));
   }
 }
 

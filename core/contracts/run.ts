@@ -184,7 +184,12 @@ export const runWithInputOutput = z
 
 /** Of a call that is not waited for. */
 export const startedRunOutput = z
-  .object({ runId: idOutput })
+  .object({
+    runId: idOutput,
+    joined: z.boolean().optional().meta({
+      description: "Of a call with `debounce` or `collect`: whether an earlier one has made the run.",
+    }),
+  })
   .meta({ id: "StartedRun", examples: [{ runId: "01a20a28-a81c-7294-862d-1a27e97c0d32" }] });
 
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null;

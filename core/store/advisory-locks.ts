@@ -10,4 +10,6 @@ export const ADVISORY_LOCKS = {
   driveBulkActions: 7_236_005,
   buildIndexes: 7_236_006,
   installSqlFunctions: 7_236_007,
+  /** With the hash of a place as its second half (joins/joinable-runs.ts). */
+  joinRuns: 7_236_008,
 } as const;

@@ -115,6 +115,19 @@ export async function makeOnce<Made>(
   });
 }
 
+/** What the key stands for is another thing than was thought when it was taken. */
+export async function moveMade(
+  { pool }: QueryScope,
+  { namespaceId, operation, key }: IdempotentRequest,
+  madeId: string,
+): Promise<void> {
+  await pool.query({
+    name: "move-idempotency-key",
+    text: "UPDATE idempotency_keys SET made_id = $4 WHERE namespace_id = $1 AND operation = $2 AND key = $3",
+    values: [namespaceId, operation, key, madeId],
+  });
+}
+
 /** Removes up to `limit` keys that ran out; how many. */
 export async function removeExpiredKeys(db: Db, limit: number): Promise<number> {
   const { numAffectedRows } = await sql`

@@ -21,7 +21,9 @@ export type Channel =
   /** A run was rung where bells do not pass through the database: an autoscaler at zero must hear of it too. */
   | "bellhop_demand"
   /** Sent by `bellhop.enqueue` in an application's transaction: an API is to look what it left. */
-  | "bellhop_enqueued";
+  | "bellhop_enqueued"
+  /** A run waits for further calls, to an instant of its own. */
+  | "bellhop_joins";
 
 /** After a bell the next one of its channel waits this long, and speaks for all that came meanwhile. */
 const quietMs = (channel: Channel) => (channel === "bellhop_demand" ? 100 : 5);

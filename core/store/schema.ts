@@ -201,6 +201,17 @@ export interface Database {
   };
   /** Permits that runs have given back and that `permits_held` still counts. */
   returned_permits: { key: string; count: number };
+  /** Queued runs that further calls may join; see joins/. */
+  joinable_runs: {
+    namespace_id: string;
+    scope: string;
+    key: string;
+    run_id: string;
+    opened_at: Date;
+    due_at: Date;
+    count: number;
+    bytes: number;
+  };
   namespace_settings: { namespace_id: string; on_end: Jsonb<Callbacks | null>; updated_at: Stamp };
   /** Ends that call somebody, until the runs of their callbacks are made; see callbacks/. */
   run_callbacks: {

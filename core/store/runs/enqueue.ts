@@ -20,7 +20,7 @@ import {
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
 /** The task $1 of the namespace $2, as a CTE `task` for `insert`, which makes a run of it; not of a cancelled one. */
-const ofTask = (insert: string) => `
+export const ofTask = (insert: string) => `
   WITH asked AS (SELECT t.state, ${TASK_FACTS} FROM tasks t
     WHERE t.id = $1 AND t.namespace_id = $2 AND t.removed_at IS NULL FOR SHARE),
   task AS (SELECT * FROM asked WHERE state <> 'cancelled'),

@@ -27,7 +27,7 @@ export const CALLBACKS_OF_TASK = `nullif(coalesce(t.on_end, (
     SELECT n.on_end FROM namespace_settings n WHERE n.namespace_id = t.namespace_id)), '{}'::jsonb)`;
 
 /** With the keys of the run's queue; null where there is none of either. */
-const ofQueue = (functionId: string, keys: string) => `${functionKeys(functionId)} || ${keys}::text[]`;
+export const ofQueue = (functionId: string, keys: string) => `${functionKeys(functionId)} || ${keys}::text[]`;
 
 /** The limits that may hold for the runs of a task `t`. */
 export const LIMIT_KEYS_OF_TASK = ofQueue("t.function_id", "t.limit_keys");
@@ -91,6 +91,14 @@ const QUEUED_NOW = {
   available_at: "statement_timestamp()",
   queued_at: "statement_timestamp()",
 } satisfies RunColumns;
+
+/** At an instant to come, until when calls may join. */
+const queuedFor = (instant: `$${number}`) =>
+  ({
+    ...QUEUED_NOW,
+    scheduled_for: `${instant}::timestamptz`,
+    available_at: `${instant}::timestamptz`,
+  }) satisfies RunColumns;
 
 /** The occurrences of a CTE `staged` (run_id, task_id, due_at, ring_at, traceparent), whose tasks a CTE `advanced` hands on. */
 const STAGED_COLUMNS = {
@@ -157,36 +165,44 @@ export const insertTaskRun = (
   runId: `$${number}`,
   traceparent: `$${number}`,
   more: Pick<RunColumns, "input"> = {},
+  queued: RunColumns = QUEUED_NOW,
 ): string =>
   insertRuns(
     "task_runs_open",
-    { id: runId, ...OF_TASK, trigger: `'${trigger}'`, ...QUEUED_NOW, traceparent, ...more },
+    { id: runId, ...OF_TASK, trigger: `'${trigger}'`, ...queued, traceparent, ...more },
     "task t",
   );
+
+/** The same at the instant $6: $3 the run's id, $4 traceparent, $5 input. */
+export const INSERT_JOINABLE_TASK_RUN = insertTaskRun("manual", "$3", "$4", { input: "$5" }, queuedFor("$6"));
 
 /**
  * A call of a function that is there: $1 the run's id, $2 namespace, $3 the function's name, $4 timeout_ms, $5 awaited,
  * $6 input, $7 target, $8 trigger, $9 traceparent, $10 max_attempts, $11 queue, $12 its keys there, $13 priority.
  */
-export const INSERT_INVOCATION = insertRuns(
-  "task_runs_open",
-  {
-    id: "$1",
-    ...OF_FUNCTION,
-    trigger: "$8",
-    ...QUEUED_NOW,
-    timeout_ms: "$4",
-    awaited: "$5",
-    input: "$6",
-    target: "$7",
-    traceparent: "$9",
-    max_attempts: "$10",
-    queue: "$11",
-    limit_keys: ofQueue("f.id", "$12"),
-    priority: "$13",
-  },
-  "functions f WHERE f.namespace_id = $2 AND f.name = $3 AND f.removed_at IS NULL",
-);
+const insertInvocation = (queued: RunColumns) =>
+  insertRuns(
+    "task_runs_open",
+    {
+      id: "$1",
+      ...OF_FUNCTION,
+      trigger: "$8",
+      ...queued,
+      timeout_ms: "$4",
+      awaited: "$5",
+      input: "$6",
+      target: "$7",
+      traceparent: "$9",
+      max_attempts: "$10",
+      queue: "$11",
+      limit_keys: ofQueue("f.id", "$12"),
+      priority: "$13",
+    },
+    "functions f WHERE f.namespace_id = $2 AND f.name = $3 AND f.removed_at IS NULL",
+  );
+export const INSERT_INVOCATION = insertInvocation(QUEUED_NOW);
+/** The same at the instant $14. */
+export const INSERT_JOINABLE_INVOCATION = insertInvocation(queuedFor("$14"));
 
 const SHOWN = { ...OF_CALL, limit_keys: functionKeys("d.function_id") } satisfies RunColumns;
 

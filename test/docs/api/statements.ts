@@ -7,6 +7,7 @@ import { EMAILS } from "./emails.ts";
 import { EVENT_STATEMENTS } from "./events.ts";
 import { FUNCTION_LIMITS } from "./function-limits.ts";
 import { FUNCTIONS } from "./functions.ts";
+import { JOINING } from "./joining.ts";
 import { LIMITS } from "./limits.ts";
 import { QUEUES } from "./queues.ts";
 import { REPLAYS } from "./replays.ts";
@@ -36,6 +37,7 @@ export const STATEMENTS: Statement[] = [
   ...FUNCTIONS,
   ...FUNCTION_LIMITS,
   ...CALLS,
+  ...JOINING,
   ...CALLBACK_STATEMENTS,
   ...SIGNING_STATEMENTS,
   ...EMAILS,

@@ -1,0 +1,55 @@
+/** Runs that calls may join are rung at their instants; from then on nobody joins them. */
+import type { Clock } from "../core/clock.ts";
+import { createLoopRest } from "../core/loop-rest.ts";
+import type { ClosedRuns } from "../core/store/joins/joinable-runs.ts";
+import type { StagedRun } from "../core/store/runs/staged-run.ts";
+
+/** No sleep is longer: a bell that was lost costs so much. */
+const LOOK_MS = 1_000;
+/** Instants closer together than this are looked at together. */
+const LEAST_MS = 5;
+/** After a failed look. */
+const RETRY_MS = 500;
+
+/** How long to rest after a look. Pure. */
+export function decideRestMs({ nextInMs }: ClosedRuns): number {
+  return Math.min(Math.max(nextInMs ?? LOOK_MS, LEAST_MS), LOOK_MS);
+}
+
+export interface CloseLoop {
+  /** A run waits that did not: look now. */
+  wake(): void;
+  stop(): Promise<void>;
+}
+
+export function startCloseLoop(
+  clock: Clock,
+  close: () => Promise<ClosedRuns>,
+  on: { closed(runs: StagedRun[]): void; failed(error: unknown): void },
+): CloseLoop {
+  const loop = createLoopRest(clock);
+
+  async function run(): Promise<void> {
+    while (!loop.stopped.aborted) {
+      loop.look();
+      let restMs = RETRY_MS;
+      try {
+        const closed = await close();
+        if (closed.runs.length > 0) on.closed(closed.runs);
+        restMs = decideRestMs(closed);
+      } catch (error) {
+        on.failed(error);
+      }
+      await loop.rest(restMs);
+    }
+  }
+
+  const running = run();
+  return {
+    wake: loop.wake,
+    async stop() {
+      loop.stop();
+      await running;
+    },
+  };
+}
