@@ -4,6 +4,7 @@ import { CLOSE_TIMEOUT_MS, closeInTime } from "./close-in-time.ts";
 import type { Settings } from "./config/settings.ts";
 import type { FrontDoor } from "./front-door.ts";
 import { openStore, type Store } from "./store/database.ts";
+import { findDurabilityGaps } from "./store/durability.ts";
 import type { Listener } from "./store/listen.ts";
 import { migrateUp } from "./store/migrate.ts";
 import { openBells } from "./store/poll-bells.ts";
@@ -56,6 +57,12 @@ export async function openDatabase(
   const listener = (await listening) ?? (await wait.until(listen));
   listening = Promise.resolve(listener);
   tellPooling(await wait.until(() => store.findPooling()), settings, log);
+  const gaps = await wait.until(() => findDurabilityGaps(store.db));
+  if (gaps.length > 0)
+    log.warn(
+      { gaps },
+      "the database may lose what it acknowledged; docs/guarantees.md says what is assumed of it",
+    );
   isOpen = true;
   return { store, listener, untilAnswered: wait.until };
 }
