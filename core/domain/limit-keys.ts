@@ -54,6 +54,15 @@ export function placeInQueue(namespaceId: string, place: QueuePlace): PlacedRun 
   return { queue, limitKeys: keys, priority };
 }
 
+/**
+ * With whom a run shares its turns in the line of a limit: in that of a queue, with the runs that have the same concurrency
+ * key, or none as it has none. Null: in that line there are no turns.
+ */
+export function turnKeyOf(keys: readonly string[], lineKey: string): string | null {
+  if (!isQueueKey(lineKey)) return null;
+  return keys.find((key) => key.startsWith(`${lineKey}/`))?.slice(lineKey.length + 1) ?? "";
+}
+
 /** Those of a run's keys that `placeInQueue` gave it. */
 export const keysOfQueue = (keys: readonly string[]) => keys.filter((key) => !key.startsWith("function:"));
 

@@ -337,12 +337,12 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   },
   "admit runs with a limit": {
     use: (s) => admitRuns(s, { workerId: id, longestMs: 1 }, [{ id, keys: [limitedKey] }]),
-    index: "task_runs_open_waiting",
+    index: "task_runs_open_line",
   },
-  "grant permits": { use: (s) => grantPermits(s, [limitedKey]), index: "task_runs_open_waiting" },
+  "grant permits": { use: (s) => grantPermits(s, [limitedKey]), index: "task_runs_open_line" },
   "keys whose permits can be granted": {
     use: (s) => findGrantableKeys(s, 100),
-    index: "task_runs_open_waiting",
+    index: "task_runs_open_line",
   },
   "waiting runs of the release before": {
     use: (s) => adoptWaiting(s, 100),

@@ -348,6 +348,9 @@ export interface TaskRunsTable {
   waiting_for: "concurrency" | "instant" | "overlap" | null;
   /** The key in whose line a queued run stands: it waits, or was granted its permits. */
   waiting_key: string | null;
+  /** Of a run in the line of a limit: its place there, and with whom it shares its turns; see limits/turns.ts. */
+  turn: string | null;
+  turn_key: string | null;
   /** What `waiting_for` says, for the release before. */
   room: "awaited" | "offered" | null;
   scheduled_for: Date;

@@ -63,14 +63,12 @@ function stateOf({ part }: OpenPart): OpenState {
 const sumOf = (parts: OpenPart[], part: OpenPart["part"]) =>
   parts.filter((each) => each.part === part).reduce((sum, { count }) => sum + count, 0);
 
-const IN_A_LINE = "state = 'queued' AND waiting_for IS NOT NULL AND waiting_key IS NOT NULL";
-
-/** What waits for a limit, or for an earlier run of its task, stands in an index of its own, apart from other queued ones. */
+/** What waits for a limit, or for an earlier run of its task, stands in indexes of its own, apart from other queued ones. */
 const PARTS: Record<OpenPart["part"], string> = {
   scheduled: "state = 'scheduled'",
   queued: CLAIMABLE,
-  waiting: `${IN_A_LINE} AND NOT ${isHeld("task_runs_open")}`,
-  held: `${IN_A_LINE} AND ${isHeld("task_runs_open")}`,
+  waiting: "state = 'queued' AND waiting_for = 'concurrency'",
+  held: `state = 'queued' AND waiting_key IS NOT NULL AND ${isHeld("task_runs_open")}`,
   running: "state = 'running'",
   deferred: "state = 'deferred'",
   dead: "state = 'dead'",

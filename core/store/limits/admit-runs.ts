@@ -1,7 +1,8 @@
 /** queued → running, or waiting: where the permits of a key do not go round, decided one run at a time, under its lock. */
 import { decideStarts } from "../../domain/admission.ts";
+import { turnKeyOf } from "../../domain/limit-keys.ts";
 import type { Store } from "../database.ts";
-import { CLAIM_ORDER, CLAIMABLE_BY_ID, inTurn, isDue } from "../runs/claimable.ts";
+import { CLAIMABLE_BY_ID, isDue } from "../runs/claimable.ts";
 import {
   type ClaimedRun,
   type ClaimRow,
@@ -23,6 +24,7 @@ import {
   useRate,
   WAITING,
 } from "./permits.ts";
+import { acrossLines, giveTurns, inLine, LINE_COLUMNS, withPositions } from "./turns.ts";
 
 /** A claimable run, and the limits that hold for it. */
 export interface LimitedRun {
@@ -33,29 +35,33 @@ export interface LimitedRun {
 // By the claimer's `longestMs`.
 const SUITS = `($4::int IS NULL OR ${TIMEOUT_MS} <= $4)`;
 
+/** Of the same priority, whoever was called comes before whoever waits, and who is new after both. */
+const BY_STANDING = "CASE w.standing WHEN 'claimable' THEN 2 WHEN 'waiting' THEN 1 ELSE 0 END";
+
 // Of each key as many as could start now: nobody else stands between them and their start.
 const LOOK = `
   WITH l AS MATERIALIZED (
     SELECT * FROM json_to_recordset($2::json) AS k(key text, free int)
   ), line AS (
-    SELECT r.id, ${SOME_KEYS} AS keys, ${STANDING} AS standing, ${CLAIM_ORDER}, true AS asked, true AS suits
+    SELECT r.id, ${SOME_KEYS} AS keys, ${STANDING} AS standing, ${LINE_COLUMNS}, true AS asked, true AS suits
     FROM task_runs_open r
     WHERE r.id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} AND (r.waiting_key IS NULL OR r.permits IS NULL)
     UNION ALL
     SELECT w.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, ${SOME_KEYS}, 'waiting', ${CLAIM_ORDER}, false, ${SUITS} FROM task_runs_open r WHERE ${WAITING} = l.key
-      ORDER BY ${inTurn("r")} LIMIT l.free) AS w
+      SELECT r.id, ${SOME_KEYS}, 'waiting', ${LINE_COLUMNS}, false, ${SUITS} FROM task_runs_open r WHERE ${WAITING} = l.key
+      ORDER BY ${inLine("r")} LIMIT l.free) AS w
     UNION ALL
     SELECT c.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, ${SOME_KEYS}, 'called', ${CLAIM_ORDER}, false, ${SUITS} FROM task_runs_open r
+      SELECT r.id, ${SOME_KEYS}, 'called', ${LINE_COLUMNS}, false, ${SUITS} FROM task_runs_open r
       WHERE ${CALLED} AND r.waiting_key = l.key AND NOT r.id = ANY($1::uuid[])
-      ORDER BY ${inTurn("r")} LIMIT l.free) AS c
+      ORDER BY ${inLine("r")} LIMIT l.free) AS c
     UNION ALL
     SELECT g.* FROM l CROSS JOIN LATERAL (
-      SELECT r.id, ${SOME_KEYS}, 'granted', ${CLAIM_ORDER}, false, true FROM task_runs_open r
-      WHERE ${GRANTED} AND r.waiting_key = l.key AND ${SUITS} ORDER BY ${inTurn("r")} LIMIT $3) AS g
+      SELECT r.id, ${SOME_KEYS}, 'granted', ${LINE_COLUMNS}, false, true FROM task_runs_open r
+      WHERE ${GRANTED} AND r.waiting_key = l.key AND ${SUITS} ORDER BY ${inLine("r")} LIMIT $3) AS g
   )
-  SELECT id, keys, standing, asked AS "isAsked", suits AS "suitsWorker" FROM line ORDER BY ${inTurn("line")}`;
+  SELECT id, keys, standing, asked AS "isAsked", suits AS "suitsWorker" FROM ${withPositions("line")} AS w
+  ORDER BY w.priority DESC, ${BY_STANDING}, ${acrossLines("w")}`;
 
 interface LineRow {
   id: string;
@@ -74,12 +80,14 @@ const ADMIT = `
       JOIN task_runs_open r ON r.id = s.id LEFT JOIN functions f ON f.id = r.function_id
     WHERE ${isAsSeen("s")} AND ${isDue()} AND ${SUITS} FOR UPDATE OF r SKIP LOCKED
   ), full_up AS MATERIALIZED (
-    SELECT r.id, s.key FROM json_to_recordset($3::json) AS s(id uuid, keys text[], standing text, key text)
+    SELECT r.id, s.key, s.turn_key, r.priority, r.available_at
+    FROM json_to_recordset($3::json) AS s(id uuid, keys text[], standing text, key text, turn_key text)
       JOIN task_runs_open r ON r.id = s.id
     WHERE ${isAsSeen("s")} FOR UPDATE OF r SKIP LOCKED
-  ), held AS (
-    UPDATE task_runs_open r SET waiting_for = 'concurrency', waiting_key = h.key, permits = NULL, room = 'awaited'
-    FROM full_up h WHERE r.id = h.id
+  ), ${giveTurns("full_up")}, held AS (
+    UPDATE task_runs_open r SET waiting_for = 'concurrency', waiting_key = h.key, turn = t.turn, turn_key = h.turn_key,
+      permits = NULL, room = 'awaited'
+    FROM full_up h JOIN turns t ON t.id = h.id WHERE r.id = h.id
   ), counted AS (
     UPDATE run_limits l SET permits_held = l.permits_held + n.taken, ${useRate("n.taken")}, has_waiting = l.has_waiting OR n.waits
     FROM (
@@ -103,40 +111,73 @@ export interface Claimer {
  */
 export async function admitRuns(store: Store, claimer: Claimer, asked: LimitedRun[]): Promise<ClaimedRun[]> {
   const keys = withQueues(asked.flatMap((run) => run.keys));
-  return await inTransaction(store.pool, async (tx) => {
-    const free = toFree(await lockLimits(tx, keys));
-    const look = toLookText([...free.keys()], free, asked.length);
-    const { rows } = await tx.pool.query<LineRow>({
-      name: "look-at-line",
-      text: LOOK,
-      values: [asked.map(({ id }) => id), look, asked.length, claimer.longestMs],
-    });
-    return await admit(tx, claimer, asked.length, free, rows, new Set(keys));
+  const further = await inTransaction(store.pool, async (tx) => {
+    const look = await lookAtLine(tx, claimer, asked, keys);
+    const needed = keysOfWaiting(look.rows).filter((key) => !look.locked.has(key));
+    return needed.length > 0 ? { needed } : { claimed: await admit(tx, claimer, asked.length, look) };
   });
+  if (further.claimed) return further.claimed;
+  // Whose turn it is needs these too: what is locked must be locked in one order, so it is done anew.
+  return await inTransaction(store.pool, async (tx) => {
+    const look = await lookAtLine(tx, claimer, asked, withQueues([...keys, ...further.needed]));
+    return await admit(tx, claimer, asked.length, look);
+  });
+}
+
+const keysOfWaiting = (rows: LineRow[]) =>
+  rows.flatMap(({ standing, isAsked, keys }) => (standing === "granted" || isAsked ? [] : keys));
+
+interface Look {
+  locked: ReadonlySet<string>;
+  free: ReadonlyMap<string, number>;
+  rows: LineRow[];
+}
+
+async function lookAtLine(
+  tx: Transaction,
+  { longestMs }: Claimer,
+  asked: LimitedRun[],
+  keys: string[],
+): Promise<Look> {
+  const free = toFree(await lockLimits(tx, keys));
+  const { rows } = await tx.pool.query<LineRow>({
+    name: "look-at-line",
+    text: LOOK,
+    values: [
+      asked.map(({ id }) => id),
+      toLookText([...free.keys()], free, asked.length),
+      asked.length,
+      longestMs,
+    ],
+  });
+  return { locked: new Set(keys), free, rows };
 }
 
 async function admit(
   tx: Transaction,
   { workerId, longestMs }: Claimer,
   slots: number,
-  free: ReadonlyMap<string, number>,
-  rows: LineRow[],
-  locked: Set<string>,
+  { locked, free, rows }: Look,
 ): Promise<ClaimedRun[]> {
+  const isLocked = ({ keys }: LineRow) => keys.every((key) => locked.has(key));
   const { start, startGranted, hold } = decideStarts({
     slots,
     free,
     granted: rows.filter(({ standing }) => standing === "granted").map(({ id }) => id),
     line: rows
-      // One that needs a key whose lock is not held is left to who grants it.
-      .filter(({ standing, keys }) => standing !== "granted" && keys.every((key) => locked.has(key))),
+      .filter((row) => row.standing !== "granted" && (!row.isAsked || isLocked(row)))
+      // One that needs a key whose lock is not held keeps its turn, and is left to who grants it.
+      .map((row) => ({ ...row, suitsWorker: row.suitsWorker && isLocked(row) })),
   });
   const seen = new Map(rows.map(({ id, keys, standing }) => [id, { id, keys, standing }]));
   const started = [
     ...start.map(({ id, keys }) => ({ ...seen.get(id), permits: keys.filter((key) => free.has(key)) })),
     ...startGranted.map((id) => ({ ...seen.get(id), permits: null })),
   ];
-  const held = hold.map(({ id, key }) => ({ ...seen.get(id), key }));
+  const held = hold.map(({ id, key }) => {
+    const run = seen.get(id)!;
+    return { ...run, key, turn_key: turnKeyOf(run.keys, key) };
+  });
   const values = [workerId, JSON.stringify(started), JSON.stringify(held), longestMs];
   const { rows: claimed } = await tx.pool.query<ClaimRow>({ name: "admit-runs", text: ADMIT, values });
   return claimed.map(toClaimedRun);

@@ -16,7 +16,7 @@ export async function adoptWaiting(store: Store, limit: number): Promise<number>
      ), flagged AS (
        UPDATE run_limits l SET has_waiting = true FROM limits k WHERE l.key = k.key
      )
-     UPDATE task_runs_open r SET permits = NULL, waiting_key = k.key,
+     UPDATE task_runs_open r SET permits = NULL, waiting_key = k.key, turn = 0, turn_key = NULL,
        waiting_for = CASE WHEN k.key IS NOT NULL THEN 'concurrency' END,
        room = CASE WHEN k.key IS NOT NULL THEN 'awaited' END
      FROM unnamed u LEFT JOIN limits k ON k.key = u.key WHERE r.id = u.id`,

@@ -3,12 +3,13 @@
  * called, and what it returns rung, after permits of a key were given back or its limit was changed.
  */
 import { decideAdmission } from "../../domain/admission.ts";
+import { turnKeyOf } from "../../domain/limit-keys.ts";
 import type { Store } from "../database.ts";
-import { CLAIM_ORDER, inTurn } from "../runs/claimable.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { type LimitRow, lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
 import { CALLED, isAsSeen, SOME_KEYS, WAITING } from "./permits.ts";
+import { acrossLines, giveTurns, inLine, LINE_COLUMNS, withPositions } from "./turns.ts";
 
 /** The most runs that one look grants permits to, of all its keys together. */
 export const GRANT_BATCH = 500;
@@ -17,16 +18,20 @@ const MAX_LOOKS = 4;
 const DEEPER = 8;
 
 const LOOK = `
-  SELECT w.* FROM json_to_recordset($1::json) AS k(key text, free int) CROSS JOIN LATERAL (
-    SELECT r.id, ${SOME_KEYS} AS keys, r.waiting_key AS "lineKey", ${CLAIM_ORDER} FROM task_runs_open r WHERE ${WAITING} = k.key
-    ORDER BY ${inTurn("r")} LIMIT k.free) AS w
-  ORDER BY ${inTurn("w")} LIMIT $2`;
+  WITH line AS (
+    SELECT w.* FROM json_to_recordset($1::json) AS k(key text, free int) CROSS JOIN LATERAL (
+      SELECT r.id, ${SOME_KEYS} AS keys, ${LINE_COLUMNS} FROM task_runs_open r WHERE ${WAITING} = k.key
+      ORDER BY ${inLine("r")} LIMIT k.free) AS w
+  )
+  SELECT id, keys, line_key AS "lineKey" FROM ${withPositions("line")} AS w
+  ORDER BY w.priority DESC, ${acrossLines("w")} LIMIT $2`;
 
 // What another has locked for a moment, or has changed, is left alone, and found by the next look.
 const GRANT = `
   WITH chosen AS MATERIALIZED (
-    SELECT r.id, s.permits, s.key, s.called FROM json_to_recordset($2::json) AS s(id uuid, keys text[], standing text,
-      permits text[], key text, called text[])
+    SELECT r.id, s.permits, s.key, s.turn_key, s.called, r.priority, r.available_at
+    FROM json_to_recordset($2::json) AS s(id uuid, keys text[], standing text, permits text[], key text, turn_key text,
+      called text[])
       JOIN task_runs_open r ON r.id = s.id
     WHERE ${isAsSeen("s")} FOR UPDATE OF r SKIP LOCKED
   ), granted AS (
@@ -34,16 +39,23 @@ const GRANT = `
       waiting_key = CASE WHEN c.permits IS NOT NULL OR c.called IS NOT NULL THEN r.waiting_key END
     FROM chosen c WHERE r.id = c.id AND c.key IS NULL
     RETURNING ${STAGED}
-  ), moved AS (
-    UPDATE task_runs_open r SET waiting_key = c.key FROM chosen c WHERE r.id = c.id AND c.key IS NOT NULL
+  ), moving AS MATERIALIZED (
+    SELECT * FROM chosen WHERE key IS NOT NULL
+  ), ${giveTurns("moving")}, moved AS (
+    UPDATE task_runs_open r SET waiting_key = m.key, turn = t.turn, turn_key = m.turn_key
+    FROM moving m JOIN turns t ON t.id = m.id WHERE r.id = m.id
   ), counted AS (
-    UPDATE run_limits l SET permits_held = l.permits_held + (
-        SELECT count(*)::int FROM chosen c, unnest(c.permits) AS p(key) WHERE p.key = l.key),
-      has_waiting = EXISTS (SELECT FROM chosen c WHERE c.key = l.key OR l.key = ANY(c.called)) OR coalesce((
-        SELECT true FROM task_runs_open r WHERE ${WAITING} = l.key AND NOT r.id IN (SELECT id FROM chosen) LIMIT 1), (
-        SELECT true FROM task_runs_open r WHERE ${CALLED} AND r.waiting_key = l.key LIMIT 1),
-        false)
-    WHERE l.key = ANY($1::text[])
+    UPDATE run_limits l SET permits_held = n.held, has_waiting = n.waits
+    FROM (
+      SELECT l.key, l.permits_held + (
+          SELECT count(*)::int FROM chosen c, unnest(c.permits) AS p(key) WHERE p.key = l.key) AS held,
+        EXISTS (SELECT FROM chosen c WHERE c.key = l.key OR l.key = ANY(c.called)) OR coalesce((
+          SELECT true FROM task_runs_open r WHERE ${WAITING} = l.key AND NOT r.id IN (SELECT id FROM chosen) LIMIT 1), (
+          SELECT true FROM task_runs_open r WHERE ${CALLED} AND r.waiting_key = l.key LIMIT 1),
+          false) AS waits
+      FROM run_limits l WHERE l.key = ANY($1::text[])
+    ) AS n
+    WHERE l.key = n.key AND (l.permits_held <> n.held OR l.has_waiting <> n.waits)
   )
   SELECT * FROM granted`;
 
@@ -136,7 +148,12 @@ async function write(
         ? { id, permits: null, key: null, called: keys }
         : { id, permits: toPermits(keys, free), key: null },
     ),
-    ...moved.map(({ id, key }) => ({ id, permits: null, key })),
+    ...moved.map(({ id, key }) => ({
+      id,
+      permits: null,
+      key,
+      turn_key: turnKeyOf(rowOf.get(id)!.keys, key),
+    })),
   ].map((run) => ({ ...run, keys: rowOf.get(run.id)!.keys, standing: "waiting" }));
   const { rows } = await tx.pool.query<StagedRun>({
     name: "grant-permits",

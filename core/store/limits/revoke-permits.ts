@@ -1,6 +1,6 @@
 /**
  * granted → waiting: runs for which the key holds and that have not started, once it is paused or its limit is another.
- * Those that may start still are granted their permits anew.
+ * Those that may start still are granted their permits anew: they come first in its line.
  */
 import type { Store } from "../database.ts";
 import { retryDeadlock } from "../deadlock.ts";
@@ -13,7 +13,8 @@ const REVOKE = `
     SELECT r.id, r.permits FROM task_runs_open r WHERE ${GRANTED} AND $1 = ANY(${SOME_KEYS})
     ORDER BY r.id FOR UPDATE
   ), revoked AS (
-    UPDATE task_runs_open r SET permits = NULL, waiting_for = 'concurrency', waiting_key = $1, room = 'awaited'
+    UPDATE task_runs_open r SET permits = NULL, waiting_for = 'concurrency', waiting_key = $1, room = 'awaited',
+      turn = CASE WHEN r.waiting_key = $1 THEN r.turn ELSE 0 END, turn_key = CASE WHEN r.waiting_key = $1 THEN r.turn_key END
     FROM granted g WHERE r.id = g.id
   ), back AS MATERIALIZED (
     SELECT p.key, count(*)::int AS count FROM granted, unnest(permits) AS p(key) GROUP BY p.key

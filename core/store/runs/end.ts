@@ -98,6 +98,8 @@ const AT_END: Record<keyof TaskRunsTable, "kept" | "written" | "left"> = {
   permits: "left",
   waiting_for: "left",
   waiting_key: "left",
+  turn: "left",
+  turn_key: "left",
   dead_at: "left",
   complete_by: "left",
   redriven_at: "left",
