@@ -28,7 +28,7 @@ export function createDatabaseStatsMetrics(registry: Registry) {
       "Slots that are wanted: due runs, running ones and those due soon. What autoscalers go by.",
     ),
     dueRuns: gauge("bellhop_due_runs", "Runs that are due and could be taken by a worker."),
-    upcomingRuns: gauge("bellhop_upcoming_runs", "Runs that become due within WORKERS_AHEAD."),
+    upcomingRuns: gauge("bellhop_upcoming", "Runs that become due within WORKERS_AHEAD."),
     waitingForPermit: gauge(
       "bellhop_awaiting_room_runs",
       "Runs that wait for a limit of their function or queue, or because their queue is paused.",
