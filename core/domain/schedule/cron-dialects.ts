@@ -9,7 +9,7 @@ export function translateForeign(text: string): Translation | undefined {
   const interval = /^@every\s+(\S+)$/i.exec(text)?.[1] ?? readWords(/^rate\((.*)\)$/i.exec(text)?.[1] ?? "");
   if (interval !== undefined) return parseDuration(interval) === undefined ? undefined : { every: interval };
   const cron = withoutYear(text);
-  return cron?.year === "*" && !cron.weekdayIsUnclear ? { cron: cron.expression } : undefined;
+  return cron?.year === "*" && cron.isCertain ? { cron: cron.expression } : undefined;
 }
 
 /** `5 minutes` → `5m`; undefined: no such interval. */
@@ -49,6 +49,8 @@ interface WithYear {
   year: string;
   /** It holds numbers that other systems count from another day. */
   weekdayIsUnclear: boolean;
+  /** No system reads it in another way. */
+  isCertain: boolean;
 }
 
 /** Of EventBridge, Quartz and those after them: they end with a year. */
@@ -63,7 +65,10 @@ function withoutYear(text: string): WithYear | undefined {
   // A question mark says whose form it is, and 1 is Sunday in it.
   const isKnown = fields.length > 5 && (isWrapped || own.includes("?"));
   const expression = [...own.slice(0, -1), isKnown ? toNamedWeekdays(weekdays) : weekdays].join(" ");
-  return { expression, year, weekdayIsUnclear: !isKnown && /^\d|[,-]\d/.test(weekdays) };
+  const weekdayIsUnclear = !isKnown && /^\d|[,-]\d/.test(weekdays);
+  // Of seven fields the second may be the first, or the last but one.
+  const isCertain = isKnown || (!weekdayIsUnclear && fields.length < 7);
+  return { expression, year, weekdayIsUnclear, isCertain };
 }
 
 function endsWithYear(fields: string[], isWrapped: boolean): boolean {
