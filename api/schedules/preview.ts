@@ -5,7 +5,7 @@ import type { CalendarDates } from "../../core/domain/schedule/exclusions.ts";
 import { jitterOffsetMs } from "../../core/domain/schedule/jitter.ts";
 import { InstantNotFoundError } from "../../core/domain/schedule/local-times.ts";
 import { firstOccurrence, occurrencesAfter } from "../../core/domain/schedule/occurrences.ts";
-import { doesRepeat, type Schedule } from "../../core/domain/schedule/schedule.ts";
+import { doesRepeat, ONCE_GRACE_MS, type Schedule } from "../../core/domain/schedule/schedule.ts";
 
 /** A task has its own offset by its id; a preview shows one that a task might have. */
 const SOME_ID = "00000000-0000-0000-0000-000000000000";
@@ -27,7 +27,10 @@ function listInstants(
   count: number,
   dates: CalendarDates | undefined,
 ): Date[] {
-  if (!doesRepeat(schedule)) return [firstOccurrence(schedule, from)!];
+  if (!doesRepeat(schedule)) {
+    const at = firstOccurrence(schedule, from)!;
+    return at.getTime() < from.getTime() - ONCE_GRACE_MS ? [] : [at];
+  }
   const most = Math.min(count, schedule.maxRuns ?? count);
   const instants: Date[] = [];
   try {

@@ -58,3 +58,37 @@ test("what all tasks fire is merged in its order, page by page, and a task tells
   assert.equal(next.body.items[0].taskId, often);
   assertProblem(await tenant.call("GET", "/v1/upcoming?cursor=eA"), 422, "invalid_input", ["cursor"]);
 });
+
+test("a preview as of an instant shows what a task made then would fire", async () => {
+  const tenant = await api.newTenant();
+  const at = "2036-03-01T09:00:00.000Z";
+  const itemsFrom = async (from: string) =>
+    (await tenant.call("POST", "/v1/schedules/preview", { body: { schedule: { at }, from } })).body.items;
+  assert.deepEqual(await itemsFrom("2036-03-01T09:00:06Z"), [], "it has passed");
+  for (const from of ["2036-03-01T08:00:00Z", "2036-03-01T09:00:04Z"])
+    assert.deepEqual(
+      (await itemsFrom(from)).map(({ nominalAt }: { nominalAt: string }) => nominalAt),
+      [at],
+      from,
+    );
+});
+
+test("no instant is shown that has no RFC 3339", async () => {
+  const tenant = await api.newTenant();
+  const schedule = { cron: "0 0 1 1 *", timezone: "Pacific/Kiritimati", jitter: "1d" };
+  const body = { schedule, from: "9996-06-01T00:00:00Z", count: 10 };
+  const { items } = (await tenant.call("POST", "/v1/schedules/preview", { body })).body;
+  assert.deepEqual(
+    items.map(({ local }: { local: string }) => local),
+    ["9997-01-01T00:00:00+14:00", "9998-01-01T00:00:00+14:00", "9999-01-01T00:00:00+14:00"],
+  );
+});
+
+test("a task that is paused has no next instant", async () => {
+  const tenant = await api.newTenant();
+  const body = { ...http, schedule: { every: "1h" } };
+  const { id } = (await tenant.call("POST", "/v1/tasks", { body })).body;
+  await tenant.call("POST", `/v1/tasks/${id}/pause`);
+  const { status, body: next } = await tenant.call("GET", `/v1/tasks/${id}/next`);
+  assert.deepEqual([status, next.items], [200, []]);
+});

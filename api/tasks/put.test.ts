@@ -26,6 +26,29 @@ test("the first makes the task, the same once more changes nothing, another one 
   assert.equal(await count(tenant), 1);
 });
 
+test("null is the default of its field, so that what an answer shows can be sent back", async () => {
+  const tenant = await newTenant();
+  const given = { overlap: "wait", timeout: "2m", labels: { app: "billing" }, retry: { maxAttempts: 1 } };
+  await put(tenant, "k", { ...given, schedule: "every 1h" });
+  const nulls = Object.fromEntries(
+    ["overlap", "timeout", "labels", "retry", "deadLetter", "queue", "priority", "schedule", "catchUp"].map(
+      (name) => [name, null],
+    ),
+  );
+  const { status, body } = await put(tenant, "k", nulls);
+  const { body: plain } = await put(tenant, "plain", { schedule: null });
+  const shown = (task: typeof body) => Object.keys(nulls).map((name) => task[name]);
+  assert.deepEqual([status, ...shown(body)], [200, ...shown(plain)]);
+  assertProblem(await put(tenant, "k", { colour: null }), 422, "invalid_input", ["colour"]);
+});
+
+test("a schedule in another system's form is the same as in ours", async () => {
+  const tenant = await newTenant();
+  const { body: made } = await put(tenant, "k", { schedule: "@every 5m" });
+  const { body: again } = await put(tenant, "k", { schedule: { every: "5m" } });
+  assert.deepEqual(again, made, "not even touched");
+});
+
 test("a schedule that is the same keeps its grid and what is staged of it; another one begins anew", async () => {
   const tenant = await newTenant();
   const { body: made } = await put(tenant, "k");

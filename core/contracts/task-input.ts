@@ -75,13 +75,30 @@ function toTaskInput({ key, name, schedule, labels, on, ...fields }: TaskFields)
   };
 }
 
+/** Null stands for the default, as it does where that is null. */
+const orDefault = <Field extends z.ZodType>(field: Field) =>
+  field
+    .nullable()
+    .transform((value) => (value === null ? (field.parse(undefined) as z.output<Field>) : value));
+
+/** Policy fields whose default is not null. */
+const DEFAULTED = {
+  retry: orDefault(policyFields.retry),
+  timeout: orDefault(policyFields.timeout),
+  deadLetter: orDefault(policyFields.deadLetter),
+  overlap: orDefault(policyFields.overlap),
+  queue: orDefault(policyFields.queue),
+  priority: orDefault(policyFields.priority),
+};
+
 function taskFields<More extends z.ZodRawShape>(now: () => Date, more: More) {
   const shared = {
     key: taskKeyField.nullable().default(null),
     name: lineField("a name").min(1).max(200).nullable().default(null),
-    schedule: scheduleField(now).default({ kind: "now" }),
+    schedule: orDefault(scheduleField(now).default({ kind: "now" })),
     ...policyFields,
-    labels: labels.default({}),
+    ...DEFAULTED,
+    labels: orDefault(labels.default({})),
     on: callbacksField.nullable().default(null),
   };
   const ofType = <Type extends TaskType>(type: Type) =>

@@ -8,7 +8,13 @@ import { nextCron } from "./cron.ts";
 import { type CalendarDates, findExclusionEnd, NO_DATES, nextExclusion } from "./exclusions.ts";
 import { DEFAULT_CLOCK_CHANGES, InstantNotFoundError } from "./local-times.ts";
 import { nextRrule } from "./rrule.ts";
-import { doesRepeat, type EverySchedule, type RepeatingSchedule, type Schedule } from "./schedule.ts";
+import {
+  doesRepeat,
+  type EverySchedule,
+  LATEST_MS,
+  type RepeatingSchedule,
+  type Schedule,
+} from "./schedule.ts";
 
 /** Each is a stretch that is excluded: a day, an hour, a minute, or an instant alone. */
 const MAX_EXCLUSIONS = 1_000;
@@ -44,7 +50,8 @@ function nextNamed(schedule: RepeatingSchedule, anchor: Date, afterMs: number): 
   const { startAt, endAt } = schedule;
   const fromMs = startAt === undefined ? afterMs : Math.max(afterMs, Date.parse(startAt) - 1);
   const atMs = nextOfKind(schedule, anchor.getTime(), fromMs);
-  return atMs === null || (endAt !== undefined && atMs > Date.parse(endAt)) ? null : atMs;
+  const lastMs = endAt === undefined ? LATEST_MS : Math.min(Date.parse(endAt), LATEST_MS);
+  return atMs === null || atMs > lastMs ? null : atMs;
 }
 
 function nextOfKind(schedule: RepeatingSchedule, anchorMs: number, afterMs: number): number | null {

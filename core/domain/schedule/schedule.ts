@@ -63,6 +63,8 @@ export type Schedule =
 
 /** How late a `once` may be when it arrives: clocks differ a little. */
 export const ONCE_GRACE_MS = 5_000;
+/** RFC 3339 has years of four digits: nothing fires later, with its jitter and by the clocks of any zone. */
+export const LATEST_MS = Date.UTC(9999, 0, 1) - 1;
 export const MIN_EVERY_MS = 1_000;
 
 export const doesRepeat = (schedule: Schedule): schedule is RepeatingSchedule =>

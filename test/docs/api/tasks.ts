@@ -37,6 +37,10 @@ const backoffRow = (field: "initial" | "max", shown: string, is: string, [least,
   );
 
 const fields: Statement[] = [
+  held("Fields of every task; null stands for the default", [
+    "api/tasks/put.test.ts",
+    "null is the default of its field, so that what an answer shows can be sent back",
+  ]),
   statement(FIELDS, async ({ tenant }) => {
     const { body: task } = await tenant.call("POST", "/v1/tasks", { body: HTTP_TASK });
     const told = readRows(FIELDS)
