@@ -170,7 +170,7 @@ export async function pauseTaskIn(
   return theOne(await pauseTasksIn(tx, namespaceId, [taskId], now, reason, by));
 }
 
-/** The same of several. One that is paused already stays as it is. */
+/** The same of several. One that is paused already stays as it is, but for what was taken back where the clock went back. */
 export async function pauseTasksIn(
   tx: Transaction,
   namespaceId: string,
@@ -180,15 +180,21 @@ export async function pauseTasksIn(
   by?: ChangedBy,
 ): Promise<EachTask> {
   const locked = await lockTasks(tx, namespaceId, taskIds);
-  const { active, over } = byState(locked);
+  const { active, paused, over } = byState(locked);
   await recordPassed(tx, active, now);
   const next = active.map((one) => ({
     ...{ task: one.task, state: "paused" as const },
     ...findComing(one, now),
   }));
-  const saved = await saveStates(tx, next, now, sql`, paused_at = ${now}, paused_reason = ${reason}`);
+  const pausedNow = await saveStates(tx, next, now, sql`, paused_at = ${now}, paused_reason = ${reason}`);
+  const takenBack = paused.filter(({ isTakenBack }) => isTakenBack);
+  const asTheyAre = takenBack.map((one) => ({
+    ...{ task: one.task, state: "paused" as const },
+    ...findStanding(one, now),
+  }));
+  const saved = [...(await saveStates(tx, asTheyAre, now)), ...pausedNow];
   await recordChanges(tx, toChanges(next, "paused", reason), now, by);
-  await tellTasks(tx, "paused", idsOf(saved));
+  await tellTasks(tx, "paused", idsOf(pausedNow));
   return tellEach(taskIds, locked, saved, refuseEach(over, "paused"));
 }
 

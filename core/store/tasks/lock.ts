@@ -49,10 +49,12 @@ export async function lockTasks(
     .orderBy("id")
     .forUpdate()
     .execute();
+  // Where the clock went back, what a former schedule had made due lies ahead again: it is no instant of this one.
   const { rows: withdrawn } = await sql<{ taskId: string; at: Date }>`
-    DELETE FROM task_runs_open
+    DELETE FROM task_runs_open r
     WHERE task_id = ANY(${rows.map(({ id }) => id)}::uuid[]) AND state = 'queued' AND trigger = 'schedule' AND claim_no = 0
       AND available_at > clock_timestamp()
+      AND scheduled_for > (SELECT t.anchor_at FROM tasks t WHERE t.id = r.task_id)
     RETURNING task_id AS "taskId", scheduled_for AS at`.execute(db);
   const instants = Map.groupBy(withdrawn, ({ taskId }) => taskId);
   const uncounted = rows.flatMap(({ id, runs_left }) =>
