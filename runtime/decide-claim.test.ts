@@ -12,7 +12,6 @@ test("without a free slot, or anything that rang or is to be searched for, nothi
 
 test("bells that all find a slot are answered by the runs they name", () => {
   assert.deepEqual(decideClaim({ ...view, bells: 10 }), { from: "bells", count: 10 });
-  assert.deepEqual(decideClaim({ ...view, bells: 1, searchOverdueMs: 1_000 }), { from: "bells", count: 10 });
 });
 
 test("one bell more than slots, or a search for all that is due, and the best of the table are claimed", () => {
@@ -22,17 +21,22 @@ test("one bell more than slots, or a search for all that is due, and the best of
   assert.deepEqual(decideClaim({ ...view, bells: 1, searchOverdueMs: 0 }), best);
 });
 
-test("where no bell waits the table is searched as was wanted", () => {
-  for (const searchOverdueMs of [0, 100, 1_000])
-    assert.deepEqual(decideClaim({ ...view, searchOverdueMs }), {
-      ...{ from: "table", count: 10, overdueMs: searchOverdueMs },
-    });
+test("a search that is wanted comes before the bells, whatever lane they are of", () => {
+  for (const bellsAreHints of [true, false])
+    for (const [bells, searchOverdueMs] of [
+      [0, 0],
+      [0, 100],
+      [1, 1_000],
+      [10, 1_000],
+    ] as const)
+      assert.deepEqual(decideClaim({ ...view, bellsAreHints, bells, searchOverdueMs }), {
+        ...{ from: "table", count: 10, overdueMs: searchOverdueMs },
+      });
 });
 
-test("bells that are no hints come before any search, however many they are", () => {
+test("bells that are no hints are answered by the runs they name, however many they are", () => {
   const long = { ...view, bellsAreHints: false };
-  assert.deepEqual(decideClaim({ ...long, bells: 11, searchOverdueMs: 0 }), { from: "bells", count: 10 });
-  assert.deepEqual(decideClaim({ ...long, searchOverdueMs: 0 }), { from: "table", count: 10, overdueMs: 0 });
+  assert.deepEqual(decideClaim({ ...long, bells: 11 }), { from: "bells", count: 10 });
 });
 
 test("no claim asks for more than a batch", () => {

@@ -20,7 +20,8 @@ export type NextClaim =
 /**
  * More bells than slots are a backlog, and so is a table that gave all that was asked of it (a search for what is due
  * now is wanted then): not the first to ring is served but the best that is due. Otherwise whatever bells name can be
- * had, and asking for it by name is cheap.
+ * had, and asking for it by name is cheap. A search for what others have left for a while comes before that: however many
+ * bells there are, of whichever namespace, they keep nobody's run waiting longer.
  */
 export function decideClaim({
   bells,
@@ -32,8 +33,8 @@ export function decideClaim({
   if (count <= 0) return undefined;
   const isBacklog = bells > freeSlots || searchOverdueMs === 0;
   if (bellsAreHints && isBacklog) return { from: "table", count, overdueMs: 0 };
-  if (bells > 0) return { from: "bells", count };
-  return searchOverdueMs === null ? undefined : { from: "table", count, overdueMs: searchOverdueMs };
+  if (searchOverdueMs !== null) return { from: "table", count, overdueMs: searchOverdueMs };
+  return bells > 0 ? { from: "bells", count } : undefined;
 }
 
 /** Each run that was found uses up a bell: its own where that waits here, else that which has waited longest. */

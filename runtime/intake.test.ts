@@ -539,6 +539,22 @@ test("on the lane of long runs a bell is answered by its own run, however many w
   );
 });
 
+test("on the lane of long runs a sweep has the next slot for what waits behind its bells, and then they go on", async () => {
+  const { intake, clock, slots, queue, startedIds } = openIntake(1, { bellsAreHints: false });
+  const bells = [queue(-30), queue(-20), queue(-10)];
+  const behind = queue(-SWEEP_OVERDUE_MS);
+  const dealt = intake.onBells(bells);
+  await clock.advance(0);
+  intake.sweep();
+  for (const _ of bells) {
+    slots.release(1);
+    await clock.advance(0);
+  }
+  await dealt;
+  const [first, ...others] = idsOf(bells);
+  assert.deepEqual(startedIds(), [first, behind.runId, ...others]);
+});
+
 test("a sweep that gave all that was asked for goes on with the best that is due", async () => {
   const { intake, clock, slots, queue, startedIds, claims } = openIntake(1);
   const overdue = queue(-SWEEP_OVERDUE_MS);

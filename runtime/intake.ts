@@ -99,7 +99,9 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
       begin(runs);
       if (found >= count) {
         dealt = chooseServed(heard, runs, found);
-        wantSearch(bellsAreHints ? 0 : overdueMs);
+        // Bells that name their runs wait for one search of a sweep, not for a whole backlog of other runs.
+        if (bellsAreHints) wantSearch(0);
+        else if (bells.count() === 0) wantSearch(overdueMs);
         return;
       }
       // Nothing more is due: of the runs that were rung some may be early, the others are gone.
@@ -171,7 +173,8 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
     },
     onHint: () => search(0),
     sweep() {
-      if (slots.free() > 0) search(SWEEP_OVERDUE_MS);
+      // Where bells wait for a slot, the next one that is free serves what no bell of theirs may name.
+      if (slots.free() > 0 || bells.count() > 0) search(SWEEP_OVERDUE_MS);
     },
     async whenClaimed() {
       // Whose loop it is reports the failure.

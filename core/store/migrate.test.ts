@@ -75,6 +75,7 @@ const LATER = [
   "0057-upcoming-order",
   "0058-returned-permits",
   "0059-priorities",
+  "0060-claims-in-shares",
   "0061-turns",
   "0063-joinable-runs",
   "0065-exclusion-looks",

@@ -48,6 +48,7 @@ import * as rates from "./migrations/0051-rates.ts";
 import * as upcomingOrder from "./migrations/0057-upcoming-order.ts";
 import * as returnedPermits from "./migrations/0058-returned-permits.ts";
 import * as priorities from "./migrations/0059-priorities.ts";
+import * as claimsInShares from "./migrations/0060-claims-in-shares.ts";
 import * as turns from "./migrations/0061-turns.ts";
 import * as joinableRuns from "./migrations/0063-joinable-runs.ts";
 import * as exclusionLooks from "./migrations/0065-exclusion-looks.ts";
@@ -99,6 +100,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0057-upcoming-order": upcomingOrder,
   "0058-returned-permits": returnedPermits,
   "0059-priorities": priorities,
+  "0060-claims-in-shares": claimsInShares,
   "0061-turns": turns,
   "0063-joinable-runs": joinableRuns,
   "0065-exclusion-looks": exclusionLooks,

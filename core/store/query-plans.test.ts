@@ -32,7 +32,7 @@ import { recountLocked, recountPermits } from "./limits/recount-permits.ts";
 import { listFunctionLogs, listRunLogs, readFollowedLogs, readFunctionLogsAfter } from "./logs.ts";
 import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "./runs/claim.ts";
-import { CLAIM_ORDER, CLAIMABLE, isDue } from "./runs/claimable.ts";
+import { CLAIMABLE, isDue, OLDEST_FIRST } from "./runs/claimable.ts";
 import { redriveDeadLetters } from "./runs/dead-letters.ts";
 import { type FinishedDirectRun, recordDirectRuns, removeExpiredFences } from "./runs/direct.ts";
 import { enqueueReplay, type ReplayRequest } from "./runs/enqueue.ts";
@@ -158,7 +158,7 @@ function assertKeepable(plan: PlanNode[]): void {
   for (const node of plan) {
     const { "Relation Name": table, "Index Cond": by = "" } = node;
     if (table === undefined || !GROWING.test(table) || node["Node Type"] === "ModifyTable") continue;
-    assert.match(by, /\bid = |available_at <=/, `${node["Node Type"]} of ${table}`);
+    assert.match(by, /\bid = |available_at <=|namespace_id <=? /, `${node["Node Type"]} of ${table}`);
   }
 }
 
@@ -243,8 +243,15 @@ const watchful = (claim: (store: Store) => Promise<unknown>) => async (s: Store)
   await claim(s);
 };
 
+/** Of all that is queued, due or not: more is there than one. */
+const claimShares = (s: Store) => claimDueRuns(s, id, 1, -86_400_000);
+
 const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: string }> = {
   "claim what is due": { use: (s) => claimDueRuns(s, id, 10, 0), index: "task_runs_open_queued" },
+  "claim of what is due in shares": {
+    use: claimShares,
+    index: "task_runs_open_shared",
+  },
   "claim by id": { use: (s) => claimRuns(s, id, [id]), index: "task_runs_open_pkey" },
   "claim of short runs by id": {
     use: (s) => claimShortRuns(s, id, [id], 60_000),
@@ -253,6 +260,10 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "claim what is due, with permits": {
     use: watchful((s) => claimDueRuns(s, id, 10, 0)),
     index: "task_runs_open_queued",
+  },
+  "claim of what is due in shares, with permits": {
+    use: watchful(claimShares),
+    index: "task_runs_open_shared",
   },
   "claim by id, with permits": {
     use: watchful((s) => claimRuns(s, id, [id])),
@@ -536,7 +547,7 @@ for (const count of [0, 1, 5_000]) {
 }
 
 test("the index of claimable runs holds those and no others, in the order of claims", async () => {
-  const text = `SELECT id FROM task_runs_open WHERE ${CLAIMABLE} AND ${isDue("$1::int")} ORDER BY ${CLAIM_ORDER} LIMIT 10`;
+  const text = `SELECT id FROM task_runs_open WHERE ${CLAIMABLE} AND ${isDue("$1::int")} ORDER BY ${OLDEST_FIRST} LIMIT 10`;
   const nodes = await explain({ text, values: [0], isPlanned: false });
   assert.deepEqual(
     nodes.map((node) => [node["Node Type"], node["Index Name"], node.Filter]),
@@ -560,6 +571,7 @@ test("no plan is kept from before a table grew, but those that every size has", 
     for (let round = 0; round < 10; round += 1) {
       await claimRuns(single, id, [id]);
       await claimDueRuns(single, id, 10, 0);
+      await claimShares(single);
       await finishAttempts(single, id, [finished(run, id, { state: "cancelled" })]);
       await findRun(single, id, id);
     }
@@ -573,8 +585,9 @@ test("no plan is kept from before a table grew, but those that every size has", 
     assert.deepEqual(await readNames(single.pool, false), ["find-run"]);
     assert.deepEqual(await readNames(single.pool, true), []);
     assert.deepEqual(await readNames(single.plannedPool, true), [
+      "claim-all-due",
       "claim-by-id",
-      "claim-due",
+      "claim-shares",
       "finish-terminal",
     ]);
   } finally {

@@ -15,7 +15,7 @@ import {
   TAKE_PERMITS,
   WANTED_PERMITS,
 } from "../limits/permits.ts";
-import { CLAIM_ORDER, CLAIMABLE, CLAIMABLE_BY_ID, isDue } from "./claimable.ts";
+import { CLAIMABLE, CLAIMABLE_BY_ID, isDue, OLDEST_FIRST } from "./claimable.ts";
 import {
   type ClaimedRun,
   type ClaimRow,
@@ -25,6 +25,14 @@ import {
   TRAFFIC,
   toClaimedRun,
 } from "./claimed-run.ts";
+import {
+  bestOfSome,
+  findUnspent,
+  NAMESPACES_A_CLAIM,
+  SHARED_COLUMNS,
+  sharedOut,
+  sharingOf,
+} from "./share-claims.ts";
 
 export type { ClaimedRun } from "./claimed-run.ts";
 
@@ -39,13 +47,19 @@ const CAREFREE = chosen("w.granted", HAS_NO_LIMIT);
 /** Takes permits for the others, too. */
 const WATCHFUL = `${LOCK_LIMITS}, ${chosen(PERMITS, HAS_PERMITS)}, ${TAKE_PERMITS}`;
 
+/** CTEs that find runs and lock them, the last one `wanted`, and what the answer tells of them besides. */
+interface Search {
+  ctes: string;
+  columns?: string;
+}
+
 // A row for each run that it took, or one of nulls. The first of them names those held up by limits.
-const claim = (wanted: string, start: string) => `
-  WITH wanted AS MATERIALIZED (${wanted} FOR UPDATE SKIP LOCKED), ${start}, ${TAKEN}
+const claim = ({ ctes, columns = "" }: Search, start: string) => `
+  WITH RECURSIVE ${ctes}, ${start}, ${TAKEN}
   ${describe(
     "(SELECT) AS one LEFT JOIN taken k ON true",
     `, CASE WHEN k.id IS NOT DISTINCT FROM (SELECT id FROM taken LIMIT 1) THEN (
-      SELECT json_agg(json_build_object('id', id, 'keys', keys)) FROM chosen WHERE NOT is_free) END AS limited`,
+      SELECT json_agg(json_build_object('id', id, 'keys', keys)) FROM chosen WHERE NOT is_free) END AS limited${columns}`,
   )}`;
 
 interface ClaimTexts {
@@ -53,24 +67,46 @@ interface ClaimTexts {
   watchful: { name: string; text: string };
 }
 
-const toTexts = (name: string, wanted: string): ClaimTexts => ({
-  carefree: { name, text: claim(wanted, CAREFREE) },
-  watchful: { name: `${name}-with-permits`, text: claim(wanted, WATCHFUL) },
+const toTexts = (name: string, search: Search): ClaimTexts => ({
+  carefree: { name, text: claim(search, CAREFREE) },
+  watchful: { name: `${name}-with-permits`, text: claim(search, WATCHFUL) },
 });
 
-const wantedById = (bound = "") => `
-    SELECT r.id, r.function_id, ${CLAIM_ORDER}, ${WANTED_PERMITS} FROM task_runs_open r
-    WHERE r.id = ANY($2::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} ${bound}`;
-const CLAIM_BY_ID = toTexts("claim-by-id", wantedById());
-const CLAIM_SHORT_BY_ID = toTexts("claim-short-by-id", wantedById(`AND ${TIMEOUT_MS} <= $3`));
-const CLAIM_DUE = toTexts(
-  "claim-due",
-  `
-    SELECT r.id, r.function_id, ${CLAIM_ORDER}, ${WANTED_PERMITS} FROM task_runs_open r
-    WHERE ${CLAIMABLE} AND ${isDue("$3::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2`,
-);
+const WANTED = `r.id, r.function_id, ${WANTED_PERMITS}`;
+const wanted = (condition: string): string => `
+  wanted AS MATERIALIZED (
+    SELECT ${WANTED} FROM task_runs_open r WHERE ${condition} FOR UPDATE SKIP LOCKED
+  )`;
 
-type AnsweredRow = (ClaimRow | { id: null }) & { limited: LimitedRun[] | null };
+const byId = (bound = ""): Search => ({
+  ctes: wanted(`r.id = ANY($2::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} ${bound}`),
+});
+const CLAIM_BY_ID = toTexts("claim-by-id", byId());
+const CLAIM_SHORT_BY_ID = toTexts("claim-short-by-id", byId(`AND ${TIMEOUT_MS} <= $3`));
+
+const DUE = `${CLAIMABLE} AND ${isDue("$3::int")}`;
+const oldest = (condition = "") => wanted(`${DUE} ${condition} ORDER BY ${OLDEST_FIRST} LIMIT $2`);
+const CLAIM_OLDEST = toTexts("claim-oldest", { ctes: oldest() });
+/** All that is due, or where that is more than may be taken, nothing: then it matters which runs are. */
+const CLAIM_ALL = toTexts("claim-all-due", {
+  ctes: `backlog AS MATERIALIZED (
+    SELECT count(*) > $2 AS is_there FROM (SELECT FROM task_runs_open WHERE ${DUE} LIMIT $2 + 1) AS due
+  ), ${oldest("AND NOT (SELECT is_there FROM backlog)")}`,
+  columns: ', (SELECT is_there FROM backlog) AS "hasBacklog"',
+});
+const CLAIM_SHARES = toTexts("claim-shares", { ctes: sharedOut(WANTED), columns: SHARED_COLUMNS });
+const CLAIM_BEST = toTexts("claim-best", { ctes: bestOfSome(WANTED) });
+
+type AnsweredRow = (ClaimRow | { id: null }) & { limited: LimitedRun[] | null } & Told;
+
+/** What a search tells besides the runs that it found. */
+interface Told {
+  hasBacklog?: boolean;
+  visited?: number;
+  lastNamespaceId?: string | null;
+}
+
+type Answer = Claim & { told: Told };
 
 export interface Claim {
   runs: ClaimedRun[];
@@ -97,8 +133,9 @@ export async function claimShortRuns(
 }
 
 /**
- * Takes the best `limit` runs that have been due for `overdueMs`; those that wait for a permit are not looked at. Where it
- * has found fewer, there were no more, but for those that another had locked.
+ * Takes `limit` runs that have been due for `overdueMs`; those that wait for a permit are not looked at. Where more are
+ * due, namespaces share what it takes, and of each the best are taken. Where it has found fewer, there were no more, but
+ * for those that another had locked.
  */
 export async function claimDueRuns(
   store: Store,
@@ -106,7 +143,43 @@ export async function claimDueRuns(
   limit: number,
   overdueMs: number,
 ): Promise<Claim> {
-  return await runClaim(store, CLAIM_DUE, [workerId, limit, overdueMs]);
+  const sharing = sharingOf(store);
+  const values = [workerId, limit, overdueMs] as [string, number, number];
+  if (!sharing.hasBacklog) {
+    const { told, ...claim } = await runClaim(store, CLAIM_ALL, values);
+    if (!told.hasBacklog) return claim;
+    sharing.hasBacklog = true;
+  }
+  const claim = await runClaim(store, CLAIM_SHARES, [...values, sharing.after]);
+  sharing.after = claim.told.lastNamespaceId ?? sharing.after;
+  const { runs, found } = await fillUp(store, values, claim);
+  if (found < limit) sharing.hasBacklog = false;
+  return { runs, found };
+}
+
+/** What some namespaces left of their shares goes to the others, those that were not visited included. */
+async function fillUp(
+  store: Store,
+  [workerId, limit, overdueMs]: [string, number, number],
+  { runs, found, told: { visited = 0 } }: Answer,
+): Promise<Claim> {
+  const all = { runs: [...runs], found };
+  const add = async (texts: ClaimTexts, ...more: unknown[]) => {
+    const claim = await runClaim(store, texts, [workerId, limit - all.found, overdueMs, ...more]);
+    all.runs.push(...claim.runs);
+    all.found += claim.found;
+  };
+  try {
+    const unspent = visited > 1 && found < limit ? findUnspent(runs, limit, visited) : [];
+    if (unspent.length > 0) await add(CLAIM_BEST, unspent);
+    // Runs that met a limit are counted in no share.
+    const mayBeMore = visited >= NAMESPACES_A_CLAIM || (visited > 1 && found > runs.length);
+    if (mayBeMore && all.found < limit) await add(CLAIM_OLDEST);
+  } catch (error) {
+    // What was taken must start.
+    if (all.runs.length === 0) throw error;
+  }
+  return all;
 }
 
 async function runClaim(
@@ -114,9 +187,13 @@ async function runClaim(
   texts: ClaimTexts,
   values: ClaimValues,
   longestMs: number | null = null,
-): Promise<Claim> {
+): Promise<Answer> {
   const isWatchful = expectsLimits(store);
-  const { taken: runs, limited } = await ask(store, isWatchful ? texts.watchful : texts.carefree, values);
+  const {
+    taken: runs,
+    limited,
+    told,
+  } = await ask(store, isWatchful ? texts.watchful : texts.carefree, values);
   const found = runs.length + limited.length;
   if (found > 0) noteClaim(store, limited.length > 0 || runs.some(({ holdsPermits }) => holdsPermits));
   try {
@@ -133,14 +210,14 @@ async function runClaim(
     // What was taken must start. The others are still queued, and the next claim to find them alone says what is wrong.
     if (runs.length === 0) throw error;
   }
-  return { runs, found };
+  return { runs, found, told };
 }
 
 async function ask(
   store: Store,
   statement: { name: string; text: string },
   values: ClaimValues,
-): Promise<{ taken: ClaimedRun[]; limited: LimitedRun[] }> {
+): Promise<{ taken: ClaimedRun[]; limited: LimitedRun[]; told: Told }> {
   const { rows } = await store.plannedPool.query<AnsweredRow>({ ...statement, values });
   const taken: ClaimedRun[] = [];
   let limited: LimitedRun[] = [];
@@ -148,7 +225,7 @@ async function ask(
     if (row.limited) limited = row.limited;
     if (row.id !== null) taken.push(toClaimedRun(row));
   }
-  return { taken, limited };
+  return { taken, limited, told: rows[0]! };
 }
 
 type ClaimValues = [workerId: string, ...unknown[]];

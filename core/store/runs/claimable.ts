@@ -5,8 +5,14 @@ import { unindexed } from "../unindexed.ts";
 const claimable = (state: string) =>
   `${state} = 'queued' AND waiting_for IS NULL AND room IS DISTINCT FROM 'awaited'`;
 
-/** A run that may be claimed at its instant: found by the index `task_runs_open_queued`, which holds no other. */
+/**
+ * A run that may be claimed at its instant. Two indexes hold these and no others: `task_runs_open_queued`, by age, and
+ * `task_runs_open_shared`, by namespace and there as `BEST_FIRST` has them.
+ */
 export const CLAIMABLE = claimable("state");
+
+/** The same for who asks for rows of one namespace: by `task_runs_open_shared`, which nobody else may use (0060). */
+export const CLAIMABLE_BY_NAMESPACE = `${CLAIMABLE} AND priority >= 0`;
 
 /** The same of rows that are named by their ids. */
 export const CLAIMABLE_BY_ID = claimable(unindexed("state"));
@@ -18,12 +24,8 @@ export const CLAIMABLE_BY_ID = claimable(unindexed("state"));
 export const isDue = (sinceMs?: string) =>
   `available_at <= statement_timestamp()${sinceMs ? ` - ${sinceMs} * interval '1 millisecond'` : ""}`;
 
-/** Who comes first where not all can be had, as the index `task_runs_open_queued` has them: ascending, each of them. */
-const ORDER_COLUMNS = ["available_at"];
+/** The order in which a namespace's runs are claimed where not all can be had: the highest priority, then the oldest. */
+export const BEST_FIRST = "priority DESC, available_at";
 
-/** For ORDER BY, and as a list of columns. */
-export const CLAIM_ORDER = ORDER_COLUMNS.join(", ");
-
-/** The same of rows by this name; those that came together go by their ids. */
-export const inTurn = (row: string) =>
-  [...ORDER_COLUMNS, "id"].map((column) => `${row}.${column}`).join(", ");
+/** Over all namespaces: for claims of all that is due, and for looks at what has waited longest. */
+export const OLDEST_FIRST = "available_at";

@@ -1,6 +1,6 @@
 /** Looks at runs that may be claimed, and claims none. Those that wait for a permit are not seen. */
 import type { QueryScope } from "../database.ts";
-import { CLAIM_ORDER, CLAIMABLE, CLAIMABLE_BY_ID, isDue } from "./claimable.ts";
+import { CLAIMABLE, CLAIMABLE_BY_ID, isDue, OLDEST_FIRST } from "./claimable.ts";
 import { TIMEOUT_MS } from "./claimed-run.ts";
 import type { StagedRun } from "./staged-run.ts";
 
@@ -37,7 +37,7 @@ export async function msUntilNextQueued({ pool }: QueryScope): Promise<number | 
   return ms === null ? null : Math.max(ms, 0);
 }
 
-/** Runs that nobody has claimed for `overdueMs`, the best first: their bell was lost, or everybody is busy. */
+/** Runs that nobody has claimed for `overdueMs`, the oldest first: their bell was lost, or everybody is busy. */
 export async function findOverdueRuns(
   { pool }: QueryScope,
   overdueMs: number,
@@ -45,7 +45,7 @@ export async function findOverdueRuns(
 ): Promise<StagedRun[]> {
   const { rows } = await pool.query<StagedRun>(
     `SELECT id AS "runId", available_at AS "availableAt" FROM task_runs_open
-     WHERE ${CLAIMABLE} AND ${isDue("$1::int")} ORDER BY ${CLAIM_ORDER} LIMIT $2`,
+     WHERE ${CLAIMABLE} AND ${isDue("$1::int")} ORDER BY ${OLDEST_FIRST} LIMIT $2`,
     [overdueMs, limit],
   );
   return rows;
