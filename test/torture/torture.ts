@@ -11,13 +11,16 @@ import { inflictFaults } from "./faults/inflict-faults.ts";
 import { planFaults } from "./faults/plan-faults.ts";
 import type { TortureOptions } from "./options.ts";
 import type { Judgement } from "./oracle/judge.ts";
+import { readLags } from "./read-lags.ts";
 import { openRecords } from "./records.ts";
+import { startSampling } from "./sample-system.ts";
 import { LEASE_MS, type System, startSystem } from "./system/system.ts";
 import { whenQuiet } from "./when-quiet.ts";
 import { startWork, type Work } from "./workload/work.ts";
 
 const HEAL_PATIENCE_MS = 120_000;
 const QUIET_PATIENCE_MS = 180_000;
+const LAG_PATIENCE_MS = 60_000;
 /** Work goes on so long after healing, to see that all is on time again. */
 const AFTERMATH_MS = 10_000;
 const ORACLE_OUTPUT_BYTES = 256 * 1_048_576;
@@ -42,6 +45,7 @@ export async function runTorture(
   const system = await startSystem({ folder, transport: options.transport, records });
   try {
     const beganAt = Date.now();
+    const stopSampling = startSampling(system, records);
     const work = await startWork({ system, records, ...options });
     const faults = await runFaults(options, system, work, { records, tell });
     await system.whenReady(HEAL_PATIENCE_MS);
@@ -52,8 +56,10 @@ export async function runTorture(
     const workEndedAt = Date.now();
     tell("the work has ended");
     const unquiet = await whenQuiet(system.postgres.url, QUIET_PATIENCE_MS);
+    stopSampling();
+    const lags = system.kafka ? await readLags(system.kafka.address, LAG_PATIENCE_MS) : [];
     await records.conclude({
-      ...{ seed: options.seed, leaseMs: LEASE_MS, beganAt, healedAt, workEndedAt, unquiet },
+      ...{ seed: options.seed, leaseMs: LEASE_MS, beganAt, healedAt, workEndedAt, unquiet, lags },
     });
     await records.close();
     await system.sinks.stop();

@@ -44,6 +44,8 @@ const TRAIL = [
     xid text NOT NULL DEFAULT pg_current_xact_id()::text,
     op text NOT NULL,
     task_id uuid NOT NULL,
+    name text,
+    type text NOT NULL,
     state text NOT NULL,
     schedule jsonb NOT NULL,
     anchor_at timestamptz NOT NULL,
@@ -55,8 +57,9 @@ const TRAIL = [
       t record;
     BEGIN
       IF TG_OP = 'DELETE' THEN t := OLD; ELSE t := NEW; END IF;
-      INSERT INTO torture.task_changes (op, task_id, state, schedule, anchor_at, next_run_at, created_at)
-      VALUES (left(TG_OP, 1), t.id, t.state, t.schedule, t.anchor_at, t.next_run_at, t.created_at);
+      INSERT INTO torture.task_changes (op, task_id, name, type, state, schedule, anchor_at, next_run_at,
+        created_at)
+      VALUES (left(TG_OP, 1), t.id, t.name, t.type, t.state, t.schedule, t.anchor_at, t.next_run_at, t.created_at);
       RETURN NULL;
     END
   $$`,

@@ -34,13 +34,21 @@ export interface RunRow {
   startedAt: number | null;
   skipped: { reason: string; count: number; firstAt: string; lastAt: string } | null;
   attempts: { attempt: number; error: { code: string } | null }[];
+  /** Of a callback: the run whose end it tells. */
+  callbackOf: string | null;
+  functionId: string | null;
 }
 
-export interface TaskRow {
+/** A task by the trail: it is told of also where it was removed since. */
+export interface TaskRecord {
   id: string;
-  state: string;
+  name: string | null;
   type: string;
+  state: string;
+  /** The last one that it had. */
   schedule: Record<string, unknown>;
+  /** It had others before, or began anew. */
+  wasRescheduled: boolean;
   anchorAt: number;
   createdAt: number;
 }
@@ -56,7 +64,49 @@ export interface TargetRequest {
   path: string;
 }
 
-/** A request of the workload that was answered. */
+/** A message that a target took. */
+export interface TakenMail {
+  runId: string | null;
+  at: number;
+}
+
+/** What a callback told a target. */
+export interface ToldEnd {
+  endedRunId: string | null;
+  state: string | null;
+}
+
+/** What an API answered to a target that completed a run later. */
+export interface Completion {
+  runId: string;
+  attempt: number;
+  status: number;
+  state: string | null;
+}
+
+export interface LogLine {
+  runId: string;
+  attempt: number;
+  message: string;
+}
+
+export interface RecordedFault {
+  kind: string;
+  part: string;
+  at: number;
+  healedAt: number;
+}
+
+/** How much the system took at a moment. */
+export interface Sample {
+  at: number;
+  /** Resident, of each role's own process. */
+  roleBytes: Record<string, number>;
+  /** To the database; null: it could not be asked. */
+  connections: number | null;
+}
+
+/** A request of the workload that was answered; of status 0: it was given up without an answer. */
 export interface RecordedAnswer {
   act: string;
   key: string;
@@ -66,7 +116,16 @@ export interface RecordedAnswer {
   firstAt: number;
   at: number;
   status: number;
+  /** As the answer's header names it. */
+  runId: string | null;
   answer: Record<string, unknown>;
+}
+
+/** Of a partition of a topic: messages that its group has not dealt with. */
+export interface TopicLag {
+  topic: string;
+  partition: number;
+  lag: number;
 }
 
 export interface Facts {
@@ -79,6 +138,8 @@ export interface Facts {
   workEndedAt: number;
   /** What was still under way when the harness gave up waiting; none: all had ended. */
   unquiet: { what: string; id: string }[];
+  /** Once all is quiet; empty without Kafka. */
+  lags: TopicLag[];
 }
 
 export interface Evidence {
@@ -86,10 +147,17 @@ export interface Evidence {
   /** In their order, by run. */
   changes: Map<string, RunChange[]>;
   rows: Map<string, RunRow[]>;
-  tasks: Map<string, TaskRow>;
+  tasks: Map<string, TaskRecord>;
   /** By run, in the order in which they came. */
   requests: Map<string, TargetRequest[]>;
+  mails: TakenMail[];
+  told: ToldEnd[];
+  completions: Completion[];
+  /** By run. */
+  logs: Map<string, LogLine[]>;
   answers: RecordedAnswer[];
+  faults: RecordedFault[];
+  samples: Sample[];
 }
 
 export interface Violation {
@@ -105,6 +173,16 @@ export interface Invariant {
   /** One sentence each. */
   find(evidence: Evidence): Iterable<string>;
 }
+
+/** Changes of runs in one order, those of all runs together. */
+export function allChanges({ changes }: Evidence): RunChange[] {
+  return [...changes.values()].flat().sort((a, b) => a.id - b.id);
+}
+
+export const isRepeating = (schedule: Record<string, unknown>): boolean =>
+  ["every", "cron", "rrule"].includes(String(schedule["kind"]));
+
+export const showInstant = (ms: number): string => new Date(ms).toISOString();
 
 /** One transaction's changes of one run. */
 export function transactionsOf(changes: readonly RunChange[]): RunChange[][] {

@@ -2,15 +2,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Evidence } from "./evidence.ts";
+import { INVARIANTS } from "./invariants/index.ts";
 import { judge } from "./judge.ts";
 import {
   DUE,
   RUN,
   SAMPLE_LIFE,
+  sampleAnswer,
   sampleChange,
   sampleEvidence,
   sampleRequest,
   sampleRow,
+  sampleTask,
   TASK,
 } from "./sample-evidence.ts";
 
@@ -19,6 +22,30 @@ const violated = (evidence: Evidence) => [
 ];
 const life = (...changes: Parameters<typeof sampleChange>[0][]) => changes.map(sampleChange);
 const claimed = SAMPLE_LIFE.slice(0, 2);
+
+const queueKey = "queue:n/narrow";
+const QUEUE = sampleAnswer({
+  ...{ act: "queue", key: "q", method: "PUT", path: "/v1/queues/narrow" },
+  ...{ body: { concurrency: 1, rate: { limit: 1, per: "1s", burst: 1 } }, answer: {} },
+});
+/** Two runs of a queue, the second of which begins so much later, while the first goes on. */
+const besideEachOther = (laterMs: number) =>
+  life(
+    { id: 1, op: "I", state: "queued", limitKeys: [queueKey] },
+    { id: 2, op: "I", state: "queued", runId: "run-2", limitKeys: [queueKey] },
+    { id: 3, state: "running", claimNo: 1, limitKeys: [queueKey], at: DUE },
+    { id: 4, state: "running", claimNo: 1, runId: "run-2", limitKeys: [queueKey], at: DUE + laterMs },
+  );
+const called = sampleAnswer({
+  ...{ act: "call", key: "c", path: "/v1/functions/errand/invoke", status: 200, runId: RUN, answer: {} },
+});
+const repeating = sampleTask({ schedule: { kind: "every", everyMs: 4_000 }, anchorAt: 2_000 });
+const cancelled = sampleAnswer({
+  path: `/v1/tasks/${TASK}/cancel`,
+  firstAt: 12_000,
+  status: 200,
+  answer: {},
+});
 
 const WRONG: Record<string, [evidence: Evidence, invariant: string]> = {
   "a task that was acknowledged and is gone": [
@@ -107,7 +134,108 @@ const WRONG: Record<string, [evidence: Evidence, invariant: string]> = {
   ],
 };
 
+Object.assign(WRONG, {
+  "a request that made two tasks": [
+    sampleEvidence({ more: { tasks: new Map([TASK, "t2"].map((id) => [id, sampleTask({ id })])) } }),
+    "asked-once",
+  ],
+  "an instant of which nothing tells": [
+    // Its grid has 6,000 and 10,000 before the cancel.
+    sampleEvidence({ more: { tasks: new Map([[TASK, repeating]]), answers: [cancelled] } }),
+    "every-instant",
+  ],
+  "two runs at once where one may": [
+    sampleEvidence({ changes: besideEachOther(5_000), more: { answers: [QUEUE] } }),
+    "within-concurrency",
+  ],
+  "a start sooner than the rate allows": [
+    sampleEvidence({
+      changes: [0, 100, 200, 300].flatMap((laterMs, index) => {
+        const run = { runId: `r${index}`, limitKeys: [queueKey] };
+        return life(
+          { ...run, id: 10 * index, op: "I", state: "queued" },
+          { ...run, id: 10 * index + 1, state: "running", claimNo: 1, at: DUE + laterMs },
+        );
+      }),
+      more: { answers: [QUEUE] },
+    }),
+    "within-rates",
+  ],
+  "a start in a pause": [
+    sampleEvidence({
+      changes: besideEachOther(5_000),
+      more: {
+        answers: [
+          sampleAnswer({
+            ...{ act: "pause of a queue", path: "/v1/queues/narrow/pause", status: 200, answer: {} },
+            ...{ firstAt: DUE + 100, at: DUE + 200, body: { until: new Date(DUE + 9_000).toISOString() } },
+          }),
+        ],
+      },
+    }),
+    "pauses-hold",
+  ],
+  "an occurrence beside an occurrence": [
+    sampleEvidence({ changes: besideEachOther(10), more: { tasks: new Map([[TASK, repeating]]) } }),
+    "one-at-a-time",
+  ],
+  "a caller who was told of a success that was none": [
+    sampleEvidence({ rows: [sampleRow({ state: "failed" })], more: { answers: [called] } }),
+    "callers-hear-the-end",
+  ],
+  "a server whose completion was lost": [
+    sampleEvidence({
+      rows: [sampleRow({ state: "failed" })],
+      more: { completions: [{ runId: RUN, attempt: 1, status: 200, state: "succeeded" }] },
+    }),
+    "callers-hear-the-end",
+  ],
+  "an end without its callback": [
+    sampleEvidence({ more: { answers: [sampleAnswer({ body: { on: {} } })] } }),
+    "callbacks-delivered",
+  ],
+  "a callback of which its receiver never heard": [
+    sampleEvidence({
+      rows: [sampleRow(), sampleRow({ id: "c", callbackOf: RUN, trigger: "callback", taskId: null })],
+      more: { answers: [sampleAnswer({ body: { on: {} } })] },
+    }),
+    "callbacks-delivered",
+  ],
+  "a line that is lost": [
+    sampleEvidence({
+      rows: [sampleRow({ functionId: "f" })],
+      more: { logs: new Map([[RUN, [{ runId: RUN, attempt: 1, message: "begun 1" }]]]) },
+    }),
+    "logs-complete",
+  ],
+  "a dead letter that is gone": [
+    sampleEvidence({
+      changes: [...claimed, sampleChange({ id: 9, state: "dead", claimNo: 1 })],
+      rows: [],
+    }),
+    "dead-letters-stay",
+  ],
+  "a role that grows": [
+    sampleEvidence({ more: { samples: [{ at: 1, roleBytes: { "api-1": 2e9 }, connections: 5 }] } }),
+    "bounded",
+  ],
+  "bells that nobody dealt with": [
+    sampleEvidence({
+      more: { facts: { ...sampleEvidence({}).facts, lags: [{ topic: "runs", partition: 0, lag: 3 }] } },
+    }),
+    "no-lag",
+  ],
+} satisfies Record<string, [Evidence, string]>);
+
 describe("the oracle", () => {
+  it("is shown a break of every invariant", () => {
+    const broken = new Set(Object.values(WRONG).map(([, invariant]) => invariant));
+    assert.deepEqual(
+      INVARIANTS.map(({ name }) => name).filter((name) => !broken.has(name)),
+      [],
+    );
+  });
+
   it("finds nothing in a run that did as it should", () => {
     assert.deepEqual(judge(sampleEvidence({})).violations, []);
   });

@@ -1,5 +1,5 @@
 /** Evidence of one run that did all as it should, for tests to spoil. */
-import type { Evidence, RunChange, RunRow, TargetRequest } from "./evidence.ts";
+import type { Evidence, RecordedAnswer, RunChange, RunRow, TargetRequest, TaskRecord } from "./evidence.ts";
 
 export const RUN = "run-1";
 export const TASK = "task-1";
@@ -19,6 +19,7 @@ export function sampleRow(row: Partial<RunRow> = {}): RunRow {
   return {
     ...{ id: RUN, taskId: TASK, trigger: "schedule", state: "succeeded", claimNo: 1, attempt: 1 },
     ...{ scheduledFor: DUE, startedAt: DUE + 2, skipped: null, attempts: [{ attempt: 1, error: null }] },
+    ...{ callbackOf: null, functionId: null },
     ...row,
   };
 }
@@ -27,6 +28,28 @@ export function sampleRequest(request: Partial<TargetRequest> = {}): TargetReque
   return {
     ...{ beganAt: DUE + 3, endedAt: DUE + 20, how: "answered", runId: RUN, attempt: 1, path: "/run" },
     ...request,
+  };
+}
+
+export function sampleTask(task: Partial<TaskRecord> = {}): TaskRecord {
+  return {
+    ...{
+      id: TASK,
+      name: "k1",
+      type: "http",
+      state: "completed",
+      schedule: { kind: "delay", delayMs: 1_000 },
+    },
+    ...{ wasRescheduled: false, anchorAt: 0, createdAt: 0 },
+    ...task,
+  };
+}
+
+export function sampleAnswer(answer: Partial<RecordedAnswer> = {}): RecordedAnswer {
+  return {
+    ...{ act: "http later", key: "k1", method: "POST", path: "/v1/tasks", body: {}, firstAt: 0, at: 1 },
+    ...{ status: 201, runId: null, answer: { id: TASK, nextRunAt: new Date(DUE).toISOString() } },
+    ...answer,
   };
 }
 
@@ -45,34 +68,15 @@ export function sampleEvidence(parts: {
 }): Evidence {
   return {
     facts: {
-      ...{ seed: 1, leaseMs: 4_000, beganAt: 0, healedAt: 100_000, workEndedAt: 110_000, unquiet: [] },
+      ...{ seed: 1, leaseMs: 4_000, beganAt: 0, healedAt: 100_000, workEndedAt: 110_000 },
+      ...{ unquiet: [], lags: [] },
     },
     changes: Map.groupBy(parts.changes ?? SAMPLE_LIFE, ({ runId }) => runId),
     rows: Map.groupBy(parts.rows ?? [sampleRow()], ({ id }) => id),
-    tasks: new Map([
-      [
-        TASK,
-        {
-          ...{ id: TASK, state: "completed", type: "http", schedule: { kind: "at" } },
-          ...{ anchorAt: 0, createdAt: 0 },
-        },
-      ],
-    ]),
+    tasks: new Map([[TASK, sampleTask()]]),
     requests: Map.groupBy(parts.requests ?? [sampleRequest()], ({ runId }) => runId),
-    answers: [
-      {
-        ...{
-          act: "http later",
-          key: "k1",
-          method: "POST",
-          path: "/v1/tasks",
-          firstAt: 0,
-          at: 1,
-          status: 201,
-        },
-        answer: { id: TASK, nextRunAt: new Date(DUE).toISOString() },
-      },
-    ],
+    ...{ mails: [], told: [], completions: [], logs: new Map(), faults: [], samples: [] },
+    answers: [sampleAnswer()],
     ...parts.more,
   };
 }

@@ -77,7 +77,8 @@ async function completeLater(url: string | null, delayMs: number, { runId, attem
       signal: AbortSignal.timeout(5_000),
     }).catch(() => undefined);
     if (sent && sent.status < 500 && sent.status !== 429 && sent.status !== 409) {
-      record({ event: "completed", at: Date.now(), runId, attempt, status: sent.status });
+      const { state = null } = (await sent.json().catch(() => ({}))) as { state?: string };
+      record({ event: "completed", at: Date.now(), runId, attempt, status: sent.status, state });
       return;
     }
     await delay(COMPLETE_RETRY_MS);

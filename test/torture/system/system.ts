@@ -15,6 +15,7 @@ import { type Sinks, startSinks } from "./sinks.ts";
 
 /** Short, so that what freezes outlasts it. */
 export const LEASE_MS = 4_000;
+export const TOPIC_PREFIX = "torture";
 const COUNTS: Record<RoleKind, number> = { api: 2, scheduler: 2, worker: 3 };
 const START_PATIENCE_MS = 120_000;
 
@@ -57,7 +58,9 @@ export async function startSystem({ folder, transport, records }: SystemOptions)
     ...{ HOST: "127.0.0.1", EGRESS_ALLOW: "127.0.0.0/8", BELLHOP_PUBLIC_URL: publicUrl },
     ...{ EMAIL_URL: sinks.mailUrl, EMAIL_FROM: "torture@example.com" },
     ...{ WORKER_LEASE: `${LEASE_MS}ms`, WORKER_DRAIN: "2s", WORKER_SLOTS: "40" },
-    ...(kafka ? { KAFKA_BROKERS: kafka.address, KAFKA_PARTITIONS: "6", KAFKA_TOPIC_PREFIX: "torture" } : {}),
+    ...(kafka
+      ? { KAFKA_BROKERS: kafka.address, KAFKA_PARTITIONS: "6", KAFKA_TOPIC_PREFIX: TOPIC_PREFIX }
+      : {}),
   };
 
   async function startRole(index: number): Promise<void> {

@@ -13,16 +13,19 @@ export interface Ask {
   key: string;
   method: "POST" | "PUT" | "PATCH" | "DELETE";
   path: string;
+  headers?: Record<string, string>;
   body?: object;
 }
 
 export interface Answer {
   status: number;
+  /** As the answer names it in its header; null: it names none. */
+  runId: string | null;
   body: Record<string, unknown>;
 }
 
 export interface WorkClient {
-  /** Undefined: nobody answered before the end. Each answer is recorded. */
+  /** Undefined: nobody answered before the end. Either is recorded. */
   ask(ask: Ask): Promise<Answer | undefined>;
 }
 
@@ -36,13 +39,14 @@ export function createWorkClient(system: System, records: Records, signal: Abort
   const apis = system.ofKind("api");
   let turn = 0;
 
-  async function send({ key, method, path, body }: Ask): Promise<Answer | undefined> {
+  async function send({ key, method, path, headers, body }: Ask): Promise<Answer | undefined> {
     const { url } = apis[turn % apis.length]!;
     turn += 1;
     try {
       const response = await fetch(`${url}${path}`, {
         method,
         headers: {
+          ...headers,
           authorization: `Bearer ${system.apiKey}`,
           ...(method === "POST" ? { "idempotency-key": key } : {}),
         },
@@ -50,10 +54,23 @@ export function createWorkClient(system: System, records: Records, signal: Abort
         signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
       });
       const text = await response.text();
-      return { status: response.status, body: text === "" ? {} : JSON.parse(text) };
+      const runId = response.headers.get("bellhop-run-id");
+      return { status: response.status, runId, body: text === "" ? {} : JSON.parse(text) };
     } catch {
       return undefined;
     }
+  }
+
+  function write(
+    { act, key, method, path, body }: Ask,
+    firstAt: number,
+    tries: number,
+    answer: Answer,
+  ): void {
+    records.add("answers", {
+      ...{ act, key, method, path, body, tries, firstAt, at: Date.now() },
+      ...{ status: answer.status, runId: answer.runId, answer: answer.body },
+    });
   }
 
   return {
@@ -62,15 +79,12 @@ export function createWorkClient(system: System, records: Records, signal: Abort
       for (let tries = 1; !signal.aborted; tries += 1) {
         const answer = await send(ask);
         if (answer && isAnswer(answer)) {
-          const { act, key, method, path, body } = ask;
-          records.add("answers", {
-            ...{ act, key, method, path, body, tries, firstAt, at: Date.now() },
-            ...{ status: answer.status, answer: answer.body },
-          });
+          write(ask, firstAt, tries, answer);
           return answer;
         }
         await delay(RETRY_MS, undefined, { signal }).catch(() => {});
       }
+      write(ask, firstAt, 0, { status: 0, runId: null, body: {} });
       return undefined;
     },
   };

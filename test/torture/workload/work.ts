@@ -3,8 +3,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createRandom } from "../../support/random.ts";
 import type { Records } from "../records.ts";
 import type { System } from "../system/system.ts";
+import type { Known } from "./acts/act.ts";
 import { createWorkClient, type WorkClient } from "./client.ts";
-import { drawAct, FUNCTION_NAME, FUNCTION_SOURCE, type Known } from "./draw-act.ts";
+import { drawAct, learn } from "./draw-act.ts";
+import { prepareWork } from "./prepare.ts";
 
 export interface Work {
   /** Answers so far, and requests that wait for one. */
@@ -29,9 +31,9 @@ const MAX_WAITING = 300;
 export async function startWork({ system, records, seed, ratePerSecond }: WorkOptions): Promise<Work> {
   const aborting = new AbortController();
   const client = createWorkClient(system, records, aborting.signal);
-  await deployFunction(client);
+  await prepareWork(client);
   const random = createRandom(seed);
-  const known: Known = { repeating: [], targetUrl: system.sinks.httpUrl };
+  const known: Known = { repeating: [], single: [], failing: [], targetUrl: system.sinks.httpUrl };
   const waiting = new Set<Promise<void>>();
   let answered = 0;
   let count = 0;
@@ -43,7 +45,7 @@ export async function startWork({ system, records, seed, ratePerSecond }: WorkOp
     const answer = await client.ask(ask);
     if (!answer) return;
     answered += 1;
-    learn(known, ask.act, ask.path, answer.body);
+    learn(known, ask, answer);
   }
 
   async function keepAsking(): Promise<void> {
@@ -75,14 +77,6 @@ export async function startWork({ system, records, seed, ratePerSecond }: WorkOp
   };
 }
 
-function learn(known: Known, act: string, path: string, body: Record<string, unknown>): void {
-  if (act === "repeating") known.repeating.push(body["id"] as string);
-  if (act === "cancel repeating") {
-    const id = path.split("/")[3];
-    known.repeating = known.repeating.filter((each) => each !== id);
-  }
-}
-
 async function cancel(client: WorkClient, id: string, key: string): Promise<void> {
   await client.ask({
     act: "cancel repeating",
@@ -91,13 +85,4 @@ async function cancel(client: WorkClient, id: string, key: string): Promise<void
     path: `/v1/tasks/${id}/cancel`,
     body: {},
   });
-}
-
-async function deployFunction(client: WorkClient): Promise<void> {
-  const answer = await client.ask({
-    ...{ act: "deploy", key: "deploy", method: "PUT", path: `/v1/functions/${FUNCTION_NAME}` },
-    body: { source: FUNCTION_SOURCE },
-  });
-  if (!answer || answer.status >= 300)
-    throw new Error(`The function was not deployed: ${JSON.stringify(answer)}`);
 }

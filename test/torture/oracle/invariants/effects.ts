@@ -22,19 +22,27 @@ function claimsOf(changes: readonly RunChange[]): number {
 
 export const atLeastOnce: Invariant = {
   name: "at-least-once",
-  holds: "A run that succeeded has called its target, and no run has called more often than it was claimed.",
-  *find({ rows, changes, requests, tasks }: Evidence) {
-    for (const [runId, [row]] of rows) {
-      const count = (requests.get(runId) ?? []).filter(isWork).length;
-      const callsTarget = row!.trigger === "invoke" || tasks.get(row!.taskId ?? "")?.type !== "email";
-      if (row!.state === "succeeded" && row!.trigger !== "callback" && callsTarget && count === 0)
-        yield `run ${runId} succeeded and never called its target`;
-      const isCall = row!.trigger === "invoke";
-      const allowed = Math.max(claimsOf(changes.get(runId) ?? []), isCall ? 1 : 0);
-      if (count > allowed) yield `run ${runId} called its target ${count} times in ${allowed} claims`;
+  holds: "A run that succeeded has had its effect, and no run has had it more often than it was claimed.",
+  *find(evidence) {
+    const effectsOf = countEffects(evidence);
+    for (const [runId, [row]] of evidence.rows) {
+      const { state, trigger } = row!;
+      const count = effectsOf(runId);
+      if (state === "succeeded" && count === 0)
+        yield `run ${runId} succeeded and its target never heard of it`;
+      // A direct call is made without a claim.
+      const claims = claimsOf(evidence.changes.get(runId) ?? []);
+      const allowed = Math.max(claims, trigger === "invoke" ? 1 : 0);
+      if (count > allowed) yield `run ${runId} had its effect ${count} times in ${allowed} claims`;
     }
   },
 };
+
+/** Requests and messages, by run. */
+function countEffects({ requests, mails }: Evidence): (runId: string) => number {
+  const mailed = Map.groupBy(mails, ({ runId }) => runId);
+  return (runId) => (requests.get(runId)?.length ?? 0) + (mailed.get(runId)?.length ?? 0);
+}
 
 export const nothingEarly: Invariant = {
   name: "nothing-early",

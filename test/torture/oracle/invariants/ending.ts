@@ -1,5 +1,5 @@
-/** Once all is healed everything ends. */
-import type { Invariant } from "../evidence.ts";
+/** Once all is healed everything ends, on time, and nothing has grown. */
+import { type Invariant, isRepeating, showInstant } from "../evidence.ts";
 
 export const nothingStuck: Invariant = {
   name: "nothing-stuck",
@@ -15,14 +15,43 @@ const WINDOW_MS = 10_000;
 
 export const onTimeAfterwards: Invariant = {
   name: "on-time-afterwards",
-  holds: `What falls due ${SETTLE_MS / 1_000} s after healing or later starts within ${WINDOW_MS / 1_000} s.`,
-  *find({ facts, rows, tasks }) {
+  holds: `What falls due ${SETTLE_MS / 1_000} s after healing or later, and has no limit to wait for, starts within ${WINDOW_MS / 1_000} s.`,
+  *find({ facts, rows, changes, tasks }) {
     for (const [runId, [row]] of rows) {
-      const { scheduledFor, startedAt, trigger, taskId } = row!;
-      const isHeld = tasks.get(taskId ?? "")?.schedule["kind"] !== "at" && trigger === "schedule";
-      if (isHeld || scheduledFor < facts.healedAt + SETTLE_MS || startedAt === null) continue;
+      const { scheduledFor, startedAt, taskId, trigger } = row!;
+      if (startedAt === null || scheduledFor < facts.healedAt + SETTLE_MS) continue;
+      const schedule = tasks.get(taskId ?? "")?.schedule;
+      const waitsForItsTurn = trigger === "schedule" && schedule && isRepeating(schedule);
+      const { limitKeys, attempt } = changes.get(runId)?.find(({ state }) => state === "running") ?? {};
+      // A later attempt has a start of its own.
+      if (waitsForItsTurn || (limitKeys ?? []).length > 0 || attempt !== row!.attempt) continue;
       if (startedAt - scheduledFor > WINDOW_MS)
-        yield `run ${runId} of ${new Date(scheduledFor).toISOString()} started ${startedAt - scheduledFor} ms late`;
+        yield `run ${runId} of ${showInstant(scheduledFor)} started ${Math.round(startedAt - scheduledFor)} ms late`;
     }
+  },
+};
+
+const MAX_ROLE_BYTES = 600_000_000;
+const MAX_CONNECTIONS = 220;
+
+export const bounded: Invariant = {
+  name: "bounded",
+  holds: "No role takes more than 600 MB, and all together have at most 220 connections to the database.",
+  *find({ samples }) {
+    for (const { at, roleBytes, connections } of samples) {
+      for (const [name, bytes] of Object.entries(roleBytes))
+        if (bytes > MAX_ROLE_BYTES) yield `${name} took ${bytes} bytes at ${showInstant(at)}`;
+      if ((connections ?? 0) > MAX_CONNECTIONS) yield `${connections} connections at ${showInstant(at)}`;
+    }
+  },
+};
+
+export const noLag: Invariant = {
+  name: "no-lag",
+  holds: "Once all is quiet every bell on Kafka has been dealt with.",
+  *find({ facts }) {
+    for (const { topic, partition, lag } of facts.lags)
+      if (lag !== 0)
+        yield `partition ${partition} of ${topic} has ${lag} messages that its group has not dealt with`;
   },
 };

@@ -1,11 +1,17 @@
 /** All that must hold. */
 import type { Invariant } from "../evidence.ts";
 import { atLeastOnce, noOverlap, nothingEarly } from "./effects.ts";
-import { nothingStuck, onTimeAfterwards } from "./ending.ts";
-import { acknowledgedFires, firesOnce } from "./firing.ts";
+import { bounded, noLag, nothingStuck, onTimeAfterwards } from "./ending.ts";
+import { acknowledgedFires, askedOnce, everyInstant, firesOnce } from "./firing.ts";
+import { pausesHold, withinConcurrency, withinRates } from "./limits.ts";
 import { legalChanges, oneFinalRow } from "./one-life.ts";
+import { oneAtATime } from "./overlaps.ts";
+import { callbacksDelivered, callersHearTheEnd, deadLettersStay, logsComplete } from "./told.ts";
 
 export const INVARIANTS: readonly Invariant[] = [
-  ...[acknowledgedFires, firesOnce, legalChanges, oneFinalRow, atLeastOnce, noOverlap, nothingEarly],
-  ...[nothingStuck, onTimeAfterwards],
+  ...[acknowledgedFires, askedOnce, firesOnce, everyInstant],
+  ...[legalChanges, oneFinalRow, atLeastOnce, noOverlap, nothingEarly],
+  ...[withinConcurrency, withinRates, pausesHold, oneAtATime],
+  ...[callersHearTheEnd, callbacksDelivered, logsComplete, deadLettersStay],
+  ...[nothingStuck, onTimeAfterwards, bounded, noLag],
 ];

@@ -1,0 +1,64 @@
+/** Tasks that repeat, of every kind of schedule, overlap and catch-up; few at once, for each goes on by itself. */
+import type { Random } from "../../../support/random.ts";
+import { type Act, createTask, good, httpTask, type Known, post } from "./act.ts";
+
+export const MAX_REPEATING = 12;
+const KEYS = ["put-1", "put-2", "put-3"];
+
+function drawSchedule(random: Random): object {
+  const seconds = random.whole(1, 3);
+  return random.pick([
+    { every: `${random.pick([1_000, 1_500, 2_000, 3_000])}ms` },
+    { cron: `*/${seconds} * * * * *`, timezone: "Europe/Rome" },
+    { rrule: `FREQ=SECONDLY;INTERVAL=${seconds}` },
+  ]);
+}
+
+const drawPolicy = (random: Random) => ({
+  overlap: random.pick(["skip", "allow", "wait", "cancel-previous"]),
+  catchUp: random.pick([null, { policy: "latest" }, { policy: "all", max: 5 }, { policy: "none" }]),
+  ...random.pick([{}, { expect: { within: "2s" } }]),
+});
+
+const drawTask = (random: Random, known: Known) =>
+  httpTask(known, random.next() < 0.2 ? `503,${good(random)}` : good(random), {
+    schedule: drawSchedule(random),
+    ...drawPolicy(random),
+  });
+
+export const REPEATING_ACTS = {
+  repeating: {
+    weight: 2,
+    draw: (random, known) =>
+      known.repeating.length < MAX_REPEATING ? createTask(drawTask(random, known)) : undefined,
+  },
+  put: {
+    weight: 2,
+    draw: (random, known) => ({
+      ...{ method: "PUT" as const, path: `/v1/tasks/${random.pick(KEYS)}`, body: drawTask(random, known) },
+    }),
+  },
+  patch: {
+    weight: 2,
+    draw: (random, { repeating }) =>
+      repeating.length === 0
+        ? undefined
+        : {
+            ...{ method: "PATCH" as const, path: `/v1/tasks/${random.pick(repeating)}` },
+            body: { timeout: `${random.whole(5, 10)}s` },
+          },
+  },
+  "run now": { weight: 2, draw: onRepeating("run") },
+  pause: { weight: 2, draw: onRepeating("pause") },
+  resume: { weight: 2, draw: onRepeating("resume") },
+  "cancel repeating": {
+    weight: 1,
+    draw: (random, known) =>
+      known.repeating.length < MAX_REPEATING ? undefined : onRepeating("cancel")(random, known),
+  },
+} satisfies Record<string, Act>;
+
+function onRepeating(verb: string): Act["draw"] {
+  return (random, { repeating }) =>
+    repeating.length === 0 ? undefined : post(`/v1/tasks/${random.pick(repeating)}/${verb}`);
+}
