@@ -104,7 +104,7 @@ async function endWork(work: Work): Promise<void> {
 
 async function askOracle(databaseUrl: string, folder: string): Promise<Judgement> {
   const program = join(import.meta.dirname, "oracle", "main.ts");
-  const { stdout } = await promisify(execFile)(process.execPath, [program, databaseUrl, folder], {
+  const { stdout } = await promisify(execFile)(process.execPath, [program, folder, databaseUrl], {
     maxBuffer: ORACLE_OUTPUT_BYTES,
   });
   return JSON.parse(stdout) as Judgement;

@@ -36,6 +36,8 @@ export interface RunRow {
   attempts: { attempt: number; error: { code: string } | null }[];
   /** Of a callback: the run whose end it tells. */
   callbackOf: string | null;
+  /** Of a replay: the run that it repeats. */
+  replayOf: string | null;
   functionId: string | null;
 }
 

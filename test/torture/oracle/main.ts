@@ -1,13 +1,16 @@
 /**
- * The oracle: a program of its own that knows nothing of the product's code. It reads the evidence and prints what it
- * counted and every violation, as one JSON object. `node test/torture/oracle/main.ts DATABASE_URL FOLDER`
+ * The oracle: a program of its own that knows nothing of the product's code. It collects what stands in the database, where
+ * one is named, into the folder of the records, and prints what it counts there and every violation, as one JSON object.
+ * `node test/torture/oracle/main.ts FOLDER [DATABASE_URL]`
  */
+import { collectTrail } from "./collect-trail.ts";
 import { judge } from "./judge.ts";
 import { readEvidence } from "./read-evidence.ts";
 
-const [databaseUrl, folder] = process.argv.slice(2);
-if (!databaseUrl || !folder) {
-  console.error("The database's URL and the folder of the records are needed.");
+const [folder, databaseUrl] = process.argv.slice(2);
+if (!folder) {
+  console.error("The folder of the records is needed.");
   process.exit(2);
 }
-console.log(JSON.stringify(judge(await readEvidence(databaseUrl, folder))));
+if (databaseUrl) await collectTrail(databaseUrl, folder);
+console.log(JSON.stringify(judge(await readEvidence(folder))));

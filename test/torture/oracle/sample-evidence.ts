@@ -19,7 +19,7 @@ export function sampleRow(row: Partial<RunRow> = {}): RunRow {
   return {
     ...{ id: RUN, taskId: TASK, trigger: "schedule", state: "succeeded", claimNo: 1, attempt: 1 },
     ...{ scheduledFor: DUE, startedAt: DUE + 2, skipped: null, attempts: [{ attempt: 1, error: null }] },
-    ...{ callbackOf: null, functionId: null },
+    ...{ callbackOf: null, replayOf: null, functionId: null },
     ...row,
   };
 }

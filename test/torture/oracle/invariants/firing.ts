@@ -18,7 +18,7 @@ function* acknowledgedTasks({ answers }: Evidence): Iterable<{ id: string; made:
 
 function occurrencesByTask({ rows }: Evidence): Map<string | null, RunRow[]> {
   return Map.groupBy(
-    [...rows.values()].flat().filter(({ trigger }) => trigger === "schedule"),
+    [...rows.values()].flat().filter(({ trigger, replayOf }) => trigger === "schedule" && replayOf === null),
     ({ taskId }) => taskId,
   );
 }

@@ -18,7 +18,7 @@ const FINAL = ["succeeded", "failed", "cancelled", "skipped", "expired"];
 export const legalChanges: Invariant = {
   name: "legal-changes",
   holds:
-    "Each change of a run's state is one that its states allow, and claims and rescues alone raise its number, by one.",
+    "Each change of a run's state is one that its states allow, and only claims, rescues and late completions raise its number, by one.",
   *find({ changes }) {
     for (const [runId, ofRun] of changes) {
       let before: RunChange | undefined;
@@ -46,10 +46,12 @@ function* findFaults(runId: string, before: RunChange | undefined, after: RunCha
     yield `run ${runId} became ${after.state} from ${before.state} with its claim number raised by ${raise} (change ${after.id})`;
 }
 
-/** By how much the number may rise: a rescue raises it as well, so that nothing of the lost claim holds any more. */
+/** By how much the number may rise: who takes an attempt from its maker raises it as well, so that its claim holds no more. */
 function raisesOf(before: RunChange, after: RunChange): readonly number[] {
   if (before.state === "queued" && after.state === "running") return [1];
-  return before.state === "running" && after.errorCode === "worker_lost" ? [0, 1] : [0];
+  const mayBeTaken =
+    before.state === "deferred" || (before.state === "running" && after.errorCode === "worker_lost");
+  return mayBeTaken ? [0, 1] : [0];
 }
 
 export const oneFinalRow: Invariant = {

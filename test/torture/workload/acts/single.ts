@@ -43,7 +43,8 @@ export const SINGLE_ACTS = {
   },
   "http that is completed later": {
     weight: 4,
-    draw: (random, known) => createTask(httpTask(known, `later:${random.whole(0, 2_000)}`)),
+    draw: (random, known) =>
+      createTask(httpTask(known, `later:${random.whole(0, 2_000)}`, { timeout: "30s" })),
   },
   "http with callbacks": {
     weight: 5,
