@@ -46,8 +46,8 @@ export const applyRoute = (schema: ReturnType<typeof taskInput>) =>
     },
     async handle({ parts, context, owner: { namespaceId, keyId: by } }) {
       const set = await readSet(await readJsonBody(context));
-      const { store, time, ringer, notifier } = parts;
-      const request = { namespaceId, now: time.now(), traceparent: traceparentOf(context), by };
+      const { store, ringer, notifier } = parts;
+      const request = { namespaceId, traceparent: traceparentOf(context), by };
       const apply = (tx: Transaction) => applySet(tx, parts, request, set);
       const { dryRun } = set;
       if (dryRun) {
@@ -113,17 +113,18 @@ interface AppliedSet {
 async function applySet(
   tx: Transaction,
   parts: ApiParts,
-  request: Omit<PutRequest, "key" | "body" | "standing">,
+  request: Omit<PutRequest, "key" | "body" | "standing" | "now">,
   { items, labels }: TaskSet,
 ): Promise<AppliedSet> {
-  const { namespaceId, now } = request;
+  const { namespaceId } = request;
   const keys = items.map(({ key }) => key);
   const standing = await lockTasksByKey(tx, namespaceId, keys);
+  const now = parts.time.now();
   // New keys are taken in one order, whatever the set's: of two who make the same ones, the second waits for the first.
   const byKey = [...items.keys()].toSorted((a, b) => (keys[a]! < keys[b]! ? -1 : 1));
   const put = await refuseTogether(
     items,
-    ({ key, body }) => putTaskIn(tx, parts, { ...request, key, body, standing: standing.get(key) }),
+    ({ key, body }) => putTaskIn(tx, parts, { ...request, now, key, body, standing: standing.get(key) }),
     byKey,
   );
   const pruned = labels ? await findPruned(tx, namespaceId, keys, labels) : [];

@@ -52,12 +52,11 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
       const { store, time, mail, ringer, notifier } = parts;
       if (!isId(name)) requireKey(name);
       const body = readNewTask(await readJsonBody(context));
-      const request = { namespaceId, body, now: time.now(), traceparent: traceparentOf(context), by };
+      const request = { namespaceId, body, traceparent: traceparentOf(context), by };
       const put = async (tx: Transaction) => {
         const standing = await lockNamed(tx, namespaceId, name);
         const done = await putTaskIn(tx, parts, {
-          ...request,
-          standing,
+          ...{ ...request, standing, now: time.now() },
           key: chooseKey(name, standing, body),
         });
         await requireCallable(tx, namespaceId, done.task.on, mail);

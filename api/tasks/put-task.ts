@@ -24,6 +24,7 @@ export interface PutRequest {
   body: Json;
   /** The task that has the key now, locked; undefined: none that is not cancelled. */
   standing: Task | undefined;
+  /** What the time is once that is locked. */
   now: Date;
   /** The request that asks (W3C). */
   traceparent: string | undefined;

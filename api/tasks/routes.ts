@@ -138,7 +138,7 @@ function writingRoutes({ time }: RouteSettings): Route[] {
             const body = readTaskBody(given, current.spec.type === "http");
             const { input, reschedules } = mergeTask(schema, current, body);
             await requireCallable(tx, namespaceId, input.on, mail);
-            return { ...(await requireRunnable(tx, namespaceId, input, mail)), reschedules };
+            return { ...(await requireRunnable(tx, namespaceId, input, mail)), reschedules, now: time.now() };
           };
           const changed = await changeTask(store, namespaceId, id, time.now(), decide, keyId);
           notifier.notify("bellhop_schedule");

@@ -32,8 +32,13 @@ import { toSpecColumn } from "./spec-column.ts";
 export interface TaskChange {
   input: TaskInput;
   functionId: string | null;
-  /** Whether the schedule is new: then its grid starts now. */
+  /** Whether the schedule is new: then its grid starts at `now`. */
   reschedules: boolean;
+  /**
+   * What the time is under the lock, where that is another one than before: whoever waited for the lock must not begin a
+   * schedule in the past, for what fired meanwhile would fire again.
+   */
+  now?: Date;
 }
 
 export interface ChangedTask {
@@ -63,7 +68,7 @@ export async function changeTaskIn(
   tx: Transaction,
   namespaceId: string,
   taskId: string,
-  now: Date,
+  askedAt: Date,
   decide: (task: Task, tx: Transaction) => Promise<TaskChange>,
   by?: ChangedBy,
 ): Promise<ChangedTask> {
@@ -71,6 +76,7 @@ export async function changeTaskIn(
   const { task } = locked;
   if (task.state === "cancelled") throw conflict("A cancelled task cannot be changed.", "task_cancelled");
   const change = await decide(task, tx);
+  const { now = askedAt } = change;
   if (change.reschedules) await recordPassed(tx, [locked], now);
   const { key } = change.input;
   const save = () => saveDefinition(tx, locked, change, now);
