@@ -29,8 +29,9 @@ export interface WorkClient {
   ask(ask: Ask): Promise<Answer | undefined>;
 }
 
-const TIMEOUT_MS = 6_000;
-const RETRY_MS = 150;
+/** Longer than an API waits for the database: who leaves before gets no 503, and leaves work behind that is for nobody. */
+const TIMEOUT_MS = 15_000;
+const RETRY_MS = 250;
 /** What the run became is not told by these. */
 const PASSING = ["database_unavailable", "outcome_unknown", "run_not_finished", "internal_error"];
 

@@ -26,7 +26,7 @@ export interface WorkOptions {
 
 const TICK_MS = 50;
 /** Who asks more than this waits for answers first: the harness is no attack on the API. */
-const MAX_WAITING = 300;
+const MAX_WAITING = 60;
 
 export async function startWork({ system, records, seed, ratePerSecond }: WorkOptions): Promise<Work> {
   const aborting = new AbortController();
