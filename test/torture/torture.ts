@@ -42,7 +42,8 @@ export async function runTorture(
   const folder = await mkdtemp(join(tmpdir(), "bellhop-torture-"));
   const records = openRecords(folder);
   tell(`starting, with the evidence in ${folder}`);
-  const system = await startSystem({ folder, transport: options.transport, records });
+  const hasStandby = options.faults.includes("postgres-failover");
+  const system = await startSystem({ folder, transport: options.transport, hasStandby, records });
   try {
     const beganAt = Date.now();
     const stopSampling = startSampling(system, records);

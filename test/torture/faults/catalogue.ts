@@ -1,6 +1,6 @@
 /** Every kind of fault. */
 import { callPartition, delayed, halfOpen, partition, terminate } from "./connections.ts";
-import { postgresCrash, postgresFreeze, postgresRestart } from "./database.ts";
+import { postgresCrash, postgresFailover, postgresFreeze, postgresRestart } from "./database.ts";
 import { executor } from "./executors.ts";
 import type { Fault, FaultKind } from "./fault.ts";
 import { kafkaCrash, kafkaEmpty, kafkaFreeze, kafkaPartition, kafkaTopics } from "./kafka.ts";
@@ -19,6 +19,7 @@ export const CATALOGUE: Record<FaultKind, Fault> = {
   "postgres-crash": postgresCrash,
   "postgres-restart": postgresRestart,
   "postgres-freeze": postgresFreeze,
+  "postgres-failover": postgresFailover,
   "kafka-crash": kafkaCrash,
   "kafka-empty": kafkaEmpty,
   "kafka-freeze": kafkaFreeze,

@@ -1,4 +1,4 @@
-/** A database server that crashes, is restarted, or stands still. */
+/** A database server that crashes, is restarted, stands still, or is lost to its standby. */
 import type { Fault } from "./fault.ts";
 
 const PART = "postgres";
@@ -26,5 +26,16 @@ export const postgresFreeze: Fault = {
     part: PART,
     inflict: async () => postgres.freeze(),
     heal: async () => postgres.thaw(),
+  }),
+};
+
+/** What was committed is on the standby: commits wait for it. */
+export const postgresFailover: Fault = {
+  weight: 1,
+  lastsMs: [0, 0],
+  aim: ({ postgres }) => ({
+    part: PART,
+    inflict: () => postgres.failOver(),
+    heal: () => postgres.addStandby(),
   }),
 };

@@ -14,6 +14,7 @@ export const FAULT_KINDS = [
   "postgres-crash",
   "postgres-restart",
   "postgres-freeze",
+  "postgres-failover",
   "kafka-crash",
   "kafka-empty",
   "kafka-freeze",

@@ -1,18 +1,20 @@
 /**
- * The database server, on a port that it keeps.
- * States: running ⇄ frozen; running → crashed or stopped → (start) running.
+ * The database server, and where it may fail over a standby of it.
+ * States: running ⇄ frozen; running → crashed or stopped → (start) running; running → failed over: the standby is the
+ * server, on a port of its own, and has none until another one was made.
  */
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { descendantsOf } from "../../../core/processes/process-tree.ts";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../../standalone/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../../../standalone/embedded-postgres.ts";
 import { freePorts } from "../../support/free-ports.ts";
 import { guardProcess, type ProcessGuard } from "../../support/process-guard.ts";
+import { type Standby, startStandby } from "./standby.ts";
 
 export interface TorturedPostgres {
-  /** Straight to the server. */
-  url: string;
-  port: number;
+  /** Straight to the server; another one after a failover. */
+  readonly url: string;
+  readonly port: number;
   /** At once: `SIGQUIT` is an immediate stop, `SIGKILL` leaves its sessions behind; resolves when it is gone. */
   crash(signal: "SIGQUIT" | "SIGKILL"): Promise<void>;
   /** Politely, sessions are ended. */
@@ -22,6 +24,13 @@ export interface TorturedPostgres {
   /** Stands still, with all of its sessions, until it is thawed. */
   freeze(): void;
   thaw(): void;
+  /** Kills the server; its standby takes its place, with all that was committed. Whoever heeds `onMove` is told where. */
+  failOver(): Promise<void>;
+  /** Makes a standby: from here on each commit waits for it. */
+  addStandby(): Promise<void>;
+  onMove(listener: (port: number) => void): void;
+  /** With its standby, for good. */
+  close(): Promise<void>;
 }
 
 /** What a guarantee rests on is as an operator has it: nothing acknowledged is lost in a crash. */
@@ -31,19 +40,35 @@ const SETTINGS = {
   fsync: "on",
   full_page_writes: "on",
   synchronous_commit: "on",
+  // A standby may have to read what was written since its copy was begun.
+  wal_keep_size: "256MB",
 };
 
+interface RunningServer {
+  pid: number;
+  exited: Promise<unknown>;
+  stop(): Promise<void>;
+}
+
 export async function startTorturedPostgres(folder: string): Promise<TorturedPostgres> {
-  const dataDir = join(folder, "database");
-  await mkdir(dataDir, { mode: 0o711 });
-  const [port] = await freePorts(1);
-  let server: EmbeddedPostgres | undefined;
+  let count = 1;
+  const folderOf = (number: number) => join(folder, `database-${number}`);
+  let dataDir = folderOf(count);
+  await mkdir(dataDir);
+  await chmod(dataDir, 0o711);
+  let port = (await freePorts(1))[0]!;
+  let url = "";
+  let server: RunningServer | undefined;
   let guard: ProcessGuard | undefined;
+  let standby: Standby | undefined;
+  const listeners: ((port: number) => void)[] = [];
 
   async function start(): Promise<void> {
     if (server) return;
-    server = await startEmbeddedPostgres({ dataDir, port: port!, settings: SETTINGS });
-    guard = guardProcess(server.pid, { signal: "SIGQUIT", removeFolder: folder });
+    const started = await startEmbeddedPostgres({ dataDir, port, settings: SETTINGS });
+    guard = guardProcess(started.pid, { signal: "SIGQUIT", removeFolder: folder });
+    server = started;
+    url = started.url;
   }
 
   /** Also takes away what its start had taken. */
@@ -51,6 +76,7 @@ export async function startTorturedPostgres(folder: string): Promise<TorturedPos
     await server?.stop();
     guard?.release();
     server = undefined;
+    guard = undefined;
   }
 
   function signalAll(signal: NodeJS.Signals): void {
@@ -64,19 +90,46 @@ export async function startTorturedPostgres(folder: string): Promise<TorturedPos
     }
   }
 
+  async function crash(signal: "SIGQUIT" | "SIGKILL"): Promise<void> {
+    if (!server) return;
+    process.kill(server.pid, signal);
+    await server.exited;
+    await forget();
+  }
+
+  async function failOver(): Promise<void> {
+    if (!standby) throw new Error("There is no standby that could take the server's place.");
+    await crash("SIGKILL");
+    await standby.promote();
+    await rm(dataDir, { recursive: true, force: true });
+    ({ dataDir, port } = standby);
+    server = standby;
+    standby = undefined;
+    const moved = new URL(url);
+    moved.port = String(port);
+    url = moved.href;
+    for (const listener of listeners) listener(port);
+  }
+
   await start();
   return {
-    url: server!.url,
-    port: port!,
-    async crash(signal) {
-      if (!server) return;
-      process.kill(server.pid, signal);
-      await server.exited;
-      await forget();
+    get url() {
+      return url;
     },
-    stop: forget,
-    start,
+    get port() {
+      return port;
+    },
+    ...{ crash, start, stop: forget, failOver },
     freeze: () => signalAll("SIGSTOP"),
     thaw: () => signalAll("SIGCONT"),
+    async addStandby() {
+      count += 1;
+      standby = await startStandby({ dataDir, port }, folderOf(count), SETTINGS);
+    },
+    onMove: (listener) => void listeners.push(listener),
+    async close() {
+      await standby?.stop();
+      await forget();
+    },
   };
 }

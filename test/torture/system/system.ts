@@ -35,10 +35,17 @@ export interface SystemOptions {
   /** For the roles' logs. */
   folder: string;
   transport: "kafka" | "postgres";
+  /** The database has one that may take its place. */
+  hasStandby: boolean;
   records: Records;
 }
 
-export async function startSystem({ folder, transport, records }: SystemOptions): Promise<System> {
+export async function startSystem({
+  folder,
+  transport,
+  hasStandby,
+  records,
+}: SystemOptions): Promise<System> {
   const dataFolder = await makeDataFolder();
   const [postgres, kafka, sinks] = await Promise.all([
     startTorturedPostgres(dataFolder),
@@ -67,6 +74,7 @@ export async function startSystem({ folder, transport, records }: SystemOptions)
     const { kind, name } = names[index]!;
     const port = ports[index]!;
     const database = await startTcpProxy(postgres.port);
+    postgres.onMove((moved) => database.redirect(moved));
     const calls = kind === "worker" ? await startTcpProxy(port) : undefined;
     proxies.push(database, ...(calls ? [calls] : []));
     const url = new URL(postgres.url);
@@ -88,7 +96,7 @@ export async function startSystem({ folder, transport, records }: SystemOptions)
     async stop() {
       await Promise.all(roles.map((role) => role.dismiss()));
       await Promise.all(proxies.map((proxy) => proxy.close()));
-      await Promise.all([kafka?.stop(), postgres.stop(), sinks.stop()]);
+      await Promise.all([kafka?.stop(), postgres.close(), sinks.stop()]);
       await rm(dataFolder, { recursive: true, force: true });
     },
   };
@@ -96,6 +104,7 @@ export async function startSystem({ folder, transport, records }: SystemOptions)
   await startRole(0);
   await system.whenReady(START_PATIENCE_MS);
   await withClient(postgres.url, installAuditTrail);
+  if (hasStandby) await postgres.addStandby();
   for (let index = 1; index < names.length; index += 1) await startRole(index);
   await system.whenReady(START_PATIENCE_MS);
   return system;
