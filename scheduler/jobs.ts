@@ -18,7 +18,12 @@ import { removeExpiredEvents } from "../core/store/events/record.ts";
 import { removeExpiredExpectations } from "../core/store/expectations/expire.ts";
 import { removeExpiredKeys } from "../core/store/idempotency.ts";
 import { adoptWaiting } from "../core/store/limits/adopt-waiting.ts";
-import { findGrantableKeys, findRatedKeys, hasRates } from "../core/store/limits/find-grantable.ts";
+import {
+  findGrantableKeys,
+  findRatedKeys,
+  hasRates,
+  type LineCursor,
+} from "../core/store/limits/find-grantable.ts";
 import { foldAllReturned } from "../core/store/limits/fold-returned.ts";
 import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
 import { GRANT_BATCH, grantPermits } from "../core/store/limits/grant-permits.ts";
@@ -92,6 +97,7 @@ const FENCE_BATCH = 10_000;
 const EMAIL_BATCH = 100;
 const QUEUE_BATCH = 100;
 const WAITING_KEYS = 1_000;
+const LOCKED_KEYS = 100;
 const RETURNED_KEYS = 1_000;
 const ADOPT_BATCH = 1_000;
 const TASK_BATCH = 1_000;
@@ -108,7 +114,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "expiry", everyMs: 2_000, run: createExpiry() },
     { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions },
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
-    { name: "permits", everyMs: 1_000, run: grantAllPermits },
+    { name: "permits", everyMs: 1_000, run: createGranting() },
     {
       name: "bulk actions",
       everyMs: 1_000,
@@ -181,18 +187,30 @@ function createExpiry(): Job["run"] {
 }
 
 /** For what no end of a run does: the permits of other limits, and of a look that failed; those that no claim counts off. */
-async function grantAllPermits(context: JobContext): Promise<void> {
+function createGranting(): Job["run"] {
+  const cursor: LineCursor = {};
+  return async (context) => {
+    const { store } = context;
+    while ((await adoptWaiting(store, ADOPT_BATCH)) === ADOPT_BATCH);
+    while ((await endPauses(store, QUEUE_BATCH)).length === QUEUE_BATCH);
+    await grantAndRing(context, await findGrantableKeys(store, WAITING_KEYS, cursor));
+    // The grants have taken them into account.
+    await foldAllReturned(store, RETURNED_KEYS);
+  };
+}
+
+/** A few keys at a time: their locks are held meanwhile. How many were granted, or called up. */
+async function grantAndRing(context: JobContext, keys: string[]): Promise<number> {
   const { store, transport } = context;
-  while ((await adoptWaiting(store, ADOPT_BATCH)) === ADOPT_BATCH);
-  while ((await endPauses(store, QUEUE_BATCH)).length === QUEUE_BATCH);
-  const keys = await findGrantableKeys(store, WAITING_KEYS);
-  for (let granted = GRANT_BATCH; keys.length > 0 && granted >= GRANT_BATCH; ) {
-    const bells = await grantPermits(store, keys);
-    await sendIfPossible(context, transport.ring(bells));
-    granted = bells.length;
-  }
-  // The grants have taken them into account.
-  await foldAllReturned(store, RETURNED_KEYS);
+  let all = 0;
+  for (let at = 0; at < keys.length; at += LOCKED_KEYS)
+    for (let granted = GRANT_BATCH; granted >= GRANT_BATCH; ) {
+      const bells = await grantPermits(store, keys.slice(at, at + LOCKED_KEYS));
+      await sendIfPossible(context, transport.ring(bells));
+      granted = bells.length;
+      all += granted;
+    }
+  return all;
 }
 
 /** For what no end of a run does: those of skipped runs, and of a look that failed. */
@@ -207,17 +225,13 @@ async function foldAllErrors({ store }: JobContext): Promise<void> {
 
 /** Unlike permits, those of a rate come back by themselves. */
 async function callAllRated(context: JobContext): Promise<number> {
-  const { store, transport } = context;
+  const { store } = context;
   return await callRated({
     async find() {
       const keys = await findRatedKeys(store, WAITING_KEYS);
       return keys.length > 0 || (await hasRates(store)) ? keys : null;
     },
-    async call(keys) {
-      const bells = await grantPermits(store, keys);
-      await sendIfPossible(context, transport.ring(bells));
-      return bells.length;
-    },
+    call: (keys) => grantAndRing(context, keys),
   });
 }
 

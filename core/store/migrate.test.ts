@@ -77,6 +77,7 @@ const LATER = [
   "0059-priorities",
   "0060-claims-in-shares",
   "0061-turns",
+  "0062-due-limits",
   "0063-joinable-runs",
   "0065-exclusion-looks",
 ];

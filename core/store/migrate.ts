@@ -50,6 +50,7 @@ import * as returnedPermits from "./migrations/0058-returned-permits.ts";
 import * as priorities from "./migrations/0059-priorities.ts";
 import * as claimsInShares from "./migrations/0060-claims-in-shares.ts";
 import * as turns from "./migrations/0061-turns.ts";
+import * as dueLimits from "./migrations/0062-due-limits.ts";
 import * as joinableRuns from "./migrations/0063-joinable-runs.ts";
 import * as exclusionLooks from "./migrations/0065-exclusion-looks.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
@@ -102,6 +103,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0059-priorities": priorities,
   "0060-claims-in-shares": claimsInShares,
   "0061-turns": turns,
+  "0062-due-limits": dueLimits,
   "0063-joinable-runs": joinableRuns,
   "0065-exclusion-looks": exclusionLooks,
 };

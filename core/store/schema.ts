@@ -176,6 +176,10 @@ export interface Database {
     permits_held: Generated<number>;
     /** Runs may wait for a permit: who is new does not pass them. */
     has_waiting: Generated<boolean>;
+    /** Of a rate: as many runs as may start have been called up, and have not started. Nobody else is for now. */
+    is_called_out: Generated<boolean>;
+    /** From when on permits can be granted to those that wait, in milliseconds since 1970; null: nobody waits, or none is left. */
+    due_ms: ColumnType<number | null, never, never>;
     /** Of the queue `default`: it holds for runs that do not name it. */
     is_default: Generated<boolean>;
     /** Of a key of a queue: the queue's own. */

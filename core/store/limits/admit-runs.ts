@@ -80,7 +80,7 @@ const ADMIT = `
       JOIN task_runs_open r ON r.id = s.id LEFT JOIN functions f ON f.id = r.function_id
     WHERE ${isAsSeen("s")} AND ${isDue()} AND ${SUITS} FOR UPDATE OF r SKIP LOCKED
   ), full_up AS MATERIALIZED (
-    SELECT r.id, s.key, s.turn_key, r.priority, r.available_at
+    SELECT r.id, s.key, s.turn_key, r.priority, r.available_at, r.waiting_key AS called_by
     FROM json_to_recordset($3::json) AS s(id uuid, keys text[], standing text, key text, turn_key text)
       JOIN task_runs_open r ON r.id = s.id
     WHERE ${isAsSeen("s")} FOR UPDATE OF r SKIP LOCKED
@@ -89,11 +89,13 @@ const ADMIT = `
       permits = NULL, room = 'awaited'
     FROM full_up h JOIN turns t ON t.id = h.id WHERE r.id = h.id
   ), counted AS (
-    UPDATE run_limits l SET permits_held = l.permits_held + n.taken, ${useRate("n.taken")}, has_waiting = l.has_waiting OR n.waits
+    UPDATE run_limits l SET permits_held = l.permits_held + n.taken, ${useRate("n.taken")}, has_waiting = l.has_waiting OR n.waits,
+      is_called_out = l.is_called_out AND NOT n.leaves
     FROM (
-      SELECT key, count(*) FILTER (WHERE NOT waits)::int AS taken, bool_or(waits) AS waits FROM (
-        SELECT p.key, false AS waits FROM chosen, unnest(permits) AS p(key) WHERE is_new
-        UNION ALL SELECT key, true FROM full_up
+      SELECT key, sum(taken)::int AS taken, bool_or(waits) AS waits, bool_or(leaves) AS leaves FROM (
+        SELECT p.key, 1 AS taken, false AS waits, true AS leaves FROM chosen, unnest(permits) AS p(key) WHERE is_new
+        UNION ALL SELECT key, 0, true, false FROM full_up
+        UNION ALL SELECT called_by, 0, false, true FROM full_up WHERE called_by IS NOT NULL
       ) AS changes GROUP BY key
     ) AS n WHERE l.key = n.key
   ), ${TAKEN} ${describe("taken k")}`;

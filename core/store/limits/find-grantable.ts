@@ -1,32 +1,55 @@
-/** Looks of the scheduler at the lines of limits: where permits can be granted, and when a rate lets the next one start. */
+/**
+ * Looks of the scheduler at the lines of limits: where permits can be granted, and when a rate lets the next run start. They
+ * cost by what is due (`run_limits.due_ms`), not by what waits.
+ */
 import type { Store } from "../database.ts";
-import { NOW_MS, RETURNED, WAITING } from "./permits.ts";
+import { CALLED, WAITING } from "./permits.ts";
 
-/** Of a row `l` of limits: `countFree` is not 0. */
-const HAS_PERMITS_LEFT = `(coalesce(l.permits_held - ${RETURNED} < l.concurrency, true)
-  AND coalesce(l.paused_until <= statement_timestamp(), true)
-  AND coalesce(greatest(l.rate_used_until_ms, ${NOW_MS}) + (1 - l.rate_burst) * l.rate_interval_ms <= ${NOW_MS}, true))`;
+/** As `due_ms` has instants; stable, so that it bounds the index. */
+const NOW_MS = "(extract(epoch FROM statement_timestamp()) * 1000)::float8";
+
+/** Where a walk from line to line goes on. */
+export interface LineCursor {
+  after?: string | undefined;
+}
 
 /**
- * Keys that have permits, or no limit any more, while runs wait for them or are said to: from one line to the next in the
- * index, however many stand in each.
+ * Keys that have permits, or no limit any more, while runs wait for them or are said to. Those that are due or had some laid
+ * beside their count; and what a crash or a cancelled run left among the next `limit` lines after the cursor, which is moved
+ * on, and in the end to the beginning.
  */
-export async function findGrantableKeys(store: Store, limit: number): Promise<string[]> {
-  const { rows } = await store.pool.query<{ key: string }>(
-    `WITH RECURSIVE k AS (
-       (SELECT min(waiting_key) AS key FROM task_runs_open r WHERE r.state = 'queued' AND r.waiting_for = 'concurrency')
-       UNION ALL
-       SELECT (SELECT min(r.waiting_key) FROM task_runs_open r WHERE ${WAITING} > k.key) FROM k WHERE k.key IS NOT NULL
-     )
-     SELECT k.key FROM k LEFT JOIN run_limits l ON l.key = k.key
-     WHERE k.key IS NOT NULL AND (${HAS_PERMITS_LEFT} OR NOT l.has_waiting)
-     UNION
-     SELECT key FROM run_limits l WHERE has_waiting AND ${HAS_PERMITS_LEFT}
-     LIMIT $1`,
-    [limit],
-  );
-  return rows.map(({ key }) => key);
+export async function findGrantableKeys(
+  store: Store,
+  limit: number,
+  cursor: LineCursor = {},
+): Promise<string[]> {
+  const due = await store.pool.query<{ key: string }>({
+    name: "find-due-keys",
+    text: `(SELECT key FROM run_limits WHERE due_ms <= ${NOW_MS} ORDER BY due_ms, key LIMIT $1)
+      UNION (SELECT DISTINCT l.key FROM returned_permits b JOIN run_limits l ON l.key = b.key WHERE l.has_waiting LIMIT $1)`,
+    values: [limit],
+  });
+  const { rows } = await store.pool.query<{ key: string; isGrantable: boolean }>({
+    name: "walk-lines",
+    text: WALK,
+    values: [limit, cursor.after ?? ""],
+  });
+  cursor.after = rows.length < limit ? undefined : rows.at(-1)!.key;
+  const found = rows.filter(({ isGrantable }) => isGrantable);
+  return [...new Set([...due.rows, ...found].map(({ key }) => key))];
 }
+
+// A called run that is cancelled leaves its turn to nobody.
+const WALK = `
+  WITH RECURSIVE k AS (
+    SELECT (SELECT min(r.waiting_key) FROM task_runs_open r WHERE ${WAITING} > $2) AS key, 1 AS count
+    UNION ALL
+    SELECT (SELECT min(r.waiting_key) FROM task_runs_open r WHERE ${WAITING} > k.key), k.count + 1
+    FROM k WHERE k.key IS NOT NULL AND k.count < $1
+  )
+  SELECT k.key, l.key IS NULL OR NOT l.has_waiting OR l.due_ms <= ${NOW_MS}
+    OR (l.is_called_out AND NOT EXISTS (SELECT FROM task_runs_open r WHERE ${CALLED} AND r.waiting_key = l.key)) AS "isGrantable"
+  FROM k LEFT JOIN run_limits l ON l.key = k.key WHERE k.key IS NOT NULL`;
 
 export interface RatedKey {
   key: string;
@@ -34,14 +57,16 @@ export interface RatedKey {
   waitMs: number;
 }
 
-/** Keys with a rate that runs wait for and nothing else holds up, the soonest first. */
+/** Keys with a rate that runs wait for and nothing else holds up: `limit` of those that are due, and the one that is next. */
 export async function findRatedKeys({ pool }: Pick<Store, "pool">, limit: number): Promise<RatedKey[]> {
   const { rows } = await pool.query<RatedKey>({
     name: "find-rated-keys",
-    text: `SELECT key, greatest(0, rate_used_until_ms + (1 - rate_burst) * rate_interval_ms - ${NOW_MS}) AS "waitMs"
-      FROM run_limits l WHERE has_waiting AND rate_interval_ms IS NOT NULL AND permits_held - ${RETURNED} < concurrency
-        AND coalesce(paused_until <= statement_timestamp(), true)
-      ORDER BY 2 LIMIT $1`,
+    text: `
+      (SELECT key, 0::float8 AS "waitMs" FROM run_limits WHERE due_ms <= ${NOW_MS} AND rate_interval_ms IS NOT NULL
+        ORDER BY due_ms, key LIMIT $1)
+      UNION ALL
+      (SELECT key, due_ms - ${NOW_MS} FROM run_limits
+        WHERE due_ms > ${NOW_MS} AND due_ms < 'infinity' AND rate_interval_ms IS NOT NULL ORDER BY due_ms, key LIMIT 1)`,
     values: [limit],
   });
   return rows;

@@ -2,8 +2,9 @@
  * waiting → granted: permits that are free go to the runs whose turn it is, which may be claimed from then on. To be
  * called, and what it returns rung, after permits of a key were given back or its limit was changed.
  */
-import { decideAdmission } from "../../domain/admission.ts";
+import { type Candidate, decideAdmission } from "../../domain/admission.ts";
 import { turnKeyOf } from "../../domain/limit-keys.ts";
+import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
@@ -44,18 +45,22 @@ const GRANT = `
   ), ${giveTurns("moving")}, moved AS (
     UPDATE task_runs_open r SET waiting_key = m.key, turn = t.turn, turn_key = m.turn_key
     FROM moving m JOIN turns t ON t.id = m.id WHERE r.id = m.id
+  ), taken AS MATERIALIZED (
+    SELECT p.key, count(*)::int AS count FROM chosen, unnest(permits) AS p(key) GROUP BY p.key
+  ), wanted AS MATERIALIZED (
+    SELECT key FROM moving UNION SELECT c.key FROM chosen, unnest(called) AS c(key)
   ), counted AS (
-    UPDATE run_limits l SET permits_held = n.held, has_waiting = n.waits
+    UPDATE run_limits l SET permits_held = n.held, has_waiting = n.waits, is_called_out = n.called_out
     FROM (
-      SELECT l.key, l.permits_held + (
-          SELECT count(*)::int FROM chosen c, unnest(c.permits) AS p(key) WHERE p.key = l.key) AS held,
-        EXISTS (SELECT FROM chosen c WHERE c.key = l.key OR l.key = ANY(c.called)) OR coalesce((
+      SELECT l.key, l.permits_held + coalesce(t.count, 0) AS held, l.key = ANY($3::text[]) AS called_out,
+        l.key IN (SELECT key FROM wanted) OR coalesce((
           SELECT true FROM task_runs_open r WHERE ${WAITING} = l.key AND NOT r.id IN (SELECT id FROM chosen) LIMIT 1), (
           SELECT true FROM task_runs_open r WHERE ${CALLED} AND r.waiting_key = l.key LIMIT 1),
           false) AS waits
-      FROM run_limits l WHERE l.key = ANY($1::text[])
+      FROM run_limits l LEFT JOIN taken t ON t.key = l.key WHERE l.key = ANY($1::text[])
     ) AS n
-    WHERE l.key = n.key AND (l.permits_held <> n.held OR l.has_waiting <> n.waits)
+    WHERE ${byIndex("l.key", "n.key")}
+      AND (l.permits_held <> n.held OR l.has_waiting <> n.waits OR l.is_called_out <> n.called_out)
   )
   SELECT * FROM granted`;
 
@@ -98,7 +103,9 @@ export async function grantPermits(store: Store, keys: string[]): Promise<Staged
 
 async function grant(tx: Transaction, keys: string[], depth: number): Promise<Look> {
   const limits = await lockLimits(tx, keys);
-  const free = await withoutCalled(tx, limits);
+  const called = await countCalled(tx, limits);
+  const free = toFree(limits);
+  for (const [key, count] of called) free.set(key, Math.max(0, free.get(key)! - count));
   const inSight = new Map(Array.from(free, ([key, count]) => [key, count * depth]));
   const { rows } = await tx.pool.query<LineRow>({
     name: "look-who-waits",
@@ -108,7 +115,7 @@ async function grant(tx: Transaction, keys: string[], depth: number): Promise<Lo
   const known = new Set(keys);
   const furtherKeys = rows.flatMap((run) => run.keys).filter((key) => !known.has(key));
   const line = rows.filter((run) => run.keys.every((key) => known.has(key)));
-  return { furtherKeys, ...(await write(tx, { keys, limits, free, line })) };
+  return { furtherKeys, ...(await write(tx, { keys, limits, called, free, line })) };
 }
 
 const COUNT_CALLED = {
@@ -117,26 +124,26 @@ const COUNT_CALLED = {
     WHERE ${CALLED} AND r.waiting_key = ANY($1::text[]) GROUP BY r.waiting_key`,
 };
 
-/** How many runs of each key may be granted permits, or be called up besides those that were. */
-async function withoutCalled(tx: Transaction, limits: LimitRow[]): Promise<Map<string, number>> {
-  const free = toFree(limits);
+/** How many runs of each key with a rate were called up and have not started. */
+async function countCalled(tx: Transaction, limits: LimitRow[]): Promise<Map<string, number>> {
   const rated = limits.flatMap(({ key, bucket }) => (bucket ? [key] : []));
-  if (rated.length === 0) return free;
+  if (rated.length === 0) return new Map();
   const { rows } = await tx.pool.query<{ key: string; count: number }>({ ...COUNT_CALLED, values: [rated] });
-  for (const { key, count } of rows) free.set(key, Math.max(0, free.get(key)! - count));
-  return free;
+  return new Map(rows.map(({ key, count }) => [key, count]));
 }
 
 interface Line {
   keys: string[];
   limits: LimitRow[];
+  called: ReadonlyMap<string, number>;
+  /** How many runs of each key may be granted permits, or be called up besides those that were. */
   free: ReadonlyMap<string, number>;
   line: LineRow[];
 }
 
 async function write(
   tx: Transaction,
-  { keys, limits, free, line }: Line,
+  { keys, limits, called, free, line }: Line,
 ): Promise<Omit<Look, "furtherKeys">> {
   const { admitted, refused } = decideAdmission(line, free);
   const rated = new Set(limits.flatMap(({ key, bucket }) => (bucket ? [key] : [])));
@@ -158,10 +165,24 @@ async function write(
   const { rows } = await tx.pool.query<StagedRun>({
     name: "grant-permits",
     text: GRANT,
-    values: [keys, JSON.stringify(chosen)],
+    values: [keys, JSON.stringify(chosen), findCalledOut(rated, called, free, admitted)],
   });
   if (limits.some(({ concurrency }) => concurrency === null)) await tx.pool.query(REMOVE_ENDED, [keys]);
   return { granted: rows, hasMoved: moved.length > 0 };
+}
+
+/** Keys of which as many have been called up as may start: there is nobody to call until one of those has started. */
+function findCalledOut(
+  rated: ReadonlySet<string>,
+  called: ReadonlyMap<string, number>,
+  free: ReadonlyMap<string, number>,
+  admitted: readonly Candidate[],
+): string[] {
+  const isOut = (key: string) => {
+    const more = admitted.filter(({ keys }) => keys.includes(key)).length;
+    return (called.get(key) ?? 0) + more > 0 && free.get(key)! - more < 1;
+  };
+  return [...rated].filter(isOut);
 }
 
 /** Null: no limit holds for the run any more, and it is claimed like any other. */

@@ -517,6 +517,34 @@ test("one look grants so many permits and no more, whatever the keys: the next o
   assert.deepEqual(await Promise.all(keys.map(permitsHeld)), [waiting, waiting, waiting]);
 });
 
+test("a walk from line to line looks at so many at a time, and at all of them", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  const keys = (
+    await Promise.all([1, 1, 1, 1, 1].map((concurrency) => makeLimit(namespaceId, concurrency)))
+  ).sort();
+  const runIds: string[] = [];
+  for (const key of keys) {
+    const pair = await queueMany(2, () => queueRun(store, namespaceId));
+    await setKeys(pair, [key]);
+    runIds.push(...pair);
+  }
+  const claimed = await claimRuns(store, workerId, runIds);
+  await finishAttempts(
+    store,
+    workerId,
+    claimed.map((run) => succeeded(run, workerId)),
+  );
+  // A crash before it was told that runs wait.
+  await sql`UPDATE run_limits SET has_waiting = false WHERE key = ANY(${keys})`.execute(db);
+  const cursor = {};
+  const looks: string[][] = [];
+  for (let look = 0; look < 3; look += 1) looks.push(await findGrantableKeys(store, 2, cursor));
+  assert.deepEqual(looks.flat(), keys);
+  assert.deepEqual(await findGrantableKeys(store, 2, cursor), keys.slice(0, 2), "and begins anew");
+  assert.equal((await grantPermits(store, keys)).length, keys.length);
+});
+
 describe("counts", () => {
   test("are made true again where they are not, whichever way", async () => {
     const namespaceId = await newNamespace();

@@ -31,7 +31,7 @@ export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<boolean> 
   const key = queueKey(namespaceId, name);
   await saveKeyLimits(tx, key, limits.perKey);
   if (!limitsAnything(limits) && pausedUntil === null) {
-    await sql`UPDATE run_limits SET is_default = false, per_key = NULL, paused_until = NULL, rate_interval_ms = NULL,
+    await sql`UPDATE run_limits SET is_default = false, is_called_out = false, per_key = NULL, paused_until = NULL, rate_interval_ms = NULL,
       rate_burst = NULL, rate_used_until_ms = 0 WHERE key = ${key}`.execute(tx);
     await removeLimit(tx, key);
     return false;
@@ -47,7 +47,7 @@ export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<boolean> 
     ON CONFLICT (key) DO UPDATE SET concurrency = excluded.concurrency, is_default = excluded.is_default,
       per_key = excluded.per_key, paused_until = excluded.paused_until,
       rate_interval_ms = excluded.rate_interval_ms, rate_burst = excluded.rate_burst,
-      rate_used_until_ms = ${usedUntilMs("l", rateColumns)}
+      rate_used_until_ms = ${usedUntilMs("l", rateColumns)}, is_called_out = false
     RETURNING xmax = 0 AS "isNew"`.execute(tx);
   if (rows[0]!.isNew) return true;
   const keys = await makeKeysUnderWay(tx, queue);
@@ -59,7 +59,7 @@ export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<boolean> 
 export async function saveQueuePause(tx: Db, queue: QueueRow): Promise<boolean> {
   const { namespaceId, name, limits, pausedUntil } = queue;
   if (!limitsAnything(limits)) return await saveQueueLimit(tx, queue);
-  await sql`UPDATE run_limits SET paused_until = ${pausedUntil}::timestamptz
+  await sql`UPDATE run_limits SET paused_until = ${pausedUntil}::timestamptz, is_called_out = false
     WHERE key = ${queueKey(namespaceId, name)}`.execute(tx);
   return false;
 }
@@ -91,7 +91,7 @@ async function saveKeyLimits(tx: Db, key: string, perKey: KeyLimits | null): Pro
       : { concurrency: null, rate_interval_ms: null, rate_burst: null };
     await tx
       .updateTable("run_limits")
-      .set({ ...columns, rate_used_until_ms: usedUntilMs("run_limits", columns) })
+      .set({ ...columns, rate_used_until_ms: usedUntilMs("run_limits", columns), is_called_out: false })
       .where("parent_key", "=", key)
       .where("key", "like", `${kind}%`)
       .execute();

@@ -548,6 +548,54 @@ describe("a rate", () => {
     await pass(60_000);
     assert.deepEqual(await findRatedKeys(store, 10), [{ key, waitMs: 0 }]);
   });
+
+  test("is looked at no more once as many were called up as may start, until one starts or is gone", async () => {
+    const workerId = await makeWorker(db);
+    const { key, namespaceId, queueMany } = await openQueue({ rate: rate(2) });
+    const runIds = await queueMany(6);
+    assert.equal((await claimRuns(store, workerId, runIds)).length, 2);
+    await pass(3_600_000);
+    assert.equal((await grantPermits(store, [key])).length, 2);
+    const version = async () =>
+      (await sql`SELECT xmin::text, ctid::text FROM run_limits WHERE key = ${key}`.execute(db)).rows;
+    const before = await version();
+    assert.deepEqual(await findRatedKeys(store, 10), []);
+    assert.deepEqual(await findGrantableKeys(store, 10), []);
+    assert.deepEqual(await grantPermits(store, [key]), []);
+    assert.deepEqual(await version(), before, "and is not written");
+    assert.equal((await claimDue(store, workerId, 1, 0)).length, 1);
+    assert.deepEqual(await findRatedKeys(store, 10), [{ key, waitMs: 0 }]);
+    assert.deepEqual(await grantPermits(store, [key]), [], "the other one that was called has what is left");
+    assert.deepEqual(await findRatedKeys(store, 10), []);
+    const called = await sql<{ id: string }>`
+      SELECT id FROM task_runs_open WHERE waiting_for IS NULL AND state = 'queued'`.execute(db);
+    await pass(3_600_000);
+    assert.equal((await grantPermits(store, [key])).length, 1);
+    assert.deepEqual(await findGrantableKeys(store, 10), []);
+    const { rows } = await sql<{ id: string }>`
+      SELECT id FROM task_runs_open WHERE waiting_for IS NULL AND state = 'queued'`.execute(db);
+    assert.equal(called.rows.length + 1, rows.length);
+    await cancelRuns(store, namespaceId, { runIds: idsOf(rows) });
+    assert.deepEqual(await findGrantableKeys(store, 10), [key], "whoever is next is not forgotten");
+    assert.equal((await grantPermits(store, [key])).length, 1);
+  });
+
+  test("of many keys at the same instant is found for all of them, so many at a time", async () => {
+    const workerId = await makeWorker(db);
+    const { queueMany } = await openQueue({ perKey: { concurrency: null, rate: rate(1) } });
+    const names = ["ada", "bob", "eve", "joe", "kim"];
+    const runIds: string[] = [];
+    for (const rateKey of names) runIds.push(...(await queueMany(2, { rateKey })));
+    assert.equal((await claimRuns(store, workerId, runIds)).length, names.length);
+    await sql`UPDATE run_limits SET rate_used_until_ms = 0`.execute(db);
+    const called: string[] = [];
+    for (let looks = 0; looks < 3; looks += 1) {
+      const keys = (await findRatedKeys(store, 2)).map(({ key }) => key);
+      called.push(...(await grantPermits(store, keys)).map(({ runId }) => runId));
+    }
+    assert.equal(new Set(called).size, names.length);
+    assert.deepEqual(await findRatedKeys(store, 2), []);
+  });
 });
 
 describe("a queue that rests on a 429", () => {
