@@ -13,6 +13,7 @@ import { mountRoutes } from "./http/mount-routes.ts";
 import { createNoRouteHandler } from "./http/no-route.ts";
 import { answerProblem, toBellhopError } from "./http/problem.ts";
 import type { Feature } from "./http/route.ts";
+import { shedLoad } from "./http/shed-load.ts";
 import { spanOf, traceRequests } from "./http/trace-requests.ts";
 
 /** Not traced: they are asked all the time. */
@@ -31,6 +32,7 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
     parts,
   );
   if (tracer.isOn) app.use(traceRequests(tracer));
+  for (const path of ["/v1/*", "/hooks/*"]) app.use(path, shedLoad(parts.store));
   app.use("/v1/*", requireKey(keyring), limitBody(edge));
   app.use("/openapi.json", etag());
   mountRoutes(

@@ -24,7 +24,7 @@ const IDEMPOTENT = {
 } as const;
 const ANSWER_KEPT = { 409: ["answer_not_kept"] } as const;
 /** Of all that ask the database. */
-const ALWAYS = { 500: ["internal_error"], 503: ["database_unavailable"] } as const;
+const ALWAYS = { 500: ["internal_error"], 503: ["database_unavailable", "overloaded"] } as const;
 
 type Codes = Record<number, readonly (ProblemCode | "*")[]>;
 

@@ -85,6 +85,7 @@ export const PROBLEM_CODES = {
   not_found: "There is nothing of that name or id in the key's namespace.",
   nothing_to_roll_back: "The function's traffic has never been another one.",
   outcome_unknown: RUN_ERRORS.outcome_unknown,
+  overloaded: "More is asked than the database does in time; try again.",
   queue_in_use: "Tasks or runs are in the queue, or it is `default`.",
   request_body_too_slow: RUN_ERRORS.request_body_too_slow,
   response_lost: RUN_ERRORS.response_lost,

@@ -37,6 +37,8 @@ export interface Store extends QueryScope {
    */
   leaseDb: Db;
   leasePool: pg.Pool;
+  /** How long who waits longest for a connection of `pool` has waited; 0: nobody waits. */
+  longestWaitMs(): number;
   /** What stands before the server. */
   findPooling(): Promise<Pooling>;
   /**
@@ -91,7 +93,7 @@ export function openStore(settings: StoreSettings): Store {
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
     });
-  const watch = (pool: pg.Pool): pg.Pool => {
+  const watch = <P extends pg.Pool>(pool: P): P => {
     // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
     pool.on("error", report);
     // So would one that breaks while it is lent out, between two statements of a transaction.
@@ -132,6 +134,7 @@ export function openStore(settings: StoreSettings): Store {
     leaseDb,
     leasePool,
     sessionUrl: directUrl ?? databaseUrl,
+    longestWaitMs: () => pool.longestWaitMs(),
     findPooling: pools.findPooling,
     async findSessions() {
       if ((await pools.findPooling()).mode !== "transaction") return { db, pool };

@@ -7,12 +7,19 @@ import { isOwnSession, isStartupRefusal, NO_POOLER, type Pooling, probePooler } 
 import { type SessionSettings, toStartupOptions, toStatements } from "./session-settings.ts";
 import { SharedSessionClient } from "./shared-session-client.ts";
 import { TimedClient } from "./timed-client.ts";
+import { createWaits } from "./waits.ts";
 
 export interface FittedPools {
   /** Of one URL; `session` is what their connections are to have. */
-  open(max: number, session: SessionSettings, given?: FittedPoolConfig): pg.Pool;
+  open(max: number, session: SessionSettings, given?: FittedPoolConfig): WatchedPool;
   /** Looks at the first call, with a connection of the first pool, which keeps it where it fits. */
   findPooling(): Promise<Pooling>;
+}
+
+/** A pool that knows how long it keeps others waiting for a connection. */
+export interface WatchedPool extends pg.Pool {
+  /** Who waits longest has waited so long; 0: nobody waits. */
+  longestWaitMs(): number;
 }
 
 export interface FittedPoolConfig extends pg.PoolConfig {
@@ -47,8 +54,13 @@ export function createFittedPools(config: pg.PoolConfig): FittedPools {
 
   const plannedAtMs = new WeakMap<pg.PoolClient, number>();
 
-  class FittedPool extends pg.Pool {
+  class FittedPool extends pg.Pool implements WatchedPool {
     planKeptMs: number | undefined;
+    private readonly waits = createWaits();
+
+    longestWaitMs(): number {
+      return this.waits.longestMs();
+    }
 
     /** Whether a connection goes straight to the server. */
     async fits(): Promise<boolean> {
@@ -72,10 +84,15 @@ export function createFittedPools(config: pg.PoolConfig): FittedPools {
     override connect(): Promise<pg.PoolClient>;
     override connect(callback: ConnectCallback): void;
     override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | undefined {
-      if (!callback) return known ? this.lend() : findPooling().then(() => this.lend());
-      const fail = (error: Error) => callback(error, undefined, () => {});
-      if (known && this.planKeptMs === undefined) super.connect(callback);
-      else this.connect().then((client) => callback(undefined, client, client.release), fail);
+      const end = this.waits.begin();
+      if (!callback) return (known ? this.lend() : findPooling().then(() => this.lend())).finally(end);
+      const answer: ConnectCallback = (...given) => {
+        end();
+        callback(...given);
+      };
+      const fail = (error: Error) => answer(error, undefined, () => {});
+      if (known && this.planKeptMs === undefined) super.connect(answer);
+      else this.connect().then((client) => answer(undefined, client, client.release), fail);
       return undefined;
     }
 

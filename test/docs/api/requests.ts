@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createKeyring, REMEMBER_MS } from "../../../api/auth/keyring.ts";
 import { EDGE_LIMITS } from "../../../api/edge/edge.ts";
+import { LONGEST_WAIT_MS } from "../../../api/http/shed-load.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
 import { MAX_KEPT_ANSWER_BYTES } from "../../../core/store/kept-answers.ts";
 import { MAX_OPEN_ROWS } from "../../../core/store/runs/filter.ts";
@@ -155,6 +156,10 @@ const slowCallers: Statement[] = [
     "api/edge/connections.test.ts",
     "more connections than there may be are closed as they come",
   ]),
+  held(
+    `overloaded: others have waited for more than ${LONGEST_WAIT_MS / 1_000} s for a connection to it, and nothing was done`,
+    ["api/http/shed-load.test.ts", "while others wait long for the database"],
+  ),
   held("an idle one is closed after 5 s", [
     "api/edge/connections.test.ts",
     "a caller is told how long an idle connection stays open",
