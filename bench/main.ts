@@ -6,8 +6,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { findKafkaSupport, startKafkaBroker } from "../test/kafka/broker.ts";
 import { type AllCallFigures, measureCalls } from "./calls.ts";
+import { type ChurnSample, measureChurn } from "./churn.ts";
 import { type FromZeroFigures, measureFromZero } from "./from-zero.ts";
 import { measureInstant, measureJitter } from "./herds.ts";
+import { measureQueues, type QueueFigures, toLines } from "./queues.ts";
 import { measureSandbox } from "./sandbox.ts";
 import {
   measureCreateToStart,
@@ -27,6 +29,9 @@ const HELP = `npm run bench -- [options]
   --from-zero N   how often a worker is started from zero, for each type [20]
   --herds LIST    herds alone: so many tasks due at one instant each, as 1000,10000,60000,100000, and with --jitter
   --jitter N      so many tasks with jitter over a minute, beside as many that are spread evenly over one
+  --queues        limits alone: none, far above the load, binding; beside runs that wait; a rate
+  --waiting LIST  so many runs wait in a full queue, with --queues [0,100000]
+  --churn-minutes M  a steady load with limits, for so long: fails where tables or claims grow, or a permit leaks
   --runs N        runs of a throughput scenario [10000]
   --repeat N      how often a throughput scenario is repeated [3]
   --out FILE      where the figures go as JSON [.bellhop/bench.json]
@@ -43,6 +48,9 @@ const { values: options } = parseArgs({
     "from-zero-only": { type: "boolean", default: false },
     herds: { type: "string" },
     jitter: { type: "string" },
+    queues: { type: "boolean", default: false },
+    waiting: { type: "string", default: "0,100000" },
+    "churn-minutes": { type: "string" },
     "from-zero": { type: "string", default: "20" },
     help: { type: "boolean", default: false },
   },
@@ -126,6 +134,44 @@ async function measureHerds(system: BenchSystem): Promise<Record<string, unknown
 }
 
 const isHerdsOnly = () => options.herds !== undefined || options.jitter !== undefined;
+const isOfQueues = () => options.queues || options["churn-minutes"] !== undefined;
+
+/** Http tasks: what a function does is no part of it. */
+async function measureLimits(system: BenchSystem, runs: number, times: number): Promise<object> {
+  await prepare(system);
+  const { http } = bodiesFor(system) as { http: TaskBody };
+  if (options["churn-minutes"] !== undefined)
+    return {
+      churn: await measureChurn(system, http, {
+        minutes: Number(options["churn-minutes"]),
+        onSample: tellSample,
+      }),
+    };
+  const waiting = options.waiting.split(",").filter(Boolean).map(Number);
+  return await measureQueues(system, http, { runs, times, waiting });
+}
+
+const limitsOf = (figures: Record<string, unknown>): Record<string, QueueFigures> =>
+  Object.fromEntries(
+    Object.entries(figures).map(([name, each]) => [name, (each as { limits: QueueFigures }).limits]),
+  );
+
+function tellSample({
+  atSeconds,
+  tables,
+  openRuns,
+  waiting,
+  permitsHeld,
+  wrongCounts,
+  claimMs,
+}: ChurnSample): void {
+  const told = Object.entries(tables).map(
+    ([name, { rows, deadRows, bytes }]) => `${name} ${rows}+${deadRows} rows ${Math.round(bytes / 1_000)} kB`,
+  );
+  process.stdout.write(
+    `  ${atSeconds} s: ${openRuns} open, ${waiting} waiting, ${permitsHeld} permits, ${wrongCounts} wrong counts, claim ${claimMs.toFixed(1)} ms; ${told.join(", ")}\n`,
+  );
+}
 
 /** Directly to a worker: the queue has no part in it. */
 async function measureDirectCalls(system: BenchSystem, runs: number, times: number): Promise<AllCallFigures> {
@@ -161,6 +207,7 @@ async function measureTransport(
   times: number,
 ): Promise<Record<string, unknown>> {
   if (isHerdsOnly()) return await measureHerds(system);
+  if (isOfQueues()) return { limits: await measureLimits(system, runs, times) };
   const count = Number(options["from-zero"]);
   if (options["from-zero-only"]) return { fromZero: await measureZero(system, count) };
   const calls = await measureDirectCalls(system, runs, times);
@@ -185,7 +232,7 @@ async function main(): Promise<void> {
     `${machine.cores} × ${machine.cpu}, Node ${machine.node}; client, server, worker and database share them.\n`,
   );
   const figures: Record<string, unknown> =
-    options["from-zero-only"] || isHerdsOnly()
+    options["from-zero-only"] || isHerdsOnly() || isOfQueues()
       ? {}
       : { sandbox: await measureAlone(Number(options.runs), Number(options.repeat)) };
   for (const transport of wanted) {
@@ -201,6 +248,8 @@ async function main(): Promise<void> {
       await broker?.stop();
     }
   }
+  if (options.queues && options["churn-minutes"] === undefined)
+    process.stdout.write(`${toLines(limitsOf(figures)).join("\n")}\n`);
   await mkdir(dirname(options.out), { recursive: true });
   await writeFile(
     options.out,

@@ -18,6 +18,8 @@ export interface BenchSystem {
   origin: string;
   key: string;
   sinkUrl: string;
+  /** What it tells scrapes. */
+  readWorkerMetrics(): Promise<string>;
   stopWorker(): Promise<void>;
   /** Resolves when it says that it started. */
   startWorker(): Promise<void>;
@@ -73,6 +75,10 @@ export async function startSystem(kafkaBrokers: string | undefined): Promise<Ben
     db,
     origin,
     key: KEY,
+    async readWorkerMetrics() {
+      const { body } = await request(`http://127.0.0.1:${worker.port}/metrics`);
+      return await body.text();
+    },
     stopWorker: () => worker.stop(),
     async startWorker() {
       worker = await startRole("runtime/main.ts", env);

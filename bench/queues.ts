@@ -1,0 +1,223 @@
+/**
+ * What limits cost: runs without one, with one far above the load and with one that binds; what comes and goes beside very
+ * many that wait; and how closely a rate is kept.
+ */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { lastRunId, measureEndToEnd, type TaskBody, waitForRuns } from "./scenarios.ts";
+import { forEachConcurrently, type Spread, spreadOf } from "./stats.ts";
+import type { BenchSystem } from "./system.ts";
+
+/** What `POST /v1/tasks/batch` takes at once. */
+const BATCH = 1_000;
+const FAR = 100_000;
+const BINDING = 10;
+const RUNNING = 10;
+const RATE = 100;
+const RATE_BURST = 20;
+const RATE_SECONDS = 5;
+
+export interface QueueFigures {
+  /** Runs a second from the first POST to the last run recorded, by how they are limited. */
+  noLimit: number[];
+  farLimit: number[];
+  bindingLimit: number[];
+  waiting: WaitingFigures[];
+  rate: RateFigures;
+}
+
+export interface WaitingFigures {
+  waiting: number;
+  running: number;
+  /** Beside them, of runs without a limit. */
+  runsPerSecond: number;
+  /** The mean of the worker's claims meanwhile. */
+  claimMs: number;
+  /** From the end of one of those that run to the start of the next. */
+  nextMs: Spread;
+}
+
+export interface RateFigures {
+  asked: number;
+  startsPerSecond: number;
+  /** The most that started within any second. */
+  mostInASecond: number;
+}
+
+/** @param waiting how many runs wait, for each time that it is measured */
+export async function measureQueues(
+  system: BenchSystem,
+  body: TaskBody,
+  given: { runs: number; times: number; waiting: number[] },
+): Promise<QueueFigures> {
+  const { runs, times } = given;
+  await system.call("PUT", "/v1/queues/far", { concurrency: FAR });
+  await system.call("PUT", "/v1/queues/binding", { concurrency: BINDING });
+  const figures: QueueFigures = {
+    ...{ noLimit: [], farLimit: [], bindingLimit: [], waiting: [] },
+    rate: await measureRate(system, body),
+  };
+  const kinds = [
+    [figures.noLimit, body],
+    [figures.farLimit, { ...body, queue: "far" }],
+    [figures.bindingLimit, { ...body, queue: "binding" }],
+  ] as const;
+  // The first round warms all up. The order changes, so that nobody always comes after the same other.
+  for (let round = 0; round <= times; round += 1)
+    for (const [rates, task] of round % 2 === 0 ? kinds : kinds.toReversed()) {
+      const rate = await measureEndToEnd(system, task, runs);
+      if (round > 0) rates.push(rate);
+    }
+  for (const waiting of given.waiting)
+    figures.waiting.push(await measureBesideWaiting(system, body, waiting, runs));
+  return figures;
+}
+
+/** By what was measured, the medians of all transports in one line. */
+export function toLines(byTransport: Record<string, QueueFigures>): string[] {
+  const names = Object.keys(byTransport);
+  const line = (what: string, read: (figures: QueueFigures) => number) =>
+    `  ${what.padEnd(58)} ${names.map((name) => read(byTransport[name]!).toFixed(1).padStart(10)).join(" ")}`;
+  const medianOf = (values: number[]) => spreadOf(values).p50;
+  const [first] = Object.values(byTransport);
+  return [
+    `  ${"".padEnd(58)} ${names.map((name) => name.padStart(10)).join(" ")}`,
+    line("no limit, runs/s", ({ noLimit }) => medianOf(noLimit)),
+    line("a limit far above the load, runs/s", ({ farLimit }) => medianOf(farLimit)),
+    line(`a limit of ${BINDING} at once, runs/s`, ({ bindingLimit }) => medianOf(bindingLimit)),
+    ...(first?.waiting ?? []).flatMap(({ waiting, running }, index) => [
+      line(
+        `no limit beside ${running} running, ${waiting} waiting, runs/s`,
+        (f) => f.waiting[index]!.runsPerSecond,
+      ),
+      line("  a claim meanwhile, ms", (f) => f.waiting[index]!.claimMs),
+      ...(waiting > 0
+        ? [line("  from an end to the next start, ms", (f) => f.waiting[index]!.nextMs.p50)]
+        : []),
+    ]),
+    line(
+      `a rate of ${RATE} a second with a burst of ${RATE_BURST}, starts/s`,
+      ({ rate }) => rate.startsPerSecond,
+    ),
+    line("  most in any second", ({ rate }) => rate.mostInASecond),
+  ];
+}
+
+async function createMany({ call }: BenchSystem, task: TaskBody, count: number): Promise<void> {
+  await forEachConcurrently(Math.ceil(count / BATCH), 2, async (batch) => {
+    const size = Math.min(BATCH, count - batch * BATCH);
+    await call("POST", "/v1/tasks/batch", { items: Array.from({ length: size }, () => task) });
+  });
+}
+
+async function measureRate(system: BenchSystem, body: TaskBody): Promise<RateFigures> {
+  await system.call("PUT", "/v1/queues/rated", { rate: { limit: RATE, per: "1s", burst: RATE_BURST } });
+  const after = await lastRunId(system);
+  const count = RATE * RATE_SECONDS;
+  await createMany(system, { ...body, queue: "rated" }, count);
+  const starts = (await waitForRuns(system, after, count))
+    .map(({ startedMs }) => startedMs)
+    .sort((a, b) => a - b);
+  const seconds = (starts.at(-1)! - starts[0]!) / 1_000;
+  const within = (from: number) => starts.filter((at) => at >= from && at < from + 1_000).length;
+  return {
+    asked: RATE,
+    startsPerSecond: Math.round((count - 1) / seconds),
+    mostInASecond: Math.max(...starts.map(within)),
+  };
+}
+
+/** A server whose answers come when they are let go. */
+async function openHeldServer() {
+  const held: (() => void)[] = [];
+  const server = createServer((incoming, response) => {
+    incoming.resume();
+    held.push(() => response.end("ok"));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    held,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+async function until(look: () => Promise<boolean>): Promise<void> {
+  while (!(await look())) await sleep(20);
+}
+
+/** The queue's last runs are cancelled with it. */
+async function measureBesideWaiting(
+  system: BenchSystem,
+  body: TaskBody,
+  waiting: number,
+  runs: number,
+): Promise<WaitingFigures> {
+  const { call } = system;
+  const held = await openHeldServer();
+  const queue = "held";
+  const shown = async () => (await call("GET", `/v1/queues/${queue}`)) as ShownQueue;
+  await call("PUT", `/v1/queues/${queue}`, { concurrency: RUNNING });
+  const task = {
+    type: "http",
+    method: "POST",
+    url: held.url,
+    timeout: "30m",
+    queue,
+    labels: { bench: queue },
+  };
+  await createMany(system, task, RUNNING + waiting);
+  await until(async () => {
+    const { running, waitingFor } = await shown();
+    return running === RUNNING && waitingFor.concurrency === waiting;
+  });
+  const before = await readClaims(system);
+  const runsPerSecond = await measureEndToEnd(system, body, runs);
+  const after = await readClaims(system);
+  const nextMs: number[] = [];
+  for (let ended = 0; ended < Math.min(waiting, 100); ended += 1) {
+    const beganMs = performance.now();
+    const before = held.held.length;
+    held.held.shift()!();
+    await until(async () => held.held.length === before);
+    nextMs.push(performance.now() - beganMs);
+  }
+  const bulk = { action: "cancel", resource: "runs", filter: { queue, state: ["queued", "running"] } };
+  await call("POST", "/v1/bulk", bulk);
+  await until(async () => {
+    for (const answer of held.held.splice(0)) answer();
+    const { running, waiting: left } = await shown();
+    return running + left === 0;
+  });
+  held.close();
+  return {
+    ...{ waiting, running: RUNNING, runsPerSecond },
+    claimMs: (1_000 * (after.seconds - before.seconds)) / (after.count - before.count),
+    nextMs: spreadOf(nextMs),
+  };
+}
+
+interface ShownQueue {
+  running: number;
+  waiting: number;
+  waitingFor: { concurrency: number };
+}
+
+/** The worker's claims so far, of all kinds. */
+export async function readClaims({
+  readWorkerMetrics,
+}: BenchSystem): Promise<{ seconds: number; count: number }> {
+  const text = await readWorkerMetrics();
+  const read = (name: string) => {
+    const lines = text.matchAll(
+      new RegExp(`^bellhop_claim_duration_seconds_${name}(?:\\{.*\\})? (.*)$`, "gm"),
+    );
+    return [...lines].reduce((sum, [, value]) => sum + Number(value), 0);
+  };
+  return { seconds: read("sum"), count: read("count") };
+}
