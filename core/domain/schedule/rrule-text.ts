@@ -33,6 +33,8 @@ export interface RruleText {
 const MAX_DATES = 500;
 /** All of them are counted from the start. */
 const MAX_COUNT = 1_000;
+/** Values of one part: a search looks at each, and with these it takes about a millisecond. */
+const MAX_VALUES = 60;
 /** Times that a rule may name in a day, or in each hour of a rule by hours. */
 const MAX_TIMES = 60;
 
@@ -113,10 +115,14 @@ function readRule(text: string): Omit<RruleText, "excluded" | "added"> {
   const isByDays = DAILY.includes(frequency);
   if (isByDays && timesADay > 1 && (parts.has("COUNT") || parts.has("BYSETPOS")))
     throw new RruleSyntaxError("COUNT and BYSETPOS go with one time a day; maxRuns counts runs");
+  refuseCombinations(parts);
   const countText = parts.get("COUNT");
   const until = parts.get("UNTIL");
   for (const part of ["COUNT", "UNTIL"]) parts.delete(part);
   if (isByDays) for (const part of Object.keys(TIMES)) parts.delete(part);
+  const isOfMonths = frequency === "DAILY" && parts.has("BYMONTHDAY") && !hasPeriods(parts);
+  // The same days, and found by the month: the search gives up after so many days without one.
+  if (isOfMonths) parts.set("FREQ", "MONTHLY");
   return {
     rule: [...parts].map((part) => part.join("=")).join(";"),
     frequency,
@@ -124,6 +130,56 @@ function readRule(text: string): Omit<RruleText, "excluded" | "added"> {
     until: until === undefined ? undefined : readTime(until),
     times: isByDays ? Object.fromEntries(named) : {},
   };
+}
+
+/** Which days of a period there are does not matter otherwise. */
+const hasPeriods = (parts: ReadonlyMap<string, string>) =>
+  parts.has("BYSETPOS") || (parts.get("INTERVAL") ?? "1") !== "1";
+
+/**
+ * What RFC 5545 does not allow, and what the library finds wrong days for. Each with what to write instead.
+ * `rrule-oracle.test.ts` holds what is left to the days that the RFC names.
+ */
+function refuseCombinations(parts: ReadonlyMap<string, string>): void {
+  const frequency = parts.get("FREQ")!;
+  const isNumbered = /\d/.test(parts.get("BYDAY") ?? "");
+  const refuseIf = (isRefused: boolean, message: string) => {
+    if (isRefused) throw new RruleSyntaxError(message);
+  };
+  refuseIf(
+    isNumbered && frequency !== "MONTHLY" && frequency !== "YEARLY",
+    `BYDAY with numbers goes with FREQ=MONTHLY or YEARLY, not ${frequency}`,
+  );
+  refuseIf(
+    parts.has("BYSETPOS") && frequency === "DAILY",
+    "BYSETPOS chooses among several days: it goes with FREQ=WEEKLY, MONTHLY or YEARLY, not DAILY",
+  );
+  refuseIf(
+    parts.has("BYMONTHDAY") && frequency === "WEEKLY",
+    "BYMONTHDAY does not go with FREQ=WEEKLY; write FREQ=MONTHLY, with BYDAY for the days of the week",
+  );
+  refuseIf(
+    parts.has("BYYEARDAY") && frequency !== "YEARLY",
+    `BYYEARDAY goes with FREQ=YEARLY, not ${frequency}`,
+  );
+  refuseIf(
+    parts.has("BYYEARDAY") && ["BYDAY", "BYMONTHDAY", "BYMONTH"].some((part) => parts.has(part)),
+    "BYYEARDAY names the days by itself; write BYMONTH and BYMONTHDAY instead where it is to go with others",
+  );
+  refuseIf(
+    isNumbered && parts.has("BYMONTHDAY"),
+    "BYDAY with numbers does not go with BYMONTHDAY; write BYDAY=FR;BYMONTHDAY=13 for a Friday the 13th",
+  );
+  if (!parts.has("BYWEEKNO")) return;
+  refuseIf(frequency !== "YEARLY", `BYWEEKNO goes with FREQ=YEARLY, not ${frequency}`);
+  refuseIf(
+    isNumbered || !parts.has("BYDAY"),
+    "BYWEEKNO needs the days of the week, without numbers: BYWEEKNO=20;BYDAY=MO",
+  );
+  refuseIf(
+    ["BYMONTH", "BYMONTHDAY", "BYYEARDAY"].some((part) => parts.has(part)),
+    "BYWEEKNO goes with BYDAY alone; write BYMONTH and BYMONTHDAY without it",
+  );
 }
 
 function readParts(text: string): Map<string, string> {
@@ -137,6 +193,8 @@ function readParts(text: string): Map<string, string> {
       );
     if (value === undefined || !takes(value))
       throw new RruleSyntaxError(`${JSON.stringify(part)} is not valid`);
+    if (value.split(",").length > MAX_VALUES)
+      throw new RruleSyntaxError(`${name} holds at most ${MAX_VALUES} values`);
     if (parts.has(name)) throw new RruleSyntaxError(`names ${name} twice`);
     parts.set(name, value);
   }

@@ -105,11 +105,19 @@ test("a rule by hours keeps its pace through both changes", () => {
   ]);
 });
 
+test("days that few years have are found, also by a rule of days", () => {
+  for (const text of ["FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29"])
+    assert.deepEqual(instants(rule(text), "2026-01-01T00:00:00Z", 2), [
+      "2028-02-29T08:00Z",
+      "2032-02-29T08:00Z",
+    ]);
+});
+
 test("a rule that finds nothing within its bounds says so, soon", () => {
   const began = process.cpuUsage();
   for (const text of [
     "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
-    "FREQ=WEEKLY;BYMONTH=2;BYMONTHDAY=30",
+    "FREQ=DAILY;INTERVAL=2;BYMONTH=2;BYMONTHDAY=30",
     "FREQ=DAILY;BYMONTH=4;BYMONTHDAY=31;BYHOUR=0,1,2,3,4,5,6,7,8,9;BYMINUTE=0,10,20,30,40,50",
     "FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30",
   ])
@@ -129,6 +137,16 @@ test("a text that is no rule is refused in words", () => {
     ["FREQ=DAILY;COUNT=1;COUNT=2", /names COUNT twice/],
     ["FREQ=DAILY;COUNT=9;BYHOUR=1,2", /go with one time a day/],
     [`FREQ=DAILY;BYHOUR=${[...Array(24).keys()].join()};BYMINUTE=0,20,40`, /names 72 times; at most 60/],
+    ["FREQ=DAILY;BYDAY=1MO", /BYDAY with numbers goes with FREQ=MONTHLY or YEARLY, not DAILY/],
+    ["FREQ=DAILY;BYDAY=MO;BYSETPOS=1", /goes with FREQ=WEEKLY, MONTHLY or YEARLY, not DAILY/],
+    ["FREQ=WEEKLY;BYMONTHDAY=13", /write FREQ=MONTHLY, with BYDAY/],
+    ["FREQ=MONTHLY;BYYEARDAY=100", /BYYEARDAY goes with FREQ=YEARLY, not MONTHLY/],
+    ["FREQ=YEARLY;BYDAY=MO;BYYEARDAY=100", /write BYMONTH and BYMONTHDAY instead/],
+    ["FREQ=YEARLY;BYDAY=1FR;BYMONTHDAY=13", /write BYDAY=FR;BYMONTHDAY=13/],
+    ["FREQ=MONTHLY;BYWEEKNO=20;BYDAY=MO", /BYWEEKNO goes with FREQ=YEARLY/],
+    ["FREQ=YEARLY;BYWEEKNO=20", /needs the days of the week.*BYWEEKNO=20;BYDAY=MO/],
+    ["FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO;BYMONTH=5", /BYWEEKNO goes with BYDAY alone/],
+    [`FREQ=YEARLY;BYYEARDAY=${[...Array(61).keys()].map((day) => day + 1).join()}`, /at most 60 values/],
     ["RRULE:FREQ=DAILY\nRRULE:FREQ=DAILY", /exactly one RRULE/],
     ["DTSTART:20260101T000000\nRRULE:FREQ=DAILY", /written as "anchor"/],
     ["RRULE:FREQ=DAILY\nEXRULE:FREQ=DAILY", /"EXRULE" is not known/],
