@@ -275,6 +275,13 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   demand: { use: (s) => readDemand(s, 60_000), index: "task_runs_open_queued" },
   figures: { use: readStats, index: "task_runs_open_queued" },
   "overdue runs": { use: (s) => findOverdueRuns(s, 1_000, 100), index: "task_runs_open_queued" },
+  "due tasks in shares": {
+    async use(s) {
+      await stageDueTasks(s, now, soon, 1);
+      await stageDueTasks(s, now, soon, 1);
+    },
+    index: "tasks_upcoming",
+  },
   "due tasks": { use: (s) => stageDueTasks(s, now, soon, 100), index: "tasks_due" },
   "due retries": { use: (s) => queueDueRetries(s, soon, 100), index: "task_runs_open_scheduled" },
   "next instant": { use: (s) => findNextInstants(s), index: "tasks_due" },

@@ -26,6 +26,7 @@ import { inTransaction } from "../transaction.ts";
 import { INSERT_STAGED, INSERT_STAGED_HELD, INSERT_STAGED_READY, TASK_FACTS } from "./insert.ts";
 import { recordSkipped } from "./skip.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
+import { takeDueTasks } from "./take-due-tasks.ts";
 
 /** An occurrence that is about to be staged. */
 export interface Occurrence {
@@ -63,6 +64,9 @@ interface DueTask {
   expect: Expectation | null;
 }
 
+const DUE_COLUMNS = `id, type, schedule, anchor_at, next_run_at, traceparent, jitter_offset_ms, runs_left,
+  policy ->> 'overlap' AS overlap, policy -> 'catchUp' AS catch_up, policy -> 'expect' AS expect`;
+
 /**
  * Takes up to `limit` active tasks that are due before `horizon`, inserts their runs and advances the cursors in the same
  * transaction: that is what makes an occurrence exist once. SKIP LOCKED lets schedulers share the work. `trace` gives
@@ -78,12 +82,7 @@ export async function stageOccurrences(
   readyAt?: Date,
 ): Promise<StagedBatch> {
   return await inTransaction(store.pool, async (tx) => {
-    const { rows: due } = await sql<DueTask>`
-      SELECT id, type, schedule, anchor_at, next_run_at, traceparent, jitter_offset_ms, runs_left,
-        policy ->> 'overlap' AS overlap, policy -> 'catchUp' AS catch_up,
-        policy -> 'expect' AS expect FROM tasks
-      WHERE state = 'active' AND next_run_at <= ${horizon}
-      ORDER BY next_run_at LIMIT ${limit} FOR UPDATE SKIP LOCKED`.execute(tx.db);
+    const due = await takeDueTasks<DueTask>(store, tx, DUE_COLUMNS, horizon, limit);
     const exclusions = await loadExclusions(tx, due);
     const decided = decideAll(due, now, exclusions);
     const staged = decided.flatMap((decision) => {
