@@ -39,6 +39,7 @@ import { expireRuns } from "../core/store/runs/expire.ts";
 import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { readStats } from "../core/store/stats.ts";
+import { removeFiredDebounces } from "../core/store/tasks/debounce.ts";
 import { removeExpiredTasks } from "../core/store/tasks/expire.ts";
 import { seekInstants } from "../core/store/tasks/seek-instants.ts";
 import { settleExclusions } from "../core/store/tasks/settle-exclusions.ts";
@@ -139,6 +140,7 @@ export function listJobs(leaseMs: number): Job[] {
     },
     { name: "idempotency keys", everyMs: HOUR_MS, run: removeIdempotencyKeys },
     { name: "finished tasks", everyMs: HOUR_MS, run: removeFinishedTasks },
+    { name: "debounced tasks", everyMs: HOUR_MS, run: removeDebounces },
     { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
     { name: "mailbox", everyMs: HOUR_MS, run: removeEmails },
     { name: "ended bulk actions", everyMs: HOUR_MS, run: removeBulks },
@@ -314,6 +316,11 @@ async function indexPartitions({ store, clock, log }: JobContext, stopping: Abor
 
 async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {
   while ((await removeExpiredKeys(store.db, KEY_BATCH)) === KEY_BATCH);
+}
+
+/** Of tasks that have fired: the next one of the key is another anyway. */
+async function removeDebounces({ store }: JobContext): Promise<void> {
+  while ((await removeFiredDebounces(store, KEY_BATCH)) === KEY_BATCH);
 }
 
 /** As long as finished runs. */

@@ -1,17 +1,20 @@
 import type { Dedup } from "../../core/contracts/dedup.ts";
 import type { newTaskInput } from "../../core/contracts/task-input.ts";
 import type { Task } from "../../core/contracts/task-output.ts";
+import { invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { type DedupRequest, makeUnlessMade } from "../../core/store/dedup.ts";
 import { newId } from "../../core/store/ids.ts";
 import { findFirstRunId } from "../../core/store/runs/read.ts";
 import * as tasks from "../../core/store/tasks/create.ts";
+import { debounceTaskIn } from "../../core/store/tasks/debounce.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
-import type { Transaction } from "../../core/store/transaction.ts";
+import { inTransaction, type Transaction } from "../../core/store/transaction.ts";
 import { validate } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import type { ApiParts } from "../environment.ts";
 import { hashContent } from "./content-hash.ts";
+import { readTaskDebounce } from "./require-joining.ts";
 import { requireRunnable } from "./require-runnable.ts";
 
 export interface CreatedTask {
@@ -20,6 +23,8 @@ export interface CreatedTask {
   runId: string | undefined;
   /** An earlier request made it, of the same content; it is as it stands now. */
   isDuplicate: boolean;
+  /** Of a task that is debounced: whether it takes the place of an earlier one. */
+  joined?: boolean;
 }
 
 export interface CreateRequest {
@@ -32,20 +37,29 @@ export interface CreateRequest {
   by: string | null;
   /** Left out, one is made. */
   id?: string;
+  /** Whether it may take the place of an earlier one by `debounce`; left out: it may not. */
+  mayJoin?: boolean;
 }
 
 /** The task that the body describes, made and rung; with `dedup`, the one that was made of the same within the window. */
 export async function createTask(
   { store, time, ringer, notifier, mail }: ApiParts,
-  { namespaceId, body, traceparent, by, id = newId() }: CreateRequest,
+  { namespaceId, body, traceparent, by, id = newId(), mayJoin = false }: CreateRequest,
   schema: ReturnType<typeof newTaskInput>,
 ): Promise<CreatedTask> {
   const { task: input, dedup } = validate(schema, body);
+  const debounce = readTaskDebounce(input, mayJoin);
+  if (debounce && dedup) throw invalidField("dedup", "does not go with debounce");
   await requireCallable(store, namespaceId, input.on, mail);
   const { input: runnable, functionId } = await requireRunnable(store, namespaceId, input, mail);
   const given = {
     ...{ id, namespaceId, input: runnable, functionId, now: time.now(), traceparent, by },
   };
+  if (debounce) {
+    const debounced = await inTransaction(store.pool, (tx) => debounceTaskIn(tx, given, debounce));
+    notifier.notify("bellhop_schedule");
+    return { ...debounced, runId: undefined, isDuplicate: false };
+  }
   const result = dedup
     ? await makeUnlessMade(store, toDedupRequest(namespaceId, body, dedup), {
         id: given.id,

@@ -15,6 +15,7 @@ import { changeTaskIn } from "../../core/store/tasks/redefine.ts";
 import type { Transaction } from "../../core/store/transaction.ts";
 import { validate } from "../bodies/body.ts";
 import type { ApiParts } from "../environment.ts";
+import { readTaskDebounce } from "./require-joining.ts";
 import { requireRunnable } from "./require-runnable.ts";
 
 export interface PutRequest {
@@ -53,6 +54,7 @@ export async function putTaskIn(
 ): Promise<PutTask> {
   const { namespaceId, standing, now, traceparent, by } = request;
   const read = readDefinition(request);
+  readTaskDebounce(read, false);
   const { input, functionId } = await requireRunnable(tx, namespaceId, read, mail);
   if (!standing) {
     const { task, run } = await createTaskIn(tx, { namespaceId, input, functionId, now, traceparent, by });

@@ -45,6 +45,8 @@ test("a task without a schedule is made with its run, which is rung", async () =
     concurrencyKey: null,
     rateKey: null,
     priority: 50,
+    debounce: null,
+    collect: null,
     labels: {},
     on: null,
     nextRunAt: null,
@@ -96,6 +98,8 @@ test("what is made is what is read back, each type with all its fields", async (
     concurrencyKey: "order-7",
     rateKey: "api",
     priority: 80,
+    debounce: { key: "k", wait: "5s", max: "1m" },
+    collect: null,
     labels: { team: "ops", "app.example.com/tier": "" },
     on: { failure: [{ type: "email", to: "ops@example.com" }] },
   };

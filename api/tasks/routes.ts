@@ -8,7 +8,7 @@ import {
   toFilteredPage,
   toPage,
 } from "../../core/contracts/common.ts";
-import { runOutput, toWireRun } from "../../core/contracts/run.ts";
+import { joinedRunOutput, runOutput, toWireRun } from "../../core/contracts/run.ts";
 import { taskRunListQuery } from "../../core/contracts/run-filter.ts";
 import { runNowInput } from "../../core/contracts/run-now.ts";
 import { taskChangeOutput, toWireTaskChange } from "../../core/contracts/task-change.ts";
@@ -85,7 +85,7 @@ function writingRoutes({ time }: RouteSettings): Route[] {
       keepsSource: true,
       answers: {
         200: {
-          is: "The one that was made of the same content, within the window of `dedup`.",
+          is: "The one that was made of the same content, within the window of `dedup`; or, with `debounce`, the one whose place this takes.",
           schema: createdTaskOutput,
           headers: ["bellhop-deduplicated", "location"],
         },
@@ -98,11 +98,12 @@ function writingRoutes({ time }: RouteSettings): Route[] {
       },
       async handle({ parts, context, owner: { namespaceId, keyId: by } }) {
         const given = readNewTask(await readJsonBody(context));
-        const request = { namespaceId, body: given, traceparent: traceparentOf(context), by };
+        const request = { namespaceId, body: given, traceparent: traceparentOf(context), by, mayJoin: true };
         const created = await createTask(parts, request, newSchema);
         const { id } = created.task;
         spanOf(context).set({ "bellhop.task.id": id });
         const [body, location] = [toWireCreated(created), `/v1/tasks/${id}`];
+        if (created.joined) return { status: 200, body, headers: { location } };
         if (!created.isDuplicate) return { status: 201, body, headers: { location } };
         return { status: 200, body, headers: { location, "bellhop-deduplicated": "true" } };
       },
@@ -220,12 +221,13 @@ const runRoutes: Route[] = ofTask([
         schema: runOutput,
         headers: ["bellhop-deduplicated", "location"],
       },
-      202: { is: "The run, queued.", schema: runOutput, headers: ["location"] },
+      202: { is: "The run, queued.", schema: joinedRunOutput, headers: ["location"] },
     },
     errors: { 404: ["not_found"], 409: ["duplicate_under_way", "task_cancelled"], 422: ["unknown_secret"] },
     async handle({ parts, context, owner: { namespaceId }, params: { id } }) {
-      const { runId, isDuplicate } = await runNow(parts, context, id);
-      const body = toWireRun((await findRun(parts.store, namespaceId, runId))!);
+      const { runId, joined, isDuplicate } = await runNow(parts, context, id);
+      const run = toWireRun((await findRun(parts.store, namespaceId, runId))!);
+      const body = { ...run, ...(joined !== undefined && { joined }) };
       const location = `/v1/runs/${runId}`;
       if (!isDuplicate) return { status: 202, body, headers: { location } };
       return { status: 200, body, headers: { location, "bellhop-deduplicated": "true" } };

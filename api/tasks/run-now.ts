@@ -9,7 +9,7 @@ import { findMemberText, JsonSource } from "../../core/json-source.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { type DedupRequest, makeUnlessMade } from "../../core/store/dedup.ts";
 import { isId, newId } from "../../core/store/ids.ts";
-import { enqueueTaskRun } from "../../core/store/runs/enqueue.ts";
+import { enqueueUnlessJoining } from "../../core/store/runs/enqueue.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
 import { toGivenInput } from "../../core/store/tasks/spec-column.ts";
@@ -18,20 +18,23 @@ import { refuseUnstorable } from "../bodies/stored-text.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { hashContent } from "./content-hash.ts";
+import { joinTaskRun } from "./join-task-run.ts";
 import { requireBodySecrets } from "./require-secrets.ts";
 
 export interface RunOfNow {
   runId: string;
+  /** Of a task whose runs become one: an earlier request has made it. */
+  joined?: boolean;
   /** An earlier request made it, of the same task and the same given. */
   isDuplicate: boolean;
 }
 
-/** Makes a run of the task besides its schedule, and rings it; with `dedup`, the one that was made within the window. */
-export async function runNow(
-  { store, ringer }: ApiParts,
-  context: Context<ApiEnv>,
-  taskId: string,
-): Promise<RunOfNow> {
+/**
+ * Makes a run of the task besides its schedule, and rings it; with `dedup`, the one that was made within the window. Where
+ * the task says `debounce` or `collect` it joins the one that waits, or makes one that does.
+ */
+export async function runNow(parts: ApiParts, context: Context<ApiEnv>, taskId: string): Promise<RunOfNow> {
+  const { store, ringer } = parts;
   const owner = context.get("owner");
   const { namespaceId } = owner;
   const body = await readJsonBody(context, { optional: true });
@@ -48,9 +51,11 @@ export async function runNow(
   }
   const make = async (scope: QueryScope) => {
     const run = isId(taskId)
-      ? await enqueueTaskRun(scope, namespaceId, taskId, runId, traceparentOf(context), input)
+      ? await enqueueUnlessJoining(scope, namespaceId, taskId, runId, traceparentOf(context), input)
       : undefined;
     if (!run) throw notFound("task", taskId);
+    if (run === "joins" && dedup)
+      throw invalidField("dedup", "does not go with a task's debounce or collect");
     return run;
   };
   const request = dedup && toDedupRequest(namespaceId, taskId, given, dedup);
@@ -58,10 +63,19 @@ export async function runNow(
   const result = request
     ? await makeUnlessMade(store, request, { id: runId, make, find })
     : { made: await make(store) };
-  const made = "made" in result ? result.made.runId : result.standing;
-  spanOf(context).set({ "bellhop.task.id": taskId, "bellhop.run.id": made });
-  if ("made" in result) ringer.ring([result.made]);
-  return { runId: made, isDuplicate: !("made" in result) };
+  const answered = await settle();
+  spanOf(context).set({ "bellhop.task.id": taskId, "bellhop.run.id": answered.runId });
+  return answered;
+
+  async function settle(): Promise<RunOfNow> {
+    if ("standing" in result) return { runId: result.standing, isDuplicate: true };
+    if (result.made === "joins") {
+      const asked = { namespaceId, taskId, input, traceparent: traceparentOf(context) };
+      return { ...(await joinTaskRun(parts, asked)), isDuplicate: false };
+    }
+    ringer.ring([result.made]);
+    return { runId, isDuplicate: false };
+  }
 }
 
 function toDedupRequest(

@@ -182,14 +182,18 @@ export const runWithInputOutput = z
   .object({ ...runOutput.shape, ...inputFields })
   .meta({ id: "RunWithInput", examples: [{ ...EXAMPLE_RUN, input: null }] });
 
+const joined = z.boolean().optional().meta({
+  description: "Where `debounce` or `collect` is asked for: whether an earlier request has made the run.",
+});
+
+/** Of a task's run on somebody's word. */
+export const joinedRunOutput = z
+  .object({ ...runOutput.shape, joined })
+  .meta({ id: "JoinedRun", examples: [EXAMPLE_RUN] });
+
 /** Of a call that is not waited for. */
 export const startedRunOutput = z
-  .object({
-    runId: idOutput,
-    joined: z.boolean().optional().meta({
-      description: "Of a call with `debounce` or `collect`: whether an earlier one has made the run.",
-    }),
-  })
+  .object({ runId: idOutput, joined })
   .meta({ id: "StartedRun", examples: [{ runId: "01a20a28-a81c-7294-862d-1a27e97c0d32" }] });
 
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null;

@@ -108,11 +108,26 @@ function taskFields<More extends z.ZodRawShape>(now: () => Date, more: More) {
         const faults = [
           ...findSpecFaults(fields as unknown as TaskSpec),
           ...findJitterFaults(fields as unknown as TimedFields),
+          ...findJoiningFaults(fields as unknown as JoiningFields),
         ];
         for (const fault of faults) context.addIssue({ code: "custom", ...fault });
       });
   type Option = { [Type in TaskType]: ReturnType<typeof ofType<Type>> }[TaskType];
   return z.discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]]);
+}
+
+interface JoiningFields {
+  type: TaskType;
+  debounce: object | null;
+  collect: object | null;
+}
+
+function findJoiningFaults({ type, debounce, collect }: JoiningFields) {
+  if (!collect) return [];
+  const path = ["collect"];
+  if (debounce) return [{ path, message: "give debounce or collect, not both" }];
+  if (type === "function") return [];
+  return [{ path, message: "goes with a function, which is given the list of inputs" }];
 }
 
 interface TimedFields {

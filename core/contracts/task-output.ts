@@ -86,6 +86,8 @@ export const taskOutput = z
         concurrencyKey: null,
         rateKey: null,
         priority: 50,
+        debounce: null,
+        collect: null,
         labels: { team: "billing" },
         on: { failure: [{ type: "email", to: "ops@example.com" }] },
         nextRunAt: "2026-11-24T01:30:00.000Z",
@@ -96,7 +98,13 @@ export const taskOutput = z
   });
 
 const withRunId = (option: Option) =>
-  option.extend({ runId: idOutput.optional().meta({ description: "The run that it was made with." }) });
+  option.extend({
+    runId: idOutput.optional().meta({ description: "The run that it was made with." }),
+    joined: z.boolean().optional().meta({
+      description:
+        "Of a task without a schedule that names `debounce`: whether it takes an earlier one's place.",
+    }),
+  });
 
 export const createdTaskOutput = z
   .discriminatedUnion(
@@ -144,6 +152,18 @@ export function toWireTask(task: Task): WireTask {
   };
 }
 
-export function toWireCreated({ task, runId }: { task: Task; runId: string | undefined }): WireCreatedTask {
-  return { ...toWireTask(task), ...(runId !== undefined && { runId }) };
+export function toWireCreated({
+  task,
+  runId,
+  joined,
+}: {
+  task: Task;
+  runId: string | undefined;
+  joined?: boolean;
+}): WireCreatedTask {
+  return {
+    ...toWireTask(task),
+    ...(runId !== undefined && { runId }),
+    ...(joined !== undefined && { joined }),
+  };
 }

@@ -9,6 +9,7 @@ import { catchUpField } from "./catch-up-field.ts";
 import { durationField, wholeNumberField } from "./common.ts";
 import { expectField } from "./expect-field.ts";
 import { fieldGroup, type Shown, toInner, toShown } from "./field-group.ts";
+import { collectField, debounceField } from "./joining-fields.ts";
 import { queueFields } from "./queue-fields.ts";
 import { retryField } from "./retry-field.ts";
 
@@ -32,6 +33,10 @@ export const policyFields = {
   /** By when an occurrence must have succeeded. Null: nobody is told when it has not. */
   expect: expectField.nullable().default(null),
   ...queueFields,
+  /** Runs on somebody's word with the same key become one. Null: each is a run of its own. */
+  debounce: debounceField.nullable().default(null),
+  /** Runs on somebody's word become one with the list of their inputs. Null: each is a run of its own. */
+  collect: collectField.nullable().default(null),
 };
 const INNER_NAMES = { timeout: "timeoutMs", ttl: "ttlMs", deadline: "deadlineMs" } as const;
 

@@ -110,6 +110,12 @@ function policyOf(random: Random): JsonObject {
       window: random.maybe(() => random.pick([null, duration(random, 1_000, 3_660 * 86_400_000)])),
       max: random.maybe(() => random.whole(1, 1_000)),
     });
+  const debounce = () =>
+    without({
+      key: random.pick(["k", "order 7/2"]),
+      wait: duration(random, 10, 1_000),
+      max: random.maybe(() => duration(random, 1_000, 7 * 86_400_000)),
+    });
   const limit = () => random.pick([null, duration(random, 60_001, 3_660 * 86_400_000)]);
   return without({
     retry: random.maybe(retry),
@@ -127,6 +133,7 @@ function policyOf(random: Random): JsonObject {
     concurrencyKey: random.maybe(() => random.pick([null, "ada", "order 7/2"])),
     rateKey: random.maybe(() => random.pick([null, "ada"])),
     priority: random.maybe(() => random.whole(0, 100)),
+    debounce: random.maybe(() => random.pick([null, debounce()])),
   });
 }
 
@@ -186,6 +193,8 @@ test("a policy that was stored before a field was there goes on as it did", () =
     concurrencyKey: null,
     rateKey: null,
     priority: 50,
+    debounce: null,
+    collect: null,
   });
 });
 

@@ -79,6 +79,7 @@ const LATER = [
   "0061-turns",
   "0062-due-limits",
   "0063-joinable-runs",
+  "0064-debounced-tasks",
   "0065-exclusion-looks",
 ];
 

@@ -52,6 +52,7 @@ import * as claimsInShares from "./migrations/0060-claims-in-shares.ts";
 import * as turns from "./migrations/0061-turns.ts";
 import * as dueLimits from "./migrations/0062-due-limits.ts";
 import * as joinableRuns from "./migrations/0063-joinable-runs.ts";
+import * as debouncedTasks from "./migrations/0064-debounced-tasks.ts";
 import * as exclusionLooks from "./migrations/0065-exclusion-looks.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -105,6 +106,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0061-turns": turns,
   "0062-due-limits": dueLimits,
   "0063-joinable-runs": joinableRuns,
+  "0064-debounced-tasks": debouncedTasks,
   "0065-exclusion-looks": exclusionLooks,
 };
 

@@ -216,6 +216,8 @@ export interface Database {
     count: number;
     bytes: number;
   };
+  /** The task that a later one of its type with the same key takes the place of, while it has not fired; see tasks/debounce.ts. */
+  debounced_tasks: { namespace_id: string; type: TaskType; key: string; task_id: string; opened_at: Date };
   namespace_settings: { namespace_id: string; on_end: Jsonb<Callbacks | null>; updated_at: Stamp };
   /** Ends that call somebody, until the runs of their callbacks are made; see callbacks/. */
   run_callbacks: {

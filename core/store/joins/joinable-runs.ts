@@ -49,14 +49,19 @@ const SAVE = `INSERT INTO joinable_runs (namespace_id, scope, key, run_id, opene
 
 const valuesOf = ({ namespaceId, scope, key }: JoinPlace) => [namespaceId, scope, key];
 
-/** Takes the place until the transaction ends: the database's time, and the run that may be joined there. */
+/** Takes the place until the transaction ends. */
+export async function holdPlace({ pool }: Transaction, place: JoinPlace): Promise<void> {
+  await pool.query({ name: "lock-join-place", text: LOCK, values: valuesOf(place) });
+}
+
+/** Takes the place: the database's time, and the run that may be joined there. */
 export async function lockPlace(
-  { pool }: Transaction,
+  tx: Transaction,
   place: JoinPlace,
 ): Promise<{ now: Date; open: JoinableRun | undefined }> {
-  await pool.query({ name: "lock-join-place", text: LOCK, values: valuesOf(place) });
+  await holdPlace(tx, place);
   // A statement of its own: it sees what was waited for.
-  const { rows } = await pool.query<{ now: Date } & (JoinableRun | { runId: null })>({
+  const { rows } = await tx.pool.query<{ now: Date } & (JoinableRun | { runId: null })>({
     name: "find-joinable-run",
     text: FIND,
     values: valuesOf(place),

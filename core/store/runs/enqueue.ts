@@ -20,14 +20,23 @@ import {
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
 /** The task $1 of the namespace $2, as a CTE `task` for `insert`, which makes a run of it; not of a cancelled one. */
-export const ofTask = (insert: string) => `
-  WITH asked AS (SELECT t.state, ${TASK_FACTS} FROM tasks t
+export const ofTask = (insert: string, { facts = "", isRun = "", answer = "" } = {}) => `
+  WITH asked AS (SELECT t.state, ${TASK_FACTS} ${facts} FROM tasks t
     WHERE t.id = $1 AND t.namespace_id = $2 AND t.removed_at IS NULL FOR SHARE),
-  task AS (SELECT * FROM asked WHERE state <> 'cancelled'),
+  task AS (SELECT * FROM asked WHERE state <> 'cancelled' ${isRun}),
   made AS (${insert} RETURNING id)
-  SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" FROM asked`;
+  SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" ${answer} FROM asked`;
 
-const RUN_NOW = { name: "run-now", text: ofTask(insertTaskRun("manual", "$3", "$4", { input: "$5" })) };
+const INSERT_TASK_RUN = insertTaskRun("manual", "$3", "$4", { input: "$5" });
+const RUN_NOW = { name: "run-now", text: ofTask(INSERT_TASK_RUN) };
+const RUN_UNLESS_JOINING = {
+  name: "run-unless-joining",
+  text: ofTask(INSERT_TASK_RUN, {
+    facts: ", t.policy ?| '{debounce,collect}' AS joins",
+    isRun: "AND NOT joins",
+    answer: `, state <> 'cancelled' AND joins AS "isJoining"`,
+  }),
+};
 const REPLAY_TASK_RUN = { name: "replay-task-run", text: ofTask(INSERT_TASK_REPLAY) };
 
 const INVOKE = `${INSERT_INVOCATION} RETURNING available_at AS "availableAt"`;
@@ -56,6 +65,22 @@ export async function enqueueTaskRun(
   return await enqueue(store, RUN_NOW, [taskId, namespaceId, runId, traceparent, input]);
 }
 
+/** The same, unless the task's runs become one with others (joins/): then none is made here. */
+export async function enqueueUnlessJoining(
+  store: QueryScope,
+  namespaceId: string,
+  taskId: string,
+  runId: string,
+  traceparent?: string,
+  input?: string,
+): Promise<StagedRun | "joins" | undefined> {
+  const { rows } = await store.pool.query<EnqueuedRow & { isJoining: boolean }>({
+    ...RUN_UNLESS_JOINING,
+    values: [taskId, namespaceId, runId, traceparent ?? null, input ?? null],
+  });
+  return rows[0]?.isJoining ? "joins" : toStagedRun(rows[0], traceparent);
+}
+
 type EnqueueValues = [
   ofId: string,
   namespaceId: string,
@@ -69,14 +94,20 @@ async function enqueue(
   statement: { name: string; text: string },
   values: EnqueueValues,
 ): Promise<StagedRun | undefined> {
-  const { rows } = await store.pool.query<{ runId: string | null; availableAt: Date }>({
+  const { rows } = await store.pool.query<EnqueuedRow>({
     ...statement,
     values: values.map((value) => value ?? null),
   });
-  const row = rows[0];
+  return toStagedRun(rows[0], values[3]);
+}
+
+/** As `ofTask` answers it: null is of a cancelled task. */
+type EnqueuedRow = { runId: string | null; availableAt: Date };
+
+function toStagedRun(row: EnqueuedRow | undefined, traceparent: string | undefined): StagedRun | undefined {
   if (!row) return undefined;
   if (!row.runId) throw conflict("A cancelled task does not run any more.", "task_cancelled");
-  return { runId: row.runId, availableAt: row.availableAt, traceparent: values[3] };
+  return { runId: row.runId, availableAt: row.availableAt, traceparent };
 }
 
 export interface ReplayRequest {

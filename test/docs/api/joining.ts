@@ -12,6 +12,7 @@ import type { Json } from "../../../core/json.ts";
 import { held, makeFunction, n, type Statement, statement, type World } from "./statement.ts";
 
 const API = "api/calls/joining.test.ts";
+const TASKS = "api/tasks/joining.test.ts";
 const STORE = "core/store/joins/join.test.ts";
 const DECISION = "core/domain/joining.test.ts";
 const LONGEST = formatDuration(MAX_JOIN_WAIT_MS);
@@ -99,6 +100,28 @@ export const JOINING: Statement[] = [
     [API, "debounced calls are answered with one run, and say who joined"],
     [STORE, "a run that was cancelled is joined no more"],
   ),
+  held("dedup goes with neither (422)", [
+    TASKS,
+    "a cancelled task runs no more, and with dedup it is refused",
+  ]),
+  held("and is answered 200 with that task and", [
+    TASKS,
+    "a task without a schedule takes the place of the one that waits with its key",
+  ]),
+  held("the next request makes another (201)", [
+    TASKS,
+    "a task without a schedule takes the place of the one that waits with its key",
+  ]),
+  held("whose task has its id before it is made, refuse it (422 naming debounce)", [
+    TASKS,
+    "elsewhere a task without a schedule is not debounced, and says so",
+  ]),
+  held("holds for POST /v1/tasks/{id}/run: the 202 shows the run, with joined", [
+    TASKS,
+    "runs that a task debounces become one, which is given what the last was",
+  ]),
+  held("| debounce | null |", [TASKS, "runs that a task debounces become one"]),
+  held("| collect | null |", [TASKS, "what does not go together is refused by its field"]),
   statement(`Together they have at most ${n(MAX_COLLECTED_BYTES)} bytes`, () => {
     const half = MAX_COLLECTED_BYTES / 2;
     const countOf = (bytes: number[]) => packInputs(undefined, bytes, 10).map(({ count }) => count);

@@ -1,0 +1,71 @@
+/**
+ * A task that fires once, a while after it was asked for the last time: one of its type with the same key takes its place
+ * until then. It is a task with a delay like any other; a change of it wins or loses against its instant as every change
+ * of a task does (lock.ts).
+ */
+import { type Debounce, decideDebounced } from "../../domain/joining.ts";
+import type { QueryScope } from "../database.ts";
+import { holdPlace } from "../joins/joinable-runs.ts";
+import type { Transaction } from "../transaction.ts";
+import { type CreatedTask, createTaskIn, type NewTask } from "./create.ts";
+import { lockTasks } from "./lock.ts";
+import { changeTaskIn } from "./redefine.ts";
+
+export interface DebouncedTask extends Pick<CreatedTask, "task"> {
+  /** An earlier one's place was taken. */
+  joined: boolean;
+}
+
+/** Whatever schedule is given: it fires by `debounce`. */
+export async function debounceTaskIn(
+  tx: Transaction,
+  given: NewTask,
+  debounce: Debounce,
+): Promise<DebouncedTask> {
+  const { namespaceId, now, functionId = null, by } = given;
+  const { type } = given.input.spec;
+  const place = [namespaceId, type, debounce.key];
+  await holdPlace(tx, { namespaceId, scope: `debounce/tasks/${type}`, key: debounce.key });
+  const standing = await findStanding(tx, place, now);
+  const input = { ...given.input, schedule: { kind: "delay" as const, delayMs: debounce.waitMs } };
+  if (!standing) {
+    const { task } = await createTaskIn(tx, { ...given, input });
+    await tx.pool.query({ name: "save-debounced-task", text: SAVE, values: [...place, task.id, now] });
+    return { task, joined: false };
+  }
+  const change = { input, functionId, reschedules: true };
+  const { task } = await changeTaskIn(tx, namespaceId, standing.taskId, now, async () => change, by);
+  const nextRunAt = decideDebounced(standing.openedAt, now, debounce);
+  await tx.pool.query("UPDATE tasks SET next_run_at = $2 WHERE id = $1", [task.id, nextRunAt]);
+  return { task: { ...task, nextRunAt }, joined: true };
+}
+
+const SAVE = `INSERT INTO debounced_tasks (namespace_id, type, key, task_id, opened_at) VALUES ($1, $2, $3, $4, $5)
+  ON CONFLICT (namespace_id, type, key) DO UPDATE SET task_id = excluded.task_id, opened_at = excluded.opened_at`;
+
+/** One that has not fired: paused, over or removed it is another's no more. */
+async function findStanding(tx: Transaction, place: string[], now: Date) {
+  const { rows } = await tx.pool.query<{ taskId: string; openedAt: Date }>({
+    name: "find-debounced-task",
+    text: `SELECT task_id AS "taskId", opened_at AS "openedAt" FROM debounced_tasks
+      WHERE namespace_id = $1 AND type = $2 AND key = $3`,
+    values: place,
+  });
+  if (!rows[0]) return undefined;
+  const locked = (await lockTasks(tx, place[0]!, [rows[0].taskId])).get(rows[0].taskId);
+  if (locked?.task.state !== "active" || locked.cursor === null) return undefined;
+  // What was staged and is taken back would be lost, whatever our clock says of its instant.
+  return locked.isTakenBack || locked.cursor > now ? rows[0] : undefined;
+}
+
+/** Removes up to `limit` that nobody joins any more; how many. */
+export async function removeFiredDebounces({ pool }: QueryScope, limit: number): Promise<number> {
+  const { rowCount } = await pool.query(
+    `DELETE FROM debounced_tasks WHERE ctid = ANY (ARRAY(
+       SELECT d.ctid FROM debounced_tasks d WHERE NOT EXISTS (
+         SELECT FROM tasks t WHERE t.id = d.task_id AND t.state = 'active' AND t.removed_at IS NULL)
+       LIMIT $1 FOR UPDATE SKIP LOCKED))`,
+    [limit],
+  );
+  return rowCount ?? 0;
+}
