@@ -1,6 +1,6 @@
 /** Every kind of fault. */
 import { callPartition, delayed, halfOpen, partition, terminate } from "./connections.ts";
-import { postgresCrash, postgresFailover, postgresFreeze, postgresRestart } from "./database.ts";
+import { diskFull, postgresCrash, postgresFailover, postgresFreeze, postgresRestart } from "./database.ts";
 import { executor } from "./executors.ts";
 import type { Fault, FaultKind } from "./fault.ts";
 import { kafkaCrash, kafkaEmpty, kafkaFreeze, kafkaPartition, kafkaTopics } from "./kafka.ts";
@@ -20,6 +20,7 @@ export const CATALOGUE: Record<FaultKind, Fault> = {
   "postgres-restart": postgresRestart,
   "postgres-freeze": postgresFreeze,
   "postgres-failover": postgresFailover,
+  "disk-full": diskFull,
   "kafka-crash": kafkaCrash,
   "kafka-empty": kafkaEmpty,
   "kafka-freeze": kafkaFreeze,

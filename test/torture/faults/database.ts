@@ -1,4 +1,7 @@
 /** A database server that crashes, is restarted, stands still, or is lost to its standby. */
+import { until } from "../../../core/store/testing/test-store.ts";
+import type { TorturedPostgres } from "../system/postgres.ts";
+import { withClient } from "../system/system.ts";
 import type { Fault } from "./fault.ts";
 
 const PART = "postgres";
@@ -39,3 +42,27 @@ export const postgresFailover: Fault = {
     heal: () => postgres.addStandby(),
   }),
 };
+
+/** The server's log cannot be written: it ends its sessions, and maybe itself. */
+export const diskFull: Fault = {
+  weight: 1,
+  lastsMs: [1_000, 5_000],
+  aim: ({ postgres, disk }) =>
+    disk && {
+      part: PART,
+      inflict: () => disk.fill(),
+      async heal() {
+        await disk.clear();
+        await whenServing(postgres);
+      },
+    },
+};
+
+/** A server that found no room to recover may still be about to end: it is started again until it answers. */
+async function whenServing(postgres: TorturedPostgres): Promise<void> {
+  await until(async () => {
+    await postgres.start();
+    const answer = await withClient(postgres.url, (client) => client.query("SELECT")).catch(() => undefined);
+    return answer && true;
+  });
+}

@@ -15,6 +15,7 @@ export const FAULT_KINDS = [
   "postgres-restart",
   "postgres-freeze",
   "postgres-failover",
+  "disk-full",
   "kafka-crash",
   "kafka-empty",
   "kafka-freeze",

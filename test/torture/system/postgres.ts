@@ -19,7 +19,7 @@ export interface TorturedPostgres {
   crash(signal: "SIGQUIT" | "SIGKILL"): Promise<void>;
   /** Politely, sessions are ended. */
   stop(): Promise<void>;
-  /** On the same port again; does nothing where it runs. */
+  /** On the same port again; does nothing where it runs. A standby that has ended meanwhile is made anew. */
   start(): Promise<void>;
   /** Stands still, with all of its sessions, until it is thawed. */
   freeze(): void;
@@ -40,6 +40,7 @@ const SETTINGS = {
   fsync: "on",
   full_page_writes: "on",
   synchronous_commit: "on",
+  max_wal_size: "256MB",
   // A standby may have to read what was written since its copy was begun.
   wal_keep_size: "256MB",
 };
@@ -64,6 +65,7 @@ export async function startTorturedPostgres(folder: string): Promise<TorturedPos
   const listeners: ((port: number) => void)[] = [];
 
   async function start(): Promise<void> {
+    if (server && !isAlive(server.pid)) await forget();
     if (server) return;
     const started = await startEmbeddedPostgres({ dataDir, port, settings: SETTINGS });
     guard = guardProcess(started.pid, { signal: "SIGQUIT", removeFolder: folder });
@@ -111,6 +113,17 @@ export async function startTorturedPostgres(folder: string): Promise<TorturedPos
     for (const listener of listeners) listener(port);
   }
 
+  async function addStandby(): Promise<void> {
+    count += 1;
+    standby = await startStandby({ dataDir, port }, folderOf(count), SETTINGS);
+  }
+
+  async function renewStandby(): Promise<void> {
+    if (!standby || isAlive(standby.pid)) return;
+    await rm(standby.dataDir, { recursive: true, force: true });
+    await addStandby();
+  }
+
   await start();
   return {
     get url() {
@@ -119,17 +132,26 @@ export async function startTorturedPostgres(folder: string): Promise<TorturedPos
     get port() {
       return port;
     },
-    ...{ crash, start, stop: forget, failOver },
+    ...{ crash, stop: forget, failOver, addStandby },
+    async start() {
+      await start();
+      await renewStandby();
+    },
     freeze: () => signalAll("SIGSTOP"),
     thaw: () => signalAll("SIGCONT"),
-    async addStandby() {
-      count += 1;
-      standby = await startStandby({ dataDir, port }, folderOf(count), SETTINGS);
-    },
     onMove: (listener) => void listeners.push(listener),
     async close() {
       await standby?.stop();
       await forget();
     },
   };
+}
+
+/** It may be about to end, or to start its sessions anew. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

@@ -12,15 +12,20 @@ import { makeDataFolder } from "./data-folder.ts";
 import { startTorturedPostgres, type TorturedPostgres } from "./postgres.ts";
 import { Role, type RoleKind } from "./role.ts";
 import { type Sinks, startSinks } from "./sinks.ts";
+import { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
 
 /** Short, so that what freezes outlasts it. */
 export const LEASE_MS = 4_000;
 export const TOPIC_PREFIX = "torture";
 const COUNTS: Record<RoleKind, number> = { api: 2, scheduler: 2, worker: 3 };
+/** For a server and its standby, and no more than memory has to spare. */
+const DISK_MEGABYTES = 2_000;
 const START_PATIENCE_MS = 120_000;
 
 export interface System {
   postgres: TorturedPostgres;
+  /** Of the database's data; undefined where this process may not make one. */
+  disk: SmallDisk | undefined;
   kafka: TorturedBroker | undefined;
   sinks: Sinks;
   roles: Role[];
@@ -47,8 +52,9 @@ export async function startSystem({
   records,
 }: SystemOptions): Promise<System> {
   const dataFolder = await makeDataFolder();
+  const disk = await mountSmallDisk(join(dataFolder, "disk"), DISK_MEGABYTES);
   const [postgres, kafka, sinks] = await Promise.all([
-    startTorturedPostgres(dataFolder),
+    startTorturedPostgres(disk?.folder ?? dataFolder),
     transport === "kafka" ? startTorturedBroker(dataFolder) : undefined,
     startSinks(records.pathOf("requests")),
   ]);
@@ -88,7 +94,7 @@ export async function startSystem({
   }
 
   const system: System = {
-    ...{ postgres, kafka, sinks, roles, apiKey },
+    ...{ postgres, disk, kafka, sinks, roles, apiKey },
     ofKind: (kind) => roles.filter((role) => role.kind === kind),
     async whenReady(patienceMs) {
       await Promise.all(roles.map((role) => role.whenReady(patienceMs)));
@@ -97,6 +103,7 @@ export async function startSystem({
       await Promise.all(roles.map((role) => role.dismiss()));
       await Promise.all(proxies.map((proxy) => proxy.close()));
       await Promise.all([kafka?.stop(), postgres.close(), sinks.stop()]);
+      await disk?.unmount();
       await rm(dataFolder, { recursive: true, force: true });
     },
   };
