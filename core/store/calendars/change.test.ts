@@ -249,3 +249,21 @@ test(`a namespace has at most ${MAX_CALENDARS} calendars`, async () => {
   await assert.rejects(put(namespaceId, [4]), refusedAs("too_many_calendars"));
   assert.equal((await putCalendar(store, namespaceId, "c1", [dateOf(4)], MADE)).isNew, false);
 });
+
+test("of calendars that are made at once no more stand than a namespace may have", async () => {
+  const namespaceId = await newNamespace();
+  for (let made = 1; made < MAX_CALENDARS; made += 1)
+    await putCalendar(store, namespaceId, `days-${made}`, [], MADE);
+  const { making } = await inTransaction(store.pool, async ({ pool }) => {
+    await pool.query("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", [namespaceId]);
+    const one = put(namespaceId, []);
+    await untilBlocked(store);
+    await pool.query(
+      "INSERT INTO calendars (namespace_id, name, dates, content_id) VALUES ($1, 'last', '{}', gen_random_uuid())",
+      [namespaceId],
+    );
+    return { making: assert.rejects(one, refusedAs("too_many_calendars")) };
+  });
+  await making;
+  assert.equal((await listCalendars(store, namespaceId)).length, MAX_CALENDARS);
+});

@@ -35,6 +35,8 @@ export async function putCalendar(
   return await inTransaction(store.pool, async (tx) => {
     const changed = await changeDates(tx, namespaceId, name, dates, now);
     if (changed) return { calendar: changed, isNew: false };
+    // One after another: two that are made at once would not count each other.
+    await tx.pool.query("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", [namespaceId]);
     const { rows } = await tx.pool.query<Calendar>(INSERT, [namespaceId, name, dates, newId()]);
     if (rows[0]) return { calendar: rows[0], isNew: true };
     // Somebody else made it meanwhile, and it stands now.
