@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { HELP, parseOptions, UsageError } from "./options.ts";
+import { PLANTED_BUGS } from "./planted-bugs.ts";
+
+test("the options of the model are what is said, or 20,000 interleavings from another seed each time", () => {
+  const { seed, ...rest } = parseOptions([]) as Exclude<ReturnType<typeof parseOptions>, "help">;
+  assert.ok(Number.isInteger(seed) && seed >= 0);
+  assert.deepEqual(rest, { interleavings: 20_000, bug: null });
+  assert.deepEqual(parseOptions("--interleavings 5 --seed 7 --bug no-sweep".split(" ")), {
+    ...{ interleavings: 5, seed: 7, bug: "no-sweep" },
+  });
+  assert.equal(parseOptions(["--help"]), "help");
+  for (const bug of Object.keys(PLANTED_BUGS)) assert.match(HELP, new RegExp(`\\b${bug}\\b`));
+});
+
+for (const wrong of ["--interleavings 0", "--seed -1", "--seed 1.5", "--bug none", "--speed 3", "more"])
+  test(`${wrong} is refused`, () => {
+    assert.throws(() => parseOptions(wrong.split(" ")), UsageError);
+  });

@@ -1,0 +1,109 @@
+/** As runtime/work.ts and runtime/recorder.ts: what a worker does with a run it has claimed, until that is recorded. */
+import { type AttemptEnd, failed, succeeded } from "../../../core/domain/attempt.ts";
+import { decideVerdict } from "../../../core/domain/retry.ts";
+import type { ClaimedRun as StoredRun } from "../../../core/store/runs/claim.ts";
+import { NO_SPAN } from "../../../core/telemetry/tracing.ts";
+import { AttemptStop } from "../../../runtime/attempt.ts";
+import { isLost, type RunningAttempt } from "../../../runtime/running-attempts.ts";
+import type { ClaimedRun } from "../database/claim.ts";
+import { type FinishedAttempt, type FinishReport, finishAttempts, policyOf } from "../database/finish.ts";
+import { drawFrom } from "../simulation/draw.ts";
+import { ConnectionLost, restUntil, type Script } from "../simulation/script.ts";
+import { letGo } from "./scheduler.ts";
+import type { Worker } from "./worker.ts";
+
+const RETRY_MS = 50;
+
+interface EndedAttempt {
+  mine: RunningAttempt;
+  finished: FinishedAttempt;
+}
+
+export function createAttempts(worker: Worker) {
+  const { world, process, slots, running } = worker;
+  const ended: EndedAttempt[] = [];
+
+  function leave(mine: RunningAttempt): void {
+    running.leave(mine);
+    slots.release(1);
+    world.signal(process, "work");
+  }
+
+  const keyOf = ({ id, claimNo }: ClaimedRun) => ({
+    ...{ runId: id, claimNo, process, incarnation: process.incarnation },
+  });
+
+  function* attempt(claimed: ClaimedRun, mine: RunningAttempt, stopSignal: string): Script {
+    const key = keyOf(claimed);
+    const { durationMs, fails } = drawAttempt(claimed, worker.leaseMs);
+    if (!mine.stop.signal.aborted) yield* restUntil(world.nowMs + durationMs, stopSignal);
+    world.listener.ended(key);
+    if (isLost(mine)) return leave(mine);
+    mine.isEnded = true;
+    const outcome = judge(mine, fails);
+    const { run, task } = claimed;
+    const facts = { ...policyOf(task), attempt: run.attempt - run.attemptOffset };
+    const now = new Date(world.nowMs + process.clockOffsetMs);
+    ended.push({
+      mine,
+      finished: { ...key, permits: run.permits, verdict: decideVerdict(outcome, facts, now) },
+    });
+    world.signal(process, "record");
+  }
+
+  function* write(batch: readonly EndedAttempt[]): Script<FinishReport> {
+    for (;;) {
+      try {
+        return yield* finishAttempts(
+          world,
+          worker.id,
+          batch.map(({ finished }) => finished),
+        );
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error;
+        yield* restUntil(world.nowMs + RETRY_MS);
+      }
+    }
+  }
+
+  return {
+    /** A claimed run begins in its slot. */
+    begin(claimed: ClaimedRun): void {
+      const stopSignal = `stop ${claimed.id}/${claimed.claimNo}`;
+      // Of a claimed run they keep its number and its claim's, and look at no more.
+      const run = { id: claimed.id, claimNo: claimed.claimNo } as StoredRun;
+      const mine = running.begin({ run, span: NO_SPAN, isDirect: false, isInTable: () => true });
+      mine.stop.signal.addEventListener("abort", () => world.signal(process, stopSignal));
+      // In the same breath as the look at the lease: a worker that is stopped between the two may go on beside another.
+      world.listener.began(keyOf(claimed), claimed);
+      world.spawn(process, `run ${claimed.id}/${claimed.claimNo}`, attempt(claimed, mine, stopSignal));
+    },
+    *record(): Script {
+      for (;;) {
+        if (ended.length === 0) yield* restUntil(Number.POSITIVE_INFINITY, "record");
+        const batch = ended.splice(0);
+        if (batch.length === 0) continue;
+        const { wantedKeys, mayHoldNext } = yield* write(batch);
+        for (const { mine } of batch) leave(mine);
+        if (mayHoldNext) world.notify("bellhop_schedule");
+        try {
+          yield* letGo(world, wantedKeys);
+        } catch (error) {
+          if (!(error instanceof ConnectionLost)) throw error;
+        }
+      }
+    },
+  };
+}
+
+function judge({ stop: { signal } }: RunningAttempt, fails: boolean): AttemptEnd {
+  if (signal.reason instanceof AttemptStop) return { kind: "cancelled" };
+  return fails ? failed("http_status", "The target answered 500.", { retryable: true }) : succeeded(null);
+}
+
+/** The same each time the same attempt comes: a trace that is cut short still means the same. */
+function drawAttempt({ id, claimNo }: ClaimedRun, leaseMs: number): { durationMs: number; fails: boolean } {
+  const drawn = drawFrom(`${id}/${claimNo}`);
+  const durations = [0, 0, 20, 20, 300, 300, 1_500, 1_500, leaseMs * 0.8, leaseMs * 2.5];
+  return { durationMs: durations[Math.floor(drawn * durations.length)]!, fails: (drawn * 997) % 1 < 0.25 };
+}

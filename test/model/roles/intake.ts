@@ -1,0 +1,150 @@
+/** As runtime/intake.ts and runtime/receiving.ts: from bells to claimed runs, under the worker's lease. */
+import { CLAIM_BATCH, chooseServed, decideClaim } from "../../../runtime/decide-claim.ts";
+import { LEFT_OVER_MS, SWEEP_OVERDUE_MS } from "../../../runtime/intake.ts";
+import { type Claim, type ClaimedRun, claimDueRuns, claimRuns, findEarlyRuns } from "../database/claim.ts";
+import { ConnectionLost, restUntil, type Script } from "../simulation/script.ts";
+import type { Bell } from "../simulation/world.ts";
+import type { Worker } from "./worker.ts";
+
+export interface Intake {
+  hear(bell: Bell): void;
+  sweep(): void;
+  /** Comes to its end when the claim that is under way now has begun what it found, or failed. */
+  whenClaimed(): Script;
+  run(): Script;
+}
+
+interface WaitingBell {
+  runId: string;
+  bell: Bell | null;
+}
+
+const LOOK_AHEAD_MS = 5_000;
+
+export function createIntake(worker: Worker, begin: (run: ClaimedRun) => void): Intake {
+  const { world, process, lease, slots } = worker;
+  let waiting: WaitingBell[] = [];
+  let searchOverdueMs: number | null = 0;
+  let isClaiming = false;
+  let claims = 0;
+
+  function settle(dealt: readonly WaitingBell[]): void {
+    const gone = new Set(dealt);
+    waiting = waiting.filter((bell) => !gone.has(bell));
+    for (const { bell } of dealt) if (bell) Object.assign(bell, { isCommitted: true, wasDealtWith: true });
+  }
+
+  function hold(runId: string, waitMs: number): void {
+    if (waitMs > LOOK_AHEAD_MS) return;
+    world.spawn(process, `early ${runId}`, ringLater(runId, Math.max(waitMs, 1)));
+  }
+
+  function* ringLater(runId: string, waitMs: number): Script {
+    yield* restUntil(world.nowMs + waitMs);
+    waiting.push({ runId, bell: null });
+    world.signal(process, "work");
+  }
+
+  function search(overdueMs: number): void {
+    searchOverdueMs = Math.min(searchOverdueMs ?? overdueMs, overdueMs);
+    world.signal(process, "work");
+  }
+
+  function* searchLeftOver(): Script {
+    yield* restUntil(world.nowMs + LEFT_OVER_MS);
+    search(LEFT_OVER_MS);
+  }
+
+  function* claimUnderLease(claim: () => Script<Claim>): Script<Claim> {
+    if (!lease.stands()) yield* worker.beat();
+    const hasStood = lease.watch();
+    const claimed = yield* claim();
+    if (claimed.runs.length === 0 || hasStood() || world.hasBug("begins-after-lapse")) return claimed;
+    yield* worker.giveBack(claimed.runs);
+    return { ...claimed, runs: [] };
+  }
+
+  function start(runs: readonly ClaimedRun[]): void {
+    slots.take(runs.length);
+    for (const run of runs) begin(run);
+  }
+
+  function* claimNamed(count: number): Script {
+    const batch = waiting.slice(0, count);
+    const ids = [...new Set(batch.map(({ runId }) => runId))];
+    try {
+      const { runs } = yield* claimUnderLease(() => claimRuns(world, worker.id, ids));
+      start(runs);
+      const claimed = new Set(runs.map(({ id }) => id));
+      const missed = ids.filter((id) => !claimed.has(id));
+      const early = yield* holdEarly(missed);
+      if (early < missed.length) world.spawn(process, "left over", searchLeftOver());
+    } finally {
+      settle(batch);
+    }
+  }
+
+  function* claimBest(count: number, overdueMs: number): Script {
+    searchOverdueMs = null;
+    const heard = overdueMs === 0 ? waiting.slice(0, CLAIM_BATCH) : [];
+    let dealt = heard.slice(0, count);
+    try {
+      const { runs, found } = yield* claimUnderLease(() => claimDueRuns(world, worker.id, count, overdueMs));
+      start(runs);
+      if (found >= count) {
+        dealt = chooseServed(heard, runs, found);
+        searchOverdueMs = 0;
+        return;
+      }
+      dealt = heard;
+      const claimed = new Set(runs.map(({ id }) => id));
+      yield* holdEarly(heard.map(({ runId }) => runId).filter((id) => !claimed.has(id)));
+    } finally {
+      settle(dealt);
+    }
+  }
+
+  function* holdEarly(runIds: readonly string[]): Script<number> {
+    if (runIds.length === 0) return 0;
+    const early = yield* findEarlyRuns([...new Set(runIds)]);
+    for (const { id, waitMs } of early) hold(id, waitMs);
+    return early.length;
+  }
+
+  return {
+    hear(bell) {
+      if (world.hasBug("offset-committed-early")) bell.isCommitted = true;
+      const earlyMs = bell.availableAtMs - world.nowMs - process.clockOffsetMs;
+      if (earlyMs > 0) {
+        hold(bell.runId, earlyMs);
+        Object.assign(bell, { isCommitted: true, wasDealtWith: true });
+        return;
+      }
+      waiting.push({ runId: bell.runId, bell });
+      world.signal(process, "work");
+    },
+    sweep: () => search(SWEEP_OVERDUE_MS),
+    *whenClaimed() {
+      const now = claims;
+      while (isClaiming && claims === now) yield* restUntil(world.nowMs + 10);
+    },
+    *run() {
+      for (;;) {
+        const view = { bells: waiting.length, freeSlots: slots.free(), searchOverdueMs, bellsAreHints: true };
+        const next = decideClaim(view);
+        if (!next) {
+          yield* restUntil(Number.POSITIVE_INFINITY, "work");
+          continue;
+        }
+        isClaiming = true;
+        try {
+          yield* next.from === "bells" ? claimNamed(next.count) : claimBest(next.count, next.overdueMs);
+        } catch (error) {
+          if (!(error instanceof ConnectionLost)) throw error;
+        }
+        isClaiming = false;
+        claims += 1;
+      }
+    },
+  };
+}

@@ -1,0 +1,164 @@
+/** What can happen next. A move is told by names alone, so that a trace of moves can be played again, or shortened. */
+import { type RequestKind, request } from "../setup.ts";
+import type { Actor, Bell, Note, Process, World } from "./world.ts";
+
+export type Move =
+  /** An actor goes on: its statement is done, or it hears the answer. */
+  | { kind: "go"; actor: string }
+  /** Time passes until something can go on by itself. */
+  | { kind: "advance" }
+  | { kind: "bell"; bell: string; process: string }
+  | { kind: "note"; note: string }
+  | { kind: "request"; of: RequestKind; taskId: string; choice: number }
+  | { kind: "start"; process: string }
+  | Fault;
+
+export type Fault =
+  | { kind: "crash"; process: string }
+  | { kind: "freeze"; process: string; forMs: number }
+  | { kind: "step clock"; process: string; byMs: number }
+  | { kind: "disconnect"; actor: string }
+  | { kind: "stall"; actor: string; forMs: number }
+  | { kind: "freeze database"; forMs: number }
+  | { kind: "lose bell"; bell: string }
+  | { kind: "double bell"; bell: string }
+  | { kind: "lose note"; note: string };
+
+export function findActor(world: World, name: string): Actor | undefined {
+  for (const { actors } of world.processes.values())
+    for (const actor of actors) if (actor.name === name && world.canMove(actor)) return actor;
+  return undefined;
+}
+
+export const listMovable = (world: World): Actor[] =>
+  [...world.processes.values()].flatMap(({ actors }) => [...actors].filter(world.canMove));
+
+/** Bells that nobody has heard. */
+export const listTravelling = (world: World): Bell[] =>
+  [...world.bells.values()].filter(({ heardBy, isCommitted }) => heardBy === null && !isCommitted);
+
+export const canHear = ({ isUp, frozenUntilMs, hear }: Process) =>
+  isUp && frozenUntilMs === null && hear !== undefined;
+
+/** Of an actor whose statement, or its answer, is under way. */
+export const isConnected = ({ state, request }: Actor) =>
+  (state === "asked" || state === "answered") &&
+  (request?.kind === "statement" || request?.kind === "commit");
+
+/** False: it cannot happen as things stand, and nothing has. */
+export function play(world: World, move: Move): boolean {
+  switch (move.kind) {
+    case "go": {
+      const actor = findActor(world, move.actor);
+      if (actor) world.move(actor);
+      return actor !== undefined;
+    }
+    case "advance": {
+      const nextMs = world.nextInstantMs();
+      if (nextMs !== null) world.advanceTo(nextMs);
+      return nextMs !== null;
+    }
+    case "bell":
+      return deliverBell(world.bells.get(move.bell), world.processes.get(move.process));
+    case "note":
+      return deliverNote(world, world.notes.get(move.note));
+    case "request": {
+      if (!world.database.read("tasks").has(move.taskId)) return false;
+      const api = world.processes.get("api")!;
+      if (!api.isUp) return false;
+      const name = `${move.of} ${move.taskId} ${world.drawNumber()}`;
+      world.spawn(api, name, request(world, move.of, move.taskId, move.choice));
+      return true;
+    }
+    case "start":
+      return onProcess(world, move.process, ({ isUp }) => !isUp, world.start);
+    default:
+      return playFault(world, move);
+  }
+}
+
+function playFault(world: World, fault: Fault): boolean {
+  switch (fault.kind) {
+    case "crash":
+      return onProcess(world, fault.process, ({ isUp }) => isUp, world.crash);
+    case "freeze":
+      return onProcess(
+        world,
+        fault.process,
+        ({ isUp }) => isUp,
+        (process) => {
+          process.frozenUntilMs = world.nowMs + fault.forMs;
+        },
+      );
+    case "step clock":
+      return onProcess(
+        world,
+        fault.process,
+        () => true,
+        (process) => {
+          process.clockOffsetMs = fault.byMs;
+          process.aheadMs = Math.max(process.aheadMs, fault.byMs);
+        },
+      );
+    case "disconnect": {
+      const actor = findConnected(world, fault.actor);
+      if (actor) world.disconnect(actor);
+      return actor !== undefined;
+    }
+    case "stall": {
+      const actor = findConnected(world, fault.actor);
+      if (actor) actor.stalledUntilMs = world.nowMs + fault.forMs;
+      return actor !== undefined;
+    }
+    case "freeze database":
+      world.databaseFrozenUntilMs = world.nowMs + fault.forMs;
+      return true;
+    case "lose bell":
+      return world.bells.delete(fault.bell);
+    case "double bell": {
+      const bell = world.bells.get(fault.bell);
+      if (bell) world.ring([bell]);
+      return bell !== undefined;
+    }
+    case "lose note":
+      return world.notes.delete(fault.note);
+  }
+}
+
+function findConnected(world: World, name: string): Actor | undefined {
+  for (const { actors } of world.processes.values())
+    for (const actor of actors) if (actor.name === name && isConnected(actor)) return actor;
+  return undefined;
+}
+
+function onProcess(
+  world: World,
+  name: string,
+  isFit: (process: Process) => boolean,
+  act: (process: Process) => void,
+): boolean {
+  const process = world.processes.get(name);
+  if (!process || !isFit(process)) return false;
+  act(process);
+  return true;
+}
+
+function deliverBell(bell: Bell | undefined, process: Process | undefined): boolean {
+  if (!bell || bell.heardBy !== null || bell.isCommitted || !process || !canHear(process)) return false;
+  bell.heardBy = process.name;
+  process.hear!(bell);
+  return true;
+}
+
+function deliverNote({ notes, processes }: World, note: Note | undefined): boolean {
+  if (!note) return false;
+  notes.delete(note.id);
+  for (const process of processes.values()) if (process.isUp) process.onNote?.(note);
+  return true;
+}
+
+/** As a line of a trace. */
+export function describe(move: Move): string {
+  const { kind, ...rest } = move;
+  return [kind, ...Object.values(rest)].join(" ");
+}
