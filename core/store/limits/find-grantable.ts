@@ -8,15 +8,16 @@ import { CALLED, WAITING } from "./permits.ts";
 /** As `due_ms` has instants; stable, so that it bounds the index. */
 const NOW_MS = "(extract(epoch FROM statement_timestamp()) * 1000)::float8";
 
-/** Where a walk from line to line goes on. */
+/** Where the walks from line to line, and from limit to limit, go on. */
 export interface LineCursor {
-  after?: string | undefined;
+  afterLine?: string | undefined;
+  afterLimit?: string | undefined;
 }
 
 /**
  * Keys that have permits, or no limit any more, while runs wait for them or are said to. Those that are due or had some laid
- * beside their count; and what a crash or a cancelled run left among the next `limit` lines after the cursor, which is moved
- * on, and in the end to the beginning.
+ * beside their count; and what a crash or a cancelled run left among the next `limit` lines and limits after the cursor,
+ * which is moved on, and in the end to the beginning.
  */
 export async function findGrantableKeys(
   store: Store,
@@ -29,27 +30,43 @@ export async function findGrantableKeys(
       UNION (SELECT DISTINCT l.key FROM returned_permits b JOIN run_limits l ON l.key = b.key WHERE l.has_waiting LIMIT $1)`,
     values: [limit],
   });
-  const { rows } = await store.pool.query<{ key: string; isGrantable: boolean }>({
-    name: "walk-lines",
-    text: WALK,
-    values: [limit, cursor.after ?? ""],
-  });
-  cursor.after = rows.length < limit ? undefined : rows.at(-1)!.key;
-  const found = rows.filter(({ isGrantable }) => isGrantable);
+  const walk = async (statement: { name: string; text: string }, after: string | undefined) =>
+    (await store.pool.query<WalkedKey>({ ...statement, values: [limit, after ?? ""] })).rows;
+  const lines = await walk(WALK_LINES, cursor.afterLine);
+  const limits = await walk(WALK_LIMITS, cursor.afterLimit);
+  const lastOf = (rows: WalkedKey[]) => (rows.length < limit ? undefined : rows.at(-1)!.key);
+  cursor.afterLine = lastOf(lines);
+  cursor.afterLimit = lastOf(limits);
+  const found = [...lines, ...limits].filter(({ isGrantable }) => isGrantable);
   return [...new Set([...due.rows, ...found].map(({ key }) => key))];
 }
 
-// A called run that is cancelled leaves its turn to nobody.
-const WALK = `
-  WITH RECURSIVE k AS (
-    SELECT (SELECT min(r.waiting_key) FROM task_runs_open r WHERE ${WAITING} > $2) AS key, 1 AS count
-    UNION ALL
-    SELECT (SELECT min(r.waiting_key) FROM task_runs_open r WHERE ${WAITING} > k.key), k.count + 1
-    FROM k WHERE k.key IS NOT NULL AND k.count < $1
-  )
-  SELECT k.key, l.key IS NULL OR NOT l.has_waiting OR l.due_ms <= ${NOW_MS}
-    OR (l.is_called_out AND NOT EXISTS (SELECT FROM task_runs_open r WHERE ${CALLED} AND r.waiting_key = l.key)) AS "isGrantable"
-  FROM k LEFT JOIN run_limits l ON l.key = k.key WHERE k.key IS NOT NULL`;
+interface WalkedKey {
+  key: string;
+  isGrantable: boolean;
+}
+
+// A called run that is cancelled leaves its start to nobody, and may have been the last in its line.
+const WALK_LIMITS = {
+  name: "walk-limits",
+  text: `
+    SELECT l.key, l.is_called_out
+      AND NOT EXISTS (SELECT FROM task_runs_open r WHERE ${CALLED} AND r.waiting_key = l.key) AS "isGrantable"
+    FROM run_limits l WHERE l.key > $2 ORDER BY l.key LIMIT $1`,
+};
+
+const WALK_LINES = {
+  name: "walk-lines",
+  text: `
+    WITH RECURSIVE k AS (
+      SELECT (SELECT min(r.waiting_key) FROM task_runs_open r WHERE ${WAITING} > $2) AS key, 1 AS count
+      UNION ALL
+      SELECT (SELECT min(r.waiting_key) FROM task_runs_open r WHERE ${WAITING} > k.key), k.count + 1
+      FROM k WHERE k.key IS NOT NULL AND k.count < $1
+    )
+    SELECT k.key, l.key IS NULL OR NOT l.has_waiting OR l.due_ms <= ${NOW_MS} AS "isGrantable"
+    FROM k LEFT JOIN run_limits l ON l.key = k.key WHERE k.key IS NOT NULL`,
+};
 
 export interface RatedKey {
   key: string;

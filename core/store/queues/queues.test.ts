@@ -580,6 +580,24 @@ describe("a rate", () => {
     assert.equal((await grantPermits(store, [key])).length, 1);
   });
 
+  test("leaves no row behind of a key whose last run was called up and is cancelled", async () => {
+    const workerId = await makeWorker(db);
+    const { key, namespaceId, queueMany, grantable } = await openQueue({
+      perKey: { concurrency: null, rate: rate(1) },
+    });
+    const [first, second] = await queueMany(2, { rateKey: "ada" });
+    const started = await claimRuns(store, workerId, [first!, second!]);
+    await end(workerId, started);
+    await pass(3_600_000);
+    assert.deepEqual(await grantable(), [second]);
+    assert.deepEqual(await grantable(), []);
+    await cancelRuns(store, namespaceId, { runId: second! });
+    assert.deepEqual(await grantable(), []);
+    await foldAllReturned(store, 100);
+    assert.equal(await removeIdleKeys(store, 100), 1);
+    assert.deepEqual(await limitRows(), [key]);
+  });
+
   test("of many keys at the same instant is found for all of them, so many at a time", async () => {
     const workerId = await makeWorker(db);
     const { queueMany } = await openQueue({ perKey: { concurrency: null, rate: rate(1) } });
