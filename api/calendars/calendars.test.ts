@@ -127,7 +127,7 @@ test("wherever a task is given its schedule, its calendar is looked up, and its 
   const upcoming = (await tenant.call("GET", "/v1/upcoming?within=50h&limit=100")).body.items;
   assert.equal(upcoming.map(nominal).filter((at: string) => at === after(0)).length, 1, "the one without");
   const preview = await tenant.call("POST", "/v1/schedules/preview", { body: { schedule: body.schedule } });
-  assert.match(preview.body.description, /except the days of the calendar days/);
+  assert.match(preview.body.description, /except on the days of the calendar days/);
   assert.equal(preview.body.items[0].nominalAt, after(1));
 
   await put(tenant, [dayOf(1)]);
