@@ -50,6 +50,32 @@ test("the clock is read and advanced, and tasks that are made see it", async () 
   assert.equal(shown.items[0].nominalAt, "2027-03-03T09:00:00.000Z");
 });
 
+test("what is asked and told of tasks goes by the clock: what has passed, what is upcoming, when they were changed", async () => {
+  moveAtOnce();
+  const tenant = await api.newTenant();
+  const nowMs = time.now().getTime();
+  const instant = (minutes: number) => new Date(nowMs + minutes * 60_000).toISOString();
+  const make = (schedule: object) =>
+    tenant.call("POST", "/v1/tasks", {
+      body: { type: "http", url: "https://example.com/", schedule: { ...schedule } },
+    });
+  assertProblem(await make({ at: instant(-1) }), 422, "invalid_input", ["schedule.at"]);
+  const { body: task } = await make({ every: "1h" });
+  assert.deepEqual([task.createdAt, task.nextRunAt], [instant(0), instant(60)]);
+  const within = async (span: string) =>
+    (await tenant.call("GET", `/v1/upcoming?within=${span}`)).body.items.map(
+      ({ nominalAt }: { nominalAt: string }) => nominalAt,
+    );
+  assert.deepEqual([await within("30m"), await within("2h")], [[], [instant(60), instant(120)]]);
+  await tenant.call("POST", "/v1/clock/advance", { body: { by: "10m" } });
+  const { body: paused } = await tenant.call("POST", `/v1/tasks/${task.id}/pause`);
+  assert.deepEqual([paused.pausedAt, paused.updatedAt], [instant(10), instant(10)]);
+  const backfill = (to: string) =>
+    tenant.call("POST", `/v1/tasks/${task.id}/backfill`, { body: { from: instant(-600), to, dryRun: true } });
+  assertProblem(await backfill(instant(11)), 422, "invalid_input", ["to"]);
+  assert.equal((await backfill(instant(10))).status, 200);
+});
+
 test("what cannot be is refused by its field, and moves nothing", async () => {
   const tenant = await api.newTenant();
   const at = time.now();
