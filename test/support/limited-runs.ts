@@ -14,8 +14,10 @@ import { createRunEnds } from "../../core/run-ends/run-ends.ts";
 import { trueTime } from "../../core/schedule-time.ts";
 import type { Store } from "../../core/store/database.ts";
 import { newId } from "../../core/store/ids.ts";
+import { countNewLimit } from "../../core/store/limits/count-new-limit.ts";
 import { grantPermits } from "../../core/store/limits/grant-permits.ts";
 import { functionKeys, GRANTED } from "../../core/store/limits/permits.ts";
+import { revokePermits } from "../../core/store/limits/revoke-permits.ts";
 import { pauseQueue, putQueue, removeQueue } from "../../core/store/queues/queues.ts";
 import { cancelRuns } from "../../core/store/runs/cancel.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "../../core/store/runs/claim.ts";
@@ -206,7 +208,8 @@ export class LimitedRuns {
   async deploy(name: string, concurrency: number | null): Promise<string> {
     const limits = concurrency === null ? {} : { concurrency };
     const key = functionKey(await deployFunction(this.store.db, this.namespaceId, name, limits));
-    await grantPermits(this.store, [key]);
+    await countNewLimit(this.store, key);
+    await grantPermits(this.store, await revokePermits(this.store, key));
     return key;
   }
 
@@ -275,6 +278,9 @@ export class LimitedRuns {
     if (some.length === 0) return;
     if (outcome === "given back") {
       const ended = await releaseRuns(store, id, some);
+      // One that was asked to stop is not given back.
+      const released = new Set(ended.map(({ runId }) => runId));
+      runs.push(...some.filter((run) => !released.has(run.id)));
       if (!dies) await this.tell(store, ended);
       return;
     }
