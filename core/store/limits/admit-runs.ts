@@ -72,6 +72,7 @@ interface LineRow {
 }
 
 // What another has locked for a moment is left alone: it looks at the run next, or ends it. So is what another has changed.
+// Whoever was called from a line and is refused in it keeps its turn there.
 const ADMIT = `
   WITH chosen AS MATERIALIZED (
     SELECT r.id, f.name AS function_name, ${TRAFFIC} AS traffic, coalesce(s.permits, r.permits) AS permits,
@@ -84,10 +85,12 @@ const ADMIT = `
     FROM json_to_recordset($3::json) AS s(id uuid, keys text[], standing text, key text, turn_key text)
       JOIN task_runs_open r ON r.id = s.id
     WHERE ${isAsSeen("s")} FOR UPDATE OF r SKIP LOCKED
-  ), ${giveTurns("full_up")}, held AS (
-    UPDATE task_runs_open r SET waiting_for = 'concurrency', waiting_key = h.key, turn = t.turn, turn_key = h.turn_key,
-      permits = NULL, room = 'awaited'
-    FROM full_up h JOIN turns t ON t.id = h.id WHERE r.id = h.id
+  ), coming AS MATERIALIZED (
+    SELECT * FROM full_up WHERE called_by IS DISTINCT FROM key
+  ), ${giveTurns("coming")}, held AS (
+    UPDATE task_runs_open r SET waiting_for = 'concurrency', waiting_key = h.key, permits = NULL, room = 'awaited',
+      turn = CASE WHEN t.id IS NULL THEN r.turn ELSE t.turn END, turn_key = h.turn_key
+    FROM full_up h LEFT JOIN turns t ON t.id = h.id WHERE r.id = h.id
   ), counted AS (
     UPDATE run_limits l SET permits_held = l.permits_held + n.taken, ${useRate("n.taken")}, has_waiting = l.has_waiting OR n.waits,
       is_called_out = l.is_called_out AND NOT n.leaves

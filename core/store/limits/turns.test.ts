@@ -6,8 +6,8 @@ import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { propertySettings } from "../../../test/support/properties.ts";
 import { queueKey } from "../../domain/limit-keys.ts";
-import { NO_LIMITS, type QueueLimits } from "../../domain/queue.ts";
-import { putQueue } from "../queues/queues.ts";
+import { NO_LIMITS, type QueueLimits, UNTIL_RESUMED } from "../../domain/queue.ts";
+import { pauseQueue, putQueue } from "../queues/queues.ts";
 import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
 import { finishAttempts } from "../runs/finish.ts";
 import { finished, type GivenTask, makeWorker, queueRun } from "../testing/samples.ts";
@@ -125,6 +125,54 @@ describe("in the line of a queue", () => {
     assert.notEqual(claimed?.id, bob);
     await end([claimed!]);
     assert.deepEqual([await next(), await next()], [["bob"], ["ada-1"]]);
+  });
+});
+
+describe("a run that was called and is refused keeps its turn", () => {
+  const hourly = { limit: 1, perMs: 3_600_000, burst: 1 };
+  /** As if the rate's interval had gone by. */
+  const refill = () => sql`UPDATE run_limits SET rate_used_until_ms = 0`.execute(db);
+
+  /** Four runs came into the line; the first one has ended, and the second is called. */
+  async function callSecond() {
+    const namespaceId = await newNamespace();
+    await putQueue(store, namespaceId, NAME, { limits: { ...NO_LIMITS, rate: hourly } });
+    const workerId = await makeWorker(db);
+    const queue = (given: GivenTask = {}) => queueRun(store, namespaceId, { queue: NAME, ...given });
+    const runIds: string[] = [];
+    for (let count = 0; count < 4; count += 1) runIds.push(await queue());
+    const claim = async (runIds: string[]) => {
+      const runs = await claimRuns(store, workerId, runIds);
+      await finishAttempts(
+        store,
+        workerId,
+        runs.map((run) => finished(run, workerId, { state: "succeeded", result: null })),
+      );
+      return runs.map(({ id }) => id);
+    };
+    const call = async () =>
+      (await grantPermits(store, [queueKey(namespaceId, NAME)])).map(({ runId }) => runId);
+    const [first, second] = [runIds[0]!, runIds[1]!];
+    assert.deepEqual(await claim(runIds), [first]);
+    await refill();
+    assert.deepEqual(await call(), [second]);
+    return { namespaceId, second, queue, claim, call };
+  }
+
+  test("by a pause", async () => {
+    const { namespaceId, second, claim, call } = await callSecond();
+    await pauseQueue(store, namespaceId, NAME, UNTIL_RESUMED);
+    assert.deepEqual(await claim([second]), []);
+    await pauseQueue(store, namespaceId, NAME, null);
+    assert.deepEqual(await call(), [second]);
+  });
+
+  test("for one of a higher priority", async () => {
+    const { second, queue, claim, call } = await callSecond();
+    const urgent = await queue({ priority: 90 });
+    assert.deepEqual(await claim([urgent, second]), [urgent]);
+    await refill();
+    assert.deepEqual(await call(), [second]);
   });
 });
 
