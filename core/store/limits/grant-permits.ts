@@ -2,7 +2,7 @@
  * waiting → granted: permits that are free go to the runs whose turn it is, which may be claimed from then on. To be
  * called, and what it returns rung, after permits of a key were given back or its limit was changed.
  */
-import { type Candidate, decideAdmission } from "../../domain/admission.ts";
+import { decideAdmission } from "../../domain/admission.ts";
 import { turnKeyOf } from "../../domain/limit-keys.ts";
 import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
@@ -27,7 +27,8 @@ const LOOK = `
   SELECT id, keys, line_key AS "lineKey" FROM ${withPositions("line")} AS w
   ORDER BY w.priority DESC, ${acrossLines("w")} LIMIT $2`;
 
-// What another has locked for a moment, or has changed, is left alone, and found by the next look.
+// What another has locked for a moment, or has changed, is left alone, and found by the next look. A key is called out
+// where as many of its runs have been called up as may start: there is nobody to call until one of those has started.
 const GRANT = `
   WITH chosen AS MATERIALIZED (
     SELECT r.id, s.permits, s.key, s.turn_key, s.called, r.priority, r.available_at
@@ -47,17 +48,22 @@ const GRANT = `
     FROM moving m JOIN turns t ON t.id = m.id WHERE r.id = m.id
   ), taken AS MATERIALIZED (
     SELECT p.key, count(*)::int AS count FROM chosen, unnest(permits) AS p(key) GROUP BY p.key
+  ), called_up AS MATERIALIZED (
+    SELECT c.key, count(*)::int AS count FROM chosen, unnest(called) AS c(key) GROUP BY c.key
   ), wanted AS MATERIALIZED (
-    SELECT key FROM moving UNION SELECT c.key FROM chosen, unnest(called) AS c(key)
+    SELECT key FROM moving UNION SELECT key FROM called_up
   ), counted AS (
     UPDATE run_limits l SET permits_held = n.held, has_waiting = n.waits, is_called_out = n.called_out
     FROM (
-      SELECT l.key, l.permits_held + coalesce(t.count, 0) AS held, l.key = ANY($3::text[]) AS called_out,
+      SELECT l.key, l.permits_held + coalesce(t.count, 0) AS held,
+        coalesce(s.called + coalesce(u.count, 0) > 0 AND s.free <= coalesce(u.count, 0), false) AS called_out,
         l.key IN (SELECT key FROM wanted) OR coalesce((
           SELECT true FROM task_runs_open r WHERE ${WAITING} = l.key AND NOT r.id IN (SELECT id FROM chosen) LIMIT 1), (
           SELECT true FROM task_runs_open r WHERE ${CALLED} AND r.waiting_key = l.key LIMIT 1),
           false) AS waits
-      FROM run_limits l LEFT JOIN taken t ON t.key = l.key WHERE l.key = ANY($1::text[])
+      FROM run_limits l LEFT JOIN taken t ON t.key = l.key LEFT JOIN called_up u ON u.key = l.key
+        LEFT JOIN json_to_recordset($3::json) AS s(key text, called int, free int) ON s.key = l.key
+      WHERE l.key = ANY($1::text[])
     ) AS n
     WHERE ${byIndex("l.key", "n.key")}
       AND (l.permits_held <> n.held OR l.has_waiting <> n.waits OR l.is_called_out <> n.called_out)
@@ -162,27 +168,14 @@ async function write(
       turn_key: turnKeyOf(rowOf.get(id)!.keys, key),
     })),
   ].map((run) => ({ ...run, keys: rowOf.get(run.id)!.keys, standing: "waiting" }));
+  const callable = [...rated].map((key) => ({ key, called: called.get(key) ?? 0, free: free.get(key)! }));
   const { rows } = await tx.pool.query<StagedRun>({
     name: "grant-permits",
     text: GRANT,
-    values: [keys, JSON.stringify(chosen), findCalledOut(rated, called, free, admitted)],
+    values: [keys, JSON.stringify(chosen), JSON.stringify(callable)],
   });
   if (limits.some(({ concurrency }) => concurrency === null)) await tx.pool.query(REMOVE_ENDED, [keys]);
   return { granted: rows, hasMoved: moved.length > 0 };
-}
-
-/** Keys of which as many have been called up as may start: there is nobody to call until one of those has started. */
-function findCalledOut(
-  rated: ReadonlySet<string>,
-  called: ReadonlyMap<string, number>,
-  free: ReadonlyMap<string, number>,
-  admitted: readonly Candidate[],
-): string[] {
-  const isOut = (key: string) => {
-    const more = admitted.filter(({ keys }) => keys.includes(key)).length;
-    return (called.get(key) ?? 0) + more > 0 && free.get(key)! - more < 1;
-  };
-  return [...rated].filter(isOut);
 }
 
 /** Null: no limit holds for the run any more, and it is claimed like any other. */

@@ -29,6 +29,7 @@ import {
   queueRun,
 } from "../testing/samples.ts";
 import { openTestStore, until, untilBlocked } from "../testing/test-store.ts";
+import { inTransaction } from "../transaction.ts";
 import { countQueueRuns } from "./count-runs.ts";
 import { endPauses, findQueue, listQueues, pauseQueue, putQueue, removeQueue, restQueue } from "./queues.ts";
 
@@ -577,6 +578,20 @@ describe("a rate", () => {
     assert.equal(called.rows.length + 1, rows.length);
     await cancelRuns(store, namespaceId, { runIds: idsOf(rows) });
     assert.deepEqual(await findGrantableKeys(store, 10), [key], "whoever is next is not forgotten");
+    assert.equal((await grantPermits(store, [key])).length, 1);
+  });
+
+  test("has a line that is looked at again where the run that was to be called is locked", async () => {
+    const workerId = await makeWorker(db);
+    const { key, queueMany } = await openQueue({ rate: rate(1) });
+    const runIds = await queueMany(2);
+    await end(workerId, await claimRuns(store, workerId, runIds));
+    await pass(3_600_000);
+    await inTransaction(store.pool, async (tx) => {
+      await tx.pool.query("SELECT FROM task_runs_open WHERE id = $1 FOR UPDATE", [runIds[1]]);
+      assert.deepEqual(await grantPermits(store, [key]), []);
+    });
+    assert.deepEqual(await findRatedKeys(store, 10), [{ key, waitMs: 0 }]);
     assert.equal((await grantPermits(store, [key])).length, 1);
   });
 
