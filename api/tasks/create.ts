@@ -52,14 +52,15 @@ export async function createTask(
   if (debounce && dedup) throw invalidField("dedup", "does not go with debounce");
   await requireCallable(store, namespaceId, input.on, mail);
   const { input: runnable, functionId } = await requireRunnable(store, namespaceId, input, mail);
-  const given = {
-    ...{ id, namespaceId, input: runnable, functionId, now: time.now(), traceparent, by },
-  };
+  const asked = { id, namespaceId, input: runnable, functionId, traceparent, by };
   if (debounce) {
-    const debounced = await inTransaction(store.pool, (tx) => debounceTaskIn(tx, given, debounce));
+    const debounced = await inTransaction(store.pool, (tx) =>
+      debounceTaskIn(tx, { ...asked, time }, debounce),
+    );
     notifier.notify("bellhop_schedule");
     return { ...debounced, runId: undefined, isDuplicate: false };
   }
+  const given = { ...asked, now: time.now() };
   const result = dedup
     ? await makeUnlessMade(store, toDedupRequest(namespaceId, body, dedup), {
         id: given.id,

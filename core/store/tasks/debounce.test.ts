@@ -5,10 +5,11 @@ import type { Debounce } from "../../domain/joining.ts";
 import { claimRuns } from "../runs/claim.ts";
 import { httpTask, makeWorker } from "../testing/samples.ts";
 import { stageDueTasks } from "../testing/stage-runs.ts";
-import { openTestStore } from "../testing/test-store.ts";
+import { openTestStore, untilBlocked } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
 import { debounceTaskIn, removeFiredDebounces } from "./debounce.ts";
 import { findTask } from "./read.ts";
+import { changeTask } from "./redefine.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(async () => {
@@ -25,7 +26,7 @@ const at = (ms: number) => new Date(START.getTime() + ms);
 function post(namespaceId: string, afterMs: number, name = "any", debounce = WAITS) {
   const input = httpTask({ kind: "now" }, { name, debounce });
   return inTransaction(store.pool, (tx) =>
-    debounceTaskIn(tx, { namespaceId, input, now: at(afterMs) }, debounce),
+    debounceTaskIn(tx, { namespaceId, input, time: { now: () => at(afterMs) } }, debounce),
   );
 }
 
@@ -77,4 +78,47 @@ test("of several at once one is made, and the others take its place", async () =
   );
   assert.equal(new Set(all.map(({ task }) => task.id)).size, 1);
   assert.equal(all.filter(({ joined }) => !joined).length, 1);
+});
+
+for (const [what, schedule, policy] of [
+  ["was given a schedule", { kind: "every", everyMs: 86_400_000 }, { debounce: WAITS }],
+  ["is debounced no more", { kind: "delay", delayMs: 1_800_000 }, {}],
+  ["was given another key", { kind: "delay", delayMs: 1_800_000 }, { debounce: { ...WAITS, key: "other" } }],
+] as const)
+  test(`a task that ${what} keeps its place no longer, and stays as it is`, async () => {
+    const namespaceId = await newNamespace();
+    const { task } = await post(namespaceId, 0);
+    const input = httpTask(schedule, { name: "kept", ...policy });
+    const change = { input, functionId: null, reschedules: true };
+    await changeTask(store, namespaceId, task.id, at(1_000), async () => change);
+    const changed = await findTask(store, namespaceId, task.id);
+    const horizon = at(2 * 86_400_000);
+    const [staged] = await stageDueTasks(store, horizon, horizon, 1);
+    const next = await post(namespaceId, 2_000);
+    assert.ok(next.task.id !== task.id && !next.joined);
+    const kept = await findTask(store, namespaceId, task.id);
+    assert.deepEqual([kept!.name, kept!.schedule], ["kept", changed!.schedule]);
+    const { rows } = await store.pool.query("SELECT id FROM task_runs_open");
+    assert.deepEqual(rows, [{ id: staged!.runId }], "what is staged of it stays");
+    const third = await post(namespaceId, 3_000);
+    assert.deepEqual([third.task.id, third.joined], [next.task.id, true], "the place is that of the new one");
+  });
+
+test("a call that waits for its turn puts the task off from then on", async () => {
+  const namespaceId = await newNamespace();
+  const input = httpTask({ kind: "now" }, { debounce: WAITS });
+  let now = at(0);
+  const debounce = () =>
+    inTransaction(store.pool, (tx) =>
+      debounceTaskIn(tx, { namespaceId, input, time: { now: () => now } }, WAITS),
+    );
+  const { next } = await inTransaction(store.pool, async (tx) => {
+    await debounceTaskIn(tx, { namespaceId, input, time: { now: () => now } }, WAITS);
+    const next = debounce();
+    await untilBlocked(store);
+    now = at(3_000);
+    return { next };
+  });
+  const { task, joined } = await next;
+  assert.deepEqual([joined, task.nextRunAt], [true, at(8_000)]);
 });

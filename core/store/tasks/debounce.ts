@@ -3,12 +3,14 @@
  * until then. It is a task with a delay like any other; a change of it wins or loses against its instant as every change
  * of a task does (lock.ts).
  */
+
 import { type Debounce, decideDebounced } from "../../domain/joining.ts";
+import type { ScheduleTime } from "../../schedule-time.ts";
 import type { QueryScope } from "../database.ts";
 import { holdPlace } from "../joins/joinable-runs.ts";
 import type { Transaction } from "../transaction.ts";
 import { type CreatedTask, createTaskIn, type NewTask } from "./create.ts";
-import { lockTasks } from "./lock.ts";
+import { type LockedTask, lockTasks } from "./lock.ts";
 import { changeTaskIn } from "./redefine.ts";
 
 export interface DebouncedTask extends Pick<CreatedTask, "task"> {
@@ -16,17 +18,23 @@ export interface DebouncedTask extends Pick<CreatedTask, "task"> {
   joined: boolean;
 }
 
+/** The time is read under the locks: of two that come at once the later one is put off from when it was its turn. */
+export type NewDebouncedTask = Omit<NewTask, "now"> & { time: Pick<ScheduleTime, "now"> };
+
 /** Whatever schedule is given: it fires by `debounce`. */
 export async function debounceTaskIn(
   tx: Transaction,
-  given: NewTask,
+  { time, ...asked }: NewDebouncedTask,
   debounce: Debounce,
 ): Promise<DebouncedTask> {
-  const { namespaceId, now, functionId = null, by } = given;
-  const { type } = given.input.spec;
+  const { namespaceId, functionId = null, by } = asked;
+  const { type } = asked.input.spec;
   const place = [namespaceId, type, debounce.key];
   await holdPlace(tx, { namespaceId, scope: `debounce/tasks/${type}`, key: debounce.key });
-  const standing = await findStanding(tx, place, now);
+  const locked = await lockStanding(tx, place);
+  const given = { ...asked, now: time.now() };
+  const { now } = given;
+  const standing = locked?.isOpenAt(now) ? locked : undefined;
   const input = { ...given.input, schedule: { kind: "delay" as const, delayMs: debounce.waitMs } };
   if (!standing) {
     const { task } = await createTaskIn(tx, { ...given, input });
@@ -43,19 +51,33 @@ export async function debounceTaskIn(
 const SAVE = `INSERT INTO debounced_tasks (namespace_id, type, key, task_id, opened_at) VALUES ($1, $2, $3, $4, $5)
   ON CONFLICT (namespace_id, type, key) DO UPDATE SET task_id = excluded.task_id, opened_at = excluded.opened_at`;
 
-/** One that has not fired: paused, over or removed it is another's no more. */
-async function findStanding(tx: Transaction, place: string[], now: Date) {
+const LOCK_STANDING = `SELECT d.task_id AS "taskId", d.opened_at AS "openedAt"
+  FROM debounced_tasks d JOIN tasks t ON t.id = d.task_id AND t.namespace_id = d.namespace_id
+  WHERE d.namespace_id = $1 AND d.type = $2 AND d.key = $3 AND t.removed_at IS NULL
+    AND t.type = d.type AND t.schedule ->> 'kind' = 'delay' AND t.policy -> 'debounce' ->> 'key' = d.key
+  FOR UPDATE OF t`;
+
+/**
+ * The task that has the place, locked. One that was given a schedule, or another key, since then is another's no more;
+ * it is not touched, with whatever is staged of it.
+ */
+async function lockStanding(tx: Transaction, place: string[]) {
   const { rows } = await tx.pool.query<{ taskId: string; openedAt: Date }>({
-    name: "find-debounced-task",
-    text: `SELECT task_id AS "taskId", opened_at AS "openedAt" FROM debounced_tasks
-      WHERE namespace_id = $1 AND type = $2 AND key = $3`,
+    name: "lock-debounced-task",
+    text: LOCK_STANDING,
     values: place,
   });
   if (!rows[0]) return undefined;
-  const locked = (await lockTasks(tx, place[0]!, [rows[0].taskId])).get(rows[0].taskId);
-  if (locked?.task.state !== "active" || locked.cursor === null) return undefined;
+  const { taskId, openedAt } = rows[0];
+  const locked = (await lockTasks(tx, place[0]!, [taskId])).get(taskId);
+  return { taskId, openedAt, isOpenAt: (now: Date) => isOpen(locked, now) };
+}
+
+/** It has not fired: paused, over or removed it is another's no more. */
+function isOpen(locked: LockedTask | undefined, now: Date): boolean {
+  if (locked?.task.state !== "active" || locked.cursor === null) return false;
   // What was staged and is taken back would be lost, whatever our clock says of its instant.
-  return locked.isTakenBack || locked.cursor > now ? rows[0] : undefined;
+  return locked.isTakenBack || locked.cursor > now;
 }
 
 /** Removes up to `limit` that nobody joins any more; how many. */
