@@ -43,7 +43,7 @@ export const scheduleFeature = ({ time }: RouteSettings): Feature => ({
         const dates = await findCalendarDates(store, namespaceId, schedule);
         const madeAt = from ?? time.now();
         findFirst(schedule, madeAt, dates);
-        return { status: 200, body: previewSchedule(schedule, madeAt, count, dates) };
+        return { status: 200, body: await previewSchedule(schedule, madeAt, count, dates) };
       },
     }),
 
@@ -64,7 +64,8 @@ export const scheduleFeature = ({ time }: RouteSettings): Feature => ({
             ...toWireUpcoming(instant),
             local: toLocalText(found.schedule, instant.nominalAt),
           }));
-          return { status: 200, body: { items, nextCursor: null } };
+          const truncated = found.isCut && { truncated: true as const };
+          return { status: 200, body: { items, nextCursor: null, ...truncated } };
         },
       }),
     ]),

@@ -36,6 +36,11 @@ const instants = {
   effectiveAt: instantOutput.meta({ description: "When it fires: with jitter, the task's offset later." }),
 };
 
+const truncated = z.literal(true).optional().meta({
+  description:
+    "There may be more: the rule is slow to search, and these are what was found in the time for it.",
+});
+
 const localText = z
   .string()
   .meta({ description: "The nominal instant by the clocks of the schedule's zone." });
@@ -55,6 +60,7 @@ export const previewOutput = z
   .object({
     description: z.string().meta({ description: "The schedule in plain English." }),
     items: z.array(z.object({ ...instants, local: localText })),
+    truncated,
   })
   .meta({
     id: "SchedulePreview",
@@ -73,10 +79,12 @@ export const upcomingOutput = pageOf(upcomingItem).meta({
   id: "Upcoming",
   examples: [{ items: [EXAMPLE_ITEM], nextCursor: null }],
 });
-export const nextOutput = pageOf(upcomingItem.extend({ local: localText })).meta({
-  id: "NextOccurrences",
-  examples: [{ items: [{ ...EXAMPLE_ITEM, local: EXAMPLE_LOCAL }], nextCursor: null }],
-});
+export const nextOutput = pageOf(upcomingItem.extend({ local: localText }))
+  .extend({ truncated })
+  .meta({
+    id: "NextOccurrences",
+    examples: [{ items: [{ ...EXAMPLE_ITEM, local: EXAMPLE_LOCAL }], nextCursor: null }],
+  });
 
 /** An instant that is to come. */
 export interface ComingInstant {

@@ -5,6 +5,7 @@
 import type { Backfill } from "../../contracts/backfill.ts";
 import { type BackfillRange, instantsWithin } from "../../domain/backfill.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
+import { SearchTurns } from "../../search-turns.ts";
 import { findCalendarDates } from "../calendars/calendars.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
@@ -12,9 +13,6 @@ import { toJsonText } from "../json-text.ts";
 import { INSERT_BACKFILLED, TASK_FACTS } from "../runs/insert.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import type { Transaction } from "../transaction.ts";
-
-/** A search goes on for so long before others have their turn. */
-const SEARCH_MS = 10;
 
 /** The instants of a task, oldest first; of more than `max` one more than those. Undefined: there is no such task. */
 export async function findInstants(
@@ -29,13 +27,11 @@ export async function findInstants(
   if (!task) return undefined;
   const dates = await findCalendarDates(scope, namespaceId, task.schedule);
   const instants: Date[] = [];
-  let sinceMs = performance.now();
+  const turns = new SearchTurns();
   for (const at of instantsWithin(task.schedule, task.anchorAt, range, dates)) {
     instants.push(at);
     if (instants.length > max) break;
-    if (performance.now() - sinceMs < SEARCH_MS) continue;
-    await new Promise(setImmediate);
-    sinceMs = performance.now();
+    if (turns.isTurnOver) await turns.giveWay();
   }
   return { state: task.state, overlap: task.overlap, instants };
 }

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
+import { createSlowTurns } from "../../../test/support/slow-turns.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
 import type { QueryScope } from "../database.ts";
 import { httpTask } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { createTask } from "./create.ts";
-import { listUpcoming, type UpcomingPosition } from "./upcoming.ts";
+import { listNextOfTask, listUpcoming, type UpcomingPosition } from "./upcoming.ts";
 
 const { store, newNamespace, clear } = await openTestStore(createTestDatabase);
 const T0 = Date.parse("2026-03-02T10:00:00.000Z");
@@ -78,4 +79,17 @@ test("pages, one after another, hold each instant once", async () => {
   assert.equal(seen.length, 40 * 24 + 3);
   assert.equal(new Set(seen).size, seen.length);
   assert.deepEqual(seen, seen.toSorted());
+});
+
+test("a task's next instants are those that are found in time, and it is said where there may be more", async () => {
+  const namespaceId = await newNamespace();
+  await make(namespaceId, { kind: "every", everyMs: 3_600_000, maxRuns: 4 });
+  const { rows } = await store.pool.query<{ id: string }>("SELECT id FROM tasks");
+  const list = async (count: number, stepMs: number) => {
+    const found = await listNextOfTask(store, namespaceId, rows[0]!.id, count, createSlowTurns(stepMs));
+    return [found?.instants.length, found?.isCut];
+  };
+  assert.deepEqual(await list(100, 125), [2, true]);
+  assert.deepEqual(await list(2, 125), [2, false], "no more were asked for");
+  assert.deepEqual(await list(100, 1), [4, false], "there are no more");
 });

@@ -6,6 +6,7 @@
 import type { ComingInstant } from "../../contracts/occurrence.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
 import type { FindNext } from "../../domain/skipped.ts";
+import { MAX_SEARCH_MS, SearchTurns } from "../../search-turns.ts";
 import type { QueryScope } from "../database.ts";
 import { toColumn, toNominal } from "./cursor.ts";
 import { createFindNext, loadExclusions } from "./exclusions.ts";
@@ -59,6 +60,7 @@ export async function listUpcoming(
   after: UpcomingPosition | undefined,
   limit: number,
 ): Promise<UpcomingInstant[]> {
+  const turns = new SearchTurns();
   /** The first ones, in order: no more of them than are wanted. */
   const heads: Head[] = [];
   const found: UpcomingInstant[] = [];
@@ -85,7 +87,10 @@ export async function listUpcoming(
           after && new Date(after.atMs),
         ],
       });
-      for (const task of await withSearches(scope, rows)) add(skipTo(task, after));
+      for (const task of await withSearches(scope, rows)) {
+        add(await skipTo(task, after, turns));
+        if (turns.isTurnOver) await turns.giveWay();
+      }
       isAllRead = rows.length < batch;
       const end = rows.at(-1);
       if (end) last = { atMs: end.next_run_at.getTime(), taskId: end.id };
@@ -95,6 +100,7 @@ export async function listUpcoming(
     if (!head) break;
     found.push(toInstant(head));
     add(advance(head));
+    if (turns.isTurnOver) await turns.giveWay();
   }
   return found;
 }
@@ -102,20 +108,28 @@ export async function listUpcoming(
 const SELECT_ONE = `SELECT id, name, schedule, anchor_at, next_run_at, jitter_offset_ms, runs_left, state FROM tasks
   WHERE namespace_id = $1 AND id = $2 AND removed_at IS NULL`;
 
-/** The next `count` instants of one task; of one that is not active, none. Undefined: there is no such task. */
+/**
+ * The next `count` instants of one task; of one that is not active, none. Cut: there may be more, and the search for them
+ * would take long. Undefined: there is no such task.
+ */
 export async function listNextOfTask(
   scope: QueryScope,
   namespaceId: string,
   taskId: string,
   count: number,
-): Promise<{ schedule: Schedule; instants: UpcomingInstant[] } | undefined> {
+  turns = new SearchTurns(MAX_SEARCH_MS),
+): Promise<{ schedule: Schedule; instants: UpcomingInstant[]; isCut: boolean } | undefined> {
   const { rows } = await scope.pool.query<TaskRow & { state: string }>(SELECT_ONE, [namespaceId, taskId]);
   const [task] = await withSearches(scope, rows);
   if (!task) return undefined;
   const instants: UpcomingInstant[] = [];
-  let head = task.state === "active" && task.next_run_at ? skipTo(task, undefined) : undefined;
-  for (; head && instants.length < count; head = advance(head)) instants.push(toInstant(head));
-  return { schedule: task.schedule, instants };
+  let head = task.state === "active" && task.next_run_at ? firstHead(task) : undefined;
+  while (head && instants.length < count && !turns.isSpent) {
+    instants.push(toInstant(head));
+    if (instants.length < count) head = advance(head);
+    if (turns.isTurnOver) await turns.giveWay();
+  }
+  return { schedule: task.schedule, instants, isCut: head !== undefined && instants.length < count };
 }
 
 async function withSearches<Row extends TaskRow>(scope: QueryScope, rows: Row[]) {
@@ -145,15 +159,26 @@ function insertInOrder(heads: Head[], head: Head): void {
   heads.splice(low, 0, head);
 }
 
+const firstHead = (task: UpcomingTask): Head => ({
+  ...{ task, taskId: task.id, atMs: task.next_run_at.getTime() },
+  left: task.runs_left === null ? null : task.runs_left - 1,
+});
+
 /** The task's first instant after the position. How many runs it has left is counted from its cursor. */
-function skipTo(task: UpcomingTask, after: UpcomingPosition | undefined): Head | undefined {
-  const left = task.runs_left === null ? null : task.runs_left - 1;
-  let head: Head | undefined = { task, taskId: task.id, atMs: task.next_run_at.getTime(), left };
+async function skipTo(
+  task: UpcomingTask,
+  after: UpcomingPosition | undefined,
+  turns: SearchTurns,
+): Promise<Head | undefined> {
+  let head: Head | undefined = firstHead(task);
   if (!after) return head;
   // Without a count to keep there is no need to walk.
-  if (left === null && head.atMs < after.atMs)
+  if (head.left === null && head.atMs < after.atMs)
     head = advance({ ...head, atMs: Math.max(head.atMs, after.atMs - 1) });
-  while (head && !comesAfter(head, after)) head = advance(head);
+  while (head && !comesAfter(head, after)) {
+    head = advance(head);
+    if (turns.isTurnOver) await turns.giveWay();
+  }
   return head;
 }
 

@@ -15,6 +15,7 @@ import { MIN_EVERY_MS, ONCE_GRACE_MS, type Schedule } from "../../../core/domain
 import { MAX_COUNTED } from "../../../core/domain/skipped.ts";
 import { formatDuration, parseDuration } from "../../../core/duration.ts";
 import type { JsonObject } from "../../../core/json.ts";
+import { MAX_SEARCH_MS } from "../../../core/search-turns.ts";
 import { MAX_CALENDARS } from "../../../core/store/calendars/calendars.ts";
 import { bounded, HTTP_TASK, held, n, type Statement, statement } from "./statement.ts";
 
@@ -150,6 +151,11 @@ export const SCHEDULES: Statement[] = [
     ["core/domain/schedule/cron-fields.test.ts", "L is the month's last day"],
     ["core/domain/schedule/cron-fields.test.ts", "15W is the weekday nearest"],
     ["core/domain/schedule/cron-fields.test.ts", "1#2 is the second Monday, 5L the last Friday"],
+  ),
+  held(
+    `after ${MAX_SEARCH_MS} ms of it the answer holds what was found`,
+    ["api/schedules/preview.test.ts", `a preview shows what it finds in ${MAX_SEARCH_MS} ms of search`],
+    ["core/store/tasks/upcoming.test.ts", "a task's next instants are those that are found in time"],
   ),
   statement("| clocks go forward, 02:00 → 03:00 | clocks go back, 03:00 → 02:00 |", () => {
     // Rome's clock does so; New York's goes back at 02:00 to 01:00, and an hour there comes twice all the same.
