@@ -5,6 +5,7 @@ import { functionKey } from "../../core/domain/limit-keys.ts";
 import { moveMade, takeKey } from "../../core/store/idempotency.ts";
 import { collectIn, debounceIn } from "../../core/store/joins/join.ts";
 import type { JoinPlace } from "../../core/store/joins/joinable-runs.ts";
+import { takeTurn } from "../../core/store/joins/take-turns.ts";
 import { toJsonText } from "../../core/store/json-text.ts";
 import {
   COLLECTED_INVOCATIONS,
@@ -93,13 +94,15 @@ async function join<Call>(
 ): Promise<JoinedInvocation> {
   if (!once) return { ...(await joinAtPlace(parts, place, joining, joinIn)), isReplay: false };
   // With its key it is a transaction of its own.
-  const { earlier, joined } = await inTransaction(parts.store.pool, async (tx) => {
-    const earlier = await takeKey(tx, once, runId);
-    if (earlier) return { earlier };
-    const joined = await joinIn(tx, [joining]);
-    await moveMade(tx, once, joined.calls[0]!.runId);
-    return { joined };
-  });
+  const joinOnce = () =>
+    inTransaction(parts.store.pool, async (tx) => {
+      const earlier = await takeKey(tx, once, runId);
+      if (earlier) return { earlier };
+      const joined = await joinIn(tx, [joining]);
+      await moveMade(tx, once, joined.calls[0]!.runId);
+      return { joined };
+    });
+  const { earlier, joined } = await takeTurn(parts.store, place, joinOnce);
   if (earlier) return { runId: earlier.madeId, isReplay: true };
   announceJoined(parts, joined);
   return { ...joined.calls[0]!, isReplay: false };

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "../../core/json.ts";
+import { untilBlocked } from "../../core/store/testing/test-store.ts";
+import { inTransaction } from "../../core/store/transaction.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
@@ -130,6 +132,28 @@ test("a request that is sent again adds nothing, and answers with the run that i
   assert.equal(again.headers.get("idempotency-replayed"), "true");
   assertProblem(await call(tenant, { collect: COLLECT }, 3, headers), 422, "idempotency_key_reused");
   assert.deepEqual(await inputOf(first.body.runId), [1, 2]);
+});
+
+test("of many requests with keys that join at one place, one waits in the database", async () => {
+  const tenant = await newTenantWithFunction();
+  await call(tenant, { debounce: DEBOUNCE }, 0);
+  const answers = await inTransaction(api.store.pool, async ({ pool }) => {
+    await pool.query("SELECT FROM joinable_runs FOR UPDATE");
+    const calls = Array.from({ length: 20 }, (_, index) =>
+      call(tenant, { debounce: DEBOUNCE }, index, { ...ASYNC, "idempotency-key": `key-${index}` }),
+    );
+    await untilBlocked(api.store);
+    const { status } = await tenant.call("GET", "/v1/functions/greet");
+    assert.equal(status, 200);
+    const { rowCount } = await api.store.pool.query(
+      "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    );
+    assert.equal(rowCount, 1);
+    return { all: Promise.all(calls) };
+  });
+  const all = await answers.all;
+  assert.deepEqual(new Set(all.map(({ status }) => status)), new Set([202]));
+  assert.equal(new Set(all.map(({ body }) => body.runId)).size, 1);
 });
 
 test("a run that waits for calls can be cancelled, and replayed with its whole input", async () => {

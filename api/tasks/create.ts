@@ -5,9 +5,10 @@ import { invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { type DedupRequest, makeUnlessMade } from "../../core/store/dedup.ts";
 import { newId } from "../../core/store/ids.ts";
+import { takeTurn } from "../../core/store/joins/take-turns.ts";
 import { findFirstRunId } from "../../core/store/runs/read.ts";
 import * as tasks from "../../core/store/tasks/create.ts";
-import { debounceTaskIn } from "../../core/store/tasks/debounce.ts";
+import { debouncePlace, debounceTaskIn } from "../../core/store/tasks/debounce.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
 import { inTransaction, type Transaction } from "../../core/store/transaction.ts";
 import { validate } from "../bodies/body.ts";
@@ -54,8 +55,9 @@ export async function createTask(
   const { input: runnable, functionId } = await requireRunnable(store, namespaceId, input, mail);
   const asked = { id, namespaceId, input: runnable, functionId, traceparent, by };
   if (debounce) {
-    const debounced = await inTransaction(store.pool, (tx) =>
-      debounceTaskIn(tx, { ...asked, time }, debounce),
+    const place = debouncePlace(namespaceId, runnable.spec.type, debounce);
+    const debounced = await takeTurn(store, place, () =>
+      inTransaction(store.pool, (tx) => debounceTaskIn(tx, { ...asked, time }, debounce)),
     );
     notifier.notify("bellhop_schedule");
     return { ...debounced, runId: undefined, isDuplicate: false };

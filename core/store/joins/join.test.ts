@@ -259,6 +259,15 @@ test("a run that somebody is just joining is left to the next look", async () =>
   );
 });
 
+test("who waits long for a place that others have is told to try again, and has changed nothing", async () => {
+  const { collect, collectAs } = await newFunction();
+  await inTransaction(store.pool, async (tx) => {
+    await collectAs(tx, ["first"]);
+    await assert.rejects(collect(["second"]), { status: 503, code: "overloaded" });
+  });
+  assert.equal(await countRuns(), 1);
+});
+
 test("a function that is not there is told of, and nothing stays", async () => {
   const { namespaceId } = await newFunction();
   const place = { namespaceId, scope: "nobody", key: "k" };

@@ -10,8 +10,10 @@
  */
 import { sql } from "kysely";
 import type { Held } from "../../domain/joining.ts";
+import { BellhopError } from "../../errors.ts";
 import { ADVISORY_LOCKS } from "../advisory-locks.ts";
 import type { QueryScope } from "../database.ts";
+import { LOCK_NOT_AVAILABLE } from "../idempotency.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import type { Transaction } from "../transaction.ts";
 
@@ -35,7 +37,13 @@ export interface JoinableRun extends Held {
 const CLOSE_AHEAD_MS = 15;
 const CLOSE_BATCH = 1_000;
 
-const LOCK = `SELECT pg_advisory_xact_lock(${ADVISORY_LOCKS.joinRuns}, hashtext(concat_ws(E'\\n', $1::text, $2::text, $3::text)))`;
+/** A transaction waits so long for a place: it holds a connection meanwhile. */
+const PLACE_WAIT_MS = 2_000;
+const RETRY_AFTER_SECONDS = 2;
+
+/** The wait for this lock alone is bounded: what follows waits as ever. */
+const LOCK = `SELECT set_config('lock_timeout', '${PLACE_WAIT_MS}', true), pg_advisory_xact_lock(${ADVISORY_LOCKS.joinRuns}, hashtext(concat_ws(E'\\n', $1::text, $2::text, $3::text))),
+  set_config('lock_timeout', '0', true)`;
 
 const FIND = `SELECT n.now, j.* FROM (SELECT clock_timestamp() AS now) AS n LEFT JOIN LATERAL (
     SELECT run_id AS "runId", opened_at AS "openedAt", due_at AS "dueAt", count, bytes FROM joinable_runs
@@ -49,9 +57,23 @@ const SAVE = `INSERT INTO joinable_runs (namespace_id, scope, key, run_id, opene
 
 const valuesOf = ({ namespaceId, scope, key }: JoinPlace) => [namespaceId, scope, key];
 
-/** Takes the place until the transaction ends. */
+/** 503: others are joining there, and nothing was done. */
+export const placeBusy = () =>
+  new BellhopError(
+    "overloaded",
+    503,
+    "More calls of this key come at once than can be joined in time; try again in a moment.",
+    [],
+    RETRY_AFTER_SECONDS,
+  );
+
+/** Takes the place until the transaction ends; 503 `overloaded` where others have it for longer than 2 s. */
 export async function holdPlace({ pool }: Transaction, place: JoinPlace): Promise<void> {
-  await pool.query({ name: "lock-join-place", text: LOCK, values: valuesOf(place) });
+  await pool
+    .query({ name: "lock-join-place", text: LOCK, values: valuesOf(place) })
+    .catch((error: unknown) => {
+      throw (error as { code?: unknown }).code === LOCK_NOT_AVAILABLE ? placeBusy() : error;
+    });
 }
 
 /** Takes the place: the database's time, and the run that may be joined there. */

@@ -7,7 +7,7 @@
 import { type Debounce, decideDebounced } from "../../domain/joining.ts";
 import type { ScheduleTime } from "../../schedule-time.ts";
 import type { QueryScope } from "../database.ts";
-import { holdPlace } from "../joins/joinable-runs.ts";
+import { holdPlace, type JoinPlace } from "../joins/joinable-runs.ts";
 import type { Transaction } from "../transaction.ts";
 import { type CreatedTask, createTaskIn, type NewTask } from "./create.ts";
 import { type LockedTask, lockTasks } from "./lock.ts";
@@ -21,6 +21,13 @@ export interface DebouncedTask extends Pick<CreatedTask, "task"> {
 /** The time is read under the locks: of two that come at once the later one is put off from when it was its turn. */
 export type NewDebouncedTask = Omit<NewTask, "now"> & { time: Pick<ScheduleTime, "now"> };
 
+/** Where tasks of a type meet that name the key. */
+export const debouncePlace = (namespaceId: string, type: string, { key }: Debounce): JoinPlace => ({
+  namespaceId,
+  scope: `debounce/tasks/${type}`,
+  key,
+});
+
 /** Whatever schedule is given: it fires by `debounce`. */
 export async function debounceTaskIn(
   tx: Transaction,
@@ -30,7 +37,7 @@ export async function debounceTaskIn(
   const { namespaceId, functionId = null, by } = asked;
   const { type } = asked.input.spec;
   const place = [namespaceId, type, debounce.key];
-  await holdPlace(tx, { namespaceId, scope: `debounce/tasks/${type}`, key: debounce.key });
+  await holdPlace(tx, debouncePlace(namespaceId, type, debounce));
   const locked = await lockStanding(tx, place);
   const given = { ...asked, now: time.now() };
   const { now } = given;
