@@ -81,6 +81,7 @@ const LATER = [
   "0063-joinable-runs",
   "0064-debounced-tasks",
   "0065-exclusion-looks",
+  "0066-uncounted-limits",
 ];
 
 test("roles that start together migrate once", async () => {

@@ -54,6 +54,7 @@ import * as dueLimits from "./migrations/0062-due-limits.ts";
 import * as joinableRuns from "./migrations/0063-joinable-runs.ts";
 import * as debouncedTasks from "./migrations/0064-debounced-tasks.ts";
 import * as exclusionLooks from "./migrations/0065-exclusion-looks.ts";
+import * as uncountedLimits from "./migrations/0066-uncounted-limits.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -108,6 +109,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0063-joinable-runs": joinableRuns,
   "0064-debounced-tasks": debouncedTasks,
   "0065-exclusion-looks": exclusionLooks,
+  "0066-uncounted-limits": uncountedLimits,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

@@ -174,6 +174,8 @@ export interface Database {
     concurrency: number | null;
     /** Permits that runs hold, and those in `returned_permits`; see limits/permits.ts. */
     permits_held: Generated<number>;
+    /** The limit is new: its count is full until then, or until what was under way is counted; see limits/count-new-limit.ts. */
+    uncounted_until: Date | null;
     /** Runs may wait for a permit: who is new does not pass them. */
     has_waiting: Generated<boolean>;
     /** Of a rate: as many runs as may start have been called up, and have not started. Nobody else is for now. */

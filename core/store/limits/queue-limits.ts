@@ -22,9 +22,13 @@ export interface QueueRow {
 const limitsAnything = ({ concurrency, rate, perKey, restOn429 }: QueueLimits): boolean =>
   !!(concurrency ?? rate ?? perKey) || restOn429;
 
+/** A count that takes longer has crashed: then the next recount does it. */
+const UNCOUNTED_UNTIL = sql`clock_timestamp() + interval '10 seconds'`;
+const IS_UNCOUNTED = sql`l.uncounted_until > clock_timestamp()`;
+
 /**
  * In the transaction that changes the queue, with its row locked. True: its limit is new, and its count begins full, until
- * what is under way is counted (count-new-limit.ts).
+ * what is under way is counted (count-new-limit.ts). So it is where another limit is set before that.
  */
 export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<boolean> {
   const { namespaceId, name, limits, pausedUntil } = queue;
@@ -39,18 +43,20 @@ export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<boolean> 
   const perKey = limits.perKey && JSON.stringify(limits.perKey);
   const rateColumns = toRateColumns(limits.rate);
   const concurrency = limits.concurrency ?? UNLIMITED;
-  const { rows } = await sql<{ isNew: boolean }>`
-    INSERT INTO run_limits AS l (key, namespace_id, concurrency, permits_held, is_default, per_key, paused_until,
+  const { rows } = await sql<{ isUncounted: boolean }>`
+    INSERT INTO run_limits AS l (key, namespace_id, concurrency, permits_held, uncounted_until, is_default, per_key, paused_until,
       rate_interval_ms, rate_burst)
-    VALUES (${key}, ${namespaceId}, ${concurrency}, ${concurrency}, ${name === DEFAULT_QUEUE}, ${perKey}::jsonb,
-      ${pausedUntil}::timestamptz, ${rateColumns.rate_interval_ms}, ${rateColumns.rate_burst})
+    VALUES (${key}, ${namespaceId}, ${concurrency}, ${concurrency}, ${UNCOUNTED_UNTIL}, ${name === DEFAULT_QUEUE},
+      ${perKey}::jsonb, ${pausedUntil}::timestamptz, ${rateColumns.rate_interval_ms}, ${rateColumns.rate_burst})
     ON CONFLICT (key) DO UPDATE SET concurrency = excluded.concurrency, is_default = excluded.is_default,
+      permits_held = CASE WHEN ${IS_UNCOUNTED} THEN excluded.permits_held ELSE l.permits_held END,
+      uncounted_until = CASE WHEN ${IS_UNCOUNTED} THEN excluded.uncounted_until END,
       per_key = excluded.per_key, paused_until = excluded.paused_until,
       rate_interval_ms = excluded.rate_interval_ms, rate_burst = excluded.rate_burst,
       rate_used_until_ms = ${usedUntilMs("l", rateColumns)}, is_called_out = false
-    RETURNING xmax = 0 AS "isNew"`.execute(tx);
-  if (rows[0]!.isNew) return true;
-  const keys = await makeKeysUnderWay(tx, queue);
+    RETURNING l.uncounted_until IS NOT NULL AS "isUncounted"`.execute(tx);
+  if (rows[0]!.isUncounted) return true;
+  const keys = await makeKeysUnderWay(tx, key);
   if (keys.length > 0) await recountLocked(tx, [key, ...keys]);
   return false;
 }
@@ -99,19 +105,20 @@ async function saveKeyLimits(tx: Db, key: string, perKey: KeyLimits | null): Pro
   if (!perKey) await sql`DELETE FROM run_limits WHERE parent_key = ${key} AND NOT has_waiting`.execute(tx);
 }
 
-/** Rows for the keys of runs that began before there were limits per key: they are to be counted. */
-export async function makeKeysUnderWay(
-  tx: Db,
-  { namespaceId, name, limits: { perKey } }: QueueRow,
-): Promise<string[]> {
-  if (!perKey) return [];
-  const key = queueKey(namespaceId, name);
+/**
+ * Rows for the keys of runs that began before this queue had limits per key: they are to be counted. Under the lock of its
+ * row, which says what holds now.
+ */
+export async function makeKeysUnderWay(tx: Db, key: string): Promise<string[]> {
   const { rows } = await sql<{ key: string }>`
     INSERT INTO run_limits (key, namespace_id, parent_key, concurrency)
-    SELECT DISTINCT ON (k.key) k.key, r.namespace_id, ${key}, ${perKey.concurrency ?? UNLIMITED}::int
-    FROM task_runs_open r, unnest(${sql.raw(LIMIT_KEYS)}) AS k(key)
-    WHERE r.state IN ('running', 'deferred') AND starts_with(k.key, ${`${key}/`})
-    ORDER BY k.key ON CONFLICT DO NOTHING RETURNING key`.execute(tx);
+    SELECT DISTINCT ON (k.key) k.key, q.namespace_id, q.key, coalesce((q.per_key ->> 'concurrency')::int, ${UNLIMITED}::int)
+    FROM run_limits q, task_runs_open r, unnest(${sql.raw(LIMIT_KEYS)}) AS k(key)
+    WHERE q.key = ${key} AND q.per_key IS NOT NULL
+      AND r.state IN ('running', 'deferred') AND starts_with(k.key, ${`${key}/`})
+    ORDER BY k.key ON CONFLICT (key) DO UPDATE SET parent_key = excluded.parent_key RETURNING key`.execute(
+    tx,
+  );
   return rows.map(({ key }) => key);
 }
 

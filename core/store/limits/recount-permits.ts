@@ -16,6 +16,9 @@ const RETURNED_SQL = sql.raw(RETURNED);
 const RUNNING = sql.lit("running");
 const DEFERRED = sql.lit("deferred");
 
+/** Of a limit `l`: it is not one that is new, and that whoever made it counts (count-new-limit.ts). */
+const IS_COUNTABLE = sql`coalesce(l.uncounted_until <= clock_timestamp(), true)`;
+
 export interface Correction {
   key: string;
   before: number;
@@ -62,12 +65,16 @@ async function findWrongCounts(db: Db): Promise<string[]> {
         SELECT p.key FROM task_runs_open r, unnest(r.permits) AS p(key) WHERE ${GRANTED_SQL}
       ) AS held GROUP BY key
     ) AS h ON h.key = l.key
-    WHERE l.permits_held <> coalesce(h.count, 0) + ${RETURNED_SQL}`.execute(db);
+    WHERE l.permits_held <> coalesce(h.count, 0) + ${RETURNED_SQL} AND ${IS_COUNTABLE}`.execute(db);
   return rows.map(({ key }) => key);
 }
 
-/** Of keys whose locks are held: the counts that were wrong, as they are now. */
-export async function recountLocked(tx: Db, keys: string[]): Promise<Map<string, number>> {
+/** Of keys whose locks are held, those that have a limit: the counts that were wrong, as they are now. */
+export async function recountLocked(tx: Db, keysToCount: string[]): Promise<Map<string, number>> {
+  const countable = await sql<{ key: string }>`
+    SELECT l.key FROM run_limits l WHERE l.key = ANY(${keysToCount}::text[]) AND ${IS_COUNTABLE}`.execute(tx);
+  const keys = countable.rows.map(({ key }) => key);
+  if (keys.length === 0) return new Map();
   await adoptUnderWay(tx, keys);
   const { rows } = await sql<{ key: string; count: number }>`
     UPDATE run_limits l SET permits_held = n.count + ${RETURNED_SQL}

@@ -6,7 +6,7 @@ import { conflict } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
 import { countNewLimit } from "../limits/count-new-limit.ts";
-import { makeKeysUnderWay, type QueueRow, saveQueueLimit, saveQueuePause } from "../limits/queue-limits.ts";
+import { type QueueRow, saveQueueLimit, saveQueuePause } from "../limits/queue-limits.ts";
 import { revokePermits } from "../limits/revoke-permits.ts";
 import { IS_OVER } from "../tasks/keys.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
@@ -106,7 +106,7 @@ async function changeQueue(
   });
   if (!changed) return;
   const key = queueKey(namespaceId, name);
-  if (changed.isUncounted) await countNewLimit(store, key, (tx) => makeKeysUnderWay(tx.db, changed.row));
+  if (changed.isUncounted) await countNewLimit(store, key);
   const freedKeys = await revokePermits(store, key);
   return { queue: toQueue(changed.row), isNew: changed.isNew, freedKeys };
 }
