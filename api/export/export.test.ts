@@ -28,6 +28,11 @@ const HTTP = { type: "http", url: "https://example.com/" };
 const post = async (tenant: TestCaller, body: object | string) =>
   (await tenant.call("POST", "/v1/tasks", { body: body as Json })).body;
 
+const MAIL_LIMITS = {
+  ...{ concurrency: 5, rate: { limit: 10, per: "1s", burst: 20 } },
+  ...{ perKey: { concurrency: 1, rate: null }, restOn429: true },
+};
+
 /** A namespace with some of everything. */
 async function fill(): Promise<TestCaller> {
   const tenant = await newTenant();
@@ -51,8 +56,16 @@ async function fill(): Promise<TestCaller> {
     ["unused", "2036-01-01"],
   ])
     await tenant.call("PUT", `/v1/calendars/${name}`, { body: { dates: [date!] } });
+  await tenant.call("PUT", "/v1/queues/mail", { body: MAIL_LIMITS });
+  await tenant.call("POST", "/v1/queues/mail/pause");
   await post(tenant, {
-    ...{ ...HTTP, key: "nightly", labels: { app: "billing" }, headers: { "X-Token": "{{secrets.TOKEN}}" } },
+    ...{
+      ...HTTP,
+      key: "nightly",
+      queue: "mail",
+      labels: { app: "billing" },
+      headers: { "X-Token": "{{secrets.TOKEN}}" },
+    },
     ...{ schedule: { cron: "30 2 * * *", timezone: "Europe/Rome", exclude: { calendar: "it-holidays" } } },
     ...{ on: { always: [{ task: "hourly" }] } },
   });
@@ -87,11 +100,16 @@ test("everything is exported that is still to fire, and how it is set up; secret
     { kind: "calendar", name: "it-holidays", dates: ["2036-12-25"] },
     { kind: "calendar", name: "unused", dates: ["2036-01-01"] },
   ]);
+  assert.deepEqual(ofKind(lines, "queue"), [
+    {
+      ...{ kind: "queue", name: "default" },
+      limits: { concurrency: null, rate: null, perKey: null, restOn429: false },
+    },
+    { kind: "queue", name: "mail", limits: MAIL_LIMITS },
+  ]);
   const tasks = ofKind(lines, "task");
-  assert.ok(
-    lines.indexOf(ofKind(lines, "calendar").at(-1)) < lines.indexOf(tasks[0]),
-    "calendars come first",
-  );
+  for (const kind of ["calendar", "queue"])
+    assert.ok(lines.indexOf(ofKind(lines, kind).at(-1)) < lines.indexOf(tasks[0]), `a ${kind} comes first`);
   const ids = (await tenant.call("GET", "/v1/tasks?order=asc")).body.items;
   const keyless = ids.find(({ key }: Line) => key === null);
   assert.deepEqual(
@@ -125,6 +143,10 @@ test("given to another namespace, what was exported is exported from there", asy
   );
   for (const { name, dates } of ofKind(lines, "calendar"))
     assert.equal((await other.call("PUT", `/v1/calendars/${name}`, { body: { dates } })).status, 201);
+  for (const { name, limits } of ofKind(lines, "queue")) {
+    const { status } = await other.call("PUT", `/v1/queues/${name}`, { body: limits });
+    assert.ok(status === 200 || status === 201, name);
+  }
   const items = ofKind(lines, "task").map(({ task }) => task);
   const applied = await other.call("POST", "/v1/tasks/apply", { body: { items } });
   assert.equal(applied.status, 200, JSON.stringify(applied.body));

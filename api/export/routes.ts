@@ -8,10 +8,12 @@ import {
 } from "../../core/contracts/export.ts";
 import type { FunctionSummary } from "../../core/contracts/function.ts";
 import { toWireFunction } from "../../core/contracts/function-output.ts";
+import { toWireLimits } from "../../core/contracts/queue.ts";
 import { listNamedTasks } from "../../core/domain/exported-callbacks.ts";
 import { writeJson } from "../../core/json-source.ts";
 import { findCalendar, listCalendars } from "../../core/store/calendars/calendars.ts";
 import { listFunctions } from "../../core/store/functions/functions.ts";
+import { listQueues } from "../../core/store/queues/queues.ts";
 import { listSecrets } from "../../core/store/secrets.ts";
 import { findSettings } from "../../core/store/settings.ts";
 import { findExportedKeys } from "../../core/store/tasks/find-exported-keys.ts";
@@ -31,7 +33,7 @@ export const exportFeature: Feature = {
       method: "GET",
       path: "/v1/export",
       operationId: "exportNamespace",
-      summary: "Export tasks, calendars, functions' configuration and settings",
+      summary: "Export tasks, calendars, queues, functions' configuration and settings",
       description:
         "One JSON object a line; the last one is of the kind `end`. Tasks are items for `POST /v1/tasks/apply`. Secrets are named, without their values.",
       access: "read",
@@ -64,6 +66,8 @@ async function* listLines(parts: ApiParts, namespaceId: string): AsyncGenerator<
     yield* listNames(parts, namespaceId, found);
   }
   yield* listCalendarLines(parts, namespaceId);
+  for (const { name, limits } of await listQueues(store, namespaceId))
+    yield { kind: "queue", name, limits: toWireLimits(limits) };
   let tasks = 0;
   for (let afterId: string | null | undefined; afterId !== null; ) {
     const page = { limit: TASKS_AT_ONCE, order: "asc", afterId } as const;

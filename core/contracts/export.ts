@@ -5,6 +5,7 @@ import { type LeftOut, toExportedCallbacks } from "../domain/exported-callbacks.
 import { exportedKey } from "../domain/task-key.ts";
 import { examplesOf, jsonOutput } from "./common.ts";
 import { functionOutput } from "./function-output.ts";
+import { queueLimitsOutput } from "./queue.ts";
 import { settingsOutput } from "./settings.ts";
 import { type Task, toTaskDefinition } from "./task-output.ts";
 
@@ -31,6 +32,13 @@ export const exportLine = z
       kind: z.literal("calendar"),
       name: z.string(),
       dates: z.array(z.string()).meta({ description: "For `PUT /v1/calendars/{name}`, in their order." }),
+    }),
+    z.object({
+      kind: z.literal("queue"),
+      name: z.string(),
+      limits: queueLimitsOutput.meta({
+        description: "For `PUT /v1/queues/{name}`. Its pause is of the moment, and not told.",
+      }),
     }),
     z.object({
       kind: z.literal("task"),

@@ -38,7 +38,7 @@ const limitFields = {
   }),
 };
 
-const shownLimits = toShown(z.strictObject(limitFields)).shape;
+export const queueLimitsOutput = toShown(z.strictObject(limitFields));
 
 const EXAMPLE_INPUT = {
   concurrency: 5,
@@ -92,7 +92,7 @@ const count = z.int();
 export const queueOutput = z
   .object({
     name: z.string(),
-    ...shownLimits,
+    ...queueLimitsOutput.shape,
     paused: z.boolean(),
     pausedUntil: instantOutput.nullable().meta({ description: "Null where the pause has no end." }),
     running: count,
@@ -132,8 +132,8 @@ interface QueueFacts {
 
 const limitsCodec = fieldGroup(limitFields);
 
-const toWireLimits = (limits: QueueLimits) =>
-  limitsCodec.encode(limits) as Pick<z.output<typeof queueOutput>, keyof typeof limitFields>;
+export const toWireLimits = (limits: QueueLimits) =>
+  limitsCodec.encode(limits) as z.output<typeof queueLimitsOutput>;
 
 export function toWireQueue({
   name,
