@@ -1,7 +1,7 @@
 /** A schedule in plain English, for whoever looks at it before it fires. */
 import cronstrue from "cronstrue";
 import { formatDuration } from "../../duration.ts";
-import { toCronText } from "./cron.ts";
+import { readCron, toCronText } from "./cron.ts";
 import { describeRrule } from "./describe-rrule.ts";
 import type { CronSchedule, Exclusions, RepeatingSchedule, Schedule } from "./schedule.ts";
 
@@ -38,10 +38,28 @@ function describeCron({ expression }: CronSchedule): string {
 
 function describeExpression(expression: string): string {
   try {
-    return tellHours(cronstrue.toString(toCronText(expression), { use24HourTimeFormat: true }));
+    const { ofMonth, ofWeek } = readCron(expression).days;
+    const text = toCronText(expression);
+    return tellHours(ofMonth && ofWeek ? tellEitherDay(text) : tellCron(text));
   } catch {
     return `By the cron expression ${JSON.stringify(expression)}`;
   }
+}
+
+const tellCron = (text: string) => cronstrue.toString(text, { use24HourTimeFormat: true });
+
+/** Where both day fields are restricted either one is enough; the library says "and". */
+function tellEitherDay(text: string): string {
+  const fields = text.split(" ");
+  const [ofMonth, month, ofWeek] = fields.splice(-3) as [string, string, string];
+  const times = tellCron([...fields, "* * *"].join(" "));
+  const tell = (days: string) =>
+    tellCron([...fields, days].join(" "))
+      .slice(times.length)
+      .replace(/^, /, "");
+  const either = [tell(`${ofMonth} * *`), tell(`* * ${ofWeek}`).replace(/^only /, "")];
+  const days = either.map((each) => each || "every day").join(" or ");
+  return [times, days, tell(`* ${month} *`)].filter((each) => each !== "").join(", ");
 }
 
 /** "Every minute, at 02:00 and 04:00" would be two minutes. */
