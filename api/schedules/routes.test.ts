@@ -84,6 +84,47 @@ test("no instant is shown that has no RFC 3339", async () => {
   );
 });
 
+test("a preview from the past judges a schedule as of then", async () => {
+  const tenant = await api.newTenant();
+  const preview = (schedule: JsonObject | string, from: string) =>
+    tenant.call("POST", "/v1/schedules/preview", { body: { schedule, from } });
+  const past = "2026-03-01T00:00:00Z";
+  for (const [schedule, first] of [
+    [{ at: "2026-03-29T02:30", timezone: "Europe/Rome" }, "2026-03-29T01:30:00.000Z"],
+    [{ cron: "0 9 * * *", endAt: "2026-03-01T10:00:00Z" }, "2026-03-01T09:00:00.000Z"],
+    ["FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0;UNTIL=20260301", "2026-03-01T09:00:00.000Z"],
+  ] as const) {
+    const { status, body } = await preview(schedule, past);
+    assert.deepEqual(
+      [status, body.items?.map(({ nominalAt }: { nominalAt: string }) => nominalAt)],
+      [200, [first]],
+      JSON.stringify(body),
+    );
+  }
+  assertProblem(await preview({ at: "2026-02-01T00:00:00Z" }, past), 422, "invalid_input", ["schedule.at"]);
+  const over = await preview({ cron: "0 9 * * *", endAt: "2037-01-01T00:00:00Z" }, "2038-01-01T00:00:00Z");
+  assert.deepEqual([over.status, over.body.items], [200, []]);
+});
+
+test("a preview's from and count are held to their bounds, and to their types", async () => {
+  const tenant = await api.newTenant();
+  const preview = (fields: JsonObject) =>
+    tenant.call("POST", "/v1/schedules/preview", { body: { schedule: "@daily", ...fields } });
+  for (const [fields, field, message] of [
+    [{ from: "1899-12-31T23:59:59Z" }, "from", "lies before the year 1900"],
+    [{ from: "0050-01-01T00:00:00Z" }, "from", "lies before the year 1900"],
+    [{ from: "9999-01-01T00:00:00Z" }, "from", "lies after the year 9998"],
+    [{ count: "5" }, "count", "must be a number, not text"],
+    [{ count: true }, "count", "must be a number, not true"],
+    [{ count: [2] }, "count", "must be a number, not a list"],
+    [{ count: 101 }, "count", "must be a whole number from 1 to 100"],
+  ] as const) {
+    const { status, body } = await preview(fields as JsonObject);
+    assert.deepEqual([status, body.errors], [422, [{ field, message }]], JSON.stringify(fields));
+  }
+  assert.equal((await preview({ from: "1900-01-01T00:00:00Z", count: 1 })).status, 200);
+});
+
 test("a task that is paused has no next instant", async () => {
   const tenant = await api.newTenant();
   const body = { ...http, schedule: { every: "1h" } };

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { hasControlCharacter } from "../control-characters.ts";
+import { LATEST_MS } from "../domain/schedule/schedule.ts";
 import { DURATION_PATTERN, formatDuration, parseDuration } from "../duration.ts";
 import type { Json } from "../json.ts";
 
@@ -56,16 +57,16 @@ export function refuse(context: z.core.ParsePayload, message: string, path: stri
   return z.NEVER as never;
 }
 
-const END_OF_TIME_MS = Date.parse("9999-12-31T00:00:00Z");
+const NO_INSTANT = "must be an RFC 3339 instant such as 2026-12-01T09:00:00Z";
 
 /** RFC 3339 with an offset or Z, in; a Date inside. */
 export const instantField = z.codec(
-  z.iso.datetime({ offset: true, error: "must be an RFC 3339 instant such as 2026-12-01T09:00:00Z" }),
+  z.iso.datetime({ offset: true, error: ({ input }) => (input === undefined ? undefined : NO_INSTANT) }),
   z.date(),
   {
     decode(text, context) {
       const at = new Date(text);
-      return at.getTime() < END_OF_TIME_MS ? at : refuse(context, "lies beyond the year 9999");
+      return at.getTime() <= LATEST_MS ? at : refuse(context, "lies after the year 9998");
     },
     encode: (at) => at.toISOString(),
   },

@@ -2,30 +2,52 @@
 import { z } from "zod";
 import { doesRepeat, type Schedule, zoneOf } from "../domain/schedule/schedule.ts";
 import { offsetAt } from "../domain/schedule/zone.ts";
-import { durationField, idOutput, instantField, instantOutput, listQuery, pageOf } from "./common.ts";
-import { scheduleField } from "./task-schedule.ts";
+import {
+  durationField,
+  idOutput,
+  instantField,
+  instantOutput,
+  listQuery,
+  pageOf,
+  wholeNumberField,
+} from "./common.ts";
+import { findScheduleFault } from "./schedule-fault.ts";
+import { EARLIEST_MS } from "./schedule-fields.ts";
+import { unjudgedScheduleField } from "./task-schedule.ts";
 
 export const MAX_PREVIEWED = 100;
 export const MAX_WITHIN_MS = 31 * 86_400_000;
 
-const countField = z.coerce
+const COUNT = { description: "How many instants at most." };
+const DEFAULT_COUNT = 10;
+
+const countParameter = z.coerce
   .number("must be a whole number from 1 to 100")
   .int("must be a whole number from 1 to 100")
   .min(1, "must be a whole number from 1 to 100")
   .max(MAX_PREVIEWED, "must be a whole number from 1 to 100")
-  .default(10)
-  .meta({ description: "How many instants at most." });
+  .default(DEFAULT_COUNT)
+  .meta(COUNT);
 
 export const previewInput = (now: () => Date) =>
   z
     .strictObject({
-      schedule: scheduleField(now),
+      schedule: unjudgedScheduleField,
       from: instantField.optional().meta({ description: "Instants after this one. Left out: now." }),
-      count: countField,
+      count: wholeNumberField(1, MAX_PREVIEWED).prefault(DEFAULT_COUNT).meta(COUNT),
+    })
+    .superRefine(({ schedule, from }, context) => {
+      if (context.issues.length > 0) return;
+      const refuse = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
+      if (from && from.getTime() < EARLIEST_MS) return refuse(["from"], "lies before the year 1900");
+      // What is over by an instant to come has no more to show, and is not wrong for that.
+      const madeAt = from && from < now() ? from : now();
+      const fault = findScheduleFault(schedule, madeAt);
+      if (fault) refuse(["schedule", ...fault.path], fault.message);
     })
     .meta({ examples: [{ schedule: { cron: "0 9 * * 1-5", timezone: "Europe/Rome" }, count: 2 }] });
 
-export const nextQuery = z.object({ count: countField });
+export const nextQuery = z.object({ count: countParameter });
 
 export const upcomingQuery = listQuery.extend({
   within: durationField(1_000, MAX_WITHIN_MS).prefault("24h"),

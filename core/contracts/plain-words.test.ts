@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import { callbacksField } from "./callbacks.ts";
+import { instantField } from "./common.ts";
 import { completionInput } from "./completion.ts";
 import { IN_PLAIN_WORDS, toFieldErrors } from "./plain-words.ts";
+import { limitKeyField } from "./queue-fields.ts";
 import { taskInput } from "./task-input.ts";
 
 const parse = (schema: z.ZodType, input: unknown) => {
@@ -183,4 +185,17 @@ test("whatever is given for a field of a task, zod's own words do not come out",
         }
       }
   assert.ok(refused > 500);
+});
+
+test("what has the wrong type is told so once, and a missing instant is needed", () => {
+  const schema = z.strictObject({
+    ...{ rateKey: limitKeyField.nullable(), names: z.array(z.string().min(1)) },
+    ...{ to: instantField, until: instantField },
+  });
+  assert.deepEqual(parse(schema, { rateKey: [], names: ["a", []], until: "9999-12-31T00:00:01Z" }), [
+    { field: "rateKey", message: "must be text, not a list" },
+    { field: "names.1", message: "must be text, not a list" },
+    { field: "to", message: "is needed" },
+    { field: "until", message: "lies after the year 9998" },
+  ]);
 });

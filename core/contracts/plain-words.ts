@@ -100,10 +100,17 @@ const MAX_FIELDS = 20;
 
 /** One entry for each field that was refused, with its dotted path; the first twenty. */
 export function toFieldErrors(issues: readonly Issue[]): FieldError[] {
-  return issues
+  return withoutFollowing(issues)
     .slice(0, MAX_FIELDS)
     .flatMap((issue) => toEntries(issue, []))
     .slice(0, MAX_FIELDS);
+}
+
+/** What is of another type has no length or range that matters: zod looks at a list's as if it were a text's. */
+function withoutFollowing(issues: readonly Issue[]): Issue[] {
+  const isOfType = ({ code }: Issue) => code === "invalid_type";
+  const mistyped = new Set(issues.filter(isOfType).map(({ path }) => path.join("\0")));
+  return issues.filter((issue) => isOfType(issue) || !mistyped.has(issue.path.join("\0")));
 }
 
 function toEntries(issue: Issue, around: PropertyKey[]): FieldError[] {
@@ -113,7 +120,10 @@ function toEntries(issue: Issue, around: PropertyKey[]): FieldError[] {
   if (issue.code === "invalid_key") return [toEntry(path, issue.issues[0]?.message ?? issue.message)];
   if (issue.code === "invalid_union") {
     const meant = findMeant(issue.errors);
-    if (meant) return meant.slice(0, MAX_FIELDS).flatMap((inner) => toEntries(inner, path));
+    if (meant)
+      return withoutFollowing(meant)
+        .slice(0, MAX_FIELDS)
+        .flatMap((inner) => toEntries(inner, path));
   }
   return [toEntry(path, issue.message)];
 }

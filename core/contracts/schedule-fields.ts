@@ -1,7 +1,7 @@
 /** The fields of a schedule on the wire, and which of them go together. */
 import { z } from "zod";
 import { GAPS, REPEATS, toInstant } from "../domain/schedule/local-times.ts";
-import { LATEST_MS, MIN_EVERY_MS } from "../domain/schedule/schedule.ts";
+import { MIN_EVERY_MS } from "../domain/schedule/schedule.ts";
 import { isTimezone } from "../domain/schedule/zone.ts";
 import { calendarNameField, dateField } from "./calendar.ts";
 import { durationField, instantField, wholeNumberField } from "./common.ts";
@@ -115,7 +115,6 @@ export function resolveTime(
   const { data, error } = instantField.safeParse(isLocal ? toUtcText(text) : text);
   if (!data) throw new ScheduleFault(messageOf(error.issues[0]!.message), field);
   if (data.getTime() < EARLIEST_MS) throw new ScheduleFault("lies before the year 1900", field);
-  if (data.getTime() > LATEST_MS) throw new ScheduleFault("lies after the year 9998", field);
   if (!isLocal) return data.toISOString();
   if (timezone === undefined)
     throw new ScheduleFault(

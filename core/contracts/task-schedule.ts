@@ -161,6 +161,9 @@ export function kindOfSchedule(given: Json | undefined): WireKind | undefined {
   return kinds.length === 1 ? kinds[0] : undefined;
 }
 
+/** One that is held to an instant by whoever reads it (`findScheduleFault`). */
+export const unjudgedScheduleField = codec;
+
 /** A schedule that comes in. */
 export const scheduleField = (now: () => Date) =>
   codec.superRefine((schedule, context) => {
