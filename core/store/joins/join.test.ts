@@ -5,9 +5,16 @@ import type { Debounce } from "../../domain/joining.ts";
 import type { Json } from "../../json.ts";
 import { cancelRuns } from "../runs/cancel.ts";
 import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
-import { COLLECTED_INVOCATIONS, DEBOUNCED_INVOCATIONS } from "../runs/joinable.ts";
+import {
+  COLLECTED_INVOCATIONS,
+  COLLECTED_TASK_RUNS,
+  DEBOUNCED_INVOCATIONS,
+  DEBOUNCED_TASK_RUNS,
+} from "../runs/joinable.ts";
 import { findRun } from "../runs/read.ts";
-import { claim, deployFunction, makeWorker } from "../testing/samples.ts";
+import { createTask } from "../tasks/create.ts";
+import { changeTaskIn } from "../tasks/redefine.ts";
+import { claim, deployFunction, httpTask, makeWorker } from "../testing/samples.ts";
 import { openTestStore, untilBlocked } from "../testing/test-store.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { collectIn, debounceIn, type Joined } from "./join.ts";
@@ -258,6 +265,68 @@ test("a run that somebody is just joining is left to the next look", async () =>
     [first!.runId],
   );
 });
+
+/** A task whose runs are joined. */
+async function newTask() {
+  const namespaceId = await newNamespace();
+  const input = httpTask({ kind: "every", everyMs: 3_600_000 });
+  const { task } = await createTask(store, { namespaceId, input, now: new Date() });
+  const place = { namespaceId, scope: `collect/task:${task.id}`, key: "k" };
+  const call = { namespaceId, taskId: task.id };
+  const collectAs = (tx: Transaction, value: Json) =>
+    collectIn(tx, place, FEW, [{ ...call, input: JSON.stringify(value) }], COLLECTED_TASK_RUNS);
+  const debounceAs = (tx: Transaction, value: Json) => {
+    const one = { ...call, input: JSON.stringify({ input: value }), debounce: SLOW };
+    return debounceIn(tx, place, [one], DEBOUNCED_TASK_RUNS);
+  };
+  const change = (tx: Transaction) =>
+    changeTaskIn(tx, namespaceId, task.id, new Date(), async () => ({
+      input: { ...input, name: "changed" },
+      functionId: null,
+      reschedules: false,
+    }));
+  return { collectAs, debounceAs, change };
+}
+
+for (const kind of ["debounce", "collect"] as const) {
+  test(`a call that waits for a change of its task joins the run that it finds after it (${kind})`, async () => {
+    const { change, [`${kind}As` as const]: joinAs } = await newTask();
+    const join = (value: Json) => inTransaction(store.pool, (tx) => joinAs(tx, value));
+    const [first] = (await join("first")).calls;
+    const { joining } = await inTransaction(store.pool, async (tx) => {
+      await change(tx);
+      const joining = join("second");
+      await untilBlocked(store);
+      return { joining };
+    });
+    assert.deepEqual((await joining).calls, [{ runId: first!.runId, joined: true }]);
+    assert.equal(await countRuns(), 1);
+  });
+
+  test(`a change of a task and a call that joins its run wait for one another in one order (${kind})`, async () => {
+    const { change, [`${kind}As` as const]: joinAs } = await newTask();
+    await inTransaction(store.pool, (tx) => joinAs(tx, "first"));
+    const { changing } = await inTransaction(store.pool, async (tx) => {
+      await joinAs(tx, "second");
+      const changing = inTransaction(store.pool, change);
+      await untilBlocked(store);
+      // Whatever of the task it needs now, it has.
+      for (const value of ["third", "fourth", "fifth"]) await joinAs(tx, value);
+      return { changing };
+    });
+    assert.equal((await changing).task.name, "changed");
+  });
+
+  test(`a run that was called from its line is joined no more, also after the clock went back (${kind})`, async () => {
+    const { [kind]: join } = await newFunction();
+    const [first] = (await join(["first"])).calls;
+    await store.pool.query("UPDATE task_runs_open SET waiting_key = 'queue:mail' WHERE id = $1", [
+      first!.runId,
+    ]);
+    const [second] = (await join(["second"])).calls;
+    assert.ok(second!.runId !== first!.runId && !second!.joined);
+  });
+}
 
 test("who waits long for a place that others have is told to try again, and has changed nothing", async () => {
   const { collect, collectAs } = await newFunction();

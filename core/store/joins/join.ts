@@ -27,8 +27,16 @@ export interface Joined {
   hasNewInstant: boolean;
 }
 
+interface CalledRuns<Call> {
+  /**
+   * Locks what is called, before anything else: a change of it holds it while it waits for its runs. Left out: nothing
+   * that changes has runs to be changed with it.
+   */
+  hold?(tx: Transaction, call: Call): Promise<void>;
+}
+
 /** How runs of calls are made and changed. Answers false where the run is gone: claimed, cancelled, or put off. */
-export interface CollectedRuns<Call> {
+export interface CollectedRuns<Call> extends CalledRuns<Call> {
   /** @param inputs an array of JSON values; throws where what is called is not there */
   insert(tx: Transaction, run: StagedRun, first: Call, inputs: string): Promise<void>;
   /** @param dueAt left out: it stays as it is */
@@ -50,6 +58,7 @@ export async function collectIn<Call extends Collected<JoiningCall>>(
   calls: readonly Call[],
   runs: CollectedRuns<Call>,
 ): Promise<Joined> {
+  await runs.hold?.(tx, calls[0]!);
   const { now, open } = await lockPlace(tx, place);
   const bytes = calls.map(({ input }) => Buffer.byteLength(input) + 1);
   const joined: Joined = { calls: [], due: [], hasNewInstant: false };
@@ -91,7 +100,7 @@ export async function collectIn<Call extends Collected<JoiningCall>>(
 }
 
 /** As `CollectedRuns`, of runs that have what the last call says. */
-export interface DebouncedRuns<Call> {
+export interface DebouncedRuns<Call> extends CalledRuns<Call> {
   insert(tx: Transaction, run: StagedRun, call: Call): Promise<void>;
   replace(tx: Transaction, run: StagedRun, call: Call): Promise<boolean>;
 }
@@ -105,8 +114,9 @@ export async function debounceIn<Call extends Debounced<JoiningCall, unknown>>(
   calls: readonly Call[],
   runs: DebouncedRuns<Call>,
 ): Promise<Joined> {
-  const { now, open } = await lockPlace(tx, place);
   const call = calls.at(-1)!;
+  await runs.hold?.(tx, call);
+  const { now, open } = await lockPlace(tx, place);
   const planned = (openedAt: Date, runId: string): StagedRun => ({
     ...{ runId, availableAt: decideDebounced(openedAt, now, call.debounce), traceparent: call.traceparent },
   });

@@ -5,7 +5,7 @@
  * gone and another begins.
  *
  * Whoever joins holds the place's advisory lock, so that of several first calls one makes the run. Order of locks: the
- * place, its row, then rows of runs. The row is no truth about the run: where the run was cancelled, a row is left until
+ * task that is called, the place, its row, then rows of runs. The row is no truth about the run: where the run was cancelled, a row is left until
  * its instant, and whoever comes by it finds out.
  */
 import { sql } from "kysely";

@@ -9,8 +9,12 @@ import { type InvocationRequest, ofTask } from "./enqueue.ts";
 import { INSERT_JOINABLE_INVOCATION, INSERT_JOINABLE_TASK_RUN, ofQueue } from "./insert.ts";
 import type { StagedRun } from "./staged-run.ts";
 
-/** It has never been claimed, and cannot be yet. */
-const IS_OPEN = `${unindexed("r.state")} = 'queued' AND r.claim_no = 0 AND r.available_at > statement_timestamp()`;
+/**
+ * It has never been claimed, and cannot be yet; where the clock went back, one that stands in a line, or was called from
+ * it, has had its instant.
+ */
+const IS_OPEN = `${unindexed("r.state")} = 'queued' AND r.claim_no = 0 AND r.waiting_key IS NULL
+  AND r.available_at > statement_timestamp()`;
 
 /** Whether the run is still open. */
 async function changeRun(tx: Transaction, name: string, text: string, values: unknown[]): Promise<boolean> {
@@ -84,6 +88,15 @@ export interface JoiningTaskRun {
   traceparent?: string | undefined;
 }
 
+/**
+ * A change of the task puts its waiting runs into the table anew: who waited for it at the run would find it gone, and
+ * open another.
+ */
+async function holdTask({ pool }: Transaction, { namespaceId, taskId }: JoiningTaskRun): Promise<void> {
+  const text = "SELECT FROM tasks WHERE id = $1 AND namespace_id = $2 FOR SHARE";
+  await pool.query({ name: "hold-joined-task", text, values: [taskId, namespaceId] });
+}
+
 const RUN_SOON = { name: "run-soon", text: ofTask(INSERT_JOINABLE_TASK_RUN) };
 
 async function insertTaskRun(
@@ -106,6 +119,7 @@ const APPEND_TO_TASK_RUN = `UPDATE task_runs_open r
   WHERE r.id = $1 AND ${IS_OPEN}`;
 
 export const COLLECTED_TASK_RUNS: CollectedRuns<Collected<JoiningTaskRun>> = {
+  hold: holdTask,
   insert: (tx, run, first, inputs) => insertTaskRun(tx, run, first, `{"input":${inputs}}`),
   append: (tx, runId, inputs, dueAt) =>
     changeRun(tx, "append-to-task-run", APPEND_TO_TASK_RUN, [runId, inputs, dueAt ?? null]),
@@ -116,6 +130,7 @@ const REPLACE_TASK_RUN = `UPDATE task_runs_open r SET scheduled_for = $2, availa
 
 /** Their input is what they are given in place of their task's own, as the row has it; null: that. */
 export const DEBOUNCED_TASK_RUNS: DebouncedRuns<Debounced<JoiningTaskRun, string | null>> = {
+  hold: holdTask,
   insert: (tx, run, call) => insertTaskRun(tx, run, call, call.input),
   replace: (tx, { runId, availableAt, traceparent }, call) =>
     changeRun(tx, "replace-task-run", REPLACE_TASK_RUN, [
