@@ -87,6 +87,21 @@ describe("namespaces", () => {
     for (const namespaceId of namespaces.slice(1)) assert.equal(countOf(taken, namespaceId), 2);
   });
 
+  test("a claim takes from so many of them at most, wherever it begins", async () => {
+    const namespaces = await Promise.all(
+      Array.from({ length: NAMESPACES_A_CLAIM + 8 }, async () => await newNamespace()),
+    );
+    for (const namespaceId of namespaces) await queueMany(namespaceId, 8);
+    const claims = forgetful();
+    const workerId = await makeWorker(db);
+    const limit = 2 * (NAMESPACES_A_CLAIM + 1);
+    for (let claim = 0; claim < 3; claim += 1) {
+      const { runs } = await claimDueRuns(claims, workerId, limit, 0);
+      assert.equal(runs.length, limit);
+      assert.ok(new Set(runs.map(({ namespaceId }) => namespaceId)).size <= NAMESPACES_A_CLAIM);
+    }
+  });
+
   test("those whose runs are early take no share from others", async () => {
     const [crowd, early] = [await newNamespace(), await newNamespace()];
     await queueMany(crowd, 20);

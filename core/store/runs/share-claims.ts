@@ -8,7 +8,7 @@ import { randomUUID } from "node:crypto";
 import type { Store } from "../database.ts";
 import { BEST_FIRST, CLAIMABLE_BY_NAMESPACE, isDue } from "./claimable.ts";
 
-/** Namespaces from which one claim takes. */
+/** Namespaces from which one claim takes, at most. */
 export const NAMESPACES_A_CLAIM = 32;
 
 const DUE = `${CLAIMABLE_BY_NAMESPACE} AND ${isDue("$3::int")}`;
@@ -33,11 +33,11 @@ export const sharedOut = (columns: string) => `
   walk AS (
     SELECT $4::uuid AS namespace_id, false AS is_round, 0 AS no
     UNION ALL
-    SELECT n.namespace_id, n.is_round, w.no + 1
+    SELECT n.namespace_id, n.is_round, w.no + (n.namespace_id IS NOT NULL)::int
     FROM walk w CROSS JOIN LATERAL (
         SELECT (${NEXT}) AS namespace_id, w.is_round OR w.namespace_id IS NULL AS is_round OFFSET 0
       ) AS n
-    WHERE w.no <= ${NAMESPACES_A_CLAIM} AND (NOT n.is_round OR n.namespace_id >= $4)
+    WHERE w.no < ${NAMESPACES_A_CLAIM} AND (NOT n.is_round OR n.namespace_id >= $4)
   ), visited AS MATERIALIZED (
     SELECT namespace_id, no, ($2::int + count(*) OVER () - 1) / count(*) OVER () AS share FROM walk
     WHERE namespace_id IS NOT NULL AND no > 0
