@@ -51,12 +51,30 @@ async function joinAllOf<Call, Result>(
   while (waiting.length > 0) {
     const group = waiting.splice(0, MAX_CALLS);
     try {
-      const results = await joinAll(group.map(({ call }) => call));
-      for (const [index, { resolve }] of group.entries()) resolve(results[index]!);
+      await joinGroup(group, joinAll);
     } catch (error) {
-      for (const { reject } of group) reject(error);
+      if (group.length > 1 && isOfOneCall(error)) await joinEach(group, joinAll);
+      else for (const { reject } of group) reject(error);
     }
   }
   // In the turn in which nobody waited: whoever comes next begins anew.
   leave();
+}
+
+async function joinGroup<Call, Result>(
+  group: Waiting<Call, Result>[],
+  joinAll: (calls: Call[]) => Promise<Result[]>,
+): Promise<void> {
+  const results = await joinAll(group.map(({ call }) => call));
+  for (const [index, { resolve }] of group.entries()) resolve(results[index]!);
+}
+
+/** The database refuses a value that a call brought (class 22, data exceptions): it is not the others' fault. */
+const isOfOneCall = (error: unknown) => String((error as { code?: unknown })?.code).startsWith("22");
+
+async function joinEach<Call, Result>(
+  group: Waiting<Call, Result>[],
+  joinAll: (calls: Call[]) => Promise<Result[]>,
+): Promise<void> {
+  for (const one of group) await joinGroup([one], joinAll).catch(one.reject);
 }
