@@ -320,7 +320,7 @@ async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {
 
 /** Of tasks that have fired: the next one of the key is another anyway. */
 async function removeDebounces({ store }: JobContext): Promise<void> {
-  while ((await removeFiredDebounces(store, KEY_BATCH)) === KEY_BATCH);
+  await removeFiredDebounces(store, KEY_BATCH);
 }
 
 /** As long as finished runs. */

@@ -87,14 +87,26 @@ function isOpen(locked: LockedTask | undefined, now: Date): boolean {
   return locked.isTakenBack || locked.cursor > now;
 }
 
-/** Removes up to `limit` that nobody joins any more; how many. */
-export async function removeFiredDebounces({ pool }: QueryScope, limit: number): Promise<number> {
-  const { rowCount } = await pool.query(
-    `DELETE FROM debounced_tasks WHERE ctid = ANY (ARRAY(
-       SELECT d.ctid FROM debounced_tasks d WHERE NOT EXISTS (
-         SELECT FROM tasks t WHERE t.id = d.task_id AND t.state = 'active' AND t.removed_at IS NULL)
-       LIMIT $1 FOR UPDATE SKIP LOCKED))`,
-    [limit],
-  );
-  return rowCount ?? 0;
+const REMOVE_FIRED = `WITH looked AS MATERIALIZED (
+    SELECT * FROM debounced_tasks WHERE (namespace_id, type, key) > ($2::uuid, $3, $4)
+    ORDER BY namespace_id, type, key LIMIT $1
+  ), removed AS (
+    DELETE FROM debounced_tasks d USING looked l
+    WHERE d.namespace_id = l.namespace_id AND d.type = l.type AND d.key = l.key AND d.task_id = l.task_id
+      AND NOT EXISTS (SELECT FROM tasks t WHERE t.id = d.task_id AND t.state = 'active' AND t.removed_at IS NULL)
+    RETURNING 1)
+  SELECT namespace_id AS "namespaceId", type, key, (SELECT count(*)::int FROM removed) AS removed FROM looked
+  ORDER BY namespace_id DESC, type DESC, key DESC LIMIT 1`;
+
+/** Removes those that nobody joins any more, looking at `batch` of all at a time; how many. */
+export async function removeFiredDebounces({ pool }: QueryScope, batch: number): Promise<number> {
+  let removed = 0;
+  let after = ["00000000-0000-0000-0000-000000000000", "", ""];
+  for (;;) {
+    const { rows } = await pool.query(REMOVE_FIRED, [batch, ...after]);
+    const last = rows[0] as { namespaceId: string; type: string; key: string; removed: number } | undefined;
+    if (!last) return removed;
+    removed += last.removed;
+    after = [last.namespaceId, last.type, last.key];
+  }
 }
