@@ -18,6 +18,13 @@ import {
 
 /** Each is a stretch that is excluded: a day, an hour, a minute, or an instant alone. */
 const MAX_EXCLUSIONS = 1_000;
+/** Of rules by hours, minutes and seconds: to find one instant of those may take as long as a thousand of others. */
+const MAX_EXCLUSIONS_OF_TIMES = 50;
+
+const mostExclusions = (schedule: RepeatingSchedule) =>
+  schedule.kind === "rrule" && /FREQ=(?:HOURLY|MINUTELY|SECONDLY)/.test(schedule.rule)
+    ? MAX_EXCLUSIONS_OF_TIMES
+    : MAX_EXCLUSIONS;
 
 /** The first instant of a schedule that was made at `anchor`; null: never. */
 export function firstOccurrence(schedule: Schedule, anchor: Date, calendar?: CalendarDates): Date | null {
@@ -35,14 +42,15 @@ export function nextOccurrence(
 ): Date | null {
   if (!doesRepeat(schedule)) return null;
   let afterMs = after.getTime();
-  for (let count = 0; count < MAX_EXCLUSIONS; count += 1) {
+  const most = mostExclusions(schedule);
+  for (let count = 0; count < most; count += 1) {
     const atMs = nextNamed(schedule, anchor, afterMs);
     if (atMs === null) return null;
     const excludedToMs = findExclusionEnd(schedule, atMs, calendar);
     if (excludedToMs === undefined) return new Date(atMs);
     afterMs = excludedToMs - 1;
   }
-  throw new InstantNotFoundError(`${MAX_EXCLUSIONS} times in a row are excluded`);
+  throw new InstantNotFoundError(`${most} times in a row are excluded`);
 }
 
 /** The first instant after `afterMs` that the schedule names, be it excluded or not. */

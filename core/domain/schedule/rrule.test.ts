@@ -125,6 +125,17 @@ test("a rule that finds nothing within its bounds says so, soon", () => {
   assert.ok(process.cpuUsage(began).user < 5e6, "microseconds of the processor");
 });
 
+test("what excludes each instant of a rule by less than a day is given up after few of them: each takes long to find", () => {
+  const ofEach = (frequency: string) => {
+    const rule = `FREQ=${frequency};BYMONTH=2;BYMONTHDAY=29;BYHOUR=3;BYMINUTE=7`;
+    const exclude = { cron: "7 3 * * *" };
+    const schedule: RruleSchedule = { kind: "rrule", rule, timezone: "UTC", exclude };
+    return () => nextOccurrence(schedule, new Date("2026-01-01T00:00:00Z"), new Date("2026-01-01T00:00:00Z"));
+  };
+  assert.throws(ofEach("MINUTELY"), { message: "50 times in a row are excluded" });
+  assert.throws(ofEach("YEARLY"), InstantNotFoundError);
+});
+
 test("a text that is no rule is refused in words", () => {
   for (const [text, words] of [
     ["", /exactly one RRULE/],
