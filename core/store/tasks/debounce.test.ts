@@ -42,6 +42,16 @@ test("a task is put off by each that takes its place, and no longer than its max
   }
 });
 
+test("who takes a task's place and names no key leaves it its own", async () => {
+  const namespaceId = await newNamespace();
+  const input = httpTask({ kind: "now" }, { key: "mine", debounce: WAITS });
+  const make = { namespaceId, input, time: { now: () => START } };
+  const { task } = await inTransaction(store.pool, (tx) => debounceTaskIn(tx, make, WAITS));
+  const next = await post(namespaceId, 1_000);
+  assert.deepEqual([next.joined, next.task.id, next.task.key], [true, task.id, "mine"]);
+  assert.equal((await findTask(store, namespaceId, task.id))!.key, "mine");
+});
+
 test("one whose run is staged and not due is put off, and its run is taken back", async () => {
   const namespaceId = await newNamespace();
   const { task } = await post(namespaceId, 0, "first");

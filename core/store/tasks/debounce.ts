@@ -48,8 +48,15 @@ export async function debounceTaskIn(
     await tx.pool.query({ name: "save-debounced-task", text: SAVE, values: [...place, task.id, now] });
     return { task, joined: false };
   }
-  const change = { input, functionId, reschedules: true };
-  const { task } = await changeTaskIn(tx, namespaceId, standing.taskId, now, async () => change, by);
+  const { task } = await changeTaskIn(
+    tx,
+    namespaceId,
+    standing.taskId,
+    now,
+    // Who names no key takes none away.
+    async ({ key }) => ({ input: { ...input, key: input.key ?? key }, functionId, reschedules: true }),
+    by,
+  );
   const nextRunAt = decideDebounced(standing.openedAt, now, debounce);
   await tx.pool.query("UPDATE tasks SET next_run_at = $2 WHERE id = $1", [task.id, nextRunAt]);
   return { task: { ...task, nextRunAt }, joined: true };
