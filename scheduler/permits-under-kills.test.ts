@@ -283,7 +283,10 @@ async function tell(story: Story, statements: number): Promise<boolean> {
       if (!mortal.isDead) throw error;
     });
     runs.useStore(store);
-    if (story.isRecounted) await runs.job("permit counts");
+    if (!story.isRecounted) return;
+    // Nobody else opens a new limit that its maker, who has crashed, may still be counting: it takes that long.
+    await sql`UPDATE run_limits SET uncounted_until = uncounted_until - interval '10 seconds'`.execute(db);
+    await runs.job("permit counts");
   });
   for (const worker of runs.workers.keys()) await runs.loseWorker(worker, false);
   if (mortal.isDead && story.isAskedAgain) await judged.judged(() => story.act(judged));
