@@ -48,7 +48,7 @@ export const oneFinalRow: Invariant = {
 
 export const recordedByHolder: Invariant = {
   name: "recorded-by-holder",
-  promise: "a result is recorded by the claim that has the run, and by no older one",
+  promise: "only the claim that holds a run records its result; an older claim's result is dropped",
   watch: (_world, report) => ({
     committed(changes, { process, name }) {
       if (process.role !== "worker" || !name.endsWith("/recorder")) return;
