@@ -18,7 +18,7 @@ const CAUGHT: Partial<Record<PlantedBug, [seed: number, invariant: string]>> = {
   "admission-without-lock": [712_710, "limits-exact"],
   "overlap-decided-when-staged": [63_352, "skips-in-time"],
   "change-renews-in-place": [3_468_522, "change-wins"],
-  "cancel-reads-before-lock": [411_788, "legal-changes"],
+  "cancel-reads-before-lock": [411_788, "limits-exact"],
   "catch-up-forgets-passed": [15_838, "fires-once"],
 };
 

@@ -181,18 +181,15 @@ function grant(view: View, limits: LimitRow[]): StagedRun[] {
 }
 
 /** Keys that have permits left while runs wait for them. */
-export function findGrantableKeys(): Script<string[]> {
-  return ask("find grantable keys", (view) => {
-    const waiting = new Set(
-      view.all("runs").flatMap((run) => (standingOf(run) === "waiting" ? run.waitingKey! : [])),
-    );
-    return view
-      .all("limits")
-      .filter((limit) => countFree({ ...limit, isPaused: false, bucket: null }, 0) > 0)
-      .map(({ key }) => key)
-      .filter((key) => waiting.has(key));
-  });
+export function listGrantableKeys(view: View): string[] {
+  const waiting = new Set<string>();
+  for (const run of view.all("runs")) if (standingOf(run) === "waiting") waiting.add(run.waitingKey!);
+  if (waiting.size === 0) return [];
+  const free = toFree(view.all("limits"));
+  return [...free.keys()].filter((key) => waiting.has(key) && free.get(key)! > 0);
 }
+
+export const findGrantableKeys = (): Script<string[]> => ask("find grantable keys", listGrantableKeys);
 
 /** Part of the statement that ends runs: the keys of those permits that runs wait for. */
 export function givePermitsBack(view: View, ended: readonly Pick<RunRow, "permits">[]): string[] {

@@ -135,11 +135,11 @@ export function findEarlyRuns(runIds: readonly string[]): Script<EarlyRun[]> {
   );
 }
 
-export function findOverdueRuns(overdueMs: number): Script<RunRow[]> {
-  return ask("find overdue runs", (view) =>
-    view
-      .all("runs")
-      .filter((run) => isClaimable(run, view.nowMs, overdueMs))
-      .sort(inTurn),
-  );
-}
+export const listOverdue = (view: View, overdueMs: number): RunRow[] =>
+  view
+    .all("runs")
+    .filter((run) => isClaimable(run, view.nowMs, overdueMs))
+    .sort(inTurn);
+
+export const findOverdueRuns = (overdueMs: number): Script<RunRow[]> =>
+  ask("find overdue runs", (view) => listOverdue(view, overdueMs));

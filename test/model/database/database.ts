@@ -16,23 +16,29 @@ export type Change = {
 
 /** Thrown by a statement that waits. No error: nothing is wrong, and there are many. */
 export class LockWait {
-  readonly lock: string;
-  constructor(lock: string) {
-    this.lock = lock;
+  readonly table: TableName;
+  readonly key: string;
+  constructor(table: TableName, key: string) {
+    this.table = table;
+    this.key = key;
   }
 }
 
-interface Write {
+interface Lock {
   table: TableName;
   key: string;
+}
+
+interface Write extends Lock {
   after: Row | undefined;
 }
 
 export interface Transaction {
   readonly name: string;
   state: "open" | "committed" | "rolled back";
-  writes: Map<string, Write>;
-  locks: Set<string>;
+  /** The last of each row. */
+  writes: Write[];
+  locks: Lock[];
   lastUsedMs: number;
 }
 
@@ -56,42 +62,43 @@ export interface Database {
   execute<T>(tx: Transaction, nowMs: number, statement: (view: View) => T): T;
   commit(tx: Transaction): Change[];
   rollBack(tx: Transaction): void;
-  isLocked(lock: string): boolean;
+  isLocked(lock: LockWait): boolean;
+  /** What a statement would see now; it changes nothing. */
+  look(nowMs: number): View;
   /** What is committed. */
   read<T extends TableName>(table: T): ReadonlyMap<string, Tables[T]>;
   open(): ReadonlySet<Transaction>;
 }
 
+type TableMap = { [T in TableName]: Map<string, Tables[T]> };
+
 export function createDatabase(): Database {
-  const tables: { [T in TableName]: Map<string, Tables[T]> } = {
-    tasks: new Map(),
-    runs: new Map(),
-    finals: new Map(),
-    workers: new Map(),
-    limits: new Map(),
-  };
-  const owners = new Map<string, Transaction>();
+  const tables = mapTables(() => new Map()) as TableMap;
+  const owners = mapTables(() => new Map<string, Transaction>());
   const open = new Set<Transaction>();
 
-  const nameOf = (table: TableName, key: string) => `${table}/${key}`;
-
-  function tryLock(tx: Transaction, lock: string): boolean {
-    const owner = owners.get(lock);
-    if (owner !== undefined && owner !== tx) return false;
-    owners.set(lock, tx);
-    tx.locks.add(lock);
+  function tryLock(tx: Transaction, table: TableName, key: string): boolean {
+    const owner = owners[table].get(key);
+    if (owner !== undefined) return owner === tx;
+    owners[table].set(key, tx);
+    tx.locks.push({ table, key });
     return true;
   }
 
-  function lockOrWait(tx: Transaction, lock: string): void {
-    if (!tryLock(tx, lock)) throw new LockWait(lock);
+  function lockOrWait(tx: Transaction, table: TableName, key: string): void {
+    if (!tryLock(tx, table, key)) throw new LockWait(table, key);
   }
+
+  const findWrite = ({ writes }: Transaction, table: TableName, key: string): Write | undefined => {
+    for (const write of writes) if (write.key === key && write.table === table) return write;
+    return undefined;
+  };
 
   function listAll<T extends TableName>(tx: Transaction, table: T): Tables[T][] {
     const committed = tables[table] as Map<string, Tables[T]>;
-    if (tx.writes.size === 0) return [...committed.values()];
+    if (!tx.writes.some((write) => write.table === table)) return [...committed.values()];
     const rows = new Map(committed);
-    for (const { table: written, key, after } of tx.writes.values()) {
+    for (const { table: written, key, after } of tx.writes) {
       if (written !== table) continue;
       if (after === undefined) rows.delete(key);
       else rows.set(key, after as Tables[T]);
@@ -101,56 +108,55 @@ export function createDatabase(): Database {
 
   function view(tx: Transaction, nowMs: number): View {
     const write = (table: TableName, key: string, after: Row | undefined) => {
-      const name = nameOf(table, key);
-      lockOrWait(tx, name);
-      tx.writes.set(name, { table, key, after });
+      lockOrWait(tx, table, key);
+      const earlier = tx.writes.length > 0 ? findWrite(tx, table, key) : undefined;
+      if (earlier) tx.writes[tx.writes.indexOf(earlier)] = { table, key, after };
+      else tx.writes.push({ table, key, after });
     };
     return {
       nowMs,
       get<T extends TableName>(table: T, key: string) {
-        const written = tx.writes.size > 0 ? tx.writes.get(nameOf(table, key)) : undefined;
+        const written = tx.writes.length > 0 ? findWrite(tx, table, key) : undefined;
         return (written ? written.after : tables[table].get(key)) as Tables[T] | undefined;
       },
       all: (table) => listAll(tx, table),
-      lock: (table, key) => lockOrWait(tx, nameOf(table, key)),
-      tryLock: (table, key) => tryLock(tx, nameOf(table, key)),
+      lock: (table, key) => lockOrWait(tx, table, key),
+      tryLock: (table, key) => tryLock(tx, table, key),
       put: write,
       remove: (table, key) => write(table, key, undefined),
     };
   }
 
+  function release(locks: readonly Lock[]): void {
+    for (const { table, key } of locks) owners[table].delete(key);
+  }
+
   function end(tx: Transaction, state: "committed" | "rolled back"): void {
-    for (const lock of tx.locks) owners.delete(lock);
+    release(tx.locks);
     tx.state = state;
     open.delete(tx);
   }
 
   return {
     begin(name) {
-      const tx: Transaction = {
-        name,
-        state: "open",
-        writes: new Map(),
-        locks: new Set(),
-        lastUsedMs: 0,
-      };
+      const tx: Transaction = { name, state: "open", writes: [], locks: [], lastUsedMs: 0 };
       open.add(tx);
       return tx;
     },
     execute(tx, nowMs, statement) {
       tx.lastUsedMs = nowMs;
-      const [writes, locks] = [new Map(tx.writes), new Set(tx.locks)];
+      const writes = tx.writes.length > 0 ? [...tx.writes] : [];
+      const lockCount = tx.locks.length;
       try {
         return statement(view(tx, nowMs));
       } catch (error) {
         tx.writes = writes;
-        for (const lock of tx.locks) if (!locks.has(lock)) owners.delete(lock);
-        tx.locks = locks;
+        release(tx.locks.splice(lockCount));
         throw error;
       }
     },
     commit(tx) {
-      const changes = Array.from(tx.writes.values(), ({ table, key, after }) => {
+      const changes = tx.writes.map(({ table, key, after }) => {
         const rows = tables[table] as Map<string, Row>;
         const before = rows.get(key);
         if (after === undefined) rows.delete(key);
@@ -161,8 +167,16 @@ export function createDatabase(): Database {
       return changes;
     },
     rollBack: (tx) => end(tx, "rolled back"),
-    isLocked: (lock) => owners.has(lock),
+    look: (nowMs) => view(NOBODY, nowMs),
+    isLocked: ({ table, key }) => owners[table].has(key),
     read: (table) => tables[table],
     open: () => open,
   };
 }
+
+/** Who only looks. */
+const NOBODY: Transaction = { name: "look", state: "committed", writes: [], locks: [], lastUsedMs: 0 };
+
+const mapTables = <T>(make: () => T): Record<TableName, T> => ({
+  ...{ tasks: make(), runs: make(), finals: make(), workers: make(), limits: make() },
+});

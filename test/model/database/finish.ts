@@ -1,16 +1,11 @@
-/** As core/store/runs/finish.ts, rescue.ts and owned.ts: how runs leave their workers, each line behind its fence. */
-
-import type { AttemptEnd } from "../../../core/domain/attempt.ts";
+/** As core/store/runs/finish.ts: how attempts end, each line behind its fence. */
 import { mayHoldNext } from "../../../core/domain/overlap.ts";
-import { decideVerdict, type RetryPolicy } from "../../../core/domain/retry.ts";
-import { WORKER_LOST } from "../../../core/domain/run-errors.ts";
-import type { LeaseJudge } from "../../../core/store/contact.ts";
-import { ask, inTransaction, type Script } from "../simulation/script.ts";
+import type { decideVerdict, RetryPolicy } from "../../../core/domain/retry.ts";
+import { ask, type Script } from "../simulation/script.ts";
 import type { World } from "../simulation/world.ts";
 import { givePermitsBack } from "./admit.ts";
 import type { View } from "./database.ts";
 import type { FinalRow, RunRow, TaskRow } from "./rows.ts";
-import { type StagedRun, toStaged } from "./stage.ts";
 
 export interface FinishedAttempt {
   runId: string;
@@ -80,7 +75,7 @@ function isFenced({ hasBug }: World, run: RunRow, workerId: string, claimNo: num
 }
 
 /** @param claimNo of the attempt whose verdict it is: it stands in the final row, for who judges */
-function writeVerdict(
+export function writeVerdict(
   view: View,
   world: World,
   run: RunRow,
@@ -103,127 +98,4 @@ function writeVerdict(
   view.remove("runs", run.id);
   const row = finalRow(world, run, isUnwanted ? "cancelled" : verdict.state);
   view.put("finals", row.key, { ...row, claimNo });
-}
-
-const RESCUE_BATCH = 500;
-
-export interface Rescued {
-  count: number;
-  wantedKeys: string[];
-}
-
-/** Runs of lost workers are decided as failed attempts. */
-export function* rescueLostRuns(world: World, nowMs: number, judge: LeaseJudge): Script<Rescued> {
-  const { hasBug } = world;
-  return yield* inTransaction(world.database, "rescue", function* (tx) {
-    const askedMs = yield* ask("ask the server", (view) => view.nowMs, tx);
-    const at = new Date(askedMs);
-    const mayJudge = judge.mayJudge({ at, exactAt: at.toISOString(), serverStartedAt: new Date(0) });
-    if (!mayJudge && !hasBug("rescue-without-gap-guard")) return { count: 0, wantedKeys: [] };
-    const isLocking = !hasBug("rescue-without-state-check");
-    const lost = yield* ask("find lost runs", (view) => findLost(view, askedMs, isLocking), tx);
-    if (lost.length === 0) return { count: 0, wantedKeys: [] };
-    return yield* ask(
-      "end attempts of others",
-      (view) => {
-        for (const { run, task } of lost) {
-          const facts = { ...policyOf(task), attempt: run.attempt - run.attemptOffset };
-          const outcome: AttemptEnd = run.isCancelRequested
-            ? { kind: "cancelled" }
-            : { kind: "failed", error: WORKER_LOST, retryable: true };
-          writeVerdict(view, world, run, decideVerdict(outcome, facts, new Date(nowMs)), run.claimNo, true);
-        }
-        return {
-          count: lost.length,
-          wantedKeys: givePermitsBack(
-            view,
-            lost.map(({ run }) => run),
-          ),
-        };
-      },
-      tx,
-    );
-  });
-}
-
-function findLost(view: View, askedMs: number, isLocking: boolean): { run: RunRow; task: TaskRow }[] {
-  return view
-    .all("runs")
-    .filter((run) => run.state === "running")
-    .filter(({ workerId }) => !((view.get("workers", workerId!)?.leaseUntilMs ?? 0) > askedMs))
-    .filter((run) => !isLocking || view.tryLock("runs", run.id))
-    .slice(0, RESCUE_BATCH)
-    .map((run) => ({ run, task: view.get("tasks", run.taskId)! }));
-}
-
-export interface ReleaseReport {
-  released: StagedRun[];
-  wantedKeys: string[];
-}
-
-/** running → queued: the attempt does not count. */
-export function releaseRuns(
-  workerId: string,
-  runs: readonly { id: string; claimNo: number }[],
-): Script<ReleaseReport> {
-  return ask("release runs", (view) => {
-    const taken = runs.flatMap(({ id, claimNo }) => {
-      const run = view.get("runs", id);
-      const isOwn = run?.state === "running" && run.workerId === workerId && run.claimNo === claimNo;
-      return isOwn && !run.isCancelRequested ? [run] : [];
-    });
-    const released = taken.map((run) => {
-      const free: RunRow = {
-        ...run,
-        state: "queued",
-        workerId: null,
-        startedAtMs: null,
-        availableAtMs: view.nowMs,
-      };
-      view.put("runs", run.id, free);
-      return toStaged(free);
-    });
-    return { released, wantedKeys: givePermitsBack(view, taken) };
-  });
-}
-
-/** Of a run that is its worker's by the table, unknown there, and wanted by nobody. */
-export function endLostRun(
-  world: World,
-  workerId: string,
-  { id, claimNo }: { id: string; claimNo: number },
-): Script {
-  return ask("end lost run", (view) => {
-    const run = view.get("runs", id);
-    if (run?.state !== "running" || run.workerId !== workerId || run.claimNo !== claimNo) return;
-    view.remove("runs", id);
-    const row = finalRow(world, run, "cancelled");
-    view.put("finals", row.key, row);
-    givePermitsBack(view, [run]);
-  });
-}
-
-export interface OwnedRun {
-  id: string;
-  claimNo: number;
-  cancelRequested: boolean;
-  isOld: boolean;
-}
-
-export function listOwnedRuns(workerId: string, leaseMs: number): Script<OwnedRun[]> {
-  return ask("list owned runs", (view) =>
-    view
-      .all("runs")
-      .filter((run) => run.state === "running" && run.workerId === workerId)
-      .map((run) => ({
-        ...{ id: run.id, claimNo: run.claimNo, cancelRequested: run.isCancelRequested },
-        isOld: run.startedAtMs! < view.nowMs - leaseMs,
-      })),
-  );
-}
-
-export function renewLease(workerId: string, leaseMs: number): Script {
-  return ask("renew lease", (view) =>
-    view.put("workers", workerId, { id: workerId, leaseUntilMs: view.nowMs + leaseMs }),
-  );
 }

@@ -6,17 +6,11 @@ import { createRandom, type Random } from "../../support/random.ts";
 import { createJudge, type Judge } from "../invariants/index.ts";
 import type { Violation } from "../invariants/invariant.ts";
 import type { HasBug } from "../planted-bugs.ts";
-import { drawSetup, REQUESTS, type Setup, setUp } from "../setup.ts";
-import {
-  canHear,
-  type Fault,
-  isConnected,
-  listMovable,
-  listTravelling,
-  type Move,
-  play,
-} from "../simulation/moves.ts";
-import { type Actor, createWorld, type Process, type World } from "../simulation/world.ts";
+import { REQUESTS } from "../requests.ts";
+import { drawSetup, type Setup, setUp } from "../setup.ts";
+import type { Actor } from "../simulation/actors.ts";
+import { canHear, type Fault, isConnected, listTravelling, type Move, play } from "../simulation/moves.ts";
+import { createWorld, type World } from "../simulation/world.ts";
 
 export interface Interleaving {
   seed: number;
@@ -123,7 +117,7 @@ function drawMove(world: World, setup: Setup, storm: Storm, random: Random, last
 
 /** Somebody goes on, or hears; undefined: nobody can. */
 function drawStep(world: World, random: Random): Move | undefined {
-  const actors = listMovable(world);
+  const actors = world.actors.filter(world.canMove);
   const bells = listTravelling(world);
   const hearers = bells.length > 0 ? [...world.processes.values()].filter(canHear) : [];
   const notes = [...world.notes.keys()];
@@ -136,9 +130,6 @@ function drawStep(world: World, random: Random): Move | undefined {
     return { kind: "bell", bell: bells[drawn - actors.length]!.id, process: random.pick(hearers).name };
   return { kind: "note", note: notes[drawn - actors.length - bellCount]! };
 }
-
-const listConnected = (processes: Process[]) =>
-  processes.flatMap(({ actors }) => [...actors].filter(isConnected));
 
 /** @param last who moved last */
 function drawFault(
@@ -165,7 +156,7 @@ function drawFault(
     }
     case "disconnect":
     case "stall": {
-      const actor = struck && isConnected(struck) ? struck : one(listConnected(processes));
+      const actor = struck && isConnected(struck) ? struck : one(world.actors.filter(isConnected));
       if (!actor) return undefined;
       if (kind === "disconnect") return { kind, actor: actor.name };
       return { kind, actor: actor.name, forMs: random.pick([100, 700, 2_500, 5_500, 7_000, 14_000]) };
@@ -197,7 +188,7 @@ function calm(world: World, judge: Judge, random: Random): number {
   for (; count < CALM_MOVES && world.nowMs < untilMs && !judge.violation(); count += 1) {
     const step = drawStep(world, random);
     if (!step && isQuiet(world)) break;
-    play(world, step ?? { kind: "advance" });
+    if (!play(world, step ?? { kind: "advance" })) break;
   }
   if (!judge.violation()) judge.quiet();
   return count;

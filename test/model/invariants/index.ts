@@ -30,7 +30,7 @@ export function createJudge(world: World, leaseMs: number): Judge {
   const hearing = <Event extends keyof Watch>(event: Event) =>
     watches.flatMap((watch) => watch[event] ?? []) as Watch[Event][];
   const [committed, began, ended] = [hearing("committed"), hearing("began"), hearing("ended")];
-  const [advanced, quiet] = [hearing("advanced"), hearing("quiet")];
+  const [left, advanced, quiet] = [hearing("left"), hearing("advanced"), hearing("quiet")];
   return {
     violation: () => violation,
     committed(changes, by) {
@@ -41,6 +41,9 @@ export function createJudge(world: World, leaseMs: number): Judge {
     },
     ended(attempt) {
       for (const hear of ended) hear(attempt);
+    },
+    left(workerId) {
+      for (const hear of left) hear(workerId);
     },
     advanced() {
       for (const hear of advanced) hear();

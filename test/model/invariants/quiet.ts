@@ -19,13 +19,10 @@ export const nothingStuck: Invariant = {
   }),
 };
 
-const isHealed = ({ isCalm, databaseFrozenUntilMs, processes, nowMs }: World) =>
+const isHealed = ({ isCalm, databaseFrozenUntilMs, actors, nowMs }: World) =>
   isCalm &&
   databaseFrozenUntilMs === null &&
-  [...processes.values()].every(
-    ({ frozenUntilMs, actors }) =>
-      frozenUntilMs === null && [...actors].every(({ stalledUntilMs }) => stalledUntilMs <= nowMs),
-  );
+  actors.every(({ stalledUntilMs, process }) => process.frozenUntilMs === null && stalledUntilMs <= nowMs);
 
 /** Whoever could go on does, within this. */
 const PROMPT_MS = 8_000;
@@ -71,8 +68,7 @@ export const bellsKept: Invariant = {
   promise: "a bell that the broker did not lose is dealt with, whoever dies meanwhile",
   watch: (world, report) => ({
     quiet() {
-      for (const { id, isCommitted, wasDealtWith } of world.bells.values())
-        if (isCommitted && !wasDealtWith) report(`${id} was committed and nobody dealt with it`);
+      for (const { id } of world.forgottenBells) report(`${id} was committed and nobody dealt with it`);
     },
   }),
 };

@@ -2,8 +2,8 @@
 import { CLAIM_BATCH, chooseServed, decideClaim } from "../../../runtime/decide-claim.ts";
 import { LEFT_OVER_MS, SWEEP_OVERDUE_MS } from "../../../runtime/intake.ts";
 import { type Claim, type ClaimedRun, claimDueRuns, claimRuns, findEarlyRuns } from "../database/claim.ts";
-import { ConnectionLost, restUntil, type Script } from "../simulation/script.ts";
-import type { Bell } from "../simulation/world.ts";
+import type { Bell } from "../simulation/messages.ts";
+import { ConnectionLost, restBetween, restUntil, type Script } from "../simulation/script.ts";
 import type { Worker } from "./worker.ts";
 
 export interface Intake {
@@ -31,7 +31,7 @@ export function createIntake(worker: Worker, begin: (run: ClaimedRun) => void): 
   function settle(dealt: readonly WaitingBell[]): void {
     const gone = new Set(dealt);
     waiting = waiting.filter((bell) => !gone.has(bell));
-    for (const { bell } of dealt) if (bell) Object.assign(bell, { isCommitted: true, wasDealtWith: true });
+    for (const { bell } of dealt) if (bell) world.settleBell(bell);
   }
 
   function hold(runId: string, waitMs: number): void {
@@ -113,11 +113,11 @@ export function createIntake(worker: Worker, begin: (run: ClaimedRun) => void): 
 
   return {
     hear(bell) {
-      if (world.hasBug("offset-committed-early")) bell.isCommitted = true;
+      if (world.hasBug("offset-committed-early")) world.commitBell(bell);
       const earlyMs = bell.availableAtMs - world.nowMs - process.clockOffsetMs;
       if (earlyMs > 0) {
         hold(bell.runId, earlyMs);
-        Object.assign(bell, { isCommitted: true, wasDealtWith: true });
+        world.settleBell(bell);
         return;
       }
       waiting.push({ runId: bell.runId, bell });
@@ -126,7 +126,8 @@ export function createIntake(worker: Worker, begin: (run: ClaimedRun) => void): 
     sweep: () => search(SWEEP_OVERDUE_MS),
     *whenClaimed() {
       const now = claims;
-      while (isClaiming && claims === now) yield* restUntil(world.nowMs + 10);
+      const isUnderWay = () => isClaiming && claims === now;
+      while (isUnderWay()) yield* restBetween(world.nowMs + 10, { everyMs: 10, passAtOnce: isUnderWay });
     },
     *run() {
       for (;;) {

@@ -1,27 +1,32 @@
 /** The scheduler's pass and those of its jobs that guarantees hang on, with the project's own decisions and periods. */
-import { createLeaseJudge } from "../../../core/store/contact.ts";
+import { createLeaseJudge, type ServerWord } from "../../../core/store/contact.ts";
 import { OVERDUE_MS } from "../../../scheduler/jobs.ts";
 import { createReringBackoff } from "../../../scheduler/rering-overdue.ts";
 import { RING_LEAD_MS } from "../../../scheduler/ring-ahead.ts";
 import { decideSleepMs, STAGE_AHEAD_MS } from "../../../scheduler/stage.ts";
-import { findGrantableKeys, grantPermits } from "../database/admit.ts";
-import { findOverdueRuns } from "../database/claim.ts";
-import { rescueLostRuns } from "../database/finish.ts";
+import { findGrantableKeys, grantPermits, listGrantableKeys } from "../database/admit.ts";
+import { findOverdueRuns, listOverdue } from "../database/claim.ts";
+import { listLost, rescueLostRuns } from "../database/rescue.ts";
+import type { RunRow } from "../database/rows.ts";
 import { settleHeldRuns } from "../database/settle-held.ts";
 import { findNextInstants, queueDueRetries, type StagedRun, stageOccurrences } from "../database/stage.ts";
-import { ask, ConnectionLost, restUntil, type Script } from "../simulation/script.ts";
-import type { Process, World } from "../simulation/world.ts";
+import type { Process } from "../simulation/processes.ts";
+import { ask, ConnectionLost, restBetween, restUntil, type Script } from "../simulation/script.ts";
+import type { World } from "../simulation/world.ts";
 
 /** As in scheduler/stage.ts and scheduler/jobs.ts. */
 const RETRY_MS = 500;
 const MIN_SLEEP_MS = 20;
 const JOB_MS = 1_000;
+/** Of passes that nothing need come between, so many are done step by step all the same: a statement can get lost. */
+export const STEPWISE_EVERY = 4;
 
 export function startScheduler(world: World, process: Process, leaseMs: number): void {
   const ringer = createRinger(world, process);
   const judge = createLeaseJudge(leaseMs, () => world.nowMs);
   const backoff = createReringBackoff();
   const nowMs = () => world.nowMs + process.clockOffsetMs;
+  const look = () => world.database.look(world.nowMs);
 
   function* stage(): Script<number> {
     const now = nowMs();
@@ -50,37 +55,62 @@ export function startScheduler(world: World, process: Process, leaseMs: number):
     }
   }
 
-  function* keepContact(): Script {
-    const askedMs = yield* ask("contact", (view) => view.nowMs);
-    const at = new Date(askedMs);
-    judge.mayJudge({ at, exactAt: at.toISOString(), serverStartedAt: new Date(0) });
-  }
+  const wordAt = (ms: number): ServerWord => {
+    const at = new Date(ms);
+    return { at, exactAt: at.toISOString(), serverStartedAt: new Date(0) };
+  };
+  let contacts = 0;
 
-  function* rescue(): Script {
-    const { count, wantedKeys } = yield* rescueLostRuns(world, nowMs(), judge);
-    if (count > 0) world.signal(process, "schedule");
-    yield* letGo(world, wantedKeys);
-  }
+  const keepContact: Job = {
+    *pass() {
+      judge.mayJudge(wordAt(yield* ask("contact", (view) => view.nowMs)));
+    },
+    passAtOnce() {
+      contacts += 1;
+      if (!world.isCalm && contacts % STEPWISE_EVERY === 0) return false;
+      judge.mayJudge(wordAt(world.nowMs));
+      return true;
+    },
+  };
 
-  function* rering(): Script {
-    const overdue = yield* findOverdueRuns(OVERDUE_MS);
-    const bells = backoff.choose(
-      overdue.map(({ id, availableAtMs }) => ({ runId: id, availableAt: new Date(availableAtMs) })),
-      new Date(nowMs()),
-    );
-    world.ring(bells.map(({ runId, availableAt }) => ({ runId, availableAtMs: availableAt.getTime() })));
-  }
+  const rescue: Job = {
+    *pass() {
+      const { count, wantedKeys } = yield* rescueLostRuns(world, nowMs(), judge);
+      if (count > 0) world.signal(process, "schedule");
+      yield* letGo(world, wantedKeys);
+    },
+    passAtOnce: () => listLost(look(), world.nowMs).length === 0,
+  };
 
-  function* grantAll(): Script {
-    yield* letGo(world, yield* findGrantableKeys());
-  }
+  const toBell = ({ id, availableAtMs }: RunRow) => ({ runId: id, availableAt: new Date(availableAtMs) });
+  const chooseOverdue = (overdue: readonly RunRow[]) =>
+    backoff.choose(overdue.map(toBell), new Date(nowMs()));
+
+  const rering: Job = {
+    *pass() {
+      const bells = chooseOverdue(yield* findOverdueRuns(OVERDUE_MS));
+      world.ring(bells.map(({ runId, availableAt }) => ({ runId, availableAtMs: availableAt.getTime() })));
+    },
+    passAtOnce() {
+      const isIdle = listOverdue(look(), OVERDUE_MS).length === 0;
+      if (isIdle) chooseOverdue([]);
+      return isIdle;
+    },
+  };
+
+  const grantAll: Job = {
+    *pass() {
+      yield* letGo(world, yield* findGrantableKeys());
+    },
+    passAtOnce: () => listGrantableKeys(look()).length === 0,
+  };
 
   process.onNote = ({ channel }) => {
     if (channel === "bellhop_schedule") world.signal(process, "schedule");
   };
   world.spawn(process, "stage", loopStage());
   world.spawn(process, "ringer", ringer.run());
-  const jobs: [string, number, () => Script][] = [
+  const jobs: [string, number, Job][] = [
     ["contact", Math.max(100, Math.min(leaseMs / 6, 2_500)), keepContact],
     ["rescue", Math.max(200, Math.min(leaseMs / 3, 5_000)), rescue],
     ["permits", JOB_MS, grantAll],
@@ -89,15 +119,20 @@ export function startScheduler(world: World, process: Process, leaseMs: number):
   for (const [name, everyMs, job] of jobs) world.spawn(process, name, repeat(world, everyMs, job));
 }
 
+interface Job {
+  pass(): Script;
+  passAtOnce(): boolean;
+}
+
 /** As `startJobs`: it waits its period after each pass, also after one that failed. */
-function* repeat(world: World, everyMs: number, pass: () => Script): Script {
+function* repeat(world: World, everyMs: number, { pass, passAtOnce }: Job): Script {
   for (;;) {
     try {
       yield* pass();
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error;
     }
-    yield* restUntil(world.nowMs + everyMs);
+    yield* restBetween(world.nowMs + everyMs, { everyMs, passAtOnce });
   }
 }
 

@@ -2,15 +2,28 @@
  * A worker: its heartbeat, its intake, its attempts and its recorder as actors of one process, put together from the
  * runtime's own lease, slots, running attempts and decisions. What it keeps in memory is gone with its process.
  */
+import { SWEEP_OVERDUE_MS } from "../../../runtime/intake.ts";
 import { createWorkerLease, type WorkerLease } from "../../../runtime/lease.ts";
 import { createRunningAttempts, type RunningAttempts } from "../../../runtime/running-attempts.ts";
 import { createSlots, type Slots } from "../../../runtime/slots.ts";
-import { endLostRun, listOwnedRuns, type OwnedRun, releaseRuns, renewLease } from "../database/finish.ts";
-import { ConnectionLost, restUntil, type Script } from "../simulation/script.ts";
-import type { Process, World } from "../simulation/world.ts";
+import { listOverdue } from "../database/claim.ts";
+import type { View } from "../database/database.ts";
+import {
+  endLostRun,
+  listOwned,
+  listOwnedRuns,
+  type OwnedRun,
+  releaseRuns,
+  renew,
+  renewLease,
+} from "../database/owned.ts";
+import type { Actor } from "../simulation/actors.ts";
+import type { Process } from "../simulation/processes.ts";
+import { ConnectionLost, restBetween, restUntil, type Script } from "../simulation/script.ts";
+import type { World } from "../simulation/world.ts";
 import { createAttempts } from "./attempts.ts";
 import { createIntake, type Intake } from "./intake.ts";
-import { letGo } from "./scheduler.ts";
+import { letGo, STEPWISE_EVERY } from "./scheduler.ts";
 
 /** As in runtime/worker.ts and runtime/loops.ts. */
 const SWEEP_MS = 2_000;
@@ -26,6 +39,8 @@ export interface Worker {
   slots: Slots;
   running: RunningAttempts;
   beat(): Script;
+  /** The same where nothing comes between; false: it is to be done step by step. */
+  beatAtOnce(by: Actor): boolean;
   giveBack(runs: readonly { id: string; claimNo: number }[]): Script;
 }
 
@@ -44,6 +59,7 @@ export function startWorker(world: World, process: Process, leaseMs: number, slo
 function createWorker(world: World, process: Process, leaseMs: number, slotCount: number): Worker {
   const id = `${process.name}.${process.incarnation}`;
   const lease = createWorkerLease(leaseMs, world.clockOf(process));
+  let beats = 0;
   return {
     ...{ world, process, id, leaseMs, lease },
     slots: createSlots(slotCount),
@@ -57,6 +73,14 @@ function createWorker(world: World, process: Process, leaseMs: number, slotCount
       const renewed = lease.renewing();
       yield* renewLease(id, leaseMs);
       renewed();
+    },
+    beatAtOnce(by) {
+      beats += 1;
+      if (!world.isCalm && beats % STEPWISE_EVERY === 0) return false;
+      const renewed = lease.renewing();
+      if (!world.doAtOnce(by, (view) => renew(view, id, leaseMs))) return false;
+      renewed();
+      return true;
     },
     *giveBack(runs) {
       if (runs.length === 0) return;
@@ -78,26 +102,34 @@ function* main(worker: Worker, intake: Intake): Script {
       yield* restUntil(world.nowMs + RETRY_MS);
     }
   }
-  world.spawn(process, "heartbeat", repeat(world, leaseMs / 3, worker.beat));
-  world.spawn(
-    process,
-    "settle",
-    repeat(world, leaseMs / 3, () => settle(worker, intake)),
-  );
-  world.spawn(process, "intake", intake.run());
+  const look = () => world.database.look(world.nowMs);
+  const loops: [string, number, Loop][] = [
+    ["heartbeat", leaseMs / 3, { pass: worker.beat, passAtOnce: worker.beatAtOnce }],
+    ["settle", leaseMs / 3, { pass: () => settle(worker, intake), passAtOnce: () => agrees(worker, look()) }],
+  ];
   if (!world.hasBug("no-sweep"))
-    world.spawn(
-      process,
+    loops.push([
       "sweep",
-      repeat(world, SWEEP_MS, () => sweep(slots, intake)),
-    );
+      SWEEP_MS,
+      {
+        pass: () => sweep(slots, intake),
+        passAtOnce: () => slots.free() === 0 || listOverdue(look(), SWEEP_OVERDUE_MS).length === 0,
+      },
+    ]);
+  for (const [name, everyMs, loop] of loops) world.spawn(process, name, repeat(world, everyMs, loop));
+  world.spawn(process, "intake", intake.run());
+}
+
+interface Loop {
+  pass(): Script;
+  passAtOnce(by: Actor): boolean;
 }
 
 /** As runtime/loops.ts: it begins with a rest, and comes sooner after a pass that failed. */
-function* repeat(world: World, everyMs: number, pass: () => Script): Script {
+function* repeat(world: World, everyMs: number, { pass, passAtOnce }: Loop): Script {
   let waitMs = everyMs;
   for (;;) {
-    yield* restUntil(world.nowMs + waitMs);
+    yield* restBetween(world.nowMs + waitMs, { everyMs, passAtOnce });
     waitMs = everyMs;
     try {
       yield* pass();
@@ -111,6 +143,15 @@ function* repeat(world: World, everyMs: number, pass: () => Script): Script {
 // biome-ignore lint/correctness/useYield: a pass of a loop, like the others
 function* sweep(slots: Slots, intake: Intake): Script {
   if (slots.free() > 0) intake.sweep();
+}
+
+/** Whether the table and the worker agree. */
+function agrees({ id, leaseMs, running }: Worker, view: View): boolean {
+  const owned = listOwned(view, id, leaseMs);
+  return (
+    owned.length === running.listKnown().length &&
+    owned.every((run) => !run.cancelRequested && running.find(run) !== undefined)
+  );
 }
 
 /** As runtime/owned-runs.ts: what the table and the worker do not agree about. */

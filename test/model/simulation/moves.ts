@@ -1,6 +1,9 @@
 /** What can happen next. A move is told by names alone, so that a trace of moves can be played again, or shortened. */
-import { type RequestKind, request } from "../setup.ts";
-import type { Actor, Bell, Note, Process, World } from "./world.ts";
+import { type RequestKind, request } from "../requests.ts";
+import type { Actor } from "./actors.ts";
+import type { Bell, Note } from "./messages.ts";
+import type { Process } from "./processes.ts";
+import type { World } from "./world.ts";
 
 export type Move =
   /** An actor goes on: its statement is done, or it hears the answer. */
@@ -24,18 +27,9 @@ export type Fault =
   | { kind: "double bell"; bell: string }
   | { kind: "lose note"; note: string };
 
-export function findActor(world: World, name: string): Actor | undefined {
-  for (const { actors } of world.processes.values())
-    for (const actor of actors) if (actor.name === name && world.canMove(actor)) return actor;
-  return undefined;
-}
-
-export const listMovable = (world: World): Actor[] =>
-  [...world.processes.values()].flatMap(({ actors }) => [...actors].filter(world.canMove));
-
 /** Bells that nobody has heard. */
 export const listTravelling = (world: World): Bell[] =>
-  [...world.bells.values()].filter(({ heardBy, isCommitted }) => heardBy === null && !isCommitted);
+  world.bells.size === 0 ? [] : [...world.bells.values()].filter(({ heardBy }) => heardBy === null);
 
 export const canHear = ({ isUp, frozenUntilMs, hear }: Process) =>
   isUp && frozenUntilMs === null && hear !== undefined;
@@ -49,15 +43,12 @@ export const isConnected = ({ state, request }: Actor) =>
 export function play(world: World, move: Move): boolean {
   switch (move.kind) {
     case "go": {
-      const actor = findActor(world, move.actor);
+      const actor = world.actors.find((one) => one.name === move.actor && world.canMove(one));
       if (actor) world.move(actor);
       return actor !== undefined;
     }
-    case "advance": {
-      const nextMs = world.nextInstantMs();
-      if (nextMs !== null) world.advanceTo(nextMs);
-      return nextMs !== null;
-    }
+    case "advance":
+      return world.advance();
     case "bell":
       return deliverBell(world.bells.get(move.bell), world.processes.get(move.process));
     case "note":
@@ -125,11 +116,8 @@ function playFault(world: World, fault: Fault): boolean {
   }
 }
 
-function findConnected(world: World, name: string): Actor | undefined {
-  for (const { actors } of world.processes.values())
-    for (const actor of actors) if (actor.name === name && isConnected(actor)) return actor;
-  return undefined;
-}
+const findConnected = (world: World, name: string): Actor | undefined =>
+  world.actors.find((actor) => actor.name === name && isConnected(actor));
 
 function onProcess(
   world: World,
