@@ -3,9 +3,9 @@
  * are counted are held by runs. It fails where something grows, or leaks.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { tellGrowth } from "../test/soak/judge.ts";
 import { readClaims } from "./queues.ts";
 import type { TaskBody } from "./scenarios.ts";
-import { percentile } from "./stats.ts";
 import type { BenchSystem } from "./system.ts";
 
 const SAMPLE_MS = 5_000;
@@ -13,9 +13,8 @@ const CUSTOMERS = 200;
 /** Tasks a second; the limits let more run in the long term. */
 const DEFAULT_PER_SECOND = 60;
 const TABLES = ["task_runs_open", "run_limits", "returned_permits"] as const;
-/** Autovacuum comes round by then. */
-const SETTLED = 1 / 3;
-const GROWTH = 2;
+/** Of a figure's level, in the second half. */
+const GROWTH = 1;
 /** Below it, nothing is said to have grown. */
 const LEAST_BYTES = 8_000_000;
 const LEAST_CLAIM_MS = 5;
@@ -38,7 +37,7 @@ export interface ChurnSample {
   claimMs: number;
 }
 
-const QUEUES = {
+export const QUEUES = {
   mail: { concurrency: 20, rate: { limit: 100, per: "1s" }, perKey: { concurrency: 2, rate: null } },
   reports: { concurrency: 5 },
   roomy: { concurrency: 500 },
@@ -49,7 +48,7 @@ const QUEUES = {
 };
 
 /** The share of each in the load. */
-function taskOf(body: TaskBody, number: number): object {
+export function taskOf(body: TaskBody, number: number): object {
   const key = `customer-${number % CUSTOMERS}`;
   const turn = number % 12;
   if (turn < 5) return { ...body, queue: "mail", concurrencyKey: key };
@@ -101,8 +100,8 @@ export async function measureChurn(
     given.onSample?.(sample);
   }
   await loading;
-  const faults = [...findGrowth(samples), ...(await findLeaks(system))];
-  if (faults.length > 0) throw new Error(`The churn leaves something behind: ${faults.join("; ")}.`);
+  const faults = [...findFaults(samples), ...(await findLeaks(system))];
+  if (faults.length > 0) throw new Error(`The churn leaves something behind: ${faults.join("; ")}`);
   return samples;
 }
 
@@ -137,25 +136,24 @@ async function look({ db }: BenchSystem): Promise<Omit<ChurnSample, "atSeconds" 
   return { tables, ...permits };
 }
 
-/** The last third against the one before it: what is steady has come to rest by then. */
-function findGrowth(samples: ChurnSample[]): string[] {
+function findFaults(samples: ChurnSample[]): string[] {
   const wrong = samples.filter(({ wrongCounts }) => wrongCounts > 0).length;
   const faults = wrong > 0 ? [`counts of permits were wrong in ${wrong} of ${samples.length} samples`] : [];
-  const third = Math.floor(samples.length * SETTLED);
-  const [middle, last] = [samples.slice(third, 2 * third), samples.slice(2 * third)];
-  const check = (what: string, least: number, read: (sample: ChurnSample) => number) => {
-    const [from, to] = [middle, last].map((some) =>
-      percentile(
-        some.map(read).sort((a, b) => a - b),
-        0.5,
-      ),
-    ) as [number, number];
-    if (to > Math.max(least, GROWTH * from))
-      faults.push(`${what} grew from ${Math.round(from)} to ${Math.round(to)}`);
+  const check = (
+    what: string,
+    unit: string,
+    least: number,
+    read: (sample: ChurnSample) => number,
+  ): string[] => {
+    const points = samples.map((sample) => ({ atSeconds: sample.atSeconds, value: read(sample) }));
+    const told = tellGrowth(what, unit, points, { share: GROWTH, least });
+    return told === undefined ? [] : [told];
   };
-  for (const table of TABLES) check(`bytes of ${table}`, LEAST_BYTES, ({ tables }) => tables[table].bytes);
-  check("milliseconds of a claim", LEAST_CLAIM_MS, ({ claimMs }) => claimMs);
-  return faults;
+  return [
+    ...faults,
+    ...TABLES.flatMap((table) => check(table, "bytes", LEAST_BYTES, ({ tables }) => tables[table].bytes)),
+    ...check("a claim", "ms", LEAST_CLAIM_MS, ({ claimMs }) => claimMs),
+  ];
 }
 
 /** Nothing comes any more: all of it runs, and what it held is given back. */

@@ -20,11 +20,12 @@ export interface LogEntry {
   [field: string]: unknown;
 }
 
-/** Starts a role as its own process; resolves when its log says which port it took. */
+/** Starts a role as its own process; resolves when its log says which port it took. Shows warnings that are not expected. */
 export async function startRole(
   file: string,
   env: NodeJS.ProcessEnv,
   onEntry?: (entry: LogEntry) => void,
+  isExpected: (entry: LogEntry) => boolean = () => false,
 ): Promise<RoleProcess> {
   const flags = ["--disable-warning=TimeoutNegativeWarning"];
   const child: ChildProcess = spawn(process.execPath, [...flags, join(root, file)], {
@@ -37,7 +38,8 @@ export async function startRole(
       const entry = JSON.parse(line) as LogEntry;
       onEntry?.(entry);
       if (entry.port !== undefined) resolve(entry.port);
-      if (entry.level === "error" || entry.level === "warn") process.stderr.write(`${line}\n`);
+      const isNews = entry.level === "error" || (entry.level === "warn" && !isExpected(entry));
+      if (isNews) process.stderr.write(`${line}\n`);
     });
     void exited.then(() => reject(new Error(`${file} ended before it was ready`)));
   });

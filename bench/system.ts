@@ -14,6 +14,9 @@ import { type LogEntry, type RoleProcess, startRole } from "./role-process.ts";
 export interface BenchSystem {
   transport: "postgres" | "kafka";
   db: pg.Pool;
+  databaseUrl: string;
+  /** Those that run from the start to the end, and the worker as it is now. */
+  readonly roles: readonly { name: string; pid: number; port: number }[];
   /** Of the API. */
   origin: string;
   key: string;
@@ -43,7 +46,15 @@ async function whenQueueIsReady({ port }: { port: number }): Promise<void> {
   throw new Error("a role's queue did not become ready within 30 s");
 }
 
-export async function startSystem(kafkaBrokers: string | undefined): Promise<BenchSystem> {
+/**
+ * @param settings of the roles, over those that a benchmark wants
+ * @param isExpected warnings that need not be shown
+ */
+export async function startSystem(
+  kafkaBrokers: string | undefined,
+  settings: Record<string, string> = {},
+  isExpected?: (entry: LogEntry) => boolean,
+): Promise<BenchSystem> {
   const dataDir = await mkdtemp(join(tmpdir(), "bellhop-bench-"));
   const postgres = await startEmbeddedPostgres({ dataDir });
   const env: NodeJS.ProcessEnv = {
@@ -54,10 +65,12 @@ export async function startSystem(kafkaBrokers: string | undefined): Promise<Ben
     BELLHOP_API_KEY: KEY,
     EGRESS_ALLOW: "127.0.0.0/8",
     ...(kafkaBrokers ? { KAFKA_BROKERS: kafkaBrokers, KAFKA_TOPIC_PREFIX: `bench-${Date.now()}` } : {}),
+    ...settings,
   };
-  const api = await startRole("api/main.ts", env);
-  const scheduler = await startRole("scheduler/main.ts", env);
-  let worker = await startRole("runtime/main.ts", env);
+  const start = (file: string) => startRole(file, env, undefined, isExpected);
+  const api = await start("api/main.ts");
+  const scheduler = await start("scheduler/main.ts");
+  let worker = await start("runtime/main.ts");
   if (kafkaBrokers) await Promise.all([api, scheduler, worker].map(whenQueueIsReady));
   const sink = createServer((incoming, response) => {
     incoming.resume();
@@ -73,6 +86,14 @@ export async function startSystem(kafkaBrokers: string | undefined): Promise<Ben
   return {
     transport: kafkaBrokers ? "kafka" : "postgres",
     db,
+    databaseUrl: postgres.url,
+    get roles() {
+      return [
+        { name: "api", ...api },
+        { name: "scheduler", ...scheduler },
+        { name: "worker", ...worker },
+      ];
+    },
     origin,
     key: KEY,
     async readWorkerMetrics() {
@@ -81,7 +102,7 @@ export async function startSystem(kafkaBrokers: string | undefined): Promise<Ben
     },
     stopWorker: () => worker.stop(),
     async startWorker() {
-      worker = await startRole("runtime/main.ts", env);
+      worker = await start("runtime/main.ts");
     },
     startAutoscaler: (onEntry) =>
       startRole(
