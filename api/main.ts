@@ -8,7 +8,7 @@ import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
-import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
+import { trueTime, type VirtualTime } from "../core/schedule-time.ts";
 import { createCompletionTokens } from "../core/secrets/completion-tokens.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
 import { openStore } from "../core/store/database.ts";
@@ -56,28 +56,28 @@ const CALLERS_STAY_MS = 4_000;
 
 /**
  * @param limits how patient it is; other than the default in tests
- * @param time what schedules see; shared with the scheduler where it is not the true one
+ * @param given what schedules see, where it is not the true time; shared with the scheduler
  */
 export async function startApi(
   env: NodeJS.ProcessEnv,
   signal?: AbortSignal,
   limits: EdgeLimits = EDGE_LIMITS,
-  time: ScheduleTime = trueTime(systemClock),
+  given?: VirtualTime,
 ): Promise<Role> {
   const settings = readSettings(API_SETTINGS, env);
   const log = createLogger("api", settings.LOG_LEVEL, settings.LOG_FAILED_RUNS);
   const { maxConnections, ...serverOptions } = limits.server;
-  const clock = systemClock;
   const registry = createRegistry("api");
   await using opened = new AsyncDisposableStack();
   const connections = await openConnections(opened, {
     role: "api",
     settings,
     maxConnections: 16,
-    ...{ clock, log, registry, signal },
+    ...{ clock: systemClock, log, registry, signal },
     serverOptions,
   });
-  const { store, notifier, listener, transport, tracer, door } = connections;
+  const { store, clock, notifier, listener, transport, tracer, door } = connections;
+  const time = given ?? trueTime(clock);
   await connections.untilAnswered(async () => {
     await demandSecretsKey(store, settings.BELLHOP_SECRETS_KEY);
     const namespaceId = await ensureNamespace(store.db, DEFAULT_NAMESPACE);

@@ -2,6 +2,7 @@
 import type { Clock } from "./clock.ts";
 import { CLOSE_TIMEOUT_MS, closeInTime } from "./close-in-time.ts";
 import type { Settings } from "./config/settings.ts";
+import { openDatabaseClock } from "./database-clock.ts";
 import type { FrontDoor } from "./front-door.ts";
 import { openStore, type Store } from "./store/database.ts";
 import { findDurabilityGaps } from "./store/durability.ts";
@@ -31,6 +32,8 @@ export interface DatabaseParts {
 export interface OpenedDatabase {
   store: Store;
   listener: Listener;
+  /** The database's time. */
+  clock: Clock;
   /** For what else a start asks of it: again, while it is away. */
   untilAnswered<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -63,8 +66,9 @@ export async function openDatabase(
       { gaps },
       "the database may lose what it acknowledged; docs/guarantees.md says what is assumed of it",
     );
+  const databaseClock = await openDatabaseClock(opened, { store, until: wait.until });
   isOpen = true;
-  return { store, listener, untilAnswered: wait.until };
+  return { store, listener, clock: databaseClock, untilAnswered: wait.until };
 }
 
 /** Once, where it makes a difference. */

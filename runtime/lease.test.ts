@@ -19,6 +19,16 @@ test("a lease stands from its first renewal for as long as it was taken", async 
   assert.equal(lease.stands(), false);
 });
 
+test("a clock that is set back or forth makes no lease longer or shorter", async () => {
+  const { clock, lease, renew } = openLease();
+  renew();
+  clock.set(new Date(Date.UTC(2027, 0, 1)));
+  assert.equal(lease.stands(), true);
+  clock.set(new Date(Date.UTC(2025, 0, 1)));
+  await clock.advance(1_000);
+  assert.equal(lease.stands(), false);
+});
+
 test("a term counts from when the renewal was sent, not from when it was confirmed", async () => {
   const { clock, lease } = openLease();
   const confirm = lease.renewing();

@@ -16,7 +16,8 @@ export interface WorkerLease {
 export function createWorkerLease(leaseMs: number, clock: Clock): WorkerLease {
   let endsAtMs = Number.NEGATIVE_INFINITY;
   let term = 0;
-  const nowMs = () => clock.now().getTime();
+  // A clock that is set back would keep up a lease that has run out.
+  const nowMs = () => clock.steadyMs();
   const stands = () => nowMs() < endsAtMs;
   return {
     renewing() {

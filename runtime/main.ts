@@ -68,17 +68,16 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
   demanded.catch(() => {});
   const sandbox = createSandbox({ logger: log, egress, metrics: createSandboxMetrics(registry) });
   opened.defer(() => sandbox.close());
-  const clock = systemClock;
   const connections = await openConnections(opened, {
     role: "worker",
     settings,
     maxConnections: 6,
     leaseMs: settings.WORKER_LEASE,
-    ...{ clock, log, registry, signal },
+    ...{ clock: systemClock, log, registry, signal },
     // What wakes a worker does not wait for a consumer group, nor for loading what it takes.
     connectsQueue: "when used",
   });
-  const { store, notifier, listener, transport, tracer, door } = connections;
+  const { store, clock, notifier, listener, transport, tracer, door } = connections;
   const keyFits = connections.untilAnswered(() => demandSecretsKey(store, settings.BELLHOP_SECRETS_KEY));
   keyFits.catch(() => {});
   // The probes outlive the drain: a worker that finishes its runs is alive.

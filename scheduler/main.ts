@@ -6,7 +6,7 @@ import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
-import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
+import { trueTime, type VirtualTime } from "../core/schedule-time.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { closeDueRuns } from "../core/store/joins/joinable-runs.ts";
@@ -36,26 +36,26 @@ export const SCHEDULER_SETTINGS = [
 const DEFAULTS = { PORT: "8081" };
 const MARKED_WORKERS = 1_000;
 
-/** @param time what schedules see; shared with the API where it is not the true one */
+/** @param given what schedules see, where it is not the true time; shared with the API */
 export async function startScheduler(
   env: NodeJS.ProcessEnv,
   signal?: AbortSignal,
-  time: ScheduleTime = trueTime(systemClock),
+  given?: VirtualTime,
 ): Promise<Role> {
   const settings = readSettings(SCHEDULER_SETTINGS, env, DEFAULTS);
   const log = createLogger("scheduler", settings.LOG_LEVEL, settings.LOG_FAILED_RUNS);
   const registry = createRegistry("scheduler");
   const metrics = createSchedulerMetrics(registry);
-  const clock = systemClock;
   await using opened = new AsyncDisposableStack();
   const connections = await openConnections(opened, {
     role: "scheduler",
     settings,
     maxConnections: 6,
     leaseMs: settings.WORKER_LEASE,
-    ...{ clock, log, registry, signal },
+    ...{ clock: systemClock, log, registry, signal },
   });
-  const { store, notifier, listener, transport, tracer, door } = connections;
+  const { store, clock, notifier, listener, transport, tracer, door } = connections;
+  const time = given ?? trueTime(clock);
 
   const ringer = createRinger(transport, clock, {
     rung: () => {},

@@ -57,7 +57,7 @@ export async function startStandalone(
       time: await chooseTime(store, options.includes(VIRTUAL_CLOCK), systemClock.now()),
     };
   });
-  if (time.isVirtual)
+  if (time)
     log.warn({ now: time.now() }, "schedules see a clock for tests, which stands still until it is advanced");
   const roleEnv = chooseRoleEnv(env, { databaseUrl: postgres.url, apiKey: key, secretsKey });
 
@@ -81,7 +81,7 @@ export async function startStandalone(
     hasEmail: settings.EMAIL_URL !== undefined,
     minWorkers: settings.WORKERS_MIN,
     maxWorkers: settings.WORKERS_MAX,
-    virtualNow: time.isVirtual ? time.now() : undefined,
+    virtualNow: time?.now(),
   };
   process.stdout.write(describeStart(facts));
   const held = opened.move();
