@@ -25,6 +25,8 @@ export interface PgBouncerOptions {
   poolSize?: number;
   /** More lines of its [pgbouncer] section. */
   settings?: Record<string, string | number>;
+  /** For its files; default: one of its own, which goes with the test file. */
+  folder?: string;
 }
 
 /** The program, or why tests of it are skipped. */
@@ -42,8 +44,7 @@ after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, fo
 /** Ends with the test file. */
 export async function startPgBouncer(tool: PgBouncerTool, options: PgBouncerOptions): Promise<PgBouncer> {
   const [port] = await freePorts(1);
-  const folder = await mkdtemp(join(tmpdir(), "bellhop-pgbouncer-"));
-  folders.push(folder);
+  const folder = options.folder ?? (await makeFolder());
   // Started by root, it goes on as another user, who has to read its files again.
   await chmod(folder, 0o755);
   const file = await writeConfig(folder, port!, options);
@@ -67,6 +68,12 @@ export async function startPgBouncer(tool: PgBouncerTool, options: PgBouncerOpti
   };
   await bouncer.start();
   return bouncer;
+}
+
+async function makeFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "bellhop-pgbouncer-"));
+  folders.push(folder);
+  return folder;
 }
 
 async function writeConfig(folder: string, port: number, options: PgBouncerOptions): Promise<string> {

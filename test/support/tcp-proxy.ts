@@ -13,16 +13,21 @@ export interface TcpProxy {
   abandon(): void;
   /** What is sent from now on arrives so much later, in its order; 0: at once. */
   delay(ms: number): void;
+  /** What is sent from now on meets what it is told: the network of a bad day. Undefined: nothing. */
+  impair(meet: (() => Impairment) | undefined): void;
   /** Where new connections lead from now on; those that stand are cut. */
   redirect(port: number): void;
   close(): Promise<void>;
 }
 
+/** How much later a piece arrives, in ms, and in its order; `reset`: it is lost, and its connection breaks. */
+export type Impairment = number | "reset";
+
 /** @param port of the server, on 127.0.0.1 */
 export async function startTcpProxy(port: number): Promise<TcpProxy> {
   let targetPort = port;
   let isHeld = false;
-  let delayMs = 0;
+  let impair: () => Impairment = () => 0;
   const sockets = new Set<Socket>();
   const abandoned = new WeakSet<Socket>();
   const waiting: Socket[] = [];
@@ -34,11 +39,11 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
     if (isHeld) socket.pause();
   }
 
-  /** Of one direction: each act is done after those before it, and after the delay that holds when it comes. */
-  function inOrder(): (act: () => void) => void {
+  /** Of one direction: each act is done after those before it, and after its delay. */
+  function inOrder(): (act: () => void, delayMs?: number) => void {
     let pending = 0;
     let last = Promise.resolve();
-    return (act) => {
+    return (act, delayMs = 0) => {
       if (pending === 0 && delayMs === 0) return act();
       pending += 1;
       const dueMs = performance.now() + delayMs;
@@ -59,7 +64,11 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
       [server, client],
     ] as const) {
       const pass = inOrder();
-      from.on("data", (chunk) => pass(() => void to.write(chunk)));
+      from.on("data", (chunk) => {
+        const met = impair();
+        if (met === "reset") for (const socket of [from, to]) socket.resetAndDestroy();
+        else pass(() => void to.write(chunk), met);
+      });
       from.once("end", () => pass(() => void to.end()));
       from.once("close", () =>
         pass(() => {
@@ -94,7 +103,10 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
       }
     },
     delay(ms) {
-      delayMs = ms;
+      impair = () => ms;
+    },
+    impair(meet) {
+      impair = meet ?? (() => 0);
     },
     redirect(next) {
       targetPort = next;

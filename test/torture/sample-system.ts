@@ -1,5 +1,5 @@
 /** Looks every two seconds at how much the system takes, until it is stopped. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import type { Records } from "./records.ts";
 import { type System, withClient } from "./system/system.ts";
 
@@ -8,8 +8,12 @@ const EVERY_MS = 2_000;
 /** @returns what stops it */
 export function startSampling(system: System, records: Records): () => void {
   const timer = setInterval(async () => {
-    const roleBytes = Object.fromEntries(system.roles.map(({ name, pid }) => [name, residentBytes(pid)]));
-    records.add("samples", { at: Date.now(), roleBytes, connections: await countConnections(system) });
+    const ofRoles = (measure: (pid: number) => number) =>
+      Object.fromEntries(system.roles.map(({ name, pid }) => [name, measure(pid)]));
+    records.add("samples", {
+      ...{ at: Date.now(), roleBytes: ofRoles(residentBytes), roleDescriptors: ofRoles(countDescriptors) },
+      connections: await countConnections(system),
+    });
   }, EVERY_MS);
   return () => clearInterval(timer);
 }
@@ -19,6 +23,15 @@ function residentBytes(pid: number): number {
   try {
     const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
     return Number(kilobytes ?? 0) * 1_024;
+  } catch {
+    return 0;
+  }
+}
+
+/** None where it has ended, and where the machine tells nothing of that. */
+function countDescriptors(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
   } catch {
     return 0;
   }

@@ -8,6 +8,7 @@ const UNDER_WAY = `
   SELECT 'a run that is ' || state AS what, id::text FROM task_runs_open WHERE state <> 'dead'
   UNION ALL SELECT 'callbacks of a run', run_id::text FROM run_callbacks
   UNION ALL SELECT 'a task that is active', id::text FROM tasks WHERE state = 'active'
+  UNION ALL SELECT 'a task that was enqueued', task_id::text FROM enqueued_tasks WHERE refused_at IS NULL
   UNION ALL SELECT 'a bulk action', id::text FROM bulk_actions WHERE state = 'running'`;
 
 export interface Unquiet {

@@ -9,6 +9,7 @@ const TRAIL = [
   `CREATE TABLE torture.run_changes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    began_at timestamptz NOT NULL DEFAULT transaction_timestamp(),
     xid text NOT NULL DEFAULT pg_current_xact_id()::text,
     op text NOT NULL,
     run_id uuid NOT NULL,
@@ -41,6 +42,7 @@ const TRAIL = [
   `CREATE TABLE torture.task_changes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    began_at timestamptz NOT NULL DEFAULT transaction_timestamp(),
     xid text NOT NULL DEFAULT pg_current_xact_id()::text,
     op text NOT NULL,
     task_id uuid NOT NULL,

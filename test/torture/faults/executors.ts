@@ -1,6 +1,6 @@
 /** The processes in which a worker runs functions, killed one at a time. */
 import { childrenOf, descendantsOf } from "../../../core/processes/process-tree.ts";
-import { type Fault, pickOf } from "./fault.ts";
+import { type Fault, pickAgain, pickOf } from "./fault.ts";
 
 /** Whatever a worker started: executors, and what stands between it and them. */
 export const executor: Fault = {
@@ -13,7 +13,7 @@ export const executor: Fault = {
         part: worker.name,
         async inflict() {
           const children = childrenOf(worker.pid);
-          const child = pickOf(children, (pick * 997) % 1);
+          const child = pickOf(children, pickAgain(pick));
           if (child !== undefined) killTree(child);
         },
       }

@@ -5,12 +5,16 @@ export const FAULT_KINDS = [
   "kill",
   "stop",
   "term",
+  "out-of-memory",
+  "clock",
   "executor",
   "terminate",
   "partition",
   "half-open",
   "delay",
+  "loss",
   "call-partition",
+  "pooler-restart",
   "postgres-crash",
   "postgres-restart",
   "postgres-freeze",
@@ -41,6 +45,9 @@ export interface Fault {
   /** @param pick from 0 up to 1, says whom it meets; undefined: there is nobody whom it could meet */
   aim(system: System, pick: number): Harm | undefined;
 }
+
+/** Another number from 0 up to 1 that follows from a pick, for what is not whom it meets. */
+export const pickAgain = (pick: number): number => (pick * 9_973) % 1;
 
 export function pickOf<T>(items: readonly T[], pick: number): T | undefined {
   return items[Math.floor(pick * items.length)];

@@ -7,7 +7,7 @@ const epochMs = (column: string) => `extract(epoch FROM ${column})::float8 * 100
 
 /** By file: what evidence.ts calls by these names. */
 const COLLECTED = {
-  "changes.jsonl": `SELECT id::float8, ${epochMs("at")} AS at, xid, op, run_id AS "runId", task_id AS "taskId", trigger,
+  "changes.jsonl": `SELECT id::float8, ${epochMs("at")} AS at, ${epochMs("began_at")} AS "beganAt", xid, op, run_id AS "runId", task_id AS "taskId", trigger,
       state, claim_no AS "claimNo", worker_id AS "workerId", attempt, ${epochMs("scheduled_for")} AS "scheduledFor",
       ${epochMs("available_at")} AS "availableAt", limit_keys AS "limitKeys", error_code AS "errorCode"
     FROM torture.run_changes ORDER BY id`,
@@ -17,11 +17,15 @@ const COLLECTED = {
     FROM task_runs`,
   // As the last change of each has it.
   "tasks.jsonl": `SELECT DISTINCT ON (task_id) task_id AS id, name, type, state, schedule,
-      count(*) OVER same < count(*) OVER whole AS "wasRescheduled",
-      ${epochMs("anchor_at")} AS "anchorAt", ${epochMs("created_at")} AS "createdAt"
-    FROM torture.task_changes
-    WINDOW whole AS (PARTITION BY task_id), same AS (PARTITION BY task_id, schedule, anchor_at)
-    ORDER BY task_id, task_changes.id DESC`,
+      ${epochMs("created_at")} AS "createdAt"
+    FROM torture.task_changes ORDER BY task_id, id DESC`,
+  "schedules.jsonl": `SELECT "taskId", schedule, ${epochMs("anchor_at")} AS "anchorAt",
+      ${epochMs("began_at")} AS "beganAt", ${epochMs("at")} AS at
+    FROM (SELECT task_id AS "taskId", schedule, anchor_at, began_at, at, id, op,
+        (schedule, anchor_at) IS NOT DISTINCT FROM (lag(schedule) OVER ofTask, lag(anchor_at) OVER ofTask) AS "isSame"
+      FROM torture.task_changes WINDOW ofTask AS (PARTITION BY task_id ORDER BY id)) AS c
+    WHERE NOT "isSame" ORDER BY id`,
+  "bulks.jsonl": `SELECT id, action, state, done, failed, backfill ->> 'taskId' AS "taskId", cardinality(instants) AS instants FROM bulk_actions`,
   "logs.jsonl": `SELECT run_id AS "runId", attempt, message FROM task_logs
     WHERE message ~ '^(begun|called) ' ORDER BY id`,
 };

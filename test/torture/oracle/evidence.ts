@@ -5,8 +5,9 @@ export interface RunChange {
   /** Orders all changes. */
   id: number;
   at: number;
-  /** Of its transaction. */
+  /** Its transaction, and when that began. */
   xid: string;
+  beganAt: number;
   op: "I" | "U" | "D";
   runId: string;
   taskId: string | null;
@@ -49,10 +50,29 @@ export interface TaskRecord {
   state: string;
   /** The last one that it had. */
   schedule: Record<string, unknown>;
-  /** It had others before, or began anew. */
-  wasRescheduled: boolean;
-  anchorAt: number;
   createdAt: number;
+}
+
+/** A schedule that a task was given. */
+export interface GivenSchedule {
+  taskId: string;
+  schedule: Record<string, unknown>;
+  anchorAt: number;
+  /** When the transaction that gave it began, and when it wrote it. */
+  beganAt: number;
+  at: number;
+}
+
+/** A bulk action as it stands at the end. */
+export interface BulkRecord {
+  id: string;
+  action: string;
+  state: string;
+  done: number;
+  failed: number;
+  /** Of a backfill. */
+  taskId: string | null;
+  instants: number | null;
 }
 
 /** A request at a target. */
@@ -76,6 +96,12 @@ export interface TakenMail {
 export interface ToldEnd {
   endedRunId: string | null;
   state: string | null;
+}
+
+/** Which calls' inputs a run of several calls had, by the keys of their requests. */
+export interface Gathered {
+  runId: string;
+  keys: string[];
 }
 
 /** What an API answered to a target that completed a run later. */
@@ -104,6 +130,8 @@ export interface Sample {
   at: number;
   /** Resident, of each role's own process. */
   roleBytes: Record<string, number>;
+  /** Open files and sockets of each. */
+  roleDescriptors: Record<string, number>;
   /** To the database; null: it could not be asked. */
   connections: number | null;
 }
@@ -150,10 +178,14 @@ export interface Evidence {
   changes: Map<string, RunChange[]>;
   rows: Map<string, RunRow[]>;
   tasks: Map<string, TaskRecord>;
+  /** By task, in their order. */
+  schedules: Map<string, GivenSchedule[]>;
+  bulks: BulkRecord[];
   /** By run, in the order in which they came. */
   requests: Map<string, TargetRequest[]>;
   mails: TakenMail[];
   told: ToldEnd[];
+  gathered: Gathered[];
   completions: Completion[];
   /** By run. */
   logs: Map<string, LogLine[]>;

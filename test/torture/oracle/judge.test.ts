@@ -1,7 +1,7 @@
 /** The oracle finds nothing in what is right, and each thing that is wrong by the invariant that forbids it. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Evidence } from "./evidence.ts";
+import type { Evidence, Sample } from "./evidence.ts";
 import { INVARIANTS } from "./invariants/index.ts";
 import { judge } from "./judge.ts";
 import {
@@ -9,10 +9,12 @@ import {
   RUN,
   SAMPLE_LIFE,
   sampleAnswer,
+  sampleBackfill,
   sampleChange,
   sampleEvidence,
   sampleRequest,
   sampleRow,
+  sampleSchedule,
   sampleTask,
   TASK,
 } from "./sample-evidence.ts";
@@ -39,7 +41,15 @@ const besideEachOther = (laterMs: number) =>
 const called = sampleAnswer({
   ...{ act: "call", key: "c", path: "/v1/functions/errand/invoke", status: 200, runId: RUN, answer: {} },
 });
-const repeating = sampleTask({ schedule: { kind: "every", everyMs: 4_000 }, anchorAt: 2_000 });
+const every = { kind: "every", everyMs: 4_000 };
+const repeating = sampleTask({ schedule: every });
+const sampleOf = (sample: Partial<Sample>): Sample => ({
+  ...{ at: 1, roleBytes: {}, roleDescriptors: {}, connections: 5 },
+  ...sample,
+});
+const collected = sampleAnswer({
+  ...{ act: "collected", path: "/v1/functions/gather/invoke", status: 202, answer: { runId: RUN } },
+});
 const cancelled = sampleAnswer({
   path: `/v1/tasks/${TASK}/cancel`,
   firstAt: 12_000,
@@ -141,8 +151,75 @@ Object.assign(WRONG, {
   ],
   "an instant of which nothing tells": [
     // Its grid has 6,000 and 10,000 before the cancel.
-    sampleEvidence({ more: { tasks: new Map([[TASK, repeating]]), answers: [cancelled] } }),
+    sampleEvidence({
+      more: { tasks: new Map([[TASK, repeating]]), schedules: sampleSchedule(every), answers: [cancelled] },
+    }),
     "every-instant",
+  ],
+  "a run of an instant that is excluded": [
+    sampleEvidence({
+      more: {
+        tasks: new Map([[TASK, repeating]]),
+        schedules: sampleSchedule({ ...every, exclude: { cron: "*/5 * * * * *" } }),
+      },
+    }),
+    "exclusions-hold",
+  ],
+  "a run of a day that a calendar has closed": [
+    sampleEvidence({
+      more: {
+        tasks: new Map([[TASK, repeating]]),
+        schedules: sampleSchedule({ ...every, exclude: { calendar: "closed" } }),
+        answers: [
+          sampleAnswer({
+            ...{ act: "calendar", method: "PUT", path: "/v1/calendars/closed", status: 200, answer: {} },
+            ...{ body: { dates: ["1970-01-01"] }, firstAt: 3_000, at: 3_100 },
+          }),
+        ],
+      },
+    }),
+    "exclusions-hold",
+  ],
+  "a request that was refused and made a task": [
+    sampleEvidence({ more: { answers: [sampleAnswer({ status: 422, answer: {} })] } }),
+    "refused-makes-nothing",
+  ],
+  "an input that was acknowledged and is in no run": [
+    sampleEvidence({ more: { answers: [collected], gathered: [{ runId: RUN, keys: ["k2"] }] } }),
+    "inputs-in-one-run",
+  ],
+  "an input that is in two runs": [
+    sampleEvidence({ more: { gathered: ["run-1", "run-2"].map((runId) => ({ runId, keys: ["k1"] })) } }),
+    "inputs-in-one-run",
+  ],
+  "a debounced run with an input that was replaced": [
+    sampleEvidence({
+      more: {
+        answers: ["k1", "k2"].map((key, index) => ({
+          ...collected,
+          ...{ act: "debounced", key, firstAt: 10 * index, at: 10 * index + 1 },
+        })),
+        gathered: [{ runId: RUN, keys: ["k1"] }],
+      },
+    }),
+    "inputs-in-one-run",
+  ],
+  "a backfill that made fewer runs than it counts": [
+    sampleEvidence({ more: { bulks: [sampleBackfill()] } }),
+    "bulk-actions-whole",
+  ],
+  "a backfill that ended before its last instant": [
+    sampleEvidence({
+      rows: [sampleRow({ trigger: "backfill" })],
+      more: { bulks: [sampleBackfill({ instants: 2 })], answers: [] },
+    }),
+    "bulk-actions-whole",
+  ],
+  "a bulk action that was acknowledged and is gone": [
+    sampleEvidence({
+      more: { answers: [sampleAnswer({ path: "/v1/bulk", status: 202, answer: { id: "b9" } })] },
+    }),
+    "bulk-actions-whole",
   ],
   "two runs at once where one may": [
     sampleEvidence({ changes: besideEachOther(5_000), more: { answers: [QUEUE] } }),
@@ -216,7 +293,11 @@ Object.assign(WRONG, {
     "dead-letters-stay",
   ],
   "a role that grows": [
-    sampleEvidence({ more: { samples: [{ at: 1, roleBytes: { "api-1": 2e9 }, connections: 5 }] } }),
+    sampleEvidence({ more: { samples: [sampleOf({ roleBytes: { "api-1": 2e9 } })] } }),
+    "bounded",
+  ],
+  "a role that closes nothing": [
+    sampleEvidence({ more: { samples: [sampleOf({ roleDescriptors: { "api-1": 5_000 } })] } }),
     "bounded",
   ],
   "bells that nobody dealt with": [

@@ -2,9 +2,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type {
+  BulkRecord,
   Completion,
   Evidence,
   Facts,
+  Gathered,
+  GivenSchedule,
   LogLine,
   RecordedAnswer,
   RecordedFault,
@@ -26,15 +29,19 @@ export async function readEvidence(folder: string): Promise<Evidence> {
   const changes = await read<RunChange>("changes.jsonl");
   const rows = await read<RunRow>("rows.jsonl");
   const tasks = await read<TaskRecord>("tasks.jsonl");
+  const schedules = await read<GivenSchedule>("schedules.jsonl");
   const logs = await read<LogLine>("logs.jsonl");
   return {
     facts: JSON.parse(await readFile(join(folder, "facts.json"), "utf8")) as Facts,
     changes: Map.groupBy(changes, ({ runId }) => runId),
     rows: Map.groupBy(rows, ({ id }) => id),
     tasks: new Map(tasks.map((task) => [task.id, task])),
+    schedules: Map.groupBy(schedules, ({ taskId }) => taskId),
+    bulks: await read<BulkRecord>("bulks.jsonl"),
     requests: toRequests(requests),
     mails: ofEvent<TakenMail>("mail"),
     told: ofEvent<ToldEnd>("called"),
+    gathered: ofEvent<Gathered>("gathered"),
     completions: ofEvent<Completion>("completed"),
     logs: Map.groupBy(logs, ({ runId }) => runId),
     answers: await read<RecordedAnswer>("answers.jsonl"),

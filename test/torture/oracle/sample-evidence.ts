@@ -1,5 +1,14 @@
 /** Evidence of one run that did all as it should, for tests to spoil. */
-import type { Evidence, RecordedAnswer, RunChange, RunRow, TargetRequest, TaskRecord } from "./evidence.ts";
+import type {
+  BulkRecord,
+  Evidence,
+  GivenSchedule,
+  RecordedAnswer,
+  RunChange,
+  RunRow,
+  TargetRequest,
+  TaskRecord,
+} from "./evidence.ts";
 
 export const RUN = "run-1";
 export const TASK = "task-1";
@@ -8,6 +17,7 @@ export const DUE = 10_000;
 
 export function sampleChange(change: Partial<RunChange> & Pick<RunChange, "id" | "state">): RunChange {
   return {
+    beganAt: change.at ?? DUE + change.id,
     ...{ at: DUE + change.id, xid: `x${change.id}`, op: "U", runId: RUN, taskId: TASK, trigger: "schedule" },
     ...{ claimNo: 0, workerId: null, attempt: 1, scheduledFor: DUE, availableAt: DUE },
     ...{ limitKeys: null, errorCode: null },
@@ -40,7 +50,7 @@ export function sampleTask(task: Partial<TaskRecord> = {}): TaskRecord {
       state: "completed",
       schedule: { kind: "delay", delayMs: 1_000 },
     },
-    ...{ wasRescheduled: false, anchorAt: 0, createdAt: 0 },
+    createdAt: 0,
     ...task,
   };
 }
@@ -52,6 +62,14 @@ export function sampleAnswer(answer: Partial<RecordedAnswer> = {}): RecordedAnsw
     ...answer,
   };
 }
+
+export const sampleSchedule = (schedule: Record<string, unknown>): Map<string, GivenSchedule[]> =>
+  new Map([[TASK, [{ taskId: TASK, schedule, anchorAt: 2_000, beganAt: 2_000, at: 2_000 }]]]);
+
+export const sampleBackfill = (bulk: Partial<BulkRecord> = {}): BulkRecord => ({
+  ...{ id: "b1", action: "backfill", state: "succeeded", done: 1, failed: 0, taskId: TASK, instants: 1 },
+  ...bulk,
+});
 
 export const SAMPLE_LIFE: readonly RunChange[] = [
   sampleChange({ id: 1, op: "I", state: "queued", at: DUE - 1_000 }),
@@ -74,6 +92,7 @@ export function sampleEvidence(parts: {
     changes: Map.groupBy(parts.changes ?? SAMPLE_LIFE, ({ runId }) => runId),
     rows: Map.groupBy(parts.rows ?? [sampleRow()], ({ id }) => id),
     tasks: new Map([[TASK, sampleTask()]]),
+    ...{ schedules: new Map(), bulks: [], gathered: [] },
     requests: Map.groupBy(parts.requests ?? [sampleRequest()], ({ runId }) => runId),
     ...{ mails: [], told: [], completions: [], logs: new Map(), faults: [], samples: [] },
     answers: [sampleAnswer()],

@@ -36,6 +36,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, seq: n
   response.once("close", () => record({ event: "end", seq, at: Date.now(), how }));
   const body = Buffer.concat(await request.toArray()).toString("utf8");
   if (url.pathname === "/called") record({ event: "called", seq, ...toldOf(body) });
+  if (url.pathname === "/gathered") record({ event: "gathered", seq, runId, keys: JSON.parse(body) });
   const step = stepOf(url.searchParams.get("plan") ?? "200", attempt);
   switch (step.kind) {
     case "drop":

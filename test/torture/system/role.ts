@@ -5,8 +5,9 @@
  */
 import { createWriteStream } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { type RunningProcess, startProcess } from "../../support/processes.ts";
+import { type RunningProcess, startCommand } from "../../support/processes.ts";
 import type { TcpProxy } from "../../support/tcp-proxy.ts";
+import { giveOrders, INSIDE_ROLE, type Orders } from "./inside-role.ts";
 
 export type RoleKind = "api" | "scheduler" | "worker";
 
@@ -15,6 +16,11 @@ const FILES: Record<RoleKind, string> = {
   scheduler: "scheduler/main.ts",
   worker: "runtime/main.ts",
 };
+/** As much memory as a small container would leave. */
+const NODE_FLAGS = [
+  ...["--disable-warning=TimeoutNegativeWarning", "--max-old-space-size=400"],
+  `--import=${INSIDE_ROLE}`,
+];
 const RESTART_MS = 300;
 const PROBE_MS = 100;
 const PROBE_TIMEOUT_MS = 2_000;
@@ -26,6 +32,8 @@ export interface RoleOptions {
   port: number;
   env: Record<string, string>;
   logFile: string;
+  /** What is to be done inside of it (inside-role.ts). */
+  ordersFile: string;
   /** Its own way to the database. */
   database: TcpProxy;
   /** Of a worker: how APIs reach it. */
@@ -57,6 +65,7 @@ export class Role {
   constructor(options: RoleOptions) {
     const { kind, name, port, database, calls } = options;
     this.#options = options;
+    this.#order({ clockAheadMs: 0, exhaustsMemory: false });
     this.kind = kind;
     this.name = name;
     this.url = `http://127.0.0.1:${port}`;
@@ -74,6 +83,19 @@ export class Role {
     if (!this.#isAlive) return;
     if (signal === "SIGKILL" || signal === "SIGTERM") this.#wasAsked = true;
     this.#process.signal(signal);
+  }
+
+  /** It breaks down within seconds; resolves when it has. */
+  async exhaustMemory(): Promise<void> {
+    if (!this.#isAlive) return;
+    this.#wasAsked = true;
+    this.#order({ clockAheadMs: 0, exhaustsMemory: true });
+    await this.#process.exited;
+  }
+
+  /** Its clock is so far ahead of the true one from now on; 0: it is right again. */
+  shiftClock(clockAheadMs: number): void {
+    this.#order({ clockAheadMs, exhaustsMemory: false });
   }
 
   async isReady(): Promise<boolean> {
@@ -103,9 +125,16 @@ export class Role {
     await this.#process.stop();
   }
 
+  #order(orders: Orders): void {
+    giveOrders(this.#options.ordersFile, orders);
+  }
+
   #start(): RunningProcess {
-    const { kind, port, env, logFile } = this.#options;
-    const started = startProcess(FILES[kind], { env: { ...env, PORT: String(port) } });
+    const { kind, name, port, env, logFile, ordersFile } = this.#options;
+    const started = startCommand(name, [process.execPath, ...NODE_FLAGS, FILES[kind]], {
+      ...env,
+      ...{ PORT: String(port), TORTURE_ORDERS: ordersFile },
+    });
     this.#isAlive = true;
     void started.exited.then(async ({ code, signal }) => {
       this.#isAlive = false;
@@ -114,6 +143,7 @@ export class Role {
       const wasAsked = this.#wasAsked || this.#isDismissed;
       this.exits.push({ at: Date.now(), code, signal, wasAsked, lastLines: started.lines.slice(-5) });
       this.#wasAsked = false;
+      this.#order({ clockAheadMs: 0, exhaustsMemory: false });
       if (this.#isDismissed) return;
       await delay(RESTART_MS);
       if (!this.#isDismissed) this.#process = this.#start();

@@ -9,6 +9,7 @@ import { installAuditTrail } from "../audit/trail.ts";
 import type { Records } from "../records.ts";
 import { startTorturedBroker, type TorturedBroker } from "./broker.ts";
 import { makeDataFolder } from "./data-folder.ts";
+import { type Pooler, startPooler } from "./pooler.ts";
 import { startTorturedPostgres, type TorturedPostgres } from "./postgres.ts";
 import { Role, type RoleKind } from "./role.ts";
 import { type Sinks, startSinks } from "./sinks.ts";
@@ -18,6 +19,8 @@ import { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
 export const LEASE_MS = 4_000;
 export const TOPIC_PREFIX = "torture";
 const COUNTS: Record<RoleKind, number> = { api: 2, scheduler: 2, worker: 3 };
+/** Those who reach the database through the pooler: one of each kind. */
+const POOLED = ["api-2", "scheduler-2", "worker-3"];
 /** For a server and its standby, and no more than memory has to spare. */
 const DISK_MEGABYTES = 2_000;
 const START_PATIENCE_MS = 120_000;
@@ -26,6 +29,8 @@ export interface System {
   postgres: TorturedPostgres;
   /** Of the database's data; undefined where this process may not make one. */
   disk: SmallDisk | undefined;
+  /** Undefined where there is none to be had: then everybody goes straight to the database. */
+  pooler: Pooler | undefined;
   kafka: TorturedBroker | undefined;
   sinks: Sinks;
   roles: Role[];
@@ -58,6 +63,7 @@ export async function startSystem({
     transport === "kafka" ? startTorturedBroker(dataFolder) : undefined,
     startSinks(records.pathOf("requests")),
   ]);
+  const pooler = await startPooler(dataFolder, postgres);
   const apiKey = `bh_${randomBytes(16).toString("hex")}`;
   const roles: Role[] = [];
   const proxies: TcpProxy[] = [];
@@ -79,8 +85,9 @@ export async function startSystem({
   async function startRole(index: number): Promise<void> {
     const { kind, name } = names[index]!;
     const port = ports[index]!;
-    const database = await startTcpProxy(postgres.port);
-    postgres.onMove((moved) => database.redirect(moved));
+    const isPooled = pooler !== undefined && POOLED.includes(name);
+    const database = await startTcpProxy(isPooled ? Number(new URL(pooler.url).port) : postgres.port);
+    if (!isPooled) postgres.onMove((moved) => database.redirect(moved));
     const calls = kind === "worker" ? await startTcpProxy(port) : undefined;
     proxies.push(database, ...(calls ? [calls] : []));
     const url = new URL(postgres.url);
@@ -89,12 +96,15 @@ export async function startSystem({
       ...{ ...shared, DATABASE_URL: url.href },
       ...(calls ? { WORKER_ADDRESS: `127.0.0.1:${calls.port}` } : {}),
     };
-    const logFile = join(folder, `${name}.log`);
-    roles.push(new Role({ kind, name, port, env, logFile, database, ...(calls ? { calls } : {}) }));
+    const files = {
+      logFile: join(folder, `${name}.log`),
+      ordersFile: join(folder, `${name}.orders.json`),
+    };
+    roles.push(new Role({ ...files, kind, name, port, env, database, ...(calls ? { calls } : {}) }));
   }
 
   const system: System = {
-    ...{ postgres, disk, kafka, sinks, roles, apiKey },
+    ...{ postgres, disk, pooler, kafka, sinks, roles, apiKey },
     ofKind: (kind) => roles.filter((role) => role.kind === kind),
     async whenReady(patienceMs) {
       await Promise.all(roles.map((role) => role.whenReady(patienceMs)));
@@ -102,6 +112,7 @@ export async function startSystem({
     async stop() {
       await Promise.all(roles.map((role) => role.dismiss()));
       await Promise.all(proxies.map((proxy) => proxy.close()));
+      await pooler?.close();
       await Promise.all([kafka?.stop(), postgres.close(), sinks.stop()]);
       await disk?.unmount();
       await rm(dataFolder, { recursive: true, force: true });

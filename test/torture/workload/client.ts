@@ -5,13 +5,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Records } from "../records.ts";
 import type { System } from "../system/system.ts";
+import { enqueue } from "./enqueue.ts";
 
 export interface Ask {
   /** What is asked, by the workload's name for it. */
   act: string;
   /** Names the request. */
   key: string;
-  method: "POST" | "PUT" | "PATCH" | "DELETE";
+  /** `SQL`: a task is enqueued by an application's own transaction, and `path` says how that ends. */
+  method: "POST" | "PUT" | "PATCH" | "DELETE" | "SQL";
   path: string;
   headers?: Record<string, string>;
   body?: object;
@@ -78,7 +80,7 @@ export function createWorkClient(system: System, records: Records, signal: Abort
     async ask(ask) {
       const firstAt = Date.now();
       for (let tries = 1; !signal.aborted; tries += 1) {
-        const answer = await send(ask);
+        const answer = await (ask.method === "SQL" ? enqueue(system.postgres.url, ask) : send(ask));
         if (answer && isAnswer(answer)) {
           write(ask, firstAt, tries, answer);
           return answer;

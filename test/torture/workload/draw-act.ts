@@ -1,8 +1,12 @@
 /** What is asked next, drawn at random: of every type, kind and policy there is. */
 import type { Random } from "../../support/random.ts";
 import type { Act, Known } from "./acts/act.ts";
+import { CALENDAR_ACTS } from "./acts/calendars.ts";
 import { DECISION_ACTS } from "./acts/decisions.ts";
 import { FUNCTION_ACTS } from "./acts/functions.ts";
+import { JOINED_ACTS } from "./acts/joined.ts";
+import { MANY_ACTS } from "./acts/many.ts";
+import { OUTSIDE_ACTS } from "./acts/outside.ts";
 import { QUEUE_ACTS } from "./acts/queues.ts";
 import { REPEATING_ACTS } from "./acts/repeating.ts";
 import { SINGLE_ACTS } from "./acts/single.ts";
@@ -14,6 +18,10 @@ const ACTS: Record<string, Act> = {
   ...QUEUE_ACTS,
   ...REPEATING_ACTS,
   ...DECISION_ACTS,
+  ...MANY_ACTS,
+  ...JOINED_ACTS,
+  ...OUTSIDE_ACTS,
+  ...CALENDAR_ACTS,
 };
 const TICKETS = Object.entries(ACTS).flatMap(([name, { weight }]) => Array<string>(weight).fill(name));
 /** Of those that fire once: older ones have ended. */
@@ -26,10 +34,18 @@ export function drawAct(random: Random, known: Known, seed: number, count: numbe
     const drawn = ACTS[act]!.draw(random, known);
     if (!drawn) continue;
     const key = `torture-${seed}-${count}`;
-    // The name tells the oracle which request made the task.
-    if (drawn.path === "/v1/tasks") Object.assign(drawn.body!, { name: key });
+    nameAfter(key, drawn);
     return { act, key, ...drawn };
   }
+}
+
+/** Names tell the oracle which request made a task, and keys which call an input is of. */
+function nameAfter(key: string, { method, path, body }: Omit<Ask, "act" | "key">): void {
+  if (path === "/v1/tasks" || method === "SQL") Object.assign(body!, { name: key });
+  if (path === "/v1/tasks/batch")
+    for (const [index, item] of (body as { items: object[] }).items.entries())
+      Object.assign(item, { name: `${key}-${index}` });
+  if (path.startsWith("/v1/functions/gather/")) Object.assign(body!, { key });
 }
 
 export function learn(known: Known, { act, method, path }: Ask, { status, body }: Answer): void {

@@ -31,9 +31,9 @@ const MAX_WAITING = 60;
 export async function startWork({ system, records, seed, ratePerSecond }: WorkOptions): Promise<Work> {
   const aborting = new AbortController();
   const client = createWorkClient(system, records, aborting.signal);
-  await prepareWork(client);
+  const hookPath = await prepareWork(client);
   const random = createRandom(seed);
-  const known: Known = { repeating: [], single: [], failing: [], targetUrl: system.sinks.httpUrl };
+  const known: Known = { repeating: [], single: [], failing: [], targetUrl: system.sinks.httpUrl, hookPath };
   const waiting = new Set<Promise<void>>();
   let answered = 0;
   let count = 0;
@@ -69,12 +69,21 @@ export async function startWork({ system, records, seed, ratePerSecond }: WorkOp
       isEnding = true;
       await asking;
       await Promise.all(waiting);
+      await resumePaused(client, `torture-${seed}-end`);
       await Promise.all(
         known.repeating.map((id, index) => cancel(client, id, `torture-${seed}-end-${index}`)),
       );
     },
     abort: () => aborting.abort(),
   };
+}
+
+/** What fires once and was paused is to fire, too. */
+async function resumePaused(client: WorkClient, key: string): Promise<void> {
+  await client.ask({
+    ...{ act: "resume all", key, method: "POST", path: "/v1/bulk" },
+    body: { resource: "tasks", action: "resume", filter: { state: ["paused"] } },
+  });
 }
 
 async function cancel(client: WorkClient, id: string, key: string): Promise<void> {

@@ -12,7 +12,7 @@ const ROUNDING_MS = 1;
 /** Until a target hears that a connection was closed. */
 const HEARING_MS = 500;
 
-const isWork = ({ path }: TargetRequest) => path === "/run";
+const isWork = ({ path }: TargetRequest) => path !== "/called";
 
 /** How often it began to run; a direct call is first seen as it runs, or as it has ended. */
 function claimsOf(changes: readonly RunChange[]): number {
@@ -50,7 +50,8 @@ export const nothingEarly: Invariant = {
   *find({ changes, requests }: Evidence) {
     for (const [runId, ofRun] of changes) {
       const first = requests.get(runId)?.[0];
-      const { scheduledFor } = ofRun[0]!;
+      // A run that calls may join has another instant with each of them.
+      const { scheduledFor } = ofRun.find(({ state }) => state === "running") ?? ofRun[0]!;
       if (first && first.beganAt < scheduledFor - ROUNDING_MS)
         yield `run ${runId} of ${new Date(scheduledFor).toISOString()} called ${scheduledFor - first.beganAt} ms early`;
       let before: RunChange | undefined;

@@ -1,5 +1,5 @@
 /** Once all is healed everything ends, on time, and nothing has grown. */
-import { type Invariant, isRepeating, showInstant } from "../evidence.ts";
+import { type Invariant, isRepeating, type RecordedFault, showInstant } from "../evidence.ts";
 
 export const nothingStuck: Invariant = {
   name: "nothing-stuck",
@@ -31,16 +31,25 @@ export const onTimeAfterwards: Invariant = {
   },
 };
 
+/** A sample takes a moment. */
+const isBetween = (at: number, fault: RecordedFault) => at > fault.at && at < fault.healedAt + 1_000;
+
 const MAX_ROLE_BYTES = 600_000_000;
+const MAX_DESCRIPTORS = 400;
 const MAX_CONNECTIONS = 220;
 
 export const bounded: Invariant = {
   name: "bounded",
-  holds: "No role takes more than 600 MB, and all together have at most 220 connections to the database.",
-  *find({ samples }) {
-    for (const { at, roleBytes, connections } of samples) {
+  holds:
+    "No role takes more than 600 MB or 400 descriptors, and all together have at most 220 connections to the database.",
+  *find({ samples, faults }) {
+    const isExhausted = (name: string, at: number) =>
+      faults.some((fault) => fault.kind === "out-of-memory" && fault.part === name && isBetween(at, fault));
+    for (const { at, roleBytes, roleDescriptors, connections } of samples) {
+      for (const [name, count] of Object.entries(roleDescriptors))
+        if (count > MAX_DESCRIPTORS) yield `${name} had ${count} descriptors at ${showInstant(at)}`;
       for (const [name, bytes] of Object.entries(roleBytes))
-        if (bytes > MAX_ROLE_BYTES) yield `${name} took ${bytes} bytes at ${showInstant(at)}`;
+        if (bytes > MAX_ROLE_BYTES && !isExhausted(name, at)) yield `${name} took ${bytes} bytes at ${showInstant(at)}`;
       if ((connections ?? 0) > MAX_CONNECTIONS) yield `${connections} connections at ${showInstant(at)}`;
     }
   },

@@ -6,17 +6,27 @@ import {
   type RecordedAnswer,
   type RunRow,
   showInstant,
-  type TaskRecord,
 } from "../evidence.ts";
 
-/** Answers that made a task, with its id. */
-function* acknowledgedTasks({ answers }: Evidence): Iterable<{ id: string; made: RecordedAnswer }> {
-  for (const made of answers)
-    if (made.method === "POST" && made.path === "/v1/tasks" && made.status === 201)
-      yield { id: made.answer["id"] as string, made };
+/** Answers that made a task; those of a batch one by one. */
+function* acknowledgedTasks({ answers }: Evidence): Iterable<RecordedAnswer> {
+  for (const made of splitBatches(answers)) if (MAKERS.includes(made.path) && made.status === 201) yield made;
 }
 
-function occurrencesByTask({ rows }: Evidence): Map<string | null, RunRow[]> {
+/** The second is an application's own transaction. */
+const MAKERS = ["/v1/tasks", "COMMIT", "/v1/tasks/batch"];
+
+function* splitBatches(answers: readonly RecordedAnswer[]): Iterable<RecordedAnswer> {
+  for (const answer of answers) {
+    const items = answer.path === "/v1/tasks/batch" ? answer.answer["items"] : undefined;
+    if (!Array.isArray(items)) yield answer;
+    else
+      for (const [index, { status, task = {} }] of items.entries())
+        yield { ...answer, key: `${answer.key}-${index}`, status, answer: task };
+  }
+}
+
+export function occurrencesByTask({ rows }: Evidence): Map<string | null, RunRow[]> {
   return Map.groupBy(
     [...rows.values()].flat().filter(({ trigger, replayOf }) => trigger === "schedule" && replayOf === null),
     ({ taskId }) => taskId,
@@ -24,7 +34,7 @@ function occurrencesByTask({ rows }: Evidence): Map<string | null, RunRow[]> {
 }
 
 /** When somebody first asked that a task should end; undefined: nobody did. */
-function endsAsked({ answers }: Evidence): Map<string, number> {
+export function endsAsked({ answers }: Evidence): Map<string, number> {
   const asked = new Map<string, number>();
   for (const { method, path, firstAt } of answers) {
     const [, , , id = "", verb] = path.split("/");
@@ -34,13 +44,21 @@ function endsAsked({ answers }: Evidence): Map<string, number> {
   return asked;
 }
 
+/** Labels of the tasks that somebody asked to end, all that have them. */
+function labelsAsked({ answers }: Evidence): Set<string> {
+  const asked = answers.filter(({ act, body }) => act === "bulk of tasks" && body!["action"] === "cancel");
+  return new Set(asked.flatMap(({ body }) => (body!["filter"] as { label: string[] }).label));
+}
+
 export const acknowledgedFires: Invariant = {
   name: "acknowledged-fires",
   holds: "A task that was acknowledged is there, and one that fires once has one run, at its instant.",
   *find(evidence) {
     const byTask = occurrencesByTask(evidence);
     const ended = endsAsked(evidence);
-    for (const { id, made } of acknowledgedTasks(evidence)) {
+    const labels = labelsAsked(evidence);
+    for (const made of acknowledgedTasks(evidence)) {
+      const id = made.answer["id"] as string;
       const task = evidence.tasks.get(id);
       if (!task) {
         yield `task ${id} was acknowledged (${made.key}) and is not there`;
@@ -49,7 +67,9 @@ export const acknowledgedFires: Invariant = {
       if (isRepeating(task.schedule)) continue;
       const runs = byTask.get(id) ?? [];
       // One that was cancelled may have ended before its instant.
-      const isRight = runs.length === 1 || (runs.length === 0 && ended.has(id));
+      const group = (made.answer["labels"] as Record<string, string> | undefined)?.["group"];
+      const isEnded = ended.has(id) || (group !== undefined && labels.has(`group=${group}`));
+      const isRight = runs.length === 1 || (runs.length === 0 && isEnded);
       if (!isRight) yield `task ${id} (${made.act}) was to fire once and has ${runs.length} runs`;
       const nextRunAt = made.answer["nextRunAt"];
       const wanted = typeof nextRunAt === "string" ? Date.parse(nextRunAt) : undefined;
@@ -69,6 +89,19 @@ export const askedOnce: Invariant = {
   },
 };
 
+export const refusedMakesNothing: Invariant = {
+  name: "refused-makes-nothing",
+  holds: "A request that was refused has made no task, nor has a transaction that was rolled back.",
+  *find({ answers, tasks }) {
+    const names = new Map([...tasks.values()].map(({ name, id }) => [name, id]));
+    for (const { act, key, status, answer } of splitBatches(answers)) {
+      const made = names.get(key);
+      const isRefused = (status >= 400 && status < 500) || answer["isRolledBack"] === true;
+      if (isRefused && made !== undefined) yield `${act} ${key} was answered ${status} and made task ${made}`;
+    }
+  },
+};
+
 export const firesOnce: Invariant = {
   name: "fires-once",
   holds: "No instant of a task has two runs.",
@@ -82,43 +115,3 @@ export const firesOnce: Invariant = {
     }
   },
 };
-
-export const everyInstant: Invariant = {
-  name: "every-instant",
-  holds: "Each instant of a repeating task, until it is cancelled, has a run or is told of by a skipped one.",
-  *find(evidence) {
-    const byTask = occurrencesByTask(evidence);
-    const ended = endsAsked(evidence);
-    for (const task of evidence.tasks.values()) {
-      const until = ended.get(task.id);
-      if (until === undefined || task.wasRescheduled) continue;
-      const told = toldBy(byTask.get(task.id) ?? []);
-      for (const instant of instantsOf(task, until))
-        if (!told(instant)) yield `task ${task.id}: nothing tells of ${showInstant(instant)}`;
-    }
-  },
-};
-
-/** Of those kinds whose instants are plain to see; none of others. */
-function* instantsOf({ schedule, anchorAt, createdAt }: TaskRecord, until: number): Iterable<number> {
-  const { kind, everyMs, expression } = schedule;
-  const seconds = /^\*\/(\d+) \* \* \* \* \*$/.exec(String(expression))?.[1];
-  if (kind === "every")
-    for (let instant = anchorAt + Number(everyMs); instant < until; instant += Number(everyMs))
-      yield Math.round(instant);
-  if (kind === "cron" && seconds !== undefined) {
-    // A minute holds a whole number of such steps, so the epoch is as good as any.
-    const stepMs = Number(seconds) * 1_000;
-    for (let instant = (Math.floor(createdAt / stepMs) + 1) * stepMs; instant < until; instant += stepMs)
-      yield instant;
-  }
-}
-
-function toldBy(runs: readonly RunRow[]): (instant: number) => boolean {
-  const instants = new Set(runs.map(({ scheduledFor }) => Math.round(scheduledFor)));
-  const spans = runs.flatMap(({ skipped }) =>
-    skipped ? [{ from: Date.parse(skipped.firstAt), to: Date.parse(skipped.lastAt) }] : [],
-  );
-  return (instant) =>
-    instants.has(instant) || spans.some(({ from, to }) => instant >= from - 1 && instant <= to + 1);
-}

@@ -2,14 +2,17 @@
 import type { Invariant } from "../evidence.ts";
 import { atLeastOnce, noOverlap, nothingEarly } from "./effects.ts";
 import { bounded, noLag, nothingStuck, onTimeAfterwards } from "./ending.ts";
-import { acknowledgedFires, askedOnce, everyInstant, firesOnce } from "./firing.ts";
+import { acknowledgedFires, askedOnce, firesOnce, refusedMakesNothing } from "./firing.ts";
+import { everyInstant, exclusionsHold } from "./grids.ts";
 import { pausesHold, withinConcurrency, withinRates } from "./limits.ts";
+import { bulkActionsWhole, inputsInOneRun } from "./many.ts";
 import { legalChanges, oneFinalRow } from "./one-life.ts";
 import { oneAtATime } from "./overlaps.ts";
 import { callbacksDelivered, callersHearTheEnd, deadLettersStay, logsComplete } from "./told.ts";
 
 export const INVARIANTS: readonly Invariant[] = [
-  ...[acknowledgedFires, askedOnce, firesOnce, everyInstant],
+  ...[acknowledgedFires, askedOnce, refusedMakesNothing, firesOnce, everyInstant, exclusionsHold],
+  ...[inputsInOneRun, bulkActionsWhole],
   ...[legalChanges, oneFinalRow, atLeastOnce, noOverlap, nothingEarly],
   ...[withinConcurrency, withinRates, pausesHold, oneAtATime],
   ...[callersHearTheEnd, callbacksDelivered, logsComplete, deadLettersStay],

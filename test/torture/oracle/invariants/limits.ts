@@ -1,12 +1,5 @@
 /** What queues and functions limit, held against every change of every run in its order. */
-import {
-  allChanges,
-  type Evidence,
-  type Invariant,
-  type RecordedFault,
-  type RunChange,
-  showInstant,
-} from "../evidence.ts";
+import { allChanges, type Evidence, type Invariant, type RunChange, showInstant } from "../evidence.ts";
 
 interface Rate {
   limit: number;
@@ -77,45 +70,50 @@ export const withinConcurrency: Invariant = {
   },
 };
 
-/** Between the decision and its record. */
-const RECORDED_WITHIN_MS = 1_000;
+/** Longer stretches are held to by the shorter ones in them, but for what a rate would forget slowly. */
+const STRETCH_MS = 60_000;
+/** Instants are whole milliseconds here. */
+const ROUNDING_MS = 2;
 
 export const withinRates: Invariant = {
   name: "within-rates",
   holds: "No more runs of a queue or a key start in any stretch of time than its rate and its burst allow.",
   *find(evidence) {
     const { rateOf } = readLimits(evidence);
-    const isDisturbed = disturbances(evidence.faults);
-    /** When each key's bucket is full again. */
-    const fullAt = new Map<string, number>();
-    for (const { runId, key, at } of starts(evidence)) {
+    for (const [key, ofKey] of Map.groupBy(starts(evidence), (start) => start.key)) {
       const rate = rateOf(key);
       if (!rate) continue;
       const intervalMs = readMs(rate.per) / rate.limit;
-      const before = isDisturbed(at) ? at : Math.max(fullAt.get(key) ?? 0, at);
-      fullAt.set(key, before + intervalMs);
-      if (before + intervalMs - at > rate.burst * intervalMs + RECORDED_WITHIN_MS)
-        yield `run ${runId} of ${key} started at ${showInstant(at)}, sooner than its rate allows`;
+      for (const [index, { beganAt: from }] of ofKey.entries()) {
+        // When each was decided nobody knows but for that it was in its transaction.
+        let count = 0;
+        for (const { runId, beganAt, at } of ofKey.slice(index)) {
+          if (at - from > STRETCH_MS) break;
+          if (beganAt < from) continue;
+          count += 1;
+          if (count <= rate.burst + (at - from + ROUNDING_MS) / intervalMs) continue;
+          yield `${count} runs of ${key} started from ${showInstant(from)} to ${showInstant(at)}, up to ${runId}`;
+          break;
+        }
+      }
     }
   },
 };
 
-function* starts(evidence: Evidence): Iterable<{ runId: string; key: string; at: number }> {
-  const states = new Map<string, string>();
-  for (const { runId, op, state, at, limitKeys } of allChanges(evidence)) {
-    const isStart = op === "U" && state === "running" && states.get(runId) === "queued";
-    states.set(runId, state);
-    if (isStart) for (const key of limitKeys ?? []) yield { runId, key, at };
-  }
+interface Start {
+  runId: string;
+  key: string;
+  beganAt: number;
+  at: number;
 }
 
-/** While the database stood still its record came later than the decision. */
-function disturbances(faults: readonly RecordedFault[]): (at: number) => boolean {
-  const ofDatabase = faults.filter(({ part }) => part.includes("postgres"));
-  return (at) =>
-    ofDatabase.some(
-      (fault) => at > fault.at - RECORDED_WITHIN_MS && at < fault.healedAt + RECORDED_WITHIN_MS,
-    );
+function* starts(evidence: Evidence): Iterable<Start> {
+  const states = new Map<string, string>();
+  for (const { runId, op, state, beganAt, at, limitKeys } of allChanges(evidence)) {
+    const isStart = op === "U" && state === "running" && states.get(runId) === "queued";
+    states.set(runId, state);
+    if (isStart) for (const key of limitKeys ?? []) yield { runId, key, beganAt, at };
+  }
 }
 
 /** Of the queues of the work: whole seconds. */

@@ -1,5 +1,5 @@
 /** Every change of a run's state is one that may be, and its final row is one and stays. */
-import { type Evidence, type Invariant, type RunChange, transactionsOf } from "../evidence.ts";
+import { type Evidence, type Invariant, type RunChange, type RunRow, transactionsOf } from "../evidence.ts";
 
 /** From each state, what may follow. Written down here anew: the product's own table is not asked. */
 const NEXT: Record<string, readonly string[]> = {
@@ -19,8 +19,9 @@ export const legalChanges: Invariant = {
   name: "legal-changes",
   holds:
     "Each change of a run's state is one that its states allow, and only claims, rescues and late completions raise its number, by one.",
-  *find({ changes }) {
+  *find({ changes, rows }) {
     for (const [runId, ofRun] of changes) {
+      if (isTally(rows.get(runId))) continue;
       let before: RunChange | undefined;
       for (const transaction of transactionsOf(ofRun)) {
         const after = transaction.filter(({ op }) => op !== "D").at(-1);
@@ -33,6 +34,9 @@ export const legalChanges: Invariant = {
     }
   },
 };
+
+/** What tells of excluded instants grows with those that follow. */
+const isTally = (rows: RunRow[] | undefined) => rows?.[0]?.skipped?.reason === "excluded";
 
 function* findFaults(runId: string, before: RunChange | undefined, after: RunChange): Iterable<string> {
   const allowed = before ? (NEXT[before.state] ?? []) : BIRTHS;
@@ -62,7 +66,7 @@ export const oneFinalRow: Invariant = {
       if (ofRun.length > 1) yield `run ${runId} has ${ofRun.length} rows: ${ofRun.map(({ state }) => state)}`;
     for (const [runId, ofRun] of changes) {
       const endedAt = ofRun.findIndex(({ op, state }) => op !== "D" && FINAL.includes(state));
-      if (endedAt < 0) continue;
+      if (endedAt < 0 || isTally(rows.get(runId))) continue;
       const end = ofRun[endedAt]!;
       const later = ofRun.slice(endedAt + 1).find(({ xid, op }) => xid !== end.xid || op !== "D");
       if (later)

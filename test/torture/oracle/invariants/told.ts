@@ -7,7 +7,7 @@ export const callersHearTheEnd: Invariant = {
     "What a caller of a function, or a server that completes a run, is told of its end is what the run's row says.",
   *find({ answers, rows, completions }) {
     for (const { act, key, path, status, runId, answer } of answers) {
-      if (!path.includes("/invoke") || status === 0) continue;
+      if (!(path.includes("/invoke") || path.startsWith("/hooks/")) || status === 0) continue;
       const named = runId ?? (answer["runId"] as string | undefined);
       if (named === undefined || status === 429 || status === 503) continue;
       const row = rows.get(named)?.[0];

@@ -12,6 +12,8 @@ export interface Known {
   failing: string[];
   /** Where tasks call. */
   targetUrl: string;
+  /** The path of a webhook of `errand`. */
+  hookPath: string;
 }
 
 export interface Act {
@@ -31,6 +33,12 @@ export const pauseMs = (random: Random) =>
 export const good = (random: Random) => `200:${pauseMs(random)}`;
 
 export const targetOf = ({ targetUrl }: Known, plan: string) => `${targetUrl}/run?plan=${plan}`;
+
+/** Most work is like other work. */
+export const priority = (random: Random) => random.pick([0, 50, 50, 50, 100]);
+
+export const soon = (random: Random, [least, most]: readonly [number, number]) =>
+  new Date(Date.now() + random.whole(least, most)).toISOString();
 
 export const post = (path: string, body: object = {}) => ({ method: "POST" as const, path, body });
 

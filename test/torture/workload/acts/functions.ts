@@ -7,14 +7,32 @@ export interface Deployment {
   limits?: object;
 }
 
-/** It says a line before and after it has called. */
+/** It says a line before and after it has called. What a webhook brings is text. */
 const ERRAND = `
-export default async function (input, ctx) {
+export default async function (given, ctx) {
+  const input = typeof given === "string" ? JSON.parse(given) : given;
   ctx.log.info("begun " + ctx.attempt);
   const answer = await fetch(input.url + "&run=" + ctx.runId + "&attempt=" + ctx.attempt);
   ctx.log.info("called " + ctx.attempt);
   if (!answer.ok) throw new Retry({ after: "200ms" });
   return { attempt: ctx.attempt };
+}`;
+/** Tells its target which inputs it was given: of a collected run a list of them. */
+const GATHER = `
+export default async function (given, ctx) {
+  const inputs = Array.isArray(given) ? given : [given];
+  const url = inputs[0].url + "&run=" + ctx.runId + "&attempt=" + ctx.attempt;
+  ctx.log.info("begun " + ctx.attempt);
+  const answer = await fetch(url, { method: "POST", body: JSON.stringify(inputs.map(({ key }) => key)) });
+  ctx.log.info("called " + ctx.attempt);
+  if (!answer.ok) throw new Retry({ after: "200ms" });
+  return inputs.length;
+}`;
+/** What it takes is not the heap's. */
+const HOARDING = `
+export default function () {
+  const held = [];
+  for (;;) held.push(new Uint8Array(1_000_000).fill(held.length));
 }`;
 const GREEDY = `
 export default function () {
@@ -25,7 +43,9 @@ export default function () {
 export const DEPLOYMENTS: readonly Deployment[] = [
   { name: "errand", source: ERRAND },
   { name: "narrow", source: ERRAND, limits: { concurrency: 2 } },
+  { name: "gather", source: GATHER },
   { name: "greedy", source: GREEDY, limits: { memoryMb: 32 } },
+  { name: "hoarding", source: HOARDING, limits: { memoryMb: 32 } },
 ];
 
 const functionTask = (name: string, url: string) =>
@@ -43,10 +63,10 @@ export const FUNCTION_ACTS = {
   },
   "function that takes too much memory": {
     weight: 1,
-    draw: () =>
+    draw: (random) =>
       createTask({
         type: "function",
-        function: "greedy",
+        function: random.pick(["greedy", "hoarding"]),
         retry: { maxAttempts: 2, backoff: { initial: "100ms" } },
       }),
   },

@@ -1,15 +1,23 @@
 /** Tasks that repeat, of every kind of schedule, overlap and catch-up; few at once, for each goes on by itself. */
 import type { Random } from "../../../support/random.ts";
-import { type Act, createTask, good, httpTask, type Known, post } from "./act.ts";
+import { type Act, createTask, good, httpTask, type Known, post, soon } from "./act.ts";
+import { CALENDAR } from "./calendars.ts";
 
 export const MAX_REPEATING = 12;
 const KEYS = ["put-1", "put-2", "put-3"];
 
 function drawSchedule(random: Random): object {
   const seconds = random.whole(1, 3);
+  const every = `${random.pick([1_000, 1_500, 2_000, 3_000])}ms`;
+  const cron = `*/${seconds} * * * * *`;
   return random.pick([
-    { every: `${random.pick([1_000, 1_500, 2_000, 3_000])}ms` },
-    { cron: `*/${seconds} * * * * *`, timezone: "Europe/Rome" },
+    ...[{ every }, { every }, { cron }],
+    { every, anchor: soon(random, [-9_000, -1_000]) },
+    { every, startAt: soon(random, [1_000, 4_000]) },
+    { every, jitter: "500ms" },
+    { cron, timezone: "Europe/Rome" },
+    { cron, exclude: { cron: "*/4 * * * * *" } },
+    { cron, exclude: { calendar: CALENDAR } },
     { rrule: `FREQ=SECONDLY;INTERVAL=${seconds}` },
   ]);
 }

@@ -1,15 +1,20 @@
 /** Tasks that fire once. */
-import { type Act, createTask, good, httpTask, QUICK_RETRY } from "./act.ts";
+import { type Act, createTask, good, httpTask, priority, QUICK_RETRY, soon } from "./act.ts";
 
 export const SINGLE_ACTS = {
   "http now": {
     weight: 30,
-    draw: (random, known) => createTask(httpTask(known, good(random))),
+    draw: (random, known) => createTask(httpTask(known, good(random), { priority: priority(random) })),
   },
   "http later": {
     weight: 15,
     draw: (random, known) =>
       createTask(httpTask(known, good(random), { schedule: { delay: `${random.whole(0, 8_000)}ms` } })),
+  },
+  "http at an instant": {
+    weight: 6,
+    draw: (random, known) =>
+      createTask(httpTask(known, good(random), { schedule: { at: soon(random, [1_000, 8_000]) } })),
   },
   "http that fails at first": {
     weight: 8,
