@@ -84,6 +84,8 @@ export interface TargetRequest {
   runId: string;
   attempt: number;
   path: string;
+  /** By which change of its task it was made, by the key of that request; null: by none. */
+  change: string | null;
 }
 
 /** A message that a target took. */
@@ -145,6 +147,8 @@ export interface RecordedAnswer {
   body?: Record<string, unknown>;
   firstAt: number;
   at: number;
+  /** How often it was sent. */
+  tries: number;
   status: number;
   /** As the answer's header names it. */
   runId: string | null;
@@ -212,6 +216,13 @@ export interface Invariant {
 export function allChanges({ changes }: Evidence): RunChange[] {
   return [...changes.values()].flat().sort((a, b) => a.id - b.id);
 }
+
+/** A frozen role may do what it was sent before so much later. */
+const STALE_MS = 30_000;
+
+/** Whether nothing that was sent for it will still be done at that instant. */
+export const isDone = ({ at, tries, status }: RecordedAnswer, instant: number): boolean =>
+  status !== 0 && at < instant && (tries === 1 || at + STALE_MS < instant);
 
 export const isRepeating = (schedule: Record<string, unknown>): boolean =>
   ["every", "cron", "rrule"].includes(String(schedule["kind"]));

@@ -1,5 +1,5 @@
 /** Which instants schedules name, of those kinds where they are plain to see; the product is not asked. */
-import type { GivenSchedule, RecordedAnswer } from "./evidence.ts";
+import { type GivenSchedule, isDone, type RecordedAnswer } from "./evidence.ts";
 
 interface Grid {
   /** An instant of it, and the time between two. */
@@ -74,7 +74,9 @@ export function readCalendars(answers: readonly RecordedAnswer[]): CalendarHisto
       const last = before.toSorted((a, b) => a.at - b.at).at(-1);
       if (!last) return false;
       // Of two at once nobody knows which came last.
-      const isClear = before.every((each) => each === last || (each.status !== 0 && each.at < last.firstAt));
+      const isClear = before.every(
+        (each) => each === last || (each.at < last.firstAt && isDone(each, instant)),
+      );
       if (!isClear || last.status === 0 || last.at >= instant) return undefined;
       return (last.body!["dates"] as string[]).includes(new Date(instant).toISOString().slice(0, 10));
     },

@@ -184,6 +184,19 @@ Object.assign(WRONG, {
     sampleEvidence({ more: { answers: [sampleAnswer({ status: 422, answer: {} })] } }),
     "refused-makes-nothing",
   ],
+  "a run that is claimed after a change and made by what was before": [
+    sampleEvidence({
+      more: {
+        answers: [
+          sampleAnswer({
+            ...{ act: "patch", key: "k7", method: "PATCH", path: `/v1/tasks/${TASK}`, status: 200 },
+            ...{ body: { url: "http://target/run?plan=200&change=k7" }, firstAt: 5_000, at: 5_010 },
+          }),
+        ],
+      },
+    }),
+    "changes-win",
+  ],
   "an input that was acknowledged and is in no run": [
     sampleEvidence({ more: { answers: [collected], gathered: [{ runId: RUN, keys: ["k2"] }] } }),
     "inputs-in-one-run",

@@ -70,6 +70,7 @@ function toRequests(lines: Line[]): Map<string, TargetRequest[]> {
         ...{ beganAt: line["at"] as number, endedAt: (end?.["at"] as number | undefined) ?? Infinity },
         ...{ how: (end?.["how"] as string | undefined) ?? null, runId: line["runId"] as string },
         ...{ attempt: line["attempt"] as number, path: line["path"] as string },
+        change: (line["change"] as string | undefined) ?? null,
       };
     });
   return Map.groupBy(requests, ({ runId }) => runId);

@@ -37,6 +37,7 @@ export function sampleRow(row: Partial<RunRow> = {}): RunRow {
 export function sampleRequest(request: Partial<TargetRequest> = {}): TargetRequest {
   return {
     ...{ beganAt: DUE + 3, endedAt: DUE + 20, how: "answered", runId: RUN, attempt: 1, path: "/run" },
+    change: null,
     ...request,
   };
 }
@@ -58,7 +59,7 @@ export function sampleTask(task: Partial<TaskRecord> = {}): TaskRecord {
 export function sampleAnswer(answer: Partial<RecordedAnswer> = {}): RecordedAnswer {
   return {
     ...{ act: "http later", key: "k1", method: "POST", path: "/v1/tasks", body: {}, firstAt: 0, at: 1 },
-    ...{ status: 201, runId: null, answer: { id: TASK, nextRunAt: new Date(DUE).toISOString() } },
+    ...{ tries: 1, status: 201, runId: null, answer: { id: TASK, nextRunAt: new Date(DUE).toISOString() } },
     ...answer,
   };
 }

@@ -30,6 +30,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, seq: n
   record({
     ...{ event: "begin", seq, at: Date.now(), runId, attempt, path: url.pathname },
     ...{ taskId: header("bellhop-task-id"), scheduledAt: header("bellhop-scheduled-at") },
+    change: url.searchParams.get("change"),
   });
   let how = "aborted";
   // Also where the client goes away before it has its answer.

@@ -39,13 +39,18 @@ export function drawAct(random: Random, known: Known, seed: number, count: numbe
   }
 }
 
-/** Names tell the oracle which request made a task, and keys which call an input is of. */
+/** Names tell the oracle which request made a task, and keys which call an input is of, or which change a request. */
 function nameAfter(key: string, { method, path, body }: Omit<Ask, "act" | "key">): void {
   if (path === "/v1/tasks" || method === "SQL") Object.assign(body!, { name: key });
   if (path === "/v1/tasks/batch")
     for (const [index, item] of (body as { items: object[] }).items.entries())
       Object.assign(item, { name: `${key}-${index}` });
+  if (method === "PUT" || method === "PATCH") tellChange(key, body as { url?: string });
   if (path.startsWith("/v1/functions/gather/")) Object.assign(body!, { key });
+}
+
+function tellChange(key: string, body: { url?: string }): void {
+  if (body.url !== undefined) body.url += `&change=${key}`;
 }
 
 export function learn(known: Known, { act, method, path }: Ask, { status, body }: Answer): void {

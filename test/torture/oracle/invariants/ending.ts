@@ -49,7 +49,8 @@ export const bounded: Invariant = {
       for (const [name, count] of Object.entries(roleDescriptors))
         if (count > MAX_DESCRIPTORS) yield `${name} had ${count} descriptors at ${showInstant(at)}`;
       for (const [name, bytes] of Object.entries(roleBytes))
-        if (bytes > MAX_ROLE_BYTES && !isExhausted(name, at)) yield `${name} took ${bytes} bytes at ${showInstant(at)}`;
+        if (bytes > MAX_ROLE_BYTES && !isExhausted(name, at))
+          yield `${name} took ${bytes} bytes at ${showInstant(at)}`;
       if ((connections ?? 0) > MAX_CONNECTIONS) yield `${connections} connections at ${showInstant(at)}`;
     }
   },

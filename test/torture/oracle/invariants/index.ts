@@ -1,5 +1,6 @@
 /** All that must hold. */
 import type { Invariant } from "../evidence.ts";
+import { changesWin } from "./changes.ts";
 import { atLeastOnce, noOverlap, nothingEarly } from "./effects.ts";
 import { bounded, noLag, nothingStuck, onTimeAfterwards } from "./ending.ts";
 import { acknowledgedFires, askedOnce, firesOnce, refusedMakesNothing } from "./firing.ts";
@@ -12,7 +13,7 @@ import { callbacksDelivered, callersHearTheEnd, deadLettersStay, logsComplete } 
 
 export const INVARIANTS: readonly Invariant[] = [
   ...[acknowledgedFires, askedOnce, refusedMakesNothing, firesOnce, everyInstant, exclusionsHold],
-  ...[inputsInOneRun, bulkActionsWhole],
+  ...[changesWin, inputsInOneRun, bulkActionsWhole],
   ...[legalChanges, oneFinalRow, atLeastOnce, noOverlap, nothingEarly],
   ...[withinConcurrency, withinRates, pausesHold, oneAtATime],
   ...[callersHearTheEnd, callbacksDelivered, logsComplete, deadLettersStay],

@@ -1,6 +1,6 @@
 /** Tasks that repeat, of every kind of schedule, overlap and catch-up; few at once, for each goes on by itself. */
 import type { Random } from "../../../support/random.ts";
-import { type Act, createTask, good, httpTask, type Known, post, soon } from "./act.ts";
+import { type Act, createTask, good, httpTask, type Known, post, soon, targetOf } from "./act.ts";
 import { CALENDAR } from "./calendars.ts";
 
 export const MAX_REPEATING = 12;
@@ -48,12 +48,12 @@ export const REPEATING_ACTS = {
   },
   patch: {
     weight: 2,
-    draw: (random, { repeating }) =>
-      repeating.length === 0
+    draw: (random, known) =>
+      known.repeating.length === 0
         ? undefined
         : {
-            ...{ method: "PATCH" as const, path: `/v1/tasks/${random.pick(repeating)}` },
-            body: { timeout: `${random.whole(5, 10)}s` },
+            ...{ method: "PATCH" as const, path: `/v1/tasks/${random.pick(known.repeating)}` },
+            body: { timeout: `${random.whole(5, 10)}s`, url: targetOf(known, good(random)) },
           },
   },
   "run now": { weight: 2, draw: onRepeating("run") },
