@@ -5,10 +5,10 @@
  *
  *     node bench/side-by-side.ts [--against ../other-checkout] [--runs 3000] [--rounds 5] [--only http,function]
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { listChildren, TICK_US, ticksByProcess } from "./process-times.ts";
 import { lastRunId, prepare, type TaskBody, waitForRuns } from "./scenarios.ts";
 import { forEachConcurrently, spreadOf } from "./stats.ts";
 import type { BenchSystem, startSystem } from "./system.ts";
@@ -16,8 +16,6 @@ import type { BenchSystem, startSystem } from "./system.ts";
 const ROOT = join(import.meta.dirname, "..");
 const HIGH_LIMIT = 1_000;
 const CALLERS = 64;
-/** What a clock of the kernel counts processor time in. */
-const TICK_US = 10_000;
 
 const { values: options } = parseArgs({
   options: {
@@ -49,66 +47,8 @@ interface Figures {
   perSecond: number;
 }
 
-interface ProcessFacts {
-  pid: number;
-  parent: number;
-  ticks: number;
-}
-
-const readProcessFile = (pid: string | number, file: string) => readFileSync(`/proc/${pid}/${file}`, "utf8");
-
-function listProcesses(): ProcessFacts[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const stat = readProcessFile(name, "stat");
-        const fields = stat
-          .slice(stat.lastIndexOf(")") + 2)
-          .split(" ")
-          .map(Number);
-        // Its own time and that of its children that have ended.
-        return [
-          {
-            pid: Number(name),
-            parent: fields[1]!,
-            ticks: fields[11]! + fields[12]! + fields[13]! + fields[14]!,
-          },
-        ];
-      } catch {
-        return [];
-      }
-    });
-}
-
-function listDescendants(roots: number[]): ProcessFacts[] {
-  const all = listProcesses();
-  const known = new Set(roots);
-  for (let before = 0; before < known.size; ) {
-    before = known.size;
-    for (const { pid, parent } of all) if (known.has(parent)) known.add(pid);
-  }
-  return all.filter(({ pid }) => known.has(pid));
-}
-
-/** What its command line says it is: `runtime`, `scheduler`, `executor`, `PostgreSQL`. */
-function nameOf(pid: number): string {
-  const command = readProcessFile(pid, "cmdline").replaceAll("\0", " ");
-  return command.match(/([a-z-]+)\/main\.ts/)?.[1] ?? "PostgreSQL";
-}
-
-function ticksByProcess({ roots }: Side): Map<string, number> {
-  const ticks = new Map<string, number>();
-  for (const each of listDescendants(roots)) {
-    const name = nameOf(each.pid);
-    ticks.set(name, (ticks.get(name) ?? 0) + each.ticks);
-  }
-  return ticks;
-}
-
 async function openSide(name: string, root: string): Promise<Side> {
-  const children = () => listProcesses().filter(({ parent }) => parent === process.pid);
-  const before = new Set(children().map(({ pid }) => pid));
+  const before = new Set(listChildren(process.pid));
   const { startSystem: start }: { startSystem: typeof startSystem } = await import(
     join(root, "bench/system.ts")
   );
@@ -118,17 +58,17 @@ async function openSide(name: string, root: string): Promise<Side> {
     source: "export default async () => null;",
     limits: { concurrency: HIGH_LIMIT },
   });
-  const roots = children().flatMap(({ pid }) => (before.has(pid) ? [] : pid));
+  const roots = listChildren(process.pid).filter((pid) => !before.has(pid));
   return { name, system, roots };
 }
 
 /** `work` answers the instant of its last run's end. */
 async function clocked(side: Side, work: () => Promise<number>): Promise<Figures> {
-  const before = ticksByProcess(side);
+  const before = ticksByProcess(side.roots);
   const beganMs = Date.now();
   const endedMs = await work();
   const processorUs = new Map(
-    [...ticksByProcess(side)].map(([name, ticks]) => [
+    [...ticksByProcess(side.roots)].map(([name, ticks]) => [
       name,
       ((ticks - (before.get(name) ?? 0)) * TICK_US) / runs,
     ]),

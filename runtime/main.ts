@@ -66,7 +66,10 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
   const walls = standingWalls();
   const demanded = walls.known.then(() => demandWalls(settings.WORKER_SANDBOX_WALLS, walls, log));
   demanded.catch(() => {});
-  const sandbox = createSandbox({ logger: log, egress, metrics: createSandboxMetrics(registry) });
+  const sandbox = createSandbox({
+    ...{ logger: log, egress, metrics: createSandboxMetrics(registry) },
+    warmMemoryMb: settings.WORKER_WARM_MEMORY_MB,
+  });
   opened.defer(() => sandbox.close());
   const connections = await openConnections(opened, {
     role: "worker",

@@ -39,7 +39,7 @@ export function createDirectCaller(
       let isBusy = false;
       const tryNext = () => {
         const isWanted = tried.size < MAX_TRIES && events.isGone?.() !== true;
-        const link = isWanted ? directory.choose(tried) : undefined;
+        const link = isWanted ? directory.choose(call.revisionId, tried) : undefined;
         if (!link) {
           events.onNone(isBusy || directory.isFull() ? "busy" : "no_worker");
           return;

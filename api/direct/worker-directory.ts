@@ -8,13 +8,14 @@ import { createLeaseJudge, type LeaseJudge, type ServerWord } from "../../core/s
 import type { Listener } from "../../core/store/listen.ts";
 import type { CallableWorker, CallableWorkers } from "../../core/store/workers.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
+import { chooseWorker, hashId } from "./choose-worker.ts";
 import { WorkerLink } from "./worker-link.ts";
 
 const LOOK_EVERY_MS = 2_000;
 
 export interface WorkerDirectory {
-  /** The connection to the worker with the fewest calls under way, of those with a slot left; none of `not`. */
-  choose(not: ReadonlySet<WorkerLink>): WorkerLink | undefined;
+  /** The connection to the worker for a call of the revision, of those with a slot left; none of `not`. */
+  choose(revisionId: string, not: ReadonlySet<WorkerLink>): WorkerLink | undefined;
   /** Whether workers take calls, but all have as many as they have slots. */
   isFull(): boolean;
   /** It refuses calls: it is draining. */
@@ -27,6 +28,11 @@ export interface DirectoryParts {
   listener: Listener;
   clock: Clock;
   log: Logger;
+}
+
+function toCandidate(link: WorkerLink, revisionId: string) {
+  const { hash, worker, inFlight } = link;
+  return { link, hash, slots: worker.slots, inFlight, ofRevision: link.inFlightOf(revisionId) };
 }
 
 export function createWorkerDirectory({
@@ -110,13 +116,12 @@ export function createWorkerDirectory({
   const isFree = (link: WorkerLink) => takesCalls(link) && link.inFlight < link.worker.slots;
 
   return {
-    choose(not) {
-      let best: WorkerLink | undefined;
+    choose(revisionId, not) {
+      const candidates = [];
       for (const link of links.values()) {
-        if (!isFree(link) || not.has(link)) continue;
-        if (!best || link.inFlight < best.inFlight) best = link;
+        if (takesCalls(link) && !not.has(link)) candidates.push(toCandidate(link, revisionId));
       }
-      return best;
+      return chooseWorker(hashId(revisionId), candidates)?.link;
     },
     isFull() {
       const all = [...links.values()].filter(takesCalls);

@@ -82,7 +82,7 @@ function listenTo() {
 
 /** A directory of these connections, in this order. */
 const directoryOf = (links: WorkerLink[], avoided: WorkerLink[] = []): WorkerDirectory => ({
-  choose: (not) => links.find((link) => !not.has(link)),
+  choose: (_revisionId, not) => links.find((link) => !not.has(link)),
   isFull: () => false,
   avoid: (link) => void avoided.push(link),
   close() {},

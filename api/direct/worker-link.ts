@@ -16,6 +16,7 @@ import {
 } from "../../core/contracts/direct-call.ts";
 import { FrameDecoder, FrameWriter, toBase64 } from "../../core/frames.ts";
 import type { CallableWorker } from "../../core/store/workers.ts";
+import { hashId } from "./choose-worker.ts";
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const KEEP_ALIVE_MS = 10_000;
@@ -27,11 +28,15 @@ export class WorkerLink {
   readonly worker: CallableWorker;
   readonly #socket: Socket;
   readonly #writer: FrameWriter;
-  readonly #calls = new Map<number, LinkEvents>();
+  /** Of the worker's id, as `chooseWorker` takes it. */
+  readonly hash: number;
+  readonly #calls = new Map<number, { events: LinkEvents; revisionId: string }>();
+  readonly #callsByRevision = new Map<string, number>();
   #nextNo = 1;
 
   private constructor(worker: CallableWorker, socket: Socket, head: Buffer, onClosed: () => void) {
     this.worker = worker;
+    this.hash = hashId(worker.id);
     this.#socket = socket;
     this.#writer = new FrameWriter(socket, MAX_DIRECT_FRAME_BYTES);
     const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) =>
@@ -49,8 +54,9 @@ export class WorkerLink {
     socket.on("error", () => socket.destroy());
     socket.once("close", () => {
       onClosed();
-      for (const events of [...this.#calls.values()]) events.onLost();
-      this.#calls.clear();
+      const lost = [...this.#calls.values()];
+      this.#forgetCalls();
+      for (const { events } of lost) events.onLost();
     });
     socket.on("data", decode);
     if (head.length > 0) decode(head);
@@ -86,13 +92,20 @@ export class WorkerLink {
     return this.#calls.size;
   }
 
+  /** Calls of one revision under way. */
+  inFlightOf(revisionId: string): number {
+    return this.#callsByRevision.get(revisionId) ?? 0;
+  }
+
   get isOpen(): boolean {
     return !this.#socket.destroyed;
   }
 
   call(call: DirectCall, events: LinkEvents): CallerStream {
     const no = this.#nextNo++;
-    this.#calls.set(no, events);
+    const { revisionId } = call;
+    this.#calls.set(no, { events, revisionId });
+    this.#callsByRevision.set(revisionId, this.inFlightOf(revisionId) + 1);
     this.#say({ t: "call", no, call });
     return {
       data: (bytes) => this.#say({ t: "data", no, base64: toBase64(bytes) }),
@@ -109,7 +122,7 @@ export class WorkerLink {
 
   /** Nobody here waits for its calls any more. */
   close(): void {
-    this.#calls.clear();
+    this.#forgetCalls();
     this.#socket.destroy();
   }
 
@@ -117,11 +130,24 @@ export class WorkerLink {
     if (!this.#socket.destroyed) this.#writer.write(ask);
   }
 
+  #forgetCalls(): void {
+    this.#calls.clear();
+    this.#callsByRevision.clear();
+  }
+
+  #forgetCall(no: number, revisionId: string): void {
+    this.#calls.delete(no);
+    const left = this.inFlightOf(revisionId) - 1;
+    if (left > 0) this.#callsByRevision.set(revisionId, left);
+    else this.#callsByRevision.delete(revisionId);
+  }
+
   #receive(say: DirectSay): void {
-    const events = this.#calls.get(say.no);
-    if (!events) return;
+    const known = this.#calls.get(say.no);
+    if (!known) return;
+    const { events, revisionId } = known;
     // The last words of a call.
-    if (say.t === "refused" || say.t === "done" || say.t === "lost") this.#calls.delete(say.no);
+    if (say.t === "refused" || say.t === "done" || say.t === "lost") this.#forgetCall(say.no, revisionId);
     switch (say.t) {
       case "accepted":
         events.onAccepted();

@@ -5,6 +5,7 @@ import { parseDuration } from "../duration.ts";
 import { BellhopError } from "../errors.ts";
 import { parseSecretKeys } from "../secrets/sealer.ts";
 import { parseOtlpEndpoint, parsePairs } from "./otel-values.ts";
+import { defaultWarmMemoryMb } from "./warm-memory.ts";
 
 const MAX_DURATION_MS = 86_400_000;
 
@@ -197,6 +198,12 @@ const SETTINGS = {
     "where the API reaches this worker, host:port; without it, its HOST, or the machine's first outer address, and its PORT",
   ),
   WORKER_SLOTS: whole("how many runs a worker works on at once", 100, 1, 10_000),
+  WORKER_WARM_MEMORY_MB: whole(
+    "what isolates may hold that wait for their function's next call, in MB",
+    defaultWarmMemoryMb(),
+    16,
+    1_000_000,
+  ),
   WORKER_LEASE: duration("how long a worker may be silent before its runs are given to others", "15s", 500),
   WORKER_SANDBOX_WALLS: choice(
     "whether a worker refuses to start where a wall around its executors is missing",

@@ -43,14 +43,15 @@ export interface SandboxSettings {
   maxWaiting: number;
   /** How long after its wall deadline a run may take to stop before its executor is killed; default 300. */
   killGraceMs: number;
-  /** Resident memory at which an executor is killed whatever it runs; default 1,536. */
+  /**
+   * Resident memory, beside its share of `warmMemoryMb`, at which an executor is killed whatever it runs; default
+   * 1,216.
+   */
   maxResidentMb: number;
   /** How much an executor may grow beside what its runs are allowed; default 64. */
   slackMb: number;
-  /** Resident memory beyond which an executor keeps no warm isolates; default 320. */
-  maxWarmResidentMb: number;
-  /** Warm isolates one executor keeps; default 32. */
-  maxIdleIsolates: number;
+  /** What the isolates of all executors may hold that stand warm for their revision's next run; default 512. */
+  warmMemoryMb: number;
   /** Isolates an executor keeps booted for a revision to come; default 1. */
   spareIsolates: number;
   /** A warm isolate unused for so long is ended; default 5 minutes. */
@@ -72,10 +73,9 @@ export const DEFAULT_SANDBOX_SETTINGS: SandboxSettings = {
   maxRunsPerExecutor: 250_000,
   maxWaiting: 10_000,
   killGraceMs: 300,
-  maxResidentMb: 1_536,
+  maxResidentMb: 1_216,
   slackMb: 64,
-  maxWarmResidentMb: 320,
-  maxIdleIsolates: 32,
+  warmMemoryMb: 512,
   spareIsolates: 1,
   idleIsolateMs: 300_000,
   executorHeapMb: 192,

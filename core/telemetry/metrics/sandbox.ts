@@ -16,9 +16,14 @@ export const EXECUTOR_ENDS = [
 ] as const;
 export type ExecutorEnd = (typeof EXECUTOR_ENDS)[number];
 
+/** Why a warm isolate was ended: others needed its memory, or nobody used it. */
+export const EVICTION_CAUSES = ["memory", "idle"] as const;
+
 /** What is looked at when somebody asks. */
 export interface SandboxStats {
   executors: Record<"starting" | "spare" | "serving" | "draining", number>;
+  /** Isolates that stand for their revision's next run, those at work counted, and what they hold. */
+  warm: { isolates: number; bytes: number };
   /** Isolates at work, each with a batch of runs. */
   busyIsolates: number;
   /** Runs that were given to an executor and have not ended. */
@@ -29,7 +34,7 @@ export interface SandboxStats {
 
 const NO_STATS: SandboxStats = {
   executors: { starting: 0, spare: 0, serving: 0, draining: 0 },
-  ...{ busyIsolates: 0, runs: 0, waiting: 0 },
+  ...{ warm: { isolates: 0, bytes: 0 }, busyIsolates: 0, runs: 0, waiting: 0 },
 };
 
 export function createSandboxMetrics(registry: Registry) {
@@ -52,11 +57,20 @@ export function createSandboxMetrics(registry: Registry) {
     },
     seriesOf("isolate", ["warm", "cold"]),
   );
+  const evictions = createKnownCounter(
+    {
+      name: "bellhop_isolate_evictions_total",
+      help: "Warm isolates that were ended, because others needed their memory or nobody used them.",
+      registers,
+    },
+    seriesOf("cause", EVICTION_CAUSES),
+  );
   const histogram = (name: string, help: string) =>
     new Histogram({ name, help, buckets: STEP_SECONDS, registers });
   return {
     exits,
     isolateRuns,
+    evictions,
     bootSeconds: histogram(
       "bellhop_executor_boot_duration_seconds",
       "From the start of an executor's process until it takes runs.",
@@ -95,6 +109,16 @@ function createStatsGauges(registry: Registry, read: () => SandboxStats): void {
         this.set(pick(read()));
       },
     });
+  gauge(
+    "bellhop_isolates_warm",
+    "Isolates that stand for their revision's next run, those at work counted.",
+    ({ warm }) => warm.isolates,
+  );
+  gauge(
+    "bellhop_isolates_warm_bytes",
+    "Memory that isolates hold which stand for their revision's next run.",
+    ({ warm }) => warm.bytes,
+  );
   gauge("bellhop_isolates_busy", "Isolates at work.", ({ busyIsolates }) => busyIsolates);
   gauge("bellhop_executor_runs", "Runs that executors have.", ({ runs }) => runs);
   gauge(

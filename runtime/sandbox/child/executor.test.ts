@@ -16,8 +16,6 @@ import {
 } from "../protocol/messages.ts";
 import { DEFAULT_SANDBOX_SETTINGS } from "../settings.ts";
 import { authorFrames } from "./author-frames.ts";
-import type { GuestIsolate } from "./guest-isolate.ts";
-import { IsolatePool } from "./isolate-pool.ts";
 import { shareOfCpu } from "./run-watch.ts";
 
 await standingWalls().tryOut();
@@ -250,57 +248,4 @@ test("shareOfCpu shares out a process's time, and no thread's more than it had",
   assert.equal(shareOfCpu(10, 10, 20), 5);
   assert.equal(shareOfCpu(30, 10, 20), 10);
   assert.equal(shareOfCpu(0, 10, 10), 0);
-});
-
-describe("IsolatePool", () => {
-  const limits = { maxIdle: 2, maxIdleMs: 100, maxWarmRssBytes: 1_000, spares: 0 };
-  const makeNone = () => assert.fail("no isolate is to be made");
-  const isolate = (revisionId: string, idleSince = 0, memoryMb = 64) => {
-    const stub = { revisionId, memoryMb, idleSince, evicted: false, evict() {} };
-    stub.evict = () => {
-      stub.evicted = true;
-    };
-    return stub as typeof stub & GuestIsolate;
-  };
-
-  test("gives back the isolate of the same revision and memory, the latest first", () => {
-    const pool = new IsolatePool(limits, makeNone, () => 0);
-    const [first, second] = [isolate("a"), isolate("a")];
-    pool.give(first);
-    pool.give(second);
-    assert.equal(pool.takeWarm("b", 64), undefined);
-    assert.equal(pool.takeWarm("a", 128), undefined);
-    assert.equal(pool.takeWarm("a", 64), second);
-    assert.equal(pool.takeWarm("a", 64), first);
-    assert.equal(pool.takeWarm("a", 64), undefined);
-  });
-
-  test("keeps so many, so long, and none while memory is short", () => {
-    let rssBytes = 0;
-    const pool = new IsolatePool(limits, makeNone, () => rssBytes);
-    const isolates = [isolate("a", 0), isolate("b", 0), isolate("c", 90)];
-    for (const each of isolates) pool.give(each);
-    assert.deepEqual(
-      isolates.map(({ evicted }) => evicted),
-      [true, false, false],
-    );
-    pool.sweep(101);
-    assert.deepEqual(
-      isolates.map(({ evicted }) => evicted),
-      [true, true, false],
-    );
-    rssBytes = 1_001;
-    pool.sweep(102);
-    assert.equal(isolates[2]!.evicted, true);
-    assert.equal(pool.size, 0);
-  });
-
-  test("drops the isolates of a revision", () => {
-    const pool = new IsolatePool(limits, makeNone, () => 0);
-    const [a, b] = [isolate("a"), isolate("b")];
-    pool.give(a);
-    pool.give(b);
-    pool.drop("a");
-    assert.deepEqual([a.evicted, b.evicted, pool.size], [true, false, 1]);
-  });
 });

@@ -20,6 +20,8 @@ import type { RevisionScript } from "./revision-script.ts";
 import { ThreadTime } from "./thread-time.ts";
 
 const [START, TIMER, MESSAGE] = [0, 1, 2];
+/** What V8 keeps of an isolate and does not count. */
+const OVERHEAD_BYTES = 1_000_000;
 
 /**
  * One isolate: booted ahead, loaded with one revision, then running batches of runs one after another.
@@ -30,8 +32,6 @@ const [START, TIMER, MESSAGE] = [0, 1, 2];
  */
 export class GuestIsolate {
   readonly memoryMb: number;
-  /** What it was loaded with; undefined in one that is booted ahead. */
-  revisionId: string | undefined;
   idleSince = 0;
   /** How long its first batch waited for it to be booted and loaded; undefined before. */
   loadMs: number | undefined;
@@ -278,6 +278,13 @@ export class GuestIsolate {
     if (!this.#isolate.isDisposed) this.#stopReason = reason;
     this.#disposeQuietly();
     if (this.#entries === 0) this.#complete();
+  }
+
+  /** What it holds, its own and outside its heap; to be asked at rest. */
+  heldBytes(): number {
+    if (this.#isolate.isDisposed) return 0;
+    const heap = this.#isolate.getHeapStatisticsSync();
+    return OVERHEAD_BYTES + heap.total_physical_size + heap.externally_allocated_size + heap.malloced_memory;
   }
 
   /** Ends an idle isolate. */

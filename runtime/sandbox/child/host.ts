@@ -1,5 +1,6 @@
 import { randomFillSync } from "node:crypto";
 import { domainToASCII } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import type ivmTypes from "isolated-vm";
 import type { FrameWriter } from "../../../core/frames.ts";
 import {
@@ -16,6 +17,7 @@ import type {
   LogMessage,
   ParentMessage,
   ResultMessage,
+  WarmMessage,
 } from "../protocol/messages.ts";
 import { authorFrames } from "./author-frames.ts";
 import { deliverCall, isCallKind, isCallTell, toCallSay } from "./call-relay.ts";
@@ -33,6 +35,8 @@ import { RunWatch } from "./run-watch.ts";
 /** Memory is looked at often while something runs, age seldom. */
 const SWEEP_BUSY_TICKS = 20;
 const SWEEP_IDLE_MS = 10_000;
+/** Warm isolates that hold so much more are told of before the next sweep: the worker allows for them. */
+const REPORT_BYTES = 4_000_000;
 /** Log lines are dropped while the worker has so much yet to read. */
 const MAX_WAITING_BYTES = 16_000_000;
 /** What the first function is likely to ask for. */
@@ -68,6 +72,7 @@ export class ExecutorHost {
   /** Results of batches that go on: each would wake the worker for itself. */
   readonly #held: ResultMessage[] = [];
   #ticks = 0;
+  #reported: WarmMessage = { t: "warm", isolates: 0, bytes: 0, evicted: { memory: 0, idle: 0 } };
 
   constructor(
     ivm: Ivm,
@@ -81,7 +86,7 @@ export class ExecutorHost {
       randomBytes: (count) => randomFillSync(new Uint8Array(count)),
       domainToAscii: domainToASCII,
     };
-    const onIdle = (isolate: GuestIsolate) => this.#pool.give(isolate);
+    const onIdle = (isolate: GuestIsolate) => this.#pool.give(isolate, performance.now());
     this.#pool = new IsolatePool(
       limits,
       (memoryMb) => new GuestIsolate(ivm, snapshot, memoryMb, hostFunctions, onIdle),
@@ -94,7 +99,10 @@ export class ExecutorHost {
       },
       () => this.#onTick(),
     );
-    setInterval(() => this.#pool.sweep(performance.now()), SWEEP_IDLE_MS);
+    setInterval(() => {
+      this.#pool.sweep(performance.now());
+      this.#reportWarm();
+    }, SWEEP_IDLE_MS);
     this.#pool.prepareSpares(FIRST_SPARE_MB);
   }
 
@@ -104,8 +112,12 @@ export class ExecutorHost {
         this.#scripts.set(message.revisionId, new RevisionScript(message.code));
         break;
       case "unload":
+        // Isolates that have it stay as they are.
         this.#scripts.delete(message.revisionId);
-        this.#pool.drop(message.revisionId);
+        break;
+      case "warm-limit":
+        this.#pool.setMaxWarmBytes(message.bytes, performance.now());
+        this.#reportWarm();
         break;
       case "invoke":
         this.#invoke(message);
@@ -144,14 +156,12 @@ export class ExecutorHost {
   }
 
   #invoke({ revisionId, memoryMb, reuse, runs, starts }: InvokeMessage): void {
-    const warm = reuse ? this.#pool.takeWarm(revisionId, memoryMb) : undefined;
-    const isolate = warm ?? this.#pool.takeFresh(memoryMb);
-    isolate.revisionId = revisionId;
+    const { isolate, isWarm } = this.#pool.take(revisionId, memoryMb, reuse, performance.now());
     if (!reuse) isolate.forbidReuse();
     this.#busy.add(isolate);
     this.#watch.wake();
-    const batch = runs.map((run, index) => this.#toGuestRun(run, isolate, warm !== undefined || index > 0));
-    if (warm) isolate.start(batch, starts);
+    const batch = runs.map((run, index) => this.#toGuestRun(run, isolate, isWarm || index > 0));
+    if (isWarm) isolate.start(batch, starts);
     else isolate.start(batch, starts, this.#scripts.get(revisionId) ?? NOT_LOADED);
   }
 
@@ -171,6 +181,7 @@ export class ExecutorHost {
         this.#held.push(toResult(id, outcome, droppedHere, reused ? undefined : isolate.loadMs, reused));
         if (isolate.current !== undefined) return;
         this.#busy.delete(isolate);
+        if (isolate.gone) this.#pool.forget(isolate);
         this.#sendHeld();
       },
       giveBack: () => {
@@ -229,7 +240,17 @@ export class ExecutorHost {
 
   #onTick(): void {
     this.#sendHeld();
-    if (++this.#ticks % SWEEP_BUSY_TICKS === 0 || this.#busy.size === 0) this.#pool.sweep(performance.now());
+    const isTimeToSweep = ++this.#ticks % SWEEP_BUSY_TICKS === 0 || this.#busy.size === 0;
+    if (isTimeToSweep) this.#pool.sweep(performance.now());
+    if (isTimeToSweep || this.#pool.warmBytes - this.#reported.bytes >= REPORT_BYTES) this.#reportWarm();
+  }
+
+  #reportWarm(): void {
+    const { warmCount: isolates, warmBytes: bytes, evictions } = this.#pool;
+    const report = { t: "warm", isolates, bytes, evicted: { ...evictions } } as const;
+    if (isDeepStrictEqual(report, this.#reported)) return;
+    this.#reported = report;
+    this.#send(report);
   }
 }
 

@@ -1,28 +1,50 @@
+import { chooseEvicted } from "./choose-evicted.ts";
 import type { GuestIsolate } from "./guest-isolate.ts";
+import { KeptIsolate } from "./kept-isolate.ts";
+import { UseHistory } from "./use-history.ts";
 
 export interface IsolatePoolLimits {
-  /** Idle isolates kept warm. */
-  maxIdle: number;
+  /** What isolates that stand for their revision's next run may hold, those at work counted. */
+  maxWarmBytes: number;
   /** An isolate unused for so long is ended. */
   maxIdleMs: number;
-  /** While this process holds more than this, no isolate is kept warm. */
-  maxWarmRssBytes: number;
   /** Isolates that stand booted for a revision to come. */
   spares: number;
 }
 
+/** Isolates that ended to make room for others, or because nobody used them. */
+export interface Evictions {
+  memory: number;
+  idle: number;
+}
+
 /** A spare is made a moment after one was taken, so that its boot does not slow the run that took it. */
 const REFILL_MS = 3;
+/** Of the memory, for isolates that have just begun to be called. */
+const TRIAL_SHARE = 1 / 16;
+/** How much more the process may hold than its isolates are known to. */
+const SLACK_BYTES = 67_108_864;
 
 /**
- * The isolates that wait: warm ones for their revision's next run, least recently used first, and spares, booted but
+ * The isolates that may serve again: at work, or idle and warm for their revision's next run; and spares, booted but
  * not yet loaded, of the memory size asked for last.
+ *
+ * An isolate: spare → at work ⇄ idle → gone. `chooseEvicted` says which idle ones go where there is no room for all.
  */
 export class IsolatePool {
   readonly #limits: IsolatePoolLimits;
   readonly #make: (memoryMb: number) => GuestIsolate;
   readonly #rssBytes: () => number;
-  #idle: GuestIsolate[] = [];
+  /** What the process held before it had any isolate. */
+  readonly #emptyRssBytes: number;
+  readonly #kept = new Map<GuestIsolate, KeptIsolate>();
+  /** In the order in which they came to rest. */
+  readonly #idle = new Set<KeptIsolate>();
+  /** The idle ones by revision, the latest last. */
+  readonly #idleByRevision = new Map<string, KeptIsolate[]>();
+  readonly #history = new UseHistory();
+  readonly evictions: Evictions = { memory: 0, idle: 0 };
+  #warmBytes = 0;
   #spares: GuestIsolate[] = [];
   #spareMb = 0;
   #refill: NodeJS.Timeout | undefined;
@@ -32,28 +54,53 @@ export class IsolatePool {
     make: (memoryMb: number) => GuestIsolate,
     rssBytes: () => number = process.memoryUsage.rss,
   ) {
-    this.#limits = limits;
+    this.#limits = { ...limits };
     this.#make = make;
     this.#rssBytes = rssBytes;
+    this.#emptyRssBytes = rssBytes();
   }
 
-  get size(): number {
-    return this.#idle.length + this.#spares.length;
+  /** Isolates that stand for their revision, idle or at work. */
+  get warmCount(): number {
+    return this.#kept.size;
   }
 
-  /** A warm isolate of the revision. */
-  takeWarm(revisionId: string, memoryMb: number): GuestIsolate | undefined {
-    for (let i = this.#idle.length - 1; i >= 0; i--) {
-      const isolate = this.#idle[i]!;
-      if (isolate.revisionId !== revisionId || isolate.memoryMb !== memoryMb) continue;
-      this.#idle.splice(i, 1);
-      if (!isolate.gone) return isolate;
+  /** What those hold, as far as is known. */
+  get warmBytes(): number {
+    return this.#warmBytes;
+  }
+
+  /** An isolate for runs of the revision, for them alone unless `reuse`; and whether it is warm. */
+  take(
+    revisionId: string,
+    memoryMb: number,
+    reuse: boolean,
+    now: number,
+  ): { isolate: GuestIsolate; isWarm: boolean } {
+    const warm = reuse ? this.#takeIdle(revisionId, memoryMb) : undefined;
+    if (warm) {
+      warm.countReuse(now);
+      return { isolate: warm.isolate, isWarm: true };
     }
-    return undefined;
+    const isolate = this.#takeFresh(memoryMb);
+    if (reuse) {
+      this.#kept.set(isolate, new KeptIsolate(isolate, revisionId, this.#history.take(revisionId)));
+    }
+    return { isolate, isWarm: false };
+  }
+
+  #takeIdle(revisionId: string, memoryMb: number): KeptIsolate | undefined {
+    const idle = this.#idleByRevision.get(revisionId) ?? [];
+    const found = idle.findLast(({ isolate }) => isolate.memoryMb === memoryMb);
+    if (!found) return undefined;
+    this.#leaveIdle(found);
+    if (!found.isolate.gone) return found;
+    this.forget(found.isolate);
+    return this.#takeIdle(revisionId, memoryMb);
   }
 
   /** An isolate that nobody used: a spare, or a new one. */
-  takeFresh(memoryMb: number): GuestIsolate {
+  #takeFresh(memoryMb: number): GuestIsolate {
     if (memoryMb !== this.#spareMb) this.prepareSpares(memoryMb);
     const spare = this.#spares.shift();
     this.#refill ??= setTimeout(() => this.#fill(), REFILL_MS).unref();
@@ -63,44 +110,94 @@ export class IsolatePool {
   /** Makes the spares those of another memory size. */
   prepareSpares(memoryMb: number): void {
     this.#spareMb = memoryMb;
-    for (const spare of this.#spares.splice(0)) spare.evict();
+    this.#endSpares();
     this.#refill ??= setTimeout(() => this.#fill(), REFILL_MS).unref();
   }
 
   #fill(): void {
     this.#refill = undefined;
-    if (this.#spares.length >= this.#limits.spares || this.#isMemoryShort()) return;
+    if (this.#spares.length >= this.#limits.spares || this.#shortBytes() > 0) return;
     const spare = this.#make(this.#spareMb);
     this.#spares.push(spare);
     if (this.#spares.length < this.#limits.spares)
       this.#refill = setTimeout(() => this.#fill(), REFILL_MS).unref();
   }
 
+  #endSpares(): void {
+    for (const spare of this.#spares.splice(0)) spare.evict();
+  }
+
   /** Takes back an isolate that came to rest. */
-  give(isolate: GuestIsolate): void {
-    this.#idle.push(isolate);
-    if (this.#idle.length > this.#limits.maxIdle) this.#idle.shift()!.evict();
+  give(isolate: GuestIsolate, now: number): void {
+    const kept = this.#kept.get(isolate);
+    if (!kept) {
+      isolate.evict();
+      return;
+    }
+    this.#warmBytes += kept.measure(now);
+    this.#idle.add(kept);
+    const siblings = this.#idleByRevision.get(kept.revisionId);
+    if (siblings) siblings.push(kept);
+    else this.#idleByRevision.set(kept.revisionId, [kept]);
+    this.#makeRoom(now);
   }
 
-  /** To be called now and then: ends what nobody used, and all that is idle while memory is short. */
+  /** One that was at work is gone. */
+  forget(isolate: GuestIsolate): void {
+    const kept = this.#kept.get(isolate);
+    if (!kept) return;
+    this.#kept.delete(isolate);
+    this.#warmBytes -= kept.bytes;
+  }
+
+  /** Changes what its warm isolates may hold. */
+  setMaxWarmBytes(maxWarmBytes: number, now: number): void {
+    this.#limits.maxWarmBytes = maxWarmBytes;
+    this.#makeRoom(now);
+  }
+
+  /** To be called now and then: ends what nobody used, and what the process holds too much for. */
   sweep(now: number): void {
-    const isShort = this.size > 0 && this.#isMemoryShort();
-    this.#evict((isolate) => isShort || now - isolate.idleSince > this.#limits.maxIdleMs);
-    if (isShort) for (const spare of this.#spares.splice(0)) spare.evict();
+    for (const kept of [...this.#idle]) {
+      if (now - kept.isolate.idleSince <= this.#limits.maxIdleMs) break;
+      this.#evict(kept, now);
+      this.evictions.idle++;
+    }
+    const shortBytes = this.#shortBytes();
+    if (shortBytes <= 0) return;
+    this.#endSpares();
+    this.#free(shortBytes, now);
   }
 
-  #isMemoryShort(): boolean {
-    return this.#rssBytes() > this.#limits.maxWarmRssBytes;
+  /** By how much the process holds more than it may. */
+  #shortBytes(): number {
+    return this.#rssBytes() - this.#emptyRssBytes - this.#limits.maxWarmBytes - SLACK_BYTES;
   }
 
-  drop(revisionId: string): void {
-    this.#evict((isolate) => isolate.revisionId === revisionId);
+  #makeRoom(now: number): void {
+    this.#free(this.#warmBytes - this.#limits.maxWarmBytes, now);
   }
 
-  #evict(isDoomed: (isolate: GuestIsolate) => boolean): void {
-    const doomed = this.#idle.filter(isDoomed);
-    if (doomed.length === 0) return;
-    this.#idle = this.#idle.filter((isolate) => !doomed.includes(isolate));
-    for (const isolate of doomed) isolate.evict();
+  #free(bytes: number, now: number): void {
+    if (bytes <= 0) return;
+    const trialBytes = this.#limits.maxWarmBytes * TRIAL_SHARE;
+    for (const kept of chooseEvicted([...this.#idle], bytes, trialBytes, now)) {
+      this.#evict(kept, now);
+      this.evictions.memory++;
+    }
+  }
+
+  #evict(kept: KeptIsolate, now: number): void {
+    this.#leaveIdle(kept);
+    this.forget(kept.isolate);
+    this.#history.put(kept.revisionId, kept.scoreAtEnd(now), now);
+    kept.isolate.evict();
+  }
+
+  #leaveIdle(kept: KeptIsolate): void {
+    this.#idle.delete(kept);
+    const siblings = this.#idleByRevision.get(kept.revisionId)!;
+    siblings.splice(siblings.lastIndexOf(kept), 1);
+    if (siblings.length === 0) this.#idleByRevision.delete(kept.revisionId);
   }
 }

@@ -7,7 +7,6 @@ import type { HostFacts } from "../walls/plan.ts";
 import { StandingWalls } from "../walls/standing-walls.ts";
 import { readExecutorBundle } from "./executor-bundle.ts";
 
-const MEGABYTE = 1_048_576;
 /** Threads of node and V8 themselves. */
 const OWN_TASKS = 256;
 
@@ -62,9 +61,9 @@ export function spawnExecutor(
 
 function executorArguments(settings: SandboxSettings, walls: StandingWalls): string[] {
   const poolLimits = {
-    maxIdle: settings.maxIdleIsolates,
+    // Its share comes when it serves somebody.
+    maxWarmBytes: 0,
     maxIdleMs: settings.idleIsolateMs,
-    maxWarmRssBytes: settings.maxWarmResidentMb * MEGABYTE,
     spares: settings.spareIsolates,
   };
   const [main, guest] = [walls.pathOf(EXECUTOR), walls.pathOf(GUEST)];

@@ -9,6 +9,9 @@ import { ExecutorProcess } from "./executor-process.ts";
 import type { Job } from "./job.ts";
 import { JobQueue } from "./job-queue.ts";
 import { CANCELLED, executorKilled } from "./outcome.ts";
+import { WarmMemory } from "./warm-memory.ts";
+
+const MEGABYTE = 1_048_576;
 
 /** A spare is replaced a moment after it was taken, so that its start does not slow the run that took it. */
 const REFILL_MS = 50;
@@ -41,6 +44,7 @@ export class ExecutorPool implements Sandbox {
   readonly #processes = new Set<ExecutorProcess>();
   /** Those that take new work, by whom they serve; draining ones have left. */
   readonly #assigned = new Map<ExecutorProcess, Tenant>();
+  readonly #warmMemory: WarmMemory;
   readonly #sweeper: NodeJS.Timeout;
   #spare: ExecutorProcess | undefined;
   #refill: NodeJS.Timeout | undefined;
@@ -53,6 +57,7 @@ export class ExecutorPool implements Sandbox {
 
   constructor(settings: SandboxSettings, parts: SandboxParts = {}) {
     this.#settings = settings;
+    this.#warmMemory = new WarmMemory(settings.warmMemoryMb * MEGABYTE);
     this.#walls = parts.walls ?? (settings.spawn ? undefined : standingWalls());
     this.#parts = this.#walls ? { ...parts, walls: this.#walls } : parts;
     // Executors do not hold the worker's event loop open; this timer does while a run is under way.
@@ -105,6 +110,7 @@ export class ExecutorPool implements Sandbox {
     clearInterval(this.#sweeper);
     clearTimeout(this.#refill);
     clearTimeout(this.#pauseTimer);
+    this.#warmMemory.close();
     for (const tenant of this.#tenants.values()) this.#failWaiting(tenant, executorKilled("is shut down"));
     const processes = [...this.#processes];
     for (const executor of processes) executor.kill("shutdown");
@@ -113,15 +119,18 @@ export class ExecutorPool implements Sandbox {
 
   #count(): SandboxStats {
     const executors = { starting: 0, spare: 0, serving: 0, draining: 0 };
+    const warm = { isolates: 0, bytes: 0 };
     let [busyIsolates, runs, waiting] = [0, 0, 0];
     for (const executor of this.#processes) {
       if (executor.state === "starting" || executor.state === "draining") executors[executor.state]++;
       else if (executor.state === "ready") executors[executor === this.#spare ? "spare" : "serving"]++;
       busyIsolates += executor.busyIsolates;
       runs += executor.runningCount;
+      warm.isolates += executor.warm.isolates;
+      warm.bytes += executor.warm.bytes;
     }
     for (const tenant of this.#tenants.values()) waiting += tenant.waiting.size;
-    return { executors, busyIsolates, runs, waiting };
+    return { executors, warm, busyIsolates, runs, waiting };
   }
 
   #tenantOf(namespaceId: string): Tenant {
@@ -183,6 +192,7 @@ export class ExecutorPool implements Sandbox {
     executor.assignedAt = performance.now();
     tenant.executor = executor;
     this.#assigned.set(executor, tenant);
+    this.#warmMemory.add(executor);
     this.#queue.delete(tenant);
     this.#refill ??= setTimeout(() => this.#refillSpare(), REFILL_MS).unref();
     return true;
@@ -204,6 +214,7 @@ export class ExecutorPool implements Sandbox {
     const tenant = this.#assigned.get(executor);
     if (!tenant) return undefined;
     this.#assigned.delete(executor);
+    this.#warmMemory.remove(executor);
     tenant.executor = undefined;
     return tenant;
   }
@@ -216,6 +227,7 @@ export class ExecutorPool implements Sandbox {
         const tenant = this.#assigned.get(ready);
         if (tenant) this.#pump(tenant);
       },
+      onWarm: () => this.#warmMemory.onChange(),
       onChange: (changed) => this.#onChange(changed),
       onGivenBack: (job) => this.#takeBack(job),
       onDead: (dead) => this.#onDead(dead),

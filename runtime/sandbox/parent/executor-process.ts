@@ -1,4 +1,5 @@
 import type { ExecutorEnd } from "../../../core/telemetry/metrics/sandbox.ts";
+import type { WarmMessage } from "../protocol/messages.ts";
 import type { HopedWalls, SandboxLogger, SandboxParts, SandboxSettings } from "../settings.ts";
 import { ExecutorChannel } from "./executor-channel.ts";
 import { type ExecutorRun, isUnderWay, type Verdict } from "./executor-run.ts";
@@ -21,8 +22,14 @@ const WHY: Record<ExecutorEnd, string> = {
   unexpected: "ended unexpectedly",
 };
 
+const NOTHING_WARM = { isolates: 0, bytes: 0, evicted: { memory: 0, idle: 0 } };
+/** A share that changes by less is left as it is. */
+const LIMIT_STEP_BYTES = MEGABYTE;
+
 export interface ExecutorEvents {
   onReady(executor: ExecutorProcess): void;
+  /** Its warm isolates are others, or hold more or less than before. */
+  onWarm(): void;
   /** A run ended, the pipe drained, or new work is no longer taken: look at `state` and `hasRoom`. */
   onChange(executor: ExecutorProcess): void;
   /** A run did not begin and is to be started anew. */
@@ -48,6 +55,10 @@ export class ExecutorProcess {
   /** Why it is dead, or would be if it died now. */
   end: ExecutorEnd = "unexpected";
   readonly closed: Promise<void>;
+  /** What stands warm in it, as it says. */
+  warm: Pick<WarmMessage, "isolates" | "bytes" | "evicted"> = NOTHING_WARM;
+  /** What that may hold. */
+  warmLimitBytes = 0;
 
   readonly #settings: SandboxSettings;
   readonly #logger: SandboxLogger | undefined;
@@ -74,7 +85,11 @@ export class ExecutorProcess {
       onClosed = resolve;
     });
     this.#channel = new ExecutorChannel(settings, {
-      onMessage: (message) => (message.t === "ready" ? this.#onReady() : this.#runs.receive(message)),
+      onMessage: (message) => {
+        if (message.t === "ready") this.#onReady();
+        else if (message.t === "warm") this.#onWarm(message);
+        else this.#runs.receive(message);
+      },
       onBroken: (reason) => this.#onBroken(reason),
       onDrained: () => events.onChange(this),
       onGone: (code, signal) => {
@@ -132,6 +147,27 @@ export class ExecutorProcess {
     if (this.state === "draining" && this.#runs.count === 0) this.kill("replaced");
   }
 
+  /** What its warm isolates may hold from now on. */
+  setWarmLimit(bytes: number): void {
+    const isSame = Math.abs(bytes - this.warmLimitBytes) < LIMIT_STEP_BYTES && bytes > 0;
+    if (isSame || bytes === this.warmLimitBytes) return;
+    this.warmLimitBytes = bytes;
+    if (this.wasReady && this.#channel.isOpen) this.#channel.write({ t: "warm-limit", bytes });
+  }
+
+  /** It cannot have ended, or have, more isolates than runs were begun in it. */
+  #onWarm({ isolates, bytes, evicted }: WarmMessage): void {
+    if (isolates + evicted.memory + evicted.idle > this.#runs.begun) {
+      this.#onBroken("more isolates than runs");
+      return;
+    }
+    const { evictions } = this.#metrics ?? {};
+    evictions?.inc({ cause: "memory" }, Math.max(0, evicted.memory - this.warm.evicted.memory));
+    evictions?.inc({ cause: "idle" }, Math.max(0, evicted.idle - this.warm.evicted.idle));
+    this.warm = { isolates, bytes, evicted };
+    this.#events.onWarm();
+  }
+
   #retire(): void {
     if (this.state === "ready") this.state = "draining";
   }
@@ -154,6 +190,7 @@ export class ExecutorProcess {
     clearTimeout(this.#startTimer);
     this.state = "ready";
     this.wasReady = true;
+    if (this.warmLimitBytes > 0) this.#channel.write({ t: "warm-limit", bytes: this.warmLimitBytes });
     this.#metrics?.bootSeconds.observe((performance.now() - this.#startedAt) / 1_000);
     this.#events.onReady(this);
   }
@@ -176,6 +213,9 @@ export class ExecutorProcess {
     const { slackMb, maxResidentMb } = this.#settings;
     const budget = { slackBytes: slackMb * MEGABYTE, maxBytes: maxResidentMb * MEGABYTE };
     const watched = {
+      // It may say what it likes, and gets no more than it was granted.
+      warmBytes: () => Math.min(this.warm.bytes, this.warmLimitBytes),
+      warmLimitBytes: () => this.warmLimitBytes,
       pid: () => this.pid,
       allowanceBytes: () => this.#runs.allowanceBytes,
       memoryMbOf: (run: ExecutorRun) => run.job.invocation.limits.memoryMb,

@@ -201,7 +201,7 @@ export class ExecutorRuns {
     else if (isUnderWay(run)) this.#sendCancel(run);
   }
 
-  receive(message: Exclude<ChildMessage, { t: "ready" }>): void {
+  receive(message: Exclude<ChildMessage, { t: "ready" | "warm" }>): void {
     if (message.t === "unstarted") {
       this.#onUnstarted(message.ids);
       return;

@@ -62,6 +62,8 @@ test("a process that takes more than it may is doomed", async () => {
   const watched = {
     pid: () => process.pid,
     allowanceBytes: () => 0,
+    warmBytes: () => 0,
+    warmLimitBytes: () => 0,
     memoryMbOf: () => 0,
     runs: () => runs,
     isIdle: () => false,
@@ -71,6 +73,38 @@ test("a process that takes more than it may is doomed", async () => {
   watch.wake();
   // Its timer holds nobody's event loop: here nothing else does.
   const hold = setInterval(() => {}, 60_000);
+  assert.deepEqual(await doomed.promise, { cause: "memory" });
+  clearInterval(hold);
+  watch.close();
+});
+
+test("what isolates have come to hold that stay warm is no run's growth", async () => {
+  if (process.platform !== "linux") return;
+  let warmBytes = 10 * MEGABYTE;
+  let grantedBytes = 0;
+  const doomed = Promise.withResolvers<unknown>();
+  let looks = 0;
+  const lookedTwice = Promise.withResolvers<void>();
+  const watched = {
+    pid: () => process.pid,
+    allowanceBytes: () => 0,
+    warmBytes: () => warmBytes,
+    warmLimitBytes: () => grantedBytes,
+    memoryMbOf: () => 0,
+    runs() {
+      if (++looks >= 4) lookedTwice.resolve();
+      return [{ killAt: Number.POSITIVE_INFINITY }];
+    },
+    isIdle: () => false,
+  };
+  const hold = setInterval(() => {}, 60_000);
+  // It holds more than its slack: only what is warm lets it be.
+  grantedBytes = 4_096 * MEGABYTE;
+  const watch = new ProcessWatch({ slackBytes: -2_048 * MEGABYTE, maxBytes: 0 }, watched, doomed.resolve);
+  watch.wake();
+  warmBytes += 4_096 * MEGABYTE;
+  assert.equal(await Promise.race([doomed.promise, lookedTwice.promise]), undefined);
+  grantedBytes = 0;
   assert.deepEqual(await doomed.promise, { cause: "memory" });
   clearInterval(hold);
   watch.close();

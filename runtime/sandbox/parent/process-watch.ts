@@ -18,7 +18,7 @@ export function descendantBytes(pid: number): number {
 export interface MemoryBudget {
   /** What the executor itself may grow by. */
   slackBytes: number;
-  /** The most any executor may hold, whatever runs. */
+  /** The most any executor may hold beside its share of the memory for warm isolates, whatever runs. */
   maxBytes: number;
 }
 
@@ -85,6 +85,9 @@ export interface Watched<Run> {
   pid(): number | undefined;
   /** What the runs under way may add, each for itself, in all. */
   allowanceBytes(): number;
+  /** What isolates hold that wait warm for their next run, and what they may hold. */
+  warmBytes(): number;
+  warmLimitBytes(): number;
   memoryMbOf(run: Run): number;
   runs(): Iterable<Run>;
   isIdle(): boolean;
@@ -102,6 +105,8 @@ export class ProcessWatch<Run extends WatchedRun> {
   #memory: ResidentMemory | undefined;
   #timer: NodeJS.Timeout | undefined;
   #idleBytes = 0;
+  /** Of those. */
+  #idleWarmBytes = 0;
   #allowedBytes = 0;
   #descendantBytes = 0;
   #descendantsAt = 0;
@@ -118,6 +123,7 @@ export class ProcessWatch<Run extends WatchedRun> {
     if (this.#timer) return;
     this.#memory ??= new ResidentMemory(this.#watched.pid() ?? -1);
     this.#idleBytes = this.#memory.readBytes() ?? 0;
+    this.#idleWarmBytes = this.#watched.warmBytes();
     this.#allowedBytes = 0;
     this.#lookedAt = performance.now();
     this.#lookIn(LOOK_MS.min);
@@ -136,7 +142,9 @@ export class ProcessWatch<Run extends WatchedRun> {
     this.#lookedAt = now;
     this.#allowedBytes = Math.max(this.#allowance(), decayed);
     const residentBytes = this.#readBytes(now);
-    const limitBytes = residentLimitBytes(this.#budget, this.#idleBytes, this.#allowedBytes);
+    const { slackBytes, maxBytes } = this.#budget;
+    const budget = { slackBytes, maxBytes: maxBytes + this.#watched.warmLimitBytes() };
+    const limitBytes = residentLimitBytes(budget, this.#idleBytes, this.#allowedBytes);
     const doom = decideKill(now, residentBytes, limitBytes, this.#watched.runs());
     if (doom) {
       this.#sleep();
@@ -144,11 +152,13 @@ export class ProcessWatch<Run extends WatchedRun> {
     } else this.#lookIn(nextLookMs(limitBytes - (residentBytes ?? 0), this.#cores));
   }
 
+  /** What the runs may add, and what isolates hold that have become warm meanwhile. */
   #allowance(): number {
+    const warmedBytes = Math.max(0, this.#watched.warmBytes() - this.#idleWarmBytes);
     let largestMemoryMb = 0;
     for (const run of this.#watched.runs())
       largestMemoryMb = Math.max(largestMemoryMb, this.#watched.memoryMbOf(run));
-    return togetherBytes(this.#watched.allowanceBytes(), largestMemoryMb);
+    return warmedBytes + togetherBytes(this.#watched.allowanceBytes(), largestMemoryMb);
   }
 
   #readBytes(now: number): number | undefined {

@@ -11,6 +11,7 @@ import {
   type LogMessage,
   MAX_BATCH_RUNS,
   type ResultMessage,
+  type WarmMessage,
 } from "../protocol/messages.ts";
 import { readCallSay } from "./call/read-call-say.ts";
 import { readFetchAsk } from "./fetch/read-fetch-ask.ts";
@@ -32,6 +33,8 @@ export function readChildMessage(text: string): ChildMessage | undefined {
   switch (value["t"]) {
     case "ready":
       return { t: "ready" };
+    case "warm":
+      return isWarmMessage(value) ? value : undefined;
     case "over":
       return isOverMessage(value) ? value : undefined;
     case "unstarted":
@@ -66,6 +69,19 @@ function isLogMessage(value: Record<string, unknown>): value is Value<LogMessage
     typeof value["fields"] === "string" &&
     typeof value["at"] === "number" &&
     Math.abs(value["at"]) <= 8.64e15
+  );
+}
+
+function isWarmMessage(value: Record<string, unknown>): value is Value<WarmMessage> {
+  const isCount = (count: unknown) => Number.isSafeInteger(count) && (count as number) >= 0;
+  const evicted = value["evicted"] as Partial<WarmMessage["evicted"]> | null | undefined;
+  return (
+    isCount(value["isolates"]) &&
+    isCount(value["bytes"]) &&
+    typeof evicted === "object" &&
+    evicted !== null &&
+    isCount(evicted.memory) &&
+    isCount(evicted.idle)
   );
 }
 

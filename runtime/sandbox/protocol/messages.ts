@@ -20,6 +20,8 @@ export type ParentMessage =
   | { t: "unload"; revisionId: string }
   | InvokeMessage
   | { t: "cancel"; id: number }
+  /** What its warm isolates may hold from now on. */
+  | { t: "warm-limit"; bytes: number }
   | CallTell
   | KvReply
   | FetchReply;
@@ -97,8 +99,18 @@ export interface ResultMessage {
   waited?: boolean;
 }
 
+/** What stands warm in an executor, at work or idle. */
+export interface WarmMessage {
+  t: "warm";
+  isolates: number;
+  bytes: number;
+  /** Since it began: isolates that had to make room, and those that nobody used. */
+  evicted: { memory: number; idle: number };
+}
+
 export type ChildMessage =
   | { t: "ready" }
+  | WarmMessage
   | LogMessage
   | ResultMessage
   /** The isolate of this run passed its memory limit or CPU time; it may or may not still be stopping. */

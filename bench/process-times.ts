@@ -1,0 +1,72 @@
+/** Processor time and memory of the processes of a system, as Linux tells them. */
+import { readdirSync, readFileSync } from "node:fs";
+
+/** What a clock of the kernel counts processor time in. */
+export const TICK_US = 10_000;
+const PAGE_MB = 4_096 / 1_048_576;
+
+interface ProcessFacts {
+  pid: number;
+  parent: number;
+  ticks: number;
+  residentMb: number;
+}
+
+const readProcessFile = (pid: string | number, file: string) => readFileSync(`/proc/${pid}/${file}`, "utf8");
+
+function listProcesses(): ProcessFacts[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readProcessFile(name, "stat");
+        const fields = stat
+          .slice(stat.lastIndexOf(")") + 2)
+          .split(" ")
+          .map(Number);
+        // Its own time and that of its children that have ended.
+        const ticks = fields[11]! + fields[12]! + fields[13]! + fields[14]!;
+        return [{ pid: Number(name), parent: fields[1]!, ticks, residentMb: fields[21]! * PAGE_MB }];
+      } catch {
+        return [];
+      }
+    });
+}
+
+export function listChildren(pid: number): number[] {
+  return listProcesses().flatMap((each) => (each.parent === pid ? each.pid : []));
+}
+
+function listDescendants(roots: number[]): ProcessFacts[] {
+  const all = listProcesses();
+  const known = new Set(roots);
+  for (let before = 0; before < known.size; ) {
+    before = known.size;
+    for (const { pid, parent } of all) if (known.has(parent)) known.add(pid);
+  }
+  return all.filter(({ pid }) => known.has(pid));
+}
+
+/** What its command line says it is: `runtime`, `scheduler`, `executor`, `PostgreSQL`. */
+function nameOf(pid: number): string {
+  const command = readProcessFile(pid, "cmdline").replaceAll("\0", " ");
+  if (command.includes("executor.mjs")) return "executor";
+  return command.match(/([a-z-]+)\/main\.ts/)?.[1] ?? "PostgreSQL";
+}
+
+function sumByProcess(roots: number[], pick: (facts: ProcessFacts) => number): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const each of listDescendants(roots)) {
+    try {
+      const name = nameOf(each.pid);
+      sums.set(name, (sums.get(name) ?? 0) + pick(each));
+    } catch {
+      // It has ended.
+    }
+  }
+  return sums;
+}
+
+/** Of the processes and all that they started. */
+export const ticksByProcess = (roots: number[]) => sumByProcess(roots, ({ ticks }) => ticks);
+export const residentMbByProcess = (roots: number[]) => sumByProcess(roots, ({ residentMb }) => residentMb);
