@@ -8,15 +8,25 @@ describe("the options of a torture", () => {
     const { seed, ...rest } = parseOptions([]) as Exclude<ReturnType<typeof parseOptions>, "help">;
     assert.ok(Number.isInteger(seed) && seed >= 0);
     assert.deepEqual(rest, {
-      ...{ minutes: 2, faults: [...FAULT_KINDS], ratePerSecond: 30, transport: "kafka", isKept: false },
+      ...{
+        minutes: 2,
+        faults: [...FAULT_KINDS],
+        ratePerSecond: 30,
+        transport: "kafka",
+        patienceSeconds: 180,
+        isKept: false,
+      },
     });
   });
 
   it("are what is said", () => {
-    const args = "--minutes 0.5 --seed 7 --faults kill,stop --rate 5 --transport postgres --keep".split(" ");
+    const args =
+      "--minutes 0.5 --seed 7 --faults kill,stop --rate 5 --transport postgres --patience 9 --keep".split(
+        " ",
+      );
     assert.deepEqual(parseOptions(args), {
       ...{ minutes: 0.5, seed: 7, faults: ["kill", "stop"], ratePerSecond: 5 },
-      ...{ transport: "postgres", isKept: true },
+      ...{ transport: "postgres", patienceSeconds: 9, isKept: true },
     });
     assert.equal(parseOptions(["--help"]), "help");
     for (const kind of FAULT_KINDS) assert.match(HELP, new RegExp(`\\b${kind}\\b`));

@@ -10,6 +10,8 @@ export interface TortureOptions {
   /** Requests a second that the workload makes, about. */
   ratePerSecond: number;
   transport: "kafka" | "postgres";
+  /** So long it waits for all to end once the work has. */
+  patienceSeconds: number;
   /** The evidence stays where there was no violation, too. */
   isKept: boolean;
 }
@@ -28,6 +30,7 @@ Prints what was done and every violation; the status is 1 where there is one, an
   --faults a,b       ${FAULT_KINDS.join(", ")}; default: all
   --rate R           requests of the work a second, about; default 30
   --transport T      kafka or postgres; default kafka, which needs java and mvn
+  --patience S       seconds to wait, once the work has ended, until nothing is under way; default 180
   --keep             keeps the folder with the evidence and the roles' logs; where there is a violation it stays anyway
   --help             this text
 
@@ -44,6 +47,7 @@ export function parseOptions(args: string[]): TortureOptions | "help" {
     faults: readFaults(values.faults),
     ratePerSecond: readNumber("--rate", values.rate, 1, 1_000),
     transport: readTransport(values.transport),
+    patienceSeconds: readNumber("--patience", values.patience, 1, 3_600),
     isKept: values.keep,
   };
 }
@@ -59,6 +63,7 @@ function parse(args: string[]) {
         faults: { type: "string" },
         rate: { type: "string", default: "30" },
         transport: { type: "string", default: "kafka" },
+        patience: { type: "string", default: "180" },
         keep: flag,
         help: { ...flag, short: "h" },
       },

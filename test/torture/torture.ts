@@ -19,7 +19,6 @@ import { whenQuiet } from "./when-quiet.ts";
 import { startWork, type Work } from "./workload/work.ts";
 
 const HEAL_PATIENCE_MS = 120_000;
-const QUIET_PATIENCE_MS = 180_000;
 const LAG_PATIENCE_MS = 60_000;
 /** Work goes on so long after healing, to see that all is on time again. */
 const AFTERMATH_MS = 10_000;
@@ -56,7 +55,7 @@ export async function runTorture(
     await endWork(work);
     const workEndedAt = Date.now();
     tell("the work has ended");
-    const unquiet = await whenQuiet(system.postgres.url, QUIET_PATIENCE_MS);
+    const unquiet = await whenQuiet(system.postgres.url, options.patienceSeconds * 1_000);
     stopSampling();
     const lags = system.kafka ? await readLags(system.kafka.address, LAG_PATIENCE_MS) : [];
     await records.conclude({

@@ -26,6 +26,8 @@ const COLLECTED = {
       FROM torture.task_changes WINDOW ofTask AS (PARTITION BY task_id ORDER BY id)) AS c
     WHERE NOT "isSame" ORDER BY id`,
   "bulks.jsonl": `SELECT id, action, state, done, failed, backfill ->> 'taskId' AS "taskId", cardinality(instants) AS instants FROM bulk_actions`,
+  "leases.jsonl": `SELECT ${epochMs("at")} AS at, op, worker_id AS "workerId", ${epochMs("lease_until")} AS "leaseUntil"
+    FROM torture.leases ORDER BY id`,
   "logs.jsonl": `SELECT run_id AS "runId", attempt, message FROM task_logs
     WHERE message ~ '^(begun|called) ' ORDER BY id`,
 };

@@ -34,12 +34,28 @@ export interface RunRow {
   scheduledFor: number;
   startedAt: number | null;
   skipped: { reason: string; count: number; firstAt: string; lastAt: string } | null;
-  attempts: { attempt: number; error: { code: string } | null }[];
+  attempts: AttemptRecord[];
   /** Of a callback: the run whose end it tells. */
   callbackOf: string | null;
   /** Of a replay: the run that it repeats. */
   replayOf: string | null;
   functionId: string | null;
+}
+
+export interface AttemptRecord {
+  attempt: number;
+  /** ISO 8601. */
+  startedAt: string;
+  finishedAt: string;
+  error: { code: string } | null;
+}
+
+/** A worker's lease was taken, renewed or let go (`D`). */
+export interface LeaseChange {
+  at: number;
+  op: "I" | "U" | "D";
+  workerId: string;
+  leaseUntil: number;
 }
 
 /** A task by the trail: it is told of also where it was removed since. */
@@ -185,6 +201,8 @@ export interface Evidence {
   /** By task, in their order. */
   schedules: Map<string, GivenSchedule[]>;
   bulks: BulkRecord[];
+  /** In their order, by worker. */
+  leases: Map<string, LeaseChange[]>;
   /** By run, in the order in which they came. */
   requests: Map<string, TargetRequest[]>;
   mails: TakenMail[];

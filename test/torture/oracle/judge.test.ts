@@ -9,6 +9,7 @@ import {
   RUN,
   SAMPLE_LIFE,
   sampleAnswer,
+  sampleAttempt,
   sampleBackfill,
   sampleChange,
   sampleEvidence,
@@ -321,6 +322,61 @@ Object.assign(WRONG, {
   ],
 } satisfies Record<string, [Evidence, string]>);
 
+/** A run whose first attempt ended at DUE + 30, and whose second one began so much later. */
+const triedAgain = (laterMs: number, more: Partial<Evidence> = {}, errorCode = "http_status") =>
+  sampleEvidence({
+    changes: life(
+      { id: 1, op: "I", state: "queued" },
+      { id: 2, state: "running", claimNo: 1, workerId: "w1" },
+      { id: 3, state: "scheduled", claimNo: 1, at: DUE + 30, errorCode },
+      { id: 4, state: "queued", claimNo: 1, at: DUE + 30, attempt: 2 },
+      { id: 5, state: "running", claimNo: 2, at: DUE + 30 + laterMs, attempt: 2 },
+    ),
+    rows: [
+      sampleRow({
+        attempt: 2,
+        attempts: [
+          sampleAttempt({ error: { code: errorCode } }),
+          sampleAttempt({ attempt: 2, beganMs: 30 + laterMs, endedMs: 40 + laterMs }),
+        ],
+      }),
+    ],
+    more,
+  });
+
+Object.assign(WRONG, {
+  "a run that is taken from a worker that lives": [
+    triedAgain(
+      100,
+      {
+        leases: new Map([
+          ["w1", [{ at: DUE - 3_000, op: "U" as const, workerId: "w1", leaseUntil: DUE + 1_000 }]],
+        ]),
+      },
+      "worker_lost",
+    ),
+    "lease-kept",
+  ],
+  "an attempt that is on record twice": [
+    sampleEvidence({ rows: [sampleRow({ attempts: [sampleAttempt(), sampleAttempt()] })] }),
+    "attempts-in-order",
+  ],
+  "a retry that did not wait": [
+    triedAgain(40, {
+      answers: [sampleAnswer({ body: { retry: { backoff: { initial: "100ms", max: "1s" } } } })],
+    }),
+    "backs-off",
+  ],
+  "a retry that did not wait for the least of a list": [
+    triedAgain(20, { answers: [sampleAnswer({ body: { retry: { backoff: { waits: ["50ms", "1s"] } } } })] }),
+    "backs-off",
+  ],
+  "an attempt after the deadline": [
+    triedAgain(3_000, { answers: [sampleAnswer({ body: { deadline: "3s" } })] }),
+    "begins-in-time",
+  ],
+} satisfies Record<string, [Evidence, string]>);
+
 describe("the oracle", () => {
   it("is shown a break of every invariant", () => {
     const broken = new Set(Object.values(WRONG).map(([, invariant]) => invariant));
@@ -356,6 +412,16 @@ describe("the oracle", () => {
       ],
     });
     assert.deepEqual(judge(evidence).violations, []);
+  });
+
+  it("takes a retry that waited, and began before its deadline, for right", () => {
+    const body = { retry: { backoff: { initial: "100ms" } }, deadline: "1s" };
+    const { violations } = judge(triedAgain(50, { answers: [sampleAnswer({ body })] }));
+    const about = ["lease-kept", "attempts-in-order", "backs-off", "begins-in-time"];
+    assert.deepEqual(
+      violations.filter(({ invariant }) => about.includes(invariant)),
+      [],
+    );
   });
 
   it("takes a run that was taken back before its instant, and staged anew, for right", () => {

@@ -8,6 +8,7 @@ import type {
   Facts,
   Gathered,
   GivenSchedule,
+  LeaseChange,
   LogLine,
   RecordedAnswer,
   RecordedFault,
@@ -30,6 +31,7 @@ export async function readEvidence(folder: string): Promise<Evidence> {
   const rows = await read<RunRow>("rows.jsonl");
   const tasks = await read<TaskRecord>("tasks.jsonl");
   const schedules = await read<GivenSchedule>("schedules.jsonl");
+  const leases = await read<LeaseChange>("leases.jsonl");
   const logs = await read<LogLine>("logs.jsonl");
   return {
     facts: JSON.parse(await readFile(join(folder, "facts.json"), "utf8")) as Facts,
@@ -38,6 +40,7 @@ export async function readEvidence(folder: string): Promise<Evidence> {
     tasks: new Map(tasks.map((task) => [task.id, task])),
     schedules: Map.groupBy(schedules, ({ taskId }) => taskId),
     bulks: await read<BulkRecord>("bulks.jsonl"),
+    leases: Map.groupBy(leases, ({ workerId }) => workerId),
     requests: toRequests(requests),
     mails: ofEvent<TakenMail>("mail"),
     told: ofEvent<ToldEnd>("called"),

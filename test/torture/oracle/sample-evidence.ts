@@ -1,5 +1,6 @@
 /** Evidence of one run that did all as it should, for tests to spoil. */
 import type {
+  AttemptRecord,
   BulkRecord,
   Evidence,
   GivenSchedule,
@@ -28,10 +29,19 @@ export function sampleChange(change: Partial<RunChange> & Pick<RunChange, "id" |
 export function sampleRow(row: Partial<RunRow> = {}): RunRow {
   return {
     ...{ id: RUN, taskId: TASK, trigger: "schedule", state: "succeeded", claimNo: 1, attempt: 1 },
-    ...{ scheduledFor: DUE, startedAt: DUE + 2, skipped: null, attempts: [{ attempt: 1, error: null }] },
+    ...{ scheduledFor: DUE, startedAt: DUE + 2, skipped: null, attempts: [sampleAttempt()] },
     ...{ callbackOf: null, replayOf: null, functionId: null },
     ...row,
   };
+}
+
+/** It began and ended so long after the run was due. */
+export function sampleAttempt(
+  attempt: Partial<AttemptRecord> & { beganMs?: number; endedMs?: number } = {},
+): AttemptRecord {
+  const { beganMs = 2, endedMs = 30, ...more } = attempt;
+  const at = (ms: number) => new Date(DUE + ms).toISOString();
+  return { attempt: 1, startedAt: at(beganMs), finishedAt: at(endedMs), error: null, ...more };
 }
 
 export function sampleRequest(request: Partial<TargetRequest> = {}): TargetRequest {
@@ -94,6 +104,7 @@ export function sampleEvidence(parts: {
     rows: Map.groupBy(parts.rows ?? [sampleRow()], ({ id }) => id),
     tasks: new Map([[TASK, sampleTask()]]),
     ...{ schedules: new Map(), bulks: [], gathered: [] },
+    leases: new Map(),
     requests: Map.groupBy(parts.requests ?? [sampleRequest()], ({ runId }) => runId),
     ...{ mails: [], told: [], completions: [], logs: new Map(), faults: [], samples: [] },
     answers: [sampleAnswer()],

@@ -1,5 +1,6 @@
 /** All that must hold. */
 import type { Invariant } from "../evidence.ts";
+import { attemptsInOrder, backsOff, beginsInTime, leaseKept } from "./attempts.ts";
 import { changesWin } from "./changes.ts";
 import { atLeastOnce, noOverlap, nothingEarly } from "./effects.ts";
 import { bounded, noLag, nothingStuck, onTimeAfterwards } from "./ending.ts";
@@ -15,6 +16,7 @@ export const INVARIANTS: readonly Invariant[] = [
   ...[acknowledgedFires, askedOnce, refusedMakesNothing, firesOnce, everyInstant, exclusionsHold],
   ...[changesWin, inputsInOneRun, bulkActionsWhole],
   ...[legalChanges, oneFinalRow, atLeastOnce, noOverlap, nothingEarly],
+  ...[leaseKept, attemptsInOrder, backsOff, beginsInTime],
   ...[withinConcurrency, withinRates, pausesHold, oneAtATime],
   ...[callersHearTheEnd, callbacksDelivered, logsComplete, deadLettersStay],
   ...[nothingStuck, onTimeAfterwards, bounded, noLag],
