@@ -1,0 +1,72 @@
+/** Instants that fire not at all, twice or early. */
+import { byModel, byTorture, type Mutation } from "../mutation.ts";
+
+const CATCH_UP = "core/domain/catch-up.ts";
+
+export const FIRING_MUTATIONS = {
+  "catch-up-forgets-passed": {
+    what: "Instants that are passed over leave no record",
+    edits: [
+      {
+        file: CATCH_UP,
+        from: "passedOver: countSkipped(findNext, reason, due, until),",
+        to: "passedOver: undefined,",
+      },
+    ],
+    violates: ["fires-once"],
+    ...byModel(1),
+  },
+  "catch-up-tells-twice": {
+    what: "What is passed over includes the instant that fires after all",
+    edits: [
+      {
+        file: CATCH_UP,
+        from: "const until = fires[0] ? new Date(fires[0].getTime() - 1) : now;",
+        to: "const until = now;",
+      },
+    ],
+    violates: ["fires-once"],
+    ...byModel(1),
+  },
+  "cursor-stays-behind": {
+    what: "After a catch-up the cursor goes to the second instant that was missed, not to the next to come",
+    edits: [
+      {
+        file: CATCH_UP,
+        from: "nextRunAt: second === null || second > now ? second : findNext(now),",
+        to: "nextRunAt: second,",
+      },
+    ],
+    violates: ["fires-once"],
+    ...byModel(1),
+  },
+  "staging-without-locks": {
+    what: "Schedulers read due tasks without locking them",
+    edits: [
+      {
+        file: "core/store/runs/take-due-tasks.ts",
+        from: "ORDER BY next_run_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+        to: "ORDER BY next_run_at LIMIT $2",
+      },
+      {
+        file: "core/store/runs/take-due-tasks.ts",
+        from: "ORDER BY next_run_at LIMIT v.share FOR UPDATE SKIP LOCKED",
+        to: "ORDER BY next_run_at LIMIT v.share",
+      },
+    ],
+    violates: ["fires-once", "acknowledged-fires"],
+    ...byTorture(["kill"]),
+  },
+  "claims-take-early-runs": {
+    what: "A claim takes runs a second before their instant",
+    edits: [
+      {
+        file: "core/store/runs/claimable.ts",
+        from: "`available_at <= statement_timestamp()${",
+        to: "`available_at <= statement_timestamp() + interval '1 second'${",
+      },
+    ],
+    violates: ["nothing-early"],
+    ...byTorture(["kill"]),
+  },
+} satisfies Record<string, Mutation>;
