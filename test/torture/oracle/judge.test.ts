@@ -424,6 +424,14 @@ describe("the oracle", () => {
     );
   });
 
+  it("takes lines that an attempt had not said when it was cancelled for none that are lost", () => {
+    const logs = new Map([[RUN, [{ runId: RUN, attempt: 1, message: "begun 1" }]]]);
+    const inState = (state: string) =>
+      violated(sampleEvidence({ rows: [sampleRow({ state, functionId: "f" })], more: { logs } }));
+    assert.ok(!inState("cancelled").includes("logs-complete"));
+    assert.ok(inState("succeeded").includes("logs-complete"));
+  });
+
   it("takes a run that was taken back before its instant, and staged anew, for right", () => {
     const evidence = sampleEvidence({
       changes: [
