@@ -38,7 +38,7 @@ export const calendarFeature: Feature = {
       async handle({ parts: { store, time, notifier }, context, owner: { namespaceId }, params: { name } }) {
         const { dates } = validate(calendarInput, await readJson(context), MAX_CALENDAR_DATES);
         if (!hasKeyForm(name)) throw invalidField("name", `must be ${KEY_FORM}`);
-        const { calendar, isNew } = await putCalendar(store, namespaceId, name, dates, time.now());
+        const { calendar, isNew } = await putCalendar(store, namespaceId, name, dates, () => time.now());
         if (!isNew) notifier.notify("bellhop_schedule");
         return { status: isNew ? 201 : 200, body: toWireCalendar(calendar) };
       },

@@ -87,7 +87,7 @@ describe("backfills", () => {
   });
 
   it("the days of its task's calendar have no run", async () => {
-    await putCalendar(store, namespaceId, "days", ["2026-03-09"], now);
+    await putCalendar(store, namespaceId, "days", ["2026-03-09"], () => now);
     const taskId = await makeTask({ ...HOURLY, exclude: { calendar: "days" } } as Schedule);
     await ask(taskId, "2026-03-08T22:00:00Z", "2026-03-10T01:00:00Z", "allow");
     await drive();

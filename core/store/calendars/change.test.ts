@@ -36,7 +36,7 @@ const daily = (given: Partial<CronSchedule> = {}): CronSchedule => ({
 const inputOf = (schedule: CronSchedule) => httpTask(schedule, { overlap: "allow" });
 
 const put = (namespaceId: string, days: number[], now = MADE) =>
-  putCalendar(store, namespaceId, "days", days.map(dateOf), now);
+  putCalendar(store, namespaceId, "days", days.map(dateOf), () => now);
 
 async function makeTask(namespaceId: string, schedule = daily()): Promise<string> {
   return (await createTask(store, { namespaceId, input: inputOf(schedule), now: MADE })).task.id;
@@ -136,7 +136,7 @@ test("dates that leave no instant for long keep the task, flagged, until others 
   const dates = Array.from({ length: 5_000 }, (_none, day) =>
     new Date(MADE.getTime() + day * 86_400_000).toISOString().slice(0, 10),
   );
-  await putCalendar(store, namespaceId, "days", dates, MADE);
+  await putCalendar(store, namespaceId, "days", dates, () => MADE);
   const flagged = await findTask(store, namespaceId, id);
   assert.equal(flagged?.state, "active");
   assert.match(flagged.scheduleError!, /excluded/);
@@ -247,13 +247,13 @@ test(`a namespace has at most ${MAX_CALENDARS} calendars`, async () => {
     [namespaceId],
   );
   await assert.rejects(put(namespaceId, [4]), refusedAs("too_many_calendars"));
-  assert.equal((await putCalendar(store, namespaceId, "c1", [dateOf(4)], MADE)).isNew, false);
+  assert.equal((await putCalendar(store, namespaceId, "c1", [dateOf(4)], () => MADE)).isNew, false);
 });
 
 test("of calendars that are made at once no more stand than a namespace may have", async () => {
   const namespaceId = await newNamespace();
   for (let made = 1; made < MAX_CALENDARS; made += 1)
-    await putCalendar(store, namespaceId, `days-${made}`, [], MADE);
+    await putCalendar(store, namespaceId, `days-${made}`, [], () => MADE);
   const { making } = await inTransaction(store.pool, async ({ pool }) => {
     await pool.query("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", [namespaceId]);
     const one = put(namespaceId, []);
@@ -266,4 +266,22 @@ test("of calendars that are made at once no more stand than a namespace may have
   });
   await making;
   assert.equal((await listCalendars(store, namespaceId)).length, MAX_CALENDARS);
+});
+
+test("a change that waited for a task goes by when it had it: what fired meanwhile fires once", async () => {
+  const namespaceId = await newNamespace();
+  await put(namespaceId, [20]);
+  const id = await makeTask(namespaceId);
+  let now = on(4, "08:59");
+  const staging = await store.pool.connect();
+  await staging.query("BEGIN");
+  // As who stages the run of 09:00 does.
+  await staging.query("UPDATE tasks SET next_run_at = $2 WHERE id = $1", [id, on(5)]);
+  const changing = putCalendar(store, namespaceId, "days", [dateOf(21)], () => now);
+  await untilBlocked(store);
+  now = on(4, "09:01");
+  await staging.query("COMMIT");
+  staging.release();
+  await changing;
+  assert.deepEqual(await nextOf(namespaceId, id), on(5));
 });

@@ -23,13 +23,13 @@ const INSERT = `
   SELECT $1, $2, $3, $4 WHERE (SELECT count(*) FROM calendars WHERE namespace_id = $1) < ${MAX_CALENDARS}
   ON CONFLICT DO NOTHING RETURNING ${FACTS}, dates`;
 
-/** 409 where there are MAX_CALENDARS others. */
+/** 409 where there are MAX_CALENDARS others. `now` is asked once the tasks are locked: what fired until then has fired. */
 export async function putCalendar(
   store: Store,
   namespaceId: string,
   name: string,
   given: readonly string[],
-  now: Date,
+  now: () => Date,
 ): Promise<{ calendar: Calendar; isNew: boolean }> {
   const dates = [...new Set(given)].toSorted();
   return await inTransaction(store.pool, async (tx) => {
@@ -52,7 +52,7 @@ async function changeDates(
   namespaceId: string,
   name: string,
   dates: string[],
-  now: Date,
+  now: () => Date,
 ): Promise<Calendar | undefined> {
   const standing = await findCalendar(tx, namespaceId, name);
   if (!standing) return undefined;
@@ -64,7 +64,7 @@ async function changeDates(
   if (!rows[0]) return undefined;
   if (rows[0].dates.join() === dates.join()) return standing;
   taskIds.push(...(await lockNamingTasks(tx, namespaceId, name, taskIds)));
-  await moveCursors(tx, namespaceId, taskIds, new Set(dates), now);
+  await moveCursors(tx, namespaceId, taskIds, new Set(dates), now());
   const { rows: changed } = await tx.pool.query<Calendar>(
     `UPDATE calendars SET dates = $3, content_id = $4, updated_at = clock_timestamp()
      WHERE namespace_id = $1 AND name = $2 RETURNING ${FACTS}, dates`,

@@ -168,7 +168,7 @@ test("whatever happens to a task and its calendar, each instant runs once or is 
     const namespaceId = await newNamespace();
     const pickDates = () =>
       [4, 5, 6, 7].filter(() => random.pick([true, false])).map((day) => `2036-03-0${day}`);
-    await putCalendar(store, namespaceId, "days", pickDates(), MADE);
+    await putCalendar(store, namespaceId, "days", pickDates(), () => MADE);
     const schedule = daily({ expression: "0 * * * *", exclude: { calendar: "days", cron: "0 2-4 * * *" } });
     const policy = random.pick(["latest", "all", "none"] as const);
     const catchUp = random.pick([undefined, { policy, windowMs: null, max: 3 }]);
@@ -179,7 +179,7 @@ test("whatever happens to a task and its calendar, each instant runs once or is 
     while (now < on(8)) {
       now = later(now, random.pick([1_800_000, HOUR_MS, 3_599_500, random.whole(1, 9 * HOUR_MS)]));
       const change = random.whole(0, 9);
-      if (change === 0) await putCalendar(store, namespaceId, "days", pickDates(), now);
+      if (change === 0) await putCalendar(store, namespaceId, "days", pickDates(), () => now);
       else if (change === 1) await pauseTask(store, namespaceId, task.id, now);
       else if (change === 2) await resumeTask(store, namespaceId, task.id, now);
       else await stageAt(now);

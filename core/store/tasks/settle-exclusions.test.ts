@@ -110,10 +110,10 @@ test("what a paused task sleeps through and what it excludes are told of in thei
 
 test("a calendar's new date, and a new schedule, are told of as they pass", async () => {
   const namespaceId = await newNamespace();
-  await putCalendar(store, namespaceId, "days", [], MADE);
+  await putCalendar(store, namespaceId, "days", [], () => MADE);
   const { id } = await makeTask(daily({ exclude: { calendar: "days" } }), namespaceId);
   await lookAt(on(4));
-  await putCalendar(store, namespaceId, "days", ["2036-03-05"], on(4, "12:00"));
+  await putCalendar(store, namespaceId, "days", ["2036-03-05"], () => on(4, "12:00"));
   await lookAt(on(5));
   assert.deepEqual(await findSkipped(namespaceId), [excluded(1, on(5))]);
   const input = httpTask(daily({ exclude: { dates: ["2036-03-06"] } }), { overlap: "allow" });
