@@ -12,6 +12,7 @@ import { exportFeature } from "./export/routes.ts";
 import { functionFeature } from "./functions/routes.ts";
 import { hookFeature } from "./hooks/routes.ts";
 import type { Feature, RouteSettings } from "./http/route.ts";
+import { keyFeature } from "./keys/routes.ts";
 import { logFeature } from "./logs/routes.ts";
 import { mailboxFeature } from "./mailbox/routes.ts";
 import { documentFeature } from "./openapi/routes.ts";
@@ -47,6 +48,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     settingsFeature,
     exportFeature,
     signingFeature,
+    keyFeature,
     mailboxFeature,
     workerFeature,
     probeFeature,

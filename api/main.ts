@@ -15,7 +15,7 @@ import { openStore } from "../core/store/database.ts";
 import { installSqlFunctions } from "../core/store/enqueue/sql-functions.ts";
 import { describeEnqueue } from "../core/store/enqueue/task-contract.ts";
 import { findCallableFunction } from "../core/store/functions/callable.ts";
-import { DEFAULT_NAMESPACE, ensureAdminKey, ensureNamespace } from "../core/store/keys.ts";
+import { recordSettingKeys } from "../core/store/keys.ts";
 import { endLostCall } from "../core/store/runs/lost-call.ts";
 import { findOpenRuns } from "../core/store/runs/read.ts";
 import { demandSecretsKey } from "../core/store/secrets-key.ts";
@@ -25,6 +25,7 @@ import { createApiMetrics } from "../core/telemetry/metrics/api.ts";
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { stopCompiler } from "../functions/build/compiler.ts";
 import { createApp } from "./app.ts";
+import { createKeyWatch } from "./auth/key-watch.ts";
 import { createKeyring } from "./auth/keyring.ts";
 import { createCallables } from "./calls/callables.ts";
 import { createFinishWaiter } from "./calls/wait.ts";
@@ -78,13 +79,13 @@ export async function startApi(
   });
   const { store, clock, notifier, listener, transport, tracer, door } = connections;
   const time = given ?? trueTime(clock);
-  await connections.untilAnswered(async () => {
+  const apiKeys = settings.BELLHOP_API_KEY;
+  const operators = await connections.untilAnswered(async () => {
     await demandSecretsKey(store, settings.BELLHOP_SECRETS_KEY);
-    const namespaceId = await ensureNamespace(store.db, DEFAULT_NAMESPACE);
-    if (settings.BELLHOP_API_KEY !== undefined)
-      await ensureAdminKey(store.db, namespaceId, settings.BELLHOP_API_KEY);
+    const owners = await recordSettingKeys(store, apiKeys);
     if ((await installSqlFunctions(store, describeEnqueue())) === "forbidden")
       log.warn("bellhop.enqueue is not there: the database's user may not create a schema");
+    return owners;
   });
   const stopping = new AbortController();
   const lettingGo = new AbortController();
@@ -139,7 +140,11 @@ export async function startApi(
     callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
     direct: measureCalls(line, metrics),
     edge,
-    keyring: createKeyring(store.db, steadyClock),
+    keyring: createKeyring({
+      ...{ store, listener, watch: createKeyWatch({ store: followed, clock, listener }) },
+      settingKeys: new Map(apiKeys.map((key, index) => [key, operators[index]!])),
+      onError: (error) => log.warn({ error }, "that a key was used was not recorded"),
+    }),
     sealer: settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY),
     completionTokens: settings.BELLHOP_SECRETS_KEY && createCompletionTokens(settings.BELLHOP_SECRETS_KEY),
     transport,

@@ -1,9 +1,11 @@
-/** The administrator's key of this data folder: given by the setting, or made once and kept where only its owner reads. */
+/** The operator's keys of this data folder: given by the setting, or one that is made once and kept where only its owner reads. */
 import { join } from "node:path";
 import { generateKey } from "../core/store/keys.ts";
 import { keepKey, readKey } from "./key-file.ts";
 
-export async function readAdminKey(dataDir: string, given: string | undefined): Promise<string> {
+export async function readAdminKeys(dataDir: string, given: string[]): Promise<[string, ...string[]]> {
+  const [first, ...more] = given;
+  if (first !== undefined) return [first, ...more];
   const path = join(dataDir, "api-key");
-  return given ?? (await readKey(path)) ?? (await keepKey(path, generateKey()));
+  return [(await readKey(path)) ?? (await keepKey(path, generateKey()))];
 }

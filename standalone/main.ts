@@ -11,7 +11,7 @@ import { migrateUp } from "../core/store/migrate.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { startAutoscaler } from "../runtime/autoscaler/main.ts";
 import { startScheduler } from "../scheduler/main.ts";
-import { readAdminKey } from "./admin-key.ts";
+import { readAdminKeys } from "./admin-key.ts";
 import { withStore } from "./brief-store.ts";
 import { chooseTime } from "./choose-time.ts";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
@@ -49,7 +49,7 @@ export async function startStandalone(
     onLog: (line) => process.stdout.write(`${line}\n`),
   });
   opened.defer(() => postgres.stop());
-  const key = await readAdminKey(dataDir, settings.BELLHOP_API_KEY);
+  const keys = await readAdminKeys(dataDir, settings.BELLHOP_API_KEY);
   const { secretsKey, time } = await withStore(postgres.url, async (store) => {
     await migrateUp(store, { signal });
     return {
@@ -59,7 +59,7 @@ export async function startStandalone(
   });
   if (time)
     log.warn({ now: time.now() }, "schedules see a clock for tests, which stands still until it is advanced");
-  const roleEnv = chooseRoleEnv(env, { databaseUrl: postgres.url, apiKey: key, secretsKey });
+  const roleEnv = chooseRoleEnv(env, { databaseUrl: postgres.url, apiKey: keys.join(","), secretsKey });
 
   const scheduler = await startScheduler(roleEnv.scheduler, signal, time);
   opened.defer(() => scheduler.stop());
@@ -75,7 +75,7 @@ export async function startStandalone(
 
   const facts = {
     address,
-    key,
+    key: keys[0],
     dataDir,
     egressAllow: settings.EGRESS_ALLOW,
     hasEmail: settings.EMAIL_URL !== undefined,

@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { BellhopError } from "../../core/errors.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
 import type { ApiEnv } from "../environment.ts";
+import { actIn, NAMESPACE_HEADER } from "./act-in.ts";
 import type { Keyring } from "./keyring.ts";
 
 export interface ShownKey {
@@ -38,7 +39,7 @@ export function requireKey(keyring: Keyring): MiddlewareHandler<ApiEnv> {
     const shown = readKey(context);
     const owner = await findOwner(keyring, shown);
     if (!owner) throw unauthenticated(shown);
-    context.set("owner", owner);
+    context.set("owner", await actIn(keyring, owner, context.req.header(NAMESPACE_HEADER)));
     await next();
   };
 }

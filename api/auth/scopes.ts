@@ -1,12 +1,24 @@
-/** What a key may do: `admin` everything; `read`, `write`, `deploy`, `invoke` what they say. */
+/** What a key may do, and to what: its scopes, and the functions that it is for. */
+import { grants, type Scope } from "../../core/domain/scopes.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
 
-export type Scope = "read" | "write" | "deploy" | "invoke" | "admin";
+export type { Scope };
+
+/** What every valid key may. */
+export type Access = Scope | "any";
 
 /** 403 unless the key has the scope. */
-export function demandScope({ scopes }: KeyOwner, scope: Scope): void {
-  if (!scopes.includes("admin") && !scopes.includes(scope)) {
-    throw new BellhopError("forbidden", 403, `This key lacks the scope ${scope}.`);
-  }
+export function demandScope({ scopes }: Pick<KeyOwner, "scopes">, scope: Scope): void {
+  if (!grants(scopes, scope)) throw new BellhopError("forbidden", 403, `This key lacks the scope ${scope}.`);
+}
+
+export const isForFunction = ({ functions }: Pick<KeyOwner, "functions">, name: string): boolean =>
+  functions === null || functions.includes(name);
+
+/** 403 where the key is for some functions, and this is about none of them. The same whether there is such a function. */
+export function demandFunction(owner: Pick<KeyOwner, "functions">, name: string | undefined): void {
+  if (name === undefined ? owner.functions === null : isForFunction(owner, name)) return;
+  const message = "This key is for some functions alone, and for nothing else.";
+  throw new BellhopError("forbidden", 403, message);
 }

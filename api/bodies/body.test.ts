@@ -21,7 +21,10 @@ async function open(t: TestContext) {
   const faults: unknown[] = [];
   const app = new Hono<ApiEnv>();
   app.use(async (context, next) => {
-    context.set("owner", { keyId: "k", namespaceId: "n", namespace: "n", scopes: ["admin"] });
+    context.set("owner", {
+      ...{ keyId: "k", keyName: "k", namespaceId: "n", namespace: "n", scopes: ["admin"] },
+      ...{ functions: null, expiresAt: null },
+    });
     await next();
   });
   app.use(limitBody(edge));

@@ -6,7 +6,7 @@ import type { Clock } from "../../core/clock.ts";
 import { comparePositions, type EventPosition } from "../../core/domain/event-position.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { type EventFilter, readEvents } from "../../core/store/events/read.ts";
-import { CHECK_EVERY_MS, type FollowFormat, KEEP_ALIVE_MS } from "../logs/follow.ts";
+import { type FollowFormat, KEEP_ALIVE_MS } from "../logs/follow.ts";
 import type { KeyedSemaphore } from "../logs/keyed-semaphore.ts";
 import { EVENTS_PER_LOOK, type FeedEvent, type OpenFeed, toFeedEvent } from "./event-feeds.ts";
 
@@ -25,8 +25,8 @@ export interface FollowOptions {
   after?: EventPosition | undefined;
   filter: EventFilter;
   format: FollowFormat;
-  /** Asked every 30 s: the stream ends when the reader may not read any more. */
-  isAllowed(): Promise<boolean>;
+  /** Has the stream end when the reader may not read any more; what it answers is called at the stream's end. */
+  watchKey(onInvalid: () => void): () => void;
   signal: AbortSignal;
 }
 
@@ -73,7 +73,7 @@ class Follower {
   #from: EventPosition;
   #isOver = false;
   #quietSinceMs: number;
-  #checkedAtMs: number;
+  readonly #unwatchKey: () => void;
 
   constructor(
     parts: FollowerParts,
@@ -87,7 +87,7 @@ class Follower {
     this.#onWake = onWake;
     this.#from = options.after ?? feed.newest.end;
     this.#quietSinceMs = parts.clock.steadyMs();
-    this.#checkedAtMs = this.#quietSinceMs;
+    this.#unwatchKey = options.watchKey(this.#leave);
     options.signal.addEventListener("abort", this.#leave, { once: true });
     if (options.signal.aborted) this.leave();
   }
@@ -97,10 +97,6 @@ class Follower {
     const { clock } = this.#parts;
     try {
       while (!this.#isOver) {
-        if (clock.steadyMs() - this.#checkedAtMs >= CHECK_EVERY_MS) {
-          if (!(await this.#options.isAllowed())) break;
-          this.#checkedAtMs = clock.steadyMs();
-        }
         const bytes = this.#show(await this.#read()) ?? this.#keepAlive();
         if (bytes) {
           this.#quietSinceMs = clock.steadyMs();
@@ -119,6 +115,7 @@ class Follower {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#options.signal.removeEventListener("abort", this.#leave);
+    this.#unwatchKey();
     this.#feed.close();
     this.#parts.onEnd();
     this.#wake();
@@ -169,7 +166,7 @@ class Follower {
   async #waitForEvents(): Promise<void> {
     if (this.#isOver) return;
     const { clock } = this.#parts;
-    const untilMs = Math.min(this.#quietSinceMs + KEEP_ALIVE_MS, this.#checkedAtMs + CHECK_EVERY_MS);
+    const untilMs = this.#quietSinceMs + KEEP_ALIVE_MS;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
     this.#onWake(resolve);

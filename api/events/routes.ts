@@ -11,6 +11,7 @@ import {
 } from "../../core/domain/event-position.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { readEvents, type StoredEvent, settleEvents } from "../../core/store/events/read.ts";
+import { readKey } from "../auth/authenticate.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { readLastEventId } from "../http/last-event-id.ts";
 import { refuseLimit } from "../http/refuse-limit.ts";
@@ -108,7 +109,7 @@ async function follow(parts: ApiParts, context: Context<ApiEnv>, { after, runId,
   const options: FollowOptions = {
     ...{ namespaceId, keyId, format, filter: { runId, taskId } },
     after: readLastSeen(context, after),
-    isAllowed: () => parts.followers.isKeyValid(keyId),
+    watchKey: (onInvalid) => parts.keyring.watch(readKey(context).key!, onInvalid),
     signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),
   };
   // Nobody would read, or leave, what a HEAD gets.

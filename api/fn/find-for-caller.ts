@@ -1,9 +1,10 @@
 /** Who may call a function by its URL, and what everybody else is told. */
 import type { Context } from "hono";
+import { grants, isOperator } from "../../core/domain/scopes.ts";
 import { notFound } from "../../core/errors.ts";
 import type { CallableFunction } from "../../core/store/functions/callable.ts";
 import { findOwner, readKey, unauthenticated } from "../auth/authenticate.ts";
-import { demandScope } from "../auth/scopes.ts";
+import { demandFunction, demandScope, isForFunction } from "../auth/scopes.ts";
 import type { ApiParts } from "../environment.ts";
 import type { FnTarget } from "./request.ts";
 
@@ -16,7 +17,8 @@ export interface FoundForCaller {
 
 /**
  * Whoever has no valid key gets the same 401 for all that is not public, whether it is there or not: no such namespace,
- * function or tag, or a private one. With a key of another namespace it is the same 404.
+ * function or tag, or a private one. With a key of another namespace it is the same 404, and with one that may not call it
+ * the same 403.
  */
 export async function findForCaller(
   parts: Pick<ApiParts, "callables" | "keyring">,
@@ -28,16 +30,20 @@ export async function findForCaller(
   const known = target && callables.recallPublic(target.namespace, target.name);
   if (target && known && hasTag(known, target)) return { fn: known, target, showsAuthorization: true };
   const owner = await findOwner(keyring, shown);
-  const isOwn = target !== undefined && owner?.namespace === target.namespace;
-  const fn = await (isOwn
+  const isOwn =
+    target !== undefined &&
+    owner !== undefined &&
+    (owner.namespace === target.namespace || isOperator(owner.scopes));
+  const mayCall = isOwn && grants(owner.scopes, "invoke") && isForFunction(owner, target.name);
+  const fn = await (mayCall
     ? callables.find(target.namespace, target.name)
     : target && callables.findPublic(target.namespace, target.name));
   if (target && fn && hasTag(fn, target)) {
-    if (fn.isPublic) return { fn, target, showsAuthorization: true };
-    demandScope(owner!, "invoke");
-    return { fn, target, showsAuthorization: shown.isOwnHeader };
+    return { fn, target, showsAuthorization: fn.isPublic || shown.isOwnHeader };
   }
   if (!owner) throw unauthenticated(shown);
+  if (isOwn) demandScope(owner, "invoke");
+  if (isOwn) demandFunction(owner, target.name);
   throw notFound("function", context.req.path.slice("/fn/".length));
 }
 

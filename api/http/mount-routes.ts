@@ -3,7 +3,7 @@ import type { Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
 import { writeJson } from "../../core/json-source.ts";
-import { demandScope } from "../auth/scopes.ts";
+import { demandFunction, demandScope, type Scope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { answerOnce } from "./answer-once.ts";
@@ -28,12 +28,22 @@ export function mountRoutes(app: Hono<ApiEnv>, routes: readonly Route[], parts: 
     const isKept = keepsAnswers(route);
     if (isKept && access === null) throw new Error(`${route.operationId} has no owner to keep answers for`);
     app.on(route.method, route.path, async (context) => {
-      if (access !== null) demandScope(context.get("owner"), access);
+      if (access !== null && access !== "any") demandAccess(context, route, access);
       const key = isKept ? readIdempotencyKey(context) : undefined;
       if (key === undefined) return await respond(context, parts);
       return await answerOnce(context, parts, key, (given) => respond(context, given));
     });
   }
+}
+
+const OF_FUNCTION = "/v1/functions/:name";
+
+/** The scope; and of a key that is for some functions, that the path names one of them. */
+function demandAccess(context: Context<ApiEnv>, { path }: Route, scope: Scope): void {
+  const owner = context.get("owner");
+  demandScope(owner, scope);
+  const isOfFunction = path === OF_FUNCTION || path.startsWith(`${OF_FUNCTION}/`);
+  demandFunction(owner, isOfFunction ? context.req.param("name") : undefined);
 }
 
 /** Undefined where the handler reads it by itself, or there can be none. */

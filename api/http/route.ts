@@ -10,7 +10,7 @@ import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { BellhopError } from "../../core/errors.ts";
 import type { ScheduleTime } from "../../core/schedule-time.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
-import type { Scope } from "../auth/scopes.ts";
+import type { Access } from "../auth/scopes.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 
 /** Routes of one subject. */
@@ -106,11 +106,11 @@ export type ParamNames<Path extends string> = Path extends `${infer Head}/${infe
     ? Name
     : never;
 
-export interface RouteRequest<Path extends string, Access, Query, Body> {
+export interface RouteRequest<Path extends string, Needed, Query, Body> {
   parts: ApiParts;
   context: Context<ApiEnv>;
   /** Whose key it is. */
-  owner: Access extends Scope ? KeyOwner : undefined;
+  owner: Needed extends Access ? KeyOwner : undefined;
   params: Record<ParamNames<Path>, string>;
   query: Query;
   body: Body;
@@ -143,7 +143,7 @@ export const isIdempotent = ({ method, idempotency }: Route): boolean =>
 /** Whether the answer to a request with a key is kept. */
 export const keepsAnswers = ({ method, idempotency }: Route): boolean => method === "POST" && !idempotency;
 
-export interface RouteFacts<Path extends string = string, Access extends Scope | null = Scope | null> {
+export interface RouteFacts<Path extends string = string, Needed extends Access | null = Access | null> {
   method: RouteMethod;
   /** As Hono takes it. */
   path: Path;
@@ -153,8 +153,8 @@ export interface RouteFacts<Path extends string = string, Access extends Scope |
   /** One line. */
   summary: string;
   description?: string;
-  /** What the key must be allowed; null: it needs none. */
-  access: Access;
+  /** What the key must be allowed; `any`: any key will do; null: it needs none. */
+  access: Needed;
   /** Looked at by the handler alone: what cannot be is not there. */
   params?: Record<ParamNames<Path>, z.ZodType> | Record<string, z.ZodType>;
   /** It asks no database, and never fails. */
@@ -189,11 +189,11 @@ export interface Route extends RouteFacts {
 
 export interface RouteDefinition<
   Path extends string,
-  Access extends Scope | null,
+  Needed extends Access | null,
   Query extends z.ZodObject,
   Body extends z.ZodType,
   Answers extends AnswerSpecs,
-> extends RouteFacts<Path, Access> {
+> extends RouteFacts<Path, Needed> {
   /** Without one every parameter is refused. */
   query?: Query;
   /** JSON; read and validated before the handler. Without one a body with fields is refused. */
@@ -201,17 +201,17 @@ export interface RouteDefinition<
   ownBody?: OwnBodySpec;
   answers: Answers;
   handle(
-    request: RouteRequest<Path, Access, z.output<Query>, z.output<Body>>,
+    request: RouteRequest<Path, Needed, z.output<Query>, z.output<Body>>,
   ): Promise<Answer<NoInfer<Answers>>>;
 }
 
 /** The compiler holds the handler to what the route says that it answers. */
 export function defineRoute<
   const Path extends string,
-  Access extends Scope | null,
+  Needed extends Access | null,
   const Answers extends AnswerSpecs,
   Query extends z.ZodObject = z.ZodObject<Record<never, never>>,
   Body extends z.ZodType = z.ZodUndefined,
->(definition: RouteDefinition<Path, Access, Query, Body, Answers>): Route {
+>(definition: RouteDefinition<Path, Needed, Query, Body, Answers>): Route {
   return definition as unknown as Route;
 }

@@ -30,7 +30,7 @@ async function openStream(
   const functionId = newId();
   const stream = await followers.follow("key", async () => ({
     ...{ functionId, keyId: "key", after: { position: "0:0" }, format, signal: stop.signal },
-    ...{ filter: {}, searchText: undefined, isAllowed: async () => true },
+    ...{ filter: {}, searchText: undefined, watchKey: () => () => {} },
     ...given,
   }));
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
@@ -100,34 +100,20 @@ test("one who is gone before his stream begins takes no place", async (t) => {
   assert.equal((await reader.read()).done, true);
 });
 
-test("a reader whose key is revoked is let go when it is checked again, every 30 s", async (t) => {
-  let checks = 0;
-  const isAllowed = async () => {
-    checks += 1;
-    return checks < 2;
+test("a reader whose key is not valid any more is let go at once, and his key is watched no longer", async (t) => {
+  let endKey = () => {};
+  let watchers = 1;
+  const watchKey = (onInvalid: () => void) => {
+    endKey = onInvalid;
+    return () => {
+      watchers -= 1;
+    };
   };
-  const { clock, reader } = await openStream(t, "ndjson", { isAllowed });
-  let isDone = false;
-  void (async () => {
-    while (!(await reader.read()).done);
-    isDone = true;
-  })();
-  const waitedMs = await pass(clock, 500, () => isDone);
-  assert.ok(checks === 2 && waitedMs >= 60_000 && waitedMs <= 61_000, `${checks} checks, ${waitedMs} ms`);
-});
-
-test("a check that fails ends the stream with its error, and gives the place back", async (t) => {
-  const isAllowed = () => Promise.reject(new Error("no database"));
-  const { clock, reader, followers } = await openStream(t, "ndjson", { isAllowed });
-  let fault: unknown;
-  void (async () => {
-    while (!(await reader.read()).done);
-  })().catch((error) => {
-    fault = error;
-  });
-  await pass(clock, 500, () => fault !== undefined);
-  assert.match(String(fault), /no database/);
-  assert.equal(followers.count, 0);
+  const { reader, followers } = await openStream(t, "ndjson", { watchKey });
+  const reading = reader.read();
+  endKey();
+  assert.equal((await reading).done, true);
+  assert.deepEqual([followers.count, watchers], [0, 0]);
 });
 
 test("after lines came it is looked again soon, then less and less often", async (t) => {
@@ -197,7 +183,7 @@ for (const arrival of ["before it begins", "when it has joined"]) {
       { db, clock, open: { feed, close() {} }, semaphore: createKeyedSemaphore(1), onEnd() {} },
       {
         ...{ functionId, keyId: "key", after, format: "ndjson", signal: stop.signal },
-        ...{ filter: { text: "wanted" }, searchText: "wanted", isAllowed: async () => true },
+        ...{ filter: { text: "wanted" }, searchText: "wanted", watchKey: () => () => {} },
       },
     );
     const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
@@ -243,7 +229,7 @@ test("who has read by himself further than the feed has come gets nothing twice 
     { db, clock, open: { feed, close() {} }, semaphore: createKeyedSemaphore(1), onEnd() {} },
     {
       ...{ functionId, keyId: "key", after: { position: FIRST_LOG_POSITION }, format: "ndjson" },
-      ...{ filter: { level: "error" }, searchText: undefined, isAllowed: async () => true },
+      ...{ filter: { level: "error" }, searchText: undefined, watchKey: () => () => {} },
       signal: stop.signal,
     },
   );

@@ -20,8 +20,6 @@ import { createLineTest, type TestedLine } from "./log-match.ts";
 
 /** A quiet stream says so, so that proxies keep it and a dead peer is noticed. */
 export const KEEP_ALIVE_MS = 15_000;
-/** How often the reader's key is checked again. */
-export const CHECK_EVERY_MS = 30_000;
 
 const FORMATS = {
   ndjson: { sign: "\n", show: ({ json }: Shown) => `${json}\n` },
@@ -42,8 +40,8 @@ export interface FollowOptions {
   /** The filter's text in small letters, as the database makes them. */
   searchText: string | undefined;
   format: FollowFormat;
-  /** Asked every 30 s: the stream ends when the reader may not read any more. */
-  isAllowed(): Promise<boolean>;
+  /** Has the stream end when the reader may not read any more; what it answers is called at the stream's end. */
+  watchKey(onInvalid: () => void): () => void;
   signal: AbortSignal;
 }
 
@@ -86,7 +84,7 @@ class Follower {
   #aloneUntil: string | undefined;
   #isOver = false;
   #quietSinceMs: number;
-  #checkedAtMs: number;
+  readonly #unwatchKey: () => void;
   #wake = () => {};
 
   constructor(parts: FollowerParts, options: FollowOptions) {
@@ -95,7 +93,7 @@ class Follower {
     this.#isWanted = createLineTest(options.filter, options.searchText);
     this.#from = options.after;
     this.#quietSinceMs = this.#nowMs();
-    this.#checkedAtMs = this.#quietSinceMs;
+    this.#unwatchKey = options.watchKey(this.#onAbort);
     options.signal.addEventListener("abort", this.#onAbort, { once: true });
     if (options.signal.aborted) this.leave();
   }
@@ -104,11 +102,6 @@ class Follower {
   async next(): Promise<Uint8Array | undefined> {
     try {
       while (!this.#isOver) {
-        if (this.#nowMs() - this.#checkedAtMs >= CHECK_EVERY_MS) {
-          if (!(await this.#options.isAllowed())) break;
-          this.#checkedAtMs = this.#nowMs();
-          continue;
-        }
         const bytes = (await this.#read()) ?? this.#keepAlive();
         if (bytes) {
           this.#quietSinceMs = this.#nowMs();
@@ -127,6 +120,7 @@ class Follower {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#options.signal.removeEventListener("abort", this.#onAbort);
+    this.#unwatchKey();
     this.#seat?.leave();
     this.#parts.open.close();
     this.#parts.onEnd();
@@ -223,8 +217,7 @@ class Follower {
   }
 
   async #waitForLines(): Promise<void> {
-    const untilMs = Math.min(this.#quietSinceMs + KEEP_ALIVE_MS, this.#checkedAtMs + CHECK_EVERY_MS);
-    await this.#wait(untilMs - this.#nowMs());
+    await this.#wait(this.#quietSinceMs + KEEP_ALIVE_MS - this.#nowMs());
   }
 
   /** Until it is woken, and no longer. */

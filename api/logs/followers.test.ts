@@ -116,7 +116,7 @@ test("each follower gets each of its lines once and in order: all filters, slow 
     const stream = await followers.follow("key", async () => ({
       ...{ functionId, keyId: "key", after, filter, format: "ndjson" as const, signal: stop.signal },
       searchText: filter.text === undefined ? undefined : await lowerText(db, filter.text),
-      isAllowed: async () => true,
+      watchKey: () => () => {},
     }));
     const seen = await readAll(stream, pace);
     const wanted = await readFunctionLogsAfter(db, functionId, after, 1_000_000, filter);

@@ -1,7 +1,6 @@
 /** All who follow logs in this process. */
 import type { Clock } from "../../core/clock.ts";
 import type { Db } from "../../core/store/database.ts";
-import { isKeyValid } from "../../core/store/keys.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
 import { type FollowOptions, streamFollower } from "./follow.ts";
 import { createFollowerPlaces, type FollowerPlaces } from "./follower-places.ts";
@@ -15,8 +14,6 @@ const READS_ALONE_AT_ONCE = 2;
 export interface LogFollowers {
   /** Throws a 429 where too many follow. `prepare` is asked when there is a place. */
   follow(keyId: string, prepare: () => Promise<FollowOptions>): Promise<ReadableStream<Uint8Array>>;
-  /** Whether a key still is one. */
-  isKeyValid(keyId: string): Promise<boolean>;
   readonly count: number;
   /** After the signals of all who follow. */
   close(): Promise<void>;
@@ -53,7 +50,6 @@ export function createLogFollowers({
         throw error;
       }
     },
-    isKeyValid: (keyId) => isKeyValid(db, keyId),
     close: () => feeds.close(),
   };
 }

@@ -17,6 +17,7 @@ import {
   listFunctionLogs,
   lowerText,
 } from "../../core/store/logs.ts";
+import { readKey } from "../auth/authenticate.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { requireFunctionEver } from "../functions/function-of-path.ts";
 import { requireRevision } from "../functions/require-revision.ts";
@@ -109,7 +110,7 @@ async function follow(
     ...{ functionId, keyId, filter, format },
     after: await startOf(db, lastSeen, filter),
     searchText: filter.text === undefined ? undefined : await lowerText(db, filter.text),
-    isAllowed: () => parts.followers.isKeyValid(keyId),
+    watchKey: (onInvalid: () => void) => parts.keyring.watch(readKey(context).key!, onInvalid),
     signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),
   });
   // Nobody would read, or leave, what a HEAD gets.

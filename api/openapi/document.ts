@@ -130,7 +130,7 @@ function describeOperation(
 /** A function's URL may need a key: it is its function that says so. */
 function describeSecurity({ access, method }: Route): Record<string, string[]>[] {
   if (access === null && method !== "ALL") return [];
-  const scopes = [access ?? "invoke"];
+  const scopes = access === "any" ? [] : [access ?? "invoke"];
   return [...(access === null ? [{}] : []), { bearer: scopes }, { bellhopKey: scopes }];
 }
 

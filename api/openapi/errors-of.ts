@@ -7,7 +7,12 @@ export type ErrorCodes = Record<number, ReadonlySet<ProblemCode | "*">>;
 /** Of a head that cannot be read, or is too long: the server answers before any route is looked for. */
 const HEAD = { 400: ["bad_request"], 431: ["headers_too_large"] } as const;
 /** What a request with a key may meet. */
-const WITH_KEY = { 401: ["unauthenticated"], 403: ["forbidden"] } as const;
+const WITH_KEY = {
+  401: ["unauthenticated"],
+  403: ["forbidden"],
+  404: ["not_found"],
+  409: ["namespace_closed"],
+} as const;
 const QUERY = { 422: ["invalid_input"] } as const;
 const BODY = {
   400: ["bad_request", "invalid_json"],

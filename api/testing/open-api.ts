@@ -14,7 +14,7 @@ import { createSealer } from "../../core/secrets/sealer.ts";
 import type { Db, Store } from "../../core/store/database.ts";
 import { findCallableFunction } from "../../core/store/functions/callable.ts";
 import { newId } from "../../core/store/ids.ts";
-import { hashKey } from "../../core/store/keys.ts";
+import { generateKey, hashKey, recordSettingKeys } from "../../core/store/keys.ts";
 import { openListener } from "../../core/store/listen.ts";
 import { createNotifier } from "../../core/store/notify.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
@@ -30,6 +30,7 @@ import { NO_TRACER, type Tracer } from "../../core/telemetry/tracing.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createRecording, type Recording } from "../../test/support/recording.ts";
 import { createApp } from "../app.ts";
+import { createKeyWatch } from "../auth/key-watch.ts";
 import { createKeyring } from "../auth/keyring.ts";
 import type { Scope } from "../auth/scopes.ts";
 import { createCallables } from "../calls/callables.ts";
@@ -85,6 +86,10 @@ export interface TestApi {
   newTenant(): Promise<TestCaller>;
   /** Another key of a namespace. */
   newCaller(namespaceId: string, scopes: Scope[], given?: KeyFaults): Promise<TestCaller>;
+  /** The setting's key, in the namespace `default`. */
+  operator: TestCaller;
+  /** Whoever has that key, of any namespace. */
+  withKey(key: string): TestCaller;
   /** Without the Authorization header. */
   anonymous: TestCaller;
   /** Claims the run as a worker would, and says what became of it. */
@@ -149,12 +154,17 @@ export async function openApi({
   const functionCaps = { ...DEFAULT_SETTINGS.functionCaps, ...caps };
   const checkAnswer = createAnswerCheck(apiFeatures({ clock: systemClock, time, functionCaps }));
   const completionTokens = createCompletionTokens([randomBytes(32)]);
+  const operatorKey = generateKey();
+  const [operator] = await recordSettingKeys(store, [operatorKey]);
   const parts: ApiParts = {
     callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
     // No worker takes calls: all of them are queued.
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
     edge,
-    keyring: createKeyring(db, steadyClock),
+    keyring: createKeyring({
+      ...{ store, listener, settingKeys: new Map([[operatorKey, operator!]]), onError: ignore },
+      watch: createKeyWatch({ store, clock: systemClock, listener }),
+    }),
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
     completionTokens: withSecrets ? completionTokens : undefined,
     ...{ store, transport, ringer, notifier, ends, clock: systemClock, time },
@@ -234,6 +244,8 @@ export async function openApi({
 
   return {
     ...{ app, parts, store, db, edge, bells, completionTokens, newCaller, start, finish },
+    operator: callerWith(operatorKey, operator!.namespaceId),
+    withKey: (key) => callerWith(key, NO_NAMESPACE),
     anonymous: callerWith(undefined, NO_NAMESPACE),
     newTenant: async () => await newCaller(await newNamespace(), ["admin"]),
     async work(runId, verdict, logs) {

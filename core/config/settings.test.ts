@@ -64,7 +64,7 @@ test("an empty value means none where a setting can be none, whatever its defaul
     KAFKA_BROKERS: [],
     EMAIL_URL: undefined,
     EMAIL_FROM: undefined,
-    BELLHOP_API_KEY: undefined,
+    BELLHOP_API_KEY: [],
     BELLHOP_SECRETS_KEY: undefined,
     WORKER_ADDRESS: undefined,
   };
@@ -112,9 +112,11 @@ test("a bad value names the setting and the rule", () => {
   for (const [name, value, words] of cases) assert.match(refusal([name], { [name]: value }), words);
 });
 
-test("the administrator's key begins like every key, by which it is told from a caller's own credentials, and cannot be guessed", () => {
+test("the operator's keys begin like every key, by which it is told from a caller's own credentials, and cannot be guessed", () => {
   const read = (key: string) => readSettings(["BELLHOP_API_KEY"], { BELLHOP_API_KEY: key }).BELLHOP_API_KEY;
-  for (const key of [`bh_${"x".repeat(16)}`, `bh_${"x".repeat(197)}`]) assert.equal(read(key), key);
+  const [short, long] = [`bh_${"x".repeat(16)}`, `bh_${"x".repeat(197)}`];
+  for (const key of [short, long]) assert.deepEqual(read(key), [key]);
+  assert.deepEqual(read(`${short}, ${long},${short}`), [short, long]);
   for (const key of [
     "hunter2",
     "BH_hunter2",
@@ -124,11 +126,13 @@ test("the administrator's key begins like every key, by which it is told from a 
     `bh_hunter2${"x".repeat(8)}`,
     "bh_ hunter2 and some more",
     `bh_hunter2${"x".repeat(191)}`,
+    `bh_hunter2${"x".repeat(16)},`,
+    `bh_hunter2${"x".repeat(16)},hunter2`,
   ]) {
     const message = refusal(["BELLHOP_API_KEY"], { BELLHOP_API_KEY: key });
     assert.match(
       message,
-      /BELLHOP_API_KEY must be bh_ and 16 to 197 characters more, none of them a space; .*openssl rand/,
+      /BELLHOP_API_KEY must be bh_ and 16 to 197 characters more, none of them a space or a comma; .*openssl rand/,
     );
     assert.doesNotMatch(message, /hunter2/);
   }

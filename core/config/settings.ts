@@ -61,16 +61,17 @@ function parseDatabaseUrl(given: string): string {
   if (!/^postgres(ql)?:$/.test(URL.parse(given)?.protocol ?? "")) throw new Error("is not a postgres:// URL");
   return given;
 }
-const apiKey = (help: string): Definition<string | undefined> => ({
+const apiKeys = (help: string): Definition<string[]> => ({
   help,
   canBeNone: true,
   parse(given) {
-    // A function's URL tells by this what must not be shown to the function.
-    if (given !== undefined && !/^bh_\S{16,197}$/.test(given))
+    const keys = given?.split(",").map((key) => key.trim()) ?? [];
+    // A function's URL tells by the beginning what must not be shown to the function.
+    if (!keys.every((key) => /^bh_\S{16,197}$/.test(key)))
       throw new Error(
-        'must be bh_ and 16 to 197 characters more, none of them a space; "bh_$(openssl rand -hex 24)" in a shell makes a good one',
+        'must be bh_ and 16 to 197 characters more, none of them a space or a comma; "bh_$(openssl rand -hex 24)" in a shell makes a good one',
       );
-    return given;
+    return [...new Set(keys)];
   },
 });
 const secretKeys = (help: string): Definition<Buffer[] | undefined> => ({
@@ -178,8 +179,8 @@ const SETTINGS = {
     ["false", "true"] as const,
     "false",
   ),
-  BELLHOP_API_KEY: apiKey(
-    "the first, administrator's key of the namespace default: bh_ and 16 characters more at least",
+  BELLHOP_API_KEY: apiKeys(
+    "the operator's key, for every namespace: bh_ and 16 characters more at least; several, comma-separated: each of them is one",
   ),
   BELLHOP_SECRETS_KEY: secretKeys(
     "the key that seals secrets: 32 bytes as base64 or hex; several, comma-separated: the first seals, all of them open",

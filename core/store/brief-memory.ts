@@ -1,6 +1,6 @@
 /**
- * What is read again and again and changes seldom, kept for a moment: a change takes effect within half a second
- * everywhere, at once where its bell is heard.
+ * What is read again and again and changes seldom, kept for a moment: a change takes effect after that moment everywhere, at
+ * once where its bell is heard.
  */
 import type { Listener } from "./listen.ts";
 import type { Channel } from "./notify.ts";
@@ -30,6 +30,8 @@ export interface BriefMemoryParts<Value> {
   idOf(value: Value): string;
   listener: Pick<Listener, "on">;
   channel: Channel;
+  /** Default half a second. */
+  keptMs?: number;
   nowMs?(): number;
 }
 
@@ -38,6 +40,7 @@ export function createBriefMemory<Value>({
   idOf,
   listener,
   channel,
+  keptMs = KEPT_MS,
   nowMs = () => performance.now(),
 }: BriefMemoryParts<Value>): BriefMemory<Value> {
   const kept = new Map<string, Entry<Value>>();
@@ -60,7 +63,7 @@ export function createBriefMemory<Value>({
         found: load(key),
         value: undefined,
         id: undefined,
-        untilMs: nowMs() + KEPT_MS,
+        untilMs: nowMs() + keptMs,
       };
       const forget = () => {
         if (kept.get(key) === entry) kept.delete(key);

@@ -4,10 +4,19 @@ import { test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { newId } from "./ids.ts";
-import { ensureAdminKey, ensureNamespace, findKeyOwner, generateKey, hashKey } from "./keys.ts";
+import {
+  DEFAULT_NAMESPACE,
+  ensureNamespace,
+  findKey,
+  findValidHashes,
+  generateKey,
+  hashKey,
+  recordKeyUse,
+  recordSettingKeys,
+} from "./keys.ts";
 import { openTestStore } from "./testing/test-store.ts";
 
-const { db, newNamespace } = await openTestStore(createTestDatabase);
+const { store, db, newNamespace } = await openTestStore(createTestDatabase);
 
 /** Stores a key of its own, with what the test says about it. */
 async function storeKey(
@@ -43,10 +52,13 @@ test("a namespace is made once, also by many at once", async () => {
 test("the owner of a key is found, with its namespace and scopes", async () => {
   const namespaceId = await ensureNamespace(db, "owners");
   const key = await storeKey(namespaceId);
-  const owner = await findKeyOwner(db, key);
+  const found = await findKey(store, key);
   assert.deepEqual(
-    { ...owner, keyId: "" },
-    { keyId: "", namespaceId, namespace: "owners", scopes: ["read", "invoke"] },
+    { ...found!.owner, keyId: "" },
+    {
+      ...{ keyId: "", keyName: "ci", namespaceId, namespace: "owners", scopes: ["read", "invoke"] },
+      ...{ functions: null, expiresAt: null },
+    },
   );
 });
 
@@ -70,39 +82,101 @@ test("an unknown, revoked or expired key opens nothing", async () => {
     await storeKey(namespaceId, { expiresAt: past }),
     await storeKey(namespaceId, { expiresAt: future, revokedAt: past }),
   ]) {
-    assert.equal(await findKeyOwner(db, key), undefined);
+    assert.equal(await findKey(store, key), undefined);
   }
-  assert.ok(await findKeyOwner(db, await storeKey(namespaceId, { expiresAt: future })));
+  assert.ok(await findKey(store, await storeKey(namespaceId, { expiresAt: future })));
 });
 
-test("the configured admin key is the only valid one of its name; changing it changes the lock", async () => {
-  const namespaceId = await newNamespace();
-  const other = await storeKey(namespaceId);
-  const [first, second] = [generateKey(), generateKey()];
-  await ensureAdminKey(db, namespaceId, first);
-  await ensureAdminKey(db, namespaceId, first);
-  assert.deepEqual((await findKeyOwner(db, first))?.scopes, ["admin"]);
-  await ensureAdminKey(db, namespaceId, second);
-  assert.equal(await findKeyOwner(db, first), undefined);
-  assert.equal((await findKeyOwner(db, second))?.namespaceId, namespaceId);
-  await ensureAdminKey(db, namespaceId, first);
-  assert.ok(await findKeyOwner(db, first), "back again");
-  assert.equal(await findKeyOwner(db, second), undefined);
-  assert.ok(await findKeyOwner(db, other), "keys of other names stay");
+test("the setting's keys have an id that stays, and their rows open nothing by themselves", async () => {
+  const keys = [generateKey(), generateKey()];
+  const owners = await recordSettingKeys(store, keys);
+  assert.deepEqual(await recordSettingKeys(store, keys.toReversed()), owners.toReversed());
+  assert.notEqual(owners[0]!.keyId, owners[1]!.keyId);
+  const { keyId: _, ...owner } = owners[0]!;
+  assert.deepEqual(owner, {
+    ...{ keyName: "admin", scopes: ["operator"], functions: null, expiresAt: null },
+    ...{ namespace: DEFAULT_NAMESPACE, namespaceId: await ensureNamespace(db, DEFAULT_NAMESPACE) },
+  });
+  for (const key of keys) assert.equal(await findKey(store, key), undefined);
+  assert.deepEqual(await findValidHashes(store, keys.map(hashKey)), []);
 });
 
-test("an admin key of one namespace leaves that of another alone", async () => {
-  const [a, b] = [await newNamespace(), await newNamespace()];
-  const [keyA, keyB] = [generateKey(), generateKey()];
-  await ensureAdminKey(db, a, keyA);
-  await ensureAdminKey(db, b, keyB);
-  assert.equal((await findKeyOwner(db, keyA))?.namespaceId, a);
-  assert.equal((await findKeyOwner(db, keyB))?.namespaceId, b);
+test("the release before finds the setting's keys in their rows, and what it did to them changes nothing", async () => {
+  const key = generateKey();
+  const [owner] = await recordSettingKeys(store, [key]);
+  const row = () =>
+    db
+      .selectFrom("api_keys")
+      .select(["name", "scopes", "revoked_at"])
+      .where("key_hash", "=", hashKey(key))
+      .executeTakeFirstOrThrow();
+  const asBefore = { name: "admin", scopes: ["admin"], revoked_at: null };
+  assert.deepEqual(await row(), asBefore);
+  await db
+    .updateTable("api_keys")
+    .set({ revoked_at: new Date(0) })
+    .where("key_hash", "=", hashKey(key))
+    .execute();
+  assert.deepEqual(await recordSettingKeys(store, [key]), [owner]);
+  assert.deepEqual(await row(), asBefore);
+});
+
+test("a key that was made and revoked stays revoked where it was in the setting for a while", async () => {
+  const key = await storeKey(await newNamespace(), { revokedAt: new Date(0) });
+  await recordSettingKeys(store, [key]);
+  assert.equal(await findKey(store, key), undefined);
 });
 
 test("roles that start together with one key agree", async () => {
-  const namespaceId = await newNamespace();
   const key = generateKey();
-  await Promise.all(Array.from({ length: 5 }, () => ensureAdminKey(db, namespaceId, key)));
-  assert.equal((await findKeyOwner(db, key))?.namespaceId, namespaceId);
+  const all = await Promise.all(Array.from({ length: 5 }, () => recordSettingKeys(store, [key])));
+  for (const owners of all) assert.deepEqual(owners, all[0]);
+});
+
+test("after a rotation the secret before opens until its time is over, and both end with the key", async () => {
+  const key = await storeKey(await newNamespace());
+  const before = generateKey();
+  const update = (set: object) =>
+    db.updateTable("api_keys").set(set).where("key_hash", "=", hashKey(key)).execute();
+  await update({ previous_hash: hashKey(before), previous_until: new Date(Date.now() + 60_000) });
+  const found = await findKey(store, before);
+  assert.deepEqual(found!.owner, (await findKey(store, key))!.owner);
+  assert.ok(found!.validForMs! > 50_000 && found!.validForMs! <= 60_000);
+  assert.equal((await findKey(store, key))!.validForMs, null);
+  assert.equal((await findValidHashes(store, [key, before].map(hashKey))).length, 2);
+  await update({ previous_until: new Date() });
+  assert.equal(await findKey(store, before), undefined);
+  assert.deepEqual(await findValidHashes(store, [key, before].map(hashKey)), [hashKey(key)]);
+  await update({ previous_until: new Date(Date.now() + 60_000), revoked_at: new Date() });
+  for (const each of [key, before]) assert.equal(await findKey(store, each), undefined);
+});
+
+test("no key of a namespace that is closed opens anything", async () => {
+  const namespaceId = await newNamespace();
+  const key = await storeKey(namespaceId);
+  await db.updateTable("namespaces").set({ closed_at: new Date() }).where("id", "=", namespaceId).execute();
+  assert.equal(await findKey(store, key), undefined);
+  assert.deepEqual(await findValidHashes(store, [hashKey(key)]), []);
+});
+
+test("a key's use is recorded once a minute at most", async () => {
+  const key = await storeKey(await newNamespace());
+  const found = await findKey(store, key);
+  assert.equal(found!.isUseDue, true);
+  const { keyId } = found!.owner;
+  const lastUse = async () => {
+    const row = db.selectFrom("api_keys").select("last_used_at").where("id", "=", keyId);
+    return (await row.executeTakeFirstOrThrow()).last_used_at;
+  };
+  await recordKeyUse(store, keyId);
+  const first = await lastUse();
+  assert.ok(first);
+  await recordKeyUse(store, keyId);
+  assert.deepEqual(await lastUse(), first);
+  assert.equal((await findKey(store, key))!.isUseDue, false);
+  const before = new Date(Date.now() - 61_000);
+  await db.updateTable("api_keys").set({ last_used_at: before }).where("id", "=", keyId).execute();
+  assert.equal((await findKey(store, key))!.isUseDue, true);
+  await recordKeyUse(store, keyId);
+  assert.ok((await lastUse())! > before);
 });

@@ -23,7 +23,9 @@ export type Channel =
   /** Sent by `bellhop.enqueue` in an application's transaction: an API is to look what it left. */
   | "bellhop_enqueued"
   /** A run waits for further calls, to an instant of its own. */
-  | "bellhop_joins";
+  | "bellhop_joins"
+  /** A key or a namespace was changed. Payload: its id. */
+  | "bellhop_keys";
 
 /** After a bell the next one of its channel waits this long, and speaks for all that came meanwhile. */
 const quietMs = (channel: Channel) => (channel === "bellhop_demand" ? 100 : 5);

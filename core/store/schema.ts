@@ -29,7 +29,13 @@ type Filled<T> = ColumnType<T, string | undefined, string>;
 type Stamp = ColumnType<Date, Date | undefined, Date>;
 
 export interface Database {
-  namespaces: { id: string; name: string; created_at: Stamp };
+  namespaces: {
+    id: string;
+    name: string;
+    created_at: Stamp;
+    /** Set: it is being deleted, and takes nothing new. */
+    closed_at: ColumnType<Date | null, undefined, Date>;
+  };
   api_keys: {
     id: string;
     namespace_id: string;
@@ -39,6 +45,15 @@ export interface Database {
     created_at: Stamp;
     expires_at: Date | null;
     revoked_at: Date | null;
+    /** The functions that it is for; null: it is not bound to any. */
+    functions: ColumnType<string[] | null, string[] | null | undefined, never>;
+    /** Within a minute or so. */
+    last_used_at: ColumnType<Date | null, undefined, Date>;
+    /** After a rotation: the secret before, and until when it is valid too. */
+    previous_hash: ColumnType<Buffer | null, undefined, Buffer | null>;
+    previous_until: ColumnType<Date | null, undefined, Date | null>;
+    /** What its secret ends with, to know it by; null where the release before made it. */
+    ending: ColumnType<string | null, string | undefined, string>;
   };
   functions: {
     id: string;

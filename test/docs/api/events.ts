@@ -1,7 +1,7 @@
 /** Chapters "Events" and "Errors". */
 import { MAX_EVENT_FOLLOWERS, MAX_EVENT_FOLLOWERS_OF_KEY } from "../../../api/events/followers.ts";
 import { SETTLE_MS } from "../../../api/events/routes.ts";
-import { CHECK_EVERY_MS, KEEP_ALIVE_MS } from "../../../api/logs/follow.ts";
+import { KEEP_ALIVE_MS } from "../../../api/logs/follow.ts";
 import { MAX_GROUP_MESSAGE_CHARS } from "../../../core/domain/error-groups.ts";
 import { MAX_GROUPS, MAX_ORIGINS, MAX_SAMPLES } from "../../../core/store/errors/groups.ts";
 import { held, n, type Statement } from "./statement.ts";
@@ -20,9 +20,9 @@ export const EVENT_STATEMENTS: Statement[] = [
     "a page does not pass by a transaction that is under way, and does not wait for it for long",
   ]),
   held(
-    `A stream that is quiet sends an empty line or a comment every ${KEEP_ALIVE_MS / 1_000} seconds, and one whose key is revoked or expires ends within ${CHECK_EVERY_MS / 1_000} seconds`,
+    `A stream that is quiet sends an empty line or a comment every ${KEEP_ALIVE_MS / 1_000} seconds, and one whose key is revoked or expires ends within a second`,
     [FOLLOW, "a quiet stream says every 15 s that it is there"],
-    [FOLLOW, "a reader whose key is revoked is let go when it is checked again, every 30 s"],
+    [FOLLOW, "a reader whose key is not valid any more is let go at once, and his key is watched no longer"],
   ),
   held(
     `A key may have ${MAX_EVENT_FOLLOWERS_OF_KEY} streams of events open at an API process, and a process ${MAX_EVENT_FOLLOWERS}; the next is a 429 too_many_followers`,

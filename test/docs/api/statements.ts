@@ -8,6 +8,7 @@ import { EVENT_STATEMENTS } from "./events.ts";
 import { FUNCTION_LIMITS } from "./function-limits.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { JOINING } from "./joining.ts";
+import { KEYS } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import { QUEUES } from "./queues.ts";
 import { REPLAYS } from "./replays.ts";
@@ -23,6 +24,7 @@ import { TASKS } from "./tasks.ts";
 
 export const STATEMENTS: Statement[] = [
   ...REQUESTS,
+  ...KEYS,
   ...ROUTE_STATEMENTS,
   ...TASKS,
   ...TASK_SECRETS,

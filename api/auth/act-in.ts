@@ -1,0 +1,28 @@
+/** In which namespace a request acts: its key's own, or, where the key is an operator's, the one that it names. */
+import { isOperator } from "../../core/domain/scopes.ts";
+import { BellhopError } from "../../core/errors.ts";
+import type { KeyOwner } from "../../core/store/keys.ts";
+import { namespaceClosed } from "../../core/store/namespaces.ts";
+import type { Keyring } from "./keyring.ts";
+
+export const NAMESPACE_HEADER = "bellhop-namespace";
+
+/**
+ * 403 where the key may not act there, whether there is such a namespace or not. An operator is told: 404 where there is none,
+ * 409 where it is being deleted.
+ */
+export async function actIn(
+  keyring: Pick<Keyring, "findNamespace">,
+  owner: KeyOwner,
+  name: string | undefined,
+): Promise<KeyOwner> {
+  if (name === undefined || name === owner.namespace) return owner;
+  if (!isOperator(owner.scopes)) {
+    const message = `This key acts in its own namespace alone: leave Bellhop-Namespace out.`;
+    throw new BellhopError("forbidden", 403, message);
+  }
+  const namespace = await keyring.findNamespace(name);
+  if (!namespace) throw new BellhopError("not_found", 404, `There is no namespace ${JSON.stringify(name)}.`);
+  if (namespace.closedAt) throw namespaceClosed(name);
+  return { ...owner, namespaceId: namespace.id, namespace: namespace.name };
+}

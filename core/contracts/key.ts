@@ -1,0 +1,175 @@
+/** Keys on the wire. The secret of one is shown once, where it is made or rotated. */
+import { z } from "zod";
+import { SCOPES, type Scope } from "../domain/scopes.ts";
+import { durationField, idOutput, instantField, instantOutput, lineField, nameField } from "./common.ts";
+
+export const MAX_KEY_NAME_CHARS = 100;
+export const MAX_KEY_FUNCTIONS = 100;
+export const MAX_OVERLAP_MS = 30 * 86_400_000;
+
+/** It names the keys of the setting BELLHOP_API_KEY. */
+const TAKEN_NAME = "admin";
+
+/** The body of `POST /v1/keys`. */
+export const keyInput = z
+  .strictObject({
+    name: lineField("a name")
+      .min(1)
+      .max(MAX_KEY_NAME_CHARS)
+      .refine((name) => name !== TAKEN_NAME, "admin names the keys of BELLHOP_API_KEY: choose another name"),
+    scopes: z
+      .array(z.enum(SCOPES, `must be one of ${SCOPES.join(", ")}`))
+      .min(1, "must name at least one scope")
+      .max(SCOPES.length)
+      .meta({ description: "What the key may do; `admin` is all but `operator`." }),
+    expiresAt: instantField.nullable().prefault(null).meta({ description: "Null: it does not expire." }),
+    functions: z
+      .array(nameField)
+      .min(1, "must name at least one function, or be null")
+      .max(MAX_KEY_FUNCTIONS)
+      .nullable()
+      .default(null)
+      .meta({ description: "The key is for these functions alone, and for nothing else; null: for all." }),
+  })
+  .refine(
+    ({ scopes, functions }) => functions === null || !scopes.some((scope) => BEYOND_FUNCTIONS.has(scope)),
+    {
+      path: ["functions"],
+      message: "goes with read, write, deploy and invoke: admin and operator are for more than functions",
+    },
+  )
+  .meta({
+    examples: [{ name: "ci", scopes: ["read", "deploy"], expiresAt: null, functions: ["greet"] }],
+  });
+
+const BEYOND_FUNCTIONS = new Set<Scope>(["admin", "operator"]);
+
+/** The body of `POST /v1/keys/{id}/rotate`. */
+export const rotationInput = z
+  .strictObject({
+    overlap: durationField(0, MAX_OVERLAP_MS)
+      .prefault("1h")
+      .meta({ description: "How long the secret before stays valid." }),
+  })
+  .meta({ examples: [{ overlap: "1h" }] });
+
+const scopesOutput = z.array(z.enum(SCOPES)).meta({ description: "What the key may do." });
+
+const facts = {
+  id: idOutput,
+  name: z.string(),
+  functions: z
+    .array(z.string())
+    .nullable()
+    .meta({ description: "The functions that it is for, by their names; null: it is not bound to any." }),
+  expiresAt: instantOutput.nullable().meta({ description: "Null: it does not expire." }),
+};
+
+export const whoamiOutput = z
+  .object({
+    namespace: z.string().meta({ description: "Where this request acts." }),
+    key: z.object(facts),
+    scopes: scopesOutput,
+  })
+  .meta({
+    id: "Caller",
+    examples: [
+      {
+        namespace: "billing",
+        key: {
+          id: "01a20a22-0882-748a-8c74-f2392339679a",
+          name: "ci",
+          functions: null,
+          expiresAt: "2027-11-23T20:46:06.366Z",
+        },
+        scopes: ["read", "deploy"],
+      },
+    ],
+  });
+
+interface CallerFacts {
+  namespace: string;
+  keyId: string;
+  keyName: string;
+  functions: string[] | null;
+  expiresAt: Date | null;
+  scopes: string[];
+}
+
+export function toWireCaller(owner: CallerFacts): z.output<typeof whoamiOutput> {
+  const { namespace, keyId, keyName, functions, expiresAt, scopes } = owner;
+  return {
+    namespace,
+    key: { id: keyId, name: keyName, functions, expiresAt: expiresAt?.toISOString() ?? null },
+    scopes: scopes as Scope[],
+  };
+}
+
+const keyFields = {
+  ...facts,
+  scopes: scopesOutput,
+  ending: z
+    .string()
+    .nullable()
+    .meta({ description: "What its secret ends with; null where an earlier release made it." }),
+  createdAt: instantOutput,
+  lastUsedAt: instantOutput.nullable().meta({ description: "To about a minute; null: it was never used." }),
+  revokedAt: instantOutput.nullable(),
+  previousUntil: instantOutput
+    .nullable()
+    .meta({ description: "After a rotation: until when the secret before is valid too." }),
+};
+
+const EXAMPLE_KEY = {
+  id: "01a20a22-0882-748a-8c74-f2392339679a",
+  name: "ci",
+  functions: ["greet"],
+  expiresAt: null,
+  scopes: ["read", "deploy"],
+  ending: "x4Qz",
+  createdAt: "2026-11-23T20:40:00.000Z",
+  lastUsedAt: "2026-11-23T20:46:06.366Z",
+  revokedAt: null,
+  previousUntil: null,
+} as const;
+
+export const keyOutput = z
+  .object(keyFields)
+  .meta({ id: "Key", description: "A key without its secret.", examples: [EXAMPLE_KEY] });
+export type WireKey = z.output<typeof keyOutput>;
+
+export const shownKeyOutput = z
+  .object({
+    ...keyFields,
+    key: z.string().meta({ description: "The secret, which requests are sent with. Shown this once." }),
+  })
+  .meta({
+    id: "ShownKey",
+    examples: [{ ...EXAMPLE_KEY, lastUsedAt: null, key: `bh_${"x".repeat(39)}x4Qz` }],
+  });
+
+interface KeyFacts {
+  id: string;
+  name: string;
+  scopes: string[];
+  functions: string[] | null;
+  ending: string | null;
+  createdAt: Date;
+  expiresAt: Date | null;
+  lastUsedAt: Date | null;
+  revokedAt: Date | null;
+  previousUntil: Date | null;
+}
+
+export function toWireKey(key: KeyFacts): WireKey {
+  const { createdAt, expiresAt, lastUsedAt, revokedAt, previousUntil } = key;
+  return {
+    ...key,
+    scopes: key.scopes as Scope[],
+    createdAt: createdAt.toISOString(),
+    expiresAt: expiresAt?.toISOString() ?? null,
+    lastUsedAt: lastUsedAt?.toISOString() ?? null,
+    revokedAt: revokedAt?.toISOString() ?? null,
+    previousUntil: previousUntil?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,46 @@
+/** Chapter "Namespaces and keys". */
+import { MAX_KEY_FUNCTIONS, MAX_KEY_NAME_CHARS, MAX_OVERLAP_MS } from "../../../core/contracts/key.ts";
+import { MAX_KEYS } from "../../../core/store/manage-keys.ts";
+import { held, n, type Statement } from "./statement.ts";
+
+const KEYS_TEST = "api/keys/keys.test.ts";
+const WHOAMI = "api/keys/whoami.test.ts";
+
+export const KEYS: Statement[] = [
+  held("404 where there is none of that name, 409 namespace_closed where it is being deleted", [
+    WHOAMI,
+    "an operator is told where there is no such namespace, or one that is being deleted",
+  ]),
+  held("that names another namespace than its own gets a 403, whether there is such a namespace or not", [
+    WHOAMI,
+    "no other key acts elsewhere, and none is told whether there is such a namespace",
+  ]),
+  held(
+    `A name has at most ${MAX_KEY_NAME_CHARS} characters and is not admin; functions names at most ${MAX_KEY_FUNCTIONS}`,
+    [KEYS_TEST, "what a key cannot be is refused by its field, and makes nothing"],
+  ),
+  held(
+    "A scope that the caller's own key lacks, or a later expiry than its own, is a 403 that names the field",
+    [KEYS_TEST, "nobody gets a key that may do more than his own, or for longer, by making or by rotating"],
+  ),
+  held(`a namespace has at most ${n(MAX_KEYS)} that are valid (409 too_many_keys)`, [
+    "core/store/manage-keys.test.ts",
+    "a namespace has so many valid keys and no more",
+  ]),
+  held("anything else is a 403, whether there is such a function or not", [
+    KEYS_TEST,
+    "a key for some functions does what its scopes say to them, and nothing else",
+  ]),
+  held("lastUsedAt is true to about a minute", [
+    "core/store/keys.test.ts",
+    "a key's use is recorded once a minute at most",
+  ]),
+  held(`overlap, an hour by default and ${MAX_OVERLAP_MS / 86_400_000} days at most`, [
+    KEYS_TEST,
+    "after a rotation both secrets are the key's, until the overlap is over",
+  ]),
+  held("a key that is revoked or expired is a 409 key_not_valid", [
+    KEYS_TEST,
+    "a revoked key is refused, by another API's memory too, and stays in the list",
+  ]),
+];
