@@ -16,10 +16,10 @@ const SECOND_MS = 1_000;
 
 export const MANY_ACTS = {
   batch: {
-    weight: 4,
+    weight: 5,
     draw: (random, known) =>
       post("/v1/tasks/batch", {
-        items: Array.from({ length: random.whole(10, 40) }, () => drawItem(random, known)),
+        items: Array.from({ length: random.whole(20, 100) }, () => drawItem(random, known)),
       }),
   },
   backfill: {
