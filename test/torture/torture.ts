@@ -1,7 +1,7 @@
 /** One torture: work under faults, healing, the end of the work, quiet, and what the oracle says of it. */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -43,6 +43,8 @@ export async function runTorture(
   tell(`starting, with the evidence in ${folder}`);
   const hasStandby = options.faults.includes("postgres-failover");
   const system = await startSystem({ folder, transport: options.transport, hasStandby, records });
+  const leaveSignals = stopOnSignal(system);
+  for (const reason of findLeftOut(system, options)) tell(reason);
   try {
     const beganAt = Date.now();
     const stopSampling = startSampling(system, records);
@@ -69,8 +71,34 @@ export async function runTorture(
       ...{ judgement, answered: work.counts().answered, faults, unaskedExits: unaskedExits(system), folder },
     };
   } finally {
+    leaveSignals();
     await system.stop();
   }
+}
+
+/** Faults that were asked for, and that this machine cannot have. */
+function findLeftOut({ pooler, disk }: System, { faults }: TortureOptions): string[] {
+  return [
+    ...(pooler || !faults.includes("pooler-restart")
+      ? []
+      : ["pooler-restart is left out: there is no PgBouncer, and none can be fetched"]),
+    ...(disk || !faults.includes("disk-full")
+      ? []
+      : ["disk-full is left out: this process may not mount a disk of memory"]),
+  ];
+}
+
+/** Processes end with this one by themselves, but for what is mounted. */
+function stopOnSignal(system: System): () => void {
+  const stop = (signal: NodeJS.Signals) => {
+    leave();
+    void system.stop().finally(() => process.exit(128 + constants.signals[signal]));
+  };
+  const leave = () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+  return leave;
 }
 
 async function runFaults(

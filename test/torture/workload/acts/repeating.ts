@@ -1,14 +1,14 @@
-/** Tasks that repeat, of every kind of schedule, overlap and catch-up; few at once, for each goes on by itself. */
+/** Tasks that repeat, of every kind of schedule, overlap and catch-up; not many at once, for each goes on by itself. */
 import type { Random } from "../../../support/random.ts";
 import { type Act, createTask, good, httpTask, type Known, post, soon, targetOf } from "./act.ts";
 import { CALENDAR } from "./calendars.ts";
 
-export const MAX_REPEATING = 12;
+export const MAX_REPEATING = 40;
 const KEYS = ["put-1", "put-2", "put-3"];
 
 function drawSchedule(random: Random): object {
-  const seconds = random.whole(1, 3);
-  const every = `${random.pick([1_000, 1_500, 2_000, 3_000])}ms`;
+  const seconds = random.whole(1, 2);
+  const every = `${random.pick([1_000, 1_000, 1_500, 2_000])}ms`;
   const cron = `*/${seconds} * * * * *`;
   return random.pick([
     ...[{ every }, { every }, { cron }],
@@ -36,7 +36,7 @@ const drawTask = (random: Random, known: Known) =>
 
 export const REPEATING_ACTS = {
   repeating: {
-    weight: 2,
+    weight: 6,
     draw: (random, known) =>
       known.repeating.length < MAX_REPEATING ? createTask(drawTask(random, known)) : undefined,
   },
