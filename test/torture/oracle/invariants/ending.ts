@@ -1,5 +1,5 @@
 /** Once all is healed everything ends, on time, and nothing has grown. */
-import { type Invariant, isRepeating, type RecordedFault, showInstant } from "../evidence.ts";
+import { type Evidence, type Invariant, isRepeating, type RecordedFault, showInstant } from "../evidence.ts";
 
 export const nothingStuck: Invariant = {
   name: "nothing-stuck",
@@ -15,21 +15,33 @@ const WINDOW_MS = 10_000;
 
 export const onTimeAfterwards: Invariant = {
   name: "on-time-afterwards",
-  holds: `What falls due ${SETTLE_MS / 1_000} s after healing or later, and has no limit to wait for, starts within ${WINDOW_MS / 1_000} s.`,
-  *find({ facts, rows, changes, tasks }) {
-    for (const [runId, [row]] of rows) {
-      const { scheduledFor, startedAt, taskId, trigger } = row!;
-      if (startedAt === null || scheduledFor < facts.healedAt + SETTLE_MS) continue;
-      const schedule = tasks.get(taskId ?? "")?.schedule;
-      const waitsForItsTurn = trigger === "schedule" && schedule && isRepeating(schedule);
-      const { limitKeys, attempt } = changes.get(runId)?.find(({ state }) => state === "running") ?? {};
-      // A later attempt has a start of its own.
-      if (waitsForItsTurn || (limitKeys ?? []).length > 0 || attempt !== row!.attempt) continue;
-      if (startedAt - scheduledFor > WINDOW_MS)
-        yield `run ${runId} of ${showInstant(scheduledFor)} started ${Math.round(startedAt - scheduledFor)} ms late`;
-    }
+  holds: `What falls due ${SETTLE_MS / 1_000} s after healing or later, when what was due before has started, and has no limit to wait for, starts within ${WINDOW_MS / 1_000} s.`,
+  *find(evidence) {
+    const { facts } = evidence;
+    const runs = [...promptRuns(evidence)];
+    const backlog = runs.filter(({ scheduledFor }) => scheduledFor < facts.healedAt);
+    const settledAt = backlog.reduce(
+      (end, { startedAt }) => Math.max(end, startedAt),
+      facts.healedAt + SETTLE_MS,
+    );
+    for (const { id, scheduledFor, startedAt } of runs)
+      if (scheduledFor >= settledAt && startedAt - scheduledFor > WINDOW_MS)
+        yield `run ${id} of ${showInstant(scheduledFor)} started ${Math.round(startedAt - scheduledFor)} ms late`;
   },
 };
+
+/** Those that wait for no limit and for no other run; a later attempt has a start of its own. */
+function* promptRuns({ rows, changes, tasks }: Evidence) {
+  for (const [id, [row]] of rows) {
+    const { scheduledFor, startedAt, taskId, trigger, attempt } = row!;
+    const schedule = tasks.get(taskId ?? "")?.schedule;
+    const waitsForItsTurn = trigger === "schedule" && schedule !== undefined && isRepeating(schedule);
+    const start = changes.get(id)?.find(({ state }) => state === "running");
+    const hasLimits = (start?.limitKeys ?? []).length > 0;
+    if (startedAt === null || waitsForItsTurn || hasLimits || start?.attempt !== attempt) continue;
+    yield { id, scheduledFor, startedAt };
+  }
+}
 
 /** A sample takes a moment. */
 const isBetween = (at: number, fault: RecordedFault) => at > fault.at && at < fault.healedAt + 1_000;

@@ -19,16 +19,16 @@ export const MANY_ACTS = {
     weight: 5,
     draw: (random, known) =>
       post("/v1/tasks/batch", {
-        items: Array.from({ length: random.whole(20, 100) }, () => drawItem(random, known)),
+        items: Array.from({ length: random.whole(30, 150) }, () => drawItem(random, known)),
       }),
   },
   backfill: {
-    weight: 2,
+    weight: 3,
     draw: (random, { repeating }) => {
       if (repeating.length === 0) return undefined;
       const toMs = Date.now() - random.whole(1, 5) * SECOND_MS;
       return post(`/v1/tasks/${random.pick(repeating)}/backfill`, {
-        from: new Date(toMs - random.whole(5, 30) * SECOND_MS).toISOString(),
+        from: new Date(toMs - random.whole(5, 200) * SECOND_MS).toISOString(),
         to: new Date(toMs).toISOString(),
         ...random.pick([{ overlap: "allow" }, { overlap: "allow" }, { overlap: "wait" }, {}]),
       });
