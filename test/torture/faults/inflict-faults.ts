@@ -10,6 +10,13 @@ import { CATALOGUE } from "./catalogue.ts";
 import type { FaultKind } from "./fault.ts";
 import type { PlannedFault } from "./plan-faults.ts";
 
+/**
+ * What all others need has so much time between two faults: else a slow machine, where each takes long to heal, would
+ * never do any work.
+ */
+const REST_MS = 4_000;
+const SHARED_PARTS = ["postgres", "pooler", "kafka"];
+
 export interface Infliction {
   /** How many of each kind were inflicted so far. */
   counts: Map<FaultKind, number>;
@@ -49,7 +56,7 @@ export function inflictFaults(plan: readonly PlannedFault[], system: System, rec
       }
     });
     const settled = turn.catch((error) => void failures.push(`${kind} of ${harm.part}: ${messageOf(error)}`));
-    parts.set(harm.part, settled);
+    parts.set(harm.part, SHARED_PARTS.includes(harm.part) ? settled.then(() => pause(REST_MS)) : settled);
   }
 
   async function follow(): Promise<void> {
