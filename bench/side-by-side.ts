@@ -15,6 +15,7 @@ import type { BenchSystem, startSystem } from "./system.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const HIGH_LIMIT = 1_000;
+const FAR_LIMIT = 100_000;
 const CALLERS = 64;
 
 const { values: options } = parseArgs({
@@ -22,7 +23,7 @@ const { values: options } = parseArgs({
     against: { type: "string" },
     runs: { type: "string", default: "3000" },
     rounds: { type: "string", default: "5" },
-    only: { type: "string", default: "http,function,limit,direct" },
+    only: { type: "string", default: "http,queue,function,limit,direct" },
   },
 });
 const [runs, rounds] = [Number(options.runs), Number(options.rounds)];
@@ -58,6 +59,7 @@ async function openSide(name: string, root: string): Promise<Side> {
     source: "export default async () => null;",
     limits: { concurrency: HIGH_LIMIT },
   });
+  await system.call("PUT", "/v1/queues/far", { concurrency: FAR_LIMIT });
   const roots = listChildren(process.pid).filter((pid) => !before.has(pid));
   return { name, system, roots };
 }
@@ -94,6 +96,23 @@ async function measureHerd(side: Side, body: TaskBody): Promise<Figures> {
   return await clocked(side, () => waitForLastEnd(side, after));
 }
 
+const httpTask = ({ system }: Side): TaskBody => ({
+  type: "http",
+  method: "POST",
+  url: system.sinkUrl,
+  body: { n: 1 },
+});
+
+/** From the first POST until all are recorded. */
+async function measureNow(side: Side, body: TaskBody): Promise<Figures> {
+  const { system } = side;
+  return await clocked(side, async () => {
+    const after = await lastRunId(system);
+    await forEachConcurrently(runs, CALLERS, async () => void (await system.call("POST", "/v1/tasks", body)));
+    return await waitForLastEnd(side, after);
+  });
+}
+
 async function measureCalls(side: Side): Promise<Figures> {
   const { system } = side;
   return await clocked(side, async () => {
@@ -108,8 +127,18 @@ const KINDS: Kind[] = [
   {
     name: "http",
     title: "http task",
-    measure: (side) =>
-      measureHerd(side, { type: "http", method: "POST", url: side.system.sinkUrl, body: { n: 1 } }),
+    measure: (side) => measureHerd(side, httpTask(side)),
+  },
+  {
+    name: "queue",
+    title: "http task, queue's limit far off",
+    measure: (side) => measureHerd(side, { ...httpTask(side), queue: "far" }),
+  },
+  { name: "now", title: "http task, from its POST on", measure: (side) => measureNow(side, httpTask(side)) },
+  {
+    name: "now-queue",
+    title: "the same, queue's limit far off",
+    measure: (side) => measureNow(side, { ...httpTask(side), queue: "far" }),
   },
   {
     name: "function",

@@ -31,12 +31,13 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
       const given = readItems(await readJsonBody(context));
       const request = { namespaceId, traceparent: traceparentOf(context), by };
       const items: BatchItem[] = [];
-      let last: BatchItem | undefined;
-      for (const [index, item] of inLockOrder(given)) {
-        // What comes after would wait for the database as long, one after another.
-        const refused = last && isAway(last) ? last : undefined;
-        last = refused ?? (await createItem(parts, item, request, schema));
-        items[index] = last;
+      let refused: BatchItem | undefined;
+      for (const together of inSteps(given)) {
+        const create = ({ item }: Numbered) => createItem(parts, item, request, schema);
+        const made = await Promise.all(together.map(async (each) => refused ?? (await create(each))));
+        for (const [at, { index }] of together.entries()) items[index] = made[at]!;
+        // What comes after would wait for the database as long, one step after another.
+        refused ??= made.find(isAway);
       }
       // Kept under a key, it would be the answer for a day.
       if (readIdempotencyKey(context) !== undefined) throwFailure(items);
@@ -44,18 +45,42 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
     },
   });
 
+interface Numbered {
+  index: number;
+  item: JsonBody;
+}
+
+/** Plain items are made together, so many at a time: those share the statements that make them. */
+const MADE_TOGETHER = 100;
+
 /**
  * Under an idempotency key a batch is one transaction, which holds what its items lock, a key or the like of `dedup`, to
- * its end: all batches take those in one order.
+ * its end: all batches take those in one order, one after another, after all that lock nothing.
  */
-function inLockOrder(given: JsonBody[]): [index: number, item: JsonBody][] {
-  const lockOf = ({ value }: JsonBody): string => {
-    const { dedup, ...content } = (value ?? {}) as JsonObject;
-    return `${dedup === undefined ? "" : hashContent(content).toString("hex")} ${String(content["key"] ?? "")}`;
-  };
-  const ordered = given.map((item, index) => ({ index, item, lock: lockOf(item) }));
-  ordered.sort((one, other) => (one.lock < other.lock ? -1 : one.lock > other.lock ? 1 : 0));
-  return ordered.map(({ index, item }) => [index, item]);
+function inSteps(given: JsonBody[]): Numbered[][] {
+  const numbered = given.map((item, index) => ({ index, item, isPlain: isPlain(item), lock: lockOf(item) }));
+  const plain = numbered.filter((each) => each.isPlain);
+  const others = numbered.filter((each) => !each.isPlain);
+  others.sort((one, other) => (one.lock < other.lock ? -1 : one.lock > other.lock ? 1 : 0));
+  const steps: Numbered[][] = [];
+  for (let from = 0; from < plain.length; from += MADE_TOGETHER)
+    steps.push(plain.slice(from, from + MADE_TOGETHER));
+  return [...steps, ...others.map((each) => [each])];
+}
+
+/** It takes no lock, and is made by a statement without a transaction of its own, of which one goes at a time. */
+function isPlain({ value }: JsonBody): boolean {
+  const { dedup, key = null, schedule } = (value ?? {}) as JsonObject;
+  return (
+    dedup === undefined &&
+    key === null &&
+    (schedule as JsonObject | null | undefined)?.["exclude"] === undefined
+  );
+}
+
+function lockOf({ value }: JsonBody): string {
+  const { dedup, ...content } = (value ?? {}) as JsonObject;
+  return `${dedup === undefined ? "" : hashContent(content).toString("hex")} ${String(content["key"] ?? "")}`;
 }
 
 /** 503 or 500 where an item failed for a reason that is not its own: nothing of the batch stays, and it may be repeated. */

@@ -51,15 +51,15 @@ export const tellDead = (source: string) =>
 export const tellRedriven = (source: string) =>
   `told AS (${tellRuns({ type: "run.queued", source, xid: CURRENT_XID, error: "NULL::jsonb" })})`;
 
-/** The data $n of `tellCreated`: as `tellTasks` has it. */
+/** The data of a row `g` of `tellCreated`: as `tellTasks` has it. */
 export const toCreatedData = ({ name, spec, state, pausedReason, nextRunAt }: Task): string =>
   toJsonText({ name, type: spec.type, state, pausedReason, nextRunAt });
 
-/** The part of a statement that tells of a task that a CTE `made` holds. */
-export const tellCreated = (data: `$${number}`) => `
+/** The part of a statement that tells of the tasks that a CTE `made` holds, of rows (id, told) of a CTE `given`. */
+export const TELL_CREATED = `
   told AS (
     INSERT INTO events (namespace_id, type, task_id, function_id, data)
-    SELECT namespace_id, 'task.created', id, function_id, ${data}::jsonb FROM made
+    SELECT m.namespace_id, 'task.created', m.id, m.function_id, g.told FROM given g JOIN made m ON m.id = g.id
   )`;
 
 const TELL_TASKS = `

@@ -4,6 +4,7 @@ import { DEFAULT_QUEUE, placeOfQueueKey, queueKey } from "../../domain/limit-key
 import { NO_LIMITS, type QueueLimits } from "../../domain/queue.ts";
 import { conflict } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";
+import { createGatherer } from "../gather.ts";
 import { toJsonText } from "../json-text.ts";
 import { countNewLimit } from "../limits/count-new-limit.ts";
 import { type QueueRow, saveQueueLimit, saveQueuePause } from "../limits/queue-limits.ts";
@@ -66,6 +67,28 @@ export async function findQueue(
   });
   if (rows[0]) return toQueue(rows[0]);
   return name === DEFAULT_QUEUE ? { name, limits: NO_LIMITS, pausedUntil: null } : undefined;
+}
+
+const ARE_THERE = `SELECT EXISTS (SELECT FROM queues q WHERE q.namespace_id = a.namespace_id AND q.name = a.name) AS "isThere"
+  FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS a(namespace_id, name, place) ORDER BY a.place`;
+
+const areThere = createGatherer<{ namespaceId: string; name: string }, boolean>({
+  ...{ atOnce: 1, most: 100, mostWeight: 100 },
+  weigh: () => 1,
+  async askAll({ pool }, asks) {
+    const values = [asks.map(({ namespaceId }) => namespaceId), asks.map(({ name }) => name)];
+    const { rows } = await pool.query<{ isThere: boolean }>({
+      name: "are-queues-there",
+      text: ARE_THERE,
+      values,
+    });
+    return rows.map(({ isThere }) => isThere);
+  },
+});
+
+/** Whether tasks and calls may name it. Who asks at the same moment is answered by one statement. */
+export async function isQueueThere(scope: QueryScope, namespaceId: string, name: string): Promise<boolean> {
+  return name === DEFAULT_QUEUE || (await areThere(scope, { namespaceId, name }));
 }
 
 /** Makes or changes it. The next claim obeys. */

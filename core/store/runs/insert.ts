@@ -162,8 +162,8 @@ export const INSERT_RENEWED = "INSERT INTO task_runs_open SELECT * FROM waiting"
 /** A run at once of each task in a CTE `task`. */
 export const insertTaskRun = (
   trigger: "schedule" | "manual",
-  runId: `$${number}`,
-  traceparent: `$${number}`,
+  runId: string,
+  traceparent: string,
   more: Pick<RunColumns, "input"> = {},
   queued: RunColumns = QUEUED_NOW,
 ): string =>

@@ -1,0 +1,107 @@
+/**
+ * What many ask at the same moment is one statement, and shares its commit (group commit). Who comes while as many
+ * statements are under way as may be is asked for with the next one: the busier it is, the more share one, and who comes
+ * alone waits for nobody.
+ *
+ * States of an ask: gathered → asked, alone or with others → answered or refused.
+ */
+import type { QueryScope } from "./database.ts";
+
+export interface Gathering<Ask, Answer> {
+  /** Statements under way at once. */
+  atOnce: number;
+  /** The most that are asked together. */
+  most: number;
+  /** How much an ask weighs, of `mostWeight` for all that are asked together; one that weighs more is asked alone. */
+  weigh(ask: Ask): number;
+  mostWeight: number;
+  /** In their order; all or none. What it is asked is not empty. */
+  askAll(scope: QueryScope, asks: readonly Ask[]): Promise<Answer[]>;
+}
+
+/** Classes of errors that PostgreSQL refuses a statement with for what it holds: of which ask's fault it is, each finds alone. */
+const REFUSALS = /^(22|23)/;
+
+interface Gathered<Ask, Answer> {
+  ask: Ask;
+  answer(answer: Answer): void;
+  refuse(error: unknown): void;
+}
+
+/** Each is answered, or refused, as if it had been asked alone. What is asked of one pool, or in one transaction, is gathered. */
+export function createGatherer<Ask, Answer>(
+  gathering: Gathering<Ask, Answer>,
+): (scope: QueryScope, ask: Ask) => Promise<Answer> {
+  const byPool = new WeakMap<QueryScope["pool"], (ask: Ask) => Promise<Answer>>();
+  return (scope, ask) => {
+    let gather = byPool.get(scope.pool);
+    if (!gather) {
+      gather = gatherOf(gathering, scope);
+      byPool.set(scope.pool, gather);
+    }
+    return gather(ask);
+  };
+}
+
+function gatherOf<Ask, Answer>(
+  gathering: Gathering<Ask, Answer>,
+  scope: QueryScope,
+): (ask: Ask) => Promise<Answer> {
+  const gathered: Gathered<Ask, Answer>[] = [];
+  let underWay = 0;
+  let isDue = false;
+
+  /** What comes in by the same turn of the event loop goes together. */
+  function schedule(): void {
+    if (isDue || underWay === gathering.atOnce || gathered.length === 0) return;
+    isDue = true;
+    setImmediate(() => {
+      isDue = false;
+      void askNext();
+      schedule();
+    });
+  }
+
+  async function askNext(): Promise<void> {
+    underWay += 1;
+    await answerAll(scope, gathering, takeNext(gathered, gathering));
+    underWay -= 1;
+    schedule();
+  }
+
+  return (ask) =>
+    new Promise((answer, refuse) => {
+      gathered.push({ ask, answer, refuse });
+      schedule();
+    });
+}
+
+function takeNext<Ask, Answer>(
+  gathered: Gathered<Ask, Answer>[],
+  { most, mostWeight, weigh }: Gathering<Ask, Answer>,
+): Gathered<Ask, Answer>[] {
+  let weight = 0;
+  let count = 0;
+  while (count < Math.min(most, gathered.length)) {
+    weight += weigh(gathered[count]!.ask);
+    if (count > 0 && weight > mostWeight) break;
+    count += 1;
+  }
+  return gathered.splice(0, count);
+}
+
+async function answerAll<Ask, Answer>(
+  scope: QueryScope,
+  gathering: Gathering<Ask, Answer>,
+  together: readonly Gathered<Ask, Answer>[],
+): Promise<void> {
+  try {
+    const asks = together.map(({ ask }) => ask);
+    const answers = await gathering.askAll(scope, asks);
+    for (const [index, { answer }] of together.entries()) answer(answers[index]!);
+  } catch (error) {
+    const isOnesFault = together.length > 1 && REFUSALS.test(String((error as { code?: unknown }).code));
+    if (isOnesFault) for (const one of together) await answerAll(scope, gathering, [one]);
+    else for (const { refuse } of together) refuse(error);
+  }
+}
