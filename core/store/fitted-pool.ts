@@ -20,6 +20,8 @@ export interface FittedPools {
 export interface WatchedPool extends pg.Pool {
   /** Who waits longest has waited so long; 0: nobody waits. */
   longestWaitMs(): number;
+  /** Somebody begins to wait for what will be done by this pool; what it returns ends that. */
+  beginWait(): () => void;
 }
 
 export interface FittedPoolConfig extends pg.PoolConfig {
@@ -60,6 +62,10 @@ export function createFittedPools(config: pg.PoolConfig): FittedPools {
 
     longestWaitMs(): number {
       return this.waits.longestMs();
+    }
+
+    beginWait(): () => void {
+      return this.waits.begin();
     }
 
     /** Whether a connection goes straight to the server. */

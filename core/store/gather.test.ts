@@ -119,3 +119,24 @@ test("what is asked in another transaction is not gathered with it", async () =>
   assert.deepEqual(await Promise.all(all), ["A", "B", "C"]);
   assert.deepEqual(asksOf(), ["a c", "b"]);
 });
+
+test("who is gathered waits, as the pool counts it, until it is asked for", async () => {
+  const { gather, asked, untilAsked } = createAsked({ most: 1 });
+  let waiting = 0;
+  const beginWait = () => {
+    waiting += 1;
+    return () => {
+      waiting -= 1;
+    };
+  };
+  const watched = { pool: { beginWait } } as unknown as QueryScope;
+  const all = [gather(watched, "a"), gather(watched, "b")];
+  assert.equal(waiting, 2);
+  await untilAsked(1);
+  assert.equal(waiting, 1);
+  asked[0]!.answer();
+  await untilAsked(2);
+  assert.equal(waiting, 0);
+  asked[1]!.answer();
+  await Promise.all(all);
+});

@@ -6,6 +6,7 @@
  * States of an ask: gathered → asked, alone or with others → answered or refused.
  */
 import type { QueryScope } from "./database.ts";
+import type { WatchedPool } from "./fitted-pool.ts";
 
 export interface Gathering<Ask, Answer> {
   /** Statements under way at once. */
@@ -24,6 +25,8 @@ const REFUSALS = /^(22|23)/;
 
 interface Gathered<Ask, Answer> {
   ask: Ask;
+  /** Until then it waited, like those who wait for a connection. */
+  endWait?: (() => void) | undefined;
   answer(answer: Answer): void;
   refuse(error: unknown): void;
 }
@@ -71,7 +74,8 @@ function gatherOf<Ask, Answer>(
 
   return (ask) =>
     new Promise((answer, refuse) => {
-      gathered.push({ ask, answer, refuse });
+      const endWait = (scope.pool as Partial<WatchedPool>).beginWait?.();
+      gathered.push({ ask, endWait, answer, refuse });
       schedule();
     });
 }
@@ -95,6 +99,7 @@ async function answerAll<Ask, Answer>(
   gathering: Gathering<Ask, Answer>,
   together: readonly Gathered<Ask, Answer>[],
 ): Promise<void> {
+  for (const { endWait } of together) endWait?.();
   try {
     const asks = together.map(({ ask }) => ask);
     const answers = await gathering.askAll(scope, asks);
