@@ -56,6 +56,8 @@ interface Figures {
   /** Of workers and executors. */
   residentMb: number;
   isolates: number;
+  /** What those hold, as the executors count it. */
+  warmMb: number;
   processorUs: Map<string, number>;
 }
 
@@ -102,8 +104,8 @@ async function readMetrics({ system }: Side): Promise<(name: string) => number> 
   return (name) =>
     texts
       .flatMap((text) => text.split("\n"))
-      .filter((line) => line.startsWith(`${name} `))
-      .reduce((sum, line) => sum + Number(line.slice(name.length)), 0);
+      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name},`) || line.startsWith(`${name}{`))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
 
 const agent = new Agent({ connections: inFlight, pipelining: 1 });
@@ -130,8 +132,9 @@ async function callInTurn(side: Side, functions: number, count: number): Promise
   });
 }
 
-const WARM = 'bellhop_isolate_runs_total{isolate="warm"}';
-const COLD = 'bellhop_isolate_runs_total{isolate="cold"}';
+/** As far as it is the same with the labels that all have. */
+const WARM = 'bellhop_isolate_runs_total{isolate="warm"';
+const COLD = 'bellhop_isolate_runs_total{isolate="cold"';
 
 async function measure(side: Side, functions: number): Promise<Figures> {
   // Each twice: what is called once is not known to be called again.
@@ -157,6 +160,7 @@ async function measure(side: Side, functions: number): Promise<Figures> {
     warm: (warm / (warm + cold)) * 100,
     residentMb: (memory.get("runtime") ?? 0) + (memory.get("executor") ?? 0),
     isolates: after("bellhop_isolates_warm"),
+    warmMb: after("bellhop_isolates_warm_bytes") / 1_048_576,
     processorUs,
   };
 }
@@ -170,7 +174,7 @@ function print(title: string, all: Figures[]): void {
   );
   console.log(
     `  ${title.padEnd(24)} ${rate.p50.toFixed(0)} calls/s (${rate.min.toFixed(0)}–${rate.max.toFixed(0)}), ` +
-      `${warm.p50.toFixed(2)} % warm (least ${warm.min.toFixed(2)}), ${last.isolates} isolates, ` +
+      `${warm.p50.toFixed(2)} % warm (least ${warm.min.toFixed(2)}), ${last.isolates} isolates of ${last.warmMb.toFixed(0)} MB, ` +
       `${last.residentMb.toFixed(0)} MB in workers and executors, ${total.p50.toFixed(0)} µs of processor a call`,
   );
   const names = [...last.processorUs.keys()].toSorted();

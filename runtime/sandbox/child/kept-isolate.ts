@@ -2,7 +2,7 @@ import type { Idle } from "./choose-evicted.ts";
 import type { GuestIsolate } from "./guest-isolate.ts";
 import { addUses, type UseScore } from "./use-score.ts";
 
-/** Measuring takes a fifth of what a short run does. */
+/** Measuring takes 3 µs; a trivial run takes 50. */
 const MEASURE_AGAIN_MS = 1_000;
 /** The boot, which is the same for all. */
 const BOOT_COST_MS = 5;

@@ -59,6 +59,8 @@ export class ExecutorProcess {
   warm: Pick<WarmMessage, "isolates" | "bytes" | "evicted"> = NOTHING_WARM;
   /** What that may hold. */
   warmLimitBytes = 0;
+  /** The most that it was ever granted: where it is granted less, it gives memory back as fast as it can. */
+  #grantedBytes = 0;
 
   readonly #settings: SandboxSettings;
   readonly #logger: SandboxLogger | undefined;
@@ -152,6 +154,7 @@ export class ExecutorProcess {
     const isSame = Math.abs(bytes - this.warmLimitBytes) < LIMIT_STEP_BYTES && bytes > 0;
     if (isSame || bytes === this.warmLimitBytes) return;
     this.warmLimitBytes = bytes;
+    this.#grantedBytes = Math.max(this.#grantedBytes, bytes);
     if (this.wasReady && this.#channel.isOpen) this.#channel.write({ t: "warm-limit", bytes });
   }
 
@@ -214,8 +217,8 @@ export class ExecutorProcess {
     const budget = { slackBytes: slackMb * MEGABYTE, maxBytes: maxResidentMb * MEGABYTE };
     const watched = {
       // It may say what it likes, and gets no more than it was granted.
-      warmBytes: () => Math.min(this.warm.bytes, this.warmLimitBytes),
-      warmLimitBytes: () => this.warmLimitBytes,
+      warmBytes: () => Math.min(this.warm.bytes, this.#grantedBytes),
+      grantedBytes: () => this.#grantedBytes,
       pid: () => this.pid,
       allowanceBytes: () => this.#runs.allowanceBytes,
       memoryMbOf: (run: ExecutorRun) => run.job.invocation.limits.memoryMb,

@@ -63,7 +63,7 @@ test("a process that takes more than it may is doomed", async () => {
     pid: () => process.pid,
     allowanceBytes: () => 0,
     warmBytes: () => 0,
-    warmLimitBytes: () => 0,
+    grantedBytes: () => 0,
     memoryMbOf: () => 0,
     runs: () => runs,
     isIdle: () => false,
@@ -89,7 +89,7 @@ test("what isolates have come to hold that stay warm is no run's growth", async 
     pid: () => process.pid,
     allowanceBytes: () => 0,
     warmBytes: () => warmBytes,
-    warmLimitBytes: () => grantedBytes,
+    grantedBytes: () => grantedBytes,
     memoryMbOf: () => 0,
     runs() {
       if (++looks >= 4) lookedTwice.resolve();

@@ -85,9 +85,9 @@ export interface Watched<Run> {
   pid(): number | undefined;
   /** What the runs under way may add, each for itself, in all. */
   allowanceBytes(): number;
-  /** What isolates hold that wait warm for their next run, and what they may hold. */
+  /** What isolates hold that wait warm for their next run, and the most that it was granted for them. */
   warmBytes(): number;
-  warmLimitBytes(): number;
+  grantedBytes(): number;
   memoryMbOf(run: Run): number;
   runs(): Iterable<Run>;
   isIdle(): boolean;
@@ -143,7 +143,7 @@ export class ProcessWatch<Run extends WatchedRun> {
     this.#allowedBytes = Math.max(this.#allowance(), decayed);
     const residentBytes = this.#readBytes(now);
     const { slackBytes, maxBytes } = this.#budget;
-    const budget = { slackBytes, maxBytes: maxBytes + this.#watched.warmLimitBytes() };
+    const budget = { slackBytes, maxBytes: maxBytes + this.#watched.grantedBytes() };
     const limitBytes = residentLimitBytes(budget, this.#idleBytes, this.#allowedBytes);
     const doom = decideKill(now, residentBytes, limitBytes, this.#watched.runs());
     if (doom) {
