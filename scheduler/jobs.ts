@@ -1,89 +1,37 @@
 /** Every background job of the scheduler and its period, on one screen. */
-import type { Clock } from "../core/clock.ts";
-import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
-import { unsentLevel } from "../core/queue/bounded-sends.ts";
-import type { QueueTransport } from "../core/queue/transport.ts";
 import { ringCallbacks } from "../core/run-ends/ring-callbacks.ts";
-import type { RunEnds } from "../core/run-ends/run-ends.ts";
-import type { ScheduleTime } from "../core/schedule-time.ts";
-import { removeExpiredBulks } from "../core/store/bulk/bulk-actions.ts";
-import { removeExpiredEmails } from "../core/store/captured-emails.ts";
-import { askServer, type LeaseJudge } from "../core/store/contact.ts";
-import type { Store } from "../core/store/database.ts";
+import { askServer } from "../core/store/contact.ts";
 import { readDemand } from "../core/store/demand.ts";
-import { removeExpiredInvalidTasks } from "../core/store/enqueue/enqueued-tasks.ts";
 import { foldErrors } from "../core/store/errors/fold-errors.ts";
-import { removeExpiredGroups } from "../core/store/errors/groups.ts";
-import { removeExpiredEvents } from "../core/store/events/record.ts";
-import { removeExpiredExpectations } from "../core/store/expectations/expire.ts";
-import { removeExpiredKeys } from "../core/store/idempotency.ts";
-import { adoptWaiting } from "../core/store/limits/adopt-waiting.ts";
-import {
-  findGrantableKeys,
-  findRatedKeys,
-  hasRates,
-  type LineCursor,
-} from "../core/store/limits/find-grantable.ts";
-import { foldAllReturned } from "../core/store/limits/fold-returned.ts";
-import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
-import { GRANT_BATCH, grantPermits } from "../core/store/limits/grant-permits.ts";
-import { removeIdleKeys } from "../core/store/limits/queue-limits.ts";
-import { recountPermits } from "../core/store/limits/recount-permits.ts";
-import type { Notifier } from "../core/store/notify.ts";
 import { completeIndexes } from "../core/store/partition-indexes.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
-import { endPauses } from "../core/store/queues/queues.ts";
 import { endOverdueAttempts } from "../core/store/runs/complete.ts";
-import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { expireRuns } from "../core/store/runs/expire.ts";
 import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { readStats } from "../core/store/stats.ts";
-import { removeFiredDebounces } from "../core/store/tasks/debounce.ts";
-import { removeExpiredTasks } from "../core/store/tasks/expire.ts";
 import { seekInstants } from "../core/store/tasks/seek-instants.ts";
 import { settleExclusions } from "../core/store/tasks/settle-exclusions.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
-import type { Logger } from "../core/telemetry/log.ts";
-import type { DatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
-import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
-import { callRated, IDLE_LOOK_MS } from "./call-rated.ts";
+import { IDLE_LOOK_MS } from "./call-rated.ts";
 import { driveBulkActions } from "./drive-bulk.ts";
+import { type Job, type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
+import { callAllRated, createGranting, recount, removeQueueKeys, syncLimits } from "./queue-jobs.ts";
+import {
+  removeBulks,
+  removeDebounces,
+  removeEmails,
+  removeEvents,
+  removeFences,
+  removeFinishedTasks,
+  removeIdempotencyKeys,
+  removeInvalidTasks,
+} from "./removal-jobs.ts";
 import { createReringBackoff, type ReringBackoff } from "./rering-overdue.ts";
 import { createUnfiredWatch, watchRuns } from "./watch-expectations.ts";
 
-export interface JobContext {
-  store: Store;
-  clock: Clock;
-  /** What schedules see. */
-  time: ScheduleTime;
-  transport: QueueTransport;
-  notifier: Notifier;
-  ends: RunEnds;
-  log: Logger;
-  metrics: SchedulerMetrics;
-  stats: DatabaseStatsMetrics;
-  leaseMs: number;
-  /** Whether leases may be judged: after a time without a gap in the contact with the database. */
-  judge: LeaseJudge;
-  retentionDays: number;
-  functionCaps: FunctionLimitCaps;
-  /** How far ahead the stats look for runs that will want a worker. */
-  aheadMs: number;
-}
-
-interface Job {
-  name: string;
-  everyMs: number;
-  /** `stopping` aborts when it is to come to its end. */
-  run(context: JobContext, backoff: ReringBackoff, stopping: AbortSignal): Promise<unknown>;
-  /** In how many milliseconds it is to come again after what it answered, in place of `everyMs`. */
-  pace?(answer: unknown): number;
-}
-
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 /** Well below the usual period of scrapes. */
 export const STATS_MS = 5_000;
 const RESCUE_BATCH = 500;
@@ -91,19 +39,6 @@ const COMPLETION_BATCH = 500;
 export const EXPIRY_BATCH = 5_000;
 export const OVERDUE_MS = 1_000;
 const OVERDUE_BATCH = 1_000;
-/** Of many, a line names these. */
-const LOGGED_RUNS = 20;
-const KEY_BATCH = 10_000;
-const FENCE_BATCH = 10_000;
-const EMAIL_BATCH = 100;
-const QUEUE_BATCH = 100;
-const WAITING_KEYS = 1_000;
-const LOCKED_KEYS = 100;
-const RETURNED_KEYS = 1_000;
-const ADOPT_BATCH = 1_000;
-const TASK_BATCH = 1_000;
-const BULK_BATCH = 1_000;
-const EVENT_BATCH = 10_000;
 const FOLD_BATCH = 2_000;
 const SEEK_BATCH = 100;
 const EXCLUSION_BATCH = 200;
@@ -188,33 +123,6 @@ function createExpiry(): Job["run"] {
   };
 }
 
-/** For what no end of a run does: the permits of other limits, and of a look that failed; those that no claim counts off. */
-function createGranting(): Job["run"] {
-  const cursor: LineCursor = {};
-  return async (context) => {
-    const { store } = context;
-    while ((await adoptWaiting(store, ADOPT_BATCH)) === ADOPT_BATCH);
-    while ((await endPauses(store, QUEUE_BATCH)).length === QUEUE_BATCH);
-    await grantAndRing(context, await findGrantableKeys(store, WAITING_KEYS, cursor));
-    // The grants have taken them into account.
-    await foldAllReturned(store, RETURNED_KEYS);
-  };
-}
-
-/** A few keys at a time: their locks are held meanwhile. How many were granted, or called up. */
-async function grantAndRing(context: JobContext, keys: string[]): Promise<number> {
-  const { store, transport } = context;
-  let all = 0;
-  for (let at = 0; at < keys.length; at += LOCKED_KEYS)
-    for (let granted = GRANT_BATCH; granted >= GRANT_BATCH; ) {
-      const bells = await grantPermits(store, keys.slice(at, at + LOCKED_KEYS));
-      await sendIfPossible(context, transport.ring(bells));
-      granted = bells.length;
-      all += granted;
-    }
-  return all;
-}
-
 /** For what no end of a run does: those of skipped runs, and of a look that failed. */
 async function makeAllCallbacks(context: JobContext): Promise<void> {
   const { store, transport, log } = context;
@@ -223,36 +131,6 @@ async function makeAllCallbacks(context: JobContext): Promise<void> {
 
 async function foldAllErrors({ store }: JobContext): Promise<void> {
   while ((await foldErrors(store, FOLD_BATCH)) >= FOLD_BATCH);
-}
-
-/** Unlike permits, those of a rate come back by themselves. */
-async function callAllRated(context: JobContext): Promise<number> {
-  const { store } = context;
-  return await callRated({
-    async find() {
-      const keys = await findRatedKeys(store, WAITING_KEYS);
-      return keys.length > 0 || (await hasRates(store)) ? keys : null;
-    },
-    call: (keys) => grantAndRing(context, keys),
-  });
-}
-
-async function removeQueueKeys({ store }: JobContext): Promise<void> {
-  while ((await removeIdleKeys(store, KEY_BATCH)) === KEY_BATCH);
-}
-
-/** A count that is too low lets too many run, one that is too high too few. */
-async function recount({ store, log, metrics }: JobContext): Promise<void> {
-  const corrections = await recountPermits(store);
-  if (corrections.length === 0) return;
-  metrics.permitCorrections.inc(corrections.length);
-  log.warn({ corrections: corrections.slice(0, LOGGED_RUNS) }, "corrected counts of permits");
-}
-
-/** The release before changes functions, and knows no limits by key. */
-async function syncLimits({ store, log }: JobContext): Promise<void> {
-  const functionIds = await syncFunctionLimits(store);
-  if (functionIds.length > 0) log.info({ functionIds }, "took over the limits of functions");
 }
 
 /** How many were rescued. */
@@ -281,17 +159,6 @@ async function reringOverdueRuns(context: JobContext, backoff: ReringBackoff): P
   if (await sendIfPossible(context, transport.ring(bells))) metrics.rerung.inc(bells.length);
 }
 
-/** A queue that is away keeps no job from its work: what is not sent is found in the table. */
-async function sendIfPossible({ log }: JobContext, sending: Promise<void>): Promise<boolean> {
-  try {
-    await sending;
-    return true;
-  } catch (error) {
-    log[unsentLevel(error)]({ error }, "a job's bells were not sent");
-    return false;
-  }
-}
-
 /** What only the database knows, for who scrapes a scheduler. Old ones are worse than none. */
 async function tellStats({ store, stats, aheadMs }: JobContext): Promise<void> {
   try {
@@ -312,58 +179,6 @@ async function keepPartitions({ store, clock, log, retentionDays }: JobContext):
 async function indexPartitions({ store, clock, log }: JobContext, stopping: AbortSignal): Promise<void> {
   const built = await completeIndexes(store, clock.now(), stopping);
   if (built.length > 0) log.info({ built: built.length }, "built indexes of partitions that lacked them");
-}
-
-async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {
-  while ((await removeExpiredKeys(store.db, KEY_BATCH)) === KEY_BATCH);
-}
-
-/** Of tasks that have fired: the next one of the key is another anyway. */
-async function removeDebounces({ store }: JobContext): Promise<void> {
-  await removeFiredDebounces(store, KEY_BATCH);
-}
-
-/** As long as finished runs. */
-async function removeEmails({ store, clock, retentionDays }: JobContext): Promise<void> {
-  const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
-  while ((await removeExpiredEmails(store, before, EMAIL_BATCH)) === EMAIL_BATCH);
-}
-
-/** As long as the runs that they made or ended. */
-async function removeBulks({ store, clock, retentionDays }: JobContext): Promise<void> {
-  const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
-  while ((await removeExpiredBulks(store, before, BULK_BATCH)) === BULK_BATCH);
-}
-
-/** As long as runs. */
-async function removeInvalidTasks({ store, clock, retentionDays }: JobContext): Promise<void> {
-  const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
-  while ((await removeExpiredInvalidTasks(store, before, TASK_BATCH)) === TASK_BATCH);
-}
-
-/** As long as the runs they are of; an error as long after it was seen last. */
-async function removeEvents({ store, clock, retentionDays }: JobContext): Promise<void> {
-  const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
-  while ((await removeExpiredEvents(store, before, EVENT_BATCH)) === EVENT_BATCH);
-  while ((await removeExpiredGroups(store, before, EVENT_BATCH)) === EVENT_BATCH);
-  while ((await removeExpiredExpectations(store, before, EVENT_BATCH)) === EVENT_BATCH);
-}
-
-/** As long as their runs. */
-async function removeFinishedTasks({ store, clock, log, retentionDays }: JobContext): Promise<void> {
-  const before = new Date(clock.now().getTime() - retentionDays * DAY_MS);
-  let removed = 0;
-  let lastId: string | undefined;
-  do {
-    const batch = await removeExpiredTasks(store, before, TASK_BATCH, lastId);
-    removed += batch.removed;
-    lastId = batch.lastId;
-  } while (lastId !== undefined);
-  if (removed > 0) log.info({ tasks: removed }, "removed finished tasks past the retention");
-}
-
-async function removeFences({ store }: JobContext): Promise<void> {
-  while ((await removeExpiredFences(store, FENCE_BATCH)) === FENCE_BATCH);
 }
 
 async function runJob(

@@ -1,0 +1,80 @@
+/** The jobs of queues and limits: what no claim or end of a run does for them. */
+import { adoptWaiting } from "../core/store/limits/adopt-waiting.ts";
+import {
+  findGrantableKeys,
+  findRatedKeys,
+  hasRates,
+  type LineCursor,
+} from "../core/store/limits/find-grantable.ts";
+import { foldAllReturned } from "../core/store/limits/fold-returned.ts";
+import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
+import { GRANT_BATCH, grantPermits } from "../core/store/limits/grant-permits.ts";
+import { removeIdleKeys } from "../core/store/limits/queue-limits.ts";
+import { recountPermits } from "../core/store/limits/recount-permits.ts";
+import { endPauses } from "../core/store/queues/queues.ts";
+import { callRated } from "./call-rated.ts";
+import { type Job, type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
+
+const ADOPT_BATCH = 1_000;
+const QUEUE_BATCH = 100;
+const WAITING_KEYS = 1_000;
+const LOCKED_KEYS = 100;
+const RETURNED_KEYS = 1_000;
+const KEY_BATCH = 10_000;
+
+/** For what no end of a run does: the permits of other limits, and of a look that failed; those that no claim counts off. */
+export function createGranting(): Job["run"] {
+  const cursor: LineCursor = {};
+  return async (context) => {
+    const { store } = context;
+    while ((await adoptWaiting(store, ADOPT_BATCH)) === ADOPT_BATCH);
+    while ((await endPauses(store, QUEUE_BATCH)).length === QUEUE_BATCH);
+    await grantAndRing(context, await findGrantableKeys(store, WAITING_KEYS, cursor));
+    // The grants have taken them into account.
+    await foldAllReturned(store, RETURNED_KEYS);
+  };
+}
+
+/** A few keys at a time: their locks are held meanwhile. How many were granted, or called up. */
+async function grantAndRing(context: JobContext, keys: string[]): Promise<number> {
+  const { store, transport } = context;
+  let all = 0;
+  for (let at = 0; at < keys.length; at += LOCKED_KEYS)
+    for (let granted = GRANT_BATCH; granted >= GRANT_BATCH; ) {
+      const bells = await grantPermits(store, keys.slice(at, at + LOCKED_KEYS));
+      await sendIfPossible(context, transport.ring(bells));
+      granted = bells.length;
+      all += granted;
+    }
+  return all;
+}
+
+/** Unlike permits, those of a rate come back by themselves. */
+export async function callAllRated(context: JobContext): Promise<number> {
+  const { store } = context;
+  return await callRated({
+    async find() {
+      const keys = await findRatedKeys(store, WAITING_KEYS);
+      return keys.length > 0 || (await hasRates(store)) ? keys : null;
+    },
+    call: (keys) => grantAndRing(context, keys),
+  });
+}
+
+export async function removeQueueKeys({ store }: JobContext): Promise<void> {
+  while ((await removeIdleKeys(store, KEY_BATCH)) === KEY_BATCH);
+}
+
+/** A count that is too low lets too many run, one that is too high too few. */
+export async function recount({ store, log, metrics }: JobContext): Promise<void> {
+  const corrections = await recountPermits(store);
+  if (corrections.length === 0) return;
+  metrics.permitCorrections.inc(corrections.length);
+  log.warn({ corrections: corrections.slice(0, LOGGED_RUNS) }, "corrected counts of permits");
+}
+
+/** The release before changes functions, and knows no limits by key. */
+export async function syncLimits({ store, log }: JobContext): Promise<void> {
+  const functionIds = await syncFunctionLimits(store);
+  if (functionIds.length > 0) log.info({ functionIds }, "took over the limits of functions");
+}

@@ -1,0 +1,80 @@
+/** The jobs that remove what is past its time. */
+import { removeExpiredBulks } from "../core/store/bulk/bulk-actions.ts";
+import { removeExpiredEmails } from "../core/store/captured-emails.ts";
+import { removeExpiredInvalidTasks } from "../core/store/enqueue/enqueued-tasks.ts";
+import { removeExpiredGroups } from "../core/store/errors/groups.ts";
+import { removeExpiredEvents } from "../core/store/events/record.ts";
+import { removeExpiredExpectations } from "../core/store/expectations/expire.ts";
+import { removeExpiredKeys } from "../core/store/idempotency.ts";
+import { removeExpiredFences } from "../core/store/runs/direct.ts";
+import { removeFiredDebounces } from "../core/store/tasks/debounce.ts";
+import { removeExpiredTasks } from "../core/store/tasks/expire.ts";
+import type { JobContext } from "./job.ts";
+
+const DAY_MS = 86_400_000;
+const KEY_BATCH = 10_000;
+const FENCE_BATCH = 10_000;
+const EMAIL_BATCH = 100;
+const TASK_BATCH = 1_000;
+const BULK_BATCH = 1_000;
+const EVENT_BATCH = 10_000;
+
+const retentionStart = ({ clock, retentionDays }: JobContext) =>
+  new Date(clock.now().getTime() - retentionDays * DAY_MS);
+
+export async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {
+  while ((await removeExpiredKeys(store.db, KEY_BATCH)) === KEY_BATCH);
+}
+
+/** Of tasks that have fired: the next one of the key is another anyway. */
+export async function removeDebounces({ store }: JobContext): Promise<void> {
+  await removeFiredDebounces(store, KEY_BATCH);
+}
+
+/** As long as finished runs. */
+export async function removeEmails(context: JobContext): Promise<void> {
+  const { store } = context;
+  const before = retentionStart(context);
+  while ((await removeExpiredEmails(store, before, EMAIL_BATCH)) === EMAIL_BATCH);
+}
+
+/** As long as the runs that they made or ended. */
+export async function removeBulks(context: JobContext): Promise<void> {
+  const { store } = context;
+  const before = retentionStart(context);
+  while ((await removeExpiredBulks(store, before, BULK_BATCH)) === BULK_BATCH);
+}
+
+/** As long as runs. */
+export async function removeInvalidTasks(context: JobContext): Promise<void> {
+  const { store } = context;
+  const before = retentionStart(context);
+  while ((await removeExpiredInvalidTasks(store, before, TASK_BATCH)) === TASK_BATCH);
+}
+
+/** As long as the runs they are of; an error as long after it was seen last. */
+export async function removeEvents(context: JobContext): Promise<void> {
+  const { store } = context;
+  const before = retentionStart(context);
+  while ((await removeExpiredEvents(store, before, EVENT_BATCH)) === EVENT_BATCH);
+  while ((await removeExpiredGroups(store, before, EVENT_BATCH)) === EVENT_BATCH);
+  while ((await removeExpiredExpectations(store, before, EVENT_BATCH)) === EVENT_BATCH);
+}
+
+/** As long as their runs. */
+export async function removeFinishedTasks(context: JobContext): Promise<void> {
+  const { store, log } = context;
+  const before = retentionStart(context);
+  let removed = 0;
+  let lastId: string | undefined;
+  do {
+    const batch = await removeExpiredTasks(store, before, TASK_BATCH, lastId);
+    removed += batch.removed;
+    lastId = batch.lastId;
+  } while (lastId !== undefined);
+  if (removed > 0) log.info({ tasks: removed }, "removed finished tasks past the retention");
+}
+
+export async function removeFences({ store }: JobContext): Promise<void> {
+  while ((await removeExpiredFences(store, FENCE_BATCH)) === FENCE_BATCH);
+}
