@@ -33,3 +33,45 @@ export function createLoopRest(clock: Clock): LoopRest {
     },
   };
 }
+
+export interface Loop {
+  wake(): void;
+  /** Resolves when its last look is over. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Looks, rests for as many milliseconds as `look` answers, or until it is woken, and looks again; after a look that failed
+ * it rests for `retryMs`. `quietMs`: for so long after each look nothing but a stop is heard.
+ */
+export function startLoop(
+  clock: Clock,
+  look: (stopped: AbortSignal) => Promise<number>,
+  on: { retryMs: number; failed(error: unknown): void; quietMs?(): number },
+): Loop {
+  const loop = createLoopRest(clock);
+
+  async function run(): Promise<void> {
+    while (!loop.stopped.aborted) {
+      loop.look();
+      let restMs = on.retryMs;
+      try {
+        restMs = await look(loop.stopped);
+      } catch (error) {
+        on.failed(error);
+      }
+      const quietMs = Math.min(on.quietMs?.() ?? 0, restMs);
+      if (quietMs > 0) await clock.sleep(quietMs, loop.stopped);
+      await loop.rest(restMs - quietMs);
+    }
+  }
+
+  const running = run();
+  return {
+    wake: loop.wake,
+    async stop() {
+      loop.stop();
+      await running;
+    },
+  };
+}

@@ -1,6 +1,6 @@
 /** Runs that calls may join are rung at their instants; from then on nobody joins them. */
 import type { Clock } from "../core/clock.ts";
-import { createLoopRest } from "../core/loop-rest.ts";
+import { type Loop, startLoop } from "../core/loop-rest.ts";
 import type { ClosedRuns } from "../core/store/joins/joinable-runs.ts";
 import type { StagedRun } from "../core/store/runs/staged-run.ts";
 
@@ -16,40 +16,16 @@ export function decideRestMs({ nextInMs }: ClosedRuns): number {
   return Math.min(Math.max(nextInMs ?? LOOK_MS, LEAST_MS), LOOK_MS);
 }
 
-export interface CloseLoop {
-  /** A run waits that did not: look now. */
-  wake(): void;
-  stop(): Promise<void>;
-}
-
+/** To be woken where a run waits that did not. */
 export function startCloseLoop(
   clock: Clock,
   close: () => Promise<ClosedRuns>,
   on: { closed(runs: StagedRun[]): void; failed(error: unknown): void },
-): CloseLoop {
-  const loop = createLoopRest(clock);
-
-  async function run(): Promise<void> {
-    while (!loop.stopped.aborted) {
-      loop.look();
-      let restMs = RETRY_MS;
-      try {
-        const closed = await close();
-        if (closed.runs.length > 0) on.closed(closed.runs);
-        restMs = decideRestMs(closed);
-      } catch (error) {
-        on.failed(error);
-      }
-      await loop.rest(restMs);
-    }
+): Loop {
+  async function look(): Promise<number> {
+    const closed = await close();
+    if (closed.runs.length > 0) on.closed(closed.runs);
+    return decideRestMs(closed);
   }
-
-  const running = run();
-  return {
-    wake: loop.wake,
-    async stop() {
-      loop.stop();
-      await running;
-    },
-  };
+  return startLoop(clock, look, { retryMs: RETRY_MS, failed: on.failed });
 }

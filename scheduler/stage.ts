@@ -1,6 +1,6 @@
 /** The scheduler's pass: stage what is due soon, ring it at its instant, sleep until the next instant that matters. */
 import type { Clock } from "../core/clock.ts";
-import { createLoopRest } from "../core/loop-rest.ts";
+import { type Loop, startLoop } from "../core/loop-rest.ts";
 import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
 import type { Store } from "../core/store/database.ts";
 import { type SettledRuns, settleHeldRuns } from "../core/store/runs/settle-held.ts";
@@ -66,25 +66,19 @@ export function decideSleepMs({ due, retry, held, hasWaiting }: NextInstants, no
   return Math.max(Math.min(...untilMs), 0);
 }
 
-export interface StageLoop {
-  /** Something changed: look now. */
-  wake(): void;
-  stop(): Promise<void>;
-}
-
 /** After a failed pass the loop waits this long, so that an outage of the database is no storm. */
 const RETRY_MS = 500;
 /** Instants closer together than this are staged together. */
 const MIN_SLEEP_MS = 20;
 
+/** To be woken where something changed. */
 export function startStageLoop(
   store: Store,
   clock: Clock,
   on: { staged(report: StageReport, tookMs: number): void; failed(error: unknown): void },
   tracer: Tracer = NO_TRACER,
   time: ScheduleTime = trueTime(clock),
-): StageLoop {
-  const loop = createLoopRest(clock);
+): Loop {
   const mover = time.isVirtual ? createClockMover(store, clock, time) : undefined;
 
   /** How long nothing is to be done. `target`: the virtual time's, of before the pass. */
@@ -96,30 +90,13 @@ export function startStageLoop(
     return Math.max(Math.min(standsMs, decideSleepMs({ ...next, due: null }, clock.now())), MIN_SLEEP_MS);
   }
 
-  async function run(): Promise<void> {
-    while (!loop.stopped.aborted) {
-      loop.look();
-      let waitMs = RETRY_MS;
-      try {
-        const beganMs = performance.now();
-        const target = time.isVirtual ? time.target : null;
-        const report = await stagePass(store, clock, tracer, time);
-        on.staged(report, performance.now() - beganMs);
-        if (report.more) continue;
-        waitMs = await findWaitMs(target);
-      } catch (error) {
-        on.failed(error);
-      }
-      await loop.rest(waitMs);
-    }
+  async function look(): Promise<number> {
+    const beganMs = performance.now();
+    const target = time.isVirtual ? time.target : null;
+    const report = await stagePass(store, clock, tracer, time);
+    on.staged(report, performance.now() - beganMs);
+    return report.more ? 0 : await findWaitMs(target);
   }
 
-  const running = run();
-  return {
-    wake: loop.wake,
-    async stop() {
-      loop.stop();
-      await running;
-    },
-  };
+  return startLoop(clock, look, { retryMs: RETRY_MS, failed: on.failed });
 }

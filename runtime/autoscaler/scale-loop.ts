@@ -3,7 +3,7 @@
  * stands apart from its loop. A pass that cannot read the demand changes nothing: no news is no reason to scale.
  */
 import type { Clock } from "../../core/clock.ts";
-import { createLoopRest } from "../../core/loop-rest.ts";
+import { type Loop, startLoop } from "../../core/loop-rest.ts";
 import { type Demand, totalDemand } from "../../core/store/demand.ts";
 import type { SessionLock } from "../../core/store/session-lock.ts";
 import type { ServingWorker } from "../../core/store/workers.ts";
@@ -43,45 +43,27 @@ export interface ScaleParts {
   };
 }
 
-export interface ScaleLoop {
-  /** A bell rang, or the fleet has changed: look now. */
-  wake(): void;
-  stop(): Promise<void>;
-}
-
 /** Looks are this far apart at most: readings make the windows, and upcoming instants are found by looking. */
 const MAX_WAIT_MS = 1_000;
 /** Bells come in storms; looks do not. From zero the first bell is answered at once. */
 const MIN_WAIT_MS = { atZero: 20, withWorkers: 200 };
 
-export function startScaleLoop(parts: ScaleParts): ScaleLoop {
-  const { clock, fleet } = parts;
-  const loop = createLoopRest(clock);
-  const look = createLook(parts);
-
-  async function run(): Promise<void> {
-    while (!loop.stopped.aborted) {
-      loop.look();
-      let waitMs = MAX_WAIT_MS;
-      try {
-        waitMs = await look();
-      } catch (error) {
-        parts.on.failed(error);
-      }
+/** To be woken where a bell rang, or the fleet has changed. */
+export function startScaleLoop(parts: ScaleParts): Loop {
+  const { clock, fleet, startLock, on } = parts;
+  const loop = startLoop(clock, createLook(parts), {
+    retryMs: MAX_WAIT_MS,
+    failed: on.failed,
+    quietMs() {
       const { starting, up } = fleet.counts();
-      const quietMs = starting + up === 0 ? MIN_WAIT_MS.atZero : MIN_WAIT_MS.withWorkers;
-      await clock.sleep(Math.min(quietMs, waitMs), loop.stopped);
-      await loop.rest(waitMs - quietMs);
-    }
-  }
-
-  const running = run();
+      return starting + up === 0 ? MIN_WAIT_MS.atZero : MIN_WAIT_MS.withWorkers;
+    },
+  });
   return {
     wake: loop.wake,
     async stop() {
-      loop.stop();
-      await running;
-      await parts.startLock.release();
+      await loop.stop();
+      await startLock.release();
     },
   };
 }
