@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { installSqlFunctions } from "../../core/store/enqueue/sql-functions.ts";
 import { describeEnqueue } from "../../core/store/enqueue/task-contract.ts";
@@ -21,9 +22,11 @@ async function enqueue(task: object | string): Promise<string> {
 }
 const cancel = async (task: string) =>
   (await pool.query<{ found: boolean }>("SELECT bellhop.cancel($1) AS found", [task])).rows[0]!.found;
+const anywhere = () => ({ namespaceId: randomUUID() });
 async function takeAll(): Promise<string[]> {
   const outcomes: string[] = [];
-  for (let outcome = await takeOne(api.parts); outcome; outcome = await takeOne(api.parts))
+  const turn = anywhere();
+  for (let outcome = await takeOne(api.parts, turn); outcome; outcome = await takeOne(api.parts, turn))
     outcomes.push(outcome);
   return outcomes;
 }
@@ -147,7 +150,7 @@ test("what fails for the database's sake waits, and is made by the next look", a
       throw away;
     },
   };
-  await assert.rejects(takeOne(broken), away);
+  await assert.rejects(takeOne(broken, anywhere()), away);
   assert.deepEqual(await takeAll(), ["made"]);
   assert.equal((await caller.call("GET", `/v1/tasks/${id}`)).status, 200);
 });
@@ -160,11 +163,28 @@ test("what fails again and again does not hold up what waits behind it", async (
     CREATE TRIGGER refuse_it BEFORE UPDATE ON tasks FOR EACH ROW WHEN (OLD.id = '${stuck}') EXECUTE FUNCTION refuse_it()`);
   assert.equal(await cancel(stuck), true);
   const behind = await enqueue({ ...HTTP, schedule: { delay: "1h" } });
-  await assert.rejects(takeOne(api.parts), /stuck/);
+  await assert.rejects(takeOne(api.parts, anywhere()), /stuck/);
   // Its connection has given back what it held.
   await pool.query("SELECT FROM enqueued_tasks FOR UPDATE");
-  assert.equal(await takeOne(api.parts), "made");
+  assert.equal(await takeOne(api.parts, anywhere()), "made");
   assert.equal((await caller.call("GET", `/v1/tasks/${behind}`)).status, 200);
   await pool.query("DROP TRIGGER refuse_it ON tasks");
   assert.deepEqual(await takeAll(), ["cancelled"]);
+});
+
+test("namespaces take turns: one that has enqueued much keeps nobody else waiting", async () => {
+  const { namespaceId: few } = await api.newTenant();
+  for (let count = 0; count < 10; count += 1) await enqueue({ ...HTTP, schedule: { delay: "1h" } });
+  for (const before of [few, namespaceId, randomUUID()]) {
+    const id = await enqueue({ ...HTTP, schedule: { delay: "1h" } });
+    await pool.query("UPDATE enqueued_tasks SET namespace_id = $1 WHERE task_id = $2", [few, id]);
+    const turn = { namespaceId: before };
+    const served = [];
+    for (let count = 0; count < 2; count += 1) {
+      await takeOne(api.parts, turn);
+      served.push(turn.namespaceId);
+    }
+    assert.deepEqual(served.sort(), [few, namespaceId].sort(), `beginning after ${before}`);
+  }
+  await takeAll();
 });

@@ -3,8 +3,9 @@
  * would, each in one transaction with the row that asked for it. What that would refuse is kept with the reason.
  */
 
+import { randomUUID } from "node:crypto";
 import { newTaskInput } from "../../core/contracts/task-input.ts";
-import { createLoopRest } from "../../core/loop-rest.ts";
+import { startLoop } from "../../core/loop-rest.ts";
 import { toProblem } from "../../core/problem.ts";
 import { trueTime } from "../../core/schedule-time.ts";
 import { isDatabaseAway } from "../../core/store/database-away.ts";
@@ -30,14 +31,20 @@ import { readNewTask } from "../tasks/http-body.ts";
 
 type Outcome = "made" | "cancelled" | "refused";
 
+/** Which namespace was served last: the next one comes next. */
+export interface IntakeTurn {
+  namespaceId: string;
+}
+
 /** What became of the first that waits; undefined: none does. Those behind one that fails do not wait for it. */
-export async function takeOne(parts: ApiParts): Promise<Outcome | undefined> {
+export async function takeOne(parts: ApiParts, turn: IntakeTurn): Promise<Outcome | undefined> {
   let seq: string | undefined;
   try {
     const { result, release } = await inTransaction(parts.store.pool, async (tx) => {
       const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
-      const enqueued = await takeEnqueued(tx);
+      const enqueued = await takeEnqueued(tx, turn.namespaceId);
       seq = enqueued?.seq;
+      turn.namespaceId = enqueued?.namespaceId ?? turn.namespaceId;
       return {
         result: enqueued && (await carryOut(deferred.parts, tx, enqueued)),
         release: deferred.release,
@@ -99,27 +106,18 @@ const LOOK_MS = 1_000;
 
 /** Makes what is enqueued, one after another, until it is stopped. */
 export function startIntake(parts: ApiParts, listener: Listener): { stop(): Promise<void> } {
-  const { clock, log } = parts;
-  const loop = createLoopRest(clock);
+  // APIs that start together do not all begin with the same one.
+  const turn = { namespaceId: randomUUID() };
 
-  async function run(): Promise<void> {
-    while (!loop.stopped.aborted) {
-      loop.look();
-      try {
-        while (!loop.stopped.aborted && (await takeOne(parts)) !== undefined);
-      } catch (error) {
-        log.error({ error }, "enqueued tasks were not made; tried again soon");
-      }
-      await loop.rest(LOOK_MS);
-    }
+  async function takeAll(stopped: AbortSignal): Promise<number> {
+    while (!stopped.aborted && (await takeOne(parts, turn)) !== undefined);
+    return LOOK_MS;
   }
 
+  const loop = startLoop(parts.clock, takeAll, {
+    retryMs: LOOK_MS,
+    failed: (error) => parts.log.error({ error }, "enqueued tasks were not made; tried again soon"),
+  });
   void listener.on("bellhop_enqueued", () => loop.wake());
-  const running = run();
-  return {
-    async stop() {
-      loop.stop();
-      await running;
-    },
-  };
+  return loop;
 }

@@ -82,6 +82,7 @@ const LATER = [
   "0064-debounced-tasks",
   "0065-exclusion-looks",
   "0066-uncounted-limits",
+  "0067-shares-of-intake",
   "0069-keys",
 ];
 

@@ -284,6 +284,13 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   },
   "due tasks": { use: (s) => stageDueTasks(s, now, soon, 100), index: "tasks_due" },
   "due retries": { use: (s) => queueDueRetries(s, soon, 100), index: "task_runs_open_scheduled" },
+  "due retries in shares": {
+    async use(s) {
+      const tomorrow = new Date(Date.now() + 86_400_000);
+      for (let pass = 0; pass < 2; pass += 1) await queueDueRetries(s, tomorrow, 1);
+    },
+    index: "task_runs_open_retries",
+  },
   "next instant": { use: (s) => findNextInstants(s), index: "tasks_due" },
   "what fires soon": { use: (s) => listUpcoming(s, id, soon, undefined, 50), index: "tasks_upcoming" },
   "what fires soon, a later page": {

@@ -19,18 +19,30 @@ export interface EnqueuedTask {
   enqueuedAt: Date;
 }
 
-/** The first that waits and that nobody else is at, locked. Which transaction commits first is not its number's affair. */
-export async function takeEnqueued({ pool }: Transaction): Promise<EnqueuedTask | undefined> {
+const firstOf = (namespace: string) => `
+  SELECT * FROM (
+    SELECT seq, task_id AS "taskId", namespace_id AS "namespaceId", action, task::text AS text,
+      enqueued_at AS "enqueuedAt"
+    FROM enqueued_tasks WHERE refused_at IS NULL AND ${namespace}
+    ORDER BY namespace_id, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS one`;
+
+/**
+ * The first that waits and that nobody else is at, locked: of the namespace that comes after this one, round and round, so
+ * that nobody waits for all that another has enqueued. Which transaction commits first is not its number's affair.
+ */
+export async function takeEnqueued(
+  { pool }: Transaction,
+  afterNamespaceId: string,
+): Promise<EnqueuedTask | undefined> {
   const { rows } = await pool.query<EnqueuedTask>({
     name: "take-enqueued",
-    text: `SELECT seq, task_id AS "taskId", namespace_id AS "namespaceId", action, task::text AS text,
-        enqueued_at AS "enqueuedAt"
-      FROM enqueued_tasks WHERE refused_at IS NULL ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED`,
+    text: `${firstOf("namespace_id > $1")} UNION ALL ${firstOf("namespace_id <= $1")} LIMIT 1`,
+    values: [afterNamespaceId],
   });
   return rows[0];
 }
 
-/** Others first: what waits is taken by its number. */
+/** Others of its namespace first: what waits there is taken by its number. */
 export async function moveEnqueuedBack({ pool }: QueryScope, seq: string): Promise<void> {
   await pool.query("UPDATE enqueued_tasks SET seq = DEFAULT WHERE seq = $1", [seq]);
 }

@@ -26,7 +26,7 @@ import { inTransaction } from "../transaction.ts";
 import { INSERT_STAGED, INSERT_STAGED_HELD, INSERT_STAGED_READY, TASK_FACTS } from "./insert.ts";
 import { recordSkipped } from "./skip.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
-import { takeDueTasks } from "./take-due-tasks.ts";
+import { DUE_RETRIES, DUE_TASKS, type Taken, takeDue } from "./take-due.ts";
 
 /** An occurrence that is about to be staged. */
 export interface Occurrence {
@@ -82,7 +82,12 @@ export async function stageOccurrences(
   readyAt?: Date,
 ): Promise<StagedBatch> {
   return await inTransaction(store.pool, async (tx) => {
-    const due = await takeDueTasks<DueTask>(store, tx, DUE_COLUMNS, horizon, limit);
+    const due = await takeDue<DueTask>(
+      DUE_TASKS,
+      store,
+      { columns: DUE_COLUMNS, horizon, limit },
+      async (take, values) => (await tx.pool.query<DueTask & Taken>(take, values)).rows,
+    );
     const exclusions = await loadExclusions(tx, due);
     const decided = decideAll(due, now, exclusions);
     const staged = decided.flatMap((decision) => {
@@ -324,20 +329,25 @@ const toSkipped = ({ id: taskId, expect, schedule }: DueTask, skipped: SkippedIn
   ...{ taskId, skipped, dueAt: dueOfSkipped(skipped, expect, schedule) },
 });
 
+const queueRetries = (take: string) => `
+  WITH due AS MATERIALIZED (${take})
+  UPDATE task_runs_open r SET state = 'queued', queued_at = clock_timestamp() FROM due d WHERE r.id = d.id
+  RETURNING r.id, ${STAGED}, d.own_namespace, d.visited_last`;
+
 /** scheduled → queued for retries whose instant comes before `horizon`. */
 export async function queueDueRetries(
-  { db }: QueryScope,
+  store: Pick<Store, "pool">,
   horizon: Date,
   limit: number,
 ): Promise<StagedRun[]> {
-  const { rows } = await sql<StagedRun>`
-    WITH due AS MATERIALIZED (
-      SELECT id FROM task_runs_open WHERE state = 'scheduled' AND available_at <= ${horizon}
-      ORDER BY available_at LIMIT ${limit} FOR UPDATE SKIP LOCKED
-    )
-    UPDATE task_runs_open r SET state = 'queued', queued_at = clock_timestamp() FROM due WHERE r.id = due.id
-    RETURNING ${sql.raw(STAGED)}`.execute(db);
-  return rows;
+  const queued = await takeDue<{ id: string } & StagedRun>(
+    DUE_RETRIES,
+    store,
+    { columns: "id", horizon, limit },
+    async (take, values) =>
+      (await store.pool.query<{ id: string } & StagedRun & Taken>(queueRetries(take), values)).rows,
+  );
+  return queued.map(({ runId, availableAt, traceparent }) => ({ runId, availableAt, traceparent }));
 }
 
 export interface NextInstants {
