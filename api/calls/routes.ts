@@ -10,6 +10,7 @@ import { startedRunOutput } from "../../core/contracts/run.ts";
 import {
   DEFAULT_PRIORITY,
   DEFAULT_QUEUE,
+  isDefaultPlace,
   MAX_PRIORITY,
   type QueuePlace,
 } from "../../core/domain/limit-keys.ts";
@@ -118,9 +119,7 @@ function toPlace(given: Pick<z.output<typeof callQuery>, keyof QueuePlace>): Que
     rateKey: given.rateKey ?? null,
     priority: given.priority ?? DEFAULT_PRIORITY,
   };
-  const hasNoKey = place.concurrencyKey === null && place.rateKey === null;
-  const isPlain = place.queue === DEFAULT_QUEUE && hasNoKey && place.priority === DEFAULT_PRIORITY;
-  return isPlain ? undefined : place;
+  return isDefaultPlace(place) ? undefined : place;
 }
 
 const invoke = defineRoute({

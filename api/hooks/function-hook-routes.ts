@@ -8,6 +8,7 @@ import { isId } from "../../core/store/ids.ts";
 import { requireFunction } from "../functions/function-of-path.ts";
 import { resolveTarget } from "../functions/resolve-target.ts";
 import { defineRoute, type Route } from "../http/route.ts";
+import { requireQueue } from "../queues/require-queue.ts";
 
 const ofFunction = { name: functionNameParam };
 
@@ -21,12 +22,14 @@ export const functionHookRoutes: Route[] = [
     params: ofFunction,
     body: { schema: hookInput, isOptional: true },
     answers: { 201: { is: "The hook with its token.", schema: createdHookOutput } },
-    errors: { 404: ["not_found"], 409: ["too_many_hooks"] },
+    errors: { 404: ["not_found"], 409: ["too_many_hooks"], 422: ["unknown_queue"] },
     async handle({ parts, context, owner, params: { name }, body: input }) {
       const { db } = parts.store;
       const fn = await requireFunction(db, owner.namespaceId, name);
       await resolveTarget(db, fn.id, { tag: input.tag ?? undefined });
-      const made = await createHook(db, fn.id, input);
+      await requireQueue(parts.store, owner.namespaceId, input.queue);
+      const { name: hookName, tag, maxAttempts, ...place } = input;
+      const made = await createHook(db, fn.id, { name: hookName, tag, maxAttempts, place });
       if (!made) throw notFound("function", fn.name);
       const { hook, token } = made;
       context.header("cache-control", "no-store");

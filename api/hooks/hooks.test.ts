@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
+import { claimRuns } from "../../core/store/runs/claim.ts";
+import { makeWorker } from "../../core/store/testing/samples.ts";
 import { type Answer, openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
@@ -15,7 +17,7 @@ async function newTenant(limits = {}): Promise<TestCaller> {
   return tenant;
 }
 
-async function makeHook(tenant: TestCaller, body: Record<string, string> = {}) {
+async function makeHook(tenant: TestCaller, body: Record<string, string | number> = {}) {
   const answer = await tenant.call("POST", HOOKS, { body });
   assert.equal(answer.status, 201, JSON.stringify(answer.body));
   return answer.body;
@@ -30,7 +32,9 @@ test("a hook shows its token once", async () => {
   const { token, url, ...hook } = await makeHook(tenant, { name: "the shop", tag: "first" });
   assert.match(token, /^bhk_[\w-]{43}$/);
   assert.equal(url, `/hooks/${token}`);
-  assert.deepEqual(Object.keys(hook).sort(), ["createdAt", "id", "maxAttempts", "name", "tag"]);
+  assert.deepEqual(Object.keys(hook).sort(), [
+    ...["concurrencyKey", "createdAt", "id", "maxAttempts", "name", "priority", "queue", "rateKey", "tag"],
+  ]);
   assert.deepEqual((await tenant.call("GET", HOOKS)).body, { items: [hook], nextCursor: null });
   const { rows } = await api.store.pool.query("SELECT * FROM function_hooks");
   assert.ok(!JSON.stringify(rows).includes(token.slice(4)));
@@ -90,6 +94,35 @@ test("a hook that is bound to a tag triggers that revision", async () => {
   assert.equal(await revisionOf(free.url), fn.revision.id);
 });
 
+test("its calls stand in the queue that it names, with its keys and its priority", async () => {
+  const tenant = await newTenant();
+  const place = { queue: "mail", concurrencyKey: "the shop", rateKey: "orders", priority: 80 };
+  assertProblem(await tenant.call("POST", HOOKS, { body: place }), 422, "unknown_queue", ["queue"]);
+  await tenant.call("PUT", "/v1/queues/mail", { body: { concurrency: 1 } });
+  const hook = await makeHook(tenant, place);
+  const { queue, concurrencyKey, rateKey, priority } = hook;
+  assert.deepEqual({ queue, concurrencyKey, rateKey, priority }, place);
+  const first = (await send(hook.url)).body.runId;
+  const second = (await send(hook.url)).body.runId;
+  const started = await api.start(first);
+  assert.deepEqual(await claimRuns(api.store, await makeWorker(api.db), [second]), []);
+  const { body: waits } = await tenant.call("GET", `/v1/runs/${second}`);
+  assert.deepEqual([waits.queue, waits.priority, waits.waitingFor], ["mail", 80, "concurrency"]);
+  await api.finish(started, { state: "succeeded", result: null });
+  assertProblem(await tenant.call("DELETE", "/v1/queues/mail"), 409, "queue_in_use");
+});
+
+test("a queue that a hook names is not deleted, and is once the hook is gone", async () => {
+  const tenant = await newTenant();
+  await tenant.call("PUT", "/v1/queues/mail", { body: {} });
+  const { id } = await makeHook(tenant, { queue: "mail" });
+  const refused = await tenant.call("DELETE", "/v1/queues/mail");
+  assertProblem(refused, 409, "queue_in_use");
+  assert.match(refused.body.detail, new RegExp(`the hook ${id} of the function greet names it`));
+  await tenant.call("DELETE", `${HOOKS}/${id}`);
+  assert.equal((await tenant.call("DELETE", "/v1/queues/mail")).status, 204);
+});
+
 test("what cannot be is refused by its field, more than twenty by a 409", async () => {
   const tenant = await newTenant();
   for (const [body, field] of [
@@ -97,6 +130,10 @@ test("what cannot be is refused by its field, more than twenty by a 409", async 
     [{ name: "x".repeat(101) }, "name"],
     [{ tag: "none" }, "tag"],
     [{ token: "mine" }, "token"],
+    [{ queue: "no name" }, "queue"],
+    [{ concurrencyKey: "" }, "concurrencyKey"],
+    [{ rateKey: "x".repeat(129) }, "rateKey"],
+    [{ priority: 101 }, "priority"],
   ] as const) {
     assertProblem(await tenant.call("POST", HOOKS, { body }), 422, "invalid_input", [field]);
   }

@@ -106,7 +106,7 @@ interface Enqueued {
 
 async function enqueue(
   { store, ringer, functionCaps }: ApiParts,
-  { namespaceId, functionName, tag, maxAttempts, limits }: HookTarget,
+  { namespaceId, functionName, tag, maxAttempts, place, limits }: HookTarget,
   input: StoredRequestInput,
   once: IdempotentRequest | undefined,
   traceparent: string | undefined,
@@ -115,7 +115,7 @@ async function enqueue(
   const { id, made } = await makeOnce(store, once, runId, async (scope) => {
     const run = await enqueueInvocation(scope, {
       ...{ runId, namespaceId, functionName, input, trigger: "hook", awaited: false },
-      ...{ traceparent, maxAttempts },
+      ...{ traceparent, maxAttempts, place },
       timeoutMs: callDurations(limits, functionCaps).attemptMs,
       target: tag === null ? undefined : { tag },
     });

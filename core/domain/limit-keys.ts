@@ -1,4 +1,5 @@
 /** What a limit holds for, by name: a run may start where each of its keys has a permit left. */
+import { isDeepStrictEqual } from "node:util";
 
 /** The queue of whatever names none. It always exists. */
 export const DEFAULT_QUEUE = "default";
@@ -35,6 +36,13 @@ export interface QueuePlace {
   priority: number;
 }
 
+/** Of what says nothing of it. */
+export const DEFAULT_PLACE: QueuePlace = {
+  ...{ queue: DEFAULT_QUEUE, concurrencyKey: null, rateKey: null, priority: DEFAULT_PRIORITY },
+};
+
+export const isDefaultPlace = (place: QueuePlace) => isDeepStrictEqual(place, DEFAULT_PLACE);
+
 /** As they are stored with a task or a run. */
 export interface PlacedRun {
   /** Null: `default`, and no key in it. The limits of `default` hold for such a run without being named. */
@@ -52,6 +60,15 @@ export function placeInQueue(namespaceId: string, place: QueuePlace): PlacedRun 
   if (concurrencyKey !== null) keys.push(concurrencySubkey(namespaceId, queue, concurrencyKey));
   if (rateKey !== null) keys.push(rateSubkey(namespaceId, queue, rateKey));
   return { queue, limitKeys: keys, priority };
+}
+
+/** What `placeInQueue` was told of the keys, of those that a run names. */
+export function keysInQueue(limitKeys: readonly string[]): Pick<QueuePlace, "concurrencyKey" | "rateKey"> {
+  const find = (kind: "queue" | "rate") => {
+    const prefix = new RegExp(`^${kind}:[^/]+/[^/]+/`);
+    return limitKeys.find((key) => prefix.test(key))?.replace(prefix, "") ?? null;
+  };
+  return { concurrencyKey: find("queue"), rateKey: find("rate") };
 }
 
 /**

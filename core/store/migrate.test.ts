@@ -83,6 +83,7 @@ const LATER = [
   "0065-exclusion-looks",
   "0066-uncounted-limits",
   "0067-shares-of-intake",
+  "0068-hook-places",
   "0069-keys",
 ];
 

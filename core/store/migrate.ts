@@ -56,6 +56,7 @@ import * as debouncedTasks from "./migrations/0064-debounced-tasks.ts";
 import * as exclusionLooks from "./migrations/0065-exclusion-looks.ts";
 import * as uncountedLimits from "./migrations/0066-uncounted-limits.ts";
 import * as sharesOfIntake from "./migrations/0067-shares-of-intake.ts";
+import * as hookPlaces from "./migrations/0068-hook-places.ts";
 import * as keys from "./migrations/0069-keys.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -113,6 +114,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0065-exclusion-looks": exclusionLooks,
   "0066-uncounted-limits": uncountedLimits,
   "0067-shares-of-intake": sharesOfIntake,
+  "0068-hook-places": hookPlaces,
   "0069-keys": keys,
 };
 

@@ -9,6 +9,7 @@ import type { ErrorState } from "../domain/error-groups.ts";
 import type { KeptEventType } from "../domain/events.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
 import type { KeyLimits } from "../domain/limit.ts";
+import type { QueuePlace } from "../domain/limit-keys.ts";
 import type { QueueLimits } from "../domain/queue.ts";
 import type { RunError } from "../domain/run-errors.ts";
 import type { StoredRunState } from "../domain/run-state.ts";
@@ -94,6 +95,8 @@ export interface Database {
     name: string | null;
     tag: string | null;
     max_attempts: Generated<number>;
+    /** Null: the queue `default`, no key in it, and the default priority. */
+    place: ColumnType<QueuePlace | null, string | null, string | null>;
     token_hash: Buffer;
     created_at: Stamp;
   };

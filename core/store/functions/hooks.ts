@@ -1,9 +1,11 @@
 /** Webhooks: tokens that trigger a function from outside. A token is stored as its SHA-256 only. */
 import { randomBytes } from "node:crypto";
 import type { AskedLimits } from "../../domain/function-limits.ts";
+import { DEFAULT_PLACE, isDefaultPlace, type QueuePlace } from "../../domain/limit-keys.ts";
 import { conflict } from "../../errors.ts";
 import type { Db, Store } from "../database.ts";
 import { newId } from "../ids.ts";
+import { toJsonText } from "../json-text.ts";
 import { hashKey } from "../keys.ts";
 
 export const MAX_HOOKS = 20;
@@ -16,16 +18,31 @@ interface Hook {
   tag: string | null;
   /** How often a call is tried at most. */
   maxAttempts: number;
+  /** Where its calls stand. */
+  place: QueuePlace;
   createdAt: Date;
 }
 
-const COLUMNS = ["id", "name", "tag", "max_attempts as maxAttempts", "created_at as createdAt"] as const;
+const COLUMNS = [
+  "id",
+  "name",
+  "tag",
+  "max_attempts as maxAttempts",
+  "place",
+  "created_at as createdAt",
+] as const;
+
+/** The column is null for most. */
+const withPlace = <Row extends { place: QueuePlace | null }>(row: Row) => ({
+  ...row,
+  place: row.place ?? DEFAULT_PLACE,
+});
 
 /** Undefined where the function was removed; 409 where it has too many. */
 export async function createHook(
   db: Db,
   functionId: string,
-  { name, tag, maxAttempts }: Pick<Hook, "name" | "tag" | "maxAttempts">,
+  { name, tag, maxAttempts, place }: Omit<Hook, "id" | "createdAt">,
 ): Promise<{ hook: Hook; token: string } | undefined> {
   const token = `bhk_${randomBytes(32).toString("base64url")}`;
   return await db.transaction().execute(async (tx) => {
@@ -44,22 +61,24 @@ export async function createHook(
       .insertInto("function_hooks")
       .values({
         ...{ id: newId(), function_id: functionId, name, tag },
-        ...{ max_attempts: maxAttempts, token_hash: hashKey(token) },
+        ...{ max_attempts: maxAttempts, place: isDefaultPlace(place) ? null : toJsonText(place) },
+        token_hash: hashKey(token),
       })
       .returning(COLUMNS)
       .executeTakeFirstOrThrow();
-    return { hook, token };
+    return { hook: withPlace(hook), token };
   });
 }
 
 /** Newest first; they are few. */
 export async function listHooks(db: Db, functionId: string): Promise<Hook[]> {
-  return await db
+  const rows = await db
     .selectFrom("function_hooks")
     .select(COLUMNS)
     .where("function_id", "=", functionId)
     .orderBy("id", "desc")
     .execute();
+  return rows.map(withPlace);
 }
 
 export async function removeHook(db: Db, functionId: string, hookId: string): Promise<boolean> {
@@ -78,20 +97,21 @@ export interface HookTarget {
   functionName: string;
   tag: string | null;
   maxAttempts: number;
+  place: QueuePlace;
   /** Of the revision that leads, as asked for. */
   limits: AskedLimits;
 }
 
 export async function findHook(store: Store, token: string): Promise<HookTarget | undefined> {
   if (!TOKEN.test(token)) return undefined;
-  const { rows } = await store.pool.query<HookTarget>({
+  const { rows } = await store.pool.query<HookTarget & { place: QueuePlace | null }>({
     name: "find-hook",
     text: `SELECT h.id AS "hookId", f.namespace_id AS "namespaceId", f.name AS "functionName", h.tag,
-        h.max_attempts AS "maxAttempts", coalesce(v.limits, '{}') AS limits
+        h.max_attempts AS "maxAttempts", h.place, coalesce(v.limits, '{}') AS limits
       FROM function_hooks h JOIN functions f ON f.id = h.function_id AND f.removed_at IS NULL
         LEFT JOIN function_revisions v ON v.id = f.active_revision_id
       WHERE h.token_hash = $1`,
     values: [hashKey(token)],
   });
-  return rows[0];
+  return rows[0] && withPlace(rows[0]);
 }

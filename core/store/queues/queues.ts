@@ -187,6 +187,9 @@ const FIND_USER = `
   SELECT coalesce(
     (SELECT 'the task ' || t.id || ' names it' FROM tasks t
       WHERE t.namespace_id = $1 AND t.queue = $2 AND NOT ${IS_OVER} LIMIT 1),
+    (SELECT 'the hook ' || h.id || ' of the function ' || f.name || ' names it'
+      FROM functions f JOIN function_hooks h ON h.function_id = f.id
+      WHERE f.namespace_id = $1 AND f.removed_at IS NULL AND h.place ->> 'queue' = $2 LIMIT 1),
     (SELECT 'the run ' || r.id || ' is in it' FROM task_runs_open r WHERE r.namespace_id = $1 AND r.queue = $2 LIMIT 1)
   ) AS user`;
 

@@ -115,9 +115,17 @@ const hooks: Statement[] = [
     [ATTEMPTS, "a hook's calls are tried once, or as often as it says"],
     [ATTEMPTS, "another number is refused by its name"],
   ),
-  held("The first answers 201 with {id, name, tag, maxAttempts, createdAt, token, url}", [
+  held(
+    "The first answers 201 with {id, name, tag, maxAttempts, queue, concurrencyKey, rateKey, priority, createdAt, token, url}",
+    [HOOKS, "a hook shows its token once"],
+  ),
+  held("a queue that a hook names is not deleted (409 queue_in_use)", [
     HOOKS,
-    "a hook shows its token once",
+    "a queue that a hook names is not deleted, and is once the hook is gone",
+  ]),
+  held("queue, concurrencyKey, rateKey and priority say where its calls stand in the queues", [
+    HOOKS,
+    "its calls stand in the queue that it names, with its keys and its priority",
   ]),
   statement(`A function has at most ${MAX_HOOKS} hooks (409 too_many_hooks)`, async ({ tenant }) => {
     await makeFunction(tenant);
