@@ -15,6 +15,7 @@ const anyLine = fc
   .array(
     fc.record({
       keys: fc.uniqueArray(fc.constantFrom<string>(...KEYS)),
+      priority: fc.nat(2),
       isAsked: fc.boolean(),
       suitsWorker: fc.boolean(),
     }),
@@ -46,6 +47,42 @@ test("a run is admitted where those before it have left it a permit of each of i
   assertHolds(property, 500);
 });
 
+/** Runs that hold permits and have not started. */
+const anyYielding = fc
+  .array(
+    fc.record({
+      priority: fc.nat(2),
+      permits: fc.uniqueArray(fc.constantFrom<string>(...KEYS), { minLength: 1 }),
+    }),
+    { maxLength: 4 },
+  )
+  .map((runs) => runs.map((run, index) => ({ ...run, id: `yielding ${index}` })));
+
+test("who starts in the place of another has a higher priority, and nothing that nobody has yielded", () => {
+  const property = fc.property(anyLine, anyFree, anyYielding, (line, free, yielding) => {
+    const given = { slots: line.length, line, granted: [], free };
+    const { start, hold } = decideStarts({ ...given, yielding });
+    const passing = start.filter(({ insteadOf }) => insteadOf);
+    const yielded = passing.map(({ id, insteadOf }) => {
+      const run = yielding.find((each) => each.id === insteadOf!.id)!;
+      assert.ok(run.priority < line[Number(id)]!.priority);
+      assert.ok(line[Number(id)]!.isAsked);
+      return run;
+    });
+    assert.equal(new Set(idsOf(yielded)).size, yielded.length, "each yields once");
+    const isHeld = new Set(idsOf(hold));
+    assert.ok(yielded.every(({ id }) => isHeld.has(id)));
+    for (const [key, count] of free) {
+      const all = count + yielded.filter(({ permits }) => permits.includes(key)).length;
+      assert.ok(countOf(start, key) <= Math.max(all, 0), key);
+    }
+    const without = decideStarts({ ...given, yielding: [] });
+    const others = start.filter(({ insteadOf }) => !insteadOf);
+    assert.deepEqual(idsOf(others), idsOf(without.start), "nobody else starts, or waits, for its sake");
+  });
+  assertHolds(property, 500);
+});
+
 test("a claim starts as many as it has slots and permits for, and nobody who does not suit", () => {
   const anyGranted = fc
     .nat(4)
@@ -53,7 +90,7 @@ test("a claim starts as many as it has slots and permits for, and nobody who doe
   const property = fc.property(anyLine, anyFree, anyGranted, fc.nat(4), (line, free, granted, more) => {
     const asked = line.filter(({ isAsked }) => isAsked);
     const slots = asked.length + more;
-    const { start, startGranted, hold } = decideStarts({ slots, line, granted, free });
+    const { start, startGranted, hold } = decideStarts({ slots, line, granted, yielding: [], free });
     assert.ok(start.length + startGranted.length <= slots);
     for (const [key, count] of free) assert.ok(countOf(start, key) <= Math.max(count, 0), key);
     const started = new Set(idsOf(start));

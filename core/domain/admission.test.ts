@@ -37,13 +37,13 @@ describe("decideAdmission", () => {
 
 describe("decideStarts", () => {
   const asked = (...ids: string[]) =>
-    ids.map((id) => ({ ...run(id, "f"), isAsked: true, suitsWorker: true }));
+    ids.map((id) => ({ ...run(id, "f"), priority: 50, isAsked: true, suitsWorker: true }));
   const waiting = (...ids: string[]) =>
-    ids.map((id) => ({ ...run(id, "f"), isAsked: false, suitsWorker: true }));
+    ids.map((id) => ({ ...run(id, "f"), priority: 50, isAsked: false, suitsWorker: true }));
   const decide = (given: Partial<ClaimLine>) => {
     const line = given.line ?? [];
     const slots = line.filter(({ isAsked }) => isAsked).length;
-    const decision = decideStarts({ slots, line, granted: [], free: free({ f: 2 }), ...given });
+    const decision = decideStarts({ slots, line, granted: [], yielding: [], free: free({ f: 2 }), ...given });
     return {
       start: idsOf(decision.start),
       granted: decision.startGranted.join(),
@@ -83,5 +83,44 @@ describe("decideStarts", () => {
 
   test("what nobody asked for any more is left where it is", () => {
     assert.deepEqual(decide({ line: waiting("a"), slots: 0 }), { start: "", granted: "", hold: "" });
+  });
+
+  describe("a run that is asked for, and was turned away", () => {
+    const urgent = (id: string, ...keys: string[]) => ({
+      ...run(id, ...keys),
+      ...{ priority: 80, isAsked: true, suitsWorker: true },
+    });
+    const given = (id: string, priority: number, ...permits: string[]) => ({ id, priority, permits });
+    const none = { slots: 2, granted: [], free: free({ f: 0, g: 0 }) };
+
+    test("starts with the permits of a granted one of a lower priority, of the last", () => {
+      const line = [urgent("a", "f")];
+      const yielding = [given("x", 50, "f"), given("y", 50, "f")];
+      const { start, startGranted, hold } = decideStarts({ ...none, line, granted: ["x", "y"], yielding });
+      assert.deepEqual(start, [{ ...run("a", "f"), insteadOf: { id: "y", key: "f" } }]);
+      assert.deepEqual([startGranted, hold], [["x"], [{ id: "y", key: "f" }]]);
+    });
+
+    test("waits where the granted one has the same priority, or not what it needs", () => {
+      const hold = [{ id: "a", key: "f" }];
+      const line = [urgent("a", "f", "g")];
+      for (const yielding of [[given("x", 80, "f", "g")], [given("x", 50, "f")], [given("x", 50, "g")]])
+        assert.deepEqual(decideStarts({ ...none, line, yielding }), { start: [], startGranted: [], hold });
+    });
+
+    test("leaves to the next one what it does not need", () => {
+      const line = [urgent("a", "f"), urgent("b", "g"), urgent("c", "f")];
+      const { start, hold } = decideStarts({
+        ...none,
+        line,
+        yielding: [given("x", 50, "f", "g"), given("y", 50, "g")],
+      });
+      assert.equal(idsOf(start), "a,b");
+      assert.deepEqual(hold, [
+        { id: "c", key: "f" },
+        { id: "x", key: "f" },
+        { id: "y", key: "g" },
+      ]);
+    });
   });
 });

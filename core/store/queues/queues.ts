@@ -7,6 +7,7 @@ import type { QueryScope, Store } from "../database.ts";
 import { createGatherer } from "../gather.ts";
 import { toJsonText } from "../json-text.ts";
 import { countNewLimit } from "../limits/count-new-limit.ts";
+import { lineUpRuns } from "../limits/line-up.ts";
 import { type QueueRow, saveQueueLimit, saveQueuePause } from "../limits/queue-limits.ts";
 import { revokePermits } from "../limits/revoke-permits.ts";
 import { IS_OVER } from "../tasks/keys.ts";
@@ -131,6 +132,7 @@ async function changeQueue(
   const key = queueKey(namespaceId, name);
   if (changed.isUncounted) await countNewLimit(store, key);
   const freedKeys = await revokePermits(store, key);
+  await lineUpRuns(store, namespaceId, key);
   return { queue: toQueue(changed.row), isNew: changed.isNew, freedKeys };
 }
 
@@ -223,8 +225,12 @@ export async function endPauses(store: Store, limit: number): Promise<string[]> 
     [limit],
   );
   const keys: string[] = [];
-  for (const { namespaceId, name } of rows)
-    if (await endPause(store, namespaceId, name)) keys.push(queueKey(namespaceId, name));
+  for (const { namespaceId, name } of rows) {
+    if (!(await endPause(store, namespaceId, name))) continue;
+    const key = queueKey(namespaceId, name);
+    await lineUpRuns(store, namespaceId, key);
+    keys.push(key);
+  }
   return keys;
 }
 

@@ -79,9 +79,17 @@ function admit(
   const decision = decideStarts({
     ...{ slots: asked.length, free },
     granted: rows.filter(({ standing }) => standing === "granted").map(({ id }) => id),
+    // All have one priority here.
+    yielding: [],
     line: rows
       .filter(({ standing }) => standing !== "granted")
-      .map(({ id, limitKeys, isAsked }) => ({ id, keys: limitKeys, isAsked, suitsWorker: true })),
+      .map(({ id, limitKeys, isAsked }) => ({
+        id,
+        keys: limitKeys,
+        priority: 50,
+        isAsked,
+        suitsWorker: true,
+      })),
   });
   const seen = new Map(rows.map((row) => [row.id, row]));
   const started: ClaimedRun[] = [];
