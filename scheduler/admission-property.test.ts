@@ -173,18 +173,11 @@ class Told {
     const together = deeds.filter((deed) => {
       if (!isChange(deed)) return true;
       const target = "queue" in deed ? deed.queue : deed.name;
-      if (changed.has(target) || deed.is === "remove" || this.bringsKeys(deed)) return false;
+      if (changed.has(target) || deed.is === "remove") return false;
       changed.add(target);
       return true;
     });
     return [deeds.filter((deed) => !together.includes(deed)), together];
-  }
-
-  /** Limits per key that are new do not know of runs whose claims are under way, until the next count of permits. */
-  private bringsKeys(deed: Change): boolean {
-    return (
-      deed.is === "put" && deed.limits.perKey !== null && !this.judged.queues.get(deed.queue)?.limits.perKey
-    );
   }
 
   private async act(deed: Deed): Promise<void> {

@@ -17,6 +17,7 @@ export interface Limit {
   /** Null: there is no limit any more. */
   concurrency: number | null;
   permitsHeld: number;
+  /** Or is counted before anybody starts. */
   isPaused: boolean;
   /** Null: however many in whatever time. */
   bucket: Bucket | null;

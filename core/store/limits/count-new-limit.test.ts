@@ -54,9 +54,13 @@ const waiting = (wait: () => Promise<unknown>): Clock => ({
 
 const limitRows = async () => (await sql`SELECT key FROM run_limits`.execute(db)).rows;
 
-test("a decision that is between its two statements is waited for, and what it starts is counted", async () => {
-  const { workerId, key, queue, limit, claim } = await openQueue();
-  const [one, two] = [await queue(), await queue()];
+/** Between the statements of a decision on `runId`, that one is changed and counted; what it has started. */
+async function limitBetween(
+  { key, workerId, limit }: Awaited<ReturnType<typeof openQueue>>,
+  runId: string,
+  keys: string[],
+  given: Partial<QueueLimits>,
+): Promise<string[]> {
   const [looked, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let counting: Promise<void> | undefined;
   const clock = waiting(() => {
@@ -68,7 +72,7 @@ test("a decision that is between its two statements is waited for, and what it s
     const query = async (statement: { name?: string }, values?: unknown[]) => {
       const answer = await client.query(statement as never, values);
       if (statement.name === "look-at-line") {
-        await limit({ concurrency: 1 });
+        await limit(given);
         counting = countNewLimit(store, key, clock);
         await Promise.race([looked.promise, counting]);
       }
@@ -77,15 +81,39 @@ test("a decision that is between its two statements is waited for, and what it s
     return Object.create(client, { query: { value: query } });
   };
   const limiting = { ...store, pool: Object.create(store.pool, { connect: { value: connect } }) };
-  const started = await admitRuns(limiting, { workerId, longestMs: null }, [{ id: one, keys: [key] }]);
-  assert.deepEqual(
-    started.map(({ id }) => id),
-    [one],
-  );
+  const started = await admitRuns(limiting, { workerId, longestMs: null }, [{ id: runId, keys }]);
   goOn.resolve();
   await counting;
+  return started.map(({ id }) => id);
+}
+
+test("a decision that is between its two statements is waited for, and what it starts is counted", async () => {
+  const opened = await openQueue();
+  const { key, queue, claim } = opened;
+  const [one, two] = [await queue(), await queue()];
+  assert.deepEqual(await limitBetween(opened, one, [key], { concurrency: 1 }), [one]);
   assert.deepEqual(await claim(two), []);
   assert.deepEqual(await recountPermits(store), []);
+});
+
+test("a queue that has limits per key from now on starts nobody until its keys are counted", async () => {
+  const { queue, limit, claim, key } = await openQueue();
+  const ofAda = { concurrencyKey: "ada" };
+  await limit({ concurrency: 5 });
+  await countNewLimit(store, key);
+  const [first, second, none] = [await queue(ofAda), await queue(ofAda), await queue()];
+  assert.deepEqual(await claim(first), [first]);
+  const perKey = { concurrency: 1, rate: null };
+  assert.equal(await limit({ concurrency: 5, perKey }), true);
+  assert.deepEqual(await claim(second, none), []);
+  assert.deepEqual(await grantPermits(store, [key]), []);
+  await countNewLimit(store, key);
+  assert.deepEqual(
+    (await grantPermits(store, [key])).map(({ runId }) => runId),
+    [none],
+  );
+  assert.deepEqual(await recountPermits(store), []);
+  assert.equal(await limit({ concurrency: 6, perKey }), false, "they are counted");
 });
 
 test("nobody else opens the limit before: no recount, no end of a run, no other limit", async () => {

@@ -1,6 +1,7 @@
 /**
  * A limit that is new is none for the claims that began before it was committed: they take no permits. So its count begins
- * full (`uncounted_until`), whoever comes later waits, and once those claims have ended what they started is counted. A crash
+ * full (`uncounted_until`), whoever comes later waits, and once those claims have ended what they started is counted. So it
+ * is with a queue that has limits per key from now on: of its keys those claims make no rows. A crash
  * in between is healed by the recount after that instant.
  */
 import { type Clock, systemClock } from "../../clock.ts";

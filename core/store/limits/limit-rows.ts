@@ -18,7 +18,7 @@ export interface LimitRow extends Limit {
 const LOCK = {
   name: "lock-limits",
   text: `SELECT key, concurrency, permits_held AS "permitsHeld", has_waiting AS "hasWaiting", per_key AS "perKey",
-      coalesce(paused_until > clock_timestamp(), false) AS "isPaused", ${NOW_MS} AS "nowMs",
+      coalesce(greatest(paused_until, uncounted_until) > clock_timestamp(), false) AS "isPaused", ${NOW_MS} AS "nowMs",
       CASE WHEN rate_interval_ms IS NOT NULL THEN json_build_object('intervalMs', rate_interval_ms, 'burst', rate_burst,
         'fullAtMs', rate_used_until_ms) END AS bucket,
       EXISTS (SELECT FROM returned_permits b WHERE b.key = l.key) AS "hasReturned"

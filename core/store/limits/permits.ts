@@ -107,7 +107,7 @@ export const LOCK_LIMITS = `
   limits AS MATERIALIZED (
     SELECT l.key, l.per_key IS NOT NULL AS makes_keys,
       l.concurrency IS NULL OR (NOT l.has_waiting AND l.permits_held + n.count <= l.concurrency
-        AND coalesce(l.paused_until <= clock_timestamp(), true)
+        AND coalesce(greatest(l.paused_until, l.uncounted_until) <= clock_timestamp(), true)
         AND coalesce(greatest(l.rate_used_until_ms, ${NOW_MS}) + (n.count - l.rate_burst) * l.rate_interval_ms <= ${NOW_MS},
           true)) AS fits
     FROM (SELECT a.key, count(*) AS count FROM wanted, unnest(keys) AS a(key) GROUP BY a.key) AS n

@@ -24,11 +24,13 @@ const limitsAnything = ({ concurrency, rate, perKey, restOn429 }: QueueLimits): 
 
 /** A count that takes longer has crashed: then the next recount does it. */
 const UNCOUNTED_UNTIL = sql`clock_timestamp() + interval '10 seconds'`;
-const IS_UNCOUNTED = sql`l.uncounted_until > clock_timestamp()`;
+/** That stands already, or is where claims that are under way know of no keys: they would start runs that have no row. */
+const IS_UNCOUNTED = sql`(l.uncounted_until > clock_timestamp() OR (l.per_key IS NULL AND excluded.per_key IS NOT NULL))`;
 
 /**
- * In the transaction that changes the queue, with its row locked. True: its limit is new, and its count begins full, until
- * what is under way is counted (count-new-limit.ts). So it is where another limit is set before that.
+ * In the transaction that changes the queue, with its row locked. True: its limit is new, or holds per key from now on, and
+ * its count begins full, until what is under way is counted (count-new-limit.ts). So it is where another limit is set
+ * before that.
  */
 export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<boolean> {
   const { namespaceId, name, limits, pausedUntil } = queue;
