@@ -2,7 +2,7 @@
 import { callDurations } from "../../core/domain/call-durations.ts";
 import type { Collect, Debounce } from "../../core/domain/joining.ts";
 import { functionKey } from "../../core/domain/limit-keys.ts";
-import { moveMade, takeKey } from "../../core/store/idempotency.ts";
+import { moveMade, type TakenKey, takeKey } from "../../core/store/idempotency.ts";
 import { collectIn, debounceIn } from "../../core/store/joins/join.ts";
 import type { JoinPlace } from "../../core/store/joins/joinable-runs.ts";
 import { takeTurn } from "../../core/store/joins/take-turns.ts";
@@ -23,8 +23,8 @@ export type CallJoining = { debounce: Debounce } | { collect: Collect };
 
 export interface JoinedInvocation {
   runId: string;
-  /** An earlier call has made the run; left out: the same request did. */
-  joined?: boolean;
+  /** An earlier call has made the run. */
+  joined: boolean;
   /** The run is that of an earlier request with the same idempotency key. */
   isReplay: boolean;
 }
@@ -99,11 +99,15 @@ async function join<Call>(
       const earlier = await takeKey(tx, once, runId);
       if (earlier) return { earlier };
       const joined = await joinIn(tx, [joining]);
-      await moveMade(tx, once, joined.calls[0]!.runId);
+      const { runId: madeId, ...told } = joined.calls[0]!;
+      await moveMade(tx, once, madeId, Buffer.from(JSON.stringify(told)));
       return { joined };
     });
   const { earlier, joined } = await takeTurn(parts.store, place, joinOnce);
-  if (earlier) return { runId: earlier.madeId, isReplay: true };
+  if (earlier) return { runId: earlier.madeId, joined: wasJoined(earlier), isReplay: true };
   announceJoined(parts, joined);
   return { ...joined.calls[0]!, isReplay: false };
 }
+
+/** The release before kept no answer beside the run's id: then the run is what is told, as one that was there. */
+const wasJoined = ({ answer }: TakenKey): boolean => answer === null || JSON.parse(answer.toString()).joined;

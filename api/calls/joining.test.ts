@@ -121,14 +121,14 @@ test("nothing crosses a namespace", async () => {
   assert.equal(await inputOf(first.body.runId), "one");
 });
 
-test("a request that is sent again adds nothing, and answers with the run that it joined", async () => {
+test("a request that is sent again adds nothing, and is answered as the first one", async () => {
   const tenant = await newTenantWithFunction();
   const first = await call(tenant, { collect: COLLECT }, 1);
   const headers = { ...ASYNC, "idempotency-key": "order-7" };
   const second = await call(tenant, { collect: COLLECT }, 2, headers);
   const again = await call(tenant, { collect: COLLECT }, 2, headers);
-  assert.equal(second.body.runId, first.body.runId);
-  assert.deepEqual([again.status, again.body], [202, { runId: first.body.runId }]);
+  assert.deepEqual(second.body, { runId: first.body.runId, joined: true });
+  assert.deepEqual([again.status, again.body], [202, second.body]);
   assert.equal(again.headers.get("idempotency-replayed"), "true");
   assertProblem(await call(tenant, { collect: COLLECT }, 3, headers), 422, "idempotency_key_reused");
   assert.deepEqual(await inputOf(first.body.runId), [1, 2]);

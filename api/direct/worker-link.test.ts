@@ -151,7 +151,7 @@ test("who refuses has done nothing: the next one is asked; without a permit nobo
 });
 
 const RUN: Run = {
-  ...{ queue: "default", priority: 50, waitingFor: null },
+  ...{ queue: "default", concurrencyKey: null, rateKey: null, priority: 50, waitingFor: null },
   ...{ id: "run-1", namespaceId: "ns", taskId: null, type: "function", trigger: "invoke", functionName: "f" },
   ...{ revisionId: "rev", state: "failed", attempt: 1, scheduledFor: new Date(0), queuedAt: new Date(0) },
   ...{ startedAt: new Date(0), finishedAt: new Date(0), availableAt: new Date(0), workerId: "worker-1" },

@@ -38,6 +38,9 @@ export interface Run {
   callbackOf: string | null;
   state: RunState;
   queue: string;
+  /** In its queue; null: none. */
+  concurrencyKey: string | null;
+  rateKey: string | null;
   priority: number;
   /** Of a queued run whose time has come; null: it does not wait. */
   waitingFor: WaitReason | null;
@@ -91,6 +94,8 @@ const EXAMPLE_RUN = {
   callbackOf: null,
   state: "succeeded",
   queue: "default",
+  concurrencyKey: null,
+  rateKey: null,
   priority: 50,
   attempt: 1,
   scheduledFor: "2026-11-23T20:46:06.366Z",
@@ -127,6 +132,14 @@ export const runOutput = z
     callbackOf: idOutput.nullable().meta({ description: "Of a callback the run whose end it tells of." }),
     state: z.enum(RUN_STATES),
     queue: z.string().meta({ description: "The queue it is in." }),
+    concurrencyKey: z
+      .string()
+      .nullable()
+      .meta({ description: "Runs of the queue with the same one share its concurrency per key." }),
+    rateKey: z
+      .string()
+      .nullable()
+      .meta({ description: "Runs of the queue with the same one share its rate per key." }),
     priority: z.int().meta({ description: "Of runs that wait, those with a higher one start first." }),
     waitingFor: z.enum(WAIT_REASONS).optional().meta({
       description:
@@ -210,6 +223,8 @@ export function toWireRun(run: Run): WireRun {
     callbackOf: run.callbackOf,
     state: run.state,
     queue: run.queue,
+    concurrencyKey: run.concurrencyKey,
+    rateKey: run.rateKey,
     priority: run.priority,
     ...(run.waitingFor ? { waitingFor: run.waitingFor } : {}),
     attempt: run.attempt,

@@ -115,16 +115,18 @@ export async function makeOnce<Made>(
   });
 }
 
-/** What the key stands for is another thing than was thought when it was taken. */
+/** What the key stands for is another thing than was thought when it was taken. `answer`: what is told of it besides its id. */
 export async function moveMade(
   { pool }: QueryScope,
   { namespaceId, operation, key }: IdempotentRequest,
   madeId: string,
+  answer: Buffer,
 ): Promise<void> {
   await pool.query({
     name: "move-idempotency-key",
-    text: "UPDATE idempotency_keys SET made_id = $4 WHERE namespace_id = $1 AND operation = $2 AND key = $3",
-    values: [namespaceId, operation, key, madeId],
+    text: `UPDATE idempotency_keys SET made_id = $4, answer = $5
+      WHERE namespace_id = $1 AND operation = $2 AND key = $3`,
+    values: [namespaceId, operation, key, madeId, answer],
   });
 }
 

@@ -37,6 +37,37 @@ test("a run is found open and finished, and looks the same but for what happened
   );
 });
 
+test("a run shows its queue and its keys there, open and finished, by itself and in a list", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  const shown = async (runId: string) => {
+    const [found, listed] = await Promise.all([
+      findRun(store, namespaceId, runId),
+      listRuns(store, namespaceId, {}, { limit: 10 }),
+    ]);
+    for (const run of [found!, listed.rows.find(({ id }) => id === runId)!])
+      assert.deepEqual(
+        [run.queue, run.concurrencyKey, run.rateKey],
+        [found!.queue, found!.concurrencyKey, found!.rateKey],
+      );
+    return [found!.queue, found!.concurrencyKey, found!.rateKey];
+  };
+  for (const place of [
+    ["mail", "ada/7", "rate: a"],
+    ["default", "ada", null],
+    ["default", null, "queue:x/y"],
+    ["mail", null, null],
+    ["default", null, null],
+  ] as const) {
+    const [queue, concurrencyKey, rateKey] = place;
+    const runId = await queueRun(store, namespaceId, { queue, concurrencyKey, rateKey });
+    assert.deepEqual(await shown(runId), [...place]);
+    const run = await claim(store, workerId, runId);
+    await finishAttempts(store, workerId, [finished(run, workerId, { state: "succeeded", result: 1 })]);
+    assert.deepEqual(await shown(runId), [...place], "when it has ended");
+  }
+});
+
 test("an id that nobody made is not found, whatever instant it claims", async () => {
   const namespaceId = await newNamespace();
   for (const id of ["ffffffff-ffff-7fff-bfff-ffffffffffff", "00000000-0000-0000-0000-000000000000", v7()]) {

@@ -2,7 +2,7 @@
 import { sql } from "kysely";
 import type { AttemptRecord, Run } from "../../contracts/run.ts";
 import type { RunFilter } from "../../contracts/run-filter.ts";
-import { DEFAULT_QUEUE } from "../../domain/limit-keys.ts";
+import { DEFAULT_QUEUE, keysInQueue } from "../../domain/limit-keys.ts";
 import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
 import { earliestTraceOf } from "../ids.ts";
@@ -15,7 +15,7 @@ export const SHOWN_STATE = "CASE r.state WHEN 'deferred' THEN 'running' ELSE r.s
 
 const COLUMNS = `r.id, r.namespace_id AS "namespaceId", r.task_id AS "taskId", r.type, r.trigger, f.name AS "functionName",
   r.revision_id AS "revisionId", r.replay_of AS "replayOf", r.callback_of AS "callbackOf", ${SHOWN_STATE} AS state,
-  coalesce(r.queue, '${DEFAULT_QUEUE}') AS queue, r.priority, ${WAITING_REASON} AS "waitingFor",
+  coalesce(r.queue, '${DEFAULT_QUEUE}') AS queue, r.limit_keys AS "limitKeys", r.priority, ${WAITING_REASON} AS "waitingFor",
   r.complete_by AS "completeBy", r.attempt, r.scheduled_for AS "scheduledFor", r.queued_at AS "queuedAt",
   r.started_at AS "startedAt", coalesce(r.dead_at, nullif(r.finished_at, 'infinity')) AS "finishedAt",
   r.available_at AS "availableAt", r.worker_id AS "workerId", r.result, r.error, r.attempts, r.skipped,
@@ -34,7 +34,13 @@ const toAttempt = (record: AttemptRecord): AttemptRecord => ({
   finishedAt: toIsoInstant(record.finishedAt),
 });
 
-const toRun = (row: Run): Run => ({ ...row, attempts: row.attempts.map(toAttempt) });
+type RunRow = Omit<Run, "concurrencyKey" | "rateKey"> & { limitKeys: string[] | null };
+
+const toRun = ({ limitKeys, ...row }: RunRow): Run => ({
+  ...row,
+  ...keysInQueue(limitKeys ?? []),
+  attempts: row.attempts.map(toAttempt),
+});
 
 const DAY_MS = 86_400_000;
 
@@ -61,7 +67,7 @@ export async function findRun(
   runId: string,
 ): Promise<Run | undefined> {
   const values = [runId, namespaceId, ...endedWithin(runId)];
-  const { rows } = await scope.pool.query<Run>({ name: "find-run", text: FIND, values });
+  const { rows } = await scope.pool.query<RunRow>({ name: "find-run", text: FIND, values });
   return rows[0] && toRun(rows[0]);
 }
 
@@ -108,8 +114,8 @@ export async function listRuns(
   return { rows: rows.map(toRun), nextId };
 }
 
-const READING: Reading<Run> = {
-  select: (found) => sql<Run>`SELECT ${sql.raw(COLUMNS)} FROM (${found}) r ${sql.raw(JOINS)}`,
+const READING: Reading<RunRow> = {
+  select: (found) => sql<RunRow>`SELECT ${sql.raw(COLUMNS)} FROM (${found}) r ${sql.raw(JOINS)}`,
   largeColumns: ["result", "error", "attempts"],
 };
 
