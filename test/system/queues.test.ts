@@ -1,0 +1,167 @@
+/** Queues, priorities and shares of namespaces through the real roles, on both transports, as a server sees them. */
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { until } from "../../core/store/testing/test-store.ts";
+import { createHttpSink } from "../support/http-sink.ts";
+import { testKafka } from "../support/kafka.ts";
+import { type ApiClient, createClient, startCluster } from "./cluster.ts";
+import { makeNamespace } from "./namespaces.ts";
+import { latenessMs, listAllRuns, type WireRun } from "./runs.ts";
+
+const SLOTS = 4;
+/** One slot is free while the queue is full: so that what waits comes into its line. */
+const AT_ONCE = 3;
+const WAITING = 100;
+const URGENT = 5;
+const FLOOD = 5_000;
+const FEW = 10;
+const BATCH = 1_000;
+/** It answers slowly enough not to be through before the others are. */
+const CROWD = "/crowd";
+
+/** Answers when it is told to, and counts how many requests to a path are under way at once. */
+async function openGatedSink() {
+  let gate = Promise.withResolvers<void>();
+  gate.resolve();
+  const underWay = new Map<string, number>();
+  const most = new Map<string, number>();
+  const sink = await createHttpSink(async ({ url }) => {
+    const [path] = url.split("?") as [string];
+    const count = (underWay.get(path) ?? 0) + 1;
+    underWay.set(path, count);
+    most.set(path, Math.max(most.get(path) ?? 0, count));
+    await gate.promise;
+    underWay.set(path, underWay.get(path)! - 1);
+    return { delayMs: path === CROWD ? 20 : 0 };
+  });
+  return {
+    sink,
+    most,
+    shut() {
+      gate = Promise.withResolvers();
+    },
+    open: () => gate.resolve(),
+  };
+}
+
+type GatedSink = Awaited<ReturnType<typeof openGatedSink>>;
+
+async function post(api: ApiClient, count: number, task: object): Promise<string[]> {
+  const ids: string[] = [];
+  for (let left = count; left > 0; left -= BATCH) {
+    const items = Array.from({ length: Math.min(left, BATCH) }, () => ({ type: "http", ...task }));
+    const { items: made } = await api.call<{ items: { task: { id: string } }[] }>("POST", "/v1/tasks/batch", {
+      items,
+    });
+    ids.push(...made.map(({ task: { id } }) => id));
+  }
+  return ids;
+}
+
+const startOf = ({ startedAt }: WireRun) => Date.parse(startedAt);
+
+/** Those of the tasks, once all have ended. */
+async function whenEnded(api: ApiClient, taskIds: string[]): Promise<WireRun[]> {
+  const ours = new Set(taskIds);
+  return await until(async () => {
+    const open = await api.call<{ items: unknown[] }>("GET", "/v1/runs?state=queued&limit=1");
+    if (open.items.length > 0) return undefined;
+    const runs = (await listAllRuns(api, "/v1/runs")).filter(({ taskId }) => ours.has(taskId));
+    return runs.length === ours.size && runs.every(({ state }) => state === "succeeded") ? runs : undefined;
+  }, 60_000);
+}
+
+/** Of runs that wait while the slots are taken, those that are urgent start first, and what was asked of them besides. */
+async function assertUrgentFirst(
+  api: ApiClient,
+  { sink, shut, open }: GatedSink,
+  place: object,
+  taken: number,
+) {
+  const path = `/${Object.values(place).join() || "default"}`;
+  const task = { ...place, url: `${sink.url}${path}` };
+  shut();
+  const first = await post(api, taken, task);
+  await sink.waitFor(({ url }) => url === path, { count: taken });
+  const usual = await post(api, WAITING, task);
+  const urgent = await post(api, URGENT, { ...task, priority: 90, url: `${task.url}?urgent` });
+  if ("queue" in place)
+    await until(async () => {
+      const queue = await api.call<{ waitingFor: { concurrency: number } }>(
+        "GET",
+        `/v1/queues/${place.queue}`,
+      );
+      return queue.waitingFor.concurrency === WAITING + URGENT || undefined;
+    }, 30_000);
+  open();
+  const runs = await whenEnded(api, [...first, ...usual, ...urgent]);
+  const startsOf = (ids: string[]) => {
+    const named = new Set(ids);
+    return runs.filter(({ taskId }) => named.has(taskId)).map(startOf);
+  };
+  assert.equal(runs.length, taken + WAITING + URGENT);
+  assert.ok(
+    Math.max(...startsOf(urgent)) <= Math.min(...startsOf(usual)),
+    "every urgent one starts before all others that wait",
+  );
+  return path;
+}
+
+/** How late the last of a few tasks starts that are due together. */
+async function measureFew(api: ApiClient, url: string): Promise<number> {
+  const dueAt = new Date(Date.now() + 1_500).toISOString();
+  const ids = await post(api, FEW, { url, schedule: { at: dueAt } });
+  return latenessMs(await whenEnded(api, ids)).at(-1)!;
+}
+
+async function assertFair(t: TestContext, api: ApiClient, few: ApiClient, { sink }: GatedSink) {
+  const aloneMs = await measureFew(few, `${sink.url}/few`);
+  await post(api, FLOOD, { url: `${sink.url}${CROWD}` });
+  const besideMs = await measureFew(few, `${sink.url}/few`);
+  const { items: left } = await api.call<{ items: unknown[] }>("GET", "/v1/runs?state=queued&limit=1");
+  assert.equal(left.length, 1, "the flood was there all the while");
+  t.diagnostic(`the last of ten starts ${aloneMs} ms late alone, ${besideMs} ms beside ${FLOOD} runs`);
+  assert.ok(besideMs - aloneMs < 1_000, `${besideMs} ms late, ${aloneMs} alone`);
+}
+
+async function assertPausedUntil(api: ApiClient, { sink }: GatedSink) {
+  await api.call("PUT", "/v1/queues/night", { concurrency: 2 });
+  const until = new Date(Date.now() + 2_000);
+  await api.call("POST", "/v1/queues/night/pause", { until: until.toISOString() });
+  const ids = await post(api, 3, { queue: "night", url: `${sink.url}/night` });
+  const runs = await whenEnded(api, ids);
+  for (const run of runs) assert.ok(startOf(run) >= until.getTime(), "nothing starts before");
+}
+
+for (const transport of ["postgres", "kafka"] as const) {
+  const kafka = transport === "kafka" ? await testKafka() : undefined;
+  const skip = kafka && "skip" in kafka ? kafka.skip : false;
+
+  describe(`queues on ${transport}`, { skip }, () => {
+    it("keep their limit and their order, and no namespace keeps another waiting", async (t) => {
+      await using opened = new AsyncDisposableStack();
+      const gated = await openGatedSink();
+      opened.defer(() => gated.sink.close());
+      const cluster = await startCluster({
+        ...(kafka && "brokers" in kafka ? { brokers: kafka.brokers } : {}),
+        ...{ schedulers: 1, workers: 1, env: { WORKER_SLOTS: String(SLOTS) } },
+      });
+      opened.defer(() => cluster.stop());
+      const { api } = cluster;
+      const few = createClient(api.url, await makeNamespace(cluster.databaseUrl, "few"));
+
+      await t.test("of those that wait for a slot the urgent ones start first", async () => {
+        await assertUrgentFirst(api, gated, {}, SLOTS);
+      });
+      await t.test("so do those that wait for a permit, and no more run than may", async () => {
+        await api.call("PUT", "/v1/queues/mail", { concurrency: AT_ONCE });
+        const path = await assertUrgentFirst(api, gated, { queue: "mail" }, AT_ONCE);
+        assert.equal(gated.most.get(path), AT_ONCE);
+      });
+      await t.test("a pause until an instant holds until then", () => assertPausedUntil(api, gated));
+      await t.test("a flood of one namespace delays ten runs of another by less than a second", (t) =>
+        assertFair(t, api, few, gated),
+      );
+    });
+  });
+}
