@@ -8,7 +8,7 @@ import { LIST_ORDERS } from "../contracts/common.ts";
 import type { RunFilter } from "../contracts/run-filter.ts";
 import { DEFAULT_POLICY } from "../contracts/task-policy.ts";
 import { beforeXid } from "../domain/event-position.ts";
-import { functionKey } from "../domain/limit-keys.ts";
+import { functionKey, queueKey } from "../domain/limit-keys.ts";
 import type { Overlap } from "../domain/overlap.ts";
 import { type Db, openStore, type Store } from "./database.ts";
 import { readDemand } from "./demand.ts";
@@ -27,6 +27,7 @@ import { adoptWaiting } from "./limits/adopt-waiting.ts";
 import { findGrantableKeys } from "./limits/find-grantable.ts";
 import { syncFunctionLimits } from "./limits/function-limits.ts";
 import { grantPermits } from "./limits/grant-permits.ts";
+import { lineUpRuns } from "./limits/line-up.ts";
 import { noteClaim } from "./limits/met-limits.ts";
 import { recountLocked, recountPermits } from "./limits/recount-permits.ts";
 import { listFunctionLogs, listRunLogs, readFollowedLogs, readFunctionLogsAfter } from "./logs.ts";
@@ -263,6 +264,10 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   },
   "claim of what is due in shares, with permits": {
     use: watchful(claimShares),
+    index: "task_runs_open_shared",
+  },
+  "runs that come into a line before permits are granted": {
+    use: (s) => lineUpRuns(s, id, queueKey(id, "mail")),
     index: "task_runs_open_shared",
   },
   "claim by id, with permits": {
