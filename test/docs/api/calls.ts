@@ -123,7 +123,7 @@ const hooks: Statement[] = [
     HOOKS,
     "a queue that a hook names is not deleted, and is once the hook is gone",
   ]),
-  held("queue, concurrencyKey, rateKey and priority say where its calls stand in the queues", [
+  held("queue, concurrencyKey, rateKey and priority say where its calls stand", [
     HOOKS,
     "its calls stand in the queue that it names, with its keys and its priority",
   ]),
