@@ -12,6 +12,7 @@ describe("the options of a torture", () => {
         minutes: 2,
         faults: [...FAULT_KINDS],
         ratePerSecond: 30,
+        bulk: 1,
         transport: "kafka",
         patienceSeconds: 180,
         isKept: false,
@@ -21,11 +22,11 @@ describe("the options of a torture", () => {
 
   it("are what is said", () => {
     const args =
-      "--minutes 0.5 --seed 7 --faults kill,stop --rate 5 --transport postgres --patience 9 --keep".split(
+      "--minutes 0.5 --seed 7 --faults kill,stop --rate 5 --bulk 3 --transport postgres --patience 9 --keep".split(
         " ",
       );
     assert.deepEqual(parseOptions(args), {
-      ...{ minutes: 0.5, seed: 7, faults: ["kill", "stop"], ratePerSecond: 5 },
+      ...{ minutes: 0.5, seed: 7, faults: ["kill", "stop"], ratePerSecond: 5, bulk: 3 },
       ...{ transport: "postgres", patienceSeconds: 9, isKept: true },
     });
     assert.equal(parseOptions(["--help"]), "help");

@@ -9,6 +9,8 @@ export interface TortureOptions {
   faults: FaultKind[];
   /** Requests a second that the workload makes, about. */
   ratePerSecond: number;
+  /** How many times larger than usual batches and backfills are. */
+  bulk: number;
   transport: "kafka" | "postgres";
   /** So long it waits for all to end once the work has. */
   patienceSeconds: number;
@@ -29,6 +31,7 @@ Prints what was done and every violation; the status is 1 where there is one, an
   --seed S           of the work and of the faults; default: another one each time
   --faults a,b       ${FAULT_KINDS.join(", ")}; default: all
   --rate R           requests of the work a second, about; default 30
+  --bulk B           batches and backfills make so many times more runs than usual; default 1
   --transport T      kafka or postgres; default kafka, which needs java and mvn
   --patience S       seconds to wait, once the work has ended, until nothing is under way; default 180
   --keep             keeps the folder with the evidence and the roles' logs; where there is a violation it stays anyway
@@ -37,6 +40,8 @@ Prints what was done and every violation; the status is 1 where there is one, an
 docs/torture.md tells what is checked, and how to read and replay a violation.`;
 
 const MAX_SEED = 2 ** 32 - 1;
+/** A batch has at most a thousand tasks. */
+const MAX_BULK = 25;
 
 export function parseOptions(args: string[]): TortureOptions | "help" {
   const values = parse(args);
@@ -46,6 +51,7 @@ export function parseOptions(args: string[]): TortureOptions | "help" {
     seed: values.seed === undefined ? Math.floor(Math.random() * MAX_SEED) : readSeed(values.seed),
     faults: readFaults(values.faults),
     ratePerSecond: readNumber("--rate", values.rate, 1, 1_000),
+    bulk: readNumber("--bulk", values.bulk, 1, MAX_BULK),
     transport: readTransport(values.transport),
     patienceSeconds: readNumber("--patience", values.patience, 1, 3_600),
     isKept: values.keep,
@@ -62,6 +68,7 @@ function parse(args: string[]) {
         seed: { type: "string" },
         faults: { type: "string" },
         rate: { type: "string", default: "30" },
+        bulk: { type: "string", default: "1" },
         transport: { type: "string", default: "kafka" },
         patience: { type: "string", default: "180" },
         keep: flag,

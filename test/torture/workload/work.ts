@@ -22,18 +22,26 @@ export interface WorkOptions {
   records: Records;
   seed: number;
   ratePerSecond: number;
+  bulk: number;
 }
 
 const TICK_MS = 50;
 /** Who asks more than this waits for answers first: the harness is no attack on the API. */
 const MAX_WAITING = 60;
 
-export async function startWork({ system, records, seed, ratePerSecond }: WorkOptions): Promise<Work> {
+export async function startWork({ system, records, seed, ratePerSecond, bulk }: WorkOptions): Promise<Work> {
   const aborting = new AbortController();
   const client = createWorkClient(system, records, aborting.signal);
   const hookPath = await prepareWork(client);
   const random = createRandom(seed);
-  const known: Known = { repeating: [], single: [], failing: [], targetUrl: system.sinks.httpUrl, hookPath };
+  const known: Known = {
+    repeating: [],
+    single: [],
+    failing: [],
+    targetUrl: system.sinks.httpUrl,
+    bulk,
+    hookPath,
+  };
   const waiting = new Set<Promise<void>>();
   let answered = 0;
   let count = 0;

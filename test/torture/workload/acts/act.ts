@@ -12,6 +12,8 @@ export interface Known {
   failing: string[];
   /** Where tasks call. */
   targetUrl: string;
+  /** How many times larger than usual batches and backfills are. */
+  bulk: number;
   /** The path of a webhook of `errand`. */
   hookPath: string;
 }

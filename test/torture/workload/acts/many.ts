@@ -13,22 +13,26 @@ function drawItem(random: Random, known: Known): object {
 }
 
 const SECOND_MS = 1_000;
+/** A backfill that says nothing of it makes 500 runs at most. */
+const MAX_BACKFILLED = 450;
 
 export const MANY_ACTS = {
   batch: {
     weight: 5,
     draw: (random, known) =>
       post("/v1/tasks/batch", {
-        items: Array.from({ length: random.whole(30, 150) }, () => drawItem(random, known)),
+        items: Array.from({ length: Math.round(known.bulk * random.whole(10, 40)) }, () =>
+          drawItem(random, known),
+        ),
       }),
   },
   backfill: {
     weight: 3,
-    draw: (random, { repeating }) => {
+    draw: (random, { repeating, bulk }) => {
       if (repeating.length === 0) return undefined;
       const toMs = Date.now() - random.whole(1, 5) * SECOND_MS;
       return post(`/v1/tasks/${random.pick(repeating)}/backfill`, {
-        from: new Date(toMs - random.whole(5, 200) * SECOND_MS).toISOString(),
+        from: new Date(toMs - Math.min(bulk * random.whole(5, 30), MAX_BACKFILLED) * SECOND_MS).toISOString(),
         to: new Date(toMs).toISOString(),
         ...random.pick([{ overlap: "allow" }, { overlap: "allow" }, { overlap: "wait" }, {}]),
       });
