@@ -4,6 +4,11 @@ import { type Act, type Known, pauseMs, post, QUICK_RETRY, targetOf } from "./ac
 
 const KEYS = ["document-1", "document-2", "document-3"];
 const WAITS = ["100ms", "500ms", "2s"];
+/** Two places alone: calls meet there, also where few come. One is full soon, the other waits out its time. */
+const COLLECTED = [
+  { size: 3, wait: "5s" },
+  { size: 20, wait: "4s" },
+];
 
 const joinedCall = (random: Random, known: Known, query: string) => ({
   ...post(`/v1/functions/gather/invoke?maxAttempts=${QUICK_RETRY.maxAttempts}&${query}`, {
@@ -17,13 +22,8 @@ const asQuery = (name: string, value: object) => `${name}=${encodeURIComponent(J
 
 export const JOINED_ACTS = {
   collected: {
-    weight: 8,
-    draw: (random, known) =>
-      joinedCall(
-        random,
-        known,
-        asQuery("collect", { size: random.pick([2, 5, 20]), wait: random.pick(WAITS) }),
-      ),
+    weight: 12,
+    draw: (random, known) => joinedCall(random, known, asQuery("collect", random.pick(COLLECTED))),
   },
   debounced: {
     weight: 5,
