@@ -64,11 +64,14 @@ export const backsOff: Invariant = {
   name: "backs-off",
   holds: "No attempt begins sooner after one that failed than its task's back-off says.",
   *find(evidence) {
-    const waits = readPolicies(evidence, ({ retry }) => leastWaitMs(retry));
+    const backoffs = readPolicies(
+      evidence,
+      ({ retry }) => (retry as { backoff?: Backoff } | undefined)?.backoff,
+    );
     for (const [runId, ofRun] of evidence.changes) {
-      const waitMs = waits.get(ofRun[0]!.taskId ?? "");
+      const backoff = backoffs.get(ofRun[0]!.taskId ?? "");
       // One that somebody redrives waits no more.
-      if (waitMs === undefined || ofRun.some(({ state }) => state === "dead")) continue;
+      if (!backoff || ofRun.some(({ state }) => state === "dead")) continue;
       const endedAt = new Map(
         (evidence.rows.get(runId)?.[0]?.attempts ?? []).map(({ attempt, finishedAt }) => [
           attempt,
@@ -77,6 +80,7 @@ export const backsOff: Invariant = {
       );
       for (const { state, attempt, at } of ofRun) {
         const before = endedAt.get(attempt - 1);
+        const waitMs = leastWaitMs(backoff, attempt - 1);
         if (state === "running" && before !== undefined && at < before + waitMs - ROUNDING_MS)
           yield `attempt ${attempt} of run ${runId} was begun ${Math.round(at - before)} ms after the one before, of at least ${waitMs}`;
       }
@@ -86,11 +90,12 @@ export const backsOff: Invariant = {
 
 const ROUNDING_MS = 1;
 
-/** Jitter takes half of it away at most. */
-function leastWaitMs(retry: unknown): number | undefined {
-  const { backoff } = (retry ?? {}) as { backoff?: { initial?: string; waits?: string[] } };
-  const waits = backoff?.waits ?? (backoff?.initial === undefined ? [] : [backoff.initial]);
-  return waits.length === 0 ? undefined : Math.min(...waits.map(readMs)) / 2;
+type Backoff = { kind?: string; initial: string } | { kind: "list"; waits: string[] };
+
+/** After so many that failed. Jitter takes half of it away at most. */
+function leastWaitMs(backoff: Backoff, failed: number): number {
+  if ("waits" in backoff) return readMs(backoff.waits[failed - 1] ?? backoff.waits.at(-1)) / 2;
+  return (readMs(backoff.initial) * (backoff.kind === "linear" ? failed : 1)) / 2;
 }
 
 /** Refused because of it, or lost before it was. */

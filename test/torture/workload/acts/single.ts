@@ -22,7 +22,7 @@ export const SINGLE_ACTS = {
       const backoff = random.pick([
         QUICK_RETRY.backoff,
         { kind: "linear", initial: "150ms" },
-        { kind: "list", waits: ["50ms", "300ms"] },
+        { kind: "list", waits: ["1s", "300ms"] },
       ]);
       const plan = `${random.pick(["503", "drop"])},${good(random)}`;
       const retry = { ...QUICK_RETRY, backoff };
