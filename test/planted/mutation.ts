@@ -49,5 +49,5 @@ export const byTorture = (
     ...{ by: "torture", seed: 1, minutes: 0.5, faults, ratePerSecond: 40, transport: "postgres" },
     ...more,
   } as const satisfies Torture,
-  withinSeconds: 240,
+  withinSeconds: 300,
 });

@@ -18,7 +18,7 @@ export interface Catch {
 
 const FLAGS = ["--disable-warning=TimeoutNegativeWarning"];
 /** The torture waits no longer than this for what never ends. */
-const PATIENCE_SECONDS = 30;
+const PATIENCE_SECONDS = 45;
 
 /** The program of a catcher and its arguments. Pure. */
 export function toArgs(catcher: Catcher): string[] {

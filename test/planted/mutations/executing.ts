@@ -26,4 +26,39 @@ export const EXECUTING_MUTATIONS = {
     violates: ["lease-kept"],
     ...byModel(1, 5_000),
   },
+  "gaps-go-unnoticed": {
+    what: "However long the database was away, that counts as contact with it",
+    edits: [
+      {
+        file: "core/store/contact.ts",
+        from: "const contact = createContact(leaseMs / 2);",
+        to: "const contact = createContact(leaseMs * 100);",
+      },
+    ],
+    violates: ["lease-kept"],
+    ...byModel(1, 5_000),
+  },
+  "lost-bells-are-missed-late": {
+    what: "A run whose bell was lost is looked for after a minute, by workers and schedulers alike",
+    edits: [
+      {
+        file: "runtime/intake.ts",
+        from: "export const SWEEP_OVERDUE_MS = 1_000;",
+        to: "export const SWEEP_OVERDUE_MS = 60_000;",
+      },
+      {
+        file: "scheduler/jobs.ts",
+        from: "export const OVERDUE_MS = 1_000;",
+        to: "export const OVERDUE_MS = 60_000;",
+      },
+    ],
+    violates: ["on-time-afterwards"],
+    ...byModel(1),
+  },
+  "slots-stay-taken": {
+    what: "A worker's slot is not given back when its run has ended",
+    edits: [{ file: "runtime/slots.ts", from: "      free += count;\n", to: "" }],
+    violates: ["on-time-afterwards", "nothing-stuck"],
+    ...byModel(1),
+  },
 } satisfies Record<string, Mutation>;

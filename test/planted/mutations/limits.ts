@@ -1,5 +1,5 @@
 /** Limits, rates and pauses that do not hold, and permits that are lost. */
-import { byModel, type Mutation } from "../mutation.ts";
+import { byModel, byTorture, type Mutation } from "../mutation.ts";
 
 export const LIMIT_MUTATIONS = {
   "admission-gives-one-more": {
@@ -9,6 +9,18 @@ export const LIMIT_MUTATIONS = {
         file: "core/domain/admission.ts",
         from: "?? Number.POSITIVE_INFINITY) < 1);",
         to: "?? Number.POSITIVE_INFINITY) < 0);",
+      },
+    ],
+    violates: ["limits-exact"],
+    ...byModel(1),
+  },
+  "a-line-shares-a-permit": {
+    what: "A whole line is admitted by the permit of its first run",
+    edits: [
+      {
+        file: "core/domain/admission.ts",
+        from: "left.set(key, left.get(key)! - 1);",
+        to: "left.set(key, left.get(key)!);",
       },
     ],
     violates: ["limits-exact"],
@@ -25,5 +37,17 @@ export const LIMIT_MUTATIONS = {
     ],
     violates: ["limits-exact"],
     ...byModel(1),
+  },
+  "granted-permits-are-not-counted": {
+    what: "A permit that is granted to who waits is not counted as out",
+    edits: [
+      {
+        file: "core/store/limits/grant-permits.ts",
+        from: "l.permits_held + coalesce(t.count, 0) AS held",
+        to: "l.permits_held AS held",
+      },
+    ],
+    violates: ["within-concurrency"],
+    ...byTorture(["kill"], { ratePerSecond: 100, minutes: 0.7 }),
   },
 } satisfies Record<string, Mutation>;

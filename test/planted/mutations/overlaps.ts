@@ -40,6 +40,30 @@ export const OVERLAP_MUTATIONS = {
     violates: ["overlap-obeyed"],
     ...byModel(1),
   },
+  "due-together-start-together": {
+    what: "Of several occurrences that are due at once each starts as if it were alone",
+    edits: [
+      {
+        file: OVERLAP,
+        from: "const isBusy = line.isBusy || verdict.start.length > 0;",
+        to: "const isBusy = line.isBusy;",
+      },
+    ],
+    violates: ["overlap-obeyed"],
+    ...byModel(1),
+  },
+  "previous-goes-on": {
+    what: "Who is to take another's place starts beside it",
+    edits: [
+      {
+        file: OVERLAP,
+        from: "verdict.cancelsBusy = line.isBusy;\n        waiting = [runId];",
+        to: "waiting = [];\n        verdict.start = [runId];",
+      },
+    ],
+    violates: ["overlap-obeyed"],
+    ...byModel(1),
+  },
   "held-wake-nobody": {
     what: "The scheduler does not wake for the instant of a run that is held",
     edits: [

@@ -28,4 +28,28 @@ export const RECORDING_MUTATIONS = {
     violates: ["logs-complete"],
     ...byTorture(["kill"]),
   },
+  "cancel-takes-dead-letters": {
+    what: "A cancel of a task ends its dead letters as well",
+    edits: [
+      {
+        file: "core/store/runs/cancel.ts",
+        from: "state IN ('scheduled', 'queued', 'running', 'deferred')",
+        to: "state IN ('scheduled', 'queued', 'running', 'deferred', 'dead')",
+      },
+    ],
+    violates: ["legal-changes", "dead-letters-stay"],
+    ...byTorture(["kill"], { ratePerSecond: 100, minutes: 0.7 }),
+  },
+  "skips-in-silence": {
+    what: "An instant that is skipped for another run leaves no record",
+    edits: [
+      {
+        file: END,
+        from: 'ended AS (${moveEnded({ state: "\'skipped\'", skipped: "g.end_skipped" })}\n  )',
+        to: "ended AS (SELECT 1)",
+      },
+    ],
+    violates: ["every-instant"],
+    ...byTorture(["kill"]),
+  },
 } satisfies Record<string, Mutation>;
