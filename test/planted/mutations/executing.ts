@@ -38,6 +38,20 @@ export const EXECUTING_MUTATIONS = {
     violates: ["lease-kept"],
     ...byModel(1, 5_000),
   },
+  "leases-judged-by-no-one": {
+    what: "A rescue takes every run that is running, whatever the lease of its worker",
+    edits: [
+      {
+        file: "core/store/runs/rescue.ts",
+        from: `
+        AND NOT EXISTS (SELECT FROM workers w
+          WHERE w.id = r.worker_id AND w.lease_until > \${word.exactAt}::timestamptz)`,
+        to: "",
+      },
+    ],
+    violates: ["lease-kept"],
+    ...byTorture(["kill"]),
+  },
   "lost-bells-are-missed-late": {
     what: "A run whose bell was lost is looked for after a minute, by workers and schedulers alike",
     edits: [
