@@ -50,7 +50,7 @@ async function openQueues(concurrency: number) {
   for (const name of ["old", "new"]) await putQueue(store, namespaceId, name, { limits });
   const workerId = await makeWorker(db);
   return {
-    ...{ workerId, old: queueKey(namespaceId, "old"), other: queueKey(namespaceId, "new") },
+    ...{ namespaceId, workerId, old: queueKey(namespaceId, "old"), other: queueKey(namespaceId, "new") },
     queue: (queue: string) => queueRun(store, namespaceId, { queue }),
     async moveToNew(runId: string): Promise<void> {
       const { taskId } = (await findRun(store, namespaceId, runId))!;
@@ -129,4 +129,26 @@ test("one that has lost the permit it was granted does not start without", async
   const claimed = await admitRuns(revoking, { workerId, longestMs: null }, [{ id: late, keys: [old] }]);
   assert.deepEqual(claimed, []);
   await end(claimed);
+});
+
+test("one that would have started with a granted run's permit waits where that one has started meanwhile", async () => {
+  const { namespaceId, workerId, old, queue, end } = await openQueues(1);
+  const running = await claimRuns(store, workerId, [await queue("old")]);
+  const low = await queue("old");
+  assert.deepEqual(await claimRuns(store, workerId, [low]), []);
+  await end(running);
+  assert.equal((await grantPermits(store, [old])).length, 1);
+  const urgent = await queueRun(store, namespaceId, { queue: "old", priority: 90 });
+  let started: ClaimedRun[] = [];
+  const passing = doAfter("look-at-line", async () => {
+    started = await claimRuns(store, workerId, [low]);
+  });
+  const claimer = { workerId, longestMs: null };
+  assert.deepEqual(await admitRuns(passing, claimer, [{ id: urgent, keys: [old] }]), []);
+  assert.deepEqual(idsOf(started), [low]);
+  await end(started);
+  assert.deepEqual(
+    (await grantPermits(store, [old])).map(({ runId }) => runId),
+    [urgent],
+  );
 });
