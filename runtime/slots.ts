@@ -1,3 +1,5 @@
+import type { InputRoom } from "./input-room.ts";
+
 /** How many runs a worker works on at once. A slot is taken before a claim and given back when the run is recorded. */
 export interface Slots {
   free(): number;
@@ -11,13 +13,14 @@ export interface Slots {
   whenIdle(): Promise<void>;
 }
 
-export function createSlots(total: number): Slots {
+/** @param room while it is full no slot is free */
+export function createSlots(total: number, room?: Pick<InputRoom, "isFull" | "onFree">): Slots {
   let free = total;
   let least = total;
   const callbacks: (() => void)[] = [];
   let idleWaiters: (() => void)[] = [];
   return {
-    free: () => free,
+    free: () => (room?.isFull() ? 0 : free),
     peak() {
       const taken = total - least;
       least = free;
@@ -36,6 +39,7 @@ export function createSlots(total: number): Slots {
     },
     onFree(callback) {
       callbacks.push(callback);
+      room?.onFree(callback);
     },
     whenIdle: () =>
       free === total ? Promise.resolve() : new Promise((resolve) => void idleWaiters.push(resolve)),

@@ -13,6 +13,7 @@ import { type Runners, runAttempt } from "./attempt.ts";
 import { type AttemptTracer, endAttemptSpan, runFields } from "./attempt-trace.ts";
 import type { DirectWay } from "./direct/direct-calls.ts";
 import type { RunEnd } from "./events/event-intake.ts";
+import type { InputRoom } from "./input-room.ts";
 import { isLost, type RunningAttempts } from "./running-attempts.ts";
 import type { HttpCall } from "./sandbox/invocation.ts";
 import type { Slots } from "./slots.ts";
@@ -25,6 +26,7 @@ export interface WorkParts {
   runners: Runners;
   traceAttempt: AttemptTracer;
   slots: Slots;
+  room: InputRoom;
   running: RunningAttempts;
   /** Of a run that was claimed. */
   recordClaimed(attempt: TriedAttempt): Promise<unknown>;
@@ -49,20 +51,29 @@ interface Way {
 
 /** Each call runs one run in a slot that was taken for it, and gives the slot back. */
 export function createWork(parts: WorkParts): Work {
-  const { facts, clock, log, metrics, runners, traceAttempt, slots, running } = parts;
+  const { facts, clock, log, metrics, runners, traceAttempt, slots, room, running } = parts;
   const claimed: Way = { isDirect: false, isInTable: () => true, record: parts.recordClaimed };
 
   async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {
     log.debug({ ...runFields(run, span), type: run.spec.type }, "attempt begins");
     const mine = running.begin({ run, span, isDirect: way.isDirect, isInTable: way.isInTable });
     way.stopped?.addEventListener("abort", () => mine.stop.abort(way.stopped!.reason));
+    let leaveRoom: (() => void) | undefined;
+    /** The wait for room is none of the attempt's time. */
+    const enter = async (bytes: number): Promise<ClaimedRun> => {
+      const askedMs = clock.steadyMs();
+      leaveRoom = await room.take(bytes, mine.stop.signal);
+      const waitedMs = Math.floor(clock.steadyMs() - askedMs);
+      return { ...run, startedAt: new Date(run.startedAt.getTime() + waitedMs) };
+    };
     if (run.attempt === 1 && !way.isDirect) {
       metrics.lateness.observe(
         Math.max(run.startedAt.getTime() - (run.limitsFrom ?? run.scheduledFor).getTime(), 0) / 1_000,
       );
     }
     try {
-      const attempt = await runAttempt(run, runners, mine.stop, facts.id, clock, { http: way.http, span });
+      const begun = run.unloadedBytes === undefined ? run : await enter(run.unloadedBytes);
+      const attempt = await runAttempt(begun, runners, mine.stop, facts.id, clock, { http: way.http, span });
       mine.isEnded = true;
       endAttemptSpan(span, attempt);
       if (attempt) await way.record(attempt);
@@ -70,6 +81,7 @@ export function createWork(parts: WorkParts): Work {
       return attempt ? "recorded" : "given_back";
     } finally {
       running.leave(mine);
+      leaveRoom?.();
       slots.release(1);
     }
   }

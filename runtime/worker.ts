@@ -10,6 +10,7 @@ import type { Store } from "../core/store/database.ts";
 import type { Listener } from "../core/store/listen.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import type { EndedRun } from "../core/store/runs/end.ts";
+import { loadSpec } from "../core/store/runs/load-spec.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
@@ -22,11 +23,14 @@ import { createReservations } from "./direct/reservations.ts";
 import { createDrain } from "./drain.ts";
 import type { EventIntake } from "./events/event-intake.ts";
 import { createHeartbeat } from "./heartbeat.ts";
+import { createInputRoom, roomOfHeap } from "./input-room.ts";
 import { createWorkerLease } from "./lease.ts";
 import { startLoops } from "./loops.ts";
 import { createOwnedRuns } from "./owned-runs.ts";
 import { createReceiving } from "./receiving.ts";
 import { createRecording } from "./recording.ts";
+import type { TaskRunner } from "./runners/task-runner.ts";
+import { withLoadedSpec } from "./runners/with-loaded-spec.ts";
 import { createRunningAttempts } from "./running-attempts.ts";
 import { createSlots } from "./slots.ts";
 import { createWork } from "./work.ts";
@@ -36,6 +40,8 @@ export interface WorkerParts {
   receive: ReceiveMode;
   /** From an event no run is claimed that may take longer. */
   eventsWindowMs: number;
+  /** Of large inputs at a time. Default: a share of the heap. */
+  inputRoomBytes?: number;
   leaseMs: number;
   drainMs: number;
   store: Store;
@@ -69,15 +75,22 @@ const LOAD_MS = 1_000;
 
 export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const { facts, store, clock, log, metrics, notifier, listener, leaseMs } = parts;
-  const slots = createSlots(facts.slots);
+  const room = createInputRoom(parts.inputRoomBytes ?? roomOfHeap());
+  const slots = createSlots(facts.slots, room);
   const running = createRunningAttempts();
   const lease = createWorkerLease(leaseMs, clock);
   const heartbeat = createHeartbeat({ ...parts, slots, lease });
   const traceOf = ({ runId: id, claimNo }: EndedRun) => running.find({ id, claimNo })?.span.logFields ?? {};
   const ends = openRunEnds({ ...parts, traceOf }, [countAttempts({ ...parts, running })]);
   const recording = createRecording({ ...parts, running, ends });
+  const withInput = (runner: TaskRunner) => withLoadedSpec(runner, (run) => loadSpec(store, run), clock);
   const work = createWork({
-    ...{ ...parts, slots, running },
+    ...{ ...parts, slots, room, running },
+    runners: {
+      http: withInput(parts.runners.http),
+      email: withInput(parts.runners.email),
+      function: withInput(parts.runners.function),
+    },
     recordClaimed: recording.recordRunning,
   });
   const receiving = createReceiving(

@@ -52,7 +52,7 @@ export interface Reading<Row> {
 export const MAX_PAGE_BYTES = 4_000_000;
 
 /** What compressed JSON is taken for: seldom more, and to unpack it only to tell would cost more than to read it. */
-const MOST_COMPRESSED = 20;
+export const MOST_COMPRESSED = 20;
 
 const bytesOf = (columns: readonly string[]) =>
   sql.raw(

@@ -31,6 +31,7 @@ beforeEach(clear);
 interface WorkerOptions {
   serveDirect?: WorkerParts["serveDirect"];
   slots?: number;
+  inputRoomBytes?: number;
   leaseMs?: number;
   drainMs?: number;
   store?: WorkerParts["store"];
@@ -65,6 +66,7 @@ export async function openWorker(t: TestContext, runner: TaskRunner, options: Wo
       notifier,
       listener,
     },
+    ...(options.inputRoomBytes === undefined ? {} : { inputRoomBytes: options.inputRoomBytes }),
     findTimeoutMs: async () => 5_000,
     runners: { http: runner, email: runner, function: runner },
     ...{ clock: options.clock ?? systemClock, log, metrics, traceAttempt: () => NO_SPAN },

@@ -9,6 +9,7 @@ import type { Json } from "../../json.ts";
 import { byIndex } from "../by-index.ts";
 import { fromJoinedPolicy, JOINED_POLICY, type JoinedPolicy } from "../tasks/policy-columns.ts";
 import { fromSpecColumn, type GivenInput, type StoredSpec, withGivenInput } from "../tasks/spec-column.ts";
+import { MOST_COMPRESSED } from "../walk.ts";
 import { atLeastAfter } from "../xid.ts";
 
 /** A run that this worker owns until it finishes it or its lease ends, with all that is needed to try it. */
@@ -22,6 +23,8 @@ export interface ClaimedRun {
   /** `http` and `hook`: the input is a stored request. */
   trigger: RunTrigger;
   spec: TaskSpec;
+  /** Set where `spec` says no more than its type and function: so many bytes are loaded before it begins (load-spec.ts). */
+  unloadedBytes?: number;
   attempt: number;
   /** Attempts spent before the last redrive. */
   attemptOffset: number;
@@ -67,11 +70,36 @@ export const TAKEN = `
       r.traceparent, r.on_end IS NOT NULL AS has_callbacks
   )`;
 
+/** What is larger, of a run's input or of its task's spec, does not come with the claim: a hundred of them would be 200 MB. */
+export const MAX_CLAIMED_BYTES = 65_536;
+
+/** Of what is compressed nothing cheap says how much it is. */
+const MAX_COMPRESSED_BYTES = Math.floor(MAX_CLAIMED_BYTES / MOST_COMPRESSED);
+
+const isLarge = (column: string) => `(pg_column_size(${column}) > ${MAX_COMPRESSED_BYTES}
+  AND (pg_column_size(${column}) > ${MAX_CLAIMED_BYTES} OR pg_column_compression(${column}) IS NOT NULL))`;
+const IS_LARGE = `(${isLarge("k.input")} OR ${isLarge("t.spec")})`;
+const textBytes = (column: string) => `coalesce(octet_length(${column}::text), 0)`;
+
+/** A callback has its spec as its input. */
+const SPEC = "coalesce(t.spec, CASE WHEN k.trigger = 'callback' AND k.function_id IS NULL THEN k.input END)";
+/** What says of a spec which runner and revision are its own. */
+const HEAD = `CASE WHEN ${SPEC} IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
+  ${["type", "function", "tag", "revision"].map((field) => `'${field}', ${SPEC} -> '${field}'`).join(", ")})) END`;
+
+/** Of a row of `taken`, but for its input. */
+const TAKEN_COLUMNS = `k.id, k.claim_no, k.namespace_id, k.task_id, k.function_id, k.attempt, k.attempt_offset,
+    k.scheduled_for, k.redriven_at, k.started_at, k.timeout_ms, k.max_attempts, k.function_name, k.traffic, k.permits,
+    k.target, k.trigger, k.traceparent, k.has_callbacks`;
+
 const TAG = "coalesce(k.target ->> 'tag', t.spec ->> 'tag')";
 
 /** A `ClaimRow` of each row `k` of a `source` of `taken` rows: with its task's definition and the revision of its tag. */
 export const describe = (source: string, columns = "") => `
-  SELECT k.*, t.spec, ${JOINED_POLICY}, CASE WHEN k.function_id IS NOT NULL AND ${TAG} IS NOT NULL THEN (
+  SELECT ${TAKEN_COLUMNS}, ${JOINED_POLICY},
+    CASE WHEN ${IS_LARGE} THEN NULL ELSE k.input END AS input,
+    CASE WHEN ${IS_LARGE} THEN ${HEAD} ELSE t.spec END AS spec,
+    CASE WHEN ${IS_LARGE} THEN ${textBytes("k.input")} + ${textBytes("t.spec")} END AS "unloadedBytes", CASE WHEN k.function_id IS NOT NULL AND ${TAG} IS NOT NULL THEN (
       SELECT g.revision_id FROM function_tags g WHERE g.function_id = k.function_id AND g.tag = ${TAG}
     ) END AS tag_revision_id ${columns}
   FROM ${source} LEFT JOIN tasks t ON ${byIndex("t.id", "k.task_id")}`;
@@ -91,6 +119,7 @@ interface TakenRow {
   max_attempts: number | null;
   input: Json;
   spec: StoredSpec | null;
+  unloadedBytes: number | null;
   function_name: string | null;
   traffic: Traffic | null;
   has_callbacks: boolean;
@@ -100,6 +129,9 @@ interface TakenRow {
   traceparent: string | null;
   tag_revision_id: string | null;
 }
+
+/** What a run's spec is made of. */
+export type SpecColumns = Pick<TakenRow, "spec" | "input" | "function_id" | "function_name" | "trigger">;
 
 export type ClaimRow = TakenRow & JoinedPolicy;
 
@@ -112,6 +144,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     taskId: row.task_id,
     trigger: row.trigger,
     spec: specOf(row),
+    ...(row.unloadedBytes === null ? {} : { unloadedBytes: row.unloadedBytes }),
     attempt: row.attempt,
     attemptOffset: row.attempt_offset,
     policy: row.timeout_ms === null ? policy : { ...policy, timeoutMs: row.timeout_ms },
@@ -127,7 +160,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
   };
 }
 
-function specOf({ spec, input, function_id, function_name, trigger }: ClaimRow): TaskSpec {
+export function specOf({ spec, input, function_id, function_name, trigger }: SpecColumns): TaskSpec {
   if (spec) return fromSpecColumn(input === null ? spec : withGivenInput(spec, input as GivenInput));
   // A callback that sends: what it sends was written when it was made.
   if (trigger === "callback" && function_id === null) return fromSpecColumn(input as unknown as StoredSpec);
