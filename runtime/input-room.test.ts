@@ -27,6 +27,20 @@ test("what fits has room at once, and what does not waits for what was given bac
   assert.ok(!room.isFull());
 });
 
+test("who does not wait has room at once or not at all, and overtakes nobody", async () => {
+  const room = createInputRoom(100);
+  const leave = room.tryTake(70);
+  assert.ok(leave);
+  assert.equal(room.tryTake(40), undefined);
+  assert.ok(!room.isFull());
+  const waits = ask(room, 40);
+  assert.equal(room.tryTake(1), undefined);
+  leave();
+  await settle();
+  assert.equal(waits.state, "has room");
+  assert.ok(room.tryTake(60));
+});
+
 test("nobody overtakes one that waits, however small", async () => {
   const room = createInputRoom(100);
   const [first, large, small] = [ask(room, 60), ask(room, 90), ask(room, 1)];

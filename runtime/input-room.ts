@@ -10,6 +10,8 @@ export interface InputRoom {
    * than all of the room has it alone.
    */
   take(bytes: number, signal: AbortSignal): Promise<(() => void) | undefined>;
+  /** The same at once, or undefined: there is no room now. */
+  tryTake(bytes: number): (() => void) | undefined;
   /** Whether any waits. */
   isFull(): boolean;
   /** Calls back when none waits any more. */
@@ -51,10 +53,14 @@ export function createInputRoom(maxBytes: number): InputRoom {
     };
   }
 
+  const tryTake = (bytes: number) => (waiting.length === 0 && fits(bytes) ? enter(bytes) : undefined);
+
   return {
+    tryTake,
     async take(bytes, signal) {
       if (signal.aborted) return undefined;
-      if (waiting.length === 0 && fits(bytes)) return enter(bytes);
+      const entered = tryTake(bytes);
+      if (entered) return entered;
       return await new Promise((resolve) => {
         const leave = () => {
           waiting = waiting.filter((other) => other !== own);

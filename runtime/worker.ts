@@ -111,7 +111,9 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     busySlots: facts.slots - slots.free(),
     recording: running.all().filter(({ isEnded }) => isEnded).length,
   }));
-  parts.serveDirect?.(openDirectCalls({ ...parts, slots, lease, heartbeat, recording, reservations, work }));
+  parts.serveDirect?.(
+    openDirectCalls({ ...parts, slots, room, lease, heartbeat, recording, reservations, work }),
+  );
   await heartbeat.beat();
   notifier.notify("bellhop_workers");
   listener.on("bellhop_cancel", ({ ids, resync }) =>

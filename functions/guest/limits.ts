@@ -2,6 +2,8 @@
 export const GUEST_LIMITS = {
   /** Message and fields of one line together. */
   logLineBytes: 8_192,
+  /** Of all lines of one run together: a worker holds them until the run is recorded. */
+  runLogBytes: 1_000_000,
   /** Of an error's message and of its stack. */
   errorChars: 8_192,
   /** Of what an error was caused by: how many are told, and the characters of each one's message and stack. */

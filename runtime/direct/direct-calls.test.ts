@@ -11,6 +11,7 @@ import type { DirectRun, FinishedDirectRun, Reservation } from "../../core/store
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import type { AttemptStop } from "../attempt.ts";
+import { createInputRoom } from "../input-room.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
 import { createSlots } from "../slots.ts";
 import { finishedAttempt } from "../testing/claimed-run.ts";
@@ -22,6 +23,8 @@ const call: DirectCall = {
   input: { a: 1 },
 };
 const http: HttpCall["head"] = { method: "GET", url: "http://a/", headers: [], hasBody: false };
+
+const ROOM_BYTES = 1_000;
 
 interface LaneOptions {
   totalSlots?: number;
@@ -49,6 +52,7 @@ function openDirectCalls(options: LaneOptions = {}) {
   } = options;
   const clock = createManualClock();
   const slots = createSlots(totalSlots);
+  const room = createInputRoom(ROOM_BYTES);
   const shown: DirectRun[] = [];
   const ended: FinishedDirectRun[] = [];
   const finished: FinishedAttempt[] = [];
@@ -72,6 +76,7 @@ function openDirectCalls(options: LaneOptions = {}) {
       clock,
       slots,
       totalSlots,
+      enterRoom: room.tryTake,
       isDraining: () => draining,
       hasLease: () => hasLease(),
       watchLease: () => hasLease,
@@ -174,6 +179,20 @@ describe("direct calls", () => {
     assert.deepEqual(verdict, { state: "succeeded", result: { b: 2 } });
     assert.equal(shown.length, 0);
     assert.equal(slots.free(), 1);
+  });
+
+  test("takes a call that there is room for, and gives the room back when the call is over", async () => {
+    const { directCalls, answer, whenBegun, whenOver, end, said, counted, slots } = openDirectCalls({
+      totalSlots: 3,
+    });
+    directCalls.begin(call, answer, ROOM_BYTES);
+    await whenBegun;
+    assert.equal(directCalls.begin({ ...call, runId: "run-2" }, answer, 1), undefined);
+    assert.deepEqual([said, counted, slots.free()], [["busy"], ["busy"], 2]);
+    end({ state: "succeeded", result: null });
+    await whenOver;
+    await new Promise(setImmediate);
+    assert.ok(directCalls.begin({ ...call, runId: "run-3" }, answer, ROOM_BYTES));
   });
 
   test("shows a run that lasts, and ends it like any other", async () => {

@@ -48,6 +48,8 @@ export interface DirectCallsParts extends RecordParts {
   slots: Slots;
   /** Of those slots, however many are free. */
   totalSlots: number;
+  /** Room for a call of so many bytes, until what it answers is called; undefined: there is none now. */
+  enterRoom(bytes: number): (() => void) | undefined;
   isDraining(): boolean;
   /** Whether the lease has stood all the time since: calls of a worker that stood still were given up. */
   watchLease(): () => boolean;
@@ -70,8 +72,11 @@ export interface BegunCall {
 }
 
 export interface DirectCalls {
-  /** Begins a call, or refuses it. */
-  begin(call: DirectCall, answer: CallAnswer): BegunCall | undefined;
+  /**
+   * Begins a call, or refuses it.
+   * @param bytes what it takes as JSON; default: little
+   */
+  begin(call: DirectCall, answer: CallAnswer, bytes?: number): BegunCall | undefined;
 }
 
 export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
@@ -162,9 +167,11 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
   }
 
   return {
-    begin(call, answer) {
-      const refusal = takeSlot(call);
+    begin(call, answer, bytes = 0) {
+      const leaveRoom = parts.enterRoom(bytes);
+      const refusal = leaveRoom ? takeSlot(call) : "busy";
       if (refusal) {
+        leaveRoom?.();
         parts.onEnd(refusal);
         answer.refused(refusal);
         return undefined;
@@ -177,7 +184,10 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
           parts.onEnd("error");
           answer.lost();
         })
-        .finally(() => shares.release(call));
+        .finally(() => {
+          shares.release(call);
+          leaveRoom?.();
+        });
       return { feed: gate?.feed, connectionGone: () => gone.abort() };
     },
   };

@@ -61,11 +61,13 @@ function serveConnection(socket: Socket, directCalls: DirectCalls): void {
   const say = (message: DirectSay) => {
     if (!socket.destroyed) writer.write(message);
   };
-  const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) => receive(JSON.parse(text) as DirectAsk));
+  const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) =>
+    receive(JSON.parse(text) as DirectAsk, text.length),
+  );
 
-  function receive(ask: DirectAsk): void {
+  function receive(ask: DirectAsk, bytes: number): void {
     if (ask.t === "call") {
-      const call = directCalls.begin(ask.call, toAnswer(ask.no));
+      const call = directCalls.begin(ask.call, toAnswer(ask.no), bytes);
       if (call) calls.set(ask.no, call);
       return;
     }

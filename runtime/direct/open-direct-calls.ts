@@ -1,11 +1,13 @@
 /** Direct calls of a worker: its slots, its lease and its way of recording, put together. */
 import type { Clock } from "../../core/clock.ts";
 import type { Store } from "../../core/store/database.ts";
+import { MAX_CLAIMED_BYTES } from "../../core/store/runs/claimed-run.ts";
 import { showDirectRun } from "../../core/store/runs/direct.ts";
 import type { WorkerFacts } from "../../core/store/workers.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../../core/telemetry/metrics/worker.ts";
 import type { Heartbeat } from "../heartbeat.ts";
+import type { InputRoom } from "../input-room.ts";
 import type { WorkerLease } from "../lease.ts";
 import type { Recording } from "../recording.ts";
 import type { Slots } from "../slots.ts";
@@ -20,6 +22,7 @@ export interface WorkerDirectParts {
   log: Logger;
   metrics: WorkerMetrics;
   slots: Slots;
+  room: InputRoom;
   lease: WorkerLease;
   heartbeat: Heartbeat;
   recording: Recording;
@@ -31,7 +34,9 @@ export interface WorkerDirectParts {
 
 export function openDirectCalls(parts: WorkerDirectParts): DirectCalls {
   const { facts, store, clock, log, metrics, slots, lease, heartbeat, recording, reservations } = parts;
+  const enterRoom = (bytes: number) => (bytes > MAX_CLAIMED_BYTES ? parts.room.tryTake(bytes) : () => {});
   return createDirectCalls({
+    enterRoom,
     ...{ clock, slots, totalSlots: facts.slots, findTimeoutMs: parts.findTimeoutMs },
     ...{ isDraining: heartbeat.isDraining, hasLease: lease.stands, watchLease: lease.watch },
     ...{ reserve: reservations.reserve, releaseSlot: () => slots.release(1) },

@@ -17,6 +17,20 @@ test("an executor that ignores the limits is cut all the same", () => {
   assert.equal(lines.at(-1)!.message, "1,008 more log lines were dropped: this run may log 1,000.");
 });
 
+test("the lines of a run are bounded in bytes together, and what comes after says so", () => {
+  const lines: LogLine[] = [];
+  const log = new RunLog((line) => lines.push(line), 1_000);
+  const line = { ...message, message: "x".repeat(4_000), fields: JSON.stringify({ a: "y".repeat(3_990) }) };
+  for (let i = 0; i < 200; i++) log.add(line);
+  log.add(message);
+  log.close();
+  assert.equal(lines.length, 125 + 1);
+  assert.equal(
+    lines.at(-1)!.message,
+    "76 more log lines were dropped: the lines of a run take at most 1,000,000 bytes.",
+  );
+});
+
 test("fields that are no JSON object are left out", () => {
   const lines: LogLine[] = [];
   const log = new RunLog((line) => lines.push(line), 1_000);

@@ -8,7 +8,10 @@ export class RunLog {
   readonly #onLog: (line: LogLine) => void;
   readonly #maxLines: number;
   #lines = 0;
+  #bytes = 0;
   #dropped = 0;
+  /** It is over the bytes that it may take: no later line is let in because it is short. */
+  #isLarge = false;
 
   constructor(onLog: (line: LogLine) => void, maxLines: number) {
     this.#onLog = onLog;
@@ -16,13 +19,15 @@ export class RunLog {
   }
 
   add(message: LogMessage): void {
-    if (this.#lines >= this.#maxLines) {
+    const text = cut(message.message, GUEST_LIMITS.logLineBytes);
+    const fields = readFields(message.fields);
+    this.#bytes += Buffer.byteLength(text) + (fields ? Buffer.byteLength(message.fields) : 0);
+    this.#isLarge ||= this.#bytes > GUEST_LIMITS.runLogBytes;
+    if (this.#isLarge || this.#lines >= this.#maxLines) {
       this.#dropped++;
       return;
     }
     this.#lines++;
-    const fields = readFields(message.fields);
-    const text = cut(message.message, GUEST_LIMITS.logLineBytes);
     this.#onLog({
       level: message.level,
       message: text,
@@ -39,8 +44,13 @@ export class RunLog {
   /** Says in a last line what was left out. */
   close(): void {
     if (this.#dropped === 0) return;
-    const most = this.#maxLines.toLocaleString("en-US");
-    const message = `${this.#dropped.toLocaleString("en-US")} more log lines were dropped: this run may log ${most}.`;
+    const [bytes, lines] = [GUEST_LIMITS.runLogBytes, this.#maxLines].map((most) =>
+      most.toLocaleString("en-US"),
+    );
+    const most = this.#isLarge
+      ? `the lines of a run take at most ${bytes} bytes`
+      : `this run may log ${lines}`;
+    const message = `${this.#dropped.toLocaleString("en-US")} more log lines were dropped: ${most}.`;
     this.#onLog({ level: "warn", message, at: new Date() });
   }
 }

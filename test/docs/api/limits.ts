@@ -181,10 +181,14 @@ const functions: Statement[] = [
         assert.ok((await put(files)).status < 300);
     },
   ),
-  held(`function log line | ${n(GUEST_LIMITS.logLineBytes)} bytes`, [
-    SANDBOX,
-    "cuts a line at 8 KB, fields included",
-  ]),
+  held(
+    `function log line; all lines of a run | ${n(GUEST_LIMITS.logLineBytes)} bytes; ${n(GUEST_LIMITS.runLogBytes)} bytes`,
+    [SANDBOX, "cuts a line at 8 KB, fields included"],
+    [
+      "runtime/sandbox/parent/run-log.test.ts",
+      "the lines of a run are bounded in bytes together, and what comes after says so",
+    ],
+  ),
   held(`function timers | ${n(GUEST_LIMITS.timers)} at once`, [SANDBOX, "are bounded in number"]),
   held(`recorded http response | ${MAX_RECORDED_BODY_BYTES / 1_024} KiB of body`, [
     "runtime/runners/http.test.ts",
