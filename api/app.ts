@@ -32,7 +32,7 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
     parts,
   );
   if (tracer.isOn) app.use(traceRequests(tracer));
-  for (const path of ["/v1/*", "/hooks/*"]) app.use(path, shedLoad(parts.store));
+  for (const path of ["/v1/*", "/hooks/*"]) app.use(path, shedLoad(parts.store, edge));
   app.use("/v1/*", requireKey(keyring), limitBody(edge));
   app.use("/openapi.json", etag());
   mountRoutes(

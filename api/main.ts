@@ -171,6 +171,7 @@ export async function startApi(
   opened.defer(stopCompiler);
   door.server.maxConnections = maxConnections;
   const serving = new AbortController();
+  edge.untaken.watch(door.server);
   cutStalledReaders(door.server, {
     ...{ rate: limits.response, clock: steadyClock, signal: serving.signal },
     onCut(socket) {

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
 import { createShares, type ShareLimits, type Shares } from "../../core/shares.ts";
 import type { Rate } from "./least-rate.ts";
+import { createUntakenResponses, type UntakenResponses } from "./untaken-responses.ts";
 
 /** Node's own. */
 export interface ServerLimits {
@@ -55,6 +56,7 @@ export interface Edge {
   clock: Clock;
   bodies: Shares;
   queued: Shares;
+  untaken: UntakenResponses;
   /** Connections that were ended since nobody took their responses. */
   cutOff: WeakSet<Socket>;
   /** A body came too slowly. */
@@ -66,5 +68,6 @@ export function createEdge(limits: EdgeLimits, clock: Clock, onSlow: () => void)
   return {
     ...{ limits, clock, onSlow, cutOff: new WeakSet() },
     ...{ bodies: createShares(bodies), queued: createShares(queued) },
+    untaken: createUntakenResponses(clock),
   };
 }

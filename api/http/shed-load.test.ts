@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createApp } from "../app.ts";
+import { MAX_UNTAKEN_BYTES } from "../edge/untaken-responses.ts";
 import { openApi } from "../testing/open-api.ts";
 import { LONGEST_WAIT_MS } from "./shed-load.ts";
 
@@ -30,6 +31,20 @@ test("while others wait long for the database, who comes is told to come back, a
   }
   assert.deepEqual(await api.countRows(), before);
   assert.equal((await app.request("/healthz")).status, 200);
+});
+
+test("while others do not take their responses, who comes is told to come back", async () => {
+  const { key } = await api.newTenant();
+  const headers = { authorization: `Bearer ${key}` };
+  const askWhereUntaken = (bytes: number) => {
+    const edge = { ...api.parts.edge, untaken: { watch() {}, bytes: () => bytes } };
+    return createApp({ ...api.parts, edge }).request("/v1/tasks", { headers });
+  };
+  assert.equal((await askWhereUntaken(MAX_UNTAKEN_BYTES)).status, 200);
+  const refused = await askWhereUntaken(MAX_UNTAKEN_BYTES + 1);
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get("retry-after"), "2");
+  assert.equal(((await refused.json()) as { code: string }).code, "overloaded");
 });
 
 test("while nobody has waited so long everybody is served", async () => {

@@ -1,18 +1,29 @@
 /**
  * Overload is refused at the door. A request that waits for a connection until its caller has given up is work for
  * nobody, and while those are served everybody comes too late: an API could stay without answers for minutes after what
- * overloaded it had gone.
+ * overloaded it had gone. So is who comes while others have not taken what was made for them.
  */
 import type { MiddlewareHandler } from "hono";
 import type { Store } from "../../core/store/database.ts";
+import type { Edge } from "../edge/edge.ts";
+import { MAX_UNTAKEN_BYTES } from "../edge/untaken-responses.ts";
 import { BusyError } from "./busy-error.ts";
 
 /** Who comes while another has waited so long for a connection would wait about as long. */
 export const LONGEST_WAIT_MS = 2_000;
 const RETRY_AFTER_SECONDS = 2;
 
-export function shedLoad({ longestWaitMs }: Pick<Store, "longestWaitMs">): MiddlewareHandler {
+export function shedLoad(
+  { longestWaitMs }: Pick<Store, "longestWaitMs">,
+  { untaken }: Pick<Edge, "untaken">,
+): MiddlewareHandler {
   return async (_context, next) => {
+    if (untaken.bytes() > MAX_UNTAKEN_BYTES)
+      throw new BusyError(
+        "overloaded",
+        "This API holds as many bytes of responses that clients have yet to take as it may; try again in a moment.",
+        RETRY_AFTER_SECONDS,
+      );
     if (longestWaitMs() > LONGEST_WAIT_MS)
       throw new BusyError(
         "overloaded",
