@@ -58,7 +58,11 @@ export function findGrowth(
   const half = judged.slice(Math.floor(judged.length * WARM));
   if (half.length < LEAST_POINTS) return undefined;
   const level = medianOf(half.map(({ value }) => value));
-  const grown = findSlope(half) * (half.at(-1)!.atSeconds - half[0]!.atSeconds);
+  const risen = findSlope(half) * (half.at(-1)!.atSeconds - half[0]!.atSeconds);
+  // What was given back and is taken again has not grown: it has been there.
+  const first = judged.slice(0, Math.floor(judged.length * WARM));
+  const before = Math.max(...first.map((_, index) => medianFrom(first, Math.max(0, index - LEAST_POINTS))));
+  const grown = Math.min(risen, medianFrom(half, half.length - LEAST_POINTS) - before);
   return { grown, level, allowed: Math.max(least, share * level) };
 }
 
@@ -74,6 +78,10 @@ export function tellGrowth(
   const show = (value: number) => `${Number(value.toFixed(1))}${unit && ` ${unit}`}`;
   return `${name} grew by ${show(growth.grown)} in the second half, at a median of ${show(growth.level)}: no more than ${show(growth.allowed)} is expected.`;
 }
+
+/** Of the next few from there. */
+const medianFrom = (points: readonly Point[], index: number): number =>
+  medianOf(points.slice(index, index + LEAST_POINTS).map(({ value }) => value));
 
 function medianOf(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
