@@ -69,14 +69,14 @@ export const FIRING_MUTATIONS = {
     what: "Schedulers read due tasks without locking them",
     edits: [
       {
-        file: "core/store/runs/take-due-tasks.ts",
-        from: "ORDER BY next_run_at LIMIT $2 FOR UPDATE SKIP LOCKED",
-        to: "ORDER BY next_run_at LIMIT $2",
+        file: "core/store/runs/take-due.ts",
+        from: "ORDER BY ${rows.at} LIMIT $2 FOR UPDATE SKIP LOCKED",
+        to: "ORDER BY ${rows.at} LIMIT $2",
       },
       {
-        file: "core/store/runs/take-due-tasks.ts",
-        from: "ORDER BY next_run_at LIMIT v.share FOR UPDATE SKIP LOCKED",
-        to: "ORDER BY next_run_at LIMIT v.share",
+        file: "core/store/runs/take-due.ts",
+        from: "ORDER BY ${rows.at} LIMIT v.share FOR UPDATE SKIP LOCKED",
+        to: "ORDER BY ${rows.at} LIMIT v.share",
       },
     ],
     violates: ["fires-once", "acknowledged-fires"],
