@@ -1,6 +1,8 @@
 /** Limits, rates and pauses that do not hold, and permits that are lost. */
 import { byModel, byTorture, type Mutation } from "../mutation.ts";
 
+const PERMITS = "core/store/limits/permits.ts";
+
 export const LIMIT_MUTATIONS = {
   "admission-gives-one-more": {
     what: "A run is admitted where no permit is left",
@@ -37,6 +39,23 @@ export const LIMIT_MUTATIONS = {
     ],
     violates: ["limits-exact"],
     ...byModel(1),
+  },
+  "permits-never-come-back": {
+    what: "The end of a run keeps its permits, and nobody counts them anew",
+    edits: [
+      {
+        file: PERMITS,
+        from: "greatest(l.permits_held - f.count, 0) FROM freed f",
+        to: "l.permits_held FROM freed f",
+      },
+      {
+        file: "core/store/limits/recount-permits.ts",
+        from: "  const keys = await findWrongCounts(db);\n",
+        to: "  const keys: string[] = [];\n",
+      },
+    ],
+    violates: ["nothing-stuck"],
+    ...byTorture(["kill"]),
   },
   "granted-permits-are-not-counted": {
     what: "A permit that is granted to who waits is not counted as out",
