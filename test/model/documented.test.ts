@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { FAULTS } from "./explore/interleave.ts";
+import { FAULTS } from "./explore/faults.ts";
 import { listInvariants } from "./invariants/index.ts";
 import { PLANTED_BUGS } from "./planted-bugs.ts";
 import { LEASE_MS } from "./setup.ts";

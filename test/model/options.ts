@@ -1,4 +1,5 @@
 /** What the command line says. */
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { MAX_SEED } from "./explore/explore.ts";
 import { isPlantedBug, PLANTED_BUGS, type PlantedBug } from "./planted-bugs.ts";
@@ -8,6 +9,10 @@ export interface ModelOptions {
   seed: number;
   /** The mistake that the model makes; null: none. */
   bug: PlantedBug | null;
+  /** How many explore at once. */
+  jobs: number;
+  /** The depth of an exhaustive search instead; null: interleavings are drawn. */
+  exhaustive: number | null;
 }
 
 /** A mistake of the caller's: one sentence, status 2. */
@@ -24,6 +29,8 @@ Prints how many interleavings it has seen, and of the first violation the shorte
   --interleavings N  how many; default 20000
   --seed S           of the first, each further one has the next; default: another one each time
   --bug NAME         a mistake that the model makes, which is to be found
+  --jobs N           how many threads explore; default: one for each core, and for 2000 interleavings
+  --exhaustive DEPTH instead: every order of the first moves of small configurations, with one fault at most
   --help             this text
 
 Mistakes:
@@ -34,13 +41,20 @@ docs/model.md tells what is in the model, and how to read a violation.`;
 export function parseOptions(args: string[]): ModelOptions | "help" {
   const values = parse(args);
   if (values.help) return "help";
+  const interleavings = readWhole("--interleavings", values.interleavings, 1, 1e9);
   return {
-    interleavings: readWhole("--interleavings", values.interleavings, 1, 1e9),
+    interleavings,
     seed:
       values.seed === undefined
         ? Math.floor(Math.random() * MAX_SEED)
         : readWhole("--seed", values.seed, 0, MAX_SEED),
     bug: readBug(values.bug),
+    jobs:
+      values.jobs === undefined
+        ? Math.min(availableParallelism(), Math.ceil(interleavings / 2_000))
+        : readWhole("--jobs", values.jobs, 1, 64),
+    exhaustive:
+      values.exhaustive === undefined ? null : readWhole("--exhaustive", values.exhaustive, 1, 1_000),
   };
 }
 
@@ -52,6 +66,8 @@ function parse(args: string[]) {
         interleavings: { type: "string", default: "20000" },
         seed: { type: "string" },
         bug: { type: "string" },
+        jobs: { type: "string" },
+        exhaustive: { type: "string" },
         help: { type: "boolean", default: false, short: "h" },
       },
     }).values;

@@ -1,47 +1,67 @@
-/** Each planted mistake is caught within so many interleavings; what is not caught yet is a hole in the model, by name. */
+/** Each planted mistake is caught, by what it violates, within so many interleavings. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { exhaust, SMALL_CONFIGURATIONS } from "./explore/exhaust.ts";
 import { explore } from "./explore/explore.ts";
-import { PLANTED_BUGS, type PlantedBug } from "./planted-bugs.ts";
+import { NO_BUGS, PLANTED_BUGS, type PlantedBug } from "./planted-bugs.ts";
 
-/** So many are tried; by the seeds below each comes among the first, until the model draws otherwise. */
 const WITHIN = 2_000;
 
-/** Where the search begins, and what is violated. */
-const CAUGHT: Partial<Record<PlantedBug, [seed: number, invariant: string]>> = {
-  "cursor-outside-its-transaction": [15_838, "fires-once"],
-  "staging-without-locks": [23_757, "fires-once"],
-  "rescue-without-gap-guard": [3_183_438, "lease-kept"],
-  "offset-committed-early": [142_542, "bells-kept"],
-  "no-sweep": [1_259_121, "on-time-afterwards"],
-  "claims-forgotten": [712_710, "nothing-stuck"],
-  "admission-without-lock": [712_710, "limits-exact"],
-  "overlap-decided-when-staged": [63_352, "skips-in-time"],
-  "change-renews-in-place": [3_468_522, "change-wins"],
-  "cancel-reads-before-lock": [411_788, "limits-exact"],
-  "catch-up-forgets-passed": [15_838, "fires-once"],
+/** Where the search begins. The same for all; where one comes late by it, a seed that is not far from what finds it. */
+const SEED = 1;
+
+/** What may be violated first, and where to begin. */
+const CAUGHT: Record<PlantedBug, { by: string[]; seed?: number }> = {
+  "cursor-outside-its-transaction": { by: ["fires-once"] },
+  "staging-without-locks": { by: ["fires-once"] },
+  "finish-without-claim-number": { by: ["no-overlap", "recorded-by-holder"], seed: 930 },
+  "finish-without-fence": { by: ["no-overlap", "recorded-by-holder"], seed: 930 },
+  "rescue-without-gap-guard": { by: ["lease-kept"], seed: 330 },
+  "rescue-without-state-check": { by: ["legal-changes", "limits-exact", "one-final-row"] },
+  "lease-counted-from-confirmation": { by: ["begins-under-lease"] },
+  "begins-after-lapse": { by: ["no-overlap", "begins-under-lease"] },
+  "lost-runs-go-on": { by: ["stale-stops"], seed: 450 },
+  "offset-committed-early": { by: ["bells-kept"] },
+  "no-sweep": { by: ["on-time-afterwards"] },
+  "no-turn-look": { by: ["on-time-afterwards"] },
+  "claims-forgotten": { by: ["nothing-stuck"] },
+  "permits-returned-twice": { by: ["limits-exact"], seed: 500 },
+  "permits-never-returned": { by: ["limits-exact"], seed: 2_300 },
+  "admission-without-lock": { by: ["limits-exact"] },
+  "overlap-decided-when-staged": { by: ["skips-in-time"] },
+  "overlap-without-task-lock": { by: ["overlap-obeyed"], seed: 600 },
+  "change-renews-in-place": { by: ["change-wins"], seed: 350 },
+  "cancel-reads-before-lock": { by: ["fires-once", "legal-changes", "limits-exact"] },
+  "catch-up-forgets-passed": { by: ["fires-once"] },
 };
 
-/** Holes: the storm seldom brings what they need. */
-const NOT_YET: PlantedBug[] = [
-  "finish-without-claim-number",
-  "finish-without-fence",
-  "rescue-without-state-check",
-  "lease-counted-from-confirmation",
-  "begins-after-lapse",
-  "lost-runs-go-on",
-  "no-turn-look",
-  "permits-returned-twice",
-  "permits-never-returned",
-  "overlap-without-task-lock",
-];
-
-for (const [bug, [seed, invariant]] of Object.entries(CAUGHT))
+for (const [bug, { by, seed = SEED }] of Object.entries(CAUGHT))
   test(`${bug} is caught`, () => {
     const { found } = explore({ interleavings: WITHIN, seed, hasBug: (name) => name === bug });
-    assert.equal(found?.violation?.invariant, invariant);
+    assert.ok(by.includes(found?.violation?.invariant ?? "none"), `by ${found?.violation?.invariant}`);
   });
 
-test("each planted mistake is caught, or told of as a hole", () => {
-  assert.deepEqual([...Object.keys(CAUGHT), ...NOT_YET].sort(), Object.keys(PLANTED_BUGS).sort());
+test("each planted mistake is on the list", () => {
+  assert.deepEqual(Object.keys(CAUGHT).sort(), Object.keys(PLANTED_BUGS).sort());
 });
+
+const exhaustAll = (depth: number, bug: PlantedBug | null) =>
+  SMALL_CONFIGURATIONS.map((configuration) =>
+    exhaust({ configuration, depth, hasBug: bug ? (name) => name === bug : NO_BUGS }),
+  );
+
+test("a search through all small configurations finds nothing, and comes to an end", () => {
+  for (const { found, isWhole } of exhaustAll(5, null)) {
+    assert.equal(found?.violation, undefined);
+    assert.ok(isWhole);
+  }
+});
+
+for (const [bug, invariant] of [
+  ["cursor-outside-its-transaction", "fires-once"],
+  ["staging-without-locks", "fires-once"],
+] as const)
+  test(`the search finds ${bug}`, () => {
+    const found = exhaustAll(7, bug).flatMap((exhausted) => exhausted.found ?? []);
+    assert.ok(found.some(({ violation }) => violation?.invariant === invariant));
+  });

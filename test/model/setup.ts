@@ -1,6 +1,8 @@
-/** What one interleaving is of: how many of each role, which tasks. It follows from a seed. */
+/** What one interleaving is of: how many of each role, which tasks, how attempts go. It follows from a seed. */
+import { OVERLAPS } from "../../core/domain/overlap.ts";
 import type { Random } from "../support/random.ts";
 import { createTask, type NewTask, setLimit } from "./database/tasks.ts";
+import type { AttemptWeather } from "./roles/attempts.ts";
 import { startScheduler } from "./roles/scheduler.ts";
 import { startWorker } from "./roles/worker.ts";
 import type { Script } from "./simulation/script.ts";
@@ -11,61 +13,51 @@ export interface Setup {
   workers: number;
   slots: number;
   leaseMs: number;
+  attempts: AttemptWeather;
   tasks: NewTask[];
   limit: number;
 }
 
 export const LEASE_MS = 6_000;
 export const LIMIT_KEY = "queue:ns/mail";
-/** No task fires after it. */
-const LAST_INSTANT_MS = 10_000;
 
-const endAt = new Date(LAST_INSTANT_MS).toISOString();
-const every = (everyMs: number) => ({ kind: "every", everyMs, endAt }) as const;
-
-/** Of each kind of task one; an interleaving has some of them. */
-const KINDS: Omit<NewTask, "id">[] = [
-  {
-    schedule: { kind: "once", at: new Date(1_500).toISOString() },
-    overlap: "allow",
-    catchUp: null,
-    maxAttempts: 2,
-    limitKeys: [],
-  },
-  { schedule: every(3_000), overlap: "skip", catchUp: null, maxAttempts: 2, limitKeys: [] },
-  {
-    schedule: every(2_500),
-    overlap: "wait",
-    catchUp: { policy: "all", windowMs: null, max: 3 },
-    maxAttempts: 1,
-    limitKeys: [],
-  },
-  { schedule: every(4_000), overlap: "cancel-previous", catchUp: null, maxAttempts: 3, limitKeys: [] },
-  {
-    schedule: every(1_500),
-    overlap: "allow",
-    catchUp: { policy: "latest", windowMs: 5_000, max: 1 },
-    maxAttempts: 1,
-    limitKeys: [LIMIT_KEY],
-  },
-  {
-    schedule: every(5_000),
-    overlap: "allow",
-    catchUp: { policy: "none", windowMs: null, max: 1 },
-    maxAttempts: 2,
-    limitKeys: [LIMIT_KEY],
-  },
+const DURATIONS_MS: readonly (readonly number[])[] = [
+  [0, 20, 300],
+  [0, 20, 300, 1_500, LEASE_MS * 0.8, LEASE_MS * 2.5],
+  [1_500, LEASE_MS * 0.8, LEASE_MS * 2.5, LEASE_MS * 4],
 ];
 
+const CATCH_UPS: readonly NewTask["catchUp"][] = [
+  null,
+  { policy: "all", windowMs: null, max: 3 },
+  { policy: "latest", windowMs: 5_000, max: 1 },
+  { policy: "none", windowMs: null, max: 1 },
+];
+
+function drawTask(random: Random, id: string, limitedShare: number): NewTask {
+  const everyMs = random.pick([600, 1_000, 1_500, 2_500]);
+  const endAt = new Date(random.pick([2_000, 3_500, 5_000])).toISOString();
+  const isOnce = random.next() < 0.2;
+  return {
+    id,
+    schedule: isOnce ? { kind: "once", at: new Date(800).toISOString() } : { kind: "every", everyMs, endAt },
+    overlap: random.pick(OVERLAPS),
+    catchUp: isOnce ? null : random.pick(CATCH_UPS),
+    maxAttempts: random.whole(1, 3),
+    limitKeys: random.next() < limitedShare ? [LIMIT_KEY] : [],
+  };
+}
+
 export function drawSetup(random: Random): Setup {
-  const count = random.whole(1, 3);
-  const tasks = Array.from({ length: count }, (_, index) => ({ ...random.pick(KINDS), id: "abc"[index]! }));
+  const count = random.pick([1, 1, 2, 3]);
+  const limitedShare = random.pick([0, 0.4, 1]);
   return {
     schedulers: random.whole(1, 2),
-    workers: random.whole(1, 3),
+    workers: random.pick([1, 1, 2, 2, 3]),
     slots: random.whole(1, 3),
     leaseMs: LEASE_MS,
-    tasks,
+    attempts: { durationsMs: random.pick(DURATIONS_MS), failRate: random.pick([0, 0.25, 0.5]) },
+    tasks: Array.from({ length: count }, (_, index) => drawTask(random, "abc"[index]!, limitedShare)),
     limit: random.whole(1, 2),
   };
 }
@@ -77,10 +69,11 @@ export function setUp(world: World, setup: Setup): void {
   for (let number = 1; number <= schedulers; number += 1)
     world.addProcess(`s${number}`, "scheduler", (process) => startScheduler(world, process, leaseMs));
   for (let number = 1; number <= workers; number += 1)
-    world.addProcess(`w${number}`, "worker", (process) => startWorker(world, process, leaseMs, slots));
+    world.addProcess(`w${number}`, "worker", (process) => startWorker(world, process, setup));
   for (const process of world.processes.values()) world.start(process);
   const api = world.processes.get("api")!;
-  world.spawn(api, "set limit", setLimit(LIMIT_KEY, setup.limit));
+  if (setup.tasks.some(({ limitKeys }) => limitKeys.length > 0))
+    world.spawn(api, "set limit", setLimit(LIMIT_KEY, setup.limit));
   for (const task of setup.tasks) world.spawn(api, `create ${task.id}`, createTaskAt(world, task));
 }
 

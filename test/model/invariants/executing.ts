@@ -1,4 +1,4 @@
-/** Attempts of a run follow each other; who may have lost a lease begins nothing and stops; nobody loses one for nothing. */
+/** Attempts of a run follow each other; who lost one stops; and none begins with what was changed. */
 import { type Attempt, SLOW_MS } from "../simulation/world.ts";
 import { changesOf, type Invariant } from "./invariant.ts";
 
@@ -60,35 +60,20 @@ export const staleStops = (leaseMs: number): Invariant => ({
       advanced() {
         for (const [attempt, lostAtMs] of going) {
           const { runId, claimNo, process } = attempt;
-          if (!isUnderWay(attempt)) going.delete(attempt);
+          if (!isUnderWay(attempt)) {
+            going.delete(attempt);
+            continue;
+          }
           const run = world.database.read("runs").get(runId);
           if (run?.state === "running" && run.claimNo === claimNo) continue;
           const sinceMs = Math.max(lostAtMs ?? world.nowMs, process.hinderedAtMs, world.databaseHinderedAtMs);
           going.set(attempt, lostAtMs ?? world.nowMs);
-          if (isUnderWay(attempt) && world.nowMs - sinceMs > leaseMs / 3 + 2 * SLOW_MS)
+          if (world.nowMs - sinceMs > leaseMs / 3 + 2 * SLOW_MS)
             report(`${tell(attempt)} goes on ${world.nowMs - sinceMs} ms after it was lost`);
         }
       },
     };
   },
-});
-
-export const leaseKept = (leaseMs: number): Invariant => ({
-  name: "lease-kept",
-  promise: "no run is taken from a worker that could renew its lease whenever the database was there",
-  watch: (world, report) => ({
-    committed(changes, { name, process }) {
-      if (process.role !== "scheduler" || !name.endsWith("/rescue")) return;
-      for (const { key, before, after } of changesOf(changes, "runs")) {
-        if (before?.state !== "running" || after?.state === "running") continue;
-        const [workerName, incarnation] = before.workerId!.split(".");
-        const worker = world.processes.get(workerName!)!;
-        const isUp = worker.isUp && worker.incarnation === Number(incarnation);
-        if (isUp && world.nowMs - worker.hinderedAtMs > leaseMs + SLOW_MS)
-          report(`${key} was taken from ${before.workerId}, which nothing had hindered for a lease`);
-      }
-    },
-  }),
 });
 
 export const changeWins: Invariant = {

@@ -1,15 +1,16 @@
 /** All invariants, and who watches them together. */
 import type { World } from "../simulation/world.ts";
-import { changeWins, leaseKept, noOverlap, staleStops } from "./executing.ts";
+import { changeWins, noOverlap, staleStops } from "./executing.ts";
 import { firesOnce, nothingEarly, skipsInTime } from "./firing.ts";
 import type { Invariant, Violation, Watch } from "./invariant.ts";
+import { beginsUnderLease, leaseKept, takenWithoutLease } from "./leases.ts";
 import { limitsExact, overlapObeyed } from "./limits.ts";
 import { bellsKept, nothingHeldBack, nothingStuck, onTimeAfterwards } from "./quiet.ts";
 import { executedAtLeastOnce, legalChanges, oneFinalRow, recordedByHolder } from "./recording.ts";
 
 export const listInvariants = (leaseMs: number): Invariant[] => [
   ...[firesOnce, nothingEarly, skipsInTime],
-  ...[noOverlap, staleStops(leaseMs), leaseKept(leaseMs), changeWins],
+  ...[noOverlap, staleStops(leaseMs), beginsUnderLease, takenWithoutLease, leaseKept(leaseMs), changeWins],
   ...[legalChanges, oneFinalRow, recordedByHolder, executedAtLeastOnce],
   ...[limitsExact, overlapObeyed],
   ...[nothingStuck, onTimeAfterwards, bellsKept, nothingHeldBack],
@@ -30,7 +31,7 @@ export function createJudge(world: World, leaseMs: number): Judge {
   const hearing = <Event extends keyof Watch>(event: Event) =>
     watches.flatMap((watch) => watch[event] ?? []) as Watch[Event][];
   const [committed, began, ended] = [hearing("committed"), hearing("began"), hearing("ended")];
-  const [left, advanced, quiet] = [hearing("left"), hearing("advanced"), hearing("quiet")];
+  const [advanced, quiet] = [hearing("advanced"), hearing("quiet")];
   return {
     violation: () => violation,
     committed(changes, by) {
@@ -41,9 +42,6 @@ export function createJudge(world: World, leaseMs: number): Judge {
     },
     ended(attempt) {
       for (const hear of ended) hear(attempt);
-    },
-    left(workerId) {
-      for (const hear of left) hear(workerId);
     },
     advanced() {
       for (const hear of advanced) hear();

@@ -14,6 +14,13 @@ import type { Worker } from "./worker.ts";
 
 const RETRY_MS = 50;
 
+/** How attempts go. */
+export interface AttemptWeather {
+  /** Each as likely. */
+  durationsMs: readonly number[];
+  failRate: number;
+}
+
 interface EndedAttempt {
   mine: RunningAttempt;
   finished: FinishedAttempt;
@@ -35,7 +42,7 @@ export function createAttempts(worker: Worker) {
 
   function* attempt(claimed: ClaimedRun, mine: RunningAttempt, stopSignal: string): Script {
     const key = keyOf(claimed);
-    const { durationMs, fails } = drawAttempt(claimed, worker.leaseMs);
+    const { durationMs, fails } = drawAttempt(claimed, worker.attempts);
     if (!mine.stop.signal.aborted) yield* restUntil(world.nowMs + durationMs, stopSignal);
     world.listener.ended(key);
     if (isLost(mine)) return leave(mine);
@@ -102,8 +109,13 @@ function judge({ stop: { signal } }: RunningAttempt, fails: boolean): AttemptEnd
 }
 
 /** The same each time the same attempt comes: a trace that is cut short still means the same. */
-function drawAttempt({ id, claimNo }: ClaimedRun, leaseMs: number): { durationMs: number; fails: boolean } {
+function drawAttempt(
+  { id, claimNo }: ClaimedRun,
+  { durationsMs, failRate }: AttemptWeather,
+): { durationMs: number; fails: boolean } {
   const drawn = drawFrom(`${id}/${claimNo}`);
-  const durations = [0, 0, 20, 20, 300, 300, 1_500, 1_500, leaseMs * 0.8, leaseMs * 2.5];
-  return { durationMs: durations[Math.floor(drawn * durations.length)]!, fails: (drawn * 997) % 1 < 0.25 };
+  return {
+    durationMs: durationsMs[Math.floor(drawn * durationsMs.length)]!,
+    fails: (drawn * 997) % 1 < failRate,
+  };
 }

@@ -20,6 +20,8 @@ interface WaitingBell {
 }
 
 const LOOK_AHEAD_MS = 5_000;
+/** Of a run that is due and locked; the worker looks sooner, which for the model are only more moves. */
+const LOCKED_WAIT_MS = 50;
 
 export function createIntake(worker: Worker, begin: (run: ClaimedRun) => void): Intake {
   const { world, process, lease, slots } = worker;
@@ -36,7 +38,7 @@ export function createIntake(worker: Worker, begin: (run: ClaimedRun) => void): 
 
   function hold(runId: string, waitMs: number): void {
     if (waitMs > LOOK_AHEAD_MS) return;
-    world.spawn(process, `early ${runId}`, ringLater(runId, Math.max(waitMs, 1)));
+    world.spawn(process, `early ${runId}`, ringLater(runId, Math.max(waitMs, LOCKED_WAIT_MS)));
   }
 
   function* ringLater(runId: string, waitMs: number): Script {

@@ -21,7 +21,7 @@ import type { Actor } from "../simulation/actors.ts";
 import type { Process } from "../simulation/processes.ts";
 import { ConnectionLost, restBetween, restUntil, type Script } from "../simulation/script.ts";
 import type { World } from "../simulation/world.ts";
-import { createAttempts } from "./attempts.ts";
+import { type AttemptWeather, createAttempts } from "./attempts.ts";
 import { createIntake, type Intake } from "./intake.ts";
 import { letGo, STEPWISE_EVERY } from "./scheduler.ts";
 
@@ -35,6 +35,7 @@ export interface Worker {
   process: Process;
   id: string;
   leaseMs: number;
+  attempts: AttemptWeather;
   lease: WorkerLease;
   slots: Slots;
   running: RunningAttempts;
@@ -44,8 +45,14 @@ export interface Worker {
   giveBack(runs: readonly { id: string; claimNo: number }[]): Script;
 }
 
-export function startWorker(world: World, process: Process, leaseMs: number, slotCount: number): void {
-  const worker = createWorker(world, process, leaseMs, slotCount);
+export interface WorkerSetup {
+  leaseMs: number;
+  slots: number;
+  attempts: AttemptWeather;
+}
+
+export function startWorker(world: World, process: Process, setup: WorkerSetup): void {
+  const worker = createWorker(world, process, setup);
   const attempts = createAttempts(worker);
   const intake = createIntake(worker, attempts.begin);
   process.hear = intake.hear;
@@ -56,13 +63,15 @@ export function startWorker(world: World, process: Process, leaseMs: number, slo
   world.spawn(process, "recorder", attempts.record());
 }
 
-function createWorker(world: World, process: Process, leaseMs: number, slotCount: number): Worker {
+function createWorker(world: World, process: Process, setup: WorkerSetup): Worker {
+  const { leaseMs } = setup;
   const id = `${process.name}.${process.incarnation}`;
   const lease = createWorkerLease(leaseMs, world.clockOf(process));
   let beats = 0;
   return {
     ...{ world, process, id, leaseMs, lease },
-    slots: createSlots(slotCount),
+    attempts: setup.attempts,
+    slots: createSlots(setup.slots),
     running: createRunningAttempts(),
     *beat() {
       if (world.hasBug("lease-counted-from-confirmation")) {

@@ -25,6 +25,8 @@ export interface Actor {
   /** The lock that its statement waits for. */
   waitsFor: LockWait | null;
   tx: Transaction | null;
+  /** That it goes on, as it is drawn: of all that can happen the most frequent. */
+  step: { kind: "actor"; name: string; move: { kind: "go"; actor: string } };
 }
 
 export interface Actors {
@@ -130,10 +132,12 @@ export function createActors(world: World): Actors {
   return {
     actors,
     spawn(process, name, script) {
+      const fullName = `${process.name}/${name}`;
       const actor: Actor = {
-        ...{ name: `${process.name}/${name}`, process, script, state: "answered", request: null },
+        ...{ name: fullName, process, script, state: "answered", request: null },
         ...{ answer: undefined, isLost: false, sinceMs: world.nowMs, stalledUntilMs: 0 },
         ...{ waitsFor: null, tx: null },
+        step: { kind: "actor", name: fullName, move: { kind: "go", actor: fullName } },
       };
       process.actors.add(actor);
       actors.push(actor);

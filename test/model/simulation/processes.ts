@@ -20,10 +20,8 @@ export interface Process {
   hinderedAtMs: number;
   signals: Set<string>;
   actors: Set<Actor>;
-  hear?: ((bell: Bell) => void) | undefined;
-  onNote?: ((note: Note) => void) | undefined;
-  /** Asked to end (SIGTERM). */
-  onStop?: (() => void) | undefined;
+  hear?: (bell: Bell) => void;
+  onNote?: (note: Note) => void;
 }
 
 export interface Processes {
@@ -57,7 +55,7 @@ export function createProcesses(world: World): Processes {
     crash(process) {
       for (const actor of process.actors) world.end(actor);
       process.signals.clear();
-      Object.assign(process, { isUp: false, frozenUntilMs: null, onStop: undefined });
+      Object.assign(process, { isUp: false, frozenUntilMs: null });
       world.giveBellsBack(process);
     },
     signal(process, signal) {

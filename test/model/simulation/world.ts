@@ -24,8 +24,6 @@ export interface Listener {
   committed(changes: Change[], by: Actor): void;
   began(attempt: Attempt, claimed: ClaimedRun): void;
   ended(attempt: Attempt): void;
-  /** A worker that was asked to stop has gone. */
-  left(workerId: string): void;
   advanced(): void;
 }
 
@@ -73,7 +71,7 @@ export function createWorld(hasBug: HasBug): World {
     isCalm: false,
     databaseFrozenUntilMs: null,
     databaseHinderedAtMs: 0,
-    listener: { committed() {}, began() {}, ended() {}, left() {}, advanced() {} },
+    listener: { committed() {}, began() {}, ended() {}, advanced() {} },
     clockOf: (process) => ({
       now: () => new Date(world.nowMs + process.clockOffsetMs),
       steadyMs: () => world.nowMs,
