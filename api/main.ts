@@ -14,7 +14,7 @@ import { createSealer } from "../core/secrets/sealer.ts";
 import { openStore } from "../core/store/database.ts";
 import { installSqlFunctions } from "../core/store/enqueue/sql-functions.ts";
 import { describeEnqueue } from "../core/store/enqueue/task-contract.ts";
-import { findCallableFunction } from "../core/store/functions/callable.ts";
+import { findCallableFunction, findCallableFunctions } from "../core/store/functions/callable.ts";
 import { recordSettingKeys } from "../core/store/keys.ts";
 import { endLostCall } from "../core/store/runs/lost-call.ts";
 import { findOpenRuns } from "../core/store/runs/read.ts";
@@ -137,7 +137,13 @@ export async function startApi(
   for (const feature of features) feature.prepare?.();
   const parts: ApiParts = {
     store,
-    callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
+    callables: createCallables(
+      {
+        one: (...asked) => findCallableFunction(store, ...asked),
+        several: (...asked) => findCallableFunctions(store, ...asked),
+      },
+      listener,
+    ),
     direct: measureCalls(line, metrics),
     edge,
     keyring: createKeyring({

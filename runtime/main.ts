@@ -14,7 +14,7 @@ import { keepEmail } from "../core/store/captured-emails.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
 import { restQueue } from "../core/store/queues/queues.ts";
-import { loadNamespaceSecrets, loadSealedEnv } from "../core/store/secrets.ts";
+import { loadNamespaceSecrets, loadSealedEnv, loadSealedEnvs } from "../core/store/secrets.ts";
 import { demandSecretsKey } from "../core/store/secrets-key.ts";
 import { findSigningSecrets } from "../core/store/signing-secrets.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
@@ -151,7 +151,11 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
         sandbox,
         revisions,
         loadSourceMap: (revisionId) => loadSourceMap(store.db, revisionId),
-        envs: createFunctionEnvs((revisionId) => loadSealedEnv(store, revisionId), sealer, listener),
+        envs: createFunctionEnvs(
+          { one: (id) => loadSealedEnv(store, id), several: (ids) => loadSealedEnvs(store, ids) },
+          sealer,
+          listener,
+        ),
         onLoadError: (error, functionId) => log.warn({ error, functionId }, "a function could not be loaded"),
         clock,
         answerKv: (functionId) =>

@@ -17,15 +17,32 @@ export interface Callables {
   forget(functionId?: string): void;
 }
 
-export function createCallables(
-  load: (namespace: string, name: string, isStranger: boolean) => Promise<CallableFunction | undefined>,
-  listener: Pick<Listener, "on">,
-): Callables {
+export interface LoadCallables {
+  one(namespace: string, name: string, isStranger: boolean): Promise<CallableFunction | undefined>;
+  /** Without those that are not there. */
+  several(
+    asked: { namespace: string; name: string }[],
+    isStranger: boolean,
+  ): Promise<{ namespace: string; found: CallableFunction }[]>;
+}
+
+const toKey = (namespace: string, name: string) => `${namespace}/${name}`;
+
+function parseKey(key: string): { namespace: string; name: string } {
+  const [namespace, name] = key.split("/");
+  return { namespace: namespace!, name: name! };
+}
+
+export function createCallables(load: LoadCallables, listener: Pick<Listener, "on">): Callables {
   const [ofOwners, ofStrangers] = [false, true].map((isStranger) =>
     createBriefMemory<CallableFunction>({
       load(key) {
-        const [namespace, name] = key.split("/");
-        return load(namespace!, name!, isStranger);
+        const { namespace, name } = parseKey(key);
+        return load.one(namespace, name, isStranger);
+      },
+      async loadMany(keys) {
+        const all = await load.several(keys.map(parseKey), isStranger);
+        return new Map(all.map(({ namespace, found }) => [toKey(namespace, found.name), found]));
       },
       idOf: ({ id }) => id,
       listener,
@@ -33,9 +50,9 @@ export function createCallables(
     }),
   ) as [BriefMemory<CallableFunction>, BriefMemory<CallableFunction>];
   return {
-    find: (namespace, name) => ofOwners.find(`${namespace}/${name}`),
-    findPublic: (namespace, name) => ofStrangers.find(`${namespace}/${name}`),
-    recallPublic: (namespace, name) => ofStrangers.recall(`${namespace}/${name}`),
+    find: (namespace, name) => ofOwners.find(toKey(namespace, name)),
+    findPublic: (namespace, name) => ofStrangers.find(toKey(namespace, name)),
+    recallPublic: (namespace, name) => ofStrangers.recall(toKey(namespace, name)),
     forget(functionId) {
       ofOwners.forget(functionId);
       ofStrangers.forget(functionId);

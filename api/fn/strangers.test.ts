@@ -88,9 +88,12 @@ test("a stranger costs one look whether a function is private or not there, howe
   const looks: string[] = [];
   const fn = { id: newId(), isPublic: false } as CallableFunction;
   const callables = createCallables(
-    async (_namespace, name, isStranger) => {
-      looks.push(`${name} ${isStranger}`);
-      return name === "private" && !isStranger ? fn : undefined;
+    {
+      async one(_namespace, name, isStranger) {
+        looks.push(`${name} ${isStranger}`);
+        return name === "private" && !isStranger ? fn : undefined;
+      },
+      several: () => assert.fail("nothing is known that could be looked up beside it"),
     },
     { on: async () => {} },
   );

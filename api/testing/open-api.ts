@@ -12,7 +12,7 @@ import { type ScheduleTime, trueTime } from "../../core/schedule-time.ts";
 import { type CompletionTokens, createCompletionTokens } from "../../core/secrets/completion-tokens.ts";
 import { createSealer } from "../../core/secrets/sealer.ts";
 import type { Db, Store } from "../../core/store/database.ts";
-import { findCallableFunction } from "../../core/store/functions/callable.ts";
+import { findCallableFunction, findCallableFunctions } from "../../core/store/functions/callable.ts";
 import { newId } from "../../core/store/ids.ts";
 import { generateKey, hashKey, recordSettingKeys } from "../../core/store/keys.ts";
 import { openListener } from "../../core/store/listen.ts";
@@ -157,7 +157,13 @@ export async function openApi({
   const operatorKey = generateKey();
   const [operator] = await recordSettingKeys(store, [operatorKey]);
   const parts: ApiParts = {
-    callables: createCallables((...asked) => findCallableFunction(store, ...asked), listener),
+    callables: createCallables(
+      {
+        one: (...asked) => findCallableFunction(store, ...asked),
+        several: (...asked) => findCallableFunctions(store, ...asked),
+      },
+      listener,
+    ),
     // No worker takes calls: all of them are queued.
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
     edge,

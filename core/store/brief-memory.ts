@@ -7,6 +7,9 @@ import type { Channel } from "./notify.ts";
 
 const KEPT_MS = 500;
 const MAX_KEPT = 10_000;
+/** What was asked for within this time is likely to be asked for again: it is looked up beside what is. */
+const LIKELY_MS = 2_000;
+const MAX_TOGETHER = 100;
 
 export interface BriefMemory<Value> {
   /** One look at a time for a key; what is not there, or failed, is looked for again. */
@@ -22,10 +25,16 @@ interface Entry<Value> {
   value: Value | undefined;
   id: string | undefined;
   untilMs: number;
+  askedMs: number;
 }
 
 export interface BriefMemoryParts<Value> {
   load(key: string): Promise<Value | undefined>;
+  /**
+   * Several at once, by their keys; what is not there, or cannot be had, is left out. With it, who looks for one thing has those looked up
+   * beside it that are as old and likely to be asked for again: hundreds cost a few statements, not hundreds.
+   */
+  loadMany?(keys: string[]): Promise<ReadonlyMap<string, Value>>;
   /** The id by which its bells name it; a bell without ids means all. */
   idOf(value: Value): string;
   listener: Pick<Listener, "on">;
@@ -37,6 +46,7 @@ export interface BriefMemoryParts<Value> {
 
 export function createBriefMemory<Value>({
   load,
+  loadMany,
   idOf,
   listener,
   channel,
@@ -51,35 +61,63 @@ export function createBriefMemory<Value>({
     }
   }
 
+  function keep(key: string, found: Promise<Value | undefined>, askedMs: number): void {
+    const entry: Entry<Value> = {
+      ...{ found, askedMs, value: undefined, id: undefined },
+      untilMs: nowMs() + keptMs,
+    };
+    const forget = () => {
+      if (kept.get(key) === entry) kept.delete(key);
+    };
+    found.then((value) => {
+      if (value === undefined) return forget();
+      entry.value = value;
+      entry.id = idOf(value);
+    }, forget);
+    if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value!);
+    kept.set(key, entry);
+  }
+
+  /** The oldest are first: each look puts its key last. */
+  function refreshLikely(loadAll: NonNullable<BriefMemoryParts<Value>["loadMany"]>, now: number): void {
+    const likely = new Map<string, number>();
+    for (const [key, { untilMs, askedMs }] of kept) {
+      if (untilMs > now || likely.size >= MAX_TOGETHER) break;
+      kept.delete(key);
+      if (now - askedMs < LIKELY_MS) likely.set(key, askedMs);
+    }
+    if (likely.size === 0) return;
+    const all = loadAll([...likely.keys()]);
+    for (const [key, askedMs] of likely) {
+      // What is left out is gone, or only its own look can tell what is wrong with it.
+      const found = all.then((values) => values.get(key) ?? load(key));
+      keep(key, found, askedMs);
+    }
+  }
+
   void listener.on(channel, ({ ids, resync }) =>
     forgetWhere((id) => resync || ids.length === 0 || ids.includes(id)),
   );
   return {
     find(key) {
       const known = kept.get(key);
-      if (known && known.untilMs > nowMs()) return known.found;
+      const now = nowMs();
+      if (known && known.untilMs > now) {
+        known.askedMs = now;
+        return known.found;
+      }
       kept.delete(key);
-      const entry: Entry<Value> = {
-        found: load(key),
-        value: undefined,
-        id: undefined,
-        untilMs: nowMs() + keptMs,
-      };
-      const forget = () => {
-        if (kept.get(key) === entry) kept.delete(key);
-      };
-      entry.found.then((value) => {
-        if (value === undefined) return forget();
-        entry.value = value;
-        entry.id = idOf(value);
-      }, forget);
-      if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value!);
-      kept.set(key, entry);
-      return entry.found;
+      const found = load(key);
+      keep(key, found, now);
+      if (loadMany) refreshLikely(loadMany, now);
+      return found;
     },
     recall(key) {
       const known = kept.get(key);
-      return known && known.untilMs > nowMs() ? known.value : undefined;
+      const now = nowMs();
+      if (!known || known.untilMs <= now) return undefined;
+      known.askedMs = now;
+      return known.value;
     },
     forget: (id) => forgetWhere((known) => id === undefined || known === id),
   };

@@ -96,7 +96,13 @@ export interface SealedEnv {
 
 /** What a run of the revision finds in its environment, still sealed; undefined where there is no such revision. */
 export async function loadSealedEnv(store: Store, revisionId: string): Promise<SealedEnv | undefined> {
+  return (await loadSealedEnvs(store, [revisionId])).get(revisionId);
+}
+
+/** The same of several, by revision; without those that are not there. */
+export async function loadSealedEnvs(store: Store, revisionIds: string[]): Promise<Map<string, SealedEnv>> {
   const { rows } = await store.pool.query<{
+    revisionId: string;
     env: Record<string, string>;
     ofFunction: string;
     namespaceId: string;
@@ -104,21 +110,22 @@ export async function loadSealedEnv(store: Store, revisionId: string): Promise<S
     name: string | null;
     sealed: Buffer;
   }>({
-    name: "load-env",
-    text: `SELECT coalesce(r.env, f.env) AS env, f.id AS "ofFunction", f.namespace_id AS "namespaceId",
-        s.function_id AS "functionId", s.name, s.sealed
+    name: "load-envs",
+    text: `SELECT r.id AS "revisionId", coalesce(r.env, f.env) AS env, f.id AS "ofFunction",
+        f.namespace_id AS "namespaceId", s.function_id AS "functionId", s.name, s.sealed
       FROM function_revisions r JOIN functions f ON f.id = r.function_id
         LEFT JOIN secrets s ON s.namespace_id = f.namespace_id AND (s.function_id IS NULL OR s.function_id = f.id)
-      WHERE r.id = $1 ORDER BY s.function_id NULLS FIRST, s.name`,
-    values: [revisionId],
+      WHERE r.id = ANY($1::uuid[]) ORDER BY s.function_id NULLS FIRST, s.name`,
+    values: [revisionIds],
   });
-  if (!rows[0]) return undefined;
-  const secrets = rows.flatMap((row) => (row.name === null ? [] : [row as SealedSecret]));
-  return {
-    functionId: rows[0].ofFunction,
-    env: rows[0].env,
-    secrets: secrets.map(({ namespaceId, functionId: of, name, sealed }) => ({
-      ...{ namespaceId, functionId: of, name, sealed },
-    })),
-  };
+  const envs = new Map<string, SealedEnv>();
+  for (const { revisionId, env, ofFunction, namespaceId, functionId, name, sealed } of rows) {
+    let known = envs.get(revisionId);
+    if (!known) {
+      known = { functionId: ofFunction, env, secrets: [] };
+      envs.set(revisionId, known);
+    }
+    if (name !== null) known.secrets.push({ namespaceId, functionId, name, sealed });
+  }
+  return envs;
 }

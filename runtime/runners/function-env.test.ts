@@ -22,7 +22,7 @@ const sealed: SealedEnv = {
 };
 
 test("the function's secrets are nearest, then its settings, then the namespace's secrets", async () => {
-  const envs = createFunctionEnvs(async () => sealed, sealer, listener);
+  const envs = createFunctionEnvs({ one: async () => sealed }, sealer, listener);
   const { env, redactor } = await envs.find("fn");
   assert.deepEqual(env, { A: "namespace", B: "setting", C: "function secret" });
   assert.equal(redactor.text("function secret, setting"), "[redacted C], setting");
@@ -30,13 +30,13 @@ test("the function's secrets are nearest, then its settings, then the namespace'
 });
 
 test("what cannot be opened is refused without a word of its value", async () => {
-  const withoutKey = createFunctionEnvs(async () => sealed, undefined, listener);
+  const withoutKey = createFunctionEnvs({ one: async () => sealed }, undefined, listener);
   await assert.rejects(withoutKey.find("fn"), /BELLHOP_SECRETS_KEY/);
-  const otherKey = createFunctionEnvs(async () => sealed, createSealer([randomBytes(32)]), listener);
+  const otherKey = createFunctionEnvs({ one: async () => sealed }, createSealer([randomBytes(32)]), listener);
   await assert.rejects(otherKey.find("fn"), /The secret A was sealed with a key that is not known/);
-  const gone = createFunctionEnvs(async () => undefined, sealer, listener);
+  const gone = createFunctionEnvs({ one: async () => undefined }, sealer, listener);
   await assert.rejects(gone.find("fn"), /not there/);
-  const plain = createFunctionEnvs(async () => ({ ...sealed, secrets: [] }), undefined, listener);
+  const plain = createFunctionEnvs({ one: async () => ({ ...sealed, secrets: [] }) }, undefined, listener);
   assert.deepEqual((await plain.find("fn")).env, sealed.env);
 });
 
@@ -48,7 +48,7 @@ test("what a secret was before is searched for as well: a module may still hold 
       forget = hear;
     },
   } as Parameters<typeof createFunctionEnvs>[2];
-  const envs = createFunctionEnvs(async () => ({ ...sealed, secrets }), sealer, bells);
+  const envs = createFunctionEnvs({ one: async () => ({ ...sealed, secrets }) }, sealer, bells);
   await envs.find("fn");
   for (const now of [[seal("fn", "TOKEN", "another value")], []]) {
     secrets = now;

@@ -21,16 +21,23 @@ export interface FunctionEnvs {
 }
 
 export function createFunctionEnvs(
-  load: (revisionId: string) => Promise<SealedEnv | undefined>,
+  load: {
+    one(revisionId: string): Promise<SealedEnv | undefined>;
+    /** By revision; without those that are not there. */
+    several?(revisionIds: string[]): Promise<ReadonlyMap<string, SealedEnv>>;
+  },
   sealer: Sealer | undefined,
   listener: Pick<Listener, "on">,
 ): FunctionEnvs {
   const former = createFormerSecrets();
+  const open = (sealed: SealedEnv) => openEnv(sealed, sealer, former);
+  const { several } = load;
   const memory = createBriefMemory<FunctionEnv>({
     load: async (revisionId) => {
-      const sealed = await load(revisionId);
-      return sealed && openEnv(sealed, sealer, former);
+      const sealed = await load.one(revisionId);
+      return sealed && open(sealed);
     },
+    ...(several ? { loadMany: async (ids: string[]) => openThose(await several(ids), open) } : {}),
     idOf: ({ functionId }) => functionId,
     listener,
     channel: "bellhop_functions",
@@ -42,6 +49,22 @@ export function createFunctionEnvs(
       return found;
     },
   };
+}
+
+/** What cannot be opened is left out. */
+function openThose(
+  sealed: ReadonlyMap<string, SealedEnv>,
+  open: (sealed: SealedEnv) => FunctionEnv,
+): Map<string, FunctionEnv> {
+  const opened = new Map<string, FunctionEnv>();
+  for (const [revisionId, each] of sealed) {
+    try {
+      opened.set(revisionId, open(each));
+    } catch {
+      // Its own look says why.
+    }
+  }
+  return opened;
 }
 
 function openEnv(

@@ -262,7 +262,7 @@ describe("the function runner", () => {
     const revisions = createRevisionCache(async () => plain("code"));
     const secret = { namespaceId: "ns", functionId: null, name: "A", sealed: Buffer.from("sealed") };
     const envs = createFunctionEnvs(
-      async () => ({ functionId: "f", env: {}, secrets: [secret] }),
+      { one: async () => ({ functionId: "f", env: {}, secrets: [secret] }) },
       undefined,
       {
         on: async () => {},

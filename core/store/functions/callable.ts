@@ -18,6 +18,13 @@ export interface CallableFunction {
   limits: AskedLimits;
 }
 
+const CALLABLE = `f.id, f.namespace_id AS "namespaceId", f.name, f.traffic, f.is_public AS "isPublic",
+    coalesce(v.limits, '{}') AS limits,
+    EXISTS (SELECT FROM run_limits l WHERE l.is_default AND l.namespace_id = n.id) AS "isDefaultLimited",
+    (SELECT coalesce(jsonb_object_agg(tag, revision_id), '{}') FROM function_tags WHERE function_id = f.id) AS tags
+  FROM namespaces n JOIN functions f ON f.namespace_id = n.id
+    LEFT JOIN function_revisions v ON v.id = f.active_revision_id`;
+
 /** @param isStranger one without a key: then only a public one is found, and looked for in the same time as none */
 export async function findCallableFunction(
   store: Store,
@@ -27,14 +34,25 @@ export async function findCallableFunction(
 ): Promise<CallableFunction | undefined> {
   const { rows } = await store.pool.query<CallableFunction>({
     name: "find-callable",
-    text: `SELECT f.id, f.namespace_id AS "namespaceId", f.name, f.traffic, f.is_public AS "isPublic",
-        coalesce(v.limits, '{}') AS limits,
-        EXISTS (SELECT FROM run_limits l WHERE l.is_default AND l.namespace_id = n.id) AS "isDefaultLimited",
-        (SELECT coalesce(jsonb_object_agg(tag, revision_id), '{}') FROM function_tags WHERE function_id = f.id) AS tags
-      FROM namespaces n JOIN functions f ON f.namespace_id = n.id
-        LEFT JOIN function_revisions v ON v.id = f.active_revision_id
+    text: `SELECT ${CALLABLE}
       WHERE n.name = $1 AND f.name = $2 AND f.removed_at IS NULL AND (f.is_public OR NOT $3)`,
     values: [namespace, name, isStranger],
   });
   return rows[0];
+}
+
+/** Several, of functions that were there a moment ago; in any order, without those that are gone. */
+export async function findCallableFunctions(
+  store: Store,
+  asked: { namespace: string; name: string }[],
+  isStranger: boolean,
+): Promise<{ namespace: string; found: CallableFunction }[]> {
+  const { rows } = await store.pool.query<CallableFunction & { namespace: string }>({
+    name: "find-callables",
+    text: `SELECT n.name AS namespace, ${CALLABLE}
+      WHERE (n.name, f.name) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+        AND f.removed_at IS NULL AND (f.is_public OR NOT $3)`,
+    values: [asked.map(({ namespace }) => namespace), asked.map(({ name }) => name), isStranger],
+  });
+  return rows.map(({ namespace, ...found }) => ({ namespace, found }));
 }

@@ -4,7 +4,7 @@ import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { newId } from "../ids.ts";
 import { migrateDown, migrateUp } from "../migrate.ts";
-import { loadSealedEnv } from "../secrets.ts";
+import { loadSealedEnv, loadSealedEnvs } from "../secrets.ts";
 import { deployFunction, revision } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { changeFunction, type DeployOptions, deployRevision } from "./deploy.ts";
@@ -52,6 +52,36 @@ test("the same content with other settings is another revision; with the same, t
   assert.deepEqual([back.created, back.revisionId, back.fn.env], [false, one.revisionId, { A: "1", B: "2" }]);
   assert.deepEqual(await envOf(two.revisionId), { A: "2" });
   assert.equal(await envOf(newId()), undefined);
+});
+
+test("the settings of several revisions are found together, each with the secrets it sees", async () => {
+  const { namespaceId, deploy } = await makeFunction();
+  const one = await deploy("a", { env: { A: "1" } });
+  const other = await deployRevision(db, namespaceId, "other", revision("b"), { env: { B: "2" } });
+  const sealed = Buffer.from("sealed");
+  for (const [functionId, name] of [
+    [other.fn.id, "OWN"],
+    [null, "COMMON"],
+  ])
+    await sql`INSERT INTO secrets (namespace_id, function_id, name, sealed)
+      VALUES (${namespaceId}, ${functionId}, ${name}, ${sealed})`.execute(db);
+  const envs = await loadSealedEnvs(store, [one.revisionId, newId(), other.revisionId]);
+  const told = (id: string) => {
+    const { functionId, env, secrets } = envs.get(id)!;
+    return { functionId, env, secrets: secrets.map(({ name, functionId: of }) => [name, of]) };
+  };
+  assert.equal(envs.size, 2);
+  assert.deepEqual(told(one.revisionId), {
+    ...{ functionId: one.fn.id, env: { A: "1" } },
+    secrets: [["COMMON", null]],
+  });
+  assert.deepEqual(told(other.revisionId), {
+    ...{ functionId: other.fn.id, env: { B: "2" } },
+    secrets: [
+      ["COMMON", null],
+      ["OWN", other.fn.id],
+    ],
+  });
 });
 
 test("a deploy that names no settings takes those of the revision that leads", async () => {
