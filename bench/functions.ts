@@ -104,7 +104,9 @@ async function readMetrics({ system }: Side): Promise<(name: string) => number> 
   return (name) =>
     texts
       .flatMap((text) => text.split("\n"))
-      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name},`) || line.startsWith(`${name}{`))
+      .filter(
+        (line) => line.startsWith(`${name} `) || line.startsWith(`${name},`) || line.startsWith(`${name}{`),
+      )
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
 
