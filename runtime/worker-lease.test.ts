@@ -35,6 +35,7 @@ function createFreezingClock(): Clock & { freeze(ms: number): void } {
   return {
     ...systemClock,
     now: () => new Date(Date.now() + frozenMs),
+    steadyMs: () => performance.now() + frozenMs,
     freeze(ms) {
       frozenMs += ms;
     },
