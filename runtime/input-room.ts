@@ -20,7 +20,7 @@ export interface InputRoom {
 
 /** As JSON text; parsed it may be twenty times as much. */
 const MAX_BYTES = 64_000_000;
-const HEAP_SHARE = 1 / 32;
+const HEAP_SHARE = 1 / 64;
 
 export const roomOfHeap = (): number =>
   Math.min(MAX_BYTES, Math.floor(getHeapStatistics().heap_size_limit * HEAP_SHARE));
