@@ -15,6 +15,7 @@ import type { Feature, RouteSettings } from "./http/route.ts";
 import { keyFeature } from "./keys/routes.ts";
 import { logFeature } from "./logs/routes.ts";
 import { mailboxFeature } from "./mailbox/routes.ts";
+import { namespaceFeature } from "./namespaces/routes.ts";
 import { documentFeature } from "./openapi/routes.ts";
 import { probeFeature } from "./probes/routes.ts";
 import { queueFeature } from "./queues/routes.ts";
@@ -48,6 +49,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     settingsFeature,
     exportFeature,
     signingFeature,
+    namespaceFeature,
     keyFeature,
     mailboxFeature,
     workerFeature,

@@ -18,6 +18,7 @@ import { driveBulkActions } from "./drive-bulk.ts";
 import { type Job, type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
 import { callAllRated, createGranting, recount, removeQueueKeys, syncLimits } from "./queue-jobs.ts";
 import {
+  deleteLateData,
   removeBulks,
   removeDebounces,
   removeEmails,
@@ -78,6 +79,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "debounced tasks", everyMs: HOUR_MS, run: removeDebounces },
     { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
     { name: "mailbox", everyMs: HOUR_MS, run: removeEmails },
+    { name: "late data of deleted namespaces", everyMs: MINUTE_MS, run: deleteLateData },
     { name: "ended bulk actions", everyMs: HOUR_MS, run: removeBulks },
     { name: "invalid tasks", everyMs: HOUR_MS, run: removeInvalidTasks },
     { name: "events", everyMs: HOUR_MS, run: removeEvents },

@@ -1,5 +1,6 @@
 /** The jobs that remove what is past its time. */
 import { removeExpiredBulks } from "../core/store/bulk/bulk-actions.ts";
+import { deleteLate } from "../core/store/bulk/delete-namespace.ts";
 import { removeExpiredEmails } from "../core/store/captured-emails.ts";
 import { removeExpiredInvalidTasks } from "../core/store/enqueue/enqueued-tasks.ts";
 import { removeExpiredGroups } from "../core/store/errors/groups.ts";
@@ -9,6 +10,7 @@ import { removeExpiredKeys } from "../core/store/idempotency.ts";
 import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { removeFiredDebounces } from "../core/store/tasks/debounce.ts";
 import { removeExpiredTasks } from "../core/store/tasks/expire.ts";
+import { inTransaction } from "../core/store/transaction.ts";
 import type { JobContext } from "./job.ts";
 
 const DAY_MS = 86_400_000;
@@ -36,6 +38,11 @@ export async function removeEmails(context: JobContext): Promise<void> {
   const { store } = context;
   const before = retentionStart(context);
   while ((await removeExpiredEmails(store, before, EMAIL_BATCH)) === EMAIL_BATCH);
+}
+
+/** What was written of namespaces by calls that were under way when they were deleted. */
+export async function deleteLateData({ store }: JobContext): Promise<void> {
+  while (await inTransaction(store.pool, (tx) => deleteLate(tx, () => false)));
 }
 
 /** As long as the runs that they made or ended. */

@@ -1,7 +1,7 @@
 /** Whose key it is, remembered for a moment; of the setting's keys for as long as the API runs. */
 import { type BriefMemory, createBriefMemory } from "../../core/store/brief-memory.ts";
 import type { QueryScope } from "../../core/store/database.ts";
-import { type FoundKey, findKey, hashKey, type KeyOwner, recordKeyUse } from "../../core/store/keys.ts";
+import { type FoundKey, findKey, type KeyOwner, recordKeyUse } from "../../core/store/keys.ts";
 import type { Listener } from "../../core/store/listen.ts";
 import { findNamespace, type Namespace } from "../../core/store/namespaces.ts";
 import type { KeyWatch } from "./key-watch.ts";
@@ -9,6 +9,7 @@ import type { KeyWatch } from "./key-watch.ts";
 /** A key is looked up at most this often; so long may a revoked one go on where the bell of it is not heard. */
 export const REMEMBER_MS = 900;
 const MAX_KEY_LENGTH = 200;
+const NONE: ReadonlyMap<string, KeyOwner> = new Map();
 
 export interface Keyring {
   /** Undefined where the key is unknown, expired or revoked. */
@@ -34,7 +35,7 @@ interface RememberedKey extends FoundKey {
 }
 
 export function createKeyring(parts: KeyringParts): Keyring {
-  const { store, listener, watch, nowMs = () => performance.now(), onError } = parts;
+  const { store, listener, watch, settingKeys = NONE, nowMs = () => performance.now(), onError } = parts;
   const shared = { listener, channel: "bellhop_keys", keptMs: REMEMBER_MS, nowMs } as const;
   const keys: BriefMemory<RememberedKey> = createBriefMemory({
     ...shared,
@@ -51,21 +52,15 @@ export function createKeyring(parts: KeyringParts): Keyring {
     load: (name) => findNamespace(store, name),
     idOf: ({ id }) => id,
   });
-  const ofSetting = new Map<string, KeyOwner>();
-  for (const [key, owner] of parts.settingKeys ?? []) ofSetting.set(toHashText(key), owner);
-  const findOfSetting = (key: string) =>
-    ofSetting.size > 0 && key.length <= MAX_KEY_LENGTH ? ofSetting.get(toHashText(key)) : undefined;
   return {
     async findOwner(key) {
-      const owner = findOfSetting(key);
-      if (owner || key.length > MAX_KEY_LENGTH) return owner;
+      if (key.length > MAX_KEY_LENGTH) return undefined;
+      const operator = settingKeys.get(key);
+      if (operator) return operator;
       const found = await keys.find(key);
       return found && found.untilMs > nowMs() ? found.owner : undefined;
     },
     findNamespace: (name) => namespaces.find(name),
-    watch: (key, onInvalid) => (findOfSetting(key) ? () => {} : watch.watch(key, onInvalid)),
+    watch: (key, onInvalid) => (settingKeys.has(key) ? () => {} : watch.watch(key, onInvalid)),
   };
 }
-
-/** Compared in place of the key: how long that takes tells nothing of it. */
-const toHashText = (key: string) => hashKey(key).toString("base64");

@@ -8,6 +8,7 @@ import {
 } from "../../core/contracts/bulk.ts";
 import { idParam, listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
 import { makesRuns } from "../../core/domain/bulk.ts";
+import { isOperator } from "../../core/domain/scopes.ts";
 import { notFound } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { abortBulk, createBulk, findBulk, listBulks } from "../../core/store/bulk/bulk-actions.ts";
@@ -75,8 +76,9 @@ export const bulkFeature: Feature = {
       access: "read",
       query: listQuery,
       answers: { 200: { is: "A page of bulk actions.", schema: pageOf(bulkOutput) } },
-      async handle({ parts: { store }, owner: { namespaceId }, query: { limit, cursor } }) {
-        const rows = await listBulks(store, namespaceId, limit, decodeIdCursor(cursor));
+      async handle({ parts: { store }, owner: { namespaceId, scopes }, query: { limit, cursor } }) {
+        const before = decodeIdCursor(cursor);
+        const rows = await listBulks(store, namespaceId, limit, before, isOperator(scopes));
         return { status: 200, body: toPage(rows, limit, toWireBulk, ({ id }) => id) };
       },
     }),
@@ -90,8 +92,8 @@ export const bulkFeature: Feature = {
       params,
       answers: { 200: { is: "The bulk action.", schema: bulkOutput } },
       errors: { 404: ["not_found"] },
-      async handle({ parts: { store }, owner: { namespaceId }, params: { id } }) {
-        const bulk = await findBulk(store, namespaceId, id);
+      async handle({ parts: { store }, owner: { namespaceId, scopes }, params: { id } }) {
+        const bulk = await findBulk(store, namespaceId, id, isOperator(scopes));
         if (!bulk) throw notFound("bulk action", id);
         return { status: 200, body: toWireBulk(bulk) };
       },
@@ -106,9 +108,9 @@ export const bulkFeature: Feature = {
       access: "write",
       params,
       answers: { 200: { is: "It is aborted.", schema: bulkOutput } },
-      errors: { 404: ["not_found"], 409: ["bulk_action_ended"] },
-      async handle({ parts: { store }, owner: { namespaceId }, params: { id } }) {
-        const bulk = await abortBulk(store, namespaceId, id);
+      errors: { 404: ["not_found"], 409: ["bulk_action_ended", "deletion_not_abortable"] },
+      async handle({ parts: { store }, owner: { namespaceId, scopes }, params: { id } }) {
+        const bulk = await abortBulk(store, namespaceId, id, isOperator(scopes));
         if (!bulk) throw notFound("bulk action", id);
         return { status: 200, body: toWireBulk(bulk) };
       },

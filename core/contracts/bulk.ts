@@ -9,6 +9,8 @@ import {
   type BulkFailure,
   type BulkResource,
   type BulkState,
+  type DrivenResource,
+  NAMESPACES,
   RUN_NOT_OPEN,
 } from "../domain/bulk.ts";
 import type { JsonObject } from "../json.ts";
@@ -58,7 +60,7 @@ export interface Bulk {
   id: string;
   namespaceId: string;
   action: BulkAction;
-  resource: BulkResource;
+  resource: DrivenResource;
   /** As a body gives it. */
   filter: JsonObject;
   /** Of a backfill; null: it is another action. */
@@ -70,6 +72,8 @@ export interface Bulk {
   failed: number;
   failures: BulkFailure[];
   error: { code: string; message: string } | null;
+  /** Of a namespace's deletion: how many of each kind went. */
+  receipt: Record<string, number> | null;
   createdAt: Date;
   updatedAt: Date;
   finishedAt: Date | null;
@@ -77,7 +81,7 @@ export interface Bulk {
 
 const asked = {
   action: z.enum(ACTIONS),
-  resource: z.enum(BULK_RESOURCES),
+  resource: z.enum([...BULK_RESOURCES, NAMESPACES]),
   filter: z.record(z.string(), jsonOutput).meta({ description: "As it was given." }),
   backfill: backfillOutput.optional(),
 };
@@ -116,6 +120,10 @@ export const bulkOutput = z
       .array(z.object({ id: idOutput, ...reason }))
       .meta({ description: "The first of those that failed, and why." }),
     error: z.object(reason).nullable().meta({ description: "Of one that failed." }),
+    receipt: z
+      .record(z.string(), z.int())
+      .optional()
+      .meta({ description: "Of a namespace's deletion: how many of each kind went." }),
     createdAt: instantOutput,
     updatedAt: instantOutput,
     finishedAt: instantOutput.nullable(),
@@ -143,11 +151,12 @@ export const dryRunOutput = z
     ],
   });
 
-export function toWireBulk({ namespaceId: _, backfill, instants, ...bulk }: Bulk): WireBulk {
+export function toWireBulk({ namespaceId: _, backfill, instants, receipt, ...bulk }: Bulk): WireBulk {
   const { createdAt, updatedAt, finishedAt } = bulk;
   return {
     ...bulk,
     ...(backfill && { backfill: toWireBackfill(backfill, instants!) }),
+    ...(receipt && { receipt }),
     matched: bulk.done + bulk.failed,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),

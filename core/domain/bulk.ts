@@ -15,6 +15,9 @@ export type TaskAction = (typeof BULK_ACTIONS)["tasks"][number];
 export type RunAction = (typeof BULK_ACTIONS)["runs"][number];
 /** A backfill is asked for on the route of its task, and finds instants instead of things. */
 export const BACKFILL = "backfill";
+/** What is deleted by a bulk action that an operator asks for on the route of a namespace. */
+export const NAMESPACES = "namespaces";
+export type DrivenResource = BulkResource | typeof NAMESPACES;
 export type BulkAction = TaskAction | RunAction | typeof BACKFILL;
 
 export const BULK_STATES = ["running", "succeeded", "aborted", "failed"] as const;

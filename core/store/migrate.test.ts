@@ -85,6 +85,7 @@ const LATER = [
   "0067-shares-of-intake",
   "0068-hook-places",
   "0069-keys",
+  "0070-namespaces",
 ];
 
 test("roles that start together migrate once", async () => {

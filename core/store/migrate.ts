@@ -58,6 +58,7 @@ import * as uncountedLimits from "./migrations/0066-uncounted-limits.ts";
 import * as sharesOfIntake from "./migrations/0067-shares-of-intake.ts";
 import * as hookPlaces from "./migrations/0068-hook-places.ts";
 import * as keys from "./migrations/0069-keys.ts";
+import * as namespaces from "./migrations/0070-namespaces.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -116,6 +117,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0067-shares-of-intake": sharesOfIntake,
   "0068-hook-places": hookPlaces,
   "0069-keys": keys,
+  "0070-namespaces": namespaces,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

@@ -1,6 +1,7 @@
 /** Namespaces: the tenants of an installation. States: open → closed (it is being deleted) → gone. */
 import { conflict } from "../errors.ts";
 import type { QueryScope } from "./database.ts";
+import { newId } from "./ids.ts";
 import type { Transaction } from "./transaction.ts";
 
 export interface Namespace {
@@ -34,3 +35,32 @@ export async function lockOpenNamespace({ pool }: Transaction, id: string): Prom
 /** 409: it takes nothing new. */
 export const namespaceClosed = (name: string) =>
   conflict(`The namespace ${name} is being deleted: it takes nothing new.`, "namespace_closed");
+
+/** More than anybody has; each costs a claim a look where there is more work than room. */
+export const MAX_NAMESPACES = 10_000;
+
+/** 409 where there is one of that name, also one that is going, or as many as there may be. */
+export async function createNamespace(tx: Transaction, name: string): Promise<Namespace> {
+  const { rows } = await tx.pool.query<Namespace>(
+    `INSERT INTO namespaces (id, name) SELECT $1, $2 WHERE (SELECT count(*) FROM namespaces) < $3
+     ON CONFLICT (name) DO NOTHING RETURNING ${COLUMNS}`,
+    [newId(), name, MAX_NAMESPACES],
+  );
+  if (rows[0]) return rows[0];
+  if (await findNamespace(tx, name))
+    throw conflict(`There is a namespace ${name} already.`, "namespace_taken");
+  throw conflict(`There are ${MAX_NAMESPACES} namespaces, which is all there may be.`, "too_many_namespaces");
+}
+
+/** Newest first; one more than `limit`, so that the caller knows whether there is a next page. */
+export async function listNamespaces(
+  { pool }: QueryScope,
+  limit: number,
+  beforeId: string | undefined,
+): Promise<Namespace[]> {
+  const { rows } = await pool.query<Namespace>(
+    `SELECT ${COLUMNS} FROM namespaces WHERE ($1::uuid IS NULL OR id < $1) ORDER BY id DESC LIMIT $2`,
+    [beforeId ?? null, limit + 1],
+  );
+  return rows;
+}

@@ -1,18 +1,19 @@
 /** The rows of bulk actions: made, read, aborted, removed. What drives them is drive.ts. */
 import type { Backfill } from "../../contracts/backfill.ts";
 import type { Bulk } from "../../contracts/bulk.ts";
-import type { BulkAction, BulkResource } from "../../domain/bulk.ts";
+import { type BulkAction, type BulkResource, NAMESPACES } from "../../domain/bulk.ts";
 import { BellhopError, conflict } from "../../errors.ts";
 import type { QueryScope } from "../database.ts";
 import { isId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
+import { lockOpenNamespace } from "../namespaces.ts";
 import type { Transaction } from "../transaction.ts";
 
 /** Of a namespace, at once. */
 export const MAX_RUNNING = 10;
 
-const COLUMNS = `id, namespace_id AS "namespaceId", action, resource, filter, backfill,
-  cardinality(instants) AS instants, state, done, failed, failures, error,
+export const BULK_COLUMNS = `id, namespace_id AS "namespaceId", action, resource, filter, backfill,
+  cardinality(instants) AS instants, state, done, failed, failures, error, receipt,
   created_at AS "createdAt", updated_at AS "updatedAt", finished_at AS "finishedAt"`;
 
 export interface NewBulk {
@@ -34,13 +35,14 @@ export interface NewBulk {
 export async function createBulk(tx: Transaction, given: NewBulk): Promise<Bulk> {
   const { id, namespaceId, action, resource, filter, traceparent, by = null } = given;
   const { instants, ...backfill } = given.backfill ?? {};
-  await tx.pool.query("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", [namespaceId]);
+  await lockOpenNamespace(tx, namespaceId);
   const { rows } = await tx.pool.query<Bulk>(
     `INSERT INTO bulk_actions (id, namespace_id, action, resource, filter, traceparent, created_by,
        backfill, instants)
      SELECT $1, $2, $3, $4, $5, $6, $8, $9, $10
-     WHERE (SELECT count(*) FROM bulk_actions WHERE namespace_id = $2 AND state = 'running') < $7
-     RETURNING ${COLUMNS}`,
+     WHERE (SELECT count(*) FROM bulk_actions WHERE namespace_id = $2 AND state = 'running'
+       AND resource <> '${NAMESPACES}') < $7
+     RETURNING ${BULK_COLUMNS}`,
     [
       ...[id, namespaceId, action, resource, toJsonText(filter), traceparent ?? null, MAX_RUNNING, by],
       ...[given.backfill ? toJsonText(backfill) : null, instants ?? null],
@@ -51,15 +53,20 @@ export async function createBulk(tx: Transaction, given: NewBulk): Promise<Bulk>
   throw new BellhopError("too_many_bulk_actions", 429, message);
 }
 
+/** Deletions of namespaces are an operator's, wherever he acts; all else is its namespace's. */
+const shownTo = (namespaceId: string, isOperator: string) =>
+  `CASE WHEN resource = '${NAMESPACES}' THEN ${isOperator} ELSE namespace_id = ${namespaceId} END`;
+
 export async function findBulk(
   { pool }: QueryScope,
   namespaceId: string,
   id: string,
+  isOperator = false,
 ): Promise<Bulk | undefined> {
   if (!isId(id)) return undefined;
   const { rows } = await pool.query<Bulk>(
-    `SELECT ${COLUMNS} FROM bulk_actions WHERE id = $1 AND namespace_id = $2`,
-    [id, namespaceId],
+    `SELECT ${BULK_COLUMNS} FROM bulk_actions WHERE id = $1 AND ${shownTo("$2", "$3::boolean")}`,
+    [id, namespaceId, isOperator],
   );
   return rows[0];
 }
@@ -70,11 +77,13 @@ export async function listBulks(
   namespaceId: string,
   limit: number,
   beforeId: string | undefined,
+  isOperator = false,
 ): Promise<Bulk[]> {
   const { rows } = await pool.query<Bulk>(
-    `SELECT ${COLUMNS} FROM bulk_actions
-     WHERE namespace_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3`,
-    [namespaceId, beforeId ?? null, limit + 1],
+    `SELECT ${BULK_COLUMNS} FROM bulk_actions
+     WHERE namespace_id = $1 AND ${shownTo("$1", "$4::boolean")} AND ($2::uuid IS NULL OR id < $2)
+     ORDER BY id DESC LIMIT $3`,
+    [namespaceId, beforeId ?? null, limit + 1, isOperator],
   );
   return rows;
 }
@@ -87,15 +96,19 @@ export async function abortBulk(
   scope: QueryScope,
   namespaceId: string,
   id: string,
+  isOperator = false,
 ): Promise<Bulk | undefined> {
   if (!isId(id)) return undefined;
   const { rows } = await scope.pool.query<Bulk>(
     `UPDATE bulk_actions SET state = 'aborted', finished_at = clock_timestamp(), updated_at = clock_timestamp()
-     WHERE id = $1 AND namespace_id = $2 AND state = 'running' RETURNING ${COLUMNS}`,
+     WHERE id = $1 AND namespace_id = $2 AND resource <> '${NAMESPACES}' AND state = 'running'
+     RETURNING ${BULK_COLUMNS}`,
     [id, namespaceId],
   );
   if (rows[0]) return rows[0];
-  const ended = await findBulk(scope, namespaceId, id);
+  const ended = await findBulk(scope, namespaceId, id, isOperator);
+  if (ended?.resource === NAMESPACES)
+    throw conflict("The deletion of a namespace cannot be aborted.", "deletion_not_abortable");
   if (!ended || ended.state === "aborted") return ended;
   throw conflict(`The bulk action has ${ended.state}: there is nothing to abort.`, "bulk_action_ended");
 }

@@ -13,7 +13,9 @@ import {
   type BulkFailure,
   type BulkResource,
   type BulkState,
+  type DrivenResource,
   MAX_KEPT_FAILURES,
+  NAMESPACES,
   type RunAction,
   type TaskAction,
 } from "../../domain/bulk.ts";
@@ -30,6 +32,7 @@ import { type BulkEffects, type BulkVerb, NO_EFFECTS } from "./act.ts";
 import { RUN_VERBS } from "./act-on-runs.ts";
 import { TASK_VERBS } from "./act-on-tasks.ts";
 import { backfillRuns } from "./backfill.ts";
+import { addToReceipt, deleteNamespaceBatch, ENDING_LOOK_MS } from "./delete-namespace.ts";
 import { findMatches } from "./find-matches.ts";
 
 /** To what a batch took. On a busy database both get longer. */
@@ -42,6 +45,8 @@ const BACKFILL_BATCH = 500;
 const FIND_TIMEOUT_MS = 60_000;
 /** As many batches may fail one after another; each is waited for twice as long. */
 const MAX_FAULTS = 5;
+/** What its column takes. */
+const MAX_COUNT = 2 ** 31 - 1;
 
 export interface DriveOptions {
   clock: Clock;
@@ -53,7 +58,7 @@ export interface DriveOptions {
 export interface DrivenBatch extends BulkEffects {
   id: string;
   action: BulkAction;
-  resource: BulkResource;
+  resource: DrivenResource;
   state: BulkState;
   /** Of the whole action so far. */
   done: number;
@@ -71,13 +76,13 @@ interface TakenBulk {
   id: string;
   namespaceId: string;
   action: BulkAction;
-  resource: BulkResource;
+  resource: DrivenResource;
   filter: JsonObject;
   backfill: Backfill | null;
   /** Of a backfill: those that come next, and how many it has in all. */
   instants: Date[] | null;
   instantCount: number | null;
-  /** The last id that was dealt with; of a backfill, the last run that was made. */
+  /** The last id that was dealt with; of a backfill, the last run that was made; of a deletion, the namespace. */
   reachedId: string | null;
   done: number;
   failed: number;
@@ -97,6 +102,7 @@ export async function driveBulkBatch(store: Store, options: DriveOptions): Promi
       taken = await takeBulk(tx);
       if (!taken) return { kind: "idle" };
       if (taken.dueInMs > 0) return { kind: "resting", restMs: Math.ceil(taken.dueInMs) };
+      if (taken.resource === NAMESPACES) return await doDeletion(tx, taken, options);
       if (taken.backfill) return await doBackfill(tx, taken, taken.backfill, options.clock);
       return await doBatch(store, tx, taken, options);
     });
@@ -134,7 +140,8 @@ async function doBatch(
   bulk: TakenBulk,
   { clock, time, functionCaps }: DriveOptions,
 ): Promise<Driven> {
-  const { id, namespaceId, action, resource } = bulk;
+  const { id, namespaceId, action } = bulk;
+  const resource = bulk.resource as BulkResource;
   const began = clock.now();
   const msSince = (at: Date) => clock.now().getTime() - at.getTime();
   const asked = bulkInput.parse({ action, resource, filter: bulk.filter });
@@ -166,6 +173,28 @@ async function doBatch(
   const restMs = REST_TO_WORK * msSince(began);
   const kept = [...bulk.failures, ...failures].slice(0, MAX_KEPT_FAILURES);
   await saveBatch(tx, batch, { reachedId, failures: kept, restMs });
+  return { kind: "batch", batch, restMs };
+}
+
+/** Of a namespace: what is running there is waited for. */
+async function doDeletion(tx: Transaction, bulk: TakenBulk, { clock, time }: DriveOptions): Promise<Driven> {
+  const { id, action, resource, by } = bulk;
+  const began = clock.now();
+  const msSince = () => clock.now().getTime() - began.getTime();
+  const isTimeUp = () => msSince() >= MAX_HOLD_MS;
+  const context = { namespaceId: bulk.reachedId!, now: time?.now() ?? began, by, isTimeUp };
+  const { deleted, next, ...effects } = await deleteNamespaceBatch(tx, context);
+  if (next === "waits") {
+    await tx.pool.query(WAIT, [id, ENDING_LOOK_MS]);
+    return { kind: "resting", restMs: ENDING_LOOK_MS };
+  }
+  const count = Object.values(deleted).reduce((sum, each) => sum + each, 0);
+  const done = Math.min(bulk.done + count, MAX_COUNT);
+  const state = next === "over" ? "succeeded" : "running";
+  const batch: DrivenBatch = { ...effects, id, action, resource, state, done, failed: 0 };
+  const restMs = REST_TO_WORK * msSince();
+  await addToReceipt(tx, id, deleted);
+  await saveBatch(tx, batch, { reachedId: null, failures: [], restMs });
   return { kind: "batch", batch, restMs };
 }
 

@@ -142,7 +142,7 @@ const findNamespace = (tables: string) => `
   CREATE OR REPLACE FUNCTION bellhop.find_namespace(namespace text) RETURNS uuid
   LANGUAGE plpgsql STABLE SET search_path = ${SEARCH_PATH} AS $function$
   DECLARE
-    found uuid := (SELECT n.id FROM ${tables}.namespaces n WHERE n.name = find_namespace.namespace);
+    found uuid := (SELECT n.id FROM ${tables}.namespaces n WHERE n.name = find_namespace.namespace AND n.closed_at IS NULL);
     is_bound boolean := EXISTS (SELECT FROM ${tables}.enqueue_roles r WHERE r.role = session_user);
   BEGIN
     IF found IS NULL OR NOT is_bound AND find_namespace.namespace <> 'default'

@@ -18,6 +18,7 @@ export interface CallableFunction {
   limits: AskedLimits;
 }
 
+const STANDS = "n.closed_at IS NULL AND f.removed_at IS NULL";
 const CALLABLE = `f.id, f.namespace_id AS "namespaceId", f.name, f.traffic, f.is_public AS "isPublic",
     coalesce(v.limits, '{}') AS limits,
     EXISTS (SELECT FROM run_limits l WHERE l.is_default AND l.namespace_id = n.id) AS "isDefaultLimited",
@@ -35,7 +36,7 @@ export async function findCallableFunction(
   const { rows } = await store.pool.query<CallableFunction>({
     name: "find-callable",
     text: `SELECT ${CALLABLE}
-      WHERE n.name = $1 AND f.name = $2 AND f.removed_at IS NULL AND (f.is_public OR NOT $3)`,
+      WHERE n.name = $1 AND f.name = $2 AND ${STANDS} AND (f.is_public OR NOT $3)`,
     values: [namespace, name, isStranger],
   });
   return rows[0];
@@ -51,7 +52,7 @@ export async function findCallableFunctions(
     name: "find-callables",
     text: `SELECT n.name AS namespace, ${CALLABLE}
       WHERE (n.name, f.name) IN (SELECT * FROM unnest($1::text[], $2::text[]))
-        AND f.removed_at IS NULL AND (f.is_public OR NOT $3)`,
+        AND ${STANDS} AND (f.is_public OR NOT $3)`,
     values: [asked.map(({ namespace }) => namespace), asked.map(({ name }) => name), isStranger],
   });
   return rows.map(({ namespace, ...found }) => ({ namespace, found }));

@@ -1,12 +1,37 @@
 /** Chapter "Namespaces and keys". */
 import { MAX_KEY_FUNCTIONS, MAX_KEY_NAME_CHARS, MAX_OVERLAP_MS } from "../../../core/contracts/key.ts";
 import { MAX_KEYS } from "../../../core/store/manage-keys.ts";
+import { MAX_NAMESPACES } from "../../../core/store/namespaces.ts";
 import { held, n, type Statement } from "./statement.ts";
 
 const KEYS_TEST = "api/keys/keys.test.ts";
 const WHOAMI = "api/keys/whoami.test.ts";
 
+const NAMESPACES_TEST = "api/namespaces/namespaces.test.ts";
+const DELETION = "core/store/bulk/delete-namespace.test.ts";
+
 export const KEYS: Statement[] = [
+  held(
+    `is a 409 namespace_taken, and there are at most ${n(MAX_NAMESPACES)} (409 too_many_namespaces)`,
+    [NAMESPACES_TEST, "a name is taken once, also by several at once, and by one that is going"],
+    [NAMESPACES_TEST, "there are so many namespaces and no more"],
+  ),
+  held("and within a second its keys, its functions' URLs and its hooks open nothing", [
+    NAMESPACES_TEST,
+    "a namespace that is being deleted opens to nobody and takes nothing new",
+  ]),
+  held("it cannot be aborted (409 deletion_not_abortable)", [
+    DELETION,
+    "a deletion is an operator's to see, and nobody's to abort",
+  ]),
+  held("of a call that was under way, goes within a minute and is counted too", [
+    DELETION,
+    "what is written of a namespace after it is gone goes too, and is in the receipt",
+  ]),
+  held("The namespace default is not deleted: 409 default_namespace", [
+    DELETION,
+    "default is not deleted, and what nobody has is not there",
+  ]),
   held("404 where there is none of that name, 409 namespace_closed where it is being deleted", [
     WHOAMI,
     "an operator is told where there is no such namespace, or one that is being deleted",

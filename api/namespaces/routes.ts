@@ -1,0 +1,100 @@
+/** Namespaces: the tenants of an installation, an operator's to make and to delete. */
+import { bulkOutput, toWireBulk } from "../../core/contracts/bulk.ts";
+import { listQuery, nameField, pageOf, toPage } from "../../core/contracts/common.ts";
+import { namespaceInput, namespaceOutput, toWireNamespace } from "../../core/contracts/namespace.ts";
+import { BellhopError } from "../../core/errors.ts";
+import { closeNamespace } from "../../core/store/bulk/delete-namespace.ts";
+import { createNamespace, findNamespace, listNamespaces } from "../../core/store/namespaces.ts";
+import { inTransaction } from "../../core/store/transaction.ts";
+import { decodeIdCursor } from "../http/cursor.ts";
+import { defineRoute, type Feature } from "../http/route.ts";
+import { traceparentOf } from "../http/trace-requests.ts";
+
+const params = {
+  name: nameField.meta({ description: "The namespace's name.", examples: ["billing"] }),
+};
+
+/** 404 for what cannot be a name, too. */
+function readName(given: string): string {
+  const name = nameField.safeParse(given);
+  if (!name.success) throw noNamespace(given);
+  return name.data;
+}
+
+const noNamespace = (name: string) =>
+  new BellhopError("not_found", 404, `There is no namespace ${JSON.stringify(name)}.`);
+
+export const namespaceFeature: Feature = {
+  tag: "Namespaces",
+  description: "The tenants of an installation: nothing of one is seen in another.",
+  routes: [
+    defineRoute({
+      method: "POST",
+      path: "/v1/namespaces",
+      operationId: "createNamespace",
+      summary: "Make a namespace",
+      access: "operator",
+      body: { schema: namespaceInput },
+      answers: { 201: { is: "The namespace.", schema: namespaceOutput, headers: ["location"] } },
+      errors: { 409: ["namespace_taken", "too_many_namespaces"] },
+      async handle({ parts: { store }, body: { name } }) {
+        const made = await inTransaction(store.pool, (tx) => createNamespace(tx, name));
+        return { status: 201, body: toWireNamespace(made), headers: { location: `/v1/namespaces/${name}` } };
+      },
+    }),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/namespaces",
+      operationId: "listNamespaces",
+      summary: "List the namespaces, newest first",
+      access: "operator",
+      query: listQuery,
+      answers: { 200: { is: "A page of namespaces.", schema: pageOf(namespaceOutput) } },
+      async handle({ parts: { store }, query: { limit, cursor } }) {
+        const rows = await listNamespaces(store, limit, decodeIdCursor(cursor));
+        return { status: 200, body: toPage(rows, limit, toWireNamespace, ({ id }) => id) };
+      },
+    }),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/namespaces/:name",
+      operationId: "getNamespace",
+      summary: "Get a namespace",
+      access: "operator",
+      params,
+      answers: { 200: { is: "The namespace.", schema: namespaceOutput } },
+      errors: { 404: ["not_found"] },
+      async handle({ parts: { store }, params: { name } }) {
+        const found = await findNamespace(store, readName(name));
+        if (!found) throw noNamespace(name);
+        return { status: 200, body: toWireNamespace(found) };
+      },
+    }),
+
+    defineRoute({
+      method: "DELETE",
+      path: "/v1/namespaces/:name",
+      operationId: "deleteNamespace",
+      summary: "Delete a namespace and all that it has",
+      description:
+        "Its keys stop at once, and it takes nothing new. What it has goes batch by batch, as a bulk action, which says how many of each kind went and outlives it. There is no way back. It may be repeated.",
+      access: "operator",
+      params,
+      answers: {
+        202: { is: "The bulk action that deletes it.", schema: bulkOutput, headers: ["location"] },
+      },
+      errors: { 404: ["not_found"], 409: ["default_namespace"] },
+      async handle({ parts, context, owner: { keyId: by }, params: { name } }) {
+        const asked = { name: readName(name), by, traceparent: traceparentOf(context) };
+        const bulk = await inTransaction(parts.store.pool, (tx) => closeNamespace(tx, asked));
+        if (!bulk) throw noNamespace(name);
+        parts.callables.forget();
+        parts.notifier.notify("bellhop_keys");
+        parts.notifier.notify("bellhop_functions");
+        return { status: 202, body: toWireBulk(bulk), headers: { location: `/v1/bulk/${bulk.id}` } };
+      },
+    }),
+  ],
+};
