@@ -15,15 +15,17 @@ function createTable() {
   const queued = new Map<string, number>();
   /** Found by a claim they wait for room in their function, and are not seen again. */
   const limited = new Set<string>();
+  /** Other transactions have their rows: no claim sees them. */
+  const locked = new Set<string>();
   const nowMs = () => clock.now().getTime();
   return {
     clock,
     queued,
     limited,
+    locked,
     nowMs,
     /** Queues a run that is due `inMs` from now; its bell. */
-    queue(inMs = 0): Bell {
-      const runId = newId();
+    queue(inMs = 0, runId = newId()): Bell {
       queued.set(runId, nowMs() + inMs);
       return { runId, availableAt: new Date(nowMs() + inMs) };
     },
@@ -37,9 +39,12 @@ function createTable() {
 
 /** An intake that claims from the table. */
 function openIntake(slotCount: number, { table = createTable(), bellsAreHints = true } = {}) {
-  const { clock, queued, nowMs } = table;
+  const { clock, queued, locked, nowMs } = table;
+  const openedAtMs = nowMs();
   const slots = createSlots(slotCount);
   const claims: { ids?: string[]; limit?: number; overdueMs?: number }[] = [];
+  /** When each claim was asked for, in ms since the intake was opened. */
+  const claimedAtMs: number[] = [];
   const started: ClaimedRun[] = [];
   const errors: unknown[] = [];
   /** While set, every claim has looked and waits with its answer. */
@@ -48,9 +53,10 @@ function openIntake(slotCount: number, { table = createTable(), bellsAreHints = 
   let failsOnce = false;
 
   async function take(ids: string[]): Promise<Claim> {
+    claimedAtMs.push(nowMs() - openedAtMs);
     const failure = fault;
     if (failsOnce) fault = undefined;
-    const claim = failure ? undefined : table.claim(ids);
+    const claim = failure ? undefined : table.claim(ids.filter((id) => !locked.has(id)));
     await gate;
     if (!claim) throw failure;
     return claim;
@@ -63,7 +69,7 @@ function openIntake(slotCount: number, { table = createTable(), bellsAreHints = 
     async claimDueRuns(limit, overdueMs) {
       claims.push({ limit, overdueMs });
       const due = [...queued]
-        .filter(([, atMs]) => atMs <= nowMs() - overdueMs)
+        .filter(([id, atMs]) => atMs <= nowMs() - overdueMs && !locked.has(id))
         .sort(([, a], [, b]) => a - b)
         .slice(0, limit);
       return await take(due.map(([id]) => id));
@@ -89,11 +95,13 @@ function openIntake(slotCount: number, { table = createTable(), bellsAreHints = 
     clock,
     slots,
     claims,
+    claimedAtMs,
     started,
     errors,
     intake,
     queue: table.queue,
     limited: table.limited,
+    locked,
     startedIds: () => started.map(({ id }) => id),
     hold(): () => void {
       const held = Promise.withResolvers<void>();
@@ -192,6 +200,77 @@ test("a run that the table says is early is held until its instant, whatever its
   assert.deepEqual(startedIds(), []);
   await clock.advance(1);
   assert.deepEqual(startedIds(), [runId]);
+});
+
+/** When a row that stays locked is looked at, in ms from the first time: at last every 128 ms. */
+const LOCKED_LOOKS_MS = [0, 1, 3, 7, 15, 31, 63, 127, 255, 383, 511];
+
+test("a run whose row is locked is looked at again, less and less often", async () => {
+  const { intake, clock, claimedAtMs, queue, locked, startedIds } = openIntake(10);
+  const bell = queue();
+  locked.add(bell.runId);
+  await intake.onBells([bell]);
+  await clock.advance(600);
+  assert.deepEqual(claimedAtMs, LOCKED_LOOKS_MS);
+  locked.clear();
+  await clock.advance(39);
+  assert.deepEqual(startedIds(), [bell.runId], "within 128 ms of the lock's end");
+});
+
+test("a locked row that is found in a backlog is looked at again, less and less often", async () => {
+  const { intake, clock, claimedAtMs, queue, locked } = openIntake(1);
+  const bell = queue();
+  locked.add(bell.runId);
+  await intake.onBells([bell, { runId: newId(), availableAt: clock.now() }]);
+  await clock.advance(600);
+  assert.deepEqual(claimedAtMs, LOCKED_LOOKS_MS);
+});
+
+test("each run whose row is locked has its own wait, which is short again after it was claimed", async () => {
+  const { intake, clock, claims, queue, locked, startedIds } = openIntake(10);
+  const [other, bell] = [queue(), queue()];
+  locked.add(other.runId).add(bell.runId);
+  await intake.onBells([other]);
+  await clock.advance(200);
+  for (let attempt = 1; attempt <= 2; attempt += 1) {
+    locked.add(bell.runId);
+    const before = claims.length;
+    await intake.onBells([{ ...bell, availableAt: clock.now() }]);
+    await clock.advance(3);
+    assert.deepEqual(claims.slice(before), Array(3).fill({ ids: [bell.runId] }), `attempt ${attempt}`);
+    locked.delete(bell.runId);
+    await clock.advance(4);
+    assert.deepEqual(startedIds(), Array(attempt).fill(bell.runId));
+    queue(0, bell.runId);
+  }
+});
+
+test("a run whose row is locked is looked at once more when it rings again, and no more often after that", async () => {
+  const { intake, clock, claimedAtMs, queue, locked } = openIntake(10);
+  const bell = queue();
+  locked.add(bell.runId);
+  await intake.onBells([bell]);
+  await clock.advance(300);
+  for (let count = 0; count < 5; count += 1) await intake.onBells([bell]);
+  await clock.advance(300);
+  const rungAgain = Array(5).fill(300);
+  assert.deepEqual(
+    claimedAtMs,
+    [...LOCKED_LOOKS_MS, ...rungAgain].toSorted((a, b) => a - b),
+  );
+});
+
+test("where no bells are heard, too, a locked row is looked for less and less often, until something is found", async () => {
+  const { intake, clock, claimedAtMs, queue, locked, startedIds } = openIntake(10);
+  locked.add(queue().runId);
+  intake.onHint();
+  await clock.advance(600);
+  assert.deepEqual(claimedAtMs, LOCKED_LOOKS_MS);
+  const found = queue();
+  intake.onHint();
+  await clock.advance(7);
+  assert.deepEqual(startedIds(), [found.runId]);
+  assert.deepEqual(claimedAtMs.slice(LOCKED_LOOKS_MS.length), [600, 601, 603, 607]);
 });
 
 test("a bell far ahead is not held in memory; it is left to the sweep", async () => {

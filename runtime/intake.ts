@@ -13,6 +13,7 @@ import type { Claim, ClaimedRun } from "../core/store/runs/claim.ts";
 import type { EarlyRun } from "../core/store/runs/find-claimable.ts";
 import { createAlarm } from "./alarm.ts";
 import { CLAIM_BATCH, chooseServed, decideClaim, type NextClaim } from "./decide-claim.ts";
+import { lockedWaitMs } from "./locked-wait.ts";
 import type { Slots } from "./slots.ts";
 import { createWaitingBells } from "./waiting-bells.ts";
 
@@ -63,6 +64,8 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
   let searchOverdueMs: number | null = null;
   /** Bells that name their runs are heard: nobody need look for the next instant. */
   let hearsBells = false;
+  /** Searches in a row that found nothing, though the next instant had passed: that run's row is locked. */
+  let lockedSearches = 0;
   let working: Promise<void> | undefined;
   let claiming: Promise<void> | undefined;
   const nextInstant = createAlarm(clock, closed.signal, () => search(0));
@@ -81,8 +84,8 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
       begin(claimed);
       if (claimed.length === ids.length) return;
       const missed = ids.filter(notOf(claimed));
-      const early = await holdEarly(missed);
-      if (early < missed.length && bellsAreHints) leftOver.setBy(LEFT_OVER_MS);
+      const held = await holdQueued(missed);
+      if (held < missed.length && bellsAreHints) leftOver.setBy(LEFT_OVER_MS);
     } finally {
       // After a failed claim too: the sweep finds these runs, a redelivered bell would only repeat the failure.
       bells.settle(batch);
@@ -106,24 +109,31 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
       }
       // Nothing more is due: of the runs that were rung some may be early, the others are gone.
       dealt = heard;
-      await holdEarly(heard.map(({ runId }) => runId).filter(notOf(runs)));
-      if (overdueMs === 0 && !hearsBells) await awaitNextInstant();
+      await holdQueued(heard.map(({ runId }) => runId).filter(notOf(runs)));
+      if (overdueMs === 0 && !hearsBells) await awaitNextInstant(found);
     } finally {
       bells.settle(dealt);
     }
   }
 
-  async function awaitNextInstant(): Promise<void> {
+  /** `found`: how many the search before it found. */
+  async function awaitNextInstant(found: number): Promise<void> {
     const waitMs = await source.msUntilNextQueued();
-    if (waitMs !== null && waitMs <= LOOK_AHEAD_MS) nextInstant.setBy(Math.max(waitMs, 1));
+    if (found > 0 || waitMs !== 0) lockedSearches = 0;
+    if (waitMs === null || waitMs > LOOK_AHEAD_MS) return;
+    nextInstant.setBy(Math.max(waitMs, lockedWaitMs(lockedSearches)));
+    if (waitMs === 0) lockedSearches += 1;
   }
 
-  /** How many of the runs are early, or locked by another for a moment. */
-  async function holdEarly(runIds: string[]): Promise<number> {
+  /** How many of the runs are still queued: they are early, or their rows are locked by another for a moment. */
+  async function holdQueued(runIds: string[]): Promise<number> {
     if (runIds.length === 0) return 0;
-    const early = await source.findEarlyRuns([...new Set(runIds)]);
-    for (const { id, availableAt, waitMs } of early) bells.hold({ runId: id, availableAt }, waitMs);
-    return early.length;
+    const queued = await source.findEarlyRuns([...new Set(runIds)]);
+    for (const { id, waitMs } of queued) {
+      if (waitMs > 0) bells.holdEarly(id, waitMs);
+      else bells.holdLocked(id);
+    }
+    return queued.length;
   }
 
   function wantSearch(overdueMs: number): void {

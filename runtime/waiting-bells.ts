@@ -1,9 +1,13 @@
 /**
  * Bells in the order in which they rang. States of a bell: early (a timer holds it) → waiting → dealt with. One that is
  * early counts as dealt with for who brought it.
+ *
+ * A run whose row is locked has one timer, however often it rings: held (the timer is set) → waiting, as a bell → held
+ * for longer, or, where its bell was dealt with otherwise, forgotten.
  */
 import type { Clock } from "../core/clock.ts";
 import type { Bell } from "../core/queue/transport.ts";
+import { lockedWaitMs } from "./locked-wait.ts";
 
 export interface WaitingBell {
   runId: string;
@@ -15,8 +19,10 @@ export interface WaitingBells {
   count(): number;
   /** Resolves when it was dealt with. */
   add(bell: Bell): Promise<void>;
-  /** It waits from `waitMs` on; one that is early for longer than `longestMs` is left to whoever rings it again. */
-  hold(bell: Bell, waitMs: number): void;
+  /** A bell waits from `waitMs` on; one that is early for longer than `longestMs` is left to whoever rings it again. */
+  holdEarly(runId: string, waitMs: number): void;
+  /** The row of a run that is due is locked: a bell of it waits from a moment on, which is longer each time in a row. */
+  holdLocked(runId: string): void;
   /** Those that have waited longest; they go on waiting. */
   first(count: number): WaitingBell[];
   /** They were dealt with. */
@@ -32,23 +38,41 @@ export function createWaitingBells(
   onDue: () => void,
 ): WaitingBells {
   const waiting = new Set<WaitingBell>();
+  const locked = new Map<string, { looks: number; isHeld: boolean }>();
 
   function wait(runId: string): Promise<void> {
     return new Promise((settle) => void waiting.add({ runId, settle }));
   }
 
-  function hold({ runId }: Bell, waitMs: number): void {
-    if (waitMs > longestMs) return;
-    // At least a millisecond, so that nothing spins.
-    void clock.sleep(Math.max(waitMs, 1), ended).then(() => {
-      if (ended.aborted) return;
-      void wait(runId);
-      onDue();
+  function ring(runId: string): void {
+    if (ended.aborted) return;
+    void wait(runId);
+    onDue();
+  }
+
+  function holdEarly(runId: string, waitMs: number): void {
+    if (waitMs <= longestMs) void clock.sleep(waitMs, ended).then(() => ring(runId));
+  }
+
+  function holdLocked(runId: string): void {
+    const run = locked.get(runId) ?? { looks: 0, isHeld: false };
+    if (run.isHeld) return;
+    const waitMs = lockedWaitMs(run.looks);
+    run.looks += 1;
+    run.isHeld = true;
+    locked.set(runId, run);
+    void clock.sleep(waitMs, ended).then(() => {
+      run.isHeld = false;
+      ring(runId);
     });
   }
 
   function settle(bells: Iterable<WaitingBell>): void {
-    for (const bell of bells) if (waiting.delete(bell)) bell.settle();
+    for (const bell of bells) {
+      if (!waiting.delete(bell)) continue;
+      bell.settle();
+      if (!locked.get(bell.runId)?.isHeld) locked.delete(bell.runId);
+    }
   }
 
   return {
@@ -56,9 +80,10 @@ export function createWaitingBells(
     async add(bell) {
       const earlyMs = bell.availableAt.getTime() - clock.now().getTime();
       if (earlyMs <= 0) await wait(bell.runId);
-      else hold(bell, earlyMs);
+      else holdEarly(bell.runId, earlyMs);
     },
-    hold,
+    holdEarly,
+    holdLocked,
     first: (count) => [...waiting].slice(0, count),
     settle,
     settleAll: () => settle([...waiting]),

@@ -11,6 +11,7 @@ import type { Lane } from "../../core/domain/lane.ts";
 import type { Bell } from "../../core/queue/transport.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { EarlyRun } from "../../core/store/runs/find-claimable.ts";
+import { lockedWaitMs } from "../locked-wait.ts";
 import type { Slots } from "../slots.ts";
 
 /** How a run ended for its worker: written to its row (or dropped, being another's by then), or given back. */
@@ -48,8 +49,6 @@ export interface EventIntake {
 
 /** A run that is early for longer is left to the scheduler, which rings what is overdue. */
 export const EVENT_WAIT_MS = 5_000;
-/** A run that is due and was not claimed: its row is locked for a moment. Looked at again after 1 ms, 2 ms, 4 ms … */
-const MAX_LOCKED_WAIT_MS = 128;
 const CLAIM_BATCH = 500;
 
 /** What a claim made of one event. `end`: the slot is the run's from here on. */
@@ -84,7 +83,7 @@ export function createEventIntake(parts: EventIntakeParts): EventIntake {
       const fate = await claim(bell.runId);
       if (fate.kind === "started") return await fate.end;
       const leftMs = arrivedMs + EVENT_WAIT_MS - clock.now().getTime();
-      if (fate.kind === "early") waitMs = Math.max(fate.waitMs, Math.min(2 ** tries, MAX_LOCKED_WAIT_MS));
+      if (fate.kind === "early") waitMs = Math.max(fate.waitMs, lockedWaitMs(tries));
       if (fate.kind === "early" && waitMs <= leftMs) continue;
       slots.release(1);
       return fate.kind === "early" ? "later" : fate.outcome;

@@ -20,7 +20,7 @@ interface WaitingBell {
 }
 
 const LOOK_AHEAD_MS = 5_000;
-/** Of a run that is due and locked; the worker looks sooner, which for the model are only more moves. */
+/** Of a run that is due and locked. The worker looks after 1 ms, doubling to 128 ms: for the model only more moves. */
 const LOCKED_WAIT_MS = 50;
 
 export function createIntake(worker: Worker, begin: (run: ClaimedRun) => void): Intake {
