@@ -51,7 +51,7 @@ interface Numbered {
 }
 
 /** Plain items are made together, so many at a time: those share the statements that make them. */
-const MADE_TOGETHER = 100;
+const MADE_TOGETHER = 50;
 
 /**
  * Under an idempotency key a batch is one transaction, which holds what its items lock, a key or the like of `dedup`, to
@@ -68,14 +68,14 @@ function inSteps(given: JsonBody[]): Numbered[][] {
   return [...steps, ...others.map((each) => [each])];
 }
 
-/** It takes no lock, and is made by a statement without a transaction of its own, of which one goes at a time. */
+/**
+ * It takes no lock, looks nothing up by itself, and is made by a statement without a transaction of its own. What is not is
+ * made one after another: a batch takes one connection from the others.
+ */
 function isPlain({ value }: JsonBody): boolean {
-  const { dedup, key = null, schedule } = (value ?? {}) as JsonObject;
-  return (
-    dedup === undefined &&
-    key === null &&
-    (schedule as JsonObject | null | undefined)?.["exclude"] === undefined
-  );
+  const { type, dedup, key = null, schedule, expect, on } = (value ?? {}) as JsonObject;
+  if (type === "function" || dedup !== undefined || key !== null || expect || on) return false;
+  return (schedule as JsonObject | null | undefined)?.["exclude"] === undefined;
 }
 
 function lockOf({ value }: JsonBody): string {

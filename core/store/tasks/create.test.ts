@@ -138,3 +138,41 @@ test("a list of tasks is newest first, page by page", async () => {
   assert.deepEqual(await list({ order: "asc", afterId: ids[2] }), [ids.slice(3), null]);
   assert.deepEqual(await list({ afterId: ids[0] }), [[], null]);
 });
+
+test("tasks that are made at the same moment are each made, and refused, as if it were made alone", async () => {
+  const namespaceId = await newNamespace();
+  const make = (id: string, nowhere = false) =>
+    createTask(store, {
+      ...{ id, now: NOW, namespaceId: nowhere ? newId() : namespaceId },
+      input: httpTask({ kind: "now" }, { name: id }),
+    });
+  const ids = Array.from({ length: 20 }, () => newId());
+  const outcomes = await Promise.allSettled(ids.map((id, index) => make(id, index === 7)));
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ids.map((_, index) => (index === 7 ? "rejected" : "fulfilled")),
+  );
+  for (const [index, id] of ids.entries()) {
+    const task = await findTask(store, namespaceId, id);
+    assert.equal(task?.name, index === 7 ? undefined : id);
+  }
+  assert.equal((await listRuns(store, namespaceId, {}, { limit: 30 })).rows.length, 19);
+});
+
+test("who waits for a function that somebody changes keeps nobody else waiting", async () => {
+  const namespaceId = await newNamespace();
+  const functionId = await deployFunction(db, namespaceId, "held");
+  const calling = httpTask({ kind: "now" }, { spec: { type: "function", function: "held" } as TaskSpec });
+  const client = await store.pool.connect();
+  try {
+    await client.query("BEGIN");
+    await client.query("SELECT FROM functions WHERE id = $1 FOR UPDATE", [functionId]);
+    const given = { namespaceId, input: calling, functionId, now: NOW };
+    const waiting = [1, 2, 3].map(() => createTask(store, given));
+    await createTask(store, { namespaceId, input: httpTask({ kind: "now" }), now: NOW });
+    await client.query("COMMIT");
+    await Promise.all(waiting);
+  } finally {
+    client.release();
+  }
+});

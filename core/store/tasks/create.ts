@@ -95,7 +95,8 @@ export interface NewTask {
 export async function createTask(store: Store, given: NewTask): Promise<CreatedTask> {
   const { schedule, key, policy } = given.input;
   if (excludesInstants(schedule)) return await inTransaction(store.pool, (tx) => createTaskIn(tx, given));
-  if (key !== null || policy.expect) return await insertTask(store, given);
+  // Whoever removes or changes a function holds those that name it: nobody else is to wait along.
+  if (key !== null || policy.expect || given.functionId) return await insertTask(store, given);
   const { born, row } = beBorn(given);
   return toCreated(born, await insertTogether(store, row));
 }
