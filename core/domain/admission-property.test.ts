@@ -11,6 +11,9 @@ const KEYS = ["a", "b", "c", "without a limit"] as const;
 const anyFree = fc
   .tuple(fc.integer({ min: -1, max: 4 }), fc.nat(4), fc.nat(4))
   .map((counts) => new Map(counts.map((count, index) => [KEYS[index] as string, count])));
+const anyScarce = fc
+  .tuple(fc.nat(1), fc.nat(1), fc.nat(1))
+  .map((counts) => new Map(counts.map((count, index) => [KEYS[index] as string, count])));
 const anyLine = fc
   .array(
     fc.record({
@@ -58,8 +61,8 @@ const anyYielding = fc
   )
   .map((runs) => runs.map((run, index) => ({ ...run, id: `yielding ${index}` })));
 
-test("who starts in the place of another has a higher priority, and nothing that nobody has yielded", () => {
-  const property = fc.property(anyLine, anyFree, anyYielding, (line, free, yielding) => {
+test("who starts in the place of another has a higher priority, and nothing that this one has not yielded", () => {
+  const property = fc.property(anyLine, anyScarce, anyYielding, (line, free, yielding) => {
     const given = { slots: line.length, line, granted: [], free };
     const { start, hold } = decideStarts({ ...given, yielding });
     const passing = start.filter(({ insteadOf }) => insteadOf);
@@ -72,9 +75,13 @@ test("who starts in the place of another has a higher priority, and nothing that
     assert.equal(new Set(idsOf(yielded)).size, yielded.length, "each yields once");
     const isHeld = new Set(idsOf(hold));
     assert.ok(yielded.every(({ id }) => isHeld.has(id)));
+    const isYielded = (id: string, key: string) =>
+      yielding.some((run) => run.permits.includes(key) && run.id === id);
+    for (const { insteadOf } of passing) assert.ok(isYielded(insteadOf!.id, insteadOf!.key));
+    // So it is whichever of them have started meanwhile.
     for (const [key, count] of free) {
-      const all = count + yielded.filter(({ permits }) => permits.includes(key)).length;
-      assert.ok(countOf(start, key) <= Math.max(all, 0), key);
+      const taking = start.filter(({ insteadOf }) => !(insteadOf && isYielded(insteadOf.id, key)));
+      assert.ok(countOf(taking, key) <= Math.max(count, 0), key);
     }
     const without = decideStarts({ ...given, yielding: [] });
     const others = start.filter(({ insteadOf }) => !insteadOf);

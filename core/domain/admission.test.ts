@@ -108,19 +108,34 @@ describe("decideStarts", () => {
         assert.deepEqual(decideStarts({ ...none, line, yielding }), { start: [], startGranted: [], hold });
     });
 
-    test("leaves to the next one what it does not need", () => {
-      const line = [urgent("a", "f"), urgent("b", "g"), urgent("c", "f")];
+    test("leaves to nobody what it does not need: whose that was may have started meanwhile", () => {
+      const line = [urgent("a", "f"), urgent("b", "f", "g")];
+      const yielding = [given("y", 50, "f"), given("x", 50, "f", "g")];
+      const { start, hold } = decideStarts({ ...none, line, yielding });
+      assert.equal(idsOf(start), "a");
+      assert.deepEqual(hold, [
+        { id: "b", key: "f" },
+        { id: "x", key: "f" },
+      ]);
+    });
+
+    test("starts in the place of none that has no permit of the key for which it was turned away", () => {
+      const line = [urgent("a", "q"), urgent("b", "f"), urgent("c", "other")];
+      const yielding = [given("x", 50, "other"), given("y", 50, "q", "f")];
       const { start, hold } = decideStarts({
         ...none,
         line,
-        yielding: [given("x", 50, "f", "g"), given("y", 50, "g")],
+        yielding,
+        free: free({ q: 0, f: 0, other: 0 }),
       });
-      assert.equal(idsOf(start), "a,b");
-      assert.deepEqual(hold, [
-        { id: "c", key: "f" },
-        { id: "x", key: "f" },
-        { id: "y", key: "g" },
-      ]);
+      assert.deepEqual(
+        start.map(({ id, insteadOf }) => [id, insteadOf?.id]),
+        [
+          ["a", "y"],
+          ["c", "x"],
+        ],
+      );
+      assert.equal(idsOf(hold), "b,y,x");
     });
   });
 });

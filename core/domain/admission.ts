@@ -110,8 +110,9 @@ function decidePassing(
     );
     if (at < 0) return [];
     const [given] = standing.splice(at, 1);
-    for (const each of given!.permits) if (left.has(each)) left.set(each, left.get(each)! + 1);
-    for (const each of keys) if (left.has(each)) left.set(each, left.get(each)! - 1);
+    // What it yields besides is nobody's here: it may have started meanwhile.
+    for (const each of keys)
+      if (left.has(each) && !given!.permits.includes(each)) left.set(each, left.get(each)! - 1);
     return [{ id, keys, insteadOf: { id: given!.id, key } }];
   });
 }

@@ -152,3 +152,26 @@ test("one that would have started with a granted run's permit waits where that o
     [urgent],
   );
 });
+
+test("nobody counts on what a granted run yields besides: that one may start meanwhile", async () => {
+  const { namespaceId, workerId, old, end } = await openQueues(2);
+  const perKey = { concurrency: 1, rate: null };
+  await putQueue(store, namespaceId, "old", { limits: { ...NO_LIMITS, concurrency: 2, perKey } });
+  const post = (priority: number, concurrencyKey: string | null) =>
+    queueRun(store, namespaceId, { queue: "old", priority, concurrencyKey });
+  const claim = (...runIds: string[]) => claimRuns(store, workerId, runIds);
+  const running = await claim(await post(50, "ada"), await post(50, null));
+  assert.equal(running.length, 2);
+  const [low, lowOfAda] = [await post(50, null), await post(50, "ada")];
+  assert.deepEqual(await claim(low, lowOfAda), []);
+  await end(running);
+  assert.equal((await grantPermits(store, [old, `${old}/ada`])).length, 2);
+  const [urgent, urgentOfAda] = [await post(90, null), await post(90, "ada")];
+  let started: ClaimedRun[] = [];
+  const passing = doAfter("look-at-line", async () => {
+    started = await claim(lowOfAda);
+  });
+  const inTheirPlace = await claimRuns(passing, workerId, [urgent, urgentOfAda]);
+  assert.deepEqual(idsOf(started), [lowOfAda]);
+  assert.deepEqual(idsOf(inTheirPlace), [low], "the one permit of the key is held by the one that started");
+});
