@@ -4,7 +4,7 @@ import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { type Clock, systemClock } from "../../clock.ts";
-import { queueKey } from "../../domain/limit-keys.ts";
+import { DEFAULT_QUEUE, queueKey } from "../../domain/limit-keys.ts";
 import { NO_LIMITS, type QueueLimits } from "../../domain/queue.ts";
 import { putQueue } from "../queues/queues.ts";
 import { claimRuns } from "../runs/claim.ts";
@@ -25,17 +25,17 @@ beforeEach(async () => {
 
 const NAME = "mail";
 
-async function openQueue() {
+async function openQueue(name = NAME) {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);
   return {
-    ...{ namespaceId, workerId, key: queueKey(namespaceId, NAME) },
-    queue: (given: GivenTask = {}) => queueRun(store, namespaceId, { queue: NAME, ...given }),
+    ...{ namespaceId, workerId, key: queueKey(namespaceId, name) },
+    queue: (given: GivenTask = {}) => queueRun(store, namespaceId, { queue: name, ...given }),
     /** Makes the limit, and counts nothing; whether it is to be counted. */
     limit: (given: Partial<QueueLimits>) =>
       inTransaction(store.pool, (tx) =>
         saveQueueLimit(tx.db, {
-          ...{ namespaceId, name: NAME, pausedUntil: null },
+          ...{ namespaceId, name, pausedUntil: null },
           limits: { ...NO_LIMITS, ...given },
         }),
       ),
@@ -170,5 +170,21 @@ test("a key that a run waits for meanwhile counts what is under way, too", async
   assert.deepEqual(await claim(second), []);
   await countNewLimit(store, key);
   assert.deepEqual(await grantPermits(store, [key]), []);
+  assert.deepEqual(await recountPermits(store), []);
+});
+
+test("a limit of default that is set again before its line is empty counts who started meanwhile", async () => {
+  const { key, queue, limit, claim } = await openQueue(DEFAULT_QUEUE);
+  await limit({ concurrency: 1 });
+  await countNewLimit(store, key);
+  const [first, waits, free] = [await queue(), await queue(), await queue()];
+  assert.deepEqual(await claim(first), [first]);
+  assert.deepEqual(await claim(waits), []);
+  assert.equal(await limit({}), false);
+  assert.deepEqual(await claim(free), [free]);
+  assert.equal(await limit({ concurrency: 2 }), true);
+  assert.deepEqual(await grantPermits(store, [key]), []);
+  await countNewLimit(store, key);
+  assert.deepEqual(await grantPermits(store, [key]), [], "two run");
   assert.deepEqual(await recountPermits(store), []);
 });
