@@ -9,8 +9,9 @@ import { endPauses, pauseQueue, putQueue } from "../queues/queues.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns } from "../runs/claim.ts";
 import { finishAttempts } from "../runs/finish.ts";
 import { finished, type GivenTask, makeWorker, queueRun, wantedKeysOf } from "../testing/samples.ts";
-import { openTestStore } from "../testing/test-store.ts";
+import { openTestStore, untilBlocked } from "../testing/test-store.ts";
 import { grantPermits } from "./grant-permits.ts";
+import { lineUpRuns } from "./line-up.ts";
 import { recountPermits } from "./recount-permits.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
@@ -72,6 +73,13 @@ async function takeNext({ next }: FullQueue, count: number): Promise<string[]> {
   for (let index = 0; index < count; index += 1) started.push(...(await next()));
   return started;
 }
+
+const lineOf = async (runId: string) =>
+  (
+    await sql<{
+      key: string | null;
+    }>`SELECT waiting_key AS key FROM task_runs_open WHERE id = ${runId}`.execute(db)
+  ).rows[0]!.key;
 
 const of = (priority: number, concurrencyKey: string | null = null): GivenTask => ({
   priority,
@@ -155,5 +163,47 @@ describe("a run that no claim has looked at when the pause of its queue ends", (
     await full.post("urgent", of(80));
     await putQueue(store, full.namespaceId, NAME, { limits: { ...NO_LIMITS, concurrency: 2 } });
     assert.deepEqual(await granted(full), ["urgent"]);
+  });
+
+  test("is looked for among so many of the best of its namespace, whatever queue they are in", async () => {
+    const { line, post, namespaceId, key } = await openFullQueue(1);
+    await line(["low"]);
+    await queueRun(store, namespaceId, { priority: 90 });
+    const urgent = await post("urgent", of(80));
+    await lineUpRuns(store, namespaceId, key, 1);
+    assert.equal(await lineOf(urgent), null);
+    await lineUpRuns(store, namespaceId, key, 2);
+    assert.equal(await lineOf(urgent), key);
+  });
+
+  test("is waited for where another has locked it, and comes if it stands as before", async () => {
+    const { line, post, namespaceId, key } = await openFullQueue(1);
+    await line(["low"]);
+    const [putOff, urgent] = [await post("put off", of(80)), await post("urgent", of(80))];
+    const holder = await store.pool.connect();
+    try {
+      await holder.query("BEGIN");
+      await holder.query("SELECT FROM task_runs_open WHERE id = ANY($1) FOR UPDATE", [[putOff, urgent]]);
+      const lining = lineUpRuns(store, namespaceId, key);
+      await untilBlocked(store);
+      await holder.query("UPDATE task_runs_open SET available_at = now() + interval '1 hour' WHERE id = $1", [
+        putOff,
+      ]);
+      await holder.query("COMMIT");
+      await lining;
+    } finally {
+      holder.release();
+    }
+    assert.equal(await lineOf(putOff), null);
+    assert.equal(await lineOf(urgent), key);
+  });
+
+  test("stays out of the line while the queue is paused", async () => {
+    const { line, post, namespaceId } = await openFullQueue(1);
+    await line(["low"]);
+    const urgent = await post("urgent", of(80));
+    await pauseQueue(store, namespaceId, NAME, UNTIL_RESUMED);
+    await putQueue(store, namespaceId, NAME, { limits: { ...NO_LIMITS, concurrency: 2 } });
+    assert.equal(await lineOf(urgent), null);
   });
 });

@@ -132,7 +132,8 @@ async function changeQueue(
   const key = queueKey(namespaceId, name);
   if (changed.isUncounted) await countNewLimit(store, key);
   const freedKeys = await revokePermits(store, key);
-  await lineUpRuns(store, namespaceId, key);
+  // The end of a pause does it.
+  if (changed.row.pausedUntil === null) await lineUpRuns(store, namespaceId, key);
   return { queue: toQueue(changed.row), isNew: changed.isNew, freedKeys };
 }
 
