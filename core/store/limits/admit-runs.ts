@@ -94,22 +94,25 @@ interface YieldingRow {
 
 // What another has locked for a moment is left alone: it looks at the run next, or ends it. So is what another has changed.
 // Whoever was called from a line, or granted permits, and is refused in it keeps its turn there. Who would start with what a
-// granted run has yielded waits where that one has started meanwhile.
+// granted run has yielded waits where that one has started meanwhile; the granted one keeps its permits where the other is gone.
 const ADMIT = `
-  WITH refused AS MATERIALIZED (
-    SELECT r.id, s.key, s.turn_key, r.priority, r.available_at, r.waiting_key AS called_by,
+  WITH turned_back AS MATERIALIZED (
+    SELECT r.id, s.key, s.turn_key, s.yields_to, r.priority, r.available_at, r.waiting_key AS called_by,
       CASE WHEN s.standing = 'granted' THEN r.permits END AS yields
-    FROM json_to_recordset($3::json) AS s(id uuid, keys text[], standing text, key text, turn_key text)
+    FROM json_to_recordset($3::json) AS s(id uuid, keys text[], standing text, key text, turn_key text, yields_to uuid)
       JOIN task_runs_open r ON r.id = s.id
     WHERE ${isAsSeen("s")} FOR UPDATE OF r SKIP LOCKED
   ), decided AS MATERIALIZED (
     SELECT r.id, r.function_id, coalesce(s.permits, r.permits) AS permits, s.permits IS NOT NULL AS is_new,
-      s.instead_of IS NULL OR s.instead_of IN (SELECT id FROM refused) AS is_free,
+      s.instead_of IS NULL OR s.instead_of IN (SELECT id FROM turned_back) AS is_free,
       s.key, s.turn_key, r.priority, r.available_at, r.waiting_key AS called_by
     FROM json_to_recordset($2::json) AS s(id uuid, keys text[], standing text, permits text[], instead_of uuid, key text,
         turn_key text)
       JOIN task_runs_open r ON r.id = s.id
     WHERE ${isAsSeen("s")} AND ${isDue()} AND ${SUITS} FOR UPDATE OF r SKIP LOCKED
+  ), refused AS MATERIALIZED (
+    SELECT id, key, turn_key, priority, available_at, called_by, yields FROM turned_back
+    WHERE yields_to IS NULL OR yields_to IN (SELECT id FROM decided)
   ), chosen AS MATERIALIZED (
     SELECT d.*, f.name AS function_name, ${TRAFFIC} AS traffic FROM decided d LEFT JOIN functions f ON f.id = d.function_id
   ), full_up AS MATERIALIZED (
@@ -228,7 +231,11 @@ async function admit(
     })),
     ...startGranted.map((id) => ({ ...seen.get(id), permits: null })),
   ];
-  const values = [workerId, JSON.stringify(started), JSON.stringify(hold.map(toHeld)), longestMs];
+  const inPlaceOf = new Map(
+    start.flatMap(({ id, insteadOf }) => (insteadOf ? [[insteadOf.id, id] as const] : [])),
+  );
+  const held = hold.map((run) => ({ ...toHeld(run), yields_to: inPlaceOf.get(run.id) }));
+  const values = [workerId, JSON.stringify(started), JSON.stringify(held), longestMs];
   const { rows: claimed } = await tx.pool.query<ClaimRow>({ name: "admit-runs", text: ADMIT, values });
   return claimed.map(toClaimedRun);
 }

@@ -175,3 +175,16 @@ test("nobody counts on what a granted run yields besides: that one may start mea
   assert.deepEqual(idsOf(started), [lowOfAda]);
   assert.deepEqual(idsOf(inTheirPlace), [low], "the one permit of the key is held by the one that started");
 });
+
+test("a granted run keeps its permit where who would have started with it is gone meanwhile", async () => {
+  const { namespaceId, workerId, old, queue, moveToNew, end } = await openQueues(1);
+  const running = await claimRuns(store, workerId, [await queue("old")]);
+  const low = await queue("old");
+  assert.deepEqual(await claimRuns(store, workerId, [low]), []);
+  await end(running);
+  assert.equal((await grantPermits(store, [old])).length, 1);
+  const urgent = await queueRun(store, namespaceId, { queue: "old", priority: 90 });
+  const moving = doAfter("look-at-line", () => moveToNew(urgent));
+  assert.deepEqual(await admitRuns(moving, { workerId, longestMs: null }, [{ id: urgent, keys: [old] }]), []);
+  assert.deepEqual(idsOf(await claimRuns(store, workerId, [low])), [low]);
+});
