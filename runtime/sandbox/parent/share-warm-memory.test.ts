@@ -41,6 +41,18 @@ describe("the memory for warm isolates", () => {
     assert.deepEqual(share(600, [thousandFunctions, { mb: 8 }, { mb: 18 }]), [510, 40, 50]);
   });
 
+  test("goes to a newcomer as it fills its part, not before", () => {
+    const full = { mb: 500, limitMb: 512 };
+    assert.deepEqual(share(512, [full, { mb: 0, limitMb: 0 }]), [480, 32]);
+    const newcomers = Array.from({ length: 7 }, () => ({ mb: 0, limitMb: 0 }));
+    assert.deepEqual(share(512, [full, ...newcomers]), [288, ...Array(7).fill(32)]);
+    // Where that is more than an equal part, the equal part.
+    assert.deepEqual(share(48, [full, { mb: 0, limitMb: 0 }]), [24, 24]);
+    const shrunk = { mb: 480, limitMb: 480 };
+    assert.deepEqual(share(512, [shrunk, { mb: 30, limitMb: 32 }]), [256, 256]);
+    assert.deepEqual(share(512, [shrunk, { mb: 0, limitMb: 32, hasEvicted: true }]), [256, 256]);
+  });
+
   test("is never more than there is", () => {
     const many = Array.from({ length: 16 }, (_, n) => ({ mb: n * 10, hasEvicted: n % 3 === 0 }));
     const limits = share(256, many);

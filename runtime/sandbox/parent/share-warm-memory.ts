@@ -1,7 +1,7 @@
 /** How the memory for warm isolates is shared between the executors of a worker, each of which serves one namespace. */
 
 const MEGABYTE = 1_048_576;
-/** What one that has enough may still grow by before the next look. */
+/** What one that has enough, or has just come, may grow by before the next look. */
 const HEADROOM_BYTES = 32 * MEGABYTE;
 /** One whose isolates hold so much of its share would keep more if it might. */
 const FULL = 0.9;
@@ -18,7 +18,7 @@ export interface WarmHolder {
 /**
  * The limit of each, in the same order: who needs less than an equal share gets what he needs and some room, and the
  * rest goes to the others in equal parts. So nobody's isolates go because of another namespace's as long as they hold
- * no more than an equal share.
+ * no more than an equal share. A newcomer, which has no limit yet, shows what it needs by filling some room first.
  */
 export function shareWarmMemory(budgetBytes: number, holders: readonly WarmHolder[]): number[] {
   const wants = holders.map(wantedBytes);
@@ -35,5 +35,6 @@ export function shareWarmMemory(budgetBytes: number, holders: readonly WarmHolde
 }
 
 function wantedBytes({ bytes, limitBytes, hasEvicted }: WarmHolder): number {
-  return hasEvicted || bytes >= limitBytes * FULL ? Number.POSITIVE_INFINITY : bytes + HEADROOM_BYTES;
+  const isFull = limitBytes > 0 && bytes >= limitBytes * FULL;
+  return hasEvicted || isFull ? Number.POSITIVE_INFINITY : bytes + HEADROOM_BYTES;
 }
