@@ -28,16 +28,34 @@ export function chooseWorker<W extends Candidate>(
 ): W | undefined {
   const average = averageUse(workers);
   let [leader, highest] = [undefined as W | undefined, Number.NEGATIVE_INFINITY];
-  let [emptiest, lowest] = [undefined as W | undefined, Number.POSITIVE_INFINITY];
   for (const worker of workers) {
-    if (worker.inFlight >= worker.slots) continue;
-    const use = worker.inFlight / worker.slots;
-    if (use < lowest) [emptiest, lowest] = [worker, use];
-    if (isFilled(worker, use, average)) continue;
+    if (worker.inFlight >= worker.slots || isFilled(worker, average)) continue;
     const score = scoreOf(worker, revisionHash);
     if (score > highest) [leader, highest] = [worker, score];
   }
-  return leader ?? emptiest;
+  return leader ?? chooseEmptiest(revisionHash, workers);
+}
+
+/**
+ * The one with most room, of equals by their scores for the hash: with a call's own, calls spread over those where an
+ * API has none, whatever others have there.
+ */
+export function chooseEmptiest<W extends Candidate>(hash: number, workers: readonly W[]): W | undefined {
+  let emptiest: W | undefined;
+  for (const worker of workers) {
+    if (worker.inFlight >= worker.slots) continue;
+    if (!emptiest || isEmptier(worker, emptiest, hash)) emptiest = worker;
+  }
+  return emptiest;
+}
+
+function isEmptier(one: Candidate, other: Candidate, hash: number): boolean {
+  const more = useOf(other) - useOf(one);
+  return more > 0 || (more === 0 && scoreOf(one, hash) > scoreOf(other, hash));
+}
+
+function useOf({ inFlight, slots }: Candidate): number {
+  return inFlight / slots;
 }
 
 function averageUse(workers: readonly Candidate[]): number {
@@ -49,8 +67,9 @@ function averageUse(workers: readonly Candidate[]): number {
   return slots === 0 ? 0 : inFlight / slots;
 }
 
-function isFilled({ ofRevision }: Candidate, use: number, average: number): boolean {
-  return ofRevision >= MOST_OF_REVISION || use >= Math.max(FILLED_SHARE, average * ABOVE_AVERAGE);
+function isFilled(worker: Candidate, average: number): boolean {
+  if (worker.ofRevision >= MOST_OF_REVISION) return true;
+  return useOf(worker) >= Math.max(FILLED_SHARE, average * ABOVE_AVERAGE);
 }
 
 /** A worker of twice the slots leads for twice as many revisions. */

@@ -25,7 +25,10 @@ export interface DirectCaller {
   begin(call: DirectCall, events: CallEvents): void;
 }
 
-/** More would only add to the wait. */
+/**
+ * More would only add to the wait. The last one is for any worker with room: those that come next for a revision may all
+ * be full of other APIs' calls, of which this one knows nothing.
+ */
 const MAX_TRIES = 3;
 
 /** @param settle ends the run of a call whose worker is lost; never rejects */
@@ -37,9 +40,13 @@ export function createDirectCaller(
     begin(call, events) {
       const tried = new Set<WorkerLink>();
       let isBusy = false;
+      const choose = () =>
+        tried.size < MAX_TRIES - 1
+          ? directory.choose(call.revisionId, tried)
+          : directory.chooseEmptiest(call, tried);
       const tryNext = () => {
         const isWanted = tried.size < MAX_TRIES && events.isGone?.() !== true;
-        const link = isWanted ? directory.choose(call.revisionId, tried) : undefined;
+        const link = isWanted ? choose() : undefined;
         if (!link) {
           events.onNone(isBusy || directory.isFull() ? "busy" : "no_worker");
           return;

@@ -4,11 +4,12 @@
  * new calls) → gone, or given up: its lease ran out while the database was there all along.
  */
 import type { Clock } from "../../core/clock.ts";
+import type { DirectCall } from "../../core/contracts/direct-call.ts";
 import { createLeaseJudge, type LeaseJudge, type ServerWord } from "../../core/store/contact.ts";
 import type { Listener } from "../../core/store/listen.ts";
 import type { CallableWorker, CallableWorkers } from "../../core/store/workers.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
-import { chooseWorker, hashId } from "./choose-worker.ts";
+import { chooseEmptiest, chooseWorker, hashId } from "./choose-worker.ts";
 import { WorkerLink } from "./worker-link.ts";
 
 const LOOK_EVERY_MS = 2_000;
@@ -16,6 +17,8 @@ const LOOK_EVERY_MS = 2_000;
 export interface WorkerDirectory {
   /** The connection to the worker for a call of the revision, of those with a slot left; none of `not`. */
   choose(revisionId: string, not: ReadonlySet<WorkerLink>): WorkerLink | undefined;
+  /** The one to the worker with most room, whatever it has warm; none of `not`. */
+  chooseEmptiest(call: DirectCall, not: ReadonlySet<WorkerLink>): WorkerLink | undefined;
   /** Whether workers take calls, but all have as many as they have slots. */
   isFull(): boolean;
   /** It refuses calls: it is draining. */
@@ -114,15 +117,18 @@ export function createWorkerDirectory({
   void lookAgainAndAgain();
   const takesCalls = (link: WorkerLink) => link.isOpen && !draining.has(link.worker.id);
   const isFree = (link: WorkerLink) => takesCalls(link) && link.inFlight < link.worker.slots;
+  const candidatesFor = (revisionId: string, not: ReadonlySet<WorkerLink>) => {
+    const candidates = [];
+    for (const link of links.values()) {
+      if (takesCalls(link) && !not.has(link)) candidates.push(toCandidate(link, revisionId));
+    }
+    return candidates;
+  };
 
   return {
-    choose(revisionId, not) {
-      const candidates = [];
-      for (const link of links.values()) {
-        if (takesCalls(link) && !not.has(link)) candidates.push(toCandidate(link, revisionId));
-      }
-      return chooseWorker(hashId(revisionId), candidates)?.link;
-    },
+    choose: (revisionId, not) => chooseWorker(hashId(revisionId), candidatesFor(revisionId, not))?.link,
+    chooseEmptiest: ({ runId, revisionId }, not) =>
+      chooseEmptiest(hashId(runId), candidatesFor(revisionId, not))?.link,
     isFull() {
       const all = [...links.values()].filter(takesCalls);
       return all.length > 0 && !all.some(isFree);

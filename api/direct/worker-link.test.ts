@@ -83,6 +83,7 @@ function listenTo() {
 /** A directory of these connections, in this order. */
 const directoryOf = (links: WorkerLink[], avoided: WorkerLink[] = []): WorkerDirectory => ({
   choose: (_revisionId, not) => links.find((link) => !not.has(link)),
+  chooseEmptiest: (_call, not) => links.find((link) => !not.has(link)),
   isFull: () => false,
   avoid: (link) => void avoided.push(link),
   close() {},
