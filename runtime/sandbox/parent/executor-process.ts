@@ -7,6 +7,7 @@ import { ExecutorRuns } from "./executor-runs.ts";
 import type { Job } from "./job.ts";
 import { CANCELLED, cpuExceeded, executorKilled, memoryExceeded, timedOut } from "./outcome.ts";
 import { type Doom, ProcessWatch } from "./process-watch.ts";
+import { type WarmReport, WarmShare } from "./warm-share.ts";
 
 const MEGABYTE = 1_048_576;
 
@@ -21,10 +22,6 @@ const WHY: Record<ExecutorEnd, string> = {
   overdue: "was stopped because another run in it did not stop in time",
   unexpected: "ended unexpectedly",
 };
-
-const NOTHING_WARM = { isolates: 0, bytes: 0, evicted: { memory: 0, idle: 0 } };
-/** A share that changes by less is left as it is. */
-const LIMIT_STEP_BYTES = MEGABYTE;
 
 export interface ExecutorEvents {
   onReady(executor: ExecutorProcess): void;
@@ -55,12 +52,6 @@ export class ExecutorProcess {
   /** Why it is dead, or would be if it died now. */
   end: ExecutorEnd = "unexpected";
   readonly closed: Promise<void>;
-  /** What stands warm in it, as it says. */
-  warm: Pick<WarmMessage, "isolates" | "bytes" | "evicted"> = NOTHING_WARM;
-  /** What that may hold. */
-  warmLimitBytes = 0;
-  /** The most that it was ever granted: where it is granted less, it gives memory back as fast as it can. */
-  #grantedBytes = 0;
 
   readonly #settings: SandboxSettings;
   readonly #logger: SandboxLogger | undefined;
@@ -69,6 +60,7 @@ export class ExecutorProcess {
   readonly #channel: ExecutorChannel;
   readonly #runs: ExecutorRuns;
   readonly #watch: ProcessWatch<ExecutorRun>;
+  readonly #warmShare = new WarmShare();
   readonly #startTimer: NodeJS.Timeout;
   /** Whether another run was in it since its memory was last measured at rest: what that left may still be there. */
   #hadCompany = false;
@@ -113,6 +105,16 @@ export class ExecutorProcess {
     return this.#channel.pid;
   }
 
+  /** What stands warm in it, as it says. */
+  get warm(): WarmReport {
+    return this.#warmShare.report;
+  }
+
+  /** What that may hold. */
+  get warmLimitBytes(): number {
+    return this.#warmShare.limitBytes;
+  }
+
   get runningCount(): number {
     return this.#runs.count;
   }
@@ -151,11 +153,8 @@ export class ExecutorProcess {
 
   /** What its warm isolates may hold from now on. */
   setWarmLimit(bytes: number): void {
-    const isSame = Math.abs(bytes - this.warmLimitBytes) < LIMIT_STEP_BYTES && bytes > 0;
-    if (isSame || bytes === this.warmLimitBytes) return;
-    this.warmLimitBytes = bytes;
-    this.#grantedBytes = Math.max(this.#grantedBytes, bytes);
-    if (this.wasReady && this.#channel.isOpen) this.#channel.write({ t: "warm-limit", bytes });
+    const isOther = this.#warmShare.setLimit(bytes);
+    if (isOther && this.wasReady && this.#channel.isOpen) this.#channel.write({ t: "warm-limit", bytes });
   }
 
   /** It cannot have ended, or have, more isolates than runs were begun in it. */
@@ -167,7 +166,7 @@ export class ExecutorProcess {
     const { evictions } = this.#metrics ?? {};
     evictions?.inc({ cause: "memory" }, Math.max(0, evicted.memory - this.warm.evicted.memory));
     evictions?.inc({ cause: "idle" }, Math.max(0, evicted.idle - this.warm.evicted.idle));
-    this.warm = { isolates, bytes, evicted };
+    this.#warmShare.setReport({ isolates, bytes, evicted });
     this.#events.onWarm();
   }
 
@@ -216,9 +215,8 @@ export class ExecutorProcess {
     const { slackMb, maxResidentMb } = this.#settings;
     const budget = { slackBytes: slackMb * MEGABYTE, maxBytes: maxResidentMb * MEGABYTE };
     const watched = {
-      // It may say what it likes, and gets no more than it was granted.
-      warmBytes: () => Math.min(this.warm.bytes, this.#grantedBytes),
-      grantedBytes: () => this.#grantedBytes,
+      warmBytes: () => this.#warmShare.countedBytes,
+      grantedBytes: () => this.#warmShare.grantedBytes,
       pid: () => this.pid,
       allowanceBytes: () => this.#runs.allowanceBytes,
       memoryMbOf: (run: ExecutorRun) => run.job.invocation.limits.memoryMb,

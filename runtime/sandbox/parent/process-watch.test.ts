@@ -6,6 +6,7 @@ import { ResidentMemory } from "../../../core/processes/resident-memory.ts";
 import {
   decideKill,
   descendantBytes,
+  lowerSlowly,
   nextLookMs,
   ProcessWatch,
   residentLimitBytes,
@@ -55,6 +56,12 @@ test("memory is looked at the sooner, the nearer its limit and the more cores ca
   assert.equal(nextLookMs(-1, 2), 2);
 });
 
+test("what is allowed grows at once and shrinks by half a megabyte a millisecond", () => {
+  assert.equal(lowerSlowly(200, 100, 0), 200);
+  assert.equal(lowerSlowly(0, 100 * MEGABYTE, 10), 95 * MEGABYTE);
+  assert.equal(lowerSlowly(7, 100 * MEGABYTE, 1_000), 7);
+});
+
 test("a process that takes more than it may is doomed", async () => {
   if (process.platform !== "linux") return;
   const runs = [{ killAt: Number.POSITIVE_INFINITY }];
@@ -99,10 +106,10 @@ test("what isolates have come to hold that stay warm is no run's growth", async 
   };
   const hold = setInterval(() => {}, 60_000);
   // It holds more than its slack: only what is warm lets it be.
-  grantedBytes = 4_096 * MEGABYTE;
-  const watch = new ProcessWatch({ slackBytes: -2_048 * MEGABYTE, maxBytes: 0 }, watched, doomed.resolve);
+  grantedBytes = 512 * MEGABYTE;
+  const watch = new ProcessWatch({ slackBytes: -256 * MEGABYTE, maxBytes: 0 }, watched, doomed.resolve);
   watch.wake();
-  warmBytes += 4_096 * MEGABYTE;
+  warmBytes += 512 * MEGABYTE;
   assert.equal(await Promise.race([doomed.promise, lookedTwice.promise]), undefined);
   grantedBytes = 0;
   assert.deepEqual(await doomed.promise, { cause: "memory" });

@@ -76,8 +76,13 @@ export function decideKill<Run extends WatchedRun>(
   return undefined;
 }
 
-/** How fast the allowance of runs that ended is taken back: isolates give their memory back late. */
 const DECAY_BYTES_PER_MS = 0.5 * MEGABYTE;
+
+/** What is allowed where `bytes` are from now on: less than before only bit by bit, for isolates give memory back late. */
+export function lowerSlowly(bytes: number, beforeBytes: number, elapsedMs: number): number {
+  return Math.max(bytes, beforeBytes - DECAY_BYTES_PER_MS * elapsedMs);
+}
+
 const DESCENDANTS_MS = 100;
 
 export interface Watched<Run> {
@@ -85,7 +90,7 @@ export interface Watched<Run> {
   pid(): number | undefined;
   /** What the runs under way may add, each for itself, in all. */
   allowanceBytes(): number;
-  /** What isolates hold that wait warm for their next run, and the most that it was granted for them. */
+  /** What isolates hold that wait warm for their next run, and what it was granted for them. */
   warmBytes(): number;
   grantedBytes(): number;
   memoryMbOf(run: Run): number;
@@ -108,6 +113,7 @@ export class ProcessWatch<Run extends WatchedRun> {
   /** Of those. */
   #idleWarmBytes = 0;
   #allowedBytes = 0;
+  #grantedBytes = 0;
   #descendantBytes = 0;
   #descendantsAt = 0;
   #lookedAt = 0;
@@ -138,12 +144,13 @@ export class ProcessWatch<Run extends WatchedRun> {
       this.#sleep();
       return;
     }
-    const decayed = this.#allowedBytes - DECAY_BYTES_PER_MS * (now - this.#lookedAt);
+    const elapsedMs = now - this.#lookedAt;
     this.#lookedAt = now;
-    this.#allowedBytes = Math.max(this.#allowance(), decayed);
+    this.#allowedBytes = lowerSlowly(this.#allowance(), this.#allowedBytes, elapsedMs);
+    this.#grantedBytes = lowerSlowly(this.#watched.grantedBytes(), this.#grantedBytes, elapsedMs);
     const residentBytes = this.#readBytes(now);
     const { slackBytes, maxBytes } = this.#budget;
-    const budget = { slackBytes, maxBytes: maxBytes + this.#watched.grantedBytes() };
+    const budget = { slackBytes, maxBytes: maxBytes + this.#grantedBytes };
     const limitBytes = residentLimitBytes(budget, this.#idleBytes, this.#allowedBytes);
     const doom = decideKill(now, residentBytes, limitBytes, this.#watched.runs());
     if (doom) {
