@@ -167,4 +167,26 @@ describe("the memory that they may hold", () => {
     pool.sweep(now());
     assert.equal(pool.warmCount, 15);
   });
+
+  test("is not what runs hold: one with a large heap empties nothing", () => {
+    let rssBytes = 50 * MEGABYTE;
+    const { pool, take, give, call, now } = openPool({ ...small, rssBytes: () => rssBytes });
+    for (let n = 0; n < 20; n++) call(`r${n}`);
+    const kept = take("large", 512).isolate;
+    const ownOnly = take("own", 256, false).isolate;
+    rssBytes += (32 + 64 + 512 + 256) * MEGABYTE;
+    pool.sweep(now());
+    assert.deepEqual(pool.evictions, { memory: 0, idle: 0 });
+    // Both are through, and the process has not given back what they held.
+    rssBytes -= (512 + 256 - 5) * MEGABYTE;
+    give(kept);
+    give(ownOnly);
+    pool.sweep(now());
+    assert.equal(pool.evictions.memory, 5);
+    // Nor does one that died at work count any more.
+    const died = take("died", 512).isolate;
+    pool.forget(died);
+    pool.sweep(now());
+    assert.equal(pool.evictions.memory, 10);
+  });
 });

@@ -18,12 +18,13 @@ export interface Evictions {
   idle: number;
 }
 
+const MEGABYTE = 1_048_576;
 /** A spare is made a moment after one was taken, so that its boot does not slow the run that took it. */
 const REFILL_MS = 3;
 /** Of the memory, for isolates that have just begun to be called. */
 const TRIAL_SHARE = 1 / 16;
-/** How much more the process may hold than its isolates are known to. */
-const SLACK_BYTES = 67_108_864;
+/** How much more the process may hold than its warm isolates may, beside what the runs at work may take. */
+const SLACK_BYTES = 64 * MEGABYTE;
 
 /**
  * The isolates that may serve again: at work, or idle and warm for their revision's next run; and spares, booted but
@@ -38,6 +39,8 @@ export class IsolatePool {
   /** What the process held before it had any isolate. */
   readonly #emptyRssBytes: number;
   readonly #kept = new Map<GuestIsolate, KeptIsolate>();
+  /** Those handed out, kept or not. */
+  readonly #atWork = new Set<GuestIsolate>();
   /** In the order in which they came to rest. */
   readonly #idle = new Set<KeptIsolate>();
   /** The idle ones by revision, the latest last. */
@@ -79,10 +82,12 @@ export class IsolatePool {
   ): { isolate: GuestIsolate; isWarm: boolean } {
     const warm = reuse ? this.#takeIdle(revisionId, memoryMb) : undefined;
     if (warm) {
+      this.#atWork.add(warm.isolate);
       warm.countReuse(now);
       return { isolate: warm.isolate, isWarm: true };
     }
     const isolate = this.#takeFresh(memoryMb);
+    this.#atWork.add(isolate);
     if (reuse) {
       this.#kept.set(isolate, new KeptIsolate(isolate, revisionId, this.#history.take(revisionId)));
     }
@@ -129,6 +134,7 @@ export class IsolatePool {
 
   /** Takes back an isolate that came to rest. */
   give(isolate: GuestIsolate, now: number): void {
+    this.#atWork.delete(isolate);
     const kept = this.#kept.get(isolate);
     if (!kept) {
       isolate.evict();
@@ -144,6 +150,7 @@ export class IsolatePool {
 
   /** One that was at work is gone. */
   forget(isolate: GuestIsolate): void {
+    this.#atWork.delete(isolate);
     const kept = this.#kept.get(isolate);
     if (!kept) return;
     this.#kept.delete(isolate);
@@ -169,9 +176,12 @@ export class IsolatePool {
     this.#free(shortBytes, now);
   }
 
-  /** By how much the process holds more than it may. */
+  /** By how much the process holds more than it may, whatever the runs at work have taken of what is theirs. */
   #shortBytes(): number {
-    return this.#rssBytes() - this.#emptyRssBytes - this.#limits.maxWarmBytes - SLACK_BYTES;
+    let atWorkBytes = 0;
+    for (const { memoryMb } of this.#atWork) atWorkBytes += memoryMb * MEGABYTE;
+    const mostBytes = this.#emptyRssBytes + this.#limits.maxWarmBytes + SLACK_BYTES + atWorkBytes;
+    return this.#rssBytes() - mostBytes;
   }
 
   #makeRoom(now: number): void {
