@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { etag } from "hono/etag";
 import { COMPLETE_PATH } from "../core/contracts/completion.ts";
-import { requireKey } from "./auth/authenticate.ts";
+import { identify, requireKey } from "./auth/authenticate.ts";
 import { limitBody } from "./bodies/body.ts";
 import { unknownToken } from "./completions/routes.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
@@ -33,7 +33,11 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
   );
   if (tracer.isOn) app.use(traceRequests(tracer));
   for (const path of ["/v1/*", "/hooks/*"]) app.use(path, shedLoad(parts.store, edge));
-  app.use("/v1/*", requireKey(keyring), limitBody(edge));
+  app.use(
+    "/v1/*",
+    requireKey(keyring),
+    limitBody(edge, (context) => identify(keyring, context)),
+  );
   app.use("/openapi.json", etag());
   mountRoutes(
     app,

@@ -33,13 +33,18 @@ export function unauthenticated({ key }: ShownKey): BellhopError {
   return new BellhopError("unauthenticated", 401, message);
 }
 
+/** Says whose request it is; 401 without a valid key. */
+export async function identify(keyring: Keyring, context: Context<ApiEnv>): Promise<void> {
+  const shown = readKey(context);
+  const owner = await findOwner(keyring, shown);
+  if (!owner) throw unauthenticated(shown);
+  context.set("owner", await actIn(keyring, owner, context.req.header(NAMESPACE_HEADER)));
+}
+
 /** 401 without a valid key. */
 export function requireKey(keyring: Keyring): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
-    const shown = readKey(context);
-    const owner = await findOwner(keyring, shown);
-    if (!owner) throw unauthenticated(shown);
-    context.set("owner", await actIn(keyring, owner, context.req.header(NAMESPACE_HEADER)));
+    await identify(keyring, context);
     await next();
   };
 }

@@ -27,7 +27,7 @@ async function open(t: TestContext) {
     });
     await next();
   });
-  app.use(limitBody(edge));
+  app.use(limitBody(edge, async () => {}));
   app.post("/", async (context) => {
     const bytes = JSON.stringify(await readJson(context)).length;
     parsed.add(bytes);

@@ -28,8 +28,12 @@ const METHODS_WITHOUT_BODY = new Set(["GET", "HEAD", "TRACE"]);
 /**
  * 413 beyond MAX_BODY_BYTES, 408 below the least rate. A body that has come with its head need not be touched for it;
  * another one is counted until its route reads it.
+ * @param onLate called once a body has come that was waited for: whose request it was may be over by then
  */
-export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
+export function limitBody(
+  edge: Edge,
+  onLate: (context: Context<ApiEnv>) => Promise<void>,
+): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
     const { raw: request } = context.req;
     const announced = announcedBytes(request);
@@ -42,6 +46,7 @@ export function limitBody(edge: Edge): MiddlewareHandler<ApiEnv> {
     const held = holdBytes(edge, { namespaceId: context.get("owner").namespaceId, functionId: newId() });
     try {
       context.req.raw = await receiveForRoute(edge, { request, incoming }, held);
+      await onLate(context);
       await next();
     } finally {
       held.release();

@@ -32,7 +32,9 @@ export async function answerFnCall(parts: ApiParts, context: Context<ApiEnv>): P
     trafficKey: readTrafficKey(context),
     traceparent: traceparentOf(context),
   };
-  return await answer(parts, context, call, head);
+  // A body may take its time: who calls may not call any more by then.
+  const findAgain = async () => void (await findForCaller(parts, context, target));
+  return await answer(parts, context, call, head, findAgain);
 }
 
 async function answer(
@@ -40,12 +42,14 @@ async function answer(
   context: Context<ApiEnv>,
   call: FunctionCall,
   head: HttpRequestHead,
+  onReceived: () => Promise<void>,
 ): Promise<Response> {
   const { runId, fn } = call;
   const received = { request: context.req.raw, incoming: incomingOf(context) };
   const claimant = { namespaceId: fn.namespaceId, functionId: fn.id };
   const body = await receiveCallBody(parts.edge, claimant, received, head);
   try {
+    if (head.hasBody) await onReceived();
     const said = await askWorkers(parts, context, call, body);
     if ("head" in said) return toFnResponse(said.head, said.body, runId);
     const end = await toEnd(parts, context, call, body, said);

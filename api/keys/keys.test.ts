@@ -152,6 +152,70 @@ test("a revoked key is refused, by another API's memory too, and stays in the li
   assertProblem(await tenant.call("POST", `/v1/keys/${id}/rotate`), 409, "key_not_valid");
 });
 
+/** A request whose body comes when it is told to. */
+async function sendSlowly(key: string, path: string, body: string) {
+  const [asked, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const arriving = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        asked.resolve();
+        await told.promise;
+        controller.enqueue(new TextEncoder().encode(body));
+        controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const headers = { authorization: `Bearer ${key}`, "transfer-encoding": "chunked" };
+  const request = new Request(`http://api${path}`, {
+    ...{ method: "POST", headers, body: arriving },
+    duplex: "half",
+  } as RequestInit);
+  const answer = Promise.resolve(api.app.request(request));
+  await asked.promise;
+  return {
+    async finish() {
+      told.resolve();
+      const response = await answer;
+      return { status: response.status, code: ((await response.json()) as { code?: string }).code };
+    },
+  };
+}
+
+test("a key that is revoked while the body of its request comes does nothing any more", async () => {
+  const tenant = await api.newTenant();
+  const { namespace } = (await tenant.call("GET", "/v1/whoami")).body;
+  await tenant.call("PUT", "/v1/functions/greet", { body: { source: "export default () => 1;" } });
+  const { id, key } = (await make(tenant, { scopes: ["admin"] })).body;
+  const requests = [
+    await sendSlowly(key, "/v1/keys", JSON.stringify({ name: "late", scopes: ["admin"] })),
+    await sendSlowly(key, `/fn/${namespace}/greet`, "{}"),
+  ];
+  await tenant.call("DELETE", `/v1/keys/${id}`);
+  await until(async () => (await whoami(key)).status === 401 || undefined);
+  for (const { finish } of requests)
+    assert.deepEqual(await finish(), { status: 401, code: "unauthenticated" });
+  const { items } = (await tenant.call("GET", "/v1/keys")).body;
+  assert.ok(!items.some(({ name }: { name: string }) => name === "late"));
+  assert.deepEqual((await tenant.call("GET", "/v1/runs")).body.items, []);
+});
+
+test("the secret before a rotation gets nobody anything that lasts longer than its overlap", async () => {
+  const tenant = await api.newTenant();
+  const { id, key } = (await make(tenant, { scopes: ["admin"] })).body;
+  const rotated = (await tenant.call("POST", `/v1/keys/${id}/rotate`, { body: { overlap: "1h" } })).body;
+  const old = await until(async () => {
+    const { expiresAt } = (await whoami(key)).body.key;
+    return expiresAt === rotated.previousUntil ? api.withKey(key) : undefined;
+  });
+  assertProblem(await make(old, { expiresAt: null }), 403, "forbidden", ["expiresAt"]);
+  assert.equal((await make(old, { expiresAt: rotated.previousUntil })).status, 201);
+  for (const body of [{}, { overlap: "0s" }])
+    assertProblem(await old.call("POST", `/v1/keys/${id}/rotate`, { body }), 403, "forbidden", ["expiresAt"]);
+  const { body: current } = await whoami(rotated.key);
+  assert.deepEqual([current.key.id, current.key.expiresAt], [id, null]);
+});
+
 test("after a rotation both secrets are the key's, until the overlap is over", async () => {
   const tenant = await api.newTenant();
   const { id, key: old } = (await make(tenant)).body;

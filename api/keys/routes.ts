@@ -123,7 +123,7 @@ export const keyFeature: Feature = {
       errors: { 404: ["not_found"], 409: ["key_not_valid"] },
       async handle({ parts, context, owner, params: { id }, body: { overlap } }) {
         const found = await requireKey(parts, owner, id);
-        if (found.id !== owner.keyId) demandOwnPowers(owner, found);
+        demandOwnPowers(owner, found);
         const rotated = await rotateKey(parts.store, found.id, overlap);
         if (!rotated) throw conflict("The key is revoked or expired: make another one.", "key_not_valid");
         parts.notifier.notify("bellhop_keys", [found.id]);

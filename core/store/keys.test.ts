@@ -138,9 +138,10 @@ test("after a rotation the secret before opens until its time is over, and both 
   const before = generateKey();
   const update = (set: object) =>
     db.updateTable("api_keys").set(set).where("key_hash", "=", hashKey(key)).execute();
-  await update({ previous_hash: hashKey(before), previous_until: new Date(Date.now() + 60_000) });
+  const previousUntil = new Date(Date.now() + 60_000);
+  await update({ previous_hash: hashKey(before), previous_until: previousUntil });
   const found = await findKey(store, before);
-  assert.deepEqual(found!.owner, (await findKey(store, key))!.owner);
+  assert.deepEqual(found!.owner, { ...(await findKey(store, key))!.owner, expiresAt: previousUntil });
   assert.ok(found!.validForMs! > 50_000 && found!.validForMs! <= 60_000);
   assert.equal((await findKey(store, key))!.validForMs, null);
   assert.equal((await findValidHashes(store, [key, before].map(hashKey))).length, 2);

@@ -17,6 +17,7 @@ export interface KeyOwner {
   scopes: string[];
   /** The functions that it is for; null: it is not bound to any. */
   functions: string[] | null;
+  /** When the secret that was shown ends: with its key, or before, where it is the one before a rotation. */
   expiresAt: Date | null;
 }
 
@@ -85,10 +86,10 @@ const USE_IS_DUE = `(k.last_used_at IS NULL
 
 const FIND_KEY = `
   SELECT k.id AS "keyId", k.name AS "keyName", n.id AS "namespaceId", n.name AS namespace, k.scopes, k.functions,
-    k.expires_at AS "expiresAt", ${USE_IS_DUE} AS "isUseDue",
-    (extract(epoch FROM least(k.expires_at, CASE WHEN k.key_hash <> $1 THEN k.previous_until END) - now())
-      * 1000)::float8 AS "validForMs"
-  FROM api_keys k JOIN namespaces n ON n.id = k.namespace_id
+    s.expires_at AS "expiresAt", ${USE_IS_DUE} AS "isUseDue",
+    (extract(epoch FROM s.expires_at - now()) * 1000)::float8 AS "validForMs"
+  FROM api_keys k JOIN namespaces n ON n.id = k.namespace_id,
+    LATERAL (SELECT least(k.expires_at, CASE WHEN k.key_hash <> $1 THEN k.previous_until END) AS expires_at) s
   WHERE (k.key_hash = $1 OR (k.previous_hash = $1 AND k.previous_until > now())) AND ${IS_VALID}`;
 
 /** Undefined where the key is unknown, expired or revoked, or one of the setting. */
