@@ -21,12 +21,12 @@ const moveAtOnce = () => {
 };
 
 test("without a clock for tests there is none, and the answer says where there is", async () => {
-  const tenant = await trueApi.newTenant();
+  const { operator } = trueApi;
   for (const [method, path, options] of [
     ["GET", "/v1/clock", {}],
     ["POST", "/v1/clock/advance", { body: { by: "1d" } }],
   ] as const) {
-    const answer = await tenant.call(method, path, options);
+    const answer = await operator.call(method, path, options);
     assertProblem(answer, 404, "clock_not_virtual");
     assert.match(answer.body.detail, /npm start -- --clock=virtual/);
   }
@@ -38,7 +38,9 @@ test("the clock is read and advanced, and tasks that are made see it", async () 
   const at = time.now().toISOString();
   const { body: clock } = await tenant.call("GET", "/v1/clock");
   assert.deepEqual(clock, { now: at, virtual: true, advancingTo: null });
-  const { body: later } = await tenant.call("POST", "/v1/clock/advance", { body: { by: "1d" } });
+  const { body: later } = await api.operator.call("POST", "/v1/clock/advance", {
+    body: { by: "1d" },
+  });
   assert.deepEqual(later.now, new Date(START.getTime() + 86_400_000).toISOString());
   const schedule = { delay: "1h" };
   const { body: task } = await tenant.call("POST", "/v1/tasks", {
@@ -67,7 +69,7 @@ test("what is asked and told of tasks goes by the clock: what has passed, what i
       ({ nominalAt }: { nominalAt: string }) => nominalAt,
     );
   assert.deepEqual([await within("30m"), await within("2h")], [[], [instant(60), instant(120)]]);
-  await tenant.call("POST", "/v1/clock/advance", { body: { by: "10m" } });
+  await api.operator.call("POST", "/v1/clock/advance", { body: { by: "10m" } });
   const { body: paused } = await tenant.call("POST", `/v1/tasks/${task.id}/pause`);
   assert.deepEqual([paused.pausedAt, paused.updatedAt], [instant(10), instant(10)]);
   const backfill = (to: string) =>
@@ -77,7 +79,6 @@ test("what is asked and told of tasks goes by the clock: what has passed, what i
 });
 
 test("what cannot be is refused by its field, and moves nothing", async () => {
-  const tenant = await api.newTenant();
   const at = time.now();
   for (const [body, field] of [
     [{}, "to"],
@@ -88,23 +89,27 @@ test("what cannot be is refused by its field, and moves nothing", async () => {
     [{ by: "-1d" }, "by"],
     [{ until: "2027-04-01T00:00:00Z" }, "until"],
   ] as const)
-    assertProblem(await tenant.call("POST", "/v1/clock/advance", { body }), 422, "invalid_input", [
+    assertProblem(await api.operator.call("POST", "/v1/clock/advance", { body }), 422, "invalid_input", [
       ...(field === "until" ? ["until", "to"] : [field]),
     ]);
   assert.deepEqual(time.now(), at);
-  const reader = await api.newCaller(tenant.namespaceId, ["read", "write", "invoke", "deploy"]);
-  assertProblem(await reader.call("POST", "/v1/clock/advance", { body: { by: "1d" } }), 403, "forbidden");
+});
+
+test("it is one clock for all namespaces: an operator advances it, and nobody else", async () => {
+  const [tenant, at] = [await api.newTenant(), time.now()];
+  assertProblem(await tenant.call("POST", "/v1/clock/advance", { body: { by: "1d" } }), 403, "forbidden");
+  assert.deepEqual(time.now(), at);
 });
 
 test("one advance at a time; an API that stops says where the clock stands", async () => {
   const begun = Promise.withResolvers<void>();
   move = begun.resolve;
-  const tenant = await api.newTenant();
-  const stopped = tenant.call("POST", "/v1/clock/advance", { body: { by: "1d" } });
+  const { operator } = api;
+  const stopped = operator.call("POST", "/v1/clock/advance", { body: { by: "1d" } });
   await begun.promise;
-  assert.ok((await tenant.call("GET", "/v1/clock")).body.advancingTo);
+  assert.ok((await operator.call("GET", "/v1/clock")).body.advancingTo);
   assertProblem(
-    await tenant.call("POST", "/v1/clock/advance", { body: { by: "1d" } }),
+    await operator.call("POST", "/v1/clock/advance", { body: { by: "1d" } }),
     409,
     "clock_advancing",
   );

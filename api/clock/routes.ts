@@ -34,7 +34,7 @@ export const clockFeature: Feature = {
       summary: "Advance the time that schedules see",
       description:
         "By way of each instant at which a task fires. It is answered when all that fires up to there is staged; who closes the connection stops the clock where it is.",
-      access: "admin",
+      access: "operator",
       idempotency: { by: null, why: "An advance to an instant may be repeated as it is." },
       body: { schema: advanceInput },
       answers: { 200: { is: "It stands there.", schema: clockOutput } },

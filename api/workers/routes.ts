@@ -1,4 +1,4 @@
-/** `/v1/workers`: who is there to run things. They belong to no namespace: for administrators alone. */
+/** `/v1/workers`: who is there to run things. They belong to no namespace: for operators alone. */
 import { workersOutput } from "../../core/contracts/worker.ts";
 import { listWorkers } from "../../core/store/workers.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
@@ -14,7 +14,7 @@ export const workerFeature: Feature = {
       path: "/v1/workers",
       operationId: "listWorkers",
       summary: "List the workers that are there",
-      access: "admin",
+      access: "operator",
       answers: { 200: { is: `Up to ${MAX_LISTED} workers.`, schema: workersOutput } },
       async handle({ parts }) {
         const workers = await listWorkers(parts.store, MAX_LISTED);
