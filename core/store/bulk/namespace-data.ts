@@ -34,7 +34,7 @@ const ofOwned = (kind: string, table: string, owner: string, column: string, mos
     SELECT count(*)::int AS "${kind}" FROM gone`,
 });
 
-/** With their lines, of which a run may have a thousand. */
+/** With their log lines: a run may have a thousand. */
 const ENDED_RUNS: Deletion = {
   ...{ kind: "runs", tables: ["task_runs", "task_logs"], mostRows: 200 },
   text: `WITH chosen AS MATERIALIZED (
@@ -94,7 +94,7 @@ const DELETIONS: readonly Deletion[] = [
   ofNamespace("keys", "api_keys"),
 ];
 
-/** Every table of which a namespace may have rows. */
+/** Every table that may hold rows of a namespace. */
 export const NAMESPACE_TABLES: ReadonlySet<string> = new Set([
   ...["namespaces", "task_runs_open"],
   ...DELETIONS.flatMap(({ tables }) => tables),
