@@ -4,6 +4,7 @@ import {
   keyInput,
   keyOutput,
   rotationInput,
+  type StoredKey,
   shownKeyOutput,
   toWireCaller,
   toWireKey,
@@ -13,14 +14,7 @@ import { findBeyond, type KeyPowers } from "../../core/domain/key-limits.ts";
 import { BellhopError, conflict, invalidField, notFound } from "../../core/errors.ts";
 import { newId } from "../../core/store/ids.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
-import {
-  createKey,
-  findStoredKey,
-  listKeys,
-  revokeKey,
-  rotateKey,
-  type StoredKey,
-} from "../../core/store/manage-keys.ts";
+import { createKey, findStoredKey, listKeys, revokeKey, rotateKey } from "../../core/store/manage-keys.ts";
 import { inTransaction } from "../../core/store/transaction.ts";
 import type { ApiParts } from "../environment.ts";
 import { decodeIdCursor } from "../http/cursor.ts";

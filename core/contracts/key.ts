@@ -148,20 +148,23 @@ export const shownKeyOutput = z
     examples: [{ ...EXAMPLE_KEY, lastUsedAt: null, key: `bh_${"x".repeat(39)}x4Qz` }],
   });
 
-interface KeyFacts {
+/** A key without its secret. */
+export interface StoredKey {
   id: string;
   name: string;
   scopes: string[];
   functions: string[] | null;
+  /** What its secret ends with; null where the release before made it. */
   ending: string | null;
   createdAt: Date;
   expiresAt: Date | null;
   lastUsedAt: Date | null;
   revokedAt: Date | null;
+  /** Until when the secret before the last rotation is valid too; null: it is not. */
   previousUntil: Date | null;
 }
 
-export function toWireKey(key: KeyFacts): WireKey {
+export function toWireKey(key: StoredKey): WireKey {
   const { createdAt, expiresAt, lastUsedAt, revokedAt, previousUntil } = key;
   return {
     ...key,

@@ -2,6 +2,7 @@
  * Keys of a namespace: made, listed, rotated, revoked. A key's states: valid → expired, or revoked. It keeps its id through
  * rotations, after which the secret before stays valid for a while. The setting's keys are none of these.
  */
+import type { StoredKey } from "../contracts/key.ts";
 import { BellhopError } from "../errors.ts";
 import type { QueryScope } from "./database.ts";
 import { isId } from "./ids.ts";
@@ -12,22 +13,6 @@ import type { Transaction } from "./transaction.ts";
 /** Of a namespace, of those that are valid. */
 export const MAX_KEYS = 1_000;
 const ENDING_CHARS = 4;
-
-/** A key without its secret. */
-export interface StoredKey {
-  id: string;
-  name: string;
-  scopes: string[];
-  functions: string[] | null;
-  /** What its secret ends with; null where the release before made it. */
-  ending: string | null;
-  createdAt: Date;
-  expiresAt: Date | null;
-  lastUsedAt: Date | null;
-  revokedAt: Date | null;
-  /** Until when the secret before the last rotation is valid too; null: it is not. */
-  previousUntil: Date | null;
-}
 
 export interface NewKey extends Pick<StoredKey, "id" | "name" | "scopes" | "functions" | "expiresAt"> {
   namespaceId: string;
