@@ -38,7 +38,7 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
     requireKey(keyring),
     limitBody(edge, (context) => identify(keyring, context)),
   );
-  app.use("/openapi.json", etag());
+  for (const path of ["/openapi.json", "/docs", "/docs/*"]) app.use(path, etag());
   mountRoutes(
     app,
     routes.filter(({ path }) => !PROBES.test(path)),

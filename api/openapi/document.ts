@@ -13,10 +13,11 @@ import {
 import { PROBLEM_CODES, type ProblemCode, problemOutput } from "../../core/contracts/problem.ts";
 import { PROBLEM_CONTENT_TYPE } from "../../core/problem.ts";
 import packageJson from "../../package.json" with { type: "json" };
+import { NAMESPACE_HEADER } from "../auth/act-in.ts";
 import { type AnswerSpec, type Feature, isIdempotent, type Route } from "../http/route.ts";
 import { errorsOf } from "./errors-of.ts";
 import { exampleOf } from "./example-of.ts";
-import { ANSWER_HEADERS, IDEMPOTENCY_KEY } from "./headers.ts";
+import { ANSWER_HEADERS, IDEMPOTENCY_KEY, NAMESPACE } from "./headers.ts";
 
 const DESCRIPTION = `Tasks on time, and functions in a sandbox.
 
@@ -109,7 +110,11 @@ function describeOperation(
   { operationId, tag, errors }: { operationId: string; tag: string; errors: ZodOpenApiResponsesObject },
 ): ZodOpenApiOperationObject {
   const { summary, description, params = {}, query, headers = {} } = route;
-  const taken = { ...headers, ...(isIdempotent(route) ? { "idempotency-key": IDEMPOTENCY_KEY } : {}) };
+  const taken = {
+    ...(route.access === null ? {} : { [NAMESPACE_HEADER]: NAMESPACE }),
+    ...headers,
+    ...(isIdempotent(route) ? { "idempotency-key": IDEMPOTENCY_KEY } : {}),
+  };
   const optional = Object.entries(taken).map(([name, schema]) => [name, schema.optional()]);
   return {
     operationId,

@@ -27,3 +27,8 @@ export const IDEMPOTENCY_KEY = z
   .max(255)
   .optional()
   .meta({ description: "The same request with the same key makes nothing again. Kept for 24 hours." });
+
+export const NAMESPACE = z
+  .string()
+  .optional()
+  .meta({ description: "Of an operator's key: the namespace to act in, where it is another than its own." });

@@ -1,6 +1,8 @@
-/** `/openapi.json`: the document of all routes, this one included. */
+/** `/openapi.json`: the document of all routes, this one included; and `/docs`, its page. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import type { PublishedDocument } from "../docs/published.ts";
+import { docsRoutes } from "../docs/routes.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { describeApi } from "./document.ts";
 
@@ -30,7 +32,7 @@ export function documentFeature(listFeatures: () => Feature[]): Feature {
   return {
     prepare: findDocument,
     tag: "Document",
-    description: "What you are reading.",
+    description: "What you are reading, for programs and for people.",
     routes: [
       defineRoute({
         method: "GET",
@@ -56,6 +58,7 @@ export function documentFeature(listFeatures: () => Feature[]): Feature {
           return { status: 200, content, contentType: "application/json", headers: { etag } } as const;
         },
       }),
+      ...docsRoutes(() => JSON.parse(findDocument().text) as PublishedDocument),
     ],
   };
 }

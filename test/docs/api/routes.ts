@@ -15,7 +15,10 @@ const ROUTES = "| route | scope | success |";
 const PROBLEMS = "| status | codes |";
 const INVOKE = "| status | code |";
 /** They are told of beside the table. */
-const ELSEWHERE = new Set(["/healthz", "/readyz", "/metrics", "/openapi.json"]);
+const ELSEWHERE = new Set([
+  ...["/healthz", "/readyz", "/metrics"],
+  ...["/openapi.json", "/docs", "/docs/page.css", "/docs/page.js"],
+]);
 const FUNCTION_URL = "/fn/{namespace}/{name}[@tag]/…";
 
 const routes = apiFeatures(DEFAULT_SETTINGS)
