@@ -8,6 +8,7 @@ import { unknownToken } from "./completions/routes.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
 import { apiFeatures } from "./features.ts";
 import { unknownHook } from "./hooks/routes.ts";
+import { allowOrigins } from "./http/cors.ts";
 import { measureRequests } from "./http/measured-requests.ts";
 import { mountRoutes } from "./http/mount-routes.ts";
 import { createNoRouteHandler } from "./http/no-route.ts";
@@ -32,6 +33,8 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
     parts,
   );
   if (tracer.isOn) app.use(traceRequests(tracer));
+  if (parts.corsOrigins.length > 0)
+    for (const path of ["/v1/*", "/openapi.json"]) app.use(path, allowOrigins(parts.corsOrigins));
   for (const path of ["/v1/*", "/hooks/*"]) app.use(path, shedLoad(parts.store, edge));
   app.use(
     "/v1/*",

@@ -49,6 +49,10 @@ export interface ApiParts {
   tracer: Tracer;
   probes: Probes;
   functionCaps: FunctionLimitCaps;
+  /** What the addresses that it gives begin with, without a slash at its end; undefined: they are paths. */
+  publicUrl: string | undefined;
+  /** Whose pages may call it from a browser. */
+  corsOrigins: readonly string[];
   mail: MailFacts;
   callables: Callables;
   direct: DirectCaller;

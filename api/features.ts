@@ -54,7 +54,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     mailboxFeature,
     workerFeature,
     probeFeature,
-    documentFeature(() => features),
+    documentFeature(() => features, settings.publicUrl),
   ];
   return features;
 }

@@ -47,6 +47,8 @@ export const API_SETTINGS = [
   ...SHARED_SETTINGS,
   "BELLHOP_API_KEY",
   "BELLHOP_SECRETS_KEY",
+  "BELLHOP_PUBLIC_URL",
+  "BELLHOP_CORS_ORIGINS",
   "EMAIL_FROM",
   "EMAIL_CAPTURE",
   ...FUNCTION_CAP_SETTINGS,
@@ -133,7 +135,7 @@ export async function startApi(
   const eventFollowers = createEventFollowers({ store: followed, clock: steadyClock, log });
   opened.defer(() => closeInTime(eventFollowers.close(), clock));
   const functionCaps = toFunctionCaps(settings);
-  const features = apiFeatures({ clock, time, functionCaps });
+  const features = apiFeatures({ clock, time, functionCaps, publicUrl: settings.BELLHOP_PUBLIC_URL });
   for (const feature of features) feature.prepare?.();
   const parts: ApiParts = {
     store,
@@ -167,6 +169,8 @@ export async function startApi(
     tracer,
     probes: connections.createProbes(),
     functionCaps,
+    publicUrl: settings.BELLHOP_PUBLIC_URL,
+    corsOrigins: settings.BELLHOP_CORS_ORIGINS,
     mail: findMailFacts(settings, env),
     stopping: stopping.signal,
     lettingGo: lettingGo.signal,

@@ -10,12 +10,27 @@ import {
 } from "../../core/contracts/calendar.ts";
 import { hasKeyForm, KEY_FORM } from "../../core/domain/task-key.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
-import { deleteCalendar, findCalendar, listCalendars } from "../../core/store/calendars/calendars.ts";
+import {
+  deleteCalendar,
+  findCalendar,
+  holdCalendar,
+  listCalendars,
+} from "../../core/store/calendars/calendars.ts";
 import { putCalendar } from "../../core/store/calendars/change.ts";
 import { readJson, validate } from "../bodies/body.ts";
+import type { Entity } from "../http/entity.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 
 const params = { name: calendarNameField };
+
+const calendarEntity: Entity = {
+  leaves: ["createdAt", "updatedAt"],
+  lock: (tx, namespaceId, { name }) => holdCalendar(tx, namespaceId, name!),
+  async read({ store }, namespaceId, { name }) {
+    const calendar = await findCalendar(store, namespaceId, name!);
+    return calendar && toWireCalendar(calendar);
+  },
+};
 
 export const calendarFeature: Feature = {
   tag: "Calendars",
@@ -30,6 +45,8 @@ export const calendarFeature: Feature = {
       access: "write",
       params,
       ownBody: { content: { "application/json": calendarInput } },
+      entity: calendarEntity,
+      mayBeMinimal: true,
       answers: {
         200: { is: "The calendar, as it is now.", schema: calendarOutput },
         201: { is: "The calendar, which is new.", schema: calendarOutput },
@@ -64,6 +81,7 @@ export const calendarFeature: Feature = {
       summary: "Get a calendar",
       access: "read",
       params,
+      entity: calendarEntity,
       answers: { 200: { is: "The calendar.", schema: calendarOutput } },
       errors: { 404: ["not_found"] },
       async handle({ parts: { store }, owner: { namespaceId }, params: { name } }) {
@@ -80,6 +98,7 @@ export const calendarFeature: Feature = {
       summary: "Remove a calendar that no task names",
       access: "write",
       params,
+      entity: calendarEntity,
       answers: { 204: { is: "It is gone." } },
       errors: { 404: ["not_found"], 409: ["calendar_in_use"] },
       async handle({ parts: { store }, owner: { namespaceId }, params: { name } }) {

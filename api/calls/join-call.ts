@@ -14,8 +14,8 @@ import {
 } from "../../core/store/runs/joinable.ts";
 import { inTransaction } from "../../core/store/transaction.ts";
 import type { ApiParts } from "../environment.ts";
+import { hashContent } from "../http/content-hash.ts";
 import { announceJoined, type JoinIn, joinAtPlace } from "../joins.ts";
-import { hashContent } from "../tasks/content-hash.ts";
 import { type FunctionCall, stickyTarget } from "./invoke.ts";
 
 /** One of the two. */

@@ -40,6 +40,7 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
       ownBody: {
         content: { "application/json": upload, "multipart/form-data": z.record(z.string(), z.string()) },
       },
+      mayBeMinimal: true,
       answers: {
         200: {
           is: "A revision that is known already.",
@@ -73,6 +74,7 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
       access: "deploy",
       params,
       body: { schema: functionPatch },
+      mayBeMinimal: true,
       answers: { 200: { is: "The function.", schema: deployedFunctionOutput } },
       errors: { 404: ["not_found"], 422: ["too_many_tags"] },
       async handle({ parts, owner: { namespaceId }, params, body }) {

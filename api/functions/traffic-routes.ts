@@ -30,6 +30,7 @@ export const trafficRoutes: Route[] = [
     access: "deploy",
     params: ofFunction,
     body: { schema: trafficInput },
+    mayBeMinimal: true,
     answers: { 200: { is: "The function.", schema: functionOutput } },
     errors: { 404: ["not_found"] },
     async handle({ parts, owner: { namespaceId }, params: { name }, body: shares }) {
@@ -49,6 +50,7 @@ export const trafficRoutes: Route[] = [
     access: "deploy",
     params: ofFunction,
     body: { schema: rollbackInput, isOptional: true },
+    mayBeMinimal: true,
     answers: { 200: { is: "The function.", schema: functionOutput } },
     errors: { 404: ["not_found"], 409: ["nothing_to_roll_back"] },
     async handle({ parts, owner: { namespaceId }, params: { name }, body: { revision } }) {
@@ -72,6 +74,7 @@ export const trafficRoutes: Route[] = [
     access: "deploy",
     params: ofTag,
     body: { schema: tagInput },
+    mayBeMinimal: true,
     answers: { 200: { is: "The function.", schema: functionOutput } },
     errors: { 404: ["not_found"], 422: ["too_many_tags"] },
     async handle({ parts, owner: { namespaceId }, params: { name, tag: named }, body: { revision } }) {

@@ -7,6 +7,7 @@ import { createHook, listHooks, removeHook } from "../../core/store/functions/ho
 import { isId } from "../../core/store/ids.ts";
 import { requireFunction } from "../functions/function-of-path.ts";
 import { resolveTarget } from "../functions/resolve-target.ts";
+import { toAddress } from "../http/public-address.ts";
 import { defineRoute, type Route } from "../http/route.ts";
 import { requireQueue } from "../queues/require-queue.ts";
 
@@ -33,7 +34,10 @@ export const functionHookRoutes: Route[] = [
       if (!made) throw notFound("function", fn.name);
       const { hook, token } = made;
       context.header("cache-control", "no-store");
-      return { status: 201, body: { ...toWireHook(hook), token, url: `/hooks/${token}` } };
+      return {
+        status: 201,
+        body: { ...toWireHook(hook), token, url: toAddress(`/hooks/${token}`, parts.publicUrl) },
+      };
     },
   }),
 

@@ -7,10 +7,12 @@ import { demandFunction, demandScope, type Scope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { answerOnce } from "./answer-once.ts";
+import { answerIfMatch, hasTag, tagOf } from "./entity.ts";
 import { readIdempotencyKey } from "./idempotency.ts";
 import { answerProblem } from "./problem.ts";
+import { withAddresses } from "./public-address.ts";
 import { createQueryReader } from "./read-query.ts";
-import { keepsAnswers, type Route } from "./route.ts";
+import { type AnswerFacts, keepsAnswers, type Route } from "./route.ts";
 
 export function mountRoutes(app: Hono<ApiEnv>, routes: readonly Route[], parts: ApiParts): void {
   for (const route of routes) {
@@ -23,15 +25,22 @@ export function mountRoutes(app: Hono<ApiEnv>, routes: readonly Route[], parts: 
       const params = context.req.param() as Record<string, string>;
       const owner = context.get("owner");
       const answer = await route.handle({ parts: given, context, owner, params, query, body });
-      return toResponse(context, answer, keepsSource);
+      const prepared = prepareAnswer(context, route, answer);
+      return toResponse(context, prepared, { keepsSource, publicUrl: parts.publicUrl });
+    };
+    const respondWhere = async (context: Context<ApiEnv>, given: ApiParts): Promise<Response> => {
+      const { entity, method } = route;
+      if (!entity || method === "GET" || context.req.header("if-match") === undefined)
+        return await respond(context, given);
+      return await answerIfMatch(context, given, entity, (inside) => respond(context, inside));
     };
     const isKept = keepsAnswers(route);
     if (isKept && access === null) throw new Error(`${route.operationId} has no owner to keep answers for`);
     app.on(route.method, route.path, async (context) => {
       if (access !== null && access !== "any") demandAccess(context, route, access);
       const key = isKept ? readIdempotencyKey(context) : undefined;
-      if (key === undefined) return await respond(context, parts);
-      return await answerOnce(context, parts, key, (given) => respond(context, given));
+      if (key === undefined) return await respondWhere(context, parts);
+      return await answerOnce(context, parts, key, (given) => respondWhere(context, given));
     });
   }
 }
@@ -72,12 +81,46 @@ function mayHaveBody(context: Context<ApiEnv>): boolean {
   return (raw.headers.get("content-length") ?? "0") !== "0" || raw.headers.has("transfer-encoding");
 }
 
+/** As the request's conditions and preferences have it. */
+function prepareAnswer(
+  context: Context,
+  { entity, method, mayBeMinimal }: Route,
+  answer: Answered,
+): Answered {
+  if (answer instanceof Response || "error" in answer) return answer;
+  if (answer.body === undefined || answer.isAsked) return answer;
+  const tag = entity && tagOf(entity, answer.body as object);
+  const tagged = tag === undefined ? answer : { ...answer, headers: { ...answer.headers, etag: tag } };
+  const known = method === "GET" ? context.req.header("if-none-match") : undefined;
+  if (tag !== undefined && known !== undefined && hasTag(known, tag, { isStrong: false }))
+    return { status: 304, headers: { etag: tag } };
+  return mayBeMinimal ? toMinimal(context, tagged) : tagged;
+}
+
+const PREFERS_MINIMAL = /(?:^|[,\s])return\s*=\s*"?minimal"?\s*(?:[,;]|$)/i;
+
+/** A 201 without a body is still one; a 200 without one is a 204. */
+function toMinimal(context: Context, answer: AnswerFacts): AnswerFacts {
+  if (!PREFERS_MINIMAL.test(context.req.header("prefer") ?? "")) return answer;
+  const { status, headers } = answer;
+  return {
+    status: status === 200 ? 204 : status,
+    headers: { ...headers, "preference-applied": "return=minimal" },
+  };
+}
+
 type Answered = Awaited<ReturnType<Route["handle"]>>;
 
-function toResponse(context: Context, answer: Answered, keepsSource: boolean): Response {
+interface Written {
+  keepsSource: boolean;
+  publicUrl: string | undefined;
+}
+
+function toResponse(context: Context, answer: Answered, { keepsSource, publicUrl }: Written): Response {
   if (answer instanceof Response) return answer;
   if ("error" in answer) return answerProblem(context, answer.error);
-  const { body, content, contentType, headers } = answer;
+  const { body, content, contentType } = answer;
+  const headers = answer.headers && withAddresses(answer.headers, publicUrl);
   const status = answer.status as ContentfulStatusCode;
   if (body !== undefined && !keepsSource) return context.json(body, status, headers);
   if (body !== undefined)

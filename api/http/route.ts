@@ -12,6 +12,7 @@ import type { ScheduleTime } from "../../core/schedule-time.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
 import type { Access } from "../auth/scopes.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import type { Entity } from "./entity.ts";
 
 /** Routes of one subject. */
 export interface Feature {
@@ -28,6 +29,8 @@ export interface RouteSettings {
   /** What schedules see. */
   time: ScheduleTime;
   functionCaps: FunctionLimitCaps;
+  /** Where others reach the API; undefined: nobody has said. */
+  publicUrl?: string | undefined;
 }
 
 export type RouteMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "ALL";
@@ -59,7 +62,7 @@ type HeadersOf<Spec extends AnswerSpec> = Spec extends { headers: readonly (infe
   : { headers?: undefined };
 
 type JsonAnswer<Status, Spec> = Spec extends { schema: infer Schema extends z.ZodType }
-  ? { status: Status; body: z.input<Schema> }
+  ? { status: Status; body: z.input<Schema>; isAsked?: boolean }
   : never;
 
 type ContentAnswer<Status, Spec> = Spec extends { content: infer Content }
@@ -94,6 +97,8 @@ export type Answer<Answers extends AnswerSpecs> =
 export interface AnswerFacts {
   status: number;
   body?: unknown;
+  /** The body is what was asked for, and not just what a change came to. */
+  isAsked?: boolean;
   content?: string | ReadableStream<Uint8Array> | null;
   contentType?: string;
   headers?: Record<string, string>;
@@ -136,6 +141,27 @@ export interface OwnIdempotency {
   why: string;
 }
 
+/** What it may answer, with what follows from its preferences. */
+export function answersOf(route: Route): AnswerSpecs {
+  const { answers, entity, mayBeMinimal = false } = route;
+  const more: AnswerHeader[] = [
+    ...(entity ? (["etag"] as const) : []),
+    ...(mayBeMinimal ? (["preference-applied"] as const) : []),
+  ];
+  if (more.length === 0) return answers;
+  const shown = Object.entries(answers).map(([status, answer]) => [
+    status,
+    answer.schema ? { ...answer, headers: [...(answer.headers ?? []), ...more] } : answer,
+  ]);
+  const all: AnswerSpecs = Object.fromEntries(shown);
+  if (mayBeMinimal && all[200]) all[204] = { is: MINIMAL, headers: all[200].headers! };
+  if (entity && route.method === "GET") all[304] = { is: NOT_MODIFIED, headers: ["etag"] };
+  return all;
+}
+
+const NOT_MODIFIED = "It is the one you have.";
+const MINIMAL = "It is done; `Prefer: return=minimal` asked for no more.";
+
 /** Whether it takes `Idempotency-Key`. */
 export const isIdempotent = ({ method, idempotency }: Route): boolean =>
   method === "POST" && idempotency?.by !== null;
@@ -166,6 +192,10 @@ export interface RouteFacts<Path extends string = string, Needed extends Access 
   /** Of a POST; left out, its answer is kept with what it did (answer-once.ts). */
   idempotency?: OwnIdempotency;
   answers: AnswerSpecs;
+  /** What it reads or changes, where that has an `ETag`. */
+  entity?: Entity;
+  /** With `Prefer: return=minimal` what was made or changed is not shown: a 200 becomes a 204, a 201 has no body. */
+  mayBeMinimal?: boolean;
   /** JSON of an author's own stands in its answers as it was written (core/json-source.ts). */
   keepsSource?: boolean;
   /** Status → codes, besides those that every such route may give (`errors-of.ts`). `*`: also any code of a run. */

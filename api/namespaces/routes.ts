@@ -35,6 +35,7 @@ export const namespaceFeature: Feature = {
       summary: "Make a namespace",
       access: "operator",
       body: { schema: namespaceInput },
+      mayBeMinimal: true,
       answers: { 201: { is: "The namespace.", schema: namespaceOutput, headers: ["location"] } },
       errors: { 409: ["namespace_taken", "too_many_namespaces"] },
       async handle({ parts: { store }, body: { name } }) {

@@ -14,10 +14,17 @@ import { PROBLEM_CODES, type ProblemCode, problemOutput } from "../../core/contr
 import { PROBLEM_CONTENT_TYPE } from "../../core/problem.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { NAMESPACE_HEADER } from "../auth/act-in.ts";
-import { type AnswerSpec, type Feature, isIdempotent, type Route } from "../http/route.ts";
+import { type AnswerSpec, answersOf, type Feature, isIdempotent, type Route } from "../http/route.ts";
 import { errorsOf } from "./errors-of.ts";
 import { exampleOf } from "./example-of.ts";
-import { ANSWER_HEADERS, IDEMPOTENCY_KEY, NAMESPACE } from "./headers.ts";
+import {
+  ANSWER_HEADERS,
+  IDEMPOTENCY_KEY,
+  IF_MATCH,
+  IF_NONE_MATCH,
+  NAMESPACE,
+  PREFER_MINIMAL,
+} from "./headers.ts";
 
 const DESCRIPTION = `Tasks on time, and functions in a sandbox.
 
@@ -28,7 +35,8 @@ const METHODS_OF_ALL = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as c
 
 export type ApiDocument = ReturnType<typeof createDocument>;
 
-export function describeApi(features: readonly Feature[]): ApiDocument {
+/** @param publicUrl where others reach the API; left out: where they read the document */
+export function describeApi(features: readonly Feature[], publicUrl?: string): ApiDocument {
   return createDocument(
     {
       openapi: "3.1.1",
@@ -38,7 +46,11 @@ export function describeApi(features: readonly Feature[]): ApiDocument {
         description: DESCRIPTION,
         license: { name: packageJson.license, identifier: packageJson.license },
       },
-      servers: [{ url: "/", description: "Where this document was read." }],
+      servers: [
+        publicUrl === undefined
+          ? { url: "/", description: "Where this document was read." }
+          : { url: publicUrl, description: "Where the API is reached." },
+      ],
       tags: features.map(({ tag, description }) => ({ name: tag, description })),
       paths: describePaths(features),
       components: {
@@ -112,6 +124,12 @@ function describeOperation(
   const { summary, description, params = {}, query, headers = {} } = route;
   const taken = {
     ...(route.access === null ? {} : { [NAMESPACE_HEADER]: NAMESPACE }),
+    ...(route.entity
+      ? route.method === "GET"
+        ? { "if-none-match": IF_NONE_MATCH }
+        : { "if-match": IF_MATCH }
+      : {}),
+    ...(route.mayBeMinimal ? { prefer: PREFER_MINIMAL } : {}),
     ...headers,
     ...(isIdempotent(route) ? { "idempotency-key": IDEMPOTENCY_KEY } : {}),
   };
@@ -154,7 +172,7 @@ function describeContent(content: Record<string, z.ZodType>): ZodOpenApiContentO
 }
 
 function describeAnswers(route: Route): ZodOpenApiResponsesObject {
-  const answers = Object.entries(route.answers).map(([status, answer]) => [
+  const answers = Object.entries(answersOf(route)).map(([status, answer]) => [
     status,
     describeAnswer(answer, isIdempotent(route)),
   ]);

@@ -27,6 +27,7 @@ const IDEMPOTENT = {
   409: ["idempotency_key_in_use"],
   422: ["idempotency_key_reused"],
 } as const;
+const CONDITIONAL = { 412: ["precondition_failed"] } as const;
 const ANSWER_KEPT = { 409: ["answer_not_kept"] } as const;
 /** Of all that ask the database. */
 const ALWAYS = { 500: ["internal_error"], 503: ["database_unavailable", "overloaded"] } as const;
@@ -40,6 +41,7 @@ export function errorsOf(route: Route): ErrorCodes {
   if (route.access !== null && route.method !== "GET") all.push(BODY);
   if (isIdempotent(route)) all.push(IDEMPOTENT);
   if (keepsAnswers(route)) all.push(ANSWER_KEPT);
+  if (route.entity && route.method !== "GET") all.push(CONDITIONAL);
   if (!route.isUnconditional) all.push(ALWAYS);
   const codes: Record<number, Set<ProblemCode | "*">> = {};
   for (const part of all)

@@ -5,9 +5,13 @@ import type { AnswerHeader } from "../http/route.ts";
 export const ANSWER_HEADERS: Record<AnswerHeader | "idempotency-replayed" | "retry-after", z.ZodType> = {
   "bellhop-deduplicated": z
     .literal("true")
+    .optional()
     .meta({ description: "The same was made within the window of `dedup`; nothing was made." }),
   "bellhop-run-id": z.uuid().meta({ description: "The run of the call." }),
-  etag: z.string().meta({ description: "What this answer is known by, for `If-None-Match`." }),
+  etag: z
+    .string()
+    .optional()
+    .meta({ description: "What this is known by, for `If-None-Match` and `If-Match`." }),
   "idempotency-replayed": z
     .literal("true")
     .optional()
@@ -17,7 +21,10 @@ export const ANSWER_HEADERS: Record<AnswerHeader | "idempotency-replayed" | "ret
     .optional()
     .meta({ description: "Where there is a next page: where that is read (RFC 8288)." }),
   location: z.string().meta({ description: "Where the thing is read." }),
-  "preference-applied": z.string().meta({ description: "`respond-async`." }),
+  "preference-applied": z
+    .string()
+    .optional()
+    .meta({ description: "`respond-async` or `return=minimal`, where that was asked for and done." }),
   "retry-after": z.string().optional().meta({ description: "Seconds; where it passes by itself." }),
 };
 
@@ -27,6 +34,17 @@ export const IDEMPOTENCY_KEY = z
   .max(255)
   .optional()
   .meta({ description: "The same request with the same key makes nothing again. Kept for 24 hours." });
+
+export const IF_MATCH = z.string().optional().meta({
+  description: "The `ETag` of what is to be changed; `*`: whatever is there. Else nothing is changed.",
+});
+
+export const IF_NONE_MATCH = z.string().optional().meta({ description: "The `ETag` of what you have." });
+
+export const PREFER_MINIMAL = z
+  .string()
+  .optional()
+  .meta({ description: "`return=minimal`: what was made or changed is not shown." });
 
 export const NAMESPACE = z
   .string()

@@ -17,16 +17,16 @@ interface WrittenDocument {
   etag: string;
 }
 
-function writeDocument(features: readonly Feature[]): WrittenDocument {
-  const text = JSON.stringify(describeApi(features));
+function writeDocument(features: readonly Feature[], publicUrl?: string): WrittenDocument {
+  const text = JSON.stringify(describeApi(features, publicUrl));
   return { text, etag: `"${createHash("sha256").update(text).digest("base64url")}"` };
 }
 
 /** @param listFeatures everything that is described; it is asked once, at `prepare` or when somebody wants the document */
-export function documentFeature(listFeatures: () => Feature[]): Feature {
+export function documentFeature(listFeatures: () => Feature[], publicUrl?: string): Feature {
   let written: WrittenDocument | undefined;
   const findDocument = () => {
-    written ??= writeDocument(listFeatures());
+    written ??= writeDocument(listFeatures(), publicUrl);
     return written;
   };
   return {

@@ -14,14 +14,28 @@ import { countQueueRuns } from "../../core/store/queues/count-runs.ts";
 import {
   findQueue,
   listQueues,
+  lockQueue,
   pauseQueue,
   putQueue,
   type Queue,
   removeQueue,
 } from "../../core/store/queues/queues.ts";
 import type { ApiParts } from "../environment.ts";
+import type { Entity } from "../http/entity.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { announceQueue } from "./announce-queue.ts";
+
+/** What runs and waits in a queue is no part of what it is. */
+const queueEntity: Entity = {
+  leaves: ["running", "waiting", "oldestWaitingAt", "waitingFor"],
+  async lock(tx, namespaceId, { name }) {
+    await lockQueue(tx, namespaceId, name!);
+  },
+  async read(parts, namespaceId, { name }) {
+    const queue = await findQueue(parts.store, namespaceId, name!);
+    return queue && (await show(parts, namespaceId, queue));
+  },
+};
 
 export const queueFeature: Feature = {
   tag: "Queues",
@@ -37,6 +51,8 @@ export const queueFeature: Feature = {
       access: "write",
       params: { name: queueNameParam },
       body: { schema: queueInput },
+      entity: queueEntity,
+      mayBeMinimal: true,
       answers: {
         200: { is: "It has these limits now.", schema: queueOutput },
         201: { is: "It is there now.", schema: queueOutput },
@@ -77,6 +93,7 @@ export const queueFeature: Feature = {
       summary: "Get a queue, with what runs and waits in it",
       access: "read",
       params: { name: queueNameParam },
+      entity: queueEntity,
       answers: { 200: { is: "The queue.", schema: queueOutput } },
       errors: { 404: ["not_found"] },
       async handle({ parts, owner: { namespaceId }, params: { name } }) {
@@ -93,6 +110,7 @@ export const queueFeature: Feature = {
       summary: "Delete a queue that nothing names",
       access: "write",
       params: { name: queueNameParam },
+      entity: queueEntity,
       answers: { 204: { is: "It is gone." } },
       errors: { 404: ["not_found"], 409: ["queue_in_use"] },
       async handle({ parts, owner: { namespaceId }, params: { name } }) {
@@ -111,6 +129,8 @@ export const queueFeature: Feature = {
       access: "write",
       params: { name: queueNameParam },
       body: { schema: pauseInput, isOptional: true },
+      entity: queueEntity,
+      mayBeMinimal: true,
       answers: { 200: { is: "It is paused.", schema: queueOutput } },
       errors: { 404: ["not_found"] },
       async handle({ parts, owner: { namespaceId }, params: { name }, body: { until } }) {
@@ -126,6 +146,8 @@ export const queueFeature: Feature = {
       summary: "Resume a queue",
       access: "write",
       params: { name: queueNameParam },
+      entity: queueEntity,
+      mayBeMinimal: true,
       answers: { 200: { is: "It is not paused.", schema: queueOutput } },
       errors: { 404: ["not_found"] },
       async handle({ parts, owner: { namespaceId }, params: { name } }) {

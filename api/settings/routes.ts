@@ -1,8 +1,15 @@
 /** `/v1/settings`: what holds for all of a namespace. */
 import { settingsInput, settingsOutput } from "../../core/contracts/settings.ts";
-import { findSettings, putSettings } from "../../core/store/settings.ts";
+import { findSettings, holdSettings, putSettings } from "../../core/store/settings.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
+import type { Entity } from "../http/entity.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
+
+const settingsEntity: Entity = {
+  leaves: [],
+  lock: holdSettings,
+  read: ({ store }, namespaceId) => findSettings(store, namespaceId),
+};
 
 export const settingsFeature: Feature = {
   tag: "Settings",
@@ -14,6 +21,7 @@ export const settingsFeature: Feature = {
       operationId: "getSettings",
       summary: "Get the namespace's settings",
       access: "read",
+      entity: settingsEntity,
       answers: { 200: { is: "All of them.", schema: settingsOutput } },
       async handle({ parts: { store }, owner: { namespaceId } }) {
         return { status: 200, body: await findSettings(store, namespaceId) };
@@ -28,6 +36,8 @@ export const settingsFeature: Feature = {
       description: "All of them: each is given, null where it is not to be set any more.",
       access: "admin",
       body: { schema: settingsInput },
+      entity: settingsEntity,
+      mayBeMinimal: true,
       answers: { 200: { is: "As they are now.", schema: settingsOutput } },
       errors: { 422: ["unknown_function"] },
       async handle({ parts: { store, mail }, owner: { namespaceId }, body }) {

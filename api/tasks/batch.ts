@@ -9,11 +9,11 @@ import { findMemberText, listElementTexts } from "../../core/json-source.ts";
 import { toProblem } from "../../core/problem.ts";
 import { type JsonBody, readJsonBody } from "../bodies/body.ts";
 import type { ApiParts } from "../environment.ts";
+import { hashContent } from "../http/content-hash.ts";
 import { readIdempotencyKey } from "../http/idempotency.ts";
 import { toBellhopError, toInputError } from "../http/problem.ts";
 import { defineRoute } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
-import { hashContent } from "./content-hash.ts";
 import { type CreateRequest, createTask } from "./create.ts";
 import { readNewTask } from "./http-body.ts";
 

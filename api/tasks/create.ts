@@ -14,7 +14,7 @@ import { inTransaction, type Transaction } from "../../core/store/transaction.ts
 import { validate } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import type { ApiParts } from "../environment.ts";
-import { hashContent } from "./content-hash.ts";
+import { hashContent } from "../http/content-hash.ts";
 import { readTaskDebounce } from "./require-joining.ts";
 import { requireRunnable } from "./require-runnable.ts";
 

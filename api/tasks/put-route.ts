@@ -22,6 +22,7 @@ import { defineRoute } from "../http/route.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { readNewTask } from "./http-body.ts";
 import { putTaskIn, retryTakenKeys } from "./put-task.ts";
+import { taskEntity } from "./task-entity.ts";
 
 export const putRoute = (schema: ReturnType<typeof taskInput>) =>
   defineRoute({
@@ -36,6 +37,8 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
     query: putQuery,
     ownBody: { content: { "application/json": schema } },
     keepsSource: true,
+    entity: taskEntity,
+    mayBeMinimal: true,
     answers: {
       200: {
         is: "The task as it is now; of a dry run, what would be done.",
@@ -65,7 +68,8 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
       if (query.dryRun === "true") {
         const { change, diff, task } = await retryTakenKeys(() => tryInTransaction(store.pool, put));
         const shown = { ...toWireTask(task), id: change === "created" ? null : task.id };
-        return { status: 200, body: { change, diff: toWireDiff(diff), task: shown } };
+        const body = { change, diff: toWireDiff(diff), task: shown };
+        return { status: 200, body, isAsked: true };
       }
       const { change, task, runId, runs } = await retryTakenKeys(() => inTransaction(store.pool, put));
       spanOf(context).set({ "bellhop.task.id": task.id });

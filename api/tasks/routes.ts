@@ -45,6 +45,7 @@ import { putRoute } from "./put-route.ts";
 import { requireRunnable } from "./require-runnable.ts";
 import { runNow } from "./run-now.ts";
 import { stateRoutes } from "./state-routes.ts";
+import { taskEntity } from "./task-entity.ts";
 
 export const taskFeature = (settings: RouteSettings): Feature => ({
   tag: "Tasks",
@@ -83,6 +84,7 @@ function writingRoutes({ time }: RouteSettings): Route[] {
       access: "write",
       ownBody: { content: { "application/json": newSchema } },
       keepsSource: true,
+      mayBeMinimal: true,
       answers: {
         200: {
           is: "The one that was made of the same content, within the window of `dedup`; or, with `debounce`, the one whose place this takes.",
@@ -122,6 +124,8 @@ function writingRoutes({ time }: RouteSettings): Route[] {
         access: "write",
         ownBody: { content: { "application/json": taskPatch } },
         keepsSource: true,
+        entity: taskEntity,
+        mayBeMinimal: true,
         answers: { 200: { is: "The task.", schema: taskOutput } },
         errors: {
           404: ["not_found"],
@@ -178,6 +182,7 @@ const readingRoutes: Route[] = [
       summary: "Get a task",
       access: "read",
       keepsSource: true,
+      entity: taskEntity,
       answers: { 200: { is: "The task.", schema: taskOutput } },
       errors: { 404: ["not_found"] },
       async handle({ parts: { store }, owner, params: { id } }) {

@@ -16,8 +16,8 @@ import { toGivenInput } from "../../core/store/tasks/spec-column.ts";
 import { type JsonBody, readJsonBody, validate } from "../bodies/body.ts";
 import { refuseUnstorable } from "../bodies/stored-text.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
+import { hashContent } from "../http/content-hash.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
-import { hashContent } from "./content-hash.ts";
 import { joinTaskRun } from "./join-task-run.ts";
 import { requireBodySecrets } from "./require-secrets.ts";
 

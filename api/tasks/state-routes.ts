@@ -4,6 +4,7 @@ import { cancelTask, pauseTask, removeTask, resumeTask } from "../../core/store/
 import { defineRoute, type Route } from "../http/route.ts";
 import { announceCancelled } from "./announce-cancelled.ts";
 import { ofTask } from "./name-task.ts";
+import { taskEntity } from "./task-entity.ts";
 
 const answers = { 200: { is: "The task.", schema: taskOutput } } as const;
 
@@ -15,6 +16,7 @@ export const stateRoutes: Route[] = ofTask([
     summary: "Remove a task",
     description: "What waits of it is cancelled. Its runs stay readable until the retention.",
     access: "write",
+    entity: taskEntity,
     answers: { 204: { is: "It is gone." } },
     errors: { 404: ["not_found"] },
     async handle({ parts, owner, params: { id } }) {
@@ -32,6 +34,8 @@ export const stateRoutes: Route[] = ofTask([
     description: "Ends the task and its runs that wait, and asks those that run to stop. It may be repeated.",
     access: "write",
     keepsSource: true,
+    entity: taskEntity,
+    mayBeMinimal: true,
     answers,
     errors: { 404: ["not_found"] },
     async handle({ parts, owner, params: { id } }) {
@@ -49,6 +53,8 @@ export const stateRoutes: Route[] = ofTask([
     summary: "Hold back a task's occurrences",
     access: "write",
     keepsSource: true,
+    entity: taskEntity,
+    mayBeMinimal: true,
     answers,
     errors: { 404: ["not_found"], 409: ["task_cancelled", "task_completed"] },
     async handle({ parts: { store, time }, owner, params: { id } }) {
@@ -64,6 +70,8 @@ export const stateRoutes: Route[] = ofTask([
     summary: "Let a paused task go on",
     access: "write",
     keepsSource: true,
+    entity: taskEntity,
+    mayBeMinimal: true,
     answers,
     errors: { 404: ["not_found"], 409: ["task_cancelled", "task_completed"] },
     async handle({ parts: { store, time, notifier }, owner, params: { id } }) {

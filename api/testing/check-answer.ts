@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type Problem, problemOutput } from "../../core/contracts/problem.ts";
 import { PROBLEM_CONTENT_TYPE } from "../../core/problem.ts";
 import { toPattern } from "../http/no-route.ts";
-import { ANY_TYPE, type Feature, isIdempotent, type Route } from "../http/route.ts";
+import { ANY_TYPE, answersOf, type Feature, isIdempotent, type Route } from "../http/route.ts";
 import { errorsOf } from "../openapi/errors-of.ts";
 import { ANSWER_HEADERS } from "../openapi/headers.ts";
 
@@ -30,7 +30,7 @@ export function createAnswerCheck(features: readonly Feature[]): AnswerCheck {
     if (!found) return checkUnrouted(method, path, answer);
     // What a function answers is its own.
     if (ANY_TYPE in (found.route.answers[200]?.content ?? {})) return;
-    if (Object.hasOwn(found.route.answers, answer.status)) checkAnswer(found.route, answer);
+    if (Object.hasOwn(answersOf(found.route), answer.status)) checkAnswer(found.route, answer);
     else checkProblem(found.route, answer);
   };
 }
@@ -42,7 +42,7 @@ function checkUnrouted(method: string, path: string, { status, body }: CheckedAn
 }
 
 function checkAnswer(route: Route, { status, headers, body }: CheckedAnswer): void {
-  const { schema, content, headers: said = [] } = route.answers[status]!;
+  const { schema, content, headers: said = [] } = answersOf(route)[status]!;
   const what = `${status} of ${route.operationId}`;
   for (const name of Object.keys(ANSWER_HEADERS))
     if (headers.has(name) && name !== "idempotency-replayed")
@@ -53,7 +53,7 @@ function checkAnswer(route: Route, { status, headers, body }: CheckedAnswer): vo
   if (headers.has("idempotency-replayed")) assert.ok(isIdempotent(route), `${what} is no replay`);
   const type = headers.get("content-type");
   const isJson = schema !== undefined && type === "application/json";
-  if (!schema && !content) {
+  if ((!schema && !content) || headers.get("preference-applied") === "return=minimal") {
     assert.equal(body, undefined, `${what} has a body`);
     return;
   }

@@ -115,6 +115,8 @@ export async function openApi({
   caps = {},
   withSecrets = true,
   mail = { isCaptured: false, defaultSender: "unknown" },
+  publicUrl,
+  corsOrigins = [],
   tracer = NO_TRACER,
   log = createLogger("api", "silent"),
   time = trueTime(systemClock),
@@ -123,6 +125,8 @@ export async function openApi({
   caps?: Partial<FunctionLimitCaps>;
   withSecrets?: boolean;
   mail?: MailFacts;
+  publicUrl?: string;
+  corsOrigins?: string[];
   tracer?: Tracer;
   log?: Logger;
   time?: ScheduleTime;
@@ -186,7 +190,7 @@ export async function openApi({
     tracer,
     probes: createProbes(registry, {}, {}),
     functionCaps,
-    mail,
+    ...{ publicUrl, corsOrigins, mail },
   };
   const app = createApp(parts);
   after(async () => {

@@ -91,6 +91,30 @@ const publicUrl = (help: string): Definition<string | undefined> => ({
     return url.href.replace(/\/+$/, "");
   },
 });
+const list = (help: string): Definition<string[]> => ({
+  help,
+  canBeNone: true,
+  parse: (given) =>
+    (given ?? "")
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+});
+const origins = (help: string): Definition<string[]> => ({
+  ...list(help),
+  parse(given) {
+    const origins = list(help).parse(given);
+    const isAny = origins.includes("*");
+    if (isAny && origins.length > 1) throw new Error("must be * alone, or origins without it");
+    const wrong = origins.find((each) => each !== "*" && !isOrigin(each));
+    if (wrong !== undefined)
+      throw new Error(
+        `must be origins, scheme, host and port without a slash at the end: ${JSON.stringify(wrong)} is none`,
+      );
+    return origins;
+  },
+});
+const isOrigin = (text: string) => /^https?:/.test(text) && URL.parse(text)?.origin === text;
 const otlpEndpoint = (help: string): Definition<string | undefined> => ({
   help,
   canBeNone: true,
@@ -109,15 +133,6 @@ const share = (help: string, fallback: number): Definition<number> => ({
     if (!(value >= 0 && value <= 1)) throw new Error("must be a number from 0 to 1");
     return value;
   },
-});
-const list = (help: string): Definition<string[]> => ({
-  help,
-  canBeNone: true,
-  parse: (given) =>
-    (given ?? "")
-      .split(",")
-      .map((part) => part.trim())
-      .filter((part) => part !== ""),
 });
 const whole = (help: string, fallback: number, min: number, max: number): Definition<number> => ({
   help,
@@ -186,7 +201,10 @@ const SETTINGS = {
     "the key that seals secrets: 32 bytes as base64 or hex; several, comma-separated: the first seals, all of them open",
   ),
   BELLHOP_PUBLIC_URL: publicUrl(
-    "where servers that tasks call reach the API, such as https://bellhop.example.com; none: they cannot complete a run later",
+    "where others reach the API, such as https://bellhop.example.com; none: the addresses it gives are paths, and servers that tasks call cannot complete a run later",
+  ),
+  BELLHOP_CORS_ORIGINS: origins(
+    "whose pages may call the API from a browser, such as https://app.example.com, comma-separated, or * for any; none: nobody's",
   ),
   BELLHOP_DATA_DIR: textOr("where npm start keeps its database and key", ".bellhop"),
   BELLHOP_RETENTION_DAYS: whole(

@@ -48,7 +48,10 @@ export const createdHookOutput = z
   .object({
     ...hookFields,
     token: z.string().meta({ description: "Shown this once." }),
-    url: z.string().meta({ description: "Where the hook is called." }),
+    url: z.string().meta({
+      description:
+        "Where the hook is called: a path, or where the operator has set BELLHOP_PUBLIC_URL, a whole address.",
+    }),
   })
   .meta({
     id: "CreatedHook",

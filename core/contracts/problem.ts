@@ -91,6 +91,7 @@ export const PROBLEM_CODES = {
   nothing_to_roll_back: "The function's traffic has never been another one.",
   outcome_unknown: RUN_ERRORS.outcome_unknown,
   overloaded: "More is asked than the database does in time; try again.",
+  precondition_failed: "It is another than `If-Match` says, or is not there; nothing was changed.",
   queue_in_use: "Tasks or runs are in the queue, or it is `default`.",
   request_body_too_slow: RUN_ERRORS.request_body_too_slow,
   response_lost: RUN_ERRORS.response_lost,

@@ -38,6 +38,17 @@ export async function findCalendar(
   return rows[0];
 }
 
+/**
+ * Whoever would change the calendar waits for the transaction's end. It is against the order of locks, tasks first: who meets
+ * somebody in that order may have to begin again, after a deadlock.
+ */
+export async function holdCalendar({ pool }: Transaction, namespaceId: string, name: string): Promise<void> {
+  await pool.query("SELECT FROM calendars WHERE namespace_id = $1 AND name = $2 FOR UPDATE", [
+    namespaceId,
+    name,
+  ]);
+}
+
 /** The days of the calendar that a schedule names; undefined: it names none. 422 where there is no such calendar. */
 export async function findCalendarDates(
   scope: QueryScope,

@@ -196,7 +196,7 @@ const FIND_USER = `
     (SELECT 'the run ' || r.id || ' is in it' FROM task_runs_open r WHERE r.namespace_id = $1 AND r.queue = $2 LIMIT 1)
   ) AS user`;
 
-async function lockQueue(
+export async function lockQueue(
   { pool }: Transaction,
   namespaceId: string,
   name: string,

@@ -63,6 +63,15 @@ export async function lockTasksByKey(
   return new Map(rows.map((row) => [row.key, toTask(row)]));
 }
 
+/** Whoever would change the task, named by its id or its key, waits for the transaction's end. */
+export async function holdTask({ pool }: Transaction, namespaceId: string, name: string): Promise<void> {
+  const column = isId(name) ? "id" : "key";
+  await pool.query(
+    `SELECT FROM tasks WHERE namespace_id = $1 AND ${column} = $2 AND removed_at IS NULL FOR UPDATE`,
+    [namespaceId, name],
+  );
+}
+
 /** The task, locked; nothing of it is touched. */
 export async function lockTaskById(
   { db }: Transaction,

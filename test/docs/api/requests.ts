@@ -54,6 +54,25 @@ const opening: Statement[] = [
     "api/http/routes.test.ts",
     "a known path with another method is a 405 that says which it takes",
   ]),
+  held("A GET with If-None-Match is answered 304 where it is still so", [
+    "api/http/entity.test.ts",
+    "already is told so",
+  ]),
+  held(
+    "otherwise it is a 412 precondition_failed, and nothing is changed, nor made where there is none",
+    ["api/http/entity.test.ts", "is changed only where it is what its caller has seen"],
+    ["api/http/entity.test.ts", "what is not there matches nothing, and is not made"],
+    ["api/http/entity.test.ts", "of many who have seen the same, one changes it"],
+  ),
+  held(
+    "a 200 becomes a 204, a 201 has no body",
+    ["api/http/preferences.test.ts", "what is made is told of by its address alone"],
+    ["api/http/preferences.test.ts", "what is changed is a 204"],
+  ),
+  held("A preflight needs no key, and a browser need not repeat it for 10 minutes", [
+    "api/http/cors.test.ts",
+    "a page of an origin that is named may, and reads what it needs; it is asked for no key before",
+  ]),
   held("so that If-None-Match is answered 304", [
     "api/openapi/document.test.ts",
     "the document has an ETag, and who has it already is told so",

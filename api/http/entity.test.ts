@@ -1,0 +1,136 @@
+/** `ETag`, `If-Match`, `If-None-Match`: of tasks, queues, calendars and settings. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openApi, type TestCaller } from "../testing/open-api.ts";
+import { assertProblem } from "../testing/problem.ts";
+import { hasTag, tagOf } from "./entity.ts";
+
+const api = await openApi();
+const HTTP = { type: "http", url: "https://example.com/", schedule: { every: "1h" } } as const;
+
+interface Thing {
+  path: string;
+  change(tenant: TestCaller, headers: Record<string, string>): ReturnType<TestCaller["call"]>;
+}
+
+let changes = 0;
+const anything = () => (changes += 1);
+
+const put = (path: string, body: () => object): Thing => ({
+  path,
+  change: (tenant, headers) => tenant.call("PUT", path, { body: body() as never, headers }),
+});
+
+const THINGS: Record<string, Thing> = {
+  "a task": put("/v1/tasks/nightly", () => ({ ...HTTP, name: `name ${anything()}` })),
+  "a queue": put("/v1/queues/mail", () => ({ concurrency: anything() })),
+  "a calendar": put("/v1/calendars/days", () => ({ dates: [`20${10 + anything()}-12-25`] })),
+  settings: put("/v1/settings", () => ({
+    on: { failure: [{ type: "http", url: `https://example.com/${anything()}` }] },
+  })),
+};
+
+for (const [name, { path, change }] of Object.entries(THINGS))
+  test(`${name} is changed only where it is what its caller has seen`, async () => {
+    const tenant = await api.newTenant();
+    const made = await change(tenant, {});
+    const seen = await tenant.call("GET", path);
+    const etag = seen.headers.get("etag")!;
+    assert.equal(made.headers.get("etag"), etag);
+    const changed = await change(tenant, { "if-match": `"another", ${etag}` });
+    assert.equal(changed.status, 200);
+    assert.notEqual(changed.headers.get("etag"), etag);
+    assertProblem(await change(tenant, { "if-match": etag }), 412, "precondition_failed");
+    assertProblem(
+      await change(tenant, { "if-match": `W/${changed.headers.get("etag")}` }),
+      412,
+      "precondition_failed",
+    );
+    const stands = await tenant.call("GET", path);
+    assert.deepEqual(stands.body, changed.body);
+    assert.equal((await change(tenant, { "if-match": "*" })).status, 200);
+    assert.equal((await change(tenant, {})).status, 200, "no condition is ever demanded");
+  });
+
+for (const [name, { path }] of Object.entries(THINGS))
+  test(`who has ${name} already is told so`, async () => {
+    const tenant = await api.newTenant();
+    await THINGS[name]!.change(tenant, {});
+    const etag = (await tenant.call("GET", path)).headers.get("etag")!;
+    for (const known of [etag, `W/${etag}`, "*"]) {
+      const again = await tenant.call("GET", path, { headers: { "if-none-match": known } });
+      assert.deepEqual([again.status, again.body, again.headers.get("etag")], [304, undefined, etag]);
+    }
+    assert.equal((await tenant.call("GET", path, { headers: { "if-none-match": '"another"' } })).status, 200);
+  });
+
+test("what is not there matches nothing, and is not made", async () => {
+  const tenant = await api.newTenant();
+  for (const name of ["a task", "a queue", "a calendar"]) {
+    const { path, change } = THINGS[name]!;
+    for (const wanted of ["*", '"any"'])
+      assertProblem(await change(tenant, { "if-match": wanted }), 412, "precondition_failed");
+    assert.equal((await tenant.call("GET", path)).status, 404, name);
+  }
+});
+
+test("a task's other changes have the condition too", async () => {
+  const tenant = await api.newTenant();
+  const { id } = (await tenant.call("POST", "/v1/tasks", { body: HTTP })).body;
+  const path = `/v1/tasks/${id}`;
+  const stale = { "if-match": '"stale"' };
+  for (const [method, at, body] of [
+    ["PATCH", path, { name: "x" }],
+    ["POST", `${path}/pause`, {}],
+    ["POST", `${path}/cancel`, {}],
+    ["DELETE", path, undefined],
+  ] as const)
+    assertProblem(
+      await tenant.call(method, at, { headers: stale, ...(body && { body }) }),
+      ...([412, "precondition_failed"] as const),
+    );
+  const { body, headers } = await tenant.call("GET", path);
+  assert.deepEqual([body.name, body.state], [null, "active"]);
+  const seen = { "if-match": headers.get("etag")! };
+  const paused = await tenant.call("POST", `${path}/pause`, { headers: seen, body: {} });
+  assert.equal(paused.body.state, "paused");
+  const gone = await tenant.call("DELETE", path, { headers: { "if-match": paused.headers.get("etag")! } });
+  assert.equal(gone.status, 204);
+});
+
+test("of many who have seen the same, one changes it", async () => {
+  const tenant = await api.newTenant();
+  const { path, change } = THINGS["a task"]!;
+  await change(tenant, {});
+  const etag = (await tenant.call("GET", path)).headers.get("etag")!;
+  const answers = await Promise.all(Array.from({ length: 8 }, () => change(tenant, { "if-match": etag })));
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [200, ...Array(7).fill(412)]);
+});
+
+test("a repetition under an idempotency key is answered as before, though the condition does not hold any more", async () => {
+  const tenant = await api.newTenant();
+  const { id } = (await tenant.call("POST", "/v1/tasks", { body: HTTP })).body;
+  const etag = (await tenant.call("GET", `/v1/tasks/${id}`)).headers.get("etag")!;
+  const given = { body: {}, headers: { "if-match": etag, "idempotency-key": "once" } };
+  const first = await tenant.call("POST", `/v1/tasks/${id}/pause`, given);
+  const second = await tenant.call("POST", `/v1/tasks/${id}/pause`, given);
+  assert.deepEqual([first.status, second.status], [200, 200]);
+  assert.equal(second.headers.get("idempotency-replayed"), "true");
+});
+
+test("a tag says what a thing is, in whatever order, and not what changes by itself", () => {
+  const entity = { leaves: ["running"] };
+  const tag = tagOf(entity, { name: "mail", limits: { a: 1, b: 2 }, running: 1 });
+  assert.match(tag, /^"[\w-]{43}"$/);
+  assert.equal(tagOf(entity, { running: 7, limits: { b: 2, a: 1 }, name: "mail" }), tag);
+  assert.notEqual(tagOf(entity, { name: "mail", limits: { a: 1, b: 3 } }), tag);
+});
+
+test("tags are compared as RFC 9110 has it", () => {
+  assert.ok(hasTag('"a", "b"', '"b"', { isStrong: true }));
+  assert.ok(hasTag(" * ", '"b"', { isStrong: true }));
+  assert.ok(!hasTag('W/"b"', '"b"', { isStrong: true }));
+  assert.ok(hasTag('W/"b"', '"b"', { isStrong: false }));
+  assert.ok(!hasTag('"bb"', '"b"', { isStrong: false }));
+  assert.ok(!hasTag("b", '"b"', { isStrong: false }));
+});

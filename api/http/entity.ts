@@ -1,0 +1,64 @@
+/**
+ * Things that are changed under a condition: `ETag` says what a caller has seen, `If-Match` that nothing else is to be
+ * changed (RFC 9110, 13.1.1). The thing is locked, looked at and changed in one transaction; who sends no condition pays for
+ * none of it.
+ */
+import type { Context } from "hono";
+import { PROBLEM_CODES } from "../../core/contracts/problem.ts";
+import { BellhopError } from "../../core/errors.ts";
+import type { Json } from "../../core/json.ts";
+import { openNestedStore } from "../../core/store/nested-store.ts";
+import { inTransaction, type Transaction } from "../../core/store/transaction.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+import { hashContent } from "./content-hash.ts";
+import { deferEffects } from "./defer-effects.ts";
+
+export interface Entity {
+  /** Fields of its answers that change by themselves: they are no part of what its tag says. */
+  leaves: readonly string[];
+  /** Nobody changes it before the transaction's end; fine where there is none. */
+  lock(tx: Transaction, namespaceId: string, params: Record<string, string>): Promise<void>;
+  /** As its GET shows it; undefined: there is none. */
+  read(parts: ApiParts, namespaceId: string, params: Record<string, string>): Promise<object | undefined>;
+}
+
+/** A strong one: the same content has the same, in whatever order its fields are. */
+export function tagOf({ leaves }: Pick<Entity, "leaves">, body: object): string {
+  const kept = Object.entries(body).filter(([name]) => !leaves.includes(name));
+  return `"${hashContent(Object.fromEntries(kept) as Json).toString("base64url")}"`;
+}
+
+/** Whether a list of tags, or `*`, has this one. Weak ones match nothing where `isStrong`. */
+export function hasTag(list: string, tag: string, { isStrong }: { isStrong: boolean }): boolean {
+  if (list.trim() === "*") return true;
+  const tags = list.match(/(?:W\/)?"[^"]*"/g) ?? [];
+  return tags.some((each) => each === tag || (!isStrong && each === `W/${tag}`));
+}
+
+type Respond = (parts: ApiParts) => Promise<Response>;
+
+/** 412 where the thing is another than the caller has seen, or there is none. */
+export async function answerIfMatch(
+  context: Context<ApiEnv>,
+  parts: ApiParts,
+  entity: Entity,
+  respond: Respond,
+): Promise<Response> {
+  const wanted = context.req.header("if-match")!;
+  const params = context.req.param() as Record<string, string>;
+  const { namespaceId } = context.get("owner");
+  // It comes at its sender's pace, and no transaction waits for it.
+  const body = await context.req.text();
+  const { response, release } = await inTransaction(parts.store.pool, async (tx) => {
+    // Read anew where the transaction is done once more.
+    context.req.bodyCache = { text: Promise.resolve(body) as never };
+    await entity.lock(tx, namespaceId, params);
+    const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
+    const standing = await entity.read(deferred.parts, namespaceId, params);
+    if (!standing || !hasTag(wanted, tagOf(entity, standing), { isStrong: true }))
+      throw new BellhopError("precondition_failed", 412, PROBLEM_CODES.precondition_failed);
+    return { response: await respond(deferred.parts), release: deferred.release };
+  });
+  release();
+  return response;
+}

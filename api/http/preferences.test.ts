@@ -1,0 +1,60 @@
+/** `Prefer: return=minimal`. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openApi } from "../testing/open-api.ts";
+
+const api = await openApi();
+const tenant = await api.newTenant();
+const headers = { prefer: "return=minimal" };
+const TASK = { type: "http", url: "https://example.com/", schedule: { delay: "1h" } } as const;
+
+test("what is made is told of by its address alone", async () => {
+  const made = await tenant.call("POST", "/v1/tasks", { body: TASK, headers });
+  assert.deepEqual([made.status, made.body], [201, undefined]);
+  assert.equal(made.headers.get("preference-applied"), "return=minimal");
+  const { body } = await tenant.call("GET", made.headers.get("location")!);
+  assert.equal(body.url, TASK.url);
+});
+
+test("what is changed is a 204", async () => {
+  const { id } = (await tenant.call("POST", "/v1/tasks", { body: TASK })).body;
+  for (const [method, path, body] of [
+    ["PATCH", `/v1/tasks/${id}`, { name: "another" }],
+    ["POST", `/v1/tasks/${id}/pause`, {}],
+    ["POST", `/v1/tasks/${id}/resume`, {}],
+    ["PUT", "/v1/settings", { on: null }],
+  ] as const) {
+    const { status, headers: answered, body: shown } = await tenant.call(method, path, { body, headers });
+    assert.deepEqual([status, shown], [204, undefined], path);
+    assert.equal(answered.get("preference-applied"), "return=minimal", path);
+  }
+  assert.equal((await tenant.call("GET", `/v1/tasks/${id}`)).body.name, "another");
+});
+
+test("a repetition under an idempotency key has no body either", async () => {
+  const given = { body: TASK, headers: { ...headers, "idempotency-key": "once" } };
+  const first = await tenant.call("POST", "/v1/tasks", given);
+  const second = await tenant.call("POST", "/v1/tasks", given);
+  assert.deepEqual([second.status, second.body], [201, undefined]);
+  assert.equal(second.headers.get("location"), first.headers.get("location"));
+});
+
+test("what was asked for is shown all the same: a dry run, a read, a refusal", async () => {
+  const planned = await tenant.call("PUT", "/v1/tasks/nightly?dryRun=true", { body: TASK, headers });
+  assert.deepEqual([planned.status, planned.body.change], [200, "created"]);
+  assert.equal((await tenant.call("GET", "/v1/tasks", { headers })).status, 200);
+  const refused = await tenant.call("POST", "/v1/tasks", { body: {}, headers });
+  assert.deepEqual([refused.status, refused.body.code], [422, "invalid_input"]);
+});
+
+test("other preferences change nothing; among them it is found", async () => {
+  for (const prefer of ["return=representation", "respond-async", "x-return=minimalist"]) {
+    const answer = await tenant.call("POST", "/v1/tasks", { body: TASK, headers: { prefer } });
+    assert.equal(answer.body?.url, TASK.url, prefer);
+    assert.equal(answer.headers.get("preference-applied"), null, prefer);
+  }
+  for (const prefer of ["wait=5, return=minimal", 'return="minimal"; foo', "Return = Minimal"]) {
+    const answer = await tenant.call("POST", "/v1/tasks", { body: TASK, headers: { prefer } });
+    assert.equal(answer.body, undefined, prefer);
+  }
+});
