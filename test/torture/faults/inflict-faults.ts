@@ -7,7 +7,7 @@ import { messageOf } from "../../../core/errors.ts";
 import type { Records } from "../records.ts";
 import type { System } from "../system/system.ts";
 import { CATALOGUE } from "./catalogue.ts";
-import type { FaultKind } from "./fault.ts";
+import type { FaultKind, Harm } from "./fault.ts";
 import type { PlannedFault } from "./plan-faults.ts";
 
 /**
@@ -15,6 +15,8 @@ import type { PlannedFault } from "./plan-faults.ts";
  * never do any work.
  */
 const REST_MS = 4_000;
+/** Whatever takes longer than this to heal never will. */
+const HEAL_WITHIN_MS = 90_000;
 const SHARED_PARTS = ["postgres", "pooler", "kafka"];
 
 export interface Infliction {
@@ -50,7 +52,7 @@ export function inflictFaults(plan: readonly PlannedFault[], system: System, rec
         await harm.inflict();
         await pause(lastsMs);
       } finally {
-        await harm.heal?.();
+        await healInTime(harm);
         harmed.delete(`${kind} ${harm.part}`);
         records.add("faults", { kind, part: harm.part, at, healedAt: Date.now() });
       }
@@ -78,4 +80,17 @@ export function inflictFaults(plan: readonly PlannedFault[], system: System, rec
       if (failures.length > 0) throw new Error(`Faults could not be carried out: ${failures.join("; ")}`);
     },
   };
+}
+
+async function healInTime(harm: Harm): Promise<void> {
+  const healed = new AbortController();
+  const late = delay(HEAL_WITHIN_MS, undefined, { signal: healed.signal }).then(
+    () => Promise.reject(new Error(`it is not healed after ${HEAL_WITHIN_MS / 1_000} s`)),
+    () => {},
+  );
+  try {
+    await Promise.race([harm.heal?.(), late]);
+  } finally {
+    healed.abort();
+  }
 }

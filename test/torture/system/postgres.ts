@@ -9,7 +9,7 @@ import { descendantsOf } from "../../../core/processes/process-tree.ts";
 import { startEmbeddedPostgres } from "../../../standalone/embedded-postgres.ts";
 import { freePorts } from "../../support/free-ports.ts";
 import { guardProcess, type ProcessGuard } from "../../support/process-guard.ts";
-import { type Standby, startStandby } from "./standby.ts";
+import { forgetStandby, type Standby, startStandby } from "./standby.ts";
 
 export interface TorturedPostgres {
   /** Straight to the server; another one after a failover. */
@@ -67,6 +67,8 @@ export async function startTorturedPostgres(folder: string): Promise<TorturedPos
   async function start(): Promise<void> {
     if (server && !isAlive(server.pid)) await forget();
     if (server) return;
+    // Its first commit would wait for it.
+    if (standby && !isAlive(standby.pid)) await forgetStandby(dataDir);
     const started = await startEmbeddedPostgres({ dataDir, port, settings: SETTINGS });
     guard = guardProcess(started.pid, { signal: "SIGQUIT", removeFolder: folder });
     server = started;

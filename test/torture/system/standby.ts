@@ -31,6 +31,9 @@ export interface Followed {
 /** A standby that asks again after seconds would hold up every commit after a restart of the server that it follows. */
 const FOLLOWING = { wal_retrieve_retry_interval: "100ms", hot_standby: "on" };
 
+/** The setting that names whom commits wait for. */
+const WAITED_FOR = "synchronous_standby_names";
+
 /** Resolves once it streams, and every commit of the followed server waits for it. */
 export async function startStandby(
   followed: Followed,
@@ -60,7 +63,7 @@ export async function startStandby(
     await log.close();
   });
   await whenStreaming(followed.port, password);
-  await askSuperuser(followed.port, password, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+  await askSuperuser(followed.port, password, `ALTER SYSTEM SET ${WAITED_FOR} = '*'`);
   await askSuperuser(followed.port, password, "SELECT pg_reload_conf()");
   return {
     ...{ dataDir, port: port!, pid: child.pid!, exited },
@@ -74,6 +77,13 @@ export async function startStandby(
 async function endAtOnce(child: ChildProcess, exited: Promise<void>): Promise<void> {
   child.kill("SIGQUIT");
   await exited;
+}
+
+/** No commit of a server that does not run waits for a standby, once it is started. */
+export async function forgetStandby(dataDir: string): Promise<void> {
+  const file = join(dataDir, "postgres", "postgresql.auto.conf");
+  const lines = (await readFile(file, "utf8")).split("\n");
+  await writeFile(file, lines.filter((line) => !line.startsWith(WAITED_FOR)).join("\n"));
 }
 
 /** The server's own way: what changes while it is copied is in the log that the standby follows from its beginning. */
