@@ -22,10 +22,10 @@ import {
 const NOW = new Date("2026-03-01T12:00:00Z");
 const inMs = (ms: number, from: Date = NOW) => new Date(from.getTime() + ms);
 
-test("the sleep ends a stage ahead of the next instant, and lasts a minute at most", () => {
+test("the sleep ends a stage ahead of the next instant, and lasts five seconds at most", () => {
   for (const [next, sleepMs] of [
     [null, MAX_SLEEP_MS],
-    [inMs(10_000), 10_000 - STAGE_AHEAD_MS],
+    [inMs(4_000), 4_000 - STAGE_AHEAD_MS],
     [inMs(STAGE_AHEAD_MS + 1), 1],
     [inMs(STAGE_AHEAD_MS), 0],
     [inMs(1), 0],
@@ -36,8 +36,8 @@ test("the sleep ends a stage ahead of the next instant, and lasts a minute at mo
     const instants = { due: next, retry: null, held: null, hasWaiting: false };
     assert.equal(decideSleepMs(instants, NOW), sleepMs, `next ${next?.toISOString()}`);
   }
-  const held = { due: null, retry: null, held: inMs(10_000), hasWaiting: false };
-  assert.equal(decideSleepMs(held, NOW), 10_000, "a held run is decided about at its instant");
+  const held = { due: null, retry: null, held: inMs(4_000), hasWaiting: false };
+  assert.equal(decideSleepMs(held, NOW), 4_000, "a held run is decided about at its instant");
   assert.equal(decideSleepMs({ ...held, held: inMs(-1) }, NOW), 0);
   assert.equal(decideSleepMs({ ...held, hasWaiting: true }, NOW), 1_000, "its turn may come any time");
 });
@@ -204,7 +204,7 @@ describe("staging", () => {
     };
   }
 
-  it("the loop sleeps a minute when nothing waits, and looks again", async (t) => {
+  it("the loop sleeps its longest when nothing waits, and looks again", async (t) => {
     const { clock, asleep, staged } = startLoop(t);
     assert.equal(await asleep(), MAX_SLEEP_MS);
     await seedOnce(0, clock.now());
@@ -217,16 +217,16 @@ describe("staging", () => {
     const { clock, asleep, staged, loop } = startLoop(t);
     await asleep();
     const start = clock.now();
-    await seedOnce(10_000, start);
+    await seedOnce(4_000, start);
     await seedOnce(3_600_000, start);
     loop.wake();
-    assert.equal(await asleep(), 10_000 - STAGE_AHEAD_MS);
+    assert.equal(await asleep(), 4_000 - STAGE_AHEAD_MS);
     assert.deepEqual(staged, []);
-    await clock.advance(10_000 - STAGE_AHEAD_MS);
+    await clock.advance(4_000 - STAGE_AHEAD_MS);
     assert.equal(await asleep(), MAX_SLEEP_MS);
     assert.deepEqual(
       staged.map(({ availableAt }) => availableAt),
-      [inMs(10_000, start)],
+      [inMs(4_000, start)],
     );
   });
 

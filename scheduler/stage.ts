@@ -19,8 +19,8 @@ import { traceStaging } from "./trace-staging.ts";
 
 /** Occurrences are staged this much before their instant. */
 export const STAGE_AHEAD_MS = 1_000;
-/** No sleep is longer: every wake looks again at the table. */
-export const MAX_SLEEP_MS = 60_000;
+/** No sleep is longer: whoever made something due may have died before it could ring. */
+export const MAX_SLEEP_MS = 5_000;
 export const STAGE_BATCH = 1_000;
 /** Who ends a run that another waits for wakes the scheduler: this often it looks where that is lost. */
 const TURN_MS = 1_000;
