@@ -19,7 +19,8 @@ export interface FinishReport {
   recorded: Set<FinishedAttempt>;
   wantedKeys: string[];
   /** A later run may wait for one of those that ended. */
-  mayHoldNext: boolean;
+  /** A retry may come before what the scheduler sleeps for, and so may whoever waits for the end of a run. */
+  wakesScheduler: boolean;
 }
 
 /** Every attempt fails in the same way, and waits as long. */
@@ -39,8 +40,7 @@ export function finalRow({ drawNumber }: World, run: RunRow, state: FinalRow["st
   };
 }
 
-export const holdsUpOthers = (view: View, { taskId }: RunRow) =>
-  mayHoldNext("schedule", view.get("tasks", taskId)!);
+const holdsUpOthers = (view: View, { taskId }: RunRow) => mayHoldNext("schedule", view.get("tasks", taskId)!);
 
 export function finishAttempts(
   world: World,
@@ -48,7 +48,7 @@ export function finishAttempts(
   attempts: readonly FinishedAttempt[],
 ): Script<FinishReport> {
   return ask("finish attempts", (view) => {
-    const report: FinishReport = { recorded: new Set(), wantedKeys: [], mayHoldNext: false };
+    const report: FinishReport = { recorded: new Set(), wantedKeys: [], wakesScheduler: false };
     const taken: Pick<RunRow, "permits">[] = [];
     for (const attempt of attempts) {
       const run = view.get("runs", attempt.runId);
@@ -58,7 +58,7 @@ export function finishAttempts(
       }
       view.lock("runs", run.id);
       report.recorded.add(attempt);
-      report.mayHoldNext ||= holdsUpOthers(view, run);
+      report.wakesScheduler ||= attempt.verdict.state === "scheduled" || holdsUpOthers(view, run);
       taken.push(run);
       writeVerdict(view, world, run, attempt.verdict, attempt.claimNo);
     }

@@ -34,7 +34,8 @@ export const onTimeAfterwards: Invariant = {
     const freeSince = new Map<string, number>();
 
     function isHeldUp(run: RunRow, runs: readonly RunRow[]): boolean {
-      if (run.state !== "queued" || run.availableAtMs > world.nowMs) return true;
+      if (!["queued", "scheduled"].includes(run.state) || run.availableAtMs > world.nowMs) return true;
+      if (run.state === "scheduled") return false;
       if (run.waitingFor === null)
         return runs.filter(({ state }) => state === "running").length >= world.slotCount;
       if (run.waitingFor === "concurrency") {

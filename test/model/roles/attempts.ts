@@ -90,9 +90,9 @@ export function createAttempts(worker: Worker) {
         if (ended.length === 0) yield* restUntil(Number.POSITIVE_INFINITY, "record");
         const batch = ended.splice(0);
         if (batch.length === 0) continue;
-        const { wantedKeys, mayHoldNext } = yield* write(batch);
+        const { wantedKeys, wakesScheduler } = yield* write(batch);
         for (const { mine } of batch) leave(mine);
-        if (mayHoldNext) world.notify("bellhop_schedule");
+        if (wakesScheduler) world.notify("bellhop_schedule");
         try {
           yield* letGo(world, wantedKeys);
         } catch (error) {
