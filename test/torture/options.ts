@@ -9,7 +9,7 @@ export interface TortureOptions {
   faults: FaultKind[];
   /** Requests a second that the workload makes, about. */
   ratePerSecond: number;
-  /** How many times larger than usual batches and backfills are. */
+  /** How many times larger than usual batches are. */
   bulk: number;
   transport: "kafka" | "postgres";
   /** So long it waits for all to end once the work has. */
@@ -31,7 +31,7 @@ Prints what was done and every violation; the status is 1 where there is one, an
   --seed S           of the work and of the faults; default: another one each time
   --faults a,b       ${FAULT_KINDS.join(", ")}; default: all
   --rate R           requests of the work a second, about; default 30
-  --bulk B           batches and backfills make so many times more runs than usual; default 1
+  --bulk B           batches make so many times more runs than usual; default 1
   --transport T      kafka or postgres; default kafka, which needs java and mvn
   --patience S       seconds to wait, once the work has ended, until nothing is under way; default 180
   --keep             keeps the folder with the evidence and the roles' logs; where there is a violation it stays anyway

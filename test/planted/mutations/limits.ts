@@ -69,4 +69,16 @@ export const LIMIT_MUTATIONS = {
     violates: ["within-concurrency"],
     ...byTorture(["kill"], { ratePerSecond: 100, minutes: 0.7 }),
   },
+  "claims-ignore-rates": {
+    what: "A claim takes a run however far its rate is used up",
+    edits: [
+      {
+        file: PERMITS,
+        from: "(n.count - l.rate_burst) * l.rate_interval_ms <= ${NOW_MS}",
+        to: "(n.count - l.rate_burst) * l.rate_interval_ms <= 2 * ${NOW_MS}",
+      },
+    ],
+    violates: ["within-rates"],
+    ...byTorture(["kill"]),
+  },
 } satisfies Record<string, Mutation>;

@@ -12,7 +12,7 @@ export interface Known {
   failing: string[];
   /** Where tasks call. */
   targetUrl: string;
-  /** How many times larger than usual batches and backfills are. */
+  /** How many times larger than usual batches are. */
   bulk: number;
   /** The path of a webhook of `errand`. */
   hookPath: string;

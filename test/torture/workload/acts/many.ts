@@ -13,9 +13,6 @@ function drawItem(random: Random, known: Known): object {
 }
 
 const SECOND_MS = 1_000;
-/** A backfill that says nothing of it makes 500 runs at most. */
-const MAX_BACKFILLED = 450;
-
 export const MANY_ACTS = {
   batch: {
     weight: 5,
@@ -28,11 +25,11 @@ export const MANY_ACTS = {
   },
   backfill: {
     weight: 3,
-    draw: (random, { repeating, bulk }) => {
+    draw: (random, { repeating }) => {
       if (repeating.length === 0) return undefined;
       const toMs = Date.now() - random.whole(1, 5) * SECOND_MS;
       return post(`/v1/tasks/${random.pick(repeating)}/backfill`, {
-        from: new Date(toMs - Math.min(bulk * random.whole(5, 30), MAX_BACKFILLED) * SECOND_MS).toISOString(),
+        from: new Date(toMs - random.whole(5, 30) * SECOND_MS).toISOString(),
         to: new Date(toMs).toISOString(),
         ...random.pick([{ overlap: "allow" }, { overlap: "allow" }, { overlap: "wait" }, {}]),
       });
