@@ -12,6 +12,7 @@ import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf } from "../core/errors.ts";
 import { findKafkaSupport } from "./kafka/broker.ts";
+import { COMPILE_CACHE } from "./support/compile-cache.ts";
 import { guardProcess } from "./support/process-guard.ts";
 import { startTestKafka, startTestPostgres, type TestServer } from "./support/servers.ts";
 import { provideKustomize } from "./tools/kustomize.ts";
@@ -199,7 +200,10 @@ async function main(): Promise<number> {
     if (kustomize.status === "rejected") throw kustomize.reason;
     // What is set for the product must not leak into the tests.
     const { KAFKA_BROKERS: _brokers, DATABASE_URL: _url, ...outer } = process.env;
-    const env = { ...outer, ...command.draws, TEST_DATABASE_URL: postgres.value.url, ...kafka.value.env };
+    const env = {
+      ...{ ...outer, ...COMPILE_CACHE, ...command.draws },
+      ...{ TEST_DATABASE_URL: postgres.value.url, ...kafka.value.env },
+    };
     return await runNode(command, env, (child) => {
       runner = child;
     });

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
+import { COMPILE_CACHE } from "./compile-cache.ts";
 import { guardProcess } from "./process-guard.ts";
 import { createRecording } from "./recording.ts";
 
@@ -26,7 +27,7 @@ export interface RunningProcess {
 }
 
 export interface ProcessOptions {
-  /** Exactly its environment; PATH alone is added. */
+  /** Exactly its environment; PATH and the cache of compiled code alone are added. */
   env?: Record<string, string>;
   args?: string[];
 }
@@ -46,7 +47,7 @@ after(async () => {
 /** @param file from the root of the repository, `api/main.ts`, or absolute */
 export function startProcess(file: string, options: ProcessOptions = {}): RunningProcess {
   const { env = {}, args = [] } = options;
-  return startCommand(file, [process.execPath, ...NODE_FLAGS, file, ...args], env);
+  return startCommand(file, [process.execPath, ...NODE_FLAGS, file, ...args], { ...COMPILE_CACHE, ...env });
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { createWriteStream } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { COMPILE_CACHE } from "../../support/compile-cache.ts";
 import { type RunningProcess, startCommand } from "../../support/processes.ts";
 import type { TcpProxy } from "../../support/tcp-proxy.ts";
 import { giveOrders, INSIDE_ROLE, type Orders } from "./inside-role.ts";
@@ -132,6 +133,7 @@ export class Role {
   #start(): RunningProcess {
     const { kind, name, port, env, logFile, ordersFile } = this.#options;
     const started = startCommand(name, [process.execPath, ...NODE_FLAGS, FILES[kind]], {
+      ...COMPILE_CACHE,
       ...env,
       ...{ PORT: String(port), TORTURE_ORDERS: ordersFile },
     });
