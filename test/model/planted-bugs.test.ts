@@ -14,8 +14,8 @@ const SEED = 1;
 const CAUGHT: Record<PlantedBug, { by: string[]; seed?: number }> = {
   "cursor-outside-its-transaction": { by: ["fires-once"] },
   "staging-without-locks": { by: ["fires-once"] },
-  "finish-without-claim-number": { by: ["no-overlap", "recorded-by-holder"], seed: 930 },
-  "finish-without-fence": { by: ["no-overlap", "recorded-by-holder"], seed: 930 },
+  "finish-without-claim-number": { by: ["no-overlap", "recorded-by-holder"], seed: 20_000 },
+  "finish-without-fence": { by: ["no-overlap", "recorded-by-holder"] },
   "rescue-without-gap-guard": { by: ["lease-kept"], seed: 330 },
   "rescue-without-state-check": { by: ["legal-changes", "limits-exact", "one-final-row"] },
   "lease-counted-from-confirmation": { by: ["begins-under-lease"] },
@@ -23,7 +23,6 @@ const CAUGHT: Record<PlantedBug, { by: string[]; seed?: number }> = {
   "lost-runs-go-on": { by: ["stale-stops"], seed: 450 },
   "offset-committed-early": { by: ["bells-kept"] },
   "no-sweep": { by: ["on-time-afterwards"] },
-  "no-turn-look": { by: ["on-time-afterwards"] },
   "claims-forgotten": { by: ["nothing-stuck"] },
   "permits-returned-twice": { by: ["limits-exact"], seed: 500 },
   "permits-never-returned": { by: ["limits-exact"], seed: 2_300 },

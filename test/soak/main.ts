@@ -64,6 +64,8 @@ async function soak({ minutes, rate }: SoakOptions): Promise<Soaked> {
     EMAIL_URL: `smtp://127.0.0.1:${mailPort}`,
     EMAIL_FROM: "bellhop@example.com",
     BELLHOP_RETENTION_DAYS: String(TRUE_RETENTION_DAYS),
+    // Each deploy brings isolates that stay warm. They are to fill their room soon: what fills it looks like a leak.
+    WORKER_WARM_MEMORY_MB: "256",
   };
   const system = await startSystem(undefined, settings, ({ event }) => event === "run_failed");
   opened.defer(() => system.stop());

@@ -39,8 +39,7 @@ export function startScheduler(world: World, process: Process, leaseMs: number):
     ringer.add(yield* queueDueRetries(horizonMs));
     if (settled.more) return 0;
     const next = yield* findNextInstants();
-    const looks = world.hasBug("no-turn-look") ? { ...next, hasWaiting: false } : next;
-    return Math.max(decideSleepMs(looks, new Date(nowMs())), MIN_SLEEP_MS);
+    return Math.max(decideSleepMs(next, new Date(nowMs())), MIN_SLEEP_MS);
   }
 
   function* loopStage(): Script {
