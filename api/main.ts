@@ -15,10 +15,12 @@ import { openStore } from "../core/store/database.ts";
 import { installSqlFunctions } from "../core/store/enqueue/sql-functions.ts";
 import { describeEnqueue } from "../core/store/enqueue/task-contract.ts";
 import { findCallableFunction, findCallableFunctions } from "../core/store/functions/callable.ts";
+import { newId } from "../core/store/ids.ts";
 import { recordSettingKeys } from "../core/store/keys.ts";
 import { endLostCall } from "../core/store/runs/lost-call.ts";
 import { findOpenRuns } from "../core/store/runs/read.ts";
 import { demandSecretsKey } from "../core/store/secrets-key.ts";
+import { tellWaitingCallers } from "../core/store/waiting-callers.ts";
 import { listCallableWorkers } from "../core/store/workers.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { createApiMetrics } from "../core/telemetry/metrics/api.ts";
@@ -29,6 +31,7 @@ import { createKeyWatch } from "./auth/key-watch.ts";
 import { createKeyring } from "./auth/keyring.ts";
 import { createCallables } from "./calls/callables.ts";
 import { createFinishWaiter } from "./calls/wait.ts";
+import { createCallerDemand, TOLD_FOR_MS } from "./direct/caller-demand.ts";
 import { createDirectCaller } from "./direct/direct-caller.ts";
 import { createLostCalls } from "./direct/lost-calls.ts";
 import { measureCalls } from "./direct/measured-calls.ts";
@@ -51,6 +54,7 @@ export const API_SETTINGS = [
   "BELLHOP_CORS_ORIGINS",
   "EMAIL_FROM",
   "EMAIL_CAPTURE",
+  "CALL_WORKER_WAIT",
   ...FUNCTION_CAP_SETTINGS,
 ] as const satisfies SettingName[];
 
@@ -115,9 +119,21 @@ export async function startApi(
     onError: (error) =>
       log.warn({ error }, "the runs that callers wait for were not looked at; tried again soon"),
   });
-  const line = createWaitingLine(createDirectCaller(directory, lostCalls.settle), {
-    ...{ clock: steadyClock, waitMs: limits.lineMs, limits: limits.line },
+  const apiId = newId();
+  const callerDemand = createCallerDemand({
+    tell: (callers) => tellWaitingCallers(store, apiId, callers, TOLD_FOR_MS),
+    ring: () => notifier.notify("bellhop_demand"),
+    clock,
+    onError: (error) =>
+      log.warn({ error }, "autoscalers were not told of callers that wait; tried again soon"),
   });
+  opened.defer(() => closeInTime(callerDemand.close(), clock));
+  const line = createWaitingLine(createDirectCaller(directory, lostCalls.settle), {
+    ...{ clock: steadyClock, limits: limits.line },
+    waitMs: { busy: limits.lineMs, no_worker: settings.CALL_WORKER_WAIT },
+    onCount: (count) => callerDemand.set(count),
+  });
+  directory.onOpened(() => line.offerAll());
   metrics.watch(
     () => waiter.count,
     () => line.count,

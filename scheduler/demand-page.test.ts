@@ -4,13 +4,15 @@ import { withDemand } from "./demand-page.ts";
 
 const probes = async (path: string) =>
   path === "/healthz" ? { status: 200, contentType: "application/json", body: "{}" } : undefined;
-const DEMAND = { dueRuns: 5, runningRuns: 7, busySlots: 9, busyLongSlots: 1, upcomingRuns: 2 };
+const DEMAND = {
+  ...{ dueRuns: 5, runningRuns: 7, busySlots: 9, busyLongSlots: 1, waitingCallers: 3, upcomingRuns: 2 },
+};
 
 test("the demand is told as one figure and its parts; the other pages stay", async () => {
   const pages = withDemand(probes, async () => DEMAND);
   const answer = await pages("/demand");
   assert.equal(answer?.status, 200);
-  assert.deepEqual(JSON.parse(answer.body), { demand: 16, ...DEMAND });
+  assert.deepEqual(JSON.parse(answer.body), { demand: 19, ...DEMAND });
   assert.equal((await pages("/healthz"))?.body, "{}");
   assert.equal(await pages("/other"), undefined);
 });

@@ -2,7 +2,7 @@
 import { type Demand, totalDemand } from "../core/store/demand.ts";
 import type { Probes } from "../core/telemetry/probes.ts";
 
-/** `{"demand": 12, "dueRuns": 5, "runningRuns": 7, "busySlots": 7, "busyLongSlots": 0, "upcomingRuns": 0}`; the counts stop at 100,000. */
+/** `{"demand": 12, "dueRuns": 5, "runningRuns": 7, "busySlots": 7, "busyLongSlots": 0, "waitingCallers": 0, "upcomingRuns": 0}`; the counts stop at 100,000. */
 export function withDemand(probes: Probes, readDemand: () => Promise<Demand>): Probes {
   let reading: Promise<Demand> | undefined;
   /** Who asks meanwhile shares the answer: strangers take one connection of the pool at most. */

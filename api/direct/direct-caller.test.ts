@@ -41,6 +41,8 @@ function openCaller(workers: Worker[]): DirectCaller {
     chooseEmptiest: ({ runId }: DirectCall, not: ReadonlySet<WorkerLink>) =>
       chooseEmptiest(hashId(runId), left(not)),
     isFull: () => false,
+    isQueueOnly: () => false,
+    onOpened() {},
     avoid() {},
     close() {},
   };

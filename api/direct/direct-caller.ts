@@ -18,8 +18,11 @@ export interface CallEvents extends Omit<LinkEvents, "onRefused" | "onLost"> {
   onLost(outcome: DirectOutcome): void;
 }
 
-/** Whether there are workers that could take it later; `no_permit`: it is the function that has none left. */
-export type NoneReason = "no_worker" | "no_permit" | "busy";
+/**
+ * Why nobody takes a call. `no_worker`: none stands that takes calls; `queue_only`: those that stand get their work by the
+ * queue alone; `no_permit`: it is the function that has none left; `left`: its caller left while it waited.
+ */
+export type NoneReason = "no_worker" | "queue_only" | "no_permit" | "busy" | "left";
 
 export interface DirectCaller {
   begin(call: DirectCall, events: CallEvents): void;
@@ -48,7 +51,8 @@ export function createDirectCaller(
         const isWanted = tried.size < MAX_TRIES && events.isGone?.() !== true;
         const link = isWanted ? choose() : undefined;
         if (!link) {
-          events.onNone(isBusy || directory.isFull() ? "busy" : "no_worker");
+          if (isBusy || directory.isFull()) events.onNone("busy");
+          else events.onNone(directory.isQueueOnly() ? "queue_only" : "no_worker");
           return;
         }
         tried.add(link);

@@ -7,12 +7,15 @@ import { createWaitingLine } from "./waiting-line.ts";
 
 const ignore = () => {};
 
+const HTTP = { method: "GET", url: "http://a/", headers: [], hasBody: false };
+
 /** Workers that have room for `slots` calls, and a line before them. */
 function open(slots: number, limits = { function: 3, namespace: 4, all: 5 }) {
   const clock = createManualClock();
   const running = new Map<string, CallEvents>();
   const parts = { slots, none: "busy" as NoneReason };
   const begun: string[] = [];
+  const counts: number[] = [];
   const line = createWaitingLine(
     {
       begin({ runId }, events) {
@@ -21,14 +24,15 @@ function open(slots: number, limits = { function: 3, namespace: 4, all: 5 }) {
         running.set(runId, events);
       },
     },
-    { clock, waitMs: 10_000, limits },
+    { clock, waitMs: { busy: 10_000, no_worker: 30_000 }, limits, onCount: (count) => counts.push(count) },
   );
   const refused: string[] = [];
   const gone = new Set<string>();
-  const call = (runId: string, given: Partial<DirectCall> = {}) => {
+  const call = (runId: string, given: Partial<DirectCall> = {}, http: DirectCall["http"] | null = HTTP) => {
     const whole: DirectCall = {
       ...{ runId, namespaceId: "n", functionId: "f", functionName: "f", revisionId: "r", input: null },
       ...{ isLimited: false, isPublic: true },
+      ...(http && { http }),
       ...given,
     };
     line.begin(whole, {
@@ -43,10 +47,10 @@ function open(slots: number, limits = { function: 3, namespace: 4, all: 5 }) {
     running.delete(runId);
     events.onDone({ state: "cancelled" });
   };
-  return { clock, line, parts, begun, refused, gone, call, end };
+  return { clock, line, parts, begun, refused, gone, counts, call, end };
 }
 
-describe("the line of anonymous calls", () => {
+describe("the line of calls over HTTP", () => {
   test("who finds no room waits, and is next in turn when a call ends", () => {
     const { line, call, end, begun, refused } = open(1);
     for (const id of ["a", "b", "c"]) call(id);
@@ -73,11 +77,11 @@ describe("the line of anonymous calls", () => {
     for (const id of ["a", "b"]) call(id);
     gone.add("b");
     await clock.advance(100);
-    assert.deepEqual([refused, line.count], [["b busy"], 1]);
+    assert.deepEqual([refused, line.count], [["b left"], 1]);
     await clock.advance(9_800);
     assert.equal(line.count, 1);
     await clock.advance(100);
-    assert.deepEqual([refused, line.count, clock.sleepers], [["b busy", "a busy"], 0, 0]);
+    assert.deepEqual([refused, line.count, clock.sleepers], [["b left", "a busy"], 0, 0]);
   });
 
   test("a function, a namespace and all together have so many places", () => {
@@ -98,13 +102,82 @@ describe("the line of anonymous calls", () => {
     assert.deepEqual([refused, line.count], [["b busy"], 1]);
   });
 
-  test("calls with a key do not wait here, nor where no worker takes calls", () => {
+  test("calls with a key wait as well; those that are not over HTTP do not, nor for what no worker would give them", () => {
     const { call, parts, line, refused } = open(0);
     call("key", { isPublic: false });
+    call("invoke", { isPublic: false }, null);
+    for (const none of ["queue_only", "no_permit"] as const) {
+      parts.none = none;
+      call(none);
+    }
+    assert.deepEqual(
+      [refused, line.count],
+      [["invoke busy", "queue_only queue_only", "no_permit no_permit"], 1],
+    );
+  });
+
+  test("where no worker stands all wait for one, and are offered to it when it comes, in their order", async () => {
+    const { call, clock, parts, line, begun, refused } = open(0);
     parts.none = "no_worker";
-    call("cold");
-    parts.none = "no_permit";
-    call("full");
-    assert.deepEqual([refused, line.count], [["key busy", "cold no_worker", "full no_permit"], 0]);
+    for (const id of ["a", "b", "c"]) call(id);
+    await clock.advance(29_000);
+    assert.deepEqual([begun, refused, line.count], [[], [], 3]);
+    parts.slots = 2;
+    parts.none = "busy";
+    line.offerAll();
+    assert.deepEqual([begun, line.count], [["a", "b"], 1]);
+    await clock.advance(9_000);
+    assert.deepEqual(refused, [], "it waits for room from now on");
+    await clock.advance(1_000);
+    assert.deepEqual([refused, line.count], [["c busy"], 0]);
+  });
+
+  test("where none comes in time they are told so", async () => {
+    const { call, clock, parts, line, refused } = open(0);
+    parts.none = "no_worker";
+    call("a");
+    await clock.advance(30_000);
+    assert.deepEqual([refused, line.count, clock.sleepers], [["a no_worker"], 0, 0]);
+  });
+
+  test("refusals that come late change nobody's turn", () => {
+    const clock = createManualClock();
+    const offered: [string, CallEvents][] = [];
+    const line = createWaitingLine(
+      { begin: ({ runId }, events) => void offered.push([runId, events]) },
+      {
+        ...{ clock, waitMs: { busy: 10_000, no_worker: 30_000 }, onCount: ignore },
+        limits: { function: 9, namespace: 9, all: 9 },
+      },
+    );
+    const refuse = (runId: string) => offered.find(([id]) => id === runId)![1].onNone("busy");
+    for (const runId of ["a", "b", "c"]) {
+      const call = { runId, namespaceId: "n", functionId: "f", functionName: "f", revisionId: "r" };
+      line.begin(
+        { ...call, input: null, isLimited: false, http: HTTP },
+        {
+          ...{ onFeed: ignore, onAccepted: ignore, onHead: ignore, onData: ignore, onEnd: ignore },
+          ...{ onPull: ignore, onDone: ignore, onLost: ignore, onNone: ignore },
+        },
+      );
+    }
+    for (const runId of ["b", "c", "a"]) refuse(runId);
+    offered.length = 0;
+    line.offerAll();
+    assert.deepEqual(
+      offered.map(([runId]) => runId),
+      ["a", "b", "c"],
+    );
+  });
+
+  test("how many wait is told whenever it changes", async () => {
+    const { call, clock, end, counts, gone } = open(1);
+    for (const id of ["a", "b", "c"]) call(id);
+    assert.deepEqual(counts, [1, 2]);
+    end("a");
+    assert.equal(counts.at(-1), 1);
+    gone.add("c");
+    await clock.advance(100);
+    assert.equal(counts.at(-1), 0);
   });
 });

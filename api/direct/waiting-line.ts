@@ -1,9 +1,11 @@
 /**
- * Anonymous calls for which no worker has room wait here, in the API, and not in the queue: what is claimed from there
- * asks for no share. First come, first served for each function, for a few seconds; a place is tried when a call ends
- * and a few times a second, since other APIs' calls end, too.
+ * Calls over HTTP for which no worker has room, or none stands, wait here, in the API, and not in the queue: bodies do
+ * not stream by way of a row, and what is claimed from there asks for no share. First come, first served for each
+ * function. A place is tried when a call ends, when a worker comes, and a few times a second, since other APIs' calls
+ * end, too.
  *
- * A call: offered → taken, or waiting ⇄ offered again → taken, or refused (the line is full, or it waited too long).
+ * A call: offered → taken, or waiting ⇄ offered again → taken, left by its caller, or given up (the line is full, or it
+ * waited too long).
  */
 import type { Clock } from "../../core/clock.ts";
 import type { DirectCall } from "../../core/contracts/direct-call.ts";
@@ -14,33 +16,57 @@ const LOOK_EVERY_MS = 100;
 /** Of one function, at one look. */
 const OFFERED_AT_ONCE = 4;
 
+/** What a call may wait for: a worker with room, or any worker at all. */
+export type WaitReason = "busy" | "no_worker";
+
 export interface WaitingLine extends DirectCaller {
   readonly count: number;
+  /** A worker has come: whoever waits is offered to it. */
+  offerAll(): void;
+}
+
+export interface WaitingLineParts {
+  clock: Clock;
+  /** How long a call waits for each. 0: not at all. */
+  waitMs: Record<WaitReason, number>;
+  limits: ShareLimits;
+  /** How many wait now. */
+  onCount(count: number): void;
 }
 
 interface Waiting {
   call: DirectCall;
   events: CallEvents;
-  deadlineMs: number;
+  /** Counted up: who came first is offered first, also where a worker's refusals come late. */
+  arrival: number;
+  hasWaited: boolean;
+  /** Set when it first waits for that. */
+  deadlineMs: Partial<Record<WaitReason, number>>;
+  /** What it waits for now. */
+  reason: WaitReason;
 }
 
 export function createWaitingLine(
   caller: DirectCaller,
-  { clock, waitMs, limits }: { clock: Clock; waitMs: number; limits: ShareLimits },
+  { clock, waitMs, limits, onCount }: WaitingLineParts,
 ): WaitingLine {
   const places = createShares(limits);
   /** By function. */
   const lines = new Map<string, Waiting[]>();
+  let arrivals = 0;
   let isArmed = false;
 
   const nowMs = () => clock.now().getTime();
+  const isGone = ({ events }: Waiting) => events.isGone?.() === true;
+  const isLate = ({ deadlineMs, reason }: Waiting) => nowMs() >= deadlineMs[reason]!;
 
-  /** @param waited what it is where it was in the line before */
-  function offer(call: DirectCall, events: CallEvents, waited: Waiting | undefined): void {
+  function offer(waiting: Waiting): void {
+    const { call, events } = waiting;
     caller.begin(call, {
       ...events,
       onNone(why) {
-        if (why !== "busy" || !wait(call, events, waited)) events.onNone(why);
+        if (why === "busy" || why === "no_worker") wait(waiting, why);
+        else events.onNone(why);
       },
       onDone(outcome) {
         events.onDone(outcome);
@@ -53,33 +79,56 @@ export function createWaitingLine(
     });
   }
 
-  /** False: it does not wait, or no longer. */
-  function wait(call: DirectCall, events: CallEvents, waited: Waiting | undefined): boolean {
-    const line = lines.get(call.functionId) ?? [];
-    if (waited) {
-      if (isOver(waited)) return false;
-      places.retake(call, 1);
-      line.unshift(waited);
-    } else {
-      if (!places.take(call, 1)) return false;
-      line.push({ call, events, deadlineMs: nowMs() + waitMs });
+  function wait(waiting: Waiting, reason: WaitReason): void {
+    const { call, events, deadlineMs } = waiting;
+    waiting.reason = reason;
+    deadlineMs[reason] ??= nowMs() + waitMs[reason];
+    if (isGone(waiting) || isLate(waiting)) {
+      giveUp(waiting);
+      return;
     }
-    lines.set(call.functionId, line);
+    if (waiting.hasWaited) places.retake(call, 1);
+    else if (!places.take(call, 1)) {
+      events.onNone("busy");
+      return;
+    }
+    waiting.hasWaited = true;
+    insert(waiting);
+    onCount(places.held);
     arm();
-    return true;
   }
 
-  const isOver = ({ events, deadlineMs }: Waiting) => events.isGone?.() === true || nowMs() >= deadlineMs;
-
-  function offerNext(functionId: string): void {
-    const line = lines.get(functionId);
-    const waiting = line?.shift();
-    if (line?.length === 0) lines.delete(functionId);
-    if (!waiting) return;
-    places.release(waiting.call, 1);
-    if (isOver(waiting)) waiting.events.onNone("busy");
-    else offer(waiting.call, waiting.events, waiting);
+  function insert(waiting: Waiting): void {
+    const { functionId } = waiting.call;
+    const line = lines.get(functionId) ?? [];
+    let at = line.length;
+    while (at > 0 && line[at - 1]!.arrival > waiting.arrival) at -= 1;
+    line.splice(at, 0, waiting);
+    lines.set(functionId, line);
   }
+
+  function giveUp(waiting: Waiting): void {
+    waiting.events.onNone(isGone(waiting) ? "left" : waiting.reason);
+  }
+
+  /** The first `most` of the line leave it. */
+  function takeOut(functionId: string, most: number): Waiting[] {
+    const line = lines.get(functionId) ?? [];
+    const taken = line.splice(0, most);
+    if (line.length === 0) lines.delete(functionId);
+    for (const { call } of taken) places.release(call, 1);
+    if (taken.length > 0) onCount(places.held);
+    return taken;
+  }
+
+  function offerSome(functionId: string, most: number): void {
+    for (const waiting of takeOut(functionId, most)) {
+      if (isGone(waiting) || isLate(waiting)) giveUp(waiting);
+      else offer(waiting);
+    }
+  }
+
+  const offerNext = (functionId: string) => offerSome(functionId, 1);
 
   function arm(): void {
     if (isArmed) return;
@@ -89,27 +138,40 @@ export function createWaitingLine(
 
   function look(): void {
     isArmed = false;
-    for (const [functionId, line] of [...lines]) {
-      const over = line.filter(isOver);
-      const left = line.filter((waiting) => !over.includes(waiting));
-      if (left.length > 0) lines.set(functionId, left);
-      else lines.delete(functionId);
-      for (const { call, events } of over) {
-        places.release(call, 1);
-        events.onNone("busy");
-      }
-      for (let n = 0; n < OFFERED_AT_ONCE; n += 1) offerNext(functionId);
+    for (const functionId of [...lines.keys()]) {
+      for (const waiting of takeOver(functionId)) giveUp(waiting);
+      offerSome(functionId, OFFERED_AT_ONCE);
     }
     if (lines.size > 0) arm();
+  }
+
+  /** Whoever has left, or has waited for too long, leaves the line. */
+  function takeOver(functionId: string): Waiting[] {
+    const { over = [], waiting = [] } = Object.groupBy(lines.get(functionId) ?? [], (each) =>
+      isGone(each) || isLate(each) ? "over" : "waiting",
+    );
+    if (over.length === 0) return over;
+    if (waiting.length > 0) lines.set(functionId, waiting);
+    else lines.delete(functionId);
+    for (const { call } of over) places.release(call, 1);
+    onCount(places.held);
+    return over;
   }
 
   return {
     get count() {
       return places.held;
     },
+    offerAll() {
+      for (const functionId of [...lines.keys()]) offerSome(functionId, Number.POSITIVE_INFINITY);
+    },
     begin(call, events) {
-      if (call.isPublic) offer(call, events, undefined);
-      else caller.begin(call, events);
+      if (!call.http) {
+        caller.begin(call, events);
+        return;
+      }
+      arrivals += 1;
+      offer({ call, events, arrival: arrivals, hasWaited: false, deadlineMs: {}, reason: "busy" });
     },
   };
 }

@@ -1,7 +1,8 @@
 /**
  * The workers that take calls directly, and the connections to them. Looked up when a worker says that it came or went,
  * and every two seconds behind that bell, more often where leases are short. A worker: known → connected → draining (no
- * new calls) → gone, or given up: its lease ran out while the database was there all along.
+ * new calls) → gone, or given up: its lease ran out while the database was there all along. One that cannot be reached
+ * for longer than its lease, and still renews it, gets its work by the queue alone.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { DirectCall } from "../../core/contracts/direct-call.ts";
@@ -21,6 +22,10 @@ export interface WorkerDirectory {
   chooseEmptiest(call: DirectCall, not: ReadonlySet<WorkerLink>): WorkerLink | undefined;
   /** Whether workers take calls, but all have as many as they have slots. */
   isFull(): boolean;
+  /** Whether workers stand, and none of them can ever be called directly. */
+  isQueueOnly(): boolean;
+  /** `act` is called whenever a worker begins to take calls. */
+  onOpened(act: () => void): void;
   /** It refuses calls: it is draining. */
   avoid(link: WorkerLink): void;
   close(): void;
@@ -47,7 +52,10 @@ export function createWorkerDirectory({
   const links = new Map<string, WorkerLink>();
   const connecting = new Set<string>();
   const draining = new Set<string>();
-  const unreached = new Set<string>();
+  /** Since when, by a clock that makes no leaps. */
+  const unreachedSinceMs = new Map<string, number>();
+  let standing: CallableWorkers | undefined;
+  const opened: (() => void)[] = [];
   const judges = new Map<string, LeaseJudge>();
   let lookEveryMs = LOOK_EVERY_MS;
   const closed = new AbortController();
@@ -55,10 +63,11 @@ export function createWorkerDirectory({
   let isWanted = false;
 
   async function look(): Promise<void> {
-    const { word, workers } = await listWorkers();
+    standing = await listWorkers();
+    const { word, workers } = standing;
     const known = new Set(workers.map(({ id }) => id));
     for (const [id, link] of links) if (!known.has(id)) link.giveUp();
-    for (const ids of [draining, unreached, judges])
+    for (const ids of [draining, unreachedSinceMs, judges])
       for (const id of ids.keys()) if (!known.has(id)) ids.delete(id);
     lookEveryMs = Math.min(LOOK_EVERY_MS, ...workers.map(({ leaseMs }) => leaseMs / 3));
     for (const worker of workers) {
@@ -95,11 +104,12 @@ export function createWorkerDirectory({
       });
       if (closed.signal.aborted) link.close();
       else if (link.isOpen) links.set(worker.id, link);
-      unreached.delete(worker.id);
+      unreachedSinceMs.delete(worker.id);
+      if (links.has(worker.id)) for (const act of opened) act();
     } catch (error) {
       // Once: it is tried again at every look.
-      const level = unreached.has(worker.id) ? "debug" : "warn";
-      unreached.add(worker.id);
+      const level = unreachedSinceMs.has(worker.id) ? "debug" : "warn";
+      if (level === "warn") unreachedSinceMs.set(worker.id, clock.steadyMs());
       log[level]({ error, workerId: worker.id, address: worker.address }, "a worker could not be reached");
     } finally {
       connecting.delete(worker.id);
@@ -117,6 +127,11 @@ export function createWorkerDirectory({
   void lookAgainAndAgain();
   const takesCalls = (link: WorkerLink) => link.isOpen && !draining.has(link.worker.id);
   const isFree = (link: WorkerLink) => takesCalls(link) && link.inFlight < link.worker.slots;
+  /** One that has just died refuses connections, too: until its lease is over nobody knows. */
+  const isUnreachable = ({ id, leaseMs, isLapsed }: CallableWorker) => {
+    const sinceMs = unreachedSinceMs.get(id);
+    return !isLapsed && sinceMs !== undefined && clock.steadyMs() - sinceMs > leaseMs;
+  };
   const candidatesFor = (revisionId: string, not: ReadonlySet<WorkerLink>) => {
     const candidates = [];
     for (const link of links.values()) {
@@ -133,6 +148,11 @@ export function createWorkerDirectory({
       const all = [...links.values()].filter(takesCalls);
       return all.length > 0 && !all.some(isFree);
     },
+    isQueueOnly() {
+      if (!standing || [...links.values()].some(takesCalls)) return false;
+      return standing.hasQueueWorkers || standing.workers.some(isUnreachable);
+    },
+    onOpened: (act) => void opened.push(act),
     avoid: (link) => void draining.add(link.worker.id),
     close() {
       closed.abort();

@@ -85,6 +85,8 @@ const directoryOf = (links: WorkerLink[], avoided: WorkerLink[] = []): WorkerDir
   choose: (_revisionId, not) => links.find((link) => !not.has(link)),
   chooseEmptiest: (_call, not) => links.find((link) => !not.has(link)),
   isFull: () => false,
+  isQueueOnly: () => false,
+  onOpened() {},
   avoid: (link) => void avoided.push(link),
   close() {},
 });

@@ -23,13 +23,13 @@ export interface EdgeLimits {
   duplex: Rate;
   /** At which a response has to be taken while there is something to take. */
   response: Rate;
-  /** An anonymous call waits so long for a worker with room. */
+  /** A call of a function's URL waits so long for a worker with room, where all are busy. */
   lineMs: number;
   /** Bytes of bodies that are not handed over yet. */
   bodies: ShareLimits;
-  /** Anonymous calls that wait for a worker with room. */
+  /** Calls of functions' URLs that wait for a worker with room, or for one to start. */
   line: ShareLimits;
-  /** Anonymous calls that wait in the queue, where no worker takes calls directly. */
+  /** Anonymous calls that wait in the queue, where it cannot be otherwise. */
   queued: ShareLimits;
 }
 

@@ -88,6 +88,8 @@ async function toEnd(
     said.broken.runId = call.runId;
     throw said.broken;
   }
+  // Nobody hears it, or the API stops: there is no run that could go on.
+  if (said.none === "left") throw functionBusy();
   if (call.fn.isPublic && said.none === "busy") throw functionBusy();
   return await answerQueued(parts, call, body, callerOf(context, parts));
 }

@@ -259,6 +259,11 @@ const SETTINGS = {
     ["false", "true"] as const,
     "false",
   ),
+  CALL_WORKER_WAIT: duration(
+    "how long a caller of a function's URL waits for a worker to start, where none stands, before the call is queued; 0s: not at all",
+    "30s",
+    0,
+  ),
   FUNCTION_MAX_MEMORY_MB: whole("the most memory a function may ask for, in MB", 512, 16, 1_024),
   FUNCTION_MAX_CPU: duration("the most processor time a run of a function may ask for", "5m", 1),
   FUNCTION_MAX_WALL: duration("the longest a run of a function may ask to take", "15m", 1),

@@ -18,12 +18,15 @@ import {
   startRun,
 } from "./testing/samples.ts";
 import { openTestStore } from "./testing/test-store.ts";
+import { tellWaitingCallers } from "./waiting-callers.ts";
 import { renewLease } from "./workers.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
 
-const NOTHING = { dueRuns: 0, runningRuns: 0, busySlots: 0, busyLongSlots: 0, upcomingRuns: 0 };
+const NOTHING = {
+  ...{ dueRuns: 0, runningRuns: 0, busySlots: 0, busyLongSlots: 0, waitingCallers: 0, upcomingRuns: 0 },
+};
 
 test("nothing wants a worker where nothing waits, runs or comes", async () => {
   await makeWorker(db);
@@ -49,6 +52,26 @@ test("what workers for long runs have is told apart", async () => {
   await renewLease(db, { ...long, id: newId(), busy: 9 }, -1_000, false);
   await renewLease(db, { ...long, id: newId(), busy: 4, receive: "events" }, 60_000, false);
   assert.deepEqual(await readDemand(store, 0), { ...NOTHING, busySlots: 9, busyLongSlots: 5 });
+});
+
+test("callers that APIs hold are counted as long as that was told for, and no longer once they are gone", async () => {
+  const [one, other] = [newId(), newId()];
+  await tellWaitingCallers(store, one, 2, 60_000);
+  await tellWaitingCallers(store, other, 3, 60_000);
+  await tellWaitingCallers(store, newId(), 50, -1_000);
+  const demand = await readDemand(store, 0);
+  assert.deepEqual([demand.waitingCallers, totalDemand(demand)], [5, 5]);
+  await tellWaitingCallers(store, one, 4, 60_000);
+  await tellWaitingCallers(store, other, 0, 60_000);
+  assert.deepEqual(await readDemand(store, 0), { ...NOTHING, waitingCallers: 4 });
+});
+
+test("what an API told that is gone for a minute is removed by the next that holds nobody", async () => {
+  await tellWaitingCallers(store, newId(), 2, -59_000);
+  await tellWaitingCallers(store, newId(), 3, -61_000);
+  await tellWaitingCallers(store, newId(), 0, 0);
+  const rows = await db.selectFrom("waiting_callers").select("callers").execute();
+  assert.deepEqual(rows, [{ callers: 2 }]);
 });
 
 test("what comes within the time asked for is counted: tasks, staged runs and retries", async () => {

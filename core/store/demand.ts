@@ -12,6 +12,8 @@ export interface Demand {
   busySlots: number;
   /** Those of them in workers for long runs, the only ones that a scaler of those workers is to see. */
   busyLongSlots: number;
+  /** Callers that APIs hold until a worker takes their calls: no runs yet. */
+  waitingCallers: number;
   /** Due within the time that was asked for: staged runs, waiting retries, and one occurrence of each task. */
   upcomingRuns: number;
 }
@@ -29,6 +31,8 @@ export async function readDemand(store: Store, aheadMs: number): Promise<Demand>
         (SELECT coalesce(sum(busy), 0)::int FROM workers WHERE lease_until > statement_timestamp()) AS "busySlots",
         (SELECT coalesce(sum(busy), 0)::int FROM workers
           WHERE lease_until > statement_timestamp() AND receive = 'long-runs') AS "busyLongSlots",
+        (SELECT coalesce(sum(callers), 0)::int FROM waiting_callers WHERE told_until > statement_timestamp())
+          AS "waitingCallers",
         (SELECT count(*)::int FROM (
           (SELECT FROM task_runs_open WHERE ${CLAIMABLE}
             AND available_at > statement_timestamp()
@@ -45,7 +49,8 @@ export async function readDemand(store: Store, aheadMs: number): Promise<Demand>
   return rows[0]!;
 }
 
-/** The one figure that other autoscalers go by: runs that want a slot. */
-export function totalDemand({ dueRuns, runningRuns, busySlots, upcomingRuns }: Demand): number {
-  return dueRuns + Math.max(runningRuns, busySlots) + upcomingRuns;
+/** The one figure that other autoscalers go by: runs and callers that want a slot. */
+export function totalDemand(demand: Demand): number {
+  const { dueRuns, runningRuns, busySlots, waitingCallers, upcomingRuns } = demand;
+  return dueRuns + Math.max(runningRuns, busySlots) + waitingCallers + upcomingRuns;
 }

@@ -18,7 +18,7 @@ export type Channel =
   | "bellhop_functions"
   /** A worker takes calls, or no more. */
   | "bellhop_workers"
-  /** A run was rung where bells do not pass through the database: an autoscaler at zero must hear of it too. */
+  /** A run was rung where bells do not pass through the database, or callers wait for a worker: an autoscaler at zero must hear of it too. */
   | "bellhop_demand"
   /** Sent by `bellhop.enqueue` in an application's transaction: an API is to look what it left. */
   | "bellhop_enqueued"

@@ -341,6 +341,8 @@ export interface Database {
     address: string | null;
     call_token: string | null;
   };
+  /** Callers that an API holds until a worker takes their calls; counted until `told_until`. */
+  waiting_callers: { api_id: string; callers: number; told_until: Date };
 }
 
 export interface TaskRunsTable {

@@ -64,8 +64,10 @@ test("workers that take calls are listed with their leases, compared with one in
   const called = { address: "10.0.0.1:1", callToken: "token" };
   await renewLease(db, { ...alive!, ...called }, 5_000, false);
   await renewLease(db, { ...lapsed!, ...called }, -1, true);
+  assert.equal((await listCallableWorkers(store)).hasQueueWorkers, false);
   await renewLease(db, queueOnly!, 5_000, false);
-  const { word, workers } = await listCallableWorkers(store);
+  const { word, workers, hasQueueWorkers } = await listCallableWorkers(store);
+  assert.equal(hasQueueWorkers, true);
   const common = { ...called, slots: 7 };
   assert.deepEqual(
     workers.toSorted((a, b) => (a.id < b.id ? -1 : 1)),

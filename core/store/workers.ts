@@ -64,17 +64,24 @@ export interface CallableWorkers {
   /** What leases were compared with. */
   word: ServerWord;
   workers: CallableWorker[];
+  /** Whether others stand that take work by the queue alone. */
+  hasQueueWorkers: boolean;
 }
 
 export async function listCallableWorkers(store: Store): Promise<CallableWorkers> {
-  const { rows } = await store.pool.query<ServerWord & { worker: CallableWorker | null }>({
+  const { rows } = await store.pool.query<
+    ServerWord & { worker: CallableWorker | null; hasQueueWorkers: boolean }
+  >({
     name: "callable-workers",
     text: `SELECT s.*, CASE WHEN w.id IS NOT NULL THEN json_build_object('id', w.id, 'address', w.address,
         'callToken', w.call_token, 'slots', w.slots, 'isDraining', w.draining,
-        'leaseMs', coalesce(w.lease_ms, ${ASSUMED_LEASE_MS}), 'isLapsed', w.lease_until <= s.at) END AS worker
+        'leaseMs', coalesce(w.lease_ms, ${ASSUMED_LEASE_MS}), 'isLapsed', w.lease_until <= s.at) END AS worker,
+        EXISTS (SELECT FROM workers q WHERE q.address IS NULL AND NOT q.draining AND q.lease_until > s.at)
+          AS "hasQueueWorkers"
       FROM (${SERVER_WORD}) AS s LEFT JOIN workers w ON w.address IS NOT NULL`,
   });
-  return { word: rows[0]!, workers: rows.flatMap(({ worker }) => worker ?? []) };
+  const workers = rows.flatMap(({ worker }) => worker ?? []);
+  return { word: rows[0]!, workers, hasQueueWorkers: rows[0]!.hasQueueWorkers };
 }
 
 /** A worker whose lease stands, as `GET /v1/workers` lists it. `free`: slots, as of its last word, a second or less old. */

@@ -148,6 +148,7 @@ function createParts(
         metrics.panic.set(mode === "panic" ? 1 : 0);
         metrics.demand.set({ kind: "due" }, demand.dueRuns);
         metrics.demand.set({ kind: "running" }, Math.max(demand.runningRuns, demand.busySlots));
+        metrics.demand.set({ kind: "callers" }, demand.waitingCallers);
         metrics.demand.set({ kind: "upcoming" }, demand.upcomingRuns);
       },
       scaled(workers, before, { demand }) {

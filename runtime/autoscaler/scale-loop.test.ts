@@ -5,7 +5,7 @@ import type { Fleet } from "./fleet.ts";
 import { createLook, type Load, type ScaleParts, startScaleLoop } from "./scale-loop.ts";
 
 const NOTHING: Load = {
-  demand: { dueRuns: 0, runningRuns: 0, busySlots: 0, busyLongSlots: 0, upcomingRuns: 0 },
+  demand: { dueRuns: 0, runningRuns: 0, busySlots: 0, busyLongSlots: 0, waitingCallers: 0, upcomingRuns: 0 },
   workers: [],
 };
 const due = (dueRuns: number, workers: Load["workers"] = []): Load => ({

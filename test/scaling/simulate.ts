@@ -81,6 +81,7 @@ export async function simulate(shape: LoadShape): Promise<Simulation> {
       runningRuns: running(),
       busySlots: running(),
       busyLongSlots: 0,
+      waitingCallers: 0,
       upcomingRuns: shape.isKnownAhead ? countUpcoming(shape, sinceStartMs()) : 0,
     },
     workers: [...workers]

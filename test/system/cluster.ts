@@ -26,7 +26,7 @@ export interface Cluster {
   startScheduler(): Promise<RunningProcess>;
   startAutoscaler(env?: Record<string, string>): Promise<RunningProcess>;
   /** Another API beside the first one. */
-  startApi(): Promise<{ process: RunningProcess; client: ApiClient }>;
+  startApi(env?: Record<string, string>): Promise<{ process: RunningProcess; client: ApiClient }>;
   stop(): Promise<void>;
 }
 
@@ -97,8 +97,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       schedulers.push(scheduler);
       return scheduler;
     },
-    async startApi() {
-      const other = await startRole("api/main.ts");
+    async startApi(more) {
+      const other = await startRole("api/main.ts", more);
       apis.push(other);
       return { process: other, client: createClient(`http://127.0.0.1:${portOf(other)}`, key) };
     },
@@ -161,7 +161,7 @@ export function createClient(url: string, key: string): ApiClient {
   };
 }
 
-/** Resolves once the API hands calls to a worker; until it is connected they wait in the queue. */
+/** Resolves once the API hands calls to a worker. */
 export async function waitForDirectCalls(api: ApiClient): Promise<void> {
   const source = "export default { fetch: () => new Response('ready') };";
   await api.call("PUT", "/v1/functions/ready", { source, public: true });

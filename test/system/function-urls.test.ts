@@ -1,10 +1,10 @@
-/** Functions at their own URLs, through the real roles: directly to a worker, and through the queue where none is ready. */
+/** Functions at their own URLs, through the real roles: directly to a worker, to one that starts for them, and through the queue. */
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { build } from "esbuild";
 import { until } from "../../core/store/testing/test-store.ts";
 import { createHttpSink } from "../support/http-sink.ts";
-import { type Cluster, startCluster, waitForDirectCalls } from "./cluster.ts";
+import { type Cluster, portOf, startCluster, waitForDirectCalls } from "./cluster.ts";
 
 const sink = await createHttpSink();
 after(() => sink.close());
@@ -240,17 +240,33 @@ describe("a function's URL", () => {
     assert.deepEqual(run.result, { sum: 3 });
   });
 
-  test("with no worker ready the call waits in the queue, body and all", async () => {
-    await deploy(
-      cluster,
-      "patient",
-      `export default { async fetch(request) {
-        const text = await request.text();
-        return new Response(new TextEncoder().encode(text.length + request.headers.get("x-a")), { status: 203 });
-      } };`,
-    );
+  const PATIENT = `export default { async fetch(request) {
+    const text = await request.text();
+    return new Response(new TextEncoder().encode(text.length + request.headers.get("x-a")), { status: 203 });
+  } };`;
+  const asking = { method: "POST", body: "x".repeat(400_000), headers: { "x-a": "!" } };
+
+  test("with no worker ready a caller waits for one, and its call is handed to it, body and all", async () => {
+    await deploy(cluster, "patient", PATIENT);
     await Promise.all(cluster.workers.splice(0).map((worker) => worker.stop()));
-    const calling = at("/patient", { method: "POST", body: "x".repeat(400_000), headers: { "x-a": "!" } });
+    const calling = at("/patient", asking);
+    const demandUrl = `http://127.0.0.1:${portOf(cluster.schedulers[0]!)}/demand`;
+    await until(async () => {
+      const { waitingCallers } = (await (await fetch(demandUrl)).json()) as { waitingCallers: number };
+      return waitingCallers === 1 ? true : undefined;
+    });
+    await cluster.startWorker();
+    const response = await calling;
+    assert.equal(response.status, 203);
+    assert.equal(await response.text(), "400000!");
+    const run = await runOf(response);
+    assert.deepEqual([run.state, run.result], ["succeeded", { status: 203, bodyBytes: 7 }]);
+  });
+
+  test("an API that waits for no worker queues the call, body and all", async () => {
+    const { client } = await cluster.startApi({ CALL_WORKER_WAIT: "0s" });
+    await Promise.all(cluster.workers.splice(0).map((worker) => worker.stop()));
+    const calling = fetch(`${client.url}/fn/default/patient`, asking);
     await until(async () => {
       const { items } = await cluster.api.call<{ items: { state: string; function: string }[] }>(
         "GET",

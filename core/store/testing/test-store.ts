@@ -41,7 +41,14 @@ export async function openTestStore(
     url: database.url,
     newNamespace: () => ensureNamespace(db, `n${newId()}`),
     async clear() {
-      for (const table of ["task_logs", "task_runs", "tasks", "workers", "returned_permits"] as const) {
+      for (const table of [
+        "task_logs",
+        "task_runs",
+        "tasks",
+        "workers",
+        "waiting_callers",
+        "returned_permits",
+      ] as const) {
         await sql`DELETE FROM ${sql.table(table)}`.execute(db);
       }
       await sql`UPDATE run_limits SET permits_held = 0, has_waiting = false`.execute(db);

@@ -68,7 +68,7 @@ export function createApiMetrics(registry: Registry) {
   let countInLine = () => 0;
   new Gauge({
     name: "bellhop_callers_in_line",
-    help: "Anonymous callers that wait for a worker with room.",
+    help: "Callers of functions' URLs that wait in the API for a worker with room.",
     registers,
     collect() {
       this.set(countInLine());

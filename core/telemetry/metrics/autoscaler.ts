@@ -33,7 +33,7 @@ export function createAutoscalerMetrics(registry: Registry) {
     }),
     demand: new Gauge({
       name: "bellhop_autoscaler_demand_runs",
-      help: "Runs that want a slot, by kind: due, running (rows or slots taken, whichever is more), upcoming.",
+      help: "What wants a slot, by kind: runs that are due, running (rows or slots taken, whichever is more), callers that wait for a worker, upcoming.",
       labelNames: ["kind"] as const,
       registers,
     }),

@@ -25,9 +25,13 @@ export function createDatabaseStatsMetrics(registry: Registry) {
   const simple: Record<SimpleStat, Gauge> = {
     demand: gauge(
       "bellhop_demand_slots",
-      "Slots that are wanted: due runs, running ones and those due soon. What autoscalers go by.",
+      "Slots that are wanted: due runs, running ones, those due soon, and callers that wait for a worker. What autoscalers go by.",
     ),
     dueRuns: gauge("bellhop_due_runs", "Runs that are due and could be taken by a worker."),
+    waitingCallers: gauge(
+      "bellhop_demand_waiting_callers",
+      "Callers that APIs hold until a worker takes their calls.",
+    ),
     upcomingRuns: gauge("bellhop_upcoming", "Runs that become due within WORKERS_AHEAD."),
     waitingForPermit: gauge(
       "bellhop_awaiting_room_runs",

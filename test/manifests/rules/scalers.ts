@@ -175,7 +175,9 @@ async function findDemandFaults(
   );
   if (!asked || !scheduler || !findPort(scheduler.spec.containers[0]!, asked.targetPort))
     return [`metrics-api: nobody answers at port ${port}`];
-  const counts = { dueRuns: 1, runningRuns: 1, busySlots: 1, busyLongSlots: 1, upcomingRuns: 1 };
+  const counts = {
+    ...{ dueRuns: 1, runningRuns: 1, busySlots: 1, busyLongSlots: 1, waitingCallers: 1, upcomingRuns: 1 },
+  };
   const answer = await withDemand(
     async () => undefined,
     async () => counts,

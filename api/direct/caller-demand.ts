@@ -1,0 +1,69 @@
+/**
+ * Tells autoscalers how many callers wait here for a worker: as demand in the database, and by a bell where there are
+ * more than it was told. States: quiet → telling (some wait, or that some do was told) → quiet.
+ */
+import type { Clock } from "../../core/clock.ts";
+
+/** Between two words: calls come and go by the thousand, and a caller that is offered to a worker waits again at once. */
+const TELL_EVERY_MS = 100;
+/** What is still true is told anew after this, and counts for a good while longer. */
+const RENEW_MS = 2_000;
+export const TOLD_FOR_MS = 6_000;
+
+export interface CallerDemand {
+  /** So many wait now. */
+  set(callers: number): void;
+  /** Takes back what was told. Never rejects. */
+  close(): Promise<void>;
+}
+
+export interface CallerDemandParts {
+  /** Writes that so many wait, for `TOLD_FOR_MS`. */
+  tell(callers: number): Promise<void>;
+  ring(): void;
+  clock: Clock;
+  onError(error: unknown): void;
+}
+
+export function createCallerDemand({ tell, ring, clock, onError }: CallerDemandParts): CallerDemand {
+  const closing = new AbortController();
+  let waiting = 0;
+  /** The most since the last word. */
+  let peak = 0;
+  let told = 0;
+  let toldAtMs = 0;
+  let telling: Promise<void> | undefined;
+
+  async function tellWhileAnyWaits(): Promise<void> {
+    while (!closing.signal.aborted && (peak > 0 || told > 0)) {
+      const callers = peak;
+      peak = waiting;
+      if (callers !== told || clock.steadyMs() - toldAtMs >= RENEW_MS) await say(callers);
+      await clock.sleep(TELL_EVERY_MS, closing.signal);
+    }
+    telling = undefined;
+  }
+
+  async function say(callers: number): Promise<void> {
+    try {
+      await tell(callers);
+      if (callers > told) ring();
+      [told, toldAtMs] = [callers, clock.steadyMs()];
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  return {
+    set(callers) {
+      waiting = callers;
+      peak = Math.max(peak, callers);
+      if (peak > 0 && !closing.signal.aborted) telling ??= tellWhileAnyWaits();
+    },
+    async close() {
+      closing.abort();
+      await telling;
+      if (told > 0) await say(0);
+    },
+  };
+}

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { type TestContext, test } from "node:test";
+import { DIRECT_PROTOCOL } from "../../core/contracts/direct-call.ts";
+import type { CallableWorker } from "../../core/store/workers.ts";
+import type { Logger } from "../../core/telemetry/log.ts";
+import { createManualClock } from "../../test/support/manual-clock.ts";
+import { createRecording } from "../../test/support/recording.ts";
+import { createWorkerDirectory } from "./worker-directory.ts";
+
+const LEASE_MS = 6_000;
+
+function worker(id: string, address: string): CallableWorker {
+  return { id, address, callToken: "t", slots: 2, isDraining: false, leaseMs: LEASE_MS, isLapsed: false };
+}
+
+async function listen(t: TestContext): Promise<string> {
+  const sockets: Socket[] = [];
+  const server = createServer((_request, response) => response.writeHead(404).end());
+  server.on("upgrade", (_request, socket: Socket) => {
+    sockets.push(socket);
+    socket.on("error", () => {});
+    socket.write(`HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n\r\n`);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** A directory of the workers that `standing` holds, and what it looks up and opens. */
+function open(t: TestContext) {
+  const clock = createManualClock();
+  const standing = { workers: [] as CallableWorker[], hasQueueWorkers: false };
+  const looks = createRecording<number>("look");
+  const failures = createRecording<string>("failed connection");
+  const opened = createRecording<string>("worker that takes calls");
+  let ring = () => {};
+  const directory = createWorkerDirectory({
+    async listWorkers() {
+      const word = { at: clock.now(), exactAt: clock.now().toISOString(), serverStartedAt: new Date(0) };
+      looks.add(looks.items.length);
+      return { word, ...standing };
+    },
+    listener: {
+      async on(_channel, hear) {
+        ring = () => hear({ ids: [], resync: false });
+      },
+      isListening: () => true,
+      close: async () => {},
+    },
+    clock,
+    log: {
+      warn: (_facts: object, message: string) => failures.add(message),
+      debug() {},
+    } as unknown as Logger,
+  });
+  directory.onOpened(() => opened.add(directory.choose("revision", new Set())!.worker.id));
+  t.after(() => directory.close());
+  /** Looks again, and resolves once that look's answer is taken. */
+  const look = async () => {
+    const seen = looks.items.length;
+    ring();
+    await looks.waitFor(() => true, { count: seen + 1 });
+    await new Promise(setImmediate);
+  };
+  return { clock, standing, looks, failures, opened, directory, look };
+}
+
+test("a worker that says that it came is connected at once, and whoever waits for one is told", async (t) => {
+  const { standing, opened, directory, look } = open(t);
+  await look();
+  assert.equal(directory.isQueueOnly(), false);
+  standing.workers = [worker("w", await listen(t))];
+  await look();
+  await opened.waitFor((id) => id === "w");
+});
+
+test("workers without an address get their work by the queue alone, as long as no other stands", async (t) => {
+  const { standing, opened, directory, look } = open(t);
+  standing.hasQueueWorkers = true;
+  await look();
+  assert.equal(directory.isQueueOnly(), true);
+  standing.workers = [worker("w", await listen(t))];
+  await look();
+  await opened.waitFor(() => true);
+  assert.equal(directory.isQueueOnly(), false);
+});
+
+test("one that cannot be reached counts as such once its lease would be over, and was renewed all the same", async (t) => {
+  const { clock, standing, failures, directory, look } = open(t);
+  standing.workers = [worker("w", "127.0.0.1:1")];
+  await look();
+  await failures.waitFor(() => true);
+  assert.equal(directory.isQueueOnly(), false, "it may have died a moment ago");
+  await clock.advance(LEASE_MS + 1);
+  assert.equal(directory.isQueueOnly(), true);
+  standing.workers = [{ ...standing.workers[0]!, isLapsed: true }];
+  await look();
+  assert.equal(directory.isQueueOnly(), false);
+});
