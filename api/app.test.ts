@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { MAX_BODY_BYTES } from "./bodies/body.ts";
+import { MAX_UPLOAD_BYTES } from "./functions/upload.ts";
 import { type Answer, openApi } from "./testing/open-api.ts";
 import { assertProblem } from "./testing/problem.ts";
 
@@ -156,12 +157,12 @@ test("what is another namespace's is not there", async () => {
 test("a body that is too large is a 413, declared or streamed, and nothing is written", async () => {
   const tenant = await api.newTenant();
   const before = await api.countRows();
-  const large = `{"type":"http","url":"https://example.com/","body":"${"x".repeat(MAX_BODY_BYTES)}"}`;
-  for (const [method, path] of [
-    ["POST", "/v1/tasks"],
-    ["PUT", "/v1/functions/greet"],
-    ["POST", "/v1/functions/greet/invoke"],
+  for (const [method, path, maxBytes] of [
+    ["POST", "/v1/tasks", MAX_BODY_BYTES],
+    ["PUT", "/v1/functions/greet", MAX_UPLOAD_BYTES],
+    ["POST", "/v1/functions/greet/invoke", MAX_BODY_BYTES],
   ] as const) {
+    const large = `{"type":"http","url":"https://example.com/","body":"${"x".repeat(maxBytes)}"}`;
     const declared = { "content-length": String(large.length) };
     for (const headers of [declared, {}]) {
       assertProblem(await tenant.call(method, path, { body: large, headers }), 413, "body_too_large");

@@ -7,6 +7,7 @@ import { limitBody } from "./bodies/body.ts";
 import { unknownToken } from "./completions/routes.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
 import { apiFeatures } from "./features.ts";
+import { uploadBound } from "./functions/upload.ts";
 import { unknownHook } from "./hooks/routes.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { measureRequests } from "./http/measured-requests.ts";
@@ -39,7 +40,11 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
   app.use(
     "/v1/*",
     requireKey(keyring),
-    limitBody(edge, (context) => identify(keyring, context)),
+    limitBody(
+      edge,
+      (context) => identify(keyring, context),
+      (context) => uploadBound(edge, context),
+    ),
   );
   for (const path of ["/openapi.json", "/docs", "/docs/*"]) app.use(path, etag());
   mountRoutes(

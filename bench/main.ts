@@ -81,6 +81,9 @@ async function measureZero(system: BenchSystem, count: number): Promise<FromZero
   await prepare(system);
   const figures = await measureFromZero(system, bodiesFor(system), count);
   report("from zero: worker process to worker started", figures.processStartMs, "ms");
+  report("from zero: a function's URL, called to first byte", figures.firstByteMs, "ms");
+  report("from zero: processor time of that, until no worker is left", figures.processorMs, "ms");
+  report("from zero: a Node process that does nothing", figures.bareNodeMs, "ms");
   for (const [type, { startedMs, finishedMs }] of Object.entries(figures.byType)) {
     report(`from zero: ${type}, published to run started`, startedMs, "ms");
     report(`from zero: ${type}, published to run finished`, finishedMs, "ms");

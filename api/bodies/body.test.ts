@@ -27,8 +27,15 @@ async function open(t: TestContext) {
     });
     await next();
   });
-  app.use(limitBody(edge, async () => {}));
-  app.post("/", async (context) => {
+  const uploads = { maxBytes: 3_000_000, shares: edge.uploads };
+  app.use(
+    limitBody(
+      edge,
+      async () => {},
+      ({ req }) => (req.path === "/upload" ? uploads : undefined),
+    ),
+  );
+  app.on("POST", ["/", "/upload"], async (context) => {
     const bytes = JSON.stringify(await readJson(context)).length;
     parsed.add(bytes);
     await going.promise;
@@ -69,10 +76,11 @@ async function open(t: TestContext) {
     client.write(rest);
     return answer;
   }
-  /** A body of 1.9 MB that comes in pieces. */
-  const sendLarge = (path: string) => {
-    const held = edge.bodies.held;
-    return send(`POST ${path}`, JSON.stringify("x".repeat(1_900_000)), () => edge.bodies.held > held);
+  /** A body, of 1.9 MB unless it is said, that comes in pieces. */
+  const sendLarge = (path: string, chars = 1_900_000) => {
+    const held = () => edge.bodies.held + edge.uploads.held;
+    const before = held();
+    return send(`POST ${path}`, JSON.stringify("x".repeat(chars)), () => held() > before);
   };
   return { edge, parsed, going, faults, send, sendLarge };
 }
@@ -103,6 +111,21 @@ test("bodies on their way have the namespace's share, and those that nobody read
   going.resolve();
   for (const { status } of await Promise.all(answers)) assert.equal(status, 200);
   assert.equal(edge.bodies.held, 0);
+});
+
+test("what a route goes on holding has a share of its own until the answer, and may be longer", async (t) => {
+  const { edge, parsed, going, send, sendLarge } = await open(t);
+  const answers = [sendLarge("/upload", 2_900_000), sendLarge("/upload", 2_900_000)];
+  await parsed.waitFor(() => true, { count: 2 });
+  assert.deepEqual([edge.uploads.held, edge.bodies.held], [2 * 2_900_002, 0]);
+  const [tooLong, elsewhere] = [
+    await send("POST /upload", `"${"x".repeat(3_000_000)}"`, () => true),
+    await send("POST /", `"${"x".repeat(2_500_000)}"`, () => true),
+  ];
+  assert.deepEqual([tooLong.status, elsewhere.status], [413, 413]);
+  going.resolve();
+  for (const { status } of await Promise.all(answers)) assert.equal(status, 200);
+  assert.equal(edge.uploads.held, 0);
 });
 
 test("a method that takes no body may announce one: it is not read, and no fault of the API's", async (t) => {

@@ -6,46 +6,55 @@ import { IN_PLAIN_WORDS, shortenName } from "../../core/contracts/plain-words.ts
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { isNestedDeeper } from "../../core/json-depth.ts";
+import type { Shares } from "../../core/shares.ts";
 import { newId } from "../../core/store/ids.ts";
 import type { Edge } from "../edge/edge.ts";
 import { type ApiEnv, incomingOf } from "../environment.ts";
 import { toInputError } from "../http/problem.ts";
 import { findCrowdedField } from "./bounds.ts";
-import {
-  announcedBytes,
-  type HeldBytes,
-  holdBytes,
-  type ReceivedRequest,
-  receiveBody,
-} from "./receive-body.ts";
+import { announcedBytes, holdBytes, receiveBody } from "./receive-body.ts";
 import { refuseUnstorable } from "./stored-text.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
+
+/** What a route takes, other than most do. */
+export interface BodyBound {
+  maxBytes: number;
+  /** What it is counted in until its request is answered: the route goes on holding what it has read. */
+  shares: Shares;
+}
 export const MAX_DEPTH = 200;
 /** Of these a request (as `fetch` has it) carries none, and no route asks for one. */
 const METHODS_WITHOUT_BODY = new Set(["GET", "HEAD", "TRACE"]);
 
 /**
- * 413 beyond MAX_BODY_BYTES, 408 below the least rate. A body that has come with its head need not be touched for it;
+ * 413 beyond MAX_BODY_BYTES, or what `boundOf` says, 408 below the least rate. A body that has come with its head need not be touched for it;
  * another one is counted until its route reads it.
  * @param onLate called once a body has come that was waited for: whose request it was may be over by then
  */
 export function limitBody(
   edge: Edge,
   onLate: (context: Context<ApiEnv>) => Promise<void>,
+  boundOf: (context: Context<ApiEnv>) => BodyBound | undefined = () => undefined,
 ): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
     const { raw: request } = context.req;
     const announced = announcedBytes(request);
-    if (announced !== undefined && !(announced <= MAX_BODY_BYTES)) throw bodyTooLarge();
+    const bound = boundOf(context);
+    const maxBytes = bound?.maxBytes ?? MAX_BODY_BYTES;
+    if (announced !== undefined && !(announced <= maxBytes)) throw bodyTooLarge(maxBytes);
     if (METHODS_WITHOUT_BODY.has(request.method)) return await next();
     if (announced !== 0) refuseEncoding(context);
     const incoming = incomingOf(context);
     if (incoming ? await hasArrived(incoming) : announced !== undefined) return await next();
     // It belongs to no function: the namespace's share is what bounds it.
-    const held = holdBytes(edge, { namespaceId: context.get("owner").namespaceId, functionId: newId() });
+    const claimant = { namespaceId: context.get("owner").namespaceId, functionId: newId() };
+    const held = holdBytes({ bodies: bound?.shares ?? edge.bodies }, claimant);
     try {
-      context.req.raw = await receiveForRoute(edge, { request, incoming }, held);
+      const bytes = await receiveBody(edge, { request, incoming }, held, maxBytes, () =>
+        bodyTooLarge(maxBytes),
+      );
+      context.req.raw = handOver(request, bytes, bound ? () => {} : held.release);
       await onLate(context);
       await next();
     } finally {
@@ -69,25 +78,25 @@ async function hasArrived(incoming: IncomingMessage): Promise<boolean> {
   return incoming.complete;
 }
 
-/** The request with its body at hand. What is held of it is released once it is read: nothing here has it any more. */
-async function receiveForRoute(edge: Edge, received: ReceivedRequest, held: HeldBytes): Promise<Request> {
-  let bytes: Buffer | undefined = await receiveBody(edge, received, held, MAX_BODY_BYTES, bodyTooLarge);
+/** The request with its body at hand. Once that is read nothing here has it any more. */
+function handOver(request: Request, received: Buffer, onRead: () => void): Request {
+  let bytes: Buffer | undefined = received;
   const body = new ReadableStream<Uint8Array>(
     {
       pull(controller) {
         if (bytes?.byteLength) controller.enqueue(bytes);
         bytes = undefined;
         controller.close();
-        held.release();
+        onRead();
       },
     },
     { highWaterMark: 0 },
   );
-  return new Request(received.request, { body, duplex: "half" });
+  return new Request(request, { body, duplex: "half" });
 }
 
-function bodyTooLarge(): BellhopError {
-  return new BellhopError("body_too_large", 413, `A body holds at most ${MAX_BODY_BYTES} bytes.`);
+function bodyTooLarge(maxBytes: number): BellhopError {
+  return new BellhopError("body_too_large", 413, `A body holds at most ${maxBytes} bytes.`);
 }
 
 export interface JsonBody {

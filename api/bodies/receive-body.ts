@@ -22,7 +22,7 @@ export interface HeldBytes {
   release(): void;
 }
 
-export function holdBytes({ bodies }: Edge, claimant: Claimant): HeldBytes {
+export function holdBytes({ bodies }: Pick<Edge, "bodies">, claimant: Claimant): HeldBytes {
   let held = 0;
   function add(bytes: number): void {
     if (!bodies.take(claimant, bytes))

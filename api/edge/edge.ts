@@ -27,6 +27,8 @@ export interface EdgeLimits {
   lineMs: number;
   /** Bytes of bodies that are not handed over yet. */
   bodies: ShareLimits;
+  /** Bytes of uploads of functions, until they are recorded; `function` is one of them. */
+  uploads: ShareLimits;
   /** Calls of functions' URLs that wait for a worker with room, or for one to start. */
   line: ShareLimits;
   /** Anonymous calls that wait in the queue, where it cannot be otherwise. */
@@ -45,6 +47,7 @@ export const EDGE_LIMITS: EdgeLimits = {
   response: { graceMs: 60_000, bytesPerSecond: 1_000 },
   lineMs: 10_000,
   bodies: { function: 16_000_000, namespace: 32_000_000, all: 64_000_000 },
+  uploads: { function: 16_000_000, namespace: 32_000_000, all: 64_000_000 },
   line: { function: 100, namespace: 200, all: 500 },
   // Half of a worker by default: what waits there is claimed without asking for shares.
   queued: { function: 50, namespace: 200, all: 500 },
@@ -55,6 +58,7 @@ export interface Edge {
   /** One that makes no leaps. */
   clock: Clock;
   bodies: Shares;
+  uploads: Shares;
   queued: Shares;
   untaken: UntakenResponses;
   /** Connections that were ended since nobody took their responses. */
@@ -64,10 +68,10 @@ export interface Edge {
 }
 
 export function createEdge(limits: EdgeLimits, clock: Clock, onSlow: () => void): Edge {
-  const { bodies, queued } = limits;
+  const { bodies, uploads, queued } = limits;
   return {
     ...{ limits, clock, onSlow, cutOff: new WeakSet() },
-    ...{ bodies: createShares(bodies), queued: createShares(queued) },
+    ...{ bodies: createShares(bodies), uploads: createShares(uploads), queued: createShares(queued) },
     untaken: createUntakenResponses(clock),
   };
 }

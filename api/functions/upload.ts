@@ -3,7 +3,8 @@ import type { Context } from "hono";
 import { functionUpload } from "../../core/contracts/function.ts";
 import type { AskedLimits, FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
-import { readJson, validate } from "../bodies/body.ts";
+import { type BodyBound, readJson, validate } from "../bodies/body.ts";
+import type { Edge } from "../edge/edge.ts";
 
 export interface Upload {
   files: Record<string, string>;
@@ -22,8 +23,17 @@ export interface Upload {
 const JSON_FIELDS = new Set(["limits", "reuse", "traffic", "public", "env"]);
 /** A hundred files, and the fields beside them. */
 export const MAX_PARTS = 120;
+/** Sources, and what JSON escapes or a form has between them. */
+export const MAX_UPLOAD_BYTES = 16_000_000;
+const UPLOAD_PATH = /^\/v1\/functions\/[^/]+\/?$/;
 const SINGLE_ENTRY = "index.ts";
 const ENTRY_NAMES = ["index.ts", "index.tsx", "index.js", "index.mjs", "main.ts", "worker.ts"];
+
+/** Other than what most routes take; undefined where the request is no upload. */
+export function uploadBound({ uploads }: Edge, { req }: Context): BodyBound | undefined {
+  if (req.method !== "PUT" || !UPLOAD_PATH.test(req.path)) return undefined;
+  return { maxBytes: MAX_UPLOAD_BYTES, shares: uploads };
+}
 
 export async function readUpload(context: Context, caps: FunctionLimitCaps): Promise<Upload> {
   const isMultipart = context.req.header("content-type")?.toLowerCase().startsWith("multipart/form-data");

@@ -9,7 +9,9 @@ import {
 import type { Traffic } from "../domain/traffic.ts";
 import { nameField, revisionField } from "./common.ts";
 
-const source = z.string().min(1).max(1_000_000);
+/** Of one source; all together have as many bytes at most. */
+const MAX_SOURCE_CHARS = 10_000_000;
+const source = z.string().min(1).max(MAX_SOURCE_CHARS);
 
 /** A whole number from the least that makes sense to the operator's cap; the message says which of the two was passed. */
 function limitField(name: keyof FunctionLimits, caps: FunctionLimitCaps) {
@@ -78,7 +80,7 @@ export const functionUpload = (caps: FunctionLimitCaps) =>
   z
     .strictObject({
       source: source.optional(),
-      files: z.record(z.string().min(1).max(255), z.string().max(1_000_000)).optional(),
+      files: z.record(z.string().min(1).max(255), z.string().max(MAX_SOURCE_CHARS)).optional(),
       entry: z.string().min(1).max(255).optional(),
       ...uploadOptions(caps).shape,
     })

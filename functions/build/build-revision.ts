@@ -22,13 +22,14 @@ export interface BuiltRevision {
   contentHash: string;
   /** One script in CommonJS form: the body of a function of `(module, exports)`; at most 5 MB. */
   code: string;
-  /** Source map v3 as JSON; `sources` are the paths of the upload. */
+  /** Source map v3 as JSON, without texts; `sources` are the paths of the upload. */
   sourceMap: string;
   entry: string;
 }
 
 /**
- * Makes one script of the uploaded files: TypeScript stripped, imports among the files bundled, names kept.
+ * Makes one script of the uploaded files: TypeScript stripped, imports among the files bundled, names kept. One of more
+ * than a million characters is minified but for its names.
  * Nothing is read from the disk. Throws `build_failed` (422) with one field error per fault, its message starting
  * with `file:line:column` and the same three as properties, `build_interrupted` and `build_overloaded` (503) where the
  * upload may be sent again.
@@ -47,7 +48,7 @@ export async function buildRevision(input: RevisionSource): Promise<BuiltRevisio
     const message = `${entry} has no default export: write export default async function (input, ctx) { … }`;
     throw buildFailed(message, [{ field: fieldOf(entry), message, file: entry }]);
   }
-  const sourceMap = plainSources(script.map || "{}", files);
+  const sourceMap = plainSources(script.map || "{}");
   return { contentHash: hashSourceFiles(files, entry), code, sourceMap, entry };
 }
 
@@ -82,9 +83,8 @@ function plainPath(path: string): string {
   return path.startsWith(`${SOURCE_NAMESPACE}:`) ? path.slice(SOURCE_NAMESPACE.length + 1) : path;
 }
 
-/** The map with the upload's own paths and texts. */
-function plainSources(text: string, files: ReadonlyMap<string, string>): string {
-  const map = JSON.parse(text) as { sources?: string[]; sourcesContent?: (string | null)[] };
-  const sources = (map.sources ?? []).map(plainPath);
-  return JSON.stringify({ ...map, sources, sourcesContent: sources.map((path) => files.get(path) ?? null) });
+/** The map with the upload's own paths. */
+function plainSources(text: string): string {
+  const map = JSON.parse(text) as { sources?: string[] };
+  return JSON.stringify({ ...map, sources: (map.sources ?? []).map(plainPath) });
 }

@@ -25,7 +25,7 @@ export interface CompilerLimits {
 }
 
 export const COMPILER_LIMITS: CompilerLimits = {
-  memoryBytes: 330_000_000,
+  memoryBytes: 500_000_000,
   processorMs: 10_000,
   wallMs: 60_000,
 };

@@ -8,9 +8,11 @@ import { childrenOf, programOf } from "../../core/processes/process-tree.ts";
 import type { CompiledScript, CompileJob, CompilerMessage, SourceFault } from "./compiler-messages.ts";
 import { inMemoryFiles } from "./resolve-imports.ts";
 
-/** Beyond it esbuild ends itself, however fast it grew. What a build of 5 MB takes is a third of it. */
+/** Beyond it esbuild ends itself, however fast it grew. What builds 10 MB of source to 5 MB takes is a half of it. */
 const MAX_DATA_BYTES = Number(process.argv[2]);
 const MAX_REPORTED_FAULTS = 20;
+/** A script that is longer is written with short syntax and without white space. Its names stay. */
+const PLAIN_CHARS = 1_000_000;
 
 process.on("disconnect", () => process.kill(-process.pid, "SIGKILL"));
 process.on("message", (job) => void answer(job as CompileJob));
@@ -39,20 +41,33 @@ async function answer(job: CompileJob): Promise<void> {
 
 async function compile({ files, entry }: CompileJob): Promise<CompiledScript> {
   const options = optionsFor(new Map(files), entry);
+  const isLarge = files.reduce((sum, [, source]) => sum + source.length, 0) > PLAIN_CHARS;
+  let script = await bundle(options, isLarge);
+  if (!isLarge && script.code.length > PLAIN_CHARS) script = await bundle(options, true);
+  // esbuild tells the exports of ES modules alone, so apart from the bundle.
+  const { metafile } = await build({ ...options, format: "esm", metafile: true });
+  const names = Object.values(metafile.outputs).flatMap((output) => output.exports);
+  return { ...script, exports: names };
+}
+
+async function bundle(options: SourceOptions, isMinified: boolean): Promise<Omit<CompiledScript, "exports">> {
   const { outputFiles } = await build({
     ...options,
     bundle: true,
     format: "cjs",
     sourcemap: "external",
+    // They stand in the upload.
+    sourcesContent: false,
     keepNames: true,
+    minifySyntax: isMinified,
+    minifyWhitespace: isMinified,
     legalComments: "none",
   });
   const textOf = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.text ?? "";
-  // esbuild tells the exports of ES modules alone, so apart from the bundle.
-  const { metafile } = await build({ ...options, format: "esm", metafile: true });
-  const names = Object.values(metafile.outputs).flatMap((output) => output.exports);
-  return { code: textOf(".js"), map: textOf(".map"), exports: names };
+  return { code: textOf(".js"), map: textOf(".map") };
 }
+
+type SourceOptions = ReturnType<typeof optionsFor>;
 
 function optionsFor(files: ReadonlyMap<string, string>, entry: string) {
   return {

@@ -1,8 +1,18 @@
 import { posix } from "node:path";
-import type { Loader, Plugin } from "esbuild";
+import type { ImportKind, Loader, Plugin } from "esbuild";
 
 /** Every path esbuild sees lives here, so that none of them can mean the disk. */
 export const SOURCE_NAMESPACE = "bellhop";
+
+/**
+ * What is imported or required while the function runs may be optional: where it is not in the upload, that rejects or
+ * throws then, with the code that Node would give. Kind → code.
+ */
+const MISSING_CODES: { [Kind in ImportKind]?: string } = {
+  "dynamic-import": "ERR_MODULE_NOT_FOUND",
+  "require-call": "MODULE_NOT_FOUND",
+};
+const missingNamespace = (code: string) => `${SOURCE_NAMESPACE}-${code}`;
 
 const LOADERS: Record<string, Loader> = {
   ".ts": "ts",
@@ -43,9 +53,17 @@ export function inMemoryFiles(files: ReadonlyMap<string, string>): Plugin {
       build.onResolve({ filter: /.*/ }, ({ kind, path, importer }) => {
         if (kind === "entry-point") return { path, namespace: SOURCE_NAMESPACE };
         const found = /^\.\.?(\/|$)/.test(path) ? resolveImport(files, importer, path) : undefined;
-        if (found === undefined) return { errors: [{ text: explainUnresolved(path) }] };
-        return { path: found, namespace: SOURCE_NAMESPACE };
+        if (found !== undefined) return { path: found, namespace: SOURCE_NAMESPACE };
+        const code = MISSING_CODES[kind];
+        if (code !== undefined) return { path, namespace: missingNamespace(code) };
+        return { errors: [{ text: explainUnresolved(path) }] };
       });
+      for (const code of Object.values(MISSING_CODES)) {
+        build.onLoad({ filter: /.*/, namespace: missingNamespace(code) }, ({ path }) => ({
+          contents: throwMissing(path, code),
+          loader: "js",
+        }));
+      }
       build.onLoad({ filter: /.*/ }, ({ path, namespace }) => {
         const source = namespace === SOURCE_NAMESPACE ? files.get(path) : undefined;
         const loader = LOADERS[posix.extname(path)];
@@ -66,6 +84,12 @@ function explainUnresolved(specifier: string): string {
   const name = JSON.stringify(specifier);
   if (specifier.startsWith(".")) return `${name} is not among the uploaded files`;
   return `The package ${name} is not among the uploaded files: bundle what the function needs and upload that`;
+}
+
+/** A CommonJS module, so that it is evaluated where it is asked for, and not before. */
+function throwMissing(specifier: string, code: string): string {
+  const message = JSON.stringify(explainUnresolved(specifier));
+  return `module.exports = undefined;\nthrow Object.assign(new Error(${message}), { code: ${JSON.stringify(code)} });\n`;
 }
 
 /**

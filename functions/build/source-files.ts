@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { BellhopError, type FieldError } from "../../core/errors.ts";
 
 export const MAX_FILES = 100;
-export const MAX_SOURCE_BYTES = 1_000_000;
+export const MAX_SOURCE_BYTES = 10_000_000;
 const MAX_PATH_LENGTH = 255;
 
 /** 422 `build_failed`: the upload was understood and cannot be made into a revision. */

@@ -79,6 +79,26 @@ describe("a function's URL", () => {
     assert.equal(await (await at("/hono/events")).text(), "data: 0\n\ndata: 1\n\ndata: 2\n\n");
   });
 
+  test("ten megabytes of source, sent as they come, are deployed and answer", async () => {
+    const text = "x".repeat(100);
+    const lines = Array.from({ length: 76_400 }, (_, n) => `/* ${text} */ all.push(() => ${n});\n`);
+    const source = `const all = [];\n${lines.join("")}export default { fetch: () => Response.json(all.at(-1)()) };`;
+    assert.ok(source.length > 9_900_000 && source.length <= 10_000_000, String(source.length));
+    const form = new FormData();
+    form.set("index.js", new File([source], "index.js"));
+    form.set("public", "true");
+    const { headers, body } = new Response(form);
+    const deployed = await fetch(`${cluster.api.url}/v1/functions/large`, {
+      ...{ method: "PUT", body, duplex: "half" },
+      headers: {
+        authorization: `Bearer ${cluster.api.key}`,
+        "content-type": headers.get("content-type")!,
+      },
+    } as RequestInit);
+    assert.equal(deployed.status, 201, await deployed.text());
+    assert.equal(await (await at("/large")).text(), "76399");
+  });
+
   test("each call is a recorded run, with its log, its status and its size", async () => {
     await deploy(
       cluster,
@@ -259,7 +279,10 @@ describe("a function's URL", () => {
     const response = await calling;
     assert.equal(response.status, 203);
     assert.equal(await response.text(), "400000!");
-    const run = await runOf(response);
+    const run = await until(async () => {
+      const found = await runOf(response);
+      return found.state === "running" ? undefined : found;
+    });
     assert.deepEqual([run.state, run.result], ["succeeded", { status: 203, bodyBytes: 7 }]);
   });
 

@@ -1,7 +1,7 @@
 /** Chapter "Limits". */
 import assert from "node:assert/strict";
 import { MAX_BODY_BYTES, MAX_DEPTH, MAX_ENTRIES } from "../../../api/bodies/body.ts";
-import { MAX_PARTS } from "../../../api/functions/upload.ts";
+import { MAX_PARTS, MAX_UPLOAD_BYTES } from "../../../api/functions/upload.ts";
 import type { Answer, TestCaller } from "../../../api/testing/open-api.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
 import { MAX_BUNDLE_BYTES } from "../../../functions/build/build-revision.ts";
@@ -158,7 +158,7 @@ const functions: Statement[] = [
     for (const name of [x(64), "1a", "-a", "A", "a_b"]) assertProblem(await put(name), 422, "invalid_input");
   }),
   statement(
-    `function upload | ${MAX_FILES} files, ${n(MAX_SOURCE_BYTES)} bytes; ${n(MAX_BUNDLE_BYTES)} bytes built |`,
+    `function upload | ${MAX_FILES} files, ${n(MAX_SOURCE_BYTES)} bytes, in a body of at most ${n(MAX_UPLOAD_BYTES)}; ${n(MAX_BUNDLE_BYTES)} bytes built |`,
     async ({ tenant }) => {
       const put = (files: Record<string, string>, entry = "index.ts") =>
         tenant.call("PUT", "/v1/functions/greet", { body: { files, entry } });
@@ -170,8 +170,17 @@ const functions: Statement[] = [
         const source = "export default () => 1;//";
         return { "index.ts": source, "other.ts": `//${x(bytes - source.length - 2)}` };
       };
-      // Each element of five bytes is built to some fifty.
-      const swelling = { "index.tsx": `export default () => [${"<a/>,".repeat(MAX_BUNDLE_BYTES / 45)}];` };
+      // Each element of five bytes is built to some thirty.
+      const swelling = { "index.tsx": `export default () => [${"<a/>,".repeat(MAX_BUNDLE_BYTES / 25)}];` };
+      const padded = { source: `export default 1;${" ".repeat(MAX_UPLOAD_BYTES)}` };
+      assertProblem(
+        await tenant.call("PUT", "/v1/functions/greet", {
+          body: padded,
+          headers: { "content-length": String(JSON.stringify(padded).length) },
+        }),
+        413,
+        "body_too_large",
+      );
       for (const files of [counted(MAX_FILES + 1), sized(MAX_SOURCE_BYTES + 1)])
         assertProblem(await put(files), 422, "build_failed");
       const swollen = await put(swelling, "index.tsx");
