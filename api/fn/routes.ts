@@ -1,6 +1,6 @@
 /** `/fn/{namespace}/{name}[@tag]/…`: method, query, headers, body and answer are between the caller and the function. */
 import { z } from "zod";
-import { nameField } from "../../core/contracts/common.ts";
+import { jsonOutput, nameField } from "../../core/contracts/common.ts";
 import { INVOCATION_ERRORS } from "../calls/call-end.ts";
 import { TRAFFIC_KEY_HEADER, trafficKeyHeader } from "../calls/traffic-key.ts";
 import { ANY_TYPE, defineRoute } from "../http/route.ts";
@@ -32,7 +32,7 @@ export const fnRoute = defineRoute({
   answers: {
     200: {
       is: "What the function answers; it may have any status.",
-      content: { [ANY_TYPE]: z.string() },
+      content: { [ANY_TYPE]: jsonOutput.meta({ description: "Anything: text, JSON, bytes." }) },
       headers: ["bellhop-run-id"],
     },
   },
