@@ -62,6 +62,11 @@ export interface ApiParts {
   sealer: Sealer | undefined;
   /** Of attempts that are completed later. Undefined likewise: then none is. */
   completionTokens: CompletionTokens | undefined;
+  /**
+   * Does what is to come once the change is committed, and before it is answered: at once, or, where the transaction of the
+   * request goes on, after it. It is given parts of its own.
+   */
+  afterCommit(work: (parts: ApiParts) => Promise<void>): Promise<void>;
   /** Aborts when the API stops: whoever follows is let go. */
   stopping: AbortSignal;
   /** Aborts a while after that: whoever still waits for the end of a call is let go. */

@@ -1,4 +1,5 @@
 /** All that the API serves and describes, feature by feature. */
+import { auditFeature } from "./audit/routes.ts";
 import { bulkFeature } from "./bulk/routes.ts";
 import { calendarFeature } from "./calendars/routes.ts";
 import { callFeature } from "./calls/routes.ts";
@@ -51,6 +52,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     signingFeature,
     namespaceFeature,
     keyFeature,
+    auditFeature,
     mailboxFeature,
     workerFeature,
     probeFeature,

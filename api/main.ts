@@ -188,6 +188,7 @@ export async function startApi(
     publicUrl: settings.BELLHOP_PUBLIC_URL,
     corsOrigins: settings.BELLHOP_CORS_ORIGINS,
     mail: findMailFacts(settings, env),
+    afterCommit: (work) => work(parts),
     stopping: stopping.signal,
     lettingGo: lettingGo.signal,
   };

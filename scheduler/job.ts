@@ -28,6 +28,8 @@ export interface JobContext {
   /** Whether leases may be judged: after a time without a gap in the contact with the database. */
   judge: LeaseJudge;
   retentionDays: number;
+  /** Of the audit log. */
+  auditRetentionDays: number;
   functionCaps: FunctionLimitCaps;
   /** How far ahead the stats look for runs that will want a worker. */
   aheadMs: number;

@@ -94,6 +94,7 @@ describe("background jobs", () => {
       leaseMs: given.leaseMs ?? 1,
       judge: ANY_TIME,
       retentionDays: 30,
+      auditRetentionDays: 400,
     };
     return { context, published, rung, notified, warned, registry };
   }

@@ -19,6 +19,7 @@ import { type Job, type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts
 import { callAllRated, createGranting, recount, removeQueueKeys, syncLimits } from "./queue-jobs.ts";
 import {
   deleteLateData,
+  removeAudit,
   removeBulks,
   removeDebounces,
   removeEmails,
@@ -83,6 +84,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "ended bulk actions", everyMs: HOUR_MS, run: removeBulks },
     { name: "invalid tasks", everyMs: HOUR_MS, run: removeInvalidTasks },
     { name: "events", everyMs: HOUR_MS, run: removeEvents },
+    { name: "audit log", everyMs: HOUR_MS, run: removeAudit },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];
 }

@@ -29,6 +29,7 @@ export const SCHEDULER_SETTINGS = [
   ...SHARED_SETTINGS,
   "WORKER_LEASE",
   "BELLHOP_RETENTION_DAYS",
+  "BELLHOP_AUDIT_RETENTION_DAYS",
   "WORKERS_AHEAD",
   "WORKERS_POD_DELETION_COST",
   ...FUNCTION_CAP_SETTINGS,
@@ -109,6 +110,7 @@ export async function startScheduler(
     judge: createLeaseJudge(settings.WORKER_LEASE),
     functionCaps: toFunctionCaps(settings),
     retentionDays: settings.BELLHOP_RETENTION_DAYS,
+    auditRetentionDays: settings.BELLHOP_AUDIT_RETENTION_DAYS,
     aheadMs: settings.WORKERS_AHEAD,
   });
   opened.defer(() => jobs.stop());

@@ -1,4 +1,5 @@
 /** The jobs that remove what is past its time. */
+import { removeExpiredAudit } from "../core/store/audit-log.ts";
 import { removeExpiredBulks } from "../core/store/bulk/bulk-actions.ts";
 import { deleteLate } from "../core/store/bulk/delete-namespace.ts";
 import { removeExpiredEmails } from "../core/store/captured-emails.ts";
@@ -20,9 +21,11 @@ const EMAIL_BATCH = 100;
 const TASK_BATCH = 1_000;
 const BULK_BATCH = 1_000;
 const EVENT_BATCH = 10_000;
+const AUDIT_BATCH = 10_000;
 
-const retentionStart = ({ clock, retentionDays }: JobContext) =>
-  new Date(clock.now().getTime() - retentionDays * DAY_MS);
+const daysAgo = ({ clock }: JobContext, days: number) => new Date(clock.now().getTime() - days * DAY_MS);
+
+const retentionStart = (context: JobContext) => daysAgo(context, context.retentionDays);
 
 export async function removeIdempotencyKeys({ store }: JobContext): Promise<void> {
   while ((await removeExpiredKeys(store.db, KEY_BATCH)) === KEY_BATCH);
@@ -66,6 +69,14 @@ export async function removeEvents(context: JobContext): Promise<void> {
   while ((await removeExpiredEvents(store, before, EVENT_BATCH)) === EVENT_BATCH);
   while ((await removeExpiredGroups(store, before, EVENT_BATCH)) === EVENT_BATCH);
   while ((await removeExpiredExpectations(store, before, EVENT_BATCH)) === EVENT_BATCH);
+}
+
+/** Longer than what it tells of: who changed something is asked later. */
+export async function removeAudit(context: JobContext): Promise<void> {
+  const { store, auditRetentionDays } = context;
+  const before = daysAgo(context, auditRetentionDays);
+  const remove = () => inTransaction(store.pool, (tx) => removeExpiredAudit(tx, before, AUDIT_BATCH));
+  while ((await remove()) === AUDIT_BATCH);
 }
 
 /** As long as their runs. */

@@ -1,4 +1,5 @@
 /** `/v1/bulk`: one thing done to all tasks or runs that a filter finds. Recorded here, driven by the scheduler. */
+import type { z } from "zod";
 import {
   type BulkInput,
   bulkInput,
@@ -45,6 +46,11 @@ export const bulkFeature: Feature = {
       description:
         "What is there now is met, and nothing that is made later. `run` and `replay` need the scope `invoke` besides.",
       access: "write",
+      audit: {
+        resource: "bulk/:id",
+        isChange: (_request, body) => (body as { id: string | null }).id !== null,
+        summarize: (body: z.output<typeof bulkOutput>) => body,
+      },
       body: { schema: bulkInput },
       answers: {
         200: { is: "Of a dry run: how many match.", schema: dryRunOutput },
@@ -106,6 +112,13 @@ export const bulkFeature: Feature = {
       summary: "Abort a bulk action",
       description: "What it has done stays done; it does nothing more. It may be repeated.",
       access: "write",
+      audit: {
+        resource: "bulk/:id",
+        async read({ parts: { store }, owner: { namespaceId, scopes }, params: { id } }) {
+          const bulk = await findBulk(store, namespaceId, id!, isOperator(scopes));
+          return bulk && { state: bulk.state };
+        },
+      },
       params,
       answers: { 200: { is: "It is aborted.", schema: bulkOutput } },
       errors: { 404: ["not_found"], 409: ["bulk_action_ended", "deletion_not_abortable"] },

@@ -1,4 +1,5 @@
 /** `/v1/calendars`: named sets of days, such as public holidays, that schedules exclude. */
+
 import {
   calendarInput,
   calendarListOutput,
@@ -19,6 +20,7 @@ import {
 import { putCalendar } from "../../core/store/calendars/change.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import type { Entity } from "../http/entity.ts";
+import type { AuditSpec } from "../http/route.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 
 const params = { name: calendarNameField };
@@ -29,6 +31,14 @@ const calendarEntity: Entity = {
   async read({ store }, namespaceId, { name }) {
     const calendar = await findCalendar(store, namespaceId, name!);
     return calendar && toWireCalendar(calendar);
+  },
+};
+
+const audit: AuditSpec = {
+  resource: "calendars/:name",
+  async read({ parts: { store }, owner: { namespaceId }, params: { name } }) {
+    const calendar = hasKeyForm(name!) && (await findCalendar(store, namespaceId, name!));
+    return calendar ? toWireCalendar(calendar) : undefined;
   },
 };
 
@@ -43,6 +53,7 @@ export const calendarFeature: Feature = {
       summary: "Make a calendar, or give it other dates",
       description: "The tasks that name it go by the new dates from the answer on.",
       access: "write",
+      audit,
       params,
       ownBody: { content: { "application/json": calendarInput } },
       entity: calendarEntity,
@@ -97,6 +108,7 @@ export const calendarFeature: Feature = {
       operationId: "deleteCalendar",
       summary: "Remove a calendar that no task names",
       access: "write",
+      audit,
       params,
       entity: calendarEntity,
       answers: { 204: { is: "It is gone." } },

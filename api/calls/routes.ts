@@ -129,6 +129,7 @@ const invoke = defineRoute({
   summary: "Call a function, and wait for its result",
   description: "With `Prefer: respond-async` the call is queued and nobody waits.",
   access: "invoke",
+  audit: { not: "A run is a record of its own." },
   params: { name: functionNameParam },
   query: callQuery,
   headers: {

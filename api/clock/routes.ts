@@ -35,6 +35,7 @@ export const clockFeature: Feature = {
       description:
         "By way of each instant at which a task fires. It is answered when all that fires up to there is staged; who closes the connection stops the clock where it is.",
       access: "operator",
+      audit: { not: "The clock for tests is of no installation that is in use." },
       idempotency: { by: null, why: "An advance to an instant may be repeated as it is." },
       body: { schema: advanceInput },
       answers: { 200: { is: "It stands there.", schema: clockOutput } },

@@ -1,4 +1,5 @@
 /** `/v1/dead-letters`: runs whose last attempt failed: list, redrive, discard. */
+import type { z } from "zod";
 import { filteredPageOf, idParam } from "../../core/contracts/common.ts";
 import { redriveInput, redriveOutput } from "../../core/contracts/dead-letter.ts";
 import { runOutput, toWireRun } from "../../core/contracts/run.ts";
@@ -9,6 +10,7 @@ import { discardDeadLetter } from "../../core/store/runs/cancel.ts";
 import { redriveDeadLetters } from "../../core/store/runs/dead-letters.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
+import { auditRun } from "../runs/audit-run.ts";
 import { readRunPage } from "../runs/page.ts";
 import { resolveTaskFilter } from "../tasks/name-task.ts";
 
@@ -38,6 +40,7 @@ export const deadLetterFeature: Feature = {
       operationId: "redriveDeadLetters",
       summary: "Redrive all dead letters, or those of one task",
       access: "write",
+      audit: { resource: "dead-letters", summarize: (body: z.output<typeof redriveOutput>) => body },
       body: { schema: redriveInput, isOptional: true },
       answers: { 202: { is: "How many are queued again.", schema: redriveOutput } },
       async handle({ parts: { store, ringer }, owner: { namespaceId }, body }) {
@@ -54,6 +57,7 @@ export const deadLetterFeature: Feature = {
       operationId: "redriveDeadLetter",
       summary: "Redrive a dead letter",
       access: "write",
+      audit: auditRun("dead-letters/:id"),
       params,
       answers: { 202: { is: "The run, queued again.", schema: runOutput } },
       errors: { 404: ["not_found"] },
@@ -72,6 +76,7 @@ export const deadLetterFeature: Feature = {
       summary: "Discard a dead letter",
       description: "Its run becomes `failed`.",
       access: "write",
+      audit: auditRun("dead-letters/:id"),
       params,
       answers: { 204: { is: "It is discarded." } },
       errors: { 404: ["not_found"] },

@@ -33,6 +33,7 @@ export const enqueueFeature: Feature = {
       operationId: "deleteInvalidTask",
       summary: "Remove an enqueued task that could not be made",
       access: "write",
+      audit: { resource: "invalid-tasks/:id", summarize: () => ({}) },
       params: { id: idParam("The task's id.") },
       answers: { 204: { is: "It is gone." } },
       errors: { 404: ["not_found"] },

@@ -24,6 +24,10 @@ const stateRoute = (
     operationId: `${verb}Error`,
     ...said,
     access: "write",
+    audit: {
+      resource: "errors/:fingerprint",
+      summarize: ({ state }: z.output<typeof errorGroupOutput>) => ({ state }),
+    },
     params: { fingerprint: z.string().meta({ description: "The group's fingerprint." }) },
     answers: { 200: { is: "The group, as it is now.", schema: errorGroupOutput } },
     errors: { 404: ["not_found"] },

@@ -10,14 +10,15 @@ import type { ApiParts } from "../environment.ts";
  * more run at once; where those that wait cannot be looked for, the scheduler soon does it.
  */
 export async function announceChange(parts: ApiParts, functionId: string): Promise<void> {
-  const { store, log, ringer, notifier } = parts;
   parts.callables.forget(functionId);
-  notifier.notify("bellhop_functions", [functionId]);
-  const granted = await regrantPermits(store, functionKey(functionId)).catch((error) => {
-    log.warn({ error }, "runs that wait for a permit were not looked for; the scheduler does it");
-    return [];
+  parts.notifier.notify("bellhop_functions", [functionId]);
+  await parts.afterCommit(async ({ store, log, ringer }) => {
+    const granted = await regrantPermits(store, functionKey(functionId)).catch((error) => {
+      log.warn({ error }, "runs that wait for a permit were not looked for; the scheduler does it");
+      return [];
+    });
+    ringer.ring(granted);
   });
-  ringer.ring(granted);
 }
 
 async function regrantPermits(store: Store, key: string) {

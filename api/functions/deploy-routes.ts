@@ -1,4 +1,5 @@
 /** Deploying functions, changing them and looking at them. */
+
 import type { Context } from "hono";
 import { z } from "zod";
 import { listQuery, nameField, pageOf, toPage } from "../../core/contracts/common.ts";
@@ -9,7 +10,13 @@ import {
   toWireFunction,
 } from "../../core/contracts/function-output.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
-import { changeFunction, type Deployed, deployRevision } from "../../core/store/functions/deploy.ts";
+import {
+  changeFunction,
+  type Deployed,
+  type DeployOptions,
+  deployRevision,
+  type RevisionContent,
+} from "../../core/store/functions/deploy.ts";
 import { listFunctions } from "../../core/store/functions/functions.ts";
 import { removeFunction } from "../../core/store/functions/remove.ts";
 import { findRevision } from "../../core/store/functions/revisions.ts";
@@ -18,6 +25,7 @@ import type { ApiParts } from "../environment.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
 import { defineRoute, type Route, type RouteSettings } from "../http/route.ts";
 import { announceChange } from "./announce-change.ts";
+import { functionAudit } from "./audit-function.ts";
 import { requireName } from "./function-of-path.ts";
 import { mergeEnv } from "./merge-env.ts";
 import { readFunction } from "./read-function.ts";
@@ -36,6 +44,7 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
       summary: "Deploy a revision of a function",
       description: "In JSON, or as a form with a part for each file; other fields of a form are JSON.",
       access: "deploy",
+      audit: { ...functionAudit, by: "handler" },
       params,
       ownBody: {
         content: { "application/json": upload, "multipart/form-data": z.record(z.string(), z.string()) },
@@ -54,13 +63,16 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
         422: ["build_failed", "too_many_tags"],
         503: ["build_interrupted", "build_overloaded"],
       },
-      async handle({ parts, context, owner: { namespaceId }, params: { name } }) {
-        const deployed = await deploy(parts, context, namespaceId, name);
-        return {
-          status: deployed.created ? 201 : 200,
-          body: await announceDeployed(parts, deployed),
-          headers: { location: `/v1/functions/${deployed.fn.name}` },
-        };
+      async handle({ parts, context, owner: { namespaceId }, params: { name }, inChange }) {
+        const { content, options } = await build(parts, context, namespaceId, name);
+        return await inChange(async (parts) => {
+          const deployed = await deployRevision(parts.store.db, namespaceId, name, content, options);
+          return {
+            status: deployed.created ? (201 as const) : (200 as const),
+            body: await announceDeployed(parts, deployed),
+            headers: { location: `/v1/functions/${deployed.fn.name}` },
+          };
+        });
       },
     }),
 
@@ -72,6 +84,7 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
       description:
         "With another `env` the content that leads is another revision. What stands already changes nothing.",
       access: "deploy",
+      audit: functionAudit,
       params,
       body: { schema: functionPatch },
       mayBeMinimal: true,
@@ -133,6 +146,7 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
       summary: "Remove a function",
       description: "Its runs, logs and revisions stay readable.",
       access: "deploy",
+      audit: functionAudit,
       params,
       answers: { 204: { is: "It is gone." } },
       errors: { 404: ["not_found"], 409: ["function_in_use"] },
@@ -148,13 +162,13 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
   ];
 }
 
-async function deploy(
+/** What is uploaded, ready to be deployed. */
+async function build(
   parts: ApiParts,
   context: Context,
   namespaceId: string,
   named: string,
-): Promise<Deployed> {
-  const { db } = parts.store;
+): Promise<{ content: RevisionContent; options: DeployOptions }> {
   const name = nameField.safeParse(named);
   if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
   const { files, entry, isSingleSource, limits, reuse, takesTraffic, tag, isPublic, env } = await readUpload(
@@ -169,8 +183,7 @@ async function deploy(
   });
   const contentHash = hashRevision(built.contentHash, limits, reuse);
   const content = { ...built, files, limits, reuse, contentHash };
-  const options = { takesTraffic, tag, isPublic, env };
-  return await deployRevision(db, namespaceId, name.data, content, options);
+  return { content, options: { takesTraffic, tag, isPublic, env } };
 }
 
 /** Tells whoever calls the function, and gives the answer. */

@@ -1,4 +1,5 @@
 /** Which revisions a function's calls reach: traffic, rollback, tags. */
+
 import { nameField } from "../../core/contracts/common.ts";
 import {
   functionNameParam,
@@ -14,6 +15,7 @@ import { moveTag, removeTag } from "../../core/store/functions/tags.ts";
 import { changeTraffic, rollBackTraffic } from "../../core/store/functions/traffic.ts";
 import { defineRoute, type Route } from "../http/route.ts";
 import { announceChange } from "./announce-change.ts";
+import { functionAudit as audit } from "./audit-function.ts";
 import { requireFunction } from "./function-of-path.ts";
 import { readFunction } from "./read-function.ts";
 import { requireRevision } from "./require-revision.ts";
@@ -28,6 +30,7 @@ export const trafficRoutes: Route[] = [
     operationId: "splitTraffic",
     summary: "Split a function's calls between its revisions",
     access: "deploy",
+    audit,
     params: ofFunction,
     body: { schema: trafficInput },
     mayBeMinimal: true,
@@ -48,6 +51,7 @@ export const trafficRoutes: Route[] = [
     operationId: "rollBackTraffic",
     summary: "Bring the traffic back that a function had before, or give it all to a revision",
     access: "deploy",
+    audit,
     params: ofFunction,
     body: { schema: rollbackInput, isOptional: true },
     mayBeMinimal: true,
@@ -72,6 +76,7 @@ export const trafficRoutes: Route[] = [
     operationId: "moveTag",
     summary: "Put a tag on a revision",
     access: "deploy",
+    audit,
     params: ofTag,
     body: { schema: tagInput },
     mayBeMinimal: true,
@@ -98,6 +103,7 @@ export const trafficRoutes: Route[] = [
     operationId: "removeTag",
     summary: "Take a tag away",
     access: "deploy",
+    audit,
     params: ofTag,
     answers: { 204: { is: "It is gone." } },
     errors: { 404: ["not_found"] },

@@ -1,4 +1,5 @@
 /** A function's webhooks: their tokens are shown once. */
+
 import { idParam, pageOf } from "../../core/contracts/common.ts";
 import { functionNameParam } from "../../core/contracts/function.ts";
 import { createdHookOutput, hookInput, hookOutput, toWireHook } from "../../core/contracts/hook.ts";
@@ -8,10 +9,20 @@ import { isId } from "../../core/store/ids.ts";
 import { requireFunction } from "../functions/function-of-path.ts";
 import { resolveTarget } from "../functions/resolve-target.ts";
 import { toAddress } from "../http/public-address.ts";
+import type { AuditSpec } from "../http/route.ts";
 import { defineRoute, type Route } from "../http/route.ts";
 import { requireQueue } from "../queues/require-queue.ts";
 
 const ofFunction = { name: functionNameParam };
+
+const audit = (resource: string): AuditSpec => ({
+  resource,
+  async read({ parts: { store }, owner: { namespaceId }, params: { name, hook, id = hook } }) {
+    const fn = await requireFunction(store.db, namespaceId, name!);
+    const found = (await listHooks(store.db, fn.id)).find((each) => each.id === id);
+    return found && toWireHook(found);
+  },
+});
 
 export const functionHookRoutes: Route[] = [
   defineRoute({
@@ -20,6 +31,7 @@ export const functionHookRoutes: Route[] = [
     operationId: "createHook",
     summary: "Make a hook",
     access: "deploy",
+    audit: audit("functions/:name/hooks/:id"),
     params: ofFunction,
     body: { schema: hookInput, isOptional: true },
     answers: { 201: { is: "The hook with its token.", schema: createdHookOutput } },
@@ -64,6 +76,7 @@ export const functionHookRoutes: Route[] = [
     summary: "Remove a hook",
     description: "Its token is worth nothing from then on.",
     access: "deploy",
+    audit: audit("functions/:name/hooks/:hook"),
     params: { ...ofFunction, hook: idParam("The hook's id.") },
     answers: { 204: { is: "It is gone." } },
     errors: { 404: ["not_found"] },

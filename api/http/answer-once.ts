@@ -50,7 +50,7 @@ export async function answerOnce(
     await keepAnswer(tx, request, toKept(made, request, callerKey));
     return { answer: made, release: deferred.release };
   });
-  release();
+  await release();
   return new Response(answer.body, { status: answer.status, headers: answer.headers });
 }
 

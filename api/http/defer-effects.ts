@@ -2,11 +2,11 @@ import type { ApiParts } from "../environment.ts";
 
 /**
  * The parts, with what tells others held back: they are not to hear of what is not committed. `release` tells it all, in
- * its order.
+ * its order, and does what was to come after the commit.
  */
-export function deferEffects(parts: ApiParts): { parts: ApiParts; release(): void } {
+export function deferEffects(parts: ApiParts): { parts: ApiParts; release(): Promise<void> } {
   const { notifier, ringer, ends, callables } = parts;
-  const held: (() => void)[] = [];
+  const held: (() => void | Promise<void>)[] = [];
   return {
     parts: {
       ...parts,
@@ -14,9 +14,12 @@ export function deferEffects(parts: ApiParts): { parts: ApiParts; release(): voi
       ringer: { ...ringer, ring: (bells) => void held.push(() => ringer.ring(bells)) },
       ends: { ...ends, tell: (runs) => void held.push(() => ends.tell(runs)) },
       callables: { ...callables, forget: (id) => void held.push(() => callables.forget(id)) },
+      async afterCommit(work) {
+        held.push(() => parts.afterCommit(work));
+      },
     },
-    release() {
-      for (const tell of held) tell();
+    async release() {
+      for (const tell of held) await tell();
     },
   };
 }

@@ -59,6 +59,6 @@ export async function answerIfMatch(
       throw new BellhopError("precondition_failed", 412, PROBLEM_CODES.precondition_failed);
     return { response: await respond(deferred.parts), release: deferred.release };
   });
-  release();
+  await release();
   return response;
 }

@@ -119,6 +119,8 @@ export interface RouteRequest<Path extends string, Needed, Query, Body> {
   params: Record<ParamNames<Path>, string>;
   query: Query;
   body: Body;
+  /** Where `audit` is by the handler: does the work in the transaction that writes the log's entry. */
+  inChange<Answered>(work: (parts: ApiParts) => Promise<Answered>): Promise<Answered>;
 }
 
 interface BodySpec<Schema extends z.ZodType = z.ZodType> {
@@ -162,6 +164,32 @@ export function answersOf(route: Route): AnswerSpecs {
 const NOT_MODIFIED = "It is the one you have.";
 const MINIMAL = "It is done; `Prefer: return=minimal` asked for no more.";
 
+/** What an audited route is asked, as far as the log goes by it. */
+export interface AuditedRequest {
+  parts: ApiParts;
+  owner: KeyOwner;
+  params: Readonly<Record<string, string | undefined>>;
+  query: unknown;
+}
+
+/** How a change is told of in the audit log (api/audit/record-change.ts). */
+export interface AuditSpec {
+  /** What is changed, by the names of its path; those that the path lacks are fields of the answer: `keys/:id`. */
+  resource: string;
+  /** The change is of the installation: operators alone read of it. */
+  isOfInstallation?: boolean;
+  /** The parameters by which `resource` and `read` know it, where the path has others. */
+  identify?(request: AuditedRequest): Promise<Record<string, string | undefined>>;
+  /** It as it stands, without secrets; undefined: it is not there. Asked before the change and after it. */
+  read?(request: AuditedRequest): Promise<object | undefined>;
+  /** Where nothing is read: what the answer tells of the change. */
+  summarize?(body: never): object;
+  /** False: nothing was changed, as by a dry run. `body` is the answer's. */
+  isChange?(request: AuditedRequest, body: unknown): boolean;
+  /** `handler`: it asks for the transaction by `inChange`, since what comes before takes long. */
+  by?: "handler";
+}
+
 /** Whether it takes `Idempotency-Key`. */
 export const isIdempotent = ({ method, idempotency }: Route): boolean =>
   method === "POST" && idempotency?.by !== null;
@@ -191,6 +219,8 @@ export interface RouteFacts<Path extends string = string, Needed extends Access 
   headers?: Record<string, z.ZodType>;
   /** Of a POST; left out, its answer is kept with what it did (answer-once.ts). */
   idempotency?: OwnIdempotency;
+  /** Of what changes something: how that is audited, or why it is not. */
+  audit?: AuditSpec | { not: string };
   answers: AnswerSpecs;
   /** What it reads or changes, where that has an `ETag`. */
   entity?: Entity;
@@ -214,6 +244,7 @@ export interface Route extends RouteFacts {
     params: Record<string, string>;
     query: unknown;
     body: unknown;
+    inChange<Answered>(work: (parts: ApiParts) => Promise<Answered>): Promise<Answered>;
   }): Promise<AnswerFacts | { error: BellhopError } | Response>;
 }
 

@@ -1,4 +1,5 @@
 /** Keys: made, listed, rotated, revoked; and whose one is. A secret is shown once, where it is made. */
+
 import { idParam, listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
 import {
   keyInput,
@@ -18,6 +19,7 @@ import { createKey, findStoredKey, listKeys, revokeKey, rotateKey } from "../../
 import { inTransaction } from "../../core/store/transaction.ts";
 import type { ApiParts } from "../environment.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
+import type { AuditSpec } from "../http/route.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 
 const params = { id: idParam("The key's id.") };
@@ -33,6 +35,14 @@ async function requireKey({ store }: ApiParts, { namespaceId }: KeyOwner, id: st
   if (!key) throw notFound("key", id);
   return key;
 }
+
+const audit: AuditSpec = {
+  resource: "keys/:id",
+  async read({ parts: { store }, owner: { namespaceId }, params: { id } }) {
+    const key = await findStoredKey(store, namespaceId, id!);
+    return key && { ...toWireKey(key), lastUsedAt: undefined };
+  },
+};
 
 export const keyFeature: Feature = {
   tag: "Keys",
@@ -55,6 +65,7 @@ export const keyFeature: Feature = {
       summary: "Make a key",
       description: "It can have no scope that the caller's own key lacks, and not expire later than that.",
       access: "admin",
+      audit,
       body: { schema: keyInput },
       answers: { 201: { is: "The key, with its secret.", schema: shownKeyOutput } },
       errors: { 409: ["too_many_keys"] },
@@ -91,6 +102,7 @@ export const keyFeature: Feature = {
       summary: "Revoke a key",
       description: "It is refused within a second everywhere, and stays in the list. It may be repeated.",
       access: "admin",
+      audit,
       params,
       answers: { 204: { is: "It is revoked." } },
       errors: { 404: ["not_found"] },
@@ -111,6 +123,7 @@ export const keyFeature: Feature = {
       description:
         "The one before stays valid for a while. All else of the key stays, its id and its expiry too.",
       access: "admin",
+      audit,
       params,
       body: { schema: rotationInput, isOptional: true },
       answers: { 200: { is: "The key, with its new secret.", schema: shownKeyOutput } },

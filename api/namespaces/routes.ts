@@ -1,4 +1,5 @@
 /** Namespaces: the tenants of an installation, an operator's to make and to delete. */
+
 import { bulkOutput, toWireBulk } from "../../core/contracts/bulk.ts";
 import { listQuery, nameField, pageOf, toPage } from "../../core/contracts/common.ts";
 import { namespaceInput, namespaceOutput, toWireNamespace } from "../../core/contracts/namespace.ts";
@@ -7,6 +8,7 @@ import { closeNamespace } from "../../core/store/bulk/delete-namespace.ts";
 import { createNamespace, findNamespace, listNamespaces } from "../../core/store/namespaces.ts";
 import { inTransaction } from "../../core/store/transaction.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
+import type { AuditSpec } from "../http/route.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
 
@@ -24,6 +26,15 @@ function readName(given: string): string {
 const noNamespace = (name: string) =>
   new BellhopError("not_found", 404, `There is no namespace ${JSON.stringify(name)}.`);
 
+const audit: AuditSpec = {
+  resource: "namespaces/:name",
+  isOfInstallation: true,
+  async read({ parts: { store }, params: { name } }) {
+    const found = await findNamespace(store, name!);
+    return found && toWireNamespace(found);
+  },
+};
+
 export const namespaceFeature: Feature = {
   tag: "Namespaces",
   description: "The tenants of an installation: nothing of one is seen in another.",
@@ -34,6 +45,7 @@ export const namespaceFeature: Feature = {
       operationId: "createNamespace",
       summary: "Make a namespace",
       access: "operator",
+      audit,
       body: { schema: namespaceInput },
       mayBeMinimal: true,
       answers: { 201: { is: "The namespace.", schema: namespaceOutput, headers: ["location"] } },
@@ -82,6 +94,7 @@ export const namespaceFeature: Feature = {
       description:
         "Its keys stop at once, and it takes nothing new. What it has goes batch by batch, as a bulk action, which says how many of each kind went and outlives it. There is no way back. It may be repeated.",
       access: "operator",
+      audit,
       params,
       answers: {
         202: { is: "The bulk action that deletes it.", schema: bulkOutput, headers: ["location"] },

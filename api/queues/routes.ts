@@ -1,4 +1,5 @@
 /** `/v1/queues`: named sets of runs with limits, and their pauses. */
+
 import { pageOf } from "../../core/contracts/common.ts";
 import {
   pauseInput,
@@ -6,6 +7,7 @@ import {
   queueNameParam,
   queueOutput,
   toPausedUntil,
+  toWireLimits,
   toWireQueue,
 } from "../../core/contracts/queue.ts";
 import { UNTIL_RESUMED } from "../../core/domain/queue.ts";
@@ -15,13 +17,13 @@ import {
   findQueue,
   listQueues,
   lockQueue,
-  pauseQueue,
-  putQueue,
   type Queue,
   removeQueue,
+  saveQueue,
 } from "../../core/store/queues/queues.ts";
 import type { ApiParts } from "../environment.ts";
 import type { Entity } from "../http/entity.ts";
+import type { AuditSpec } from "../http/route.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { announceQueue } from "./announce-queue.ts";
 
@@ -37,6 +39,16 @@ const queueEntity: Entity = {
   },
 };
 
+/** Its limits and its pause, without what runs and waits in it. */
+const audit: AuditSpec = {
+  resource: "queues/:name",
+  async read({ parts: { store }, owner: { namespaceId }, params: { name } }) {
+    const queue = queueNameParam.safeParse(name).success && (await findQueue(store, namespaceId, name!));
+    if (!queue) return undefined;
+    return { ...toWireLimits(queue.limits), pausedUntil: toWirePause(queue.pausedUntil) };
+  },
+};
+
 export const queueFeature: Feature = {
   tag: "Queues",
   description: "Named sets of runs, with limits that hold over all workers.",
@@ -49,6 +61,7 @@ export const queueFeature: Feature = {
       description:
         "Its limits are those given: what is left out limits nothing any more. They hold from the next run that starts.",
       access: "write",
+      audit,
       params: { name: queueNameParam },
       body: { schema: queueInput },
       entity: queueEntity,
@@ -64,9 +77,9 @@ export const queueFeature: Feature = {
         const { concurrency, rate, perKey, restOn429 } = body;
         const limits = { concurrency, rate, perKey, restOn429 };
         const change = { limits, pausedUntil: toPausedUntil(body) };
-        const { queue, isNew, freedKeys } = await putQueue(parts.store, namespaceId, name, change);
-        await announceQueue(parts, freedKeys);
-        return { status: isNew ? 201 : 200, body: await show(parts, namespaceId, queue) };
+        const saved = (await saveQueue(parts.store, namespaceId, name, change))!;
+        await announceQueue(parts, saved);
+        return { status: saved.isNew ? 201 : 200, body: await show(parts, namespaceId, saved.queue) };
       },
     }),
 
@@ -109,6 +122,7 @@ export const queueFeature: Feature = {
       operationId: "deleteQueue",
       summary: "Delete a queue that nothing names",
       access: "write",
+      audit,
       params: { name: queueNameParam },
       entity: queueEntity,
       answers: { 204: { is: "It is gone." } },
@@ -127,6 +141,7 @@ export const queueFeature: Feature = {
       description:
         "None of its runs starts until it is resumed, or until the instant given. What runs goes on.",
       access: "write",
+      audit,
       params: { name: queueNameParam },
       body: { schema: pauseInput, isOptional: true },
       entity: queueEntity,
@@ -145,6 +160,7 @@ export const queueFeature: Feature = {
       operationId: "resumeQueue",
       summary: "Resume a queue",
       access: "write",
+      audit,
       params: { name: queueNameParam },
       entity: queueEntity,
       mayBeMinimal: true,
@@ -157,6 +173,8 @@ export const queueFeature: Feature = {
   ],
 };
 
+const toWirePause = (until: Queue["pausedUntil"]) => (until === UNTIL_RESUMED ? "until resumed" : until);
+
 function requireQueueName(text: string): string {
   const name = queueNameParam.safeParse(text);
   if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
@@ -168,9 +186,9 @@ function requireFuture({ clock }: ApiParts, field: string, instant: Date | null 
 }
 
 async function pause(parts: ApiParts, namespaceId: string, name: string, until: Date | number | null) {
-  const paused = await pauseQueue(parts.store, namespaceId, name, until);
+  const paused = await saveQueue(parts.store, namespaceId, name, { pausedUntil: until });
   if (!paused) throw notFound("queue", name);
-  await announceQueue(parts, paused.freedKeys);
+  await announceQueue(parts, paused);
   return await show(parts, namespaceId, paused.queue);
 }
 

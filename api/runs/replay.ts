@@ -26,6 +26,7 @@ export const replayRoute = defineRoute({
   summary: "Replay a run that has ended, or a dead letter",
   description: "Makes a new run. The one that it replays stays as it is, a dead letter too.",
   access: "invoke",
+  audit: { not: "A run is a record of its own." },
   params: { id: idParam("The run's id.") },
   ownBody: { content: { "application/json": replayInput }, isOptional: true },
   answers: { 202: { is: "The new run, queued.", schema: runOutput, headers: ["location"] } },

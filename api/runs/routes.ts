@@ -1,4 +1,5 @@
 /** `/v1/runs`: list, get, logs, cancel, replay. */
+import type { z } from "zod";
 import { filteredPageOf, idParam, pageOf, toPage } from "../../core/contracts/common.ts";
 import { runLogQuery } from "../../core/contracts/log-query.ts";
 import {
@@ -92,6 +93,7 @@ export const runFeature: Feature = {
       summary: "Cancel a run",
       description: "One that waits ends at once. One that runs is asked to stop, and may still succeed.",
       access: "write",
+      audit: { resource: "runs/:id", summarize: ({ state }: z.output<typeof runOutput>) => ({ state }) },
       params,
       answers: {
         200: { is: "It has ended.", schema: runOutput },

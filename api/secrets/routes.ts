@@ -1,4 +1,5 @@
 /** Secrets of a function or of the whole namespace: written, named, removed, never read. */
+
 import { pageOf } from "../../core/contracts/common.ts";
 import { envName, functionNameParam } from "../../core/contracts/function.ts";
 import { secretInput, secretOutput, toWireSecret } from "../../core/contracts/secret.ts";
@@ -13,6 +14,7 @@ import {
 } from "../../core/store/secrets.ts";
 import type { ApiParts } from "../environment.ts";
 import { requireFunction } from "../functions/function-of-path.ts";
+import type { AuditSpec } from "../http/route.ts";
 import { defineRoute, type Feature, type Route } from "../http/route.ts";
 
 type Owner = Omit<SecretPlace, "name">;
@@ -79,6 +81,15 @@ function secretRoutes({ base, named, params, find }: Subject): Route[] {
     ...params,
     secret: envName.meta({ description: "The secret's name.", examples: ["API_KEY"] }),
   };
+  const audit: AuditSpec = {
+    resource: `${base.replace("/v1/", "")}/:secret`,
+    async read({ parts, owner: { namespaceId }, params }) {
+      const { functionId } = await find(parts, namespaceId, params as Record<string, string>);
+      const secrets = await listSecrets(parts.store, namespaceId, functionId);
+      const found = secrets.find(({ name }) => name === params["secret"]);
+      return found && toWireSecret(found);
+    },
+  };
   return [
     defineRoute({
       method: "PUT",
@@ -86,6 +97,7 @@ function secretRoutes({ base, named, params, find }: Subject): Route[] {
       operationId: `put${named.id}Secret`,
       summary: `Write a secret of ${named.is}`,
       access: "deploy",
+      audit,
       params: one,
       body: { schema: secretInput },
       answers: {
@@ -122,6 +134,7 @@ function secretRoutes({ base, named, params, find }: Subject): Route[] {
       operationId: `delete${named.id}Secret`,
       summary: `Remove a secret of ${named.is}`,
       access: "deploy",
+      audit,
       params: one,
       answers: { 204: { is: "It is gone." } },
       errors: { 404: ["not_found"] },

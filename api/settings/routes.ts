@@ -35,6 +35,10 @@ export const settingsFeature: Feature = {
       summary: "Set the namespace's settings",
       description: "All of them: each is given, null where it is not to be set any more.",
       access: "admin",
+      audit: {
+        resource: "settings",
+        read: ({ parts: { store }, owner: { namespaceId } }) => findSettings(store, namespaceId),
+      },
       body: { schema: settingsInput },
       entity: settingsEntity,
       mayBeMinimal: true,

@@ -1,4 +1,5 @@
 /** `/v1/signing-secrets`: what deliveries of the namespace are signed with, for those who verify them. */
+import type { z } from "zod";
 import { signingSecretsOutput, toWireSigningSecrets } from "../../core/contracts/signing-secret.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Sealer } from "../../core/secrets/sealer.ts";
@@ -11,6 +12,11 @@ function requireSealer({ sealer }: ApiParts): Sealer {
   const message = "Deliveries are not signed: the operator has not set BELLHOP_SECRETS_KEY.";
   throw new BellhopError("secrets_unavailable", 503, message);
 }
+
+/** When those were made that are valid now: nothing of them. */
+const toShownSigning = ({ items }: z.output<typeof signingSecretsOutput>) => ({
+  secrets: items.map(({ createdAt }) => ({ createdAt })),
+});
 
 export const signingFeature: Feature = {
   tag: "Signing",
@@ -38,6 +44,7 @@ export const signingFeature: Feature = {
       summary: "Make another signing secret",
       description: "The newest before it stays valid: both sign until the next rotation.",
       access: "admin",
+      audit: { resource: "signing-secrets", summarize: toShownSigning },
       answers: { 200: { is: "Those that are valid now.", schema: signingSecretsOutput } },
       errors: { 503: ["secrets_unavailable"] },
       async handle({ parts, context, owner: { namespaceId } }) {

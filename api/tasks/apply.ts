@@ -1,4 +1,5 @@
 /** `POST /v1/tasks/apply`: a whole set of tasks, each by its key, in one transaction: all of it is done, or nothing. */
+import type { z } from "zod";
 import { IN_PLAIN_WORDS } from "../../core/contracts/plain-words.ts";
 import type { taskInput } from "../../core/contracts/task-input.ts";
 import {
@@ -37,6 +38,11 @@ export const applyRoute = (schema: ReturnType<typeof taskInput>) =>
     description:
       "Each item is put by its key. With `prune`, tasks with a key that the set no longer names are removed, by a label.",
     access: "write",
+    audit: {
+      resource: "tasks",
+      isChange: (_request, body) => !(body as Applied).dryRun,
+      summarize: countChanges,
+    },
     ownBody: { content: { "application/json": applyInput(schema) } },
     keepsSource: true,
     answers: { 200: { is: "What was done to each.", schema: applyOutput } },
@@ -62,6 +68,15 @@ export const applyRoute = (schema: ReturnType<typeof taskInput>) =>
       return { status: 200, body: { dryRun, items: done.items } };
     },
   });
+
+type Applied = z.output<typeof applyOutput>;
+
+/** Each task's own history has what became of it. */
+function countChanges({ items }: Applied): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { change } of items) counts[change] = (counts[change] ?? 0) + 1;
+  return counts;
+}
 
 interface TaskSet {
   /** By their keys; not validated besides. */

@@ -1,4 +1,6 @@
 /** `POST /v1/tasks/{id}/backfill`: runs for instants that have passed, as a bulk action. */
+
+import type { z } from "zod";
 import { type Backfill, type BackfillInput, backfillInput } from "../../core/contracts/backfill.ts";
 import { bulkOutput, dryRunOutput, toWireBackfill, toWireBulk } from "../../core/contracts/bulk.ts";
 import { BACKFILL } from "../../core/domain/bulk.ts";
@@ -12,6 +14,7 @@ import { inTransaction } from "../../core/store/transaction.ts";
 import { demandScope } from "../auth/scopes.ts";
 import { defineRoute, type RouteSettings } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
+import { identifyTask } from "./audit-task.ts";
 
 export const backfillRoute = ({ time }: RouteSettings) =>
   defineRoute({
@@ -22,6 +25,12 @@ export const backfillRoute = ({ time }: RouteSettings) =>
     description:
       "A bulk action, which is read, listed and aborted as such. It needs the scope `invoke` besides. An instant gets a run whether or not it had one.",
     access: "write",
+    audit: {
+      resource: "tasks/:id",
+      identify: identifyTask,
+      isChange: (_request, body) => (body as { id: string | null }).id !== null,
+      summarize: (body: z.output<typeof bulkOutput>) => ({ bulk: body.id, backfill: body.backfill }),
+    },
     body: { schema: backfillInput(() => time.now()) },
     answers: {
       200: { is: "Of a dry run: how many instants there are.", schema: dryRunOutput },

@@ -24,6 +24,7 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
     operationId: "createTasks",
     summary: "Make up to 1,000 tasks, each for itself",
     access: "write",
+    audit: { not: "Tasks are made by the thousand: a task says itself who made it." },
     ownBody: { content: { "application/json": batchInput(schema) } },
     keepsSource: true,
     answers: { 200: { is: "What became of each.", schema: batchOutput } },

@@ -20,6 +20,7 @@ import { readJsonBody } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import { defineRoute } from "../http/route.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
+import { taskAudit } from "./audit-task.ts";
 import { readNewTask } from "./http-body.ts";
 import { putTaskIn, retryTakenKeys } from "./put-task.ts";
 import { taskEntity } from "./task-entity.ts";
@@ -33,6 +34,7 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
     description:
       "Makes the task where none has the key. What is left out has its default. A schedule that stays the same keeps its grid, and a pause stays; the same definition once more changes nothing.",
     access: "write",
+    audit: { ...taskAudit, isChange: ({ query }) => (query as z.output<typeof putQuery>).dryRun !== "true" },
     params: { id: taskParam },
     query: putQuery,
     ownBody: { content: { "application/json": schema } },

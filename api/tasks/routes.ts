@@ -1,4 +1,5 @@
 /** `/v1/tasks`: create, list, get, change, cancel, pause, resume, run now, and a task's runs. */
+
 import { z } from "zod";
 import {
   filteredPageOf,
@@ -35,6 +36,7 @@ import { defineRoute, type Feature, type Route, type RouteSettings } from "../ht
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { readRunPage } from "../runs/page.ts";
 import { applyRoute } from "./apply.ts";
+import { taskAudit } from "./audit-task.ts";
 import { backfillRoute } from "./backfill.ts";
 import { batchRoute } from "./batch.ts";
 import { createTask } from "./create.ts";
@@ -82,6 +84,7 @@ function writingRoutes({ time }: RouteSettings): Route[] {
       operationId: "createTask",
       summary: "Make a task",
       access: "write",
+      audit: { not: "Tasks are made by the thousand: a task says itself who made it." },
       ownBody: { content: { "application/json": newSchema } },
       keepsSource: true,
       mayBeMinimal: true,
@@ -122,6 +125,7 @@ function writingRoutes({ time }: RouteSettings): Route[] {
         operationId: "changeTask",
         summary: "Change a task",
         access: "write",
+        audit: taskAudit,
         ownBody: { content: { "application/json": taskPatch } },
         keepsSource: true,
         entity: taskEntity,
@@ -219,6 +223,7 @@ const runRoutes: Route[] = ofTask([
     description:
       "Of a function's task with another `input`, of an http task with another `body`, if one is given.",
     access: "invoke",
+    audit: { not: "A run is a record of its own." },
     ownBody: { content: { "application/json": runNowInput }, isOptional: true },
     answers: {
       200: {

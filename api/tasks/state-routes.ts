@@ -1,8 +1,10 @@
 /** Cancelling, removing, pausing and resuming a task. */
+
 import { taskOutput, toWireTask } from "../../core/contracts/task-output.ts";
 import { cancelTask, pauseTask, removeTask, resumeTask } from "../../core/store/tasks/change.ts";
 import { defineRoute, type Route } from "../http/route.ts";
 import { announceCancelled } from "./announce-cancelled.ts";
+import { taskAudit as audit } from "./audit-task.ts";
 import { ofTask } from "./name-task.ts";
 import { taskEntity } from "./task-entity.ts";
 
@@ -16,6 +18,7 @@ export const stateRoutes: Route[] = ofTask([
     summary: "Remove a task",
     description: "What waits of it is cancelled. Its runs stay readable until the retention.",
     access: "write",
+    audit,
     entity: taskEntity,
     answers: { 204: { is: "It is gone." } },
     errors: { 404: ["not_found"] },
@@ -33,6 +36,7 @@ export const stateRoutes: Route[] = ofTask([
     summary: "Cancel a task",
     description: "Ends the task and its runs that wait, and asks those that run to stop. It may be repeated.",
     access: "write",
+    audit,
     keepsSource: true,
     entity: taskEntity,
     mayBeMinimal: true,
@@ -52,6 +56,7 @@ export const stateRoutes: Route[] = ofTask([
     operationId: "pauseTask",
     summary: "Hold back a task's occurrences",
     access: "write",
+    audit,
     keepsSource: true,
     entity: taskEntity,
     mayBeMinimal: true,
@@ -69,6 +74,7 @@ export const stateRoutes: Route[] = ofTask([
     operationId: "resumeTask",
     summary: "Let a paused task go on",
     access: "write",
+    audit,
     keepsSource: true,
     entity: taskEntity,
     mayBeMinimal: true,

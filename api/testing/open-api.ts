@@ -191,6 +191,7 @@ export async function openApi({
     probes: createProbes(registry, {}, {}),
     functionCaps,
     ...{ publicUrl, corsOrigins, mail },
+    afterCommit: (work) => work(parts),
   };
   const app = createApp(parts);
   after(async () => {

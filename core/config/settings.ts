@@ -213,6 +213,7 @@ const SETTINGS = {
     1,
     3_650,
   ),
+  BELLHOP_AUDIT_RETENTION_DAYS: whole("how many days the audit log is kept", 400, 1, 3_650),
   WORKER_ADDRESS: text(
     "where the API reaches this worker, host:port; without it, its HOST, or the machine's first outer address, and its PORT",
   ),

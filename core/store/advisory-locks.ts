@@ -12,4 +12,6 @@ export const ADVISORY_LOCKS = {
   installSqlFunctions: 7_236_007,
   /** With the hash of a place as its second half (joins/joinable-runs.ts). */
   joinRuns: 7_236_008,
+  /** With the hash of what is changed as its second half (audit-log.ts). */
+  changeResource: 7_236_009,
 } as const;

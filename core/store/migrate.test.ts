@@ -86,6 +86,7 @@ const LATER = [
   "0068-hook-places",
   "0069-keys",
   "0070-namespaces",
+  "0073-audit-log",
   "0079-waiting-callers",
 ];
 

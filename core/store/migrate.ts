@@ -59,6 +59,7 @@ import * as sharesOfIntake from "./migrations/0067-shares-of-intake.ts";
 import * as hookPlaces from "./migrations/0068-hook-places.ts";
 import * as keys from "./migrations/0069-keys.ts";
 import * as namespaces from "./migrations/0070-namespaces.ts";
+import * as auditLog from "./migrations/0073-audit-log.ts";
 import * as waitingCallers from "./migrations/0079-waiting-callers.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -119,6 +120,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0068-hook-places": hookPlaces,
   "0069-keys": keys,
   "0070-namespaces": namespaces,
+  "0073-audit-log": auditLog,
   "0079-waiting-callers": waitingCallers,
 };
 

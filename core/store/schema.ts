@@ -1,5 +1,6 @@
 /** The tables as Kysely knows them. Truth is the migrations; this mirrors them. */
 import type { ColumnType, Generated } from "kysely";
+import type { ActorKind } from "../contracts/audit.ts";
 import type { CapturedMessage } from "../contracts/captured-email.ts";
 import type { AttemptRecord } from "../contracts/run.ts";
 import type { StoredPolicy } from "../contracts/stored-policy.ts";
@@ -55,6 +56,23 @@ export interface Database {
     previous_until: ColumnType<Date | null, undefined, Date | null>;
     /** What its secret ends with, to know it by; null where the release before made it. */
     ending: ColumnType<string | null, string | undefined, string>;
+  };
+  /** Append-only: rows are added, and deleted by the retention and with their namespace. */
+  audit_log: {
+    id: string;
+    namespace_id: string;
+    /** An `operationId` of the API. */
+    action: string;
+    resource: string;
+    status: number;
+    actor_kind: ActorKind;
+    actor_key_id: string;
+    actor_name: string;
+    address: string | null;
+    before: Jsonb<JsonObject> | null;
+    after: Jsonb<JsonObject> | null;
+    /** About the installation, in the log of the namespace `default`. */
+    for_operators: Generated<boolean>;
   };
   functions: {
     id: string;

@@ -147,7 +147,7 @@ export class LimitedRuns {
       notifier: { notify() {}, async flush() {} },
       ends: this.openEnds(this.store),
       ...COUNTERS,
-      ...{ aheadMs: 2_000, leaseMs: LEASE_MS, judge: ANY_TIME, retentionDays: 30 },
+      ...{ aheadMs: 2_000, leaseMs: LEASE_MS, judge: ANY_TIME, retentionDays: 30, auditRetentionDays: 400 },
     };
   }
 

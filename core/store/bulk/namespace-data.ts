@@ -2,6 +2,7 @@
  * All that belongs to a namespace, table by table, in an order in which it can be deleted. A table that is new is to be named
  * here, or among those of the installation (namespace-data.test.ts).
  */
+import { MAY_REMOVE_AUDIT } from "../audit-log.ts";
 import type { Transaction } from "../transaction.ts";
 
 /** How many of each kind were deleted. */
@@ -55,6 +56,15 @@ const RETURNED_PERMITS: Deletion = {
     SELECT count(*)::int AS "returnedPermits" FROM gone`,
 };
 
+/** It is append-only to whoever does not say that he may. */
+const AUDIT_LOG: Deletion = {
+  ...{ kind: "auditEntries", tables: ["audit_log"], mostRows: 1_000 },
+  text: `WITH gone AS (
+      DELETE FROM audit_log WHERE id = ANY(ARRAY(
+        SELECT id FROM audit_log, ${MAY_REMOVE_AUDIT} WHERE namespace_id = $1 LIMIT $2)) RETURNING 1)
+    SELECT count(*)::int AS "auditEntries" FROM gone`,
+};
+
 /** What a call that is written late may leave: none of these refers to a row of the namespace. */
 const LATE: readonly Deletion[] = [
   ENDED_RUNS,
@@ -91,6 +101,7 @@ const DELETIONS: readonly Deletion[] = [
   ofNamespace("settings", "namespace_settings"),
   ofNamespace("signingSecrets", "signing_secrets"),
   ofNamespace("enqueueRoles", "enqueue_roles"),
+  AUDIT_LOG,
   ofNamespace("keys", "api_keys"),
 ];
 

@@ -29,9 +29,16 @@ export interface QueueChange {
   pausedUntil?: Date | number | null | undefined;
 }
 
-export interface ChangedQueue {
+/** What is committed of a change, and has to be settled. */
+export interface SavedQueue {
   queue: Queue;
   isNew: boolean;
+  namespaceId: string;
+  /** It has a limit that claims under way do not know of. */
+  isUncounted: boolean;
+}
+
+export interface ChangedQueue extends Pick<SavedQueue, "queue" | "isNew"> {
   /** The limit keys whose permits can be granted to runs that wait. */
   freedKeys: string[];
 }
@@ -102,13 +109,22 @@ export async function putQueue(
   return (await changeQueue(store, namespaceId, name, change))!;
 }
 
-/** Undefined: there is none, and no limits to make it with. */
 async function changeQueue(
-  store: Store,
+  ...given: [store: Store, namespaceId: string, name: string, change: QueueChange]
+): Promise<ChangedQueue | undefined> {
+  const saved = await saveQueue(...given);
+  if (!saved) return;
+  const { queue, isNew } = saved;
+  return { queue, isNew, freedKeys: await settleQueue(given[0], saved) };
+}
+
+/** Makes or changes it; what follows, `settleQueue` does. Undefined: there is none, and no limits to make it with. */
+export async function saveQueue(
+  store: Pick<Store, "pool">,
   namespaceId: string,
   name: string,
   change: QueueChange,
-): Promise<ChangedQueue | undefined> {
+): Promise<SavedQueue | undefined> {
   const changed = await inTransaction(store.pool, async (tx) => {
     // One change at a time of a queue that is not there yet, too; and none while they are counted.
     await tx.pool.query("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", [namespaceId]);
@@ -129,12 +145,21 @@ async function changeQueue(
     return { row, isNew: !standing, isUncounted };
   });
   if (!changed) return;
-  const key = queueKey(namespaceId, name);
-  if (changed.isUncounted) await countNewLimit(store, key);
+  const { row, isNew, isUncounted } = changed;
+  return { queue: toQueue(row), isNew, namespaceId, isUncounted };
+}
+
+/** To be called once the change is committed; the limit keys whose permits can be granted to runs that wait. */
+export async function settleQueue(
+  store: Store,
+  { queue, namespaceId, isUncounted }: SavedQueue,
+): Promise<string[]> {
+  const key = queueKey(namespaceId, queue.name);
+  if (isUncounted) await countNewLimit(store, key);
   const freedKeys = await revokePermits(store, key);
   // The end of a pause does it.
-  if (changed.row.pausedUntil === null) await lineUpRuns(store, namespaceId, key);
-  return { queue: toQueue(changed.row), isNew: changed.isNew, freedKeys };
+  if (queue.pausedUntil === null) await lineUpRuns(store, namespaceId, key);
+  return freedKeys;
 }
 
 /** Pauses it until then, or resumes it. Undefined: there is none. */

@@ -1,5 +1,7 @@
 /** Chapter "Namespaces and keys". */
+import { readSettings } from "../../../core/config/settings.ts";
 import { MAX_KEY_FUNCTIONS, MAX_KEY_NAME_CHARS, MAX_OVERLAP_MS } from "../../../core/contracts/key.ts";
+import { MAX_AUDITED_CHARS } from "../../../core/domain/audit.ts";
 import { MAX_KEYS } from "../../../core/store/manage-keys.ts";
 import { MAX_NAMESPACES } from "../../../core/store/namespaces.ts";
 import { held, n, type Statement } from "./statement.ts";
@@ -10,7 +12,17 @@ const WHOAMI = "api/keys/whoami.test.ts";
 const NAMESPACES_TEST = "api/namespaces/namespaces.test.ts";
 const DELETION = "core/store/bulk/delete-namespace.test.ts";
 
+const AUDIT = "core/domain/audit.test.ts";
+
 export const KEYS: Statement[] = [
+  {
+    says: `and stay for BELLHOP_AUDIT_RETENTION_DAYS (${readSettings(["BELLHOP_AUDIT_RETENTION_DAYS"], {}).BELLHOP_AUDIT_RETENTION_DAYS})`,
+    heldBy: [["core/store/audit-log.test.ts", "the retention removes what is older"]],
+  },
+  held(`A value of more than ${n(MAX_AUDITED_CHARS)} characters of JSON is told by its length`, [
+    AUDIT,
+    "a long value is told by its length",
+  ]),
   held(
     `is a 409 namespace_taken, and there are at most ${n(MAX_NAMESPACES)} (409 too_many_namespaces)`,
     [NAMESPACES_TEST, "a name is taken once, also by several at once, and by one that is going"],

@@ -1,0 +1,110 @@
+/**
+ * An audited change and its entry in the log are one transaction: neither is there without the other, and what is answered
+ * is in the log. A handler need not know; what it makes known to others is held back until the commit.
+ */
+import { isDeepStrictEqual } from "node:util";
+import type { Context } from "hono";
+import type { ActorKind } from "../../core/contracts/audit.ts";
+import { describeChange } from "../../core/domain/audit.ts";
+import { lockResource, recordAudit } from "../../core/store/audit-log.ts";
+import { newId } from "../../core/store/ids.ts";
+import { type KeyOwner, SETTING_KEY_NAME } from "../../core/store/keys.ts";
+import { openNestedStore } from "../../core/store/nested-store.ts";
+import { inTransaction, type Transaction } from "../../core/store/transaction.ts";
+import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
+import { deferEffects } from "../http/defer-effects.ts";
+import type { AuditedRequest, AuditSpec, Route } from "../http/route.ts";
+
+export type InChange = <Answered>(work: (parts: ApiParts) => Promise<Answered>) => Promise<Answered>;
+
+interface Asked {
+  parts: ApiParts;
+  context: Context<ApiEnv>;
+  owner: KeyOwner;
+  params: Record<string, string>;
+  query: unknown;
+}
+
+const isSpec = (audit: Route["audit"]): audit is AuditSpec => audit !== undefined && "resource" in audit;
+
+/** Whether its handler is called within the transaction. */
+export const isRecorded = ({ audit }: Route): boolean => isSpec(audit) && audit.by !== "handler";
+
+/** Does the work, and writes the entry. Where it throws, nothing stays of either. */
+export async function recordChange<Answered>(
+  route: Route,
+  asked: Asked,
+  work: (parts: ApiParts) => Promise<Answered>,
+): Promise<Answered> {
+  const { audit, operationId } = route;
+  if (!isSpec(audit)) throw new Error(`${operationId} is not audited`);
+  const { parts, context, owner } = asked;
+  const provideBody = await keepBody(route, context);
+  const { answer, release } = await inTransaction(parts.store.pool, async (tx) => {
+    provideBody();
+    const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
+    const request = await identify(audit, { ...asked, parts: deferred.parts });
+    const known = fillIn(audit.resource, request.params);
+    if (known !== undefined) await lockResource(tx, owner.namespaceId, known);
+    const before = known === undefined ? undefined : await audit.read?.(request);
+    const answer = await work(deferred.parts);
+    await writeEntry(tx, { audit, request, before, action: operationId, address: addressOf(context) }, answer);
+    return { answer, release: deferred.release };
+  });
+  await release();
+  return answer;
+}
+
+/** It comes at its sender's pace, and no transaction waits for it. Read anew where the transaction is done once more. */
+async function keepBody({ ownBody, audit }: Route, context: Context<ApiEnv>): Promise<() => void> {
+  if (!ownBody || (isSpec(audit) && audit.by === "handler")) return () => {};
+  const body = await context.req.text();
+  return () => {
+    context.req.bodyCache = { text: Promise.resolve(body) as never };
+  };
+}
+
+async function identify(audit: AuditSpec, request: AuditedRequest): Promise<AuditedRequest> {
+  if (!audit.identify) return request;
+  return { ...request, params: { ...request.params, ...(await audit.identify(request)) } };
+}
+
+/** Undefined where something that it names is not known. */
+function fillIn(resource: string, names: AuditedRequest["params"]): string | undefined {
+  const parts = resource.split("/").map((part) => (part.startsWith(":") ? names[part.slice(1)] : part));
+  return parts.includes(undefined) ? undefined : parts.join("/");
+}
+
+interface Change {
+  audit: AuditSpec;
+  request: AuditedRequest;
+  before: object | undefined;
+  action: string;
+  address: string | null;
+}
+
+async function writeEntry(tx: Transaction, change: Change, answer: unknown): Promise<void> {
+  const { audit, request, before, action, address } = change;
+  const { status, body } = answer as { status: number; body?: Record<string, unknown> };
+  if (audit.isChange && !audit.isChange(request, body)) return;
+  const params = { ...(body as Record<string, string> | undefined), ...dropUnknown(request.params) };
+  const { keyId, keyName, namespaceId } = request.owner;
+  const after = audit.read ? await audit.read({ ...request, params }) : audit.summarize?.(body as never);
+  if (audit.read && isDeepStrictEqual(before, after)) return;
+  const actorKind: ActorKind = keyName === SETTING_KEY_NAME ? "setting" : "key";
+  await recordAudit(tx, {
+    ...{ id: newId(), namespaceId, isOfInstallation: audit.isOfInstallation ?? false },
+    ...{ action, status, actorKind, actorKeyId: keyId, actorName: keyName, address },
+    resource: fillIn(audit.resource, params) ?? audit.resource,
+    ...describeChange(before, after),
+  });
+}
+
+const dropUnknown = (params: AuditedRequest["params"]) =>
+  Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));
+
+/** Where the connection comes from; null in a test without one. */
+function addressOf(context: Context<ApiEnv>): string | null {
+  const address = incomingOf(context)?.socket.remoteAddress;
+  return address?.replace(/^::ffff:(?=\d+\.)/, "") ?? null;
+}

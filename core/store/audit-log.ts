@@ -1,0 +1,123 @@
+/**
+ * The audit log. An entry is written in the transaction that makes its change, and stays as it is until the retention, or
+ * until its namespace is deleted.
+ */
+import { createHash } from "node:crypto";
+import type { AuditEntry } from "../contracts/audit.ts";
+import { ADVISORY_LOCKS } from "./advisory-locks.ts";
+import type { QueryScope } from "./database.ts";
+import { firstIdOf, isId, madeAtOf } from "./ids.ts";
+import { toJsonText } from "./json-text.ts";
+import { DEFAULT_NAMESPACE } from "./keys.ts";
+import type { Transaction } from "./transaction.ts";
+
+export interface NewAuditEntry extends AuditEntry {
+  namespaceId: string;
+  /** It is about the installation: it stands in the log of the namespace `default`, for operators. */
+  isOfInstallation: boolean;
+}
+
+/**
+ * Held to the end of the transaction: of two audited changes of one resource the second reads what the first has left.
+ * `resource` as entries name it.
+ */
+export async function lockResource(
+  { pool }: Transaction,
+  namespaceId: string,
+  resource: string,
+): Promise<void> {
+  await pool.query({
+    name: "lock-audited-resource",
+    text: `SELECT pg_advisory_xact_lock(${ADVISORY_LOCKS.changeResource}, $1)`,
+    values: [createHash("sha256").update(`${namespaceId}/${resource}`).digest().readInt32BE()],
+  });
+}
+
+/** Part of the transaction that makes the change. */
+export async function recordAudit({ pool }: Transaction, entry: NewAuditEntry): Promise<void> {
+  const { id, namespaceId, action, resource, status, actorKind, actorKeyId, actorName, address } = entry;
+  await pool.query({
+    name: "record-audit",
+    text: `INSERT INTO audit_log (id, namespace_id, for_operators, action, resource, status, actor_kind, actor_key_id,
+        actor_name, address, before, after)
+      SELECT $1, CASE WHEN $3::boolean THEN (SELECT n.id FROM namespaces n WHERE n.name = '${DEFAULT_NAMESPACE}') ELSE $2::uuid END,
+        $3::boolean, $4, $5, $6, $7, $8, $9, $10, $11, $12`,
+    values: [
+      ...[
+        id,
+        namespaceId,
+        entry.isOfInstallation,
+        action,
+        resource,
+        status,
+        actorKind,
+        actorKeyId,
+        actorName,
+      ],
+      ...[address, entry.before && toJsonText(entry.before), entry.after && toJsonText(entry.after)],
+    ],
+  });
+}
+
+export interface AuditFilter {
+  actor?: string | undefined;
+  action?: string | undefined;
+  resource?: string | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
+}
+
+export interface AuditPage {
+  limit: number;
+  beforeId: string | undefined;
+  /** Those of the installation are shown, too. */
+  isOperator: boolean;
+}
+
+/** Newest first; one more than `limit`, so that the caller knows whether there is a next page. */
+export async function listAudit(
+  { pool }: QueryScope,
+  namespaceId: string,
+  { actor, action, resource, from, to }: AuditFilter,
+  { limit, beforeId, isOperator }: AuditPage,
+): Promise<(AuditEntry & { at: Date })[]> {
+  const values: unknown[] = [namespaceId];
+  const conditions = ["namespace_id = $1", ...(isOperator ? [] : ["NOT for_operators"])];
+  const given = (value: unknown) => `$${values.push(value)}`;
+  if (actor !== undefined)
+    conditions.push(isId(actor) ? `actor_key_id = ${given(actor)}` : `actor_name = ${given(actor)}`);
+  if (action !== undefined) conditions.push(`action = ${given(action)}`);
+  if (resource !== undefined) {
+    const inside = given(`${escapeLike(resource)}/%`);
+    conditions.push(`(resource = ${given(resource)} OR resource LIKE ${inside})`);
+  }
+  if (from) conditions.push(`id >= ${given(firstIdOf(from))}`);
+  if (to) conditions.push(`id < ${given(firstIdOf(to))}`);
+  if (beforeId !== undefined) conditions.push(`id < ${given(beforeId)}`);
+  const { rows } = await pool.query<AuditEntry>(
+    `SELECT id, action, resource, status, actor_kind AS "actorKind", actor_key_id AS "actorKeyId",
+       actor_name AS "actorName", address, before, after
+     FROM audit_log WHERE ${conditions.join(" AND ")} ORDER BY id DESC LIMIT ${given(limit + 1)}`,
+    values,
+  );
+  return rows.map((row) => ({ ...row, at: madeAtOf(row.id) }));
+}
+
+const escapeLike = (text: string) => text.replaceAll(/[\\%_]/g, "\\$&");
+
+/** SQL: a row that is there, once the transaction may delete from the log. */
+export const MAY_REMOVE_AUDIT = "(SELECT set_config('bellhop.removes_audit', 'on', true)) AS permission";
+
+/** Removes up to `limit` entries from before that instant; how many. */
+export async function removeExpiredAudit(
+  { pool }: Transaction,
+  before: Date,
+  limit: number,
+): Promise<number> {
+  const { rowCount } = await pool.query(
+    `DELETE FROM audit_log WHERE id = ANY(ARRAY(
+       SELECT id FROM audit_log, ${MAY_REMOVE_AUDIT} WHERE id < $1 ORDER BY id LIMIT $2))`,
+    [firstIdOf(before), limit],
+  );
+  return rowCount ?? 0;
+}
