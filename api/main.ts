@@ -153,6 +153,10 @@ export async function startApi(
   const functionCaps = toFunctionCaps(settings);
   const features = apiFeatures({ clock, time, functionCaps, publicUrl: settings.BELLHOP_PUBLIC_URL });
   for (const feature of features) feature.prepare?.();
+  const watch = createKeyWatch({
+    ...{ store: followed, clock, listener },
+    onError: (error) => log.warn({ error }, "the keys of open streams were not looked at; soon again"),
+  });
   const parts: ApiParts = {
     store,
     callables: createCallables(
@@ -165,7 +169,7 @@ export async function startApi(
     direct: measureCalls(line, metrics),
     edge,
     keyring: createKeyring({
-      ...{ store, listener, watch: createKeyWatch({ store: followed, clock, listener }) },
+      ...{ store, listener, watch },
       settingKeys: new Map(apiKeys.map((key, index) => [key, operators[index]!])),
       onError: (error) => log.warn({ error }, "that a key was used was not recorded"),
     }),

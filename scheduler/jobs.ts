@@ -28,6 +28,7 @@ import {
   removeFinishedTasks,
   removeIdempotencyKeys,
   removeInvalidTasks,
+  removeKeys,
 } from "./removal-jobs.ts";
 import { createReringBackoff, type ReringBackoff } from "./rering-overdue.ts";
 import { createUnfiredWatch, watchRuns } from "./watch-expectations.ts";
@@ -84,6 +85,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "ended bulk actions", everyMs: HOUR_MS, run: removeBulks },
     { name: "invalid tasks", everyMs: HOUR_MS, run: removeInvalidTasks },
     { name: "events", everyMs: HOUR_MS, run: removeEvents },
+    { name: "ended keys", everyMs: HOUR_MS, run: removeKeys },
     { name: "audit log", everyMs: HOUR_MS, run: removeAudit },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];

@@ -8,6 +8,7 @@ import { removeExpiredGroups } from "../core/store/errors/groups.ts";
 import { removeExpiredEvents } from "../core/store/events/record.ts";
 import { removeExpiredExpectations } from "../core/store/expectations/expire.ts";
 import { removeExpiredKeys } from "../core/store/idempotency.ts";
+import { removeEndedKeys } from "../core/store/manage-keys.ts";
 import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { removeFiredDebounces } from "../core/store/tasks/debounce.ts";
 import { removeExpiredTasks } from "../core/store/tasks/expire.ts";
@@ -69,6 +70,13 @@ export async function removeEvents(context: JobContext): Promise<void> {
   while ((await removeExpiredEvents(store, before, EVENT_BATCH)) === EVENT_BATCH);
   while ((await removeExpiredGroups(store, before, EVENT_BATCH)) === EVENT_BATCH);
   while ((await removeExpiredExpectations(store, before, EVENT_BATCH)) === EVENT_BATCH);
+}
+
+/** Of keys that were revoked, or have expired: as long as runs. */
+export async function removeKeys(context: JobContext): Promise<void> {
+  const { store } = context;
+  const before = retentionStart(context);
+  while ((await removeEndedKeys(store, before, KEY_BATCH)) === KEY_BATCH);
 }
 
 /** Longer than what it tells of: who changed something is asked later. */

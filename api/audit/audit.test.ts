@@ -1,9 +1,9 @@
 /** Who changed what: read back from the log, which is held to the document and to the changes themselves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULT_SETTINGS } from "../testing/default-settings.ts";
 import { apiFeatures } from "../features.ts";
 import type { Route } from "../http/route.ts";
+import { DEFAULT_SETTINGS } from "../testing/default-settings.ts";
 import { type Answer, openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
@@ -71,10 +71,12 @@ test("a day's work of three keys in two namespaces is read back from their logs"
   const { operator } = api;
   await make(operator, "POST", "/v1/namespaces", { name: "day-billing" });
   const there = { "bellhop-namespace": "day-billing" };
-  const boss = (await operator.call("POST", "/v1/keys", { headers: there, body: { name: "boss", scopes: ["admin"] } }))
-    .body;
+  const boss = (
+    await operator.call("POST", "/v1/keys", { headers: there, body: { name: "boss", scopes: ["admin"] } })
+  ).body;
   const admin = api.withKey(boss.key);
-  const ci = (await make(admin, "POST", "/v1/keys", { name: "ci", scopes: ["read", "write", "deploy"] })).body;
+  const ci = (await make(admin, "POST", "/v1/keys", { name: "ci", scopes: ["read", "write", "deploy"] }))
+    .body;
   const deployer = api.withKey(ci.key);
   await make(deployer, "PUT", "/v1/functions/greet", { source: SOURCE, env: { TOKEN: SECRET } });
   await make(deployer, "PUT", "/v1/secrets/API_KEY", { value: SECRET });
@@ -93,7 +95,8 @@ test("a day's work of three keys in two namespaces is read back from their logs"
   await make(admin, "POST", "/v1/signing-secrets/rotate");
   await make(admin, "POST", `/v1/keys/${ci.id}/rotate`, { overlap: "0s" });
   await make(admin, "POST", "/v1/queues/mail/pause");
-  const bulk = (await make(admin, "POST", "/v1/bulk", { action: "pause", resource: "tasks", filter: {} })).body;
+  const bulk = (await make(admin, "POST", "/v1/bulk", { action: "pause", resource: "tasks", filter: {} }))
+    .body;
   await make(admin, "DELETE", `/v1/functions/greet/hooks/${hook.id}`);
   await make(admin, "DELETE", "/v1/secrets/API_KEY");
   await make(admin, "DELETE", "/v1/tasks/nightly");
@@ -126,10 +129,13 @@ test("a day's work of three keys in two namespaces is read back from their logs"
   const { actor } = of("createKey").at(-1)!;
   assert.deepEqual([actor.kind, of("putQueue")[0]!.actor.kind], ["setting", "key"]);
   assert.equal(of("putQueue")[0]!.actor.keyId, ci.id);
-  assert.deepEqual(of("putQueue").map(({ before, after }) => [before?.["concurrency"], after?.["concurrency"]]), [
-    [1, 5],
-    [undefined, 1],
-  ]);
+  assert.deepEqual(
+    of("putQueue").map(({ before, after }) => [before?.["concurrency"], after?.["concurrency"]]),
+    [
+      [1, 5],
+      [undefined, 1],
+    ],
+  );
   assert.equal(of("putQueue")[1]!.before, null);
   assert.deepEqual(of("changeTask")[0]!.before!["schedule"], { every: "1h" });
   assert.deepEqual(of("changeTask")[0]!.after!["schedule"], { every: "2h" });
@@ -137,14 +143,17 @@ test("a day's work of three keys in two namespaces is read back from their logs"
   assert.deepEqual(of("revokeKey")[0]!.before, { revokedAt: null });
   assert.equal(of("createBulkAction")[0]!.after!["action"], "pause");
 
-  const all = JSON.stringify(log) + JSON.stringify((await api.store.pool.query("SELECT * FROM audit_log")).rows);
+  const all =
+    JSON.stringify(log) + JSON.stringify((await api.store.pool.query("SELECT * FROM audit_log")).rows);
   for (const secret of [SECRET, boss.key, ci.key, hook.token]) assert.ok(!all.includes(secret));
 
   const ofInstallation = await readLog(operator, "?resource=namespaces/day-billing");
   assert.deepEqual(tell(ofInstallation), ["admin createNamespace namespaces/day-billing"]);
   const other = await api.newTenant();
   assert.deepEqual(await readLog(other), []);
-  assert.deepEqual(tell(await readLog(admin, `?actor=${boss.id}&resource=queues`)), ["boss pauseQueue queues/mail"]);
+  assert.deepEqual(tell(await readLog(admin, `?actor=${boss.id}&resource=queues`)), [
+    "boss pauseQueue queues/mail",
+  ]);
   assertProblem(await deployer.call("GET", "/v1/audit"), 401, "unauthenticated");
   const reader = await api.newCaller(other.namespaceId, ["read", "write", "deploy", "invoke"]);
   assertProblem(await reader.call("GET", "/v1/audit"), 403, "forbidden");
@@ -155,7 +164,10 @@ test("an operator's key in the log of default is of its kind, and others do not 
   await make(api.operator, "POST", "/v1/namespaces", { name });
   await make(api.operator, "DELETE", `/v1/namespaces/${name}`);
   const [entry] = await readLog(api.operator, `?resource=namespaces/${name}&action=deleteNamespace`);
-  assert.deepEqual([entry!.actor.kind, entry!.before, entry!.after], ["setting", { state: "active" }, { state: "deleting" }]);
+  assert.deepEqual(
+    [entry!.actor.kind, entry!.before, entry!.after],
+    ["setting", { state: "active" }, { state: "deleting" }],
+  );
   const admin = await api.newCaller(api.operator.namespaceId, ["admin"]);
   assert.deepEqual(await readLog(admin, "?resource=namespaces"), []);
 });
@@ -167,7 +179,8 @@ test("what changes nothing has no entry: a refusal, a dry run, the same once mor
   await make(tenant, "PUT", "/v1/queues/mail", { concurrency: 1 });
   const headers = { "idempotency-key": "once" };
   const keyed = { headers, body: { name: "ci", scopes: ["read"] } };
-  for (let time = 0; time < 2; time += 1) assert.equal((await tenant.call("POST", "/v1/keys", keyed)).status, 201);
+  for (let time = 0; time < 2; time += 1)
+    assert.equal((await tenant.call("POST", "/v1/keys", keyed)).status, 201);
   const made = await readLog(tenant);
   assert.equal(made.length, 3);
   await make(tenant, "PUT", "/v1/tasks/k", TASK);
@@ -175,7 +188,11 @@ test("what changes nothing has no entry: a refusal, a dry run, the same once mor
   await make(tenant, "POST", "/v1/tasks/apply", { items: [task], dryRun: true });
   await make(tenant, "POST", "/v1/bulk", { action: "pause", resource: "tasks", filter: {}, dryRun: true });
   await make(tenant, "PUT", "/v1/queues/mail", { concurrency: 1 });
-  assertProblem(await tenant.call("PUT", "/v1/queues/mail", { body: { concurrency: -1 } }), 422, "invalid_input");
+  assertProblem(
+    await tenant.call("PUT", "/v1/queues/mail", { body: { concurrency: -1 } }),
+    422,
+    "invalid_input",
+  );
   assertProblem(await tenant.call("DELETE", "/v1/queues/default"), 409, "queue_in_use");
   assert.deepEqual(await readLog(tenant), made);
 });
@@ -198,11 +215,13 @@ test("a change that cannot be logged is not made, and a change that is not made 
 test("of two changes of one thing at once, the second begins where the first has ended", async () => {
   const tenant = await api.newTenant();
   const values = Array.from({ length: 8 }, (_, index) => index + 1);
-  await Promise.all(
-    values.map((concurrency) => make(tenant, "PUT", "/v1/queues/mail", { concurrency })),
+  await Promise.all(values.map((concurrency) => make(tenant, "PUT", "/v1/queues/mail", { concurrency })));
+  const log = (await readLog(tenant)).toSorted((a, b) =>
+    a.before === null ? -1 : b.before === null ? 1 : 0,
   );
-  const log = (await readLog(tenant)).toSorted((a, b) => (a.before === null ? -1 : b.before === null ? 1 : 0));
-  const next = new Map<unknown, unknown>(log.map(({ before, after }) => [before?.["concurrency"] ?? null, after!["concurrency"]]));
+  const next = new Map<unknown, unknown>(
+    log.map(({ before, after }) => [before?.["concurrency"] ?? null, after!["concurrency"]]),
+  );
   assert.equal(log.length, values.length);
   let [at, steps]: [unknown, number] = [null, 0];
   for (; next.has(at); at = next.get(at)) steps += 1;

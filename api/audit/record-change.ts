@@ -48,7 +48,11 @@ export async function recordChange<Answered>(
     if (known !== undefined) await lockResource(tx, owner.namespaceId, known);
     const before = known === undefined ? undefined : await audit.read?.(request);
     const answer = await work(deferred.parts);
-    await writeEntry(tx, { audit, request, before, action: operationId, address: addressOf(context) }, answer);
+    await writeEntry(
+      tx,
+      { audit, request, before, action: operationId, address: addressOf(context) },
+      answer,
+    );
     return { answer, release: deferred.release };
   });
   await release();

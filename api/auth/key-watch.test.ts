@@ -31,7 +31,7 @@ function open() {
       ring = handler;
     },
   };
-  const watch = createKeyWatch({ store, clock, listener });
+  const watch = createKeyWatch({ store, clock, listener, onError: assert.fail });
   return { clock, watch, ring: () => ring({ ids: [], resync: false }) };
 }
 
@@ -88,6 +88,7 @@ test("nothing is looked at while nobody watches", async () => {
 test("a database that is away for a moment ends no stream", async () => {
   const clock = createManualClock();
   let isAway = true;
+  const errors: string[] = [];
   const pool = {
     query: (...given: unknown[]) => (isAway ? Promise.reject(new Error("away")) : query(...given)),
   };
@@ -95,14 +96,43 @@ test("a database that is away for a moment ends no stream", async () => {
   const watch = createKeyWatch({
     ...{ store: { ...store, pool: pool as never }, clock },
     listener: { on: async () => {} },
+    onError: (error) => errors.push((error as Error).message),
   });
   const key = await storeKey();
   const told: string[] = [];
   watch.watch(key, () => told.push("ended"));
   await clock.advance(LOOK_EVERY_MS);
   await until(async () => clock.sleepers > 0 || undefined);
-  assert.deepEqual(told, []);
+  assert.deepEqual([told, errors], [[], ["away"]]);
   isAway = false;
   await change(key, { revoked_at: new Date() });
   await pass(clock, () => told.length > 0);
+});
+
+test("a bell that rings during a look has the keys looked at again, and a look is given up in time", async () => {
+  const looks: { timeoutMs: number; answer(rows: object[]): void }[] = [];
+  const pool = {
+    query: ({ query_timeout }: { query_timeout: number }) =>
+      new Promise((resolve) => looks.push({ timeoutMs: query_timeout, answer: (rows) => resolve({ rows }) })),
+  };
+  let ring = () => {};
+  const watch = createKeyWatch({
+    ...{ store: { ...store, pool: pool as never }, clock: createManualClock(), onError: assert.fail },
+    listener: {
+      on: async (_channel: string, handler: (bell: Bell) => void) => {
+        ring = () => handler({ ids: [], resync: false });
+      },
+    },
+  });
+  const key = generateKey();
+  const told = Promise.withResolvers<void>();
+  watch.watch(key, () => told.resolve());
+  ring();
+  ring();
+  assert.equal(looks.length, 1);
+  assert.ok(looks[0]!.timeoutMs <= 1_000);
+  looks[0]!.answer([{ hash: hashKey(key) }]);
+  await until(async () => looks[1]);
+  looks[1]!.answer([]);
+  await told.promise;
 });

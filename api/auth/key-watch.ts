@@ -1,6 +1,7 @@
 /**
  * Keys that streams are open with, looked at again and again, all of them by one statement: a stream ends with its key.
- * States: idle (no key is watched) → waiting → looking → waiting … → idle. A bell cuts the waiting short.
+ * States: idle (no key is watched) → waiting → looking → waiting … → idle. A bell cuts the waiting short; one that comes
+ * while it looks has it look once more.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { QueryScope } from "../../core/store/database.ts";
@@ -9,6 +10,8 @@ import type { Listener } from "../../core/store/listen.ts";
 
 /** How often, where no bell says that one was revoked. */
 export const LOOK_EVERY_MS = 500;
+/** A look that has no answer by then is given up, and the next one goes by another connection. */
+export const LOOK_TIMEOUT_MS = 1_000;
 
 export interface KeyWatch {
   /** Calls `onInvalid` once the key is not valid any more; what it answers is called by who does not care any longer. */
@@ -19,6 +22,8 @@ export interface KeyWatchParts {
   store: QueryScope;
   clock: Clock;
   listener: Pick<Listener, "on">;
+  /** The keys could not be looked at; they are soon looked at again. */
+  onError(error: unknown): void;
 }
 
 interface Watched {
@@ -27,12 +32,15 @@ interface Watched {
   callbacks: Set<() => void>;
 }
 
-export function createKeyWatch({ store, clock, listener }: KeyWatchParts): KeyWatch {
+export function createKeyWatch({ store, clock, listener, onError }: KeyWatchParts): KeyWatch {
   const watched = new Map<string, Watched>();
   let isLooking = false;
+  /** A bell rang during the look: what it tells of may have come too late for that. */
+  let isRung = false;
   let stopWaiting = () => {};
 
   async function look(): Promise<void> {
+    isRung = isLooking;
     if (isLooking || watched.size === 0) return;
     stopWaiting();
     isLooking = true;
@@ -41,6 +49,7 @@ export function createKeyWatch({ store, clock, listener }: KeyWatchParts): KeyWa
       const valid = await findValidHashes(
         store,
         asked.map(([, { hash }]) => hash),
+        LOOK_TIMEOUT_MS,
       );
       const known = new Set(valid.map((hash) => hash.toString("base64")));
       for (const [key, { callbacks }] of asked) {
@@ -48,11 +57,13 @@ export function createKeyWatch({ store, clock, listener }: KeyWatchParts): KeyWa
         watched.delete(key);
         for (const onInvalid of callbacks) onInvalid();
       }
-    } catch {
-      // A database that is away shows nobody anything meanwhile, and who reads from it tells of that.
+    } catch (error) {
+      // No stream ends for that: a database that is away shows nobody anything meanwhile.
+      onError(error);
     } finally {
       isLooking = false;
-      wait();
+      if (isRung) void look();
+      else wait();
     }
   }
 

@@ -6,7 +6,7 @@ import type { Json } from "../../core/json.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
-const { newTenant, newCaller, anonymous } = await openApi();
+const { newTenant, newCaller, anonymous, parts } = await openApi();
 
 // biome-ignore lint/suspicious/noExplicitAny: what a line holds is what the tests check
 type Line = any;
@@ -234,4 +234,29 @@ test("an export asks for the scope read", async () => {
   assertProblem(await anonymous.call("GET", "/v1/export"), 401, "unauthenticated");
   const invoker = await newCaller(tenant.namespaceId, ["invoke"]);
   assertProblem(await invoker.call("GET", "/v1/export"), 403, "forbidden");
+});
+
+test("it breaks off before its end where its key is not valid any more", async () => {
+  const tenant = await fill();
+  const { watch } = parts.keyring;
+  let [end, hasLeft] = [() => {}, false];
+  parts.keyring.watch = (key, onInvalid) => {
+    assert.equal(key, tenant.key);
+    end = onInvalid;
+    return () => {
+      hasLeft = true;
+    };
+  };
+  try {
+    const { body } = await tenant.request("GET", "/v1/export");
+    const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
+    assert.match((await reader.read()).value!, /"kind":"settings"/);
+    end();
+    let rest = "";
+    for (let read = await reader.read(); !read.done; read = await reader.read()) rest += read.value;
+    assert.doesNotMatch(rest, /"kind":"end"/);
+    assert.ok(hasLeft);
+  } finally {
+    parts.keyring.watch = watch;
+  }
 });

@@ -18,6 +18,7 @@ import { listSecrets } from "../../core/store/secrets.ts";
 import { findSettings } from "../../core/store/settings.ts";
 import { findExportedKeys } from "../../core/store/tasks/find-exported-keys.ts";
 import { listTasks } from "../../core/store/tasks/read.ts";
+import { readKey } from "../auth/authenticate.ts";
 import type { ApiParts } from "../environment.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 
@@ -39,8 +40,11 @@ export const exportFeature: Feature = {
       access: "read",
       keepsSource: true,
       answers: { 200: { is: "All of it.", content: { "application/x-ndjson": exportLine } } },
-      async handle({ parts, owner: { namespaceId } }) {
-        const lines = listLines(parts, namespaceId);
+      async handle({ parts, context, owner: { namespaceId } }) {
+        const key = readKey(context).key!;
+        const lines = listWhileValid(listLines(parts, namespaceId), (onInvalid) =>
+          parts.keyring.watch(key, onInvalid),
+        );
         return { status: 200, contentType: "application/x-ndjson", content: toStream(lines) } as const;
       },
     }),
@@ -50,6 +54,25 @@ export const exportFeature: Feature = {
 /** Read as the client takes it: no more than a page is held. */
 const toStream = (lines: AsyncIterable<ExportLine>): ReadableStream<Uint8Array> =>
   ReadableStream.from(toBytes(lines));
+
+/** Without its last line, the `end`, where the key is not valid any more. */
+async function* listWhileValid(
+  lines: AsyncIterable<ExportLine>,
+  watchKey: (onInvalid: () => void) => () => void,
+): AsyncGenerator<ExportLine> {
+  let isValid = true;
+  const unwatch = watchKey(() => {
+    isValid = false;
+  });
+  try {
+    for await (const line of lines) {
+      if (!isValid) return;
+      yield line;
+    }
+  } finally {
+    unwatch();
+  }
+}
 
 async function* toBytes(lines: AsyncIterable<ExportLine>): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();

@@ -203,7 +203,8 @@ test("a key that is revoked while the body of its request comes does nothing any
 test("the secret before a rotation gets nobody anything that lasts longer than its overlap", async () => {
   const tenant = await api.newTenant();
   const { id, key } = (await make(tenant, { scopes: ["admin"] })).body;
-  const rotated = (await tenant.call("POST", `/v1/keys/${id}/rotate`, { body: { overlap: "1h" } })).body;
+  const own = api.withKey(key);
+  const rotated = (await own.call("POST", `/v1/keys/${id}/rotate`, { body: { overlap: "1h" } })).body;
   const old = await until(async () => {
     const { expiresAt } = (await whoami(key)).body.key;
     return expiresAt === rotated.previousUntil ? api.withKey(key) : undefined;
@@ -214,6 +215,36 @@ test("the secret before a rotation gets nobody anything that lasts longer than i
     assertProblem(await old.call("POST", `/v1/keys/${id}/rotate`, { body }), 403, "forbidden", ["expiresAt"]);
   const { body: current } = await whoami(rotated.key);
   assert.deepEqual([current.key.id, current.key.expiresAt], [id, null]);
+});
+
+test("a rotation within the overlap of the one before is refused, unless it leaves the new secret alone", async () => {
+  const tenant = await api.newTenant();
+  const { id, key: old } = (await make(tenant)).body;
+  const rotate = (body: object = {}) => tenant.call("POST", `/v1/keys/${id}/rotate`, { body: body as never });
+  const { key } = (await rotate()).body;
+  for (const body of [{}, { overlap: "1s" }]) assertProblem(await rotate(body), 409, "key_rotating");
+  for (const each of [old, key]) assert.equal((await whoami(each)).status, 200);
+  const last = (await rotate({ overlap: "0s" })).body.key;
+  for (const each of [old, key]) await until(async () => (await whoami(each)).status === 401 || undefined);
+  assert.equal((await whoami(last)).status, 200);
+  assert.equal((await rotate()).status, 200);
+});
+
+test("an admin's or operator's key is rotated with itself alone: nobody acts under another's name", async () => {
+  const tenant = await api.newTenant();
+  const { id, key } = (await make(tenant, { scopes: ["admin"] })).body;
+  const { namespace } = (await tenant.call("GET", "/v1/whoami")).body;
+  const there = { "bellhop-namespace": namespace };
+  const given = { headers: there, body: { name: "ops", scopes: ["operator"] } };
+  const ops = (await api.operator.call("POST", "/v1/keys", given)).body;
+  for (const rotated of [id, ops.id]) {
+    const path = `/v1/keys/${rotated}/rotate`;
+    assertProblem(await tenant.call("POST", path), 403, "forbidden");
+    assertProblem(await api.operator.call("POST", path, { headers: there }), 403, "forbidden");
+  }
+  for (const each of [key, ops.key]) assert.equal((await whoami(each)).status, 200);
+  assert.equal((await api.withKey(key).call("POST", `/v1/keys/${id}/rotate`)).status, 200);
+  assert.equal((await api.withKey(ops.key).call("POST", `/v1/keys/${ops.id}/rotate`)).status, 200);
 });
 
 test("after a rotation both secrets are the key's, until the overlap is over", async () => {

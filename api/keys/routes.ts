@@ -12,7 +12,7 @@ import {
   whoamiOutput,
 } from "../../core/contracts/key.ts";
 import { findBeyond, type KeyPowers } from "../../core/domain/key-limits.ts";
-import { BellhopError, conflict, invalidField, notFound } from "../../core/errors.ts";
+import { BellhopError, invalidField, notFound } from "../../core/errors.ts";
 import { newId } from "../../core/store/ids.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
 import { createKey, findStoredKey, listKeys, revokeKey, rotateKey } from "../../core/store/manage-keys.ts";
@@ -28,6 +28,14 @@ const params = { id: idParam("The key's id.") };
 function demandOwnPowers(owner: KeyPowers, wanted: KeyPowers): void {
   const beyond = findBeyond(owner, wanted);
   if (beyond) throw new BellhopError("forbidden", 403, `${beyond.field}: ${beyond.message}`, [beyond]);
+}
+
+/** 403 where the caller would get the secret of another who manages keys, and act under its name. */
+function demandOwnKey({ keyId }: KeyOwner, { id, scopes }: StoredKey): void {
+  if (id === keyId || !scopes.some((scope) => scope === "admin" || scope === "operator")) return;
+  const message =
+    "An admin's or operator's key is rotated with itself alone: revoke it, or make another one.";
+  throw new BellhopError("forbidden", 403, message);
 }
 
 async function requireKey({ store }: ApiParts, { namespaceId }: KeyOwner, id: string): Promise<StoredKey> {
@@ -121,18 +129,18 @@ export const keyFeature: Feature = {
       operationId: "rotateKey",
       summary: "Give a key another secret",
       description:
-        "The one before stays valid for a while. All else of the key stays, its id and its expiry too.",
+        "The one before stays valid for a while. All else of the key stays, its id and its expiry too. An admin's or operator's key is rotated with itself alone.",
       access: "admin",
       audit,
       params,
       body: { schema: rotationInput, isOptional: true },
       answers: { 200: { is: "The key, with its new secret.", schema: shownKeyOutput } },
-      errors: { 404: ["not_found"], 409: ["key_not_valid"] },
+      errors: { 404: ["not_found"], 409: ["key_not_valid", "key_rotating"] },
       async handle({ parts, context, owner, params: { id }, body: { overlap } }) {
         const found = await requireKey(parts, owner, id);
         demandOwnPowers(owner, found);
+        demandOwnKey(owner, found);
         const rotated = await rotateKey(parts.store, found.id, overlap);
-        if (!rotated) throw conflict("The key is revoked or expired: make another one.", "key_not_valid");
         parts.notifier.notify("bellhop_keys", [found.id]);
         context.header("cache-control", "no-store");
         return { status: 200, body: { ...toWireKey(rotated.key), key: rotated.secret } };

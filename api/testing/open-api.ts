@@ -173,7 +173,7 @@ export async function openApi({
     edge,
     keyring: createKeyring({
       ...{ store, listener, settingKeys: new Map([[operatorKey, operator!]]), onError: ignore },
-      watch: createKeyWatch({ store, clock: systemClock, listener }),
+      watch: createKeyWatch({ store, clock: systemClock, listener, onError: ignore }),
     }),
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
     completionTokens: withSecrets ? completionTokens : undefined,

@@ -82,6 +82,7 @@ export const PROBLEM_CODES = {
   invalid_json: "The body is not JSON, or is nested too deeply.",
   invalid_multipart: "The multipart body cannot be read.",
   key_not_valid: "The key is revoked or expired.",
+  key_rotating: "The secret before the key's last rotation is still valid.",
   mailbox_off: "E-mails are not captured here.",
   method_not_allowed: "The path takes other methods: see `Allow`.",
   no_such_route: "No route has this path.",

@@ -104,14 +104,19 @@ export async function findKey({ pool }: QueryScope, key: string): Promise<FoundK
   return { owner, validForMs, isUseDue };
 }
 
-/** Those of the hashes that open something. */
-export async function findValidHashes({ pool }: QueryScope, hashes: Buffer[]): Promise<Buffer[]> {
-  const { rows } = await pool.query<{ hash: Buffer }>(
-    `SELECT h.hash FROM unnest($1::bytea[]) AS h (hash) WHERE EXISTS (
+/** Those of the hashes that open something. `timeoutMs`: it is given up then, with its connection. */
+export async function findValidHashes(
+  { pool }: QueryScope,
+  hashes: Buffer[],
+  timeoutMs?: number,
+): Promise<Buffer[]> {
+  const { rows } = await pool.query<{ hash: Buffer }>({
+    ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }),
+    text: `SELECT h.hash FROM unnest($1::bytea[]) AS h (hash) WHERE EXISTS (
        SELECT FROM api_keys k JOIN namespaces n ON n.id = k.namespace_id
        WHERE (k.key_hash = h.hash OR (k.previous_hash = h.hash AND k.previous_until > now())) AND ${IS_VALID})`,
-    [hashes],
-  );
+    values: [hashes],
+  });
   return rows.map(({ hash }) => hash);
 }
 

@@ -3,7 +3,7 @@
  * rotations, after which the secret before stays valid for a while. The setting's keys are none of these.
  */
 import type { StoredKey } from "../contracts/key.ts";
-import { BellhopError } from "../errors.ts";
+import { BellhopError, conflict } from "../errors.ts";
 import type { QueryScope } from "./database.ts";
 import { isId } from "./ids.ts";
 import { generateKey, hashKey, IS_STORED } from "./keys.ts";
@@ -79,20 +79,42 @@ export async function revokeKey({ pool }: QueryScope, id: string): Promise<void>
   await pool.query("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", [id]);
 }
 
-/** Another secret; the one before stays valid for `overlapMs`, and one from before that no longer. Undefined: it is not valid. */
-export async function rotateKey(
-  { pool }: QueryScope,
-  id: string,
-  overlapMs: number,
-): Promise<KeyWithSecret | undefined> {
+/** Removes up to `limit` keys that were revoked or expired before that instant; how many. Those of the setting stay. */
+export async function removeEndedKeys({ pool }: QueryScope, before: Date, limit: number): Promise<number> {
+  const { rowCount } = await pool.query(
+    `DELETE FROM api_keys WHERE id = ANY(ARRAY(
+       SELECT k.id FROM api_keys k JOIN namespaces n ON n.id = k.namespace_id
+       WHERE (k.revoked_at IS NOT NULL OR k.expires_at IS NOT NULL) AND least(k.revoked_at, k.expires_at) < $1
+         AND ${IS_STORED} ORDER BY least(k.revoked_at, k.expires_at) LIMIT $2))`,
+    [before, limit],
+  );
+  return rowCount ?? 0;
+}
+
+/**
+ * Another secret; the one before stays valid for `overlapMs`. 409 where the key is not valid, or the secret before its last
+ * rotation still is: somebody may not have changed to the new one yet. Without an overlap all before it end.
+ */
+export async function rotateKey({ pool }: QueryScope, id: string, overlapMs: number): Promise<KeyWithSecret> {
   const secret = generateKey();
   const { rows } = await pool.query<StoredKey>(
     `UPDATE api_keys k SET key_hash = $2, ending = $3, previous_hash = k.key_hash,
        previous_until = now() + $4 * interval '1 millisecond'
-     WHERE k.id = $1 AND ${IS_VALID} RETURNING ${COLUMNS}`,
+     WHERE k.id = $1 AND ${IS_VALID} AND ($4 = 0 OR NOT coalesce(k.previous_until > now(), false))
+     RETURNING ${COLUMNS}`,
     [id, hashKey(secret), endingOf(secret), overlapMs],
   );
-  return rows[0] && { key: rows[0], secret };
+  if (rows[0]) return { key: rows[0], secret };
+  const { rows: standing } = await pool.query<Pick<StoredKey, "previousUntil">>(
+    `SELECT k.previous_until AS "previousUntil" FROM api_keys k WHERE k.id = $1 AND ${IS_VALID}`,
+    [id],
+  );
+  if (!standing[0]) throw conflict("The key is revoked or expired: make another one.", "key_not_valid");
+  const until = standing[0].previousUntil?.toISOString();
+  throw conflict(
+    `The secret before the last rotation is valid until ${until}: rotate after that, or with an overlap of 0s, which ends it and the present one at once.`,
+    "key_rotating",
+  );
 }
 
 const endingOf = (secret: string) => secret.slice(-ENDING_CHARS);

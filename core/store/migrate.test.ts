@@ -87,6 +87,7 @@ const LATER = [
   "0069-keys",
   "0070-namespaces",
   "0073-audit-log",
+  "0074-ended-keys",
   "0079-waiting-callers",
 ];
 

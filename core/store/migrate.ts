@@ -60,6 +60,7 @@ import * as hookPlaces from "./migrations/0068-hook-places.ts";
 import * as keys from "./migrations/0069-keys.ts";
 import * as namespaces from "./migrations/0070-namespaces.ts";
 import * as auditLog from "./migrations/0073-audit-log.ts";
+import * as endedKeys from "./migrations/0074-ended-keys.ts";
 import * as waitingCallers from "./migrations/0079-waiting-callers.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -121,6 +122,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0069-keys": keys,
   "0070-namespaces": namespaces,
   "0073-audit-log": auditLog,
+  "0074-ended-keys": endedKeys,
   "0079-waiting-callers": waitingCallers,
 };
 

@@ -76,6 +76,14 @@ export const KEYS: Statement[] = [
     KEYS_TEST,
     "after a rotation both secrets are the key's, until the overlap is over",
   ]),
+  held("Until then another rotation is a 409 key_rotating", [
+    KEYS_TEST,
+    "a rotation within the overlap of the one before is refused",
+  ]),
+  held("A key with the scope admin or operator is rotated with itself alone (403)", [
+    KEYS_TEST,
+    "an admin's or operator's key is rotated with itself alone",
+  ]),
   held("a key that is revoked or expired is a 409 key_not_valid", [
     KEYS_TEST,
     "a revoked key is refused, by another API's memory too, and stays in the list",
