@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { etag } from "hono/etag";
 import { COMPLETE_PATH } from "../core/contracts/completion.ts";
 import { identify, requireKey } from "./auth/authenticate.ts";
+import { limitRequests } from "./auth/limit-requests.ts";
 import { limitBody } from "./bodies/body.ts";
 import { unknownToken } from "./completions/routes.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
@@ -22,7 +23,7 @@ import { spanOf, traceRequests } from "./http/trace-requests.ts";
 const PROBES = /^\/(healthz|readyz|metrics)$/;
 
 export function createApp(parts: ApiParts, features: readonly Feature[] = apiFeatures(parts)): Hono<ApiEnv> {
-  const { log, metrics, keyring, tracer, edge } = parts;
+  const { log, metrics, keyring, tracer, edge, requestRates } = parts;
   const routes = features.flatMap((feature) => feature.routes);
   // A slash at the end changes nothing; what stands behind a function's name is its own, and it sees it as it was sent.
   const app = new Hono<ApiEnv>({ strict: false });
@@ -40,6 +41,7 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
   app.use(
     "/v1/*",
     requireKey(keyring),
+    limitRequests(requestRates),
     limitBody(
       edge,
       (context) => identify(keyring, context),

@@ -15,6 +15,7 @@ import type { ApiMetrics } from "../core/telemetry/metrics/api.ts";
 import type { Probes } from "../core/telemetry/probes.ts";
 import type { Span, Tracer } from "../core/telemetry/tracing.ts";
 import type { Keyring } from "./auth/keyring.ts";
+import type { RequestRates } from "./auth/request-rates.ts";
 import type { Callables } from "./calls/callables.ts";
 import type { FinishWaiter } from "./calls/wait.ts";
 import type { DirectCaller } from "./direct/direct-caller.ts";
@@ -58,6 +59,7 @@ export interface ApiParts {
   direct: DirectCaller;
   keyring: Keyring;
   edge: Edge;
+  requestRates: RequestRates;
   /** Undefined where no key is set: then no secret is taken. */
   sealer: Sealer | undefined;
   /** Of attempts that are completed later. Undefined likewise: then none is. */

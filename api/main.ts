@@ -29,6 +29,7 @@ import { stopCompiler } from "../functions/build/compiler.ts";
 import { createApp } from "./app.ts";
 import { createKeyWatch } from "./auth/key-watch.ts";
 import { createKeyring } from "./auth/keyring.ts";
+import { createRequestRates } from "./auth/request-rates.ts";
 import { createCallables } from "./calls/callables.ts";
 import { createFinishWaiter } from "./calls/wait.ts";
 import { createCallerDemand, TOLD_FOR_MS } from "./direct/caller-demand.ts";
@@ -168,6 +169,7 @@ export async function startApi(
     ),
     direct: measureCalls(line, metrics),
     edge,
+    requestRates: createRequestRates(),
     keyring: createKeyring({
       ...{ store, listener, watch },
       settingKeys: new Map(apiKeys.map((key, index) => [key, operators[index]!])),

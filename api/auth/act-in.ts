@@ -24,5 +24,6 @@ export async function actIn(
   const namespace = await keyring.findNamespace(name);
   if (!namespace) throw new BellhopError("not_found", 404, `There is no namespace ${JSON.stringify(name)}.`);
   if (namespace.closedAt) throw namespaceClosed(name);
-  return { ...owner, namespaceId: namespace.id, namespace: namespace.name };
+  const { id: namespaceId, limits } = namespace;
+  return { ...owner, namespaceId, namespace: namespace.name, limits };
 }

@@ -23,7 +23,7 @@ async function open(t: TestContext) {
   app.use(async (context, next) => {
     context.set("owner", {
       ...{ keyId: "k", keyName: "k", namespaceId: "n", namespace: "n", scopes: ["admin"] },
-      ...{ functions: null, expiresAt: null },
+      ...{ functions: null, limits: null, expiresAt: null },
     });
     await next();
   });

@@ -9,6 +9,7 @@ import {
   functionOutput,
   toWireFunction,
 } from "../../core/contracts/function-output.ts";
+import type { NamespaceLimits } from "../../core/domain/namespace-limits.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
 import {
   changeFunction,
@@ -20,6 +21,7 @@ import {
 import { listFunctions } from "../../core/store/functions/functions.ts";
 import { removeFunction } from "../../core/store/functions/remove.ts";
 import { findRevision } from "../../core/store/functions/revisions.ts";
+import { demandRoom } from "../../core/store/namespace-limits.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import type { ApiParts } from "../environment.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
@@ -60,18 +62,18 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
       },
       errors: {
         400: ["invalid_multipart"],
+        409: ["limit_exceeded"],
         422: ["build_failed", "too_many_tags"],
         503: ["build_interrupted", "build_overloaded"],
       },
-      async handle({ parts, context, owner: { namespaceId }, params: { name }, inChange }) {
+      async handle({ parts, context, owner: { namespaceId, limits }, params: { name }, inChange }) {
         const { content, options } = await build(parts, context, namespaceId, name);
         return await inChange(async (parts) => {
           const deployed = await deployRevision(parts.store.db, namespaceId, name, content, options);
-          return {
-            status: deployed.created ? (201 as const) : (200 as const),
-            body: await announceDeployed(parts, deployed),
-            headers: { location: `/v1/functions/${deployed.fn.name}` },
-          };
+          const body = await announceDeployed(parts, deployed);
+          await demandCodeRoom(parts, namespaceId, limits, deployed, body.deployed.number === 1);
+          const headers = { location: `/v1/functions/${deployed.fn.name}` };
+          return { status: deployed.created ? (201 as const) : (200 as const), body, headers };
         });
       },
     }),
@@ -89,8 +91,8 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
       body: { schema: functionPatch },
       mayBeMinimal: true,
       answers: { 200: { is: "The function.", schema: deployedFunctionOutput } },
-      errors: { 404: ["not_found"], 422: ["too_many_tags"] },
-      async handle({ parts, owner: { namespaceId }, params, body }) {
+      errors: { 404: ["not_found"], 409: ["limit_exceeded"], 422: ["too_many_tags"] },
+      async handle({ parts, owner: { namespaceId, limits }, params, body }) {
         const name = requireName(params.name);
         const { traffic, tag, public: isPublic } = body;
         const takesTraffic = traffic === undefined ? undefined : traffic > 0;
@@ -101,6 +103,7 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
           isPublic,
         }));
         if (!changed) throw notFound("function", name);
+        await demandCodeRoom(parts, namespaceId, limits, changed);
         return { status: 200, body: await announceDeployed(parts, changed) };
       },
     }),
@@ -184,6 +187,18 @@ async function build(
   const contentHash = hashRevision(built.contentHash, limits, reuse);
   const content = { ...built, files, limits, reuse, contentHash };
   return { content, options: { takesTraffic, tag, isPublic, env } };
+}
+
+/** What stands may be deployed and changed, whatever there is of it. */
+async function demandCodeRoom(
+  { store }: ApiParts,
+  namespaceId: string,
+  limits: NamespaceLimits | null,
+  { created }: Deployed,
+  isFirst = false,
+): Promise<void> {
+  if (created) await demandRoom(store, namespaceId, limits, "codeBytes", 0);
+  if (created && isFirst) await demandRoom(store, namespaceId, limits, "functions", 0);
 }
 
 /** Tells whoever calls the function, and gives the answer. */

@@ -1,39 +1,15 @@
 /** Namespaces: the tenants of an installation, an operator's to make and to delete. */
-
 import { bulkOutput, toWireBulk } from "../../core/contracts/bulk.ts";
-import { listQuery, nameField, pageOf, toPage } from "../../core/contracts/common.ts";
+import { listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
 import { namespaceInput, namespaceOutput, toWireNamespace } from "../../core/contracts/namespace.ts";
-import { BellhopError } from "../../core/errors.ts";
 import { closeNamespace } from "../../core/store/bulk/delete-namespace.ts";
 import { createNamespace, findNamespace, listNamespaces } from "../../core/store/namespaces.ts";
 import { inTransaction } from "../../core/store/transaction.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
-import type { AuditSpec } from "../http/route.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
-
-const params = {
-  name: nameField.meta({ description: "The namespace's name.", examples: ["billing"] }),
-};
-
-/** 404 for what cannot be a name, too. */
-function readName(given: string): string {
-  const name = nameField.safeParse(given);
-  if (!name.success) throw noNamespace(given);
-  return name.data;
-}
-
-const noNamespace = (name: string) =>
-  new BellhopError("not_found", 404, `There is no namespace ${JSON.stringify(name)}.`);
-
-const audit: AuditSpec = {
-  resource: "namespaces/:name",
-  isOfInstallation: true,
-  async read({ parts: { store }, params: { name } }) {
-    const found = await findNamespace(store, name!);
-    return found && toWireNamespace(found);
-  },
-};
+import { limitRoutes } from "./limit-routes.ts";
+import { namespaceAudit, noNamespace, params, readName } from "./name-of-path.ts";
 
 export const namespaceFeature: Feature = {
   tag: "Namespaces",
@@ -45,7 +21,7 @@ export const namespaceFeature: Feature = {
       operationId: "createNamespace",
       summary: "Make a namespace",
       access: "operator",
-      audit,
+      audit: namespaceAudit,
       body: { schema: namespaceInput },
       mayBeMinimal: true,
       answers: { 201: { is: "The namespace.", schema: namespaceOutput, headers: ["location"] } },
@@ -94,7 +70,7 @@ export const namespaceFeature: Feature = {
       description:
         "Its keys stop at once, and it takes nothing new. What it has goes batch by batch, as a bulk action, which says how many of each kind went and outlives it. There is no way back. It may be repeated.",
       access: "operator",
-      audit,
+      audit: namespaceAudit,
       params,
       answers: {
         202: { is: "The bulk action that deletes it.", schema: bulkOutput, headers: ["location"] },
@@ -110,5 +86,6 @@ export const namespaceFeature: Feature = {
         return { status: 202, body: toWireBulk(bulk), headers: { location: `/v1/bulk/${bulk.id}` } };
       },
     }),
+    ...limitRoutes,
   ],
 };

@@ -12,6 +12,7 @@ const WITH_KEY = {
   403: ["forbidden"],
   404: ["not_found"],
   409: ["namespace_closed"],
+  429: ["rate_limited"],
 } as const;
 const QUERY = { 422: ["invalid_input"] } as const;
 const BODY = {

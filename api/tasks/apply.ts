@@ -47,13 +47,13 @@ export const applyRoute = (schema: ReturnType<typeof taskInput>) =>
     keepsSource: true,
     answers: { 200: { is: "What was done to each.", schema: applyOutput } },
     errors: {
-      409: ["task_key_taken"],
+      409: ["limit_exceeded", "task_key_taken"],
       422: ["unknown_calendar", "unknown_function", "unknown_queue", "unknown_secret"],
     },
-    async handle({ parts, context, owner: { namespaceId, keyId: by } }) {
+    async handle({ parts, context, owner: { namespaceId, keyId: by, limits } }) {
       const set = await readSet(await readJsonBody(context));
       const { store, ringer, notifier } = parts;
-      const request = { namespaceId, traceparent: traceparentOf(context), by };
+      const request = { namespaceId, limits, traceparent: traceparentOf(context), by };
       const apply = (tx: Transaction) => applySet(tx, parts, request, set);
       const { dryRun } = set;
       if (dryRun) {

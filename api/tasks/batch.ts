@@ -7,6 +7,7 @@ import { BellhopError } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { findMemberText, listElementTexts } from "../../core/json-source.ts";
 import { toProblem } from "../../core/problem.ts";
+import { findRoom, limitExceeded } from "../../core/store/namespace-limits.ts";
 import { type JsonBody, readJsonBody } from "../bodies/body.ts";
 import type { ApiParts } from "../environment.ts";
 import { hashContent } from "../http/content-hash.ts";
@@ -28,13 +29,17 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
     ownBody: { content: { "application/json": batchInput(schema) } },
     keepsSource: true,
     answers: { 200: { is: "What became of each.", schema: batchOutput } },
-    async handle({ parts, context, owner: { namespaceId, keyId: by } }) {
+    async handle({ parts, context, owner: { namespaceId, keyId: by, limits } }) {
       const given = readItems(await readJsonBody(context));
       const request = { namespaceId, traceparent: traceparentOf(context), by };
       const items: BatchItem[] = [];
+      const room = await findRoom(parts.store, namespaceId, limits, "tasks");
       let refused: BatchItem | undefined;
       for (const together of inSteps(given)) {
-        const create = ({ item }: Numbered) => createItem(parts, item, request, schema);
+        const create = async ({ item, index }: Numbered) =>
+          room === undefined || index < room
+            ? await createItem(parts, item, request, schema)
+            : toRefused(limitExceeded("tasks", limits!.tasks!));
         const made = await Promise.all(together.map(async (each) => refused ?? (await create(each))));
         for (const [at, { index }] of together.entries()) items[index] = made[at]!;
         // What comes after would wait for the database as long, one step after another.
@@ -103,10 +108,11 @@ async function createItem(
     const created = await createTask(parts, { ...request, body: readNewTask(item) }, schema);
     return { status: created.isDuplicate ? 200 : 201, task: toWireCreated(created) };
   } catch (error) {
-    const told = toBellhopError(error, parts.log);
-    return { status: told.status, problem: toProblem(told) };
+    return toRefused(toBellhopError(error, parts.log));
   }
 }
+
+const toRefused = (told: BellhopError): BatchItem => ({ status: told.status, problem: toProblem(told) });
 
 /** Each with its text: an http task's body is kept as it is written. */
 function readItems({ value, text }: JsonBody): JsonBody[] {

@@ -1,11 +1,13 @@
 import type { Dedup } from "../../core/contracts/dedup.ts";
 import type { newTaskInput } from "../../core/contracts/task-input.ts";
 import type { Task } from "../../core/contracts/task-output.ts";
+import type { NamespaceLimits } from "../../core/domain/namespace-limits.ts";
 import { invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { type DedupRequest, makeUnlessMade } from "../../core/store/dedup.ts";
 import { newId } from "../../core/store/ids.ts";
 import { takeTurn } from "../../core/store/joins/take-turns.ts";
+import { demandRoom } from "../../core/store/namespace-limits.ts";
 import { findFirstRunId } from "../../core/store/runs/read.ts";
 import * as tasks from "../../core/store/tasks/create.ts";
 import { debouncePlace, debounceTaskIn } from "../../core/store/tasks/debounce.ts";
@@ -36,6 +38,8 @@ export interface CreateRequest {
   traceparent: string | undefined;
   /** The key of who asks; null: nobody's. */
   by: string | null;
+  /** Of the namespace; left out: it has none. */
+  limits?: NamespaceLimits | null;
   /** Left out, one is made. */
   id?: string;
   /** Whether it may take the place of an earlier one by `debounce`; left out: it may not. */
@@ -45,12 +49,13 @@ export interface CreateRequest {
 /** The task that the body describes, made and rung; with `dedup`, the one that was made of the same within the window. */
 export async function createTask(
   { store, time, ringer, notifier, mail }: ApiParts,
-  { namespaceId, body, traceparent, by, id = newId(), mayJoin = false }: CreateRequest,
+  { namespaceId, body, traceparent, by, limits = null, id = newId(), mayJoin = false }: CreateRequest,
   schema: ReturnType<typeof newTaskInput>,
 ): Promise<CreatedTask> {
   const { task: input, dedup } = validate(schema, body);
   const debounce = readTaskDebounce(input, mayJoin);
   if (debounce && dedup) throw invalidField("dedup", "does not go with debounce");
+  await demandRoom(store, namespaceId, limits, "tasks", 1);
   await requireCallable(store, namespaceId, input.on, mail);
   const { input: runnable, functionId } = await requireRunnable(store, namespaceId, input, mail);
   const asked = { id, namespaceId, input: runnable, functionId, traceparent, by };

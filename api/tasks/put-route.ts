@@ -50,14 +50,14 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
     },
     errors: {
       404: ["not_found"],
-      409: ["task_cancelled", "task_key_taken"],
+      409: ["limit_exceeded", "task_cancelled", "task_key_taken"],
       422: ["unknown_calendar", "unknown_function", "unknown_queue", "unknown_secret"],
     },
-    async handle({ parts, context, owner: { namespaceId, keyId: by }, params: { id: name }, query }) {
+    async handle({ parts, context, owner: { namespaceId, keyId: by, limits }, params: { id: name }, query }) {
       const { store, time, mail, ringer, notifier } = parts;
       if (!isId(name)) requireKey(name);
       const body = readNewTask(await readJsonBody(context));
-      const request = { namespaceId, body, traceparent: traceparentOf(context), by };
+      const request = { namespaceId, limits, body, traceparent: traceparentOf(context), by };
       const put = async (tx: Transaction) => {
         const standing = await lockNamed(tx, namespaceId, name);
         const done = await putTaskIn(tx, parts, {

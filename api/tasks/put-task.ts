@@ -6,9 +6,11 @@ import { taskInput } from "../../core/contracts/task-input.ts";
 import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts";
 import { OWN_JSON_FIELD } from "../../core/contracts/task-spec.ts";
 import { diffDefinitions, type FieldChange, isOfSchedule } from "../../core/domain/definition-diff.ts";
+import type { NamespaceLimits } from "../../core/domain/namespace-limits.ts";
 import type { SetChange } from "../../core/domain/task-set.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
+import { demandRoom } from "../../core/store/namespace-limits.ts";
 import type { StagedRun } from "../../core/store/runs/staged-run.ts";
 import { createTaskIn } from "../../core/store/tasks/create.ts";
 import { changeTaskIn } from "../../core/store/tasks/redefine.ts";
@@ -20,6 +22,8 @@ import { requireRunnable } from "./require-runnable.ts";
 
 export interface PutRequest {
   namespaceId: string;
+  /** Of the namespace. */
+  limits: NamespaceLimits | null;
   /** Neither is validated yet. */
   key: Json;
   body: Json;
@@ -52,12 +56,13 @@ export async function putTaskIn(
   { mail }: Pick<ApiParts, "mail">,
   request: PutRequest,
 ): Promise<PutTask> {
-  const { namespaceId, standing, now, traceparent, by } = request;
+  const { namespaceId, limits, standing, now, traceparent, by } = request;
   const read = readDefinition(request);
   readTaskDebounce(read, false);
   const { input, functionId } = await requireRunnable(tx, namespaceId, read, mail);
   if (!standing) {
     const { task, run } = await createTaskIn(tx, { namespaceId, input, functionId, now, traceparent, by });
+    await demandRoom(tx, namespaceId, limits, "tasks", 0);
     const diff = diffDefinitions({}, toTaskDefinition(input), OWN_JSON_FIELD[input.spec.type]);
     return { change: "created", diff, task, runId: run?.runId, runs: run ? [run] : [] };
   }

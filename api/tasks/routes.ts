@@ -98,12 +98,19 @@ function writingRoutes({ time }: RouteSettings): Route[] {
       },
       errors: {
         404: ["not_found"],
-        409: ["duplicate_under_way", "task_key_taken"],
+        409: ["duplicate_under_way", "limit_exceeded", "task_key_taken"],
         422: ["unknown_calendar", "unknown_function", "unknown_queue", "unknown_secret"],
       },
-      async handle({ parts, context, owner: { namespaceId, keyId: by } }) {
+      async handle({ parts, context, owner: { namespaceId, keyId: by, limits } }) {
         const given = readNewTask(await readJsonBody(context));
-        const request = { namespaceId, body: given, traceparent: traceparentOf(context), by, mayJoin: true };
+        const request = {
+          namespaceId,
+          limits,
+          by,
+          body: given,
+          traceparent: traceparentOf(context),
+          mayJoin: true,
+        };
         const created = await createTask(parts, request, newSchema);
         const { id } = created.task;
         spanOf(context).set({ "bellhop.task.id": id });

@@ -32,6 +32,7 @@ import { createRecording, type Recording } from "../../test/support/recording.ts
 import { createApp } from "../app.ts";
 import { createKeyWatch } from "../auth/key-watch.ts";
 import { createKeyring } from "../auth/keyring.ts";
+import { createRequestRates } from "../auth/request-rates.ts";
 import type { Scope } from "../auth/scopes.ts";
 import { createCallables } from "../calls/callables.ts";
 import { createFinishWaiter } from "../calls/wait.ts";
@@ -171,6 +172,7 @@ export async function openApi({
     // No worker takes calls: all of them are queued.
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
     edge,
+    requestRates: createRequestRates(),
     keyring: createKeyring({
       ...{ store, listener, settingKeys: new Map([[operatorKey, operator!]]), onError: ignore },
       watch: createKeyWatch({ store, clock: systemClock, listener, onError: ignore }),

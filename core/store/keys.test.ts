@@ -57,7 +57,7 @@ test("the owner of a key is found, with its namespace and scopes", async () => {
     { ...found!.owner, keyId: "" },
     {
       ...{ keyId: "", keyName: "ci", namespaceId, namespace: "owners", scopes: ["read", "invoke"] },
-      ...{ functions: null, expiresAt: null },
+      ...{ functions: null, limits: null, expiresAt: null },
     },
   );
 });
@@ -94,7 +94,7 @@ test("the setting's keys have an id that stays, and their rows open nothing by t
   assert.notEqual(owners[0]!.keyId, owners[1]!.keyId);
   const { keyId: _, ...owner } = owners[0]!;
   assert.deepEqual(owner, {
-    ...{ keyName: "admin", scopes: ["operator"], functions: null, expiresAt: null },
+    ...{ keyName: "admin", scopes: ["operator"], functions: null, limits: null, expiresAt: null },
     ...{ namespace: DEFAULT_NAMESPACE, namespaceId: await ensureNamespace(db, DEFAULT_NAMESPACE) },
   });
   for (const key of keys) assert.equal(await findKey(store, key), undefined);

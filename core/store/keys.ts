@@ -1,6 +1,7 @@
 /** Namespaces and the keys bound to them. A key is stored as its SHA-256 only; 256 random bits need no slow hash. */
 import { createHash, randomBytes } from "node:crypto";
 import { sql } from "kysely";
+import { type NamespaceLimits, NO_NAMESPACE_LIMITS } from "../domain/namespace-limits.ts";
 import type { Db, QueryScope } from "./database.ts";
 import { newId } from "./ids.ts";
 
@@ -17,6 +18,8 @@ export interface KeyOwner {
   scopes: string[];
   /** The functions that it is for; null: it is not bound to any. */
   functions: string[] | null;
+  /** Of the namespace where it acts; null: none. */
+  limits: NamespaceLimits | null;
   /** When the secret that was shown ends: with its key, or before, where it is the one before a rotation. */
   expiresAt: Date | null;
 }
@@ -68,7 +71,7 @@ export async function recordSettingKeys({ db }: QueryScope, keys: readonly strin
       RETURNING id`.execute(db);
     owners.push({
       ...{ keyId: rows[0]!.id, keyName: SETTING_KEY_NAME, namespaceId, namespace: DEFAULT_NAMESPACE },
-      ...{ scopes: ["operator"], functions: null, expiresAt: null },
+      ...{ scopes: ["operator"], functions: null, limits: null, expiresAt: null },
     });
   }
   return owners;
@@ -85,7 +88,7 @@ const USE_IS_DUE = `(k.last_used_at IS NULL
   OR k.last_used_at < now() - ${USE_RECORDED_EVERY_MS} * interval '1 millisecond')`;
 
 const FIND_KEY = `
-  SELECT k.id AS "keyId", k.name AS "keyName", n.id AS "namespaceId", n.name AS namespace, k.scopes, k.functions,
+  SELECT k.id AS "keyId", k.name AS "keyName", n.id AS "namespaceId", n.name AS namespace, k.scopes, k.functions, n.limits,
     s.expires_at AS "expiresAt", ${USE_IS_DUE} AS "isUseDue",
     (extract(epoch FROM s.expires_at - now()) * 1000)::float8 AS "validForMs"
   FROM api_keys k JOIN namespaces n ON n.id = k.namespace_id,
@@ -100,8 +103,12 @@ export async function findKey({ pool }: QueryScope, key: string): Promise<FoundK
     values: [hashKey(key)],
   });
   if (!rows[0]) return undefined;
-  const { validForMs, isUseDue, ...owner } = rows[0];
-  return { owner, validForMs, isUseDue };
+  const { validForMs, isUseDue, limits, ...owner } = rows[0];
+  return {
+    owner: { ...owner, limits: limits && { ...NO_NAMESPACE_LIMITS, ...limits } },
+    validForMs,
+    isUseDue,
+  };
 }
 
 /** Those of the hashes that open something. `timeoutMs`: it is given up then, with its connection. */

@@ -88,6 +88,7 @@ const LATER = [
   "0070-namespaces",
   "0073-audit-log",
   "0074-ended-keys",
+  "0075-namespace-limits",
   "0079-waiting-callers",
 ];
 

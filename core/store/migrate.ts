@@ -61,6 +61,7 @@ import * as keys from "./migrations/0069-keys.ts";
 import * as namespaces from "./migrations/0070-namespaces.ts";
 import * as auditLog from "./migrations/0073-audit-log.ts";
 import * as endedKeys from "./migrations/0074-ended-keys.ts";
+import * as namespaceLimits from "./migrations/0075-namespace-limits.ts";
 import * as waitingCallers from "./migrations/0079-waiting-callers.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -123,6 +124,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0070-namespaces": namespaces,
   "0073-audit-log": auditLog,
   "0074-ended-keys": endedKeys,
+  "0075-namespace-limits": namespaceLimits,
   "0079-waiting-callers": waitingCallers,
 };
 

@@ -1,4 +1,6 @@
 /** Namespaces: the tenants of an installation. States: open → closed (it is being deleted) → gone. */
+
+import type { NamespaceLimits } from "../domain/namespace-limits.ts";
 import { conflict } from "../errors.ts";
 import type { QueryScope } from "./database.ts";
 import { newId } from "./ids.ts";
@@ -10,9 +12,11 @@ export interface Namespace {
   createdAt: Date;
   /** Since when it is being deleted; null: it is open. */
   closedAt: Date | null;
+  /** Null: none. */
+  limits: NamespaceLimits | null;
 }
 
-const COLUMNS = `id, name, created_at AS "createdAt", closed_at AS "closedAt"`;
+const COLUMNS = `id, name, created_at AS "createdAt", closed_at AS "closedAt", limits`;
 
 export async function findNamespace({ pool }: QueryScope, name: string): Promise<Namespace | undefined> {
   const { rows } = await pool.query<Namespace>({

@@ -11,6 +11,7 @@ import type { KeptEventType } from "../domain/events.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
 import type { KeyLimits } from "../domain/limit.ts";
 import type { QueuePlace } from "../domain/limit-keys.ts";
+import type { NamespaceLimits } from "../domain/namespace-limits.ts";
 import type { QueueLimits } from "../domain/queue.ts";
 import type { RunError } from "../domain/run-errors.ts";
 import type { StoredRunState } from "../domain/run-state.ts";
@@ -37,6 +38,8 @@ export interface Database {
     created_at: Stamp;
     /** Set: it is being deleted, and takes nothing new. */
     closed_at: ColumnType<Date | null, undefined, Date>;
+    /** What an operator lets it have; null: it has no limits. */
+    limits: ColumnType<NamespaceLimits | null, undefined, string | null>;
   };
   api_keys: {
     id: string;

@@ -1,4 +1,6 @@
 /** Chapter "Namespaces and keys". */
+import assert from "node:assert/strict";
+import { REMEMBER_MS } from "../../../api/auth/keyring.ts";
 import { readSettings } from "../../../core/config/settings.ts";
 import { MAX_KEY_FUNCTIONS, MAX_KEY_NAME_CHARS, MAX_OVERLAP_MS } from "../../../core/contracts/key.ts";
 import { MAX_AUDITED_CHARS } from "../../../core/domain/audit.ts";
@@ -12,9 +14,28 @@ const WHOAMI = "api/keys/whoami.test.ts";
 const NAMESPACES_TEST = "api/namespaces/namespaces.test.ts";
 const DELETION = "core/store/bulk/delete-namespace.test.ts";
 
+const LIMITS_TEST = "api/namespaces/limits.test.ts";
 const AUDIT = "core/domain/audit.test.ts";
 
 export const KEYS: Statement[] = [
+  {
+    says: "They hold within a second, and take nothing away",
+    holds: () => assert.ok(REMEMBER_MS <= 1_000),
+    heldBy: [[LIMITS_TEST, "an operator sets limits, all of them"]],
+  },
+  held("Beyond them a request is a 409 limit_exceeded, whose errors name the limit", [
+    LIMITS_TEST,
+    "tasks: no more than there may be that may still fire",
+  ]),
+  held("at each API, in 1 second to 1 hour", [LIMITS_TEST, "what is none is refused by its field"]),
+  held('(RateLimit: "requests";r=42;t=17: 42, and one more in 17 seconds)', [
+    LIMITS_TEST,
+    "requests: a key that asks more often is told how much is left",
+  ]),
+  held("and one too many is a 429 rate_limited with Retry-After", [
+    LIMITS_TEST,
+    "requests: a key that asks more often is told how much is left",
+  ]),
   {
     says: `and stay for BELLHOP_AUDIT_RETENTION_DAYS (${readSettings(["BELLHOP_AUDIT_RETENTION_DAYS"], {}).BELLHOP_AUDIT_RETENTION_DAYS})`,
     heldBy: [["core/store/audit-log.test.ts", "the retention removes what is older"]],

@@ -1,0 +1,68 @@
+/** What an operator lets a namespace have, and what it has of that. */
+import {
+  namespaceLimitsInput,
+  namespaceLimitsOutput,
+  toWireCounts,
+  toWireNamespaceLimits,
+  usageOutput,
+} from "../../core/contracts/namespace-limits.ts";
+import { COUNTED_LIMITS, NO_NAMESPACE_LIMITS } from "../../core/domain/namespace-limits.ts";
+import { formatDuration } from "../../core/duration.ts";
+import type { KeyOwner } from "../../core/store/keys.ts";
+import { countUsed, saveNamespaceLimits } from "../../core/store/namespace-limits.ts";
+import { rateOf } from "../auth/limit-requests.ts";
+import type { ApiParts } from "../environment.ts";
+import { defineRoute, type Route } from "../http/route.ts";
+import { namespaceAudit, noNamespace, params, readName } from "./name-of-path.ts";
+
+export const limitRoutes: Route[] = [
+  defineRoute({
+    method: "PUT",
+    path: "/v1/namespaces/:name/limits",
+    operationId: "putNamespaceLimits",
+    summary: "Set a namespace's limits",
+    description:
+      "All of them: what is left out is not limited. They hold within a second, for what is asked from then on; what there is stays.",
+    access: "operator",
+    audit: namespaceAudit,
+    params,
+    body: { schema: namespaceLimitsInput },
+    answers: { 200: { is: "As they are now.", schema: namespaceLimitsOutput } },
+    errors: { 404: ["not_found"] },
+    async handle({ parts: { store, notifier }, params: { name }, body }) {
+      const found = await saveNamespaceLimits(store, readName(name), body);
+      if (!found) throw noNamespace(name);
+      notifier.notify("bellhop_keys");
+      return { status: 200, body: toWireNamespaceLimits(body) };
+    },
+  }),
+
+  defineRoute({
+    method: "GET",
+    path: "/v1/usage",
+    operationId: "getUsage",
+    summary: "Show the namespace's limits, and what of them is used",
+    access: "read",
+    answers: { 200: { is: "Each limit.", schema: usageOutput } },
+    async handle({ parts, owner }) {
+      const { namespaceId, namespace } = owner;
+      const limits = owner.limits ?? NO_NAMESPACE_LIMITS;
+      const counts = await Promise.all(
+        COUNTED_LIMITS.map(async (name) => [name, await countUsed(parts.store, namespaceId, name)] as const),
+      );
+      const counted = toWireCounts(
+        limits,
+        Object.fromEntries(counts) as Record<(typeof COUNTED_LIMITS)[number], number>,
+      );
+      return { status: 200, body: { namespace, ...counted, requests: describeRequests(parts, owner) } };
+    },
+  }),
+];
+
+function describeRequests({ requestRates, clock }: ApiParts, owner: KeyOwner) {
+  const rate = rateOf(owner);
+  if (!rate) return { limit: null, used: 0, resetsAt: null, per: null };
+  const { used, nextInMs } = requestRates.look(owner.keyId, rate);
+  const resetsAt = used === 0 ? null : new Date(clock.now().getTime() + nextInMs).toISOString();
+  return { limit: rate.limit, used, resetsAt, per: formatDuration(rate.perMs) };
+}

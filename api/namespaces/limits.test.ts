@@ -1,0 +1,172 @@
+/** What an operator lets a namespace have, and what happens where it has come to that. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openApi, type TestCaller } from "../testing/open-api.ts";
+import { assertProblem } from "../testing/problem.ts";
+
+const api = await openApi();
+const SOURCE = "export default () => 1;";
+const TASK = { type: "http", url: "https://example.com/", schedule: { every: "1h" } } as const;
+
+interface Tenant {
+  name: string;
+  tenant: TestCaller;
+}
+
+async function openTenant(limits: object): Promise<Tenant> {
+  const tenant = await api.newTenant();
+  const name = (await tenant.call("GET", "/v1/whoami")).body.namespace;
+  await setLimits(name, limits);
+  return { name, tenant };
+}
+
+async function setLimits(name: string, limits: object): Promise<void> {
+  const answer = await api.operator.call("PUT", `/v1/namespaces/${name}/limits`, { body: limits as never });
+  assert.equal(answer.status, 200, JSON.stringify(answer.body));
+}
+
+const post = (tenant: TestCaller, body: object, path = "/v1/tasks") =>
+  tenant.call("POST", path, { body: body as never });
+const usageOf = async (tenant: TestCaller) => (await tenant.call("GET", "/v1/usage")).body;
+
+/** Until the API's memory of the key has the limits: what the bell of a change brings about. */
+async function untilLimited(tenant: TestCaller, name: string, limit: number | null): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while ((await usageOf(tenant))[name].limit !== limit)
+    assert.ok(Date.now() < deadline, "it is known in time");
+}
+
+test("an operator sets limits, all of them; they are shown with what is used, and audited", async () => {
+  const { name, tenant } = await openTenant({ tasks: 5, requests: { limit: 100, per: "1m" } });
+  await untilLimited(tenant, "tasks", 5);
+  await post(tenant, TASK);
+  await tenant.call("PUT", "/v1/functions/greet", { body: { source: SOURCE } });
+  const usage = await usageOf(tenant);
+  assert.equal(usage.namespace, name);
+  assert.deepEqual(usage.tasks, { limit: 5, used: 1, resetsAt: null });
+  assert.deepEqual(usage.functions, { limit: null, used: 1, resetsAt: null });
+  assert.ok(usage.codeBytes.limit === null && usage.codeBytes.used > 0);
+  assert.deepEqual([usage.requests.limit, usage.requests.per], [100, "1m"]);
+  assert.ok(usage.requests.used > 0 && Date.parse(usage.requests.resetsAt) > Date.now() - 60_000);
+  await setLimits(name, { functions: 2 });
+  await untilLimited(tenant, "functions", 2);
+  assert.equal((await usageOf(tenant)).tasks.limit, null);
+  const { items } = (await api.operator.call("GET", `/v1/audit?resource=namespaces/${name}`)).body;
+  assert.deepEqual(items[0].before.limits.tasks, 5);
+  assert.deepEqual([items[0].action, items[0].after.limits.tasks], ["putNamespaceLimits", null]);
+});
+
+test("limits are an operator's to set, and what is none is refused by its field", async () => {
+  const { name, tenant } = await openTenant({});
+  const put = (caller: TestCaller, path: string, body: object) =>
+    caller.call("PUT", path, { body: body as never });
+  assertProblem(await put(tenant, `/v1/namespaces/${name}/limits`, { tasks: 1 }), 403, "forbidden");
+  assertProblem(await put(api.operator, "/v1/namespaces/nowhere/limits", {}), 404, "not_found");
+  const refused: [string, object][] = [
+    ["tasks", { tasks: -1 }],
+    ["tasks", { tasks: 1.5 }],
+    ["functions", { functions: "2" }],
+    ["requests.limit", { requests: { limit: 0, per: "1m" } }],
+    ["requests.per", { requests: { limit: 1, per: "2h" } }],
+    ["requests.per", { requests: { limit: 1 } }],
+    ["gpus", { gpus: 1 }],
+  ];
+  for (const [field, body] of refused)
+    assertProblem(await put(api.operator, `/v1/namespaces/${name}/limits`, body), 422, "invalid_input", [
+      field,
+    ]);
+});
+
+test("tasks: no more than there may be that may still fire, however they are made", async () => {
+  const { name, tenant } = await openTenant({ tasks: 2 });
+  await untilLimited(tenant, "tasks", 2);
+  const first = (await post(tenant, TASK)).body;
+  const batch = (await post(tenant, { items: [TASK, TASK] }, "/v1/tasks/batch")).body.items;
+  assert.deepEqual(
+    batch.map(({ status, problem }: { status: number; problem?: { code: string } }) => [
+      status,
+      problem?.code,
+    ]),
+    [
+      [201, undefined],
+      [409, "limit_exceeded"],
+    ],
+  );
+  await tenant.call("POST", `/v1/tasks/${first.id}/pause`);
+  const refusals = [
+    await post(tenant, TASK),
+    await tenant.call("PUT", "/v1/tasks/k", { body: TASK }),
+    await post(tenant, { items: [{ ...TASK, key: "k" }] }, "/v1/tasks/apply"),
+  ];
+  for (const refusal of refusals) assertProblem(refusal, 409, "limit_exceeded", ["tasks"]);
+  assert.equal((await usageOf(tenant)).tasks.used, 2);
+  assert.equal(
+    (await tenant.call("PATCH", `/v1/tasks/${first.id}`, { body: { labels: { a: "b" } } })).status,
+    200,
+  );
+  await tenant.call("DELETE", `/v1/tasks/${first.id}`);
+  assert.equal((await tenant.call("PUT", "/v1/tasks/k", { body: TASK })).status, 201);
+  assert.equal(
+    (await tenant.call("PUT", "/v1/tasks/k", { body: { ...TASK, schedule: { every: "2h" } } })).status,
+    200,
+  );
+  await setLimits(name, {});
+  await untilLimited(tenant, "tasks", null);
+  assert.equal((await post(tenant, TASK)).status, 201);
+});
+
+test("functions and the bytes of their revisions: nothing is deployed beyond them, and what stands stays", async () => {
+  const { name, tenant } = await openTenant({ functions: 1 });
+  await untilLimited(tenant, "functions", 1);
+  const deploy = (fn: string, source: string) =>
+    tenant.call("PUT", `/v1/functions/${fn}`, { body: { source } });
+  assert.equal((await deploy("greet", SOURCE)).status, 201);
+  assertProblem(await deploy("other", SOURCE), 409, "limit_exceeded", ["functions"]);
+  assertProblem(await tenant.call("GET", "/v1/functions/other"), 404, "not_found");
+  assert.equal((await deploy("greet", "export default () => 2;")).status, 201);
+  const { used } = (await usageOf(tenant)).codeBytes;
+  await setLimits(name, { codeBytes: used });
+  await untilLimited(tenant, "codeBytes", used);
+  assertProblem(await deploy("greet", "export default () => 3;"), 409, "limit_exceeded", ["codeBytes"]);
+  const env = { GREETING: "hello" };
+  const changed = await tenant.call("PATCH", "/v1/functions/greet", { body: { env } });
+  assertProblem(changed, 409, "limit_exceeded", ["codeBytes"]);
+  assert.equal((await deploy("greet", SOURCE)).status, 200);
+  const { items } = (await tenant.call("GET", "/v1/audit?resource=functions")).body;
+  assert.deepEqual(
+    items.map(({ status }: { status: number }) => status),
+    [200, 201, 201],
+  );
+});
+
+test("requests: a key that asks more often is told how much is left, and when to come again", async () => {
+  const { tenant } = await openTenant({});
+  const plain = await tenant.call("GET", "/v1/whoami");
+  assert.equal(plain.headers.get("ratelimit"), null);
+  const { name } = { name: plain.body.namespace };
+  await setLimits(name, { requests: { limit: 5, per: "1h" } });
+  let answer = await tenant.call("GET", "/v1/whoami");
+  while (answer.headers.get("ratelimit") === null) answer = await tenant.call("GET", "/v1/whoami");
+  assert.match(answer.headers.get("ratelimit")!, /^"requests";r=4;t=720$/);
+  assert.equal(answer.headers.get("ratelimit-policy"), '"requests";q=5;w=3600');
+  for (let left = 3; left >= 0; left -= 1)
+    assert.match(
+      (await tenant.call("GET", "/v1/whoami")).headers.get("ratelimit")!,
+      new RegExp(`r=${left};`),
+    );
+  const refused = await tenant.call("GET", "/v1/whoami");
+  assertProblem(refused, 429, "rate_limited");
+  assert.match(refused.body.detail, /^requests: .*5 in 1h/);
+  const retryAfter = Number(refused.headers.get("retry-after"));
+  assert.ok(retryAfter > 0 && retryAfter <= 720, `${retryAfter} s`);
+  assert.match(refused.headers.get("ratelimit")!, /^"requests";r=0;t=\d+$/);
+  const other = await api.newCaller(tenant.namespaceId, ["read"]);
+  assert.equal((await other.call("GET", "/v1/whoami")).status, 200, "another key has its own");
+  const there = { headers: { "bellhop-namespace": name } };
+  for (let time = 0; time < 8; time += 1)
+    assert.equal(
+      (await api.operator.call("GET", "/v1/whoami", there)).status,
+      200,
+      "operators are not limited",
+    );
+});

@@ -1,0 +1,79 @@
+/** Limits of namespaces on the wire, and what of them is used. */
+import { z } from "zod";
+import { COUNTED_LIMITS, type CountedLimit, type NamespaceLimits } from "../domain/namespace-limits.ts";
+import { durationField, instantOutput, wholeNumberField } from "./common.ts";
+import { fieldGroup, toShown } from "./field-group.ts";
+
+export const MAX_REQUEST_RATE = 1_000_000;
+const MIN_RATE_MS = 1_000;
+export const MAX_RATE_MS = 3_600_000;
+
+const countField = (description: string, max = 1_000_000_000) =>
+  wholeNumberField(0, max).nullable().default(null).meta({ description });
+
+const limitFields = {
+  requests: fieldGroup(
+    { limit: wholeNumberField(1, MAX_REQUEST_RATE), per: durationField(MIN_RATE_MS, MAX_RATE_MS) },
+    { per: "perMs" },
+  )
+    .nullable()
+    .default(null)
+    .meta({ description: "Requests under `/v1` of each key, at each API." }),
+  tasks: countField("Tasks that may still fire: active or paused."),
+  functions: countField("Functions."),
+  codeBytes: countField("Bytes of all revisions of functions, as they are stored.", 1_000_000_000_000),
+};
+
+const EXAMPLE = { requests: { limit: 600, per: "1m" }, tasks: 1_000, functions: 50, codeBytes: null };
+
+/** The body of `PUT /v1/namespaces/{name}/limits`. What is left out, or null, is not limited. */
+export const namespaceLimitsInput = z.strictObject(limitFields).meta({ examples: [EXAMPLE] });
+
+const limitsOutput = toShown(z.strictObject(limitFields));
+export const namespaceLimitsOutput = limitsOutput.meta({ id: "NamespaceLimits", examples: [EXAMPLE] });
+
+const limitsCodec = fieldGroup(limitFields);
+
+export const toWireNamespaceLimits = (limits: NamespaceLimits) =>
+  limitsCodec.encode(limits) as z.output<typeof limitsOutput>;
+
+const used = (description: string) =>
+  z
+    .object({
+      limit: z.int().nullable().meta({ description: "Null: there is none." }),
+      used: z.int(),
+      resetsAt: instantOutput
+        .nullable()
+        .meta({ description: "When there is more again by itself; null: never." }),
+    })
+    .meta({ description });
+
+export const usageOutput = z
+  .object({
+    namespace: z.string(),
+    tasks: used("Tasks that may still fire."),
+    functions: used("Functions."),
+    codeBytes: used("Bytes of all revisions of functions, as they are stored."),
+    requests: used("Requests of this key at this API that count now.").extend({
+      per: z.string().nullable().meta({ description: "In so long; null: there is no limit." }),
+    }),
+  })
+  .meta({
+    id: "Usage",
+    examples: [
+      {
+        namespace: "billing",
+        tasks: { limit: 1_000, used: 12, resetsAt: null },
+        functions: { limit: 50, used: 3, resetsAt: null },
+        codeBytes: { limit: null, used: 52_480, resetsAt: null },
+        requests: { limit: 600, used: 41, resetsAt: "2026-11-23T20:46:06.388Z", per: "1m" },
+      },
+    ],
+  });
+
+export type UsedCounts = Record<CountedLimit, number>;
+
+export const toWireCounts = (limits: NamespaceLimits, counts: UsedCounts) =>
+  Object.fromEntries(
+    COUNTED_LIMITS.map((name) => [name, { limit: limits[name], used: counts[name], resetsAt: null }]),
+  ) as Record<CountedLimit, { limit: number | null; used: number; resetsAt: null }>;

@@ -1,0 +1,21 @@
+/** What an operator lets a namespace have. Null: as much as it likes. */
+export interface NamespaceLimits {
+  /** Of each key. */
+  requests: { limit: number; perMs: number } | null;
+  /** That may still fire: active or paused. */
+  tasks: number | null;
+  functions: number | null;
+  /** Of all revisions, as they are stored. */
+  codeBytes: number | null;
+}
+
+export const NO_NAMESPACE_LIMITS: NamespaceLimits = {
+  requests: null,
+  tasks: null,
+  functions: null,
+  codeBytes: null,
+};
+
+/** The limits that count what there is. */
+export const COUNTED_LIMITS = ["tasks", "functions", "codeBytes"] as const;
+export type CountedLimit = (typeof COUNTED_LIMITS)[number];

@@ -1,0 +1,79 @@
+/** Limits of namespaces: set, and counted where one is set. Who has none pays nothing. */
+import type { CountedLimit, NamespaceLimits } from "../domain/namespace-limits.ts";
+import { BellhopError } from "../errors.ts";
+import type { QueryScope } from "./database.ts";
+import { toJsonText } from "./json-text.ts";
+import type { Namespace } from "./namespaces.ts";
+
+/** Undefined: there is no such namespace. */
+export async function saveNamespaceLimits(
+  { pool }: QueryScope,
+  name: string,
+  limits: NamespaceLimits,
+): Promise<Pick<Namespace, "id"> | undefined> {
+  const isSet = Object.values(limits).some((limit) => limit !== null);
+  const { rows } = await pool.query<{ id: string }>(
+    "UPDATE namespaces SET limits = $2 WHERE name = $1 RETURNING id",
+    [name, isSet ? toJsonText(limits) : null],
+  );
+  return rows[0];
+}
+
+/** Each looks at no more than there may be, and one: $1 is the namespace, $2 how many. */
+const COUNTS: Record<CountedLimit, string> = {
+  tasks: `SELECT count(*) AS used FROM (
+    (SELECT FROM tasks WHERE namespace_id = $1 AND state = 'active' LIMIT $2)
+    UNION ALL (SELECT FROM tasks WHERE namespace_id = $1 AND state = 'paused' LIMIT $2)) AS t`,
+  functions: `SELECT count(*) AS used FROM (
+    SELECT FROM functions WHERE namespace_id = $1 AND removed_at IS NULL LIMIT $2) AS f`,
+  codeBytes: `SELECT coalesce(sum(pg_column_size(r.files) + pg_column_size(r.code) + pg_column_size(r.source_map)), 0) AS used
+    FROM functions f JOIN function_revisions r ON r.function_id = f.id
+    WHERE f.namespace_id = $1 AND $2::bigint IS NOT NULL`,
+};
+
+const WHAT: Record<CountedLimit, string> = {
+  tasks: "tasks that may still fire",
+  functions: "functions",
+  codeBytes: "bytes of revisions",
+};
+
+/** How much there is, looking no further than `most`. */
+export async function countUsed(
+  { pool }: QueryScope,
+  namespaceId: string,
+  name: CountedLimit,
+  most = Number.MAX_SAFE_INTEGER,
+): Promise<number> {
+  const { rows } = await pool.query<{ used: string }>(COUNTS[name], [namespaceId, most]);
+  return Number(rows[0]!.used);
+}
+
+/** How many more there may be; undefined: as many as anybody likes. */
+export async function findRoom(
+  scope: QueryScope,
+  namespaceId: string,
+  limits: NamespaceLimits | null,
+  name: CountedLimit,
+): Promise<number | undefined> {
+  const limit = limits?.[name] ?? null;
+  if (limit === null) return undefined;
+  return limit - (await countUsed(scope, namespaceId, name, limit + 1));
+}
+
+/** 409 where there is no room for `more`; with 0, once it was made and may be taken back. */
+export async function demandRoom(
+  scope: QueryScope,
+  namespaceId: string,
+  limits: NamespaceLimits | null,
+  name: CountedLimit,
+  more: number,
+): Promise<void> {
+  const room = await findRoom(scope, namespaceId, limits, name);
+  if (room !== undefined && room < more) throw limitExceeded(name, limits![name]!);
+}
+
+/** It does not reset: something has to be removed, or an operator has to raise it. */
+export function limitExceeded(name: CountedLimit, limit: number): BellhopError {
+  const message = `the namespace may have ${limit.toLocaleString("en-US")} ${WHAT[name]}: remove some, or ask an operator for more`;
+  return new BellhopError("limit_exceeded", 409, `${name}: ${message}.`, [{ field: name, message }]);
+}
