@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { BlockList } from "node:net";
 import type { Context } from "hono";
 import type { Clock } from "../core/clock.ts";
 import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
@@ -60,6 +61,8 @@ export interface ApiParts {
   keyring: Keyring;
   edge: Edge;
   requestRates: RequestRates;
+  /** Whose word is taken for where a request comes from. */
+  proxies: BlockList;
   /** Undefined where no key is set: then no secret is taken. */
   sealer: Sealer | undefined;
   /** Of attempts that are completed later. Undefined likewise: then none is. */

@@ -53,6 +53,7 @@ export const API_SETTINGS = [
   "BELLHOP_SECRETS_KEY",
   "BELLHOP_PUBLIC_URL",
   "BELLHOP_CORS_ORIGINS",
+  "TRUSTED_PROXIES",
   "EMAIL_FROM",
   "EMAIL_CAPTURE",
   "CALL_WORKER_WAIT",
@@ -170,6 +171,7 @@ export async function startApi(
     direct: measureCalls(line, metrics),
     edge,
     requestRates: createRequestRates(),
+    proxies: settings.TRUSTED_PROXIES,
     keyring: createKeyring({
       ...{ store, listener, watch },
       settingKeys: new Map(apiKeys.map((key, index) => [key, operators[index]!])),

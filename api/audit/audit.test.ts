@@ -242,3 +242,21 @@ test("pages go on where the last one ended, and what is no filter is refused by 
   ])
     assertProblem(await tenant.call("GET", `/v1/audit?${field}=${value}`), 422, "invalid_input", [field!]);
 });
+
+test("an entry has the address of its request, behind a trusted proxy that of who asked it", async () => {
+  const tenant = await api.newTenant();
+  const put = (remoteAddress: string, concurrency: number) =>
+    api.app.request(
+      "/v1/queues/mail",
+      {
+        method: "PUT",
+        headers: { authorization: `Bearer ${tenant.key}`, "x-forwarded-for": "203.0.113.7" },
+        body: JSON.stringify({ concurrency }),
+      },
+      { incoming: { complete: true, socket: { remoteAddress } } },
+    );
+  for (const [at, address] of ["::ffff:198.51.100.1", "127.0.0.1"].entries())
+    assert.ok((await put(address, at + 1)).ok);
+  const addresses = (await readLog(tenant)).map(({ actor }) => actor.address);
+  assert.deepEqual(addresses, ["203.0.113.7", "198.51.100.1"]);
+});

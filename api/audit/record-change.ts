@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Context } from "hono";
 import type { ActorKind } from "../../core/contracts/audit.ts";
 import { describeChange } from "../../core/domain/audit.ts";
+import { findClientAddress } from "../../core/proxies.ts";
 import { lockResource, recordAudit } from "../../core/store/audit-log.ts";
 import { newId } from "../../core/store/ids.ts";
 import { type KeyOwner, SETTING_KEY_NAME } from "../../core/store/keys.ts";
@@ -50,7 +51,7 @@ export async function recordChange<Answered>(
     const answer = await work(deferred.parts);
     await writeEntry(
       tx,
-      { audit, request, before, action: operationId, address: addressOf(context) },
+      { audit, request, before, action: operationId, address: addressOf(context, parts) },
       answer,
     );
     return { answer, release: deferred.release };
@@ -107,8 +108,8 @@ async function writeEntry(tx: Transaction, change: Change, answer: unknown): Pro
 const dropUnknown = (params: AuditedRequest["params"]) =>
   Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));
 
-/** Where the connection comes from; null in a test without one. */
-function addressOf(context: Context<ApiEnv>): string | null {
-  const address = incomingOf(context)?.socket.remoteAddress;
-  return address?.replace(/^::ffff:(?=\d+\.)/, "") ?? null;
+/** Null where there is no connection, as in tests without a server. */
+function addressOf(context: Context<ApiEnv>, { proxies }: ApiParts): string | null {
+  const peer = incomingOf(context)?.socket.remoteAddress;
+  return peer === undefined ? null : findClientAddress(peer, context.req.header("x-forwarded-for"), proxies);
 }

@@ -6,6 +6,7 @@ import { steadyClock, systemClock } from "../../core/clock.ts";
 import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
+import { parseProxies } from "../../core/proxies.ts";
 import type { Bell, QueueTransport } from "../../core/queue/transport.ts";
 import { openRunEnds } from "../../core/run-ends/open-run-ends.ts";
 import { type ScheduleTime, trueTime } from "../../core/schedule-time.ts";
@@ -173,6 +174,7 @@ export async function openApi({
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
     edge,
     requestRates: createRequestRates(),
+    proxies: parseProxies("127.0.0.1"),
     keyring: createKeyring({
       ...{ store, listener, settingKeys: new Map([[operatorKey, operator!]]), onError: ignore },
       watch: createKeyWatch({ store, clock: systemClock, listener, onError: ignore }),

@@ -1,8 +1,10 @@
 /** Every setting of every role: its unit, default and meaning, in one place. Read once, at the start. */
+import type { BlockList } from "node:net";
 import { availableParallelism } from "node:os";
 import { RECEIVE_MODES } from "../domain/lane.ts";
 import { parseDuration } from "../duration.ts";
 import { BellhopError } from "../errors.ts";
+import { parseProxies } from "../proxies.ts";
 import { parseSecretKeys } from "../secrets/sealer.ts";
 import { parseOtlpEndpoint, parsePairs } from "./otel-values.ts";
 import { defaultWarmMemoryMb } from "./warm-memory.ts";
@@ -125,6 +127,11 @@ const pairs = (help: string): Definition<Record<string, string>> => ({
   canBeNone: true,
   parse: (given) => parsePairs(given ?? ""),
 });
+const proxies = (help: string): Definition<BlockList> => ({
+  help,
+  canBeNone: true,
+  parse: (given) => parseProxies(given ?? ""),
+});
 const share = (help: string, fallback: number): Definition<number> => ({
   help,
   shown: String(fallback),
@@ -205,6 +212,9 @@ const SETTINGS = {
   ),
   BELLHOP_CORS_ORIGINS: origins(
     "whose pages may call the API from a browser, such as https://app.example.com, comma-separated, or * for any; none: nobody's",
+  ),
+  TRUSTED_PROXIES: proxies(
+    "proxies whose X-Forwarded-For tells where a request comes from, comma-separated, such as 10.0.0.0/8",
   ),
   BELLHOP_DATA_DIR: textOr("where npm start keeps its database and key", ".bellhop"),
   BELLHOP_RETENTION_DAYS: whole(
