@@ -1,0 +1,68 @@
+/** A client of Bellhop's API. What may be asked and is answered is typed by the API's OpenAPI document (api.d.ts). */
+import createFetchClient, {
+  type Client as FetchClient,
+  type ClientOptions as FetchOptions,
+} from "openapi-fetch";
+import type { components, operations, paths } from "./api.js";
+
+export type { components, operations, paths };
+/** By their names in the document: `Schemas["Run"]`. */
+export type Schemas = components["schemas"];
+export type Problem = Schemas["Problem"];
+
+export interface ClientOptions extends Omit<FetchOptions, "baseUrl"> {
+  /** Where the API is, such as `https://bellhop.example.com`. */
+  baseUrl: string;
+  key: string;
+  /** Of an operator's key: the namespace to act in, where it is another than its own. */
+  namespace?: string;
+}
+
+/** Answers are typed as JSON; who follows a stream parses it himself, with `parseAs: "stream"`. */
+type Media = "application/json" | "application/problem+json";
+export type Client = FetchClient<paths, Media>;
+
+export function createClient({ key, namespace, headers, ...options }: ClientOptions): Client {
+  return createFetchClient<paths, Media>({
+    ...options,
+    headers: {
+      authorization: `Bearer ${key}`,
+      ...(namespace === undefined ? {} : { "bellhop-namespace": namespace }),
+      ...headers,
+    },
+  });
+}
+
+/** An answer that is an error. */
+export class ProblemError extends Error {
+  override readonly name = "ProblemError";
+  readonly problem: Problem;
+  readonly response: Response;
+
+  constructor(problem: Problem, response: Response) {
+    super(`${problem.code}: ${problem.detail}`);
+    this.problem = problem;
+    this.response = response;
+  }
+}
+
+/** What a call resolves to. */
+interface Answered<Data> {
+  data?: Data;
+  error?: unknown;
+  response: Response;
+}
+
+/** The data of a call; throws a ProblemError where it was answered with an error. */
+export async function unwrap<Data>(asked: Promise<Answered<Data>>): Promise<Data> {
+  const { data, error, response } = await asked;
+  if (!response.ok) throw new ProblemError(toProblem(error, response), response);
+  return data as Data;
+}
+
+/** What stands between may answer with anything. */
+function toProblem(error: unknown, { status, statusText }: Response): Problem {
+  if (typeof error === "object" && error !== null && "code" in error) return error as Problem;
+  const detail = typeof error === "string" && error !== "" ? error : `HTTP ${status}`;
+  return { type: "about:blank", title: statusText || "Error", status, detail, code: "unknown" };
+}

@@ -1,0 +1,69 @@
+/** The package `bellhop`, as others install it: packed, installed into an empty project, compiled there, and used. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { createHttpSink } from "../support/http-sink.ts";
+import { startCluster } from "../system/cluster.ts";
+
+const run = promisify(execFile);
+const ROOT = join(import.meta.dirname, "..", "..");
+const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+const PROJECT = { name: "somebody", version: "1.0.0", private: true, type: "module" };
+const COMPILER = { target: "es2022", lib: ["es2022", "dom"], types: [], strict: true, noEmit: true };
+
+let project: string;
+
+before(async () => {
+  project = await mkdtemp(join(tmpdir(), "bellhop-client-"));
+  await run(process.execPath, [join(ROOT, "client", "build.ts")]);
+  // Its dependencies are packed from here too: nothing is asked of a registry.
+  const packed = ["client", "node_modules/openapi-fetch", "node_modules/openapi-typescript-helpers"];
+  for (const folder of packed)
+    await run("npm", [
+      "pack",
+      "--silent",
+      "--ignore-scripts",
+      "--pack-destination",
+      project,
+      join(ROOT, folder),
+    ]);
+  await writeFile(join(project, "package.json"), JSON.stringify(PROJECT));
+  const files = (await readdir(project)).filter((name) => name.endsWith(".tgz"));
+  assert.equal(files.length, packed.length);
+  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", ...files], { cwd: project });
+  await cp(join(ROOT, "test", "client", "project"), project, { recursive: true });
+});
+after(() => rm(project, { recursive: true, force: true }));
+
+for (const resolution of ["nodenext", "bundler"] as const)
+  test(`an author's and a caller's code compile with it, resolved as ${resolution}`, async () => {
+    const module = resolution === "bundler" ? "esnext" : "nodenext";
+    const compilerOptions = {
+      ...{ ...COMPILER, module, moduleResolution: resolution, types: ["./globals.d.ts"] },
+    };
+    const file = join(project, `tsconfig.${resolution}.json`);
+    await writeFile(file, JSON.stringify({ compilerOptions, files: ["author.ts", "errands.ts"] }));
+    const { stdout } = await run(process.execPath, [TSC, "-p", file]).catch((error) => error);
+    assert.equal(stdout, "");
+  });
+
+test("it does the errands of docs/api.md", async () => {
+  const sink = await createHttpSink();
+  const cluster = await startCluster({
+    schedulers: 1,
+    workers: 1,
+    env: { BELLHOP_SECRETS_KEY: Buffer.alloc(32, 7).toString("base64") },
+  });
+  try {
+    const env = { PATH: process.env["PATH"], BASE: cluster.api.url, KEY: cluster.api.key, SINK: sink.url };
+    const { stdout } = await run(process.execPath, ["errands.ts"], { cwd: project, env });
+    assert.equal(stdout.match(/^done: /gm)?.length, 10);
+  } finally {
+    await cluster.stop();
+    await sink.close();
+  }
+});
