@@ -89,6 +89,8 @@ export interface ScheduledEvent<Input = unknown> {
   /** The instant this run was due, in milliseconds since 1970. */
   readonly scheduledTime: number;
   readonly input: Input;
+  /** A failure of this attempt is the run's: it is not tried again. */
+  noRetry(): void;
 }
 
 /** `export default { scheduled(event, env, ctx) { … } }`. */

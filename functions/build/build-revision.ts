@@ -1,6 +1,7 @@
 import type { FieldError } from "../../core/errors.ts";
 import { compile } from "./compiler.ts";
 import type { CompiledScript, SourceFault } from "./compiler-messages.ts";
+import { registersHandler } from "./entry-shapes.ts";
 import { SOURCE_NAMESPACE } from "./resolve-imports.ts";
 import { buildFailed, checkSourceFiles, type FieldOf, hashSourceFiles } from "./source-files.ts";
 
@@ -20,7 +21,7 @@ export interface RevisionSource {
 export interface BuiltRevision {
   /** sha256, hex, over the files and the entry: the same upload is the same revision. */
   contentHash: string;
-  /** One script in CommonJS form: the body of a function of `(module, exports)`; at most 5 MB. */
+  /** One script in CommonJS form: the body of a function of `(module, exports, require)`; at most 5 MB. */
   code: string;
   /** Source map v3 as JSON, without texts; `sources` are the paths of the upload. */
   sourceMap: string;
@@ -44,7 +45,7 @@ export async function buildRevision(input: RevisionSource): Promise<BuiltRevisio
   if (bytes > MAX_BUNDLE_BYTES) {
     throw buildFailed(`The built script takes ${bytes} bytes; the most is ${MAX_BUNDLE_BYTES}.`);
   }
-  if (!script.exports.includes("default")) {
+  if (!script.exports.includes("default") && !registersHandler(files.values())) {
     const message = `${entry} has no default export: write export default async function (input, ctx) { … }`;
     throw buildFailed(message, [{ field: fieldOf(entry), message, file: entry }]);
   }
@@ -66,17 +67,10 @@ async function compileFiles(
 }
 
 function toFieldError({ text, place }: SourceFault, fieldOf: FieldOf): FieldError {
-  const message = explain(text);
-  if (!place) return { field: "files", message };
+  if (!place) return { field: "files", message: text };
   const file = plainPath(place.file);
   const { line, column } = place;
-  return { field: fieldOf(file), message: `${file}:${line}:${column}: ${message}`, file, line, column };
-}
-
-function explain(text: string): string {
-  if (text.startsWith("Top-level await"))
-    return "Top-level await is not supported: await inside the function";
-  return text;
+  return { field: fieldOf(file), message: `${file}:${line}:${column}: ${text}`, file, line, column };
 }
 
 function plainPath(path: string): string {

@@ -5,7 +5,9 @@
 import { spawnSync } from "node:child_process";
 import { type BuildFailure, type BuildOptions, build, type Message, transform } from "esbuild";
 import { childrenOf, programOf } from "../../core/processes/process-tree.ts";
+import { awaitsAtTop, buildAwaiting } from "./awaiting-script.ts";
 import type { CompiledScript, CompileJob, CompilerMessage, SourceFault } from "./compiler-messages.ts";
+import { definesOf } from "./entry-shapes.ts";
 import { inMemoryFiles } from "./resolve-imports.ts";
 
 /** Beyond it esbuild ends itself, however fast it grew. What builds 10 MB of source to 5 MB takes is a half of it. */
@@ -41,30 +43,39 @@ async function answer(job: CompileJob): Promise<void> {
 
 async function compile({ files, entry }: CompileJob): Promise<CompiledScript> {
   const options = optionsFor(new Map(files), entry);
+  const given = { ...options, supported: supportedBy(files) };
   const isLarge = files.reduce((sum, [, source]) => sum + source.length, 0) > PLAIN_CHARS;
-  let script = await bundle(options, isLarge);
-  if (!isLarge && script.code.length > PLAIN_CHARS) script = await bundle(options, true);
+  let script = await bundle(given, entry, isLarge);
+  if (!isLarge && script.code.length > PLAIN_CHARS) script = await bundle(given, entry, true);
   // esbuild tells the exports of ES modules alone, so apart from the bundle.
   const { metafile } = await build({ ...options, format: "esm", metafile: true });
   const names = Object.values(metafile.outputs).flatMap((output) => output.exports);
   return { ...script, exports: names };
 }
 
-async function bundle(options: SourceOptions, isMinified: boolean): Promise<Omit<CompiledScript, "exports">> {
-  const { outputFiles } = await build({
-    ...options,
+async function bundle(
+  given: SourceOptions & { supported: Record<string, boolean> },
+  entry: string,
+  isMinified: boolean,
+): Promise<Omit<CompiledScript, "exports">> {
+  const options = {
+    ...given,
     bundle: true,
-    format: "cjs",
-    sourcemap: "external",
     // They stand in the upload.
     sourcesContent: false,
     keepNames: true,
     minifySyntax: isMinified,
     minifyWhitespace: isMinified,
-    legalComments: "none",
-  });
-  const textOf = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.text ?? "";
-  return { code: textOf(".js"), map: textOf(".map") };
+    legalComments: "none" as const,
+  };
+  try {
+    const { outputFiles } = await build({ ...options, format: "cjs", sourcemap: "external" });
+    const textOf = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.text ?? "";
+    return { code: textOf(".js"), map: textOf(".map") };
+  } catch (thrown) {
+    if (!isBuildFailure(thrown) || !awaitsAtTop(thrown)) throw thrown;
+    return await buildAwaiting(options, entry);
+  }
 }
 
 type SourceOptions = ReturnType<typeof optionsFor>;
@@ -79,8 +90,19 @@ function optionsFor(files: ReadonlyMap<string, string>, entry: string) {
     logLevel: "silent" as const,
     tsconfigRaw: "{}",
     nodePaths: [],
+    define: definesOf(files.values()),
     plugins: [inMemoryFiles(files)],
   } satisfies BuildOptions;
+}
+
+/**
+ * `import()` becomes `require`, which the sandbox has. Where AsyncLocalStorage may be used, `await` is written out with
+ * promises: V8's own goes past what keeps the stores (functions/guest/node/modules/async_hooks.ts).
+ */
+function supportedBy(files: CompileJob["files"]): Record<string, boolean> {
+  const keepsStores = files.some(([, source]) => source.includes("async_hooks"));
+  const written = { "async-await": false, "async-generator": false, "for-await": false };
+  return { "dynamic-import": false, ...(keepsStores ? written : {}) };
 }
 
 function isBuildFailure(thrown: unknown): thrown is BuildFailure {

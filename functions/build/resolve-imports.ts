@@ -1,3 +1,4 @@
+import { isBuiltin } from "node:module";
 import { posix } from "node:path";
 import type { ImportKind, Loader, Plugin } from "esbuild";
 
@@ -52,6 +53,8 @@ export function inMemoryFiles(files: ReadonlyMap<string, string>): Plugin {
     setup(build) {
       build.onResolve({ filter: /.*/ }, ({ kind, path, importer }) => {
         if (kind === "entry-point") return { path, namespace: SOURCE_NAMESPACE };
+        // Whatever Node calls a module is one here: the sandbox has it, or says by its name that it has not.
+        if (isBuiltin(path)) return { path, external: true };
         const found = /^\.\.?(\/|$)/.test(path) ? resolveImport(files, importer, path) : undefined;
         if (found !== undefined) return { path: found, namespace: SOURCE_NAMESPACE };
         const code = MISSING_CODES[kind];

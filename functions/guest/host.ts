@@ -12,6 +12,8 @@ export interface Host {
   randomBytes(count: number): Uint8Array;
   /** UTS #46 as the URL standard asks for it; "" where the domain is none. */
   domainToAscii(domain: string): string;
+  /** The script of a node: module, an expression whose value is a function; "" where there is none of that name. */
+  nodeModule(name: string): string;
 }
 
 /**

@@ -5,6 +5,7 @@
 import { connectHost, type HostMessageKind, receiveMessage } from "./host.ts";
 import { receiveCalls, resetCall } from "./http/call-channel.ts";
 import { BOOT_NAME } from "./limits.ts";
+import { installNodeGlobals } from "./node/globals.ts";
 import { installAttemptWords } from "./run/attempt-words.ts";
 import { installConsole } from "./run/console.ts";
 import { connectRunHost, onRunEnd, type RunHost } from "./run/current-run.ts";
@@ -23,6 +24,7 @@ installConsole();
 installAttemptWords();
 installTimers();
 installWeb();
+installNodeGlobals();
 receiveCalls();
 receiveKvAnswers();
 receiveAborts();
@@ -40,11 +42,12 @@ function boot(
   send: (kind: HostMessageKind, no: number, text: string, bytes: Uint8Array | undefined) => void,
   randomBytes: (count: number) => Uint8Array,
   domainToAscii: (domain: string) => string,
+  nodeModule: (name: string) => string,
 ): Enter {
   delete (globalThis as Record<string, unknown>)[BOOT_NAME];
   deleteDangerousGlobals();
   connectRunHost({ log, settle, wake });
-  connectHost({ send, randomBytes, domainToAscii });
+  connectHost({ send, randomBytes, domainToAscii, nodeModule });
   return enter;
 }
 

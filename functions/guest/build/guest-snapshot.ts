@@ -1,4 +1,4 @@
-/** Where the snapshot of the guest's script lies; made where it is missing or its sources changed. */
+/** Where the guest's snapshot and the scripts of node: modules lie; made where they are missing or their sources changed. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -35,10 +35,20 @@ export function guestSnapshotPath(): string {
   return path;
 }
 
+/** The path of the scripts of node: modules that go with the snapshot: JSON of name → script. Throws as that does. */
+export function nodeModulesPath(): string {
+  return besideSnapshot(guestSnapshotPath());
+}
+
+function besideSnapshot(path: string): string {
+  return path.replace(/\.snapshot$/, ".node.json");
+}
+
 function make(path: string): void {
   mkdirSync(FOLDER, { recursive: true });
   const draft = `${path}.${process.pid}`;
-  const made = spawnSync(process.execPath, ["--no-node-snapshot", MAKER, draft], {
+  const modulesDraft = `${draft}.json`;
+  const made = spawnSync(process.execPath, ["--no-node-snapshot", MAKER, draft, modulesDraft], {
     stdio: ["ignore", "ignore", "pipe"],
     timeout: MAX_MAKE_MS,
   });
@@ -50,6 +60,8 @@ function make(path: string): void {
       `The snapshot of the guest's web API was not made: ${reason}`,
     );
   }
+  // First: where the snapshot lies, both do.
+  renameSync(modulesDraft, besideSnapshot(path));
   renameSync(draft, path);
   removeOld();
 }

@@ -88,7 +88,7 @@ async function answerRequest(
   context: FetchContext,
 ): Promise<Answer | undefined> {
   const { fetch: serve } = (target ?? {}) as { fetch?: unknown };
-  if (typeof serve === "function" && typeof target === "object") {
+  if (typeof serve === "function") {
     context.passThroughOnException = () => {};
     context.props = {};
     const response: unknown = await serve.call(target, request, context.env, context);

@@ -16,6 +16,8 @@ export interface GuestRun {
   readonly begunAtMs: number;
   lines: number;
   dropped: number;
+  /** A failure is final. */
+  noRetry: boolean;
   /** Lets the next run of the row begin. */
   onOver: (() => void) | undefined;
 }
@@ -50,7 +52,7 @@ export function beginRun(no: number, maxLines: number, maxResultBytes: number): 
 
 function makeRun(no: number, maxLines: number, maxResultBytes: number): GuestRun {
   const counts = { maxLines, maxResultBytes, begunAtMs: dateNow(), lines: 0, dropped: 0 };
-  return { __proto__: null, no, ended: false, ...counts, onOver: undefined } as GuestRun;
+  return { __proto__: null, no, ended: false, noRetry: false, ...counts, onOver: undefined } as GuestRun;
 }
 
 export function endRun(run: GuestRun, code: string, text: string): void {
@@ -68,7 +70,10 @@ export function endRun(run: GuestRun, code: string, text: string): void {
 }
 
 export function failRun(run: GuestRun, thrown: unknown): void {
-  if (!run.ended) endRun(run, "function_error", stringify(describeFailure(thrown)));
+  if (run.ended) return;
+  const failure = describeFailure(thrown);
+  if (run.noRetry) failure.again ??= "fatal";
+  endRun(run, "function_error", stringify(failure));
 }
 
 /** Ends the run with the function's value as JSON. */

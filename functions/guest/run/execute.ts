@@ -3,18 +3,33 @@
 import type { LogLevel } from "../../../core/domain/log-level.ts";
 import type { GuestFacts, GuestStart } from "../guest-start.ts";
 import { serveRequest } from "../http/serve-request.ts";
+import { require } from "../node/require.ts";
+import { beginNodeRun } from "../node/services.ts";
 import { describeFailure } from "./attempt-words.ts";
 import { beginRun, currentRun, endRun, failRun, finishRun, type GuestRun } from "./current-run.ts";
+import { readEntry } from "./entry.ts";
 import { inspect } from "./inspect.ts";
 import { makeKv } from "./kv.ts";
 import { log } from "./log.ts";
 import { freeze, NativeDate, NativePromise, parse, promiseThen, stringify } from "./primordials.ts";
 import { signalOf } from "./signal.ts";
 
+interface AuthorModule {
+  exports: Record<string, unknown>;
+  /** Of a module with `await` at its top level. */
+  ready?: Promise<unknown>;
+}
+
 /** The author's script as a CommonJS function. */
-export type ModuleFactory = (module: { exports: Record<string, unknown> }, exports: object) => void;
+export type ModuleFactory = (
+  module: AuthorModule,
+  exports: object,
+  require: (name: unknown) => unknown,
+) => void;
 
 let target: unknown;
+/** While the module waits at its top level: a run that comes meanwhile waits with it. */
+let loading: Promise<unknown> | undefined;
 
 const NOTHING: GuestStart[] = [];
 let waiting = NOTHING;
@@ -31,7 +46,9 @@ export async function executeRuns(starts: string, factory: ModuleFactory | undef
     const start = runs[i]!;
     const facts = start[2];
     const run = beginRun(start[0], facts.logLines, facts.resultBytes);
+    beginNodeRun(facts.env);
     if (i === 0 && factory !== undefined && !loadModule(run, factory)) return;
+    if (loading !== undefined && !(await isLoaded(run, loading))) return;
     void executeRun(run, start[1], facts);
     // Not for the function's own promise: a run that failed from a microtask may never settle it.
     if (!run.ended) await whenOver(run);
@@ -50,14 +67,32 @@ export function withdrawWaiting(): void {
 
 function loadModule(run: GuestRun, factory: ModuleFactory): boolean {
   try {
-    const module = { exports: {} as Record<string, unknown> };
-    factory(module, module.exports);
-    target = module.exports["default"];
+    const module: AuthorModule = { exports: {} };
+    factory(module, module.exports, require);
+    const take = () => {
+      target = readEntry(module.exports);
+      loading = undefined;
+    };
+    if (module.ready === undefined) take();
+    else loading = promiseThen(module.ready, take);
     return true;
   } catch (thrown) {
-    endRun(run, "load_failed", stringify(describeFailure(thrown)));
-    return false;
+    return failLoading(run, thrown);
   }
+}
+
+async function isLoaded(run: GuestRun, ready: Promise<unknown>): Promise<boolean> {
+  try {
+    await ready;
+    return !run.ended;
+  } catch (thrown) {
+    return failLoading(run, thrown);
+  }
+}
+
+function failLoading(run: GuestRun, thrown: unknown): false {
+  endRun(run, "load_failed", stringify(describeFailure(thrown)));
+  return false;
 }
 
 async function executeRun(run: GuestRun, input: unknown, facts: GuestFacts): Promise<void> {
@@ -69,7 +104,7 @@ async function executeRun(run: GuestRun, input: unknown, facts: GuestFacts): Pro
       if (result !== undefined) endRun(run, "ok", result);
       return;
     }
-    const value = await callTarget(input, context, facts);
+    const value = await callTarget(run, input, context, facts);
     for (let i = 0; i < background.length; i++) await background[i];
     finishRun(run, value);
   } catch (thrown) {
@@ -82,12 +117,20 @@ interface ModuleWorker {
   fetch?: unknown;
 }
 
-function callTarget(input: unknown, context: ReturnType<typeof makeContext>, facts: GuestFacts): unknown {
+function callTarget(
+  run: GuestRun,
+  input: unknown,
+  context: ReturnType<typeof makeContext>,
+  facts: GuestFacts,
+): unknown {
   if (typeof target === "function") return target(input, context);
   if (typeof target === "object" && target !== null) {
     const worker = target as ModuleWorker;
     if (typeof worker.scheduled === "function") {
-      const event = { type: "scheduled", scheduledTime: facts.scheduledFor, input };
+      const noRetry = () => {
+        run.noRetry = true;
+      };
+      const event = { type: "scheduled", scheduledTime: facts.scheduledFor, input, noRetry };
       return worker.scheduled(event, context.env, context);
     }
     if (typeof worker.fetch === "function") {

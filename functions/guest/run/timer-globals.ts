@@ -1,4 +1,5 @@
 /** setTimeout, setInterval, clearTimeout, clearInterval, queueMicrotask. */
+import { bindContext } from "../node/context.ts";
 import { currentRun, failRun } from "./current-run.ts";
 import {
   apply,
@@ -32,9 +33,10 @@ export function installTimers(): void {
   expose("queueMicrotask", function queueMicrotask(callback: () => void) {
     if (typeof callback !== "function") throw new NativeTypeError("queueMicrotask takes a function.");
     const run = currentRun;
+    const bound = bindContext(callback);
     promiseThen(resolved, () => {
       try {
-        callback();
+        bound();
       } catch (thrown) {
         failRun(run, thrown);
       }
@@ -46,5 +48,6 @@ function add(callback: Callback, delay: unknown, args: unknown[], repeats: boole
   if (typeof callback !== "function") throw new NativeTypeError("A timer takes a function.");
   const wantedMs = trunc(toNumber(delay));
   const delayMs = wantedMs >= 1 && wantedMs <= MAX_DELAY_MS ? wantedMs : 1;
-  return addTimer(() => apply(callback, undefined, args), delayMs, repeats);
+  const bound = bindContext(callback);
+  return addTimer(() => apply(bound, undefined, args), delayMs, repeats);
 }

@@ -85,6 +85,17 @@ class GuestSubtleCrypto {
     return ask("generateKey", toAlgorithm(algorithm), Boolean(extractable), toUsages(keyUsages));
   }
 
+  /** Of equal lengths; takes as long wherever they differ. As other platforms have it. */
+  timingSafeEqual(a: unknown, b: unknown): boolean {
+    checkSubtle(this, arguments.length, 2, "timingSafeEqual");
+    const [left, right] = [toBytes(a, "The first"), toBytes(b, "The second")];
+    if (left.byteLength !== right.byteLength)
+      throw new TypeError("What is compared must have the same length");
+    let difference = 0;
+    for (let i = 0; i < left.byteLength; i++) difference |= left[i]! ^ right[i]!;
+    return difference === 0;
+  }
+
   async importKey(
     format: unknown,
     keyData: unknown,

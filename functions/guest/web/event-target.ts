@@ -63,6 +63,7 @@ function toCallback(value: unknown): EventCallback | null {
 let getHandler: (target: unknown, type: string) => unknown;
 let setHandler: (target: unknown, type: string, value: unknown) => void;
 let isTarget: (value: unknown) => boolean;
+let hasListener: (target: GuestEventTarget, type: string) => boolean;
 /** Stands for the global object, which is an event target without being an instance of one. */
 let globalTarget: GuestEventTarget | undefined;
 
@@ -179,6 +180,7 @@ export class GuestEventTarget {
         own.#add(handler.listener);
       }
     };
+    hasListener = (target, type) => target.#listeners.some((one) => one.type === type);
     isTarget = (value) => isObject(value) && #listeners in value;
   }
 }
@@ -208,6 +210,11 @@ export function defineHandler(prototype: object, type: string): void {
 /** Dispatches on the global object; false where a listener prevented the default. */
 export function dispatchOnGlobal(event: GuestEvent): boolean {
   return globalTarget!.dispatchEvent(event);
+}
+
+/** Whether the global object has a listener of that type. */
+export function isListenedTo(type: string): boolean {
+  return hasListener(globalTarget!, type);
 }
 
 /** Listeners on the global object belong to the module that set them: they stay for the isolate's life. */

@@ -12,6 +12,7 @@ import { installEvents } from "./events.ts";
 import { receiveExchanges, resetExchanges } from "./exchanges.ts";
 import { installFetch } from "./fetch.ts";
 import { installFileReader } from "./file-reader.ts";
+import { installFixedLengthStream } from "./fixed-length-stream.ts";
 import { installFormData } from "./form-data.ts";
 import { installHeaders } from "./headers.ts";
 import { installMessaging } from "./messaging.ts";
@@ -20,11 +21,13 @@ import { installPerformance, resetPerformance } from "./performance.ts";
 import { makeUuid } from "./random.ts";
 import { installRequest } from "./request.ts";
 import { installResponse } from "./response.ts";
+import { installScheduler } from "./scheduler.ts";
 import { installStreams } from "./streams.ts";
 import { installStructuredClone } from "./structured-clone.ts";
 import { installStreamTransfer } from "./transfer-streams.ts";
 import { installUrl } from "./url.ts";
 import { installUrlPattern } from "./url-pattern.ts";
+import { installWebSocket } from "./web-socket.ts";
 
 export function installWeb(): void {
   installDomException();
@@ -50,6 +53,9 @@ export function installWeb(): void {
   installCrypto();
   installPerformance();
   installNavigator();
+  installFixedLengthStream();
+  installScheduler();
+  installWebSocket();
   receiveExchanges();
   receiveCrypto();
 }

@@ -24,6 +24,14 @@ class GuestNavigator {
     this.#own;
     return "Bellhop";
   }
+  get language() {
+    this.#own;
+    return "en";
+  }
+  get languages() {
+    this.#own;
+    return ["en"];
+  }
 }
 
 /** Says what nobody caught: an `error` event on the global object, and a line in the run's log. */

@@ -239,6 +239,8 @@ export function incomingRequest(
     body: source ? Body.ofSource(source) : body === undefined ? null : Body.ofText(body),
   };
   const request = new GuestRequest(INTERNAL, state);
+  // What other platforms tell of the caller's whereabouts; here nothing is known of them.
+  Object.defineProperty(request, "cf", { value: {}, writable: true, enumerable: true, configurable: true });
   const signal = signalOf(request);
   return { request, abort: () => signals.abort(signal) };
 }

@@ -12,6 +12,7 @@ export interface GuestCalls {
   /** While the isolate waits. */
   randomBytes(count: unknown): Uint8Array;
   domainToAscii(domain: unknown): string;
+  nodeModule(name: unknown): string;
 }
 
 /** A context with the guest's script booted in it, and the one way in. */
@@ -20,7 +21,7 @@ export interface BootedContext {
   enter: ivmTypes.Reference;
 }
 
-const BOOT = `const boot = globalThis.${BOOT_NAME}; return boot($0, $1, $2, $3, $4, $5);`;
+const BOOT = `const boot = globalThis.${BOOT_NAME}; return boot($0, $1, $2, $3, $4, $5, $6);`;
 
 /** Rejects where the isolate is gone. */
 export async function bootContext(
@@ -36,6 +37,7 @@ export async function bootContext(
     new ivm.Callback(calls.onSend, { ignored: true }),
     new ivm.Callback(calls.randomBytes),
     new ivm.Callback(calls.domainToAscii),
+    new ivm.Callback(calls.nodeModule),
   ];
   const options = { result: { reference: true }, filename: GUEST_FILENAME } as const;
   const enter = (await context.evalClosure(BOOT, callbacks, options)) as ivmTypes.Reference;

@@ -29,6 +29,7 @@ import type { GuestOutcome } from "./guest-outcome.ts";
 import type { GuestRun } from "./guest-run.ts";
 import type { HostFunctions } from "./host-functions.ts";
 import { IsolatePool, type IsolatePoolLimits } from "./isolate-pool.ts";
+import type { NodeModules } from "./node-modules.ts";
 import { RevisionScript } from "./revision-script.ts";
 import { RunWatch } from "./run-watch.ts";
 
@@ -77,6 +78,7 @@ export class ExecutorHost {
   constructor(
     ivm: Ivm,
     snapshot: ivmTypes.ExternalCopy<ArrayBuffer>,
+    nodeModules: NodeModules,
     out: FrameWriter,
     limits: IsolatePoolLimits,
   ) {
@@ -85,6 +87,7 @@ export class ExecutorHost {
       onMessage: (isolate, kind, no, text, bytes) => this.#onGuestMessage(isolate, kind, no, text, bytes),
       randomBytes: (count) => randomFillSync(new Uint8Array(count)),
       domainToAscii: domainToASCII,
+      nodeModule: (name) => nodeModules.scriptOf(name),
     };
     const onIdle = (isolate: GuestIsolate) => this.#pool.give(isolate, performance.now());
     this.#pool = new IsolatePool(

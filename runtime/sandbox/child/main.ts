@@ -1,7 +1,8 @@
 /**
  * The executor: a child process of a worker that hosts isolates. It holds no secret, no file and no environment; it
  * speaks frames on descriptor 3 and ends when that closes, for then its worker is gone.
- * Arguments: the path of the isolated-vm addon, the path of the guest's snapshot, IsolatePoolLimits as JSON.
+ * Arguments: the path of the isolated-vm addon, the path of the guest's snapshot, that of the
+ * scripts of node: modules, IsolatePoolLimits as JSON.
  */
 import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
@@ -9,8 +10,9 @@ import { FrameDecoder, FrameWriter } from "../../../core/frames.ts";
 import { MAX_CHILD_FRAME_BYTES, MAX_PARENT_FRAME_BYTES, type ParentMessage } from "../protocol/messages.ts";
 import type { Ivm } from "./guest-context.ts";
 import { ExecutorHost } from "./host.ts";
+import { NodeModules } from "./node-modules.ts";
 
-const [addonPath = "", snapshotPath = "", poolLimits = "{}"] = process.argv.slice(2);
+const [addonPath = "", snapshotPath = "", nodeModulesPath = "", poolLimits = "{}"] = process.argv.slice(2);
 
 /** A plain exit may wait for a guest's thread that never lets go. */
 function endNow(): void {
@@ -35,7 +37,7 @@ const ivm = loadAddon(addonPath);
 const snapshot = new ivm.ExternalCopy(new Uint8Array(readFileSync(snapshotPath)).buffer, {
   transferOut: true,
 });
-const host = new ExecutorHost(ivm, snapshot, out, JSON.parse(poolLimits));
+const host = new ExecutorHost(ivm, snapshot, new NodeModules(nodeModulesPath), out, JSON.parse(poolLimits));
 const decoder = new FrameDecoder(MAX_PARENT_FRAME_BYTES, (text) =>
   host.receive(JSON.parse(text) as ParentMessage),
 );

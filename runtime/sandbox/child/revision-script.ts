@@ -14,7 +14,7 @@ export class RevisionScript {
 
   constructor(code: string) {
     // On one line with the script's first, so that line numbers hold.
-    this.#source = `(function (module, exports) {${code}\n})`;
+    this.#source = `(function (module, exports, require) {${code}\n})`;
   }
 
   /** The script's factory of modules in this context. Rejects where it does not compile. */

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
-import { guestSnapshotPath } from "../../../functions/guest/build/guest-snapshot.ts";
+import { guestSnapshotPath, nodeModulesPath } from "../../../functions/guest/build/guest-snapshot.ts";
 import type { SandboxSettings } from "../settings.ts";
 import type { HostFacts } from "../walls/plan.ts";
 import { StandingWalls } from "../walls/standing-walls.ts";
@@ -10,7 +10,7 @@ import { readExecutorBundle } from "./executor-bundle.ts";
 /** Threads of node and V8 themselves. */
 const OWN_TASKS = 256;
 
-const [EXECUTOR, GUEST] = ["executor.mjs", "guest.snapshot"];
+const [EXECUTOR, GUEST, NODE_MODULES] = ["executor.mjs", "guest.snapshot", "node-modules.json"];
 
 let standing: StandingWalls | undefined;
 
@@ -31,7 +31,7 @@ export function layOutWalls(hostFacts?: Partial<HostFacts>): StandingWalls {
   const parts = {
     node: process.execPath,
     addon: addonPath(),
-    files: { [GUEST]: guestSnapshotPath() },
+    files: { [GUEST]: guestSnapshotPath(), [NODE_MODULES]: nodeModulesPath() },
     texts: { [EXECUTOR]: readExecutorBundle() },
   };
   return new StandingWalls(parts, hostFacts);
@@ -66,12 +66,17 @@ function executorArguments(settings: SandboxSettings, walls: StandingWalls): str
     maxIdleMs: settings.idleIsolateMs,
     spares: settings.spareIsolates,
   };
-  const [main, guest] = [walls.pathOf(EXECUTOR), walls.pathOf(GUEST)];
+  const [main, guest, nodeModules] = [EXECUTOR, GUEST, NODE_MODULES].map((name) => walls.pathOf(name)) as [
+    string,
+    string,
+    string,
+  ];
   return [
     "--permission",
     "--allow-addons",
     `--allow-fs-read=${main}`,
     `--allow-fs-read=${guest}`,
+    `--allow-fs-read=${nodeModules}`,
     "--no-node-snapshot",
     "--no-experimental-sqlite",
     "--disable-sigusr1",
@@ -80,6 +85,7 @@ function executorArguments(settings: SandboxSettings, walls: StandingWalls): str
     main,
     walls.addon,
     guest,
+    nodeModules,
     JSON.stringify(poolLimits),
   ];
 }

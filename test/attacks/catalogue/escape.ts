@@ -29,7 +29,7 @@ export const escapes: Attack[] = attacksOf(
     [
       "Function through async, generator and async generator functions",
       `const KINDS = [async () => {}, function* () {}, async function* () {}, () => {}];
-      const LOOK = "return [typeof process, typeof require, this === undefined || this === globalThis].join()";
+      const LOOK = "return [typeof internalBinding, typeof require, this === undefined || this === globalThis].join()";
       export default async () => {
         const found: string[] = [];
         for (const kind of KINDS) {
@@ -125,7 +125,7 @@ export const escapes: Attack[] = attacksOf(
     ],
     [
       "names that the guest's own code and the bridge could have left",
-      `const NAMES = "ivm $0 $1 $2 $3 $4 _ivm isolate context reference installGuest enter settle wake emitLog limitsJson host connectHost receiveMessage primordials internalBinding bootstrap guest __host __bellhop bellhop Deno Bun process require module exports Buffer global setImmediate WebAssembly SharedArrayBuffer Atomics gc d8 print load read quit".split(" ");
+      `const NAMES = "ivm $0 $1 $2 $3 $4 _ivm isolate context reference installGuest enter settle wake emitLog limitsJson host connectHost receiveMessage primordials internalBinding bootstrap guest __host __bellhop bellhop Deno Bun require module exports WebAssembly SharedArrayBuffer Atomics gc d8 print load read quit".split(" ");
       export default () => NAMES.filter((name) => {
         try { return (0, eval)("typeof " + name) !== "undefined" || name in globalThis; } catch { return true; }
       });`,
@@ -234,7 +234,7 @@ export const escapes: Attack[] = attacksOf(
     ],
     [
       "import() of files, builtins, addresses and data, in every form",
-      `const NAMES = ["node:fs", "fs", "child_process", "node:process", "./index.ts", "../../package.json", "file:///etc/passwd", "/etc/passwd", "data:text/javascript,export default 1", "https://example.com/x.js", "isolated-vm", "bellhop", ""];
+      `const NAMES = ["./index.ts", "../../package.json", "file:///etc/passwd", "/etc/passwd", "data:text/javascript,export default 1", "https://example.com/x.js", "isolated-vm", "bellhop", ""];
       export default async () => {
         const found: string[] = [];
         const forms: ((name: string) => Promise<unknown>)[] = [
@@ -244,7 +244,7 @@ export const escapes: Attack[] = attacksOf(
           (name) => (0, eval)("name => import(name, { with: { type: 'json' } })")(name),
         ];
         for (const form of forms) for (const name of NAMES) {
-          try { await form(name); found.push("imported " + name); } catch (thrown) { if (/node:|node_modules|isolated-vm'/.test(String((thrown as any)?.stack).replaceAll(name, ""))) found.push(String((thrown as any).stack)); }
+          try { await form(name); found.push("imported " + name); } catch (thrown) { if (/node:[\\w/]+:\\d|node_modules|isolated-vm'/.test(String((thrown as any)?.stack).replaceAll(name, ""))) found.push(String((thrown as any).stack)); }
         }
         return found;
       };`,

@@ -101,7 +101,7 @@ const others: [string, string][] = [
   ],
   [
     "require, process.binding, mainModule, dlopen",
-    `export default () => { const g = globalThis as any; const found: string[] = []; for (const text of ["require('fs')", "process.binding('fs')", "process.mainModule.require('fs')", "process.dlopen({}, '/x')", "module.constructor._load('fs')", "module.parent.require('fs')", "exports.constructor.constructor('return require')()('fs')", "process.getBuiltinModule('fs')", "globalThis[Symbol.for('nodejs.util.inspect.custom')].x", "internalBinding('fs')", "process._linkedBinding('fs')", "require.main.require('fs')", "Deno.readTextFileSync('/etc/passwd')"]) { for (const run of [() => (0, eval)(text), () => eval(text), () => new Function("module", "exports", "return " + text)({ constructor: {} }, {})]) { try { found.push(text + " gave " + typeof run()); } catch {} } } return found; };`,
+    `export default () => { const g = globalThis as any; const found: string[] = []; for (const text of ["require('fs').readFileSync('/etc/passwd')", "process.binding('fs')", "process.mainModule.require('fs')", "process.dlopen({}, '/x')", "module.constructor._load('fs')", "module.parent.require('fs')", "exports.constructor.constructor('return require')()('fs')", "process.getBuiltinModule('fs').readFileSync('/etc/passwd')", "globalThis[Symbol.for('nodejs.util.inspect.custom')].x", "internalBinding('fs')", "process._linkedBinding('fs')", "require.main.require('fs')", "Deno.readTextFileSync('/etc/passwd')"]) { for (const run of [() => (0, eval)(text), () => eval(text), () => new Function("module", "exports", "return " + text)({ constructor: {} }, {})]) { try { found.push(text + " gave " + typeof run()); } catch {} } } return found; };`,
   ],
   [
     "the network by other classes than fetch",
@@ -109,7 +109,7 @@ const others: [string, string][] = [
   ],
   [
     "processes and signals",
-    `export default () => { const g = globalThis as any; const found: string[] = []; for (const text of ["process.kill(1, 9)", "process.exit(1)", "process.abort()", "process.reallyExit(1)", "process.pid", "process.ppid", "require('child_process').execSync('id')", "quit()", "os.exec(['id'])"]) { try { (0, eval)(text); found.push(text); } catch {} } for (const name of ["kill", "exit", "abort", "quit", "spawn", "fork", "exec"]) if (typeof g[name] === "function") found.push(name); return found; };`,
+    `export default () => { const g = globalThis as any; const found: string[] = []; for (const text of ["process.kill(1, 9)", "process.exit(1)", "process.abort()", "process.reallyExit(1)", "process.pid", "process.ppid", "require('child_process').execSync('id')", "quit()", "os.exec(['id'])"]) { try { if ((0, eval)(text) !== undefined) found.push(text); } catch {} } for (const name of ["kill", "exit", "abort", "quit", "spawn", "fork", "exec"]) if (typeof g[name] === "function") found.push(name); return found; };`,
   ],
 ];
 

@@ -1,4 +1,5 @@
 /** Host objects that leak into the guest: every graph searched, every built-in the bridge could call replaced by a spy. */
+import { builtinModules } from "node:module";
 import { type Attack, attacksOf, FINDS_NOTHING } from "../attack.ts";
 
 const SEARCH = 'import { searchHost } from "./probe.ts";\n';
@@ -61,6 +62,30 @@ export const references: Attack[] = [
       [
         "a host's object anywhere among the globals",
         `${SEARCH}export default () => searchHost({ globalThis });`,
+      ],
+      [
+        "a host's object in what node: modules hold, or in what they throw",
+        `${SEARCH}const NAMES = ${JSON.stringify(builtinModules)};
+        export default async () => {
+          const seen: any = {};
+          let no = 0;
+          for (const name of NAMES) {
+            try { seen[name] = await import(name + ""); } catch (thrown) { seen["thrown " + name] = thrown; }
+            for (const key of Object.keys(seen[name] ?? {})) {
+              if (/^[a-z]/.test(key) && no < 3_000) try { seen["answer " + no++] = seen[name][key](); } catch (thrown) { seen["thrown " + no++] = thrown; }
+            }
+          }
+          return searchHost(seen);
+        };`,
+      ],
+      [
+        "a host's process, environment or paths in the guest's process",
+        `export default (_: unknown, ctx: any) => {
+          const g = globalThis as any;
+          const found = ["pid", "ppid", "kill", "exit", "abort", "dlopen", "binding", "mainModule", "memoryUsage", "resourceUsage", "report"].filter((name) => g.process[name] !== undefined);
+          for (const [name, value] of Object.entries(g.process)) if (typeof value === "string" && /[/\\\\]/.test(value)) found.push(name);
+          return found.concat(Object.keys(g.process.env));
+        };`,
       ],
       [
         "a host's object in the input, the context or the arguments",

@@ -6,13 +6,13 @@ import { searchHost, tryDoors } from "./probe.ts";
 
 test("finds a host's objects behind properties, accessors, prototypes and array elements", () => {
   const hidden = {
-    a: [{ b: new Map([[1, 2]]), deep: { buffer: Buffer.alloc(1) } }],
+    a: [{ b: new Map([[1, 2]]), deep: { callback: new (class Callback {})() } }],
     get lazy() {
       return { process };
     },
   };
   const found = searchHost({ hidden });
-  assert.ok(found.includes("hidden.a.0.deep.buffer is a host's Buffer"), found.slice(0, 5).join("\n"));
+  assert.ok(found.includes("hidden.a.0.deep.callback is a host's Callback"), found.slice(0, 5).join("\n"));
   assert.ok(found.some((text) => text.startsWith("hidden.lazy.process is a host's process")));
 });
 
@@ -42,6 +42,7 @@ test("finds nothing among plain values", () => {
 });
 
 test("sees what functions that are made through a door can name", () => {
-  const [first] = tryDoors({ door: () => 1 });
-  assert.match(first ?? "", /^door: .*process/);
+  const door: unknown = runInNewContext("() => 1", { process: {} });
+  const [first] = tryDoors({ door });
+  assert.equal(first, "door: |process");
 });

@@ -12,8 +12,10 @@ const toText = String;
 
 const MOST_OBJECTS = 60_000;
 const HOST_TYPES =
-  /^(process|Reference|Callback|ExternalCopy|Isolate|Context|Script|Module|NativeModule|InspectorSession|Process|Socket|Pipe|Buffer|ChildProcess|ReferenceHandle|CallbackHandle)$/;
-const HOST_TEXT = /\bnode:|isolated[-_]vm|node_modules|\.node\b|file:\/\/\/|\/executor\/|\/sandbox\//;
+  /^(process|Reference|Callback|ExternalCopy|Isolate|Context|Script|Module|NativeModule|InspectorSession|Process|Socket|Pipe|ChildProcess|ReferenceHandle|CallbackHandle)$/;
+/** A place in Node's own sources, not a module's name: those are the guest's too. */
+const HOST_TEXT =
+  /\bnode:[\w/]+:\d|isolated[-_]vm|node_modules|\.node\b|file:\/\/\/|\/executor\/|\/sandbox\//;
 
 // biome-ignore lint/suspicious/noExplicitAny: what an attack reaches has no type.
 type Anything = any;
@@ -100,12 +102,15 @@ export function attempt<T>(work: () => T): T | unknown {
   }
 }
 
+/** What the guest has under these names is its own; the same name must mean the same to whatever a door makes. */
 const PROBE = `
   const seen = [];
-  for (const name of ["process", "require", "module", "Buffer", "global", "__dirname", "internalBinding", "primordials"]) {
+  for (const name of ["require", "module", "__dirname", "internalBinding", "primordials"]) {
     try { if ((0, eval)("typeof " + name) !== "undefined") seen.push(name); } catch {}
   }
-  return seen.join();`;
+  return seen.join() + "|" + ["process", "Buffer", "global"].map((name) => {
+    try { return (0, eval)(name) === own[name] ? "" : name; } catch { return ""; }
+  }).filter(Boolean).join();`;
 
 /** What code made by `door.constructor` (and its constructor's) can name of a host. */
 export function tryDoors(doors: Record<string, unknown>): string[] {
@@ -114,10 +119,10 @@ export function tryDoors(doors: Record<string, unknown>): string[] {
     const door = doors[name] as Anything;
     for (const make of [() => door.constructor, () => door.constructor.constructor, () => door]) {
       try {
-        const made = make()(PROBE);
-        const seen = made();
+        const made = make()("own", PROBE);
+        const seen = made(globalThis);
         // Functions of other kinds answer with a promise or an iterator: what they run sees the same.
-        const text = typeof seen === "string" ? seen : "";
+        const text = typeof seen === "string" && seen !== "|" ? seen : "";
         if (text !== "") found.push(`${name}: ${text}`);
       } catch {
         // Not a maker of functions.

@@ -1,0 +1,56 @@
+/**
+ * The script of an upload that awaits at its top level, which a script in CommonJS form cannot: the bundle as an ES
+ * module without imports or exports, inside an async function whose promise is `module.ready`.
+ */
+import { isBuiltin } from "node:module";
+import { type BuildFailure, type BuildOptions, build, type Plugin, transform } from "esbuild";
+
+const REQUIRED = "required";
+
+/** `import` of a node: module as `require`: an import statement stands at the top of a module alone. */
+const requireBuiltins: Plugin = {
+  name: "require-builtins",
+  setup(on) {
+    on.onResolve({ filter: /.*/ }, ({ path, namespace }) => {
+      if (!isBuiltin(path)) return undefined;
+      return namespace === REQUIRED ? { path, external: true } : { path, namespace: REQUIRED };
+    });
+    on.onLoad({ filter: /.*/, namespace: REQUIRED }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+/** Whether awaiting at the top level is all that keeps it from being built. */
+export function awaitsAtTop({ errors }: BuildFailure): boolean {
+  return errors.length > 0 && errors.every(({ text }) => text.startsWith("Top-level await"));
+}
+
+/** `options` are those of the build in CommonJS form. */
+export async function buildAwaiting(
+  options: BuildOptions & { supported: Record<string, boolean> },
+  entry: string,
+): Promise<{ code: string; map: string }> {
+  const { supported, entryPoints: _, plugins = [], ...rest } = options;
+  const isWrittenOut = supported["async-await"] === false;
+  const { outputFiles } = await build({
+    ...rest,
+    write: false,
+    stdin: {
+      contents: `import * as entry from ${JSON.stringify(`./${entry}`)}; takeEntry(entry);`,
+      sourcefile: "entry",
+    },
+    format: "esm",
+    supported: { "import-meta": false },
+    banner: {
+      js: 'module.ready = (async () => { "use strict"; const takeEntry = (entry) => { module.exports = entry; };',
+    },
+    footer: { js: "})();" },
+    sourcemap: isWrittenOut ? "inline" : "external",
+    plugins: [requireBuiltins, ...plugins],
+  });
+  const textOf = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.text ?? "";
+  if (!isWrittenOut) return { code: textOf(".js"), map: textOf(".map") };
+  // Only now: what awaits at the top level cannot be written out where it stands.
+  return await transform(textOf(".js"), { supported, sourcemap: "external", target: "es2024" });
+}

@@ -1,0 +1,3 @@
+import { Duplex } from "node:stream";
+
+export default Duplex;

@@ -1,0 +1,3 @@
+import { PassThrough } from "node:stream";
+
+export default PassThrough;

@@ -1,0 +1,3 @@
+import { Transform } from "node:stream";
+
+export default Transform;

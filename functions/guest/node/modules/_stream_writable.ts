@@ -1,0 +1,3 @@
+import { Writable } from "node:stream";
+
+export default Writable;

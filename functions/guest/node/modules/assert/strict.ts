@@ -1,0 +1,3 @@
+import { strict } from "node:assert";
+
+export default strict;

@@ -1,0 +1,3 @@
+import comparisons from "assert/build/internal/util/comparisons.js";
+
+export default comparisons;

@@ -1,0 +1,5 @@
+import path from "path-browserify";
+
+path["toNamespacedPath"] ??= (name: string) => name;
+
+export default path;
