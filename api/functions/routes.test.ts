@@ -122,7 +122,7 @@ test("what is no function is refused", async () => {
   const before = await api.countRows();
   for (const [body, code] of [
     [{ source: "export const a = 1;" }, "build_failed"],
-    [{ source: 'import "fs";\nexport default () => null;' }, "build_failed"],
+    [{ source: 'import "axios";\nexport default () => null;' }, "build_failed"],
     [{ source: 'import "./missing.ts";\nexport default () => null;' }, "build_failed"],
     [{ files: { "../up.ts": GREET }, entry: "../up.ts" }, "build_failed"],
     [{ files: { "/etc/x.ts": GREET }, entry: "/etc/x.ts" }, "build_failed"],

@@ -116,6 +116,35 @@ describe("default exports", () => {
   });
 });
 
+describe("a plain function that returns a Response", () => {
+  const response = `new Response("made", { status: 201, headers: { "x-a": "b" } })`;
+  const parts = {
+    status: 201,
+    headers: [
+      ["x-a", "b"],
+      ["content-type", "text/plain;charset=UTF-8"],
+    ],
+    body: "made",
+  };
+  test("is answered with it at its URL, and its result is the same for a task or an invocation", async () => {
+    const source = `export default () => ${response};`;
+    assert.deepEqual(resultOf(await call(source, { http })), parts);
+    assert.deepEqual(resultOf(await call(source)), parts);
+    assert.deepEqual(resultOf(await call(`export default { scheduled: () => ${response} };`)), parts);
+  });
+  gives(
+    "has a body of bytes in base64",
+    "export default async () => new Response(new Uint8Array([255, 0, 1]));",
+    { status: 200, headers: [], bodyBase64: "/wAB" },
+  );
+  test("fails where the body was read, or takes more than a result may", async () => {
+    const read = `export default async () => { const response = ${response}; await response.text(); return response; };`;
+    assert.equal(errorOf(await call(read)).code, "function_error");
+    const large = `export default () => new Response("x".repeat(2_000));`;
+    assert.equal(errorOf(await call(large, { limits: { resultBytes: 1_000 } })).code, "result_too_large");
+  });
+});
+
 describe("what other platforms have besides", () => {
   gives(
     "WebSocket exists and refuses when constructed",
@@ -129,6 +158,55 @@ describe("what other platforms have besides", () => {
        return [await scheduler.wait(1) ?? "waited", await aborted, navigator.language, navigator.languages];
      };`,
     ["waited", "AbortError", "en", ["en"]],
+  );
+  gives(
+    "Uint8Array to and from base64 and hex",
+    `export default () => {
+       const Bytes = Uint8Array as any; const bytes = Bytes.fromBase64("aGk_-w", { alphabet: "base64url" }); const target = new Bytes(4);
+       const failed = (work: () => unknown) => { try { return work(); } catch (error: any) { return error.name; } };
+       return [bytes.toHex(), bytes.toBase64(), bytes.toBase64({ alphabet: "base64url", omitPadding: true }), [...Bytes.fromHex("00ff")], [...Bytes.fromBase64(" aG k= ")],
+         target.setFromBase64("aGVsbG8="), target.setFromHex("616263"), String.fromCharCode(...target.subarray(0, 3)), failed(() => Bytes.fromBase64("a")), failed(() => Bytes.fromBase64("aGk", { lastChunkHandling: "strict" })),
+         [...Bytes.fromBase64("aGkaG", { lastChunkHandling: "stop-before-partial" })].length, failed(() => Bytes.fromHex("0")), failed(() => Bytes.fromBase64(1))];
+     };`,
+    [
+      "68693ffb",
+      "aGk/+w==",
+      "aGk_-w",
+      [0, 255],
+      [104, 105],
+      { read: 4, written: 3 },
+      { read: 6, written: 3 },
+      "abc",
+      "SyntaxError",
+      "SyntaxError",
+      3,
+      "SyntaxError",
+      "TypeError",
+    ],
+  );
+  gives(
+    "caches: by URL and name, as long as the response says, and no more than a bound",
+    `export default async () => {
+       const cache = (caches as any).default; const url = "https://h.example/a"; const other = await caches.open("other");
+       const put = (headers: Record<string, string>, at = url, init = {}) => cache.put(at, new Response("kept", { headers, ...init }));
+       const text = async (key: any, from = cache) => (await (await from.match(key))?.text()) ?? "none";
+       const answers: unknown[] = [await text(url)];
+       await put({ "cache-control": "max-age=60", "x-a": "b" });
+       answers.push(await text(url + "#fragment"), await text(new Request(url, { method: "POST" })), await text(url, other), (await cache.match(url)).headers.get("x-a"), await text(url));
+       answers.push(await cache.delete(url), await cache.delete(url));
+       for (const headers of [{ "cache-control": "no-store" }, { "set-cookie": "a=1" }, { "cache-control": "max-age=0" }, { expires: new Date(0).toUTCString() }]) { await put(headers as any); answers.push(await text(url)); }
+       answers.push(await cache.put(new Request(url, { method: "POST" }), new Response("x")).catch((error: any) => error.name), await put({ vary: "*" }).catch((error: any) => error.name));
+       await put({}, "https://h.example/first");
+       for (let i = 0; i < 100; i++) await put({}, "https://h.example/" + i);
+       answers.push(await text("https://h.example/first"), await text("https://h.example/0"));
+       await cache.put(url, new Response(new Uint8Array(2_000_001)));
+       answers.push(await text(url), await text("https://h.example/0"));
+       return answers;
+     };`,
+    [
+      ...["none", "kept", "none", "none", "b", "kept", true, false],
+      ...["none", "none", "none", "none", "TypeError", "TypeError", "none", "kept", "none", "kept"],
+    ],
   );
   gives(
     "crypto.subtle.timingSafeEqual",

@@ -32,6 +32,39 @@ function openMemory(): KeyValueAnswerer {
   );
 }
 
+test("env.KV is the same store as other platforms have it: kinds of values, metadata, expiry, lists", async (t) => {
+  const { call } = startSandboxFor(t);
+  const source = `export default { async scheduled(_event: unknown, env: any, { kv }: any) {
+    await env.KV.put("text", "one", { metadata: { a: 1 }, expirationTtl: 60 });
+    await env.KV.put("bytes", new Uint8Array([255, 1]));
+    await kv.set("gone", { $kv: 1, text: "past", expiration: 1 });
+    const listed = (await env.KV.list()).keys.map(({ name, metadata, expiration }: any) => [name, metadata ?? null, typeof expiration]);
+    const gone = [await env.KV.get("gone"), (await kv.get("gone")) ?? "deleted"];
+    await kv.set("json", { b: [2] });
+    const refused: string[] = [];
+    for (const work of [() => env.KV.put("x", 1), () => env.KV.put("x", "1", { expiration: 1 }), () => env.KV.get("text", "xml")]) await work().catch((error: any) => refused.push(error.name));
+    const { value, metadata } = await env.KV.getWithMetadata("text");
+    const answers = [value, metadata, await env.KV.get("json", "json"), [...new Uint8Array(await env.KV.get("bytes", { type: "arrayBuffer" }))], await new Response(await env.KV.get("text", "stream")).text(), await env.KV.get("none")];
+    await env.KV.delete("text");
+    return [listed, gone, refused, answers, await env.KV.get("text"), Object.keys(env), typeof process.env.KV];
+  } };`;
+  const errors = ["TypeError", "TypeError", "TypeError"];
+  assert.deepEqual(resultOf(await call(source, { kv: openMemory(), env: { A: "1" } })), [
+    [
+      ["text", { a: 1 }, "number"],
+      ["bytes", null, "undefined"],
+    ],
+    [null, "deleted"],
+    errors,
+    ["one", { a: 1 }, { b: [2] }, [255, 1], "one", null],
+    null,
+    ["A"],
+    "undefined",
+  ]);
+  const own = "export default { scheduled: (_e: unknown, env: any) => env.KV };";
+  assert.equal(resultOf(await call(own, { env: { KV: "a setting" } })), "a setting");
+});
+
 describe("ctx.kv", () => {
   test("remembers values from run to run, with compare-and-set", async (t) => {
     const { call } = startSandboxFor(t);

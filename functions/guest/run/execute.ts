@@ -5,13 +5,16 @@ import type { GuestFacts, GuestStart } from "../guest-start.ts";
 import { serveRequest } from "../http/serve-request.ts";
 import { require } from "../node/require.ts";
 import { beginNodeRun } from "../node/services.ts";
+import { isResponse } from "../web/response.ts";
 import { describeFailure } from "./attempt-words.ts";
 import { beginRun, currentRun, endRun, failRun, finishRun, type GuestRun } from "./current-run.ts";
 import { readEntry } from "./entry.ts";
 import { inspect } from "./inspect.ts";
 import { makeKv } from "./kv.ts";
+import { offerKvNamespace } from "./kv-namespace.ts";
 import { log } from "./log.ts";
 import { freeze, NativeDate, NativePromise, parse, promiseThen, stringify } from "./primordials.ts";
+import { toReturnedResponse } from "./returned-response.ts";
 import { signalOf } from "./signal.ts";
 
 interface AuthorModule {
@@ -106,7 +109,7 @@ async function executeRun(run: GuestRun, input: unknown, facts: GuestFacts): Pro
     }
     const value = await callTarget(run, input, context, facts);
     for (let i = 0; i < background.length; i++) await background[i];
-    finishRun(run, value);
+    finishRun(run, isResponse(value) ? await toReturnedResponse(value) : value);
   } catch (thrown) {
     failRun(run, thrown);
   }
@@ -147,7 +150,12 @@ function refuse(message: string): void {
 }
 
 function makeContext(run: GuestRun, facts: GuestFacts, background: Promise<unknown>[]) {
-  let kv: object | undefined;
+  let kv: ReturnType<typeof makeKv> | undefined;
+  const kvOfRun = () => {
+    kv ??= makeKv(run);
+    return kv;
+  };
+  offerKvNamespace(facts.env, kvOfRun);
   const level = (name: LogLevel) => (message: unknown, fields?: unknown) => log(run, name, message, fields);
   return {
     runId: facts.runId,
@@ -160,8 +168,7 @@ function makeContext(run: GuestRun, facts: GuestFacts, background: Promise<unkno
       return signalOf(run, facts.wallMs);
     },
     get kv() {
-      kv ??= makeKv(run);
-      return kv;
+      return kvOfRun();
     },
     log: { debug: level("debug"), info: level("info"), warn: level("warn"), error: level("error") },
     waitUntil(promise: unknown) {

@@ -140,7 +140,7 @@ async function list(run: GuestRun, options: { prefix?: string; after?: string | 
 }
 
 /** The store as one run sees it. */
-export function makeKv(run: GuestRun): object {
+export function makeKv(run: GuestRun) {
   return freeze({
     get: (key: unknown) => promiseThen(getEntry(run, key), (entry) => (entry as Entry | undefined)?.value),
     getEntry: (key: unknown) => getEntry(run, key),

@@ -26,6 +26,7 @@ export const NativeRangeError = RangeError;
 export const NativeMap = Map;
 export const NativePromise = Promise;
 export const NativeArrayBuffer = ArrayBuffer;
+export const NativeBytes = Uint8Array;
 
 export const slice = uncurry(String.prototype.slice) as (text: string, from: number, to?: number) => string;
 export const charCodeAt = uncurry(String.prototype.charCodeAt) as (text: string, index: number) => number;

@@ -2,6 +2,8 @@
 import { installAbort } from "./abort.ts";
 import { installBase64 } from "./base64.ts";
 import { installBlob, withdrawAllBlobs } from "./blob.ts";
+import { installByteTexts } from "./byte-texts.ts";
+import { installCaches } from "./cache.ts";
 import { installCompression } from "./compression.ts";
 import { installCrypto } from "./crypto.ts";
 import { receiveCrypto, resetCrypto } from "./crypto-bridge.ts";
@@ -37,6 +39,7 @@ export function installWeb(): void {
   installStreams();
   installEncoding();
   installBase64();
+  installByteTexts();
   installBlob();
   installFileReader();
   installUrl(makeUuid);
@@ -53,6 +56,7 @@ export function installWeb(): void {
   installCrypto();
   installPerformance();
   installNavigator();
+  installCaches();
   installFixedLengthStream();
   installScheduler();
   installWebSocket();

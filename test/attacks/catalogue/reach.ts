@@ -105,7 +105,7 @@ const others: [string, string][] = [
   ],
   [
     "the network by other classes than fetch",
-    `export default async () => { const g = globalThis as any; const found: string[] = []; for (const name of ["WebSocket", "WebSocketStream", "EventSource", "XMLHttpRequest", "WebTransport", "RTCPeerConnection", "Socket", "TCPSocket", "UDPSocket", "Worker", "SharedWorker", "importScripts", "BroadcastChannel", "caches", "indexedDB", "localStorage", "sessionStorage", "sqlite", "open"]) { if (name in g) found.push(name); } if (g.navigator?.sendBeacon || g.navigator?.serviceWorker || g.navigator?.locks) found.push("navigator"); return found; };`,
+    `export default async () => { const g = globalThis as any; const found: string[] = []; for (const name of ["WebSocketStream", "EventSource", "XMLHttpRequest", "WebTransport", "RTCPeerConnection", "Socket", "TCPSocket", "UDPSocket", "Worker", "SharedWorker", "importScripts", "BroadcastChannel", "indexedDB", "localStorage", "sessionStorage", "sqlite", "open"]) { if (name in g) found.push(name); } try { new g.WebSocket("ws://127.0.0.1:9/"); found.push("WebSocket"); } catch {} if (g.navigator?.sendBeacon || g.navigator?.serviceWorker || g.navigator?.locks) found.push("navigator"); return found; };`,
   ],
   [
     "processes and signals",
