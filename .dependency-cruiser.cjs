@@ -86,7 +86,7 @@ module.exports = {
     forbid(
       "nothing-unresolved",
       {},
-      { couldNotResolve: true, pathNot: "^bellhop$" },
+      { couldNotResolve: true, pathNot: "^(bellhop$|internal:)" },
       "An import must resolve.",
     ),
     forbid(

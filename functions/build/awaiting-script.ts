@@ -52,5 +52,10 @@ export async function buildAwaiting(
   const textOf = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.text ?? "";
   if (!isWrittenOut) return { code: textOf(".js"), map: textOf(".map") };
   // Only now: what awaits at the top level cannot be written out where it stands.
-  return await transform(textOf(".js"), { supported, sourcemap: "external", target: "es2024" });
+  const { minifySyntax = false, minifyWhitespace = false } = options;
+  return await transform(textOf(".js"), {
+    ...{ supported, minifySyntax, minifyWhitespace, target: "es2024" },
+    sourcemap: "external",
+    sourcesContent: false,
+  });
 }

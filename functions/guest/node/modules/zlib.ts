@@ -80,6 +80,11 @@ function forms(make: Make, Class: new (options?: Options) => Transform) {
   const sync = (input: unknown, options?: Options) => convert(make, input, options);
   const async = (input: unknown, options: Options | Callback, callback?: Callback) => {
     const done = (typeof options === "function" ? options : callback) as Callback;
+    if (typeof done !== "function") {
+      throw Object.assign(new TypeError('The "callback" argument must be of type function'), {
+        code: "ERR_INVALID_ARG_TYPE",
+      });
+    }
     queueMicrotask(() => {
       let result: Buffer;
       try {
