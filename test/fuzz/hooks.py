@@ -24,6 +24,8 @@ REFERENCES = {
     "taskId": "tasks",
     "runId": "runs",
     "run": "runs",
+    "tag": "tags",
+    "revision": "revisions",
 }
 NAMED = {"functions", "queues", "calendars", "namespaces"}
 # A share of requests names what was made up.
@@ -79,14 +81,18 @@ def draws_of(case):
     return random.Random(hashlib.sha256(told.encode("utf-8", "replace")).digest())
 
 
-def choose(kind, draw, otherwise):
-    known = KNOWN.get(kind)
-    return draw.choice(known[-RECENT:]) if known and draw.random() < AIMED else otherwise
+def choose(kind, draw, otherwise, removes=False):
+    """What was there at the start stays, for other requests to meet."""
+    known = KNOWN.get(kind, [])
+    first = len(GIVEN["things"].get(kind, []))
+    met = known[first:][-RECENT:] if removes else known[:first] + known[first:][-RECENT:]
+    return draw.choice(met) if met and draw.random() < AIMED else otherwise
 
 
 def aim_path(case, draw):
     path = case.operation.path
     params = case.path_parameters
+    removes = case.operation.method.upper() == "DELETE"
     if not params:
         return
     if path.startswith("/fn/"):
@@ -95,7 +101,8 @@ def aim_path(case, draw):
         return
     for kind, name in re.findall(r"([\w-]+)/\{(\w+)\}", path):
         if name in params:
-            params[name] = choose("tokens" if path.startswith("/hooks/") else kind, draw, params[name])
+            known = "tokens" if path.startswith("/hooks/") else kind
+            params[name] = choose(known, draw, params[name], removes)
 
 
 def aim_references(value, draw):
