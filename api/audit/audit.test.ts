@@ -1,6 +1,9 @@
 /** Who changed what: read back from the log, which is held to the document and to the changes themselves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { lockResource } from "../../core/store/audit-log.ts";
+import { untilBlocked } from "../../core/store/testing/test-store.ts";
+import { inTransaction } from "../../core/store/transaction.ts";
 import { apiFeatures } from "../features.ts";
 import type { Route } from "../http/route.ts";
 import { DEFAULT_SETTINGS } from "../testing/default-settings.ts";
@@ -226,6 +229,24 @@ test("of two changes of one thing at once, the second begins where the first has
   let [at, steps]: [unknown, number] = [null, 0];
   for (; next.has(at); at = next.get(at)) steps += 1;
   assert.equal(steps, values.length, "one chain");
+});
+
+test("a change under a condition waits for another of the same thing before it locks that", async () => {
+  const tenant = await api.newTenant();
+  await make(tenant, "PUT", "/v1/queues/mail", { concurrency: 1 });
+  const tag = (await tenant.call("GET", "/v1/queues/mail")).headers.get("etag")!;
+  const { changing, lockRow } = await inTransaction(api.store.pool, async (tx) => {
+    await lockResource(tx, tenant.namespaceId, "queues/mail");
+    const options = { headers: { "if-match": tag }, body: { concurrency: 2 } };
+    const changing = tenant.call("PUT", "/v1/queues/mail", options);
+    await untilBlocked(api.store);
+    const lockRow = await tx.pool.query("SELECT FROM queues WHERE namespace_id = $1 FOR UPDATE SKIP LOCKED", [
+      tenant.namespaceId,
+    ]);
+    return { changing, lockRow };
+  });
+  assert.equal(lockRow.rowCount, 1, "nobody holds it");
+  assert.equal((await changing).status, 200);
 });
 
 test("pages go on where the last one ended, and what is no filter is refused by its name", async () => {

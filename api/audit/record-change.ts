@@ -31,6 +31,25 @@ const isSpec = (audit: Route["audit"]): audit is AuditSpec => audit !== undefine
 /** Whether its handler is called within the transaction. */
 export const isRecorded = ({ audit }: Route): boolean => isSpec(audit) && audit.by !== "handler";
 
+/**
+ * What a change of the route waits for first, in a transaction that locks besides: two that lock in different orders would
+ * wait for each other.
+ */
+export async function lockChanged({ audit }: Route, asked: AuditedRequest, tx: Transaction): Promise<void> {
+  if (isSpec(audit)) await lockIdentified(audit, await identify(audit, asked), tx);
+}
+
+/** What is changed, where it is known before. */
+async function lockIdentified(
+  { resource }: AuditSpec,
+  { owner, params }: AuditedRequest,
+  tx: Transaction,
+): Promise<string | undefined> {
+  const known = fillIn(resource, params);
+  if (known !== undefined) await lockResource(tx, owner.namespaceId, known);
+  return known;
+}
+
 /** Does the work, and writes the entry. Where it throws, nothing stays of either. */
 export async function recordChange<Answered>(
   route: Route,
@@ -39,14 +58,13 @@ export async function recordChange<Answered>(
 ): Promise<Answered> {
   const { audit, operationId } = route;
   if (!isSpec(audit)) throw new Error(`${operationId} is not audited`);
-  const { parts, context, owner } = asked;
+  const { parts, context } = asked;
   const provideBody = await keepBody(route, context);
   const { answer, release } = await inTransaction(parts.store.pool, async (tx) => {
     provideBody();
     const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
     const request = await identify(audit, { ...asked, parts: deferred.parts });
-    const known = fillIn(audit.resource, request.params);
-    if (known !== undefined) await lockResource(tx, owner.namespaceId, known);
+    const known = await lockIdentified(audit, request, tx);
     const before = known === undefined ? undefined : await audit.read?.(request);
     const answer = await work(deferred.parts);
     await writeEntry(

@@ -43,6 +43,7 @@ export async function answerIfMatch(
   parts: ApiParts,
   entity: Entity,
   respond: Respond,
+  lockFirst: (parts: ApiParts, tx: Transaction) => Promise<void>,
 ): Promise<Response> {
   const wanted = context.req.header("if-match")!;
   const params = context.req.param() as Record<string, string>;
@@ -52,8 +53,9 @@ export async function answerIfMatch(
   const { response, release } = await inTransaction(parts.store.pool, async (tx) => {
     // Read anew where the transaction is done once more.
     context.req.bodyCache = { text: Promise.resolve(body) as never };
-    await entity.lock(tx, namespaceId, params);
     const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
+    await lockFirst(deferred.parts, tx);
+    await entity.lock(tx, namespaceId, params);
     const standing = await entity.read(deferred.parts, namespaceId, params);
     if (!standing || !hasTag(wanted, tagOf(entity, standing), { isStrong: true }))
       throw new BellhopError("precondition_failed", 412, PROBLEM_CODES.precondition_failed);

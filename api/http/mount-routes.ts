@@ -3,7 +3,8 @@ import type { Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
 import { writeJson } from "../../core/json-source.ts";
-import { type InChange, isRecorded, recordChange } from "../audit/record-change.ts";
+import type { Transaction } from "../../core/store/transaction.ts";
+import { type InChange, isRecorded, lockChanged, recordChange } from "../audit/record-change.ts";
 import { demandFunction, demandScope, type Scope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
@@ -36,7 +37,10 @@ export function mountRoutes(app: Hono<ApiEnv>, routes: readonly Route[], parts: 
       const { entity, method } = route;
       if (!entity || method === "GET" || context.req.header("if-match") === undefined)
         return await respond(context, given);
-      return await answerIfMatch(context, given, entity, (inside) => respond(context, inside));
+      const params = context.req.param() as Record<string, string>;
+      const lockFirst = (inside: ApiParts, tx: Transaction) =>
+        lockChanged(route, { parts: inside, owner: context.get("owner"), params, query: undefined }, tx);
+      return await answerIfMatch(context, given, entity, (inside) => respond(context, inside), lockFirst);
     };
     const isKept = keepsAnswers(route);
     if (isKept && access === null) throw new Error(`${route.operationId} has no owner to keep answers for`);
