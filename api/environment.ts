@@ -23,6 +23,7 @@ import type { DirectCaller } from "./direct/direct-caller.ts";
 import type { Edge } from "./edge/edge.ts";
 import type { EventFollowers } from "./events/followers.ts";
 import type { LogFollowers } from "./logs/followers.ts";
+import type { KnownQueues } from "./queues/known-queues.ts";
 import type { RunRinger } from "./ring.ts";
 
 /** What the API knows of e-mails, which it does not send. */
@@ -57,6 +58,7 @@ export interface ApiParts {
   corsOrigins: readonly string[];
   mail: MailFacts;
   callables: Callables;
+  queues: KnownQueues;
   direct: DirectCaller;
   keyring: Keyring;
   edge: Edge;

@@ -45,6 +45,7 @@ import type { ApiParts, MailFacts } from "./environment.ts";
 import { createEventFollowers, EVENT_READS_AT_ONCE } from "./events/followers.ts";
 import { apiFeatures } from "./features.ts";
 import { createLogFollowers, FOLLOWING_CONNECTIONS } from "./logs/followers.ts";
+import { createKnownQueues, lookForQueues } from "./queues/known-queues.ts";
 import { createRunRinger } from "./ring.ts";
 
 export const API_SETTINGS = [
@@ -168,6 +169,7 @@ export async function startApi(
       },
       listener,
     ),
+    queues: createKnownQueues(lookForQueues(store), listener),
     direct: measureCalls(line, metrics),
     edge,
     requestRates: createRequestRates(),

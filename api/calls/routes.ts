@@ -85,7 +85,7 @@ async function readCall(
   const name = requireName(named);
   const fn = await parts.callables.find(context.get("owner").namespace, name);
   if (!fn) throw notFound("function", name);
-  if (queue !== undefined) await requireQueue(parts.store, fn.namespaceId, queue);
+  if (queue !== undefined) await requireQueue(parts.queues, fn.namespaceId, queue);
   return {
     ...{ runId: newId(), fn, trigger: "invoke", input, maxAttempts },
     place: toPlace({ queue, ...place }),

@@ -11,6 +11,7 @@ import { resolveTarget } from "../functions/resolve-target.ts";
 import { toAddress } from "../http/public-address.ts";
 import type { AuditSpec } from "../http/route.ts";
 import { defineRoute, type Route } from "../http/route.ts";
+import { lookForQueues } from "../queues/known-queues.ts";
 import { requireQueue } from "../queues/require-queue.ts";
 
 const ofFunction = { name: functionNameParam };
@@ -40,7 +41,7 @@ export const functionHookRoutes: Route[] = [
       const { db } = parts.store;
       const fn = await requireFunction(db, owner.namespaceId, name);
       await resolveTarget(db, fn.id, { tag: input.tag ?? undefined });
-      await requireQueue(parts.store, owner.namespaceId, input.queue);
+      await requireQueue(lookForQueues(parts.store), owner.namespaceId, input.queue);
       const { name: hookName, tag, maxAttempts, ...place } = input;
       const made = await createHook(db, fn.id, { name: hookName, tag, maxAttempts, place });
       if (!made) throw notFound("function", fn.name);

@@ -129,6 +129,8 @@ export const queueFeature: Feature = {
       errors: { 404: ["not_found"], 409: ["queue_in_use"] },
       async handle({ parts, owner: { namespaceId }, params: { name } }) {
         if (!(await removeQueue(parts.store, namespaceId, name))) throw notFound("queue", name);
+        parts.queues.forget(namespaceId, name);
+        parts.notifier.notify("bellhop_queues");
         return { status: 204 };
       },
     }),

@@ -48,7 +48,7 @@ export interface CreateRequest {
 
 /** The task that the body describes, made and rung; with `dedup`, the one that was made of the same within the window. */
 export async function createTask(
-  { store, time, ringer, notifier, mail }: ApiParts,
+  { store, time, ringer, notifier, mail, queues }: ApiParts,
   { namespaceId, body, traceparent, by, limits = null, id = newId(), mayJoin = false }: CreateRequest,
   schema: ReturnType<typeof newTaskInput>,
 ): Promise<CreatedTask> {
@@ -57,7 +57,9 @@ export async function createTask(
   if (debounce && dedup) throw invalidField("dedup", "does not go with debounce");
   await demandRoom(store, namespaceId, limits, "tasks", 1);
   await requireCallable(store, namespaceId, input.on, mail);
-  const { input: runnable, functionId } = await requireRunnable(store, namespaceId, input, mail);
+  const { input: runnable, functionId } = await requireRunnable(store, namespaceId, input, {
+    ...{ mail, queues },
+  });
   const asked = { id, namespaceId, input: runnable, functionId, traceparent, by };
   if (debounce) {
     const place = debouncePlace(namespaceId, runnable.spec.type, debounce);

@@ -17,6 +17,7 @@ import { changeTaskIn } from "../../core/store/tasks/redefine.ts";
 import type { Transaction } from "../../core/store/transaction.ts";
 import { validate } from "../bodies/body.ts";
 import type { ApiParts } from "../environment.ts";
+import { lookForQueues } from "../queues/known-queues.ts";
 import { readTaskDebounce } from "./require-joining.ts";
 import { requireRunnable } from "./require-runnable.ts";
 
@@ -59,7 +60,10 @@ export async function putTaskIn(
   const { namespaceId, limits, standing, now, traceparent, by } = request;
   const read = readDefinition(request);
   readTaskDebounce(read, false);
-  const { input, functionId } = await requireRunnable(tx, namespaceId, read, mail);
+  const { input, functionId } = await requireRunnable(tx, namespaceId, read, {
+    mail,
+    queues: lookForQueues(tx),
+  });
   if (!standing) {
     const { task, run } = await createTaskIn(tx, { namespaceId, input, functionId, now, traceparent, by });
     await demandRoom(tx, namespaceId, limits, "tasks", 0);

@@ -2,6 +2,7 @@ import type { TaskInput } from "../../core/contracts/task-input.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { findFunctionId } from "../../core/store/functions/functions.ts";
 import type { MailFacts } from "../environment.ts";
+import type { QueueLooks } from "../queues/known-queues.ts";
 import { requireQueue } from "../queues/require-queue.ts";
 import { requireSecrets } from "./require-secrets.ts";
 import { requireSender } from "./require-sender.ts";
@@ -15,10 +16,10 @@ export async function requireRunnable(
   scope: QueryScope,
   namespaceId: string,
   input: TaskInput,
-  mail: MailFacts,
+  { mail, queues }: { mail: MailFacts; queues: QueueLooks },
 ): Promise<{ input: TaskInput; functionId: string | null }> {
   requireSender(input.spec, mail);
-  await requireQueue(scope, namespaceId, input.policy.queue);
+  await requireQueue(queues, namespaceId, input.policy.queue);
   await requireSecrets(scope, namespaceId, input.spec);
   const { spec, functionId } = await resolveFunction(scope, input.spec, (name) =>
     findFunctionId(scope, namespaceId, name),

@@ -34,6 +34,7 @@ import { requireCallable } from "../callbacks/require-callable.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
 import { defineRoute, type Feature, type Route, type RouteSettings } from "../http/route.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
+import { lookForQueues } from "../queues/known-queues.ts";
 import { readRunPage } from "../runs/page.ts";
 import { applyRoute } from "./apply.ts";
 import { taskAudit } from "./audit-task.ts";
@@ -154,7 +155,11 @@ function writingRoutes({ time }: RouteSettings): Route[] {
             const body = readTaskBody(given, current.spec.type === "http");
             const { input, reschedules } = mergeTask(schema, current, body);
             await requireCallable(tx, namespaceId, input.on, mail);
-            return { ...(await requireRunnable(tx, namespaceId, input, mail)), reschedules, now: time.now() };
+            return {
+              ...(await requireRunnable(tx, namespaceId, input, { mail, queues: lookForQueues(tx) })),
+              reschedules,
+              now: time.now(),
+            };
           };
           const changed = await changeTask(store, namespaceId, id, time.now(), decide, keyId);
           notifier.notify("bellhop_schedule");

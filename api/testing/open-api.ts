@@ -42,6 +42,7 @@ import type { ApiParts, MailFacts } from "../environment.ts";
 import { createEventFollowers } from "../events/followers.ts";
 import { apiFeatures } from "../features.ts";
 import { createLogFollowers } from "../logs/followers.ts";
+import { createKnownQueues, lookForQueues } from "../queues/known-queues.ts";
 import { createRunRinger } from "../ring.ts";
 import { createAnswerCheck } from "./check-answer.ts";
 import { DEFAULT_SETTINGS } from "./default-settings.ts";
@@ -170,6 +171,7 @@ export async function openApi({
       },
       listener,
     ),
+    queues: createKnownQueues(lookForQueues(store), listener),
     // No worker takes calls: all of them are queued.
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
     edge,

@@ -16,6 +16,8 @@ export type Channel =
   | "bellhop_finished"
   /** What calls of a function need was changed. Payload: function ids. */
   | "bellhop_functions"
+  /** A queue was deleted. */
+  | "bellhop_queues"
   /** A worker takes calls, or no more. */
   | "bellhop_workers"
   /** A run was rung where bells do not pass through the database, or callers wait for a worker: an autoscaler at zero must hear of it too. */
