@@ -7,6 +7,7 @@ import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
 import { byIndex } from "../by-index.ts";
+import type { Lending } from "../limits/lendings.ts";
 import { fromJoinedPolicy, JOINED_POLICY, type JoinedPolicy } from "../tasks/policy-columns.ts";
 import { fromSpecColumn, type GivenInput, type StoredSpec, withGivenInput } from "../tasks/spec-column.ts";
 import { MOST_COMPRESSED } from "../walk.ts";
@@ -39,6 +40,8 @@ export interface ClaimedRun {
   revisionId: string | null;
   /** It has permits of limits that its end gives back. */
   holdsPermits: boolean;
+  /** It has its part of what its worker was lent instead. */
+  lent?: readonly Lending[];
   /** The limit key of its queue, where that has limits. */
   queueKey?: string | undefined;
   /** Its end calls somebody. */
@@ -56,9 +59,9 @@ export const TRAFFIC = "CASE WHEN f.removed_at IS NULL THEN f.traffic END";
 
 /**
  * Takes the rows of a CTE `chosen` (id, function_name, traffic, permits) that are `is_free` for the
- * worker $1: a CTE `taken`. Who chose them has locked them.
+ * worker $1: a CTE `taken`. Who chose them has locked them. `more`: columns that it has besides.
  */
-export const TAKEN = `
+export const takenWith = (more: string) => `
   taken AS (
     UPDATE task_runs_open r
     SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(),
@@ -67,8 +70,10 @@ export const TAKEN = `
     FROM chosen c WHERE ${byIndex("r.id", "c.id")} AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
       r.scheduled_for, r.redriven_at, r.started_at, r.timeout_ms, r.max_attempts, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,
-      r.traceparent, r.on_end IS NOT NULL AS has_callbacks
+      r.traceparent, r.on_end IS NOT NULL AS has_callbacks${more}
   )`;
+
+export const TAKEN = takenWith("");
 
 /** What is larger, of a run's input or of its task's spec, does not come with the claim: a hundred of them would be 200 MB. */
 export const MAX_CLAIMED_BYTES = 65_536;
@@ -128,6 +133,8 @@ interface TakenRow {
   trigger: RunTrigger;
   traceparent: string | null;
   tag_revision_id: string | null;
+  /** Of a claim that starts runs by lent permits: the limits that may hold for it. */
+  keys?: string[] | null;
 }
 
 /** What a run's spec is made of. */
@@ -154,7 +161,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     functionId: row.function_id,
     revisionId: chooseRevision(row),
     holdsPermits: row.permits !== null,
-    queueKey: row.permits?.find(isQueueKey),
+    queueKey: (row.permits ?? row.keys)?.find(isQueueKey),
     hasCallbacks: row.has_callbacks,
     traceparent: row.traceparent,
   };
