@@ -43,6 +43,7 @@ const OF_THE_INSTALLATION: Record<string, string> = {
   error_folds: "how far the errors of all are counted",
   enqueue_contract: "of the release",
   virtual_clock: "there is one",
+  waiting_callers: "how many an API has, and not whose",
   kysely_migration: "of the schema",
   kysely_migration_lock: "of the schema",
 };
