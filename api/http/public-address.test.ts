@@ -1,6 +1,7 @@
 /** `BELLHOP_PUBLIC_URL`: what every address that the API gives begins with. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { until } from "../../core/store/testing/test-store.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { withAddresses } from "./public-address.ts";
 
@@ -16,13 +17,17 @@ async function collectAddresses(tenant: TestCaller): Promise<string[]> {
     headers: { prefer: "respond-async" },
   });
   const hook = await tenant.call("POST", "/v1/functions/greet/hooks", { body: {} });
-  const page = await tenant.call("GET", "/v1/events?limit=1", {
-    headers: { accept: "application/x-ndjson" },
+  // Events are shown once no older transaction of the server is open: another test's may be.
+  const next = await until(async () => {
+    const page = await tenant.call("GET", "/v1/events?limit=1", {
+      headers: { accept: "application/x-ndjson" },
+    });
+    return page.headers.get("link") ?? undefined;
   });
   return [
     ...[task, run, fn, call].map(({ headers }) => headers.get("location")!),
     hook.body.url,
-    /^<(.*)>/.exec(page.headers.get("link")!)![1]!,
+    /^<(.*)>/.exec(next)![1]!,
   ];
 }
 
