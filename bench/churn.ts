@@ -12,7 +12,7 @@ const SAMPLE_MS = 5_000;
 const CUSTOMERS = 200;
 /** Tasks a second; the limits let more run in the long term. */
 const DEFAULT_PER_SECOND = 60;
-const TABLES = ["task_runs_open", "run_limits", "returned_permits", "lent_permits"] as const;
+const TABLES = ["task_runs_open", "run_limits", "returned_permits"] as const;
 /** Of a figure's level, in the second half. */
 const GROWTH = 1;
 /** Below it, nothing is said to have grown. */
@@ -60,21 +60,18 @@ export function taskOf(body: TaskBody, number: number): object {
 const TABLE_FIGURES = `SELECT relname AS name, n_live_tup::int AS rows, n_dead_tup::int AS "deadRows",
   pg_total_relation_size(relid)::float8 AS bytes FROM pg_stat_user_tables WHERE relname = ANY($1)`;
 
-// One snapshot, in which a right count is exact. What workers have in advance counts, and is held by no run.
+// One snapshot, in which a right count is exact.
 const PERMITS = `
   WITH held AS (
     SELECT p.key, count(*)::int AS count FROM task_runs_open r, unnest(r.permits) AS p(key)
     WHERE r.state IN ('running', 'deferred') OR (r.state = 'queued' AND r.waiting_for IS NULL AND r.waiting_key IS NOT NULL)
     GROUP BY p.key
-  ), returned AS (SELECT key, sum(count)::int AS count FROM returned_permits GROUP BY key),
-  lent AS (SELECT key, sum(count)::int AS count FROM lent_permits GROUP BY key)
-  SELECT coalesce(sum(l.permits_held - coalesce(p.count, 0)), 0)::int AS "permitsHeld",
-    count(*) FILTER (WHERE l.permits_held <> coalesce(h.count, 0) + coalesce(b.count, 0) + coalesce(p.count, 0))::int
-      AS "wrongCounts",
+  ), returned AS (SELECT key, sum(count)::int AS count FROM returned_permits GROUP BY key)
+  SELECT coalesce(sum(l.permits_held), 0)::int AS "permitsHeld",
+    count(*) FILTER (WHERE l.permits_held <> coalesce(h.count, 0) + coalesce(b.count, 0))::int AS "wrongCounts",
     (SELECT count(*)::int FROM task_runs_open) AS "openRuns",
     (SELECT count(*)::int FROM task_runs_open WHERE waiting_for = 'concurrency') AS waiting
-  FROM run_limits l LEFT JOIN held h ON h.key = l.key LEFT JOIN returned b ON b.key = l.key
-    LEFT JOIN lent p ON p.key = l.key`;
+  FROM run_limits l LEFT JOIN held h ON h.key = l.key LEFT JOIN returned b ON b.key = l.key`;
 
 /** Throws, with what was seen, where something grew or leaked. */
 export async function measureChurn(

@@ -232,7 +232,6 @@ function judge(
     functionId: run.functionId,
     functionName: run.spec.type === "function" ? run.spec.function : null,
     holdsPermits: run.holdsPermits,
-    lent: run.lent,
     hasCallbacks: run.hasCallbacks,
     revisionId: run.revisionId,
     record: {

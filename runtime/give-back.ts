@@ -27,7 +27,7 @@ const RING_WAIT_MS = 2_000;
 
 /** Rejects where the rows could not be written; a bell that was not sent is only logged. */
 export async function giveBack(
-  runs: Parameters<typeof releaseRuns>[2],
+  runs: { id: string; claimNo: number }[],
   { store, transport, clock, facts, log, metrics, ends }: GiverParts,
 ): Promise<void> {
   if (runs.length === 0) return;

@@ -5,7 +5,6 @@ import type { Hearing } from "../core/queue/hearing.ts";
 import type { Consumption, QueueTransport } from "../core/queue/transport.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { Store } from "../core/store/database.ts";
-import { borrowPermits } from "../core/store/limits/lendings.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "../core/store/runs/claim.ts";
 import { findEarlyRuns, msUntilNextQueued } from "../core/store/runs/find-claimable.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
@@ -69,16 +68,11 @@ async function claimUnderLease(
   if (!lease.stands()) await renewLease();
   const hasStood = lease.watch();
   const runs = await claim();
-  void borrow(parts);
   if (runs.length === 0 || hasStood()) return runs;
   log.warn({ runs: runs.length }, "the lease ran out before a claim was answered: its runs are given back");
   await giveBack(runs, parts);
   return [];
 }
-
-/** Without them, permits are taken one by one. */
-const borrow = ({ store, facts, log }: ReceivingParts) =>
-  borrowPermits(store, facts.id).catch((error) => log.warn({ error }, "no permits were taken in advance"));
 
 function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work): Receiving {
   const { store, transport, facts, clock, log } = parts;

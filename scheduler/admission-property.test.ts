@@ -81,8 +81,6 @@ const anyClaim = fc.oneof(
 const anyEnd = deed("end", {
   ...{ worker: anyWorker, count: fc.integer({ min: 1, max: 6 }), outcome: anyOutcome, dies: fc.boolean() },
 });
-/** Permits of the limits that its claims met, in advance. */
-const anyBorrowing = deed("borrow", { worker: anyWorker });
 const anyJob = deed("job", { job: fc.constantFrom(...LIMIT_JOBS, "retries" as const) });
 const anyChange = fc.oneof(
   deed("put", { queue: anyQueue, limits: anyLimits }),
@@ -104,7 +102,6 @@ const anyDeed = fc.oneof(
   { weight: 5, arbitrary: anyArrival },
   { weight: 8, arbitrary: anyClaim },
   { weight: 6, arbitrary: anyEnd },
-  { weight: 3, arbitrary: anyBorrowing },
   { weight: 6, arbitrary: anyJob },
   { weight: 3, arbitrary: anyChange },
   { weight: 3, arbitrary: anyOther },
@@ -195,8 +192,6 @@ class Told {
       }
       case "claim due":
         return await judged.claimDue(deed.worker, deed.count);
-      case "borrow":
-        return await runs.borrow(deed.worker);
       case "call":
         return await this.call(deed);
       case "end":

@@ -9,7 +9,6 @@ import {
 import { foldAllReturned } from "../core/store/limits/fold-returned.ts";
 import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
 import { GRANT_BATCH, grantPermits } from "../core/store/limits/grant-permits.ts";
-import { callBackUnused } from "../core/store/limits/lent-permits.ts";
 import { removeIdleKeys } from "../core/store/limits/queue-limits.ts";
 import { recountPermits } from "../core/store/limits/recount-permits.ts";
 import { endPauses } from "../core/store/queues/queues.ts";
@@ -21,7 +20,6 @@ const QUEUE_BATCH = 100;
 const WAITING_KEYS = 1_000;
 const LOCKED_KEYS = 100;
 const RETURNED_KEYS = 1_000;
-const LENT_KEYS = 100;
 const KEY_BATCH = 10_000;
 
 /** For what no end of a run does: the permits of other limits, and of a look that failed; those that no claim counts off. */
@@ -34,7 +32,6 @@ export function createGranting(): Job["run"] {
     await grantAndRing(context, await findGrantableKeys(store, WAITING_KEYS, cursor));
     // The grants have taken them into account.
     await foldAllReturned(store, RETURNED_KEYS);
-    while ((await callBackUnused(store, LENT_KEYS)) === LENT_KEYS);
   };
 }
 

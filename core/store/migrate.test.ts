@@ -86,7 +86,6 @@ const LATER = [
   "0068-hook-places",
   "0069-keys",
   "0070-namespaces",
-  "0071-lent-permits",
   "0073-audit-log",
   "0074-ended-keys",
   "0075-namespace-limits",

@@ -59,7 +59,6 @@ import * as sharesOfIntake from "./migrations/0067-shares-of-intake.ts";
 import * as hookPlaces from "./migrations/0068-hook-places.ts";
 import * as keys from "./migrations/0069-keys.ts";
 import * as namespaces from "./migrations/0070-namespaces.ts";
-import * as lentPermits from "./migrations/0071-lent-permits.ts";
 import * as auditLog from "./migrations/0073-audit-log.ts";
 import * as endedKeys from "./migrations/0074-ended-keys.ts";
 import * as namespaceLimits from "./migrations/0075-namespace-limits.ts";
@@ -123,7 +122,6 @@ const MIGRATIONS: Record<string, Migration> = {
   "0068-hook-places": hookPlaces,
   "0069-keys": keys,
   "0070-namespaces": namespaces,
-  "0071-lent-permits": lentPermits,
   "0073-audit-log": auditLog,
   "0074-ended-keys": endedKeys,
   "0075-namespace-limits": namespaceLimits,

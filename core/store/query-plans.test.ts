@@ -24,15 +24,12 @@ import { newId } from "./ids.ts";
 import { keepAnswer, takeKeyOrAnswer } from "./kept-answers.ts";
 import { admitRuns } from "./limits/admit-runs.ts";
 import { adoptWaiting } from "./limits/adopt-waiting.ts";
-import { recountLocked } from "./limits/count-held.ts";
 import { findGrantableKeys } from "./limits/find-grantable.ts";
 import { syncFunctionLimits } from "./limits/function-limits.ts";
 import { grantPermits } from "./limits/grant-permits.ts";
-import { borrowPermits, noteMet } from "./limits/lendings.ts";
-import { callBackPermits, lendPermits } from "./limits/lent-permits.ts";
 import { lineUpRuns } from "./limits/line-up.ts";
 import { noteClaim } from "./limits/met-limits.ts";
-import { recountPermits } from "./limits/recount-permits.ts";
+import { recountLocked, recountPermits } from "./limits/recount-permits.ts";
 import { listFunctionLogs, listRunLogs, readFollowedLogs, readFunctionLogsAfter } from "./logs.ts";
 import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "./runs/claim.ts";
@@ -247,14 +244,6 @@ const watchful = (claim: (store: Store) => Promise<unknown>) => async (s: Store)
   await claim(s);
 };
 
-/** The same where the worker has permits in advance. */
-const byLent = (claim: (store: Store) => Promise<unknown>) => async (s: Store) => {
-  noteMet(s, id, new Set([limitedKey]));
-  const lend = async () => [{ id, key: limitedKey, count: 1_000 }];
-  await borrowPermits(s, id, { lend, restMs: 0 });
-  await claim(s);
-};
-
 /** Of all that is queued, due or not: more is there than one. */
 const claimShares = (s: Store) => claimDueRuns(s, id, 1, -86_400_000);
 
@@ -276,25 +265,6 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "claim of what is due in shares, with permits": {
     use: watchful(claimShares),
     index: "task_runs_open_shared",
-  },
-  "claim what is due, by lent permits": {
-    use: byLent((s) => claimDueRuns(s, id, 10, 0)),
-    index: "task_runs_open_queued",
-  },
-  "claim by id, by lent permits": {
-    use: byLent((s) => claimRuns(s, id, [id])),
-    index: "task_runs_open_pkey",
-  },
-  "lend permits": { use: (s) => lendPermits(s, id, [limitedKey]), index: "task_runs_open_running" },
-  "call lent permits back": {
-    async use(s) {
-      await store.pool.query(
-        "INSERT INTO lent_permits (key, worker_id, concurrency, count) VALUES ($1, $2, 1, 1)",
-        [limitedKey, id],
-      );
-      await callBackPermits(s, [limitedKey]);
-    },
-    index: "task_runs_open_running",
   },
   "runs that come into a line before permits are granted": {
     use: (s) => lineUpRuns(s, id, queueKey(id, "mail")),

@@ -211,7 +211,7 @@ export interface Database {
     namespace_id: string;
     /** Runs at once, at most; null: as many as come. */
     concurrency: number | null;
-    /** Permits that runs hold, and those in `returned_permits` and `lent_permits`; see limits/permits.ts. */
+    /** Permits that runs hold, and those in `returned_permits`; see limits/permits.ts. */
     permits_held: Generated<number>;
     /** The limit is new: its count is full until then, or until what was under way is counted; see limits/count-new-limit.ts. */
     uncounted_until: Date | null;
@@ -246,16 +246,6 @@ export interface Database {
   };
   /** Permits that runs have given back and that `permits_held` still counts. */
   returned_permits: { key: string; count: number };
-  /** Permits that workers have in advance of runs, which `permits_held` counts; see limits/lent-permits.ts. */
-  lent_permits: {
-    id: Generated<string>;
-    key: string;
-    worker_id: string;
-    /** As the limit was then: where it is another, nothing is started by them. */
-    concurrency: number;
-    count: number;
-    lent_at: Stamp;
-  };
   /** Queued runs that further calls may join; see joins/. */
   joinable_runs: {
     namespace_id: string;

@@ -29,7 +29,7 @@ export class JudgedRuns {
   /** By their names. */
   readonly functionKeys = new Map<string, string>();
   private readonly oracle = new LimitsOracle();
-  private last: LimitsSnapshot = { runs: [], limits: [], lentTwice: [] };
+  private last: LimitsSnapshot = { runs: [], limits: [] };
   /** What stood at any time while something is done. */
   private stood: LimitSettings[] = [];
   private started: ClaimedRun[] = [];

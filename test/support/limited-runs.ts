@@ -16,8 +16,6 @@ import type { Store } from "../../core/store/database.ts";
 import { newId } from "../../core/store/ids.ts";
 import { countNewLimit } from "../../core/store/limits/count-new-limit.ts";
 import { grantPermits } from "../../core/store/limits/grant-permits.ts";
-import { borrowPermits } from "../../core/store/limits/lendings.ts";
-import { lendPermits } from "../../core/store/limits/lent-permits.ts";
 import { functionKeys, GRANTED } from "../../core/store/limits/permits.ts";
 import { revokePermits } from "../../core/store/limits/revoke-permits.ts";
 import { pauseQueue, putQueue, removeQueue } from "../../core/store/queues/queues.ts";
@@ -89,32 +87,17 @@ const COUNTERS = {
   functionCaps: toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {})),
 };
 
-/** A little of each limit, whatever is left of it then. */
-const LENDING_TERMS = { share: 2, least: 1, most: 3, leaves: 0 };
-
-/** Of a run `r`, with those of `default`, which its runs do not name. */
-const KEYS = `(coalesce(r.limit_keys, ${functionKeys("r.function_id")}, '{}')
-  || CASE WHEN r.queue IS NULL THEN ARRAY['queue:' || r.namespace_id || '/${DEFAULT_QUEUE}'] ELSE '{}' END)`;
-
-/** A run under way without a permit of its own has one of those that its worker was lent; those it was lent besides count as nobody's. */
-const SNAPSHOT = `WITH lent AS (
-    SELECT p.key, p.worker_id, p.count, (
-      SELECT count(*)::int FROM task_runs_open r WHERE r.worker_id = p.worker_id AND r.state IN ('running', 'deferred')
-        AND p.key = ANY(${KEYS}) AND NOT p.key = ANY(coalesce(r.permits, '{}'))) AS used
-    FROM lent_permits p
-  ) SELECT
-  (SELECT coalesce(json_agg(json_build_object('id', r.id, 'state', r.state, 'isGranted', (${GRANTED}) IS TRUE, 'keys', ${KEYS},
-      'holds', CASE WHEN r.state IN ('running', 'deferred') THEN coalesce(r.permits, '{}') || ARRAY(
-          SELECT p.key FROM lent p WHERE p.worker_id = r.worker_id AND p.key = ANY(${KEYS})
-            AND NOT p.key = ANY(coalesce(r.permits, '{}')))
-        WHEN (${GRANTED}) THEN r.permits ELSE '{}' END,
+/** With the keys of `default`, which its runs do not name. */
+const SNAPSHOT = `SELECT
+  (SELECT coalesce(json_agg(json_build_object('id', r.id, 'state', r.state, 'isGranted', (${GRANTED}) IS TRUE,
+      'keys', coalesce(r.limit_keys, ${functionKeys("r.function_id")}, '{}')
+        || CASE WHEN r.queue IS NULL THEN ARRAY['queue:' || r.namespace_id || '/${DEFAULT_QUEUE}'] ELSE '{}' END,
+      'holds', CASE WHEN r.state IN ('running', 'deferred') OR (${GRANTED}) THEN coalesce(r.permits, '{}') ELSE '{}' END,
       'isDue', r.state = 'queued' AND r.available_at <= clock_timestamp())), '[]')
     FROM task_runs_open r) AS runs,
   (SELECT coalesce(json_agg(json_build_object('key', l.key, 'permitsHeld', l.permits_held - (
-      SELECT coalesce(sum(b.count), 0) FROM returned_permits b WHERE b.key = l.key) - (
-      SELECT coalesce(sum(p.count - p.used), 0) FROM lent p WHERE p.key = l.key))), '[]')
-    FROM run_limits l) AS limits,
-  (SELECT coalesce(json_agg(p), '[]') FROM lent p WHERE used > count) AS "lentTwice"`;
+      SELECT coalesce(sum(b.count), 0) FROM returned_permits b WHERE b.key = l.key))), '[]')
+    FROM run_limits l) AS limits`;
 
 export class LimitedRuns {
   readonly namespaceId: string;
@@ -140,15 +123,7 @@ export class LimitedRuns {
     stores: Store[],
     workers: number,
   ): Promise<LimitedRuns> {
-    for (const table of [
-      "task_runs_open",
-      "tasks",
-      "workers",
-      "run_limits",
-      "returned_permits",
-      "lent_permits",
-      "queues",
-    ])
+    for (const table of ["task_runs_open", "tasks", "workers", "run_limits", "returned_permits", "queues"])
       await store.pool.query(`DELETE FROM ${table}`);
     const runs = new LimitedRuns(stores, await newNamespace(), Date.now());
     await runs.passTime(0);
@@ -275,13 +250,6 @@ export class LimitedRuns {
     const worker = this.workers[index]!;
     if (worker.id === workerId) worker.runs.push(...runs);
     return runs;
-  }
-
-  /** It takes permits in advance of the limits that its claims met. */
-  async borrow(index: number): Promise<void> {
-    const { id, store } = this.workers[index]!;
-    const lend = (...asked: [Store, string, string[]]) => lendPermits(...asked, LENDING_TERMS);
-    await borrowPermits(store, id, { lend, restMs: 0 });
   }
 
   /** A call that is handed to the worker, of a function with a limit. */

@@ -152,8 +152,7 @@ async function fillNamespace(name: string) {
   );
   const known = {
     ...{ namespace_id: namespaceId, task_id: task.id, run_id: ended.id, function_id: functionId },
-    ...{ "run_limits.key": key, "returned_permits.key": key, "lent_permits.key": key },
-    revision_id: revisions[0]!.id,
+    ...{ "run_limits.key": key, "returned_permits.key": key, revision_id: revisions[0]!.id },
   };
   const ids = [namespaceId, task.id, queued, running.id, dead.id, ended.id, functionId];
   for (const table of NAMESPACE_TABLES)

@@ -56,15 +56,6 @@ const RETURNED_PERMITS: Deletion = {
     SELECT count(*)::int AS "returnedPermits" FROM gone`,
 };
 
-const LENT_PERMITS: Deletion = {
-  ...{ kind: "lentPermits", tables: ["lent_permits"], mostRows: 1_000 },
-  text: `WITH gone AS (
-      DELETE FROM lent_permits WHERE ctid = ANY(ARRAY(
-        SELECT p.ctid FROM run_limits l JOIN lent_permits p ON p.key = l.key WHERE l.namespace_id = $1 LIMIT $2))
-      RETURNING 1)
-    SELECT count(*)::int AS "lentPermits" FROM gone`,
-};
-
 /** It is append-only to whoever does not say that he may. */
 const AUDIT_LOG: Deletion = {
   ...{ kind: "auditEntries", tables: ["audit_log"], mostRows: 1_000 },
@@ -97,7 +88,6 @@ const DELETIONS: readonly Deletion[] = [
   ofNamespace("tasks", "tasks"),
   ofNamespace("calendars", "calendars"),
   RETURNED_PERMITS,
-  LENT_PERMITS,
   ofNamespace("limits", "run_limits"),
   ofNamespace("queues", "queues"),
   ofOwned("functionKeys", "function_kv", "functions", "function_id"),

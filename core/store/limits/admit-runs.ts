@@ -13,8 +13,7 @@ import {
   toClaimedRun,
 } from "../runs/claimed-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import { callBackPermits } from "./lent-permits.ts";
-import { findLentScarce, lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
+import { lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
 import {
   CALLED,
   GRANTED,
@@ -154,14 +153,10 @@ export async function admitRuns(store: Store, claimer: Claimer, asked: LimitedRu
   const keys = withQueues(asked.flatMap((run) => run.keys));
   const further = await inTransaction(store.pool, async (tx) => {
     const look = await lookAtLine(tx, claimer, asked, keys);
-    if (look.lentScarce.length > 0) return { needed: [], lentScarce: look.lentScarce };
     const needed = keysOfOthers(look.rows).filter((key) => !look.locked.has(key));
-    return needed.length > 0
-      ? { needed, lentScarce: [] }
-      : { claimed: await admit(tx, claimer, asked.length, look) };
+    return needed.length > 0 ? { needed } : { claimed: await admit(tx, claimer, asked.length, look) };
   });
   if (further.claimed) return further.claimed;
-  if (further.lentScarce.length > 0) await callBackPermits(store, further.lentScarce);
   // Whose turn it is needs these too: what is locked must be locked in one order, so it is done anew.
   return await inTransaction(store.pool, async (tx) => {
     const look = await lookAtLine(tx, claimer, asked, withQueues([...keys, ...further.needed]));
@@ -179,8 +174,6 @@ const keysOfOthers = (rows: LineRow[]) => [
 interface Look {
   locked: ReadonlySet<string>;
   free: ReadonlyMap<string, number>;
-  /** Keys whose permits are called back from workers first. */
-  lentScarce: string[];
   rows: LineRow[];
 }
 
@@ -190,8 +183,7 @@ async function lookAtLine(
   asked: LimitedRun[],
   keys: string[],
 ): Promise<Look> {
-  const limits = await lockLimits(tx, keys);
-  const free = toFree(limits);
+  const free = toFree(await lockLimits(tx, keys));
   const { rows } = await tx.pool.query<LineRow>({
     name: "look-at-line",
     text: LOOK,
@@ -202,7 +194,7 @@ async function lookAtLine(
       longestMs,
     ],
   });
-  return { locked: new Set(keys), free, lentScarce: findLentScarce(limits, asked.length), rows };
+  return { locked: new Set(keys), free, rows };
 }
 
 async function admit(

@@ -7,9 +7,9 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import type { Store } from "../database.ts";
 import { inTransaction } from "../transaction.ts";
-import { recountLocked } from "./count-held.ts";
 import { lockLimits } from "./limit-rows.ts";
 import { makeKeysUnderWay } from "./queue-limits.ts";
+import { recountLocked } from "./recount-permits.ts";
 
 /** What takes longer is no claim, or one whose runs the next recount takes in. */
 const PATIENCE_MS = 1_000;

@@ -2,9 +2,9 @@
 import { sql } from "kysely";
 import { functionKey } from "../../domain/limit-keys.ts";
 import type { Db, Store } from "../database.ts";
-import { recountLocked } from "./count-held.ts";
 import { removeLimit } from "./limit-rows.ts";
 import { functionKeySql } from "./permits.ts";
+import { recountLocked } from "./recount-permits.ts";
 
 /** In the transaction that changes what leads, with the function's row locked. */
 export async function saveFunctionLimit(tx: Db, functionId: string): Promise<void> {

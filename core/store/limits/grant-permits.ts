@@ -8,8 +8,7 @@ import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import { callBackPermits } from "./lent-permits.ts";
-import { findLentScarce, type LimitRow, lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
+import { type LimitRow, lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
 import { CALLED, isAsSeen, SOME_KEYS, WAITING } from "./permits.ts";
 import { acrossLines, giveTurns, inLine, LINE_COLUMNS, withPositions } from "./turns.ts";
 
@@ -90,8 +89,6 @@ interface Look {
   furtherKeys: string[];
   /** Some of the line waited for another key: there may be permits left for those behind them. */
   hasMoved: boolean;
-  /** Keys of which workers have permits in advance while runs wait for one: nothing was decided. */
-  lentScarce: string[];
 }
 
 /**
@@ -104,10 +101,6 @@ export async function grantPermits(store: Store, keys: string[]): Promise<Staged
   for (let looks = 0; locked.length > 0 && looks < MAX_LOOKS; looks += 1) {
     const look = await inTransaction(store.pool, (tx) => grant(tx, locked, DEEPER ** looks));
     granted.push(...look.granted);
-    if (look.lentScarce.length > 0) {
-      await callBackPermits(store, look.lentScarce);
-      continue;
-    }
     if (look.furtherKeys.length === 0 && !look.hasMoved) break;
     locked = withQueues([...locked, ...look.furtherKeys]);
   }
@@ -116,8 +109,6 @@ export async function grantPermits(store: Store, keys: string[]): Promise<Staged
 
 async function grant(tx: Transaction, keys: string[], depth: number): Promise<Look> {
   const limits = await lockLimits(tx, keys);
-  const lentScarce = findLentScarce(limits, 0);
-  if (lentScarce.length > 0) return { granted: [], furtherKeys: [], hasMoved: false, lentScarce };
   const called = await countCalled(tx, limits);
   const free = toFree(limits);
   for (const [key, count] of called) free.set(key, Math.max(0, free.get(key)! - count));
@@ -130,7 +121,7 @@ async function grant(tx: Transaction, keys: string[], depth: number): Promise<Lo
   const known = new Set(keys);
   const furtherKeys = rows.flatMap((run) => run.keys).filter((key) => !known.has(key));
   const line = rows.filter((run) => run.keys.every((key) => known.has(key)));
-  return { furtherKeys, lentScarce, ...(await write(tx, { keys, limits, called, free, line })) };
+  return { furtherKeys, ...(await write(tx, { keys, limits, called, free, line })) };
 }
 
 const COUNT_CALLED = {
@@ -159,7 +150,7 @@ interface Line {
 async function write(
   tx: Transaction,
   { keys, limits, called, free, line }: Line,
-): Promise<Pick<Look, "granted" | "hasMoved">> {
+): Promise<Omit<Look, "furtherKeys">> {
   const { admitted, refused } = decideAdmission(line, free);
   const rated = new Set(limits.flatMap(({ key, bucket }) => (bucket ? [key] : [])));
   const rowOf = new Map(line.map((row) => [row.id, row]));

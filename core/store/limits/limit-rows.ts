@@ -9,8 +9,6 @@ import { NOW_MS, PLENTY } from "./permits.ts";
 
 export interface LimitRow extends Limit {
   hasWaiting: boolean;
-  /** Workers have some of its permits in advance. */
-  hasLent: boolean;
   /** What a row is made with for each key of this queue that a run names; null: none is. */
   perKey: KeyLimits | null;
   /** Of the moment of the look, which may be a little before the lock was had: then fewer may start, never more. */
@@ -23,8 +21,7 @@ const LOCK = {
       coalesce(greatest(paused_until, uncounted_until) > clock_timestamp(), false) AS "isPaused", ${NOW_MS} AS "nowMs",
       CASE WHEN rate_interval_ms IS NOT NULL THEN json_build_object('intervalMs', rate_interval_ms, 'burst', rate_burst,
         'fullAtMs', rate_used_until_ms) END AS bucket,
-      EXISTS (SELECT FROM returned_permits b WHERE b.key = l.key) AS "hasReturned",
-      EXISTS (SELECT FROM lent_permits p WHERE p.key = l.key) AS "hasLent"
+      EXISTS (SELECT FROM returned_permits b WHERE b.key = l.key) AS "hasReturned"
     FROM run_limits l WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE`,
 };
 
@@ -82,16 +79,6 @@ export async function lockLimits(tx: Transaction, keys: string[]): Promise<Limit
 
 interface LockedRow extends LimitRow {
   hasReturned: boolean;
-}
-
-/**
- * The keys of those whose permits are too few for `wanted` runs, or wanted by who waits, while workers have some in advance:
- * to be called back (lent-permits.ts), without these locks, and looked at anew.
- */
-export function findLentScarce(rows: LimitRow[], wanted: number): string[] {
-  return rows.flatMap((row) =>
-    row.hasLent && (row.hasWaiting || countFree(row, row.nowMs) < wanted) ? [row.key] : [],
-  );
 }
 
 async function lockRows(tx: Transaction, keys: string[]): Promise<LockedRow[]> {

@@ -15,11 +15,6 @@ export function expectsLimits({ pool }: Pick<Store, "pool">): boolean {
   return watchful.has(pool);
 }
 
-/** The limits that its claims met have lent it permits: they need take none. */
-export function expectNoLimits({ pool }: Pick<Store, "pool">): void {
-  watchful.delete(pool);
-}
-
 export function noteClaim({ pool }: Pick<Store, "pool">, hasMetLimits: boolean): void {
   const left = hasMetLimits ? WATCHFUL_FOR : (watchful.get(pool) ?? 0) - 1;
   if (left > 0) watchful.set(pool, left);

@@ -12,8 +12,7 @@
  * The lock of a key is its row's. A count changes in the transaction that changes the run, so the two agree in every
  * snapshot; where that could not be, the key is counted anew (`recountReturned`), never counted off.
  *
- * Where plenty of permits are left, workers have some in advance, and the runs that they start by these touch none of this
- * (lent-permits.ts); and those that come back are laid beside the count, in `returned_permits`, by a statement
+ * Where plenty of permits are left, those that come back are laid beside the count, in `returned_permits`, by a statement
  * that waits for nobody. Until they are counted off, the count is too high by as many, and never too low: the next claim
  * of the key does that, whoever finds too few permits left, and the scheduler each second (fold-returned.ts). Order of locks: rows
  * of runs, then rows of limits, these sorted by key in one statement of the transaction. Who begins with the limits
@@ -76,43 +75,19 @@ export const isAsSeen = (seen: string) =>
 export const WANTED_PERMITS = `CASE WHEN r.waiting_key IS NULL OR r.permits IS NULL THEN ${LIMIT_KEYS} END AS keys,
   CASE WHEN r.waiting_key IS NOT NULL THEN r.permits END AS granted`;
 
-/**
- * Of a limit `l`: nothing but its count says how many may start. Not of a rate, nor of a queue with limits for each key,
- * whose rows claims make.
- */
-export const IS_LENDABLE = `l.rate_interval_ms IS NULL AND l.per_key IS NULL AND l.parent_key IS NULL
-  AND coalesce(greatest(l.paused_until, l.uncounted_until) <= clock_timestamp(), true)`;
-
-const hasNoLimit = (but = "") => `NOT coalesce(w.keys && (
-    SELECT array_agg(l.key) FROM run_limits l WHERE l.key = ANY(ARRAY(SELECT DISTINCT unnest(keys) FROM wanted)) ${but}
-  ), false)`;
-
 /** Of a row `w` of `wanted`: whether none of its keys has a limit. One look for all rows; it takes and locks nothing. */
-export const HAS_NO_LIMIT = hasNoLimit();
-
-/**
- * A CTE `lent`: the keys of these permits that were lent to a worker, as far as they stand (lent-permits.ts). Nobody calls
- * them back before the commit.
- */
-export const lentPermits = (ids: `$${number}`) => `
-  lent AS MATERIALIZED (
-    SELECT p.key, p.concurrency FROM lent_permits p WHERE p.id = ANY(${ids}::uuid[]) FOR KEY SHARE
-  )`;
-/** The same as `HAS_NO_LIMIT` but for limits of these, as long as they are what they were. */
-export const HAS_LENT = hasNoLimit(
-  `AND NOT (${IS_LENDABLE} AND EXISTS (SELECT FROM lent p WHERE p.key = l.key AND p.concurrency = l.concurrency))`,
-);
+export const HAS_NO_LIMIT = `NOT coalesce(w.keys && (
+    SELECT array_agg(l.key) FROM run_limits l WHERE l.key = ANY(ARRAY(SELECT DISTINCT unnest(keys) FROM wanted))
+  ), false)`;
 
 /** The fewest permits that are plenty. */
 export const PLENTY = 64;
 
 /**
- * Of a limit `l`: plenty of its permits are left where so many are held. Nobody waits for one, nor will somebody by the
- * time that a statement ends which sees this; should it be otherwise, the scheduler's next look grants what lies in
- * `returned_permits`.
+ * Of a limit `l`: plenty of its permits are left. Nobody waits for one, nor will somebody by the time that a statement
+ * ends which sees this; should it be otherwise, the scheduler's next look grants what lies in `returned_permits`.
  */
-export const isRoomy = (held = "l.permits_held", plenty = `${PLENTY}`) =>
-  `NOT l.has_waiting AND l.concurrency - (${held}) >= greatest(${plenty}, l.concurrency / 2)`;
+const IS_ROOMY = `NOT l.has_waiting AND l.concurrency - l.permits_held >= greatest(${PLENTY}, l.concurrency / 2)`;
 
 /** Of a limit `l`: how many of its permits were given back and are still counted as held. */
 export const RETURNED = "(SELECT coalesce(sum(b.count), 0)::int FROM returned_permits b WHERE b.key = l.key)";
@@ -170,7 +145,7 @@ export const TAKE_PERMITS = `
  */
 export const givePermitsBack = (source: string, holding = "true") => `
   coming_back AS MATERIALIZED (
-    SELECT n.key, n.count, ${isRoomy()} AS is_roomy FROM (
+    SELECT n.key, n.count, ${IS_ROOMY} AS is_roomy FROM (
       SELECT p.key, count(*)::int AS count FROM ${source}, unnest(permits) AS p(key) WHERE ${holding} GROUP BY p.key
     ) AS n JOIN run_limits l ON ${byIndex("l.key", "n.key")}
   ), laid_beside AS (

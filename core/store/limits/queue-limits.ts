@@ -7,9 +7,9 @@ import { type KeyLimits, UNLIMITED } from "../../domain/limit.ts";
 import { DEFAULT_QUEUE, queueKey } from "../../domain/limit-keys.ts";
 import type { QueueLimits } from "../../domain/queue.ts";
 import type { Db, Store } from "../database.ts";
-import { recountLocked } from "./count-held.ts";
 import { removeLimit, toKeyColumns, toRateColumns } from "./limit-rows.ts";
 import { LIMIT_KEYS, NOW_MS } from "./permits.ts";
+import { recountLocked } from "./recount-permits.ts";
 
 export interface QueueRow {
   namespaceId: string;

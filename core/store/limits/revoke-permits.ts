@@ -1,11 +1,9 @@
 /**
- * Once a limit is another or is paused, what was promised by the one before is taken back: permits that were lent to workers,
- * and those of runs that were granted theirs and have not started. granted → waiting: runs for which the key holds and that have not started, once it is paused or its limit is another.
+ * granted → waiting: runs for which the key holds and that have not started, once it is paused or its limit is another.
  * Those that may start still are granted their permits anew: they come first in its line.
  */
 import type { Store } from "../database.ts";
 import { retryDeadlock } from "../deadlock.ts";
-import { callBackPermits } from "./lent-permits.ts";
 import { GRANTED, SOME_KEYS } from "./permits.ts";
 
 // By the keys, not the permits: where the limit is new none of it was granted. A run that another has locked is waited
@@ -31,7 +29,6 @@ const REVOKE = `
 
 /** To be called after the change was committed, and before it is answered; then, permits of these keys can be granted. */
 export async function revokePermits(store: Store, key: string): Promise<string[]> {
-  await callBackPermits(store, [key]);
   const { rows } = await retryDeadlock(() => store.pool.query<{ key: string }>(REVOKE, [key]));
   return [...new Set([key, ...rows.map((row) => row.key)])];
 }

@@ -6,14 +6,11 @@
 import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { admitRuns, type LimitedRun } from "../limits/admit-runs.ts";
-import { noteMet, type SetAside, type StartedRun, setAside } from "../limits/lendings.ts";
 import { expectsLimits, noteClaim } from "../limits/met-limits.ts";
 import {
-  HAS_LENT,
   HAS_NO_LIMIT,
   HAS_PERMITS,
   LOCK_LIMITS,
-  lentPermits,
   PERMITS,
   TAKE_PERMITS,
   WANTED_PERMITS,
@@ -26,7 +23,6 @@ import {
   TAKEN,
   TIMEOUT_MS,
   TRAFFIC,
-  takenWith,
   toClaimedRun,
 } from "./claimed-run.ts";
 import {
@@ -50,8 +46,6 @@ const chosen = (permits: string, isFree: string) => `
 const CAREFREE = chosen("w.granted", HAS_NO_LIMIT);
 /** Takes permits for the others, too. */
 const WATCHFUL = `${LOCK_LIMITS}, ${chosen(PERMITS, HAS_PERMITS)}, ${TAKE_PERMITS}`;
-/** Starts those as well of whose limits the worker was lent permits: by the ids of these. */
-const borrowing = (ids: `$${number}`) => `${lentPermits(ids)}, ${chosen("w.granted", HAS_LENT)}`;
 
 /** CTEs that find runs and lock them, the last one `wanted`, and what the answer tells of them besides. */
 interface Search {
@@ -60,37 +54,22 @@ interface Search {
 }
 
 // A row for each run that it took, or one of nulls. The first of them names those held up by limits.
-const claim = (
-  { ctes, columns = "" }: Search,
-  start: string,
-  { take = TAKEN, told = "", limited = "" } = {},
-) => `
-  WITH RECURSIVE ${ctes}, ${start}, ${take}
+const claim = ({ ctes, columns = "" }: Search, start: string) => `
+  WITH RECURSIVE ${ctes}, ${start}, ${TAKEN}
   ${describe(
     "(SELECT) AS one LEFT JOIN taken k ON true",
     `, CASE WHEN k.id IS NOT DISTINCT FROM (SELECT id FROM taken LIMIT 1) THEN (
-      SELECT json_agg(json_build_object('id', id, 'keys', keys${limited})) FROM chosen WHERE NOT is_free
-    ) END AS limited${told}${columns}`,
+      SELECT json_agg(json_build_object('id', id, 'keys', keys)) FROM chosen WHERE NOT is_free) END AS limited${columns}`,
   )}`;
-
-const BORROWED = {
-  take: takenWith(", c.keys"),
-  told: ", k.keys",
-  limited: ", 'lent', ARRAY(SELECT key FROM lent)",
-};
 
 interface ClaimTexts {
   carefree: { name: string; text: string };
   watchful: { name: string; text: string };
-  /** With the ids of lent permits as a further parameter. */
-  borrowing: { name: string; text: string };
 }
 
-/** @param parameters how many the search has */
-const toTexts = (name: string, parameters: number, search: Search): ClaimTexts => ({
+const toTexts = (name: string, search: Search): ClaimTexts => ({
   carefree: { name, text: claim(search, CAREFREE) },
   watchful: { name: `${name}-with-permits`, text: claim(search, WATCHFUL) },
-  borrowing: { name: `${name}-by-lent`, text: claim(search, borrowing(`$${parameters + 1}`), BORROWED) },
 });
 
 const WANTED = `r.id, r.function_id, ${WANTED_PERMITS}`;
@@ -102,23 +81,23 @@ const wanted = (condition: string): string => `
 const byId = (bound = ""): Search => ({
   ctes: wanted(`r.id = ANY($2::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} ${bound}`),
 });
-const CLAIM_BY_ID = toTexts("claim-by-id", 2, byId());
-const CLAIM_SHORT_BY_ID = toTexts("claim-short-by-id", 3, byId(`AND ${TIMEOUT_MS} <= $3`));
+const CLAIM_BY_ID = toTexts("claim-by-id", byId());
+const CLAIM_SHORT_BY_ID = toTexts("claim-short-by-id", byId(`AND ${TIMEOUT_MS} <= $3`));
 
 const DUE = `${CLAIMABLE} AND ${isDue("$3::int")}`;
 const oldest = (condition = "") => wanted(`${DUE} ${condition} ORDER BY ${OLDEST_FIRST} LIMIT $2`);
-const CLAIM_OLDEST = toTexts("claim-oldest", 3, { ctes: oldest() });
+const CLAIM_OLDEST = toTexts("claim-oldest", { ctes: oldest() });
 /** All that is due, or where that is more than may be taken, nothing: then it matters which runs are. */
-const CLAIM_ALL = toTexts("claim-all-due", 3, {
+const CLAIM_ALL = toTexts("claim-all-due", {
   ctes: `backlog AS MATERIALIZED (
     SELECT count(*) > $2 AS is_there FROM (SELECT FROM task_runs_open WHERE ${DUE} LIMIT $2 + 1) AS due
   ), ${oldest("AND NOT (SELECT is_there FROM backlog)")}`,
   columns: ', (SELECT is_there FROM backlog) AS "hasBacklog"',
 });
-const CLAIM_SHARES = toTexts("claim-shares", 4, { ctes: sharedOut(WANTED), columns: SHARED_COLUMNS });
-const CLAIM_BEST = toTexts("claim-best", 4, { ctes: bestOfSome(WANTED) });
+const CLAIM_SHARES = toTexts("claim-shares", { ctes: sharedOut(WANTED), columns: SHARED_COLUMNS });
+const CLAIM_BEST = toTexts("claim-best", { ctes: bestOfSome(WANTED) });
 
-type AnsweredRow = (ClaimRow | { id: null }) & { limited: Asked["limited"] | null } & Told;
+type AnsweredRow = (ClaimRow | { id: null }) & { limited: LimitedRun[] | null } & Told;
 
 /** What a search tells besides the runs that it found. */
 interface Told {
@@ -209,26 +188,23 @@ async function runClaim(
   values: ClaimValues,
   longestMs: number | null = null,
 ): Promise<Answer> {
-  const [workerId, asked] = values;
   const isWatchful = expectsLimits(store);
-  const aside = isWatchful ? undefined : setAside(store, workerId, countAsked(asked));
-  const first = aside
-    ? await askByLent(store, texts.borrowing, values, aside)
-    : await ask(store, isWatchful ? texts.watchful : texts.carefree, values);
-  const { taken: runs, limited, told } = first;
+  const {
+    taken: runs,
+    limited,
+    told,
+  } = await ask(store, isWatchful ? texts.watchful : texts.carefree, values);
   const found = runs.length + limited.length;
-  const hasMetOthers = noteMet(store, workerId, first.permits);
-  if (found > 0) noteClaim(store, limited.length > 0 || hasMetOthers);
+  if (found > 0) noteClaim(store, limited.length > 0 || runs.some(({ holdsPermits }) => holdsPermits));
   try {
     let tooMany = limited;
     if (!isWatchful && limited.length > 0) {
       const ids = limited.map(({ id }) => id);
-      const answer = await ask(store, CLAIM_BY_ID.watchful, [workerId, ids]);
+      const answer = await ask(store, CLAIM_BY_ID.watchful, [values[0], ids]);
       runs.push(...answer.taken);
-      noteMet(store, workerId, answer.permits);
       tooMany = answer.limited;
     }
-    const claimer = { workerId, longestMs };
+    const claimer = { workerId: values[0], longestMs };
     if (tooMany.length > 0) runs.push(...(await admitRuns(store, claimer, tooMany)));
   } catch (error) {
     // What was taken must start. The others are still queued, and the next claim to find them alone says what is wrong.
@@ -237,52 +213,19 @@ async function runClaim(
   return { runs, found, told };
 }
 
-/** By their ids, or so many. */
-type ClaimValues = [workerId: string, asked: string[] | number, ...more: unknown[]];
-const countAsked = (asked: string[] | number) => (typeof asked === "number" ? asked : asked.length);
-
-/** What a statement answered. */
-interface Asked {
-  taken: ClaimedRun[];
-  /** Those of them that were started by lent permits, if any could be. */
-  startedByLent: StartedRun[];
-  /** The keys whose permits those hold that were taken. */
-  permits: Set<string>;
-  limited: (LimitedRun & { lent?: string[] })[];
-  told: Told;
-}
-
 async function ask(
   store: Store,
   statement: { name: string; text: string },
-  values: unknown[],
-): Promise<Asked> {
+  values: ClaimValues,
+): Promise<{ taken: ClaimedRun[]; limited: LimitedRun[]; told: Told }> {
   const { rows } = await store.plannedPool.query<AnsweredRow>({ ...statement, values });
-  const asked: Asked = { taken: [], startedByLent: [], permits: new Set(), limited: [], told: rows[0]! };
+  const taken: ClaimedRun[] = [];
+  let limited: LimitedRun[] = [];
   for (const row of rows) {
-    if (row.limited) asked.limited = row.limited;
-    if (row.id === null) continue;
-    const run = toClaimedRun(row);
-    asked.taken.push(run);
-    if (row.keys) asked.startedByLent.push({ keys: row.keys, run });
-    for (const key of row.permits ?? []) asked.permits.add(key);
+    if (row.limited) limited = row.limited;
+    if (row.id !== null) taken.push(toClaimedRun(row));
   }
-  return asked;
+  return { taken, limited, told: rows[0]! };
 }
 
-/** Also of runs whose limits have lent permits. */
-async function askByLent(
-  store: Store,
-  statement: { name: string; text: string },
-  values: ClaimValues,
-  aside: SetAside,
-): Promise<Asked> {
-  try {
-    const asked = await ask(store, statement, [...values, aside.ids]);
-    aside.settle(asked.startedByLent, asked.limited[0]?.lent);
-    return asked;
-  } catch (error) {
-    aside.lose();
-    throw error;
-  }
-}
+type ClaimValues = [workerId: string, ...unknown[]];

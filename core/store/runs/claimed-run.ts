@@ -7,7 +7,6 @@ import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
 import { byIndex } from "../by-index.ts";
-import type { Lending } from "../limits/lendings.ts";
 import { fromJoinedPolicy, JOINED_POLICY, type JoinedPolicy } from "../tasks/policy-columns.ts";
 import { fromSpecColumn, type GivenInput, type StoredSpec, withGivenInput } from "../tasks/spec-column.ts";
 import { MOST_COMPRESSED } from "../walk.ts";
@@ -40,8 +39,6 @@ export interface ClaimedRun {
   revisionId: string | null;
   /** It has permits of limits that its end gives back. */
   holdsPermits: boolean;
-  /** It has its part of what its worker was lent instead. */
-  lent?: readonly Lending[];
   /** The limit key of its queue, where that has limits. */
   queueKey?: string | undefined;
   /** Its end calls somebody. */
@@ -59,9 +56,9 @@ export const TRAFFIC = "CASE WHEN f.removed_at IS NULL THEN f.traffic END";
 
 /**
  * Takes the rows of a CTE `chosen` (id, function_name, traffic, permits) that are `is_free` for the
- * worker $1: a CTE `taken`. Who chose them has locked them. `more`: columns that it has besides.
+ * worker $1: a CTE `taken`. Who chose them has locked them.
  */
-export const takenWith = (more: string) => `
+export const TAKEN = `
   taken AS (
     UPDATE task_runs_open r
     SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(),
@@ -70,10 +67,8 @@ export const takenWith = (more: string) => `
     FROM chosen c WHERE ${byIndex("r.id", "c.id")} AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
       r.scheduled_for, r.redriven_at, r.started_at, r.timeout_ms, r.max_attempts, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,
-      r.traceparent, r.on_end IS NOT NULL AS has_callbacks${more}
+      r.traceparent, r.on_end IS NOT NULL AS has_callbacks
   )`;
-
-export const TAKEN = takenWith("");
 
 /** What is larger, of a run's input or of its task's spec, does not come with the claim: a hundred of them would be 200 MB. */
 export const MAX_CLAIMED_BYTES = 65_536;
@@ -133,8 +128,6 @@ interface TakenRow {
   trigger: RunTrigger;
   traceparent: string | null;
   tag_revision_id: string | null;
-  /** Of a claim that starts runs by lent permits: the limits that may hold for it. */
-  keys?: string[] | null;
 }
 
 /** What a run's spec is made of. */
@@ -161,7 +154,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     functionId: row.function_id,
     revisionId: chooseRevision(row),
     holdsPermits: row.permits !== null,
-    queueKey: (row.permits ?? row.keys)?.find(isQueueKey),
+    queueKey: row.permits?.find(isQueueKey),
     hasCallbacks: row.has_callbacks,
     traceparent: row.traceparent,
   };

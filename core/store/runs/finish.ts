@@ -6,12 +6,10 @@ import type pg from "pg";
 import type { Store } from "../database.ts";
 import { retryDeadlock } from "../deadlock.ts";
 import { toJsonText } from "../json-text.ts";
-import { endLent } from "../limits/lendings.ts";
 import { givePermitsBack } from "../limits/permits.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
 import { returnPermits } from "../limits/return-permits.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import type { ClaimedRun } from "./claimed-run.ts";
 import { DEFER } from "./defer.ts";
 import {
   type EndCause,
@@ -56,17 +54,6 @@ interface FinishedRow {
  * meanwhile ends as cancelled instead.
  */
 export async function finishAttempts(
-  store: Store,
-  workerId: string,
-  attempts: TriedAttempt[],
-): Promise<FinishReport> {
-  const report = await writeAttempts(store, workerId, attempts);
-  // What goes on elsewhere keeps its part of what was lent.
-  endLent(attempts.filter((attempt) => hasEnded(attempt) || !report.recorded.has(attempt)));
-  return report;
-}
-
-async function writeAttempts(
   store: Store,
   workerId: string,
   attempts: TriedAttempt[],
@@ -263,11 +250,9 @@ const RELEASE = `
 export async function releaseRuns(
   store: Store,
   workerId: string,
-  runs: (Pick<ClaimedRun, "id" | "claimNo"> & Pick<TriedAttempt, "lent">)[],
+  runs: { id: string; claimNo: number }[],
 ): Promise<EndedRun[]> {
   const values = [workerId, JSON.stringify(runs.map(({ id, claimNo }) => ({ id, claimNo })))];
   const { rows } = await retryDeadlock(() => store.pool.query<EndedRun>(RELEASE, values));
-  const released = new Set(rows.map(({ runId }) => runId));
-  endLent(runs.filter(({ id }) => released.has(id)));
   return rows;
 }

@@ -4,7 +4,6 @@ import type { Deferral, RunVerdict } from "../../domain/retry.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import type { Json, JsonObject } from "../../json.ts";
-import type { Lending } from "../limits/lendings.ts";
 
 export interface FinishedAttempt {
   runId: string;
@@ -18,8 +17,6 @@ export interface FinishedAttempt {
   revisionId: string | null;
   /** What the claim knew of its run: the row knows more, where a limit was set meanwhile. */
   holdsPermits: boolean;
-  /** It has its part of what its worker was lent. */
-  lent?: readonly Lending[] | undefined;
   /** Its end calls somebody: known from its beginning on. */
   hasCallbacks: boolean;
   verdict: RunVerdict;

@@ -48,7 +48,6 @@ export async function openTestStore(
         "workers",
         "waiting_callers",
         "returned_permits",
-        "lent_permits",
       ] as const) {
         await sql`DELETE FROM ${sql.table(table)}`.execute(db);
       }
