@@ -16,6 +16,10 @@ export function functionBusy(): BusyError {
   return new BusyError("function_busy", "The function has as many callers as it may have at once.");
 }
 
+export function apiStopping(): BusyError {
+  return new BusyError("function_busy", "The API stops, and no worker had taken the call; try again.");
+}
+
 export async function answerQueued(
   parts: ApiParts,
   call: FunctionCall,
@@ -66,6 +70,6 @@ function bodyTooLarge(): BellhopError {
   return new BellhopError(
     "body_too_large",
     413,
-    `No worker is ready, and a request that waits for one holds at most ${MAX_QUEUED_BODY_BYTES} bytes.`,
+    `A request that waits in the queue holds at most ${MAX_QUEUED_BODY_BYTES} bytes.`,
   );
 }

@@ -12,7 +12,7 @@ import { readTrafficKey } from "../calls/traffic-key.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { answerProblem } from "../http/problem.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
-import { answerQueued, functionBusy } from "./answer-queued.ts";
+import { answerQueued, apiStopping, functionBusy } from "./answer-queued.ts";
 import { type CallBody, receiveCallBody } from "./call-body.ts";
 import { answerDirectly, type DirectAnswer } from "./direct-answer.ts";
 import { findForCaller } from "./find-for-caller.ts";
@@ -89,7 +89,7 @@ async function toEnd(
     throw said.broken;
   }
   // Nobody hears it, or the API stops: there is no run that could go on.
-  if (said.none === "left") throw functionBusy();
+  if (said.none === "left") throw apiStopping();
   if (call.fn.isPublic && said.none === "busy") throw functionBusy();
   return await answerQueued(parts, call, body, callerOf(context, parts));
 }

@@ -63,7 +63,7 @@ export const PROBLEM_CODES = {
   executor_killed: RUN_ERRORS.executor_killed,
   executor_unavailable: RUN_ERRORS.executor_unavailable,
   forbidden: "The key lacks the scope, is for other functions, or may not act in that namespace.",
-  function_busy: "A public function has as many callers as it may have at once; try again.",
+  function_busy: "A public function has as many callers as it may have at once, or the API stops; try again.",
   function_cpu_exceeded: RUN_ERRORS.function_cpu_exceeded,
   function_in_use: "Tasks call the function.",
   function_memory_exceeded: RUN_ERRORS.function_memory_exceeded,
