@@ -132,6 +132,19 @@ describe("the line of calls over HTTP", () => {
     assert.deepEqual([refused, line.count], [["c busy"], 0]);
   });
 
+  test("where the worker that was full goes, the next one that is full is waited for anew", async () => {
+    const { call, clock, parts, line, refused } = open(0);
+    call("a");
+    await clock.advance(9_000);
+    parts.none = "no_worker";
+    await clock.advance(5_000);
+    parts.none = "busy";
+    await clock.advance(9_800);
+    assert.deepEqual([refused, line.count], [[], 1]);
+    await clock.advance(300);
+    assert.deepEqual([refused, line.count], [["a busy"], 0]);
+  });
+
   test("where none comes in time they are told so", async () => {
     const { call, clock, parts, line, refused } = open(0);
     parts.none = "no_worker";

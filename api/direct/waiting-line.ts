@@ -82,6 +82,8 @@ export function createWaitingLine(
   function wait(waiting: Waiting, reason: WaitReason): void {
     const { call, events, deadlineMs } = waiting;
     waiting.reason = reason;
+    // What it found busy is gone: the next worker that is full is waited for anew.
+    if (reason === "no_worker") delete deadlineMs.busy;
     deadlineMs[reason] ??= nowMs() + waitMs[reason];
     if (isGone(waiting) || isLate(waiting)) {
       giveUp(waiting);
