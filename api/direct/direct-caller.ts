@@ -14,6 +14,8 @@ export interface CallEvents extends Omit<LinkEvents, "onRefused" | "onLost"> {
   onNone(why: NoneReason): void;
   /** Whether its caller has left: it need not be offered again. */
   isGone?(): boolean;
+  /** How many calls of its function run at once; undefined: as many as come. Workers for more would not help it. */
+  mostAtOnce?(): number | undefined;
   /** The last word: its worker is lost, and this is how the run is recorded. */
   onLost(outcome: DirectOutcome): void;
 }

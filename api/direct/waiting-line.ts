@@ -11,6 +11,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { DirectCall } from "../../core/contracts/direct-call.ts";
 import { createShares, type ShareLimits } from "../../core/shares.ts";
 import type { CallEvents, DirectCaller } from "./direct-caller.ts";
+import { createLineDemand } from "./line-demand.ts";
 
 const LOOK_EVERY_MS = 100;
 /** Of one function, at one look. */
@@ -30,7 +31,7 @@ export interface WaitingLineParts {
   /** How long a call waits for each. 0: not at all. */
   waitMs: Record<WaitReason, number>;
   limits: ShareLimits;
-  /** How many wait now. */
+  /** How many wait now that more workers would help. */
   onCount(count: number): void;
 }
 
@@ -51,6 +52,7 @@ export function createWaitingLine(
   { clock, waitMs, limits, onCount }: WaitingLineParts,
 ): WaitingLine {
   const places = createShares(limits);
+  const demand = createLineDemand(onCount);
   /** By function. */
   const lines = new Map<string, Waiting[]>();
   let arrivals = 0;
@@ -96,7 +98,7 @@ export function createWaitingLine(
     }
     waiting.hasWaited = true;
     insert(waiting);
-    onCount(places.held);
+    demand.add(call.functionId, events.mostAtOnce?.());
     arm();
   }
 
@@ -118,9 +120,13 @@ export function createWaitingLine(
     const line = lines.get(functionId) ?? [];
     const taken = line.splice(0, most);
     if (line.length === 0) lines.delete(functionId);
-    for (const { call } of taken) places.release(call, 1);
-    if (taken.length > 0) onCount(places.held);
+    for (const each of taken) release(each);
     return taken;
+  }
+
+  function release({ call }: Waiting): void {
+    places.release(call, 1);
+    demand.remove(call.functionId);
   }
 
   function offerSome(functionId: string, most: number): void {
@@ -155,8 +161,7 @@ export function createWaitingLine(
     if (over.length === 0) return over;
     if (waiting.length > 0) lines.set(functionId, waiting);
     else lines.delete(functionId);
-    for (const { call } of over) places.release(call, 1);
-    onCount(places.held);
+    for (const each of over) release(each);
     return over;
   }
 

@@ -17,7 +17,7 @@ import { RESPONSE_LOST } from "../../core/domain/run-errors.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { bodyBrokeOff, TOO_SLOW } from "../bodies/arriving-body.ts";
 import type { Caller } from "../calls/caller.ts";
-import type { DirectCaller, NoneReason } from "../direct/direct-caller.ts";
+import type { CallEvents, DirectCaller, NoneReason } from "../direct/direct-caller.ts";
 import type { Edge } from "../edge/edge.ts";
 import type { CallBody } from "./call-body.ts";
 import { pumpRequestBody, type RequestPump } from "./request-pump.ts";
@@ -32,14 +32,14 @@ export type DirectAnswer =
   /** The request's body came too slowly, or broke off; its run has ended for it, or is about to. */
   | { broken: BellhopError };
 
-export interface DirectAsking {
+export interface DirectAsking extends Pick<CallEvents, "mostAtOnce"> {
   direct: DirectCaller;
   edge: Edge;
   caller: Caller;
 }
 
 export function answerDirectly(
-  { direct, edge, caller }: DirectAsking,
+  { direct, edge, caller, ...asked }: DirectAsking,
   call: DirectCall,
   { body, arriving }: Pick<CallBody, "body" | "arriving">,
 ): Promise<DirectAnswer> {
@@ -71,6 +71,7 @@ export function answerDirectly(
       resolve(answer);
     };
     direct.begin(call, {
+      ...asked,
       isGone: () => caller.isGone,
       onFeed(given) {
         feed = given;

@@ -70,7 +70,10 @@ function askWorkers(
 ): Promise<DirectAnswer> {
   const direct = toDirectCall(call);
   if (!direct || isOfLimitedQueue(call)) return Promise.resolve({ none: "no_worker" });
-  const asking = { direct: parts.direct, edge: parts.edge, caller: callerOf(context, parts) };
+  const asking = {
+    ...{ direct: parts.direct, edge: parts.edge, caller: callerOf(context, parts) },
+    mostAtOnce: () => call.fn.limits.concurrency,
+  };
   return answerDirectly(asking, { ...direct, http: body.sent, isPublic: call.fn.isPublic }, body);
 }
 

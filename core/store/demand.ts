@@ -12,7 +12,7 @@ export interface Demand {
   busySlots: number;
   /** Those of them in workers for long runs, the only ones that a scaler of those workers is to see. */
   busyLongSlots: number;
-  /** Callers that APIs hold until a worker takes their calls: no runs yet. */
+  /** Callers that APIs hold until a worker takes their calls, of a function no more than may run at once: no runs yet. */
   waitingCallers: number;
   /** Due within the time that was asked for: staged runs, waiting retries, and one occurrence of each task. */
   upcomingRuns: number;
