@@ -14,6 +14,11 @@ export interface CallEvents extends Omit<LinkEvents, "onRefused" | "onLost"> {
   onNone(why: NoneReason): void;
   /** Whether its caller has left: it need not be offered again. */
   isGone?(): boolean;
+  /**
+   * The call as it would be made now, or why no worker is to have it any more: asked before it is offered again, since
+   * whoever has waited may not call by then. Without it, it stays as it was. Never rejects.
+   */
+  renew?(): Promise<DirectCall | NoneReason>;
   /** How many calls of its function run at once; undefined: as many as come. Workers for more would not help it. */
   mostAtOnce?(): number | undefined;
   /** The last word: its worker is lost, and this is how the run is recorded. */
@@ -22,9 +27,10 @@ export interface CallEvents extends Omit<LinkEvents, "onRefused" | "onLost"> {
 
 /**
  * Why nobody takes a call. `no_worker`: none stands that takes calls; `queue_only`: those that stand get their work by the
- * queue alone; `no_permit`: it is the function that has none left; `left`: its caller left while it waited.
+ * queue alone, or this call has to; `no_permit`: it is the function that has none left; `left`: its caller left while it
+ * waited; `refused`: its caller may not call any more.
  */
-export type NoneReason = "no_worker" | "queue_only" | "no_permit" | "busy" | "left";
+export type NoneReason = "no_worker" | "queue_only" | "no_permit" | "busy" | "left" | "refused";
 
 export interface DirectCaller {
   begin(call: DirectCall, events: CallEvents): void;

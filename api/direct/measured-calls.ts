@@ -12,7 +12,8 @@ export function measureCalls(caller: DirectCaller, { calls }: ApiMetrics): Direc
           events.onDone(outcome);
         },
         onNone(why) {
-          if (why !== "left") calls.inc({ outcome: call.isPublic && why === "busy" ? "refused" : "queued" });
+          if (why !== "left" && why !== "refused")
+            calls.inc({ outcome: call.isPublic && why === "busy" ? "refused" : "queued" });
           events.onNone(why);
         },
         onLost(outcome) {

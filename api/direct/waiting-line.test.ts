@@ -145,6 +145,39 @@ describe("the line of calls over HTTP", () => {
     assert.deepEqual([refused, line.count], [["a busy"], 0]);
   });
 
+  test("who is renewed keeps the place meanwhile, and is offered as the call is by then", async () => {
+    const { begun, counts, line, parts, refused } = open(0, { function: 1, namespace: 1, all: 1 });
+    const renewed: PromiseWithResolvers<DirectCall | NoneReason>[] = [];
+    const renew = () => {
+      renewed.push(Promise.withResolvers());
+      return renewed.at(-1)!.promise;
+    };
+    const wait = (runId: string) => {
+      const call = { runId, namespaceId: "n", functionId: "f", functionName: "f", revisionId: "r" };
+      const whole = { ...call, input: null, isLimited: false, http: HTTP };
+      line.begin(whole, {
+        ...{ onFeed: ignore, onAccepted: ignore, onHead: ignore, onData: ignore, onEnd: ignore },
+        ...{ onPull: ignore, onDone: ignore, onLost: ignore },
+        ...{ onNone: (why) => void refused.push(`${runId} ${why}`), renew },
+      });
+      return whole;
+    };
+    const whole = wait("a");
+    line.offerAll();
+    wait("b");
+    parts.slots = 1;
+    assert.deepEqual([begun, refused, line.count, counts.at(-1)], [[], ["b busy"], 1, 1]);
+    renewed[0]!.resolve({ ...whole, runId: "a, renewed" });
+    await renewed[0]!.promise;
+    assert.deepEqual([begun, line.count, counts.at(-1)], [["a, renewed"], 0, 0]);
+    wait("c");
+    line.offerAll();
+    assert.equal(renewed.length, 2);
+    renewed[1]!.resolve("refused");
+    await renewed[1]!.promise;
+    assert.deepEqual([begun.length, refused, line.count], [1, ["b busy", "c refused"], 0]);
+  });
+
   test("where none comes in time they are told so", async () => {
     const { call, clock, parts, line, refused } = open(0);
     parts.none = "no_worker";

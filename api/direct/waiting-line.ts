@@ -4,13 +4,13 @@
  * function. A place is tried when a call ends, when a worker comes, and a few times a second, since other APIs' calls
  * end, too.
  *
- * A call: offered → taken, or waiting ⇄ offered again → taken, left by its caller, or given up (the line is full, or it
- * waited too long).
+ * A call: offered → taken, or waiting ⇄ renewed and offered again → taken, left by its caller, refused (its caller may not
+ * call any more), or given up (the line is full, or it waited too long).
  */
 import type { Clock } from "../../core/clock.ts";
 import type { DirectCall } from "../../core/contracts/direct-call.ts";
 import { createShares, type ShareLimits } from "../../core/shares.ts";
-import type { CallEvents, DirectCaller } from "./direct-caller.ts";
+import type { CallEvents, DirectCaller, NoneReason } from "./direct-caller.ts";
 import { createLineDemand } from "./line-demand.ts";
 
 const LOOK_EVERY_MS = 100;
@@ -115,25 +115,31 @@ export function createWaitingLine(
     waiting.events.onNone(isGone(waiting) ? "left" : waiting.reason);
   }
 
-  /** The first `most` of the line leave it. */
-  function takeOut(functionId: string, most: number): Waiting[] {
+  /** The first `most` of the line leave it; each keeps its place until it is offered. */
+  function offerSome(functionId: string, most: number): void {
     const line = lines.get(functionId) ?? [];
     const taken = line.splice(0, most);
     if (line.length === 0) lines.delete(functionId);
-    for (const each of taken) release(each);
-    return taken;
+    for (const waiting of taken) {
+      const renewed = waiting.events.renew?.();
+      if (renewed) void renewed.then((now) => offerAgain(waiting, now));
+      else offerAgain(waiting, waiting.call);
+    }
+  }
+
+  function offerAgain(waiting: Waiting, now: DirectCall | NoneReason): void {
+    release(waiting);
+    if (isGone(waiting) || isLate(waiting)) giveUp(waiting);
+    else if (typeof now === "string") waiting.events.onNone(now);
+    else {
+      waiting.call = now;
+      offer(waiting);
+    }
   }
 
   function release({ call }: Waiting): void {
     places.release(call, 1);
     demand.remove(call.functionId);
-  }
-
-  function offerSome(functionId: string, most: number): void {
-    for (const waiting of takeOut(functionId, most)) {
-      if (isGone(waiting) || isLate(waiting)) giveUp(waiting);
-      else offer(waiting);
-    }
   }
 
   const offerNext = (functionId: string) => offerSome(functionId, 1);

@@ -32,7 +32,7 @@ export type DirectAnswer =
   /** The request's body came too slowly, or broke off; its run has ended for it, or is about to. */
   | { broken: BellhopError };
 
-export interface DirectAsking extends Pick<CallEvents, "mostAtOnce"> {
+export interface DirectAsking extends Pick<CallEvents, "renew" | "mostAtOnce"> {
   direct: DirectCaller;
   edge: Edge;
   caller: Caller;

@@ -1,14 +1,16 @@
 /** `/fn/{namespace}/{name}[@tag]/…`: a function's own URL. Each call is a run. */
 import type { Context } from "hono";
+import type { DirectCall } from "../../core/contracts/direct-call.ts";
 import type { HttpRequestHead, HttpResponseHead } from "../../core/contracts/http-call.ts";
 import type { StoredResponse } from "../../core/domain/stored-request.ts";
-import { BellhopError } from "../../core/errors.ts";
+import { BellhopError, notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { newId } from "../../core/store/ids.ts";
 import { type CallEnd, toInvocationError } from "../calls/call-end.ts";
 import { callerOf } from "../calls/caller.ts";
 import { type FunctionCall, isOfLimitedQueue, toDirectCall } from "../calls/invoke.ts";
 import { readTrafficKey } from "../calls/traffic-key.ts";
+import type { NoneReason } from "../direct/direct-caller.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { answerProblem } from "../http/problem.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
@@ -32,8 +34,12 @@ export async function answerFnCall(parts: ApiParts, context: Context<ApiEnv>): P
     trafficKey: readTrafficKey(context),
     traceparent: traceparentOf(context),
   };
-  // A body may take its time: who calls may not call any more by then.
-  const findAgain = async () => void (await findForCaller(parts, context, target));
+  // A body may take its time, and so may a worker: who calls may not call any more by then.
+  const findAgain = async () => {
+    const found = await findForCaller(parts, context, target);
+    if (found.fn.id !== fn.id) throw notFound("function", fn.name);
+    call.fn = found.fn;
+  };
   return await answer(parts, context, call, head, findAgain);
 }
 
@@ -42,21 +48,22 @@ async function answer(
   context: Context<ApiEnv>,
   call: FunctionCall,
   head: HttpRequestHead,
-  onReceived: () => Promise<void>,
+  findAgain: () => Promise<void>,
 ): Promise<Response> {
   const { runId, fn } = call;
   const received = { request: context.req.raw, incoming: incomingOf(context) };
   const claimant = { namespaceId: fn.namespaceId, functionId: fn.id };
   const body = await receiveCallBody(parts.edge, claimant, received, head);
   try {
-    if (head.hasBody) await onReceived();
-    const said = await askWorkers(parts, context, call, body);
+    if (head.hasBody) await findAgain();
+    const said = await askWorkers(parts, context, call, body, findAgain);
     if ("head" in said) return toFnResponse(said.head, said.body, runId);
+    if ("none" in said && said.none !== "left") await findAgain();
     const end = await toEnd(parts, context, call, body, said);
     if (end?.state === "succeeded") return toWholeResponse(end.result, runId);
     context.header("bellhop-run-id", runId);
     const error = toInvocationError(end, runId);
-    return answerProblem(context, fn.isPublic ? hideDetails(error) : error);
+    return answerProblem(context, call.fn.isPublic ? hideDetails(error) : error);
   } finally {
     body.held.release();
   }
@@ -67,14 +74,27 @@ function askWorkers(
   context: Context<ApiEnv>,
   call: FunctionCall,
   body: CallBody,
+  findAgain: () => Promise<void>,
 ): Promise<DirectAnswer> {
-  const direct = toDirectCall(call);
-  if (!direct || isOfLimitedQueue(call)) return Promise.resolve({ none: "no_worker" });
+  const direct = toWorkerCall(call, body);
+  if (typeof direct === "string") return Promise.resolve({ none: direct });
   const asking = {
     ...{ direct: parts.direct, edge: parts.edge, caller: callerOf(context, parts) },
+    renew: () =>
+      findAgain().then(
+        () => toWorkerCall(call, body),
+        () => "refused" as const,
+      ),
     mostAtOnce: () => call.fn.limits.concurrency,
   };
-  return answerDirectly(asking, { ...direct, http: body.sent, isPublic: call.fn.isPublic }, body);
+  return answerDirectly(asking, direct, body);
+}
+
+/** As a worker is given it, by what is known of its function now. */
+function toWorkerCall(call: FunctionCall, body: CallBody): DirectCall | NoneReason {
+  const direct = toDirectCall(call);
+  if (!direct || isOfLimitedQueue(call)) return "queue_only";
+  return { ...direct, http: body.sent, isPublic: call.fn.isPublic };
 }
 
 /** How the call ended that streamed nothing, or how it ends in the queue. */
