@@ -10,6 +10,7 @@ import { createManualClock } from "../../test/support/manual-clock.ts";
 import { createRecording } from "../../test/support/recording.ts";
 import { createEdge, EDGE_LIMITS } from "../edge/edge.ts";
 import type { ApiEnv } from "../environment.ts";
+import { MAX_UPLOAD_BYTES } from "../functions/upload.ts";
 import { answerProblem, toBellhopError } from "../http/problem.ts";
 import { limitBody, readJson } from "./body.ts";
 
@@ -111,6 +112,16 @@ test("bodies on their way have the namespace's share, and those that nobody read
   going.resolve();
   for (const { status } of await Promise.all(answers)) assert.equal(status, 200);
   assert.equal(edge.bodies.held, 0);
+});
+
+test("uploads of one namespace leave room for those of three others, each of the largest", () => {
+  const { uploads } = createEdge(EDGE_LIMITS, createManualClock(), () => {});
+  let count = 0;
+  const takes = (namespaceId: string) => {
+    count += 1;
+    return uploads.take({ namespaceId, functionId: `upload ${count}` }, MAX_UPLOAD_BYTES);
+  };
+  assert.deepEqual(["a", "a", "b", "c", "d"].map(takes), [true, false, true, true, true]);
 });
 
 test("what a route goes on holding has a share of its own until the answer, and may be longer", async (t) => {

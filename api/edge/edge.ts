@@ -27,7 +27,10 @@ export interface EdgeLimits {
   lineMs: number;
   /** Bytes of bodies that are not handed over yet. */
   bodies: ShareLimits;
-  /** Bytes of uploads of functions, until they are recorded; `function` is one of them. */
+  /**
+   * Bytes of uploads of functions, until they are recorded; `function` is one of them. Of a namespace, the largest one at
+   * a time, so that a few tenants do not keep all others from deploying.
+   */
   uploads: ShareLimits;
   /** Calls of functions' URLs that wait for a worker with room, or for one to start. */
   line: ShareLimits;
@@ -47,7 +50,7 @@ export const EDGE_LIMITS: EdgeLimits = {
   response: { graceMs: 60_000, bytesPerSecond: 1_000 },
   lineMs: 10_000,
   bodies: { function: 16_000_000, namespace: 32_000_000, all: 64_000_000 },
-  uploads: { function: 16_000_000, namespace: 32_000_000, all: 64_000_000 },
+  uploads: { function: 16_000_000, namespace: 16_000_000, all: 64_000_000 },
   line: { function: 100, namespace: 200, all: 500 },
   // Half of a worker by default: what waits there is claimed without asking for shares.
   queued: { function: 50, namespace: 200, all: 500 },

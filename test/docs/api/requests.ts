@@ -10,7 +10,7 @@ import { until } from "../../../core/store/testing/test-store.ts";
 import { MAX_PAGE_BYTES, MAX_ROWS } from "../../../core/store/walk.ts";
 import { HTTP_TASK, held, n, type Statement, statement } from "./statement.ts";
 
-const { server, body, duplex, response, bodies } = EDGE_LIMITS;
+const { server, body, duplex, response, bodies, uploads } = EDGE_LIMITS;
 const SLOW = "test/system/slow-callers.test.ts";
 
 /** In words where there are few of them. */
@@ -152,6 +152,13 @@ const slowCallers: Statement[] = [
     "The run of a call that is cut off ends as failed with request_body_too_slow or response_not_taken",
     ["runtime/direct/direct-calls.test.ts", "a run whose caller was cut off ends as failed, for that reason"],
     ["api/fn/direct-answer.test.ts", "who was cut off for not reading is told apart from who left"],
+  ),
+  held(
+    `Uploads of functions have ${n(uploads.all)} bytes to themselves, of a namespace ${n(uploads.namespace)}`,
+    [
+      "api/bodies/body.test.ts",
+      "uploads of one namespace leave room for those of three others, each of the largest",
+    ],
   ),
   held(
     `at most ${n(bodies.all)} bytes of an API, ${n(bodies.namespace)} of a namespace and ${n(bodies.function)} of a function or hook`,
