@@ -55,6 +55,8 @@ export interface Expectation {
   differs?: true;
   /** Codes of the refusal of the upload. */
   refusals?: readonly string[];
+  /** The most that all processes may grow together; default 400. */
+  growthMb?: number;
   /** The most that the worker itself, without its executors, may grow. */
   workerMb?: number;
 }

@@ -4,7 +4,7 @@ import type { Attack, Expectation, LogLine } from "./attack.ts";
 
 const MEGABYTE = 1_048_576;
 /** Above the idle size of every process of the system together. */
-const MAX_GROWTH_BYTES = 400 * MEGABYTE;
+const MAX_GROWTH_MB = 400;
 const MAX_OVERTIME_MS = 1_000;
 const MAX_NEIGHBOUR_MS = 5_000;
 
@@ -37,7 +37,7 @@ export interface Observation {
 /** What nobody outside may read: host paths, frames of Node, parts of the bridge. */
 const INNER = [
   /\bnode:internal/,
-  /\bat [^\n]*\(?(node:|file:\/\/)/,
+  /\bat [^\n"]*\(?(node:|file:\/\/)/,
   /isolated[-_]vm/,
   /node_modules/,
   /\/(executor|sandbox)\/[\w-]+\.(ts|js)/,
@@ -49,9 +49,8 @@ export function judge(attack: Attack, seen: Observation, secrets: readonly strin
   const faults = [judgeOutcome(attack.expect, seen)];
   const late = Math.round(tookMs - wallMs - MAX_OVERTIME_MS);
   if (late > 0) faults.push(`took ${Math.round(tookMs)} ms, ${late} ms more than it may`);
-  if (growthBytes !== undefined && growthBytes > MAX_GROWTH_BYTES) {
-    faults.push(`took ${Math.round(growthBytes / MEGABYTE)} MB of memory`);
-  }
+  const grownMb = Math.round((growthBytes ?? 0) / MEGABYTE);
+  if (grownMb > (attack.expect.growthMb ?? MAX_GROWTH_MB)) faults.push(`took ${grownMb} MB of memory`);
   faults.push(judgeWorker(attack.expect, seen));
   for (const secret of secrets) if (seen.said.includes(secret)) faults.push(`tells a secret: ${secret}`);
   for (const inner of INNER) {

@@ -1,20 +1,28 @@
 /** Before anything runs: what an upload may do to those who build it. */
 import { type Attack, attacksOf, type Expectation } from "../attack.ts";
 
+/** What a compiler may take (functions/build/compiler-process.ts), and those who wait for it. */
+const COMPILER_MB = 600;
 const REFUSED: Expectation = {
   refusals: ["build_failed", "invalid_input", "body_too_large", "payload_too_large"],
 };
+/** It is built, and throws where it looks for what there is not. */
+const FAILS: Expectation = { ...REFUSED, codes: ["function_error"] };
 const EITHER: Expectation = {
   ...REFUSED,
+  growthMb: COMPILER_MB,
   answer: () => undefined,
   codes: ["function_error", "function_timeout", "function_memory_exceeded"],
 };
 
-const refused: [string, string][] = [
+const failing: [string, string][] = [
   [
     "an import of a builtin",
     `import fs from "node:fs"; export default () => fs.readFileSync("/etc/passwd", "utf8");`,
   ],
+  ["require of a file", `export default () => require("/etc/passwd");`],
+];
+const refused: [string, string][] = [
   ["an import of a file by its absolute path", `import text from "/etc/passwd"; export default () => text;`],
   [
     "an import that climbs out",
@@ -31,10 +39,6 @@ const refused: [string, string][] = [
   [
     "an import with loaders and queries",
     `import text from "./probe.ts?raw"; import more from "text!/etc/passwd"; export default () => [text, more];`,
-  ],
-  [
-    "require of a file",
-    `export default () => (require as any)("/etc/passwd");`.replace("(require as any)", "require"),
   ],
   [
     "a script that closes the function it is wrapped in",
@@ -83,6 +87,7 @@ const either: [string, string][] = [
 ];
 
 export const upload: Attack[] = [
+  ...attacksOf(failing, { expect: FAILS }),
   ...attacksOf(refused, { expect: REFUSED }),
   ...attacksOf(either, { limits: { memoryMb: 64, wallMs: 2_000 }, expect: EITHER }),
   {
