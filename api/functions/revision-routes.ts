@@ -1,5 +1,4 @@
 /** Revisions: the list, one with its files, what changed between two. */
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
 import { type FunctionRevision, functionNameParam, revisionParam } from "../../core/contracts/function.ts";
@@ -16,11 +15,16 @@ import type { FileFacts } from "../../core/domain/revision-diff.ts";
 import { notFound } from "../../core/errors.ts";
 import type { Db } from "../../core/store/database.ts";
 import {
+  describeDeployedContent,
   findRevision,
   findRevisionBefore,
   listRevisions,
-  loadDeployedContent,
+  loadSources,
 } from "../../core/store/functions/revisions.ts";
+import { newId } from "../../core/store/ids.ts";
+import type { KeyOwner } from "../../core/store/keys.ts";
+import { holdBytes } from "../bodies/receive-body.ts";
+import type { Edge } from "../edge/edge.ts";
 import type { ApiParts } from "../environment.ts";
 import { decodeNumberCursor } from "../http/cursor.ts";
 import { defineRoute, type Route } from "../http/route.ts";
@@ -73,22 +77,19 @@ export const revisionRoutes: Route[] = [
     params: ofRevision,
     query: sourceQuery,
     answers: { 200: { is: "The revision.", schema: revisionWithFilesOutput } },
-    errors: { 404: ["not_found"] },
-    async handle({ parts: { store, functionCaps }, owner, params, query: { source } }) {
+    errors: { 404: ["not_found"], 503: ["too_many_bodies"] },
+    async handle({ parts: { store, functionCaps, edge }, owner, params, query: { source } }) {
       const fn = await requireFunctionEver(store.db, owner.namespaceId, params.name);
       const revision = await findOrRefuse(store.db, fn.id, params.revision);
-      const { files: sources, env } = await loadDeployedContent(store.db, revision.id);
-      const files = Object.entries(sources).map(([path, text]) => [
-        path,
-        { ...describeFile(text), ...(source === "true" ? { source: text } : {}) },
-      ]);
+      const { files: facts, env } = await describeDeployedContent(store.db, revision.id);
+      const files = source === "true" ? await withSources(store.db, edge, owner, revision, facts) : facts;
       return {
         status: 200,
         body: {
           ...toWireRevision(revision, functionCaps),
           percent: fn.traffic[revision.id] ?? 0,
           env,
-          files: Object.fromEntries(files),
+          files,
         },
       };
     },
@@ -130,13 +131,26 @@ async function describe(
   { store, functionCaps }: Pick<ApiParts, "store" | "functionCaps">,
   revision: FunctionRevision,
 ): Promise<DescribedRevision> {
-  const { files: sources, env } = await loadDeployedContent(store.db, revision.id);
-  const files = Object.entries(sources).map(([path, text]) => [path, describeFile(text)] as const);
+  const { files, env } = await describeDeployedContent(store.db, revision.id);
   const limits = effectiveLimits(revision.limits, functionCaps);
-  return { revision, limits, env, files: Object.fromEntries(files) };
+  return { revision, limits, env, files };
 }
 
-/** Two revisions differ in a file where its hashes do. */
-function describeFile(text: string): FileFacts {
-  return { sha256: createHash("sha256").update(text).digest("hex"), bytes: Buffer.byteLength(text) };
+/** They come as they went: while they are read they count like an upload. */
+async function withSources(
+  db: Db,
+  edge: Edge,
+  { namespaceId }: Pick<KeyOwner, "namespaceId">,
+  revision: FunctionRevision,
+  facts: Record<string, FileFacts>,
+): Promise<Record<string, FileFacts & { source: string }>> {
+  const held = holdBytes({ bodies: edge.uploads }, { namespaceId, functionId: newId() });
+  try {
+    held.add(Object.values(facts).reduce((sum, { bytes }) => sum + bytes, 0));
+    const sources = await loadSources(db, revision.id);
+    const files = Object.entries(facts).map(([path, each]) => [path, { ...each, source: sources[path]! }]);
+    return Object.fromEntries(files);
+  } finally {
+    held.release();
+  }
 }

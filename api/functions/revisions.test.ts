@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { test } from "node:test";
 import type { Json, JsonObject } from "../../core/json.ts";
+import { EDGE_LIMITS } from "../edge/edge.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
@@ -65,6 +66,27 @@ test("a revision is found by id and by number; its files by hash, with their tex
   for (const unknown of ["3", "0", "x", crypto.randomUUID()]) {
     assertProblem(await tenant.call("GET", `/v1/functions/greet/revisions/${unknown}`), 404, "not_found");
   }
+});
+
+test("files are told apart by the bytes of their text, and texts are read as far as uploads have room", async () => {
+  const tenant = await api.newTenant();
+  const files = { "index.ts": "export default () => 'né 🔔 \\u0041';", "data/é.txt": "ü", "empty.txt": "" };
+  await tenant.call("PUT", "/v1/functions/greet", { body: { files, entry: "index.ts" } });
+  const facts = Object.entries(files).map(([path, text]) => {
+    const bytes = Buffer.from(text);
+    return [path, { sha256: createHash("sha256").update(bytes).digest("hex"), bytes: bytes.byteLength }];
+  });
+  const path = "/v1/functions/greet/revisions/1";
+  assert.deepEqual((await tenant.call("GET", path)).body.files, Object.fromEntries(facts));
+  const claimant = { namespaceId: tenant.namespaceId, functionId: "an upload" };
+  api.edge.uploads.take(claimant, EDGE_LIMITS.uploads.namespace);
+  assertProblem(await tenant.call("GET", `${path}?source=true`), 503, "too_many_bodies");
+  assert.equal((await tenant.call("GET", path)).status, 200);
+  assert.equal((await tenant.call("GET", `${path}/diff`)).status, 200);
+  api.edge.uploads.release(claimant, EDGE_LIMITS.uploads.namespace);
+  const shown = await tenant.call("GET", `${path}?source=true`);
+  for (const [name, text] of Object.entries(files)) assert.equal(shown.body.files[name].source, text);
+  assert.equal(api.edge.uploads.held, 0);
 });
 
 test("traffic moves between revisions, named by id or number, and runs follow it", async () => {

@@ -1,6 +1,7 @@
 /** Reading a function's revisions. They never change. */
 import { sql } from "kysely";
 import type { FunctionRevision } from "../../contracts/function.ts";
+import type { FileFacts } from "../../domain/revision-diff.ts";
 import type { Db } from "../database.ts";
 
 const COLUMNS = ["id", "number", "content_hash", "entry", "limits", "reuse", "created_at"] as const;
@@ -63,17 +64,32 @@ export async function findRevisionBefore(
   return (await listRevisions(db, functionId, 1, number))[0];
 }
 
-/** What was deployed: the sources by path, and the settings. */
+/** What was deployed: what tells its files apart, by path, and the settings. */
 export interface DeployedContent {
-  files: Record<string, string>;
+  files: Record<string, FileFacts>;
   env: Record<string, string>;
 }
 
-export async function loadDeployedContent(db: Db, revisionId: string): Promise<DeployedContent> {
+/** The files' texts, which may be megabytes, stay in the database. */
+export async function describeDeployedContent(db: Db, revisionId: string): Promise<DeployedContent> {
+  const facts = sql<Record<string, FileFacts>>`(
+    SELECT coalesce(jsonb_object_agg(path, jsonb_build_object(
+        'sha256', encode(sha256(content), 'hex'), 'bytes', octet_length(content))), '{}')
+      FROM (SELECT key AS path, convert_to(value, 'UTF8') AS content FROM jsonb_each_text(r.files)) AS each)`;
   return await db
     .selectFrom("function_revisions as r")
     .innerJoin("functions as f", "f.id", "r.function_id")
-    .select(["r.files", sql<Record<string, string>>`coalesce(r.env, f.env)`.as("env")])
+    .select([facts.as("files"), sql<Record<string, string>>`coalesce(r.env, f.env)`.as("env")])
     .where("r.id", "=", revisionId)
     .executeTakeFirstOrThrow();
+}
+
+/** Text by path. */
+export async function loadSources(db: Db, revisionId: string): Promise<Record<string, string>> {
+  const { files } = await db
+    .selectFrom("function_revisions")
+    .select("files")
+    .where("id", "=", revisionId)
+    .executeTakeFirstOrThrow();
+  return files;
 }
