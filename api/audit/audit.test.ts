@@ -200,6 +200,19 @@ test("what changes nothing has no entry: a refusal, a dry run, the same once mor
   assert.deepEqual(await readLog(tenant), made);
 });
 
+test("a task that is made by the key of a cancelled one is logged as itself", async () => {
+  const tenant = await api.newTenant();
+  const first = (await make(tenant, "PUT", "/v1/tasks/nightly", TASK)).body;
+  await make(tenant, "POST", `/v1/tasks/${first.id}/cancel`);
+  const second = (await make(tenant, "PUT", "/v1/tasks/nightly", TASK)).body;
+  assert.notEqual(second.id, first.id);
+  const [entry] = await readLog(tenant);
+  assert.deepEqual(
+    [entry!.action, entry!.resource, entry!.status, entry!.before, entry!.after!["key"]],
+    ["putTask", `tasks/${second.id}`, 201, null, "nightly"],
+  );
+});
+
 test("a change that cannot be logged is not made, and a change that is not made is not logged", async () => {
   const tenant = await api.newTenant();
   const { pool } = api.store;

@@ -107,10 +107,13 @@ interface Change {
 }
 
 async function writeEntry(tx: Transaction, change: Change, answer: unknown): Promise<void> {
-  const { audit, request, before, action, address } = change;
+  const { audit, request, action, address } = change;
   const { status, body } = answer as { status: number; body?: Record<string, unknown> };
   if (audit.isChange && !audit.isChange(request, body)) return;
-  const params = { ...(body as Record<string, string> | undefined), ...dropUnknown(request.params) };
+  const named = { ...(body as Record<string, string> | undefined), ...dropUnknown(request.params) };
+  const other = findOtherMade(request, answer as Made);
+  const params = other === undefined ? named : { ...named, id: other };
+  const before = other === undefined ? change.before : undefined;
   const { keyId, keyName, namespaceId } = request.owner;
   const after = audit.read ? await audit.read({ ...request, params }) : audit.summarize?.(body as never);
   if (audit.read && isDeepStrictEqual(before, after)) return;
@@ -121,6 +124,17 @@ async function writeEntry(tx: Transaction, change: Change, answer: unknown): Pro
     resource: fillIn(audit.resource, params) ?? audit.resource,
     ...describeChange(before, after),
   });
+}
+
+interface Made {
+  status: number;
+  body?: { id?: string };
+}
+
+/** Made in place of what had the name before: a cancelled task has its key until another is made by it. */
+function findOtherMade({ params }: AuditedRequest, { status, body }: Made): string | undefined {
+  const made = status === 201 ? body?.id : undefined;
+  return params["id"] === undefined || made === params["id"] ? undefined : made;
 }
 
 const dropUnknown = (params: AuditedRequest["params"]) =>
