@@ -115,6 +115,38 @@ test("tasks: no more than there may be that may still fire, however they are mad
   assert.equal((await post(tenant, TASK)).status, 201);
 });
 
+test("tasks: a set has room by what there is once it is applied", async () => {
+  const { tenant } = await openTenant({ tasks: 1 });
+  await untilLimited(tenant, "tasks", 1);
+  const apply = (...keys: string[]) => {
+    const items = keys.map((key) => ({ ...TASK, key, labels: { set: "a" } }));
+    return post(tenant, { items, prune: { label: "set=a" } }, "/v1/tasks/apply");
+  };
+  assert.equal((await apply("old")).status, 200);
+  const renamed = await apply("new");
+  assert.equal(renamed.status, 200, JSON.stringify(renamed.body));
+  assertProblem(await apply("new", "more"), 409, "limit_exceeded", ["tasks"]);
+  assert.equal((await usageOf(tenant)).tasks.used, 1);
+});
+
+test("tasks: one that is over needs room to fire again", async () => {
+  const { name, tenant } = await openTenant({});
+  const over = { type: "http", url: "https://example.com/" } as const;
+  const { id } = (await tenant.call("PUT", "/v1/tasks/over", { body: over })).body;
+  assert.equal((await post(tenant, TASK)).status, 201);
+  await setLimits(name, { tasks: 1 });
+  await untilLimited(tenant, "tasks", 1);
+  const { schedule } = TASK;
+  const refusals = [
+    await tenant.call("PATCH", `/v1/tasks/${id}`, { body: { schedule } }),
+    await tenant.call("PUT", "/v1/tasks/over", { body: { ...over, schedule } }),
+    await post(tenant, { items: [{ ...over, schedule, key: "over" }] }, "/v1/tasks/apply"),
+  ];
+  for (const refusal of refusals) assertProblem(refusal, 409, "limit_exceeded", ["tasks"]);
+  assert.equal((await usageOf(tenant)).tasks.used, 1);
+  assert.equal((await tenant.call("PATCH", `/v1/tasks/${id}`, { body: { name: "over" } })).status, 200);
+});
+
 test("functions and the bytes of their revisions: nothing is deployed beyond them, and what stands stays", async () => {
   const { name, tenant } = await openTenant({ functions: 1 });
   await untilLimited(tenant, "functions", 1);

@@ -14,6 +14,8 @@ import { MAX_SET_TASKS } from "../../core/domain/task-set.ts";
 import { BellhopError, type FieldError, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { findMemberText, listElementTexts } from "../../core/json-source.ts";
+import type { KeyOwner } from "../../core/store/keys.ts";
+import { demandRoom } from "../../core/store/namespace-limits.ts";
 import type { Cancelled } from "../../core/store/runs/cancel.ts";
 import type { StagedRun } from "../../core/store/runs/staged-run.ts";
 import { removeTasksIn } from "../../core/store/tasks/change.ts";
@@ -128,7 +130,7 @@ interface AppliedSet {
 async function applySet(
   tx: Transaction,
   parts: ApiParts,
-  request: Omit<PutRequest, "key" | "body" | "standing" | "now">,
+  { limits, ...request }: Omit<PutRequest, "key" | "body" | "standing" | "now"> & Pick<KeyOwner, "limits">,
   { items, labels }: TaskSet,
 ): Promise<AppliedSet> {
   const { namespaceId } = request;
@@ -145,6 +147,7 @@ async function applySet(
   const pruned = labels ? await findPruned(tx, namespaceId, keys, labels) : [];
   const prunedIds = pruned.map(({ id }) => id);
   const { runs: cancelled } = await removeTasksIn(tx, namespaceId, prunedIds, now);
+  if (put.some(({ needsRoom }) => needsRoom)) await demandRoom(tx, namespaceId, limits, "tasks", 0);
   // Those of the set may call each other, and none that goes with it.
   await refuseTogether(put, ({ task }) => requireCallable(tx, namespaceId, task.on, parts.mail));
   return {

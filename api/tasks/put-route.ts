@@ -14,6 +14,7 @@ import { findKeyFault } from "../../core/domain/task-key.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { isId } from "../../core/store/ids.ts";
+import { demandRoom } from "../../core/store/namespace-limits.ts";
 import { lockTaskById, lockTasksByKey } from "../../core/store/tasks/keys.ts";
 import { inTransaction, type Transaction, tryInTransaction } from "../../core/store/transaction.ts";
 import { readJsonBody } from "../bodies/body.ts";
@@ -57,7 +58,7 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
       const { store, time, mail, ringer, notifier } = parts;
       if (!isId(name)) requireKey(name);
       const body = readNewTask(await readJsonBody(context));
-      const request = { namespaceId, limits, body, traceparent: traceparentOf(context), by };
+      const request = { namespaceId, body, traceparent: traceparentOf(context), by };
       const put = async (tx: Transaction) => {
         const standing = await lockNamed(tx, namespaceId, name);
         const done = await putTaskIn(tx, parts, {
@@ -65,6 +66,7 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
           key: chooseKey(name, standing, body),
         });
         await requireCallable(tx, namespaceId, done.task.on, mail);
+        if (done.needsRoom) await demandRoom(tx, namespaceId, limits, "tasks", 0);
         return done;
       };
       if (query.dryRun === "true") {

@@ -6,14 +6,12 @@ import { taskInput } from "../../core/contracts/task-input.ts";
 import { type Task, toTaskDefinition } from "../../core/contracts/task-output.ts";
 import { OWN_JSON_FIELD } from "../../core/contracts/task-spec.ts";
 import { diffDefinitions, type FieldChange, isOfSchedule } from "../../core/domain/definition-diff.ts";
-import type { NamespaceLimits } from "../../core/domain/namespace-limits.ts";
 import type { SetChange } from "../../core/domain/task-set.ts";
 import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
-import { demandRoom } from "../../core/store/namespace-limits.ts";
 import type { StagedRun } from "../../core/store/runs/staged-run.ts";
 import { createTaskIn } from "../../core/store/tasks/create.ts";
-import { changeTaskIn } from "../../core/store/tasks/redefine.ts";
+import { changeTaskIn, isRevived } from "../../core/store/tasks/redefine.ts";
 import type { Transaction } from "../../core/store/transaction.ts";
 import { validate } from "../bodies/body.ts";
 import type { ApiParts } from "../environment.ts";
@@ -23,8 +21,6 @@ import { requireRunnable } from "./require-runnable.ts";
 
 export interface PutRequest {
   namespaceId: string;
-  /** Of the namespace. */
-  limits: NamespaceLimits | null;
   /** Neither is validated yet. */
   key: Json;
   body: Json;
@@ -42,6 +38,8 @@ export interface PutTask {
   change: Exclude<SetChange, "pruned">;
   diff: FieldChange[];
   task: Task;
+  /** Whether one more task may fire than before: then there has to be room, once all is done that is done with it. */
+  needsRoom: boolean;
   /** The run that a new task was made with. */
   runId: string | undefined;
   /** To be rung once it is committed. */
@@ -51,13 +49,13 @@ export interface PutTask {
 /** What is in the past is not looked at. */
 const anyTimeInput = taskInput(() => new Date(0));
 
-/** Whom its ends call is looked at by the caller, once all that may be called is there. */
+/** Whom its ends call, and whether there is room, is looked at by the caller, once all is there or gone. */
 export async function putTaskIn(
   tx: Transaction,
   { mail }: Pick<ApiParts, "mail">,
   request: PutRequest,
 ): Promise<PutTask> {
-  const { namespaceId, limits, standing, now, traceparent, by } = request;
+  const { namespaceId, standing, now, traceparent, by } = request;
   const read = readDefinition(request);
   readTaskDebounce(read, false);
   const { input, functionId } = await requireRunnable(tx, namespaceId, read, {
@@ -66,15 +64,21 @@ export async function putTaskIn(
   });
   if (!standing) {
     const { task, run } = await createTaskIn(tx, { namespaceId, input, functionId, now, traceparent, by });
-    await demandRoom(tx, namespaceId, limits, "tasks", 0);
     const diff = diffDefinitions({}, toTaskDefinition(input), OWN_JSON_FIELD[input.spec.type]);
-    return { change: "created", diff, task, runId: run?.runId, runs: run ? [run] : [] };
+    const needsRoom = input.schedule.kind !== "now";
+    return { change: "created", diff, task, needsRoom, runId: run?.runId, runs: run ? [run] : [] };
   }
   const diff = differ(standing, input);
-  if (diff.length === 0) return { change: "unchanged", diff, task: standing, runId: undefined, runs: [] };
+  if (diff.length === 0)
+    return { change: "unchanged", diff, task: standing, needsRoom: false, runId: undefined, runs: [] };
   const change = { input, functionId, reschedules: diff.some(isOfSchedule) };
-  const { task, waiting } = await changeTaskIn(tx, namespaceId, standing.id, now, async () => change, by);
-  return { change: "updated", diff, task, runId: undefined, runs: waiting };
+  let needsRoom = false;
+  const decide = async (current: Task) => {
+    needsRoom = isRevived(current, change);
+    return change;
+  };
+  const { task, waiting } = await changeTaskIn(tx, namespaceId, standing.id, now, decide, by);
+  return { change: "updated", diff, task, needsRoom, runId: undefined, runs: waiting };
 }
 
 function readDefinition({ body, key, standing, now }: PutRequest) {

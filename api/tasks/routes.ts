@@ -25,10 +25,11 @@ import {
 import { notFound } from "../../core/errors.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { isId } from "../../core/store/ids.ts";
+import { demandRoom } from "../../core/store/namespace-limits.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { listTaskChanges } from "../../core/store/tasks/changes.ts";
 import { estimateTasks, findTask, listTasks } from "../../core/store/tasks/read.ts";
-import { changeTask } from "../../core/store/tasks/redefine.ts";
+import { changeTask, isRevived } from "../../core/store/tasks/redefine.ts";
 import { readJsonBody } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
@@ -141,13 +142,13 @@ function writingRoutes({ time }: RouteSettings): Route[] {
         answers: { 200: { is: "The task.", schema: taskOutput } },
         errors: {
           404: ["not_found"],
-          409: ["task_cancelled", "task_key_taken"],
+          409: ["limit_exceeded", "task_cancelled", "task_key_taken"],
           422: ["unknown_calendar", "unknown_function", "unknown_queue", "unknown_secret"],
         },
         async handle({
           parts: { store, notifier, ringer, mail },
           context,
-          owner: { namespaceId, keyId },
+          owner: { namespaceId, keyId, limits },
           params: { id },
         }) {
           const given = await readJsonBody(context);
@@ -155,6 +156,7 @@ function writingRoutes({ time }: RouteSettings): Route[] {
             const body = readTaskBody(given, current.spec.type === "http");
             const { input, reschedules } = mergeTask(schema, current, body);
             await requireCallable(tx, namespaceId, input.on, mail);
+            if (isRevived(current, { reschedules })) await demandRoom(tx, namespaceId, limits, "tasks", 1);
             return {
               ...(await requireRunnable(tx, namespaceId, input, { mail, queues: lookForQueues(tx) })),
               reschedules,

@@ -109,6 +109,10 @@ async function takeKey<T>(
   return await takingKey(key, take);
 }
 
+/** A task that was over, as it stands under the lock, may fire again. */
+export const isRevived = ({ state }: Task, { reschedules }: Pick<TaskChange, "reschedules">): boolean =>
+  reschedules && state === "completed";
+
 async function saveDefinition(
   tx: Transaction,
   { task, namespaceId, anchorAt, cursor, offsetMs }: LockedTask,
@@ -130,7 +134,7 @@ async function saveDefinition(
       ...(reschedules
         ? beginColumns(input.schedule, task.id, first)
         : { next_run_at: toColumn(cursor, offsetMs) }),
-      state: reschedules && task.state === "completed" ? "active" : task.state,
+      state: isRevived(task, { reschedules }) ? "active" : task.state,
       ...columns,
       policy: changedPolicy(columns.policy),
       ...{ queue, limit_keys: limitKeys, priority },
