@@ -163,12 +163,16 @@ test("functions and the bytes of their revisions: nothing is deployed beyond the
   const env = { GREETING: "hello" };
   const changed = await tenant.call("PATCH", "/v1/functions/greet", { body: { env } });
   assertProblem(changed, 409, "limit_exceeded", ["codeBytes"]);
+  assert.match(changed.body.detail, /: remove a function, or ask an operator/);
   assert.equal((await deploy("greet", SOURCE)).status, 200);
   const { items } = (await tenant.call("GET", "/v1/audit?resource=functions")).body;
   assert.deepEqual(
     items.map(({ status }: { status: number }) => status),
     [200, 201, 201],
   );
+  assert.equal((await tenant.call("DELETE", "/v1/functions/greet")).status, 204);
+  assert.equal((await usageOf(tenant)).codeBytes.used, 0);
+  assert.equal((await deploy("greet", "export default () => 3;")).status, 201);
 });
 
 test("requests: a key that asks more often is told how much is left, and when to come again", async () => {

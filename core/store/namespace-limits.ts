@@ -28,13 +28,20 @@ const COUNTS: Record<CountedLimit, string> = {
     SELECT FROM functions WHERE namespace_id = $1 AND removed_at IS NULL LIMIT $2) AS f`,
   codeBytes: `SELECT coalesce(sum(pg_column_size(r.files) + pg_column_size(r.code) + pg_column_size(r.source_map)), 0) AS used
     FROM functions f JOIN function_revisions r ON r.function_id = f.id
-    WHERE f.namespace_id = $1 AND $2::bigint IS NOT NULL`,
+    WHERE f.namespace_id = $1 AND f.removed_at IS NULL AND $2::bigint IS NOT NULL`,
 };
 
 const WHAT: Record<CountedLimit, string> = {
   tasks: "tasks that may still fire",
   functions: "functions",
   codeBytes: "bytes of revisions",
+};
+
+/** Revisions of a function stay as long as that does. */
+const REMEDY: Record<CountedLimit, string> = {
+  tasks: "remove some",
+  functions: "remove some",
+  codeBytes: "remove a function",
 };
 
 /** How much there is, looking no further than `most`. */
@@ -74,6 +81,6 @@ export async function demandRoom(
 
 /** It does not reset: something has to be removed, or an operator has to raise it. */
 export function limitExceeded(name: CountedLimit, limit: number): BellhopError {
-  const message = `the namespace may have ${limit.toLocaleString("en-US")} ${WHAT[name]}: remove some, or ask an operator for more`;
+  const message = `the namespace may have ${limit.toLocaleString("en-US")} ${WHAT[name]}: ${REMEDY[name]}, or ask an operator for more`;
   return new BellhopError("limit_exceeded", 409, `${name}: ${message}.`, [{ field: name, message }]);
 }
