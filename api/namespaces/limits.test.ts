@@ -147,6 +147,32 @@ test("tasks: one that is over needs room to fire again", async () => {
   assert.equal((await tenant.call("PATCH", `/v1/tasks/${id}`, { body: { name: "over" } })).status, 200);
 });
 
+test("tasks: what adds none that may fire again needs no room", async () => {
+  const { name, tenant } = await openTenant({});
+  const once = { ...TASK, dedup: { window: "1h" } };
+  const debounced = { type: "http", url: TASK.url, debounce: { key: "k", wait: "1h" } };
+  const { id } = (await post(tenant, once)).body;
+  assert.equal((await post(tenant, debounced)).status, 201);
+  await setLimits(name, { tasks: 2 });
+  await untilLimited(tenant, "tasks", 2);
+  const immediate = { type: "http", url: TASK.url };
+  assert.equal((await post(tenant, immediate)).status, 201);
+  const repeated = await post(tenant, once);
+  assert.deepEqual([repeated.status, repeated.body.id], [200, id]);
+  assert.equal((await post(tenant, debounced)).status, 200);
+  const batch = (await post(tenant, { items: [TASK, immediate] }, "/v1/tasks/batch")).body.items;
+  assert.deepEqual(
+    batch.map(({ status }: { status: number }) => status),
+    [409, 201],
+  );
+  const refused = [
+    { ...once, name: "other" },
+    { ...debounced, debounce: { key: "other", wait: "1h" } },
+  ];
+  for (const body of refused) assertProblem(await post(tenant, body), 409, "limit_exceeded", ["tasks"]);
+  assert.equal((await usageOf(tenant)).tasks.used, 2);
+});
+
 test("functions and the bytes of their revisions: nothing is deployed beyond them, and what stands stays", async () => {
   const { name, tenant } = await openTenant({ functions: 1 });
   await untilLimited(tenant, "functions", 1);

@@ -34,12 +34,13 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
       const request = { namespaceId, traceparent: traceparentOf(context), by };
       const items: BatchItem[] = [];
       const room = await findRoom(parts.store, namespaceId, limits, "tasks");
+      const beyond = listBeyond(given, room);
       let refused: BatchItem | undefined;
       for (const together of inSteps(given)) {
         const create = async ({ item, index }: Numbered) =>
-          room === undefined || index < room
-            ? await createItem(parts, item, request, schema)
-            : toRefused(limitExceeded("tasks", limits!.tasks!));
+          beyond.has(index)
+            ? toRefused(limitExceeded("tasks", limits!.tasks!))
+            : await createItem(parts, item, request, schema);
         const made = await Promise.all(together.map(async (each) => refused ?? (await create(each))));
         for (const [at, { index }] of together.entries()) items[index] = made[at]!;
         // What comes after would wait for the database as long, one step after another.
@@ -50,6 +51,14 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
       return { status: 200, body: { items } };
     },
   });
+
+/** Those with a schedule have room in their order, whatever becomes of them; without one a task is over once it is made. */
+function listBeyond(given: JsonBody[], room = given.length): Set<number> {
+  const counted = [...given.keys()].filter((index) => hasSchedule(given[index]!));
+  return new Set(counted.slice(Math.max(room, 0)));
+}
+
+const hasSchedule = ({ value }: JsonBody): boolean => ((value ?? {}) as JsonObject)["schedule"] != null;
 
 interface Numbered {
   index: number;

@@ -55,7 +55,9 @@ export async function createTask(
   const { task: input, dedup } = validate(schema, body);
   const debounce = readTaskDebounce(input, mayJoin);
   if (debounce && dedup) throw invalidField("dedup", "does not go with debounce");
-  await demandRoom(store, namespaceId, limits, "tasks", 1);
+  // One that is over once it is made never counts; what repeats or joins another is known further down.
+  const needsRoom = input.schedule.kind !== "now";
+  if (needsRoom && !debounce && !dedup) await demandRoom(store, namespaceId, limits, "tasks", 1);
   await requireCallable(store, namespaceId, input.on, mail);
   const { input: runnable, functionId } = await requireRunnable(store, namespaceId, input, {
     ...{ mail, queues },
@@ -64,7 +66,11 @@ export async function createTask(
   if (debounce) {
     const place = debouncePlace(namespaceId, runnable.spec.type, debounce);
     const debounced = await takeTurn(store, place, () =>
-      inTransaction(store.pool, (tx) => debounceTaskIn(tx, { ...asked, time }, debounce)),
+      inTransaction(store.pool, async (tx) => {
+        const done = await debounceTaskIn(tx, { ...asked, time }, debounce);
+        if (!done.joined) await demandRoom(tx, namespaceId, limits, "tasks", 0);
+        return done;
+      }),
     );
     notifier.notify("bellhop_schedule");
     return { ...debounced, runId: undefined, isDuplicate: false };
@@ -73,7 +79,10 @@ export async function createTask(
   const result = dedup
     ? await makeUnlessMade(store, toDedupRequest(namespaceId, body, dedup), {
         id: given.id,
-        make: (tx) => tasks.createTaskIn(tx, given),
+        make: async (tx) => {
+          if (needsRoom) await demandRoom(tx, namespaceId, limits, "tasks", 1);
+          return await tasks.createTaskIn(tx, given);
+        },
         find: (tx, id) => findStanding(tx, namespaceId, id),
       })
     : { made: await tasks.createTask(store, given) };
