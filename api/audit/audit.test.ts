@@ -189,6 +189,8 @@ test("what changes nothing has no entry: a refusal, a dry run, the same once mor
   await make(tenant, "PUT", "/v1/tasks/k", TASK);
   await make(tenant, "PUT", "/v1/tasks/k?dryRun=true", { ...TASK, schedule: { every: "2h" } });
   await make(tenant, "POST", "/v1/tasks/apply", { items: [task], dryRun: true });
+  await make(tenant, "POST", "/v1/tasks/apply", { items: [task] });
+  await make(tenant, "POST", "/v1/dead-letters/redrive");
   await make(tenant, "POST", "/v1/bulk", { action: "pause", resource: "tasks", filter: {}, dryRun: true });
   await make(tenant, "PUT", "/v1/queues/mail", { concurrency: 1 });
   assertProblem(

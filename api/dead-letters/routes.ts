@@ -40,7 +40,11 @@ export const deadLetterFeature: Feature = {
       operationId: "redriveDeadLetters",
       summary: "Redrive all dead letters, or those of one task",
       access: "write",
-      audit: { resource: "dead-letters", summarize: (body: z.output<typeof redriveOutput>) => body },
+      audit: {
+        resource: "dead-letters",
+        isChange: (_request, body) => (body as z.output<typeof redriveOutput>).redriven > 0,
+        summarize: (body: z.output<typeof redriveOutput>) => body,
+      },
       body: { schema: redriveInput, isOptional: true },
       answers: { 202: { is: "How many are queued again.", schema: redriveOutput } },
       async handle({ parts: { store, ringer }, owner: { namespaceId }, body }) {

@@ -42,7 +42,7 @@ export const applyRoute = (schema: ReturnType<typeof taskInput>) =>
     access: "write",
     audit: {
       resource: "tasks",
-      isChange: (_request, body) => !(body as Applied).dryRun,
+      isChange: (_request, body) => isChanged(body as Applied),
       summarize: countChanges,
     },
     ownBody: { content: { "application/json": applyInput(schema) } },
@@ -72,6 +72,9 @@ export const applyRoute = (schema: ReturnType<typeof taskInput>) =>
   });
 
 type Applied = z.output<typeof applyOutput>;
+
+const isChanged = ({ dryRun, items }: Applied): boolean =>
+  !dryRun && items.some(({ change }) => change !== "unchanged");
 
 /** Each task's own history has what became of it. */
 function countChanges({ items }: Applied): Record<string, number> {
