@@ -11,7 +11,7 @@ import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import type { StagedRun } from "../../core/store/runs/staged-run.ts";
 import { createTaskIn } from "../../core/store/tasks/create.ts";
-import { changeTaskIn, isRevived } from "../../core/store/tasks/redefine.ts";
+import { changeTaskIn } from "../../core/store/tasks/redefine.ts";
 import type { Transaction } from "../../core/store/transaction.ts";
 import { validate } from "../bodies/body.ts";
 import type { ApiParts } from "../environment.ts";
@@ -73,8 +73,8 @@ export async function putTaskIn(
     return { change: "unchanged", diff, task: standing, needsRoom: false, runId: undefined, runs: [] };
   const change = { input, functionId, reschedules: diff.some(isOfSchedule) };
   let needsRoom = false;
-  const decide = async (current: Task) => {
-    needsRoom = isRevived(current, change);
+  const decide = async (_task: Task, _tx: Transaction, isStoredCompleted: boolean) => {
+    needsRoom = change.reschedules && isStoredCompleted;
     return change;
   };
   const { task, waiting } = await changeTaskIn(tx, namespaceId, standing.id, now, decide, by);

@@ -29,7 +29,7 @@ import { demandRoom } from "../../core/store/namespace-limits.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { listTaskChanges } from "../../core/store/tasks/changes.ts";
 import { estimateTasks, findTask, listTasks } from "../../core/store/tasks/read.ts";
-import { changeTask, isRevived } from "../../core/store/tasks/redefine.ts";
+import { changeTask } from "../../core/store/tasks/redefine.ts";
 import { readJsonBody } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
@@ -152,11 +152,11 @@ function writingRoutes({ time }: RouteSettings): Route[] {
           params: { id },
         }) {
           const given = await readJsonBody(context);
-          const decide = async (current: Task, tx: QueryScope) => {
+          const decide = async (current: Task, tx: QueryScope, isStoredCompleted: boolean) => {
             const body = readTaskBody(given, current.spec.type === "http");
             const { input, reschedules } = mergeTask(schema, current, body);
             await requireCallable(tx, namespaceId, input.on, mail);
-            if (isRevived(current, { reschedules })) await demandRoom(tx, namespaceId, limits, "tasks", 1);
+            if (reschedules && isStoredCompleted) await demandRoom(tx, namespaceId, limits, "tasks", 1);
             return {
               ...(await requireRunnable(tx, namespaceId, input, { mail, queues: lookForQueues(tx) })),
               reschedules,

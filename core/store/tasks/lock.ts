@@ -25,6 +25,8 @@ export interface LockedTask {
   offsetMs: number | null;
   /** Staged occurrences of it were taken back. */
   isTakenBack: boolean;
+  /** As it is stored: with what was taken back it may be active again. */
+  isStoredCompleted: boolean;
   /** Of its schedule, by its calendar as that is now. */
   findNext: FindNext;
   /** Undefined: it excludes nothing. */
@@ -82,9 +84,13 @@ export async function lockTasks(
       const task = toTask({ ...row, state, next_run_at: toColumn(cursor, offsetMs) });
       const findNext = createFindNext(task.schedule, anchorAt, exclusion);
       const isTakenBack = back !== undefined;
+      const isStoredCompleted = row.state === "completed";
       return [
         row.id,
-        { task, namespaceId, functionId, anchorAt, cursor, offsetMs, isTakenBack, findNext, exclusion },
+        {
+          ...{ task, namespaceId, functionId, anchorAt, cursor, offsetMs, isTakenBack, isStoredCompleted },
+          ...{ findNext, exclusion },
+        },
       ];
     }),
   );

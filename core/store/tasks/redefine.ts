@@ -57,7 +57,7 @@ export async function changeTask(
   namespaceId: string,
   taskId: string,
   now: Date,
-  decide: (task: Task, tx: QueryScope) => Promise<TaskChange>,
+  decide: (task: Task, tx: QueryScope, isStoredCompleted: boolean) => Promise<TaskChange>,
   by?: ChangedBy,
 ): Promise<ChangedTask> {
   return await inTransaction(store.pool, (tx) => changeTaskIn(tx, namespaceId, taskId, now, decide, by));
@@ -69,13 +69,13 @@ export async function changeTaskIn(
   namespaceId: string,
   taskId: string,
   askedAt: Date,
-  decide: (task: Task, tx: Transaction) => Promise<TaskChange>,
+  decide: (task: Task, tx: Transaction, isStoredCompleted: boolean) => Promise<TaskChange>,
   by?: ChangedBy,
 ): Promise<ChangedTask> {
   const locked = await lockTask(tx, namespaceId, taskId);
   const { task } = locked;
   if (task.state === "cancelled") throw conflict("A cancelled task cannot be changed.", "task_cancelled");
-  const change = await decide(task, tx);
+  const change = await decide(task, tx, locked.isStoredCompleted);
   const { now = askedAt } = change;
   if (change.reschedules) await recordPassed(tx, [locked], now);
   const { key } = change.input;
@@ -109,10 +109,6 @@ async function takeKey<T>(
   return await takingKey(key, take);
 }
 
-/** A task that was over, as it stands under the lock, may fire again. */
-export const isRevived = ({ state }: Task, { reschedules }: Pick<TaskChange, "reschedules">): boolean =>
-  reschedules && state === "completed";
-
 async function saveDefinition(
   tx: Transaction,
   { task, namespaceId, anchorAt, cursor, offsetMs }: LockedTask,
@@ -134,7 +130,7 @@ async function saveDefinition(
       ...(reschedules
         ? beginColumns(input.schedule, task.id, first)
         : { next_run_at: toColumn(cursor, offsetMs) }),
-      state: isRevived(task, { reschedules }) ? "active" : task.state,
+      state: reschedules && task.state === "completed" ? "active" : task.state,
       ...columns,
       policy: changedPolicy(columns.policy),
       ...{ queue, limit_keys: limitKeys, priority },
