@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
-import { hasTag, tagOf } from "./entity.ts";
+import { hasSame, hasTag, tagOf } from "./entity.ts";
 
 const api = await openApi();
 const HTTP = { type: "http", url: "https://example.com/", schedule: { every: "1h" } } as const;
@@ -118,19 +118,37 @@ test("a repetition under an idempotency key is answered as before, though the co
   assert.equal(second.headers.get("idempotency-replayed"), "true");
 });
 
-test("a tag says what a thing is, in whatever order, and not what changes by itself", () => {
+test("who has seen a queue is shown what waits in it by now, and may change it by what he saw", async () => {
+  const tenant = await api.newTenant();
+  const { path, change } = THINGS["a queue"]!;
+  await change(tenant, {});
+  const seen = await tenant.call("GET", path);
+  const etag = seen.headers.get("etag")!;
+  assert.match(seen.headers.get("vary")!, /Authorization, Bellhop-Key, Bellhop-Namespace/);
+  await tenant.call("POST", "/v1/tasks", { body: { type: "http", url: HTTP.url, queue: "mail" } });
+  const again = await tenant.call("GET", path, { headers: { "if-none-match": etag } });
+  assert.equal(again.status, 200);
+  assert.notDeepEqual(again.body, seen.body);
+  assert.notEqual(again.headers.get("etag"), etag);
+  assert.equal((await change(tenant, { "if-match": etag })).status, 200);
+});
+
+test("the first half of a tag says what a thing is, in whatever order; the second, what changes by itself", () => {
   const entity = { leaves: ["running"] };
   const tag = tagOf(entity, { name: "mail", limits: { a: 1, b: 2 }, running: 1 });
-  assert.match(tag, /^"[\w-]{43}"$/);
-  assert.equal(tagOf(entity, { running: 7, limits: { b: 2, a: 1 }, name: "mail" }), tag);
-  assert.notEqual(tagOf(entity, { name: "mail", limits: { a: 1, b: 3 } }), tag);
+  assert.match(tag, /^"[\w-]{43}\.[\w-]{43}"$/);
+  assert.equal(tagOf(entity, { running: 1, limits: { b: 2, a: 1 }, name: "mail" }), tag);
+  const later = tagOf(entity, { name: "mail", limits: { a: 1, b: 2 }, running: 7 });
+  assert.deepEqual([hasTag(tag, later), hasSame(tag, later)], [false, true]);
+  const changed = tagOf(entity, { name: "mail", limits: { a: 1, b: 3 }, running: 1 });
+  assert.deepEqual([hasTag(tag, changed), hasSame(tag, changed)], [false, false]);
 });
 
 test("tags are compared as RFC 9110 has it", () => {
-  assert.ok(hasTag('"a", "b"', '"b"', { isStrong: true }));
-  assert.ok(hasTag(" * ", '"b"', { isStrong: true }));
-  assert.ok(!hasTag('W/"b"', '"b"', { isStrong: true }));
-  assert.ok(hasTag('W/"b"', '"b"', { isStrong: false }));
-  assert.ok(!hasTag('"bb"', '"b"', { isStrong: false }));
-  assert.ok(!hasTag("b", '"b"', { isStrong: false }));
+  assert.ok(hasSame('"a", "b"', '"b"'));
+  assert.ok(hasSame(" * ", '"b"'));
+  assert.ok(!hasSame('W/"b"', '"b"'));
+  assert.ok(hasTag('W/"b"', '"b"'));
+  assert.ok(!hasTag('"bb"', '"b"'));
+  assert.ok(!hasTag("b", '"b"'));
 });

@@ -14,7 +14,7 @@ import { hashContent } from "./content-hash.ts";
 import { deferEffects } from "./defer-effects.ts";
 
 export interface Entity {
-  /** Fields of its answers that change by themselves: they are no part of what its tag says. */
+  /** Fields of its answers that change by themselves: a change under a condition does not mind them. */
   leaves: readonly string[];
   /** Nobody changes it before the transaction's end; fine where there is none. */
   lock(tx: Transaction, namespaceId: string, params: Record<string, string>): Promise<void>;
@@ -22,18 +22,31 @@ export interface Entity {
   read(parts: ApiParts, namespaceId: string, params: Record<string, string>): Promise<object | undefined>;
 }
 
-/** A strong one: the same content has the same, in whatever order its fields are. */
+/**
+ * In two halves: what the thing is, and what changes by itself. A change is made where the first is as its caller has seen
+ * it; who has the thing already has it only where both are. The same content has the same, in whatever order its fields are.
+ */
 export function tagOf({ leaves }: Pick<Entity, "leaves">, body: object): string {
-  const kept = Object.entries(body).filter(([name]) => !leaves.includes(name));
-  return `"${hashContent(Object.fromEntries(kept) as Json).toString("base64url")}"`;
+  const hash = (isLeft: boolean): string => {
+    const fields = Object.entries(body).filter(([name]) => leaves.includes(name) === isLeft);
+    return hashContent(Object.fromEntries(fields) as Json).toString("base64url");
+  };
+  return `"${hash(false)}.${hash(true)}"`;
 }
 
-/** Whether a list of tags, or `*`, has this one. Weak ones match nothing where `isStrong`. */
-export function hasTag(list: string, tag: string, { isStrong }: { isStrong: boolean }): boolean {
-  if (list.trim() === "*") return true;
-  const tags = list.match(/(?:W\/)?"[^"]*"/g) ?? [];
-  return tags.some((each) => each === tag || (!isStrong && each === `W/${tag}`));
+/** Of `If-None-Match`: whether a list of tags, or `*`, has this one, weak or not. */
+export function hasTag(list: string, tag: string): boolean {
+  return isAny(list) || tagsIn(list).some((each) => each === tag || each === `W/${tag}`);
 }
+
+/** Of `If-Match`: whether a list has a tag of the same thing, or is `*`. Weak tags match nothing. */
+export function hasSame(list: string, tag: string): boolean {
+  return isAny(list) || tagsIn(list).some((each) => firstHalf(each) === firstHalf(tag));
+}
+
+const isAny = (list: string): boolean => list.trim() === "*";
+const tagsIn = (list: string): string[] => list.match(/(?:W\/)?"[^"]*"/g) ?? [];
+const firstHalf = (tag: string): string => tag.split(".")[0]!;
 
 type Respond = (parts: ApiParts) => Promise<Response>;
 
@@ -57,7 +70,7 @@ export async function answerIfMatch(
     await lockFirst(deferred.parts, tx);
     await entity.lock(tx, namespaceId, params);
     const standing = await entity.read(deferred.parts, namespaceId, params);
-    if (!standing || !hasTag(wanted, tagOf(entity, standing), { isStrong: true }))
+    if (!standing || !hasSame(wanted, tagOf(entity, standing)))
       throw new BellhopError("precondition_failed", 412, PROBLEM_CODES.precondition_failed);
     return { response: await respond(deferred.parts), release: deferred.release };
   });

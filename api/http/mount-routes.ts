@@ -89,6 +89,8 @@ function mayHaveBody(context: Context<ApiEnv>): boolean {
   return (raw.headers.get("content-length") ?? "0") !== "0" || raw.headers.has("transfer-encoding");
 }
 
+const CALLER_HEADERS = "Authorization, Bellhop-Key, Bellhop-Namespace";
+
 /** As the request's conditions and preferences have it. */
 function prepareAnswer(
   context: Context,
@@ -100,7 +102,9 @@ function prepareAnswer(
   const tag = entity && tagOf(entity, answer.body as object);
   const tagged = tag === undefined ? answer : { ...answer, headers: { ...answer.headers, etag: tag } };
   const known = method === "GET" ? context.req.header("if-none-match") : undefined;
-  if (tag !== undefined && known !== undefined && hasTag(known, tag, { isStrong: false }))
+  // The same address shows another thing to another key, and a browser keeps what has a tag.
+  if (tag !== undefined && method === "GET") context.header("vary", CALLER_HEADERS, { append: true });
+  if (tag !== undefined && known !== undefined && hasTag(known, tag))
     return { status: 304, headers: { etag: tag } };
   return mayBeMinimal ? toMinimal(context, tagged) : tagged;
 }
