@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pg from "pg";
+import { descendantsOf } from "../core/processes/process-tree.ts";
 import { isDatabaseAway } from "../core/store/database-away.ts";
 import { until } from "../core/store/testing/test-store.ts";
 import { startTestPostgres } from "../test/support/servers.ts";
@@ -116,11 +117,10 @@ test("a server that hangs, with connections that stand", { timeout: 60_000 }, as
   );
   await killer.end();
   const tenants = await untilAnswered(makeTenants);
-  const { rows } = await api.store.pool.query<{ pid: number }>(
-    "SELECT pid FROM pg_stat_activity WHERE application_name = 'bellhop-test'",
-  );
+  /** The server first: it starts no session any more. */
   const signal = (name: NodeJS.Signals) => {
-    for (const pid of [server.pid, ...rows.map((row) => row.pid)]) process.kill(pid, name);
+    process.kill(server.pid, name);
+    for (const pid of descendantsOf(server.pid)) process.kill(pid, name);
   };
   t.after(() => signal("SIGCONT"));
   signal("SIGSTOP");
