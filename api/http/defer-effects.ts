@@ -5,7 +5,7 @@ import type { ApiParts } from "../environment.ts";
  * its order, and does what was to come after the commit.
  */
 export function deferEffects(parts: ApiParts): { parts: ApiParts; release(): Promise<void> } {
-  const { notifier, ringer, ends, callables } = parts;
+  const { notifier, ringer, ends, callables, queues } = parts;
   const held: (() => void | Promise<void>)[] = [];
   return {
     parts: {
@@ -14,6 +14,7 @@ export function deferEffects(parts: ApiParts): { parts: ApiParts; release(): Pro
       ringer: { ...ringer, ring: (bells) => void held.push(() => ringer.ring(bells)) },
       ends: { ...ends, tell: (runs) => void held.push(() => ends.tell(runs)) },
       callables: { ...callables, forget: (id) => void held.push(() => callables.forget(id)) },
+      queues: { ...queues, forget: (...given) => void held.push(() => queues.forget(...given)) },
       async afterCommit(work) {
         held.push(() => parts.afterCommit(work));
       },

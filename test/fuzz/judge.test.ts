@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { judge, type Report } from "./judge.ts";
 
 const CLEAN: Report = {
-  ...{ seed: 7, running_time: 59.6, stop_reason: "max_time", failures: [], errors: [] },
+  ...{ seed: 7, running_time: 59.6, stop_reason: "completed", failures: [], errors: [] },
   operations: { selected: 103, tested: 103, skip_reasons: {} },
   test_cases: { generated: 3_559, errored: 0 },
   valid_rates: { "GET /v1/tasks": { fuzzing: { accepted: 3 } } },
@@ -36,4 +36,14 @@ test("a finding fails it, and so do an error of the fuzzer, one in a role's log,
 test("operations that no request got past a refusal are told of", () => {
   const valid_rates = { "GET /v1/a": { coverage: { accepted: 0 }, fuzzing: { accepted: 0 } } };
   assert.deepEqual(judge({ ...CLEAN, valid_rates }, []).lines.slice(0, 1), ["never answered 2xx: GET /v1/a"]);
+});
+
+test("an operation that was not reached before the time was up is told of, and fails nothing", () => {
+  const report = {
+    ...CLEAN,
+    stop_reason: "max_time",
+    operations: { selected: 103, tested: 101, skip_reasons: {} },
+  };
+  const { lines, failed } = judge(report, []);
+  assert.deepEqual([lines[0], failed], ["2 of 103 operations were not reached", false]);
 });
