@@ -73,8 +73,11 @@ function toFieldError({ text, place }: SourceFault, fieldOf: FieldOf): FieldErro
   return { field: fieldOf(file), message: `${file}:${line}:${column}: ${text}`, file, line, column };
 }
 
+/** With what stands for a module that is missing: `bellhop-MODULE_NOT_FOUND:`. */
+const OWN_NAMESPACE = new RegExp(`^${SOURCE_NAMESPACE}(?:-[A-Z_]+)?:`);
+
 function plainPath(path: string): string {
-  return path.startsWith(`${SOURCE_NAMESPACE}:`) ? path.slice(SOURCE_NAMESPACE.length + 1) : path;
+  return path.replace(OWN_NAMESPACE, "");
 }
 
 /** The map with the upload's own paths. */

@@ -8,7 +8,7 @@ import { childrenOf, programOf } from "../../core/processes/process-tree.ts";
 import { awaitsAtTop, buildAwaiting } from "./awaiting-script.ts";
 import type { CompiledScript, CompileJob, CompilerMessage, SourceFault } from "./compiler-messages.ts";
 import { definesOf } from "./entry-shapes.ts";
-import { inMemoryFiles } from "./resolve-imports.ts";
+import { hideDisk, inMemoryFiles } from "./resolve-imports.ts";
 
 /** Beyond it esbuild ends itself, however fast it grew. What builds 10 MB of source to 5 MB takes is a half of it. */
 const MAX_DATA_BYTES = Number(process.argv[2]);
@@ -36,8 +36,8 @@ async function answer(job: CompileJob): Promise<void> {
     say({ t: "built", script: await compile(job) });
   } catch (thrown) {
     if (!isBuildFailure(thrown)) return say({ t: "broken" });
-    const { errors } = thrown;
-    say({ t: "refused", faults: errors.slice(0, MAX_REPORTED_FAULTS).map(toFault), count: errors.length });
+    const faults = hideDisk(thrown.errors.map(toFault));
+    say({ t: "refused", faults: faults.slice(0, MAX_REPORTED_FAULTS), count: faults.length });
   }
 }
 
@@ -88,6 +88,8 @@ function optionsFor(files: ReadonlyMap<string, string>, entry: string) {
     platform: "neutral" as const,
     target: "es2024",
     logLevel: "silent" as const,
+    // Else a pattern that matches nothing on the disk would build, and one that does would not.
+    logOverride: { "empty-glob": "error" as const },
     tsconfigRaw: "{}",
     nodePaths: [],
     define: definesOf(files.values()),

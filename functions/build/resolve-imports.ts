@@ -13,6 +13,26 @@ const MISSING_CODES: { [Kind in ImportKind]?: string } = {
   "dynamic-import": "ERR_MODULE_NOT_FOUND",
   "require-call": "MODULE_NOT_FOUND",
 };
+/**
+ * esbuild takes `import("./a/" + name)` for a pattern and looks for its files on the disk, before any plugin is asked.
+ * What it finds, and whether it finds anything, is the host's: every such import gets these words and no others.
+ */
+const COMPUTED_IMPORT =
+  'The name in import() or require() is computed from text that begins with "./" or "../": write each name out';
+/** No such folder, and far below the root: a pattern that climbs a little finds nothing to walk through. */
+const NOWHERE = `/bellhop${"/-".repeat(500)}`;
+const PATTERN_FAULT = /^(?:Could not resolve|The glob pattern) (?:import|require)\(/;
+
+/** The faults to report: where a name is computed those alone, one for each place, whatever the disk holds. */
+export function hideDisk<Fault extends { text: string; place?: object }>(faults: Fault[]): Fault[] {
+  const computed = faults.filter(({ text }) => text === COMPUTED_IMPORT || PATTERN_FAULT.test(text));
+  if (computed.length === 0) return faults;
+  const byPlace = new Map(
+    computed.map((fault) => [JSON.stringify(fault.place), { ...fault, text: COMPUTED_IMPORT }]),
+  );
+  return [...byPlace].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, fault]) => fault);
+}
+
 const missingNamespace = (code: string) => `${SOURCE_NAMESPACE}-${code}`;
 
 const LOADERS: Record<string, Loader> = {
@@ -68,13 +88,19 @@ export function inMemoryFiles(files: ReadonlyMap<string, string>): Plugin {
         }));
       }
       build.onLoad({ filter: /.*/ }, ({ path, namespace }) => {
+        // Only a pattern leads to the disk.
+        if (namespace === "file") return { errors: [{ text: COMPUTED_IMPORT }] };
         const source = namespace === SOURCE_NAMESPACE ? files.get(path) : undefined;
         const loader = LOADERS[posix.extname(path)];
         if (source === undefined) return { errors: [{ text: explainUnresolved(path) }] };
         if (loader === undefined) {
           return { errors: [{ text: `A source ends in one of ${Object.keys(LOADERS).join(" ")}` }] };
         }
-        return { contents: loader === "json" ? source : hideSourceMapComment(source), loader };
+        return {
+          contents: loader === "json" ? source : hideSourceMapComment(source),
+          loader,
+          resolveDir: NOWHERE,
+        };
       });
     },
   };
