@@ -21,7 +21,7 @@ const limitFields = {
     .meta({ description: "Requests under `/v1` of each key, at each API." }),
   tasks: countField("Tasks that may still fire: active or paused."),
   functions: countField("Functions."),
-  codeBytes: countField("Bytes of all revisions of functions, as they are stored.", 1_000_000_000_000),
+  codeBytes: countField("Bytes of all revisions of functions that stand, as they are stored.", 1_000_000_000_000),
 };
 
 const EXAMPLE = { requests: { limit: 600, per: "1m" }, tasks: 1_000, functions: 50, codeBytes: null };
@@ -53,7 +53,7 @@ export const usageOutput = z
     namespace: z.string(),
     tasks: used("Tasks that may still fire."),
     functions: used("Functions."),
-    codeBytes: used("Bytes of all revisions of functions, as they are stored."),
+    codeBytes: used("Bytes of all revisions of functions that stand, as they are stored."),
     requests: used("Requests of this key at this API that count now.").extend({
       per: z.string().nullable().meta({ description: "In so long; null: there is no limit." }),
     }),

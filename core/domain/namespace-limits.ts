@@ -5,7 +5,7 @@ export interface NamespaceLimits {
   /** That may still fire: active or paused. */
   tasks: number | null;
   functions: number | null;
-  /** Of all revisions, as they are stored. */
+  /** Of all revisions of functions that stand, as they are stored. */
   codeBytes: number | null;
 }
 

@@ -19,7 +19,7 @@ export async function saveNamespaceLimits(
   return rows[0];
 }
 
-/** Each looks at no more than there may be, and one: $1 is the namespace, $2 how many. */
+/** $1 is the namespace. Of things it looks at $2 at most: whoever is at the limit has no more. Bytes are summed whole. */
 const COUNTS: Record<CountedLimit, string> = {
   tasks: `SELECT count(*) AS used FROM (
     (SELECT FROM tasks WHERE namespace_id = $1 AND state = 'active' LIMIT $2)
@@ -44,7 +44,7 @@ const REMEDY: Record<CountedLimit, string> = {
   codeBytes: "remove a function",
 };
 
-/** How much there is, looking no further than `most`. */
+/** How much there is. Things are counted no further than `most`. */
 export async function countUsed(
   { pool }: QueryScope,
   namespaceId: string,
