@@ -21,7 +21,10 @@ const limitFields = {
     .meta({ description: "Requests under `/v1` of each key, at each API." }),
   tasks: countField("Tasks that may still fire: active or paused."),
   functions: countField("Functions."),
-  codeBytes: countField("Bytes of all revisions of functions that stand, as they are stored.", 1_000_000_000_000),
+  codeBytes: countField(
+    "Bytes of all revisions of functions that stand, as they are stored.",
+    1_000_000_000_000,
+  ),
 };
 
 const EXAMPLE = { requests: { limit: 600, per: "1m" }, tasks: 1_000, functions: 50, codeBytes: null };
