@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pg from "pg";
-import { descendantsOf } from "../core/processes/process-tree.ts";
+import { signalTree } from "../core/processes/signal.ts";
 import { isDatabaseAway } from "../core/store/database-away.ts";
 import { until } from "../core/store/testing/test-store.ts";
 import { startTestPostgres } from "../test/support/servers.ts";
@@ -117,13 +117,8 @@ test("a server that hangs, with connections that stand", { timeout: 60_000 }, as
   );
   await killer.end();
   const tenants = await untilAnswered(makeTenants);
-  /** The server first: it starts no session any more. */
-  const signal = (name: NodeJS.Signals) => {
-    process.kill(server.pid, name);
-    for (const pid of descendantsOf(server.pid)) process.kill(pid, name);
-  };
-  t.after(() => signal("SIGCONT"));
-  signal("SIGSTOP");
+  t.after(() => signalTree(server.pid, "SIGCONT"));
+  signalTree(server.pid, "SIGSTOP");
   // A process may answer once more before it stops.
   await until(async () => ((await tenants[0]!.call("GET", "/v1/tasks")).status === 503 ? true : undefined));
   await Promise.all(

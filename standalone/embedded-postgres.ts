@@ -15,6 +15,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf } from "../core/errors.ts";
+import { signalProcess } from "../core/processes/signal.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
 import { findPostgresBinaries, type PostgresBinaries } from "./postgres-binaries.ts";
 import { initialiseFolder } from "./postgres-init.ts";
@@ -178,7 +179,7 @@ async function stopOrphan(dataFolder: string, onLog: (line: string) => void): Pr
   if (!(pid > 1) || !servesFolder(pid, dataFolder)) return;
   onLog(`Stopping the database server that an earlier Bellhop left behind (process ${pid}) …`);
   for (const signal of ["SIGINT", "SIGQUIT"] as const) {
-    process.kill(pid, signal);
+    signalProcess(pid, signal);
     const deadline = Date.now() + STOP_GRACE_MS;
     while (Date.now() < deadline) {
       if (!servesFolder(pid, dataFolder)) return;

@@ -6,6 +6,7 @@ import { startApi } from "../api/main.ts";
 import { systemClock } from "../core/clock.ts";
 import { readSettings } from "../core/config/settings.ts";
 import { demandFreePort } from "../core/front-door.ts";
+import { signalProcess } from "../core/processes/signal.ts";
 import { type Role, type RoleProgram, runRole } from "../core/role.ts";
 import { migrateUp } from "../core/store/migrate.ts";
 import { createLogger } from "../core/telemetry/log.ts";
@@ -97,7 +98,7 @@ export async function startStandalone(
     abandon() {
       autoscaler?.abandon?.();
       // Immediate: PostgreSQL recovers from its log at the next start.
-      process.kill(postgres.pid, "SIGQUIT");
+      signalProcess(postgres.pid, "SIGQUIT");
     },
   };
 }

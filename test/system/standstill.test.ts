@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import pg from "pg";
-import { descendantsOf } from "../../core/processes/process-tree.ts";
+import { signalTree } from "../../core/processes/signal.ts";
 import { until } from "../../core/store/testing/test-store.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { createHttpSink, type HttpSink } from "../support/http-sink.ts";
@@ -101,28 +101,18 @@ describe("a database that stands still", () => {
 
   after(async () => {
     // Stopped processes take no other signal.
-    if (server) signalServer("SIGCONT");
+    if (server) signalTree(server.pid, "SIGCONT");
     await cluster?.stop();
     await Promise.all([server?.stop(), sink?.close()]);
   });
 
-  function signalServer(signal: NodeJS.Signals): void {
-    for (const pid of [server.pid, ...descendantsOf(server.pid)]) {
-      try {
-        process.kill(pid, signal);
-      } catch {
-        // A session that has ended meanwhile.
-      }
-    }
-  }
-
   test("for longer than the lease costs no attempt and no call", async () => {
     const work = await beginWork(cluster, sink);
     await whenLeasesAreJudged(server.address);
-    signalServer("SIGSTOP");
+    signalTree(server.pid, "SIGSTOP");
     // The standstill itself.
     await wait(2 * LEASE_MS);
-    signalServer("SIGCONT");
+    signalTree(server.pid, "SIGCONT");
     work.release();
     await work.assertUnharmed();
   });

@@ -1,5 +1,6 @@
 /** The processes in which a worker runs functions, killed one at a time. */
-import { childrenOf, descendantsOf } from "../../../core/processes/process-tree.ts";
+import { childrenOf } from "../../../core/processes/process-tree.ts";
+import { signalTree } from "../../../core/processes/signal.ts";
 import { type Fault, pickAgain, pickOf } from "./fault.ts";
 
 /** Whatever a worker started: executors, and what stands between it and them. */
@@ -14,19 +15,9 @@ export const executor: Fault = {
         async inflict() {
           const children = childrenOf(worker.pid);
           const child = pickOf(children, pickAgain(pick));
-          if (child !== undefined) killTree(child);
+          if (child !== undefined) signalTree(child, "SIGKILL");
         },
       }
     );
   },
 };
-
-function killTree(pid: number): void {
-  for (const each of [pid, ...descendantsOf(pid)]) {
-    try {
-      process.kill(each, "SIGKILL");
-    } catch {
-      // It has ended by itself.
-    }
-  }
-}

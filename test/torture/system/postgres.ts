@@ -5,7 +5,7 @@
  */
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { descendantsOf } from "../../../core/processes/process-tree.ts";
+import { signalProcess, signalTree } from "../../../core/processes/signal.ts";
 import { startEmbeddedPostgres } from "../../../standalone/embedded-postgres.ts";
 import { freePorts } from "../../support/free-ports.ts";
 import { guardProcess, type ProcessGuard } from "../../support/process-guard.ts";
@@ -84,19 +84,12 @@ export async function startTorturedPostgres(folder: string): Promise<TorturedPos
   }
 
   function signalAll(signal: NodeJS.Signals): void {
-    if (!server) return;
-    for (const pid of [server.pid, ...descendantsOf(server.pid)]) {
-      try {
-        process.kill(pid, signal);
-      } catch {
-        // A session that has ended meanwhile.
-      }
-    }
+    if (server) signalTree(server.pid, signal);
   }
 
   async function crash(signal: "SIGQUIT" | "SIGKILL"): Promise<void> {
     if (!server) return;
-    process.kill(server.pid, signal);
+    signalProcess(server.pid, signal);
     await server.exited;
     await forget();
   }
