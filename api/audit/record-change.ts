@@ -10,10 +10,10 @@ import { findClientAddress } from "../../core/proxies.ts";
 import { lockResource, recordAudit } from "../../core/store/audit-log.ts";
 import { newId } from "../../core/store/ids.ts";
 import { type KeyOwner, SETTING_KEY_NAME } from "../../core/store/keys.ts";
-import { openNestedStore } from "../../core/store/nested-store.ts";
-import { inTransaction, type Transaction } from "../../core/store/transaction.ts";
+import type { Transaction } from "../../core/store/transaction.ts";
+import { holdBody } from "../bodies/hold-body.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
-import { deferEffects } from "../http/defer-effects.ts";
+import { inOneTransaction } from "../http/in-one-transaction.ts";
 import type { AuditedRequest, AuditSpec, Route } from "../http/route.ts";
 
 export type InChange = <Answered>(work: (parts: ApiParts) => Promise<Answered>) => Promise<Answered>;
@@ -59,33 +59,21 @@ export async function recordChange<Answered>(
   const { audit, operationId } = route;
   if (!isSpec(audit)) throw new Error(`${operationId} is not audited`);
   const { parts, context } = asked;
-  const provideBody = await keepBody(route, context);
-  const { answer, release } = await inTransaction(parts.store.pool, async (tx) => {
-    provideBody();
-    const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
-    const request = await identify(audit, { ...asked, parts: deferred.parts });
+  const held = readsOwnBody(route) ? await holdBody(context) : undefined;
+  return await inOneTransaction(parts, async (inside, tx) => {
+    held?.putBack();
+    const request = await identify(audit, { ...asked, parts: inside });
     const known = await lockIdentified(audit, request, tx);
     const before = known === undefined ? undefined : await audit.read?.(request);
-    const answer = await work(deferred.parts);
-    await writeEntry(
-      tx,
-      { audit, request, before, action: operationId, address: addressOf(context, parts) },
-      answer,
-    );
-    return { answer, release: deferred.release };
+    const answer = await work(inside);
+    const address = addressOf(context, parts);
+    await writeEntry(tx, { audit, request, before, action: operationId, address }, answer);
+    return answer;
   });
-  await release();
-  return answer;
 }
 
-/** It comes at its sender's pace, and no transaction waits for it. Read anew where the transaction is done once more. */
-async function keepBody({ ownBody, audit }: Route, context: Context<ApiEnv>): Promise<() => void> {
-  if (!ownBody || (isSpec(audit) && audit.by === "handler")) return () => {};
-  const body = await context.req.text();
-  return () => {
-    context.req.bodyCache = { text: Promise.resolve(body) as never };
-  };
-}
+/** Within the transaction: others are read before it. */
+const readsOwnBody = (route: Route): boolean => route.ownBody !== undefined && isRecorded(route);
 
 async function identify(audit: AuditSpec, request: AuditedRequest): Promise<AuditedRequest> {
   if (!audit.identify) return request;

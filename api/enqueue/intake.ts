@@ -18,12 +18,11 @@ import {
   takeEnqueued,
 } from "../../core/store/enqueue/enqueued-tasks.ts";
 import type { Listener } from "../../core/store/listen.ts";
-import { openNestedStore } from "../../core/store/nested-store.ts";
 import { cancelTask } from "../../core/store/tasks/change.ts";
-import { inTransaction, type Transaction } from "../../core/store/transaction.ts";
+import type { Transaction } from "../../core/store/transaction.ts";
 import { parseJson } from "../bodies/body.ts";
 import type { ApiParts } from "../environment.ts";
-import { deferEffects } from "../http/defer-effects.ts";
+import { inOneTransaction } from "../http/in-one-transaction.ts";
 import { toBellhopError } from "../http/problem.ts";
 import { announceCancelled } from "../tasks/announce-cancelled.ts";
 import { createTask } from "../tasks/create.ts";
@@ -40,19 +39,14 @@ export interface IntakeTurn {
 export async function takeOne(parts: ApiParts, turn: IntakeTurn): Promise<Outcome | undefined> {
   let seq: string | undefined;
   try {
-    const { result, release } = await inTransaction(parts.store.pool, async (tx) => {
-      const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
+    const outcome = await inOneTransaction(parts, async (inside, tx) => {
       const enqueued = await takeEnqueued(tx, turn.namespaceId);
       seq = enqueued?.seq;
       turn.namespaceId = enqueued?.namespaceId ?? turn.namespaceId;
-      return {
-        result: enqueued && (await carryOut(deferred.parts, tx, enqueued)),
-        release: deferred.release,
-      };
+      return enqueued && (await carryOut(inside, tx, enqueued));
     });
-    release();
-    if (result) parts.metrics.enqueued.inc({ outcome: result });
-    return result;
+    if (outcome) parts.metrics.enqueued.inc({ outcome });
+    return outcome;
   } catch (error) {
     if (seq !== undefined) await moveEnqueuedBack(parts.store, seq);
     throw error;

@@ -12,12 +12,11 @@ import {
   keepAnswer,
   takeKeyOrAnswer,
 } from "../../core/store/kept-answers.ts";
-import { openNestedStore } from "../../core/store/nested-store.ts";
-import { inTransaction } from "../../core/store/transaction.ts";
 import { readKey } from "../auth/authenticate.ts";
+import { holdBody } from "../bodies/hold-body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
-import { deferEffects } from "./defer-effects.ts";
 import { hashRequest, REPLAYED_HEADER } from "./idempotency.ts";
+import { inOneTransaction } from "./in-one-transaction.ts";
 import { openAnswer, sealAnswer } from "./seal-answer.ts";
 
 /** As it is kept, in JSON. */
@@ -36,21 +35,17 @@ export async function answerOnce(
   key: string,
   respond: Respond,
 ): Promise<Response> {
-  // It comes at its sender's pace, and no transaction waits for it.
-  const body = await context.req.text();
-  const request = describeRequest(context, key, body);
+  const held = await holdBody(context);
+  const request = describeRequest(context, key, held.text);
   const callerKey = readKey(context).key!;
-  const { answer, release } = await inTransaction(parts.store.pool, async (tx) => {
+  const answer = await inOneTransaction(parts, async (inside, tx) => {
     const earlier = await takeKeyOrAnswer(tx, request);
-    if (earlier) return { answer: toRepeated(openKept(earlier, request, callerKey)), release() {} };
-    // Read anew where the transaction is done once more.
-    context.req.bodyCache = { text: Promise.resolve(body) as never };
-    const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
-    const made = await readAnswer(await respond(deferred.parts));
+    if (earlier) return toRepeated(openKept(earlier, request, callerKey));
+    held.putBack();
+    const made = await readAnswer(await respond(inside));
     await keepAnswer(tx, request, toKept(made, request, callerKey));
-    return { answer: made, release: deferred.release };
+    return made;
   });
-  await release();
   return new Response(answer.body, { status: answer.status, headers: answer.headers });
 }
 

@@ -7,11 +7,11 @@ import type { Context } from "hono";
 import { PROBLEM_CODES } from "../../core/contracts/problem.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
-import { openNestedStore } from "../../core/store/nested-store.ts";
-import { inTransaction, type Transaction } from "../../core/store/transaction.ts";
+import type { Transaction } from "../../core/store/transaction.ts";
+import { holdBody } from "../bodies/hold-body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { hashContent } from "./content-hash.ts";
-import { deferEffects } from "./defer-effects.ts";
+import { inOneTransaction } from "./in-one-transaction.ts";
 
 export interface Entity {
   /** Fields of its answers that change by themselves: a change under a condition does not mind them. */
@@ -61,19 +61,14 @@ export async function answerIfMatch(
   const wanted = context.req.header("if-match")!;
   const params = context.req.param() as Record<string, string>;
   const { namespaceId } = context.get("owner");
-  // It comes at its sender's pace, and no transaction waits for it.
-  const body = await context.req.text();
-  const { response, release } = await inTransaction(parts.store.pool, async (tx) => {
-    // Read anew where the transaction is done once more.
-    context.req.bodyCache = { text: Promise.resolve(body) as never };
-    const deferred = deferEffects({ ...parts, store: openNestedStore(parts.store, tx) });
-    await lockFirst(deferred.parts, tx);
+  const held = await holdBody(context);
+  return await inOneTransaction(parts, async (inside, tx) => {
+    held.putBack();
+    await lockFirst(inside, tx);
     await entity.lock(tx, namespaceId, params);
-    const standing = await entity.read(deferred.parts, namespaceId, params);
+    const standing = await entity.read(inside, namespaceId, params);
     if (!standing || !hasSame(wanted, tagOf(entity, standing)))
       throw new BellhopError("precondition_failed", 412, PROBLEM_CODES.precondition_failed);
-    return { response: await respond(deferred.parts), release: deferred.release };
+    return await respond(inside);
   });
-  await release();
-  return response;
 }
