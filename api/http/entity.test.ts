@@ -74,6 +74,82 @@ test("what is not there matches nothing, and is not made", async () => {
   }
 });
 
+test("with If-None-Match a thing is made only where there is none, and changed only where it is another", async () => {
+  const tenant = await api.newTenant();
+  const none = { "if-none-match": "*" };
+  for (const name of ["a task", "a queue", "a calendar"]) {
+    const { path, change } = THINGS[name]!;
+    assert.equal((await change(tenant, none)).status, 201, name);
+    const stands = await tenant.call("GET", path);
+    const etag = stands.headers.get("etag")!;
+    for (const known of ["*", etag, `"another", W/${etag}`])
+      assertProblem(await change(tenant, { "if-none-match": known }), 412, "precondition_failed");
+    assert.deepEqual((await tenant.call("GET", path)).body, stands.body, name);
+    assert.equal((await change(tenant, { "if-none-match": '"another"' })).status, 200, name);
+  }
+  assertProblem(await THINGS["settings"]!.change(tenant, none), 412, "precondition_failed");
+});
+
+test("of many who make a thing where there is none, one makes it, and the others change nothing", async () => {
+  for (const name of ["a task", "a queue", "a calendar"]) {
+    const tenant = await api.newTenant();
+    const { path, change } = THINGS[name]!;
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => change(tenant, { "if-none-match": "*" })),
+    );
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [201, ...Array(5).fill(412)], name);
+    const made = answers.find(({ status }) => status === 201)!;
+    assert.equal((await tenant.call("GET", path)).headers.get("etag"), made.headers.get("etag"), name);
+  }
+});
+
+test("a dry run has the condition too, and makes nothing", async () => {
+  const tenant = await api.newTenant();
+  const headers = { "if-none-match": "*" };
+  const plan = () => tenant.call("PUT", "/v1/tasks/nightly?dryRun=true", { body: HTTP, headers });
+  assert.equal((await plan()).body.change, "created");
+  await tenant.call("PUT", "/v1/tasks/nightly", { body: HTTP });
+  assertProblem(await plan(), 412, "precondition_failed");
+});
+
+test("a read is answered only where the thing is what If-Match says", async () => {
+  const tenant = await api.newTenant();
+  const { path, change } = THINGS["a queue"]!;
+  const etag = (await change(tenant, {})).headers.get("etag")!;
+  const read = (wanted: string) => tenant.call("GET", path, { headers: { "if-match": wanted } });
+  assert.equal((await read(etag)).status, 200);
+  assertProblem(await read('"another"'), 412, "precondition_failed");
+});
+
+test("a condition is refused by its header where nothing has an ETag, and where it cannot be read", async () => {
+  const tenant = await api.newTenant();
+  const source = "export default () => 1;";
+  const refuse = async (
+    header: "if-match" | "if-none-match",
+    [method, path, body, value = "*"]: readonly [string, string, object?, string?],
+  ) => {
+    const answer = await tenant.call(method, path, {
+      headers: { [header]: value },
+      ...(body && { body: body as never }),
+    });
+    assertProblem(answer, 400, "unsupported_condition");
+    assert.match(answer.body.detail, header === "if-match" ? /If-Match/ : /If-None-Match/, path);
+  };
+  const before = await api.countRows();
+  for (const header of ["if-match", "if-none-match"] as const) {
+    await refuse(header, ["PUT", "/v1/functions/greet", { source }]);
+    await refuse(header, ["POST", "/v1/tasks", HTTP]);
+    await refuse(header, ["DELETE", "/v1/functions/greet"]);
+    await refuse(header, ["POST", "/v1/keys", { name: "ci", scopes: ["read"] }]);
+    await refuse(header, ["PUT", "/v1/queues/mail", {}, "unquoted"]);
+    await refuse(header, ["PUT", "/v1/queues/mail", {}, '"a" b']);
+    await refuse(header, ["PUT", "/v1/queues/mail", {}, ""]);
+  }
+  await refuse("if-match", ["GET", "/v1/tasks"]);
+  assert.deepEqual(await api.countRows(), before);
+  assert.equal((await tenant.call("GET", "/v1/tasks", { headers: { "if-none-match": '"a"' } })).status, 200);
+});
+
 test("a task's other changes have the condition too", async () => {
   const tenant = await api.newTenant();
   const { id } = (await tenant.call("POST", "/v1/tasks", { body: HTTP })).body;

@@ -1,7 +1,7 @@
 /**
  * Things that are changed under a condition: `ETag` says what a caller has seen, `If-Match` that nothing else is to be
- * changed (RFC 9110, 13.1.1). The thing is locked, looked at and changed in one transaction; who sends no condition pays for
- * none of it.
+ * changed, `If-None-Match` that it must be another, or not there (RFC 9110, 13.1). The thing is locked, looked at and changed
+ * in one transaction; who sends no condition pays for none of it.
  */
 import type { Context } from "hono";
 import { PROBLEM_CODES } from "../../core/contracts/problem.ts";
@@ -44,21 +44,55 @@ export function hasSame(list: string, tag: string): boolean {
   return isAny(list) || tagsIn(list).some((each) => firstHalf(each) === firstHalf(tag));
 }
 
+/** Of `If-None-Match` of a change: whether a list has a tag of the same thing, weak or not, or is `*`. */
+const hasSameOrWeak = (list: string, tag: string): boolean => hasSame(list.replaceAll('W/"', '"'), tag);
+
+const TAG = /(?:W\/)?"[^"]*"/g;
 const isAny = (list: string): boolean => list.trim() === "*";
-const tagsIn = (list: string): string[] => list.match(/(?:W\/)?"[^"]*"/g) ?? [];
+const tagsIn = (list: string): string[] => list.match(TAG) ?? [];
+/** `*`, or tags with commas between them. */
+const isReadable = (list: string): boolean =>
+  /^\s*(?:\*|(?:W\/)?"[^"]*"(?:\s*,\s*(?:W\/)?"[^"]*")*)\s*$/.test(list);
 const firstHalf = (tag: string): string => tag.split(".")[0]!;
+
+export const preconditionFailed = () =>
+  new BellhopError("precondition_failed", 412, PROBLEM_CODES.precondition_failed);
+
+/** What a route says of itself. */
+interface Conditional {
+  method: string;
+  entity?: Entity;
+}
+
+/**
+ * 400 where a condition cannot be looked at, so that none is taken for fulfilled. A GET of what has no tag is answered
+ * whatever `If-None-Match` has: nothing is lost by that.
+ */
+export function refuseConditions(context: Context<ApiEnv>, { method, entity }: Conditional): void {
+  const headers = method === "GET" ? ["If-Match"] : ["If-Match", "If-None-Match"];
+  for (const name of headers) {
+    const value = context.req.header(name);
+    if (value === undefined || (entity && isReadable(value))) continue;
+    const why = entity ? "is not `*` or a list of tags in quotes" : "is not taken: this has no ETag";
+    throw new BellhopError("unsupported_condition", 400, `The header ${name} ${why}; nothing was done.`);
+  }
+}
+
+/** Of a change. */
+export const hasCondition = ({ req }: Context<ApiEnv>): boolean =>
+  req.header("if-match") !== undefined || req.header("if-none-match") !== undefined;
 
 type Respond = (parts: ApiParts) => Promise<Response>;
 
-/** 412 where the thing is another than the caller has seen, or there is none. */
-export async function answerIfMatch(
+/** 412 where the thing is not as the conditions say. */
+export async function answerUnderConditions(
   context: Context<ApiEnv>,
   parts: ApiParts,
   entity: Entity,
   respond: Respond,
   lockFirst: (parts: ApiParts, tx: Transaction) => Promise<void>,
 ): Promise<Response> {
-  const wanted = context.req.header("if-match")!;
+  const [match, noneMatch] = [context.req.header("if-match"), context.req.header("if-none-match")];
   const params = context.req.param() as Record<string, string>;
   const { namespaceId } = context.get("owner");
   const held = await holdBody(context);
@@ -66,9 +100,14 @@ export async function answerIfMatch(
     held.putBack();
     await lockFirst(inside, tx);
     await entity.lock(tx, namespaceId, params);
-    const standing = await entity.read(inside, namespaceId, params);
-    if (!standing || !hasSame(wanted, tagOf(entity, standing)))
-      throw new BellhopError("precondition_failed", 412, PROBLEM_CODES.precondition_failed);
-    return await respond(inside);
+    const read = () => entity.read(inside, namespaceId, params);
+    const standing = await read();
+    const tag = standing && tagOf(entity, standing);
+    if (match !== undefined && !(tag && hasSame(match, tag))) throw preconditionFailed();
+    if (noneMatch !== undefined && tag && hasSameOrWeak(noneMatch, tag)) throw preconditionFailed();
+    const response = await respond(inside);
+    // What is not there cannot be locked: another may have made it meanwhile, and this has changed that.
+    if (!standing && response.status !== 201 && (await read())) throw preconditionFailed();
+    return response;
   });
 }

@@ -9,12 +9,20 @@ import { demandFunction, demandScope, type Scope } from "../auth/scopes.ts";
 import { readJson, validate } from "../bodies/body.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { answerOnce } from "./answer-once.ts";
-import { answerIfMatch, hasTag, tagOf } from "./entity.ts";
+import {
+  answerUnderConditions,
+  hasCondition,
+  hasSame,
+  hasTag,
+  preconditionFailed,
+  refuseConditions,
+  tagOf,
+} from "./entity.ts";
 import { readIdempotencyKey } from "./idempotency.ts";
 import { answerProblem } from "./problem.ts";
 import { withAddresses } from "./public-address.ts";
 import { createQueryReader } from "./read-query.ts";
-import { type AnswerFacts, keepsAnswers, type Route } from "./route.ts";
+import { type AnswerFacts, keepsAnswers, type Route, takesConditions } from "./route.ts";
 
 export function mountRoutes(app: Hono<ApiEnv>, routes: readonly Route[], parts: ApiParts): void {
   for (const route of routes) {
@@ -35,17 +43,18 @@ export function mountRoutes(app: Hono<ApiEnv>, routes: readonly Route[], parts: 
     };
     const respondWhere = async (context: Context<ApiEnv>, given: ApiParts): Promise<Response> => {
       const { entity, method } = route;
-      if (!entity || method === "GET" || context.req.header("if-match") === undefined)
-        return await respond(context, given);
+      if (!entity || method === "GET" || !hasCondition(context)) return await respond(context, given);
       const params = context.req.param() as Record<string, string>;
       const lockFirst = (inside: ApiParts, tx: Transaction) =>
         lockChanged(route, { parts: inside, owner: context.get("owner"), params, query: undefined }, tx);
-      return await answerIfMatch(context, given, entity, (inside) => respond(context, inside), lockFirst);
+      const respondInside = (inside: ApiParts) => respond(context, inside);
+      return await answerUnderConditions(context, given, entity, respondInside, lockFirst);
     };
     const isKept = keepsAnswers(route);
     if (isKept && access === null) throw new Error(`${route.operationId} has no owner to keep answers for`);
     app.on(route.method, route.path, async (context) => {
       if (access !== null && access !== "any") demandAccess(context, route, access);
+      if (takesConditions(route)) refuseConditions(context, route);
       const key = isKept ? readIdempotencyKey(context) : undefined;
       if (key === undefined) return await respondWhere(context, parts);
       return await answerOnce(context, parts, key, (given) => respondWhere(context, given));
@@ -101,9 +110,12 @@ function prepareAnswer(
   if (answer.body === undefined || answer.isAsked) return answer;
   const tag = entity && tagOf(entity, answer.body as object);
   const tagged = tag === undefined ? answer : { ...answer, headers: { ...answer.headers, etag: tag } };
-  const known = method === "GET" ? context.req.header("if-none-match") : undefined;
+  const isRead = method === "GET";
+  const [wanted, known] = isRead ? [context.req.header("if-match"), context.req.header("if-none-match")] : [];
   // The same address shows another thing to another key, and a browser keeps what has a tag.
-  if (tag !== undefined && method === "GET") context.header("vary", CALLER_HEADERS, { append: true });
+  if (tag !== undefined && isRead) context.header("vary", CALLER_HEADERS, { append: true });
+  if (tag !== undefined && wanted !== undefined && !hasSame(wanted, tag))
+    return { error: preconditionFailed() };
   if (tag !== undefined && known !== undefined && hasTag(known, tag))
     return { status: 304, headers: { etag: tag } };
   return mayBeMinimal ? toMinimal(context, tagged) : tagged;

@@ -190,6 +190,9 @@ export interface AuditSpec {
   by?: "handler";
 }
 
+/** Whether `If-Match` and `If-None-Match` are the API's to look at: those of a call are its function's. */
+export const takesConditions = ({ takesAnyQuery = false }: Route): boolean => !takesAnyQuery;
+
 /** Whether it takes `Idempotency-Key`. */
 export const isIdempotent = ({ method, idempotency }: Route): boolean =>
   method === "POST" && idempotency?.by !== null;
@@ -213,7 +216,7 @@ export interface RouteFacts<Path extends string = string, Needed extends Access 
   params?: Record<ParamNames<Path>, z.ZodType> | Record<string, z.ZodType>;
   /** It asks no database, and never fails. */
   isUnconditional?: boolean;
-  /** Its query is its caller's own. */
+  /** Its query and its conditions are its caller's own. */
   takesAnyQuery?: boolean;
   /** Request headers, described only. */
   headers?: Record<string, z.ZodType>;

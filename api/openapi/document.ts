@@ -19,9 +19,9 @@ import { errorsOf } from "./errors-of.ts";
 import { exampleOf } from "./example-of.ts";
 import {
   ANSWER_HEADERS,
+  CONDITIONS_OF_CHANGES,
+  CONDITIONS_OF_READS,
   IDEMPOTENCY_KEY,
-  IF_MATCH,
-  IF_NONE_MATCH,
   NAMESPACE,
   PREFER_MINIMAL,
 } from "./headers.ts";
@@ -124,11 +124,7 @@ function describeOperation(
   const { summary, description, params = {}, query, headers = {} } = route;
   const taken = {
     ...(route.access === null ? {} : { [NAMESPACE_HEADER]: NAMESPACE }),
-    ...(route.entity
-      ? route.method === "GET"
-        ? { "if-none-match": IF_NONE_MATCH }
-        : { "if-match": IF_MATCH }
-      : {}),
+    ...(route.entity ? (route.method === "GET" ? CONDITIONS_OF_READS : CONDITIONS_OF_CHANGES) : {}),
     ...(route.mayBeMinimal ? { prefer: PREFER_MINIMAL } : {}),
     ...headers,
     ...(isIdempotent(route) ? { "idempotency-key": IDEMPOTENCY_KEY } : {}),

@@ -1,6 +1,6 @@
 /** Status → codes of the errors that a route may answer: those it names, and those that follow from what it is. */
 import type { ProblemCode } from "../../core/contracts/problem.ts";
-import { isIdempotent, keepsAnswers, type Route } from "../http/route.ts";
+import { isIdempotent, keepsAnswers, type Route, takesConditions } from "../http/route.ts";
 
 export type ErrorCodes = Record<number, ReadonlySet<ProblemCode | "*">>;
 
@@ -28,6 +28,8 @@ const IDEMPOTENT = {
   409: ["idempotency_key_in_use"],
   422: ["idempotency_key_reused"],
 } as const;
+/** What cannot be looked at is never taken for fulfilled. */
+const CONDITION = { 400: ["unsupported_condition"] } as const;
 const CONDITIONAL = { 412: ["precondition_failed"] } as const;
 const ANSWER_KEPT = { 409: ["answer_not_kept"] } as const;
 /** Of all that ask the database. */
@@ -42,7 +44,8 @@ export function errorsOf(route: Route): ErrorCodes {
   if (route.access !== null && route.method !== "GET") all.push(BODY);
   if (isIdempotent(route)) all.push(IDEMPOTENT);
   if (keepsAnswers(route)) all.push(ANSWER_KEPT);
-  if (route.entity && route.method !== "GET") all.push(CONDITIONAL);
+  if (takesConditions(route)) all.push(CONDITION);
+  if (route.entity) all.push(CONDITIONAL);
   if (!route.isUnconditional) all.push(ALWAYS);
   const codes: Record<number, Set<ProblemCode | "*">> = {};
   for (const part of all)

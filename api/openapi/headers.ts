@@ -35,11 +35,19 @@ export const IDEMPOTENCY_KEY = z
   .optional()
   .meta({ description: "The same request with the same key makes nothing again. Kept for 24 hours." });
 
-export const IF_MATCH = z.string().optional().meta({
-  description: "The `ETag` of what is to be changed; `*`: whatever is there. Else nothing is changed.",
-});
+const condition = (description: string) => z.string().optional().meta({ description });
 
-export const IF_NONE_MATCH = z.string().optional().meta({ description: "The `ETag` of what you have." });
+export const CONDITIONS_OF_READS = {
+  "if-match": condition("The `ETag` of what is to be read. Else it is not."),
+  "if-none-match": condition("The `ETag` of what you have."),
+};
+
+export const CONDITIONS_OF_CHANGES = {
+  "if-match": condition(
+    "The `ETag` of what is to be changed; `*`: whatever is there. Else nothing is changed.",
+  ),
+  "if-none-match": condition("`*`: only where there is nothing; an `ETag`: only where it is another."),
+};
 
 export const PREFER_MINIMAL = z
   .string()

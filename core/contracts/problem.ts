@@ -93,7 +93,8 @@ export const PROBLEM_CODES = {
   nothing_to_roll_back: "The function's traffic has never been another one.",
   outcome_unknown: RUN_ERRORS.outcome_unknown,
   overloaded: "More is asked than the database does in time; try again.",
-  precondition_failed: "It is another than `If-Match` says, or is not there; nothing was changed.",
+  precondition_failed:
+    "It is another than `If-Match` says, or is there although `If-None-Match` says otherwise; nothing was changed.",
   queue_in_use: "Tasks or runs are in the queue, or it is `default`.",
   rate_limited: "The key makes more requests than its namespace lets it; try again.",
   request_body_too_slow: RUN_ERRORS.request_body_too_slow,
@@ -126,6 +127,8 @@ export const PROBLEM_CODES = {
   unknown_function: "The task's function does not exist.",
   unknown_queue: "The task or call names a queue that its namespace does not have.",
   unknown_secret: "The task names a secret that its namespace does not have.",
+  unsupported_condition:
+    "`If-Match` or `If-None-Match` cannot be read, or is of something that has no `ETag`; nothing was changed.",
   unsupported_media_type: "The body is of a type that is not taken here.",
   worker_lost: RUN_ERRORS.worker_lost,
   worker_stopped: RUN_ERRORS.worker_stopped,

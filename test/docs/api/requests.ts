@@ -69,6 +69,18 @@ const opening: Statement[] = [
     ["api/http/entity.test.ts", "of many who have seen the same, one changes it"],
   ),
   held(
+    "A change with If-None-Match: * is made only where there is nothing",
+    [
+      "api/http/entity.test.ts",
+      "with If-None-Match a thing is made only where there is none, and changed only where it is another",
+    ],
+    ["api/http/entity.test.ts", "of many who make a thing where there is none, one makes it"],
+  ),
+  held("and where the header cannot be read, a change is refused as 400 unsupported_condition", [
+    "api/http/entity.test.ts",
+    "a condition is refused by its header where nothing has an ETag, and where it cannot be read",
+  ]),
+  held(
     "a 200 becomes a 204, a 201 has no body",
     ["api/http/preferences.test.ts", "what is made is told of by its address alone"],
     ["api/http/preferences.test.ts", "what is changed is a 204"],
