@@ -1,6 +1,6 @@
 /** The HTTP edge: one feature, one folder; handlers hold no rules. */
 import { Hono } from "hono";
-import { etag } from "hono/etag";
+import { etag, RETAINED_304_HEADERS } from "hono/etag";
 import { COMPLETE_PATH } from "../core/contracts/completion.ts";
 import { identify, requireKey } from "./auth/authenticate.ts";
 import { limitRequests } from "./auth/limit-requests.ts";
@@ -19,6 +19,11 @@ import type { Feature } from "./http/route.ts";
 import { shedLoad } from "./http/shed-load.ts";
 import { spanOf, traceRequests } from "./http/trace-requests.ts";
 
+/** Of a 304: without the last ones a page of another origin could not read it. */
+const retainedHeaders = [
+  ...RETAINED_304_HEADERS,
+  ...["access-control-allow-origin", "access-control-expose-headers"],
+];
 /** Not traced: they are asked all the time. */
 const PROBES = /^\/(healthz|readyz|metrics)$/;
 
@@ -48,7 +53,7 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
       (context) => uploadBound(edge, context),
     ),
   );
-  for (const path of ["/openapi.json", "/docs", "/docs/*"]) app.use(path, etag());
+  for (const path of ["/openapi.json", "/docs", "/docs/*"]) app.use(path, etag({ retainedHeaders }));
   mountRoutes(
     app,
     routes.filter(({ path }) => !PROBES.test(path)),

@@ -42,6 +42,22 @@ test("a page of an origin that is named may, and reads what it needs; it is aske
   assert.equal(answer.headers.get("access-control-allow-credentials"), null);
 });
 
+test("a 304 can be read too: who has the document already, and who has a task", async () => {
+  const tenant = await named.newTenant();
+  const { id } = (
+    await tenant.call("POST", "/v1/tasks", {
+      body: { type: "http", url: "https://example.com/", schedule: { delay: "1h" } },
+    })
+  ).body;
+  for (const path of ["/openapi.json", `/v1/tasks/${id}`]) {
+    const etag = (await tenant.call("GET", path)).headers.get("etag")!;
+    const again = await tenant.call("GET", path, { headers: { origin: APP, "if-none-match": etag } });
+    assert.deepEqual([again.status, allowedIn(again)], [304, APP], path);
+    assert.match(again.headers.get("access-control-expose-headers")!, /etag/, path);
+    assert.match(again.headers.get("vary")!, /Origin/, path);
+  }
+});
+
 test("errors can be read too", async () => {
   const refused = await named.anonymous.call("GET", "/v1/tasks", { headers: { origin: APP } });
   assert.deepEqual([refused.status, allowedIn(refused)], [401, APP]);
