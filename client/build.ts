@@ -15,17 +15,32 @@ const run = promisify(execFile);
 const CLIENT = import.meta.dirname;
 const ROOT = join(CLIENT, "..");
 const DIST = join(CLIENT, "dist");
+const CJS = join(DIST, "cjs");
 
 async function buildClient(): Promise<void> {
   await rm(DIST, { recursive: true, force: true });
-  await mkdir(DIST);
+  await mkdir(CJS, { recursive: true });
   // The compiler resolves it beside the client's source, and copies no declarations.
   const types = join(CLIENT, "api.d.ts");
   await writeFile(types, await describeTypes());
-  await run(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", CLIENT]);
-  await copyFile(types, join(DIST, "api.d.ts"));
-  await copyFile(join(ROOT, "functions", "bellhop.d.ts"), join(DIST, "author.d.ts"));
+  await compile();
+  await compile("--outDir", CJS, ...AS_COMMONJS);
+  await writeFile(join(CJS, "package.json"), JSON.stringify({ type: "commonjs" }));
+  for (const folder of [DIST, CJS]) {
+    await copyFile(types, join(folder, "api.d.ts"));
+    await copyFile(join(ROOT, "functions", "bellhop.d.ts"), join(folder, "author.d.ts"));
+  }
+  await copyFile(join(ROOT, "LICENSE"), join(CLIENT, "LICENSE"));
 }
+
+/** For projects whose modules are CommonJS, and for older compilers. */
+const AS_COMMONJS = [
+  ...["--module", "commonjs", "--moduleResolution", "bundler", "--verbatimModuleSyntax", "false"],
+  "--esModuleInterop",
+];
+
+const compile = (...options: string[]) =>
+  run(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", CLIENT, ...options]);
 
 /** As `/openapi.json` describes it where the operator says nothing. */
 async function describeTypes(): Promise<string> {

@@ -2,6 +2,7 @@
 import createFetchClient, {
   type Client as FetchClient,
   type ClientOptions as FetchOptions,
+  mergeHeaders,
 } from "openapi-fetch";
 import type { components, operations, paths } from "./api.js";
 
@@ -22,15 +23,14 @@ export interface ClientOptions extends Omit<FetchOptions, "baseUrl"> {
 type Media = "application/json" | "application/problem+json";
 export type Client = FetchClient<paths, Media>;
 
-export function createClient({ key, namespace, headers, ...options }: ClientOptions): Client {
-  return createFetchClient<paths, Media>({
-    ...options,
-    headers: {
-      authorization: `Bearer ${key}`,
-      ...(namespace === undefined ? {} : { "bellhop-namespace": namespace }),
-      ...headers,
-    },
-  });
+export function createClient({ key, namespace, headers = {}, ...options }: ClientOptions): Client {
+  const own = {
+    authorization: `Bearer ${key}`,
+    ...(namespace === undefined ? {} : { "bellhop-namespace": namespace }),
+  };
+  // Headers and pairs alike; a record may have null, which takes a header away.
+  const given = Symbol.iterator in headers ? new Headers(headers as HeadersInit) : headers;
+  return createFetchClient<paths, Media>({ ...options, headers: mergeHeaders(own, given) });
 }
 
 /** An answer that is an error. */
@@ -53,16 +53,29 @@ interface Answered<Data> {
   response: Response;
 }
 
-/** The data of a call; throws a ProblemError where it was answered with an error. */
+/**
+ * The data of a call; throws a ProblemError where it was answered with an error, and where there is none, since the caller
+ * has it: the `not_modified` of a call with `If-None-Match`.
+ */
 export async function unwrap<Data>(asked: Promise<Answered<Data>>): Promise<Data> {
   const { data, error, response } = await asked;
   if (!response.ok) throw new ProblemError(toProblem(error, response), response);
   return data as Data;
 }
 
+const UNTYPED = { type: "about:blank" } as const;
+
 /** What stands between may answer with anything. */
 function toProblem(error: unknown, { status, statusText }: Response): Problem {
   if (typeof error === "object" && error !== null && "code" in error) return error as Problem;
+  if (status === 304)
+    return {
+      ...UNTYPED,
+      title: "Not Modified",
+      status,
+      detail: "It is the one you have.",
+      code: "not_modified",
+    };
   const detail = typeof error === "string" && error !== "" ? error : `HTTP ${status}`;
-  return { type: "about:blank", title: statusText || "Error", status, detail, code: "unknown" };
+  return { ...UNTYPED, title: statusText || "Error", status, detail, code: "unknown" };
 }

@@ -1,7 +1,7 @@
 /** The package `bellhop`, as others install it: packed, installed into an empty project, compiled there, and used. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -46,10 +46,48 @@ for (const resolution of ["nodenext", "bundler"] as const)
       ...{ ...COMPILER, module, moduleResolution: resolution, types: ["./globals.d.ts"] },
     };
     const file = join(project, `tsconfig.${resolution}.json`);
-    await writeFile(file, JSON.stringify({ compilerOptions, files: ["author.ts", "errands.ts"] }));
+    await writeFile(
+      file,
+      JSON.stringify({ compilerOptions, files: ["author.ts", "client-alone.ts", "errands.ts"] }),
+    );
     const { stdout } = await run(process.execPath, [TSC, "-p", file]).catch((error) => error);
     assert.equal(stdout, "");
   });
+
+/** Of projects whose modules are CommonJS; `node10` is how older compilers resolve, without a package's `exports`. */
+const COMMONJS = {
+  node16: { module: "node16", moduleResolution: "node16" },
+  node10: { module: "commonjs", moduleResolution: "node10", ignoreDeprecations: "6.0" },
+};
+
+for (const [resolution, options] of Object.entries(COMMONJS))
+  test(`code of a CommonJS project compiles with it and runs, resolved as ${resolution}`, async () => {
+    const folder = join(project, resolution);
+    await cp(join(ROOT, "test", "client", "project"), folder, { recursive: true });
+    await writeFile(join(folder, "package.json"), JSON.stringify({ type: "commonjs" }));
+    const outDir = join(folder, "out");
+    const compilerOptions = {
+      ...{ ...COMPILER, ...options, noEmit: false, outDir, rootDir: folder, esModuleInterop: true },
+      types: ["./globals.d.ts"],
+    };
+    const file = join(folder, "tsconfig.json");
+    await writeFile(file, JSON.stringify({ compilerOptions, files: ["author.ts", "client-alone.ts"] }));
+    const { stdout } = await run(process.execPath, [TSC, "-p", file]).catch((error) => error);
+    assert.equal(stdout, "");
+    await run(process.execPath, [join(outDir, "client-alone.js")]);
+  });
+
+test("its client says what it is given, and what it was answered", async () => {
+  await run(process.execPath, ["client-alone.ts"], { cwd: project });
+});
+
+test("it has the licence, and the version of the API", async () => {
+  const folder = join(project, "node_modules", "bellhop");
+  const read = async (...path: string[]) => await readFile(join(...path), "utf8");
+  assert.equal(await read(folder, "LICENSE"), await read(ROOT, "LICENSE"));
+  const [packed, api] = [await read(folder, "package.json"), await read(ROOT, "package.json")];
+  assert.equal(JSON.parse(packed).version, JSON.parse(api).version);
+});
 
 test("it does the errands of docs/api.md", async () => {
   const sink = await createHttpSink();
