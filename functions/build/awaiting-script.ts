@@ -41,7 +41,7 @@ export async function buildAwaiting(
       sourcefile: "entry",
     },
     format: "esm",
-    supported: { "import-meta": false },
+    supported: { "import-meta": false, "dynamic-import": false },
     banner: {
       js: 'module.ready = (async () => { "use strict"; const takeEntry = (entry) => { module.exports = entry; };',
     },

@@ -24,6 +24,9 @@ export interface CompilerLimits {
   wallMs: number;
 }
 
+/** Of the process that reads the sources with computed imports. */
+const HEAP_MB = 500;
+
 export const COMPILER_LIMITS: CompilerLimits = {
   memoryBytes: 500_000_000,
   processorMs: 10_000,
@@ -38,8 +41,8 @@ export type CompileOutcome =
   | { kind: "interrupted" };
 
 const LOOK_MS = 20;
-/** How Go begins when it crashes, mostly for want of stack or memory; where it is killed it says nothing. */
-const CRASHED = /^(?:runtime: |fatal error: |panic: |SIG(?!QUIT)[A-Z]+: )/m;
+/** How Go begins when it crashes, mostly for want of stack or memory, and Node for want of it; who is killed says nothing. */
+const CRASHED = /^(?:runtime: |fatal error: |panic: |SIG(?!QUIT)[A-Z]+: |FATAL ERROR: .*heap)/m;
 const MAX_KEPT_WORDS = 8_192;
 
 export class CompilerProcess {
@@ -55,12 +58,12 @@ export class CompilerProcess {
   #job: CompileJob | undefined;
   #settle: ((outcome: CompileOutcome) => void) | undefined;
 
-  constructor(limits: CompilerLimits = COMPILER_LIMITS) {
+  constructor(limits: CompilerLimits = COMPILER_LIMITS, heapMb: number = HEAP_MB) {
     this.#limits = limits;
     const env = Object.fromEntries(PASSED_ON.map((name) => [name, process.env[name]]));
     this.#child = fork(PROGRAM, [String(limits.memoryBytes)], {
       env,
-      execArgv: ["--disable-warning=ExperimentalWarning"],
+      execArgv: ["--disable-warning=ExperimentalWarning", `--max-old-space-size=${heapMb}`],
       serialization: "advanced",
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       // A group of its own: it is killed with esbuild, and Ctrl-C in a terminal leaves a build to the API's drain.

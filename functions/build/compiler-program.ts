@@ -3,12 +3,15 @@
  * sources and answers scripts, holds no secret, and ends with the API.
  */
 import { spawnSync } from "node:child_process";
-import { type BuildFailure, type BuildOptions, build, type Message, transform } from "esbuild";
+import { SourceMap, type SourceMapPayload } from "node:module";
+import { type BuildOptions, build, type Message, transform } from "esbuild";
 import { childrenOf, programOf } from "../../core/processes/process-tree.ts";
 import { awaitsAtTop, buildAwaiting } from "./awaiting-script.ts";
+import { isBuildFailure } from "./build-failure.ts";
 import type { CompiledScript, CompileJob, CompilerMessage, SourceFault } from "./compiler-messages.ts";
+import type { RewrittenSource } from "./computed-imports.ts";
 import { definesOf } from "./entry-shapes.ts";
-import { hideDisk, inMemoryFiles } from "./resolve-imports.ts";
+import { inMemoryFiles, NOWHERE, type Rewritten, SOURCE_NAMESPACE } from "./resolve-imports.ts";
 
 /** Beyond it esbuild ends itself, however fast it grew. What builds 10 MB of source to 5 MB takes is a half of it. */
 const MAX_DATA_BYTES = Number(process.argv[2]);
@@ -32,17 +35,19 @@ function say(message: CompilerMessage): void {
 }
 
 async function answer(job: CompileJob): Promise<void> {
+  const rewritten: Rewritten = new Map();
   try {
-    say({ t: "built", script: await compile(job) });
+    say({ t: "built", script: await compile(job, rewritten) });
   } catch (thrown) {
     if (!isBuildFailure(thrown)) return say({ t: "broken" });
-    const faults = hideDisk(thrown.errors.map(toFault));
-    say({ t: "refused", faults: faults.slice(0, MAX_REPORTED_FAULTS), count: faults.length });
+    const reported = thrown.errors.slice(0, MAX_REPORTED_FAULTS);
+    const faults = reported.map((error) => toFault(error, rewritten));
+    say({ t: "refused", faults, count: thrown.errors.length });
   }
 }
 
-async function compile({ files, entry }: CompileJob): Promise<CompiledScript> {
-  const options = optionsFor(new Map(files), entry);
+async function compile({ files, entry }: CompileJob, rewritten: Rewritten): Promise<CompiledScript> {
+  const options = optionsFor(new Map(files), entry, rewritten);
   const given = { ...options, supported: supportedBy(files) };
   const isLarge = files.reduce((sum, [, source]) => sum + source.length, 0) > PLAIN_CHARS;
   let script = await bundle(given, entry, isLarge);
@@ -80,7 +85,7 @@ async function bundle(
 
 type SourceOptions = ReturnType<typeof optionsFor>;
 
-function optionsFor(files: ReadonlyMap<string, string>, entry: string) {
+function optionsFor(files: ReadonlyMap<string, string>, entry: string, rewritten: Rewritten) {
   return {
     entryPoints: [entry],
     write: false as const,
@@ -88,12 +93,11 @@ function optionsFor(files: ReadonlyMap<string, string>, entry: string) {
     platform: "neutral" as const,
     target: "es2024",
     logLevel: "silent" as const,
-    // Else a pattern that matches nothing on the disk would build, and one that does would not.
-    logOverride: { "empty-glob": "error" as const },
+    absWorkingDir: NOWHERE,
     tsconfigRaw: "{}",
     nodePaths: [],
     define: definesOf(files.values()),
-    plugins: [inMemoryFiles(files)],
+    plugins: [inMemoryFiles(files, rewritten)],
   } satisfies BuildOptions;
 }
 
@@ -107,14 +111,23 @@ function supportedBy(files: CompileJob["files"]): Record<string, boolean> {
   return { "dynamic-import": false, ...(keepsStores ? written : {}) };
 }
 
-function isBuildFailure(thrown: unknown): thrown is BuildFailure {
-  return thrown instanceof Error && "errors" in thrown && Array.isArray(thrown.errors);
-}
-
-function toFault({ text, location }: Message): SourceFault {
+function toFault({ text, location }: Message, rewritten: Rewritten): SourceFault {
   if (!location) return { text };
   const { file, line, lineText } = location;
   // esbuild counts bytes from 0, people count characters from 1.
-  const column = Buffer.from(lineText).subarray(0, location.column).toString().length + 1;
-  return { text, place: { file, line, column } };
+  const column = Buffer.from(lineText).subarray(0, location.column).toString().length;
+  const source = file.startsWith(`${SOURCE_NAMESPACE}:`)
+    ? rewritten.get(file.slice(SOURCE_NAMESPACE.length + 1))
+    : undefined;
+  const origin = source && findOrigin(source, line - 1, column);
+  return {
+    text,
+    place: { file, line: (origin?.line ?? line - 1) + 1, column: (origin?.column ?? column) + 1 },
+  };
+}
+
+/** The place in the source as it was uploaded. Both count from 0. */
+function findOrigin({ map }: RewrittenSource, line: number, column: number) {
+  const entry = new SourceMap(JSON.parse(map) as SourceMapPayload).findEntry(line, column);
+  return "originalLine" in entry ? { line: entry.originalLine, column: entry.originalColumn } : undefined;
 }

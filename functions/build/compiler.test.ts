@@ -77,6 +77,13 @@ describe("a compiler's process", () => {
     });
   });
 
+  test("is exhausted by a source with computed imports that takes more memory to be read", async (t) => {
+    const compiler = new CompilerProcess(COMPILER_LIMITS, 40);
+    t.after(() => compiler.stop());
+    const source = `export default (n) => import("./" + n);\n${"a;".repeat(300_000)}`;
+    assert.deepEqual(await compiler.build(job(source)), { kind: "exhausted" });
+  });
+
   test("holds nothing of what the API knows", {
     skip: platform() === "linux" ? false : "another process's environment is read on Linux alone",
   }, async (t) => {

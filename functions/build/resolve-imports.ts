@@ -1,6 +1,9 @@
 import { isBuiltin } from "node:module";
 import { posix } from "node:path";
-import type { ImportKind, Loader, Plugin } from "esbuild";
+import type { ImportKind, Loader, PartialMessage, Plugin } from "esbuild";
+import { isBuildFailure } from "./build-failure.ts";
+import { type NamesFor, type RewrittenSource, rewriteComputedImports } from "./computed-imports.ts";
+import { matchNames } from "./import-patterns.ts";
 
 /** Every path esbuild sees lives here, so that none of them can mean the disk. */
 export const SOURCE_NAMESPACE = "bellhop";
@@ -13,25 +16,8 @@ const MISSING_CODES: { [Kind in ImportKind]?: string } = {
   "dynamic-import": "ERR_MODULE_NOT_FOUND",
   "require-call": "MODULE_NOT_FOUND",
 };
-/**
- * esbuild takes `import("./a/" + name)` for a pattern and looks for its files on the disk, before any plugin is asked.
- * What it finds, and whether it finds anything, is the host's: every such import gets these words and no others.
- */
-const COMPUTED_IMPORT =
-  'The name in import() or require() is computed from text that begins with "./" or "../": write each name out';
-/** No such folder, and far below the root: a pattern that climbs a little finds nothing to walk through. */
-const NOWHERE = `/bellhop${"/-".repeat(500)}`;
-const PATTERN_FAULT = /^(?:Could not resolve|The glob pattern) (?:import|require)\(/;
-
-/** The faults to report: where a name is computed those alone, one for each place, whatever the disk holds. */
-export function hideDisk<Fault extends { text: string; place?: object }>(faults: Fault[]): Fault[] {
-  const computed = faults.filter(({ text }) => text === COMPUTED_IMPORT || PATTERN_FAULT.test(text));
-  if (computed.length === 0) return faults;
-  const byPlace = new Map(
-    computed.map((fault) => [JSON.stringify(fault.place), { ...fault, text: COMPUTED_IMPORT }]),
-  );
-  return [...byPlace].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, fault]) => fault);
-}
+/** No such folder: what esbuild resolves from it is nowhere on the disk. */
+export const NOWHERE = "/bellhop/nowhere";
 
 const missingNamespace = (code: string) => `${SOURCE_NAMESPACE}-${code}`;
 
@@ -66,8 +52,29 @@ export function resolveImport(
   return candidates.find((candidate) => files.has(candidate));
 }
 
-/** Lets esbuild see the given files and nothing else. */
-export function inMemoryFiles(files: ReadonlyMap<string, string>): Plugin {
+/** Path → what esbuild is given in the place of a source, where that is another. */
+export type Rewritten = Map<string, RewrittenSource | undefined>;
+
+/** What a file of the upload may be called where it is imported: its name, and what `resolveImport` takes for it. */
+function namesOf(path: string): string[] {
+  const { dir, name, ext } = posix.parse(path);
+  const stem = posix.join(dir, name);
+  const asBuilt = Object.keys(SOURCES_OF).filter((built) => SOURCES_OF[built]?.includes(ext));
+  const folder = name === "index" && dir !== "" ? [dir] : [];
+  return [path, ...asBuilt.map((built) => stem + built), stem, ...folder];
+}
+
+/** Lets esbuild see the given files and nothing else. What it was given in their place is kept in `rewritten`. */
+export function inMemoryFiles(files: ReadonlyMap<string, string>, rewritten: Rewritten): Plugin {
+  const sources = [...files.keys()].filter((path) => posix.extname(path) in LOADERS);
+  const rewrite = async (path: string, source: string, loader: Loader) => {
+    if (!rewritten.has(path)) {
+      const namesFor: NamesFor = (pattern) =>
+        matchNames(pattern, path, sources, namesOf).filter((name) => resolveImport(files, path, name));
+      rewritten.set(path, await rewriteComputedImports(source, { path, loader, namesFor }));
+    }
+    return rewritten.get(path);
+  };
   return {
     name: SOURCE_NAMESPACE,
     setup(build) {
@@ -87,23 +94,33 @@ export function inMemoryFiles(files: ReadonlyMap<string, string>): Plugin {
           loader: "js",
         }));
       }
-      build.onLoad({ filter: /.*/ }, ({ path, namespace }) => {
-        // Only a pattern leads to the disk.
-        if (namespace === "file") return { errors: [{ text: COMPUTED_IMPORT }] };
-        const source = namespace === SOURCE_NAMESPACE ? files.get(path) : undefined;
+      build.onLoad({ filter: /.*/, namespace: SOURCE_NAMESPACE }, async ({ path }) => {
+        const source = files.get(path);
         const loader = LOADERS[posix.extname(path)];
         if (source === undefined) return { errors: [{ text: explainUnresolved(path) }] };
         if (loader === undefined) {
           return { errors: [{ text: `A source ends in one of ${Object.keys(LOADERS).join(" ")}` }] };
         }
-        return {
-          contents: loader === "json" ? source : hideSourceMapComment(source),
-          loader,
-          resolveDir: NOWHERE,
-        };
+        if (loader === "json") return { contents: source, loader };
+        const plain = hideSourceMapComment(source);
+        try {
+          const given = await rewrite(path, plain, loader);
+          if (given === undefined) return { contents: plain, loader };
+          return { contents: withSourceMap(given), loader: "js" };
+        } catch (thrown) {
+          return { errors: explainUnreadable(path, thrown) };
+        }
       });
     },
   };
+}
+
+/** Of a source with a computed import. Rethrows what is no fault of the source. */
+function explainUnreadable(path: string, thrown: unknown): PartialMessage[] {
+  if (isBuildFailure(thrown)) return thrown.errors;
+  const location = { file: path, line: 1, column: 0 };
+  if (!(thrown instanceof SyntaxError || thrown instanceof RangeError)) throw thrown;
+  return [{ text: `The computed import() or require() in it cannot be found: ${thrown.message}`, location }];
 }
 
 function explainUnresolved(specifier: string): string {
@@ -128,4 +145,9 @@ function throwMissing(specifier: string, code: string): string {
 function hideSourceMapComment(source: string): string {
   if (!source.includes("sourceMappingURL")) return source;
   return `${source}\n//# sourceMappingURL=data:application/json,%7B%7D\n`;
+}
+
+function withSourceMap({ code, map }: RewrittenSource): string {
+  const encoded = Buffer.from(map).toString("base64");
+  return `${code}\n//# sourceMappingURL=data:application/json;base64,${encoded}\n`;
 }

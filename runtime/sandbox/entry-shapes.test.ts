@@ -30,6 +30,23 @@ function gives(name: string, source: string, expected: Json, options?: CallOptio
   test(name, async () => assert.deepEqual(resultOf(await call(source, options)), expected));
 }
 
+describe("computed imports", () => {
+  const source = `
+    export const told = async (run) => { try { return await run(); } catch (error) { return [error.code, error instanceof Error]; } };
+    export default async (name) => [
+      await told(() => import("./missing/" + name)), await told(() => import("node:" + name).then(({ sep }) => sep)),
+      await told(() => import(name + "s").then(({ sep }) => sep)), await told(() => require("../" + name)),
+    ];`;
+  const expected = [
+    ["ERR_MODULE_NOT_FOUND", true],
+    "/",
+    ["MODULE_NOT_FOUND", true],
+    ["MODULE_NOT_FOUND", true],
+  ];
+  gives("reject, throw or find a node: module where they are run", source, expected, { input: "path" });
+  gives("in a module that awaits", `await null; ${source}`, expected, { input: "path" });
+});
+
 describe("await at the top level", () => {
   gives(
     "of the entry and of what it imports, with timers and node: modules",

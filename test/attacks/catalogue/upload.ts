@@ -21,6 +21,10 @@ const failing: [string, string][] = [
     `import fs from "node:fs"; export default () => fs.readFileSync("/etc/passwd", "utf8");`,
   ],
   ["require of a file", `export default () => require("/etc/passwd");`],
+  [
+    "a computed import that climbs out",
+    `const end = ["w", "d"].join(""); export default () => import("${"../".repeat(3_000)}etc/pass" + end);`,
+  ],
 ];
 const refused: [string, string][] = [
   ["an import of a file by its absolute path", `import text from "/etc/passwd"; export default () => text;`],
