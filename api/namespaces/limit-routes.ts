@@ -2,11 +2,11 @@
 import {
   namespaceLimitsInput,
   namespaceLimitsOutput,
-  toWireCounts,
+  toWireCount,
   toWireNamespaceLimits,
   usageOutput,
 } from "../../core/contracts/namespace-limits.ts";
-import { COUNTED_LIMITS, NO_NAMESPACE_LIMITS } from "../../core/domain/namespace-limits.ts";
+import { type CountedLimit, MAX_COUNTED, NO_NAMESPACE_LIMITS } from "../../core/domain/namespace-limits.ts";
 import { formatDuration } from "../../core/duration.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
 import { countUsed, saveNamespaceLimits } from "../../core/store/namespace-limits.ts";
@@ -42,27 +42,30 @@ export const limitRoutes: Route[] = [
     path: "/v1/usage",
     operationId: "getUsage",
     summary: "Show the namespace's limits, and what of them is used",
+    description:
+      "It is counted no further than 100,000 tasks, functions and revisions: `exact` is false then.",
     access: "read",
     answers: { 200: { is: "Each limit.", schema: usageOutput } },
     async handle({ parts, owner }) {
       const { namespaceId, namespace } = owner;
       const limits = owner.limits ?? NO_NAMESPACE_LIMITS;
-      const counts = await Promise.all(
-        COUNTED_LIMITS.map(async (name) => [name, await countUsed(parts.store, namespaceId, name)] as const),
-      );
-      const counted = toWireCounts(
-        limits,
-        Object.fromEntries(counts) as Record<(typeof COUNTED_LIMITS)[number], number>,
-      );
-      return { status: 200, body: { namespace, ...counted, requests: describeRequests(parts, owner) } };
+      const count = async (name: CountedLimit) =>
+        toWireCount(limits[name], await countUsed(parts.store, namespaceId, name, MAX_COUNTED));
+      const [tasks, functions, codeBytes] = await Promise.all([
+        count("tasks"),
+        count("functions"),
+        count("codeBytes"),
+      ]);
+      const requests = describeRequests(parts, owner);
+      return { status: 200, body: { namespace, tasks, functions, codeBytes, requests } };
     },
   }),
 ];
 
 function describeRequests({ requestRates, clock }: ApiParts, owner: KeyOwner) {
   const rate = rateOf(owner);
-  if (!rate) return { limit: null, used: 0, resetsAt: null, per: null };
+  if (!rate) return { limit: null, used: 0, exact: true, resetsAt: null, per: null };
   const { used, nextInMs } = requestRates.look(owner.keyId, rate);
   const resetsAt = used === 0 ? null : new Date(clock.now().getTime() + nextInMs).toISOString();
-  return { limit: rate.limit, used, resetsAt, per: formatDuration(rate.perMs) };
+  return { limit: rate.limit, used, exact: true, resetsAt, per: formatDuration(rate.perMs) };
 }

@@ -1,6 +1,9 @@
 /** What an operator lets a namespace have, and what happens where it has come to that. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CountedLimit } from "../../core/domain/namespace-limits.ts";
+import { countUsed } from "../../core/store/namespace-limits.ts";
+import { findNamespace } from "../../core/store/namespaces.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
@@ -43,8 +46,8 @@ test("an operator sets limits, all of them; they are shown with what is used, an
   await tenant.call("PUT", "/v1/functions/greet", { body: { source: SOURCE } });
   const usage = await usageOf(tenant);
   assert.equal(usage.namespace, name);
-  assert.deepEqual(usage.tasks, { limit: 5, used: 1, resetsAt: null });
-  assert.deepEqual(usage.functions, { limit: null, used: 1, resetsAt: null });
+  assert.deepEqual(usage.tasks, { limit: 5, used: 1, exact: true, resetsAt: null });
+  assert.deepEqual(usage.functions, { limit: null, used: 1, exact: true, resetsAt: null });
   assert.ok(usage.codeBytes.limit === null && usage.codeBytes.used > 0);
   assert.deepEqual([usage.requests.limit, usage.requests.per], [100, "1m"]);
   assert.ok(usage.requests.used > 0 && Date.parse(usage.requests.resetsAt) > Date.now() - 60_000);
@@ -171,6 +174,24 @@ test("tasks: what adds none that may fire again needs no room", async () => {
   ];
   for (const body of refused) assertProblem(await post(tenant, body), 409, "limit_exceeded", ["tasks"]);
   assert.equal((await usageOf(tenant)).tasks.used, 2);
+});
+
+test("what is used is counted no further than so many things, and says so", async () => {
+  const { name, tenant } = await openTenant({});
+  for (const each of [TASK, { ...TASK, name: "second" }])
+    assert.equal((await post(tenant, each)).status, 201);
+  for (const fn of ["greet", "other"])
+    await tenant.call("PUT", `/v1/functions/${fn}`, { body: { source: SOURCE } });
+  const { id } = (await findNamespace(api.store, name))!;
+  const count = (what: CountedLimit, most: number) => countUsed(api.store, id, what, most);
+  for (const what of ["tasks", "functions"] as const) {
+    assert.deepEqual(await count(what, 1), { used: 1, isExact: false });
+    assert.deepEqual(await count(what, 2), { used: 2, isExact: true });
+  }
+  const { used } = (await usageOf(tenant)).codeBytes;
+  assert.deepEqual(await count("codeBytes", 2), { used, isExact: true });
+  const some = await count("codeBytes", 0);
+  assert.ok(!some.isExact && some.used > 0 && some.used < used);
 });
 
 test("functions and the bytes of their revisions: nothing is deployed beyond them, and what stands stays", async () => {

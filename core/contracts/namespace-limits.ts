@@ -1,6 +1,6 @@
 /** Limits of namespaces on the wire, and what of them is used. */
 import { z } from "zod";
-import { COUNTED_LIMITS, type CountedLimit, type NamespaceLimits } from "../domain/namespace-limits.ts";
+import { MAX_COUNTED, type NamespaceLimits } from "../domain/namespace-limits.ts";
 import { durationField, instantOutput, wholeNumberField } from "./common.ts";
 import { fieldGroup, toShown } from "./field-group.ts";
 
@@ -45,6 +45,9 @@ const used = (description: string) =>
     .object({
       limit: z.int().nullable().meta({ description: "Null: there is none." }),
       used: z.int(),
+      exact: z.boolean().meta({
+        description: `False: there is more. It is counted no further than ${MAX_COUNTED.toLocaleString("en-US")} things.`,
+      }),
       resetsAt: instantOutput
         .nullable()
         .meta({ description: "When there is more again by itself; null: never." }),
@@ -66,17 +69,20 @@ export const usageOutput = z
     examples: [
       {
         namespace: "billing",
-        tasks: { limit: 1_000, used: 12, resetsAt: null },
-        functions: { limit: 50, used: 3, resetsAt: null },
-        codeBytes: { limit: null, used: 52_480, resetsAt: null },
-        requests: { limit: 600, used: 41, resetsAt: "2026-11-23T20:46:06.388Z", per: "1m" },
+        tasks: { limit: 1_000, used: 12, exact: true, resetsAt: null },
+        functions: { limit: 50, used: 3, exact: true, resetsAt: null },
+        codeBytes: { limit: null, used: 52_480, exact: true, resetsAt: null },
+        requests: { limit: 600, used: 41, exact: true, resetsAt: "2026-11-23T20:46:06.388Z", per: "1m" },
       },
     ],
   });
 
-export type UsedCounts = Record<CountedLimit, number>;
+/** What is used, of as many things as were looked at; not exact: there is more. */
+export interface UsedCount {
+  used: number;
+  isExact: boolean;
+}
 
-export const toWireCounts = (limits: NamespaceLimits, counts: UsedCounts) =>
-  Object.fromEntries(
-    COUNTED_LIMITS.map((name) => [name, { limit: limits[name], used: counts[name], resetsAt: null }]),
-  ) as Record<CountedLimit, { limit: number | null; used: number; resetsAt: null }>;
+export const toWireCount = (limit: number | null, { used, isExact }: UsedCount) => ({
+  ...{ limit, used, exact: isExact, resetsAt: null },
+});

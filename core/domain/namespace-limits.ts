@@ -19,3 +19,5 @@ export const NO_NAMESPACE_LIMITS: NamespaceLimits = {
 /** The limits that count what there is. */
 export const COUNTED_LIMITS = ["tasks", "functions", "codeBytes"] as const;
 export type CountedLimit = (typeof COUNTED_LIMITS)[number];
+/** No more things than these are looked at to show what is used. */
+export const MAX_COUNTED = 100_000;

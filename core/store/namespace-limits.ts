@@ -1,4 +1,5 @@
 /** Limits of namespaces: set, and counted where one is set. Who has none pays nothing. */
+import type { UsedCount } from "../contracts/namespace-limits.ts";
 import type { CountedLimit, NamespaceLimits } from "../domain/namespace-limits.ts";
 import { BellhopError } from "../errors.ts";
 import type { QueryScope } from "./database.ts";
@@ -19,16 +20,20 @@ export async function saveNamespaceLimits(
   return rows[0];
 }
 
-/** $1 is the namespace. Of things it looks at $2 at most: whoever is at the limit has no more. Bytes are summed whole. */
+/**
+ * $1 is the namespace. At $2 things at most it looks, of each state: whoever is at a limit has no more, and a revision has
+ * more bytes than one.
+ */
 const COUNTS: Record<CountedLimit, string> = {
-  tasks: `SELECT count(*) AS used FROM (
+  tasks: `SELECT count(*) AS used, count(*) AS looked FROM (
     (SELECT FROM tasks WHERE namespace_id = $1 AND state = 'active' LIMIT $2)
     UNION ALL (SELECT FROM tasks WHERE namespace_id = $1 AND state = 'paused' LIMIT $2)) AS t`,
-  functions: `SELECT count(*) AS used FROM (
+  functions: `SELECT count(*) AS used, count(*) AS looked FROM (
     SELECT FROM functions WHERE namespace_id = $1 AND removed_at IS NULL LIMIT $2) AS f`,
-  codeBytes: `SELECT coalesce(sum(pg_column_size(r.files) + pg_column_size(r.code) + pg_column_size(r.source_map)), 0) AS used
+  codeBytes: `SELECT coalesce(sum(bytes), 0) AS used, count(*) AS looked FROM (
+    SELECT pg_column_size(r.files) + pg_column_size(r.code) + pg_column_size(r.source_map) AS bytes
     FROM functions f JOIN function_revisions r ON r.function_id = f.id
-    WHERE f.namespace_id = $1 AND f.removed_at IS NULL AND $2::bigint IS NOT NULL`,
+    WHERE f.namespace_id = $1 AND f.removed_at IS NULL LIMIT $2) AS r`,
 };
 
 const WHAT: Record<CountedLimit, string> = {
@@ -44,15 +49,17 @@ const REMEDY: Record<CountedLimit, string> = {
   codeBytes: "remove a function",
 };
 
-/** How much there is. Things are counted no further than `most`. */
+/** How much there is; no further than `most` things are looked at. */
 export async function countUsed(
   { pool }: QueryScope,
   namespaceId: string,
   name: CountedLimit,
-  most = Number.MAX_SAFE_INTEGER,
-): Promise<number> {
-  const { rows } = await pool.query<{ used: string }>(COUNTS[name], [namespaceId, most]);
-  return Number(rows[0]!.used);
+  most: number,
+): Promise<UsedCount> {
+  const { rows } = await pool.query<{ used: string; looked: string }>(COUNTS[name], [namespaceId, most + 1]);
+  const [used, looked] = [Number(rows[0]!.used), Number(rows[0]!.looked)];
+  if (looked <= most) return { used, isExact: true };
+  return { used: name === "codeBytes" ? used : most, isExact: false };
 }
 
 /** How many more there may be; undefined: as many as anybody likes. */
@@ -64,7 +71,8 @@ export async function findRoom(
 ): Promise<number | undefined> {
   const limit = limits?.[name] ?? null;
   if (limit === null) return undefined;
-  return limit - (await countUsed(scope, namespaceId, name, limit + 1));
+  const { used, isExact } = await countUsed(scope, namespaceId, name, limit);
+  return isExact ? limit - used : -1;
 }
 
 /** 409 where there is no room for `more`; with 0, once it was made and may be taken back. */

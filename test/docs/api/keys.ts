@@ -4,6 +4,7 @@ import { REMEMBER_MS } from "../../../api/auth/keyring.ts";
 import { readSettings } from "../../../core/config/settings.ts";
 import { MAX_KEY_FUNCTIONS, MAX_KEY_NAME_CHARS, MAX_OVERLAP_MS } from "../../../core/contracts/key.ts";
 import { MAX_AUDITED_CHARS } from "../../../core/domain/audit.ts";
+import { MAX_COUNTED } from "../../../core/domain/namespace-limits.ts";
 import { MAX_KEYS } from "../../../core/store/manage-keys.ts";
 import { MAX_NAMESPACES } from "../../../core/store/namespaces.ts";
 import { held, n, type Statement } from "./statement.ts";
@@ -22,6 +23,11 @@ export const KEYS: Statement[] = [
     says: "They hold within a second, and take nothing away",
     holds: () => assert.ok(REMEMBER_MS <= 1_000),
     heldBy: [[LIMITS_TEST, "an operator sets limits, all of them"]],
+  },
+  {
+    says: "It is counted no further than 100,000 tasks, functions and revisions",
+    holds: () => assert.equal(MAX_COUNTED, 100_000),
+    heldBy: [[LIMITS_TEST, "what is used is counted no further than so many things, and says so"]],
   },
   held("Beyond them a request is a 409 limit_exceeded, whose errors name the limit", [
     LIMITS_TEST,
