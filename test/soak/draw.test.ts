@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { drawPicture } from "./draw.ts";
 
 const PICTURE = {
-  title: "Resident memory",
+  title: "Memory of processes",
   subtitle: "a <load>",
   unit: "MB",
   curves: [

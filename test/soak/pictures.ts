@@ -31,7 +31,7 @@ const TIME = { share: 1, least: 25 };
 
 export const PICTURES: readonly PictureKind[] = [
   {
-    ...{ file: "memory", title: "Resident memory", unit: "MB" },
+    ...{ file: "memory", title: "Memory of processes", unit: "MB" },
     figures: [
       ...ofRoles("memory", MEMORY),
       { name: "executors memory", label: "executors", allowed: { ...MEMORY, least: 30 } },

@@ -80,18 +80,24 @@ async function readDatabase({ db }: BenchSystem): Promise<Record<string, number>
 function readProcess(name: string, pid: number): Record<string, number> {
   const started = descendantsOf(pid);
   return {
-    [`${name} memory`]: residentMegabytes(pid),
+    [`${name} memory`]: ownMegabytes(pid),
     [`${name} descriptors`]: countDescriptors(pid),
     ...(name === "worker"
-      ? { "executors memory": started.reduce((sum, child) => sum + residentMegabytes(child), 0) }
+      ? { "executors memory": started.reduce((sum, child) => sum + ownMegabytes(child), 0) }
       : {}),
   };
 }
 
-function residentMegabytes(pid: number): number {
+/**
+ * What a process has taken for itself, in memory or swapped out. Its files' pages are left out: the kernel drops them when
+ * it likes, and reads them again when they are asked for, so that they seem to grow.
+ */
+function ownMegabytes(pid: number): number {
   try {
-    const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-    return (Number(kilobytes ?? 0) * 1_024) / MEGABYTE;
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const kilobytes = (name: string) =>
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0);
+    return ((kilobytes("RssAnon") + kilobytes("VmSwap")) * 1_024) / MEGABYTE;
   } catch {
     return 0;
   }
