@@ -85,10 +85,10 @@ describe("the redactor", () => {
 
   test("a text that is made to be slow to search is given up as a whole, soon", () => {
     const { text } = of({ A: "a".repeat(30_000) });
-    const startedMs = performance.now();
+    const before = process.cpuUsage();
     const redacted = text(`${"a".repeat(29_999)}b`.repeat(30));
     assert.match(redacted, /could not be searched/);
-    assert.ok(performance.now() - startedMs < 2_000);
+    assert.ok(process.cpuUsage(before).user < 2_000_000);
   });
 
   test("there is none where nothing is to hide", () => {
