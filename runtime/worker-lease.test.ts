@@ -42,6 +42,8 @@ function createFreezingClock(): Clock & { freeze(ms: number): void } {
   };
 }
 
+/** Longer than a busy machine keeps a worker from its heartbeats, which come three times as often. */
+const LEASE_MS = 3_000;
 const NO_ANSWER: CallAnswer = {
   refused: (reason) => assert.fail(reason),
   accepted() {},
@@ -60,7 +62,7 @@ const expireLeases = () => sql`UPDATE workers SET lease_until = now() - interval
 async function outliveLease(workerId: string, runId: string): Promise<void> {
   const { startedAt } = (await findRun(store, namespaceId, runId))!;
   const leaseUntil = async () => (await workerRow(workerId))!.leaseUntil;
-  await until(async () => (Number(await leaseUntil()) > Number(startedAt) + 1_200 ? true : undefined));
+  await until(async () => (Number(await leaseUntil()) > Number(startedAt) + 2 * LEASE_MS ? true : undefined));
   for (let beats = 0; beats < 2; beats += 1) {
     const before = await leaseUntil();
     await until(async () => ((await leaseUntil()) > before ? true : undefined));
@@ -76,7 +78,7 @@ test("a run whose claim is not answered yet is not given back: it would run twic
       begun.add(id);
       return succeeded(null);
     },
-    { leaseMs: 600, store: withheld.store },
+    { leaseMs: LEASE_MS, store: withheld.store },
   );
   const runId = await queueRun(store, namespaceId);
   await ring(worker, runId);
@@ -116,7 +118,7 @@ test("a call whose permit is being reserved is not given back: its caller has ha
       return succeeded("done");
     },
     {
-      ...{ leaseMs: 600, store: withheld.store },
+      ...{ leaseMs: LEASE_MS, store: withheld.store },
       serveDirect: (opened) => {
         directCalls = opened;
       },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { randomBytes, randomInt, randomUUID } from "node:crypto";
 import { test } from "node:test";
+import { drawSeed } from "../../test/support/properties.ts";
+import { createRandom } from "../../test/support/random.ts";
 import { findAuthorLine, kindOf, MAX_GROUP_MESSAGE_CHARS, normaliseMessage } from "./error-groups.ts";
 
 const stackOf = (...frames: string[]) => frames.map((frame) => `at ${frame}`).join("\n");
@@ -39,20 +40,26 @@ const WORDS = [
   '"',
   "<n>",
 ];
+const random = createRandom(drawSeed());
+const { pick } = random;
+const bytes = (count: number) => Buffer.from(Array.from({ length: count }, () => random.whole(0, 255)));
+const uuid = () =>
+  bytes(16)
+    .toString("hex")
+    .replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 const VARYING: (() => string)[] = [
-  () => String(randomInt(1_000_000)),
-  () => `${randomInt(100)}.${randomInt(100)}`,
-  () => randomUUID(),
-  () => `0x${randomBytes(4).toString("hex")}`,
-  () => `"${randomBytes(6).toString("base64url")}"`,
-  () => `req_1a${randomBytes(8).toString("hex")}`,
+  () => String(random.whole(0, 999_999)),
+  () => `${random.whole(0, 99)}.${random.whole(0, 99)}`,
+  uuid,
+  () => `0x${bytes(4).toString("hex")}`,
+  () => `"${bytes(6).toString("base64url")}"`,
+  () => `req_1a${bytes(8).toString("hex")}`,
 ];
-const pick = <T>(list: readonly T[]): T => list[randomInt(list.length)]!;
 
 test("of any message: the same with other numbers, ids and texts; stable; normal once it is", () => {
   for (let left = 2_000; left > 0; left -= 1) {
-    const shape = Array.from({ length: randomInt(1, 12) }, () =>
-      randomInt(3) === 0 ? pick(VARYING) : pick(WORDS.filter((word) => !/["']$/.test(word))),
+    const shape = Array.from({ length: random.whole(1, 11) }, () =>
+      random.whole(0, 2) === 0 ? pick(VARYING) : pick(WORDS.filter((word) => !/["']$/.test(word))),
     );
     const write = () => shape.map((part) => (typeof part === "string" ? part : part())).join(" ");
     const [one, other] = [write(), write()];

@@ -27,21 +27,21 @@ async function listWorkers() {
 
 test("a heartbeat makes the row, and makes the lease new from now on", async () => {
   const worker = facts();
-  await renewLease(db, worker, 5_000, false);
+  await renewLease(db, worker, 60_000, false);
   const [first] = await listWorkers();
   assert.deepEqual([first?.id, first?.slots, first?.draining], [worker.id, 7, false]);
-  assert.ok(first!.leftMs > 4_000 && first!.leftMs <= 5_000, String(first!.leftMs));
-  await renewLease(db, worker, 60_000, true);
+  assert.ok(first!.leftMs > 30_000 && first!.leftMs <= 60_000, String(first!.leftMs));
+  await renewLease(db, worker, 600_000, true);
   const [second, ...others] = await listWorkers();
   assert.deepEqual(others, []);
   assert.equal(second?.draining, true);
-  assert.ok(second.leftMs > 59_000 && second.leftMs <= 60_000, String(second.leftMs));
+  assert.ok(second.leftMs > 500_000 && second.leftMs <= 600_000, String(second.leftMs));
 });
 
 test("who drains does not come back: a word that was overtaken changes nothing", async () => {
   const worker = facts();
   await renewLease(db, worker, 5_000, true);
-  await renewLease(db, worker, 5_000, false);
+  await renewLease(db, worker, 60_000, false);
   assert.equal((await listWorkers())[0]?.draining, true);
 });
 

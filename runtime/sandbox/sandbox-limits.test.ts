@@ -47,7 +47,7 @@ describe("a run's limits", () => {
     }`;
     assert.equal(resultOf(await call(source, { reuse: false, wallMs: 20_000 })), "left");
     const digest = `export default async () => (await crypto.subtle.digest("SHA-256", new Uint8Array(8))).byteLength`;
-    assert.equal(resultOf(await call(digest)), 32);
+    assert.equal(resultOf(await call(digest, { wallMs: 30_000 })), 32);
   });
 
   test("memory is told in the author's megabytes", async (t) => {
@@ -175,7 +175,7 @@ describe("many short runs", () => {
   });
 
   test("beside one that does not stop: the others of its isolate run elsewhere", async (t) => {
-    const { begin } = startSandboxFor(t);
+    const { begin } = startSandboxFor(t, { killGraceMs: 30_000 });
     const source = "export default (input) => { if (input === 150) for (;;); return input; }";
     const calls = await Promise.all(
       Array.from({ length: 300 }, (_, input) => begin(source, { input, revisionId: "trap", wallMs: 2_000 })),

@@ -5,7 +5,8 @@ import type { Attack, Expectation, LogLine } from "./attack.ts";
 const MEGABYTE = 1_048_576;
 /** Above the idle size of every process of the system together. */
 const MAX_GROWTH_MB = 400;
-const MAX_OVERTIME_MS = 1_000;
+/** What outlasts its time does so for good; a busy machine is late by a second or two. */
+const MAX_OVERTIME_MS = 5_000;
 const MAX_NEIGHBOUR_MS = 5_000;
 
 export type Outcome =

@@ -9,6 +9,13 @@ const DEFAULT_SEED = 1;
 /** Long before the runner's patience ends. */
 const TIME_LIMIT_MS = 30_000;
 
+/** For properties that draw by themselves (random.ts). */
+export function drawSeed(): number {
+  const { BELLHOP_TEST_SEED: seed } = process.env;
+  if (seed === undefined) return DEFAULT_SEED;
+  return seed === "random" ? Math.floor(Math.random() * 2 ** 32) : Number(seed);
+}
+
 export function propertySettings<T>(cases: number): Parameters<T> {
   const { BELLHOP_TEST_SEED: seed, BELLHOP_TEST_CASES: asked } = process.env;
   return {

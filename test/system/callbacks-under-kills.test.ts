@@ -53,7 +53,7 @@ describe("each end of a run", () => {
     });
     cluster = await startCluster({
       ...{ schedulers: 1, workers: 2 },
-      env: { WORKER_LEASE: "2s", WORKER_SLOTS: "40", WORKER_DRAIN: "0s" },
+      env: { WORKER_LEASE: "5s", WORKER_SLOTS: "40", WORKER_DRAIN: "0s" },
     });
     ({ api, apiProcess } = cluster);
     database = new pg.Client({ connectionString: cluster.databaseUrl });

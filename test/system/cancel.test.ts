@@ -14,8 +14,9 @@ const ROUNDS = 3;
 /** Of each worker. */
 const SLOTS = 6;
 /** What a cancel may take. The machine may be busy for a moment: the fastest of the rounds is held to it. */
-const WITHIN_MS = 1_000;
-const GRACE_MS = 2_000;
+/** A heartbeat would tell of it after minutes. */
+const WITHIN_MS = 3_000;
+const GRACE_MS = 5_000;
 
 /** Tells that it has begun, then waits for its signal and logs when it came. */
 const listening = (began: string) => `export default async (_input, ctx) => {

@@ -6,7 +6,7 @@ import { runRole } from "../../core/role.ts";
 const limits = {
   ...EDGE_LIMITS,
   server: { ...EDGE_LIMITS.server, headersTimeout: 3_000, connectionsCheckingInterval: 500 },
-  body: { ...EDGE_LIMITS.body, graceMs: 5_000 },
+  body: { ...EDGE_LIMITS.body, graceMs: 10_000 },
   duplex: { ...EDGE_LIMITS.duplex, graceMs: 15_000 },
   response: { ...EDGE_LIMITS.response, graceMs: 3_000 },
   lineMs: 3_000,

@@ -13,6 +13,8 @@ import { describeLateness, latenessMs, listAllRuns } from "./runs.ts";
 export const PARTITIONS = 4;
 /** A session, a rejoin on a slow machine, and some more. */
 export const HEAL_MS = 60_000;
+/** Of a role, while Kafka is away and comes back, however long that takes a busy machine. */
+export const MAX_WARNINGS = 20;
 
 export interface System {
   cluster: Cluster;
@@ -147,5 +149,5 @@ export async function runThrough(system: System, t: TestContext, what: string): 
   const runs = await whenDone(system, tasks);
   t.diagnostic(`${what}: ${describeLateness(runs)}`);
   const late = latenessMs(runs);
-  assert.ok(late[Math.floor(late.length / 2)]! < 500, describeLateness(runs));
+  assert.ok(late[Math.floor(late.length / 2)]! < 1_500, describeLateness(runs));
 }

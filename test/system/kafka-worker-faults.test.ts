@@ -8,6 +8,7 @@ import {
   assertHeard,
   countWarnings,
   HEAL_MS,
+  MAX_WARNINGS,
   markLogs,
   PARTITIONS,
   postTask,
@@ -73,6 +74,6 @@ describe("a worker and its topics, on a broker that stands", { skip }, () => {
     await assertHeard(system);
     const warnings = countWarnings(roles, since);
     t.diagnostic(`consumers lost: ${(await readLost(worker)) - lost}; lines of each role: ${warnings}`);
-    for (const count of warnings) assert.ok(count <= 8, `${warnings} lines`);
+    for (const count of warnings) assert.ok(count <= MAX_WARNINGS, `${warnings} lines`);
   });
 });

@@ -73,12 +73,15 @@ describe("keys under load", () => {
       );
   }
 
-  /** What was asked later than a second after the end of a key was refused, everywhere. */
+  /**
+   * What was asked a while after the end of a key was refused, everywhere. The second that is promised is held by the clock
+   * of api/auth/keyring.test.ts; here an API may stand still for a moment while it answers.
+   */
   async function assertEnded(callers: Caller[], endedAtMs: number): Promise<void> {
     for (const caller of callers) {
       const calls = await caller.stop();
       for (const { status, beganAtMs } of calls) {
-        if (beganAtMs > endedAtMs + 1_000) assert.equal(status, 401);
+        if (beganAtMs > endedAtMs + 2_000) assert.equal(status, 401);
         assert.ok(status === 200 || status === 401, `${status}`);
       }
     }

@@ -7,7 +7,6 @@ import { type Cluster, readSample, startCluster } from "./cluster.ts";
 import { eventually, type WireRun } from "./runs.ts";
 
 const LATER = { status: 202, headers: { "Bellhop-Complete": "later" } };
-const LEASE_MS = 1_000;
 
 let sink: HttpSink;
 let cluster: Cluster;
@@ -16,7 +15,7 @@ before(async () => {
   sink = await createHttpSink();
   cluster = await startCluster({
     ...{ schedulers: 1, workers: 0 },
-    env: { WORKER_LEASE: `${LEASE_MS}ms`, BELLHOP_SECRETS_KEY: randomBytes(32).toString("hex") },
+    env: { BELLHOP_SECRETS_KEY: randomBytes(32).toString("hex") },
   });
 });
 after(async () => {
@@ -28,7 +27,8 @@ beforeEach(() => {
 });
 
 /** One with a single slot: a run that held it would keep the next one from running. */
-const startWorker = () => cluster.startWorker({ WORKER_SLOTS: "1", BELLHOP_PUBLIC_URL: cluster.api.url });
+const startWorker = (env: Record<string, string> = {}) =>
+  cluster.startWorker({ WORKER_SLOTS: "1", BELLHOP_PUBLIC_URL: cluster.api.url, ...env });
 
 interface Begun {
   runId: string;
@@ -120,7 +120,7 @@ test("without a word in time the attempt fails, and a heartbeat puts that off", 
   await startWorker();
   const retry = { maxAttempts: 1 };
   const [silent, beating] = [
-    await runTask({ timeout: "1s", retry }),
+    await runTask({ timeout: "5s", retry }),
     await runTask({ timeout: "1h", retry }),
   ];
   const { completeBy } = await whenDeferred(beating);
@@ -145,7 +145,8 @@ test("a cancel ends what waits at once, and its server hears of it when it calls
 
 test("a worker that dies before it has recorded the answer leaves a run that is tried again", async () => {
   for (const worker of cluster.workers.splice(0)) await worker.stop();
-  const worker = await startWorker();
+  // It is to be missed soon.
+  const worker = await startWorker({ WORKER_LEASE: "1s" });
   const run = await runTask({ timeout: "1h", retry: { backoff: { initial: "1ms", jitter: false } } });
   sink.reply = async () => {
     worker.signal("SIGKILL");

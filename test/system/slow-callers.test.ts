@@ -178,7 +178,7 @@ describe("strangers who are slow", () => {
 
   test("two hundred calls of a function that takes long leave slots to others", PATIENCE, async () => {
     await deploy("sleeper", "export default { fetch: () => new Promise(() => {}) };", {
-      limits: { wallMs: 10_000 },
+      limits: { wallMs: 20_000 },
     });
     const answers = Array.from({ length: CALLERS }, () => at("/sleeper"));
     await until(async () => ((await runsOf("sleeper")).length === SHARES ? true : undefined));

@@ -33,7 +33,8 @@ describe("roles whose clock is half an hour ahead, and then half an hour behind"
 
   it("fire each instant at its time, and miss none", async () => {
     const schedule = { every: "1s", maxRuns: 8 };
-    const task = { type: "http", url: sink.url, overlap: "allow", schedule };
+    // A scheduler that comes too late makes up for what it missed.
+    const task = { type: "http", url: sink.url, overlap: "allow", catchUp: { policy: "all" }, schedule };
     const beganMs = Date.now();
     const { id } = await cluster.api.call<{ id: string }>("POST", "/v1/tasks", task);
     const readRuns = () => listAllRuns(cluster.api, `/v1/tasks/${id}/runs`);

@@ -13,7 +13,10 @@ import { ProcessTree } from "../process-tree.ts";
 import type { Trick } from "./tricks.ts";
 
 const FAKE = fileURLToPath(new URL("fake-executor.ts", import.meta.url));
+/** Of what is to be stopped. */
 const WALL_MS = 400;
+/** Of what is to be answered, beside whatever is going on. */
+const ANSWER_WALL_MS = 10_000;
 
 export interface Forgery {
   /** What it tries. */
@@ -95,7 +98,8 @@ export class Forge {
     const idleBytes = this.#tree.watch();
     const lines: LogLine[] = [];
     const startedAt = performance.now();
-    const attack = call(pool, "own", trick, lines);
+    const wallMs = expect.includes("answered") ? ANSWER_WALL_MS : WALL_MS;
+    const attack = call(pool, "own", trick, wallMs, lines);
     const during = await visit(pool, "other", faults);
     const attempt = await attack;
     const tookMs = performance.now() - startedAt;
@@ -107,7 +111,7 @@ export class Forge {
       lines: lines.map(({ level, message }) => ({ level, message })),
       said: JSON.stringify([attempt, lines]),
       tookMs,
-      wallMs: WALL_MS,
+      wallMs,
       growthBytes: process.platform === "linux" ? growthBytes : undefined,
       neighbours: { worstMs: Math.max(during, ...after), faults },
       accidents: accidents(attempt, lines),
@@ -142,6 +146,7 @@ function call(
   pool: ExecutorPool,
   namespaceId: string,
   input: Json,
+  wallMs: number,
   lines: LogLine[] = [],
 ): Promise<AttemptOutcome> {
   const { concurrency: _, ...limits } = DEFAULT_FUNCTION_LIMITS;
@@ -156,7 +161,7 @@ function call(
       scheduledFor: new Date(0),
       deadlineAt: new Date(0),
       env: {},
-      limits: { ...limits, wallMs: WALL_MS },
+      limits: { ...limits, wallMs },
       reuse: true,
       trigger: "invoke",
       traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -168,7 +173,7 @@ function call(
 /** How long a neighbour took. */
 async function visit(pool: ExecutorPool, namespaceId: string, faults: string[]): Promise<number> {
   const startedAt = performance.now();
-  const attempt = await call(pool, namespaceId, 41);
+  const attempt = await call(pool, namespaceId, 41, ANSWER_WALL_MS);
   if (attempt.kind !== "succeeded" || attempt.result !== 42) {
     faults.push(`the neighbour in ${namespaceId} got ${JSON.stringify(attempt)}`);
   }
