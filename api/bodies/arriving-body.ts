@@ -36,8 +36,8 @@ export class ArrivingBody implements BodySource {
   /** It came too slowly. */
   #fault: BellhopError | undefined;
   #onFault = (_fault: BellhopError) => {};
-  readonly #kept: Uint8Array[] = [];
-  /** Of several who ask at once, or of one who asked and turned away, all get the same. */
+  readonly #kept: (Uint8Array | ReturnType<BodySource["read"]>)[] = [];
+  /** Of several who ask at once all get the same. */
   #reading: Promise<Uint8Array | undefined> | undefined;
 
   constructor(body: ReadableStream<Uint8Array>, edge: Edge) {
@@ -84,9 +84,11 @@ export class ArrivingBody implements BodySource {
     });
   }
 
-  /** Puts back what was read, to be read first. */
-  unread(chunks: Uint8Array[]): void {
-    this.#kept.unshift(...chunks);
+  /** Puts back what was read, to be read first; then what `reading` brings, whose reader has turned away. */
+  unread(chunks: Uint8Array[], reading?: ReturnType<BodySource["read"]>): void {
+    // Whoever reads it hears of a failure.
+    reading?.catch(() => {});
+    this.#kept.unshift(...chunks, ...(reading ? [reading] : []));
   }
 
   /** What else flows for this body's sake: a response that goes out meanwhile. */

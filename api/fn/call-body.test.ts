@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import type { BodySource } from "../bodies/arriving-body.ts";
 import { createEdge, EDGE_LIMITS, type EdgeLimits } from "../edge/edge.ts";
-import { AWAITED_BYTES, type CallBody, FIRST_PART_BYTES, receiveCallBody } from "./call-body.ts";
+import { AWAITED_BYTES, type CallBody, FIRST_BYTES_WAIT_MS, FIRST_PART_BYTES, receiveCallBody } from "./call-body.ts";
 
 const claimant = { namespaceId: "n", functionId: "f" };
 
@@ -33,6 +33,7 @@ function send(announced: number | undefined, limits: Partial<EdgeLimits> = {}) {
     ...{ clock, edge, received, slow: () => slow },
     send: (bytes: number) => controller.enqueue(new Uint8Array(bytes).fill(97)),
     end: () => controller.close(),
+    breakOff: () => controller.error(new Error("broken")),
     isHandedOver: () => handedOver !== undefined,
   };
 }
@@ -44,6 +45,30 @@ async function readAll(source: BodySource): Promise<number> {
 }
 
 describe("a call's body", () => {
+  test("of unknown length loses nothing that comes between its first bytes and its reader", async () => {
+    const call = send(undefined);
+    call.send(1);
+    await call.clock.advance(FIRST_BYTES_WAIT_MS);
+    const { body } = await call.received;
+    // Its reader waits for a worker meanwhile.
+    call.send(2);
+    await new Promise(setImmediate);
+    call.send(3);
+    call.end();
+    assert.equal(await readAll(body!), 6);
+  });
+
+  test("of unknown length that breaks off before its reader comes tells that reader", async () => {
+    const call = send(undefined);
+    call.send(1);
+    await call.clock.advance(FIRST_BYTES_WAIT_MS);
+    const { body } = await call.received;
+    call.breakOff();
+    await new Promise(setImmediate);
+    assert.equal((await body!.read())?.byteLength, 1);
+    await assert.rejects(body!.read(), { code: "bad_request" });
+  });
+
   test("that is long is handed over with its first part, and not before", async () => {
     const call = send(1_000_000);
     call.send(60_000);

@@ -76,10 +76,13 @@ async function receiveFirstPart(
   let bytes = 0;
   const moment = Promise.withResolvers<"enough">();
   let forget: (() => void) | undefined;
+  let underWay: ReturnType<BodySource["read"]> | undefined;
   try {
     while (bytes < FIRST_PART_BYTES) {
-      const chunk = await Promise.race([arriving.read(), moment.promise]);
+      underWay = arriving.read();
+      const chunk = await Promise.race([underWay, moment.promise]);
       if (chunk === "enough") break;
+      underWay = undefined;
       if (!chunk) return toCallBody(head, Buffer.concat(chunks), held);
       bytes += chunk.byteLength;
       held.add(chunk.byteLength);
@@ -93,6 +96,6 @@ async function receiveFirstPart(
   } finally {
     forget?.();
   }
-  arriving.unread(chunks);
+  arriving.unread(chunks, underWay);
   return { sent: head, body: arriving, arriving, held };
 }
