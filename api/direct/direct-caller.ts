@@ -16,9 +16,10 @@ export interface CallEvents extends Omit<LinkEvents, "onRefused" | "onLost"> {
   isGone?(): boolean;
   /**
    * The call as it would be made now, or why no worker is to have it any more: asked before it is offered again, since
-   * whoever has waited may not call by then. Without it, it stays as it was. Never rejects.
+   * whoever has waited may not call by then. "later": that cannot be told now, and it waits on. Without it, it stays as
+   * it was. Never rejects.
    */
-  renew?(): Promise<DirectCall | NoneReason>;
+  renew?(): Promise<DirectCall | NoneReason | "later">;
   /** How many calls of its function run at once; undefined: as many as come. Workers for more would not help it. */
   mostAtOnce?(): number | undefined;
   /** The last word: its worker is lost, and this is how the run is recorded. */

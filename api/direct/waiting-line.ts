@@ -58,7 +58,7 @@ export function createWaitingLine(
   let arrivals = 0;
   let isArmed = false;
 
-  const nowMs = () => clock.now().getTime();
+  const nowMs = () => clock.steadyMs();
   const isGone = ({ events }: Waiting) => events.isGone?.() === true;
   const isLate = ({ deadlineMs, reason }: Waiting) => nowMs() >= deadlineMs[reason]!;
 
@@ -127,9 +127,10 @@ export function createWaitingLine(
     }
   }
 
-  function offerAgain(waiting: Waiting, now: DirectCall | NoneReason): void {
+  function offerAgain(waiting: Waiting, now: DirectCall | NoneReason | "later"): void {
     release(waiting);
     if (isGone(waiting) || isLate(waiting)) giveUp(waiting);
+    else if (now === "later") wait(waiting, waiting.reason);
     else if (typeof now === "string") waiting.events.onNone(now);
     else {
       waiting.call = now;

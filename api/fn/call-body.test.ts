@@ -3,7 +3,13 @@ import { describe, test } from "node:test";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import type { BodySource } from "../bodies/arriving-body.ts";
 import { createEdge, EDGE_LIMITS, type EdgeLimits } from "../edge/edge.ts";
-import { AWAITED_BYTES, type CallBody, FIRST_BYTES_WAIT_MS, FIRST_PART_BYTES, receiveCallBody } from "./call-body.ts";
+import {
+  AWAITED_BYTES,
+  type CallBody,
+  FIRST_BYTES_WAIT_MS,
+  FIRST_PART_BYTES,
+  receiveCallBody,
+} from "./call-body.ts";
 
 const claimant = { namespaceId: "n", functionId: "f" };
 

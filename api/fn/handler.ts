@@ -83,11 +83,16 @@ function askWorkers(
     renew: () =>
       findAgain().then(
         () => toWorkerCall(call, body),
-        () => "refused" as const,
+        (error: unknown) => (isRefusal(error) ? ("refused" as const) : ("later" as const)),
       ),
     mostAtOnce: () => call.fn.limits.concurrency,
   };
   return answerDirectly(asking, direct, body);
+}
+
+/** The function is not there any more, or not for this caller. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof BellhopError && error.status < 500;
 }
 
 /** As a worker is given it, by what is known of its function now. */

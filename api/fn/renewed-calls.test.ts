@@ -67,6 +67,25 @@ test("whoever may still call is handed to the worker that comes", async () => {
   assert.equal(handedOver.length, 1);
 });
 
+test("while the database does not tell who may call, who waits waits on", async (t) => {
+  const { wait, come, clock, handedOver, owner } = await open();
+  const { answer } = await wait(owner);
+  const asked = createRecording<string>("look-up");
+  const finding = t.mock.method(api.parts.keyring, "findOwner", async () => {
+    asked.add("owner");
+    throw Object.assign(new Error("the database is away"), { code: "57P01" });
+  });
+  come();
+  await asked.waitFor(() => true);
+  assert.deepEqual(handedOver, []);
+  finding.mock.restore();
+  await until(async () => {
+    await clock.advance(100);
+    return handedOver.length === 1 || undefined;
+  });
+  assert.equal((await answer).body, "hello");
+});
+
 test("a key that was revoked meanwhile opens nothing", async () => {
   const { wait, come, handedOver, owner } = await open();
   const caller = await api.newCaller(owner.namespaceId, ["invoke"]);
