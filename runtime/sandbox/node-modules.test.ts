@@ -38,6 +38,13 @@ describe("how they are found", () => {
      return [typeof process.getBuiltinModule("node:util").inspect, process.getBuiltinModule("left-pad") === undefined, code];`,
     ["function", true, ["MODULE_NOT_FOUND", "Cannot find module 'left-pad'"]],
   );
+  gives(
+    "what modules share among themselves is not found by any name",
+    `import { createRequire, isBuiltin } from "node:module";`,
+    `const tries = [() => process.getBuiltinModule("internal:services"), () => createRequire("file:///x")("internal:services"), () => require("internal:stubs")];
+     return [...tries.map((one) => { try { return typeof one(); } catch (error: any) { return error.code; } }), isBuiltin("internal:services"), isBuiltin("node:util")];`,
+    ["undefined", "MODULE_NOT_FOUND", "MODULE_NOT_FOUND", false, true],
+  );
   test("every name that Node exports can be imported; what is not there throws by its name", async () => {
     const names = builtinModules.filter((name) => name !== "process" && name !== "console");
     const exported = Object.fromEntries(
@@ -102,6 +109,28 @@ describe("process", () => {
      await immediate;
      return order;`,
     ["code", "tick", "timer", "immediate"],
+  );
+  test("env that is frozen, or watched, leaves the next run of the isolate as it was", async () => {
+    const source = `let calls = 0;
+      export default (what: string) => {
+        const named = process.env["NAMED"];
+        if (what === "watch") Object.defineProperty(process.env, "NAMED", { get() { calls += 1; throw new Error("seen"); }, configurable: true });
+        if (what === "freeze") Object.freeze(process.env);
+        return [named, calls];
+      }`;
+    const revisionId = "env-tricks";
+    for (const what of ["watch", "freeze", "last"])
+      assert.deepEqual(resultOf(await call(source, { input: what, revisionId, env: { NAMED: "value" } })), [
+        "value",
+        0,
+      ]);
+  });
+  gives(
+    "stdout ends as a stream does: with a last chunk, without one, with a callback",
+    "",
+    `const seen: string[] = []; process.stdout.end(); process.stdout.end(() => seen.push("ended")); process.stdout.end("last", () => seen.push("written"));
+     await new Promise((resolve) => setTimeout(resolve, 5)); return seen;`,
+    ["ended", "written"],
   );
   test("stdout and stderr are lines of the log", async () => {
     const { outcome, lines } = await begin(
@@ -235,7 +264,68 @@ describe("events, util, path, url and their like", () => {
   );
 });
 
+describe("timers that wait", () => {
+  gives(
+    "promisify(setTimeout), of the platform's and of node:timers, and setImmediate",
+    `import { promisify } from "node:util"; import timers from "node:timers";`,
+    `return await Promise.all([promisify(setTimeout)(1, "a"), promisify(timers.setTimeout)(1, "b"), promisify(setImmediate)("c"), promisify(timers.setImmediate)("d")]);`,
+    ["a", "b", "c", "d"],
+  );
+});
+
+describe("text that is an encoding's name", () => {
+  gives(
+    "is text where it is the only argument",
+    "",
+    `const made = Buffer.alloc(9); const length = made.write("base64url");
+     return [length, made.toString(), made.indexOf("base64url"), made.includes("base64url"), Buffer.alloc(9).fill("base64url").toString(), Buffer.alloc(3).write("YWJj", "base64url")];`,
+    [9, "base64url", 0, true, "base64url", 3],
+  );
+});
+
+describe("what callbacks get", () => {
+  gives(
+    "callbackify tells of a falsy rejection; AsyncResource.bind and traceCallback hand on this and every result",
+    `import util from "node:util"; import { AsyncResource } from "node:async_hooks"; import { tracingChannel } from "node:diagnostics_channel"; import path, { win32 } from "node:path";`,
+    `const falsy = await new Promise<any>((resolve) => util.callbackify(() => Promise.reject(0) as any)(resolve as any));
+     const bound = AsyncResource.bind(function (this: any) { return this.name; }).call({ name: "self" });
+     const traced = await new Promise<any>((resolve) => tracingChannel("t").traceCallback((done: any) => done.call({ name: "self" }, null, 1, 2), 0, {}, undefined,
+       function (this: any, ...results: any[]) { resolve([this.name, ...results]); }));
+     let windows; try { win32.join("a"); } catch (error: any) { windows = error.message; }
+     return [falsy.code, falsy.reason, bound, traced, windows];`,
+    [
+      "ERR_FALSY_VALUE_REJECTION",
+      0,
+      "self",
+      ["self", null, 1, 2],
+      "node:path.win32.join is not available in a function",
+    ],
+  );
+});
+
 describe("stream and zlib", () => {
+  gives(
+    "a stream that has ended or was destroyed ends its web stream",
+    `import { Readable } from "node:stream";`,
+    `const read = async (source: any) => { try { for await (const _ of Readable.toWeb(source) as any); return "ended"; } catch (error: any) { return error.code ?? error.message; } };
+     const [gone, broken, later] = [Readable.from(["x"]), Readable.from(["x"]), new Readable({ read() {} })];
+     gone.destroy(); broken.on("error", () => {}); broken.destroy(new Error("broken")); await new Promise((resolve) => setTimeout(resolve, 1));
+     setTimeout(() => later.destroy(), 1);
+     return [await read(gone), await read(broken), await read(later)];`,
+    ["ERR_STREAM_PREMATURE_CLOSE", "broken", "ERR_STREAM_PREMATURE_CLOSE"],
+  );
+  gives(
+    "a compressing stream is flushed bare, by a kind, with a callback, and closed",
+    `import zlib from "node:zlib";`,
+    `const made = zlib.createGzip(); const parts: Buffer[] = []; made.on("data", (part) => parts.push(part));
+     made.write("hello "); made.flush(); made.write("world"); made.flush(zlib.constants.Z_SYNC_FLUSH);
+     await new Promise<void>((resolve) => made.flush(resolve)); made.write("!");
+     await new Promise<void>((resolve) => made.flush(zlib.constants.Z_SYNC_FLUSH, resolve));
+     const early = parts.length > 1; made.end(); await new Promise((resolve) => made.once("end", resolve));
+     const other = zlib.createGzip({ level: undefined }); const closed = await new Promise((resolve) => other.close(() => resolve("closed")));
+     return [early, zlib.gunzipSync(Buffer.concat(parts)).toString(), closed];`,
+    [true, "hello world!", "closed"],
+  );
   gives(
     "pipelines, transforms, iteration, bridges to the platform's streams",
     `import { Readable, Transform, Writable, PassThrough } from "node:stream"; import { pipeline } from "node:stream/promises"; import { text } from "node:stream/consumers";`,

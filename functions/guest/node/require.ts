@@ -71,6 +71,8 @@ export const require = assign(
   { deno },
 );
 
+services.requireByName = require;
+
 function notFound(name: string): Error {
   const error = new NativeError(`Cannot find module '${name}'`) as Error & { code: string };
   error.code = "MODULE_NOT_FOUND";

@@ -2,7 +2,7 @@
 import type { LogLevel } from "../../../core/domain/log-level.ts";
 import { currentRun } from "../run/current-run.ts";
 import { log } from "../run/log.ts";
-import { create, keys } from "../run/primordials.ts";
+import { assign, create, deleteProperty, keys, tryDefineProperty } from "../run/primordials.ts";
 import { type Binder, setBinder } from "./context.ts";
 
 export interface NodeServices {
@@ -13,6 +13,8 @@ export interface NodeServices {
   setBinder(binder: Binder): void;
   /** Called at the beginning of each run. */
   onRun(hook: () => void): void;
+  /** What the author's code has as `require`. */
+  requireByName(name: unknown): unknown;
 }
 
 let given: Readonly<Record<string, string>> = create(null);
@@ -21,9 +23,14 @@ const hooks: (() => void)[] = [];
 
 function refill(target: Record<string, string>): void {
   const before = keys(target);
-  for (let i = 0; i < before.length; i++) delete target[before[i]!];
+  // Nothing is thrown, and nothing of the author's called, where the author has frozen it or put accessors into it.
+  for (let i = 0; i < before.length; i++) deleteProperty(target, before[i]!);
   const names = keys(given);
-  for (let i = 0; i < names.length; i++) target[names[i]!] = given[names[i]!]!;
+  for (let i = 0; i < names.length; i++) {
+    const value = given[names[i]!]!;
+    const property = assign(create(null), { value, writable: true, enumerable: true, configurable: true });
+    tryDefineProperty(target, names[i]!, property as PropertyDescriptor);
+  }
 }
 
 /** To be called before anything of the author's runs for it. */
@@ -42,7 +49,7 @@ export function processEnv(): Record<string, string> {
   return env;
 }
 
-export const services: NodeServices = {
+export const services: Omit<NodeServices, "requireByName"> & Partial<NodeServices> = {
   env: processEnv,
   log: (level, message) => log(currentRun, level, message),
   setBinder,

@@ -118,7 +118,10 @@ class AsyncResource {
   }
 
   bind<F extends AnyFunction>(callback: F, self?: unknown): F {
-    const bound = (...args: unknown[]) => this.runInAsyncScope(callback as never, self, ...args);
+    const resource = this;
+    const bound = function (this: unknown, ...args: unknown[]) {
+      return resource.runInAsyncScope(callback as never, self ?? this, ...args);
+    };
     return bound as unknown as F;
   }
 

@@ -83,14 +83,14 @@ replaceMethod(
 );
 Base.prototype["toLocaleString"] = Base.prototype["toString"]!;
 
-/** Methods whose last argument may be an encoding. */
+/** Methods whose last argument, but not their first, may be an encoding. */
 for (const name of ["write", "fill", "indexOf", "lastIndexOf", "includes"]) {
   replaceMethod(
     name,
     (before) =>
       function (...args) {
         const last = args.length - 1;
-        args[last] = forReading(args[last]);
+        if (last > 0) args[last] = forReading(args[last]);
         return before.apply(this, args);
       },
   );

@@ -132,14 +132,15 @@ class TracingChannel {
   }
   traceCallback(work: AnyFunction, position = -1, context: Context = {}, self?: unknown, ...args: unknown[]) {
     const callback = args.at(position) as AnyFunction;
-    const wrapped = (error: unknown, value: unknown) => {
-      if (error) this.#fail(context, error);
-      else context["result"] = value;
-      this.asyncStart.runStores(context, () => {
+    const channels = this;
+    const wrapped = function (this: unknown, error: unknown, ...results: unknown[]) {
+      if (error) channels.#fail(context, error);
+      else context["result"] = results[0];
+      channels.asyncStart.runStores(context, () => {
         try {
-          callback(error, value);
+          callback.call(this, error, ...results);
         } finally {
-          this.asyncEnd.publish(context);
+          channels.asyncEnd.publish(context);
         }
       });
     };

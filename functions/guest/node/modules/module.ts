@@ -1,7 +1,7 @@
 /** node:module, as far as bundles use it: `createRequire` finds node: modules. */
-declare const require: (name: string) => unknown;
+import services from "internal:services";
 
 export default {
-  createRequire: () => (name: string) => process.getBuiltinModule(name) ?? require(name),
+  createRequire: () => (name: string) => services.requireByName(name),
   isBuiltin: (name: string) => process.getBuiltinModule(name) !== undefined,
 };

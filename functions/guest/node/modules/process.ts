@@ -18,7 +18,14 @@ function outputTo(level: "info" | "error", fd: number) {
     if (typeof done === "function") queueMicrotask(() => done());
     return true;
   };
-  const stream = { fd, isTTY: false, writable: true, write, end: write };
+  const end = (chunk?: unknown, encoding?: unknown, callback?: unknown): void => {
+    const done = [chunk, encoding, callback].find((each) => typeof each === "function") as
+      | Listener
+      | undefined;
+    if (chunk != null && typeof chunk !== "function") write(chunk, undefined, done);
+    else if (done) queueMicrotask(() => done());
+  };
+  const stream = { fd, isTTY: false, writable: true, write, end };
   const ignore = () => stream;
   return Object.assign(stream, {
     on: ignore,
@@ -86,7 +93,7 @@ const process = {
   },
   getBuiltinModule(name: string): unknown {
     try {
-      return require(name);
+      return services.requireByName(name);
     } catch {
       return undefined;
     }

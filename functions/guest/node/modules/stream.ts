@@ -37,8 +37,11 @@ function readableToWeb(source: NodeReadable): ReadableStream<unknown> {
         );
         if ((controller.desiredSize ?? 0) <= 0) source.pause();
       });
-      source.once("end", () => controller.close());
-      source.once("error", (error) => controller.error(error));
+      // Knows of one that has ended, or was destroyed, before.
+      Stream.finished(source, { writable: false }, (error?: Error | null) => {
+        if (error) controller.error(error);
+        else controller.close();
+      });
       source.pause();
     },
     pull() {

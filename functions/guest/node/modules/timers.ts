@@ -54,13 +54,18 @@ function clear(timer: unknown): void {
   else clearGlobal(timer);
 }
 
+const promisifyCustom = Symbol.for("nodejs.util.promisify.custom");
+
+const setTimeout = (callback: Callback, delayMs?: number, ...args: unknown[]) =>
+  new Timeout(() => setGlobal(callback, delayMs, ...args));
+const setImmediate = (callback: Callback, ...args: unknown[]) =>
+  new Immediate(() => setGlobal(callback, 0, ...args));
+
 export default {
-  setTimeout: (callback: Callback, delayMs?: number, ...args: unknown[]) =>
-    new Timeout(() => setGlobal(callback, delayMs, ...args)),
+  setTimeout: Object.assign(setTimeout, { [promisifyCustom]: promises.setTimeout }),
   setInterval: (callback: Callback, delayMs?: number, ...args: unknown[]) =>
     new Timeout(() => setRepeating(callback, delayMs, ...args)),
-  setImmediate: (callback: Callback, ...args: unknown[]) =>
-    new Immediate(() => setGlobal(callback, 0, ...args)),
+  setImmediate: Object.assign(setImmediate, { [promisifyCustom]: promises.setImmediate }),
   clearTimeout: clear,
   clearInterval: clear,
   clearImmediate: clear,

@@ -4,6 +4,9 @@ import services from "internal:services";
 import types from "node:util/types";
 import { format, formatWithOptions, inspect, stripVTControlCharacters } from "node-inspect-extracted";
 
+declare const require: (name: string) => unknown;
+
+type Globals = { setImmediate?: unknown };
 type Callback = (error: unknown, value?: unknown) => void;
 type AnyFunction = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -15,7 +18,7 @@ function promisify(original: AnyFunction & { [custom]?: AnyFunction }): AnyFunct
       code: "ERR_INVALID_ARG_TYPE",
     });
   }
-  const own = original[custom];
+  const own = original[custom] ?? promisedTimer(original);
   if (own !== undefined) return Object.defineProperty(own, custom, { value: own, configurable: true });
   function promised(this: unknown, ...args: unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -28,14 +31,30 @@ function promisify(original: AnyFunction & { [custom]?: AnyFunction }): AnyFunct
 }
 promisify.custom = custom;
 
+/** The platform's timers take their callback first, and nothing of Node's can be hung on them. */
+function promisedTimer(original: AnyFunction): AnyFunction | undefined {
+  if (original !== globalThis.setTimeout && original !== (globalThis as Globals).setImmediate)
+    return undefined;
+  const timers = require("node:timers/promises") as Record<"setTimeout" | "setImmediate", AnyFunction>;
+  return original === globalThis.setTimeout ? timers.setTimeout : timers.setImmediate;
+}
+
+class FalsyRejection extends Error {
+  readonly code = "ERR_FALSY_VALUE_REJECTION";
+  readonly reason: unknown;
+  constructor(reason: unknown) {
+    super("Promise was rejected with falsy value");
+    this.reason = reason;
+  }
+}
+
 function callbackify(original: AnyFunction): AnyFunction {
   return function (this: unknown, ...args) {
     const callback = args.pop() as Callback;
     const settled = Promise.resolve(original.apply(this, args));
     settled.then(
       (value) => queueMicrotask(() => callback(null, value)),
-      (error) =>
-        queueMicrotask(() => callback(error ?? new Error("Promise was rejected with a falsy value"))),
+      (error) => queueMicrotask(() => callback(error || new FalsyRejection(error))),
     );
   };
 }
@@ -64,7 +83,6 @@ function isDeepStrictEqual(a: unknown, b: unknown): boolean {
   return comparisons().isDeepStrictEqual(a, b);
 }
 
-declare const require: (name: string) => unknown;
 const comparisons = () =>
   require("internal:comparisons") as { isDeepStrictEqual(a: unknown, b: unknown): boolean };
 

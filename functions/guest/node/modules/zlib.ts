@@ -116,8 +116,17 @@ function streamOf(make: Make) {
         callback(error ?? (isUnfinished() ? new Unfinished("unexpected end of file") : null)),
       );
     }
-    flush(callback: () => void) {
-      this.#push(new Uint8Array(0), Z_SYNC_FLUSH, callback);
+    flush(kind?: number | (() => void), callback?: () => void) {
+      const done = typeof kind === "function" ? kind : callback;
+      const flush = typeof kind === "number" ? kind : Z_SYNC_FLUSH;
+      this.#push(new Uint8Array(0), flush, (error) => {
+        if (error) this.destroy(error);
+        else done?.();
+      });
+    }
+    close(callback?: () => void) {
+      if (callback) this.once("close", callback);
+      this.destroy();
     }
     #push(chunk: Uint8Array, flush: number, callback: (error?: Error | null) => void) {
       this.#engine.push(chunk, flush);
@@ -126,14 +135,18 @@ function streamOf(make: Make) {
   };
 }
 
+/** What is undefined is not given: it would take the place of a default. */
+const given = (options: Options) =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+
 const deflate =
   (extra: object): Make =>
   (options) =>
-    new Deflate({ ...options, ...extra } as object) as unknown as Engine;
+    new Deflate({ ...given(options), ...extra } as object) as unknown as Engine;
 const inflate =
   (extra: object): Make =>
   (options) =>
-    new Inflate({ ...options, ...extra } as object) as unknown as Engine;
+    new Inflate({ ...given(options), ...extra } as object) as unknown as Engine;
 
 const makers: Record<string, Make> = {
   Deflate: deflate({}),
