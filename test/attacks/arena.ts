@@ -157,15 +157,18 @@ export class Arena {
     const over = new AbortController();
     const visits = this.#visitNeighbours(neighbours, over.signal);
     let course: Course;
+    let growthBytes: number;
+    let workerGrowthBytes: number;
     try {
       course = await this.#run(attack);
-    } finally {
       over.abort();
       await visits;
+      await this.#visitBoth(neighbours, "after it");
+    } finally {
+      over.abort();
+      growthBytes = this.#tree.unwatch() - idleBytes;
+      workerGrowthBytes = this.#worker.unwatch() - workerBytes;
     }
-    await this.#visitBoth(neighbours, "after it");
-    const growthBytes = this.#tree.unwatch() - idleBytes;
-    const workerGrowthBytes = this.#worker.unwatch() - workerBytes;
     const seen: Observation = {
       ...course,
       wallMs: attack.limits?.wallMs ?? DEFAULT_LIMITS.wallMs,

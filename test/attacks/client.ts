@@ -25,7 +25,12 @@ export class Client {
     const startedAt = performance.now();
     const response = await fetch(`${this.#url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.#key}`, "content-type": "application/json" },
+      headers: {
+        authorization: `Bearer ${this.#key}`,
+        "content-type": "application/json",
+        // One that is kept may be closed by the API in the moment in which it is used again.
+        connection: "close",
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();

@@ -1,6 +1,7 @@
 /** The roles as separate processes on one real Postgres and one real Kafka, and a client to talk to them. */
 
 import { randomBytes } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import { apiFeatures } from "../../api/features.ts";
 import { createAnswerCheck } from "../../api/testing/check-answer.ts";
 import { DEFAULT_SETTINGS } from "../../api/testing/default-settings.ts";
@@ -143,12 +144,20 @@ export function createClient(url: string, key: string): ApiClient {
     url,
     key,
     async call<T>(method: string, path: string, body?: unknown) {
-      const response = await fetch(`${url}${path}`, {
-        method,
-        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      const text = await response.text();
+      const send = () =>
+        fetch(`${url}${path}`, {
+          method,
+          headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        });
+      let response = await send();
+      let text = await response.text();
+      // As a careful client: what was shed has done nothing.
+      while (response.status === 503 && text.includes('"code":"overloaded"')) {
+        await wait(Number(response.headers.get("retry-after")) * 1_000);
+        response = await send();
+        text = await response.text();
+      }
       if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
       const answer = text === "" ? null : JSON.parse(text);
       checkAnswer(method, path, {

@@ -31,7 +31,7 @@ const fetching = (name: string, urls: (targets: Targets) => string[], init = "un
   source: `${FETCH_ALL}const named = (url: string) => url.replaceAll("${NUL}", "\\0");
 export default (urls: string[]) => reached(urls.map(named), ${init});`,
   inputs: (targets) => [urls(targets)],
-  limits: { memoryMb: 64, wallMs: 4_000 },
+  limits: { memoryMb: 64, wallMs: 15_000 },
   expect: FINDS_NOTHING,
 });
 const portOf = (url: string) => new URL(url).port;

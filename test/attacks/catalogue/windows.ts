@@ -13,7 +13,7 @@ const unread = (coding: string): Attack => ({
   source: `${pause} export default async (url: string) => { const all = await Promise.all(Array.from({ length: ${FETCHES} }, () => fetch(url))); await pause(800); return all.length; };`,
   inputs: ({ allowed }) => [`${allowed}/packed?${encodeURIComponent(coding)}`],
   crowd: RUNS,
-  limits: { memoryMb: 16, wallMs: 4_000 },
+  limits: { memoryMb: 16, wallMs: 15_000 },
   expect: { answer: { equal: FETCHES }, workerMb: REST_MB },
 });
 
@@ -23,7 +23,7 @@ const begun = (coding: string): Attack => ({
   source: `${pause} export default async (url: string) => { const kept: unknown[] = []; const begin = async () => { const reader = (await fetch(url)).body!.getReader(); await reader.read(); kept.push(reader); }; await Promise.race([Promise.all(Array.from({ length: ${FETCHES} }, () => begin().catch(() => {}))), pause(1_200)]); await pause(300); return "held"; };`,
   inputs: ({ allowed }) => [`${allowed}/packed?${encodeURIComponent(coding)}`],
   crowd: RUNS,
-  limits: { memoryMb: 16, wallMs: 4_000 },
+  limits: { memoryMb: 16, wallMs: 15_000 },
   expect: { answer: { equal: "held" }, workerMb: DECODERS_MB + REST_MB },
 });
 
