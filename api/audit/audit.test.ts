@@ -1,7 +1,7 @@
 /** Who changed what: read back from the log, which is held to the document and to the changes themselves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lockResource } from "../../core/store/audit-log.ts";
+import { lockResource, OF_INSTALLATION } from "../../core/store/audit-log.ts";
 import { untilBlocked } from "../../core/store/testing/test-store.ts";
 import { inTransaction } from "../../core/store/transaction.ts";
 import { apiFeatures } from "../features.ts";
@@ -244,6 +244,35 @@ test("of two changes of one thing at once, the second begins where the first has
   let [at, steps]: [unknown, number] = [null, 0];
   for (; next.has(at); at = next.get(at)) steps += 1;
   assert.equal(steps, values.length, "one chain");
+});
+
+test("an entry has nothing of what others change meanwhile, nor of what changes by itself", async () => {
+  const tenant = await api.newTenant();
+  const { id } = (await make(tenant, "PUT", "/v1/tasks/nightly", TASK)).body;
+  const { changing } = await inTransaction(api.store.pool, async (tx) => {
+    await tx.pool.query("UPDATE tasks SET name = 'of another' WHERE id = $1", [id]);
+    const changing = tenant.call("PATCH", "/v1/tasks/nightly", { body: { labels: { team: "red" } } });
+    await untilBlocked(api.store);
+    return { changing };
+  });
+  assert.equal((await changing).body.name, "of another");
+  const [entry] = await readLog(tenant);
+  assert.deepEqual([entry!.before, entry!.after], [{ labels: {} }, { labels: { team: "red" } }]);
+});
+
+test("changes of a namespace go one after another, whichever namespace their operators act in", async () => {
+  const [first, second] = [await api.newTenant(), await api.newTenant()];
+  const nameOf = async (tenant: TestCaller) => (await tenant.call("GET", "/v1/whoami")).body.namespace;
+  const changed = await nameOf(first);
+  const headers = { "bellhop-namespace": await nameOf(second) };
+  const { changing } = await inTransaction(api.store.pool, async (tx) => {
+    await lockResource(tx, OF_INSTALLATION, `namespaces/${changed}`);
+    const options = { headers, body: { tasks: 7 } };
+    const changing = api.operator.call("PUT", `/v1/namespaces/${changed}/limits`, options);
+    await untilBlocked(api.store);
+    return { changing };
+  });
+  assert.equal((await changing).status, 200);
 });
 
 test("a change under a condition waits for another of the same thing before it locks that", async () => {

@@ -7,7 +7,7 @@ import type { Context } from "hono";
 import type { ActorKind } from "../../core/contracts/audit.ts";
 import { describeChange } from "../../core/domain/audit.ts";
 import { findClientAddress } from "../../core/proxies.ts";
-import { lockResource, recordAudit } from "../../core/store/audit-log.ts";
+import { lockResource, OF_INSTALLATION, recordAudit } from "../../core/store/audit-log.ts";
 import { newId } from "../../core/store/ids.ts";
 import { type KeyOwner, SETTING_KEY_NAME } from "../../core/store/keys.ts";
 import type { Transaction } from "../../core/store/transaction.ts";
@@ -41,12 +41,13 @@ export async function lockChanged({ audit }: Route, asked: AuditedRequest, tx: T
 
 /** What is changed, where it is known before. */
 async function lockIdentified(
-  { resource }: AuditSpec,
+  { resource, isOfInstallation }: AuditSpec,
   { owner, params }: AuditedRequest,
   tx: Transaction,
 ): Promise<string | undefined> {
   const known = fillIn(resource, params);
-  if (known !== undefined) await lockResource(tx, owner.namespaceId, known);
+  if (known !== undefined)
+    await lockResource(tx, isOfInstallation ? OF_INSTALLATION : owner.namespaceId, known);
   return known;
 }
 
@@ -56,7 +57,7 @@ export async function recordChange<Answered>(
   asked: Asked,
   work: (parts: ApiParts) => Promise<Answered>,
 ): Promise<Answered> {
-  const { audit, operationId } = route;
+  const { audit, operationId, entity } = route;
   if (!isSpec(audit)) throw new Error(`${operationId} is not audited`);
   const { parts, context } = asked;
   const held = readsOwnBody(route) ? await holdBody(context) : undefined;
@@ -64,10 +65,12 @@ export async function recordChange<Answered>(
     held?.putBack();
     const request = await identify(audit, { ...asked, parts: inside });
     const known = await lockIdentified(audit, request, tx);
-    const before = known === undefined ? undefined : await audit.read?.(request);
+    // Who changes it without an entry, as a task that fires, does so before the first look or after the second.
+    await entity?.lock(tx, asked.owner.namespaceId, asked.params);
+    const before = known === undefined ? undefined : await readAudited(route, request);
     const answer = await work(inside);
     const address = addressOf(context, parts);
-    await writeEntry(tx, { audit, request, before, action: operationId, address }, answer);
+    await writeEntry(tx, { route, audit, request, before, address }, answer);
     return answer;
   });
 }
@@ -86,16 +89,23 @@ function fillIn(resource: string, names: AuditedRequest["params"]): string | und
   return parts.includes(undefined) ? undefined : parts.join("/");
 }
 
+/** It as it stands, without what changes by itself. */
+async function readAudited({ audit, entity }: Route, request: AuditedRequest): Promise<object | undefined> {
+  const found = isSpec(audit) ? await audit.read?.(request) : undefined;
+  if (!found || !entity) return found;
+  return Object.fromEntries(Object.entries(found).filter(([name]) => !entity.leaves.includes(name)));
+}
+
 interface Change {
+  route: Route;
   audit: AuditSpec;
   request: AuditedRequest;
   before: object | undefined;
-  action: string;
   address: string | null;
 }
 
 async function writeEntry(tx: Transaction, change: Change, answer: unknown): Promise<void> {
-  const { audit, request, action, address } = change;
+  const { route, audit, request, address } = change;
   const { status, body } = answer as { status: number; body?: Record<string, unknown> };
   if (audit.isChange && !audit.isChange(request, body)) return;
   const named = { ...(body as Record<string, string> | undefined), ...dropUnknown(request.params) };
@@ -103,12 +113,14 @@ async function writeEntry(tx: Transaction, change: Change, answer: unknown): Pro
   const params = other === undefined ? named : { ...named, id: other };
   const before = other === undefined ? change.before : undefined;
   const { keyId, keyName, namespaceId } = request.owner;
-  const after = audit.read ? await audit.read({ ...request, params }) : audit.summarize?.(body as never);
+  const after = audit.read
+    ? await readAudited(route, { ...request, params })
+    : audit.summarize?.(body as never);
   if (audit.read && isDeepStrictEqual(before, after)) return;
   const actorKind: ActorKind = keyName === SETTING_KEY_NAME ? "setting" : "key";
   await recordAudit(tx, {
     ...{ id: newId(), namespaceId, isOfInstallation: audit.isOfInstallation ?? false },
-    ...{ action, status, actorKind, actorKeyId: keyId, actorName: keyName, address },
+    ...{ action: route.operationId, status, actorKind, actorKeyId: keyId, actorName: keyName, address },
     resource: fillIn(audit.resource, params) ?? audit.resource,
     ...describeChange(before, after),
   });

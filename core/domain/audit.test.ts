@@ -32,7 +32,7 @@ test("what may be secret is hidden, wherever it stands, and that it changed is s
   const { before, after } = describeChange(withSecret("s3cret-1"), withSecret("s3cret-2"));
   assert.doesNotMatch(JSON.stringify([before, after]), /s3cret/);
   assert.deepEqual(after, {
-    url: `https://${HIDDEN}@example.com/path?${HIDDEN}`,
+    url: `https://example.com/${HIDDEN}`,
     headers: { "x-api-key": HIDDEN },
     env: { TOKEN: HIDDEN },
     body: HIDDEN,
@@ -40,8 +40,21 @@ test("what may be secret is hidden, wherever it stands, and that it changed is s
     subject: HIDDEN,
     html: HIDDEN,
     attachments: HIDDEN,
-    on: { failure: [{ type: "http", url: `https://example.com/?${HIDDEN}`, headers: { k: HIDDEN } }] },
+    on: { failure: [{ type: "http", url: `https://example.com/${HIDDEN}`, headers: { k: HIDDEN } }] },
   });
+});
+
+test("of an address is shown where it leads", () => {
+  const shown = (url: string) => describeChange(undefined, { url }).after!["url"];
+  for (const [url, expected] of [
+    ["https://hooks.example.com:8443/services/T0/s3cret", `https://hooks.example.com:8443/${HIDDEN}`],
+    ["https://example.com/", "https://example.com/"],
+    ["https://example.com", "https://example.com/"],
+    ["https://user:s3cret@example.com/", `https://example.com/${HIDDEN}`],
+    ["https:\\\\user:s3cret@example.com", `https://example.com/${HIDDEN}`],
+    ["mailto:s3cret", HIDDEN],
+  ])
+    assert.equal(shown(url!), expected, url);
 });
 
 test("a long value is told by its length", () => {

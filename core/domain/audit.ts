@@ -45,9 +45,13 @@ function showValue(name: string, value: Json): Json {
   return Object.fromEntries(fields) as JsonObject;
 }
 
-/** Without credentials and query, which is where secrets are written in an address. */
-const showUrl = (url: string) =>
-  url.replace(/^(\w+:\/\/)[^/?#]*@/, `$1${HIDDEN}@`).replace(/[?#].*$/s, (rest) => `${rest[0]}${HIDDEN}`);
+/** Where it leads alone: what comes after that may be secret, as the paths of chats' webhooks are. */
+function showUrl(text: string): string {
+  const url = URL.parse(text);
+  if (!url?.host) return HIDDEN;
+  const origin = `${url.protocol}//${url.host}/`;
+  return url.href === origin ? origin : `${origin}${HIDDEN}`;
+}
 
 function bound(value: Json): Json {
   const { length } = JSON.stringify(value);

@@ -17,19 +17,18 @@ export interface NewAuditEntry extends AuditEntry {
   isOfInstallation: boolean;
 }
 
+/** Whose what is of the installation is, whichever namespace its caller acts in. */
+export const OF_INSTALLATION = "installation";
+
 /**
  * Held to the end of the transaction: of two audited changes of one resource the second reads what the first has left.
- * `resource` as entries name it.
+ * `owner` is a namespace's id or OF_INSTALLATION, `resource` as entries name it.
  */
-export async function lockResource(
-  { pool }: Transaction,
-  namespaceId: string,
-  resource: string,
-): Promise<void> {
+export async function lockResource({ pool }: Transaction, owner: string, resource: string): Promise<void> {
   await pool.query({
     name: "lock-audited-resource",
     text: `SELECT pg_advisory_xact_lock(${ADVISORY_LOCKS.changeResource}, $1)`,
-    values: [createHash("sha256").update(`${namespaceId}/${resource}`).digest().readInt32BE()],
+    values: [createHash("sha256").update(`${owner}/${resource}`).digest().readInt32BE()],
   });
 }
 
