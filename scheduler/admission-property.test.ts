@@ -96,6 +96,7 @@ const anyOther = fc.oneof(
   deed("cancel", { which: anyStanding, run: fc.nat(), count: fc.integer({ min: 1, max: 4 }) }),
   deed("move", { which: anyStanding, run: fc.nat(), place: anyPlace }),
   deed("redrive", {}),
+  deed("expect", { worker: anyWorker, outlook: fc.constantFrom("far" as const, "near" as const) }),
   deed("remove", { queue: anyQueue }),
 );
 const anyDeed = fc.oneof(
@@ -212,6 +213,8 @@ class Told {
         return await (deed.queue === DEFAULT_QUEUE ? undefined : judged.removeQueue(deed.queue));
       case "cancel":
         return await runs.cancel(this.pick(deed, deed.count));
+      case "expect":
+        return runs.expectLimits(deed.worker, deed.outlook);
       case "redrive":
         return await runs.redrive();
       case "move": {

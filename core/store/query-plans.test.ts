@@ -24,6 +24,7 @@ import { newId } from "./ids.ts";
 import { keepAnswer, takeKeyOrAnswer } from "./kept-answers.ts";
 import { admitRuns } from "./limits/admit-runs.ts";
 import { adoptWaiting } from "./limits/adopt-waiting.ts";
+import { noteLimits } from "./limits/far-limits.ts";
 import { findGrantableKeys } from "./limits/find-grantable.ts";
 import { syncFunctionLimits } from "./limits/function-limits.ts";
 import { grantPermits } from "./limits/grant-permits.ts";
@@ -244,6 +245,13 @@ const watchful = (claim: (store: Store) => Promise<unknown>) => async (s: Store)
   await claim(s);
 };
 
+/** And found plenty of permits left. */
+const farsighted = (use: (store: Store) => Promise<unknown>) =>
+  watchful(async (s) => {
+    noteLimits(s, true);
+    await use(s);
+  });
+
 /** Of all that is queued, due or not: more is there than one. */
 const claimShares = (s: Store) => claimDueRuns(s, id, 1, -86_400_000);
 
@@ -265,6 +273,18 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "claim of what is due in shares, with permits": {
     use: watchful(claimShares),
     index: "task_runs_open_shared",
+  },
+  "claim what is due, of limits far off": {
+    use: farsighted((s) => claimDueRuns(s, id, 10, 0)),
+    index: "task_runs_open_queued",
+  },
+  "claim of what is due in shares, of limits far off": {
+    use: farsighted(claimShares),
+    index: "task_runs_open_shared",
+  },
+  "claim by id, of limits far off": {
+    use: farsighted((s) => claimRuns(s, id, [id])),
+    index: "task_runs_open_pkey",
   },
   "runs that come into a line before permits are granted": {
     use: (s) => lineUpRuns(s, id, queueKey(id, "mail")),
@@ -352,6 +372,14 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
       finishAttempts(s, id, [
         { ...finished(run, id, { state: "succeeded", result: 1 }), holdsPermits: true },
       ]),
+    index: "task_runs_open_pkey",
+  },
+  "finish for good, of runs whose limits are far off": {
+    use: farsighted((s) =>
+      finishAttempts(s, id, [
+        { ...finished(run, id, { state: "succeeded", result: 1 }), holdsPermits: true },
+      ]),
+    ),
     index: "task_runs_open_pkey",
   },
   "finish for good, of runs that call somebody": {

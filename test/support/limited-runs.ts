@@ -15,6 +15,7 @@ import { trueTime } from "../../core/schedule-time.ts";
 import type { Store } from "../../core/store/database.ts";
 import { newId } from "../../core/store/ids.ts";
 import { countNewLimit } from "../../core/store/limits/count-new-limit.ts";
+import { NEAR_FOR, noteLimits } from "../../core/store/limits/far-limits.ts";
 import { grantPermits } from "../../core/store/limits/grant-permits.ts";
 import { functionKeys, GRANTED } from "../../core/store/limits/permits.ts";
 import { revokePermits } from "../../core/store/limits/revoke-permits.ts";
@@ -270,6 +271,13 @@ export class LimitedRuns {
     const begun = { ...call, claimNo: 1, taskId: null, attempt: 1, startedAt: this.now, holdsPermits: true };
     const run = { ...begun, spec: { type: "function", function: "f", input: null } } as unknown as ClaimedRun;
     return this.take(index, workerId, [run]);
+  }
+
+  /** How the worker takes and gives permits from now on; it must make no difference. */
+  expectLimits(index: number, outlook: "far" | "near"): void {
+    const { store } = this.workers[index]!;
+    noteLimits(store, false);
+    if (outlook === "far") for (let ends = 0; ends < NEAR_FOR; ends += 1) noteLimits(store, true);
   }
 
   /** @param dies before it has granted what came back */

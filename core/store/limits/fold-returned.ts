@@ -6,18 +6,20 @@ const fold = (name: string, lock: string) => ({
   name,
   text: `
     WITH limits AS MATERIALIZED (
-      SELECT key FROM run_limits WHERE key = ANY($1::text[]) ORDER BY key ${lock}
+      SELECT key, has_waiting FROM run_limits WHERE key = ANY($1::text[]) ORDER BY key ${lock}
     ), folded AS (
       DELETE FROM returned_permits WHERE key = ANY(ARRAY(SELECT key FROM limits)) RETURNING key, count
+    ), counted AS (
+      UPDATE run_limits l SET permits_held = greatest(l.permits_held - n.count, 0)
+      FROM (SELECT key, sum(count)::int AS count FROM folded GROUP BY key) AS n
+      WHERE l.key = n.key
     )
-    UPDATE run_limits l SET permits_held = greatest(l.permits_held - n.count, 0)
-    FROM (SELECT key, sum(count)::int AS count FROM folded GROUP BY key) AS n
-    WHERE l.key = n.key`,
+    SELECT key FROM limits WHERE has_waiting`,
 });
 
 /** A key that is locked is counted off by who has it, or by the next look: nobody waits here while it holds others. */
 const FOLD_IDLE = fold("fold-idle-permits", "FOR UPDATE SKIP LOCKED");
-const FOLD_ONE = fold("fold-permits-of-one", "FOR UPDATE");
+const FOLD_NEAR = fold("fold-near-permits", "FOR UPDATE");
 
 const REMOVE_OF_GONE = `DELETE FROM returned_permits b WHERE key = ANY($1::text[])
   AND NOT EXISTS (SELECT FROM run_limits l WHERE l.key = b.key)`;
@@ -37,6 +39,12 @@ export async function foldAllReturned({ pool }: Store, batch: number): Promise<v
   }
 }
 
+/** Of keys of which few permits are left: those that runs wait for. */
+export async function foldReturned({ pool }: Store, keys: string[]): Promise<string[]> {
+  const { rows } = await pool.query<{ key: string }>({ ...FOLD_NEAR, values: [keys] });
+  return rows.map(({ key }) => key);
+}
+
 /** Whether a permit of the key is left after all, for who was refused one by its count. */
 export async function findPermitLeft({ pool }: Store, key: string): Promise<boolean> {
   const { rowCount } = await pool.query(
@@ -44,6 +52,6 @@ export async function findPermitLeft({ pool }: Store, key: string): Promise<bool
     [key],
   );
   if (rowCount === 0) return false;
-  await pool.query({ ...FOLD_ONE, values: [[key]] });
+  await pool.query({ ...FOLD_NEAR, values: [[key]] });
   return true;
 }

@@ -13,9 +13,9 @@
  * snapshot; where that could not be, the key is counted anew (`recountReturned`), never counted off.
  *
  * Where plenty of permits are left, those that come back are laid beside the count, in `returned_permits`, by a statement
- * that waits for nobody. Until they are counted off, the count is too high by as many, and never too low: the next claim
- * of the key does that, whoever finds too few permits left, and the scheduler each second (fold-returned.ts). Order of locks: rows
- * of runs, then rows of limits, these sorted by key in one statement of the transaction. Who begins with the limits
+ * that waits for nobody. Until they are counted off, the count is too high by as many, and never too low: a claim of the
+ * key does that, each one or every so manieth (far-limits.ts), whoever finds too few permits left, and the scheduler each
+ * second (fold-returned.ts). Order of locks: rows of runs, then rows of limits, these sorted by key in one statement of the transaction. Who begins with the limits
  * (admit-runs.ts, grant-permits.ts, recount-permits.ts) leaves rows of runs alone that others have locked. So nobody waits
  * in a circle.
  */
@@ -110,34 +110,44 @@ export const LOCK_LIMITS = `
         AND coalesce(greatest(l.paused_until, l.uncounted_until) <= clock_timestamp(), true)
         AND coalesce(greatest(l.rate_used_until_ms, ${NOW_MS}) + (n.count - l.rate_burst) * l.rate_interval_ms <= ${NOW_MS},
           true)) AS fits
-    FROM (SELECT a.key, count(*) AS count FROM wanted, unnest(keys) AS a(key) GROUP BY a.key) AS n
+    FROM (SELECT key, count(*) AS count FROM (SELECT unnest(keys) AS key FROM wanted) AS k GROUP BY key) AS n
       JOIN run_limits l ON ${byIndex("l.key", "n.key")}
     ORDER BY l.key FOR UPDATE OF l
+  ), all_limits AS MATERIALIZED (
+    SELECT array_agg(key) AS keys, bool_and(fits) AS fit FROM limits
   )`;
 
-/** Of a row `w` of `wanted`: the permits that it starts with, and whether there are all of them. */
-export const PERMITS =
-  "coalesce((SELECT array_agg(l.key) FROM limits l WHERE l.key = ANY(w.keys)), w.granted)";
-/** A key of a queue that has no row yet gets one where it is decided one by one. */
-export const HAS_PERMITS = `NOT EXISTS (SELECT FROM limits l WHERE l.key = ANY(w.keys) AND NOT l.fits)
-    AND NOT EXISTS (SELECT FROM limits q, unnest(w.keys) AS k(key)
-      WHERE q.makes_keys AND q.key = ANY(w.keys) AND k.key NOT LIKE 'function:%'
-        AND NOT EXISTS (SELECT FROM limits l WHERE l.key = k.key))`;
+/** Beside each row `w` of `wanted`: all that have a limit. A run whose keys are among them is looked at no further. */
+export const ALL_LIMITS = "CROSS JOIN all_limits a";
 
-/** Takes the permits of the runs of a CTE `chosen` (granted, permits, is_free) that are free to start; counts off others. */
+/** Of a row `w` of `wanted`: the permits that it starts with, and whether there are all of them. */
+export const PERMITS = `coalesce(CASE WHEN w.keys <@ a.keys THEN w.keys
+    ELSE (SELECT array_agg(l.key) FROM limits l WHERE l.key = ANY(w.keys)) END, w.granted)`;
+/** A key of a queue that has no row yet gets one where it is decided one by one. */
+export const HAS_PERMITS = `(w.keys <@ a.keys AND a.fit
+    OR NOT EXISTS (SELECT FROM limits l WHERE l.key = ANY(w.keys) AND NOT l.fits)
+      AND (array_remove(w.keys, ${functionKeySql("w.function_id")}) <@ a.keys
+        OR NOT EXISTS (SELECT FROM limits q WHERE q.makes_keys AND q.key = ANY(w.keys))))`;
+
+/** Takes the permits of the runs of a CTE `chosen` (granted, permits, is_free) that are free to start. */
+const takePermits = (changes: string) => `
+  permits_taken AS (
+    UPDATE run_limits l SET permits_held = greatest(l.permits_held + t.count, 0), ${useRate("t.starts")}
+    FROM (${changes}) AS t
+    WHERE ${byIndex("l.key", "t.key")}
+  )`;
+const TAKEN_OF = `SELECT key, count(*)::int AS count, count(*)::int AS starts
+      FROM (SELECT unnest(permits) AS key FROM chosen WHERE is_free AND granted IS NULL) AS p GROUP BY key`;
+export const TAKE_FAR_PERMITS = takePermits(TAKEN_OF);
+/** The same; counts off what was given back. */
 export const TAKE_PERMITS = `
   folded AS (
     DELETE FROM returned_permits WHERE key = ANY(ARRAY(SELECT key FROM limits)) RETURNING key, count
-  ), permits_taken AS (
-    UPDATE run_limits l SET permits_held = greatest(l.permits_held + t.count, 0), ${useRate("t.starts")}
-    FROM (
-      SELECT c.key, sum(c.count)::int AS count, sum(greatest(c.count, 0))::int AS starts FROM (
-        SELECT p.key, 1 AS count FROM chosen, unnest(permits) AS p(key) WHERE is_free AND granted IS NULL
-        UNION ALL SELECT key, -count FROM folded
-      ) AS c GROUP BY c.key
-    ) AS t
-    WHERE ${byIndex("l.key", "t.key")}
-  )`;
+  ), ${takePermits(`
+      SELECT c.key, sum(c.count)::int AS count, sum(c.starts)::int AS starts FROM (
+        ${TAKEN_OF}
+        UNION ALL SELECT key, -count, 0 FROM folded
+      ) AS c GROUP BY c.key`)}`;
 
 /**
  * Gives back the permits of the rows of a CTE, one that has taken or deleted them, which hold theirs: a CTE
@@ -146,7 +156,8 @@ export const TAKE_PERMITS = `
 export const givePermitsBack = (source: string, holding = "true") => `
   coming_back AS MATERIALIZED (
     SELECT n.key, n.count, ${IS_ROOMY} AS is_roomy FROM (
-      SELECT p.key, count(*)::int AS count FROM ${source}, unnest(permits) AS p(key) WHERE ${holding} GROUP BY p.key
+      SELECT key, count(*)::int AS count FROM (SELECT unnest(permits) AS key FROM ${source} WHERE ${holding}) AS p
+      GROUP BY key
     ) AS n JOIN run_limits l ON ${byIndex("l.key", "n.key")}
   ), laid_beside AS (
     INSERT INTO returned_permits (key, count) SELECT key, count FROM coming_back WHERE is_roomy
@@ -156,6 +167,18 @@ export const givePermitsBack = (source: string, holding = "true") => `
   ), permits_back AS (
     UPDATE run_limits l SET permits_held = greatest(l.permits_held - f.count, 0) FROM freed f WHERE ${byIndex("l.key", "f.key")}
     RETURNING l.key, l.has_waiting
+  )`;
+
+/**
+ * The same without a look at the count before, for who expects all of these limits to be far off (far-limits.ts): a CTE
+ * `near` of the keys that are not. What came back of those is to be counted off at once (fold-returned.ts).
+ */
+export const layPermitsBeside = (source: string) => `
+  laid_beside AS (
+    INSERT INTO returned_permits (key, count)
+    SELECT key, count(*) FROM (SELECT unnest(permits) AS key FROM ${source}) AS p GROUP BY key RETURNING key
+  ), near AS MATERIALIZED (
+    SELECT l.key FROM laid_beside b JOIN run_limits l ON ${byIndex("l.key", "b.key")} WHERE (${IS_ROOMY}) IS NOT TRUE
   )`;
 
 /** Of a row whose permits were given back: those of its keys that runs wait for, to be granted (grant-permits.ts). */

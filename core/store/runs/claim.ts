@@ -6,12 +6,15 @@
 import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { admitRuns, type LimitedRun } from "../limits/admit-runs.ts";
+import { mayLeaveReturned, noteLimits } from "../limits/far-limits.ts";
 import { expectsLimits, noteClaim } from "../limits/met-limits.ts";
 import {
+  ALL_LIMITS,
   HAS_NO_LIMIT,
   HAS_PERMITS,
   LOCK_LIMITS,
   PERMITS,
+  TAKE_FAR_PERMITS,
   TAKE_PERMITS,
   WANTED_PERMITS,
 } from "../limits/permits.ts";
@@ -36,16 +39,19 @@ import {
 
 export type { ClaimedRun } from "./claimed-run.ts";
 
-const chosen = (permits: string, isFree: string) => `
+const chosen = (permits: string, isFree: string, beside = "") => `
   chosen AS MATERIALIZED (
     SELECT w.*, f.name AS function_name, ${TRAFFIC} AS traffic, ${permits} AS permits, ${isFree} AS is_free
-    FROM wanted w LEFT JOIN functions f ON ${byIndex("f.id", "w.function_id")}
+    FROM wanted w LEFT JOIN functions f ON ${byIndex("f.id", "w.function_id")} ${beside}
   )`;
 
 /** Starts runs that no limit holds for, and those that were granted their permits. */
 const CAREFREE = chosen("w.granted", HAS_NO_LIMIT);
+const watchful = (take: string) => `${LOCK_LIMITS}, ${chosen(PERMITS, HAS_PERMITS, ALL_LIMITS)}, ${take}`;
 /** Takes permits for the others, too. */
-const WATCHFUL = `${LOCK_LIMITS}, ${chosen(PERMITS, HAS_PERMITS)}, ${TAKE_PERMITS}`;
+const WATCHFUL = watchful(TAKE_PERMITS);
+/** The same, and leaves uncounted what was given back. */
+const FARSIGHTED = watchful(TAKE_FAR_PERMITS);
 
 /** CTEs that find runs and lock them, the last one `wanted`, and what the answer tells of them besides. */
 interface Search {
@@ -65,11 +71,13 @@ const claim = ({ ctes, columns = "" }: Search, start: string) => `
 interface ClaimTexts {
   carefree: { name: string; text: string };
   watchful: { name: string; text: string };
+  farsighted: { name: string; text: string };
 }
 
 const toTexts = (name: string, search: Search): ClaimTexts => ({
   carefree: { name, text: claim(search, CAREFREE) },
   watchful: { name: `${name}-with-permits`, text: claim(search, WATCHFUL) },
+  farsighted: { name: `${name}-with-far-permits`, text: claim(search, FARSIGHTED) },
 });
 
 const WANTED = `r.id, r.function_id, ${WANTED_PERMITS}`;
@@ -189,12 +197,10 @@ async function runClaim(
   longestMs: number | null = null,
 ): Promise<Answer> {
   const isWatchful = expectsLimits(store);
-  const {
-    taken: runs,
-    limited,
-    told,
-  } = await ask(store, isWatchful ? texts.watchful : texts.carefree, values);
+  const wary = () => (mayLeaveReturned(store) ? texts.farsighted : texts.watchful);
+  const { taken: runs, limited, told } = await ask(store, isWatchful ? wary() : texts.carefree, values);
   const found = runs.length + limited.length;
+  if (isWatchful && limited.length > 0) noteLimits(store, false);
   if (found > 0) noteClaim(store, limited.length > 0 || runs.some(({ holdsPermits }) => holdsPermits));
   try {
     let tooMany = limited;

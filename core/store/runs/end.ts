@@ -11,7 +11,7 @@ import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { byIndex } from "../by-index.ts";
 import { tellDead } from "../events/record.ts";
-import { givePermitsBack, WANTED_KEYS } from "../limits/permits.ts";
+import { givePermitsBack, layPermitsBeside, WANTED_KEYS } from "../limits/permits.ts";
 import type { TaskRunsTable } from "../schema.ts";
 import { unindexed } from "../unindexed.ts";
 import { atLeastAfter } from "../xid.ts";
@@ -261,7 +261,8 @@ export const writeLines = (
     ORDER BY l.line_no
   )`;
 
-export const ANSWERED = `id, claim_no AS "claimNo", awaited, permits`;
+const ANSWERED_OF_LIMITED = `id, claim_no AS "claimNo", awaited`;
+export const ANSWERED = `${ANSWERED_OF_LIMITED}, permits`;
 
 /**
  * running → final. The row that is taken names its verdict: a worker may hold two of one run, from before and after it
@@ -299,7 +300,16 @@ export const MOVE_CALLING = {
 /** The same of runs that hold permits: planned for longer. */
 export const MOVE_LIMITED = {
   name: "finish-limited",
-  text: moveTerminal(`, ${givePermitsBack("gone")} SELECT ${ANSWERED}, ${WANTED_KEYS} FROM gone`),
+  text: moveTerminal(`, ${givePermitsBack("gone")}
+    SELECT ${ANSWERED_OF_LIMITED}, ${WANTED_KEYS}, NOT EXISTS (SELECT FROM permits_back) AS "areFar" FROM gone`),
+};
+
+/** The same where their limits are expected to be far off: `nearKeys` are those that are not. */
+export const MOVE_FAR = {
+  name: "finish-far",
+  text: moveTerminal(`, ${layPermitsBeside("gone")}
+    SELECT ${ANSWERED_OF_LIMITED}, (SELECT array_agg(key) FROM near) AS "nearKeys",
+      CASE WHEN EXISTS (SELECT FROM near) THEN permits END AS permits FROM gone`),
 };
 
 /** The same of runs whose attempt did not begin: of the claim nothing stays. */

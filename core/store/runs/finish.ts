@@ -6,6 +6,8 @@ import type pg from "pg";
 import type { Store } from "../database.ts";
 import { retryDeadlock } from "../deadlock.ts";
 import { toJsonText } from "../json-text.ts";
+import { expectsFarLimits, noteLimits } from "../limits/far-limits.ts";
+import { foldReturned } from "../limits/fold-returned.ts";
 import { givePermitsBack } from "../limits/permits.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
 import { returnPermits } from "../limits/return-permits.ts";
@@ -19,6 +21,7 @@ import {
   KEEP_OPEN_CALLING,
   MOVE_CALLING,
   MOVE_EXPIRED,
+  MOVE_FAR,
   MOVE_LIMITED,
   MOVE_TERMINAL,
 } from "./end.ts";
@@ -44,8 +47,11 @@ interface FinishedRow {
   id: string;
   claimNo: number;
   awaited: boolean;
-  permits: string[] | null;
+  permits?: string[] | null;
   wantedKeys?: string[] | null;
+  /** Of all rows of a statement the same. */
+  areFar?: boolean;
+  nearKeys?: string[] | null;
 }
 
 /**
@@ -63,11 +69,11 @@ export async function finishAttempts(
       toReport(await writeInTransaction(tx, { workerId, attempts })),
     );
   const isLimited = attempts.some(({ holdsPermits }) => holdsPermits);
-  const statement = isLimited ? MOVE_LIMITED : MOVE_TERMINAL;
+  const statement = isLimited ? (expectsFarLimits(store) ? MOVE_FAR : MOVE_LIMITED) : MOVE_TERMINAL;
   const ends = await retryDeadlock(() =>
     writeVerdicts(store.plannedPool, statement, { workerId, attempts, cause: "worker" }),
   );
-  if (isLimited) return toReport({ ends });
+  if (isLimited) return toReport({ ends: await noteNear(store, ends) });
   // A limit that was set while they ran, or a count of permits, has given them some. They have ended: what cannot be
   // counted off now is found by the next count.
   return toReport({ ends: await countOff(store, ends).catch(() => ends) });
@@ -135,6 +141,16 @@ async function returnAll(tx: Transaction, written: WrittenEnd[]): Promise<Writte
   return withWanted(written, await returnPermits(tx, permits));
 }
 
+/** What came back of limits that are nearer than was expected is counted off: at the latest, the scheduler does. */
+async function noteNear(store: Store, written: WrittenEnd[]): Promise<WrittenEnd[]> {
+  const first = written[0];
+  if (!first) return written;
+  const { areFar, nearKeys } = first;
+  noteLimits(store, areFar ?? !nearKeys);
+  if (!nearKeys) return written;
+  return withWanted(written, await foldReturned(store, nearKeys).catch(() => []));
+}
+
 /** After the commit that ended them. */
 async function countOff(store: Store, written: WrittenEnd[]): Promise<WrittenEnd[]> {
   const keys = new Set(written.flatMap(({ permits }) => permits ?? []));
@@ -155,8 +171,10 @@ const toCancelled = (attempt: TriedAttempt): FinishedAttempt => ({
 interface WrittenEnd {
   attempt: TriedAttempt;
   ended: EndedRun;
-  /** Those that the run held. */
+  /** Those that the run held, where they are not given back, or of limits that are near. */
   permits: string[] | null;
+  areFar?: boolean | undefined;
+  nearKeys?: string[] | null | undefined;
 }
 
 interface Written {
@@ -177,7 +195,9 @@ async function writeVerdicts(
     ([attempt, row]): WrittenEnd => ({
       attempt,
       ended: toEndedRun(attempt, batch.cause ?? "worker", row),
-      permits: row.permits,
+      permits: row.permits ?? null,
+      areFar: row.areFar,
+      nearKeys: row.nearKeys,
     }),
   );
 }
