@@ -42,6 +42,21 @@ module.exports = {
       "Roles meet in rows and messages.",
     ),
     forbid(
+      "cli-on-the-client",
+      { path: role("cli"), pathNot: "\\.test\\.ts$" },
+      {
+        path: "^(api|bench|console|core|functions|runtime|scheduler|standalone|test)/",
+        pathNot: "^core/(contracts|domain)/",
+      },
+      "The command line knows the API by the client alone.",
+    ),
+    forbid(
+      "nobody-on-the-cli",
+      { path: "^(api|console|core|functions|runtime|scheduler|standalone)/" },
+      { path: role("cli") },
+      "The command line is a program of its own.",
+    ),
+    forbid(
       "domain-is-pure",
       { path: "^core/domain/", pathNot: "\\.test\\.ts$" },
       { path: "^core/", pathNot: "^core/(domain/|errors|duration|clock|json)" },
@@ -91,7 +106,7 @@ module.exports = {
     ),
     forbid(
       "no-dev-in-product",
-      { path: "^(api|core|functions|runtime|scheduler|standalone)/", pathNot: "\\.(test|suite)\\.ts$" },
+      { path: "^(api|cli|core|functions|runtime|scheduler|standalone)/", pathNot: "\\.(test|suite)\\.ts$" },
       { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
       "The product runs without dev dependencies.",
     ),

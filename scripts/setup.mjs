@@ -2,7 +2,7 @@
 // Runs on whatever Node started npm: everything after it runs on the pinned Node of node_modules/.bin.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -24,4 +24,24 @@ if (!installed) {
     process.exit(1);
   }
   writeFileSync(stamp, wanted);
+}
+
+// The command line, one file: made anew where one of its sources is newer.
+if (!isCliBuilt()) {
+  const { error, status } = spawnSync(`${root}node_modules/.bin/node`, ["cli/build.ts"], {
+    cwd: root,
+    stdio: ["ignore", "ignore", 2],
+  });
+  if (error || status !== 0)
+    console.error("The command line (cli/) could not be built: npx bellhop does not work.");
+}
+
+function isCliBuilt() {
+  try {
+    const builtAt = statSync(`${root}cli/dist/bellhop.mjs`).mtimeMs;
+    const inputs = JSON.parse(readFileSync(`${root}cli/dist/inputs.json`, "utf8"));
+    return inputs.every((input) => statSync(root + input).mtimeMs <= builtAt);
+  } catch {
+    return false;
+  }
 }

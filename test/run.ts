@@ -18,7 +18,7 @@ import { startTestKafka, startTestPostgres, type TestServer } from "./support/se
 import { provideKustomize } from "./tools/kustomize.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const FOLDERS = "{api,core,functions,runtime,scheduler,standalone,test}";
+const FOLDERS = "{api,cli,core,functions,runtime,scheduler,standalone,test}";
 const FILES_AT_ONCE = 2;
 const TEST_TIMEOUT_MS = 120_000;
 

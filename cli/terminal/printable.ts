@@ -1,0 +1,16 @@
+/** Text that others wrote, such as a log line, must not steer the terminal it is shown in. */
+const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
+
+/** Keeps line breaks and tabs; any other control character is shown as its escape. */
+export function printable(text: string): string {
+  return text
+    .replaceAll("\r\n", "\n")
+    .replace(STEERING, (char) => (char === "\n" || char === "\t" ? char : escapeOf(char)));
+}
+
+/** On one line. */
+export function printableLine(text: string): string {
+  return printable(text).replaceAll("\n", "⏎").replaceAll("\t", " ");
+}
+
+const escapeOf = (char: string) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, "0")}`;
