@@ -132,7 +132,7 @@ export default () => charge();`,
     way: "of an unsupported shape",
     source: `export default "nothing to call";`,
     code: "unsupported_shape",
-    message: /^The default export must be a function/,
+    message: /^The default export, or module.exports, must be a function/,
   },
 ];
 

@@ -63,6 +63,33 @@ describe("a build that succeeds", () => {
     assert.equal((load(code) as () => number)(), 1);
   });
 
+  test("is strict where its sources are ES modules, and not where one is CommonJS", async () => {
+    const body = "() => { try { undeclared = 1; return 'sloppy'; } catch (error) { return error.name; } }";
+    const modes = async (files: Record<string, string>) => {
+      const { code } = await buildRevision({ files, entry: "index.js" });
+      return (load(code) as () => string)();
+    };
+    assert.equal(
+      await modes({ "index.js": `#!/usr/bin/env node\nexport default ${body}` }),
+      "ReferenceError",
+    );
+    const large = `export default ${body}; export const text = "${"x".repeat(1_000_001)}";`;
+    assert.equal(await modes({ "index.js": large }), "ReferenceError");
+    const lib = { "lib.js": `export const run = ${body};` };
+    assert.equal(
+      await modes({ "index.js": 'import { run } from "./lib.js"; export default run;', ...lib }),
+      "ReferenceError",
+    );
+    assert.equal(await modes({ "index.js": `exports.default = ${body}` }), "sloppy");
+    assert.equal(
+      await modes({
+        "index.js": 'import run from "./old.cjs.js"; export default run;',
+        "old.cjs.js": `module.exports = ${body};`,
+      }),
+      "sloppy",
+    );
+  });
+
   test("makes one script of several files, with and without extension", async () => {
     const built = await buildRevision({
       files: {

@@ -12,6 +12,7 @@ import type { CompiledScript, CompileJob, CompilerMessage, SourceFault } from ".
 import type { RewrittenSource } from "./computed-imports.ts";
 import { definesOf } from "./entry-shapes.ts";
 import { inMemoryFiles, NOWHERE, type Rewritten, SOURCE_NAMESPACE } from "./resolve-imports.ts";
+import { isStrict, makeStrict } from "./strict-script.ts";
 
 /** Beyond it esbuild ends itself, however fast it grew. What builds 10 MB of source to 5 MB takes is a half of it. */
 const MAX_DATA_BYTES = Number(process.argv[2]);
@@ -74,9 +75,11 @@ async function bundle(
     legalComments: "none" as const,
   };
   try {
-    const { outputFiles } = await build({ ...options, format: "cjs", sourcemap: "external" });
+    const inScript = { format: "cjs", sourcemap: "external", metafile: true } as const;
+    const { outputFiles, metafile } = await build({ ...options, ...inScript });
     const textOf = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.text ?? "";
-    return { code: textOf(".js"), map: textOf(".map") };
+    const script = { code: textOf(".js"), map: textOf(".map") };
+    return isStrict(metafile) ? makeStrict(script) : script;
   } catch (thrown) {
     if (!isBuildFailure(thrown) || !awaitsAtTop(thrown)) throw thrown;
     return await buildAwaiting(options, entry);

@@ -30,6 +30,36 @@ function gives(name: string, source: string, expected: Json, options?: CallOptio
   test(name, async () => assert.deepEqual(resultOf(await call(source, options)), expected));
 }
 
+describe("CommonJS", () => {
+  gives(
+    "module.exports is a function",
+    `module.exports = async (input) => [input, this === module.exports];`,
+    [5, false],
+    {
+      input: 5,
+    },
+  );
+  gives(
+    "module.exports is an object with scheduled, exports has a default",
+    `module.exports = { scheduled: (event, env) => [event.type, env.WORD] };`,
+    ["scheduled", "hi"],
+    { env: { WORD: "hi" } },
+  );
+  gives("exports has a default beside others", `exports.default = () => 1; exports.fetch = () => 2;`, 1);
+  test("module.exports is an object with fetch, as a bundle has it", async () => {
+    const app = `module.exports = { fetch: (request) => new Response(new URL(request.url).pathname) };`;
+    assert.deepEqual(await get(app), [200, "/fn/default/f/path"]);
+    const bundle = `var make = (f, m) => () => (m || f((m = { exports: {} }).exports, m), m.exports);
+      var app = make((exports, module) => { ${app} }); export default app();`;
+    assert.deepEqual(await get(bundle), [200, "/fn/default/f/path"]);
+  });
+  test("exports that are nothing to be called end the run, and say what would be", async () => {
+    const { code, message } = errorOf(await call("exports.handler = () => 1;"));
+    assert.equal(code, "unsupported_shape");
+    assert.match(message, /module\.exports/);
+  });
+});
+
 describe("computed imports", () => {
   const source = `
     export const told = async (run) => { try { return await run(); } catch (error) { return [error.code, error instanceof Error]; } };

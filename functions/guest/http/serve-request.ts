@@ -97,7 +97,7 @@ async function answerRequest(
   }
   if (typeof target !== "function") {
     const message =
-      "The default export must be a function (input, ctx) or an object with fetch(request, env, ctx) to be called over HTTP.";
+      "The default export, or module.exports, must be a function (input, ctx) or an object with fetch(request, env, ctx) to be called over HTTP.";
     endRun(run, "unsupported_shape", message);
     return undefined;
   }

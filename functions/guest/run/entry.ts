@@ -1,4 +1,7 @@
-/** What a module gives to be called: its default export, the handler of `Deno.serve`, or its listeners of `fetch` and `scheduled`. */
+/**
+ * What a module gives to be called: its default export, the handler of `Deno.serve`, its listeners of `fetch` and
+ * `scheduled`, or what a CommonJS module has for `module.exports`.
+ */
 import { dispatchOnGlobal, isListenedTo } from "../web/event-target.ts";
 import { GuestEvent, trustedEvent } from "../web/events.ts";
 import { assign, NativeTypeError } from "./primordials.ts";
@@ -8,15 +11,18 @@ interface EventContext {
   waitUntil(promise: unknown): void;
 }
 
+type Exports = { default?: unknown; __esModule?: unknown } | null | undefined;
+
 /** Undefined where it gives nothing. */
-export function readEntry(exports: { default?: unknown }): unknown {
-  const given = exports.default;
+export function readEntry(exports: Exports): unknown {
+  const given = exports?.default;
   if (given !== undefined) return given;
   if (served.handler !== undefined) return { fetch: served.handler };
   const entry: Record<string, unknown> = {};
   if (isListenedTo("fetch")) entry["fetch"] = dispatchFetch;
   if (isListenedTo("scheduled")) entry["scheduled"] = dispatchScheduled;
-  return entry["fetch"] || entry["scheduled"] ? entry : undefined;
+  if (entry["fetch"] || entry["scheduled"]) return entry;
+  return exports?.__esModule ? undefined : exports;
 }
 
 function dispatchFetch(request: unknown, _env: unknown, context: EventContext): unknown {
