@@ -28,14 +28,24 @@ const REPLACED: Record<string, string> = {
   "object.assign/polyfill": "natives/object-assign.cjs",
 };
 
-/** It looks at every built-in while it is loaded, and a function has no Atomics. */
-const withoutAtomics: Plugin = {
-  name: "without-atomics",
+/**
+ * It looks at every built-in while it is loaded, and a function has no Atomics. The constructor of functions may be an
+ * accessor, which also tells async ones (node/modules/internal/async-functions.ts).
+ */
+const INSPECT_CHANGES = [
+  ['"Atomics","JSON"', '"JSON"'],
+  ['const s=pt(t,"constructor");', 'const d=pt(t,"constructor"),s=d?.get?{value:i.constructor}:d;'],
+] as const;
+
+const changedInspect: Plugin = {
+  name: "changed-inspect",
   setup(on) {
     on.onLoad({ filter: /node-inspect-extracted[/\\]dist[/\\]inspect\.js$/ }, ({ path }) => {
       const source = readFileSync(path, "utf8");
-      const contents = source.replace('"Atomics","JSON"', '"JSON"');
-      return contents === source ? { errors: [{ text: `${path} has changed` }] } : { contents };
+      const missing = INSPECT_CHANGES.filter(([before]) => !source.includes(before));
+      if (missing.length > 0) return { errors: [{ text: `${path} has changed: no ${missing.join(", ")}` }] };
+      const contents = INSPECT_CHANGES.reduce((text, [before, by]) => text.replace(before, by), source);
+      return { contents };
     });
   },
 };
@@ -76,7 +86,8 @@ export async function bundleNodeModules(): Promise<Record<string, string>> {
     charset: "ascii",
     legalComments: "none",
     logLevel: "silent",
-    plugins: [apart, withoutAtomics],
+    define: { BUILTIN_MODULES: JSON.stringify(builtinModules) },
+    plugins: [apart, changedInspect],
   });
   const scripts: Record<string, string> = {};
   for (const { path, text } of outputFiles) {

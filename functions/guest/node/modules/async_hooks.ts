@@ -4,6 +4,7 @@
  * goes past `Promise.prototype.then` where V8 does it itself: the compiler writes it out for revisions that name this
  * module.
  */
+import "internal:async-functions";
 import services from "internal:services";
 
 type Frame = ReadonlyMap<object, unknown> | undefined;

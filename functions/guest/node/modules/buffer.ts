@@ -96,6 +96,17 @@ for (const name of ["write", "fill", "indexOf", "lastIndexOf", "includes"]) {
   );
 }
 
+/** Methods that Node has beside its documented ones, and that parsers of streams call. */
+for (const encoding of ["ascii", "base64", "base64url", "hex", "latin1", "ucs2", "utf8"]) {
+  const { toString: read, write } = Base.prototype as Record<"toString" | "write", Method>;
+  Base.prototype[`${encoding}Slice`] = function (start, end) {
+    return read.call(this, encoding, start, end);
+  };
+  Base.prototype[`${encoding}Write`] = function (text, offset = 0, length) {
+    return write.call(this, text, offset, length ?? this.length - Number(offset), encoding);
+  };
+}
+
 function isUtf8(input: ArrayBufferView | ArrayBuffer): boolean {
   try {
     strictDecoder.decode(input as ArrayBuffer);

@@ -6,8 +6,13 @@ declare module "internal:services" {
   export default services;
 }
 declare module "internal:stubs" {
-  const stubs: { stub(what: string): () => never };
+  const stubs: { stub(what: string): () => unknown };
   export default stubs;
+}
+declare module "internal:async-functions";
+declare module "internal:parse-args" {
+  const parseArgs: typeof import("./internal/parse-args.ts").default;
+  export default parseArgs;
 }
 declare module "internal:comparisons" {
   const comparisons: Record<"isDeepEqual" | "isDeepStrictEqual", (a: unknown, b: unknown) => boolean>;

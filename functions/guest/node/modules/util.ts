@@ -1,5 +1,6 @@
 /** node:util. `inspect` and `format` are Node's own, from a package. */
 
+import parseArgs from "internal:parse-args";
 import services from "internal:services";
 import types from "node:util/types";
 import { format, formatWithOptions, inspect, stripVTControlCharacters } from "node-inspect-extracted";
@@ -93,6 +94,22 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+type Colors = Record<string, [begin: number, end: number] | undefined>;
+
+/** Colours are written whatever takes them: a log is no terminal that could say. */
+function styleText(formats: string | string[], text: string): string {
+  const colors = inspect.colors as unknown as Colors;
+  return [formats].flat().reduceRight((inner, name) => {
+    const codes = colors[name];
+    if (name === "none") return inner;
+    if (codes === undefined) {
+      const message = `The argument 'format' must be one of: ${Object.keys(colors).join(", ")}. Received ${inspect(name)}`;
+      throw Object.assign(new TypeError(message), { code: "ERR_INVALID_ARG_VALUE" });
+    }
+    return `\x1b[${codes[0]}m${inner}\x1b[${codes[1]}m`;
+  }, text);
+}
+
 /** Nothing is debugged: there is no NODE_DEBUG. */
 const debuglog = () => Object.assign(() => {}, { enabled: false });
 
@@ -113,6 +130,10 @@ export default {
   aborted,
   debuglog,
   debug: debuglog,
+  // Stacks of the author's code are mapped when they are told, and not before.
+  getCallSites: () => [],
+  parseArgs,
+  styleText,
   log: (...args: unknown[]) => services.log("info", format(...args)),
   TextDecoder: globalThis.TextDecoder,
   TextEncoder: globalThis.TextEncoder,

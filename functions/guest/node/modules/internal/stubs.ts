@@ -10,12 +10,18 @@ class NotAvailableError extends Error {
   }
 }
 
+/** Functions that answer a promise stand in modules and objects of this name; classes stand among them. */
+const OF_PROMISES = /[/.]promises\.[a-z]\w*$/;
+
 /** Of what is called or constructed, and of what classes extend. */
-export function stub(what: string): () => never {
+export function stub(what: string): () => unknown {
   function refuse(): never {
     throw new NotAvailableError(what);
   }
-  return Object.defineProperty(refuse, "name", {
+  async function reject(): Promise<never> {
+    refuse();
+  }
+  return Object.defineProperty(OF_PROMISES.test(what) ? reject : refuse, "name", {
     value: what.slice(what.lastIndexOf(".") + 1),
     configurable: true,
   });
