@@ -28,9 +28,13 @@ export function isThrown(value: unknown): value is Thrown {
 /** How a line of a log begins that tells of one. */
 export const UNHANDLED_REJECTION = "Unhandled rejection";
 
+/** Of a message: the rest of the line is for the stack and the causes. */
+const MAX_TOLD_CHARS = 4_000;
+
 /** For a line of a log; each `stack` is frames alone, one a line. */
 export function writeThrown({ name, message, code, stack, causes = [] }: ThrownInFull): string {
-  const head = message === "" ? name : `${name}: ${message}`;
+  const told = message.length > MAX_TOLD_CHARS ? `${message.slice(0, MAX_TOLD_CHARS)}…` : message;
+  const head = told === "" ? name : `${name}: ${told}`;
   const frames = stack === "" ? [] : stack.split("\n").map((frame) => `\n    ${frame}`);
   const reasons = causes.map((cause) => `\nCaused by: ${writeThrown(cause)}`);
   return [head, code === undefined ? "" : ` (${code})`, ...frames, ...reasons].join("");

@@ -46,7 +46,7 @@ test("env.KV is the same store as other platforms have it: kinds of values, meta
     const { value, metadata } = await env.KV.getWithMetadata("text");
     const answers = [value, metadata, await env.KV.get("json", "json"), [...new Uint8Array(await env.KV.get("bytes", { type: "arrayBuffer" }))], await new Response(await env.KV.get("text", "stream")).text(), await env.KV.get("none")];
     await env.KV.delete("text");
-    return [listed, gone, refused, answers, await env.KV.get("text"), Object.keys(env), typeof process.env.KV];
+    return [listed, gone, refused, answers, await env.KV.get("text"), Object.keys(env), (process.env as any).KV === env.KV, Object.keys(process.env)];
   } };`;
   const errors = ["TypeError", "TypeError", "TypeError"];
   assert.deepEqual(resultOf(await call(source, { kv: openMemory(), env: { A: "1" } })), [
@@ -58,9 +58,12 @@ test("env.KV is the same store as other platforms have it: kinds of values, meta
     errors,
     ["one", { a: 1 }, { b: [2] }, [255, 1], "one", null],
     null,
+    ["A", "KV"],
+    true,
     ["A"],
-    "undefined",
   ]);
+  const plain = "export default (_: unknown, { env }: any) => [typeof env.KV.get, Object.keys(env)];";
+  assert.deepEqual(resultOf(await call(plain, { env: { A: "1" } })), ["function", ["A"]]);
   const own = "export default { scheduled: (_e: unknown, env: any) => env.KV };";
   assert.equal(resultOf(await call(own, { env: { KV: "a setting" } })), "a setting");
 });

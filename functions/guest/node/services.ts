@@ -2,7 +2,15 @@
 import type { LogLevel } from "../../../core/domain/log-level.ts";
 import { currentRun } from "../run/current-run.ts";
 import { log } from "../run/log.ts";
-import { assign, create, deleteProperty, keys, tryDefineProperty } from "../run/primordials.ts";
+import {
+  assign,
+  create,
+  deleteProperty,
+  hasOwn,
+  keys,
+  NativeProxy,
+  tryDefineProperty,
+} from "../run/primordials.ts";
 import { type Binder, setBinder } from "./context.ts";
 
 export interface NodeServices {
@@ -18,7 +26,10 @@ export interface NodeServices {
 }
 
 let given: Readonly<Record<string, string>> = create(null);
+/** What is written to, and the `process.env` through which the author's code does that. */
 let env: Record<string, string> | undefined;
+let shown: Record<string, string> | undefined;
+let kvOfRun: (() => unknown) | undefined;
 const hooks: (() => void)[] = [];
 
 function refill(target: Record<string, string>): void {
@@ -36,17 +47,32 @@ function refill(target: Record<string, string>): void {
 /** To be called before anything of the author's runs for it. */
 export function beginNodeRun(settings: Readonly<Record<string, string>>): void {
   given = settings;
+  kvOfRun = undefined;
   if (env !== undefined) refill(env);
   for (let i = 0; i < hooks.length; i++) hooks[i]!();
 }
 
-/** What `process.env` is. */
+/** What `process.env.KV` answers for the rest of the run, where no setting has that name. */
+export function offerKv(kvOf: () => unknown): void {
+  kvOfRun = kvOf;
+}
+
+/** What `process.env` is: whatever is written to it becomes text. */
 export function processEnv(): Record<string, string> {
-  if (env === undefined) {
+  if (env === undefined || shown === undefined) {
     env = {};
     refill(env);
+    const traps: ProxyHandler<Record<string, string>> = {
+      defineProperty(target, key, property) {
+        const asText = "value" in property ? { value: `${property.value}` } : undefined;
+        return tryDefineProperty(target, key, assign(property, asText));
+      },
+      // Libraries that take a function for a Node program look for its bindings there.
+      get: (target, key) => (key === "KV" && !hasOwn(target, key) ? kvOfRun?.() : target[key as string]),
+    };
+    shown = new NativeProxy(env, assign(create(null), traps) as typeof traps);
   }
-  return env;
+  return shown;
 }
 
 export const services: Omit<NodeServices, "requireByName"> & Partial<NodeServices> = {

@@ -72,7 +72,7 @@ export function endRun(run: GuestRun, code: string, text: string): void {
 export function failRun(run: GuestRun, thrown: unknown): void {
   if (run.ended) return;
   const failure = describeFailure(thrown);
-  if (run.noRetry) failure.again ??= "fatal";
+  if (run.noRetry) failure.again = "fatal";
   endRun(run, "function_error", stringify(failure));
 }
 
@@ -80,6 +80,14 @@ export function failRun(run: GuestRun, thrown: unknown): void {
 export function finishRun(run: GuestRun, value: unknown): void {
   const json = toResultJson(run, value);
   if (json !== undefined) endRun(run, "ok", json);
+}
+
+const CIRCULAR = "Converting circular structure to JSON";
+const BIGINT = "Do not know how to serialize a BigInt";
+
+/** What V8 says of values that JSON has no form for. */
+function isOfJson(message: string): boolean {
+  return slice(message, 0, CIRCULAR.length) === CIRCULAR || slice(message, 0, BIGINT.length) === BIGINT;
 }
 
 /** The function's value as JSON; where it is none, or too large, the run ends and there is none. */
@@ -90,7 +98,8 @@ export function toResultJson(run: GuestRun, value: unknown): string | undefined 
     json = value === undefined ? "null" : stringify(value);
   } catch (thrown) {
     const { name, message } = describe(thrown);
-    if (name !== "TypeError") failRun(run, thrown);
+    // Not every TypeError: a `toJSON` of the author's may have thrown it.
+    if (name !== "TypeError" || !isOfJson(message)) failRun(run, thrown);
     else endRun(run, "result_not_json", `The result is not JSON: ${slice(message, 0, 1_000)}`);
     return undefined;
   }

@@ -1,7 +1,7 @@
 /** What was thrown, read inside the run's own time and memory: its properties may run the author's code. */
 import { GUEST_LIMITS } from "../limits.ts";
 import type { Thrown, ThrownInFull } from "../thrown.ts";
-import { hasOwn, isArray, slice, stringify, toText } from "./primordials.ts";
+import { hasOwn, indexOf, isArray, slice, stringify, toText } from "./primordials.ts";
 
 type Properties = Record<string, unknown>;
 
@@ -16,7 +16,7 @@ export function describe(thrown: unknown, maxChars: number = GUEST_LIMITS.errorC
   const message = readText(thrown, "message", maxChars);
   seen.message = message ?? clip(plainJson(thrown), maxChars);
   seen.name = readText(thrown, "name", maxChars) ?? seen.name;
-  seen.stack = readText(thrown, "stack", maxChars) ?? "";
+  seen.stack = clip(readStack(thrown, message), maxChars);
   const code = readCode(thrown);
   if (code !== undefined) seen.code = code;
   return seen;
@@ -69,6 +69,16 @@ function readText(holder: unknown, key: string, maxChars: number): string | unde
   return typeof value === "string" ? clip(value, maxChars) : undefined;
 }
 
+/** Without its head where that is longer than a message is told: what is cut is the end, where the frames stand. */
+function readStack(thrown: object, message = ""): string {
+  const stack = readProperty(thrown, "stack");
+  if (typeof stack !== "string") return "";
+  const told = readProperty(thrown, "message");
+  if (typeof told !== "string" || told.length <= message.length) return stack;
+  const at = indexOf(stack, told);
+  return at === -1 ? stack : slice(stack, at + told.length);
+}
+
 /** Numbers count where they are the error's own: every DOMException inherits one that says nothing. */
 function readCode(thrown: object): string | undefined {
   const code = readProperty(thrown, "code");
@@ -80,12 +90,21 @@ function readCode(thrown: object): string | undefined {
   }
 }
 
-function plainJson(value: unknown): string {
+/** Of what has no message. */
+function plainJson(value: object): string {
   try {
-    return stringify(value) ?? toText(value);
+    if (typeof value === "function") return `a function or class was thrown: ${nameOf(value)}`;
+    const json = stringify(value) ?? toText(value);
+    const kind = json === "{}" ? nameOf(readProperty(value, "constructor")) : "Object";
+    return kind === "Object" ? json : `an instance of ${kind} was thrown`;
   } catch {
-    return "something unreadable was thrown";
+    return "an object that cannot be read was thrown";
   }
+}
+
+function nameOf(value: unknown): string {
+  const name = readProperty(value, "name");
+  return typeof name === "string" && name !== "" ? name : "Object";
 }
 
 function clip(text: string, maxChars: number): string {

@@ -4,14 +4,14 @@ import type { LogLevel } from "../../../core/domain/log-level.ts";
 import type { GuestFacts, GuestStart } from "../guest-start.ts";
 import { serveRequest } from "../http/serve-request.ts";
 import { require } from "../node/require.ts";
-import { beginNodeRun } from "../node/services.ts";
+import { beginNodeRun, offerKv } from "../node/services.ts";
 import { isResponse } from "../web/response.ts";
 import { describeFailure } from "./attempt-words.ts";
 import { beginRun, currentRun, endRun, failRun, finishRun, type GuestRun } from "./current-run.ts";
 import { readEntry } from "./entry.ts";
 import { inspect } from "./inspect.ts";
 import { makeKv } from "./kv.ts";
-import { offerKvNamespace } from "./kv-namespace.ts";
+import { withKvNamespace } from "./kv-namespace.ts";
 import { log } from "./log.ts";
 import { freeze, NativeDate, NativePromise, parse, promiseThen, stringify } from "./primordials.ts";
 import { toReturnedResponse } from "./returned-response.ts";
@@ -137,11 +137,11 @@ function callTarget(
       return worker.scheduled(event, context.env, context);
     }
     if (typeof worker.fetch === "function") {
-      return refuse("The default export has only fetch(): it answers HTTP, it is to be called at its URL.");
+      return refuse("The function has only fetch(): it answers HTTP, so call it at its URL.");
     }
   }
   return refuse(
-    "The default export must be a function (input, ctx) or an object with scheduled(event, env, ctx).",
+    "The default export, or module.exports, must be a function (input, ctx) or an object with scheduled(event, env, ctx).",
   );
 }
 
@@ -155,7 +155,8 @@ function makeContext(run: GuestRun, facts: GuestFacts, background: Promise<unkno
     kv ??= makeKv(run);
     return kv;
   };
-  offerKvNamespace(facts.env, kvOfRun);
+  const env = withKvNamespace(facts.env, kvOfRun, typeof target === "object");
+  offerKv(() => env["KV"]);
   const level = (name: LogLevel) => (message: unknown, fields?: unknown) => log(run, name, message, fields);
   return {
     runId: facts.runId,
@@ -163,7 +164,7 @@ function makeContext(run: GuestRun, facts: GuestFacts, background: Promise<unkno
     scheduledAt: new NativeDate(facts.scheduledFor),
     deadlineAt: new NativeDate(facts.deadlineAt),
     trigger: facts.trigger,
-    env: freeze(facts.env),
+    env: freeze(env),
     get signal() {
       return signalOf(run, facts.wallMs);
     },

@@ -6,6 +6,7 @@ import { decodeBase64, encodeBase64 } from "../web/base64.ts";
 import { decodeIsomorphic, decodeUtf8, encodeUtf8 } from "../web/encoding.ts";
 import { isReadableStream } from "../web/streams.ts";
 import {
+  assign,
   dateNow,
   defineProperty,
   freeze,
@@ -91,17 +92,26 @@ function toExpiration({ expiration, expirationTtl }: PutOptions): number | undef
   return trunc(Number(seconds));
 }
 
-/** Puts it beside the settings, out of sight of who lists them; a setting of that name stays. */
-export function offerKvNamespace(env: Record<string, unknown>, kvOf: () => Kv): void {
-  if (hasOwn(env, "KV")) return;
+/**
+ * The settings with it beside them, made when it is first looked at; a setting of that name stays. A module worker's
+ * `env` lists it, as other platforms' do; `ctx.env` of a plain function lists the settings alone.
+ */
+export function withKvNamespace(
+  settings: Readonly<Record<string, unknown>>,
+  kvOf: () => Kv,
+  isListed: boolean,
+): Record<string, unknown> {
+  const env = assign({}, settings);
+  if (hasOwn(env, "KV")) return env;
   let made: object | undefined;
   defineProperty(env, "KV", {
-    enumerable: false,
+    enumerable: isListed,
     get() {
       made ??= makeKvNamespace(kvOf());
       return made;
     },
   });
+  return env;
 }
 
 /** Over the store of one run. */

@@ -24,11 +24,13 @@ export const NativeError = Error;
 export const NativeTypeError = TypeError;
 export const NativeRangeError = RangeError;
 export const NativeMap = Map;
+export const NativeProxy = Proxy;
 export const NativePromise = Promise;
 export const NativeArrayBuffer = ArrayBuffer;
 export const NativeBytes = Uint8Array;
 
 export const slice = uncurry(String.prototype.slice) as (text: string, from: number, to?: number) => string;
+export const indexOf = uncurry(String.prototype.indexOf) as (text: string, part: string) => number;
 export const charCodeAt = uncurry(String.prototype.charCodeAt) as (text: string, index: number) => number;
 export const replace = uncurry(RegExp.prototype[Symbol.replace]) as (
   pattern: RegExp,
