@@ -36,13 +36,18 @@ export function partitionsStand(now: Date, aheadDays = AHEAD_DAYS): RawBuilder<b
 export async function ensurePartitions(db: Db, now: Date): Promise<void> {
   const { rows } = await sql<{ stand: boolean }>`SELECT ${partitionsStand(now)} AS stand`.execute(db);
   if (rows[0]!.stand) return;
+  for (const table of PARTITIONED) await ensurePartitionsOf(table, db, now);
+}
+
+/** A transaction for each table: others take both of them, in any order, and would wait for this one, and it for them. */
+async function ensurePartitionsOf(parent: string, db: Db, now: Date): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await sql`SELECT pg_advisory_xact_lock(${ADVISORY_LOCKS.makePartitions})`.execute(tx);
     // A long reader keeps the parent's lock from us, and whoever asks after us waits behind: better to try again later.
     await sql`SET LOCAL lock_timeout = '2s'`.execute(tx);
     const present = new Set((await listPartitions(tx)).map(({ name }) => name));
     for (const { table, name, from, to } of wantedPartitions(now)) {
-      if (present.has(name)) continue;
+      if (table !== parent || present.has(name)) continue;
       const bounds = sql`FROM (${sql.lit(from.toISOString())}) TO (${sql.lit(to.toISOString())})`;
       await sql`CREATE TABLE ${sql.table(name)} PARTITION OF ${sql.table(table)} FOR VALUES ${bounds}`.execute(
         tx,

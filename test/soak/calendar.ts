@@ -5,6 +5,7 @@
  */
 import { removeExpiredBulks } from "../../core/store/bulk/bulk-actions.ts";
 import type { Store } from "../../core/store/database.ts";
+import { retryDeadlock } from "../../core/store/deadlock.ts";
 import { removeExpiredGroups } from "../../core/store/errors/groups.ts";
 import { removeExpiredEvents } from "../../core/store/events/record.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../../core/store/partitions.ts";
@@ -48,11 +49,13 @@ export async function openCalendar(store: Store, now: Date): Promise<Calendar> {
 async function moveInto({ pool }: Store, day: Date, from: Date, until: Date): Promise<number> {
   const at = (column: string) => `$1::timestamptz + (${column} - date_trunc('day', ${column}, 'UTC'))`;
   const move = (table: string, column: string) =>
-    pool.query(`UPDATE ${table} SET ${column} = ${at(column)} WHERE ${column} >= $2 AND ${column} < $3`, [
-      day,
-      from,
-      until,
-    ]);
+    retryDeadlock(() =>
+      pool.query(`UPDATE ${table} SET ${column} = ${at(column)} WHERE ${column} >= $2 AND ${column} < $3`, [
+        day,
+        from,
+        until,
+      ]),
+    );
   const { rowCount } = await move("task_runs", "finished_at");
   await move("task_logs", "at");
   return rowCount ?? 0;
