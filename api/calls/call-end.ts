@@ -18,7 +18,8 @@ export function toCallEnd(run: Run | undefined): CallEnd {
   return { state: "failed", error };
 }
 
-/** Whose fault it was, as a status: the function's own errors 500, its limits 504 and 507, the platform's 503. */
+/** Whose fault it was, as a status: the function's own errors 500, its limits 504 and 507, the platform's 503; what was
+ * deleted while the call waited, 404. */
 const STATUS_BY_CODE = {
   function_timeout: 504,
   timeout: 504,
@@ -26,6 +27,7 @@ const STATUS_BY_CODE = {
   function_memory_exceeded: 507,
   result_too_large: 507,
   input_too_large: 413,
+  function_not_found: 404,
   executor_killed: 503,
   executor_unavailable: 503,
   executor_fault: 503,

@@ -117,6 +117,7 @@ for (const [code, status] of [
   ["function_memory_exceeded", 507],
   ["result_too_large", 507],
   ["input_too_large", 413],
+  ["function_not_found", 404],
   ["executor_killed", 503],
   ["worker_lost", 503],
   ["internal_error", 503],

@@ -149,7 +149,7 @@ const invoke = defineRoute({
       headers: ["bellhop-run-id", "location", "preference-applied"],
     },
   },
-  errors: { ...INVOCATION_ERRORS, 404: ["not_found"], 422: ["unknown_queue"] },
+  errors: { ...INVOCATION_ERRORS, 404: ["not_found", ...INVOCATION_ERRORS[404]!], 422: ["unknown_queue"] },
   async handle({ parts, context, params: { name }, query }) {
     const isAsync = /\brespond-async\b/i.test(context.req.header("prefer") ?? "");
     const joining = readJoining(query, isAsync);

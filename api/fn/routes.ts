@@ -40,7 +40,7 @@ export const fnRoute = defineRoute({
     ...INVOCATION_ERRORS,
     401: ["unauthenticated"],
     403: ["forbidden"],
-    404: ["not_found"],
+    404: ["not_found", ...INVOCATION_ERRORS[404]!],
     405: ["method_not_allowed"],
     408: ["request_body_too_slow"],
     413: ["body_too_large", "input_too_large"],

@@ -67,6 +67,7 @@ export const PROBLEM_CODES = {
   function_cpu_exceeded: RUN_ERRORS.function_cpu_exceeded,
   function_in_use: "Tasks call the function.",
   function_memory_exceeded: RUN_ERRORS.function_memory_exceeded,
+  function_not_found: RUN_ERRORS.function_not_found,
   function_removed: ORIGIN_REMOVED.function_removed,
   function_timeout: RUN_ERRORS.function_timeout,
   function_unavailable: RUN_ERRORS.function_unavailable,

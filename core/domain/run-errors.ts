@@ -57,7 +57,7 @@ export const RUN_ERRORS = {
   unsupported_shape: "The revision does not export what can be called so.",
   input_too_large: "The input is larger than it may be.",
   unrecordable_result: "The result or the log holds what cannot be stored.",
-  function_not_found: "The function or its revision is not there any more.",
+  function_not_found: "The function, or the tag or revision that the run asked for, is not there any more.",
   request_gone: "The request that the run was to answer is not there any more.",
 
   // The caller's doing.

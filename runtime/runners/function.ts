@@ -3,7 +3,7 @@ import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
 import { authorTimeoutMs, callDurations, fitWallMs } from "../../core/domain/call-durations.ts";
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { keepInput } from "../../core/domain/kept-input.ts";
-import type { RunErrorCode } from "../../core/domain/run-errors.ts";
+import { RUN_ERRORS, type RunErrorCode } from "../../core/domain/run-errors.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Redactor } from "../../core/secrets/redact.ts";
@@ -50,8 +50,7 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
   return async (run, context) => {
     const { spec, functionId, revisionId } = run;
     if (spec.type !== "function" || revisionId === null || functionId === null) {
-      const message = "The function of this run does not exist or has no revision.";
-      return failed("function_not_found", message, { retryable: false });
+      return failed("function_not_found", RUN_ERRORS.function_not_found, { retryable: false });
     }
     const loaded = await loadFunction(parts, functionId, revisionId, context);
     if ("kind" in loaded) return loaded;
