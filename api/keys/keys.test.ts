@@ -265,6 +265,20 @@ test("after a rotation both secrets are the key's, until the overlap is over", a
   await until(async () => (await whoami(atOnce.body.key)).status === 401 || undefined);
 });
 
+test("the secret before a rotation ends no later than the key, and is told of no more when that has ended", async () => {
+  const tenant = await api.newTenant();
+  const expiresAt = new Date(Date.now() + 600_000).toISOString();
+  const { id } = (await make(tenant, { expiresAt })).body;
+  const rotate = () => tenant.call("POST", `/v1/keys/${id}/rotate`, { body: { overlap: "1h" } });
+  assert.equal((await rotate()).body.previousUntil, expiresAt);
+  const refused = await rotate();
+  assertProblem(refused, 409, "key_rotating");
+  assert.match(refused.body.detail, new RegExp(`valid until ${expiresAt}`));
+  await tenant.call("DELETE", `/v1/keys/${id}`);
+  const [shown] = (await tenant.call("GET", "/v1/keys")).body.items;
+  assert.deepEqual([shown.id, shown.previousUntil], [id, null]);
+});
+
 test("a key for some functions does what its scopes say to them, and nothing else", async () => {
   const tenant = await api.newTenant();
   const { namespace } = (await tenant.call("GET", "/v1/whoami")).body;

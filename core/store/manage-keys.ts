@@ -24,10 +24,12 @@ export interface KeyWithSecret {
   secret: string;
 }
 
+const IS_VALID = "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())";
+/** Neither of a key's secrets opens anything once the key has expired. */
+const PREVIOUS_UNTIL = "least(k.previous_until, k.expires_at)";
 const COLUMNS = `k.id, k.name, k.scopes, k.functions, k.ending, k.created_at AS "createdAt", k.expires_at AS "expiresAt",
   k.last_used_at AS "lastUsedAt", k.revoked_at AS "revokedAt",
-  CASE WHEN k.previous_until > now() THEN k.previous_until END AS "previousUntil"`;
-const IS_VALID = "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())";
+  CASE WHEN ${IS_VALID} AND k.previous_until > now() THEN ${PREVIOUS_UNTIL} END AS "previousUntil"`;
 const OF_NAMESPACE = `FROM api_keys k JOIN namespaces n ON n.id = k.namespace_id
   WHERE k.namespace_id = $1 AND ${IS_STORED}`;
 
@@ -106,7 +108,7 @@ export async function rotateKey({ pool }: QueryScope, id: string, overlapMs: num
   );
   if (rows[0]) return { key: rows[0], secret };
   const { rows: standing } = await pool.query<Pick<StoredKey, "previousUntil">>(
-    `SELECT k.previous_until AS "previousUntil" FROM api_keys k WHERE k.id = $1 AND ${IS_VALID}`,
+    `SELECT ${PREVIOUS_UNTIL} AS "previousUntil" FROM api_keys k WHERE k.id = $1 AND ${IS_VALID}`,
     [id],
   );
   if (!standing[0]) throw conflict("The key is revoked or expired: make another one.", "key_not_valid");
