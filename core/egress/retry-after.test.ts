@@ -10,6 +10,11 @@ describe("parseRetryAfter", () => {
     assert.equal(parseRetryAfter(" 0 ", now), 0);
   });
 
+  it("takes any number of digits for a very long time", () => {
+    for (const digits of [13, 20, 400])
+      assert.ok(parseRetryAfter("9".repeat(digits), now)! >= 9_007_199_254_740_991, `${digits} digits`);
+  });
+
   it("reads the three forms of an HTTP date", () => {
     assert.equal(parseRetryAfter("Sun, 01 Mar 2026 12:01:30 GMT", now), 90_000);
     assert.equal(parseRetryAfter("Sunday, 01-Mar-26 12:01:30 GMT", now), 90_000);
