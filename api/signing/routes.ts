@@ -1,11 +1,14 @@
 /** `/v1/signing-secrets`: what deliveries of the namespace are signed with, for those who verify them. */
-import type { z } from "zod";
 import { signingSecretsOutput, toWireSigningSecrets } from "../../core/contracts/signing-secret.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Sealer } from "../../core/secrets/sealer.ts";
-import { findSigningSecrets, rotateSigningSecret } from "../../core/store/signing-secrets.ts";
+import {
+  findSigningSecrets,
+  listSigningInstants,
+  rotateSigningSecret,
+} from "../../core/store/signing-secrets.ts";
 import type { ApiParts } from "../environment.ts";
-import { defineRoute, type Feature } from "../http/route.ts";
+import { type AuditSpec, defineRoute, type Feature } from "../http/route.ts";
 
 function requireSealer({ sealer }: ApiParts): Sealer {
   if (sealer) return sealer;
@@ -13,10 +16,16 @@ function requireSealer({ sealer }: ApiParts): Sealer {
   throw new BellhopError("secrets_unavailable", 503, message);
 }
 
-/** When those were made that are valid now: nothing of them. */
-const toShownSigning = ({ items }: z.output<typeof signingSecretsOutput>) => ({
-  secrets: items.map(({ createdAt }) => ({ createdAt })),
-});
+/** When those were made that are valid: nothing of them. */
+const audit: AuditSpec = {
+  resource: "signing-secrets",
+  async read({ parts: { store }, owner: { namespaceId } }) {
+    const instants = await listSigningInstants(store, namespaceId);
+    return instants.length > 0
+      ? { secrets: instants.map((createdAt) => ({ createdAt: createdAt.toISOString() })) }
+      : undefined;
+  },
+};
 
 export const signingFeature: Feature = {
   tag: "Signing",
@@ -44,7 +53,7 @@ export const signingFeature: Feature = {
       summary: "Make another signing secret",
       description: "The newest before it stays valid: both sign until the next rotation.",
       access: "admin",
-      audit: { resource: "signing-secrets", summarize: toShownSigning },
+      audit,
       answers: { 200: { is: "Those that are valid now.", schema: signingSecretsOutput } },
       errors: { 503: ["secrets_unavailable"] },
       async handle({ parts, context, owner: { namespaceId } }) {

@@ -39,6 +39,17 @@ test("after a rotation the one before stays valid, until the next one", async ()
   assert.equal(new Set([...last, ...again]).size, 4);
 });
 
+test("a rotation is audited with when those were made that were valid before, and are now", async () => {
+  const tenant = await newTenant();
+  await tenant.call("POST", `${PATH}/rotate`);
+  await tenant.call("POST", `${PATH}/rotate`);
+  const { items } = (await tenant.call("GET", "/v1/audit?resource=signing-secrets")).body;
+  const [second, first] = items;
+  assert.deepEqual([first.before, first.after.secrets.length], [null, 2]);
+  assert.deepEqual(second.before, first.after);
+  assert.equal(second.after.secrets[1].createdAt, first.after.secrets[0].createdAt);
+});
+
 test("no cache keeps them", async () => {
   const tenant = await newTenant();
   for (const answer of [await tenant.call("GET", PATH), await tenant.call("POST", `${PATH}/rotate`)])

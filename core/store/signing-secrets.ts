@@ -37,6 +37,12 @@ export async function findSigningSecrets(
   return await listSecrets(pool, sealer, namespaceId);
 }
 
+/** When those were made that are valid, the newest first; none where nobody has needed one. */
+export async function listSigningInstants({ pool }: QueryScope, namespaceId: string): Promise<Date[]> {
+  const { rows } = await pool.query<{ createdAt: Date }>({ ...LIST, values: [namespaceId] });
+  return rows.map(({ createdAt }) => createdAt);
+}
+
 /** Makes another one, beside which the one before stays valid; the newest first. */
 export async function rotateSigningSecret(
   store: Store,
