@@ -51,6 +51,10 @@ test("an operator sets limits, all of them; they are shown with what is used, an
   assert.ok(usage.codeBytes.limit === null && usage.codeBytes.used > 0);
   assert.deepEqual([usage.requests.limit, usage.requests.per], [100, "1m"]);
   assert.ok(usage.requests.used > 0 && Date.parse(usage.requests.resetsAt) > Date.now() - 60_000);
+  const { body: asOperator } = await api.operator.call("GET", "/v1/usage", {
+    headers: { "bellhop-namespace": name },
+  });
+  assert.deepEqual(asOperator.requests, { limit: 100, used: 0, exact: true, resetsAt: null, per: "1m" });
   await setLimits(name, { functions: 2 });
   await untilLimited(tenant, "functions", 2);
   assert.equal((await usageOf(tenant)).tasks.limit, null);

@@ -57,6 +57,8 @@ test("a namespace that is being deleted opens to nobody and takes nothing new", 
   assert.equal(deleted.status, 202);
   assert.deepEqual([deleted.body.resource, deleted.body.receipt], ["namespaces", {}]);
   assert.equal((await operator.call("GET", "/v1/namespaces/closing")).body.state, "deleting");
+  const limits = await operator.call("PUT", "/v1/namespaces/closing/limits", { body: { tasks: 1 } });
+  assertProblem(limits, 409, "namespace_closed");
   const location = deleted.headers.get("location")!;
   assert.equal((await operator.call("GET", location)).body.id, deleted.body.id);
   assert.equal((await operator.call("DELETE", "/v1/namespaces/closing")).body.id, deleted.body.id);

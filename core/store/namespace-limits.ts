@@ -4,19 +4,20 @@ import type { CountedLimit, NamespaceLimits } from "../domain/namespace-limits.t
 import { BellhopError } from "../errors.ts";
 import type { QueryScope } from "./database.ts";
 import { toJsonText } from "./json-text.ts";
-import type { Namespace } from "./namespaces.ts";
+import { findNamespace, type Namespace, namespaceClosed } from "./namespaces.ts";
 
-/** Undefined: there is no such namespace. */
+/** Undefined: there is no such namespace. 409 where it is being deleted. */
 export async function saveNamespaceLimits(
-  { pool }: QueryScope,
+  scope: QueryScope,
   name: string,
   limits: NamespaceLimits,
 ): Promise<Pick<Namespace, "id"> | undefined> {
   const isSet = Object.values(limits).some((limit) => limit !== null);
-  const { rows } = await pool.query<{ id: string }>(
-    "UPDATE namespaces SET limits = $2 WHERE name = $1 RETURNING id",
+  const { rows } = await scope.pool.query<{ id: string }>(
+    "UPDATE namespaces SET limits = $2 WHERE name = $1 AND closed_at IS NULL RETURNING id",
     [name, isSet ? toJsonText(limits) : null],
   );
+  if (!rows[0] && (await findNamespace(scope, name))) throw namespaceClosed(name);
   return rows[0];
 }
 
