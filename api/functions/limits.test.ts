@@ -27,6 +27,14 @@ test("without limits the defaults are shown, and the content hash is that of the
   assert.deepEqual([empty.status, empty.body.revision.id], [200, body.revision.id]);
 });
 
+test("limits as they are shown can be put back", async () => {
+  const tenant = await api.newTenant();
+  const { body } = await tenant.call("PUT", PATH, upload());
+  const again = await tenant.call("PUT", PATH, upload({ limits: body.revision.limits }));
+  assert.ok(again.status < 300, JSON.stringify(again.body));
+  assert.deepEqual(again.body.revision.limits, body.revision.limits);
+});
+
 test("limits belong to the revision: the same again is the same, others are another", async () => {
   const tenant = await api.newTenant();
   const limits = {

@@ -125,8 +125,10 @@ function parseField(name: string, text: string): unknown {
 }
 
 /** Only what was asked for. */
-function withoutGaps(limits: { [Name in keyof AskedLimits]?: number | undefined }): AskedLimits {
-  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+function withoutGaps(limits: { [Name in keyof AskedLimits]?: number | null | undefined }): AskedLimits {
+  return Object.fromEntries(
+    Object.entries(limits).filter((limit): limit is [string, number] => typeof limit[1] === "number"),
+  );
 }
 
 function chooseEntry(files: Record<string, string>, given: string | undefined): string {

@@ -25,13 +25,14 @@ function limitField(name: keyof FunctionLimits, caps: FunctionLimitCaps) {
     .optional();
 }
 
-/** `limits` of an upload: each may be left out, none may be null. */
+/** `limits` of an upload: each may be left out. */
 const limitsField = (caps: FunctionLimitCaps) =>
   z.strictObject({
     memoryMb: limitField("memoryMb", caps),
     cpuMs: limitField("cpuMs", caps),
     wallMs: limitField("wallMs", caps),
-    concurrency: limitField("concurrency", caps),
+    /** As it is shown where nothing is said. */
+    concurrency: limitField("concurrency", caps).nullable(),
     logLines: limitField("logLines", caps),
     resultBytes: limitField("resultBytes", caps),
     subrequests: limitField("subrequests", caps),
