@@ -17,6 +17,14 @@ test("of what is made or removed everything is shown, on its side", () => {
   assert.deepEqual(describeChange(undefined, undefined), { before: null, after: null });
 });
 
+test("an instant is shown as one, wherever it stands", () => {
+  const until = (text: string) => ({ pausedUntil: new Date(text), steps: [{ at: new Date(text) }] });
+  const { before, after } = describeChange(until("2030-01-01T00:00:00Z"), until("2031-01-01T00:00:00Z"));
+  const shown = "2030-01-01T00:00:00.000Z";
+  assert.deepEqual(before, { pausedUntil: shown, steps: [{ at: shown }] });
+  assert.deepEqual(after?.["pausedUntil"], "2031-01-01T00:00:00.000Z");
+});
+
 test("what may be secret is hidden, wherever it stands, and that it changed is shown", () => {
   const withSecret = (secret: string) => ({
     url: `https://user:${secret}@example.com/path?token=${secret}#${secret}`,

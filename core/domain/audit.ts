@@ -34,8 +34,9 @@ function show(entries: Entries, isShown: (name: string) => boolean): JsonObject 
   return Object.fromEntries(shown.map(([name, value]) => [name, bound(showValue(name, value))]));
 }
 
-function showValue(name: string, value: Json): Json {
+function showValue(name: string, value: Json | Date): Json {
   if (value === null) return null;
+  if (value instanceof Date) return value.toISOString();
   if (CONTENT_FIELDS.has(name)) return HIDDEN;
   if (name === "url" && typeof value === "string") return showUrl(value);
   if (Array.isArray(value)) return value.map((each) => showValue("", each));
