@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../test/support/database.ts";
+import { NO_LIMITS, UNTIL_RESUMED } from "../domain/queue.ts";
 import { readDemand, totalDemand } from "./demand.ts";
 import { newId } from "./ids.ts";
+import { pauseQueue, putQueue } from "./queues/queues.ts";
 import { claimRuns } from "./runs/claim.ts";
 import { finishAttempts } from "./runs/finish.ts";
 import { createTask } from "./tasks/create.ts";
@@ -93,6 +95,24 @@ test("what comes within the time asked for is counted: tasks, staged runs and re
   assert.equal((await readDemand(store, 60_000)).upcomingRuns, 4);
   assert.equal((await readDemand(store, 6_000)).upcomingRuns, 2);
   assert.deepEqual(await readDemand(store, 1_000), NOTHING);
+});
+
+test("what stands in a paused queue wants no worker until the pause is over", async () => {
+  const namespaceId = await newNamespace();
+  const limits = NO_LIMITS;
+  await putQueue(store, namespaceId, "mail", { limits, pausedUntil: UNTIL_RESUMED });
+  await queueRun(store, namespaceId, { queue: "mail" });
+  const input = httpTask({ kind: "every", everyMs: 10_000 }, { queue: "mail" });
+  await createTask(store, { namespaceId, input, now: new Date() });
+  assert.deepEqual(await readDemand(store, 60_000), NOTHING);
+  await pauseQueue(store, namespaceId, "mail", new Date(Date.now() + 40_000));
+  assert.deepEqual(await readDemand(store, 20_000), NOTHING);
+  assert.deepEqual(await readDemand(store, 60_000), { ...NOTHING, upcomingRuns: 1 });
+  await pauseQueue(store, namespaceId, "mail", null);
+  assert.deepEqual(await readDemand(store, 60_000), { ...NOTHING, dueRuns: 1, upcomingRuns: 1 });
+  await putQueue(store, namespaceId, "default", { limits, pausedUntil: UNTIL_RESUMED });
+  await queueRun(store, namespaceId);
+  assert.equal((await readDemand(store, 0)).dueRuns, 1);
 });
 
 test("a run that waits for a permit of its function's limit wants no worker", async () => {

@@ -1,10 +1,21 @@
 /** How much work there is for workers, now and soon: what every autoscaler goes by. */
+import { DEFAULT_QUEUE } from "../domain/limit-keys.ts";
 import type { Store } from "./database.ts";
 import { CLAIMABLE, isDue } from "./runs/claimable.ts";
 
+/** Of runs and tasks by this name: no pause holds them at that instant (SQL), so that a worker could start them. */
+const isUnpaused = (
+  row: string,
+  at: string,
+) => `(${row}.namespace_id, coalesce(${row}.queue, '${DEFAULT_QUEUE}'))
+          NOT IN (SELECT q.namespace_id, q.name FROM queues q WHERE q.paused_until > ${at})`;
+
+const NOW = "statement_timestamp()";
+const SOON = `${NOW} + $1::int * interval '1 millisecond'`;
+
 /** Each count stops at `DEMAND_BOUND`: a backlog of millions is told as that many, at the same cost. */
 export interface Demand {
-  /** Queued and due, without those that wait for a permit of a limit: more workers would not help them. */
+  /** Queued and due, without those that wait for a permit of a limit or the end of a pause: workers would not help them. */
   dueRuns: number;
   /** Running, by their rows. */
   runningRuns: number;
@@ -25,7 +36,8 @@ export async function readDemand(store: Store, aheadMs: number): Promise<Demand>
   const { rows } = await store.pool.query<Demand>({
     name: "demand",
     text: `SELECT
-        (SELECT count(*)::int FROM (SELECT FROM task_runs_open WHERE ${CLAIMABLE} AND ${isDue()} LIMIT $2) AS due) AS "dueRuns",
+        (SELECT count(*)::int FROM (SELECT FROM task_runs_open r WHERE ${CLAIMABLE} AND ${isDue()}
+          AND ${isUnpaused("r", NOW)} LIMIT $2) AS due) AS "dueRuns",
         (SELECT count(*)::int FROM (SELECT FROM task_runs_open WHERE state = 'running' LIMIT $2) AS running)
           AS "runningRuns",
         (SELECT coalesce(sum(busy), 0)::int FROM workers WHERE lease_until > statement_timestamp()) AS "busySlots",
@@ -34,15 +46,13 @@ export async function readDemand(store: Store, aheadMs: number): Promise<Demand>
         (SELECT coalesce(sum(callers), 0)::int FROM waiting_callers WHERE told_until > statement_timestamp())
           AS "waitingCallers",
         (SELECT count(*)::int FROM (
-          (SELECT FROM task_runs_open WHERE ${CLAIMABLE}
-            AND available_at > statement_timestamp()
-            AND available_at <= statement_timestamp() + $1::int * interval '1 millisecond' LIMIT $2)
+          (SELECT FROM task_runs_open r WHERE ${CLAIMABLE} AND available_at > ${NOW} AND available_at <= ${SOON}
+            AND ${isUnpaused("r", SOON)} LIMIT $2)
           UNION ALL
-          (SELECT FROM task_runs_open WHERE state = 'scheduled'
-            AND available_at <= statement_timestamp() + $1::int * interval '1 millisecond' LIMIT $2)
+          (SELECT FROM task_runs_open r WHERE state = 'scheduled' AND available_at <= ${SOON}
+            AND ${isUnpaused("r", SOON)} LIMIT $2)
           UNION ALL
-          (SELECT FROM tasks WHERE state = 'active'
-            AND next_run_at <= statement_timestamp() + $1::int * interval '1 millisecond' LIMIT $2)
+          (SELECT FROM tasks t WHERE state = 'active' AND next_run_at <= ${SOON} AND ${isUnpaused("t", SOON)} LIMIT $2)
           LIMIT $2) AS soon) AS "upcomingRuns"`,
     values: [aheadMs, DEMAND_BOUND],
   });

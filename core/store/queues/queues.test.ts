@@ -672,15 +672,40 @@ test("what runs and waits is counted by what it waits for", async () => {
     counts.waiting,
     counts.waitingFor,
   ];
-  assert.deepEqual(of(await counts()), [2, 3, { concurrency: 2, rate: 0, paused: 0, slot: 1 }]);
+  assert.deepEqual(of(await counts()), [2, 3, { concurrency: 3, rate: 0, paused: 0, slot: 0 }]);
   assert.ok((await counts()).oldestWaitingAt! < new Date());
   await pause();
-  assert.deepEqual(of(await counts()), [2, 3, { concurrency: 0, rate: 0, paused: 2, slot: 1 }]);
+  assert.deepEqual(of(await counts()), [2, 3, { concurrency: 0, rate: 0, paused: 3, slot: 0 }]);
   await queueRun(store, namespaceId);
   const byDefault = (await countQueueRuns(store, namespaceId, ["default"])).get("default")!;
   assert.deepEqual(of(byDefault), [0, 1, { concurrency: 0, rate: 0, paused: 0, slot: 1 }]);
   await cancelRuns(store, namespaceId, { runIds: [...runIds, ...fresh] });
   assert.equal((await counts()).waiting, 0);
+});
+
+test("what no claim has looked at waits for what its queue lacks, and for a slot where it lacks nothing", async () => {
+  const workerId = await makeWorker(db);
+  const { key, queueMany, pause, change, waitingFor, counts, grantable } = await openQueue({});
+  const [first, second] = await queueMany(2);
+  assert.equal(await waitingFor(second!), "slot");
+  await pause();
+  assert.equal(await waitingFor(second!), "paused");
+  assert.deepEqual(await claimDue(store, workerId, 10, 0), []);
+  await pause(null);
+  assert.equal(await waitingFor(second!), "slot", "in a line that nothing holds up");
+  await change({ concurrency: 1 });
+  assert.equal(await waitingFor(second!), "slot");
+  await change({ concurrency: 1, rate: { limit: 1_000, perMs: 1_000, burst: null } });
+  assert.deepEqual(await grantable(), [first]);
+  const [run] = await claimDue(store, workerId, 10, 0);
+  const [third] = await queueMany(1);
+  for (const runId of [second!, third!]) assert.equal(await waitingFor(runId), "concurrency");
+  await end(workerId, [run!]);
+  assert.deepEqual((await counts()).waitingFor, { concurrency: 0, rate: 0, paused: 0, slot: 2 });
+  await change({ rate: { limit: 1, perMs: 3_600_000, burst: null } });
+  assert.equal((await grantPermits(store, [key])).length, 1);
+  await claimDue(store, workerId, 1, 0);
+  assert.equal(await waitingFor(third!), "rate");
 });
 
 test("no more runs are looked at than the bound", async () => {
