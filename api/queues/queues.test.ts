@@ -73,6 +73,48 @@ test("what is wrong with a queue is said, and changes nothing", async () => {
   assertProblem(await tenant.call("GET", "/v1/queues/mail"), 404, "not_found");
 });
 
+test("a PUT says the pause, too: null takes its end away, and what is left out leaves it", async () => {
+  const tenant = await api.newTenant();
+  const put = async (body: object, name = "mail") => {
+    const { body: queue } = await tenant.call("PUT", `/v1/queues/${name}`, { body: body as Json });
+    return [queue.paused, queue.pausedUntil];
+  };
+  const pausedUntil = "2999-01-01T00:00:00.000Z";
+  assert.deepEqual(await put({ pausedUntil: null }), [false, null]);
+  assert.deepEqual(await put({ pausedUntil }), [true, pausedUntil]);
+  assert.deepEqual(await put({ concurrency: 1 }), [true, pausedUntil]);
+  assert.deepEqual(await put({ pausedUntil: null }), [true, null]);
+  assert.deepEqual(await put({ paused: false }), [false, null]);
+  assert.deepEqual(await put({ paused: true, pausedUntil: null }), [true, null]);
+});
+
+test("default is there before anybody says anything of it", async () => {
+  const tenant = await api.newTenant();
+  assert.equal((await tenant.call("GET", "/v1/queues/default")).status, 200);
+  assert.equal((await tenant.call("PUT", "/v1/queues/default", { body: {} })).status, 200);
+});
+
+test("the audit log shows a pause as the queue does", async () => {
+  const tenant = await api.newTenant();
+  await tenant.call("PUT", "/v1/queues/mail", { body: {} });
+  const until = "2999-01-01T00:00:00.000Z";
+  await tenant.call("POST", "/v1/queues/mail/pause", { body: { until } });
+  await tenant.call("POST", "/v1/queues/mail/pause");
+  await tenant.call("POST", "/v1/queues/mail/resume");
+  const { items } = (await tenant.call("GET", "/v1/audit?resource=queues/mail")).body;
+  assert.deepEqual(
+    items.slice(0, 3).map(({ before, after }: { before: Json; after: Json }) => [before, after]),
+    [
+      [{ paused: true }, { paused: false }],
+      [{ pausedUntil: until }, { pausedUntil: null }],
+      [
+        { paused: false, pausedUntil: null },
+        { paused: true, pausedUntil: until },
+      ],
+    ],
+  );
+});
+
 test("a queue that something names is not deleted", async () => {
   const tenant = await api.newTenant();
   await tenant.call("PUT", "/v1/queues/mail", { body: {} });
@@ -82,6 +124,14 @@ test("a queue that something names is not deleted", async () => {
   assert.deepEqual([body.queue, body.concurrencyKey], ["mail", null]);
   assertProblem(await tenant.call("DELETE", "/v1/queues/mail"), 409, "queue_in_use");
   await tenant.call("DELETE", `/v1/tasks/${body.id}`);
+  const task = await tenant.call("POST", "/v1/tasks", {
+    body: { ...TASK, queue: "mail", retry: { maxAttempts: 1 } },
+  });
+  await api.work(task.body.runId, { state: "dead", error: { code: "http_status", message: "no" } });
+  const refused = await tenant.call("DELETE", "/v1/queues/mail");
+  assertProblem(refused, 409, "queue_in_use");
+  assert.match(refused.body.detail, new RegExp(`the dead letter ${task.body.runId} is in it`));
+  await tenant.call("DELETE", `/v1/dead-letters/${task.body.runId}`);
   assert.equal((await tenant.call("DELETE", "/v1/queues/mail")).status, 204);
 });
 
@@ -139,6 +189,37 @@ describe("tasks and calls in a queue", () => {
     await tenant.call("PUT", "/v1/functions/f", { body: { source: "export default () => 1" } });
     const call = await tenant.call("POST", "/v1/functions/f/invoke?queue=mail", { body: {} });
     assertProblem(call, 422, "unknown_queue", ["queue"]);
+  });
+
+  test("run nothing any more in a queue that was deleted after they were over", async () => {
+    const tenant = await api.newTenant();
+    await tenant.call("PUT", "/v1/queues/gone", { body: {} });
+    await tenant.call("PUT", "/v1/functions/f", { body: { source: "export default () => 1" } });
+    const { body: task } = await tenant.call("POST", "/v1/tasks", { body: { ...TASK, queue: "gone" } });
+    const collect = { size: 2, wait: "1h" };
+    const { body: joining } = await tenant.call("POST", "/v1/tasks", {
+      body: { type: "function", function: "f", queue: "gone", collect, schedule: { delay: "1h" } },
+    });
+    await tenant.call("POST", `/v1/tasks/${joining.id}/pause`);
+    const { body: call } = await tenant.call("POST", "/v1/functions/f/invoke?queue=gone", {
+      ...{ body: {}, headers: { prefer: "respond-async" } },
+    });
+    for (const runId of [task.runId, call.runId]) await api.work(runId, { state: "succeeded", result: null });
+    await api.db
+      .updateTable("tasks")
+      .set({ state: "completed", next_run_at: null, paused_at: null, paused_reason: null })
+      .where("id", "=", joining.id)
+      .execute();
+    assert.equal((await tenant.call("DELETE", "/v1/queues/gone")).status, 204);
+    for (const path of [`tasks/${task.id}/run`, `tasks/${joining.id}/run`])
+      assertProblem(await tenant.call("POST", `/v1/${path}`), 422, "unknown_queue");
+    for (const runId of [task.runId, call.runId])
+      assertProblem(await tenant.call("POST", `/v1/runs/${runId}/replay`), 422, "unknown_queue");
+    const patch = (body: object) => tenant.call("PATCH", `/v1/tasks/${task.id}`, { body: body as Json });
+    assert.deepEqual((await patch({ name: "renamed" })).body.name, "renamed");
+    assertProblem(await patch({ schedule: { every: "1h" } }), 422, "unknown_queue", ["queue"]);
+    assert.equal((await patch({ queue: null })).status, 200);
+    assert.equal((await tenant.call("POST", `/v1/tasks/${task.id}/run`)).status, 202);
   });
 
   test("a replay of a call stands where the call stood", async () => {

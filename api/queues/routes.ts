@@ -2,12 +2,13 @@
 
 import { pageOf } from "../../core/contracts/common.ts";
 import {
+  choosePause,
   pauseInput,
   queueInput,
   queueNameParam,
   queueOutput,
-  toPausedUntil,
   toWireLimits,
+  toWirePause,
   toWireQueue,
 } from "../../core/contracts/queue.ts";
 import { UNTIL_RESUMED } from "../../core/domain/queue.ts";
@@ -45,7 +46,7 @@ const audit: AuditSpec = {
   async read({ parts: { store }, owner: { namespaceId }, params: { name } }) {
     const queue = queueNameParam.safeParse(name).success && (await findQueue(store, namespaceId, name!));
     if (!queue) return undefined;
-    return { ...toWireLimits(queue.limits), pausedUntil: toWirePause(queue.pausedUntil) };
+    return { ...toWireLimits(queue.limits), ...toWirePause(queue.pausedUntil) };
   },
 };
 
@@ -76,7 +77,7 @@ export const queueFeature: Feature = {
         requireFuture(parts, "pausedUntil", body.pausedUntil);
         const { concurrency, rate, perKey, restOn429 } = body;
         const limits = { concurrency, rate, perKey, restOn429 };
-        const change = { limits, pausedUntil: toPausedUntil(body) };
+        const change = { limits, pausedUntil: choosePause(body) };
         const saved = (await saveQueue(parts.store, namespaceId, name, change))!;
         await announceQueue(parts, saved);
         return { status: saved.isNew ? 201 : 200, body: await show(parts, namespaceId, saved.queue) };
@@ -174,8 +175,6 @@ export const queueFeature: Feature = {
     }),
   ],
 };
-
-const toWirePause = (until: Queue["pausedUntil"]) => (until === UNTIL_RESUMED ? "until resumed" : until);
 
 function requireQueueName(text: string): string {
   const name = queueNameParam.safeParse(text);

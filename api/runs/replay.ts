@@ -40,7 +40,7 @@ export const replayRoute = defineRoute({
       "task_cancelled",
       "task_removed",
     ],
-    422: ["unknown_secret"],
+    422: ["unknown_queue", "unknown_secret"],
   },
   async handle({ parts, context, owner: { namespaceId }, params: { id } }) {
     const runId = await replay(parts, context, id);

@@ -10,16 +10,16 @@ import { resolveFunction } from "./resolve-function.ts";
 
 /**
  * Refuses a task that could not run: an e-mail without a sender, queues, secrets and functions that are not there. Whom its ends
- * call is another question (`requireCallable`).
+ * call is another question (`requireCallable`). Without `queues` its queue is not looked at.
  */
 export async function requireRunnable(
   scope: QueryScope,
   namespaceId: string,
   input: TaskInput,
-  { mail, queues }: { mail: MailFacts; queues: QueueLooks },
+  { mail, queues }: { mail: MailFacts; queues: QueueLooks | undefined },
 ): Promise<{ input: TaskInput; functionId: string | null }> {
   requireSender(input.spec, mail);
-  await requireQueue(queues, namespaceId, input.policy.queue);
+  if (queues) await requireQueue(queues, namespaceId, input.policy.queue);
   await requireSecrets(scope, namespaceId, input.spec);
   const { spec, functionId } = await resolveFunction(scope, input.spec, (name) =>
     findFunctionId(scope, namespaceId, name),

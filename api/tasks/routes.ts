@@ -157,8 +157,11 @@ function writingRoutes({ time }: RouteSettings): Route[] {
             const { input, reschedules } = mergeTask(schema, current, body);
             await requireCallable(tx, namespaceId, input.on, mail);
             if (reschedules && isStoredCompleted) await demandRoom(tx, namespaceId, limits, "tasks", 1);
+            // That of a task which is over may have been deleted since.
+            const keepsQueue = !reschedules && input.policy.queue === current.policy.queue;
+            const queues = keepsQueue ? undefined : lookForQueues(tx);
             return {
-              ...(await requireRunnable(tx, namespaceId, input, { mail, queues: lookForQueues(tx) })),
+              ...(await requireRunnable(tx, namespaceId, input, { mail, queues })),
               reschedules,
               now: time.now(),
             };
@@ -247,7 +250,11 @@ const runRoutes: Route[] = ofTask([
       },
       202: { is: "The run, queued.", schema: joinedRunOutput, headers: ["location"] },
     },
-    errors: { 404: ["not_found"], 409: ["duplicate_under_way", "task_cancelled"], 422: ["unknown_secret"] },
+    errors: {
+      404: ["not_found"],
+      409: ["duplicate_under_way", "task_cancelled"],
+      422: ["unknown_queue", "unknown_secret"],
+    },
     async handle({ parts, context, owner: { namespaceId }, params: { id } }) {
       const { runId, joined, isDuplicate } = await runNow(parts, context, id);
       const run = toWireRun((await findRun(parts.store, namespaceId, runId))!);

@@ -1,6 +1,12 @@
 /** Queues on the wire: their limits, and what runs and waits in them. */
 import { z } from "zod";
-import { type QueueLimits, UNTIL_RESUMED, WAIT_REASONS, type WaitReason } from "../domain/queue.ts";
+import {
+  type PausedUntil,
+  type QueueLimits,
+  UNTIL_RESUMED,
+  WAIT_REASONS,
+  type WaitReason,
+} from "../domain/queue.ts";
 import { durationField, instantField, instantOutput, nameField, wholeNumberField } from "./common.ts";
 import { fieldGroup, toShown } from "./field-group.ts";
 
@@ -61,7 +67,7 @@ export const queueInput = z
     pausedUntil: instantField
       .nullable()
       .optional()
-      .meta({ description: "When the pause ends by itself; null: when it is resumed." }),
+      .meta({ description: "When the pause ends by itself; null: when it is resumed, if it is paused." }),
   })
   .refine(({ paused, pausedUntil }) => paused !== false || !pausedUntil, {
     path: ["pausedUntil"],
@@ -78,12 +84,18 @@ export const pauseInput = z
   })
   .meta({ examples: [{ until: "2026-12-01T09:00:00Z" }] });
 
-/** Infinity: until it is resumed; null: it is not paused; undefined: as it is. */
-export function toPausedUntil({ paused, pausedUntil }: Pause): Date | number | null | undefined {
+/** What the pause that stands becomes; undefined: it stays. */
+export function choosePause({
+  paused,
+  pausedUntil,
+}: Pause): PausedUntil | ((standing: PausedUntil) => PausedUntil) | undefined {
   if (pausedUntil) return pausedUntil;
-  if (paused === undefined) return undefined;
-  return paused ? UNTIL_RESUMED : null;
+  if (paused !== undefined) return paused ? UNTIL_RESUMED : null;
+  return pausedUntil === null ? withoutEnd : undefined;
 }
+
+/** `"pausedUntil": null` alone takes the end of a pause away, and pauses nothing. */
+const withoutEnd = (standing: PausedUntil): PausedUntil => standing && UNTIL_RESUMED;
 
 export const queueNameParam = nameField.meta({ description: "The queue's name.", examples: ["mail"] });
 
@@ -123,7 +135,7 @@ export const queueOutput = z
 interface QueueFacts {
   name: string;
   limits: QueueLimits;
-  pausedUntil: Date | number | null;
+  pausedUntil: PausedUntil;
   running: number;
   waiting: number;
   oldestWaitingAt: Date | null;
@@ -135,6 +147,11 @@ const limitsCodec = fieldGroup(limitFields);
 export const toWireLimits = (limits: QueueLimits) =>
   limitsCodec.encode(limits) as z.output<typeof queueLimitsOutput>;
 
+export const toWirePause = (pausedUntil: PausedUntil) => ({
+  paused: pausedUntil !== null,
+  pausedUntil: pausedUntil instanceof Date ? pausedUntil.toISOString() : null,
+});
+
 export function toWireQueue({
   name,
   limits,
@@ -144,8 +161,7 @@ export function toWireQueue({
   return {
     name,
     ...toWireLimits(limits),
-    paused: pausedUntil !== null,
-    pausedUntil: pausedUntil instanceof Date ? pausedUntil.toISOString() : null,
+    ...toWirePause(pausedUntil),
     ...counts,
     oldestWaitingAt: counts.oldestWaitingAt?.toISOString() ?? null,
   };

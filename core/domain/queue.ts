@@ -18,6 +18,9 @@ export const NO_LIMITS: QueueLimits = { concurrency: null, rate: null, perKey: n
 /** Of a queue that is paused until somebody resumes it. */
 export const UNTIL_RESUMED = Number.POSITIVE_INFINITY;
 
+/** When a pause ends: `UNTIL_RESUMED`, or an instant; null: there is none. */
+export type PausedUntil = Date | number | null;
+
 /** Why a run that could start has not: its queue is paused, a limit or a rate is reached, or no worker has a free slot. */
 export const WAIT_REASONS = ["concurrency", "rate", "paused", "slot"] as const;
 export type WaitReason = (typeof WAIT_REASONS)[number];

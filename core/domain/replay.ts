@@ -8,6 +8,7 @@ import type { RunTarget } from "./run-target.ts";
 import type { RunTrigger } from "./run-trigger.ts";
 import { isWholeRequest } from "./stored-request.ts";
 import type { TaskType } from "./task-spec.ts";
+import { unknownQueue } from "./unknown-queue.ts";
 
 /** `same`: the one that the run ran on, where it ran on one; `current`: the one that a new call or run would get. */
 export const REPLAY_REVISIONS = ["same", "current"] as const;
@@ -36,6 +37,8 @@ export interface ReplayFacts {
   maxAttempts: number | null;
   /** Where it stood, as its row has it; its limit keys are those of its function, too. */
   queue: string | null;
+  /** Where the replay would stand, if that was deleted since. */
+  missingQueue: string | null;
   limitKeys: string[] | null;
   priority: number;
   /** As its row has them. */
@@ -53,8 +56,9 @@ export function findReplayFault(run: ReplayFacts): BellhopError | undefined {
   if (isSentCallback(run)) return undefined;
   const isThere = run.taskId === null ? run.hasFunction : run.taskState !== null;
   if (!isThere) return originRemoved(run);
-  if (run.taskState !== "cancelled") return undefined;
-  return conflict("The run's task is cancelled, and does not run any more.", "task_cancelled");
+  if (run.taskState === "cancelled")
+    return conflict("The run's task is cancelled, and does not run any more.", "task_cancelled");
+  return run.missingQueue === null ? undefined : unknownQueue(run.missingQueue);
 }
 
 /** A callback over HTTP or by e-mail: its row says all that there is to it. */

@@ -1,7 +1,7 @@
 /** Queues: named sets of a namespace's runs. `default` is there without a row, until somebody gives it limits. */
 
 import { DEFAULT_QUEUE, placeOfQueueKey, queueKey } from "../../domain/limit-keys.ts";
-import { NO_LIMITS, type QueueLimits } from "../../domain/queue.ts";
+import { NO_LIMITS, type PausedUntil, type QueueLimits } from "../../domain/queue.ts";
 import { conflict } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { createGatherer } from "../gather.ts";
@@ -19,14 +19,13 @@ export const MAX_QUEUES = 1_000;
 export interface Queue {
   name: string;
   limits: QueueLimits;
-  /** Infinity: until somebody resumes it; null: it is not paused. */
-  pausedUntil: Date | number | null;
+  pausedUntil: PausedUntil;
 }
 
 /** What a queue becomes; what is left out stays as it is under the queue's lock. */
 export interface QueueChange {
   limits?: QueueLimits;
-  pausedUntil?: Date | number | null | undefined;
+  pausedUntil?: PausedUntil | ((standing: PausedUntil) => PausedUntil) | undefined;
 }
 
 /** What is committed of a change, and has to be settled. */
@@ -132,8 +131,7 @@ export async function saveQueue(
     const limits = change.limits ?? standing?.limits ?? (name === DEFAULT_QUEUE ? NO_LIMITS : undefined);
     if (!limits) return;
     if (!standing && name !== DEFAULT_QUEUE) await demandPlace(tx, namespaceId);
-    const pausedUntil =
-      change.pausedUntil === undefined ? (standing?.pausedUntil ?? null) : change.pausedUntil;
+    const pausedUntil = choosePausedUntil(standing?.pausedUntil ?? null, change.pausedUntil);
     const row: QueueRow = { namespaceId, name, limits, pausedUntil };
     await tx.pool.query(
       `INSERT INTO queues (namespace_id, name, limits, paused_until) VALUES ($1, $2, $3, $4)
@@ -142,11 +140,16 @@ export async function saveQueue(
       [namespaceId, name, toJsonText(limits), pausedUntil],
     );
     const isUncounted = await (change.limits ? saveQueueLimit : saveQueuePause)(tx.db, row);
-    return { row, isNew: !standing, isUncounted };
+    return { row, isNew: !standing && name !== DEFAULT_QUEUE, isUncounted };
   });
   if (!changed) return;
   const { row, isNew, isUncounted } = changed;
   return { queue: toQueue(row), isNew, namespaceId, isUncounted };
+}
+
+function choosePausedUntil(standing: PausedUntil, change: QueueChange["pausedUntil"]): PausedUntil {
+  if (change === undefined) return standing;
+  return typeof change === "function" ? change(standing) : change;
 }
 
 /** To be called once the change is committed; the limit keys whose permits can be granted to runs that wait. */
@@ -167,7 +170,7 @@ export async function pauseQueue(
   store: Store,
   namespaceId: string,
   name: string,
-  pausedUntil: Date | number | null,
+  pausedUntil: PausedUntil,
 ): Promise<ChangedQueue | undefined> {
   return await changeQueue(store, namespaceId, name, { pausedUntil });
 }
@@ -218,7 +221,8 @@ const FIND_USER = `
     (SELECT 'the hook ' || h.id || ' of the function ' || f.name || ' names it'
       FROM functions f JOIN function_hooks h ON h.function_id = f.id
       WHERE f.namespace_id = $1 AND f.removed_at IS NULL AND h.place ->> 'queue' = $2 LIMIT 1),
-    (SELECT 'the run ' || r.id || ' is in it' FROM task_runs_open r WHERE r.namespace_id = $1 AND r.queue = $2 LIMIT 1)
+    (SELECT CASE r.state WHEN 'dead' THEN 'the dead letter ' || r.id || ' is in it: redrive or discard it' ELSE 'the run ' || r.id || ' is in it' END
+      FROM task_runs_open r WHERE r.namespace_id = $1 AND r.queue = $2 ORDER BY r.state = 'dead' LIMIT 1)
   ) AS user`;
 
 export async function lockQueue(

@@ -4,6 +4,7 @@ import { DEFAULT_PRIORITY, type PlacedRun, placeInQueue, type QueuePlace } from 
 import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
+import { unknownQueue } from "../../domain/unknown-queue.ts";
 import { conflict } from "../../errors.ts";
 import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
@@ -17,15 +18,20 @@ import {
   insertTaskRun,
   TASK_FACTS,
 } from "./insert.ts";
+import { IS_QUEUE_THERE } from "./queue-there.ts";
 import { STAGED, type StagedRun } from "./staged-run.ts";
 
-/** The task $1 of the namespace $2, as a CTE `task` for `insert`, which makes a run of it; not of a cancelled one. */
+/**
+ * The task $1 of the namespace $2, as a CTE `task` for `insert`, which makes a run of it; not of a cancelled one, nor of one
+ * that is over and whose queue was deleted since.
+ */
 export const ofTask = (insert: string, { facts = "", isRun = "", answer = "" } = {}) => `
-  WITH asked AS (SELECT t.state, ${TASK_FACTS} ${facts} FROM tasks t
+  WITH asked AS (SELECT t.state, ${IS_QUEUE_THERE("t")} AS has_queue, ${TASK_FACTS} ${facts} FROM tasks t
     WHERE t.id = $1 AND t.namespace_id = $2 AND t.removed_at IS NULL FOR SHARE),
-  task AS (SELECT * FROM asked WHERE state <> 'cancelled' ${isRun}),
+  task AS (SELECT * FROM asked WHERE state <> 'cancelled' AND has_queue ${isRun}),
   made AS (${insert} RETURNING id)
-  SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt" ${answer} FROM asked`;
+  SELECT (SELECT id FROM made) AS "runId", statement_timestamp() AS "availableAt",
+    CASE WHEN state <> 'cancelled' AND NOT has_queue THEN queue END AS "missingQueue" ${answer} FROM asked`;
 
 const INSERT_TASK_RUN = insertTaskRun("manual", "$3", "$4", { input: "$5" });
 const RUN_NOW = { name: "run-now", text: ofTask(INSERT_TASK_RUN) };
@@ -78,7 +84,7 @@ export async function enqueueUnlessJoining(
     ...RUN_UNLESS_JOINING,
     values: [taskId, namespaceId, runId, traceparent ?? null, input ?? null],
   });
-  return rows[0]?.isJoining ? "joins" : toStagedRun(rows[0], traceparent);
+  return rows[0]?.isJoining && rows[0].missingQueue === null ? "joins" : toStagedRun(rows[0], traceparent);
 }
 
 type EnqueueValues = [
@@ -101,11 +107,12 @@ async function enqueue(
   return toStagedRun(rows[0], values[3]);
 }
 
-/** As `ofTask` answers it: null is of a cancelled task. */
-type EnqueuedRow = { runId: string | null; availableAt: Date };
+/** As `ofTask` answers it: no run is of a cancelled task, or of a queue that is not there any more. */
+type EnqueuedRow = { runId: string | null; availableAt: Date; missingQueue?: string | null };
 
 function toStagedRun(row: EnqueuedRow | undefined, traceparent: string | undefined): StagedRun | undefined {
   if (!row) return undefined;
+  if (row.missingQueue) throw unknownQueue(row.missingQueue);
   if (!row.runId) throw conflict("A cancelled task does not run any more.", "task_cancelled");
   return { runId: row.runId, availableAt: row.availableAt, traceparent };
 }

@@ -103,7 +103,7 @@ export const QUEUES: Statement[] = [
         [tenant.namespaceId, MAX_QUEUES],
       );
       assertProblem(await put("one-more"), 409, "too_many_queues");
-      assert.equal((await put("default")).status, 201);
+      assert.equal((await put("default")).status, 200);
     },
   ),
   held("is not deleted: 409 queue_in_use", [API, "a queue that something names is not deleted"]),
