@@ -3,8 +3,10 @@ import type { Context } from "hono";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 
 export interface Caller {
-  /** The connection broke, or the API stops and has waited for as long as it can: the run goes on without its caller. */
+  /** Nobody waits any more: it has left, or the API stops and has waited for as long as it can. */
   readonly isGone: boolean;
+  /** It went by itself: its connection broke while the API still held it. */
+  readonly hasLeft: boolean;
   /** It was cut off: it did not take what was there for it. */
   readonly isCut: boolean;
   /** Calls `leave` once, when that happens; nothing more after what it returns was called. */
@@ -19,6 +21,10 @@ export function callerOf(context: Context<ApiEnv>, { lettingGo, edge }: ApiParts
   return {
     get isGone() {
       return signal.aborted || lettingGo.aborted;
+    },
+    // An API that lets go closes connections.
+    get hasLeft() {
+      return signal.aborted && !lettingGo.aborted;
     },
     get isCut() {
       return socket !== undefined && edge.cutOff.has(socket);

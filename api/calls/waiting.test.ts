@@ -14,6 +14,7 @@ test("beyond a thousand callers who wait, the next is told so, and nothing is wr
   const call: FunctionCall = { runId: "r", fn, trigger: "http", input: null };
   const caller: Caller = {
     isGone: false,
+    hasLeft: false,
     isCut: false,
     onGone: () => () => {},
     toSignal: () => new AbortController().signal,

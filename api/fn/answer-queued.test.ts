@@ -13,7 +13,7 @@ import { answerQueued } from "./answer-queued.ts";
 import { receiveCallBody } from "./call-body.ts";
 
 const caller: Caller = {
-  ...{ isGone: false, isCut: false, onGone: () => () => {} },
+  ...{ isGone: false, hasLeft: false, isCut: false, onGone: () => () => {} },
   toSignal: () => new AbortController().signal,
 };
 const fn = { id: "f", name: "f", namespaceId: "n", limits: {}, isPublic: true } as CallableFunction;

@@ -1,4 +1,7 @@
-/** A call of a function's URL that no worker took: its request is recorded with its run, and its caller waits for the end. */
+/**
+ * A call of a function's URL that no worker took: its request is recorded with its run, and its caller waits for the end.
+ * Nobody else hears its response: where the caller leaves, the run is cancelled.
+ */
 import type { StoredRequestInput } from "../../core/domain/stored-request.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
@@ -7,6 +10,7 @@ import type { Caller } from "../calls/caller.ts";
 import { demandWaitingPlace, type FunctionCall, invokeQueued } from "../calls/invoke.ts";
 import type { ApiParts } from "../environment.ts";
 import { BusyError } from "../http/busy-error.ts";
+import { cancelRun } from "../runs/cancel-run.ts";
 import type { CallBody } from "./call-body.ts";
 
 /** A request that waits in the queue is a row: its body is bounded. */
@@ -32,7 +36,9 @@ export async function answerQueued(
   if (isPublic && !parts.edge.queued.take(claimant, 1)) throw functionBusy();
   try {
     const queued = await takeRequest(call, body);
-    return (await invokeQueued(parts, queued, caller, body.held.release)).end;
+    const { runId, end } = await invokeQueued(parts, queued, caller, body.held.release);
+    if (end === undefined && caller.hasLeft) await cancelRun(parts, namespaceId, runId);
+    return end;
   } finally {
     if (isPublic) parts.edge.queued.release(claimant, 1);
   }

@@ -38,7 +38,8 @@ function ask(given: Partial<Caller> = {}) {
     },
   };
   const caller: Caller = {
-    ...{ isGone: false, isCut: false, onGone: () => () => {}, toSignal: () => new AbortController().signal },
+    ...{ isGone: false, hasLeft: false, isCut: false, onGone: () => () => {} },
+    toSignal: () => new AbortController().signal,
     ...given,
   };
   const arriving = new ArrivingBody(body, edge);

@@ -17,16 +17,14 @@ import { conflict, notFound } from "../../core/errors.ts";
 import type { Store } from "../../core/store/database.ts";
 import { isId } from "../../core/store/ids.ts";
 import { listRunLogs } from "../../core/store/logs.ts";
-import { type Cancelled, cancelRuns } from "../../core/store/runs/cancel.ts";
 import { findRun, findRunInput } from "../../core/store/runs/read.ts";
 import { decodeLogCursor } from "../http/cursor.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
+import { cancelRun } from "./cancel-run.ts";
 import { readRunPage } from "./page.ts";
 import { replayRoute } from "./replay.ts";
 
 const params = { id: idParam("The run's id.") };
-
-const NONE: Cancelled = { ended: [], asked: [] };
 
 async function requireRun(store: Store, namespaceId: string, id: string): Promise<Run> {
   const run = isId(id) ? await findRun(store, namespaceId, id) : undefined;
@@ -100,14 +98,11 @@ export const runFeature: Feature = {
         202: { is: "It is asked to stop.", schema: runOutput },
       },
       errors: { 404: ["not_found"], 409: ["run_not_open"] },
-      async handle({ parts: { store, notifier, ends }, owner: { namespaceId }, params: { id } }) {
-        const { ended, asked } = isId(id) ? await cancelRuns(store, namespaceId, { runId: id }) : NONE;
-        if (asked.length > 0) notifier.notify("bellhop_cancel", asked);
-        ends.tell(ended);
+      async handle({ parts, owner: { namespaceId }, params: { id } }) {
+        const wasOpen = isId(id) && (await cancelRun(parts, namespaceId, id));
         // Read afterwards: what is answered is what stands.
-        const run = await requireRun(store, namespaceId, id);
-        if (ended.length + asked.length === 0)
-          throw conflict(`A ${run.state} run cannot be cancelled.`, "run_not_open");
+        const run = await requireRun(parts.store, namespaceId, id);
+        if (!wasOpen) throw conflict(`A ${run.state} run cannot be cancelled.`, "run_not_open");
         return { status: isTerminal(run.state) ? 200 : 202, body: toWireRun(run) };
       },
     }),
