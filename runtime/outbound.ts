@@ -11,7 +11,10 @@ import { createMailProvider, demandSender } from "./email/create-provider.ts";
 import type { Mailer } from "./email/mail-provider.ts";
 import { measureEgress, measureMail } from "./measured-outbound.ts";
 
-export type OutboundSettings = Pick<Settings, "EGRESS_ALLOW" | "EMAIL_URL" | "EMAIL_FROM" | "EMAIL_CAPTURE">;
+export type OutboundSettings = Pick<
+  Settings,
+  "EGRESS_ALLOW" | "EGRESS_DENY" | "EMAIL_URL" | "EMAIL_FROM" | "EMAIL_CAPTURE"
+>;
 
 export interface Outbound {
   egress: Egress;
@@ -32,9 +35,12 @@ export interface OutboundParts {
  * a look at the settings. Throws `invalid_setting`.
  */
 export function createOutbound(settings: OutboundSettings, parts?: OutboundParts): Outbound {
-  const { EGRESS_ALLOW } = settings;
+  const { EGRESS_ALLOW, EGRESS_DENY } = settings;
   const metrics = parts?.metrics;
-  const way = createLateEgress({ allow: parseNetworks(EGRESS_ALLOW) });
+  const way = createLateEgress({
+    allow: parseNetworks(EGRESS_ALLOW),
+    deny: parseNetworks(EGRESS_DENY, "EGRESS_DENY"),
+  });
   const egress = metrics ? measureEgress(way, metrics) : way;
   const mail = createMailer(settings, egress, parts);
   return {

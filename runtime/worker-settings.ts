@@ -6,6 +6,7 @@ import { SHARED_SETTINGS } from "../core/connections.ts";
 export const WORKER_SETTINGS = [
   ...SHARED_SETTINGS,
   "EGRESS_ALLOW",
+  "EGRESS_DENY",
   "EMAIL_URL",
   "EMAIL_FROM",
   "EMAIL_CAPTURE",

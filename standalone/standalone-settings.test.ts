@@ -54,6 +54,7 @@ test("every setting that is accepted reaches each role that reads it", () => {
       LOG_LEVEL: "info",
       LOG_FAILED_RUNS: "json",
       EGRESS_ALLOW: "10.0.0.0/8",
+      EGRESS_DENY: "10.7.0.0/16",
     },
     ...{ BELLHOP_DATA_DIR: "elsewhere", BELLHOP_RETENTION_DAYS: "7", EMAIL_FROM: "a@example.com" },
     ...{ EMAIL_URL: "smtp://mail:25", WORKER_SLOTS: "7", WORKER_LEASE: "7s", WORKER_DRAIN: "7s" },

@@ -182,7 +182,7 @@ test("a stranger under a prefix of ours is refused with the list of what there i
   for (const name of [
     "BELLHOP_MAGIC",
     "WORKER_THREADS",
-    "EGRESS_DENY",
+    "EGRESS_LIST",
     "EMAIL_PASSWORD",
     "FUNCTION_MAX_HEAP",
   ]) {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { BellhopError } from "../errors.ts";
-import { isAddressAllowed, parseNetworks } from "./address-policy.ts";
+import { isAddressAllowed, type Network, parseNetworks } from "./address-policy.ts";
+
+const only = (allow: Network[]) => ({ allow, deny: [] });
 
 const PUBLIC = [
   "1.1.1.1",
@@ -51,38 +53,91 @@ const REFUSED: Record<string, string[]> = {
   "no address": ["", "localhost", "[::1]", "127.1", "2130706433", "0x7f.0.0.1", "1.2.3.4/8"],
 };
 
+/** Forms of IPv6 that carry an IPv4 address: once 10.1.0.1, once 10.2.0.1. */
+const CARRIED: Record<string, [denied: string, open: string]> = {
+  "IPv4-compatible": ["::10.1.0.1", "::10.2.0.1"],
+  "IPv4-translated": ["::ffff:0:a01:1", "::ffff:0:a02:1"],
+  NAT64: ["64:ff9b::a01:1", "64:ff9b::a02:1"],
+  "local NAT64": ["64:ff9b:1::a01:1", "64:ff9b:1::a02:1"],
+  "6to4": ["2002:a01:1::1", "2002:a02:1::1"],
+  "a Teredo server": ["2001:0:a01:1::1", "2001:0:a02:1::1"],
+  "a Teredo client": ["2001:0:102:304::f5fe:fffe", "2001:0:102:304::f5fd:fffe"],
+};
+
 describe("isAddressAllowed", () => {
   it("lets public unicast pass", () => {
-    for (const ip of PUBLIC) assert.equal(isAddressAllowed(ip, []), true, ip);
+    for (const ip of PUBLIC) assert.equal(isAddressAllowed(ip, only([])), true, ip);
   });
 
   for (const [what, ips] of Object.entries(REFUSED)) {
     it(`refuses ${what}`, () => {
-      for (const ip of ips) assert.equal(isAddressAllowed(ip, []), false, ip);
+      for (const ip of ips) assert.equal(isAddressAllowed(ip, only([])), false, ip);
     });
   }
 
   it("lets allowed networks pass, and no more than these", () => {
     const allow = parseNetworks("127.0.0.1, 10.1.0.0/16,fd00::/8,64:ff9b::/96");
     for (const ip of ["127.0.0.1", "10.1.255.1", "fd12::1", "64:ff9b::a00:1"])
-      assert.equal(isAddressAllowed(ip, allow), true, ip);
+      assert.equal(isAddressAllowed(ip, only(allow)), true, ip);
     for (const ip of ["127.0.0.2", "10.2.0.1", "fc00::1", "::1"])
-      assert.equal(isAddressAllowed(ip, allow), false, ip);
+      assert.equal(isAddressAllowed(ip, only(allow)), false, ip);
   });
 
   it("takes the mapped form of an IPv4 address for that address, on either side", () => {
-    assert.equal(isAddressAllowed("::ffff:10.1.2.3", parseNetworks("10.0.0.0/8")), true);
-    assert.equal(isAddressAllowed("10.1.2.3", parseNetworks("::ffff:10.0.0.0/104")), true);
-    assert.equal(isAddressAllowed("172.16.0.1", parseNetworks("::ffff:10.0.0.0/104")), false);
+    assert.equal(isAddressAllowed("::ffff:10.1.2.3", only(parseNetworks("10.0.0.0/8"))), true);
+    assert.equal(isAddressAllowed("10.1.2.3", only(parseNetworks("::ffff:10.0.0.0/104"))), true);
+    assert.equal(isAddressAllowed("172.16.0.1", only(parseNetworks("::ffff:10.0.0.0/104"))), false);
     assert.equal(
-      isAddressAllowed("::ffff:10.1.2.3", parseNetworks("::/0")),
+      isAddressAllowed("::ffff:10.1.2.3", only(parseNetworks("::/0"))),
       false,
       "an IPv6 network holds no IPv4 address",
     );
   });
 });
 
+describe("denied networks", () => {
+  const deny = parseNetworks("8.8.0.0/16, 10.1.0.0/16, 2606:4700::/32");
+
+  it("are closed, whether they are public or allowed, in every form of their addresses", () => {
+    const rules = { allow: parseNetworks("10.0.0.0/8"), deny };
+    for (const ip of ["8.8.8.8", "::ffff:8.8.8.8", "10.1.2.3", "::ffff:a01:203", "2606:4700:4700::1111"])
+      assert.equal(isAddressAllowed(ip, rules), false, ip);
+    for (const ip of ["8.9.8.8", "10.2.0.1", "2606:4701::1"])
+      assert.equal(isAddressAllowed(ip, rules), true, ip);
+  });
+
+  it("are closed inside of IPv6 too, where the network that carries IPv4 is allowed", () => {
+    const carriers = parseNetworks(
+      "64:ff9b::/96, 64:ff9b:1::/48, 2002::/16, 2001::/32, ::/96, ::ffff:0:0:0/96",
+    );
+    const rules = { allow: carriers, deny };
+    for (const [what, [denied, open]] of Object.entries(CARRIED)) {
+      assert.equal(isAddressAllowed(denied, rules), false, `${what}: ${denied}`);
+      assert.equal(isAddressAllowed(open, rules), true, `${what}: ${open}`);
+    }
+  });
+
+  it("of IPv4 leave `::1` open, which carries no IPv4 address", () => {
+    assert.equal(
+      isAddressAllowed("::1", { allow: parseNetworks("::1"), deny: parseNetworks("0.0.0.0/0") }),
+      true,
+    );
+  });
+
+  it("may be all there are, but for what is not in them", () => {
+    const rules = { allow: [], deny: parseNetworks("0.0.0.0/0, ::/0") };
+    for (const ip of PUBLIC) assert.equal(isAddressAllowed(ip, rules), false, ip);
+  });
+});
+
 describe("parseNetworks", () => {
+  it("names the setting", () => {
+    assert.throws(
+      () => parseNetworks("nowhere", "EGRESS_DENY"),
+      /^BellhopError: EGRESS_DENY holds "nowhere"|EGRESS_DENY holds/,
+    );
+  });
+
   it("takes an empty setting for no network", () => {
     assert.deepEqual(parseNetworks(" , "), []);
   });

@@ -1,11 +1,12 @@
 /**
- * Which addresses Bellhop may call on somebody's behalf: public unicast, and what the operator allows besides.
+ * Which addresses Bellhop may call on somebody's behalf: public unicast, and what the operator allows besides and does not deny.
  * Everything else leads inside (loopback, private, link-local, cloud metadata) or around this check (NAT64, 6to4,
  * Teredo carry an IPv4 address of the caller's choice).
  */
 import { isIP, isIPv4 } from "node:net";
 import ipaddr from "ipaddr.js";
 import { BellhopError } from "../errors.ts";
+import { carriedIPv4 } from "./carried-ipv4.ts";
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -15,22 +16,31 @@ export interface Network {
   readonly prefixBits: number;
 }
 
+/** Where requests may go besides public addresses, and where they may not go at all: `deny` has the last word. */
+export interface AddressRules {
+  readonly allow: readonly Network[];
+  readonly deny: readonly Network[];
+}
+
 /** All of IPv6 that is handed out for global unicast; what lies outside is reserved or has a special meaning. */
 const GLOBAL_UNICAST_V6 = ipaddr.IPv6.parseCIDR("2000::/3");
 /** Public by its number, but answered by the cloud host the machine stands on. */
 const HOST_SERVICES = new Set(["168.63.129.16"]);
 const MAPPED_PREFIX_BITS = 96;
 
-/** `"10.0.0.0/8, 127.0.0.1, ::1"`; empty text is no network. Throws `invalid_setting` naming the part that is none. */
-export function parseNetworks(text: string): Network[] {
+/**
+ * `"10.0.0.0/8, 127.0.0.1, ::1"`; empty text is no network. Throws `invalid_setting` naming the setting and the part that is
+ * none.
+ */
+export function parseNetworks(text: string, setting = "EGRESS_ALLOW"): Network[] {
   return text
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "")
-    .map(parseNetwork);
+    .map((part) => parseNetwork(part, setting));
 }
 
-function parseNetwork(part: string): Network {
+function parseNetwork(part: string, setting: string): Network {
   const [ip = "", bits, ...rest] = part.split("/");
   const family = isIP(ip);
   const maxBits = family === 4 ? 32 : 128;
@@ -39,7 +49,7 @@ function parseNetwork(part: string): Network {
     throw new BellhopError(
       "invalid_setting",
       500,
-      `EGRESS_ALLOW holds ${JSON.stringify(part)}, which is not an IP address or a network such as 10.0.0.0/8.`,
+      `${setting} holds ${JSON.stringify(part)}, which is not an IP address or a network such as 10.0.0.0/8.`,
     );
   }
   const address = parseAddress(ip);
@@ -50,11 +60,19 @@ function parseNetwork(part: string): Network {
 }
 
 /** `ip` in its usual text form, without brackets. Whatever is no address is refused. */
-export function isAddressAllowed(ip: string, allow: readonly Network[]): boolean {
+export function isAddressAllowed(ip: string, { allow, deny }: AddressRules): boolean {
   if (isIP(ip) === 0) return false;
   const parsed = parseAddress(ip);
   const address = isMapped(parsed) ? parsed.toIPv4Address() : parsed;
-  return isPublic(address) || allow.some((network) => isWithin(address, network));
+  return (
+    !isDenied(address, deny) && (isPublic(address) || allow.some((network) => isWithin(address, network)))
+  );
+}
+
+/** An IPv4 address stays denied where an allowed IPv6 network carries it. */
+function isDenied(address: Address, deny: readonly Network[]): boolean {
+  const carried = isIPv6(address) ? carriedIPv4(address) : [];
+  return [address, ...carried].some((each) => deny.some((network) => isWithin(each, network)));
 }
 
 /** ipaddr.js takes `::1.2.3.4` for a mapped address; in URL's spelling, which has no dots, the two stay apart. */
@@ -65,7 +83,11 @@ function parseAddress(ip: string): Address {
 }
 
 function isMapped(address: Address): address is ipaddr.IPv6 {
-  return address.kind() === "ipv6" && (address as ipaddr.IPv6).isIPv4MappedAddress();
+  return isIPv6(address) && address.isIPv4MappedAddress();
+}
+
+function isIPv6(address: Address): address is ipaddr.IPv6 {
+  return address.kind() === "ipv6";
 }
 
 function isPublic(address: Address): boolean {

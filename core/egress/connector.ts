@@ -4,7 +4,7 @@
  */
 import { isIP, type LookupFunction } from "node:net";
 import { buildConnector } from "undici";
-import { isAddressAllowed, type Network } from "./address-policy.ts";
+import { type AddressRules, isAddressAllowed } from "./address-policy.ts";
 import { addressBlocked, dnsFailed } from "./egress-error.ts";
 
 export interface ResolvedAddress {
@@ -18,17 +18,17 @@ export type Resolve = (hostname: string) => Promise<ResolvedAddress[]>;
 export interface ConnectorOptions {
   resolve: Resolve;
   /** Null: the operator chose the host, any address will do. */
-  allow: readonly Network[] | null;
+  rules: AddressRules | null;
   /** For the name, the connection and the TLS handshake together. */
   connectTimeoutMs: number;
 }
 
 export function createGuardedConnector({
   resolve,
-  allow,
+  rules,
   connectTimeoutMs,
 }: ConnectorOptions): buildConnector.connector {
-  const isPermitted = (ip: string) => allow === null || isAddressAllowed(ip, allow);
+  const isPermitted = (ip: string) => rules === null || isAddressAllowed(ip, rules);
   // HTTP/1.1 alone: one request per connection at a time keeps failures apart from each other.
   const connect = buildConnector({
     timeout: connectTimeoutMs,

@@ -54,7 +54,7 @@ export class EgressError extends Error {
 export function addressBlocked(hostname: string): EgressError {
   return new EgressError(
     "egress_blocked",
-    `The address of ${JSON.stringify(hostname)} is not public, so nothing was sent. The setting EGRESS_ALLOW can allow its network.`,
+    `The address of ${JSON.stringify(hostname)} is not public, or the setting EGRESS_DENY names its network, so nothing was sent. EGRESS_ALLOW can allow a network that is not public.`,
   );
 }
 

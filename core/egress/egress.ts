@@ -80,6 +80,8 @@ export interface Egress {
 export interface EgressOptions {
   /** Networks open besides the public ones. */
   allow: readonly Network[];
+  /** Networks that are closed, whatever else opens them. Default: none. */
+  deny?: readonly Network[] | undefined;
   /** Default: the system's resolver. */
   resolve?: Resolve | undefined;
   /** Name, connection and TLS handshake together. Default 10 s. */
@@ -103,6 +105,7 @@ const systemResolve: Resolve = (hostname) => lookup(hostname, { all: true });
 export function createEgress(options: EgressOptions): Egress {
   const {
     allow,
+    deny = [],
     resolve = systemResolve,
     connectTimeoutMs = 10_000,
     connectionsPerOrigin = 128,
@@ -112,12 +115,13 @@ export function createEgress(options: EgressOptions): Egress {
     decoderMemory = { tenantBytes: 67_108_864, totalBytes: 134_217_728 },
     clock = steadyClock,
   } = options;
+  const rules = { allow, deny };
   const poolLimits = { connectionsPerOrigin, maxOrigins, maxOriginsPerTenant, keptConnectionsPerTenant };
   // Apart, so that a connection made for a trusted request never serves another.
-  const guarded = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), poolLimits);
-  const trusted = createPools(createGuardedConnector({ resolve, allow: null, connectTimeoutMs }), poolLimits);
+  const guarded = createPools(createGuardedConnector({ resolve, rules, connectTimeoutMs }), poolLimits);
+  const trusted = createPools(createGuardedConnector({ resolve, rules: null, connectTimeoutMs }), poolLimits);
   // Whoever takes his time with a stream holds its connection: those who want a whole answer must not wait for him.
-  const streamed = createPools(createGuardedConnector({ resolve, allow, connectTimeoutMs }), poolLimits);
+  const streamed = createPools(createGuardedConnector({ resolve, rules, connectTimeoutMs }), poolLimits);
   const decoders = new DecoderMemory(decoderMemory, clock);
 
   /** Each request counts by itself, within its tenant. */
@@ -137,7 +141,7 @@ export function createEgress(options: EgressOptions): Egress {
       let hop: Hop = firstHop(request, request.body ?? null);
       for (let redirects = 0; ; redirects++) {
         if (!request.trusted) {
-          refuseLiteral(hop.url, allow);
+          refuseLiteral(hop.url, rules);
           refusePort(hop.url);
         }
         const sent = hop;
@@ -156,7 +160,7 @@ export function createEgress(options: EgressOptions): Egress {
       }
     },
 
-    stream: (request) => streamRequest({ pools: streamed, allow, decoders }, request),
+    stream: (request) => streamRequest({ pools: streamed, rules, decoders }, request),
 
     async close() {
       await Promise.all([guarded.destroy(), trusted.destroy(), streamed.destroy()]);

@@ -1,7 +1,7 @@
 /** From what a caller asks for to the first hop of it, and what is refused before any connection. */
 import { isIP } from "node:net";
 import { findPortFault } from "../domain/blocked-ports.ts";
-import { isAddressAllowed, type Network } from "./address-policy.ts";
+import { type AddressRules, isAddressAllowed } from "./address-policy.ts";
 import { addressBlocked, EgressError } from "./egress-error.ts";
 import { hasHeader, sendableHeaders } from "./headers.ts";
 import type { Hop } from "./redirect.ts";
@@ -40,9 +40,9 @@ function decode(text: string): string {
 }
 
 /** Refused before a pool is made for it. URL has brought every odd form (`127.1`, `2130706433`) to the plain one. */
-export function refuseLiteral(url: URL, allow: readonly Network[]): void {
+export function refuseLiteral(url: URL, rules: AddressRules): void {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
-  if (isIP(hostname) !== 0 && !isAddressAllowed(hostname, allow)) throw addressBlocked(hostname);
+  if (isIP(hostname) !== 0 && !isAddressAllowed(hostname, rules)) throw addressBlocked(hostname);
 }
 
 /** The same for a port where nobody expects HTTP. */

@@ -1,6 +1,6 @@
 /** A request whose bodies pass through as they come, redirects checked hop by hop. */
 import type { Readable } from "node:stream";
-import type { Network } from "./address-policy.ts";
+import type { AddressRules } from "./address-policy.ts";
 import { type DecodeLimits, decodeBody, hasTooManyCodings, readCodings } from "./decode-body.ts";
 import type { DecoderMemory } from "./decoder-memory.ts";
 import { EgressError, signalAborted, tooManyRedirects } from "./egress-error.ts";
@@ -67,19 +67,19 @@ export interface EgressStreamResponse {
 
 export interface StreamParts {
   pools: Pools;
-  allow: readonly Network[];
+  rules: AddressRules;
   decoders: DecoderMemory;
 }
 
 export async function streamRequest(
-  { pools, allow, decoders }: StreamParts,
+  { pools, rules, decoders }: StreamParts,
   request: EgressStreamRequest,
 ): Promise<EgressStreamResponse> {
   const { signal, connectTimeoutMs, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES } = request;
   const limits = { signal, maxResponseBytes, connectTimeoutMs };
   let hop = beginHop(request);
   for (let redirects = 0; ; redirects++) {
-    refuseLiteral(hop.url, allow);
+    refuseLiteral(hop.url, rules);
     refusePort(hop.url);
     const sent = hop;
     const pool = pools.get(sent.url.origin, request.tenant);

@@ -7,7 +7,13 @@ import { createOutbound, type OutboundSettings } from "../outbound.ts";
 import type { MailMessage } from "./mail-provider.ts";
 
 const SETTINGS: OutboundSettings = {
-  ...{ EGRESS_ALLOW: "", EMAIL_URL: undefined, EMAIL_FROM: undefined, EMAIL_CAPTURE: "true" },
+  ...{
+    EGRESS_ALLOW: "",
+    EGRESS_DENY: "",
+    EMAIL_URL: undefined,
+    EMAIL_FROM: undefined,
+    EMAIL_CAPTURE: "true",
+  },
 };
 const MESSAGE: MailMessage = {
   ...{ messageId: "<1@localhost>", from: "bellhop@localhost", to: ["a@example.com"], cc: ["b@example.com"] },
