@@ -30,7 +30,8 @@ Runs the tests (*.test.ts) on a PostgreSQL of their own and, where there is one,
   --name REGEX    only tests whose name matches
   --strict        fail when cases cannot run for want of a tool (Kafka: java and mvn; manifests: kustomize or go;
                   Compose: go; containers: those and root on Linux; monitoring: prometheus or apt-get; poolers:
-                  pgbouncer or apt-get), instead of skipping them
+                  pgbouncer or apt-get; command line: script of util-linux and bash), instead of skipping them;
+                  zsh, fish and a Node 20 on the PATH are used where they are installed
   --seed N        properties draw other cases; random: of a seed that is printed where one breaks
   --cases N       properties try as many cases as this, however long it takes
   --help          this text

@@ -1,12 +1,19 @@
-/** Tab in real shells. Those that are not installed are skipped, bash never. */
+/** Tab in real shells. Those that are not installed are skipped, also where others are demanded (--strict); bash never. */
+import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Cluster, startCluster } from "../system/cluster.ts";
-import { skipUnlessStrict } from "../tools/skip.ts";
 import { buildProgram, createUser, PROGRAM, type User } from "./program.ts";
-import { ENTER, lackOfTerminal, startInTerminal, TAB } from "./terminal.ts";
+import {
+  demandTerminal,
+  ENTER,
+  lackOfTerminal,
+  startInTerminal,
+  TAB,
+  type TerminalProgram,
+} from "./terminal.ts";
 
 /** Ctrl-U. */
 const CLEAR_LINE = "\u0015";
@@ -25,6 +32,7 @@ describe("completion", { skip: lackOfTerminal() }, () => {
   let user: User;
 
   before(async () => {
+    demandTerminal();
     await buildProgram();
     cluster = await startCluster({ schedulers: 0, workers: 0 });
     user = await createUser({ BELLHOP_URL: cluster.api.url, BELLHOP_API_KEY: cluster.api.key });
@@ -42,10 +50,12 @@ describe("completion", { skip: lackOfTerminal() }, () => {
   });
 
   for (const [shell, { start, load }] of Object.entries(SHELLS)) {
-    const isThere = spawnSync(shell, ["--version"]).status === 0;
+    const isInstalled = spawnSync(shell, ["--version"]).status === 0;
+    const reason = `${shell} is not installed`;
     test(`${shell} completes commands, options, and the names of tasks`, {
-      skip: isThere ? false : skipUnlessStrict(`${shell} is not installed`),
+      skip: isInstalled || shell === "bash" ? false : reason,
     }, async () => {
+      assert.ok(isInstalled, reason);
       const terminal = startInTerminal(start, { env: { ...user.env, PS1: "> " }, cwd: user.folder });
       terminal.type(`${load} && printf 'loaded-%s\\n' 42${ENTER}`);
       await terminal.waitForScreen(/loaded-42/);
@@ -53,10 +63,23 @@ describe("completion", { skip: lackOfTerminal() }, () => {
       await terminal.waitForScreen(/bellhop upcoming$/m);
       terminal.type(`--wit${TAB}`);
       await terminal.waitForScreen(/bellhop upcoming --within$/m);
-      terminal.type(`${CLEAR_LINE}bellhop tasks get bill${TAB}`);
-      await terminal.waitForScreen(/bellhop tasks get billing(\\)?:nightly/);
+      terminal.type(`${CLEAR_LINE}bellhop tasks get bill`);
+      await pressTabUntil(terminal, /bellhop tasks get billing(\\)?:nightly/);
       terminal.type(`${CLEAR_LINE}exit${ENTER}`);
       await terminal.exited;
     });
   }
 });
+
+/** Names come from the API, which the program gives 1.5 s: on a busy machine somebody presses Tab once more. */
+async function pressTabUntil(terminal: TerminalProgram, matches: RegExp): Promise<void> {
+  for (let left = 8; ; left--) {
+    terminal.type(TAB);
+    try {
+      await terminal.waitForScreen(matches, 3_000);
+      return;
+    } catch (error) {
+      if (left === 1) throw error;
+    }
+  }
+}

@@ -5,7 +5,14 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Cluster, startCluster } from "../system/cluster.ts";
 import { buildProgram, createUser, PROGRAM, type User } from "./program.ts";
-import { CTRL_C, ENTER, lackOfTerminal, startInTerminal, type TerminalProgram } from "./terminal.ts";
+import {
+  CTRL_C,
+  demandTerminal,
+  ENTER,
+  lackOfTerminal,
+  startInTerminal,
+  type TerminalProgram,
+} from "./terminal.ts";
 
 const INTERRUPTED = 130;
 const SECRETS_KEY = Buffer.alloc(32, 7).toString("base64");
@@ -15,6 +22,7 @@ describe("bellhop in a terminal", { skip: lackOfTerminal() }, () => {
   let user: User;
 
   before(async () => {
+    demandTerminal();
     await buildProgram();
     cluster = await startCluster({ schedulers: 1, workers: 1, env: { BELLHOP_SECRETS_KEY: SECRETS_KEY } });
     user = await createUser({});

@@ -5,7 +5,7 @@ import { after } from "node:test";
 import xterm from "@xterm/headless";
 import { guardProcess } from "../support/process-guard.ts";
 import { createRecording } from "../support/recording.ts";
-import { skipUnlessStrict } from "../tools/skip.ts";
+import { isStrict } from "../tools/skip.ts";
 
 export interface TerminalProgram {
   /** What can be seen now, without the spaces at the ends of lines. */
@@ -25,15 +25,23 @@ export interface TerminalOptions {
   rows?: number;
 }
 
+const NO_SCRIPT = "script of util-linux is not installed";
 const running = new Set<ChildProcess>();
 after(() => {
   for (const left of running) left.kill("SIGKILL");
 });
 
-/** Why there is none; `false`: there is one. */
+const hasScript = () =>
+  spawnSync("script", ["--version"], { encoding: "utf8" }).stdout?.includes("util-linux") === true;
+
+/** Why there is none; `false`: there is one, or the tests are to fail without (demandTerminal). */
 export function lackOfTerminal(): string | false {
-  const { stdout } = spawnSync("script", ["--version"], { encoding: "utf8" });
-  return stdout?.includes("util-linux") ? false : skipUnlessStrict("script of util-linux is not there");
+  return hasScript() || isStrict() ? false : NO_SCRIPT;
+}
+
+/** For `before`: a suite fails there by name, where a file that throws while it loads would name nothing. */
+export function demandTerminal(): void {
+  if (!hasScript()) throw new Error(`${NO_SCRIPT}, and --strict demands it.`);
 }
 
 export function startInTerminal(
@@ -46,6 +54,8 @@ export function startInTerminal(
     ...{ cwd, env: { TERM: "xterm-256color", SHELL: "/bin/sh", ...env }, stdio: ["pipe", "pipe", "inherit"] },
   });
   running.add(child);
+  // Keys for a program that has just ended; `exited` and the screen tell of that.
+  child.stdin!.on("error", () => {});
   const guard = guardProcess(child.pid!, { signal: "SIGKILL" });
   const emulator = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true, convertEol: false });
   const screens = createRecording<string>("screen");
