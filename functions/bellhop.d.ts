@@ -70,6 +70,8 @@ export interface Context {
   readonly log: Log;
   /** What made this run: its task's schedule, "run now", an invocation, a call of its URL, a webhook, the end of another run, a backfill. */
   readonly trigger: "schedule" | "manual" | "invoke" | "http" | "hook" | "callback" | "backfill";
+  /** Whom the request came from; undefined where the run was not made by one. */
+  readonly client: { readonly address: string } | undefined;
   /** Aborts when the run is cancelled, 150 ms before it is ended, and half a second before its time is over. */
   readonly signal: AbortSignal;
   /** What this function remembers from run to run. */

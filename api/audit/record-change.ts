@@ -6,13 +6,13 @@ import { isDeepStrictEqual } from "node:util";
 import type { Context } from "hono";
 import type { ActorKind } from "../../core/contracts/audit.ts";
 import { describeChange } from "../../core/domain/audit.ts";
-import { findClientAddress } from "../../core/proxies.ts";
 import { lockResource, OF_INSTALLATION, recordAudit } from "../../core/store/audit-log.ts";
 import { newId } from "../../core/store/ids.ts";
 import { type KeyOwner, SETTING_KEY_NAME } from "../../core/store/keys.ts";
 import type { Transaction } from "../../core/store/transaction.ts";
 import { holdBody } from "../bodies/hold-body.ts";
-import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
+import { clientAddressOf } from "../http/client-address.ts";
 import { inOneTransaction } from "../http/in-one-transaction.ts";
 import type { AuditedRequest, AuditSpec, Route } from "../http/route.ts";
 
@@ -69,7 +69,7 @@ export async function recordChange<Answered>(
     await entity?.lock(tx, asked.owner.namespaceId, asked.params);
     const before = known === undefined ? undefined : await readAudited(route, request);
     const answer = await work(inside);
-    const address = addressOf(context, parts);
+    const address = clientAddressOf(context, parts);
     await writeEntry(tx, { route, audit, request, before, address }, answer);
     return answer;
   });
@@ -139,9 +139,3 @@ function findOtherMade({ params }: AuditedRequest, { status, body }: Made): stri
 
 const dropUnknown = (params: AuditedRequest["params"]) =>
   Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));
-
-/** Null where there is no connection, as in tests without a server. */
-function addressOf(context: Context<ApiEnv>, { proxies }: ApiParts): string | null {
-  const peer = incomingOf(context)?.socket.remoteAddress;
-  return peer === undefined ? null : findClientAddress(peer, context.req.header("x-forwarded-for"), proxies);
-}

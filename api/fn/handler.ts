@@ -12,6 +12,7 @@ import { type FunctionCall, isOfLimitedQueue, toDirectCall } from "../calls/invo
 import { readTrafficKey } from "../calls/traffic-key.ts";
 import type { NoneReason } from "../direct/direct-caller.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
+import { clientAddressOf } from "../http/client-address.ts";
 import { answerProblem } from "../http/problem.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
 import { answerQueued, apiStopping, functionBusy } from "./answer-queued.ts";
@@ -24,7 +25,12 @@ import { toFnResponse } from "./response.ts";
 export async function answerFnCall(parts: ApiParts, context: Context<ApiEnv>): Promise<Response> {
   const url = new URL(context.req.url);
   const { fn, target, showsAuthorization } = await findForCaller(parts, context, parseFnUrl(url));
-  const head = toRequestHead(context.req.raw, url.origin + target.rest, showsAuthorization);
+  const head = toRequestHead(
+    context.req.raw,
+    url.origin + target.rest,
+    clientAddressOf(context, parts),
+    showsAuthorization,
+  );
   const call: FunctionCall = {
     runId: newId(),
     fn,

@@ -32,18 +32,35 @@ test("a request is passed on without what belongs to its connection, and without
     },
   });
   const names = (shows: boolean) =>
-    toRequestHead(request, "http://host/", shows)
+    toRequestHead(request, "http://host/", null, shows)
       .headers.map(([name]) => name)
       .sort();
   assert.deepEqual(names(true), ["authorization", "content-length", "content-type", "cookie", "x-a"]);
   assert.ok(!names(false).includes("authorization"));
   const keyed = new Request("http://host/", { headers: { authorization: "Bearer bh_secret" } });
-  assert.deepEqual(toRequestHead(keyed, "http://host/", true).headers, []);
+  assert.deepEqual(toRequestHead(keyed, "http://host/", null, true).headers, []);
+});
+
+test("who calls is told by the platform, whatever the caller says", () => {
+  const headers = {
+    "x-forwarded-for": "1.1.1.1",
+    "X-Real-IP": "2.2.2.2",
+    connection: "x-real-ip",
+    "x-a": "1",
+  };
+  const told = (client: string | null) =>
+    toRequestHead(new Request("http://host/", { headers }), "http://host/", client, true).headers;
+  assert.deepEqual(told("203.0.113.7"), [
+    ["x-a", "1"],
+    ["x-forwarded-for", "203.0.113.7"],
+    ["x-real-ip", "203.0.113.7"],
+  ]);
+  assert.deepEqual(told(null), [["x-a", "1"]]);
 });
 
 test("a body is announced by its length, and GET and HEAD have none", () => {
   const head = (method: string, headers: Record<string, string>) =>
-    toRequestHead(new Request("http://host/", { method, headers }), "http://host/", true).hasBody;
+    toRequestHead(new Request("http://host/", { method, headers }), "http://host/", null, true).hasBody;
   assert.equal(head("POST", { "content-length": "3" }), true);
   assert.equal(head("POST", { "transfer-encoding": "chunked" }), true);
   assert.equal(head("POST", { "content-length": "0" }), false);

@@ -1,6 +1,7 @@
 /** What a function's URL asks for: which function, and the request it gets to see. */
 import type { HttpRequestHead } from "../../core/contracts/http-call.ts";
 import { BellhopError } from "../../core/errors.ts";
+import { nameClient } from "../http/client-address.ts";
 import { isPassedOn } from "../http/hop-by-hop.ts";
 
 export interface FnTarget {
@@ -24,7 +25,12 @@ export function parseFnUrl(url: URL): FnTarget | undefined {
 const PLATFORM_KEY = /^bearer +bh_/i;
 
 /** The request as the function gets it. A platform key in `authorization` is not for strangers' code. */
-export function toRequestHead(request: Request, url: string, showsAuthorization: boolean): HttpRequestHead {
+export function toRequestHead(
+  request: Request,
+  url: string,
+  client: string | null,
+  showsAuthorization: boolean,
+): HttpRequestHead {
   const { method } = request;
   if (method === "TRACE" || method === "CONNECT") {
     throw new BellhopError("method_not_allowed", 405, `A function does not answer ${method}.`);
@@ -38,5 +44,6 @@ export function toRequestHead(request: Request, url: string, showsAuthorization:
   }
   const announced = request.headers.get("content-length") ?? "0";
   const hasContent = announced !== "0" || request.headers.has("transfer-encoding");
-  return { method, url, headers, hasBody: hasContent && method !== "GET" && method !== "HEAD" };
+  const told = nameClient(headers, client);
+  return { method, url, headers: told, hasBody: hasContent && method !== "GET" && method !== "HEAD" };
 }

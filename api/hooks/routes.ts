@@ -13,6 +13,7 @@ import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
 import { type HeldBytes, holdBytes, receiveBody } from "../bodies/receive-body.ts";
 import { toStoredRequest } from "../calls/stored-request.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
+import { clientAddressOf } from "../http/client-address.ts";
 import { hashRequest, markReplay, readIdempotencyKey } from "../http/idempotency.ts";
 import { ANY_TYPE, defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
@@ -88,15 +89,11 @@ async function receiveAndEnqueue(
 }
 
 /** The count holds until its run is recorded: a database that stands still would gather bodies. */
-async function receive(
-  { edge }: ApiParts,
-  context: Context<ApiEnv>,
-  held: HeldBytes,
-): Promise<StoredRequest> {
+async function receive(parts: ApiParts, context: Context<ApiEnv>, held: HeldBytes): Promise<StoredRequest> {
   const received = { request: context.req.raw, incoming: incomingOf(context) };
-  const body = await receiveBody(edge, received, held, MAX_HOOK_BODY_BYTES, bodyTooLarge);
+  const body = await receiveBody(parts.edge, received, held, MAX_HOOK_BODY_BYTES, bodyTooLarge);
   held.reach(body.byteLength);
-  return toStoredRequest(urlOf(context.req.url), context.req.raw, body);
+  return toStoredRequest(urlOf(context.req.url), context.req.raw, clientAddressOf(context, parts), body);
 }
 
 interface Enqueued {

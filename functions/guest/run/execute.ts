@@ -149,6 +149,16 @@ function refuse(message: string): void {
   endRun(currentRun, "unsupported_shape", message);
 }
 
+/** The API writes it there, and nothing that its caller says. */
+function clientOf(http: GuestFacts["http"]): { address: string } | undefined {
+  const headers = http?.headers ?? [];
+  for (let i = 0; i < headers.length; i++) {
+    const [name, address] = headers[i]!;
+    if (name === "x-real-ip") return { address };
+  }
+  return undefined;
+}
+
 function makeContext(run: GuestRun, facts: GuestFacts, background: Promise<unknown>[]) {
   let kv: ReturnType<typeof makeKv> | undefined;
   const kvOfRun = () => {
@@ -164,6 +174,7 @@ function makeContext(run: GuestRun, facts: GuestFacts, background: Promise<unkno
     scheduledAt: new NativeDate(facts.scheduledFor),
     deadlineAt: new NativeDate(facts.deadlineAt),
     trigger: facts.trigger,
+    client: clientOf(facts.http),
     env: freeze(env),
     get signal() {
       return signalOf(run, facts.wallMs);

@@ -14,7 +14,13 @@ function serve(first: unknown, second?: unknown): object {
   const handler = handlers.find((one) => typeof one === "function") as Handler | undefined;
   if (handler === undefined) throw new NativeTypeError("Deno.serve takes a function (request, info)");
   const remoteAddr = { transport: "tcp", hostname: "", port: 0 };
-  served.handler = (request) => handler(request, { remoteAddr, completed: NativePromise.resolve() });
+  served.handler = (request) => {
+    const hostname = (request as { headers: Headers }).headers.get("x-real-ip") ?? "";
+    return handler(request, {
+      remoteAddr: { ...remoteAddr, hostname },
+      completed: NativePromise.resolve(),
+    });
+  };
   const server = {
     addr: remoteAddr,
     finished: new NativePromise<void>(() => {}),
