@@ -16,7 +16,7 @@ test("cold and warm runs, executors and why they ended", async (t) => {
   const metrics = createSandboxMetrics(registry);
   const { begin, call, pool } = startSandboxFor(
     t,
-    { maxRunsPerExecutor: 4, spareExecutors: 0, isolatesPerExecutor: 1 },
+    { maxRunsPerExecutor: 4, spareExecutors: 0, isolatesPerExecutor: 1, maxExecutors: 1 },
     { metrics },
   );
   const answer = "export default () => 42;";

@@ -1,17 +1,19 @@
 /** Who gets an executor, when, and for how long. */
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { errorOf, resultOf, startSandboxFor } from "../sandbox-fixture.ts";
+import { Registry } from "prom-client";
+import { createSandboxMetrics } from "../../../core/telemetry/metrics/sandbox.ts";
+import { type Call, errorOf, resultOf, startSandboxFor } from "../sandbox-fixture.ts";
 
 const ANSWER = "export default () => 42;";
 const WAIT = "export default async () => { console.log('here'); await new Promise(() => {}); };";
 
 describe("one executor", () => {
   test("runs so many at once; the others wait in order, and may be cancelled there", async (t) => {
-    const { begin, pool } = startSandboxFor(t, { isolatesPerExecutor: 1 });
+    const { begin, pool } = startSandboxFor(t, { isolatesPerExecutor: 1, maxExecutors: 1 });
     const [first, second] = [new AbortController(), new AbortController()];
-    const running = await begin(WAIT, { signal: first.signal });
+    const running = await begin(WAIT, { signal: first.signal, wallMs: 60_000 });
     await running.logged("here");
     const waiting = await begin("export default () => console.log('began');", { signal: second.signal });
     const last = await begin(ANSWER);
@@ -25,7 +27,7 @@ describe("one executor", () => {
   });
 
   test("refuses what would wait beyond the bound, as retryable", async (t) => {
-    const { begin, call } = startSandboxFor(t, { isolatesPerExecutor: 1, maxWaiting: 1 });
+    const { begin, call } = startSandboxFor(t, { isolatesPerExecutor: 1, maxExecutors: 1, maxWaiting: 1 });
     const running = await begin(WAIT);
     await running.logged("here");
     await begin(ANSWER);
@@ -52,6 +54,119 @@ describe("one executor", () => {
     assert.equal(resultOf(await call(ANSWER)), 42);
     while (pool.pidOf("ns") !== undefined) await setImmediate();
     assert.equal(resultOf(await call(ANSWER)), 42);
+  });
+});
+
+/** The timers and the clock of this process, which advance when told; executors have their own. */
+function stubClock(t: TestContext): (ms: number) => void {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let now = performance.now();
+  t.mock.method(performance, "now", () => now);
+  return (ms) => {
+    now += ms;
+    t.mock.timers.tick(ms);
+  };
+}
+
+/** Executors that take runs or are about to. */
+async function countExecutors(registry: Registry): Promise<number> {
+  const states = /^bellhop_executors\{.*state="(?:starting|serving)".*\} (\d+)$/gm;
+  let executors = 0;
+  for (const [, count] of (await registry.metrics()).matchAll(states)) executors += Number(count);
+  return executors;
+}
+
+describe("a namespace whose executor is full of runs that wait", () => {
+  test("gets another for those that find no place, beside its first", async (t) => {
+    const { begin, call, pool } = startSandboxFor(t, { isolatesPerExecutor: 2 });
+    const stopping = new AbortController();
+    const open: Call[] = [];
+    for (let run = 0; run < 4; run++) {
+      open.push(await begin(WAIT, { signal: stopping.signal, revisionId: "stream", wallMs: 60_000 }));
+    }
+    await Promise.all(open.map((run) => run.logged("here")));
+    const pid = pool.pidOf("ns");
+    assert.equal(resultOf(await call(ANSWER, { wallMs: 60_000 })), 42);
+    stopping.abort();
+    for (const { outcome } of open) assert.deepEqual(await outcome, { kind: "cancelled" });
+    assert.equal(pool.pidOf("ns"), pid);
+    assert.equal(resultOf(await call(ANSWER, { wallMs: 60_000 })), 42);
+  });
+
+  test("which ends when nobody has used it for a while", async (t) => {
+    const registry = new Registry();
+    const settings = { isolatesPerExecutor: 1, idleExecutorMs: 20, spareExecutors: 0 };
+    const { begin, call } = startSandboxFor(t, settings, { metrics: createSandboxMetrics(registry) });
+    const running = await begin(WAIT, { wallMs: 60_000 });
+    await running.logged("here");
+    assert.equal(resultOf(await call(ANSWER, { wallMs: 60_000 })), 42);
+    const hasEnded = async () => /_exits_total\{.*cause="idle".*\} 1/.test(await registry.metrics());
+    while (!(await hasEnded())) await setImmediate();
+  });
+
+  test("gets none for a run that has left", async (t) => {
+    const advance = stubClock(t);
+    const registry = new Registry();
+    const settings = { isolatesPerExecutor: 1, spareExecutors: 0 };
+    const { begin } = startSandboxFor(t, settings, { metrics: createSandboxMetrics(registry) });
+    const running = await begin(WAIT, { wallMs: 60_000 });
+    await running.logged("here");
+    const leaving = new AbortController();
+    const waiting = await begin(ANSWER, { signal: leaving.signal });
+    await setImmediate();
+    leaving.abort();
+    assert.deepEqual(await waiting.outcome, { kind: "cancelled" });
+    advance(100);
+    assert.equal(await countExecutors(registry), 1);
+  });
+
+  test("gets none while each waits a little, though there is always one that waits", async (t) => {
+    const advance = stubClock(t);
+    const registry = new Registry();
+    const settings = { isolatesPerExecutor: 1, spareExecutors: 0 };
+    const { begin } = startSandboxFor(t, settings, { metrics: createSandboxMetrics(registry) });
+    const running = await begin(WAIT, { wallMs: 60_000 });
+    await running.logged("here");
+    const leaving = new AbortController();
+    await begin(ANSWER, { signal: leaving.signal });
+    await setImmediate();
+    advance(60);
+    const next = await begin(ANSWER, { wallMs: 60_000 });
+    await setImmediate();
+    leaving.abort();
+    advance(60);
+    assert.equal(await countExecutors(registry), 1);
+    advance(39);
+    assert.equal(await countExecutors(registry), 1);
+    advance(1);
+    assert.equal(await countExecutors(registry), 2);
+    assert.equal(resultOf(await next.outcome), 42);
+  });
+
+  test("takes no more than half of a worker's executors for that: the rest are other namespaces'", async (t) => {
+    const { begin, call } = startSandboxFor(t, { isolatesPerExecutor: 1, maxExecutors: 2 });
+    const stopping = new AbortController();
+    const running = await begin(WAIT, { namespaceId: "a", signal: stopping.signal, wallMs: 60_000 });
+    await running.logged("here");
+    const waiting = await begin(ANSWER, { namespaceId: "a", wallMs: 60_000 });
+    assert.equal(resultOf(await call(ANSWER, { namespaceId: "b", wallMs: 60_000 })), 42);
+    stopping.abort();
+    assert.equal(resultOf(await waiting.outcome), 42);
+  });
+
+  test("gives it up where another namespace waits for one; what runs there goes on", async (t) => {
+    const settings = { isolatesPerExecutor: 1, maxExecutors: 4, tenureMs: 60_000 };
+    const { begin, call } = startSandboxFor(t, settings);
+    const stopping = new AbortController();
+    const open: Call[] = [];
+    for (const namespaceId of ["a", "a", "b", "c"]) {
+      const running = await begin(WAIT, { namespaceId, signal: stopping.signal, wallMs: 60_000 });
+      await running.logged("here");
+      open.push(running);
+    }
+    assert.equal(resultOf(await call(ANSWER, { namespaceId: "d", wallMs: 60_000 })), 42);
+    stopping.abort();
+    for (const { outcome } of open) assert.deepEqual(await outcome, { kind: "cancelled" });
   });
 });
 

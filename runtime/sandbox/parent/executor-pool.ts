@@ -7,8 +7,8 @@ import { JobCall } from "./call/job-call.ts";
 import { standingWalls } from "./executor-command.ts";
 import { ExecutorProcess } from "./executor-process.ts";
 import type { Job } from "./job.ts";
-import { JobQueue } from "./job-queue.ts";
 import { CANCELLED, executorKilled } from "./outcome.ts";
+import { CROWDED_MS, createTenant, crowdedAt, isAtWork, isFull, type Tenant } from "./tenant.ts";
 import { WarmMemory } from "./warm-memory.ts";
 
 const MEGABYTE = 1_048_576;
@@ -19,20 +19,14 @@ const SWEEP_MS = 30_000;
 const MAX_START_FAILURES = 3;
 const START_BACKOFF_MS = { initial: 100, max: 5_000 };
 
-/** A namespace: what of it waits, and the executor that serves it. */
-interface Tenant {
-  readonly namespaceId: string;
-  executor: ExecutorProcess | undefined;
-  readonly waiting: JobQueue;
-  pumping: NodeJS.Immediate | undefined;
-  /** Set while runs wait for others to share their batch. */
-  gathering: NodeJS.Timeout | undefined;
-}
+/** Of all executors, how many may be taken when a namespace gets another: the rest are for namespaces that have none. */
+const COMPANION_SHARE = 1 / 2;
 
 /**
  * The executors of a worker: one for each namespace that has work, and a spare. A tenant without an executor takes the
  * spare or a new one; where all are taken it waits its turn, and gets the one of a tenant that is idle or has had its
- * time (`tenureMs`). An executor never serves a second namespace.
+ * time (`tenureMs`). One whose runs wait although its executors are full, of streams for example, gets one more,
+ * which is the first to go where others wait. An executor never serves a second namespace.
  */
 export class ExecutorPool implements Sandbox {
   readonly #settings: SandboxSettings;
@@ -95,14 +89,14 @@ export class ExecutorPool implements Sandbox {
       };
       signal.addEventListener("abort", onAbort);
       if (this.#outstanding++ === 0) this.#sweeper.ref();
-      tenant.waiting.add(job);
+      tenant.waiting.add(job, performance.now());
       this.#pumpSoon(tenant);
     });
   }
 
   /** The process that serves a namespace now, if one does. */
   pidOf(namespaceId: string): number | undefined {
-    return this.#tenants.get(namespaceId)?.executor?.pid;
+    return this.#tenants.get(namespaceId)?.executors[0]?.pid;
   }
 
   async close(): Promise<void> {
@@ -111,7 +105,10 @@ export class ExecutorPool implements Sandbox {
     clearTimeout(this.#refill);
     clearTimeout(this.#pauseTimer);
     this.#warmMemory.close();
-    for (const tenant of this.#tenants.values()) this.#failWaiting(tenant, executorKilled("is shut down"));
+    for (const tenant of this.#tenants.values()) {
+      clearTimeout(tenant.crowded);
+      this.#failWaiting(tenant, executorKilled("is shut down"));
+    }
     const processes = [...this.#processes];
     for (const executor of processes) executor.kill("shutdown");
     await Promise.all(processes.map((executor) => executor.closed));
@@ -136,13 +133,7 @@ export class ExecutorPool implements Sandbox {
   #tenantOf(namespaceId: string): Tenant {
     let tenant = this.#tenants.get(namespaceId);
     if (!tenant) {
-      tenant = {
-        namespaceId,
-        executor: undefined,
-        waiting: new JobQueue(),
-        pumping: undefined,
-        gathering: undefined,
-      };
+      tenant = createTenant(namespaceId);
       this.#tenants.set(namespaceId, tenant);
     }
     return tenant;
@@ -150,7 +141,7 @@ export class ExecutorPool implements Sandbox {
 
   /** At once where nothing runs; else once for all that come in this turn of the event loop. */
   #pumpSoon(tenant: Tenant): void {
-    if ((tenant.executor?.runningCount ?? 0) === 0) this.#pump(tenant);
+    if (!isAtWork(tenant)) this.#pump(tenant);
     else this.#pumpLater(tenant);
   }
 
@@ -161,41 +152,93 @@ export class ExecutorPool implements Sandbox {
     });
   }
 
-  /** Starts what waits in a tenant, as far as its executor has room. */
+  /** Starts what waits in a tenant, as far as its executors have room. */
   #pump(tenant: Tenant): void {
-    if (this.#isClosed || tenant.waiting.size === 0) return;
-    if (!tenant.executor && !this.#assign(tenant)) return;
-    const executor = tenant.executor!;
-    while (executor.hasRoom && tenant.waiting.size > 0) {
-      if (!executor.shouldBegin(tenant.waiting.first!, tenant.waiting.size)) {
+    const { executors, waiting } = tenant;
+    if (this.#isClosed || waiting.size === 0) return;
+    if (executors.length === 0 && !this.#assign(tenant)) return;
+    let isGathering = false;
+    for (const executor of executors) {
+      isGathering = this.#fill(executor, tenant) === "gathering";
+      if (isGathering) break;
+    }
+    if (waiting.size === 0 || isGathering) {
+      clearTimeout(tenant.crowded);
+      tenant.crowded = undefined;
+    } else if (!tenant.crowded) {
+      const now = performance.now();
+      this.#relieveIn(tenant, crowdedAt(tenant, now) - now);
+    }
+  }
+
+  #fill(executor: ExecutorProcess, tenant: Tenant): "gathering" | "full" | "done" {
+    const { waiting } = tenant;
+    while (waiting.size > 0) {
+      if (!executor.hasRoom) return "full";
+      if (!executor.shouldBegin(waiting.first!, waiting.size)) {
         tenant.gathering ??= setTimeout(() => {
           tenant.gathering = undefined;
           this.#pump(tenant);
         }, GATHER_MS + 1);
-        return;
+        return "gathering";
       }
-      executor.start(tenant.waiting.takeBatch((job) => executor.batchSizeFor(job)));
+      executor.start(waiting.takeBatch((job) => executor.batchSizeFor(job)));
     }
+    return "done";
+  }
+
+  #relieveIn(tenant: Tenant, ms: number): void {
+    tenant.crowded = setTimeout(() => {
+      tenant.crowded = undefined;
+      this.#relieve(tenant, performance.now());
+    }, ms).unref();
+  }
+
+  /** Another executor for a tenant whose own are full. One that is about to come up is waited for. */
+  #relieve(tenant: Tenant, now: number): void {
+    if (this.#isClosed || tenant.waiting.size === 0) return;
+    if (crowdedAt(tenant, now) <= now) {
+      if (isFull(tenant) && this.#hasRoomForCompanions && this.#mayStart) this.#give(tenant);
+      else this.#relieveIn(tenant, CROWDED_MS);
+    }
+    this.#pump(tenant);
+  }
+
+  get #hasRoomForCompanions(): boolean {
+    const { maxExecutors } = this.#settings;
+    if (this.#queue.size > 0 || this.#assigned.size >= maxExecutors * COMPANION_SHARE) return false;
+    // Those that are draining hold memory, and may do so for long.
+    return this.#processes.size <= maxExecutors;
   }
 
   /** Gives a tenant its executor, or a place in the queue for one. */
   #assign(tenant: Tenant): boolean {
     const { maxExecutors } = this.#settings;
     if (this.#assigned.size >= maxExecutors) this.#releaseIdle();
-    const mayStart = this.#pause === undefined && this.#processes.size <= 2 * maxExecutors;
-    if (this.#assigned.size >= maxExecutors || !(this.#spare || mayStart)) {
+    if (this.#assigned.size >= maxExecutors && this.#mayStart) this.#drainCompanion();
+    if (this.#assigned.size >= maxExecutors || !this.#mayStart) {
       this.#queue.add(tenant);
       return false;
     }
+    this.#give(tenant);
+    return true;
+  }
+
+  get #mayStart(): boolean {
+    if (this.#spare) return true;
+    return this.#pause === undefined && this.#processes.size <= 2 * this.#settings.maxExecutors;
+  }
+
+  #give(tenant: Tenant): void {
     const executor = this.#spare ?? this.#spawn();
     this.#spare = undefined;
     executor.assignedAt = performance.now();
-    tenant.executor = executor;
+    tenant.executors.push(executor);
     this.#assigned.set(executor, tenant);
-    this.#warmMemory.add(executor);
+    // Warm memory is shared between namespaces.
+    if (tenant.executors.length === 1) this.#warmMemory.add(executor);
     this.#queue.delete(tenant);
     this.#refill ??= setTimeout(() => this.#refillSpare(), REFILL_MS).unref();
-    return true;
   }
 
   /** Ends the executor that has been idle longest, to make room. */
@@ -210,12 +253,25 @@ export class ExecutorPool implements Sandbox {
     longest.kill("idle");
   }
 
+  /** Has a tenant that has several executors do with one fewer; what runs there goes on. */
+  #drainCompanion(): void {
+    for (const [executor, tenant] of this.#assigned) {
+      if (executor === tenant.executors[0] || executor.state !== "ready") continue;
+      this.#unassign(executor);
+      executor.drain();
+      return;
+    }
+  }
+
   #unassign(executor: ExecutorProcess): Tenant | undefined {
     const tenant = this.#assigned.get(executor);
     if (!tenant) return undefined;
     this.#assigned.delete(executor);
     this.#warmMemory.remove(executor);
-    tenant.executor = undefined;
+    const { executors } = tenant;
+    const wasFirst = executors[0] === executor;
+    executors.splice(executors.indexOf(executor), 1);
+    if (wasFirst && executors[0]) this.#warmMemory.add(executors[0]);
     return tenant;
   }
 
@@ -225,7 +281,10 @@ export class ExecutorPool implements Sandbox {
         this.#startFailures = 0;
         this.#walls?.confirm();
         const tenant = this.#assigned.get(ready);
-        if (tenant) this.#pump(tenant);
+        if (!tenant) return;
+        // Others may have come to wait for one.
+        if (ready !== tenant.executors[0]) this.#onChange(ready);
+        else this.#pump(tenant);
       },
       onWarm: () => this.#warmMemory.onChange(),
       onChange: (changed) => this.#onChange(changed),
@@ -243,7 +302,7 @@ export class ExecutorPool implements Sandbox {
       return;
     }
     const tenant = this.#tenantOf(job.invocation.namespaceId);
-    tenant.waiting.giveBack(job);
+    tenant.waiting.giveBack(job, performance.now());
     this.#pumpLater(tenant);
   }
 
@@ -267,6 +326,7 @@ export class ExecutorPool implements Sandbox {
   }
 
   #hasHadItsTime(executor: ExecutorProcess, tenant: Tenant): boolean {
+    if (executor !== tenant.executors[0]) return true;
     if (executor.runningCount === 0 && tenant.waiting.size === 0) return true;
     return performance.now() - executor.assignedAt >= this.#settings.tenureMs;
   }
@@ -324,16 +384,20 @@ export class ExecutorPool implements Sandbox {
 
   /** Closes executors that nobody used for a while, and forgets their tenants. */
   #sweep(now: number): void {
+    const { idleExecutorMs } = this.#settings;
     for (const [namespaceId, tenant] of this.#tenants) {
-      const { executor, waiting } = tenant;
-      if (waiting.size > 0 || (executor?.runningCount ?? 0) > 0) continue;
-      if (executor && now - Math.max(executor.idleSince, executor.assignedAt) < this.#settings.idleExecutorMs)
-        continue;
-      if (executor) {
+      const { executors, waiting } = tenant;
+      if (waiting.size > 0) continue;
+      const isBusy = isAtWork(tenant);
+      for (const executor of [...executors]) {
+        if (executor.runningCount > 0) continue;
+        // The first stays while others work: it is the one that is warm.
+        if (isBusy && executor === executors[0]) continue;
+        if (now - Math.max(executor.idleSince, executor.assignedAt) < idleExecutorMs) continue;
         this.#unassign(executor);
         executor.kill("idle");
       }
-      this.#tenants.delete(namespaceId);
+      if (executors.length === 0) this.#tenants.delete(namespaceId);
     }
   }
 }

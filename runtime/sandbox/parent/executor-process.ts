@@ -44,8 +44,8 @@ export interface ExecutorEvents {
  */
 export class ExecutorProcess {
   state: "starting" | "ready" | "draining" | "dead" = "starting";
-  /** Whether it ever answered. */
-  wasReady = false;
+  /** Monotonic, when it first answered. */
+  readyAt: number | undefined;
   /** Monotonic, of the last run's end. */
   idleSince = performance.now();
   assignedAt = 0;
@@ -113,6 +113,11 @@ export class ExecutorProcess {
   /** What that may hold. */
   get warmLimitBytes(): number {
     return this.#warmShare.limitBytes;
+  }
+
+  /** Whether it ever answered. */
+  get wasReady(): boolean {
+    return this.readyAt !== undefined;
   }
 
   get runningCount(): number {
@@ -191,9 +196,9 @@ export class ExecutorProcess {
     if (this.state !== "starting") return;
     clearTimeout(this.#startTimer);
     this.state = "ready";
-    this.wasReady = true;
+    this.readyAt = performance.now();
     if (this.warmLimitBytes > 0) this.#channel.write({ t: "warm-limit", bytes: this.warmLimitBytes });
-    this.#metrics?.bootSeconds.observe((performance.now() - this.#startedAt) / 1_000);
+    this.#metrics?.bootSeconds.observe((this.readyAt - this.#startedAt) / 1_000);
     this.#events.onReady(this);
   }
 

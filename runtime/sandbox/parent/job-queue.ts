@@ -2,19 +2,30 @@ import type { Job } from "./job.ts";
 
 /** The invocations of one namespace that wait, in the order they came; those given back go first. */
 export class JobQueue {
-  readonly #jobs = new Set<Job>();
-  readonly #returned = new Set<Job>();
+  /** With when each came; monotonic. */
+  readonly #jobs = new Map<Job, number>();
+  readonly #returned = new Map<Job, number>();
 
   get size(): number {
     return this.#jobs.size + this.#returned.size;
   }
 
-  add(job: Job): void {
-    this.#jobs.add(job);
+  /** When the one came that waits longest; `undefined` where none waits. */
+  get oldestAt(): number | undefined {
+    let oldestAt: number | undefined;
+    for (const jobs of [this.#returned, this.#jobs]) {
+      const [cameAt] = jobs.values();
+      if (cameAt !== undefined && cameAt < (oldestAt ?? Number.POSITIVE_INFINITY)) oldestAt = cameAt;
+    }
+    return oldestAt;
   }
 
-  giveBack(job: Job): void {
-    this.#returned.add(job);
+  add(job: Job, now: number): void {
+    this.#jobs.set(job, now);
+  }
+
+  giveBack(job: Job, now: number): void {
+    this.#returned.set(job, now);
   }
 
   delete(job: Job): boolean {
@@ -23,14 +34,14 @@ export class JobQueue {
 
   /** The one that comes next. */
   get first(): Job | undefined {
-    for (const job of this.#returned) return job;
-    for (const job of this.#jobs) return job;
+    for (const job of this.#returned.keys()) return job;
+    for (const job of this.#jobs.keys()) return job;
     return undefined;
   }
 
   /** Takes all of them. */
   clear(): Job[] {
-    const all = [...this.#returned, ...this.#jobs];
+    const all = [...this.#returned.keys(), ...this.#jobs.keys()];
     this.#returned.clear();
     this.#jobs.clear();
     return all;
@@ -38,13 +49,13 @@ export class JobQueue {
 
   /** The first job and, up to the size asked for it, the next ones that may run in the same isolate. */
   takeBatch(sizeFor: (job: Job) => number): Job[] {
-    for (const job of this.#returned) {
+    for (const job of this.#returned.keys()) {
       this.#returned.delete(job);
       return [job];
     }
     const batch: Job[] = [];
     let maxRuns = 1;
-    for (const job of this.#jobs) {
+    for (const job of this.#jobs.keys()) {
       const first = batch[0];
       if (first === undefined) maxRuns = sizeFor(job);
       // Behind another function's run: it keeps its place.

@@ -1,0 +1,47 @@
+import type { ExecutorProcess } from "./executor-process.ts";
+import { JobQueue } from "./job-queue.ts";
+
+/** A run that finds no room waits so long for a place before its namespace gets another executor. */
+export const CROWDED_MS = 100;
+
+/** A namespace: what of it waits, and the executors that serve it. */
+export interface Tenant {
+  readonly namespaceId: string;
+  /** The first keeps isolates warm; the others, its companions, take what it has no room for. */
+  readonly executors: ExecutorProcess[];
+  readonly waiting: JobQueue;
+  pumping: NodeJS.Immediate | undefined;
+  /** Set while runs wait for others to share their batch. */
+  gathering: NodeJS.Timeout | undefined;
+  /** Set while runs wait for a place. */
+  crowded: NodeJS.Timeout | undefined;
+}
+
+export function createTenant(namespaceId: string): Tenant {
+  return {
+    namespaceId,
+    executors: [],
+    waiting: new JobQueue(),
+    pumping: undefined,
+    gathering: undefined,
+    crowded: undefined,
+  };
+}
+
+export function isAtWork({ executors }: Tenant): boolean {
+  return executors.some(({ runningCount }) => runningCount > 0);
+}
+
+export function isFull({ executors }: Tenant): boolean {
+  return executors.length > 0 && executors.every(({ state, hasRoom }) => state === "ready" && !hasRoom);
+}
+
+/**
+ * When the run that waits longest will have waited long enough for another executor. Time in which an executor was
+ * still to come does not count: the runs that waited for it may all be short.
+ */
+export function crowdedAt({ executors, waiting }: Tenant, now: number): number {
+  let since = waiting.oldestAt ?? now;
+  for (const { assignedAt, readyAt = now } of executors) since = Math.max(since, assignedAt, readyAt);
+  return since + CROWDED_MS;
+}
