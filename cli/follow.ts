@@ -18,9 +18,19 @@ export interface Following {
   signal?: AbortSignal;
 }
 
+/** A mistake of `onItem`'s, which no other connection mends. */
+class HandlingError extends Error {}
+
 /** Goes on until it is interrupted, or the API refuses it. */
 export async function follow(session: Session, following: Following): Promise<never> {
-  const { path, onItem, onOpen, onBreak } = following;
+  const { path, onOpen, onBreak } = following;
+  const handle: Following["onItem"] = (item) => {
+    try {
+      following.onItem(item);
+    } catch (cause) {
+      throw new HandlingError("An item was not handled.", { cause });
+    }
+  };
   const signal = following.signal ?? session.signal;
   let after: string | undefined;
   let waitMs = FIRST_WAIT_MS;
@@ -39,10 +49,11 @@ export async function follow(session: Session, following: Following): Promise<ne
         waitMs = FIRST_WAIT_MS;
         const item = JSON.parse(line) as { id: string } & Record<string, unknown>;
         after = item.id;
-        onItem(item);
+        handle(item);
       }
     } catch (error) {
       if (signal.aborted) throw new Interrupted();
+      if (error instanceof HandlingError) throw error.cause;
       if (isFirst || (error instanceof Failure && error.exitCode !== EXIT.unreachable)) throw error;
     }
     if (signal.aborted) throw new Interrupted();

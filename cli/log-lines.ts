@@ -1,6 +1,6 @@
 /** Log lines as people read them. */
 import type { Schemas } from "../client/client.ts";
-import { stackLines } from "./show-error.ts";
+import { causeLines, stackLines } from "./show-error.ts";
 import type { Output } from "./terminal/output.ts";
 import { printable, printableLine } from "./terminal/printable.ts";
 import type { Style } from "./terminal/style.ts";
@@ -17,19 +17,16 @@ export function showLines(out: Output, lines: readonly LogLine[], print: (text: 
 export function formatLine({ at, level, message, fields }: LogLine, style: Style): string[] {
   const { stack, causes, ...others } = fields;
   const paint = { debug: style.dim, info: style.cyan, warn: style.yellow, error: style.red }[level];
-  const pairs = Object.entries(others).map(([name, value]) => style.dim(`${name}=${formatField(value)}`));
+  const pairs = Object.entries(others).map(([name, value]) =>
+    style.dim(`${printableLine(name)}=${formatField(value)}`),
+  );
   const [first = "", ...more] = printable(message).split("\n");
   const head = `${style.dim(at.slice(11, 23))} ${paint(level.toUpperCase().padEnd(LEVEL_WIDTH))} ${first}`;
   return [
     [head, ...pairs].join(" "),
     ...more.map((line) => `    ${line}`),
     ...stackLines({ stack }).map((line) => style.dim(`    ${line}`)),
-    ...(Array.isArray(causes) ? causes : []).flatMap(
-      (cause: { name?: string; message?: string; stack?: unknown }) => [
-        `  caused by ${printableLine(`${cause.name ?? "Error"}: ${cause.message ?? ""}`)}`,
-        ...stackLines(cause).map((line) => style.dim(`    ${line}`)),
-      ],
-    ),
+    ...causeLines(causes, style),
   ];
 }
 

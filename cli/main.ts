@@ -6,7 +6,7 @@ import { type Failure, Interrupted, toFailure } from "./failure.ts";
 import { listenForInterrupt } from "./interrupt.ts";
 import { createProgram } from "./program.ts";
 import type { Cli } from "./session.ts";
-import { printable } from "./terminal/printable.ts";
+import { printable, printableJson } from "./terminal/printable.ts";
 import { VERSION } from "./version.ts";
 
 async function main(args: readonly string[]): Promise<ExitCode> {
@@ -36,7 +36,7 @@ function tell(failure: Failure, cli: Cli, json: boolean): void {
   const out = createOutput(cli, json);
   if (json) {
     const problem = cause instanceof Error ? undefined : cause;
-    out.note(JSON.stringify({ error: { code, message, exitCode, hint, details, problem } }));
+    out.note(printableJson({ error: { code, message, exitCode, hint, details, problem } }));
     return;
   }
   const { red, dim } = out.noteStyle;

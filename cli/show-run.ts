@@ -40,7 +40,7 @@ export function showRun(out: Output, run: Run & { input?: unknown }, lines: read
   const paint = paintState(run.state, style);
   out.facts([
     ["run", run.id],
-    ["state", paint(run.state) + (run.waitingFor ? ` (waits for ${run.waitingFor})` : "")],
+    ["state", run.state + (run.waitingFor ? ` (waits for ${run.waitingFor})` : ""), paint],
     ["of", describeOrigin(run)],
     ["task", run.function === null ? null : run.taskId],
     ["trigger", run.trigger],

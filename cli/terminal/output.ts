@@ -1,6 +1,6 @@
 /** What a command prints: its answer to stdout, as text or as JSON, and whatever is said besides to stderr. */
 import type { Writable } from "node:stream";
-import { printable } from "./printable.ts";
+import { printable, printableJson, printableLine } from "./printable.ts";
 import { createStyle, hasColours, type Style } from "./style.ts";
 import { type Column, renderTable } from "./table.ts";
 
@@ -10,6 +10,8 @@ export interface OutputOptions {
   env: NodeJS.ProcessEnv;
   json: boolean;
 }
+
+type Fact = readonly [name: string, value: string | null | undefined, paint?: (text: string) => string];
 
 export class Output {
   readonly json: boolean;
@@ -45,13 +47,13 @@ export class Output {
 
   /** The answer: one JSON document with --json, else what `render` makes of it. */
   answer<Value>(value: Value, render: (value: Value) => void): void {
-    if (this.json) this.line(JSON.stringify(value, null, 2));
+    if (this.json) this.line(printableJson(value, 2));
     else render(value);
   }
 
   /** One of many answers: a line of JSON each, so that a script reads them as they come. */
   item<Value>(value: Value, render: (value: Value) => void): void {
-    if (this.json) this.line(JSON.stringify(value));
+    if (this.json) this.line(printableJson(value));
     else render(value);
   }
 
@@ -61,14 +63,15 @@ export class Output {
   }
 
   /** A name and a value on each line. */
-  facts(pairs: readonly (readonly [name: string, value: string | null | undefined])[]): void {
-    const shown = pairs.filter((pair): pair is [string, string] => pair[1] != null && pair[1] !== "");
+  facts(pairs: readonly Fact[]): void {
+    const shown = pairs.filter((pair) => pair[1] != null && pair[1] !== "");
     const width = Math.max(0, ...shown.map(([name]) => name.length));
-    for (const [name, value] of shown) this.line(`${this.style.dim(name.padEnd(width))}  ${value}`);
+    for (const [name, value, paint = String] of shown)
+      this.line(`${this.style.dim(name.padEnd(width))}  ${paint(printableLine(String(value)))}`);
   }
 
   /** A value as people read it: text as it is, everything else as JSON. */
   value(value: unknown): void {
-    this.line(typeof value === "string" && !this.json ? printable(value) : JSON.stringify(value, null, 2));
+    this.line(typeof value === "string" && !this.json ? printable(value) : printableJson(value, 2));
   }
 }

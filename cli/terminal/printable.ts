@@ -13,4 +13,9 @@ export function printableLine(text: string): string {
   return printable(text).replaceAll("\n", "⏎").replaceAll("\t", " ");
 }
 
+/** JSON leaves some of them as they are; their escapes mean the same there. */
+export function printableJson(value: unknown, indent?: number): string {
+  return printable(JSON.stringify(value, null, indent) ?? "null");
+}
+
 const escapeOf = (char: string) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, "0")}`;
