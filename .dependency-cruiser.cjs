@@ -57,6 +57,18 @@ module.exports = {
       "The command line is a program of its own.",
     ),
     forbid(
+      "console-on-client",
+      { path: role("console") },
+      { path: "^(api|core|functions|runtime|scheduler|standalone|test)/", pathNot: "^core/contracts/" },
+      "The console asks the API as everybody does: by the client.",
+    ),
+    forbid(
+      "console-apart",
+      { path: "^(api|core|functions|runtime|scheduler|standalone)/" },
+      { path: role("console") },
+      "A browser's code runs in a browser.",
+    ),
+    forbid(
       "domain-is-pure",
       { path: "^core/domain/", pathNot: "\\.test\\.ts$" },
       { path: "^core/", pathNot: "^core/(domain/|errors|duration|clock|json)" },
@@ -106,7 +118,10 @@ module.exports = {
     ),
     forbid(
       "no-dev-in-product",
-      { path: "^(api|cli|core|functions|runtime|scheduler|standalone)/", pathNot: "\\.(test|suite)\\.ts$" },
+      {
+        path: "^(api|cli|console|core|functions|runtime|scheduler|standalone)/",
+        pathNot: "\\.(test|suite)\\.ts$",
+      },
       { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
       "The product runs without dev dependencies.",
     ),

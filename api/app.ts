@@ -54,6 +54,7 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
     ),
   );
   for (const path of ["/openapi.json", "/docs", "/docs/*"]) app.use(path, etag({ retainedHeaders }));
+  app.use("/console/sign-in", shedLoad(parts.store, edge));
   mountRoutes(
     app,
     routes.filter(({ path }) => !PROBES.test(path)),

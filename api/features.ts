@@ -5,6 +5,7 @@ import { calendarFeature } from "./calendars/routes.ts";
 import { callFeature } from "./calls/routes.ts";
 import { clockFeature } from "./clock/routes.ts";
 import { completionFeature } from "./completions/routes.ts";
+import { consoleFeature } from "./console/routes.ts";
 import { deadLetterFeature } from "./dead-letters/routes.ts";
 import { enqueueFeature } from "./enqueue/routes.ts";
 import { errorFeature } from "./errors/routes.ts";
@@ -55,6 +56,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     auditFeature,
     mailboxFeature,
     workerFeature,
+    consoleFeature(),
     probeFeature,
     documentFeature(() => features, settings.publicUrl),
   ];

@@ -9,7 +9,9 @@ import { trueTime } from "../core/schedule-time.ts";
 
 const functionCaps = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
 const document = describeApi(apiFeatures({ clock: systemClock, time: trueTime(systemClock), functionCaps }));
-const config = await createConfig({ extends: ["recommended"] });
+// The root does nothing but lead to the console.
+const rules = { "operation-2xx-response": "off" } as const;
+const config = await createConfig({ extends: ["recommended"], rules });
 const problems = await lintFromString({ source: JSON.stringify(document), config });
 
 for (const { ruleId, message, location } of problems)

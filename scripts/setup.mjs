@@ -45,3 +45,13 @@ function isCliBuilt() {
     return false;
   }
 }
+
+// The console's bundle, on the pinned Node; it is kept, and made anew where its sources have changed.
+const prepared = spawnSync(`${root}node_modules/.bin/node`, ["api/console/prepare-console.ts"], {
+  cwd: root,
+  stdio: ["ignore", "ignore", 2],
+});
+if (prepared.error || prepared.status !== 0) {
+  console.error("The console could not be bundled. Nothing was started.");
+  process.exit(1);
+}

@@ -1,6 +1,8 @@
 /** What a start ends with: the address, the key, and three commands to copy. Pure. */
 export interface StartFacts {
   address: string;
+  /** It works once. */
+  signInLink: string;
   key: string;
   dataDir: string;
   egressAllow: string;
@@ -12,11 +14,13 @@ export interface StartFacts {
 }
 
 export function describeStart(facts: StartFacts): string {
-  const { address, key, dataDir, egressAllow, hasEmail } = facts;
+  const { address, signInLink, key, dataDir, egressAllow, hasEmail } = facts;
   const auth = `-H 'Authorization: Bearer ${key}'`;
   const json = "-H 'Content-Type: application/json'";
   return `
-Bellhop is ready.
+Bellhop is ready. Open the console (this link signs in once, within an hour):
+  ${signInLink}
+
 API ${address}
 Key ${key}
 

@@ -9,6 +9,7 @@ import { demandFreePort } from "../core/front-door.ts";
 import { signalProcess } from "../core/processes/signal.ts";
 import { type Role, type RoleProgram, runRole } from "../core/role.ts";
 import { migrateUp } from "../core/store/migrate.ts";
+import { createSignInCode } from "../core/store/sign-in-codes.ts";
 import { createLogger } from "../core/telemetry/log.ts";
 import { startAutoscaler } from "../runtime/autoscaler/main.ts";
 import { startScheduler } from "../scheduler/main.ts";
@@ -74,8 +75,10 @@ export async function startStandalone(
   const publicUrl = roleEnv.autoscaler["BELLHOP_PUBLIC_URL"] ?? completeAt;
   autoscaler = await startAutoscaler({ ...roleEnv.autoscaler, BELLHOP_PUBLIC_URL: publicUrl }, signal);
 
+  const code = await withStore(postgres.url, (store) => createSignInCode(store));
   const facts = {
     address,
+    signInLink: `${publicUrl}/console/sign-in#${code}`,
     key: keys[0],
     dataDir,
     egressAllow: settings.EGRESS_ALLOW,

@@ -15,10 +15,11 @@ import { findKafkaSupport } from "./kafka/broker.ts";
 import { COMPILE_CACHE } from "./support/compile-cache.ts";
 import { guardProcess } from "./support/process-guard.ts";
 import { startTestKafka, startTestPostgres, type TestServer } from "./support/servers.ts";
+import { provideChromium } from "./tools/chromium.ts";
 import { provideKustomize } from "./tools/kustomize.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const FOLDERS = "{api,cli,core,functions,runtime,scheduler,standalone,test}";
+const FOLDERS = "{api,cli,console,core,functions,runtime,scheduler,standalone,test}";
 const FILES_AT_ONCE = 2;
 const TEST_TIMEOUT_MS = 120_000;
 
@@ -30,8 +31,8 @@ Runs the tests (*.test.ts) on a PostgreSQL of their own and, where there is one,
   --name REGEX    only tests whose name matches
   --strict        fail when cases cannot run for want of a tool (Kafka: java and mvn; manifests: kustomize or go;
                   Compose: go; containers: those and root on Linux; monitoring: prometheus or apt-get; poolers:
-                  pgbouncer or apt-get; command line: script of util-linux and bash), instead of skipping them;
-                  zsh, fish and a Node 20 on the PATH are used where they are installed
+                  pgbouncer or apt-get; command line: script of util-linux and bash; browsers: chromium or apt-get),
+                  instead of skipping them; zsh, fish and a Node 20 on the PATH are used where they are installed
   --seed N        properties draw other cases; random: of a seed that is printed where one breaks
   --cases N       properties try as many cases as this, however long it takes
   --help          this text
@@ -192,6 +193,7 @@ async function main(): Promise<number> {
       provideDatabase(interrupt.signal),
       provideKafka(command),
       prepareKustomize(command),
+      prepareChromium(command),
     ]);
     if (postgres.status === "fulfilled" && postgres.value.server) servers.add(postgres.value.server);
     if (kafka.status === "fulfilled" && kafka.value.server) servers.add(kafka.value.server);
@@ -218,6 +220,13 @@ async function prepareKustomize({ files }: Command): Promise<void> {
   if (!files.some((file) => file.startsWith("test/manifests/"))) return;
   const kustomize = await provideKustomize();
   if ("skip" in kustomize) console.log(`The cases of the manifests are skipped: ${kustomize.skip}.`);
+}
+
+/** Installs it before the tests, where several files would do so at once. */
+async function prepareChromium({ files }: Command): Promise<void> {
+  if (!files.some((file) => file.startsWith("test/console/") || file === "api/docs/browser.test.ts")) return;
+  const chromium = await provideChromium();
+  if (typeof chromium !== "string") console.log(`The cases in a browser are skipped: ${chromium.skip}.`);
 }
 
 async function provideDatabase(signal: AbortSignal): Promise<{ url: string; server?: TestServer }> {

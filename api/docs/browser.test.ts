@@ -10,12 +10,13 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
 import { getRequestListener } from "@hono/node-server";
-import { findOnPath } from "../../test/tools/path.ts";
+import { provideChromium } from "../../test/tools/chromium.ts";
+import { skipUnlessStrict } from "../../test/tools/skip.ts";
 import { openApi } from "../testing/open-api.ts";
 
 const run = promisify(execFile);
-const chromium = findOnPath("chromium");
-const options = { skip: chromium ? false : "there is no chromium on the PATH; docs.test.ts holds the rest" };
+const chromium = await provideChromium();
+const options = { skip: typeof chromium === "string" ? false : skipUnlessStrict(chromium.skip) };
 
 const api = await openApi();
 const answer = getRequestListener(async (request) => {
@@ -35,7 +36,7 @@ async function visit(path: string): Promise<{ page: string; complaints: string[]
     const { port } = server.address() as AddressInfo;
     const flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"];
     const { stdout, stderr } = await run(
-      chromium!,
+      chromium as string,
       [...flags, `--user-data-dir=${profile}`, "--dump-dom", `http://127.0.0.1:${port}${path}`],
       { maxBuffer: 32_000_000 },
     );

@@ -3,6 +3,8 @@ import { isPassedOn } from "../http/hop-by-hop.ts";
 
 /** Said by the server itself. */
 const OWN = new Set(["content-length", "bellhop-run-id"]);
+/** By it a function's service worker would stand in front of the whole origin, the console included. */
+const WITHHELD = "service-worker-allowed";
 const NULL_BODY = new Set([204, 205, 304]);
 
 /** What the function answered, as it goes to the caller. */
@@ -13,7 +15,7 @@ export function toFnResponse(
 ): Response {
   const pairs = headers.filter(([name]) => {
     const lower = name.toLowerCase();
-    return !OWN.has(lower) && isPassedOn(lower, null);
+    return !OWN.has(lower) && lower !== WITHHELD && isPassedOn(lower, null);
   });
   pairs.push(["bellhop-run-id", runId]);
   const content = typeof body === "string" && pairs.some(isBeyondAscii) ? encoder.encode(body) : body;

@@ -35,7 +35,9 @@ async function readDocument() {
 
 /** As the document writes what Hono was told. */
 function toTemplate(path: string): string {
-  return path === "/fn/*" ? "/fn/{namespace}/{name}/{path}" : path.replaceAll(/:(\w+)/g, "{$1}");
+  return path === "/fn/*"
+    ? "/fn/{namespace}/{name}/{path}"
+    : path.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, "{$1}");
 }
 
 test("every route has an operation, and every operation a route", async () => {

@@ -107,6 +107,7 @@ export const PROBLEM_CODES = {
   run_not_open: "The run is over.",
   sandbox_overloaded: RUN_ERRORS.sandbox_overloaded,
   secrets_unavailable: RUN_ERRORS.secrets_unavailable,
+  sign_in_code_invalid: "The code of the sign-in link is unknown, was used before, or has expired.",
   task_cancelled: "The task is cancelled.",
   task_completed: "The task is over.",
   task_key_taken: "Another task has the key, and is not over.",

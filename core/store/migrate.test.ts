@@ -90,6 +90,7 @@ const LATER = [
   "0074-ended-keys",
   "0075-namespace-limits",
   "0079-waiting-callers",
+  "0080-sign-in-codes",
 ];
 
 test("roles that start together migrate once", async () => {

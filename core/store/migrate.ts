@@ -63,6 +63,7 @@ import * as auditLog from "./migrations/0073-audit-log.ts";
 import * as endedKeys from "./migrations/0074-ended-keys.ts";
 import * as namespaceLimits from "./migrations/0075-namespace-limits.ts";
 import * as waitingCallers from "./migrations/0079-waiting-callers.ts";
+import * as signInCodes from "./migrations/0080-sign-in-codes.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -126,6 +127,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0074-ended-keys": endedKeys,
   "0075-namespace-limits": namespaceLimits,
   "0079-waiting-callers": waitingCallers,
+  "0080-sign-in-codes": signInCodes,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

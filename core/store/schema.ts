@@ -364,6 +364,8 @@ export interface Database {
   };
   /** Callers that an API holds until a worker takes their calls; counted until `told_until`. */
   waiting_callers: { api_id: string; callers: number; told_until: Date };
+  /** Codes that sign in to the console, each once. */
+  sign_in_codes: { code_hash: Buffer; expires_at: Date };
 }
 
 export interface TaskRunsTable {

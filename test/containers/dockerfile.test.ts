@@ -59,6 +59,8 @@ describe("the Dockerfile", () => {
       [...tops].sort(),
       [
         "api",
+        "client",
+        "console",
         "core",
         "functions",
         "package-lock.json",

@@ -44,6 +44,7 @@ const OF_THE_INSTALLATION: Record<string, string> = {
   enqueue_contract: "of the release",
   virtual_clock: "there is one",
   waiting_callers: "how many an API has, and not whose",
+  sign_in_codes: "of who started the installation, for an hour",
   kysely_migration: "of the schema",
   kysely_migration_lock: "of the schema",
 };

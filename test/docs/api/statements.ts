@@ -3,6 +3,7 @@ import { BULK } from "./bulk.ts";
 import { CALLBACK_STATEMENTS } from "./callbacks.ts";
 import { CALLS } from "./calls.ts";
 import { COMPLETIONS } from "./completions.ts";
+import { CONSOLE } from "./console.ts";
 import { EMAILS } from "./emails.ts";
 import { EVENT_STATEMENTS } from "./events.ts";
 import { FUNCTION_LIMITS } from "./function-limits.ts";
@@ -24,6 +25,7 @@ import { TASKS } from "./tasks.ts";
 
 export const STATEMENTS: Statement[] = [
   ...REQUESTS,
+  ...CONSOLE,
   ...KEYS,
   ...ROUTE_STATEMENTS,
   ...TASKS,

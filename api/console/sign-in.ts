@@ -1,0 +1,103 @@
+/** `POST /console/sign-in`: the code of a sign-in link for a key that lasts one session. The code stands in no log and no error. */
+import type { Context } from "hono";
+import { sessionOutput, signInInput } from "../../core/contracts/console.ts";
+import { PROBLEM_CODES } from "../../core/contracts/problem.ts";
+import { BellhopError } from "../../core/errors.ts";
+import { findClientAddress } from "../../core/proxies.ts";
+import { recordAudit } from "../../core/store/audit-log.ts";
+import { newId } from "../../core/store/ids.ts";
+import { DEFAULT_NAMESPACE, ensureNamespace, SETTING_KEY_NAME } from "../../core/store/keys.ts";
+import { createKey, type NewKey } from "../../core/store/manage-keys.ts";
+import { useSignInCode } from "../../core/store/sign-in-codes.ts";
+import { inTransaction } from "../../core/store/transaction.ts";
+import { parseJson, validate } from "../bodies/body.ts";
+import { holdBytes, receiveBody } from "../bodies/receive-body.ts";
+import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
+import { defineRoute } from "../http/route.ts";
+
+export const SESSION_MS = 12 * 60 * 60_000;
+export const SESSION_KEY_NAME = "console";
+/** Of one address. A code cannot be guessed: this is for the database's sake. */
+export const SIGN_INS = { limit: 20, perMs: 60_000 };
+export const MAX_SIGN_IN_BYTES = 1_000;
+const NO_NAMESPACE = "00000000-0000-0000-0000-000000000000";
+
+export const signInRoute = defineRoute({
+  method: "POST",
+  path: "/console/sign-in",
+  operationId: "signInToConsole",
+  summary: "Sign in to the console by a link that works once",
+  description:
+    "`npm start` prints the link. The key it is exchanged for is an operator's, of the namespace `default`, and expires after 12 hours.",
+  access: null,
+  idempotency: { by: null, why: "A code works once." },
+  ownBody: { content: { "application/json": signInInput } },
+  answers: { 201: { is: "The session's key.", schema: sessionOutput } },
+  errors: {
+    400: ["bad_request", "invalid_json"],
+    401: ["sign_in_code_invalid"],
+    408: ["request_body_too_slow"],
+    409: ["too_many_keys"],
+    413: ["body_too_large"],
+    422: ["invalid_input"],
+    429: ["rate_limited"],
+    503: ["too_many_bodies"],
+  },
+  async handle({ parts, context }) {
+    const address = addressOf(context, parts);
+    demandPatience(parts, address);
+    const { code } = await readSignIn(parts, context);
+    context.header("cache-control", "no-store");
+    return { status: 201, body: await signIn(parts, code, address) };
+  },
+});
+
+const addressOf = (context: Context<ApiEnv>, { proxies }: ApiParts): string | null => {
+  const peer = incomingOf(context)?.socket.remoteAddress;
+  return peer === undefined ? null : findClientAddress(peer, context.req.header("x-forwarded-for"), proxies);
+};
+
+function demandPatience({ requestRates }: ApiParts, address: string | null): void {
+  const { isTaken, nextInMs } = requestRates.take(`sign-in ${address}`, SIGN_INS);
+  if (isTaken) return;
+  const seconds = Math.ceil(nextInMs / 1_000);
+  const message = `Too many sign-ins from this address; try again in ${seconds} s.`;
+  throw new BellhopError("rate_limited", 429, message, [], seconds);
+}
+
+async function readSignIn({ edge }: ApiParts, context: Context<ApiEnv>) {
+  const held = holdBytes(edge, { namespaceId: NO_NAMESPACE, functionId: NO_NAMESPACE });
+  try {
+    const received = { request: context.req.raw, incoming: incomingOf(context) };
+    const body = await receiveBody(edge, received, held, MAX_SIGN_IN_BYTES, bodyTooLarge);
+    return validate(signInInput, parseJson(body.toString()));
+  } finally {
+    held.release();
+  }
+}
+
+const bodyTooLarge = () =>
+  new BellhopError("body_too_large", 413, `This takes at most ${MAX_SIGN_IN_BYTES} bytes.`);
+
+/** The code, the key and the entry in the audit log are one transaction: a code is used up only by who gets the key. */
+async function signIn({ store, clock }: ApiParts, code: string, address: string | null) {
+  const expiresAt = new Date(clock.now().getTime() + SESSION_MS);
+  const namespaceId = await ensureNamespace(store.db, DEFAULT_NAMESPACE);
+  const secret = await inTransaction(store.pool, async (tx) => {
+    if (!(await useSignInCode(tx, code)))
+      throw new BellhopError("sign_in_code_invalid", 401, PROBLEM_CODES.sign_in_code_invalid);
+    const given: NewKey = {
+      ...{ id: newId(), namespaceId, name: SESSION_KEY_NAME, scopes: ["operator"] },
+      ...{ functions: null, expiresAt },
+    };
+    const made = await createKey(tx, given);
+    const after = { name: given.name, scopes: given.scopes, expiresAt: expiresAt.toISOString() };
+    await recordAudit(tx, {
+      ...{ id: newId(), namespaceId, isOfInstallation: false, action: "signInToConsole", status: 201 },
+      ...{ resource: `keys/${given.id}`, actorKind: "setting", actorKeyId: given.id },
+      ...{ actorName: SETTING_KEY_NAME, address, before: null, after },
+    });
+    return made.secret;
+  });
+  return { key: secret, expiresAt: expiresAt.toISOString() };
+}

@@ -1,0 +1,2 @@
+/** esbuild makes one style sheet of what is imported. */
+declare module "*.css";

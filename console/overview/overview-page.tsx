@@ -1,0 +1,175 @@
+/** What somebody wants to know first: whether it runs, and what needs them. */
+import { Link } from "wouter-preact";
+import { type Schemas, unwrap } from "../../client/client.ts";
+import { LinkButton } from "../components/button.tsx";
+import { Answered, Empty, Page, Section } from "../components/page.tsx";
+import { RunList } from "../components/run-list.tsx";
+import { Strip } from "../components/strip.tsx";
+import { may } from "../data/may.ts";
+import { useNow } from "../data/use-now.ts";
+import { client, useQuery } from "../data/use-query.ts";
+import { formatDuration } from "../format/duration.ts";
+import { Attention } from "./attention.tsx";
+import { Chart } from "./chart.tsx";
+import { countMinutes } from "./figures.ts";
+import { readNext24Hours, readRecentRuns } from "./read-recent.ts";
+
+type Run = Schemas["Run"];
+
+const EVERY_MS = 3_000;
+const MINUTES = 60;
+const DAY_MS = 86_400_000;
+
+export function OverviewPage() {
+  const recent = useQuery("recent", readRecentRuns, { live: ({ data }) => "runId" in data, everyMs: 30_000 });
+  return (
+    <Page title="Overview" actions={may("write") && <LinkButton to="/tasks/new">New task</LinkButton>}>
+      <Now />
+      <Answered of={recent}>
+        {({ runs, isWhole }) => (runs.length === 0 ? <Begin /> : <Activity runs={runs} isWhole={isWhole} />)}
+      </Answered>
+    </Page>
+  );
+}
+
+function Begin() {
+  return (
+    <Empty title="Nothing ran in the last hour.">
+      <p>Three steps to the first scheduled run: write a function, call it once, give it a schedule.</p>
+      <div class="actions">
+        {may("deploy") && (
+          <LinkButton kind="primary" to="/functions/new">
+            Write a function
+          </LinkButton>
+        )}
+        {may("write") && <LinkButton to="/tasks/new">Make a task</LinkButton>}
+      </div>
+    </Empty>
+  );
+}
+
+/** Backlog and workers as they are now. */
+function Now() {
+  const isOperator = may("operator");
+  const query = useQuery(
+    "now",
+    async () => {
+      const [queues, workers] = await Promise.all([
+        unwrap(client().GET("/v1/queues")),
+        isOperator ? unwrap(client().GET("/v1/workers")) : undefined,
+      ]);
+      return { queues: queues.items, workers: workers?.items };
+    },
+    { everyMs: EVERY_MS },
+  );
+  const sum = (of: (queue: Schemas["Queue"]) => number) =>
+    query.data?.queues.reduce((total, queue) => total + of(queue), 0).toLocaleString("en-GB") ?? "…";
+  const workers = query.data?.workers;
+  const slots = workers?.reduce((total, worker) => total + worker.slots, 0) ?? 0;
+  const free = workers?.reduce((total, worker) => total + worker.free, 0) ?? 0;
+  return (
+    <dl class="stats">
+      <div>
+        <dt>Running</dt>
+        <dd>{sum(({ running }) => running)}</dd>
+      </div>
+      <div>
+        <dt>Waiting</dt>
+        <dd>{sum(({ waiting }) => waiting)}</dd>
+      </div>
+      <div>
+        <dt>Queues paused</dt>
+        <dd>{query.data?.queues.filter(({ paused }) => paused).length ?? "…"}</dd>
+      </div>
+      {isOperator && (
+        <div>
+          <dt>
+            <Link href="/workers">Workers</Link>
+          </dt>
+          <dd>
+            {workers?.length ?? "…"}{" "}
+            {slots > 0 && (
+              <small>
+                {slots - free} of {slots} slots taken
+              </small>
+            )}
+          </dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+function Activity({ runs, isWhole }: { runs: readonly Run[]; isWhole: boolean }) {
+  const now = useNow();
+  const { at, succeeded, failed, other, lateness } = countMinutes(runs, now, MINUTES);
+  const total = (values: number[]) => values.reduce((sum, value) => sum + value, 0);
+  // Drawn one behind the other, so that they stand on each other.
+  const add = (...lists: number[][]) =>
+    at.map((_, index) => lists.reduce((sum, list) => sum + list[index]!, 0));
+  const latest = Math.max(0, ...lateness.map((value) => value ?? 0));
+  const of = isWhole ? "of the last hour" : `of the last ${runs.length.toLocaleString("en-GB")} runs`;
+  return (
+    <>
+      <Attention runs={runs} />
+      <div class="grid">
+        <Section
+          title="Runs a minute"
+          aside={`${of}: ${total(succeeded)} succeeded, ${total(failed)} failed, ${total(other)} otherwise`}
+        >
+          <div class="card">
+            <Chart
+              label={`Runs a minute ${of}`}
+              isBars
+              at={at}
+              series={[
+                { label: "Other", color: "--bar-idle", values: add(succeeded, failed, other) },
+                { label: "Failed", color: "--bar-bad", values: add(succeeded, failed) },
+                { label: "Succeeded", color: "--bar-good", values: succeeded },
+              ]}
+            />
+          </div>
+        </Section>
+        <Section title="Lateness" aside={`at most ${latest.toFixed(latest < 10 ? 2 : 0)} s`}>
+          <div class="card">
+            <Chart
+              label={`How late runs began, minute by minute, ${of}`}
+              unit=" s"
+              at={at}
+              series={[{ label: "Longest wait", color: "--bar-busy", values: lateness }]}
+            />
+          </div>
+        </Section>
+      </div>
+      <Next />
+      <Section title="Last runs" aside={<Link href="/runs">All runs</Link>}>
+        <RunList runs={runs.slice(0, 8)} />
+      </Section>
+    </>
+  );
+}
+
+function Next() {
+  const query = useQuery("next 24 hours", readNext24Hours, { everyMs: 60_000 });
+  return (
+    <Answered of={query}>
+      {({ instants, isWhole, from }) => {
+        // Where there are more than could be read, what is known ends with the last of them.
+        const spanMs = isWhole ? DAY_MS : Math.max(1, instants.at(-1)!.getTime() - from.getTime());
+        const many = instants.length.toLocaleString("en-GB");
+        return (
+          <Section
+            title={`Next ${formatDuration(spanMs)}`}
+            aside={isWhole ? `${many} instants` : `the next ${many} instants`}
+          >
+            {instants.length === 0 ? (
+              <p class="muted">Nothing is due.</p>
+            ) : (
+              <Strip instants={instants} from={from} spanMs={spanMs} />
+            )}
+          </Section>
+        );
+      }}
+    </Answered>
+  );
+}

@@ -1,0 +1,102 @@
+import { useState } from "preact/hooks";
+import { useLocation } from "wouter-preact";
+import { unwrap } from "../../client/client.ts";
+import { Button } from "../components/button.tsx";
+import { Code, copyText } from "../components/code.tsx";
+import { faultOf, Segments, TextField } from "../components/field.tsx";
+import { Page, Problem, Section } from "../components/page.tsx";
+import { toast } from "../components/toasts.tsx";
+import { toFault } from "../data/problem.ts";
+import { apiUrl } from "../data/root.ts";
+import { useAction } from "../data/use-action.ts";
+import { client } from "../data/use-query.ts";
+import { useSearch } from "../data/use-search.ts";
+import { PolicyFields } from "./policy-fields.tsx";
+import { ScheduleFields } from "./schedule-fields.tsx";
+import { toSchedule } from "./schedule-form.ts";
+import { SchedulePreview } from "./schedule-preview.tsx";
+import { TargetFields } from "./target-fields.tsx";
+import { emptyTask, type TaskForm, toCurl, toTaskBody } from "./task-form.ts";
+
+const TYPES = [
+  ["function", "Run a function"],
+  ["http", "Call an address"],
+  ["email", "Send an e-mail"],
+] as const;
+
+export function NewTaskPage() {
+  const search = useSearch();
+  const [, go] = useLocation();
+  const [form, setForm] = useState<TaskForm>(() => emptyTask(search.get("function") ?? ""));
+  const action = useAction({ isQuiet: true });
+  const fault = action.error === undefined ? undefined : toFault(action.error);
+  const { body, faults } = toTaskBody(form);
+  const change = (changes: Partial<TaskForm>) => setForm((before) => ({ ...before, ...changes }));
+  const create = () =>
+    void action.run(async () => {
+      const made = await unwrap(client().POST("/v1/tasks", { body: body as never }));
+      if (!made) throw new Error("the API did not show the task");
+      toast("The task is made.");
+      go(`/tasks/${made.id}`);
+    });
+  return (
+    <Page title="New task" within={["Tasks", "/tasks"]}>
+      <div class="split">
+        <form
+          class="form"
+          onSubmit={(event) => {
+            event.preventDefault();
+            create();
+          }}
+        >
+          <Segments
+            label="What it does"
+            value={form.type}
+            options={TYPES}
+            onChange={(type) => change({ type })}
+          />
+          <TargetFields {...{ form, change, faults, fault }} />
+          <ScheduleFields
+            form={form.schedule}
+            fault={faultOf(fault, "schedule")}
+            onChange={(changes) => change({ schedule: { ...form.schedule, ...changes } })}
+          />
+          <div class="form-row">
+            <TextField
+              label="Name"
+              value={form.name}
+              onInput={(name) => change({ name })}
+              hint="For people; may be left empty."
+              fault={faultOf(fault, "name")}
+            />
+            <TextField
+              label="Key"
+              value={form.key}
+              onInput={(key) => change({ key })}
+              hint="Yours: a second task of this key is refused."
+              fault={faultOf(fault, "key")}
+            />
+          </div>
+          <PolicyFields {...{ form, change, fault }} />
+          {fault && <Problem error={action.error} />}
+          <div class="actions">
+            <Button kind="primary" type="submit" disabled={action.isBusy || Object.keys(faults).length > 0}>
+              {action.isBusy ? "Making it …" : "Make the task"}
+            </Button>
+          </div>
+        </form>
+        <div class="section">
+          <Section title="When it runs">
+            <SchedulePreview schedule={toSchedule(form.schedule)} />
+          </Section>
+          <Section
+            title="The same by the API"
+            aside={<Button onClick={() => void copyText(toCurl(apiUrl, body))}>Copy</Button>}
+          >
+            <Code label="Command">{toCurl(apiUrl, body)}</Code>
+          </Section>
+        </div>
+      </div>
+    </Page>
+  );
+}

@@ -1,0 +1,63 @@
+/** How a task runs: with the defaults that hold where nothing is said. */
+import { ChoiceField, faultOf, TextField } from "../components/field.tsx";
+import type { TaskFieldsProps } from "./target-fields.tsx";
+
+const OVERLAPS = [
+  ["skip", "skip it (the default)"],
+  ["wait", "let it wait"],
+  ["allow", "run both"],
+  ["cancel-previous", "cancel the one before"],
+] as const;
+
+const CATCH_UPS = [
+  ["latest", "only the latest (the default)"],
+  ["all", "all of them"],
+  ["none", "none"],
+] as const;
+
+export function PolicyFields({ form, change, fault }: Omit<TaskFieldsProps, "faults">) {
+  return (
+    <details>
+      <summary>Retries, overlap, catch-up, queue</summary>
+      <div class="form">
+        <div class="form-row">
+          <ChoiceField
+            label="Where the run before still runs"
+            value={form.overlap}
+            options={OVERLAPS}
+            onChange={(overlap) => change({ overlap })}
+          />
+          <ChoiceField
+            label="Of instants that were missed, run"
+            value={form.catchUp}
+            options={CATCH_UPS}
+            onChange={(catchUp) => change({ catchUp })}
+          />
+        </div>
+        <div class="form-row">
+          <TextField
+            label="Attempts at most"
+            type="number"
+            value={form.maxAttempts}
+            onInput={(maxAttempts) => change({ maxAttempts })}
+            hint="Left empty: as the API has it."
+            fault={faultOf(fault, "retry")}
+          />
+          <TextField
+            label="Time of an attempt"
+            value={form.timeout}
+            onInput={(timeout) => change({ timeout })}
+            hint="Such as 30s; left empty: as the API has it."
+            fault={faultOf(fault, "timeout")}
+          />
+          <TextField
+            label="Queue"
+            value={form.queue}
+            onInput={(queue) => change({ queue })}
+            fault={faultOf(fault, "queue")}
+          />
+        </div>
+      </div>
+    </details>
+  );
+}

@@ -1,0 +1,64 @@
+/** What a schedule means, as one types it: in words, and by its next instants. */
+import { useEffect, useState } from "preact/hooks";
+import { type Schemas, unwrap } from "../../client/client.ts";
+import { Problem } from "../components/page.tsx";
+import { Time } from "../components/time.tsx";
+import { client, useQuery } from "../data/use-query.ts";
+import { formatLocal } from "../format/time.ts";
+import type { WireSchedule } from "./schedule-form.ts";
+
+const ASKED_AFTER_MS = 200;
+const SHOWN = 5;
+
+export function SchedulePreview({ schedule }: { schedule: WireSchedule | undefined }) {
+  const text = JSON.stringify(schedule ?? null);
+  const [asked, setAsked] = useState(text);
+  useEffect(() => {
+    const timer = setTimeout(() => setAsked(text), ASKED_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  const query = useQuery(`preview ${asked}`, async () => {
+    const given = JSON.parse(asked) as WireSchedule | null;
+    if (!given) return undefined;
+    return await unwrap(client().POST("/v1/schedules/preview", { body: { schedule: given, count: SHOWN } }));
+  });
+  if (!schedule) return <p class="muted">It runs once, as soon as it is made.</p>;
+  if (query.error !== undefined) return <Problem error={query.error} />;
+  if (!query.data) return <p class="muted">…</p>;
+  return (
+    <div class="section" aria-live="polite">
+      <p>
+        <strong>{query.data.description}</strong>
+      </p>
+      <Instants items={query.data.items} />
+    </div>
+  );
+}
+
+type Instant = Schemas["SchedulePreview"]["items"][number];
+
+const offsetOf = (local: string) => /([+-]\d\d:\d\d|Z)$/.exec(local)?.[1];
+
+/** An effective instant is shown where it differs from the nominal one, and a clock change where it lies between two. */
+export function Instants({ items }: { items: readonly Instant[] }) {
+  if (items.length === 0) return <p class="muted">It never fires again.</p>;
+  return (
+    <ol class="needs">
+      {items.map(({ nominalAt, effectiveAt, local }, index) => {
+        const before = items[index - 1];
+        const isChanged = before !== undefined && offsetOf(before.local) !== offsetOf(local);
+        return (
+          <li key={nominalAt}>
+            <span class="number">{formatLocal(local)}</span> <Time at={nominalAt} />
+            {effectiveAt !== nominalAt && (
+              <span class="muted">
+                , in effect <Time at={effectiveAt} isExact />
+              </span>
+            )}
+            {isChanged && <span class="muted">, after the clocks change</span>}
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
