@@ -29,6 +29,7 @@ test("each view is the same page, which finds its files wherever it stands", asy
     ["/console", ""],
     ["/console/", "../"],
     ["/console/tasks", "../"],
+    ["/console/a%0Ab", "../"],
     ["/console/@billing/tasks/01a2?tab=edit", "../../../"],
   ] as const) {
     const page = await (await get(path)).text();

@@ -123,7 +123,8 @@ export function consoleFeature(): Feature {
       }),
       defineRoute({
         method: "GET",
-        path: "/console/:view{.+}",
+        // Line breaks, too.
+        path: "/console/:view{[^]+}",
         template: "/console/{view}",
         operationId: "readConsoleView",
         summary: "Read the console's page at one of its views",

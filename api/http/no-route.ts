@@ -41,8 +41,11 @@ function collectPaths(routes: readonly Route[]): KnownPath[] {
 
 /** What paths a route's path matches. */
 export function toPattern(path: string): RegExp {
-  const literal = path.replaceAll(".", "\\.");
-  return new RegExp(`^${literal.replaceAll(/:\w+/g, "[^/]+").replace("*", ".*")}$`);
+  const pattern = path.replaceAll(/:\w+(?:\{([^}]*)\})?|[.*]/g, (part, own: string | undefined) => {
+    if (part === ".") return "\\.";
+    return part === "*" ? ".*" : (own ?? "[^/]+");
+  });
+  return new RegExp(`^${pattern}$`);
 }
 
 /** HEAD goes wherever GET does. An OPTIONS is answered by the same header. */

@@ -18,7 +18,7 @@ const INVOKE = "| status | code |";
 const ELSEWHERE = new Set([
   ...["/healthz", "/readyz", "/metrics"],
   ...["/openapi.json", "/docs", "/docs/page.css", "/docs/page.js"],
-  ...["/console/assets/:file", "/console/:view{.+}"],
+  ...["/console/assets/:file", "/console/:view{[^]+}"],
 ]);
 const FUNCTION_URL = "/fn/{namespace}/{name}[@tag]/…";
 
