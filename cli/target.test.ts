@@ -26,6 +26,25 @@ test("a profile's key goes to its own address alone", () => {
   assert.equal(chooseTarget({ url: "home.example" }, {}, profiles).key, HOME.key);
 });
 
+test("the environment's key goes to the environment's address, or to one that was asked for where there is none", () => {
+  const { BELLHOP_API_KEY } = ENV;
+  assert.throws(
+    () => chooseTarget({ url: "https://evil.example" }, ENV, profiles),
+    /is not sent to https:\/\/evil/,
+  );
+  assert.equal(chooseTarget({ url: "env.example" }, ENV, profiles).key, "bh_new");
+  assert.throws(() => chooseTarget({}, { BELLHOP_API_KEY }, profiles), /no address/);
+  const asked = chooseTarget({ url: "https://asked.example" }, { BELLHOP_API_KEY }, profiles);
+  assert.deepEqual([asked.url, asked.key], ["https://asked.example", "bh_new"]);
+});
+
+test("BELLHOP_URL without a key is an address that the profile has to be for", () => {
+  const elsewhere = { BELLHOP_URL: "https://env.example" };
+  assert.throws(() => chooseTarget({}, elsewhere, profiles), /its key is not sent to https:\/\/env.example/);
+  assert.equal(chooseTarget({}, { BELLHOP_URL: "https://home.example/" }, profiles).key, HOME.key);
+  assert.equal(chooseTarget({ profile: "lab" }, elsewhere, profiles).url, LAB.url);
+});
+
 test("an address gets its scheme, and what is none is refused", () => {
   assert.equal(normalizeUrl("bellhop.example.com/"), "https://bellhop.example.com");
   assert.equal(normalizeUrl("127.0.0.1:8080"), "http://127.0.0.1:8080");

@@ -20,7 +20,8 @@ export interface Asked {
 
 /**
  * A profile that was asked for counts most, then the environment (BELLHOP_URL and BELLHOP_API_KEY), then the current
- * profile. The key of a profile is sent to the address of that profile and to no other.
+ * profile. The key of a profile is sent to the address of that profile and to no other, that of the environment to
+ * BELLHOP_URL; without one, to an address that was asked for by --url.
  */
 export function chooseTarget(asked: Asked, env: NodeJS.ProcessEnv, { current, profiles }: Profiles): Target {
   const [envUrl, envKey] = [env["BELLHOP_URL"]?.trim(), env["BELLHOP_API_KEY"]?.trim()];
@@ -32,18 +33,24 @@ export function chooseTarget(asked: Asked, env: NodeJS.ProcessEnv, { current, pr
     });
   const name = asked.profile ?? env["BELLHOP_PROFILE"] ?? current;
   const profile: Profile | undefined = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
-  const isByProfile = asked.profile !== undefined || envKey === undefined || envKey === "";
-  const url = normalizeUrl(
-    asked.url ?? (isByProfile ? undefined : envUrl || undefined) ?? profile?.url ?? envUrl,
-  );
-  if (!isByProfile) {
+  if (asked.profile === undefined && envKey) {
+    const own = normalizeUrl(envUrl || undefined);
+    const url = normalizeUrl(asked.url) ?? own;
     // Of a setting that lists several, new and old, the first one is the newest.
     const key = envKey.split(",")[0]!.trim();
     const namespace = asked.namespace ?? env["BELLHOP_NAMESPACE"];
     if (url === undefined) throw noAddress();
+    if (own !== undefined && url !== own)
+      throw usageFailure(
+        `BELLHOP_API_KEY is for ${own}, the address in BELLHOP_URL, and is not sent to ${url}.`,
+        "Set BELLHOP_URL to that address, or name a profile with --profile.",
+      );
     return { url, key, namespace, profile: undefined };
   }
   if (profile === undefined) throw notSignedIn();
+  // A profile that was asked for has its own address, whatever the environment says.
+  const wanted = asked.url ?? (asked.profile === undefined ? envUrl || undefined : undefined);
+  const url = normalizeUrl(wanted ?? profile.url);
   if (url !== normalizeUrl(profile.url))
     throw usageFailure(
       `The profile ${name} is for ${profile.url}, and its key is not sent to ${url}.`,

@@ -75,16 +75,14 @@ async function askUrl({ asking }: Cli): Promise<string> {
   return answer.trim() || LOCAL_URL;
 }
 
-/** From the environment, from stdin where that is no terminal, or as an answer that is not shown. */
+/** As an answer that is not shown, or from stdin where that is no terminal; else from the environment. */
 async function readKey({ env, asking }: Cli, url: string): Promise<string> {
-  const given = env["BELLHOP_API_KEY"]?.split(",")[0];
-  const text = given
-    ? given
-    : canAsk(asking)
-      ? await askSecret(asking, `Key for ${url}: `, "")
-      : asking.stdin.isTTY
-        ? ""
-        : await readStdin(asking.stdin);
+  const given = canAsk(asking)
+    ? await askSecret(asking, `Key for ${url}: `, "")
+    : asking.stdin.isTTY
+      ? ""
+      : await readStdin(asking.stdin);
+  const text = given.trim() || (env["BELLHOP_API_KEY"]?.split(",")[0] ?? "");
   const key = text.trim();
   if (/^bh_[\x21-\x7e]{1,200}$/.test(key)) return key;
   throw usageFailure(
