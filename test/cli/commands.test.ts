@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { type Cluster, startCluster } from "../system/cluster.ts";
 import { buildProgram, createUser, type User } from "./program.ts";
 
@@ -247,6 +248,7 @@ async function untilErrors(): Promise<{ items: { fingerprint: string; code: stri
       "flaky",
     ]);
     if (page.items.length > 0) return page;
+    await pause(200);
   }
 }
 
