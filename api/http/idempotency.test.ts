@@ -58,6 +58,7 @@ test("every POST takes a key, and who answers a repetition otherwise than from w
     callFunction: null,
     completeAttempt: null,
     invokeFunction: "handler",
+    signInToConsole: null,
     triggerHook: "handler",
   });
   for (const { idempotency } of routes) if (idempotency) assert.ok(idempotency.why.length > 30);
