@@ -30,7 +30,10 @@ export const signInRoute = defineRoute({
   description:
     "`npm start` prints the link. The key it is exchanged for is an operator's, of the namespace `default`, and expires after 12 hours.",
   access: null,
-  idempotency: { by: null, why: "A code works once." },
+  idempotency: {
+    by: null,
+    why: "A code works once: whoever sends it again is told so, and gets no second key.",
+  },
   ownBody: { content: { "application/json": signInInput } },
   answers: { 201: { is: "The session's key.", schema: sessionOutput } },
   errors: {
