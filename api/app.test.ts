@@ -232,7 +232,7 @@ test("JSON is taken as JSON although curl calls it a form", async () => {
 test("a route that is not there is a 404 of its own", async () => {
   const tenant = await api.newTenant();
   assertProblem(await tenant.call("GET", "/v1/nothing"), 404, "no_such_route");
-  assertProblem(await api.anonymous.call("GET", "/"), 404, "no_such_route");
+  assertProblem(await api.anonymous.call("GET", "/nothing"), 404, "no_such_route");
 });
 
 test("ids and names that cannot be are not there, whatever they hold", async () => {
