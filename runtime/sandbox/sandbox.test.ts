@@ -237,9 +237,12 @@ describe("a function that fails", () => {
     ["Object.create(null)", "{}"],
     [
       "new Proxy({}, { get() { throw new Error('trap'); }, ownKeys() { return []; } })",
-      "something unreadable was thrown",
+      "an object that cannot be read was thrown",
     ],
-    ["Object.defineProperty(new Error(), 'message', { get() { throw 1; } })", "{}"],
+    [
+      "Object.defineProperty(new Error(), 'message', { get() { throw 1; } })",
+      "an instance of Error was thrown",
+    ],
   ];
   for (const [expression, message] of thrown) {
     test(`may throw ${expression}`, async () => {
