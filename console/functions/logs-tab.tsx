@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Schemas } from "../../client/client.ts";
 import { ChoiceField, TextField } from "../components/field.tsx";
+import { LEVELS, type Level } from "../components/log-levels.ts";
 import { LogLines } from "../components/log-lines.tsx";
 import { Empty } from "../components/page.tsx";
 import { openStream, RefusedStream } from "../data/live.ts";
@@ -12,15 +13,6 @@ type LogLine = Schemas["LogLine"];
 
 const MOST_LINES = 1_000;
 const RETRY_MS = 2_000;
-
-const LEVELS = [
-  ["", "all"],
-  ["info", "info and above"],
-  ["warn", "warnings and errors"],
-  ["error", "errors"],
-] as const;
-
-type Level = (typeof LEVELS)[number][0];
 
 export function LogsTab({ name }: { name: string }) {
   const search = useSearch();

@@ -2,19 +2,11 @@
 import { Link } from "wouter-preact";
 import { unwrap } from "../../client/client.ts";
 import { ChoiceField, TextField } from "../components/field.tsx";
+import { LEVELS, type Level } from "../components/log-levels.ts";
 import { LogLines } from "../components/log-lines.tsx";
 import { Answered, Section } from "../components/page.tsx";
 import { client, useQuery } from "../data/use-query.ts";
 import { given, useSearch } from "../data/use-search.ts";
-
-const LEVELS = [
-  ["", "all"],
-  ["info", "info and above"],
-  ["warn", "warnings and errors"],
-  ["error", "errors"],
-] as const;
-
-type Level = (typeof LEVELS)[number][0];
 
 /** A run that is under way is asked for what it has said since. */
 const WHILE_RUNNING_MS = 2_000;
