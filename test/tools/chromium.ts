@@ -1,6 +1,6 @@
 /**
  * Chromium: from PATH, else Debian's package. That one is installed, not unpacked beside the project as other tools are:
- * it stands on some hundred libraries and fonts, of which a bare machine has none.
+ * it needs about a hundred libraries and fonts, and a bare machine has none of them.
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";

@@ -86,7 +86,10 @@ async function lockRows(tx: Transaction, keys: string[]): Promise<LockedRow[]> {
   return (await tx.pool.query<LockedRow>({ ...LOCK, values: [keys] })).rows;
 }
 
-/** What came back while the lock was waited for is not seen by who waited; few permits are never laid beside. */
+/**
+ * Whoever waited for the lock does not see what came back meanwhile. That is looked for where permits are many; where they
+ * are few it is counted by the end's next statement, or within a second by the scheduler, and a run waits so long.
+ */
 const mayHaveReturned = ({ hasReturned, concurrency }: LockedRow) =>
   hasReturned || (concurrency !== null && concurrency >= PLENTY && concurrency < UNLIMITED);
 
