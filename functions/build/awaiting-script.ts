@@ -4,6 +4,7 @@
  */
 import { isBuiltin } from "node:module";
 import { type BuildFailure, type BuildOptions, build, type Plugin, transform } from "esbuild";
+import { readScript, requireSize } from "./script-output.ts";
 
 const REQUIRED = "required";
 
@@ -26,10 +27,11 @@ export function awaitsAtTop({ errors }: BuildFailure): boolean {
   return errors.length > 0 && errors.every(({ text }) => text.startsWith("Top-level await"));
 }
 
-/** `options` are those of the build in CommonJS form. */
+/** `options` are those of the build in CommonJS form. Throws `ScriptTooLarge`. */
 export async function buildAwaiting(
   options: BuildOptions & { supported: Record<string, boolean> },
   entry: string,
+  maxBytes: number,
 ): Promise<{ code: string; map: string }> {
   const { supported, entryPoints: _, plugins = [], ...rest } = options;
   const isWrittenOut = supported["async-await"] === false;
@@ -49,13 +51,16 @@ export async function buildAwaiting(
     sourcemap: isWrittenOut ? "inline" : "external",
     plugins: [requireBuiltins, ...plugins],
   });
-  const textOf = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.text ?? "";
-  if (!isWrittenOut) return { code: textOf(".js"), map: textOf(".map") };
+  if (!isWrittenOut) return readScript(outputFiles, maxBytes);
   // Only now: what awaits at the top level cannot be written out where it stands.
   const { minifySyntax = false, minifyWhitespace = false } = options;
-  return await transform(textOf(".js"), {
+  // Its map stands inside, which may be several times as long.
+  const inner = readScript(outputFiles, Number.POSITIVE_INFINITY);
+  const script = await transform(inner.code, {
     ...{ supported, minifySyntax, minifyWhitespace, target: "es2024" },
     sourcemap: "external",
     sourcesContent: false,
   });
+  requireSize(Buffer.byteLength(script.code), maxBytes);
+  return script;
 }

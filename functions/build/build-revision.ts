@@ -5,8 +5,6 @@ import { registersHandler } from "./entry-shapes.ts";
 import { SOURCE_NAMESPACE } from "./resolve-imports.ts";
 import { buildFailed, checkSourceFiles, type FieldOf, hashSourceFiles } from "./source-files.ts";
 
-export const MAX_BUNDLE_BYTES = 5_000_000;
-
 export interface RevisionSource {
   /** Path → source; paths are relative, with forward slashes. */
   files: Record<string, string>;
@@ -41,10 +39,6 @@ export async function buildRevision(input: RevisionSource): Promise<BuiltRevisio
   const script = await compileFiles(tenant, files, entry, fieldOf);
   // Kept by esbuild, and no syntax inside the function that the script becomes.
   const code = script.code.replace(/^#!/, "//");
-  const bytes = Buffer.byteLength(code);
-  if (bytes > MAX_BUNDLE_BYTES) {
-    throw buildFailed(`The built script takes ${bytes} bytes; the most is ${MAX_BUNDLE_BYTES}.`);
-  }
   if (!script.exports.includes("default") && !registersHandler(files.values())) {
     const message = `${entry} has no default export: write export default async function (input, ctx) { … }`;
     throw buildFailed(message, [{ field: fieldOf(entry), message, file: entry }]);

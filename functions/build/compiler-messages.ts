@@ -4,6 +4,9 @@ export interface CompileJob {
   entry: string;
 }
 
+/** A longer script stays where it was made. */
+export const MAX_BUNDLE_BYTES = 5_000_000;
+
 export interface CompiledScript {
   /** CommonJS. */
   code: string;
@@ -25,5 +28,7 @@ export type CompilerMessage =
   | { t: "ready"; esbuildPid?: number }
   | { t: "built"; script: CompiledScript }
   | { t: "refused"; faults: SourceFault[]; count: number }
+  /** The script, as short as it can be written. */
+  | { t: "tooLarge"; bytes: number }
   /** esbuild ended in the middle: this process is of no use any more. */
   | { t: "broken" };

@@ -37,6 +37,7 @@ export const COMPILER_LIMITS: CompilerLimits = {
 export type CompileOutcome =
   | { kind: "built"; script: CompiledScript }
   | { kind: "refused"; faults: SourceFault[]; count: number }
+  | { kind: "tooLarge"; bytes: number }
   | { kind: "exhausted" }
   | { kind: "interrupted" };
 
@@ -122,6 +123,9 @@ export class CompilerProcess {
         break;
       case "refused":
         this.#finish({ kind: "refused", faults: message.faults, count: message.count });
+        break;
+      case "tooLarge":
+        this.#finish({ kind: "tooLarge", bytes: message.bytes });
         break;
       case "broken":
         // Why is told by what it printed, once that is read to the end.

@@ -8,17 +8,24 @@ import { type BuildOptions, build, type Message, transform } from "esbuild";
 import { childrenOf, programOf } from "../../core/processes/process-tree.ts";
 import { awaitsAtTop, buildAwaiting } from "./awaiting-script.ts";
 import { isBuildFailure } from "./build-failure.ts";
-import type { CompiledScript, CompileJob, CompilerMessage, SourceFault } from "./compiler-messages.ts";
+import {
+  type CompiledScript,
+  type CompileJob,
+  type CompilerMessage,
+  MAX_BUNDLE_BYTES,
+  type SourceFault,
+} from "./compiler-messages.ts";
 import type { RewrittenSource } from "./computed-imports.ts";
 import { definesOf } from "./entry-shapes.ts";
 import { inMemoryFiles, NOWHERE, type Rewritten, SOURCE_NAMESPACE } from "./resolve-imports.ts";
+import { readScript, ScriptTooLarge } from "./script-output.ts";
 import { isStrict, makeStrict } from "./strict-script.ts";
 
 /** Beyond it esbuild ends itself, however fast it grew. What builds 10 MB of source to 5 MB takes is a half of it. */
 const MAX_DATA_BYTES = Number(process.argv[2]);
 const MAX_REPORTED_FAULTS = 20;
 /** A script that is longer is written with short syntax and without white space. Its names stay. */
-const PLAIN_CHARS = 1_000_000;
+const PLAIN_BYTES = 1_000_000;
 
 process.on("disconnect", () => process.kill(-process.pid, "SIGKILL"));
 process.on("message", (job) => void answer(job as CompileJob));
@@ -40,6 +47,7 @@ async function answer(job: CompileJob): Promise<void> {
   try {
     say({ t: "built", script: await compile(job, rewritten) });
   } catch (thrown) {
+    if (thrown instanceof ScriptTooLarge) return say({ t: "tooLarge", bytes: thrown.bytes });
     if (!isBuildFailure(thrown)) return say({ t: "broken" });
     const reported = thrown.errors.slice(0, MAX_REPORTED_FAULTS);
     const faults = reported.map((error) => toFault(error, rewritten));
@@ -50,20 +58,30 @@ async function answer(job: CompileJob): Promise<void> {
 async function compile({ files, entry }: CompileJob, rewritten: Rewritten): Promise<CompiledScript> {
   const options = optionsFor(new Map(files), entry, rewritten);
   const given = { ...options, supported: supportedBy(files) };
-  const isLarge = files.reduce((sum, [, source]) => sum + source.length, 0) > PLAIN_CHARS;
-  let script = await bundle(given, entry, isLarge);
-  if (!isLarge && script.code.length > PLAIN_CHARS) script = await bundle(given, entry, true);
+  const isLarge = files.reduce((sum, [, source]) => sum + source.length, 0) > PLAIN_BYTES;
+  const script = await bundleShort(given, entry, isLarge);
   // esbuild tells the exports of ES modules alone, so apart from the bundle.
   const { metafile } = await build({ ...options, format: "esm", metafile: true });
   const names = Object.values(metafile.outputs).flatMap((output) => output.exports);
   return { ...script, exports: names };
 }
 
-async function bundle(
-  given: SourceOptions & { supported: Record<string, boolean> },
-  entry: string,
-  isMinified: boolean,
-): Promise<Omit<CompiledScript, "exports">> {
+type GivenOptions = SourceOptions & { supported: Record<string, boolean> };
+type Script = Omit<CompiledScript, "exports">;
+
+/** Minified where it is long otherwise. Throws `ScriptTooLarge`. */
+async function bundleShort(given: GivenOptions, entry: string, isLarge: boolean): Promise<Script> {
+  if (isLarge) return await bundle(given, entry, true);
+  try {
+    return await bundle(given, entry, false);
+  } catch (thrown) {
+    if (thrown instanceof ScriptTooLarge) return await bundle(given, entry, true);
+    throw thrown;
+  }
+}
+
+async function bundle(given: GivenOptions, entry: string, isMinified: boolean): Promise<Script> {
+  const maxBytes = isMinified ? MAX_BUNDLE_BYTES : PLAIN_BYTES;
   const options = {
     ...given,
     bundle: true,
@@ -77,12 +95,11 @@ async function bundle(
   try {
     const inScript = { format: "cjs", sourcemap: "external", metafile: true } as const;
     const { outputFiles, metafile } = await build({ ...options, ...inScript });
-    const textOf = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.text ?? "";
-    const script = { code: textOf(".js"), map: textOf(".map") };
+    const script = readScript(outputFiles, maxBytes);
     return isStrict(metafile) ? makeStrict(script) : script;
   } catch (thrown) {
     if (!isBuildFailure(thrown) || !awaitsAtTop(thrown)) throw thrown;
-    return await buildAwaiting(options, entry);
+    return await buildAwaiting(options, entry, maxBytes);
   }
 }
 

@@ -7,7 +7,7 @@ import { BellhopError } from "../../core/errors.ts";
 import { childrenOf } from "../../core/processes/process-tree.ts";
 import { buildRevision } from "./build-revision.ts";
 import { stopCompiler } from "./compiler.ts";
-import type { CompileJob } from "./compiler-messages.ts";
+import { type CompileJob, MAX_BUNDLE_BYTES } from "./compiler-messages.ts";
 import { COMPILER_LIMITS, type CompilerLimits, CompilerProcess, judgeUse } from "./compiler-process.ts";
 
 after(stopCompiler);
@@ -31,6 +31,15 @@ describe("a compiler's process", () => {
       assert.ok(outcome.kind === "built", outcome.kind);
       assert.ok(outcome.script.exports.includes("default"));
     }
+  });
+
+  test("keeps a script that is too long to itself", async (t) => {
+    const compiler = startCompiler(t);
+    const swelling = { files: [["index.tsx", `export default () => [${"<a/>,".repeat(210_000)}];`]] };
+    const outcome = await compiler.build({ ...swelling, entry: "index.tsx" } as CompileJob);
+    assert.ok(outcome.kind === "tooLarge", outcome.kind);
+    assert.ok(outcome.bytes > MAX_BUNDLE_BYTES);
+    assert.equal((await compiler.build(job("export default () => 7;"))).kind, "built");
   });
 
   test("that is killed in the middle interrupts its build", async (t) => {

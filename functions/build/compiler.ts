@@ -1,7 +1,12 @@
 /** The compiler of this process: one at a time, started with the first upload, ended when none came for a while. */
 import { BellhopError } from "../../core/errors.ts";
 import { BuildQueue } from "./build-queue.ts";
-import type { CompiledScript, CompileJob, SourceFault } from "./compiler-messages.ts";
+import {
+  type CompiledScript,
+  type CompileJob,
+  MAX_BUNDLE_BYTES,
+  type SourceFault,
+} from "./compiler-messages.ts";
 import { CompilerProcess } from "./compiler-process.ts";
 import { buildFailed } from "./source-files.ts";
 
@@ -18,7 +23,8 @@ export type Compiled = { script: CompiledScript } | { faults: SourceFault[]; cou
 /**
  * Builds one source at a time: one that makes the compiler crash, spin or grow must not take another upload along. Such
  * a compiler is ended; the next build starts a new one.
- * Rejects with `build_failed` (422) where the source takes more of the compiler than any may, with `build_interrupted`
+ * Rejects with `build_failed` (422) where the source takes more of the compiler than any may or becomes too long a
+ * script, with `build_interrupted`
  * (503) where it was the machine that had too little, and with `build_overloaded` (503) where too many builds of the
  * tenant wait.
  */
@@ -43,6 +49,8 @@ async function compileAlone(job: CompileJob): Promise<Compiled> {
       return { script: outcome.script };
     case "refused":
       return outcome;
+    case "tooLarge":
+      throw buildFailed(`The built script takes ${outcome.bytes} bytes; the most is ${MAX_BUNDLE_BYTES}.`);
     case "exhausted":
       throw buildFailed(
         "The compiler gave up on this source: it nests too deeply, grows too large or takes too long to build.",

@@ -4,7 +4,7 @@ import { MAX_BODY_BYTES, MAX_DEPTH, MAX_ENTRIES } from "../../../api/bodies/body
 import { MAX_PARTS, MAX_UPLOAD_BYTES } from "../../../api/functions/upload.ts";
 import type { Answer, TestCaller } from "../../../api/testing/open-api.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
-import { MAX_BUNDLE_BYTES } from "../../../functions/build/build-revision.ts";
+import { MAX_BUNDLE_BYTES } from "../../../functions/build/compiler-messages.ts";
 import { MAX_FILES, MAX_SOURCE_BYTES } from "../../../functions/build/source-files.ts";
 import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
 import { MAX_RECORDED_BODY_BYTES } from "../../../runtime/runners/http-record.ts";
