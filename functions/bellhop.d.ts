@@ -90,6 +90,8 @@ export interface ScheduledEvent<Input = unknown> {
   readonly type: "scheduled";
   /** The instant this run was due, in milliseconds since 1970. */
   readonly scheduledTime: number;
+  /** The cron expression that names this instant, of several the first that does; empty where the run has none. */
+  readonly cron: string;
   readonly input: Input;
   /** A failure of this attempt is the run's: it is not tried again. */
   noRetry(): void;

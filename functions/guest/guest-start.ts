@@ -8,6 +8,8 @@ export interface GuestFacts {
   runId: string;
   attempt: number;
   scheduledFor: number;
+  /** The cron expression that the run was due by. */
+  cron?: string;
   deadlineAt: number;
   env: Record<string, string>;
   logLines: number;

@@ -4,6 +4,7 @@ import { authorTimeoutMs, callDurations, fitWallMs } from "../../core/domain/cal
 import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { keepInput } from "../../core/domain/kept-input.ts";
 import { RUN_ERRORS, type RunErrorCode } from "../../core/domain/run-errors.ts";
+import { findNamingCron } from "../../core/domain/schedule/named-by.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Redactor } from "../../core/secrets/redact.ts";
@@ -66,6 +67,7 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       attempt: run.attempt,
       trigger: run.trigger,
       scheduledFor: run.scheduledFor,
+      ...(run.cronClock ? { cron: findNamingCron(run.cronClock, run.scheduledFor) } : {}),
       deadlineAt: context.deadlineAt,
       env,
       limits: chooseLimits(revision, caps, context.deadlineAt, parts.clock.now()),

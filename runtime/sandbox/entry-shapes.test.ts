@@ -112,12 +112,12 @@ describe("handlers that a module registers", () => {
   const listens = `addEventListener("fetch", (event: any) => {
       event.respondWith((async () => { await null; return new Response(new URL(event.request.url).pathname); })());
     });
-    addEventListener("scheduled", (event: any) => event.waitUntil((async () => { await null; console.log("at " + event.scheduledTime); })()));`;
+    addEventListener("scheduled", (event: any) => event.waitUntil((async () => { await null; console.log("at " + event.scheduledTime + " by " + event.cron); })()));`;
   test("addEventListener: fetch and scheduled", async () => {
     assert.deepEqual(await get(listens), [200, "/fn/default/f/path"]);
-    const { outcome, lines } = await begin(listens);
+    const { outcome, lines } = await begin(listens, { cron: "5 4 * * *" });
     assert.equal(resultOf(await outcome), null);
-    assert.equal(lines[0]?.message, `at ${Date.parse("2026-01-02T03:04:05.678Z")}`);
+    assert.equal(lines[0]?.message, `at ${Date.parse("2026-01-02T03:04:05.678Z")} by 5 4 * * *`);
   });
   test("a listener that does not answer, or answers twice, fails its run", async () => {
     const silent = errorOf(await call(`addEventListener("fetch", () => {});`, { http }));

@@ -17,6 +17,8 @@ export interface Invocation {
   attempt: number;
   trigger: RunTrigger;
   scheduledFor: Date;
+  /** The cron expression that the run was due by; undefined: by none. */
+  cron?: string;
   deadlineAt: Date;
   env: Record<string, string>;
   /** `wallMs` counts from the start in the isolate, waiting for a free one apart. */

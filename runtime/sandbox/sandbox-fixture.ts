@@ -11,6 +11,7 @@ import { DEFAULT_SANDBOX_SETTINGS, type SandboxParts, type SandboxSettings } fro
 
 export interface CallOptions {
   input?: Json;
+  cron?: string;
   namespaceId?: string;
   /** Calls that share one share the isolate. */
   revisionId?: string;
@@ -74,6 +75,7 @@ export function startSandbox(
         attempt: 1,
         scheduledFor: new Date("2026-01-02T03:04:05.678Z"),
         deadlineAt: new Date("2026-01-02T03:05:05.678Z"),
+        ...(options.cron === undefined ? {} : { cron: options.cron }),
         env: options.env ?? {},
         limits: { ...DEFAULT_FUNCTION_LIMITS, memoryMb, wallMs, ...options.limits },
         reuse: options.reuse ?? true,

@@ -64,6 +64,12 @@ describe("a function", () => {
     assert.equal(lines[0]!.message, "later");
   });
 
+  test("of the module shape hears which cron expression it is due by, and of none as an empty text", async () => {
+    const source = "export default { scheduled: (event: any) => event.cron };";
+    assert.equal(resultOf(await call(source, { cron: "0 9 * * MON" })), "0 9 * * MON");
+    assert.equal(resultOf(await call(source)), "");
+  });
+
   for (const [name, source] of [
     ["fetch alone", "export default { fetch() {} };"],
     ["a number", "export default 5;"],

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
+import type { TaskInput } from "../../contracts/task-input.ts";
 import { CALL_POLICY, DEFAULT_POLICY } from "../../contracts/task-policy.ts";
 import { deployRevision } from "../functions/deploy.ts";
 import { newId } from "../ids.ts";
@@ -72,6 +73,31 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
   assert.ok(startedAt >= scheduledFor);
   const stored = await findRun(store, namespaceId, claimed.id);
   assert.deepEqual([stored?.state, stored?.workerId, stored?.startedAt], ["running", workerId, startedAt]);
+});
+
+test("a claim brings the expressions that a function's task goes by, and no others", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  const functionId = await deployFunction(db, namespaceId, "report");
+  const spec = { type: "function", function: "report", input: null } as const;
+  const cron = {
+    kind: "cron",
+    expression: ["0 9 * * *", "30 9 * * *"],
+    timezone: "Europe/Rome",
+    maxRuns: 1,
+  } as const;
+  const now = new Date(Date.now() - 3 * 86_400_000);
+  const claimOf = async (input: TaskInput, of: string | null) => {
+    await createTask(store, { namespaceId, input, functionId: of, now });
+    const [run] = await stageDueTasks(store, now, new Date(now.getTime() + 86_400_000), 100);
+    return await claim(store, workerId, run!.runId);
+  };
+  const excluding = { ...cron, expression: [...cron.expression], exclude: { dates: ["2026-12-25"] } };
+  const { cronClock } = await claimOf(httpTask(excluding, { spec }), functionId);
+  assert.deepEqual(cronClock, { expression: cron.expression, timezone: "Europe/Rome" });
+  const every = httpTask({ kind: "every", everyMs: 60_000, maxRuns: 1 }, { spec });
+  assert.equal((await claimOf(every, functionId)).cronClock, undefined);
+  assert.equal((await claimOf(httpTask({ ...cron, expression: "0 9 * * *" }), null)).cronClock, undefined);
 });
 
 test("nobody claims before the instant; the early run says how long it waits", async () => {

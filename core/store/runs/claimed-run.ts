@@ -3,6 +3,7 @@ import { CALL_POLICY, policyWithoutTask, type TaskPolicy } from "../../contracts
 import { isQueueKey } from "../../domain/limit-keys.ts";
 import { type RunTarget, targetOf } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
+import type { CronClock } from "../../domain/schedule/named-by.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
@@ -31,6 +32,8 @@ export interface ClaimedRun {
   /** Its task's, or that of a call; the timeout is this attempt's. */
   policy: TaskPolicy;
   scheduledFor: Date;
+  /** Of a function's task that goes by cron expressions. */
+  cronClock?: CronClock;
   /** Of the last redrive: its deadline is counted from there. */
   limitsFrom: Date | null;
   startedAt: Date;
@@ -92,11 +95,15 @@ const TAKEN_COLUMNS = `k.id, k.claim_no, k.namespace_id, k.task_id, k.function_i
     k.scheduled_for, k.redriven_at, k.started_at, k.timeout_ms, k.max_attempts, k.function_name, k.traffic, k.permits,
     k.target, k.trigger, k.traceparent, k.has_callbacks`;
 
+/** What says of a function's task by which expression it fired. */
+const CRON_CLOCK = `CASE WHEN k.function_id IS NOT NULL AND t.schedule ->> 'kind' = 'cron' THEN jsonb_strip_nulls(
+  jsonb_build_object(${["expression", "timezone", "gap", "repeat"].map((field) => `'${field}', t.schedule -> '${field}'`).join(", ")})) END`;
+
 const TAG = "coalesce(k.target ->> 'tag', t.spec ->> 'tag')";
 
 /** A `ClaimRow` of each row `k` of a `source` of `taken` rows: with its task's definition and the revision of its tag. */
 export const describe = (source: string, columns = "") => `
-  SELECT ${TAKEN_COLUMNS}, ${JOINED_POLICY},
+  SELECT ${TAKEN_COLUMNS}, ${JOINED_POLICY}, ${CRON_CLOCK} AS cron_clock,
     CASE WHEN ${IS_LARGE} THEN NULL ELSE k.input END AS input,
     CASE WHEN ${IS_LARGE} THEN ${HEAD} ELSE t.spec END AS spec,
     CASE WHEN ${IS_LARGE} THEN ${textBytes("k.input")} + ${textBytes("t.spec")} END AS "unloadedBytes", CASE WHEN k.function_id IS NOT NULL AND ${TAG} IS NOT NULL THEN (
@@ -128,6 +135,7 @@ interface TakenRow {
   trigger: RunTrigger;
   traceparent: string | null;
   tag_revision_id: string | null;
+  cron_clock: CronClock | null;
 }
 
 /** What a run's spec is made of. */
@@ -149,6 +157,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     attemptOffset: row.attempt_offset,
     policy: row.timeout_ms === null ? policy : { ...policy, timeoutMs: row.timeout_ms },
     scheduledFor: row.scheduled_for,
+    ...(row.cron_clock === null ? {} : { cronClock: row.cron_clock }),
     limitsFrom: row.redriven_at,
     startedAt: row.started_at,
     functionId: row.function_id,

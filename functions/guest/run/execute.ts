@@ -133,7 +133,8 @@ function callTarget(
       const noRetry = () => {
         run.noRetry = true;
       };
-      const event = { type: "scheduled", scheduledTime: facts.scheduledFor, input, noRetry };
+      const { scheduledFor: scheduledTime, cron = "" } = facts;
+      const event = { type: "scheduled", scheduledTime, cron, input, noRetry };
       return worker.scheduled(event, context.env, context);
     }
     if (typeof worker.fetch === "function") {

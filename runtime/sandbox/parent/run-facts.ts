@@ -9,7 +9,7 @@ export function toInvokedRun({ id, job }: ExecutorRun): InvokedRun {
 }
 
 export function toGuestStart({ id, job }: ExecutorRun): GuestStart {
-  const { runId, attempt, trigger, scheduledFor, deadlineAt, env, input, limits } = job.invocation;
+  const { runId, attempt, trigger, scheduledFor, cron, deadlineAt, env, input, limits } = job.invocation;
   const { logLines, resultBytes, wallMs } = limits;
   return [
     id,
@@ -19,6 +19,7 @@ export function toGuestStart({ id, job }: ExecutorRun): GuestStart {
       attempt,
       trigger,
       scheduledFor: scheduledFor.getTime(),
+      ...(cron === undefined ? {} : { cron }),
       deadlineAt: deadlineAt.getTime(),
       env,
       logLines,
