@@ -13,7 +13,7 @@ import { createSealer } from "../core/secrets/sealer.ts";
 import { keepEmail } from "../core/store/captured-emails.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
-import { restQueue } from "../core/store/queues/queues.ts";
+import { restQueue } from "../core/store/queues/rest-queue.ts";
 import { loadNamespaceSecrets, loadSealedEnv, loadSealedEnvs } from "../core/store/secrets.ts";
 import { demandSecretsKey } from "../core/store/secrets-key.ts";
 import { findSigningSecrets } from "../core/store/signing-secrets.ts";
@@ -143,7 +143,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
           secrets.find,
           clock,
         ),
-        (queueKey, restMs) => restQueue(store, queueKey, restMs),
+        (run, queueKey, restMs) => restQueue(store, run, queueKey, restMs),
         (error) => log.warn({ error }, "a queue was not rested"),
       ),
       email: withSecrets(createEmailRunner({ provider: mail, from: mailFrom }), secrets.find, clock),

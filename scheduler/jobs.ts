@@ -16,7 +16,14 @@ import { removeExpiredWorkers } from "../core/store/workers.ts";
 import { IDLE_LOOK_MS } from "./call-rated.ts";
 import { driveBulkActions } from "./drive-bulk.ts";
 import { type Job, type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
-import { callAllRated, createGranting, recount, removeQueueKeys, syncLimits } from "./queue-jobs.ts";
+import {
+  callAllRated,
+  createGranting,
+  GRANTING_MS,
+  recount,
+  removeQueueKeys,
+  syncLimits,
+} from "./queue-jobs.ts";
 import {
   deleteLateData,
   removeAudit,
@@ -53,7 +60,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "expiry", everyMs: 2_000, run: createExpiry() },
     { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions },
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
-    { name: "permits", everyMs: 1_000, run: createGranting() },
+    { name: "permits", everyMs: GRANTING_MS, run: createGranting(), pace: Number },
     {
       name: "bulk actions",
       everyMs: 1_000,

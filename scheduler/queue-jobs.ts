@@ -11,9 +11,9 @@ import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
 import { GRANT_BATCH, grantPermits } from "../core/store/limits/grant-permits.ts";
 import { removeIdleKeys } from "../core/store/limits/queue-limits.ts";
 import { recountPermits } from "../core/store/limits/recount-permits.ts";
-import { endPauses } from "../core/store/queues/queues.ts";
+import { endPauses, msUntilPauseEnds } from "../core/store/queues/queues.ts";
 import { callRated } from "./call-rated.ts";
-import { type Job, type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
+import { type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
 
 const ADOPT_BATCH = 1_000;
 const QUEUE_BATCH = 100;
@@ -22,8 +22,16 @@ const LOCKED_KEYS = 100;
 const RETURNED_KEYS = 1_000;
 const KEY_BATCH = 10_000;
 
-/** For what no end of a run does: the permits of other limits, and of a look that failed; those that no claim counts off. */
-export function createGranting(): Job["run"] {
+/** How often permits are looked at; sooner where a pause ends. */
+export const GRANTING_MS = 1_000;
+/** Pauses that end closer together than this end together. */
+const LEAST_MS = 20;
+
+/**
+ * For what no end of a run does: the permits of other limits, and of a look that failed; those that no claim counts off;
+ * those of queues whose pause is over. How long to sleep after it.
+ */
+export function createGranting(): (context: JobContext) => Promise<number> {
   const cursor: LineCursor = {};
   return async (context) => {
     const { store } = context;
@@ -32,6 +40,8 @@ export function createGranting(): Job["run"] {
     await grantAndRing(context, await findGrantableKeys(store, WAITING_KEYS, cursor));
     // The grants have taken them into account.
     await foldAllReturned(store, RETURNED_KEYS);
+    const endsMs = await msUntilPauseEnds(store);
+    return Math.min(Math.max(endsMs ?? GRANTING_MS, LEAST_MS), GRANTING_MS);
   };
 }
 

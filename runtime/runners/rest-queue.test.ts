@@ -16,7 +16,7 @@ async function rests(outcome: AttemptOutcome, queueKey: string | undefined = "qu
   const rested: [string, number][] = [];
   const runner = restingQueue(
     async () => outcome,
-    async (key, ms) => void rested.push([key, ms]),
+    async (_, key, ms) => void rested.push([key, ms]),
     () => {},
   );
   assert.equal(await runner({ queueKey } as ClaimedRun, {} as AttemptContext), outcome);

@@ -1,6 +1,7 @@
 /** A server that has too much to do rests the queue of whoever called it, where the queue says so. */
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import { MAX_RETRY_AFTER_MS } from "../../core/domain/retry.ts";
+import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { TaskRunner } from "./task-runner.ts";
 
 const OVERLOADED = new Set([429, 503]);
@@ -9,13 +10,14 @@ const OVERLOADED = new Set([429, 503]);
 export const restingQueue =
   (
     run: TaskRunner,
-    rest: (queueKey: string, restMs: number) => Promise<void>,
+    rest: (run: ClaimedRun, queueKey: string, restMs: number) => Promise<void>,
     onError: (error: unknown) => void,
   ): TaskRunner =>
   async (claimed, context) => {
     const outcome = await run(claimed, context);
     const restMs = findRestMs(outcome);
-    if (claimed.queueKey !== undefined && restMs > 0) await rest(claimed.queueKey, restMs).catch(onError);
+    if (claimed.queueKey !== undefined && restMs > 0)
+      await rest(claimed, claimed.queueKey, restMs).catch(onError);
     return outcome;
   };
 

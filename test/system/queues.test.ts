@@ -18,6 +18,8 @@ const FLOOD = 10_000;
 const FEW = 10;
 /** It answers slowly enough not to be through before the others are. */
 const CROWD = "/crowd";
+/** It has too much to do when it is called for the first time. */
+const SHY = "/shy";
 
 /** Answers when it is told to, and counts how many requests to a path are under way at once. */
 async function openGatedSink() {
@@ -32,6 +34,8 @@ async function openGatedSink() {
     most.set(path, Math.max(most.get(path) ?? 0, count));
     await gate.promise;
     underWay.set(path, underWay.get(path)! - 1);
+    if (path === SHY && sink.requests.filter((request) => request.url.startsWith(SHY)).length === 1)
+      return { status: 429, headers: { "retry-after": "1" } };
     return { delayMs: path === CROWD ? 20 : 0 };
   });
   return {
@@ -162,6 +166,17 @@ async function assertPausedUntil(api: ApiClient, { sink }: GatedSink) {
   for (const run of runs) assert.ok(startOf(run) >= until.getTime(), "nothing starts before");
 }
 
+async function assertRests(api: ApiClient, { sink }: GatedSink) {
+  await api.call("PUT", "/v1/queues/shy", { concurrency: 1, restOn429: true });
+  const task = { queue: "shy", url: `${sink.url}${SHY}` };
+  const ids = await post(api, 1, task);
+  await sink.waitFor(({ url }) => url === SHY);
+  ids.push(...(await post(api, 6, { ...task, url: `${task.url}?later` })));
+  await whenEnded(api, ids);
+  const asked = sink.requests.map(({ url }) => url).filter((url) => url.startsWith(SHY));
+  assert.deepEqual(asked, [SHY, SHY, ...Array(6).fill(`${SHY}?later`)]);
+}
+
 for (const transport of ["postgres", "kafka"] as const) {
   const kafka = transport === "kafka" ? await testKafka() : undefined;
   const skip = kafka && "skip" in kafka ? kafka.skip : false;
@@ -188,6 +203,7 @@ for (const transport of ["postgres", "kafka"] as const) {
         assert.equal(gated.most.get(path), AT_ONCE);
       });
       await t.test("a pause until an instant holds until then", () => assertPausedUntil(api, gated));
+      await t.test("who was answered 429 is the first to ask again", () => assertRests(api, gated));
       await t.test("a flood of one namespace delays ten runs of another by less than a second", (t) =>
         assertFair(t, cluster, few, gated),
       );

@@ -24,7 +24,7 @@ import {
   useRate,
   WAITING,
 } from "./permits.ts";
-import { acrossLines, giveTurns, inLine, LINE_COLUMNS, withPositions } from "./turns.ts";
+import { acrossLines, FIRST_TURN, giveTurns, inLine, LINE_COLUMNS, withPositions } from "./turns.ts";
 
 /** A claimable run, and the limits that hold for it. */
 export interface LimitedRun {
@@ -35,8 +35,9 @@ export interface LimitedRun {
 // By the claimer's `longestMs`.
 const SUITS = `($4::int IS NULL OR ${TIMEOUT_MS} <= $4)`;
 
-/** Of the same priority, whoever was called comes before whoever waits, and who is new after both. */
-const BY_STANDING = "CASE w.standing WHEN 'claimable' THEN 2 WHEN 'waiting' THEN 1 ELSE 0 END";
+/** Of the same priority, whoever was called comes before whoever waits, and who is new after both, but for the first turn. */
+const BY_STANDING = `CASE WHEN w.turn = ${FIRST_TURN} THEN -1 WHEN w.standing = 'claimable' THEN 2
+  WHEN w.standing = 'waiting' THEN 1 ELSE 0 END`;
 
 // Of each key as many as could start now: nobody else stands between them and their start. Of those that were granted
 // permits, the first ones, which start next, and in `yielding` the last ones of a lower priority than some that are asked for.
@@ -97,7 +98,7 @@ interface YieldingRow {
 // granted run has yielded waits where that one has started meanwhile; the granted one keeps its permits where the other is gone.
 const ADMIT = `
   WITH turned_back AS MATERIALIZED (
-    SELECT r.id, s.key, s.turn_key, s.yields_to, r.priority, r.available_at, r.waiting_key AS called_by,
+    SELECT r.id, s.key, s.turn_key, s.yields_to, r.priority, r.turn, r.available_at, r.waiting_key AS called_by,
       CASE WHEN s.standing = 'granted' THEN r.permits END AS yields
     FROM json_to_recordset($3::json) AS s(id uuid, keys text[], standing text, key text, turn_key text, yields_to uuid)
       JOIN task_runs_open r ON r.id = s.id
@@ -105,19 +106,19 @@ const ADMIT = `
   ), decided AS MATERIALIZED (
     SELECT r.id, r.function_id, coalesce(s.permits, r.permits) AS permits, s.permits IS NOT NULL AS is_new,
       s.instead_of IS NULL OR s.instead_of IN (SELECT id FROM turned_back) AS is_free,
-      s.key, s.turn_key, r.priority, r.available_at, r.waiting_key AS called_by
+      s.key, s.turn_key, r.priority, r.turn, r.available_at, r.waiting_key AS called_by
     FROM json_to_recordset($2::json) AS s(id uuid, keys text[], standing text, permits text[], instead_of uuid, key text,
         turn_key text)
       JOIN task_runs_open r ON r.id = s.id
     WHERE ${isAsSeen("s")} AND ${isDue()} AND ${SUITS} FOR UPDATE OF r SKIP LOCKED
   ), refused AS MATERIALIZED (
-    SELECT id, key, turn_key, priority, available_at, called_by, yields FROM turned_back
+    SELECT id, key, turn_key, priority, turn, available_at, called_by, yields FROM turned_back
     WHERE yields_to IS NULL OR yields_to IN (SELECT id FROM decided)
   ), chosen AS MATERIALIZED (
     SELECT d.*, f.name AS function_name, ${TRAFFIC} AS traffic FROM decided d LEFT JOIN functions f ON f.id = d.function_id
   ), full_up AS MATERIALIZED (
     SELECT * FROM refused
-    UNION ALL SELECT id, key, turn_key, priority, available_at, called_by, NULL FROM decided WHERE NOT is_free
+    UNION ALL SELECT id, key, turn_key, priority, turn, available_at, called_by, NULL FROM decided WHERE NOT is_free
   ), coming AS MATERIALIZED (
     SELECT * FROM full_up WHERE called_by IS DISTINCT FROM key
   ), ${giveTurns("coming")}, held AS (

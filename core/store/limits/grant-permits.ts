@@ -31,7 +31,7 @@ const LOOK = `
 // where as many of its runs have been called up as may start: there is nobody to call until one of those has started.
 const GRANT = `
   WITH chosen AS MATERIALIZED (
-    SELECT r.id, s.permits, s.key, s.turn_key, s.called, r.priority, r.available_at
+    SELECT r.id, s.permits, s.key, s.turn_key, s.called, r.priority, r.turn, r.available_at
     FROM json_to_recordset($2::json) AS s(id uuid, keys text[], standing text, permits text[], key text, turn_key text,
       called text[])
       JOIN task_runs_open r ON r.id = s.id

@@ -39,7 +39,7 @@ const LINE_UP = {
   name: "line-up-runs",
   text: `
     WITH coming AS MATERIALIZED (
-      SELECT r.id, $2::text AS key, s.turn_key, r.priority, r.available_at
+      SELECT r.id, $2::text AS key, s.turn_key, r.priority, r.turn, r.available_at
       FROM json_to_recordset($1::json) AS s(id uuid, turn_key text) JOIN task_runs_open r ON r.id = s.id
     ), ${giveTurns("coming")}, held AS (
       UPDATE task_runs_open r SET waiting_for = 'concurrency', waiting_key = c.key, permits = NULL, room = 'awaited',

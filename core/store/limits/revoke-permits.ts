@@ -14,7 +14,7 @@ const REVOKE = `
     ORDER BY r.id FOR UPDATE
   ), revoked AS (
     UPDATE task_runs_open r SET permits = NULL, waiting_for = 'concurrency', waiting_key = $1, room = 'awaited',
-      turn = CASE WHEN r.waiting_key = $1 THEN r.turn ELSE 0 END, turn_key = CASE WHEN r.waiting_key = $1 THEN r.turn_key END
+      turn = CASE WHEN r.waiting_key = $1 THEN r.turn ELSE least(r.turn, 0) END, turn_key = CASE WHEN r.waiting_key = $1 THEN r.turn_key END
     FROM granted g WHERE r.id = g.id
   ), back AS MATERIALIZED (
     SELECT p.key, count(*)::int AS count FROM granted, unnest(permits) AS p(key) GROUP BY p.key

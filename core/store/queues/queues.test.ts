@@ -31,7 +31,7 @@ import {
 import { openTestStore, until, untilBlocked } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
 import { countQueueRuns } from "./count-runs.ts";
-import { endPauses, findQueue, listQueues, pauseQueue, putQueue, removeQueue, restQueue } from "./queues.ts";
+import { endPauses, findQueue, listQueues, pauseQueue, putQueue, removeQueue } from "./queues.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(async () => {
@@ -628,36 +628,6 @@ describe("a rate", () => {
     }
     assert.equal(new Set(called).size, names.length);
     assert.deepEqual(await findRatedKeys(store, 2), []);
-  });
-});
-
-describe("a queue that rests on a 429", () => {
-  test("is paused until then, and not for a shorter time than before", async () => {
-    const workerId = await makeWorker(db);
-    const { namespaceId, name, queueMany } = await openQueue({ restOn429: true });
-    const [run] = await claimRuns(store, workerId, await queueMany(1));
-    const until = async () => (await findQueue(store, namespaceId, name))?.pausedUntil as Date;
-    await restQueue(store, run!.queueKey!, 3_600_000);
-    const first = await until();
-    assert.ok(first.getTime() > Date.now() + 3_500_000);
-    await restQueue(store, run!.queueKey!, 60_000);
-    assert.deepEqual(await until(), first);
-    await restQueue(store, run!.queueKey!, first.getTime() - Date.now() + 500);
-    assert.deepEqual(await until(), first, "by less than a second it is not moved");
-    await restQueue(store, run!.queueKey!, first.getTime() - Date.now() + 60_000);
-    assert.ok((await until()) > first);
-    assert.deepEqual(await claimRuns(store, workerId, await queueMany(1)), []);
-    await pauseQueue(store, namespaceId, name, UNTIL_RESUMED);
-    await restQueue(store, run!.queueKey!, 7_200_000);
-    assert.equal(await until(), UNTIL_RESUMED);
-  });
-
-  test("is one that says so", async () => {
-    const workerId = await makeWorker(db);
-    const { namespaceId, name, queueMany } = await openQueue({ concurrency: 5 });
-    const [run] = await claimRuns(store, workerId, await queueMany(1));
-    await restQueue(store, run!.queueKey!, 3_600_000);
-    assert.equal((await findQueue(store, namespaceId, name))?.pausedUntil, null);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Queues: named sets of a namespace's runs. `default` is there without a row, until somebody gives it limits. */
 
-import { DEFAULT_QUEUE, placeOfQueueKey, queueKey } from "../../domain/limit-keys.ts";
+import { DEFAULT_QUEUE, queueKey } from "../../domain/limit-keys.ts";
 import { NO_LIMITS, type PausedUntil, type QueueLimits } from "../../domain/queue.ts";
 import { conflict } from "../../errors.ts";
 import type { QueryScope, Store } from "../database.ts";
@@ -175,27 +175,6 @@ export async function pauseQueue(
   return await changeQueue(store, namespaceId, name, { pausedUntil });
 }
 
-/** A pause is not moved by less: every 429 of a burst of them would. */
-const LEAST_REST = "interval '1 second'";
-
-/** Pauses the queue of a limit key for so long, if it rests on a 429 and is not paused for as long, or nearly. */
-export async function restQueue(store: Store, key: string, restMs: number): Promise<void> {
-  const isResting = await inTransaction(store.pool, async ({ pool, db }) => {
-    const { rows } = await pool.query<QueueRow>(
-      `UPDATE queues q SET paused_until = n.until, updated_at = now()
-       FROM (SELECT clock_timestamp() + $3::float8 * interval '1 millisecond' AS until) AS n
-       WHERE q.namespace_id = $1 AND q.name = $2
-         AND q.limits ->> 'restOn429' = 'true'
-         AND coalesce(q.paused_until <= clock_timestamp() OR q.paused_until < n.until - ${LEAST_REST}, true)
-       RETURNING q.namespace_id AS "namespaceId", q.name, q.limits, q.paused_until AS "pausedUntil"`,
-      [...placeOfQueueKey(key), restMs],
-    );
-    for (const row of rows) await saveQueuePause(db, { ...row, limits: { ...NO_LIMITS, ...row.limits } });
-    return rows.length > 0;
-  });
-  if (isResting) await revokePermits(store, key);
-}
-
 /** False: there is none. 409 where something names it. */
 export async function removeQueue(store: Store, namespaceId: string, name: string): Promise<boolean> {
   if (name === DEFAULT_QUEUE)
@@ -262,6 +241,16 @@ export async function endPauses(store: Store, limit: number): Promise<string[]> 
     keys.push(key);
   }
   return keys;
+}
+
+/** Until the next pause ends by itself, by the database's clock; null: none does. */
+export async function msUntilPauseEnds({ pool }: QueryScope): Promise<number | null> {
+  const { rows } = await pool.query<{ ms: number | null }>({
+    name: "until-pause-ends",
+    text: `SELECT ceil(extract(epoch FROM min(paused_until) - clock_timestamp()) * 1000)::float8 AS ms FROM queues
+      WHERE paused_until < 'infinity'`,
+  });
+  return rows[0]!.ms;
 }
 
 /** A transaction of its own: who ends runs locks the limits of several queues in another order. */

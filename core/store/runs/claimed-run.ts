@@ -66,7 +66,7 @@ export const TAKEN = `
     UPDATE task_runs_open r
     SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(),
       started_xid = coalesce(started_xid, ${atLeastAfter("queued_xid")}),
-      permits = c.permits, waiting_for = NULL, waiting_key = NULL, room = NULL
+      permits = c.permits, waiting_for = NULL, waiting_key = NULL, room = NULL, turn = NULL
     FROM chosen c WHERE ${byIndex("r.id", "c.id")} AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
       r.scheduled_for, r.redriven_at, r.started_at, r.timeout_ms, r.max_attempts, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,

@@ -12,6 +12,8 @@ import type { QueryScope, Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
 import { dueOfSkipped, type ExpectedRun, recordExpectations } from "../expectations/record.ts";
 import { newId } from "../ids.ts";
+import { rejoinLines } from "../limits/rejoin-lines.ts";
+import { FIRST_TURN } from "../limits/turns.ts";
 import { toColumn, toNominal } from "../tasks/cursor.ts";
 import {
   createFindNext,
@@ -332,7 +334,13 @@ const toSkipped = ({ id: taskId, expect, schedule }: DueTask, skipped: SkippedIn
 const queueRetries = (take: string) => `
   WITH due AS MATERIALIZED (${take})
   UPDATE task_runs_open r SET state = 'queued', queued_at = clock_timestamp() FROM due d WHERE r.id = d.id
-  RETURNING r.id, ${STAGED}, d.own_namespace, d.visited_last`;
+  RETURNING r.id, ${STAGED}, r.turn = ${FIRST_TURN} AS "comesFirst", d.own_namespace, d.visited_last`;
+
+interface QueuedRetry extends StagedRun {
+  id: string;
+  /** Its queue rests, or rested, for its sake. */
+  comesFirst: boolean | null;
+}
 
 /** scheduled → queued for retries whose instant comes before `horizon`. */
 export async function queueDueRetries(
@@ -340,13 +348,14 @@ export async function queueDueRetries(
   horizon: Date,
   limit: number,
 ): Promise<StagedRun[]> {
-  const queued = await takeDue<{ id: string } & StagedRun>(
+  const queued = await takeDue<QueuedRetry>(
     DUE_RETRIES,
     store,
     { columns: "id", horizon, limit },
-    async (take, values) =>
-      (await store.pool.query<{ id: string } & StagedRun & Taken>(queueRetries(take), values)).rows,
+    async (take, values) => (await store.pool.query<QueuedRetry & Taken>(queueRetries(take), values)).rows,
   );
+  const first = queued.filter(({ comesFirst }) => comesFirst).map(({ id }) => id);
+  if (first.length > 0) await rejoinLines(store, first);
   return queued.map(({ runId, availableAt, traceparent }) => ({ runId, availableAt, traceparent }));
 }
 
