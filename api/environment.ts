@@ -56,6 +56,8 @@ export interface ApiParts {
   publicUrl: string | undefined;
   /** Whose pages may call it from a browser. */
   corsOrigins: readonly string[];
+  /** Where packages of uploads are fetched from, without a slash at its end; undefined: they are not. */
+  npmRegistry: string | undefined;
   mail: MailFacts;
   callables: Callables;
   queues: KnownQueues;

@@ -64,7 +64,7 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
         400: ["invalid_multipart"],
         409: ["limit_exceeded"],
         422: ["build_failed", "too_many_tags"],
-        503: ["build_interrupted", "build_overloaded"],
+        503: ["build_interrupted", "build_overloaded", "registry_unavailable"],
       },
       async handle({ parts, context, owner: { namespaceId, limits }, params: { name }, inChange }) {
         const { content, options } = await build(parts, context, namespaceId, name);
@@ -182,6 +182,7 @@ async function build(
     files,
     entry,
     tenant: namespaceId,
+    registry: parts.npmRegistry,
     ...(isSingleSource ? { fieldOf: () => "source" } : {}),
   });
   const contentHash = hashRevision(built.contentHash, limits, reuse);

@@ -120,6 +120,7 @@ export async function openApi({
   mail = { isCaptured: false, defaultSender: "unknown" },
   publicUrl,
   corsOrigins = [],
+  npmRegistry,
   tracer = NO_TRACER,
   log = createLogger("api", "silent"),
   time = trueTime(systemClock),
@@ -130,6 +131,7 @@ export async function openApi({
   mail?: MailFacts;
   publicUrl?: string;
   corsOrigins?: string[];
+  npmRegistry?: string;
   tracer?: Tracer;
   log?: Logger;
   time?: ScheduleTime;
@@ -196,7 +198,7 @@ export async function openApi({
     tracer,
     probes: createProbes(registry, {}, {}),
     functionCaps,
-    ...{ publicUrl, corsOrigins, mail },
+    ...{ publicUrl, corsOrigins, npmRegistry, mail },
     afterCommit: (work) => work(parts),
   };
   const app = createApp(parts);

@@ -216,6 +216,9 @@ const SETTINGS = {
   BELLHOP_CORS_ORIGINS: origins(
     "whose pages may call the API from a browser, such as https://app.example.com, comma-separated, or * for any; none: nobody's",
   ),
+  BELLHOP_NPM_REGISTRY: publicUrl(
+    "the registry that packages of an upload's package-lock.json are fetched from, such as https://registry.npmjs.org; none: such uploads are refused",
+  ),
   TRUSTED_PROXIES: proxies(
     "proxies whose X-Forwarded-For tells where a request comes from, comma-separated, such as 10.0.0.0/8",
   ),

@@ -98,6 +98,7 @@ export const PROBLEM_CODES = {
     "It is another than `If-Match` says, or is there although `If-None-Match` says otherwise; nothing was changed.",
   queue_in_use: "Tasks or runs are in the queue, or it is `default`.",
   rate_limited: "The key makes more requests than its namespace lets it; try again.",
+  registry_unavailable: "The registry of packages does not answer; try again.",
   request_body_too_slow: RUN_ERRORS.request_body_too_slow,
   response_lost: RUN_ERRORS.response_lost,
   result_too_large: RUN_ERRORS.result_too_large,

@@ -147,7 +147,7 @@ describe("what is imported while the function runs", () => {
             const answers = [];
             for (const load of [
               () => import("optional"), () => import("optional"), () => import("./gone.ts"), () => require("fsevents"),
-              () => require("fsevents"), () => import("./here.ts"),
+              () => require("fsevents"), () => require("gone.mjs"), () => import("./here.ts"),
             ]) {
               try { answers.push((await load()).value); } catch (error) { answers.push(fault(error)); }
             }
@@ -166,6 +166,7 @@ describe("what is imported while the function runs", () => {
       ["ERR_MODULE_NOT_FOUND", '"./gone.ts" is not among the uploaded files'],
       ["MODULE_NOT_FOUND", missing("fsevents")],
       ["MODULE_NOT_FOUND", missing("fsevents")],
+      ["MODULE_NOT_FOUND", missing("gone.mjs")],
       7,
     ]);
   });

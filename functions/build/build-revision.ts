@@ -1,7 +1,9 @@
 import type { FieldError } from "../../core/errors.ts";
 import { compile } from "./compiler.ts";
-import type { CompiledScript, SourceFault } from "./compiler-messages.ts";
+import type { CompiledScript, CompileJob, SourceFault } from "./compiler-messages.ts";
 import { registersHandler } from "./entry-shapes.ts";
+import { readLockedPackages } from "./packages/locked-packages.ts";
+import { withoutMark } from "./packages/package-paths.ts";
 import { SOURCE_NAMESPACE } from "./resolve-imports.ts";
 import { buildFailed, checkSourceFiles, type FieldOf, hashSourceFiles } from "./source-files.ts";
 
@@ -12,6 +14,8 @@ export interface RevisionSource {
   entry: string;
   /** Whose upload it is: tenants' builds take turns. */
   tenant?: string;
+  /** Where the packages of its lock file are fetched from; undefined: they are refused. */
+  registry?: string | undefined;
   /** The field an error in a file is reported under; default `files.<path>`. */
   fieldOf?: FieldOf;
 }
@@ -28,15 +32,18 @@ export interface BuiltRevision {
 
 /**
  * Makes one script of the uploaded files: TypeScript stripped, imports among the files bundled, names kept. One of more
- * than a million characters is minified but for its names.
+ * than a million characters is minified but for its names. The packages of a lock file among them are fetched first.
  * Nothing is read from the disk. Throws `build_failed` (422) with one field error per fault, its message starting
- * with `file:line:column` and the same three as properties, `build_interrupted` and `build_overloaded` (503) where the
- * upload may be sent again.
+ * with `file:line:column` and the same three as properties, `build_interrupted`, `build_overloaded` and `registry_unavailable` (503)
+ * where the upload may be sent again.
  */
 export async function buildRevision(input: RevisionSource): Promise<BuiltRevision> {
   const { entry, tenant = "", fieldOf = (path) => `files.${path}` } = input;
   const files = checkSourceFiles(input.files, entry, fieldOf);
-  const script = await compileFiles(tenant, files, entry, fieldOf);
+  const packages = readLockedPackages(files, input.registry, fieldOf);
+  const job = { files: [...files], entry, ...(packages.length > 0 ? { packages } : {}) };
+  // A package's file is no field of the upload.
+  const script = await compileJob(tenant, job, (file) => (files.has(file) ? fieldOf(file) : "files"));
   // Kept by esbuild, and no syntax inside the function that the script becomes.
   const code = script.code.replace(/^#!/, "//");
   if (!script.exports.includes("default") && !registersHandler(files.values())) {
@@ -47,13 +54,8 @@ export async function buildRevision(input: RevisionSource): Promise<BuiltRevisio
   return { contentHash: hashSourceFiles(files, entry), code, sourceMap, entry };
 }
 
-async function compileFiles(
-  tenant: string,
-  files: ReadonlyMap<string, string>,
-  entry: string,
-  fieldOf: FieldOf,
-): Promise<CompiledScript> {
-  const compiled = await compile(tenant, { files: [...files], entry });
+async function compileJob(tenant: string, job: CompileJob, fieldOf: FieldOf): Promise<CompiledScript> {
+  const compiled = await compile(tenant, job);
   if ("script" in compiled) return compiled.script;
   const fields = compiled.faults.map((fault) => toFieldError(fault, fieldOf));
   const more = compiled.count > 1 ? ` (and ${compiled.count - 1} more)` : "";
@@ -64,6 +66,8 @@ function toFieldError({ text, place }: SourceFault, fieldOf: FieldOf): FieldErro
   if (!place) return { field: "files", message: text };
   const file = plainPath(place.file);
   const { line, column } = place;
+  if (line === undefined || column === undefined)
+    return { field: fieldOf(file), message: `${file}: ${text}`, file };
   return { field: fieldOf(file), message: `${file}:${line}:${column}: ${text}`, file, line, column };
 }
 
@@ -71,7 +75,7 @@ function toFieldError({ text, place }: SourceFault, fieldOf: FieldOf): FieldErro
 const OWN_NAMESPACE = new RegExp(`^${SOURCE_NAMESPACE}(?:-[A-Z_]+)?:`);
 
 function plainPath(path: string): string {
-  return path.replace(OWN_NAMESPACE, "");
+  return withoutMark(path.replace(OWN_NAMESPACE, ""));
 }
 
 /** The map with the upload's own paths. */

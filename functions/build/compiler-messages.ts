@@ -1,7 +1,11 @@
 /** What an API and its compiler's process say to each other. */
+import type { LockedPackage } from "./packages/locked-packages.ts";
+
 export interface CompileJob {
   files: [path: string, source: string][];
   entry: string;
+  /** What is fetched and unpacked before. */
+  packages?: LockedPackage[];
 }
 
 /** A longer script stays where it was made. */
@@ -20,7 +24,7 @@ export interface CompiledScript {
 export interface SourceFault {
   text: string;
   /** Where: the file as esbuild names it; line and column count from 1, columns in characters. */
-  place?: { file: string; line: number; column: number };
+  place?: { file: string; line?: number; column?: number };
 }
 
 export type CompilerMessage =
@@ -28,6 +32,8 @@ export type CompilerMessage =
   | { t: "ready"; esbuildPid?: number }
   | { t: "built"; script: CompiledScript }
   | { t: "refused"; faults: SourceFault[]; count: number }
+  /** The packages could not be fetched, whatever there is of them. */
+  | { t: "unavailable"; why: string }
   /** The script, as short as it can be written. */
   | { t: "tooLarge"; bytes: number }
   /** esbuild ended in the middle: this process is of no use any more. */

@@ -13,7 +13,7 @@ import type { CompiledScript, CompileJob, CompilerMessage, SourceFault } from ".
 
 const PROGRAM = fileURLToPath(new URL("compiler-program.ts", import.meta.url));
 /** What it needs to be found and to start fast; no setting and no secret of the API's. */
-const PASSED_ON = ["PATH", "TMPDIR", "NODE_COMPILE_CACHE", "ESBUILD_BINARY_PATH"];
+const PASSED_ON = ["PATH", "TMPDIR", "NODE_COMPILE_CACHE", "ESBUILD_BINARY_PATH", "NODE_EXTRA_CA_CERTS"];
 
 export interface CompilerLimits {
   /** Of esbuild. */
@@ -37,6 +37,7 @@ export const COMPILER_LIMITS: CompilerLimits = {
 export type CompileOutcome =
   | { kind: "built"; script: CompiledScript }
   | { kind: "refused"; faults: SourceFault[]; count: number }
+  | { kind: "unavailable"; why: string }
   | { kind: "tooLarge"; bytes: number }
   | { kind: "exhausted" }
   | { kind: "interrupted" };
@@ -123,6 +124,9 @@ export class CompilerProcess {
         break;
       case "refused":
         this.#finish({ kind: "refused", faults: message.faults, count: message.count });
+        break;
+      case "unavailable":
+        this.#finish({ kind: "unavailable", why: message.why });
         break;
       case "tooLarge":
         this.#finish({ kind: "tooLarge", bytes: message.bytes });

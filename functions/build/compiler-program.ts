@@ -17,6 +17,10 @@ import {
 } from "./compiler-messages.ts";
 import type { RewrittenSource } from "./computed-imports.ts";
 import { definesOf } from "./entry-shapes.ts";
+import { fetchPackages, PackageFault, RegistryUnavailable } from "./packages/fetch-packages.ts";
+import type { InstalledPackages } from "./packages/installed-packages.ts";
+import { LOCK_FILE } from "./packages/locked-packages.ts";
+import { withoutMark } from "./packages/package-paths.ts";
 import { inMemoryFiles, NOWHERE, type Rewritten, SOURCE_NAMESPACE } from "./resolve-imports.ts";
 import { readScript, ScriptTooLarge } from "./script-output.ts";
 import { isStrict, makeStrict } from "./strict-script.ts";
@@ -47,6 +51,11 @@ async function answer(job: CompileJob): Promise<void> {
   try {
     say({ t: "built", script: await compile(job, rewritten) });
   } catch (thrown) {
+    if (thrown instanceof RegistryUnavailable) return say({ t: "unavailable", why: thrown.message });
+    if (thrown instanceof PackageFault) {
+      const fault = { text: thrown.message, place: { file: LOCK_FILE } };
+      return say({ t: "refused", faults: [fault], count: 1 });
+    }
     if (thrown instanceof ScriptTooLarge) return say({ t: "tooLarge", bytes: thrown.bytes });
     if (!isBuildFailure(thrown)) return say({ t: "broken" });
     const reported = thrown.errors.slice(0, MAX_REPORTED_FAULTS);
@@ -55,15 +64,33 @@ async function answer(job: CompileJob): Promise<void> {
   }
 }
 
-async function compile({ files, entry }: CompileJob, rewritten: Rewritten): Promise<CompiledScript> {
-  const options = optionsFor(new Map(files), entry, rewritten);
-  const given = { ...options, supported: supportedBy(files) };
-  const isLarge = files.reduce((sum, [, source]) => sum + source.length, 0) > PLAIN_BYTES;
-  const script = await bundleShort(given, entry, isLarge);
+async function compile(job: CompileJob, rewritten: Rewritten): Promise<CompiledScript> {
+  const { entry } = job;
+  const files = new Map(job.files);
+  const installed = await install(job, files);
+  const options = optionsFor(files, entry, rewritten, installed);
+  const sources = [...files.values()];
+  const isLarge = sources.reduce((sum, source) => sum + source.length, 0) > PLAIN_BYTES;
+  const bundleWith = (keepsStores: boolean) =>
+    bundleShort({ ...options, supported: supportedBy(keepsStores) }, entry, isLarge);
+  const keepsStores = sources.some((source) => source.includes("async_hooks"));
+  let script = await bundleWith(keepsStores);
+  // Which of the packages' files belong to it is known only now.
+  if (!keepsStores && installed?.namesAsyncHooks) script = await bundleWith(true);
   // esbuild tells the exports of ES modules alone, so apart from the bundle.
   const { metafile } = await build({ ...options, format: "esm", metafile: true });
   const names = Object.values(metafile.outputs).flatMap((output) => output.exports);
   return { ...script, exports: names };
+}
+
+/** Loaded only here: it takes time, and most uploads ask for no packages. */
+async function install(
+  { packages }: CompileJob,
+  files: ReadonlyMap<string, string>,
+): Promise<InstalledPackages | undefined> {
+  if (packages === undefined) return undefined;
+  const { InstalledPackages } = await import("./packages/installed-packages.ts");
+  return new InstalledPackages(files, await fetchPackages(packages));
 }
 
 type GivenOptions = SourceOptions & { supported: Record<string, boolean> };
@@ -105,7 +132,12 @@ async function bundle(given: GivenOptions, entry: string, isMinified: boolean): 
 
 type SourceOptions = ReturnType<typeof optionsFor>;
 
-function optionsFor(files: ReadonlyMap<string, string>, entry: string, rewritten: Rewritten) {
+function optionsFor(
+  files: ReadonlyMap<string, string>,
+  entry: string,
+  rewritten: Rewritten,
+  installed: InstalledPackages | undefined,
+) {
   return {
     entryPoints: [entry],
     write: false as const,
@@ -117,7 +149,7 @@ function optionsFor(files: ReadonlyMap<string, string>, entry: string, rewritten
     tsconfigRaw: "{}",
     nodePaths: [],
     define: definesOf(files.values()),
-    plugins: [inMemoryFiles(files, rewritten)],
+    plugins: [inMemoryFiles(files, rewritten, installed)],
   } satisfies BuildOptions;
 }
 
@@ -125,8 +157,7 @@ function optionsFor(files: ReadonlyMap<string, string>, entry: string, rewritten
  * `import()` becomes `require`, which the sandbox has. Where AsyncLocalStorage may be used, `await` is written out with
  * promises: V8's own goes past what keeps the stores (functions/guest/node/modules/async_hooks.ts).
  */
-function supportedBy(files: CompileJob["files"]): Record<string, boolean> {
-  const keepsStores = files.some(([, source]) => source.includes("async_hooks"));
+function supportedBy(keepsStores: boolean): Record<string, boolean> {
   const written = { "async-await": false, "async-generator": false, "for-await": false };
   return { "dynamic-import": false, ...(keepsStores ? written : {}) };
 }
@@ -137,7 +168,7 @@ function toFault({ text, location }: Message, rewritten: Rewritten): SourceFault
   // esbuild counts bytes from 0, people count characters from 1.
   const column = Buffer.from(lineText).subarray(0, location.column).toString().length;
   const source = file.startsWith(`${SOURCE_NAMESPACE}:`)
-    ? rewritten.get(file.slice(SOURCE_NAMESPACE.length + 1))
+    ? rewritten.get(withoutMark(file.slice(SOURCE_NAMESPACE.length + 1)))
     : undefined;
   const origin = source && findOrigin(source, line - 1, column);
   return {

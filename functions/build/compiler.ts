@@ -7,7 +7,7 @@ import {
   MAX_BUNDLE_BYTES,
   type SourceFault,
 } from "./compiler-messages.ts";
-import { CompilerProcess } from "./compiler-process.ts";
+import { type CompileOutcome, CompilerProcess } from "./compiler-process.ts";
 import { buildFailed } from "./source-files.ts";
 
 /** It holds some memory. */
@@ -25,8 +25,8 @@ export type Compiled = { script: CompiledScript } | { faults: SourceFault[]; cou
  * a compiler is ended; the next build starts a new one.
  * Rejects with `build_failed` (422) where the source takes more of the compiler than any may or becomes too long a
  * script, with `build_interrupted`
- * (503) where it was the machine that had too little, and with `build_overloaded` (503) where too many builds of the
- * tenant wait.
+ * (503) where it was the machine that had too little, with `registry_unavailable` (503) where packages cannot be fetched,
+ * and with `build_overloaded` (503) where too many builds of the tenant wait.
  */
 export function compile(tenant: string, job: CompileJob): Promise<Compiled> {
   return queue.run(tenant, () => compileAlone(job));
@@ -40,15 +40,14 @@ export function stopCompiler(): void {
 }
 
 async function compileAlone(job: CompileJob): Promise<Compiled> {
-  clearTimeout(idle);
-  if (current === undefined || current.isGone) current = new CompilerProcess();
-  const outcome = await current.build(job);
-  idle = setTimeout(stopCompiler, KEPT_IDLE_MS).unref();
+  const outcome = job.packages ? await compileApart(job) : await compileInKept(job);
   switch (outcome.kind) {
     case "built":
       return { script: outcome.script };
     case "refused":
       return outcome;
+    case "unavailable":
+      throw new BellhopError("registry_unavailable", 503, outcome.why, [], RETRY_AFTER_SECONDS);
     case "tooLarge":
       throw buildFailed(`The built script takes ${outcome.bytes} bytes; the most is ${MAX_BUNDLE_BYTES}.`);
     case "exhausted":
@@ -64,4 +63,21 @@ async function compileAlone(job: CompileJob): Promise<Compiled> {
         RETRY_AFTER_SECONDS,
       );
   }
+}
+
+async function compileInKept(job: CompileJob): Promise<CompileOutcome> {
+  clearTimeout(idle);
+  if (current === undefined || current.isGone) current = new CompilerProcess();
+  const outcome = await current.build(job);
+  idle = setTimeout(stopCompiler, KEPT_IDLE_MS).unref();
+  return outcome;
+}
+
+/** What others wrote is unpacked in a process that sees no other upload. */
+async function compileApart(job: CompileJob): Promise<CompileOutcome> {
+  stopCompiler();
+  current = new CompilerProcess();
+  const outcome = await current.build(job);
+  stopCompiler();
+  return outcome;
 }

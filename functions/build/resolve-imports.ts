@@ -4,6 +4,8 @@ import type { ImportKind, Loader, PartialMessage, Plugin } from "esbuild";
 import { isBuildFailure } from "./build-failure.ts";
 import { type NamesFor, type RewrittenSource, rewriteComputedImports } from "./computed-imports.ts";
 import { matchNames } from "./import-patterns.ts";
+import type { InstalledPackages } from "./packages/installed-packages.ts";
+import { isInstalled, withoutMark } from "./packages/package-paths.ts";
 
 /** Every path esbuild sees lives here, so that none of them can mean the disk. */
 export const SOURCE_NAMESPACE = "bellhop";
@@ -28,11 +30,14 @@ const LOADERS: Record<string, Loader> = {
   ".js": "jsx",
   ".jsx": "jsx",
   ".mjs": "jsx",
+  ".cjs": "jsx",
   ".json": "json",
 };
 
 /** TypeScript sources are imported by the name of the file they would become. */
 const SOURCES_OF: Record<string, string[]> = { ".js": [".ts", ".tsx"], ".jsx": [".tsx"], ".mjs": [".mts"] };
+
+const RELATIVE = /^\.\.?(\/|$)/;
 
 /** The file an import means, or undefined. `importer` is the path of the importing file. */
 export function resolveImport(
@@ -64,13 +69,26 @@ function namesOf(path: string): string[] {
   return [path, ...asBuilt.map((built) => stem + built), stem, ...folder];
 }
 
-/** Lets esbuild see the given files and nothing else. What it was given in their place is kept in `rewritten`. */
-export function inMemoryFiles(files: ReadonlyMap<string, string>, rewritten: Rewritten): Plugin {
+/**
+ * Lets esbuild see the given files, and what is installed for them, and nothing else. What it was given in their place is
+ * kept in `rewritten`.
+ */
+export function inMemoryFiles(
+  files: ReadonlyMap<string, string>,
+  rewritten: Rewritten,
+  installed?: InstalledPackages,
+): Plugin {
   const sources = [...files.keys()].filter((path) => posix.extname(path) in LOADERS);
+  const isForeign = (path: string) => installed !== undefined && isInstalled(path);
+  const find = (importer: string, path: string, kind: ImportKind) => {
+    if (!isForeign(importer) && RELATIVE.test(path)) return resolveImport(files, importer, path);
+    return installed?.resolve(importer, path, kind === "require-call" ? "require" : "import");
+  };
   const rewrite = async (path: string, source: string, loader: Loader) => {
     if (!rewritten.has(path)) {
+      const near = isForeign(path) ? (installed?.filesBeside(path) ?? []) : sources;
       const namesFor: NamesFor = (pattern) =>
-        matchNames(pattern, path, sources, namesOf).filter((name) => resolveImport(files, path, name));
+        matchNames(pattern, path, near, namesOf).filter((name) => find(path, name, "require-call"));
       rewritten.set(path, await rewriteComputedImports(source, { path, loader, namesFor }));
     }
     return rewritten.get(path);
@@ -78,26 +96,31 @@ export function inMemoryFiles(files: ReadonlyMap<string, string>, rewritten: Rew
   return {
     name: SOURCE_NAMESPACE,
     setup(build) {
-      build.onResolve({ filter: /.*/ }, ({ kind, path, importer }) => {
+      build.onResolve({ filter: /.*/ }, ({ kind, path, importer: marked }) => {
+        const importer = withoutMark(marked);
         if (kind === "entry-point") return { path, namespace: SOURCE_NAMESPACE };
         // Whatever Node calls a module is one here: the sandbox has it, or says by its name that it has not.
         if (isBuiltin(path)) return { path, external: true };
-        const found = /^\.\.?(\/|$)/.test(path) ? resolveImport(files, importer, path) : undefined;
-        if (found !== undefined) return { path: found, namespace: SOURCE_NAMESPACE };
+        const found = find(importer, path, kind);
+        if (found !== undefined)
+          return { path: found, ...installed?.describe(found), namespace: SOURCE_NAMESPACE };
+        // Throws where it is run, as there is no disk to be asked.
+        if (kind === "require-resolve" && isForeign(importer)) return { path, external: true };
         const code = MISSING_CODES[kind];
         if (code !== undefined) return { path, namespace: missingNamespace(code) };
-        return { errors: [{ text: explainUnresolved(path) }] };
+        return { errors: [{ text: explainUnresolved(path, installed !== undefined) }] };
       });
       for (const code of Object.values(MISSING_CODES)) {
         build.onLoad({ filter: /.*/, namespace: missingNamespace(code) }, ({ path }) => ({
-          contents: throwMissing(path, code),
+          contents: throwMissing(explainUnresolved(path, installed !== undefined), code),
           loader: "js",
         }));
       }
-      build.onLoad({ filter: /.*/, namespace: SOURCE_NAMESPACE }, async ({ path }) => {
-        const source = files.get(path);
+      build.onLoad({ filter: /.*/, namespace: SOURCE_NAMESPACE }, async ({ path: marked }) => {
+        const path = withoutMark(marked);
+        const source = files.get(path) ?? installed?.read(path);
         const loader = LOADERS[posix.extname(path)];
-        if (source === undefined) return { errors: [{ text: explainUnresolved(path) }] };
+        if (source === undefined) return { errors: [{ text: explainUnresolved(path, false) }] };
         if (loader === undefined) {
           return { errors: [{ text: `A source ends in one of ${Object.keys(LOADERS).join(" ")}` }] };
         }
@@ -123,19 +146,19 @@ function explainUnreadable(path: string, thrown: unknown): PartialMessage[] {
   return [{ text: `The computed import() or require() in it cannot be found: ${thrown.message}`, location }];
 }
 
-function explainUnresolved(specifier: string): string {
+function explainUnresolved(specifier: string, hasInstalled: boolean): string {
   if (specifier === "bellhop") {
     return 'The module "bellhop" holds only types: write import type { Context } from "bellhop"';
   }
   const name = JSON.stringify(specifier);
   if (specifier.startsWith(".")) return `${name} is not among the uploaded files`;
+  if (hasInstalled) return `${name} is not among the installed packages, or is nothing that they export`;
   return `The package ${name} is not among the uploaded files: bundle what the function needs and upload that`;
 }
 
-/** A CommonJS module, so that it is evaluated where it is asked for, and not before. */
-function throwMissing(specifier: string, code: string): string {
-  const message = JSON.stringify(explainUnresolved(specifier));
-  return `module.exports = undefined;\nthrow Object.assign(new Error(${message}), { code: ${JSON.stringify(code)} });\n`;
+/** Evaluated where it is asked for, and not before; it names nothing, as by its name esbuild may take it for either kind of module. */
+function throwMissing(message: string, code: string): string {
+  return `throw Object.assign(new Error(${JSON.stringify(message)}), { code: ${JSON.stringify(code)} });\n`;
 }
 
 /**

@@ -11,6 +11,7 @@ import { held, makeFunction, n, type Statement, statement } from "./statement.ts
 
 const { processorMs, memoryBytes, wallMs } = COMPILER_LIMITS;
 const COMPILER = "functions/build/compiler.test.ts";
+const PACKAGES = "api/functions/packages.test.ts";
 const REVISIONS = "api/functions/revisions.test.ts";
 const REMOVAL = "api/functions/remove.test.ts";
 const SECRETS = "api/secrets/secrets.test.ts";
@@ -42,6 +43,11 @@ const deploying: Statement[] = [
       "api/functions/routes.test.ts",
       "an upload whose compiler was interrupted is a 503 that says when to come again",
     ],
+  ),
+  held(
+    "without one, such an upload is a 422 build_failed, and where the registry does not answer it is a 503 registry_unavailable with Retry-After",
+    [PACKAGES, "are refused with what to do where no registry is named, and change nothing"],
+    [PACKAGES, "say whose fault it was where a package cannot be had"],
   ),
   held("settings again is the same revision (200)", [
     "api/functions/routes.test.ts",

@@ -5,6 +5,8 @@ import { MAX_PARTS, MAX_UPLOAD_BYTES } from "../../../api/functions/upload.ts";
 import type { Answer, TestCaller } from "../../../api/testing/open-api.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
 import { MAX_BUNDLE_BYTES } from "../../../functions/build/compiler-messages.ts";
+import { FETCH_LIMITS } from "../../../functions/build/packages/fetch-packages.ts";
+import { MAX_PACKAGES } from "../../../functions/build/packages/locked-packages.ts";
 import { MAX_FILES, MAX_SOURCE_BYTES } from "../../../functions/build/source-files.ts";
 import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
 import { MAX_RECORDED_BODY_BYTES } from "../../../runtime/runners/http-record.ts";
@@ -189,6 +191,16 @@ const functions: Statement[] = [
       for (const files of [counted(MAX_FILES), sized(MAX_SOURCE_BYTES)])
         assert.ok((await put(files)).status < 300);
     },
+  ),
+  held(
+    `packages of an upload | ${MAX_PACKAGES}, in tarballs of ${n(FETCH_LIMITS.packedBytes)} bytes and ${n(FETCH_LIMITS.unpackedBytes)} unpacked, with ${n(FETCH_LIMITS.files)} files, fetched within ${FETCH_LIMITS.wallMs / 1_000} s |`,
+    ["functions/build/packages/locked-packages.test.ts", "of too many packages"],
+    [
+      "functions/build/packages/fetch-packages.test.ts",
+      "of so many bytes, all together, however long they go on",
+    ],
+    ["functions/build/packages/fetch-packages.test.ts", "within a time; who has none left is told"],
+    ["functions/build/packages/unpack-package.test.ts", "one that grows, or has too many files, is refused"],
   ),
   held(
     `function log line; all lines of a run | ${n(GUEST_LIMITS.logLineBytes)} bytes; ${n(GUEST_LIMITS.runLogBytes)} bytes`,
