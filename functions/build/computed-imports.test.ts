@@ -5,6 +5,7 @@ import { after, describe, test } from "node:test";
 import { BellhopError } from "../../core/errors.ts";
 import { buildRevision } from "./build-revision.ts";
 import { stopCompiler } from "./compiler.ts";
+import { rewriteComputedImports } from "./computed-imports.ts";
 
 after(stopCompiler);
 
@@ -248,6 +249,25 @@ describe("a source that computes imports", () => {
       return true;
     });
   });
+});
+
+test("files are looked for once, however often the same name is computed", async () => {
+  const asked: unknown[] = [];
+  const calls = Array.from(
+    { length: 50 },
+    (_, i) => `() => import("./a/" + n${i}), () => require("./b/" + n${i})`,
+  );
+  await rewriteComputedImports(`export default [${calls.join()}];`, {
+    ...{ path: "index.ts", loader: "ts" },
+    namesFor(pattern) {
+      asked.push(pattern);
+      return [];
+    },
+  });
+  assert.deepEqual(asked, [
+    ["./a/", undefined],
+    ["./b/", undefined],
+  ]);
 });
 
 test("the source map names no namespace of the compiler's", async () => {

@@ -135,7 +135,9 @@ function rename(code: string, computed: readonly Computed[], names: Names): stri
 function lookupsFor(computed: readonly Computed[], names: Names, namesFor: NamesFor): string {
   const casesOf = (word: Computed["word"]) => {
     const patterns = computed.filter((one) => one.word === word).flatMap(({ name }) => patternsOf(name));
-    const files = new Set(patterns.flatMap((pattern) => plainName(pattern) ?? namesFor(pattern)));
+    // Files are looked for once for calls that are alike, of which generated code may have thousands.
+    const distinct = new Map(patterns.map((pattern) => [JSON.stringify(pattern), pattern])).values();
+    const files = new Set([...distinct].flatMap((pattern) => plainName(pattern) ?? namesFor(pattern)));
     return Array.from(
       files,
       (file) => `case ${JSON.stringify(file)}: return ${word}(${JSON.stringify(file)});`,
