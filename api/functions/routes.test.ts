@@ -75,6 +75,23 @@ test("a file with U+0000 is refused by its name", async () => {
   assertProblem(answer, 422, "invalid_input", ["files.lib/a.ts"]);
 });
 
+test("a source that is not UTF-8 is refused by its name", async () => {
+  const tenant = await api.newTenant();
+  const latin1 = new File([Buffer.from("export default () => 'caf\xe9';", "latin1")], "index.ts");
+  const replaced = file("a.ts", "export const broken = '\ufffd';");
+  const put = (body: FormData) => tenant.call("PUT", "/v1/functions/latin", { body });
+  assertProblem(await put(multipart({ a: replaced, b: latin1 })), 422, "invalid_input", ["files.index.ts"]);
+  assert.equal((await put(multipart({ a: replaced, b: file("index.ts", GREET) }))).status, 201);
+  const json = await api.app.request("/v1/functions/latin", {
+    ...{
+      method: "PUT",
+      headers: { authorization: `Bearer ${tenant.key}`, "content-type": "application/json" },
+    },
+    body: Buffer.from(JSON.stringify({ source: "export default () => 'caf\xe9';" }), "latin1"),
+  });
+  assert.deepEqual([json.status, ((await json.json()) as { code: string }).code], [400, "invalid_json"]);
+});
+
 test("multipart takes one source as a field, and one file without an entry", async () => {
   const tenant = await api.newTenant();
   const field = await tenant.call("PUT", "/v1/functions/one", { body: multipart({ source: GREET }) });

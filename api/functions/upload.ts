@@ -1,4 +1,5 @@
 /** What an author uploads, as files and an entry: JSON (`source`, or `files` with `entry`) or multipart with files. */
+import { isUtf8 } from "node:buffer";
 import type { Context } from "hono";
 import { functionUpload } from "../../core/contracts/function.ts";
 import type { AskedLimits, FunctionLimitCaps } from "../../core/domain/function-limits.ts";
@@ -37,7 +38,10 @@ export function uploadBound({ uploads }: Edge, { req }: Context): BodyBound | un
 
 export async function readUpload(context: Context, caps: FunctionLimitCaps): Promise<Upload> {
   const isMultipart = context.req.header("content-type")?.toLowerCase().startsWith("multipart/form-data");
-  return isMultipart ? await readMultipart(context, caps) : toUpload(await readJson(context), caps);
+  const isText = isUtf8(new Uint8Array(await context.req.arrayBuffer()));
+  if (isMultipart) return await readMultipart(context, caps, isText);
+  if (!isText) throw new BellhopError("invalid_json", 400, "The body is not UTF-8, as JSON is.");
+  return toUpload(await readJson(context), caps);
 }
 
 function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
@@ -63,16 +67,18 @@ function toUpload(body: unknown, caps: FunctionLimitCaps): Upload {
  * Each file part is a file under its file name; the field `entry` names the entry, the field `source` is one file.
  * `limits`, `reuse`, `traffic`, `public` and `env` are JSON, as text or as a file.
  */
-async function readMultipart(context: Context, caps: FunctionLimitCaps): Promise<Upload> {
+async function readMultipart(context: Context, caps: FunctionLimitCaps, isText: boolean): Promise<Upload> {
   const form = await readForm(context);
   const files = new Map<string, string>();
   const fields = new Map<string, unknown>();
   for (const [name, value] of form.entries()) {
     const isOption = JSON_FIELDS.has(name);
     const text = typeof value === "string" ? value : await value.text();
+    const isBroken = typeof value === "string" ? text.includes("\ufffd") : !isUtf8(await value.bytes());
     const isFile = typeof value !== "string" && !isOption;
     const [kept, key] = isFile ? [files, value.name || name] : [fields, name];
     if (kept.has(key)) throw invalidField(isFile ? "files" : name, `${JSON.stringify(key)} is there twice`);
+    if (!isText && isBroken) throw invalidField(isFile ? `files.${key}` : name, "is not UTF-8");
     if (text.includes("\0"))
       throw invalidField(isFile ? `files.${key}` : name, "holds U+0000, which cannot be stored");
     kept.set(key, isOption ? parseField(name, text) : text);
