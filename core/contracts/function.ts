@@ -11,7 +11,8 @@ import { nameField, revisionField } from "./common.ts";
 
 /** Of one source; all together have as many bytes at most. */
 const MAX_SOURCE_CHARS = 10_000_000;
-const source = z.string().min(1).max(MAX_SOURCE_CHARS);
+const sourceText = z.string().max(MAX_SOURCE_CHARS, "must be at most 10,000,000 characters long");
+const source = sourceText.min(1);
 
 /** A whole number from the least that makes sense to the operator's cap; the message says which of the two was passed. */
 function limitField(name: keyof FunctionLimits, caps: FunctionLimitCaps) {
@@ -81,7 +82,7 @@ export const functionUpload = (caps: FunctionLimitCaps) =>
   z
     .strictObject({
       source: source.optional(),
-      files: z.record(z.string().min(1).max(255), z.string().max(MAX_SOURCE_CHARS)).optional(),
+      files: z.record(z.string().min(1).max(255), sourceText).optional(),
       entry: z.string().min(1).max(255).optional(),
       ...uploadOptions(caps).shape,
     })

@@ -115,6 +115,37 @@ describe("a build that succeeds", () => {
     ]);
   });
 
+  test("has elements made where its pragma says", async () => {
+    const element = (pragma: string) => ({
+      "index.tsx": `${pragma}\nexport default () => <a id="b">c</a>;`,
+      "jsx/jsx-runtime.ts": "export const jsx = (...given: unknown[]) => given;",
+    });
+    for (const pragma of [
+      "/** @jsxImportSource ./jsx */",
+      "// @jsxRuntime automatic\n/* @jsxImportSource ./jsx */",
+    ]) {
+      const { code } = await buildRevision({ files: element(pragma), entry: "index.tsx" });
+      assert.deepEqual((load(code) as () => unknown)(), ["a", { id: "b", children: "c" }]);
+    }
+    const classic = element("/** @jsxRuntime classic @jsxImportSource ./jsx */");
+    assert.match((await buildRevision({ files: classic, entry: "index.tsx" })).code, /React\.createElement/);
+  });
+
+  test("lies at a stable place that is nowhere", async () => {
+    const source = `const dirname = "mine"; export default () => [
+      import.meta.url, import.meta.filename, import.meta.dirname, __filename, __dirname, dirname ];`;
+    for (const awaits of ["", "await 1;"]) {
+      const { code } = await buildRevision({ files: { "src/a b.ts": awaits + source }, entry: "src/a b.ts" });
+      const module = { exports: {} as { default?: unknown }, ready: undefined as Promise<void> | undefined };
+      new Function("module", "exports", code)(module, module.exports);
+      await module.ready;
+      assert.deepEqual((module.exports.default as () => unknown)(), [
+        ...["file:///function/src/a%20b.ts", "/function/src/a b.ts", "/function/src"],
+        ...["/function/src/a b.ts", "/function/src", "mine"],
+      ]);
+    }
+  });
+
   test("addresses the same upload the same, whatever the order of its files", async () => {
     const files = { "a.ts": "export default () => 1;", "b.ts": "export const b = 1;" };
     const first = await buildRevision({ files, entry: "a.ts" });
@@ -251,6 +282,47 @@ describe("a build that fails says where", () => {
     assert.match(both.message, /index\.ts:2:25: Expected ";" but found "x"/);
   });
 
+  test("by the paths of the upload, and names what is no source where it is imported", async () => {
+    const files = {
+      "index.ts": 'import { a } from "./lib.ts";\nexport default a;',
+      "lib.ts": "export const b = 1;",
+    };
+    const { message } = await buildError({ files, entry: "index.ts" });
+    assert.match(message, /index\.ts:1:10: No matching export in "lib\.ts" for import "a"/);
+    const text = { "index.ts": 'import a from "./a.txt";\nexport default a;', "a.txt": "a" };
+    const [fault] = (await buildError({ files: text, entry: "index.ts" })).fields;
+    assert.deepEqual([fault?.field, fault?.line, fault?.column], ["files.index.ts", 1, 15]);
+    assert.match(fault!.message, /"\.\/a\.txt": a source ends in one of \.ts/);
+    const [entry] = (await buildError({ files: text, entry: "a.txt" })).fields;
+    assert.deepEqual([entry?.field, entry?.file], ["files.a.txt", "a.txt"]);
+  });
+
+  test("what cannot be bundled is told by what it is", async () => {
+    const cases: [string, RegExp][] = [
+      ["cloudflare:workers", /"cloudflare:workers" is a module of another platform, and a function has none/],
+      ["bun:sqlite", /"bun:sqlite" is a module of another platform/],
+      ["node:nope", /Node has no module "node:nope"/],
+      ["npm:zod", /"npm:zod" is not among the uploaded files: bundle/],
+      ["https://esm.example/zod", /"https:\/\/esm\.example\/zod" is not among the uploaded files: bundle/],
+      ["zod", /The package "zod" is not among the uploaded files: bundle/],
+    ];
+    for (const [name, message] of cases)
+      assert.match((await buildError(one(`import "${name}";\nexport default 1;`))).message, message);
+  });
+
+  test("of the whole upload, which has a field too", async () => {
+    const elements = one(`export const view = [${"<a/>,".repeat(250_000)}];\nexport default 1;`);
+    const files = { "index.tsx": elements.files["index.ts"]!, "b.ts": "" };
+    const { fields } = await buildError({ files, entry: "index.tsx" });
+    assert.match(fields[0]!.message, /The built script takes [\d,]+ bytes; the most is 5,000,000/);
+    assert.equal(fields[0]?.field, "files");
+    const deep = await buildError({
+      ...one(`export default ${"[".repeat(900_000)}`),
+      fieldOf: () => "source",
+    });
+    assert.equal(deep.fields[0]?.field, "source");
+  });
+
   test("a source too deep for the compiler fails alone: the next one builds", async () => {
     const deep = buildError(one(`export default ${"[".repeat(900_000)}`));
     const good = buildRevision(one("export default () => 1;"));
@@ -266,7 +338,7 @@ describe("what is refused before the build", () => {
     ["an absolute path", { files: { "/etc/a.ts": "" }, entry: "/etc/a.ts" }, /must be relative/],
     ["a path that climbs", { files: { "a/../../b.ts": "" }, entry: "a/../../b.ts" }, /must not contain/],
     ["a backslash", { files: { "a\\b.ts": "" }, entry: "a\\b.ts" }, /forward slashes/],
-    ["too much source", one(`export default 1; // ${"x".repeat(10_000_000)}`), /the most is 10000000/],
+    ["too much source", one(`export default 1; // ${"x".repeat(10_000_000)}`), /the most is 10,000,000/],
     [
       "too many files",
       { files: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`${i}.ts`, ""])), entry: "0.ts" },
@@ -274,7 +346,11 @@ describe("what is refused before the build", () => {
     ],
   ];
   for (const [name, input, message] of refused) {
-    test(name, async () => assert.match((await buildError(input)).message, message));
+    test(name, async () => {
+      const error = await buildError(input);
+      assert.match(error.message, message);
+      assert.equal(error.fields[0]?.message, error.message);
+    });
   }
 });
 

@@ -5,7 +5,13 @@ import { registersHandler } from "./entry-shapes.ts";
 import { readLockedPackages } from "./packages/locked-packages.ts";
 import { withoutMark } from "./packages/package-paths.ts";
 import { SOURCE_NAMESPACE } from "./resolve-imports.ts";
-import { buildFailed, checkSourceFiles, type FieldOf, hashSourceFiles } from "./source-files.ts";
+import {
+  buildFailed,
+  checkSourceFiles,
+  type FieldOf,
+  fieldOfWhole,
+  hashSourceFiles,
+} from "./source-files.ts";
 
 export interface RevisionSource {
   /** Path → source; paths are relative, with forward slashes. */
@@ -43,7 +49,10 @@ export async function buildRevision(input: RevisionSource): Promise<BuiltRevisio
   const packages = readLockedPackages(files, input.registry, fieldOf);
   const job = { files: [...files], entry, ...(packages.length > 0 ? { packages } : {}) };
   // A package's file is no field of the upload.
-  const script = await compileJob(tenant, job, (file) => (files.has(file) ? fieldOf(file) : "files"));
+  const whole = fieldOfWhole(input.files, fieldOf);
+  const script = await compileJob(tenant, job, (file) =>
+    file !== undefined && files.has(file) ? fieldOf(file) : whole,
+  );
   // Kept by esbuild, and no syntax inside the function that the script becomes.
   const code = script.code.replace(/^#!/, "//");
   if (!script.exports.includes("default") && !registersHandler(files.values())) {
@@ -54,7 +63,10 @@ export async function buildRevision(input: RevisionSource): Promise<BuiltRevisio
   return { contentHash: hashSourceFiles(files, entry), code, sourceMap, entry };
 }
 
-async function compileJob(tenant: string, job: CompileJob, fieldOf: FieldOf): Promise<CompiledScript> {
+/** Of a file, if it is one's fault. */
+type FieldOfFault = (file?: string) => string;
+
+async function compileJob(tenant: string, job: CompileJob, fieldOf: FieldOfFault): Promise<CompiledScript> {
   const compiled = await compile(tenant, job);
   if ("script" in compiled) return compiled.script;
   const fields = compiled.faults.map((fault) => toFieldError(fault, fieldOf));
@@ -62,8 +74,9 @@ async function compileJob(tenant: string, job: CompileJob, fieldOf: FieldOf): Pr
   throw buildFailed(`The function does not build: ${fields[0]?.message ?? "unknown fault"}${more}`, fields);
 }
 
-function toFieldError({ text, place }: SourceFault, fieldOf: FieldOf): FieldError {
-  if (!place) return { field: "files", message: text };
+function toFieldError({ text: given, place }: SourceFault, fieldOf: FieldOfFault): FieldError {
+  const text = given.replace(/"(bellhop[^":]*:[^"]*)"/g, (_, path: string) => `"${plainPath(path)}"`);
+  if (!place) return { field: fieldOf(), message: text };
   const file = plainPath(place.file);
   const { line, column } = place;
   if (line === undefined || column === undefined)

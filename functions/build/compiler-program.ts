@@ -16,7 +16,7 @@ import {
   type SourceFault,
 } from "./compiler-messages.ts";
 import type { RewrittenSource } from "./computed-imports.ts";
-import { definesOf } from "./entry-shapes.ts";
+import { definesOf, placesOf } from "./entry-shapes.ts";
 import { fetchPackages, PackageFault, RegistryUnavailable } from "./packages/fetch-packages.ts";
 import type { InstalledPackages } from "./packages/installed-packages.ts";
 import { LOCK_FILE } from "./packages/locked-packages.ts";
@@ -148,7 +148,7 @@ function optionsFor(
     absWorkingDir: NOWHERE,
     tsconfigRaw: "{}",
     nodePaths: [],
-    define: definesOf(files.values()),
+    define: { ...definesOf(files.values()), ...placesOf(entry) },
     plugins: [inMemoryFiles(files, rewritten, installed)],
   } satisfies BuildOptions;
 }

@@ -8,7 +8,7 @@ import {
   type SourceFault,
 } from "./compiler-messages.ts";
 import { type CompileOutcome, CompilerProcess } from "./compiler-process.ts";
-import { buildFailed } from "./source-files.ts";
+import { withSeparators } from "./source-files.ts";
 
 /** It holds some memory. */
 const KEPT_IDLE_MS = 60_000;
@@ -23,9 +23,8 @@ export type Compiled = { script: CompiledScript } | { faults: SourceFault[]; cou
 /**
  * Builds one source at a time: one that makes the compiler crash, spin or grow must not take another upload along. Such
  * a compiler is ended; the next build starts a new one.
- * Rejects with `build_failed` (422) where the source takes more of the compiler than any may or becomes too long a
- * script, with `build_interrupted`
- * (503) where it was the machine that had too little, with `registry_unavailable` (503) where packages cannot be fetched,
+ * A source that takes more of the compiler than any may, or becomes too long a script, is a fault too. Rejects with
+ * `build_interrupted` (503) where it was the machine that had too little, with `registry_unavailable` (503) where packages cannot be fetched,
  * and with `build_overloaded` (503) where too many builds of the tenant wait.
  */
 export function compile(tenant: string, job: CompileJob): Promise<Compiled> {
@@ -49,9 +48,11 @@ async function compileAlone(job: CompileJob): Promise<Compiled> {
     case "unavailable":
       throw new BellhopError("registry_unavailable", 503, outcome.why, [], RETRY_AFTER_SECONDS);
     case "tooLarge":
-      throw buildFailed(`The built script takes ${outcome.bytes} bytes; the most is ${MAX_BUNDLE_BYTES}.`);
+      return refuse(
+        `The built script takes ${withSeparators(outcome.bytes)} bytes; the most is ${withSeparators(MAX_BUNDLE_BYTES)}.`,
+      );
     case "exhausted":
-      throw buildFailed(
+      return refuse(
         "The compiler gave up on this source: it nests too deeply, grows too large or takes too long to build.",
       );
     case "interrupted":
@@ -64,6 +65,8 @@ async function compileAlone(job: CompileJob): Promise<Compiled> {
       );
   }
 }
+
+const refuse = (text: string): Compiled => ({ faults: [{ text }], count: 1 });
 
 async function compileInKept(job: CompileJob): Promise<CompileOutcome> {
   clearTimeout(idle);

@@ -1,4 +1,6 @@
-/** Shapes of functions beside a default export, as their sources show them. */
+/** Shapes of functions beside a default export, as their sources show them, and what stands for names of other platforms. */
+import { posix } from "node:path";
+import { pathToFileURL } from "node:url";
 
 const LISTENS = /\baddEventListener\s*\(\s*["'`](?:fetch|scheduled)["'`]/;
 const DENO = /\bDeno\s*\.\s*(?:serve|env)\b/;
@@ -16,4 +18,21 @@ export function registersHandler(sources: Iterable<string>): boolean {
 export function definesOf(sources: Iterable<string>): Record<string, string> {
   if (!Array.from(sources).some((source) => DENO.test(source))) return {};
   return { "Deno.serve": "require.deno.serve", "Deno.env": "require.deno.env" };
+}
+
+/** No such folder is anywhere. */
+const FOLDER = "/function";
+
+/** Where a module says that it lies: all become one script, so it is where the entry would be. */
+export function placesOf(entry: string): Record<string, string> {
+  const path = posix.join(FOLDER, entry);
+  const folder = posix.dirname(path);
+  const places = {
+    "import.meta.url": pathToFileURL(path).href,
+    "import.meta.filename": path,
+    "import.meta.dirname": folder,
+    __filename: path,
+    __dirname: folder,
+  };
+  return Object.fromEntries(Object.entries(places).map(([name, place]) => [name, JSON.stringify(place)]));
 }

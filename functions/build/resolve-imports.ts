@@ -34,6 +34,8 @@ const LOADERS: Record<string, Loader> = {
   ".json": "json",
 };
 
+const NOT_A_SOURCE = `a source ends in one of ${Object.keys(LOADERS).join(" ")}`;
+
 /** TypeScript sources are imported by the name of the file they would become. */
 const SOURCES_OF: Record<string, string[]> = { ".js": [".ts", ".tsx"], ".jsx": [".tsx"], ".mjs": [".mts"] };
 
@@ -102,6 +104,8 @@ export function inMemoryFiles(
         // Whatever Node calls a module is one here: the sandbox has it, or says by its name that it has not.
         if (isBuiltin(path)) return { path, external: true };
         const found = find(importer, path, kind);
+        if (found !== undefined && !(posix.extname(found) in LOADERS))
+          return { errors: [{ text: `${JSON.stringify(path)}: ${NOT_A_SOURCE}` }] };
         if (found !== undefined)
           return { path: found, ...installed?.describe(found), namespace: SOURCE_NAMESPACE };
         // Throws where it is run, as there is no disk to be asked.
@@ -121,11 +125,11 @@ export function inMemoryFiles(
         const source = files.get(path) ?? installed?.read(path);
         const loader = LOADERS[posix.extname(path)];
         if (source === undefined) return { errors: [{ text: explainUnresolved(path, false) }] };
-        if (loader === undefined) {
-          return { errors: [{ text: `A source ends in one of ${Object.keys(LOADERS).join(" ")}` }] };
-        }
+        // The entry: all others are known by now.
+        if (loader === undefined)
+          return { errors: [{ text: NOT_A_SOURCE, location: { file: path, line: 1, column: 0 } }] };
         if (loader === "json") return { contents: source, loader };
-        const plain = hideSourceMapComment(source);
+        const plain = hideSourceMapComment(withJsxRuntime(source));
         try {
           const given = await rewrite(path, plain, loader);
           if (given === undefined) return { contents: plain, loader };
@@ -146,19 +150,35 @@ function explainUnreadable(path: string, thrown: unknown): PartialMessage[] {
   return [{ text: `The computed import() or require() in it cannot be found: ${thrown.message}`, location }];
 }
 
+/** What is written `name:` before a name. */
+const SCHEME = /^([a-z][a-z0-9+.-]*):/i;
+/** Where some bundlers and platforms fetch modules from. */
+const FETCHED = new Set(["http", "https", "npm", "jsr", "file", "data"]);
+
 function explainUnresolved(specifier: string, hasInstalled: boolean): string {
   if (specifier === "bellhop") {
     return 'The module "bellhop" holds only types: write import type { Context } from "bellhop"';
   }
   const name = JSON.stringify(specifier);
   if (specifier.startsWith(".")) return `${name} is not among the uploaded files`;
+  const scheme = SCHEME.exec(specifier)?.[1]?.toLowerCase();
+  if (scheme === "node") return `Node has no module ${name}`;
+  if (scheme !== undefined && !FETCHED.has(scheme))
+    return `${name} is a module of another platform, and a function has none of that name`;
   if (hasInstalled) return `${name} is not among the installed packages, or is nothing that they export`;
-  return `The package ${name} is not among the uploaded files: bundle what the function needs and upload that`;
+  const what = scheme === undefined ? `The package ${name}` : name;
+  return `${what} is not among the uploaded files: bundle what the function needs and upload that`;
 }
 
 /** Evaluated where it is asked for, and not before; it names nothing, as by its name esbuild may take it for either kind of module. */
 function throwMissing(message: string, code: string): string {
   return `throw Object.assign(new Error(${JSON.stringify(message)}), { code: ${JSON.stringify(code)} });\n`;
+}
+
+/** Who names where JSX is imported from means the way by which it is. Nothing moves: esbuild looks at every comment. */
+function withJsxRuntime(source: string): string {
+  if (!/@jsxImportSource\s/.test(source) || /@jsxRuntime\s/.test(source)) return source;
+  return `${source}\n/* @jsxRuntime automatic */`;
 }
 
 /**

@@ -13,6 +13,15 @@ export function buildFailed(message: string, fields: FieldError[] = []): Bellhop
 /** Names the field of the upload that a file came from. */
 export type FieldOf = (path: string) => string;
 
+/** The field of what is no single file's fault: that of the only file, or all of them. */
+export function fieldOfWhole(files: Record<string, string>, fieldOf: FieldOf): string {
+  const [only, ...others] = Object.keys(files);
+  return only !== undefined && others.length === 0 ? fieldOf(only) : "files";
+}
+
+/** A number as people read it. */
+export const withSeparators = (number: number): string => number.toLocaleString("en-US");
+
 /** The upload as a map without a prototype to trip over; throws `build_failed` where a bound is passed. */
 export function checkSourceFiles(
   files: Record<string, string>,
@@ -20,9 +29,11 @@ export function checkSourceFiles(
   fieldOf: FieldOf,
 ): Map<string, string> {
   const entries = Object.entries(files);
-  if (entries.length === 0) throw buildFailed("The upload holds no files.");
+  const refuseWhole = (message: string) =>
+    buildFailed(message, [{ field: fieldOfWhole(files, fieldOf), message }]);
+  if (entries.length === 0) throw refuseWhole("The upload holds no files.");
   if (entries.length > MAX_FILES) {
-    throw buildFailed(`The upload holds ${entries.length} files; the most is ${MAX_FILES}.`);
+    throw refuseWhole(`The upload holds ${entries.length} files; the most is ${MAX_FILES}.`);
   }
   let bytes = 0;
   for (const [path, source] of entries) {
@@ -38,7 +49,9 @@ export function checkSourceFiles(
     bytes += Buffer.byteLength(source);
   }
   if (bytes > MAX_SOURCE_BYTES) {
-    throw buildFailed(`The sources take ${bytes} bytes; the most is ${MAX_SOURCE_BYTES}.`);
+    throw refuseWhole(
+      `The sources take ${withSeparators(bytes)} bytes; the most is ${withSeparators(MAX_SOURCE_BYTES)}.`,
+    );
   }
   const map = new Map(entries);
   if (!map.has(entry)) {

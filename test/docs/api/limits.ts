@@ -187,7 +187,7 @@ const functions: Statement[] = [
         assertProblem(await put(files), 422, "build_failed");
       const swollen = await put(swelling, "index.tsx");
       assertProblem(swollen, 422, "build_failed");
-      assert.match(swollen.body.detail, /The built script takes \d+ bytes/);
+      assert.match(swollen.body.detail, /The built script takes [\d,]+ bytes/);
       for (const files of [counted(MAX_FILES), sized(MAX_SOURCE_BYTES)])
         assert.ok((await put(files)).status < 300);
     },
