@@ -79,7 +79,6 @@ function makeInvoke(pool: ExecutorPool): Invoke {
   const constant = {
     attempt: 1,
     scheduledFor: new Date(),
-    deadlineAt: new Date(),
     env: {},
     limits: DEFAULT_FUNCTION_LIMITS,
     reuse: true,

@@ -394,3 +394,34 @@ test("a run that is claimed at its deadline or later is not run; a redrive count
   const redriven = start(async () => succeeded(1), { ...given, limitsFrom: startedAt });
   assert.equal((await verdictOf(redriven.ended)).state, "succeeded");
 });
+
+test("an attempt that is held up by its worker has all its time once it begins; held up too long it is tried again", async () => {
+  const waiting = Promise.withResolvers<void>();
+  const runner: TaskRunner = async (run, context) => {
+    context.time?.hold();
+    await waiting.promise;
+    context.time?.begin();
+    return await runUntilAborted(run, context);
+  };
+  const late = start(runner, { timeoutMs: 1_000 });
+  await late.clock.advance(20_000);
+  waiting.resolve();
+  await late.clock.advance(999);
+  assert.equal(late.stop.signal.aborted, false);
+  await late.clock.advance(1);
+  const timedOut = await verdictOf(late.ended);
+  assert.ok(timedOut.state === "scheduled" && timedOut.error.code === "timeout");
+
+  const held: TaskRunner = async (run, context) => {
+    context.time?.hold();
+    return await runUntilAborted(run, context);
+  };
+  const never = start(held, { timeoutMs: 1_000 });
+  await never.clock.advance(30_000);
+  const verdict = await verdictOf(never.ended);
+  assert.ok(verdict.state === "scheduled");
+  assert.deepEqual(verdict.error, {
+    code: "sandbox_overloaded",
+    message: "The run waited for 30s for room in its worker.",
+  });
+});

@@ -21,16 +21,17 @@ import { messageOf } from "../core/errors.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { AttemptLogLine, TriedAttempt } from "../core/store/runs/finish.ts";
 import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
+import { ROOM_WAIT_MS, startAttemptClock } from "./attempt-clock.ts";
 import { withFailureLine } from "./failure-line.ts";
 import type { TaskRunner } from "./runners/task-runner.ts";
 import type { HttpCall } from "./sandbox/invocation.ts";
 
 /**
  * Why an attempt is stopped from outside. Two are not judged: `released`, which another worker starts anew, and `lost`,
- * whose run is not this worker's any more. `shutdown` ends one that no other worker may start, `cut_off` one that
- * neither its caller nor the database can be asked about.
+ * whose run is not this worker's any more. `no_room` ends one that waited too long in its worker, `shutdown` one that no
+ * other worker may start, `cut_off` one that neither its caller nor the database can be asked about.
  */
-export type StopReason = "timeout" | "cancelled" | "released" | "lost" | "shutdown" | "cut_off";
+export type StopReason = "timeout" | "no_room" | "cancelled" | "released" | "lost" | "shutdown" | "cut_off";
 
 export class AttemptStop extends Error {
   readonly reason: StopReason;
@@ -61,7 +62,7 @@ export async function runAttempt(
   const outcome =
     refuseToBegin(run, limits) ??
     (await runUntilTimeout(run, runners[run.spec.type], stop, logs, clock, {
-      ...{ http, span, elapsedMs, timeoutMs: limits.timeoutMs },
+      ...{ http, span, elapsedMs, limits },
       keepInput: (input) => {
         kept = input;
       },
@@ -93,15 +94,12 @@ interface AttemptLimits {
   /** The task's, cut to what its deadline leaves. */
   timeoutMs: number;
   deadlineAt: Date | null;
-  /** The deadline comes before the task's timeout. */
-  isCut: boolean;
 }
 
 function findLimits(run: ClaimedRun): AttemptLimits {
   const { timeoutMs, deadlineMs } = run.policy;
   const deadlineAt = findDeadline(run, deadlineMs);
-  const fitted = fitTimeoutMs(timeoutMs, run.startedAt, deadlineAt);
-  return { timeoutMs: fitted, deadlineAt, isCut: fitted < timeoutMs };
+  return { timeoutMs: fitTimeoutMs(timeoutMs, run.startedAt, deadlineAt), deadlineAt };
 }
 
 /** How a run ends that was claimed too late; undefined: it may begin. */
@@ -116,13 +114,8 @@ function refuseToBegin(
 }
 
 /** An attempt that the deadline stopped says so, whichever of its clocks rang. */
-function nameDeadline(
-  outcome: AttemptOutcome,
-  { deadlineAt, isCut }: AttemptLimits,
-  now: Date,
-): AttemptOutcome {
-  if (!isCut || !deadlineAt || outcome.kind !== "failed" || !outcome.error.code.endsWith("timeout"))
-    return outcome;
+function nameDeadline(outcome: AttemptOutcome, { deadlineAt }: AttemptLimits, now: Date): AttemptOutcome {
+  if (!deadlineAt || outcome.kind !== "failed" || !outcome.error.code.endsWith("timeout")) return outcome;
   // The sandbox stops a function a little earlier.
   const isOver = deadlineAt.getTime() - now.getTime() <= 2 * HEAD_START_MS;
   return isOver ? { ...outcome, error: exceedsDeadline(deadlineAt), retryable: false } : outcome;
@@ -136,20 +129,22 @@ async function runUntilTimeout(
   clock: Clock,
   {
     elapsedMs,
-    timeoutMs,
+    limits: { deadlineAt },
     ...given
   }: {
     http: HttpCall | undefined;
     span: Span;
     elapsedMs(): number;
-    timeoutMs: number;
+    limits: AttemptLimits;
     keepInput(kept: KeptInput): void;
   },
 ): Promise<AttemptOutcome> {
   const startedMs = clock.now().getTime();
   let isOver = false;
   let leaveTimer = () => {};
-  const forgetDeadline = clock.after(timeoutMs, () => stop.abort(new AttemptStop("timeout")));
+  const leftMs = deadlineAt && deadlineAt.getTime() - run.startedAt.getTime();
+  const times = { timeoutMs: run.policy.timeoutMs, leftMs };
+  const time = startAttemptClock(clock, times, (what) => stop.abort(new AttemptStop(what)));
   const abandoned = new Promise<AttemptOutcome>((resolve) => {
     stop.signal.addEventListener("abort", () => {
       if (!isOver) leaveTimer = clock.after(ABORT_GRACE_MS, () => resolve({ kind: "cancelled" }));
@@ -158,7 +153,10 @@ async function runUntilTimeout(
   const context = {
     signal: stop.signal,
     ...given,
-    deadlineAt: new Date(startedMs + timeoutMs),
+    time,
+    get deadlineAt() {
+      return time.deadlineAt;
+    },
     log(level: string, message: string, fields?: AttemptLogLine["fields"], at?: Date) {
       // A runner that was left behind may still speak.
       if (isOver) return undefined;
@@ -177,7 +175,7 @@ async function runUntilTimeout(
     });
   } finally {
     isOver = true;
-    forgetDeadline();
+    time.end();
     leaveTimer();
   }
 }
@@ -197,6 +195,10 @@ function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: Claime
   if (outcome.kind === "deferred") return outcome;
   if (reason === "cut_off") return { kind: "failed", error: WORKER_LOST, retryable: true };
   if (reason === "shutdown") return { kind: "failed", error: WORKER_STOPPED, retryable: true };
+  if (reason === "no_room") {
+    const message = `The run waited for ${formatDuration(ROOM_WAIT_MS)} for room in its worker.`;
+    return failed("sandbox_overloaded", message, { retryable: true });
+  }
   if (outcome.kind === "failed" && outcome.error.code.endsWith("_timeout")) return outcome;
   const code = run.spec.type === "function" ? "function_timeout" : "timeout";
   const timeoutMs = authorTimeoutMs(run, run.policy);

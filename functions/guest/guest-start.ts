@@ -10,6 +10,7 @@ export interface GuestFacts {
   scheduledFor: number;
   /** The cron expression that the run was due by. */
   cron?: string;
+  /** Of the first of a batch. */
   deadlineAt: number;
   env: Record<string, string>;
   logLines: number;

@@ -142,7 +142,32 @@ describe("the function runner", () => {
       [invocation.limits.memoryMb, invocation.limits.cpuMs, invocation.reuse],
       [128, 30_000, true],
     );
-    assert.ok(invocation.limits.wallMs > 9_000 && invocation.limits.wallMs <= 10_000);
+  });
+
+  test("holds the attempt's time until its run has a place, and tells then what is left of it", async () => {
+    const { sandbox, calls } = recordingSandbox();
+    const clock = createManualClock();
+    const said: string[] = [];
+    const context = {
+      ...contextOf(),
+      time: { hold: () => said.push("hold"), begin: () => said.push("begin") },
+      get deadlineAt() {
+        return new Date(clock.now().getTime() + 8_000);
+      },
+    };
+    await createFunctionRunner({
+      sandbox,
+      revisions: createRevisionCache(async () => plain("")),
+      caps,
+      ...noSourceMap,
+      clock,
+    })(run, context);
+    const { invocation, options } = calls[0]!;
+    assert.deepEqual(said, ["hold"]);
+    await clock.advance(20_000);
+    assert.equal(invocation.fitWallMs?.(), 7_950);
+    options.onBegin?.();
+    assert.deepEqual(said, ["hold", "begin"]);
   });
 
   test("hands over the revision's limits, lowered to the worker's caps, and whether it is reused", async () => {
@@ -221,7 +246,7 @@ describe("the function runner", () => {
     await clock.advance(2_000);
     assert.deepEqual(await outcome, succeeded("Ada"));
     assert.equal(loads, 4);
-    assert.ok(calls[0]!.invocation.limits.wallMs < 9_700, "the wait was its own time");
+    assert.ok(calls[0]!.invocation.fitWallMs!() < 9_700, "the wait was its own time");
     assert.equal(clock.sleepers, 0);
   });
 

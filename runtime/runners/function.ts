@@ -10,7 +10,7 @@ import { BellhopError } from "../../core/errors.ts";
 import type { Redactor } from "../../core/secrets/redact.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
-import type { InvocationLimits, KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
+import type { KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
 import { LIMIT_MESSAGES } from "../sandbox/protocol/limit-messages.ts";
 import { createStackMapper, type StackMapper } from "./author-stack.ts";
 import type { FunctionEnv, FunctionEnvs } from "./function-env.ts";
@@ -58,6 +58,7 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     const { revision, env, redactor } = loaded;
     // A task's input is its task's.
     if (run.taskId === null) context.keepInput?.(keepInput(spec.input, run.trigger, redactor.value));
+    const { concurrency: _store, ...limits } = effectiveLimits(revision.limits, caps);
     const invocation = {
       runId: run.id,
       namespaceId: run.namespaceId,
@@ -68,9 +69,9 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       trigger: run.trigger,
       scheduledFor: run.scheduledFor,
       ...(run.cronClock ? { cron: findNamingCron(run.cronClock, run.scheduledFor) } : {}),
-      deadlineAt: context.deadlineAt,
       env,
-      limits: chooseLimits(revision, caps, context.deadlineAt, parts.clock.now()),
+      limits,
+      fitWallMs: () => fitWallMs(limits.wallMs, context.deadlineAt.getTime() - parts.clock.now().getTime()),
       reuse: revision.reuse,
       // Few runs fetch anything.
       get traceparent() {
@@ -85,9 +86,11 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     const stored = request && openStoredCall(request, invocation.limits.resultBytes);
     const http = context.http ?? stored?.http;
     const stackLines: AttemptLogLine[] = [];
+    context.time?.hold();
     const outcome = await sandbox.invoke(invocation, {
       signal: context.signal,
       span: context.span,
+      onBegin: () => context.time?.begin(),
       onLog({ level, message, fields, at }) {
         const line = context.log(level, redactor.text(message), fields && redactor.value(fields), at);
         if (line && stacks.concerns(line)) stackLines.push(line);
@@ -96,8 +99,7 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       ...(http ? { http } : {}),
     });
     for (const line of stackLines) await stacks.line(revisionId, line);
-    const { wallMs } = effectiveLimits(revision.limits, caps);
-    const ended = nameLimit(stored ? stored.toOutcome(outcome) : outcome, wallMs, run);
+    const ended = nameLimit(stored ? stored.toOutcome(outcome) : outcome, limits.wallMs, run);
     const said = await withAuthorStack(ended, revisionId, stacks);
     return redactOutcome(said, redactor, context.http !== undefined);
   };
@@ -188,15 +190,4 @@ async function findFacts(revisions: RevisionCache, revisionId: string): Promise<
   } catch {
     return undefined;
   }
-}
-
-/** The revision's limits, its wall time no longer than the attempt has left. */
-function chooseLimits(
-  { limits }: RevisionFacts,
-  caps: FunctionLimitCaps,
-  deadlineAt: Date,
-  now: Date,
-): InvocationLimits {
-  const { concurrency: _store, ...held } = effectiveLimits(limits, caps);
-  return { ...held, wallMs: fitWallMs(held.wallMs, deadlineAt.getTime() - now.getTime()) };
 }

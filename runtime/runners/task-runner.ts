@@ -6,6 +6,7 @@ import type { Redactor } from "../../core/secrets/redact.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
 import type { Span } from "../../core/telemetry/tracing.ts";
+import type { AttemptClock } from "../attempt-clock.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
 
 /** The secrets that were put into what is sent. */
@@ -20,8 +21,10 @@ export interface FilledSecrets {
 export interface AttemptContext {
   /** Aborts at the attempt's deadline, on cancellation and when the worker must go; `signal.reason` is an AttemptAbort. */
   signal: AbortSignal;
-  /** The instant after which the attempt counts as timed out. */
-  deadlineAt: Date;
+  /** The instant after which the attempt counts as timed out; it moves where `time` is held. */
+  readonly deadlineAt: Date;
+  /** Of a runner that waits for room: its attempt's time is held meanwhile, and begins anew. */
+  time?: Pick<AttemptClock, "hold" | "begin">;
   /** Where the run answers a call over HTTP: its request, and where the response goes. */
   http?: HttpCall | undefined;
   /** Absent: there is none in it. */

@@ -19,10 +19,11 @@ export interface Invocation {
   scheduledFor: Date;
   /** The cron expression that the run was due by; undefined: by none. */
   cron?: string;
-  deadlineAt: Date;
   env: Record<string, string>;
   /** `wallMs` counts from the start in the isolate, waiting for a free one apart. */
   limits: InvocationLimits;
+  /** How much of `wallMs` its attempt leaves the run, asked when it is sent to its isolate; default: all. */
+  fitWallMs?(): number;
   /** False: the run gets an isolate that no run used before and none will use after. */
   reuse: boolean;
   /** W3C trace context that the run's fetches carry on, where they have no spans of their own. */
@@ -42,6 +43,8 @@ export interface LogLine {
 export interface InvokeOptions {
   signal: AbortSignal;
   onLog(line: LogLine): void;
+  /** It has its place in an isolate: its time runs from now. */
+  onBegin?(): void;
   /** The attempt's: its fetches are children. Without it they are not traced. */
   span?: Span;
   /** What `ctx.kv` asks; without it there is no store. */

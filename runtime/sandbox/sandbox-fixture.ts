@@ -24,6 +24,7 @@ export interface CallOptions {
   signal?: AbortSignal;
   http?: HttpCall;
   kv?: KeyValueAnswerer;
+  onBegin?(): void;
 }
 
 export interface Call {
@@ -74,7 +75,6 @@ export function startSandbox(
         input: options.input ?? null,
         attempt: 1,
         scheduledFor: new Date("2026-01-02T03:04:05.678Z"),
-        deadlineAt: new Date("2026-01-02T03:05:05.678Z"),
         ...(options.cron === undefined ? {} : { cron: options.cron }),
         env: options.env ?? {},
         limits: { ...DEFAULT_FUNCTION_LIMITS, memoryMb, wallMs, ...options.limits },
@@ -86,6 +86,7 @@ export function startSandbox(
         signal: options.signal ?? new AbortController().signal,
         ...(options.http ? { http: options.http } : {}),
         ...(options.kv ? { kv: options.kv } : {}),
+        ...(options.onBegin ? { onBegin: options.onBegin } : {}),
         onLog(line) {
           lines.push(line);
           for (const watcher of watchers) watcher();

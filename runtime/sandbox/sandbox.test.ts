@@ -11,7 +11,7 @@ describe("a function", () => {
   test("gets its input and its context, and answers with its result", async () => {
     const source = `export default (input: any, ctx: any) => ({
       input, run: ctx.runId, attempt: ctx.attempt, env: ctx.env, frozen: Object.isFrozen(ctx.env),
-      dates: [ctx.scheduledAt instanceof Date, ctx.scheduledAt, ctx.deadlineAt],
+      dates: [ctx.scheduledAt instanceof Date, ctx.scheduledAt, ctx.deadlineAt instanceof Date],
     });`;
     const input = { text: "grüße \u2028 \"' 🛎", list: [1, -0.5, null, true], __proto__: null };
     assert.deepEqual(resultOf(await call(source, { input, env: { TOKEN: "t" } })), {
@@ -20,8 +20,14 @@ describe("a function", () => {
       attempt: 1,
       env: { TOKEN: "t" },
       frozen: true,
-      dates: [true, "2026-01-02T03:04:05.678Z", "2026-01-02T03:05:05.678Z"],
+      dates: [true, "2026-01-02T03:04:05.678Z", true],
     });
+  });
+
+  test("is told when its time is over, which is its wallMs from its begin", async () => {
+    const source = "export default (_: unknown, ctx: any) => ctx.deadlineAt.getTime() - Date.now();";
+    const leftMs = resultOf(await call(source, { wallMs: 60_000 })) as number;
+    assert.ok(leftMs > 0 && leftMs <= 60_000, `${leftMs} ms`);
   });
 
   test("that returns nothing answers null", async () => {
@@ -310,7 +316,6 @@ test("code that cannot be loaded fails the run alone, as retryable", async () =>
       input: null,
       attempt: 1,
       scheduledFor: new Date(0),
-      deadlineAt: new Date(0),
       env: {},
       limits: { ...DEFAULT_FUNCTION_LIMITS, memoryMb: 64, wallMs: 1_000 },
       reuse: true,

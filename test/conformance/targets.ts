@@ -62,7 +62,6 @@ export function sandboxTarget(): Target {
         input: null,
         attempt: 1,
         scheduledFor: new Date(now),
-        deadlineAt: new Date(now + wallMs),
         env: {},
         limits: { ...DEFAULT_FUNCTION_LIMITS, memoryMb: MEMORY_MB, wallMs, cpuMs: wallMs },
         reuse: false,

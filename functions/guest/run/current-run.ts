@@ -4,7 +4,7 @@
  */
 import { describeFailure } from "./attempt-words.ts";
 import { describe } from "./describe.ts";
-import { dateNow, slice, stringify } from "./primordials.ts";
+import { slice, stringify } from "./primordials.ts";
 import { fittingChars } from "./text.ts";
 
 export interface GuestRun {
@@ -13,7 +13,8 @@ export interface GuestRun {
   ended: boolean;
   readonly maxLines: number;
   readonly maxResultBytes: number;
-  readonly begunAtMs: number;
+  /** When its time is over. */
+  readonly deadlineAtMs: number;
   lines: number;
   dropped: number;
   /** A failure is final. */
@@ -31,7 +32,7 @@ export interface RunHost {
 }
 
 export let runHost: RunHost;
-export let currentRun: GuestRun = makeRun(0, 0, 0);
+export let currentRun: GuestRun = makeRun(0, 0, 0, 0);
 currentRun.ended = true;
 
 /** Called when a run has ended, in this order. */
@@ -45,13 +46,18 @@ export function onRunEnd(hook: () => void): void {
   endHooks[endHooks.length] = hook;
 }
 
-export function beginRun(no: number, maxLines: number, maxResultBytes: number): GuestRun {
-  currentRun = makeRun(no, maxLines, maxResultBytes);
+export function beginRun(
+  no: number,
+  maxLines: number,
+  maxResultBytes: number,
+  deadlineAtMs: number,
+): GuestRun {
+  currentRun = makeRun(no, maxLines, maxResultBytes, deadlineAtMs);
   return currentRun;
 }
 
-function makeRun(no: number, maxLines: number, maxResultBytes: number): GuestRun {
-  const counts = { maxLines, maxResultBytes, begunAtMs: dateNow(), lines: 0, dropped: 0 };
+function makeRun(no: number, maxLines: number, maxResultBytes: number, deadlineAtMs: number): GuestRun {
+  const counts = { maxLines, maxResultBytes, deadlineAtMs, lines: 0, dropped: 0 };
   return { __proto__: null, no, ended: false, noRetry: false, ...counts, onOver: undefined } as GuestRun;
 }
 

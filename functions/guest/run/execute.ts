@@ -13,7 +13,7 @@ import { inspect } from "./inspect.ts";
 import { makeKv } from "./kv.ts";
 import { withKvNamespace } from "./kv-namespace.ts";
 import { log } from "./log.ts";
-import { freeze, NativeDate, NativePromise, parse, promiseThen, stringify } from "./primordials.ts";
+import { dateNow, freeze, NativeDate, NativePromise, parse, promiseThen, stringify } from "./primordials.ts";
 import { toReturnedResponse } from "./returned-response.ts";
 import { signalOf } from "./signal.ts";
 
@@ -48,7 +48,9 @@ export async function executeRuns(starts: string, factory: ModuleFactory | undef
     // By index: the author's code may have replaced the iterator of arrays.
     const start = runs[i]!;
     const facts = start[2];
-    const run = beginRun(start[0], facts.logLines, facts.resultBytes);
+    // The time of those behind the first counts from here.
+    const deadlineAtMs = i === 0 ? facts.deadlineAt : dateNow() + facts.wallMs;
+    const run = beginRun(start[0], facts.logLines, facts.resultBytes, deadlineAtMs);
     beginNodeRun(facts.env);
     if (i === 0 && factory !== undefined && !loadModule(run, factory)) return;
     if (loading !== undefined && !(await isLoaded(run, loading))) return;
@@ -173,7 +175,7 @@ function makeContext(run: GuestRun, facts: GuestFacts, background: Promise<unkno
     runId: facts.runId,
     attempt: facts.attempt,
     scheduledAt: new NativeDate(facts.scheduledFor),
-    deadlineAt: new NativeDate(facts.deadlineAt),
+    deadlineAt: new NativeDate(run.deadlineAtMs),
     trigger: facts.trigger,
     client: clientOf(facts.http),
     env: freeze(env),

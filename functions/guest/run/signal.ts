@@ -33,7 +33,7 @@ export function signalOf(run: GuestRun, wallMs: number): GuestAbortSignal {
   if (run.ended) return signal;
   current = { run, signal };
   host().send("signal", run.no, "");
-  const leftMs = run.begunAtMs + wallMs - min(TIDY_MS, wallMs / 10) - dateNow();
+  const leftMs = run.deadlineAtMs - min(TIDY_MS, wallMs / 10) - dateNow();
   const timeOut = () => signals.abort(signal, domException("TimeoutError", "The run's time is almost over"));
   addTimer(timeOut, max(leftMs, 1), false);
   return signal;

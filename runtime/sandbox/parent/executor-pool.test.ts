@@ -16,13 +16,20 @@ describe("one executor", () => {
     const running = await begin(WAIT, { signal: first.signal, wallMs: 60_000 });
     await running.logged("here");
     const waiting = await begin("export default () => console.log('began');", { signal: second.signal });
-    const last = await begin(ANSWER);
+    let hasBegun = false;
+    const last = await begin(ANSWER, {
+      onBegin() {
+        hasBegun = true;
+      },
+    });
     second.abort();
     assert.deepEqual(await waiting.outcome, { kind: "cancelled" });
     assert.deepEqual(waiting.lines, []);
+    assert.equal(hasBegun, false, "its time does not run yet");
     first.abort();
     assert.deepEqual(await running.outcome, { kind: "cancelled" });
     assert.equal(resultOf(await last.outcome), 42);
+    assert.equal(hasBegun, true);
     assert.ok(pool.pidOf("ns"));
   });
 

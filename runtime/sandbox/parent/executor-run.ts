@@ -14,6 +14,8 @@ export interface ExecutorRun {
   fetches: RunFetches | undefined;
   /** Made by its first ask. */
   kv: RunKv | undefined;
+  /** How long it may take in its isolate; known when it is sent. */
+  wallMs: number;
   /** When its executor is killed for its sake; Infinity while it waits for its turn. */
   killAt: number;
   isSent: boolean;

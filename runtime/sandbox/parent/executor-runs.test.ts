@@ -11,7 +11,7 @@ import { executorKilled, memoryExceeded } from "./outcome.ts";
 /** Takes what is written; only `isOpen` matters here. */
 const channel = { isOpen: true, write: () => true, drained: () => Promise.resolve() };
 
-function makeJob(outcomes: AttemptOutcome[]): Job {
+function makeJob(outcomes: AttemptOutcome[], given: Partial<Job["options"]> = {}): Job {
   return {
     invocation: {
       runId: "run",
@@ -21,14 +21,13 @@ function makeJob(outcomes: AttemptOutcome[]): Job {
       input: null,
       attempt: 1,
       scheduledFor: new Date(0),
-      deadlineAt: new Date(0),
       env: {},
       limits: DEFAULT_FUNCTION_LIMITS,
       reuse: true,
       trigger: "invoke",
       traceparent: "",
     },
-    options: { signal: new AbortController().signal, onLog() {} },
+    options: { signal: new AbortController().signal, onLog() {}, ...given },
     cancel: undefined,
     finish: (outcome) => outcomes.push(outcome),
   };
@@ -46,4 +45,30 @@ test("an executor killed for memory condemns the run under way alone, not those 
   );
   const codes = outcomes.map((outcome) => (outcome.kind === "failed" ? outcome.error.code : outcome.kind));
   assert.deepEqual(codes, ["function_memory_exceeded", "executor_killed", "executor_killed"]);
+});
+
+test("a run's time begins when its isolate comes to it, and what is left of it is asked when it is sent", async () => {
+  const events = { onChange() {}, onGivenBack() {}, onRecycle() {}, onBroken() {} };
+  const written: { t: string; runs?: { id: number; wallMs: number }[] }[] = [];
+  const recording = { ...channel, write: (message: (typeof written)[number]) => written.push(message) };
+  const runs = new ExecutorRuns(
+    DEFAULT_SANDBOX_SETTINGS,
+    {},
+    recording as unknown as ExecutorChannel,
+    events,
+  );
+  const begun: number[] = [];
+  const jobs = [1, 2, 3].map((no) => makeJob([], { onBegin: () => begun.push(no) }));
+  jobs[1]!.invocation.fitWallMs = () => 1_234;
+  runs.start(jobs);
+  await new Promise(setImmediate);
+  assert.deepEqual(begun, [1]);
+  const { wallMs } = DEFAULT_FUNCTION_LIMITS;
+  const sent = written.find(({ t }) => t === "invoke")?.runs?.map((run) => run.wallMs);
+  assert.deepEqual(sent, [wallMs, 1_234, wallMs]);
+  const result = { t: "result", result: "1", droppedLines: 0, reused: false, recycle: false } as const;
+  runs.receive({ ...result, id: 1 });
+  assert.deepEqual(begun, [1, 2]);
+  runs.receive({ ...result, id: 2 });
+  assert.deepEqual(begun, [1, 2, 3]);
 });

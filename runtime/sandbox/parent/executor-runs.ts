@@ -102,6 +102,7 @@ export class ExecutorRuns {
         batch,
         fetches: undefined,
         kv: undefined,
+        wallMs: job.invocation.limits.wallMs,
         killAt: Number.POSITIVE_INFINITY,
         isSent: false,
         isCancelled: false,
@@ -150,6 +151,7 @@ export class ExecutorRuns {
     const [first] = batch.runs;
     if (first === undefined) return;
     const { revisionId, reuse, limits } = first.job.invocation;
+    for (const run of batch.runs) run.wallMs = run.job.invocation.fitWallMs?.() ?? run.wallMs;
     const runs = batch.runs.map(toInvokedRun);
     const starts = JSON.stringify(batch.runs.map(toGuestStart));
     try {
@@ -180,7 +182,8 @@ export class ExecutorRuns {
   }
 
   #setClock(run: ExecutorRun): void {
-    run.killAt = performance.now() + run.job.invocation.limits.wallMs + this.#settings.killGraceMs;
+    run.killAt = performance.now() + run.wallMs + this.#settings.killGraceMs;
+    run.job.options.onBegin?.();
     run.job.call?.attach((message) => {
       if (this.#channel.isOpen) this.#channel.write({ ...message, id: run.id } as CallTell);
     });

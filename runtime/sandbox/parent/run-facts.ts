@@ -3,14 +3,13 @@ import type { GuestStart } from "../../../functions/guest/guest-start.ts";
 import type { InvokedRun } from "../protocol/messages.ts";
 import type { ExecutorRun } from "./executor-run.ts";
 
-export function toInvokedRun({ id, job }: ExecutorRun): InvokedRun {
-  const { wallMs, cpuMs } = job.invocation.limits;
-  return { id, wallMs, cpuMs };
+export function toInvokedRun({ id, wallMs, job }: ExecutorRun): InvokedRun {
+  return { id, wallMs, cpuMs: job.invocation.limits.cpuMs };
 }
 
-export function toGuestStart({ id, job }: ExecutorRun): GuestStart {
-  const { runId, attempt, trigger, scheduledFor, cron, deadlineAt, env, input, limits } = job.invocation;
-  const { logLines, resultBytes, wallMs } = limits;
+export function toGuestStart({ id, wallMs, job }: ExecutorRun): GuestStart {
+  const { runId, attempt, trigger, scheduledFor, cron, env, input, limits } = job.invocation;
+  const { logLines, resultBytes } = limits;
   return [
     id,
     input,
@@ -20,7 +19,7 @@ export function toGuestStart({ id, job }: ExecutorRun): GuestStart {
       trigger,
       scheduledFor: scheduledFor.getTime(),
       ...(cron === undefined ? {} : { cron }),
-      deadlineAt: deadlineAt.getTime(),
+      deadlineAt: Date.now() + wallMs,
       env,
       logLines,
       resultBytes,

@@ -159,7 +159,6 @@ function call(
       input,
       attempt: 1,
       scheduledFor: new Date(0),
-      deadlineAt: new Date(0),
       env: {},
       limits: { ...limits, wallMs },
       reuse: true,

@@ -1,0 +1,65 @@
+/**
+ * The time of one attempt. It runs from the beginning; `hold` stops it while the run waits for room in its worker, and
+ * `begin` has it run anew, from nothing: what an attempt may take is its author's, how long a worker is busy is not. The
+ * run's own deadline goes on all the time.
+ */
+import type { Clock } from "../core/clock.ts";
+
+export interface AttemptClock {
+  /** When the attempt is over; while it is held, when it would be if it began now. */
+  readonly deadlineAt: Date;
+  /** Once; what is held is over as `no_room` after `ROOM_WAIT_MS`. */
+  hold(): void;
+  begin(): void;
+  end(): void;
+}
+
+/** How long a run waits in its worker, for a place in the sandbox say, until its attempt is given up. */
+export const ROOM_WAIT_MS = 30_000;
+
+export interface AttemptTimes {
+  /** What the attempt may take. */
+  timeoutMs: number;
+  /** Until the run's deadline; null: it has none. */
+  leftMs: number | null;
+}
+
+export function startAttemptClock(
+  clock: Clock,
+  { timeoutMs, leftMs }: AttemptTimes,
+  onOver: (what: "timeout" | "no_room") => void,
+): AttemptClock {
+  const endsMs = leftMs === null ? Infinity : clock.steadyMs() + leftMs;
+  const timeLeftMs = () => Math.min(timeoutMs, endsMs - clock.steadyMs());
+  let forget = () => {};
+  let isOver = false;
+  let deadlineAt: Date | undefined;
+  const begin = () => {
+    // A run that was left behind may still get its place.
+    if (isOver) return;
+    forget();
+    const ms = timeLeftMs();
+    deadlineAt = new Date(clock.now().getTime() + ms);
+    forget = clock.after(ms, () => onOver("timeout"));
+  };
+  begin();
+  return {
+    get deadlineAt() {
+      return deadlineAt ?? new Date(clock.now().getTime() + timeLeftMs());
+    },
+    hold() {
+      forget();
+      deadlineAt = undefined;
+      const endMs = endsMs - clock.steadyMs();
+      forget =
+        endMs < ROOM_WAIT_MS
+          ? clock.after(endMs, () => onOver("timeout"))
+          : clock.after(ROOM_WAIT_MS, () => onOver("no_room"));
+    },
+    begin,
+    end() {
+      isOver = true;
+      forget();
+    },
+  };
+}
