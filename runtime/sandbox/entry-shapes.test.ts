@@ -189,6 +189,15 @@ describe("a plain function that returns a Response", () => {
     assert.equal(errorOf(await call(read)).code, "function_error");
     const large = `export default () => new Response("x".repeat(2_000));`;
     assert.equal(errorOf(await call(large, { limits: { resultBytes: 1_000 } })).code, "result_too_large");
+    const endless = `export default () => new Response(new ReadableStream({
+      pull(controller) { controller.enqueue(new Uint8Array(100_000)); }, cancel() { console.log("cancelled"); },
+    }));`;
+    const { outcome, lines } = await begin(endless);
+    assert.equal(errorOf(await outcome).code, "result_too_large");
+    assert.deepEqual(
+      lines.map(({ message }) => message),
+      ["cancelled"],
+    );
   });
 });
 

@@ -58,6 +58,44 @@ describe("a run's limits", () => {
     assert.equal(error.message, "The function used more than its 32 MB of memory.");
   });
 
+  test("buffers count as memory, wherever they are made", async (t) => {
+    const { call } = startSandboxFor(t);
+    const codeOf = async (source: string) => errorOf(await call(source, { memoryMb: 32 }));
+    const buffers = "const all = []; for (;;) all.push(new Uint8Array(1e6));";
+    for (const source of [
+      `export default () => { ${buffers} }`,
+      `export default async () => { await null; ${buffers} }`,
+      `export default () => new Promise(() => setTimeout(() => { ${buffers} }))`,
+      `${buffers} export default () => 1;`,
+      "export default () => { const all = []; for (;;) all.push(Buffer.alloc(1e6)); }",
+      `export default () => new Response("é".repeat(30e6)).arrayBuffer();`,
+    ]) {
+      const { code, message, retryable } = await codeOf(source);
+      assert.deepEqual(
+        [code, message, retryable],
+        ["function_memory_exceeded", "The function used more than its 32 MB of memory.", false],
+        source,
+      );
+    }
+    const caught = `export default () => { try { ${buffers} } catch (error) { return error.name; } }`;
+    assert.equal(resultOf(await call(caught, { memoryMb: 32 })), "RangeError");
+  });
+
+  test("an isolate that found no memory for a buffer serves no other run", async (t) => {
+    const { call } = startSandboxFor(t);
+    const source = `const all = []; let runs = 0;
+      export default (fill) => { runs++; while (fill) all.push(new Uint8Array(1e6)); return runs; };`;
+    const options = { revisionId: "filled", memoryMb: 32 };
+    assert.equal(resultOf(await call(source, { ...options, input: false })), 1);
+    const { code, retryable } = errorOf(await call(source, { ...options, input: true }));
+    assert.deepEqual(
+      [code, retryable],
+      ["function_memory_exceeded", true],
+      "what was there may be earlier runs'",
+    );
+    assert.equal(resultOf(await call(source, { ...options, input: false })), 1);
+  });
+
   test("log lines", async (t) => {
     const { begin } = startSandboxFor(t);
     const call = await begin("export default () => { for (let i = 0; i < 9; i++) console.log(i); }", {

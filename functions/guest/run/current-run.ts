@@ -76,10 +76,20 @@ export function endRun(run: GuestRun, code: string, text: string): void {
 }
 
 export function failRun(run: GuestRun, thrown: unknown): void {
+  failRunAs(run, "function_error", thrown);
+}
+
+/** What V8 says where a buffer does not fit into the isolate's memory. */
+const NO_MEMORY = "Array buffer allocation failed";
+
+/** @param code where it is not told by what was thrown */
+export function failRunAs(run: GuestRun, code: "function_error" | "load_failed", thrown: unknown): void {
   if (run.ended) return;
   const failure = describeFailure(thrown);
+  const { name, message } = failure;
   if (run.noRetry) failure.again = "fatal";
-  endRun(run, "function_error", stringify(failure));
+  if (name === "RangeError" && message === NO_MEMORY) endRun(run, "function_memory_exceeded", "");
+  else endRun(run, code, stringify(failure));
 }
 
 /** Ends the run with the function's value as JSON. */
@@ -115,8 +125,12 @@ export function toResultJson(run: GuestRun, value: unknown): string | undefined 
   }
   const { maxResultBytes } = run;
   if (json.length * 3 > maxResultBytes && fittingChars(json, maxResultBytes) < json.length) {
-    endRun(run, "result_too_large", `The result takes more than ${maxResultBytes} bytes as JSON.`);
+    refuseLargeResult(run);
     return undefined;
   }
   return json;
+}
+
+export function refuseLargeResult(run: GuestRun): void {
+  endRun(run, "result_too_large", `The result takes more than ${run.maxResultBytes} bytes as JSON.`);
 }

@@ -6,14 +6,22 @@ import { serveRequest } from "../http/serve-request.ts";
 import { require } from "../node/require.ts";
 import { beginNodeRun, offerKv } from "../node/services.ts";
 import { isResponse } from "../web/response.ts";
-import { describeFailure } from "./attempt-words.ts";
-import { beginRun, currentRun, endRun, failRun, finishRun, type GuestRun } from "./current-run.ts";
+import {
+  beginRun,
+  currentRun,
+  endRun,
+  failRun,
+  failRunAs,
+  finishRun,
+  type GuestRun,
+  refuseLargeResult,
+} from "./current-run.ts";
 import { readEntry } from "./entry.ts";
 import { inspect } from "./inspect.ts";
 import { makeKv } from "./kv.ts";
 import { withKvNamespace } from "./kv-namespace.ts";
 import { log } from "./log.ts";
-import { dateNow, freeze, NativeDate, NativePromise, parse, promiseThen, stringify } from "./primordials.ts";
+import { dateNow, freeze, NativeDate, NativePromise, parse, promiseThen } from "./primordials.ts";
 import { toReturnedResponse } from "./returned-response.ts";
 import { signalOf } from "./signal.ts";
 
@@ -96,7 +104,7 @@ async function isLoaded(run: GuestRun, ready: Promise<unknown>): Promise<boolean
 }
 
 function failLoading(run: GuestRun, thrown: unknown): false {
-  endRun(run, "load_failed", stringify(describeFailure(thrown)));
+  failRunAs(run, "load_failed", thrown);
   return false;
 }
 
@@ -111,7 +119,10 @@ async function executeRun(run: GuestRun, input: unknown, facts: GuestFacts): Pro
     }
     const value = await callTarget(run, input, context, facts);
     for (let i = 0; i < background.length; i++) await background[i];
-    finishRun(run, isResponse(value) ? await toReturnedResponse(value) : value);
+    if (!isResponse(value)) return finishRun(run, value);
+    const returned = await toReturnedResponse(value, run.maxResultBytes);
+    if (returned === undefined) refuseLargeResult(run);
+    else finishRun(run, returned);
   } catch (thrown) {
     failRun(run, thrown);
   }

@@ -1,6 +1,7 @@
 import type ivmTypes from "isolated-vm";
 import type { HostMessageKind } from "../../../functions/guest/host.ts";
 import { writeThrown } from "../../../functions/guest/thrown.ts";
+import { LIMIT_MESSAGES } from "../protocol/limit-messages.ts";
 import { authorFrames } from "./author-frames.ts";
 import { GuestAlarm } from "./guest-alarm.ts";
 import { GuestBatch } from "./guest-batch.ts";
@@ -231,16 +232,22 @@ export class GuestIsolate {
 
   readonly #onSettle = (no: unknown, code: unknown, text: unknown, droppedLines: unknown): void => {
     if (this.current?.id !== no || this.#batch.settled) return;
-    // A module that threw while it was loaded is half there: the next run loads it anew.
-    this.#isUnfit ||= code === "load_failed";
-    const known = (code === "load_failed" ? "function_error" : code) as GuestOutcome["code"];
-    const result = outcome(known, String(text), Number(droppedLines));
+    // A module that threw while it was loaded is half there: the next run loads it anew. One that found no memory is full.
+    this.#isUnfit ||= code === "load_failed" || code === "function_memory_exceeded";
+    const result = this.#toOutcome(String(code), String(text), Number(droppedLines));
     this.#alarm.clear();
     // Stopped while this was on its way: the next one has no part in that.
     if (!this.#isUnfit && this.#stopReason === undefined && this.#batch.goOn(result)) return;
     this.#batch.settled = result;
     if (this.#isAtRest) this.#complete();
   };
+
+  #toOutcome(code: string, text: string, droppedLines: number): GuestOutcome {
+    if (code === "load_failed") return outcome("function_error", text, droppedLines);
+    // Its buffers passed the limit: what it holds goes with its isolate, and V8 itself is well.
+    if (code === "function_memory_exceeded") return outcome(code, LIMIT_MESSAGES.memory(this), droppedLines);
+    return outcome(code as GuestOutcome["code"], text, droppedLines);
+  }
 
   /** Stops the run under way once its time is over. */
   checkDeadline(now: number): void {
