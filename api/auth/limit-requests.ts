@@ -18,18 +18,25 @@ export function limitRequests(rates: RequestRates): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
     const owner = context.get("owner");
     const rate = rateOf(owner);
-    if (rate) demandRequest(context, rates.take(owner.keyId, rate), rate);
+    if (rate)
+      demandRequest(context, { name: "requests", by: "the key makes" }, rates.take(owner.keyId, rate), rate);
     await next();
   };
 }
 
-function demandRequest(context: Context, taken: TakenRequest, { limit, perMs }: RequestRate): void {
+/** Says how much is left, and refuses what is too much by a 429. `by`: who makes them, in words. */
+export function demandRequest(
+  context: Context,
+  { name, by }: { name: string; by: string },
+  taken: TakenRequest,
+  { limit, perMs }: RequestRate,
+): void {
   const resetSeconds = Math.ceil(taken.nextInMs / 1_000);
   const { remaining } = taken;
   showRateLimits(context, [
-    { name: "requests", quota: limit, windowSeconds: Math.ceil(perMs / 1_000), remaining, resetSeconds },
+    { name, quota: limit, windowSeconds: Math.ceil(perMs / 1_000), remaining, resetSeconds },
   ]);
   if (taken.isTaken) return;
-  const message = `requests: the key makes more than ${limit} in ${formatDuration(perMs)}; try again in ${resetSeconds} s.`;
+  const message = `${name}: ${by} more than ${limit} in ${formatDuration(perMs)}; try again in ${resetSeconds} s.`;
   throw new BellhopError("rate_limited", 429, message, [], resetSeconds);
 }

@@ -13,6 +13,7 @@ import type { AuditSpec } from "../http/route.ts";
 import { defineRoute, type Route } from "../http/route.ts";
 import { lookForQueues } from "../queues/known-queues.ts";
 import { requireQueue } from "../queues/require-queue.ts";
+import { requireHookSecrets } from "./verify-delivery.ts";
 
 const ofFunction = { name: functionNameParam };
 
@@ -36,14 +37,15 @@ export const functionHookRoutes: Route[] = [
     params: ofFunction,
     body: { schema: hookInput, isOptional: true },
     answers: { 201: { is: "The hook with its token.", schema: createdHookOutput } },
-    errors: { 404: ["not_found"], 409: ["too_many_hooks"], 422: ["unknown_queue"] },
+    errors: { 404: ["not_found"], 409: ["too_many_hooks"], 422: ["unknown_queue", "unknown_secret"] },
     async handle({ parts, context, owner, params: { name }, body: input }) {
       const { db } = parts.store;
       const fn = await requireFunction(db, owner.namespaceId, name);
       await resolveTarget(db, fn.id, { tag: input.tag ?? undefined });
       await requireQueue(lookForQueues(parts.store), owner.namespaceId, input.queue);
-      const { name: hookName, tag, maxAttempts, ...place } = input;
-      const made = await createHook(db, fn.id, { name: hookName, tag, maxAttempts, place });
+      const { name: hookName, tag, maxAttempts, verify, rate, ...place } = input;
+      await requireHookSecrets(parts.store, owner.namespaceId, verify);
+      const made = await createHook(db, fn.id, { name: hookName, tag, maxAttempts, place, verify, rate });
       if (!made) throw notFound("function", fn.name);
       const { hook, token } = made;
       context.header("cache-control", "no-store");

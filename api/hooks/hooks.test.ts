@@ -33,7 +33,19 @@ test("a hook shows its token once", async () => {
   assert.match(token, /^bhk_[\w-]{43}$/);
   assert.equal(url, `/hooks/${token}`);
   assert.deepEqual(Object.keys(hook).sort(), [
-    ...["concurrencyKey", "createdAt", "id", "maxAttempts", "name", "priority", "queue", "rateKey", "tag"],
+    ...[
+      "concurrencyKey",
+      "createdAt",
+      "id",
+      "maxAttempts",
+      "name",
+      "priority",
+      "queue",
+      "rate",
+      "rateKey",
+      "tag",
+    ],
+    "verify",
   ]);
   assert.deepEqual((await tenant.call("GET", HOOKS)).body, { items: [hook], nextCursor: null });
   const { rows } = await api.store.pool.query("SELECT * FROM function_hooks");

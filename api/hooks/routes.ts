@@ -10,14 +10,16 @@ import { findHook, type HookTarget } from "../../core/store/functions/hooks.ts";
 import { type IdempotentRequest, makeOnce } from "../../core/store/idempotency.ts";
 import { newId } from "../../core/store/ids.ts";
 import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
+import { demandRequest } from "../auth/limit-requests.ts";
 import { type HeldBytes, holdBytes, receiveBody } from "../bodies/receive-body.ts";
 import { toStoredRequest } from "../calls/stored-request.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { clientAddressOf } from "../http/client-address.ts";
-import { hashRequest, markReplay, readIdempotencyKey } from "../http/idempotency.ts";
+import { markReplay, readIdempotencyKey } from "../http/idempotency.ts";
 import { ANY_TYPE, defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
 import { functionHookRoutes } from "./function-hook-routes.ts";
+import { openVerification, toIdempotent } from "./verify-delivery.ts";
 
 export const MAX_HOOK_BODY_BYTES = 1_000_000;
 
@@ -53,11 +55,13 @@ const triggerHook = defineRoute({
   },
   errors: {
     400: ["bad_request"],
+    401: ["invalid_signature"],
     404: ["hook_not_found"],
     408: ["request_body_too_slow"],
     413: ["body_too_large"],
+    429: ["rate_limited"],
     431: ["headers_too_large"],
-    503: ["too_many_bodies"],
+    503: ["too_many_bodies", "secrets_unavailable"],
   },
   async handle({ parts, context, params: { token } }) {
     const hook = await findHook(parts.store, token);
@@ -81,19 +85,36 @@ async function receiveAndEnqueue(
   hook: HookTarget,
   held: HeldBytes,
 ): Promise<Enqueued> {
-  const request = await receive(parts, context, held);
-  const { search } = new URL(request.url);
-  const key = readIdempotencyKey(context, KEY_HEADERS);
-  const once = key === undefined ? undefined : toIdempotent(hook, key, [search, request.body]);
+  const verifyBody = await openVerification(parts, context, hook);
+  const { request, body } = await receive(parts, context, held);
+  const delivery = verifyBody?.(body);
+  const once = delivery ? delivery.once : readOnce(context, hook, request);
+  demandRate(parts, context, hook);
   return await enqueue(parts, hook, { request }, once, traceparentOf(context));
 }
 
 /** The count holds until its run is recorded: a database that stands still would gather bodies. */
-async function receive(parts: ApiParts, context: Context<ApiEnv>, held: HeldBytes): Promise<StoredRequest> {
+async function receive(
+  parts: ApiParts,
+  context: Context<ApiEnv>,
+  held: HeldBytes,
+): Promise<{ request: StoredRequest; body: Buffer }> {
   const received = { request: context.req.raw, incoming: incomingOf(context) };
   const body = await receiveBody(parts.edge, received, held, MAX_HOOK_BODY_BYTES, bodyTooLarge);
   held.reach(body.byteLength);
-  return toStoredRequest(urlOf(context.req.url), context.req.raw, clientAddressOf(context, parts), body);
+  const url = urlOf(context.req.url);
+  return { request: toStoredRequest(url, context.req.raw, clientAddressOf(context, parts), body), body };
+}
+
+/** Counted once it is known who calls: who cannot sign uses up nobody's calls. */
+function demandRate({ requestRates }: ApiParts, context: Context, { hookId, rate }: HookTarget): void {
+  if (rate)
+    demandRequest(
+      context,
+      { name: "calls", by: "the hook gets" },
+      requestRates.take(`hooks/${hookId}`, rate),
+      rate,
+    );
 }
 
 interface Enqueued {
@@ -124,9 +145,11 @@ async function enqueue(
   return { runId: id, isReplay: made === undefined };
 }
 
-/** A sender that tries again signs anew: only what it sends is the same. */
-function toIdempotent({ namespaceId, hookId }: HookTarget, key: string, sent: string[]): IdempotentRequest {
-  return { namespaceId, operation: `hooks/${hookId}`, key, requestHash: hashRequest(sent) };
+/** By a header that nobody has signed: with the same key comes the same. */
+function readOnce(context: Context, hook: HookTarget, request: StoredRequest): IdempotentRequest | undefined {
+  const key = readIdempotencyKey(context, KEY_HEADERS);
+  const { search } = new URL(request.url);
+  return key === undefined ? undefined : toIdempotent(hook, key, [search, request.body]);
 }
 
 /** Where it was called, without the token. */

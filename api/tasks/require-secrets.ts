@@ -34,7 +34,8 @@ export async function requireBodySecrets(
   return fields !== undefined;
 }
 
-async function requireKnown(
+/** Refuses mentions of secrets that the namespace does not have. */
+export async function requireKnown(
   scope: QueryScope,
   namespaceId: string,
   mentions: FoundSecrets["mentions"],

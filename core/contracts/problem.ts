@@ -82,6 +82,7 @@ export const PROBLEM_CODES = {
   invalid_input: "The input was read and refused; `errors` name the fields.",
   invalid_json: "The body is not JSON, or is nested too deeply.",
   invalid_multipart: "The multipart body cannot be read.",
+  invalid_signature: "The signature that the hook asks for is missing, wrong, or not of now.",
   key_not_valid: "The key is revoked or expired.",
   key_rotating: "The secret before the key's last rotation is still valid.",
   limit_exceeded: "The namespace has as much of something as an operator lets it; `errors` name the limit.",
@@ -97,7 +98,8 @@ export const PROBLEM_CODES = {
   precondition_failed:
     "It is another than `If-Match` says, or is there although `If-None-Match` says otherwise; nothing was changed.",
   queue_in_use: "Tasks or runs are in the queue, or it is `default`.",
-  rate_limited: "The key makes more requests than its namespace lets it; try again.",
+  rate_limited:
+    "The key makes more requests than its namespace lets it, or the hook is called too often; try again.",
   registry_unavailable: "The registry of packages does not answer; try again.",
   request_body_too_slow: RUN_ERRORS.request_body_too_slow,
   response_lost: RUN_ERRORS.response_lost,

@@ -89,6 +89,7 @@ const LATER = [
   "0073-audit-log",
   "0074-ended-keys",
   "0075-namespace-limits",
+  "0076-guarded-hooks",
   "0079-waiting-callers",
   "0080-sign-in-codes",
 ];

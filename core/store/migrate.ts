@@ -62,6 +62,7 @@ import * as namespaces from "./migrations/0070-namespaces.ts";
 import * as auditLog from "./migrations/0073-audit-log.ts";
 import * as endedKeys from "./migrations/0074-ended-keys.ts";
 import * as namespaceLimits from "./migrations/0075-namespace-limits.ts";
+import * as guardedHooks from "./migrations/0076-guarded-hooks.ts";
 import * as waitingCallers from "./migrations/0079-waiting-callers.ts";
 import * as signInCodes from "./migrations/0080-sign-in-codes.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
@@ -126,6 +127,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0073-audit-log": auditLog,
   "0074-ended-keys": endedKeys,
   "0075-namespace-limits": namespaceLimits,
+  "0076-guarded-hooks": guardedHooks,
   "0079-waiting-callers": waitingCallers,
   "0080-sign-in-codes": signInCodes,
 };

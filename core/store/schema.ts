@@ -9,10 +9,12 @@ import type { Callbacks, CalledState, RunCallbacks } from "../domain/callbacks.t
 import type { ErrorState } from "../domain/error-groups.ts";
 import type { KeptEventType } from "../domain/events.ts";
 import type { AskedLimits } from "../domain/function-limits.ts";
+import type { HookVerification } from "../domain/hook.ts";
 import type { KeyLimits } from "../domain/limit.ts";
 import type { QueuePlace } from "../domain/limit-keys.ts";
 import type { NamespaceLimits } from "../domain/namespace-limits.ts";
 import type { QueueLimits } from "../domain/queue.ts";
+import type { RequestRate } from "../domain/request-rate.ts";
 import type { RunError } from "../domain/run-errors.ts";
 import type { StoredRunState } from "../domain/run-state.ts";
 import type { RunTarget } from "../domain/run-target.ts";
@@ -118,6 +120,8 @@ export interface Database {
     max_attempts: Generated<number>;
     /** Null: the queue `default`, no key in it, and the default priority. */
     place: ColumnType<QueuePlace | null, string | null, string | null>;
+    verify: ColumnType<HookVerification | null, string | null, string | null>;
+    rate: ColumnType<RequestRate | null, string | null, string | null>;
     token_hash: Buffer;
     created_at: Stamp;
   };

@@ -73,6 +73,21 @@ export async function findSecretNames(
   return new Set(rows.map(({ name }) => name));
 }
 
+/** Those of the names that the namespace itself has, sealed. */
+export async function loadNamedSecrets(
+  { pool }: QueryScope,
+  namespaceId: string,
+  names: string[],
+): Promise<SealedSecret[]> {
+  const { rows } = await pool.query<SealedSecret>({
+    name: "load-named-secrets",
+    text: `SELECT namespace_id AS "namespaceId", function_id AS "functionId", name, sealed
+      FROM secrets WHERE namespace_id = $1 AND function_id IS NULL AND name = ANY($2)`,
+    values: [namespaceId, names],
+  });
+  return rows;
+}
+
 /** All of the namespace itself, sealed. */
 export async function loadNamespaceSecrets(
   { pool }: QueryScope,

@@ -112,14 +112,16 @@ const BESIDES: Record<string, Record<string, unknown>> = {
   bulk_actions: { state: "succeeded", finished_at: now },
   task_changes: { change: "changed" },
   expectations: { look_at: now },
+  // A function's.
+  function_hooks: { task_id: null },
 };
 
 /** A row of the least that the table takes, which names what it can of the namespace. */
 async function insertSample(table: string, known: Record<string, string>): Promise<void> {
   const besides = BESIDES[table] ?? {};
   const given: [string, unknown][] = (await columnsOf(table)).flatMap(({ name, type, needed }) => {
-    const value =
-      known[`${table}.${name}`] ?? besides[name] ?? known[name] ?? (needed ? SAMPLES[type]?.() : undefined);
+    const ofNamespace = known[`${table}.${name}`] ?? known[name];
+    const value = name in besides ? besides[name] : (ofNamespace ?? (needed ? SAMPLES[type]?.() : undefined));
     return value === undefined ? [] : [[name, value]];
   });
   const names = given.map(([name]) => `"${name}"`).join(", ");

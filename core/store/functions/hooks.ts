@@ -1,6 +1,7 @@
 /** Webhooks: tokens that trigger a function from outside. A token is stored as its SHA-256 only. */
 import { randomBytes } from "node:crypto";
 import type { AskedLimits } from "../../domain/function-limits.ts";
+import type { HookGuards } from "../../domain/hook.ts";
 import { DEFAULT_PLACE, isDefaultPlace, type QueuePlace } from "../../domain/limit-keys.ts";
 import { conflict } from "../../errors.ts";
 import type { Db, Store } from "../database.ts";
@@ -11,7 +12,7 @@ import { hashKey } from "../keys.ts";
 export const MAX_HOOKS = 20;
 const TOKEN = /^bhk_[A-Za-z0-9_-]{43}$/;
 
-interface Hook {
+interface Hook extends HookGuards {
   id: string;
   name: string | null;
   /** The revision it triggers; null: as the function's traffic goes. */
@@ -29,6 +30,8 @@ const COLUMNS = [
   "tag",
   "max_attempts as maxAttempts",
   "place",
+  "verify",
+  "rate",
   "created_at as createdAt",
 ] as const;
 
@@ -42,7 +45,7 @@ const withPlace = <Row extends { place: QueuePlace | null }>(row: Row) => ({
 export async function createHook(
   db: Db,
   functionId: string,
-  { name, tag, maxAttempts, place }: Omit<Hook, "id" | "createdAt">,
+  { name, tag, maxAttempts, place, verify, rate }: Omit<Hook, "id" | "createdAt">,
 ): Promise<{ hook: Hook; token: string } | undefined> {
   const token = `bhk_${randomBytes(32).toString("base64url")}`;
   return await db.transaction().execute(async (tx) => {
@@ -62,6 +65,7 @@ export async function createHook(
       .values({
         ...{ id: newId(), function_id: functionId, name, tag },
         ...{ max_attempts: maxAttempts, place: isDefaultPlace(place) ? null : toJsonText(place) },
+        ...{ verify: verify && toJsonText(verify), rate: rate && toJsonText(rate) },
         token_hash: hashKey(token),
       })
       .returning(COLUMNS)
@@ -91,7 +95,7 @@ export async function removeHook(db: Db, functionId: string, hookId: string): Pr
 }
 
 /** What a token triggers. */
-export interface HookTarget {
+export interface HookTarget extends HookGuards {
   hookId: string;
   namespaceId: string;
   functionName: string;
@@ -107,7 +111,7 @@ export async function findHook(store: Store, token: string): Promise<HookTarget 
   const { rows } = await store.pool.query<HookTarget & { place: QueuePlace | null }>({
     name: "find-hook",
     text: `SELECT h.id AS "hookId", f.namespace_id AS "namespaceId", f.name AS "functionName", h.tag,
-        h.max_attempts AS "maxAttempts", h.place, coalesce(v.limits, '{}') AS limits
+        h.max_attempts AS "maxAttempts", h.place, h.verify, h.rate, coalesce(v.limits, '{}') AS limits
       FROM function_hooks h JOIN functions f ON f.id = h.function_id AND f.removed_at IS NULL
         LEFT JOIN function_revisions v ON v.id = f.active_revision_id
       WHERE h.token_hash = $1`,

@@ -9,8 +9,15 @@ import { KEEP_ALIVE_MS } from "../../../api/logs/follow.ts";
 import { MAX_FOLLOWERS, MAX_FOLLOWERS_OF_KEY } from "../../../api/logs/follower-places.ts";
 import type { CallOptions } from "../../../api/testing/open-api.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
+import {
+  MAX_HOOK_RATE,
+  MAX_HOOK_RATE_MS,
+  MAX_HOOK_SECRETS,
+  MAX_TOLERANCE_MS,
+} from "../../../core/contracts/hook.ts";
 import { MAX_QUERY_TEXT_CHARS } from "../../../core/contracts/log-query.ts";
 import { MAX_ATTEMPTS } from "../../../core/contracts/retry-field.ts";
+import { formatDuration } from "../../../core/duration.ts";
 import { MAX_HOOKS } from "../../../core/store/functions/hooks.ts";
 import { NAMESPACE_SHARE, PUBLIC_FUNCTION_SHARE } from "../../../runtime/direct/slot-shares.ts";
 import { held, makeFunction, n, type Statement, statement, type World } from "./statement.ts";
@@ -20,6 +27,7 @@ const INVOKE = "api/calls/invoke.test.ts";
 const STRANGERS = "api/fn/strangers.test.ts";
 const BODY = "api/fn/call-body.test.ts";
 const HOOKS = "api/hooks/hooks.test.ts";
+const VERIFICATION = "api/hooks/verification.test.ts";
 const ATTEMPTS = "api/calls/attempts.test.ts";
 const attempts = `(1 to ${MAX_ATTEMPTS}, default 1)`;
 
@@ -116,7 +124,7 @@ const hooks: Statement[] = [
     [ATTEMPTS, "another number is refused by its name"],
   ),
   held(
-    "The first answers 201 with {id, name, tag, maxAttempts, queue, concurrencyKey, rateKey, priority, createdAt, token, url}",
+    "The first answers 201 with {id, name, tag, maxAttempts, queue, concurrencyKey, rateKey, priority, verify, rate, createdAt, token, url}",
     [HOOKS, "a hook shows its token once"],
   ),
   held("a queue that a hook names is not deleted (409 queue_in_use)", [
@@ -161,6 +169,33 @@ const hooks: Statement[] = [
     [HOOKS, "a token that is unknown, gone, or of a removed function is a 404 that says no more"],
     [HOOKS, "other methods are a 405, too large a request a 413 or 431; nothing is queued"],
   ),
+  held(
+    `a hook takes so many calls (1 to ${n(MAX_HOOK_RATE)}) in so long (1s to ${formatDuration(MAX_HOOK_RATE_MS)}), at each API; one more is a 429 rate_limited with Retry-After`,
+    [VERIFICATION, "a hook that is called more often than its rate answers 429"],
+    [VERIFICATION, "a hook names secrets of its namespace"],
+  ),
+  held(`secrets are 1 to ${MAX_HOOK_SECRETS} names, and a signature by any of them is taken`, [
+    VERIFICATION,
+    "what is signed by any of the secrets is taken",
+  ]),
+  held("They have to be there when the hook is made (422 unknown_secret)", [
+    VERIFICATION,
+    "a hook names secrets of its namespace",
+  ]),
+  held(
+    `whose timestamp lies more than tolerance (1s to ${formatDuration(MAX_TOLERANCE_MS)}, 5m by default) from now, is a 401 invalid_signature`,
+    [VERIFICATION, "a signature is of now, within five minutes or what the hook says"],
+    [VERIFICATION, "whatever is wrong is the same 401, and writes nothing"],
+    [VERIFICATION, "a hook names secrets of its namespace"],
+  ),
+  held("It writes nothing, and counts for no rate", [
+    VERIFICATION,
+    "who cannot sign uses up nothing of a hook's rate",
+  ]),
+  held("A delivery that comes again within 24 hours, replayed or sent again, is answered as the first", [
+    VERIFICATION,
+    "a delivery that comes again is answered as the first, and runs once",
+  ]),
 ];
 
 const logs: Statement[] = [
