@@ -1,5 +1,7 @@
 /** What a deploy changes, by what the function has now; and the upload itself. */
 import { type Schemas, unwrap } from "../client/client.ts";
+import { DEFAULT_FUNCTION_LIMITS } from "../core/domain/function-limits.ts";
+import { hashRevision, hashSources } from "../core/domain/revision-hash.ts";
 import { hashFiles, type Source } from "./bundle/source.ts";
 import { Failure } from "./failure.ts";
 import type { Session } from "./session.ts";
@@ -25,12 +27,20 @@ export interface DeployPlan {
   files: FileChange[];
   /** Names whose value differs from the leading revision's. */
   env: string[];
-  /** Names of limits that would differ. */
+  /** Names of limits that would differ, those that are asked for no more among them. */
   limits: string[];
+  /** Of the rest: `entry`, `reuse`, `public`. */
+  diff: FieldChange[];
 }
 
-export const isUnchanged = ({ revision, files, env, limits }: DeployPlan): boolean =>
-  revision !== null && files.length + env.length + limits.length === 0;
+export interface FieldChange {
+  field: string;
+  from: unknown;
+  to: unknown;
+}
+
+export const isUnchanged = ({ revision, files, env, limits, diff }: DeployPlan): boolean =>
+  revision !== null && files.length + env.length + limits.length + diff.length === 0;
 
 /** Against the revision that leads. */
 export async function planDeploy(
@@ -47,20 +57,61 @@ export async function planDeploy(
       files: changes(source.files, {}),
       env: Object.keys(options.env ?? {}),
       limits: Object.keys(options.limits ?? {}),
+      diff: [],
     };
-  const { revision: leading } = await unwrap(Promise.resolve(found));
+  const { revision: leading, public: isPublic } = await unwrap(Promise.resolve(found));
   const path = { name, revision: String(leading.number) };
   const revision = await unwrap(
     client.GET("/v1/functions/{name}/revisions/{revision}", { params: { path } }),
   );
-  return {
-    ...{ function: name, revision: leading.number },
-    files: changes(source.files, revision.files),
-    env: options.env === undefined ? [] : differing(options.env, revision.env),
-    limits: Object.entries(options.limits ?? {})
-      .filter(([limit, value]) => revision.limits[limit as keyof typeof revision.limits] !== value)
-      .map(([limit]) => limit),
+  return { function: name, ...compareDeploy({ ...revision, public: isPublic }, source, options) };
+}
+
+/** What stands, as a deploy compares it. */
+export type Standing = Pick<
+  Schemas["RevisionWithFiles"],
+  "number" | "contentHash" | "entry" | "reuse" | "limits" | "env" | "files"
+> & { public: boolean };
+
+export function compareDeploy(
+  standing: Standing,
+  source: Pick<Source, "files" | "entry">,
+  options: DeployOptions,
+): Omit<DeployPlan, "function"> {
+  const files = changes(source.files, standing.files);
+  const wanted = {
+    entry: source.entry,
+    // Said anew with each upload, but for `public`, which stays where nothing is said.
+    reuse: options.reuse ?? true,
+    public: options.public ?? standing.public,
   };
+  const diff = (["entry", "reuse", "public"] as const).flatMap((field): FieldChange[] =>
+    wanted[field] === standing[field] ? [] : [{ field, from: standing[field], to: wanted[field] }],
+  );
+  const asked = options.limits ?? {};
+  const sourceHash = hashSources(new Map(Object.entries(source.files)), source.entry);
+  const isSame = standing.contentHash === hashRevision(sourceHash, asked, wanted.reuse);
+  const env = options.env === undefined ? [] : differing(options.env, standing.env);
+  const limits = isSame ? [] : changedLimits(asked, standing.limits, files.length + diff.length === 0);
+  return { revision: standing.number, files, env, limits, diff };
+}
+
+/**
+ * The API shows the limits that hold, and not whether they were asked for: a default that is lowered may be the operator's
+ * cap. It is taken for a limit that was removed only where nothing else can have made another revision.
+ */
+function changedLimits(
+  asked: Record<string, number>,
+  standing: Standing["limits"],
+  isAllElseSame: boolean,
+): string[] {
+  const names = Object.keys({ ...DEFAULT_FUNCTION_LIMITS, ...asked }) as (keyof Standing["limits"])[];
+  const differing = names.filter((name) => standing[name] !== (asked[name] ?? DEFAULT_FUNCTION_LIMITS[name]));
+  const certain = differing.filter((name) => {
+    const usual = DEFAULT_FUNCTION_LIMITS[name];
+    return name in asked || usual === null || (standing[name] ?? usual) > usual;
+  });
+  return certain.length === 0 && isAllElseSame ? differing : certain;
 }
 
 /** Pure, for planDeploy. */

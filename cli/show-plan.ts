@@ -25,6 +25,7 @@ export function showApplyPlan(out: Output, plan: Plan): void {
     for (const { path, change } of each.files) out.line(dim(`    ${path} ${change}`));
     for (const name of each.env) out.line(dim(`    env ${name} changed`));
     for (const name of each.limits) out.line(dim(`    limit ${name} changed`));
+    fields(each.diff);
   }
   for (const { key, change, diff } of plan.tasks) {
     head(change, `task ${key}`);
@@ -39,7 +40,7 @@ export function showApplyPlan(out: Output, plan: Plan): void {
   if (isEmpty(plan)) out.line("Nothing changes.");
 }
 
-function describeField({ field, from, to }: Field): string {
+export function describeField({ field, from, to }: Field): string {
   return `${field}: ${describeValue(from)} → ${describeValue(to)}`;
 }
 

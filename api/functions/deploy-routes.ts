@@ -10,6 +10,7 @@ import {
   toWireFunction,
 } from "../../core/contracts/function-output.ts";
 import type { NamespaceLimits } from "../../core/domain/namespace-limits.ts";
+import { hashRevision } from "../../core/domain/revision-hash.ts";
 import { invalidField, notFound } from "../../core/errors.ts";
 import {
   changeFunction,
@@ -31,7 +32,6 @@ import { functionAudit } from "./audit-function.ts";
 import { requireName } from "./function-of-path.ts";
 import { mergeEnv } from "./merge-env.ts";
 import { readFunction } from "./read-function.ts";
-import { hashRevision } from "./revision-hash.ts";
 import { readUpload } from "./upload.ts";
 
 const params = { name: functionNameParam };

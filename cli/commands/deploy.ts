@@ -9,6 +9,7 @@ import { usageFailure } from "../failure.ts";
 import { toWholeNumber } from "../pages.ts";
 import type { Cli, Session } from "../session.ts";
 import { giveShare } from "../shares.ts";
+import { describeField } from "../show-plan.ts";
 import { shown } from "../shown.ts";
 import { formatBytes } from "../terminal/time.ts";
 
@@ -156,6 +157,7 @@ function showPlan({ out }: Session, plan: DeployPlan, source: Source): void {
   for (const { path, change } of plan.files) out.line(paint[change](`  ${sign[change]} ${path}`));
   for (const name of plan.env) out.line(yellow(`  ~ env ${name}`));
   for (const name of plan.limits) out.line(yellow(`  ~ limit ${name}`));
+  for (const each of plan.diff) out.line(yellow(`  ~ ${describeField(each)}`));
   if (isUnchanged(plan)) out.line("  nothing changes");
   out.line(dim(`${describeSize(source)}. A dry run: nothing was deployed.`));
 }

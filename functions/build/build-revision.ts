@@ -1,3 +1,4 @@
+import { hashSources } from "../../core/domain/revision-hash.ts";
 import type { FieldError } from "../../core/errors.ts";
 import { compile } from "./compiler.ts";
 import type { CompiledScript, CompileJob, SourceFault } from "./compiler-messages.ts";
@@ -5,13 +6,7 @@ import { registersHandler } from "./entry-shapes.ts";
 import { readLockedPackages } from "./packages/locked-packages.ts";
 import { withoutMark } from "./packages/package-paths.ts";
 import { SOURCE_NAMESPACE } from "./resolve-imports.ts";
-import {
-  buildFailed,
-  checkSourceFiles,
-  type FieldOf,
-  fieldOfWhole,
-  hashSourceFiles,
-} from "./source-files.ts";
+import { buildFailed, checkSourceFiles, type FieldOf, fieldOfWhole } from "./source-files.ts";
 
 export interface RevisionSource {
   /** Path → source; paths are relative, with forward slashes. */
@@ -60,7 +55,7 @@ export async function buildRevision(input: RevisionSource): Promise<BuiltRevisio
     throw buildFailed(message, [{ field: fieldOf(entry), message, file: entry }]);
   }
   const sourceMap = plainSources(script.map || "{}");
-  return { contentHash: hashSourceFiles(files, entry), code, sourceMap, entry };
+  return { contentHash: hashSources(files, entry), code, sourceMap, entry };
 }
 
 /** Of a file, if it is one's fault. */

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { BellhopError, type FieldError } from "../../core/errors.ts";
 
 export const MAX_FILES = 100;
@@ -70,12 +69,4 @@ function faultOfPath(path: string): string | undefined {
   if (segments.includes("..")) return 'must not contain ".."';
   if (segments.includes("") || segments.includes(".")) return "must be a plain path such as lib/greet.ts";
   return undefined;
-}
-
-/** sha256, hex, over the entry and the files sorted by path: the same upload has the same address. */
-export function hashSourceFiles(files: ReadonlyMap<string, string>, entry: string): string {
-  const sorted = [...files].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return createHash("sha256")
-    .update(JSON.stringify([entry, sorted]))
-    .digest("hex");
 }
