@@ -26,7 +26,7 @@ export interface GuestRun {
 /** How the executor hears of a run. */
 export interface RunHost {
   log(no: number, level: string, message: string, fields: string, at: number): void;
-  settle(no: number, code: string, text: string, dropped: number): void;
+  settle(no: number, code: string, text: string, dropped: number, leavesUnanswered: boolean): void;
   /** Asks for a timer entry in so many milliseconds, in place of a later one. */
   wake(delayMs: number): void;
 }
@@ -37,6 +37,17 @@ currentRun.ended = true;
 
 /** Called when a run has ended, in this order. */
 const endHooks: (() => void)[] = [];
+
+/** Whether what a run of this isolate asked for outside will never be answered: the isolate is not used again. */
+let leavesUnanswered = false;
+
+/**
+ * To be called where a run ends, or is over, before an answer that its code waits for: a module variable may hold the
+ * promise, and later runs would wait for it in vain, or be given its rejection.
+ */
+export function noteUnanswered(): void {
+  leavesUnanswered = true;
+}
 
 export function connectRunHost(host: RunHost): void {
   runHost = host;
@@ -71,7 +82,7 @@ export function endRun(run: GuestRun, code: string, text: string): void {
       // Built-ins that the author replaced: what is left open then is his own runs' to see.
     }
   }
-  runHost.settle(run.no, code, text, run.dropped);
+  runHost.settle(run.no, code, text, run.dropped, leavesUnanswered);
   run.onOver?.();
 }
 

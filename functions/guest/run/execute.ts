@@ -24,6 +24,7 @@ import { log } from "./log.ts";
 import { dateNow, freeze, NativeDate, NativePromise, parse, promiseThen } from "./primordials.ts";
 import { toReturnedResponse } from "./returned-response.ts";
 import { signalOf } from "./signal.ts";
+import { beginLoading, endLoading, resumeTimers } from "./timers.ts";
 
 interface AuthorModule {
   exports: Record<string, unknown>;
@@ -60,6 +61,7 @@ export async function executeRuns(starts: string, factory: ModuleFactory | undef
     const deadlineAtMs = i === 0 ? facts.deadlineAt : dateNow() + facts.wallMs;
     const run = beginRun(start[0], facts.logLines, facts.resultBytes, deadlineAtMs);
     beginNodeRun(facts.env);
+    resumeTimers();
     if (i === 0 && factory !== undefined && !loadModule(run, factory)) return;
     if (loading !== undefined && !(await isLoaded(run, loading))) return;
     void executeRun(run, start[1], facts);
@@ -81,10 +83,12 @@ export function withdrawWaiting(): void {
 function loadModule(run: GuestRun, factory: ModuleFactory): boolean {
   try {
     const module: AuthorModule = { exports: {} };
+    beginLoading();
     factory(module, module.exports, require);
     const take = () => {
       target = readEntry(module.exports);
       loading = undefined;
+      endLoading();
     };
     if (module.ready === undefined) take();
     else loading = promiseThen(module.ready, take);

@@ -3,7 +3,7 @@
  * their turn. An ask: waiting → under way → answered; the run's end forgets them all.
  */
 import { host, onMessage } from "../host.ts";
-import { type GuestRun, onRunEnd } from "./current-run.ts";
+import { type GuestRun, noteUnanswered, onRunEnd } from "./current-run.ts";
 import {
   apply,
   freeze,
@@ -39,7 +39,10 @@ let lastWaiting: Asked | undefined;
 
 onRunEnd(() => {
   firstWaiting = lastWaiting = undefined;
-  if (underWayCount > 0) mapClear(underWay);
+  if (underWayCount > 0) {
+    mapClear(underWay);
+    noteUnanswered();
+  }
   underWayCount = 0;
 });
 

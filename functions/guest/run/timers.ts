@@ -1,13 +1,13 @@
 /**
- * Timers of the run under way. The executor keeps one alarm for the isolate, set to the earliest of them; an entry
- * runs one timer, so that its microtasks run before the next one.
+ * Timers of the run under way, which end with it, and of the module: what is set while that is loaded stands as long as
+ * the isolate, and rests between runs. The executor keeps one alarm for the isolate, set to the earliest of them; an
+ * entry runs one timer, so that its microtasks run before the next one.
  */
 import { GUEST_LIMITS } from "../limits.ts";
 import { currentRun, failRun, onRunEnd, runHost } from "./current-run.ts";
 import {
   ceil,
   dateNow,
-  mapClear,
   mapDelete,
   mapForEach,
   mapSet,
@@ -22,6 +22,7 @@ interface Timer {
   readonly callback: () => void;
   /** 0: once. */
   readonly everyMs: number;
+  readonly isOfModule: boolean;
 }
 
 const timers = new NativeMap<number, Timer>();
@@ -35,6 +36,16 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** Each alarm costs the executor a message; beyond these an entry gets the earliest one there is. */
 const MAX_WAKES = 16;
 let wakes = 0;
+let isLoading = false;
+
+/** What is set until `endLoading` is the module's. */
+export function beginLoading(): void {
+  isLoading = true;
+}
+
+export function endLoading(): void {
+  isLoading = false;
+}
 
 onRunEnd(clearTimers);
 
@@ -60,7 +71,8 @@ export function addTimer(callback: () => void, delayMs: number, repeats: boolean
   timerCount++;
   const id = nextTimerId++;
   const due = clock() + waitMs;
-  mapSet(timers, id, { __proto__: null, id, due, callback, everyMs: repeats ? waitMs : 0 } as Timer);
+  const everyMs = repeats ? waitMs : 0;
+  mapSet(timers, id, { __proto__: null, id, due, callback, everyMs, isOfModule: isLoading } as Timer);
   if (due < armedFor && wakes <= MAX_WAKES) {
     const isLast = wakes++ === MAX_WAKES;
     armedFor = isLast ? -NEVER : due;
@@ -104,10 +116,22 @@ function nextTimer(): Timer | undefined {
   return first;
 }
 
+/** To be called when a run begins: the module's timers go on. */
+export function resumeTimers(): void {
+  const next = timerCount === 0 ? undefined : nextTimer();
+  if (next === undefined) return;
+  armedFor = next.due;
+  runHost.wake(max(ceil(next.due - clock()), 0));
+}
+
 function clearTimers(): void {
+  isLoading = false;
   // Also where all were cleared: the executor drops its alarm with the run.
   armedFor = NEVER;
   if (timerCount === 0) return;
-  mapClear(timers);
   timerCount = 0;
+  mapForEach(timers, ({ id, isOfModule }) => {
+    if (isOfModule) timerCount++;
+    else mapDelete(timers, id);
+  });
 }

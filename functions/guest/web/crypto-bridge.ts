@@ -4,7 +4,7 @@
  * waiting → asked → answered, or dropped with its run. Keys stay with the executor; the guest holds their numbers.
  */
 import { host, onMessage } from "../host.ts";
-import { currentRun } from "../run/current-run.ts";
+import { currentRun, noteUnanswered } from "../run/current-run.ts";
 import {
   apply,
   isArray,
@@ -129,6 +129,7 @@ export function resetCrypto(): void {
   waiting = [];
   mapClear(asked);
   askedCount = 0;
+  if (dropped.length > 0) noteUnanswered();
   for (let i = 0; i < dropped.length; i++) dropped[i]!.resolve(OVER);
 }
 

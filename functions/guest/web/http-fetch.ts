@@ -1,4 +1,5 @@
 /** One http(s) fetch: a request's state becomes an exchange, and the exchange's answer a response. */
+import { noteUnanswered } from "../run/current-run.ts";
 import type { GuestAbortSignal } from "./abort.ts";
 import { signals } from "./abort.ts";
 import { Body, type ByteSource } from "./body.ts";
@@ -32,6 +33,11 @@ export class Incoming implements ByteSource {
   /** Calls `act` when the first chunk is asked for. */
   onFirstRead(act: () => void): void {
     this.#onFirstRead = act;
+  }
+
+  /** Somebody waits for the next chunk. */
+  get isAwaited(): boolean {
+    return this.#waiting !== undefined;
   }
 
   push(chunk: Bytes): void {
@@ -153,6 +159,7 @@ export function httpFetch(state: RequestState, signal: GuestAbortSignal): Promis
       incoming.fail(thrown);
       reject(thrown);
     };
+    let isAnswered = false;
     let exchange: Exchange;
     const early: (() => void)[] = [];
     const soon = (act: () => void) => {
@@ -169,6 +176,7 @@ export function httpFetch(state: RequestState, signal: GuestAbortSignal): Promis
       },
       {
         onHead(head) {
+          isAnswered = true;
           if (head.isDecoded) incoming.onFirstRead(() => exchange.beginReading());
           resolve(toResponse(head, state.method, hash, incoming));
         },
@@ -179,7 +187,10 @@ export function httpFetch(state: RequestState, signal: GuestAbortSignal): Promis
           incoming.end();
           reject(fetchFailed("no_response", "the answer ended before it began"));
         },
-        onFailed: (code, message) => soon(() => stop(fetchFailed(code, message), false)),
+        onFailed: (code, message) => {
+          if (code === "run_over" && (!isAnswered || incoming.isAwaited)) noteUnanswered();
+          soon(() => stop(fetchFailed(code, message), false));
+        },
         onCredit: () => soon(() => outgoing?.pump(exchange)),
       },
     );
