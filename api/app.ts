@@ -9,7 +9,7 @@ import { unknownToken } from "./completions/routes.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
 import { apiFeatures } from "./features.ts";
 import { uploadBound } from "./functions/upload.ts";
-import { unknownHook } from "./hooks/routes.ts";
+import { unknownHook } from "./hooks/unknown-hook.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { measureRequests } from "./http/measured-requests.ts";
 import { mountRoutes } from "./http/mount-routes.ts";

@@ -1,7 +1,9 @@
 /** Calls that join a run, or open one: what they share, whatever they call. */
+import { type IdempotentRequest, moveMade, type TakenKey, takeKey } from "../core/store/idempotency.ts";
 import type { Joined, JoinedCall } from "../core/store/joins/join.ts";
 import { joinTogether } from "../core/store/joins/join-together.ts";
 import type { JoinPlace } from "../core/store/joins/joinable-runs.ts";
+import { takeTurn } from "../core/store/joins/take-turns.ts";
 import { inTransaction, type Transaction } from "../core/store/transaction.ts";
 import type { ApiParts } from "./environment.ts";
 
@@ -22,8 +24,41 @@ export async function joinAtPlace<Call>(
   });
 }
 
+export interface JoinedOnce extends JoinedCall {
+  /** The run is that of an earlier request with the same idempotency key. */
+  isReplay: boolean;
+}
+
+/** The same for a request that may come again. `runId`: of the run that it would make without others. */
+export async function joinOnce<Call>(
+  parts: ApiParts,
+  { once, runId }: { once?: IdempotentRequest | undefined; runId: string },
+  place: JoinPlace,
+  call: Call,
+  joinIn: JoinIn<Call>,
+): Promise<JoinedOnce> {
+  if (!once) return { ...(await joinAtPlace(parts, place, call, joinIn)), isReplay: false };
+  // With its key it is a transaction of its own.
+  const { earlier, joined } = await takeTurn(parts.store, place, () =>
+    inTransaction(parts.store.pool, async (tx) => {
+      const earlier = await takeKey(tx, once, runId);
+      if (earlier) return { earlier };
+      const joined = await joinIn(tx, [call]);
+      const { runId: madeId, ...told } = joined.calls[0]!;
+      await moveMade(tx, once, madeId, Buffer.from(JSON.stringify(told)));
+      return { joined };
+    }),
+  );
+  if (earlier) return { runId: earlier.madeId, joined: wasJoined(earlier), isReplay: true };
+  announceJoined(parts, joined);
+  return { ...joined.calls[0]!, isReplay: false };
+}
+
+/** The release before kept no answer beside the run's id: then the run is what is told, as one that was there. */
+const wasJoined = ({ answer }: TakenKey): boolean => answer === null || JSON.parse(answer.toString()).joined;
+
 /** After the commit. */
-export function announceJoined(
+function announceJoined(
   { ringer, notifier }: Pick<ApiParts, "ringer" | "notifier">,
   { due, hasNewInstant }: Joined,
 ): void {

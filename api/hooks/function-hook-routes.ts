@@ -8,11 +8,11 @@ import { createHook, listHooks, removeHook } from "../../core/store/functions/ho
 import { isId } from "../../core/store/ids.ts";
 import { requireFunction } from "../functions/function-of-path.ts";
 import { resolveTarget } from "../functions/resolve-target.ts";
-import { toAddress } from "../http/public-address.ts";
 import type { AuditSpec } from "../http/route.ts";
 import { defineRoute, type Route } from "../http/route.ts";
 import { lookForQueues } from "../queues/known-queues.ts";
 import { requireQueue } from "../queues/require-queue.ts";
+import { showToken } from "./show-token.ts";
 import { requireHookSecrets } from "./verify-delivery.ts";
 
 const ofFunction = { name: functionNameParam };
@@ -21,7 +21,7 @@ const audit = (resource: string): AuditSpec => ({
   resource,
   async read({ parts: { store }, owner: { namespaceId }, params: { name, hook, id = hook } }) {
     const fn = await requireFunction(store.db, namespaceId, name!);
-    const found = (await listHooks(store.db, fn.id)).find((each) => each.id === id);
+    const found = (await listHooks(store.db, { functionId: fn.id })).find((each) => each.id === id);
     return found && toWireHook(found);
   },
 });
@@ -45,14 +45,11 @@ export const functionHookRoutes: Route[] = [
       await requireQueue(lookForQueues(parts.store), owner.namespaceId, input.queue);
       const { name: hookName, tag, maxAttempts, verify, rate, ...place } = input;
       await requireHookSecrets(parts.store, owner.namespaceId, verify);
-      const made = await createHook(db, fn.id, { name: hookName, tag, maxAttempts, place, verify, rate });
+      const asked = { name: hookName, tag, maxAttempts, place, verify, rate };
+      const made = await createHook(db, { functionId: fn.id }, asked);
       if (!made) throw notFound("function", fn.name);
-      const { hook, token } = made;
       context.header("cache-control", "no-store");
-      return {
-        status: 201,
-        body: { ...toWireHook(hook), token, url: toAddress(`/hooks/${token}`, parts.publicUrl) },
-      };
+      return { status: 201, body: { ...toWireHook(made.hook), ...showToken(parts, made.token) } };
     },
   }),
 
@@ -67,7 +64,7 @@ export const functionHookRoutes: Route[] = [
     errors: { 404: ["not_found"] },
     async handle({ parts: { store }, owner, params: { name } }) {
       const fn = await requireFunction(store.db, owner.namespaceId, name);
-      const hooks = await listHooks(store.db, fn.id);
+      const hooks = await listHooks(store.db, { functionId: fn.id });
       return { status: 200, body: { items: hooks.map(toWireHook), nextCursor: null } };
     },
   }),
@@ -85,7 +82,8 @@ export const functionHookRoutes: Route[] = [
     errors: { 404: ["not_found"] },
     async handle({ parts: { store }, owner, params: { name, hook } }) {
       const fn = await requireFunction(store.db, owner.namespaceId, name);
-      if (!isId(hook) || !(await removeHook(store.db, fn.id, hook))) throw notFound("hook", hook);
+      if (!isId(hook) || !(await removeHook(store.db, { functionId: fn.id }, hook)))
+        throw notFound("hook", hook);
       return { status: 204 };
     },
   }),

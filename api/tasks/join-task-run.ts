@@ -1,6 +1,7 @@
 /** A run on somebody's word of a task that says `debounce` or `collect`. */
 import { notFound } from "../../core/errors.ts";
-import { collectIn, debounceIn, type JoinedCall } from "../../core/store/joins/join.ts";
+import { newId } from "../../core/store/ids.ts";
+import { collectIn, debounceIn } from "../../core/store/joins/join.ts";
 import { toJsonText } from "../../core/store/json-text.ts";
 import {
   COLLECTED_TASK_RUNS,
@@ -10,15 +11,22 @@ import {
 import { findTask } from "../../core/store/tasks/read.ts";
 import type { GivenInput } from "../../core/store/tasks/spec-column.ts";
 import type { ApiParts } from "../environment.ts";
-import { joinAtPlace } from "../joins.ts";
+import { type JoinedOnce, joinOnce } from "../joins.ts";
 
 interface AskedRun extends JoiningTaskRun {
   /** What is given in place of the task's own, as a run's row has it. */
   input: string | undefined;
 }
 
+/** A request that may come again, and what it would make without others. */
+type Once = Parameters<typeof joinOnce>[1];
+
 /** It joins the run that waits for others, or opens one. 404 where the task is not there, 409 where it is cancelled. */
-export async function joinTaskRun(parts: ApiParts, { input, ...asked }: AskedRun): Promise<JoinedCall> {
+export async function joinTaskRun(
+  parts: ApiParts,
+  { input, ...asked }: AskedRun,
+  once: Once = { runId: newId() },
+): Promise<JoinedOnce> {
   const { namespaceId, taskId } = asked;
   const task = await findTask(parts.store, namespaceId, taskId);
   if (!task) throw notFound("task", taskId);
@@ -28,7 +36,8 @@ export async function joinTaskRun(parts: ApiParts, { input, ...asked }: AskedRun
     const place = placeOf("collect", JSON.stringify(collect));
     const own = task.spec.type === "function" ? task.spec.input : null;
     const given = input === undefined ? own : (JSON.parse(input) as GivenInput).input;
-    return await joinAtPlace(parts, place, { ...asked, input: toJsonText(given ?? null) }, (tx, calls) =>
+    const call = { ...asked, input: toJsonText(given ?? null) };
+    return await joinOnce(parts, once, place, call, (tx, calls) =>
       collectIn(tx, place, collect, calls, COLLECTED_TASK_RUNS),
     );
   }
@@ -36,7 +45,7 @@ export async function joinTaskRun(parts: ApiParts, { input, ...asked }: AskedRun
   const { key, ...waits } = debounce ?? { key: "", waitMs: 0, maxMs: 0 };
   const place = placeOf("debounce", key);
   const call = { ...asked, input: input ?? null, debounce: { key, ...waits } };
-  return await joinAtPlace(parts, place, call, (tx, calls) =>
+  return await joinOnce(parts, once, place, call, (tx, calls) =>
     debounceIn(tx, place, calls, DEBOUNCED_TASK_RUNS),
   );
 }

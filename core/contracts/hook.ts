@@ -45,13 +45,15 @@ const guardFields = {
 const guardCodec = fieldGroup(guardFields);
 const shownGuards = toShown(z.strictObject(guardFields));
 
+const hookName = lineField("a name").min(1).max(100).nullable().default(null);
+
 /**
  * The body of `POST /v1/functions/{name}/hooks`; `tag`: the revision that is triggered, in place of the traffic;
  * `maxAttempts`: how often a call is tried, the first attempt included; `queueFields`: where its calls stand.
  */
 export const hookInput = z
   .strictObject({
-    name: lineField("a name").min(1).max(100).nullable().default(null),
+    name: hookName,
     tag: nameField.nullable().default(null),
     maxAttempts: wholeNumberField(1, MAX_ATTEMPTS).prefault(1),
     ...queueFields,
@@ -79,6 +81,10 @@ const hookFields = {
   ...shownGuards.shape,
   createdAt: instantOutput,
 };
+const EXAMPLE_GUARDS = {
+  verify: { scheme: "github" as const, secrets: ["SHOP_SECRET"], tolerance: "5m" },
+  rate: { limit: 60, per: "1m" },
+};
 const EXAMPLE_HOOK = {
   id: "01a20a28-a81c-7294-862d-1a27e97c0d32",
   name: "the shop",
@@ -88,38 +94,72 @@ const EXAMPLE_HOOK = {
   concurrencyKey: null,
   rateKey: null,
   priority: 50,
-  verify: { scheme: "github" as const, secrets: ["SHOP_SECRET"], tolerance: "5m" },
-  rate: { limit: 60, per: "1m" },
+  ...EXAMPLE_GUARDS,
   createdAt: "2026-11-23T20:40:00.000Z",
 };
 
 export const hookOutput = z.object(hookFields).meta({ id: "Hook", examples: [EXAMPLE_HOOK] });
 export type WireHook = z.output<typeof hookOutput>;
 
+const tokenFields = {
+  token: z.string().meta({ description: "Shown this once." }),
+  url: z.string().meta({
+    description:
+      "Where the hook is called: a path, or where the operator has set BELLHOP_PUBLIC_URL, a whole address.",
+  }),
+};
+const EXAMPLE_TOKEN = { token: `bhk_${"x".repeat(43)}`, url: `/hooks/bhk_${"x".repeat(43)}` };
+
 export const createdHookOutput = z
   .object({
     ...hookFields,
-    token: z.string().meta({ description: "Shown this once." }),
-    url: z.string().meta({
-      description:
-        "Where the hook is called: a path, or where the operator has set BELLHOP_PUBLIC_URL, a whole address.",
-    }),
+    ...tokenFields,
   })
-  .meta({
-    id: "CreatedHook",
-    examples: [{ ...EXAMPLE_HOOK, token: `bhk_${"x".repeat(43)}`, url: `/hooks/bhk_${"x".repeat(43)}` }],
-  });
+  .meta({ id: "CreatedHook", examples: [{ ...EXAMPLE_HOOK, ...EXAMPLE_TOKEN }] });
 
-interface HookFacts extends HookGuards {
+/** The body of `POST /v1/tasks/{task}/hooks`: where its runs stand, and how often they are tried, is the task's to say. */
+export const taskHookInput = z
+  .strictObject({ name: hookName, ...guardFields })
+  .meta({ examples: [{ name: "the shop", verify: { scheme: "stripe", secrets: ["SHOP_SECRET"] } }] });
+
+const taskHookFields = {
+  id: idOutput,
+  name: z.string().nullable(),
+  ...shownGuards.shape,
+  createdAt: instantOutput,
+};
+const EXAMPLE_TASK_HOOK = {
+  id: EXAMPLE_HOOK.id,
+  name: "the shop",
+  ...EXAMPLE_GUARDS,
+  createdAt: EXAMPLE_HOOK.createdAt,
+};
+
+export const taskHookOutput = z
+  .object(taskHookFields)
+  .meta({ id: "TaskHook", examples: [EXAMPLE_TASK_HOOK] });
+
+export const createdTaskHookOutput = z
+  .object({ ...taskHookFields, ...tokenFields })
+  .meta({ id: "CreatedTaskHook", examples: [{ ...EXAMPLE_TASK_HOOK, ...EXAMPLE_TOKEN }] });
+
+interface TaskHookFacts extends HookGuards {
   id: string;
   name: string | null;
-  tag: string | null;
-  maxAttempts: number;
-  place: QueuePlace;
   createdAt: Date;
 }
 
-export function toWireHook({ id, name, tag, maxAttempts, place, createdAt, ...hook }: HookFacts): WireHook {
-  const guards = guardCodec.encode({ verify: hook.verify, rate: hook.rate }) as z.output<typeof shownGuards>;
-  return { id, name, tag, maxAttempts, ...place, ...guards, createdAt: createdAt.toISOString() };
+interface HookFacts extends TaskHookFacts {
+  tag: string | null;
+  maxAttempts: number;
+  place: QueuePlace;
+}
+
+export function toWireTaskHook({ id, name, verify, rate, createdAt }: TaskHookFacts) {
+  const guards = guardCodec.encode({ verify, rate }) as z.output<typeof shownGuards>;
+  return { id, name, ...guards, createdAt: createdAt.toISOString() };
+}
+
+export function toWireHook({ tag, maxAttempts, place, ...hook }: HookFacts): WireHook {
+  return { ...toWireTaskHook(hook), tag, maxAttempts, ...place };
 }

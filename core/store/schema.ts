@@ -114,7 +114,9 @@ export interface Database {
   function_tags: { function_id: string; tag: string; revision_id: string; updated_at: Stamp };
   function_hooks: {
     id: string;
-    function_id: string;
+    /** One of the two is there. */
+    function_id: string | null;
+    task_id: string | null;
     name: string | null;
     tag: string | null;
     max_attempts: Generated<number>;

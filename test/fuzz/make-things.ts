@@ -29,12 +29,16 @@ export async function makeThings(api: ApiClient): Promise<Things> {
   ];
   const runs = [];
   for (const task of tasks) runs.push(await idOf("POST", `/v1/tasks/${task}/run`, {}));
-  const hook = await make("POST", "/v1/functions/greet/hooks", {});
+  const hooks = [
+    await make("POST", "/v1/functions/greet/hooks", {}),
+    await make("POST", `/v1/tasks/${tasks[0]}/hooks`, {}),
+  ];
   return {
     ...{ tasks, runs, "dead-letters": runs },
     ...{ functions: ["greet", "echo"], tags: ["stable"], revisions: ["1"] },
     ...{ queues: ["mail", "reports"], calendars: ["days", "holidays"], namespaces: ["billing"] },
-    ...{ secrets: ["API_KEY", "OWN_KEY"], hooks: [hook["id"] as string], tokens: [hook["token"] as string] },
+    secrets: ["API_KEY", "OWN_KEY"],
+    ...{ hooks: hooks.map(({ id }) => id as string), tokens: hooks.map(({ token }) => token as string) },
     keys: [await idOf("POST", "/v1/keys", { name: "ci", scopes: ["read"] })],
     bulk: [await idOf("POST", "/v1/bulk", { action: "pause", resource: "tasks", filter: { type: "email" } })],
   };

@@ -85,6 +85,7 @@ const DELETIONS: readonly Deletion[] = [
   ofOwned("taskChanges", "task_changes", "tasks", "task_id"),
   ofOwned("overruns", "overrunning_tasks", "tasks", "task_id"),
   ofNamespace("taskExclusions", "task_exclusions"),
+  ofOwned("taskHooks", "function_hooks", "tasks", "task_id"),
   ofNamespace("tasks", "tasks"),
   ofNamespace("calendars", "calendars"),
   RETURNED_PERMITS,

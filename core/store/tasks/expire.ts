@@ -11,7 +11,8 @@ const CHOOSE = `
 /** A scalar subquery asks each partition's index; what could be joined might be joined by reading them all. */
 const REMOVE = `
   DELETE FROM tasks t
-  WHERE id = ANY($1::uuid[]) AND (SELECT r.id FROM task_runs r WHERE r.task_id = t.id LIMIT 1) IS NULL`;
+  WHERE id = ANY($1::uuid[]) AND (SELECT r.id FROM task_runs r WHERE r.task_id = t.id LIMIT 1) IS NULL
+    AND (state = 'cancelled' OR NOT EXISTS (SELECT FROM function_hooks h WHERE h.task_id = t.id))`;
 
 export interface ExpiredTasks {
   removed: number;
@@ -21,7 +22,7 @@ export interface ExpiredTasks {
 
 /**
  * Looks at up to `limit` tasks beyond `afterId` that were made, and changed last, before an instant, and removes those
- * that are over and have no run any more. A statement of its own sees the run that somebody made while it waited.
+ * that are over, have no run any more, and no hook by which there may be others. A statement of its own sees the run that somebody made while it waited.
  */
 export async function removeExpiredTasks(
   store: Store,

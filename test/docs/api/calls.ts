@@ -27,6 +27,7 @@ const INVOKE = "api/calls/invoke.test.ts";
 const STRANGERS = "api/fn/strangers.test.ts";
 const BODY = "api/fn/call-body.test.ts";
 const HOOKS = "api/hooks/hooks.test.ts";
+const TASK_HOOKS = "api/hooks/task-hooks.test.ts";
 const VERIFICATION = "api/hooks/verification.test.ts";
 const ATTEMPTS = "api/calls/attempts.test.ts";
 const attempts = `(1 to ${MAX_ATTEMPTS}, default 1)`;
@@ -168,6 +169,19 @@ const hooks: Statement[] = [
     "An unknown token is a 404 hook_not_found, another method a 405",
     [HOOKS, "a token that is unknown, gone, or of a removed function is a 404 that says no more"],
     [HOOKS, "other methods are a 405, too large a request a 413 or 431; nothing is queued"],
+  ),
+  held(`A task has hooks too, at most ${MAX_HOOKS}`, [
+    TASK_HOOKS,
+    "a task has twenty hooks; they take the scope write, and nothing crosses namespaces",
+  ]),
+  held("one that is cancelled is a 409 task_cancelled", [
+    TASK_HOOKS,
+    "a task that is over runs by its hook; one that is cancelled or removed does not",
+  ]),
+  held(
+    "JSON where its Content-Type says so (else 400 invalid_json)",
+    [TASK_HOOKS, "gives it JSON as JSON and other text as text"],
+    [TASK_HOOKS, "what cannot be the task's input is refused, and makes no run"],
   ),
   held(
     `a hook takes so many calls (1 to ${n(MAX_HOOK_RATE)}) in so long (1s to ${formatDuration(MAX_HOOK_RATE_MS)}), at each API; one more is a 429 rate_limited with Retry-After`,
