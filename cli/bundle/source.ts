@@ -14,6 +14,8 @@ export interface Source {
   root: string;
   files: Record<string, string>;
   entry: string;
+  /** The author's own files that it is made of, by their absolute paths. */
+  inputs: string[];
   /** What it takes when it is built. */
   builtBytes: number | undefined;
   /** Of npm, that are part of it. */
@@ -79,15 +81,16 @@ async function bundle(esbuild: Esbuild, root: string, entry: string): Promise<So
     });
   const inputs = Object.keys(metafile.inputs);
   const packages = [...new Set(inputs.flatMap((input) => packageOf(input) ?? []))].sort();
+  const own = inputs.filter((input) => packageOf(input) === undefined).map((input) => resolve(root, input));
   const { text } = outputFiles[0]!;
   const builtBytes = Buffer.byteLength(text);
   const said = warnings.map(({ text, location }) => [placeOf(location), text].filter(Boolean).join(": "));
   if (inputs.length <= MAX_FILES && Object.entries(metafile.inputs).every(canBeSentAsItIs)) {
     const files = await readFiles(root, inputs);
-    return { root, files, entry: toPosix(entry), builtBytes, packages, warnings: said };
+    return { root, files, entry: toPosix(entry), inputs: own, builtBytes, packages, warnings: said };
   }
   const name = `${basename(entry, extname(entry))}.js`;
-  return { root, files: { [name]: text }, entry: name, builtBytes, packages, warnings: said };
+  return { root, files: { [name]: text }, entry: name, inputs: own, builtBytes, packages, warnings: said };
 }
 
 /** Of the author's folder, and finds what it imports by paths alone, as the API does. */
@@ -114,7 +117,8 @@ async function readPlainly(root: string, entry: string, path: string): Promise<S
     "esbuild is not installed: the files go as they are, and packages of npm are not bundled.",
   ];
   const files = await readFiles(root, names);
-  return { root, files, entry: toPosix(entry), builtBytes: undefined, packages: [], warnings };
+  const inputs = names.map((name) => resolve(root, name));
+  return { root, files, entry: toPosix(entry), inputs, builtBytes: undefined, packages: [], warnings };
 }
 
 async function listSources(root: string): Promise<string[]> {

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { unwrap } from "../../client/client.ts";
 import { applyTasks, isEmpty, type Plan, planApply, type TaskChange } from "../apply-plan.ts";
+import { checkTypesOf, NO_CHECK_OPTION } from "../checking-types.ts";
 import { type Arguments, addExamples, type GlobalOptions, withSession } from "../command.ts";
 import { confirmOrFail, YES_OPTION } from "../confirming.ts";
 import { deploy, isUnchanged } from "../deploying.ts";
@@ -15,6 +16,7 @@ import { showApplyPlan } from "../show-plan.ts";
 interface Options extends GlobalOptions {
   file: string;
   prune?: boolean;
+  check: boolean;
   dryRun?: boolean;
   yes?: boolean;
 }
@@ -26,6 +28,7 @@ export function addApply(program: Command, cli: Cli): void {
       .description("make functions, queues and tasks what a file says; shows what changes, and asks")
       .option("-f, --file <path>", "the file", "bellhop.yaml")
       .option("--prune", "remove tasks of the same app that the file no longer names")
+      .option(...NO_CHECK_OPTION)
       .option("--dry-run", "show what would change, and change nothing")
       .option(...YES_OPTION)
       .action(withSession<Options>(cli, apply)),
@@ -43,6 +46,8 @@ async function apply(session: Session, _: Arguments, options: Options): Promise<
   if (options.dryRun) return out.answer({ dryRun: true, ...toJson(plan) }, () => {});
   demandSecrets(plan);
   if (isEmpty(plan)) return out.answer({ dryRun: false, ...toJson(plan) }, () => {});
+  if (options.check)
+    for (const each of plan.functions) if (!isUnchanged(each)) await checkTypesOf(session, each.source);
   await confirmOrFail(session, "Make these changes?", options);
   const tasks = await carryOut(session, manifest, plan, prune);
   out.answer({ dryRun: false, ...toJson({ ...plan, tasks, unchecked: [] }) }, () =>

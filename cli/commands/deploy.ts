@@ -3,6 +3,7 @@ import { basename, dirname, extname, relative, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Schemas } from "../../client/client.ts";
 import { readSource, type Source } from "../bundle/source.ts";
+import { checkTypesOf, NO_CHECK_OPTION } from "../checking-types.ts";
 import { type Arguments, addExamples, collect, withSession } from "../command.ts";
 import { type DeployOptions, type DeployPlan, deploy, isUnchanged, planDeploy } from "../deploying.ts";
 import { usageFailure } from "../failure.ts";
@@ -22,6 +23,7 @@ interface Options {
   public?: boolean;
   private?: boolean;
   reuse: boolean;
+  check: boolean;
   dryRun?: boolean;
 }
 
@@ -46,6 +48,7 @@ export function addDeploy(program: Command, cli: Cli): void {
       .option("--public", "its URL needs no key")
       .option("--private", "its URL needs a key")
       .option("--no-reuse", "an isolate of its own for each run")
+      .option(...NO_CHECK_OPTION)
       .option("--dry-run", "say what would change, and change nothing")
       .action(withSession<Options>(cli, deployPath)),
     "deploy hello.ts",
@@ -61,6 +64,7 @@ async function deployPath(session: Session, [path]: Arguments, options: Options)
   const name = options.name ?? nameOf(full);
   const source = await readSource(full);
   for (const warning of source.warnings) out.note(out.noteStyle.yellow(warning));
+  if (options.check) await checkTypesOf(session, source);
   const wanted = toDeployOptions(options);
   if (options.dryRun === true) {
     const plan = await planDeploy(session, name, source, wanted);

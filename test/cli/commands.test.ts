@@ -135,6 +135,23 @@ export default function charge(input: { amount: number } | null) {
   await done(["logs", "shop", "--level", "error"], /ERROR Error: no amount/);
 });
 
+test("type errors are told before anything is deployed, where they are not left out", async () => {
+  await mkdir(join(user.folder, "typed", "node_modules"), { recursive: true });
+  await symlink(
+    join(ROOT, "node_modules", "typescript"),
+    join(user.folder, "typed", "node_modules", "typescript"),
+  );
+  const compilerOptions = { lib: ["es5"], types: [], skipLibCheck: true };
+  await write("typed/tsconfig.json", JSON.stringify({ compilerOptions }));
+  await write("typed/index.ts", 'export default (): number => "one";\n');
+  const says = /The source has type errors\.\n {2}index\.ts:1:30: Type 'string' (.|\n)*\^(.|\n)*--no-check/;
+  await refused(["deploy", "typed"], 1, says);
+  await write("typed/bellhop.yaml", "functions: { typed: { source: . } }\n");
+  await refused(["apply", "-f", "typed/bellhop.yaml", "--yes"], 1, says);
+  await refused(["functions", "get", "typed"], 4, /no function/);
+  await done(["deploy", "typed", "--no-check"], /typed revision 1/);
+});
+
 test("traffic, tags and rollback go by the numbers of revisions", async () => {
   await write("split.ts", "export default () => 1;\n");
   await done(["deploy", "split.ts"]);
