@@ -43,6 +43,8 @@ export async function follow(session: Session, following: Following): Promise<ne
       const response = await session.request(`${path}?${query}`, {
         ...{ headers: { accept: "application/x-ndjson" }, signal },
       });
+      // Of a stream that breaks off before its first line: where it began.
+      after ??= response.headers.get("last-event-id") ?? undefined;
       if (isFirst) onOpen?.();
       isFirst = false;
       for await (const line of readLines(response)) {

@@ -208,6 +208,19 @@ test("server-sent events have the events' ids: a stream goes on after the one th
   assert.deepEqual(rest, all.slice(3).map(show));
 });
 
+test("a stream says where it begins, for whom it breaks off before its first event", async () => {
+  const tenant = await api.newTenant();
+  await makeTask(tenant);
+  await settle();
+  const first = await tenant.request("GET", "/v1/events?follow=true");
+  await first.body!.cancel();
+  const { id } = await makeTask(tenant);
+  const headers = { "last-event-id": first.headers.get("last-event-id")! };
+  const lines = await readStream(tenant, "", 2, headers);
+  const events = lines.map((line) => JSON.parse(line) as WireEvent);
+  assert.deepEqual(events, await list(tenant, `?taskId=${id}`));
+});
+
 test("a follower of one task gets its events alone, wherever he gets them from", async () => {
   const tenant = await api.newTenant();
   const [task, other] = [await makeTask(tenant), await makeTask(tenant)];

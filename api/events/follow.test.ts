@@ -22,11 +22,11 @@ async function open(t: TestContext, given: Partial<FollowOptions> = {}) {
   });
   const namespaceId = await newNamespace();
   const follow = async () => {
-    const stream = await followers.follow({
+    const { content } = await followers.follow({
       ...{ namespaceId, keyId: "key", filter: {}, format: "ndjson", signal: stop.signal },
       ...{ watchKey: () => () => {}, ...given },
     });
-    return stream.pipeThrough(new TextDecoderStream()).getReader();
+    return content.pipeThrough(new TextDecoderStream()).getReader();
   };
   return { clock, stop, followers, namespaceId, follow };
 }

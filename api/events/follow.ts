@@ -39,19 +39,22 @@ export interface FollowerParts {
   onEnd(): void;
 }
 
+export interface EventStream {
+  /** What it begins after. */
+  start: EventPosition;
+  content: ReadableStream<Uint8Array>;
+}
+
 const encoder = new TextEncoder();
 
 /** A stream of events: NDJSON, or server-sent events with their ids. Nothing is read ahead of the reader's pull. */
-export async function streamEvents(
-  parts: FollowerParts,
-  options: FollowOptions,
-): Promise<ReadableStream<Uint8Array>> {
+export async function streamEvents(parts: FollowerParts, options: FollowOptions): Promise<EventStream> {
   let wake = () => {};
   const feed = await parts.openFeed(() => wake());
   const follower = new Follower(parts, options, feed, (act) => {
     wake = act;
   });
-  return new ReadableStream<Uint8Array>(
+  const content = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const bytes = await follower.next();
@@ -62,6 +65,7 @@ export async function streamEvents(
     },
     { highWaterMark: 0 },
   );
+  return { start: follower.start, content };
 }
 
 class Follower {
@@ -70,6 +74,7 @@ class Follower {
   readonly #feed: OpenFeed;
   readonly #onWake: (act: () => void) => void;
   readonly #leave = () => this.leave();
+  readonly start: EventPosition;
   #from: EventPosition;
   #isOver = false;
   #quietSinceMs: number;
@@ -85,7 +90,8 @@ class Follower {
     this.#options = options;
     this.#feed = feed;
     this.#onWake = onWake;
-    this.#from = options.after ?? feed.newest.end;
+    this.start = options.after ?? feed.newest.end;
+    this.#from = this.start;
     this.#quietSinceMs = parts.clock.steadyMs();
     this.#unwatchKey = options.watchKey(this.#leave);
     options.signal.addEventListener("abort", this.#leave, { once: true });

@@ -5,7 +5,7 @@ import type { Logger } from "../../core/telemetry/log.ts";
 import { createFollowerPlaces, type FollowerPlaces } from "../logs/follower-places.ts";
 import { createKeyedSemaphore } from "../logs/keyed-semaphore.ts";
 import { createEventFeeds } from "./event-feeds.ts";
-import { type FollowOptions, streamEvents } from "./follow.ts";
+import { type EventStream, type FollowOptions, streamEvents } from "./follow.ts";
 
 /** Of events, how many a key may follow here at once, and all keys together. */
 export const MAX_EVENT_FOLLOWERS_OF_KEY = 20;
@@ -15,7 +15,7 @@ export const EVENT_READS_AT_ONCE = 2;
 
 export interface EventFollowers {
   /** Throws a 429 where too many follow. */
-  follow(options: FollowOptions): Promise<ReadableStream<Uint8Array>>;
+  follow(options: FollowOptions): Promise<EventStream>;
   readonly count: number;
   /** After the signals of all who follow. */
   close(): Promise<void>;

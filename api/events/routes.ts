@@ -17,7 +17,7 @@ import { readLastEventId } from "../http/last-event-id.ts";
 import { refuseLimit } from "../http/refuse-limit.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { resolveTaskFilter } from "../tasks/name-task.ts";
-import type { FollowOptions } from "./follow.ts";
+import type { EventStream, FollowOptions } from "./follow.ts";
 
 const RETRY_AFTER_SECONDS = 10;
 /** Who has just changed something finds it in a page, unless a transaction beside it takes longer than this. */
@@ -53,7 +53,7 @@ export const eventFeature: Feature = {
           is: "A page of events; or each event as it comes.",
           schema: pageOf(eventOutput),
           content: { [NDJSON]: eventOutput, [SSE]: z.string() },
-          headers: ["link"],
+          headers: ["link", "last-event-id"],
         },
       },
       errors: { 400: ["invalid_input"], 429: ["too_many_followers"] },
@@ -114,10 +114,12 @@ async function follow(parts: ApiParts, context: Context<ApiEnv>, { after, runId,
   };
   // Nobody would read, or leave, what a HEAD gets.
   const isHead = context.req.raw.method === "HEAD";
-  const content = isHead ? null : await followOrSayWhen(parts, context, options);
+  const stream = isHead ? undefined : await followOrSayWhen(parts, context, options);
+  const headers = stream ? { "last-event-id": toPositionText(stream.start) } : {};
   context.header("cache-control", "no-store");
   context.header("x-accel-buffering", "no");
-  return { status: 200, content, contentType: format === "sse" ? SSE : NDJSON } as const;
+  const contentType = format === "sse" ? SSE : NDJSON;
+  return { status: 200, content: stream?.content ?? null, contentType, headers } as const;
 }
 
 /** Who is refused is told when to try again: nobody knows when another leaves. */
@@ -125,7 +127,7 @@ async function followOrSayWhen(
   { eventFollowers }: ApiParts,
   context: Context<ApiEnv>,
   options: FollowOptions,
-): Promise<ReadableStream<Uint8Array>> {
+): Promise<EventStream> {
   try {
     return await eventFollowers.follow(options);
   } catch (error) {

@@ -12,8 +12,16 @@ const TAKEN = [
 ];
 /** What scripts may read of answers, besides what browsers always show. */
 const SHOWN = [
-  ...["bellhop-deduplicated", "bellhop-run-id", "etag", "idempotency-replayed", "link", "location"],
-  ...["preference-applied", "ratelimit", "ratelimit-policy", "retry-after", "www-authenticate"],
+  ...["bellhop-deduplicated", "bellhop-run-id", "etag", "idempotency-replayed", "last-event-id"],
+  ...[
+    "link",
+    "location",
+    "preference-applied",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "www-authenticate",
+  ],
 ];
 /** How long a browser need not ask again. */
 const PREFLIGHT_SECONDS = 600;

@@ -40,6 +40,7 @@ export type AnswerHeader =
   | "bellhop-deduplicated"
   | "bellhop-run-id"
   | "etag"
+  | "last-event-id"
   | "link"
   | "location"
   | "preference-applied";

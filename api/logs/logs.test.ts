@@ -157,6 +157,18 @@ test("Last-Event-ID goes on after the last line seen, without loss and without r
   );
 });
 
+test("a stream says where it begins, for whom it breaks off before its first line", async (t) => {
+  const tenant = await newTenantWithFunction();
+  await log(tenant, "before");
+  const { response, leave } = await follow(t, tenant);
+  const start = response.headers.get("last-event-id")!;
+  await leave();
+  await log(tenant, "meanwhile");
+  const again = await follow(t, tenant, { "last-event-id": start });
+  assert.equal(again.response.headers.get("last-event-id"), start);
+  assert.deepEqual((await again.read(1)).map(messageOf), ["meanwhile"]);
+});
+
 test("NDJSON goes on after the id of a line, which stands in each line", async (t) => {
   const tenant = await newTenantWithFunction();
   const { first } = await followFromHere(t, tenant);

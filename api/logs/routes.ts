@@ -54,6 +54,7 @@ export const logFeature = ({ clock }: RouteSettings): Feature => ({
           is: "A page of log lines; or each line as it comes.",
           schema: pageOf(logLineOutput),
           content: { "application/x-ndjson": logLineOutput, "text/event-stream": z.string() },
+          headers: ["last-event-id"],
         },
       },
       errors: { 400: ["invalid_input"], 404: ["not_found"], 429: ["too_many_followers"] },
@@ -106,19 +107,23 @@ async function follow(
   const lastSeen = readLastSeen(context, after);
   const { keyId } = context.get("owner");
   const format: FollowFormat = context.req.header("accept")?.includes("text/event-stream") ? "sse" : "ndjson";
-  const prepare = async () => ({
-    ...{ functionId, keyId, filter, format },
-    after: await startOf(db, lastSeen, filter),
-    searchText: filter.text === undefined ? undefined : await lowerText(db, filter.text),
-    watchKey: (onInvalid: () => void) => parts.keyring.watch(readKey(context).key!, onInvalid),
-    signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),
-  });
+  const headers: { "last-event-id"?: string } = {};
+  const prepare = async () => {
+    const start = await startOf(db, lastSeen, filter);
+    headers["last-event-id"] = start.position;
+    return {
+      ...{ functionId, keyId, filter, format, after: start },
+      searchText: filter.text === undefined ? undefined : await lowerText(db, filter.text),
+      watchKey: (onInvalid: () => void) => parts.keyring.watch(readKey(context).key!, onInvalid),
+      signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),
+    };
+  };
   // Nobody would read, or leave, what a HEAD gets.
   const isHead = context.req.raw.method === "HEAD";
   const content = isHead ? null : await followOrSayWhen(parts, context, keyId, prepare);
   context.header("cache-control", "no-store");
   context.header("x-accel-buffering", "no");
-  return { status: 200, content, contentType: CONTENT_TYPES[format] } as const;
+  return { status: 200, content, contentType: CONTENT_TYPES[format], headers } as const;
 }
 
 /** Who is refused is told when to try again: nobody knows when another leaves. */

@@ -16,6 +16,10 @@ export const ANSWER_HEADERS: Record<AnswerHeader | "idempotency-replayed" | "ret
     .literal("true")
     .optional()
     .meta({ description: "The answer is that of an earlier request with the same key." }),
+  "last-event-id": z.string().optional().meta({
+    description:
+      "Of a stream: what it begins after. Send it where the stream breaks off before you have seen an id.",
+  }),
   link: z
     .string()
     .optional()

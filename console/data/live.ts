@@ -41,16 +41,13 @@ export async function followEvents(session: Session, signal: AbortSignal): Promi
   while (!signal.aborted) {
     try {
       setState("connecting");
-      for await (const { id, data } of await openStream(
-        session,
-        "/v1/events?follow=true",
-        signal,
-        lastId,
-        () => {
-          failures = 0;
-          setState("live");
-        },
-      )) {
+      const onOpen = (start: string | undefined) => {
+        lastId ??= start;
+        failures = 0;
+        setState("live");
+      };
+      const stream = await openStream(session, "/v1/events?follow=true", signal, lastId, onOpen);
+      for await (const { id, data } of stream) {
         lastId = id ?? lastId;
         const event = JSON.parse(data) as LiveEvent;
         for (const listener of listeners) listener(event);
@@ -73,7 +70,8 @@ export async function openStream(
   path: string,
   signal: AbortSignal,
   lastId: string | undefined,
-  onOpen: () => void,
+  /** `start`: what the stream begins after. */
+  onOpen: (start: string | undefined) => void,
 ) {
   const headers: Record<string, string> = { authorization: `Bearer ${key}`, accept: "text/event-stream" };
   if (namespaceOfAddress !== undefined) headers["bellhop-namespace"] = namespaceOfAddress;
@@ -81,7 +79,7 @@ export async function openStream(
   const answer = await fetch(`${apiUrl}${path}`, { headers, signal });
   if (answer.status === 401 || answer.status === 403) throw new RefusedStream();
   if (!answer.ok || !answer.body) throw new Error(`HTTP ${answer.status}`);
-  onOpen();
+  onOpen(answer.headers.get("last-event-id") ?? undefined);
   const text = answer.body.pipeThrough(
     new TextDecoderStream() as ReadableWritablePair<string, Uint8Array<ArrayBuffer>>,
   );

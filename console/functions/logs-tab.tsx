@@ -74,9 +74,11 @@ async function follow(
   let lastId: string | undefined;
   while (!signal.aborted) {
     try {
-      for await (const { id, data } of await openStream(currentSession()!, path, signal, lastId, () =>
-        setFollowing(true),
-      )) {
+      const onOpen = (start: string | undefined) => {
+        lastId ??= start;
+        setFollowing(true);
+      };
+      for await (const { id, data } of await openStream(currentSession()!, path, signal, lastId, onOpen)) {
         lastId = id ?? lastId;
         add(JSON.parse(data) as LogLine);
       }
