@@ -31,13 +31,24 @@ export interface TaskOptions {
   maxAttempts?: number;
 }
 
+/** Options of one type of tasks. */
+const OPTIONS_OF_TYPE = {
+  http: ["method", "header", "body"],
+  function: ["input"],
+  email: ["subject", "text"],
+} as const;
+type TaskType = keyof typeof OPTIONS_OF_TYPE;
+
 const SCHEDULES = ["cron", "every", "at", "delay", "rrule"] as const;
 
 export async function readTaskDefinition(cli: Cli, options: TaskOptions): Promise<Record<string, unknown>> {
   const base = options.file === undefined ? {} : await readDocument(cli, options.file);
+  const target = readTarget(options);
+  refuseOptionsOfOtherTypes(options, target["type"] ?? base["type"]);
   const definition = {
     ...base,
-    ...(await readTarget(cli, options)),
+    ...target,
+    ...(await readDetails(cli, options)),
     ...readSchedule(options),
     ...readPolicy(options),
   };
@@ -74,24 +85,46 @@ export function parseYaml(text: string, path: string): unknown {
   }
 }
 
-async function readTarget(cli: Cli, options: TaskOptions): Promise<Record<string, unknown>> {
-  const { http, function: fn, email, input, body, method, header, subject, text } = options;
+function readTarget({ http, function: fn, email }: TaskOptions): Record<string, unknown> {
   if ([http, fn, email].filter((each) => each !== undefined).length > 1)
     throw usageFailure("--http, --function and --email exclude each other.");
-  if (http !== undefined)
-    return {
-      ...{ type: "http", url: http },
-      ...(method === undefined ? {} : { method: method.toUpperCase() }),
-      ...(header === undefined ? {} : { headers: Object.fromEntries(header.map(toHeader)) }),
-      ...(body === undefined ? {} : { body: await readJsonInput(cli, body, "body") }),
-    };
-  if (fn !== undefined)
-    return {
-      ...{ type: "function", function: fn },
-      ...(input === undefined ? {} : { input: await readJsonInput(cli, input, "input") }),
-    };
-  if (email !== undefined) return { type: "email", to: email, subject: subject ?? "", body: text ?? "" };
-  return input === undefined ? {} : { input: await readJsonInput(cli, input, "input") };
+  if (http !== undefined) return { type: "http", url: http };
+  if (fn !== undefined) return { type: "function", function: fn };
+  return email === undefined ? {} : { type: "email", to: email };
+}
+
+/** What would be left out is refused instead. Of a type that nobody knows the API says so. */
+function refuseOptionsOfOtherTypes(options: TaskOptions, type: unknown): void {
+  for (const [own, names] of Object.entries(OPTIONS_OF_TYPE) as [
+    TaskType,
+    readonly (keyof TaskOptions)[],
+  ][]) {
+    const given = names.find((name) => options[name] !== undefined);
+    if (given === undefined || own === type || type === undefined) continue;
+    throw usageFailure(
+      `--${given} is for tasks of the type ${own}, and this one is of the type ${String(type)}.`,
+      hintFor(given, type),
+    );
+  }
+}
+
+function hintFor(option: keyof TaskOptions, type: unknown): string | undefined {
+  if (option === "body" && type === "function") return "A function is given its --input.";
+  if (option === "input" && type === "http") return "A request is given its --body.";
+  if ((option === "input" || option === "body") && type === "email") return "An e-mail is given its --text.";
+  return undefined;
+}
+
+async function readDetails(cli: Cli, options: TaskOptions): Promise<Record<string, unknown>> {
+  const { input, body, method, header, subject, text } = options;
+  return {
+    ...(method === undefined ? {} : { method: method.toUpperCase() }),
+    ...(header === undefined ? {} : { headers: Object.fromEntries(header.map(toHeader)) }),
+    ...(body === undefined ? {} : { body: await readJsonInput(cli, body, "body") }),
+    ...(input === undefined ? {} : { input: await readJsonInput(cli, input, "input") }),
+    ...(subject === undefined ? {} : { subject }),
+    ...(text === undefined ? {} : { body: text }),
+  };
 }
 
 function readSchedule(options: TaskOptions): Record<string, unknown> {
