@@ -1,5 +1,6 @@
 /** Where the program is signed in: named profiles in one file that only its owner reads. */
-import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { Failure } from "./failure.ts";
@@ -46,11 +47,20 @@ export async function readProfiles(env: NodeJS.ProcessEnv): Promise<Profiles> {
 export async function writeProfiles(env: NodeJS.ProcessEnv, profiles: Profiles): Promise<void> {
   const path = profilesPath(env);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const draft = `${path}.${process.pid}`;
-  await writeFile(draft, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600 });
-  await chmod(draft, 0o600);
-  await rename(draft, path);
+  // Process ids are no names for it: containers that share a home have the same ones.
+  const draft = `${path}.${randomUUID()}`;
+  try {
+    await writeFile(draft, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600, flag: "wx" });
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
 }
+
+/** The one that is named by --profile, or by the environment. */
+export const namedProfile = (asked: { profile?: string | undefined }, env: NodeJS.ProcessEnv) =>
+  asked.profile ?? (env["BELLHOP_PROFILE"]?.trim() || undefined);
 
 export function checkProfileName(name: string): string {
   if (NAME.test(name) && name !== "__proto__") return name;

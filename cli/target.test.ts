@@ -20,6 +20,18 @@ test("a profile that is named counts more than the environment, and that more th
   assert.equal(chooseTarget({}, { BELLHOP_PROFILE: "lab" }, profiles).key, LAB.key);
 });
 
+test("a profile that is not there is named, and what names it", () => {
+  assert.throws(() => chooseTarget({ profile: "nowhere" }, {}, profiles), {
+    ...{ message: 'There is no profile "nowhere", which --profile names.', exitCode: 3, code: "no_profile" },
+  });
+  assert.throws(() => chooseTarget({}, { BELLHOP_PROFILE: "nowhere" }, profiles), {
+    ...{ message: 'There is no profile "nowhere", which BELLHOP_PROFILE names.', exitCode: 3 },
+  });
+  assert.throws(() => chooseTarget({}, {}, { current: "default", profiles: {} }), /not signed in/);
+  assert.equal(chooseTarget({}, { ...ENV, BELLHOP_PROFILE: "nowhere" }, profiles).key, "bh_new");
+  assert.equal(chooseTarget({}, { BELLHOP_PROFILE: "" }, profiles).key, HOME.key);
+});
+
 test("a profile's key goes to its own address alone", () => {
   assert.throws(() => chooseTarget({ url: "https://evil.example" }, {}, profiles), /its key is not sent to/);
   assert.throws(() => chooseTarget({ url: "https://home.example.evil.example" }, {}, profiles), Failure);

@@ -1,7 +1,7 @@
 /** Which API a command talks to, with which key, and in which namespace. */
 import { EXIT } from "./exit-codes.ts";
 import { Failure, usageFailure } from "./failure.ts";
-import type { Profile, Profiles } from "./profiles.ts";
+import { namedProfile, type Profile, type Profiles } from "./profiles.ts";
 
 export interface Target {
   /** Without a slash at its end. */
@@ -25,14 +25,10 @@ export interface Asked {
  */
 export function chooseTarget(asked: Asked, env: NodeJS.ProcessEnv, { current, profiles }: Profiles): Target {
   const [envUrl, envKey] = [env["BELLHOP_URL"]?.trim(), env["BELLHOP_API_KEY"]?.trim()];
-  if (asked.profile !== undefined && !Object.hasOwn(profiles, asked.profile))
-    throw new Failure(`There is no profile ${JSON.stringify(asked.profile)}.`, {
-      exitCode: EXIT.forbidden,
-      code: "no_profile",
-      hint: `bellhop login --profile ${asked.profile} makes it; bellhop profiles shows those there are.`,
-    });
-  const name = asked.profile ?? env["BELLHOP_PROFILE"] ?? current;
+  const named = namedProfile(asked, env);
+  const name = named ?? current;
   const profile: Profile | undefined = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+  if (asked.profile !== undefined && profile === undefined) throw noProfile(name, "--profile");
   if (asked.profile === undefined && envKey) {
     const own = normalizeUrl(envUrl || undefined);
     const url = normalizeUrl(asked.url) ?? own;
@@ -47,7 +43,7 @@ export function chooseTarget(asked: Asked, env: NodeJS.ProcessEnv, { current, pr
       );
     return { url, key, namespace, profile: undefined };
   }
-  if (profile === undefined) throw notSignedIn();
+  if (profile === undefined) throw named === undefined ? notSignedIn() : noProfile(name, "BELLHOP_PROFILE");
   // A profile that was asked for has its own address, whatever the environment says.
   const wanted = asked.url ?? (asked.profile === undefined ? envUrl || undefined : undefined);
   const url = normalizeUrl(wanted ?? profile.url);
@@ -90,6 +86,15 @@ function tryUrl(text: string): URL | null {
   } catch {
     return null;
   }
+}
+
+/** @param by what names it */
+function noProfile(name: string, by: string): Failure {
+  return new Failure(`There is no profile ${JSON.stringify(name)}, which ${by} names.`, {
+    exitCode: EXIT.forbidden,
+    code: "no_profile",
+    hint: `bellhop login --profile ${name} makes it; bellhop profiles shows those there are.`,
+  });
 }
 
 function notSignedIn(): Failure {

@@ -11,6 +11,7 @@ import {
   withSession,
 } from "../command.ts";
 import { confirmOrFail, YES_OPTION } from "../confirming.ts";
+import { usageFailure } from "../failure.ts";
 import { collectPages, LIMIT_OPTION } from "../pages.ts";
 import type { Cli, Session } from "../session.ts";
 import { formatInstant } from "../terminal/time.ts";
@@ -100,6 +101,8 @@ export function toFilter(pairs: readonly string[]): Record<string, string | stri
   const filter: Record<string, string | string[]> = {};
   for (const pair of pairs) {
     const [name, value] = splitPair(pair, "--filter");
+    if (Object.hasOwn(filter, name) && !REPEATED.has(name))
+      throw usageFailure(`--filter ${name} is given twice, and takes one value.`);
     filter[name] = REPEATED.has(name) ? [...((filter[name] as string[] | undefined) ?? []), value] : value;
   }
   return filter;

@@ -7,6 +7,7 @@ import { checkTypesOf, NO_CHECK_OPTION } from "../checking-types.ts";
 import { type Arguments, addExamples, collect, withSession } from "../command.ts";
 import { type DeployOptions, type DeployPlan, deploy, isUnchanged, planDeploy } from "../deploying.ts";
 import { usageFailure } from "../failure.ts";
+import { findFunctionUrl } from "../function-url.ts";
 import { toWholeNumber } from "../pages.ts";
 import type { Cli, Session } from "../session.ts";
 import { giveShare } from "../shares.ts";
@@ -79,8 +80,9 @@ async function deployPath(session: Session, [path]: Arguments, options: Options)
   };
   let made = await deploy(session, name, source, upload);
   if (isSplit) made = await splitTraffic(session, made, traffic);
+  const url = made.public && !out.json ? await findFunctionUrl(session, made.name) : undefined;
   out.answer({ ...made, ...sizeOf(source) }, () =>
-    showDeployed(session, made, source, relative(cwd, full) || "."),
+    showDeployed(session, made, source, relative(cwd, full) || ".", url),
   );
 }
 
@@ -96,7 +98,7 @@ async function splitTraffic(
 }
 
 /** `hello` of hello.ts; of index.ts and the like the folder's. */
-function nameOf(path: string): string {
+export function nameOf(path: string): string {
   const file = basename(path, extname(path));
   const name = /^(index|main|worker)$/.test(file) ? basename(dirname(path)) : file;
   return (
@@ -107,7 +109,7 @@ function nameOf(path: string): string {
   );
 }
 
-function toDeployOptions({ env, limit, tag, reuse, ...options }: Options): DeployOptions {
+export function toDeployOptions({ env, limit, tag, reuse, ...options }: Options): DeployOptions {
   if (options.public && options.private) throw usageFailure("--public and --private exclude each other.");
   const isPublic = options.public ? true : options.private ? false : undefined;
   return {
@@ -167,10 +169,11 @@ function showPlan({ out }: Session, plan: DeployPlan, source: Source): void {
 }
 
 function showDeployed(
-  { out, target }: Session,
+  { out }: Session,
   made: Schemas["DeployedFunction"],
   source: Source,
   path: string,
+  url: string | undefined,
 ): void {
   const { name, deployed, traffic } = made;
   const share = traffic[deployed.id] ?? 0;
@@ -178,7 +181,7 @@ function showDeployed(
   out.facts([
     ["from", `${path} (${describeSize(source)})`],
     ["tags", tagsOf(made).join(", ")],
-    ["url", made.public ? `${target.url}/fn/${target.namespace ?? "default"}/${name}` : undefined],
+    ["url", url],
   ]);
   out.note(
     out.noteStyle.dim(

@@ -17,7 +17,8 @@ interface Check {
   message: string;
 }
 
-const LEAST_NODE = 20;
+/** The first one whose AbortSignal has `any`. */
+const LEAST_NODE = [20, 3] as const;
 /** Schedules go by the database's clock; a terminal that is off shows wrong waits. */
 const MOST_SKEW_MS = 5000;
 
@@ -32,7 +33,11 @@ export function addDoctor(program: Command, cli: Cli): void {
 }
 
 async function doctor(cli: Cli, out: Output, options: GlobalOptions): Promise<void> {
-  const checks: Check[] = [checkNode(), await checkProfiles(cli), await checkBundler(cli)];
+  const checks: Check[] = [
+    checkNode(process.versions.node),
+    await checkProfiles(cli),
+    await checkBundler(cli),
+  ];
   const target = await findTarget(cli, options);
   if ("state" in target) checks.push(target);
   else checks.push(...(await checkApi(cli, out, target)));
@@ -46,14 +51,14 @@ async function doctor(cli: Cli, out: Output, options: GlobalOptions): Promise<vo
   if (failed > 0) throw new Failure(`${failed} of ${checks.length} checks failed.`, { code: "unhealthy" });
 }
 
-function checkNode(): Check {
-  const major = Number(process.versions.node.split(".")[0]);
-  if (major >= LEAST_NODE) return { check: "node", state: "ok", message: process.version };
-  return {
-    check: "node",
-    state: "failed",
-    message: `${process.version}; Node ${LEAST_NODE} or later is needed`,
-  };
+/** @param version as `20.3.0` */
+export function checkNode(version: string): Check {
+  const [major, minor] = version.split(".").map(Number) as [number, number];
+  const [leastMajor, leastMinor] = LEAST_NODE;
+  if (major > leastMajor || (major === leastMajor && minor >= leastMinor))
+    return { check: "node", state: "ok", message: `v${version}` };
+  const message = `v${version}; Node ${LEAST_NODE.join(".")} or later is needed`;
+  return { check: "node", state: "failed", message };
 }
 
 async function checkProfiles({ env }: Cli): Promise<Check> {

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { type Schemas, unwrap } from "../../client/client.ts";
 import { type Arguments, addExamples, addGroup, withSession } from "../command.ts";
 import { confirmOrFail, YES_OPTION } from "../confirming.ts";
+import { findFunctionUrl } from "../function-url.ts";
 import { collectPages, LIMIT_OPTION } from "../pages.ts";
 import type { Cli, Session } from "../session.ts";
 import { formatInstant } from "../terminal/time.ts";
@@ -71,8 +72,10 @@ function describeTraffic({ traffic, revision }: Schemas["Function"]): string {
   return shares > 1 ? `${traffic[revision.id] ?? 0} % of ${shares}` : `${traffic[revision.id] ?? 0} %`;
 }
 
-async function getFunction({ client, out, target }: Session, [name]: Arguments): Promise<void> {
+async function getFunction(session: Session, [name]: Arguments): Promise<void> {
+  const { client, out } = session;
   const found = await unwrap(client.GET("/v1/functions/{name}", { params: { path: { name: name! } } }));
+  const url = out.json ? undefined : await findFunctionUrl(session, found.name);
   out.answer(found, ({ revision, traffic, tags, env, public: isPublic, updatedAt }) =>
     out.facts([
       ["function", found.name],
@@ -97,10 +100,7 @@ async function getFunction({ client, out, target }: Session, [name]: Arguments):
           .join(", "),
       ],
       ["env", Object.keys(env).join(", ")],
-      [
-        "url",
-        `${target.url}/fn/${target.namespace ?? "default"}/${found.name} (${isPublic ? "public" : "with a key"})`,
-      ],
+      ["url", `${url} (${isPublic ? "public" : "with a key"})`],
       ["updated", formatInstant(updatedAt)],
     ]),
   );

@@ -4,7 +4,14 @@ import { unwrap } from "../../client/client.ts";
 import { addExamples, addGroup, type GlobalOptions, withOutput, withSession } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { Failure, usageFailure } from "../failure.ts";
-import { checkProfileName, DEFAULT_PROFILE, profilesPath, readProfiles, writeProfiles } from "../profiles.ts";
+import {
+  checkProfileName,
+  DEFAULT_PROFILE,
+  namedProfile,
+  profilesPath,
+  readProfiles,
+  writeProfiles,
+} from "../profiles.ts";
 import { type Cli, openSession, type Session } from "../session.ts";
 import { isReadableOnTheWay, normalizeUrl } from "../target.ts";
 import type { Output } from "../terminal/output.ts";
@@ -54,7 +61,7 @@ export function addLogin(program: Command, cli: Cli): void {
 }
 
 async function login(cli: Cli, out: Output, options: GlobalOptions): Promise<void> {
-  const name = checkProfileName(options.profile ?? DEFAULT_PROFILE);
+  const name = checkProfileName(namedProfile(options, cli.env) ?? DEFAULT_PROFILE);
   const url = normalizeUrl(options.url ?? cli.env["BELLHOP_URL"] ?? (await askUrl(cli)));
   if (isReadableOnTheWay(url)) out.note(`${url} is not encrypted: whoever is on the way can read the key.`);
   const key = await readKey(cli, url);
@@ -93,7 +100,7 @@ async function readKey({ env, asking }: Cli, url: string): Promise<string> {
 
 async function logout(cli: Cli, out: Output, options: GlobalOptions): Promise<void> {
   const { current, profiles } = await readProfiles(cli.env);
-  const name = options.profile ?? current;
+  const name = namedProfile(options, cli.env) ?? current;
   if (!Object.hasOwn(profiles, name))
     throw new Failure(`There is no profile ${JSON.stringify(name)}.`, {
       exitCode: EXIT.notFound,

@@ -59,9 +59,15 @@ async function showLive(session: Session, reader: TopReader): Promise<void> {
       if (key === "q" || key === "Q") end.abort();
     }, draw);
     // One that is refused, as where too many follow, ends the view.
-    const events = reader.followEvents(signal).catch((error: unknown) => {
+    let onOpen = () => {};
+    const opened = new Promise<void>((resolve) => {
+      onOpen = resolve;
+    });
+    const events = reader.followEvents(signal, onOpen).catch((error: unknown) => {
       if (!(error instanceof Interrupted)) throw error;
     });
+    // What happens from the first picture on is in the next ones.
+    await Promise.race([events, opened]);
     await Promise.race([events, lookOn(reader, draw, signal)]);
   } finally {
     end.abort();

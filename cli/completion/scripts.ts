@@ -9,7 +9,8 @@ const BASH = `_bellhop() {
   # By spaces alone: bash would break a task's key at its colons.
   read -ra words <<< "\${COMP_LINE:0:COMP_POINT}"
   [[ "\${COMP_LINE:0:COMP_POINT}" == *" " ]] && words+=("")
-  typed="\${words[-1]}"
+  # Nothing that bash 3.2 of macOS does not know, such as an index from the end.
+  typed="\${words[\${#words[@]}-1]}"
   prefix="\${typed%"\${typed##*[:=]}"}"
   COMPREPLY=()
   while IFS= read -r line; do

@@ -57,10 +57,10 @@ export class TopReader {
     }
   }
 
-  /** Until the signal aborts. */
-  async followEvents(signal: AbortSignal): Promise<void> {
+  /** Until the signal aborts. @param onOpen from here on no event is missed */
+  async followEvents(signal: AbortSignal, onOpen: () => void): Promise<void> {
     const onItem = (item: object) => this.add(item as Schemas["Event"]);
-    await follow(this.#session, { path: "/v1/events", query: new URLSearchParams(), onItem, signal });
+    await follow(this.#session, { path: "/v1/events", query: new URLSearchParams(), onItem, onOpen, signal });
   }
 
   add({ type, time, data }: Schemas["Event"]): void {

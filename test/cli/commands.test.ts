@@ -59,6 +59,9 @@ test("a login keeps the key where only its owner reads it, and sends it nowhere 
   assert.deepEqual((await user.json<{ scopes: string[] }>(["whoami"])).scopes, ["operator"]);
   await refused(["whoami", "--url", "http://127.0.0.1:1"], 2, /its key is not sent to http:\/\/127.0.0.1:1/);
   await refused(["whoami", "--profile", "other"], 3, /no profile "other"/);
+  await refused(["whoami"], 3, /no profile "other", which BELLHOP_PROFILE names/, {
+    env: { BELLHOP_PROFILE: "other" },
+  });
   await done(["login", "--profile", "other", "--url", cluster.api.url], /Signed in/, {
     input: cluster.api.key,
   });
@@ -76,6 +79,7 @@ test("a wrong command line is told what is wrong, and ends with 2", async () => 
   await refused(["runs", "list", "--limit", "none"], 2, /whole number from 1/);
   await refused(["invoke", "hello", "{name}"], 2, /The input is not JSON/);
   await refused(["tasks", "create"], 2, /Say what the task does/);
+  await refused(["tasks", "create", "--function", "hello", "--body", "1"], 2, /--body is for.*\n.*--input/);
   await refused(
     ["tasks", "create", "--http", "http://x", "--cron", "* * * * *", "--every", "1m"],
     2,
@@ -298,6 +302,18 @@ test("queues, secrets and keys", async () => {
   await done(["keys", "revoke", id, "--yes"], /is revoked/);
 });
 
+test("a function's URL has the namespace of the key, where another one was not asked for", async () => {
+  await cluster.api.call("POST", "/v1/namespaces", { name: "billing" });
+  const scopes = ["--scope", "read", "--scope", "deploy"];
+  const { stdout: key } = await done(["keys", "create", "ci", ...scopes, "--namespace", "billing"]);
+  const env = { BELLHOP_URL: cluster.api.url, BELLHOP_API_KEY: key.trim() };
+  const url = new RegExp(`url +${cluster.api.url}/fn/billing/hello`);
+  await done(["deploy", "hello/hello.ts", "--public"], url, { env });
+  await done(["functions", "get", "hello"], url, { env });
+  await done(["functions", "get", "hello"], new RegExp(`url +${cluster.api.url}/fn/default/hello`));
+  await done(["functions", "get", "hello", "--namespace", "billing"], url);
+});
+
 test("bulk actions count first, and say how many they did", async () => {
   await done(["queues", "set", "held"]);
   await done(["queues", "pause", "held"]);
@@ -309,6 +325,11 @@ test("bulk actions count first, and say how many they did", async () => {
   await done(["bulk", "runs", "cancel", ...filter, "--yes"], /No runs match/);
   await done(["bulk", "list"], /cancel runs +succeeded +3/);
   await refused(["bulk", "runs", "paint", "--yes"], 1, /must be one of cancel/);
+  await refused(
+    ["bulk", "runs", "cancel", "--filter", "queue=a", "--filter", "queue=b"],
+    2,
+    /queue is given twice/,
+  );
 });
 
 test("apply shows the difference, asks, makes it so, and prunes what the file no longer names", async () => {
