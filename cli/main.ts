@@ -6,7 +6,8 @@ import { type Failure, Interrupted, toFailure } from "./failure.ts";
 import { listenForInterrupt } from "./interrupt.ts";
 import { createProgram } from "./program.ts";
 import type { Cli } from "./session.ts";
-import { printable, printableJson } from "./terminal/printable.ts";
+import { showFailure } from "./show-failure.ts";
+import { printableJson } from "./terminal/printable.ts";
 import { VERSION } from "./version.ts";
 
 async function main(args: readonly string[]): Promise<ExitCode> {
@@ -39,10 +40,7 @@ function tell(failure: Failure, cli: Cli, json: boolean): void {
     out.note(printableJson({ error: { code, message, exitCode, hint, details, problem } }));
     return;
   }
-  const { red, dim } = out.noteStyle;
-  if (message !== "") out.note(`${red("Error:")} ${printable(message)}`);
-  for (const line of details) out.note(`  ${printable(line)}`);
-  if (hint !== undefined) out.note(dim(hint));
+  showFailure(out, failure);
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -5,6 +5,7 @@ import { addBulk } from "./commands/bulk.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addDeadLetters } from "./commands/dead-letters.ts";
 import { addDeploy } from "./commands/deploy.ts";
+import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addErrors } from "./commands/errors.ts";
 import { addFunctions } from "./commands/functions.ts";
@@ -24,7 +25,7 @@ import { addUpcoming } from "./commands/upcoming.ts";
 import type { Cli } from "./session.ts";
 
 const ADDITIONS = [
-  ...[addLogin, addInit, addDeploy, addInvoke, addLogs, addFunctions, addTraffic],
+  ...[addLogin, addInit, addDev, addDeploy, addInvoke, addLogs, addFunctions, addTraffic],
   ...[addTasks, addUpcoming, addRuns, addErrors, addDeadLetters, addQueues, addBulk, addApply],
   ...[addSecrets, addKeys, addTop, addOpen, addDoctor, addCompletion],
 ];

@@ -1,15 +1,16 @@
 /** A screen of its own that is drawn anew, and gives the terminal back as it was, however the program ends. */
+import { listenForKeys } from "./keys.ts";
 
 const ENTER = "\u001b[?1049h\u001b[?25l";
 const LEAVE = "\u001b[?25h\u001b[?1049l";
 const HOME = "\u001b[H";
 const CLEAR_REST_OF_LINE = "\u001b[K";
 const CLEAR_BELOW = "\u001b[J";
-const CTRL_C = "\u0003";
 
 export class Screen {
   readonly #stdin: NodeJS.ReadStream;
   readonly #stdout: NodeJS.WriteStream;
+  #keys = { close() {} };
   readonly #leave = () => void this.#stdout.write(LEAVE);
 
   constructor(stdin: NodeJS.ReadStream, stdout: NodeJS.WriteStream) {
@@ -31,20 +32,13 @@ export class Screen {
 
   /** @param onKey of each key; Ctrl-C is the signal that it is elsewhere */
   listen(onKey: (key: string) => void, onResize: () => void): void {
-    this.#stdin.setRawMode?.(true);
-    this.#stdin.setEncoding("utf8");
-    this.#stdin.on("data", (keys: string) => {
-      for (const key of keys)
-        if (key === CTRL_C) process.kill(process.pid, "SIGINT");
-        else onKey(key);
-    });
+    this.#keys = listenForKeys(this.#stdin, onKey);
     this.#stdout.on("resize", onResize);
   }
 
   close(): void {
     process.off("exit", this.#leave);
     this.#leave();
-    this.#stdin.setRawMode?.(false);
-    this.#stdin.pause();
+    this.#keys.close();
   }
 }

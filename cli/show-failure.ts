@@ -1,0 +1,11 @@
+/** A failure as people read it: what went wrong, where, and what to do next. */
+import type { Failure } from "./failure.ts";
+import type { Output } from "./terminal/output.ts";
+import { printable } from "./terminal/printable.ts";
+
+export function showFailure(out: Output, { message, details, hint }: Failure): void {
+  const { red, dim } = out.noteStyle;
+  if (message !== "") out.note(`${red("Error:")} ${printable(message)}`);
+  for (const line of details) out.note(`  ${printable(line)}`);
+  if (hint !== undefined) out.note(dim(hint));
+}
