@@ -1,26 +1,14 @@
 /** docs/cli.md: its commands are run in their order, and every command there is stands in it. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { promisify } from "node:util";
-import { buildProgram, createUser, PROGRAM, type User } from "../cli/program.ts";
+import { buildProgram, type User } from "../cli/program.ts";
 import { type Cluster, startCluster } from "../system/cluster.ts";
+import { createShellUser, readBlocks, runScript } from "./shell-pages.ts";
 
 const SECRETS_KEY = Buffer.alloc(32, 7).toString("base64");
-const PAGE = join(import.meta.dirname, "..", "..", "docs", "cli.md");
-
-interface Block {
-  language: string;
-  text: string;
-}
-
-const page = await readFile(PAGE, "utf8");
-const blocks: Block[] = [...page.matchAll(/^```(\w+(?: live)?)\n(.*?)^```/gms)].map(([, language, text]) => ({
-  language: language!,
-  text: text!,
-}));
+const blocks = await readBlocks(join(import.meta.dirname, "..", "..", "docs", "cli.md"));
 
 let cluster: Cluster;
 let user: User;
@@ -28,12 +16,7 @@ let user: User;
 before(async () => {
   await buildProgram();
   cluster = await startCluster({ schedulers: 1, workers: 1, env: { BELLHOP_SECRETS_KEY: SECRETS_KEY } });
-  user = await createUser({ BASE: cluster.api.url });
-  const bin = join(user.folder, "bin");
-  await mkdir(bin);
-  await writeFile(join(bin, "bellhop"), `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`);
-  await chmod(join(bin, "bellhop"), 0o755);
-  user.env["PATH"] = `${bin}:${user.env["PATH"]}`;
+  user = await createShellUser({ BASE: cluster.api.url });
   user.env["KEY_FILE"] = join(user.folder, "api-key");
   await writeFile(user.env["KEY_FILE"], cluster.api.key);
 });
@@ -48,19 +31,15 @@ const PATIENCE_MS = 300_000;
 test("every command of the page works", { timeout: PATIENCE_MS }, async () => {
   const yaml = blocks.find(({ language }) => language === "yaml")!;
   await writeFile(join(user.folder, "bellhop.yaml"), yaml.text);
-  const script = blocks.filter(({ language }) => language === "sh").map(({ text }) => text);
-  const { stderr } = await promisify(execFile)("bash", ["-euxo", "pipefail", "-c", script.join("")], {
-    ...{ cwd: user.folder, env: user.env, maxBuffer: 10_000_000 },
-  }).catch((error: { stderr: string; stdout: string }) => {
-    throw new Error(`${error.stderr.slice(-2000)}\n${error.stdout.slice(-1000)}`);
-  });
-  assert.match(stderr, /bellhop completion fish/);
+  const script = blocks.filter(({ language, note }) => language === "sh" && note === "");
+  const said = await runScript(user, script.map(({ text }) => text).join(""));
+  assert.match(said, /bellhop completion fish/);
 });
 
 test("every command there is stands on the page", async () => {
   const commands = await listCommands([]);
   assert.ok(commands.length > 45);
-  const shown = blocks.filter(({ language }) => language.startsWith("sh")).map(({ text }) => text);
+  const shown = blocks.filter(({ language }) => language === "sh").map(({ text }) => text);
   for (const command of commands)
     assert.ok(
       shown.some((text) => text.includes(`bellhop ${command}`)),
