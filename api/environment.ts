@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BlockList } from "node:net";
 import type { Context } from "hono";
 import type { Clock } from "../core/clock.ts";
@@ -84,7 +84,7 @@ export interface ApiParts {
 
 /** What Hono hands from the key check to the routes. */
 export interface ApiEnv {
-  Bindings: { incoming?: IncomingMessage };
+  Bindings: { incoming?: IncomingMessage; outgoing?: ServerResponse };
   Variables: { owner: KeyOwner; span?: Span };
 }
 
@@ -92,4 +92,10 @@ export interface ApiEnv {
 export function incomingOf(context: Context<ApiEnv>): IncomingMessage | undefined {
   const bindings: ApiEnv["Bindings"] | undefined = context.env;
   return bindings?.incoming;
+}
+
+/** What goes out on it. */
+export function outgoingOf(context: Context<ApiEnv>): ServerResponse | undefined {
+  const bindings: ApiEnv["Bindings"] | undefined = context.env;
+  return bindings?.outgoing;
 }

@@ -15,7 +15,7 @@ const call: DirectCall = {
 };
 
 /** A call whose worker the test plays, with a body that the test sends. */
-function ask(given: Partial<Caller> = {}) {
+function ask(given: Partial<Caller> = {}, breakOff?: (error: Error) => void) {
   const clock = createManualClock();
   const edge = createEdge(EDGE_LIMITS, clock, () => {});
   let sender!: ReadableStreamDefaultController<Uint8Array>;
@@ -43,7 +43,7 @@ function ask(given: Partial<Caller> = {}) {
     ...given,
   };
   const arriving = new ArrivingBody(body, edge);
-  const answer = answerDirectly({ direct, edge, caller }, call, { body: arriving, arriving });
+  const answer = answerDirectly({ direct, edge, caller, breakOff }, call, { body: arriving, arriving });
   events.onAccepted();
   return { clock, answer, events, said, send: (bytes: number) => sender.enqueue(new Uint8Array(bytes)) };
 }
@@ -87,5 +87,31 @@ test("who was cut off for not reading is told apart from who left", async () => 
     assert.ok(typeof answered === "object" && "body" in answered);
     await answered.body.cancel();
     assert.deepEqual(said, [word]);
+  }
+});
+
+test("a response of more or fewer bytes than its head says is broken off, by the connection where there is one", async () => {
+  const head = { status: 200, headers: [["content-length", "3"]] as [string, string][] };
+  for (const [bytes, message] of [
+    ["four", "the function gave more than its content-length"],
+    ["ab", "the function gave less than its content-length"],
+  ] as const) {
+    const broken: string[] = [];
+    const { answer, events } = ask({}, (error) => broken.push(error.message));
+    events.onHead(head);
+    const answered = await answer;
+    assert.ok("body" in answered);
+    events.onData(Buffer.from(bytes));
+    events.onEnd();
+    assert.deepEqual(broken, [message]);
+    await answered.body.cancel();
+
+    const { answer: other, events: others } = ask();
+    others.onHead(head);
+    const unbound = await other;
+    assert.ok("body" in unbound);
+    others.onData(Buffer.from(bytes));
+    others.onEnd();
+    await assert.rejects(new Response(unbound.body).arrayBuffer(), { message });
   }
 });

@@ -21,6 +21,7 @@ import type { CallEvents, DirectCaller, NoneReason } from "../direct/direct-call
 import type { Edge } from "../edge/edge.ts";
 import type { CallBody } from "./call-body.ts";
 import { pumpRequestBody, type RequestPump } from "./request-pump.ts";
+import { lengthOf } from "./response.ts";
 
 export type DirectAnswer =
   /** It streams. */
@@ -36,10 +37,15 @@ export interface DirectAsking extends Pick<CallEvents, "renew" | "mostAtOnce"> {
   direct: DirectCaller;
   edge: Edge;
   caller: Caller;
+  /**
+   * Ends the connection of a response that cannot go on. Without it the response's stream fails, which the HTTP server
+   * tells of on stderr, with a stack.
+   */
+  breakOff?: ((error: Error) => void) | undefined;
 }
 
 export function answerDirectly(
-  { direct, edge, caller, ...asked }: DirectAsking,
+  { direct, edge, caller, breakOff: endConnection, ...asked }: DirectAsking,
   call: DirectCall,
   { body, arriving }: Pick<CallBody, "body" | "arriving">,
 ): Promise<DirectAnswer> {
@@ -88,7 +94,8 @@ export function answerDirectly(
       onHead(head) {
         // From here on caller and function may be talking, each at its own pace.
         arriving?.changeRate(edge.limits.duplex);
-        response = createResponseBody(feed, leave);
+        const length = call.http?.method === "HEAD" ? undefined : lengthOf(head);
+        response = createResponseBody(feed, { length, leave, breakOff: endConnection });
         resolve({ head, body: response.stream });
       },
       onData(bytes) {
@@ -120,9 +127,18 @@ interface ResponseBody {
   fail(error: Error): void;
 }
 
+interface ResponseWays {
+  /** What its head says: more or less would be taken for another response, or never end. */
+  length: number | undefined;
+  /** The caller is gone. */
+  leave(): void;
+  breakOff: DirectAsking["breakOff"];
+}
+
 /** Grants the worker what the caller has taken. */
-function createResponseBody(feed: CallerStream, onCancel: () => void): ResponseBody {
+function createResponseBody(feed: CallerStream, { length, leave, breakOff }: ResponseWays): ResponseBody {
   let ungranted = 0;
+  let bytesCame = 0;
   let isOver = false;
   let controller: ReadableStreamDefaultController<Uint8Array>;
   const stream = new ReadableStream<Uint8Array>(
@@ -136,28 +152,40 @@ function createResponseBody(feed: CallerStream, onCancel: () => void): ResponseB
         ungranted = 0;
       },
       cancel() {
+        if (isOver) return;
         isOver = true;
-        onCancel();
+        leave();
       },
     },
     { highWaterMark: 1 },
   );
+  const fail = (error: Error) => {
+    if (isOver) return;
+    isOver = true;
+    if (breakOff) breakOff(error);
+    else controller.error(error);
+  };
   return {
     stream,
+    fail,
     push(bytes) {
       if (isOver) return;
+      bytesCame += bytes.byteLength;
+      if (length !== undefined && bytesCame > length) {
+        fail(new Error("the function gave more than its content-length"));
+        leave();
+        return;
+      }
       ungranted += bytes.byteLength;
       controller.enqueue(bytes);
     },
     end() {
+      if (length !== undefined && bytesCame < length) {
+        fail(new Error("the function gave less than its content-length"));
+      }
       if (isOver) return;
       isOver = true;
       controller.close();
-    },
-    fail(error) {
-      if (isOver) return;
-      isOver = true;
-      controller.error(error);
     },
   };
 }

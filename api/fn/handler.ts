@@ -11,7 +11,7 @@ import { callerOf } from "../calls/caller.ts";
 import { type FunctionCall, isOfLimitedQueue, toDirectCall } from "../calls/invoke.ts";
 import { readTrafficKey } from "../calls/traffic-key.ts";
 import type { NoneReason } from "../direct/direct-caller.ts";
-import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
+import { type ApiEnv, type ApiParts, incomingOf, outgoingOf } from "../environment.ts";
 import { clientAddressOf } from "../http/client-address.ts";
 import { answerProblem } from "../http/problem.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
@@ -20,7 +20,7 @@ import { type CallBody, receiveCallBody } from "./call-body.ts";
 import { answerDirectly, type DirectAnswer } from "./direct-answer.ts";
 import { findForCaller } from "./find-for-caller.ts";
 import { parseFnUrl, toRequestHead } from "./request.ts";
-import { toFnResponse } from "./response.ts";
+import { lengthOf, toFnResponse } from "./response.ts";
 
 export async function answerFnCall(parts: ApiParts, context: Context<ApiEnv>): Promise<Response> {
   const url = new URL(context.req.url);
@@ -66,7 +66,7 @@ async function answer(
     if ("head" in said) return toFnResponse(said.head, said.body, runId);
     if ("none" in said && said.none !== "left") await findAgain();
     const end = await toEnd(parts, context, call, body, said);
-    if (end?.state === "succeeded") return toWholeResponse(end.result, runId);
+    if (end?.state === "succeeded") return toWholeResponse(end.result, runId, head.method === "HEAD");
     context.header("bellhop-run-id", runId);
     const error = toInvocationError(end, runId);
     return answerProblem(context, call.fn.isPublic ? hideDetails(error) : error);
@@ -92,8 +92,25 @@ function askWorkers(
         (error: unknown) => (isRefusal(error) ? ("refused" as const) : ("later" as const)),
       ),
     mostAtOnce: () => call.fn.limits.concurrency,
+    breakOff: breakOffOf(parts, context, call.runId),
   };
   return answerDirectly(asking, direct, body);
+}
+
+/** Ends a response whose head is out; undefined where there is no connection. */
+function breakOffOf(
+  { log }: ApiParts,
+  context: Context<ApiEnv>,
+  runId: string,
+): ((error: Error) => void) | undefined {
+  const outgoing = outgoingOf(context);
+  return (
+    outgoing &&
+    (({ message }) => {
+      log.info({ runId, reason: message }, "a response broke off");
+      outgoing.destroy();
+    })
+  );
 }
 
 /** The function is not there any more, or not for this caller. */
@@ -129,10 +146,12 @@ async function toEnd(
 }
 
 /** Of a short response, or of one that waited in the queue. */
-function toWholeResponse(result: Json, runId: string): Response {
-  const { body, isBase64 = false, ...head } = result as unknown as HttpResponseHead & Partial<StoredResponse>;
+function toWholeResponse(result: Json, runId: string, isHead: boolean): Response {
+  const { body, isBase64 = false, ...said } = result as unknown as HttpResponseHead & Partial<StoredResponse>;
+  const head = { status: said.status, headers: said.headers ?? [] };
+  if (isHead && lengthOf(head) !== undefined) return toFnResponse(head, null, runId);
   const content = isBase64 ? Uint8Array.from(Buffer.from(body ?? "", "base64")) : (body ?? "");
-  return toFnResponse({ status: head.status, headers: head.headers ?? [] }, content, runId);
+  return toFnResponse(head, content, runId);
 }
 
 /** What a function throws is for its author, not for the public. */

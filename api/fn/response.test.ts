@@ -17,3 +17,22 @@ test("a function's headers go to its caller, but for what the server says itself
     ],
   );
 });
+
+test("a stream's length is the head's, and so is that of what a HEAD is not sent; an odd one is dropped", () => {
+  const lengthIn = (value: string, body: ReadableStream<Uint8Array> | null, status = 200) =>
+    toFnResponse({ status, headers: [["Content-Length", value]] }, body, "run-1").headers.get(
+      "content-length",
+    );
+  const stream = () => new ReadableStream<Uint8Array>();
+  assert.equal(lengthIn("7", stream()), "7");
+  assert.equal(lengthIn("7", null), "7");
+  assert.equal(lengthIn("7", null, 204), null);
+  for (const odd of ["-1", "1, 1", "0x10", "9".repeat(16), ""])
+    assert.equal(lengthIn(odd, stream()), null, odd);
+  const twice: [string, string][] = [
+    ["content-length", "1"],
+    ["Content-Length", "2"],
+  ];
+  const response = toFnResponse({ status: 200, headers: twice }, stream(), "run-1");
+  assert.equal(response.headers.get("content-length"), null);
+});

@@ -232,6 +232,43 @@ describe("a function's URL", () => {
       return found.state === "running" ? undefined : found;
     });
     assert.equal(run.state, "failed");
+    const { lines } = cluster.apiProcess;
+    const told = await until(async () => lines.filter((line) => line.includes("a response broke off"))[0]);
+    assert.match(told, /the function failed while its response was under way/);
+    assert.deepEqual(
+      lines.filter((line) => /^\s+at |^Error/.test(line)),
+      [],
+      "no stack on the API's output",
+    );
+  });
+
+  test("a response that is there as a whole says how long it is, and one of an open stream does not", async () => {
+    await deploy(
+      cluster,
+      "lengths",
+      `const open = (bytes) => new ReadableStream({ start(c) { c.enqueue(new Uint8Array(bytes)); c.close(); } });
+       const bodies = {
+         text: () => "short", long: () => "ü".repeat(70_000), bytes: () => new Uint8Array(10), blob: () => new Blob(["abc"]),
+         fixed: () => { const { readable, writable } = new FixedLengthStream(5); const w = writable.getWriter(); w.write(new Uint8Array(5)); w.close(); return readable; },
+         stream: () => open(7), waits: () => "later",
+       };
+       export default { fetch(request, env, ctx) {
+         const { pathname } = new URL(request.url);
+         const name = pathname.slice(pathname.lastIndexOf("/") + 1);
+         if (name === "waits") ctx.waitUntil(scheduler.wait(1));
+         return new Response(bodies[name](), { headers: { "content-length": "1234" } });
+       } };`,
+    );
+    for (const [name, length] of Object.entries({
+      ...{ text: "5", long: "140000", bytes: "10", blob: "3", fixed: "5", stream: null, waits: "5" },
+    })) {
+      const response = await at(`/lengths/${name}`);
+      assert.equal(response.headers.get("content-length"), length, name);
+      assert.equal((await response.arrayBuffer()).byteLength, Number(length ?? 7), name);
+      if (length === null) continue;
+      const { headers } = await at(`/lengths/${name}`, { method: "HEAD" });
+      assert.equal(headers.get("content-length"), length, `HEAD ${name}`);
+    }
   });
 
   test("a limit of runs at once holds: what has no permit waits", async () => {

@@ -31,6 +31,8 @@ interface Answer {
   headers: readonly HeaderPair[];
   /** Null: none. */
   body: string | ByteSource | null;
+  /** Of a source, where it is known. */
+  length?: number | undefined;
 }
 
 const JSON_TYPE: readonly HeaderPair[] = [["content-type", "application/json"]];
@@ -47,12 +49,15 @@ export async function serveRequest(
   const call = beginCall(run, facts);
   const answer = await answerRequest(run, target, call.request, facts, context);
   if (run.ended || answer === undefined) return undefined;
-  const { status, headers, body } = answer;
+  const { status, body } = answer;
+  let { headers } = answer;
   const isShort = body === null || (typeof body === "string" && body.length <= SHORT_CHARS);
   if (isShort && background.length === 0) {
     return stringify({ __proto__: null, status, headers, body: body ?? "" });
   }
-  const source = typeof body === "string" ? oneChunk(encodeUtf8(body)) : body;
+  const bytes = typeof body === "string" ? encodeUtf8(body) : undefined;
+  const source = bytes ? oneChunk(bytes) : (body as ByteSource | null);
+  if (body !== null) headers = withLength(headers, bytes?.byteLength ?? answer.length);
   const bodyBytes = await streamResponse({ status, headers, source }, call);
   for (let i = 0; i < background.length; i++) await background[i];
   return stringify({ __proto__: null, status, bodyBytes });
@@ -134,11 +139,21 @@ function toAnswer(response: Parameters<typeof responsePartsOf>[0], method: strin
   if (chars > MAX_HEADER_CHARS) {
     throw new TypeError(`The response's headers hold more than ${MAX_HEADER_CHARS} characters`);
   }
-  if (body && (method === "HEAD" || isNullBodyStatus(status) || isCallLeft())) {
+  const isHead = method === "HEAD";
+  if (body === null) return { status, headers: isHead ? headers : withLength(headers, undefined), body };
+  if (isHead || isNullBodyStatus(status) || isCallLeft()) {
+    const said = withLength(headers, isHead ? body.length : undefined);
     body.cancel(undefined);
-    return { status, headers, body: null };
+    return { status, headers: said, body: null };
   }
-  return { status, headers, body: body && toContent(body) };
+  const length = body.text === undefined ? body.length : undefined;
+  return { status, headers, body: toContent(body), length };
+}
+
+/** What its author says of a length holds for the answer to a HEAD that has no body, and for nothing else. */
+function withLength(headers: readonly HeaderPair[], length: number | undefined): readonly HeaderPair[] {
+  const others = headers.filter(([name]) => name.toLowerCase() !== "content-length");
+  return length === undefined ? others : [...others, ["content-length", `${length}`]];
 }
 
 function toContent(body: Body): string | ByteSource {

@@ -1,6 +1,7 @@
 /** Bodies of requests and responses: where their bytes come from, and the methods that read them. */
 import { blobBytes, GuestBlob, isBlob } from "./blob.ts";
 import { decodeUtf8, decodeUtf8KeepingBom, encodeUtf8 } from "./encoding.ts";
+import { fixedLengthOf } from "./fixed-length-stream.ts";
 import { type FormEntry, GuestFormData, isFormData } from "./form-data.ts";
 import { extractMimeType, type MimeType, serializeMimeType } from "./mime-type.ts";
 import { decodeMultipart, encodeMultipart } from "./multipart.ts";
@@ -98,6 +99,11 @@ export class Body {
       rest = undefined;
       return bytes && bytes.byteLength > 0 ? bytes.slice() : undefined;
     });
+  }
+
+  /** How many bytes it has, where that is known before it is read. */
+  get length(): number | undefined {
+    return this.#stream ? fixedLengthOf(this.#stream) : this.bytes?.byteLength;
   }
 
   get isUsed(): boolean {

@@ -2,6 +2,11 @@
 import { GuestTransformStream } from "./streams.ts";
 import { defineInterface, requireArguments, viewBytes } from "./webidl.ts";
 
+const lengths = new WeakMap<object, number>();
+
+/** How many bytes will come out of a stream, where that was said. */
+export const fixedLengthOf = (stream: object): number | undefined => lengths.get(stream);
+
 class GuestFixedLengthStream {
   readonly #stream: TransformStream<Uint8Array, Uint8Array>;
 
@@ -26,6 +31,7 @@ class GuestFixedLengthStream {
           throw new TypeError(`${passed} of the ${expected} bytes of this FixedLengthStream were written`);
       },
     });
+    lengths.set(this.#stream.readable, expected);
   }
   get readable() {
     return this.#stream.readable;
