@@ -269,6 +269,11 @@ describe("a function that fails", () => {
     ["() => { const a: any = {}; a.a = a; return a; }", "result_not_json", /circular/],
     ["() => 1n", "result_not_json", /BigInt/],
     ["() => () => 1", "result_not_json", /function/],
+    ["() => new Uint8Array(2)", "result_not_json", /of the type Uint8Array\./],
+    ["() => new ArrayBuffer(2)", "result_not_json", /of the type ArrayBuffer\./],
+    ["() => new Blob(['a'])", "result_not_json", /of the type Blob\./],
+    ["() => new Headers()", "result_not_json", /of the type Headers\./],
+    ["() => new Map([[1, 2]])", "result_not_json", /of the type Map\./],
   ];
   for (const [expression, code, message] of results) {
     test(`by its result, ${code}: ${expression}`, async () => {
@@ -282,6 +287,17 @@ describe("a function that fails", () => {
     const result = resultOf(await call("export default () => 'x'.repeat(999_998);"));
     assert.equal((result as string).length, 999_998);
   });
+});
+
+test("a result that is no plain object and has a form in JSON is that", async () => {
+  assert.deepEqual(resultOf(await call("export default () => new Date(0)")), "1970-01-01T00:00:00.000Z");
+  assert.equal(resultOf(await call("export default () => new Date(NaN)")), null);
+  assert.equal(resultOf(await call("export default () => Object(5)")), 5);
+  assert.deepEqual(resultOf(await call("export default () => Buffer.from('a')")), {
+    type: "Buffer",
+    data: [97],
+  });
+  assert.deepEqual(resultOf(await call("class Point { x = 1; } export default () => new Point()")), { x: 1 });
 });
 
 describe("a cancelled run", () => {

@@ -3,8 +3,9 @@
  * whole, as the run's result; anything else streams, and the result says how much it was.
  */
 import type { HttpFacts } from "../guest-start.ts";
-import { endRun, type GuestRun, toResultJson } from "../run/current-run.ts";
+import { endRun, type GuestRun } from "../run/current-run.ts";
 import { stringify } from "../run/primordials.ts";
+import { toResultJson } from "../run/result-json.ts";
 import type { Body, ByteSource } from "../web/body.ts";
 import { encodeUtf8 } from "../web/encoding.ts";
 import type { HeaderPair } from "../web/headers.ts";

@@ -3,9 +3,7 @@
  * after that is ignored.
  */
 import { describeFailure } from "./attempt-words.ts";
-import { describe } from "./describe.ts";
-import { slice, stringify } from "./primordials.ts";
-import { fittingChars } from "./text.ts";
+import { stringify } from "./primordials.ts";
 
 export interface GuestRun {
   /** The executor's number for it. */
@@ -101,47 +99,4 @@ export function failRunAs(run: GuestRun, code: "function_error" | "load_failed",
   if (run.noRetry) failure.again = "fatal";
   if (name === "RangeError" && message === NO_MEMORY) endRun(run, "function_memory_exceeded", "");
   else endRun(run, code, stringify(failure));
-}
-
-/** Ends the run with the function's value as JSON. */
-export function finishRun(run: GuestRun, value: unknown): void {
-  const json = toResultJson(run, value);
-  if (json !== undefined) endRun(run, "ok", json);
-}
-
-const CIRCULAR = "Converting circular structure to JSON";
-const BIGINT = "Do not know how to serialize a BigInt";
-
-/** What V8 says of values that JSON has no form for. */
-function isOfJson(message: string): boolean {
-  return slice(message, 0, CIRCULAR.length) === CIRCULAR || slice(message, 0, BIGINT.length) === BIGINT;
-}
-
-/** The function's value as JSON; where it is none, or too large, the run ends and there is none. */
-export function toResultJson(run: GuestRun, value: unknown): string | undefined {
-  if (run.ended) return undefined;
-  let json: string | undefined;
-  try {
-    json = value === undefined ? "null" : stringify(value);
-  } catch (thrown) {
-    const { name, message } = describe(thrown);
-    // Not every TypeError: a `toJSON` of the author's may have thrown it.
-    if (name !== "TypeError" || !isOfJson(message)) failRun(run, thrown);
-    else endRun(run, "result_not_json", `The result is not JSON: ${slice(message, 0, 1_000)}`);
-    return undefined;
-  }
-  if (json === undefined) {
-    endRun(run, "result_not_json", `The result is not JSON: it is a ${typeof value}.`);
-    return undefined;
-  }
-  const { maxResultBytes } = run;
-  if (json.length * 3 > maxResultBytes && fittingChars(json, maxResultBytes) < json.length) {
-    refuseLargeResult(run);
-    return undefined;
-  }
-  return json;
-}
-
-export function refuseLargeResult(run: GuestRun): void {
-  endRun(run, "result_too_large", `The result takes more than ${run.maxResultBytes} bytes as JSON.`);
 }

@@ -6,22 +6,14 @@ import { serveRequest } from "../http/serve-request.ts";
 import { require } from "../node/require.ts";
 import { beginNodeRun, offerKv } from "../node/services.ts";
 import { isResponse } from "../web/response.ts";
-import {
-  beginRun,
-  currentRun,
-  endRun,
-  failRun,
-  failRunAs,
-  finishRun,
-  type GuestRun,
-  refuseLargeResult,
-} from "./current-run.ts";
+import { beginRun, currentRun, endRun, failRun, failRunAs, type GuestRun } from "./current-run.ts";
 import { readEntry } from "./entry.ts";
 import { inspect } from "./inspect.ts";
 import { makeKv } from "./kv.ts";
 import { withKvNamespace } from "./kv-namespace.ts";
 import { log } from "./log.ts";
 import { dateNow, freeze, NativeDate, NativePromise, parse, promiseThen } from "./primordials.ts";
+import { finishRun, refuseLargeResult } from "./result-json.ts";
 import { toReturnedResponse } from "./returned-response.ts";
 import { signalOf } from "./signal.ts";
 import { beginLoading, endLoading, resumeTimers } from "./timers.ts";
