@@ -33,6 +33,9 @@ export const COMPILER_LIMITS: CompilerLimits = {
   wallMs: 60_000,
 };
 
+/** Packages are unpacked, and are more source than anybody writes. */
+export const COMPILER_LIMITS_WITH_PACKAGES: CompilerLimits = { ...COMPILER_LIMITS, processorMs: 30_000 };
+
 /** `exhausted`: the source took more than any may. `interrupted`: the machine or somebody else ended the build. */
 export type CompileOutcome =
   | { kind: "built"; script: CompiledScript }

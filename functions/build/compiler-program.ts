@@ -71,12 +71,8 @@ async function compile(job: CompileJob, rewritten: Rewritten): Promise<CompiledS
   const options = optionsFor(files, entry, rewritten, installed);
   const sources = [...files.values()];
   const isLarge = sources.reduce((sum, source) => sum + source.length, 0) > PLAIN_BYTES;
-  const bundleWith = (keepsStores: boolean) =>
-    bundleShort({ ...options, supported: supportedBy(keepsStores) }, entry, isLarge);
   const keepsStores = sources.some((source) => source.includes("async_hooks"));
-  let script = await bundleWith(keepsStores);
-  // Which of the packages' files belong to it is known only now.
-  if (!keepsStores && installed?.namesAsyncHooks) script = await bundleWith(true);
+  const script = await bundleAsNeeded(options, entry, { isMinified: isLarge, keepsStores }, installed);
   // esbuild tells the exports of ES modules alone, so apart from the bundle.
   const { metafile } = await build({ ...options, format: "esm", metafile: true });
   const names = Object.values(metafile.outputs).flatMap((output) => output.exports);
@@ -96,15 +92,28 @@ async function install(
 type GivenOptions = SourceOptions & { supported: Record<string, boolean> };
 type Script = Omit<CompiledScript, "exports">;
 
-/** Minified where it is long otherwise. Throws `ScriptTooLarge`. */
-async function bundleShort(given: GivenOptions, entry: string, isLarge: boolean): Promise<Script> {
-  if (isLarge) return await bundle(given, entry, true);
-  try {
-    return await bundle(given, entry, false);
-  } catch (thrown) {
-    if (thrown instanceof ScriptTooLarge) return await bundle(given, entry, true);
+interface Manner {
+  isMinified: boolean;
+  /** For AsyncLocalStorage. */
+  keepsStores: boolean;
+}
+
+/** Once, and again where it is too long, or where what was read of packages may keep stores. Throws `ScriptTooLarge`. */
+async function bundleAsNeeded(
+  options: SourceOptions,
+  entry: string,
+  manner: Manner,
+  installed: InstalledPackages | undefined,
+): Promise<Script> {
+  const given = { ...options, supported: supportedBy(manner.keepsStores) };
+  const script = await bundle(given, entry, manner.isMinified).catch((thrown: unknown) => {
+    if (thrown instanceof ScriptTooLarge && !manner.isMinified) return undefined;
     throw thrown;
-  }
+  });
+  const keepsStores = manner.keepsStores || installed?.namesAsyncHooks === true;
+  if (script !== undefined && keepsStores === manner.keepsStores) return script;
+  const isMinified = manner.isMinified || script === undefined;
+  return await bundleAsNeeded(options, entry, { isMinified, keepsStores }, installed);
 }
 
 async function bundle(given: GivenOptions, entry: string, isMinified: boolean): Promise<Script> {

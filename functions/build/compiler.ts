@@ -7,7 +7,7 @@ import {
   MAX_BUNDLE_BYTES,
   type SourceFault,
 } from "./compiler-messages.ts";
-import { type CompileOutcome, CompilerProcess } from "./compiler-process.ts";
+import { COMPILER_LIMITS_WITH_PACKAGES, type CompileOutcome, CompilerProcess } from "./compiler-process.ts";
 import { withSeparators } from "./source-files.ts";
 
 /** It holds some memory. */
@@ -79,7 +79,7 @@ async function compileInKept(job: CompileJob): Promise<CompileOutcome> {
 /** What others wrote is unpacked in a process that sees no other upload. */
 async function compileApart(job: CompileJob): Promise<CompileOutcome> {
   stopCompiler();
-  current = new CompilerProcess();
+  current = new CompilerProcess(COMPILER_LIMITS_WITH_PACKAGES);
   const outcome = await current.build(job);
   stopCompiler();
   return outcome;
