@@ -9,6 +9,7 @@ import {
 import { foldAllReturned } from "../core/store/limits/fold-returned.ts";
 import { syncFunctionLimits } from "../core/store/limits/function-limits.ts";
 import { GRANT_BATCH, grantPermits } from "../core/store/limits/grant-permits.ts";
+import { lineUpPaused } from "../core/store/limits/line-up-paused.ts";
 import { removeIdleKeys } from "../core/store/limits/queue-limits.ts";
 import { recountPermits } from "../core/store/limits/recount-permits.ts";
 import { endPauses, msUntilPauseEnds } from "../core/store/queues/queues.ts";
@@ -37,6 +38,7 @@ export function createGranting(): (context: JobContext) => Promise<number> {
     const { store } = context;
     while ((await adoptWaiting(store, ADOPT_BATCH)) === ADOPT_BATCH);
     while ((await endPauses(store, QUEUE_BATCH)).length === QUEUE_BATCH);
+    await lineUpPaused(store, QUEUE_BATCH);
     await grantAndRing(context, await findGrantableKeys(store, WAITING_KEYS, cursor));
     // The grants have taken them into account.
     await foldAllReturned(store, RETURNED_KEYS);

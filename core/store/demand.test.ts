@@ -5,8 +5,11 @@ import { createTestDatabase } from "../../test/support/database.ts";
 import { NO_LIMITS, UNTIL_RESUMED } from "../domain/queue.ts";
 import { readDemand, totalDemand } from "./demand.ts";
 import { newId } from "./ids.ts";
+import { grantPermits } from "./limits/grant-permits.ts";
+import { lineUpPaused } from "./limits/line-up-paused.ts";
 import { pauseQueue, putQueue } from "./queues/queues.ts";
 import { claimRuns } from "./runs/claim.ts";
+import { CLAIMABLE } from "./runs/claimable.ts";
 import { finishAttempts } from "./runs/finish.ts";
 import { createTask } from "./tasks/create.ts";
 import {
@@ -113,6 +116,31 @@ test("what stands in a paused queue wants no worker until the pause is over", as
   await putQueue(store, namespaceId, "default", { limits, pausedUntil: UNTIL_RESUMED });
   await queueRun(store, namespaceId);
   assert.equal((await readDemand(store, 0)).dueRuns, 1);
+});
+
+test("a backlog of paused queues is no part of what is looked through once the scheduler has seen it", async () => {
+  const namespaceId = await newNamespace();
+  for (const name of ["mail", "default", "open"])
+    await putQueue(store, namespaceId, name, {
+      limits: NO_LIMITS,
+      pausedUntil: name === "open" ? null : UNTIL_RESUMED,
+    });
+  const runIds: string[] = [];
+  for (const given of [{ queue: "mail", concurrencyKey: "ada" }, { queue: "mail" }, {}])
+    runIds.push(await queueRun(store, namespaceId, given));
+  const open = await queueRun(store, namespaceId, { queue: "open" });
+  assert.equal(await lineUpPaused(store, 10), 3);
+  assert.equal(await lineUpPaused(store, 10), 0);
+  const claimable = await sql<{ id: string }>`
+    SELECT id FROM task_runs_open WHERE ${sql.raw(CLAIMABLE)}`.execute(db);
+  assert.deepEqual(claimable.rows, [{ id: open }]);
+  assert.deepEqual(await readDemand(store, 60_000), { ...NOTHING, dueRuns: 1 });
+  for (const name of ["mail", "default"]) {
+    const { freedKeys } = (await pauseQueue(store, namespaceId, name, null))!;
+    await grantPermits(store, freedKeys);
+  }
+  const claimed = await claimRuns(store, await makeWorker(db), runIds);
+  assert.deepEqual(claimed.map(({ id }) => id).sort(), runIds.sort());
 });
 
 test("a run that waits for a permit of its function's limit wants no worker", async () => {

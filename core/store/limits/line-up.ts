@@ -35,7 +35,7 @@ const LOCK_RUNS = {
     ORDER BY id FOR UPDATE`,
 };
 
-const LINE_UP = {
+export const LINE_UP = {
   name: "line-up-runs",
   text: `
     WITH coming AS MATERIALIZED (
