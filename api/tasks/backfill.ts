@@ -5,6 +5,7 @@ import { type Backfill, type BackfillInput, backfillInput } from "../../core/con
 import { bulkOutput, dryRunOutput, toWireBackfill, toWireBulk } from "../../core/contracts/bulk.ts";
 import { BACKFILL } from "../../core/domain/bulk.ts";
 import { InstantNotFoundError } from "../../core/domain/schedule/local-times.ts";
+import { unknownQueue } from "../../core/domain/unknown-queue.ts";
 import { conflict, invalidField, notFound } from "../../core/errors.ts";
 import { findInstants } from "../../core/store/bulk/backfill.ts";
 import { createBulk } from "../../core/store/bulk/bulk-actions.ts";
@@ -36,7 +37,12 @@ export const backfillRoute = ({ time }: RouteSettings) =>
       200: { is: "Of a dry run: how many instants there are.", schema: dryRunOutput },
       202: { is: "It is running.", schema: bulkOutput, headers: ["location"] },
     },
-    errors: { 404: ["not_found"], 409: ["task_cancelled"], 429: ["too_many_bulk_actions"] },
+    errors: {
+      404: ["not_found"],
+      409: ["task_cancelled"],
+      422: ["unknown_queue"],
+      429: ["too_many_bulk_actions"],
+    },
     async handle({ parts: { store }, context, owner, params: { id: taskId }, body }) {
       demandScope(owner, "invoke");
       const { namespaceId } = owner;
@@ -68,6 +74,7 @@ async function planBackfill(
   if (!found) throw notFound("task", taskId);
   if (found.state === "cancelled")
     throw conflict("A cancelled task does not run any more.", "task_cancelled");
+  if (found.missingQueue !== null) throw unknownQueue(found.missingQueue);
   const { instants } = found;
   if (instants.length > max) {
     const last = instants[max]!.toISOString();

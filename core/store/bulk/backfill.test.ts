@@ -86,6 +86,17 @@ describe("backfills", () => {
     }
   });
 
+  it("makes no run in a queue that is gone, and says which", async () => {
+    const taskId = await makeTask(HOURLY, { queue: "gone" });
+    const range = { from: new Date("2026-03-09T00:00:00Z"), to: new Date("2026-03-09T04:00:00Z") };
+    assert.equal((await findInstants(store, namespaceId, taskId, range, 10))?.missingQueue, "gone");
+    await ask(taskId, "2026-03-09T00:00:00Z", "2026-03-09T04:00:00Z", "allow");
+    await drive();
+    assert.deepEqual(await runsOf(), []);
+    const kept = await makeTask();
+    assert.equal((await findInstants(store, namespaceId, kept, range, 10))?.missingQueue, null);
+  });
+
   it("the days of its task's calendar have no run", async () => {
     await putCalendar(store, namespaceId, "days", ["2026-03-09"], () => now);
     const taskId = await makeTask({ ...HOURLY, exclude: { calendar: "days" } } as Schedule);

@@ -11,17 +11,28 @@ import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { INSERT_BACKFILLED, TASK_FACTS } from "../runs/insert.ts";
+import { IS_QUEUE_THERE } from "../runs/queue-there.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import type { Transaction } from "../transaction.ts";
 
-/** The instants of a task, oldest first; of more than `max` one more than those. Undefined: there is no such task. */
+/** What a backfill is made of. */
+export interface FoundInstants {
+  state: string;
+  overlap: string | null;
+  /** The name of its queue where that was deleted; null: it was not. */
+  missingQueue: string | null;
+  /** Oldest first; of more than was asked for one more. */
+  instants: Date[];
+}
+
+/** The instants of a task, `max` at most. Undefined: there is no such task. */
 export async function findInstants(
   scope: QueryScope,
   namespaceId: string,
   taskId: string,
   range: BackfillRange,
   max: number,
-): Promise<{ state: string; overlap: string | null; instants: Date[] } | undefined> {
+): Promise<FoundInstants | undefined> {
   const { rows } = await scope.pool.query<FoundTask>(FIND_TASK, [taskId, namespaceId]);
   const [task] = rows;
   if (!task) return undefined;
@@ -33,18 +44,18 @@ export async function findInstants(
     if (instants.length > max) break;
     if (turns.isTurnOver) await turns.giveWay();
   }
-  return { state: task.state, overlap: task.overlap, instants };
+  const { state, overlap, missingQueue } = task;
+  return { state, overlap, missingQueue, instants };
 }
 
-interface FoundTask {
-  state: string;
-  overlap: string | null;
+interface FoundTask extends Omit<FoundInstants, "instants"> {
   schedule: Schedule;
   anchorAt: Date;
 }
 
-const FIND_TASK = `SELECT state, policy ->> 'overlap' AS overlap, schedule, anchor_at AS "anchorAt" FROM tasks
-  WHERE id = $1 AND namespace_id = $2 AND removed_at IS NULL`;
+const FIND_TASK = `SELECT state, policy ->> 'overlap' AS overlap, schedule, anchor_at AS "anchorAt",
+    CASE WHEN NOT ${IS_QUEUE_THERE("t")} THEN queue END AS "missingQueue"
+  FROM tasks t WHERE id = $1 AND namespace_id = $2 AND removed_at IS NULL`;
 
 export interface BackfillBatch {
   namespaceId: string;
@@ -59,13 +70,14 @@ export interface BackfillBatch {
 export type BackfillStep =
   /** Nothing is made before the last run has ended. */
   | { kind: "waits" }
-  /** The task is cancelled or gone. */
+  /** The task is cancelled or gone, or is over, and its queue was deleted since. */
   | { kind: "over" }
   | { kind: "made"; runs: StagedRun[] };
 
 const MAKE = `
   WITH task AS (SELECT ${TASK_FACTS} FROM tasks t
-    WHERE t.id = $1 AND t.namespace_id = $2 AND t.removed_at IS NULL AND t.state <> 'cancelled' FOR SHARE),
+    WHERE t.id = $1 AND t.namespace_id = $2 AND t.removed_at IS NULL AND t.state <> 'cancelled'
+      AND ${IS_QUEUE_THERE("t")} FOR SHARE),
   r AS (${INSERT_BACKFILLED} RETURNING id, available_at, traceparent)
   SELECT ${STAGED} FROM r ORDER BY r.id`;
 

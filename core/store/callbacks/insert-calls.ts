@@ -5,6 +5,7 @@ import type { TaskType } from "../../domain/task-spec.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { INSERT_TASK_CALLBACKS, insertCallbacks, TASK_FACTS } from "../runs/insert.ts";
+import { IS_QUEUE_THERE } from "../runs/queue-there.ts";
 import { STAGED, type StagedRun } from "../runs/staged-run.ts";
 import { resolveTaskId } from "../tasks/keys.ts";
 import { toSpecColumn } from "../tasks/spec-column.ts";
@@ -22,13 +23,13 @@ export interface Call {
   telling: Telling | undefined;
 }
 
-/** A task that was cancelled or removed does not run. */
+/** A task that was cancelled or removed does not run, nor one that is over and whose queue was deleted since. */
 const MAKE = `
   WITH gone AS (DELETE FROM run_callbacks WHERE id = ANY($1::bigint[])),
-  asked AS MATERIALIZED (SELECT t.state, ${TASK_FACTS} FROM tasks t
+  asked AS MATERIALIZED (SELECT t.state, ${IS_QUEUE_THERE("t")} AS has_queue, ${TASK_FACTS} FROM tasks t
     WHERE t.id IN (SELECT task_id FROM json_to_recordset($3::json) AS c(task_id uuid)) AND t.removed_at IS NULL
     ORDER BY t.id FOR SHARE),
-  task AS (SELECT * FROM asked WHERE state <> 'cancelled'),
+  task AS (SELECT * FROM asked WHERE state <> 'cancelled' AND has_queue),
   sent AS (${insertCallbacks("$2")} RETURNING id, available_at, traceparent),
   run AS (${INSERT_TASK_CALLBACKS} RETURNING id, available_at, traceparent)
   SELECT ${STAGED} FROM (SELECT * FROM sent UNION ALL SELECT * FROM run) AS r`;

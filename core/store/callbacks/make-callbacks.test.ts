@@ -4,9 +4,11 @@ import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { DEFAULT_POLICY } from "../../contracts/task-policy.ts";
 import { type Callbacks, MAX_CALLBACK_DEPTH } from "../../domain/callbacks.ts";
+import { NO_LIMITS } from "../../domain/queue.ts";
 import type { RunVerdict } from "../../domain/retry.ts";
 import { removeFunction } from "../functions/remove.ts";
 import { newId } from "../ids.ts";
+import { putQueue } from "../queues/queues.ts";
 import { cancelRuns, discardDeadLetter } from "../runs/cancel.ts";
 import { redriveDeadLetters } from "../runs/dead-letters.ts";
 import { enqueueTaskRun } from "../runs/enqueue.ts";
@@ -313,6 +315,21 @@ test("e-mails and functions are told as well, a removed function by a run that f
   await work(later, FAILED);
   const [made] = (await makeCallbacks(store)).runs;
   assert.equal((await claim(store, workerId, made!.runId)).revisionId, null);
+});
+
+test("a task whose queue is gone does not run", async () => {
+  const { task } = await createTask(store, {
+    namespaceId,
+    input: httpTask({ kind: "every", everyMs: 3_600_000 }, { queue: "gone" }),
+    now: new Date(),
+  });
+  const ended = await queueRun(store, namespaceId, { on: { success: [{ task: task.id }] } });
+  await work(ended, SUCCEEDED);
+  assert.deepEqual((await makeCallbacks(store)).runs, []);
+  await putQueue(store, namespaceId, "gone", { limits: NO_LIMITS });
+  const again = await queueRun(store, namespaceId, { on: { success: [{ task: task.id }] } });
+  await work(again, SUCCEEDED);
+  assert.equal((await makeCallbacks(store)).runs.length, 1);
 });
 
 test("the settings hold for tasks that name nobody, an empty `on` names nobody on purpose", async () => {
