@@ -60,7 +60,7 @@ export const QUEUES: Statement[] = [
   held(
     "| restOn429 | false | whether a 429 or 503 with Retry-After to an http task pauses the queue until then, up to 24 hours |",
     ["runtime/runners/rest-queue.test.ts", "a 429 or 503 that says when to come back rests the queue"],
-    ["core/store/queues/queues.test.ts", "is paused until then, and not for a shorter time than before"],
+    ["core/store/queues/rest-queue.test.ts", "is paused until then, and not for a shorter time than before"],
   ),
   held("| rateKey | null | the same of its perKey.rate |", [
     "core/store/queues/queues.test.ts",
