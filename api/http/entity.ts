@@ -16,6 +16,8 @@ import { inOneTransaction } from "./in-one-transaction.ts";
 export interface Entity {
   /** Fields of its answers that change by themselves: a change under a condition does not mind them. */
   leaves: readonly string[];
+  /** Its answer as it will be by itself, such as without a pause that has an end; left out: what is not in `leaves` stays. */
+  settle?(body: object): object;
   /** Nobody changes it before the transaction's end; fine where there is none. */
   lock(tx: Transaction, namespaceId: string, params: Record<string, string>): Promise<void>;
   /** As its GET shows it; undefined: there is none. */
@@ -26,12 +28,19 @@ export interface Entity {
  * In two halves: what the thing is, and what changes by itself. A change is made where the first is as its caller has seen
  * it; who has the thing already has it only where both are. The same content has the same, in whatever order its fields are.
  */
-export function tagOf({ leaves }: Pick<Entity, "leaves">, body: object): string {
-  const hash = (isLeft: boolean): string => {
-    const fields = Object.entries(body).filter(([name]) => leaves.includes(name) === isLeft);
-    return hashContent(Object.fromEntries(fields) as Json).toString("base64url");
-  };
-  return `"${hash(false)}.${hash(true)}"`;
+export function tagOf(
+  { leaves, settle = (shown) => shown }: Pick<Entity, "leaves" | "settle">,
+  body: object,
+): string {
+  const settled = Object.entries(settle(body)).filter(([name]) => !leaves.includes(name));
+  const stays = new Map(settled);
+  const passing = Object.entries(body).filter(
+    ([name, value]) => !stays.has(name) || stays.get(name) !== value,
+  );
+  const [first, second] = [settled, passing].map((fields) =>
+    hashContent(Object.fromEntries(fields) as Json).toString("base64url"),
+  );
+  return `"${first}.${second}"`;
 }
 
 /** Of `If-None-Match`: whether a list of tags, or `*`, has this one, weak or not. */

@@ -88,6 +88,25 @@ test("a PUT says the pause, too: null takes its end away, and what is left out l
   assert.deepEqual(await put({ paused: true, pausedUntil: null }), [true, null]);
 });
 
+test("a pause that ends by itself is no part of what a queue is; one without an end is", async () => {
+  const tenant = await api.newTenant();
+  const path = "/v1/queues/mail";
+  const tagged = async (method: "PUT" | "POST", at: string, body: Json, headers = {}) => {
+    const answer = await tenant.call(method, at, { body, headers });
+    return { status: answer.status, tag: answer.headers.get("etag")! };
+  };
+  const { tag: open } = await tagged("PUT", path, {});
+  const { tag: resting } = await tagged("POST", `${path}/pause`, { until: "2999-01-01T00:00:00.000Z" });
+  assert.notEqual(resting, open);
+  const seen = await tenant.call("GET", path, { headers: { "if-none-match": open } });
+  assert.equal(seen.status, 200);
+  assert.equal((await tenant.call("POST", `${path}/resume`)).status, 200);
+  const { status, tag } = await tagged("PUT", path, { concurrency: 2 }, { "if-match": resting });
+  assert.equal(status, 200);
+  assert.equal((await tagged("POST", `${path}/pause`, {})).status, 200);
+  assert.equal((await tagged("PUT", path, {}, { "if-match": tag })).status, 412);
+});
+
 test("default is there before anybody says anything of it", async () => {
   const tenant = await api.newTenant();
   assert.equal((await tenant.call("GET", "/v1/queues/default")).status, 200);

@@ -28,9 +28,13 @@ import type { AuditSpec } from "../http/route.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { announceQueue } from "./announce-queue.ts";
 
-/** What runs and waits in a queue is no part of what it is. */
+/** What runs and waits in a queue is no part of what it is, nor is a pause that ends by itself. */
 const queueEntity: Entity = {
   leaves: ["running", "waiting", "oldestWaitingAt", "waitingFor"],
+  settle: (queue) =>
+    "pausedUntil" in queue && queue.pausedUntil !== null
+      ? { ...queue, paused: false, pausedUntil: null }
+      : queue,
   async lock(tx, namespaceId, { name }) {
     await lockQueue(tx, namespaceId, name!);
   },
