@@ -256,6 +256,21 @@ test("ids and names that cannot be are not there, whatever they hold", async () 
   }
 });
 
+test("nothing that has a name holds U+0000 in it", async () => {
+  const tenant = await api.newTenant();
+  await tenant.call("PUT", "/v1/functions/greet", { body: { source: SOURCE } });
+  for (const [method, path] of [
+    ["GET", "/v1/queues/a%00"],
+    ["DELETE", "/v1/queues/a%00"],
+    ["POST", "/v1/queues/a%00/pause"],
+    ["DELETE", "/v1/secrets/a%00"],
+    ["DELETE", "/v1/functions/greet/tags/a%00"],
+    ["POST", "/v1/errors/a%00/resolve"],
+  ] as const)
+    assertProblem(await tenant.call(method, path), 404, "not_found");
+  assertProblem(await tenant.call("PUT", "/v1/queues/a%00", { body: {} }), 422, "invalid_input", ["name"]);
+});
+
 test("a list's limit and cursor are checked", async () => {
   const tenant = await api.newTenant();
   await tenant.call("PUT", "/v1/functions/greet", { body: { source: SOURCE } });

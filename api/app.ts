@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { etag, RETAINED_304_HEADERS } from "hono/etag";
 import { COMPLETE_PATH } from "../core/contracts/completion.ts";
+import { BellhopError } from "../core/errors.ts";
 import { identify, requireKey } from "./auth/authenticate.ts";
 import { limitRequests } from "./auth/limit-requests.ts";
 import { limitBody } from "./bodies/body.ts";
@@ -14,7 +15,7 @@ import { allowOrigins } from "./http/cors.ts";
 import { measureRequests } from "./http/measured-requests.ts";
 import { mountRoutes } from "./http/mount-routes.ts";
 import { createNoRouteHandler } from "./http/no-route.ts";
-import { answerProblem, toBellhopError } from "./http/problem.ts";
+import { answerProblem, isRefusedValue, toBellhopError } from "./http/problem.ts";
 import type { Feature } from "./http/route.ts";
 import { shedLoad } from "./http/shed-load.ts";
 import { spanOf, traceRequests } from "./http/trace-requests.ts";
@@ -61,8 +62,11 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
     parts,
   );
   app.notFound(createNoRouteHandler(routes, { "/hooks": unknownHook, [COMPLETE_PATH]: unknownToken }));
-  app.onError((error, context) =>
-    answerProblem(context, toBellhopError(error, log, spanOf(context).logFields)),
-  );
+  app.onError((error, context) => {
+    // No text in the database holds U+0000: nothing has such a name.
+    if (isRefusedValue(error) && new URL(context.req.url).pathname.includes("%00"))
+      return answerProblem(context, new BellhopError("not_found", 404, "There is nothing of this name."));
+    return answerProblem(context, toBellhopError(error, log, spanOf(context).logFields));
+  });
   return app;
 }

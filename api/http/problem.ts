@@ -44,7 +44,7 @@ export function toBellhopError(thrown: unknown, log: Logger, logFields: object =
 }
 
 /** SQLSTATE class 22: a text or number that no column takes. */
-function isRefusedValue(thrown: unknown): boolean {
+export function isRefusedValue(thrown: unknown): boolean {
   return /^22\w{3}$/.test(String((thrown as { code?: unknown } | null)?.code ?? ""));
 }
 
