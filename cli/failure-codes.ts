@@ -29,6 +29,10 @@ export const CLI_CODES = {
     "`apply` names secrets that are not there; nothing was changed.",
     "`bellhop secrets set NAME` for each, then apply again.",
   ],
+  type_errors: [
+    "The project's own TypeScript finds type errors; nothing was deployed.",
+    "Mend the lines that stand below the message, or deploy with `--no-check`.",
+  ],
   unhealthy: ["A check of `doctor` failed.", "Its line says what to do."],
   unknown: ["Something answered that is not Bellhop's API.", "Check the address; a proxy may stand between."],
   unreachable: ["Nobody answers at the address.", "Start it, or check the address: `bellhop doctor`."],
