@@ -1,5 +1,5 @@
 /**
- * Every instant around changes of the clocks, against a slow oracle: of the coming two years, one zone of each distinct
+ * Every instant around changes of the clocks, against a slow oracle: of a year, one zone of each distinct
  * table of changes. `npm run verify-instants` takes every zone and every change of ten years.
  */
 import assert from "node:assert/strict";
@@ -11,7 +11,7 @@ import { type ClockChanges, GAPS, REPEATS } from "./local-times.ts";
 const DAY_MS = 86_400_000;
 const IS_WHOLE = process.env["BELLHOP_VERIFY_ALL_ZONES"] === "1";
 const FROM_MS = Date.UTC(2026, 0, 1);
-const TO_MS = Date.UTC(IS_WHOLE ? 2036 : 2028, 0, 1);
+const TO_MS = Date.UTC(IS_WHOLE ? 2036 : 2027, 0, 1);
 
 const EXPRESSIONS = [
   ...["* * * * *", "*/5 * * * *", "0 * * * *", "30 * * * *", "15,45 */2 * * *", "0 */3 * * 1-5"],
@@ -38,7 +38,7 @@ test(`instants around the changes of ${IS_WHOLE ? "every zone" : "one zone of ea
     };
   }
   t.diagnostic(`${count.zones} zones, ${count.changes} changes, ${count.instants} instants`);
-  assert.ok(count.zones > 50 && count.changes > 50, JSON.stringify(count));
+  assert.ok(count.zones > 50 && count.changes > 25, JSON.stringify(count));
 });
 
 /** Two days before to two days after; answers how many instants were compared. */
