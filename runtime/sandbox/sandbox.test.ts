@@ -166,6 +166,26 @@ describe("the log", () => {
     assert.ok(Math.abs(lines[0]!.at.getTime() - Date.now()) < 60_000);
   });
 
+  test("has a second argument that is no object as well, and none that is nothing", async () => {
+    const source = `export default (_: unknown, { log }: any) => {
+      for (const fields of ["42", 7, false, 10n, [1], null, undefined]) log.info("user", fields);
+    };`;
+    const { outcome, lines } = await begin(source);
+    await outcome;
+    assert.deepEqual(
+      lines.map(({ fields }) => fields),
+      [
+        { fields: "42" },
+        { fields: 7 },
+        { fields: false },
+        { fields: "10" },
+        { fields: [1] },
+        undefined,
+        undefined,
+      ],
+    );
+  });
+
   test("is cut at 1,000 lines and says what was left out", async () => {
     const source =
       "export default () => { for (let i = 0; i < 100_000; i++) console.log('line', i); return 'done'; };";

@@ -16,7 +16,7 @@ export function log(run: GuestRun, level: LogLevel, message: unknown, fields?: u
   }
   run.lines++;
   let text = typeof message === "string" ? message : inspect(message);
-  let json = typeof fields === "object" && fields !== null ? fieldsJson(fields) : "";
+  let json = fields === undefined || fields === null ? "" : fieldsJson(fields);
   const { logLineBytes } = GUEST_LIMITS;
   if (json !== "" && fittingChars(json, logLineBytes) < json.length) {
     json = stringify({ __proto__: null, cut: `the fields take ${json.length} characters` });
@@ -29,7 +29,8 @@ export function log(run: GuestRun, level: LogLevel, message: unknown, fields?: u
   runHost.log(run.no, level, text, json, dateNow());
 }
 
-/** Always of an object. */
-function fieldsJson(fields: object): string {
-  return safeStringify(isArray(fields) || isShownByKind(fields) ? { fields } : fields);
+/** Always of an object: what is none is its only field. */
+function fieldsJson(fields: unknown): string {
+  const isPlain = typeof fields === "object" && fields !== null && !isArray(fields) && !isShownByKind(fields);
+  return safeStringify(isPlain ? fields : { fields });
 }
