@@ -7,7 +7,7 @@ import { BellhopError } from "../core/errors.ts";
 import type { KeptEmail } from "../core/store/captured-emails.ts";
 import type { OutboundMetrics } from "../core/telemetry/metrics/outbound.ts";
 import { CAPTURED_FROM, createCapturingMailer } from "./email/capture.ts";
-import { createMailProvider, demandSender } from "./email/create-provider.ts";
+import { createMailProvider, demandSender, type MailProviderOptions } from "./email/create-provider.ts";
 import type { Mailer } from "./email/mail-provider.ts";
 import { measureEgress, measureMail } from "./measured-outbound.ts";
 
@@ -37,12 +37,10 @@ export interface OutboundParts {
 export function createOutbound(settings: OutboundSettings, parts?: OutboundParts): Outbound {
   const { EGRESS_ALLOW, EGRESS_DENY } = settings;
   const metrics = parts?.metrics;
-  const way = createLateEgress({
-    allow: parseNetworks(EGRESS_ALLOW),
-    deny: parseNetworks(EGRESS_DENY, "EGRESS_DENY"),
-  });
+  const deny = parseNetworks(EGRESS_DENY, "EGRESS_DENY");
+  const way = createLateEgress({ allow: parseNetworks(EGRESS_ALLOW), deny });
   const egress = metrics ? measureEgress(way, metrics) : way;
-  const mail = createMailer(settings, egress, parts);
+  const mail = createMailer(settings, { egress, deny }, parts);
   return {
     egress,
     mail: mail && metrics ? measureMail(mail, metrics) : mail,
@@ -56,11 +54,11 @@ export function createOutbound(settings: OutboundSettings, parts?: OutboundParts
 
 function createMailer(
   { EMAIL_URL, EMAIL_FROM, EMAIL_CAPTURE }: OutboundSettings,
-  egress: Egress,
+  way: Pick<MailProviderOptions, "egress" | "deny">,
   parts: OutboundParts | undefined,
 ): Mailer | null {
   if (EMAIL_CAPTURE === "false")
-    return EMAIL_URL === undefined ? null : createMailProvider(EMAIL_URL, { egress, from: EMAIL_FROM });
+    return EMAIL_URL === undefined ? null : createMailProvider(EMAIL_URL, { ...way, from: EMAIL_FROM });
   if (EMAIL_URL !== undefined) {
     const message = "EMAIL_CAPTURE keeps e-mails and EMAIL_URL sends them: set one of the two.";
     throw new BellhopError("invalid_setting", 500, message);

@@ -22,11 +22,18 @@ export interface AddressRules {
   readonly deny: readonly Network[];
 }
 
+/** For hosts that the operator chose: everywhere, but where `deny` says. */
+export const operatorsRules = (deny: readonly Network[]): AddressRules => ({ allow: EVERYWHERE, deny });
+
 /** All of IPv6 that is handed out for global unicast; what lies outside is reserved or has a special meaning. */
 const GLOBAL_UNICAST_V6 = ipaddr.IPv6.parseCIDR("2000::/3");
 /** Public by its number, but answered by the cloud host the machine stands on. */
 const HOST_SERVICES = new Set(["168.63.129.16"]);
 const MAPPED_PREFIX_BITS = 96;
+const EVERYWHERE: readonly Network[] = [
+  { address: new ipaddr.IPv4([0, 0, 0, 0]), prefixBits: 0 },
+  { address: ipaddr.IPv6.parse("::"), prefixBits: 0 },
+];
 
 /**
  * `"10.0.0.0/8, 127.0.0.1, ::1"`; empty text is no network. Throws `invalid_setting` naming the setting and the part that is

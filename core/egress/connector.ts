@@ -2,6 +2,7 @@
  * Opens connections to permitted addresses only. The check sits where the address is known for certain: in the
  * lookup, whose answer is the very address connected to, so a name cannot resolve differently a moment later.
  */
+import { lookup } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
 import { buildConnector } from "undici";
 import { type AddressRules, isAddressAllowed } from "./address-policy.ts";
@@ -15,10 +16,11 @@ export interface ResolvedAddress {
 /** Every address of a name. */
 export type Resolve = (hostname: string) => Promise<ResolvedAddress[]>;
 
+export const systemResolve: Resolve = (hostname) => lookup(hostname, { all: true });
+
 export interface ConnectorOptions {
   resolve: Resolve;
-  /** Null: the operator chose the host, any address will do. */
-  rules: AddressRules | null;
+  rules: AddressRules;
   /** For the name, the connection and the TLS handshake together. */
   connectTimeoutMs: number;
 }
@@ -28,7 +30,7 @@ export function createGuardedConnector({
   rules,
   connectTimeoutMs,
 }: ConnectorOptions): buildConnector.connector {
-  const isPermitted = (ip: string) => rules === null || isAddressAllowed(ip, rules);
+  const isPermitted = (ip: string) => isAddressAllowed(ip, rules);
   // HTTP/1.1 alone: one request per connection at a time keeps failures apart from each other.
   const connect = buildConnector({
     timeout: connectTimeoutMs,
@@ -53,7 +55,8 @@ export function createGuardedConnector({
   };
 }
 
-function createLookup(resolve: Resolve, isPermitted: (ip: string) => boolean): LookupFunction {
+/** Answers addresses that are permitted, and throws where a name has none. */
+export function createLookup(resolve: Resolve, isPermitted: (ip: string) => boolean): LookupFunction {
   return (hostname, options, callback) => {
     const answer = (addresses: ResolvedAddress[]) => {
       if (addresses.length === 0) return callback(dnsFailed(hostname, { code: "ENODATA" }), "");

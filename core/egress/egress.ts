@@ -2,10 +2,9 @@
  * The one way out: every HTTP request that Bellhop makes for somebody passes here. URLs are parsed once, addresses
  * checked and pinned, redirects checked hop by hop, bodies capped; the caller's signal is the clock.
  */
-import { lookup } from "node:dns/promises";
 import { type Clock, steadyClock } from "../clock.ts";
-import type { Network } from "./address-policy.ts";
-import { createGuardedConnector, type Resolve } from "./connector.ts";
+import { type Network, operatorsRules } from "./address-policy.ts";
+import { createGuardedConnector, type Resolve, systemResolve } from "./connector.ts";
 import { decodeGathered } from "./decode-gathered.ts";
 import { DecoderMemory, type DecoderMemoryLimits } from "./decoder-memory.ts";
 import { tooManyRedirects } from "./egress-error.ts";
@@ -43,7 +42,7 @@ export interface EgressRequest {
   maxResponseBytes: number;
   /** Wait for a connection, per hop; default and upper bound: the egress's own `connectTimeoutMs`. */
   connectTimeoutMs?: number | undefined;
-  /** The operator chose the host: private addresses and any port are fine. Never for a URL that a user wrote. */
+  /** The operator chose the host: private addresses that he has not denied, and any port, are fine. Never for a URL that a user wrote. */
   trusted?: boolean | undefined;
 }
 
@@ -100,8 +99,6 @@ export interface EgressOptions {
   keptConnectionsPerTenant?: number | undefined;
 }
 
-const systemResolve: Resolve = (hostname) => lookup(hostname, { all: true });
-
 export function createEgress(options: EgressOptions): Egress {
   const {
     allow,
@@ -116,10 +113,14 @@ export function createEgress(options: EgressOptions): Egress {
     clock = steadyClock,
   } = options;
   const rules = { allow, deny };
+  const trustedRules = operatorsRules(deny);
   const poolLimits = { connectionsPerOrigin, maxOrigins, maxOriginsPerTenant, keptConnectionsPerTenant };
   // Apart, so that a connection made for a trusted request never serves another.
   const guarded = createPools(createGuardedConnector({ resolve, rules, connectTimeoutMs }), poolLimits);
-  const trusted = createPools(createGuardedConnector({ resolve, rules: null, connectTimeoutMs }), poolLimits);
+  const trusted = createPools(
+    createGuardedConnector({ resolve, rules: trustedRules, connectTimeoutMs }),
+    poolLimits,
+  );
   // Whoever takes his time with a stream holds its connection: those who want a whole answer must not wait for him.
   const streamed = createPools(createGuardedConnector({ resolve, rules, connectTimeoutMs }), poolLimits);
   const decoders = new DecoderMemory(decoderMemory, clock);
@@ -140,10 +141,8 @@ export function createEgress(options: EgressOptions): Egress {
       const limits = { signal, maxResponseBytes, connectTimeoutMs };
       let hop: Hop = firstHop(request, request.body ?? null);
       for (let redirects = 0; ; redirects++) {
-        if (!request.trusted) {
-          refuseLiteral(hop.url, rules);
-          refusePort(hop.url);
-        }
+        refuseLiteral(hop.url, request.trusted ? trustedRules : rules);
+        if (!request.trusted) refusePort(hop.url);
         const sent = hop;
         const pool = pools.get(sent.url.origin, request.tenant);
         const response = await resendIfStale(sent, () => exchange(pool, sent, limits));

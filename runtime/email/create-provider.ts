@@ -1,4 +1,5 @@
 import { parseMailbox } from "../../core/contracts/mailbox.ts";
+import { type Network, operatorsRules } from "../../core/egress/address-policy.ts";
 import type { Egress } from "../../core/egress/egress.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { createHttpProvider, type MailDialect } from "./http-provider.ts";
@@ -10,6 +11,8 @@ import { createSmtpProvider } from "./smtp.ts";
 
 export interface MailProviderOptions {
   egress: Egress;
+  /** Networks in which no mail server may stand; `egress` has its own. Default: none. */
+  deny?: readonly Network[] | undefined;
   /** EMAIL_FROM, checked here so that a wrong one is found at start. */
   from?: string | undefined;
 }
@@ -21,10 +24,14 @@ const DIALECTS: Record<string, MailDialect> = { resend, postmark, sendgrid };
  * latter three take `?endpoint=` for a regional host or a gateway. Throws `invalid_setting`, which never quotes the
  * URL: it holds the credentials.
  */
-export function createMailProvider(emailUrl: string, { egress, from }: MailProviderOptions): MailProvider {
+export function createMailProvider(
+  emailUrl: string,
+  { egress, deny = [], from }: MailProviderOptions,
+): MailProvider {
   demandSender(from);
   const scheme = /^([a-z]+):\/\//i.exec(emailUrl)?.[1]?.toLowerCase() ?? "";
-  if (scheme === "smtp" || scheme === "smtps") return createSmtpProvider(emailUrl);
+  if (scheme === "smtp" || scheme === "smtps")
+    return createSmtpProvider(emailUrl, { rules: operatorsRules(deny) });
   const dialect = Object.hasOwn(DIALECTS, scheme) ? DIALECTS[scheme] : undefined;
   if (!dialect) {
     const known = ["smtp", "smtps", ...Object.keys(DIALECTS)].map((name) => `${name}://`);

@@ -1,5 +1,9 @@
 /** SMTP with pooled connections: `smtp://user:pass@host:587` (STARTTLS where offered), `smtps://…` (TLS at once). */
 import type { NodemailerError, SMTPPoolOptions } from "nodemailer";
+import { type AddressRules, operatorsRules } from "../../core/egress/address-policy.ts";
+import type { Resolve } from "../../core/egress/connector.ts";
+import { EgressError } from "../../core/egress/egress-error.ts";
+import { connectGuarded } from "../../core/egress/guarded-socket.ts";
 import { BellhopError } from "../../core/errors.ts";
 import {
   createQuoter,
@@ -32,7 +36,17 @@ const OPTIONS: Record<string, (value: string) => Partial<Omit<SMTPPoolOptions, "
   name: (value) => (/^[\w.-]{1,253}$/.test(value) ? { name: value } : undefined),
 };
 
-export function createSmtpProvider(emailUrl: string): MailProvider {
+export interface SmtpPlaceOptions {
+  /** Where the server may stand. Default: anywhere. */
+  rules?: AddressRules | undefined;
+  /** Default: the system's resolver. */
+  resolve?: Resolve | undefined;
+}
+
+export function createSmtpProvider(
+  emailUrl: string,
+  { rules = operatorsRules([]), resolve }: SmtpPlaceOptions = {},
+): MailProvider {
   const options = parseSmtpUrl(emailUrl);
   let opening: ReturnType<typeof openPool> | undefined;
   const { user = "", pass = "" } = options.auth ?? {};
@@ -43,12 +57,13 @@ export function createSmtpProvider(emailUrl: string): MailProvider {
     async send(message, signal) {
       refuseControlCharacters(message);
       try {
-        opening ??= openPool(options);
+        opening ??= openPool(options, { rules, resolve });
         const transport = await opening;
         const sent = await transport.sendMail({ ...toMail(message), signal });
         const { accepted = [], rejected = [], response = "" } = sent;
         return { messageId: sent.messageId, accepted, rejected, response: quote(response) };
       } catch (error) {
+        if (error instanceof EgressError) throw toUnreached(error);
         throw toMailError(error as NodemailerError, quote);
       }
     },
@@ -59,12 +74,23 @@ export function createSmtpProvider(emailUrl: string): MailProvider {
 }
 
 /** The client is loaded with the first message: a worker that mails nothing starts without it. */
-async function openPool(options: SmtpOptions) {
+async function openPool(options: SmtpOptions, place: { rules: AddressRules; resolve: Resolve | undefined }) {
   const { default: nodemailer } = await import("nodemailer");
-  return nodemailer.createTransport({ ...options, pool: true });
+  const { host, port } = options;
+  const getSocket: SMTPPoolOptions["getSocket"] = (_options, answer) => {
+    connectGuarded({ host, port }, { ...place, connectTimeoutMs: CONNECT_TIMEOUT_MS }).then(
+      (connection) => answer(null, { connection }),
+      (error: Error) => answer(error, false),
+    );
+  };
+  return nodemailer.createTransport({ ...options, getSocket, pool: true });
 }
 
-type SmtpOptions = Omit<SMTPPoolOptions, "auth"> & { auth?: { user: string; pass: string } };
+type SmtpOptions = Omit<SMTPPoolOptions, "auth"> & {
+  host: string;
+  port: number;
+  auth?: { user: string; pass: string };
+};
 
 /** Throws `invalid_setting`; never quotes the URL, which holds the password. */
 export function parseSmtpUrl(emailUrl: string): SmtpOptions {
@@ -126,6 +152,10 @@ function readSwitch<T>(value: string, use: (on: boolean) => T): T | undefined {
 function toMail(message: MailMessage) {
   const { attachments, ...rest } = message;
   return { ...rest, attachments: attachments.map((file) => ({ ...file, encoding: "base64" })) };
+}
+
+function toUnreached({ message, retryable }: EgressError): MailError {
+  return new MailError("smtp_unavailable", `The mail server was not reached: ${message}`, { retryable });
 }
 
 function toMailError(error: NodemailerError, quote: (text: string) => string): MailError {
