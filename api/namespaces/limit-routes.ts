@@ -10,6 +10,7 @@ import { type CountedLimit, MAX_COUNTED, NO_NAMESPACE_LIMITS } from "../../core/
 import { formatDuration } from "../../core/duration.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
 import { countUsed, saveNamespaceLimits } from "../../core/store/namespace-limits.ts";
+import { findNamespace } from "../../core/store/namespaces.ts";
 import type { ApiParts } from "../environment.ts";
 import { defineRoute, type Route } from "../http/route.ts";
 import { namespaceAudit, noNamespace, params, readName } from "./name-of-path.ts";
@@ -33,6 +34,22 @@ export const limitRoutes: Route[] = [
       if (!found) throw noNamespace(name);
       notifier.notify("bellhop_keys");
       return { status: 200, body: toWireNamespaceLimits(body) };
+    },
+  }),
+
+  defineRoute({
+    method: "GET",
+    path: "/v1/namespaces/:name/limits",
+    operationId: "getNamespaceLimits",
+    summary: "Show a namespace's limits",
+    access: "operator",
+    params,
+    answers: { 200: { is: "All of them; null: not limited.", schema: namespaceLimitsOutput } },
+    errors: { 404: ["not_found"] },
+    async handle({ parts: { store }, params: { name } }) {
+      const found = await findNamespace(store, readName(name));
+      if (!found) throw noNamespace(name);
+      return { status: 200, body: toWireNamespaceLimits(found.limits ?? NO_NAMESPACE_LIMITS) };
     },
   }),
 

@@ -63,6 +63,21 @@ test("an operator sets limits, all of them; they are shown with what is used, an
   assert.deepEqual([items[0].action, items[0].after.limits.tasks], ["putNamespaceLimits", null]);
 });
 
+test("an operator reads the limits of a namespace as they were set last", async () => {
+  const { name, tenant } = await openTenant({});
+  const read = (caller: TestCaller, ofName = name) => caller.call("GET", `/v1/namespaces/${ofName}/limits`);
+  const none = { requests: null, tasks: null, functions: null, codeBytes: null };
+  const unset = await api.operator.call("POST", "/v1/namespaces", { body: { name: "unset" } });
+  assert.equal(unset.status, 201);
+  for (const each of [name, "unset"]) assert.deepEqual((await read(api.operator, each)).body, none);
+  const limits = { requests: { limit: 600, per: "1m" }, tasks: 5, functions: 0 };
+  await setLimits(name, limits);
+  const shown = await read(api.operator);
+  assert.deepEqual([shown.status, shown.body], [200, { ...none, ...limits }]);
+  assertProblem(await read(tenant), 403, "forbidden");
+  for (const each of ["nobody", "No-Name"]) assertProblem(await read(api.operator, each), 404, "not_found");
+});
+
 test("limits are an operator's to set, and what is none is refused by its field", async () => {
   const { name, tenant } = await openTenant({});
   const put = (caller: TestCaller, path: string, body: object) =>
