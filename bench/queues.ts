@@ -6,7 +6,6 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { measureSteadyRates, type SteadyFigures } from "./rates.ts";
 import { lastRunId, measureEndToEnd, type TaskBody, waitForRuns } from "./scenarios.ts";
 import { forEachConcurrently, type Spread, spreadOf } from "./stats.ts";
 import type { BenchSystem } from "./system.ts";
@@ -27,7 +26,6 @@ export interface QueueFigures {
   bindingLimit: number[];
   waiting: WaitingFigures[];
   rate: RateFigures;
-  steady: SteadyFigures[];
 }
 
 export interface WaitingFigures {
@@ -60,7 +58,6 @@ export async function measureQueues(
   const figures: QueueFigures = {
     ...{ noLimit: [], farLimit: [], bindingLimit: [], waiting: [] },
     rate: await measureRate(system, body),
-    steady: await measureSteadyRates(system, body),
   };
   const kinds = [
     [figures.noLimit, body],
@@ -105,10 +102,6 @@ export function toLines(byTransport: Record<string, QueueFigures>): string[] {
       ({ rate }) => rate.startsPerSecond,
     ),
     line("  most in any second", ({ rate }) => rate.mostInASecond),
-    ...(first?.steady ?? []).flatMap(({ rate }, index) => [
-      line(`a rate of ${rate} a second with a burst of 1, % of it`, (f) => 100 * f.steady[index]!.share),
-      line("  the shortest gap, % of the least", (f) => 100 * f.steady[index]!.shortestGap),
-    ]),
   ];
 }
 

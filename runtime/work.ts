@@ -72,7 +72,6 @@ export function createWork(parts: WorkParts): Work {
       );
     }
     try {
-      if (run.startsInMs) await clock.sleep(Math.ceil(run.startsInMs));
       const begun = run.unloadedBytes === undefined ? run : await enter(run.unloadedBytes);
       const attempt = await runAttempt(begun, runners, mine.stop, facts.id, clock, { http: way.http, span });
       mine.isEnded = true;

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { assertHolds } from "../../test/support/properties.ts";
 import { type Candidate, decideAdmission, decideStarts } from "./admission.ts";
 import { countFree, type Limit } from "./limit.ts";
-import { aheadOf, type Bucket, burstOf, countStarts, intervalOf, takeStart } from "./rate.ts";
+import { burstOf, countStarts, intervalOf } from "./rate.ts";
 
 const KEYS = ["a", "b", "c", "without a limit"] as const;
 const anyFree = fc
@@ -147,41 +147,6 @@ test("a rate lets start what a bucket holds that is filled drop by drop", () => 
   assertHolds(property, 500);
 });
 
-test("starts that are taken ahead keep to their rate, at their instants, and leave none of it unused", () => {
-  const anyBucket = fc.record({
-    intervalMs: fc.constantFrom(1, 20, 100),
-    burst: fc.integer({ min: 1, max: 6 }),
-  });
-  const anyLook = fc.record({ afterMs: fc.nat(300), wanted: fc.nat(8) });
-  const property = fc.property(anyBucket, fc.array(anyLook, { maxLength: 20 }), (limits, looks) => {
-    let bucket: Bucket = { ...limits, fullAtMs: 0 };
-    let nowMs = 1_700_000_000_000;
-    const starts: number[] = [];
-    for (const { afterMs, wanted } of looks) {
-      nowMs += afterMs;
-      const most = countStarts(bucket, nowMs, aheadOf(bucket));
-      for (let count = 0; count < Math.min(wanted, most); count += 1) {
-        const { atMs, taken } = takeStart([bucket], nowMs);
-        assert.ok(atMs >= nowMs && atMs <= nowMs + aheadOf(bucket));
-        starts.push(atMs);
-        bucket = taken[0]!;
-      }
-      if (wanted >= most) assert.ok(takeStart([bucket], nowMs).atMs > nowMs + aheadOf(bucket));
-    }
-    const { intervalMs, burst } = limits;
-    for (const [last, atMs] of starts.entries())
-      for (const [first, fromMs] of starts.slice(0, last + 1).entries())
-        assert.ok(last - first + 1 <= burst + Math.floor((atMs - fromMs) / intervalMs));
-  });
-  assertHolds(property, 500);
-});
-
-test("a run that needs starts of two rates takes both at the later instant", () => {
-  const at = (fullAtMs: number) => ({ intervalMs: 100, burst: 1, fullAtMs });
-  const { atMs, taken } = takeStart([at(1_000), at(1_060)], 990);
-  assert.deepEqual([atMs, ...taken.map(({ fullAtMs }) => fullAtMs)], [1_060, 1_160, 1_160]);
-});
-
 test("a limit leaves what its permits, its rate and its pause leave, and never less than none", () => {
   const anyBucket = fc.record({
     intervalMs: fc.constantFrom(1, 100),
@@ -200,7 +165,7 @@ test("a limit leaves what its permits, its rate and its pause leave, and never l
     if (limit.concurrency === null) return assert.equal(free, Number.POSITIVE_INFINITY);
     const bounds = [limit.concurrency - limit.permitsHeld];
     if (limit.isPaused) bounds.push(0);
-    if (limit.bucket) bounds.push(countStarts(limit.bucket, nowMs, aheadOf(limit.bucket)));
+    if (limit.bucket) bounds.push(countStarts(limit.bucket, nowMs));
     assert.equal(free, Math.max(0, Math.min(...bounds)));
   });
   assertHolds(property, 300);

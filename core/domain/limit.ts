@@ -1,5 +1,5 @@
 /** A limit by key as it stands at a moment. Pure. */
-import { aheadOf, type Bucket, countStarts, type Rate } from "./rate.ts";
+import { type Bucket, countStarts, type Rate } from "./rate.ts";
 
 /** As many as come: of a limit that counts permits and refuses none. */
 export const UNLIMITED = 2_147_483_647;
@@ -23,11 +23,11 @@ export interface Limit {
   bucket: Bucket | null;
 }
 
-/** How many runs may take a start at `nowMs`; never less than none. */
+/** How many runs may start at `nowMs`; never less than none. */
 export function countFree(limit: Limit, nowMs: number): number {
   const { concurrency, permitsHeld, isPaused, bucket } = limit;
   if (concurrency === null) return Number.POSITIVE_INFINITY;
   if (isPaused) return 0;
   const permits = Math.max(0, concurrency - permitsHeld);
-  return bucket ? Math.min(permits, countStarts(bucket, nowMs, aheadOf(bucket))) : permits;
+  return bucket ? Math.min(permits, countStarts(bucket, nowMs)) : permits;
 }

@@ -61,7 +61,7 @@ export class JudgedRuns {
     const keysOf = new Map([...this.last.runs, ...after.runs].map(({ id, keys }) => [id, keys]));
     this.oracle.judge({
       ...{ before: this.last, after, settings: this.stood, isInOrder, nowMs: this.runs.now.getTime() },
-      started: this.started.map(({ id, startedAt }) => ({ id, startedAt, keys: keysOf.get(id) ?? [] })),
+      started: this.started.map(({ id }) => ({ id, keys: keysOf.get(id) ?? [] })),
     });
     this.last = after;
   }

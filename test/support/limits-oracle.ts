@@ -51,24 +51,18 @@ interface KeyLimit {
   isPaused: boolean;
 }
 
-/** Of a bucket of starts: when it was to be full again, and what has started since, which may be a moment ahead. */
+/** Of a bucket of starts: when it is full again. */
 interface Used {
   rate: Rate;
   fullAtMs: number;
-  startsMs: number[];
-}
-
-/** When it will be full again. */
-function fullAgainMs({ rate, fullAtMs, startsMs }: Used): number {
-  return startsMs.reduce((fullMs, atMs) => Math.max(fullMs, atMs) + intervalMs(rate), fullAtMs);
 }
 
 const NOT_THERE: QueueState = { limits: NO_LIMITS, pausedUntilMs: null };
 const nameOf = (queueKey: string) => queueKey.slice(queueKey.indexOf("/") + 1);
 const intervalMs = ({ perMs, limit }: Rate) => perMs / limit;
 const burst = (rate: Rate) => rate.burst ?? rate.limit;
-/** Instants of starts are told in whole milliseconds. */
-const ROUNDING_MS = 1;
+/** Instants are floating point numbers of milliseconds, in which sums are not exact. */
+const ROUNDING_MS = 0.01;
 
 export const isUnderWay = ({ state }: OpenRun) => state === "running" || state === "deferred";
 
@@ -119,7 +113,7 @@ export class LimitsOracle {
     before: LimitsSnapshot;
     after: LimitsSnapshot;
     settings: LimitSettings[];
-    started: { id: string; keys: string[]; startedAt: Date }[];
+    started: { id: string; keys: string[] }[];
     nowMs: number;
     isInOrder: boolean;
   }): void {
@@ -127,14 +121,13 @@ export class LimitsOracle {
     assertCountsTrue(after);
     const keys = new Set([...after.runs, ...started].flatMap((run) => run.keys));
     const startedOf = Map.groupBy(
-      started.flatMap((run) => run.keys.map((key) => ({ key, atMs: run.startedAt.getTime() }))),
+      started.flatMap((run) => run.keys.map((key) => ({ key, id: run.id }))),
       ({ key }) => key,
     );
     for (const key of keys) {
       const stood = settings.map((each) => limitOf(key, each, nowMs));
       const most = Math.max(...stood.map(({ concurrency }) => concurrency));
-      const startsMs = (startedOf.get(key) ?? []).map(({ atMs }) => atMs);
-      const starts = startsMs.length;
+      const starts = startedOf.get(key)?.length ?? 0;
       const told = `${key}, of which ${most} may run, ${starts} started`;
       if (starts > 0) assert.ok(countUnderWay(after, key) <= most, `too many run of ${told}`);
       const held = countHolders(after, key);
@@ -143,7 +136,7 @@ export class LimitsOracle {
       this.countStarts(
         key,
         stood.map(({ rate }) => rate),
-        startsMs,
+        starts,
         nowMs,
         isInOrder,
       );
@@ -153,7 +146,7 @@ export class LimitsOracle {
         this.countStarts(
           key,
           settings.map((each) => limitOf(key, each, nowMs).rate),
-          [],
+          0,
           nowMs,
           isInOrder,
         );
@@ -162,7 +155,7 @@ export class LimitsOracle {
   private countStarts(
     key: string,
     stood: (Rate | null)[],
-    startsMs: number[],
+    starts: number,
     nowMs: number,
     isInOrder: boolean,
   ): void {
@@ -170,15 +163,11 @@ export class LimitsOracle {
     const isSame = stood.every((each) => isDeepStrictEqual(each, rate));
     if (!isSame) this.change(key, rate, nowMs, isInOrder);
     if (!isSame || rate === null) return;
-    const used = this.buckets.get(key) ?? { rate, fullAtMs: nowMs, startsMs: [] };
-    used.startsMs = [...used.startsMs, ...startsMs].sort((a, b) => a - b);
-    this.buckets.set(key, used);
-    let { fullAtMs } = used;
-    for (const atMs of used.startsMs) {
-      fullAtMs = Math.max(fullAtMs, atMs) + intervalMs(rate);
-      const mostMs = atMs + burst(rate) * intervalMs(rate);
-      assert.ok(fullAtMs <= mostMs + ROUNDING_MS, `${key} starts more than its rate`);
-    }
+    const fullAtMs = Math.max(this.buckets.get(key)?.fullAtMs ?? nowMs, nowMs) + starts * intervalMs(rate);
+    const mostMs = nowMs + burst(rate) * intervalMs(rate);
+    if (starts > 0)
+      assert.ok(fullAtMs <= mostMs + ROUNDING_MS, `${starts} started of ${key}, more than its rate`);
+    this.buckets.set(key, { rate, fullAtMs });
   }
 
   /** What was used of the one before is used of the next, as far as it fits; where starts went on meanwhile, it is not known. */
@@ -186,8 +175,8 @@ export class LimitsOracle {
     const used = this.buckets.get(key);
     this.buckets.delete(key);
     if (!used || !rate || !isInOrder) return;
-    const starts = Math.min(Math.max(fullAgainMs(used) - nowMs, 0) / intervalMs(used.rate), burst(rate));
-    this.buckets.set(key, { rate, fullAtMs: nowMs + starts * intervalMs(rate), startsMs: [] });
+    const starts = Math.min(Math.max(used.fullAtMs - nowMs, 0) / intervalMs(used.rate), burst(rate));
+    this.buckets.set(key, { rate, fullAtMs: nowMs + starts * intervalMs(rate) });
   }
 
   /** Of the limits that hold for a run, the keys of those that keep it from starting now. */
@@ -196,9 +185,8 @@ export class LimitsOracle {
       const { concurrency, rate, isPaused } = limitOf(key, settings, nowMs);
       if (isPaused || countHolders(snapshot, key) >= concurrency) return true;
       if (!rate) return false;
-      const used = this.buckets.get(key);
-      const usedMs = Math.max(used ? fullAgainMs(used) - nowMs : 0, 0);
-      return usedMs + intervalMs(rate) > burst(rate) * intervalMs(rate) - ROUNDING_MS;
+      const usedMs = (this.buckets.get(key)?.fullAtMs ?? nowMs) - nowMs;
+      return usedMs + intervalMs(rate) > burst(rate) * intervalMs(rate) + ROUNDING_MS;
     });
   }
 

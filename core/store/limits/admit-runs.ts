@@ -1,21 +1,29 @@
 /** queued → running, or waiting: where the permits of a key do not go round, decided one run at a time, under its lock. */
-import { type Candidate, decideStarts } from "../../domain/admission.ts";
+import { decideStarts } from "../../domain/admission.ts";
 import { turnKeyOf } from "../../domain/limit-keys.ts";
-import { takeStart } from "../../domain/rate.ts";
 import type { Store } from "../database.ts";
 import { CLAIMABLE_BY_ID, isDue } from "../runs/claimable.ts";
 import {
   type ClaimedRun,
   type ClaimRow,
   describe,
+  TAKEN,
   TIMEOUT_MS,
   TRAFFIC,
-  taken,
   toClaimedRun,
 } from "../runs/claimed-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
-import { type LimitRow, lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
-import { CALLED, GRANTED, isAsSeen, NOW_MS, SOME_KEYS, STANDING, type Standing, WAITING } from "./permits.ts";
+import { lockLimits, toFree, toLookText, withQueues } from "./limit-rows.ts";
+import {
+  CALLED,
+  GRANTED,
+  isAsSeen,
+  SOME_KEYS,
+  STANDING,
+  type Standing,
+  useRate,
+  WAITING,
+} from "./permits.ts";
 import { acrossLines, FIRST_TURN, giveTurns, inLine, LINE_COLUMNS, withPositions } from "./turns.ts";
 
 /** A claimable run, and the limits that hold for it. */
@@ -85,31 +93,22 @@ interface YieldingRow {
   permits: string[];
 }
 
-/** Of a run that takes a start of a rate: its instant, which may be a moment ahead. */
-const STARTS_AT = `coalesce(
-  to_timestamp((c.at_ms + (SELECT late_ms FROM moment)) / 1000), clock_timestamp())`;
-const STARTS_IN_MS = "greatest(extract(epoch FROM k.started_at - clock_timestamp()) * 1000, 0)::float8";
-
-// Instants of starts were found by what the clock said at the look ($6, the first of them): where one has passed since, they
-// and what is used of their rates are moved on by as much.
 // What another has locked for a moment is left alone: it looks at the run next, or ends it. So is what another has changed.
 // Whoever was called from a line, or granted permits, and is refused in it keeps its turn there. Who would start with what a
 // granted run has yielded waits where that one has started meanwhile; the granted one keeps its permits where the other is gone.
 const ADMIT = `
-  WITH moment AS MATERIALIZED (
-    SELECT greatest(${NOW_MS} - $6::float8, 0) AS late_ms
-  ), turned_back AS MATERIALIZED (
+  WITH turned_back AS MATERIALIZED (
     SELECT r.id, s.key, s.turn_key, s.yields_to, r.priority, r.turn, r.available_at, r.waiting_key AS called_by,
       CASE WHEN s.standing = 'granted' THEN r.permits END AS yields
     FROM json_to_recordset($3::json) AS s(id uuid, keys text[], standing text, key text, turn_key text, yields_to uuid)
       JOIN task_runs_open r ON r.id = s.id
     WHERE ${isAsSeen("s")} FOR UPDATE OF r SKIP LOCKED
   ), decided AS MATERIALIZED (
-    SELECT r.id, r.function_id, coalesce(s.permits, r.permits) AS permits, s.permits IS NOT NULL AS is_new, s.at_ms,
+    SELECT r.id, r.function_id, coalesce(s.permits, r.permits) AS permits, s.permits IS NOT NULL AS is_new,
       s.instead_of IS NULL OR s.instead_of IN (SELECT id FROM turned_back) AS is_free,
       s.key, s.turn_key, r.priority, r.turn, r.available_at, r.waiting_key AS called_by
     FROM json_to_recordset($2::json) AS s(id uuid, keys text[], standing text, permits text[], instead_of uuid, key text,
-        turn_key text, at_ms float8)
+        turn_key text)
       JOIN task_runs_open r ON r.id = s.id
     WHERE ${isAsSeen("s")} AND ${isDue()} AND ${SUITS} FOR UPDATE OF r SKIP LOCKED
   ), refused AS MATERIALIZED (
@@ -127,20 +126,18 @@ const ADMIT = `
       turn = CASE WHEN t.id IS NULL THEN r.turn ELSE t.turn END, turn_key = h.turn_key
     FROM full_up h LEFT JOIN turns t ON t.id = h.id WHERE r.id = h.id
   ), counted AS (
-    UPDATE run_limits l SET permits_held = l.permits_held + n.taken, rate_used_until_ms = CASE WHEN n.taken > 0
-        THEN coalesce(n.full_at_ms + (SELECT late_ms FROM moment), l.rate_used_until_ms) ELSE l.rate_used_until_ms END, has_waiting = l.has_waiting OR n.waits,
+    UPDATE run_limits l SET permits_held = l.permits_held + n.taken, ${useRate("n.taken")}, has_waiting = l.has_waiting OR n.waits,
       is_called_out = l.is_called_out AND NOT n.leaves
     FROM (
-      SELECT key, sum(taken)::int AS taken, bool_or(waits) AS waits, bool_or(leaves) AS leaves,
-        max(u.full_at_ms) AS full_at_ms FROM (
+      SELECT key, sum(taken)::int AS taken, bool_or(waits) AS waits, bool_or(leaves) AS leaves FROM (
         SELECT p.key, 1 AS taken, false AS waits, true AS leaves FROM chosen, unnest(permits) AS p(key)
           WHERE is_new AND is_free
         UNION ALL SELECT p.key, -1, false, false FROM refused, unnest(yields) AS p(key)
         UNION ALL SELECT key, 0, true, false FROM full_up
         UNION ALL SELECT called_by, 0, false, true FROM full_up WHERE called_by IS NOT NULL
-      ) AS changes LEFT JOIN json_to_recordset($5::json) AS u(key text, full_at_ms float8) USING (key) GROUP BY key
+      ) AS changes GROUP BY key
     ) AS n WHERE l.key = n.key
-  ), ${taken(STARTS_AT)} ${describe("taken k", `, ${STARTS_IN_MS} AS "startsInMs"`)}`;
+  ), ${TAKEN} ${describe("taken k")}`;
 
 /** Who claims. */
 export interface Claimer {
@@ -177,7 +174,6 @@ const keysOfOthers = (rows: LineRow[]) => [
 
 interface Look {
   locked: ReadonlySet<string>;
-  limits: LimitRow[];
   free: ReadonlyMap<string, number>;
   rows: LineRow[];
 }
@@ -188,8 +184,7 @@ async function lookAtLine(
   asked: LimitedRun[],
   keys: string[],
 ): Promise<Look> {
-  const limits = await lockLimits(tx, keys);
-  const free = toFree(limits);
+  const free = toFree(await lockLimits(tx, keys));
   const { rows } = await tx.pool.query<LineRow>({
     name: "look-at-line",
     text: LOOK,
@@ -200,14 +195,14 @@ async function lookAtLine(
       longestMs,
     ],
   });
-  return { locked: new Set(keys), limits, free, rows };
+  return { locked: new Set(keys), free, rows };
 }
 
 async function admit(
   tx: Transaction,
   { workerId, longestMs }: Claimer,
   slots: number,
-  { locked, limits, free, rows }: Look,
+  { locked, free, rows }: Look,
 ): Promise<ClaimedRun[]> {
   const areLocked = (keys: string[]) => keys.every((key) => locked.has(key));
   const yielding = yieldingOf(rows);
@@ -230,12 +225,10 @@ async function admit(
     key,
     turn_key: turnKeyOf(seen.get(id)!.keys, key),
   });
-  const starts = takeStarts(start, limits);
   const started = [
     ...start.map(({ id, keys, insteadOf }) => ({
       ...(insteadOf ? { ...toHeld({ id, key: insteadOf.key }), instead_of: insteadOf.id } : seen.get(id)),
       permits: keys.filter((key) => free.has(key)),
-      at_ms: starts.atMs.get(id),
     })),
     ...startGranted.map((id) => ({ ...seen.get(id), permits: null })),
   ];
@@ -243,42 +236,9 @@ async function admit(
     start.flatMap(({ id, insteadOf }) => (insteadOf ? [[insteadOf.id, id] as const] : [])),
   );
   const held = hold.map((run) => ({ ...toHeld(run), yields_to: inPlaceOf.get(run.id) }));
-  const values = [
-    ...[workerId, JSON.stringify(started), JSON.stringify(held), longestMs],
-    ...[JSON.stringify(starts.used), starts.firstMs],
-  ];
+  const values = [workerId, JSON.stringify(started), JSON.stringify(held), longestMs];
   const { rows: claimed } = await tx.pool.query<ClaimRow>({ name: "admit-runs", text: ADMIT, values });
   return claimed.map(toClaimedRun);
-}
-
-interface Starts {
-  /** Of the runs that need a start of a rate, when they start. */
-  atMs: ReadonlyMap<string, number>;
-  /** The first of these instants; null: there is none. */
-  firstMs: number | null;
-  used: { key: string; full_at_ms: number }[];
-}
-
-/** In the order in which they were admitted. */
-function takeStarts(runs: readonly Candidate[], limits: LimitRow[]): Starts {
-  const buckets = new Map(limits.flatMap(({ key, bucket }) => (bucket ? [[key, bucket] as const] : [])));
-  const nowMs = Math.max(...limits.map((limit) => limit.nowMs));
-  const atMs = new Map<string, number>();
-  for (const { id, keys } of runs) {
-    const rated = keys.filter((key) => buckets.has(key));
-    if (rated.length === 0) continue;
-    const start = takeStart(
-      rated.map((key) => buckets.get(key)!),
-      nowMs,
-    );
-    atMs.set(id, start.atMs);
-    for (const [index, key] of rated.entries()) buckets.set(key, start.taken[index]!);
-  }
-  return {
-    atMs,
-    firstMs: atMs.size > 0 ? Math.min(...atMs.values()) : null,
-    used: Array.from(buckets, ([key, { fullAtMs }]) => ({ key, full_at_ms: fullAtMs })),
-  };
 }
 
 const pickSeen = ({ id, keys }: { id: string; keys: string[] }) => ({ id, keys });

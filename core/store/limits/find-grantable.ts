@@ -2,7 +2,6 @@
  * Looks of the scheduler at the lines of limits: where permits can be granted, and when a rate lets the next run start. They
  * cost by what is due (`run_limits.due_ms`), not by what waits.
  */
-import { MOST_AHEAD, START_AHEAD_MS } from "../../domain/rate.ts";
 import type { Store } from "../database.ts";
 import { CALLED, WAITING } from "./permits.ts";
 
@@ -71,34 +70,20 @@ const WALK_LINES = {
 
 export interface RatedKey {
   key: string;
-  /** Until one more may be called up; 0: now. */
+  /** Until one more may start; 0: now. */
   waitMs: number;
 }
 
-/** As `aheadOf` (core/domain/rate.ts): when runs of a key that is due then are to be called up. */
-const CALL_MS = `due_ms - greatest(
-  least(${START_AHEAD_MS}, ${MOST_AHEAD} * rate_interval_ms) - (rate_burst - 1) * rate_interval_ms, 0)`;
-
-/** Of so many that are due next the one that is to be called up first is found. */
-const NEXT_KEYS = 100;
-
-/**
- * Keys with a rate that runs wait for and nothing else holds up: `limit` of those that runs are to be called up of, and the
- * one that is next.
- */
+/** Keys with a rate that runs wait for and nothing else holds up: `limit` of those that are due, and the one that is next. */
 export async function findRatedKeys({ pool }: Pick<Store, "pool">, limit: number): Promise<RatedKey[]> {
   const { rows } = await pool.query<RatedKey>({
     name: "find-rated-keys",
     text: `
-      (SELECT key, 0::float8 AS "waitMs" FROM run_limits
-        WHERE due_ms <= ${NOW_MS} + ${START_AHEAD_MS} AND ${CALL_MS} <= ${NOW_MS} AND rate_interval_ms IS NOT NULL
+      (SELECT key, 0::float8 AS "waitMs" FROM run_limits WHERE due_ms <= ${NOW_MS} AND rate_interval_ms IS NOT NULL
         ORDER BY due_ms, key LIMIT $1)
       UNION ALL
-      (SELECT key, call_ms - ${NOW_MS} FROM (
-          SELECT key, ${CALL_MS} AS call_ms FROM run_limits
-          WHERE due_ms > ${NOW_MS} AND due_ms < 'infinity' AND rate_interval_ms IS NOT NULL
-          ORDER BY due_ms, key LIMIT ${NEXT_KEYS}) AS next
-        WHERE call_ms > ${NOW_MS} ORDER BY call_ms, key LIMIT 1)`,
+      (SELECT key, due_ms - ${NOW_MS} FROM run_limits
+        WHERE due_ms > ${NOW_MS} AND due_ms < 'infinity' AND rate_interval_ms IS NOT NULL ORDER BY due_ms, key LIMIT 1)`,
     values: [limit],
   });
   return rows;

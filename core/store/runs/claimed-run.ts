@@ -37,8 +37,6 @@ export interface ClaimedRun {
   /** Of the last redrive: its deadline is counted from there. */
   limitsFrom: Date | null;
   startedAt: Date;
-  /** Its start was taken this much ahead of its instant, and it waits so long; left out: it begins at once. */
-  startsInMs?: number;
   /** For functions: the revision this attempt runs. */
   functionId: string | null;
   revisionId: string | null;
@@ -61,12 +59,12 @@ export const TRAFFIC = "CASE WHEN f.removed_at IS NULL THEN f.traffic END";
 
 /**
  * Takes the rows of a CTE `chosen` (id, function_name, traffic, permits) that are `is_free` for the
- * worker $1, from an instant of each row `c` of it: a CTE `taken`. Who chose them has locked them.
+ * worker $1: a CTE `taken`. Who chose them has locked them.
  */
-export const taken = (startsAt: string) => `
+export const TAKEN = `
   taken AS (
     UPDATE task_runs_open r
-    SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = ${startsAt},
+    SET state = 'running', claim_no = claim_no + 1, worker_id = $1, started_at = clock_timestamp(),
       started_xid = coalesce(started_xid, ${atLeastAfter("queued_xid")}),
       permits = c.permits, waiting_for = NULL, waiting_key = NULL, room = NULL, turn = NULL
     FROM chosen c WHERE ${byIndex("r.id", "c.id")} AND c.is_free
@@ -74,9 +72,6 @@ export const taken = (startsAt: string) => `
       r.scheduled_for, r.redriven_at, r.started_at, r.timeout_ms, r.max_attempts, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,
       r.traceparent, r.on_end IS NOT NULL AS has_callbacks
   )`;
-
-/** At once. */
-export const TAKEN = taken("clock_timestamp()");
 
 /** What is larger, of a run's input or of its task's spec, does not come with the claim: a hundred of them would be 200 MB. */
 export const MAX_CLAIMED_BYTES = 65_536;
@@ -146,7 +141,7 @@ interface TakenRow {
 /** What a run's spec is made of. */
 export type SpecColumns = Pick<TakenRow, "spec" | "input" | "function_id" | "function_name" | "trigger">;
 
-export type ClaimRow = TakenRow & JoinedPolicy & { startsInMs?: number };
+export type ClaimRow = TakenRow & JoinedPolicy;
 
 export function toClaimedRun(row: ClaimRow): ClaimedRun {
   const policy = fromJoinedPolicy(row) ?? policyWithoutTask(row.trigger, row.max_attempts);
@@ -165,7 +160,6 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     ...(row.cron_clock === null ? {} : { cronClock: row.cron_clock }),
     limitsFrom: row.redriven_at,
     startedAt: row.started_at,
-    ...(row.startsInMs ? { startsInMs: row.startsInMs } : {}),
     functionId: row.function_id,
     revisionId: chooseRevision(row),
     holdsPermits: row.permits !== null,
