@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createManualClock } from "../test/support/manual-clock.ts";
-import { type AttemptTimes, ROOM_WAIT_MS, startAttemptClock } from "./attempt-clock.ts";
+import { type AttemptTimes, roomWaitMs, startAttemptClock } from "./attempt-clock.ts";
 
 function start(times: Partial<AttemptTimes> = {}) {
   const clock = createManualClock();
@@ -41,10 +41,15 @@ test("what it waits for room is none of its time: it has all of that once it beg
 test("the wait is bounded, and the run's deadline goes on in it and after it", async () => {
   const { clock, time, over } = start();
   time.hold();
-  await clock.advance(ROOM_WAIT_MS - 1);
+  await clock.advance(roomWaitMs(5_000) - 1);
   assert.deepEqual(over, []);
   await clock.advance(1);
   assert.deepEqual(over, ["no_room"]);
+
+  const long = start({ timeoutMs: 900_000 });
+  long.time.hold();
+  await long.clock.advance(899_999);
+  assert.deepEqual(long.over, [], "those before it may take as long as it may itself");
 
   const waits = start({ leftMs: 8_000 });
   waits.time.hold();

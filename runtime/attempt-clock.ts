@@ -8,14 +8,17 @@ import type { Clock } from "../core/clock.ts";
 export interface AttemptClock {
   /** When the attempt is over; while it is held, when it would be if it began now. */
   readonly deadlineAt: Date;
-  /** Once; what is held is over as `no_room` after `ROOM_WAIT_MS`. */
+  /** Once; what is held is over as `no_room` after `roomWaitMs`. */
   hold(): void;
   begin(): void;
   end(): void;
 }
 
-/** How long a run waits in its worker, for a place in the sandbox say, until its attempt is given up. */
-export const ROOM_WAIT_MS = 30_000;
+/**
+ * How long a run waits in its worker, for a place in the sandbox say, until its attempt is given up: as long as it may take
+ * itself, for so long those before it may, and half a minute at least.
+ */
+export const roomWaitMs = (timeoutMs: number) => Math.max(timeoutMs, 30_000);
 
 export interface AttemptTimes {
   /** What the attempt may take. */
@@ -51,10 +54,11 @@ export function startAttemptClock(
       forget();
       deadlineAt = undefined;
       const endMs = endsMs - clock.steadyMs();
+      const waitMs = roomWaitMs(timeoutMs);
       forget =
-        endMs < ROOM_WAIT_MS
+        endMs < waitMs
           ? clock.after(endMs, () => onOver("timeout"))
-          : clock.after(ROOM_WAIT_MS, () => onOver("no_room"));
+          : clock.after(waitMs, () => onOver("no_room"));
     },
     begin,
     end() {

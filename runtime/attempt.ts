@@ -21,7 +21,7 @@ import { messageOf } from "../core/errors.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { AttemptLogLine, TriedAttempt } from "../core/store/runs/finish.ts";
 import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
-import { ROOM_WAIT_MS, startAttemptClock } from "./attempt-clock.ts";
+import { roomWaitMs, startAttemptClock } from "./attempt-clock.ts";
 import { withFailureLine } from "./failure-line.ts";
 import type { TaskRunner } from "./runners/task-runner.ts";
 import type { HttpCall } from "./sandbox/invocation.ts";
@@ -196,7 +196,7 @@ function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: Claime
   if (reason === "cut_off") return { kind: "failed", error: WORKER_LOST, retryable: true };
   if (reason === "shutdown") return { kind: "failed", error: WORKER_STOPPED, retryable: true };
   if (reason === "no_room") {
-    const message = `The run waited for ${formatDuration(ROOM_WAIT_MS)} for room in its worker.`;
+    const message = `The run waited for ${formatDuration(roomWaitMs(authorTimeoutMs(run, run.policy)))} for room in its worker.`;
     return failed("sandbox_overloaded", message, { retryable: true });
   }
   if (outcome.kind === "failed" && outcome.error.code.endsWith("_timeout")) return outcome;
