@@ -35,7 +35,7 @@ async function openGatedSink() {
     await gate.promise;
     underWay.set(path, underWay.get(path)! - 1);
     if (path === SHY && sink.requests.filter((request) => request.url.startsWith(SHY)).length === 1)
-      return { status: 429, headers: { "retry-after": "1" } };
+      return { status: 429, headers: { "retry-after": "3" } };
     return { delayMs: path === CROWD ? 20 : 0 };
   });
   return {

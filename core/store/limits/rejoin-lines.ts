@@ -11,7 +11,7 @@ import { SOME_KEYS } from "./permits.ts";
 import { FIRST_TURN } from "./turns.ts";
 
 /** The run ends a moment after its queue was paused: its instant is then as much later. */
-const A_MOMENT = "interval '250 milliseconds'";
+const A_MOMENT = "interval '500 milliseconds'";
 
 const LOCK_RUNS = {
   name: "lock-runs-to-rejoin",

@@ -8,9 +8,18 @@ import { NO_LIMITS, type QueueLimits, UNTIL_RESUMED } from "../../domain/queue.t
 import { grantPermits } from "../limits/grant-permits.ts";
 import { recountPermits } from "../limits/recount-permits.ts";
 import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
+import { redriveDeadLetters } from "../runs/dead-letters.ts";
 import { finishAttempts } from "../runs/finish.ts";
 import { queueDueRetries } from "../runs/stage.ts";
-import { claimDue, finished, type GivenTask, makeWorker, queueRun, retryAfter } from "../testing/samples.ts";
+import {
+  claimDue,
+  finished,
+  type GivenTask,
+  makeWorker,
+  queueRun,
+  retryAfter,
+  SAMPLE_ERROR,
+} from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { endPauses, findQueue, pauseQueue, putQueue } from "./queues.ts";
 import { restQueue } from "./rest-queue.ts";
@@ -99,6 +108,20 @@ describe("the run for whose sake a queue rested", () => {
     assert.deepEqual(await endRest(), [run.id]);
     const [again] = await claimDue(store, workerId, 10, 0);
     assert.deepEqual([again?.id, again?.attempt], [run.id, 2]);
+  });
+
+  test("not after it is dead and redriven: then it comes as any other does", async () => {
+    const { namespaceId, workerId, start } = await openQueue({ restOn429: true });
+    const run = await start();
+    await restQueue(store, run, run.queueKey!, HOUR_MS);
+    await finishAttempts(store, workerId, [finished(run, workerId, { state: "dead", error: SAMPLE_ERROR })]);
+    assert.equal((await redriveDeadLetters(store, namespaceId, { runId: run.id })).length, 1);
+    const { turn } = await db
+      .selectFrom("task_runs_open")
+      .select("turn")
+      .where("id", "=", run.id)
+      .executeTakeFirstOrThrow();
+    assert.equal(turn, null);
   });
 
   test("also where as many run as come, and workers have few slots", async () => {

@@ -31,7 +31,7 @@ export async function redriveDeadLetters(
       ORDER BY r.id LIMIT ${REDRIVE_BATCH} - (SELECT count(*) FROM dead) FOR UPDATE ${onLocked}
     ), redriven AS (
       UPDATE task_runs_open r SET state = 'queued', dead_at = NULL, error = NULL, result = NULL, worker_id = NULL,
-        started_at = NULL, cancel_requested_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1,
+        started_at = NULL, cancel_requested_at = NULL, attempt_offset = r.attempt, attempt = r.attempt + 1, turn = NULL,
         available_at = clock_timestamp(), queued_at = clock_timestamp(), redriven_at = clock_timestamp()
       FROM (SELECT id FROM dead UNION ALL SELECT id FROM callbacks) AS d WHERE r.id = d.id RETURNING r.*
     ), ${sql.raw(tellRedriven("redriven"))}

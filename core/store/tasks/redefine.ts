@@ -182,7 +182,7 @@ async function moveWaitingRuns({ db }: Transaction, taskId: string): Promise<voi
       FOR UPDATE OF r
     ), ${PERMITS_BACK}
     UPDATE task_runs_open r SET function_id = m.function_id, queue = m.queue, limit_keys = m.limit_keys, priority = m.priority,
-      permits = NULL, waiting_for = ${ofHeld("waiting_for")}, waiting_key = ${ofHeld("waiting_key")},
+      permits = NULL, turn = NULL, waiting_for = ${ofHeld("waiting_for")}, waiting_key = ${ofHeld("waiting_key")},
       room = ${ofHeld("room")}
     FROM moved m WHERE r.id = m.id`.execute(db);
 }
