@@ -18,6 +18,9 @@ export interface GuardedSocketOptions {
   resolve?: Resolve | undefined;
 }
 
+/** Between its beginning and the first look at it. */
+const GONE_AGAIN = Object.assign(new Error("connection reset"), { code: "ECONNRESET" });
+
 /** Rejects with EgressError. */
 export function connectGuarded(
   { host, port }: SocketTarget,
@@ -40,7 +43,9 @@ export function connectGuarded(
     socket.once("error", onError);
     socket.once("connect", () => {
       // The last word, should an address ever come by another way than the two above.
-      if (!isPermitted(socket.remoteAddress ?? "")) return fail(addressBlocked(host));
+      const { remoteAddress } = socket;
+      if (remoteAddress === undefined) return onError(GONE_AGAIN);
+      if (!isPermitted(remoteAddress)) return fail(addressBlocked(host));
       clearTimeout(timer);
       socket.off("error", onError);
       settle(socket);
