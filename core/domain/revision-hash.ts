@@ -4,9 +4,13 @@ import type { AskedLimits } from "./function-limits.ts";
 
 const hash = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex");
 
-/** sha256, hex, over the entry and the files sorted by path. */
-export function hashSources(files: ReadonlyMap<string, string>, entry: string): string {
-  return hash([entry, [...files].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))]);
+/**
+ * sha256, hex, over the entry and the files sorted by path. With the packages that its lock file names an upload is another
+ * revision than without them, as an installation without a registry, or of the release before, has built it.
+ */
+export function hashSources(files: ReadonlyMap<string, string>, entry: string, hasPackages = false): string {
+  const sorted = [...files].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return hash(hasPackages ? [entry, sorted, "packages"] : [entry, sorted]);
 }
 
 /**

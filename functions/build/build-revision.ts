@@ -55,7 +55,7 @@ export async function buildRevision(input: RevisionSource): Promise<BuiltRevisio
     throw buildFailed(message, [{ field: fieldOf(entry), message, file: entry }]);
   }
   const sourceMap = plainSources(script.map || "{}");
-  return { contentHash: hashSources(files, entry), code, sourceMap, entry };
+  return { contentHash: hashSources(files, entry, packages.length > 0), code, sourceMap, entry };
 }
 
 /** Of a file, if it is one's fault. */

@@ -18,6 +18,8 @@ const PASSED_ON = ["PATH", "TMPDIR", "NODE_COMPILE_CACHE", "ESBUILD_BINARY_PATH"
 export interface CompilerLimits {
   /** Of esbuild. */
   memoryBytes: number;
+  /** Of esbuild and the process that it works for. */
+  bothBytes: number;
   /** Of processor time, for one upload: its own work, however busy the machine is. */
   processorMs: number;
   /** For one upload, with the start of the process. */
@@ -29,12 +31,17 @@ const HEAP_MB = 500;
 
 export const COMPILER_LIMITS: CompilerLimits = {
   memoryBytes: 500_000_000,
+  bothBytes: 800_000_000,
   processorMs: 10_000,
   wallMs: 60_000,
 };
 
 /** Packages are unpacked, and are more source than anybody writes. */
-export const COMPILER_LIMITS_WITH_PACKAGES: CompilerLimits = { ...COMPILER_LIMITS, processorMs: 30_000 };
+export const COMPILER_LIMITS_WITH_PACKAGES: CompilerLimits = {
+  ...COMPILER_LIMITS,
+  processorMs: 30_000,
+  wallMs: 120_000,
+};
 
 /** `exhausted`: the source took more than any may. `interrupted`: the machine or somebody else ended the build. */
 export type CompileOutcome =
@@ -175,11 +182,14 @@ export class CompilerProcess {
   /** Ends a build that takes more than one may. */
   #watch(): () => void {
     const begun = { at: performance.now(), processorMs: this.#processorMs() };
+    const own = new ResidentMemory(this.#child.pid ?? 0);
     let memory: ResidentMemory | undefined;
     const timer = setInterval(() => {
       if (this.#esbuildPid !== undefined) memory ??= new ResidentMemory(this.#esbuildPid);
+      const memoryBytes = memory?.readBytes() ?? 0;
       const used = {
-        memoryBytes: memory?.readBytes() ?? 0,
+        memoryBytes,
+        bothBytes: memoryBytes + (own.readBytes() ?? 0),
         processorMs: this.#processorMs() - begun.processorMs,
         wallMs: performance.now() - begun.at,
       };
@@ -188,6 +198,7 @@ export class CompilerProcess {
     }, LOOK_MS);
     return () => {
       clearInterval(timer);
+      own.close();
       memory?.close();
     };
   }
@@ -213,6 +224,7 @@ export function judgeUse(
   used: CompilerLimits,
   limits: CompilerLimits,
 ): "exhausted" | "interrupted" | undefined {
-  if (used.memoryBytes > limits.memoryBytes || used.processorMs > limits.processorMs) return "exhausted";
+  const isTooMuch = (kind: "memoryBytes" | "bothBytes" | "processorMs") => used[kind] > limits[kind];
+  if (isTooMuch("memoryBytes") || isTooMuch("bothBytes") || isTooMuch("processorMs")) return "exhausted";
   return used.wallMs > limits.wallMs ? "interrupted" : undefined;
 }

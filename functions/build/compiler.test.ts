@@ -34,7 +34,7 @@ describe("a compiler's process", () => {
   });
 
   test("keeps a script that is too long to itself", async (t) => {
-    const compiler = startCompiler(t);
+    const compiler = startCompiler(t, { processorMs: 100_000 });
     const swelling = { files: [["index.tsx", `export default () => [${"<a/>,".repeat(210_000)}];`]] };
     const outcome = await compiler.build({ ...swelling, entry: "index.tsx" } as CompileJob);
     assert.ok(outcome.kind === "tooLarge", outcome.kind);
@@ -107,12 +107,13 @@ describe("a compiler's process", () => {
 });
 
 test("a build is judged by its own work; time alone says nothing of its source", () => {
-  const limits = { memoryBytes: 100, processorMs: 10, wallMs: 60 };
-  const within = { memoryBytes: 100, processorMs: 10, wallMs: 60 };
+  const limits = { memoryBytes: 100, bothBytes: 150, processorMs: 10, wallMs: 60 };
+  const within = { memoryBytes: 100, bothBytes: 150, processorMs: 10, wallMs: 60 };
   assert.equal(judgeUse(within, limits), undefined);
   assert.equal(judgeUse({ ...within, wallMs: 61 }, limits), "interrupted");
   assert.equal(judgeUse({ ...within, processorMs: 11, wallMs: 61 }, limits), "exhausted");
   assert.equal(judgeUse({ ...within, memoryBytes: 101 }, limits), "exhausted");
+  assert.equal(judgeUse({ ...within, bothBytes: 151 }, limits), "exhausted");
 });
 
 test("an upload whose compiler goes is told to come again, and the next one builds", async () => {

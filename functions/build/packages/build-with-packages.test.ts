@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { hashSources } from "../../../core/domain/revision-hash.ts";
 import { BellhopError } from "../../../core/errors.ts";
 import { buildRevision } from "../build-revision.ts";
 import { stopCompiler } from "../compiler.ts";
@@ -48,6 +49,14 @@ async function refusal(files: Files): Promise<BellhopError> {
   assert.ok(thrown instanceof BellhopError, String(thrown));
   return thrown;
 }
+
+test("an upload with packages is another revision than the same built without them", async () => {
+  const lone = await registry.publish("lone", { "index.js": "module.exports = 7;" });
+  const files = withPackages("import lone from 'lone'; export default () => lone;", { lone });
+  const { contentHash } = await build(files);
+  assert.equal((await build(files)).contentHash, contentHash);
+  assert.notEqual(contentHash, hashSources(new Map(Object.entries(files)), "index.ts"));
+});
 
 describe("packages are found as Node finds them", () => {
   test("by main, module, exports with conditions, subpaths, folders, and each other", async () => {

@@ -90,6 +90,13 @@ async function fetchTarball(
     return Buffer.concat(chunks);
   } catch (error) {
     if (error instanceof PackageFault || error instanceof RegistryUnavailable) throw error;
-    throw unavailable(signal.aborted ? "takes too long" : "cannot be reached");
+    throw unavailable(signal.aborted ? "takes too long" : `cannot be reached${codeOf(error)}`);
   }
+}
+
+/** As undici tells it: `ENOTFOUND`, `UNABLE_TO_VERIFY_LEAF_SIGNATURE`. */
+function codeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined;
+  return typeof code === "string" ? `, ${code}` : "";
 }

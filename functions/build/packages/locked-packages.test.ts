@@ -68,6 +68,9 @@ describe("a lock file is refused", () => {
     ["loopback", { resolved: "http://127.0.0.1:5432/" }, elsewhere],
     ["the registry's host, above its path", { resolved: `${REGISTRY}/../admin/a.tgz` }, elsewhere],
     ["the same, encoded", { resolved: `${REGISTRY}/%2e%2e/admin/a.tgz` }, elsewhere],
+    ["the same, with its slash encoded", { resolved: `${REGISTRY}/..%2fadmin/a.tgz` }, elsewhere],
+    ["the same, with a backslash encoded", { resolved: `${REGISTRY}/..%5cadmin/a.tgz` }, elsewhere],
+    ["a path that is no text", { resolved: `${REGISTRY}/%ff/a.tgz` }, elsewhere],
     ["a path that only begins so", { resolved: `${REGISTRY}-private/a.tgz` }, elsewhere],
     ["a host that only begins so", { resolved: "https://npm.example.evil.example/mirror/a.tgz" }, elsewhere],
     ["another port", { resolved: "https://npm.example:8443/mirror/a.tgz" }, elsewhere],
@@ -130,6 +133,18 @@ describe("a lock file is refused", () => {
       refusal(() => read(lockOf({}, Object.fromEntries(names)))).message,
       /501 packages; the most is 500/,
     );
+  });
+
+  test("longer than any that npm writes, with a registry or without", () => {
+    const empty = Array.from({ length: 5_001 }, (_, i) => [`node_modules/a${i}`, { dev: true }]);
+    const many = lockOf({}, Object.fromEntries(empty));
+    const long = { ...lockOf({}, {}), "package-lock.json": " ".repeat(3_000_001) };
+    for (const files of [many, long])
+      for (const registry of [REGISTRY, undefined])
+        assert.match(
+          refusal(() => readLockedPackages(new Map(Object.entries(files)), registry, (path) => path)).message,
+          /is too long: 3,000,000 characters and 5,000 packages/,
+        );
   });
 
   test("beside files where a package is to be", () => {

@@ -4,12 +4,15 @@
  */
 import { z } from "zod";
 import type { FieldError } from "../../../core/errors.ts";
-import { buildFailed, type FieldOf } from "../source-files.ts";
+import { buildFailed, type FieldOf, withSeparators } from "../source-files.ts";
 import { strongHashes } from "./integrity.ts";
 
 export const MANIFEST = "package.json";
 export const LOCK_FILE = "package-lock.json";
 export const MAX_PACKAGES = 500;
+/** Of what npm writes for 500 packages and as many again for development ten times as much is never reached. */
+const MAX_LOCK_CHARS = 3_000_000;
+const MAX_ENTRIES = 5_000;
 const MAX_REPORTED_FAULTS = 20;
 /** npm writes its address into lock files, whichever registry it was that answered. */
 const PUBLIC_REGISTRY = "https://registry.npmjs.org/";
@@ -63,7 +66,11 @@ export function readLockedPackages(
     const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
     throw buildFailed(`The packages cannot be installed: ${fields[0]!.message}${more}`, fields);
   };
-  const lock = lockFile.safeParse(parseJson(locked)).data;
+  // It is read where all requests are answered.
+  const isTooLong = locked.length > MAX_LOCK_CHARS;
+  const lock = isTooLong ? undefined : lockFile.safeParse(parseJson(locked)).data;
+  if (isTooLong || Object.keys(lock?.packages ?? {}).length > MAX_ENTRIES)
+    return refuse([{ file: LOCK_FILE, text: TOO_LONG_LOCK }]);
   if (registry === undefined) {
     const isEmpty = lock === undefined || Object.entries(lock.packages).every(isLeftOut);
     return isEmpty ? [] : refuse([{ file: LOCK_FILE, text: NOT_OFFERED }]);
@@ -93,6 +100,7 @@ const NOT_OFFERED =
   "this installation of Bellhop installs no packages (its operator sets BELLHOP_NPM_REGISTRY for that): bundle what the function needs and upload the bundle, without this file";
 const UNREADABLE_LOCK =
   "is not a lock file of npm 7 or later (lockfileVersion 2 or 3): run npm install and upload what it writes";
+const TOO_LONG_LOCK = `is too long: ${withSeparators(MAX_LOCK_CHARS)} characters and ${withSeparators(MAX_ENTRIES)} packages, those for development included, are the most`;
 const STALE_LOCK =
   "does not fit the dependencies in package.json: run npm install and upload both as they are then";
 
@@ -162,10 +170,20 @@ function locateTarball(resolved: string, registry: string): string | undefined {
   const base = `${registry}/`;
   const url = URL.parse(resolved);
   if (url === null || url.username !== "" || url.password !== "" || /[?#]/.test(resolved)) return undefined;
+  if (climbs(url.pathname)) return undefined;
   // As `URL` has resolved it: with `..` gone.
   if (url.href.startsWith(base)) return url.href;
   if (!url.href.startsWith(PUBLIC_REGISTRY)) return undefined;
   return base + url.href.slice(PUBLIC_REGISTRY.length);
+}
+
+/** A server may take `..%2f` for what it would be unencoded. */
+function climbs(pathname: string): boolean {
+  try {
+    return decodeURIComponent(pathname).split(/[\\/]/).includes("..");
+  } catch {
+    return true;
+  }
 }
 
 const MAX_SHOWN = 100;
