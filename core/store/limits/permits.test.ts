@@ -509,7 +509,7 @@ test("one look grants so many permits and no more, whatever the keys: the next o
   const waiting = GRANT_BATCH / 2;
   for (const key of keys)
     await sql`INSERT INTO task_runs_open SELECT made.* FROM task_runs_open r, generate_series(1, ${waiting}::int) AS n,
-        jsonb_populate_record(r, jsonb_build_object('id', gen_random_uuid(), 'limit_keys', ARRAY[${key}::text],
+        jsonb_populate_record(r, jsonb_build_object('id', overlay(r.id::text placing lpad(n::text, 8, '0') from 29), 'limit_keys', ARRAY[${key}::text],
           'waiting_for', 'concurrency', 'waiting_key', ${key}::text, 'room', 'awaited')) AS made
       WHERE r.id = ${await queueRun(store, namespaceId)}`.execute(db);
   const grantSome = async () => (await grantPermits(store, keys)).length;
