@@ -193,7 +193,7 @@ const SETTINGS = {
   ),
   EGRESS_ALLOW: networks("private networks that tasks may reach, comma-separated, such as 10.1.0.0/16"),
   EGRESS_DENY: networks(
-    "networks that nothing reaches, tasks, functions and mail alike, also where they are public or in EGRESS_ALLOW, comma-separated",
+    "networks that tasks, functions and mail never reach, also where they are public or in EGRESS_ALLOW, comma-separated",
   ),
   EMAIL_URL: text(
     "the mail provider: smtp://user:pass@host:587, smtps://…, resend://KEY, postmark://KEY, sendgrid://KEY",
