@@ -5,8 +5,9 @@ import { type Backfill, type BackfillInput, backfillInput } from "../../core/con
 import { bulkOutput, dryRunOutput, toWireBackfill, toWireBulk } from "../../core/contracts/bulk.ts";
 import { BACKFILL } from "../../core/domain/bulk.ts";
 import { InstantNotFoundError } from "../../core/domain/schedule/local-times.ts";
+import { taskCancelled } from "../../core/domain/task-cancelled.ts";
 import { unknownQueue } from "../../core/domain/unknown-queue.ts";
-import { conflict, invalidField, notFound } from "../../core/errors.ts";
+import { invalidField, notFound } from "../../core/errors.ts";
 import { findInstants } from "../../core/store/bulk/backfill.ts";
 import { createBulk } from "../../core/store/bulk/bulk-actions.ts";
 import type { QueryScope } from "../../core/store/database.ts";
@@ -72,8 +73,7 @@ async function planBackfill(
     ? await findInstants(scope, namespaceId, taskId, { from, to }, max).catch(refuseSearch)
     : undefined;
   if (!found) throw notFound("task", taskId);
-  if (found.state === "cancelled")
-    throw conflict("A cancelled task does not run any more.", "task_cancelled");
+  if (found.state === "cancelled") throw taskCancelled();
   if (found.missingQueue !== null) throw unknownQueue(found.missingQueue);
   const { instants } = found;
   if (instants.length > max) {

@@ -3,9 +3,9 @@
 import { DEFAULT_PRIORITY, type PlacedRun, placeInQueue, type QueuePlace } from "../../domain/limit-keys.ts";
 import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
+import { taskCancelled } from "../../domain/task-cancelled.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { unknownQueue } from "../../domain/unknown-queue.ts";
-import { conflict } from "../../errors.ts";
 import type { Json } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
@@ -113,7 +113,7 @@ type EnqueuedRow = { runId: string | null; availableAt: Date; missingQueue?: str
 function toStagedRun(row: EnqueuedRow | undefined, traceparent: string | undefined): StagedRun | undefined {
   if (!row) return undefined;
   if (row.missingQueue) throw unknownQueue(row.missingQueue);
-  if (!row.runId) throw conflict("A cancelled task does not run any more.", "task_cancelled");
+  if (!row.runId) throw taskCancelled();
   return { runId: row.runId, availableAt: row.availableAt, traceparent };
 }
 

@@ -1,6 +1,7 @@
 /** Runs that calls join before their instant: how they are made, and changed while they wait. */
 import { DEFAULT_PRIORITY, placeInQueue } from "../../domain/limit-keys.ts";
-import { conflict, notFound } from "../../errors.ts";
+import { taskCancelled } from "../../domain/task-cancelled.ts";
+import { notFound } from "../../errors.ts";
 import type { Collected, CollectedRuns, Debounced, DebouncedRuns } from "../joins/join.ts";
 import { toJsonText } from "../json-text.ts";
 import type { Transaction } from "../transaction.ts";
@@ -110,7 +111,7 @@ async function insertTaskRun(
     values: [taskId, namespaceId, runId, traceparent ?? null, input, availableAt],
   });
   if (!rows[0]) throw notFound("task", taskId);
-  if (!rows[0].runId) throw conflict("A cancelled task does not run any more.", "task_cancelled");
+  if (!rows[0].runId) throw taskCancelled();
 }
 
 const APPEND_TO_TASK_RUN = `UPDATE task_runs_open r
