@@ -29,20 +29,33 @@ export interface JoinedOnce extends JoinedCall {
   isReplay: boolean;
 }
 
-/** The same for a request that may come again. `runId`: of the run that it would make without others. */
+/** A request that may come again. */
+export interface JoiningRequest {
+  once?: IdempotentRequest | undefined;
+  /** Of the run that it would make without others. */
+  runId: string;
+  /** Called before it joins, and not for a repetition. Throws where it may not. */
+  admit?: () => void;
+}
+
+/** The same for a request that may come again. */
 export async function joinOnce<Call>(
   parts: ApiParts,
-  { once, runId }: { once?: IdempotentRequest | undefined; runId: string },
+  { once, runId, admit }: JoiningRequest,
   place: JoinPlace,
   call: Call,
   joinIn: JoinIn<Call>,
 ): Promise<JoinedOnce> {
-  if (!once) return { ...(await joinAtPlace(parts, place, call, joinIn)), isReplay: false };
+  if (!once) {
+    admit?.();
+    return { ...(await joinAtPlace(parts, place, call, joinIn)), isReplay: false };
+  }
   // With its key it is a transaction of its own.
   const { earlier, joined } = await takeTurn(parts.store, place, () =>
     inTransaction(parts.store.pool, async (tx) => {
       const earlier = await takeKey(tx, once, runId);
       if (earlier) return { earlier };
+      admit?.();
       const joined = await joinIn(tx, [call]);
       const { runId: madeId, ...told } = joined.calls[0]!;
       await moveMade(tx, once, madeId, Buffer.from(JSON.stringify(told)));

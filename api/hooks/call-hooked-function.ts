@@ -8,6 +8,14 @@ import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
 import type { ApiParts } from "../environment.ts";
 import { unknownHook } from "./unknown-hook.ts";
 
+export interface HookCall {
+  /** Undefined: its sender does not tell it from others. */
+  once: IdempotentRequest | undefined;
+  /** Called before a run is made, and not for a repetition. Throws where the hook takes no more calls. */
+  admit(): void;
+  traceparent: string | undefined;
+}
+
 export interface Enqueued {
   runId: string;
   isReplay: boolean;
@@ -17,11 +25,11 @@ export async function callHookedFunction(
   { store, ringer, functionCaps }: ApiParts,
   { namespaceId, functionName, tag, maxAttempts, place, limits }: HookedFunction,
   input: StoredRequestInput,
-  once: IdempotentRequest | undefined,
-  traceparent: string | undefined,
+  { once, admit, traceparent }: HookCall,
 ): Promise<Enqueued> {
   const runId = newId();
   const { id, made } = await makeOnce(store, once, runId, async (scope) => {
+    admit();
     const run = await enqueueInvocation(scope, {
       ...{ runId, namespaceId, functionName, input, trigger: "hook", awaited: false },
       ...{ traceparent, maxAttempts, place },

@@ -41,7 +41,10 @@ const triggerHook = defineRoute({
   },
   takesAnyQuery: true,
   headers: {
-    "webhook-id": z.string().meta({ description: "Taken for `Idempotency-Key` where that is not there." }),
+    "webhook-id": z.string().meta({
+      description:
+        "Taken for `Idempotency-Key` where that is not there. A hook that verifies goes by its scheme's delivery in place of both.",
+    }),
   },
   idempotency: {
     by: "handler",
@@ -88,16 +91,18 @@ async function receiveAndEnqueue(
   const verifyBody = await openVerification(parts, context, hook);
   const body = await receive(parts, context, held);
   const delivery = verifyBody?.(body);
-  const once = delivery ? delivery.once : readOnce(context, hook, body);
-  demandRate(parts, context, hook);
-  const traceparent = traceparentOf(context);
+  const call = {
+    once: delivery ? delivery.once : readOnce(context, hook, body),
+    admit: countOnce(() => demandRate(parts, context, hook)),
+    traceparent: traceparentOf(context),
+  };
   if (hook.taskId !== null) {
     const content = { type: context.req.header("content-type"), body };
-    return await runHookedTask(parts, hook, content, once, traceparent);
+    return await runHookedTask(parts, hook, content, call);
   }
   const client = clientAddressOf(context, parts);
   const request = toStoredRequest(urlOf(context.req.url), context.req.raw, client, body);
-  return await callHookedFunction(parts, hook, { request }, once, traceparent);
+  return await callHookedFunction(parts, hook, { request }, call);
 }
 
 /** The count holds until its run is recorded: a database that stands still would gather bodies. */
@@ -115,7 +120,17 @@ function readOnce(context: Context, hook: HookTarget, body: Buffer): IdempotentR
   return key === undefined ? undefined : toIdempotent(hook, key, [search, body.toString("base64")]);
 }
 
-/** Counted once it is known who calls: who cannot sign uses up nobody's calls. */
+/** A transaction that met a deadlock is done once more; it is the same call. */
+function countOnce(count: () => void): () => void {
+  let isCounted = false;
+  return () => {
+    if (isCounted) return;
+    count();
+    isCounted = true;
+  };
+}
+
+/** Counted before a run is made: neither who cannot sign nor who sends again uses up anybody's calls. */
 function demandRate({ requestRates }: ApiParts, context: Context, { hookId, rate }: HookTarget): void {
   if (!rate) return;
   const taken = requestRates.take(`hooks/${hookId}`, rate);

@@ -1,11 +1,12 @@
 /** A call of a task's hook: a run of the task, given what was sent. */
 import { isUtf8 } from "node:buffer";
 import { OWN_JSON_FIELD } from "../../core/contracts/task-spec.ts";
+import { taskCancelled } from "../../core/domain/task-cancelled.ts";
 import type { TaskType } from "../../core/domain/task-spec.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { JsonSource } from "../../core/json-source.ts";
 import type { HookedTask } from "../../core/store/functions/hooks.ts";
-import { type IdempotentRequest, makeOnce } from "../../core/store/idempotency.ts";
+import { makeOnce } from "../../core/store/idempotency.ts";
 import { newId } from "../../core/store/ids.ts";
 import { enqueueTaskRun } from "../../core/store/runs/enqueue.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
@@ -14,7 +15,7 @@ import { parseJson } from "../bodies/body.ts";
 import { refuseUnstorable } from "../bodies/stored-text.ts";
 import type { ApiParts } from "../environment.ts";
 import { joinTaskRun } from "../tasks/join-task-run.ts";
-import type { Enqueued } from "./call-hooked-function.ts";
+import type { Enqueued, HookCall } from "./call-hooked-function.ts";
 import { unknownHook } from "./unknown-hook.ts";
 
 export interface SentContent {
@@ -29,18 +30,22 @@ export async function runHookedTask(
   parts: ApiParts,
   { namespaceId, taskId }: HookedTask,
   content: SentContent,
-  once: IdempotentRequest | undefined,
-  traceparent: string | undefined,
+  { once, traceparent, ...call }: HookCall,
 ): Promise<Enqueued> {
   const task = await findTask(parts.store, namespaceId, taskId);
   if (!task) throw unknownHook();
   const input = toInput(task.spec.type, content);
   const runId = newId();
+  const admit = () => {
+    if (task.state === "cancelled") throw taskCancelled();
+    call.admit();
+  };
   if (task.policy.debounce || task.policy.collect) {
     const asked = { namespaceId, taskId, input, traceparent };
-    return await joinTaskRun(parts, asked, { once, runId });
+    return await joinTaskRun(parts, asked, { once, runId, admit }).catch(hideTask);
   }
   const { id, made } = await makeOnce(parts.store, once, runId, async (scope) => {
+    admit();
     const run = await enqueueTaskRun(scope, namespaceId, taskId, runId, traceparent, input);
     // Removed this very moment.
     if (!run) throw unknownHook();
@@ -48,6 +53,11 @@ export async function runHookedTask(
   });
   if (made) parts.ringer.ring([made]);
   return { runId: id, isReplay: made === undefined };
+}
+
+/** Of a task that was removed this very moment a stranger is told no id. */
+function hideTask(error: unknown): never {
+  throw error instanceof BellhopError && error.code === "not_found" ? unknownHook() : error;
 }
 
 /**

@@ -4,6 +4,7 @@ import { createHmac, randomUUID } from "node:crypto";
 import { test } from "node:test";
 import type { Json } from "../../core/json.ts";
 import { writeJson } from "../../core/json-source.ts";
+import { MAX_WAITING, takeTurn } from "../../core/store/joins/take-turns.ts";
 import { removeExpiredTasks } from "../../core/store/tasks/expire.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
@@ -127,6 +128,42 @@ test("a task that is over runs by its hook; one that is cancelled or removed doe
   assertProblem(await send("{}"), 404, "hook_not_found");
 });
 
+test("a task that is removed at any moment of a call is an unknown hook", async (t) => {
+  const { pool } = api.store;
+  const connect = pool.connect.bind(pool) as (...given: unknown[]) => Promise<unknown>;
+  let connectsUntilRemoval = Number.POSITIVE_INFINITY;
+  let remove = async (): Promise<void> => {};
+  // Those of the pool's own `query` have a callback.
+  t.mock.method(pool, "connect", async (...given: unknown[]) => {
+    if (given.length === 0) connectsUntilRemoval -= 1;
+    if (given.length === 0 && connectsUntilRemoval === 0) await remove();
+    return await connect(...given);
+  });
+  for (const joining of [
+    {},
+    { debounce: { key: "shop", wait: "1h" } },
+    { collect: { size: 2, wait: "1h" } },
+  ]) {
+    const statuses: number[] = [];
+    for (let at = 1, isRemoved = true; isRemoved; at += 1) {
+      const { tenant, taskId, send } = await openTask({ ...FUNCTION_TASK, ...joining });
+      isRemoved = false;
+      remove = async () => {
+        isRemoved = true;
+        assert.equal((await tenant.call("DELETE", `/v1/tasks/${taskId}`)).status, 204);
+      };
+      connectsUntilRemoval = at;
+      const answer = await send("{}");
+      connectsUntilRemoval = Number.POSITIVE_INFINITY;
+      statuses.push(answer.status);
+      if (answer.status === 202) continue;
+      assertProblem(answer, 404, "hook_not_found");
+      assert.ok(!JSON.stringify(answer.body).includes(taskId));
+    }
+    assert.deepEqual([statuses[0], statuses.at(-1)], [404, 202]);
+  }
+});
+
 test("a task that is over and has no run any more stays while it has a hook", async () => {
   const { tenant, taskId, path, hook } = await openTask(HTTP_TASK);
   await api.store.pool.query("UPDATE tasks SET state = 'completed', next_run_at = NULL WHERE id = $1", [
@@ -154,6 +191,53 @@ test("calls of a task that debounces become one run, and a delivery that comes a
   const { rows } = await api.store.pool.query("SELECT input FROM task_runs WHERE task_id = $1", [taskId]);
   assert.deepEqual(rows, [{ input: { input: { n: 2 } } }]);
   assert.equal((await tenant.call("GET", `/v1/runs?taskId=${taskId}`)).body.items.length, 1);
+});
+
+test("a call of a task that is refused or comes again uses up nothing of the hook's rate", async () => {
+  const rate = { limit: 2, per: "1h" };
+  const withKey = (key: string) => ({ ...JSON_HEADERS, "idempotency-key": key });
+  for (const joining of [{}, { debounce: { key: "shop", wait: "1h" } }]) {
+    const { tenant, taskId, hook, send } = await openTask({ ...FUNCTION_TASK, ...joining }, { rate });
+    const statuses: number[] = [];
+    for (const [sent, key] of [
+      ["{", "one"],
+      ["{}", "one"],
+      ["{}", "one"],
+      ["[]", "one"],
+      ["{}", "two"],
+      ["{}", "three"],
+      ["{}", "two"],
+    ] as const)
+      statuses.push((await send(sent, withKey(key))).status);
+    statuses.push((await send("{}")).status);
+    assert.deepEqual(statuses, [400, 202, 202, 422, 202, 429, 202, 429]);
+    const { hook: other, send: sendToOther } = await openHook(tenant, `/v1/tasks/${taskId}/hooks`, { rate });
+    await tenant.call("POST", `/v1/tasks/${taskId}/cancel`);
+    for (const headers of [JSON_HEADERS, withKey("four")])
+      assertProblem(await sendToOther("{}", headers), 409, "task_cancelled");
+    const usedOf = ({ id }: { id: string }) =>
+      api.parts.requestRates.look(`hooks/${id}`, { limit: 2, perMs: 3_600_000 }).used;
+    assert.deepEqual([usedOf(hook), usedOf(other)], [2, 0]);
+  }
+});
+
+test("a call of a task that more join than can in time is a 503, and may be sent again", async () => {
+  const { tenant, taskId, send } = await openTask({
+    ...FUNCTION_TASK,
+    debounce: { key: "shop", wait: "1h" },
+  });
+  const place = { namespaceId: tenant.namespaceId, scope: `debounce/task:${taskId}`, key: "shop" };
+  const gate = Promise.withResolvers<void>();
+  const others = Array.from({ length: MAX_WAITING + 1 }, () =>
+    takeTurn(api.store, place, () => gate.promise),
+  );
+  const headers = { ...JSON_HEADERS, "idempotency-key": "one" };
+  const refused = await send("{}", headers);
+  gate.resolve();
+  await Promise.all(others);
+  assertProblem(refused, 503, "overloaded");
+  assert.equal(refused.headers.get("retry-after"), "2");
+  assert.equal((await send("{}", headers)).status, 202);
 });
 
 test("a task's hook verifies who sends, and runs a delivery once", async () => {

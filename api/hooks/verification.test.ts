@@ -156,6 +156,19 @@ for (const scheme of HOOK_SCHEMES) {
   });
 }
 
+for (const scheme of HOOK_SCHEMES)
+  test(`${scheme}: a delivery is the same with another query and body`, async () => {
+    const { tenant, secret, hook } = await openHook(scheme);
+    const send = async (path: string, body: string) => {
+      const headers = await sign(scheme, secret, body, { id: "delivery-1" });
+      return await api.anonymous.call("POST", path, { body, headers });
+    };
+    const first = await send(hook.url, '{"id":"evt_1"}');
+    const again = await send(`${hook.url}?attempt=2`, '{"id":"evt_1","attempt":2}');
+    assert.deepEqual([again.status, again.body], [202, first.body]);
+    assert.equal(await countRuns(tenant), 1);
+  });
+
 for (const scheme of ["stripe", "standard-webhooks"] as const)
   test(`${scheme}: a signature is of now, within five minutes or what the hook says`, async () => {
     const body = '{"id":"evt_1"}';
@@ -195,6 +208,48 @@ test("a secret is changed without a refused call, and one that is gone verifies 
   assert.deepEqual([await status(secret), await status(next)], [401, 202]);
   await tenant.call("DELETE", "/v1/secrets/FIRST");
   assert.deepEqual([await status(secret), await status(next)], [401, 401]);
+});
+
+const breakSecret = async ({ namespaceId }: TestCaller, name: string) => {
+  const text = "UPDATE secrets SET sealed = '\\x00' WHERE namespace_id = $1 AND name = $2";
+  assert.equal((await api.store.pool.query(text, [namespaceId, name])).rowCount, 1);
+};
+
+test("a secret that is no key of the scheme, or cannot be opened, spoils no other", async () => {
+  const { tenant, secret, other, send } = await openHook("standard-webhooks");
+  const status = async (by: string) => (await send("{}", await sign("standard-webhooks", by, "{}"))).status;
+  await putSecret(tenant, "FIRST", "this is not base64");
+  assert.deepEqual([await status(other), await status(secret)], [202, 401]);
+  await breakSecret(tenant, "FIRST");
+  assert.deepEqual([await status(other), await status(secret)], [202, 401]);
+});
+
+test("a hook that has no usable secret refuses all calls, and the log says why, once a minute at most", async (t) => {
+  let nowMs = 0;
+  t.mock.method(api.parts.requestRates, "take", createRequestRates(() => nowMs).take);
+  const warnings: unknown[] = [];
+  t.mock.method(api.parts.log, "warn", (fields: unknown) => void warnings.push(fields));
+  const { tenant, secret, hook, send } = await openHook("standard-webhooks");
+  const sendSigned = async () => await send("{}", await sign("standard-webhooks", secret, "{}"));
+  const value = "this is not base64";
+  await putSecret(tenant, "FIRST", value);
+  await tenant.call("DELETE", "/v1/secrets/SECOND");
+  for (let at = 0; at < 2; at += 1) assertProblem(await sendSigned(), 401, "invalid_signature");
+  const missing = { SECOND: "is not there" };
+  const unusable = { FIRST: "is no secret of standard-webhooks", ...missing };
+  assert.deepEqual(warnings, [{ hookId: hook.id, secrets: unusable }]);
+  await breakSecret(tenant, "FIRST");
+  nowMs += 60_000;
+  for (let at = 0; at < 2; at += 1) {
+    const refused = await sendSigned();
+    assertProblem(refused, 503, "secrets_unavailable");
+    assert.ok(!JSON.stringify(refused.body).includes("FIRST"));
+  }
+  const unopened = { FIRST: "The secret FIRST was sealed with a key that is not known.", ...missing };
+  assert.deepEqual(warnings.slice(1), [{ hookId: hook.id, secrets: unopened }]);
+  assert.ok(!JSON.stringify(warnings).includes(value));
+  await putSecret(tenant, "FIRST", `${secret}\n`);
+  assert.equal((await sendSigned()).status, 202);
 });
 
 test("a hook names secrets of its namespace; no answer shows one", async () => {
@@ -260,4 +315,32 @@ test("who cannot sign uses up nothing of a hook's rate", async () => {
     (await api.anonymous.call("POST", url, { body: "{}", headers: await sign("github", by, "{}") })).status;
   const statuses = [await send("guess"), await send("guess"), await send(secret), await send(secret)];
   assert.deepEqual(statuses, [401, 401, 202, 429]);
+});
+
+test("what comes again uses up nothing of a hook's rate, and is answered where nothing is left of it", async () => {
+  const tenant = await newTenant();
+  const secret = newSecret();
+  await putSecret(tenant, "FIRST", secret);
+  const rate = { limit: 1, per: "1h" };
+  for (const [verify, headersOf] of [
+    [{ scheme: "github", secrets: ["FIRST"] }, (id: string) => sign("github", secret, "{}", { id })],
+    [null, async (id: string) => ({ "idempotency-key": id })],
+  ] as const) {
+    const { url } = (await tenant.call("POST", HOOKS, { body: { verify, rate } as Json })).body;
+    const before = await countRuns(tenant);
+    const send = async (id: string) =>
+      await api.anonymous.call("POST", url, { body: "{}", headers: await headersOf(id) });
+    const first = await send("one");
+    assert.equal(first.status, 202);
+    assert.match(first.headers.get("ratelimit")!, /^"calls";r=0;/);
+    const again = await send("one");
+    const written = await countWritten();
+    assertProblem(await send("two"), 429, "rate_limited");
+    assert.deepEqual(await countWritten(), written);
+    for (const answer of [again, await send("one")]) {
+      assert.deepEqual([answer.status, answer.body], [202, first.body]);
+      assert.equal(answer.headers.get("ratelimit"), null);
+    }
+    assert.equal(await countRuns(tenant), before + 1);
+  }
 });

@@ -10,14 +10,13 @@ import {
   readSignature,
   type SignatureClaim,
 } from "../../core/secrets/hook-signature.ts";
-import { openSecrets } from "../../core/secrets/open-secrets.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import type { HookTarget } from "../../core/store/functions/hooks.ts";
 import type { IdempotentRequest } from "../../core/store/idempotency.ts";
-import { loadNamedSecrets } from "../../core/store/secrets.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { hashRequest } from "../http/idempotency.ts";
 import { requireKnown } from "../tasks/require-secrets.ts";
+import { openHookKeys } from "./open-hook-keys.ts";
 
 /** The same for whatever is wrong: who guesses learns nothing. */
 const refused = () => new BellhopError("invalid_signature", 401, PROBLEM_CODES.invalid_signature);
@@ -40,25 +39,15 @@ export async function openVerification(
   if (!verify) return undefined;
   const claim = readSignature(verify.scheme, (name) => context.req.header(name));
   if (!claim || !isTimely(claim, verify.toleranceMs, parts.clock.now().getTime())) throw refused();
-  const secrets = await openHookSecrets(parts, hook, verify);
+  const keys = await openHookKeys(parts, hook, verify);
   return (body) => {
-    if (!isSignedBy(secrets, claim, body)) throw refused();
-    return { once: remember(hook, claim, body) };
+    if (!isSignedBy(keys, claim, body)) throw refused();
+    return { once: toOnce(hook, claim, body) };
   };
 }
 
-async function openHookSecrets(
-  { store, sealer, log }: ApiParts,
-  { namespaceId, hookId }: HookTarget,
-  { secrets: names }: HookVerification,
-): Promise<string[]> {
-  const sealed = await loadNamedSecrets(store, namespaceId, names);
-  if (sealed.length === 0) log.warn({ hookId, names }, "a hook refuses all calls: its secrets are not there");
-  return openSecrets(sealed, sealer).map(({ value }) => value);
-}
-
 /** A delivery that comes again is the same whatever has become of its body: senders add how often they have tried. */
-function remember(hook: HookTarget, claim: SignatureClaim, body: Buffer): IdempotentRequest | undefined {
+function toOnce(hook: HookTarget, claim: SignatureClaim, body: Buffer): IdempotentRequest | undefined {
   const key = identifyDelivery(claim, body);
   return key === undefined ? undefined : toIdempotent(hook, key, []);
 }

@@ -11,21 +11,18 @@ import {
 import { findTask } from "../../core/store/tasks/read.ts";
 import type { GivenInput } from "../../core/store/tasks/spec-column.ts";
 import type { ApiParts } from "../environment.ts";
-import { type JoinedOnce, joinOnce } from "../joins.ts";
+import { type JoinedOnce, type JoiningRequest, joinOnce } from "../joins.ts";
 
 interface AskedRun extends JoiningTaskRun {
   /** What is given in place of the task's own, as a run's row has it. */
   input: string | undefined;
 }
 
-/** A request that may come again, and what it would make without others. */
-type Once = Parameters<typeof joinOnce>[1];
-
 /** It joins the run that waits for others, or opens one. 404 where the task is not there, 409 where it is cancelled. */
 export async function joinTaskRun(
   parts: ApiParts,
   { input, ...asked }: AskedRun,
-  once: Once = { runId: newId() },
+  request: JoiningRequest = { runId: newId() },
 ): Promise<JoinedOnce> {
   const { namespaceId, taskId } = asked;
   const task = await findTask(parts.store, namespaceId, taskId);
@@ -37,7 +34,7 @@ export async function joinTaskRun(
     const own = task.spec.type === "function" ? task.spec.input : null;
     const given = input === undefined ? own : (JSON.parse(input) as GivenInput).input;
     const call = { ...asked, input: toJsonText(given ?? null) };
-    return await joinOnce(parts, once, place, call, (tx, calls) =>
+    return await joinOnce(parts, request, place, call, (tx, calls) =>
       collectIn(tx, place, collect, calls, COLLECTED_TASK_RUNS),
     );
   }
@@ -45,7 +42,7 @@ export async function joinTaskRun(
   const { key, ...waits } = debounce ?? { key: "", waitMs: 0, maxMs: 0 };
   const place = placeOf("debounce", key);
   const call = { ...asked, input: input ?? null, debounce: { key, ...waits } };
-  return await joinOnce(parts, once, place, call, (tx, calls) =>
+  return await joinOnce(parts, request, place, call, (tx, calls) =>
     debounceIn(tx, place, calls, DEBOUNCED_TASK_RUNS),
   );
 }

@@ -6,7 +6,7 @@ import { sign as signAsGithub } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
 import Stripe from "stripe";
 import { HOOK_SCHEMES, type HookScheme } from "../domain/hook.ts";
-import { identifyDelivery, isSignedBy, isTimely, readSignature } from "./hook-signature.ts";
+import { identifyDelivery, isSignedBy, isTimely, readSignature, toSigningKey } from "./hook-signature.ts";
 
 const NOW = new Date("2026-11-24T09:00:00Z");
 const SECONDS = NOW.getTime() / 1_000;
@@ -34,7 +34,8 @@ const SIGN: Record<HookScheme, (secret: string, body: string) => Promise<Headers
 const read = (scheme: HookScheme, headers: Headers) => readSignature(scheme, (name) => headers[name]);
 const verify = (scheme: HookScheme, secrets: string[], headers: Headers, body: string | Buffer = BODY) => {
   const claim = read(scheme, headers);
-  return claim !== undefined && isSignedBy(secrets, claim, Buffer.from(body));
+  const keys = secrets.flatMap((secret) => toSigningKey(scheme, secret) ?? []);
+  return claim !== undefined && isSignedBy(keys, claim, Buffer.from(body));
 };
 
 for (const scheme of HOOK_SCHEMES) {
@@ -73,6 +74,14 @@ for (const scheme of HOOK_SCHEMES) {
     }
   });
 
+  test(`${scheme}: a line break at the end of a secret is no part of it`, async () => {
+    const secret = newSecret();
+    const headers = await SIGN[scheme](secret, BODY);
+    for (const kept of [`${secret}\n`, `${secret}\r\n`]) assert.ok(verify(scheme, [kept], headers));
+    for (const kept of [`${secret}\n\n`, `\n${secret}`, `${secret} `])
+      assert.ok(!verify(scheme, [kept], headers));
+  });
+
   test(`${scheme}: an empty secret verifies nothing`, () => {
     const sign = (prefix: string) =>
       createHmac("sha256", "")
@@ -85,7 +94,7 @@ for (const scheme of HOOK_SCHEMES) {
       "webhook-signature": `v1,${sign(`msg_1.${SECONDS}.`).toString("base64")}`,
     };
     assert.ok(read(scheme, forged));
-    assert.ok(!verify(scheme, [""], forged));
+    for (const secret of ["", "\n"]) assert.ok(!verify(scheme, [secret], forged));
     if (scheme === "standard-webhooks")
       for (const secret of ["whsec_", "whsec_***", "="]) assert.ok(!verify(scheme, [secret], forged));
   });
@@ -128,13 +137,33 @@ test("an instant that is given twice, or is no number, is refused", () => {
     assert.equal(read("stripe", { "stripe-signature": given }), undefined);
 });
 
+test("standard-webhooks: an id with a full stop, which could be read as a shorter one, is refused", () => {
+  const secret = newSecret();
+  const signed = (id: string) => ({
+    ...{ "webhook-id": id, "webhook-timestamp": `${SECONDS}` },
+    "webhook-signature": new Webhook(secret).sign(id, NOW, BODY),
+  });
+  assert.ok(verify("standard-webhooks", [secret], signed("msg_1")));
+  for (const id of [".", "msg.1", `msg_1.${SECONDS}`])
+    assert.equal(read("standard-webhooks", signed(id)), undefined);
+});
+
 test("a delivery is told by the scheme's id, Stripe's by its event, else by what was signed", async () => {
   const idOf = async (scheme: HookScheme, body = BODY) =>
     identifyDelivery(read(scheme, await SIGN[scheme](newSecret(), body))!, Buffer.from(body));
   assert.equal(await idOf("github"), "72d3162e-cc78-11e3-81ab-4c9367dc0958");
   assert.equal(await idOf("standard-webhooks"), "msg_1");
   assert.equal(await idOf("stripe"), "evt_1");
-  for (const body of ["", "null", "[]", "x", '{"id":7}', '{"id":"a b"}']) {
+  for (const body of [
+    "",
+    "null",
+    "[]",
+    "x",
+    '{"id":7}',
+    '{"id":"evt_a b"}',
+    '{"id":"evt_"}',
+    '{"id":"cus_1"}',
+  ]) {
     assert.match((await idOf("stripe", body))!, /^sha256:[0-9a-f]{64}$/);
     assert.equal(await idOf("stripe", body), await idOf("stripe", body));
   }

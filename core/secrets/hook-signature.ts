@@ -1,6 +1,6 @@
 /**
  * Signatures of what others send to hooks, in three shapes: GitHub's, Stripe's, and that of Standard Webhooks. Each is an
- * HMAC-SHA256 of the body as it came, of the two latter with an instant ahead of it. What is wrong is never told.
+ * HMAC-SHA256 of the body as it came, of the latter two with an instant ahead of it. What is wrong is never told.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { HookScheme } from "../domain/hook.ts";
@@ -24,6 +24,10 @@ const SIGNATURE_BYTES = 32;
 /** More than any sender has secrets. */
 const MAX_SIGNATURES = 16;
 const ID = /^[\x21-\x7e]{1,200}$/;
+/** What is signed ends it with a full stop: with another in it, it could be read as a shorter id. */
+const STANDARD_ID = /^[\x21-\x2d\x2f-\x7e]{1,200}$/;
+/** Others sign in Stripe's shape, and their ids are of whatever the body is about. */
+const STRIPE_EVENT_ID = /^evt_[\x21-\x7e]{1,196}$/;
 const SECONDS = /^\d{1,12}$/;
 const HEX = /^[0-9a-f]{64}$/i;
 const BASE64 = /^[A-Za-z0-9+/]{43}=$/;
@@ -54,7 +58,7 @@ const READERS: Record<HookScheme, (header: ReadHeader) => Omit<SignatureClaim, "
   "standard-webhooks"(header) {
     const id = header("webhook-id") ?? "";
     const seconds = header("webhook-timestamp") ?? "";
-    if (!ID.test(id) || !SECONDS.test(seconds)) return undefined;
+    if (!STANDARD_ID.test(id) || !SECONDS.test(seconds)) return undefined;
     const signatures = (header("webhook-signature") ?? "").split(" ").flatMap((part) => {
       const [version, text = ""] = part.split(",");
       return version === "v1" && BASE64.test(text) ? [Buffer.from(text, "base64")] : [];
@@ -67,13 +71,10 @@ const READERS: Record<HookScheme, (header: ReadHeader) => Omit<SignatureClaim, "
 export const isTimely = ({ atMs }: SignatureClaim, toleranceMs: number, nowMs: number): boolean =>
   atMs === undefined || Math.abs(nowMs - atMs) <= toleranceMs;
 
-/** Whether one of its signatures is by one of the secrets. Compares all of them, in constant time. */
-export function isSignedBy(secrets: readonly string[], claim: SignatureClaim, body: Buffer): boolean {
+/** Whether one of its signatures is by one of the keys. Compares all of them, in constant time. */
+export function isSignedBy(keys: readonly Buffer[], claim: SignatureClaim, body: Buffer): boolean {
   let isSigned = false;
-  for (const secret of secrets) {
-    const key = toKey(claim.scheme, secret);
-    // A signature by no key is anybody's.
-    if (key.length === 0) continue;
+  for (const key of keys) {
     const expected = createHmac("sha256", key).update(claim.prefix).update(body).digest();
     for (const signature of claim.signatures)
       if (signature.length === SIGNATURE_BYTES && timingSafeEqual(signature, expected)) isSigned = true;
@@ -81,8 +82,17 @@ export function isSignedBy(secrets: readonly string[], claim: SignatureClaim, bo
   return isSigned;
 }
 
-function toKey(scheme: HookScheme, secret: string): Buffer {
-  if (scheme !== "standard-webhooks") return Buffer.from(secret);
+/**
+ * The key that a secret is; undefined where it is none of this scheme, which is never empty: a signature by no key is
+ * anybody's. A line break at its end, which files and `echo` leave, belongs to no sender's secret.
+ */
+export function toSigningKey(scheme: HookScheme, secret: string): Buffer | undefined {
+  const line = secret.replace(/\r?\n$/, "");
+  const key = scheme === "standard-webhooks" ? readStandardKey(line) : Buffer.from(line);
+  return key.length > 0 ? key : undefined;
+}
+
+function readStandardKey(secret: string): Buffer {
   const text = secret.startsWith(STANDARD_PREFIX) ? secret.slice(STANDARD_PREFIX.length) : secret;
   // What is no base64 would be read as less than it says.
   return /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? Buffer.from(text, "base64") : Buffer.alloc(0);
@@ -103,7 +113,7 @@ export function identifyDelivery(claim: SignatureClaim, body: Buffer): string | 
 function readEventId(body: Buffer): string | undefined {
   try {
     const { id } = JSON.parse(body.toString()) as { id?: unknown };
-    return typeof id === "string" && ID.test(id) ? id : undefined;
+    return typeof id === "string" && STRIPE_EVENT_ID.test(id) ? id : undefined;
   } catch {
     return undefined;
   }

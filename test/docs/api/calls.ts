@@ -188,6 +188,24 @@ const hooks: Statement[] = [
     [VERIFICATION, "a hook that is called more often than its rate answers 429"],
     [VERIFICATION, "a hook names secrets of its namespace"],
   ),
+  held(
+    "Only calls that would make a run count, not those that are refused for another reason or come again",
+    [VERIFICATION, "what comes again uses up nothing of a hook's rate"],
+    [TASK_HOOKS, "a call of a task that is refused or comes again uses up nothing of the hook's rate"],
+  ),
+  held("more at once than can be joined in time are a 503 overloaded with Retry-After", [
+    TASK_HOOKS,
+    "a call of a task that more join than can in time is a 503",
+  ]),
+  held(
+    "Where none is left, every call is a 401, or a 503 secrets_unavailable where one cannot be opened, and the API's log says why, once a minute at most",
+    [VERIFICATION, "a hook that has no usable secret refuses all calls, and the log says why"],
+    [VERIFICATION, "a secret that is no key of the scheme, or cannot be opened, spoils no other"],
+  ),
+  held("its event's id, where that begins with evt_; else by what was signed", [
+    "core/secrets/hook-signature.test.ts",
+    "a delivery is told by the scheme's id, Stripe's by its event, else by what was signed",
+  ]),
   held(`secrets are 1 to ${MAX_HOOK_SECRETS} names, and a signature by any of them is taken`, [
     VERIFICATION,
     "what is signed by any of the secrets is taken",
@@ -202,13 +220,17 @@ const hooks: Statement[] = [
     [VERIFICATION, "whatever is wrong is the same 401, and writes nothing"],
     [VERIFICATION, "a hook names secrets of its namespace"],
   ),
-  held("It writes nothing, and counts for no rate", [
+  held("It writes nothing, and does not count towards rate", [
     VERIFICATION,
     "who cannot sign uses up nothing of a hook's rate",
   ]),
   held("A delivery that comes again within 24 hours, replayed or sent again, is answered as the first", [
     VERIFICATION,
     "a delivery that comes again is answered as the first, and runs once",
+  ]),
+  held("the same delivery is the same request, whatever its query and body", [
+    VERIFICATION,
+    "a delivery is the same with another query and body",
   ]),
 ];
 
