@@ -75,7 +75,7 @@ export class DevLoop {
   async #obey(): Promise<void> {
     const isAgain = this.#wishes.delete("run");
     const isFirst = this.#deployed === undefined;
-    const isNew = this.#wishes.delete("deploy") && (await this.#attempt(() => this.#deploySaved())) === true;
+    const isNew = await this.#takeSaved();
     // A schedule that cannot be is not mended by a save: it ends the loop.
     if (isNew && isFirst) await this.#prepare();
     const { input, schedule } = this.#options;
@@ -92,6 +92,11 @@ export class DevLoop {
       this.#tell(toFailure(error));
       return undefined;
     }
+  }
+
+  /** Deploys what was saved since; whether that is something new. */
+  async #takeSaved(): Promise<boolean> {
+    return this.#wishes.delete("deploy") && (await this.#attempt(() => this.#deploySaved())) === true;
   }
 
   /** Whether there is something new. */
@@ -134,17 +139,20 @@ export class DevLoop {
     if (run) await this.#showEnd(run);
   }
 
-  /** Undefined: it was cancelled for what was saved meanwhile. */
+  /**
+   * Undefined: it was cancelled for the next one, which is wished for. What was saved meanwhile is deployed first, so that
+   * no file which is no part of the upload, and nothing that does not build, costs the run its end.
+   */
   async #untilEnded(id: string): Promise<Run | undefined> {
     const { client, signal, out } = this.#session;
     const path = { id };
     for (;;) {
+      if (await this.#takeSaved()) this.#wishes.add("run");
       const run = await unwrap(client.GET("/v1/runs/{id}", { params: { path } }));
       if (hasEnded(run)) return run;
-      if (this.#wishes.size > 0) {
+      if (this.#wishes.has("run")) {
         await client.POST("/v1/runs/{id}/cancel", { params: { path } });
-        this.#wishes.add("run");
-        out.note(out.noteStyle.yellow("It was cancelled, for the next one."));
+        out.note(out.noteStyle.yellow("The run under way was cancelled, for the next one."));
         return undefined;
       }
       await rest(LOOK_MS, undefined, { signal });

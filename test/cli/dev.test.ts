@@ -67,7 +67,10 @@ describe("bellhop dev", { skip: lackOfTerminal() }, () => {
     );
     await dev.waitForScreen(/hello revision 4/, STEP_MS);
     await write("hello.ts", source('return "mended";'));
-    await dev.waitForScreen(/It was cancelled(.|\n)*hello revision 5(.|\n)*^mended$/m, STEP_MS);
+    await dev.waitForScreen(
+      /hello revision 5(.|\n)*was cancelled, for the next one(.|\n)*^mended$/m,
+      STEP_MS,
+    );
 
     dev.type(CTRL_C);
     assert.equal(await dev.exited, INTERRUPTED);
