@@ -109,7 +109,8 @@ export const REMEDIES: Readonly<Record<ProblemCode | RunErrorCode, string>> = {
   response_lost: READ_RUN,
   response_not_taken: "Nothing, where the caller left. Else read responses faster.",
   response_too_large: "Have the server answer with less, or call it from a function that reads a part.",
-  result_not_json: "Return JSON: no functions, symbols, BigInts or circles.",
+  result_not_json:
+    "Return JSON: no functions, symbols, BigInts or circles. Of bytes, a `Map`, `Headers` or a `Blob` return what is in them: `bytes.toBase64()`, `Object.fromEntries(map)`, `await blob.text()`.",
   result_too_large: "Return less, or raise the limit `resultBytes`.",
   revision_unavailable: 'Replay it with `"revision": "current"`, or deploy the function.',
   run_cancelled: "Nothing, where it was meant. Else replay the run.",

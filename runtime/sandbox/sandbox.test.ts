@@ -320,6 +320,15 @@ test("a result that is no plain object and has a form in JSON is that", async ()
   assert.deepEqual(resultOf(await call("class Point { x = 1; } export default () => new Point()")), { x: 1 });
 });
 
+test("what has no form in JSON is refused as a result, and not looked for within one", async () => {
+  const parts =
+    "{ map: new Map([[1, 2]]), headers: new Headers({ a: 'b' }), blob: new Blob(['a']), bytes: new Uint8Array(2) }";
+  assert.deepEqual(resultOf(await call(`export default () => (${parts});`)), {
+    ...{ map: {}, headers: {}, blob: {} },
+    bytes: { 0: 0, 1: 0 },
+  });
+});
+
 describe("a cancelled run", () => {
   test("ends while it waits, and while it loops", async () => {
     for (const rest of ["await new Promise(() => {})", "for (;;);"]) {
