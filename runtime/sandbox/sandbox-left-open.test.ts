@@ -93,6 +93,18 @@ describe("a timer of the module", () => {
     assert.equal(failed.message, "late");
   });
 
+  test("that throws while the module waits at its top level has failed the load: the next run loads it anew", async () => {
+    const source = `let go = () => {}; const gone = new Promise<void>((resolve) => { go = resolve; });
+      setTimeout(() => { go(); throw new Error("too early"); }, 1);
+      await gone;
+      await scheduler.wait(1);
+      export default () => 1;`;
+    for (let calls = 0; calls < 2; calls++) {
+      const failed = errorOf(await call(source, { revisionId: source, wallMs: 60_000 }));
+      assert.deepEqual([failed.code, failed.message], ["function_error", "too early"]);
+    }
+  });
+
   test("one of a run ends with it", async () => {
     const source = `let fired = 0; export default async (no: number) => {
       if (no === 1) setTimeout(() => { fired++; }, 1);

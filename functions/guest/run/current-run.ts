@@ -19,12 +19,14 @@ export interface GuestRun {
   noRetry: boolean;
   /** Lets the next run of the row begin. */
   onOver: (() => void) | undefined;
+  /** It has ended, and no other run may have the isolate. */
+  isLast: boolean;
 }
 
 /** How the executor hears of a run. */
 export interface RunHost {
   log(no: number, level: string, message: string, fields: string, at: number): void;
-  settle(no: number, code: string, text: string, dropped: number, leavesUnanswered: boolean): void;
+  settle(no: number, code: string, text: string, dropped: number, isUnfit: boolean): void;
   /** Asks for a timer entry in so many milliseconds, in place of a later one. */
   wake(delayMs: number): void;
 }
@@ -36,15 +38,29 @@ currentRun.ended = true;
 /** Called when a run has ended, in this order. */
 const endHooks: (() => void)[] = [];
 
-/** Whether what a run of this isolate asked for outside will never be answered: the isolate is not used again. */
-let leavesUnanswered = false;
+/**
+ * Whether the isolate is not used again: its module was not loaded to its end, its memory is full, or something a run
+ * asked for will never be answered.
+ */
+let isUnfit = false;
+
+/** While the module is loaded, also while it waits at its top level. */
+export let isLoading = false;
+
+export function beginLoading(): void {
+  isLoading = true;
+}
+
+export function endLoading(): void {
+  isLoading = false;
+}
 
 /**
  * To be called where a run ends, or is over, before an answer that its code waits for: a module variable may hold the
  * promise, and later runs would wait for it in vain, or be given its rejection.
  */
 export function noteUnanswered(): void {
-  leavesUnanswered = true;
+  isUnfit = true;
 }
 
 export function connectRunHost(host: RunHost): void {
@@ -67,7 +83,8 @@ export function beginRun(
 
 function makeRun(no: number, maxLines: number, maxResultBytes: number, deadlineAtMs: number): GuestRun {
   const counts = { maxLines, maxResultBytes, deadlineAtMs, lines: 0, dropped: 0 };
-  return { __proto__: null, no, ended: false, noRetry: false, ...counts, onOver: undefined } as GuestRun;
+  const state = { ended: false, noRetry: false, isLast: false, onOver: undefined };
+  return { __proto__: null, no, ...state, ...counts } as GuestRun;
 }
 
 export function endRun(run: GuestRun, code: string, text: string): void {
@@ -80,23 +97,21 @@ export function endRun(run: GuestRun, code: string, text: string): void {
       // Built-ins that the author replaced: what is left open then is his own runs' to see.
     }
   }
-  runHost.settle(run.no, code, text, run.dropped, leavesUnanswered);
+  isUnfit ||= code === "load_failed" || code === "function_memory_exceeded";
+  run.isLast = isUnfit;
+  runHost.settle(run.no, code, text, run.dropped, isUnfit);
   run.onOver?.();
-}
-
-export function failRun(run: GuestRun, thrown: unknown): void {
-  failRunAs(run, "function_error", thrown);
 }
 
 /** What V8 says where a buffer does not fit into the isolate's memory. */
 const NO_MEMORY = "Array buffer allocation failed";
 
-/** @param code where it is not told by what was thrown */
-export function failRunAs(run: GuestRun, code: "function_error" | "load_failed", thrown: unknown): void {
+/** Whatever fails it while the module is loaded, a timer of the module's too: the next run loads that anew. */
+export function failRun(run: GuestRun, thrown: unknown): void {
   if (run.ended) return;
   const failure = describeFailure(thrown);
   const { name, message } = failure;
   if (run.noRetry) failure.again = "fatal";
   if (name === "RangeError" && message === NO_MEMORY) endRun(run, "function_memory_exceeded", "");
-  else endRun(run, code, stringify(failure));
+  else endRun(run, isLoading ? "load_failed" : "function_error", stringify(failure));
 }

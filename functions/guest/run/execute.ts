@@ -6,7 +6,15 @@ import { serveRequest } from "../http/serve-request.ts";
 import { require } from "../node/require.ts";
 import { beginNodeRun, offerKv } from "../node/services.ts";
 import { isResponse } from "../web/response.ts";
-import { beginRun, currentRun, endRun, failRun, failRunAs, type GuestRun } from "./current-run.ts";
+import {
+  beginLoading,
+  beginRun,
+  currentRun,
+  endLoading,
+  endRun,
+  failRun,
+  type GuestRun,
+} from "./current-run.ts";
 import { readEntry } from "./entry.ts";
 import { inspect } from "./inspect.ts";
 import { makeKv } from "./kv.ts";
@@ -16,7 +24,7 @@ import { dateNow, freeze, NativeDate, NativePromise, parse, promiseThen } from "
 import { finishRun, refuseLargeResult } from "./result-json.ts";
 import { toReturnedResponse } from "./returned-response.ts";
 import { signalOf } from "./signal.ts";
-import { beginLoading, endLoading, resumeTimers } from "./timers.ts";
+import { resumeTimers } from "./timers.ts";
 
 interface AuthorModule {
   exports: Record<string, unknown>;
@@ -32,7 +40,7 @@ export type ModuleFactory = (
 ) => void;
 
 let target: unknown;
-/** While the module waits at its top level: a run that comes meanwhile waits with it. */
+/** While the module waits at its top level. */
 let loading: Promise<unknown> | undefined;
 
 const NOTHING: GuestStart[] = [];
@@ -40,7 +48,8 @@ let waiting = NOTHING;
 
 /**
  * Runs them one after another within this entry. One that waits for something ends the row: those behind it are
- * withdrawn at the next entry, and the executor, which sees that they were not settled, runs them elsewhere.
+ * withdrawn at the next entry, and the executor, which sees that they were not settled, runs them elsewhere. So does one
+ * that leaves an isolate which no other run may have.
  */
 export async function executeRuns(starts: string, factory: ModuleFactory | undefined): Promise<void> {
   const runs = parse(starts) as GuestStart[];
@@ -59,6 +68,7 @@ export async function executeRuns(starts: string, factory: ModuleFactory | undef
     void executeRun(run, start[1], facts);
     // Not for the function's own promise: a run that failed from a microtask may never settle it.
     if (!run.ended) await whenOver(run);
+    if (run.isLast) return;
   }
 }
 
@@ -100,7 +110,7 @@ async function isLoaded(run: GuestRun, ready: Promise<unknown>): Promise<boolean
 }
 
 function failLoading(run: GuestRun, thrown: unknown): false {
-  failRunAs(run, "load_failed", thrown);
+  failRun(run, thrown);
   return false;
 }
 

@@ -4,7 +4,7 @@
  * entry runs one timer, so that its microtasks run before the next one.
  */
 import { GUEST_LIMITS } from "../limits.ts";
-import { currentRun, failRun, onRunEnd, runHost } from "./current-run.ts";
+import { currentRun, failRun, isLoading, onRunEnd, runHost } from "./current-run.ts";
 import {
   ceil,
   dateNow,
@@ -36,16 +36,6 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** Each alarm costs the executor a message; beyond these an entry gets the earliest one there is. */
 const MAX_WAKES = 16;
 let wakes = 0;
-let isLoading = false;
-
-/** What is set until `endLoading` is the module's. */
-export function beginLoading(): void {
-  isLoading = true;
-}
-
-export function endLoading(): void {
-  isLoading = false;
-}
 
 onRunEnd(clearTimers);
 
@@ -125,7 +115,6 @@ export function resumeTimers(): void {
 }
 
 function clearTimers(): void {
-  isLoading = false;
   // Also where all were cleared: the executor drops its alarm with the run.
   armedFor = NEVER;
   if (timerCount === 0) return;

@@ -203,6 +203,27 @@ describe("a batch", () => {
     assert.deepEqual([first!.code, second!.result], ["function_error", "2"]);
   });
 
+  const spoiling: [how: string, body: string, code: string | undefined][] = [
+    ["asked for something and did not wait for it", "ctx.kv.get('a'); return 1;", undefined],
+    [
+      ...([
+        "found no memory for a buffer",
+        "const all = []; for (;;) all.push(new Uint8Array(1e6));",
+      ] as const),
+      "function_memory_exceeded",
+    ],
+  ];
+  for (const [how, body, code] of spoiling)
+    test(`gives back the runs behind one that ${how} before they begin, and asks to run alone`, async (t) => {
+      const { out, next, messages } = startExecutor(t);
+      await next("ready");
+      invoke(out, `if (input === 1) { ${body} } for (;;);`, 3);
+      const first = (await next("result")) as ResultMessage;
+      assert.deepEqual([first.id, first.code, first.recycle, first.waited], [1, code, false, true]);
+      const back = messages.flatMap((message) => (message.t === "unstarted" ? message.ids : []));
+      assert.deepEqual(back, [2, 3]);
+    });
+
   test("asks to be replaced after a run that went on past its deadline, though it had a result", async (t) => {
     const { out, next } = startExecutor(t);
     await next("ready");
@@ -229,19 +250,31 @@ describe("a batch", () => {
     assert.ok(dead?.t === "result" && dead.code === "function_memory_exceeded" && dead.reused);
   });
 
-  test("whose script throws while it loads fails its first run and gives back the others", async (t) => {
-    const { out, next, messages } = startExecutor(t);
-    await next("ready");
-    out.write({ t: "load", revisionId: "r", code: "throw new RangeError('not today')" });
-    const runs = [1, 2].map((id) => ({ id, wallMs: 60_000, cpuMs: 60_000 }));
-    const starts = JSON.stringify(
-      runs.map(({ id }) => [id, null, { env: {}, logLines: 0, resultBytes: 100 }]),
-    );
-    out.write({ t: "invoke", revisionId: "r", memoryMb: 64, reuse: true, runs, starts });
-    const failure = await next("result");
-    assert.ok(failure.t === "result" && failure.name === "RangeError" && failure.message === "not today");
-    assert.deepEqual(messages.filter((message) => message.t === "unstarted").length, 1);
-  });
+  const failing: [how: string, code: string][] = [
+    ["throws while it loads", "throw new RangeError('not today')"],
+    [
+      "has something thrown elsewhere while it waits at its top level",
+      `module.ready = (async () => {
+        queueMicrotask(() => { throw new RangeError('not today'); });
+        for (let i = 0; i < 9; i++) await null;
+        exports.default = () => 1;
+      })();`,
+    ],
+  ];
+  for (const [how, code] of failing)
+    test(`whose script ${how} fails its first run and gives back the others`, async (t) => {
+      const { out, next, messages } = startExecutor(t);
+      await next("ready");
+      out.write({ t: "load", revisionId: "r", code });
+      const runs = [1, 2].map((id) => ({ id, wallMs: 60_000, cpuMs: 60_000 }));
+      const starts = JSON.stringify(
+        runs.map(({ id }) => [id, null, { env: {}, logLines: 0, resultBytes: 100 }]),
+      );
+      out.write({ t: "invoke", revisionId: "r", memoryMb: 64, reuse: true, runs, starts });
+      const failure = await next("result");
+      assert.ok(failure.t === "result" && failure.name === "RangeError" && failure.message === "not today");
+      assert.deepEqual(messages.filter((message) => message.t === "unstarted").length, 1);
+    });
 });
 
 test("shareOfCpu shares out a process's time, and no thread's more than it had", () => {

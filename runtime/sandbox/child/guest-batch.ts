@@ -17,6 +17,8 @@ export class GuestBatch {
   settled: GuestOutcome | undefined;
   /** Entries of the run under way, beside the one that began the batch. */
   laterEntries = 0;
+  /** The run under way leaves an isolate that none behind it may have. */
+  endsIsolate = false;
   /** Whether one of the runs left a rejection that nobody handled. */
   #hasLooseEnds = false;
 
@@ -34,9 +36,9 @@ export class GuestBatch {
     return this.current !== undefined && this.settled === undefined;
   }
 
-  /** Whether its runs are to go alone: one waited for something, or may be told apart from others only so. */
+  /** Whether its runs are to go alone: those behind one had to be given back, or it may be told apart from them only so. */
   get goesAlone(): boolean {
-    return this.laterEntries > 0 || this.#hasLooseEnds;
+    return this.laterEntries > 0 || this.endsIsolate || this.#hasLooseEnds;
   }
 
   /**

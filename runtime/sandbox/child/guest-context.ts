@@ -6,7 +6,7 @@ export type Ivm = typeof ivmTypes;
 /** What an isolate may call; every argument comes from a guest and is to be checked. */
 export interface GuestCalls {
   onLog(no: unknown, level: unknown, message: unknown, fields: unknown, at: unknown): void;
-  onSettle(no: unknown, code: unknown, text: unknown, droppedLines: unknown, leavesUnanswered: unknown): void;
+  onSettle(no: unknown, code: unknown, text: unknown, droppedLines: unknown, isUnfit: unknown): void;
   onWake(delayMs: unknown): void;
   onSend(kind: unknown, no: unknown, text: unknown, bytes: unknown): void;
   /** While the isolate waits. */

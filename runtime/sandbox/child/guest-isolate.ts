@@ -235,12 +235,10 @@ export class GuestIsolate {
     code: unknown,
     text: unknown,
     droppedLines: unknown,
-    leavesUnanswered: unknown,
+    isUnfit: unknown,
   ): void => {
     if (this.current?.id !== no || this.#batch.settled) return;
-    // A module that threw while it was loaded is half there: the next run loads it anew. One that found no memory is full.
-    this.#isUnfit ||= code === "load_failed" || code === "function_memory_exceeded";
-    this.#isUnfit ||= leavesUnanswered === true;
+    if (isUnfit === true) this.#isUnfit = this.#batch.endsIsolate = true;
     const result = this.#toOutcome(String(code), String(text), Number(droppedLines));
     this.#alarm.clear();
     // Stopped while this was on its way: the next one has no part in that.

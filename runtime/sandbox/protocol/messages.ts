@@ -95,7 +95,7 @@ export interface ResultMessage {
   recycle: boolean;
   /** How long the batch has been on a thread, so far. */
   ranMs?: number;
-  /** Whether the run waited for something. */
+  /** Whether runs of its function are to go alone: it waited for something, say, or left an isolate that no other may have. */
   waited?: boolean;
 }
 
