@@ -109,7 +109,13 @@ export function nameOf(path: string): string {
   );
 }
 
-export function toDeployOptions({ env, limit, tag, reuse, ...options }: Options): DeployOptions {
+export function toDeployOptions({
+  env,
+  limit,
+  tag,
+  reuse,
+  ...options
+}: Omit<Options, "check" | "dryRun">): DeployOptions {
   if (options.public && options.private) throw usageFailure("--public and --private exclude each other.");
   const isPublic = options.public ? true : options.private ? false : undefined;
   return {
