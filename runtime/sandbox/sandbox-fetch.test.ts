@@ -230,7 +230,9 @@ test("short functions that now and then fetch get their answers, in batches too"
   const source = `export default async (input: { n: number; url: string }) =>
     input.n % 50 === 49 ? (await fetch(input.url)).text() : input.n;`;
   const calls = await Promise.all(
-    Array.from({ length: 300 }, (_, n) => begin(source, { input: { n, url }, revisionId: "now and then" })),
+    Array.from({ length: 300 }, (_, n) =>
+      begin(source, { input: { n, url }, revisionId: "now and then", wallMs: 60_000 }),
+    ),
   );
   for (const [n, { outcome }] of calls.entries()) {
     assert.equal(resultOf(await outcome), n % 50 === 49 ? "answer" : n);

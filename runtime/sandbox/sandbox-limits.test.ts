@@ -153,7 +153,9 @@ describe("many short runs", () => {
     const { begin } = startSandboxFor(t);
     const source = "export default (input) => ({ input })";
     const calls = await Promise.all(
-      Array.from({ length: 400 }, (_, input) => begin(source, { input, revisionId: "short" })),
+      Array.from({ length: 400 }, (_, input) =>
+        begin(source, { input, revisionId: "short", wallMs: 60_000 }),
+      ),
     );
     const results = await Promise.all(calls.map(async ({ outcome }) => resultOf(await outcome)));
     assert.deepEqual(
@@ -169,7 +171,9 @@ describe("many short runs", () => {
       return input < 200 ? input : new Promise((done) => setTimeout(done, 1, input));
     }`;
     const calls = await Promise.all(
-      Array.from({ length: 400 }, (_, input) => begin(source, { input, revisionId: "mixed" })),
+      Array.from({ length: 400 }, (_, input) =>
+        begin(source, { input, revisionId: "mixed", wallMs: 60_000 }),
+      ),
     );
     for (const [input, { outcome, lines }] of calls.entries()) {
       assert.equal(resultOf(await outcome), input);
@@ -200,7 +204,7 @@ describe("many short runs", () => {
   test("given back by an executor that is being replaced begin in the next one", async (t) => {
     const { begin } = startSandboxFor(t, { maxRunsPerExecutor: 402 });
     const source = `export default (ms: number) => ms > 0 ? new Promise((done) => setTimeout(done, ms, "waited")) : "short"`;
-    const options = { revisionId: "worn" };
+    const options = { revisionId: "worn", wallMs: 60_000 };
     for (let round = 0; round < 4; round++) {
       const calls = await Promise.all(
         Array.from({ length: 100 }, () => begin(source, { ...options, input: 0 })),
@@ -216,7 +220,9 @@ describe("many short runs", () => {
     const { begin } = startSandboxFor(t, { killGraceMs: 30_000 });
     const source = "export default (input) => { if (input === 150) for (;;); return input; }";
     const calls = await Promise.all(
-      Array.from({ length: 300 }, (_, input) => begin(source, { input, revisionId: "trap", wallMs: 2_000 })),
+      Array.from({ length: 300 }, (_, input) =>
+        begin(source, { input, revisionId: "trap", wallMs: input === 150 ? 2_000 : 60_000 }),
+      ),
     );
     for (const [input, { outcome }] of calls.entries()) {
       const ended = await outcome;
