@@ -15,8 +15,8 @@ export interface AttemptClock {
 }
 
 /**
- * How long a run waits in its worker, for a place in the sandbox say, until its attempt is given up: as long as it may take
- * itself, for so long those before it may, and half a minute at least.
+ * How long a run waits in its worker, for a place in the sandbox say, until its attempt is given up: as long as its own
+ * timeout, because the runs before it may take as long, and at least 30 s.
  */
 export const roomWaitMs = (timeoutMs: number) => Math.max(timeoutMs, 30_000);
 

@@ -83,8 +83,8 @@ export function isSignedBy(keys: readonly Buffer[], claim: SignatureClaim, body:
 }
 
 /**
- * The key that a secret is; undefined where it is none of this scheme, which is never empty: a signature by no key is
- * anybody's. A line break at its end, which files and `echo` leave, belongs to no sender's secret.
+ * The key in a secret; undefined where the secret has not the form of this scheme. An empty key is refused, because
+ * anybody can sign with it. A line break at the end, as files and `echo` leave it, is not part of the secret.
  */
 export function toSigningKey(scheme: HookScheme, secret: string): Buffer | undefined {
   const line = secret.replace(/\r?\n$/, "");

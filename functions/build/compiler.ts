@@ -23,9 +23,9 @@ export type Compiled = { script: CompiledScript } | { faults: SourceFault[]; cou
 /**
  * Builds one source at a time: one that makes the compiler crash, spin or grow must not take another upload along. Such
  * a compiler is ended; the next build starts a new one.
- * A source that takes more of the compiler than any may, or becomes too long a script, is a fault too. Rejects with
- * `build_interrupted` (503) where it was the machine that had too little, with `registry_unavailable` (503) where packages cannot be fetched,
- * and with `build_overloaded` (503) where too many builds of the tenant wait.
+ * Answers a fault, too, where a source takes more of the compiler than any may, or becomes too long a script. Rejects with
+ * `build_interrupted` (503) where it was the machine that had too little, with `registry_unavailable` (503) where packages
+ * cannot be fetched, and with `build_overloaded` (503) where too many builds of the tenant wait.
  */
 export function compile(tenant: string, job: CompileJob): Promise<Compiled> {
   return queue.run(tenant, () => compileAlone(job));

@@ -10,7 +10,7 @@ import { strongHashes } from "./integrity.ts";
 export const MANIFEST = "package.json";
 export const LOCK_FILE = "package-lock.json";
 export const MAX_PACKAGES = 500;
-/** Of what npm writes for 500 packages and as many again for development ten times as much is never reached. */
+/** npm writes some 400 characters for a package. The entries for development count as well. */
 const MAX_LOCK_CHARS = 3_000_000;
 const MAX_ENTRIES = 5_000;
 const MAX_REPORTED_FAULTS = 20;
