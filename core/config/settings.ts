@@ -416,7 +416,7 @@ export function describeSettings(
     .map((name) => {
       const definition: Definition<unknown> = SETTINGS[name];
       const shown = defaults[name] ?? definition.shown;
-      return `  ${name.padEnd(28)}${definition.help}${shown ? ` [${shown}]` : ""}`;
+      return `  ${name.padEnd(27)} ${definition.help}${shown ? ` [${shown}]` : ""}`;
     })
     .join("\n");
 }
