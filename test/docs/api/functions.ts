@@ -10,6 +10,7 @@ import { COMPILER_LIMITS, COMPILER_LIMITS_WITH_PACKAGES } from "../../../functio
 import { held, makeFunction, n, type Statement, statement } from "./statement.ts";
 
 const { processorMs, memoryBytes, wallMs } = COMPILER_LIMITS;
+const withPackages = COMPILER_LIMITS_WITH_PACKAGES;
 const COMPILER = "functions/build/compiler.test.ts";
 const PACKAGES = "api/functions/packages.test.ts";
 const REVISIONS = "api/functions/revisions.test.ts";
@@ -32,12 +33,12 @@ const deploying: Statement[] = [
     "a source that does not build says where: field, file, line and column",
   ]),
   held(
-    `so is one that takes the compiler more than ${processorMs / 1_000} s of processor time (${COMPILER_LIMITS_WITH_PACKAGES.processorMs / 1_000} s with packages that the API fetches) or ${memoryBytes / 1_000_000} MB`,
+    `so is one that takes the compiler more than ${processorMs / 1_000} s of processor time (${withPackages.processorMs / 1_000} s with packages that the API fetches) or ${memoryBytes / 1_000_000} MB (with packages ${withPackages.bothBytes / 1_000_000} MB, those of the process that unpacks them included)`,
     [COMPILER, "is exhausted by a source that takes more processor time, or memory, than any may"],
     ["functions/build/build-revision.test.ts", "is given up when it grows, and the next build succeeds"],
   ),
   held(
-    `too busy to build it within ${wallMs / 1_000} s, the answer is a 503 build_interrupted with Retry-After`,
+    `too busy to build it within ${wallMs / 1_000} s (${withPackages.wallMs / 1_000} s with packages), the answer is a 503 build_interrupted with Retry-After`,
     [COMPILER, "is interrupted where a build waits longer than anybody would"],
     [
       "api/functions/routes.test.ts",
