@@ -77,6 +77,8 @@ export function clearTimer(id: number): void {
 
 /** Runs the earliest timer that is due; answers the milliseconds to the next one, -1 where there is none. */
 export function runDueTimer(): number {
+  // An alarm that rang while the run ended: the module's timers rest, and what they throw would be nobody's.
+  if (currentRun.ended) return -1;
   const now = clock();
   const timer = nextTimer();
   if (timer !== undefined && timer.due <= now) {
