@@ -1,5 +1,5 @@
 /** Ctrl-K: anything by its name. Places at once, tasks and functions as they are found. */
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useLocation } from "wouter-preact";
 import { unwrap } from "../../client/client.ts";
 import { client, useQuery } from "../data/use-query.ts";
@@ -44,7 +44,8 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const [at, setAt] = useState(0);
   const [, go] = useLocation();
   const id = useId();
-  useEffect(() => dialog.current?.showModal(), []);
+  // Before the browser goes on: what is typed next belongs in the field.
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const wanted = text.trim();
   const { data: found = [] } = useQuery(`find ${wanted}`, () => findThings(wanted));
   const places = PLACES().filter(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()));
@@ -54,7 +55,8 @@ export function Palette({ onClose }: { onClose: () => void }) {
 
   const take = (entry: Entry | undefined) => {
     if (!entry) return;
-    dialog.current?.close();
+    // Without close(), whose event comes later, and would close a palette that has been opened by then.
+    onClose();
     go(entry.to);
   };
   const onKey = (event: KeyboardEvent) => {
