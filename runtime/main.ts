@@ -13,6 +13,7 @@ import { createSealer } from "../core/secrets/sealer.ts";
 import { keepEmail } from "../core/store/captured-emails.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
+import { loadNamespaceEgress } from "../core/store/namespace-egress.ts";
 import { restQueue } from "../core/store/queues/rest-queue.ts";
 import { loadNamespaceSecrets, loadSealedEnv, loadSealedEnvs } from "../core/store/secrets.ts";
 import { demandSecretsKey } from "../core/store/secrets-key.ts";
@@ -28,6 +29,7 @@ import { createAttemptTracer } from "./attempt-trace.ts";
 import { serveDirectCalls } from "./direct/direct-server.ts";
 import { chooseWorkerAddress } from "./direct/worker-address.ts";
 import { createEventReceiver } from "./events/event-receiver.ts";
+import { createNamespaceRules } from "./namespace-egress.ts";
 import { createOutbound } from "./outbound.ts";
 import { demandKafka } from "./receive-mode.ts";
 import { findCompleteUrls } from "./runners/complete-urls.ts";
@@ -59,6 +61,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
   const registry = createRegistry("worker");
   const { egress, mail, mailFrom, close } = createOutbound(settings, {
     metrics: createOutboundMetrics(registry),
+    tenantRules: (namespaceId) => namespaceRules(namespaceId),
     keepEmail: (email) => keepEmail(store, email),
   });
   opened.defer(close);
@@ -111,6 +114,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
       ? undefined
       : (settings.WORKER_ADDRESS ?? chooseWorkerAddress(settings.HOST, door.port, networkInterfaces())),
   };
+  const namespaceRules = createNamespaceRules(() => loadNamespaceEgress(store), listener);
   const revisions = createRevisionCache((revisionId) => loadRevision(store.db, revisionId));
   const caps = toFunctionCaps(settings);
   const sealer = settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY);

@@ -3,6 +3,7 @@ import type { Settings } from "../core/config/settings.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import type { Egress } from "../core/egress/egress.ts";
 import { createLateEgress } from "../core/egress/late-egress.ts";
+import type { FindTenantRules } from "../core/egress/tenant-rules.ts";
 import { BellhopError } from "../core/errors.ts";
 import type { KeptEmail } from "../core/store/captured-emails.ts";
 import type { OutboundMetrics } from "../core/telemetry/metrics/outbound.ts";
@@ -27,6 +28,8 @@ export interface Outbound {
 
 export interface OutboundParts {
   metrics: OutboundMetrics;
+  /** Of requests that runs of a namespace make. */
+  tenantRules: FindTenantRules;
   keepEmail(email: KeptEmail): Promise<unknown>;
 }
 
@@ -38,7 +41,9 @@ export function createOutbound(settings: OutboundSettings, parts?: OutboundParts
   const { EGRESS_ALLOW, EGRESS_DENY } = settings;
   const metrics = parts?.metrics;
   const deny = parseNetworks(EGRESS_DENY, "EGRESS_DENY");
-  const way = createLateEgress({ allow: parseNetworks(EGRESS_ALLOW), deny });
+  const way = createLateEgress({
+    ...{ allow: parseNetworks(EGRESS_ALLOW), deny, tenantRules: parts?.tenantRules },
+  });
   const egress = metrics ? measureEgress(way, metrics) : way;
   const mail = createMailer(settings, { egress, deny }, parts);
   return {

@@ -25,6 +25,7 @@ export const namespaceAudit: AuditSpec = {
   async read({ parts: { store }, params: { name } }) {
     const found = nameField.safeParse(name).success && (await findNamespace(store, name!));
     if (!found) return undefined;
-    return { ...toWireNamespace(found), limits: found.limits && toWireNamespaceLimits(found.limits) };
+    const { limits, egress } = found;
+    return { ...toWireNamespace(found), limits: limits && toWireNamespaceLimits(limits), egress };
   },
 };

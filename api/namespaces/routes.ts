@@ -8,6 +8,7 @@ import { inTransaction } from "../../core/store/transaction.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
+import { egressRoutes } from "./egress-routes.ts";
 import { limitRoutes } from "./limit-routes.ts";
 import { namespaceAudit, noNamespace, params, readName } from "./name-of-path.ts";
 
@@ -87,5 +88,6 @@ export const namespaceFeature: Feature = {
       },
     }),
     ...limitRoutes,
+    ...egressRoutes,
   ],
 };

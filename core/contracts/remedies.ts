@@ -41,7 +41,8 @@ export const REMEDIES: Readonly<Record<ProblemCode | RunErrorCode, string>> = {
   deletion_not_abortable: "Nothing: it ends by itself, and the namespace is gone then.",
   dns_failed: "Check the name in the address, and the resolver of the worker's machine.",
   duplicate_under_way: "Try again: the answer is the one that was made.",
-  egress_blocked: "Call a public address. For one of your own network the operator sets `EGRESS_ALLOW`.",
+  egress_blocked:
+    "Call a public address. For one of your own network the operator sets `EGRESS_ALLOW`, or `PUT /v1/namespaces/{name}/egress` for a namespace.",
   email_no_sender: "Give the e-mail a `from`, or set `EMAIL_FROM`.",
   email_not_configured: "The operator sets `EMAIL_URL`, then redrive the run.",
   executor_fault:

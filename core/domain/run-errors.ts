@@ -14,7 +14,7 @@ export const RUN_ERRORS = {
 
   // No answer: why the request got none.
   invalid_request: "The request cannot be sent: its URL, method or a header.",
-  egress_blocked: "The address is not public, and not allowed.",
+  egress_blocked: "The address is not public, and not allowed, or the namespace may not call it.",
   port_blocked: "The port is another protocol's.",
   dns_failed: "The name was not resolved.",
   connect_failed: "No connection.",

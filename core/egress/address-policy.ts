@@ -23,7 +23,7 @@ export interface AddressRules {
 }
 
 /** For hosts that the operator chose: everywhere, but where `deny` says. */
-export const operatorsRules = (deny: readonly Network[]): AddressRules => ({ allow: EVERYWHERE, deny });
+export const operatorsRules = (deny: readonly Network[]) => ({ allow: EVERYWHERE, deny, hosts: null });
 
 /** All of IPv6 that is handed out for global unicast; what lies outside is reserved or has a special meaning. */
 const GLOBAL_UNICAST_V6 = ipaddr.IPv6.parseCIDR("2000::/3");

@@ -13,18 +13,21 @@ import { answersAt, listUrls, OPEN, openCanary, resolveNames } from "./testing/b
 
 type Send = (egress: Egress, url: string) => Promise<unknown>;
 
-const common = (url: string) => ({ url, method: "GET", signal: new AbortController().signal });
+const TENANT = "one";
+const common = (url: string) => ({
+  ...{ url, method: "GET", tenant: TENANT, signal: new AbortController().signal },
+});
 
 const WAYS: Record<string, Send> = {
   gathered: (egress, url) =>
     egress.request({ ...common(url), headers: {}, followRedirects: true, maxResponseBytes: 1_024 }),
   streamed: async (egress, url) => {
-    const { body } = await egress.stream({ ...common(url), tenant: "one", headers: {}, redirect: "follow" });
+    const { body } = await egress.stream({ ...common(url), headers: {}, redirect: "follow" });
     for await (const _ of body ?? []);
   },
 };
 
-const RULES: Record<string, Pick<EgressOptions, "allow" | "deny">> = {
+const RULES: Record<string, Pick<EgressOptions, "allow" | "deny" | "tenantRules">> = {
   "loopback closed but for one address": { allow: parseNetworks(OPEN) },
   "loopback allowed, and denied but for one address": {
     allow: parseNetworks("0.0.0.0/8, 127.0.0.0/8, ::/127"),
@@ -35,6 +38,13 @@ const RULES: Record<string, Pick<EgressOptions, "allow" | "deny">> = {
       `${OPEN}, 64:ff9b::/96, 64:ff9b:1::/48, 2002::/16, 2001::/32, ::/96, ::ffff:0:0:0/96`,
     ),
     deny: parseNetworks("0.0.0.0/8, 10.0.0.0/8, 127.0.0.0/31, 169.254.0.0/16, ::/127"),
+  },
+  "loopback allowed, and denied to the tenant but for one address": {
+    allow: parseNetworks("0.0.0.0/8, 127.0.0.0/8, ::/127"),
+    tenantRules: async () => ({
+      ...{ allow: [], hosts: null },
+      deny: parseNetworks("0.0.0.0/8, 127.0.0.0/31, 127.0.0.128/25, 127.255.0.0/16, ::/127"),
+    }),
   },
 };
 

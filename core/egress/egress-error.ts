@@ -54,7 +54,14 @@ export class EgressError extends Error {
 export function addressBlocked(hostname: string): EgressError {
   return new EgressError(
     "egress_blocked",
-    `The address of ${JSON.stringify(hostname)} is not public, or the setting EGRESS_DENY names its network, so nothing was sent. EGRESS_ALLOW can allow a network that is not public.`,
+    `The address of ${JSON.stringify(hostname)} is not public, or an operator has denied its network (EGRESS_DENY, or the namespace's rules), so nothing was sent. EGRESS_ALLOW can allow a network that is not public.`,
+  );
+}
+
+export function hostBlocked(hostname: string): EgressError {
+  return new EgressError(
+    "egress_blocked",
+    `The namespace may call the hosts alone that an operator has named, and ${JSON.stringify(hostname)} is not among them, so nothing was sent.`,
   );
 }
 

@@ -3,13 +3,13 @@
  * checked and pinned, redirects checked hop by hop, bodies capped; the caller's signal is the clock.
  */
 import { type Clock, steadyClock } from "../clock.ts";
-import { type Network, operatorsRules } from "./address-policy.ts";
+import { type AddressRules, type Network, operatorsRules } from "./address-policy.ts";
 import { createGuardedConnector, type Resolve, systemResolve } from "./connector.ts";
 import { decodeGathered } from "./decode-gathered.ts";
 import { DecoderMemory, type DecoderMemoryLimits } from "./decoder-memory.ts";
 import { tooManyRedirects } from "./egress-error.ts";
 import { exchange } from "./exchange.ts";
-import { firstHop, refuseLiteral, refusePort } from "./first-hop.ts";
+import { firstHop, refuseHost, refusePort } from "./first-hop.ts";
 import { omitHeaders } from "./headers.ts";
 import { createPools } from "./pools.ts";
 import {
@@ -22,6 +22,7 @@ import {
 } from "./redirect.ts";
 import { resendIfStale } from "./resend.ts";
 import { type EgressStreamRequest, type EgressStreamResponse, streamRequest } from "./stream.ts";
+import { createRulesOf, type FindTenantRules } from "./tenant-rules.ts";
 
 export interface EgressRequest {
   /** Absolute http(s) URL. Credentials in it become an Authorization header, unless one is given. */
@@ -81,6 +82,8 @@ export interface EgressOptions {
   allow: readonly Network[];
   /** Networks that are closed, whatever else opens them. Default: none. */
   deny?: readonly Network[] | undefined;
+  /** What a tenant may do besides, or may not. Trusted requests are not asked about. Default: nothing. */
+  tenantRules?: FindTenantRules | undefined;
   /** Default: the system's resolver. */
   resolve?: Resolve | undefined;
   /** Name, connection and TLS handshake together. Default 10 s. */
@@ -103,6 +106,7 @@ export function createEgress(options: EgressOptions): Egress {
   const {
     allow,
     deny = [],
+    tenantRules,
     resolve = systemResolve,
     connectTimeoutMs = 10_000,
     connectionsPerOrigin = 128,
@@ -112,17 +116,15 @@ export function createEgress(options: EgressOptions): Egress {
     decoderMemory = { tenantBytes: 67_108_864, totalBytes: 134_217_728 },
     clock = steadyClock,
   } = options;
-  const rules = { allow, deny };
+  const rulesOf = createRulesOf({ allow, deny }, tenantRules);
   const trustedRules = operatorsRules(deny);
   const poolLimits = { connectionsPerOrigin, maxOrigins, maxOriginsPerTenant, keptConnectionsPerTenant };
   // Apart, so that a connection made for a trusted request never serves another.
-  const guarded = createPools(createGuardedConnector({ resolve, rules, connectTimeoutMs }), poolLimits);
-  const trusted = createPools(
-    createGuardedConnector({ resolve, rules: trustedRules, connectTimeoutMs }),
-    poolLimits,
-  );
+  const connectBy = (rules: AddressRules) => createGuardedConnector({ resolve, rules, connectTimeoutMs });
+  const guarded = createPools(connectBy, poolLimits);
+  const trusted = createPools(connectBy, poolLimits);
   // Whoever takes his time with a stream holds its connection: those who want a whole answer must not wait for him.
-  const streamed = createPools(createGuardedConnector({ resolve, rules, connectTimeoutMs }), poolLimits);
+  const streamed = createPools(connectBy, poolLimits);
   const decoders = new DecoderMemory(decoderMemory, clock);
 
   /** Each request counts by itself, within its tenant. */
@@ -141,10 +143,12 @@ export function createEgress(options: EgressOptions): Egress {
       const limits = { signal, maxResponseBytes, connectTimeoutMs };
       let hop: Hop = firstHop(request, request.body ?? null);
       for (let redirects = 0; ; redirects++) {
-        refuseLiteral(hop.url, request.trusted ? trustedRules : rules);
+        // For each hop: one may be waited for long.
+        const rules = request.trusted ? trustedRules : await rulesOf(request.tenant);
+        refuseHost(hop.url, rules);
         if (!request.trusted) refusePort(hop.url);
         const sent = hop;
-        const pool = pools.get(sent.url.origin, request.tenant);
+        const pool = pools.get(sent.url.origin, rules, request.tenant);
         const response = await resendIfStale(sent, () => exchange(pool, sent, limits));
         const { status, headers } = response;
         const { location } = headers;
@@ -159,7 +163,7 @@ export function createEgress(options: EgressOptions): Egress {
       }
     },
 
-    stream: (request) => streamRequest({ pools: streamed, rules, decoders }, request),
+    stream: (request) => streamRequest({ pools: streamed, rulesOf, decoders }, request),
 
     async close() {
       await Promise.all([guarded.destroy(), trusted.destroy(), streamed.destroy()]);

@@ -1,10 +1,12 @@
 /** From what a caller asks for to the first hop of it, and what is refused before any connection. */
 import { isIP } from "node:net";
 import { findPortFault } from "../domain/blocked-ports.ts";
-import { type AddressRules, isAddressAllowed } from "./address-policy.ts";
-import { addressBlocked, EgressError } from "./egress-error.ts";
+import { isHostNamed } from "../domain/namespace-egress.ts";
+import { isAddressAllowed } from "./address-policy.ts";
+import { addressBlocked, EgressError, hostBlocked } from "./egress-error.ts";
 import { hasHeader, sendableHeaders } from "./headers.ts";
 import type { Hop } from "./redirect.ts";
+import type { EgressRules } from "./tenant-rules.ts";
 
 export interface Asked {
   url: string;
@@ -40,8 +42,9 @@ function decode(text: string): string {
 }
 
 /** Refused before a pool is made for it. URL has brought every odd form (`127.1`, `2130706433`) to the plain one. */
-export function refuseLiteral(url: URL, rules: AddressRules): void {
+export function refuseHost(url: URL, rules: EgressRules): void {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
+  if (rules.hosts && !isHostNamed(hostname, rules.hosts)) throw hostBlocked(hostname);
   if (isIP(hostname) !== 0 && !isAddressAllowed(hostname, rules)) throw addressBlocked(hostname);
 }
 

@@ -1,5 +1,6 @@
 import type { buildConnector } from "undici";
 import { Client, type Dispatcher, Pool } from "undici";
+import type { AddressRules } from "./address-policy.ts";
 import { EgressError } from "./egress-error.ts";
 import { type InterimResponses, skipInterimResponses } from "./interim-responses.ts";
 import { PendingExchange } from "./pending-exchange.ts";
@@ -19,8 +20,11 @@ const MAX_KEEP_ALIVE_MS = 30_000;
 
 /** Kept-alive connections by origin and tenant, least recently used first. */
 export interface Pools {
-  /** @param tenant those who share connections; default: all that name none */
-  get(origin: string, tenant?: string): Dispatcher;
+  /**
+   * @param rules what its connections are made by; those that were made by others are not used again
+   * @param tenant those who share connections; default: all that name none
+   */
+  get(origin: string, rules: AddressRules, tenant?: string): Dispatcher;
   /** Ends every connection at once. */
   destroy(): Promise<void>;
 }
@@ -60,30 +64,41 @@ type TellingOptions = Omit<Client.Options, "connect"> & { connect: buildConnecto
 
 interface Kept {
   tenant: string;
+  rules: AddressRules;
   pool: Pool;
   dispatcher: Dispatcher;
 }
 
-export function createPools(connect: buildConnector.connector, limits: PoolLimits): Pools {
+export function createPools(
+  connectBy: (rules: AddressRules) => buildConnector.connector,
+  limits: PoolLimits,
+): Pools {
+  const connectors = new WeakMap<AddressRules, buildConnector.connector>();
   const kept = new Map<string, Kept>();
   const origins = new Map<string, number>();
   const connections = new Map<string, number>();
   const leaving = new Set<Pool>();
 
+  const evict = (key: string, { tenant, pool }: Kept) => {
+    kept.delete(key);
+    add(origins, tenant, -1);
+    leaving.add(pool);
+    // Its requests in flight still end well.
+    void pool.close().finally(() => leaving.delete(pool));
+  };
+
   const evictOldest = (isOne: (one: Kept) => boolean) => {
-    for (const [key, one] of kept) {
-      if (!isOne(one)) continue;
-      kept.delete(key);
-      add(origins, one.tenant, -1);
-      leaving.add(one.pool);
-      // Its requests in flight still end well.
-      void one.pool.close().finally(() => leaving.delete(one.pool));
-      return;
-    }
+    for (const [key, one] of kept) if (isOne(one)) return evict(key, one);
+  };
+
+  const connectorOf = (rules: AddressRules): buildConnector.connector => {
+    const connect = connectors.get(rules) ?? connectBy(rules);
+    connectors.set(rules, connect);
+    return connect;
   };
 
   const connectFor =
-    (tenant: string): buildConnector.connector =>
+    (tenant: string, connect: buildConnector.connector): buildConnector.connector =>
     (options, callback) => {
       // From its beginning: many are opened before the first one is open.
       add(connections, tenant, 1);
@@ -95,10 +110,10 @@ export function createPools(connect: buildConnector.connector, limits: PoolLimit
       });
     };
 
-  const open = (origin: string, tenant: string): Kept => {
+  const open = (origin: string, rules: AddressRules, tenant: string): Kept => {
     // No timeouts here: every request has its caller's signal.
     const pool = new Pool(origin, {
-      connect: connectFor(tenant),
+      connect: connectFor(tenant, connectorOf(rules)),
       factory: (of, options) => new TellingClient(of, options as TellingOptions),
       connections: limits.connectionsPerOrigin,
       keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
@@ -111,14 +126,18 @@ export function createPools(connect: buildConnector.connector, limits: PoolLimit
       (dispatch) => (options, handler) =>
         dispatch(isCrowded() ? { ...options, reset: true } : options, handler),
     );
-    return { tenant, pool, dispatcher };
+    return { tenant, rules, pool, dispatcher };
   };
 
   return {
-    get(origin, tenant = "") {
+    get(origin, rules, tenant = "") {
       // An origin holds no space.
       const key = `${origin} ${tenant}`;
       let one = kept.get(key);
+      if (one && one.rules !== rules) {
+        evict(key, one);
+        one = undefined;
+      }
       if (one) {
         kept.delete(key);
       } else {
@@ -126,7 +145,7 @@ export function createPools(connect: buildConnector.connector, limits: PoolLimit
           evictOldest((other) => other.tenant === tenant);
         }
         if (kept.size >= limits.maxOrigins) evictOldest(() => true);
-        one = open(origin, tenant);
+        one = open(origin, rules, tenant);
         add(origins, tenant, 1);
       }
       kept.set(key, one);

@@ -1,16 +1,16 @@
 /** A request whose bodies pass through as they come, redirects checked hop by hop. */
 import type { Readable } from "node:stream";
-import type { AddressRules } from "./address-policy.ts";
 import { type DecodeLimits, decodeBody, hasTooManyCodings, readCodings } from "./decode-body.ts";
 import type { DecoderMemory } from "./decoder-memory.ts";
 import { EgressError, signalAborted, tooManyRedirects } from "./egress-error.ts";
-import { firstHop, refuseLiteral, refusePort } from "./first-hop.ts";
+import { firstHop, refuseHost, refusePort } from "./first-hop.ts";
 import { toDecodedField } from "./headers.ts";
 import type { Pools } from "./pools.ts";
 import { type Hop, isRedirect, redirectHop } from "./redirect.ts";
 import type { RequestBody } from "./request-body.ts";
 import { resendIfStale } from "./resend.ts";
 import { responseTooLarge, type StreamedHead, streamExchange } from "./streamed-exchange.ts";
+import type { RulesOf } from "./tenant-rules.ts";
 
 /** As many as the Fetch standard follows. */
 export const MAX_STREAM_REDIRECTS = 20;
@@ -67,22 +67,23 @@ export interface EgressStreamResponse {
 
 export interface StreamParts {
   pools: Pools;
-  rules: AddressRules;
+  rulesOf: RulesOf;
   decoders: DecoderMemory;
 }
 
 export async function streamRequest(
-  { pools, rules, decoders }: StreamParts,
+  { pools, rulesOf, decoders }: StreamParts,
   request: EgressStreamRequest,
 ): Promise<EgressStreamResponse> {
   const { signal, connectTimeoutMs, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES } = request;
   const limits = { signal, maxResponseBytes, connectTimeoutMs };
   let hop = beginHop(request);
   for (let redirects = 0; ; redirects++) {
-    refuseLiteral(hop.url, rules);
+    const rules = await rulesOf(request.tenant);
+    refuseHost(hop.url, rules);
     refusePort(hop.url);
     const sent = hop;
-    const pool = pools.get(sent.url.origin, request.tenant);
+    const pool = pools.get(sent.url.origin, rules, request.tenant);
     const head = await resendIfStale(sent, () => streamExchange(pool, sent, limits));
     const location = locationToFollow(head, request.redirect);
     if (location === undefined) {

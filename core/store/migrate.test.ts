@@ -92,6 +92,7 @@ const LATER = [
   "0076-guarded-hooks",
   "0079-waiting-callers",
   "0080-sign-in-codes",
+  "0081-namespace-egress",
 ];
 
 test("roles that start together migrate once", async () => {

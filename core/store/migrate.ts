@@ -65,6 +65,7 @@ import * as namespaceLimits from "./migrations/0075-namespace-limits.ts";
 import * as guardedHooks from "./migrations/0076-guarded-hooks.ts";
 import * as waitingCallers from "./migrations/0079-waiting-callers.ts";
 import * as signInCodes from "./migrations/0080-sign-in-codes.ts";
+import * as namespaceEgress from "./migrations/0081-namespace-egress.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -130,6 +131,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0076-guarded-hooks": guardedHooks,
   "0079-waiting-callers": waitingCallers,
   "0080-sign-in-codes": signInCodes,
+  "0081-namespace-egress": namespaceEgress,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

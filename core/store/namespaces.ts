@@ -1,5 +1,6 @@
 /** Namespaces: the tenants of an installation. States: open → closed (it is being deleted) → gone. */
 
+import type { NamespaceEgress } from "../domain/namespace-egress.ts";
 import type { NamespaceLimits } from "../domain/namespace-limits.ts";
 import { conflict } from "../errors.ts";
 import type { QueryScope } from "./database.ts";
@@ -14,9 +15,11 @@ export interface Namespace {
   closedAt: Date | null;
   /** Null: none. */
   limits: NamespaceLimits | null;
+  /** Null: where everybody may go. */
+  egress: NamespaceEgress | null;
 }
 
-const COLUMNS = `id, name, created_at AS "createdAt", closed_at AS "closedAt", limits`;
+const COLUMNS = `id, name, created_at AS "createdAt", closed_at AS "closedAt", limits, egress`;
 
 export async function findNamespace({ pool }: QueryScope, name: string): Promise<Namespace | undefined> {
   const { rows } = await pool.query<Namespace>({

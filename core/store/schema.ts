@@ -12,6 +12,7 @@ import type { AskedLimits } from "../domain/function-limits.ts";
 import type { HookVerification } from "../domain/hook.ts";
 import type { KeyLimits } from "../domain/limit.ts";
 import type { QueuePlace } from "../domain/limit-keys.ts";
+import type { NamespaceEgress } from "../domain/namespace-egress.ts";
 import type { NamespaceLimits } from "../domain/namespace-limits.ts";
 import type { QueueLimits } from "../domain/queue.ts";
 import type { RequestRate } from "../domain/request-rate.ts";
@@ -42,6 +43,8 @@ export interface Database {
     closed_at: ColumnType<Date | null, undefined, Date>;
     /** What an operator lets it have; null: it has no limits. */
     limits: ColumnType<NamespaceLimits | null, undefined, string | null>;
+    /** Where its requests may go; null: where everybody may. */
+    egress: ColumnType<NamespaceEgress | null, undefined, string | null>;
   };
   api_keys: {
     id: string;

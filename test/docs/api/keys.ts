@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { REMEMBER_MS } from "../../../api/auth/keyring.ts";
 import { readSettings } from "../../../core/config/settings.ts";
 import { MAX_KEY_FUNCTIONS, MAX_KEY_NAME_CHARS, MAX_OVERLAP_MS } from "../../../core/contracts/key.ts";
+import { MAX_EGRESS_RULES } from "../../../core/contracts/namespace-egress.ts";
 import { MAX_AUDITED_CHARS } from "../../../core/domain/audit.ts";
 import { MAX_COUNTED } from "../../../core/domain/namespace-limits.ts";
 import { MAX_KEYS } from "../../../core/store/manage-keys.ts";
@@ -16,9 +17,26 @@ const NAMESPACES_TEST = "api/namespaces/namespaces.test.ts";
 const DELETION = "core/store/bulk/delete-namespace.test.ts";
 
 const LIMITS_TEST = "api/namespaces/limits.test.ts";
+const EGRESS_TEST = "api/namespaces/egress.test.ts";
 const AUDIT = "core/domain/audit.test.ts";
 
 export const KEYS: Statement[] = [
+  held("has the last word, and what EGRESS_DENY closes stays closed", [
+    "core/egress/tenant-rules.test.ts",
+    "open nothing that the installation denies",
+  ]),
+  held(`At most ${MAX_EGRESS_RULES} of each`, [
+    EGRESS_TEST,
+    "what is no network, no host or too much is refused by its field, and changes nothing",
+  ]),
+  held("It holds within a second, for each request and each redirect from then on", [
+    "runtime/namespace-egress.test.ts",
+    "rules are read once in 0.9 s for all namespaces, and anew after a bell",
+  ]),
+  held("What is refused fails as egress_blocked", [
+    "test/system/namespace-egress.test.ts",
+    "what the namespace may call is obeyed by the next request",
+  ]),
   {
     says: "They hold within a second, and take nothing away",
     holds: () => assert.ok(REMEMBER_MS <= 1_000),

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ANY_EGRESS, type NamespaceEgress } from "../core/domain/namespace-egress.ts";
+import type { Bell } from "../core/store/listen.ts";
+import { createNamespaceRules } from "./namespace-egress.ts";
+
+function openRules() {
+  let ring: (bell: Bell) => void = assert.fail;
+  const said = new Map<string, NamespaceEgress>();
+  const state = { nowMs: 0, loads: 0, isAway: false, said, ring: (bell: Bell) => ring(bell) };
+  const find = createNamespaceRules(
+    async () => {
+      state.loads++;
+      if (state.isAway) throw new Error("away");
+      return new Map(said);
+    },
+    {
+      async on(channel, handler) {
+        assert.equal(channel, "bellhop_keys");
+        ring = handler;
+      },
+    },
+    () => state.nowMs,
+  );
+  return { state, find };
+}
+const hostsOf = (hosts: string[]): NamespaceEgress => ({ ...ANY_EGRESS, hosts });
+
+test("rules are read once in 0.9 s for all namespaces, and anew after a bell", async () => {
+  const { state, find } = openRules();
+  assert.equal(await find("one"), undefined);
+  state.said.set("one", hostsOf(["a.test"]));
+  state.nowMs = 899;
+  assert.equal(await find("one"), undefined);
+  state.nowMs = 900;
+  assert.deepEqual((await find("one"))?.hosts, ["a.test"]);
+  assert.equal(await find("two"), undefined);
+  assert.equal(state.loads, 2);
+  state.said.set("one", hostsOf([]));
+  state.ring({ ids: [], resync: false });
+  assert.deepEqual((await find("one"))?.hosts, []);
+  state.said.delete("one");
+  state.ring({ ids: ["of a key"], resync: true });
+  assert.equal(await find("one"), undefined);
+});
+
+test("rules that are as they were stay the same object", async () => {
+  const { state, find } = openRules();
+  state.said.set("one", { allow: ["10.0.0.0/8"], deny: ["10.1.0.0/16", "::1"], hosts: null });
+  const before = await find("one");
+  assert.deepEqual([before?.allow.length, before?.deny.length], [1, 2]);
+  state.said.set("two", hostsOf([]));
+  state.ring({ ids: [], resync: false });
+  assert.ok(await find("two"));
+  assert.equal(await find("one"), before);
+});
+
+test("while the database is away the rules that were read last hold; where none were, nothing is known", async () => {
+  const { state, find } = openRules();
+  state.isAway = true;
+  await assert.rejects(find("one"), /away/);
+  state.isAway = false;
+  state.said.set("one", hostsOf(["a.test"]));
+  const known = await find("one");
+  state.isAway = true;
+  state.nowMs = 10_000;
+  assert.equal(await find("one"), known);
+  assert.equal(await find("two"), undefined);
+});
