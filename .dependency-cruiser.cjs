@@ -111,6 +111,12 @@ module.exports = {
       "Who does not trace does not load it.",
     ),
     forbid(
+      "mcp-sdk-on-demand",
+      { pathNot: "\\.test\\.ts$" },
+      { path: "^api/mcp/answer-message\\.ts$", dependencyTypesNot: ["dynamic-import", "type-only"] },
+      "Who answers no models does not load it.",
+    ),
+    forbid(
       "nothing-unresolved",
       {},
       { couldNotResolve: true, pathNot: "^(bellhop$|internal:)" },

@@ -19,6 +19,7 @@ import { answerProblem, isRefusedValue, toBellhopError } from "./http/problem.ts
 import type { Feature } from "./http/route.ts";
 import { shedLoad } from "./http/shed-load.ts";
 import { spanOf, traceRequests } from "./http/trace-requests.ts";
+import { MCP_PATH } from "./mcp/routes.ts";
 
 /** Of a 304: without the last ones a page of another origin could not read it. */
 const retainedHeaders = [
@@ -27,6 +28,8 @@ const retainedHeaders = [
 ];
 /** Not traced: they are asked all the time. */
 const PROBES = /^\/(healthz|readyz|metrics)$/;
+/** Where nobody is without a key. */
+const WITH_KEY = ["/v1/*", MCP_PATH];
 
 export function createApp(parts: ApiParts, features: readonly Feature[] = apiFeatures(parts)): Hono<ApiEnv> {
   const { log, metrics, keyring, tracer, edge, requestRates } = parts;
@@ -42,18 +45,23 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
   );
   if (tracer.isOn) app.use(traceRequests(tracer));
   if (parts.corsOrigins.length > 0)
-    for (const path of ["/v1/*", "/openapi.json"]) app.use(path, allowOrigins(parts.corsOrigins));
-  for (const path of ["/v1/*", "/hooks/*"]) app.use(path, shedLoad(parts.store, edge));
-  app.use(
-    "/v1/*",
-    requireKey(keyring),
-    limitRequests(requestRates),
-    limitBody(
-      edge,
-      (context) => identify(keyring, context),
-      (context) => uploadBound(edge, context),
-    ),
-  );
+    for (const path of [...WITH_KEY, "/openapi.json"]) app.use(path, allowOrigins(parts.corsOrigins));
+  for (const path of [...WITH_KEY, "/hooks/*"]) app.use(path, shedLoad(parts.store, edge));
+  for (const path of WITH_KEY)
+    app.use(
+      path,
+      requireKey(keyring),
+      limitRequests(requestRates),
+      limitBody(
+        edge,
+        (context) => identify(keyring, context),
+        (context) => uploadBound(edge, context),
+      ),
+    );
+  app.use(MCP_PATH, async (context, next) => {
+    context.set("dispatch", async (request) => await app.fetch(request, context.env));
+    await next();
+  });
   for (const path of ["/openapi.json", "/docs", "/docs/*"]) app.use(path, etag({ retainedHeaders }));
   app.use("/console/sign-in", shedLoad(parts.store, edge));
   mountRoutes(

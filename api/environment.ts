@@ -85,7 +85,12 @@ export interface ApiParts {
 /** What Hono hands from the key check to the routes. */
 export interface ApiEnv {
   Bindings: { incoming?: IncomingMessage; outgoing?: ServerResponse };
-  Variables: { owner: KeyOwner; span?: Span };
+  Variables: {
+    owner: KeyOwner;
+    span?: Span;
+    /** Of `/mcp`: asks the API's own routes, over the same connection. */
+    dispatch?(request: Request): Promise<Response>;
+  };
 }
 
 /** Node's own request; undefined where there is no connection, as in tests that have no server. */

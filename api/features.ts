@@ -17,6 +17,7 @@ import type { Feature, RouteSettings } from "./http/route.ts";
 import { keyFeature } from "./keys/routes.ts";
 import { logFeature } from "./logs/routes.ts";
 import { mailboxFeature } from "./mailbox/routes.ts";
+import { mcpFeature } from "./mcp/routes.ts";
 import { namespaceFeature } from "./namespaces/routes.ts";
 import { documentFeature } from "./openapi/routes.ts";
 import { probeFeature } from "./probes/routes.ts";
@@ -57,6 +58,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     mailboxFeature,
     workerFeature,
     consoleFeature(),
+    mcpFeature(() => features),
     probeFeature,
     documentFeature(() => features, settings.publicUrl),
   ];

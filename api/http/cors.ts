@@ -8,7 +8,15 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 /** What requests may carry. */
 const TAKEN = [
   ...["authorization", "bellhop-key", NAMESPACE_HEADER, TRAFFIC_KEY_HEADER, "content-type"],
-  ...["idempotency-key", "if-match", "if-none-match", "last-event-id", "prefer", "traceparent"],
+  ...[
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "last-event-id",
+    "prefer",
+    "traceparent",
+    "mcp-protocol-version",
+  ],
 ];
 /** What scripts may read of answers, besides what browsers always show. */
 const SHOWN = [

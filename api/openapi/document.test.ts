@@ -65,7 +65,7 @@ test("every operation has an id of its own, a tag, what it needs, its answers wi
       assert.ok(!ids.has(operationId), operationId);
       ids.add(operationId);
       assert.equal(tags.length, 1, operationId);
-      assert.equal(security.length > 0, path.startsWith("/v1/") || path.startsWith("/fn/"), operationId);
+      assert.equal(security.length > 0, /^\/(v1\/|fn\/|mcp$)/.test(path), operationId);
       for (const [status, { content = {}, $ref }] of Object.entries(responses)) {
         if (Number(status) >= 400 && Number(status) !== 503)
           assert.ok(

@@ -11,6 +11,7 @@ import { FUNCTIONS } from "./functions.ts";
 import { JOINING } from "./joining.ts";
 import { KEYS } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
+import { MCP } from "./mcp.ts";
 import { QUEUES } from "./queues.ts";
 import { REPLAYS } from "./replays.ts";
 import { REQUESTS } from "./requests.ts";
@@ -26,6 +27,7 @@ import { TASKS } from "./tasks.ts";
 export const STATEMENTS: Statement[] = [
   ...REQUESTS,
   ...CONSOLE,
+  ...MCP,
   ...KEYS,
   ...ROUTE_STATEMENTS,
   ...TASKS,
