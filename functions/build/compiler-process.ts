@@ -51,7 +51,7 @@ export type CompileOutcome =
   | { kind: "refused"; faults: SourceFault[]; count: number }
   | { kind: "unavailable"; why: string }
   | { kind: "tooLarge"; bytes: number }
-  | { kind: "exhausted" }
+  | { kind: "exhausted"; of: "memory" | "processor" }
   | { kind: "interrupted" };
 
 const LOOK_MS = 20;
@@ -66,6 +66,7 @@ export class CompilerProcess {
   #words = "";
   #esbuildPid: number | undefined;
   #isReady = false;
+  #hasBuilt = false;
   #isGone = false;
   /** Nothing of it is left: its number may be given to another process. */
   #isClosed = false;
@@ -102,6 +103,11 @@ export class CompilerProcess {
 
   get isGone(): boolean {
     return this.#isGone;
+  }
+
+  /** It may hold memory of an earlier build. */
+  get hasBuilt(): boolean {
+    return this.#hasBuilt;
   }
 
   /** One at a time. Never rejects. */
@@ -156,13 +162,15 @@ export class CompilerProcess {
 
   #finish(outcome: CompileOutcome): void {
     this.#job = undefined;
+    this.#hasBuilt = true;
     this.#settle?.(outcome);
     this.#settle = undefined;
   }
 
   #onGone(): void {
     this.#isGone = true;
-    this.#finish({ kind: CRASHED.test(this.#words) ? "exhausted" : "interrupted" });
+    const isCrashed = CRASHED.test(this.#words);
+    this.#finish(isCrashed ? { kind: "exhausted", of: "memory" } : { kind: "interrupted" });
   }
 
   #end(outcome: CompileOutcome): void {
@@ -196,7 +204,7 @@ export class CompilerProcess {
         wallMs: performance.now() - begun.at,
       };
       const outcome = judgeUse(used, this.#limits);
-      if (outcome) this.#end({ kind: outcome });
+      if (outcome) this.#end(outcome);
     }, LOOK_MS);
     return () => {
       clearInterval(timer);
@@ -222,11 +230,9 @@ export class CompilerProcess {
 }
 
 /** Whether a build has taken more than a source may, or only longer than anybody waits. */
-export function judgeUse(
-  used: CompilerLimits,
-  limits: CompilerLimits,
-): "exhausted" | "interrupted" | undefined {
+export function judgeUse(used: CompilerLimits, limits: CompilerLimits): CompileOutcome | undefined {
   const isTooMuch = (kind: "memoryBytes" | "bothBytes" | "processorMs") => used[kind] > limits[kind];
-  if (isTooMuch("memoryBytes") || isTooMuch("bothBytes") || isTooMuch("processorMs")) return "exhausted";
-  return used.wallMs > limits.wallMs ? "interrupted" : undefined;
+  if (isTooMuch("memoryBytes") || isTooMuch("bothBytes")) return { kind: "exhausted", of: "memory" };
+  if (isTooMuch("processorMs")) return { kind: "exhausted", of: "processor" };
+  return used.wallMs > limits.wallMs ? { kind: "interrupted" } : undefined;
 }

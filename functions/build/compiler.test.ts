@@ -2,18 +2,26 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { platform } from "node:os";
-import { after, describe, test } from "node:test";
+import { after, describe, type TestContext, test } from "node:test";
 import { BellhopError } from "../../core/errors.ts";
 import { childrenOf } from "../../core/processes/process-tree.ts";
 import { buildRevision } from "./build-revision.ts";
 import { stopCompiler } from "./compiler.ts";
-import { type CompileJob, MAX_BUNDLE_BYTES } from "./compiler-messages.ts";
-import { COMPILER_LIMITS, type CompilerLimits, CompilerProcess, judgeUse } from "./compiler-process.ts";
+import { type CompiledScript, type CompileJob, MAX_BUNDLE_BYTES } from "./compiler-messages.ts";
+import {
+  COMPILER_LIMITS,
+  type CompileOutcome,
+  type CompilerLimits,
+  CompilerProcess,
+  judgeUse,
+} from "./compiler-process.ts";
 
 after(stopCompiler);
 
 /** As much source as an upload may hold. */
 const LARGE = `export default () => 0;\n${Array.from({ length: 15_000 }, (_, i) => `export const value${i}: number[] = [${i}, ${i}];`).join("\n")}`;
+const OUT_OF_MEMORY = { kind: "exhausted", of: "memory" };
+const OUT_OF_TIME = { kind: "exhausted", of: "processor" };
 const job = (source: string): CompileJob => ({ files: [["index.ts", source]], entry: "index.ts" });
 const upload = (source: string) => buildRevision({ files: { "index.ts": source }, entry: "index.ts" });
 
@@ -80,17 +88,15 @@ describe("a compiler's process", () => {
   test("is exhausted by a source that takes more processor time, or memory, than any may", {
     skip: platform() === "linux" ? false : "what a process uses is told on Linux alone",
   }, async (t) => {
-    assert.deepEqual(await startCompiler(t, { processorMs: 0 }).build(job(LARGE)), { kind: "exhausted" });
-    assert.deepEqual(await startCompiler(t, { memoryBytes: 30_000_000 }).build(job(LARGE)), {
-      kind: "exhausted",
-    });
+    assert.deepEqual(await startCompiler(t, { processorMs: 0 }).build(job(LARGE)), OUT_OF_TIME);
+    assert.deepEqual(await startCompiler(t, { memoryBytes: 30_000_000 }).build(job(LARGE)), OUT_OF_MEMORY);
   });
 
   test("is exhausted by a source with computed imports that takes more memory to be read", async (t) => {
     const compiler = new CompilerProcess(COMPILER_LIMITS, 40);
     t.after(() => compiler.stop());
     const source = `export default (n) => import("./" + n);\n${"a;".repeat(300_000)}`;
-    assert.deepEqual(await compiler.build(job(source)), { kind: "exhausted" });
+    assert.deepEqual(await compiler.build(job(source)), OUT_OF_MEMORY);
   });
 
   test("holds nothing of what the API knows", {
@@ -110,10 +116,10 @@ test("a build is judged by its own work; time alone says nothing of its source",
   const limits = { memoryBytes: 100, bothBytes: 150, processorMs: 10, wallMs: 60 };
   const within = { memoryBytes: 100, bothBytes: 150, processorMs: 10, wallMs: 60 };
   assert.equal(judgeUse(within, limits), undefined);
-  assert.equal(judgeUse({ ...within, wallMs: 61 }, limits), "interrupted");
-  assert.equal(judgeUse({ ...within, processorMs: 11, wallMs: 61 }, limits), "exhausted");
-  assert.equal(judgeUse({ ...within, memoryBytes: 101 }, limits), "exhausted");
-  assert.equal(judgeUse({ ...within, bothBytes: 151 }, limits), "exhausted");
+  assert.deepEqual(judgeUse({ ...within, wallMs: 61 }, limits), { kind: "interrupted" });
+  assert.deepEqual(judgeUse({ ...within, processorMs: 11, wallMs: 61 }, limits), OUT_OF_TIME);
+  assert.deepEqual(judgeUse({ ...within, memoryBytes: 101 }, limits), OUT_OF_MEMORY);
+  assert.deepEqual(judgeUse({ ...within, bothBytes: 151 }, limits), OUT_OF_MEMORY);
 });
 
 test("an upload whose compiler goes is told to come again, and the next one builds", async () => {
@@ -126,4 +132,46 @@ test("an upload whose compiler goes is told to come again, and the next one buil
     return true;
   });
   assert.ok((await upload(LARGE)).code.includes("value14999"));
+});
+
+describe("an upload for which a compiler has too little memory", () => {
+  /** Each build of the outcomes by the process that is asked next. */
+  function stubBuilds(t: TestContext, outcomes: CompileOutcome[]) {
+    const asked: CompilerProcess[] = [];
+    t.mock.method(CompilerProcess.prototype, "build", async function (this: CompilerProcess) {
+      asked.push(this);
+      return outcomes.shift()!;
+    });
+    return asked;
+  }
+  const script: CompiledScript = { code: "", map: "", exports: ["default"] };
+  const outOfMemory: CompileOutcome = { kind: "exhausted", of: "memory" };
+
+  test("is built by a new one where that may hold what the uploads before have left", async (t) => {
+    stopCompiler();
+    await upload("export default 1;");
+    const asked = stubBuilds(t, [outOfMemory, { kind: "built", script }]);
+    assert.equal((await upload("export default 2;")).code, "");
+    assert.equal(asked.length, 2);
+    assert.notEqual(asked[0], asked[1]);
+  });
+
+  test("is refused where it was the first, and where a new one has too little as well", async (t) => {
+    for (const isFirst of [true, false]) {
+      stopCompiler();
+      if (!isFirst) await upload("export default 1;");
+      const asked = stubBuilds(t, [outOfMemory, outOfMemory]);
+      await assert.rejects(upload("export default 2;"), { code: "build_failed" });
+      assert.equal(asked.length, isFirst ? 1 : 2);
+      t.mock.restoreAll();
+    }
+  });
+
+  test("is refused at once where it was its processor time", async (t) => {
+    stopCompiler();
+    await upload("export default 1;");
+    const asked = stubBuilds(t, [{ kind: "exhausted", of: "processor" }]);
+    await assert.rejects(upload("export default 2;"), { code: "build_failed" });
+    assert.equal(asked.length, 1);
+  });
 });

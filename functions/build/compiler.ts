@@ -71,7 +71,13 @@ const refuse = (text: string): Compiled => ({ faults: [{ text }], count: 1 });
 async function compileInKept(job: CompileJob): Promise<CompileOutcome> {
   clearTimeout(idle);
   if (current === undefined || current.isGone) current = new CompilerProcess();
-  const outcome = await current.build(job);
+  const { hasBuilt } = current;
+  let outcome = await current.build(job);
+  if (hasBuilt && outcome.kind === "exhausted" && outcome.of === "memory") {
+    // What the uploads before have left there is not this one's.
+    current = new CompilerProcess();
+    outcome = await current.build(job);
+  }
   idle = setTimeout(stopCompiler, KEPT_IDLE_MS).unref();
   return outcome;
 }
