@@ -24,7 +24,10 @@ const { signal } = new AbortController();
 
 function open(settings: Partial<OutboundSettings>, keepEmail: (email: KeptEmail) => Promise<unknown>) {
   const metrics = createOutboundMetrics(createRegistry("worker"));
-  return createOutbound({ ...SETTINGS, ...settings }, { metrics, keepEmail, tenantRules: async () => undefined });
+  return createOutbound(
+    { ...SETTINGS, ...settings },
+    { metrics, keepEmail, tenantRules: async () => undefined },
+  );
 }
 
 test("a captured e-mail is kept with whose it is, its attachments by name and size, and counts as accepted", async () => {
