@@ -14,6 +14,7 @@ import { addInvoke } from "./commands/invoke.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addLogin } from "./commands/login.ts";
 import { addLogs } from "./commands/logs.ts";
+import { addMcp } from "./commands/mcp.ts";
 import { addOpen } from "./commands/open.ts";
 import { addQueues } from "./commands/queues.ts";
 import { addRuns } from "./commands/runs.ts";
@@ -27,7 +28,7 @@ import type { Cli } from "./session.ts";
 const ADDITIONS = [
   ...[addLogin, addInit, addDev, addDeploy, addInvoke, addLogs, addFunctions, addTraffic],
   ...[addTasks, addUpcoming, addRuns, addErrors, addDeadLetters, addQueues, addBulk, addApply],
-  ...[addSecrets, addKeys, addTop, addOpen, addDoctor, addCompletion],
+  ...[addSecrets, addKeys, addTop, addOpen, addDoctor, addMcp, addCompletion],
 ];
 
 export function createProgram(cli: Cli): Command {
