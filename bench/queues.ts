@@ -6,7 +6,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { lastRunId, measureEndToEnd, type TaskBody, waitForRuns } from "./scenarios.ts";
+import { measureRates, type RateFigures } from "./rates.ts";
+import { measureEndToEnd, type TaskBody } from "./scenarios.ts";
 import { forEachConcurrently, type Spread, spreadOf } from "./stats.ts";
 import type { BenchSystem } from "./system.ts";
 
@@ -15,9 +16,6 @@ const BATCH = 1_000;
 const FAR = 100_000;
 const BINDING = 10;
 const RUNNING = 10;
-const RATE = 100;
-const RATE_BURST = 20;
-const RATE_SECONDS = 5;
 
 export interface QueueFigures {
   /** Runs a second from the first POST to the last run recorded, by how they are limited. */
@@ -25,7 +23,7 @@ export interface QueueFigures {
   farLimit: number[];
   bindingLimit: number[];
   waiting: WaitingFigures[];
-  rate: RateFigures;
+  rates: RateFigures[];
 }
 
 export interface WaitingFigures {
@@ -39,13 +37,6 @@ export interface WaitingFigures {
   nextMs: Spread;
 }
 
-export interface RateFigures {
-  asked: number;
-  startsPerSecond: number;
-  /** The most that started within any second. */
-  mostInASecond: number;
-}
-
 /** @param waiting how many runs wait, for each time that it is measured */
 export async function measureQueues(
   system: BenchSystem,
@@ -57,7 +48,7 @@ export async function measureQueues(
   await system.call("PUT", "/v1/queues/binding", { concurrency: BINDING });
   const figures: QueueFigures = {
     ...{ noLimit: [], farLimit: [], bindingLimit: [], waiting: [] },
-    rate: await measureRate(system, body),
+    rates: await measureRates(system, body),
   };
   const kinds = [
     [figures.noLimit, body],
@@ -97,11 +88,13 @@ export function toLines(byTransport: Record<string, QueueFigures>): string[] {
         ? [line("  from an end to the next start, ms", (f) => f.waiting[index]!.nextMs.p50)]
         : []),
     ]),
-    line(
-      `a rate of ${RATE} a second with a burst of ${RATE_BURST}, starts/s`,
-      ({ rate }) => rate.startsPerSecond,
-    ),
-    line("  most in any second", ({ rate }) => rate.mostInASecond),
+    ...(first?.rates ?? []).flatMap(({ limit, burst, queues }, index) => [
+      line(
+        `${queues === 1 ? "a rate" : `${queues} rates`} of ${limit} a second with a burst of ${burst}, starts/s`,
+        (f) => f.rates[index]!.startsPerSecond,
+      ),
+      line("  most in any second", (f) => f.rates[index]!.mostInASecond),
+    ]),
   ];
 }
 
@@ -110,23 +103,6 @@ async function createMany({ call }: BenchSystem, task: TaskBody, count: number):
     const size = Math.min(BATCH, count - batch * BATCH);
     await call("POST", "/v1/tasks/batch", { items: Array.from({ length: size }, () => task) });
   });
-}
-
-async function measureRate(system: BenchSystem, body: TaskBody): Promise<RateFigures> {
-  await system.call("PUT", "/v1/queues/rated", { rate: { limit: RATE, per: "1s", burst: RATE_BURST } });
-  const after = await lastRunId(system);
-  const count = RATE * RATE_SECONDS;
-  await createMany(system, { ...body, queue: "rated" }, count);
-  const starts = (await waitForRuns(system, after, count))
-    .map(({ startedMs }) => startedMs)
-    .sort((a, b) => a - b);
-  const seconds = (starts.at(-1)! - starts[0]!) / 1_000;
-  const within = (from: number) => starts.filter((at) => at >= from && at < from + 1_000).length;
-  return {
-    asked: RATE,
-    startsPerSecond: Math.round((count - 1) / seconds),
-    mostInASecond: Math.max(...starts.map(within)),
-  };
 }
 
 /** A server whose answers come when they are let go. */

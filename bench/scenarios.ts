@@ -24,7 +24,9 @@ export async function lastRunId({ db }: BenchSystem): Promise<string> {
   return rows[0].id;
 }
 
-interface RunTimes {
+export interface RunTimes {
+  /** Null: `default`. */
+  queue: string | null;
   queuedMs: number;
   scheduledMs: number;
   startedMs: number;
@@ -42,7 +44,7 @@ export async function waitForRuns({ db }: BenchSystem, afterId: string, count: n
     await sleep(100);
   }
   const { rows } = await db.query(
-    `SELECT extract(epoch FROM scheduled_for)::float8 * 1000 AS "scheduledMs",
+    `SELECT queue, extract(epoch FROM scheduled_for)::float8 * 1000 AS "scheduledMs",
       extract(epoch FROM queued_at)::float8 * 1000 AS "queuedMs",
       extract(epoch FROM started_at)::float8 * 1000 AS "startedMs", extract(epoch FROM finished_at)::float8 * 1000 AS "finishedMs"
      FROM task_runs WHERE id > $1`,
