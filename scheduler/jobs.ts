@@ -17,8 +17,8 @@ import { IDLE_LOOK_MS } from "./call-rated.ts";
 import { driveBulkActions } from "./drive-bulk.ts";
 import { type Job, type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
 import {
-  callAllRated,
   createGranting,
+  createRateCalls,
   GRANTING_MS,
   recount,
   removeQueueKeys,
@@ -72,7 +72,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "expectations", everyMs: 1_000, run: watchRuns },
     { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
     { name: "error groups", everyMs: 1_000, run: foldAllErrors },
-    { name: "rates", everyMs: IDLE_LOOK_MS, run: callAllRated, pace: Number },
+    { name: "rates", everyMs: IDLE_LOOK_MS, run: createRateCalls(), pace: Number },
     { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },

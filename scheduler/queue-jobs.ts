@@ -13,7 +13,7 @@ import { lineUpPaused } from "../core/store/limits/line-up-paused.ts";
 import { removeIdleKeys } from "../core/store/limits/queue-limits.ts";
 import { recountPermits } from "../core/store/limits/recount-permits.ts";
 import { endPauses, msUntilPauseEnds } from "../core/store/queues/queues.ts";
-import { callRated } from "./call-rated.ts";
+import { createRatedCaller } from "./call-rated.ts";
 import { type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
 
 const ADOPT_BATCH = 1_000;
@@ -61,16 +61,19 @@ async function grantAndRing(context: JobContext, keys: string[]): Promise<number
   return all;
 }
 
-/** Unlike permits, those of a rate come back by themselves. */
-export async function callAllRated(context: JobContext): Promise<number> {
-  const { store } = context;
-  return await callRated({
-    async find() {
-      const keys = await findRatedKeys(store, WAITING_KEYS);
-      return keys.length > 0 || (await hasRates(store)) ? keys : null;
-    },
-    call: (keys) => grantAndRing(context, keys),
-  });
+/** Unlike permits, those of a rate come back by themselves. How long to sleep after it. */
+export function createRateCalls(): (context: JobContext) => Promise<number> {
+  const callRated = createRatedCaller(() => performance.now());
+  return async (context) => {
+    const { store } = context;
+    return await callRated({
+      async find() {
+        const keys = await findRatedKeys(store, WAITING_KEYS);
+        return keys.length > 0 || (await hasRates(store)) ? keys : null;
+      },
+      call: (keys) => grantAndRing(context, keys),
+    });
+  };
 }
 
 export async function removeQueueKeys({ store }: JobContext): Promise<void> {

@@ -20,6 +20,12 @@ export interface Bucket {
   fullAtMs: number;
 }
 
+/** A start may be so late, by a look, a bell and a claim, and puts off none of those after it; what is later is not saved up. */
+export const MOST_LATE_MS = 1_000;
+
+/** By less than an interval: two late starts are never made up for at once. */
+export const latenessOf = (intervalMs: number) => Math.max(0, Math.min(intervalMs - 1, MOST_LATE_MS));
+
 export const intervalOf = ({ limit, perMs }: Rate) => perMs / limit;
 
 export const burstOf = ({ limit, burst }: Rate) => burst ?? limit;
@@ -27,4 +33,19 @@ export const burstOf = ({ limit, burst }: Rate) => burst ?? limit;
 /** How many may start now. */
 export function countStarts({ intervalMs, burst, fullAtMs }: Bucket, nowMs: number): number {
   return fullAtMs <= nowMs ? burst : Math.max(0, Math.floor(burst - (fullAtMs - nowMs) / intervalMs));
+}
+
+/**
+ * So many start now. While runs wait for the bucket the next interval counts from the instant at which it had room, not from
+ * the start, which is late; `waitingSinceMs`: they have waited at least since then, or null. As `useRate`
+ * (core/store/limits/permits.ts) has it in SQL.
+ */
+export function takeStarts(
+  bucket: Bucket,
+  count: number,
+  { nowMs, waitingSinceMs }: { nowMs: number; waitingSinceMs: number | null },
+): Bucket {
+  const { intervalMs, fullAtMs } = bucket;
+  const fromMs = Math.min(nowMs, Math.max(waitingSinceMs ?? nowMs, nowMs - latenessOf(intervalMs)));
+  return { ...bucket, fullAtMs: Math.max(fullAtMs, fromMs) + count * intervalMs };
 }

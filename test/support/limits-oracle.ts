@@ -51,16 +51,21 @@ interface KeyLimit {
   isPaused: boolean;
 }
 
-/** Of a bucket of starts: when it is full again. */
+/** Of a bucket of starts: when it is full again, between two instants. A start may have been late, and nobody saw by how much. */
 interface Used {
   rate: Rate;
-  fullAtMs: number;
+  /** Where each start was as late as one may be that puts off no other. */
+  leastFullAtMs: number;
+  /** Where each came at its instant. */
+  mostFullAtMs: number;
 }
 
 const NOT_THERE: QueueState = { limits: NO_LIMITS, pausedUntilMs: null };
 const nameOf = (queueKey: string) => queueKey.slice(queueKey.indexOf("/") + 1);
 const intervalMs = ({ perMs, limit }: Rate) => perMs / limit;
 const burst = (rate: Rate) => rate.burst ?? rate.limit;
+/** Up to a second, and less than an interval. */
+const latenessMs = (rate: Rate) => Math.max(0, Math.min(intervalMs(rate) - 1, 1_000));
 /** Instants are floating point numbers of milliseconds, in which sums are not exact. */
 const ROUNDING_MS = 0.01;
 
@@ -163,11 +168,15 @@ export class LimitsOracle {
     const isSame = stood.every((each) => isDeepStrictEqual(each, rate));
     if (!isSame) this.change(key, rate, nowMs, isInOrder);
     if (!isSame || rate === null) return;
-    const fullAtMs = Math.max(this.buckets.get(key)?.fullAtMs ?? nowMs, nowMs) + starts * intervalMs(rate);
+    const used = this.buckets.get(key);
+    const takenMs = starts * intervalMs(rate);
+    const leastFromMs = nowMs - latenessMs(rate);
+    const leastFullAtMs = Math.max(used?.leastFullAtMs ?? leastFromMs, leastFromMs) + takenMs;
+    const mostFullAtMs = Math.max(used?.mostFullAtMs ?? nowMs, nowMs) + takenMs;
     const mostMs = nowMs + burst(rate) * intervalMs(rate);
     if (starts > 0)
-      assert.ok(fullAtMs <= mostMs + ROUNDING_MS, `${starts} started of ${key}, more than its rate`);
-    this.buckets.set(key, { rate, fullAtMs });
+      assert.ok(leastFullAtMs <= mostMs + ROUNDING_MS, `${starts} started of ${key}, more than its rate`);
+    this.buckets.set(key, { rate, leastFullAtMs, mostFullAtMs });
   }
 
   /** What was used of the one before is used of the next, as far as it fits; where starts went on meanwhile, it is not known. */
@@ -175,8 +184,12 @@ export class LimitsOracle {
     const used = this.buckets.get(key);
     this.buckets.delete(key);
     if (!used || !rate || !isInOrder) return;
-    const starts = Math.min(Math.max(used.fullAtMs - nowMs, 0) / intervalMs(used.rate), burst(rate));
-    this.buckets.set(key, { rate, fullAtMs: nowMs + starts * intervalMs(rate) });
+    const convert = (fullAtMs: number) => {
+      const starts = Math.min(Math.max(fullAtMs - nowMs, 0) / intervalMs(used.rate), burst(rate));
+      return nowMs + starts * intervalMs(rate);
+    };
+    const [leastFullAtMs, mostFullAtMs] = [convert(used.leastFullAtMs), convert(used.mostFullAtMs)];
+    this.buckets.set(key, { rate, leastFullAtMs, mostFullAtMs });
   }
 
   /** Of the limits that hold for a run, the keys of those that keep it from starting now. */
@@ -185,7 +198,7 @@ export class LimitsOracle {
       const { concurrency, rate, isPaused } = limitOf(key, settings, nowMs);
       if (isPaused || countHolders(snapshot, key) >= concurrency) return true;
       if (!rate) return false;
-      const usedMs = (this.buckets.get(key)?.fullAtMs ?? nowMs) - nowMs;
+      const usedMs = (this.buckets.get(key)?.mostFullAtMs ?? nowMs) - nowMs;
       return usedMs + intervalMs(rate) > burst(rate) * intervalMs(rate) + ROUNDING_MS;
     });
   }

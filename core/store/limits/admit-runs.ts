@@ -21,7 +21,7 @@ import {
   SOME_KEYS,
   STANDING,
   type Standing,
-  useRate,
+  useRateOfLine,
   WAITING,
 } from "./permits.ts";
 import { acrossLines, FIRST_TURN, giveTurns, inLine, LINE_COLUMNS, withPositions } from "./turns.ts";
@@ -126,7 +126,7 @@ const ADMIT = `
       turn = CASE WHEN t.id IS NULL THEN r.turn ELSE t.turn END, turn_key = h.turn_key
     FROM full_up h LEFT JOIN turns t ON t.id = h.id WHERE r.id = h.id
   ), counted AS (
-    UPDATE run_limits l SET permits_held = l.permits_held + n.taken, ${useRate("n.taken")}, has_waiting = l.has_waiting OR n.waits,
+    UPDATE run_limits l SET permits_held = l.permits_held + n.taken, ${useRateOfLine("n.taken")}, has_waiting = l.has_waiting OR n.waits,
       is_called_out = l.is_called_out AND NOT n.leaves
     FROM (
       SELECT key, sum(taken)::int AS taken, bool_or(waits) AS waits, bool_or(leaves) AS leaves FROM (

@@ -70,20 +70,33 @@ const WALK_LINES = {
 
 export interface RatedKey {
   key: string;
-  /** Until one more may start; 0: now. */
+  /** Until more may start; 0: now. */
   waitMs: number;
+  /** From now until more may start besides those that may before. */
+  nextMs: number;
 }
+
+const ROOM_MS = "(rate_used_until_ms + (1 - rate_burst) * rate_interval_ms)";
+/** Of a bucket of many, up to a quarter is called up at once, where it comes back in a moment: looks and claims cost by the call. */
+const GATHERING_MS =
+  "rate_interval_ms * least(greatest(rate_burst / 4 - 1, 0), floor(50 / rate_interval_ms))";
+/** So many that are not due are looked at for the one that is next. */
+const NEXT_KEYS = 100;
 
 /** Keys with a rate that runs wait for and nothing else holds up: `limit` of those that are due, and the one that is next. */
 export async function findRatedKeys({ pool }: Pick<Store, "pool">, limit: number): Promise<RatedKey[]> {
   const { rows } = await pool.query<RatedKey>({
     name: "find-rated-keys",
     text: `
-      (SELECT key, 0::float8 AS "waitMs" FROM run_limits WHERE due_ms <= ${NOW_MS} AND rate_interval_ms IS NOT NULL
-        ORDER BY due_ms, key LIMIT $1)
+      (SELECT key, 0::float8 AS "waitMs", ${ROOM_MS} - ${NOW_MS} + ${GATHERING_MS}
+          + (1 + floor((${NOW_MS} - ${ROOM_MS}) / rate_interval_ms)) * rate_interval_ms AS "nextMs"
+        FROM run_limits WHERE due_ms <= ${NOW_MS} AND rate_interval_ms IS NOT NULL ORDER BY due_ms, key LIMIT $1)
       UNION ALL
-      (SELECT key, due_ms - ${NOW_MS} FROM run_limits
-        WHERE due_ms > ${NOW_MS} AND due_ms < 'infinity' AND rate_interval_ms IS NOT NULL ORDER BY due_ms, key LIMIT 1)`,
+      (SELECT key, "waitMs", "waitMs" + rate_interval_ms FROM (
+        SELECT key, rate_interval_ms, due_ms - ${NOW_MS} + ${GATHERING_MS} AS "waitMs" FROM run_limits
+        WHERE due_ms > ${NOW_MS} AND due_ms < 'infinity' AND rate_interval_ms IS NOT NULL
+        ORDER BY due_ms, key LIMIT ${NEXT_KEYS}
+      ) AS next ORDER BY "waitMs" LIMIT 1)`,
     values: [limit],
   });
   return rows;

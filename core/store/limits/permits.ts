@@ -20,6 +20,7 @@
  * in a circle.
  */
 import { DEFAULT_QUEUE, functionKey } from "../../domain/limit-keys.ts";
+import { MOST_LATE_MS } from "../../domain/rate.ts";
 import { byIndex } from "../by-index.ts";
 import { unindexed } from "../unindexed.ts";
 
@@ -92,11 +93,23 @@ const IS_ROOMY = `NOT l.has_waiting AND l.concurrency - l.permits_held >= greate
 /** Of a limit `l`: how many of its permits were given back and are still counted as held. */
 export const RETURNED = "(SELECT coalesce(sum(b.count), 0)::int FROM returned_permits b WHERE b.key = l.key)";
 
-/** Takes so many starts of the rate of a row `l`, if it has one. */
-export const useRate = (count: string) => `rate_used_until_ms =
-    CASE WHEN ${count} > 0 THEN
-      coalesce(greatest(l.rate_used_until_ms, ${NOW_MS}) + ${count} * l.rate_interval_ms, l.rate_used_until_ms)
+/** Of a limit `l`: since when its runs may start, as far as a pause of their queue goes. */
+const PAUSED_UNTIL_MS = `(SELECT extract(epoch FROM q.paused_until)::float8 * 1000 FROM run_limits q
+  WHERE q.key = coalesce(l.parent_key, l.key))`;
+
+/** `takeStarts` (core/domain/rate.ts) in SQL: takes so many starts of the rate of a row `l`, if it has one. */
+export const useRate = (count: string, fromMs = NOW_MS) => `rate_used_until_ms =
+    CASE WHEN ${count} > 0 AND l.rate_interval_ms IS NOT NULL
+      THEN greatest(l.rate_used_until_ms, ${fromMs}) + ${count} * l.rate_interval_ms
       ELSE l.rate_used_until_ms END`;
+
+/** The same where runs may wait for the limit. */
+export const useRateOfLine = (count: string) =>
+  useRate(
+    count,
+    `CASE WHEN l.has_waiting THEN least(${NOW_MS}, greatest(${PAUSED_UNTIL_MS},
+        ${NOW_MS} - greatest(0, least(l.rate_interval_ms - 1, ${MOST_LATE_MS})))) ELSE ${NOW_MS} END`,
+  );
 
 /**
  * The limits of the runs of a CTE `wanted` (id, keys), locked: a CTE `limits` (key, fits, makes_keys). All that want a key get their

@@ -2,7 +2,7 @@
  * The limits of a queue as its row has them. A queue that limits nothing has no row of `run_limits`; each key of a queue
  * with limits per key gets one when a run with it is claimed (limit-rows.ts), and loses it when no run holds it or waits.
  */
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import { type KeyLimits, UNLIMITED } from "../../domain/limit.ts";
 import { DEFAULT_QUEUE, queueKey } from "../../domain/limit-keys.ts";
 import type { QueueLimits } from "../../domain/queue.ts";
@@ -57,7 +57,7 @@ export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<boolean> 
     ON CONFLICT (key) DO UPDATE SET concurrency = excluded.concurrency, is_default = excluded.is_default,
       permits_held = CASE WHEN ${IS_UNCOUNTED} THEN excluded.permits_held ELSE l.permits_held END,
       uncounted_until = CASE WHEN ${IS_UNCOUNTED} THEN excluded.uncounted_until END,
-      per_key = excluded.per_key, paused_until = excluded.paused_until,
+      per_key = excluded.per_key, paused_until = ${endOfPause("l", sql`excluded.paused_until`)},
       rate_interval_ms = excluded.rate_interval_ms, rate_burst = excluded.rate_burst,
       rate_used_until_ms = ${usedUntilMs("l", rateColumns)}, is_called_out = false
     RETURNING l.uncounted_until IS NOT NULL AS "isUncounted"`.execute(tx);
@@ -71,9 +71,16 @@ export async function saveQueueLimit(tx: Db, queue: QueueRow): Promise<boolean> 
 export async function saveQueuePause(tx: Db, queue: QueueRow): Promise<boolean> {
   const { namespaceId, name, limits, pausedUntil } = queue;
   if (!limitsAnything(limits)) return await saveQueueLimit(tx, queue);
-  await sql`UPDATE run_limits SET paused_until = ${pausedUntil}::timestamptz, is_called_out = false
+  await sql`UPDATE run_limits SET paused_until = ${endOfPause("run_limits", sql`${pausedUntil}::timestamptz`)}, is_called_out = false
     WHERE key = ${queueKey(namespaceId, name)}`.execute(tx);
   return false;
+}
+
+/** Of a pause that is over the end stays: no start was late before it (permits.ts). */
+function endOfPause(table: "l" | "run_limits", pausedUntil: RawBuilder<unknown>) {
+  const standing = sql.ref(`${table}.paused_until`);
+  return sql`coalesce(${pausedUntil},
+    CASE WHEN ${standing} IS NOT NULL THEN least(${standing}, clock_timestamp()) END)`;
 }
 
 interface RateColumns {

@@ -74,6 +74,8 @@ export const withinConcurrency: Invariant = {
 const STRETCH_MS = 60_000;
 /** Instants are whole milliseconds here. */
 const ROUNDING_MS = 2;
+/** A start that is up to so late puts off no other, as far as it is less than an interval. */
+const MOST_LATE_MS = 1_000;
 
 export const withinRates: Invariant = {
   name: "within-rates",
@@ -84,6 +86,7 @@ export const withinRates: Invariant = {
       const rate = rateOf(key);
       if (!rate) continue;
       const intervalMs = readMs(rate.per) / rate.limit;
+      const latenessMs = Math.max(0, Math.min(intervalMs - 1, MOST_LATE_MS));
       for (const [index, { beganAt: from }] of ofKey.entries()) {
         // When each was decided nobody knows but for that it was in its transaction.
         let count = 0;
@@ -91,7 +94,7 @@ export const withinRates: Invariant = {
           if (at - from > STRETCH_MS) break;
           if (beganAt < from) continue;
           count += 1;
-          if (count <= rate.burst + (at - from + ROUNDING_MS) / intervalMs) continue;
+          if (count <= rate.burst + (at - from + latenessMs + ROUNDING_MS) / intervalMs) continue;
           yield `${count} runs of ${key} started from ${showInstant(from)} to ${showInstant(at)}, up to ${runId}`;
           break;
         }
