@@ -1,7 +1,10 @@
 /** A tool's arguments as the request that its operation takes. What is wrong with them otherwise, the route says. */
-import { invalidField } from "../../core/errors.ts";
+import { BellhopError, invalidField } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { bodySchemaOf, type DescribedTool, IDEMPOTENCY_ARGUMENT } from "./describe-tools.ts";
+
+/** About as much as the head of any request holds: this one has no server in front of it that looks. */
+export const MAX_PATH_CHARACTERS = 16_000;
 
 export interface ToolRequest {
   method: string;
@@ -32,10 +35,16 @@ export function toRequest({ tool, route, shown }: DescribedTool, given: JsonObje
     throw invalidField(tool.bodyAs!, "is missing");
   return {
     method: route.method,
-    path: query.size === 0 ? path : `${path}?${query}`,
+    path: bounded(query.size === 0 ? path : `${path}?${query}`),
     headers: key === undefined ? {} : { "idempotency-key": toHeader(IDEMPOTENCY_ARGUMENT, key) },
     body: hasBody && body !== undefined ? JSON.stringify(body) : undefined,
   };
+}
+
+function bounded(path: string): string {
+  if (path.length <= MAX_PATH_CHARACTERS) return path;
+  const message = `What names and filters make of the address is longer than ${MAX_PATH_CHARACTERS} characters.`;
+  throw new BellhopError("invalid_input", 422, message);
 }
 
 /** One segment, whatever it holds: a URL takes `..` for a way up, also where it is encoded. */
