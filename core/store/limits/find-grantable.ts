@@ -77,9 +77,9 @@ export interface RatedKey {
 }
 
 const ROOM_MS = "(rate_used_until_ms + (1 - rate_burst) * rate_interval_ms)";
-/** Of a bucket of many, up to a quarter is called up at once, where it comes back in a moment: looks and claims cost by the call. */
+/** Of a bucket of many, up to half is called up at once, where it comes back within 100 ms: looks and claims cost by the call. */
 const GATHERING_MS =
-  "rate_interval_ms * least(greatest(rate_burst / 4 - 1, 0), floor(50 / rate_interval_ms))";
+  "rate_interval_ms * least(greatest(rate_burst / 2 - 1, 0), floor(99 / rate_interval_ms))";
 /** So many that are not due are looked at for the one that is next. */
 const NEXT_KEYS = 100;
 
