@@ -69,4 +69,13 @@ function sumByProcess(roots: number[], pick: (facts: ProcessFacts) => number): M
 
 /** Of the processes and all that they started. */
 export const ticksByProcess = (roots: number[]) => sumByProcess(roots, ({ ticks }) => ticks);
+/** What `runs` runs have cost each since `before`, in microseconds. */
+export const processorUsByProcess = (roots: number[], before: Map<string, number>, runs: number) =>
+  new Map(
+    [...ticksByProcess(roots)].map(([name, ticks]) => [
+      name,
+      ((ticks - (before.get(name) ?? 0)) * TICK_US) / runs,
+    ]),
+  );
+
 export const residentMbByProcess = (roots: number[]) => sumByProcess(roots, ({ residentMb }) => residentMb);

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { processorUsByProcess, ticksByProcess } from "./process-times.ts";
 import { measureRates, type RateFigures } from "./rates.ts";
 import { measureEndToEnd, type TaskBody } from "./scenarios.ts";
 import { forEachConcurrently, type Spread, spreadOf } from "./stats.ts";
@@ -18,12 +19,19 @@ const BINDING = 10;
 const RUNNING = 10;
 
 export interface QueueFigures {
-  /** Runs a second from the first POST to the last run recorded, by how they are limited. */
-  noLimit: number[];
-  farLimit: number[];
-  bindingLimit: number[];
+  noLimit: Rounds;
+  farLimit: Rounds;
+  bindingLimit: Rounds;
   waiting: WaitingFigures[];
   rates: RateFigures[];
+}
+
+/** Of each round. */
+export interface Rounds {
+  /** From the first POST to the last run recorded. */
+  runsPerSecond: number[];
+  /** Of a run, by process: it tells more than the clock where the machine has other work. */
+  processorUs: Record<string, number>[];
 }
 
 export interface WaitingFigures {
@@ -47,7 +55,7 @@ export async function measureQueues(
   await system.call("PUT", "/v1/queues/far", { concurrency: FAR });
   await system.call("PUT", "/v1/queues/binding", { concurrency: BINDING });
   const figures: QueueFigures = {
-    ...{ noLimit: [], farLimit: [], bindingLimit: [], waiting: [] },
+    ...{ noLimit: noRounds(), farLimit: noRounds(), bindingLimit: noRounds(), waiting: [] },
     rates: await measureRates(system, body),
   };
   const kinds = [
@@ -57,27 +65,38 @@ export async function measureQueues(
   ] as const;
   // The first round warms all up. The order changes, so that nobody always comes after the same other.
   for (let round = 0; round <= times; round += 1)
-    for (const [rates, task] of round % 2 === 0 ? kinds : kinds.toReversed()) {
-      const rate = await measureEndToEnd(system, task, runs);
-      if (round > 0) rates.push(rate);
-    }
+    for (const [rounds, task] of round % 2 === 0 ? kinds : kinds.toReversed())
+      await measureRound(system, task, runs, round > 0 ? rounds : noRounds());
   for (const waiting of given.waiting)
     figures.waiting.push(await measureBesideWaiting(system, body, waiting, runs));
   return figures;
 }
 
+const noRounds = (): Rounds => ({ runsPerSecond: [], processorUs: [] });
+
+async function measureRound(system: BenchSystem, task: TaskBody, runs: number, into: Rounds): Promise<void> {
+  const before = ticksByProcess(system.roots);
+  into.runsPerSecond.push(await measureEndToEnd(system, task, runs));
+  into.processorUs.push(Object.fromEntries(processorUsByProcess(system.roots, before, runs)));
+}
+
 /** By what was measured, the medians of all transports in one line. */
 export function toLines(byTransport: Record<string, QueueFigures>): string[] {
   const names = Object.keys(byTransport);
-  const line = (what: string, read: (figures: QueueFigures) => number) =>
-    `  ${what.padEnd(58)} ${names.map((name) => read(byTransport[name]!).toFixed(1).padStart(10)).join(" ")}`;
-  const medianOf = (values: number[]) => spreadOf(values).p50;
+  const line = (what: string, read: (figures: QueueFigures) => number, digits = 1) =>
+    `  ${what.padEnd(58)} ${names.map((name) => read(byTransport[name]!).toFixed(digits).padStart(10)).join(" ")}`;
+  const rateOf = ({ runsPerSecond }: Rounds) => medianOf(runsPerSecond);
   const [first] = Object.values(byTransport);
+  const processes = Object.keys(first?.noLimit.processorUs[0] ?? {});
   return [
     `  ${"".padEnd(58)} ${names.map((name) => name.padStart(10)).join(" ")}`,
-    line("no limit, runs/s", ({ noLimit }) => medianOf(noLimit)),
-    line("a limit far above the load, runs/s", ({ farLimit }) => medianOf(farLimit)),
-    line(`a limit of ${BINDING} at once, runs/s`, ({ bindingLimit }) => medianOf(bindingLimit)),
+    line("no limit, runs/s", ({ noLimit }) => rateOf(noLimit)),
+    line("a limit far above the load, runs/s", ({ farLimit }) => rateOf(farLimit)),
+    line("  as a share of no limit, median of the rounds", shareOfNoLimit, 2),
+    line("  processor time of a run without a limit, µs", ({ noLimit }) => processorOf(noLimit), 0),
+    line("  more than that with the limit, median of the rounds", (f) => moreWithLimit(f), 0),
+    ...processes.map((name) => line(`    ${name}`, (f) => moreWithLimit(f, name), 0)),
+    line(`a limit of ${BINDING} at once, runs/s`, ({ bindingLimit }) => rateOf(bindingLimit)),
     ...(first?.waiting ?? []).flatMap(({ waiting, running }, index) => [
       line(
         `no limit beside ${running} running, ${waiting} waiting, runs/s`,
@@ -97,6 +116,23 @@ export function toLines(byTransport: Record<string, QueueFigures>): string[] {
     ]),
   ];
 }
+
+const medianOf = (values: number[]) => spreadOf(values).p50;
+
+/** Of a round and the one beside it: what else the machine does concerns both. */
+const shareOfNoLimit = ({ noLimit, farLimit }: QueueFigures) =>
+  medianOf(farLimit.runsPerSecond.map((rate, round) => rate / noLimit.runsPerSecond[round]!));
+
+/** Of one process, or of all together. */
+const usOf = (round: Record<string, number>, name?: string) =>
+  name ? (round[name] ?? 0) : Object.values(round).reduce((sum, us) => sum + us, 0);
+
+const processorOf = ({ processorUs }: Rounds) => medianOf(processorUs.map((round) => usOf(round)));
+
+const moreWithLimit = ({ noLimit, farLimit }: QueueFigures, name?: string) =>
+  medianOf(
+    farLimit.processorUs.map((round, index) => usOf(round, name) - usOf(noLimit.processorUs[index]!, name)),
+  );
 
 async function createMany({ call }: BenchSystem, task: TaskBody, count: number): Promise<void> {
   await forEachConcurrently(Math.ceil(count / BATCH), 2, async (batch) => {

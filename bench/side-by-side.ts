@@ -8,7 +8,7 @@
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { listChildren, TICK_US, ticksByProcess } from "./process-times.ts";
+import { listChildren, processorUsByProcess, ticksByProcess } from "./process-times.ts";
 import { lastRunId, prepare, type TaskBody, waitForRuns } from "./scenarios.ts";
 import { forEachConcurrently, spreadOf } from "./stats.ts";
 import type { BenchSystem, startSystem } from "./system.ts";
@@ -69,12 +69,7 @@ async function clocked(side: Side, work: () => Promise<number>): Promise<Figures
   const before = ticksByProcess(side.roots);
   const beganMs = Date.now();
   const endedMs = await work();
-  const processorUs = new Map(
-    [...ticksByProcess(side.roots)].map(([name, ticks]) => [
-      name,
-      ((ticks - (before.get(name) ?? 0)) * TICK_US) / runs,
-    ]),
-  );
+  const processorUs = processorUsByProcess(side.roots, before, runs);
   return { processorUs, perSecond: (runs / (endedMs - beganMs)) * 1_000 };
 }
 

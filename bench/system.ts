@@ -17,6 +17,8 @@ export interface BenchSystem {
   databaseUrl: string;
   /** Those that run from the start to the end, and the worker as it is now. */
   readonly roles: readonly { name: string; pid: number; port: number }[];
+  /** The first of its processes: PostgreSQL's and those of the roles. What they start is its own, too. */
+  readonly roots: number[];
   /** Of the API. */
   origin: string;
   key: string;
@@ -93,6 +95,9 @@ export async function startSystem(
         { name: "scheduler", ...scheduler },
         { name: "worker", ...worker },
       ];
+    },
+    get roots() {
+      return [postgres.pid, api.pid, scheduler.pid, worker.pid];
     },
     origin,
     key: KEY,
