@@ -14,7 +14,7 @@ import { createClockedDatabase } from "../test/support/clocked-database.ts";
 import { JudgedRuns } from "../test/support/judged-runs.ts";
 import { LIMIT_JOBS, LimitedRuns, type Outcome } from "../test/support/limited-runs.ts";
 import { isLimited } from "../test/support/limits-oracle.ts";
-import { propertySettings } from "../test/support/properties.ts";
+import { assertAsyncHolds } from "../test/support/properties.ts";
 
 const SECOND_MS = 1_000;
 const WORKERS = 3;
@@ -265,9 +265,9 @@ async function tell(story: Story): Promise<void> {
 }
 
 test("limits hold, counts are true, and nothing waits for nothing: one thing after the other", async () => {
-  await fc.assert(fc.asyncProperty(storyOf(1), tell), propertySettings(6));
+  await assertAsyncHolds(storyOf(1), tell, 6);
 });
 
 test("limits hold, counts are true, and nothing waits for nothing: many things at once", async () => {
-  await fc.assert(fc.asyncProperty(storyOf(6), tell), propertySettings(4));
+  await assertAsyncHolds(storyOf(6), tell, 4);
 });

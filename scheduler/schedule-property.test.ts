@@ -16,7 +16,7 @@ import { ensurePartitions } from "../core/store/partitions.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import { openTestStore } from "../core/store/testing/test-store.ts";
 import { createClockedDatabase } from "../test/support/clocked-database.ts";
-import { propertySettings } from "../test/support/properties.ts";
+import { assertAsyncHolds } from "../test/support/properties.ts";
 import { anyCatchUp, anyMinute, anySchedule, romeInSpring } from "../test/support/schedule-arbitraries.ts";
 import {
   type ModelPolicy,
@@ -321,13 +321,14 @@ function showTask({ id, model }: Pair) {
 
 test("the runs and the skipped instants are those that a model expects, no more and no fewer", async () => {
   await ensurePartitions(testStore.db, new Date(span.clock.fromMs + DAY_MS));
-  await fc.assert(
-    fc.asyncProperty(anyStory, async (story) => {
+  await assertAsyncHolds(
+    anyStory,
+    async (story) => {
       await testStore.clear();
       const told = new Told(await openScheduledTasks(testStore), story);
       await told.begin(story);
       for (const step of story.steps) if (!(await told.step(step))) break;
-    }),
-    propertySettings(60),
+    },
+    60,
   );
 });

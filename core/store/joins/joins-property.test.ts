@@ -9,7 +9,7 @@ import { after, test } from "node:test";
 import fc, { type Arbitrary } from "fast-check";
 import { createClockedDatabase, setDatabaseClock } from "../../../test/support/clocked-database.ts";
 import { createMortalStore, type MortalStore } from "../../../test/support/mortal-store.ts";
-import { propertySettings } from "../../../test/support/properties.ts";
+import { assertAsyncHolds } from "../../../test/support/properties.ts";
 import { type Collect, type Debounce, decideDebounced } from "../../domain/joining.ts";
 import { openStore, type Store } from "../database.ts";
 import { cancelRuns } from "../runs/cancel.ts";
@@ -283,5 +283,5 @@ async function tell(story: Story): Promise<void> {
 }
 
 test("what was acknowledged is in its run, once, or was replaced by a later call; and every run is due in time", async () => {
-  await fc.assert(fc.asyncProperty(anyStory, tell), propertySettings(12));
+  await assertAsyncHolds(anyStory, tell, 12);
 });

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { createClockedDatabase, setDatabaseClock } from "../../../test/support/clocked-database.ts";
 import { LimitedRuns } from "../../../test/support/limited-runs.ts";
-import { propertySettings } from "../../../test/support/properties.ts";
+import { assertAsyncHolds } from "../../../test/support/properties.ts";
 import { NO_LIMITS, type QueueLimits, UNTIL_RESUMED } from "../../domain/queue.ts";
 import { takeStarts } from "../../domain/rate.ts";
 import { openTestStore } from "../testing/test-store.ts";
@@ -168,7 +168,7 @@ test("the statements take starts as the decision says", async () => {
   const runs = await LimitedRuns.open(testStore, [store], 0);
   const nowMs = runs.now.getTime();
   const key = runs.keyOf("mail");
-  const property = fc.asyncProperty(
+  await assertAsyncHolds(
     anyRow,
     async ({ intervalMs, fullInMs, count, hasWaiting, resumedMs }) => {
       const fullAtMs = nowMs + fullInMs;
@@ -195,7 +195,7 @@ test("the statements take starts as the decision says", async () => {
       isNear(await read(useRateOfLine("n.count")), hasWaiting ? sinceMs : null);
       isNear(await read(useRate("n.count")), null);
     },
+    60,
   );
-  await fc.assert(property, propertySettings(60));
   await store.pool.query("DELETE FROM run_limits");
 });

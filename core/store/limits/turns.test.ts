@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import fc from "fast-check";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import { propertySettings } from "../../../test/support/properties.ts";
+import { assertAsyncHolds } from "../../../test/support/properties.ts";
 import { queueKey } from "../../domain/limit-keys.ts";
 import { NO_LIMITS, type QueueLimits, UNTIL_RESUMED } from "../../domain/queue.ts";
 import { pauseQueue, putQueue } from "../queues/queues.ts";
@@ -187,8 +187,9 @@ test("while a key waits no other starts more than twice, whoever comes and ends"
     },
     { weight: 3, arbitrary: fc.constant(null) },
   );
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
+  await assertAsyncHolds(
+    fc.array(step, { minLength: 5, maxLength: 25 }),
+    async (steps) => {
       const { line, next, release } = await openFullQueue(1);
       const waiting = new Map<string, number>();
       /** Of each key that waits: how often each other one has started since it began to wait, or since its own last start. */
@@ -216,7 +217,7 @@ test("while a key waits no other starts more than twice, whoever comes and ends"
       }
       await release();
       await clear();
-    }),
-    propertySettings(6),
+    },
+    6,
   );
 });
