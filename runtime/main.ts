@@ -114,7 +114,11 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
       ? undefined
       : (settings.WORKER_ADDRESS ?? chooseWorkerAddress(settings.HOST, door.port, networkInterfaces())),
   };
-  const namespaceRules = createNamespaceRules(() => loadNamespaceEgress(store), listener);
+  const namespaceRules = createNamespaceRules({
+    load: () => loadNamespaceEgress(store),
+    onError: (error) => log.warn({ error }, "where namespaces may go could not be read"),
+    ...{ listener, clock },
+  });
   const revisions = createRevisionCache((revisionId) => loadRevision(store.db, revisionId));
   const caps = toFunctionCaps(settings);
   const sealer = settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY);

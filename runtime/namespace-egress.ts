@@ -1,4 +1,5 @@
 /** What operators have said of namespaces' requests, for the way out. */
+import type { Clock } from "../core/clock.ts";
 import type { NamespaceEgress } from "../core/domain/namespace-egress.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import type { EgressRules, FindTenantRules } from "../core/egress/tenant-rules.ts";
@@ -12,52 +13,92 @@ interface Said {
 
 type RulesByNamespace = ReadonlyMap<string, Said>;
 
+export interface NamespaceRulesParts {
+  load(): Promise<ReadonlyMap<string, NamespaceEgress>>;
+  listener: Pick<Listener, "on">;
+  clock: Pick<Clock, "sleep">;
+  /** Of a load that failed, and of rules that cannot be read. */
+  onError(error: unknown): void;
+  nowMs?(): number;
+}
+
 const ALL = "all";
 const KEPT_MS = 900;
+/** A database that says nothing holds up what goes out no longer than this. */
+const PATIENCE_MS = 1_000;
 
 /**
  * Those of all namespaces that have any: few do. They are at most 0.9 s old. Where the database does not answer, those
  * that were read last hold; where none ever were, nothing goes out.
  */
-export function createNamespaceRules(
-  load: () => Promise<ReadonlyMap<string, NamespaceEgress>>,
-  listener: Pick<Listener, "on">,
-  nowMs: () => number = () => performance.now(),
-): FindTenantRules {
+export function createNamespaceRules({
+  load,
+  listener,
+  clock,
+  onError,
+  nowMs = () => performance.now(),
+}: NamespaceRulesParts): FindTenantRules {
   let last: RulesByNamespace | undefined;
+  let begun = 0;
+  let lastNo = 0;
   const memory = createBriefMemory<RulesByNamespace>({
     async load() {
-      last = toRules(await load(), last);
-      return last;
+      begun += 1;
+      const no = begun;
+      try {
+        const rules = toRules(await load(), last, onError);
+        // One that began before and took longer has read what was.
+        if (no < lastNo) return last;
+        lastNo = no;
+        last = rules;
+        return rules;
+      } catch (error) {
+        onError(error);
+        throw error;
+      }
     },
     idOf: () => ALL,
     ...{ listener, channel: "bellhop_keys", keptMs: KEPT_MS, nowMs },
   });
-  return async (namespaceId) => {
-    const rules = await memory.find(ALL).catch((error: unknown) => {
-      if (!last) throw error;
-      return last;
-    });
-    return rules?.get(namespaceId)?.rules;
-  };
+
+  async function findAll(): Promise<RulesByNamespace | undefined> {
+    const known = memory.recall(ALL);
+    if (known) return known;
+    const loading = memory.find(ALL);
+    if (!last) return await loading;
+    const answered = new AbortController();
+    const patience = clock.sleep(PATIENCE_MS, answered.signal).then(() => last);
+    try {
+      return await Promise.race([loading.catch(() => last), patience]);
+    } finally {
+      answered.abort();
+    }
+  }
+
+  return async (namespaceId) => (await findAll())?.get(namespaceId)?.rules;
 }
 
 /** What is as it was stays the same object, so that connections are kept. */
 function toRules(
   loaded: ReadonlyMap<string, NamespaceEgress>,
   before: RulesByNamespace | undefined,
+  onError: (error: unknown) => void,
 ): RulesByNamespace {
   const rules = new Map<string, Said>();
   for (const [namespaceId, egress] of loaded) {
     const text = JSON.stringify(egress);
     const known = before?.get(namespaceId);
-    rules.set(namespaceId, known?.text === text ? known : { text, rules: parseRules(egress) });
+    rules.set(namespaceId, known?.text === text ? known : { text, rules: readRules(egress, onError) });
   }
   return rules;
 }
 
-const parseRules = ({ allow, deny, hosts }: NamespaceEgress): EgressRules => ({
-  allow: parseNetworks(allow.join(",")),
-  deny: parseNetworks(deny.join(",")),
-  hosts,
-});
+/** What cannot be read closes its own namespace, and no other. */
+function readRules({ allow, deny, hosts }: NamespaceEgress, onError: (error: unknown) => void): EgressRules {
+  try {
+    return { allow: parseNetworks(allow.join(",")), deny: parseNetworks(deny.join(",")), hosts };
+  } catch (error) {
+    onError(error);
+    return { allow: [], deny: [], hosts: [] };
+  }
+}

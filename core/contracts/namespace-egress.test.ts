@@ -12,7 +12,19 @@ test("a network that is taken is one that the guard can read", () => {
   ];
   const refused = [
     ...["", " ", "10", "10.1", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/8/8", "10.0.0.0/-1", "10.0.0.0/8, ::1"],
-    ...["010.0.0.1", "0x7f.0.0.1", "[::1]", "::1%eth0", "::/129", "example.com", "10.0.0.0/8\n", ":::1"],
+    ...[
+      "010.0.0.1",
+      "0x7f.0.0.1",
+      "[::1]",
+      "::1%eth0",
+      "::/129",
+      "::/0.5",
+      "::1/1e-7",
+      "::/1e1",
+      "example.com",
+      "10.0.0.0/8\n",
+      ":::1",
+    ],
   ];
   for (const network of taken) {
     assert.ok(accepts("allow", network) && accepts("deny", network), network);

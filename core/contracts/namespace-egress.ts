@@ -9,7 +9,8 @@ const networkField = z
   .string()
   .max(50)
   .refine(
-    (text) => aNetwork.safeParse(text).success,
+    // zod reads 1e1 and 0.5 as lengths of a prefix.
+    (text) => aNetwork.safeParse(text).success && /^[^/]+(\/\d{1,3})?$/.test(text),
     "must be an IP address or a network such as 10.0.0.0/8",
   );
 

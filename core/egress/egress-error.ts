@@ -61,7 +61,7 @@ export function addressBlocked(hostname: string): EgressError {
 export function hostBlocked(hostname: string): EgressError {
   return new EgressError(
     "egress_blocked",
-    `The namespace may call the hosts alone that an operator has named, and ${JSON.stringify(hostname)} is not among them, so nothing was sent.`,
+    `The namespace may call only the hosts that an operator has named, and ${JSON.stringify(hostname)} is not among them, so nothing was sent.`,
   );
 }
 
@@ -69,6 +69,14 @@ export function dnsFailed(hostname: string, cause: unknown): EgressError {
   return new EgressError(
     "dns_failed",
     `The name ${JSON.stringify(hostname)} was not resolved (${codeOf(cause) || messageOf(cause)}).`,
+  );
+}
+
+/** A namespace's rules are others than those by which a connection was to carry this. */
+export function rulesChanged(host: string): EgressError {
+  return new EgressError(
+    "aborted",
+    `Where the namespace may go was changed before this was sent to ${host}.`,
   );
 }
 

@@ -144,7 +144,7 @@ export function createEgress(options: EgressOptions): Egress {
       let hop: Hop = firstHop(request, request.body ?? null);
       for (let redirects = 0; ; redirects++) {
         // For each hop: one may be waited for long.
-        const rules = request.trusted ? trustedRules : await rulesOf(request.tenant);
+        const rules = request.trusted ? trustedRules : await rulesOf(request, hop);
         refuseHost(hop.url, rules);
         if (!request.trusted) refusePort(hop.url);
         const sent = hop;

@@ -41,7 +41,7 @@ function decode(text: string): string {
   }
 }
 
-/** Refused before a pool is made for it. URL has brought every odd form (`127.1`, `2130706433`) to the plain one. */
+/** Throws `egress_blocked`, before a pool is made for it. URL has brought every odd form (`127.1`, `2130706433`) to the plain one. */
 export function refuseHost(url: URL, rules: EgressRules): void {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   if (rules.hosts && !isHostNamed(hostname, rules.hosts)) throw hostBlocked(hostname);

@@ -1,5 +1,11 @@
 import type { Dispatcher } from "undici";
-import { connectTimedOut, type EgressError, signalAborted, toEgressError } from "./egress-error.ts";
+import {
+  connectTimedOut,
+  type EgressError,
+  rulesChanged,
+  signalAborted,
+  toEgressError,
+} from "./egress-error.ts";
 
 export interface ExchangeLimits {
   signal: AbortSignal;
@@ -15,6 +21,14 @@ export interface ExchangeFailure {
   reused: boolean;
 }
 
+/** Of the connection that is to carry a request. */
+export interface ConnectionFacts {
+  /** It has carried another before. */
+  isReused: boolean;
+  /** It was made by rules that hold no longer. */
+  isOutdated: boolean;
+}
+
 /**
  * What every exchange has in common: how it ends. Waiting (for a connection) → started → over, once, by the handler
  * itself, an error, the caller's signal, or the connect timeout while it waits. One that is over before it has a
@@ -28,7 +42,7 @@ export abstract class PendingExchange {
   #isOver = false;
   #controller: Dispatcher.DispatchController | undefined;
   #connectTimer: NodeJS.Timeout | undefined;
-  #isReused = () => false;
+  #connection = (): ConnectionFacts => ({ isReused: false, isOutdated: false });
 
   constructor(host: string, limits: ExchangeLimits) {
     this.host = host;
@@ -53,16 +67,18 @@ export abstract class PendingExchange {
     return true;
   }
 
-  /** @param isReused asked when the request goes out: whether its connection has carried another before */
-  onConnection(isReused: () => boolean): void {
-    this.#isReused = isReused;
+  /** @param connection asked when the request goes out */
+  onConnection(connection: () => ConnectionFacts): void {
+    this.#connection = connection;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     clearTimeout(this.#connectTimer);
-    this.reused = this.#isReused();
+    const { isReused, isOutdated } = this.#connection();
+    this.reused = isReused;
     this.#controller = controller;
     if (this.#isOver) controller.abort(new Error("over before it was sent"));
+    else if (isOutdated) this.fail(rulesChanged(this.host));
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

@@ -1,7 +1,7 @@
 import type { buildConnector } from "undici";
 import { Client, type Dispatcher, Pool } from "undici";
 import type { AddressRules } from "./address-policy.ts";
-import { EgressError } from "./egress-error.ts";
+import { EgressError, rulesChanged } from "./egress-error.ts";
 import { type InterimResponses, skipInterimResponses } from "./interim-responses.ts";
 import { PendingExchange } from "./pending-exchange.ts";
 
@@ -31,10 +31,11 @@ export interface Pools {
 
 /** One connection after another to an origin. It tells each exchange whether its own has carried another before. */
 class TellingClient extends Client {
+  readonly #state: PoolState;
   #carried = 0;
   #interim: InterimResponses | undefined;
 
-  constructor(origin: URL, { connect, ...options }: TellingOptions) {
+  constructor(origin: URL, { connect, ...options }: TellingOptions, state: PoolState) {
     super(origin, {
       ...options,
       connect: (target, callback) =>
@@ -44,6 +45,7 @@ class TellingClient extends Client {
           callback(...result);
         }),
     });
+    this.#state = state;
     this.on("connect", () => {
       this.#carried = 0;
     });
@@ -53,11 +55,16 @@ class TellingClient extends Client {
     if (handler instanceof PendingExchange) {
       handler.onConnection(() => {
         this.#interim?.expect();
-        return this.#carried++ > 0;
+        return { isReused: this.#carried++ > 0, isOutdated: this.#state.isOutdated };
       });
     }
     return super.dispatch(options, handler);
   }
+}
+
+interface PoolState {
+  /** Its rules hold no longer: what has not begun is not sent. */
+  isOutdated: boolean;
 }
 
 type TellingOptions = Omit<Client.Options, "connect"> & { connect: buildConnector.connector };
@@ -65,6 +72,7 @@ type TellingOptions = Omit<Client.Options, "connect"> & { connect: buildConnecto
 interface Kept {
   tenant: string;
   rules: AddressRules;
+  state: PoolState;
   pool: Pool;
   dispatcher: Dispatcher;
 }
@@ -78,6 +86,7 @@ export function createPools(
   const origins = new Map<string, number>();
   const connections = new Map<string, number>();
   const leaving = new Set<Pool>();
+  let isClosed = false;
 
   const evict = (key: string, { tenant, pool }: Kept) => {
     kept.delete(key);
@@ -98,8 +107,12 @@ export function createPools(
   };
 
   const connectFor =
-    (tenant: string, connect: buildConnector.connector): buildConnector.connector =>
+    (tenant: string, connect: buildConnector.connector, state: PoolState): buildConnector.connector =>
     (options, callback) => {
+      if (state.isOutdated) {
+        queueMicrotask(() => callback(rulesChanged(options.hostname), null));
+        return;
+      }
       // From its beginning: many are opened before the first one is open.
       add(connections, tenant, 1);
       connect(options, (...result) => {
@@ -111,10 +124,11 @@ export function createPools(
     };
 
   const open = (origin: string, rules: AddressRules, tenant: string): Kept => {
+    const state: PoolState = { isOutdated: false };
     // No timeouts here: every request has its caller's signal.
     const pool = new Pool(origin, {
-      connect: connectFor(tenant, connectorOf(rules)),
-      factory: (of, options) => new TellingClient(of, options as TellingOptions),
+      connect: connectFor(tenant, connectorOf(rules), state),
+      factory: (of, options) => new TellingClient(of, options as TellingOptions, state),
       connections: limits.connectionsPerOrigin,
       keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
       allowH2: false,
@@ -126,15 +140,17 @@ export function createPools(
       (dispatch) => (options, handler) =>
         dispatch(isCrowded() ? { ...options, reset: true } : options, handler),
     );
-    return { tenant, rules, pool, dispatcher };
+    return { tenant, rules, state, pool, dispatcher };
   };
 
   return {
     get(origin, rules, tenant = "") {
+      if (isClosed) throw closed();
       // An origin holds no space.
       const key = `${origin} ${tenant}`;
       let one = kept.get(key);
       if (one && one.rules !== rules) {
+        one.state.isOutdated = true;
         evict(key, one);
         one = undefined;
       }
@@ -153,13 +169,16 @@ export function createPools(
     },
 
     async destroy() {
+      isClosed = true;
       const all = [...[...kept.values()].map(({ pool }) => pool), ...leaving];
       kept.clear();
       origins.clear();
-      await Promise.all(all.map((pool) => pool.destroy(new EgressError("aborted", "Egress was closed."))));
+      await Promise.all(all.map((pool) => pool.destroy(closed())));
     },
   };
 }
+
+const closed = () => new EgressError("aborted", "Egress was closed.");
 
 function add(counts: Map<string, number>, tenant: string, count: number): void {
   const left = (counts.get(tenant) ?? 0) + count;

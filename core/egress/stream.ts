@@ -79,7 +79,7 @@ export async function streamRequest(
   const limits = { signal, maxResponseBytes, connectTimeoutMs };
   let hop = beginHop(request);
   for (let redirects = 0; ; redirects++) {
-    const rules = await rulesOf(request.tenant);
+    const rules = await rulesOf(request, hop);
     refuseHost(hop.url, rules);
     refusePort(hop.url);
     const sent = hop;

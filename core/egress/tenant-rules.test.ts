@@ -4,19 +4,30 @@ import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, describe, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { parseNetworks } from "./address-policy.ts";
 import type { Resolve } from "./connector.ts";
 import { createEgress, type Egress } from "./egress.ts";
 import { EgressError } from "./egress-error.ts";
 import type { EgressRules } from "./tenant-rules.ts";
 
+/** Resolved when a request to `/held` has come, which is answered once it is let go. */
+let holding = Promise.withResolvers<void>();
+let letGo = () => {};
+let connections = 0;
 /** Answers with the number of the connection; `/to/<host>` leads there. */
-const server = http.createServer((request, response) => {
+const server = http.createServer(async (request, response) => {
+  if (request.url === "/held") {
+    const letting = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    holding.resolve();
+    await letting;
+  }
   const to = request.url!.split("/to/")[1];
   if (to) response.writeHead(307, { location: `http://${to}:${port}/` });
   response.end(String(connections));
 });
-let connections = 0;
 server.on("connection", () => connections++);
 await once(server.listen(0, "127.0.0.1"), "listening");
 const { port } = server.address() as AddressInfo;
@@ -27,6 +38,7 @@ const says = (rules: Partial<EgressRules>): EgressRules => ({ allow: [], deny: [
 const rules = new Map<string, EgressRules>();
 const tenantRules = async (tenant: string) => {
   if (tenant === "unknown") throw new Error("the database is away");
+  if (tenant === "never") return await new Promise<undefined>(() => {});
   return rules.get(tenant);
 };
 const opened: Egress[] = [];
@@ -41,16 +53,19 @@ after(async () => {
 });
 
 type Ask = (egress: Egress, tenant: string, host: string, trusted?: boolean) => Promise<string>;
-const common = { method: "GET", headers: {}, signal: new AbortController().signal };
+const common = (tenant: string) => ({
+  ...{ method: "GET", headers: {}, tenant },
+  signal: tenant === "never" ? AbortSignal.timeout(1) : new AbortController().signal,
+});
 const WAYS: Record<string, Ask> = {
   async gathered(egress, tenant, host, trusted) {
     const url = `http://${host.replace("/", `:${port}/`)}`;
-    const request = { ...common, url, tenant, trusted, followRedirects: true, maxResponseBytes: 100 };
+    const request = { ...common(tenant), url, trusted, followRedirects: true, maxResponseBytes: 100 };
     return String((await egress.request(request)).body);
   },
   async streamed(egress, tenant, host) {
     const url = `http://${host.replace("/", `:${port}/`)}`;
-    const { body } = await egress.stream({ ...common, url, tenant, redirect: "follow" });
+    const { body } = await egress.stream({ ...common(tenant), url, redirect: "follow" });
     const chunks: Uint8Array[] = [];
     for await (const chunk of body ?? []) chunks.push(chunk);
     return Buffer.concat(chunks).toString();
@@ -121,6 +136,28 @@ for (const [way, ask] of Object.entries(WAYS))
       assert.equal(await ask(egress, "changing", "name.test/"), next);
     });
 
+    test("that have changed are obeyed by what still waits for a connection", async () => {
+      const egress = open();
+      rules.delete("waiting");
+      holding = Promise.withResolvers<void>();
+      const first = ask(egress, "waiting", "name.test/held");
+      await holding.promise;
+      // Of its one connection.
+      const second = refusalOf(ask(egress, "waiting", "name.test/"));
+      await setImmediate();
+      rules.set("waiting", says({ deny: LOOPBACK }));
+      assert.deepEqual(await refusalOf(ask(egress, "waiting", "name.test/")), BLOCKED);
+      letGo();
+      assert.ok(Number(await first) > 0, "what was under way goes on");
+      assert.deepEqual(await second, ["aborted", true]);
+    });
+
+    test("that are waited for are waited for no longer than the request may take", async () => {
+      const egress = open();
+      const asking = ask(egress, "never", "name.test/");
+      await assert.rejects(asking, { code: "request_timeout" });
+    });
+
     test("that cannot be had let nothing out, and may be had later", async () => {
       assert.deepEqual(await refusalOf(ask(open(), "unknown", "name.test/")), ["connect_failed", true]);
     });
@@ -129,4 +166,13 @@ for (const [way, ask] of Object.entries(WAYS))
 test("a trusted request goes where its operator says, whatever its tenant may", async () => {
   rules.set("closed", says({ deny: LOOPBACK, hosts: [] }));
   assert.equal(await refusalOf(WAYS["gathered"]!(open(), "closed", "name.test/", true)), "answered");
+});
+
+test("a request that waits for rules while the way out is closed is aborted", async () => {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const egress = createEgress({ allow: LOOPBACK, tenantRules: () => promise });
+  const asking = refusalOf(WAYS["gathered"]!(egress, "late", "127.0.0.1/"));
+  await egress.close();
+  resolve(undefined);
+  assert.deepEqual(await asking, ["aborted", true]);
 });

@@ -1,6 +1,6 @@
 /** What the requests of each tenant are held to: the installation's rules, and its own besides. */
 import type { AddressRules } from "./address-policy.ts";
-import { EgressError } from "./egress-error.ts";
+import { EgressError, signalAborted } from "./egress-error.ts";
 
 export interface EgressRules extends AddressRules {
   /** The only names that may be called; null: any. An address is no name. */
@@ -13,7 +13,12 @@ export interface EgressRules extends AddressRules {
  */
 export type FindTenantRules = (tenant: string) => Promise<EgressRules | undefined>;
 
-export type RulesOf = (tenant: string | undefined) => EgressRules | Promise<EgressRules>;
+export type RulesOf = (request: Asking, hop: { url: URL }) => EgressRules | Promise<EgressRules>;
+
+interface Asking {
+  tenant?: string | undefined;
+  signal: AbortSignal;
+}
 
 /** `deny` has the last word, whoever says it. Rejects with EgressError where a tenant's rules cannot be had. */
 export function createRulesOf(installation: AddressRules, find: FindTenantRules | undefined): RulesOf {
@@ -30,11 +35,21 @@ export function createRulesOf(installation: AddressRules, find: FindTenantRules 
   }
 
   if (!find) return () => everybodys;
-  return async (tenant) => {
+  return async ({ tenant, signal }, { url }) => {
     if (tenant === undefined) return everybodys;
-    const own = await find(tenant).catch(() => {
+    const found = find(tenant).catch(() => {
       throw new EgressError("connect_failed", "Nothing was sent: the namespace's rules could not be read.");
     });
+    const own = await untilAborted(found, signal, url.host);
     return own ? combine(own) : everybodys;
   };
+}
+
+function untilAborted<T>(waited: Promise<T>, signal: AbortSignal, host: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signalAborted(signal, host));
+    if (signal.aborted) leave();
+    signal.addEventListener("abort", leave, { once: true });
+    waited.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
 }
