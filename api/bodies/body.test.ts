@@ -83,7 +83,7 @@ async function open(t: TestContext) {
     const before = held();
     return send(`POST ${path}`, JSON.stringify("x".repeat(chars)), () => held() > before);
   };
-  return { edge, parsed, going, faults, send, sendLarge };
+  return { edge, parsed, going, faults, port, send, sendLarge };
 }
 
 test("a body that was handed to its route holds nothing of the share, however long the route takes", async (t) => {
@@ -136,6 +136,17 @@ test("what a route goes on holding has a share of its own until the answer, and 
   assert.deepEqual([tooLong.status, elsewhere.status], [413, 413]);
   going.resolve();
   for (const { status } of await Promise.all(answers)) assert.equal(status, 200);
+  assert.equal(edge.uploads.held, 0);
+});
+
+test("so has what came with its head", async (t) => {
+  const { edge, parsed, going, port } = await open(t);
+  const headers = { "content-type": "application/json" };
+  const sending = fetch(`http://127.0.0.1:${port}/upload`, { method: "POST", headers, body: '"abc"' });
+  await parsed.waitFor(() => true);
+  assert.deepEqual([edge.uploads.held, edge.bodies.held], [5, 0]);
+  going.resolve();
+  assert.equal((await sending).status, 200);
   assert.equal(edge.uploads.held, 0);
 });
 

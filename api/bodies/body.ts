@@ -46,11 +46,17 @@ export function limitBody(
     if (METHODS_WITHOUT_BODY.has(request.method)) return await next();
     if (announced !== 0) refuseEncoding(context);
     const incoming = incomingOf(context);
-    if (incoming ? await hasArrived(incoming) : announced !== undefined) return await next();
+    const isHere = incoming ? await hasArrived(incoming) : announced !== undefined;
+    if (isHere && !bound) return await next();
     // It belongs to no function: the namespace's share is what bounds it.
     const claimant = { namespaceId: context.get("owner").namespaceId, functionId: newId() };
     const held = holdBytes({ bodies: bound?.shares ?? edge.bodies }, claimant);
     try {
+      if (isHere) {
+        // Of an upload, which is held until it is built.
+        held.add(announced ?? 0);
+        return await next();
+      }
       const bytes = await receiveBody(edge, { request, incoming }, held, maxBytes, () =>
         bodyTooLarge(maxBytes),
       );
