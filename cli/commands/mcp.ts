@@ -1,8 +1,8 @@
 /** `mcp`: the API's tools for a model, whose program starts this one and talks to it on stdin and stdout. */
-import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { addExamples, withSession } from "../command.ts";
 import { openBridge } from "../mcp-bridge.ts";
+import { readLines } from "../read-lines.ts";
 import type { Cli, Session } from "../session.ts";
 
 const REGISTER = `
@@ -32,9 +32,6 @@ async function serve({ out, signal, request }: Session): Promise<void> {
     send: (answer) => void process.stdout.write(`${JSON.stringify(answer)}\n`),
     tell: (problem) => out.note(problem),
   });
-  const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-  signal.addEventListener("abort", () => lines.close(), { once: true });
-  lines.on("line", take);
-  await new Promise((resolve) => lines.once("close", resolve));
+  for await (const line of readLines(process.stdin, signal)) take(line);
   if (!signal.aborted) await settle();
 }
