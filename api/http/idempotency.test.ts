@@ -55,6 +55,7 @@ test("every POST takes a key, and who answers a repetition otherwise than from w
   );
   assert.deepEqual(Object.fromEntries(own), {
     advanceClock: null,
+    answerMcpMessage: null,
     callFunction: null,
     completeAttempt: null,
     invokeFunction: "handler",

@@ -35,13 +35,13 @@ function mergeField(fields: readonly Schema[]): Schema {
   return { anyOf: different };
 }
 
-/** `http, required`. */
+/** `http (required)`. */
 function placeOf({ properties, required }: ObjectSchema, name: string): string {
   const option = Object.values(properties).find((field) => field.const !== undefined)?.const;
-  return `${option}${required?.includes(name) ? ", required" : ""}`;
+  return `${option}${required?.includes(name) ? " (required)" : ""}`;
 }
 
 function withPlace(field: Schema, places: readonly string[]): Schema {
-  const description = `Of ${places.join("; ")}.${field.description === undefined ? "" : ` ${field.description}`}`;
+  const description = `For ${places.join(", ")}.${field.description === undefined ? "" : ` ${field.description}`}`;
   return { ...field, description };
 }

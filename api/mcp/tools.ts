@@ -93,7 +93,7 @@ const TASKS: Tool[] = [
   {
     name: "list_upcoming",
     title: "List what comes next",
-    description: "Lists what all tasks fire soon, in its order.",
+    description: "Lists the next times at which tasks will run, soonest first.",
     operationId: "listUpcoming",
   },
 ];
