@@ -37,7 +37,7 @@ export function countStarts({ intervalMs, burst, fullAtMs }: Bucket, nowMs: numb
 
 /**
  * So many start now. While runs wait for the bucket the next interval counts from the instant at which it had room, not from
- * the start, which is late; `waitingSinceMs`: they have waited at least since then, or null. As `useRate`
+ * the start, which is late; `waitingSinceMs`: they have waited at least since then, or null. As `useRateOfLine`
  * (core/store/limits/permits.ts) has it in SQL.
  */
 export function takeStarts(

@@ -74,7 +74,7 @@ async function compileInKept(job: CompileJob): Promise<CompileOutcome> {
   const { hasBuilt } = current;
   let outcome = await current.build(job);
   if (hasBuilt && outcome.kind === "exhausted" && outcome.of === "memory") {
-    // What the uploads before have left there is not this one's.
+    // What the uploads before have left there is not this one's. One that is too large by itself is built twice for it.
     current = new CompilerProcess();
     outcome = await current.build(job);
   }
