@@ -87,7 +87,7 @@ test("what a task may be is one set of arguments, and says which type has which"
   assert.deepEqual(required, ["type"]);
   assert.deepEqual(field("type").enum, ["http", "email", "function"]);
   assert.match(field("url").description!, /^For http \(required\)\./);
-  assert.match(field("input").description!, /^Of function\./);
+  assert.match(field("input").description!, /^For function\./);
   assert.match(field("idempotencyKey").description!, /same key/);
 });
 
