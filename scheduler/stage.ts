@@ -3,11 +3,11 @@ import type { Clock } from "../core/clock.ts";
 import { type Loop, startLoop } from "../core/loop-rest.ts";
 import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
 import type { Store } from "../core/store/database.ts";
+import { queueDueRetries } from "../core/store/runs/queue-retries.ts";
 import { type SettledRuns, settleHeldRuns } from "../core/store/runs/settle-held.ts";
 import {
   findNextInstants,
   type NextInstants,
-  queueDueRetries,
   type StagedBatch,
   stageOccurrences,
 } from "../core/store/runs/stage.ts";
@@ -41,6 +41,7 @@ export async function stagePass(
   clock: Clock,
   tracer: Tracer = NO_TRACER,
   time: ScheduleTime = trueTime(clock),
+  failed?: (error: unknown) => void,
 ): Promise<StageReport> {
   const now = clock.now();
   const horizon = new Date(now.getTime() + STAGE_AHEAD_MS);
@@ -52,7 +53,7 @@ export async function stagePass(
   const settled = await settleHeldRuns(store, now, STAGE_BATCH);
   // Of a task that was over with a run that is skipped after all, the next instant is due in a moment.
   const sought = settled.skipped.length > 0 ? await seekInstants(store, now, STAGE_BATCH) : { found: 0 };
-  const retries = await queueDueRetries(store, horizon, STAGE_BATCH);
+  const retries = await queueDueRetries(store, horizon, STAGE_BATCH, failed);
   const more =
     taskCount === STAGE_BATCH || retries.length === STAGE_BATCH || settled.more || sought.found > 0;
   return { staged: runs, skipped, retries, settled, more };
@@ -93,7 +94,7 @@ export function startStageLoop(
   async function look(): Promise<number> {
     const beganMs = performance.now();
     const target = time.isVirtual ? time.target : null;
-    const report = await stagePass(store, clock, tracer, time);
+    const report = await stagePass(store, clock, tracer, time, on.failed);
     on.staged(report, performance.now() - beganMs);
     return report.more ? 0 : await findWaitMs(target);
   }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MAX_ATTEMPTS } from "../../core/contracts/retry-field.ts";
 import { CALL_POLICY } from "../../core/contracts/task-policy.ts";
-import { queueDueRetries } from "../../core/store/runs/stage.ts";
+import { queueDueRetries } from "../../core/store/runs/queue-retries.ts";
 import { SAMPLE_ERROR } from "../../core/store/testing/samples.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";

@@ -25,7 +25,7 @@ import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "../../
 import { redriveDeadLetters } from "../../core/store/runs/dead-letters.ts";
 import { reserveDirectRun } from "../../core/store/runs/direct.ts";
 import { type FinishReport, finishAttempts, releaseRuns } from "../../core/store/runs/finish.ts";
-import { queueDueRetries } from "../../core/store/runs/stage.ts";
+import { queueDueRetries } from "../../core/store/runs/queue-retries.ts";
 import { createTask } from "../../core/store/tasks/create.ts";
 import { changeTask } from "../../core/store/tasks/redefine.ts";
 import {

@@ -10,7 +10,7 @@ import { recountPermits } from "../limits/recount-permits.ts";
 import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
 import { redriveDeadLetters } from "../runs/dead-letters.ts";
 import { finishAttempts } from "../runs/finish.ts";
-import { queueDueRetries } from "../runs/stage.ts";
+import { queueDueRetries } from "../runs/queue-retries.ts";
 import {
   claimDue,
   finished,
@@ -108,6 +108,20 @@ describe("the run for whose sake a queue rested", () => {
     assert.deepEqual(await endRest(), [run.id]);
     const [again] = await claimDue(store, workerId, 10, 0);
     assert.deepEqual([again?.id, again?.attempt], [run.id, 2]);
+  });
+
+  test("is queued all the same where it cannot be put at the head of the line", async () => {
+    const { start, rest } = await openQueue({ restOn429: true });
+    const run = await start();
+    await rest(run, HOUR_MS);
+    const pool = Object.create(store.pool, { connect: { value: () => Promise.reject(new Error("away")) } });
+    const told: unknown[] = [];
+    const query = store.pool.query.bind(store.pool);
+    const horizon = new Date(Date.now() + HOUR_MS + 1_000);
+    const queued = await queueDueRetries({ pool: Object.assign(pool, { query }) }, horizon, 10, (error) =>
+      told.push(error),
+    );
+    assert.deepEqual([queued.map(({ runId }) => runId), told.map(String)], [[run.id], ["Error: away"]]);
   });
 
   test("not after it is dead and redriven: then it comes as any other does", async () => {

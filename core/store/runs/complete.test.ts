@@ -26,9 +26,9 @@ import { cancelRuns } from "./cancel.ts";
 import { type ClaimedRun, claimDueRuns } from "./claim.ts";
 import { completeAttempt, endOverdueAttempts, extendAttempt, findOpenAttempt } from "./complete.ts";
 import { finishAttempts } from "./finish.ts";
+import { queueDueRetries } from "./queue-retries.ts";
 import { findRun, listRuns } from "./read.ts";
 import { rescueLostRuns } from "./rescue.ts";
-import { queueDueRetries } from "./stage.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);

@@ -23,9 +23,9 @@ import { openTestStore } from "../testing/test-store.ts";
 import { cancelRuns } from "./cancel.ts";
 import { type ClaimedRun, claimRuns } from "./claim.ts";
 import { finishAttempts, releaseRuns } from "./finish.ts";
+import { queueDueRetries } from "./queue-retries.ts";
 import { findRun } from "./read.ts";
 import { rescueLostRuns } from "./rescue.ts";
-import { queueDueRetries } from "./stage.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);

@@ -22,9 +22,9 @@ import { removeWorker } from "../workers.ts";
 import { cancelRuns } from "./cancel.ts";
 import type { ClaimedRun } from "./claim.ts";
 import { finishAttempts } from "./finish.ts";
+import { queueDueRetries } from "./queue-retries.ts";
 import { findRun } from "./read.ts";
 import { rescueLostRuns } from "./rescue.ts";
-import { queueDueRetries } from "./stage.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);

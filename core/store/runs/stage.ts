@@ -1,4 +1,4 @@
-/** Due tasks become queued runs, and retries that waited become queued again: what the scheduler decides, written. */
+/** Due tasks become queued runs: what the scheduler decides, written. */
 import { sql } from "kysely";
 import { type CatchUp, type DueDecision, decideDue, MISSED_AFTER_MS } from "../../domain/catch-up.ts";
 import { dueOf, type Expectation } from "../../domain/expectation.ts";
@@ -12,8 +12,6 @@ import type { QueryScope, Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
 import { dueOfSkipped, type ExpectedRun, recordExpectations } from "../expectations/record.ts";
 import { newId } from "../ids.ts";
-import { rejoinLines } from "../limits/rejoin-lines.ts";
-import { FIRST_TURN } from "../limits/turns.ts";
 import { toColumn, toNominal } from "../tasks/cursor.ts";
 import {
   createFindNext,
@@ -27,8 +25,8 @@ import {
 import { inTransaction } from "../transaction.ts";
 import { INSERT_STAGED, INSERT_STAGED_HELD, INSERT_STAGED_READY, TASK_FACTS } from "./insert.ts";
 import { recordSkipped } from "./skip.ts";
-import { STAGED, type StagedRun } from "./staged-run.ts";
-import { DUE_RETRIES, DUE_TASKS, type Taken, takeDue } from "./take-due.ts";
+import type { StagedRun } from "./staged-run.ts";
+import { DUE_TASKS, type Taken, takeDue } from "./take-due.ts";
 
 /** An occurrence that is about to be staged. */
 export interface Occurrence {
@@ -330,34 +328,6 @@ async function recordPassedOver(
 const toSkipped = ({ id: taskId, expect, schedule }: DueTask, skipped: SkippedInstants) => ({
   ...{ taskId, skipped, dueAt: dueOfSkipped(skipped, expect, schedule) },
 });
-
-const queueRetries = (take: string) => `
-  WITH due AS MATERIALIZED (${take})
-  UPDATE task_runs_open r SET state = 'queued', queued_at = clock_timestamp() FROM due d WHERE r.id = d.id
-  RETURNING r.id, ${STAGED}, r.turn = ${FIRST_TURN} AS "comesFirst", d.own_namespace, d.visited_last`;
-
-interface QueuedRetry extends StagedRun {
-  id: string;
-  /** Its queue rests, or rested, for its sake. */
-  comesFirst: boolean | null;
-}
-
-/** scheduled → queued for retries whose instant comes before `horizon`. */
-export async function queueDueRetries(
-  store: Pick<Store, "pool">,
-  horizon: Date,
-  limit: number,
-): Promise<StagedRun[]> {
-  const queued = await takeDue<QueuedRetry>(
-    DUE_RETRIES,
-    store,
-    { columns: "id", horizon, limit },
-    async (take, values) => (await store.pool.query<QueuedRetry & Taken>(queueRetries(take), values)).rows,
-  );
-  const first = queued.filter(({ comesFirst }) => comesFirst).map(({ id }) => id);
-  if (first.length > 0) await rejoinLines(store, first);
-  return queued.map(({ runId, availableAt, traceparent }) => ({ runId, availableAt, traceparent }));
-}
 
 export interface NextInstants {
   /** A task fires: staged ahead of it. */

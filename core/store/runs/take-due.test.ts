@@ -7,7 +7,8 @@ import { createRandom } from "../../../test/support/random.ts";
 import { createTask } from "../tasks/create.ts";
 import { httpTask, queueRun } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { queueDueRetries, stageOccurrences } from "./stage.ts";
+import { queueDueRetries } from "./queue-retries.ts";
+import { stageOccurrences } from "./stage.ts";
 
 const { store, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);

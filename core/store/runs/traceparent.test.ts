@@ -21,9 +21,9 @@ import { redriveDeadLetters } from "./dead-letters.ts";
 import { recordDirectRuns, showDirectRun } from "./direct.ts";
 import { enqueueInvocation, enqueueTaskRun } from "./enqueue.ts";
 import { finishAttempts } from "./finish.ts";
+import { queueDueRetries } from "./queue-retries.ts";
 import { findRun } from "./read.ts";
 import { rescueLostRuns } from "./rescue.ts";
-import { queueDueRetries } from "./stage.ts";
 
 const { store, newNamespace } = await openTestStore(createTestDatabase);
 const { db } = store;

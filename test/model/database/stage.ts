@@ -1,4 +1,4 @@
-/** As core/store/runs/stage.ts: due tasks become queued runs, and retries that waited become queued again. */
+/** As core/store/runs/stage.ts and queue-retries.ts: due tasks become queued runs, and retries that waited become queued again. */
 import { type DueDecision, decideDue } from "../../../core/domain/catch-up.ts";
 import { nextOccurrence } from "../../../core/domain/schedule/occurrences.ts";
 import { doesRepeat } from "../../../core/domain/schedule/schedule.ts";
