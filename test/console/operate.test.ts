@@ -1,7 +1,7 @@
 /** What people do in the console, in a real browser against real roles: what keeps things going. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import type { Page } from "playwright-core";
+import type { Page, Request } from "playwright-core";
 import { assertQuiet, findChromium, type OpenConsole, openConsole, settle } from "./open-console.ts";
 
 const { program, skip } = await findChromium();
@@ -19,6 +19,19 @@ describe("the console in use", { skip, timeout: 110_000 }, () => {
   const button = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true });
   const call = (method: string, path: string, body?: unknown) =>
     console.cluster.api.call<Record<string, never>>(method, path, body);
+
+  /** Of all that came to functions' own URLs, whatever became of it. */
+  async function countFunctionCalls(): Promise<number> {
+    const metrics = await (await fetch(`${console.cluster.api.url}/metrics`)).text();
+    const counts = metrics.match(/^bellhop_api_request_duration_seconds_count\{[^}]*\/fn\/[^}]*\} \d+$/gm) ?? [];
+    return counts.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+  }
+
+  /** What a policy refuses may be told of as a request, too, which then fails as refused. */
+  const wasSent = (request: Request) => {
+    const failure = request.failure();
+    return failure === null || /^net::ERR_(?!BLOCKED)/.test(failure.errorText);
+  };
 
   it("finds a dead letter, reads the line that threw, mends it, and redrives", async () => {
     const broken = "export default () => {\n  throw new Error('the door is shut');\n};\n";
@@ -98,16 +111,22 @@ describe("the console in use", { skip, timeout: 110_000 }, () => {
     };
     await call("POST", "/v1/tasks", { ...mail, html });
     const page = await console.visit("/mailbox");
-    const fetched: string[] = [];
-    page.on("request", (request) => void fetched.push(request.url()));
+    const requests: Request[] = [];
+    page.on("request", (request) => void requests.push(request));
+    const before = await countFunctionCalls();
     await page.getByRole("link", { name: "hostile" }).click();
     await page.frameLocator("iframe").getByRole("heading", { name: "Hello" }).waitFor();
     assert.equal(await page.title(), "hostile · Bellhop");
     await settle(page);
+    const isForeign = (url: string) => url.includes("/fn/") || !url.startsWith(console.cluster.api.url);
+    const sent = requests.filter((request) => isForeign(request.url()) && wasSent(request));
     assert.deepEqual(
-      fetched.filter((address) => address.includes("/fn/") || !address.startsWith(console.cluster.api.url)),
+      sent.map((request) => request.url()),
       [],
     );
+    assert.equal(await countFunctionCalls(), before);
+    await fetch(`${console.cluster.api.url}/fn/default/pixel`);
+    assert.equal(await countFunctionCalls(), before + 1, "it would have been counted");
     const isRefusal = (text: string) => /sandboxed|Content Security Policy|TrustedScript/.test(text);
     const complaints = console.takeComplaints();
     assert.ok(complaints.length > 0);
