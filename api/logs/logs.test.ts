@@ -166,7 +166,10 @@ test("a stream says where it begins, for whom it breaks off before its first lin
   await log(tenant, "meanwhile");
   const again = await follow(t, tenant, { "last-event-id": start });
   assert.equal(again.response.headers.get("last-event-id"), start);
-  assert.deepEqual((await again.read(1)).map(messageOf), ["meanwhile"]);
+  // Where transactions elsewhere are under way, lines of the moment before it come again.
+  const [first] = (await again.read(1)).map(messageOf);
+  const next = first === "before" ? (await again.read(1)).map(messageOf)[0] : first;
+  assert.equal(next, "meanwhile");
 });
 
 test("NDJSON goes on after the id of a line, which stands in each line", async (t) => {
