@@ -23,7 +23,8 @@ describe("the console in use", { skip, timeout: 110_000 }, () => {
   /** Of all that came to functions' own URLs, whatever became of it. */
   async function countFunctionCalls(): Promise<number> {
     const metrics = await (await fetch(`${console.cluster.api.url}/metrics`)).text();
-    const counts = metrics.match(/^bellhop_api_request_duration_seconds_count\{[^}]*\/fn\/[^}]*\} \d+$/gm) ?? [];
+    const counts =
+      metrics.match(/^bellhop_api_request_duration_seconds_count\{[^}]*\/fn\/[^}]*\} \d+$/gm) ?? [];
     return counts.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   }
 
