@@ -22,7 +22,7 @@ interface Asking {
 
 /** `deny` has the last word, whoever says it. Rejects with EgressError where a tenant's rules cannot be had. */
 export function createRulesOf(installation: AddressRules, find: FindTenantRules | undefined): RulesOf {
-  const everybodys: EgressRules = { ...installation, hosts: null };
+  const ofInstallation: EgressRules = { ...installation, hosts: null };
   const together = new WeakMap<EgressRules, EgressRules>();
 
   function combine(own: EgressRules): EgressRules {
@@ -34,14 +34,14 @@ export function createRulesOf(installation: AddressRules, find: FindTenantRules 
     return rules;
   }
 
-  if (!find) return () => everybodys;
+  if (!find) return () => ofInstallation;
   return async ({ tenant, signal }, { url }) => {
-    if (tenant === undefined) return everybodys;
+    if (tenant === undefined) return ofInstallation;
     const found = find(tenant).catch(() => {
       throw new EgressError("connect_failed", "Nothing was sent: the namespace's rules could not be read.");
     });
     const own = await untilAborted(found, signal, url.host);
-    return own ? combine(own) : everybodys;
+    return own ? combine(own) : ofInstallation;
   };
 }
 
