@@ -1,7 +1,8 @@
 /**
  * The whole system of this checkout and of another one, in turns in one run: runs that are due at one instant, by the
- * kind of task, and direct calls. Without another checkout it compares the kinds. What counts is the processor time of all processes of a system: it stands, more or
- * less, where other work makes the clock useless.
+ * kind of task, direct calls, and tasks that are made for later. Without another checkout it compares the kinds. What
+ * counts is the processor time of all processes of a system: it stands, more or less, where other work makes the clock
+ * useless.
  *
  *     node bench/side-by-side.ts [--against ../other-checkout] [--runs 3000] [--rounds 5] [--only http,function]
  */
@@ -17,6 +18,11 @@ const ROOT = join(import.meta.dirname, "..");
 const HIGH_LIMIT = 1_000;
 const FAR_LIMIT = 100_000;
 const CALLERS = 64;
+/** What `POST /v1/tasks/batch` takes at once. */
+const BULK = 1_000;
+const BULKS_AT_ONCE = 4;
+/** Of tasks that are made and not run: no round of a benchmark lasts so long. */
+const LATER = { schedule: { delay: "30d" } };
 
 const { values: options } = parseArgs({
   options: {
@@ -118,6 +124,31 @@ async function measureCalls(side: Side): Promise<Figures> {
   });
 }
 
+/** From the first POST until all are answered, each of one task. */
+async function measureCreate(side: Side, body: TaskBody): Promise<Figures> {
+  const { call } = side.system;
+  return await clocked(side, async () => {
+    await forEachConcurrently(runs, CALLERS, async () => void (await call("POST", "/v1/tasks", body)));
+    return Date.now();
+  });
+}
+
+/** The same, a thousand tasks a POST. */
+async function measureBulk(side: Side, body: TaskBody): Promise<Figures> {
+  const { call } = side.system;
+  const sizes = Array.from({ length: Math.ceil(runs / BULK) }, (_, nth) => Math.min(BULK, runs - nth * BULK));
+  return await clocked(side, async () => {
+    await forEachConcurrently(sizes.length, BULKS_AT_ONCE, async (nth) => {
+      const items = Array.from({ length: sizes[nth]! }, () => body);
+      const answer = (await call("POST", "/v1/tasks/batch", { items })) as { items: { status: number }[] };
+      if (answer.items.some(({ status }) => status !== 201)) throw new Error("a task was not made");
+    });
+    return Date.now();
+  });
+}
+
+const FUNCTION_TASK: TaskBody = { type: "function", function: "noop" };
+
 const KINDS: Kind[] = [
   {
     name: "http",
@@ -138,7 +169,7 @@ const KINDS: Kind[] = [
   {
     name: "function",
     title: "function",
-    measure: (side) => measureHerd(side, { type: "function", function: "noop" }),
+    measure: (side) => measureHerd(side, FUNCTION_TASK),
   },
   {
     name: "limit",
@@ -146,6 +177,26 @@ const KINDS: Kind[] = [
     measure: (side) => measureHerd(side, { type: "function", function: "limited" }),
   },
   { name: "direct", title: "direct call", measure: measureCalls },
+  {
+    name: "create",
+    title: "http task made for later",
+    measure: (side) => measureCreate(side, { ...httpTask(side), ...LATER }),
+  },
+  {
+    name: "create-function",
+    title: "function's task made for later",
+    measure: (side) => measureCreate(side, { ...FUNCTION_TASK, ...LATER }),
+  },
+  {
+    name: "bulk",
+    title: "http tasks, a thousand a POST",
+    measure: (side) => measureBulk(side, { ...httpTask(side), ...LATER }),
+  },
+  {
+    name: "bulk-function",
+    title: "functions' tasks, the same",
+    measure: (side) => measureBulk(side, { ...FUNCTION_TASK, ...LATER }),
+  },
 ];
 
 const chosen = new Set(options.only.split(","));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it, type TestContext, test } from "node:test";
 import { sql } from "kysely";
 import type { Clock } from "../core/clock.ts";
+import { MAX_SLEEP_MS, STAGE_AHEAD_MS } from "../core/domain/staging.ts";
 import { claimRuns } from "../core/store/runs/claim.ts";
 import { finishAttempts } from "../core/store/runs/finish.ts";
 import { createTask } from "../core/store/tasks/create.ts";
@@ -9,15 +10,7 @@ import { finished, httpTask, makeWorker, SAMPLE_ERROR, startRun } from "../core/
 import { openTestStore } from "../core/store/testing/test-store.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
-import {
-  decideSleepMs,
-  MAX_SLEEP_MS,
-  STAGE_AHEAD_MS,
-  STAGE_BATCH,
-  type StageReport,
-  stagePass,
-  startStageLoop,
-} from "./stage.ts";
+import { decideSleepMs, STAGE_BATCH, type StageReport, stagePass, startStageLoop } from "./stage.ts";
 
 const NOW = new Date("2026-03-01T12:00:00Z");
 const inMs = (ms: number, from: Date = NOW) => new Date(from.getTime() + ms);

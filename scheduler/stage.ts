@@ -1,5 +1,6 @@
 /** The scheduler's pass: stage what is due soon, ring it at its instant, sleep until the next instant that matters. */
 import type { Clock } from "../core/clock.ts";
+import { MAX_SLEEP_MS, STAGE_AHEAD_MS } from "../core/domain/staging.ts";
 import { type Loop, startLoop } from "../core/loop-rest.ts";
 import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
 import type { Store } from "../core/store/database.ts";
@@ -17,10 +18,6 @@ import { NO_TRACER, type Tracer } from "../core/telemetry/tracing.ts";
 import { createClockMover } from "./move-clock.ts";
 import { traceStaging } from "./trace-staging.ts";
 
-/** Occurrences are staged this much before their instant. */
-export const STAGE_AHEAD_MS = 1_000;
-/** No sleep is longer: whoever made something due may have died before it could ring. */
-export const MAX_SLEEP_MS = 5_000;
 export const STAGE_BATCH = 1_000;
 /** Who ends a run that another waits for wakes the scheduler: this often it looks where that is lost. */
 const TURN_MS = 1_000;

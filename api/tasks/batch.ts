@@ -88,8 +88,9 @@ function inSteps(given: JsonBody[]): Numbered[][] {
  * made one after another: a batch takes one connection from the others.
  */
 function isPlain({ value }: JsonBody): boolean {
-  const { type, dedup, key = null, schedule, expect, on } = (value ?? {}) as JsonObject;
-  if (type === "function" || dedup !== undefined || key !== null || expect || on) return false;
+  const { dedup, key = null, schedule, expect, on, tag, revision } = (value ?? {}) as JsonObject;
+  if (dedup !== undefined || key !== null || expect || on) return false;
+  if (tag !== undefined || revision !== undefined) return false;
   return (schedule as JsonObject | null | undefined)?.["exclude"] === undefined;
 }
 

@@ -19,6 +19,7 @@ import type { ApiParts } from "../environment.ts";
 import { hashContent } from "../http/content-hash.ts";
 import { readTaskDebounce } from "./require-joining.ts";
 import { requireRunnable } from "./require-runnable.ts";
+import { wakeScheduler } from "./wake-scheduler.ts";
 
 export interface CreatedTask {
   task: Task;
@@ -48,10 +49,11 @@ export interface CreateRequest {
 
 /** The task that the body describes, made and rung; with `dedup`, the one that was made of the same within the window. */
 export async function createTask(
-  { store, time, ringer, notifier, mail, queues }: ApiParts,
+  parts: ApiParts,
   { namespaceId, body, traceparent, by, limits = null, id = newId(), mayJoin = false }: CreateRequest,
   schema: ReturnType<typeof newTaskInput>,
 ): Promise<CreatedTask> {
+  const { store, time, ringer, mail, queues } = parts;
   const { task: input, dedup } = validate(schema, body);
   const debounce = readTaskDebounce(input, mayJoin);
   if (debounce && dedup) throw invalidField("dedup", "does not go with debounce");
@@ -72,7 +74,7 @@ export async function createTask(
         return done;
       }),
     );
-    notifier.notify("bellhop_schedule");
+    wakeScheduler(parts, debounced.task.nextRunAt);
     return { ...debounced, runId: undefined, isDuplicate: false };
   }
   const given = { ...asked, now: time.now() };
@@ -89,7 +91,7 @@ export async function createTask(
   if ("standing" in result) return result.standing;
   const { task, run } = result.made;
   if (run) ringer.ring([run]);
-  else notifier.notify("bellhop_schedule");
+  else wakeScheduler(parts, task.nextRunAt);
   return { task, runId: run?.runId, isDuplicate: false };
 }
 

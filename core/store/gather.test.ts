@@ -78,20 +78,32 @@ test("as many statements are under way as may be", async () => {
   assert.deepEqual(await Promise.all(all), ["A", "B", "C"]);
 });
 
-test("where a statement is refused for what one holds, each is asked alone, and only that one fails", async () => {
+test("where a statement is refused for what one holds, halves are asked, and only that one fails", async () => {
   const { gather, asked, asksOf, untilAsked } = createAsked();
-  const all = Promise.allSettled(["a", "b", "c"].map((ask) => gather(scope, ask)));
-  await untilAsked(1);
-  asked[0]!.refuse(refusal("23503"));
+  const all = Promise.allSettled(["a", "b", "c", "d", "e"].map((ask) => gather(scope, ask)));
+  for (let index = 0; index < 5; index += 1) {
+    await untilAsked(index + 1);
+    const { asks, answer, refuse } = asked[index]!;
+    if (asks.includes("c")) refuse(refusal("23503"));
+    else answer();
+  }
+  const outcomes = (await all).map((one) => (one.status === "fulfilled" ? one.value : one.reason.code));
+  assert.deepEqual(outcomes, ["A", "B", "23503", "D", "E"]);
+  assert.deepEqual(asksOf(), ["a b c d e", "a b c", "a b", "c", "d e"]);
+});
+
+test("those that may wait for different things are not asked together", async () => {
+  const { gather, asked, asksOf, untilAsked } = createAsked({ laneOf: (ask) => ask[0]! });
+  const first = ["a1", "b1", "a2"].map((ask) => gather(scope, ask));
   await untilAsked(2);
+  const later = gather(scope, "b2");
   asked[1]!.answer();
   await untilAsked(3);
-  asked[2]!.refuse(refusal("23503"));
-  await untilAsked(4);
-  asked[3]!.answer();
-  const outcomes = (await all).map((one) => (one.status === "fulfilled" ? one.value : one.reason.code));
-  assert.deepEqual(outcomes, ["A", "23503", "C"]);
-  assert.deepEqual(asksOf(), ["a b c", "a", "b", "c"]);
+  asked[2]!.answer();
+  assert.deepEqual([await first[1], await later], ["B1", "B2"], "while the others still wait");
+  asked[0]!.answer();
+  assert.deepEqual(await Promise.all(first), ["A1", "B1", "A2"]);
+  assert.deepEqual(asksOf(), ["a1 a2", "b1", "b2"]);
 });
 
 test("where the database was lost, all fail: what became of the statement is unknown, so none is asked again", async () => {

@@ -16,11 +16,13 @@ export interface Gathering<Ask, Answer> {
   /** How much an ask weighs, of `mostWeight` for all that are asked together; one that weighs more is asked alone. */
   weigh(ask: Ask): number;
   mostWeight: number;
+  /** What it may have to wait for: it goes together with those alone that wait for the same. Left out: all go together. */
+  laneOf?(ask: Ask): string;
   /** In their order; all or none. What it is asked is not empty. */
   askAll(scope: QueryScope, asks: readonly Ask[]): Promise<Answer[]>;
 }
 
-/** Classes of errors that PostgreSQL refuses a statement with for what it holds: of which ask's fault it is, each finds alone. */
+/** Classes of errors that PostgreSQL refuses a statement with for what it holds: those of one ask alone. */
 const REFUSALS = /^(22|23)/;
 
 interface Gathered<Ask, Answer> {
@@ -35,20 +37,22 @@ interface Gathered<Ask, Answer> {
 export function createGatherer<Ask, Answer>(
   gathering: Gathering<Ask, Answer>,
 ): (scope: QueryScope, ask: Ask) => Promise<Answer> {
-  const byPool = new WeakMap<QueryScope["pool"], (ask: Ask) => Promise<Answer>>();
+  const byPool = new WeakMap<QueryScope["pool"], Map<string, (ask: Ask) => Promise<Answer>>>();
   return (scope, ask) => {
-    let gather = byPool.get(scope.pool);
-    if (!gather) {
-      gather = gatherOf(gathering, scope);
-      byPool.set(scope.pool, gather);
-    }
+    const lanes = byPool.get(scope.pool) ?? new Map<string, (ask: Ask) => Promise<Answer>>();
+    byPool.set(scope.pool, lanes);
+    const lane = gathering.laneOf?.(ask) ?? "";
+    const gather = lanes.get(lane) ?? gatherOf(gathering, scope, () => lanes.delete(lane));
+    lanes.set(lane, gather);
     return gather(ask);
   };
 }
 
+/** @param onIdle called once nobody is gathered or asked for any more */
 function gatherOf<Ask, Answer>(
   gathering: Gathering<Ask, Answer>,
   scope: QueryScope,
+  onIdle: () => void,
 ): (ask: Ask) => Promise<Answer> {
   const gathered: Gathered<Ask, Answer>[] = [];
   let underWay = 0;
@@ -69,6 +73,7 @@ function gatherOf<Ask, Answer>(
     underWay += 1;
     await answerAll(scope, gathering, takeNext(gathered, gathering));
     underWay -= 1;
+    if (underWay === 0 && gathered.length === 0) onIdle();
     schedule();
   }
 
@@ -106,7 +111,13 @@ async function answerAll<Ask, Answer>(
     for (const [index, { answer }] of together.entries()) answer(answers[index]!);
   } catch (error) {
     const isOnesFault = together.length > 1 && REFUSALS.test(String((error as { code?: unknown }).code));
-    if (isOnesFault) for (const one of together) await answerAll(scope, gathering, [one]);
+    if (isOnesFault) for (const half of halve(together)) await answerAll(scope, gathering, half);
     else for (const { refuse } of together) refuse(error);
   }
+}
+
+/** Whose fault it is, is found among a hundred in some ten statements. */
+function halve<Item>(items: readonly Item[]): [Item[], Item[]] {
+  const middle = Math.ceil(items.length / 2);
+  return [items.slice(0, middle), items.slice(middle)];
 }

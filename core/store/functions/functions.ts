@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { FunctionSummary } from "../../contracts/function.ts";
 import type { AskedLimits } from "../../domain/function-limits.ts";
 import type { Db, QueryScope } from "../database.ts";
+import { createGatherer } from "../gather.ts";
 
 const summariesEver = (db: Db, namespaceId: string) =>
   db
@@ -78,19 +79,30 @@ export async function findFunctionEver(
   return row && toSummary(row);
 }
 
-/** Prepared: every task that calls a function asks. */
-export async function findFunctionId(
-  { pool }: QueryScope,
+const FIND_IDS = `SELECT (SELECT f.id FROM functions f
+    WHERE f.namespace_id = a.namespace_id AND f.name = a.name AND f.removed_at IS NULL) AS id
+  FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS a(namespace_id, name, place) ORDER BY a.place`;
+
+const findIds = createGatherer<{ namespaceId: string; name: string }, string | undefined>({
+  ...{ atOnce: 1, most: 100, mostWeight: 100 },
+  weigh: () => 1,
+  async askAll({ pool }, asks) {
+    const values = [asks.map(({ namespaceId }) => namespaceId), asks.map(({ name }) => name)];
+    const { rows } = await pool.query<{ id: string | null }>({
+      name: "find-function-ids",
+      text: FIND_IDS,
+      values,
+    });
+    return rows.map(({ id }) => id ?? undefined);
+  },
+});
+
+/** Every task that calls a function asks; those that ask at the same moment are answered by one statement. */
+export const findFunctionId = async (
+  scope: QueryScope,
   namespaceId: string,
   name: string,
-): Promise<string | undefined> {
-  const { rows } = await pool.query<{ id: string }>({
-    name: "find-function-id",
-    text: "SELECT id FROM functions WHERE namespace_id = $1 AND name = $2 AND removed_at IS NULL",
-    values: [namespaceId, name],
-  });
-  return rows[0]?.id;
-}
+): Promise<string | undefined> => await findIds(scope, { namespaceId, name });
 
 /** One more than `limit`, so that the caller knows whether there is a next page. */
 export async function listFunctions(

@@ -1,6 +1,6 @@
 /**
- * A new task; one without a schedule is made together with its run, in one statement. Plain ones that are made at the same
- * moment share it, and its commit.
+ * A new task; one without a schedule is made together with its run, in one statement. Those that are made at the same moment
+ * share it, and its commit, but for what choose-insert.ts says.
  */
 import type { TaskInput } from "../../contracts/task-input.ts";
 import type { Task } from "../../contracts/task-output.ts";
@@ -16,6 +16,7 @@ import { toJsonText } from "../json-text.ts";
 import { insertTaskRun, TASK_FACTS } from "../runs/insert.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
+import { chooseInsert } from "./choose-insert.ts";
 import { beginColumns } from "./cursor.ts";
 import { beginExclusion } from "./exclusions.ts";
 import { findFirst } from "./first-instant.ts";
@@ -23,17 +24,28 @@ import { freeKey, takingKey } from "./keys.ts";
 import { toPolicyColumns } from "./policy-columns.ts";
 import { toSpecColumn } from "./spec-column.ts";
 
-/** What is made, $1: a row of `tasks` each, with its run's id, where it has one at once, and what its event says. */
-const GIVEN = `
+/** $1: a row of `tasks` each, with its run's id, where it has one at once, and what its event says. */
+const ROWS = `json_to_recordset($1::json) AS g(id uuid, namespace_id uuid, name text, type text, spec jsonb,
+    function_id uuid, schedule jsonb, made_at timestamptz, next_run_at timestamptz, policy jsonb, retry jsonb,
+    timeout_ms int, dead_letter boolean, labels jsonb, run_id uuid, traceparent text, on_end jsonb, created_by uuid,
+    told jsonb, jitter_offset_ms int, runs_left int, queue text, limit_keys text[], priority smallint)`;
+
+/** What is made. */
+const GIVEN = `given AS MATERIALIZED (SELECT * FROM ${ROWS})`;
+
+/** The same without tasks of functions whose rows somebody holds, who removes them or gives them other traffic. */
+const GIVEN_FREE = `
+  asked AS MATERIALIZED (SELECT * FROM ${ROWS}),
+  held AS MATERIALIZED (
+    SELECT f.id FROM functions f WHERE f.id = ANY (ARRAY(SELECT a.function_id FROM asked a))
+    FOR KEY SHARE SKIP LOCKED
+  ),
   given AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::json) AS g(id uuid, namespace_id uuid, name text, type text, spec jsonb,
-      function_id uuid, schedule jsonb, made_at timestamptz, next_run_at timestamptz, policy jsonb, retry jsonb,
-      timeout_ms int, dead_letter boolean, labels jsonb, run_id uuid, traceparent text, on_end jsonb, created_by uuid,
-      told jsonb, jitter_offset_ms int, runs_left int, queue text, limit_keys text[], priority smallint)
+    SELECT * FROM asked a WHERE a.function_id IS NULL OR a.function_id IN (SELECT h.id FROM held h)
   )`;
 
-const createText = (before: string, key: string, insertRun: string) => `
-  WITH ${GIVEN}, ${before} made AS (
+const createText = (given: string, key: string, insertRun: string) => `
+  WITH ${given}, made AS (
     INSERT INTO tasks AS t (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
       policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end, created_by,
       jitter_offset_ms, runs_left, queue, limit_keys, priority, key)
@@ -52,15 +64,23 @@ const INSERT_PLAIN = `${INSERT_RUN} available_at AS "availableAt"`;
 const insertExpected = (expectation: `$${number}`) => `
   , run AS (${INSERT_RUN} id, task_id, namespace_id, scheduled_for, available_at),
   expected AS (${recordAtBirth(expectation)}) SELECT available_at AS "availableAt" FROM run`;
+const INSERT_FREE = `
+  , run AS (${INSERT_RUN} available_at)
+  SELECT (SELECT available_at FROM run LIMIT 1) AS "availableAt",
+    ARRAY(SELECT id FROM asked EXCEPT SELECT id FROM given) AS "leftIds"`;
 
-const FREE_KEY = `freed AS (${freeKey("$2", "$3")} RETURNING t.id),`;
+const FREE_KEY = `${GIVEN}, freed AS (${freeKey("$2", "$3")} RETURNING t.id)`;
 // The key is free before it is taken.
 const FREED_KEY = "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $3::text END";
 
-const CREATE = { name: "create-tasks", text: createText("", "NULL", INSERT_PLAIN) };
+const CREATE = { name: "create-tasks", text: createText(GIVEN, "NULL", INSERT_PLAIN) };
+const CREATE_FREE = {
+  name: "create-tasks-of-functions",
+  text: createText(GIVEN_FREE, "NULL", INSERT_FREE),
+};
 const CREATE_EXPECTING = {
   name: "create-expecting-task",
-  text: createText("", "NULL", insertExpected("$2")),
+  text: createText(GIVEN, "NULL", insertExpected("$2")),
 };
 const CREATE_WITH_KEY = {
   name: "create-task-with-key",
@@ -93,46 +113,77 @@ export interface NewTask {
 
 /** 409 where its key is that of a task that is not over; 422 where it names a calendar that is not there. */
 export async function createTask(store: Store, given: NewTask): Promise<CreatedTask> {
-  const { schedule, key, policy } = given.input;
-  if (excludesInstants(schedule)) return await inTransaction(store.pool, (tx) => createTaskIn(tx, given));
-  // Whoever removes or changes a function holds those that name it: nobody else is to wait along.
-  if (key !== null || policy.expect || given.functionId) return await insertTask(store, given);
-  const { born, row } = beBorn(given);
-  return toCreated(born, await insertTogether(store, row));
+  const way = chooseInsert(given.input);
+  if (way === "transaction") return await inTransaction(store.pool, (tx) => createTaskIn(tx, given));
+  const born = beBorn(given);
+  if (way === "alone") return await insertAlone(store, given, born);
+  const inserted = await insertTogether(store, born);
+  return toCreated(born, inserted === LEFT ? await insertLeft(store, born) : inserted);
 }
 
 /** The same, as a part of a transaction. */
 export async function createTaskIn(tx: Transaction, given: NewTask): Promise<CreatedTask> {
   const { namespaceId, now, input } = given;
-  if (!excludesInstants(input.schedule)) return await insertTask(tx, given);
+  if (!excludesInstants(input.schedule)) return await insertAlone(tx, given, beBorn(given));
   const dates = await holdCalendarDates(tx, namespaceId, input.schedule);
-  const created = await insertTask(tx, given, dates);
+  const created = await insertAlone(tx, given, beBorn(given, dates));
   await beginExclusion(tx, created.task.id, input.schedule, now);
   return created;
 }
 
+/** A run that is made with its task. */
 type InsertedRun = { availableAt: Date } | undefined;
-/** Of the row of each; runs that are made by one statement are due by the same clock. */
-const insertTogether = createGatherer<string, InsertedRun>({
-  ...{ atOnce: 2, most: 100, mostWeight: 1_000_000 },
-  weigh: (row) => row.length,
-  async askAll({ pool }, rows) {
-    const answer = await pool.query<{ availableAt: Date }>({ ...CREATE, values: [`[${rows.join(",")}]`] });
-    return rows.map(() => answer.rows[0]);
-  },
+/** It was not made: somebody holds its function's row, and nobody else is to wait along. */
+const LEFT = Symbol("left");
+
+const TOGETHER = { most: 100, mostWeight: 1_000_000, weigh: ({ row }: BornTask) => row.length };
+
+const insertTogether = createGatherer<BornTask, InsertedRun | typeof LEFT>({
+  ...{ ...TOGETHER, atOnce: 2 },
+  askAll: (scope, born) =>
+    born.some(({ functionId }) => functionId !== null) ? insertFree(scope, born) : insertAll(scope, born),
 });
 
-/** @param dates of the calendar that its schedule names */
-async function insertTask(store: QueryScope, given: NewTask, dates?: CalendarDates): Promise<CreatedTask> {
-  const { namespaceId, input, now } = given;
-  const { born, row } = beBorn(given, dates);
+/** They wait for their function's row with one connection. */
+const insertLeft = createGatherer<BornTask, InsertedRun>({
+  ...{ ...TOGETHER, atOnce: 1 },
+  laneOf: ({ functionId }) => functionId ?? "",
+  askAll: insertAll,
+});
+
+const toRows = (born: readonly BornTask[]) => `[${born.map(({ row }) => row).join(",")}]`;
+
+/** Runs that are made by one statement are due by the same clock. */
+async function insertAll({ pool }: QueryScope, born: readonly BornTask[]): Promise<InsertedRun[]> {
+  const { rows } = await pool.query<{ availableAt: Date }>({ ...CREATE, values: [toRows(born)] });
+  return born.map(() => rows[0]);
+}
+
+async function insertFree({ pool }: QueryScope, born: readonly BornTask[]) {
+  const { rows } = await pool.query<{ availableAt: Date; leftIds: string[] }>({
+    ...CREATE_FREE,
+    values: [toRows(born)],
+  });
+  const { availableAt, leftIds } = rows[0]!;
+  const left = new Set(leftIds);
+  return born.map(({ task }) => (left.has(task.id) ? LEFT : { availableAt }));
+}
+
+async function insertAlone(
+  store: QueryScope,
+  { namespaceId, input, now }: NewTask,
+  born: BornTask,
+): Promise<CreatedTask> {
   const { key } = input;
   const { expect } = input.policy;
   const expected = born.runId && expect ? [toExpectationText(expect, input.schedule, now)] : [];
   const [plain, keyed] =
     expected.length > 0 ? [CREATE_EXPECTING, CREATE_EXPECTING_WITH_KEY] : [CREATE, CREATE_WITH_KEY];
   const insert = (statement: typeof CREATE, more: string[]) =>
-    store.pool.query<{ availableAt: Date }>({ ...statement, values: [`[${row}]`, ...more, ...expected] });
+    store.pool.query<{ availableAt: Date }>({
+      ...statement,
+      values: [toRows([born]), ...more, ...expected],
+    });
   const { rows } =
     key === null ? await insert(plain, []) : await takingKey(key, () => insert(keyed, [namespaceId, key]));
   return toCreated(born, rows[0]);
@@ -140,12 +191,18 @@ async function insertTask(store: QueryScope, given: NewTask, dates?: CalendarDat
 
 interface BornTask {
   task: Task;
+  functionId: string | null;
   runId: string | null;
   traceparent: string | undefined;
+  /** One of `ROWS`. */
+  row: string;
 }
 
-/** A task as it is from now on, and its row for `GIVEN`. */
-function beBorn(given: NewTask, dates?: CalendarDates): { born: BornTask; row: string } {
+/**
+ * A task as it is from now on.
+ * @param dates of the calendar that its schedule names
+ */
+function beBorn(given: NewTask, dates?: CalendarDates): BornTask {
   const { namespaceId, input, functionId = null, now, id = newId(), traceparent, by = null } = given;
   const runId = input.schedule.kind === "now" ? newId() : null;
   const nextRunAt = runId ? null : findFirst(input.schedule, now, dates);
@@ -174,7 +231,7 @@ function beBorn(given: NewTask, dates?: CalendarDates): { born: BornTask; row: s
     },
     { spec: toSpecColumn(input.spec), policy, retry, told: toCreatedData(task) },
   );
-  return { born: { task, runId, traceparent }, row };
+  return { task, functionId, runId, traceparent, row };
 }
 
 /** An object's JSON text; `texts` are JSON already. */

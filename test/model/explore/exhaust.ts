@@ -4,7 +4,7 @@
  * Scripts cannot be copied, so a branch is played again from the beginning. Two states are the same where the database,
  * what travels, and all that each process has heard so far are the same: what can happen from there is the same then.
  */
-import { STAGE_AHEAD_MS } from "../../../scheduler/stage.ts";
+import { STAGE_AHEAD_MS } from "../../../core/domain/staging.ts";
 import { createRandom } from "../../support/random.ts";
 import type { Violation } from "../invariants/invariant.ts";
 import type { HasBug } from "../planted-bugs.ts";

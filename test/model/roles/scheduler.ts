@@ -1,9 +1,10 @@
 /** The scheduler's pass and those of its jobs that guarantees hang on, with the project's own decisions and periods. */
+import { STAGE_AHEAD_MS } from "../../../core/domain/staging.ts";
 import { createLeaseJudge, type ServerWord } from "../../../core/store/contact.ts";
 import { OVERDUE_MS } from "../../../scheduler/jobs.ts";
 import { createReringBackoff } from "../../../scheduler/rering-overdue.ts";
 import { RING_LEAD_MS } from "../../../scheduler/ring-ahead.ts";
-import { decideSleepMs, STAGE_AHEAD_MS } from "../../../scheduler/stage.ts";
+import { decideSleepMs } from "../../../scheduler/stage.ts";
 import { findGrantableKeys, grantPermits, listGrantableKeys } from "../database/admit.ts";
 import { findOverdueRuns, listOverdue } from "../database/claim.ts";
 import { listLost, rescueLostRuns } from "../database/rescue.ts";

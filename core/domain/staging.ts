@@ -1,0 +1,13 @@
+/** When a scheduler makes runs of due tasks, and who has to wake it for that. */
+
+/** Occurrences are staged this much before their instant. */
+export const STAGE_AHEAD_MS = 1_000;
+/** No sleep of a scheduler is longer: whoever made something due may have died before it could ring. */
+export const MAX_SLEEP_MS = 5_000;
+
+/** Twice as long as it may take a scheduler to look by itself, and as it stages ahead. */
+const FOUND_IN_TIME_MS = 2 * (MAX_SLEEP_MS + STAGE_AHEAD_MS);
+
+/** Whether a scheduler has to be woken for a task's new instant; it finds one that is farther off by itself. */
+export const needsWaking = (nextRunAt: Date | null, now: Date): boolean =>
+  nextRunAt === null || nextRunAt.getTime() - now.getTime() < FOUND_IN_TIME_MS;

@@ -1,0 +1,117 @@
+/** Tasks that are made at the same moment share statements; each is made, or refused, as if it had been made alone. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { createTestDatabase } from "../../../test/support/database.ts";
+import type { TaskSpec } from "../../domain/task-spec.ts";
+import type { Store } from "../database.ts";
+import { newId } from "../ids.ts";
+import { listRuns } from "../runs/read.ts";
+import { deployFunction, type GivenTask, httpTask } from "../testing/samples.ts";
+import { openTestStore, untilBlocked } from "../testing/test-store.ts";
+import { createTask, type NewTask } from "./create.ts";
+import { findTask } from "./read.ts";
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+const NOW = new Date("2026-03-02T10:00:00.000Z");
+beforeEach(clear);
+
+const greeting = (functionName: string): GivenTask => ({
+  spec: { type: "function", function: functionName } as TaskSpec,
+});
+const at = (given: GivenTask = {}) => httpTask({ kind: "now" }, given);
+
+/** What became of each: its code where it was refused. */
+async function makeAll(given: (Omit<NewTask, "now"> & { id: string })[]): Promise<string[]> {
+  const outcomes = await Promise.allSettled(given.map((each) => createTask(store, { ...each, now: NOW })));
+  return outcomes.map((each) => (each.status === "fulfilled" ? "made" : each.reason.code));
+}
+
+const areThere = async (namespaceId: string, ids: string[]) =>
+  await Promise.all(ids.map(async (id) => (await findTask(store, namespaceId, id)) !== undefined));
+
+/** Somebody who keeps a row from those who refer to it, until the end. */
+async function holdRow({ pool }: Store, table: "namespaces" | "functions", id: string) {
+  const client = await pool.connect();
+  await client.query("BEGIN");
+  await client.query(`SELECT FROM ${table} WHERE id = $1 FOR UPDATE`, [id]);
+  return {
+    async letGo() {
+      await client.query("COMMIT");
+      client.release();
+    },
+  };
+}
+
+test("one that is refused for whatever reason is refused alone", async () => {
+  const namespaceId = await newNamespace();
+  const functionId = await deployFunction(db, namespaceId, "greet");
+  await createTask(store, { namespaceId, input: at({ key: "taken" }), now: NOW });
+  const refused: Record<string, Omit<NewTask, "now">> = {
+    "23503": { namespaceId: newId(), input: at() },
+    "23514": { namespaceId, input: at({ timeoutMs: -1 }) },
+    "22003": { namespaceId, input: at({ timeoutMs: 1e12 }) },
+    task_key_taken: { namespaceId, input: at({ key: "taken" }) },
+  };
+  const noFunction = { namespaceId, functionId: newId(), input: at(greeting("gone")) };
+  const sound = [
+    { namespaceId, input: at() },
+    { namespaceId, functionId, input: at(greeting("greet")) },
+    { namespaceId: await newNamespace(), input: at() },
+    { namespaceId, input: at({ key: "free" }) },
+  ];
+  const all = Array.from({ length: 60 }, (_, index) => {
+    const faulty = { 9: "23503", 20: "23514", 21: "22003", 40: "task_key_taken" }[index];
+    if (index === 50) return { given: noFunction, outcome: "23503" };
+    if (faulty !== undefined) return { given: refused[faulty]!, outcome: faulty };
+    return { given: sound[index === 3 ? 3 : index % 3]!, outcome: "made" };
+  }).map(({ given, outcome }) => ({ given: { ...given, id: newId() }, outcome }));
+  const outcomes = await makeAll(all.map(({ given }) => given));
+  assert.deepEqual(
+    outcomes,
+    all.map(({ outcome }) => outcome),
+  );
+  for (const { given, outcome } of all)
+    assert.deepEqual(await areThere(given.namespaceId, [given.id]), [outcome === "made"], outcome);
+});
+
+test("who waits for a function that somebody changes keeps nobody else waiting, and takes one connection", async () => {
+  const namespaceId = await newNamespace();
+  const [held, free] = [
+    await deployFunction(db, namespaceId, "held"),
+    await deployFunction(db, namespaceId, "free"),
+  ];
+  const holder = await holdRow(store, "functions", held);
+  const make = (functionId: string | null, input = at()) =>
+    createTask(store, { namespaceId, functionId, input, now: NOW });
+  // Many more than there are connections.
+  const waiting = Array.from({ length: 40 }, () => make(held, at(greeting("held"))));
+  await untilBlocked(store);
+  await Promise.all([make(null), make(free, at(greeting("free")))]);
+  await holder.letGo();
+  const made = await Promise.all(waiting);
+  assert.equal(new Set(made.map(({ run }) => run!.runId)).size, 40);
+  assert.equal((await listRuns(store, namespaceId, {}, { limit: 100 })).rows.length, 42);
+});
+
+test("where a connection is lost, those of its statement are refused and not there; those of another are made", async () => {
+  const namespaceId = await newNamespace();
+  const holder = await holdRow(store, "namespaces", namespaceId);
+  const [lost, kept] = [64, 10].map((count) => Array.from({ length: count }, () => newId())) as [
+    string[],
+    string[],
+  ];
+  const make = (ids: string[]) => makeAll(ids.map((id) => ({ namespaceId, id, input: at() })));
+  const lostOutcomes = make(lost);
+  await untilBlocked(store);
+  const { rows } = await store.pool.query<{ pid: number }>(
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+  );
+  const keptOutcomes = make(kept);
+  await untilBlocked(store, 2);
+  await store.pool.query("SELECT pg_terminate_backend(unnest($1::int[]))", [rows.map(({ pid }) => pid)]);
+  assert.deepEqual(new Set(await lostOutcomes), new Set(["57P01"]));
+  await holder.letGo();
+  assert.deepEqual(new Set(await keptOutcomes), new Set(["made"]));
+  assert.deepEqual(new Set(await areThere(namespaceId, lost)), new Set([false]));
+  assert.deepEqual(new Set(await areThere(namespaceId, kept)), new Set([true]));
+});
