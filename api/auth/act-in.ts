@@ -18,7 +18,7 @@ export async function actIn(
 ): Promise<KeyOwner> {
   if (name === undefined || name === owner.namespace) return owner;
   if (!isOperator(owner.scopes)) {
-    const message = `This key acts in its own namespace alone: leave Bellhop-Namespace out.`;
+    const message = `This key acts only in its own namespace: leave Bellhop-Namespace out.`;
     throw new BellhopError("forbidden", 403, message);
   }
   const namespace = await keyring.findNamespace(name);

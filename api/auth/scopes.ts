@@ -19,6 +19,6 @@ export const isForFunction = ({ functions }: Pick<KeyOwner, "functions">, name: 
 /** 403 where the key is for some functions, and this is about none of them. The same whether there is such a function. */
 export function demandFunction(owner: Pick<KeyOwner, "functions">, name: string | undefined): void {
   if (name === undefined ? owner.functions === null : isForFunction(owner, name)) return;
-  const message = "This key is for some functions alone, and for nothing else.";
+  const message = "This key may only call the functions that it names.";
   throw new BellhopError("forbidden", 403, message);
 }

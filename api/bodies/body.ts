@@ -152,6 +152,7 @@ async function readText(context: Context): Promise<string> {
 
 /** 400 where it is no JSON, or nested too deeply. */
 export function parseJson(text: string): Json {
+  if (text.trim() === "") throw new BellhopError("invalid_json", 400, "A JSON body is needed.");
   if (isNestedDeeper(text, MAX_DEPTH)) {
     throw new BellhopError("invalid_json", 400, `The body is nested more than ${MAX_DEPTH} levels deep.`);
   }

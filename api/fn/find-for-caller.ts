@@ -44,8 +44,11 @@ export async function findForCaller(
   if (!owner) throw unauthenticated(shown);
   if (isOwn) demandScope(owner, "invoke");
   if (isOwn) demandFunction(owner, target.name);
-  throw notFound("function", context.req.path.slice("/fn/".length));
+  // Strangers are told what they asked for, whatever of it is there.
+  throw notFound("function", isOwn ? nameTarget(target) : context.req.path.slice("/fn/".length));
 }
+
+const nameTarget = ({ name, tag }: FnTarget) => (tag === undefined ? name : `${name}@${tag}`);
 
 function hasTag({ tags }: CallableFunction, { tag }: FnTarget): boolean {
   return tag === undefined || Object.hasOwn(tags, tag);

@@ -230,7 +230,7 @@ test("a rotation within the overlap of the one before is refused, unless it leav
   assert.equal((await rotate()).status, 200);
 });
 
-test("an admin's or operator's key is rotated with itself alone: nobody acts under another's name", async () => {
+test("an admin's or operator's key can only be rotated by itself: nobody acts under another's name", async () => {
   const tenant = await api.newTenant();
   const { id, key } = (await make(tenant, { scopes: ["admin"] })).body;
   const { namespace } = (await tenant.call("GET", "/v1/whoami")).body;

@@ -34,7 +34,7 @@ function demandOwnPowers(owner: KeyPowers, wanted: KeyPowers): void {
 function demandOwnKey({ keyId }: KeyOwner, { id, scopes }: StoredKey): void {
   if (id === keyId || !scopes.some((scope) => scope === "admin" || scope === "operator")) return;
   const message =
-    "An admin's or operator's key is rotated with itself alone: revoke it, or make another one.";
+    "An admin's or operator's key can only be rotated by itself: revoke it, or make another one.";
   throw new BellhopError("forbidden", 403, message);
 }
 
@@ -129,7 +129,7 @@ export const keyFeature: Feature = {
       operationId: "rotateKey",
       summary: "Give a key another secret",
       description:
-        "The one before stays valid for a while. All else of the key stays, its id and its expiry too. An admin's or operator's key is rotated with itself alone.",
+        "The one before stays valid for a while. All else of the key stays, its id and its expiry too. An admin's or operator's key can only be rotated by itself.",
       access: "admin",
       audit,
       params,

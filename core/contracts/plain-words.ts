@@ -57,6 +57,8 @@ function nameKind({ expected, input }: Extract<RawIssue, { code: "invalid_type" 
   if (input === null) return "null";
   if (Array.isArray(input)) return "a list";
   if (typeof input === "boolean") return String(input);
+  if (input === Number.POSITIVE_INFINITY || input === Number.NEGATIVE_INFINITY)
+    return "one too large to be stored";
   if (typeof input === "number" && (expected === "int" || Number.isNaN(input))) return String(input);
   return TYPES[typeof input] ?? typeof input;
 }

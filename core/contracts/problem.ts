@@ -96,7 +96,7 @@ export const PROBLEM_CODES = {
   outcome_unknown: RUN_ERRORS.outcome_unknown,
   overloaded: "More is asked than the database does in time; try again.",
   precondition_failed:
-    "It is another than `If-Match` says, or is there although `If-None-Match` says otherwise; nothing was changed.",
+    "It is not as `If-Match` or `If-None-Match` asks: changed since, gone, or there already; nothing was changed.",
   queue_in_use: "Tasks or runs are in the queue, or it is `default`.",
   rate_limited:
     "The key makes more requests than its namespace lets it, or the hook is called too often; try again.",

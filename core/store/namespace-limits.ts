@@ -37,10 +37,10 @@ const COUNTS: Record<CountedLimit, string> = {
     WHERE f.namespace_id = $1 AND f.removed_at IS NULL LIMIT $2) AS r`,
 };
 
-const WHAT: Record<CountedLimit, string> = {
-  tasks: "tasks that may still fire",
-  functions: "functions",
-  codeBytes: "bytes of revisions",
+const WHAT: Record<CountedLimit, { one: string; many: string }> = {
+  tasks: { one: "task that may still fire", many: "tasks that may still fire" },
+  functions: { one: "function", many: "functions" },
+  codeBytes: { one: "byte of revisions", many: "bytes of revisions" },
 };
 
 /** Revisions of a function stay as long as that does. */
@@ -90,6 +90,7 @@ export async function demandRoom(
 
 /** It does not reset: something has to be removed, or an operator has to raise it. */
 export function limitExceeded(name: CountedLimit, limit: number): BellhopError {
-  const message = `the namespace may have ${limit.toLocaleString("en-US")} ${WHAT[name]}: ${REMEDY[name]}, or ask an operator for more`;
+  const what = WHAT[name][limit === 1 ? "one" : "many"];
+  const message = `the namespace may have ${limit.toLocaleString("en-US")} ${what}: ${REMEDY[name]}, or ask an operator for more`;
   return new BellhopError("limit_exceeded", 409, `${name}: ${message}.`, [{ field: name, message }]);
 }

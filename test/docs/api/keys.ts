@@ -125,9 +125,9 @@ export const KEYS: Statement[] = [
     KEYS_TEST,
     "a rotation within the overlap of the one before is refused",
   ]),
-  held("A key with the scope admin or operator is rotated with itself alone (403)", [
+  held("A key with the scope admin or operator can only be rotated by itself (403)", [
     KEYS_TEST,
-    "an admin's or operator's key is rotated with itself alone",
+    "an admin's or operator's key can only be rotated by itself",
   ]),
   held("a key that is revoked or expired is a 409 key_not_valid", [
     KEYS_TEST,
