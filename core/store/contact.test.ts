@@ -59,9 +59,21 @@ test("an answer that was overtaken by a later one changes nothing", () => {
 test("a gap of half a lease is none", () => {
   const hear = openJudge();
   assert.deepEqual(
-    [0, 7_500, 15_000].map((ms) => hear(ms)),
-    [false, false, true],
+    [0, 7_500, 12_500, 15_000].map((ms) => hear(ms)),
+    [false, false, false, true],
   );
+});
+
+test("two silences of nearly half a lease, within one, are a gap: what came between may have reached nobody else", () => {
+  const hear = openJudge();
+  for (const ms of [0, 5_000, 10_000]) hear(ms);
+  assert.equal(hear(17_500), true, "the first");
+  assert.equal(hear(24_500), false, "the second");
+  assert.deepEqual(
+    [29_500, 34_500, 39_499, 39_500].map((ms) => hear(ms)),
+    [false, false, false, true],
+  );
+  assert.equal(hear(47_000), true, "another, more than a lease later");
 });
 
 test("a server says its clock to the microsecond and when it began", async () => {

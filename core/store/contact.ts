@@ -31,6 +31,8 @@ interface Steady {
   sinceMs: number;
   last: ServerWord;
   heardAtMs: number;
+  /** The end of the last silence that was no gap yet; undefined: there was none since it is steady. */
+  silentUntilMs?: number;
 }
 
 export interface Contact {
@@ -41,17 +43,27 @@ export interface Contact {
   hear(word: ServerWord, heardAtMs: number): number;
 }
 
-/** @param maxGapMs words further apart than this are a gap, by either clock */
+/** Of the longest gap that is none: words are asked for more often than this, so that so long a silence is one. */
+const SILENCE_SHARE = 0.8;
+
+/**
+ * @param maxGapMs words further apart than this are a gap, by either clock; and so are two silences that are nearly as long,
+ * within twice as much: a worker that heard nothing but what came between them had no time to renew its lease
+ */
 export function createContact(maxGapMs: number): Contact {
   let steady: Steady | undefined;
   return {
     hear(word, heardAtMs) {
       // Two questions were under way, and this is the older one's answer.
       if (steady && isOvertaken(steady, word, maxGapMs)) return steady.last.at.getTime() - steady.sinceMs;
-      const isUnbroken = steady !== undefined && follows(steady, word, heardAtMs, maxGapMs);
-      const sinceMs = isUnbroken ? steady!.sinceMs : word.at.getTime();
-      steady = { sinceMs, last: word, heardAtMs };
-      return word.at.getTime() - sinceMs;
+      const atMs = word.at.getTime();
+      if (!steady || !follows(steady, word, heardAtMs, maxGapMs)) {
+        steady = { sinceMs: atMs, last: word, heardAtMs };
+        return 0;
+      }
+      const isSilence = atMs - steady.last.at.getTime() > SILENCE_SHARE * maxGapMs;
+      steady = { ...steady, last: word, heardAtMs, ...(isSilence ? { silentUntilMs: atMs } : {}) };
+      return atMs - steady.sinceMs;
     },
   };
 }
@@ -63,9 +75,13 @@ function isOvertaken({ last }: Steady, word: ServerWord, maxGapMs: number): bool
   );
 }
 
-function follows({ last, heardAtMs }: Steady, word: ServerWord, nowMs: number, maxGapMs: number): boolean {
+function follows(steady: Steady, word: ServerWord, nowMs: number, maxGapMs: number): boolean {
+  const { last, heardAtMs, silentUntilMs = Number.NEGATIVE_INFINITY } = steady;
   const gapMs = word.at.getTime() - last.at.getTime();
+  const isSecondSilence =
+    gapMs > SILENCE_SHARE * maxGapMs && word.at.getTime() - silentUntilMs <= 2 * maxGapMs;
   return (
+    !isSecondSilence &&
     word.serverStartedAt.getTime() === last.serverStartedAt.getTime() &&
     gapMs >= 0 &&
     gapMs <= maxGapMs &&
