@@ -15,6 +15,8 @@ export const PLANTED_BUGS = {
   "lost-runs-go-on": "a worker does not look whether its runs are still its own",
   "offset-committed-early": "a bell is committed when it is heard, not when it was dealt with",
   "no-sweep": "nobody looks for runs whose bell was lost",
+  "draining-commits-its-bells": "a worker that drains commits the bells that it has not dealt with",
+  "given-back-and-not-stopped": "a worker that drains gives back runs that it does not stop",
   "claims-forgotten": "a run whose worker could not hear the answer to its claim is never given back",
   "permits-returned-twice":
     "permits come back with every result, also of a run that was taken from its worker",

@@ -73,6 +73,10 @@ export const listOwned = (view: View, workerId: string, leaseMs: number): OwnedR
 export const listOwnedRuns = (workerId: string, leaseMs: number): Script<OwnedRun[]> =>
   ask("list owned runs", (view) => listOwned(view, workerId, leaseMs));
 
+/** The lease is let go. */
+export const leave = (workerId: string): Script =>
+  ask("remove worker", (view) => view.remove("workers", workerId));
+
 export const renew = (view: View, workerId: string, leaseMs: number): void =>
   view.put("workers", workerId, { id: workerId, leaseUntilMs: view.nowMs + leaseMs });
 

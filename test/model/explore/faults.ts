@@ -1,12 +1,12 @@
 /** Which fault comes, and whom it strikes. */
 import type { Random } from "../../support/random.ts";
 import type { Actor } from "../simulation/actors.ts";
-import { type Fault, isConnected, listTravelling } from "../simulation/moves.ts";
+import { canDrain, type Fault, isConnected, listTravelling } from "../simulation/moves.ts";
 import type { Process } from "../simulation/processes.ts";
 import type { World } from "../simulation/world.ts";
 
 export const FAULTS: readonly Fault["kind"][] = [
-  ...(["crash", "freeze", "step clock", "disconnect", "stall", "freeze database"] as const),
+  ...(["crash", "drain", "freeze", "step clock", "disconnect", "stall", "freeze database"] as const),
   ...(["lose bell", "double bell", "lose note"] as const),
 ];
 
@@ -24,6 +24,7 @@ export function drawFault(world: World, weather: FaultWeather, random: Random): 
   const struck = random.next() < 0.5 ? world.lastMoved : undefined;
   switch (kind) {
     case "crash":
+    case "drain":
     case "freeze":
     case "step clock":
       return drawProcessFault(world, kind, struck, random);
@@ -53,7 +54,7 @@ const pickOne = <Item>(items: readonly Item[], random: Random) =>
 
 function drawProcessFault(
   world: World,
-  kind: "crash" | "freeze" | "step clock",
+  kind: "crash" | "drain" | "freeze" | "step clock",
   struck: Actor | undefined,
   random: Random,
 ): Fault | undefined {
@@ -64,6 +65,10 @@ function drawProcessFault(
       random,
     );
     return scheduler && { kind, process: scheduler.name, byMs: random.pick([-3_000, -200, 0, 200, 3_000]) };
+  }
+  if (kind === "drain") {
+    const worker = pickOne(up.filter(canDrain), random);
+    return worker && { kind, process: worker.name };
   }
   const process = drawProcess(world, struck, random) ?? pickOne(up, random);
   if (!process) return undefined;

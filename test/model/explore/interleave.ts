@@ -78,12 +78,13 @@ const CALM_MS = 300_000;
 const CALM_MOVES = 100_000;
 
 export function calm(world: World, judge: Judge, random: Random): number {
-  for (const { name, isUp } of world.processes.values())
-    if (!isUp) play(world, { kind: "start", process: name });
   world.isCalm = true;
   const untilMs = world.nowMs + CALM_MS;
   let count = 0;
   for (; count < CALM_MOVES && world.nowMs < untilMs && !judge.violation(); count += 1) {
+    // Those that drain go later.
+    for (const { name, isUp } of world.processes.values())
+      if (!isUp) play(world, { kind: "start", process: name });
     const steps = listSteps(world);
     if (steps.length === 0 && isQuiet(world)) break;
     const move: Move = steps.length > 0 ? toMove(random.pick(steps), random) : { kind: "advance" };

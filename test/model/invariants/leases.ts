@@ -52,7 +52,7 @@ export const leaseKept = (leaseMs: number): Invariant => ({
           const [workerName, incarnation] = before.workerId!.split(".");
           const { isUp, hinderedAtMs, ...worker } = world.processes.get(workerName!)!;
           if (!isUp || worker.incarnation !== Number(incarnation)) continue;
-          const standsUntilMs = world.database.read("workers").get(before.workerId!)!.leaseUntilMs;
+          const standsUntilMs = world.database.read("workers").get(before.workerId!)?.leaseUntilMs ?? 0;
           const isRenewed = standsUntilMs > world.nowMs;
           const untilMs = isRenewed ? (lapsedAtMs.get(before.workerId!) ?? standsUntilMs) : standsUntilMs;
           if (hinderedAtMs < untilMs - leaseMs)

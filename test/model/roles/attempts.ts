@@ -4,7 +4,7 @@ import { decideVerdict } from "../../../core/domain/retry.ts";
 import type { ClaimedRun as StoredRun } from "../../../core/store/runs/claim.ts";
 import { NO_SPAN } from "../../../core/telemetry/tracing.ts";
 import { AttemptStop } from "../../../runtime/attempt.ts";
-import { isLost, type RunningAttempt } from "../../../runtime/running-attempts.ts";
+import type { RunningAttempt } from "../../../runtime/running-attempts.ts";
 import type { ClaimedRun } from "../database/claim.ts";
 import { type FinishedAttempt, type FinishReport, finishAttempts, policyOf } from "../database/finish.ts";
 import { drawFrom } from "../simulation/draw.ts";
@@ -34,6 +34,7 @@ export function createAttempts(worker: Worker) {
     running.leave(mine);
     slots.release(1);
     world.signal(process, "work");
+    world.signal(process, "left");
   }
 
   const keyOf = ({ id, claimNo }: ClaimedRun) => ({
@@ -45,7 +46,7 @@ export function createAttempts(worker: Worker) {
     const { durationMs, fails } = drawAttempt(claimed, worker.attempts);
     if (!mine.stop.signal.aborted) yield* restUntil(world.nowMs + durationMs, stopSignal);
     world.listener.ended(key);
-    if (isLost(mine)) return leave(mine);
+    if (isGivenUp(mine)) return leave(mine);
     mine.isEnded = true;
     const outcome = judge(mine, fails);
     const { run, task } = claimed;
@@ -80,7 +81,11 @@ export function createAttempts(worker: Worker) {
       // Of a claimed run they keep its number and its claim's, and look at no more.
       const run = { id: claimed.id, claimNo: claimed.claimNo } as StoredRun;
       const mine = running.begin({ run, span: NO_SPAN, isDirect: false, isInTable: () => true });
-      mine.stop.signal.addEventListener("abort", () => world.signal(process, stopSignal));
+      mine.stop.signal.addEventListener("abort", () => {
+        // It is stopped before its worker asks that it be given back.
+        if (isGivenUp(mine)) world.listener.ended(keyOf(claimed));
+        world.signal(process, stopSignal);
+      });
       // In the same breath as the look at the lease: a worker that is stopped between the two may go on beside another.
       world.listener.began(keyOf(claimed), claimed);
       world.spawn(process, `run ${claimed.id}/${claimed.claimNo}`, attempt(claimed, mine, stopSignal));
@@ -102,6 +107,10 @@ export function createAttempts(worker: Worker) {
     },
   };
 }
+
+/** As runtime/attempt.ts: nothing is recorded of an attempt that was lost, or released. */
+const isGivenUp = ({ stop: { signal } }: RunningAttempt): boolean =>
+  signal.reason instanceof AttemptStop && ["lost", "released"].includes(signal.reason.reason);
 
 function judge({ stop: { signal } }: RunningAttempt, fails: boolean): AttemptEnd {
   if (signal.reason instanceof AttemptStop) return { kind: "cancelled" };

@@ -12,6 +12,8 @@ export interface Intake {
   /** Comes to its end when the claim that is under way now has begun what it found, or failed. */
   whenClaimed(): Script;
   run(): Script;
+  /** It hears nothing more, and claims nothing; what it has heard another hears. */
+  close(): void;
 }
 
 interface WaitingBell {
@@ -29,11 +31,13 @@ export function createIntake(worker: Worker, begin: (run: ClaimedRun) => void): 
   let searchOverdueMs: number | null = 0;
   let isClaiming = false;
   let claims = 0;
+  let isClosed = false;
 
   function settle(dealt: readonly WaitingBell[]): void {
     const gone = new Set(dealt);
     waiting = waiting.filter((bell) => !gone.has(bell));
-    for (const { bell } of dealt) if (bell) world.settleBell(bell);
+    // Another hears what a closed one had heard, whether it was dealt with or not.
+    if (!isClosed) for (const { bell } of dealt) if (bell) world.settleBell(bell);
   }
 
   function hold(runId: string, waitMs: number): void {
@@ -114,6 +118,15 @@ export function createIntake(worker: Worker, begin: (run: ClaimedRun) => void): 
   }
 
   return {
+    close() {
+      isClosed = true;
+      if (world.hasBug("draining-commits-its-bells"))
+        for (const { bell } of waiting) if (bell) world.commitBell(bell);
+      waiting = [];
+      process.isDeaf = true;
+      world.giveBellsBack(process);
+      world.signal(process, "work");
+    },
     hear(bell) {
       if (world.hasBug("offset-committed-early")) world.commitBell(bell);
       const earlyMs = bell.availableAtMs - world.nowMs - process.clockOffsetMs;
@@ -132,7 +145,7 @@ export function createIntake(worker: Worker, begin: (run: ClaimedRun) => void): 
       while (isUnderWay()) yield* restBetween(world.nowMs + 10, { everyMs: 10, passAtOnce: isUnderWay });
     },
     *run() {
-      for (;;) {
+      while (!isClosed) {
         const view = { bells: waiting.length, freeSlots: slots.free(), searchOverdueMs, bellsAreHints: true };
         const next = decideClaim(view);
         if (!next) {

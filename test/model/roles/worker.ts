@@ -22,6 +22,7 @@ import type { Process } from "../simulation/processes.ts";
 import { ConnectionLost, restBetween, restUntil, type Script } from "../simulation/script.ts";
 import type { World } from "../simulation/world.ts";
 import { type AttemptWeather, createAttempts } from "./attempts.ts";
+import { drain } from "./drain.ts";
 import { createIntake, type Intake } from "./intake.ts";
 import { letGo, STEPWISE_EVERY } from "./scheduler.ts";
 
@@ -59,6 +60,12 @@ export function startWorker(world: World, process: Process, setup: WorkerSetup):
   process.onNote = ({ channel, runIds }) => {
     if (channel === "bellhop_cancel") worker.running.cancel([...runIds]);
   };
+  process.drain = () =>
+    void world.spawn(
+      process,
+      "drain",
+      drain(worker, intake, () => settle(worker, intake)),
+    );
   world.spawn(process, "main", main(worker, intake));
   world.spawn(process, "recorder", attempts.record());
 }

@@ -153,6 +153,7 @@ export function createActors(world: World): Actors {
       world.lastMoved = actor;
       if (actor.state === "answered") resume(actor);
       else execute(actor);
+      if (actor.process.isLeaving) world.crash(actor.process);
     },
     doAtOnce(actor, run) {
       const tx = database.begin(actor.name);

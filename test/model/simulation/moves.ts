@@ -18,6 +18,7 @@ export type Move =
 
 export type Fault =
   | { kind: "crash"; process: string }
+  | { kind: "drain"; process: string }
   | { kind: "freeze"; process: string; forMs: number }
   | { kind: "step clock"; process: string; byMs: number }
   | { kind: "disconnect"; actor: string }
@@ -31,8 +32,11 @@ export type Fault =
 export const listTravelling = (world: World): Bell[] =>
   world.bells.size === 0 ? [] : [...world.bells.values()].filter(({ heardBy }) => heardBy === null);
 
-export const canHear = ({ isUp, frozenUntilMs, hear }: Process) =>
-  isUp && frozenUntilMs === null && hear !== undefined;
+export const canHear = ({ isUp, isDeaf, frozenUntilMs, hear }: Process) =>
+  isUp && !isDeaf && frozenUntilMs === null && hear !== undefined;
+
+/** A worker that is not at it already. */
+export const canDrain = ({ isUp, isDeaf, drain }: Process) => isUp && !isDeaf && drain !== undefined;
 
 /** Of an actor whose statement, or its answer, is under way. */
 export const isConnected = ({ state, request }: Actor) =>
@@ -72,6 +76,8 @@ function playFault(world: World, fault: Fault): boolean {
   switch (fault.kind) {
     case "crash":
       return onProcess(world, fault.process, ({ isUp }) => isUp, world.crash);
+    case "drain":
+      return onProcess(world, fault.process, canDrain, (process) => process.drain!());
     case "freeze":
       return onProcess(
         world,

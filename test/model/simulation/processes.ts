@@ -1,4 +1,7 @@
-/** Processes: up → frozen (it stands still until an instant) → up, or down, with all that it had in memory → up again. */
+/**
+ * Processes: up → frozen (it stands still until an instant) → up, or down, with all that it had in memory → up again. A
+ * worker that drains goes down by itself.
+ */
 import type { Actor } from "./actors.ts";
 import type { Bell, Note } from "./messages.ts";
 import type { World } from "./world.ts";
@@ -20,7 +23,13 @@ export interface Process {
   hinderedAtMs: number;
   signals: Set<string>;
   actors: Set<Actor>;
+  /** It takes no bells any more. */
+  isDeaf: boolean;
+  /** It has done what it had to do before it goes. */
+  isLeaving: boolean;
   hear?: (bell: Bell) => void;
+  /** SIGTERM. */
+  drain?: () => void;
   onNote?: (note: Note) => void;
 }
 
@@ -30,6 +39,8 @@ export interface Processes {
   start(process: Process): void;
   /** It is gone with its memory, and its transactions are rolled back. */
   crash(process: Process): void;
+  /** For who is one of its actors: it is gone when that has taken its last step. */
+  exit(process: Process): void;
   signal(process: Process, signal: string): void;
 }
 
@@ -41,13 +52,13 @@ export function createProcesses(world: World): Processes {
     addProcess(name, role, start) {
       const process: Process = {
         ...{ name, role, incarnation: 0, isUp: false, frozenUntilMs: null, clockOffsetMs: 0, aheadMs: 0 },
-        ...{ hinderedAtMs: 0, signals: new Set(), actors: new Set() },
+        ...{ hinderedAtMs: 0, signals: new Set(), actors: new Set(), isDeaf: false, isLeaving: false },
       };
       processes.set(name, process);
       starts.set(process, start);
     },
     start(process) {
-      process.isUp = true;
+      Object.assign(process, { isUp: true, isDeaf: false, isLeaving: false });
       process.incarnation += 1;
       process.hinderedAtMs = world.nowMs;
       starts.get(process)!(process);
@@ -57,6 +68,9 @@ export function createProcesses(world: World): Processes {
       process.signals.clear();
       Object.assign(process, { isUp: false, frozenUntilMs: null });
       world.giveBellsBack(process);
+    },
+    exit(process) {
+      process.isLeaving = true;
     },
     signal(process, signal) {
       for (const actor of process.actors) {
