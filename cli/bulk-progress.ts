@@ -43,6 +43,7 @@ function showEnd({ out }: Session, bulk: Bulk): void {
     const { green, yellow, red } = out.style;
     const paint = bulk.state === "succeeded" ? (bulk.failed > 0 ? yellow : green) : red;
     out.line(paint(`${bulk.action} ${bulk.state}: ${bulk.done} done, ${bulk.failed} failed`));
+    for (const [kind, count] of Object.entries(bulk.receipt ?? {})) out.line(`  ${kind}: ${count}`);
     for (const { id, code, message } of bulk.failures) out.line(`  ${id} ${code}: ${message}`);
   });
   if (bulk.state === "succeeded" && bulk.failed === 0) return;

@@ -8,7 +8,7 @@ import {
   toWireBulk,
 } from "../../core/contracts/bulk.ts";
 import { idParam, listQuery, pageOf, toPage } from "../../core/contracts/common.ts";
-import { makesRuns } from "../../core/domain/bulk.ts";
+import { ERASE, makesRuns } from "../../core/domain/bulk.ts";
 import { isOperator } from "../../core/domain/scopes.ts";
 import { notFound } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
@@ -44,7 +44,7 @@ export const bulkFeature: Feature = {
       operationId: "createBulkAction",
       summary: "Do something to all that a filter finds",
       description:
-        "What is there now is met, and nothing that is made later. `run` and `replay` need the scope `invoke` besides.",
+        "What is there now is met, and nothing that is made later. `run` and `replay` need the scope `invoke` besides, `erase` the scope `admin`.",
       access: "write",
       audit: {
         resource: "bulk/:id",
@@ -59,6 +59,7 @@ export const bulkFeature: Feature = {
       errors: { 422: ["count_too_slow"], 429: ["too_many_bulk_actions"] },
       async handle({ parts, context, owner, body }) {
         if (makesRuns(body.action)) demandScope(owner, "invoke");
+        if (body.action === ERASE) demandScope(owner, "admin");
         const { namespaceId } = owner;
         const meant = await resolveTasks(parts.store, namespaceId, body);
         const asked = { action: body.action, resource: body.resource, filter: toJson(meant.filter) };
@@ -110,13 +111,14 @@ export const bulkFeature: Feature = {
       path: "/v1/bulk/:id/abort",
       operationId: "abortBulkAction",
       summary: "Abort a bulk action",
-      description: "What it has done stays done; it does nothing more. It may be repeated.",
+      description:
+        "What it has done stays done; it does nothing more. An erasure ends what it has begun before. It may be repeated.",
       access: "write",
       audit: {
         resource: "bulk/:id",
         async read({ parts: { store }, owner: { namespaceId, scopes }, params: { id } }) {
           const bulk = await findBulk(store, namespaceId, id!, isOperator(scopes));
-          return bulk && { state: bulk.state };
+          return bulk && { state: bulk.state, aborting: bulk.isAborting };
         },
       },
       params,

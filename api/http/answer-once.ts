@@ -86,7 +86,7 @@ function toKept(answer: AnswerText, request: IdempotentRequest, callerKey: strin
 function openKept(kept: EarlierAnswer, request: IdempotentRequest, callerKey: string): AnswerText {
   if (kept === "not kept")
     throw conflict(
-      "The request with this idempotency key was done; its answer was too large to be kept.",
+      "The request with this idempotency key was done; its answer was too large to be kept, or was erased.",
       "answer_not_kept",
     );
   const text = kept.isSealed ? openAnswer(callerKey, saltOf(request), kept.bytes) : kept.bytes;

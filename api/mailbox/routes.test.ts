@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { CapturedMessage } from "../../core/contracts/captured-email.ts";
 import { keepEmail } from "../../core/store/captured-emails.ts";
 import { newId } from "../../core/store/ids.ts";
+import { queueRun } from "../../core/store/testing/samples.ts";
 import { openApi } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 import { countFitting } from "./page-bytes.ts";
@@ -19,7 +20,7 @@ const MESSAGE: CapturedMessage = {
 test("captured e-mails are listed newest first, by pages, and read one by one, by their namespace alone", async () => {
   const [tenant, other] = [await api.newTenant(), await api.newTenant()];
   const { namespaceId } = tenant;
-  const runId = newId();
+  const runId = await queueRun(api.store, namespaceId);
   for (const subject of ["1", "2", "3"])
     await keepEmail(api.store, { namespaceId, runId, message: { ...MESSAGE, subject } });
 

@@ -25,7 +25,7 @@ interface Options extends GlobalOptions {
 type Resource = "tasks" | "runs";
 
 const ACTIONS = {
-  tasks: ["cancel", "pause", "resume", "run", "delete"],
+  tasks: ["cancel", "pause", "resume", "run", "delete", "erase"],
   runs: ["cancel", "replay", "redrive", "discard"],
 } as const;
 /** Of filters, that may have several values. */

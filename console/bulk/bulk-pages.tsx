@@ -87,7 +87,7 @@ export function BulkPage({ id }: { id: string }) {
     action.run(async () => {
       await unwrap(client().POST("/v1/bulk/{id}/abort", { params }));
       query.reload();
-      return "It was aborted.";
+      return bulk?.action === "erase" ? "It ends what it has begun." : "It was aborted.";
     });
   return (
     <Page
@@ -109,7 +109,7 @@ export function BulkPage({ id }: { id: string }) {
 }
 
 function BulkDetail({ bulk }: { bulk: Bulk }) {
-  const { done, failed, matched, failures, error } = bulk;
+  const { done, failed, matched, failures, error, receipt } = bulk;
   return (
     <>
       <section class="card section">
@@ -136,6 +136,11 @@ function BulkDetail({ bulk }: { bulk: Bulk }) {
           <Json label="Filter" value={bulk.filter} />
         </Section>
       </div>
+      {receipt && (
+        <Section title="Receipt: what went">
+          <Facts of={Object.entries(receipt).map(([kind, count]) => [kind, String(count)])} />
+        </Section>
+      )}
       {failures.length > 0 && (
         <Section title="What failed">
           <Table

@@ -72,8 +72,12 @@ export interface Bulk {
   failed: number;
   failures: BulkFailure[];
   error: { code: string; message: string } | null;
-  /** Of a namespace's deletion: how many of each kind went. */
+  /** Of a namespace's deletion, or an erasure: how many of each kind went. */
   receipt: Record<string, number> | null;
+  /** The key of who asked; null where the release before made it. */
+  createdBy: string | null;
+  /** Of an erasure that was asked to abort: it ends what it has begun. */
+  isAborting: boolean;
   createdAt: Date;
   updatedAt: Date;
   finishedAt: Date | null;
@@ -99,6 +103,7 @@ const EXAMPLE = {
   failed: 1,
   failures: [{ id: "01a20a28-a81c-7294-862d-15363a1f369a", ...RUN_NOT_OPEN }],
   error: null,
+  createdBy: "01a20a22-0882-748a-8c74-f2392339679a",
   createdAt: "2026-11-23T20:46:06.366Z",
   updatedAt: "2026-11-23T20:46:07.388Z",
   finishedAt: null,
@@ -119,11 +124,19 @@ export const bulkOutput = z
     failures: z
       .array(z.object({ id: idOutput, ...reason }))
       .meta({ description: "The first of those that failed, and why." }),
-    error: z.object(reason).nullable().meta({ description: "Of one that failed." }),
+    error: z
+      .object(reason)
+      .nullable()
+      .meta({ description: "Of one that failed, or of which a batch failed and is tried again." }),
     receipt: z
       .record(z.string(), z.int())
       .optional()
-      .meta({ description: "Of a namespace's deletion: how many of each kind went." }),
+      .meta({ description: "Of a namespace's deletion, or an erasure: how many of each kind went." }),
+    aborting: z
+      .literal(true)
+      .optional()
+      .meta({ description: "Of an erasure that was asked to abort: it ends what it has begun." }),
+    createdBy: idOutput.nullable().meta({ description: "The key of who asked." }),
     createdAt: instantOutput,
     updatedAt: instantOutput,
     finishedAt: instantOutput.nullable(),
@@ -151,12 +164,20 @@ export const dryRunOutput = z
     ],
   });
 
-export function toWireBulk({ namespaceId: _, backfill, instants, receipt, ...bulk }: Bulk): WireBulk {
+export function toWireBulk({
+  namespaceId: _,
+  backfill,
+  instants,
+  receipt,
+  isAborting,
+  ...bulk
+}: Bulk): WireBulk {
   const { createdAt, updatedAt, finishedAt } = bulk;
   return {
     ...bulk,
     ...(backfill && { backfill: toWireBackfill(backfill, instants!) }),
     ...(receipt && { receipt }),
+    ...(isAborting && { aborting: true as const }),
     matched: bulk.done + bulk.failed,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),

@@ -5,7 +5,7 @@
 import type { RunState } from "./run-state.ts";
 
 export const BULK_ACTIONS = {
-  tasks: ["cancel", "pause", "resume", "run", "delete"],
+  tasks: ["cancel", "pause", "resume", "run", "delete", "erase"],
   runs: ["cancel", "replay", "redrive", "discard"],
 } as const;
 
@@ -13,6 +13,8 @@ export const BULK_RESOURCES = ["tasks", "runs"] as const satisfies (keyof typeof
 export type BulkResource = (typeof BULK_RESOURCES)[number];
 export type TaskAction = (typeof BULK_ACTIONS)["tasks"][number];
 export type RunAction = (typeof BULK_ACTIONS)["runs"][number];
+/** Removes tasks with all that is theirs: runs, log lines, events and whatever quotes them. */
+export const ERASE = "erase" satisfies TaskAction;
 /** A backfill is asked for on the route of its task, and finds instants instead of things. */
 export const BACKFILL = "backfill";
 /** What is deleted by a bulk action that an operator asks for on the route of a namespace. */

@@ -1,6 +1,6 @@
 /**
  * The audit log. An entry is written in the transaction that makes its change, and stays as it is until the retention, or
- * until its namespace is deleted.
+ * until its namespace is deleted; of what is erased it keeps who did what, and no longer what that was like.
  */
 import { createHash } from "node:crypto";
 import type { AuditEntry } from "../contracts/audit.ts";
@@ -106,6 +106,35 @@ const escapeLike = (text: string) => text.replaceAll(/[\\%_]/g, "\\$&");
 
 /** SQL: a row that is there, once the transaction may delete from the log. */
 export const MAY_REMOVE_AUDIT = "(SELECT set_config('bellhop.removes_audit', 'on', true)) AS permission";
+
+/** What stands in place of what an entry showed of a thing that was erased. */
+const ERASED = toJsonText({ erased: true });
+
+const ERASE_QUOTES = `
+  WITH permission AS MATERIALIZED (SELECT set_config('bellhop.erases_audit', 'on', true)), chosen AS MATERIALIZED (
+    SELECT a.id FROM permission, unnest($2::text[]) AS r(resource) JOIN LATERAL (
+      SELECT id FROM audit_log WHERE namespace_id = $1 AND resource ~>=~ r.resource AND resource ~<~ (r.resource || '0')
+        AND (before <> $3::jsonb OR after <> $3::jsonb)
+    ) AS a ON true LIMIT $4
+  ), erased AS (
+    UPDATE audit_log SET before = CASE WHEN before IS NOT NULL THEN $3::jsonb END,
+      after = CASE WHEN after IS NOT NULL THEN $3::jsonb END
+    WHERE id = ANY(ARRAY(SELECT id FROM chosen)) RETURNING 1
+  ) SELECT count(*)::int AS count FROM erased`;
+
+/**
+ * Takes out what up to `limit` entries show of these resources and of what is of them; how many. Who did what to which of
+ * them, and when, stays.
+ */
+export async function eraseQuotes(
+  { pool }: Transaction,
+  namespaceId: string,
+  resources: readonly string[],
+  limit: number,
+): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(ERASE_QUOTES, [namespaceId, resources, ERASED, limit]);
+  return rows[0]!.count;
+}
 
 /** Removes up to `limit` entries from before that instant; how many. */
 export async function removeExpiredAudit(

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { createTestDatabase } from "../../test/support/database.ts";
 import type { CapturedMessage } from "../contracts/captured-email.ts";
 import { keepEmail, listEmailSizes, loadEmails, removeExpiredEmails } from "./captured-emails.ts";
-import { newId } from "./ids.ts";
+import { queueRun } from "./testing/samples.ts";
 import { openTestStore } from "./testing/test-store.ts";
 
 const { store, newNamespace } = await openTestStore(createTestDatabase);
@@ -15,8 +15,10 @@ const messageOf = (subject: string, text = "text"): CapturedMessage => ({
 
 function openMailbox(namespaceId: string) {
   return {
-    keep: (subject: string, limits: { maxEmails?: number; maxBytes?: number } = {}, text?: string) =>
-      keepEmail(store, { namespaceId, runId: newId(), message: messageOf(subject, text) }, limits),
+    async keep(subject: string, limits: { maxEmails?: number; maxBytes?: number } = {}, text?: string) {
+      const runId = await queueRun(store, namespaceId);
+      return await keepEmail(store, { namespaceId, runId, message: messageOf(subject, text) }, limits);
+    },
     async subjects() {
       const sizes = await listEmailSizes(store, namespaceId, 100, undefined);
       const emails = await loadEmails(

@@ -26,9 +26,10 @@ const KEEP = `
   ), removed AS (
     DELETE FROM captured_emails WHERE id IN (SELECT id FROM excess)
   )
-  INSERT INTO captured_emails (id, namespace_id, run_id, bytes, message) VALUES ($1, $2, $3, $4::int, $5)`;
+  INSERT INTO captured_emails (id, namespace_id, run_id, bytes, message) SELECT $1::uuid, $2::uuid, $3::uuid, $4::int, $5::jsonb
+  WHERE EXISTS (SELECT FROM task_runs_open o WHERE o.id = $3)`;
 
-/** Its id. What is too old or too much of the namespace's goes in the same statement. */
+/** Its id. One of a run that has ended, whose worker is late, is not kept. What is too old or too much of the namespace's goes in the same statement. */
 export async function keepEmail(
   scope: QueryScope,
   { namespaceId, runId, message }: KeptEmail,

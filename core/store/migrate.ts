@@ -66,6 +66,7 @@ import * as guardedHooks from "./migrations/0076-guarded-hooks.ts";
 import * as waitingCallers from "./migrations/0079-waiting-callers.ts";
 import * as signInCodes from "./migrations/0080-sign-in-codes.ts";
 import * as namespaceEgress from "./migrations/0081-namespace-egress.ts";
+import * as erasures from "./migrations/0087-erasures.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -132,6 +133,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0079-waiting-callers": waitingCallers,
   "0080-sign-in-codes": signInCodes,
   "0081-namespace-egress": namespaceEgress,
+  "0087-erasures": erasures,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

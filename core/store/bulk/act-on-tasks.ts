@@ -1,5 +1,5 @@
 /** What a bulk action may do to tasks; its name is that of the single route, and so is the function that does it. */
-import type { TaskAction } from "../../domain/bulk.ts";
+import type { ERASE, TaskAction } from "../../domain/bulk.ts";
 import { BellhopError, notFound } from "../../errors.ts";
 import { newId } from "../ids.ts";
 import { enqueueTaskRun } from "../runs/enqueue.ts";
@@ -23,7 +23,8 @@ import {
 } from "./act.ts";
 import { takeWithinRuns } from "./take-within-runs.ts";
 
-export const TASK_VERBS: Record<TaskAction, BulkVerb> = {
+/** An erasure takes more than a batch for a task: see erase/. */
+export const TASK_VERBS: Record<Exclude<TaskAction, typeof ERASE>, BulkVerb> = {
   cancel: endingRuns((tx, { namespaceId, now, by }, ids) => cancelTasksIn(tx, namespaceId, ids, now, by)),
 
   delete: endingRuns((tx, { namespaceId, now }, ids) => removeTasksIn(tx, namespaceId, ids, now)),

@@ -22,7 +22,8 @@ import { openTestStore } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
 import { findInstants } from "./backfill.ts";
 import { abortBulk, createBulk, findBulk } from "./bulk-actions.ts";
-import { type Driven, driveBulkBatch } from "./drive.ts";
+import { driveBulkBatch } from "./drive.ts";
+import type { Driven } from "./taken.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 const functionCaps = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));

@@ -1,7 +1,7 @@
 /** The rows of bulk actions: made, read, aborted, removed. What drives them is drive.ts. */
 import type { Backfill } from "../../contracts/backfill.ts";
 import type { Bulk } from "../../contracts/bulk.ts";
-import { type BulkAction, type BulkResource, NAMESPACES } from "../../domain/bulk.ts";
+import { type BulkAction, type BulkResource, ERASE, NAMESPACES } from "../../domain/bulk.ts";
 import { BellhopError, conflict } from "../../errors.ts";
 import type { QueryScope } from "../database.ts";
 import { isId } from "../ids.ts";
@@ -13,7 +13,8 @@ import type { Transaction } from "../transaction.ts";
 export const MAX_RUNNING = 10;
 
 export const BULK_COLUMNS = `id, namespace_id AS "namespaceId", action, resource, filter, backfill,
-  cardinality(instants) AS instants, state, done, failed, failures, error, receipt,
+  cardinality(instants) AS instants, state, done, failed, failures, error, receipt, created_by AS "createdBy",
+  state = 'running' AND abort_requested_at IS NOT NULL AS "isAborting",
   created_at AS "createdAt", updated_at AS "updatedAt", finished_at AS "finishedAt"`;
 
 export interface NewBulk {
@@ -38,8 +39,8 @@ export async function createBulk(tx: Transaction, given: NewBulk): Promise<Bulk>
   await lockOpenNamespace(tx, namespaceId);
   const { rows } = await tx.pool.query<Bulk>(
     `INSERT INTO bulk_actions (id, namespace_id, action, resource, filter, traceparent, created_by,
-       backfill, instants)
-     SELECT $1, $2, $3, $4, $5, $6, $8, $9, $10
+       backfill, instants, receipt)
+     SELECT $1, $2, $3, $4, $5, $6, $8, $9, $10, CASE WHEN $3 = '${ERASE}' THEN '{}'::jsonb END
      WHERE (SELECT count(*) FROM bulk_actions WHERE namespace_id = $2 AND state = 'running'
        AND resource <> '${NAMESPACES}') < $7
      RETURNING ${BULK_COLUMNS}`,
@@ -89,7 +90,7 @@ export async function listBulks(
 }
 
 /**
- * running → aborted. A batch that is under way is waited for: its counts are in what is answered, and no other comes.
+ * running → aborted; an erasure is asked to, and ends what it has begun before. A batch that is under way is waited for: its counts are in what is answered, and no other comes.
  * Undefined where there is none of that id; 409 where it has ended otherwise.
  */
 export async function abortBulk(
@@ -100,16 +101,18 @@ export async function abortBulk(
 ): Promise<Bulk | undefined> {
   if (!isId(id)) return undefined;
   const { rows } = await scope.pool.query<Bulk>(
-    `UPDATE bulk_actions SET state = 'aborted', finished_at = clock_timestamp(), updated_at = clock_timestamp()
+    `UPDATE bulk_actions SET state = CASE WHEN action <> '${ERASE}' THEN 'aborted' ELSE state END,
+       finished_at = CASE WHEN action <> '${ERASE}' THEN clock_timestamp() END,
+       abort_requested_at = clock_timestamp(), updated_at = clock_timestamp()
      WHERE id = $1 AND namespace_id = $2 AND resource <> '${NAMESPACES}' AND state = 'running'
-     RETURNING ${BULK_COLUMNS}`,
+       AND abort_requested_at IS NULL RETURNING ${BULK_COLUMNS}`,
     [id, namespaceId],
   );
   if (rows[0]) return rows[0];
   const ended = await findBulk(scope, namespaceId, id, isOperator);
   if (ended?.resource === NAMESPACES)
     throw conflict("The deletion of a namespace cannot be aborted.", "deletion_not_abortable");
-  if (!ended || ended.state === "aborted") return ended;
+  if (!ended || ended.state === "aborted" || ended.isAborting) return ended;
   throw conflict(`The bulk action has ${ended.state}: there is nothing to abort.`, "bulk_action_ended");
 }
 

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { createManualClock } from "../../../test/support/manual-clock.ts";
@@ -10,6 +9,7 @@ import { ensureNamespace } from "../keys.ts";
 import { createNamespace, findNamespace } from "../namespaces.ts";
 import { finishAttempts } from "../runs/finish.ts";
 import { createTask } from "../tasks/create.ts";
+import { columnsOf, findMentions, insertSample, listTables } from "../testing/sample-rows.ts";
 import {
   deployFunction,
   finished,
@@ -49,87 +49,17 @@ const OF_THE_INSTALLATION: Record<string, string> = {
   kysely_migration_lock: "of the schema",
 };
 
-interface Column {
-  name: string;
-  type: string;
-  needed: boolean;
-}
-
-async function listTables(): Promise<string[]> {
-  const { rows } = await store.pool.query<{ name: string }>(
-    `SELECT relname AS name FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
-       AND (NOT relispartition OR relname = 'task_runs_open') ORDER BY 1`,
-  );
-  return rows.map(({ name }) => name);
-}
-
-const columnsOf = async (table: string) =>
-  (
-    await store.pool.query<Column>(
-      `SELECT attname AS name, format_type(atttypid, NULL) AS type,
-         attnotnull AND NOT atthasdef AND attidentity = '' AND attgenerated = '' AS needed
-       FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`,
-      [table],
-    )
-  ).rows;
-
 /** Rows that hold the id of something of a namespace. */
-async function countOf(table: string, ids: readonly string[]): Promise<number> {
-  const { rows } = await store.pool.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM ${table} t WHERE to_jsonb(t)::text LIKE ANY ($1)`,
-    [ids.map((id) => `%${id}%`)],
-  );
-  return rows[0]!.count;
-}
+const countOf = async (table: string, ids: readonly string[]) =>
+  (await findMentions(store, table, ids)).length;
 
 async function countAll(): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
-  for (const table of await listTables()) {
+  for (const table of await listTables(store)) {
     const { rows } = await store.pool.query(`SELECT count(*)::int AS count FROM ${table}`);
     counts[table] = rows[0].count;
   }
   return counts;
-}
-
-const SAMPLES: Record<string, () => unknown> = {
-  uuid: newId,
-  text: () => "x",
-  integer: () => 1,
-  bigint: () => 1,
-  smallint: () => 1,
-  boolean: () => false,
-  jsonb: () => "{}",
-  json: () => "{}",
-  bytea: () => randomBytes(32),
-  "timestamp with time zone": () => now,
-  "text[]": () => [],
-  "uuid[]": () => [],
-  "date[]": () => [],
-};
-/** What a table asks for besides. */
-const BESIDES: Record<string, Record<string, unknown>> = {
-  enqueued_tasks: { action: "cancel" },
-  bulk_actions: { state: "succeeded", finished_at: now },
-  task_changes: { change: "changed" },
-  expectations: { look_at: now },
-  // A function's.
-  function_hooks: { task_id: null },
-};
-
-/** A row of the least that the table takes, which names what it can of the namespace. */
-async function insertSample(table: string, known: Record<string, string>): Promise<void> {
-  const besides = BESIDES[table] ?? {};
-  const given: [string, unknown][] = (await columnsOf(table)).flatMap(({ name, type, needed }) => {
-    const ofNamespace = known[`${table}.${name}`] ?? known[name];
-    const value = name in besides ? besides[name] : (ofNamespace ?? (needed ? SAMPLES[type]?.() : undefined));
-    return value === undefined ? [] : [[name, value]];
-  });
-  const names = given.map(([name]) => `"${name}"`).join(", ");
-  const places = given.map((_value, index) => `$${index + 1}`).join(", ");
-  await store.pool.query(
-    `INSERT INTO ${table} (${names}) VALUES (${places})`,
-    given.map(([, value]) => value),
-  );
 }
 
 /** A namespace with something in every table that may hold something of one. */
@@ -156,10 +86,12 @@ async function fillNamespace(name: string) {
   const known = {
     ...{ namespace_id: namespaceId, task_id: task.id, run_id: ended.id, function_id: functionId },
     ...{ "run_limits.key": key, "returned_permits.key": key, revision_id: revisions[0]!.id },
+    // A function's.
+    "function_hooks.task_id": null,
   };
   const ids = [namespaceId, task.id, queued, running.id, dead.id, ended.id, functionId];
   for (const table of NAMESPACE_TABLES)
-    if ((await countOf(table, ids)) === 0) await insertSample(table, known);
+    if ((await countOf(table, ids)) === 0) await insertSample(store, table, known);
   for (const table of NAMESPACE_TABLES)
     assert.ok((await countOf(table, ids)) > 0, `${table} has a row of it`);
   return { namespaceId, running, ids };
@@ -174,14 +106,14 @@ async function drive() {
 }
 
 test("every table is of namespaces, and goes with them, or of the installation", async () => {
-  const tables = await listTables();
+  const tables = await listTables(store);
   const named = [...NAMESPACE_TABLES, ...Object.keys(OF_THE_INSTALLATION)];
   assert.deepEqual(
     tables.filter((table) => !named.includes(table)),
     [],
   );
   for (const table of tables) {
-    const hasNamespace = (await columnsOf(table)).some(({ name }) => name === "namespace_id");
+    const hasNamespace = (await columnsOf(store, table)).some(({ name }) => name === "namespace_id");
     if (hasNamespace) assert.ok(NAMESPACE_TABLES.has(table), table);
   }
 });
@@ -210,7 +142,7 @@ test("of a namespace that is deleted nothing is left, of another everything, and
   }
   const bulk = (await findBulk(store, defaultId, asked.id, true))!;
   assert.equal(bulk.state, "succeeded");
-  for (const table of await listTables())
+  for (const table of await listTables(store))
     if (table !== "bulk_actions" && table !== "run_fences")
       assert.equal(await countOf(table, ids), 0, `nothing is left in ${table}`);
   assert.deepEqual(await countAll(), { ...before, bulk_actions: before["bulk_actions"]! + 1 });
@@ -260,7 +192,7 @@ test("what is written of a namespace after it is gone goes too, and is in the re
   const { id: namespaceId } = await inTransaction(store.pool, (tx) => createNamespace(tx, "late"));
   const { id } = (await askFor("late"))!;
   while ((await drive()).kind !== "idle");
-  await insertSample("events", { namespace_id: namespaceId });
+  await insertSample(store, "events", { namespace_id: namespaceId });
   assert.equal(await inTransaction(store.pool, (tx) => deleteLate(tx, () => false)), true);
   assert.equal(await inTransaction(store.pool, (tx) => deleteLate(tx, () => false)), false);
   assert.equal(await countOf("events", [namespaceId]), 0);

@@ -26,9 +26,10 @@ import {
 import { openTestStore, untilBlocked } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
 import { abortBulk, createBulk, findBulk, MAX_RUNNING, removeExpiredBulks } from "./bulk-actions.ts";
-import { type DrivenBatch, driveBulkBatch } from "./drive.ts";
+import { driveBulkBatch } from "./drive.ts";
 import { countMatches } from "./find-matches.ts";
 import { MAX_RUNS } from "./take-within-runs.ts";
+import type { DrivenBatch } from "./taken.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 const functionCaps = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));

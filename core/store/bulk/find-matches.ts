@@ -2,7 +2,7 @@
 import { sql } from "kysely";
 import type { BulkInput } from "../../contracts/bulk.ts";
 import type { RunFilter } from "../../contracts/run-filter.ts";
-import { RUN_ACTION_STATES, type RunAction } from "../../domain/bulk.ts";
+import { ERASE, RUN_ACTION_STATES, type RunAction } from "../../domain/bulk.ts";
 import { invalidField } from "../../errors.ts";
 import type { Db, Store } from "../database.ts";
 import { planRunWalks } from "../runs/filter.ts";
@@ -59,7 +59,8 @@ const WHY_UNCOUNTED =
   "too much has to be looked at to count it within 10 s: narrow it, or ask the list for count=estimate";
 
 async function planWalks(db: Db, namespaceId: string, asked: BulkInput, page?: PageOptions): Promise<Walk[]> {
-  if (asked.resource === "tasks") return planTaskWalks(namespaceId, asked.filter);
+  if (asked.resource === "tasks")
+    return planTaskWalks(namespaceId, asked.filter, { withRemoved: asked.action === ERASE });
   return await planRunWalks(db, namespaceId, toMeant(asked.action, asked.filter), page);
 }
 

@@ -81,6 +81,7 @@ const DELETIONS: readonly Deletion[] = [
   ofNamespace("enqueuedTasks", "enqueued_tasks"),
   ofNamespace("idempotencyKeys", "idempotency_keys"),
   ofNamespace("emails", "captured_emails"),
+  ofNamespace("erasedTasks", "erased_tasks"),
   ofNamespace("bulkActions", "bulk_actions"),
   ofOwned("taskChanges", "task_changes", "tasks", "task_id"),
   ofOwned("overruns", "overrunning_tasks", "tasks", "task_id"),

@@ -380,14 +380,33 @@ export async function removeTasksIn(
   taskIds: readonly string[],
   now: Date,
 ): Promise<ChangedTasks> {
+  const { ids, changed } = await endAndTell(tx, namespaceId, taskIds, now);
+  // The rows that are deleted are not there for the update, which is of another statement.
+  await tx.pool.query(REMOVE, [ids]);
+  await tx.pool.query(HIDE, [ids, now]);
+  return changed;
+}
+
+/** The same, but that their rows stay: with them is found what is theirs. */
+export async function hideTasksIn(
+  tx: Transaction,
+  namespaceId: string,
+  taskIds: readonly string[],
+  now: Date,
+): Promise<ChangedTasks> {
+  const { ids, changed } = await endAndTell(tx, namespaceId, taskIds, now);
+  await tx.pool.query(HIDE, [ids, now]);
+  return changed;
+}
+
+async function endAndTell(tx: Transaction, namespaceId: string, taskIds: readonly string[], now: Date) {
   const { next: _goes, ...changed } = await endTasks(tx, namespaceId, taskIds, now);
   const ids = [...changed.tasks].flatMap(([id, task]) => (task instanceof BellhopError ? [] : [id]));
   await tellTasks(tx, "deleted", ids);
-  // The rows that are deleted are not there for the update, which is of another statement.
-  await tx.pool.query(REMOVE, [ids]);
-  await tx.pool.query("UPDATE tasks SET removed_at = $2 WHERE id = ANY($1::uuid[])", [ids, now]);
-  return changed;
+  return { ids, changed };
 }
+
+const HIDE = "UPDATE tasks SET removed_at = $2 WHERE id = ANY($1::uuid[])";
 
 const REMOVE = `DELETE FROM tasks t WHERE t.id = ANY($1::uuid[])
   AND NOT EXISTS (SELECT FROM task_runs_open o WHERE o.task_id = t.id)`;

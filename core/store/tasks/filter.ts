@@ -53,11 +53,12 @@ export function taskConditions(namespaceId: string, filter: TaskFilter): Conditi
 /** The states that `tasks_by_state` holds. */
 const RARE_STATES: ReadonlySet<TaskState> = new Set(["paused", "cancelled"]);
 
-/** The walks that find what matches the filter. */
-export function planTaskWalks(namespaceId: string, filter: TaskFilter): Walk[] {
+/** The walks that find what matches the filter; `withRemoved`: also what nobody is shown any more. */
+export function planTaskWalks(namespaceId: string, filter: TaskFilter, { withRemoved = false } = {}): Walk[] {
+  const [ours, standing] = ofNamespace(namespaceId) as [Condition, Condition];
   const along = (known: Condition[], left: TaskFilter): Walk => ({
     from: sql`tasks`,
-    where: [...ofNamespace(namespaceId), ...known],
+    where: [ours, ...(withRemoved ? [] : [standing]), ...known],
     filters: conditionsOf(namespaceId, left),
   });
   const { name, function: called, state: states, ...rest } = filter;

@@ -10,6 +10,7 @@ import { HTTP_TASK, held, n, type Statement } from "./statement.ts";
 
 const BATCH = "api/tasks/batch.test.ts";
 const ROUTES = "api/bulk/routes.test.ts";
+const ERASE = "api/bulk/erase.test.ts";
 const BACKFILL = "api/tasks/backfill.test.ts";
 const DRIVE = "core/store/bulk/drive.test.ts";
 
@@ -46,6 +47,22 @@ export const BULK: Statement[] = [
       "one that cannot go on is tried again, later each time, keeps no other waiting, and fails at last",
     ],
   ),
+  held("A batch that fails is tried again four times, after 1 s and then twice as long each time", [
+    DRIVE,
+    "one that cannot go on is tried again, later each time, keeps no other waiting, and fails at last",
+  ]),
+  held('"receipt": { "tasks": 2, "runs": 4711, "logLines": 90210, "events": 12, "deliveries": 31', [
+    ERASE,
+    "of what is erased nothing is left in any table",
+  ]),
+  held("aborting is there until then, and state is aborted after", [
+    ERASE,
+    "an abort ends what was begun, and takes up no more",
+  ]),
+  held("a repetition makes nothing and is a 409 answer_not_kept", [
+    ERASE,
+    "of what is erased nothing is left in any table",
+  ]),
   held('"failures": [{ "id": "…", "code": "run_not_open"', [
     DRIVE,
     "a run in a state that the action is not for fails with its reason",
