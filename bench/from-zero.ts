@@ -118,7 +118,7 @@ async function callFromZero({ origin }: BenchSystem, { pid, port }: RoleProcess)
 }
 
 /** No process of a worker is left, not even one that ends. */
-async function untilNobodyWorks(autoscalerPort: number): Promise<void> {
+export async function untilNobodyWorks(autoscalerPort: number): Promise<void> {
   for (;;) {
     const response = await fetch(`http://127.0.0.1:${autoscalerPort}/targets`);
     if (((await response.json()) as unknown[]).length === 0) return;

@@ -47,11 +47,15 @@ function listDescendants(roots: number[]): ProcessFacts[] {
   return all.filter(({ pid }) => known.has(pid));
 }
 
+/** Of what the benchmark beside peers starts: `jobs/pg-boss.ts worker`, a program by its name. */
+const OF_PEERS = /\/jobs\/[a-z-]+\.ts (client|worker)|(?:^|\/)(workerd|redis-server|java) /;
+
 /** What its command line says it is: `runtime`, `scheduler`, `executor`, `PostgreSQL`. */
 function nameOf(pid: number): string {
   const command = readProcessFile(pid, "cmdline").replaceAll("\0", " ");
   if (command.includes("executor.mjs")) return "executor";
-  return command.match(/([a-z-]+)\/main\.ts/)?.[1] ?? "PostgreSQL";
+  const [, jobs, program] = command.match(OF_PEERS) ?? [];
+  return jobs ?? program ?? command.match(/([a-z-]+)\/main\.ts/)?.[1] ?? "PostgreSQL";
 }
 
 function sumByProcess(roots: number[], pick: (facts: ProcessFacts) => number): Map<string, number> {
@@ -79,3 +83,9 @@ export const processorUsByProcess = (roots: number[], before: Map<string, number
   );
 
 export const residentMbByProcess = (roots: number[]) => sumByProcess(roots, ({ residentMb }) => residentMb);
+/** Pages that several processes share are counted once, by halves, thirds and so on. */
+export const proportionalMbByProcess = (roots: number[]) =>
+  sumByProcess(
+    roots,
+    ({ pid }) => Number(/^Pss: +(\d+)/m.exec(readProcessFile(pid, "smaps_rollup"))?.[1] ?? 0) / 1_024,
+  );

@@ -19,6 +19,7 @@ const MEDIUM = `export default async (e: { text: string }) => {
   return { rows: mapped.length, hash: hash.toString(16) };
 };`;
 const WARM_ISOLATES = 16;
+const COLD_RUNS = 50;
 
 export interface SandboxFigures {
   coldMs: Spread;
@@ -45,7 +46,7 @@ export async function measureSandbox(calls: number, times: number): Promise<Sand
         tags: ["a", "bb", "ccc"],
       })),
     );
-    const coldMs = await measureCold(invoke, trivial!);
+    const coldMs = await measureCold(invoke, trivial!, COLD_RUNS);
     const [quick, heavy] = [
       () => invoke(trivial!, "trivial", { a: 1 }),
       () => invoke(medium!, "medium", { text }),
@@ -65,6 +66,16 @@ export async function measureSandbox(calls: number, times: number): Promise<Sand
       mediumCallsPerSecond,
       warmIsolateMb,
     };
+  } finally {
+    await pool.close();
+  }
+}
+
+/** The first run of each of so many revisions, on an executor of its own. */
+export async function measureFirstRuns(count: number): Promise<Spread> {
+  const pool = new ExecutorPool(DEFAULT_SANDBOX_SETTINGS, undefined);
+  try {
+    return await measureCold(makeInvoke(pool), await buildCode(TRIVIAL), count);
   } finally {
     await pool.close();
   }
@@ -93,10 +104,10 @@ function makeInvoke(pool: ExecutorPool): Invoke {
 }
 
 /** A new revision on an executor that is up, with a moment between, as deploys come. */
-async function measureCold(invoke: Invoke, code: string): Promise<Spread> {
+async function measureCold(invoke: Invoke, code: string, count: number): Promise<Spread> {
   await invoke(code, "first", { a: 1 });
   const coldMs: number[] = [];
-  for (let index = 0; index < 50; index++) {
+  for (let index = 0; index < count; index++) {
     await delay(30);
     const started = performance.now();
     await invoke(code, `cold ${index}`, { a: 1 });

@@ -57,8 +57,11 @@ export async function startSystem(
   settings: Record<string, string> = {},
   isExpected?: (entry: LogEntry) => boolean,
 ): Promise<BenchSystem> {
+  await using opened = new AsyncDisposableStack();
   const dataDir = await mkdtemp(join(tmpdir(), "bellhop-bench-"));
+  opened.defer(() => rm(dataDir, { recursive: true, force: true }));
   const postgres = await startEmbeddedPostgres({ dataDir });
+  opened.defer(() => postgres.stop());
   const env: NodeJS.ProcessEnv = {
     PATH: process.env["PATH"],
     DATABASE_URL: postgres.url,
@@ -71,8 +74,11 @@ export async function startSystem(
   };
   const start = (file: string) => startRole(file, env, undefined, isExpected);
   const api = await start("api/main.ts");
+  opened.defer(() => api.stop());
   const scheduler = await start("scheduler/main.ts");
+  opened.defer(() => scheduler.stop());
   let worker = await start("runtime/main.ts");
+  opened.defer(() => worker.stop());
   if (kafkaBrokers) await Promise.all([api, scheduler, worker].map(whenQueueIsReady));
   const sink = createServer((incoming, response) => {
     incoming.resume();
@@ -84,6 +90,7 @@ export async function startSystem(
   db.on("error", (error) => process.stderr.write(`A connection to the database broke: ${error.message}\n`));
   const agent = new Agent({ connections: 64 });
   const origin = `http://127.0.0.1:${api.port}`;
+  const held = opened.move();
 
   return {
     transport: kafkaBrokers ? "kafka" : "postgres",
@@ -132,8 +139,8 @@ export async function startSystem(
       await Promise.all([db.end(), agent.close()]);
       sink.closeAllConnections();
       sink.close();
-      await postgres.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      // The roles have ended; PostgreSQL and its folder are left.
+      await held.disposeAsync();
     },
   };
 }

@@ -1,0 +1,104 @@
+/** Bellhop with its roles as processes, as the other benchmarks start it, and what is asked of it here. */
+import { setTimeout as delay } from "node:timers/promises";
+import { findKafkaSupport, startKafkaBroker } from "../../test/kafka/broker.ts";
+import { prepare } from "../scenarios.ts";
+import { forEachConcurrently } from "../stats.ts";
+import { type BenchSystem, startSystem } from "../system.ts";
+import type { CountedSystem } from "./costs.ts";
+import { withRoots } from "./own-processes.ts";
+
+export interface Bellhop extends CountedSystem {
+  system: BenchSystem;
+}
+
+interface BellhopOptions {
+  brokers?: string;
+  /** http tasks do nothing. */
+  isNoop?: boolean;
+}
+
+const NOOP_HOOK = new URL("noop-runner/hook.ts", import.meta.url).href;
+
+export async function openBellhop(
+  opened: AsyncDisposableStack,
+  { brokers, isNoop = false }: BellhopOptions = {},
+): Promise<Bellhop> {
+  return await withRoots(async () => {
+    const system = await startSystem(brokers, isNoop ? { NODE_OPTIONS: `--import=${NOOP_HOOK}` } : {});
+    opened.defer(() => system.stop());
+    await prepare(system);
+    return { system, db: system.db };
+  });
+}
+
+/** Undefined, and said so, where Kafka cannot be had. */
+export async function openBroker(
+  opened: AsyncDisposableStack,
+  dir: string,
+  tell: (line: string) => void,
+): Promise<{ brokers: string; pid: number } | undefined> {
+  const missing = findKafkaSupport();
+  if (missing) return void tell(`Kafka is left out: ${missing}`);
+  const broker = await startKafkaBroker({ dir });
+  opened.defer(() => broker.stop());
+  return broker;
+}
+
+/** What `POST /v1/tasks/batch` takes at once. */
+export const BATCH = 1_000;
+
+/** Throws unless each of them was made. */
+export async function createBatches(
+  system: BenchSystem,
+  count: number,
+  inFlight: number,
+  task: object,
+): Promise<void> {
+  await forEachConcurrently(Math.ceil(count / BATCH), inFlight, async (nth) => {
+    const items = Array.from({ length: Math.min(BATCH, count - nth * BATCH) }, () => task);
+    const answer = await system.call("POST", "/v1/tasks/batch", { items });
+    const refused = (answer as { items: { status: number }[] }).items.find(({ status }) => status !== 201);
+    if (refused) throw new Error(`a task was refused: ${JSON.stringify(refused)}`);
+  });
+}
+
+const LOOK_MS = 100;
+const PATIENCE_MS = 600_000;
+
+interface RunsByEnd {
+  state: string;
+  error: string | null;
+  runs: number;
+}
+
+async function countRuns({ db }: BenchSystem, afterId: string): Promise<RunsByEnd[]> {
+  const { rows } = await db.query<RunsByEnd>(
+    `SELECT state, error ->> 'message' AS error, count(*)::int AS runs FROM task_runs WHERE id > $1 GROUP BY 1, 2`,
+    [afterId],
+  );
+  return rows;
+}
+
+const countSucceeded = (all: RunsByEnd[]) =>
+  all.reduce((sum, { state, runs }) => (state === "succeeded" ? sum + runs : sum), 0);
+const isUnderWay = ({ state }: RunsByEnd) => ["queued", "running", "succeeded"].includes(state);
+
+/** Waits until so many runs after `afterId` are recorded as succeeded; throws where one ends otherwise, or is one too many. */
+export async function demandRuns(system: BenchSystem, afterId: string, count: number): Promise<void> {
+  const untilMs = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const all = await countRuns(system, afterId);
+    const succeeded = countSucceeded(all);
+    if (succeeded === count) return;
+    if (succeeded > count || !all.every(isUnderWay) || Date.now() > untilMs)
+      throw new Error(`${count} runs were to be recorded, and recorded is ${JSON.stringify(all)}`);
+    await delay(LOOK_MS);
+  }
+}
+
+/** Throws unless so many runs are recorded as succeeded by now, and none besides. */
+export async function demandRecorded(system: BenchSystem, afterId: string, count: number): Promise<void> {
+  const all = await countRuns(system, afterId);
+  if (all.length !== 1 || countSucceeded(all) !== count)
+    throw new Error(`${count} calls were answered, and recorded is ${JSON.stringify(all)}`);
+}
