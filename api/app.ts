@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { etag, RETAINED_304_HEADERS } from "hono/etag";
 import { COMPLETE_PATH } from "../core/contracts/completion.ts";
 import { BellhopError } from "../core/errors.ts";
-import { identify, requireKey } from "./auth/authenticate.ts";
+import { authenticate, requireKey } from "./auth/authenticate.ts";
 import { limitRequests } from "./auth/limit-requests.ts";
 import { limitBody } from "./bodies/body.ts";
 import { unknownToken } from "./completions/routes.ts";
@@ -54,7 +54,7 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
       limitRequests(requestRates),
       limitBody(
         edge,
-        (context) => identify(keyring, context),
+        (context) => authenticate(keyring, context),
         (context) => uploadBound(edge, context),
       ),
     );

@@ -3,6 +3,7 @@ import { getRequestListener } from "@hono/node-server";
 import { steadyClock, systemClock } from "../core/clock.ts";
 import { closeInTime } from "../core/close-in-time.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
+import { OIDC_SETTINGS, toOidcConfig } from "../core/config/oidc.ts";
 import { isSetToNone, readSettings, type SettingName, type Settings } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
@@ -29,6 +30,7 @@ import { stopCompiler } from "../functions/build/compiler.ts";
 import { createApp } from "./app.ts";
 import { createKeyWatch } from "./auth/key-watch.ts";
 import { createKeyring } from "./auth/keyring.ts";
+import { openTokenCallers } from "./auth/oidc/open-token-callers.ts";
 import { createRequestRates } from "./auth/request-rates.ts";
 import { createCallables } from "./calls/callables.ts";
 import { createFinishWaiter } from "./calls/wait.ts";
@@ -55,6 +57,7 @@ export const API_SETTINGS = [
   "BELLHOP_PUBLIC_URL",
   "BELLHOP_CORS_ORIGINS",
   "BELLHOP_NPM_REGISTRY",
+  ...OIDC_SETTINGS,
   "TRUSTED_PROXIES",
   "EMAIL_FROM",
   "EMAIL_CAPTURE",
@@ -76,6 +79,7 @@ export async function startApi(
   given?: VirtualTime,
 ): Promise<Role> {
   const settings = readSettings(API_SETTINGS, env);
+  const oidc = toOidcConfig(settings);
   const log = createLogger("api", settings.LOG_LEVEL, settings.LOG_FAILED_RUNS);
   const { maxConnections, ...serverOptions } = limits.server;
   const registry = createRegistry("api");
@@ -178,6 +182,7 @@ export async function startApi(
     keyring: createKeyring({
       ...{ store, listener, watch },
       settingKeys: new Map(apiKeys.map((key, index) => [key, operators[index]!])),
+      tokens: oidc && openTokenCallers({ config: oidc, store, clock, log }),
       onError: (error) => log.warn({ error }, "that a key was used was not recorded"),
     }),
     sealer: settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY),

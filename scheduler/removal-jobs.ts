@@ -12,6 +12,7 @@ import { removeEndedKeys } from "../core/store/manage-keys.ts";
 import { removeExpiredFences } from "../core/store/runs/direct.ts";
 import { removeFiredDebounces } from "../core/store/tasks/debounce.ts";
 import { removeExpiredTasks } from "../core/store/tasks/expire.ts";
+import { removeUnseenSubjects } from "../core/store/token-subjects.ts";
 import { inTransaction } from "../core/store/transaction.ts";
 import type { JobContext } from "./job.ts";
 
@@ -72,11 +73,12 @@ export async function removeEvents(context: JobContext): Promise<void> {
   while ((await removeExpiredExpectations(store, before, EVENT_BATCH)) === EVENT_BATCH);
 }
 
-/** Of keys that were revoked, or have expired: as long as runs. */
+/** Of keys that were revoked, or have expired, and of tokens that did not come again: as long as runs. */
 export async function removeKeys(context: JobContext): Promise<void> {
   const { store } = context;
   const before = retentionStart(context);
   while ((await removeEndedKeys(store, before, KEY_BATCH)) === KEY_BATCH);
+  while ((await removeUnseenSubjects(store, before, KEY_BATCH)) === KEY_BATCH);
 }
 
 /** Longer than what it tells of: who changed something is asked later. */

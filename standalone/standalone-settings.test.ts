@@ -68,6 +68,9 @@ test("every setting that is accepted reaches each role that reads it", () => {
     ...{ OTEL_TRACES_SAMPLER: "always_off", OTEL_TRACES_SAMPLER_ARG: "0.5" },
     ...{ BELLHOP_CORS_ORIGINS: "https://app.example", TRUSTED_PROXIES: "10.0.0.1" },
     ...{ BELLHOP_NPM_REGISTRY: "https://registry.example" },
+    ...{ OIDC_ISSUER: "https://id.example", OIDC_AUDIENCE: "bellhop" },
+    OIDC_GRANTS: '[{"claims": {"groups": "ops"}, "scopes": ["operator"]}]',
+    ...{ OIDC_NAMESPACE_CLAIM: "team", OIDC_SCOPES_CLAIM: "scope" },
     ...{ BELLHOP_AUDIT_RETENTION_DAYS: "77", CALL_WORKER_WAIT: "7s" },
     ...{ BELLHOP_PUBLIC_URL: "https://bellhop.example", WORKER_WARM_MEMORY_MB: "77" },
   };

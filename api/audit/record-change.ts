@@ -119,13 +119,19 @@ async function writeEntry(tx: Transaction, change: Change, answer: unknown): Pro
     ? await readAudited(route, { ...request, params })
     : audit.summarize?.(body as never);
   if (audit.read && isDeepStrictEqual(before, after)) return;
-  const actorKind: ActorKind = keyName === SETTING_KEY_NAME ? "setting" : "key";
   await recordAudit(tx, {
     ...{ id: newId(), namespaceId, isOfInstallation: audit.isOfInstallation ?? false },
-    ...{ action: route.operationId, status, actorKind, actorKeyId: keyId, actorName: keyName, address },
+    ...{ action: route.operationId, status, actorKind: kindOf(request.owner) },
+    ...{ actorKeyId: keyId, actorName: keyName, address },
     resource: fillIn(audit.resource, params) ?? audit.resource,
     ...describeChange(before, after),
   });
+}
+
+/** A subject may be called whatever the issuer likes. */
+function kindOf({ token, keyName }: KeyOwner): ActorKind {
+  if (token) return "token";
+  return keyName === SETTING_KEY_NAME ? "setting" : "key";
 }
 
 interface Made {

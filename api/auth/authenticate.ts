@@ -1,4 +1,7 @@
-/** Who asks: by a key in `Authorization: Bearer`, or in `Bellhop-Key`. The one way in, of /v1 and of functions' URLs. */
+/**
+ * Who asks: by a key, or a token of the OpenID provider, in `Authorization: Bearer` or in `Bellhop-Key`. The one way in, of /v1
+ * and of functions' URLs.
+ */
 import type { Context, MiddlewareHandler } from "hono";
 import { BellhopError } from "../../core/errors.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
@@ -15,36 +18,41 @@ export interface ShownKey {
 export function readKey(context: Context): ShownKey {
   const own = context.req.header("bellhop-key");
   if (own !== undefined) return { key: own, isOwnHeader: true };
-  const bearer = /^Bearer +(\S+)$/i.exec(context.req.header("authorization") ?? "")?.[1];
-  return { key: bearer, isOwnHeader: false };
+  return { key: bearerOf(context), isOwnHeader: false };
 }
 
-/** Undefined without a valid key. */
-export async function findOwner(keyring: Keyring, { key }: ShownKey): Promise<KeyOwner | undefined> {
-  return key === undefined ? undefined : await keyring.findOwner(key);
+export const bearerOf = (context: Context): string | undefined =>
+  /^Bearer +(\S+)$/i.exec(context.req.header("authorization") ?? "")?.[1];
+
+/** Whose request it is; or why it is nobody's. */
+export type Identified = { owner: KeyOwner; refusal?: never } | { owner?: never; refusal: BellhopError };
+
+/** 401 for who sends no key, or an invalid one; of a token also 403 where it opens nothing, and 503. */
+export async function identify(keyring: Keyring, { key }: ShownKey): Promise<Identified> {
+  if (key === undefined)
+    return { refusal: unauthenticated("Send your key as: Authorization: Bearer <key>.") };
+  try {
+    const owner = await keyring.findOwner(key);
+    return owner ? { owner } : { refusal: unauthenticated("This key is unknown, expired or revoked.") };
+  } catch (error) {
+    if (error instanceof BellhopError) return { refusal: error };
+    throw error;
+  }
 }
 
-/** 401 for who sends no key, or an invalid one. */
-export function unauthenticated({ key }: ShownKey): BellhopError {
-  const message =
-    key === undefined
-      ? "Send your key as: Authorization: Bearer <key>."
-      : "This key is unknown, expired or revoked.";
-  return new BellhopError("unauthenticated", 401, message);
-}
+const unauthenticated = (message: string) => new BellhopError("unauthenticated", 401, message);
 
-/** Says whose request it is; 401 without a valid key. */
-export async function identify(keyring: Keyring, context: Context<ApiEnv>): Promise<void> {
-  const shown = readKey(context);
-  const owner = await findOwner(keyring, shown);
-  if (!owner) throw unauthenticated(shown);
+/** Says whose request it is; refuses it where it is nobody's. */
+export async function authenticate(keyring: Keyring, context: Context<ApiEnv>): Promise<void> {
+  const { owner, refusal } = await identify(keyring, readKey(context));
+  if (refusal) throw refusal;
   context.set("owner", await actIn(keyring, owner, context.req.header(NAMESPACE_HEADER)));
 }
 
 /** 401 without a valid key. */
 export function requireKey(keyring: Keyring): MiddlewareHandler<ApiEnv> {
   return async (context, next) => {
-    await identify(keyring, context);
+    await authenticate(keyring, context);
     await next();
   };
 }

@@ -1,12 +1,21 @@
 /** Who may not do something is told the same whatever is there, and changes nothing: every operation of the document. */
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
+import { after, before, test } from "node:test";
 import { sql } from "kysely";
 import { newId } from "../../core/store/ids.ts";
+import { until } from "../../core/store/testing/test-store.ts";
+import { startTestIssuer, TEST_AUDIENCE } from "../../test/support/oidc-issuer.ts";
 import { type Answer, openApi, type TestCaller } from "../testing/open-api.ts";
 import type { Scope } from "./scopes.ts";
 
-const api = await openApi();
+const provider = await startTestIssuer();
+after(() => provider.close());
+/** Tokens say themselves what they open. */
+const mapping = { rules: [], ownClaims: { namespace: "namespace", scopes: "scopes" } };
+const api = await openApi({
+  oidc: { config: { issuer: provider.url, audiences: [TEST_AUDIENCE], mapping } },
+});
+const withToken = async (claims: object) => api.withKey(await provider.sign({ ...claims }));
 
 interface Operation {
   method: string;
@@ -135,6 +144,44 @@ test("without a key, and with one that is unknown, expired or revoked: 401", asy
   await assertRefused(api.withKey(`bh_${"x".repeat(43)}`), operations, 401);
   for (const fault of ["expired", "revoked"])
     await assertRefused(await api.newCaller(namespaceId, ["admin"], { [fault]: true }), operations, 401);
+});
+
+test("with a token that is not valid: 401; with one that opens nothing, or another namespace: 403", async () => {
+  const own = { namespace, scopes: ["admin"] };
+  await untilKnown();
+  for (const fault of [{ exp: 1 }, { aud: "shop" }, { iss: "https://evil.example" }])
+    await assertRefused(await withToken({ ...own, ...fault }), operations, 401);
+  for (const fault of [{ namespace: "nowhere" }, { namespace: undefined }, { scopes: ["operator"] }])
+    await assertRefused(await withToken({ ...own, ...fault }), operations, 403);
+  const other = await api.newTenant();
+  const elsewhere = (await other.call("GET", "/v1/whoami")).body.namespace;
+  const foreign = await withToken({ ...own, namespace: elsewhere });
+  await assertRefused(foreign, operations, 403, { "bellhop-namespace": namespace });
+});
+
+/** Their subject is recorded beside the first call. */
+const untilKnown = async () => {
+  await (await withToken({ namespace, scopes: ["read"] })).call("GET", "/v1/whoami");
+  await until(async () => {
+    const { rows } = await sql`SELECT FROM token_subjects`.execute(api.db);
+    return rows.length > 0 || undefined;
+  });
+};
+
+test("with a token of every scope but the one it needs: 403", async () => {
+  await untilKnown();
+  const ordinary: Scope[] = ["read", "write", "deploy", "invoke"];
+  for (const lacking of [...ordinary, "admin"] as Scope[]) {
+    const scopes = ordinary.filter((scope) => scope !== lacking);
+    const asked = operations.filter(({ scope }) => scope === lacking);
+    await assertRefused(await withToken({ namespace, scopes }), asked, 403);
+  }
+  const admin = await withToken({ namespace, scopes: ["admin"] });
+  await assertRefused(
+    admin,
+    operations.filter(({ scope }) => scope === "operator"),
+    403,
+  );
 });
 
 test("with the key of another namespace that names this one: 403", async () => {

@@ -1,10 +1,11 @@
-/** Whose key it is, remembered for a moment; of the setting's keys for as long as the API runs. */
+/** Whose key it is, remembered for a moment; of the setting's keys for as long as the API runs. Or whose token. */
 import { type BriefMemory, createBriefMemory } from "../../core/store/brief-memory.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { type FoundKey, findKey, type KeyOwner, recordKeyUse } from "../../core/store/keys.ts";
 import type { Listener } from "../../core/store/listen.ts";
 import { findNamespace, type Namespace } from "../../core/store/namespaces.ts";
 import type { KeyWatch } from "./key-watch.ts";
+import { nothingGranted, type TokenCallers } from "./oidc/token-callers.ts";
 
 /** A key is looked up at most this often; so long may a revoked one go on where the bell of it is not heard. */
 export const REMEMBER_MS = 900;
@@ -12,12 +13,17 @@ const MAX_KEY_LENGTH = 200;
 const NONE: ReadonlyMap<string, KeyOwner> = new Map();
 
 export interface Keyring {
-  /** Undefined where the key is unknown, expired or revoked. */
+  /**
+   * Undefined where the key is unknown, expired or revoked. Of a token throws what is wrong with it: 401, 403 where it opens
+   * nothing, 503 where the OpenID provider is away.
+   */
   findOwner(key: string): Promise<KeyOwner | undefined>;
   /** Undefined where there is none of that name. */
   findNamespace(name: string): Promise<Namespace | undefined>;
   /** Calls `onInvalid` once the key is not valid any more; what it answers is called by who does not care any longer. */
   watch: KeyWatch["watch"];
+  /** Whether it is a token that says of itself that it is for this API: then it is for nobody else to see. */
+  isOwnToken(text: string): boolean;
 }
 
 export interface KeyringParts {
@@ -25,6 +31,8 @@ export interface KeyringParts {
   listener: Pick<Listener, "on">;
   /** The keys of BELLHOP_API_KEY, and whose they are. */
   settingKeys?: ReadonlyMap<string, KeyOwner>;
+  /** Undefined where tokens are not taken. */
+  tokens?: TokenCallers | undefined;
   nowMs?(): number;
   watch: KeyWatch;
   onError(error: unknown): void;
@@ -35,7 +43,8 @@ interface RememberedKey extends FoundKey {
 }
 
 export function createKeyring(parts: KeyringParts): Keyring {
-  const { store, listener, watch, settingKeys = NONE, nowMs = () => performance.now(), onError } = parts;
+  const { store, listener, watch, settingKeys = NONE, tokens, onError } = parts;
+  const { nowMs = () => performance.now() } = parts;
   const shared = { listener, channel: "bellhop_keys", keptMs: REMEMBER_MS, nowMs } as const;
   const keys: BriefMemory<RememberedKey> = createBriefMemory({
     ...shared,
@@ -52,8 +61,22 @@ export function createKeyring(parts: KeyringParts): Keyring {
     load: (name) => findNamespace(store, name),
     idOf: ({ id }) => id,
   });
+
+  async function findTokenOwner(callers: TokenCallers, token: string): Promise<KeyOwner> {
+    const { id, issuer, subject, grants, expiresAt } = await callers.find(token);
+    for (const { namespace: name, scopes } of grants) {
+      const found = await namespaces.find(name);
+      if (!found || found.closedAt) continue;
+      const where = { namespaceId: found.id, namespace: found.name, limits: found.limits };
+      const what = { scopes: [...scopes], functions: null, expiresAt };
+      return { keyId: id, keyName: subject, ...where, ...what, token: { issuer, grants } };
+    }
+    throw nothingGranted();
+  }
+
   return {
     async findOwner(key) {
+      if (tokens?.isToken(key)) return await findTokenOwner(tokens, key);
       if (key.length > MAX_KEY_LENGTH) return undefined;
       const operator = settingKeys.get(key);
       if (operator) return operator;
@@ -61,6 +84,10 @@ export function createKeyring(parts: KeyringParts): Keyring {
       return found && found.untilMs > nowMs() ? found.owner : undefined;
     },
     findNamespace: (name) => namespaces.find(name),
-    watch: (key, onInvalid) => (settingKeys.has(key) ? () => {} : watch.watch(key, onInvalid)),
+    watch(key, onInvalid) {
+      if (settingKeys.has(key)) return () => {};
+      return (tokens?.isToken(key) ? tokens : watch).watch(key, onInvalid);
+    },
+    isOwnToken: (text) => tokens?.isOwn(text) === true,
   };
 }

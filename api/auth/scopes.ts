@@ -8,9 +8,10 @@ export type { Scope };
 /** What every valid key may. */
 export type Access = Scope | "any";
 
-/** 403 unless the key has the scope. */
-export function demandScope({ scopes }: Pick<KeyOwner, "scopes">, scope: Scope): void {
-  if (!grants(scopes, scope)) throw new BellhopError("forbidden", 403, `This key lacks the scope ${scope}.`);
+/** 403 unless the key or token has the scope. */
+export function demandScope({ scopes, token }: Pick<KeyOwner, "scopes" | "token">, scope: Scope): void {
+  if (grants(scopes, scope)) return;
+  throw new BellhopError("forbidden", 403, `This ${token ? "token" : "key"} lacks the scope ${scope}.`);
 }
 
 export const isForFunction = ({ functions }: Pick<KeyOwner, "functions">, name: string): boolean =>

@@ -1,9 +1,10 @@
 /** Who may call a function by its URL, and what everybody else is told. */
 import type { Context } from "hono";
-import { grants, isOperator } from "../../core/domain/scopes.ts";
+import { grants } from "../../core/domain/scopes.ts";
 import { notFound } from "../../core/errors.ts";
 import type { CallableFunction } from "../../core/store/functions/callable.ts";
-import { findOwner, readKey, unauthenticated } from "../auth/authenticate.ts";
+import { scopesIn } from "../auth/act-in.ts";
+import { bearerOf, identify, readKey } from "../auth/authenticate.ts";
 import { demandFunction, demandScope, isForFunction } from "../auth/scopes.ts";
 import type { ApiParts } from "../environment.ts";
 import type { FnTarget } from "./request.ts";
@@ -11,7 +12,7 @@ import type { FnTarget } from "./request.ts";
 export interface FoundForCaller {
   fn: CallableFunction;
   target: FnTarget;
-  /** Whether the function may see the Authorization header: it holds no key of the platform's. */
+  /** Whether the function may see the Authorization header: it holds no key or token of the platform's. */
   showsAuthorization: boolean;
 }
 
@@ -28,24 +29,23 @@ export async function findForCaller(
   const shown = readKey(context);
   const { callables, keyring } = parts;
   const known = target && callables.recallPublic(target.namespace, target.name);
-  if (target && known && hasTag(known, target)) return { fn: known, target, showsAuthorization: true };
-  const owner = await findOwner(keyring, shown);
-  const isOwn =
-    target !== undefined &&
-    owner !== undefined &&
-    (owner.namespace === target.namespace || isOperator(owner.scopes));
-  const mayCall = isOwn && grants(owner.scopes, "invoke") && isForFunction(owner, target.name);
+  const bearer = bearerOf(context);
+  const isForOthers = bearer === undefined || !keyring.isOwnToken(bearer);
+  if (target && known && hasTag(known, target)) return { fn: known, target, showsAuthorization: isForOthers };
+  const { owner, refusal } = await identify(keyring, shown);
+  const scopes = target && owner && scopesIn(owner, target.namespace);
+  const mayCall = scopes && grants(scopes, "invoke") && isForFunction(owner, target.name);
   const fn = await (mayCall
     ? callables.find(target.namespace, target.name)
     : target && callables.findPublic(target.namespace, target.name));
   if (target && fn && hasTag(fn, target)) {
-    return { fn, target, showsAuthorization: fn.isPublic || shown.isOwnHeader };
+    return { fn, target, showsAuthorization: isForOthers && (fn.isPublic || shown.isOwnHeader) };
   }
-  if (!owner) throw unauthenticated(shown);
-  if (isOwn) demandScope(owner, "invoke");
-  if (isOwn) demandFunction(owner, target.name);
+  if (refusal) throw refusal;
+  if (scopes) demandScope({ ...owner, scopes }, "invoke");
+  if (scopes) demandFunction(owner, target.name);
   // Strangers are told what they asked for, whatever of it is there.
-  throw notFound("function", isOwn ? nameTarget(target) : context.req.path.slice("/fn/".length));
+  throw notFound("function", scopes ? nameTarget(target) : context.req.path.slice("/fn/".length));
 }
 
 const nameTarget = ({ name, tag }: FnTarget) => (tag === undefined ? name : `${name}@${tag}`);

@@ -58,11 +58,12 @@ export function describeApi(features: readonly Feature[], publicUrl?: string): A
           bearer: {
             type: "http",
             scheme: "bearer",
-            description: "The key, as `Authorization: Bearer <key>`.",
+            description:
+              "A key, as `Authorization: Bearer <key>`, or, where the installation has an OpenID provider, a token (JWT) of it.",
           },
           bellhopKey: {
             ...{ type: "apiKey", in: "header", name: "Bellhop-Key" },
-            description: "The key in a header of its own, which counts more.",
+            description: "The key or token in a header of its own, which counts more.",
           },
         },
       },

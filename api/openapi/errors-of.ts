@@ -13,6 +13,7 @@ const WITH_KEY = {
   404: ["not_found"],
   409: ["namespace_closed"],
   429: ["rate_limited"],
+  503: ["issuer_unavailable"],
 } as const;
 const QUERY = { 422: ["invalid_input"] } as const;
 const BODY = {

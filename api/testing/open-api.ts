@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { after } from "node:test";
 import { sql } from "kysely";
-import { steadyClock, systemClock } from "../../core/clock.ts";
+import { type Clock, steadyClock, systemClock } from "../../core/clock.ts";
+import type { OidcConfig } from "../../core/config/oidc.ts";
 import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
@@ -33,6 +34,7 @@ import { createRecording, type Recording } from "../../test/support/recording.ts
 import { createApp } from "../app.ts";
 import { createKeyWatch } from "../auth/key-watch.ts";
 import { createKeyring } from "../auth/keyring.ts";
+import { openTokenCallers } from "../auth/oidc/open-token-callers.ts";
 import { createRequestRates } from "../auth/request-rates.ts";
 import type { Scope } from "../auth/scopes.ts";
 import { createCallables } from "../calls/callables.ts";
@@ -124,6 +126,7 @@ export async function openApi({
   tracer = NO_TRACER,
   log = createLogger("api", "silent"),
   time = trueTime(systemClock),
+  oidc,
   createDatabase = createTestDatabase,
 }: {
   caps?: Partial<FunctionLimitCaps>;
@@ -135,6 +138,8 @@ export async function openApi({
   tracer?: Tracer;
   log?: Logger;
   time?: ScheduleTime;
+  /** Whose tokens are taken besides keys, and by which clock. */
+  oidc?: { config: OidcConfig; clock?: Clock };
   /** Where the server is the test's own. */
   createDatabase?: typeof createTestDatabase;
 } = {}): Promise<TestApi> {
@@ -182,6 +187,7 @@ export async function openApi({
     keyring: createKeyring({
       ...{ store, listener, settingKeys: new Map([[operatorKey, operator!]]), onError: ignore },
       watch: createKeyWatch({ store, clock: systemClock, listener, onError: ignore }),
+      tokens: oidc && openTokenCallers({ clock: systemClock, ...oidc, store, log }),
     }),
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
     completionTokens: withSecrets ? completionTokens : undefined,

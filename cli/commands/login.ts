@@ -82,6 +82,10 @@ async function askUrl({ asking }: Cli): Promise<string> {
   return answer.trim() || LOCAL_URL;
 }
 
+const KEY = /^bh_[\x21-\x7e]{1,200}$/;
+/** A JWT of the installation's OpenID provider. */
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
 /** As an answer that is not shown, or from stdin where that is no terminal; else from the environment. */
 async function readKey({ env, asking }: Cli, url: string): Promise<string> {
   const given = canAsk(asking)
@@ -91,9 +95,9 @@ async function readKey({ env, asking }: Cli, url: string): Promise<string> {
       : await readStdin(asking.stdin);
   const text = given.trim() || (env["BELLHOP_API_KEY"]?.split(",")[0] ?? "");
   const key = text.trim();
-  if (/^bh_[\x21-\x7e]{1,200}$/.test(key)) return key;
+  if (KEY.test(key) || TOKEN.test(key)) return key;
   throw usageFailure(
-    key === "" ? "No key was given." : "This is no key: a key begins with bh_.",
+    key === "" ? "No key was given." : "This is no key, which begins with bh_, and no token.",
     "Give it on stdin (bellhop login < file), or set BELLHOP_API_KEY. npm start keeps its own in .bellhop/api-key.",
   );
 }

@@ -2,11 +2,14 @@
 import type { BlockList } from "node:net";
 import { availableParallelism } from "node:os";
 import { RECEIVE_MODES } from "../domain/lane.ts";
+import type { TokenRule } from "../domain/token-grants.ts";
 import { parseDuration } from "../duration.ts";
 import { BellhopError } from "../errors.ts";
 import { parseProxies } from "../proxies.ts";
 import { parseSecretKeys } from "../secrets/sealer.ts";
+import { isTrustworthyUrl } from "./issuer-url.ts";
 import { parseOtlpEndpoint, parsePairs } from "./otel-values.ts";
+import { parseTokenRules } from "./token-rules.ts";
 import { defaultWarmMemoryMb } from "./warm-memory.ts";
 
 const MAX_DURATION_MS = 86_400_000;
@@ -92,6 +95,23 @@ const publicUrl = (help: string): Definition<string | undefined> => ({
       throw new Error("must be an http:// or https:// URL without credentials, query and fragment");
     return url.href.replace(/\/+$/, "");
   },
+});
+/** As it is written: tokens name it so, with a slash at its end or without. */
+const issuerUrl = (help: string): Definition<string | undefined> => ({
+  help,
+  canBeNone: true,
+  parse(given) {
+    if (given !== undefined && (!isTrustworthyUrl(given) || /[?#]/.test(given)))
+      throw new Error(
+        "must be an https:// URL without credentials, query and fragment; http:// is taken for this machine alone, such as http://127.0.0.1:9000",
+      );
+    return given;
+  },
+});
+const tokenRules = (help: string): Definition<TokenRule[]> => ({
+  help,
+  canBeNone: true,
+  parse: (given) => (given === undefined ? [] : parseTokenRules(given)),
 });
 const list = (help: string): Definition<string[]> => ({
   help,
@@ -219,6 +239,17 @@ const SETTINGS = {
   BELLHOP_NPM_REGISTRY: publicUrl(
     "the registry that packages of an upload's package-lock.json are fetched from, such as https://registry.npmjs.org; none: such uploads are refused",
   ),
+  OIDC_ISSUER: issuerUrl(
+    "the OpenID provider whose tokens (JWTs) the API takes besides keys, as its tokens name it in iss, such as https://id.example.com; none: keys alone",
+  ),
+  OIDC_AUDIENCE: list("for whom such tokens are made, one of these in aud, comma-separated"),
+  OIDC_GRANTS: tokenRules(
+    'what tokens open, as JSON: rules such as [{"claims": {"groups": "billing"}, "namespace": "billing", "scopes": ["read", "deploy"]}]',
+  ),
+  OIDC_NAMESPACE_CLAIM: text(
+    "the claim in which tokens name the namespaces that they are for, or a JSON Pointer to it; none: OIDC_GRANTS alone says",
+  ),
+  OIDC_SCOPES_CLAIM: text("the claim in which such tokens list their scopes; never operator"),
   TRUSTED_PROXIES: proxies(
     "proxies whose X-Forwarded-For tells where a request comes from, comma-separated, such as 10.0.0.0/8",
   ),
@@ -331,7 +362,7 @@ export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
 export type Settings = { [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]["parse"]> };
 
 /** Ours by their first word, so a stranger among them is a typo. */
-const OWN_PREFIX = /^(BELLHOP|EGRESS|EMAIL|FUNCTION|WORKERS?)_/;
+const OWN_PREFIX = /^(BELLHOP|EGRESS|EMAIL|FUNCTION|OIDC|WORKERS?)_/;
 /** What Kubernetes injects for services of these names. */
 const INJECTED = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
 const TEST_ONLY = /^BELLHOP_TEST_/;

@@ -11,13 +11,13 @@ import {
   listQuery,
 } from "./common.ts";
 
-export const ACTOR_KINDS = ["key", "setting"] as const;
+export const ACTOR_KINDS = ["key", "setting", "token"] as const;
 export type ActorKind = (typeof ACTOR_KINDS)[number];
 
 const text = (what: string) => filterField(lineField(what).min(1).max(500));
 
 export const auditQuery = listQuery.extend({
-  actor: text("an actor").meta({ description: "The id of a key, or its name." }),
+  actor: text("an actor").meta({ description: "The id of a key or of a token's subject, or its name." }),
   action: text("an action").meta({ description: "The operation, as `operationId` names it here." }),
   resource: text("a resource").meta({
     description:
@@ -37,9 +37,11 @@ export const auditEntryOutput = z
     resource: z.string().meta({ description: "What was changed: its path below `/v1/`." }),
     status: z.int().meta({ description: "What was answered." }),
     actor: z.object({
-      kind: z.enum(ACTOR_KINDS).meta({ description: "`setting`: a key of `BELLHOP_API_KEY`." }),
-      keyId: idOutput,
-      name: z.string().meta({ description: "The key's name then." }),
+      kind: z.enum(ACTOR_KINDS).meta({
+        description: "`setting`: a key of `BELLHOP_API_KEY`; `token`: a token of the OpenID provider.",
+      }),
+      keyId: idOutput.meta({ description: "Of a token: its subject's, the same for each of its tokens." }),
+      name: z.string().meta({ description: "The key's name then; of a token its subject." }),
       address: z.string().nullable().meta({ description: "Where the request came from." }),
     }),
     before: change("The fields that differ, as they were; null: it was not there, or is not told."),

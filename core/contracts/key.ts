@@ -68,8 +68,19 @@ const facts = {
 export const whoamiOutput = z
   .object({
     namespace: z.string().meta({ description: "Where this request acts." }),
-    key: z.object(facts),
+    key: z.object(facts).meta({ description: "Of a token: its subject, with an id of its own." }),
     scopes: scopesOutput,
+    token: z
+      .object({
+        issuer: z.string(),
+        subject: z.string(),
+        namespaces: z.array(z.string()).meta({
+          description:
+            "Where it is granted something, by `Bellhop-Namespace`; an operator's opens all others too.",
+        }),
+      })
+      .optional()
+      .meta({ description: "Of who came with a token of the OpenID provider." }),
   })
   .meta({
     id: "Caller",
@@ -94,16 +105,23 @@ interface CallerFacts {
   functions: string[] | null;
   expiresAt: Date | null;
   scopes: string[];
+  token?: { issuer: string; grants: readonly { namespace: string }[] };
 }
 
 export function toWireCaller(owner: CallerFacts): z.output<typeof whoamiOutput> {
-  const { namespace, keyId, keyName, functions, expiresAt, scopes } = owner;
+  const { namespace, keyId, keyName, functions, expiresAt, scopes, token } = owner;
   return {
     namespace,
     key: { id: keyId, name: keyName, functions, expiresAt: expiresAt?.toISOString() ?? null },
     scopes: scopes as Scope[],
+    ...(token ? { token: toWireToken(token, keyName) } : {}),
   };
 }
+
+const toWireToken = ({ issuer, grants }: NonNullable<CallerFacts["token"]>, subject: string) => ({
+  ...{ issuer, subject },
+  namespaces: grants.map(({ namespace }) => namespace),
+});
 
 const keyFields = {
   ...facts,

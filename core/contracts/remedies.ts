@@ -50,7 +50,8 @@ export const REMEDIES: Readonly<Record<ProblemCode | RunErrorCode, string>> = {
   executor_killed: "It is tried again by itself. If it goes on, give the worker's machine more memory.",
   executor_unavailable: "It is tried again by itself. If it goes on, look at the worker's log.",
   expired: "Replay the run, give the task a longer `ttl`, or add workers.",
-  forbidden: "Use a key with the scope that the message names. `GET /v1/whoami` shows what the key may do.",
+  forbidden:
+    "Use a key with the scope that the message names; `GET /v1/whoami` shows what yours may do. A token opens what the operator's `OIDC_GRANTS` say.",
   function_busy: "Try again, or raise the function's `concurrency`.",
   function_cpu_exceeded: "Do less in one run, or raise the limit `cpuMs`.",
   function_error: "Look at the stack in the run's error: it names the author's lines.",
@@ -76,6 +77,8 @@ export const REMEDIES: Readonly<Record<ProblemCode | RunErrorCode, string>> = {
   invalid_json: "Send JSON. A shell's quotes are often what breaks it.",
   invalid_multipart: "Send the files as `multipart/form-data`, as `curl -F` does.",
   invalid_request: "Mend the task's address, method or headers, as the message says.",
+  issuer_unavailable:
+    "Try again, or use a key. If it stays, look in the API's log: it says what the provider at `OIDC_ISSUER` answered.",
   key_not_valid: "Make another key.",
   key_rotating: "Wait until the overlap is over, or revoke the key and make another one.",
   invalid_signature: "Give the hook the secret that the sender signs with, and look at the clocks of both.",
@@ -144,7 +147,8 @@ export const REMEDIES: Readonly<Record<ProblemCode | RunErrorCode, string>> = {
   too_many_secrets: "Delete secrets that nothing names.",
   too_many_tags: "Take tags away that nobody calls.",
   too_many_waiting: "Try again, or add workers.",
-  unauthenticated: "Send a key that is valid: `Authorization: Bearer bh_…`.",
+  unauthenticated:
+    "Send a key that is valid, `Authorization: Bearer bh_…`, or a token: the message says what is wrong with yours.",
   unexpected_redirect: "Give the task the address that the redirect leads to.",
   unknown_calendar: "Make the calendar first: `PUT /v1/calendars/{name}`.",
   unknown_function: "Deploy the function first: `PUT /v1/functions/{name}`.",

@@ -22,10 +22,9 @@ export const taskChangeOutput = z
     id: idOutput,
     change: z.enum(TASK_CHANGES),
     at: instantOutput,
-    by: z
-      .object({ keyId: idOutput, name: z.string() })
-      .nullable()
-      .meta({ description: "The key of who asked for it; null where nobody did." }),
+    by: z.object({ keyId: idOutput, name: z.string() }).nullable().meta({
+      description: "The key of who asked for it, or the subject of the token; null where nobody did.",
+    }),
     reason: z.enum(PAUSE_REASONS).optional().meta({ description: "Of a pause." }),
     diff: z
       .array(fieldChangeOutput)

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { sql } from "kysely";
 import { type NamespaceLimits, NO_NAMESPACE_LIMITS } from "../domain/namespace-limits.ts";
+import type { NamespaceGrant } from "../domain/token-grants.ts";
 import type { Db, QueryScope } from "./database.ts";
 import { newId } from "./ids.ts";
 
@@ -22,6 +23,14 @@ export interface KeyOwner {
   limits: NamespaceLimits | null;
   /** When the secret that was shown ends: with its key, or before, where it is the one before a rotation. */
   expiresAt: Date | null;
+  /** Of who came with a token of the OpenID provider instead of a key: id and name above are the subject's. */
+  token?: TokenOwner;
+}
+
+export interface TokenOwner {
+  issuer: string;
+  /** Where it may act, and as what. */
+  grants: readonly NamespaceGrant[];
 }
 
 /** A key that was looked up. */

@@ -93,6 +93,7 @@ const LATER = [
   "0079-waiting-callers",
   "0080-sign-in-codes",
   "0081-namespace-egress",
+  "0083-token-subjects",
   "0087-erasures",
 ];
 

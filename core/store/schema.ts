@@ -375,6 +375,8 @@ export interface Database {
   waiting_callers: { api_id: string; callers: number; told_until: Date };
   /** Codes that sign in to the console, each once. */
   sign_in_codes: { code_hash: Buffer; expires_at: Date };
+  /** Who came with tokens of an OpenID provider: histories know them by the id. */
+  token_subjects: { id: string; issuer: string; subject: string; last_seen_at: Stamp };
 }
 
 export interface TaskRunsTable {

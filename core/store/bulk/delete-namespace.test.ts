@@ -45,6 +45,7 @@ const OF_THE_INSTALLATION: Record<string, string> = {
   virtual_clock: "there is one",
   waiting_callers: "how many an API has, and not whose",
   sign_in_codes: "of who started the installation, for an hour",
+  token_subjects: "an OpenID provider's, who may act in several namespaces",
   kysely_migration: "of the schema",
   kysely_migration_lock: "of the schema",
 };

@@ -46,12 +46,12 @@ export async function recordChanges(
 const LIST = {
   name: "list-task-changes",
   text: `
-    SELECT c.id, c.change, c.at, c.key_id AS "keyId", k.name AS "keyName", c.reason, c.diff
+    SELECT c.id, c.change, c.at, c.key_id AS "keyId", coalesce(k.name, s.subject) AS "keyName", c.reason, c.diff
     FROM (
       SELECT id, change, at, key_id, reason, diff FROM task_changes WHERE task_id = $1 AND id < $2
       UNION ALL
       SELECT id, 'created', created_at, created_by, NULL, '[]' FROM tasks WHERE id = $1 AND id < $2
-    ) AS c LEFT JOIN api_keys k ON k.id = c.key_id
+    ) AS c LEFT JOIN api_keys k ON k.id = c.key_id LEFT JOIN token_subjects s ON s.id = c.key_id
     ORDER BY c.id DESC LIMIT $3`,
 };
 const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";

@@ -16,11 +16,25 @@ const WHOAMI = "api/keys/whoami.test.ts";
 const NAMESPACES_TEST = "api/namespaces/namespaces.test.ts";
 const DELETION = "core/store/bulk/delete-namespace.test.ts";
 
+const TOKENS = "api/auth/oidc/tokens.test.ts";
 const LIMITS_TEST = "api/namespaces/limits.test.ts";
 const EGRESS_TEST = "api/namespaces/egress.test.ts";
 const AUDIT = "core/domain/audit.test.ts";
 
 export const KEYS: Statement[] = [
+  held("one that it is not granted is a 403, whether it is there or not", [
+    TOKENS,
+    "a token acts where it is granted something, as what it is granted there, and nowhere else",
+  ]),
+  held("A token that is valid and opens nothing is a 403 forbidden", [
+    TOKENS,
+    "a token that opens nothing is told so",
+  ]),
+  held("is a 401 unauthenticated, which says what is wrong", [TOKENS, "what is wrong with a token is told"]),
+  held("tokens that cannot be verified are a 503 issuer_unavailable; keys go on", [
+    TOKENS,
+    "a provider that is away lets nobody in with a token; keys and public functions go on",
+  ]),
   held("has the last word, and what EGRESS_DENY closes stays closed", [
     "core/egress/tenant-rules.test.ts",
     "open nothing that the installation denies",

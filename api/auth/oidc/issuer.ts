@@ -1,0 +1,120 @@
+/**
+ * What the OpenID provider publishes of itself: where it is asked, and the keys that it signs with. Looked up when somebody
+ * needs it, and kept. Its states: unknown → known → old (looked up again, and good for a while should that fail) → unknown.
+ */
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
+import { z } from "zod";
+import type { Clock } from "../../../core/clock.ts";
+import { isTrustworthyUrl } from "../../../core/config/issuer-url.ts";
+import { BellhopError } from "../../../core/errors.ts";
+import { fetchJson } from "./fetch-json.ts";
+
+/** So long a key that the provider withdraws may still be taken. */
+export const FRESH_MS = 10 * 60_000;
+/** So long while the provider is away. */
+export const GOOD_MS = 60 * 60_000;
+/** A key that is not known has them looked up again, but no sooner after the last look. */
+export const UNKNOWN_KEY_PAUSE_MS = 30_000;
+/** So long nobody asks a provider again that did not answer. */
+export const AWAY_PAUSE_MS = 5_000;
+
+const endpoint = z.string().refine(isTrustworthyUrl, "must be an https:// URL");
+
+const metadataSchema = z.object({ issuer: z.string(), jwks_uri: endpoint });
+const keysSchema = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(100) });
+
+type FindKey = (...asked: Parameters<JWTVerifyGetKey>) => Promise<Awaited<ReturnType<JWTVerifyGetKey>>>;
+
+export interface Issuer {
+  /** The key by which a token is verified. Throws as jose does where the provider has none such; 503 where it is away. */
+  findKey: FindKey;
+}
+
+export interface IssuerParts {
+  /** As its tokens name it. */
+  issuer: string;
+  clock: Pick<Clock, "steadyMs">;
+  /** The provider could not be asked; it is asked again when somebody needs it. */
+  onAway(error: unknown): void;
+}
+
+interface Published {
+  findKey: JWTVerifyGetKey;
+  atMs: number;
+}
+
+export function createIssuer({ issuer, clock, onAway }: IssuerParts): Issuer {
+  let known: Published | undefined;
+  let looking: Promise<Published> | undefined;
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  let awayMs = Number.NEGATIVE_INFINITY;
+
+  /** One look at a time, for all who need it. */
+  function look(): Promise<Published> {
+    looking ??= readPublished(issuer)
+      .then((findKey) => {
+        known = { findKey, atMs: clock.steadyMs() };
+        return known;
+      })
+      .catch((error: unknown) => {
+        awayMs = clock.steadyMs();
+        onAway(error);
+        throw issuerUnavailable();
+      })
+      .finally(() => {
+        lookedMs = clock.steadyMs();
+        looking = undefined;
+      });
+    return looking;
+  }
+
+  async function findPublished(): Promise<Published> {
+    const now = clock.steadyMs();
+    if (known && now - known.atMs < FRESH_MS) return known;
+    const good = known && now - known.atMs < GOOD_MS ? known : undefined;
+    if (!looking && now - awayMs < AWAY_PAUSE_MS) {
+      if (good) return good;
+      throw issuerUnavailable();
+    }
+    try {
+      return await look();
+    } catch (error) {
+      if (good) return good;
+      throw error;
+    }
+  }
+
+  return {
+    async findKey(header, token) {
+      const published = await findPublished();
+      try {
+        return await published.findKey(header, token);
+      } catch (error) {
+        if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+        const newer = known !== published ? known : undefined;
+        if (!newer && !looking && clock.steadyMs() - lookedMs < UNKNOWN_KEY_PAUSE_MS) throw error;
+        return await (newer ?? (await look())).findKey(header, token);
+      }
+    },
+  };
+}
+
+async function readPublished(issuer: string): Promise<JWTVerifyGetKey> {
+  const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+  const metadata = metadataSchema.parse(await fetchJson(url));
+  // Another's document would have another's keys open everything.
+  if (metadata.issuer !== issuer)
+    throw new Error(`${url} is of the issuer ${JSON.stringify(metadata.issuer)}, not of OIDC_ISSUER`);
+  const keys = keysSchema.parse(await fetchJson(metadata.jwks_uri));
+  return createLocalJWKSet(keys as JSONWebKeySet);
+}
+
+/** 503: nothing is wrong with the token, as far as is known. */
+const issuerUnavailable = () =>
+  new BellhopError(
+    "issuer_unavailable",
+    503,
+    "The OpenID provider does not answer, so no token can be verified right now; try again. Keys are taken as ever.",
+    [],
+    AWAY_PAUSE_MS / 1_000,
+  );
