@@ -25,7 +25,7 @@ const isHealed = ({ isCalm, databaseFrozenUntilMs, actors, nowMs }: World) =>
   actors.every(({ stalledUntilMs, process }) => process.frozenUntilMs === null && stalledUntilMs <= nowMs);
 
 /** Whoever could go on does, within this. */
-const PROMPT_MS = 8_000;
+const PROMPT_MS = 4_000;
 
 export const onTimeAfterwards: Invariant = {
   name: "on-time-afterwards",
