@@ -9,6 +9,10 @@ export const CLI_CODES = {
     "The Bellhop that `dev` runs did not start, or has ended.",
     "Its last lines stand below the message.",
   ],
+  no_answer: [
+    "The API has not answered for five minutes, as long as a request waits.",
+    "What was asked may be under way: `bellhop runs list`, or `invoke --async` from the start.",
+  ],
   no_profile: [
     "There is no profile of that name.",
     "`bellhop profiles` lists those there are; `bellhop login --profile NAME` makes one.",

@@ -81,8 +81,21 @@ export function fromProblem(problem: Problem, response: Response): Failure {
   });
 }
 
+/** Node's fetch waits no longer for the head of an answer, or for the next part of its body. */
+const GIVEN_UP = new Set(["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]);
+
 /** A request that was not answered. */
 export function unreachable(url: string, cause: unknown): Failure {
+  if (GIVEN_UP.has(reasonOf(cause)))
+    return new Failure(
+      `${url} has not answered for five minutes. What it was asked may still be under way.`,
+      {
+        exitCode: EXIT.unreachable,
+        code: "no_answer",
+        hint: "bellhop runs list shows the run; bellhop invoke --async does not wait for it.",
+        cause,
+      },
+    );
   return new Failure(`Nobody answers at ${url} (${reasonOf(cause)}).`, {
     exitCode: EXIT.unreachable,
     code: "unreachable",
