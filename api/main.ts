@@ -47,6 +47,7 @@ import type { ApiParts, MailFacts } from "./environment.ts";
 import { createEventFollowers, EVENT_READS_AT_ONCE } from "./events/followers.ts";
 import { apiFeatures } from "./features.ts";
 import { createLogFollowers, FOLLOWING_CONNECTIONS } from "./logs/followers.ts";
+import { createOpenStreams } from "./logs/open-streams.ts";
 import { createKnownQueues, lookForQueues } from "./queues/known-queues.ts";
 import { createRunRinger } from "./ring.ts";
 
@@ -154,9 +155,14 @@ export async function startApi(
     onError: (error) => log.warn({ error }, "a connection of those who follow logs or events"),
   });
   opened.defer(() => closeInTime(followed.close(), clock));
-  const followers = createLogFollowers({ db: followed.db, clock: steadyClock, log });
+  const streams = createOpenStreams({
+    ...{ store, clock: steadyClock },
+    onError: (error) => log.warn({ error }, "open streams were not counted; tried again soon"),
+  });
+  opened.defer(() => closeInTime(streams.close(), clock));
+  const followers = createLogFollowers({ db: followed.db, clock: steadyClock, log, streams });
   opened.defer(() => closeInTime(followers.close(), clock));
-  const eventFollowers = createEventFollowers({ store: followed, clock: steadyClock, log });
+  const eventFollowers = createEventFollowers({ store: followed, clock: steadyClock, log, streams });
   opened.defer(() => closeInTime(eventFollowers.close(), clock));
   const functionCaps = toFunctionCaps(settings);
   const features = apiFeatures({ clock, time, functionCaps, publicUrl: settings.BELLHOP_PUBLIC_URL });

@@ -7,6 +7,7 @@ import { openTestStore, until } from "../../core/store/testing/test-store.ts";
 import { createLogger } from "../../core/telemetry/log.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createManualClock, type ManualClock } from "../../test/support/manual-clock.ts";
+import { STREAM_OWNER, UNCOUNTED_STREAMS } from "../testing/uncounted-streams.ts";
 import type { FollowOptions } from "./follow.ts";
 import { createEventFollowers } from "./followers.ts";
 
@@ -15,14 +16,16 @@ const { store, newNamespace } = await openTestStore(createTestDatabase);
 async function open(t: TestContext, given: Partial<FollowOptions> = {}) {
   const clock = createManualClock();
   const stop = new AbortController();
-  const followers = createEventFollowers({ store, clock, log: createLogger("api", "silent") });
+  const followers = createEventFollowers({
+    ...{ store, clock, log: createLogger("api", "silent"), streams: UNCOUNTED_STREAMS },
+  });
   t.after(async () => {
     stop.abort();
     await followers.close();
   });
   const namespaceId = await newNamespace();
   const follow = async () => {
-    const { content } = await followers.follow({
+    const { content } = await followers.follow(STREAM_OWNER, {
       ...{ namespaceId, keyId: "key", filter: {}, format: "ndjson", signal: stop.signal },
       ...{ watchKey: () => () => {}, ...given },
     });

@@ -2,8 +2,9 @@
 import type { Clock } from "../../core/clock.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
-import { createFollowerPlaces, type FollowerPlaces } from "../logs/follower-places.ts";
+import { createFollowerPlaces, type FollowerPlaces, takePlace } from "../logs/follower-places.ts";
 import { createKeyedSemaphore } from "../logs/keyed-semaphore.ts";
+import type { OpenStreams, StreamOwner } from "../logs/open-streams.ts";
 import { createEventFeeds } from "./event-feeds.ts";
 import { type EventStream, type FollowOptions, streamEvents } from "./follow.ts";
 
@@ -15,7 +16,7 @@ export const EVENT_READS_AT_ONCE = 2;
 
 export interface EventFollowers {
   /** Throws a 429 where too many follow. */
-  follow(options: FollowOptions): Promise<EventStream>;
+  follow(owner: StreamOwner, options: FollowOptions): Promise<EventStream>;
   readonly count: number;
   /** After the signals of all who follow. */
   close(): Promise<void>;
@@ -26,6 +27,7 @@ export interface EventFollowersParts {
   store: QueryScope;
   clock: Clock;
   log: Logger;
+  streams: OpenStreams;
   places?: FollowerPlaces;
 }
 
@@ -33,6 +35,7 @@ export function createEventFollowers({
   store,
   clock,
   log,
+  streams,
   places = createFollowerPlaces(MAX_EVENT_FOLLOWERS_OF_KEY, MAX_EVENT_FOLLOWERS, "streams of events"),
 }: EventFollowersParts): EventFollowers {
   const semaphore = createKeyedSemaphore(EVENT_READS_AT_ONCE);
@@ -41,8 +44,8 @@ export function createEventFollowers({
     get count() {
       return places.taken;
     },
-    async follow(options) {
-      const onEnd = places.take(options.keyId);
+    async follow(owner, options) {
+      const onEnd = await takePlace(places, streams, owner);
       try {
         const openFeed = (wake: () => void) => feeds.open(options.namespaceId, wake);
         return await streamEvents({ store, clock, semaphore, openFeed, onEnd }, options);

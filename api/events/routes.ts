@@ -9,7 +9,6 @@ import {
   parsePosition,
   toPositionText,
 } from "../../core/domain/event-position.ts";
-import { BellhopError } from "../../core/errors.ts";
 import { readEvents, type StoredEvent, settleEvents } from "../../core/store/events/read.ts";
 import { readKey } from "../auth/authenticate.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
@@ -17,9 +16,8 @@ import { readLastEventId } from "../http/last-event-id.ts";
 import { refuseLimit } from "../http/refuse-limit.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { resolveTaskFilter } from "../tasks/name-task.ts";
-import type { EventStream, FollowOptions } from "./follow.ts";
+import type { FollowOptions } from "./follow.ts";
 
-const RETRY_AFTER_SECONDS = 10;
 /** Who has just changed something finds it in a page, unless a transaction beside it takes longer than this. */
 export const SETTLE_MS = 250;
 const NDJSON = "application/x-ndjson" as const;
@@ -104,7 +102,8 @@ function readLastSeen(context: Context<ApiEnv>, after: EventPosition | undefined
 }
 
 async function follow(parts: ApiParts, context: Context<ApiEnv>, { after, runId, taskId }: EventQuery) {
-  const { keyId, namespaceId } = context.get("owner");
+  const owner = context.get("owner");
+  const { keyId, namespaceId } = owner;
   const format = accepts(context, SSE) ? "sse" : "ndjson";
   const options: FollowOptions = {
     ...{ namespaceId, keyId, format, filter: { runId, taskId } },
@@ -114,25 +113,10 @@ async function follow(parts: ApiParts, context: Context<ApiEnv>, { after, runId,
   };
   // Nobody would read, or leave, what a HEAD gets.
   const isHead = context.req.raw.method === "HEAD";
-  const stream = isHead ? undefined : await followOrSayWhen(parts, context, options);
+  const stream = isHead ? undefined : await parts.eventFollowers.follow(owner, options);
   const headers = stream ? { "last-event-id": toPositionText(stream.start) } : {};
   context.header("cache-control", "no-store");
   context.header("x-accel-buffering", "no");
   const contentType = format === "sse" ? SSE : NDJSON;
   return { status: 200, content: stream?.content ?? null, contentType, headers } as const;
-}
-
-/** Who is refused is told when to try again: nobody knows when another leaves. */
-async function followOrSayWhen(
-  { eventFollowers }: ApiParts,
-  context: Context<ApiEnv>,
-  options: FollowOptions,
-): Promise<EventStream> {
-  try {
-    return await eventFollowers.follow(options);
-  } catch (error) {
-    if (error instanceof BellhopError && error.status === 429)
-      context.header("retry-after", String(RETRY_AFTER_SECONDS));
-    throw error;
-  }
 }

@@ -7,6 +7,7 @@ import { openTestStore, until } from "../../core/store/testing/test-store.ts";
 import { createLogger } from "../../core/telemetry/log.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { createManualClock, type ManualClock } from "../../test/support/manual-clock.ts";
+import { STREAM_OWNER, UNCOUNTED_STREAMS } from "../testing/uncounted-streams.ts";
 import { type FollowFormat, type FollowOptions, streamFollower } from "./follow.ts";
 import { createLogFollowers } from "./followers.ts";
 import { createKeptBatches } from "./kept-batches.ts";
@@ -22,13 +23,15 @@ async function openStream(
 ) {
   const clock = createManualClock();
   const stop = new AbortController();
-  const followers = createLogFollowers({ db, clock, log: createLogger("api", "silent") });
+  const followers = createLogFollowers({
+    ...{ db, clock, log: createLogger("api", "silent"), streams: UNCOUNTED_STREAMS },
+  });
   t.after(async () => {
     stop.abort();
     await followers.close();
   });
   const functionId = newId();
-  const stream = await followers.follow("key", async () => ({
+  const stream = await followers.follow(STREAM_OWNER, async () => ({
     ...{ functionId, keyId: "key", after: { position: "0:0" }, format, signal: stop.signal },
     ...{ filter: {}, searchText: undefined, watchKey: () => () => {} },
     ...given,

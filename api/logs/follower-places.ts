@@ -1,5 +1,6 @@
 /** How many may follow something at once: each holds a connection and some memory for as long as it likes. */
-import { BellhopError } from "../../core/errors.ts";
+import type { OpenStreams, StreamOwner } from "./open-streams.ts";
+import { tooManyFollowers } from "./too-many-followers.ts";
 
 /** Ten screens with ten logs each. */
 export const MAX_FOLLOWERS_OF_KEY = 100;
@@ -10,6 +11,25 @@ export interface FollowerPlaces {
   /** Takes a place; what it answers gives it back, once. Throws a 429 where there is none. */
   take(keyId: string): () => void;
   readonly taken: number;
+}
+
+/** A place here, and one of those of the owner's namespace; what it answers gives both back. Rejects with a 429. */
+export async function takePlace(
+  places: FollowerPlaces,
+  streams: OpenStreams,
+  owner: StreamOwner,
+): Promise<() => void> {
+  const leaveHere = places.take(owner.keyId);
+  try {
+    const leaveNamespace = await streams.open(owner);
+    return () => {
+      leaveHere();
+      leaveNamespace();
+    };
+  } catch (error) {
+    leaveHere();
+    throw error;
+  }
 }
 
 /** @param what is followed, for the refusal */
@@ -44,6 +64,4 @@ export function createFollowerPlaces(
   };
 }
 
-function tooMany(message: string): BellhopError {
-  return new BellhopError("too_many_followers", 429, `${message} Leave one, or try again later.`);
-}
+const tooMany = (message: string) => tooManyFollowers(`${message} Leave one, or try again later.`);

@@ -14,6 +14,7 @@ import {
 import { openTestStore } from "../../core/store/testing/test-store.ts";
 import { createLogger } from "../../core/telemetry/log.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
+import { STREAM_OWNER, UNCOUNTED_STREAMS } from "../testing/uncounted-streams.ts";
 import { createFollowerPlaces } from "./follower-places.ts";
 import { createLogFollowers } from "./followers.ts";
 
@@ -85,7 +86,7 @@ type Pace = (typeof PACES)[number];
 
 test("each follower gets each of its lines once and in order: all filters, slow readers, older positions", async (t) => {
   const stop = new AbortController();
-  const followers = createLogFollowers({ db, clock: systemClock, log });
+  const followers = createLogFollowers({ db, clock: systemClock, log, streams: UNCOUNTED_STREAMS });
   t.after(async () => {
     stop.abort();
     await followers.close();
@@ -113,7 +114,7 @@ test("each follower gets each of its lines once and in order: all filters, slow 
   async function follow(filter: LogFilter, pace: Pace, start: "now" | "half" | "first") {
     if (start === "half") await halfWritten.promise;
     const after = start === "first" ? { position: FIRST_LOG_POSITION } : await currentLogPosition(db);
-    const stream = await followers.follow("key", async () => ({
+    const stream = await followers.follow(STREAM_OWNER, async () => ({
       ...{ functionId, keyId: "key", after, filter, format: "ndjson" as const, signal: stop.signal },
       searchText: filter.text === undefined ? undefined : await lowerText(db, filter.text),
       watchKey: () => () => {},

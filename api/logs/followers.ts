@@ -3,9 +3,10 @@ import type { Clock } from "../../core/clock.ts";
 import type { Db } from "../../core/store/database.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
 import { type FollowOptions, streamFollower } from "./follow.ts";
-import { createFollowerPlaces, type FollowerPlaces } from "./follower-places.ts";
+import { createFollowerPlaces, type FollowerPlaces, takePlace } from "./follower-places.ts";
 import { createKeyedSemaphore } from "./keyed-semaphore.ts";
 import { createLogFeeds } from "./log-feeds.ts";
+import type { OpenStreams, StreamOwner } from "./open-streams.ts";
 
 /** The reader has one of the connections, who reads by himself so many, and checks of keys what is left. */
 export const FOLLOWING_CONNECTIONS = 4;
@@ -13,7 +14,7 @@ const READS_ALONE_AT_ONCE = 2;
 
 export interface LogFollowers {
   /** Throws a 429 where too many follow. `prepare` is asked when there is a place. */
-  follow(keyId: string, prepare: () => Promise<FollowOptions>): Promise<ReadableStream<Uint8Array>>;
+  follow(owner: StreamOwner, prepare: () => Promise<FollowOptions>): Promise<ReadableStream<Uint8Array>>;
   readonly count: number;
   /** After the signals of all who follow. */
   close(): Promise<void>;
@@ -24,6 +25,7 @@ export interface LogFollowersParts {
   db: Db;
   clock: Clock;
   log: Logger;
+  streams: OpenStreams;
   places?: FollowerPlaces;
 }
 
@@ -31,6 +33,7 @@ export function createLogFollowers({
   db,
   clock,
   log,
+  streams,
   places = createFollowerPlaces(),
 }: LogFollowersParts): LogFollowers {
   const feeds = createLogFeeds({ db, clock, log });
@@ -39,8 +42,8 @@ export function createLogFollowers({
     get count() {
       return places.taken;
     },
-    async follow(keyId, prepare) {
-      const giveBack = places.take(keyId);
+    async follow(owner, prepare) {
+      const giveBack = await takePlace(places, streams, owner);
       try {
         const options = await prepare();
         const open = await feeds.open(options.functionId, options.after, options.searchText !== undefined);

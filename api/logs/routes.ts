@@ -5,7 +5,7 @@ import { pageOf, toPage } from "../../core/contracts/common.ts";
 import { functionNameParam } from "../../core/contracts/function.ts";
 import { logQuery } from "../../core/contracts/log-query.ts";
 import { logLineOutput, toWireLogLine } from "../../core/contracts/run.ts";
-import { BellhopError, invalidField } from "../../core/errors.ts";
+import { invalidField } from "../../core/errors.ts";
 import type { Db } from "../../core/store/database.ts";
 import { isId } from "../../core/store/ids.ts";
 import {
@@ -25,9 +25,7 @@ import { decodeLogCursor } from "../http/cursor.ts";
 import { readLastEventId } from "../http/last-event-id.ts";
 import { refuseLimit } from "../http/refuse-limit.ts";
 import { defineRoute, type Feature, type RouteSettings } from "../http/route.ts";
-import type { FollowFormat, FollowOptions } from "./follow.ts";
-
-const RETRY_AFTER_SECONDS = 10;
+import type { FollowFormat } from "./follow.ts";
 
 type LogQuery = z.output<ReturnType<typeof logQuery>>;
 
@@ -105,7 +103,8 @@ async function follow(
 ) {
   const { db } = parts.store;
   const lastSeen = readLastSeen(context, after);
-  const { keyId } = context.get("owner");
+  const owner = context.get("owner");
+  const { keyId } = owner;
   const format: FollowFormat = context.req.header("accept")?.includes("text/event-stream") ? "sse" : "ndjson";
   const headers: { "last-event-id"?: string } = {};
   const prepare = async () => {
@@ -120,24 +119,8 @@ async function follow(
   };
   // Nobody would read, or leave, what a HEAD gets.
   const isHead = context.req.raw.method === "HEAD";
-  const content = isHead ? null : await followOrSayWhen(parts, context, keyId, prepare);
+  const content = isHead ? null : await parts.followers.follow(owner, prepare);
   context.header("cache-control", "no-store");
   context.header("x-accel-buffering", "no");
   return { status: 200, content, contentType: CONTENT_TYPES[format], headers } as const;
-}
-
-/** Who is refused is told when to try again: nobody knows when another leaves. */
-async function followOrSayWhen(
-  { followers }: ApiParts,
-  context: Context<ApiEnv>,
-  keyId: string,
-  prepare: () => Promise<FollowOptions>,
-): Promise<ReadableStream<Uint8Array>> {
-  try {
-    return await followers.follow(keyId, prepare);
-  } catch (error) {
-    if (error instanceof BellhopError && error.status === 429)
-      context.header("retry-after", String(RETRY_AFTER_SECONDS));
-    throw error;
-  }
 }

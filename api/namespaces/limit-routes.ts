@@ -11,6 +11,7 @@ import { formatDuration } from "../../core/duration.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
 import { countUsed, saveNamespaceLimits } from "../../core/store/namespace-limits.ts";
 import { findNamespace } from "../../core/store/namespaces.ts";
+import { countOpenStreams } from "../../core/store/open-streams.ts";
 import type { ApiParts } from "../environment.ts";
 import { defineRoute, type Route } from "../http/route.ts";
 import { namespaceAudit, noNamespace, params, readName } from "./name-of-path.ts";
@@ -67,13 +68,15 @@ export const limitRoutes: Route[] = [
       const limits = owner.limits ?? NO_NAMESPACE_LIMITS;
       const count = async (name: CountedLimit) =>
         toWireCount(limits[name], await countUsed(parts.store, namespaceId, name, MAX_COUNTED));
-      const [tasks, functions, codeBytes] = await Promise.all([
+      const [tasks, functions, codeBytes, open] = await Promise.all([
         count("tasks"),
         count("functions"),
         count("codeBytes"),
+        countOpenStreams(parts.store, namespaceId),
       ]);
+      const followers = toWireCount(limits.followers, { used: open, isExact: true });
       const requests = describeRequests(parts, owner);
-      return { status: 200, body: { namespace, tasks, functions, codeBytes, requests } };
+      return { status: 200, body: { namespace, tasks, functions, codeBytes, followers, requests } };
     },
   }),
 ];

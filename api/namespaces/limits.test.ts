@@ -66,7 +66,7 @@ test("an operator sets limits, all of them; they are shown with what is used, an
 test("an operator reads the limits of a namespace as they were set last", async () => {
   const { name, tenant } = await openTenant({});
   const read = (caller: TestCaller, ofName = name) => caller.call("GET", `/v1/namespaces/${ofName}/limits`);
-  const none = { requests: null, tasks: null, functions: null, codeBytes: null };
+  const none = { requests: null, tasks: null, functions: null, codeBytes: null, followers: null };
   const unset = await api.operator.call("POST", "/v1/namespaces", { body: { name: "unset" } });
   assert.equal(unset.status, 201);
   for (const each of [name, "unset"]) assert.deepEqual((await read(api.operator, each)).body, none);
@@ -91,6 +91,7 @@ test("limits are an operator's to set, and what is none is refused by its field"
     ["requests.limit", { requests: { limit: 0, per: "1m" } }],
     ["requests.per", { requests: { limit: 1, per: "2h" } }],
     ["requests.per", { requests: { limit: 1 } }],
+    ["followers", { followers: -1 }],
     ["gpus", { gpus: 1 }],
   ];
   for (const [field, body] of refused)
@@ -239,6 +240,35 @@ test("functions and the bytes of their revisions: nothing is deployed beyond the
   assert.equal((await tenant.call("DELETE", "/v1/functions/greet")).status, 204);
   assert.equal((await usageOf(tenant)).codeBytes.used, 0);
   assert.equal((await deploy("greet", "export default () => 3;")).status, 201);
+});
+
+test("followers: as many streams as may be open at once, of logs and events together, whoever opens them", async () => {
+  const { name, tenant } = await openTenant({ followers: 2 });
+  await untilLimited(tenant, "followers", 2);
+  await tenant.call("PUT", "/v1/functions/greet", { body: { source: SOURCE } });
+  const other = await api.newCaller(tenant.namespaceId, ["read"]);
+  const follow = (caller: TestCaller, path: string) =>
+    caller.request("GET", path, { headers: { accept: "text/event-stream" } });
+  const paths = ["/v1/events?follow=true", "/v1/functions/greet/logs?follow=true"];
+  const open = await Promise.all([follow(tenant, paths[0]!), follow(other, paths[1]!)]);
+  for (const { status } of open) assert.equal(status, 200);
+  for (const path of paths) {
+    const refused = await tenant.call("GET", path);
+    assertProblem(refused, 429, "too_many_followers", ["followers"]);
+    assert.match(refused.body.detail, /^followers: the namespace may have 2 streams open at once/);
+    assert.equal(refused.headers.get("retry-after"), "10");
+  }
+  assert.deepEqual((await usageOf(tenant)).followers, { limit: 2, used: 2, exact: true, resetsAt: null });
+  const there = { headers: { "bellhop-namespace": name } };
+  const operators = await api.operator.request("GET", paths[0]!, there);
+  assert.equal(operators.status, 200);
+  assert.equal((await tenant.request("HEAD", paths[0]!)).status, 200, "nobody reads what a HEAD gets");
+  for (const { body } of [...open, operators]) await body!.cancel();
+  const deadline = Date.now() + 10_000;
+  while ((await usageOf(tenant)).followers.used > 0) assert.ok(Date.now() < deadline, "they are counted off");
+  const again = await follow(tenant, paths[0]!);
+  assert.equal(again.status, 200);
+  await again.body!.cancel();
 });
 
 test("requests: a key that asks more often is told how much is left, and when to come again", async () => {

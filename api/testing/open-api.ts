@@ -44,6 +44,7 @@ import type { ApiParts, MailFacts } from "../environment.ts";
 import { createEventFollowers } from "../events/followers.ts";
 import { apiFeatures } from "../features.ts";
 import { createLogFollowers } from "../logs/followers.ts";
+import { createOpenStreams } from "../logs/open-streams.ts";
 import { createKnownQueues, lookForQueues } from "../queues/known-queues.ts";
 import { createRunRinger } from "../ring.ts";
 import { createAnswerCheck } from "./check-answer.ts";
@@ -163,7 +164,8 @@ export async function openApi({
   const registry = createRegistry("api");
   const metrics = createApiMetrics(registry);
   const ends = openRunEnds({ store, notifier, transport, log, metrics });
-  const eventFollowers = createEventFollowers({ store, clock: systemClock, log });
+  const streams = createOpenStreams({ store, clock: systemClock, onError: ignore });
+  const eventFollowers = createEventFollowers({ store, clock: systemClock, log, streams });
   const edge = createEdge(EDGE_LIMITS, steadyClock, ignore);
   const functionCaps = { ...DEFAULT_SETTINGS.functionCaps, ...caps };
   const checkAnswer = createAnswerCheck(apiFeatures({ clock: systemClock, time, functionCaps }));
@@ -197,7 +199,7 @@ export async function openApi({
       ...{ listener, clock: systemClock, onError: ignore },
       findOpen: (runIds) => findOpenRuns(store, runIds),
     }),
-    followers: createLogFollowers({ db, clock: systemClock, log }),
+    followers: createLogFollowers({ db, clock: systemClock, log, streams }),
     eventFollowers,
     log,
     metrics,
@@ -211,6 +213,7 @@ export async function openApi({
   after(async () => {
     stopping.abort();
     await eventFollowers.close();
+    await streams.close();
     await listener.close();
     await notifier.flush();
   });

@@ -6,7 +6,7 @@ import { client, useQuery } from "../data/use-query.ts";
 import { formatBytes } from "../format/duration.ts";
 
 type Usage = Schemas["Usage"];
-type Name = "tasks" | "functions" | "codeBytes" | "requests";
+type Name = Exclude<keyof Usage, "namespace">;
 
 const EVERY_MS = 5_000;
 
@@ -14,6 +14,7 @@ const ROWS: readonly { name: Name; title: string; about: string }[] = [
   { name: "tasks", title: "Tasks", about: "that may still fire" },
   { name: "functions", title: "Functions", about: "that stand" },
   { name: "codeBytes", title: "Code", about: "of all revisions" },
+  { name: "followers", title: "Streams", about: "of logs and events, open at once" },
   { name: "requests", title: "Requests", about: "of this key, at this API" },
 ];
 

@@ -25,9 +25,16 @@ const limitFields = {
     "Bytes of all revisions of functions that stand, as they are stored.",
     1_000_000_000_000,
   ),
+  followers: countField("Streams of logs and events that are open at once, over all APIs.", 1_000_000),
 };
 
-const EXAMPLE = { requests: { limit: 600, per: "1m" }, tasks: 1_000, functions: 50, codeBytes: null };
+const EXAMPLE = {
+  requests: { limit: 600, per: "1m" },
+  tasks: 1_000,
+  functions: 50,
+  codeBytes: null,
+  followers: 20,
+};
 
 /** The body of `PUT /v1/namespaces/{name}/limits`. What is left out, or null, is not limited. */
 export const namespaceLimitsInput = z.strictObject(limitFields).meta({ examples: [EXAMPLE] });
@@ -60,6 +67,7 @@ export const usageOutput = z
     tasks: used("Tasks that may still fire."),
     functions: used("Functions."),
     codeBytes: used("Bytes of all revisions of functions that stand, as they are stored."),
+    followers: used("Streams of logs and events that are open; without a limit true to ten seconds."),
     requests: used("Requests of this key at this API that count now.").extend({
       per: z.string().nullable().meta({ description: "In so long; null: there is no limit." }),
     }),
@@ -72,6 +80,7 @@ export const usageOutput = z
         tasks: { limit: 1_000, used: 12, exact: true, resetsAt: null },
         functions: { limit: 50, used: 3, exact: true, resetsAt: null },
         codeBytes: { limit: null, used: 52_480, exact: true, resetsAt: null },
+        followers: { limit: 20, used: 2, exact: true, resetsAt: null },
         requests: { limit: 600, used: 41, exact: true, resetsAt: "2026-11-23T20:46:06.388Z", per: "1m" },
       },
     ],

@@ -7,6 +7,8 @@ export interface NamespaceLimits {
   functions: number | null;
   /** Of all revisions of functions that stand, as they are stored. */
   codeBytes: number | null;
+  /** Streams of logs and events that are open at once. */
+  followers: number | null;
 }
 
 export const NO_NAMESPACE_LIMITS: NamespaceLimits = {
@@ -14,7 +16,12 @@ export const NO_NAMESPACE_LIMITS: NamespaceLimits = {
   tasks: null,
   functions: null,
   codeBytes: null,
+  followers: null,
 };
+
+/** As they are stored: those that a release before wrote lack what came since. */
+export const fillNamespaceLimits = (stored: Partial<NamespaceLimits> | null): NamespaceLimits | null =>
+  stored && { ...NO_NAMESPACE_LIMITS, ...stored };
 
 /** The limits that count what there is. */
 export const COUNTED_LIMITS = ["tasks", "functions", "codeBytes"] as const;

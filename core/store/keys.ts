@@ -1,7 +1,7 @@
 /** Namespaces and the keys bound to them. A key is stored as its SHA-256 only; 256 random bits need no slow hash. */
 import { createHash, randomBytes } from "node:crypto";
 import { sql } from "kysely";
-import { type NamespaceLimits, NO_NAMESPACE_LIMITS } from "../domain/namespace-limits.ts";
+import { fillNamespaceLimits, type NamespaceLimits } from "../domain/namespace-limits.ts";
 import type { NamespaceGrant } from "../domain/token-grants.ts";
 import type { Db, QueryScope } from "./database.ts";
 import { newId } from "./ids.ts";
@@ -114,7 +114,7 @@ export async function findKey({ pool }: QueryScope, key: string): Promise<FoundK
   if (!rows[0]) return undefined;
   const { validForMs, isUseDue, limits, ...owner } = rows[0];
   return {
-    owner: { ...owner, limits: limits && { ...NO_NAMESPACE_LIMITS, ...limits } },
+    owner: { ...owner, limits: fillNamespaceLimits(limits) },
     validForMs,
     isUseDue,
   };

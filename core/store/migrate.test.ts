@@ -94,6 +94,7 @@ const LATER = [
   "0080-sign-in-codes",
   "0081-namespace-egress",
   "0083-token-subjects",
+  "0085-open-streams",
   "0087-erasures",
 ];
 

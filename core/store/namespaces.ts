@@ -1,7 +1,7 @@
 /** Namespaces: the tenants of an installation. States: open → closed (it is being deleted) → gone. */
 
 import type { NamespaceEgress } from "../domain/namespace-egress.ts";
-import type { NamespaceLimits } from "../domain/namespace-limits.ts";
+import { fillNamespaceLimits, type NamespaceLimits } from "../domain/namespace-limits.ts";
 import { conflict } from "../errors.ts";
 import type { QueryScope } from "./database.ts";
 import { newId } from "./ids.ts";
@@ -21,13 +21,15 @@ export interface Namespace {
 
 const COLUMNS = `id, name, created_at AS "createdAt", closed_at AS "closedAt", limits, egress`;
 
+const toNamespace = (row: Namespace): Namespace => ({ ...row, limits: fillNamespaceLimits(row.limits) });
+
 export async function findNamespace({ pool }: QueryScope, name: string): Promise<Namespace | undefined> {
   const { rows } = await pool.query<Namespace>({
     name: "find-namespace",
     text: `SELECT ${COLUMNS} FROM namespaces WHERE name = $1`,
     values: [name],
   });
-  return rows[0];
+  return rows[0] && toNamespace(rows[0]);
 }
 
 /** Held to the end of the transaction: it is neither closed nor changed beside. 409 where it is being deleted. */
@@ -53,7 +55,7 @@ export async function createNamespace(tx: Transaction, name: string): Promise<Na
      ON CONFLICT (name) DO NOTHING RETURNING ${COLUMNS}`,
     [newId(), name, MAX_NAMESPACES],
   );
-  if (rows[0]) return rows[0];
+  if (rows[0]) return toNamespace(rows[0]);
   if (await findNamespace(tx, name))
     throw conflict(`There is a namespace ${name} already.`, "namespace_taken");
   throw conflict(`There are ${MAX_NAMESPACES} namespaces, which is all there may be.`, "too_many_namespaces");
@@ -69,5 +71,5 @@ export async function listNamespaces(
     `SELECT ${COLUMNS} FROM namespaces WHERE ($1::uuid IS NULL OR id < $1) ORDER BY id DESC LIMIT $2`,
     [beforeId ?? null, limit + 1],
   );
-  return rows;
+  return rows.map(toNamespace);
 }

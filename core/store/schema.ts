@@ -372,6 +372,7 @@ export interface Database {
     call_token: string | null;
   };
   /** Callers that an API holds until a worker takes their calls; counted until `told_until`. */
+  open_streams: { id: string; namespace_id: string; counted_until: Date };
   waiting_callers: { api_id: string; callers: number; told_until: Date };
   /** Codes that sign in to the console, each once. */
   sign_in_codes: { code_hash: Buffer; expires_at: Date };

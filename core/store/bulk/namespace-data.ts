@@ -104,6 +104,7 @@ const DELETIONS: readonly Deletion[] = [
   ofNamespace("signingSecrets", "signing_secrets"),
   ofNamespace("enqueueRoles", "enqueue_roles"),
   AUDIT_LOG,
+  ofNamespace("openStreams", "open_streams"),
   ofNamespace("keys", "api_keys"),
 ];
 

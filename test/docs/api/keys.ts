@@ -1,6 +1,7 @@
 /** Chapter "Namespaces and keys". */
 import assert from "node:assert/strict";
 import { REMEMBER_MS } from "../../../api/auth/keyring.ts";
+import { RENEW_STREAMS_EVERY_MS, STREAM_LEASE_MS } from "../../../api/logs/open-streams.ts";
 import { readSettings } from "../../../core/config/settings.ts";
 import { MAX_KEY_FUNCTIONS, MAX_KEY_NAME_CHARS, MAX_OVERLAP_MS } from "../../../core/contracts/key.ts";
 import { MAX_EGRESS_RULES } from "../../../core/contracts/namespace-egress.ts";
@@ -18,6 +19,7 @@ const DELETION = "core/store/bulk/delete-namespace.test.ts";
 
 const TOKENS = "api/auth/oidc/tokens.test.ts";
 const LIMITS_TEST = "api/namespaces/limits.test.ts";
+const STREAMS_TEST = "api/logs/open-streams.test.ts";
 const EGRESS_TEST = "api/namespaces/egress.test.ts";
 const AUDIT = "core/domain/audit.test.ts";
 
@@ -65,6 +67,25 @@ export const KEYS: Statement[] = [
     LIMITS_TEST,
     "tasks: no more than there may be that may still fire",
   ]),
+  {
+    says: `Streams of an API that crashed count for ${STREAM_LEASE_MS / 1_000} seconds more`,
+    heldBy: [
+      [STREAMS_TEST, "streams of an API that crashed stop counting when their leases are over"],
+      [STREAMS_TEST, "an open stream is renewed again and again, also after its lease was over"],
+    ],
+  },
+  held(
+    "One too many is a 429 too_many_followers with Retry-After, whose errors name the limit",
+    [LIMITS_TEST, "followers: as many streams as may be open at once, of logs and events together"],
+    [STREAMS_TEST, "as many are open at once as may be, over two APIs, also where they open at the same moment"],
+  ),
+  {
+    says: "Streams of a namespace without a limit of them are counted to ten seconds",
+    holds: () => assert.equal(RENEW_STREAMS_EVERY_MS, 10_000),
+    heldBy: [
+      [STREAMS_TEST, "streams of a namespace without a limit are written with a renewal"],
+    ],
+  },
   held("at each API, in 1 second to 1 hour", [LIMITS_TEST, "what is none is refused by its field"]),
   held('(RateLimit: "requests";r=42;t=17: 42, and one more in 17 seconds)', [
     LIMITS_TEST,
