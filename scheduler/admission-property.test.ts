@@ -87,6 +87,7 @@ const anyChange = fc.oneof(
   deed("pause", { queue: anyQueue, forMs: fc.option(fc.constantFrom(SECOND_MS, 60_000)) }),
   deed("resume", { queue: anyQueue }),
   deed("deploy", { name: anyFunction, concurrency: fc.option(anyLeast) }),
+  deed("limit namespace", { concurrency: fc.option(anyLeast) }),
 );
 /** Of open runs; those that were granted permits and have not started are few. */
 const anyStanding = fc.constantFrom("granted" as const, "open" as const);
@@ -173,7 +174,7 @@ class Told {
     const changed = new Set<string>();
     const together = deeds.filter((deed) => {
       if (!isChange(deed)) return true;
-      const target = "queue" in deed ? deed.queue : deed.name;
+      const target = "queue" in deed ? deed.queue : "name" in deed ? deed.name : "the namespace";
       if (changed.has(target) || deed.is === "remove") return false;
       changed.add(target);
       return true;
@@ -209,6 +210,8 @@ class Told {
         return await judged.resume(deed.queue);
       case "deploy":
         return await judged.deploy(deed.name, deed.concurrency);
+      case "limit namespace":
+        return await judged.limitNamespace(deed.concurrency);
       case "remove":
         return await (deed.queue === DEFAULT_QUEUE ? undefined : judged.removeQueue(deed.queue));
       case "cancel":
@@ -244,18 +247,18 @@ class Told {
         : this.runs.queueCall(calls, place, timeoutMs));
   }
 
-  /** While `default` is limited, and of a function without a limit, no call takes a permit. */
+  /** While `default` or the namespace is limited, and of a function without a limit, no call takes a permit. */
   private async call({ worker, name }: Extract<Deed, { is: "call" }>): Promise<void> {
     const { queues, functions, functionKeys } = this.judged;
     const byDefault = queues.get(DEFAULT_QUEUE);
-    if (byDefault && isLimited(byDefault)) return;
+    if ((byDefault && isLimited(byDefault)) || this.judged.isNamespaceLimited) return;
     if (functions.get(functionKeys.get(name)!) !== null) await this.judged.call(worker, name);
   }
 }
 
-type Change = Extract<Deed, { is: "put" | "pause" | "resume" | "deploy" | "remove" }>;
+type Change = Extract<Deed, { is: "put" | "pause" | "resume" | "deploy" | "limit namespace" | "remove" }>;
 const isChange = (deed: Deed): deed is Change =>
-  ["put", "pause", "resume", "deploy", "remove"].includes(deed.is);
+  ["put", "pause", "resume", "deploy", "limit namespace", "remove"].includes(deed.is);
 
 async function tell(story: Story): Promise<void> {
   const told = new Told(await LimitedRuns.open(testStore, [store, second], WORKERS));

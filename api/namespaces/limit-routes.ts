@@ -9,11 +9,13 @@ import {
 import { type CountedLimit, MAX_COUNTED, NO_NAMESPACE_LIMITS } from "../../core/domain/namespace-limits.ts";
 import { formatDuration } from "../../core/duration.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
+import { countUnderWay, settleNamespaceConcurrency } from "../../core/store/limits/namespace-concurrency.ts";
 import { countUsed, saveNamespaceLimits } from "../../core/store/namespace-limits.ts";
 import { findNamespace } from "../../core/store/namespaces.ts";
 import { countOpenStreams } from "../../core/store/open-streams.ts";
 import type { ApiParts } from "../environment.ts";
 import { defineRoute, type Route } from "../http/route.ts";
+import { announceLimit } from "../queues/announce-queue.ts";
 import { namespaceAudit, noNamespace, params, readName } from "./name-of-path.ts";
 
 export const limitRoutes: Route[] = [
@@ -30,10 +32,11 @@ export const limitRoutes: Route[] = [
     body: { schema: namespaceLimitsInput },
     answers: { 200: { is: "As they are now.", schema: namespaceLimitsOutput } },
     errors: { 404: ["not_found"] },
-    async handle({ parts: { store, notifier }, params: { name }, body }) {
-      const found = await saveNamespaceLimits(store, readName(name), body);
-      if (!found) throw noNamespace(name);
-      notifier.notify("bellhop_keys");
+    async handle({ parts, params: { name }, body }) {
+      const saved = await saveNamespaceLimits(parts.store, readName(name), body);
+      if (!saved) throw noNamespace(name);
+      parts.notifier.notify("bellhop_keys");
+      await announceLimit(parts, (store) => settleNamespaceConcurrency(store, saved));
       return { status: 200, body: toWireNamespaceLimits(body) };
     },
   }),
@@ -68,15 +71,20 @@ export const limitRoutes: Route[] = [
       const limits = owner.limits ?? NO_NAMESPACE_LIMITS;
       const count = async (name: CountedLimit) =>
         toWireCount(limits[name], await countUsed(parts.store, namespaceId, name, MAX_COUNTED));
-      const [tasks, functions, codeBytes, open] = await Promise.all([
+      const [tasks, functions, codeBytes, underWay, open] = await Promise.all([
         count("tasks"),
         count("functions"),
         count("codeBytes"),
+        countUnderWay(parts.store, namespaceId, MAX_COUNTED),
         countOpenStreams(parts.store, namespaceId),
       ]);
+      const concurrentRuns = toWireCount(limits.concurrentRuns, underWay);
       const followers = toWireCount(limits.followers, { used: open, isExact: true });
       const requests = describeRequests(parts, owner);
-      return { status: 200, body: { namespace, tasks, functions, codeBytes, followers, requests } };
+      return {
+        status: 200,
+        body: { namespace, tasks, functions, codeBytes, concurrentRuns, followers, requests },
+      };
     },
   }),
 ];

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CountedLimit } from "../../core/domain/namespace-limits.ts";
 import { countUsed } from "../../core/store/namespace-limits.ts";
+import { claimRuns } from "../../core/store/runs/claim.ts";
+import { makeWorker } from "../../core/store/testing/samples.ts";
 import { findNamespace } from "../../core/store/namespaces.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
@@ -66,7 +68,7 @@ test("an operator sets limits, all of them; they are shown with what is used, an
 test("an operator reads the limits of a namespace as they were set last", async () => {
   const { name, tenant } = await openTenant({});
   const read = (caller: TestCaller, ofName = name) => caller.call("GET", `/v1/namespaces/${ofName}/limits`);
-  const none = { requests: null, tasks: null, functions: null, codeBytes: null, followers: null };
+  const none = { requests: null, tasks: null, functions: null, codeBytes: null, followers: null, concurrentRuns: null };
   const unset = await api.operator.call("POST", "/v1/namespaces", { body: { name: "unset" } });
   assert.equal(unset.status, 201);
   for (const each of [name, "unset"]) assert.deepEqual((await read(api.operator, each)).body, none);
@@ -92,6 +94,7 @@ test("limits are an operator's to set, and what is none is refused by its field"
     ["requests.per", { requests: { limit: 1, per: "2h" } }],
     ["requests.per", { requests: { limit: 1 } }],
     ["followers", { followers: -1 }],
+    ["concurrentRuns", { concurrentRuns: 0 }],
     ["gpus", { gpus: 1 }],
   ];
   for (const [field, body] of refused)
@@ -269,6 +272,26 @@ test("followers: as many streams as may be open at once, of logs and events toge
   const again = await follow(tenant, paths[0]!);
   assert.equal(again.status, 200);
   await again.body!.cancel();
+});
+
+test("concurrentRuns: more wait and say so, and start when an operator lets them or another ends", async () => {
+  const { name, tenant } = await openTenant({ concurrentRuns: 1 });
+  const runOf = async (path: string) => (await tenant.call("GET", path)).body;
+  const makeRun = async (): Promise<string> => {
+    const { id } = (await post(tenant, { type: "http", url: TASK.url })).body;
+    return (await runOf(`/v1/tasks/${id}/runs`)).items[0].id;
+  };
+  const [first, second] = [await makeRun(), await makeRun()];
+  const running = await api.start(first);
+  const workerId = await makeWorker(api.store.db);
+  assert.deepEqual(await claimRuns(api.store, workerId, [second]), []);
+  assert.equal((await runOf(`/v1/runs/${second}`)).waitingFor, "concurrency");
+  const { concurrentRuns } = await usageOf(tenant);
+  assert.deepEqual([concurrentRuns.used, concurrentRuns.resetsAt], [1, null]);
+  await setLimits(name, { concurrentRuns: 2 });
+  assert.equal((await claimRuns(api.store, workerId, [second])).length, 1);
+  await api.finish(running, { state: "succeeded", result: null });
+  assert.equal((await usageOf(tenant)).concurrentRuns.used, 1);
 });
 
 test("requests: a key that asks more often is told how much is left, and when to come again", async () => {

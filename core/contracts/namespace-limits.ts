@@ -3,13 +3,14 @@ import { z } from "zod";
 import { MAX_COUNTED, type NamespaceLimits } from "../domain/namespace-limits.ts";
 import { durationField, instantOutput, wholeNumberField } from "./common.ts";
 import { fieldGroup, toShown } from "./field-group.ts";
+import { MAX_CONCURRENCY } from "./queue.ts";
 
 export const MAX_REQUEST_RATE = 1_000_000;
 const MIN_RATE_MS = 1_000;
 export const MAX_RATE_MS = 3_600_000;
 
-const countField = (description: string, max = 1_000_000_000) =>
-  wholeNumberField(0, max).nullable().default(null).meta({ description });
+const countField = (description: string, max = 1_000_000_000, min = 0) =>
+  wholeNumberField(min, max).nullable().default(null).meta({ description });
 
 const limitFields = {
   requests: fieldGroup(
@@ -26,6 +27,11 @@ const limitFields = {
     1_000_000_000_000,
   ),
   followers: countField("Streams of logs and events that are open at once, over all APIs.", 1_000_000),
+  concurrentRuns: countField(
+    "Runs that are under way at once, over all workers, calls of functions included.",
+    MAX_CONCURRENCY,
+    1,
+  ),
 };
 
 const EXAMPLE = {
@@ -34,6 +40,7 @@ const EXAMPLE = {
   functions: 50,
   codeBytes: null,
   followers: 20,
+  concurrentRuns: 100,
 };
 
 /** The body of `PUT /v1/namespaces/{name}/limits`. What is left out, or null, is not limited. */
@@ -67,6 +74,7 @@ export const usageOutput = z
     tasks: used("Tasks that may still fire."),
     functions: used("Functions."),
     codeBytes: used("Bytes of all revisions of functions that stand, as they are stored."),
+    concurrentRuns: used("Runs that are under way: running, or to be completed later."),
     followers: used("Streams of logs and events that are open; without a limit true to ten seconds."),
     requests: used("Requests of this key at this API that count now.").extend({
       per: z.string().nullable().meta({ description: "In so long; null: there is no limit." }),
@@ -80,6 +88,7 @@ export const usageOutput = z
         tasks: { limit: 1_000, used: 12, exact: true, resetsAt: null },
         functions: { limit: 50, used: 3, exact: true, resetsAt: null },
         codeBytes: { limit: null, used: 52_480, exact: true, resetsAt: null },
+        concurrentRuns: { limit: 100, used: 7, exact: true, resetsAt: null },
         followers: { limit: 20, used: 2, exact: true, resetsAt: null },
         requests: { limit: 600, used: 41, exact: true, resetsAt: "2026-11-23T20:46:06.388Z", per: "1m" },
       },

@@ -10,7 +10,7 @@ import {
 import { durationField, instantField, instantOutput, nameField, wholeNumberField } from "./common.ts";
 import { fieldGroup, toShown } from "./field-group.ts";
 
-const MAX_CONCURRENCY = 100_000;
+export const MAX_CONCURRENCY = 100_000;
 const MIN_RATE_MS = 1_000;
 const MAX_RATE_MS = 30 * 86_400_000;
 

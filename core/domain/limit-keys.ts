@@ -11,6 +11,9 @@ export const MAX_PRIORITY = 100;
 /** Runs of one function, whatever their revision. */
 export const functionKey = (functionId: string) => `function:${functionId}`;
 
+/** All runs of a namespace. */
+export const namespaceKey = (namespaceId: string) => `namespace:${namespaceId}`;
+
 /** Runs of one queue. */
 export const queueKey = (namespaceId: string, queue: string) => `queue:${namespaceId}/${queue}`;
 

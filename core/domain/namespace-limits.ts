@@ -9,6 +9,8 @@ export interface NamespaceLimits {
   codeBytes: number | null;
   /** Streams of logs and events that are open at once. */
   followers: number | null;
+  /** Runs that are under way at once. */
+  concurrentRuns: number | null;
 }
 
 export const NO_NAMESPACE_LIMITS: NamespaceLimits = {
@@ -17,6 +19,7 @@ export const NO_NAMESPACE_LIMITS: NamespaceLimits = {
   functions: null,
   codeBytes: null,
   followers: null,
+  concurrentRuns: null,
 };
 
 /** As they are stored: those that a release before wrote lack what came since. */

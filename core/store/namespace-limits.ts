@@ -2,23 +2,30 @@
 import type { UsedCount } from "../contracts/namespace-limits.ts";
 import type { CountedLimit, NamespaceLimits } from "../domain/namespace-limits.ts";
 import { BellhopError } from "../errors.ts";
-import type { QueryScope } from "./database.ts";
+import type { QueryScope, Store } from "./database.ts";
 import { toJsonText } from "./json-text.ts";
-import { findNamespace, type Namespace, namespaceClosed } from "./namespaces.ts";
+import { type SavedConcurrency, saveNamespaceConcurrency } from "./limits/namespace-concurrency.ts";
+import { findNamespace, namespaceClosed } from "./namespaces.ts";
+import { inTransaction } from "./transaction.ts";
 
-/** Undefined: there is no such namespace. 409 where it is being deleted. */
+/**
+ * What follows, `settleNamespaceConcurrency` does. Undefined: there is no such namespace. 409 where it is being deleted.
+ */
 export async function saveNamespaceLimits(
-  scope: QueryScope,
+  store: Pick<Store, "pool">,
   name: string,
   limits: NamespaceLimits,
-): Promise<Pick<Namespace, "id"> | undefined> {
+): Promise<SavedConcurrency | undefined> {
   const isSet = Object.values(limits).some((limit) => limit !== null);
-  const { rows } = await scope.pool.query<{ id: string }>(
-    "UPDATE namespaces SET limits = $2 WHERE name = $1 AND closed_at IS NULL RETURNING id",
-    [name, isSet ? toJsonText(limits) : null],
-  );
-  if (!rows[0] && (await findNamespace(scope, name))) throw namespaceClosed(name);
-  return rows[0];
+  return await inTransaction(store.pool, async (tx) => {
+    const { rows } = await tx.pool.query<{ id: string }>(
+      "UPDATE namespaces SET limits = $2 WHERE name = $1 AND closed_at IS NULL RETURNING id",
+      [name, isSet ? toJsonText(limits) : null],
+    );
+    if (rows[0]) return await saveNamespaceConcurrency(tx.db, rows[0].id, limits.concurrentRuns);
+    if (await findNamespace(tx, name)) throw namespaceClosed(name);
+    return undefined;
+  });
 }
 
 /**

@@ -230,7 +230,7 @@ export interface Database {
     is_called_out: Generated<boolean>;
     /** From when on permits can be granted to those that wait, in milliseconds since 1970; null: nobody waits, or none is left. */
     due_ms: ColumnType<number | null, never, never>;
-    /** Of the queue `default`: it holds for runs that do not name it. */
+    /** Of the queue `default`, or of the namespace: it holds for runs that do not name it. */
     is_default: Generated<boolean>;
     /** Of a key of a queue: the queue's own. */
     parent_key: ColumnType<string | null, string | null | undefined, never>;

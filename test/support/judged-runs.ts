@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
+import { namespaceKey } from "../../core/domain/limit-keys.ts";
 import { type QueueLimits, UNTIL_RESUMED } from "../../core/domain/queue.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { LIMIT_JOBS, type LimitedRuns } from "./limited-runs.ts";
@@ -24,7 +25,7 @@ const MOST_ROUNDS = 500;
 export class JudgedRuns {
   readonly runs: LimitedRuns;
   readonly queues = new Map<string, QueueState>();
-  /** Runs at once, by the functions' keys. */
+  /** Runs at once, by the keys of the functions and of the namespace. */
   readonly functions = new Map<string, number | null>();
   /** By their names. */
   readonly functionKeys = new Map<string, string>();
@@ -118,6 +119,18 @@ export class JudgedRuns {
     const key = await this.runs.deploy(name, concurrency);
     this.functionKeys.set(name, key);
     this.functions.set(key, concurrency);
+  }
+
+  async limitNamespace(concurrency: number | null): Promise<void> {
+    const { queues, functions } = this.settings();
+    const key = namespaceKey(this.runs.namespaceId);
+    this.stood.push({ queues, functions: new Map([...functions, [key, concurrency]]) });
+    await this.runs.limitNamespace(concurrency);
+    this.functions.set(key, concurrency);
+  }
+
+  get isNamespaceLimited(): boolean {
+    return (this.functions.get(namespaceKey(this.runs.namespaceId)) ?? null) !== null;
   }
 
   /** Nothing comes any more. Time passes, what runs ends, pauses end, and the jobs do what they do. */

@@ -6,7 +6,13 @@ import assert from "node:assert/strict";
 import type { Clock } from "../../core/clock.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../../core/config/function-caps.ts";
 import { readSettings } from "../../core/config/settings.ts";
-import { DEFAULT_QUEUE, functionKey, type QueuePlace, queueKey } from "../../core/domain/limit-keys.ts";
+import {
+  DEFAULT_QUEUE,
+  functionKey,
+  namespaceKey,
+  type QueuePlace,
+  queueKey,
+} from "../../core/domain/limit-keys.ts";
 import type { QueueLimits } from "../../core/domain/queue.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { grantReturnedPermits } from "../../core/run-ends/grant-permits.ts";
@@ -17,6 +23,10 @@ import { newId } from "../../core/store/ids.ts";
 import { countNewLimit } from "../../core/store/limits/count-new-limit.ts";
 import { NEAR_FOR, noteLimits } from "../../core/store/limits/far-limits.ts";
 import { grantPermits } from "../../core/store/limits/grant-permits.ts";
+import {
+  saveNamespaceConcurrency,
+  settleNamespaceConcurrency,
+} from "../../core/store/limits/namespace-concurrency.ts";
 import { functionKeys, GRANTED } from "../../core/store/limits/permits.ts";
 import { revokePermits } from "../../core/store/limits/revoke-permits.ts";
 import { pauseQueue, putQueue, removeQueue } from "../../core/store/queues/queues.ts";
@@ -39,6 +49,7 @@ import {
   SAMPLE_ERROR,
 } from "../../core/store/testing/samples.ts";
 import type { TestStore } from "../../core/store/testing/test-store.ts";
+import { inTransaction } from "../../core/store/transaction.ts";
 import { createLogger } from "../../core/telemetry/log.ts";
 import { createDatabaseStatsMetrics } from "../../core/telemetry/metrics/database-stats.ts";
 import { createRegistry } from "../../core/telemetry/metrics/registry.ts";
@@ -88,10 +99,11 @@ const COUNTERS = {
   functionCaps: toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {})),
 };
 
-/** With the keys of `default`, which its runs do not name. */
+/** With the keys of `default` and of the namespace, which runs do not name. */
 const SNAPSHOT = `SELECT
   (SELECT coalesce(json_agg(json_build_object('id', r.id, 'state', r.state, 'isGranted', (${GRANTED}) IS TRUE,
       'keys', coalesce(r.limit_keys, ${functionKeys("r.function_id")}, '{}')
+        || ARRAY['${namespaceKey("")}' || r.namespace_id]
         || CASE WHEN r.queue IS NULL THEN ARRAY['queue:' || r.namespace_id || '/${DEFAULT_QUEUE}'] ELSE '{}' END,
       'holds', CASE WHEN r.state IN ('running', 'deferred') OR (${GRANTED}) THEN coalesce(r.permits, '{}') ELSE '{}' END,
       'isDue', r.state = 'queued' AND r.available_at <= clock_timestamp())), '[]')
@@ -213,6 +225,15 @@ export class LimitedRuns {
     await countNewLimit(this.store, key);
     await grantPermits(this.store, await revokePermits(this.store, key));
     return key;
+  }
+
+  /** Of runs at once in it; its key. */
+  async limitNamespace(concurrency: number | null): Promise<string> {
+    const saved = await inTransaction(this.store.pool, ({ db }) =>
+      saveNamespaceConcurrency(db, this.namespaceId, concurrency),
+    );
+    await grantPermits(this.store, await settleNamespaceConcurrency(this.store, saved));
+    return namespaceKey(this.namespaceId);
   }
 
   async put(queue: string, limits: QueueLimits): Promise<void> {

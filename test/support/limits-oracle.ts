@@ -41,7 +41,7 @@ export interface QueueState {
 /** Limits as they were set, by the names of what they limit. */
 export interface LimitSettings {
   queues: ReadonlyMap<string, QueueState>;
-  /** Runs at once, by the function's key. */
+  /** Runs at once, by the key of a function or of the namespace. */
   functions: ReadonlyMap<string, number | null>;
 }
 
@@ -73,7 +73,8 @@ export const isUnderWay = ({ state }: OpenRun) => state === "running" || state =
 
 function limitOf(key: string, { queues, functions }: LimitSettings, nowMs: number): KeyLimit {
   const none = { concurrency: Number.POSITIVE_INFINITY, rate: null, isPaused: false };
-  if (key.startsWith("function:")) return { ...none, concurrency: functions.get(key) ?? none.concurrency };
+  if (/^(function|namespace):/.test(key))
+    return { ...none, concurrency: functions.get(key) ?? none.concurrency };
   const { limits, pausedUntilMs } = queues.get(nameOf(parentKeyOf(key) ?? key)) ?? NOT_THERE;
   if (isQueueKey(key))
     return {

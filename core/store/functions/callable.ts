@@ -12,7 +12,7 @@ export interface CallableFunction {
   tags: Record<string, string>;
   /** Whether its URL needs no key. */
   isPublic: boolean;
-  /** Whether limits or a pause of the queue `default` hold for calls of it. */
+  /** Whether limits or a pause of the queue `default`, or the namespace's limit of runs at once, hold for calls of it. */
   isDefaultLimited: boolean;
   /** Of the revision that leads. */
   limits: AskedLimits;

@@ -19,7 +19,7 @@
  * (admit-runs.ts, grant-permits.ts, recount-permits.ts) leaves rows of runs alone that others have locked. So nobody waits
  * in a circle.
  */
-import { DEFAULT_QUEUE, functionKey } from "../../domain/limit-keys.ts";
+import { DEFAULT_QUEUE, functionKey, namespaceKey } from "../../domain/limit-keys.ts";
 import { MOST_LATE_MS } from "../../domain/rate.ts";
 import { byIndex } from "../by-index.ts";
 import { unindexed } from "../unindexed.ts";
@@ -35,15 +35,22 @@ export const functionKeys = (functionId: string) =>
   `CASE WHEN ${functionId} IS NOT NULL THEN ARRAY[${functionKeySql(functionId)}] END`;
 
 /**
- * Of a run `r` of the queue `default` that names no key there, where that queue has limits: it is not named in the row,
- * so that runs pay for it only while it has. Such queues are looked up once in a statement.
+ * Of a run `r`, what is not named in its row, so that runs pay for it only where there is such a limit. Which namespaces have
+ * one is looked up once in a statement, by an index that is empty as long as none has.
  */
-const DEFAULT_QUEUE_KEYS = `CASE WHEN r.queue IS NULL
-    AND r.namespace_id = ANY(ARRAY(SELECT d.namespace_id FROM run_limits d WHERE d.is_default))
+const hasUnnamed = (key: string) =>
+  `r.namespace_id = ANY(ARRAY(SELECT d.namespace_id FROM run_limits d WHERE d.is_default AND starts_with(d.key, '${key}')))`;
+
+/** Of the queue `default`, where it names no key there. */
+const DEFAULT_QUEUE_KEYS = `CASE WHEN r.queue IS NULL AND ${hasUnnamed("queue:")}
   THEN ARRAY['queue:' || r.namespace_id || '/${DEFAULT_QUEUE}'] END`;
 
+/** Of its namespace. */
+const NAMESPACE_KEYS = `CASE WHEN ${hasUnnamed(namespaceKey(""))} THEN ARRAY['${namespaceKey("")}' || r.namespace_id] END`;
+
 /** Those of a run `r`. The release before writes none. */
-export const LIMIT_KEYS = `(coalesce(r.limit_keys, ${functionKeys("r.function_id")}) || ${DEFAULT_QUEUE_KEYS})`;
+export const LIMIT_KEYS = `(coalesce(r.limit_keys, ${functionKeys("r.function_id")}) || ${DEFAULT_QUEUE_KEYS}
+  || ${NAMESPACE_KEYS})`;
 
 /** A run that was granted its permits and has not started. */
 export const GRANTED =

@@ -23,12 +23,12 @@ const limitsAnything = ({ concurrency, rate, perKey, restOn429 }: QueueLimits): 
   !!(concurrency ?? rate ?? perKey) || restOn429;
 
 /** A count that takes longer has crashed: then the next recount does it. */
-const UNCOUNTED_UNTIL = sql`clock_timestamp() + interval '10 seconds'`;
+export const UNCOUNTED_UNTIL = sql`clock_timestamp() + interval '10 seconds'`;
 /**
  * That stands already, or is where claims that are under way know of no keys: they would start runs that have no row. Or it
  * is the row of a limit that was removed while runs waited: those of `default` have started since without a permit.
  */
-const IS_UNCOUNTED = sql`(l.uncounted_until > clock_timestamp() OR l.concurrency IS NULL
+export const IS_UNCOUNTED = sql`(l.uncounted_until > clock_timestamp() OR l.concurrency IS NULL
   OR (l.per_key IS NULL AND excluded.per_key IS NOT NULL))`;
 
 /**

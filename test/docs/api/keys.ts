@@ -20,6 +20,7 @@ const DELETION = "core/store/bulk/delete-namespace.test.ts";
 const TOKENS = "api/auth/oidc/tokens.test.ts";
 const LIMITS_TEST = "api/namespaces/limits.test.ts";
 const STREAMS_TEST = "api/logs/open-streams.test.ts";
+const CONCURRENCY_TEST = "core/store/limits/namespace-concurrency.test.ts";
 const EGRESS_TEST = "api/namespaces/egress.test.ts";
 const AUDIT = "core/domain/audit.test.ts";
 
@@ -66,6 +67,15 @@ export const KEYS: Statement[] = [
   held("Beyond them a request is a 409 limit_exceeded, whose errors name the limit", [
     LIMITS_TEST,
     "tasks: no more than there may be that may still fire",
+  ]),
+  held(
+    'the others wait, and say "waitingFor": "concurrency"',
+    [LIMITS_TEST, "concurrentRuns: more wait and say so, and start when an operator lets them"],
+    [CONCURRENCY_TEST, "it is exact over workers that meet, and a lost worker's permits are free after the rescue"],
+  ),
+  held("Calls whose callers wait go through the queue while it is set", [
+    CONCURRENCY_TEST,
+    "calls of its functions go through the queue while it is set",
   ]),
   {
     says: `Streams of an API that crashed count for ${STREAM_LEASE_MS / 1_000} seconds more`,

@@ -1,0 +1,170 @@
+/** The limit of runs at once of a whole namespace: whatever they run, in whatever queue they stand. */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { sql } from "kysely";
+import { createTestDatabase } from "../../../test/support/database.ts";
+import { namespaceKey, queueKey } from "../../domain/limit-keys.ts";
+import { NO_NAMESPACE_LIMITS } from "../../domain/namespace-limits.ts";
+import { NO_LIMITS, type QueueLimits } from "../../domain/queue.ts";
+import { findCallableFunction } from "../functions/callable.ts";
+import { saveNamespaceLimits } from "../namespace-limits.ts";
+import { putQueue } from "../queues/queues.ts";
+import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
+import { finishAttempts } from "../runs/finish.ts";
+import { findRun } from "../runs/read.ts";
+import { rescueLostRuns } from "../runs/rescue.ts";
+import {
+  ANY_TIME,
+  claimDue,
+  deployFunction,
+  finished,
+  makeWorker,
+  queueInvocation,
+  queueRun,
+} from "../testing/samples.ts";
+import { openTestStore } from "../testing/test-store.ts";
+import { findGrantableKeys } from "./find-grantable.ts";
+import { grantPermits } from "./grant-permits.ts";
+import { countUnderWay, settleNamespaceConcurrency } from "./namespace-concurrency.ts";
+import { recountPermits } from "./recount-permits.ts";
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+beforeEach(async () => {
+  await clear();
+  await sql`DELETE FROM run_limits`.execute(db);
+  await sql`DELETE FROM queues`.execute(db);
+});
+/** Whatever happened: as many permits are out as runs hold. */
+afterEach(async () => assert.deepEqual(await recountPermits(store), []));
+
+const idsOf = (runs: { id: string }[]) => runs.map(({ id }) => id);
+
+/** A namespace that may have so many runs at once. */
+async function openNamespace(limit: number | null) {
+  const namespaceId = await newNamespace();
+  const { rows } = await store.pool.query("SELECT name FROM namespaces WHERE id = $1", [namespaceId]);
+  const name = String(rows[0].name);
+  const change = async (concurrentRuns: number | null) => {
+    const saved = await saveNamespaceLimits(store, name, { ...NO_NAMESPACE_LIMITS, concurrentRuns });
+    return await settleNamespaceConcurrency(store, saved!);
+  };
+  await change(limit);
+  return {
+    ...{ namespaceId, name, change, key: namespaceKey(namespaceId) },
+    putQueue: (queue: string, given: Partial<QueueLimits>) =>
+      putQueue(store, namespaceId, queue, { limits: { ...NO_LIMITS, ...given } }),
+    async queueMany(count: number, queue?: string): Promise<string[]> {
+      const runIds: string[] = [];
+      for (let index = 0; index < count; index += 1)
+        runIds.push(await queueRun(store, namespaceId, queue === undefined ? {} : { queue }));
+      return runIds;
+    },
+    waitingFor: async (runId: string) => (await findRun(store, namespaceId, runId))?.waitingFor,
+  };
+}
+
+const grantable = async () =>
+  (await grantPermits(store, await findGrantableKeys(store, 100))).map(({ runId }) => runId);
+
+const end = async (workerId: string, runs: ClaimedRun[]) =>
+  await finishAttempts(
+    store,
+    workerId,
+    runs.map((run) => finished(run, workerId, { state: "succeeded", result: null })),
+  );
+
+test("it holds for tasks and calls in whatever queue, and the others say what they wait for", async () => {
+  const workerId = await makeWorker(db);
+  const { namespaceId, queueMany, putQueue: put, waitingFor } = await openNamespace(2);
+  await put("mail", {});
+  await deployFunction(db, namespaceId, "f");
+  const runIds = [...(await queueMany(1)), ...(await queueMany(1, "mail"))];
+  const call = await queueInvocation(store, namespaceId, "f");
+  const claimed = await claimRuns(store, workerId, [...runIds, call]);
+  assert.deepEqual(idsOf(claimed).sort(), runIds.toSorted());
+  assert.equal(await waitingFor(call), "concurrency");
+  await end(workerId, claimed.slice(0, 1));
+  assert.deepEqual(await grantable(), [call]);
+  assert.deepEqual(idsOf(await claimDue(store, workerId, 10, 0)), [call]);
+});
+
+test("no other namespace's runs count, or obey", async () => {
+  const workerId = await makeWorker(db);
+  const [one, other, free] = [await openNamespace(1), await openNamespace(1), await openNamespace(null)];
+  const runIds = [...(await one.queueMany(2)), ...(await other.queueMany(2)), ...(await free.queueMany(3))];
+  assert.equal((await claimRuns(store, workerId, runIds)).length, 5);
+});
+
+test("it holds beside the limits of queues: a run needs a permit of each", async () => {
+  const workerId = await makeWorker(db);
+  const { namespaceId, queueMany, putQueue: put, change } = await openNamespace(3);
+  await put("mail", { concurrency: 1 });
+  await put("default", { concurrency: 2 });
+  const runIds = [...(await queueMany(3, "mail")), ...(await queueMany(3))];
+  const claimed = await claimRuns(store, workerId, runIds);
+  const queues = await Promise.all(
+    claimed.map(async ({ id }) => (await findRun(store, namespaceId, id))!.queue),
+  );
+  assert.deepEqual(queues.sort(), ["default", "default", "mail"]);
+  await change(2);
+  await end(workerId, claimed);
+  assert.equal((await grantable()).length, 2);
+  await change(null);
+  await grantPermits(store, [queueKey(namespaceId, "mail"), queueKey(namespaceId, "default")]);
+  assert.equal((await claimDue(store, workerId, 10, 0)).length, 2, "those of the queues hold on");
+});
+
+test("limits per key of `default` are taken in the statement of the claim beside it", async () => {
+  const workerId = await makeWorker(db);
+  const { namespaceId, putQueue: put } = await openNamespace(2);
+  await put("default", { perKey: { concurrency: 1, rate: null } });
+  const keys = ["ada", "ada", "bob", "eve"];
+  const runIds = await Promise.all(
+    keys.map((concurrencyKey) => queueRun(store, namespaceId, { concurrencyKey })),
+  );
+  assert.equal((await claimRuns(store, workerId, runIds)).length, 2);
+});
+
+test("it is set while runs are queued and under way: they count, and obey", async () => {
+  const workerId = await makeWorker(db);
+  const { namespaceId, key, queueMany, change } = await openNamespace(null);
+  const runIds = await queueMany(5);
+  assert.equal((await claimRuns(store, workerId, runIds.slice(0, 2))).length, 2);
+  await change(3);
+  assert.equal((await claimRuns(store, workerId, runIds)).length, 1);
+  assert.deepEqual(await countUnderWay(store, namespaceId, 10), { used: 3, isExact: true });
+  assert.deepEqual(await countUnderWay(store, namespaceId, 2), { used: 2, isExact: false });
+  assert.deepEqual(await grantPermits(store, await change(3)), [], "the same limit changes nothing");
+  assert.equal((await grantPermits(store, await change(4))).length, 1);
+  await change(3);
+  assert.deepEqual(await claimDue(store, workerId, 10, 0), [], "whoever was granted more has it no more");
+  assert.equal((await grantPermits(store, await change(null))).length, 2);
+  assert.equal((await claimDue(store, workerId, 10, 0)).length, 2);
+  const { rows } = await store.pool.query("SELECT FROM run_limits WHERE key = $1", [key]);
+  assert.equal(rows.length, 0, "no row is left");
+});
+
+test("it is exact over workers that meet, and a lost worker's permits are free after the rescue", async () => {
+  const { queueMany, putQueue: put } = await openNamespace(5);
+  await put("mail", {});
+  const runIds = [...(await queueMany(10)), ...(await queueMany(10, "mail"))];
+  const workers = await Promise.all(Array.from({ length: 6 }, () => makeWorker(db)));
+  const claims = workers.map((workerId, index) =>
+    index % 2 === 0 ? claimRuns(store, workerId, runIds) : claimDue(store, workerId, 20, 0),
+  );
+  assert.equal((await Promise.all(claims)).flat().length, 5);
+  await sql`UPDATE workers SET lease_until = now() - interval '1 minute'`.execute(db);
+  await rescueLostRuns(store, new Date(), ANY_TIME, 100);
+  assert.equal((await grantable()).length, 5);
+});
+
+test("calls of its functions go through the queue while it is set", async () => {
+  const { namespaceId, name, change } = await openNamespace(null);
+  await deployFunction(db, namespaceId, "f");
+  const isLimited = async () => (await findCallableFunction(store, name, "f", false))!.isDefaultLimited;
+  assert.equal(await isLimited(), false);
+  await change(1);
+  assert.equal(await isLimited(), true);
+  await change(null);
+  assert.equal(await isLimited(), false);
+});
