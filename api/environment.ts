@@ -8,6 +8,7 @@ import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { ScheduleTime } from "../core/schedule-time.ts";
 import type { CompletionTokens } from "../core/secrets/completion-tokens.ts";
 import type { Sealer } from "../core/secrets/sealer.ts";
+import type { DailyLimits } from "../core/store/daily-limits.ts";
 import type { Store } from "../core/store/database.ts";
 import type { KeyOwner } from "../core/store/keys.ts";
 import type { Notifier } from "../core/store/notify.ts";
@@ -65,6 +66,8 @@ export interface ApiParts {
   keyring: Keyring;
   edge: Edge;
   requestRates: RequestRates;
+  /** Who makes a run counts it. */
+  daily: DailyLimits;
   /** Whose word is taken for where a request comes from. */
   proxies: BlockList;
   /** Undefined where no key is set: then no secret is taken. */

@@ -18,7 +18,10 @@ export async function joinAtPlace<Call>(
   joinIn: JoinIn<Call>,
 ): Promise<JoinedCall> {
   return await joinTogether(parts.store, place, call, async (calls: Call[]) => {
-    const joined = await inTransaction(parts.store.pool, (tx) => joinIn(tx, calls));
+    const joined = await inTransaction(
+      parts.store.pool,
+      async (tx) => await countOpened(parts, tx, place, await joinIn(tx, calls)),
+    );
     announceJoined(parts, joined);
     return joined.calls;
   });
@@ -59,7 +62,7 @@ export async function joinOnce<Call>(
       const joined = await joinIn(tx, [call]);
       const { runId: madeId, ...told } = joined.calls[0]!;
       await moveMade(tx, once, madeId, Buffer.from(JSON.stringify(told)));
-      return { joined };
+      return { joined: await countOpened(parts, tx, place, joined) };
     }),
   );
   if (earlier) return { runId: earlier.madeId, joined: wasJoined(earlier), isReplay: true };
@@ -69,6 +72,17 @@ export async function joinOnce<Call>(
 
 /** The release before kept no answer beside the run's id: then the run is what is told, as one that was there. */
 const wasJoined = ({ answer }: TakenKey): boolean => answer === null || JSON.parse(answer.toString()).joined;
+
+/** Of the day's runs those that were opened count, not the calls. */
+async function countOpened(
+  { daily }: ApiParts,
+  tx: Transaction,
+  { namespaceId }: JoinPlace,
+  joined: Joined,
+): Promise<Joined> {
+  await daily.count(tx, namespaceId, joined.calls.filter((call) => !call.joined).length);
+  return joined;
+}
 
 /** After the commit. */
 function announceJoined(

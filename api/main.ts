@@ -12,6 +12,7 @@ import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { trueTime, type VirtualTime } from "../core/schedule-time.ts";
 import { createCompletionTokens } from "../core/secrets/completion-tokens.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
+import { createDailyLimits } from "../core/store/daily-limits.ts";
 import { openStore } from "../core/store/database.ts";
 import { installSqlFunctions } from "../core/store/enqueue/sql-functions.ts";
 import { describeEnqueue } from "../core/store/enqueue/task-contract.ts";
@@ -95,8 +96,14 @@ export async function startApi(
   const { store, clock, notifier, listener, transport, tracer, door } = connections;
   const time = given ?? trueTime(clock);
   const apiKeys = settings.BELLHOP_API_KEY;
+  const daily = createDailyLimits({
+    ...{ store, listener, clock: systemClock },
+    onError: (error) =>
+      log.warn({ error }, "limits of runs a day were not read or counted; tried again soon"),
+  });
   const operators = await connections.untilAnswered(async () => {
     await demandSecretsKey(store, settings.BELLHOP_SECRETS_KEY);
+    await daily.refresh();
     const owners = await recordSettingKeys(store, apiKeys);
     if ((await installSqlFunctions(store, describeEnqueue())) === "forbidden")
       log.warn("bellhop.enqueue is not there: the database's user may not create a schema");
@@ -184,6 +191,7 @@ export async function startApi(
     direct: measureCalls(line, metrics),
     edge,
     requestRates: createRequestRates(),
+    daily,
     proxies: settings.TRUSTED_PROXIES,
     keyring: createKeyring({
       ...{ store, listener, watch },

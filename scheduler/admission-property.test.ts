@@ -172,6 +172,8 @@ class Told {
   /** What is done by itself, and what is done at once. Changes of one limit come one after the other; what is removed is not arrived at. */
   private divide(deeds: Deed[]): [Deed[], Deed[]] {
     const changed = new Set<string>();
+    // A call that is handed over at the same moment does not know of the limit yet.
+    if (deeds.some(({ is }) => is === "call")) changed.add("the namespace");
     const together = deeds.filter((deed) => {
       if (!isChange(deed)) return true;
       const target = "queue" in deed ? deed.queue : "name" in deed ? deed.name : "the namespace";

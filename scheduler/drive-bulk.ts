@@ -1,4 +1,5 @@
 /** Drives the bulk actions that are running, batch by batch, and tells of each batch once it is committed. */
+
 import type { Clock } from "../core/clock.ts";
 import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
@@ -7,6 +8,7 @@ import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { ScheduleTime } from "../core/schedule-time.ts";
 import { driveBulkBatch } from "../core/store/bulk/drive.ts";
 import type { DrivenBatch } from "../core/store/bulk/taken.ts";
+import type { DailyLimits } from "../core/store/daily-limits.ts";
 import type { Store } from "../core/store/database.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import type { Logger } from "../core/telemetry/log.ts";
@@ -17,6 +19,7 @@ export interface BulkContext {
   /** What schedules see; left out, the clock's. */
   time?: ScheduleTime;
   functionCaps: FunctionLimitCaps;
+  daily?: DailyLimits;
   transport: Pick<QueueTransport, "ring">;
   notifier: Notifier;
   ends: RunEnds;

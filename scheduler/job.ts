@@ -1,4 +1,5 @@
 /** What a background job of the scheduler is, and what it is given. */
+
 import type { Clock } from "../core/clock.ts";
 import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
 import { unsentLevel } from "../core/queue/bounded-sends.ts";
@@ -6,6 +7,7 @@ import type { QueueTransport } from "../core/queue/transport.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { ScheduleTime } from "../core/schedule-time.ts";
 import type { LeaseJudge } from "../core/store/contact.ts";
+import type { DailyLimits } from "../core/store/daily-limits.ts";
 import type { Store } from "../core/store/database.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import type { Logger } from "../core/telemetry/log.ts";
@@ -31,6 +33,8 @@ export interface JobContext {
   /** Of the audit log. */
   auditRetentionDays: number;
   functionCaps: FunctionLimitCaps;
+  /** Left out: namespaces may begin as many runs on a day as they like. */
+  daily?: DailyLimits;
   /** How far ahead the stats look for runs that will want a worker. */
   aheadMs: number;
 }

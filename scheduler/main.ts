@@ -8,6 +8,7 @@ import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { trueTime, type VirtualTime } from "../core/schedule-time.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
+import { createDailyLimits } from "../core/store/daily-limits.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { closeDueRuns } from "../core/store/joins/joinable-runs.ts";
 import { listWorkers } from "../core/store/workers.ts";
@@ -63,6 +64,11 @@ export async function startScheduler(
     failed: tellUnsentBells(log),
   });
   opened.defer(() => ringer.close());
+  const daily = createDailyLimits({
+    ...{ store, listener, clock },
+    onError: (error) => log.warn({ error }, "limits of runs a day were not read; tried again soon"),
+  });
+  await connections.untilAnswered(() => daily.refresh());
   const ends = openRunEnds({ store, notifier, transport, log, metrics }, [countRescued(metrics, log)]);
   const loop = startStageLoop(
     store,
@@ -87,6 +93,7 @@ export async function startScheduler(
     },
     tracer,
     time,
+    daily,
   );
   opened.defer(() => loop.stop());
   if (time.isVirtual) time.onAdvance(() => loop.wake());
@@ -109,6 +116,7 @@ export async function startScheduler(
     leaseMs: settings.WORKER_LEASE,
     judge: createLeaseJudge(settings.WORKER_LEASE),
     functionCaps: toFunctionCaps(settings),
+    daily,
     retentionDays: settings.BELLHOP_RETENTION_DAYS,
     auditRetentionDays: settings.BELLHOP_AUDIT_RETENTION_DAYS,
     aheadMs: settings.WORKERS_AHEAD,

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { MAX_SLEEP_MS, STAGE_AHEAD_MS } from "../core/domain/staging.ts";
 import { type Loop, startLoop } from "../core/loop-rest.ts";
 import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
+import type { DailyLimits } from "../core/store/daily-limits.ts";
 import type { Store } from "../core/store/database.ts";
 import { queueDueRetries } from "../core/store/runs/queue-retries.ts";
 import { type SettledRuns, settleHeldRuns } from "../core/store/runs/settle-held.ts";
@@ -39,13 +40,14 @@ export async function stagePass(
   tracer: Tracer = NO_TRACER,
   time: ScheduleTime = trueTime(clock),
   failed?: (error: unknown) => void,
+  daily?: Pick<DailyLimits, "limitOf">,
 ): Promise<StageReport> {
   const now = clock.now();
   const horizon = new Date(now.getTime() + STAGE_AHEAD_MS);
   const { runs, skipped, taskCount } = await traceStaging(tracer, (trace) =>
     time.isVirtual
-      ? stageOccurrences(store, time.now(), time.now(), STAGE_BATCH, trace, now)
-      : stageOccurrences(store, now, horizon, STAGE_BATCH, trace),
+      ? stageOccurrences(store, time.now(), time.now(), STAGE_BATCH, trace, now, daily)
+      : stageOccurrences(store, now, horizon, STAGE_BATCH, trace, undefined, daily),
   );
   const settled = await settleHeldRuns(store, now, STAGE_BATCH);
   // Of a task that was over with a run that is skipped after all, the next instant is due in a moment.
@@ -76,6 +78,7 @@ export function startStageLoop(
   on: { staged(report: StageReport, tookMs: number): void; failed(error: unknown): void },
   tracer: Tracer = NO_TRACER,
   time: ScheduleTime = trueTime(clock),
+  daily?: Pick<DailyLimits, "limitOf">,
 ): Loop {
   const mover = time.isVirtual ? createClockMover(store, clock, time) : undefined;
 
@@ -91,7 +94,7 @@ export function startStageLoop(
   async function look(): Promise<number> {
     const beganMs = performance.now();
     const target = time.isVirtual ? time.target : null;
-    const report = await stagePass(store, clock, tracer, time, on.failed);
+    const report = await stagePass(store, clock, tracer, time, on.failed, daily);
     on.staged(report, performance.now() - beganMs);
     return report.more ? 0 : await findWaitMs(target);
   }

@@ -39,6 +39,8 @@ export interface FunctionCall {
   once?: IdempotentRequest | undefined;
   /** The request's span (W3C). */
   traceparent?: string | undefined;
+  /** It counts among the runs of the day already, whichever way it goes. */
+  isCounted?: boolean;
 }
 
 /** What a worker needs of a direct call; undefined where no revision can be told. */
@@ -93,7 +95,11 @@ export async function startInvocation(
     target: stickyTarget(call),
   };
   const { id, made } = await makeOnce(parts.store, call.once, runId, async (scope) => {
-    const run = await enqueueInvocation(scope, request);
+    const make = () => enqueueInvocation(scope, request);
+    const { daily } = parts;
+    const run = call.isCounted
+      ? await make()
+      : await daily.counting(scope, fn.namespaceId, make, call.once !== undefined);
     if (!run) throw notFound("function", fn.name);
     return run;
   });
@@ -101,9 +107,17 @@ export async function startInvocation(
   return { runId: id, isReplay: made === undefined, waitMs };
 }
 
+/** Before a call is handed to a worker: 429 where the namespace has had its runs of the day. */
+export async function countCall({ daily, store }: Pick<ApiParts, "daily" | "store">, call: FunctionCall) {
+  if (daily.limitOf(call.fn.namespaceId) === undefined) return;
+  await daily.count(store, call.fn.namespaceId);
+  call.isCounted = true;
+}
+
 /** The call's end: from the worker that took it, or from the queue. */
 export async function invokeAndWait(parts: ApiParts, call: FunctionCall, caller: Caller): Promise<EndedCall> {
   const isQueued = call.once !== undefined || (call.maxAttempts ?? 1) > 1 || isOfLimitedQueue(call);
+  if (!isQueued) await countCall(parts, call);
   const end = isQueued ? "none" : await invokeDirectly(parts, call, caller);
   return end === "none"
     ? await invokeQueued(parts, call, caller)

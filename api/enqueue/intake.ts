@@ -8,6 +8,7 @@ import { newTaskInput } from "../../core/contracts/task-input.ts";
 import { startLoop } from "../../core/loop-rest.ts";
 import { toProblem } from "../../core/problem.ts";
 import { trueTime } from "../../core/schedule-time.ts";
+import { NO_DAILY_LIMITS } from "../../core/store/daily-limits.ts";
 import { isDatabaseAway } from "../../core/store/database-away.ts";
 import { isDeadlock } from "../../core/store/deadlock.ts";
 import {
@@ -82,7 +83,8 @@ async function make(parts: ApiParts, { taskId, namespaceId, text, enqueuedAt }: 
   const time = parts.time.isVirtual ? parts.time : trueTime({ now: () => enqueuedAt });
   const body = readNewTask({ value: parseJson(text!), text: text! });
   const request = { namespaceId, body, traceparent: undefined, by: null, id: taskId };
-  await createTask({ ...parts, time }, request, newTaskInput(time.now));
+  // Whoever has the database's word for it has no key that brings limits along.
+  await createTask({ ...parts, time, daily: NO_DAILY_LIMITS }, request, newTaskInput(time.now));
 }
 
 /** One that is gone meanwhile needs no cancel. */

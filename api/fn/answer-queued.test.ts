@@ -1,6 +1,7 @@
 /** What a call that waits in the queue holds of the API: its body while it comes, and nothing once it is a row. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NO_DAILY_LIMITS } from "../../core/store/daily-limits.ts";
 import type { CallableFunction } from "../../core/store/functions/callable.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import { readHeldBytes } from "../../test/support/memory.ts";
@@ -45,7 +46,7 @@ async function begin(more: number, waiting: number) {
   const written: number[] = [];
   const gate = Promise.withResolvers<void>();
   const parts = {
-    ...{ edge, clock, functionCaps: {}, ringer: { ring() {} } },
+    ...{ edge, clock, functionCaps: {}, ringer: { ring() {} }, daily: NO_DAILY_LIMITS },
     waiter: { count: waiting, expect: () => ({ next: () => gate.promise, forget() {} }) },
     store: {
       pool: {

@@ -8,7 +8,7 @@ import type { Json } from "../../core/json.ts";
 import { newId } from "../../core/store/ids.ts";
 import { type CallEnd, toInvocationError } from "../calls/call-end.ts";
 import { callerOf } from "../calls/caller.ts";
-import { type FunctionCall, isOfLimitedQueue, toDirectCall } from "../calls/invoke.ts";
+import { countCall, type FunctionCall, isOfLimitedQueue, toDirectCall } from "../calls/invoke.ts";
 import { readTrafficKey } from "../calls/traffic-key.ts";
 import type { NoneReason } from "../direct/direct-caller.ts";
 import { type ApiEnv, type ApiParts, incomingOf, outgoingOf } from "../environment.ts";
@@ -62,6 +62,9 @@ async function answer(
   const body = await receiveCallBody(parts.edge, claimant, received, head);
   try {
     if (head.hasBody) await findAgain();
+    await countCall(parts, call).catch((error) => {
+      throw fn.isPublic ? hideLimit(error) : error;
+    });
     const said = await askWorkers(parts, context, call, body, findAgain);
     if ("head" in said) return toFnResponse(said.head, said.body, runId);
     if ("none" in said && said.none !== "left") await findAgain();
@@ -152,6 +155,13 @@ function toWholeResponse(result: Json, runId: string, isHead: boolean): Response
   if (isHead && lengthOf(head) !== undefined) return toFnResponse(head, null, runId);
   const content = isBase64 ? Uint8Array.from(Buffer.from(body ?? "", "base64")) : (body ?? "");
   return toFnResponse(head, content, runId);
+}
+
+/** How much the namespace may have is for its own people. */
+function hideLimit(error: unknown): unknown {
+  if (!(error instanceof BellhopError) || error.status !== 429) return error;
+  const { code, status, retryAfterSeconds } = error;
+  return new BellhopError(code, status, "The function takes no more calls for now.", [], retryAfterSeconds);
 }
 
 /** What a function throws is for its author, not for the public. */

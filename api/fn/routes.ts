@@ -44,6 +44,7 @@ export const fnRoute = defineRoute({
     405: ["method_not_allowed"],
     408: ["request_body_too_slow"],
     413: ["body_too_large", "input_too_large"],
+    429: ["rate_limited"],
     503: [...(INVOCATION_ERRORS[503] ?? []), "function_busy", "issuer_unavailable", "too_many_bodies"],
   },
   handle: ({ parts, context }) => answerFnCall(parts, context),

@@ -4,7 +4,7 @@ import type { StoredRequestInput } from "../../core/domain/stored-request.ts";
 import type { HookedFunction } from "../../core/store/functions/hooks.ts";
 import { type IdempotentRequest, makeOnce } from "../../core/store/idempotency.ts";
 import { newId } from "../../core/store/ids.ts";
-import { enqueueInvocation } from "../../core/store/runs/enqueue.ts";
+import { enqueueInvocation, type InvocationRequest } from "../../core/store/runs/enqueue.ts";
 import type { ApiParts } from "../environment.ts";
 import { unknownHook } from "./unknown-hook.ts";
 
@@ -22,7 +22,7 @@ export interface Enqueued {
 }
 
 export async function callHookedFunction(
-  { store, ringer, functionCaps }: ApiParts,
+  { store, ringer, functionCaps, daily }: ApiParts,
   { namespaceId, functionName, tag, maxAttempts, place, limits }: HookedFunction,
   input: StoredRequestInput,
   { once, admit, traceparent }: HookCall,
@@ -30,12 +30,14 @@ export async function callHookedFunction(
   const runId = newId();
   const { id, made } = await makeOnce(store, once, runId, async (scope) => {
     admit();
-    const run = await enqueueInvocation(scope, {
+    const request: InvocationRequest = {
       ...{ runId, namespaceId, functionName, input, trigger: "hook", awaited: false },
       ...{ traceparent, maxAttempts, place },
       timeoutMs: callDurations(limits, functionCaps).attemptMs,
       target: tag === null ? undefined : { tag },
-    });
+    };
+    const make = () => enqueueInvocation(scope, request);
+    const run = await daily.counting(scope, namespaceId, make, once !== undefined);
     // Removed this very moment.
     if (!run) throw unknownHook();
     return run;

@@ -46,7 +46,8 @@ export async function runHookedTask(
   }
   const { id, made } = await makeOnce(parts.store, once, runId, async (scope) => {
     admit();
-    const run = await enqueueTaskRun(scope, namespaceId, taskId, runId, traceparent, input);
+    const make = () => enqueueTaskRun(scope, namespaceId, taskId, runId, traceparent, input);
+    const run = await parts.daily.counting(scope, namespaceId, make, once !== undefined);
     // Removed this very moment.
     if (!run) throw unknownHook();
     return run;

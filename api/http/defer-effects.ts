@@ -5,7 +5,7 @@ import type { ApiParts } from "../environment.ts";
  * its order, and does what was to come after the commit.
  */
 export function deferEffects(parts: ApiParts): { parts: ApiParts; release(): Promise<void> } {
-  const { notifier, ringer, ends, callables, queues } = parts;
+  const { notifier, ringer, ends, callables, queues, daily } = parts;
   const held: (() => void | Promise<void>)[] = [];
   return {
     parts: {
@@ -15,6 +15,7 @@ export function deferEffects(parts: ApiParts): { parts: ApiParts; release(): Pro
       ends: { ...ends, tell: (runs) => void held.push(() => ends.tell(runs)) },
       callables: { ...callables, forget: (id) => void held.push(() => callables.forget(id)) },
       queues: { ...queues, forget: (...given) => void held.push(() => queues.forget(...given)) },
+      daily: { ...daily, counting: (scope, id, make) => daily.counting(scope, id, make, true) },
       async afterCommit(work) {
         held.push(() => parts.afterCommit(work));
       },

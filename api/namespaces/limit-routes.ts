@@ -7,7 +7,9 @@ import {
   usageOutput,
 } from "../../core/contracts/namespace-limits.ts";
 import { type CountedLimit, MAX_COUNTED, NO_NAMESPACE_LIMITS } from "../../core/domain/namespace-limits.ts";
+import { nextUtcDay } from "../../core/domain/utc-day.ts";
 import { formatDuration } from "../../core/duration.ts";
+import { countDailyRuns } from "../../core/store/daily-runs.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
 import { countUnderWay, settleNamespaceConcurrency } from "../../core/store/limits/namespace-concurrency.ts";
 import { countUsed, saveNamespaceLimits } from "../../core/store/namespace-limits.ts";
@@ -36,6 +38,7 @@ export const limitRoutes: Route[] = [
       const saved = await saveNamespaceLimits(parts.store, readName(name), body);
       if (!saved) throw noNamespace(name);
       parts.notifier.notify("bellhop_keys");
+      await parts.afterCommit(({ daily }) => daily.refresh());
       await announceLimit(parts, (store) => settleNamespaceConcurrency(store, saved));
       return { status: 200, body: toWireNamespaceLimits(body) };
     },
@@ -71,20 +74,23 @@ export const limitRoutes: Route[] = [
       const limits = owner.limits ?? NO_NAMESPACE_LIMITS;
       const count = async (name: CountedLimit) =>
         toWireCount(limits[name], await countUsed(parts.store, namespaceId, name, MAX_COUNTED));
-      const [tasks, functions, codeBytes, underWay, open] = await Promise.all([
+      const [tasks, functions, codeBytes, underWay, begun, open] = await Promise.all([
         count("tasks"),
         count("functions"),
         count("codeBytes"),
         countUnderWay(parts.store, namespaceId, MAX_COUNTED),
+        limits.runsPerDay === null ? 0 : countDailyRuns(parts.store, namespaceId),
         countOpenStreams(parts.store, namespaceId),
       ]);
       const concurrentRuns = toWireCount(limits.concurrentRuns, underWay);
       const followers = toWireCount(limits.followers, { used: open, isExact: true });
-      const requests = describeRequests(parts, owner);
-      return {
-        status: 200,
-        body: { namespace, tasks, functions, codeBytes, concurrentRuns, followers, requests },
+      const runsPerDay = {
+        ...toWireCount(limits.runsPerDay, { used: begun, isExact: true }),
+        resetsAt: begun === 0 ? null : nextUtcDay(parts.clock.now()).toISOString(),
       };
+      const requests = describeRequests(parts, owner);
+      const counts = { tasks, functions, codeBytes, concurrentRuns, runsPerDay, followers, requests };
+      return { status: 200, body: { namespace, ...counts } };
     },
   }),
 ];

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CountedLimit } from "../../core/domain/namespace-limits.ts";
 import { countUsed } from "../../core/store/namespace-limits.ts";
+import { findNamespace } from "../../core/store/namespaces.ts";
 import { claimRuns } from "../../core/store/runs/claim.ts";
 import { makeWorker } from "../../core/store/testing/samples.ts";
-import { findNamespace } from "../../core/store/namespaces.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
@@ -68,7 +68,15 @@ test("an operator sets limits, all of them; they are shown with what is used, an
 test("an operator reads the limits of a namespace as they were set last", async () => {
   const { name, tenant } = await openTenant({});
   const read = (caller: TestCaller, ofName = name) => caller.call("GET", `/v1/namespaces/${ofName}/limits`);
-  const none = { requests: null, tasks: null, functions: null, codeBytes: null, followers: null, concurrentRuns: null };
+  const none = {
+    requests: null,
+    tasks: null,
+    functions: null,
+    codeBytes: null,
+    followers: null,
+    concurrentRuns: null,
+    runsPerDay: null,
+  };
   const unset = await api.operator.call("POST", "/v1/namespaces", { body: { name: "unset" } });
   assert.equal(unset.status, 201);
   for (const each of [name, "unset"]) assert.deepEqual((await read(api.operator, each)).body, none);
@@ -95,6 +103,7 @@ test("limits are an operator's to set, and what is none is refused by its field"
     ["requests.per", { requests: { limit: 1 } }],
     ["followers", { followers: -1 }],
     ["concurrentRuns", { concurrentRuns: 0 }],
+    ["runsPerDay", { runsPerDay: 0.5 }],
     ["gpus", { gpus: 1 }],
   ];
   for (const [field, body] of refused)
@@ -292,6 +301,62 @@ test("concurrentRuns: more wait and say so, and start when an operator lets them
   assert.equal((await claimRuns(api.store, workerId, [second])).length, 1);
   await api.finish(running, { state: "succeeded", result: null });
   assert.equal((await usageOf(tenant)).concurrentRuns.used, 1);
+});
+
+test("runsPerDay: whatever makes a run counts it, and one too many is told when there are more again", async () => {
+  const { name, tenant } = await openTenant({});
+  const immediate = { type: "http", url: TASK.url } as const;
+  await tenant.call("PUT", "/v1/functions/greet", { body: { source: SOURCE } });
+  const scheduled = (await post(tenant, TASK)).body.id;
+  const ended = (await post(tenant, immediate)).body.id;
+  const [run] = (await tenant.call("GET", `/v1/tasks/${ended}/runs`)).body.items;
+  await api.work(run.id, { state: "succeeded", result: null });
+  const hook = (await tenant.call("POST", `/v1/tasks/${scheduled}/hooks`, { body: {} })).body;
+  const url = new URL(hook.url, "http://localhost").pathname;
+  const ASYNC = { prefer: "respond-async" };
+  let made = 0;
+  const ways: [string, () => ReturnType<TestCaller["call"]>][] = [
+    ["a task without a schedule", () => post(tenant, immediate)],
+    ["one with dedup", () => post(tenant, { ...immediate, name: `once-${++made}`, dedup: { window: "1h" } })],
+    ["one with a key", () => tenant.call("PUT", `/v1/tasks/k-${++made}`, { body: immediate })],
+    ["run now", () => post(tenant, {}, `/v1/tasks/${scheduled}/run`)],
+    ["a call", () => tenant.call("POST", "/v1/functions/greet/invoke", { body: 1, headers: ASYNC })],
+    ["a replay", () => tenant.call("POST", `/v1/runs/${run.id}/replay`)],
+    ["a hook", () => api.anonymous.call("POST", url, { body: "{}" })],
+  ];
+  await setLimits(name, { runsPerDay: ways.length });
+  await untilLimited(tenant, "runsPerDay", ways.length);
+  for (const [way, make] of ways) {
+    const { status, body } = await make();
+    assert.ok(status < 300, `${way}: ${JSON.stringify(body)}`);
+  }
+  const { runsPerDay } = await usageOf(tenant);
+  assert.equal(runsPerDay.used, ways.length);
+  assert.match(runsPerDay.resetsAt, /T00:00:00\.000Z$/);
+  for (const [way, make] of ways) {
+    const refused = await make();
+    assertProblem(refused, 429, "rate_limited", ["runsPerDay"]);
+    assert.match(refused.body.detail, /may again from \d{4}-\d\d-\d\dT00:00:00\.000Z/, way);
+    const seconds = Number(refused.headers.get("retry-after"));
+    assert.ok(seconds > 0 && seconds <= 86_400, `${way}: ${seconds} s`);
+  }
+  const collect = encodeURIComponent(JSON.stringify({ size: 10, wait: "1h" }));
+  const collected = `/v1/functions/greet/invoke?collect=${collect}`;
+  const joined = await tenant.call("POST", collected, { body: 1, headers: ASYNC });
+  assertProblem(joined, 429, "rate_limited", ["runsPerDay"]);
+  const set = await post(tenant, { items: [{ ...immediate, key: "of-a-set" }] }, "/v1/tasks/apply");
+  assertProblem(set, 429, "rate_limited", ["runsPerDay"]);
+  assertProblem(await tenant.call("GET", "/v1/tasks/of-a-set"), 404, "not_found");
+  const batch = await post(tenant, { items: [immediate, TASK] }, "/v1/tasks/batch");
+  assert.deepEqual(
+    batch.body.items.map(({ status }: { status: number }) => status),
+    [429, 201],
+  );
+  assert.equal((await usageOf(tenant)).runsPerDay.used, ways.length, "what is refused does not count");
+  await setLimits(name, {});
+  await untilLimited(tenant, "runsPerDay", null);
+  assert.equal((await usageOf(tenant)).runsPerDay.used, 0);
+  assert.equal((await post(tenant, immediate)).status, 201);
 });
 
 test("requests: a key that asks more often is told how much is left, and when to come again", async () => {

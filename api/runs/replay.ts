@@ -56,7 +56,7 @@ interface Asked {
 
 /** Makes the run and rings it; its id. */
 async function replay(
-  { store, ringer, functionCaps }: ApiParts,
+  { store, ringer, functionCaps, daily }: ApiParts,
   context: Context<ApiEnv>,
   id: string,
 ): Promise<string> {
@@ -70,7 +70,7 @@ async function replay(
   const holdsSecrets = (sent: Json | JsonSource) => requireBodySecrets(store, owner, sent, "input");
   const chooseInput = () => chooseReplayInput(run, asked.input, body, holdsSecrets);
   const request = { ...facts, ...(await planReplay(run, asked.revision, functionCaps, chooseInput)) };
-  const staged = await enqueueReplay(store, request);
+  const staged = await daily.counting(store, namespaceId, () => enqueueReplay(store, request));
   // This very moment: the look before found it.
   if (!staged) throw originRemoved(run);
   spanOf(context).set({ "bellhop.run.id": staged.runId });

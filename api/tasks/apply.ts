@@ -153,6 +153,7 @@ async function applySet(
   if (put.some(({ needsRoom }) => needsRoom)) await demandRoom(tx, namespaceId, limits, "tasks", 0);
   // Those of the set may call each other, and none that goes with it.
   await refuseTogether(put, ({ task }) => requireCallable(tx, namespaceId, task.on, parts.mail));
+  await parts.daily.count(tx, namespaceId, put.filter(({ runId }) => runId !== undefined).length);
   return {
     items: [
       ...put.map(({ task, change, diff }, index) => toItem(keys[index]!, task.id, change, diff)),

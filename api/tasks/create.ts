@@ -53,7 +53,7 @@ export async function createTask(
   { namespaceId, body, traceparent, by, limits = null, id = newId(), mayJoin = false }: CreateRequest,
   schema: ReturnType<typeof newTaskInput>,
 ): Promise<CreatedTask> {
-  const { store, time, ringer, mail, queues } = parts;
+  const { store, time, ringer, mail, queues, daily } = parts;
   const { task: input, dedup } = validate(schema, body);
   const debounce = readTaskDebounce(input, mayJoin);
   if (debounce && dedup) throw invalidField("dedup", "does not go with debounce");
@@ -78,16 +78,19 @@ export async function createTask(
     return { ...debounced, runId: undefined, isDuplicate: false };
   }
   const given = { ...asked, now: time.now() };
+  const make = () => tasks.createTask(store, given);
   const result = dedup
     ? await makeUnlessMade(store, toDedupRequest(namespaceId, body, dedup), {
         id: given.id,
         make: async (tx) => {
           if (needsRoom) await demandRoom(tx, namespaceId, limits, "tasks", 1);
-          return await tasks.createTaskIn(tx, given);
+          const made = await tasks.createTaskIn(tx, given);
+          if (made.run) await daily.count(tx, namespaceId);
+          return made;
         },
         find: (tx, id) => findStanding(tx, namespaceId, id),
       })
-    : { made: await tasks.createTask(store, given) };
+    : { made: await (needsRoom ? make() : daily.counting(store, namespaceId, make)) };
   if ("standing" in result) return result.standing;
   const { task, run } = result.made;
   if (run) ringer.ring([run]);

@@ -55,7 +55,7 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
       422: ["unknown_calendar", "unknown_function", "unknown_queue", "unknown_secret"],
     },
     async handle({ parts, context, owner: { namespaceId, keyId: by, limits }, params: { id: name }, query }) {
-      const { store, time, mail, ringer, notifier } = parts;
+      const { store, time, mail, ringer, notifier, daily } = parts;
       if (!isId(name)) requireKey(name);
       const body = readNewTask(await readJsonBody(context));
       const request = { namespaceId, body, traceparent: traceparentOf(context), by };
@@ -67,6 +67,7 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
         });
         await requireCallable(tx, namespaceId, done.task.on, mail);
         if (done.needsRoom) await demandRoom(tx, namespaceId, limits, "tasks", 0);
+        if (done.runId) await daily.count(tx, namespaceId);
         return done;
       };
       if (query.dryRun === "true") {

@@ -34,7 +34,7 @@ export interface RunOfNow {
  * the task says `debounce` or `collect` it joins the one that waits, or makes one that does.
  */
 export async function runNow(parts: ApiParts, context: Context<ApiEnv>, taskId: string): Promise<RunOfNow> {
-  const { store, ringer } = parts;
+  const { store, ringer, daily } = parts;
   const owner = context.get("owner");
   const { namespaceId } = owner;
   const body = await readJsonBody(context, { optional: true });
@@ -50,13 +50,24 @@ export async function runNow(parts: ApiParts, context: Context<ApiEnv>, taskId: 
     );
   }
   const make = async (scope: QueryScope) => {
-    const run = isId(taskId)
-      ? await enqueueUnlessJoining(scope, namespaceId, taskId, runId, traceparentOf(context), input)
-      : undefined;
-    if (!run) throw notFound("task", taskId);
-    if (run === "joins" && dedup)
-      throw invalidField("dedup", "does not go with a task's debounce or collect");
-    return run;
+    if (!isId(taskId)) throw notFound("task", taskId);
+    let joins = false;
+    const enqueue = async () => {
+      const run = await enqueueUnlessJoining(
+        scope,
+        namespaceId,
+        taskId,
+        runId,
+        traceparentOf(context),
+        input,
+      );
+      joins = run === "joins";
+      return run === "joins" ? undefined : run;
+    };
+    const run = await daily.counting(scope, namespaceId, enqueue, dedup !== undefined);
+    if (joins && dedup) throw invalidField("dedup", "does not go with a task's debounce or collect");
+    if (!run && !joins) throw notFound("task", taskId);
+    return run ?? ("joins" as const);
   };
   const request = dedup && toDedupRequest(namespaceId, taskId, given, dedup);
   const find = (tx: QueryScope, id: string) => findStanding(tx, namespaceId, id);

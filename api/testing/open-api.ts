@@ -13,6 +13,7 @@ import { openRunEnds } from "../../core/run-ends/open-run-ends.ts";
 import { type ScheduleTime, trueTime } from "../../core/schedule-time.ts";
 import { type CompletionTokens, createCompletionTokens } from "../../core/secrets/completion-tokens.ts";
 import { createSealer } from "../../core/secrets/sealer.ts";
+import { createDailyLimits } from "../../core/store/daily-limits.ts";
 import type { Db, Store } from "../../core/store/database.ts";
 import { findCallableFunction, findCallableFunctions } from "../../core/store/functions/callable.ts";
 import { newId } from "../../core/store/ids.ts";
@@ -185,6 +186,7 @@ export async function openApi({
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
     edge,
     requestRates: createRequestRates(),
+    daily: createDailyLimits({ store, listener, clock: systemClock, onError: ignore }),
     proxies: parseProxies("127.0.0.1"),
     keyring: createKeyring({
       ...{ store, listener, settingKeys: new Map([[operatorKey, operator!]]), onError: ignore },

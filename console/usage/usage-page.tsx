@@ -15,6 +15,7 @@ const ROWS: readonly { name: Name; title: string; about: string }[] = [
   { name: "functions", title: "Functions", about: "that stand" },
   { name: "codeBytes", title: "Code", about: "of all revisions" },
   { name: "concurrentRuns", title: "Runs at once", about: "running, or to be completed later" },
+  { name: "runsPerDay", title: "Runs a day", about: "that have begun to exist today, UTC" },
   { name: "followers", title: "Streams", about: "of logs and events, open at once" },
   { name: "requests", title: "Requests", about: "of this key, at this API" },
 ];

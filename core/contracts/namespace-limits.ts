@@ -32,6 +32,7 @@ const limitFields = {
     MAX_CONCURRENCY,
     1,
   ),
+  runsPerDay: countField("Runs that begin to exist on a day, UTC."),
 };
 
 const EXAMPLE = {
@@ -41,6 +42,7 @@ const EXAMPLE = {
   codeBytes: null,
   followers: 20,
   concurrentRuns: 100,
+  runsPerDay: 50_000,
 };
 
 /** The body of `PUT /v1/namespaces/{name}/limits`. What is left out, or null, is not limited. */
@@ -75,6 +77,7 @@ export const usageOutput = z
     functions: used("Functions."),
     codeBytes: used("Bytes of all revisions of functions that stand, as they are stored."),
     concurrentRuns: used("Runs that are under way: running, or to be completed later."),
+    runsPerDay: used("Runs that have begun to exist today, UTC; without a limit they are not counted."),
     followers: used("Streams of logs and events that are open; without a limit true to ten seconds."),
     requests: used("Requests of this key at this API that count now.").extend({
       per: z.string().nullable().meta({ description: "In so long; null: there is no limit." }),
@@ -89,6 +92,7 @@ export const usageOutput = z
         functions: { limit: 50, used: 3, exact: true, resetsAt: null },
         codeBytes: { limit: null, used: 52_480, exact: true, resetsAt: null },
         concurrentRuns: { limit: 100, used: 7, exact: true, resetsAt: null },
+        runsPerDay: { limit: 50_000, used: 1_234, exact: true, resetsAt: "2026-11-24T00:00:00.000Z" },
         followers: { limit: 20, used: 2, exact: true, resetsAt: null },
         requests: { limit: 600, used: 41, exact: true, resetsAt: "2026-11-23T20:46:06.388Z", per: "1m" },
       },

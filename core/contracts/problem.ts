@@ -101,7 +101,7 @@ export const PROBLEM_CODES = {
     "It is not as `If-Match` or `If-None-Match` asks: changed since, gone, or there already; nothing was changed.",
   queue_in_use: "Tasks or runs are in the queue, or it is `default`.",
   rate_limited:
-    "The key makes more requests than its namespace lets it, or the hook is called too often; try again.",
+    "The key makes more requests than its namespace lets it, the hook is called too often, or the namespace has begun as many runs as it may in a day; try again.",
   registry_unavailable: "The registry of packages does not answer; try again.",
   request_body_too_slow: RUN_ERRORS.request_body_too_slow,
   response_lost: RUN_ERRORS.response_lost,

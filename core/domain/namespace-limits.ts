@@ -11,6 +11,8 @@ export interface NamespaceLimits {
   followers: number | null;
   /** Runs that are under way at once. */
   concurrentRuns: number | null;
+  /** That begin to exist on a day, UTC. */
+  runsPerDay: number | null;
 }
 
 export const NO_NAMESPACE_LIMITS: NamespaceLimits = {
@@ -20,6 +22,7 @@ export const NO_NAMESPACE_LIMITS: NamespaceLimits = {
   codeBytes: null,
   followers: null,
   concurrentRuns: null,
+  runsPerDay: null,
 };
 
 /** As they are stored: those that a release before wrote lack what came since. */

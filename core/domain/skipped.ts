@@ -2,9 +2,9 @@
 
 /**
  * `overlap`: a run of the task was still open; `missed`: no scheduler was there in time; `excluded`: the schedule excludes
- * them; `paused`: the task was paused.
+ * them; `paused`: the task was paused; `limit`: its namespace had begun as many runs that day as it may.
  */
-export const SKIP_REASONS = ["overlap", "missed", "excluded", "paused"] as const;
+export const SKIP_REASONS = ["overlap", "missed", "excluded", "paused", "limit"] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
 /** Successive ones of one reason are one record; each that was skipped for `overlap` is one of its own. */

@@ -95,6 +95,7 @@ const LATER = [
   "0081-namespace-egress",
   "0083-token-subjects",
   "0085-open-streams",
+  "0086-daily-runs",
   "0087-erasures",
 ];
 

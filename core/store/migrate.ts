@@ -68,6 +68,7 @@ import * as signInCodes from "./migrations/0080-sign-in-codes.ts";
 import * as namespaceEgress from "./migrations/0081-namespace-egress.ts";
 import * as tokenSubjects from "./migrations/0083-token-subjects.ts";
 import * as openStreams from "./migrations/0085-open-streams.ts";
+import * as dailyRuns from "./migrations/0086-daily-runs.ts";
 import * as erasures from "./migrations/0087-erasures.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -137,6 +138,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0081-namespace-egress": namespaceEgress,
   "0083-token-subjects": tokenSubjects,
   "0085-open-streams": openStreams,
+  "0086-daily-runs": dailyRuns,
   "0087-erasures": erasures,
 };
 

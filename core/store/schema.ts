@@ -372,6 +372,7 @@ export interface Database {
     call_token: string | null;
   };
   /** Callers that an API holds until a worker takes their calls; counted until `told_until`. */
+  daily_runs: { namespace_id: string; day: string; runs: number; last_taken: number };
   open_streams: { id: string; namespace_id: string; counted_until: Date };
   waiting_callers: { api_id: string; callers: number; told_until: Date };
   /** Codes that sign in to the console, each once. */

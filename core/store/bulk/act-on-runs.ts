@@ -33,12 +33,13 @@ export const RUN_VERBS: Record<RunAction, BulkVerb> = {
     return toActed(ids, done, NOT_REDRIVEN, { staged });
   }),
 
-  replay: oneByOne(async (tx, { namespaceId, traceparent, functionCaps }, id) => {
+  replay: oneByOne(async (tx, { namespaceId, traceparent, functionCaps, daily }, id) => {
     const run = await findReplayable(tx, namespaceId, id);
     if (!run) throw notFound("run", id);
     const plan = await planReplay(run, "current", functionCaps, () => takeGivenInput(run));
     const staged = await enqueueReplay(tx, { runId: newId(), namespaceId, traceparent, ...plan });
     if (!staged) throw originRemoved(run);
+    await daily.count(tx, namespaceId);
     return { staged: [staged] };
   }),
 };

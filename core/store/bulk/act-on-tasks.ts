@@ -37,9 +37,10 @@ export const TASK_VERBS: Record<Exclude<TaskAction, typeof ERASE>, BulkVerb> = {
     toActed(await resumeTasksIn(tx, namespaceId, ids, now, by), { reschedules: true }),
   ),
 
-  run: oneByOne(async (tx, { namespaceId, traceparent }, id) => {
+  run: oneByOne(async (tx, { namespaceId, traceparent, daily }, id) => {
     const run = await enqueueTaskRun(tx, namespaceId, id, newId(), traceparent);
     if (!run) throw notFound("task", id);
+    await daily.count(tx, namespaceId);
     return { staged: [run] };
   }),
 };

@@ -3,6 +3,7 @@
 import type { BulkFailure } from "../../domain/bulk.ts";
 import type { FunctionLimitCaps } from "../../domain/function-limits.ts";
 import { BellhopError } from "../../errors.ts";
+import type { DailyLimits } from "../daily-limits.ts";
 import type { EndedRun } from "../runs/end.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import type { Transaction } from "../transaction.ts";
@@ -32,6 +33,8 @@ export interface ActContext {
   /** The key of who asked for it. */
   by: string | null;
   functionCaps: FunctionLimitCaps;
+  /** Who makes a run counts it. */
+  daily: DailyLimits;
   /** Whether what is left is left to the next batch. */
   isTimeUp(): boolean;
 }

@@ -7,6 +7,7 @@ import { type BackfillRange, instantsWithin } from "../../domain/backfill.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { SearchTurns } from "../../search-turns.ts";
 import { findCalendarDates } from "../calendars/calendars.ts";
+import { takeDailyRuns } from "../daily-runs.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
@@ -68,7 +69,7 @@ export interface BackfillBatch {
 }
 
 export type BackfillStep =
-  /** Nothing is made before the last run has ended. */
+  /** Nothing is made before the last run has ended, or its namespace may begin some again. */
   | { kind: "waits" }
   /** The task is cancelled or gone, or is over, and its queue was deleted since. */
   | { kind: "over" }
@@ -81,15 +82,26 @@ const MAKE = `
   r AS (${INSERT_BACKFILLED} RETURNING id, available_at, traceparent)
   SELECT ${STAGED} FROM r ORDER BY r.id`;
 
-/** Makes the runs of a batch, or the one whose turn it is. */
+/**
+ * Makes the runs of a batch, or the one whose turn it is.
+ *
+ * @param dailyLimit how many runs the namespace may begin on a day; undefined: as many as come
+ */
 export async function backfillRuns(
   tx: Transaction,
   { namespaceId, backfill, instants, lastRunId, traceparent }: BackfillBatch,
+  dailyLimit?: number,
 ): Promise<BackfillStep> {
   const { taskId, overlap } = backfill;
   const isInTurn = overlap === "wait";
   if (isInTurn && lastRunId !== null && (await isUnderWay(tx, lastRunId))) return { kind: "waits" };
-  const next = isInTurn ? instants.slice(0, 1) : instants;
+  let next = isInTurn ? instants.slice(0, 1) : instants;
+  if (dailyLimit !== undefined && next.length > 0) {
+    // Before the runs of the day, as whoever stages does.
+    await tx.pool.query("SELECT FROM tasks WHERE id = $1 FOR SHARE", [taskId]);
+    next = next.slice(0, await takeDailyRuns(tx, { namespaceId, count: next.length, limit: dailyLimit }));
+    if (next.length === 0) return { kind: "waits" };
+  }
   const rows = next.map((at) => ({ run_id: newId(), at }));
   const values = [taskId, namespaceId, toJsonText(rows), traceparent];
   const { rows: runs } = await tx.pool.query<StagedRun>(MAKE, values);

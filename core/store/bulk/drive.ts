@@ -18,6 +18,7 @@ import {
 } from "../../domain/bulk.ts";
 import type { FunctionLimitCaps } from "../../domain/function-limits.ts";
 import type { ScheduleTime } from "../../schedule-time.ts";
+import { type DailyLimits, NO_DAILY_LIMITS } from "../daily-limits.ts";
 import type { Store } from "../database.ts";
 import { isDatabaseAway } from "../database-away.ts";
 import { eraseBatch } from "../erase/erase.ts";
@@ -52,6 +53,8 @@ export interface DriveOptions {
   /** What schedules see; left out, the clock's. */
   time?: Pick<ScheduleTime, "now">;
   functionCaps: FunctionLimitCaps;
+  /** Left out: namespaces may begin as many runs on a day as they like. */
+  daily?: DailyLimits;
 }
 
 /** A batch of the action that has rested longest. Where it cannot be done it is tried again later, and told of by throwing. */
@@ -64,7 +67,7 @@ export async function driveBulkBatch(store: Store, options: DriveOptions): Promi
       if (taken.dueInMs > 0) return { kind: "resting", restMs: Math.ceil(taken.dueInMs) };
       if (taken.resource === NAMESPACES) return await doDeletion(tx, taken, options);
       if (taken.action === ERASE) return await doErasure(store, tx, taken, options);
-      if (taken.backfill) return await doBackfill(tx, taken, taken.backfill, options.clock);
+      if (taken.backfill) return await doBackfill(tx, taken, taken.backfill, options);
       return await doBatch(store, tx, taken, options);
     });
   } catch (error) {
@@ -77,7 +80,7 @@ async function doBatch(
   store: Store,
   tx: Transaction,
   bulk: TakenBulk,
-  { clock, time, functionCaps }: DriveOptions,
+  { clock, time, functionCaps, daily = NO_DAILY_LIMITS }: DriveOptions,
 ): Promise<Driven> {
   const { id, namespaceId, action } = bulk;
   const resource = bulk.resource as BulkResource;
@@ -94,6 +97,7 @@ async function doBatch(
   const context = {
     namespaceId,
     functionCaps,
+    daily,
     now: time?.now() ?? now,
     traceparent: bulk.traceparent ?? undefined,
     by: bulk.by,
@@ -185,12 +189,13 @@ async function doBackfill(
   tx: Transaction,
   bulk: TakenBulk,
   backfill: Backfill,
-  clock: Clock,
+  { clock, daily = NO_DAILY_LIMITS }: DriveOptions,
 ): Promise<Driven> {
   const { id, namespaceId, action, resource, traceparent, reachedId: lastRunId } = bulk;
   const began = clock.now();
   const instants = bulk.instants ?? [];
-  const step = await backfillRuns(tx, { namespaceId, backfill, instants, lastRunId, traceparent });
+  const batchOf = { namespaceId, backfill, instants, lastRunId, traceparent };
+  const step = await backfillRuns(tx, batchOf, daily.limitOf(namespaceId));
   if (step.kind === "waits") {
     const restMs = decideLookMs(bulk.sinceMs);
     await waitUntil(tx, id, restMs);

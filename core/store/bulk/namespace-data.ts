@@ -105,6 +105,7 @@ const DELETIONS: readonly Deletion[] = [
   ofNamespace("enqueueRoles", "enqueue_roles"),
   AUDIT_LOG,
   ofNamespace("openStreams", "open_streams"),
+  ofNamespace("dailyRuns", "daily_runs"),
   ofNamespace("keys", "api_keys"),
 ];
 

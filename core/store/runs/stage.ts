@@ -8,6 +8,7 @@ import { doesRepeat, type Schedule } from "../../domain/schedule/schedule.ts";
 import type { FindNext, SkippedInstants } from "../../domain/skipped.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
 import { messageOf } from "../../errors.ts";
+import { type DailyLimits, NO_DAILY_LIMITS } from "../daily-limits.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
 import { dueOfSkipped, type ExpectedRun, recordExpectations } from "../expectations/record.ts";
@@ -25,6 +26,7 @@ import {
 import { inTransaction } from "../transaction.ts";
 import { INSERT_STAGED, INSERT_STAGED_HELD, INSERT_STAGED_READY, TASK_FACTS } from "./insert.ts";
 import { recordSkipped } from "./skip.ts";
+import { takeDailyRunsOf } from "./stage-daily.ts";
 import type { StagedRun } from "./staged-run.ts";
 import { DUE_TASKS, type Taken, takeDue } from "./take-due.ts";
 
@@ -50,7 +52,7 @@ export interface StagedBatch {
 /** What holds a run that is staged; undefined: nothing. As `INSERT_STAGED_HELD` has it. */
 type Hold = "turn" | "open" | undefined;
 
-interface DueTask {
+interface DueTask extends Taken {
   id: string;
   type: TaskType;
   schedule: Schedule;
@@ -71,7 +73,7 @@ const DUE_COLUMNS = `id, type, schedule, anchor_at, next_run_at, traceparent, ji
  * Takes up to `limit` active tasks that are due before `horizon`, inserts their runs and advances the cursors in the same
  * transaction: that is what makes an occurrence exist once. SKIP LOCKED lets schedulers share the work. `trace` gives
  * each run the traceparent it is remembered by. `readyAt`: what is staged may be claimed from then on by the true clock, and
- * its limits count from there; left out, from its instant.
+ * its limits count from there; left out, from its instant. `daily`: how many runs namespaces may begin on a day.
  */
 export async function stageOccurrences(
   store: Store,
@@ -80,16 +82,19 @@ export async function stageOccurrences(
   limit: number,
   trace?: (occurrence: Occurrence) => string | undefined,
   readyAt?: Date,
+  daily: Pick<DailyLimits, "limitOf"> = NO_DAILY_LIMITS,
 ): Promise<StagedBatch> {
   return await inTransaction(store.pool, async (tx) => {
     const due = await takeDue<DueTask>(
       DUE_TASKS,
       store,
       { columns: DUE_COLUMNS, horizon, limit },
-      async (take, values) => (await tx.pool.query<DueTask & Taken>(take, values)).rows,
+      async (take, values) => (await tx.pool.query<DueTask>(take, values)).rows,
     );
     const exclusions = await loadExclusions(tx, due);
     const decided = decideAll(due, now, exclusions);
+    const refused = await takeDailyRunsOf(tx, decided, daily, readyAt !== undefined);
+    for (const one of refused.keys()) goOnAfterRefusal(one);
     const staged = decided.flatMap((decision) => {
       const hold = decideHold(decision);
       return decision.fires.map((scheduledFor) => ({
@@ -99,7 +104,7 @@ export async function stageOccurrences(
     });
     const runs = await insertStaged(tx, staged, readyAt !== undefined);
     await recordExpectations(tx, listExpected(decided, staged, now));
-    const skipped = await recordPassedOver(tx, decided, exclusions);
+    const skipped = await recordPassedOver(tx, decided, exclusions, refused);
     const over = decided.flatMap(({ task, nextRunAt, seek }) =>
       nextRunAt === null && !seek ? [task.id] : [],
     );
@@ -115,6 +120,8 @@ interface Decision extends DueDecision {
   settledUntil?: Date;
   /** The next instant could not be found: it is looked for again from here on (tasks/seek-instants.ts). */
   seek?: { from: Date; error: string };
+  /** Of a task whose last run this is: the cursor, should it not come to be. */
+  nextWithoutRun?: Date | null;
 }
 
 type DecidedTask = Decision & { task: DueTask };
@@ -168,7 +175,15 @@ function decide(task: DueTask, exclusion: TaskExclusion | undefined, now: Date):
 function withinRunsLeft(decided: Decision, runsLeft: number | null): Decision {
   if (runsLeft === null || decided.fires.length < runsLeft) return decided;
   const { seek: _seek, ...last } = decided;
-  return { ...last, fires: decided.fires.slice(0, runsLeft), nextRunAt: null };
+  return {
+    ...{ ...last, fires: decided.fires.slice(0, runsLeft), nextRunAt: null },
+    nextWithoutRun: decided.nextRunAt,
+  };
+}
+
+/** Only runs that were not skipped count towards the last. */
+function goOnAfterRefusal(decided: DecidedTask): void {
+  if (decided.nextWithoutRun) decided.nextRunAt = decided.nextWithoutRun;
 }
 
 /** The instant that is due was found before: it fires, whatever becomes of the next. */
@@ -309,10 +324,12 @@ async function recordPassedOver(
   tx: QueryScope,
   decided: DecidedTask[],
   exclusions: TaskExclusions,
+  refused: ReadonlyMap<DecidedTask, SkippedInstants>,
 ): Promise<SkippedInstants[]> {
   const without = decided.filter(({ fires }) => fires.length === 0).map(toCursorFields);
   if (without.length > 0) await tx.pool.query(ADVANCE, [JSON.stringify(without)]);
   const late = decided.flatMap(({ task, passedOver }) => (passedOver ? [toSkipped(task, passedOver)] : []));
+  late.push(...Array.from(refused, ([{ task }, skipped]) => toSkipped(task, skipped)));
   if (late.length > 0) await recordSkipped(tx, late);
   const told = decided.flatMap(({ task: { id: taskId }, excluded: skipped }) =>
     skipped ? [{ taskId, skipped, openRun: exclusions.get(taskId)?.openRun }] : [],

@@ -60,6 +60,7 @@ const SAMPLES: Record<string, (text: string) => unknown> = {
   "text[]": () => [],
   "uuid[]": () => [],
   "date[]": () => [],
+  date: () => "2026-11-29",
 };
 /** What a table asks for besides. */
 const BESIDES: Record<string, Record<string, unknown>> = {

@@ -21,6 +21,7 @@ const TOKENS = "api/auth/oidc/tokens.test.ts";
 const LIMITS_TEST = "api/namespaces/limits.test.ts";
 const STREAMS_TEST = "api/logs/open-streams.test.ts";
 const CONCURRENCY_TEST = "core/store/limits/namespace-concurrency.test.ts";
+const DAILY_TEST = "core/store/daily-limits.test.ts";
 const EGRESS_TEST = "api/namespaces/egress.test.ts";
 const AUDIT = "core/domain/audit.test.ts";
 
@@ -64,18 +65,35 @@ export const KEYS: Statement[] = [
     holds: () => assert.equal(MAX_COUNTED, 100_000),
     heldBy: [[LIMITS_TEST, "what is used is counted no further than so many things, and says so"]],
   },
-  held("Beyond them a request is a 409 limit_exceeded, whose errors name the limit", [
-    LIMITS_TEST,
-    "tasks: no more than there may be that may still fire",
-  ]),
+  held(
+    "Beyond tasks, functions and codeBytes a request is a 409 limit_exceeded, whose errors name the limit",
+    [LIMITS_TEST, "tasks: no more than there may be that may still fire"],
+  ),
   held(
     'the others wait, and say "waitingFor": "concurrency"',
     [LIMITS_TEST, "concurrentRuns: more wait and say so, and start when an operator lets them"],
-    [CONCURRENCY_TEST, "it is exact over workers that meet, and a lost worker's permits are free after the rescue"],
+    [
+      CONCURRENCY_TEST,
+      "it is exact over workers that meet, and a lost worker's permits are free after the rescue",
+    ],
   ),
   held("Calls whose callers wait go through the queue while it is set", [
     CONCURRENCY_TEST,
     "calls of its functions go through the queue while it is set",
+  ]),
+  held(
+    "A request that would make one too many is a 429 rate_limited, whose errors name the limit, with Retry-After until midnight",
+    [LIMITS_TEST, "runsPerDay: whatever makes a run counts it"],
+    [DAILY_TEST, "as many are given as are left, and no more, whoever asks at the same moment"],
+  ),
+  held(
+    'with "reason": "limit", a bulk action fails for the runs that found no room',
+    [DAILY_TEST, "an instant beyond the limit leaves a record, and its task goes on with the next"],
+    [DAILY_TEST, "a bulk action names the runs that found no room"],
+  ),
+  held("What a schedule makes counts on the day of its instant", [
+    DAILY_TEST,
+    "what fires at midnight counts on the day that begins",
   ]),
   {
     says: `Streams of an API that crashed count for ${STREAM_LEASE_MS / 1_000} seconds more`,
@@ -87,14 +105,15 @@ export const KEYS: Statement[] = [
   held(
     "One too many is a 429 too_many_followers with Retry-After, whose errors name the limit",
     [LIMITS_TEST, "followers: as many streams as may be open at once, of logs and events together"],
-    [STREAMS_TEST, "as many are open at once as may be, over two APIs, also where they open at the same moment"],
+    [
+      STREAMS_TEST,
+      "as many are open at once as may be, over two APIs, also where they open at the same moment",
+    ],
   ),
   {
     says: "Streams of a namespace without a limit of them are counted to ten seconds",
     holds: () => assert.equal(RENEW_STREAMS_EVERY_MS, 10_000),
-    heldBy: [
-      [STREAMS_TEST, "streams of a namespace without a limit are written with a renewal"],
-    ],
+    heldBy: [[STREAMS_TEST, "streams of a namespace without a limit are written with a renewal"]],
   },
   held("at each API, in 1 second to 1 hour", [LIMITS_TEST, "what is none is refused by its field"]),
   held('(RateLimit: "requests";r=42;t=17: 42, and one more in 17 seconds)', [
