@@ -6,20 +6,20 @@ import { Pool } from "undici";
 import { forEachConcurrently, type Spread, spreadOf } from "./stats.ts";
 import type { BenchSystem } from "./system.ts";
 
-const TRIVIAL = `export default { async fetch(request) {
+export const TRIVIAL = `export default { async fetch(request) {
   const e = await request.json();
   return Response.json({ ok: e.a + 1 });
 } };`;
 const TRIVIAL_PLAIN = "export default async (e) => ({ ok: e.a + 1 });";
 /** 20 KB of JSON parsed, mapped, hashed. */
-const MEDIUM = `export default { async fetch(request) {
+export const MEDIUM = `export default { async fetch(request) {
   const { rows } = await request.json();
   let hash = 0;
   const mapped = rows.map((row) => ({ ...row, total: row.price * row.count }));
   for (const char of JSON.stringify(mapped)) hash = (hash * 31 + char.charCodeAt(0)) | 0;
   return Response.json({ rows: mapped.length, hash });
 } };`;
-const MEDIUM_BODY = JSON.stringify({
+export const MEDIUM_INPUT = {
   rows: Array.from({ length: 250 }, (_, n) => ({
     id: n,
     name: `row ${n}`,
@@ -27,7 +27,8 @@ const MEDIUM_BODY = JSON.stringify({
     count: n % 7,
     note: "some words here",
   })),
-});
+};
+const MEDIUM_BODY = JSON.stringify(MEDIUM_INPUT);
 const IN_FLIGHT = 32;
 
 export interface CallFigures {

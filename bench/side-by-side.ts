@@ -9,6 +9,7 @@
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { MEDIUM, MEDIUM_INPUT, TRIVIAL } from "./calls.ts";
 import { listChildren, processorUsByProcess, ticksByProcess } from "./process-times.ts";
 import { lastRunId, prepare, type TaskBody, waitForRuns } from "./scenarios.ts";
 import { forEachConcurrently, spreadOf } from "./stats.ts";
@@ -66,6 +67,8 @@ async function openSide(name: string, root: string): Promise<Side> {
     limits: { concurrency: HIGH_LIMIT },
   });
   await system.call("PUT", "/v1/queues/far", { concurrency: FAR_LIMIT });
+  await system.call("PUT", "/v1/functions/trivial", { source: TRIVIAL, public: true });
+  await system.call("PUT", "/v1/functions/medium", { source: MEDIUM, public: true });
   const roots = listChildren(process.pid).filter((pid) => !before.has(pid));
   return { name, system, roots };
 }
@@ -114,11 +117,11 @@ async function measureNow(side: Side, body: TaskBody): Promise<Figures> {
   });
 }
 
-async function measureCalls(side: Side): Promise<Figures> {
+async function measureCalls(side: Side, path: string, input: unknown): Promise<Figures> {
   const { system } = side;
   return await clocked(side, async () => {
     const after = await lastRunId(system);
-    const call = async () => void (await system.call("POST", "/v1/functions/noop/invoke", null));
+    const call = async () => void (await system.call("POST", path, input));
     await forEachConcurrently(runs, CALLERS / 2, call);
     return await waitForLastEnd(side, after);
   });
@@ -176,7 +179,21 @@ const KINDS: Kind[] = [
     title: "function, limit far off",
     measure: (side) => measureHerd(side, { type: "function", function: "limited" }),
   },
-  { name: "direct", title: "direct call", measure: measureCalls },
+  {
+    name: "direct",
+    title: "direct call",
+    measure: (side) => measureCalls(side, "/v1/functions/noop/invoke", null),
+  },
+  {
+    name: "url",
+    title: "call of a URL",
+    measure: (side) => measureCalls(side, "/fn/default/trivial", { a: 1 }),
+  },
+  {
+    name: "medium",
+    title: "call of a URL with 20 KB of JSON",
+    measure: (side) => measureCalls(side, "/fn/default/medium", MEDIUM_INPUT),
+  },
   {
     name: "create",
     title: "http task made for later",
