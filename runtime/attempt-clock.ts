@@ -34,33 +34,52 @@ export function startAttemptClock(
 ): AttemptClock {
   const endsMs = leftMs === null ? Infinity : clock.steadyMs() + leftMs;
   const timeLeftMs = () => Math.min(timeoutMs, endsMs - clock.steadyMs());
-  let forget = () => {};
+  let isHeld = false;
   let isOver = false;
-  let deadlineAt: Date | undefined;
-  const begin = () => {
-    // A run that was left behind may still get its place.
-    if (isOver) return;
+  /** When it is over as things stand, and as what. */
+  let [overAtMs, overAs] = [0, "timeout" as "timeout" | "no_room"];
+  let ringsAtMs = Infinity;
+  let forget = () => {};
+
+  /** A timer that rings too early stays: it looks again, and most attempts have ended by then. */
+  function setEnd(inMs: number, as: typeof overAs): void {
+    [overAtMs, overAs] = [clock.steadyMs() + inMs, as];
+    if (ringsAtMs <= overAtMs) return;
     forget();
-    const ms = timeLeftMs();
-    deadlineAt = new Date(clock.now().getTime() + ms);
-    forget = clock.after(ms, () => onOver("timeout"));
-  };
-  begin();
+    arm(inMs);
+  }
+
+  function arm(inMs: number): void {
+    ringsAtMs = clock.steadyMs() + inMs;
+    forget = clock.after(inMs, look);
+  }
+
+  function look(): void {
+    ringsAtMs = Infinity;
+    const restMs = overAtMs - clock.steadyMs();
+    if (restMs > 0) arm(restMs);
+    else onOver(overAs);
+  }
+
+  setEnd(timeLeftMs(), "timeout");
   return {
     get deadlineAt() {
-      return deadlineAt ?? new Date(clock.now().getTime() + timeLeftMs());
+      const ms = isHeld ? timeLeftMs() : overAtMs - clock.steadyMs();
+      return new Date(clock.now().getTime() + ms);
     },
     hold() {
-      forget();
-      deadlineAt = undefined;
+      isHeld = true;
       const endMs = endsMs - clock.steadyMs();
       const waitMs = roomWaitMs(timeoutMs);
-      forget =
-        endMs < waitMs
-          ? clock.after(endMs, () => onOver("timeout"))
-          : clock.after(waitMs, () => onOver("no_room"));
+      if (endMs < waitMs) setEnd(endMs, "timeout");
+      else setEnd(waitMs, "no_room");
     },
-    begin,
+    begin() {
+      // A run that was left behind may still get its place.
+      if (isOver) return;
+      isHeld = false;
+      setEnd(timeLeftMs(), "timeout");
+    },
     end() {
       isOver = true;
       forget();

@@ -30,7 +30,10 @@ async function attemptOf(source: string, limits: object = {}, timeoutMs = 60_000
   const runner = createFunctionRunner({
     sandbox,
     caps: { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 },
-    envs: { find: async () => ({ functionId: "f", env: { TOKEN: SECRET }, redactor }) },
+    envs: {
+      find: async () => ({ functionId: "f", env: { TOKEN: SECRET }, redactor }),
+      recall: () => undefined,
+    },
     onLoadError: (error) => assert.fail(error as Error),
     clock: systemClock,
     revisions: createRevisionCache(async () => ({ code, limits, reuse: true })),

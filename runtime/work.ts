@@ -3,6 +3,7 @@
  * failure to record leaves behind is its lease's.
  */
 import type { Clock } from "../core/clock.ts";
+import type { LazyAbort } from "../core/lazy-abort.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { TriedAttempt } from "../core/store/runs/finish.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
@@ -44,8 +45,8 @@ interface Way {
   isDirect: boolean;
   http?: HttpCall;
   record(attempt: TriedAttempt): Promise<unknown>;
-  /** Aborts with an `AttemptStop` where the run must not go on. */
-  stopped?: AbortSignal;
+  /** Aborted with an `AttemptStop` where the run must not go on. */
+  stopped?: LazyAbort;
   isInTable(): boolean;
 }
 
@@ -57,7 +58,7 @@ export function createWork(parts: WorkParts): Work {
   async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {
     log.debug({ ...runFields(run, span), type: run.spec.type }, "attempt begins");
     const mine = running.begin({ run, span, isDirect: way.isDirect, isInTable: way.isInTable });
-    way.stopped?.addEventListener("abort", () => mine.stop.abort(way.stopped!.reason));
+    way.stopped?.onAbort(() => mine.stop.abort(way.stopped!.reason));
     let leaveRoom: (() => void) | undefined;
     /** The wait for room is none of the attempt's time. */
     const enter = async (bytes: number): Promise<ClaimedRun> => {

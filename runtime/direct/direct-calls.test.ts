@@ -87,7 +87,7 @@ function openDirectCalls(options: LaneOptions = {}) {
       way = given;
       const verdict = await new Promise<RunVerdict | undefined>((resolve) => {
         end = resolve;
-        given.stopped.addEventListener("abort", () => {
+        given.stopped.onAbort(() => {
           stops.push((given.stopped.reason as AttemptStop).reason);
           resolve(undefined);
         });

@@ -20,6 +20,7 @@ import { CALL_POLICY } from "../../core/contracts/task-policy.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";
 import type { Json } from "../../core/json.ts";
+import { LazyAbort } from "../../core/lazy-abort.ts";
 import type { ClaimedRun } from "../../core/store/runs/claimed-run.ts";
 import type { DirectRun, Reservation } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
@@ -37,8 +38,8 @@ export interface DirectWay {
   isDirect: true;
   http?: HttpCall;
   record(attempt: FinishedAttempt): Promise<unknown>;
-  /** Aborts with an `AttemptStop` where the run must not go on. */
-  stopped: AbortSignal;
+  /** Aborted with an `AttemptStop` where the run must not go on. */
+  stopped: LazyAbort;
   /** Whether its row is known to be in the table. */
   isInTable(): boolean;
 }
@@ -106,7 +107,7 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
     call: DirectCall,
     answer: CallAnswer,
     gate: Gate | undefined,
-    gone: AbortSignal,
+    gone: LazyAbort,
   ): Promise<void> {
     const http = gate?.http;
     const [startedAt, startedMs] = [clock.now(), clock.steadyMs()];
@@ -177,8 +178,8 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
         return undefined;
       }
       const gate = call.http && openGate(call.http, answer);
-      const gone = new AbortController();
-      serve(call, answer, gate, gone.signal)
+      const gone = new LazyAbort();
+      serve(call, answer, gate, gone)
         .catch((error: unknown) => {
           parts.onError(error, call.runId);
           parts.onEnd("error");

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import { keepOriginal } from "../../core/domain/kept-input.ts";
+import { LazyAbort } from "../../core/lazy-abort.ts";
 import type { DirectRun, FinishedDirectRun } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
 import { AttemptStop } from "../attempt.ts";
@@ -30,8 +31,8 @@ export interface RecordParts {
 }
 
 export interface DirectRecord {
-  /** Aborts with an `AttemptStop` where the run must not go on. */
-  readonly stopped: AbortSignal;
+  /** Aborted with an `AttemptStop` where the run must not go on. */
+  readonly stopped: LazyAbort;
   /** Whether its row is known to be in the table. */
   isShown(): boolean;
   /** Resolves once it is known whether it may go on, or it has ended. */
@@ -51,12 +52,12 @@ export function createDirectRecord(
   facts: Omit<DirectRun, "ageMs">,
   ageMs: () => number,
   isReserved: boolean,
-  gone: AbortSignal,
+  gone: LazyAbort,
 ): DirectRecord {
   const { clock } = parts;
   const { id, trigger, target, input, timeoutMs, traceparent } = facts;
-  const stop = new AbortController();
-  const over = new AbortController();
+  const stopped = new LazyAbort();
+  const over = new LazyAbort();
   let isShown = isReserved;
   let hasTold = false;
   let showing: Promise<Showing> | undefined = isReserved ? Promise.resolve("shown") : undefined;
@@ -64,7 +65,7 @@ export function createDirectRecord(
   async function tryShowing(): Promise<Showing> {
     try {
       isShown = await parts.show({ ...facts, ageMs: ageMs() });
-      if (!isShown) stop.abort(new AttemptStop("lost"));
+      if (!isShown) stopped.abort(new AttemptStop("lost"));
       return isShown ? "shown" : "given_up";
     } catch (error) {
       if (!hasTold) parts.onError(error, id);
@@ -76,9 +77,9 @@ export function createDirectRecord(
   async function showForSure(): Promise<Showing> {
     for (;;) {
       const became = await tryShowing();
-      if (became !== "unknown" || over.signal.aborted) return became;
+      if (became !== "unknown" || over.aborted) return became;
       await clock.sleep(SHOW_RETRY_MS, over.signal);
-      if (over.signal.aborted) return became;
+      if (over.aborted) return became;
     }
   }
 
@@ -90,21 +91,21 @@ export function createDirectRecord(
   async function confirm(): Promise<void> {
     if (!isShown) {
       const late = clock.sleep(CONFIRMED_WITHIN_MS, over.signal).then(() => "unknown" as const);
-      if ((await Promise.race([show(), late])) !== "unknown" || over.signal.aborted) return;
+      if ((await Promise.race([show(), late])) !== "unknown" || over.aborted) return;
     } else if (parts.hasLease()) return;
-    stop.abort(new AttemptStop("cut_off"));
+    stopped.abort(new AttemptStop("cut_off"));
   }
 
   const forgetShowing = clock.after(SHOWN_AFTER_MS, () => void show());
   if (gone.aborted) void confirm();
-  else gone.addEventListener("abort", () => void confirm(), { once: true, signal: over.signal });
+  const forgetGone = gone.onAbort(() => void confirm());
   const close = () => {
-    // A reason of its own: each call would make an exception with its stack.
-    over.abort("ended");
+    over.abort();
     forgetShowing();
+    forgetGone();
   };
   return {
-    stopped: stop.signal,
+    stopped,
     isShown: () => isShown,
     show,
     close,

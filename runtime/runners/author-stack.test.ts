@@ -23,7 +23,10 @@ async function runOf(files: Record<string, string>) {
     const runner = createFunctionRunner({
       sandbox,
       caps: CAPS,
-      envs: { find: async () => ({ functionId: "f", env: {}, redactor: NOTHING_TO_REDACT }) },
+      envs: {
+        find: async () => ({ functionId: "f", env: {}, redactor: NOTHING_TO_REDACT }),
+        recall: () => undefined,
+      },
       onLoadError: (error) => assert.fail(error as Error),
       clock: systemClock,
       revisions: createRevisionCache(async () => ({ code, limits: {}, reuse: true })),

@@ -18,6 +18,8 @@ export interface FunctionEnv {
 export interface FunctionEnvs {
   /** Rejects with `secrets_unavailable` where a secret cannot be opened; no error names a value. */
   find(revisionId: string): Promise<FunctionEnv>;
+  /** What is known right now, without a look. */
+  recall(revisionId: string): FunctionEnv | undefined;
 }
 
 export function createFunctionEnvs(
@@ -48,6 +50,7 @@ export function createFunctionEnvs(
       if (!found) throw new Error("The revision of this run is not there.");
       return found;
     },
+    recall: memory.recall,
   };
 }
 

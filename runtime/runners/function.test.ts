@@ -34,7 +34,10 @@ function contextOf(log: AttemptContext["log"] = () => {}): AttemptContext {
 const caps: FunctionLimitCaps = { ...DEFAULT_FUNCTION_LIMITS, concurrency: 10 };
 const noSourceMap = {
   loadSourceMap: async () => undefined,
-  envs: { find: async () => ({ functionId: "f", env: {}, redactor: NOTHING_TO_REDACT }) },
+  envs: {
+    find: async () => ({ functionId: "f", env: {}, redactor: NOTHING_TO_REDACT }),
+    recall: () => undefined,
+  },
   onLoadError: (error: unknown) => assert.fail(error as Error),
   clock: systemClock,
 };
@@ -251,8 +254,8 @@ describe("the function runner", () => {
   });
 
   for (const [name, envs] of [
-    ["refuses", { find: () => Promise.reject(away()) }],
-    ["hangs", { find: () => new Promise<never>(() => {}) }],
+    ["refuses", { find: () => Promise.reject(away()), recall: () => undefined }],
+    ["hangs", { find: () => new Promise<never>(() => {}), recall: () => undefined }],
   ] as const) {
     test(`says that the database is away where it ${name} for all of that time, and blames no secret`, async () => {
       const clock = createManualClock();

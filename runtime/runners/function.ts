@@ -40,7 +40,7 @@ export async function findTimeoutMs(
   caps: FunctionLimitCaps,
   revisionId: string,
 ): Promise<number> {
-  const facts = await findFacts(revisions, revisionId);
+  const facts = revisions.recallFacts(revisionId) ?? (await findFacts(revisions, revisionId));
   return callDurations(facts?.limits ?? {}, caps).attemptMs;
 }
 
@@ -53,7 +53,8 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     if (spec.type !== "function" || revisionId === null || functionId === null) {
       return failed("function_not_found", RUN_ERRORS.function_not_found, { retryable: false });
     }
-    const loaded = await loadFunction(parts, functionId, revisionId, context);
+    const loaded =
+      recallFunction(parts, revisionId) ?? (await loadFunction(parts, functionId, revisionId, context));
     if ("kind" in loaded) return loaded;
     const { revision, env, redactor } = loaded;
     // A task's input is its task's.
@@ -130,6 +131,16 @@ function redactOutcome(outcome: AttemptOutcome, redactor: Redactor, isCallers: b
 
 interface LoadedFunction extends FunctionEnv {
   revision: RevisionFacts;
+}
+
+/** What the function is run with, where all of it is known already. */
+function recallFunction(
+  { revisions, envs }: FunctionRunnerParts,
+  revisionId: string,
+): LoadedFunction | undefined {
+  const revision = revisions.recallFacts(revisionId);
+  const env = revision && envs.recall(revisionId);
+  return env && { revision, ...env };
 }
 
 /** What the function is run with, or why that cannot be had: none of it is the function's fault. */

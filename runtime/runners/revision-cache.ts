@@ -7,6 +7,8 @@ export type RevisionFacts = Omit<RunnableRevision, "code">;
 
 export interface RevisionCache {
   facts(revisionId: string): Promise<RevisionFacts>;
+  /** What is known right now, without a look. */
+  recallFacts(revisionId: string): RevisionFacts | undefined;
   code(revisionId: string): Promise<string>;
 }
 
@@ -44,6 +46,7 @@ export function createRevisionCache(load: (revisionId: string) => Promise<Runnab
 
   return {
     facts: async (revisionId) => factsKept.get(revisionId) ?? (await loadOnce(revisionId)),
+    recallFacts: (revisionId) => factsKept.get(revisionId),
     code: async (revisionId) => codeKept.get(revisionId) ?? (await loadOnce(revisionId)).code,
   };
 }

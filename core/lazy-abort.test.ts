@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LazyAbort } from "./lazy-abort.ts";
+
+test("whoever listens is told once, with the first reason", () => {
+  const abort = new LazyAbort();
+  const told: unknown[] = [];
+  abort.onAbort(() => told.push(abort.reason));
+  const forget = abort.onAbort(() => told.push("forgotten"));
+  forget();
+  assert.equal(abort.aborted, false);
+  abort.abort("first");
+  abort.abort("second");
+  assert.deepEqual([abort.aborted, abort.reason, told], [true, "first", ["first"]]);
+});
+
+test("nobody is told who listens only after it", () => {
+  const abort = new LazyAbort();
+  abort.abort();
+  abort.onAbort(() => assert.fail("told"))();
+});
+
+test("its signal says the same, whether it was asked for before or after", () => {
+  const [before, after] = [new LazyAbort(), new LazyAbort()];
+  const { signal } = before;
+  let heard = 0;
+  signal.addEventListener("abort", () => heard++);
+  before.abort("over");
+  after.abort("over");
+  assert.equal(heard, 1);
+  for (const { aborted, reason } of [signal, after.signal])
+    assert.deepEqual([aborted, reason], [true, "over"]);
+});

@@ -1,0 +1,45 @@
+/**
+ * An AbortController for what is aborted seldom and passed on seldom: its signal is made when somebody asks for one. Who
+ * only wants to be told uses `onAbort`, which costs a fraction of a listener.
+ */
+export class LazyAbort {
+  #reason: unknown;
+  #isAborted = false;
+  #acts: Set<() => void> | undefined;
+  #controller: AbortController | undefined;
+
+  get aborted(): boolean {
+    return this.#isAborted;
+  }
+
+  get reason(): unknown {
+    return this.#reason;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#isAborted) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Calls `act` when it is aborted, unless what this answers is called before; never where it has been already. */
+  onAbort(act: () => void): () => void {
+    if (this.#isAborted) return () => {};
+    this.#acts ??= new Set();
+    this.#acts.add(act);
+    return () => this.#acts?.delete(act);
+  }
+
+  /** Once; later ones change nothing. */
+  abort(reason?: unknown): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
+    this.#reason = reason;
+    const acts = this.#acts ?? [];
+    this.#acts = undefined;
+    for (const act of acts) act();
+    this.#controller?.abort(reason);
+  }
+}
