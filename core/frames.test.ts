@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
-import { encodeFrame, FrameDecoder, FrameTooLargeError, FrameWriter } from "./frames.ts";
+import { encodeFrame, FrameDecoder, FrameTooLargeError, FrameWriter, splitFrame } from "./frames.ts";
 
 function decodeAll(chunks: Buffer[], maxBytes = 1_000): unknown[] {
   const frames: unknown[] = [];
@@ -34,6 +34,26 @@ describe("FrameDecoder", () => {
     const frame = encodeFrame({ a: "x".repeat(92) }, 100);
     assert.equal(frame.length, 4 + 100);
     assert.equal(decodeAll([frame], 100).length, 1);
+  });
+});
+
+describe("a payload", () => {
+  const texts = ["", "plain", '{"a":"\\n"}', "two\nlines\n", "grüße 🛎"];
+  for (const payload of texts)
+    test(`comes as it went: ${JSON.stringify(payload)}`, () => {
+      const parts: ReturnType<typeof splitFrame>[] = [];
+      const decoder = new FrameDecoder(1_000, (text) => parts.push(splitFrame(text)));
+      decoder.push(encodeFrame({ a: "line\nbreak" }, 1_000, payload));
+      decoder.push(encodeFrame({ b: 1 }, 1_000));
+      assert.deepEqual(parts, [
+        { json: '{"a":"line\\nbreak"}', payload },
+        { json: '{"b":1}', payload: undefined },
+      ]);
+    });
+
+  test("counts for the size of its frame", () => {
+    assert.equal(encodeFrame({}, 10, "0123456").length, 4 + 10);
+    assert.throws(() => encodeFrame({}, 10, "01234567"), FrameTooLargeError);
   });
 });
 

@@ -1,10 +1,13 @@
 import type { Writable } from "node:stream";
 
 /**
- * Frames between a worker and its executor: four bytes of length, little endian, then so many bytes of JSON.
- * Imported by both sides; it may import nothing else of the project.
+ * Frames between a worker and its executor, or an API: four bytes of length, little endian, then so many bytes of text. That
+ * is a message as JSON, on one line, and may have a payload behind it: a text that goes as it is, where JSON would have to
+ * escape it once for each process on its way. Imported by both sides; it may import nothing else of the project.
  */
 const HEADER_BYTES = 4;
+/** `JSON.stringify` writes none. */
+const PAYLOAD_MARK = "\n";
 
 export class FrameTooLargeError extends Error {
   constructor(bytes: number, maxBytes: number) {
@@ -18,16 +21,17 @@ interface Frame {
   bytes: number;
 }
 
-function toFrame(message: object, maxBytes: number): Frame {
-  const text = JSON.stringify(message);
+function toFrame(message: object, maxBytes: number, payload: string | undefined): Frame {
+  const json = JSON.stringify(message);
+  const text = payload === undefined ? json : `${json}${PAYLOAD_MARK}${payload}`;
   const bytes = Buffer.byteLength(text);
   if (bytes > maxBytes) throw new FrameTooLargeError(bytes, maxBytes);
   return { text, bytes };
 }
 
 /** Throws FrameTooLargeError. */
-export function encodeFrame(message: object, maxBytes: number): Buffer {
-  const frame = toFrame(message, maxBytes);
+export function encodeFrame(message: object, maxBytes: number, payload?: string): Buffer {
+  const frame = toFrame(message, maxBytes, payload);
   return encodeFrames([frame], HEADER_BYTES + frame.bytes);
 }
 
@@ -40,6 +44,19 @@ function encodeFrames(frames: readonly Frame[], totalBytes: number): Buffer {
     offset += HEADER_BYTES + bytes;
   }
   return encoded;
+}
+
+export interface FrameParts {
+  /** Of the message. */
+  json: string;
+  payload: string | undefined;
+}
+
+export function splitFrame(text: string): FrameParts {
+  const end = text.indexOf(PAYLOAD_MARK);
+  return end < 0
+    ? { json: text, payload: undefined }
+    : { json: text.slice(0, end), payload: text.slice(end + PAYLOAD_MARK.length) };
 }
 
 /**
@@ -121,8 +138,8 @@ export class FrameWriter {
   }
 
   /** False once the stream asks to wait for `drained()`; the frame is taken all the same. Throws FrameTooLargeError. */
-  write(message: object): boolean {
-    const frame = toFrame(message, this.#maxBytes);
+  write(message: object, payload?: string): boolean {
+    const frame = toFrame(message, this.#maxBytes, payload);
     // Once the events of this turn are through: what they all have to say travels together.
     if (this.#frames.length === 0) setImmediate(() => this.#flush());
     this.#frames.push(frame);

@@ -11,10 +11,11 @@ import {
   type DirectOutcome,
   type DirectSay,
   MAX_DIRECT_FRAME_BYTES,
+  PAYLOADS_HEADER,
 } from "../../core/contracts/direct-call.ts";
 import type { Run } from "../../core/contracts/run.ts";
 import { OUTCOME_UNKNOWN, WORKER_LOST } from "../../core/domain/run-errors.ts";
-import { encodeFrame, FrameDecoder } from "../../core/frames.ts";
+import { encodeFrame, FrameDecoder, splitFrame } from "../../core/frames.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import { createRecording } from "../../test/support/recording.ts";
 import { createDirectCaller } from "./direct-caller.ts";
@@ -30,8 +31,9 @@ const call: DirectCall = {
 };
 
 /** A worker that says what the test tells it. */
-async function startWorker(t: TestContext, id = "worker-1") {
+async function startWorker(t: TestContext, id = "worker-1", takesPayloads = false) {
   const asks = createRecording<DirectAsk>("ask");
+  const payloads: (string | undefined)[] = [];
   const sockets: Socket[] = [];
   const server: Server = createServer((_request, response) => response.writeHead(404).end());
   server.on("upgrade", (request, socket: Socket) => {
@@ -39,8 +41,15 @@ async function startWorker(t: TestContext, id = "worker-1") {
       socket.end("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
       return;
     }
-    socket.write(`HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n\r\n`);
-    const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) => asks.add(JSON.parse(text)));
+    const more = takesPayloads ? `${PAYLOADS_HEADER}: 1\r\n` : "";
+    socket.write(
+      `HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n${more}\r\n`,
+    );
+    const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) => {
+      const { json, payload } = splitFrame(text);
+      asks.add(JSON.parse(json));
+      payloads.push(payload);
+    });
     socket.on("data", (chunk: Buffer) => decoder.push(chunk));
     socket.on("error", () => {});
     sockets.push(socket);
@@ -55,7 +64,10 @@ async function startWorker(t: TestContext, id = "worker-1") {
   return {
     facts: { id, address, callToken: TOKEN, slots: 2, isDraining: false, leaseMs: 15_000, isLapsed: false },
     asks,
-    say: (message: DirectSay) => sockets.at(-1)!.write(encodeFrame(message, MAX_DIRECT_FRAME_BYTES)),
+    /** Of each ask. */
+    payloads,
+    say: (message: DirectSay, payload?: string) =>
+      sockets.at(-1)!.write(encodeFrame(message, MAX_DIRECT_FRAME_BYTES, payload)),
     drop: () => sockets.at(-1)!.destroy(),
     socket: () => sockets.at(-1)!,
   };
@@ -117,6 +129,28 @@ test("a call goes to the worker and its words come back, in both directions", as
   await heard.waitFor((word) => word === "done succeeded");
   assert.deepEqual(heard.items, ["accepted", "head 200", "data hi", "end", "done succeeded"]);
   assert.equal(link.inFlight, 0);
+});
+
+test("a short body goes beside the call where the worker takes it so, and within it where that is of the release before", async (t) => {
+  const http = { method: "POST", url: "http://a/", headers: [], hasBody: false, body: '{"a":1}' };
+  const links: WorkerLink[] = [];
+  t.after(() => links.map((link) => link.close()));
+  for (const takesPayloads of [true, false]) {
+    const worker = await startWorker(t, "worker-1", takesPayloads);
+    const link = await WorkerLink.open(worker.facts, () => {});
+    links.push(link);
+    const ended = Promise.withResolvers<DirectOutcome>();
+    const { events } = listenTo();
+    link.call({ ...call, http }, { ...events, onRefused() {}, onDone: ended.resolve });
+    const [ask = assert.fail()] = await worker.asks.waitFor(({ t: kind }) => kind === "call");
+    const { body: _, ...withoutBody } = http;
+    assert.deepEqual(ask.t === "call" && ask.call.http, takesPayloads ? withoutBody : http);
+    assert.deepEqual(worker.payloads, [takesPayloads ? http.body : undefined]);
+    const result = { status: 200, headers: [], body: takesPayloads ? "" : "answer" };
+    const outcome: DirectOutcome = { state: "succeeded", result };
+    worker.say({ t: "done", no: 1, outcome }, takesPayloads ? "answer" : undefined);
+    assert.deepEqual(await ended.promise, { state: "succeeded", result: { ...result, body: "answer" } });
+  }
 });
 
 test("a worker that knows another token, or is not there, is told apart from one that is", async (t) => {

@@ -13,8 +13,10 @@ import {
   type DirectCall,
   type DirectSay,
   MAX_DIRECT_FRAME_BYTES,
+  PAYLOADS_HEADER,
 } from "../../core/contracts/direct-call.ts";
-import { FrameDecoder, FrameWriter, toBase64 } from "../../core/frames.ts";
+import { putBodyIntoOutcome, takeBodyOfCall } from "../../core/contracts/direct-payloads.ts";
+import { FrameDecoder, FrameWriter, splitFrame, toBase64 } from "../../core/frames.ts";
 import type { CallableWorker } from "../../core/store/workers.ts";
 import { hashId } from "./choose-worker.ts";
 
@@ -32,16 +34,24 @@ export class WorkerLink {
   readonly hash: number;
   readonly #calls = new Map<number, { events: LinkEvents; revisionId: string }>();
   readonly #callsByRevision = new Map<string, number>();
+  readonly #takesPayloads: boolean;
   #nextNo = 1;
 
-  private constructor(worker: CallableWorker, socket: Socket, head: Buffer, onClosed: () => void) {
+  private constructor(
+    worker: CallableWorker,
+    socket: Socket,
+    { head, takesPayloads }: { head: Buffer; takesPayloads: boolean },
+    onClosed: () => void,
+  ) {
     this.worker = worker;
     this.hash = hashId(worker.id);
     this.#socket = socket;
+    this.#takesPayloads = takesPayloads;
     this.#writer = new FrameWriter(socket, MAX_DIRECT_FRAME_BYTES);
-    const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) =>
-      this.#receive(JSON.parse(text) as DirectSay),
-    );
+    const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) => {
+      const { json, payload } = splitFrame(text);
+      this.#receive(JSON.parse(json) as DirectSay, payload);
+    });
     const decode = (chunk: Buffer) => {
       try {
         decoder.push(chunk);
@@ -70,13 +80,15 @@ export class WorkerLink {
           connection: "Upgrade",
           upgrade: DIRECT_PROTOCOL,
           authorization: `Bearer ${worker.callToken}`,
+          [PAYLOADS_HEADER]: "1",
         },
         agent: false,
         timeout: CONNECT_TIMEOUT_MS,
       });
-      asking.once("upgrade", (_response, socket: Socket, head) => {
+      asking.once("upgrade", ({ headers }, socket: Socket, head) => {
         socket.setTimeout(0);
-        resolve(new WorkerLink(worker, socket, head, onClosed));
+        const takesPayloads = headers[PAYLOADS_HEADER] !== undefined;
+        resolve(new WorkerLink(worker, socket, { head, takesPayloads }, onClosed));
       });
       asking.once("response", (response) => {
         response.resume();
@@ -106,7 +118,10 @@ export class WorkerLink {
     const { revisionId } = call;
     this.#calls.set(no, { events, revisionId });
     this.#callsByRevision.set(revisionId, this.inFlightOf(revisionId) + 1);
-    this.#say({ t: "call", no, call });
+    if (this.#takesPayloads) {
+      const { message, payload } = takeBodyOfCall(call);
+      this.#say({ t: "call", no, call: message }, payload);
+    } else this.#say({ t: "call", no, call });
     return {
       data: (bytes) => this.#say({ t: "data", no, base64: toBase64(bytes) }),
       end: () => this.#say({ t: "end", no }),
@@ -126,8 +141,8 @@ export class WorkerLink {
     this.#socket.destroy();
   }
 
-  #say(ask: DirectAsk): void {
-    if (!this.#socket.destroyed) this.#writer.write(ask);
+  #say(ask: DirectAsk, payload?: string): void {
+    if (!this.#socket.destroyed) this.#writer.write(ask, payload);
   }
 
   #forgetCalls(): void {
@@ -142,7 +157,7 @@ export class WorkerLink {
     else this.#callsByRevision.delete(revisionId);
   }
 
-  #receive(say: DirectSay): void {
+  #receive(say: DirectSay, payload: string | undefined): void {
     const known = this.#calls.get(say.no);
     if (!known) return;
     const { events, revisionId } = known;
@@ -168,7 +183,7 @@ export class WorkerLink {
         events.onPull(say.bytes);
         break;
       case "done":
-        events.onDone(say.outcome);
+        events.onDone(putBodyIntoOutcome(say.outcome, payload));
         break;
       case "lost":
         events.onLost();

@@ -5,6 +5,8 @@
  * A call: `call` → `refused` (nothing has happened: it may go elsewhere), or `accepted` where the request has a body →
  * its chunks; `head` → chunks → `end` where the response streams → `done`, once the run is recorded, or `lost`, where
  * it is another's to say how it ended. Bodies go in chunks against credit, which begins at `DIRECT_WINDOW_BYTES` in each direction and is given back by `pull`.
+ * A short body that is text goes whole, as the payload of its frame (core/frames.ts) where the other side takes that
+ * (direct-payloads.ts): of `call` the request's, of `done` the response's.
  */
 import type { RunError } from "../domain/run-errors.ts";
 import type { Json } from "../json.ts";
@@ -16,6 +18,8 @@ export const DIRECT_WINDOW_BYTES = 262_144;
 export const MAX_DIRECT_FRAME_BYTES = 16_000_000;
 /** The `Upgrade` of the request that opens the connection; its bearer token is the worker's `call_token`. */
 export const DIRECT_PROTOCOL = "bellhop-direct/2";
+/** Of either side's head of that upgrade: it takes payloads. The release before does not. */
+export const PAYLOADS_HEADER = "bellhop-payloads";
 
 export interface DirectCall {
   runId: string;

@@ -30,6 +30,8 @@ export interface HttpFacts {
   headers: [name: string, value: string][];
   /** Whether the body follows in messages. */
   hasBody: boolean;
-  /** The whole of a short body that is text. */
+  /** Of a short body that is text: it comes behind the starts, after those of the runs before. */
+  bodyChars?: number;
+  /** That body, which the guest puts here. */
   body?: string;
 }

@@ -52,14 +52,14 @@ function boot(
 }
 
 /**
- * op 0, START: factory or undefined, JSON of GuestStart[]; op 1, TIMER; op 2, MESSAGE: kind, number, text, bytes.
+ * op 0, START: factory or undefined, JSON of GuestStart[], the bodies of their requests; op 1, TIMER; op 2, MESSAGE: kind, number, text, bytes.
  * Answers the milliseconds to the next timer, -1 where there is none.
  */
 function enter(op: number, hostNow: number, ...args: unknown[]): number {
   setClock(hostNow);
   withdrawWaiting();
   if (op === 0) {
-    void executeRuns(args[1] as string, args[0] as ModuleFactory | undefined);
+    void executeRuns(args[1] as string, args[2] as string, args[0] as ModuleFactory | undefined);
     return -1;
   }
   if (op === 1) return runDueTimer();

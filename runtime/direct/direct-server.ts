@@ -9,8 +9,10 @@ import {
   type DirectAsk,
   type DirectSay,
   MAX_DIRECT_FRAME_BYTES,
+  PAYLOADS_HEADER,
 } from "../../core/contracts/direct-call.ts";
-import { FrameDecoder, FrameWriter, toBase64 } from "../../core/frames.ts";
+import { putBodyIntoCall, takeBodyOfOutcome } from "../../core/contracts/direct-payloads.ts";
+import { FrameDecoder, FrameWriter, splitFrame, toBase64 } from "../../core/frames.ts";
 import type { BegunCall, DirectCalls } from "./direct-calls.ts";
 
 export interface DirectServer {
@@ -28,12 +30,12 @@ export function serveDirectCalls(server: Server, token: string, directCalls: Dir
       return;
     }
     socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n\r\n`,
+      `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n${PAYLOADS_HEADER}: 1\r\n\r\n`,
     );
     socket.setNoDelay(true);
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    serveConnection(socket, directCalls);
+    serveConnection(socket, directCalls, request.headers[PAYLOADS_HEADER] !== undefined);
   };
   server.on("upgrade", onUpgrade);
   return {
@@ -55,19 +57,20 @@ function isAllowed({ headers }: IncomingMessage, token: string): boolean {
 }
 
 /** One API. When it is gone, so are the callers behind it; runs that it did not give up go on. */
-function serveConnection(socket: Socket, directCalls: DirectCalls): void {
+function serveConnection(socket: Socket, directCalls: DirectCalls, takesPayloads: boolean): void {
   const writer = new FrameWriter(socket, MAX_DIRECT_FRAME_BYTES);
   const calls = new Map<number, BegunCall>();
-  const say = (message: DirectSay) => {
-    if (!socket.destroyed) writer.write(message);
+  const say = (message: DirectSay, payload?: string) => {
+    if (!socket.destroyed) writer.write(message, payload);
   };
-  const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) =>
-    receive(JSON.parse(text) as DirectAsk, text.length),
-  );
+  const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) => {
+    const { json, payload } = splitFrame(text);
+    receive(JSON.parse(json) as DirectAsk, payload, text.length);
+  });
 
-  function receive(ask: DirectAsk, bytes: number): void {
+  function receive(ask: DirectAsk, payload: string | undefined, bytes: number): void {
     if (ask.t === "call") {
-      const call = directCalls.begin(ask.call, toAnswer(ask.no), bytes);
+      const call = directCalls.begin(putBodyIntoCall(ask.call, payload), toAnswer(ask.no), bytes);
       if (call) calls.set(ask.no, call);
       return;
     }
@@ -88,7 +91,10 @@ function serveConnection(socket: Socket, directCalls: DirectCalls): void {
       pull: (bytes) => say({ t: "pull", no, bytes }),
       done(outcome) {
         calls.delete(no);
-        say({ t: "done", no, outcome });
+        if (takesPayloads) {
+          const { message, payload } = takeBodyOfOutcome(outcome);
+          say({ t: "done", no, outcome: message }, payload);
+        } else say({ t: "done", no, outcome });
       },
       lost() {
         calls.delete(no);

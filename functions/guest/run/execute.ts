@@ -20,7 +20,7 @@ import { inspect } from "./inspect.ts";
 import { makeKv } from "./kv.ts";
 import { withKvNamespace } from "./kv-namespace.ts";
 import { log } from "./log.ts";
-import { dateNow, freeze, NativeDate, NativePromise, parse, promiseThen } from "./primordials.ts";
+import { dateNow, freeze, NativeDate, NativePromise, parse, promiseThen, slice } from "./primordials.ts";
 import { finishRun, refuseLargeResult } from "./result-json.ts";
 import { toReturnedResponse } from "./returned-response.ts";
 import { signalOf } from "./signal.ts";
@@ -51,13 +51,23 @@ let waiting = NOTHING;
  * withdrawn at the next entry, and the executor, which sees that they were not settled, runs them elsewhere. So does one
  * that leaves an isolate which no other run may have.
  */
-export async function executeRuns(starts: string, factory: ModuleFactory | undefined): Promise<void> {
+export async function executeRuns(
+  starts: string,
+  bodies: string,
+  factory: ModuleFactory | undefined,
+): Promise<void> {
   const runs = parse(starts) as GuestStart[];
+  let bodyAt = 0;
   waiting = runs;
   for (let i = 0; i < runs.length && waiting === runs; i++) {
     // By index: the author's code may have replaced the iterator of arrays.
     const start = runs[i]!;
     const facts = start[2];
+    const { http } = facts;
+    if (http?.bodyChars !== undefined) {
+      facts.http = { ...http, body: slice(bodies, bodyAt, bodyAt + http.bodyChars) };
+      bodyAt += http.bodyChars;
+    }
     // The time of those behind the first counts from here.
     const deadlineAtMs = i === 0 ? facts.deadlineAt : dateNow() + facts.wallMs;
     const run = beginRun(start[0], facts.logLines, facts.resultBytes, deadlineAtMs);

@@ -64,7 +64,8 @@ function invoke(out: FrameWriter, body: string, count = 1, wallMs = 60_000): voi
     resultBytes: 1_000,
   };
   const starts = JSON.stringify(runs.map(({ id }) => [id, id, facts]));
-  out.write({ t: "invoke", revisionId: "r", memoryMb: 64, reuse: true, runs, starts });
+  const batch = { runs, startsChars: starts.length };
+  out.write({ t: "invoke", revisionId: "r", memoryMb: 64, reuse: true, ...batch }, starts);
 }
 
 async function exitOf(child: ChildProcess): Promise<void> {
@@ -270,7 +271,8 @@ describe("a batch", () => {
       const starts = JSON.stringify(
         runs.map(({ id }) => [id, null, { env: {}, logLines: 0, resultBytes: 100 }]),
       );
-      out.write({ t: "invoke", revisionId: "r", memoryMb: 64, reuse: true, runs, starts });
+      const batch = { runs, startsChars: starts.length };
+      out.write({ t: "invoke", revisionId: "r", memoryMb: 64, reuse: true, ...batch }, starts);
       const failure = await next("result");
       assert.ok(failure.t === "result" && failure.name === "RangeError" && failure.message === "not today");
       assert.deepEqual(messages.filter((message) => message.t === "unstarted").length, 1);

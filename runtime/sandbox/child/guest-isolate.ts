@@ -24,6 +24,14 @@ const [START, TIMER, MESSAGE] = [0, 1, 2];
 /** What V8 keeps of an isolate and does not count. */
 const OVERHEAD_BYTES = 1_000_000;
 
+/** What the guest is told of a batch. */
+export interface GivenToBatch {
+  /** JSON of GuestStart[]. */
+  starts: string;
+  /** The short bodies of the requests that they answer, one behind the other. */
+  bodies: string;
+}
+
 /**
  * One isolate: booted ahead, loaded with one revision, then running batches of runs one after another.
  *
@@ -116,20 +124,23 @@ export class GuestIsolate {
   }
 
   /**
-   * Begins a batch; `starts` is JSON of GuestStart[]. `script` is the revision's, where the isolate has not been loaded
-   * with it.
+   * Begins a batch. `script` is the revision's, where the isolate has not been loaded with it.
    */
-  start(runs: GuestRun[], starts: string, script?: RevisionScript): void {
+  start(runs: GuestRun[], given: GivenToBatch, script?: RevisionScript): void {
     this.#batch = new GuestBatch(runs);
     this.#time.beginBatch();
-    if (script === undefined) this.#enterGuest([START, performance.now(), undefined, starts]);
+    if (script === undefined) this.#enterToStart(undefined, given);
     else {
       this.#early = [];
-      void this.#load(script, starts);
+      void this.#load(script, given);
     }
   }
 
-  async #load(script: RevisionScript, starts: string): Promise<void> {
+  #enterToStart(factory: unknown, { starts, bodies }: GivenToBatch): void {
+    this.#enterGuest([START, performance.now(), factory, starts, bodies]);
+  }
+
+  async #load(script: RevisionScript, given: GivenToBatch): Promise<void> {
     this.#entries++;
     const askedAt = performance.now();
     await this.booted;
@@ -137,8 +148,7 @@ export class GuestIsolate {
       const factory = this.#guest && (await script.evaluate(this.#isolate, this.#guest.context));
       if (factory) {
         this.loadMs = performance.now() - askedAt;
-        const argument = factory.derefInto({ release: true });
-        this.#enterGuest([START, performance.now(), argument, starts]);
+        this.#enterToStart(factory.derefInto({ release: true }), given);
         for (const values of this.#takeEarly()) this.#enterGuest(values);
       }
     } catch (thrown) {

@@ -71,7 +71,7 @@ export class ExecutorHost {
   readonly #listening = new Set<number>();
   readonly #watch: RunWatch;
   /** Results of batches that go on: each would wake the worker for itself. */
-  readonly #held: ResultMessage[] = [];
+  readonly #held: { message: ResultMessage; payload: string | undefined }[] = [];
   #ticks = 0;
   #reported: WarmMessage = { t: "warm", isolates: 0, bytes: 0, evicted: { memory: 0, idle: 0 } };
 
@@ -109,7 +109,7 @@ export class ExecutorHost {
     this.#pool.prepareSpares(FIRST_SPARE_MB);
   }
 
-  receive(message: ParentMessage): void {
+  receive(message: ParentMessage, payload = ""): void {
     switch (message.t) {
       case "load":
         this.#scripts.set(message.revisionId, new RevisionScript(message.code));
@@ -123,7 +123,7 @@ export class ExecutorHost {
         this.#reportWarm();
         break;
       case "invoke":
-        this.#invoke(message);
+        this.#invoke(message, payload);
         break;
       case "cancel": {
         const isolate = this.#byRun.get(message.id);
@@ -158,14 +158,15 @@ export class ExecutorHost {
     setTimeout(() => setImmediate(stop), TIDY_MS);
   }
 
-  #invoke({ revisionId, memoryMb, reuse, runs, starts }: InvokeMessage): void {
+  #invoke({ revisionId, memoryMb, reuse, runs, startsChars }: InvokeMessage, payload: string): void {
     const { isolate, isWarm } = this.#pool.take(revisionId, memoryMb, reuse, performance.now());
     if (!reuse) isolate.forbidReuse();
     this.#busy.add(isolate);
     this.#watch.wake();
     const batch = runs.map((run, index) => this.#toGuestRun(run, isolate, isWarm || index > 0));
-    if (isWarm) isolate.start(batch, starts);
-    else isolate.start(batch, starts, this.#scripts.get(revisionId) ?? NOT_LOADED);
+    const given = { starts: payload.slice(0, startsChars), bodies: payload.slice(startsChars) };
+    if (isWarm) isolate.start(batch, given);
+    else isolate.start(batch, given, this.#scripts.get(revisionId) ?? NOT_LOADED);
   }
 
   #toGuestRun(invoked: InvokedRun, isolate: GuestIsolate, reused: boolean): GuestRun {
@@ -181,7 +182,10 @@ export class ExecutorHost {
       done: (outcome) => {
         this.#byRun.delete(id);
         this.#listening.delete(id);
-        this.#held.push(toResult(id, outcome, droppedHere, reused ? undefined : isolate.loadMs, reused));
+        this.#held.push({
+          message: toResult(id, outcome, droppedHere, reused ? undefined : isolate.loadMs, reused),
+          payload: outcome.code === "ok" ? outcome.text : undefined,
+        });
         if (isolate.current !== undefined) return;
         this.#busy.delete(isolate);
         if (isolate.gone) this.#pool.forget(isolate);
@@ -238,7 +242,7 @@ export class ExecutorHost {
 
   #sendHeld(): void {
     if (this.#held.length === 0) return;
-    for (const result of this.#held.splice(0)) this.#out.write(result);
+    for (const { message, payload } of this.#held.splice(0)) this.#out.write(message, payload);
   }
 
   #onTick(): void {
@@ -257,6 +261,7 @@ export class ExecutorHost {
   }
 }
 
+/** What a run that succeeded answers goes beside it. */
 function toResult(
   id: number,
   outcome: GuestOutcome,
@@ -275,7 +280,7 @@ function toResult(
     ...(outcome.ranMs === undefined ? {} : { ranMs: outcome.ranMs }),
     ...(outcome.waited ? { waited: true } : {}),
   } as const;
-  if (code === "ok") return { ...base, result: text };
+  if (code === "ok") return base;
   if (code !== "function_error") return { ...base, code, message: text };
   const failure = JSON.parse(text) as ThrownInFull & Partial<AttemptWord>;
   const { name, message, stack, code: reason, causes, again, afterMs } = failure;

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
-import { FrameDecoder, FrameWriter } from "../../../core/frames.ts";
+import { FrameDecoder, FrameWriter, splitFrame } from "../../../core/frames.ts";
 import { MAX_CHILD_FRAME_BYTES, MAX_PARENT_FRAME_BYTES, type ParentMessage } from "../protocol/messages.ts";
 import type { Ivm } from "./guest-context.ts";
 import { ExecutorHost } from "./host.ts";
@@ -38,9 +38,10 @@ const snapshot = new ivm.ExternalCopy(new Uint8Array(readFileSync(snapshotPath))
   transferOut: true,
 });
 const host = new ExecutorHost(ivm, snapshot, new NodeModules(nodeModulesPath), out, JSON.parse(poolLimits));
-const decoder = new FrameDecoder(MAX_PARENT_FRAME_BYTES, (text) =>
-  host.receive(JSON.parse(text) as ParentMessage),
-);
+const decoder = new FrameDecoder(MAX_PARENT_FRAME_BYTES, (text) => {
+  const { json, payload } = splitFrame(text);
+  host.receive(JSON.parse(json) as ParentMessage, payload);
+});
 socket.on("data", (chunk) => decoder.push(chunk));
 socket.on("end", endNow);
 socket.on("close", endNow);

@@ -87,8 +87,8 @@ export class ExecutorChannel {
   }
 
   /** False while the executor is behind with reading; the message is taken all the same. Throws FrameTooLargeError. */
-  write(message: ParentMessage): boolean {
-    if (this.#writer.write(message)) return true;
+  write(message: ParentMessage, payload?: string): boolean {
+    if (this.#writer.write(message, payload)) return true;
     if (!this.#isCongested) {
       this.#isCongested = true;
       void this.drained().then(() => {

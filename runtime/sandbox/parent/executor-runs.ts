@@ -12,7 +12,7 @@ import { LoadedRevisions } from "./loaded-revisions.ts";
 import { CANCELLED, executorKilled } from "./outcome.ts";
 import { runAllowanceBytes } from "./process-watch.ts";
 import { judgeResult, type RunAsk, RunAsks } from "./run-asks.ts";
-import { toGuestStart, toInvokedRun } from "./run-facts.ts";
+import { bodiesOf, toGuestStart, toInvokedRun } from "./run-facts.ts";
 import { RunLog } from "./run-log.ts";
 
 export interface RunsEvents {
@@ -155,7 +155,10 @@ export class ExecutorRuns {
     const runs = batch.runs.map(toInvokedRun);
     const starts = JSON.stringify(batch.runs.map(toGuestStart));
     try {
-      this.#channel.write({ t: "invoke", revisionId, memoryMb: limits.memoryMb, reuse, runs, starts });
+      const { memoryMb } = limits;
+      const startsChars = starts.length;
+      const message = { t: "invoke", revisionId, memoryMb, reuse, runs, startsChars } as const;
+      this.#channel.write(message, starts + bodiesOf(batch.runs));
     } catch (thrown) {
       if (!(thrown instanceof FrameTooLargeError)) throw thrown;
       this.#refuseLarge(batch);

@@ -42,6 +42,13 @@ describe("readChildMessage", () => {
     test(`refuses ${name}`, () => assert.equal(readChildMessage(JSON.stringify(message)), undefined));
   }
 
+  test("takes what stands behind a result for what its run answered", () => {
+    const { result: _, ...bare } = result;
+    for (const payload of ["null", "no JSON", "", `"${"[".repeat(100_000)}"`])
+      assert.deepEqual(readChildMessage(`${JSON.stringify(bare)}\n${payload}`), { ...bare, result: payload });
+    assert.equal(readChildMessage(JSON.stringify(bare)), undefined);
+  });
+
   test("refuses what is no JSON", () => assert.equal(readChildMessage("{"), undefined));
 
   test("refuses a large message of brackets before it is parsed", () => {

@@ -1,6 +1,7 @@
 /** The executor may have been taken over by what it runs: what it says is checked here, field by field. */
 
 import { LOG_LEVELS } from "../../../core/domain/log-level.ts";
+import { splitFrame } from "../../../core/frames.ts";
 import { isNestedDeeper } from "../../../core/json-depth.ts";
 import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
 import { isThrown } from "../../../functions/guest/thrown.ts";
@@ -20,16 +21,18 @@ import { readFetchAsk } from "./fetch/read-fetch-ask.ts";
 const MAX_DEPTH = 8;
 const LARGE_CHARS = 65_536;
 
-/** The message, or undefined where it is none. */
+/** The message of a frame, or undefined where it is none. */
 export function readChildMessage(text: string): ChildMessage | undefined {
-  if (text.length > LARGE_CHARS && isNestedDeeper(text, MAX_DEPTH)) return undefined;
+  const { json, payload } = splitFrame(text);
+  if (json.length > LARGE_CHARS && isNestedDeeper(json, MAX_DEPTH)) return undefined;
   let value: Record<string, unknown>;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(json);
   } catch {
     return undefined;
   }
   if (typeof value !== "object" || value === null) return undefined;
+  if (payload !== undefined) value["result"] = payload;
   switch (value["t"]) {
     case "ready":
       return { t: "ready" };

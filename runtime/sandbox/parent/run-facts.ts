@@ -1,5 +1,6 @@
 /** What a run is sent with: its limits for the executor, its facts for the guest. */
-import type { GuestStart } from "../../../functions/guest/guest-start.ts";
+import type { HttpRequestHead } from "../../../core/contracts/http-call.ts";
+import type { GuestStart, HttpFacts } from "../../../functions/guest/guest-start.ts";
 import type { InvokedRun } from "../protocol/messages.ts";
 import type { ExecutorRun } from "./executor-run.ts";
 
@@ -24,7 +25,16 @@ export function toGuestStart({ id, wallMs, job }: ExecutorRun): GuestStart {
       logLines,
       resultBytes,
       wallMs,
-      ...(job.options.http ? { http: job.options.http.head } : {}),
+      ...(job.options.http ? { http: toHttpFacts(job.options.http.head) } : {}),
     },
   ];
+}
+
+function toHttpFacts({ body, ...head }: HttpRequestHead): HttpFacts {
+  return body === undefined ? head : { ...head, bodyChars: body.length };
+}
+
+/** What goes behind the starts of runs: the short bodies of their requests, unescaped. */
+export function bodiesOf(runs: readonly ExecutorRun[]): string {
+  return runs.map(({ job }) => job.options.http?.head.body ?? "").join("");
 }

@@ -26,7 +26,10 @@ export type ParentMessage =
   | KvReply
   | FetchReply;
 
-/** Runs of one revision for one isolate, one after another; those it does not come to are given back. */
+/**
+ * Runs of one revision for one isolate, one after another; those it does not come to are given back. The payload goes to the
+ * guest as it is: JSON of GuestStart[], one for each run, and behind it the short bodies of the requests they answer.
+ */
 export interface InvokeMessage {
   t: "invoke";
   revisionId: string;
@@ -34,8 +37,8 @@ export interface InvokeMessage {
   /** False: an isolate of its own, which ends with the run. */
   reuse: boolean;
   runs: InvokedRun[];
-  /** JSON of GuestStart[], one for each run; goes to the guest as it is. */
-  starts: string;
+  /** So much of the payload is that JSON. */
+  startsChars: number;
 }
 
 export interface InvokedRun {
@@ -72,7 +75,7 @@ export interface LogMessage {
 export interface ResultMessage {
   t: "result";
   id: number;
-  /** JSON, where the run succeeded. */
+  /** JSON, where the run succeeded: the payload. */
   result?: string;
   code?: FailureCode;
   message?: string;

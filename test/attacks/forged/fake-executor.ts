@@ -4,7 +4,7 @@
  */
 
 import { Socket } from "node:net";
-import { FrameDecoder } from "../../../core/frames.ts";
+import { FrameDecoder, splitFrame } from "../../../core/frames.ts";
 import type { GuestStart } from "../../../functions/guest/guest-start.ts";
 import { MAX_PARENT_FRAME_BYTES, type ParentMessage } from "../../../runtime/sandbox/protocol/messages.ts";
 import { frame, resultOf, TRICKS, type Trick } from "./tricks.ts";
@@ -19,9 +19,9 @@ function sendText(text: string): void {
   socket.write(Buffer.concat([header, Buffer.from(text)]));
 }
 
-function receive(message: ParentMessage): void {
+function receive(message: ParentMessage, payload = ""): void {
   if (message.t !== "invoke") return;
-  for (const [id, input] of JSON.parse(message.starts) as GuestStart[]) {
+  for (const [id, input] of JSON.parse(payload.slice(0, message.startsChars)) as GuestStart[]) {
     const answer = (result = "42") => send(resultOf(id, { result }));
     if (typeof input === "number") answer(String(input + 1));
     else {
@@ -31,9 +31,10 @@ function receive(message: ParentMessage): void {
   }
 }
 
-const decoder = new FrameDecoder(MAX_PARENT_FRAME_BYTES, (text) =>
-  receive(JSON.parse(text) as ParentMessage),
-);
+const decoder = new FrameDecoder(MAX_PARENT_FRAME_BYTES, (text) => {
+  const { json, payload } = splitFrame(text);
+  receive(JSON.parse(json) as ParentMessage, payload);
+});
 socket.on("data", (chunk) => decoder.push(chunk));
 socket.on("close", () => {
   if (played !== "closesPipe") process.exit();
