@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PassThrough } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { encodeFrame, FrameDecoder, FrameTooLargeError, FrameWriter, splitFrame } from "./frames.ts";
@@ -79,6 +79,38 @@ describe("FrameWriter", () => {
     await drained;
     stream.end();
     assert.equal((await all).length, 4 + 508);
+  });
+
+  test("sends what comes turn after turn in one piece, and one alone soon", async () => {
+    const chunks: string[] = [];
+    const stream = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        chunks.push(chunk.toString().replaceAll(/[^a-z]/g, ""));
+        done();
+      },
+    });
+    let nowMs = 0;
+    const writer = new FrameWriter(stream, 1_000, () => nowMs);
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    for (const name of ["a", "b", "c"]) {
+      writer.write([name]);
+      await turn();
+    }
+    assert.equal(chunks.length, 0);
+    await turn();
+    assert.equal(chunks.join(" "), "abc");
+    for (let index = 0; index < 100; index += 1) {
+      writer.write(["d"]);
+      await turn();
+    }
+    assert.ok(chunks.length > 5, "a burst without end does not wait for its end");
+    writer.write(["e"]);
+    writer.flush();
+    assert.equal(chunks.at(-1)!.at(-1), "e");
+    writer.write(["f"]);
+    nowMs += 1;
+    await turn();
+    assert.equal(chunks.at(-1), "f", "where turns take long, none is waited for");
   });
 
   test("does not wait for a stream that is gone", async () => {

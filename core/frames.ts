@@ -118,18 +118,33 @@ export class FrameDecoder {
   }
 }
 
-/** Writes frames to a stream, those of one turn of the event loop in one piece. */
+/** For so many turns of the event loop, and so long, a frame waits for others while each turn brings some. */
+const GATHER_TURNS = 8;
+const GATHER_MS = 1;
+/** More than this goes at once. */
+const GATHER_BYTES = 65_536;
+
+/**
+ * Writes frames to a stream, those of a burst in one piece: a write costs more than a frame does, above all where it wakes
+ * the other side.
+ */
 export class FrameWriter {
   readonly #stream: Writable;
   readonly #maxBytes: number;
   #frames: Frame[] = [];
   #frameBytes = 0;
+  /** How many of the frames had come a turn before, and for how many turns others have. */
+  #gathered = 0;
+  #turns = 0;
+  #sinceMs = 0;
+  readonly #nowMs: () => number;
   /** Shared by all who wait. */
   #drained: Promise<void> | undefined;
 
-  constructor(stream: Writable, maxBytes: number) {
+  constructor(stream: Writable, maxBytes: number, nowMs = () => performance.now()) {
     this.#stream = stream;
     this.#maxBytes = maxBytes;
+    this.#nowMs = nowMs;
   }
 
   /** Bytes that the other side has not yet taken. */
@@ -141,17 +156,34 @@ export class FrameWriter {
   write(message: object, payload?: string): boolean {
     const frame = toFrame(message, this.#maxBytes, payload);
     // Once the events of this turn are through: what they all have to say travels together.
-    if (this.#frames.length === 0) setImmediate(() => this.#flush());
+    if (this.#frames.length === 0) {
+      this.#sinceMs = this.#nowMs();
+      setImmediate(this.#gather);
+    }
     this.#frames.push(frame);
     this.#frameBytes += HEADER_BYTES + frame.bytes;
     return this.waitingBytes < this.#stream.writableHighWaterMark;
   }
 
-  #flush(): void {
+  readonly #gather = (): void => {
+    const count = this.#frames.length;
+    const isBurst = count > this.#gathered && this.#frameBytes < GATHER_BYTES;
+    const mayWait = this.#turns < GATHER_TURNS && this.#nowMs() - this.#sinceMs < GATHER_MS;
+    if (!isBurst || !mayWait) {
+      this.flush();
+      return;
+    }
+    this.#gathered = count;
+    this.#turns++;
+    setImmediate(this.#gather);
+  };
+
+  /** Hands what waits to the stream now. */
+  flush(): void {
     if (this.#frames.length === 0) return;
     const encoded = encodeFrames(this.#frames, this.#frameBytes);
     this.#frames = [];
-    this.#frameBytes = 0;
+    this.#frameBytes = this.#gathered = this.#turns = 0;
     if (!this.#stream.destroyed) this.#stream.write(encoded);
   }
 
@@ -164,7 +196,7 @@ export class FrameWriter {
   }
 
   #nextDrain(): Promise<void> {
-    this.#flush();
+    this.flush();
     const stream = this.#stream;
     if (!stream.writableNeedDrain || stream.destroyed) return Promise.resolve();
     return new Promise((resolve) => {

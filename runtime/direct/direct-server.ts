@@ -22,7 +22,8 @@ export interface DirectServer {
 
 /** Takes upgrades on a server that is listening. Only who shows `token` gets further than an answer of 401. */
 export function serveDirectCalls(server: Server, token: string, directCalls: DirectCalls): DirectServer {
-  const sockets = new Set<Socket>();
+  /** With what sends what waits to be said there. */
+  const sockets = new Map<Socket, () => void>();
   const onUpgrade = (request: IncomingMessage, socket: Socket) => {
     socket.on("error", () => socket.destroy());
     if (!isAllowed(request, token)) {
@@ -33,9 +34,8 @@ export function serveDirectCalls(server: Server, token: string, directCalls: Dir
       `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n${PAYLOADS_HEADER}: 1\r\n\r\n`,
     );
     socket.setNoDelay(true);
-    sockets.add(socket);
+    sockets.set(socket, serveConnection(socket, directCalls, request.headers[PAYLOADS_HEADER] !== undefined));
     socket.once("close", () => sockets.delete(socket));
-    serveConnection(socket, directCalls, request.headers[PAYLOADS_HEADER] !== undefined);
   };
   server.on("upgrade", onUpgrade);
   return {
@@ -43,7 +43,10 @@ export function serveDirectCalls(server: Server, token: string, directCalls: Dir
       server.off("upgrade", onUpgrade);
       // A turn later: what this one had to say goes first.
       setImmediate(() => {
-        for (const socket of sockets) socket.destroySoon();
+        for (const [socket, flush] of sockets) {
+          flush();
+          socket.destroySoon();
+        }
       });
     },
   };
@@ -56,8 +59,11 @@ function isAllowed({ headers }: IncomingMessage, token: string): boolean {
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
-/** One API. When it is gone, so are the callers behind it; runs that it did not give up go on. */
-function serveConnection(socket: Socket, directCalls: DirectCalls, takesPayloads: boolean): void {
+/**
+ * One API. When it is gone, so are the callers behind it; runs that it did not give up go on. Answers what sends what waits
+ * to be said.
+ */
+function serveConnection(socket: Socket, directCalls: DirectCalls, takesPayloads: boolean): () => void {
   const writer = new FrameWriter(socket, MAX_DIRECT_FRAME_BYTES);
   const calls = new Map<number, BegunCall>();
   const say = (message: DirectSay, payload?: string) => {
@@ -119,6 +125,7 @@ function serveConnection(socket: Socket, directCalls: DirectCalls, takesPayloads
     }
     calls.clear();
   });
+  return () => writer.flush();
 }
 
 function hear(ask: CallerMessage<object>, feed: CallerStream): void {
