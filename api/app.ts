@@ -59,7 +59,7 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
       ),
     );
   app.use(MCP_PATH, async (context, next) => {
-    context.set("dispatch", async (request) => await app.fetch(request, context.env));
+    context.set("dispatch", async (request) => await app.fetch(request, { ...context.env, isInner: true }));
     await next();
   });
   for (const path of ["/openapi.json", "/docs", "/docs/*"]) app.use(path, etag({ retainedHeaders }));

@@ -3,6 +3,7 @@ import type { BlockList } from "node:net";
 import type { Context } from "hono";
 import type { Clock } from "../core/clock.ts";
 import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";
+import type { LazyAbort } from "../core/lazy-abort.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { ScheduleTime } from "../core/schedule-time.ts";
@@ -82,12 +83,17 @@ export interface ApiParts {
   /** Aborts when the API stops: whoever follows is let go. */
   stopping: AbortSignal;
   /** Aborts a while after that: whoever still waits for the end of a call is let go. */
-  lettingGo: AbortSignal;
+  lettingGo: LazyAbort;
 }
 
 /** What Hono hands from the key check to the routes. */
 export interface ApiEnv {
-  Bindings: { incoming?: IncomingMessage; outgoing?: ServerResponse };
+  Bindings: {
+    incoming?: IncomingMessage;
+    outgoing?: ServerResponse;
+    /** It was made of another request, whose these are. */
+    isInner?: true;
+  };
   Variables: {
     owner: KeyOwner;
     span?: Span;
@@ -100,6 +106,12 @@ export interface ApiEnv {
 export function incomingOf(context: Context<ApiEnv>): IncomingMessage | undefined {
   const bindings: ApiEnv["Bindings"] | undefined = context.env;
   return bindings?.incoming;
+}
+
+/** The same where it is this very request, with its headers and its body. */
+export function ownIncomingOf(context: Context<ApiEnv>): IncomingMessage | undefined {
+  const bindings: ApiEnv["Bindings"] | undefined = context.env;
+  return bindings?.isInner ? undefined : bindings?.incoming;
 }
 
 /** What goes out on it. */

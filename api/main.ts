@@ -6,6 +6,7 @@ import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-c
 import { OIDC_SETTINGS, toOidcConfig } from "../core/config/oidc.ts";
 import { isSetToNone, readSettings, type SettingName, type Settings } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
+import { LazyAbort } from "../core/lazy-abort.ts";
 import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
@@ -110,7 +111,7 @@ export async function startApi(
     return owners;
   });
   const stopping = new AbortController();
-  const lettingGo = new AbortController();
+  const lettingGo = new LazyAbort();
   const ringer = createRunRinger(transport, tellUnsentBells(log));
   opened.defer(() => ringer.flush());
   const metrics = createApiMetrics(registry);
@@ -221,7 +222,7 @@ export async function startApi(
     mail: findMailFacts(settings, env),
     afterCommit: (work) => work(parts),
     stopping: stopping.signal,
-    lettingGo: lettingGo.signal,
+    lettingGo,
   };
   const app = createApp(parts, features);
   const intake = startIntake(parts, listener);

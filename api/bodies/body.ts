@@ -9,10 +9,10 @@ import { isNestedDeeper } from "../../core/json-depth.ts";
 import type { Shares } from "../../core/shares.ts";
 import { newId } from "../../core/store/ids.ts";
 import type { Edge } from "../edge/edge.ts";
-import { type ApiEnv, incomingOf } from "../environment.ts";
+import { type ApiEnv, incomingOf, ownIncomingOf } from "../environment.ts";
 import { toInputError } from "../http/problem.ts";
 import { findCrowdedField } from "./bounds.ts";
-import { announcedBytes, holdBytes, receiveBody } from "./receive-body.ts";
+import { announcedBytes, holdBytes, receiveBody, takeArrived } from "./receive-body.ts";
 import { refuseUnstorable } from "./stored-text.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
@@ -141,7 +141,7 @@ export async function readJsonBody(
 
 async function readText(context: Context): Promise<string> {
   const type = context.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
-  const text = await context.req.text();
+  const text = decodeText(takeArrived(ownIncomingOf(context))) ?? (await context.req.text());
   // It is read once: a route that waits for minutes need not keep it.
   context.req.bodyCache = {};
   // curl -d sends a form's type; what is JSON is taken as JSON, browsers' cross-site forms carry no key anyway.
@@ -149,6 +149,11 @@ async function readText(context: Context): Promise<string> {
     throw new BellhopError("unsupported_media_type", 415, "This takes application/json.");
   return text;
 }
+
+const decoder = new TextDecoder();
+
+/** As a request's own `text()` does: without a mark of its byte order. */
+const decodeText = (bytes: Buffer | undefined) => bytes && decoder.decode(bytes);
 
 /** 400 where it is no JSON, or nested too deeply. */
 export function parseJson(text: string): Json {

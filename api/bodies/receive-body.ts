@@ -76,12 +76,23 @@ export function announcedBytes({ headers }: Request): number | undefined {
   return length === null || headers.has("transfer-encoding") ? undefined : Number(length);
 }
 
-/** One whose length is known, and bounded. What came with its head, as short ones do, costs next to nothing more. */
+/**
+ * A body that has come whole, as short ones do with their head, and that nobody reads: from Node's own buffer, without the
+ * events of a stream. Undefined: it has not, or somebody does.
+ */
+export function takeArrived(incoming: IncomingMessage | undefined): Buffer<ArrayBuffer> | undefined {
+  if (!incoming?.complete || incoming.readableDidRead || incoming.destroyed) return undefined;
+  return incoming.read() ?? Buffer.alloc(0);
+}
+
+/** One whose length is known, and bounded. What came with its head costs next to nothing more. */
 export function receiveAnnounced(
   edge: Edge,
   { request, incoming }: ReceivedRequest,
   held: HeldBytes,
 ): Promise<Buffer<ArrayBuffer>> {
+  const arrived = takeArrived(incoming);
+  if (arrived) return Promise.resolve(arrived);
   return new Promise((resolve, reject) => {
     let bytes = 0;
     let rate: LeastRate | undefined;

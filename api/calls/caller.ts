@@ -1,6 +1,6 @@
 /** Whoever waits for the answer to a call. */
 import type { Context } from "hono";
-import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
+import { type ApiEnv, type ApiParts, incomingOf, outgoingOf } from "../environment.ts";
 
 export interface Caller {
   /** Nobody waits any more: it has left, or the API stops and has waited for as long as it can. */
@@ -16,27 +16,56 @@ export interface Caller {
 }
 
 export function callerOf(context: Context<ApiEnv>, { lettingGo, edge }: ApiParts): Caller {
-  const { signal } = context.req.raw;
+  const connection = connectionOf(context);
   const socket = incomingOf(context)?.socket;
   return {
     get isGone() {
-      return signal.aborted || lettingGo.aborted;
+      return connection.isBroken() || lettingGo.aborted;
     },
     // An API that lets go closes connections.
     get hasLeft() {
-      return signal.aborted && !lettingGo.aborted;
+      return connection.isBroken() && !lettingGo.aborted;
     },
     get isCut() {
       return socket !== undefined && edge.cutOff.has(socket);
     },
     onGone(leave) {
-      signal.addEventListener("abort", leave, { once: true });
-      lettingGo.addEventListener("abort", leave, { once: true });
+      const forgets = [connection.onBroken(leave), lettingGo.onAbort(leave)];
       return () => {
-        signal.removeEventListener("abort", leave);
-        lettingGo.removeEventListener("abort", leave);
+        for (const forget of forgets) forget();
       };
     },
-    toSignal: () => AbortSignal.any([signal, lettingGo]),
+    toSignal: () => AbortSignal.any([context.req.raw.signal, lettingGo.signal]),
+  };
+}
+
+interface Connection {
+  /** It broke before the response was out. */
+  isBroken(): boolean;
+  /** Calls `act` when that happens, unless what this answers is called before. */
+  onBroken(act: () => void): () => void;
+}
+
+/** Where Node has it, by its own event: the request's signal says the same, and costs each call some microseconds. */
+function connectionOf(context: Context<ApiEnv>): Connection {
+  const outgoing = outgoingOf(context);
+  if (outgoing)
+    return {
+      isBroken: () => outgoing.closed && !outgoing.writableFinished,
+      onBroken(act) {
+        const tell = () => {
+          if (!outgoing.writableFinished) act();
+        };
+        outgoing.once("close", tell);
+        return () => outgoing.off("close", tell);
+      },
+    };
+  const { signal } = context.req.raw;
+  return {
+    isBroken: () => signal.aborted,
+    onBroken(act) {
+      signal.addEventListener("abort", act, { once: true });
+      return () => signal.removeEventListener("abort", act);
+    },
   };
 }

@@ -6,12 +6,13 @@ import type { StoredResponse } from "../../core/domain/stored-request.ts";
 import { BellhopError, notFound } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { newId } from "../../core/store/ids.ts";
+import type { ReceivedRequest } from "../bodies/receive-body.ts";
 import { type CallEnd, toInvocationError } from "../calls/call-end.ts";
 import { callerOf } from "../calls/caller.ts";
 import { countCall, type FunctionCall, isOfLimitedQueue, toDirectCall } from "../calls/invoke.ts";
 import { readTrafficKey } from "../calls/traffic-key.ts";
 import type { NoneReason } from "../direct/direct-caller.ts";
-import { type ApiEnv, type ApiParts, incomingOf, outgoingOf } from "../environment.ts";
+import { type ApiEnv, type ApiParts, outgoingOf, ownIncomingOf } from "../environment.ts";
 import { clientAddressOf } from "../http/client-address.ts";
 import { answerProblem } from "../http/problem.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
@@ -26,7 +27,7 @@ export async function answerFnCall(parts: ApiParts, context: Context<ApiEnv>): P
   const url = new URL(context.req.url);
   const { fn, target, showsAuthorization } = await findForCaller(parts, context, parseFnUrl(url));
   const head = toRequestHead(
-    context.req.raw,
+    receivedOf(context),
     url.origin + target.rest,
     clientAddressOf(context, parts),
     showsAuthorization,
@@ -57,9 +58,8 @@ async function answer(
   findAgain: () => Promise<void>,
 ): Promise<Response> {
   const { runId, fn } = call;
-  const received = { request: context.req.raw, incoming: incomingOf(context) };
   const claimant = { namespaceId: fn.namespaceId, functionId: fn.id };
-  const body = await receiveCallBody(parts.edge, claimant, received, head);
+  const body = await receiveCallBody(parts.edge, claimant, receivedOf(context), head);
   try {
     if (head.hasBody) await findAgain();
     await countCall(parts, call).catch((error) => {
@@ -76,6 +76,10 @@ async function answer(
   } finally {
     body.held.release();
   }
+}
+
+function receivedOf(context: Context<ApiEnv>): ReceivedRequest {
+  return { request: context.req.raw, incoming: ownIncomingOf(context) };
 }
 
 function askWorkers(

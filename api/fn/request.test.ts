@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { parseFnUrl, toRequestHead } from "./request.ts";
 import { toFnResponse } from "./response.ts";
 
+const incoming = undefined;
 const parse = (path: string) => parseFnUrl(new URL(path, "http://host"));
 
 test("a function's URL names namespace, function, tag and the rest", () => {
@@ -32,13 +33,13 @@ test("a request is passed on without what belongs to its connection, and without
     },
   });
   const names = (shows: boolean) =>
-    toRequestHead(request, "http://host/", null, shows)
+    toRequestHead({ request, incoming }, "http://host/", null, shows)
       .headers.map(([name]) => name)
       .sort();
   assert.deepEqual(names(true), ["authorization", "content-length", "content-type", "cookie", "x-a"]);
   assert.ok(!names(false).includes("authorization"));
   const keyed = new Request("http://host/", { headers: { authorization: "Bearer bh_secret" } });
-  assert.deepEqual(toRequestHead(keyed, "http://host/", null, true).headers, []);
+  assert.deepEqual(toRequestHead({ request: keyed, incoming }, "http://host/", null, true).headers, []);
 });
 
 test("who calls is told by the platform, whatever the caller says", () => {
@@ -49,7 +50,12 @@ test("who calls is told by the platform, whatever the caller says", () => {
     "x-a": "1",
   };
   const told = (client: string | null) =>
-    toRequestHead(new Request("http://host/", { headers }), "http://host/", client, true).headers;
+    toRequestHead(
+      { request: new Request("http://host/", { headers }), incoming },
+      "http://host/",
+      client,
+      true,
+    ).headers;
   assert.deepEqual(told("203.0.113.7"), [
     ["x-a", "1"],
     ["x-forwarded-for", "203.0.113.7"],
@@ -60,7 +66,12 @@ test("who calls is told by the platform, whatever the caller says", () => {
 
 test("a body is announced by its length, and GET and HEAD have none", () => {
   const head = (method: string, headers: Record<string, string>) =>
-    toRequestHead(new Request("http://host/", { method, headers }), "http://host/", null, true).hasBody;
+    toRequestHead(
+      { request: new Request("http://host/", { method, headers }), incoming },
+      "http://host/",
+      null,
+      true,
+    ).hasBody;
   assert.equal(head("POST", { "content-length": "3" }), true);
   assert.equal(head("POST", { "transfer-encoding": "chunked" }), true);
   assert.equal(head("POST", { "content-length": "0" }), false);

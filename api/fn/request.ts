@@ -1,7 +1,9 @@
 /** What a function's URL asks for: which function, and the request it gets to see. */
 import type { HttpRequestHead } from "../../core/contracts/http-call.ts";
 import { BellhopError } from "../../core/errors.ts";
+import type { ReceivedRequest } from "../bodies/receive-body.ts";
 import { nameClient } from "../http/client-address.ts";
+import { type HeaderPair, headerPairsOf } from "../http/header-pairs.ts";
 import { isPassedOn } from "../http/hop-by-hop.ts";
 
 export interface FnTarget {
@@ -26,7 +28,7 @@ const PLATFORM_KEY = /^bearer +bh_/i;
 
 /** The request as the function gets it. A platform key in `authorization` is not for strangers' code. */
 export function toRequestHead(
-  request: Request,
+  { request, incoming }: ReceivedRequest,
   url: string,
   client: string | null,
   showsAuthorization: boolean,
@@ -36,8 +38,8 @@ export function toRequestHead(
     throw new BellhopError("method_not_allowed", 405, `A function does not answer ${method}.`);
   }
   const connection = request.headers.get("connection");
-  const headers: [string, string][] = [];
-  for (const [name, value] of request.headers) {
+  const headers: HeaderPair[] = [];
+  for (const [name, value] of headerPairsOf(request, incoming)) {
     if (name === "bellhop-key" || !isPassedOn(name, connection)) continue;
     if (name === "authorization" && (!showsAuthorization || PLATFORM_KEY.test(value))) continue;
     headers.push([name, value]);

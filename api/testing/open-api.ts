@@ -7,6 +7,7 @@ import type { OidcConfig } from "../../core/config/oidc.ts";
 import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { Json } from "../../core/json.ts";
+import { LazyAbort } from "../../core/lazy-abort.ts";
 import { parseProxies } from "../../core/proxies.ts";
 import type { Bell, QueueTransport } from "../../core/queue/transport.ts";
 import { openRunEnds } from "../../core/run-ends/open-run-ends.ts";
@@ -151,6 +152,8 @@ export async function openApi({
   const listener = await openListener(url, systemClock, ignore);
   const bells = createRecording<Bell>("bell");
   const stopping = new AbortController();
+  const lettingGo = new LazyAbort();
+  stopping.signal.addEventListener("abort", () => lettingGo.abort());
   const transport: QueueTransport = {
     name: "postgres",
     async ring(rung) {
@@ -196,7 +199,7 @@ export async function openApi({
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
     completionTokens: withSecrets ? completionTokens : undefined,
     ...{ store, transport, ringer, notifier, ends, clock: systemClock, time },
-    ...{ stopping: stopping.signal, lettingGo: stopping.signal },
+    ...{ stopping: stopping.signal, lettingGo },
     waiter: createFinishWaiter({
       ...{ listener, clock: systemClock, onError: ignore },
       findOpen: (runIds) => findOpenRuns(store, runIds),
