@@ -10,7 +10,7 @@ type Run = Schemas["Run"];
 export const shortId = (id: string) => id.slice(-8);
 
 const WAITS: Record<NonNullable<Run["waitingFor"]>, string> = {
-  concurrency: "waits for others in its queue to end",
+  concurrency: "waits for others to end: of its queue, function or namespace",
   rate: "waits for its queue's rate",
   paused: "its queue is paused",
   slot: "waits for a worker",
@@ -21,6 +21,7 @@ const REASONS: Record<NonNullable<Run["reason"]>, string> = {
   missed: "its instant was missed",
   excluded: "excluded by the schedule",
   paused: "the task was paused",
+  limit: "the namespace had begun as many runs that day as it may",
 };
 
 /** Why it is in this state, in a few words. */
