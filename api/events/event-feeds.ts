@@ -21,16 +21,16 @@ export const LOOK_EVERY_MS = 500;
 /** A look that takes long rests so many times as long: one namespace may have a hundred thousand runs waiting. */
 const REST_SHARE = 10;
 
-export interface FeedEvent extends Pick<StoredEvent, "position" | "runId" | "taskId"> {
+export interface FeedEvent extends Pick<StoredEvent, "position" | "runId" | "taskId" | "audience"> {
   /** As it is shown, and its id. */
   json: string;
   id: string;
 }
 
 export function toFeedEvent({ position, ...event }: StoredEvent): FeedEvent {
-  const { runId, taskId } = event;
+  const { runId, taskId, audience } = event;
   const id = toPositionText(position);
-  return { position, runId, taskId, id, json: JSON.stringify(toWireEvent({ id, ...event })) };
+  return { position, runId, taskId, audience, id, json: JSON.stringify(toWireEvent({ id, ...event })) };
 }
 
 /** All that came after `from`, up to `end`. */
@@ -88,7 +88,9 @@ export function createEventFeeds({ store, clock, log, semaphore }: EventFeedsPar
   /** Whether there was something. */
   async function look(namespaceId: string, feed: Feed): Promise<boolean> {
     const { newest } = feed;
-    const read = () => readEvents(store, namespaceId, newest.end, EVENTS_PER_LOOK);
+    // For all who follow: each is shown what is for him (follow.ts).
+    const filter = { audience: "operators" } as const;
+    const read = () => readEvents(store, namespaceId, newest.end, EVENTS_PER_LOOK, filter);
     const { events, end } = await semaphore.run(`feed ${namespaceId}`, read);
     if (events.length === 0) {
       feed.newest = { ...newest, end };

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import { comparePositions, type EventPosition } from "../../core/domain/event-position.ts";
+import { isShownTo } from "../../core/domain/events.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { type EventFilter, readEvents } from "../../core/store/events/read.ts";
 import { type FollowFormat, KEEP_ALIVE_MS } from "../logs/follow.ts";
@@ -138,10 +139,11 @@ class Follower {
     }
     const after = this.#from;
     this.#from = end;
-    const { runId, taskId } = this.#options.filter;
+    const { runId, taskId, audience = "everybody" } = this.#options.filter;
     return events.filter(
       (event) =>
         comparePositions(event.position, after) > 0 &&
+        isShownTo(event.audience, audience) &&
         (runId === undefined || event.runId === runId) &&
         (taskId === undefined || event.taskId === taskId),
     );

@@ -1,4 +1,4 @@
-/** `/v1/events`: what happens to runs and tasks, as CloudEvents, by page or live. */
+/** `/v1/events`: what happens to runs and tasks, and what is changed by the API, as CloudEvents, by page or live. */
 import type { Context } from "hono";
 import { z } from "zod";
 import { pageOf } from "../../core/contracts/common.ts";
@@ -9,7 +9,10 @@ import {
   parsePosition,
   toPositionText,
 } from "../../core/domain/event-position.ts";
+import type { EventAudience } from "../../core/domain/events.ts";
+import { grants, isOperator } from "../../core/domain/scopes.ts";
 import { readEvents, type StoredEvent, settleEvents } from "../../core/store/events/read.ts";
+import type { KeyOwner } from "../../core/store/keys.ts";
 import { readKey } from "../auth/authenticate.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { readLastEventId } from "../http/last-event-id.ts";
@@ -27,7 +30,7 @@ type EventQuery = z.output<typeof eventQuery>;
 
 export const eventFeature: Feature = {
   tag: "Events",
-  description: "What happens to runs and tasks, as CloudEvents, by page or live.",
+  description: "What happens to runs and tasks, and what is changed, as CloudEvents, by page or live.",
   routes: [
     defineRoute({
       method: "GET",
@@ -35,7 +38,7 @@ export const eventFeature: Feature = {
       operationId: "listEvents",
       summary: "List events, oldest first, or follow them",
       description:
-        "A page begins with the oldest that is kept, or after the one that `after` names. With `follow=true` the answer is a stream of what comes, from now on or from there: server-sent events where `Accept` asks for them, else NDJSON. A quiet stream sends an empty line, or a comment, every 15 seconds.",
+        "A page begins with the oldest that is kept, or after the one that `after` names. With `follow=true` the answer is a stream of what comes, from now on or from there: server-sent events where `Accept` asks for them, else NDJSON. A quiet stream sends an empty line, or a comment, every 15 seconds. Entries of the audit log are among the events for whoever may read it (scope `admin`).",
       access: "read",
       query: eventQuery,
       headers: {
@@ -62,7 +65,7 @@ export const eventFeature: Feature = {
           return await follow(parts, context, query);
         }
         const { after = FIRST_EVENT, limit, runId, taskId } = query;
-        const filter = { runId, taskId };
+        const filter = { runId, taskId, audience: audienceOf(owner) };
         await settleEvents(parts.store, parts.clock, SETTLE_MS);
         const { events, end, hasMore } = await readEvents(
           parts.store,
@@ -81,7 +84,13 @@ export const eventFeature: Feature = {
   ],
 };
 
-const toWire = ({ position, ...event }: StoredEvent): WireEvent =>
+/** Entries of the audit log are for those who may read it. */
+function audienceOf({ scopes }: KeyOwner): EventAudience {
+  if (isOperator(scopes)) return "operators";
+  return grants(scopes, "admin") ? "admins" : "everybody";
+}
+
+const toWire = ({ position, audience: _, ...event }: StoredEvent): WireEvent =>
   toWireEvent({ id: toPositionText(position), ...event });
 
 const toLines = (items: WireEvent[]) => items.map((item) => `${JSON.stringify(item)}\n`).join("");
@@ -106,7 +115,7 @@ async function follow(parts: ApiParts, context: Context<ApiEnv>, { after, runId,
   const { keyId, namespaceId } = owner;
   const format = accepts(context, SSE) ? "sse" : "ndjson";
   const options: FollowOptions = {
-    ...{ namespaceId, keyId, format, filter: { runId, taskId } },
+    ...{ namespaceId, keyId, format, filter: { runId, taskId, audience: audienceOf(owner) } },
     after: readLastSeen(context, after),
     watchKey: (onInvalid) => parts.keyring.watch(readKey(context).key!, onInvalid),
     signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),

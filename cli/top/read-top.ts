@@ -66,17 +66,23 @@ export class TopReader {
   add({ type, time, data }: Schemas["Event"]): void {
     this.#rates.add(type, Date.parse(time));
     const isFailure = FAILURES.includes(type);
-    const name = "name" in data ? data.name : undefined;
-    const of = data.function ?? name ?? data.taskId ?? "";
+    const of = nameThing(data);
     if (/^bellhop\.run\.(queued|started)$/.test(type)) return;
     this.#recent.unshift({
       at: time,
       what: type.slice(type.lastIndexOf(".") + 1),
-      of: String(of),
+      of,
       isFailure,
     });
     this.#recent.length = Math.min(this.#recent.length, RECENT);
   }
+}
+
+/** What an event is about: a function, a task, or what an entry of the audit log says was changed. */
+function nameThing(data: Schemas["Event"]["data"]): string {
+  if ("resource" in data) return data.resource;
+  const name = "name" in data ? data.name : undefined;
+  return data.function ?? name ?? data.taskId ?? "";
 }
 
 async function readWorkers(client: Session["client"]): Promise<TopState["workers"]> {

@@ -54,8 +54,13 @@ export function AuditPage() {
     actor: search.get("actor"),
   });
   const cursor = search.get("cursor");
-  const query = useQuery(`audit ${search.text}`, () =>
-    unwrap(client().GET("/v1/audit", { params: { query: { ...filter, limit: 50, ...given({ cursor }) } } })),
+  const query = useQuery(
+    `audit ${search.text}`,
+    () =>
+      unwrap(
+        client().GET("/v1/audit", { params: { query: { ...filter, limit: 50, ...given({ cursor }) } } }),
+      ),
+    { live: ({ type }) => cursor === undefined && type.startsWith("bellhop.audit.") },
   );
   return (
     <Page title="Audit log" about="Who changed what. Entries are never changed.">

@@ -58,7 +58,7 @@ function RunsTab({ name }: { name: string }) {
   const query = useQuery(
     `function runs ${name}`,
     () => unwrap(client().GET("/v1/runs", { params: { query: { function: name, limit: 50 } } })),
-    { live: ({ data }) => data.function === name },
+    { live: ({ data }) => "function" in data && data.function === name },
   );
   return (
     <Answered of={query}>

@@ -42,7 +42,7 @@ export function MailboxPage() {
   const search = useSearch();
   const cursor = search.get("cursor");
   const query = useQuery(`mailbox ${cursor}`, () => listEmails(cursor), {
-    live: ({ data, type }) => type === "bellhop.run.succeeded" && data.type === "email",
+    live: ({ data, type }) => type === "bellhop.run.succeeded" && "type" in data && data.type === "email",
   });
   return (
     <Page title="Mailbox" about="E-mails that were captured instead of sent.">

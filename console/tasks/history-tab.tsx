@@ -17,7 +17,7 @@ export function HistoryTab({ id }: { id: string }) {
           params: { path: { id }, query: { limit: 20, ...given({ cursor }) } },
         }),
       ),
-    { live: ({ data, type }) => data.taskId === id && type.startsWith("bellhop.task.") },
+    { live: ({ data, type }) => "taskId" in data && data.taskId === id && type.startsWith("bellhop.task.") },
   );
   return (
     <Answered of={query}>

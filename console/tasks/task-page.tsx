@@ -34,7 +34,7 @@ export function TaskPage({ id }: { id: string }) {
     `task ${id}`,
     () => unwrap(client().GET("/v1/tasks/{id}", { params: { path: { id } } })),
     {
-      live: ({ data }) => data.taskId === id,
+      live: ({ data }) => "taskId" in data && data.taskId === id,
     },
   );
   const task = query.data;
@@ -115,7 +115,7 @@ function RunsTab({ id }: { id: string }) {
   const query = useQuery(
     `task runs ${id}`,
     () => unwrap(client().GET("/v1/tasks/{id}/runs", { params: { path: { id }, query: { limit: 60 } } })),
-    { live: ({ data }) => data.taskId === id },
+    { live: ({ data }) => "taskId" in data && data.taskId === id },
   );
   return (
     <Answered of={query}>

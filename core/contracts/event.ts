@@ -5,6 +5,7 @@ import { type EventType, RUN_EVENTS, TASK_EVENTS } from "../domain/events.ts";
 import { RUN_TRIGGERS } from "../domain/run-trigger.ts";
 import { TASK_TYPES } from "../domain/task-spec.ts";
 import type { JsonObject } from "../json.ts";
+import { auditEntryOutput } from "./audit.ts";
 import { filterField, idOutput, instantOutput, listQuery, refuse } from "./common.ts";
 import { taskNameField } from "./task-key.ts";
 
@@ -67,7 +68,12 @@ const attributes = {
   specversion: z.literal("1.0"),
   id: z.string().meta({ description: "Also its place in the stream: see `after`." }),
   source: z.string().meta({ description: "The namespace." }),
-  subject: z.string().meta({ description: "`runs/` or `tasks/`, and the id." }),
+  subject: z
+    .string()
+    .meta({
+      description:
+        "`runs/` or `tasks/`, and the id; of the audit log's the thing that was changed, as `queues/mail`.",
+    }),
   time: instantOutput,
   datacontenttype: z.literal("application/json"),
 };
@@ -102,6 +108,13 @@ export const eventOutput = z
   .union([
     z.object({ ...attributes, type: z.enum(namesOf("run", RUN_EVENTS)), data: runData }),
     z.object({ ...attributes, type: z.enum(namesOf("task", TASK_EVENTS)), data: taskData }),
+    z.object({
+      ...attributes,
+      type: z.templateLiteral(["bellhop.audit.", z.string().regex(/^[A-Za-z]+$/)]).meta({
+        description: "By the entry's `action`.",
+      }),
+      data: auditEntryOutput,
+    }),
   ])
   .meta({ id: "Event", description: "A CloudEvent (1.0).", examples: [EXAMPLE] });
 export type WireEvent = z.output<typeof eventOutput>;
@@ -119,19 +132,25 @@ export interface EventFacts {
 
 export function toWireEvent(event: EventFacts): WireEvent {
   const { id, type, at, namespaceId, taskId, runId, functionName, data } = event;
-  const subject = runId === null ? `tasks/${taskId}` : `runs/${runId}`;
+  const of = type.startsWith("audit.")
+    ? { subject: data["resource"], data: { ...data, at: at.toISOString() } }
+    : runId === null
+      ? {
+          subject: `tasks/${taskId}`,
+          data: { taskId, function: functionName, ...data, nextRunAt: toIso(data["nextRunAt"]) },
+        }
+      : {
+          subject: `runs/${runId}`,
+          data: { runId, taskId, function: functionName, ...data, scheduledFor: toIso(data["scheduledFor"]) },
+        };
   return {
     specversion: "1.0",
     id,
     source: `/namespaces/${namespaceId}`,
     type: `bellhop.${type}`,
-    subject,
     time: at.toISOString(),
     datacontenttype: "application/json",
-    data:
-      runId === null
-        ? { taskId, function: functionName, ...data, nextRunAt: toIso(data["nextRunAt"]) }
-        : { runId, taskId, function: functionName, ...data, scheduledFor: toIso(data["scheduledFor"]) },
+    ...of,
   } as WireEvent;
 }
 

@@ -1,6 +1,7 @@
 /**
  * Where an event stands in its namespace's stream; as text it is the event's id. The order is that of transactions
- * (core/store/xid.ts), and within one: what has a row first, then queued, started, ended, each by the run's id.
+ * (core/store/xid.ts), and within one: what has a row first, then queued, started, ended, each by the run's id, then what the
+ * audit log has of it.
  */
 
 export interface EventPosition {
@@ -9,15 +10,15 @@ export interface EventPosition {
   xid: bigint;
   /** 0: it has a row; then as `RANKS`. */
   rank: number;
-  /** The run's id; of a row its number as a UUID. */
+  /** The run's id, or the audit entry's; of a row its number as a UUID. */
   key: string;
 }
 
-export const RANKS = { kept: 0, queued: 1, started: 2, ended: 3 } as const;
+export const RANKS = { kept: 0, queued: 1, started: 2, ended: 3, audited: 4 } as const;
 
 const NO_KEY = "00000000-0000-0000-0000-000000000000";
 const MAX_XID = 2n ** 63n - 1n;
-const TEXT = /^(\d{1,10})-(\d{1,19})-([0-3])-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+const TEXT = /^(\d{1,10})-(\d{1,19})-([0-4])-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
 /** Before every event. */
 export const FIRST_EVENT: EventPosition = { second: 0, xid: 0n, rank: 0, key: NO_KEY };

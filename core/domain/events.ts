@@ -1,4 +1,4 @@
-/** What is told of runs and tasks as it happens. */
+/** What is told of runs, of tasks, and of what is changed by the API, as it happens. */
 
 /**
  * A run is told as queued once, and again at each redrive; as started when its first attempt begins; then its end. Of a
@@ -31,7 +31,20 @@ export const TASK_EVENTS = [
 ] as const;
 export type TaskEvent = (typeof TASK_EVENTS)[number];
 
-export type EventType = `run.${RunEvent}` | `task.${TaskEvent}`;
+/** Of an entry of the audit log: by its action. */
+export type AuditEvent = `audit.${string}`;
+
+export type EventType = `run.${RunEvent}` | `task.${TaskEvent}` | AuditEvent;
+
+/**
+ * Whose events a reader is shown: everybody those of runs and tasks, who reads the audit log its entries too, an operator also
+ * those about the installation.
+ */
+export const EVENT_AUDIENCES = ["everybody", "admins", "operators"] as const;
+export type EventAudience = (typeof EVENT_AUDIENCES)[number];
+
+export const isShownTo = (event: EventAudience, reader: EventAudience): boolean =>
+  EVENT_AUDIENCES.indexOf(event) <= EVENT_AUDIENCES.indexOf(reader);
 
 /** Those that have a row of their own: of a run what its row does not say any more once it goes on. */
 export type KeptEventType = Extract<

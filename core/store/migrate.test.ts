@@ -97,6 +97,7 @@ const LATER = [
   "0085-open-streams",
   "0086-daily-runs",
   "0087-erasures",
+  "0088-audit-events",
 ];
 
 test("roles that start together migrate once", async () => {

@@ -70,6 +70,7 @@ import * as tokenSubjects from "./migrations/0083-token-subjects.ts";
 import * as openStreams from "./migrations/0085-open-streams.ts";
 import * as dailyRuns from "./migrations/0086-daily-runs.ts";
 import * as erasures from "./migrations/0087-erasures.ts";
+import * as auditEvents from "./migrations/0088-audit-events.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -140,6 +141,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0085-open-streams": openStreams,
   "0086-daily-runs": dailyRuns,
   "0087-erasures": erasures,
+  "0088-audit-events": auditEvents,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

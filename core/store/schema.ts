@@ -81,6 +81,8 @@ export interface Database {
     after: Jsonb<JsonObject> | null;
     /** About the installation, in the log of the namespace `default`. */
     for_operators: Generated<boolean>;
+    /** In which transaction it was written (xid.ts); null: before entries were events. */
+    recorded_xid: Generated<string | null>;
   };
   functions: {
     id: string;

@@ -88,6 +88,11 @@ describe("events and errors", () => {
     }
   }
 
+  const isOf =
+    (taskId: string) =>
+    ({ data }: WireEvent) =>
+      "taskId" in data && data.taskId === taskId;
+
   it("tells each state that a run and a task may take, once and in order, through dropped connections", async () => {
     const follower = follow();
     await follower.connected;
@@ -95,7 +100,7 @@ describe("events and errors", () => {
       eventually(
         `${type} of ${taskId}`,
         async () => follower.seen,
-        (seen) => seen.some((event) => event.type === `bellhop.${type}` && event.data.taskId === taskId),
+        (seen) => seen.some((event) => event.type === `bellhop.${type}` && isOf(taskId)(event)),
       );
 
     // While there is no scheduler an instant passes: a pause records it as skipped.
@@ -131,9 +136,7 @@ describe("events and errors", () => {
     await follower.stop();
 
     const typesOf = (taskId: string) =>
-      follower.seen
-        .filter(({ data }) => data.taskId === taskId)
-        .map(({ type }) => type.slice("bellhop.".length));
+      follower.seen.filter(isOf(taskId)).map(({ type }) => type.slice("bellhop.".length));
     const ofTask = (type: string) => type.startsWith("task.");
     assert.deepEqual(typesOf(missed.id).filter(ofTask), [
       ...["task.created", "task.paused", "task.changed", "task.resumed", "task.cancelled", "task.deleted"],

@@ -6,13 +6,13 @@
  * transactions. The window is made small enough that few runs have ended in it. A run's earlier events lie as far before
  * its end as it took; for most that is not far, so they are found among the ends of the window and a little beyond it,
  * and for those that took long by indexes of their own. Open runs are looked at one by one: whoever reads pays, and no
- * change of a run.
+ * change of a run. Entries of the audit log have a row of their own, and are read with the others.
  */
 
 import type { Clock } from "../../clock.ts";
 import type { EventFacts } from "../../contracts/event.ts";
 import { beforeXid, type EventPosition, RANKS } from "../../domain/event-position.ts";
-import type { EventType } from "../../domain/events.ts";
+import { EVENT_AUDIENCES, type EventAudience, type EventType } from "../../domain/events.ts";
 import type { JsonObject } from "../../json.ts";
 import type { QueryScope } from "../database.ts";
 import { earliestTraceOf, madeAtOf } from "../ids.ts";
@@ -21,11 +21,16 @@ import { shownError } from "./record.ts";
 
 export interface StoredEvent extends Omit<EventFacts, "id"> {
   position: EventPosition;
+  /** Who is shown it. */
+  audience: EventAudience;
 }
 
 export interface EventFilter {
   runId?: string | undefined;
+  /** Of one run or task there are no entries of the audit log. */
   taskId?: string | undefined;
+  /** Who reads; left out: everybody. */
+  audience?: EventAudience | undefined;
 }
 
 export interface FoundEvents {
@@ -172,13 +177,25 @@ const OF_RUN = `v.xid, v.rank, g.id AS key, g.namespace_id, g.task_id, g.id AS r
   CASE v.rank WHEN ${RANKS.started} THEN g.began_at WHEN ${RANKS.ended} THEN g.finished_at END AS at,
   jsonb_build_object('type', g.type, 'trigger', g.trigger, 'scheduledFor', g.scheduled_for, 'replayOf', g.replay_of,
     'callbackOf', g.callback_of, 'attempt', CASE v.rank WHEN ${RANKS.ended} THEN g.attempt ELSE 1 END,
-    'error', CASE v.rank WHEN ${RANKS.ended} THEN ${shownError("g.error")} END) AS data`;
+    'error', CASE v.rank WHEN ${RANKS.ended} THEN ${shownError("g.error")} END) AS data, 0 AS audience`;
 
 const OF_ROW = `e.recorded_xid, ${RANKS.kept}, lpad(to_hex(e.id), 32, '0')::uuid, e.namespace_id, e.task_id, e.run_id,
-  e.function_id, e.type, e.at, e.data`;
+  e.function_id, e.type, e.at, e.data, 0 AS audience`;
+
+const OF_ENTRY = `a.recorded_xid, ${RANKS.audited}, a.id, a.namespace_id, NULL::uuid, NULL::uuid, NULL::uuid, 'audit.' || a.action,
+  NULL::timestamptz, jsonb_build_object('id', a.id, 'action', a.action, 'resource', a.resource, 'status', a.status,
+    'actor', jsonb_build_object('kind', a.actor_kind, 'keyId', a.actor_key_id, 'name', a.actor_name, 'address', a.address),
+    'before', a.before, 'after', a.after), CASE WHEN a.for_operators THEN 2 ELSE 1 END`;
+
+/** @param reader SQL: the place of who reads in EVENT_AUDIENCES */
+const ofAudit = (reader: string) => `
+    UNION ALL
+    SELECT ${OF_ENTRY} FROM audit_log a
+    WHERE a.namespace_id = $1 AND ${IN_WINDOW("a.recorded_xid")} AND (NOT a.for_operators OR ${reader} = 2)
+      AND (a.recorded_xid, ${RANKS.audited}, a.id) > ($2, $6, $7)`;
 
 /** $1 namespace, $2 and $3 the window, $4 and $5 the days, $6 and $7 rank and key of the last event, $8 how many, $9 the filter's. */
-const readText = (ofRun: string, ofRow: string) => `
+const readText = (ofRun: string, ofRow: string, ofEntries = "") => `
   WITH found AS (${PLACES.map((place) => `SELECT ${RUN_COLUMNS} FROM ${place} AND r.namespace_id = $1 ${ofRun}`).join("\n  UNION ALL\n  ")})
   SELECT e.*, f.name AS function_name FROM (
     SELECT ${OF_RUN} FROM found g CROSS JOIN LATERAL (VALUES
@@ -188,10 +205,12 @@ const readText = (ofRun: string, ofRow: string) => `
     SELECT ${OF_ROW} FROM events e
     WHERE e.namespace_id = $1 AND ${IN_WINDOW("e.recorded_xid")} ${ofRow}
       AND (e.recorded_xid, ${RANKS.kept}, lpad(to_hex(e.id), 32, '0')::uuid) > ($2, $6, $7)
+    ${ofEntries}
     ORDER BY xid, rank, key LIMIT $8
   ) e LEFT JOIN functions f ON f.id = e.function_id ORDER BY xid, rank, key`;
 
 const READ = { name: "read-events", text: readText("", "") };
+const READ_WITH_AUDIT = { name: "read-events-with-audit", text: readText("", "", ofAudit("$9::int")) };
 const READ_OF_TASK = {
   name: "read-events-of-task",
   text: readText("AND r.task_id = $9", "AND e.task_id = $9"),
@@ -213,16 +232,22 @@ interface EventRow {
   type: EventType;
   at: Date | null;
   data: JsonObject;
+  /** Its place in EVENT_AUDIENCES. */
+  audience: number;
 }
 
-function chooseText({ runId, taskId }: EventFilter) {
-  if (runId !== undefined) return taskId === undefined ? READ_OF_RUN : READ_OF_TASK_AND_RUN;
-  return taskId === undefined ? READ : READ_OF_TASK;
+/** A statement, and what it takes besides. */
+function chooseStatement({ runId, taskId, audience = "everybody" }: EventFilter) {
+  const ids = [runId, taskId].filter((id) => id !== undefined);
+  if (ids.length === 2) return { statement: READ_OF_TASK_AND_RUN, besides: ids };
+  if (ids.length === 1) return { statement: runId === undefined ? READ_OF_TASK : READ_OF_RUN, besides: ids };
+  if (audience === "everybody") return { statement: READ, besides: [] };
+  return { statement: READ_WITH_AUDIT, besides: [EVENT_AUDIENCES.indexOf(audience)] };
 }
 
 async function readWindow({ pool }: QueryScope, window: Window, limit: number): Promise<StoredEvent[]> {
   const { namespaceId, from, below, filter } = window;
-  const filtered = [filter.runId, filter.taskId].filter((id) => id !== undefined);
+  const { statement, besides } = chooseStatement(filter);
   const values = [
     namespaceId,
     from.xid,
@@ -231,18 +256,18 @@ async function readWindow({ pool }: QueryScope, window: Window, limit: number): 
     from.rank,
     from.key,
     limit,
-    ...filtered,
+    ...besides,
   ];
-  const { rows } = await pool.query<EventRow>({ ...chooseText(filter), values });
+  const { rows } = await pool.query<EventRow>({ ...statement, values });
   return rows.map(toEvent);
 }
 
-/** When a run was queued first is what its id tells: its row says when it was queued last. */
+/** When a run was queued first is what its id tells: its row says when it was queued last. So does an entry's id. */
 function toEvent({ xid, rank, key, at: told, ...row }: EventRow): StoredEvent {
   const at = told ?? madeAtOf(key);
   return {
     position: { second: Math.floor(at.getTime() / 1_000), xid: BigInt(xid), rank, key },
     ...{ type: row.type, at, namespaceId: row.namespace_id, taskId: row.task_id, runId: row.run_id },
-    ...{ functionName: row.function_name, data: row.data },
+    ...{ functionName: row.function_name, data: row.data, audience: EVENT_AUDIENCES[row.audience]! },
   };
 }

@@ -11,7 +11,11 @@ const FOLLOW = "api/events/follow.test.ts";
 const FOLD = "core/store/errors/fold-errors.test.ts";
 
 export const EVENT_STATEMENTS: Statement[] = [
-  held("What happens to runs and tasks, as CloudEvents (1.0), oldest first", [
+  held("These are shown to keys with the scope admin, those about namespaces (in default) to operators", [
+    "api/events/audit-events.test.ts",
+    "who may not read the audit log sees none, and cannot tell that there are any",
+  ]),
+  held("for administrators what is changed by the API, as CloudEvents (1.0), oldest first", [
     EVENTS,
     "an event is a CloudEvent that names its run, its task and what went wrong",
   ]),
