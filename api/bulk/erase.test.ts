@@ -45,6 +45,7 @@ const OF_NO_TASK: Record<string, string> = {
   secrets: "of the namespace",
   sign_in_codes: "of the installation",
   signing_secrets: "of the namespace",
+  token_subjects: "who came with tokens of an OpenID provider",
   virtual_clock: "there is one",
   waiting_callers: "of an API",
   workers: "of the installation",

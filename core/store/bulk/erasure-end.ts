@@ -14,25 +14,28 @@ interface EndedErasure {
   keyId: string;
   /** Null: it was removed since. */
   keyName: string | null;
+  /** Of who came with a token instead of a key. */
+  subject: string | null;
   state: string;
   receipt: JsonObject;
   createdAt: Date;
   finishedAt: Date;
 }
 
-const FIND = `SELECT b.namespace_id AS "namespaceId", b.created_by AS "keyId", k.name AS "keyName", b.state, b.receipt,
+const FIND = `SELECT b.namespace_id AS "namespaceId", b.created_by AS "keyId", k.name AS "keyName", s.subject, b.state, b.receipt,
     b.created_at AS "createdAt", b.finished_at AS "finishedAt"
-  FROM bulk_actions b LEFT JOIN api_keys k ON k.id = b.created_by WHERE b.id = $1`;
+  FROM bulk_actions b LEFT JOIN api_keys k ON k.id = b.created_by LEFT JOIN token_subjects s ON s.id = b.created_by
+  WHERE b.id = $1`;
 
 /** In the transaction that ends it. */
 export async function recordErasureEnd(tx: Transaction, id: string): Promise<void> {
   const { rows } = await tx.pool.query<EndedErasure>(FIND, [id]);
-  const { namespaceId, keyId, keyName, state, receipt, createdAt, finishedAt } = rows[0]!;
-  const actorName = keyName ?? "";
+  const { namespaceId, keyId, keyName, subject, state, receipt, createdAt, finishedAt } = rows[0]!;
+  const actorKind = subject !== null ? "token" : keyName === SETTING_KEY_NAME ? "setting" : "key";
   await recordAudit(tx, {
     ...{ id: newId(), namespaceId, isOfInstallation: false, action: END_ERASURE, resource: `bulk/${id}` },
-    ...{ status: 200, actorKind: actorName === SETTING_KEY_NAME ? "setting" : "key" },
-    ...{ actorKeyId: keyId, actorName, address: null, before: null },
+    ...{ status: 200, actorKind, actorKeyId: keyId, actorName: subject ?? keyName ?? "", address: null },
+    before: null,
     after: { state, receipt, createdAt: createdAt.toISOString(), finishedAt: finishedAt.toISOString() },
   });
 }
