@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { createTestDatabase } from "../../test/support/database.ts";
 import {
   type AuditFilter,
+  eraseQuotes,
   listAudit,
   type NewAuditEntry,
   recordAudit,
@@ -42,6 +43,40 @@ test("an entry is neither changed nor deleted, not even by who may write the tab
   ])
     await assert.rejects(store.pool.query(statement), { code: "42501", message: /append-only/ }, statement);
   assert.deepEqual(await idsOf(namespaceId), [id]);
+});
+
+test("what an entry shows of an erased thing is taken out, and nothing else of it", async () => {
+  const namespaceId = await newNamespace();
+  const resource = `tasks/${newId()}`;
+  const changed = await record(namespaceId, { resource, before: null });
+  const hook = await record(namespaceId, { resource: `${resource}/hooks/${newId()}`, after: null });
+  const other = await record(namespaceId, { resource: `tasks/${newId()}` });
+  const strange = await record(await newNamespace(), { resource });
+  const erase = () => inTransaction(store.pool, (tx) => eraseQuotes(tx, namespaceId, [resource], 10));
+  const read = async (id: string) =>
+    (await store.pool.query("SELECT to_jsonb(a) AS row FROM audit_log a WHERE id = $1", [id])).rows[0].row;
+  const [ours, theirs] = [
+    [changed, hook],
+    [other, strange],
+  ].map((ids) => () => Promise.all(ids.map(read)));
+  const before = [await ours!(), await theirs!()];
+  assert.equal(await erase(), 2);
+  assert.equal(await erase(), 0);
+  const erased = { erased: true };
+  assert.deepEqual(await ours!(), [
+    { ...before[0]![0], after: erased },
+    { ...before[0]![1], before: erased },
+  ]);
+  assert.deepEqual(await theirs!(), before[1]);
+  for (const change of ["actor_name = 'x'", "after = '{}'", "before = NULL", "resource = 'x'"])
+    await assert.rejects(
+      inTransaction(store.pool, async ({ pool }) => {
+        await pool.query("SELECT set_config('bellhop.erases_audit', 'on', true)");
+        await pool.query(`UPDATE audit_log SET ${change} WHERE id = $1`, [other]);
+      }),
+      { code: "42501" },
+      change,
+    );
 });
 
 test("the retention removes what is older, and no other transaction may do so after it", async () => {
