@@ -69,7 +69,7 @@ export function createWorkerDirectory({
     for (const [id, link] of links) if (!known.has(id)) link.giveUp();
     for (const ids of [draining, unreachedSinceMs, judges])
       for (const id of ids.keys()) if (!known.has(id)) ids.delete(id);
-    lookEveryMs = Math.min(LOOK_EVERY_MS, ...workers.map(({ leaseMs }) => leaseMs / 3));
+    lookEveryMs = Math.min(LOOK_EVERY_MS, ...workers.map(({ leaseMs }) => leaseMs / 6));
     for (const worker of workers) {
       if (isGone(worker, word)) links.get(worker.id)?.giveUp();
       if (worker.isDraining) draining.add(worker.id);
