@@ -27,7 +27,7 @@ const REFUSALS = /^(22|23)/;
 
 interface Gathered<Ask, Answer> {
   ask: Ask;
-  /** Until then it waited, like those who wait for a connection. */
+  /** Until then it waited, like those who wait for a connection; undefined: it waits for somebody, and not for the database. */
   endWait?: (() => void) | undefined;
   answer(answer: Answer): void;
   refuse(error: unknown): void;
@@ -79,7 +79,7 @@ function gatherOf<Ask, Answer>(
 
   return (ask) =>
     new Promise((answer, refuse) => {
-      const endWait = (scope.pool as Partial<WatchedPool>).beginWait?.();
+      const endWait = gathering.laneOf ? undefined : (scope.pool as Partial<WatchedPool>).beginWait?.();
       gathered.push({ ask, endWait, answer, refuse });
       schedule();
     });
