@@ -7,7 +7,7 @@ import { BellhopError } from "../../core/errors.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
 import type { ApiEnv } from "../environment.ts";
 import { showRateLimits } from "../http/rate-limits.ts";
-import type { RequestRates } from "./request-rates.ts";
+import { bucketOf, type RequestRates } from "./request-rates.ts";
 
 /** The rate that a key is held to; undefined: none, as of operators, who are to help where a tenant has come to its end. */
 export const rateOf = ({ scopes, limits }: KeyOwner): RequestRate | undefined =>
@@ -19,7 +19,12 @@ export function limitRequests(rates: RequestRates): MiddlewareHandler<ApiEnv> {
     const owner = context.get("owner");
     const rate = rateOf(owner);
     if (rate)
-      demandRequest(context, { name: "requests", by: "the key makes" }, rates.take(owner.keyId, rate), rate);
+      demandRequest(
+        context,
+        { name: "requests", by: "the key makes" },
+        rates.take(bucketOf(owner), rate),
+        rate,
+      );
     await next();
   };
 }

@@ -1,13 +1,18 @@
-/** How many requests each key makes, where its namespace limits that: counted by each API for itself, in memory. */
+/** How many requests each key makes in a namespace that limits that: counted by each API for itself, in memory. */
+
 import { type RequestRate, type TakenRequest, takeRequest } from "../../core/domain/request-rate.ts";
+import type { KeyOwner } from "../../core/store/keys.ts";
 
 /** Buckets that are full again are forgotten when there are so many. */
 const SWEPT_AT = 10_000;
 
+/** A token may open several namespaces, each with a rate of its own. */
+export const bucketOf = ({ keyId, namespaceId }: KeyOwner) => `${keyId}/${namespaceId}`;
+
 export interface RequestRates {
-  take(keyId: string, rate: RequestRate): TakenRequest;
-  /** How many of the key count now, and when the next one counts no longer. */
-  look(keyId: string, rate: RequestRate): { used: number; nextInMs: number };
+  take(bucket: string, rate: RequestRate): TakenRequest;
+  /** How many of them count now, and when the next one counts no longer. */
+  look(bucket: string, rate: RequestRate): { used: number; nextInMs: number };
 }
 
 export function createRequestRates(nowMs = () => performance.now()): RequestRates {
@@ -16,19 +21,19 @@ export function createRequestRates(nowMs = () => performance.now()): RequestRate
 
   function sweep(): void {
     const now = nowMs();
-    for (const [keyId, atMs] of fullAt) if (atMs <= now) fullAt.delete(keyId);
+    for (const [bucket, atMs] of fullAt) if (atMs <= now) fullAt.delete(bucket);
     sweepAt = Math.max(SWEPT_AT, fullAt.size * 2);
   }
   return {
-    take(keyId, rate) {
-      const taken = takeRequest(rate, fullAt.get(keyId), nowMs());
-      fullAt.set(keyId, taken.fullAtMs);
+    take(bucket, rate) {
+      const taken = takeRequest(rate, fullAt.get(bucket), nowMs());
+      fullAt.set(bucket, taken.fullAtMs);
       if (fullAt.size > sweepAt) sweep();
       return taken;
     },
-    look(keyId, { limit, perMs }) {
+    look(bucket, { limit, perMs }) {
       const eachMs = perMs / limit;
-      const untilFullMs = Math.min(Math.max((fullAt.get(keyId) ?? 0) - nowMs(), 0), perMs);
+      const untilFullMs = Math.min(Math.max((fullAt.get(bucket) ?? 0) - nowMs(), 0), perMs);
       const used = Math.ceil(untilFullMs / eachMs);
       return { used, nextInMs: used === 0 ? 0 : untilFullMs - (used - 1) * eachMs };
     },

@@ -15,6 +15,7 @@ import { countUnderWay, settleNamespaceConcurrency } from "../../core/store/limi
 import { countUsed, saveNamespaceLimits } from "../../core/store/namespace-limits.ts";
 import { findNamespace } from "../../core/store/namespaces.ts";
 import { countOpenStreams } from "../../core/store/open-streams.ts";
+import { bucketOf } from "../auth/request-rates.ts";
 import type { ApiParts } from "../environment.ts";
 import { defineRoute, type Route } from "../http/route.ts";
 import { announceLimit } from "../queues/announce-queue.ts";
@@ -99,7 +100,7 @@ function describeRequests({ requestRates, clock }: ApiParts, owner: KeyOwner) {
   // An operator reads of it too, whose own requests do not count.
   const rate = owner.limits?.requests;
   if (!rate) return { limit: null, used: 0, exact: true, resetsAt: null, per: null };
-  const { used, nextInMs } = requestRates.look(owner.keyId, rate);
+  const { used, nextInMs } = requestRates.look(bucketOf(owner), rate);
   const resetsAt = used === 0 ? null : new Date(clock.now().getTime() + nextInMs).toISOString();
   return { limit: rate.limit, used, exact: true, resetsAt, per: formatDuration(rate.perMs) };
 }

@@ -176,6 +176,20 @@ test("requests are counted for each subject, whichever token they come with", as
   await api.operator.call("PUT", "/v1/namespaces/billing/limits", { body: {} });
 });
 
+test("requests of a token that opens two namespaces are counted in each by itself", async () => {
+  const operator = api.withKey(await provider.sign({ exp: seconds() + 3_600, groups: ["ops"] }));
+  const limit = (name: string, requests: object | null) =>
+    operator.call("PUT", `/v1/namespaces/${name}/limits`, { body: { requests } });
+  assert.equal((await limit("billing", { limit: 1, per: "1h" })).status, 200);
+  assert.equal((await limit("payroll", { limit: 1, per: "1h" })).status, 200);
+  const caller = await withToken(["billing", "leads"], { sub: "cy@acme" });
+  const ask = async (name: string) => (await caller.call("GET", "/v1/tasks", inNamespace(name))).status;
+  assert.deepEqual([await ask("billing"), await ask("billing")], [200, 429]);
+  assert.deepEqual([await ask("payroll"), await ask("payroll")], [200, 429]);
+  assert.equal(await ask("billing"), 429);
+  for (const name of ["billing", "payroll"]) assert.equal((await limit(name, null)).status, 200);
+});
+
 test("a token makes no key that may do more than itself, or lasts longer", async () => {
   const exp = seconds() + 900;
   const caller = await withToken(["leads"], { exp });
