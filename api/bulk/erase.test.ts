@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../core/clock.ts";
+import { ENDING_LOOK_MS } from "../../core/store/bulk/delete-namespace.ts";
 import { driveBulkBatch } from "../../core/store/bulk/drive.ts";
 import { makeCallbacks } from "../../core/store/callbacks/make-callbacks.ts";
 import { keepEmail } from "../../core/store/captured-emails.ts";
 import { ERASED_BY_QUOTE } from "../../core/store/erase/quotes.ts";
 import { ERASED_WITH_TASKS } from "../../core/store/erase/task-data.ts";
 import { foldErrors } from "../../core/store/errors/fold-errors.ts";
-import { newId } from "../../core/store/ids.ts";
+import { firstIdOf, newId } from "../../core/store/ids.ts";
 import { findMentions, insertSample, listTables } from "../../core/store/testing/sample-rows.ts";
 import { line, SAMPLE_ERROR } from "../../core/store/testing/samples.ts";
 import { until, untilEventsSettled } from "../../core/store/testing/test-store.ts";
@@ -42,6 +43,9 @@ const OF_NO_TASK: Record<string, string> = {
   open_streams: "streams that are open, by their namespace",
   queues: "of all tasks that name them",
   returned_permits: "counts of limits",
+  daily_runs: "counts of the namespace",
+  open_streams: "of the namespace's callers",
+  token_subjects: "of who calls",
   run_fences: "ids of direct calls, which are of no task",
   run_limits: "limits, and keys in queues until no run has them",
   secrets: "of the namespace",
@@ -224,7 +228,9 @@ test("of what is erased nothing is left in any table, of all else everything; th
       ])
     ).rowCount === 1;
   await driveAll(isAsked);
-  assert.equal((await drive()).kind, "batch");
+  await drive();
+  const waiting = await drive();
+  assert.deepEqual([waiting.kind, waiting.kind === "batch" && waiting.restMs], ["batch", ENDING_LOOK_MS]);
   assert.equal((await read(tenant, body.id)).state, "running", "what runs is waited for");
   await api.finish(leaving.running, { state: "succeeded", result: leaving.word }, [line(leaving.word)]);
   await driveAll();
@@ -319,6 +325,38 @@ test("one that failed is asked for again, and erases what it had left", async ()
   await assertIdsAlone(ids);
 });
 
+test("what one that failed had hidden is erased by the next, whatever that asks for, and the failure is in the audit log", async () => {
+  const tenant = await api.newTenant();
+  const { word, ids, running } = await fill(tenant, "hidden");
+  await api.finish(running, { state: "cancelled" });
+  const filter = { label: ["tenant=hidden"], state: ["active"] };
+  const { body: first } = await erase(tenant, filter);
+  await driveAll(async () => (await tenant.call("GET", `/v1/tasks/${ids[0]}`)).status === 404);
+  for (let faults = 0; faults < 5; faults += 1) await breakOff();
+  const { items } = await make(tenant, "GET", `/v1/audit?resource=bulk/${first.id}`);
+  assert.deepEqual([items[0].action, items[0].after.state], ["endErasure", "failed"]);
+  const { body: second } = await erase(tenant, filter);
+  await driveAll();
+  assert.equal((await read(tenant, second.id)).receipt.tasks, 1);
+  // What is to become a task has no state.
+  assert.deepEqual(Object.keys(await photograph([word])), ["enqueued_tasks"]);
+});
+
+test("a task is found that was made before by a machine whose clock is ahead", async () => {
+  const tenant = await api.newTenant();
+  const { id } = await make(tenant, "POST", "/v1/tasks", {
+    type: "http",
+    url: "https://example.com/",
+    labels: { tenant: "ahead" },
+    schedule: { every: "1h" },
+  });
+  const aheadId = firstIdOf(new Date(Date.now() + 60_000));
+  await store.pool.query("UPDATE tasks SET id = $2 WHERE id = $1", [id, aheadId]);
+  const { body } = await erase(tenant, { label: ["tenant=ahead"] });
+  await driveAll();
+  assert.equal((await read(tenant, body.id)).done, 1);
+});
+
 test("an abort ends what was begun, and takes up no more", async () => {
   const tenant = await api.newTenant();
   const labels = { tenant: "many" };
@@ -333,6 +371,8 @@ test("an abort ends what was begun, and takes up no more", async () => {
   const count = async () => (await make(tenant, "GET", "/v1/tasks?limit=200")).items.length;
   const { body } = await erase(tenant, { label: ["tenant=many"] });
   await driveAll(async () => (await count()) < 60);
+  const writer = await api.newCaller(tenant.namespaceId, ["read", "write"]);
+  assertProblem(await writer.call("POST", `/v1/bulk/${body.id}/abort`), 403, "forbidden");
   const asked = await make(tenant, "POST", `/v1/bulk/${body.id}/abort`);
   assert.deepEqual([asked.state, asked.aborting], ["running", true]);
   assert.deepEqual(await make(tenant, "POST", `/v1/bulk/${body.id}/abort`), asked, "it may be repeated");

@@ -112,7 +112,7 @@ export const bulkFeature: Feature = {
       operationId: "abortBulkAction",
       summary: "Abort a bulk action",
       description:
-        "What it has done stays done; it does nothing more. An erasure ends what it has begun before. It may be repeated.",
+        "What it has done stays done; it does nothing more. An erasure first finishes the tasks that it has begun; aborting one needs the scope `admin`. It may be repeated.",
       access: "write",
       audit: {
         resource: "bulk/:id",
@@ -122,9 +122,12 @@ export const bulkFeature: Feature = {
         },
       },
       params,
-      answers: { 200: { is: "It is aborted.", schema: bulkOutput } },
+      answers: { 200: { is: "It is aborted, or, of an erasure, asked to end.", schema: bulkOutput } },
       errors: { 404: ["not_found"], 409: ["bulk_action_ended", "deletion_not_abortable"] },
-      async handle({ parts: { store }, owner: { namespaceId, scopes }, params: { id } }) {
+      async handle({ parts: { store }, owner, params: { id } }) {
+        const { namespaceId, scopes } = owner;
+        const standing = await findBulk(store, namespaceId, id, isOperator(scopes));
+        if (standing?.action === ERASE) demandScope(owner, "admin");
         const bulk = await abortBulk(store, namespaceId, id, isOperator(scopes));
         if (!bulk) throw notFound("bulk action", id);
         return { status: 200, body: toWireBulk(bulk) };

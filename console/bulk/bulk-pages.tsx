@@ -87,7 +87,7 @@ export function BulkPage({ id }: { id: string }) {
     action.run(async () => {
       await unwrap(client().POST("/v1/bulk/{id}/abort", { params }));
       query.reload();
-      return bulk?.action === "erase" ? "It ends what it has begun." : "It was aborted.";
+      return bulk?.action === "erase" ? "It finishes what it has begun, then stops." : "It was aborted.";
     });
   return (
     <Page

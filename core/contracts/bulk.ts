@@ -76,7 +76,7 @@ export interface Bulk {
   receipt: Record<string, number> | null;
   /** The key of who asked; null where the release before made it. */
   createdBy: string | null;
-  /** Of an erasure that was asked to abort: it ends what it has begun. */
+  /** Of an erasure that was asked to abort: it finishes the tasks that it has begun. */
   isAborting: boolean;
   createdAt: Date;
   updatedAt: Date;
@@ -135,7 +135,7 @@ export const bulkOutput = z
     aborting: z
       .literal(true)
       .optional()
-      .meta({ description: "Of an erasure that was asked to abort: it ends what it has begun." }),
+      .meta({ description: "Of an erasure that was asked to abort: it finishes the tasks that it has begun." }),
     createdBy: idOutput.nullable().meta({ description: "The key of who asked." }),
     createdAt: instantOutput,
     updatedAt: instantOutput,

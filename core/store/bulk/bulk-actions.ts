@@ -32,6 +32,11 @@ export interface NewBulk {
   backfill?: Backfill & { instants: Date[] };
 }
 
+/** Of an erasure: whoever's clock is ahead may have made tasks with later ids than its own. */
+const asked = (id: string, namespaceId: string) => `jsonb_build_object('at', 'asked', 'untilId', coalesce(
+  (SELECT t.id FROM tasks t WHERE t.namespace_id = ${namespaceId}::uuid AND t.id > ${id}::uuid ORDER BY t.id DESC LIMIT 1),
+  ${id}::uuid))`;
+
 /** 429 where as many of the namespace are running as may. Its row is locked, so that none is made beside the count. */
 export async function createBulk(tx: Transaction, given: NewBulk): Promise<Bulk> {
   const { id, namespaceId, action, resource, filter, traceparent, by = null } = given;
@@ -39,8 +44,9 @@ export async function createBulk(tx: Transaction, given: NewBulk): Promise<Bulk>
   await lockOpenNamespace(tx, namespaceId);
   const { rows } = await tx.pool.query<Bulk>(
     `INSERT INTO bulk_actions (id, namespace_id, action, resource, filter, traceparent, created_by,
-       backfill, instants, receipt)
-     SELECT $1, $2, $3, $4, $5, $6, $8, $9, $10, CASE WHEN $3 = '${ERASE}' THEN '{}'::jsonb END
+       backfill, instants, receipt, progress)
+     SELECT $1, $2, $3, $4, $5, $6, $8, $9, $10, CASE WHEN $3 = '${ERASE}' THEN '{}'::jsonb END,
+       CASE WHEN $3 = '${ERASE}' THEN ${asked("$1", "$2")} END
      WHERE (SELECT count(*) FROM bulk_actions WHERE namespace_id = $2 AND state = 'running'
        AND resource <> '${NAMESPACES}') < $7
      RETURNING ${BULK_COLUMNS}`,
@@ -90,7 +96,7 @@ export async function listBulks(
 }
 
 /**
- * running → aborted; an erasure is asked to, and ends what it has begun before. A batch that is under way is waited for: its counts are in what is answered, and no other comes.
+ * running → aborted; an erasure is asked to, and first finishes the tasks that it has begun. A batch that is under way is waited for: its counts are in what is answered, and no other comes.
  * Undefined where there is none of that id; 409 where it has ended otherwise.
  */
 export async function abortBulk(

@@ -71,10 +71,17 @@ export async function driveBulkBatch(store: Store, options: DriveOptions): Promi
       return await doBatch(store, tx, taken, options);
     });
   } catch (error) {
-    if (taken && !isDatabaseAway(error)) await recordFault(store, taken.id, error);
+    if (taken && !isDatabaseAway(error)) await recordFault(store, taken.id, error, endFailed(taken));
     throw error;
   }
 }
+
+/** An erasure that failed has erased some. */
+const endFailed =
+  ({ id, action }: TakenBulk) =>
+  async (tx: Transaction): Promise<void> => {
+    if (action === ERASE) await recordErasureEnd(tx, id);
+  };
 
 async function doBatch(
   store: Store,
@@ -157,12 +164,12 @@ async function doErasure(
     const { rows, nextId } = await findMatches(store, namespaceId, asked, {
       limit,
       afterId: reachedId,
-      untilId: id,
+      untilId: progress!.untilId,
     });
     return { ids: rows.map((row) => row.id), nextId };
   };
   const step = await eraseBatch(tx, {
-    ...{ bulkId: id, namespaceId, filter: asked.filter, progress, isAborting, findTasks },
+    ...{ bulkId: id, namespaceId, filter: asked.filter, progress: progress!, isAborting, findTasks },
     now: time?.now() ?? began,
   });
   const { erased, next, progress: reached, reachedId: reachedTask = null, ...effects } = step;
@@ -171,7 +178,7 @@ async function doErasure(
   const isOver = next === "over";
   const state = isOver ? (isAborting ? "aborted" : "succeeded") : "running";
   const done = bulk.done + (erased["tasks"] ?? 0);
-  const restMs = next === "waits" ? 0 : REST_TO_WORK * (clock.now().getTime() - began.getTime());
+  const restMs = next === "waits" ? ENDING_LOOK_MS : REST_TO_WORK * (clock.now().getTime() - began.getTime());
   const batch: DrivenBatch = { ...effects, id, action, resource, state, done, failed: 0 };
   await saveBatch(tx, batch, { reachedId: reachedTask, failures: [], restMs });
   if (next === "waits") await waitUntil(tx, id, restMs);

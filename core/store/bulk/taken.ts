@@ -7,7 +7,7 @@ import { ADVISORY_LOCKS } from "../advisory-locks.ts";
 import type { Store } from "../database.ts";
 import type { ErasureProgress } from "../erase/erase.ts";
 import { toJsonText } from "../json-text.ts";
-import type { Transaction } from "../transaction.ts";
+import { inTransaction, type Transaction } from "../transaction.ts";
 import type { BulkEffects } from "./act.ts";
 
 /** Runs of a backfill that are made together. */
@@ -46,7 +46,7 @@ export interface TakenBulk {
   instantCount: number | null;
   /** The last id that was dealt with; of a backfill, the last run that was made; of a deletion, the namespace. */
   reachedId: string | null;
-  /** Of an erasure; null: it has not begun. */
+  /** Of an erasure. */
   progress: ErasureProgress | null;
   isAborting: boolean;
   done: number;
@@ -114,23 +114,34 @@ export async function saveBatch(
   );
 }
 
-/** It waits, longer each time, and keeps no other from its turn; after the last time it has failed. */
-export async function recordFault({ pool }: Store, id: string, error: unknown): Promise<void> {
+/**
+ * It waits, longer each time, and keeps no other from its turn; after the last time it has failed.
+ * @param ended does what follows from that, in the same transaction
+ */
+export async function recordFault(
+  store: Store,
+  id: string,
+  error: unknown,
+  ended: (tx: Transaction) => Promise<void>,
+): Promise<void> {
   const [again, over] = [
     "A batch failed, and is tried again; the scheduler's log has more.",
     "It could not go on; the scheduler's log has more.",
   ].map((message) => toJsonText({ code: "internal_error", message }));
-  await pool
-    .query(
-      `UPDATE bulk_actions SET faults = faults + 1, updated_at = clock_timestamp(),
-         next_batch_at = clock_timestamp() + 2 ^ faults * interval '1 second',
-         state = CASE WHEN faults + 1 >= $2 THEN 'failed' ELSE state END,
-         finished_at = CASE WHEN faults + 1 >= $2 THEN clock_timestamp() END,
-         error = CASE WHEN faults + 1 >= $2 THEN $3::jsonb ELSE $4::jsonb END
-       WHERE id = $1 AND state = 'running'`,
-      [id, MAX_FAULTS, over, again],
-    )
-    .catch((second: unknown) => {
-      throw new AggregateError([error, second], messageOf(error));
+  try {
+    await inTransaction(store.pool, async (tx) => {
+      const { rows } = await tx.pool.query<{ state: BulkState }>(
+        `UPDATE bulk_actions SET faults = faults + 1, updated_at = clock_timestamp(),
+           next_batch_at = clock_timestamp() + 2 ^ faults * interval '1 second',
+           state = CASE WHEN faults + 1 >= $2 THEN 'failed' ELSE state END,
+           finished_at = CASE WHEN faults + 1 >= $2 THEN clock_timestamp() END,
+           error = CASE WHEN faults + 1 >= $2 THEN $3::jsonb ELSE $4::jsonb END
+         WHERE id = $1 AND state = 'running' RETURNING state`,
+        [id, MAX_FAULTS, over, again],
+      );
+      if (rows[0]?.state === "failed") await ended(tx);
     });
+  } catch (second) {
+    throw new AggregateError([error, second], messageOf(error));
+  }
 }

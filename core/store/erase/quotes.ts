@@ -9,8 +9,14 @@ import type { EndedRun } from "../runs/end.ts";
 import type { Transaction } from "../transaction.ts";
 import { type ErasedCounts, type ErasedScope, eraseEndedRuns } from "./task-data.ts";
 
-/** The places, in the order in which they are looked through. */
-export const QUOTING = ["openDeliveries", "deliveries", "events", "answers", "errors"] as const;
+/**
+ * The places, in the order in which they are looked through. Deliveries twice: one may have been replayed after the first look
+ * at those that are open, and before it was erased itself.
+ */
+export const QUOTING = [
+  ...(["openDeliveries", "deliveries", "openReplays", "replays"] as const),
+  ...(["events", "answers", "errors"] as const),
+] as const;
 export type Quoting = (typeof QUOTING)[number];
 
 export interface LookedThrough {
@@ -26,7 +32,8 @@ export interface LookedThrough {
 type LookThrough = (tx: Transaction, scope: ErasedScope, after: string | null) => Promise<LookedThrough>;
 
 const MOST_EVENTS = 2_000;
-const MOST_DELIVERIES = 200;
+/** Runs of whatever kind that are looked at for deliveries. */
+const MOST_LOOKED_AT = 2_000;
 const MOST_ANSWERS = 200;
 /** Answers that are read together: one may have as much by itself. */
 const MOST_ANSWER_BYTES = 4_000_000;
@@ -41,12 +48,11 @@ const TOLD_TASK = `coalesce(r.input #>> '{data,taskId}', r.input #>> '{body,data
   substring(r.input ->> 'body' FROM '\\nTask: (${UUID})\\n'))`;
 const IS_UUID = (text: string) => `CASE WHEN ${text} ~ '^${UUID}$' THEN (${text})::uuid END`;
 const TELLS_OF_ERASED = IS_ERASED(IS_UUID(TOLD_TASK), "$2");
-/** Runs of tasks go with those. */
-const IS_DELIVERY = "r.namespace_id = $1 AND r.trigger = 'callback' AND r.task_id IS NULL";
-
+/** Runs of tasks go with those. Of the others nothing is read but which they are. */
 const findDeliveries = (table: string, which: string) => `
   WITH page AS MATERIALIZED (
-    SELECT id, state, input FROM ${table} r WHERE ${IS_DELIVERY} AND ${which} AND id > $3 ORDER BY id LIMIT $4)
+    SELECT id, state, CASE WHEN trigger = 'callback' AND task_id IS NULL THEN input END AS input
+    FROM ${table} WHERE namespace_id = $1 AND ${which} AND id > $3 ORDER BY id LIMIT $4)
   SELECT id, state, ${TELLS_OF_ERASED} AS "isOurs" FROM page r ORDER BY id`;
 
 interface Delivery {
@@ -55,12 +61,12 @@ interface Delivery {
   isOurs: boolean;
 }
 
-const reachedOf = (rows: readonly { id: string }[], most: number) =>
-  rows.length < most ? null : rows.at(-1)!.id;
+const reachedOf = (rows: readonly { id: string }[]) =>
+  rows.length < MOST_LOOKED_AT ? null : rows.at(-1)!.id;
 
 /** Those that wait end here; those that run are asked to stop, and are waited for. */
 const endDeliveries: LookThrough = async (tx, { namespaceId, bulkId }, after) => {
-  const values = [namespaceId, bulkId, after ?? FIRST_ID, MOST_DELIVERIES];
+  const values = [namespaceId, bulkId, after ?? FIRST_ID, MOST_LOOKED_AT];
   const { rows } = await tx.pool.query<Delivery>(findDeliveries("task_runs_open", "true"), values);
   const ours = rows.filter(({ isOurs }) => isOurs);
   const idsOf = (isChosen: (state: string) => boolean) =>
@@ -70,17 +76,17 @@ const endDeliveries: LookThrough = async (tx, { namespaceId, bulkId }, after) =>
   const cancelled = await cancelRuns(tx, namespaceId, { runIds: idsOf((state) => state !== "dead") });
   const told = { erased: {}, ended: [...discarded, ...cancelled.ended], asked: cancelled.asked };
   if (cancelled.asked.length > 0) return { ...told, reached: after, waits: true };
-  return { ...told, reached: reachedOf(rows, MOST_DELIVERIES) };
+  return { ...told, reached: reachedOf(rows) };
 };
 
 const eraseDeliveries: LookThrough = async (tx, scope, after) => {
-  const values = [scope.namespaceId, scope.bulkId, after ?? FIRST_ID, MOST_DELIVERIES];
-  const text = findDeliveries("task_runs", "r.finished_at < 'infinity'");
+  const values = [scope.namespaceId, scope.bulkId, after ?? FIRST_ID, MOST_LOOKED_AT];
+  const text = findDeliveries("task_runs", "finished_at < 'infinity'");
   const { rows } = await tx.pool.query<Delivery>(text, values);
   const ours = rows.flatMap(({ id, isOurs }) => (isOurs ? [id] : []));
   return {
     erased: await eraseEndedRuns(tx, scope, ours, "deliveries"),
-    reached: reachedOf(rows, MOST_DELIVERIES),
+    reached: reachedOf(rows),
   };
 };
 
@@ -169,8 +175,8 @@ const eraseErrors: LookThrough = async ({ pool }, { namespaceId, bulkId }) => {
 };
 
 const LOOKS: Record<Quoting, LookThrough> = {
-  openDeliveries: endDeliveries,
-  deliveries: eraseDeliveries,
+  ...{ openDeliveries: endDeliveries, openReplays: endDeliveries },
+  ...{ deliveries: eraseDeliveries, replays: eraseDeliveries },
   events: eraseEvents,
   answers: eraseAnswers,
   errors: eraseErrors,

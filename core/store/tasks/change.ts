@@ -387,7 +387,7 @@ export async function removeTasksIn(
   return changed;
 }
 
-/** The same, but that their rows stay: with them is found what is theirs. */
+/** The same, except that their rows stay, so that what is theirs can still be found. */
 export async function hideTasksIn(
   tx: Transaction,
   namespaceId: string,
