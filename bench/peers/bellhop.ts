@@ -11,8 +11,14 @@ export interface Bellhop extends CountedSystem {
   system: BenchSystem;
 }
 
+export interface Broker {
+  brokers: string;
+  pid: number;
+}
+
 interface BellhopOptions {
-  brokers?: string;
+  /** What it takes of the processor is counted as this system's. */
+  broker?: Broker | undefined;
   /** http tasks do nothing. */
   isNoop?: boolean;
 }
@@ -21,14 +27,19 @@ const NOOP_HOOK = new URL("noop-runner/hook.ts", import.meta.url).href;
 
 export async function openBellhop(
   opened: AsyncDisposableStack,
-  { brokers, isNoop = false }: BellhopOptions = {},
+  { broker, isNoop = false }: BellhopOptions = {},
 ): Promise<Bellhop> {
-  return await withRoots(async () => {
-    const system = await startSystem(brokers, isNoop ? { NODE_OPTIONS: `--import=${NOOP_HOOK}` } : {});
+  const bellhop = await withRoots(async () => {
+    const system = await startSystem(
+      broker?.brokers,
+      isNoop ? { NODE_OPTIONS: `--import=${NOOP_HOOK}` } : {},
+    );
     opened.defer(() => system.stop());
     await prepare(system);
     return { system, db: system.db };
   });
+  if (broker) bellhop.roots.push(broker.pid);
+  return bellhop;
 }
 
 /** Undefined, and said so, where Kafka cannot be had. */
@@ -36,7 +47,7 @@ export async function openBroker(
   opened: AsyncDisposableStack,
   dir: string,
   tell: (line: string) => void,
-): Promise<{ brokers: string; pid: number } | undefined> {
+): Promise<Broker | undefined> {
   const missing = findKafkaSupport();
   if (missing) return void tell(`Kafka is left out: ${missing}`);
   const broker = await startKafkaBroker({ dir });

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { lastRunId, type TaskBody } from "../../scenarios.ts";
 import { spreadOf } from "../../stats.ts";
-import { type Bellhop, createBatches, demandRuns, openBellhop, openBroker } from "../bellhop.ts";
+import { type Bellhop, type Broker, createBatches, demandRuns, openBellhop, openBroker } from "../bellhop.ts";
 import { beginCosts } from "../costs.ts";
 import { createHerdMaker } from "../due-instant.ts";
 import { findLibraries, type JobSystem } from "../job-systems.ts";
@@ -113,18 +113,18 @@ async function openEntrants(opened: AsyncDisposableStack, options: CaseOptions):
     await system.worker.ask({ ask: "work" });
     entrants.push(herdOfJobs(NOOP_JOBS, system));
   }
-  const addBellhop = async (naming: (name: string) => string, broker: { brokers?: string }) => {
-    const noop = await openBellhop(opened, { ...broker, isNoop: true });
-    const bellhop = await openBellhop(opened, broker);
+  const addBellhop = async (naming: (name: string) => string, broker?: Broker) => {
+    const noop = await openBellhop(opened, { broker, isNoop: true });
+    const bellhop = await openBellhop(opened, { broker });
     entrants.push(
       herdOfBellhop(NOOP_JOBS, naming(IN_WORKER), noop, NOOP_TASK),
       herdOfBellhop(NOOP_JOBS, naming(FUNCTIONS), bellhop, FUNCTION_TASK),
       herdOfBellhop(NOOP_JOBS, naming(HTTP), bellhop, httpTask(bellhop)),
     );
   };
-  await addBellhop((name) => name, {});
+  await addBellhop((name) => name);
   const broker = options.kafka ? await openBroker(opened, options.kafkaDir, options.tell) : undefined;
-  if (broker) await addBellhop(onKafka, { brokers: broker.brokers });
+  if (broker) await addBellhop(onKafka, broker);
   return entrants;
 }
 
