@@ -21,6 +21,7 @@ import type { Keyring } from "./auth/keyring.ts";
 import type { RequestRates } from "./auth/request-rates.ts";
 import type { Callables } from "./calls/callables.ts";
 import type { FinishWaiter } from "./calls/wait.ts";
+import type { OidcSignIn } from "./console/oidc-sign-in.ts";
 import type { DirectCaller } from "./direct/direct-caller.ts";
 import type { Edge } from "./edge/edge.ts";
 import type { EventFollowers } from "./events/followers.ts";
@@ -65,6 +66,8 @@ export interface ApiParts {
   queues: KnownQueues;
   direct: DirectCaller;
   keyring: Keyring;
+  /** How people sign in to the console at an OpenID provider; undefined: they do not. */
+  oidcSignIn: OidcSignIn | undefined;
   edge: Edge;
   requestRates: RequestRates;
   /** Who makes a run counts it. */

@@ -32,7 +32,7 @@ import { stopCompiler } from "../functions/build/compiler.ts";
 import { createApp } from "./app.ts";
 import { createKeyWatch } from "./auth/key-watch.ts";
 import { createKeyring } from "./auth/keyring.ts";
-import { openTokenCallers } from "./auth/oidc/open-token-callers.ts";
+import { openOidc } from "./auth/oidc/open-oidc.ts";
 import { createRequestRates } from "./auth/request-rates.ts";
 import { createCallables } from "./calls/callables.ts";
 import { createFinishWaiter } from "./calls/wait.ts";
@@ -82,7 +82,7 @@ export async function startApi(
   given?: VirtualTime,
 ): Promise<Role> {
   const settings = readSettings(API_SETTINGS, env);
-  const oidc = toOidcConfig(settings);
+  const oidcConfig = toOidcConfig(settings);
   const log = createLogger("api", settings.LOG_LEVEL, settings.LOG_FAILED_RUNS);
   const { maxConnections, ...serverOptions } = limits.server;
   const registry = createRegistry("api");
@@ -179,6 +179,7 @@ export async function startApi(
     ...{ store: followed, clock, listener },
     onError: (error) => log.warn({ error }, "the keys of open streams were not looked at; soon again"),
   });
+  const oidc = oidcConfig && openOidc({ config: oidcConfig, store, clock, log });
   const parts: ApiParts = {
     store,
     callables: createCallables(
@@ -197,9 +198,10 @@ export async function startApi(
     keyring: createKeyring({
       ...{ store, listener, watch },
       settingKeys: new Map(apiKeys.map((key, index) => [key, operators[index]!])),
-      tokens: oidc && openTokenCallers({ config: oidc, store, clock, log }),
+      tokens: oidc?.tokens,
       onError: (error) => log.warn({ error }, "that a key was used was not recorded"),
     }),
+    oidcSignIn: oidc?.signIn,
     sealer: settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY),
     completionTokens: settings.BELLHOP_SECRETS_KEY && createCompletionTokens(settings.BELLHOP_SECRETS_KEY),
     transport,

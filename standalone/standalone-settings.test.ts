@@ -70,6 +70,8 @@ test("every setting that is accepted reaches each role that reads it", () => {
     ...{ BELLHOP_NPM_REGISTRY: "https://registry.example" },
     ...{ OIDC_ISSUER: "https://id.example", OIDC_AUDIENCE: "bellhop" },
     OIDC_GRANTS: '[{"claims": {"groups": "ops"}, "scopes": ["operator"]}]',
+    ...{ OIDC_CLIENT_ID: "console", OIDC_CLIENT_SECRET: "s", OIDC_CLIENT_SCOPES: "openid groups" },
+    OIDC_PROVIDER_NAME: "Acme",
     ...{ OIDC_NAMESPACE_CLAIM: "team", OIDC_SCOPES_CLAIM: "scope" },
     ...{ BELLHOP_AUDIT_RETENTION_DAYS: "77", CALL_WORKER_WAIT: "7s" },
     ...{ BELLHOP_PUBLIC_URL: "https://bellhop.example", WORKER_WARM_MEMORY_MB: "77" },

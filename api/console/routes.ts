@@ -4,9 +4,10 @@ import type { Context } from "hono";
 import { html } from "hono/html";
 import { z } from "zod";
 import { BellhopError } from "../../core/errors.ts";
-import type { ApiEnv } from "../environment.ts";
+import type { ApiEnv, ApiParts } from "../environment.ts";
 import { ANY_TYPE, defineRoute, type Feature } from "../http/route.ts";
 import { type ConsoleBundle, type ConsoleFile, readConsoleBundle } from "./bundle.ts";
+import { oidcRoutes } from "./oidc-routes.ts";
 import { signInRoute } from "./sign-in.ts";
 
 /** An e-mail is shown in a frame without an origin (sandbox), which inherits this policy and narrows it. */
@@ -29,13 +30,21 @@ function guard(context: Context): void {
   context.header("permissions-policy", "camera=(), geolocation=(), microphone=()");
 }
 
-/** @param root what leads from the page to the API's root, so that the console works below any path of a proxy */
-const renderPage = ({ script, style }: ConsoleBundle, root: string) => html`<!doctype html>
+/**
+ * @param root what leads from the page to the API's root, so that the console works below any path of a proxy
+ * @param providerName the OpenID provider at which people may sign in
+ */
+const renderPage = (
+  { script, style }: ConsoleBundle,
+  root: string,
+  providerName: string | undefined,
+) => html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<meta name="bellhop-openid-provider" content="${providerName ?? ""}">
 <title>Bellhop</title>
 <link rel="icon" href="${ICON}">
 <link rel="stylesheet" href="${root}console/assets/${style}">
@@ -70,10 +79,11 @@ export function consoleFeature(): Feature {
     read ??= readConsoleBundle();
     return read;
   };
-  const showPage = (context: Context) => {
+  const showPage = (context: Context, { oidcSignIn }: ApiParts) => {
     guard(context);
     context.header("cache-control", "no-cache");
-    const content = String(renderPage(findBundle(), rootOf(new URL(context.req.url).pathname)));
+    const root = rootOf(new URL(context.req.url).pathname);
+    const content = String(renderPage(findBundle(), root, oidcSignIn?.name));
     return Promise.resolve({ status: 200, content, contentType: HTML } as const);
   };
   const page = { is: "The page.", content: { [HTML]: z.string() } } as const;
@@ -102,9 +112,10 @@ export function consoleFeature(): Feature {
         isUnconditional: true,
         takesAnyQuery: true,
         answers: { 200: page },
-        handle: ({ context }) => showPage(context),
+        handle: ({ context, parts }) => showPage(context, parts),
       }),
       signInRoute,
+      ...oidcRoutes,
       defineRoute({
         method: "GET",
         path: "/console/assets/:file",
@@ -133,7 +144,7 @@ export function consoleFeature(): Feature {
         takesAnyQuery: true,
         params: { view: z.string().meta({ description: "The console's own.", examples: ["tasks"] }) },
         answers: { 200: page },
-        handle: ({ context }) => showPage(context),
+        handle: ({ context, parts }) => showPage(context, parts),
       }),
     ],
   };

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { createSignInCode } from "../../core/store/sign-in-codes.ts";
 import { openApi } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
-import { SESSION_MS, SIGN_INS } from "./sign-in.ts";
+import { SIGN_INS } from "./guard-sign-in.ts";
+import { SESSION_MS } from "./sign-in.ts";
 
 const api = await openApi();
 const signIn = (code: unknown, at = api) =>

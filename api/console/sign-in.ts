@@ -1,26 +1,20 @@
 /** `POST /console/sign-in`: the code of a sign-in link for a key that lasts one session. The code stands in no log and no error. */
-import type { Context } from "hono";
 import { sessionOutput, signInInput } from "../../core/contracts/console.ts";
 import { PROBLEM_CODES } from "../../core/contracts/problem.ts";
 import { BellhopError } from "../../core/errors.ts";
-import { findClientAddress } from "../../core/proxies.ts";
 import { recordAudit } from "../../core/store/audit-log.ts";
 import { newId } from "../../core/store/ids.ts";
 import { DEFAULT_NAMESPACE, ensureNamespace, SETTING_KEY_NAME } from "../../core/store/keys.ts";
 import { createKey, type NewKey } from "../../core/store/manage-keys.ts";
 import { useSignInCode } from "../../core/store/sign-in-codes.ts";
 import { inTransaction } from "../../core/store/transaction.ts";
-import { parseJson, validate } from "../bodies/body.ts";
-import { holdBytes, receiveBody } from "../bodies/receive-body.ts";
-import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
+import type { ApiParts } from "../environment.ts";
 import { defineRoute } from "../http/route.ts";
+import { addressOf, demandPatience, readSignInBody } from "./guard-sign-in.ts";
 
 export const SESSION_MS = 12 * 60 * 60_000;
 export const SESSION_KEY_NAME = "console";
-/** Of one address. A code cannot be guessed: this is for the database's sake. */
-export const SIGN_INS = { limit: 20, perMs: 60_000 };
 export const MAX_SIGN_IN_BYTES = 1_000;
-const NO_NAMESPACE = "00000000-0000-0000-0000-000000000000";
 
 export const signInRoute = defineRoute({
   method: "POST",
@@ -47,40 +41,12 @@ export const signInRoute = defineRoute({
     503: ["too_many_bodies"],
   },
   async handle({ parts, context }) {
-    const address = addressOf(context, parts);
-    demandPatience(parts, address);
-    const { code } = await readSignIn(parts, context);
+    demandPatience(parts, context, "sign-in");
+    const { code } = await readSignInBody(parts, context, signInInput, MAX_SIGN_IN_BYTES);
     context.header("cache-control", "no-store");
-    return { status: 201, body: await signIn(parts, code, address) };
+    return { status: 201, body: await signIn(parts, code, addressOf(context, parts)) };
   },
 });
-
-const addressOf = (context: Context<ApiEnv>, { proxies }: ApiParts): string | null => {
-  const peer = incomingOf(context)?.socket.remoteAddress;
-  return peer === undefined ? null : findClientAddress(peer, context.req.header("x-forwarded-for"), proxies);
-};
-
-function demandPatience({ requestRates }: ApiParts, address: string | null): void {
-  const { isTaken, nextInMs } = requestRates.take(`sign-in ${address}`, SIGN_INS);
-  if (isTaken) return;
-  const seconds = Math.ceil(nextInMs / 1_000);
-  const message = `Too many sign-ins from this address; try again in ${seconds} s.`;
-  throw new BellhopError("rate_limited", 429, message, [], seconds);
-}
-
-async function readSignIn({ edge }: ApiParts, context: Context<ApiEnv>) {
-  const held = holdBytes(edge, { namespaceId: NO_NAMESPACE, functionId: NO_NAMESPACE });
-  try {
-    const received = { request: context.req.raw, incoming: incomingOf(context) };
-    const body = await receiveBody(edge, received, held, MAX_SIGN_IN_BYTES, bodyTooLarge);
-    return validate(signInInput, parseJson(body.toString()));
-  } finally {
-    held.release();
-  }
-}
-
-const bodyTooLarge = () =>
-  new BellhopError("body_too_large", 413, `This takes at most ${MAX_SIGN_IN_BYTES} bytes.`);
 
 /** The code, the key and the entry in the audit log are one transaction: a code is used up only by who gets the key. */
 async function signIn({ store, clock }: ApiParts, code: string, address: string | null) {

@@ -60,6 +60,8 @@ test("every POST takes a key, and who answers a repetition otherwise than from w
     completeAttempt: null,
     invokeFunction: "handler",
     signInToConsole: null,
+    beginOidcSignIn: null,
+    finishOidcSignIn: null,
     triggerHook: "handler",
   });
   for (const { idempotency } of routes) if (idempotency) assert.ok(idempotency.why.length > 30);

@@ -36,7 +36,7 @@ import { createRecording, type Recording } from "../../test/support/recording.ts
 import { createApp } from "../app.ts";
 import { createKeyWatch } from "../auth/key-watch.ts";
 import { createKeyring } from "../auth/keyring.ts";
-import { openTokenCallers } from "../auth/oidc/open-token-callers.ts";
+import { openOidc } from "../auth/oidc/open-oidc.ts";
 import { createRequestRates } from "../auth/request-rates.ts";
 import type { Scope } from "../auth/scopes.ts";
 import { createCallables } from "../calls/callables.ts";
@@ -176,6 +176,7 @@ export async function openApi({
   const completionTokens = createCompletionTokens([randomBytes(32)]);
   const operatorKey = generateKey();
   const [operator] = await recordSettingKeys(store, [operatorKey]);
+  const provider = oidc && openOidc({ clock: systemClock, ...oidc, store, log });
   const parts: ApiParts = {
     callables: createCallables(
       {
@@ -194,8 +195,9 @@ export async function openApi({
     keyring: createKeyring({
       ...{ store, listener, settingKeys: new Map([[operatorKey, operator!]]), onError: ignore },
       watch: createKeyWatch({ store, clock: systemClock, listener, onError: ignore }),
-      tokens: oidc && openTokenCallers({ clock: systemClock, ...oidc, store, log }),
+      tokens: provider?.tokens,
     }),
+    oidcSignIn: provider?.signIn,
     sealer: withSecrets ? createSealer([randomBytes(32)]) : undefined,
     completionTokens: withSecrets ? completionTokens : undefined,
     ...{ store, transport, ringer, notifier, ends, clock: systemClock, time },

@@ -1,5 +1,5 @@
 /**
- * Who is signed in. The key is kept by this tab alone, in its session storage, and goes with each request in its header:
+ * Who is signed in. The key, or the token of an OpenID provider, is kept by this tab alone, in its session storage, and goes with each request in its header:
  * nothing that a browser sends by itself counts.
  */
 import { type Client, createClient, type Schemas } from "../../client/client.ts";
@@ -33,6 +33,9 @@ function change(session: Session | undefined): void {
   for (const watcher of watchers) watcher();
 }
 
+/** For this tab: a reload finds it. */
+export const keepKey = (key: string) => sessionStorage.setItem(STORED, key);
+
 /** Why a key was not taken, in one sentence; undefined: it was. */
 export async function signInByKey(key: string): Promise<string | undefined> {
   const namespace = namespaceOfAddress === undefined ? {} : { namespace: namespaceOfAddress };
@@ -40,7 +43,7 @@ export async function signInByKey(key: string): Promise<string | undefined> {
   try {
     const { data, error } = await client.GET("/v1/whoami");
     if (!data) return error?.detail ?? "The key was not taken.";
-    sessionStorage.setItem(STORED, key);
+    keepKey(key);
     change({ key, caller: data, client });
     return undefined;
   } catch {

@@ -2,14 +2,19 @@ import { useEffect, useState } from "preact/hooks";
 import { Button } from "../components/button.tsx";
 import { TextField } from "../components/field.tsx";
 import { basePath } from "../data/root.ts";
+import { goToProvider, providerName, returnFromProvider } from "./provider.ts";
 import { resumeSession, signInByCode, signInByKey } from "./session.ts";
 
-/** The code stands behind the `#`, which no browser sends to a server; it is gone from the address before it is used. */
-function takeCode(): string | undefined {
-  const code = location.hash.slice(1);
-  if (!location.pathname.endsWith("/sign-in")) return undefined;
+/**
+ * What a sign-in link, or the OpenID provider, brought along is gone from the address before it is used. The code of a link
+ * stands behind the `#`, which no browser sends to a server.
+ */
+function begin(): Promise<string | undefined> {
+  const { hash, search, pathname } = location;
+  if (!pathname.endsWith("/sign-in")) return resumeSession();
   history.replaceState(null, "", basePath);
-  return code === "" ? undefined : code;
+  if (hash !== "" && hash !== "#") return signInByCode(hash.slice(1));
+  return search === "" ? resumeSession() : returnFromProvider(search.slice(1));
 }
 
 export function SignIn() {
@@ -23,8 +28,7 @@ export function SignIn() {
   };
   useEffect(() => {
     document.title = "Sign in · Bellhop";
-    const code = takeCode();
-    void attempt(code === undefined ? resumeSession() : signInByCode(code));
+    void attempt(begin());
   }, []);
   return (
     <main class="sign-in">
@@ -51,6 +55,11 @@ export function SignIn() {
         <Button kind="primary" type="submit" disabled={isBusy || key.trim() === ""}>
           {isBusy ? "Signing in …" : "Sign in"}
         </Button>
+        {providerName && (
+          <Button disabled={isBusy} onClick={() => void attempt(goToProvider())}>
+            Sign in with {providerName}
+          </Button>
+        )}
         <p class="muted small">
           <code>npm start</code> prints a key, and a link that signs in once.
         </p>

@@ -4,7 +4,8 @@ import { BellhopError } from "../errors.ts";
 import { OIDC_SETTINGS, toOidcConfig } from "./oidc.ts";
 import { readSettings } from "./settings.ts";
 
-const read = (env: NodeJS.ProcessEnv) => toOidcConfig(readSettings(OIDC_SETTINGS, env));
+const read = (env: NodeJS.ProcessEnv) =>
+  toOidcConfig(readSettings([...OIDC_SETTINGS, "BELLHOP_PUBLIC_URL"], env));
 
 /** The sentence that the API stops with. */
 function refusal(env: NodeJS.ProcessEnv): string {
@@ -38,6 +39,7 @@ test("nothing set: no tokens; all of it: whose are taken, and what they open", (
         ],
         ownClaims: undefined,
       },
+      signIn: undefined,
     },
   );
   const own = { OIDC_NAMESPACE_CLAIM: "team", OIDC_SCOPES_CLAIM: "/bellhop/scopes" };
@@ -60,6 +62,34 @@ test("what is half set ends the start, and says what is missing", () => {
     [{ ...WHOLE, OIDC_AUDIENCES: "x" }, /There is no setting OIDC_AUDIENCES; did you mean OIDC_AUDIENCE\?/],
   ];
   for (const [env, message] of cases) assert.match(refusal(env), message);
+});
+
+test("people sign in where there is a client, whose ID tokens are taken", () => {
+  const { OIDC_AUDIENCE: _, ...issuer } = WHOLE;
+  const client = { ...issuer, OIDC_CLIENT_ID: "console", BELLHOP_PUBLIC_URL: "https://bellhop.example/" };
+  const { audiences, signIn } = read(client)!;
+  assert.deepEqual(audiences, ["console"]);
+  assert.deepEqual(signIn, {
+    ...{ name: "id.example.com", clientId: "console", clientSecret: undefined, scopes: "openid" },
+    redirectUri: "https://bellhop.example/console/sign-in",
+  });
+  assert.deepEqual(read({ ...client, OIDC_AUDIENCE: "bellhop" })!.audiences, ["bellhop", "console"]);
+  const more = {
+    OIDC_CLIENT_SECRET: "s3cret",
+    OIDC_CLIENT_SCOPES: "openid groups",
+    OIDC_PROVIDER_NAME: "Acme",
+  };
+  const whole = read({ ...client, ...more })!.signIn!;
+  assert.deepEqual([whole.clientSecret, whole.scopes, whole.name], ["s3cret", "openid groups", "Acme"]);
+
+  assert.match(refusal({ ...client, BELLHOP_PUBLIC_URL: "" }), /OIDC_CLIENT_ID needs BELLHOP_PUBLIC_URL/);
+  assert.match(refusal({ ...client, OIDC_CLIENT_SCOPES: "groups" }), /must have openid/);
+  for (const [name, value] of Object.entries(more)) {
+    const message = refusal({ ...WHOLE, [name]: value });
+    assert.match(message, new RegExp(`${name} has no effect without OIDC_CLIENT_ID`));
+    assert.ok(!message.includes(value));
+    assert.match(refusal({ [name]: value }), new RegExp(`${name} has no effect without OIDC_ISSUER`));
+  }
 });
 
 test("an issuer is asked by https, or on this machine", () => {

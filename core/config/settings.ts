@@ -14,6 +14,8 @@ import { defaultWarmMemoryMb } from "./warm-memory.ts";
 
 const MAX_DURATION_MS = 86_400_000;
 
+export const DEFAULT_CLIENT_SCOPES = "openid";
+
 const NEEDED = "(needed)";
 
 interface Definition<T> {
@@ -250,6 +252,15 @@ const SETTINGS = {
     "the claim in which tokens name the namespaces that they are for, or a JSON Pointer to it; none: OIDC_GRANTS alone says",
   ),
   OIDC_SCOPES_CLAIM: text("the claim in which such tokens list their scopes; never operator"),
+  OIDC_CLIENT_ID: text(
+    "the console, as the OpenID provider knows it: people sign in there; none: they sign in by a key. ID tokens of this client are taken too",
+  ),
+  OIDC_CLIENT_SECRET: text("the secret of that client, where the provider gave it one"),
+  OIDC_CLIENT_SCOPES: textOr(
+    "what the console asks the provider for, so that its ID tokens have the claims that OIDC_GRANTS names",
+    DEFAULT_CLIENT_SCOPES,
+  ),
+  OIDC_PROVIDER_NAME: text("what the console calls the provider; none: its host"),
   TRUSTED_PROXIES: proxies(
     "proxies whose X-Forwarded-For tells where a request comes from, comma-separated, such as 10.0.0.0/8",
   ),

@@ -113,6 +113,7 @@ export const PROBLEM_CODES = {
   sandbox_overloaded: RUN_ERRORS.sandbox_overloaded,
   secrets_unavailable: RUN_ERRORS.secrets_unavailable,
   sign_in_code_invalid: "The code of the sign-in link is unknown, was used before, or has expired.",
+  sign_in_refused: "The OpenID provider did not let anybody sign in to the console, or not by this attempt.",
   task_cancelled: "The task is cancelled.",
   task_completed: "The task is over.",
   task_key_taken: "Another task has the key, and is not over.",

@@ -126,6 +126,8 @@ export const REMEDIES: Readonly<Record<ProblemCode | RunErrorCode, string>> = {
   secrets_unavailable:
     "The operator sets `BELLHOP_SECRETS_KEY` to the key that the secrets were sealed with.",
   sign_in_code_invalid: "Sign in with a key, or start again for another link.",
+  sign_in_refused:
+    "Begin again, or sign in with a key. If it stays, compare the client at the provider with `OIDC_CLIENT_ID` and its redirect address.",
   smtp_deferred: OTHER_END,
   smtp_rejected: "The message has the server's words: mend the address or the sender, and redrive.",
   smtp_unavailable: "It is tried again by itself. If it goes on, check the host and the port in `EMAIL_URL`.",

@@ -20,7 +20,16 @@ export const AWAY_PAUSE_MS = 5_000;
 
 const endpoint = z.string().refine(isTrustworthyUrl, "must be an https:// URL");
 
-const metadataSchema = z.object({ issuer: z.string(), jwks_uri: endpoint });
+const metadataSchema = z.object({
+  issuer: z.string(),
+  jwks_uri: endpoint,
+  authorization_endpoint: endpoint.optional(),
+  token_endpoint: endpoint.optional(),
+  token_endpoint_auth_methods_supported: z.array(z.string()).optional(),
+  authorization_response_iss_parameter_supported: z.boolean().optional(),
+});
+export type IssuerMetadata = z.output<typeof metadataSchema>;
+
 const keysSchema = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(100) });
 
 type FindKey = (...asked: Parameters<JWTVerifyGetKey>) => Promise<Awaited<ReturnType<JWTVerifyGetKey>>>;
@@ -28,6 +37,8 @@ type FindKey = (...asked: Parameters<JWTVerifyGetKey>) => Promise<Awaited<Return
 export interface Issuer {
   /** The key by which a token is verified. Throws as jose does where the provider has none such; 503 where it is away. */
   findKey: FindKey;
+  /** What it says of itself. 503 where it is away. */
+  readMetadata(): Promise<IssuerMetadata>;
 }
 
 export interface IssuerParts {
@@ -39,6 +50,7 @@ export interface IssuerParts {
 }
 
 interface Published {
+  metadata: IssuerMetadata;
   findKey: JWTVerifyGetKey;
   atMs: number;
 }
@@ -52,8 +64,8 @@ export function createIssuer({ issuer, clock, onAway }: IssuerParts): Issuer {
   /** One look at a time, for all who need it. */
   function look(): Promise<Published> {
     looking ??= readPublished(issuer)
-      .then((findKey) => {
-        known = { findKey, atMs: clock.steadyMs() };
+      .then((published) => {
+        known = { ...published, atMs: clock.steadyMs() };
         return known;
       })
       .catch((error: unknown) => {
@@ -85,6 +97,7 @@ export function createIssuer({ issuer, clock, onAway }: IssuerParts): Issuer {
   }
 
   return {
+    readMetadata: async () => (await findPublished()).metadata,
     async findKey(header, token) {
       const published = await findPublished();
       try {
@@ -99,18 +112,18 @@ export function createIssuer({ issuer, clock, onAway }: IssuerParts): Issuer {
   };
 }
 
-async function readPublished(issuer: string): Promise<JWTVerifyGetKey> {
+async function readPublished(issuer: string): Promise<Omit<Published, "atMs">> {
   const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
   const metadata = metadataSchema.parse(await fetchJson(url));
   // Another's document would have another's keys open everything.
   if (metadata.issuer !== issuer)
     throw new Error(`${url} is of the issuer ${JSON.stringify(metadata.issuer)}, not of OIDC_ISSUER`);
   const keys = keysSchema.parse(await fetchJson(metadata.jwks_uri));
-  return createLocalJWKSet(keys as JSONWebKeySet);
+  return { metadata, findKey: createLocalJWKSet(keys as JSONWebKeySet) };
 }
 
 /** 503: nothing is wrong with the token, as far as is known. */
-const issuerUnavailable = () =>
+export const issuerUnavailable = () =>
   new BellhopError(
     "issuer_unavailable",
     503,
