@@ -9,6 +9,8 @@ import { namespaceClosed } from "../../core/store/namespaces.ts";
 import type { Keyring } from "./keyring.ts";
 
 const OWN_ALONE = "This key acts only in its own namespace: leave Bellhop-Namespace out.";
+const FIRST_MISSING =
+  "The first namespace that this token is granted is not there: name another of them in Bellhop-Namespace.";
 const NOT_GRANTED = "This token is granted nothing in the namespace that Bellhop-Namespace names.";
 
 export const NAMESPACE_HEADER = "bellhop-namespace";
@@ -29,6 +31,9 @@ export async function actIn(
   owner: KeyOwner,
   name: string | undefined,
 ): Promise<KeyOwner> {
+  // Nothing that was meant for one namespace is done in the next.
+  if (name === undefined && owner.token && owner.token.grants[0]!.namespace !== owner.namespace)
+    throw new BellhopError("forbidden", 403, FIRST_MISSING);
   if (name === undefined || name === owner.namespace) return owner;
   const scopes = scopesIn(owner, name);
   if (!scopes) throw new BellhopError("forbidden", 403, owner.token ? NOT_GRANTED : OWN_ALONE);

@@ -132,10 +132,9 @@ export const bulkOutput = z
       .record(z.string(), z.int())
       .optional()
       .meta({ description: "Of a namespace's deletion, or an erasure: how many of each kind went." }),
-    aborting: z
-      .literal(true)
-      .optional()
-      .meta({ description: "Of an erasure that was asked to abort: it finishes the tasks that it has begun." }),
+    aborting: z.literal(true).optional().meta({
+      description: "Of an erasure that was asked to abort: it finishes the tasks that it has begun.",
+    }),
     createdBy: idOutput.nullable().meta({ description: "The key of who asked." }),
     createdAt: instantOutput,
     updatedAt: instantOutput,

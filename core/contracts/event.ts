@@ -68,12 +68,10 @@ const attributes = {
   specversion: z.literal("1.0"),
   id: z.string().meta({ description: "Also its place in the stream: see `after`." }),
   source: z.string().meta({ description: "The namespace." }),
-  subject: z
-    .string()
-    .meta({
-      description:
-        "`runs/` or `tasks/`, and the id; of the audit log's the thing that was changed, as `queues/mail`.",
-    }),
+  subject: z.string().meta({
+    description:
+      "`runs/` or `tasks/`, and the id; of the audit log's the thing that was changed, as `queues/mail`.",
+  }),
   time: instantOutput,
   datacontenttype: z.literal("application/json"),
 };

@@ -88,6 +88,11 @@ export function createIssuer({ issuer, clock, onAway }: IssuerParts): Issuer {
       if (good) return good;
       throw issuerUnavailable();
     }
+    // One that did not answer the last time may keep everybody waiting: with good keys at hand nobody need.
+    if (good && awayMs > good.atMs) {
+      void look().catch(() => {});
+      return good;
+    }
     try {
       return await look();
     } catch (error) {

@@ -19,9 +19,9 @@ const config: OidcConfig = {
   ...{ issuer: provider.url, audiences: [TEST_AUDIENCE] },
   mapping: {
     rules: [
+      { claims: { groups: "nowhere" }, namespace: "nowhere", scopes: ["admin"] },
       { claims: { groups: "billing" }, namespace: "billing", scopes: ["read", "write", "invoke"] },
       { claims: { groups: "leads" }, namespace: "payroll", scopes: ["admin"] },
-      { claims: { groups: "nowhere" }, namespace: "nowhere", scopes: ["admin"] },
       { claims: { groups: "ops" }, namespace: "default", scopes: ["operator"] },
     ],
     ownClaims: undefined,
@@ -94,6 +94,17 @@ test("a token that opens nothing is told so, the same whether its namespace is n
     for (const path of ["/v1/whoami", "/v1/tasks"])
       assertDetail(await caller.call("GET", path), 403, "forbidden", told);
   }
+});
+
+test("a token whose first namespace is not there has to name another: nothing is done in the next one unasked", async () => {
+  const caller = await withToken(["nowhere", "billing"]);
+  assertDetail(
+    await caller.call("POST", "/v1/tasks", { body: TASK }),
+    403,
+    "forbidden",
+    /first namespace.*not there/,
+  );
+  assert.equal((await caller.call("GET", "/v1/tasks", inNamespace("billing"))).status, 200);
 });
 
 test("a token is taken in Bellhop-Key, too; a key goes on beside it", async () => {
@@ -178,7 +189,7 @@ test("requests are counted for each subject, whichever token they come with", as
 
 test("requests of a token that opens two namespaces are counted in each by itself", async () => {
   const operator = api.withKey(await provider.sign({ exp: seconds() + 3_600, groups: ["ops"] }));
-  const limit = (name: string, requests: object | null) =>
+  const limit = (name: string, requests: { limit: number; per: string } | null) =>
     operator.call("PUT", `/v1/namespaces/${name}/limits`, { body: { requests } });
   assert.equal((await limit("billing", { limit: 1, per: "1h" })).status, 200);
   assert.equal((await limit("payroll", { limit: 1, per: "1h" })).status, 200);
