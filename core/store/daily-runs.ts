@@ -44,17 +44,12 @@ export async function takeDailyRuns(
 export const takeDailyRun = createGatherer<{ namespaceId: string; limit: number }, boolean>({
   ...{ atOnce: 1, most: 1_000, mostWeight: 1_000 },
   weigh: () => 1,
+  // Whoever holds a namespace's row keeps that one waiting, and nobody else.
+  laneOf: ({ namespaceId }) => namespaceId,
   async askAll(scope, asks) {
-    const left = new Map<string, number>();
-    for (const [namespaceId, some] of Map.groupBy(asks, (ask) => ask.namespaceId)) {
-      const take = { namespaceId, count: some.length, limit: some[0]!.limit };
-      left.set(namespaceId, await takeDailyRuns(scope, take));
-    }
-    return asks.map(({ namespaceId }) => {
-      const free = left.get(namespaceId)!;
-      left.set(namespaceId, free - 1);
-      return free > 0;
-    });
+    const { namespaceId, limit } = asks[0]!;
+    const free = await takeDailyRuns(scope, { namespaceId, count: asks.length, limit });
+    return asks.map((_, nth) => nth < free);
   },
 });
 

@@ -37,13 +37,27 @@ export const TASK_VERBS: Record<Exclude<TaskAction, typeof ERASE>, BulkVerb> = {
     toActed(await resumeTasksIn(tx, namespaceId, ids, now, by), { reschedules: true }),
   ),
 
-  run: oneByOne(async (tx, { namespaceId, traceparent, daily }, id) => {
-    const run = await enqueueTaskRun(tx, namespaceId, id, newId(), traceparent);
-    if (!run) throw notFound("task", id);
-    await daily.count(tx, namespaceId);
-    return { staged: [run] };
-  }),
+  run: holdingTasks(
+    oneByOne(async (tx, { namespaceId, traceparent, daily }, id) => {
+      const run = await enqueueTaskRun(tx, namespaceId, id, newId(), traceparent);
+      if (!run) throw notFound("task", id);
+      await daily.count(tx, namespaceId);
+      return { staged: [run] };
+    }),
+  ),
 };
+
+/** Where runs of a day are counted, that row is held from the first run on, and whoever stages holds tasks before it. */
+function holdingTasks(verb: BulkVerb): BulkVerb {
+  return {
+    ...verb,
+    async act(tx, context, ids) {
+      if (context.daily.limitOf(context.namespaceId) !== undefined)
+        await tx.pool.query("SELECT FROM tasks WHERE id = ANY($1::uuid[]) ORDER BY id FOR SHARE", [ids]);
+      return await verb.act(tx, context, ids);
+    },
+  };
+}
 
 type EndTasks = (tx: Transaction, context: ActContext, ids: string[]) => Promise<ChangedTasks>;
 
