@@ -17,7 +17,7 @@ const beginRoute = defineRoute({
   method: "POST",
   path: "/console/oidc/begin",
   operationId: "beginOidcSignIn",
-  summary: "Begin to sign in to the console at the OpenID provider",
+  summary: "Begin signing in to the console at the OpenID provider",
   description:
     "The page keeps what is answered until the provider sends the browser back, and goes to `url`. Nothing is kept here.",
   access: null,
@@ -41,7 +41,7 @@ const finishRoute = defineRoute({
   method: "POST",
   path: "/console/oidc/finish",
   operationId: "finishOidcSignIn",
-  summary: "Finish to sign in to the console at the OpenID provider",
+  summary: "Finish signing in to the console at the OpenID provider",
   description:
     "The provider's code is exchanged for an ID token, with which the page asks the API from then on.",
   access: null,

@@ -29,7 +29,14 @@ export interface OidcSignIn {
   finish(returned: ReturnedSignIn): Promise<string>;
 }
 
-export function createOidcSignIn(config: SignInConfig, issuer: Pick<Issuer, "readMetadata">): OidcSignIn {
+export interface OidcSignInParts {
+  config: SignInConfig;
+  issuer: Pick<Issuer, "readMetadata">;
+  /** It came to nothing for a reason that the browser is not told: the operator may have to do something. */
+  onFailed(reason: string): void;
+}
+
+export function createOidcSignIn({ config, issuer, onFailed }: OidcSignInParts): OidcSignIn {
   const { name, clientId, clientSecret, redirectUri, scopes } = config;
   const client: oauth.Client = { client_id: clientId };
 
@@ -76,6 +83,7 @@ export function createOidcSignIn(config: SignInConfig, issuer: Pick<Issuer, "rea
     begin,
     finish: (returned) =>
       exchange(returned).catch((error: unknown) => {
+        if (!(error instanceof BellhopError)) onFailed(nameReason(error));
         throw toRefusal(error);
       }),
   };
@@ -96,10 +104,17 @@ const refused = (message: string) => new BellhopError("sign_in_refused", 401, me
 const namesNo = (endpoint: string) =>
   refused(`The OpenID provider names no ${endpoint}: nobody can sign in there.`);
 
+/** Without what was sent or answered: both hold what opens the console. */
+function nameReason(error: unknown): string {
+  if (error instanceof ProviderAway) return error.message;
+  const { name, code } = error as { name?: string; code?: unknown };
+  return typeof code === "string" ? code : (name ?? "unknown");
+}
+
 /** Of what the provider says its error code alone is told: descriptions may hold anything. */
 function toRefusal(error: unknown): BellhopError {
   if (error instanceof BellhopError) return error;
-  if (error instanceof ProviderAway) return issuerUnavailable();
+  if (error instanceof ProviderAway) return issuerUnavailable("nobody can sign in there right now");
   const isTold =
     error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError;
   if (isTold && /^[\w.-]{1,50}$/.test(error.error))

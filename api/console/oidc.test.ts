@@ -10,8 +10,8 @@ import { MAX_RETURNED_BYTES } from "./oidc-routes.ts";
 
 const redirectUri = `https://bellhop.example${REDIRECT_PATH}`;
 
-async function open(secret?: string) {
-  const client = { id: "console", redirectUri, ...(secret === undefined ? {} : { secret }) };
+async function open(secret?: string, algorithm = "RS256") {
+  const client = { id: "console", redirectUri, algorithm, ...(secret === undefined ? {} : { secret }) };
   const provider = await startOpenIdProvider(client);
   after(() => provider.close());
   const rule = { claims: { groups: "ann" }, namespace: "default", scopes: ["read"] } as const;
@@ -55,9 +55,13 @@ async function tellProvider(begun: Answer["body"], form: Record<string, string>)
 
 const withoutUrl = ({ url: _, ...kept }: Answer["body"]) => kept;
 
-for (const secret of [undefined, "s3cret: of the client"])
-  test(`who signs in at the provider gets a session by an ID token, ${secret ? "with" : "without"} a client secret`, async () => {
-    const { api, begin, finish } = await open(secret);
+for (const [algorithm, secret] of [
+  ["RS256", undefined],
+  ["RS256", "s3cret: of the client"],
+  ["ES256", undefined],
+] as const)
+  test(`who signs in at the provider gets a session by an ID token, signed by ${algorithm}, ${secret ? "with" : "without"} a client secret`, async () => {
+    const { api, begin, finish } = await open(secret, algorithm);
     const begun = await begin();
     assert.equal(begun.status, 200, JSON.stringify(begun.body));
     assert.equal(begun.headers.get("cache-control"), "no-store");

@@ -11,7 +11,7 @@ import { resumeSession, signInByCode, signInByKey } from "./session.ts";
  */
 function begin(): Promise<string | undefined> {
   const { hash, search, pathname } = location;
-  if (!pathname.endsWith("/sign-in")) return resumeSession();
+  if (pathname !== `${basePath}/sign-in`) return resumeSession();
   history.replaceState(null, "", basePath);
   if (hash !== "" && hash !== "#") return signInByCode(hash.slice(1));
   return search === "" ? resumeSession() : returnFromProvider(search.slice(1));

@@ -19,13 +19,16 @@ export interface ProviderClient {
   /** Left out: it is a public client, which proves itself by PKCE alone. */
   secret?: string;
   redirectUri: string;
+  /** By which its ID tokens are signed; default RS256. */
+  algorithm?: string;
 }
 
 const KID = "provider-key";
 
 export async function startOpenIdProvider(client: ProviderClient): Promise<OpenIdProvider> {
-  const { privateKey } = await generateKeyPair("RS256", { extractable: true });
-  const jwk = { ...(await exportJWK(privateKey)), kid: KID, alg: "RS256", use: "sig" };
+  const { algorithm: alg = "RS256" } = client;
+  const { privateKey } = await generateKeyPair(alg, { extractable: true });
+  const jwk = { ...(await exportJWK(privateKey)), kid: KID, alg, use: "sig" };
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -63,7 +66,7 @@ export async function startOpenIdProvider(client: ProviderClient): Promise<OpenI
     url,
     sign: (claims) =>
       new SignJWT({ iss: url, aud: client.id, sub: "ann", ...claims })
-        .setProtectedHeader({ alg: "RS256", kid: KID })
+        .setProtectedHeader({ alg, kid: KID })
         .sign(privateKey),
     async close() {
       const closed = once(server, "close");
@@ -74,8 +77,9 @@ export async function startOpenIdProvider(client: ProviderClient): Promise<OpenI
   };
 }
 
-const describeClient = ({ id, secret, redirectUri }: ProviderClient) => ({
+const describeClient = ({ id, secret, redirectUri, algorithm = "RS256" }: ProviderClient) => ({
   client_id: id,
+  id_token_signed_response_alg: algorithm,
   ...(secret === undefined
     ? { token_endpoint_auth_method: "none" }
     : { client_secret: secret, token_endpoint_auth_method: "client_secret_basic" }),

@@ -20,13 +20,15 @@ export const AWAY_PAUSE_MS = 5_000;
 
 const endpoint = z.string().refine(isTrustworthyUrl, "must be an https:// URL");
 
+// What is for the console's sign-in alone keeps no token out where it is not as it should be.
 const metadataSchema = z.object({
   issuer: z.string(),
   jwks_uri: endpoint,
-  authorization_endpoint: endpoint.optional(),
-  token_endpoint: endpoint.optional(),
-  token_endpoint_auth_methods_supported: z.array(z.string()).optional(),
-  authorization_response_iss_parameter_supported: z.boolean().optional(),
+  authorization_endpoint: endpoint.optional().catch(undefined),
+  token_endpoint: endpoint.optional().catch(undefined),
+  token_endpoint_auth_methods_supported: z.array(z.string()).optional().catch(undefined),
+  id_token_signing_alg_values_supported: z.array(z.string()).optional().catch(undefined),
+  authorization_response_iss_parameter_supported: z.boolean().optional().catch(undefined),
 });
 export type IssuerMetadata = z.output<typeof metadataSchema>;
 
@@ -128,11 +130,11 @@ async function readPublished(issuer: string): Promise<Omit<Published, "atMs">> {
 }
 
 /** 503: nothing is wrong with the token, as far as is known. */
-export const issuerUnavailable = () =>
+export const issuerUnavailable = (consequence = "no token can be verified right now") =>
   new BellhopError(
     "issuer_unavailable",
     503,
-    "The OpenID provider does not answer, so no token can be verified right now; try again. Keys are taken as ever.",
+    `The OpenID provider does not answer, so ${consequence}; try again. Keys are taken as ever.`,
     [],
     AWAY_PAUSE_MS / 1_000,
   );

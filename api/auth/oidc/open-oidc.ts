@@ -35,5 +35,11 @@ export function openOidc({ config, store, clock, log }: OidcSurroundings): Oidc 
       );
     },
   });
-  return { tokens, signIn: config.signIn && createOidcSignIn(config.signIn, issuer) };
+  const signIn =
+    config.signIn &&
+    createOidcSignIn({
+      ...{ config: config.signIn, issuer },
+      onFailed: (reason) => log.warn({ reason }, "somebody could not sign in to the console at the provider"),
+    });
+  return { tokens, signIn };
 }
