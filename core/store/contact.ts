@@ -27,18 +27,12 @@ export async function askServer(db: Db): Promise<ServerWord> {
   return rows[0]!;
 }
 
-interface Silence {
-  /** By the database's clock. */
-  untilMs: number;
-  lastedMs: number;
-}
-
 interface Steady {
   sinceMs: number;
   last: ServerWord;
   heardAtMs: number;
-  /** Those within the last two gaps' time; none of them was a gap by itself. */
-  silences: readonly Silence[];
+  /** The end of the last silence that was no gap by itself; undefined: there was none since it is steady. */
+  silentUntilMs?: number;
 }
 
 export interface Contact {
@@ -51,12 +45,10 @@ export interface Contact {
 
 /** Words are asked for more often than this share of the longest gap that is none: a silence is what lasts longer. */
 const SILENCE_SHARE = 2 / 3;
-/** Silences that follow each other may last so long together, in such gaps. */
-const SILENT_SHARE = 4 / 3;
 
 /**
- * @param maxGapMs words further apart than this are a gap, by either clock. So are silences that last longer than 4/3 of it
- * together, within twice as much: a worker that renews its lease each 2/3 of it may have met none of the moments between them
+ * @param maxGapMs words further apart than this are a gap, by either clock. So is a second silence, of more than 2/3 of it,
+ * within twice as much: a worker that renews its lease each 2/3 of it may not have met the moment between the two
  */
 export function createContact(maxGapMs: number): Contact {
   let steady: Steady | undefined;
@@ -66,11 +58,11 @@ export function createContact(maxGapMs: number): Contact {
       if (steady && isOvertaken(steady, word, maxGapMs)) return steady.last.at.getTime() - steady.sinceMs;
       const atMs = word.at.getTime();
       if (!steady || !follows(steady, word, heardAtMs, maxGapMs)) {
-        steady = { sinceMs: atMs, last: word, heardAtMs, silences: [] };
+        steady = { sinceMs: atMs, last: word, heardAtMs };
         return 0;
       }
-      const silences = listSilences(steady, word, maxGapMs);
-      steady = { ...steady, last: word, heardAtMs, silences };
+      const isSilence = endsSilence(steady, word, maxGapMs);
+      steady = { ...steady, last: word, heardAtMs, ...(isSilence ? { silentUntilMs: atMs } : {}) };
       return atMs - steady.sinceMs;
     },
   };
@@ -84,25 +76,20 @@ function isOvertaken({ last }: Steady, word: ServerWord, maxGapMs: number): bool
 }
 
 function follows(steady: Steady, word: ServerWord, nowMs: number, maxGapMs: number): boolean {
-  const { last, heardAtMs } = steady;
+  const { last, heardAtMs, silentUntilMs = Number.NEGATIVE_INFINITY } = steady;
   const gapMs = word.at.getTime() - last.at.getTime();
-  const silentMs = listSilences(steady, word, maxGapMs).reduce((sum, { lastedMs }) => sum + lastedMs, 0);
+  const isSoonAfterSilence = word.at.getTime() - silentUntilMs <= 2 * maxGapMs;
   return (
     word.serverStartedAt.getTime() === last.serverStartedAt.getTime() &&
     gapMs >= 0 &&
     gapMs <= maxGapMs &&
     nowMs - heardAtMs <= maxGapMs &&
-    silentMs <= SILENT_SHARE * maxGapMs
+    !(isSoonAfterSilence && endsSilence(steady, word, maxGapMs))
   );
 }
 
-/** With that which this word ends, if it ends one. */
-function listSilences({ last, silences }: Steady, word: ServerWord, maxGapMs: number): Silence[] {
-  const untilMs = word.at.getTime();
-  const recent = silences.filter((silence) => untilMs - silence.untilMs <= 2 * maxGapMs);
-  const lastedMs = untilMs - last.at.getTime();
-  return lastedMs > SILENCE_SHARE * maxGapMs ? [...recent, { untilMs, lastedMs }] : recent;
-}
+const endsSilence = ({ last }: Steady, word: ServerWord, maxGapMs: number): boolean =>
+  word.at.getTime() - last.at.getTime() > SILENCE_SHARE * maxGapMs;
 
 /** Says whether leases may be judged as of the instant of a word: once contact has lasted for a whole lease. */
 export interface LeaseJudge {
