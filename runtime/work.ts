@@ -58,7 +58,9 @@ export function createWork(parts: WorkParts): Work {
   async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {
     log.debug({ ...runFields(run, span), type: run.spec.type }, "attempt begins");
     const mine = running.begin({ run, span, isDirect: way.isDirect, isInTable: way.isInTable });
-    way.stopped?.onAbort(() => mine.stop.abort(way.stopped!.reason));
+    const stop = () => mine.stop.abort(way.stopped!.reason);
+    if (way.stopped?.aborted) stop();
+    else way.stopped?.onAbort(stop);
     let leaveRoom: (() => void) | undefined;
     /** The wait for room is none of the attempt's time. */
     const enter = async (bytes: number): Promise<ClaimedRun> => {

@@ -139,6 +139,7 @@ async function invokeDirectly(
   const direct = toDirectCall(call);
   if (!direct) return "none";
   return await new Promise((resolve) => {
+    if (caller.isGone) return resolve(undefined);
     const stay = caller.onGone(() => resolve(undefined));
     const finish = (end: CallEnd | "none") => {
       stay();
