@@ -32,10 +32,14 @@ export interface NewBulk {
   backfill?: Backfill & { instants: Date[] };
 }
 
-/** Of an erasure: whoever's clock is ahead may have made tasks with later ids than its own. */
-const asked = (id: string, namespaceId: string) => `jsonb_build_object('at', 'asked', 'untilId', coalesce(
+/** Of an erasure: whoever's clock is ahead may have made tasks, or asked for some, with later ids than its own. */
+const asked = (
+  id: string,
+  namespaceId: string,
+) => `jsonb_build_object('at', 'asked', 'untilId', greatest(${id}::uuid,
   (SELECT t.id FROM tasks t WHERE t.namespace_id = ${namespaceId}::uuid AND t.id > ${id}::uuid ORDER BY t.id DESC LIMIT 1),
-  ${id}::uuid))`;
+  (SELECT e.task_id FROM enqueued_tasks e WHERE e.namespace_id = ${namespaceId}::uuid AND e.task_id > ${id}::uuid
+    ORDER BY e.task_id DESC LIMIT 1)))`;
 
 /** 429 where as many of the namespace are running as may. Its row is locked, so that none is made beside the count. */
 export async function createBulk(tx: Transaction, given: NewBulk): Promise<Bulk> {

@@ -178,7 +178,8 @@ async function doErasure(
   const isOver = next === "over";
   const state = isOver ? (isAborting ? "aborted" : "succeeded") : "running";
   const done = bulk.done + (erased["tasks"] ?? 0);
-  const restMs = next === "waits" ? ENDING_LOOK_MS : REST_TO_WORK * (clock.now().getTime() - began.getTime());
+  const tookMs = clock.now().getTime() - began.getTime();
+  const restMs = next === "waits" ? ENDING_LOOK_MS : REST_TO_WORK * tookMs;
   const batch: DrivenBatch = { ...effects, id, action, resource, state, done, failed: 0 };
   await saveBatch(tx, batch, { reachedId: reachedTask, failures: [], restMs });
   if (next === "waits") await waitUntil(tx, id, restMs);
