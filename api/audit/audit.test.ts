@@ -318,7 +318,7 @@ test("an entry has the address of its request, behind a trusted proxy that of wh
         headers: { authorization: `Bearer ${tenant.key}`, "x-forwarded-for": "203.0.113.7" },
         body: JSON.stringify({ concurrency }),
       },
-      { incoming: { complete: true, socket: { remoteAddress } } },
+      { incoming: { complete: true, socket: { remoteAddress } }, isInner: true },
     );
   for (const [at, address] of ["::ffff:198.51.100.1", "127.0.0.1"].entries())
     assert.ok((await put(address, at + 1)).ok);

@@ -27,7 +27,7 @@ const REFUSALS = /^(22|23)/;
 
 interface Gathered<Ask, Answer> {
   ask: Ask;
-  /** Until then it waited, like those who wait for a connection; undefined: it waits for somebody, and not for the database. */
+  /** Until then it waited, like those who wait for a connection; undefined: it waits for a row that somebody holds, which says nothing of the database. */
   endWait?: (() => void) | undefined;
   answer(answer: Answer): void;
   refuse(error: unknown): void;

@@ -8,7 +8,7 @@ import type { Store } from "../database.ts";
 
 /** Ends that find plenty of permits left, after one that did not. */
 export const NEAR_FOR = 100;
-/** Of the claims that take permits of limits far off, every so manieth counts off what was given back. */
+/** Of the claims that take permits of limits far off, every nth counts off what was given back. */
 export const FOLD_EVERY = 20;
 
 interface Outlook {

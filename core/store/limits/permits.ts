@@ -14,7 +14,7 @@
  *
  * Where plenty of permits are left, those that come back are laid beside the count, in `returned_permits`, by a statement
  * that waits for nobody. Until they are counted off, the count is too high by as many, and never too low: a claim of the
- * key does that, each one or every so manieth (far-limits.ts), whoever finds too few permits left, and the scheduler each
+ * key does that, each one or every nth (far-limits.ts), whoever finds too few permits left, and the scheduler each
  * second (fold-returned.ts). Order of locks: rows of runs, then rows of limits, these sorted by key in one statement of the transaction. Who begins with the limits
  * (admit-runs.ts, grant-permits.ts, recount-permits.ts) leaves rows of runs alone that others have locked. So nobody waits
  * in a circle.
