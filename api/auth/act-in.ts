@@ -23,8 +23,8 @@ export function scopesIn({ namespace, scopes, token }: KeyOwner, name: string): 
 }
 
 /**
- * 403 where the key may not act there, whether there is such a namespace or not. An operator is told: 404 where there is none,
- * 409 where it is being deleted.
+ * 403 where the key may not act there, whether there is such a namespace or not. Whoever may is told: 404 where there is
+ * none, 409 where it is being deleted.
  */
 export async function actIn(
   keyring: Pick<Keyring, "findNamespace">,

@@ -152,7 +152,7 @@ async function readText(context: Context): Promise<string> {
 
 const decoder = new TextDecoder();
 
-/** As a request's own `text()` does: without a mark of its byte order. */
+/** As a request's own `text()` decodes it: a byte order mark is dropped. */
 const decodeText = (bytes: Buffer | undefined) => bytes && decoder.decode(bytes);
 
 /** 400 where it is no JSON, or nested too deeply. */

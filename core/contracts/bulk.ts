@@ -124,10 +124,9 @@ export const bulkOutput = z
     failures: z
       .array(z.object({ id: idOutput, ...reason }))
       .meta({ description: "The first of those that failed, and why." }),
-    error: z
-      .object(reason)
-      .nullable()
-      .meta({ description: "Of one that failed, or of which a batch failed and is tried again." }),
+    error: z.object(reason).nullable().meta({
+      description: "Why it failed; while it runs, why its last batch failed, which is tried again.",
+    }),
     receipt: z
       .record(z.string(), z.int())
       .optional()

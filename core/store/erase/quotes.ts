@@ -1,7 +1,7 @@
 /**
- * What quotes tasks that are gone and is found by no index of theirs: each place is looked through once, page by page, for the
- * ids of the tasks that an erasure has erased. What wrote there did so in a transaction that held the task, or something of it,
- * so that nothing comes after it was looked through.
+ * What may quote erased tasks where no index finds them by task: each place is looked through page by page for the ids of the
+ * tasks that an erasure has erased. Whoever writes there holds the task, or something of it, in the same transaction, so that
+ * nothing is written after the place was looked through.
  */
 import { MAX_GROUP_MESSAGE_CHARS } from "../../domain/error-groups.ts";
 import { cancelRuns, discardDeadLetters } from "../runs/cancel.ts";
