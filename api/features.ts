@@ -1,4 +1,5 @@
 /** All that the API serves and describes, feature by feature. */
+import { activityFeature } from "./activity/routes.ts";
 import { auditFeature } from "./audit/routes.ts";
 import { bulkFeature } from "./bulk/routes.ts";
 import { calendarFeature } from "./calendars/routes.ts";
@@ -37,6 +38,7 @@ export function apiFeatures(settings: RouteSettings): Feature[] {
     calendarFeature,
     clockFeature,
     runFeature,
+    activityFeature,
     enqueueFeature,
     queueFeature,
     deadLetterFeature,

@@ -534,11 +534,11 @@ describe("background jobs", () => {
     await sleepsTaken(JOBS);
     await sql`ALTER TABLE hidden_workers RENAME TO workers`.execute(db);
     const named = errors.map((fields) => (fields as { job: string }).job);
-    assert.deepEqual(named.sort(), ["rescue", "stats", "workers"]);
+    assert.deepEqual(named.sort(), ["activity", "rescue", "stats", "workers"]);
     const before = sleeps.length;
     await manual.advance(200);
     await sleepsTaken(before + 1);
-    assert.equal(errors.length, 3, "the rescue came again and succeeded");
+    assert.equal(errors.length, 4, "the rescue came again and succeeded");
   });
 
   it("stop waits for the job under way and starts no other", async (t) => {

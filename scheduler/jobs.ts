@@ -1,5 +1,6 @@
 /** Every background job of the scheduler and its period, on one screen. */
 import { ringCallbacks } from "../core/run-ends/ring-callbacks.ts";
+import { foldActivity } from "../core/store/activity/fold-activity.ts";
 import { askServer } from "../core/store/contact.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { foldErrors } from "../core/store/errors/fold-errors.ts";
@@ -26,6 +27,7 @@ import {
 } from "./queue-jobs.ts";
 import {
   deleteLateData,
+  removeActivity,
   removeAudit,
   removeBulks,
   removeDebounces,
@@ -44,6 +46,8 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 /** Well below the usual period of scrapes. */
 export const STATS_MS = 5_000;
+/** A chart of minutes, whose last one is seen to grow. */
+export const ACTIVITY_MS = 10_000;
 const RESCUE_BATCH = 500;
 const COMPLETION_BATCH = 500;
 export const EXPIRY_BATCH = 5_000;
@@ -72,6 +76,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "expectations", everyMs: 1_000, run: watchRuns },
     { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
     { name: "error groups", everyMs: 1_000, run: foldAllErrors },
+    { name: "activity", everyMs: ACTIVITY_MS, run: ({ store, clock }) => foldActivity(store, clock.now()) },
     { name: "rates", everyMs: IDLE_LOOK_MS, run: createRateCalls(), pace: Number },
     { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
     { name: "permit counts", everyMs: 5_000, run: recount },
@@ -92,6 +97,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "ended bulk actions", everyMs: HOUR_MS, run: removeBulks },
     { name: "invalid tasks", everyMs: HOUR_MS, run: removeInvalidTasks },
     { name: "events", everyMs: HOUR_MS, run: removeEvents },
+    { name: "past activity", everyMs: HOUR_MS, run: removeActivity },
     { name: "ended keys", everyMs: HOUR_MS, run: removeKeys },
     { name: "audit log", everyMs: HOUR_MS, run: removeAudit },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },

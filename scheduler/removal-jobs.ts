@@ -1,4 +1,5 @@
 /** The jobs that remove what is past its time. */
+import { removeOldActivity } from "../core/store/activity/fold-activity.ts";
 import { removeExpiredAudit } from "../core/store/audit-log.ts";
 import { removeExpiredBulks } from "../core/store/bulk/bulk-actions.ts";
 import { deleteLate } from "../core/store/bulk/delete-namespace.ts";
@@ -71,6 +72,11 @@ export async function removeEvents(context: JobContext): Promise<void> {
   while ((await removeExpiredEvents(store, before, EVENT_BATCH)) === EVENT_BATCH);
   while ((await removeExpiredGroups(store, before, EVENT_BATCH)) === EVENT_BATCH);
   while ((await removeExpiredExpectations(store, before, EVENT_BATCH)) === EVENT_BATCH);
+}
+
+/** Charts are of a day at most. */
+export async function removeActivity({ store, clock }: JobContext): Promise<void> {
+  await removeOldActivity(store, clock.now());
 }
 
 /** Of keys that were revoked, or have expired, and of tokens that did not come again: as long as runs. */

@@ -23,6 +23,8 @@ const { store } = api;
 
 /** Tables that have nothing of a task, and why; all others are erased from. */
 const OF_NO_TASK: Record<string, string> = {
+  activity_folds: "how far the ends of all runs are counted",
+  activity_minutes: "how many runs of a namespace ended when",
   api_keys: "of who calls",
   bulk_actions: "what was asked for, with its filter: the receipt names what was erased",
   calendars: "of all tasks that name them",
@@ -51,6 +53,7 @@ const OF_NO_TASK: Record<string, string> = {
   token_subjects: "who came with tokens of an OpenID provider",
   virtual_clock: "there is one",
   waiting_callers: "of an API",
+  worker_minutes: "of the installation",
   workers: "of the installation",
 };
 /** Named by its own module: see erase.ts. */

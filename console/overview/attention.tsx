@@ -1,11 +1,10 @@
 /** What needs somebody: each a link to where it is mended. */
 import { Link } from "wouter-preact";
-import { type Schemas, unwrap } from "../../client/client.ts";
+import { unwrap } from "../../client/client.ts";
 import { Answered, Section } from "../components/page.tsx";
 import { client, useQuery } from "../data/use-query.ts";
-import { type FailingTask, findFailing } from "./figures.ts";
-
-type Run = Schemas["Run"];
+import { formatDuration } from "../format/duration.ts";
+import { findFailing, findLate } from "./figures.ts";
 
 const PAGE = 100;
 const DAY_MS = 86_400_000;
@@ -21,15 +20,19 @@ const count = (items: readonly unknown[], one: string, many: string) =>
 
 async function readNeeds(): Promise<Need[]> {
   const from = new Date(Date.now() - DAY_MS).toISOString();
-  const [dead, errors, paused, missed, skipped] = await Promise.all([
+  const listRuns = (query: object) =>
+    unwrap(client().GET("/v1/runs", { params: { query: { ...query, from, limit: PAGE } } }));
+  const [failed, dead, errors, paused, missed, skipped, queues] = await Promise.all([
+    listRuns({ state: ["failed", "dead"] }),
     unwrap(client().GET("/v1/dead-letters", { params: { query: { limit: PAGE } } })),
     unwrap(client().GET("/v1/errors", { params: { query: { state: ["open"], limit: PAGE } } })),
     unwrap(client().GET("/v1/tasks", { params: { query: { state: ["paused"], limit: PAGE } } })),
-    unwrap(client().GET("/v1/runs", { params: { query: { expectation: "missed", from, limit: PAGE } } })),
-    unwrap(client().GET("/v1/runs", { params: { query: { state: ["skipped"], from, limit: PAGE } } })),
+    listRuns({ expectation: "missed" }),
+    listRuns({ state: ["skipped"] }),
+    unwrap(client().GET("/v1/queues")),
   ]);
   const stopped = paused.items.filter(({ pausedReason }) => pausedReason === "failures");
-  const needs = [
+  const counted = [
     { items: dead.items, one: "dead letter", many: "dead letters", to: "/dead-letters" },
     { items: errors.items, one: "open error", many: "open errors", to: "/errors" },
     {
@@ -40,44 +43,52 @@ async function readNeeds(): Promise<Need[]> {
     },
     {
       items: missed.items,
-      one: "run late for what is expected",
-      many: "runs late for what is expected",
+      one: "run missed what is expected of it",
+      many: "runs missed what is expected of them",
       to: "/runs?expectation=missed",
     },
-    { items: skipped.items, one: "run skipped today", many: "runs skipped today", to: "/runs?state=skipped" },
+    {
+      items: skipped.items,
+      one: "run skipped in the last day",
+      many: "runs skipped in the last day",
+      to: "/runs?state=skipped",
+    },
   ];
-  return needs
-    .filter(({ items }) => items.length > 0)
-    .map(({ items, one, many, to }) => ({ text: count(items, one, many), to }));
+  return [
+    ...counted
+      .filter(({ items }) => items.length > 0)
+      .map(({ items, one, many, to }) => ({ text: count(items, one, many), to })),
+    ...findLate(queues.items, new Date()).map(({ name, waiting, oldestWaitingAt }) => ({
+      text: `${waiting.toLocaleString("en-GB")} wait in the queue ${name}, the oldest since ${formatAgo(oldestWaitingAt!)}`,
+      to: `/queues/${name}`,
+    })),
+    ...findFailing(failed.items).map(({ taskId, name, failures }) => ({
+      text: `${name} failed ${failures === 1 ? "once" : `${failures} times`} in the last day`,
+      to: `/tasks/${taskId}`,
+    })),
+  ];
 }
 
-const sayFailing = ({ name, failures, runs }: FailingTask) =>
-  `${name} failed in ${failures} of its last ${runs} runs`;
+const formatAgo = (at: string) => formatDuration(Date.now() - Date.parse(at));
 
-export function Attention({ runs }: { runs: readonly Run[] }) {
+export function Attention() {
   const query = useQuery("needs", readNeeds, {
     live: ({ type }) => /dead|failed|late|paused|skipped/.test(type),
     everyMs: 30_000,
   });
-  const failing = findFailing(runs);
   return (
     <Section title="Needs attention">
       <Answered of={query}>
         {(needs) =>
-          needs.length === 0 && failing.length === 0 ? (
+          needs.length === 0 ? (
             <p class="note" data-tone="good">
               Nothing: no failures, no dead letters, nothing late.
             </p>
           ) : (
             <ul class="card needs">
               {needs.map(({ text, to }) => (
-                <li key={to}>
+                <li key={text}>
                   <Link href={to}>{text}</Link>
-                </li>
-              ))}
-              {failing.map((task) => (
-                <li key={task.taskId}>
-                  <Link href={`/tasks/${task.taskId}`}>{sayFailing(task)}</Link>
                 </li>
               ))}
             </ul>

@@ -8,6 +8,8 @@ export interface Series {
   /** A custom property of the theme. */
   color: string;
   values: (number | null)[];
+  /** What the legend says, where series stand on each other. */
+  shown?: readonly (number | null)[];
 }
 
 interface ChartProps {
@@ -24,15 +26,19 @@ export function Chart({ label, at, series, isBars = false, unit = "" }: ChartPro
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>();
   const data = [at, ...series.map(({ values }) => values)] as uPlot.AlignedData;
-  const shown = useRef(data);
-  shown.current = data;
+  const shown = useRef({ data, series });
+  shown.current = { data, series };
   useEffect(() => plot.current?.setData(data), [data]);
   useEffect(() => {
     const element = host.current;
     if (!element) return;
     const draw = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(optionsOf(element, series, isBars, unit), shown.current, element);
+      plot.current = new uPlot(
+        optionsOf(element, () => shown.current.series, isBars, unit),
+        shown.current.data,
+        element,
+      );
     };
     draw();
     const resized = new ResizeObserver(() =>
@@ -66,7 +72,8 @@ function resolveColor(element: Element, name: string): string {
 
 function optionsOf(
   element: HTMLElement,
-  series: readonly Series[],
+  /** Those of the moment: their values change under the chart. */
+  seriesNow: () => readonly Series[],
   isBars: boolean,
   unit: string,
 ): uPlot.Options {
@@ -87,7 +94,7 @@ function optionsOf(
     ],
     series: [
       { label: "At", value: "{HH}:{mm}" },
-      ...series.map(({ label, color: name }) => ({
+      ...seriesNow().map(({ label, color: name }, index) => ({
         ...{
           label,
           stroke: color(name),
@@ -97,8 +104,10 @@ function optionsOf(
         },
         ...(isBars && { fill: color(name) }),
         ...paths,
-        value: (_plot: uPlot, value: number | null) =>
-          value === null ? "none" : `${Number(value.toFixed(2))}${unit}`,
+        value: (_plot: uPlot, drawn: number | null, _series: number, at: number | null) => {
+          const value = at === null ? null : (seriesNow()[index]?.shown?.[at] ?? drawn);
+          return value === null ? "–" : `${Number(value.toFixed(2))}${unit}`;
+        },
       })),
     ],
   };

@@ -1,58 +1,44 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countMinutes, findFailing } from "./figures.ts";
+import { findFailing, findLate, stack, toFigures } from "./figures.ts";
 
 const now = new Date("2026-11-24T12:00:30Z");
-const at = (secondsAgo: number) => new Date(now.getTime() - secondsAgo * 1_000).toISOString();
-const run = (given: object) =>
-  ({
-    state: "succeeded",
-    scheduledFor: at(0),
-    startedAt: null,
-    finishedAt: null,
-    attempt: 1,
-    ...given,
-  }) as never;
 
-test("runs are counted in the minute they ended, lateness in the one they began", () => {
-  const counted = countMinutes(
-    [
-      run({ scheduledFor: at(70), startedAt: at(65), finishedAt: at(10) }),
-      run({ state: "dead", scheduledFor: at(10), startedAt: at(8), finishedAt: at(7) }),
-      run({ state: "skipped", finishedAt: at(70) }),
-      run({ finishedAt: at(7_200) }),
-      run({ state: "running", scheduledFor: at(20), startedAt: at(5), attempt: 2 }),
-    ],
-    now,
-    3,
-  );
-  assert.deepEqual(
-    [counted.succeeded, counted.failed, counted.other],
-    [
-      [0, 0, 1],
-      [0, 0, 1],
-      [0, 1, 0],
-    ],
-  );
-  assert.deepEqual(counted.lateness, [null, 5, 2]);
-  assert.equal(counted.at[2], Date.parse("2026-11-24T12:00:00Z") / 1_000);
+test("slices become series; what was not counted is null", () => {
+  const slice = {
+    ...{ at: "2026-11-24T12:00:00Z", succeeded: 5, failed: 2, other: 1, lateness: null },
+    ...{ waiting: 9, running: 3, workers: null },
+  };
+  const told = { ...slice, lateness: { mean: 0.5, max: 4 }, workers: { count: 2, slots: 200, busy: 7 } };
+  const figures = toFigures([slice, told]);
+  assert.deepEqual(figures.at, [1_795_521_600, 1_795_521_600]);
+  assert.deepEqual(figures.maxLateness, [null, 4]);
+  assert.deepEqual(figures.workers, [null, 2]);
+  assert.deepEqual(figures.busySlots, [null, 7]);
+  assert.deepEqual(stack(figures.succeeded, figures.failed), [7, 7]);
 });
 
 test("failing tasks, the worst first; what has no task is none", () => {
-  const failed = (taskId: string | null, state = "failed") =>
-    run({ taskId, state, type: "http", function: null, finishedAt: at(1) });
-  const found = findFailing([
-    failed("a"),
-    failed("b"),
-    failed("b", "dead"),
-    failed("c", "succeeded"),
-    failed(null),
-  ]);
+  const failed = (taskId: string | null) => ({ taskId, type: "http", function: null }) as never;
+  const found = findFailing([failed("a"), failed("b"), failed("b"), failed(null)]);
   assert.deepEqual(
     found.map(({ taskId, failures }) => [taskId, failures]),
     [
       ["b", 2],
       ["a", 1],
     ],
+  );
+});
+
+test("a queue is late whose oldest run waits for more than a minute, unless it is paused", () => {
+  const queue = (name: string, waitsMs: number | null, paused = false) =>
+    ({
+      ...{ name, paused },
+      oldestWaitingAt: waitsMs === null ? null : new Date(now.getTime() - waitsMs).toISOString(),
+    }) as never;
+  const queues = [queue("a", 61_000), queue("b", 59_000), queue("c", null), queue("d", 90_000, true)];
+  assert.deepEqual(
+    findLate(queues, now).map(({ name }) => name),
+    ["a"],
   );
 });

@@ -1,65 +1,71 @@
-/** What the last runs tell: outcomes and lateness, minute by minute. Pure. */
+/** What the overview makes of the API's answers. Pure. */
 import type { Schemas } from "../../client/client.ts";
 
 type Run = Schemas["Run"];
+type Queue = Schemas["Queue"];
+type Slice = Schemas["Activity"]["items"][number];
 
-const MINUTE_MS = 60_000;
-
-export interface Minutes {
+/** What charts draw: a list of values for each series, slice by slice. */
+export interface Figures {
   /** Seconds since 1970, as the chart has it. */
   at: number[];
   succeeded: number[];
   failed: number[];
   other: number[];
-  /** The longest wait beyond its instant of a run that began in that minute, in seconds; null: none did. */
-  lateness: (number | null)[];
+  /** In seconds; null: no run began. */
+  meanLateness: (number | null)[];
+  maxLateness: (number | null)[];
+  waiting: number[];
+  running: number[];
+  /** Null where nobody counted, or may see them. */
+  workers: (number | null)[];
+  slots: (number | null)[];
+  busySlots: (number | null)[];
 }
 
-const isFailure = ({ state }: Run) => state === "failed" || state === "dead";
-
-export function countMinutes(runs: readonly Run[], now: Date, minutes: number): Minutes {
-  const last = Math.floor(now.getTime() / MINUTE_MS);
-  const first = last - minutes + 1;
-  const zeros = () => new Array<number>(minutes).fill(0);
-  const counted: Minutes = {
-    ...{ at: Array.from({ length: minutes }, (_, index) => (first + index) * 60) },
-    ...{ succeeded: zeros(), failed: zeros(), other: zeros() },
-    lateness: new Array<number | null>(minutes).fill(null),
+export function toFigures(items: readonly Slice[]): Figures {
+  const each = <Value>(pick: (slice: Slice) => Value) => items.map(pick);
+  return {
+    at: each(({ at }) => Date.parse(at) / 1_000),
+    succeeded: each(({ succeeded }) => succeeded),
+    failed: each(({ failed }) => failed),
+    other: each(({ other }) => other),
+    meanLateness: each(({ lateness }) => lateness?.mean ?? null),
+    maxLateness: each(({ lateness }) => lateness?.max ?? null),
+    waiting: each(({ waiting }) => waiting),
+    running: each(({ running }) => running),
+    workers: each(({ workers }) => workers?.count ?? null),
+    slots: each(({ workers }) => workers?.slots ?? null),
+    busySlots: each(({ workers }) => workers?.busy ?? null),
   };
-  for (const run of runs) {
-    const ended = run.finishedAt === null ? undefined : indexOf(run.finishedAt);
-    const kind = run.state === "succeeded" ? "succeeded" : isFailure(run) ? "failed" : "other";
-    if (ended !== undefined && ended >= 0 && ended < minutes) counted[kind][ended]! += 1;
-    if (run.startedAt === null || run.attempt > 1) continue;
-    const began = indexOf(run.startedAt);
-    const late = Math.max(0, Date.parse(run.startedAt) - Date.parse(run.scheduledFor)) / 1_000;
-    if (began >= 0 && began < minutes) counted.lateness[began] = Math.max(counted.lateness[began] ?? 0, late);
-  }
-  return counted;
-
-  function indexOf(at: string): number {
-    return Math.floor(Date.parse(at) / MINUTE_MS) - first;
-  }
 }
+
+/** One drawn behind the other, series stand on each other. */
+export const stack = (...lists: number[][]): number[] =>
+  lists[0]!.map((_, index) => lists.reduce((sum, list) => sum + list[index]!, 0));
 
 export interface FailingTask {
   taskId: string;
   name: string;
   failures: number;
-  runs: number;
 }
 
-/** Tasks that failed among these runs, the worst first. */
-export function findFailing(runs: readonly Run[], most = 5): FailingTask[] {
+/** The tasks of runs that failed, the worst first. */
+export function findFailing(failed: readonly Run[], most = 5): FailingTask[] {
   const byTask = new Map<string, FailingTask>();
-  for (const run of runs) {
-    if (run.taskId === null || run.finishedAt === null) continue;
-    const name = run.function ?? `${run.type} task`;
-    const known = byTask.get(run.taskId) ?? { taskId: run.taskId, name, failures: 0, runs: 0 };
-    known.runs += 1;
-    if (isFailure(run)) known.failures += 1;
-    byTask.set(run.taskId, known);
+  for (const { taskId, function: name, type } of failed) {
+    if (taskId === null) continue;
+    const known = byTask.get(taskId) ?? { taskId, name: name ?? `${type} task`, failures: 0 };
+    byTask.set(taskId, { ...known, failures: known.failures + 1 });
   }
-  const failing = [...byTask.values()].filter(({ failures }) => failures > 0);
-  return failing.sort((a, b) => b.failures - a.failures).slice(0, most);
+  return [...byTask.values()].sort((a, b) => b.failures - a.failures).slice(0, most);
 }
+
+const LATE_MS = 60_000;
+
+/** Queues that are not paused and whose oldest waiting run should have begun a minute ago. */
+export const findLate = (queues: readonly Queue[], now: Date): Queue[] =>
+  queues.filter(
+    ({ paused, oldestWaitingAt }) =>
+      !paused && oldestWaitingAt !== null && now.getTime() - Date.parse(oldestWaitingAt) > LATE_MS,
+  );

@@ -6,27 +6,43 @@ import { Answered, Empty, Page, Section } from "../components/page.tsx";
 import { RunList } from "../components/run-list.tsx";
 import { Strip } from "../components/strip.tsx";
 import { may } from "../data/may.ts";
-import { useNow } from "../data/use-now.ts";
 import { client, useQuery } from "../data/use-query.ts";
 import { formatDuration } from "../format/duration.ts";
+import { Activity } from "./activity.tsx";
 import { Attention } from "./attention.tsx";
-import { Chart } from "./chart.tsx";
-import { countMinutes } from "./figures.ts";
-import { readNext24Hours, readRecentRuns } from "./read-recent.ts";
-
-type Run = Schemas["Run"];
+import { readNext24Hours } from "./read-upcoming.ts";
 
 const EVERY_MS = 3_000;
-const MINUTES = 60;
+const SHOWN = 8;
 const DAY_MS = 86_400_000;
 
 export function OverviewPage() {
-  const recent = useQuery("recent", readRecentRuns, { live: ({ data }) => "runId" in data, everyMs: 30_000 });
+  const lastRuns = useQuery(
+    "last runs",
+    () => unwrap(client().GET("/v1/runs", { params: { query: { limit: SHOWN } } })),
+    { live: ({ data }) => "runId" in data, everyMs: 30_000 },
+  );
   return (
     <Page title="Overview" actions={may("write") && <LinkButton to="/tasks/new">New task</LinkButton>}>
       <Now />
-      <Answered of={recent}>
-        {({ runs, isWhole }) => (runs.length === 0 ? <Begin /> : <Activity runs={runs} isWhole={isWhole} />)}
+      <Answered of={lastRuns}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <>
+              <Begin />
+              <Next />
+            </>
+          ) : (
+            <>
+              <Attention />
+              <Activity />
+              <Next />
+              <Section title="Last runs" aside={<Link href="/runs">All runs</Link>}>
+                <RunList runs={items} />
+              </Section>
+            </>
+          )
+        }
       </Answered>
     </Page>
   );
@@ -34,7 +50,7 @@ export function OverviewPage() {
 
 function Begin() {
   return (
-    <Empty title="Nothing ran in the last hour.">
+    <Empty title="Nothing has run yet.">
       <p>Three steps to the first scheduled run: write a function, call it once, give it a schedule.</p>
       <div class="actions">
         {may("deploy") && (
@@ -97,55 +113,6 @@ function Now() {
         </div>
       )}
     </dl>
-  );
-}
-
-function Activity({ runs, isWhole }: { runs: readonly Run[]; isWhole: boolean }) {
-  const now = useNow();
-  const { at, succeeded, failed, other, lateness } = countMinutes(runs, now, MINUTES);
-  const total = (values: number[]) => values.reduce((sum, value) => sum + value, 0);
-  // Drawn one behind the other, so that they stand on each other.
-  const add = (...lists: number[][]) =>
-    at.map((_, index) => lists.reduce((sum, list) => sum + list[index]!, 0));
-  const latest = Math.max(0, ...lateness.map((value) => value ?? 0));
-  const of = isWhole ? "of the last hour" : `of the last ${runs.length.toLocaleString("en-GB")} runs`;
-  return (
-    <>
-      <Attention runs={runs} />
-      <div class="grid">
-        <Section
-          title="Runs a minute"
-          aside={`${of}: ${total(succeeded)} succeeded, ${total(failed)} failed, ${total(other)} otherwise`}
-        >
-          <div class="card">
-            <Chart
-              label={`Runs a minute ${of}`}
-              isBars
-              at={at}
-              series={[
-                { label: "Other", color: "--bar-idle", values: add(succeeded, failed, other) },
-                { label: "Failed", color: "--bar-bad", values: add(succeeded, failed) },
-                { label: "Succeeded", color: "--bar-good", values: succeeded },
-              ]}
-            />
-          </div>
-        </Section>
-        <Section title="Lateness" aside={`at most ${latest.toFixed(latest < 10 ? 2 : 0)} s`}>
-          <div class="card">
-            <Chart
-              label={`How late runs began, minute by minute, ${of}`}
-              unit=" s"
-              at={at}
-              series={[{ label: "Longest wait", color: "--bar-busy", values: lateness }]}
-            />
-          </div>
-        </Section>
-      </div>
-      <Next />
-      <Section title="Last runs" aside={<Link href="/runs">All runs</Link>}>
-        <RunList runs={runs.slice(0, 8)} />
-      </Section>
-    </>
   );
 }
 

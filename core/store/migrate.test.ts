@@ -98,6 +98,7 @@ const LATER = [
   "0086-daily-runs",
   "0087-erasures",
   "0088-audit-events",
+  "0092-activity",
 ];
 
 test("roles that start together migrate once", async () => {

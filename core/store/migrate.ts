@@ -71,6 +71,7 @@ import * as openStreams from "./migrations/0085-open-streams.ts";
 import * as dailyRuns from "./migrations/0086-daily-runs.ts";
 import * as erasures from "./migrations/0087-erasures.ts";
 import * as auditEvents from "./migrations/0088-audit-events.ts";
+import * as activity from "./migrations/0092-activity.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -142,6 +143,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0086-daily-runs": dailyRuns,
   "0087-erasures": erasures,
   "0088-audit-events": auditEvents,
+  "0092-activity": activity,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

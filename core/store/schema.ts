@@ -332,6 +332,22 @@ export interface Database {
     data: Jsonb<JsonObject>;
   };
   /** What failures have in common, and how far they are counted: see errors/. */
+  /** What went on in a minute, of namespaces in which anything did: see activity/fold-activity.ts. */
+  activity_minutes: {
+    namespace_id: string;
+    minute: Date;
+    succeeded: Generated<number>;
+    failed: Generated<number>;
+    other: Generated<number>;
+    started: Generated<number>;
+    late_ms: Generated<string>;
+    latest_ms: Generated<string>;
+    waiting: Generated<number>;
+    running: Generated<number>;
+  };
+  /** One row. */
+  activity_folds: { is_only: Generated<boolean>; below_xid: string; reached_at: Date };
+  worker_minutes: { minute: Date; workers: number; slots: number; busy: number };
   error_groups: {
     namespace_id: string;
     fingerprint: string;

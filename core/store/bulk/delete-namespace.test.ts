@@ -41,6 +41,8 @@ const OF_THE_INSTALLATION: Record<string, string> = {
   workers: "they work for all",
   run_fences: "ids of runs, which say nothing and go after a day: a call that is written late finds its own",
   error_folds: "how far the errors of all are counted",
+  activity_folds: "how far the ends of all runs are counted",
+  worker_minutes: "of the workers, who work for all",
   enqueue_contract: "of the release",
   virtual_clock: "there is one",
   waiting_callers: "how many an API has, and not whose",

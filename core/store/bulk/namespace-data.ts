@@ -71,6 +71,7 @@ const LATE: readonly Deletion[] = [
   ofNamespace("callbacks", "run_callbacks"),
   ofNamespace("events", "events"),
   ofNamespace("errorGroups", "error_groups"),
+  ofNamespace("activity", "activity_minutes"),
 ];
 
 const DELETIONS: readonly Deletion[] = [

@@ -1,4 +1,5 @@
 /** Every statement, chapter by chapter. */
+import { ACTIVITY } from "./activity.ts";
 import { BULK } from "./bulk.ts";
 import { CALLBACK_STATEMENTS } from "./callbacks.ts";
 import { CALLS } from "./calls.ts";
@@ -36,6 +37,7 @@ export const STATEMENTS: Statement[] = [
   ...SCHEDULES,
   ...RETRIES,
   ...RUNS,
+  ...ACTIVITY,
   ...QUEUES,
   ...REPLAYS,
   ...BULK,

@@ -1,32 +1,8 @@
 import { type Schemas, unwrap } from "../../client/client.ts";
 import { client } from "../data/use-query.ts";
 
-const HOUR_MS = 3_600_000;
 const PAGE = 200;
 const MOST_PAGES = 5;
-
-export interface RecentRuns {
-  runs: Schemas["Run"][];
-  /** These are all of the last hour. */
-  isWhole: boolean;
-}
-
-/** The runs of the last hour, newest first, or as many of them as five pages hold. */
-export async function readRecentRuns(): Promise<RecentRuns> {
-  const from = new Date(Date.now() - HOUR_MS).toISOString();
-  const runs: Schemas["Run"][] = [];
-  let cursor: string | null = null;
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const query = { from, limit: PAGE, ...(cursor !== null && { cursor }) };
-    const answer: { items: Schemas["Run"][]; nextCursor: string | null } = await unwrap(
-      client().GET("/v1/runs", { params: { query } }),
-    );
-    runs.push(...answer.items);
-    cursor = answer.nextCursor;
-    if (cursor === null) return { runs, isWhole: true };
-  }
-  return { runs, isWhole: false };
-}
 
 export interface UpcomingInstants {
   from: Date;
@@ -34,6 +10,7 @@ export interface UpcomingInstants {
   isWhole: boolean;
 }
 
+/** What fires within a day, or as much of it as five pages hold. */
 export async function readNext24Hours(): Promise<UpcomingInstants> {
   const from = new Date();
   const instants: Date[] = [];

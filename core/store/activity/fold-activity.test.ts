@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { createTestDatabase } from "../../../test/support/database.ts";
+import { divideSpan } from "../../domain/activity.ts";
+import { expired } from "../../domain/run-time-limits.ts";
+import { cancelRuns, discardDeadLetter } from "../runs/cancel.ts";
+import type { ClaimedRun } from "../runs/claim.ts";
+import { finishAttempts } from "../runs/finish.ts";
+import { finished, makeWorker, queueRun, startRun } from "../testing/samples.ts";
+import { openTestStore, untilEventsSettled } from "../testing/test-store.ts";
+import { inTransaction } from "../transaction.ts";
+import { foldActivity, removeOldActivity } from "./fold-activity.ts";
+import { readActivity } from "./read-activity.ts";
+
+const { store, db, newNamespace } = await openTestStore(createTestDatabase);
+const workerId = await makeWorker(db);
+let namespaceId: string;
+beforeEach(async () => {
+  namespaceId = await newNamespace();
+});
+
+const finish = (run: ClaimedRun, verdict: Parameters<typeof finished>[2]) =>
+  finishAttempts(store, workerId, [finished(run, workerId, verdict)]);
+const start = () => startRun(store, namespaceId, workerId);
+const error = { code: "http_status", message: "answered 500" };
+
+async function fold(): Promise<void> {
+  await untilEventsSettled(store);
+  await foldActivity(store, new Date());
+}
+
+/** Of two minutes, since the first may end meanwhile. */
+async function readSums(withWorkers = false) {
+  const span = divideSpan(new Date(), 120_000);
+  const slices = await readActivity(store, namespaceId, span, withWorkers);
+  const sum = (of: "succeeded" | "failed" | "other" | "started") =>
+    slices.reduce((total, slice) => total + slice[of], 0);
+  const most = (of: "waiting" | "running" | "latestMs") => Math.max(...slices.map((slice) => slice[of]));
+  return {
+    ends: [sum("succeeded"), sum("failed"), sum("other")],
+    started: sum("started"),
+    latestMs: most("latestMs"),
+    open: [most("waiting"), most("running")],
+    workers: slices.flatMap(({ workers }) => workers ?? []),
+  };
+}
+
+test("each end counts once, by its outcome", async () => {
+  await finish(await start(), { state: "succeeded", result: null });
+  await finish(await start(), { state: "failed", error });
+  await finish(await start(), { state: "expired", error: expired(1) });
+  await finish(await start(), { state: "cancelled" });
+  const dead = await start();
+  await finish(dead, { state: "dead", error });
+  const queued = await queueRun(store, namespaceId);
+  await cancelRuns(store, namespaceId, { runId: queued });
+  await fold();
+  assert.deepEqual((await readSums()).ends, [1, 3, 2]);
+  await discardDeadLetter(store, namespaceId, dead.id);
+  await fold();
+  await fold();
+  assert.deepEqual((await readSums()).ends, [1, 3, 2]);
+});
+
+test("runs that began are counted with how late they were", async () => {
+  const run = await start();
+  await db
+    .updateTable("task_runs_open")
+    .set({ scheduled_for: new Date(run.startedAt.getTime() - 90_000) })
+    .where("id", "=", run.id)
+    .execute();
+  await finish(run, { state: "succeeded", result: null });
+  await fold();
+  const { started, latestMs } = await readSums();
+  assert.deepEqual([started, Math.round(latestMs / 1_000)], [1, 90]);
+});
+
+test("what ends in a transaction that commits late is counted all the same", async () => {
+  const [early, late] = [await start(), await start()];
+  await inTransaction(store.pool, async (tx) => {
+    await tx.pool.query("SELECT pg_current_xact_id()");
+    await finish(early, { state: "succeeded", result: null });
+    await foldActivity(store, new Date());
+    assert.deepEqual((await readSums()).ends, [0, 0, 0]);
+  });
+  await finish(late, { state: "succeeded", result: null });
+  await fold();
+  assert.deepEqual((await readSums()).ends, [2, 0, 0]);
+});
+
+test("what waits and runs is sampled, and workers for who may see them", async () => {
+  await start();
+  await queueRun(store, namespaceId);
+  await queueRun(store, namespaceId);
+  await fold();
+  assert.deepEqual((await readSums()).open, [2, 1]);
+  assert.deepEqual((await readSums()).workers, []);
+  const [workers] = (await readSums(true)).workers;
+  assert.ok(workers!.workers >= 1 && workers!.slots >= workers!.busy);
+});
+
+test("what is older than a day goes", async () => {
+  await queueRun(store, namespaceId);
+  await fold();
+  await removeOldActivity(store, new Date());
+  assert.equal((await readSums()).open[0], 1);
+  await removeOldActivity(store, new Date(Date.now() + 2 * 86_400_000));
+  assert.equal((await readSums()).open[0], 0);
+});

@@ -1,0 +1,122 @@
+/**
+ * What goes on is counted minute by minute after it has happened, by one scheduler at a time: a run pays nothing for it. Ends
+ * of runs are counted in the order of their transactions (xid.ts), so that each counts once whatever breaks off, as those of
+ * errors are (errors/fold-errors.ts). What waits and runs is a sample: of a minute its highest is kept.
+ */
+import { MAX_ACTIVITY_MS } from "../../domain/activity.ts";
+import type { Store } from "../database.ts";
+import { inTransaction, type Transaction } from "../transaction.ts";
+import { COMPLETE_BELOW } from "../xid.ts";
+
+/** Of a namespace that has more, so many are told. */
+export const MAX_WAITING_COUNTED = 25_000;
+/** Looked through at once: a scheduler that was away for long catches up in several transactions. */
+const MAX_XIDS = 50_000;
+const SLACK_MS = 900_000;
+const CLOCK_SLACK = "interval '1 hour'";
+
+interface Progress {
+  below: string;
+  upTo: string;
+  isCaughtUp: boolean;
+}
+
+const LOCK = `
+  SELECT f.below_xid AS below, least(c.complete, f.below_xid + ${MAX_XIDS}) AS "upTo",
+    c.complete <= f.below_xid + ${MAX_XIDS} AS "isCaughtUp"
+  FROM activity_folds f, (SELECT ${COMPLETE_BELOW} AS complete) AS c FOR UPDATE OF f SKIP LOCKED`;
+
+/** A dead letter that was counted at its death is not counted again when it is discarded. */
+const WAS_DEAD = `r.state = 'failed' AND EXISTS (
+  SELECT FROM events e WHERE e.run_id = r.id AND e.type = 'run.dead' AND e.claim_no = r.claim_no)`;
+
+const inMs = (from: string, to: string) => `greatest(extract(epoch FROM ${to} - ${from}) * 1000, 0)`;
+
+/** $1 and $2: transactions; $3: since when their runs have ended at the earliest; $4: what is kept. */
+const COUNT_ENDS = `
+  WITH ended AS MATERIALIZED (
+    SELECT n.id AS namespace_id, r.* FROM namespaces n CROSS JOIN LATERAL (
+      SELECT r.state, r.finished_at, CASE WHEN r.attempt - r.attempt_offset = 1 THEN r.started_at END AS started_at,
+        r.scheduled_for, ${WAS_DEAD} AS was_dead
+      FROM task_runs r WHERE r.namespace_id = n.id AND r.recorded_xid >= $1 AND r.recorded_xid < $2
+        AND r.finished_at >= $3 AND r.finished_at < 'infinity'
+    ) AS r
+  ), told AS (
+    SELECT namespace_id, finished_at AS at, CASE WHEN state IN ('failed', 'expired') THEN 'failed'
+        WHEN state = 'succeeded' THEN state ELSE 'other' END AS what, 0 AS late_ms
+    FROM ended WHERE NOT was_dead
+    UNION ALL
+    SELECT namespace_id, at, 'failed', 0 FROM events
+    WHERE type = 'run.dead' AND recorded_xid >= $1 AND recorded_xid < $2
+    UNION ALL
+    SELECT namespace_id, started_at, 'started', ${inMs("scheduled_for", "started_at")} FROM ended
+    WHERE started_at IS NOT NULL
+  )
+  INSERT INTO activity_minutes AS a (namespace_id, minute, succeeded, failed, other, started, late_ms, latest_ms)
+  SELECT namespace_id, date_trunc('minute', at), count(*) FILTER (WHERE what = 'succeeded'),
+    count(*) FILTER (WHERE what = 'failed'), count(*) FILTER (WHERE what = 'other'),
+    count(*) FILTER (WHERE what = 'started'), sum(late_ms)::bigint, max(late_ms)::bigint
+  FROM told WHERE at >= $4 GROUP BY 1, 2
+  ON CONFLICT (namespace_id, minute) DO UPDATE SET succeeded = a.succeeded + excluded.succeeded,
+    failed = a.failed + excluded.failed, other = a.other + excluded.other, started = a.started + excluded.started,
+    late_ms = a.late_ms + excluded.late_ms, latest_ms = greatest(a.latest_ms, excluded.latest_ms)`;
+
+const THIS_MINUTE = "date_trunc('minute', statement_timestamp())";
+
+const SAMPLE_RUNS = `
+  WITH running AS (
+    SELECT namespace_id, count(*)::int AS runs FROM task_runs_open WHERE state = 'running' GROUP BY 1
+  )
+  INSERT INTO activity_minutes AS a (namespace_id, minute, waiting, running)
+  SELECT n.id, ${THIS_MINUTE}, w.runs, coalesce(r.runs, 0)
+  FROM namespaces n LEFT JOIN running r ON r.namespace_id = n.id CROSS JOIN LATERAL (
+    SELECT count(*)::int AS runs FROM (
+      SELECT state, available_at FROM task_runs_open WHERE namespace_id = n.id LIMIT ${MAX_WAITING_COUNTED}
+    ) AS o WHERE o.state = 'queued' AND o.available_at <= statement_timestamp()
+  ) AS w WHERE w.runs > 0 OR r.runs > 0
+  ON CONFLICT (namespace_id, minute) DO UPDATE SET waiting = greatest(a.waiting, excluded.waiting),
+    running = greatest(a.running, excluded.running)`;
+
+const SAMPLE_WORKERS = `
+  INSERT INTO worker_minutes AS m (minute, workers, slots, busy)
+  SELECT ${THIS_MINUTE}, count(*), coalesce(sum(slots), 0), coalesce(sum(busy), 0)
+  FROM workers WHERE lease_until > statement_timestamp()
+  ON CONFLICT (minute) DO UPDATE SET workers = greatest(m.workers, excluded.workers),
+    slots = greatest(m.slots, excluded.slots), busy = greatest(m.busy, excluded.busy)`;
+
+/** Counts what has ended since, and samples what waits and runs. Does nothing where another scheduler is at it. */
+export async function foldActivity(store: Store, now: Date): Promise<void> {
+  for (let isCaughtUp = false; !isCaughtUp; )
+    isCaughtUp = await inTransaction(store.pool, async (tx) => {
+      const { rows } = await tx.pool.query<Progress>(LOCK);
+      const progress = rows[0];
+      if (!progress) return true;
+      await countEnds(tx, progress, now);
+      if (progress.isCaughtUp)
+        for (const sample of [SAMPLE_RUNS, SAMPLE_WORKERS]) await tx.pool.query(sample);
+      return progress.isCaughtUp;
+    });
+}
+
+async function countEnds(
+  { pool }: Transaction,
+  { below, upTo, isCaughtUp }: Progress,
+  now: Date,
+): Promise<void> {
+  const { rows } = await pool.query<{ since: Date }>(
+    `SELECT reached_at - ${CLOCK_SLACK} AS since FROM activity_folds`,
+  );
+  await pool.query(COUNT_ENDS, [below, upTo, rows[0]!.since, keptSince(now)]);
+  await pool.query(
+    "UPDATE activity_folds SET below_xid = $1, reached_at = CASE WHEN $2 THEN statement_timestamp() ELSE reached_at END",
+    [upTo, isCaughtUp],
+  );
+}
+
+/** The slice in which the longest span begins is whole. */
+const keptSince = (now: Date) => new Date(now.getTime() - MAX_ACTIVITY_MS - SLACK_MS);
+
+export async function removeOldActivity({ pool }: Store, now: Date): Promise<void> {
+  for (const table of ["activity_minutes", "worker_minutes"])
+    await pool.query(`DELETE FROM ${table} WHERE minute < $1`, [keptSince(now)]);
+}
