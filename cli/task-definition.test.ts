@@ -30,8 +30,8 @@ test("an option that the task's type has no use for is refused by its name", asy
     [{ function: "hello", subject: "Hi" }, /^--subject is for tasks of the type email/],
     [{ http: "https://example.com", input: "1" }, /^--input is for tasks of the type function/],
     [{ http: "https://example.com", text: "Hi" }, /^--text is for/],
-    [{ email: "ada@example.com", input: "1" }, /^--input is for/],
-    [{ email: "ada@example.com", body: "1" }, /^--body is for/],
+    [{ email: ["ada@example.com"], input: "1" }, /^--input is for/],
+    [{ email: ["ada@example.com"], body: "1" }, /^--body is for/],
   ];
   for (const [options, message] of wrong) await assert.rejects(read(options), { message, exitCode: 2 });
 });
@@ -49,8 +49,8 @@ test("options count more than a file, and leave the rest of it as it is", async 
     "mail.yaml",
     "type: email\nto: ada@example.com\nsubject: Hello\nbody: Good morning\n",
   );
-  assert.deepEqual(await read({ file, email: "bob@example.com", text: "Good night" }), {
-    ...{ type: "email", to: "bob@example.com", subject: "Hello", body: "Good night" },
+  assert.deepEqual(await read({ file, email: ["bob@example.com"], text: "Good night" }), {
+    ...{ type: "email", to: ["bob@example.com"], subject: "Hello", body: "Good night" },
   });
 });
 
@@ -61,8 +61,8 @@ test("each type takes its own options", async () => {
   assert.deepEqual(await read({ http: "https://example.com", header: ["Accept: text/plain"] }), {
     ...{ type: "http", url: "https://example.com", headers: { Accept: "text/plain" } },
   });
-  assert.deepEqual(await read({ email: "ada@example.com", subject: "Hi", text: "Hello" }), {
-    ...{ type: "email", to: "ada@example.com", subject: "Hi", body: "Hello" },
+  assert.deepEqual(await read({ email: ["ada@example.com"], subject: "Hi", text: "Hello" }), {
+    ...{ type: "email", to: ["ada@example.com"], subject: "Hi", body: "Hello" },
   });
   await assert.rejects(read({ input: "1" }), /Say what the task does/);
 });

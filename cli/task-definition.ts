@@ -8,7 +8,7 @@ import type { Cli } from "./session.ts";
 export interface TaskOptions {
   http?: string;
   function?: string;
-  email?: string;
+  email?: string[];
   file?: string;
   cron?: string;
   every?: string;
@@ -27,6 +27,7 @@ export interface TaskOptions {
   label?: string[];
   queue?: string;
   overlap?: string;
+  catchUp?: string;
   timeout?: string;
   maxAttempts?: number;
 }
@@ -139,12 +140,13 @@ function readSchedule(options: TaskOptions): Record<string, unknown> {
 }
 
 function readPolicy(options: TaskOptions): Record<string, unknown> {
-  const { key, name, label, queue, overlap, timeout, maxAttempts } = options;
+  const { key, name, label, queue, overlap, catchUp, timeout, maxAttempts } = options;
   const fields = {
     key,
     name,
     queue,
     overlap,
+    catchUp: catchUp === undefined ? undefined : { policy: catchUp },
     timeout,
     retry: maxAttempts === undefined ? undefined : { maxAttempts },
   };

@@ -11,12 +11,13 @@ import { apiUrl } from "../data/root.ts";
 import { useAction } from "../data/use-action.ts";
 import { client } from "../data/use-query.ts";
 import { useSearch } from "../data/use-search.ts";
+import { toBellhop, toCurl } from "./commands.ts";
 import { PolicyFields } from "./policy-fields.tsx";
 import { ScheduleFields } from "./schedule-fields.tsx";
 import { toSchedule } from "./schedule-form.ts";
 import { SchedulePreview } from "./schedule-preview.tsx";
 import { TargetFields } from "./target-fields.tsx";
-import { emptyTask, type TaskForm, toCurl, toTaskBody } from "./task-form.ts";
+import { emptyTask, type TaskForm, toTaskBody } from "./task-form.ts";
 
 const TYPES = [
   ["function", "Run a function"],
@@ -89,14 +90,18 @@ export function NewTaskPage() {
           <Section title="When it runs">
             <SchedulePreview schedule={toSchedule(form.schedule)} />
           </Section>
-          <Section
-            title="The same by the API"
-            aside={<Button onClick={() => void copyText(toCurl(apiUrl, body))}>Copy</Button>}
-          >
-            <Code label="Command">{toCurl(apiUrl, body)}</Code>
-          </Section>
+          <Command title="The same by the API" text={toCurl(apiUrl, body)} label="Request" />
+          <Command title="The same on the command line" text={toBellhop(body)} label="Command" />
         </div>
       </div>
     </Page>
+  );
+}
+
+function Command({ title, label, text }: { title: string; label: string; text: string }) {
+  return (
+    <Section title={title} aside={<Button onClick={() => void copyText(text)}>Copy</Button>}>
+      <Code label={label}>{text}</Code>
+    </Section>
   );
 }

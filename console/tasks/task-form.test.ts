@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toSchedule } from "./schedule-form.ts";
-import { emptyTask, toCurl, toTaskBody } from "./task-form.ts";
+import { emptyTask, toTaskBody } from "./task-form.ts";
 
 const task = emptyTask("greet");
 
@@ -43,8 +43,4 @@ test("zones go with what is civil", () => {
   assert.deepEqual(toSchedule({ ...form, kind: "every" }), { every: "10s" });
   assert.equal(toSchedule({ ...form, kind: "at" }), undefined);
   assert.equal(toSchedule({ ...form, kind: "none" }), undefined);
-});
-
-test("a shell takes the command as it stands", () => {
-  assert.match(toCurl("http://a", { name: "it's" }), /"it'\\''s"/);
 });

@@ -72,9 +72,3 @@ function targetOf(form: TaskForm, json: (name: string, text: string) => unknown)
 
 const dropUndefined = (record: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
-
-/** The same as a command for a shell. */
-export function toCurl(apiUrl: string, body: object): string {
-  const text = JSON.stringify(body, null, 2).replaceAll("'", "'\\''");
-  return `curl "${apiUrl}/v1/tasks" -H "Authorization: Bearer $KEY" -d '${text}'`;
-}

@@ -104,7 +104,8 @@ describe("the console", { skip, timeout: 110_000 }, () => {
     await page.getByRole("alert").waitFor();
     await page.getByLabel("Every", { exact: true }).fill("1s");
     await page.getByText("Every 1s.").waitFor();
-    await page.getByRole("region", { name: "Command" }).getByText('"every": "1s"').waitFor();
+    await page.getByRole("region", { name: "Request" }).getByText('"every": "1s"').waitFor();
+    await page.getByRole("region", { name: "Command" }).getByText("--every 1s").waitFor();
     await page.getByLabel("Name", { exact: true }).fill("ticking");
     await button(page, "Make the task").click();
     await heading(page, "ticking").waitFor();
