@@ -4,11 +4,12 @@ import {
   type BatchSize,
   decideBatchSize,
   FIRST_BATCH_SIZE,
+  gatherMsOf,
   MAX_BOUND_BATCHES,
   shouldBegin,
 } from "./batch-size.ts";
 
-const quick = (runs: number) => ({ runs, ranMs: 0.5, waited: false });
+const quick = (runs: number) => ({ runs, ranMs: 0.5, tookMs: 1, waited: false });
 
 describe("decideBatchSize", () => {
   test("doubles while full batches are quick, up to the most there may be", () => {
@@ -22,11 +23,11 @@ describe("decideBatchSize", () => {
 
   test("stays where a batch was not full", () => {
     const size: BatchSize = { runs: 8, holdRuns: 0, isBound: true };
-    assert.deepEqual(decideBatchSize(size, quick(3), 16), size);
+    assert.equal(decideBatchSize(size, quick(3), 16).runs, 8);
   });
 
   test("halves after a long batch", () => {
-    const long = { runs: 8, ranMs: 30, waited: false };
+    const long = { runs: 8, ranMs: 30, tookMs: 31, waited: false };
     assert.equal(decideBatchSize({ runs: 8, holdRuns: 0, isBound: true }, long, 16).runs, 4);
     assert.equal(decideBatchSize({ runs: 1, holdRuns: 0, isBound: true }, long, 16).runs, 1);
   });
@@ -34,7 +35,7 @@ describe("decideBatchSize", () => {
   test("falls to one after a run waited, and stays there for a while", () => {
     let size = decideBatchSize(
       { runs: 16, holdRuns: 0, isBound: true },
-      { runs: 16, ranMs: 1, waited: true },
+      { runs: 16, ranMs: 1, tookMs: 9, waited: true },
       16,
     );
     assert.equal(size.runs, 1);
@@ -65,16 +66,31 @@ describe("shouldBegin", () => {
     assert.equal(shouldBegin(short, 24, 100, 24), false);
     assert.ok(shouldBegin(short, MAX_BOUND_BATCHES + 9, 100, 24));
   });
+  test("where batches take longer by the clock, the next one waits longer, within bounds", () => {
+    assert.equal(gatherMsOf(FIRST_BATCH_SIZE), 10);
+    assert.equal(gatherMsOf({ ...short, tookMs: 12 }), 24);
+    assert.equal(gatherMsOf({ ...short, tookMs: 500 }), 50);
+    assert.equal(shouldBegin({ ...short, tookMs: 12 }, MAX_BOUND_BATCHES, 23, 16), false);
+    assert.ok(shouldBegin({ ...short, tookMs: 12 }, MAX_BOUND_BATCHES, 24, 16));
+  });
   test("at once for a function of which one run waited for something", () => {
-    const waiting = decideBatchSize(short, { runs: 16, ranMs: 1, waited: true }, 64);
+    const waiting = decideBatchSize(short, { runs: 16, ranMs: 1, tookMs: 9, waited: true }, 64);
     assert.ok(shouldBegin(waiting, 30, 1, 1));
     assert.ok(shouldBegin(decideBatchSize(waiting, quick(1), 64), 30, 1, 1));
   });
 });
 
+test("how long batches take is that of the last ones", () => {
+  let size = decideBatchSize(FIRST_BATCH_SIZE, { ...quick(1), tookMs: 40 }, 16);
+  assert.equal(size.tookMs, 40);
+  for (let batch = 0; batch < 20; batch += 1) size = decideBatchSize(size, { ...quick(1), tookMs: 4 }, 16);
+  assert.equal(Math.round(size.tookMs!), 4);
+});
+
 test("a batch takes milliseconds, however short its runs", () => {
   const size: BatchSize = { runs: 32, holdRuns: 0, isBound: true };
-  assert.equal(decideBatchSize(size, { runs: 32, ranMs: 5, waited: false }, 64).runs, 32);
-  assert.equal(decideBatchSize(size, { runs: 32, ranMs: 3, waited: false }, 64).runs, 64);
-  assert.equal(decideBatchSize(size, { runs: 32, ranMs: 12, waited: false }, 64).runs, 16);
+  const finished = (ranMs: number) => ({ runs: 32, ranMs, tookMs: ranMs, waited: false });
+  assert.equal(decideBatchSize(size, finished(5), 64).runs, 32);
+  assert.equal(decideBatchSize(size, finished(3), 64).runs, 64);
+  assert.equal(decideBatchSize(size, finished(12), 64).runs, 16);
 });

@@ -10,12 +10,16 @@ export interface BatchSize {
   holdRuns: number;
   /** Whether runs keep a thread from their beginning to their end, as far as the last ones tell. */
   isBound: boolean;
+  /** How long batches take of late, by the clock; undefined: none has ended. */
+  tookMs?: number;
 }
 
 export interface FinishedBatch {
   runs: number;
   /** On a thread; not how long it took, which says more about how busy the machine is. */
   ranMs: number;
+  /** By the clock. */
+  tookMs: number;
   /** Whether one of them waited for something. */
   waited: boolean;
 }
@@ -26,13 +30,17 @@ export const FIRST_BATCH_SIZE: BatchSize = { runs: 1, holdRuns: 0, isBound: fals
 const MAX_RUN_MS = 1;
 /** Nor should the last of many short ones wait for long. */
 const MAX_BATCH_MS = 8;
-/** How long runs wait for others to share their batch, at most. */
-export const GATHER_MS = 10;
+/** How long the next runs of a function that keeps its threads wait before one more batch of it begins. */
+export const GATHER_MS = { least: 10, most: 50 };
+/** How much the last batch says of how long batches take. */
+const NEWEST_SHARE = 1 / 4;
 const HOLD_RUNS = 200;
 
 export function decideBatchSize(size: BatchSize, finished: FinishedBatch, maxRuns: number): BatchSize {
   if (finished.waited) return { runs: 1, holdRuns: HOLD_RUNS, isBound: false };
-  return resize({ ...size, isBound: size.holdRuns === 0 }, finished, maxRuns);
+  const { tookMs = finished.tookMs } = size;
+  const newTookMs = tookMs + (finished.tookMs - tookMs) * NEWEST_SHARE;
+  return resize({ ...size, isBound: size.holdRuns === 0, tookMs: newTookMs }, finished, maxRuns);
 }
 
 function resize(size: BatchSize, finished: FinishedBatch, maxRuns: number): BatchSize {
@@ -45,15 +53,16 @@ function resize(size: BatchSize, finished: FinishedBatch, maxRuns: number): Batc
 
 /**
  * Batches of a function that keeps its threads: with more than there are processors, each isolate waits for the others
- * and meets the code cold. One more is at hand when one ends.
+ * and meets the code cold. Two where there is one processor: the next one is at hand when one ends.
  */
-export const MAX_BOUND_BATCHES = availableParallelism() + 1;
+export const MAX_BOUND_BATCHES = Math.max(availableParallelism(), 2);
 /** Where they would not be full: the next runs wait until they fill one. */
 const MAX_PARTIAL_BATCHES = 2;
 
 /**
  * Whether to begin a batch now, or to let more runs gather: `oldestMs` is the age of the oldest batch under way. While
- * it lasts, one more may begin each `GATHER_MS`: it may wait for something after all, and others wait behind this one.
+ * it lasts, one more may begin each `gatherMsOf` the function: it may wait for something after all, and others wait behind
+ * this one.
  */
 export function shouldBegin(
   size: BatchSize,
@@ -63,5 +72,13 @@ export function shouldBegin(
 ): boolean {
   if (!size.isBound) return true;
   const most = waitingRuns >= size.runs ? MAX_BOUND_BATCHES : MAX_PARTIAL_BATCHES;
-  return batches < most + Math.floor(oldestMs / GATHER_MS);
+  return batches < most + Math.floor(oldestMs / gatherMsOf(size));
+}
+
+/**
+ * Twice what its batches take: on a busy machine they take long without waiting for anything, and one more on a thread of
+ * its own makes each of them slower.
+ */
+export function gatherMsOf({ tookMs = 0 }: BatchSize): number {
+  return Math.min(Math.max(2 * tookMs, GATHER_MS.least), GATHER_MS.most);
 }

@@ -179,7 +179,7 @@ export class ExecutorPool implements Sandbox {
         tenant.gathering ??= setTimeout(() => {
           tenant.gathering = undefined;
           this.#pump(tenant);
-        }, GATHER_MS + 1);
+        }, GATHER_MS.least + 1);
         return "gathering";
       }
       executor.start(waiting.takeBatch((job) => executor.batchSizeFor(job)));

@@ -311,6 +311,6 @@ export class ExecutorRuns {
   #endBatch(batch: Batch, revisionId: string): void {
     this.#batches--;
     this.#allowanceBytes -= batch.allowanceBytes;
-    this.#loaded.endBatch(revisionId, batch);
+    this.#loaded.endBatch(revisionId, batch, performance.now());
   }
 }

@@ -47,11 +47,12 @@ export class LoadedRevisions {
     this.#revisions.get(revisionId)?.batches.add(batch);
   }
 
-  endBatch(revisionId: string, batch: Batch): void {
+  endBatch(revisionId: string, batch: Batch, now: number): void {
     const known = this.#revisions.get(revisionId);
     // Evicted meanwhile, or the batch was never sent.
     if (!known?.batches.delete(batch)) return;
-    const { size: runs, ranMs, waited } = batch;
-    known.batchSize = decideBatchSize(known.batchSize, { runs, ranMs, waited }, MAX_BATCH_RUNS);
+    const { size: runs, ranMs, sentAt, waited } = batch;
+    const finished = { runs, ranMs, tookMs: now - sentAt, waited };
+    known.batchSize = decideBatchSize(known.batchSize, finished, MAX_BATCH_RUNS);
   }
 }
