@@ -31,3 +31,31 @@ test("its signal says the same, whether it was asked for before or after", () =>
   for (const { aborted, reason } of [signal, after.signal])
     assert.deepEqual([aborted, reason], [true, "over"]);
 });
+
+test("who is forgotten while it is aborted is not told", () => {
+  const abort = new LazyAbort();
+  const told: string[] = [];
+  abort.onAbort(() => {
+    told.push("first");
+    forgetSecond();
+  });
+  const forgetSecond = abort.onAbort(() => told.push("second"));
+  abort.onAbort(() => told.push("third"));
+  abort.abort();
+  assert.deepEqual(told, ["first", "third"]);
+});
+
+test("one that throws keeps nobody else from being told, and what it threw is not lost", () => {
+  const abort = new LazyAbort();
+  const told: string[] = [];
+  abort.signal.addEventListener("abort", () => told.push("signal"));
+  abort.onAbort(() => {
+    throw new Error("first");
+  });
+  abort.onAbort(() => {
+    told.push("second");
+    throw new Error("second");
+  });
+  assert.throws(() => abort.abort("over"), /first/);
+  assert.deepEqual([told, abort.reason], [["second", "signal"], "over"]);
+});

@@ -32,14 +32,22 @@ export class LazyAbort {
     return () => this.#acts?.delete(act);
   }
 
-  /** Once; later ones change nothing. */
+  /** Once; later ones change nothing. All are told, also where one of them throws: then the first of that is thrown at the end. */
   abort(reason?: unknown): void {
     if (this.#isAborted) return;
     this.#isAborted = true;
     this.#reason = reason;
-    const acts = this.#acts ?? [];
+    const errors: unknown[] = [];
+    // One that another takes back meanwhile leaves the set, and is not met.
+    for (const act of this.#acts ?? []) {
+      try {
+        act();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
     this.#acts = undefined;
-    for (const act of acts) act();
     this.#controller?.abort(reason);
+    if (errors.length > 0) throw errors[0];
   }
 }
