@@ -4,7 +4,7 @@
  */
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { Schemas } from "../../client/client.ts";
-import { forgetSession, type Session } from "../session/session.ts";
+import { currentSession, forgetSession, type Session } from "../session/session.ts";
 import { apiUrl, namespaceOfAddress } from "./root.ts";
 
 export type LiveEvent = Schemas["Event"];
@@ -77,8 +77,8 @@ export async function openStream(
   if (namespaceOfAddress !== undefined) headers["bellhop-namespace"] = namespaceOfAddress;
   if (lastId !== undefined) headers["last-event-id"] = lastId;
   const answer = await fetch(`${apiUrl}${path}`, { headers, signal });
-  // It was revoked, or has expired, under the stream.
-  if (answer.status === 401) forgetSession();
+  // It was revoked, or has expired, under the stream. Whoever has signed in with another one since goes on.
+  if (answer.status === 401 && currentSession()?.key === key) forgetSession();
   if (answer.status === 401 || answer.status === 403) throw new RefusedStream();
   if (!answer.ok || !answer.body) throw new Error(`HTTP ${answer.status}`);
   onOpen(answer.headers.get("last-event-id") ?? undefined);

@@ -8,7 +8,7 @@ import { apiUrl, namespaceOfAddress } from "../data/root.ts";
 export type Caller = Schemas["Caller"];
 
 const STORED = "bellhop.key";
-/** Says that the key was made for this session alone. */
+/** Says that the stored key was made for this session alone. */
 const IS_OWN = "bellhop.key.own";
 
 export interface Session {
@@ -34,16 +34,22 @@ function change(session: Session | undefined): void {
 }
 
 /** For this tab: a reload finds it. */
-export const keepKey = (key: string) => sessionStorage.setItem(STORED, key);
+export function keepKey(key: string, isOwn = false): void {
+  sessionStorage.setItem(STORED, key);
+  if (isOwn) sessionStorage.setItem(IS_OWN, "true");
+  else sessionStorage.removeItem(IS_OWN);
+}
 
-/** Why a key was not taken, in one sentence; undefined: it was. */
-export async function signInByKey(key: string): Promise<string | undefined> {
+const isStoredKeyOwn = () => sessionStorage.getItem(IS_OWN) !== null;
+
+/** Why a key was not taken, in one sentence; undefined: it was. `isOwn`: it was made for this session alone. */
+export async function signInByKey(key: string, isOwn = false): Promise<string | undefined> {
   const namespace = namespaceOfAddress === undefined ? {} : { namespace: namespaceOfAddress };
   const client = createClient({ baseUrl: apiUrl, key, ...namespace });
   try {
     const { data, error } = await client.GET("/v1/whoami");
     if (!data) return error?.detail ?? "The key was not taken.";
-    keepKey(key);
+    keepKey(key, isOwn);
     change({ key, caller: data, client });
     return undefined;
   } catch {
@@ -60,8 +66,9 @@ export async function signInByCode(code: string): Promise<string | undefined> {
     });
     const body = (await answer.json()) as Schemas["ConsoleSession"] | Schemas["Problem"];
     if (!("key" in body)) return body.detail;
-    sessionStorage.setItem(IS_OWN, "true");
-    return await signInByKey(body.key);
+    // Before it is tried: the code is used up, and a reload is to find the key.
+    keepKey(body.key, true);
+    return await signInByKey(body.key, true);
   } catch {
     return "The API cannot be reached.";
   }
@@ -70,7 +77,7 @@ export async function signInByCode(code: string): Promise<string | undefined> {
 /** What a reload of the tab finds. */
 export async function resumeSession(): Promise<string | undefined> {
   const key = sessionStorage.getItem(STORED);
-  return key === null ? undefined : await signInByKey(key);
+  return key === null ? undefined : await signInByKey(key, isStoredKeyOwn());
 }
 
 export function forgetSession(): void {
@@ -82,7 +89,7 @@ export function forgetSession(): void {
 /** A key that was made for the session alone ends with it. */
 export async function signOut(): Promise<void> {
   const session = current;
-  const isOwn = sessionStorage.getItem(IS_OWN) !== null;
+  const isOwn = isStoredKeyOwn();
   forgetSession();
   if (!session || !isOwn) return;
   const own = createClient({ baseUrl: apiUrl, key: session.key });
