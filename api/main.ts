@@ -196,7 +196,7 @@ export async function startApi(
     daily,
     proxies: settings.TRUSTED_PROXIES,
     keyring: createKeyring({
-      ...{ store, listener, watch },
+      ...{ store, listener, clock, watch },
       settingKeys: new Map(apiKeys.map((key, index) => [key, operators[index]!])),
       tokens: oidc?.tokens,
       onError: (error) => log.warn({ error }, "that a key was used was not recorded"),

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sql } from "kysely";
+import { systemClock } from "../../core/clock.ts";
 import { newId } from "../../core/store/ids.ts";
-import { generateKey, hashKey, recordSettingKeys } from "../../core/store/keys.ts";
+import { ensureNamespace, generateKey, hashKey, recordSettingKeys } from "../../core/store/keys.ts";
 import type { Bell } from "../../core/store/listen.ts";
 import { openTestStore, until } from "../../core/store/testing/test-store.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
@@ -29,6 +30,7 @@ async function open(setting: string[] = []) {
     },
     settingKeys: new Map(setting.map((key, index) => [key, owners[index]!])),
     nowMs: () => nowMs,
+    clock: systemClock,
     watch: { watch: () => assert.fail("nobody watches") },
     onError: (error) => faults.push(error),
   });
@@ -57,6 +59,20 @@ async function storeKey(given: { expires_at?: Date } = {}) {
   const revoke = () =>
     db.updateTable("api_keys").set({ revoked_at: new Date() }).where("id", "=", id).execute();
   return { id, key, revoke };
+}
+
+/** The store, and how often it was asked. */
+function countLooks() {
+  const counted = { looks: 0, store };
+  const pool = new Proxy(store.pool, {
+    get(target, name) {
+      if (name === "query") counted.looks += 1;
+      const value = Reflect.get(target, name, target) as unknown;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  counted.store = { ...store, pool };
+  return counted;
 }
 
 test("two APIs whose settings overlap take the keys of their own, and lock out nobody of the other's", async () => {
@@ -116,25 +132,46 @@ test("a key that expires does so at its instant, remembered or not", async () =>
 });
 
 test("many calls at once look a key up once", async () => {
-  let looks = 0;
-  const counting = {
-    ...store,
-    pool: new Proxy(store.pool, {
-      get(pool, name) {
-        if (name === "query") looks += 1;
-        const value = Reflect.get(pool, name, pool) as unknown;
-        return typeof value === "function" ? value.bind(pool) : value;
-      },
-    }),
-  };
+  const counting = countLooks();
   const { key, id } = await storeKey();
   await db.updateTable("api_keys").set({ last_used_at: new Date() }).where("id", "=", id).execute();
   const keyring = createKeyring({
-    ...{ store: counting, listener: { on: async () => {} }, onError: assert.fail },
-    watch: { watch: () => () => {} },
+    ...{ store: counting.store, listener: { on: async () => {} }, onError: assert.fail },
+    ...{ clock: systemClock, watch: { watch: () => () => {} } },
   });
   await Promise.all(Array.from({ length: 20 }, () => keyring.findOwner(key)));
-  assert.equal(looks, 1);
+  assert.equal(counting.looks, 1);
+});
+
+test("a token's namespace that is not there is looked up once in a while, and found once it is made", async () => {
+  const counting = countLooks();
+  let ring: (bell: Bell) => void = () => {};
+  const grants = [{ namespace: "later", scopes: ["read"] }] as const;
+  const keyring = createKeyring({
+    ...{ store: counting.store, clock: systemClock, onError: assert.fail, nowMs: () => 0 },
+    listener: {
+      on: async (_channel, handler) => {
+        ring = handler;
+      },
+    },
+    watch: { watch: () => () => {} },
+    tokens: {
+      ...{ isToken: () => true, isOwn: () => true, watch: () => () => {} },
+      find: async () => ({
+        id: newId(),
+        issuer: "https://id",
+        subject: "ann",
+        grants,
+        expiresAt: new Date(),
+      }),
+    },
+  });
+  for (let asked = 0; asked < 3; asked += 1)
+    await assert.rejects(keyring.findOwner("a token"), { status: 403 });
+  assert.equal(counting.looks, 1);
+  const made = await ensureNamespace(db, "later");
+  ring({ ids: [made], resync: false });
+  assert.equal((await keyring.findOwner("a token"))!.namespaceId, made);
 });
 
 test("that a key is used is recorded beside the call", async () => {

@@ -117,7 +117,7 @@ async function follow(parts: ApiParts, context: Context<ApiEnv>, { after, runId,
   const options: FollowOptions = {
     ...{ namespaceId, keyId, format, filter: { runId, taskId, audience: audienceOf(owner) } },
     after: readLastSeen(context, after),
-    watchKey: (onInvalid) => parts.keyring.watch(readKey(context).key!, onInvalid),
+    watchKey: (onInvalid) => parts.keyring.watch(readKey(context).key!, owner, onInvalid),
     signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),
   };
   // Nobody would read, or leave, what a HEAD gets.

@@ -240,7 +240,7 @@ test("it breaks off before its end where its key is not valid any more", async (
   const tenant = await fill();
   const { watch } = parts.keyring;
   let [end, hasLeft] = [() => {}, false];
-  parts.keyring.watch = (key, onInvalid) => {
+  parts.keyring.watch = (key, _owner, onInvalid) => {
     assert.equal(key, tenant.key);
     end = onInvalid;
     return () => {

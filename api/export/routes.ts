@@ -40,10 +40,10 @@ export const exportFeature: Feature = {
       access: "read",
       keepsSource: true,
       answers: { 200: { is: "All of it.", content: { "application/x-ndjson": exportLine } } },
-      async handle({ parts, context, owner: { namespaceId } }) {
+      async handle({ parts, context, owner }) {
         const key = readKey(context).key!;
-        const lines = listWhileValid(listLines(parts, namespaceId), (onInvalid) =>
-          parts.keyring.watch(key, onInvalid),
+        const lines = listWhileValid(listLines(parts, owner.namespaceId), (onInvalid) =>
+          parts.keyring.watch(key, owner, onInvalid),
         );
         return { status: 200, contentType: "application/x-ndjson", content: toStream(lines) } as const;
       },

@@ -113,7 +113,7 @@ async function follow(
     return {
       ...{ functionId, keyId, filter, format, after: start },
       searchText: filter.text === undefined ? undefined : await lowerText(db, filter.text),
-      watchKey: (onInvalid: () => void) => parts.keyring.watch(readKey(context).key!, onInvalid),
+      watchKey: (onInvalid: () => void) => parts.keyring.watch(readKey(context).key!, owner, onInvalid),
       signal: AbortSignal.any([context.req.raw.signal, parts.stopping]),
     };
   };

@@ -27,8 +27,10 @@ export const namespaceFeature: Feature = {
       mayBeMinimal: true,
       answers: { 201: { is: "The namespace.", schema: namespaceOutput, headers: ["location"] } },
       errors: { 409: ["namespace_taken", "too_many_namespaces"] },
-      async handle({ parts: { store }, body: { name } }) {
+      async handle({ parts: { store, notifier }, body: { name } }) {
         const made = await inTransaction(store.pool, (tx) => createNamespace(tx, name));
+        // Tokens may have asked for it before.
+        notifier.notify("bellhop_keys", [made.id]);
         return { status: 201, body: toWireNamespace(made), headers: { location: `/v1/namespaces/${name}` } };
       },
     }),

@@ -194,6 +194,7 @@ export async function openApi({
     proxies: parseProxies("127.0.0.1"),
     keyring: createKeyring({
       ...{ store, listener, settingKeys: new Map([[operatorKey, operator!]]), onError: ignore },
+      clock: oidc?.clock ?? systemClock,
       watch: createKeyWatch({ store, clock: systemClock, listener, onError: ignore }),
       tokens: provider?.tokens,
     }),

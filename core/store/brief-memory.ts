@@ -35,8 +35,8 @@ export interface BriefMemoryParts<Value> {
    * beside it that are as old and likely to be asked for again: hundreds cost a few statements, not hundreds.
    */
   loadMany?(keys: string[]): Promise<ReadonlyMap<string, Value>>;
-  /** The id by which its bells name it; a bell without ids means all. */
-  idOf(value: Value): string;
+  /** The id by which its bells name it; a bell without ids means all. Undefined: any bell may mean it. */
+  idOf(value: Value): string | undefined;
   listener: Pick<Listener, "on">;
   channel: Channel;
   /** Default half a second. */

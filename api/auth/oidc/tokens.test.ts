@@ -22,6 +22,7 @@ const config: OidcConfig = {
       { claims: { groups: "nowhere" }, namespace: "nowhere", scopes: ["admin"] },
       { claims: { groups: "billing" }, namespace: "billing", scopes: ["read", "write", "invoke"] },
       { claims: { groups: "leads" }, namespace: "payroll", scopes: ["admin"] },
+      { claims: { groups: "brief" }, namespace: "brief", scopes: ["read"] },
       { claims: { groups: "ops" }, namespace: "default", scopes: ["operator"] },
     ],
     ownClaims: undefined,
@@ -239,6 +240,26 @@ test("a stream ends with its token", async () => {
     });
   }
   assertDetail(await caller.call("GET", "/v1/tasks"), 401, "unauthenticated", /has expired/);
+});
+
+test("a stream ends with the namespace in which its token, or its operator, acts", async () => {
+  await ensureNamespace(api.db, "brief");
+  const token = await withToken(["brief"]);
+  const streams = await Promise.all([
+    token.request("GET", "/v1/events?follow=true"),
+    api.operator.request("GET", "/v1/events?follow=true", inNamespace("brief")),
+  ]);
+  assert.deepEqual(
+    streams.map(({ status }) => status),
+    [200, 200],
+  );
+  let open: number = streams.length;
+  for (const stream of streams) void stream.text().then(() => (open -= 1));
+  assert.equal((await api.operator.call("DELETE", "/v1/namespaces/brief")).status, 202);
+  await until(async () => {
+    if (clock.sleepers > 0) await clock.advance(500);
+    return open === 0 || undefined;
+  });
 });
 
 test("a function's URL takes a token that may invoke there, and shows it to no function", async (t) => {
