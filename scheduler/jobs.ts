@@ -20,7 +20,9 @@ import { type Job, type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts
 import {
   createGranting,
   createRateCalls,
+  endDuePauses,
   GRANTING_MS,
+  lineUpPausedRuns,
   recount,
   removeQueueKeys,
   syncLimits,
@@ -64,7 +66,9 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "expiry", everyMs: 2_000, run: createExpiry() },
     { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions },
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
-    { name: "permits", everyMs: GRANTING_MS, run: createGranting(), pace: Number },
+    { name: "permits", everyMs: GRANTING_MS, run: createGranting() },
+    { name: "pauses", everyMs: GRANTING_MS, run: endDuePauses, pace: Number },
+    { name: "paused runs", everyMs: GRANTING_MS, run: lineUpPausedRuns },
     {
       name: "bulk actions",
       everyMs: 1_000,

@@ -210,7 +210,7 @@ const STORIES: Record<string, Story> = {
       await judged.pause("mail", MINUTE_MS);
       await judged.runs.passTime(MINUTE_MS);
     },
-    act: ({ runs }) => runs.job("permits"),
+    act: ({ runs }) => runs.job("pauses"),
   },
   "revoked by a lower limit": {
     async prepare(judged) {

@@ -23,28 +23,38 @@ const LOCKED_KEYS = 100;
 const RETURNED_KEYS = 1_000;
 const KEY_BATCH = 10_000;
 
-/** How often permits are looked at; sooner where a pause ends. */
+/** How often permits are looked at, and ends of pauses at the latest. */
 export const GRANTING_MS = 1_000;
 /** Pauses that end closer together than this end together. */
 const LEAST_MS = 20;
 
-/**
- * For what no end of a run does: the permits of other limits, and of a look that failed; those that no claim counts off;
- * those of queues whose pause is over. How long to sleep after it.
- */
-export function createGranting(): (context: JobContext) => Promise<number> {
+/** For what no end of a run does: the permits of other limits, and of a look that failed; those that no claim counts off. */
+export function createGranting(): (context: JobContext) => Promise<void> {
   const cursor: LineCursor = {};
   return async (context) => {
     const { store } = context;
     while ((await adoptWaiting(store, ADOPT_BATCH)) === ADOPT_BATCH);
-    while ((await endPauses(store, QUEUE_BATCH)).length === QUEUE_BATCH);
-    await lineUpPaused(store, QUEUE_BATCH);
     await grantAndRing(context, await findGrantableKeys(store, WAITING_KEYS, cursor));
     // The grants have taken them into account.
     await foldAllReturned(store, RETURNED_KEYS);
-    const endsMs = await msUntilPauseEnds(store);
-    return Math.min(Math.max(endsMs ?? GRANTING_MS, LEAST_MS), GRANTING_MS);
   };
+}
+
+/** Pauses that are over; the permits of their queues are granted at once. How long to sleep after it. */
+export async function endDuePauses(context: JobContext): Promise<number> {
+  const { store } = context;
+  for (let ended = QUEUE_BATCH; ended === QUEUE_BATCH; ) {
+    const keys = await endPauses(store, QUEUE_BATCH);
+    await grantAndRing(context, keys);
+    ended = keys.length;
+  }
+  const endsMs = await msUntilPauseEnds(store);
+  return Math.min(Math.max(endsMs ?? GRANTING_MS, LEAST_MS), GRANTING_MS);
+}
+
+/** However many runs of paused queues come into their lines: neither grants nor ends of pauses wait for them. */
+export async function lineUpPausedRuns({ store }: JobContext): Promise<void> {
+  await lineUpPaused(store, QUEUE_BATCH);
 }
 
 /** A few keys at a time: their locks are held meanwhile. How many were granted, or called up. */

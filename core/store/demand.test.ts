@@ -6,7 +6,7 @@ import { NO_LIMITS, UNTIL_RESUMED } from "../domain/queue.ts";
 import { readDemand, totalDemand } from "./demand.ts";
 import { newId } from "./ids.ts";
 import { grantPermits } from "./limits/grant-permits.ts";
-import { lineUpPaused } from "./limits/line-up-paused.ts";
+import { BITE, lineUpPaused } from "./limits/line-up-paused.ts";
 import { pauseQueue, putQueue } from "./queues/queues.ts";
 import { claimRuns } from "./runs/claim.ts";
 import { CLAIMABLE } from "./runs/claimable.ts";
@@ -116,6 +116,24 @@ test("what stands in a paused queue wants no worker until the pause is over", as
   await putQueue(store, namespaceId, "default", { limits, pausedUntil: UNTIL_RESUMED });
   await queueRun(store, namespaceId);
   assert.equal((await readDemand(store, 0)).dueRuns, 1);
+});
+
+test("a backlog of a paused queue comes into its line in bites: whoever wants the queue waits for one of them", async () => {
+  const namespaceId = await newNamespace();
+  await putQueue(store, namespaceId, "mail", { limits: NO_LIMITS, pausedUntil: UNTIL_RESUMED });
+  await Promise.all(Array.from({ length: BITE + 1 }, () => queueRun(store, namespaceId, { queue: "mail" })));
+  let transactions = 0;
+  const pool = Object.create(store.pool, {
+    connect: {
+      value: () => {
+        transactions += 1;
+        return store.pool.connect();
+      },
+    },
+  });
+  const query = store.pool.query.bind(store.pool);
+  assert.equal(await lineUpPaused({ pool: Object.assign(pool, { query }) }, 10), BITE + 1);
+  assert.equal(transactions, 2);
 });
 
 test("a backlog of paused queues is no part of what is looked through once the scheduler has seen it", async () => {

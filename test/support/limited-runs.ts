@@ -64,6 +64,8 @@ import type { LimitsSnapshot } from "./limits-oracle.ts";
 export const LIMIT_JOBS = [
   "rescue",
   "overdue completions",
+  "pauses",
+  "paused runs",
   "permits",
   "rates",
   "queue keys",
