@@ -9,6 +9,7 @@ import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addErrors } from "./commands/errors.ts";
 import { addFunctions } from "./commands/functions.ts";
+import { addHooks } from "./commands/hooks.ts";
 import { addInit } from "./commands/init.ts";
 import { addInvoke } from "./commands/invoke.ts";
 import { addKeys } from "./commands/keys.ts";
@@ -28,7 +29,7 @@ import type { Cli } from "./session.ts";
 const ADDITIONS = [
   ...[addLogin, addInit, addDev, addDeploy, addInvoke, addLogs, addFunctions, addTraffic],
   ...[addTasks, addUpcoming, addRuns, addErrors, addDeadLetters, addQueues, addBulk, addApply],
-  ...[addSecrets, addKeys, addTop, addOpen, addDoctor, addMcp, addCompletion],
+  ...[addHooks, addSecrets, addKeys, addTop, addOpen, addDoctor, addMcp, addCompletion],
 ];
 
 export function createProgram(cli: Cli): Command {

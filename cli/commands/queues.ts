@@ -1,18 +1,15 @@
 /** The group `queues`: limits, pauses, and who waits for what. */
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { type Schemas, unwrap } from "../../client/client.ts";
 import { type Arguments, addExamples, addGroup, withSession } from "../command.ts";
 import { confirmOrFail, YES_OPTION } from "../confirming.ts";
 import { toWholeNumber } from "../pages.ts";
+import { type Rate, toRate } from "../rate.ts";
 import type { Cli, Session } from "../session.ts";
 import { shown } from "../shown.ts";
 import { formatFromNow, formatInstant } from "../terminal/time.ts";
 import { withoutGaps } from "../without-gaps.ts";
 
-interface Rate {
-  limit: number;
-  per: string;
-}
 /** A parser of commander's cannot answer null. */
 const NONE = "none";
 type None = typeof NONE;
@@ -53,9 +50,9 @@ export function addQueues(program: Command, cli: Cli): void {
       .command("set <queue>")
       .description("make a queue, or change its limits; what is not named stays as it is")
       .option("--concurrency <count>", "runs at once; none takes the limit away", toCount)
-      .option("--rate <limit/time>", "starts in a time, such as 10/1s; none takes it away", toRate)
+      .option("--rate <limit/time>", "starts in a time, such as 10/1s; none takes it away", toRateOrNone)
       .option("--per-key-concurrency <count>", "runs at once that have the same key", toCount)
-      .option("--per-key-rate <limit/time>", "starts in a time, of runs that have the same key", toRate)
+      .option("--per-key-rate <limit/time>", "starts in a time, of runs that have the same key", toRateOrNone)
       .option("--rest-on-429", "pause it when a server says so")
       .option("--no-rest-on-429", "do not")
       .action(withSession<SetOptions>(cli, setQueue)),
@@ -112,12 +109,8 @@ function toCount(text: string): number | None {
   return text === NONE ? NONE : toWholeNumber(text, 1, 100_000);
 }
 
-function toRate(text: string): Rate | None {
-  if (text === NONE) return NONE;
-  const [, limit, per] = /^(\d+)\/(\S+)$/.exec(text) ?? [];
-  if (per === undefined) throw new InvalidArgumentError("It looks like 10/1s, or none.");
-  return { limit: toWholeNumber(limit!, 1, 100_000), per: /^\d/.test(per) ? per : `1${per}` };
-}
+const toRateOrNone = (text: string): Rate | None =>
+  text === NONE ? NONE : toRate(text, 100_000, "It looks like 10/1s, or none.");
 
 const toLimit = <Limit>(given: Limit | None | undefined) => (given === NONE ? null : given);
 

@@ -273,6 +273,29 @@ async function untilErrors(): Promise<{ items: { fingerprint: string; code: stri
   }
 }
 
+test("hooks: made for a function or a task, called, listed and deleted", async () => {
+  await refused(["hooks", "list"], 2, /a function's or a task's\.\nName it: --function NAME/);
+  const { stdout: address } = await done(
+    ["hooks", "create", "--function", "hello", "--name", "shop", "--rate", "60/m"],
+    /^(http\S+)?\/hooks\/bhk_\S+\n$/,
+  );
+  const called = await fetch(new URL(address.trim(), cluster.api.url), { method: "POST", body: "{}" });
+  assert.equal(called.status, 202);
+  await done(["hooks", "list", "--function", "hello"], /shop +.*60\/1m +default/);
+  const { items } = await user.json<{ items: { id: string }[] }>(["hooks", "list", "--function", "hello"]);
+  await done(["hooks", "delete", items[0]!.id, "--function", "hello", "--yes"], /is deleted/);
+  await done(["hooks", "list", "--function", "hello"], /There is no hook/);
+
+  await done(["tasks", "create", "--key", "hooked", "--function", "hello", "--delay", "10d"]);
+  await done(["secrets", "set", "SHOP_SECRET"], /is set/, { input: "s3cr3t-of-the-shop" });
+  const signed = ["--task", "hooked", "--verify", "github", "--secret", "SHOP_SECRET"];
+  await done(["hooks", "create", ...signed], /\/hooks\/bhk_/);
+  await done(["hooks", "list", "--task", "hooked"], /github, SHOP_SECRET/);
+  await refused(["hooks", "create", ...signed, "--queue", "mail"], 2, /A task says that itself: queue/);
+  await refused(["hooks", "create", "--task", "hooked", "--secret", "SHOP_SECRET"], 2, /--verify github/);
+  await refused(["hooks", "create", "--task", "hooked", "--verify", "none"], 2, /Allowed choices are/);
+});
+
 test("queues, secrets and keys", async () => {
   await done(
     ["queues", "set", "mail", "--concurrency", "5", "--rate", "10/1s"],
