@@ -29,6 +29,7 @@ const OF_NO_TASK: Record<string, string> = {
   bulk_actions: "what was asked for, with its filter: the receipt names what was erased",
   calendars: "of all tasks that name them",
   daily_runs: "how many runs of a namespace begin on a day",
+  stored_bytes: "how much a namespace stores",
   enqueue_contract: "of the release",
   enqueue_roles: "of the namespace",
   erased_tasks: "of an erasure, while it runs",

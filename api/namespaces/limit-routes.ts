@@ -7,7 +7,6 @@ import {
   usageOutput,
 } from "../../core/contracts/namespace-limits.ts";
 import { type CountedLimit, MAX_COUNTED, NO_NAMESPACE_LIMITS } from "../../core/domain/namespace-limits.ts";
-import { nextUtcDay } from "../../core/domain/utc-day.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { countDailyRuns } from "../../core/store/daily-runs.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
@@ -15,6 +14,7 @@ import { countUnderWay, settleNamespaceConcurrency } from "../../core/store/limi
 import { countUsed, saveNamespaceLimits } from "../../core/store/namespace-limits.ts";
 import { findNamespace } from "../../core/store/namespaces.ts";
 import { countOpenStreams } from "../../core/store/open-streams.ts";
+import { findStoredBytes } from "../../core/store/stored-bytes.ts";
 import { bucketOf } from "../auth/request-rates.ts";
 import type { ApiParts } from "../environment.ts";
 import { defineRoute, type Route } from "../http/route.ts";
@@ -75,23 +75,29 @@ export const limitRoutes: Route[] = [
       const limits = owner.limits ?? NO_NAMESPACE_LIMITS;
       const count = async (name: CountedLimit) =>
         toWireCount(limits[name], await countUsed(parts.store, namespaceId, name, MAX_COUNTED));
-      const [tasks, functions, codeBytes, underWay, begun, open] = await Promise.all([
+      const [tasks, functions, codeBytes, underWay, begun, stored, open] = await Promise.all([
         count("tasks"),
         count("functions"),
         count("codeBytes"),
         countUnderWay(parts.store, namespaceId, MAX_COUNTED),
-        limits.runsPerDay === null ? 0 : countDailyRuns(parts.store, namespaceId),
+        limits.runsPerDay === null ? undefined : countDailyRuns(parts.store, namespaceId),
+        limits.storedBytes === null ? undefined : findStoredBytes(parts.store, namespaceId),
         countOpenStreams(parts.store, namespaceId),
       ]);
       const concurrentRuns = toWireCount(limits.concurrentRuns, underWay);
       const followers = toWireCount(limits.followers, { used: open, isExact: true });
       const runsPerDay = {
-        ...toWireCount(limits.runsPerDay, { used: begun, isExact: true }),
-        resetsAt: begun === 0 ? null : nextUtcDay(parts.clock.now()).toISOString(),
+        ...toWireCount(limits.runsPerDay, { used: begun?.runs ?? 0, isExact: true }),
+        resetsAt: begun?.runs ? begun.resetsAt.toISOString() : null,
+      };
+      const storedBytes = {
+        ...toWireCount(limits.storedBytes, { used: stored?.bytes ?? 0, isExact: true }),
+        resetsAt: stored?.roomFrom?.toISOString() ?? null,
       };
       const requests = describeRequests(parts, owner);
-      const counts = { tasks, functions, codeBytes, concurrentRuns, runsPerDay, followers, requests };
-      return { status: 200, body: { namespace, ...counts } };
+      const counts = { tasks, functions, codeBytes, concurrentRuns, runsPerDay };
+      const more = { storedBytes, followers, requests };
+      return { status: 200, body: { namespace, ...counts, ...more } };
     },
   }),
 ];

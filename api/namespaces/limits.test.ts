@@ -76,6 +76,7 @@ test("an operator reads the limits of a namespace as they were set last", async 
     followers: null,
     concurrentRuns: null,
     runsPerDay: null,
+    storedBytes: null,
   };
   const unset = await api.operator.call("POST", "/v1/namespaces", { body: { name: "unset" } });
   assert.equal(unset.status, 201);

@@ -33,6 +33,10 @@ const limitFields = {
     1,
   ),
   runsPerDay: countField("Runs that begin to exist on a day, UTC."),
+  storedBytes: countField(
+    "Bytes of what runs were given, answered and logged, and of what functions remember, as they are stored.",
+    1_000_000_000_000_000,
+  ),
 };
 
 const EXAMPLE = {
@@ -43,6 +47,7 @@ const EXAMPLE = {
   followers: 20,
   concurrentRuns: 100,
   runsPerDay: 50_000,
+  storedBytes: 5_000_000_000,
 };
 
 /** The body of `PUT /v1/namespaces/{name}/limits`. What is left out, or null, is not limited. */
@@ -78,6 +83,9 @@ export const usageOutput = z
     codeBytes: used("Bytes of all revisions of functions that stand, as they are stored."),
     concurrentRuns: used("Runs that are under way: running, or to be completed later."),
     runsPerDay: used("Runs that have begun to exist today, UTC; without a limit they are not counted."),
+    storedBytes: used(
+      "Bytes of what runs were given, answered and logged, and of what functions remember, as they were measured last; without a limit they are not.",
+    ),
     followers: used("Streams of logs and events that are open; without a limit true to ten seconds."),
     requests: used("Requests of this key at this API that count now.").extend({
       per: z.string().nullable().meta({ description: "In so long; null: there is no limit." }),
@@ -93,6 +101,12 @@ export const usageOutput = z
         codeBytes: { limit: null, used: 52_480, exact: true, resetsAt: null },
         concurrentRuns: { limit: 100, used: 7, exact: true, resetsAt: null },
         runsPerDay: { limit: 50_000, used: 1_234, exact: true, resetsAt: "2026-11-24T00:00:00.000Z" },
+        storedBytes: {
+          limit: 5_000_000_000,
+          used: 731_204,
+          exact: true,
+          resetsAt: "2026-12-18T00:00:00.000Z",
+        },
         followers: { limit: 20, used: 2, exact: true, resetsAt: null },
         requests: { limit: 600, used: 41, exact: true, resetsAt: "2026-11-23T20:46:06.388Z", per: "1m" },
       },

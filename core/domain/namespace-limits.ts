@@ -13,6 +13,8 @@ export interface NamespaceLimits {
   concurrentRuns: number | null;
   /** That begin to exist on a day, UTC. */
   runsPerDay: number | null;
+  /** Of what runs were given, gave back and logged, and of what functions remember. */
+  storedBytes: number | null;
 }
 
 export const NO_NAMESPACE_LIMITS: NamespaceLimits = {
@@ -23,6 +25,7 @@ export const NO_NAMESPACE_LIMITS: NamespaceLimits = {
   followers: null,
   concurrentRuns: null,
   runsPerDay: null,
+  storedBytes: null,
 };
 
 /** As they are stored: those that a release before wrote lack what came since. */

@@ -2,7 +2,7 @@
 
 /**
  * `overlap`: a run of the task was still open; `missed`: no scheduler was there in time; `excluded`: the schedule excludes
- * them; `paused`: the task was paused; `limit`: its namespace had begun as many runs that day as it may.
+ * them; `paused`: the task was paused; `limit`: its namespace had begun as many runs that day, or stored as much, as it may.
  */
 export const SKIP_REASONS = ["overlap", "missed", "excluded", "paused", "limit"] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];

@@ -6,26 +6,32 @@ import { createManualClock } from "../../test/support/manual-clock.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../config/function-caps.ts";
 import { readSettings } from "../config/settings.ts";
 import type { Schedule } from "../domain/schedule/schedule.ts";
-import { nextUtcDay, utcDayOf } from "../domain/utc-day.ts";
+import { utcDayOf } from "../domain/utc-day.ts";
+import { backfillRuns } from "./bulk/backfill.ts";
 import { createBulk, findBulk } from "./bulk/bulk-actions.ts";
 import { driveBulkBatch } from "./bulk/drive.ts";
 import { createDailyLimits } from "./daily-limits.ts";
-import { countDailyRuns, takeDailyRuns } from "./daily-runs.ts";
+import { countDailyRuns, returnDailyRuns, takeDailyRuns } from "./daily-runs.ts";
 import { newId } from "./ids.ts";
 import type { Listener } from "./listen.ts";
+import { cancelRuns } from "./runs/cancel.ts";
 import { listRuns } from "./runs/read.ts";
 import { stageOccurrences } from "./runs/stage.ts";
+import { cancelTask } from "./tasks/change.ts";
 import { createTask } from "./tasks/create.ts";
 import { findTask } from "./tasks/read.ts";
 import { type GivenTask, httpTask } from "./testing/samples.ts";
-import { openTestStore, until } from "./testing/test-store.ts";
+import { openTestStore, until, untilBlocked } from "./testing/test-store.ts";
 import { inTransaction } from "./transaction.ts";
 
 const { store, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const later = (from: Date, ms: number) => new Date(from.getTime() + ms);
+/** The midnight that comes next. */
+const nextMidnight = () => later(utcDayOf(new Date()), DAY_MS);
 /** What is staged lies ahead of the database's clock. */
 const FUTURE = new Date("2036-03-03T10:00:00.000Z");
 
@@ -58,8 +64,10 @@ async function newLimited(runsPerDay: number): Promise<string> {
   return namespaceId;
 }
 
-const take = (namespaceId: string, count: number, limit: number, day?: Date) =>
-  takeDailyRuns(store, { namespaceId, count, limit, day });
+const take = async (namespaceId: string, count: number, limit: number, day?: Date) =>
+  (await takeDailyRuns(store, { namespaceId, count, limit, day })).count;
+
+const begun = async (namespaceId: string) => (await countDailyRuns(store, namespaceId)).runs;
 
 test("as many are given as are left, and no more, whoever asks at the same moment", async () => {
   const namespaceId = await newNamespace();
@@ -70,7 +78,7 @@ test("as many are given as are left, and no more, whoever asks at the same momen
     7,
   );
   assert.equal(await take(namespaceId, 1, 10), 0);
-  assert.equal(await countDailyRuns(store, namespaceId), 10);
+  assert.equal(await begun(namespaceId), 10);
   assert.equal(await take(namespaceId, 5, 12), 2, "an operator lets it have more");
   assert.equal(await take(namespaceId, 5, 4), 0, "or fewer");
   assert.equal(await take(await newNamespace(), 5, 0), 0);
@@ -80,12 +88,37 @@ test("a new day begins anew, and none comes back", async () => {
   const namespaceId = await newNamespace();
   await take(namespaceId, 10, 10);
   await store.pool.query("UPDATE daily_runs SET day = day - 1 WHERE namespace_id = $1", [namespaceId]);
-  assert.equal(await countDailyRuns(store, namespaceId), 0);
+  assert.equal(await begun(namespaceId), 0);
   assert.equal(await take(namespaceId, 4, 10), 4);
-  const tomorrow = nextUtcDay(new Date());
-  assert.equal(await take(namespaceId, 3, 10, tomorrow), 3, "what is staged for midnight");
+  assert.equal(await take(namespaceId, 3, 10, nextMidnight()), 3, "what is staged for midnight");
   assert.equal(await take(namespaceId, 8, 10), 7, "the last second of the day before counts with it");
-  assert.equal(await countDailyRuns(store, namespaceId), 10);
+  assert.equal(await begun(namespaceId), 10);
+});
+
+test("a clock that runs ahead begins no day but the next, whoever's it is", async () => {
+  const namespaceId = await newNamespace();
+  await take(namespaceId, 10, 10);
+  assert.equal(await take(namespaceId, 10, 10, later(new Date(), 40 * DAY_MS)), 10, "a scheduler's");
+  const { rows } = await store.pool.query(
+    `SELECT day - (clock_timestamp() AT TIME ZONE 'UTC')::date AS ahead FROM daily_runs WHERE namespace_id = $1`,
+    [namespaceId],
+  );
+  assert.ok(rows[0].ahead <= 1, "as many as there may be come again tomorrow");
+  await store.pool.query("UPDATE daily_runs SET day = day + 40 WHERE namespace_id = $1", [namespaceId]);
+  assert.equal(await begun(namespaceId), 0, "the database's own");
+  assert.equal(await take(namespaceId, 4, 10), 4);
+});
+
+test("what was taken before midnight and did not come to be is not taken off the day after", async () => {
+  const namespaceId = await newNamespace();
+  const taken = await takeDailyRuns(store, { namespaceId, count: 2, limit: 10 });
+  await take(namespaceId, 3, 10, nextMidnight());
+  const before = await begun(namespaceId);
+  await returnDailyRuns(store, namespaceId, { ...taken, day: "2001-01-01" });
+  assert.equal(await begun(namespaceId), before);
+  const late = await takeDailyRuns(store, { namespaceId, count: 2, limit: 10 });
+  await returnDailyRuns(store, namespaceId, late);
+  assert.equal(await begun(namespaceId), before, "also where it begins a second early");
 });
 
 test("who makes one more is told when there are more again, and what was not made is not counted", async () => {
@@ -100,11 +133,20 @@ test("who makes one more is told when there are more again, and what was not mad
   assert.equal(await daily.counting(store, namespaceId, async () => undefined), undefined);
   const both = await Promise.allSettled([1, 2].map(() => daily.counting(store, namespaceId, make)));
   assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
-  const message = "the namespace may begin 2 runs a day, and may again from 2036-03-04T00:00:00.000Z";
-  await assert.rejects(daily.counting(store, namespaceId, make), {
-    ...{ code: "rate_limited", status: 429, retryAfterSeconds: 5_400 },
-    ...{ message: `runsPerDay: ${message}.`, fields: [{ field: "runsPerDay", message }] },
-  });
+  await store.pool.query("UPDATE daily_runs SET day = $2 WHERE namespace_id = $1", [
+    namespaceId,
+    nextMidnight(),
+  ]);
+  const resetsAt = later(nextMidnight(), DAY_MS).toISOString();
+  const message = `the namespace may begin 2 runs a day, and may again from ${resetsAt}`;
+  const refusal = await daily.counting(store, namespaceId, make).catch((error) => error);
+  assert.deepEqual([refusal.code, refusal.status], ["rate_limited", 429]);
+  assert.deepEqual(
+    [refusal.message, refusal.fields],
+    [`runsPerDay: ${message}.`, [{ field: "runsPerDay", message }]],
+  );
+  const wrongBy = Date.parse(resetsAt) - Date.now() - refusal.retryAfterSeconds * 1_000;
+  assert.ok(Math.abs(wrongBy) < 60_000, String(wrongBy));
 });
 
 test("as a part of a transaction it is counted with it, or not at all", async () => {
@@ -116,7 +158,7 @@ test("as a part of a transaction it is counted with it, or not at all", async ()
     throw new Error("taken back");
   });
   await assert.rejects(refused, /taken back/);
-  assert.equal(await countDailyRuns(store, namespaceId), 0);
+  assert.equal(await begun(namespaceId), 0);
   assert.equal(await inTransaction(store.pool, (tx) => daily.counting(tx, namespaceId, make, true)), "made");
   await assert.rejects(
     inTransaction(store.pool, (tx) => daily.count(tx, namespaceId)),
@@ -131,7 +173,7 @@ test("several that a transaction has made are counted together, or are taken bac
   await count(0);
   await count(3);
   await assert.rejects(count(3), { status: 429 });
-  assert.equal(await countDailyRuns(store, namespaceId), 3);
+  assert.equal(await begun(namespaceId), 3);
   await count(2);
 });
 
@@ -198,12 +240,10 @@ test("an instant beyond the limit leaves a record, and its task goes on with the
 
 test("what fires at midnight counts on the day that begins", async () => {
   const namespaceId = await newLimited(1);
-  const midnight = later(utcDayOf(FUTURE), 24 * HOUR_MS);
+  const midnight = nextMidnight();
   const everyDay: Schedule = { kind: "cron", expression: "0 0 * * *", timezone: "UTC" };
-  await makeTask(namespaceId, HOURLY);
-  await makeTask(namespaceId, everyDay);
-  assert.equal((await stage(later(FUTURE, HOUR_MS))).runs.length, 1);
-  await store.pool.query("UPDATE tasks SET state = 'paused' WHERE schedule ->> 'kind' = 'every'");
+  await makeTask(namespaceId, everyDay, {}, later(midnight, -1_000));
+  await take(namespaceId, 1, 1);
   assert.equal((await stage(later(midnight, -500))).runs.length, 1);
 });
 
@@ -222,26 +262,87 @@ test("a task that fires once is over with it, and one that fires so many times g
   assert.equal((await findTask(store, namespaceId, last))!.nextRunAt, null);
 });
 
+test("of a backlog that is larger than the runs that a task has left, each instant runs or is told of", async () => {
+  const namespaceId = await newLimited(1);
+  const catchUp = { policy: "all", windowMs: null, max: 100 } as const;
+  const id = await makeTask(namespaceId, { ...HOURLY, maxRuns: 3 } as Schedule, { catchUp });
+  const now = later(FUTURE, 5 * HOUR_MS);
+  await stage(now);
+  assert.deepEqual((await findTask(store, namespaceId, id))!.nextRunAt, later(FUTURE, 4 * HOUR_MS));
+  await stage(now);
+  assert.equal(await begun(namespaceId), 1);
+  assert.deepEqual(
+    (await skippedOf(namespaceId)).map((each) => [each?.firstAt, each?.lastAt]),
+    [
+      [2, 3],
+      [4, 5],
+    ].map((hours) => hours.map((hour) => later(FUTURE, hour * HOUR_MS).toISOString())),
+  );
+  assert.deepEqual((await findTask(store, namespaceId, id))!.nextRunAt, later(now, HOUR_MS));
+  await limitNamespace(namespaceId, 10);
+  await stage(later(now, 4 * HOUR_MS));
+  assert.equal(await begun(namespaceId), 3);
+  assert.equal((await findTask(store, namespaceId, id))!.nextRunAt, null);
+});
+
 test("by a clock for tests it is today, whatever instant it shows", async () => {
   const namespaceId = await newLimited(1);
   await makeTask(namespaceId, HOURLY);
   assert.equal((await stage(later(FUTURE, HOUR_MS), new Date())).runs.length, 1);
   assert.equal((await stage(later(FUTURE, 30 * HOUR_MS), new Date())).runs.length, 0);
-  assert.equal(await countDailyRuns(store, namespaceId), 1);
+  assert.equal(await begun(namespaceId), 1);
 });
+
+async function askBulk(
+  namespaceId: string,
+  given: { action: "run"; resource: "tasks" } | { action: "replay"; resource: "runs" },
+) {
+  const id = newId();
+  await inTransaction(store.pool, (tx) =>
+    createBulk(tx, { ...given, id, namespaceId, filter: {}, traceparent: undefined }),
+  );
+  const functionCaps = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
+  const { daily } = await openLimits();
+  return {
+    drive: () => driveBulkBatch(store, { clock: createManualClock(new Date()), functionCaps, daily }),
+    find: async () => (await findBulk(store, namespaceId, id))!,
+  };
+}
 
 test("a bulk action names the runs that found no room", async () => {
   const namespaceId = await newLimited(2);
   for (let made = 0; made < 3; made += 1) await makeTask(namespaceId, HOURLY);
-  const id = newId();
-  await inTransaction(store.pool, (tx) =>
-    createBulk(tx, {
-      ...{ id, namespaceId, action: "run", resource: "tasks", filter: {}, traceparent: undefined },
-    }),
-  );
-  const functionCaps = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
-  const { daily } = await openLimits();
-  await driveBulkBatch(store, { clock: createManualClock(new Date()), functionCaps, daily });
-  const bulk = (await findBulk(store, namespaceId, id))!;
+  const asked = await askBulk(namespaceId, { action: "run", resource: "tasks" });
+  await asked.drive();
+  const bulk = await asked.find();
   assert.deepEqual([bulk.done, bulk.failed, bulk.failures[0]!.code], [2, 1, "rate_limited"]);
+});
+
+test("who replays many holds no runs of the day while he waits for a task that is being staged", async () => {
+  const namespaceId = await newLimited(10);
+  const ids = [await makeTask(namespaceId, HOURLY), await makeTask(namespaceId, HOURLY)];
+  await stage(later(FUTURE, HOUR_MS));
+  await cancelRuns(store, namespaceId, { taskIds: ids });
+  const asked = await askBulk(namespaceId, { action: "replay", resource: "runs" });
+  let driving: Promise<unknown> | undefined;
+  await inTransaction(store.pool, async (tx) => {
+    await tx.pool.query("SELECT FROM tasks WHERE id = $1 FOR UPDATE", [ids[1]]);
+    driving = asked.drive();
+    driving.catch(() => {});
+    await untilBlocked(store);
+    assert.equal((await takeDailyRuns(tx, { namespaceId, count: 1, limit: 10 })).count, 1);
+  });
+  await driving;
+  assert.equal((await asked.find()).done, 2);
+  assert.equal(await begun(namespaceId), 5);
+});
+
+test("a backfill of a task that is cancelled begins no run of the day", async () => {
+  const namespaceId = await newLimited(10);
+  const taskId = await makeTask(namespaceId, HOURLY);
+  await cancelTask(store, namespaceId, taskId, new Date());
+  const backfill = { taskId, from: "", to: "", overlap: "allow", max: 10 } as const;
+  const batch = { namespaceId, backfill, instants: [FUTURE], lastRunId: null, traceparent: null };
+  assert.deepEqual(await inTransaction(store.pool, (tx) => backfillRuns(tx, batch, 10)), { kind: "over" });
+  assert.equal(await begun(namespaceId), 0);
 });

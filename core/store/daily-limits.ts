@@ -1,23 +1,30 @@
 /**
- * Which namespaces may begin only so many runs a day, as each process that makes runs knows it: read once for all of them,
- * and anew when the bell of a change rings, or who asks finds them to be a while old.
+ * Which namespaces may begin only so many runs a day, or none while they store as much as they may, as each process that makes
+ * runs knows it: read once for all of them, and anew when the bell of a change rings, or who asks finds them to be a while old.
  */
 import type { Clock } from "../clock.ts";
-import { nextUtcDay } from "../domain/utc-day.ts";
 import { BellhopError } from "../errors.ts";
-import { listDailyLimits, returnDailyRun, takeDailyRun, takeDailyRuns } from "./daily-runs.ts";
+import {
+  countDailyRuns,
+  type DailyCount,
+  returnDailyRuns,
+  type TakenRuns,
+  takeDailyRun,
+  takeDailyRuns,
+} from "./daily-runs.ts";
 import type { QueryScope } from "./database.ts";
 import type { Listener } from "./listen.ts";
+import { STORED } from "./stored-bytes.ts";
 
 const KEPT_MS = 900;
 
 export interface DailyLimits {
-  /** Undefined: as many as come. Of what is known right now, without a look. */
+  /** Undefined: as many as come; 0: no more for now. Of what is known right now, without a look. */
   limitOf(namespaceId: string): number | undefined;
   /** Once it resolves, what was changed before is known. */
   refresh(): Promise<void>;
   /**
-   * Counts a run, and makes it; 429 where the namespace has had those of the day. One that is not made, where it is
+   * Counts a run, and makes it; 429 where the namespace has had those of the day, or is full. One that is not made, where it is
    * undefined or `make` throws, is not counted.
    *
    * @param isPart of a transaction, which does nothing further: it holds what others wait for
@@ -44,7 +51,7 @@ export interface DailyLimitsParts {
 }
 
 export function createDailyLimits({ store, listener, clock, onError }: DailyLimitsParts): DailyLimits {
-  let limits: ReadonlyMap<string, number> = new Map();
+  let limits: ReadonlyMap<string, BeginLimits> = new Map();
   let readAtMs = Number.NEGATIVE_INFINITY;
   let reading: Promise<void> | undefined;
   /** Somebody wants to know what was changed while they were read. */
@@ -55,7 +62,7 @@ export function createDailyLimits({ store, listener, clock, onError }: DailyLimi
       do {
         isStale = false;
         readAtMs = clock.steadyMs();
-        limits = await listDailyLimits(store);
+        limits = await listBeginLimits(store);
       } while (isStale);
     } finally {
       reading = undefined;
@@ -68,28 +75,31 @@ export function createDailyLimits({ store, listener, clock, onError }: DailyLimi
     return reading;
   }
 
-  function limitOf(namespaceId: string): number | undefined {
+  function limitsOf(namespaceId: string): BeginLimits | undefined {
     if (!reading && clock.steadyMs() - readAtMs > KEPT_MS) refresh().catch(onError);
     return limits.get(namespaceId);
   }
 
-  function refusal(limit: number): BellhopError {
-    const now = clock.now();
-    const resetsAt = nextUtcDay(now);
-    const message = `the namespace may begin ${limit.toLocaleString("en-US")} runs a day, and may again from ${resetsAt.toISOString()}`;
-    const seconds = Math.ceil((resetsAt.getTime() - now.getTime()) / 1_000);
-    const fields = [{ field: "runsPerDay", message }];
-    return new BellhopError("rate_limited", 429, `runsPerDay: ${message}.`, fields, seconds);
+  function limitOf(namespaceId: string): number | undefined {
+    const { full, runsPerDay } = limitsOf(namespaceId) ?? {};
+    return full ? 0 : (runsPerDay ?? undefined);
+  }
+
+  /** Undefined: they are not counted. Throws where there is no room for all of them. */
+  async function take(scope: QueryScope, namespaceId: string, runs: number): Promise<TakenRuns | undefined> {
+    const { full, runsPerDay: limit = null } = limitsOf(namespaceId) ?? {};
+    if (runs === 0) return undefined;
+    if (full) throw toFullRefusal(full, clock.now());
+    if (limit === null) return undefined;
+    const taken = await (runs === 1
+      ? takeDailyRun(scope, { namespaceId, limit })
+      : takeDailyRuns(scope, { namespaceId, limit, count: runs }));
+    if (taken.count === runs) return taken;
+    throw toRefusal(limit, await countDailyRuns(scope, namespaceId));
   }
 
   async function count(scope: QueryScope, namespaceId: string, runs = 1): Promise<void> {
-    const limit = limitOf(namespaceId);
-    if (limit === undefined || runs === 0) return;
-    const isTaken =
-      runs === 1
-        ? await takeDailyRun(scope, { namespaceId, limit })
-        : (await takeDailyRuns(scope, { namespaceId, limit, count: runs })) === runs;
-    if (!isTaken) throw refusal(limit);
+    await take(scope, namespaceId, runs);
   }
 
   void listener.on("bellhop_keys", () => void refresh().catch(onError));
@@ -102,16 +112,64 @@ export function createDailyLimits({ store, listener, clock, onError }: DailyLimi
         if (made !== undefined) await count(scope, namespaceId);
         return made;
       }
-      await count(scope, namespaceId);
+      const taken = await take(scope, namespaceId, 1);
       let made: Awaited<ReturnType<typeof make>> | undefined;
       try {
         made = await make();
         return made;
       } finally {
-        if (made === undefined) await returnDailyRun(scope, namespaceId).catch(onError);
+        if (made === undefined && taken) await returnDailyRuns(scope, namespaceId, taken).catch(onError);
       }
     },
   };
+}
+
+/** What keeps a namespace from beginning runs. */
+interface BeginLimits {
+  runsPerDay: number | null;
+  /** It stores as much as it may; null: it does not. */
+  full: { storedBytes: number; roomFrom: Date | null } | null;
+}
+
+async function listBeginLimits({ pool }: QueryScope): Promise<ReadonlyMap<string, BeginLimits>> {
+  const { rows } = await pool.query<ListedLimits>({ name: "list-begin-limits", text: LIST });
+  return new Map(
+    rows.map(({ id, runsPerDay, storedBytes, bytes, roomFrom }) => {
+      const isFull = storedBytes !== null && bytes !== null && bytes >= storedBytes;
+      return [id, { runsPerDay, full: isFull ? { storedBytes, roomFrom } : null }];
+    }),
+  );
+}
+
+interface ListedLimits {
+  id: string;
+  runsPerDay: number | null;
+  storedBytes: number | null;
+  bytes: number | null;
+  roomFrom: Date | null;
+}
+
+const LIST = `
+  SELECT n.id, (n.limits ->> 'runsPerDay')::int AS "runsPerDay", (n.limits ->> 'storedBytes')::float8 AS "storedBytes",
+    t.bytes, t."roomFrom"
+  FROM namespaces n LEFT JOIN LATERAL (${STORED}) AS t ON n.limits ->> 'storedBytes' IS NOT NULL
+  WHERE n.limits ->> 'runsPerDay' IS NOT NULL OR n.limits ->> 'storedBytes' IS NOT NULL`;
+
+function toFullRefusal({ storedBytes, roomFrom }: NonNullable<BeginLimits["full"]>, now: Date): BellhopError {
+  const until = roomFrom
+    ? `begins runs again from ${roomFrom.toISOString()}, when its oldest are removed`
+    : "begins runs again once it stores less";
+  const message = `the namespace may store ${storedBytes.toLocaleString("en-US")} bytes, and ${until}, or when an operator allows more`;
+  const seconds = roomFrom ? Math.max(1, Math.ceil((roomFrom.getTime() - now.getTime()) / 1_000)) : undefined;
+  const fields = [{ field: "storedBytes", message }];
+  return new BellhopError("rate_limited", 429, `storedBytes: ${message}.`, fields, seconds);
+}
+
+function toRefusal(limit: number, { resetsAt, untilResetMs }: DailyCount): BellhopError {
+  const message = `the namespace may begin ${limit.toLocaleString("en-US")} runs a day, and may again from ${resetsAt.toISOString()}`;
+  const seconds = Math.max(1, Math.ceil(untilResetMs / 1_000));
+  const fields = [{ field: "runsPerDay", message }];
+  return new BellhopError("rate_limited", 429, `runsPerDay: ${message}.`, fields, seconds);
 }
 
 /** Nothing is counted. */

@@ -17,6 +17,7 @@ import {
   type Acted,
   type BulkEffects,
   type BulkVerb,
+  holdingTasks,
   NO_EFFECTS,
   oneByOne,
   together,
@@ -46,18 +47,6 @@ export const TASK_VERBS: Record<Exclude<TaskAction, typeof ERASE>, BulkVerb> = {
     }),
   ),
 };
-
-/** Where runs of a day are counted, that row is held from the first run on, and whoever stages holds tasks before it. */
-function holdingTasks(verb: BulkVerb): BulkVerb {
-  return {
-    ...verb,
-    async act(tx, context, ids) {
-      if (context.daily.limitOf(context.namespaceId) !== undefined)
-        await tx.pool.query("SELECT FROM tasks WHERE id = ANY($1::uuid[]) ORDER BY id FOR SHARE", [ids]);
-      return await verb.act(tx, context, ids);
-    },
-  };
-}
 
 type EndTasks = (tx: Transaction, context: ActContext, ids: string[]) => Promise<ChangedTasks>;
 

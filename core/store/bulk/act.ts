@@ -94,3 +94,23 @@ async function actOnEach(tx: Transaction, context: ActContext, ids: string[], ac
   }
   return acted;
 }
+
+/**
+ * Where runs of a day are counted, that row is held from the first run on, and whoever stages holds tasks before it: so those
+ * that get runs are held first.
+ *
+ * @param findTasks of the ids of a batch, which are those of tasks themselves where it is left out
+ */
+export const holdingTasks = (
+  { mostItems, act }: BulkVerb,
+  findTasks = async (_tx: Transaction, ids: string[]): Promise<string[]> => ids,
+): BulkVerb => ({
+  mostItems,
+  async act(tx, context, ids) {
+    if (ids.length > 0 && context.daily.limitOf(context.namespaceId) !== undefined)
+      await tx.pool.query("SELECT FROM tasks WHERE id = ANY($1::uuid[]) ORDER BY id FOR SHARE", [
+        await findTasks(tx, ids),
+      ]);
+    return await act(tx, context, ids);
+  },
+});

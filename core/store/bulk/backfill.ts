@@ -7,7 +7,7 @@ import { type BackfillRange, instantsWithin } from "../../domain/backfill.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { SearchTurns } from "../../search-turns.ts";
 import { findCalendarDates } from "../calendars/calendars.ts";
-import { takeDailyRuns } from "../daily-runs.ts";
+import { returnDailyRuns, type TakenRuns, takeDailyRuns } from "../daily-runs.ts";
 import type { QueryScope } from "../database.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
@@ -96,16 +96,20 @@ export async function backfillRuns(
   const isInTurn = overlap === "wait";
   if (isInTurn && lastRunId !== null && (await isUnderWay(tx, lastRunId))) return { kind: "waits" };
   let next = isInTurn ? instants.slice(0, 1) : instants;
+  let taken: TakenRuns | undefined;
   if (dailyLimit !== undefined && next.length > 0) {
     // Before the runs of the day, as whoever stages does.
     await tx.pool.query("SELECT FROM tasks WHERE id = $1 FOR SHARE", [taskId]);
-    next = next.slice(0, await takeDailyRuns(tx, { namespaceId, count: next.length, limit: dailyLimit }));
+    taken = await takeDailyRuns(tx, { namespaceId, count: next.length, limit: dailyLimit });
+    next = next.slice(0, taken.count);
     if (next.length === 0) return { kind: "waits" };
   }
   const rows = next.map((at) => ({ run_id: newId(), at }));
   const values = [taskId, namespaceId, toJsonText(rows), traceparent];
   const { rows: runs } = await tx.pool.query<StagedRun>(MAKE, values);
-  return runs.length === 0 && next.length > 0 ? { kind: "over" } : { kind: "made", runs };
+  if (runs.length > 0 || next.length === 0) return { kind: "made", runs };
+  if (taken) await returnDailyRuns(tx, namespaceId, taken);
+  return { kind: "over" };
 }
 
 /** A dead letter has ended, as far as the next one is concerned. */

@@ -107,6 +107,7 @@ const DELETIONS: readonly Deletion[] = [
   AUDIT_LOG,
   ofNamespace("openStreams", "open_streams"),
   ofNamespace("dailyRuns", "daily_runs"),
+  ofNamespace("storedBytes", "stored_bytes"),
   ofNamespace("keys", "api_keys"),
 ];
 

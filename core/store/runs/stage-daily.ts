@@ -46,7 +46,7 @@ export async function takeDailyRunsOf<Decided extends FiringTask>(
     for (const [dayMs, ofDay] of byDay) {
       const day = dayMs === undefined ? undefined : new Date(dayMs);
       const take = { namespaceId, limit: some[0]!.limit, day, count: ofDay.length };
-      refused.push(...ofDay.slice(await takeDailyRuns(tx, take)));
+      refused.push(...ofDay.slice((await takeDailyRuns(tx, take)).count));
     }
   }
   return skipRefused(refused);

@@ -120,8 +120,8 @@ interface Decision extends DueDecision {
   settledUntil?: Date;
   /** The next instant could not be found: it is looked for again from here on (tasks/seek-instants.ts). */
   seek?: { from: Date; error: string };
-  /** Of a task whose last run this is: the cursor, should it not come to be. */
-  nextWithoutRun?: Date | null;
+  /** Of a task that may only have so many runs, these its last: how it goes on should one of them not come to be. */
+  unlessLast?: Pick<Decision, "nextRunAt" | "seek">;
 }
 
 type DecidedTask = Decision & { task: DueTask };
@@ -174,16 +174,16 @@ function decide(task: DueTask, exclusion: TaskExclusion | undefined, now: Date):
 
 function withinRunsLeft(decided: Decision, runsLeft: number | null): Decision {
   if (runsLeft === null || decided.fires.length < runsLeft) return decided;
-  const { seek: _seek, ...last } = decided;
-  return {
-    ...{ ...last, fires: decided.fires.slice(0, runsLeft), nextRunAt: null },
-    nextWithoutRun: decided.nextRunAt,
-  };
+  const { seek, ...last } = decided;
+  const fires = decided.fires.slice(0, runsLeft);
+  // Instants that have passed and are too many now are due again, at once.
+  const nextRunAt = decided.fires[runsLeft] ?? decided.nextRunAt;
+  return { ...last, fires, nextRunAt: null, unlessLast: { nextRunAt, ...(seek && { seek }) } };
 }
 
 /** Only runs that were not skipped count towards the last. */
 function goOnAfterRefusal(decided: DecidedTask): void {
-  if (decided.nextWithoutRun) decided.nextRunAt = decided.nextWithoutRun;
+  Object.assign(decided, decided.unlessLast);
 }
 
 /** The instant that is due was found before: it fires, whatever becomes of the next. */

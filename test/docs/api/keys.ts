@@ -9,6 +9,7 @@ import { MAX_AUDITED_CHARS } from "../../../core/domain/audit.ts";
 import { MAX_COUNTED } from "../../../core/domain/namespace-limits.ts";
 import { MAX_KEYS } from "../../../core/store/manage-keys.ts";
 import { MAX_NAMESPACES } from "../../../core/store/namespaces.ts";
+import { MEASURE_MS } from "../../../scheduler/measure-stored.ts";
 import { held, n, type Statement } from "./statement.ts";
 
 const KEYS_TEST = "api/keys/keys.test.ts";
@@ -21,6 +22,7 @@ const TOKENS = "api/auth/oidc/tokens.test.ts";
 const LIMITS_TEST = "api/namespaces/limits.test.ts";
 const STREAMS_TEST = "api/logs/open-streams.test.ts";
 const CONCURRENCY_TEST = "core/store/limits/namespace-concurrency.test.ts";
+const STORED_TEST = "core/store/stored-bytes.test.ts";
 const DAILY_TEST = "core/store/daily-limits.test.ts";
 const EGRESS_TEST = "api/namespaces/egress.test.ts";
 const AUDIT = "core/domain/audit.test.ts";
@@ -87,9 +89,21 @@ export const KEYS: Statement[] = [
     [DAILY_TEST, "as many are given as are left, and no more, whoever asks at the same moment"],
   ),
   held(
-    'with "reason": "limit", a bulk action fails for the runs that found no room',
+    'with "reason": "limit", so that a task with one instant is over without a run; a bulk action fails for the runs that found no room',
+    [DAILY_TEST, "a task that fires once is over with it"],
     [DAILY_TEST, "an instant beyond the limit leaves a record, and its task goes on with the next"],
     [DAILY_TEST, "a bulk action names the runs that found no room"],
+  ),
+  {
+    says: `It is not counted as it is written but measured, every ${MEASURE_MS / 1_000} seconds`,
+    heldBy: [
+      [STORED_TEST, "only namespaces with the limit are measured, and those that had it are forgotten"],
+    ],
+  },
+  held(
+    "From then on no run begins, as beyond runsPerDay: a 429 rate_limited with the limit's name, and with Retry-After until the retention has removed enough",
+    [STORED_TEST, "a namespace that stores as much as it may begins no run, and is told which limit it is"],
+    [STORED_TEST, "where no day that goes makes room, none is named"],
   ),
   held("What a schedule makes counts on the day of its instant", [
     DAILY_TEST,
