@@ -23,6 +23,7 @@ import type { Callables } from "./calls/callables.ts";
 import type { FinishWaiter } from "./calls/wait.ts";
 import type { OidcSignIn } from "./console/oidc-sign-in.ts";
 import type { DirectCaller } from "./direct/direct-caller.ts";
+import type { CallersInQueue } from "./direct/held-callers.ts";
 import type { Edge } from "./edge/edge.ts";
 import type { EventFollowers } from "./events/followers.ts";
 import type { LogFollowers } from "./logs/followers.ts";
@@ -65,6 +66,8 @@ export interface ApiParts {
   callables: Callables;
   queues: KnownQueues;
   direct: DirectCaller;
+  /** Callers whose runs are queued. */
+  held: CallersInQueue;
   keyring: Keyring;
   /** How people sign in to the console at an OpenID provider; undefined: they do not. */
   oidcSignIn: OidcSignIn | undefined;

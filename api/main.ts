@@ -38,6 +38,7 @@ import { createCallables } from "./calls/callables.ts";
 import { createFinishWaiter } from "./calls/wait.ts";
 import { createCallerDemand, TOLD_FOR_MS } from "./direct/caller-demand.ts";
 import { createDirectCaller } from "./direct/direct-caller.ts";
+import { createHeldCallers } from "./direct/held-callers.ts";
 import { createLostCalls } from "./direct/lost-calls.ts";
 import { measureCalls } from "./direct/measured-calls.ts";
 import { createWaitingLine } from "./direct/waiting-line.ts";
@@ -128,7 +129,9 @@ export async function startApi(
   );
   opened.defer(() => lostCalls.flush());
   const listWorkers = () => listCallableWorkers(store);
-  const directory = createWorkerDirectory({ listWorkers, listener, clock, log });
+  const apiId = newId();
+  const held = createHeldCallers(apiId, () => settings.CALL_WORKER_WAIT > 0 && directory.meetsCallers());
+  const directory = createWorkerDirectory({ listWorkers, listener, held, clock, log });
   opened.defer(() => directory.close());
   const waiter = createFinishWaiter({
     ...{ listener, clock },
@@ -136,7 +139,6 @@ export async function startApi(
     onError: (error) =>
       log.warn({ error }, "the runs that callers wait for were not looked at; tried again soon"),
   });
-  const apiId = newId();
   const callerDemand = createCallerDemand({
     tell: (callers) => tellWaitingCallers(store, apiId, callers, TOLD_FOR_MS),
     ring: () => notifier.notify("bellhop_demand"),
@@ -191,6 +193,7 @@ export async function startApi(
     ),
     queues: createKnownQueues(lookForQueues(store), listener),
     direct: measureCalls(line, metrics),
+    held,
     edge,
     requestRates: createRequestRates(),
     daily,

@@ -23,8 +23,7 @@ import type { AttemptLogLine, TriedAttempt } from "../core/store/runs/finish.ts"
 import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
 import { roomWaitMs, startAttemptClock } from "./attempt-clock.ts";
 import { withFailureLine } from "./failure-line.ts";
-import type { TaskRunner } from "./runners/task-runner.ts";
-import type { HttpCall } from "./sandbox/invocation.ts";
+import type { AttemptContext, TaskRunner } from "./runners/task-runner.ts";
 
 /**
  * Why an attempt is stopped from outside. Two are not judged: `released`, which another worker starts anew, and `lost`,
@@ -53,7 +52,7 @@ export async function runAttempt(
   stop: AbortController,
   workerId: string,
   clock: Clock,
-  { http, span = NO_SPAN }: { http?: HttpCall | undefined; span?: Span } = {},
+  { span = NO_SPAN, ...called }: Pick<AttemptContext, "http" | "meetCaller"> & { span?: Span } = {},
 ): Promise<TriedAttempt | null> {
   const logs: AttemptLogLine[] = [];
   let kept: KeptInput | undefined;
@@ -62,7 +61,7 @@ export async function runAttempt(
   const outcome =
     refuseToBegin(run, limits) ??
     (await runUntilTimeout(run, runners[run.spec.type], stop, logs, clock, {
-      ...{ http, span, elapsedMs, limits },
+      ...{ ...called, span, elapsedMs, limits },
       keepInput: (input) => {
         kept = input;
       },
@@ -131,8 +130,7 @@ async function runUntilTimeout(
     elapsedMs,
     limits: { deadlineAt },
     ...given
-  }: {
-    http: HttpCall | undefined;
+  }: Pick<AttemptContext, "http" | "meetCaller"> & {
     span: Span;
     elapsedMs(): number;
     limits: AttemptLimits;

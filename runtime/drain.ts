@@ -12,7 +12,7 @@ import type { Loops } from "./loops.ts";
 import type { OwnedRuns } from "./owned-runs.ts";
 import type { Receiving } from "./receiving.ts";
 import type { Recording } from "./recording.ts";
-import type { RunningAttempts } from "./running-attempts.ts";
+import type { RunningAttempt, RunningAttempts } from "./running-attempts.ts";
 import type { Slots } from "./slots.ts";
 
 export interface DrainParts extends GiverParts {
@@ -67,14 +67,17 @@ export function createDrain(parts: DrainParts): Drain {
   /** First stopped, then given back: two workers must not be at the same run. Those handed over end here. */
   async function letGo(): Promise<void> {
     const left = running.all().filter(({ isEnded }) => !isEnded);
-    for (const { stop, isDirect } of left) stop.abort(new AttemptStop(isDirect ? "shutdown" : "released"));
+    for (const attempt of left)
+      attempt.stop.abort(new AttemptStop(answersCaller(attempt) ? "shutdown" : "released"));
     const runs = left
-      .filter(({ isDirect }) => !isDirect)
+      .filter((attempt) => !answersCaller(attempt))
       .map(({ run }) => ({ id: run.id, claimNo: run.claimNo }));
     await giveBack(runs, parts).catch((error) =>
       log.warn({ error }, "runs could not be given back; they are left to the lease"),
     );
   }
+
+  const answersCaller = ({ isDirect, hasCaller }: RunningAttempt) => isDirect || hasCaller === true;
 
   return {
     async retire() {

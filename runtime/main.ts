@@ -26,6 +26,7 @@ import { createSandboxMetrics } from "../core/telemetry/metrics/sandbox.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { answerProbes } from "../core/telemetry/probes.ts";
 import { createAttemptTracer } from "./attempt-trace.ts";
+import { createCallerMeetings } from "./direct/caller-meetings.ts";
 import { serveDirectCalls } from "./direct/direct-server.ts";
 import { chooseWorkerAddress } from "./direct/worker-address.ts";
 import { createEventReceiver } from "./events/event-receiver.ts";
@@ -134,6 +135,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
   // Who requires walls has nothing claimed before they stand.
   if (settings.WORKER_SANDBOX_WALLS === "require") await demanded;
   await keyFits;
+  const callers = receiver ? undefined : createCallerMeetings(clock);
   const worker = await startWorker({
     facts,
     receive,
@@ -173,9 +175,10 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
         caps,
       }),
     },
+    callers,
     serveDirect(directCalls) {
-      if (receiver) return;
-      const calls = serveDirectCalls(door.server, callToken, directCalls);
+      if (!callers) return;
+      const calls = serveDirectCalls(door.server, callToken, directCalls, callers);
       opened.defer(() => calls.close());
     },
     findTimeoutMs: (revisionId) => findTimeoutMs(revisions, caps, revisionId),

@@ -12,9 +12,11 @@ import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import type { Span } from "../core/telemetry/tracing.ts";
 import { type Runners, runAttempt } from "./attempt.ts";
 import { type AttemptTracer, endAttemptSpan, runFields } from "./attempt-trace.ts";
+import type { CallerMeetings, MetCaller } from "./direct/caller-meetings.ts";
 import type { DirectWay } from "./direct/direct-calls.ts";
 import type { RunEnd } from "./events/event-intake.ts";
 import type { InputRoom } from "./input-room.ts";
+import type { MeetCaller } from "./runners/task-runner.ts";
 import { isLost, type RunningAttempts } from "./running-attempts.ts";
 import type { HttpCall } from "./sandbox/invocation.ts";
 import type { Slots } from "./slots.ts";
@@ -29,8 +31,10 @@ export interface WorkParts {
   slots: Slots;
   room: InputRoom;
   running: RunningAttempts;
-  /** Of a run that was claimed. */
-  recordClaimed(attempt: TriedAttempt): Promise<unknown>;
+  /** Of a run that was claimed: what was recorded; undefined: it is somebody else's by now. */
+  recordClaimed(attempt: TriedAttempt): Promise<TriedAttempt | undefined>;
+  /** Absent where no API can reach this worker. */
+  callers?: Pick<CallerMeetings, "meet"> | undefined;
 }
 
 export interface Work {
@@ -52,8 +56,9 @@ interface Way {
 
 /** Each call runs one run in a slot that was taken for it, and gives the slot back. */
 export function createWork(parts: WorkParts): Work {
-  const { facts, clock, log, metrics, runners, traceAttempt, slots, room, running } = parts;
-  const claimed: Way = { isDirect: false, isInTable: () => true, record: parts.recordClaimed };
+  const { facts, clock, log, metrics, runners, traceAttempt, slots, room, running, callers, recordClaimed } =
+    parts;
+  const claimed: Way = { isDirect: false, isInTable: () => true, record: recordClaimed };
 
   async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {
     log.debug({ ...runFields(run, span), type: run.spec.type }, "attempt begins");
@@ -62,6 +67,12 @@ export function createWork(parts: WorkParts): Work {
     if (way.stopped?.aborted) stop();
     else way.stopped?.onAbort(stop);
     let leaveRoom: (() => void) | undefined;
+    let caller: MetCaller | undefined;
+    const meetCaller: MeetCaller = async (apiId, request) => {
+      caller = await callers?.meet(apiId, run.id, mine.stop.signal);
+      mine.hasCaller = caller !== undefined;
+      return caller?.toCall(request);
+    };
     /** The wait for room is none of the attempt's time. */
     const enter = async (bytes: number): Promise<ClaimedRun> => {
       const askedMs = clock.steadyMs();
@@ -76,13 +87,16 @@ export function createWork(parts: WorkParts): Work {
     }
     try {
       const begun = run.unloadedBytes === undefined ? run : await enter(run.unloadedBytes);
-      const attempt = await runAttempt(begun, runners, mine.stop, facts.id, clock, { http: way.http, span });
+      const attempt = await runAttempt(begun, runners, mine.stop, facts.id, clock, {
+        ...{ http: way.http, meetCaller, span },
+      });
       mine.isEnded = true;
       endAttemptSpan(span, attempt);
-      if (attempt) await way.record(attempt);
+      if (attempt) await (caller ? caller.record(attempt, recordClaimed) : way.record(attempt));
       else if (isLost(mine)) metrics.dropped.inc();
       return attempt ? "recorded" : "given_back";
     } finally {
+      caller?.close();
       running.leave(mine);
       leaveRoom?.();
       slots.release(1);

@@ -17,6 +17,7 @@ import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { countAttempts } from "./after-recording.ts";
 import type { Runners } from "./attempt.ts";
 import type { AttemptTracer } from "./attempt-trace.ts";
+import type { CallerMeetings } from "./direct/caller-meetings.ts";
 import type { DirectCalls } from "./direct/direct-calls.ts";
 import { openDirectCalls } from "./direct/open-direct-calls.ts";
 import { createReservations } from "./direct/reservations.ts";
@@ -55,6 +56,8 @@ export interface WorkerParts {
   traceAttempt: AttemptTracer;
   /** Called before anybody is told where the worker is reached: it takes calls that do not go through the queue. */
   serveDirect?(directCalls: DirectCalls): void;
+  /** Where callers of runs that it claims may be asked for. */
+  callers?: CallerMeetings | undefined;
   /** The most a run of the revision may take, where calls come directly. */
   findTimeoutMs(revisionId: string): Promise<number>;
 }

@@ -17,6 +17,7 @@ import { findRun } from "../../core/store/runs/read.ts";
 import type { ApiParts } from "../environment.ts";
 import { type CallEnd, toCallEnd } from "./call-end.ts";
 import type { Caller } from "./caller.ts";
+import type { ExpectedEnd } from "./wait.ts";
 
 /** Callers of one API that wait for a worker: each holds a connection, and its request is a row. */
 export const MAX_WAITING_CALLERS = 1_000;
@@ -182,21 +183,41 @@ export async function invokeQueued(
     const { runId, isReplay, waitMs } = await startInvocation(parts, call, true);
     call.input = null;
     onRecorded();
-    const nowMs = () => parts.clock.now().getTime();
-    const deadlineMs = nowMs() + waitMs;
+    const deadlineMs = parts.clock.now().getTime() + waitMs;
     const gone = caller.toSignal();
     if (isReplay) {
       expected.forget();
       expected = parts.waiter.expect(runId);
     }
-    for (let isOld = isReplay; !gone.aborted && nowMs() < deadlineMs; isOld = false) {
-      // The run of an earlier request may have ended long ago.
-      if (!isOld) await expected.next(deadlineMs - nowMs(), gone);
-      const end = toCallEnd(await findRun(parts.store, call.fn.namespaceId, runId));
-      if (end) return { runId, isReplay, end };
-    }
-    return { runId, isReplay, end: undefined };
+    const run = { namespaceId: call.fn.namespaceId, runId };
+    // The run of an earlier request may have ended long ago.
+    const waiting = { expected, deadlineMs, signal: gone, looksAtOnce: isReplay };
+    return { runId, isReplay, end: await waitForEnd(parts, run, waiting) };
   } finally {
     expected.forget();
   }
+}
+
+export interface EndWait {
+  expected: ExpectedEnd;
+  /** By the API's clock. */
+  deadlineMs: number;
+  signal: AbortSignal;
+  /** It may have ended before its end was expected. */
+  looksAtOnce: boolean;
+}
+
+/** How a run ends that is in the table; undefined: it took too long, or nobody waits any more. */
+export async function waitForEnd(
+  { store, clock }: Pick<ApiParts, "store" | "clock">,
+  { namespaceId, runId }: { namespaceId: string; runId: string },
+  { expected, deadlineMs, signal, looksAtOnce }: EndWait,
+): Promise<CallEnd> {
+  const nowMs = () => clock.now().getTime();
+  for (let looks = looksAtOnce; !signal.aborted && nowMs() < deadlineMs; looks = false) {
+    if (!looks) await expected.next(deadlineMs - nowMs(), signal);
+    const end = toCallEnd(await findRun(store, namespaceId, runId));
+    if (end) return end;
+  }
+  return undefined;
 }

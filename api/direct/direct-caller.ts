@@ -45,7 +45,7 @@ const MAX_TRIES = 3;
 
 /** @param settle ends the run of a call whose worker is lost; never rejects */
 export function createDirectCaller(
-  directory: WorkerDirectory,
+  directory: Pick<WorkerDirectory, "choose" | "chooseEmptiest" | "isFull" | "isQueueOnly" | "avoid">,
   settle: (call: DirectCall, workerId: string) => Promise<DirectOutcome>,
 ): DirectCaller {
   return {

@@ -42,6 +42,7 @@ function open(t: TestContext) {
   const opened = createRecording<string>("worker that takes calls");
   let ring = () => {};
   const directory = createWorkerDirectory({
+    held: { apiId: "api", meet: () => false },
     async listWorkers() {
       const word = { at: clock.now(), exactAt: clock.now().toISOString(), serverStartedAt: new Date(0) };
       looks.add(looks.items.length);

@@ -11,7 +11,7 @@ import type { Listener } from "../../core/store/listen.ts";
 import type { CallableWorker, CallableWorkers } from "../../core/store/workers.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
 import { chooseEmptiest, chooseWorker, hashId } from "./choose-worker.ts";
-import { WorkerLink } from "./worker-link.ts";
+import { type HeldCallers, WorkerLink } from "./worker-link.ts";
 
 const LOOK_EVERY_MS = 2_000;
 
@@ -24,6 +24,8 @@ export interface WorkerDirectory {
   isFull(): boolean;
   /** Whether workers stand, and none of them can ever be called directly. */
   isQueueOnly(): boolean;
+  /** Whether each worker that stands asks this API for the callers of what it claims. */
+  meetsCallers(): boolean;
   /** `act` is called whenever a worker begins to take calls. */
   onOpened(act: () => void): void;
   /** It refuses calls: it is draining. */
@@ -34,6 +36,7 @@ export interface WorkerDirectory {
 export interface DirectoryParts {
   listWorkers(): Promise<CallableWorkers>;
   listener: Listener;
+  held: HeldCallers;
   clock: Clock;
   log: Logger;
 }
@@ -46,6 +49,7 @@ function toCandidate(link: WorkerLink, revisionId: string) {
 export function createWorkerDirectory({
   listWorkers,
   listener,
+  held,
   clock,
   log,
 }: DirectoryParts): WorkerDirectory {
@@ -99,7 +103,7 @@ export function createWorkerDirectory({
   async function connect(worker: CallableWorker): Promise<void> {
     connecting.add(worker.id);
     try {
-      const link = await WorkerLink.open(worker, () => {
+      const link = await WorkerLink.open(worker, held, () => {
         if (links.get(worker.id) === link) links.delete(worker.id);
       });
       if (closed.signal.aborted) link.close();
@@ -151,6 +155,10 @@ export function createWorkerDirectory({
     isQueueOnly() {
       if (!standing || [...links.values()].some(takesCalls)) return false;
       return standing.hasQueueWorkers || standing.workers.some(isUnreachable);
+    },
+    meetsCallers() {
+      if (!standing || standing.hasQueueWorkers || standing.workers.some(isUnreachable)) return false;
+      return [...links.values()].every((link) => !link.isOpen || link.meetsCallers);
     },
     onOpened: (act) => void opened.push(act),
     avoid: (link) => void draining.add(link.worker.id),

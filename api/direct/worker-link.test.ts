@@ -21,9 +21,10 @@ import { createRecording } from "../../test/support/recording.ts";
 import { createDirectCaller } from "./direct-caller.ts";
 import { createLostCalls } from "./lost-calls.ts";
 import type { WorkerDirectory } from "./worker-directory.ts";
-import { WorkerLink } from "./worker-link.ts";
+import { type HeldCallers, WorkerLink } from "./worker-link.ts";
 
 const TOKEN = "token";
+const NOBODY: HeldCallers = { apiId: "api", meet: () => false };
 const call: DirectCall = {
   ...{ runId: "run-1", namespaceId: "ns", functionId: "fn", functionName: "f", revisionId: "rev" },
   isLimited: false,
@@ -98,6 +99,7 @@ const directoryOf = (links: WorkerLink[], avoided: WorkerLink[] = []): WorkerDir
   chooseEmptiest: (_call, not) => links.find((link) => !not.has(link)),
   isFull: () => false,
   isQueueOnly: () => false,
+  meetsCallers: () => true,
   onOpened() {},
   avoid: (link) => void avoided.push(link),
   close() {},
@@ -105,7 +107,7 @@ const directoryOf = (links: WorkerLink[], avoided: WorkerLink[] = []): WorkerDir
 
 test("a call goes to the worker and its words come back, in both directions", async (t) => {
   const worker = await startWorker(t);
-  const link = await WorkerLink.open(worker.facts, () => {});
+  const link = await WorkerLink.open(worker.facts, NOBODY, () => {});
   t.after(() => link.close());
   const { heard, events } = listenTo();
   const feed = link.call(call, { ...events, onRefused() {} });
@@ -137,7 +139,7 @@ test("a short body goes beside the call where the worker takes it so, and within
   t.after(() => links.map((link) => link.close()));
   for (const takesPayloads of [true, false]) {
     const worker = await startWorker(t, "worker-1", takesPayloads);
-    const link = await WorkerLink.open(worker.facts, () => {});
+    const link = await WorkerLink.open(worker.facts, NOBODY, () => {});
     links.push(link);
     const ended = Promise.withResolvers<DirectOutcome>();
     const { events } = listenTo();
@@ -156,18 +158,21 @@ test("a short body goes beside the call where the worker takes it so, and within
 test("a worker that knows another token, or is not there, is told apart from one that is", async (t) => {
   const { facts } = await startWorker(t);
   await assert.rejects(
-    WorkerLink.open({ ...facts, callToken: "other" }, () => {}),
+    WorkerLink.open({ ...facts, callToken: "other" }, NOBODY, () => {}),
     /answered 401/,
   );
   await assert.rejects(
-    WorkerLink.open({ ...facts, address: "127.0.0.1:1" }, () => {}),
+    WorkerLink.open({ ...facts, address: "127.0.0.1:1" }, NOBODY, () => {}),
     /ECONNREFUSED/,
   );
 });
 
 test("who refuses has done nothing: the next one is asked; without a permit nobody is", async (t) => {
   const [first, second] = [await startWorker(t, "a"), await startWorker(t, "b")];
-  const links = [await WorkerLink.open(first.facts, () => {}), await WorkerLink.open(second.facts, () => {})];
+  const links = [
+    await WorkerLink.open(first.facts, NOBODY, () => {}),
+    await WorkerLink.open(second.facts, NOBODY, () => {}),
+  ];
   t.after(() => links.map((link) => link.close()));
   const avoided: WorkerLink[] = [];
   const caller = createDirectCaller(directoryOf(links, avoided), () => assert.fail("nothing was lost"));
@@ -218,7 +223,7 @@ function openLostCalls(answers: (Run | undefined | Error)[]) {
 test("a connection that breaks loses its calls, once; their runs are ended before their callers are told", async (t) => {
   const worker = await startWorker(t);
   let isClosed = false;
-  const link = await WorkerLink.open(worker.facts, () => {
+  const link = await WorkerLink.open(worker.facts, NOBODY, () => {
     isClosed = true;
   });
   const { clock, asked, lostCalls } = openLostCalls([new Error("no database"), RUN]);
@@ -240,7 +245,7 @@ test("a connection that breaks loses its calls, once; their runs are ended befor
 
 test("a caller hears what is recorded, though its worker is lost", async (t) => {
   const worker = await startWorker(t);
-  const link = await WorkerLink.open(worker.facts, () => {});
+  const link = await WorkerLink.open(worker.facts, NOBODY, () => {});
   t.after(() => link.close());
   const { lostCalls } = openLostCalls([{ ...RUN, state: "succeeded", error: null, result: 1 }]);
   const caller = createDirectCaller(directoryOf([link]), lostCalls.settle);
@@ -273,7 +278,7 @@ test("a database that does not answer keeps a caller for five seconds, and is as
 
 test("an API that stops leaves its calls to their worker: they are not lost", async (t) => {
   const worker = await startWorker(t);
-  const link = await WorkerLink.open(worker.facts, () => {});
+  const link = await WorkerLink.open(worker.facts, NOBODY, () => {});
   const caller = createDirectCaller(directoryOf([link]), () => assert.fail("nothing was lost"));
   const { heard, events } = listenTo();
   caller.begin(call, events);

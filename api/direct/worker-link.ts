@@ -3,10 +3,11 @@
  * breaks, or is given up, the calls under way are lost: whether they ended, nobody here knows. Where this API closes it,
  * they go on without their callers.
  */
-import { request } from "node:http";
+import { type IncomingHttpHeaders, request } from "node:http";
 import type { Socket } from "node:net";
 import type { CallerStream, EventsOf } from "../../core/contracts/call-stream.ts";
 import {
+  CALLERS_HEADER,
   type CallAnswer,
   DIRECT_PROTOCOL,
   type DirectAsk,
@@ -19,6 +20,17 @@ import { putBodyIntoOutcome, takeBodyOfCall } from "../../core/contracts/direct-
 import { FrameDecoder, FrameWriter, splitFrame, toBase64 } from "../../core/frames.ts";
 import type { CallableWorker } from "../../core/store/workers.ts";
 import { hashId } from "./choose-worker.ts";
+
+/** Callers of this API whose runs are queued, as a worker asks for them. */
+export interface HeldCallers {
+  /** The API that the runs' rows name. */
+  readonly apiId: string;
+  /** Whether the caller of the run is handed over by `hand`. */
+  meet(runId: string, hand: HandOver): boolean;
+}
+
+/** Gives the worker that asked what it asked for. */
+export type HandOver = (call: DirectCall, events: LinkEvents) => CallerStream;
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const KEEP_ALIVE_MS = 10_000;
@@ -35,18 +47,24 @@ export class WorkerLink {
   readonly #calls = new Map<number, { events: LinkEvents; revisionId: string }>();
   readonly #callsByRevision = new Map<string, number>();
   readonly #takesPayloads: boolean;
+  readonly #held: HeldCallers;
+  /** It asks for the callers of what it claims from the queue. */
+  readonly meetsCallers: boolean;
   #nextNo = 1;
 
   private constructor(
     worker: CallableWorker,
     socket: Socket,
-    { head, takesPayloads }: { head: Buffer; takesPayloads: boolean },
+    { head, headers }: { head: Buffer; headers: IncomingHttpHeaders },
+    held: HeldCallers,
     onClosed: () => void,
   ) {
     this.worker = worker;
     this.hash = hashId(worker.id);
     this.#socket = socket;
-    this.#takesPayloads = takesPayloads;
+    this.#takesPayloads = headers[PAYLOADS_HEADER] !== undefined;
+    this.meetsCallers = headers[CALLERS_HEADER] !== undefined;
+    this.#held = held;
     this.#writer = new FrameWriter(socket, MAX_DIRECT_FRAME_BYTES);
     const decoder = new FrameDecoder(MAX_DIRECT_FRAME_BYTES, (text) => {
       const { json, payload } = splitFrame(text);
@@ -73,7 +91,7 @@ export class WorkerLink {
   }
 
   /** Rejects where the worker cannot be reached or does not know its token. */
-  static open(worker: CallableWorker, onClosed: () => void): Promise<WorkerLink> {
+  static open(worker: CallableWorker, held: HeldCallers, onClosed: () => void): Promise<WorkerLink> {
     return new Promise((resolve, reject) => {
       const asking = request(`http://${worker.address}/`, {
         headers: {
@@ -81,14 +99,14 @@ export class WorkerLink {
           upgrade: DIRECT_PROTOCOL,
           authorization: `Bearer ${worker.callToken}`,
           [PAYLOADS_HEADER]: "1",
+          [CALLERS_HEADER]: held.apiId,
         },
         agent: false,
         timeout: CONNECT_TIMEOUT_MS,
       });
       asking.once("upgrade", ({ headers }, socket: Socket, head) => {
         socket.setTimeout(0);
-        const takesPayloads = headers[PAYLOADS_HEADER] !== undefined;
-        resolve(new WorkerLink(worker, socket, { head, takesPayloads }, onClosed));
+        resolve(new WorkerLink(worker, socket, { head, headers }, held, onClosed));
       });
       asking.once("response", (response) => {
         response.resume();
@@ -158,6 +176,11 @@ export class WorkerLink {
   }
 
   #receive(say: DirectSay, payload: string | undefined): void {
+    if (say.t === "meet") {
+      const isMet = this.#held.meet(say.runId, (call, events) => this.call(call, events));
+      if (!isMet) this.#say({ t: "absent", runId: say.runId });
+      return;
+    }
     const known = this.#calls.get(say.no);
     if (!known) return;
     const { events, revisionId } = known;

@@ -47,6 +47,7 @@ async function begin(more: number, waiting: number) {
   const gate = Promise.withResolvers<void>();
   const parts = {
     ...{ edge, clock, functionCaps: {}, ringer: { ring() {} }, daily: NO_DAILY_LIMITS },
+    held: { mayHold: () => false },
     waiter: { count: waiting, expect: () => ({ next: () => gate.promise, forget() {} }) },
     store: {
       pool: {
@@ -58,7 +59,13 @@ async function begin(more: number, waiting: number) {
     },
   } as unknown as ApiParts;
   const call: FunctionCall = { runId: "r", fn, trigger: "http", input: null };
-  return { edge, body, written, pulls: () => pulls, answer: () => answerQueued(parts, call, body, caller) };
+  return {
+    edge,
+    body,
+    written,
+    pulls: () => pulls,
+    answer: () => answerQueued(parts, call, body, { caller }),
+  };
 }
 
 test("what is read of its body is counted once, until its run is written", async () => {

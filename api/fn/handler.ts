@@ -16,10 +16,11 @@ import { type ApiEnv, type ApiParts, outgoingOf, ownIncomingOf } from "../enviro
 import { clientAddressOf } from "../http/client-address.ts";
 import { answerProblem } from "../http/problem.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
-import { answerQueued, apiStopping, functionBusy } from "./answer-queued.ts";
+import { answerQueued } from "./answer-queued.ts";
 import { type CallBody, receiveCallBody } from "./call-body.ts";
 import { answerDirectly, type DirectAnswer } from "./direct-answer.ts";
 import { findForCaller } from "./find-for-caller.ts";
+import { apiStopping, functionBusy } from "./refusals.ts";
 import { parseFnUrl, toRequestHead } from "./request.ts";
 import { lengthOf, toFnResponse } from "./response.ts";
 
@@ -65,10 +66,10 @@ async function answer(
     await countCall(parts, call).catch((error) => {
       throw fn.isPublic ? hideLimit(error) : error;
     });
-    const said = await askWorkers(parts, context, call, body, findAgain);
+    let said = await askWorkers(parts, context, call, body, findAgain);
+    if ("none" in said) said = await askQueue(parts, context, call, body, said.none, findAgain);
     if ("head" in said) return toFnResponse(said.head, said.body, runId);
-    if ("none" in said && said.none !== "left") await findAgain();
-    const end = await toEnd(parts, context, call, body, said);
+    const end = toEnd(context, said, runId);
     if (end?.state === "succeeded") return toWholeResponse(end.result, runId, head.method === "HEAD");
     context.header("bellhop-run-id", runId);
     const error = toInvocationError(end, runId);
@@ -132,24 +133,37 @@ function toWorkerCall(call: FunctionCall, body: CallBody): DirectCall | NoneReas
   return { ...direct, http: body.sent, isPublic: call.fn.isPublic };
 }
 
-/** How the call ended that streamed nothing, or how it ends in the queue. */
-async function toEnd(
+/** The call that no worker took. */
+async function askQueue(
   parts: ApiParts,
   context: Context<ApiEnv>,
   call: FunctionCall,
   body: CallBody,
-  said: Exclude<DirectAnswer, { head: unknown }>,
-): Promise<CallEnd> {
-  if ("outcome" in said) return said.outcome;
-  if ("broken" in said) {
-    context.header("bellhop-run-id", call.runId);
-    said.broken.runId = call.runId;
-    throw said.broken;
-  }
+  why: NoneReason,
+  findAgain: () => Promise<void>,
+): Promise<DirectAnswer> {
   // Nobody hears it, or the API stops: there is no run that could go on.
-  if (said.none === "left") throw apiStopping();
-  if (call.fn.isPublic && said.none === "busy") throw functionBusy();
-  return await answerQueued(parts, call, body, callerOf(context, parts));
+  if (why === "left") throw apiStopping();
+  await findAgain();
+  if (call.fn.isPublic && why === "busy") throw functionBusy();
+  const asking = {
+    caller: callerOf(context, parts),
+    breakOff: breakOffOf(parts, context, call.runId),
+  };
+  return await answerQueued(parts, call, body, asking);
+}
+
+/** How the call ended that streamed nothing. */
+function toEnd(
+  context: Context<ApiEnv>,
+  said: Exclude<DirectAnswer, { head: unknown }>,
+  runId: string,
+): CallEnd {
+  if ("outcome" in said) return said.outcome;
+  if ("none" in said) return undefined;
+  context.header("bellhop-run-id", runId);
+  said.broken.runId = runId;
+  throw said.broken;
 }
 
 /** Of a short response, or of one that waited in the queue. */

@@ -41,6 +41,7 @@ import { createRequestRates } from "../auth/request-rates.ts";
 import type { Scope } from "../auth/scopes.ts";
 import { createCallables } from "../calls/callables.ts";
 import { createFinishWaiter } from "../calls/wait.ts";
+import { createHeldCallers } from "../direct/held-callers.ts";
 import { createEdge, EDGE_LIMITS, type Edge } from "../edge/edge.ts";
 import type { ApiParts, MailFacts } from "../environment.ts";
 import { createEventFollowers } from "../events/followers.ts";
@@ -130,6 +131,7 @@ export async function openApi({
   log = createLogger("api", "silent"),
   time = trueTime(systemClock),
   oidc,
+  holdsCallers = false,
   createDatabase = createTestDatabase,
 }: {
   caps?: Partial<FunctionLimitCaps>;
@@ -143,6 +145,8 @@ export async function openApi({
   time?: ScheduleTime;
   /** Whose tokens are taken besides keys, and by which clock. */
   oidc?: { config: OidcConfig; clock?: Clock };
+  /** Callers of queued calls are held for the workers that claim their runs. */
+  holdsCallers?: boolean;
   /** Where the server is the test's own. */
   createDatabase?: typeof createTestDatabase;
 } = {}): Promise<TestApi> {
@@ -188,6 +192,7 @@ export async function openApi({
     queues: createKnownQueues(lookForQueues(store), listener),
     // No worker takes calls: all of them are queued.
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
+    held: createHeldCallers(newId(), () => holdsCallers),
     edge,
     requestRates: createRequestRates(),
     daily: createDailyLimits({ store, listener, clock: systemClock, onError: ignore }),

@@ -7,6 +7,9 @@
  * it is another's to say how it ended. Bodies go in chunks against credit, which begins at `DIRECT_WINDOW_BYTES` in each direction and is given back by `pull`.
  * A short body that is text goes whole, as the payload of its frame (core/frames.ts) where the other side takes that
  * (direct-payloads.ts): of `call` the request's, of `done` the response's.
+ *
+ * A call that waited in the queue goes the same way once a worker has claimed its run: the worker asks the API that holds
+ * its caller (`meet`), which answers with the `call`, or says that nobody waits (`absent`).
  */
 import type { RunError } from "../domain/run-errors.ts";
 import type { Json } from "../json.ts";
@@ -20,6 +23,8 @@ export const MAX_DIRECT_FRAME_BYTES = 16_000_000;
 export const DIRECT_PROTOCOL = "bellhop-direct/2";
 /** Of either side's head of that upgrade: it takes payloads. The release before does not. */
 export const PAYLOADS_HEADER = "bellhop-payloads";
+/** The same: whose callers the API holds, by its id; that the worker asks for callers. The release before knows neither. */
+export const CALLERS_HEADER = "bellhop-callers";
 
 export interface DirectCall {
   runId: string;
@@ -36,6 +41,8 @@ export interface DirectCall {
   /** What the run is recorded with, and what the function gets unless it is called over HTTP. */
   input: Json;
   http?: HttpRequestHead;
+  /** The worker has claimed its run and asked for its caller. Without `http` the run's row holds the whole request. */
+  isClaimed?: true;
   /** The caller's span (W3C): the run is its child. */
   traceparent?: string | undefined;
 }
@@ -69,10 +76,14 @@ interface CallNo {
 }
 
 /** API → worker. */
-export type DirectAsk = ({ t: "call"; call: DirectCall } & CallNo) | CallerMessage<CallNo>;
+export type DirectAsk =
+  | ({ t: "call"; call: DirectCall } & CallNo)
+  | CallerMessage<CallNo>
+  | { t: "absent"; runId: string };
 
 /** Worker → API. */
 export type DirectSay =
+  | { t: "meet"; runId: string }
   | ({ t: "accepted" } & CallNo)
   | ({ t: "refused"; reason: RefusalReason } & CallNo)
   | AnswerMessage<CallNo>

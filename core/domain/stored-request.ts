@@ -18,6 +18,21 @@ export type StoredRequest = {
  */
 export type StoredRequestInput = { request: StoredRequest };
 
+/**
+ * The same of one whose caller waits in an API, of this id, for the worker that claims the run. A request that is not whole
+ * is held there, too: only its method and URL are in the row.
+ */
+export type HeldRequestInput = {
+  request: Pick<StoredRequest, "method" | "url"> & Partial<StoredRequest>;
+  caller: string;
+};
+
+/** The id of the API in which the run's caller waits; undefined: none does. */
+export function holderOf(input: Json): string | undefined {
+  const { caller } = (input ?? {}) as Partial<HeldRequestInput>;
+  return typeof caller === "string" ? caller : undefined;
+}
+
 /** The result of such a run that waited in the queue. */
 export type StoredResponse = {
   status: number;

@@ -7,7 +7,7 @@
  * direct-record.ts.
  */
 import type { Clock } from "../../core/clock.ts";
-import type { CallerStream, CutReason } from "../../core/contracts/call-stream.ts";
+import type { CallerStream } from "../../core/contracts/call-stream.ts";
 import {
   type CallAnswer,
   type DirectCall,
@@ -15,11 +15,8 @@ import {
   NO_PERMIT,
   type RefusalReason,
 } from "../../core/contracts/direct-call.ts";
-import type { HttpResult } from "../../core/contracts/http-call.ts";
 import { CALL_POLICY } from "../../core/contracts/task-policy.ts";
-import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";
-import type { Json } from "../../core/json.ts";
 import { LazyAbort } from "../../core/lazy-abort.ts";
 import type { ClaimedRun } from "../../core/store/runs/claimed-run.ts";
 import type { DirectRun, Reservation } from "../../core/store/runs/direct.ts";
@@ -28,9 +25,10 @@ import { DIRECT_CLAIM_NO } from "../../core/store/runs/insert.ts";
 import type { DirectCallEnd } from "../../core/telemetry/metrics/worker.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
 import type { Slots } from "../slots.ts";
+import { type Gate, openGate } from "./call-gate.ts";
 import { createCallResponse } from "./call-response.ts";
-import { asCut } from "./cut-call.ts";
 import { createDirectRecord, type RecordParts } from "./direct-record.ts";
+import { recordAnswered } from "./record-answered.ts";
 import { createSlotShares } from "./slot-shares.ts";
 
 /** How a direct run differs from a claimed one. */
@@ -109,7 +107,7 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
     gate: Gate | undefined,
     gone: LazyAbort,
   ): Promise<void> {
-    const http = gate?.http;
+    const http = gate && call.http && gate.toCall(call.http);
     const [startedAt, startedMs] = [clock.now(), clock.steadyMs()];
     const hasStood = parts.watchLease();
     const timeoutMs = await parts.findTimeoutMs(call.revisionId);
@@ -138,13 +136,8 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
       stopped: rows.stopped,
       isInTable: rows.isShown,
       async record(ended) {
-        const cut = gate?.cut();
-        const attempt = cut ? asCut(ended, cut) : ended;
-        const given = http ? withoutBody(attempt, response!.sentBytes()) : attempt;
-        const recorded = await rows.end(given);
-        // The database may refuse what it holds: then its caller hears what the run says.
-        const isAsGiven = recorded?.verdict === given.verdict;
-        if (recorded) outcome = toDirectOutcome(isAsGiven ? attempt.verdict : recorded.verdict);
+        const answered = { cut: gate?.cut(), sentBytes: response?.sentBytes() };
+        outcome = await recordAnswered(ended, answered, rows.end);
       },
     };
     try {
@@ -177,7 +170,7 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
         answer.refused(refusal);
         return undefined;
       }
-      const gate = call.http && openGate(call.http, answer);
+      const gate = call.http && openGate(answer);
       const gone = new LazyAbort();
       serve(call, answer, gate, gone)
         .catch((error: unknown) => {
@@ -191,47 +184,6 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
         });
       return { feed: gate?.feed, connectionGone: () => gone.abort() };
     },
-  };
-}
-
-interface Gate {
-  http: HttpCall;
-  feed: CallerStream;
-  /** Why the caller was cut off, if it was. */
-  cut(): CutReason | undefined;
-}
-
-/** The call of the sandbox, and the feed into it, which is there before the sandbox is asked. */
-function openGate(head: HttpCall["head"], answer: CallAnswer): Gate {
-  let opened: CallerStream | undefined;
-  let cut: CutReason | undefined;
-  const kept: ((feed: CallerStream) => void)[] = [];
-  const say = (act: (feed: CallerStream) => void) => {
-    if (opened) act(opened);
-    else kept.push(act);
-  };
-  return {
-    http: {
-      head,
-      onOpen(feed) {
-        opened = feed;
-        for (const act of kept.splice(0)) act(feed);
-      },
-      onHead: (given) => answer.head(given),
-      onData: (bytes) => answer.data(bytes),
-      onEnd: () => answer.end(),
-      onPull: (bytes) => answer.pull(bytes),
-    },
-    feed: {
-      data: (bytes) => say((feed) => feed.data(bytes)),
-      end: () => say((feed) => feed.end()),
-      pull: (bytes) => say((feed) => feed.pull(bytes)),
-      leave(reason) {
-        cut ??= reason;
-        say((feed) => feed.leave());
-      },
-    },
-    cut: () => cut,
   };
 }
 
@@ -258,23 +210,5 @@ function toClaimedRun(
     hasCallbacks: false,
     traceparent: call.traceparent ?? null,
     trigger,
-  };
-}
-
-function toDirectOutcome(verdict: RunVerdict): DirectOutcome {
-  if (verdict.state === "succeeded") return { state: "succeeded", result: verdict.result };
-  if (verdict.state === "cancelled") return { state: "cancelled" };
-  return { state: "failed", error: verdict.error };
-}
-
-/** What is recorded of a response: its status and its size. */
-function withoutBody(attempt: FinishedAttempt, sentBytes: number): FinishedAttempt {
-  const { verdict } = attempt;
-  if (verdict.state !== "succeeded") return attempt;
-  const result = verdict.result as unknown as HttpResult;
-  const bodyBytes = "body" in result ? Buffer.byteLength(result.body) : sentBytes;
-  return {
-    ...attempt,
-    verdict: { state: "succeeded", result: { status: result.status, bodyBytes } as Json },
   };
 }

@@ -4,6 +4,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { CallerMessage, CallerStream } from "../../core/contracts/call-stream.ts";
 import {
+  CALLERS_HEADER,
   type CallAnswer,
   DIRECT_PROTOCOL,
   type DirectAsk,
@@ -13,6 +14,7 @@ import {
 } from "../../core/contracts/direct-call.ts";
 import { putBodyIntoCall, takeBodyOfOutcome } from "../../core/contracts/direct-payloads.ts";
 import { FrameDecoder, FrameWriter, splitFrame, toBase64 } from "../../core/frames.ts";
+import type { CallerMeetings } from "./caller-meetings.ts";
 import type { BegunCall, DirectCalls } from "./direct-calls.ts";
 
 export interface DirectServer {
@@ -21,7 +23,12 @@ export interface DirectServer {
 }
 
 /** Takes upgrades on a server that is listening. Only who shows `token` gets further than an answer of 401. */
-export function serveDirectCalls(server: Server, token: string, directCalls: DirectCalls): DirectServer {
+export function serveDirectCalls(
+  server: Server,
+  token: string,
+  directCalls: DirectCalls,
+  callers: CallerMeetings,
+): DirectServer {
   /** With what sends what waits to be said there. */
   const sockets = new Map<Socket, () => void>();
   const onUpgrade = (request: IncomingMessage, socket: Socket) => {
@@ -31,10 +38,15 @@ export function serveDirectCalls(server: Server, token: string, directCalls: Dir
       return;
     }
     socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n${PAYLOADS_HEADER}: 1\r\n\r\n`,
+      `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n${PAYLOADS_HEADER}: 1\r\n${CALLERS_HEADER}: 1\r\n\r\n`,
     );
     socket.setNoDelay(true);
-    sockets.set(socket, serveConnection(socket, directCalls, request.headers[PAYLOADS_HEADER] !== undefined));
+    const { headers } = request;
+    const api = {
+      id: toText(headers[CALLERS_HEADER]),
+      takesPayloads: headers[PAYLOADS_HEADER] !== undefined,
+    };
+    sockets.set(socket, serveConnection(socket, directCalls, callers, api));
     socket.once("close", () => sockets.delete(socket));
   };
   server.on("upgrade", onUpgrade);
@@ -59,11 +71,24 @@ function isAllowed({ headers }: IncomingMessage, token: string): boolean {
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
+interface ConnectedApi {
+  /** Undefined: it hands over no callers of claimed runs, as the release before. */
+  id: string | undefined;
+  takesPayloads: boolean;
+}
+
+const toText = (header: string | string[] | undefined) => (typeof header === "string" ? header : undefined);
+
 /**
  * One API. When it is gone, so are the callers behind it; runs that it did not give up go on. Answers what sends what waits
  * to be said.
  */
-function serveConnection(socket: Socket, directCalls: DirectCalls, takesPayloads: boolean): () => void {
+function serveConnection(
+  socket: Socket,
+  directCalls: DirectCalls,
+  callers: CallerMeetings,
+  { id, takesPayloads }: ConnectedApi,
+): () => void {
   const writer = new FrameWriter(socket, MAX_DIRECT_FRAME_BYTES);
   const calls = new Map<number, BegunCall>();
   const say = (message: DirectSay, payload?: string) => {
@@ -76,8 +101,16 @@ function serveConnection(socket: Socket, directCalls: DirectCalls, takesPayloads
 
   function receive(ask: DirectAsk, payload: string | undefined, bytes: number): void {
     if (ask.t === "call") {
-      const call = directCalls.begin(putBodyIntoCall(ask.call, payload), toAnswer(ask.no), bytes);
+      const given = putBodyIntoCall(ask.call, payload);
+      const answer = toAnswer(ask.no);
+      const call = given.isClaimed
+        ? callers.handOver(given, answer)
+        : directCalls.begin(given, answer, bytes);
       if (call) calls.set(ask.no, call);
+      return;
+    }
+    if (ask.t === "absent") {
+      callers.miss(ask.runId);
       return;
     }
     const feed = calls.get(ask.no)?.feed;
@@ -109,6 +142,7 @@ function serveConnection(socket: Socket, directCalls: DirectCalls, takesPayloads
     };
   }
 
+  const leave = id === undefined ? undefined : callers.join(id, (runId) => say({ t: "meet", runId }));
   socket.on("data", (chunk: Buffer) => {
     try {
       decoder.push(chunk);
@@ -119,6 +153,7 @@ function serveConnection(socket: Socket, directCalls: DirectCalls, takesPayloads
   // Sockets of an HTTP server stay half open.
   socket.once("end", () => socket.destroy());
   socket.once("close", () => {
+    leave?.();
     for (const { feed, connectionGone } of calls.values()) {
       feed?.leave();
       connectionGone();

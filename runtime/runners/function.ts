@@ -5,12 +5,13 @@ import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/funct
 import { keepInput } from "../../core/domain/kept-input.ts";
 import { RUN_ERRORS, type RunErrorCode } from "../../core/domain/run-errors.ts";
 import { findNamingCron } from "../../core/domain/schedule/named-by.ts";
+import { holderOf, type StoredRequest } from "../../core/domain/stored-request.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Redactor } from "../../core/secrets/redact.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
-import type { KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
+import type { HttpCall, KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
 import { LIMIT_MESSAGES } from "../sandbox/protocol/limit-messages.ts";
 import { createStackMapper, type StackMapper } from "./author-stack.ts";
 import type { FunctionEnv, FunctionEnvs } from "./function-env.ts";
@@ -79,15 +80,19 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
         return context.span.traceparent ?? createTraceparent(run.id);
       },
     };
+    context.time?.hold();
     const request = context.http ? undefined : storedRequestOf(run);
-    if (request === "gone") {
-      const message = "The request of this run was handed to a worker that is gone, and was not kept.";
+    const answered = context.http ?? (request && (await meetCaller(run, request, context)));
+    if (request === "gone" && !answered) {
+      const message = "The request of this run was held where its caller was, who is gone, and was not kept.";
       return failed("request_gone", message, { retryable: false });
     }
-    const stored = request && openStoredCall(request, invocation.limits.resultBytes);
-    const http = context.http ?? stored?.http;
+    const stored =
+      request && request !== "gone" && !answered
+        ? openStoredCall(request, invocation.limits.resultBytes)
+        : undefined;
+    const http = answered ?? stored?.http;
     const stackLines: AttemptLogLine[] = [];
-    context.time?.hold();
     const outcome = await sandbox.invoke(invocation, {
       signal: context.signal,
       span: context.span,
@@ -102,8 +107,19 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     for (const line of stackLines) await stacks.line(revisionId, line);
     const ended = nameLimit(stored ? stored.toOutcome(outcome) : outcome, limits.wallMs, run);
     const said = await withAuthorStack(ended, revisionId, stacks);
-    return redactOutcome(said, redactor, context.http !== undefined);
+    return redactOutcome(said, redactor, answered !== undefined);
   };
+}
+
+/** The call of a run that was queued, where its caller waits for it. */
+async function meetCaller(
+  { spec }: ClaimedRun,
+  request: StoredRequest | "gone",
+  context: AttemptContext,
+): Promise<HttpCall | undefined> {
+  const apiId = spec.type === "function" ? holderOf(spec.input) : undefined;
+  if (apiId === undefined) return undefined;
+  return await context.meetCaller?.(apiId, request === "gone" ? undefined : request);
 }
 
 /** The sandbox knows what the attempt had left; authors hear of the limit that they set. */

@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import type { CallerStream } from "../../core/contracts/call-stream.ts";
-import type { HttpResponseHead, HttpResult } from "../../core/contracts/http-call.ts";
+import type { HttpRequestHead, HttpResponseHead, HttpResult } from "../../core/contracts/http-call.ts";
 import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
 import {
   isWholeRequest,
@@ -29,15 +29,15 @@ export interface StoredCall {
   toOutcome(outcome: AttemptOutcome): AttemptOutcome;
 }
 
-/** A response's body of more than `maxBytes` ends as `result_too_large`. */
-export function openStoredCall(request: StoredRequest, maxBytes: number): StoredCall {
+/** A call whose request's body is fed from its row; what becomes of the response is the call's. */
+export function withStoredBody(
+  request: StoredRequest,
+  toCall: (head: HttpRequestHead) => HttpCall,
+): HttpCall {
   const { method, url, headers, body } = request;
   let rest = Buffer.from(body, "base64");
   let credit = CALL_WINDOW_BYTES;
   let feed: CallerStream;
-  let head: HttpResponseHead | undefined;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
 
   function feedBody(): void {
     if (rest.length === 0) return;
@@ -48,11 +48,31 @@ export function openStoredCall(request: StoredRequest, maxBytes: number): Stored
     if (rest.length === 0) feed.end();
   }
 
-  const http: HttpCall = {
-    head: { method, url, headers, hasBody: rest.length > 0 },
+  const call = toCall({ method, url, headers, hasBody: rest.length > 0 });
+  return {
+    ...call,
     onOpen(opened) {
       feed = opened;
+      call.onOpen(opened);
       feedBody();
+    },
+    onPull(granted) {
+      credit += granted;
+      feedBody();
+    },
+  };
+}
+
+/** A response's body of more than `maxBytes` ends as `result_too_large`. */
+export function openStoredCall(request: StoredRequest, maxBytes: number): StoredCall {
+  let feed: CallerStream;
+  let head: HttpResponseHead | undefined;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const http = withStoredBody(request, (requestHead) => ({
+    head: requestHead,
+    onOpen(opened) {
+      feed = opened;
     },
     onHead(given) {
       head = given;
@@ -66,11 +86,8 @@ export function openStoredCall(request: StoredRequest, maxBytes: number): Stored
       }
     },
     onEnd() {},
-    onPull(granted) {
-      credit += granted;
-      feedBody();
-    },
-  };
+    onPull() {},
+  }));
   return {
     http,
     toOutcome(outcome) {

@@ -1,6 +1,7 @@
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { KeptInput } from "../../core/domain/kept-input.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
+import type { StoredRequest } from "../../core/domain/stored-request.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { Redactor } from "../../core/secrets/redact.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
@@ -17,6 +18,8 @@ export interface FilledSecrets {
   isInBody: boolean;
 }
 
+export type MeetCaller = (apiId: string, request: StoredRequest | undefined) => Promise<HttpCall | undefined>;
+
 /** What a runner may use while it tries one run once. */
 export interface AttemptContext {
   /** Aborts at the attempt's deadline, on cancellation and when the worker must go; `signal.reason` is an AttemptAbort. */
@@ -27,6 +30,11 @@ export interface AttemptContext {
   time?: Pick<AttemptClock, "hold" | "begin">;
   /** Where the run answers a call over HTTP: its request, and where the response goes. */
   http?: HttpCall | undefined;
+  /**
+   * The same of a run that was claimed and whose caller waits in the API of this id, with the request that its row holds;
+   * undefined: nobody waits there, or that API cannot be asked.
+   */
+  meetCaller?: MeetCaller | undefined;
   /** Absent: there is none in it. */
   secrets?: FilledSecrets;
   /** The attempt's: what goes out is its child. */

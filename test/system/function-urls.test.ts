@@ -284,6 +284,75 @@ describe("a function's URL", () => {
     assert.deepEqual(answers, ["0", "0", "0", "0"]);
   });
 
+  const TURNS = `
+    const encoder = new TextEncoder();
+    export default { fetch(request) {
+      if (request.method === "POST") return new Response(request.body);
+      return new Response(new ReadableStream({
+        start(controller) { controller.enqueue(encoder.encode("begun")); },
+        cancel() { console.log("cancelled"); },
+      }));
+    } };`;
+  const runsOf = async (name: string) => {
+    const path = `/v1/runs?function=${name}&limit=20`;
+    return (await cluster.api.call<{ items: (WireRun & { id: string })[] }>("GET", path)).items;
+  };
+  const untilEnded = (response: Response) =>
+    until(async () => {
+      const found = await runOf(response);
+      return found.state === "running" ? undefined : found;
+    });
+
+  /** A stream that goes on for as long as its caller is there. */
+  async function openStream(name: string) {
+    const leaving = new AbortController();
+    const response = await at(`/${name}`, { signal: leaving.signal });
+    const reader = response.body!.getReader();
+    assert.equal(Buffer.from((await reader.read()).value!).toString(), "begun");
+    return { response, leave: () => leaving.abort() };
+  }
+  const untilQueued = (name: string, count: number) =>
+    until(async () => {
+      const queued = (await runsOf(name)).filter(({ state }) => state === "queued");
+      return queued.length === count ? queued : undefined;
+    });
+
+  for (const [what, limit] of [
+    ["its function's permit", { limits: { concurrency: 1 } }],
+    ["its queue's permit", {}],
+  ] as const) {
+    test(`a call that waits for ${what} streams both ways once it has it, and ends with its caller`, async () => {
+      const name = "limits" in limit ? "turns" : "queued-turns";
+      await deploy(cluster, name, TURNS, limit);
+      if (!("limits" in limit)) await cluster.api.call("PUT", "/v1/queues/default", { concurrency: 1 });
+      const first = await openStream(name);
+      const waiting = openStream(name);
+      await untilQueued(name, 1);
+      const leaving = new AbortController();
+      const left = at(`/${name}`, { signal: leaving.signal });
+      const [, inLine] = (await untilQueued(name, 2)).map(({ id }) => id).sort();
+      const body = Buffer.alloc(3_000_000, "x");
+      const echo = at(`/${name}`, { method: "POST", body });
+      await untilQueued(name, 3);
+      leaving.abort();
+      await assert.rejects(left);
+      await untilQueued(name, 2);
+      first.leave();
+      const second = await waiting;
+      assert.equal((await runOf(second.response)).state, "running");
+      second.leave();
+      const ended = await untilEnded(second.response);
+      assert.deepEqual([ended.state, ended.result], ["succeeded", { status: 200, bodyBytes: 5 }]);
+      const answer = await echo;
+      assert.equal(answer.status, 200);
+      assert.ok(Buffer.from(await answer.arrayBuffer()).equals(body));
+      assert.deepEqual((await untilEnded(answer)).result, { status: 200, bodyBytes: 3_000_000 });
+      const cancelled = await cluster.api.call<WireRun>("GET", `/v1/runs/${inLine}`);
+      assert.deepEqual([cancelled.state, cancelled.startedAt], ["cancelled", null]);
+      if (!("limits" in limit)) await cluster.api.call("PUT", "/v1/queues/default", {});
+    });
+  }
+
   test("invoke goes the same way, with its input and its result", async () => {
     await deploy(cluster, "sum", "export default ({ a, b }) => ({ sum: a + b });");
     const response = await fetch(`${cluster.api.url}/v1/functions/sum/invoke`, {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { MAX_STORED_HEADERS, MAX_STORED_VALUE_CHARS } from "../../../api/calls/stored-request.ts";
 import { EDGE_LIMITS } from "../../../api/edge/edge.ts";
-import { MAX_QUEUED_BODY_BYTES } from "../../../api/fn/answer-queued.ts";
 import { AWAITED_BYTES, FIRST_BYTES_WAIT_MS, FIRST_PART_BYTES } from "../../../api/fn/call-body.ts";
+import { MAX_QUEUED_BODY_BYTES } from "../../../api/fn/take-request.ts";
 import { MAX_HOOK_BODY_BYTES } from "../../../api/hooks/routes.ts";
 import { KEEP_ALIVE_MS } from "../../../api/logs/follow.ts";
 import { MAX_FOLLOWERS, MAX_FOLLOWERS_OF_KEY } from "../../../api/logs/follower-places.ts";
@@ -17,6 +17,7 @@ import {
 } from "../../../core/contracts/hook.ts";
 import { MAX_QUERY_TEXT_CHARS } from "../../../core/contracts/log-query.ts";
 import { MAX_ATTEMPTS } from "../../../core/contracts/retry-field.ts";
+import { QUEUE_WAIT_MS } from "../../../core/domain/call-durations.ts";
 import { formatDuration } from "../../../core/duration.ts";
 import { MAX_HOOKS } from "../../../core/store/functions/hooks.ts";
 import { NAMESPACE_SHARE, PUBLIC_FUNCTION_SHARE } from "../../../runtime/direct/slot-shares.ts";
@@ -88,6 +89,13 @@ const urls: Statement[] = [
     await tenant.call("POST", `/v1/runs/${bell.runId}/cancel`);
     assertProblem(await answered, 409, "run_cancelled");
   }),
+  held(
+    `One that waits for longer than the function's wallMs and ${QUEUE_WAIT_MS / 1_000} seconds gets the 504 run_not_finished, or, where its body is longer than what is awaited whole, a 503 function_busy`,
+    [
+      "api/fn/answer-held.test.ts",
+      "a call that waits too long goes on where its row holds the request, else it is cancelled",
+    ],
+  ),
   held(
     `a body of up to ${n(AWAITED_BYTES)} bytes is awaited whole, a longer one until its first ${n(FIRST_PART_BYTES)} bytes have come`,
     [BODY, "that is no longer than is awaited is handed over whole, and not before"],

@@ -1,0 +1,25 @@
+/**
+ * Callers whose runs wait in the queue. What holds a run there, a permit it waits for say, is the queue's to decide; the
+ * worker that claims the run asks for its caller, which is handed over then.
+ */
+import type { HandOver, HeldCallers } from "./worker-link.ts";
+
+export interface CallersInQueue extends HeldCallers {
+  /** Whether a caller may be held now: each worker that may claim its run would ask for it. */
+  mayHold(): boolean;
+  /** Until what this answers is called, a worker that asks for the run's caller is given `meet`. */
+  hold(runId: string, meet: (hand: HandOver) => boolean): () => void;
+}
+
+export function createHeldCallers(apiId: string, mayHold: () => boolean): CallersInQueue {
+  const held = new Map<string, (hand: HandOver) => boolean>();
+  return {
+    apiId,
+    mayHold,
+    meet: (runId, hand) => held.get(runId)?.(hand) ?? false,
+    hold(runId, meet) {
+      held.set(runId, meet);
+      return () => held.delete(runId);
+    },
+  };
+}

@@ -1,0 +1,167 @@
+/** Callers whose runs are queued, held for the worker that claims the run; the worker's part is played here. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "../../core/clock.ts";
+import type { DirectCall } from "../../core/contracts/direct-call.ts";
+import type { HeldRequestInput } from "../../core/domain/stored-request.ts";
+import { createApp } from "../app.ts";
+import type { LinkEvents } from "../direct/worker-link.ts";
+import { openApi } from "../testing/open-api.ts";
+
+const api = await openApi({ holdsCallers: true });
+
+/** A call that is queued, and workers that ask for its caller. */
+async function beginCall(init: RequestInit = {}, app = api.app) {
+  const tenant = await api.newTenant();
+  const body = { source: "export default () => null;", public: true };
+  await tenant.call("PUT", "/v1/functions/held", { body });
+  const { name } = await api.db
+    .selectFrom("namespaces")
+    .select("name")
+    .where("id", "=", tenant.namespaceId)
+    .executeTakeFirstOrThrow();
+  const leaving = new AbortController();
+  const rung = api.bells.items.length;
+  const request = new Request(`http://localhost/fn/${name}/held`, { signal: leaving.signal, ...init });
+  const answer = Promise.resolve(app.request(request));
+  const runId = (await api.bells.waitFor(() => true, { count: rung + 1 })).at(-1)!.runId;
+  const said: string[] = [];
+  let call: DirectCall | undefined;
+  let events: LinkEvents | undefined;
+  const ask = () =>
+    api.parts.held.meet(runId, (given, heard) => {
+      [call, events] = [given, heard];
+      return {
+        ...{ data: (bytes) => said.push(`${bytes.byteLength} bytes`), end: () => said.push("end") },
+        ...{ pull() {}, leave: () => said.push("left") },
+      };
+    });
+  return {
+    ...{ tenant, runId, answer, ask, said, leave: () => leaving.abort() },
+    worker: () => ({ call: call!, ...events! }),
+    stateOf: async () => (await tenant.call("GET", `/v1/runs/${runId}`)).body.state as string,
+    async input() {
+      const { rows } = await api.store.pool.query("SELECT input FROM task_runs_open WHERE id = $1", [runId]);
+      return rows[0].input as HeldRequestInput;
+    },
+  };
+}
+
+test("a short request is in its row; its caller is handed over once, and the response streams", async () => {
+  const { answer, ask, worker, input } = await beginCall({
+    ...{ method: "POST", body: "hello", headers: { "content-length": "5" } },
+  });
+  const { caller, request } = await input();
+  assert.deepEqual([caller, request.method], [api.parts.held.apiId, "POST"]);
+  assert.equal(Buffer.from(request.body!, "base64").toString(), "hello");
+  assert.ok(ask());
+  assert.ok(!ask(), "it was handed over twice");
+  const { call, onHead, onData, onEnd, onDone } = worker();
+  assert.deepEqual([call.isClaimed, call.http], [true, undefined]);
+  onHead({ status: 201, headers: [["x-a", "b"]] });
+  const response = await answer;
+  onData(Buffer.from("streamed"));
+  onEnd();
+  onDone({ state: "succeeded", result: { status: 201, bodyBytes: 8 } });
+  assert.deepEqual([response.status, response.headers.get("x-a")], [201, "b"]);
+  assert.equal(await response.text(), "streamed");
+  assert.equal(api.edge.queued.held, 0);
+});
+
+test("one that is given back, or lost before anything went over, is handed to the next worker", async () => {
+  const { answer, ask, worker } = await beginCall();
+  assert.ok(ask());
+  worker().onRefused("busy");
+  assert.ok(ask());
+  worker().onLost();
+  assert.ok(ask());
+  worker().onDone({ state: "succeeded", result: { status: 200, headers: [], body: "third" } });
+  assert.equal(await (await answer).text(), "third");
+});
+
+test("one that is lost after its response began breaks off, and is nobody else's", async () => {
+  const { answer, ask, worker } = await beginCall();
+  ask();
+  worker().onHead({ status: 200, headers: [] });
+  const response = await answer;
+  worker().onLost();
+  await assert.rejects(response.text());
+  assert.ok(!ask());
+});
+
+test("whoever leaves before is nobody's, and its run is cancelled; after that its worker is told", async () => {
+  const before = await beginCall();
+  before.leave();
+  await before.answer;
+  assert.deepEqual([await before.stateOf(), before.ask()], ["cancelled", false]);
+  const after = await beginCall();
+  after.ask();
+  after.leave();
+  await after.answer;
+  assert.deepEqual([await after.stateOf(), after.said], ["queued", ["left"]]);
+  // A worker that did not take it: nobody waits for the run any more.
+  after.worker().onRefused("busy");
+  assert.ok(!after.ask());
+});
+
+test("where the run ends without its caller its row tells", async () => {
+  const { answer, runId } = await beginCall();
+  const result = { status: 203, headers: [], body: "whole", isBase64: false };
+  await api.work(runId, { state: "succeeded", result });
+  const response = await answer;
+  assert.deepEqual([response.status, await response.text()], [203, "whole"]);
+});
+
+const LONG_BYTES = 300_000;
+
+test("a long request waits unread, and flows to the worker that asks for it", async () => {
+  const headers = { "content-length": String(LONG_BYTES) };
+  const { answer, ask, worker, input, said } = await beginCall({
+    ...{ method: "POST", body: "x".repeat(LONG_BYTES), headers },
+  });
+  assert.deepEqual(Object.keys((await input()).request), ["url", "method"]);
+  ask();
+  const { call, onAccepted, onPull, onDone } = worker();
+  assert.equal(call.http?.hasBody, true);
+  onAccepted();
+  onPull(LONG_BYTES);
+  while (said.at(-1) !== "end") await new Promise((resolve) => setImmediate(resolve));
+  const bytes = said.slice(0, -1).reduce((sum, part) => sum + Number.parseInt(part, 10), 0);
+  assert.equal(bytes, LONG_BYTES);
+  onDone({ state: "succeeded", result: { status: 204, headers: [], body: "" } });
+  assert.equal((await answer).status, 204);
+  assert.equal(api.edge.bodies.held, 0);
+});
+
+test("a call that waits too long goes on where its row holds the request, else it is cancelled", async () => {
+  let nowMs = Date.now();
+  const app = createApp({
+    ...api.parts,
+    clock: { ...systemClock, now: () => new Date(nowMs) },
+    waiter: {
+      count: 0,
+      expect: () => ({
+        async next(maxMs) {
+          nowMs += maxMs;
+        },
+        forget() {},
+      }),
+    },
+  });
+  const short = await beginCall({}, app);
+  assert.deepEqual([(await short.answer).status, await short.stateOf()], [504, "queued"]);
+  const headers = { "content-length": String(LONG_BYTES) };
+  const long = await beginCall({ method: "POST", body: "x".repeat(LONG_BYTES), headers }, app);
+  assert.deepEqual([(await long.answer).status, await long.stateOf()], [503, "cancelled"]);
+});
+
+test("an API that stops cancels what only it could go on with, and says so", async () => {
+  const headers = { "content-length": String(LONG_BYTES) };
+  const long = await beginCall({ method: "POST", body: "x".repeat(LONG_BYTES), headers });
+  const short = await beginCall();
+  api.stopServing();
+  const refused = await long.answer;
+  assert.deepEqual([refused.status, await long.stateOf()], [503, "cancelled"]);
+  assert.equal(((await refused.json()) as { code: string }).code, "function_busy");
+  assert.deepEqual([(await short.answer).status, await short.stateOf()], [504, "queued"]);
+});
