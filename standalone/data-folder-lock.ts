@@ -34,6 +34,12 @@ export async function lockDataFolder(dataDir: string): Promise<{ release(): Prom
   throw new Error(`The lock ${path} keeps changing: several starts are at it at once. Try again.`);
 }
 
+/** Undefined: there is no lock. */
+export async function isDataFolderLocked(dataDir: string): Promise<boolean | undefined> {
+  const holder = await readHolder(join(dataDir, "bellhop.lock"));
+  return holder && startMarkOf(holder.pid) === holder.startMark;
+}
+
 async function readHolder(path: string): Promise<Holder | undefined> {
   try {
     const holder = JSON.parse(await readFile(path, "utf8")) as Partial<Holder>;

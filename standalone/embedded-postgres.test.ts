@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -15,6 +15,7 @@ import {
 } from "./embedded-postgres.ts";
 import { findPostgresBinaries } from "./postgres-binaries.ts";
 import { servesFolder, startMarkOf } from "./process-identity.ts";
+import { removeLeftFolders } from "./temporary-folder.ts";
 
 const QUICK = { fsync: "off", shared_buffers: "16MB" };
 const isRoot = process.getuid?.() === 0;
@@ -117,6 +118,28 @@ test("a server whose parent was killed is stopped and its data taken over", asyn
   assert.equal(servesFolder(orphan.pid, join(dataDir, "postgres")), false);
   assert.match(lines.join("\n"), new RegExp(`left behind \\(process ${orphan.pid}\\)`));
   assert.deepEqual(await query(server.url, "SELECT name FROM errands"), [{ name: "post" }]);
+});
+
+test("temporary folders whose start was killed go, with their servers; those in use and others' stay", async (t) => {
+  const parent = await tempFolder(t);
+  const make = async (name: string, options = {}) => {
+    const dataDir = join(parent, name);
+    await mkdir(dataDir);
+    return await start(t, { dataDir, ...options });
+  };
+  const left = await make("bellhop-dev-left00");
+  const inUse = await make("bellhop-dev-inuse0");
+  const gone = { pid: left.pid, startMark: "of another" };
+  await writeFile(join(parent, "bellhop-dev-left00", "bellhop.lock"), JSON.stringify(gone));
+  for (const name of ["bellhop-dev-begun0", "elsewhere"]) await mkdir(join(parent, name));
+  const lines: string[] = [];
+  await removeLeftFolders(join(parent, "bellhop-dev-own000"), (line) => lines.push(line));
+  assert.deepEqual(await left.exited, { code: 0, signal: null });
+  assert.deepEqual((await readdir(parent)).sort(), ["bellhop-dev-begun0", "bellhop-dev-inuse0", "elsewhere"]);
+  assert.equal((await query(inUse.url, "SELECT 1 AS one"))[0]!["one"], 1);
+  assert.deepEqual(lines, [
+    `Stopping the database server that an earlier Bellhop left behind (process ${left.pid}) …`,
+  ]);
 });
 
 test("a server killed outright recovers at the next start", async (t) => {

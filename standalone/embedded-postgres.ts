@@ -174,7 +174,7 @@ async function readOrMakePassword(dataDir: string, dataFolder: string): Promise<
 }
 
 /** A server that lost its parent still holds the folder (the lock says that the parent is gone): it must go. */
-async function stopOrphan(dataFolder: string, onLog: (line: string) => void): Promise<void> {
+export async function stopOrphan(dataFolder: string, onLog: (line: string) => void): Promise<void> {
   const { pid } = await readPidFile(dataFolder);
   if (!(pid > 1) || !servesFolder(pid, dataFolder)) return;
   onLog(`Stopping the database server that an earlier Bellhop left behind (process ${pid}) …`);

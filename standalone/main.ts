@@ -25,12 +25,14 @@ import {
   STANDALONE_DEFAULTS,
   STANDALONE_SETTINGS,
 } from "./standalone-settings.ts";
+import { removeFolder, removeLeftFolders } from "./temporary-folder.ts";
 
 /** Without a database the roles cannot drain: they are given this long to try. */
 const DEAD_DATABASE_GRACE_MS = 10_000;
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 const VIRTUAL_CLOCK = "--clock=virtual";
+const TEMPORARY = "--temporary";
 
 export async function startStandalone(
   env: NodeJS.ProcessEnv,
@@ -45,6 +47,10 @@ export async function startStandalone(
   await demandFreePort(settings);
   await mkdir(dataDir, { recursive: true });
   await using opened = new AsyncDisposableStack();
+  if (options.includes(TEMPORARY)) {
+    await removeLeftFolders(dataDir, (line) => process.stdout.write(`${line}\n`));
+    opened.defer(() => removeFolder(dataDir));
+  }
   process.stdout.write(`Starting PostgreSQL in ${dataDir} …\n`);
   const postgres = await startEmbeddedPostgres({
     dataDir,
@@ -96,7 +102,8 @@ export async function startStandalone(
       stopWatching();
       process.stdout.write("Draining; the database stops last. A second Ctrl-C ends at once.\n");
       await held.disposeAsync();
-      process.stdout.write("Stopped. Everything is kept; npm start picks up where this was.\n");
+      if (!options.includes(TEMPORARY))
+        process.stdout.write("Stopped. Everything is kept; npm start picks up where this was.\n");
     },
     abandon() {
       autoscaler?.abandon?.();
@@ -134,7 +141,10 @@ export const standaloneProgram: RoleProgram = {
   purpose: "PostgreSQL, API, scheduler and, while there is work, workers on this machine",
   settings: STANDALONE_SETTINGS,
   defaults: STANDALONE_DEFAULTS,
-  options: { [VIRTUAL_CLOCK]: "schedules see a clock for tests: POST /v1/clock/advance" },
+  options: {
+    [VIRTUAL_CLOCK]: "schedules see a clock for tests: POST /v1/clock/advance",
+    [TEMPORARY]: "the data folder goes when this ends, as bellhop dev wants it",
+  },
   start: startStandalone,
 };
 

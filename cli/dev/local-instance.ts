@@ -77,7 +77,7 @@ function launch(
   dataDir: string,
   { PATH, HOME, TMPDIR, LANG, TZ }: NodeJS.ProcessEnv,
 ): ChildProcess {
-  return fork(join(home, "standalone", "main.ts"), ["--clock=virtual"], {
+  return fork(join(home, "standalone", "main.ts"), ["--clock=virtual", "--temporary"], {
     cwd: home,
     detached: true,
     execPath: join(home, "node_modules", "node", "bin", "node"),
