@@ -57,6 +57,20 @@ test("a success is recorded with its result, logs and who ran it", async () => {
   });
 });
 
+test("what a function's isolate was and what it asked of others is recorded with the attempt", async () => {
+  const { ended, clock } = start(async (_run, context) => {
+    // Begun before the clock is known here.
+    await null;
+    await clock.advance(100);
+    context.noteRequest?.({ method: "GET", host: "example.com", status: 200, tookMs: 40.4 });
+    context.noteIsolate?.({ start: "cold", loadMs: 6.7891, cpuMs: 1.239, heldBytes: 5_000_000 });
+    return succeeded(null);
+  });
+  const { isolate, requests } = (await ended)!.record;
+  assert.deepEqual(isolate, { start: "cold", loadMs: 6.79, cpuMs: 1.24, heldBytes: 5_000_000 });
+  assert.deepEqual(requests, [{ method: "GET", host: "example.com", status: 200, tookMs: 40, afterMs: 60 }]);
+});
+
 test("an attempt takes as long as it took, whatever is done to the worker's clock meanwhile", async () => {
   for (const leapMs of [-420_000, 420_000]) {
     const work = Promise.withResolvers<AttemptOutcome>();

@@ -2,6 +2,12 @@
 import type { Clock } from "../core/clock.ts";
 import type { AttemptRecord } from "../core/contracts/run.ts";
 import { type AttemptOutcome, failed } from "../core/domain/attempt.ts";
+import {
+  type AttemptFacts,
+  addRequest,
+  type IsolateFacts,
+  type SubRequest,
+} from "../core/domain/attempt-facts.ts";
 import { authorTimeoutMs, HEAD_START_MS } from "../core/domain/call-durations.ts";
 import { findFirstCompleteBy } from "../core/domain/completion.ts";
 import type { KeptInput } from "../core/domain/kept-input.ts";
@@ -55,13 +61,14 @@ export async function runAttempt(
   { span = NO_SPAN, ...called }: Pick<AttemptContext, "http" | "meetCaller"> & { span?: Span } = {},
 ): Promise<TriedAttempt | null> {
   const logs: AttemptLogLine[] = [];
+  const facts: AttemptFacts = {};
   let kept: KeptInput | undefined;
   const elapsedMs = startStopwatch(clock);
   const limits = findLimits(run);
   const outcome =
     refuseToBegin(run, limits) ??
     (await runUntilTimeout(run, runners[run.spec.type], stop, logs, clock, {
-      ...{ ...called, span, elapsedMs, limits },
+      ...{ ...called, span, elapsedMs, limits, facts },
       keepInput: (input) => {
         kept = input;
       },
@@ -74,7 +81,7 @@ export async function runAttempt(
   // What went wrong with a task of another type is told by its record alone: it has no log of its own.
   const isTold = ended.kind === "failed" && run.spec.type === "function";
   const lines = isTold ? withFailureLine(logs, ended.error, now) : logs;
-  const attempt = judge(run, ended, lines, { workerId, now, span, deadlineAt: limits.deadlineAt });
+  const attempt = judge(run, ended, lines, { workerId, now, span, facts, deadlineAt: limits.deadlineAt });
   // The next attempt is given what this one was: its row keeps that as it came.
   return kept && attempt.verdict.state !== "scheduled" ? withKeptInput(attempt, kept) : attempt;
 }
@@ -129,11 +136,13 @@ async function runUntilTimeout(
   {
     elapsedMs,
     limits: { deadlineAt },
+    facts,
     ...given
   }: Pick<AttemptContext, "http" | "meetCaller"> & {
     span: Span;
     elapsedMs(): number;
     limits: AttemptLimits;
+    facts: AttemptFacts;
     keepInput(kept: KeptInput): void;
   },
 ): Promise<AttemptOutcome> {
@@ -154,6 +163,12 @@ async function runUntilTimeout(
     time,
     get deadlineAt() {
       return time.deadlineAt;
+    },
+    noteIsolate(isolate: IsolateFacts) {
+      if (!isOver) facts.isolate = roundFacts(isolate);
+    },
+    noteRequest(request: SubRequest) {
+      if (!isOver) addRequest(facts, { ...request, tookMs: Math.round(request.tookMs) }, elapsedMs());
     },
     log(level: string, message: string, fields?: AttemptLogLine["fields"], at?: Date) {
       // A runner that was left behind may still speak.
@@ -176,6 +191,16 @@ async function runUntilTimeout(
     time.end();
     leaveTimer();
   }
+}
+
+const round = (ms: number) => Math.round(ms * 100) / 100;
+
+function roundFacts({ loadMs, cpuMs, ...facts }: IsolateFacts): IsolateFacts {
+  return {
+    ...facts,
+    ...(loadMs === undefined ? {} : { loadMs: round(loadMs) }),
+    ...(cpuMs === undefined ? {} : { cpuMs: round(cpuMs) }),
+  };
 }
 
 /** Clocks differ a little; a line's instant may lie this far outside its attempt. */
@@ -218,8 +243,9 @@ function judge(
     workerId,
     now,
     span: { logFields },
+    facts: told,
     deadlineAt,
-  }: { workerId: string; now: Date; span: Span; deadlineAt: Date | null },
+  }: { workerId: string; now: Date; span: Span; facts: AttemptFacts; deadlineAt: Date | null },
 ): TriedAttempt {
   const facts = { ...run.policy, deadlineAt, attempt: run.attempt - run.attemptOffset };
   const tried = {
@@ -241,6 +267,7 @@ function judge(
       finishedAt: now.toISOString(),
       error: "error" in outcome ? outcome.error : null,
       ...(logFields.traceId === undefined ? {} : { traceId: logFields.traceId }),
+      ...told,
     },
     logs,
     ...(run.policy.pauseAfterFailures === null ? {} : { pausesTask: true as const }),

@@ -11,6 +11,7 @@ import { messagingSystemOf } from "../core/queue/trace-transport.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
 import { keepEmail } from "../core/store/captured-emails.ts";
+import { recordColdStart } from "../core/store/functions/cold-starts.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
 import { newId } from "../core/store/ids.ts";
 import { loadNamespaceEgress } from "../core/store/namespace-egress.ts";
@@ -26,6 +27,7 @@ import { createSandboxMetrics } from "../core/telemetry/metrics/sandbox.ts";
 import { createWorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { answerProbes } from "../core/telemetry/probes.ts";
 import { createAttemptTracer } from "./attempt-trace.ts";
+import { createColdStarts } from "./cold-starts.ts";
 import { createCallerMeetings } from "./direct/caller-meetings.ts";
 import { serveDirectCalls } from "./direct/direct-server.ts";
 import { chooseWorkerAddress } from "./direct/worker-address.ts";
@@ -132,6 +134,10 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
   const secrets = createNamespaceSecrets((id) => loadNamespaceSecrets(store, id), sealer, listener);
   const kvQuota = { keys: settings.FUNCTION_MAX_KV_KEYS, bytes: settings.FUNCTION_MAX_KV_BYTES };
   const openKv = createFunctionKvs(store, kvQuota);
+  const coldStarts = createColdStarts(
+    (revisionId, coldStartMs) => recordColdStart(store, revisionId, coldStartMs),
+    (error) => log.warn({ error }, "a cold start was not recorded"),
+  );
   // Who requires walls has nothing claimed before they stand.
   if (settings.WORKER_SANDBOX_WALLS === "require") await demanded;
   await keyFits;
@@ -167,6 +173,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
           listener,
         ),
         onLoadError: (error, functionId) => log.warn({ error, functionId }, "a function could not be loaded"),
+        onColdStart: coldStarts.note,
         clock,
         answerKv: (functionId) =>
           createKeyValueAnswerer(openKv(functionId), (error) =>

@@ -15,6 +15,9 @@ import { describeField } from "../show-plan.ts";
 import { shown } from "../shown.ts";
 import { formatBytes } from "../terminal/time.ts";
 
+/** Further back nobody compares. */
+const LOOKED_AT_REVISIONS = 10;
+
 interface Options {
   name?: string;
   tag?: string;
@@ -80,10 +83,35 @@ async function deployPath(session: Session, [path]: Arguments, options: Options)
   };
   let made = await deploy(session, name, source, upload);
   if (isSplit) made = await splitTraffic(session, made, traffic);
+  const coldStart = await findColdStart(session, made);
   const url = made.public && !out.json ? await findFunctionUrl(session, made.name) : undefined;
-  out.answer({ ...made, ...sizeOf(source) }, () =>
-    showDeployed(session, made, source, relative(cwd, full) || ".", url),
+  out.answer({ ...made, ...sizeOf(source), coldStart: coldStart ?? null }, () =>
+    showDeployed(session, { made, source, path: relative(cwd, full) || ".", url, coldStart }),
   );
+}
+
+interface ColdStart {
+  revision: number;
+  ms: number;
+}
+
+/** Of this revision, where it ran before, or of the latest one before it that did; undefined: none has, or the key may not look. */
+async function findColdStart(
+  { client }: Session,
+  { name, deployed }: Schemas["DeployedFunction"],
+): Promise<ColdStart | undefined> {
+  const params = { path: { name }, query: { limit: LOOKED_AT_REVISIONS } };
+  const { data } = await client.GET("/v1/functions/{name}/revisions", { params });
+  const found = data?.items.find(
+    ({ number, coldStartMs }) => number <= deployed.number && coldStartMs !== null,
+  );
+  return found && { revision: found.number, ms: found.coldStartMs! };
+}
+
+function describeColdStart({ deployed }: Schemas["DeployedFunction"], known: ColdStart | undefined): string {
+  const told = known && `${known.ms.toFixed(1)} ms`;
+  if (known?.revision === deployed.number) return told!;
+  return `known after its first run${known ? `; revision ${known.revision} took ${told}` : ""}`;
 }
 
 async function splitTraffic(
@@ -174,18 +202,21 @@ function showPlan({ out }: Session, plan: DeployPlan, source: Source): void {
   out.line(dim(`${describeSize(source)}. A dry run: nothing was deployed.`));
 }
 
-function showDeployed(
-  { out }: Session,
-  made: Schemas["DeployedFunction"],
-  source: Source,
-  path: string,
-  url: string | undefined,
-): void {
+interface Shown {
+  made: Schemas["DeployedFunction"];
+  source: Source;
+  path: string;
+  url: string | undefined;
+  coldStart: ColdStart | undefined;
+}
+
+function showDeployed({ out }: Session, { made, source, path, url, coldStart }: Shown): void {
   const { name, deployed, traffic } = made;
   const share = traffic[deployed.id] ?? 0;
   out.line(out.style.green(`${name} revision ${deployed.number}, ${share} % of the traffic`));
   out.facts([
     ["from", `${path} (${describeSize(source)})`],
+    ["cold start", describeColdStart(made, coldStart)],
     ["tags", tagsOf(made).join(", ")],
     ["url", url],
   ]);

@@ -6,7 +6,7 @@ import { confirmOrFail, YES_OPTION } from "../confirming.ts";
 import { findFunctionUrl } from "../function-url.ts";
 import { collectPages, LIMIT_OPTION } from "../pages.ts";
 import type { Cli, Session } from "../session.ts";
-import { formatInstant } from "../terminal/time.ts";
+import { formatBytes, formatInstant } from "../terminal/time.ts";
 
 export function addFunctions(program: Command, cli: Cli): void {
   const functions = addGroup(program, "functions", "functions and their revisions");
@@ -32,6 +32,13 @@ export function addFunctions(program: Command, cli: Cli): void {
       .option(...LIMIT_OPTION)
       .action(withSession<{ limit: number }>(cli, listRevisions)),
     "functions revisions hello",
+  );
+  addExamples(
+    functions
+      .command("figures <function>")
+      .description("what its last runs took: cold starts, time, processor, memory")
+      .action(withSession<object>(cli, showFigures)),
+    "functions figures hello",
   );
   addExamples(
     functions
@@ -123,12 +130,41 @@ async function listRevisions(
         { title: "TRAFFIC", text: ({ percent }) => `${percent} %`, align: "right" },
         { title: "TAGS", text: ({ tags }) => tags.join(", ") || undefined, shrinks: true },
         { title: "ENTRY", text: ({ entry }) => entry, shrinks: true },
+        { title: "COLD START", text: ({ coldStartMs }) => formatMs(coldStartMs), align: "right" },
         { title: "DEPLOYED", text: ({ createdAt }) => formatInstant(createdAt) },
         { title: "ID", text: ({ id }) => id },
       ],
       "There is no revision.",
     ),
   );
+}
+
+const formatMs = (ms: number | null): string | undefined => (ms === null ? undefined : `${ms.toFixed(1)} ms`);
+
+type Figures = Schemas["FunctionFigures"];
+
+async function showFigures({ client, out }: Session, [name]: Arguments): Promise<void> {
+  const params = { path: { name: name! } };
+  const found = await unwrap(client.GET("/v1/functions/{name}/figures", { params }));
+  out.answer(found, ({ runs, since, succeeded, cold, warm, ...spreads }) => {
+    if (runs === 0) return out.line("It has not run yet.");
+    out.facts([
+      ["last runs", `${runs}, since ${formatInstant(since!)}, ${succeeded} succeeded`],
+      ["isolates", `${cold} cold, ${warm} warm`],
+      ["cold start", describeSpread(spreads.coldStartMs, formatMs)],
+      ["duration", describeSpread(spreads.durationMs, formatMs)],
+      ["processor", describeSpread(spreads.cpuMs, formatMs)],
+      ["memory held", describeSpread(spreads.heldBytes, formatBytes)],
+    ]);
+  });
+}
+
+function describeSpread(
+  spread: Figures["cpuMs"],
+  format: (value: number) => string | undefined,
+): string | undefined {
+  if (spread === null) return undefined;
+  return `${format(spread.median)}, 95 % within ${format(spread.p95)}, at most ${format(spread.max)}`;
 }
 
 async function removeFunction(

@@ -9,6 +9,7 @@ import { may } from "../data/may.ts";
 import { client, useQuery } from "../data/use-query.ts";
 import { useSearch } from "../data/use-search.ts";
 import { CodeTab } from "./code-tab.tsx";
+import { FunctionFigures } from "./figures.tsx";
 import { Traffic } from "./functions-page.tsx";
 import { InvokeTab } from "./invoke-tab.tsx";
 import { LogsTab } from "./logs-tab.tsx";
@@ -68,10 +69,13 @@ function RunsTab({ name }: { name: string }) {
             <LinkButton to={`/functions/${name}?tab=invoke`}>Invoke it</LinkButton>
           </Empty>
         ) : (
-          <Section title="Last 50 runs" aside={<Link href={`/runs?function=${name}`}>All runs</Link>}>
-            <RunBars runs={items} />
-            <RunList runs={items} />
-          </Section>
+          <>
+            <FunctionFigures name={name} />
+            <Section title="Last 50 runs" aside={<Link href={`/runs?function=${name}`}>All runs</Link>}>
+              <RunBars runs={items} />
+              <RunList runs={items} />
+            </Section>
+          </>
         )
       }
     </Answered>

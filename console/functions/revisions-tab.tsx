@@ -10,6 +10,7 @@ import { Time } from "../components/time.tsx";
 import { may } from "../data/may.ts";
 import { useAction } from "../data/use-action.ts";
 import { client, useQuery } from "../data/use-query.ts";
+import { formatDuration } from "../format/duration.ts";
 import type { Fn } from "./fn.ts";
 import { RevisionDiff } from "./revision-diff.tsx";
 
@@ -65,6 +66,17 @@ export function RevisionsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void 
           {limits.memoryMb} MB, {limits.cpuMs} ms processor, {limits.wallMs / 1_000} s in all
         </span>
       ),
+    },
+    {
+      title: "Cold start",
+      isTight: true,
+      isRight: true,
+      cell: ({ coldStartMs }) =>
+        coldStartMs === null ? (
+          <span class="muted">not yet</span>
+        ) : (
+          <span class="number">{formatDuration(coldStartMs)}</span>
+        ),
     },
     { title: "Deployed", isTight: true, cell: ({ createdAt }) => <Time at={createdAt} /> },
     {

@@ -15,10 +15,11 @@ import { may } from "../data/may.ts";
 import { useAction } from "../data/use-action.ts";
 import { useNow } from "../data/use-now.ts";
 import { client, useQuery } from "../data/use-query.ts";
-import { formatDuration } from "../format/duration.ts";
+import { formatBytes, formatDuration } from "../format/duration.ts";
 import { parseInput } from "./parse-input.ts";
 import { RunError } from "./run-error.tsx";
 import { RunLog } from "./run-log.tsx";
+import { RunRequest } from "./run-request.tsx";
 import { spansOf } from "./waterfall.ts";
 
 type Run = Schemas["RunWithInput"];
@@ -174,12 +175,21 @@ function ReplayDialog({ run, onClose, onReplayed }: ReplayProps) {
   );
 }
 
+type Isolate = NonNullable<Run["attempts"][number]["isolate"]>;
+
+const sayIsolate = ({ start, loadMs }: Isolate) =>
+  loadMs === undefined ? start : `${start}, loaded in ${formatDuration(loadMs)}`;
+
 function RunDetail({ run }: { run: Run }) {
+  const isolate = run.attempts.at(-1)?.isolate;
   return (
     <>
       <Waterfall run={run} />
       <div class="split">
         <div class="section">
+          {run.type === "http" && run.taskId !== null && (
+            <RunRequest taskId={run.taskId} at={run.startedAt ?? run.scheduledFor} />
+          )}
           {run.error && <RunError run={run} error={run.error} />}
           {!isOpen(run) && !run.error && run.state === "succeeded" && <ResultView run={run} />}
           {run.type === "function" && <RunLog runId={run.id} isOver={!isOpen(run)} />}
@@ -212,6 +222,9 @@ function RunDetail({ run }: { run: Run }) {
               ["Due", <Time key="due" at={run.scheduledFor} isExact />],
               run.startedAt !== null && ["Started", <Time key="started" at={run.startedAt} isExact />],
               run.finishedAt !== null && ["Ended", <Time key="ended" at={run.finishedAt} isExact />],
+              isolate && ["Isolate", sayIsolate(isolate)],
+              isolate?.cpuMs !== undefined && ["Processor", `${isolate.cpuMs} ms`],
+              isolate?.heldBytes !== undefined && ["Memory held", formatBytes(isolate.heldBytes)],
               run.nextAttemptAt !== null && [
                 "Next attempt",
                 <Time key="next" at={run.nextAttemptAt} isExact />,
@@ -274,12 +287,12 @@ function Waterfall({ run }: { run: Run }) {
       </p>
     );
   const from = spans[0]!.from;
-  const whole = Math.max(1, spans.at(-1)!.to - from);
+  const whole = Math.max(1, ...spans.map(({ to }) => to - from));
   return (
     <Section title="Course" aside={`${formatDuration(whole)} from its instant on`}>
       <ol class="waterfall card">
-        {spans.map(({ name, tone, from: start, to, detail }) => (
-          <li key={`${name}${start}`}>
+        {spans.map(({ name, tone, from: start, to, detail, level }, index) => (
+          <li key={index} data-level={level}>
             <span>
               {name} {detail && <span class="muted small">{detail}</span>}
             </span>
@@ -292,7 +305,7 @@ function Waterfall({ run }: { run: Run }) {
                 }}
               />
             </span>
-            <span class="number small">{formatDuration(to - start)}</span>
+            <span class="number small">{to > start && formatDuration(to - start)}</span>
           </li>
         ))}
       </ol>

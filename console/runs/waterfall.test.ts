@@ -48,3 +48,17 @@ test("a run that waits has nothing but its wait, one that is not due nothing at 
   assert.deepEqual(told({ state: "queued" }, 5), [["Waited", "wait", 5]]);
   assert.deepEqual(told({ state: "scheduled", scheduledFor: at(90) }), []);
 });
+
+test("requests stand under their attempt, in the order in which they began", () => {
+  const requests = [
+    { method: "GET", host: "b.example", status: 503, afterMs: 500, tookMs: 250 },
+    { method: "POST", host: "a.example", status: 201, afterMs: 100, tookMs: 650 },
+  ];
+  const attempts = [{ ...attempt(1, 0, 1), requests, moreRequests: 7 }];
+  assert.deepEqual(told({ attempt: 1, startedAt: at(0), finishedAt: at(1), attempts }), [
+    ["Attempt 1", "good", 1],
+    ["POST a.example", "good", 0.65],
+    ["GET b.example", "bad", 0.25],
+    ["and 7 more requests", "wait", 0],
+  ]);
+});

@@ -2,6 +2,7 @@
 import type { Schemas } from "../../client/client.ts";
 
 type Run = Schemas["Run"];
+type Attempt = Run["attempts"][number];
 
 export interface Span {
   name: string;
@@ -9,6 +10,8 @@ export interface Span {
   from: number;
   to: number;
   detail?: string;
+  /** Within the span before it: a request that an attempt sent. */
+  level?: 1;
 }
 
 const RECORDED_MS = 50;
@@ -24,7 +27,7 @@ export function spansOf(run: Run, now: number): Span[] {
   const wait = (until: number, name: string) => {
     if (until > last) spans.push({ name, tone: "wait", from: last, to: until });
   };
-  for (const { attempt, startedAt, finishedAt, error } of attempts) {
+  for (const { attempt, startedAt, finishedAt, error, requests = [], moreRequests } of attempts) {
     const from = ms(startedAt) ?? last;
     wait(from, spans.length === 0 ? "Waited" : "Back-off");
     const to = Date.parse(finishedAt);
@@ -36,6 +39,9 @@ export function spansOf(run: Run, now: number): Span[] {
       to,
       ...(detail && { detail }),
     });
+    spans.push(...requestsOf(requests, from));
+    if (moreRequests !== undefined)
+      spans.push({ name: `and ${moreRequests} more requests`, tone: "wait", from: to, to, level: 1 });
     last = Math.max(last, to);
   }
   const started = ms(run.startedAt);
@@ -52,3 +58,14 @@ export function spansOf(run: Run, now: number): Span[] {
   wait(end, spans.length === 0 ? "Waited" : isOpen ? "Back-off" : "Until it was ended");
   return spans;
 }
+
+/** In the order in which they began. */
+const requestsOf = (requests: NonNullable<Attempt["requests"]>, attemptFrom: number): Span[] =>
+  requests
+    .toSorted((a, b) => a.afterMs - b.afterMs)
+    .map(({ method, host, status, error, afterMs, tookMs }) => ({
+      name: `${method} ${host}`,
+      tone: error !== undefined || (status !== undefined && status >= 400) ? "bad" : "good",
+      ...{ from: attemptFrom + afterMs, to: attemptFrom + afterMs + tookMs, level: 1 },
+      detail: [status, error].filter((each) => each !== undefined).join(", "),
+    }));

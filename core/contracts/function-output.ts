@@ -27,6 +27,7 @@ const EXAMPLE_REVISION = {
   entry: "index.ts",
   limits: DEFAULT_FUNCTION_LIMITS,
   reuse: true,
+  coldStartMs: 6.4,
   createdAt: "2026-11-23T20:40:00.000Z",
 };
 
@@ -39,6 +40,9 @@ const revisionFields = {
   entry: z.string(),
   limits: limitsOutput.meta({ description: "Those that hold: defaults and the operator's caps applied." }),
   reuse: z.boolean(),
+  coldStartMs: z.number().nullable().meta({
+    description: "How long the first run of it waited for its isolate, in milliseconds; null until one has.",
+  }),
   createdAt: instantOutput,
 };
 
@@ -185,6 +189,7 @@ export function toWireRevision(revision: FunctionRevision, caps: FunctionLimitCa
     entry: revision.entry,
     limits: effectiveLimits(revision.limits, caps),
     reuse: revision.reuse,
+    coldStartMs: revision.coldStartMs,
     createdAt: revision.createdAt.toISOString(),
   };
 }

@@ -125,6 +125,8 @@ export interface FunctionRevision {
   /** As the author asked. */
   limits: AskedLimits;
   reuse: boolean;
+  /** How long its first run waited for its isolate; null: none has told. */
+  coldStartMs: number | null;
   createdAt: Date;
 }
 

@@ -1,5 +1,6 @@
 /** A run and its log lines as the API shows them. */
 import { z } from "zod";
+import { type AttemptFacts, MAX_RECORDED_REQUESTS } from "../domain/attempt-facts.ts";
 import { type InputFate, isRequest, withoutContent } from "../domain/kept-input.ts";
 import { LOG_LEVELS, type LogLevel } from "../domain/log-level.ts";
 import { WAIT_REASONS, type WaitReason } from "../domain/queue.ts";
@@ -12,7 +13,7 @@ import type { Json, JsonObject } from "../json.ts";
 import { idOutput, instantOutput, jsonOutput } from "./common.ts";
 
 /** One try. `error` is null for the one that succeeded. */
-export interface AttemptRecord {
+export interface AttemptRecord extends AttemptFacts {
   attempt: number;
   workerId: string | null;
   startedAt: string | null;
@@ -74,6 +75,28 @@ const runError = z
 
 const nullableInstant = instantOutput.nullable();
 
+const isolate = z.object({
+  start: z.enum(["cold", "warm"]).meta({ description: "Whether it was loaded for this run." }),
+  loadMs: z.number().optional().meta({ description: "Of a cold one: how long the run waited for it." }),
+  cpuMs: z
+    .number()
+    .optional()
+    .meta({ description: "How long the run kept a thread; of runs that went together, their mean." }),
+  heldBytes: z
+    .int()
+    .optional()
+    .meta({ description: "What it held after the run; told once a second at most." }),
+});
+
+const request = z.object({
+  method: z.string(),
+  host: z.string(),
+  status: z.int().optional().meta({ description: "Of the answer." }),
+  error: z.string().optional().meta({ description: "Why there was no answer, or it broke off." }),
+  afterMs: z.number().meta({ description: "Since the attempt began." }),
+  tookMs: z.number(),
+});
+
 const attempt = z.object({
   attempt: z.int(),
   workerId: idOutput.nullable(),
@@ -81,6 +104,14 @@ const attempt = z.object({
   finishedAt: instantOutput,
   error: runError.nullable().meta({ description: "Null for one that succeeded." }),
   traceId: z.string().optional().meta({ description: "Absent where it was not traced." }),
+  isolate: isolate.optional().meta({ description: "Of a function's attempt that ended by itself." }),
+  requests: z
+    .array(request)
+    .optional()
+    .meta({
+      description: `What a function asked of others: the first ${MAX_RECORDED_REQUESTS}, by their ends.`,
+    }),
+  moreRequests: z.int().optional().meta({ description: "How many more there were." }),
 });
 
 const EXAMPLE_RUN = {

@@ -99,6 +99,7 @@ const LATER = [
   "0087-erasures",
   "0088-audit-events",
   "0092-activity",
+  "0093-cold-starts",
   "0095-stored-bytes",
 ];
 

@@ -72,6 +72,7 @@ import * as dailyRuns from "./migrations/0086-daily-runs.ts";
 import * as erasures from "./migrations/0087-erasures.ts";
 import * as auditEvents from "./migrations/0088-audit-events.ts";
 import * as activity from "./migrations/0092-activity.ts";
+import * as coldStarts from "./migrations/0093-cold-starts.ts";
 import * as storedBytes from "./migrations/0095-stored-bytes.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -145,6 +146,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0087-erasures": erasures,
   "0088-audit-events": auditEvents,
   "0092-activity": activity,
+  "0093-cold-starts": coldStarts,
   "0095-stored-bytes": storedBytes,
 };
 

@@ -114,6 +114,8 @@ export interface Database {
     reuse: boolean;
     /** Null where the release before deployed it: the function's. */
     env: Jsonb<Record<string, string> | null>;
+    /** Of its first run that told; null: none has. */
+    cold_start_ms: ColumnType<number | null, undefined, number>;
     created_at: Stamp;
   };
   function_tags: { function_id: string; tag: string; revision_id: string; updated_at: Stamp };

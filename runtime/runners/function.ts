@@ -28,6 +28,8 @@ export interface FunctionRunnerParts {
   loadSourceMap(revisionId: string): Promise<string | undefined>;
   envs: FunctionEnvs;
   onLoadError(error: unknown, functionId: string): void;
+  /** A run had an isolate that was loaded for it. */
+  onColdStart?(revisionId: string, loadMs: number): void;
   /** For one run of the function, what it remembers; without it functions have no store. */
   answerKv?(functionId: string): KeyValueAnswerer;
   clock: Clock;
@@ -97,6 +99,11 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       signal: context.signal,
       span: context.span,
       onBegin: () => context.time?.begin(),
+      onIsolate(isolate) {
+        context.noteIsolate?.(isolate);
+        if (isolate.loadMs !== undefined) parts.onColdStart?.(revisionId, isolate.loadMs);
+      },
+      onRequest: (request) => context.noteRequest?.({ ...request, host: redactor.text(request.host) }),
       onLog({ level, message, fields, at }) {
         const line = context.log(level, redactor.text(message), fields && redactor.value(fields), at);
         if (line && stacks.concerns(line)) stackLines.push(line);

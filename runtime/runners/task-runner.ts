@@ -1,4 +1,5 @@
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
+import type { IsolateFacts, SubRequest } from "../../core/domain/attempt-facts.ts";
 import type { KeptInput } from "../../core/domain/kept-input.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
 import type { StoredRequest } from "../../core/domain/stored-request.ts";
@@ -41,6 +42,9 @@ export interface AttemptContext {
   span: Span;
   /** Tells what is kept of the run's input; where that is never told, what is stored is not shown. */
   keepInput?(kept: KeptInput): void;
+  /** Told of a function: recorded with the attempt. */
+  noteIsolate?(isolate: IsolateFacts): void;
+  noteRequest?(request: SubRequest): void;
   /** Adds one line to the run's log and answers it: until the attempt has ended its texts may still be changed. */
   log(level: LogLevel, message: string, fields?: JsonObject, at?: Date): AttemptLogLine | undefined;
 }

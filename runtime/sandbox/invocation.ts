@@ -1,6 +1,7 @@
 import type { AnswerStream, CallerStream, EventsOf } from "../../core/contracts/call-stream.ts";
 import type { HttpRequestHead } from "../../core/contracts/http-call.ts";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
+import type { IsolateFacts, SubRequest } from "../../core/domain/attempt-facts.ts";
 import type { FunctionLimits } from "../../core/domain/function-limits.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";
@@ -45,6 +46,10 @@ export interface InvokeOptions {
   onLog(line: LogLine): void;
   /** It has its place in an isolate: its time runs from now. */
   onBegin?(): void;
+  /** Of a run that ended by itself: what its isolate was. */
+  onIsolate?(isolate: IsolateFacts): void;
+  /** A request that it sent is over. */
+  onRequest?(request: SubRequest): void;
   /** The attempt's: its fetches are children. Without it they are not traced. */
   span?: Span;
   /** What `ctx.kv` asks; without it there is no store. */

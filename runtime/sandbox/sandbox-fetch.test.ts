@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { brotliCompressSync, constants } from "node:zlib";
+import type { SubRequest } from "../../core/domain/attempt-facts.ts";
 import { parseNetworks } from "../../core/egress/address-policy.ts";
 import { createEgress } from "../../core/egress/egress.ts";
 import { errorOf, resultOf, startSandboxFor } from "./sandbox-fixture.ts";
@@ -160,6 +161,31 @@ describe("fetch in a function", () => {
     assert.deepEqual(texts, ["here", "here"]);
     assert.deepEqual(refused.slice(0, 2), ["TypeError", "subrequest_limit"]);
     assert.match(refused[2]!, /may make 3 requests/);
+  });
+
+  test("each request is told of when it is over: with its status, or why there was none, and without its path", async (t) => {
+    const url = await startServer(t, (request, response) => {
+      if (request.url === "/held") return;
+      response.writeHead(404).end("no");
+    });
+    const told: SubRequest[] = [];
+    const { call } = startWithEgress(t);
+    const source = `export default async (url: string) => {
+      await (await fetch(url + "secret?token=1", { method: "PUT" })).text();
+      await fetch("http://10.1.2.3/").catch(() => {});
+      fetch(url + "held").catch(() => {});
+    };`;
+    await call(source, { input: url, onRequest: (request) => told.push(request) });
+    const { host } = new URL(url);
+    assert.ok(told.every(({ tookMs }) => tookMs >= 0));
+    assert.deepEqual(
+      told.map(({ tookMs: _, ...request }) => request),
+      [
+        { method: "PUT", host, status: 404 },
+        { method: "GET", host: "10.1.2.3", error: "address_blocked" },
+        { method: "GET", host, error: "cancelled" },
+      ],
+    );
   });
 
   test("reaches no address that is not public, by whatever name or redirect", async (t) => {

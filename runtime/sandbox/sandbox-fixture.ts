@@ -1,6 +1,7 @@
 /** For tests: a real sandbox, and calls of functions given as source. */
 import type { TestContext } from "node:test";
 import type { AttemptOutcome } from "../../core/domain/attempt.ts";
+import type { IsolateFacts, SubRequest } from "../../core/domain/attempt-facts.ts";
 import { DEFAULT_FUNCTION_LIMITS } from "../../core/domain/function-limits.ts";
 import type { RunError } from "../../core/domain/run-errors.ts";
 import type { Json } from "../../core/json.ts";
@@ -25,6 +26,8 @@ export interface CallOptions {
   http?: HttpCall;
   kv?: KeyValueAnswerer;
   onBegin?(): void;
+  onIsolate?(isolate: IsolateFacts): void;
+  onRequest?(request: SubRequest): void;
 }
 
 export interface Call {
@@ -87,6 +90,8 @@ export function startSandbox(
         ...(options.http ? { http: options.http } : {}),
         ...(options.kv ? { kv: options.kv } : {}),
         ...(options.onBegin ? { onBegin: options.onBegin } : {}),
+        ...(options.onIsolate ? { onIsolate: options.onIsolate } : {}),
+        ...(options.onRequest ? { onRequest: options.onRequest } : {}),
         onLog(line) {
           lines.push(line);
           for (const watcher of watchers) watcher();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { Registry } from "prom-client";
+import type { IsolateFacts } from "../../core/domain/attempt-facts.ts";
 import { createSandboxMetrics } from "../../core/telemetry/metrics/sandbox.ts";
 import { resultOf, startSandboxFor } from "./sandbox-fixture.ts";
 
@@ -52,4 +53,17 @@ test("cold and warm runs, executors and why they ended", async (t) => {
   seen = await readSeries(registry);
   assert.equal(seen.get('bellhop_executor_exits_total{cause="shutdown"}'), 1);
   assert.equal(seen.get('bellhop_executor_exits_total{cause="unexpected"}'), 0);
+});
+
+test("a run is told what its isolate was and took", async (t) => {
+  const told: IsolateFacts[] = [];
+  const { call } = startSandboxFor(t);
+  const source = "export default () => { for (const end = Date.now() + 5; Date.now() < end; ); };";
+  for (let runs = 0; runs < 2; runs++)
+    await call(source, { revisionId: "told", onIsolate: (isolate) => told.push(isolate) });
+  const [cold, warm] = told;
+  assert.deepEqual([cold!.start, warm!.start], ["cold", "warm"]);
+  assert.ok(cold!.loadMs! > 0 && cold!.heldBytes! > 1_000_000);
+  assert.equal(warm!.loadMs, undefined);
+  assert.ok(cold!.cpuMs! >= 4 && warm!.cpuMs! >= 4);
 });

@@ -25,6 +25,7 @@ const summariesEver = (db: Db, namespaceId: string) =>
       "r.entry",
       "r.limits",
       "r.reuse",
+      "r.cold_start_ms",
       "r.created_at as revision_created_at",
     ])
     .where("f.namespace_id", "=", namespaceId);
@@ -48,6 +49,7 @@ function toSummary(row: SummaryRow): FunctionSummary {
       id: row.revision_id,
       number: row.number,
       contentHash: row.content_hash,
+      coldStartMs: row.cold_start_ms,
       entry: row.entry,
       limits: row.limits,
       reuse: row.reuse,

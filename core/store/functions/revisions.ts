@@ -4,7 +4,16 @@ import type { FunctionRevision } from "../../contracts/function.ts";
 import type { FileFacts } from "../../domain/revision-diff.ts";
 import type { Db } from "../database.ts";
 
-const COLUMNS = ["id", "number", "content_hash", "entry", "limits", "reuse", "created_at"] as const;
+const COLUMNS = [
+  "id",
+  "number",
+  "content_hash",
+  "entry",
+  "limits",
+  "reuse",
+  "cold_start_ms",
+  "created_at",
+] as const;
 
 const revisionsOf = (db: Db, functionId: string) =>
   db.selectFrom("function_revisions").select(COLUMNS).where("function_id", "=", functionId);
@@ -16,6 +25,7 @@ function toRevision(row: Row): FunctionRevision {
     id: row.id,
     number: row.number,
     contentHash: row.content_hash,
+    coldStartMs: row.cold_start_ms,
     entry: row.entry,
     limits: row.limits,
     reuse: row.reuse,

@@ -77,8 +77,8 @@ describe("an executor", () => {
     const { out, next } = startExecutor(t);
     await next("ready");
     invoke(out, "return 'hello'");
-    const { ranMs, loadMs, ...result } = (await next("result")) as ResultMessage;
-    assert.ok(ranMs! >= 0 && loadMs! > 0);
+    const { ranMs, loadMs, heldBytes, ...result } = (await next("result")) as ResultMessage;
+    assert.ok(ranMs! >= 0 && loadMs! > 0 && heldBytes! > 0);
     assert.deepEqual(result, {
       t: "result",
       id: 1,

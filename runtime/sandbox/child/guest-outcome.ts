@@ -14,6 +14,8 @@ export interface GuestOutcome {
   waited?: boolean;
   /** How long the batch has been on a thread. */
   ranMs?: number;
+  /** What the isolate holds after it. */
+  heldBytes?: number;
 }
 
 export type GuestStopReason = "function_timeout" | "function_cpu_exceeded" | "cancelled";

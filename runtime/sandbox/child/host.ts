@@ -278,6 +278,7 @@ function toResult(
     ...(loadMs === undefined ? {} : { loadMs }),
     recycle,
     ...(outcome.ranMs === undefined ? {} : { ranMs: outcome.ranMs }),
+    ...(outcome.heldBytes === undefined ? {} : { heldBytes: outcome.heldBytes }),
     ...(outcome.waited ? { waited: true } : {}),
   } as const;
   if (code === "ok") return base;

@@ -32,6 +32,8 @@ export interface Batch {
   readonly size: number;
   readonly allowanceBytes: number;
   sentAt: number;
+  /** Of so many there are results. */
+  results: number;
   /** On a thread, as the executor says. */
   ranMs: number;
   /** Whether one of them waited for something. */

@@ -11,6 +11,7 @@ import type { Job } from "./job.ts";
 import { LoadedRevisions } from "./loaded-revisions.ts";
 import { CANCELLED, executorKilled } from "./outcome.ts";
 import { runAllowanceBytes } from "./process-watch.ts";
+import { isDurationMs } from "./read-child-message.ts";
 import { judgeResult, type RunAsk, RunAsks } from "./run-asks.ts";
 import { bodiesOf, toGuestStart, toInvokedRun } from "./run-facts.ts";
 import { RunLog } from "./run-log.ts";
@@ -91,6 +92,7 @@ export class ExecutorRuns {
       size: jobs.length,
       allowanceBytes: runAllowanceBytes(limits.memoryMb),
       sentAt: 0,
+      results: 0,
       ranMs: 0,
       waited: false,
     };
@@ -247,7 +249,7 @@ export class ExecutorRuns {
       return;
     }
     run.log.drop(message.droppedLines);
-    this.#countIsolate(message);
+    this.#tellIsolate(run, message);
     run.batch.ranMs = message.ranMs ?? 0;
     run.batch.waited ||= message.waited === true;
     if (message.recycle) this.#events.onRecycle();
@@ -257,8 +259,17 @@ export class ExecutorRuns {
     this.#finish(run, isForged ? executorKilled("misbehaved") : outcome);
   }
 
-  #countIsolate({ reused, loadMs }: ResultMessage): void {
+  #tellIsolate({ batch, job }: ExecutorRun, message: ResultMessage): void {
+    const { reused, loadMs, ranMs, heldBytes } = message;
     const { metrics } = this.#parts;
+    batch.results += 1;
+    job.options.onIsolate?.({
+      start: reused ? "warm" : "cold",
+      ...(loadMs === undefined ? {} : { loadMs }),
+      // The last of a batch tells how long all of it took; of an isolate that was ended that is not known.
+      ...(isDurationMs(ranMs) ? { cpuMs: ranMs / batch.results } : {}),
+      ...(heldBytes === undefined ? {} : { heldBytes }),
+    });
     metrics?.isolateRuns.inc({ isolate: reused ? "warm" : "cold" });
     if (!reused && loadMs !== undefined) metrics?.coldStartSeconds.observe(loadMs / 1_000);
   }

@@ -91,9 +91,11 @@ function isWarmMessage(value: Record<string, unknown>): value is Value<WarmMessa
 /** A day at most: it is added to others. */
 const MAX_DURATION_MS = 86_400_000;
 
-function isDurationMs(value: unknown): boolean {
+export function isDurationMs(value: unknown): value is number {
   return typeof value === "number" && value >= 0 && value <= MAX_DURATION_MS;
 }
+
+const isByteCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function isAskedWaitMs(value: unknown): boolean {
   return (
@@ -124,6 +126,7 @@ function isResultMessage(value: Record<string, unknown>): value is Value<ResultM
     typeof value["recycle"] === "boolean" &&
     (value["loadMs"] === undefined || isDurationMs(value["loadMs"])) &&
     (value["ranMs"] === undefined || typeof value["ranMs"] === "number") &&
+    (value["heldBytes"] === undefined || isByteCount(value["heldBytes"])) &&
     (value["waited"] === undefined || typeof value["waited"] === "boolean")
   );
 }

@@ -87,6 +87,7 @@ export class RunAsks {
       memoryMb: limits.memoryMb,
       traceparent,
       span: job.options.span,
+      onRequest: job.options.onRequest,
       send: (reply) => this.#channel.write(reply),
       isCongested: () => this.#channel.isCongested,
       drained: () => this.#channel.drained(),

@@ -98,6 +98,8 @@ export interface ResultMessage {
   recycle: boolean;
   /** How long the batch has been on a thread, so far. */
   ranMs?: number;
+  /** What the isolate holds after it; told once a second at most. */
+  heldBytes?: number;
   /** Whether runs of its function are to go alone: it waited for something, say, or left an isolate that no other may have. */
   waited?: boolean;
 }

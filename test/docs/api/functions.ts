@@ -4,6 +4,7 @@ import type { Answer, TestCaller } from "../../../api/testing/open-api.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
 import { MAX_ENV_BYTES, MAX_ENV_NAMES } from "../../../core/contracts/function.ts";
 import { MAX_SECRET_VALUE_BYTES, MIN_SECRET_CHARS } from "../../../core/contracts/secret.ts";
+import { FIGURED_RUNS } from "../../../core/store/functions/figures.ts";
 import { MAX_TAGS } from "../../../core/store/functions/tags.ts";
 import { MAX_SECRET_BYTES, MAX_SECRETS } from "../../../core/store/secrets.ts";
 import { COMPILER_LIMITS, COMPILER_LIMITS_WITH_PACKAGES } from "../../../functions/build/compiler-process.ts";
@@ -26,6 +27,17 @@ async function makeRevisions(tenant: TestCaller, count: number): Promise<void> {
 /** 1% to each of the revisions but the first, which gets the rest to `sum`. */
 const split = (count: number, sum = 100) =>
   Object.fromEntries(Array.from({ length: count }, (_, at) => [at + 1, at === 0 ? sum - count + 1 : 1]));
+
+const figures: Statement[] = [
+  held(`tells of the newest ${n(FIGURED_RUNS)} runs of the function that have ended`, [
+    "api/functions/figures.test.ts",
+    "GET …/figures tells what the last runs took",
+  ]),
+  held("the 95th percentile", [
+    "api/functions/figures.test.ts",
+    "GET …/figures tells what the last runs took",
+  ]),
+];
 
 const deploying: Statement[] = [
   held("A source that does not build is a 422 build_failed with file, line and column in errors", [
@@ -159,4 +171,4 @@ const removal: Statement[] = [
   ]),
 ];
 
-export const FUNCTIONS: Statement[] = [...deploying, ...revisions, ...settings, ...removal];
+export const FUNCTIONS: Statement[] = [...figures, ...deploying, ...revisions, ...settings, ...removal];

@@ -1,6 +1,7 @@
 /** Chapters "Runs" and "Dead letters". */
 import assert from "node:assert/strict";
 import { sql } from "kysely";
+import { MAX_RECORDED_REQUESTS } from "../../../core/domain/attempt-facts.ts";
 import { MAX_KEPT_INPUT_BYTES } from "../../../core/domain/kept-input.ts";
 import { REDRIVE_BATCH } from "../../../core/store/runs/dead-letters.ts";
 import { SAMPLE_ERROR } from "../../../core/store/testing/samples.ts";
@@ -28,6 +29,14 @@ export const RUNS: Statement[] = [
     ["core/domain/kept-input.test.ts", "an input is kept up to its bound, which counts bytes of JSON text"],
     ["test/system/secrets.test.ts", "a run shows the input of its call without secrets, bounded"],
   ),
+  held(`the first ${MAX_RECORDED_REQUESTS} that were over`, [
+    "core/domain/attempt-facts.test.ts",
+    "the first ones are kept, the others counted",
+  ]),
+  held("measured once a second at most", [
+    "runtime/sandbox/sandbox-metrics.test.ts",
+    "a run is told what its isolate was and took",
+  ]),
   held(
     "Cancelling a waiting run ends it at once (200). A running one is asked to stop (202)",
     ["api/runs/routes.test.ts", "cancelling what waits ends it at once"],

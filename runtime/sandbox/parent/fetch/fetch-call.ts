@@ -39,6 +39,7 @@ export interface FetchCallContext extends RunFetchesOptions {
   onOver(): void;
 }
 
+const METHOD = /^[a-z-]{1,20}$/i;
 const NEVER_SENT = new Set(["CONNECT", "TRACE", "TRACK"]);
 
 export class FetchCall {
@@ -49,6 +50,9 @@ export class FetchCall {
   /** Resolves when the guest reads the answer's body, or the fetch is over. */
   readonly #wanted = Promise.withResolvers<void>();
   readonly #span: Span;
+  readonly #beganAt = performance.now();
+  #status: number | undefined;
+  #error: string | undefined;
   #isOver = false;
   #redirected = false;
   /** Bytes of the answer that may be sent. */
@@ -71,6 +75,7 @@ export class FetchCall {
       await this.#answer(await this.#request());
     } catch (thrown) {
       const failure = toFetchFailure(thrown, this.#redirected);
+      if (!this.#isOver) this.#error = failure.code;
       this.#span.fail(this.#isOver ? "cancelled" : failure.code);
       await this.#send({ t: "fetch-failed", ...failure });
     } finally {
@@ -83,11 +88,25 @@ export class FetchCall {
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#tell();
     this.#abort.abort();
     this.#upload?.close();
     this.#wanted.resolve();
     this.#wake();
     this.#context.onOver();
+  }
+
+  /** Of what was cut off before there was an answer, it says so. */
+  #tell(): void {
+    const { onRequest } = this.#context;
+    const { method, url } = this.#head;
+    if (!onRequest || !METHOD.test(method) || !URL.canParse(url)) return;
+    const error = this.#error ?? (this.#status === undefined ? "cancelled" : undefined);
+    onRequest({
+      ...{ method, host: new URL(url).host, tookMs: performance.now() - this.#beganAt },
+      ...(this.#status === undefined ? {} : { status: this.#status }),
+      ...(error === undefined ? {} : { error }),
+    });
   }
 
   /** Throws ProtocolError. */
@@ -165,6 +184,7 @@ export class FetchCall {
   }
 
   async #answer({ body, ...head }: EgressStreamResponse): Promise<void> {
+    this.#status = head.status;
     describeCallAnswer(this.#span, head.status);
     await this.#send({ t: "fetch-head", head });
     if (body) for await (const chunk of body) await this.#sendChunk(chunk);

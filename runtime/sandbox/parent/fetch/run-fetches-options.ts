@@ -1,3 +1,4 @@
+import type { SubRequest } from "../../../../core/domain/attempt-facts.ts";
 import type { Egress } from "../../../../core/egress/egress.ts";
 import type { Span } from "../../../../core/telemetry/tracing.ts";
 import type { FetchReply } from "../../protocol/fetch-messages.ts";
@@ -18,6 +19,8 @@ export interface RunFetchesOptions {
   span?: Span | undefined;
   /** Of one answer, as received and as decoded. Default: egress's own, 100 MB. */
   maxResponseBytes?: number | undefined;
+  /** One of them is over, however. */
+  onRequest?: ((request: SubRequest) => void) | undefined;
   /** False when the executor is behind with reading. */
   send(reply: FetchReply): boolean;
   /** Whether it is behind now: with the frames of all its runs. */
