@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { WireErrorGroup } from "../../core/contracts/error-group.ts";
+import { GROUP_HOURS } from "../../core/domain/error-groups.ts";
 import { foldErrors } from "../../core/store/errors/fold-errors.ts";
 import { untilEventsSettled } from "../../core/store/testing/test-store.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
@@ -51,8 +52,14 @@ test("failures of one kind are one error, with their count and samples; another 
       },
       ...{ firstSeenAt: error!.firstSeenAt, lastSeenAt: error!.lastSeenAt },
       ...{ sampleRunIds: [second.runId, first.runId], state: "open" },
+      lastDay: error!.lastDay,
     },
   ]);
+  assert.equal(error!.lastDay.length, GROUP_HOURS);
+  assert.equal(
+    error!.lastDay.reduce((sum, count) => sum + count),
+    2,
+  );
   assert.equal((await list(stranger))[0]!.count, 1);
   const path = `/v1/errors/${error!.fingerprint}`;
   const resolved = await tenant.call("POST", `${path}/resolve`);

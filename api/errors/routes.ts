@@ -5,7 +5,12 @@ import { pageOf, toPage } from "../../core/contracts/common.ts";
 import { errorGroupOutput, errorListQuery, toWireErrorGroup } from "../../core/contracts/error-group.ts";
 import type { ErrorState } from "../../core/domain/error-groups.ts";
 import { notFound } from "../../core/errors.ts";
-import { type ErrorPosition, listErrorGroups, setErrorState } from "../../core/store/errors/groups.ts";
+import {
+  type ErrorGroup,
+  type ErrorPosition,
+  listErrorGroups,
+  setErrorState,
+} from "../../core/store/errors/groups.ts";
 import { decodeErrorCursor } from "../http/cursor.ts";
 import { defineRoute, type Feature } from "../http/route.ts";
 import { resolveTaskFilter } from "../tasks/name-task.ts";
@@ -31,10 +36,10 @@ const stateRoute = (
     params: { fingerprint: z.string().meta({ description: "The group's fingerprint." }) },
     answers: { 200: { is: "The group, as it is now.", schema: errorGroupOutput } },
     errors: { 404: ["not_found"] },
-    async handle({ parts: { store }, owner: { namespaceId }, params: { fingerprint } }) {
+    async handle({ parts: { store, clock }, owner: { namespaceId }, params: { fingerprint } }) {
       const group = await setErrorState(store, namespaceId, fingerprint, state);
       if (!group) throw notFound("error", fingerprint);
-      return { status: 200, body: toWireErrorGroup(group) };
+      return { status: 200, body: toWireErrorGroup(group, clock.now()) };
     },
   });
 
@@ -50,12 +55,14 @@ export const errorFeature: Feature = {
       access: "read",
       query: errorListQuery,
       answers: { 200: { is: "A page of groups.", schema: pageOf(errorGroupOutput) } },
-      async handle({ parts: { store }, owner: { namespaceId }, query: given }) {
+      async handle({ parts: { store, clock }, owner: { namespaceId }, query: given }) {
         const query = await resolveTaskFilter(store, namespaceId, given);
         const { limit, cursor, state: states, function: name, taskId } = query;
         const filter = { states, function: name, taskId };
         const rows = await listErrorGroups(store, namespaceId, filter, limit, decodeErrorCursor(cursor));
-        return { status: 200, body: toPage(rows, limit, toWireErrorGroup, toCursor) };
+        const now = clock.now();
+        const toItem = (group: ErrorGroup) => toWireErrorGroup(group, now);
+        return { status: 200, body: toPage(rows, limit, toItem, toCursor) };
       },
     }),
 

@@ -3,6 +3,7 @@ import { type Schemas, unwrap } from "../../client/client.ts";
 import { Button, LinkButton } from "../components/button.tsx";
 import { ChoiceField, TextField } from "../components/field.tsx";
 import { Answered, Empty, Page } from "../components/page.tsx";
+import { Sparkline } from "../components/sparkline.tsx";
 import { State } from "../components/state.tsx";
 import { type Column, Pager, Table } from "../components/table.tsx";
 import { Time } from "../components/time.tsx";
@@ -12,6 +13,8 @@ import { client, useQuery } from "../data/use-query.ts";
 import { given, useSearch } from "../data/use-search.ts";
 
 type Group = Schemas["ErrorGroup"];
+
+const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
 
 const STATES = [
   ["open", "open"],
@@ -50,6 +53,13 @@ export function ErrorsPage() {
       isTight: true,
       isRight: true,
       cell: ({ count }) => <span class="number">{count.toLocaleString("en-GB")}</span>,
+    },
+    {
+      title: "Last day",
+      isTight: true,
+      cell: ({ lastDay }) => (
+        <Sparkline counts={lastDay} label={`${sum(lastDay).toLocaleString("en-GB")} in the last 24 hours`} />
+      ),
     },
     { title: "First", isTight: true, cell: ({ firstSeenAt }) => <Time at={firstSeenAt} /> },
     { title: "Last", isTight: true, cell: ({ lastSeenAt }) => <Time at={lastSeenAt} /> },

@@ -1,6 +1,6 @@
 /** Grouped errors on the wire: `/v1/errors`. */
 import { z } from "zod";
-import { ERROR_STATES } from "../domain/error-groups.ts";
+import { ERROR_STATES, GROUP_HOURS, listHours } from "../domain/error-groups.ts";
 import { filterField, idOutput, instantOutput, listQuery, nameField, repeatedField } from "./common.ts";
 import { taskNameField } from "./task-key.ts";
 
@@ -26,6 +26,9 @@ export const errorGroupOutput = z
     lastSeenAt: instantOutput,
     sampleRunIds: z.array(idOutput).meta({ description: "The newest of them, up to 5." }),
     state: z.enum(ERROR_STATES),
+    lastDay: z.array(z.int()).length(GROUP_HOURS).meta({
+      description: "How many in each of the last 24 hours, the oldest first; the last is not over.",
+    }),
   })
   .meta({
     id: "ErrorGroup",
@@ -40,21 +43,23 @@ export const errorGroupOutput = z
         lastSeenAt: "2026-11-23T21:02:11.018Z",
         sampleRunIds: ["01a20a28-a81c-7294-862d-1a27e97c0d32"],
         state: "open",
+        lastDay: [...new Array<number>(GROUP_HOURS - 2).fill(0), 9, 3],
       },
     ],
   });
 export type WireErrorGroup = z.output<typeof errorGroupOutput>;
 
-interface ErrorGroupFacts extends Omit<WireErrorGroup, "firstSeenAt" | "lastSeenAt"> {
+interface ErrorGroupFacts extends Omit<WireErrorGroup, "firstSeenAt" | "lastSeenAt" | "lastDay"> {
   firstSeenAt: Date;
   lastSeenAt: Date;
+  hours: Record<string, number>;
 }
 
-export function toWireErrorGroup(group: ErrorGroupFacts): WireErrorGroup {
+export function toWireErrorGroup(group: ErrorGroupFacts, now: Date): WireErrorGroup {
   const { fingerprint, code, message, count, firstSeenAt, lastSeenAt, sampleRunIds, state } = group;
   return {
     ...{ fingerprint, code, message, count },
     ...{ firstSeenAt: firstSeenAt.toISOString(), lastSeenAt: lastSeenAt.toISOString() },
-    ...{ sampleRunIds, state },
+    ...{ sampleRunIds, state, lastDay: listHours(group.hours, now) },
   };
 }

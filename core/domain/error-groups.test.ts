@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drawSeed } from "../../test/support/properties.ts";
 import { createRandom } from "../../test/support/random.ts";
-import { findAuthorLine, kindOf, MAX_GROUP_MESSAGE_CHARS, normaliseMessage } from "./error-groups.ts";
+import {
+  findAuthorLine,
+  GROUP_HOURS,
+  hourOf,
+  kindOf,
+  listHours,
+  MAX_GROUP_MESSAGE_CHARS,
+  normaliseMessage,
+} from "./error-groups.ts";
 
 const stackOf = (...frames: string[]) => frames.map((frame) => `at ${frame}`).join("\n");
 const fingerprintOf = (message: string, stack?: string, code = "function_error") =>
@@ -116,4 +124,14 @@ test("a message as long as it likes takes no time, and is cut", () => {
   ])
     assert.equal(kindOf({ code: "c", message }).message.length, MAX_GROUP_MESSAGE_CHARS);
   assert.ok(performance.now() - started < 5_000);
+});
+
+test("the last hours are listed, those without a count among them", () => {
+  const now = new Date("2026-11-29T12:34:56Z");
+  const listed = listHours({ [hourOf(now)]: 3, [hourOf(now) - 23]: 1, [hourOf(now) - 24]: 9 }, now);
+  assert.deepEqual([listed.length, listed[0], listed.at(-1)], [GROUP_HOURS, 1, 3]);
+  assert.equal(
+    listed.reduce((sum, count) => sum + count),
+    4,
+  );
 });

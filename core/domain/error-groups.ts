@@ -49,3 +49,16 @@ export function findAuthorLine({ details }: RunError): string | undefined {
   const stack = (details as { stack?: unknown } | null | undefined)?.stack;
   return typeof stack === "string" ? FRAME.exec(stack)?.[1] : undefined;
 }
+
+/** For so many hours a group tells how often it was seen in each. */
+export const GROUP_HOURS = 24;
+const HOUR_MS = 3_600_000;
+
+/** Hours since 1970. */
+export const hourOf = (at: Date): number => Math.floor(at.getTime() / HOUR_MS);
+
+/** How often in each of the last hours, the oldest first; the last one is not over. */
+export function listHours(counts: Record<string, number>, now: Date): number[] {
+  const first = hourOf(now) - GROUP_HOURS + 1;
+  return Array.from({ length: GROUP_HOURS }, (_, index) => counts[first + index] ?? 0);
+}

@@ -100,6 +100,7 @@ const LATER = [
   "0088-audit-events",
   "0092-activity",
   "0093-cold-starts",
+  "0094-error-hours",
   "0095-stored-bytes",
 ];
 

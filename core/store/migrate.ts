@@ -73,6 +73,7 @@ import * as erasures from "./migrations/0087-erasures.ts";
 import * as auditEvents from "./migrations/0088-audit-events.ts";
 import * as activity from "./migrations/0092-activity.ts";
 import * as coldStarts from "./migrations/0093-cold-starts.ts";
+import * as errorHours from "./migrations/0094-error-hours.ts";
 import * as storedBytes from "./migrations/0095-stored-bytes.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -147,6 +148,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0088-audit-events": auditEvents,
   "0092-activity": activity,
   "0093-cold-starts": coldStarts,
+  "0094-error-hours": errorHours,
   "0095-stored-bytes": storedBytes,
 };
 

@@ -361,6 +361,8 @@ export interface Database {
     sample_run_ids: string[];
     function_ids: string[];
     task_ids: string[];
+    /** Hours since 1970 → runs that failed so, of the last `GROUP_HOURS`. */
+    hours: Filled<Record<string, number>>;
     state: Generated<ErrorState>;
     /** Of one that is resolved: runs that failed before do not open it. */
     resolved_at: Date | null;

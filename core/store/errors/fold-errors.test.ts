@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
+import { GROUP_HOURS } from "../../domain/error-groups.ts";
 import type { RunError } from "../../domain/run-errors.ts";
 import { expired } from "../../domain/run-time-limits.ts";
 import { newId } from "../ids.ts";
@@ -72,8 +73,28 @@ test("failed, dead and expired runs count, each once; others do not", async () =
       ],
     );
     assert.deepEqual(groups[1]!.sampleRunIds, [dead, failed]);
+    assert.equal(sumOf(groups[1]!.hours), 2);
     assert.ok(groups[1]!.firstSeenAt < groups[1]!.lastSeenAt);
   }
+});
+
+const sumOf = (hours: Record<string, number>) => Object.values(hours).reduce((sum, count) => sum + count, 0);
+
+test("a group tells of its newest hours, of which a later count adds to each", async () => {
+  await failRun("hourly");
+  await fold();
+  const old = Object.fromEntries(Array.from({ length: GROUP_HOURS }, (_, hour) => [hour, 5]));
+  await store.pool.query("UPDATE error_groups SET hours = hours || $2 WHERE namespace_id = $1", [
+    namespaceId,
+    JSON.stringify(old),
+  ]);
+  await failRun("hourly");
+  await fold();
+  const { hours } = (await list())[0]!;
+  assert.equal(Object.keys(hours).length, GROUP_HOURS);
+  assert.ok(!("0" in hours));
+  const recent = Object.entries(hours).filter(([hour]) => Number(hour) >= GROUP_HOURS);
+  assert.equal(sumOf(Object.fromEntries(recent)), 2);
 });
 
 test("a dead letter that is discarded is not counted again; one that fails again after a redrive is", async () => {

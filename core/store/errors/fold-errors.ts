@@ -6,7 +6,7 @@
  * change together, so that each failure is counted once whatever breaks off. Dead letters count when they die, and not
  * once more when they are discarded.
  */
-import { type ErrorKind, kindOf, MAX_GROUP_MESSAGE_CHARS } from "../../domain/error-groups.ts";
+import { type ErrorKind, hourOf, kindOf, MAX_GROUP_MESSAGE_CHARS } from "../../domain/error-groups.ts";
 import type { Store } from "../database.ts";
 import { shownStack } from "../events/record.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
@@ -101,9 +101,18 @@ function gatherKinds(runs: FailedRun[]): SeenKind[] {
 
 function addRun(seen: SeenKind | undefined, kind: ErrorKind, run: FailedRun): SeenKind {
   const { namespaceId, runId, taskId, functionId, at } = run;
-  const before = seen ?? { count: 0, firstSeenAt: at, runIds: [], functionIds: [], taskIds: [] };
+  const before: Omit<SeenKind, "namespaceId" | "lastSeenAt" | keyof ErrorKind> = seen ?? {
+    count: 0,
+    firstSeenAt: at,
+    hours: {},
+    runIds: [],
+    functionIds: [],
+    taskIds: [],
+  };
+  const hour = hourOf(at);
   return {
     ...{ namespaceId, ...kind, count: before.count + 1, firstSeenAt: before.firstSeenAt, lastSeenAt: at },
+    hours: { ...before.hours, [hour]: (before.hours[hour] ?? 0) + 1 },
     runIds: newestFirst(runId, before.runIds),
     functionIds: newestFirst(functionId, before.functionIds),
     taskIds: newestFirst(taskId, before.taskIds),

@@ -2,7 +2,7 @@
  * Groups of errors. A group is open; resolved → open, when a run fails so after it was resolved; ignored stays ignored.
  * A namespace has a bounded number of them: beyond it those go that were seen last the longest ago, ignored ones last.
  */
-import type { ErrorKind, ErrorState } from "../../domain/error-groups.ts";
+import { type ErrorKind, type ErrorState, GROUP_HOURS } from "../../domain/error-groups.ts";
 import type { QueryScope } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
 import type { Transaction } from "../transaction.ts";
@@ -22,6 +22,8 @@ export interface ErrorGroup {
   lastSeenAt: Date;
   sampleRunIds: string[];
   state: ErrorState;
+  /** Hours since 1970 → runs that failed so. */
+  hours: Record<string, number>;
 }
 
 /** Failures of one kind in one namespace; the lists begin with the newest. */
@@ -30,6 +32,7 @@ export interface SeenKind extends ErrorKind {
   count: number;
   firstSeenAt: Date;
   lastSeenAt: Date;
+  hours: Record<string, number>;
   runIds: string[];
   functionIds: string[];
   taskIds: string[];
@@ -39,17 +42,24 @@ export interface SeenKind extends ErrorKind {
 const mergeIds = (more: string, kept: string, limit: number) => `ARRAY(
   SELECT id FROM unnest(${more} || ${kept}) WITH ORDINALITY AS ids(id, turn) GROUP BY id ORDER BY min(turn) LIMIT ${limit})`;
 
+/** SQL: the counts of both, those of the newest hours. */
+const mergeHours = (a: string, b: string) => `(SELECT jsonb_object_agg(hour, runs) FROM (
+  SELECT h.key AS hour, sum(h.value::int) AS runs FROM (
+    SELECT * FROM jsonb_each_text(${a}) UNION ALL SELECT * FROM jsonb_each_text(${b})) AS h
+  GROUP BY 1 ORDER BY h.key::int DESC LIMIT ${GROUP_HOURS}) AS newest)`;
+
 const ADD = `
   INSERT INTO error_groups AS g (namespace_id, fingerprint, code, message, count, first_seen_at, last_seen_at,
-    sample_run_ids, function_ids, task_ids)
+    hours, sample_run_ids, function_ids, task_ids)
   SELECT s."namespaceId", s.fingerprint, s.code, s.message, s.count, s."firstSeenAt", s."lastSeenAt",
-    s."runIds"[1:${MAX_SAMPLES}], s."functionIds"[1:${MAX_ORIGINS}], s."taskIds"[1:${MAX_ORIGINS}]
+    s.hours, s."runIds"[1:${MAX_SAMPLES}], s."functionIds"[1:${MAX_ORIGINS}], s."taskIds"[1:${MAX_ORIGINS}]
   FROM json_to_recordset($1::json) AS s("namespaceId" uuid, fingerprint text, code text, message text, count bigint,
-    "firstSeenAt" timestamptz, "lastSeenAt" timestamptz, "runIds" uuid[], "functionIds" uuid[], "taskIds" uuid[])
+    "firstSeenAt" timestamptz, "lastSeenAt" timestamptz, hours jsonb, "runIds" uuid[], "functionIds" uuid[], "taskIds" uuid[])
   ON CONFLICT (namespace_id, fingerprint) DO UPDATE SET
     message = excluded.message, count = g.count + excluded.count,
     first_seen_at = least(g.first_seen_at, excluded.first_seen_at),
     last_seen_at = greatest(g.last_seen_at, excluded.last_seen_at),
+    hours = ${mergeHours("g.hours", "excluded.hours")},
     sample_run_ids = ${mergeIds("excluded.sample_run_ids", "g.sample_run_ids", MAX_SAMPLES)},
     function_ids = ${mergeIds("excluded.function_ids", "g.function_ids", MAX_ORIGINS)},
     task_ids = ${mergeIds("excluded.task_ids", "g.task_ids", MAX_ORIGINS)},
@@ -69,7 +79,7 @@ export async function removeBeyondBound({ pool }: Transaction, namespaceIds: str
 }
 
 const COLUMNS = `g.fingerprint, g.code, g.message, g.count::float8 AS count, g.first_seen_at AS "firstSeenAt",
-  g.last_seen_at AS "lastSeenAt", g.sample_run_ids AS "sampleRunIds", g.state`;
+  g.last_seen_at AS "lastSeenAt", g.sample_run_ids AS "sampleRunIds", g.state, g.hours`;
 
 export interface ErrorFilter {
   states?: ErrorState[] | undefined;

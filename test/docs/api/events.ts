@@ -2,7 +2,7 @@
 import { MAX_EVENT_FOLLOWERS, MAX_EVENT_FOLLOWERS_OF_KEY } from "../../../api/events/followers.ts";
 import { SETTLE_MS } from "../../../api/events/routes.ts";
 import { KEEP_ALIVE_MS } from "../../../api/logs/follow.ts";
-import { MAX_GROUP_MESSAGE_CHARS } from "../../../core/domain/error-groups.ts";
+import { GROUP_HOURS, MAX_GROUP_MESSAGE_CHARS } from "../../../core/domain/error-groups.ts";
 import { MAX_GROUPS, MAX_ORIGINS, MAX_SAMPLES } from "../../../core/store/errors/groups.ts";
 import { held, n, type Statement } from "./statement.ts";
 
@@ -37,10 +37,14 @@ export const EVENT_STATEMENTS: Statement[] = [
     ],
   ),
   held(
-    `cut to ${MAX_GROUP_MESSAGE_CHARS} characters; sampleRunIds are the newest ${MAX_SAMPLES}.`,
+    `cut to ${MAX_GROUP_MESSAGE_CHARS} characters; sampleRunIds are the newest ${MAX_SAMPLES};`,
     [FOLD, "a herd is counted exactly by several at once"],
     ["core/domain/error-groups.test.ts", "a message as long as it likes takes no time, and is cut"],
   ),
+  held(`in each of the last ${GROUP_HOURS} hours, the oldest first`, [
+    "core/domain/error-groups.test.ts",
+    "the last hours are listed, those without a count among them",
+  ]),
   held(`whose runs failed so, of the last ${MAX_ORIGINS} functions and tasks of the group`, [
     FOLD,
     "groups are found by their state, and by functions and tasks whose runs failed so",
