@@ -1,5 +1,6 @@
 /** Uploads that ask for packages by their lock file. */
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
 import { after, test } from "node:test";
 import { stopCompiler } from "../../functions/build/compiler.ts";
 import { lockOf, startLocalRegistry } from "../../functions/build/packages/testing/local-registry.ts";
@@ -39,6 +40,26 @@ test("become revisions, addressed by their lock file too, as JSON and as multipa
   const lock = `${FILES["package-lock.json"]}\n`;
   const relocked = await put({ body: { files: { ...FILES, "package-lock.json": lock } } });
   assert.deepEqual([relocked.status, relocked.body.revision.number], [201, 2]);
+});
+
+test("keep no other upload waiting while the registry does not answer", async () => {
+  const tenant = await offering.newTenant();
+  const { entry: slow, path } = await registry.publish("slow", { "index.js": "module.exports = 1;" });
+  const asked = Promise.withResolvers<ServerResponse>();
+  registry.answer(path, asked.resolve);
+  const files = { ...FILES, ...lockOf({ slow: "1" }, { "node_modules/slow": slow }) };
+  const deploying = tenant.call("PUT", "/v1/functions/slow", { body: { files } });
+  let isOver = false;
+  void deploying.then(() => {
+    isOver = true;
+  });
+  const response = await asked.promise;
+  const other = await tenant.call("PUT", "/v1/functions/other", {
+    body: { source: "export default () => 1;" },
+  });
+  assert.deepEqual([other.status, isOver], [201, false]);
+  response.writeHead(502).end();
+  assertProblem(await deploying, 503, "registry_unavailable");
 });
 
 test("say whose fault it was where a package cannot be had", async () => {

@@ -27,9 +27,14 @@ export interface SourceFault {
   place?: { file: string; line?: number; column?: number };
 }
 
+/** What a process that has fetched a job's packages waits for. */
+export const BUILD_FETCHED = "build";
+
 export type CompilerMessage =
   /** Takes jobs now, one at a time. The pid is esbuild's, where it can be seen. */
   | { t: "ready"; esbuildPid?: number }
+  /** The job's packages are there. It is built once `BUILD_FETCHED` is said. */
+  | { t: "fetched" }
   | { t: "built"; script: CompiledScript }
   | { t: "refused"; faults: SourceFault[]; count: number }
   /** The packages could not be fetched, whatever there is of them. */

@@ -1,5 +1,6 @@
 /**
- * A compiler's process, seen from the API: starting → ready → building ⇄ ready → gone. It is gone for good when it
+ * A compiler's process, seen from the API: starting → ready → building ⇄ ready → gone. A job with packages is built in
+ * two steps: they are fetched, and then waited for until there is a turn for the build. It is gone for good when it
  * ended, when esbuild did, when a build took too much, and when it was stopped.
  *
  * It is a process of its own, because esbuild's service is one for each process that uses it: whoever else uses it there
@@ -9,7 +10,13 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { readProcessorMs } from "../../core/processes/processor-time.ts";
 import { ResidentMemory } from "../../core/processes/resident-memory.ts";
-import type { CompiledScript, CompileJob, CompilerMessage, SourceFault } from "./compiler-messages.ts";
+import {
+  BUILD_FETCHED,
+  type CompiledScript,
+  type CompileJob,
+  type CompilerMessage,
+  type SourceFault,
+} from "./compiler-messages.ts";
 
 const PROGRAM = fileURLToPath(new URL("compiler-program.ts", import.meta.url));
 /** What it needs to be found and to start fast; no setting and no secret of the API's. */
@@ -22,7 +29,7 @@ export interface CompilerLimits {
   bothBytes: number;
   /** Of processor time, for one upload: its own work, however busy the machine is. */
   processorMs: number;
-  /** For one upload, with the start of the process. */
+  /** For one upload, with the start of the process; for the packages of one, too. */
   wallMs: number;
 }
 
@@ -71,7 +78,9 @@ export class CompilerProcess {
   /** Nothing of it is left: its number may be given to another process. */
   #isClosed = false;
   #job: CompileJob | undefined;
-  #settle: ((outcome: CompileOutcome) => void) | undefined;
+  #settle: ((outcome: CompileOutcome | "fetched") => void) | undefined;
+  /** Of processor time, when the job began. */
+  #beganMs = 0;
 
   constructor(limits: CompilerLimits = COMPILER_LIMITS, heapMb: number = HEAP_MB) {
     this.#limits = limits;
@@ -110,16 +119,33 @@ export class CompilerProcess {
     return this.#hasBuilt;
   }
 
-  /** One at a time. Never rejects. */
-  build(job: CompileJob): Promise<CompileOutcome> {
+  /** One at a time, without packages. Never rejects. */
+  async build(job: CompileJob): Promise<CompileOutcome> {
+    return (await this.fetch(job)) as CompileOutcome;
+  }
+
+  /** Fetches the job's packages, for `buildFetched`; where they cannot be had it is over. Never rejects. */
+  fetch(job: CompileJob): Promise<CompileOutcome | "fetched"> {
+    this.#beganMs = this.#processorMs();
+    return this.#run(() => {
+      this.#job = job;
+      if (this.#isReady) this.#send(job);
+    });
+  }
+
+  /** Never rejects. */
+  async buildFetched(): Promise<CompileOutcome> {
+    return (await this.#run(() => this.#send(BUILD_FETCHED))) as CompileOutcome;
+  }
+
+  #run(begin: () => void): Promise<CompileOutcome | "fetched"> {
     if (this.#isGone) return Promise.resolve({ kind: "interrupted" });
     this.#holdOpen(true);
-    this.#job = job;
-    const ended = new Promise<CompileOutcome>((settle) => {
+    const ended = new Promise<CompileOutcome | "fetched">((settle) => {
       this.#settle = settle;
     });
     const stopWatching = this.#watch();
-    if (this.#isReady) this.#send(job);
+    begin();
     return ended.finally(() => {
       stopWatching();
       this.#holdOpen(false);
@@ -136,6 +162,10 @@ export class CompilerProcess {
         this.#isReady = true;
         this.#esbuildPid = message.esbuildPid;
         if (this.#job) this.#send(this.#job);
+        break;
+      case "fetched":
+        this.#settle?.("fetched");
+        this.#settle = undefined;
         break;
       case "built":
         this.#finish({ kind: "built", script: message.script });
@@ -155,7 +185,7 @@ export class CompilerProcess {
     }
   }
 
-  #send(job: CompileJob): void {
+  #send(job: CompileJob | typeof BUILD_FETCHED): void {
     // Where it cannot be sent the process is gone, which is heard of.
     this.#child.send(job, () => {});
   }
@@ -191,7 +221,7 @@ export class CompilerProcess {
 
   /** Ends a build that takes more than one may. */
   #watch(): () => void {
-    const begun = { at: performance.now(), processorMs: this.#processorMs() };
+    const beganAt = performance.now();
     const own = new ResidentMemory(this.#child.pid ?? 0);
     let memory: ResidentMemory | undefined;
     const timer = setInterval(() => {
@@ -200,8 +230,8 @@ export class CompilerProcess {
       const used = {
         memoryBytes,
         bothBytes: memoryBytes + (own.readBytes() ?? 0),
-        processorMs: this.#processorMs() - begun.processorMs,
-        wallMs: performance.now() - begun.at,
+        processorMs: this.#processorMs() - this.#beganMs,
+        wallMs: performance.now() - beganAt,
       };
       const outcome = judgeUse(used, this.#limits);
       if (outcome) this.#end(outcome);

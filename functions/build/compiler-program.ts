@@ -9,6 +9,7 @@ import { childrenOf, programOf } from "../../core/processes/process-tree.ts";
 import { awaitsAtTop, buildAwaiting } from "./awaiting-script.ts";
 import { isBuildFailure } from "./build-failure.ts";
 import {
+  BUILD_FETCHED,
   type CompiledScript,
   type CompileJob,
   type CompilerMessage,
@@ -32,7 +33,11 @@ const MAX_REPORTED_FAULTS = 20;
 const PLAIN_BYTES = 1_000_000;
 
 process.on("disconnect", () => process.kill(-process.pid, "SIGKILL"));
-process.on("message", (job) => void answer(job as CompileJob));
+let buildFetched = () => {};
+process.on("message", (given) => {
+  if (given === BUILD_FETCHED) buildFetched();
+  else void answer(given as CompileJob);
+});
 // Starts esbuild.
 await transform("");
 const esbuildPid = childrenOf(process.pid).find((child) => programOf(child) === "esbuild");
@@ -86,7 +91,14 @@ async function install(
 ): Promise<InstalledPackages | undefined> {
   if (packages === undefined) return undefined;
   const { InstalledPackages } = await import("./packages/installed-packages.ts");
-  return new InstalledPackages(files, await fetchPackages(packages));
+  const fetched = await fetchPackages(packages);
+  // Registries take their time, and others build meanwhile.
+  const turn = new Promise<void>((resolve) => {
+    buildFetched = resolve;
+  });
+  say({ t: "fetched" });
+  await turn;
+  return new InstalledPackages(files, fetched);
 }
 
 type GivenOptions = SourceOptions & { supported: Record<string, boolean> };

@@ -15,6 +15,9 @@ const KEPT_IDLE_MS = 60_000;
 const RETRY_AFTER_SECONDS = 5;
 
 const queue = new BuildQueue();
+/** Packages are fetched beside the builds: a registry takes its time. One upload's at a time, since they are held in memory. */
+const fetches = new BuildQueue();
+let fetching: CompilerProcess | undefined;
 let current: CompilerProcess | undefined;
 let idle: NodeJS.Timeout | undefined;
 
@@ -28,18 +31,24 @@ export type Compiled = { script: CompiledScript } | { faults: SourceFault[]; cou
  * cannot be fetched, and with `build_overloaded` (503) where too many builds of the tenant wait.
  */
 export function compile(tenant: string, job: CompileJob): Promise<Compiled> {
-  return queue.run(tenant, () => compileAlone(job));
+  if (job.packages) return fetches.run(tenant, () => compileWithPackages(tenant, job));
+  return queue.run(tenant, async () => toCompiled(await compileInKept(job)));
 }
 
 /** What is built now is interrupted. */
 export function stopCompiler(): void {
+  stopKept();
+  fetching?.stop();
+  fetching = undefined;
+}
+
+function stopKept(): void {
   clearTimeout(idle);
   current?.stop();
   current = undefined;
 }
 
-async function compileAlone(job: CompileJob): Promise<Compiled> {
-  const outcome = job.packages ? await compileApart(job) : await compileInKept(job);
+function toCompiled(outcome: CompileOutcome): Compiled {
   switch (outcome.kind) {
     case "built":
       return { script: outcome.script };
@@ -78,15 +87,23 @@ async function compileInKept(job: CompileJob): Promise<CompileOutcome> {
     current = new CompilerProcess();
     outcome = await current.build(job);
   }
-  idle = setTimeout(stopCompiler, KEPT_IDLE_MS).unref();
+  idle = setTimeout(stopKept, KEPT_IDLE_MS).unref();
   return outcome;
 }
 
 /** What others wrote is unpacked in a process that sees no other upload. */
-async function compileApart(job: CompileJob): Promise<CompileOutcome> {
-  stopCompiler();
-  current = new CompilerProcess(COMPILER_LIMITS_WITH_PACKAGES);
-  const outcome = await current.build(job);
-  stopCompiler();
-  return outcome;
+async function compileWithPackages(tenant: string, job: CompileJob): Promise<Compiled> {
+  const apart = new CompilerProcess(COMPILER_LIMITS_WITH_PACKAGES);
+  fetching = apart;
+  try {
+    const fetched = await apart.fetch(job);
+    if (fetched !== "fetched") return toCompiled(fetched);
+    return await queue.run(tenant, async () => {
+      stopKept();
+      return toCompiled(await apart.buildFetched());
+    });
+  } finally {
+    apart.stop();
+    if (fetching === apart) fetching = undefined;
+  }
 }
