@@ -265,6 +265,28 @@ describe("what other platforms have besides", () => {
     ],
   );
   gives(
+    "caches: a response that varies is for requests that agree with the one it was kept for",
+    `export default async () => {
+       const cache = (caches as any).default; const url = "https://h.example/v";
+       const of = (language?: string) => new Request(url, language === undefined ? {} : { headers: { "Accept-Language": language } });
+       const put = (key: any, text: string, vary = "accept-language, x-b") => cache.put(key, new Response(text, { headers: { vary } }));
+       const text = async (key: any, options?: object) => (await (await cache.match(key, options))?.text()) ?? "none";
+       await put(of("de"), "Hallo"); await put(of("fr"), "Salut"); await put(of("de"), "Servus");
+       const answers: unknown[] = [await text(of("de")), await text(of("fr")), await text(of("en")), await text(url), await text(url, { ignoreVary: true })];
+       answers.push(await cache.delete(of("en")), await cache.delete(of("de")), await text(of("de")), await text(of("fr")), await cache.delete(url, { ignoreVary: true }), await text(of("fr")));
+       await put(url + "?a=1", "searched"); answers.push(await text(url + "?a=2"), await text(url + "?a=2", { ignoreSearch: true }));
+       const other = await caches.open("other"); await other.put(url, new Response("elsewhere"));
+       answers.push(await (await caches.match(url))!.text(), await caches.match(url + "/no") ?? "none");
+       answers.push(await cache.put("ftp://h.example/", new Response("x")).catch((error: any) => error.name), await cache.match("ftp://h.example/") ?? "none");
+       return answers;
+     };`,
+    [
+      ...["Servus", "Salut", "none", "none", "Servus"],
+      ...[false, true, "none", "Salut", true, "none"],
+      ...["none", "searched", "elsewhere", "none", "TypeError", "none"],
+    ],
+  );
+  gives(
     "crypto.subtle.timingSafeEqual",
     `export default () => {
        const { subtle } = crypto as any; const bytes = (text: string) => new TextEncoder().encode(text);

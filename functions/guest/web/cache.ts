@@ -1,5 +1,5 @@
 /**
- * `caches`: responses by their request's URL, in this isolate's memory. Small, and gone with the isolate: a cache may
+ * `caches`: responses by their request's URL and what they vary by, in this isolate's memory. Small, and gone with the isolate: a cache may
  * forget at any time, so nothing of it is kept outside.
  */
 import {
@@ -29,6 +29,10 @@ const MAX_ENTRIES = 100;
 const MAX_BYTES = 2_000_000;
 
 interface Kept {
+  cacheName: string;
+  url: string;
+  /** The headers that the response varies by, as its request had them. */
+  varies: [name: string, value: string | null][];
   status: number;
   headers: HeaderPair[];
   bytes: Uint8Array<ArrayBuffer>;
@@ -36,32 +40,75 @@ interface Kept {
   freshUntil: number;
 }
 
-/** In the order of their use. */
-const kept = new NativeMap<string, Kept>();
+/** What is asked of a cache. */
+interface Asked {
+  url: string;
+  method: string;
+  headers: Pick<Headers, "get">;
+}
+
+interface MatchOptions {
+  ignoreMethod?: unknown;
+  ignoreSearch?: unknown;
+  ignoreVary?: unknown;
+}
+
+/** By numbers that count up, in the order of their use. */
+const kept = new NativeMap<number, Kept>();
+let nextNo = 1;
 let keptBytes = 0;
 let keptCount = 0;
 
-function forget(key: string): boolean {
-  const known = mapGet(kept, key);
-  if (known === undefined) return false;
-  mapDelete(kept, key);
-  keptBytes -= known.bytes.byteLength;
+function forget(no: number): void {
+  keptBytes -= mapGet(kept, no)!.bytes.byteLength;
   keptCount--;
-  return true;
+  mapDelete(kept, no);
 }
 
-function keep(key: string, one: Kept): void {
-  forget(key);
+function keep(one: Kept): void {
   if (one.bytes.byteLength > MAX_BYTES) return;
-  mapSet(kept, key, one);
+  mapSet(kept, nextNo++, one);
   keptBytes += one.bytes.byteLength;
   keptCount++;
-  if (keptCount <= MAX_ENTRIES && keptBytes <= MAX_BYTES) return;
-  const oldest: string[] = [];
-  mapForEach(kept, (_, each) => {
-    oldest[oldest.length] = each;
+  mapForEach(kept, (_, no) => {
+    if (keptCount > MAX_ENTRIES || keptBytes > MAX_BYTES) forget(no);
   });
-  for (let i = 0; keptCount > MAX_ENTRIES || keptBytes > MAX_BYTES; i++) forget(oldest[i]!);
+}
+
+const withoutSearch = (url: string) => url.replace(/\?.*$/s, "");
+
+/** The numbers of what answers the request; a cache without a name is any. */
+function find(cacheName: string | undefined, { url, headers }: Asked, options: MatchOptions): number[] {
+  const found: number[] = [];
+  const toUrl = options.ignoreSearch ? withoutSearch : (whole: string) => whole;
+  mapForEach(kept, (one, no) => {
+    if (one.freshUntil <= dateNow()) forget(no);
+    else if ((cacheName === undefined || one.cacheName === cacheName) && toUrl(one.url) === toUrl(url)) {
+      let agrees = true;
+      for (let i = 0; i < one.varies.length && !options.ignoreVary; i++) {
+        const [name, value] = one.varies[i]!;
+        agrees = agrees && headers.get(name) === value;
+      }
+      if (agrees) found[found.length] = no;
+    }
+  });
+  return found;
+}
+
+function answer(cacheName: string | undefined, request: unknown, options: MatchOptions) {
+  const asked = toAsked(request);
+  if (asked.method !== "GET" && asked.method !== "HEAD" && !options.ignoreMethod) return undefined;
+  const no = find(cacheName, asked, options)[0];
+  if (no === undefined) return undefined;
+  const found = mapGet(kept, no)!;
+  mapDelete(kept, no);
+  mapSet(kept, nextNo++, found);
+  const { status, headers, bytes } = found;
+  const hasBody = asked.method !== "HEAD" && ![204, 205, 304].includes(status);
+  return new GuestResponse(hasBody ? bytes.slice() : null, {
+    status,
+    headers: headers.map((pair) => [...pair]),
+  });
 }
 
 /** How long the response may be answered again; undefined: not at all. */
@@ -80,9 +127,9 @@ function freshUntilOf(headers: HeaderList): number | undefined {
   return until > dateNow() ? until : undefined;
 }
 
-function toRequest(given: unknown): { url: string; method: string } {
-  const request = isRequest(given) ? given : new GuestRequest(toText(given));
-  return { url: (request.url as string).replace(/#.*$/, ""), method: request.method as string };
+function toAsked(given: unknown): Asked {
+  const request = (isRequest(given) ? given : new GuestRequest(toText(given))) as unknown as Request;
+  return { url: request.url.replace(/#.*$/, ""), method: request.method, headers: request.headers };
 }
 
 class GuestCache {
@@ -93,52 +140,42 @@ class GuestCache {
     this.#name = name;
   }
 
-  #keyOf(url: string): string {
-    return `${this.#name}\n${url}`;
-  }
-
-  async match(request: unknown, options: { ignoreMethod?: unknown } = {}) {
+  async match(request: unknown, options: MatchOptions = {}) {
     requireArguments(arguments.length, 1, "Cache.match");
-    const { url, method } = toRequest(request);
-    if (method !== "GET" && method !== "HEAD" && !options.ignoreMethod) return undefined;
-    const key = this.#keyOf(url);
-    const found = mapGet(kept, key);
-    if (found === undefined) return undefined;
-    if (found.freshUntil <= dateNow()) {
-      forget(key);
-      return undefined;
-    }
-    mapDelete(kept, key);
-    mapSet(kept, key, found);
-    const { status, headers, bytes } = found;
-    const hasBody = method !== "HEAD" && ![204, 205, 304].includes(status);
-    return new GuestResponse(hasBody ? bytes.slice() : null, {
-      status,
-      headers: headers.map((pair) => [...pair]),
-    });
+    return answer(this.#name, request, options);
   }
 
   async put(request: unknown, response: unknown): Promise<void> {
     requireArguments(arguments.length, 2, "Cache.put");
-    const { url, method } = toRequest(request);
-    if (method !== "GET") throw new NativeTypeError("Only responses to GET are kept in a cache");
+    const asked = toAsked(request);
+    if (asked.method !== "GET" || !/^https?:/.test(asked.url)) {
+      throw new NativeTypeError("Only responses to GET over HTTP are kept in a cache");
+    }
     if (!isResponse(response)) throw new NativeTypeError("Cache.put takes a Response");
     const { status, headers, body } = responsePartsOf(response);
     const list = new HeaderList([...headers]);
-    if (status === 206 || (list.get("vary") ?? "").includes("*")) {
+    const vary = (list.get("vary") ?? "").split(",").map((name) => name.trim());
+    if (status === 206 || vary.includes("*")) {
       throw new NativeTypeError("A response with the status 206 or Vary: * is not kept in a cache");
     }
     if (body?.isUnusable) throw new NativeTypeError("The response's body was already read");
+    const varies = vary
+      .filter((name) => name !== "")
+      .map((name): Kept["varies"][number] => [name, asked.headers.get(name)]);
     const freshUntil = freshUntilOf(list);
     const bytes = new NativeBytes(await (response as unknown as globalThis.Response).arrayBuffer());
-    if (freshUntil !== undefined)
-      keep(this.#keyOf(url), { status, headers: [...headers], bytes, freshUntil });
+    if (freshUntil === undefined) return;
+    for (const no of find(this.#name, asked, {})) forget(no);
+    keep({ cacheName: this.#name, url: asked.url, varies, status, headers: [...headers], bytes, freshUntil });
   }
 
-  async delete(request: unknown, options: { ignoreMethod?: unknown } = {}): Promise<boolean> {
+  async delete(request: unknown, options: MatchOptions = {}): Promise<boolean> {
     requireArguments(arguments.length, 1, "Cache.delete");
-    const { url, method } = toRequest(request);
-    return (method === "GET" || Boolean(options.ignoreMethod)) && forget(this.#keyOf(url));
+    const asked = toAsked(request);
+    if (asked.method !== "GET" && !options.ignoreMethod) return false;
+    const found = find(this.#name, asked, options);
+    for (const no of found) forget(no);
+    return found.length > 0;
   }
 }
 
@@ -154,6 +191,10 @@ class GuestCacheStorage {
   async open(name: unknown) {
     requireArguments(arguments.length, 1, "CacheStorage.open");
     return new GuestCache(INTERNAL, `named ${toText(name)}`);
+  }
+  async match(request: unknown, options: MatchOptions = {}) {
+    requireArguments(arguments.length, 1, "CacheStorage.match");
+    return answer(undefined, request, options);
   }
 }
 
