@@ -15,7 +15,7 @@ export interface Workerd extends CountedSystem {
   origin: string;
 }
 
-const COMPATIBILITY_DATE = "2026-11-01";
+export const COMPATIBILITY_DATE = "2026-11-01";
 const ROUTER = "router";
 /** Hands a request to the worker that its path names. */
 const ROUTER_SOURCE = `export default { fetch(request, env) {
@@ -53,7 +53,7 @@ const config :Workerd.Config = (
 }
 
 /** Its package names the program of this platform. */
-function findProgram(): string {
+export function findProgram(): string {
   const require = createRequire(import.meta.url);
   return (require("workerd") as { default: string }).default;
 }

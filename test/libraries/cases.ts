@@ -356,7 +356,11 @@ const http: LibraryCase[] = [
   ),
 ];
 
-/** Apps: answers are told as [status, body] of a GET of `/users/7?x=1`. */
+export const APP_URL = "https://h.example/users/7?x=1";
+/** What apps find as `WORD` in their environment. */
+export const APP_WORD = "hi";
+
+/** Apps: answers are told as [status, body] of a GET of `APP_URL`. */
 export const APPS: LibraryCase[] = [
   {
     name: "Hono, with env(c), getRuntimeKey() and context storage",
