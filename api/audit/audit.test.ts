@@ -102,6 +102,11 @@ test("a day's work of three keys in two namespaces is read back from their logs"
     .body;
   await make(admin, "DELETE", `/v1/functions/greet/hooks/${hook.id}`);
   await make(admin, "DELETE", "/v1/secrets/API_KEY");
+  const byKey = await readLog(admin, "?resource=tasks/nightly");
+  assert.deepEqual(
+    byKey.map(({ action }) => action),
+    ["changeTask", "putTask"],
+  );
   await make(admin, "DELETE", "/v1/tasks/nightly");
   await make(admin, "DELETE", `/v1/keys/${ci.id}`);
 
@@ -157,6 +162,8 @@ test("a day's work of three keys in two namespaces is read back from their logs"
   assert.deepEqual(tell(await readLog(admin, `?actor=${boss.id}&resource=queues`)), [
     "boss pauseQueue queues/mail",
   ]);
+  const asPath = await admin.call("GET", "/v1/audit?resource=/v1/queues/mail");
+  assertProblem(asPath, 422, "invalid_input", ["resource"]);
   assertProblem(await deployer.call("GET", "/v1/audit"), 401, "unauthenticated");
   const reader = await api.newCaller(other.namespaceId, ["read", "write", "deploy", "invoke"]);
   assertProblem(await reader.call("GET", "/v1/audit"), 403, "forbidden");

@@ -31,6 +31,8 @@ import { type FunctionCall, invokeAndWait, startInvocation } from "./invoke.ts";
 import { type CallJoining, joinInvocation } from "./join-call.ts";
 import { readTrafficKey, TRAFFIC_KEY_HEADER, trafficKeyHeader } from "./traffic-key.ts";
 
+/** From 0 to MAX_PRIORITY, as text. */
+const PRIORITY = /^(100|\d{1,2})$/;
 const priorities = `must be a whole number from 0 to ${MAX_PRIORITY}`;
 const attempts = `must be a whole number from 1 to ${MAX_ATTEMPTS}`;
 
@@ -53,15 +55,9 @@ const callQuery = z.object({
   rateKey: limitKeyField
     .optional()
     .meta({ description: "Calls and runs of the queue with the same one share its rate per key." }),
-  priority: z
-    .string()
-    .regex(/^\d{1,3}$/, priorities)
-    .transform(Number)
-    .refine((priority) => priority <= MAX_PRIORITY, priorities)
-    .optional()
-    .meta({
-      description: "Of runs that wait, those with a higher one start first; 50 where it is left out.",
-    }),
+  priority: z.string().regex(PRIORITY, priorities).transform(Number).optional().meta({
+    description: "Of runs that wait, those with a higher one start first; 50 where it is left out.",
+  }),
   debounce: jsonParameter(
     debounceField,
     "Calls of the function with the same key, each within the wait after the one before, become one run: the last one's. An object as JSON; needs `Prefer: respond-async`.",

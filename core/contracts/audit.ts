@@ -19,9 +19,11 @@ const text = (what: string) => filterField(lineField(what).min(1).max(500));
 export const auditQuery = listQuery.extend({
   actor: text("an actor").meta({ description: "The id of a key or of a token's subject, or its name." }),
   action: text("an action").meta({ description: "The operation, as `operationId` names it here." }),
-  resource: text("a resource").meta({
+  resource: filterField(
+    lineField("a resource").min(1).max(500).regex(/^[^/]/, "is a path below /v1/, such as queues/mail"),
+  ).meta({
     description:
-      "What was changed, such as `queues/mail`, with all that is of it; or of which kind it was: `queues`.",
+      "What was changed, such as `queues/mail`, with all that is of it; or of which kind it was: `queues`. Of a task that is there its key does, too.",
   }),
   from: filterField(instantField).meta({ description: "Changed at this instant or later." }),
   to: filterField(instantField).meta({ description: "Changed before this instant." }),

@@ -87,8 +87,9 @@ export async function listAudit(
     conditions.push(isId(actor) ? `actor_key_id = ${given(actor)}` : `actor_name = ${given(actor)}`);
   if (action !== undefined) conditions.push(`action = ${given(action)}`);
   if (resource !== undefined) {
-    const inside = given(`${escapeLike(resource)}/%`);
-    conditions.push(`(resource = ${given(resource)} OR resource LIKE ${inside})`);
+    const named = await nameById(pool, namespaceId, resource);
+    const inside = given(`${escapeLike(named)}/%`);
+    conditions.push(`(resource = ${given(named)} OR resource LIKE ${inside})`);
   }
   if (from) conditions.push(`id >= ${given(firstIdOf(from))}`);
   if (to) conditions.push(`id < ${given(firstIdOf(to))}`);
@@ -100,6 +101,17 @@ export async function listAudit(
     values,
   );
   return rows.map((row) => ({ ...row, at: madeAtOf(row.id) }));
+}
+
+/** Entries name a task by its id. */
+async function nameById(pool: QueryScope["pool"], namespaceId: string, resource: string): Promise<string> {
+  const [, key, rest] = /^tasks\/([^/]+)(\/.*)?$/.exec(resource) ?? [];
+  if (key === undefined || isId(key)) return resource;
+  const { rows } = await pool.query<{ id: string }>(
+    "SELECT id FROM tasks WHERE namespace_id = $1 AND key = $2",
+    [namespaceId, key],
+  );
+  return rows[0] ? `tasks/${rows[0].id}${rest ?? ""}` : resource;
 }
 
 const escapeLike = (text: string) => text.replaceAll(/[\\%_]/g, "\\$&");
