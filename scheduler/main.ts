@@ -17,6 +17,7 @@ import { createDatabaseStatsMetrics } from "../core/telemetry/metrics/database-s
 import { createRegistry } from "../core/telemetry/metrics/registry.ts";
 import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { answerProbes } from "../core/telemetry/probes.ts";
+import { createRetryAging } from "./age-retries.ts";
 import { startCloseLoop } from "./close-joinable.ts";
 import { countRescued } from "./count-rescued.ts";
 import { withDemand } from "./demand-page.ts";
@@ -64,6 +65,10 @@ export async function startScheduler(
     failed: tellUnsentBells(log),
   });
   opened.defer(() => ringer.close());
+  const aging = createRetryAging(store, clock, (error) =>
+    log.warn({ error }, "retries for whose sake a queue rested come after others"),
+  );
+  opened.defer(() => aging.close());
   const daily = createDailyLimits({
     ...{ store, listener, clock },
     onError: (error) => log.warn({ error }, "limits of runs a day were not read; tried again soon"),
@@ -74,7 +79,7 @@ export async function startScheduler(
     store,
     clock,
     {
-      staged({ staged, skipped, retries, settled }, tookMs) {
+      staged({ staged, skipped, retries, firstRetries, settled }, tookMs) {
         metrics.stageSeconds.observe(tookMs / 1_000);
         metrics.stagedAt.setToCurrentTime();
         metrics.staged.inc(staged.length);
@@ -82,6 +87,7 @@ export async function startScheduler(
           metrics.skipped.inc({ reason }, count);
         metrics.retried.inc(retries.length);
         ringer.add([...staged, ...settled.started, ...retries]);
+        aging.add(firstRetries);
         const { ended, asked } = settled.cancelled;
         ends.tell(ended);
         if (asked.length > 0) notifier.notify("bellhop_cancel", asked);

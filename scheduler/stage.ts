@@ -28,6 +28,8 @@ export interface StageReport {
   /** Of tasks whose instants had passed: those that became no run. */
   skipped: StagedBatch["skipped"];
   retries: StagedRun[];
+  /** Those of them for whose sake their queue rested. */
+  firstRetries: StagedRun[];
   /** Runs that were held until their instant or their turn. */
   settled: SettledRuns;
   /** A batch was full: there is more. */
@@ -52,10 +54,12 @@ export async function stagePass(
   const settled = await settleHeldRuns(store, now, STAGE_BATCH);
   // Of a task that was over with a run that is skipped after all, the next instant is due in a moment.
   const sought = settled.skipped.length > 0 ? await seekInstants(store, now, STAGE_BATCH) : { found: 0 };
-  const retries = await queueDueRetries(store, horizon, STAGE_BATCH, failed);
+  const queued = await queueDueRetries(store, horizon, STAGE_BATCH, failed);
+  const retries = queued.map(({ comesFirst: _first, ...retry }) => retry);
+  const firstRetries = queued.filter(({ comesFirst }) => comesFirst);
   const more =
     taskCount === STAGE_BATCH || retries.length === STAGE_BATCH || settled.more || sought.found > 0;
-  return { staged: runs, skipped, retries, settled, more };
+  return { staged: runs, skipped, retries, firstRetries, settled, more };
 }
 
 /** How long to sleep when the next instants are `next`. Pure. */

@@ -4,7 +4,7 @@
  */
 import { isQueueKey, turnKeyOf } from "../../domain/limit-keys.ts";
 import type { Store } from "../database.ts";
-import { CLAIMABLE_BY_ID } from "../runs/claimable.ts";
+import { CLAIMABLE_BY_ID, isDue } from "../runs/claimable.ts";
 import { inTransaction } from "../transaction.ts";
 import { lockLimits } from "./limit-rows.ts";
 import { SOME_KEYS } from "./permits.ts";
@@ -49,4 +49,21 @@ export async function rejoinLines({ pool }: Pick<Store, "pool">, runIds: string[
     );
     await tx.pool.query({ ...REJOIN, values: [JSON.stringify(coming)] });
   });
+}
+
+const TAKE_OLD_AGE = {
+  name: "take-old-age",
+  text: `UPDATE task_runs_open SET available_at = scheduled_for WHERE id = ANY(ARRAY(
+    SELECT r.id FROM task_runs_open r
+    WHERE r.id = ANY($1::uuid[]) AND ${CLAIMABLE_BY_ID} AND ${isDue()} AND r.waiting_key IS NULL
+      AND r.turn = ${FIRST_TURN} AND r.scheduled_for < r.available_at
+    ORDER BY r.id FOR UPDATE SKIP LOCKED))`,
+};
+
+/**
+ * The same of those whose instant came after the rest, and has come: they stand in no line, and where more is due than workers
+ * have slots the oldest start first.
+ */
+export async function takeOldAge({ pool }: Pick<Store, "pool">, runIds: string[]): Promise<void> {
+  await pool.query({ ...TAKE_OLD_AGE, values: [runIds] });
 }

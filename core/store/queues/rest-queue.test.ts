@@ -7,6 +7,7 @@ import { queueKey } from "../../domain/limit-keys.ts";
 import { NO_LIMITS, type QueueLimits, UNTIL_RESUMED } from "../../domain/queue.ts";
 import { grantPermits } from "../limits/grant-permits.ts";
 import { recountPermits } from "../limits/recount-permits.ts";
+import { takeOldAge } from "../limits/rejoin-lines.ts";
 import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
 import { redriveDeadLetters } from "../runs/dead-letters.ts";
 import { finishAttempts } from "../runs/finish.ts";
@@ -108,6 +109,24 @@ describe("the run for whose sake a queue rested", () => {
     assert.deepEqual(await endRest(), [run.id]);
     const [again] = await claimDue(store, workerId, 10, 0);
     assert.deepEqual([again?.id, again?.attempt], [run.id, 2]);
+  });
+
+  test("also where its own backoff outlasts the rest, from its instant on", async () => {
+    const { workerId, queue, start, rest, endRest } = await openQueue({ restOn429: true });
+    const run = await start();
+    const waiting = [await queue(), await queue()];
+    await rest(run, HOUR_MS);
+    assert.deepEqual(await claimRuns(store, workerId, waiting), []);
+    assert.deepEqual((await endRest()).sort(), waiting.toSorted());
+    const [retry] = await queueRetries();
+    assert.ok(retry!.comesFirst);
+    await takeOldAge(store, [run.id]);
+    const [first] = await claimDue(store, workerId, 1, 0);
+    assert.ok(waiting.includes(first!.id), "no sooner than it says");
+    await sql`UPDATE task_runs_open SET available_at = clock_timestamp() WHERE id = ${run.id}`.execute(db);
+    await takeOldAge(store, [run.id]);
+    const [next] = await claimDue(store, workerId, 1, 0);
+    assert.equal(next!.id, run.id);
   });
 
   test("is queued all the same where it cannot be put at the head of the line", async () => {

@@ -10,9 +10,14 @@ const queueRetries = (take: string) => `
   UPDATE task_runs_open r SET state = 'queued', queued_at = clock_timestamp() FROM due d WHERE r.id = d.id
   RETURNING r.id, ${STAGED}, r.turn = ${FIRST_TURN} AS "comesFirst", d.own_namespace, d.visited_last`;
 
-interface QueuedRetry extends StagedRun {
-  id: string;
+/** A retry that was queued. */
+export interface QueuedRetry extends StagedRun {
   /** Its queue rests, or rested, for its sake. */
+  comesFirst: boolean;
+}
+
+interface RetryRow extends StagedRun {
+  id: string;
   comesFirst: boolean | null;
 }
 
@@ -25,17 +30,20 @@ export async function queueDueRetries(
   horizon: Date,
   limit: number,
   notFirst: (error: unknown) => void = fail,
-): Promise<StagedRun[]> {
-  const queued = await takeDue<QueuedRetry>(
+): Promise<QueuedRetry[]> {
+  const queued = await takeDue<RetryRow>(
     DUE_RETRIES,
     store,
     { columns: "id", horizon, limit },
-    async (take, values) => (await store.pool.query<QueuedRetry & Taken>(queueRetries(take), values)).rows,
+    async (take, values) => (await store.pool.query<RetryRow & Taken>(queueRetries(take), values)).rows,
   );
   const first = queued.filter(({ comesFirst }) => comesFirst).map(({ id }) => id);
   // They are rung whatever becomes of it.
   if (first.length > 0) await rejoinLines(store, first).catch(notFirst);
-  return queued.map(({ runId, availableAt, traceparent }) => ({ runId, availableAt, traceparent }));
+  return queued.map(({ runId, availableAt, traceparent, comesFirst }) => ({
+    ...{ runId, availableAt, traceparent },
+    comesFirst: comesFirst === true,
+  }));
 }
 
 function fail(error: unknown): never {
