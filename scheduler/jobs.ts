@@ -22,6 +22,7 @@ import {
   createGranting,
   createRateCalls,
   endDuePauses,
+  followShares,
   GRANTING_MS,
   lineUpPausedRuns,
   recount,
@@ -68,6 +69,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions },
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
     { name: "permits", everyMs: GRANTING_MS, run: createGranting() },
+    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares },
     { name: "pauses", everyMs: GRANTING_MS, run: endDuePauses, pace: Number },
     { name: "paused runs", everyMs: GRANTING_MS, run: lineUpPausedRuns },
     {

@@ -12,6 +12,7 @@ import { GRANT_BATCH, grantPermits } from "../core/store/limits/grant-permits.ts
 import { lineUpPaused } from "../core/store/limits/line-up-paused.ts";
 import { removeIdleKeys } from "../core/store/limits/queue-limits.ts";
 import { recountPermits } from "../core/store/limits/recount-permits.ts";
+import { followSlots } from "../core/store/limits/slots-shares.ts";
 import { endPauses, msUntilPauseEnds } from "../core/store/queues/queues.ts";
 import { createRatedCaller } from "./call-rated.ts";
 import { type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
@@ -50,6 +51,11 @@ export async function endDuePauses(context: JobContext): Promise<number> {
   }
   const endsMs = await msUntilPauseEnds(store);
   return Math.min(Math.max(endsMs ?? GRANTING_MS, LEAST_MS), GRANTING_MS);
+}
+
+/** Workers come and go. */
+export async function followShares(context: JobContext): Promise<void> {
+  await grantAndRing(context, await followSlots(context.store));
 }
 
 /** However many runs of paused queues come into their lines: neither grants nor ends of pauses wait for them. */

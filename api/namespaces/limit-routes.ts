@@ -6,7 +6,13 @@ import {
   toWireNamespaceLimits,
   usageOutput,
 } from "../../core/contracts/namespace-limits.ts";
-import { type CountedLimit, MAX_COUNTED, NO_NAMESPACE_LIMITS } from "../../core/domain/namespace-limits.ts";
+import {
+  type CountedLimit,
+  MAX_COUNTED,
+  type NamespaceLimits,
+  NO_NAMESPACE_LIMITS,
+  runsAtOnce,
+} from "../../core/domain/namespace-limits.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { countDailyRuns } from "../../core/store/daily-runs.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
@@ -15,6 +21,7 @@ import { countUsed, saveNamespaceLimits } from "../../core/store/namespace-limit
 import { findNamespace } from "../../core/store/namespaces.ts";
 import { countOpenStreams } from "../../core/store/open-streams.ts";
 import { findStoredBytes } from "../../core/store/stored-bytes.ts";
+import { countSlots } from "../../core/store/workers.ts";
 import { bucketOf } from "../auth/request-rates.ts";
 import type { ApiParts } from "../environment.ts";
 import { defineRoute, type Route } from "../http/route.ts";
@@ -75,7 +82,7 @@ export const limitRoutes: Route[] = [
       const limits = owner.limits ?? NO_NAMESPACE_LIMITS;
       const count = async (name: CountedLimit) =>
         toWireCount(limits[name], await countUsed(parts.store, namespaceId, name, MAX_COUNTED));
-      const [tasks, functions, codeBytes, underWay, begun, stored, open] = await Promise.all([
+      const [tasks, functions, codeBytes, underWay, begun, stored, open, ofSlots] = await Promise.all([
         count("tasks"),
         count("functions"),
         count("codeBytes"),
@@ -83,8 +90,10 @@ export const limitRoutes: Route[] = [
         limits.runsPerDay === null ? undefined : countDailyRuns(parts.store, namespaceId),
         limits.storedBytes === null ? undefined : findStoredBytes(parts.store, namespaceId),
         countOpenStreams(parts.store, namespaceId),
+        findShare(parts, limits),
       ]);
       const concurrentRuns = toWireCount(limits.concurrentRuns, underWay);
+      const slotsShare = toWireCount(ofSlots, underWay);
       const followers = toWireCount(limits.followers, { used: open, isExact: true });
       const runsPerDay = {
         ...toWireCount(limits.runsPerDay, { used: begun?.runs ?? 0, isExact: true }),
@@ -95,12 +104,18 @@ export const limitRoutes: Route[] = [
         resetsAt: stored?.roomFrom?.toISOString() ?? null,
       };
       const requests = describeRequests(parts, owner);
-      const counts = { tasks, functions, codeBytes, concurrentRuns, runsPerDay };
-      const more = { storedBytes, followers, requests };
+      const counts = { tasks, functions, codeBytes, concurrentRuns, slotsShare };
+      const more = { runsPerDay, storedBytes, followers, requests };
       return { status: 200, body: { namespace, ...counts, ...more } };
     },
   }),
 ];
+
+/** So many slots are the namespace's at the moment; null: it has no share. */
+async function findShare({ store }: ApiParts, { slotsShare }: NamespaceLimits): Promise<number | null> {
+  if (slotsShare === null) return null;
+  return runsAtOnce({ slotsShare, concurrentRuns: null }, await countSlots(store));
+}
 
 function describeRequests({ requestRates, clock }: ApiParts, owner: KeyOwner) {
   // An operator reads of it too, whose own requests do not count.

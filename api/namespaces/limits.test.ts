@@ -75,6 +75,7 @@ test("an operator reads the limits of a namespace as they were set last", async 
     codeBytes: null,
     followers: null,
     concurrentRuns: null,
+    slotsShare: null,
     runsPerDay: null,
     storedBytes: null,
   };
@@ -105,6 +106,9 @@ test("limits are an operator's to set, and what is none is refused by its field"
     ["followers", { followers: -1 }],
     ["concurrentRuns", { concurrentRuns: 0 }],
     ["runsPerDay", { runsPerDay: 0.5 }],
+    ["slotsShare", { slotsShare: 101 }],
+    ["slotsShare", { slotsShare: 0 }],
+    ["storedBytes", { storedBytes: -1 }],
     ["gpus", { gpus: 1 }],
   ];
   for (const [field, body] of refused)

@@ -15,13 +15,15 @@ const ROWS: readonly { name: Name; title: string; about: string }[] = [
   { name: "functions", title: "Functions", about: "that stand" },
   { name: "codeBytes", title: "Code", about: "of all revisions" },
   { name: "concurrentRuns", title: "Runs at once", about: "running, or to be completed later" },
+  { name: "slotsShare", title: "Share of slots", about: "of all workers, taken by runs" },
   { name: "runsPerDay", title: "Runs a day", about: "that have begun to exist today, UTC" },
+  { name: "storedBytes", title: "Stored", about: "of runs, logs and functions' keys, as measured last" },
   { name: "followers", title: "Streams", about: "of logs and events, open at once" },
   { name: "requests", title: "Requests", about: "of this key, at this API" },
 ];
 
 const show = (name: Name, value: number) =>
-  name === "codeBytes" ? formatBytes(value) : value.toLocaleString("en-GB");
+  name === "codeBytes" || name === "storedBytes" ? formatBytes(value) : value.toLocaleString("en-GB");
 
 export function UsagePage() {
   const query = useQuery("usage", () => unwrap(client().GET("/v1/usage")), { everyMs: EVERY_MS });

@@ -32,6 +32,11 @@ const limitFields = {
     MAX_CONCURRENCY,
     1,
   ),
+  slotsShare: countField(
+    "Percent of the slots of all workers that runs may take at once: of those that there are, and one slot at least.",
+    100,
+    1,
+  ),
   runsPerDay: countField("Runs that begin to exist on a day, UTC."),
   storedBytes: countField(
     "Bytes of what runs were given, answered and logged, and of what functions remember, as they are stored.",
@@ -46,6 +51,7 @@ const EXAMPLE = {
   codeBytes: null,
   followers: 20,
   concurrentRuns: 100,
+  slotsShare: 25,
   runsPerDay: 50_000,
   storedBytes: 5_000_000_000,
 };
@@ -82,6 +88,7 @@ export const usageOutput = z
     functions: used("Functions."),
     codeBytes: used("Bytes of all revisions of functions that stand, as they are stored."),
     concurrentRuns: used("Runs that are under way: running, or to be completed later."),
+    slotsShare: used("The same runs, of as many slots as the share is at the moment."),
     runsPerDay: used("Runs that have begun to exist today, UTC; without a limit they are not counted."),
     storedBytes: used(
       "Bytes of what runs were given, answered and logged, and of what functions remember, as they were measured last; without a limit they are not.",
@@ -100,6 +107,7 @@ export const usageOutput = z
         functions: { limit: 50, used: 3, exact: true, resetsAt: null },
         codeBytes: { limit: null, used: 52_480, exact: true, resetsAt: null },
         concurrentRuns: { limit: 100, used: 7, exact: true, resetsAt: null },
+        slotsShare: { limit: 16, used: 7, exact: true, resetsAt: null },
         runsPerDay: { limit: 50_000, used: 1_234, exact: true, resetsAt: "2026-11-24T00:00:00.000Z" },
         storedBytes: {
           limit: 5_000_000_000,

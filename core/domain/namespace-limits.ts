@@ -11,6 +11,8 @@ export interface NamespaceLimits {
   followers: number | null;
   /** Runs that are under way at once. */
   concurrentRuns: number | null;
+  /** How much of all workers' slots they may take at once, in percent. */
+  slotsShare: number | null;
   /** That begin to exist on a day, UTC. */
   runsPerDay: number | null;
   /** Of what runs were given, gave back and logged, and of what functions remember. */
@@ -24,6 +26,7 @@ export const NO_NAMESPACE_LIMITS: NamespaceLimits = {
   codeBytes: null,
   followers: null,
   concurrentRuns: null,
+  slotsShare: null,
   runsPerDay: null,
   storedBytes: null,
 };
@@ -37,3 +40,16 @@ export const COUNTED_LIMITS = ["tasks", "functions", "codeBytes"] as const;
 export type CountedLimit = (typeof COUNTED_LIMITS)[number];
 /** No more things than these are looked at to show what is used. */
 export const MAX_COUNTED = 100_000;
+
+/**
+ * How many runs may be under way at once while workers have so many slots; null: as many as come. Of any share one at least,
+ * for where there is no worker nothing else would start the first.
+ */
+export function runsAtOnce(
+  { concurrentRuns, slotsShare }: Pick<NamespaceLimits, "concurrentRuns" | "slotsShare">,
+  slots: number,
+): number | null {
+  if (slotsShare === null) return concurrentRuns;
+  const ofSlots = Math.max(1, Math.floor((slots * slotsShare) / 100));
+  return concurrentRuns === null ? ofSlots : Math.min(concurrentRuns, ofSlots);
+}

@@ -102,6 +102,7 @@ const LATER = [
   "0093-cold-starts",
   "0094-error-hours",
   "0095-stored-bytes",
+  "0096-slots-shares",
 ];
 
 test("roles that start together migrate once", async () => {

@@ -75,6 +75,7 @@ import * as activity from "./migrations/0092-activity.ts";
 import * as coldStarts from "./migrations/0093-cold-starts.ts";
 import * as errorHours from "./migrations/0094-error-hours.ts";
 import * as storedBytes from "./migrations/0095-stored-bytes.ts";
+import * as slotsShares from "./migrations/0096-slots-shares.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -150,6 +151,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0093-cold-starts": coldStarts,
   "0094-error-hours": errorHours,
   "0095-stored-bytes": storedBytes,
+  "0096-slots-shares": slotsShares,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

@@ -1,12 +1,13 @@
 /** Limits of namespaces: set, and counted where one is set. Who has none pays nothing. */
 import type { UsedCount } from "../contracts/namespace-limits.ts";
-import type { CountedLimit, NamespaceLimits } from "../domain/namespace-limits.ts";
+import { type CountedLimit, type NamespaceLimits, runsAtOnce } from "../domain/namespace-limits.ts";
 import { BellhopError } from "../errors.ts";
 import type { QueryScope, Store } from "./database.ts";
 import { toJsonText } from "./json-text.ts";
 import { type SavedConcurrency, saveNamespaceConcurrency } from "./limits/namespace-concurrency.ts";
 import { findNamespace, namespaceClosed } from "./namespaces.ts";
 import { inTransaction } from "./transaction.ts";
+import { countSlots } from "./workers.ts";
 
 /**
  * What follows, `settleNamespaceConcurrency` does. Undefined: there is no such namespace. 409 where it is being deleted.
@@ -22,7 +23,10 @@ export async function saveNamespaceLimits(
       "UPDATE namespaces SET limits = $2 WHERE name = $1 AND closed_at IS NULL RETURNING id",
       [name, isSet ? toJsonText(limits) : null],
     );
-    if (rows[0]) return await saveNamespaceConcurrency(tx.db, rows[0].id, limits.concurrentRuns);
+    if (rows[0]) {
+      const slots = limits.slotsShare === null ? 0 : await countSlots(tx);
+      return await saveNamespaceConcurrency(tx.db, rows[0].id, runsAtOnce(limits, slots));
+    }
     if (await findNamespace(tx, name)) throw namespaceClosed(name);
     return undefined;
   });

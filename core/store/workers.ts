@@ -1,7 +1,7 @@
 /** A worker's lease: one row and one write per heartbeat, whatever it runs. */
 import { sql } from "kysely";
 import { SERVER_WORD, type ServerWord } from "./contact.ts";
-import type { Db, Store } from "./database.ts";
+import type { Db, QueryScope, Store } from "./database.ts";
 
 export interface WorkerFacts {
   id: string;
@@ -44,6 +44,15 @@ export async function removeExpiredWorkers(db: Db): Promise<void> {
       AND NOT EXISTS (SELECT FROM task_runs_open r WHERE r.worker_id = w.id AND r.state = 'running')`.execute(
     db,
   );
+}
+
+/** Of all workers that take work. */
+export async function countSlots({ pool }: QueryScope): Promise<number> {
+  const { rows } = await pool.query<{ slots: number }>({
+    name: "count-slots",
+    text: `SELECT coalesce(sum(slots), 0)::int AS slots FROM workers WHERE NOT draining AND lease_until > clock_timestamp()`,
+  });
+  return rows[0]!.slots;
 }
 
 /** A worker that takes calls directly, unless it is draining. */

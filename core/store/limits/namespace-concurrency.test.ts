@@ -4,7 +4,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { namespaceKey, queueKey } from "../../domain/limit-keys.ts";
-import { NO_NAMESPACE_LIMITS } from "../../domain/namespace-limits.ts";
+import { type NamespaceLimits, NO_NAMESPACE_LIMITS } from "../../domain/namespace-limits.ts";
 import { NO_LIMITS, type QueueLimits } from "../../domain/queue.ts";
 import { findCallableFunction } from "../functions/callable.ts";
 import { saveNamespaceLimits } from "../namespace-limits.ts";
@@ -27,6 +27,7 @@ import { findGrantableKeys } from "./find-grantable.ts";
 import { grantPermits } from "./grant-permits.ts";
 import { countUnderWay, settleNamespaceConcurrency } from "./namespace-concurrency.ts";
 import { recountPermits } from "./recount-permits.ts";
+import { followSlots } from "./slots-shares.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(async () => {
@@ -44,13 +45,14 @@ async function openNamespace(limit: number | null) {
   const namespaceId = await newNamespace();
   const { rows } = await store.pool.query("SELECT name FROM namespaces WHERE id = $1", [namespaceId]);
   const name = String(rows[0].name);
-  const change = async (concurrentRuns: number | null) => {
-    const saved = await saveNamespaceLimits(store, name, { ...NO_NAMESPACE_LIMITS, concurrentRuns });
+  const setLimits = async (limits: Partial<NamespaceLimits>) => {
+    const saved = await saveNamespaceLimits(store, name, { ...NO_NAMESPACE_LIMITS, ...limits });
     return await settleNamespaceConcurrency(store, saved!);
   };
+  const change = (concurrentRuns: number | null) => setLimits({ concurrentRuns });
   await change(limit);
   return {
-    ...{ namespaceId, name, change, key: namespaceKey(namespaceId) },
+    ...{ namespaceId, name, setLimits, change, key: namespaceKey(namespaceId) },
     putQueue: (queue: string, given: Partial<QueueLimits>) =>
       putQueue(store, namespaceId, queue, { limits: { ...NO_LIMITS, ...given } }),
     async queueMany(count: number, queue?: string): Promise<string[]> {
@@ -167,4 +169,32 @@ test("calls of its functions go through the queue while it is set", async () => 
   assert.equal(await isLimited(), true);
   await change(null);
   assert.equal(await isLimited(), false);
+});
+
+test("a share of the slots follows the workers that come and go, beside what is said outright", async () => {
+  await sql`DELETE FROM workers`.execute(db);
+  const { queueMany, setLimits, waitingFor } = await openNamespace(null);
+  await setLimits({ slotsShare: 20 });
+  const runIds = await queueMany(9);
+  const workerId = await makeWorker(db);
+  const [first, ...more] = await claimRuns(store, workerId, runIds);
+  assert.deepEqual(
+    [more.length, await waitingFor(runIds.find((id) => id !== first!.id)!)],
+    [0, "concurrency"],
+  );
+  const follow = async () => (await grantPermits(store, await followSlots(store))).length;
+  assert.equal(await follow(), 1, "two of ten");
+  assert.equal(await follow(), 0);
+  await makeWorker(db);
+  await makeWorker(db);
+  assert.equal(await follow(), 5, "six of thirty, one of which is under way");
+  await sql`UPDATE workers SET draining = true WHERE id <> ${workerId}`.execute(db);
+  assert.equal(await follow(), 1, "two of ten again: the others were revoked");
+  assert.equal((await claimDue(store, workerId, 10, 0)).length, 1);
+  await sql`UPDATE workers SET draining = false`.execute(db);
+  const keys = await setLimits({ slotsShare: 20, concurrentRuns: 3 });
+  assert.equal((await grantPermits(store, keys)).length, 1, "no more than is said outright");
+  assert.equal(await follow(), 0);
+  await setLimits({});
+  assert.equal(await follow(), 0);
 });

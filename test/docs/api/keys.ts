@@ -10,6 +10,7 @@ import { MAX_COUNTED } from "../../../core/domain/namespace-limits.ts";
 import { MAX_KEYS } from "../../../core/store/manage-keys.ts";
 import { MAX_NAMESPACES } from "../../../core/store/namespaces.ts";
 import { MEASURE_MS } from "../../../scheduler/measure-stored.ts";
+import { GRANTING_MS } from "../../../scheduler/queue-jobs.ts";
 import { held, n, type Statement } from "./statement.ts";
 
 const KEYS_TEST = "api/keys/keys.test.ts";
@@ -79,6 +80,16 @@ export const KEYS: Statement[] = [
       "it is exact over workers that meet, and a lost worker's permits are free after the rescue",
     ],
   ),
+  held(
+    "is the same in percent of the slots that all workers have, 1 to 100: of those that there are at the moment, rounded down, and one slot at least",
+    [CONCURRENCY_TEST, "a share of the slots follows the workers that come and go"],
+    ["core/domain/namespace-limits.test.ts", "runs at once: the share of the slots there are, one at least"],
+  ),
+  {
+    says: "It follows workers that come and go within a second",
+    holds: () => assert.ok(GRANTING_MS <= 1_000),
+    heldBy: [[CONCURRENCY_TEST, "a share of the slots follows the workers that come and go"]],
+  },
   held("Calls whose callers wait go through the queue while it is set", [
     CONCURRENCY_TEST,
     "calls of its functions go through the queue while it is set",
