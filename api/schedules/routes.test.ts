@@ -133,3 +133,16 @@ test("a task that is paused has no next instant", async () => {
   const { status, body: next } = await tenant.call("GET", `/v1/tasks/${id}/next`);
   assert.deepEqual([status, next.items], [200, []]);
 });
+
+test("GET /v1/upcoming/density counts what is to come, slice by slice", async () => {
+  const tenant = await api.newTenant();
+  const at = new Date(Date.now() + 3 * 3_600_000).toISOString();
+  await tenant.call("POST", "/v1/tasks", {
+    body: { type: "http", url: "https://example.com/", schedule: { at } },
+  });
+  const { status, body } = await tenant.call("GET", "/v1/upcoming/density");
+  assert.deepEqual([status, body.estimated, body.items.length], [200, false, 96]);
+  const [slice, ...others] = body.items.filter(({ count }: { count: number }) => count > 0);
+  assert.deepEqual([slice.count, others], [1, []]);
+  assert.ok(slice.at <= at);
+});

@@ -2,6 +2,9 @@
 
 import { toPage } from "../../core/contracts/common.ts";
 import {
+  DENSITY_SLICES,
+  densityOutput,
+  densityQuery,
   nextOutput,
   nextQuery,
   previewInput,
@@ -13,6 +16,7 @@ import {
 } from "../../core/contracts/occurrence.ts";
 import { notFound } from "../../core/errors.ts";
 import { findCalendarDates } from "../../core/store/calendars/calendars.ts";
+import { countUpcoming } from "../../core/store/tasks/count-upcoming.ts";
 import { findFirst } from "../../core/store/tasks/first-instant.ts";
 import { listNextOfTask, listUpcoming, type UpcomingInstant } from "../../core/store/tasks/upcoming.ts";
 import { decodeUpcomingCursor, encodeUpcomingPosition } from "../http/cursor.ts";
@@ -69,6 +73,26 @@ export const scheduleFeature = ({ time }: RouteSettings): Feature => ({
         },
       }),
     ]),
+
+    defineRoute({
+      method: "GET",
+      path: "/v1/upcoming/density",
+      operationId: "countUpcoming",
+      summary: "Count what all tasks fire soon, slice by slice",
+      access: "read",
+      query: densityQuery,
+      answers: { 200: { is: "Counts of instants.", schema: densityOutput } },
+      async handle({ parts: { store }, owner: { namespaceId }, query: { within } }) {
+        const fromMs = time.now().getTime();
+        const span = { fromMs, untilMs: fromMs + within, slices: DENSITY_SLICES };
+        const { counts, isEstimated } = await countUpcoming(store, namespaceId, span);
+        const items = counts.map((count, slice) => ({
+          at: new Date(fromMs + (slice * within) / DENSITY_SLICES).toISOString(),
+          count,
+        }));
+        return { status: 200, body: { items, estimated: isEstimated } };
+      },
+    }),
 
     defineRoute({
       method: "GET",

@@ -52,7 +52,7 @@ function Charts({ step, figures }: { step: string; figures: Figures }) {
   const { at, succeeded, failed, other, meanLateness, maxLateness, waiting, running } = figures;
   const per = step === "1m" ? "a minute" : `in ${step}`;
   return (
-    <div class="grid">
+    <div class="charts">
       <Figure
         title={`Runs ${per}`}
         said={`${sum(succeeded)} succeeded, ${sum(failed)} failed, ${sum(other)} cancelled or skipped`}
@@ -79,7 +79,12 @@ function Charts({ step, figures }: { step: string; figures: Figures }) {
           ]}
         />
       </Figure>
-      <Figure title="Backlog" said={`at most ${most(waiting).toLocaleString("en-GB")} waited`}>
+      <Figure
+        title="Backlog"
+        said={
+          most(waiting) === 0 ? "nothing waited" : `at most ${most(waiting).toLocaleString("en-GB")} waited`
+        }
+      >
         <Chart
           label="Runs that were due and had not begun, and runs under way"
           at={at}

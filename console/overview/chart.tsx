@@ -60,6 +60,10 @@ export function Chart({ label, at, series, isBars = false, unit = "" }: ChartPro
   return <div class="chart" ref={host} role="img" aria-label={label} />;
 }
 
+/** Few values are seen by their points alone, many are a line. */
+const isSparse = (values: readonly (number | null)[]) =>
+  values.filter((value) => value !== null).length <= 12;
+
 /** A canvas knows no custom properties, and none of them is a plain colour. */
 function resolveColor(element: Element, name: string): string {
   const probe = document.createElement("i");
@@ -87,19 +91,20 @@ function optionsOf(
   return {
     ...{ width: element.clientWidth, height: HEIGHT, padding: [8, 20, 0, 0], legend: { live: true } },
     cursor: { points: { show: false }, drag: { x: false, y: false } },
-    scales: { y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
+    // Counts are whole; of seconds a few hundredths are worth seeing.
+    scales: { y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, unit === "" ? 1 : 0.05) * 1.1] } },
     axes: [
       { ...axis, values: "{HH}:{mm}" as never, size: 28 },
       { ...axis, size: 48, values: (_plot, ticks) => ticks.map((tick) => `${tick}${unit}`) },
     ],
     series: [
       { label: "At", value: "{HH}:{mm}" },
-      ...seriesNow().map(({ label, color: name }, index) => ({
+      ...seriesNow().map(({ label, color: name, values }, index) => ({
         ...{
           label,
           stroke: color(name),
           width: isBars ? 0 : 2,
-          points: { show: !isBars, size: 6, fill: color(name) },
+          points: { show: !isBars && isSparse(values), size: 6, fill: color(name) },
           spanGaps: true,
         },
         ...(isBars && { fill: color(name) }),

@@ -7,10 +7,8 @@ import { RunList } from "../components/run-list.tsx";
 import { Strip } from "../components/strip.tsx";
 import { may } from "../data/may.ts";
 import { client, useQuery } from "../data/use-query.ts";
-import { formatDuration } from "../format/duration.ts";
 import { Activity } from "./activity.tsx";
 import { Attention } from "./attention.tsx";
-import { readNext24Hours } from "./read-upcoming.ts";
 
 const EVERY_MS = 3_000;
 const SHOWN = 8;
@@ -116,23 +114,24 @@ function Now() {
   );
 }
 
+/** How densely tasks fire within a day. */
 function Next() {
-  const query = useQuery("next 24 hours", readNext24Hours, { everyMs: 60_000 });
+  const query = useQuery(
+    "density",
+    () => unwrap(client().GET("/v1/upcoming/density", { params: { query: { within: "24h" } } })),
+    { everyMs: 60_000 },
+  );
   return (
     <Answered of={query}>
-      {({ instants, isWhole, from }) => {
-        // Where there are more than could be read, what is known ends with the last of them.
-        const spanMs = isWhole ? DAY_MS : Math.max(1, instants.at(-1)!.getTime() - from.getTime());
-        const many = instants.length.toLocaleString("en-GB");
+      {({ items, estimated }) => {
+        const counts = items.map(({ count }) => count);
+        const total = counts.reduce((sum, count) => sum + count, 0).toLocaleString("en-GB");
         return (
-          <Section
-            title={`Next ${formatDuration(spanMs)}`}
-            aside={isWhole ? `${many} instants` : `the next ${many} instants`}
-          >
-            {instants.length === 0 ? (
+          <Section title="Next 24 hours" aside={`${estimated ? "about " : ""}${total} instants`}>
+            {total === "0" ? (
               <p class="muted">Nothing is due.</p>
             ) : (
-              <Strip instants={instants} from={from} spanMs={spanMs} />
+              <Strip counts={counts} from={new Date(items[0]!.at)} spanMs={DAY_MS} />
             )}
           </Section>
         );

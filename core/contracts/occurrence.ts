@@ -53,6 +53,34 @@ export const upcomingQuery = listQuery.extend({
   within: durationField(1_000, MAX_WITHIN_MS).prefault("24h"),
 });
 
+/** As a chart has room for. */
+export const DENSITY_SLICES = 96;
+const MIN_DENSITY_MS = 60_000;
+
+export const densityQuery = z.object({
+  within: durationField(MIN_DENSITY_MS, MAX_WITHIN_MS).prefault("24h"),
+});
+
+export const densityOutput = z
+  .object({
+    items: z
+      .array(
+        z.object({
+          at: instantOutput.meta({ description: "When the slice begins." }),
+          count: z.int().meta({ description: "Instants in it, of all tasks." }),
+        }),
+      )
+      .meta({ description: `${DENSITY_SLICES} slices of the same length.` }),
+    estimated: z.boolean().meta({
+      description:
+        "Some tasks fire so often that they were taken to go on as they begin, or there are more tasks than were looked at.",
+    }),
+  })
+  .meta({
+    id: "UpcomingDensity",
+    examples: [{ items: [{ at: "2026-12-01T08:00:00.000Z", count: 12 }], estimated: false }],
+  });
+
 const instants = {
   nominalAt: instantOutput.meta({ description: "As the schedule says." }),
   effectiveAt: instantOutput.meta({ description: "When it fires: with jitter, the task's offset later." }),

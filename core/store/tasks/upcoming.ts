@@ -32,7 +32,7 @@ interface TaskRow {
   runs_left: number | null;
 }
 
-interface UpcomingTask extends TaskRow {
+export interface UpcomingTask extends TaskRow {
   findNext: FindNext;
 }
 
@@ -51,6 +51,18 @@ const SELECT = `SELECT id, name, schedule, anchor_at, next_run_at, jitter_offset
     AND ($3::timestamptz IS NULL OR (next_run_at, id) > ($3, $4::uuid))
     AND ($6::timestamptz IS NULL OR next_run_at >= $6 OR schedule ->> 'kind' NOT IN ('once', 'delay'))
   ORDER BY next_run_at, id LIMIT $5`;
+
+/** The next to fire, each with its search, up to `limit` of those that fire until `until`. */
+export async function readUpcomingTasks(
+  scope: QueryScope,
+  namespaceId: string,
+  until: Date,
+  limit: number,
+): Promise<UpcomingTask[]> {
+  const values = [namespaceId, until, null, null, limit, null];
+  const { rows } = await scope.pool.query<TaskRow>({ name: "upcoming", text: SELECT, values });
+  return await withSearches(scope, rows);
+}
 
 /** Up to `limit` instants after `after`, until `until`. */
 export async function listUpcoming(
@@ -159,7 +171,7 @@ function insertInOrder(heads: Head[], head: Head): void {
   heads.splice(low, 0, head);
 }
 
-const firstHead = (task: UpcomingTask): Head => ({
+export const firstHead = (task: UpcomingTask): Head => ({
   ...{ task, taskId: task.id, atMs: task.next_run_at.getTime() },
   left: task.runs_left === null ? null : task.runs_left - 1,
 });
@@ -183,7 +195,7 @@ async function skipTo(
 }
 
 /** Of a task whose next instant cannot be found no further one is shown. */
-function advance({ task, atMs, left }: Head): Head | undefined {
+export function advance({ task, atMs, left }: Head): Head | undefined {
   if (left === 0) return undefined;
   const nominal = toNominal(new Date(atMs), task.jitter_offset_ms)!;
   try {

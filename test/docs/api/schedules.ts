@@ -4,6 +4,7 @@ import { assertProblem } from "../../../api/testing/problem.ts";
 import { MAX_CALENDAR_DATES } from "../../../core/contracts/calendar.ts";
 import { MAX_ADVANCE_MS } from "../../../core/contracts/clock.ts";
 import { MAX_DURATION_MS } from "../../../core/contracts/common.ts";
+import { DENSITY_SLICES, MAX_WITHIN_MS } from "../../../core/contracts/occurrence.ts";
 import {
   MAX_EXCLUDED_DATES,
   MAX_EXPRESSIONS,
@@ -17,6 +18,7 @@ import { formatDuration, parseDuration } from "../../../core/duration.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import { MAX_SEARCH_MS } from "../../../core/search-turns.ts";
 import { MAX_CALENDARS } from "../../../core/store/calendars/calendars.ts";
+import { MAX_TASKS as MAX_DENSITY_TASKS } from "../../../core/store/tasks/count-upcoming.ts";
 import { bounded, HTTP_TASK, held, n, type Statement, statement } from "./statement.ts";
 
 const DAY_MS = 86_400_000;
@@ -56,6 +58,18 @@ const WATCH = "core/store/expectations/watch.test.ts";
 const UNFIRED = "core/store/expectations/unfired.test.ts";
 
 export const SCHEDULES: Statement[] = [
+  statement(
+    `${DENSITY_SLICES} slices of the time to come, 1 minute to ${MAX_WITHIN_MS / DAY_MS} days of it`,
+    async ({ tenant }) => {
+      const get = (within: string) => tenant.call("GET", `/v1/upcoming/density?within=${within}`);
+      for (const within of ["59s", "32d"]) assertProblem(await get(within), 422, "invalid_input", ["within"]);
+      for (const within of ["1m", "31d"]) assert.equal((await get(within)).body.items.length, DENSITY_SLICES);
+    },
+  ),
+  held(`of very many tasks the next ${n(MAX_DENSITY_TASKS)} count`, [
+    "core/store/tasks/count-upcoming.test.ts",
+    "a task that fires too often is taken to go on as it began",
+  ]),
   statement(
     `once, at an RFC 3339 instant, at most ${ONCE_GRACE_MS / 1_000} seconds in the past`,
     async (world) => {
