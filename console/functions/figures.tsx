@@ -29,14 +29,16 @@ function Stats({ figures: { runs, succeeded, cold, warm, ...spreads } }: { figur
       <div>
         <dt>Succeeded</dt>
         <dd>
-          {percent(succeeded, runs)} <small>of the last {runs.toLocaleString("en-GB")}</small>
+          {percent(succeeded, runs)} <small class="below">of the last {runs.toLocaleString("en-GB")}</small>
         </dd>
       </div>
       <div>
         <dt>Cold starts</dt>
         <dd>
           {told === 0 ? "–" : percent(cold, told)}
-          {spreads.coldStartMs && <small> in {formatDuration(spreads.coldStartMs.median)}</small>}
+          {spreads.coldStartMs && (
+            <small class="below">in {formatDuration(spreads.coldStartMs.median)}</small>
+          )}
         </dd>
       </div>
       <Stat name="Duration" of={spreads.durationMs} format={formatDuration} />
@@ -56,8 +58,7 @@ function Stat({ name, of, format }: { name: string; of: Spread | null; format: (
       <dd>
         {of ? format(of.median) : "–"}
         {of && (
-          <small>
-            {" "}
+          <small class="below">
             95 %: {format(of.p95)}, most {format(of.max)}
           </small>
         )}

@@ -3,8 +3,8 @@ import { ChoiceField, faultOf, TextField } from "../components/field.tsx";
 import type { TaskFieldsProps } from "./target-fields.tsx";
 
 const OVERLAPS = [
-  ["skip", "skip it (the default)"],
-  ["wait", "let it wait"],
+  ["skip", "skip the next one (the default)"],
+  ["wait", "let the next one wait"],
   ["allow", "run both"],
   ["cancel-previous", "cancel the one before"],
 ] as const;
@@ -15,10 +15,20 @@ const CATCH_UPS = [
   ["none", "none"],
 ] as const;
 
+const sayChoice = <Value extends string>(
+  options: readonly (readonly [value: Value, text: string])[],
+  chosen: Value,
+) => options.find(([value]) => value === chosen)?.[1];
+
 export function PolicyFields({ form, change, fault }: Omit<TaskFieldsProps, "faults">) {
   return (
     <details>
-      <summary>Retries, overlap, catch-up, queue</summary>
+      <summary>
+        Retries, overlap, catch-up, queue{" "}
+        <span class="muted small">
+          {sayChoice(OVERLAPS, form.overlap)}, of missed instants {sayChoice(CATCH_UPS, form.catchUp)}
+        </span>
+      </summary>
       <div class="form">
         <div class="form-row">
           <ChoiceField

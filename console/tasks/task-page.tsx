@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import { unwrap } from "../../client/client.ts";
+import { Button } from "../components/button.tsx";
 import { Json } from "../components/code.tsx";
 import { Facts } from "../components/facts.tsx";
 import { Answered, Empty, Page, Section } from "../components/page.tsx";
@@ -14,6 +15,7 @@ import { client, useQuery } from "../data/use-query.ts";
 import { useSearch } from "../data/use-search.ts";
 import { EditTab } from "./edit-tab.tsx";
 import { HistoryTab } from "./history-tab.tsx";
+import { InstantStrip } from "./instant-strip.tsx";
 import { nameOf, targetOf } from "./say-task.ts";
 import { Instants } from "./schedule-preview.tsx";
 import type { Task } from "./task.ts";
@@ -75,9 +77,20 @@ export function TaskPage({ id }: { id: string }) {
   );
 }
 
+const SHOWN = 5;
+const ON_STRIP = 50;
+
+const OVERLAPS: Record<Task["overlap"], string> = {
+  ...{ skip: "the instant is skipped", wait: "the run waits", allow: "both run" },
+  "cancel-previous": "the one before is cancelled",
+};
+const CATCH_UPS: Record<NonNullable<Task["catchUp"]>["policy"], string> = {
+  ...{ latest: "only the latest is made up for", all: "all are made up for", none: "none is made up for" },
+};
+
 /** The schedule in plain words, and when it fires next. */
-function When({ task: { id, schedule, updatedAt, state } }: { task: Task }) {
-  const [shown, setShown] = useState(5);
+function When({ task: { id, schedule, updatedAt, state, overlap, catchUp } }: { task: Task }) {
+  const [isLong, setLong] = useState(false);
   const words = useQuery(`words ${JSON.stringify(schedule)}`, async () =>
     schedule
       ? await unwrap(
@@ -85,8 +98,8 @@ function When({ task: { id, schedule, updatedAt, state } }: { task: Task }) {
         )
       : undefined,
   );
-  const next = useQuery(`next ${id} ${updatedAt} ${state} ${shown}`, () =>
-    unwrap(client().GET("/v1/tasks/{id}/next", { params: { path: { id }, query: { count: shown } } })),
+  const next = useQuery(`next ${id} ${updatedAt} ${state}`, () =>
+    unwrap(client().GET("/v1/tasks/{id}/next", { params: { path: { id }, query: { count: ON_STRIP } } })),
   );
   if (!schedule)
     return <p class="muted">It has no schedule: it runs when it is made, and when somebody runs it.</p>;
@@ -96,14 +109,17 @@ function When({ task: { id, schedule, updatedAt, state } }: { task: Task }) {
       <Answered of={next}>
         {({ items }) => (
           <>
-            <Instants items={items} />
-            {items.length === shown && shown < 50 && (
-              <p>
-                <button type="button" class="button" onClick={() => setShown(50)}>
-                  Show 50
-                </button>
-              </p>
-            )}
+            <Instants items={isLong ? items : items.slice(0, SHOWN)} />
+            <InstantStrip items={items} />
+            <p class="muted small">
+              Where the run before still runs: {OVERLAPS[overlap]}
+              {catchUp && `; of instants that were missed: ${CATCH_UPS[catchUp.policy]}`}.{" "}
+              {items.length > SHOWN && !isLong && (
+                <Button kind="plain" onClick={() => setLong(true)}>
+                  {`Show ${items.length} instants`}
+                </Button>
+              )}
+            </p>
           </>
         )}
       </Answered>
