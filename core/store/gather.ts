@@ -8,7 +8,7 @@
 import type { QueryScope } from "./database.ts";
 import type { WatchedPool } from "./fitted-pool.ts";
 
-export interface Gathering<Ask, Answer> {
+export interface Gathering<Ask, Answer, Scope extends QueryScope = QueryScope> {
   /** Statements under way at once. */
   atOnce: number;
   /** The most that are asked together. */
@@ -19,7 +19,7 @@ export interface Gathering<Ask, Answer> {
   /** What it may have to wait for: it goes together with those alone that wait for the same. Left out: all go together. */
   laneOf?(ask: Ask): string;
   /** In their order; all or none. What it is asked is not empty. */
-  askAll(scope: QueryScope, asks: readonly Ask[]): Promise<Answer[]>;
+  askAll(scope: Scope, asks: readonly Ask[]): Promise<Answer[]>;
 }
 
 /** Classes of errors that PostgreSQL refuses a statement with for what it holds: those of one ask alone. */
@@ -34,9 +34,9 @@ interface Gathered<Ask, Answer> {
 }
 
 /** Each is answered, or refused, as if it had been asked alone. What is asked of one pool, or in one transaction, is gathered. */
-export function createGatherer<Ask, Answer>(
-  gathering: Gathering<Ask, Answer>,
-): (scope: QueryScope, ask: Ask) => Promise<Answer> {
+export function createGatherer<Ask, Answer, Scope extends QueryScope = QueryScope>(
+  gathering: Gathering<Ask, Answer, Scope>,
+): (scope: Scope, ask: Ask) => Promise<Answer> {
   const byPool = new WeakMap<QueryScope["pool"], Map<string, (ask: Ask) => Promise<Answer>>>();
   return (scope, ask) => {
     const lanes = byPool.get(scope.pool) ?? new Map<string, (ask: Ask) => Promise<Answer>>();
@@ -49,9 +49,9 @@ export function createGatherer<Ask, Answer>(
 }
 
 /** @param onIdle called once nobody is gathered or asked for any more */
-function gatherOf<Ask, Answer>(
-  gathering: Gathering<Ask, Answer>,
-  scope: QueryScope,
+function gatherOf<Ask, Answer, Scope extends QueryScope>(
+  gathering: Gathering<Ask, Answer, Scope>,
+  scope: Scope,
   onIdle: () => void,
 ): (ask: Ask) => Promise<Answer> {
   const gathered: Gathered<Ask, Answer>[] = [];
@@ -85,9 +85,9 @@ function gatherOf<Ask, Answer>(
     });
 }
 
-function takeNext<Ask, Answer>(
+function takeNext<Ask, Answer, Scope extends QueryScope>(
   gathered: Gathered<Ask, Answer>[],
-  { most, mostWeight, weigh }: Gathering<Ask, Answer>,
+  { most, mostWeight, weigh }: Gathering<Ask, Answer, Scope>,
 ): Gathered<Ask, Answer>[] {
   let weight = 0;
   let count = 0;
@@ -99,9 +99,9 @@ function takeNext<Ask, Answer>(
   return gathered.splice(0, count);
 }
 
-async function answerAll<Ask, Answer>(
-  scope: QueryScope,
-  gathering: Gathering<Ask, Answer>,
+async function answerAll<Ask, Answer, Scope extends QueryScope>(
+  scope: Scope,
+  gathering: Gathering<Ask, Answer, Scope>,
   together: readonly Gathered<Ask, Answer>[],
 ): Promise<void> {
   for (const { endWait } of together) endWait?.();

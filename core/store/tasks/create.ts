@@ -138,29 +138,34 @@ const LEFT = Symbol("left");
 
 const TOGETHER = { most: 100, mostWeight: 1_000_000, weigh: ({ row }: BornTask) => row.length };
 
-const insertTogether = createGatherer<BornTask, InsertedRun | typeof LEFT>({
+/** The plan of its statement is kept. */
+type MakingScope = Pick<Store, "db" | "pool" | "plannedPool">;
+
+const insertTogether = createGatherer<BornTask, InsertedRun | typeof LEFT, MakingScope>({
   ...{ ...TOGETHER, atOnce: 2 },
   askAll: (scope, born) =>
-    born.some(({ functionId }) => functionId !== null) ? insertFree(scope, born) : insertAll(scope, born),
+    born.some(({ functionId }) => functionId !== null)
+      ? insertFree(scope, born)
+      : insertAll(scope.plannedPool, born),
 });
 
-/** They wait for their function's row with one connection. */
+/** They wait for their function's row with one connection, and not with one of the few that keep plans. */
 const insertLeft = createGatherer<BornTask, InsertedRun>({
   ...{ ...TOGETHER, atOnce: 1 },
   laneOf: ({ functionId }) => functionId ?? "",
-  askAll: insertAll,
+  askAll: ({ pool }, born) => insertAll(pool, born),
 });
 
 const toRows = (born: readonly BornTask[]) => `[${born.map(({ row }) => row).join(",")}]`;
 
 /** Runs that are made by one statement are due by the same clock. */
-async function insertAll({ pool }: QueryScope, born: readonly BornTask[]): Promise<InsertedRun[]> {
+async function insertAll(pool: QueryScope["pool"], born: readonly BornTask[]): Promise<InsertedRun[]> {
   const { rows } = await pool.query<{ availableAt: Date }>({ ...CREATE, values: [toRows(born)] });
   return born.map(() => rows[0]);
 }
 
-async function insertFree({ pool }: QueryScope, born: readonly BornTask[]) {
-  const { rows } = await pool.query<{ availableAt: Date; leftIds: string[] }>({
+async function insertFree({ plannedPool }: MakingScope, born: readonly BornTask[]) {
+  const { rows } = await plannedPool.query<{ availableAt: Date; leftIds: string[] }>({
     ...CREATE_FREE,
     values: [toRows(born)],
   });
