@@ -4,6 +4,7 @@
  */
 import { isBuiltin } from "node:module";
 import { type BuildFailure, type BuildOptions, build, type Plugin, transform } from "esbuild";
+import { AWAITING_ENTRY } from "../guest/limits.ts";
 import { readScript, requireSize } from "./script-output.ts";
 
 const REQUIRED = "required";
@@ -40,7 +41,7 @@ export async function buildAwaiting(
     write: false,
     stdin: {
       contents: `import * as entry from ${JSON.stringify(`./${entry}`)}; takeEntry(entry);`,
-      sourcefile: "entry",
+      sourcefile: AWAITING_ENTRY,
     },
     format: "esm",
     supported: { "import-meta": false, "dynamic-import": false },

@@ -19,5 +19,7 @@ export const GUEST_LIMITS = {
 export const GUEST_FILENAME = "bellhop:guest";
 /** The name of the author's script in stacks. */
 export const FUNCTION_FILENAME = "function.js";
+/** The source in its map that is no author's: what hands over the module of an upload that awaits at its top. */
+export const AWAITING_ENTRY = "entry";
 /** Where the snapshot keeps the way in until a context was booted. */
 export const BOOT_NAME = "bellhopBoot";

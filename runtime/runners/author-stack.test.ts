@@ -120,3 +120,26 @@ test("a map is loaded once, and only for stacks that need it", async () => {
   for (const line of [1, 99_999]) await mapper.stack("revision-1", `at f (function.js:${line}:1)`);
   assert.equal(loads, 1);
 });
+
+test("frames of what the build adds are left out, of async functions written out and of what awaits at the top", async () => {
+  const written = await stackOf({
+    "index.ts":
+      'import { AsyncLocalStorage } from "node:async_hooks";\nnew AsyncLocalStorage();\nasync function g() {\n  await 1;\n  throw new Error("bad");\n}\nexport default () => g();\n',
+  });
+  assert.match(written, /^at (?:g \()?index\.ts:5:9\)?$/);
+  const awaiting = await stackOf({
+    "index.ts": 'await Promise.reject(new Error("bad"));\nexport default () => 1;\n',
+  });
+  assert.match(awaiting, /^at (?:async )?index\.ts:1:22$/);
+});
+
+test("a stack within JSON, as loggers write it, has the author's lines and no others", async () => {
+  const { lines } = await runOf({
+    "index.ts":
+      'function deep() {\n  return new Error("bad");\n}\nexport default () => {\n  console.log(JSON.stringify({ stack: deep().stack, level: 50 }));\n};\n',
+  });
+  const { stack, level } = JSON.parse(lines[0]!.message) as { stack: string; level: number };
+  const frames = stack.split("\n").map((frame) => frame.trim());
+  assert.deepEqual(frames, ["Error: bad", "at deep (index.ts:2:10)", "at default (index.ts:5:39)"]);
+  assert.equal(level, 50);
+});

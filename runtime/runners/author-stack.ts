@@ -4,17 +4,25 @@
  */
 import { SourceMap, type SourceMapPayload } from "node:module";
 import type { Json, JsonObject } from "../../core/json.ts";
-import { FUNCTION_FILENAME, GUEST_FILENAME } from "../../functions/guest/limits.ts";
+import { AWAITING_ENTRY, FUNCTION_FILENAME, GUEST_FILENAME } from "../../functions/guest/limits.ts";
 import { ByteLru } from "../sandbox/parent/byte-lru.ts";
 
 /** Of maps as text; read, they take a few times as much. */
 const MAX_KEPT_BYTES = 16_000_000;
 /** The executor puts this before the script, on the script's first line. */
 const WRAPPER_CHARS = "(function (module, exports) {".length;
-const PLACE = new RegExp(`${FUNCTION_FILENAME.replaceAll(".", "\\.")}:(\\d{1,9}):(\\d{1,9})`, "g");
+/** Of a stack, or of one within JSON, where a backslash and an n stand for it. */
+const LINE_END = "(?:\\n|\\\\n)";
 /** A frame of what stands around the author's code in the isolate. */
 const GUEST_FRAME = new RegExp(
-  `\\n\\s+at (?:[^\\n()]*\\(${GUEST_FILENAME}:\\d+:\\d+\\)|(?:async )?${GUEST_FILENAME}:\\d+:\\d+)`,
+  `${LINE_END}\\s+at (?:[^\\n()\\\\]*\\(${GUEST_FILENAME}:\\d+:\\d+\\)|(?:async )?${GUEST_FILENAME}:\\d+:\\d+)`,
+  "g",
+);
+const OWN_PLACE = `${FUNCTION_FILENAME.replaceAll(".", "\\.")}:(\\d{1,9}):(\\d{1,9})`;
+const PLACE = new RegExp(OWN_PLACE, "g");
+/** A frame of the built script. */
+const SCRIPT_FRAME = new RegExp(
+  `(?:^|${LINE_END})[^\\S\\n]*at (?:[^\\n()\\\\]*\\(${OWN_PLACE}\\)|(?:async )?${OWN_PLACE})`,
   "g",
 );
 
@@ -81,12 +89,23 @@ function mapTexts(value: Json, tell: (text: string) => string): Json {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapTexts(item, tell)]));
 }
 
-/** Lines and columns count from 1 in stacks, from 0 in maps. */
+/** What the build adds has no place of its author's, and its frames are left out. */
 export function mapStack(stack: string, map: SourceMap): string {
-  return stack.replaceAll(PLACE, (place, line: string, column: string) => {
-    const before = line === "1" ? WRAPPER_CHARS : 0;
-    const entry = map.findEntry(Number(line) - 1, Math.max(0, Number(column) - 1 - before));
-    if (!("originalSource" in entry)) return place;
-    return `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
-  });
+  const own = stack.replaceAll(SCRIPT_FRAME, (frame, line, column, bareLine, bareColumn) =>
+    findPlace(map, line ?? bareLine, column ?? bareColumn) === undefined ? "" : frame,
+  );
+  // Where the first frame is left out.
+  const frames = stack.startsWith("\n") ? own : own.replace(/^\n/, "");
+  return frames.replaceAll(
+    PLACE,
+    (place, line: string, column: string) => findPlace(map, line, column) ?? place,
+  );
+}
+
+/** Lines and columns count from 1 in stacks, from 0 in maps. */
+function findPlace(map: SourceMap, line: string, column: string): string | undefined {
+  const before = line === "1" ? WRAPPER_CHARS : 0;
+  const entry = map.findEntry(Number(line) - 1, Math.max(0, Number(column) - 1 - before));
+  if (!("originalSource" in entry) || entry.originalSource === AWAITING_ENTRY) return undefined;
+  return `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
 }
