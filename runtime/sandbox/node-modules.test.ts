@@ -206,8 +206,9 @@ describe("events, util, path, url and their like", () => {
      seen.push(first);
      queueMicrotask(() => { fresh.emit("w", 4); fresh.emit("w", 5); });
      for await (const [value] of on(fresh, "w")) { seen.push(value); if (value === 5) break; }
+     try { new EventEmitter().emit("error", "boo"); } catch (error: any) { seen.push(error.message, error.code, error.context); }
      return seen;`,
-    [1, "monitored", "error", 2, 4, 5],
+    [1, "monitored", "error", 2, 4, 5, "Unhandled error. ('boo')", "ERR_UNHANDLED_ERROR", "boo"],
   );
   gives(
     "util: inspect, format, promisify, callbackify, types, isDeepStrictEqual",

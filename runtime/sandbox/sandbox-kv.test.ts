@@ -45,6 +45,9 @@ test("env.KV is the same store as other platforms have it: kinds of values, meta
     for (const work of [() => env.KV.put("x", 1), () => env.KV.put("x", "1", { expiration: 1 }), () => env.KV.get("text", "xml")]) await work().catch((error: any) => refused.push(error.name));
     const { value, metadata } = await env.KV.getWithMetadata("text");
     const answers = [value, metadata, await env.KV.get("json", "json"), [...new Uint8Array(await env.KV.get("bytes", { type: "arrayBuffer" }))], await new Response(await env.KV.get("text", "stream")).text(), await env.KV.get("none")];
+    const several = await env.KV.get(["json", "none"], "json");
+    answers.push([several instanceof Map, [...several], (await env.KV.getWithMetadata(["text"])).get("text").metadata]);
+    await env.KV.get(Array(101).fill("json")).catch((error: any) => answers.push(error.message));
     await env.KV.delete("text");
     return [listed, gone, refused, answers, await env.KV.get("text"), Object.keys(env), (process.env as any).KV === env.KV, Object.keys(process.env)];
   } };`;
@@ -56,7 +59,18 @@ test("env.KV is the same store as other platforms have it: kinds of values, meta
     ],
     [null, "deleted"],
     errors,
-    ["one", { a: 1 }, { b: [2] }, [255, 1], "one", null],
+    [
+      ...["one", { a: 1 }, { b: [2] }, [255, 1], "one", null],
+      [
+        true,
+        [
+          ["json", { b: [2] }],
+          ["none", null],
+        ],
+        { a: 1 },
+      ],
+      "KV gets at most 100 keys at once",
+    ],
     null,
     ["A", "KV"],
     true,

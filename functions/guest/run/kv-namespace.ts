@@ -11,7 +11,10 @@ import {
   defineProperty,
   freeze,
   hasOwn,
+  isArray,
+  mapSet,
   NativeBytes,
+  NativeMap,
   NativeTypeError,
   parse,
   stringify,
@@ -55,6 +58,8 @@ type ListOptions = { prefix?: string; limit?: number; cursor?: string };
 
 const MAX_LISTED = 1_000;
 const PAGE = 100;
+/** That may be asked for at once. */
+const MAX_KEYS = 100;
 
 function toStored({ value }: Entry): Stored {
   const isOwn = typeof value === "object" && value !== null && (value as Partial<Stored>).$kv === 1;
@@ -126,20 +131,27 @@ function makeKvNamespace(kv: Kv): object {
   };
   const typeOf = (options: GetOptions = "text") =>
     typeof options === "string" ? options : (options.type ?? "text");
+  const get = async (key: unknown, options?: GetOptions) => {
+    const stored = await find(key);
+    return stored === undefined ? null : toValue(stored, typeOf(options));
+  };
+  const getWithMetadata = async (key: unknown, options?: GetOptions) => {
+    const stored = await find(key);
+    if (stored === undefined) return { value: null, metadata: null, cacheStatus: null };
+    return { value: toValue(stored, typeOf(options)), metadata: stored.metadata ?? null, cacheStatus: null };
+  };
+  /** Of one key, or by their keys of several. */
+  const ofKeys =
+    (work: typeof get | typeof getWithMetadata) => async (key: unknown, options?: GetOptions) => {
+      if (!isArray(key)) return await work(key, options);
+      if (key.length > MAX_KEYS) throw new NativeTypeError(`KV gets at most ${MAX_KEYS} keys at once`);
+      const found = new NativeMap<unknown, unknown>();
+      for (let i = 0; i < key.length; i++) mapSet(found, key[i], await work(key[i], options));
+      return found;
+    };
   return freeze({
-    async get(key: unknown, options?: GetOptions) {
-      const stored = await find(key);
-      return stored === undefined ? null : toValue(stored, typeOf(options));
-    },
-    async getWithMetadata(key: unknown, options?: GetOptions) {
-      const stored = await find(key);
-      if (stored === undefined) return { value: null, metadata: null, cacheStatus: null };
-      return {
-        value: toValue(stored, typeOf(options)),
-        metadata: stored.metadata ?? null,
-        cacheStatus: null,
-      };
-    },
+    get: ofKeys(get),
+    getWithMetadata: ofKeys(getWithMetadata),
     async put(key: unknown, value: unknown, options: PutOptions = {}) {
       const { metadata } = options;
       const stored = { $kv: 1, ...(await toContent(value)), expiration: toExpiration(options), metadata };

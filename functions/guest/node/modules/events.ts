@@ -10,9 +10,21 @@ const captureRejectionSymbol = Symbol.for("nodejs.rejection");
 
 const { emit } = Emitter.prototype;
 Emitter.prototype.emit = function (this: AnyEmitter, name: string, ...args: unknown[]) {
-  if (name === "error" && this.listenerCount(errorMonitor) > 0) emit.call(this, errorMonitor, ...args);
+  if (name === "error") {
+    if (this.listenerCount(errorMonitor) > 0) emit.call(this, errorMonitor, ...args);
+    const [thrown] = args;
+    if (this.listenerCount("error") === 0 && !(thrown instanceof Error)) throw unhandledError(thrown);
+  }
   return emit.call(this, name, ...args);
 } as typeof emit;
+
+/** The package tells of the message of an error alone. */
+function unhandledError(context: unknown): Error {
+  const error = new Error(
+    `Unhandled error. (${typeof context === "string" ? `'${context}'` : String(context)})`,
+  );
+  return Object.assign(error, { code: "ERR_UNHANDLED_ERROR", context });
+}
 
 function abortError(signal: AbortSignal): Error {
   const error = new Error("The operation was aborted", { cause: signal.reason });
