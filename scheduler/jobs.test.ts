@@ -303,6 +303,27 @@ describe("background jobs", () => {
     assert.deepEqual(rung.flat().at(-1)?.runId, runIds[2], "another revision has no limit");
   });
 
+  it("stored bytes: who makes runs hears of a namespace that has become full, and that it is no longer", async () => {
+    const limit = (storedBytes: number | null) =>
+      store.pool.query("UPDATE namespaces SET limits = $2 WHERE id = $1", [
+        namespaceId,
+        storedBytes && JSON.stringify({ storedBytes }),
+      ]);
+    await queueRun(store, namespaceId);
+    const { context, notified } = openContext();
+    const job = jobNamed("stored bytes");
+    const measure = () => job.run(context, createReringBackoff(), new AbortController().signal);
+    await measure();
+    assert.deepEqual(notified, []);
+    await limit(1);
+    await measure();
+    await measure();
+    assert.deepEqual(notified, [["bellhop_keys", [namespaceId]]]);
+    await limit(null);
+    await measure();
+    assert.deepEqual(notified.slice(1), [["bellhop_keys", [namespaceId]]]);
+  });
+
   it("permit counts: one that is wrong is corrected, counted and told", async () => {
     const functionId = await deployFunction(db, namespaceId, "leaking", { concurrency: 2 });
     await sql`UPDATE run_limits SET permits_held = 2 WHERE key = ${functionKey(functionId)}`.execute(db);

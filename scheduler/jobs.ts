@@ -17,7 +17,7 @@ import { removeExpiredWorkers } from "../core/store/workers.ts";
 import { IDLE_LOOK_MS } from "./call-rated.ts";
 import { driveBulkActions } from "./drive-bulk.ts";
 import { type Job, type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
-import { MEASURE_MS, measureStored } from "./measure-stored.ts";
+import { createMeasuring, MEASURE_MS } from "./measure-stored.ts";
 import {
   createGranting,
   createRateCalls,
@@ -88,12 +88,7 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
-    {
-      name: "stored bytes",
-      everyMs: MEASURE_MS,
-      run: (context, _, stopping) => measureStored(context, stopping),
-      pace: Number,
-    },
+    { name: "stored bytes", everyMs: MEASURE_MS, run: createMeasuring(), pace: Number },
     { name: "stats", everyMs: STATS_MS, run: tellStats },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     {

@@ -99,6 +99,16 @@ export const STORED = `
     FROM stored_bytes s WHERE s.namespace_id = n.id
   ) AS s`;
 
+/** The namespaces that store as much as they may, as they were measured last. */
+export async function listFull({ pool }: QueryScope): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>({
+    name: "list-full-namespaces",
+    text: `SELECT n.id FROM namespaces n CROSS JOIN LATERAL (${STORED}) AS t
+      WHERE n.limits ->> 'storedBytes' IS NOT NULL AND t.bytes >= (n.limits ->> 'storedBytes')::float8 ORDER BY n.id`,
+  });
+  return rows.map(({ id }) => id);
+}
+
 export interface StoredBytes {
   bytes: number;
   roomFrom: Date | null;
