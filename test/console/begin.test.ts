@@ -55,6 +55,31 @@ describe("the console", { skip, timeout: 110_000 }, () => {
     assertQuiet(console);
   });
 
+  it("ends no key that was typed, also where a link's own could not be tried before", async () => {
+    const { key } = await call("POST", "/v1/keys", { name: "typed", scopes: ["read"] });
+    const page = await console.openTab();
+    await page.route("**/v1/whoami", (route) => route.abort(), { times: 1 });
+    await page.goto(await console.makeLink());
+    await page.getByText("The API cannot be reached.").waitFor();
+    // What the browser says of the request that was broken off.
+    console.takeComplaints();
+    const revoked: string[] = [];
+    page.on("request", (request) => {
+      if (request.method() === "DELETE") revoked.push(request.url());
+    });
+    const signIn = async () => {
+      await page.getByLabel("API key").fill(key!);
+      await button(page, "Sign in").click();
+      await heading(page, "Overview").waitFor();
+    };
+    await signIn();
+    await button(page, "Sign out").click();
+    await heading(page, "Bellhop").waitFor();
+    await signIn();
+    assert.deepEqual(revoked, []);
+    assertQuiet(console);
+  });
+
   it("deploys a function, shows where a broken one is broken, and runs the mended one", async () => {
     const page = await console.visit("/functions/new");
     await page.getByLabel("Name", { exact: true }).fill("adder");
