@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sql } from "kysely";
 import { type Clock, systemClock } from "../core/clock.ts";
+import type { CallAnswer } from "../core/contracts/direct-call.ts";
 import { type AttemptOutcome, succeeded } from "../core/domain/attempt.ts";
 import { cancelRuns } from "../core/store/runs/cancel.ts";
 import { findRun } from "../core/store/runs/read.ts";
@@ -10,6 +11,7 @@ import { rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { ANY_TIME, queueRun } from "../core/store/testing/samples.ts";
 import { until } from "../core/store/testing/test-store.ts";
 import { createRecording } from "../test/support/recording.ts";
+import { createCallerMeetings } from "./direct/caller-meetings.ts";
 import { runUntilAborted } from "./testing/claimed-run.ts";
 import {
   db,
@@ -23,6 +25,8 @@ import {
 } from "./testing/open-worker.ts";
 import { withholdAnswers } from "./testing/withhold-answers.ts";
 import type { WorkerParts } from "./worker.ts";
+
+const REQUEST = { method: "GET", url: "http://a/", headers: [], body: "" };
 
 test("a draining worker takes nothing more and finishes what ends within the grace", async (t) => {
   const held = heldRunner();
@@ -190,4 +194,34 @@ test("a queue that does not answer holds up no worker that stops: what it gives 
   worker.transport.ring = () => new Promise(() => {});
   await worker.stop();
   assert.equal((await findRun(store, namespaceId, runId))?.state, "queued");
+});
+
+test("a run that answers its caller is not given back: it ends here, and its caller hears how", async (t) => {
+  const callers = createCallerMeetings(systemClock);
+  const said = createRecording<string>("word");
+  const answer: CallAnswer = {
+    ...{ accepted() {}, head() {}, data() {}, end() {}, pull() {}, refused: (why) => said.add(why) },
+    done: (outcome) => said.add(outcome.state === "failed" ? outcome.error.code : outcome.state),
+    lost: () => said.add("lost"),
+  };
+  const met = Promise.withResolvers<void>();
+  const worker = await openWorker(
+    t,
+    async (run, context) => {
+      await context.meetCaller?.("api", REQUEST);
+      met.resolve();
+      return await runUntilAborted(run, context);
+    },
+    { callers, drainMs: 0 },
+  );
+  const runId = await queueRun(store, namespaceId);
+  const call = { runId, namespaceId, functionId: "f", functionName: "f", revisionId: "r", isLimited: false };
+  callers.join("api", () => callers.handOver({ ...call, isClaimed: true, input: null }, answer));
+  await ring(worker, runId);
+  await met.promise;
+  await worker.stop();
+  assert.deepEqual(said.items, ["worker_stopped"]);
+  // As its task has it: tried again, and not queued as it was.
+  const run = await findRun(store, namespaceId, runId);
+  assert.deepEqual([run?.error?.code, run?.attempts.length], ["worker_stopped", 1]);
 });

@@ -30,6 +30,7 @@ beforeEach(clear);
 
 interface WorkerOptions {
   serveDirect?: WorkerParts["serveDirect"];
+  callers?: WorkerParts["callers"];
   slots?: number;
   inputRoomBytes?: number;
   leaseMs?: number;
@@ -70,6 +71,7 @@ export async function openWorker(t: TestContext, runner: TaskRunner, options: Wo
     findTimeoutMs: async () => 5_000,
     runners: { http: runner, email: runner, function: runner },
     ...{ clock: options.clock ?? systemClock, log, metrics, traceAttempt: () => NO_SPAN },
+    callers: options.callers,
     ...(options.serveDirect ? { serveDirect: options.serveDirect } : {}),
   });
   let stopped: Promise<void> | undefined;

@@ -177,6 +177,37 @@ async function assertRests(api: ApiClient, { sink }: GatedSink) {
   assert.deepEqual(asked, [SHY, SHY, ...Array(6).fill(`${SHY}?later`)]);
 }
 
+const ENDLESS = `export default { fetch: () => new Response(new ReadableStream({
+  start(controller) { controller.enqueue(new TextEncoder().encode("begun")); },
+})) };`;
+
+/** A call that waits for a permit streams once its run has begun, and its run ends with its caller. */
+async function assertStreamsInTurn(api: ApiClient): Promise<void> {
+  const limits = { concurrency: 1 };
+  await api.call("PUT", "/v1/functions/endless", { source: ENDLESS, public: true, limits });
+  const open = async () => {
+    const leaving = new AbortController();
+    const response = await fetch(`${api.url}/fn/default/endless`, { signal: leaving.signal });
+    const { value } = await response.body!.getReader().read();
+    assert.equal(Buffer.from(value!).toString(), "begun");
+    return { runId: response.headers.get("bellhop-run-id"), leave: () => leaving.abort() };
+  };
+  const first = await open();
+  const waiting = open();
+  await until(async () => {
+    const path = "/v1/runs?function=endless&state=queued";
+    return (await api.call<{ items: unknown[] }>("GET", path)).items.length === 1 || undefined;
+  });
+  first.leave();
+  const second = await waiting;
+  second.leave();
+  const run = await until(async () => {
+    const found = await api.call<WireRun>("GET", `/v1/runs/${second.runId}`);
+    return found.state === "running" ? undefined : found;
+  });
+  assert.equal(run.state, "succeeded");
+}
+
 for (const transport of ["postgres", "kafka"] as const) {
   const kafka = transport === "kafka" ? await testKafka() : undefined;
   const skip = kafka && "skip" in kafka ? kafka.skip : false;
@@ -202,6 +233,9 @@ for (const transport of ["postgres", "kafka"] as const) {
         const path = await assertUrgentFirst(api, gated, { queue: "mail" }, AT_ONCE);
         assert.equal(gated.most.get(path), AT_ONCE);
       });
+      await t.test("a caller who waits for a permit is handed to the worker that takes its run", () =>
+        assertStreamsInTurn(api),
+      );
       await t.test("a pause until an instant holds until then", () => assertPausedUntil(api, gated));
       await t.test("who was answered 429 is the first to ask again", () => assertRests(api, gated));
       await t.test("a flood of one namespace delays ten runs of another by less than a second", (t) =>
