@@ -11,6 +11,8 @@ export const bucketOf = ({ keyId, namespaceId }: KeyOwner) => `${keyId}/${namesp
 
 export interface RequestRates {
   take(bucket: string, rate: RequestRate): TakenRequest;
+  /** One that was taken and does not count after all. */
+  giveBack(bucket: string, rate: RequestRate): void;
   /** How many of them count now, and when the next one counts no longer. */
   look(bucket: string, rate: RequestRate): { used: number; nextInMs: number };
 }
@@ -30,6 +32,10 @@ export function createRequestRates(nowMs = () => performance.now()): RequestRate
       fullAt.set(bucket, taken.fullAtMs);
       if (fullAt.size > sweepAt) sweep();
       return taken;
+    },
+    giveBack(bucket, { limit, perMs }) {
+      const atMs = fullAt.get(bucket);
+      if (atMs !== undefined) fullAt.set(bucket, atMs - perMs / limit);
     },
     look(bucket, { limit, perMs }) {
       const eachMs = perMs / limit;

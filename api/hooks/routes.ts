@@ -11,6 +11,7 @@ import { toStoredRequest } from "../calls/stored-request.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { clientAddressOf } from "../http/client-address.ts";
 import { markReplay, readIdempotencyKey } from "../http/idempotency.ts";
+import { hideRateLimits } from "../http/rate-limits.ts";
 import { ANY_TYPE, defineRoute, type Feature } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
 import { callHookedFunction, type Enqueued } from "./call-hooked-function.ts";
@@ -91,18 +92,27 @@ async function receiveAndEnqueue(
   const verifyBody = await openVerification(parts, context, hook);
   const body = await receive(parts, context, held);
   const delivery = verifyBody?.(body);
+  const count = countOnce(
+    () => demandRate(parts, context, hook),
+    () => giveRateBack(parts, context, hook),
+  );
   const call = {
     once: delivery ? delivery.once : readOnce(context, hook, body),
-    admit: countOnce(() => demandRate(parts, context, hook)),
+    admit: count.admit,
     traceparent: traceparentOf(context),
   };
-  if (hook.taskId !== null) {
-    const content = { type: context.req.header("content-type"), body };
-    return await runHookedTask(parts, hook, content, call);
+  try {
+    if (hook.taskId !== null) {
+      const content = { type: context.req.header("content-type"), body };
+      return await runHookedTask(parts, hook, content, call);
+    }
+    const client = clientAddressOf(context, parts);
+    const request = toStoredRequest(urlOf(context.req.url), context.req.raw, client, body);
+    return await callHookedFunction(parts, hook, { request }, call);
+  } catch (error) {
+    count.takeBack();
+    throw error;
   }
-  const client = clientAddressOf(context, parts);
-  const request = toStoredRequest(urlOf(context.req.url), context.req.raw, client, body);
-  return await callHookedFunction(parts, hook, { request }, call);
 }
 
 /** The count holds until its run is recorded: a database that stands still would gather bodies. */
@@ -120,13 +130,19 @@ function readOnce(context: Context, hook: HookTarget, body: Buffer): IdempotentR
   return key === undefined ? undefined : toIdempotent(hook, key, [search, body.toString("base64")]);
 }
 
-/** A transaction that met a deadlock is done once more; it is the same call. */
-function countOnce(count: () => void): () => void {
+/** A transaction that met a deadlock is done once more; it is the same call. Of one that makes no run nothing counts. */
+function countOnce(count: () => void, giveBack: () => void) {
   let isCounted = false;
-  return () => {
-    if (isCounted) return;
-    count();
-    isCounted = true;
+  return {
+    admit() {
+      if (isCounted) return;
+      count();
+      isCounted = true;
+    },
+    takeBack() {
+      if (isCounted) giveBack();
+      isCounted = false;
+    },
   };
 }
 
@@ -135,6 +151,13 @@ function demandRate({ requestRates }: ApiParts, context: Context, { hookId, rate
   if (!rate) return;
   const taken = requestRates.take(`hooks/${hookId}`, rate);
   demandRequest(context, { name: "calls", by: "the hook gets" }, taken, rate);
+}
+
+/** Such as where the namespace may begin no run any more. */
+function giveRateBack({ requestRates }: ApiParts, context: Context, { hookId, rate }: HookTarget): void {
+  if (!rate) return;
+  requestRates.giveBack(`hooks/${hookId}`, rate);
+  hideRateLimits(context);
 }
 
 /** Where it was called, without the token. */

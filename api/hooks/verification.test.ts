@@ -6,6 +6,7 @@ import { sign as signAsGithub } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
 import Stripe from "stripe";
 import { HOOK_SCHEMES, type HookScheme } from "../../core/domain/hook.ts";
+import { BellhopError } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { createRequestRates } from "../auth/request-rates.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
@@ -303,6 +304,20 @@ test("a hook that is called more often than its rate answers 429 with when to co
   assert.equal((await send(other.url)).status, 202);
   nowMs += 30_000;
   assert.deepEqual([(await send(hook.url)).status, (await send(hook.url)).status], [202, 429]);
+});
+
+test("a call that makes no run, since its namespace may begin no more, uses up nothing of a hook's rate", async (t) => {
+  const tenant = await newTenant();
+  const { url } = (await tenant.call("POST", HOOKS, { body: { rate: { limit: 1, per: "1h" } } })).body;
+  const { mock } = t.mock.method(api.parts.daily, "counting", async () => {
+    throw new BellhopError("rate_limited", 429, "It may begin no more.");
+  });
+  const refused = await api.anonymous.call("POST", url);
+  assertProblem(refused, 429, "rate_limited");
+  assert.equal(refused.headers.get("ratelimit"), null);
+  mock.restore();
+  const send = async () => (await api.anonymous.call("POST", url)).status;
+  assert.deepEqual([await send(), await send()], [202, 429]);
 });
 
 test("who cannot sign uses up nothing of a hook's rate", async () => {

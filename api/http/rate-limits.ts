@@ -24,3 +24,9 @@ export function showRateLimits(context: Context, limits: readonly RateLimit[]): 
   context.header("ratelimit-policy", policies.join(", "));
   context.header("ratelimit", states.join(", "));
 }
+
+/** Of a request that does not count after all. */
+export function hideRateLimits(context: Context): void {
+  context.header("ratelimit-policy", undefined);
+  context.header("ratelimit", undefined);
+}
