@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { type Feature, isIdempotent, type Route } from "../http/route.ts";
 import { IDEMPOTENCY_KEY } from "../openapi/headers.ts";
+import { compactSchema } from "./compact-schema.ts";
 import { mergeOptions, type ObjectSchema, type Schema } from "./merge-options.ts";
 import { TOOLS, type Tool } from "./tools.ts";
 
@@ -103,19 +104,13 @@ function describeFields(schema: z.ZodType): ObjectSchema {
   return { ...mergeOptions(options as ObjectSchema[]), examples };
 }
 
-/** Longer patterns are for machines: a format or a description says the same. */
-const MAX_PATTERN_CHARACTERS = 60;
-
 function describe(schema: z.ZodType): Schema {
   const { $schema: _dialect, ...described } = z.toJSONSchema(schema, {
     io: "input",
     unrepresentable: "any",
     override({ jsonSchema }) {
       delete jsonSchema.propertyNames;
-      const { pattern, format } = jsonSchema;
-      if (pattern && (format !== undefined || pattern.length > MAX_PATTERN_CHARACTERS))
-        delete jsonSchema.pattern;
     },
   });
-  return described;
+  return compactSchema(described);
 }
