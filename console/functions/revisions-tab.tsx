@@ -13,12 +13,14 @@ import { client, useQuery } from "../data/use-query.ts";
 import { formatDuration } from "../format/duration.ts";
 import type { Fn } from "./fn.ts";
 import { RevisionDiff } from "./revision-diff.tsx";
+import { TagsDialog } from "./tags-dialog.tsx";
 
 type Listed = Schemas["ListedRevision"];
 
 export function RevisionsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void }) {
   const { name } = fn;
   const [compared, setCompared] = useState<Listed>();
+  const [tagged, setTagged] = useState<string>();
   const [isSplitting, setSplitting] = useState(false);
   const action = useAction();
   const query = useQuery(`revisions ${name} ${fn.updatedAt}`, () =>
@@ -86,6 +88,7 @@ export function RevisionsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void 
       cell: (revision) => (
         <div class="actions">
           {revision.number > 1 && <Button onClick={() => setCompared(revision)}>Changes</Button>}
+          {may("deploy") && <Button onClick={() => setTagged(revision.id)}>Tags</Button>}
           {may("deploy") && revision.percent < 100 && (
             <Confirm
               action="Send all traffic"
@@ -131,6 +134,19 @@ export function RevisionsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void 
           {compared && (
             <RevisionDiff name={name} revision={compared} onClose={() => setCompared(undefined)} />
           )}
+          {items
+            .filter(({ id }) => id === tagged)
+            .map((revision) => (
+              <TagsDialog
+                key={revision.id}
+                {...{ name, revision }}
+                onClose={() => setTagged(undefined)}
+                onChanged={() => {
+                  query.reload();
+                  onChanged();
+                }}
+              />
+            ))}
           {isSplitting && (
             <SplitDialog
               {...{ name, revisions: items }}

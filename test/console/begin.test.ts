@@ -113,6 +113,12 @@ describe("the console", { skip, timeout: 110_000 }, () => {
     await button(page, "Changes").click();
     await page.locator(".cm-deletedChunk").getByText("one").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+    await button(page, "Tags").first().click();
+    await page.getByRole("dialog").getByLabel("Tag", { exact: true }).fill("next");
+    await page.getByRole("dialog").getByRole("button", { name: "Give the tag" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove the tag next" }).waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+    await page.getByRole("table").getByText("@next").waitFor();
     await button(page, "Split traffic").click();
     await page.getByLabel("Revision 1, in percent").fill("10");
     await page.getByLabel("Revision 2, in percent").fill("90");
