@@ -42,9 +42,11 @@ import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { countRescued } from "./count-rescued.ts";
 import { listJobs, OVERDUE_MS, startJobs } from "./jobs.ts";
+import { createQuiet } from "./quiet.ts";
 import { createReringBackoff } from "./rering-overdue.ts";
 
 const LEASE_MS = 1_000;
+const QUIET = createQuiet(createManualClock());
 const DEFAULT_CAPS = toFunctionCaps(readSettings(FUNCTION_CAP_SETTINGS, {}));
 const ONE_ATTEMPT = { ...DEFAULT_POLICY.retry, maxAttempts: 1 };
 
@@ -100,7 +102,7 @@ describe("background jobs", () => {
   }
 
   function jobNamed(name: string) {
-    const job = listJobs(LEASE_MS).find((each) => each.name === name);
+    const job = listJobs(LEASE_MS, QUIET).find((each) => each.name === name);
     assert.ok(job, `there is a job ${name}`);
     return job;
   }
@@ -497,7 +499,7 @@ describe("background jobs", () => {
     assert.deepEqual(await shown(), []);
   });
 
-  const JOBS = listJobs(LEASE_MS).length;
+  const JOBS = listJobs(LEASE_MS, QUIET).length;
 
   /** Jobs that run by a manual clock, and the sleeps they take. */
   function startWatched(t: TestContext, given: { leaseMs?: number } = {}) {
@@ -537,7 +539,7 @@ describe("background jobs", () => {
     const runId = await queueRun(store, namespaceId);
     await sql`UPDATE task_runs_open SET available_at = clock_timestamp() - interval '1 hour'`.execute(db);
     const { manual, sleeps, rung, sleepsTaken } = startWatched(t, { leaseMs: LEASE_MS });
-    const periods = listJobs(LEASE_MS).map(({ everyMs }) => everyMs);
+    const periods = listJobs(LEASE_MS, QUIET).map(({ everyMs }) => everyMs);
     await sleepsTaken(periods.length);
     assert.deepEqual(sleeps.sort(), periods.sort());
     assert.deepEqual(
@@ -562,6 +564,28 @@ describe("background jobs", () => {
     assert.equal(errors.length, 4, "the rescue came again and succeeded");
   });
 
+  it("while no run is open, jobs for runs look less often, until one comes", async (t) => {
+    const { manual, rung, context, sleepsTaken } = startWatched(t);
+    await sleepsTaken(JOBS);
+    const lookedAgoMs = async (name: string) => {
+      const { values } = await context.metrics.jobDoneAt.get();
+      const doneAt = values.find(({ labels }) => labels.name === name)!.value * 1_000;
+      return Math.round(manual.now().getTime() - doneAt);
+    };
+    const passSecond = async () => {
+      await manual.advance(1_000);
+      await until(async () => ((await lookedAgoMs("open runs")) === 0 ? true : undefined));
+    };
+    for (let second = 0; (await lookedAgoMs("re-ring")) < 3_000; second += 1) {
+      assert.ok(second < 30, "it rests by now");
+      await passSecond();
+    }
+    const runId = await queueRun(store, namespaceId);
+    await sql`UPDATE task_runs_open SET available_at = clock_timestamp() - interval '1 hour'`.execute(db);
+    await passSecond();
+    await until(async () => (rung.flat().some((bell) => bell.runId === runId) ? true : undefined));
+  });
+
   it("stop waits for the job under way and starts no other", async (t) => {
     const { jobs, manual, sleeps, sleepsTaken } = startWatched(t);
     await sleepsTaken(JOBS);
@@ -572,7 +596,8 @@ describe("background jobs", () => {
   });
 
   it("the rescue comes several times a lease, and neither in a storm nor too rarely", () => {
-    const everyMs = (leaseMs: number) => listJobs(leaseMs).find(({ name }) => name === "rescue")!.everyMs;
+    const everyMs = (leaseMs: number) =>
+      listJobs(leaseMs, QUIET).find(({ name }) => name === "rescue")!.everyMs;
     assert.equal(everyMs(500), 200);
     assert.equal(everyMs(3_000), 1_000);
     assert.equal(everyMs(600_000), 5_000);

@@ -1,7 +1,9 @@
 /** Every background job of the scheduler and its period, on one screen. */
+import { startLoop } from "../core/loop-rest.ts";
 import { ringCallbacks } from "../core/run-ends/ring-callbacks.ts";
 import { foldActivity } from "../core/store/activity/fold-activity.ts";
 import { askServer } from "../core/store/contact.ts";
+import type { Store } from "../core/store/database.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { foldErrors } from "../core/store/errors/fold-errors.ts";
 import { completeIndexes } from "../core/store/partition-indexes.ts";
@@ -9,6 +11,7 @@ import { dropExpiredPartitions, ensurePartitions } from "../core/store/partition
 import { endOverdueAttempts } from "../core/store/runs/complete.ts";
 import { expireRuns } from "../core/store/runs/expire.ts";
 import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
+import { hasOpenRuns } from "../core/store/runs/has-open-runs.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { readStats } from "../core/store/stats.ts";
 import { seekInstants } from "../core/store/tasks/seek-instants.ts";
@@ -29,6 +32,7 @@ import {
   removeQueueKeys,
   syncLimits,
 } from "./queue-jobs.ts";
+import { createQuiet, OPEN_LOOK_MS, QUIET_MS, type Quiet } from "./quiet.ts";
 import {
   deleteLateData,
   removeActivity,
@@ -61,17 +65,12 @@ const FOLD_BATCH = 2_000;
 const SEEK_BATCH = 100;
 const EXCLUSION_BATCH = 200;
 
-export function listJobs(leaseMs: number): Job[] {
+export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
   return [
+    { name: "open runs", everyMs: OPEN_LOOK_MS, run: ({ store }) => lookForOpenRuns(store, quiet) },
     { name: "contact", everyMs: Math.max(100, Math.min(leaseMs / 6, 2_500)), run: keepContact },
     { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
-    { name: "expiry", everyMs: 2_000, run: createExpiry() },
-    { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions },
-    { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
-    { name: "permits", everyMs: GRANTING_MS, run: createGranting() },
-    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares },
-    { name: "pauses", everyMs: GRANTING_MS, run: endDuePauses, pace: Number },
-    { name: "paused runs", everyMs: GRANTING_MS, run: lineUpPausedRuns },
+    ...listForRuns().map((job): Job => ({ ...job, isForRuns: true })),
     {
       name: "bulk actions",
       everyMs: 1_000,
@@ -79,13 +78,9 @@ export function listJobs(leaseMs: number): Job[] {
     },
     { name: "schedules", everyMs: 5_000, run: seekAllInstants },
     { name: "exclusions", everyMs: 5_000, run: settleAllExclusions },
-    { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
     { name: "expectations", everyMs: 1_000, run: watchRuns },
     { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
-    { name: "error groups", everyMs: 1_000, run: foldAllErrors },
     { name: "activity", everyMs: ACTIVITY_MS, run: ({ store, clock }) => foldActivity(store, clock.now()) },
-    { name: "rates", everyMs: IDLE_LOOK_MS, run: createRateCalls(), pace: Number },
-    { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
     { name: "stored bytes", everyMs: MEASURE_MS, run: createMeasuring(), pace: Number },
@@ -110,6 +105,33 @@ export function listJobs(leaseMs: number): Job[] {
     { name: "audit log", everyMs: HOUR_MS, run: removeAudit },
     { name: "workers", everyMs: HOUR_MS, run: ({ store }) => removeExpiredWorkers(store.db) },
   ];
+}
+
+/** While no run is open they look less often. */
+function listForRuns(): Job[] {
+  return [
+    { name: "expiry", everyMs: 2_000, run: createExpiry() },
+    { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions },
+    { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
+    { name: "permits", everyMs: GRANTING_MS, run: createGranting() },
+    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares },
+    { name: "pauses", everyMs: GRANTING_MS, run: endDuePauses, pace: Number },
+    { name: "paused runs", everyMs: GRANTING_MS, run: lineUpPausedRuns },
+    { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
+    { name: "error groups", everyMs: 1_000, run: foldAllErrors },
+    { name: "rates", everyMs: IDLE_LOOK_MS, run: createRateCalls(), pace: Number },
+    { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
+  ];
+}
+
+/** Where nobody knows, there may be some. */
+async function lookForOpenRuns(store: Store, quiet: Quiet): Promise<void> {
+  try {
+    quiet.note(await hasOpenRuns(store));
+  } catch (error) {
+    quiet.note(true);
+    throw error;
+  }
 }
 
 async function seekAllInstants({ store, clock, notifier, log }: JobContext): Promise<void> {
@@ -230,19 +252,22 @@ async function runJob(
 
 /** Runs each job at once and then at its period; one that fails is logged and comes again. */
 export function startJobs(context: JobContext): { stop(): Promise<void> } {
-  const stopped = new AbortController();
-  for (const { name } of listJobs(context.leaseMs)) context.metrics.jobErrors.inc({ name }, 0);
+  const quiet = createQuiet(context.clock);
+  const jobs = listJobs(context.leaseMs, quiet);
+  for (const { name } of jobs) context.metrics.jobErrors.inc({ name }, 0);
   const backoff = createReringBackoff();
-  const loops = listJobs(context.leaseMs).map(async (job) => {
-    while (!stopped.signal.aborted) {
-      const nextMs = await runJob(job, context, backoff, stopped.signal);
-      await context.clock.sleep(nextMs ?? job.everyMs, stopped.signal);
-    }
+  const loops = jobs.map((job) => {
+    const look = async (stopping: AbortSignal) => {
+      const nextMs = (await runJob(job, context, backoff, stopping)) ?? job.everyMs;
+      return job.isForRuns && quiet.isQuiet() ? Math.max(nextMs, QUIET_MS) : nextMs;
+    };
+    const loop = startLoop(context.clock, look, { retryMs: job.everyMs, failed: () => {} });
+    if (job.isForRuns) quiet.onLively(loop.wake);
+    return loop;
   });
   return {
     async stop() {
-      stopped.abort();
-      await Promise.all(loops);
+      await Promise.all(loops.map((loop) => loop.stop()));
     },
   };
 }

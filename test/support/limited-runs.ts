@@ -56,9 +56,11 @@ import { createRegistry } from "../../core/telemetry/metrics/registry.ts";
 import { createSchedulerMetrics } from "../../core/telemetry/metrics/scheduler.ts";
 import type { JobContext } from "../../scheduler/job.ts";
 import { listJobs } from "../../scheduler/jobs.ts";
+import { createQuiet } from "../../scheduler/quiet.ts";
 import { createReringBackoff } from "../../scheduler/rering-overdue.ts";
 import { setDatabaseClock } from "./clocked-database.ts";
 import type { LimitsSnapshot } from "./limits-oracle.ts";
+import { createManualClock } from "./manual-clock.ts";
 
 /** The scheduler's jobs that move permits, in the order of a second. */
 export const LIMIT_JOBS = [
@@ -93,6 +95,7 @@ interface KnownRun {
 }
 
 const LEASE_MS = 1_000;
+const QUIET = createQuiet(createManualClock());
 const registry = createRegistry("scheduler");
 const COUNTERS = {
   log: createLogger("scheduler", "silent"),
@@ -359,7 +362,7 @@ export class LimitedRuns {
   }
 
   async job(name: LimitJob): Promise<void> {
-    const job = listJobs(LEASE_MS).find((each) => each.name === name);
+    const job = listJobs(LEASE_MS, QUIET).find((each) => each.name === name);
     assert.ok(job, `there is a job ${name}`);
     await job.run(this.openContext(), this.backoff, new AbortController().signal);
   }

@@ -32,14 +32,14 @@ const WAS_DEAD = `r.state = 'failed' AND EXISTS (
 
 const inMs = (from: string, to: string) => `greatest(extract(epoch FROM ${to} - ${from}) * 1000, 0)`;
 
-/** $1 and $2: transactions; $3: since when their runs have ended at the earliest; $4: what is kept. */
+/** $1 and $2: transactions; $3 and $5: the days on which their runs have ended; $4: what is kept. */
 const COUNT_ENDS = `
   WITH ended AS MATERIALIZED (
     SELECT n.id AS namespace_id, r.* FROM namespaces n CROSS JOIN LATERAL (
       SELECT r.state, r.finished_at, CASE WHEN r.attempt - r.attempt_offset = 1 THEN r.started_at END AS started_at,
         r.scheduled_for, ${WAS_DEAD} AS was_dead
       FROM task_runs r WHERE r.namespace_id = n.id AND r.recorded_xid >= $1 AND r.recorded_xid < $2
-        AND r.finished_at >= $3 AND r.finished_at < 'infinity'
+        AND r.finished_at >= $3 AND r.finished_at < $5
     ) AS r
   ), told AS (
     SELECT namespace_id, finished_at AS at, CASE WHEN state IN ('failed', 'expired') THEN 'failed'
@@ -103,10 +103,12 @@ async function countEnds(
   { below, upTo, isCaughtUp }: Progress,
   now: Date,
 ): Promise<void> {
-  const { rows } = await pool.query<{ since: Date }>(
-    `SELECT reached_at - ${CLOCK_SLACK} AS since FROM activity_folds`,
+  // Of the days to come there are partitions already: a plan with those takes many times as long to make.
+  const { rows } = await pool.query<{ since: Date; until: Date }>(
+    `SELECT reached_at - ${CLOCK_SLACK} AS since, statement_timestamp() + interval '1 day' AS until FROM activity_folds`,
   );
-  await pool.query(COUNT_ENDS, [below, upTo, rows[0]!.since, keptSince(now)]);
+  const { since, until } = rows[0]!;
+  await pool.query(COUNT_ENDS, [below, upTo, since, keptSince(now), until]);
   await pool.query(
     "UPDATE activity_folds SET below_xid = $1, reached_at = CASE WHEN $2 THEN statement_timestamp() ELSE reached_at END",
     [upTo, isCaughtUp],
