@@ -175,14 +175,18 @@ export class ExecutorPool implements Sandbox {
     const { waiting } = tenant;
     while (waiting.size > 0) {
       if (!executor.hasRoom) return "full";
-      if (!executor.shouldBegin(waiting.first!, waiting.size)) {
+      const batch = waiting.takeBatch(
+        (job) => executor.batchSizeFor(job),
+        (job) => executor.shouldBegin(job, waiting.size),
+      );
+      if (batch.length === 0) {
         tenant.gathering ??= setTimeout(() => {
           tenant.gathering = undefined;
           this.#pump(tenant);
         }, GATHER_MS.least + 1);
         return "gathering";
       }
-      executor.start(waiting.takeBatch((job) => executor.batchSizeFor(job)));
+      executor.start(batch);
     }
     return "done";
   }

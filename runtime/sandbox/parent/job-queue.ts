@@ -1,5 +1,8 @@
 import type { Job } from "./job.ts";
 
+/** Of those that wait, so many are looked at for one that may begin. */
+const MAX_LOOKED = 100;
+
 /** The invocations of one namespace that wait, in the order they came; those given back go first. */
 export class JobQueue {
   /** With when each came; monotonic. */
@@ -32,13 +35,6 @@ export class JobQueue {
     return this.#jobs.delete(job) || this.#returned.delete(job);
   }
 
-  /** The one that comes next. */
-  get first(): Job | undefined {
-    for (const job of this.#returned.keys()) return job;
-    for (const job of this.#jobs.keys()) return job;
-    return undefined;
-  }
-
   /** Takes all of them. */
   clear(): Job[] {
     const all = [...this.#returned.keys(), ...this.#jobs.keys()];
@@ -47,24 +43,42 @@ export class JobQueue {
     return all;
   }
 
-  /** The first job and, up to the size asked for it, the next ones that may run in the same isolate. */
-  takeBatch(sizeFor: (job: Job) => number): Job[] {
-    for (const job of this.#returned.keys()) {
-      this.#returned.delete(job);
-      return [job];
-    }
+  /**
+   * The first job that may begin and, up to the size asked for it, the next ones that may run in the same isolate. What of
+   * one function waits for company keeps nobody else's job waiting, as far as it stands among the first ones.
+   */
+  takeBatch(sizeFor: (job: Job) => number, mayBegin: (job: Job) => boolean = () => true): Job[] {
+    const first = this.#findFirst(mayBegin);
+    if (first === undefined) return [];
+    if (this.#returned.delete(first)) return [first];
     const batch: Job[] = [];
-    let maxRuns = 1;
+    const maxRuns = sizeFor(first);
+    let isReached = false;
     for (const job of this.#jobs.keys()) {
-      const first = batch[0];
-      if (first === undefined) maxRuns = sizeFor(job);
+      isReached ||= job === first;
+      if (!isReached) continue;
       // Behind another function's run: it keeps its place.
-      else if (!fitTogether(first, job)) break;
+      if (job !== first && !fitTogether(first, job)) break;
       this.#jobs.delete(job);
       batch.push(job);
       if (batch.length >= maxRuns) break;
     }
     return batch;
+  }
+
+  #findFirst(mayBegin: (job: Job) => boolean): Job | undefined {
+    const byRevision = new Map<string, boolean>();
+    let looked = 0;
+    for (const jobs of [this.#returned, this.#jobs])
+      for (const job of jobs.keys()) {
+        const { revisionId } = job.invocation;
+        const may = byRevision.get(revisionId) ?? mayBegin(job);
+        if (may) return job;
+        byRevision.set(revisionId, may);
+        looked += 1;
+        if (looked === MAX_LOOKED) return undefined;
+      }
+    return undefined;
   }
 }
 
