@@ -149,4 +149,24 @@ describe("the console", { skip, timeout: 110_000 }, () => {
     await page.getByText('"tock"').waitFor();
     assertQuiet(console);
   });
+
+  it("sees on the overview what went on, and of a function and of a request what they took", async () => {
+    await call("PUT", "/v1/functions/told", { source: "export default () => 1;" });
+    await call("POST", "/v1/functions/told/invoke", {});
+    const page = await console.visit("/");
+    for (const name of ["Runs a minute", "Lateness", "Backlog", "Workers"])
+      await page.getByRole("heading", { level: 3, name, exact: true }).waitFor();
+    await page.getByText("6 hours").click();
+    await page.getByRole("heading", { level: 3, name: "Runs in 5m", exact: true }).waitFor();
+    assert.match(page.url(), /span=6h/);
+    await page.goto(`${console.url}/functions/told?tab=runs`);
+    await page.getByText("Cold starts").waitFor();
+    // Nothing private is called: that is told of at once.
+    const task = { type: "http", method: "PUT", url: "http://10.1.2.3/", body: { a: 1 } };
+    const { runId } = await call("POST", "/v1/tasks", task);
+    await page.goto(`${console.url}/runs/${runId}`);
+    await page.getByText("PUT http://10.1.2.3/").waitFor();
+    await page.getByText("egress_blocked").first().waitFor();
+    assertQuiet(console);
+  });
 });
