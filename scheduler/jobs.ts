@@ -71,6 +71,7 @@ export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
     { name: "contact", everyMs: Math.max(100, Math.min(leaseMs / 6, 2_500)), run: keepContact },
     { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
     ...listForRuns().map((job): Job => ({ ...job, isForRuns: true })),
+    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares },
     {
       name: "bulk actions",
       everyMs: 1_000,
@@ -114,7 +115,6 @@ function listForRuns(): Job[] {
     { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions },
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
     { name: "permits", everyMs: GRANTING_MS, run: createGranting() },
-    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares },
     { name: "pauses", everyMs: GRANTING_MS, run: endDuePauses, pace: Number },
     { name: "paused runs", everyMs: GRANTING_MS, run: lineUpPausedRuns },
     { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
