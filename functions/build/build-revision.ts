@@ -2,7 +2,7 @@ import { hashSources } from "../../core/domain/revision-hash.ts";
 import type { FieldError } from "../../core/errors.ts";
 import { compile } from "./compiler.ts";
 import type { CompiledScript, CompileJob, SourceFault } from "./compiler-messages.ts";
-import { registersHandler } from "./entry-shapes.ts";
+import { findEntryFault } from "./entry-shapes.ts";
 import { readLockedPackages } from "./packages/locked-packages.ts";
 import { withoutMark } from "./packages/package-paths.ts";
 import { SOURCE_NAMESPACE } from "./resolve-imports.ts";
@@ -50,10 +50,8 @@ export async function buildRevision(input: RevisionSource): Promise<BuiltRevisio
   );
   // Kept by esbuild, and no syntax inside the function that the script becomes.
   const code = script.code.replace(/^#!/, "//");
-  if (!script.exports.includes("default") && !registersHandler(files.values())) {
-    const message = `${entry} has no default export: write export default async function (input, ctx) { … }`;
-    throw buildFailed(message, [{ field: fieldOf(entry), message, file: entry }]);
-  }
+  const message = findEntryFault(entry, script, files);
+  if (message !== undefined) throw buildFailed(message, [{ field: fieldOf(entry), message, file: entry }]);
   const sourceMap = plainSources(script.map || "{}");
   return { contentHash: hashSources(files, entry, packages.length > 0), code, sourceMap, entry };
 }

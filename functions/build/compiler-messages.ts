@@ -18,6 +18,8 @@ export interface CompiledScript {
   map: string;
   /** The names that the entry exports. */
   exports: string[];
+  /** Whether the entry is a CommonJS module. */
+  isCommonJs: boolean;
 }
 
 /** One of the first faults of a source. */

@@ -80,8 +80,12 @@ async function compile(job: CompileJob, rewritten: Rewritten): Promise<CompiledS
   const script = await bundleAsNeeded(options, entry, { isMinified: isLarge, keepsStores }, installed);
   // esbuild tells the exports of ES modules alone, so apart from the bundle.
   const { metafile } = await build({ ...options, format: "esm", metafile: true });
-  const names = Object.values(metafile.outputs).flatMap((output) => output.exports);
-  return { ...script, exports: names };
+  const outputs = Object.values(metafile.outputs);
+  const names = outputs.flatMap((output) => output.exports);
+  const isCommonJs = outputs.some(
+    ({ entryPoint }) => entryPoint !== undefined && metafile.inputs[entryPoint]?.format === "cjs",
+  );
+  return { ...script, exports: names, isCommonJs };
 }
 
 /** Loaded only here: it takes time, and most uploads ask for no packages. */
@@ -102,7 +106,7 @@ async function install(
 }
 
 type GivenOptions = SourceOptions & { supported: Record<string, boolean> };
-type Script = Omit<CompiledScript, "exports">;
+type Script = Omit<CompiledScript, "exports" | "isCommonJs">;
 
 interface Manner {
   isMinified: boolean;

@@ -144,7 +144,7 @@ describe("an upload for which a compiler has too little memory", () => {
     });
     return asked;
   }
-  const script: CompiledScript = { code: "", map: "", exports: ["default"] };
+  const script: CompiledScript = { code: "", map: "", exports: ["default"], isCommonJs: false };
   const outOfMemory: CompileOutcome = { kind: "exhausted", of: "memory" };
 
   test("is built by a new one where that may hold what the uploads before have left", async (t) => {

@@ -3,12 +3,58 @@ import { posix } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const LISTENS = /\baddEventListener\s*\(\s*["'`](?:fetch|scheduled)["'`]/;
-const DENO = /\bDeno\s*\.\s*(?:serve|env)\b/;
-const SERVES = /\bDeno\s*\.\s*serve\b/;
+const DENO = /\bDeno\s*(?:\?\s*)?\.\s*(?:serve|env)\b/;
+const SERVES = /\bDeno\s*(?:\?\s*)?\.\s*serve\b/g;
+/** Served only where there is a global `Deno`, which there never is. */
+const SERVES_IF_ASKED =
+  /(?:typeof\s+(?:globalThis\s*\.\s*)?Deno\s*!==?\s*["'`]undefined["'`]|["'`]Deno["'`]\s+in\s+globalThis|\bif\s*\(\s*globalThis\s*\.\s*Deno)\s*(?:\)(?:\s*\{)?|&&)\s*(?:await\s+|globalThis\s*\.\s*)?Deno\s*(?:\?\s*)?\.\s*serve\b/g;
 
-/** Whether the module may register what it is called by while it is loaded. */
-export function registersHandler(sources: Iterable<string>): boolean {
-  return Array.from(sources).some((source) => LISTENS.test(source) || SERVES.test(source));
+/**
+ * What is wrong with an entry that builds and could never be called, and what would work. `isCommonJs`: the compiler
+ * takes every such module to have a default export.
+ */
+export function findEntryFault(
+  entry: string,
+  { exports, isCommonJs }: { exports: readonly string[]; isCommonJs: boolean },
+  files: ReadonlyMap<string, string>,
+): string | undefined {
+  const sources = [...files.values()];
+  if (sources.some((source) => LISTENS.test(source))) return undefined;
+  const count = (pattern: RegExp) =>
+    sources.reduce((sum, source) => sum + (source.match(pattern)?.length ?? 0), 0);
+  const served = count(SERVES);
+  if (served > count(SERVES_IF_ASKED)) return undefined;
+  if (isCommonJs) {
+    const name = findOtherExport(files.get(entry) ?? "");
+    if (name === undefined) return undefined;
+    return `${entry} exports only what is not called, such as ${name}: write module.exports = async function (input, ctx) { … }`;
+  }
+  if (exports.includes("default")) return undefined;
+  if (served === 0)
+    return `${entry} has no default export: write export default async function (input, ctx) { … }`;
+  return `${entry} has no default export, and Deno.serve is called only where there is a global Deno, which there is not here: call Deno.serve(handler) without asking, or write export default { fetch: handler }`;
+}
+
+const EXPORTS = /\b(?:module|exports)\b/g;
+const NAMED_EXPORT = /^(?:module\s*\.\s*)?exports\s*\.\s*([\w$]+)/;
+const CALLED = new Set(["default", "fetch", "scheduled"]);
+
+/**
+ * The first name of a CommonJS module that gives others than those it could be called by. Undefined also where it does
+ * anything with `module` or `exports` that its text alone does not tell.
+ */
+function findOtherExport(source: string): string | undefined {
+  let first: string | undefined;
+  let readTo = 0;
+  for (const { index } of source.matchAll(EXPORTS)) {
+    if (index < readTo) continue;
+    const named = NAMED_EXPORT.exec(source.slice(index, index + 300));
+    const name = named?.[1];
+    if (named === null || name === undefined || CALLED.has(name)) return undefined;
+    readTo = index + named[0].length;
+    if (name !== "__esModule") first ??= name;
+  }
+  return first;
 }
 
 /**
@@ -17,7 +63,11 @@ export function registersHandler(sources: Iterable<string>): boolean {
  */
 export function definesOf(sources: Iterable<string>): Record<string, string> {
   if (!Array.from(sources).some((source) => DENO.test(source))) return {};
-  return { "Deno.serve": "require.deno.serve", "Deno.env": "require.deno.env" };
+  const names = ["serve", "env"].flatMap((name) => [
+    [`Deno.${name}`, `require.deno.${name}`],
+    [`globalThis.Deno.${name}`, `require.deno.${name}`],
+  ]);
+  return Object.fromEntries(names);
 }
 
 /** No such folder is anywhere. */

@@ -54,9 +54,28 @@ describe("CommonJS", () => {
     assert.deepEqual(await get(bundle), [200, "/fn/default/f/path"]);
   });
   test("exports that are nothing to be called end the run, and say what would be", async () => {
-    const { code, message } = errorOf(await call("exports.handler = () => 1;"));
+    const { code, message } = errorOf(await call("module.exports = { handler: () => 1 };"));
     assert.equal(code, "unsupported_shape");
     assert.match(message, /module\.exports/);
+  });
+  test("an upload whose exports are by their names nothing to be called is refused", async () => {
+    for (const source of [
+      "exports.handler = () => 1;",
+      "exports.__esModule = true; module.exports.main = exports.handler = () => 1;",
+    ]) {
+      await assert.rejects(
+        call(source),
+        /index\.ts exports only .* such as (?:handler|main): .*module\.exports = /,
+      );
+    }
+    for (const [source, expected] of [
+      ['exports.handler = () => 1; exports["default"] = () => 2;', 2],
+      ["exports.handler = () => 1; exports.scheduled = () => 2;", 2],
+      ["exports.handler = () => 1; module.exports = exports.handler;", 1],
+      ['const text = "exports.handler"; export default () => 3;', 3],
+    ] as const) {
+      assert.equal(resultOf(await call(source)), expected);
+    }
   });
 });
 
@@ -128,10 +147,27 @@ describe("handlers that a module registers", () => {
       "Deno.serve(handler)",
       "Deno.serve({ port: 1 }, handler)",
       "Deno.serve({ handler })",
+      "globalThis.Deno?.serve(handler)",
+      "globalThis.Deno.serve(handler)",
     ]) {
       const source = `declare const Deno: any; const handler = async (request: Request) => new Response(request.method + " " + Deno.env.get("WORD") + " " + typeof Deno);
         ${serve};`;
       assert.deepEqual(await get(source, { env: { WORD: "hi" } }), [200, "GET hi undefined"]);
+    }
+  });
+  test("Deno.serve where there is a global Deno is refused, unless it is one way of several", async () => {
+    for (const guard of [
+      'if (typeof Deno !== "undefined") ',
+      "if (typeof globalThis.Deno != 'undefined') { ",
+      '"Deno" in globalThis && ',
+    ]) {
+      const source = `const handler = () => new Response("served"); ${guard}Deno.serve(handler)${guard.endsWith("{ ") ? "}" : ""};`;
+      await assert.rejects(
+        call(source, { http }),
+        /index\.ts has no default export, and Deno\.serve .* without asking/,
+      );
+      const both = `${source} export default { fetch: handler };`;
+      assert.deepEqual(await get(both), [200, "served"]);
     }
   });
   test("an upload that gives nothing to call is refused", async () => {
