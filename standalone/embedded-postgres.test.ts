@@ -13,6 +13,7 @@ import {
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
 } from "./embedded-postgres.ts";
+import { startStandalone } from "./main.ts";
 import { findPostgresBinaries } from "./postgres-binaries.ts";
 import { servesFolder, startMarkOf } from "./process-identity.ts";
 import { removeLeftFolders } from "./temporary-folder.ts";
@@ -89,10 +90,20 @@ test("a second start on a folder in use is refused and disturbs nothing", async 
   const dataDir = await tempFolder(t);
   const server = await start(t, { dataDir });
   await assert.rejects(
-    startEmbeddedPostgres({ dataDir }),
+    startEmbeddedPostgres({ dataDir, onLocked: () => assert.fail("the folder is another's") }),
     /already runs on the data folder .*BELLHOP_DATA_DIR/,
   );
   assert.equal((await query(server.url, "SELECT 1 AS one"))[0]!["one"], 1);
+});
+
+test("a temporary start on a folder that holds something is refused and touches nothing", async (t) => {
+  const dataDir = await tempFolder(t);
+  await writeFile(join(dataDir, "api-key"), "kept");
+  await assert.rejects(
+    startStandalone({ PORT: "0", BELLHOP_DATA_DIR: dataDir }, undefined, ["--temporary"]),
+    /is not empty, and --temporary would remove it/,
+  );
+  assert.deepEqual(await readdir(dataDir), ["api-key"]);
 });
 
 test("a server whose parent was killed is stopped and its data taken over", async (t) => {

@@ -29,6 +29,8 @@ export interface EmbeddedPostgresOptions {
   dataDir: string;
   /** Told in one line what takes time or is out of the ordinary. */
   onLog?: (line: string) => void;
+  /** Called once the folder is this process's alone: until then another Bellhop may be at work in it. */
+  onLocked?: () => void;
   /** Default: a free one, chosen at each start. */
   port?: number;
   /** Server settings over the defaults, by their names in postgresql.conf. */
@@ -85,6 +87,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const dataDir = await realpath(options.dataDir);
   const dataFolder = join(dataDir, "postgres");
   const lock = await lockDataFolder(dataDir);
+  options.onLocked?.();
   const log = await openServerLog(join(dataDir, "postgres.log"));
   try {
     const launcher = await planLauncher(binaries, dataFolder, dataDir, onLog);

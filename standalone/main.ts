@@ -25,7 +25,7 @@ import {
   STANDALONE_DEFAULTS,
   STANDALONE_SETTINGS,
 } from "./standalone-settings.ts";
-import { removeFolder, removeLeftFolders } from "./temporary-folder.ts";
+import { refuseFilledFolder, removeFolder, removeLeftFolders } from "./temporary-folder.ts";
 
 /** Without a database the roles cannot drain: they are given this long to try. */
 const DEAD_DATABASE_GRACE_MS = 10_000;
@@ -43,18 +43,20 @@ export async function startStandalone(
   const settings = readSettings(STANDALONE_SETTINGS, env, STANDALONE_DEFAULTS);
   const log = createLogger("standalone", settings.LOG_LEVEL);
   const dataDir = resolve(ROOT, settings.BELLHOP_DATA_DIR);
+  const isTemporary = options.includes(TEMPORARY);
+  if (isTemporary) await refuseFilledFolder(dataDir);
   // A first start makes a database, which takes a while: what would end it then is found out now.
   await demandFreePort(settings);
   await mkdir(dataDir, { recursive: true });
   await using opened = new AsyncDisposableStack();
-  if (options.includes(TEMPORARY)) {
-    await removeLeftFolders(dataDir, (line) => process.stdout.write(`${line}\n`));
-    opened.defer(() => removeFolder(dataDir));
-  }
+  if (isTemporary) await removeLeftFolders(dataDir, (line) => process.stdout.write(`${line}\n`));
   process.stdout.write(`Starting PostgreSQL in ${dataDir} …\n`);
   const postgres = await startEmbeddedPostgres({
     dataDir,
     onLog: (line) => process.stdout.write(`${line}\n`),
+    onLocked: () => {
+      if (isTemporary) opened.defer(() => removeFolder(dataDir));
+    },
   });
   opened.defer(() => postgres.stop());
   const keys = await readAdminKeys(dataDir, settings.BELLHOP_API_KEY);
@@ -102,7 +104,7 @@ export async function startStandalone(
       stopWatching();
       process.stdout.write("Draining; the database stops last. A second Ctrl-C ends at once.\n");
       await held.disposeAsync();
-      if (!options.includes(TEMPORARY))
+      if (!isTemporary)
         process.stdout.write("Stopped. Everything is kept; npm start picks up where this was.\n");
     },
     abandon() {
@@ -143,7 +145,7 @@ export const standaloneProgram: RoleProgram = {
   defaults: STANDALONE_DEFAULTS,
   options: {
     [VIRTUAL_CLOCK]: "schedules see a clock for tests: POST /v1/clock/advance",
-    [TEMPORARY]: "the data folder goes when this ends, as bellhop dev wants it",
+    [TEMPORARY]: "the data folder, a new one, goes when this ends, as bellhop dev wants it",
   },
   start: startStandalone,
 };

@@ -17,6 +17,19 @@ export const removeFolder = (folder: string) =>
   // A server that is still ending may write a last file.
   rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 
+/** What a start did not make itself it must not remove. Rejects with a sentence. */
+export async function refuseFilledFolder(dataDir: string): Promise<void> {
+  const names = await readdir(dataDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  if (names.length === 0) return;
+  throw new Error(
+    `The data folder ${dataDir} is not empty, and --temporary would remove it in the end. ` +
+      "Set BELLHOP_DATA_DIR to a new folder, or leave --temporary out.",
+  );
+}
+
 /** Those beside `dataDir` that are this user's and whose start is gone. */
 export async function removeLeftFolders(dataDir: string, onLog: (line: string) => void): Promise<void> {
   const parent = await realpath(dirname(dataDir));
