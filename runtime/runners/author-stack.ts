@@ -15,7 +15,7 @@ const WRAPPER_CHARS = "(function (module, exports) {".length;
 const LINE_END = "(?:\\n|\\\\n)";
 /** A frame of what stands around the author's code in the isolate. */
 const GUEST_FRAME = new RegExp(
-  `${LINE_END}\\s+at (?:[^\\n()\\\\]*\\(${GUEST_FILENAME}:\\d+:\\d+\\)|(?:async )?${GUEST_FILENAME}:\\d+:\\d+)`,
+  `${LINE_END}[^\\S\\n]+at (?:[^\\n()\\\\]*\\(${GUEST_FILENAME}:\\d+:\\d+\\)|(?:async )?${GUEST_FILENAME}:\\d+:\\d+)`,
   "g",
 );
 const OWN_PLACE = `${FUNCTION_FILENAME.replaceAll(".", "\\.")}:(\\d{1,9}):(\\d{1,9})`;

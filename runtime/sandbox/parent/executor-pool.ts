@@ -177,7 +177,7 @@ export class ExecutorPool implements Sandbox {
       if (!executor.hasRoom) return "full";
       const batch = waiting.takeBatch(
         (job) => executor.batchSizeFor(job),
-        (job) => executor.shouldBegin(job, waiting.size),
+        (job) => executor.shouldBegin(job, waiting.countLike(job)),
       );
       if (batch.length === 0) {
         tenant.gathering ??= setTimeout(() => {

@@ -19,12 +19,31 @@ function openQueue() {
   const namesOf = (jobs: Job[]) => jobs.map((job) => names.get(job)!);
   return {
     queue,
+    make,
     add: (...all: string[]) => all.forEach((name, at) => void queue.add(make(name), at)),
     giveBack: (name: string) => queue.giveBack(make(name), 0),
     take: (...given: Parameters<JobQueue["takeBatch"]>) => namesOf(queue.takeBatch(...given)),
     rest: () => namesOf(queue.clear()),
   };
 }
+
+test("how many wait of a function", () => {
+  const { queue, add, giveBack, take, make } = openQueue();
+  const like = (name: string) => queue.countLike(make(name));
+  add("a1", "a2", "b1");
+  giveBack("a0");
+  assert.deepEqual([like("a"), like("b"), like("c")], [3, 1, 0]);
+  take(ONE);
+  take(() => 8);
+  assert.deepEqual([like("a"), like("b")], [0, 1]);
+  const job = make("b2");
+  queue.add(job, 0);
+  assert.equal(queue.delete(job), true);
+  assert.equal(queue.delete(job), false);
+  assert.equal(like("b"), 1);
+  queue.clear();
+  assert.equal(like("b"), 0);
+});
 
 describe("a batch", () => {
   test("is the first ones of a function, as many as fit", () => {

@@ -8,6 +8,8 @@ export class JobQueue {
   /** With when each came; monotonic. */
   readonly #jobs = new Map<Job, number>();
   readonly #returned = new Map<Job, number>();
+  /** How many wait of each revision. */
+  readonly #counts = new Map<string, number>();
 
   get size(): number {
     return this.#jobs.size + this.#returned.size;
@@ -23,16 +25,31 @@ export class JobQueue {
     return oldestAt;
   }
 
+  /** How many of its revision wait. */
+  countLike({ invocation }: Job): number {
+    return this.#counts.get(invocation.revisionId) ?? 0;
+  }
+
+  #count({ invocation: { revisionId } }: Job, more: 1 | -1): void {
+    const count = (this.#counts.get(revisionId) ?? 0) + more;
+    if (count > 0) this.#counts.set(revisionId, count);
+    else this.#counts.delete(revisionId);
+  }
+
   add(job: Job, now: number): void {
     this.#jobs.set(job, now);
+    this.#count(job, 1);
   }
 
   giveBack(job: Job, now: number): void {
     this.#returned.set(job, now);
+    this.#count(job, 1);
   }
 
   delete(job: Job): boolean {
-    return this.#jobs.delete(job) || this.#returned.delete(job);
+    const isGone = this.#jobs.delete(job) || this.#returned.delete(job);
+    if (isGone) this.#count(job, -1);
+    return isGone;
   }
 
   /** Takes all of them. */
@@ -40,6 +57,7 @@ export class JobQueue {
     const all = [...this.#returned.keys(), ...this.#jobs.keys()];
     this.#returned.clear();
     this.#jobs.clear();
+    this.#counts.clear();
     return all;
   }
 
@@ -50,7 +68,10 @@ export class JobQueue {
   takeBatch(sizeFor: (job: Job) => number, mayBegin: (job: Job) => boolean = () => true): Job[] {
     const first = this.#findFirst(mayBegin);
     if (first === undefined) return [];
-    if (this.#returned.delete(first)) return [first];
+    if (this.#returned.has(first)) {
+      this.delete(first);
+      return [first];
+    }
     const batch: Job[] = [];
     const maxRuns = sizeFor(first);
     let isReached = false;
@@ -59,7 +80,7 @@ export class JobQueue {
       if (!isReached) continue;
       // Behind another function's run: it keeps its place.
       if (job !== first && !fitTogether(first, job)) break;
-      this.#jobs.delete(job);
+      this.delete(job);
       batch.push(job);
       if (batch.length >= maxRuns) break;
     }
